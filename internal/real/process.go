@@ -1,0 +1,74 @@
+package real
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// process is a child that ends with this process, however this one ends.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the child has ended
+	err  error         // what Wait said; read it after done
+}
+
+// start runs cmd. When this process dies, even by SIGKILL, the child gets sig.
+func start(cmd *exec.Cmd, sig syscall.Signal) (*process, error) {
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		// The kernel ties the parent-death signal to the thread that forked
+		// (golang.org/issue/27505), so that thread stays until the child ends.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		release, err := startBound(cmd, sig)
+		started <- err
+		if err != nil {
+			return
+		}
+		p.err = cmd.Wait()
+		release()
+		close(p.done)
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// exited reports whether the child has ended.
+func (p *process) exited() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop sends sig, waits up to grace for the child to end, and then kills it.
+func (p *process) stop(sig os.Signal, grace time.Duration) error {
+	if p == nil || p.exited() {
+		return nil
+	}
+	if err := p.cmd.Process.Signal(sig); err != nil && !p.exited() {
+		return fmt.Errorf("signal %s: %w", p.cmd.Path, err)
+	}
+	select {
+	case <-p.done:
+		return nil
+	case <-time.After(grace):
+	}
+	if err := p.cmd.Process.Kill(); err != nil && !p.exited() {
+		return fmt.Errorf("kill %s: %w", p.cmd.Path, err)
+	}
+	<-p.done
+	return nil
+}
+
+// exitCode is the child's exit code, -1 when a signal ended it.
+func (p *process) exitCode() int { return p.cmd.ProcessState.ExitCode() }

@@ -1,0 +1,32 @@
+//go:build !linux
+
+package real
+
+import (
+	"fmt"
+	"os/exec"
+	"syscall"
+)
+
+// Without a parent-death signal, a small shell beside the child waits for the
+// end of a pipe that only this process holds open.
+func startBound(cmd *exec.Cmd, sig syscall.Signal) (release func(), err error) {
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	watch := exec.Command("/bin/sh", "-c", `read -r end; [ "$end" = done ] || kill -`+fmt.Sprint(int(sig))+` "$1"`, "sh", fmt.Sprint(cmd.Process.Pid))
+	hold, err := watch.StdinPipe()
+	if err == nil {
+		err = watch.Start()
+	}
+	if err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, fmt.Errorf("watch over %s: %w", cmd.Path, err)
+	}
+	return func() {
+		fmt.Fprintln(hold, "done")
+		hold.Close()
+		_ = watch.Wait()
+	}, nil
+}
