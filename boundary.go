@@ -1,0 +1,163 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Boundary says which addresses an environment may reach. Its dialer decides on the address about to be connected to, after the name was
+// resolved, so that neither a name, nor a redirect, nor a proxy gets round it. The zero Boundary, and nil, allow loopback only.
+//
+// A Boundary is safe for concurrent use and is not changed once it is used.
+type Boundary struct {
+	Name string // of the environment, for messages: "sandbox"; empty means "sandbox"
+
+	// Allow are the addresses that may be reached; empty means loopback (127.0.0.0/8 and ::1). An IPv4 address that is written as IPv6 counts
+	// as what it is.
+	Allow []netip.Prefix
+
+	// Deny are addresses that may not be reached though Allow holds them.
+	Deny []netip.Prefix
+
+	// Ports are the TCP and UDP ports that may be reached; empty means all.
+	Ports []uint16
+
+	// Unix are the sockets that may be dialled: a path, or a folder with a final slash for what lies below it. Empty means none.
+	Unix []string
+
+	// Names are host names that may be dialled through another machine, which resolves them where we cannot see it, as an SSH jump host
+	// does. Empty means none: such an address must then be an IP address.
+	Names []string
+
+	// Resolver resolves names; nil means the system's.
+	Resolver *net.Resolver
+
+	// Refused is told of every address that was refused; nil means nobody is.
+	Refused func(network, address string)
+}
+
+func (b *Boundary) name() string {
+	if b == nil || b.Name == "" {
+		return "sandbox"
+	}
+	return b.Name
+}
+
+func (b *Boundary) refuse(network, address, why string) error {
+	if b != nil && b.Refused != nil {
+		b.Refused(network, address)
+	}
+	return NotSent(&Error{Op: "dial", Target: address, Hint: "if this address belongs to the environment, allow it in its boundary",
+		Err: fmt.Errorf("%w: %s is outside the boundary of %q", ErrRefused, why, b.name())})
+}
+
+// Check returns an [ErrRefused] when the address may not be reached.
+func (b *Boundary) Check(addr netip.AddrPort) error {
+	ip := addr.Addr().Unmap().WithZone("")
+	holds := func(ps []netip.Prefix) bool {
+		return slices.ContainsFunc(ps, func(p netip.Prefix) bool {
+			if p.Addr().Is4In6() && p.Bits() >= 96 {
+				p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+			}
+			return p.Contains(ip)
+		})
+	}
+	allowed := ip.IsLoopback()
+	if b != nil && len(b.Allow) > 0 {
+		allowed = holds(b.Allow)
+	}
+	switch {
+	case !allowed, b != nil && holds(b.Deny):
+		return b.refuse("tcp", addr.String(), ip.String())
+	case b != nil && len(b.Ports) > 0 && !slices.Contains(b.Ports, addr.Port()):
+		return b.refuse("tcp", addr.String(), fmt.Sprintf("port %d", addr.Port()))
+	}
+	return nil
+}
+
+// CheckRemote returns an [ErrRefused] when "host:port" may not be dialled through another machine: an IP address is held to [Boundary.Check],
+// a name must be one of Names.
+func (b *Boundary) CheckRemote(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return NotSent(&Error{Op: "dial", Target: address, Hint: `write "host:port"`, Err: fmt.Errorf("%w: %w", ErrInvalid, err)})
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		n, err := net.LookupPort("tcp", port)
+		if err != nil {
+			return NotSent(&Error{Op: "dial", Target: address, Hint: `write "host:port"`, Err: fmt.Errorf("%w: %w", ErrInvalid, err)})
+		}
+		return b.Check(netip.AddrPortFrom(ip, uint16(n)))
+	}
+	if b != nil && slices.ContainsFunc(b.Names, func(n string) bool { return strings.EqualFold(n, host) }) {
+		return nil
+	}
+	return b.refuse("tcp", address, "the name "+host+", which another machine would resolve,")
+}
+
+// CheckUnix returns an [ErrRefused] when the socket may not be dialled.
+func (b *Boundary) CheckUnix(path string) error {
+	if b != nil && slices.ContainsFunc(b.Unix, func(u string) bool {
+		return u == path || strings.HasSuffix(u, "/") && strings.HasPrefix(path, u) && !strings.Contains(path, "/../")
+	}) {
+		return nil
+	}
+	return b.refuse("unix", path, "the socket "+path)
+}
+
+// DialContext dials as [net.Dialer.DialContext] does, and refuses what is outside. A refusal and a name that does not resolve are safe to
+// retry: nothing was sent.
+func (b *Boundary) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if strings.HasPrefix(network, "unix") {
+		if err := b.CheckUnix(address); err != nil {
+			return nil, err
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	d := net.Dialer{
+		KeepAlive: 15 * time.Second,
+		ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
+			addr, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return b.refuse(network, address, address)
+			}
+			return b.Check(addr)
+		},
+	}
+	if b != nil {
+		d.Resolver = b.Resolver
+	}
+	return d.DialContext(ctx, network, address)
+}
+
+// HTTPClient returns a client that dials inside the boundary only, uses no proxy, reads nothing of the environment, and does not follow a
+// redirect to another host: a token in a header would go with it. It has no timeout of its own; give requests a context.
+func (b *Boundary) HTTPClient() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext:           b.DialContext,
+			ForceAttemptHTTP2:     true,
+			MaxIdleConnsPerHost:   16,
+			IdleConnTimeout:       60 * time.Second,
+			TLSHandshakeTimeout:   10 * time.Second,
+			ExpectContinueTimeout: time.Second,
+		},
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			if req.URL.Host != via[0].URL.Host || req.URL.Scheme != via[0].URL.Scheme {
+				return &Error{Op: "follow redirect", Target: via[0].URL.Host, Hint: "use the address it redirects to, if that is the right server",
+					Err: fmt.Errorf("%w: to another server, %s://%s", ErrRefused, req.URL.Scheme, req.URL.Host)}
+			}
+			if len(via) >= 10 {
+				return &Error{Op: "follow redirect", Target: via[0].URL.Host, Err: fmt.Errorf("%w: 10 redirects", ErrConflict)}
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,54 @@
+package lab
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// EventKind says what an [Event] tells.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventStart  EventKind = "start"  // a change begins
+	EventDone   EventKind = "done"   // a change ended; Status says how
+	EventOutput EventKind = "output" // a line that the change printed, secrets masked
+	EventWait   EventKind = "wait"   // something is waited for; Text says what
+	EventNote   EventKind = "note"   // anything else that a person would want to know
+)
+
+// Event is one step of progress. Libraries never print: they tell events to whoever asked for them.
+type Event struct {
+	Time   time.Time
+	Kind   EventKind
+	Target string // the step of the plan, "host/pi1"; empty when it is of no step
+	Change string // the change's ID; empty when it is of no change
+	Status Status // of EventDone
+	Text   string // for people, one line, secrets masked
+	Err    error  // of EventDone, when it failed
+
+	Done, Total int64 // progress of long work, in Unit; Total 0 means not known
+	Unit        string
+}
+
+// MarshalJSON writes the event as one flat object: "type":"event", "kind", "time" (RFC 3339), and those of "target", "change", "status",
+// "text", "error", "done", "total", "unit" that are not empty.
+func (e Event) MarshalJSON() ([]byte, error) {
+	v := struct {
+		Type   string    `json:"type"`
+		Kind   EventKind `json:"kind"`
+		Time   string    `json:"time"`
+		Target string    `json:"target,omitempty"`
+		Change string    `json:"change,omitempty"`
+		Status string    `json:"status,omitempty"`
+		Text   string    `json:"text,omitempty"`
+		Error  string    `json:"error,omitempty"`
+		Done   int64     `json:"done,omitempty"`
+		Total  int64     `json:"total,omitempty"`
+		Unit   string    `json:"unit,omitempty"`
+	}{"event", e.Kind, e.Time.Format(time.RFC3339Nano), e.Target, e.Change, string(e.Status), e.Text, "", e.Done, e.Total, e.Unit}
+	if e.Err != nil {
+		v.Error = e.Err.Error()
+	}
+	return json.Marshal(v)
+}

@@ -1,0 +1,142 @@
+package lab
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Problem is one thing that is wrong with an input.
+type Problem struct {
+	File    string // empty when the input is not a file
+	Line    int    // 1 is the first; 0 when not known
+	Column  int    // 1 is the first; 0 when not known
+	Path    string // the field: "machines[2].address"; empty when it is the whole
+	Text    string // the offending text; empty when there is none, or when it may be a secret
+	Message string // what is wrong
+	Hint    string // what to write instead; empty when there is nothing to say
+}
+
+// String returns "file:line:column: path: message", then the offending text and the hint where they are known.
+func (p Problem) String() string {
+	var b strings.Builder
+	if p.File != "" {
+		b.WriteString(p.File + ":")
+	}
+	if p.Line > 0 {
+		fmt.Fprintf(&b, "%d:", p.Line)
+		if p.Column > 0 {
+			fmt.Fprintf(&b, "%d:", p.Column)
+		}
+	}
+	if b.Len() > 0 {
+		b.WriteByte(' ')
+	}
+	if p.Path != "" {
+		b.WriteString(Printable(p.Path) + ": ")
+	}
+	b.WriteString(p.Message)
+	if p.Text != "" {
+		fmt.Fprintf(&b, ": %s", Printable(p.Text))
+	}
+	if p.Hint != "" {
+		fmt.Fprintf(&b, " (%s)", p.Hint)
+	}
+	return b.String()
+}
+
+// Problems is everything that is wrong with an input, as one error, which is an [ErrInvalid].
+type Problems []Problem
+
+// Error returns the problems, one a line.
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns [ErrInvalid].
+func (ps Problems) Unwrap() error { return ErrInvalid }
+
+// Err returns the problems as an error, in the order of their places, or nil when there are none.
+func (ps Problems) Err() error {
+	if len(ps) == 0 {
+		return nil
+	}
+	sorted := append(Problems(nil), ps...)
+	sort.SliceStable(sorted, func(i, j int) bool {
+		a, b := sorted[i], sorted[j]
+		if a.File != b.File {
+			return a.File < b.File
+		}
+		if a.Line != b.Line {
+			return a.Line < b.Line
+		}
+		return a.Column < b.Column
+	})
+	return sorted
+}
+
+// Add appends a problem with a field; format and args are as for fmt.Sprintf.
+func (ps *Problems) Add(path, format string, args ...any) {
+	*ps = append(*ps, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+// Under returns the problems with prefix put before each path, for a spec that holds other specs.
+func (ps Problems) Under(prefix string) Problems {
+	out := make(Problems, len(ps))
+	for i, p := range ps {
+		switch {
+		case p.Path == "":
+			p.Path = prefix
+		case strings.HasPrefix(p.Path, "["):
+			p.Path = prefix + p.Path
+		default:
+			p.Path = prefix + "." + p.Path
+		}
+		out[i] = p
+	}
+	return out
+}
+
+// Nearest returns the candidate that word was most likely meant to be, or "" when none is near: no more than a third of the longer
+// word's letters differ (Levenshtein), letter case aside. Of equally near candidates the first in alphabetical order is returned.
+func Nearest(word string, candidates []string) string {
+	best, bestDistance := "", -1
+	for _, c := range candidates {
+		d := distance(strings.ToLower(word), strings.ToLower(c))
+		if d > max(len(word), len(c))/3 && d > 1 {
+			continue
+		}
+		if d >= max(len(word), len(c)) {
+			continue
+		}
+		if bestDistance < 0 || d < bestDistance || d == bestDistance && c < best {
+			best, bestDistance = c, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance of a and b in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diagonal
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diagonal = row[j]
+			row[j] = min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}
