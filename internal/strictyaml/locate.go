@@ -1,0 +1,95 @@
+package strictyaml
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Locate gives the problems that have only a path, such as "hosts.pi1.address" or "apps[2].name", their file, line and column, and their text where
+// Decode put that into a field that is not secret. A path that the document does not have, because a key is missing, gets the place of what holds it.
+// A joined error is located part by part; an error that is not a [lab.Problems] is returned as it is, and nil is nil.
+func (d *Document) Locate(err error) error {
+	switch e := err.(type) {
+	case lab.Problems:
+		out := make(lab.Problems, len(e))
+		for i, p := range e {
+			if p.File == "" && p.Line == 0 {
+				d.locate(&p)
+			}
+			out[i] = p
+		}
+		return out.Err()
+	case interface{ Unwrap() []error }:
+		parts := e.Unwrap()
+		if err.Error() != errors.Join(parts...).Error() {
+			return err // it says more than its parts
+		}
+		located := make([]error, len(parts))
+		for i, part := range parts {
+			located[i] = d.Locate(part)
+		}
+		return errors.Join(located...)
+	}
+	return err
+}
+
+func (d *Document) locate(p *lab.Problem) {
+	p.File = d.file
+	if d.root == nil {
+		return
+	}
+	n, rest := d.root, p.Path
+	where := n
+	for rest != "" {
+		if n.Kind == yaml.AliasNode {
+			n = n.Alias
+		}
+		key, child, tail := step(n, rest)
+		if child == nil && d.union[n] { // the path does not name the kind
+			child, tail = n.Content[1], rest
+		}
+		if child == nil {
+			break
+		}
+		n, rest, where = child, tail, child
+		if key != nil && (child.Kind == yaml.MappingNode || child.Kind == yaml.SequenceNode) {
+			where = key // the line that names it, not the one below
+		}
+	}
+	p.Line, p.Column = where.Line, where.Column
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if rest == "" && p.Text == "" && n.Kind == yaml.ScalarNode && d.shown[n] && n.Value != "" && !strings.Contains(p.Message, n.Value) {
+		p.Text = clip(n.Value)
+	}
+}
+
+// step returns what the first part of path names in n, its key when n is a mapping, and the rest of path. Keys may hold dots: the longest that fits
+// is taken.
+func step(n *yaml.Node, path string) (key, child *yaml.Node, rest string) {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		number, tail, ok := strings.Cut(strings.TrimPrefix(path, "["), "]")
+		i, err := strconv.Atoi(number)
+		if !ok || !strings.HasPrefix(path, "[") || err != nil || i < 0 || i >= len(n.Content) {
+			return nil, nil, path
+		}
+		return nil, n.Content[i], strings.TrimPrefix(tail, ".")
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k := n.Content[i]
+			tail, ok := strings.CutPrefix(path, k.Value)
+			if !ok || k.Value == "" || tail != "" && tail[0] != '.' && tail[0] != '[' || key != nil && len(k.Value) < len(key.Value) {
+				continue
+			}
+			key, child, rest = k, n.Content[i+1], strings.TrimPrefix(tail, ".")
+		}
+	}
+	return key, child, rest
+}
