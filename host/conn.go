@@ -1,0 +1,350 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Conn is a machine that we are logged in to. When the connection is lost, what was under way ends with an error, and the next call
+// connects again. It is safe for concurrent use; sshd allows 10 things at once by default (MaxSessions).
+type Conn struct {
+	target Target
+
+	gate   chan struct{} // held by who looks at or changes the two below
+	link   *link         // nil before the first connection and after Close
+	closed bool
+
+	connections, execs, sent, received atomic.Int64
+}
+
+// Stats is what a connection has cost so far.
+type Stats struct {
+	Connections   int64 // logins at the machine itself, jumps not counted
+	Execs         int64 // scripts that were started, those that end a cancelled one included
+	BytesSent     int64 // to the machine on the wire, encrypted
+	BytesReceived int64 // from the machine on the wire, encrypted
+}
+
+// Dial connects and logs in. Its errors are an [lab.ErrInvalid] with everything that is wrong with the target, [lab.ErrUnreachable],
+// [lab.ErrHostKey], [lab.ErrUnauthorized], and [lab.ErrRefused] for an address outside the boundary; all are safe to retry.
+func Dial(ctx context.Context, t Target) (*Conn, error) {
+	if err := t.Validate(); err != nil {
+		return nil, lab.NotSent(&lab.Error{Op: "dial", Target: t.name(), Err: err})
+	}
+	c := &Conn{target: t, gate: make(chan struct{}, 1)}
+	if _, err := c.live(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Target returns what the connection was made with.
+func (c *Conn) Target() Target { return c.target }
+
+// Stats returns the counters.
+func (c *Conn) Stats() Stats {
+	return Stats{c.connections.Load(), c.execs.Load(), c.sent.Load(), c.received.Load()}
+}
+
+// HostKey returns the fingerprint of the key that the machine proved to have, "SHA256:..."; empty after Close.
+func (c *Conn) HostKey() string {
+	c.gate <- struct{}{}
+	defer func() { <-c.gate }()
+	if c.link == nil {
+		return ""
+	}
+	return c.link.hostKey
+}
+
+// Close ends the connection, what runs through it included. A script that runs is not killed: cancel its context for that.
+func (c *Conn) Close() error {
+	c.gate <- struct{}{}
+	defer func() { <-c.gate }()
+	c.closed = true
+	if c.link != nil {
+		c.link.close()
+		c.link = nil
+	}
+	return nil
+}
+
+// errClosed is the cause when a Conn is used after Close.
+var errClosed = errors.New("the connection was closed here")
+
+// live returns the connection, and makes a new one when there is none.
+func (c *Conn) live(ctx context.Context) (*link, error) {
+	select {
+	case c.gate <- struct{}{}:
+	case <-ctx.Done():
+		return nil, lab.NotSent(&lab.Error{Op: "dial", Target: c.target.name(), Err: context.Cause(ctx)})
+	}
+	defer func() { <-c.gate }()
+	if c.closed {
+		return nil, lab.NotSent(&lab.Error{Op: "dial", Target: c.target.name(), Err: errClosed})
+	}
+	if c.link != nil && !c.link.isLost() {
+		return c.link, nil
+	}
+	if c.link != nil {
+		c.link.close()
+		c.link = nil
+	}
+	l, err := c.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.link = l
+	return l, nil
+}
+
+// link is one connection, with those to the jumps that it goes through.
+type link struct {
+	client  *ssh.Client
+	jumps   []*ssh.Client // first dialled first
+	hostKey string
+	lost    chan struct{} // closed when the connection is gone
+	ended   sync.WaitGroup
+}
+
+func (l *link) isLost() bool {
+	select {
+	case <-l.lost:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *link) close() {
+	if l.client != nil {
+		l.client.Close()
+	}
+	for _, j := range slices.Backward(l.jumps) {
+		j.Close()
+	}
+	l.ended.Wait()
+}
+
+// dial connects through the jumps and logs in.
+func (c *Conn) dial(ctx context.Context) (*link, error) {
+	l := &link{lost: make(chan struct{})}
+	hops := append(slices.Clone(c.target.Jump), c.target)
+	for i, hop := range hops {
+		last := i == len(hops)-1
+		client, hostKey, err := c.hop(ctx, l, hop, last)
+		if err != nil {
+			l.close()
+			return nil, err
+		}
+		if last {
+			l.client, l.hostKey = client, hostKey
+		} else {
+			l.jumps = append(l.jumps, client)
+		}
+	}
+	c.connections.Add(1)
+	l.ended.Go(func() {
+		_ = l.client.Wait()
+		close(l.lost)
+	})
+	if every := c.target.KeepAlive; every >= 0 {
+		if every == 0 {
+			every = defaultKeepAlive
+		}
+		l.ended.Go(func() { keepAlive(l.client, &c.received, every, l.lost) })
+	}
+	return l, nil
+}
+
+// hop connects to one machine of the chain, through the last of l.jumps when there are any, and logs in.
+func (c *Conn) hop(ctx context.Context, l *link, t Target, last bool) (_ *ssh.Client, hostKey string, err error) {
+	addr, err := splitAddress(t.Address)
+	if err != nil {
+		return nil, "", lab.NotSent(&lab.Error{Op: "dial", Target: t.name(), Path: t.Address, Err: fmt.Errorf("%w: %w", lab.ErrInvalid, err)})
+	}
+	keys, err := t.HostKeys.keyring(t.name(), addr)
+	if err != nil {
+		return nil, "", err
+	}
+	limit := t.connectTimeout()
+	timeout := fmt.Errorf("%w: %w after %s", lab.ErrUnreachable, lab.ErrTimeout, limit)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, timeout)
+	defer cancel()
+	login, err := t.Auth.login(ctx, t.name())
+	if err != nil {
+		return nil, "", err
+	}
+	defer login.close()
+
+	nc, err := c.connect(ctx, l, t, addr)
+	if err != nil {
+		return nil, "", err
+	}
+	if last {
+		nc = &counted{nc, &c.sent, &c.received}
+	}
+	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	sc, channels, requests, err := ssh.NewClientConn(nc, addr, &ssh.ClientConfig{
+		User:              t.User,
+		Auth:              login.methods,
+		HostKeyCallback:   keys.check,
+		HostKeyAlgorithms: keys.algorithms(),
+		ClientVersion:     "SSH-2.0-lab",
+	})
+	if !stop() && err == nil {
+		sc.Close()
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, "", loginError(ctx, t, addr, login, keys, err)
+	}
+	return ssh.NewClient(sc, channels, requests), keys.shown, nil
+}
+
+// connect opens the connection that SSH is spoken over.
+func (c *Conn) connect(ctx context.Context, l *link, t Target, addr string) (net.Conn, error) {
+	fail := func(hint string, err error) error {
+		return lab.NotSent(&lab.Error{Op: "dial", Target: t.name(), Path: addr, Hint: hint, Err: err})
+	}
+	if len(l.jumps) == 0 {
+		nc, err := c.target.Boundary.DialContext(ctx, "tcp", addr)
+		switch {
+		case err == nil:
+			return nc, nil
+		case errors.Is(err, lab.ErrRefused):
+			return nil, fail("", err)
+		case ctx.Err() != nil:
+			return nil, fail("", context.Cause(ctx))
+		}
+		return nil, fail("is it on, and does sshd run? nc -vz "+strings.Join(strings.Split(hostPort(addr), ":"), " "), fmt.Errorf("%w: %w", lab.ErrUnreachable, err))
+	}
+	if err := c.target.Boundary.CheckRemote(addr); err != nil {
+		return nil, fail("", err)
+	}
+	nc, err := l.jumps[len(l.jumps)-1].DialContext(ctx, "tcp", addr)
+	var open *ssh.OpenChannelError
+	switch {
+	case err == nil:
+		return nc, nil
+	case ctx.Err() != nil:
+		return nil, fail("", context.Cause(ctx))
+	case errors.As(err, &open) && open.Reason == ssh.Prohibited:
+		return nil, fail("allow it in the jump's sshd_config: AllowTcpForwarding local", fmt.Errorf("%w: the jump forwards nothing: %s", lab.ErrUnauthorized, open.Message))
+	case errors.As(err, &open):
+		return nil, fail("log in to the jump and try from there: nc -vz "+hostPort(addr), fmt.Errorf("%w: the jump has no connection to it: %s", lab.ErrUnreachable, open.Message))
+	}
+	return nil, fail("", fmt.Errorf("%w: the connection to the jump was lost", lab.ErrUnreachable))
+}
+
+// hostPort writes an address as nc wants it.
+func hostPort(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return host + " " + port
+}
+
+// loginError says why the key exchange or the login did not succeed.
+func loginError(ctx context.Context, t Target, addr string, l *login, k *keyring, err error) error {
+	e := &lab.Error{Op: "log in", Target: t.name(), Path: t.User + "@" + addr}
+	var negotiation *ssh.AlgorithmNegotiationError
+	text := strings.TrimPrefix(err.Error(), "ssh: handshake failed: ")
+	switch {
+	case k.err != nil:
+		return k.err
+	case ctx.Err() != nil:
+		e.Err = context.Cause(ctx)
+	case errors.As(err, &negotiation):
+		e.Hint = "update its OpenSSH"
+		e.Err = fmt.Errorf("%w: %s", lab.ErrUnreachable, strings.TrimPrefix(text, "ssh: "))
+	case k.shown == "":
+		e.Hint = "is it an SSH server? nc " + hostPort(addr) + " shows its greeting; sshd turns away too many logins at once (MaxStartups)"
+		e.Err = fmt.Errorf("%w: the connection ended before the machine had shown its host key: %s", lab.ErrUnreachable, text)
+	case strings.Contains(text, "unable to authenticate"), strings.Contains(text, "ssh: disconnect"), strings.Contains(text, "ssh: no common public key"), strings.Contains(text, "which is not for a password"):
+		keys := "no key"
+		if len(l.keys) > 0 {
+			keys = strings.Join(l.keys, "; ")
+		}
+		methods := strings.TrimPrefix(text, "ssh: ")
+		if _, after, ok := strings.Cut(text, "attempted methods ["); ok {
+			tried, _, _ := strings.Cut(after, "]")
+			methods = "tried " + strings.TrimPrefix(strings.ReplaceAll(tried, " ", ", "), "none, ")
+			if tried == "none" {
+				methods = "the machine takes none of the methods there are keys or passwords for"
+			}
+		}
+		e.Hint = "put the public key into ~" + t.User + "/.ssh/authorized_keys on the machine; its journal says why it refuses: journalctl -u ssh"
+		e.Err = fmt.Errorf("%w: %s; offered %s", lab.ErrUnauthorized, methods, keys)
+	default:
+		e.Err = fmt.Errorf("%w: the connection ended during the login: %s", lab.ErrUnreachable, text)
+	}
+	return lab.NotSent(e)
+}
+
+// maxMissed is how many signs of life may be missed in a row.
+const maxMissed = 3
+
+// keepAlive asks for a sign of life every so often, and closes the connection when too many are missed. Bytes that arrive are one too.
+func keepAlive(client *ssh.Client, received *atomic.Int64, every time.Duration, lost <-chan struct{}) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	answered := make(chan struct{}, 1)
+	waiting, missed, seen := false, 0, received.Load()
+	for {
+		select {
+		case <-lost:
+			return
+		case <-answered:
+			waiting = false
+		case <-tick.C:
+			now := received.Load()
+			if waiting && now == seen {
+				missed++
+			} else {
+				missed = 0
+			}
+			seen = now
+			if missed >= maxMissed {
+				client.Close()
+				return
+			}
+			if !waiting {
+				waiting = true
+				go func() {
+					_, _, _ = client.SendRequest("keepalive@openssh.com", true, nil)
+					answered <- struct{}{}
+				}()
+			}
+		}
+	}
+}
+
+// counted counts the bytes of a connection.
+type counted struct {
+	net.Conn
+	sent, received *atomic.Int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.received.Add(int64(n))
+	return n, err
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.sent.Add(int64(n))
+	return n, err
+}

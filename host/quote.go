@@ -1,0 +1,18 @@
+package host
+
+import "strings"
+
+// Quote returns s as one word for a POSIX shell, whatever it holds: in single quotes, or as it is when it needs none. Only a NUL byte cannot
+// be in a word of a shell; Quote leaves it in, and [Conn.Run] refuses the script.
+func Quote(s string) string {
+	if s == "" {
+		return "''"
+	}
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("%+,-./:@_", r)
+	}
+	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

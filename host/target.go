@@ -1,0 +1,128 @@
+package host
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Target says how a machine is reached. Nothing else is read: no ssh_config, no SSH_AUTH_SOCK, no default keys, no default known_hosts.
+// To take those of the user, ask for them: [FromSSHConfig].
+type Target struct {
+	Name    string // in messages and IDs: "pi1"; empty means Address
+	Address string // host name or IP address, with a port or without (22); IPv6 bare, or in brackets when a port follows
+	User    string // who logs in; required
+
+	// Jump are the machines to go through, the first dialled first; empty means that the machine is dialled directly. Of a jump only Name,
+	// Address, User, Auth, HostKeys and ConnectTimeout count.
+	Jump []Target
+
+	Auth     Auth     // how to log in
+	HostKeys HostKeys // how the machine proves that it is the one we mean
+
+	// SudoPassword is what sudo is told when it asks; empty means that it must not ask (NOPASSWD). It is used only for [Command.Root], and
+	// not when User is root.
+	SudoPassword lab.Secret
+
+	// LockFile is the file that [Command.Lock] locks; empty means /run/lab.lock. Letters, digits and ./_- only.
+	LockFile string
+
+	// Boundary is asked before every connection: to the machine or its first jump, from there to the next, and for what goes through the
+	// machine ([Conn.DialContext]). Nil allows loopback only.
+	Boundary *lab.Boundary
+
+	ConnectTimeout time.Duration // of each hop, login included; 0 means 20 s
+	KeepAlive      time.Duration // between signs of life that are asked for, of which three in a row may be missed; 0 means 15 s, below 0 none
+}
+
+const (
+	defaultLockFile       = "/run/lab.lock"
+	defaultConnectTimeout = 20 * time.Second
+	defaultKeepAlive      = 15 * time.Second
+)
+
+var lockFilePattern = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
+
+// Validate reports everything that is wrong with the target as [lab.Problems].
+func (t Target) Validate() error { return t.problems(false).Err() }
+
+func (t Target) problems(jump bool) (ps lab.Problems) {
+	if t.Address == "" {
+		ps = append(ps, lab.Problem{Path: "address", Message: "empty", Hint: "a host name or an IP address"})
+	} else if _, err := splitAddress(t.Address); err != nil {
+		ps = append(ps, lab.Problem{Path: "address", Text: t.Address, Message: err.Error(), Hint: `"pi1", "192.0.2.1:22", "2001:db8::1" or "[2001:db8::1]:22"`})
+	}
+	if t.User == "" {
+		ps = append(ps, lab.Problem{Path: "user", Message: "empty", Hint: "the name to log in with"})
+	}
+	if jump && len(t.Jump) > 0 {
+		ps = append(ps, lab.Problem{Path: "jump", Message: "a jump has jumps of its own", Hint: "put them before it in the target's own list"})
+	}
+	if t.LockFile != "" && !lockFilePattern.MatchString(t.LockFile) {
+		ps = append(ps, lab.Problem{Path: "lockFile", Text: t.LockFile, Message: "not an absolute path of letters, digits and ./_- only"})
+	}
+	if strings.ContainsAny(t.SudoPassword.Reveal(), "\n\r\x00") {
+		ps = append(ps, lab.Problem{Path: "sudoPassword", Message: "has a line break or a NUL in it", Hint: "sudo reads one line"})
+	}
+	for i, j := range t.Jump {
+		ps = append(ps, j.problems(true).Under(fmt.Sprintf("jump[%d]", i))...)
+	}
+	ps = append(ps, t.Auth.problems().Under("auth")...)
+	ps = append(ps, t.HostKeys.problems().Under("hostKeys")...)
+	return ps
+}
+
+func (t Target) name() string {
+	if t.Name == "" {
+		return t.Address
+	}
+	return t.Name
+}
+
+func (t Target) lockFile() string {
+	if t.LockFile == "" {
+		return defaultLockFile
+	}
+	return t.LockFile
+}
+
+func (t Target) connectTimeout() time.Duration {
+	if t.ConnectTimeout <= 0 {
+		return defaultConnectTimeout
+	}
+	return t.ConnectTimeout
+}
+
+// splitAddress returns "host:port" as [net.Dial] wants it, for any of the forms that Target.Address may have.
+func splitAddress(address string) (string, error) {
+	if ip, err := netip.ParseAddr(address); err == nil {
+		return net.JoinHostPort(ip.String(), "22"), nil
+	}
+	host, port := address, "22"
+	if strings.HasPrefix(address, "[") && strings.HasSuffix(address, "]") {
+		host = address[1 : len(address)-1]
+	} else if strings.Contains(address, ":") {
+		var err error
+		if host, port, err = net.SplitHostPort(address); err != nil {
+			return "", fmt.Errorf("not an address")
+		}
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", fmt.Errorf("port %q is not a number from 1 to 65535", port)
+	}
+	if strings.HasPrefix(address, "[") {
+		if _, err := netip.ParseAddr(host); err != nil {
+			return "", fmt.Errorf("no IPv6 address in the brackets")
+		}
+	}
+	if host == "" || strings.HasPrefix(host, "-") || strings.ContainsAny(host, " \t\r\n\x00/@,*?![]") {
+		return "", fmt.Errorf("not a host name")
+	}
+	return net.JoinHostPort(strings.ToLower(host), port), nil
+}
