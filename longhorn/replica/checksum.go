@@ -1,0 +1,107 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"hash/crc64"
+	"io"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Sum is what became of checking one snapshot layer against its .checksum.
+type Sum struct {
+	File string `json:"file"`
+	Want uint64 `json:"want"`
+	Got  uint64 `json:"got"`
+}
+
+// OK reports whether the content is what Longhorn hashed.
+func (s Sum) OK() bool { return s.Want == s.Got }
+
+// Checksums reads every snapshot layer of the image that has a .checksum, whole, and returns what they sum up to. Longhorn holds a checksum
+// valid only while the file's change time is the recorded one, which no copy keeps: here the content alone counts.
+func (im *Image) Checksums(ctx context.Context) ([]Sum, error) {
+	var sums []Sum
+	var index []int
+	for i, l := range im.Chain.Layers {
+		if l.Snapshot() && l.ChecksumState == Good {
+			sums = append(sums, Sum{File: l.File, Want: l.Checksum.Sum})
+			index = append(index, i)
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(2)
+	for n, i := range index {
+		g.Go(func() (err error) {
+			sums[n].Got, err = im.sources[i].crc(ctx)
+			if err != nil {
+				err = im.fail(im.sources[i].path, "if the disk is failing, copy it first (ddrescue); else use another replica", err)
+			}
+			return err
+		})
+	}
+	return sums, g.Wait()
+}
+
+// crc returns the CRC-64 of the whole file. Holes are not read.
+func (s *source) crc(ctx context.Context) (uint64, error) {
+	extents, _, err := extentsOf(s.file, s.print.Size)
+	if err != nil {
+		extents = []Extent{{Off: 0, Len: s.print.Size}}
+	}
+	table := crc64.MakeTable(crc64.ISO)
+	buf := make([]byte, chunkSize)
+	var crc uint64
+	pos := int64(0)
+	for _, e := range extents {
+		if e.Unwritten {
+			continue
+		}
+		crc = crcZeros(crc, e.Off-pos)
+		for pos = e.Off; pos < e.end(); {
+			if err := ctx.Err(); err != nil {
+				return 0, err
+			}
+			p := buf[:min(int64(len(buf)), e.end()-pos)]
+			if n, err := s.file.ReadAt(p, pos); err != nil && !(err == io.EOF && n == len(p)) {
+				return 0, fmt.Errorf("read %d bytes at %d: %w", len(p), pos, err)
+			}
+			crc = crc64.Update(crc, table, p)
+			pos += int64(len(p))
+		}
+	}
+	return crcZeros(crc, s.print.Size-pos), nil
+}
+
+// matrix is a linear map of the CRC's 64 bits: column i is what bit i becomes.
+type matrix [64]uint64
+
+func (m *matrix) apply(v uint64) (out uint64) {
+	for i := 0; v != 0; i, v = i+1, v>>1 {
+		out ^= m[i] & -(v & 1)
+	}
+	return out
+}
+
+// crcZeros returns the CRC after n more zero bytes, in time logarithmic in n: feeding a zero byte is a linear map, which is squared for each bit of n.
+func crcZeros(crc uint64, n int64) uint64 {
+	table := crc64.MakeTable(crc64.ISO)
+	var m matrix
+	for i := range m {
+		bit := uint64(1) << i
+		m[i] = table[byte(bit)] ^ bit>>8
+	}
+	state := ^crc // the CRC is kept inverted
+	for ; n > 0; n >>= 1 {
+		if n&1 != 0 {
+			state = m.apply(state)
+		}
+		var square matrix
+		for i := range square {
+			square[i] = m.apply(m[i])
+		}
+		m = square
+	}
+	return ^state
+}

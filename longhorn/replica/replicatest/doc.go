@@ -1,0 +1,2 @@
+// Package replicatest makes Longhorn replica directories for tests, and reads them in a slow and independent way to compare with.
+package replicatest

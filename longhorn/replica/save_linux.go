@@ -1,0 +1,380 @@
+package replica
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Save writes the image to o. The output gets its name only when it is complete, on disk, and the sources are proved unchanged; it is
+// sparse. When it is interrupted, by ctx, by a full disk or by a power cut, the same call continues it. Refusals are [lab.ErrRefused]
+// and happen before anything is written; a source that changed meanwhile is [lab.ErrDrift].
+func (im *Image) Save(ctx context.Context, o Output) (*Result, error) {
+	start := time.Now()
+	avoid := append([]string{im.Chain.Directory.Path}, o.Avoid...)
+	path, device, ws, err := place("save image", o.Path, o.Device, avoid)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{path: path, name: path, device: device, state: stateName(path)}
+	if device {
+		t.state = o.State
+	} else {
+		t.name = partName(path)
+	}
+	j, err := t.open(im, o)
+	if err != nil {
+		t.close()
+		return nil, t.hinted(err)
+	}
+	defer t.close()
+	cp := newCopier(im, t, o, j)
+	if err := cp.run(ctx); err != nil {
+		return nil, t.hinted(err)
+	}
+	if err := t.file.Sync(); err != nil {
+		return nil, t.hinted(err)
+	}
+	// The sources are looked at after the last read: what was written while they were open shows in their times.
+	if err := im.Unchanged(); err != nil {
+		return nil, err
+	}
+	if err := im.notInUse(ctx); err != nil {
+		return nil, err
+	}
+	if err := t.finish(); err != nil {
+		return nil, t.hinted(err)
+	}
+	r := &Result{Path: path, Size: im.Size(), Data: im.data, Copied: cp.written.Load(), Resumed: j.Copied, Method: cp.used(), Warnings: ws, Duration: time.Since(start)}
+	if !o.NoHash {
+		r.SHA256 = hex.EncodeToString(cp.hash.Sum(nil))
+	}
+	return r, nil
+}
+
+// work describes the image for the journal.
+func (im *Image) work() journalWork {
+	w := journalWork{Size: im.Size(), Point: im.Chain.Point}
+	for _, s := range im.sources {
+		w.Sources = append(w.Sources, journalSource{s.path, s.print})
+	}
+	h := sha256.New()
+	var b [20]byte
+	for _, s := range im.segments {
+		binary.LittleEndian.PutUint64(b[0:], uint64(s.start))
+		binary.LittleEndian.PutUint64(b[8:], uint64(s.end))
+		binary.LittleEndian.PutUint32(b[16:], uint32(s.layer))
+		h.Write(b[:])
+	}
+	w.Map = hex.EncodeToString(h.Sum(nil))
+	return w
+}
+
+// target is the output while it is written.
+type target struct {
+	path   string // what it will be called
+	name   string // what it is called now: path.part, or the device
+	device bool
+	state  string // the journal's path; empty for none
+	file   *os.File
+	work   journalWork
+	id     string
+}
+
+func (t *target) refuse(hint, format string, args ...any) error {
+	return &lab.Error{Op: "save image", Path: t.name, Hint: hint, Err: fmt.Errorf("%w: %s", lab.ErrRefused, fmt.Sprintf(format, args...))}
+}
+
+// hinted adds the next step to an error that the file system gave.
+func (t *target) hinted(err error) error {
+	var le *lab.Error
+	if errors.As(err, &le) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	hint := ""
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		hint = "free some space, then run the same command again: it continues where it stopped"
+	case errors.Is(err, unix.EFBIG):
+		hint = "the file system cannot hold a file of that size: write to another one"
+	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EACCES):
+		hint = "write to a directory that you may write to"
+	}
+	return &lab.Error{Op: "save image", Path: t.name, Hint: hint, Err: err}
+}
+
+// open makes the output, or takes up what an interrupted run left of it. It returns the progress to go on from.
+func (t *target) open(im *Image, o Output) (journal, error) {
+	t.work = im.work()
+	fresh := journal{Version: journalVersion, Work: t.work}
+	old, haveState, err := t.readState()
+	if err != nil && !o.Restart {
+		return fresh, err
+	}
+	if t.device {
+		if err := t.openDevice(im.Size()); err != nil {
+			return fresh, err
+		}
+	} else {
+		if o.Restart {
+			if err := t.discard(); err != nil {
+				return fresh, err
+			}
+			haveState = false
+		}
+		continued, err := t.openPart(im.Size())
+		if err != nil {
+			return fresh, err
+		}
+		if continued && !haveState {
+			return fresh, t.refuse("remove it, or throw it away with -restart", "it exists, and its progress is not known")
+		}
+		haveState = continued
+	}
+	fresh.Output = t.id
+	if !haveState || o.Restart {
+		if err := t.space(im, o, 0); err != nil {
+			if !t.device {
+				os.Remove(t.name)
+			}
+			return fresh, err
+		}
+		if !t.device {
+			if err := t.file.Truncate(im.Size()); err != nil {
+				os.Remove(t.name)
+				return fresh, err
+			}
+		}
+		return fresh, t.writeState(fresh)
+	}
+	if why := t.work.differs(old.Work); why != "" {
+		return fresh, t.refuse("throw it away with -restart", "it cannot be continued: %s", why)
+	}
+	if old.Output != t.id {
+		return fresh, t.refuse("throw it away with -restart", "it cannot be continued: it is not the output that was begun")
+	}
+	if err := t.space(im, o, old.Copied); err != nil {
+		return fresh, err
+	}
+	if !t.device {
+		// What lies behind is written again: let nothing of it stay.
+		if err := errors.Join(t.file.Truncate(old.Copied), t.file.Truncate(im.Size())); err != nil {
+			return fresh, err
+		}
+	}
+	return old, nil
+}
+
+// openPart opens path.part, and reports whether it was there before.
+func (t *target) openPart(size int64) (continued bool, err error) {
+	fd, err := unix.Open(t.name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if errors.Is(err, unix.EEXIST) {
+		continued = true
+		fd, err = unix.Open(t.name, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if errors.Is(err, unix.ELOOP) {
+			return false, t.refuse("remove it", "it is a symbolic link")
+		}
+	}
+	if err != nil {
+		return false, &os.PathError{Op: "open", Path: t.name, Err: err}
+	}
+	t.file = os.NewFile(uintptr(fd), t.name)
+	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return false, t.refuse("wait for it to end", "another run is writing it")
+	}
+	fi, err := statFile(t.file)
+	if err != nil {
+		return false, err
+	}
+	if !fi.Mode.IsRegular() || fi.Links > 1 {
+		return false, t.refuse("remove it", "it is not a plain file with one name")
+	}
+	t.id = fmt.Sprintf("file %d:%d", fi.Dev, fi.Ino)
+	return continued, nil
+}
+
+// discard removes what an interrupted run left.
+func (t *target) discard() error {
+	fi, err := os.Lstat(t.name)
+	if err == nil {
+		if !fi.Mode().IsRegular() {
+			return t.refuse("remove it", "it is not a plain file")
+		}
+		f, err := os.Open(t.name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+			return t.refuse("wait for it to end", "another run is writing it")
+		}
+		if err := os.Remove(t.name); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Remove(t.state); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// space refuses an output that has no room for what is to be written.
+func (t *target) space(im *Image, o Output, from int64) error {
+	if t.device || o.Method == Clone {
+		return nil
+	}
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(t.file.Fd()), &st); err != nil {
+		return err
+	}
+	var need int64
+	for _, s := range im.segments[im.find(from):] {
+		need += s.end - max(s.start, from)
+	}
+	need += need / 20
+	free := int64(st.Bavail) * int64(st.Bsize)
+	if need <= free {
+		return nil
+	}
+	if o.Method == Auto && t.canClone(im, from) {
+		return nil
+	}
+	return t.refuse("free some space or write to another disk", "%s are needed, %s are free", bytesText(need), bytesText(free))
+}
+
+// canClone tries to share one block of a source with the output, which ends at from.
+func (t *target) canClone(im *Image, from int64) bool {
+	for _, s := range im.segments[im.find(from):] {
+		src := im.sources[s.layer]
+		if s.start < from || s.start+SectorSize > src.print.Size {
+			continue
+		}
+		err := clone(t.file, src.file, s.start, SectorSize)
+		return errors.Join(err, t.file.Truncate(from)) == nil
+	}
+	return false
+}
+
+// readState reads the journal; it reports whether there is a sound one.
+func (t *target) readState() (j journal, ok bool, err error) {
+	if t.state == "" {
+		return j, false, nil
+	}
+	data, _, err := readSmall(t.state, 16<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return j, false, nil
+	}
+	if err != nil && !errors.Is(err, errAtime) {
+		return j, false, &lab.Error{Op: "read progress", Path: t.state, Hint: "remove it, and begin again with -restart", Err: fmt.Errorf("%w: %w", lab.ErrRefused, err)}
+	}
+	if json.Unmarshal(data, &j) != nil || j.Version != journalVersion || j.Copied < 0 || j.Copied > t.work.Size || j.Hashed < 0 || j.Hashed > j.Copied {
+		return journal{}, false, nil
+	}
+	return j, true, nil
+}
+
+// writeState replaces the journal, atomically and durably.
+func (t *target) writeState(j journal) error {
+	if t.state == "" {
+		return nil
+	}
+	data, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	tmp := t.state + ".tmp"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(tmp, t.state)
+	}
+	if err != nil {
+		os.Remove(tmp)
+		return err
+	}
+	return nil
+}
+
+// finish gives the output its name.
+func (t *target) finish() error {
+	if t.device {
+		if t.state != "" {
+			return os.Remove(t.state)
+		}
+		return nil
+	}
+	if err := renameNew(t.name, t.path); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return &lab.Error{Op: "save image", Path: t.path, Hint: "the finished image is " + t.name, Err: fmt.Errorf("%w: it exists now", lab.ErrRefused)}
+		}
+		return err
+	}
+	if err := syncDir(filepath.Dir(t.path)); err != nil {
+		return err
+	}
+	return os.Remove(t.state)
+}
+
+func (t *target) close() {
+	if t.file != nil {
+		t.file.Close()
+	}
+}
+
+// renameNew renames a file unless the new name exists.
+func renameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		// The file system cannot say so in one step.
+		if _, serr := os.Lstat(to); serr == nil {
+			err = unix.EEXIST
+		} else {
+			err = unix.Rename(from, to)
+		}
+	}
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+func bytesText(n int64) string {
+	const units = "KMGTPE"
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, u := float64(n)/1024, 0
+	for v >= 1024 && u < len(units)-1 {
+		v, u = v/1024, u+1
+	}
+	return fmt.Sprintf("%.1f %ciB", v, units[u])
+}
