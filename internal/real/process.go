@@ -1,6 +1,7 @@
 package real
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,6 +39,13 @@ func start(cmd *exec.Cmd, sig syscall.Signal) (*process, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// until is [until], cut short when the process ends.
+func (p *process) until(ctx context.Context, what string, ready func() error) error {
+	ctx, stop := whileRunning(ctx, p.done, func() error { return fmt.Errorf("%s ended: %v", p.cmd.Path, p.cmd.ProcessState) })
+	defer stop()
+	return until(ctx, what, ready)
 }
 
 // exited reports whether the child has ended.

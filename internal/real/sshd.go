@@ -97,7 +97,7 @@ func (s *SSHServer) Start(ctx context.Context) error {
 	if s.proc, err = start(cmd, syscall.SIGKILL); err != nil {
 		return err
 	}
-	err = until(ctx, s.proc, "sshd answers at "+s.Addr, func() error { return sshBanner(s.Addr) })
+	err = s.proc.until(ctx, "sshd answers at "+s.Addr, func() error { return sshBanner(s.Addr) })
 	if err != nil {
 		s.Stop()
 		return fmt.Errorf("%w\n%s", err, s.Log())

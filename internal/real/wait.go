@@ -6,15 +6,11 @@ import (
 	"time"
 )
 
-// until calls ready every few milliseconds until it succeeds, the server's
-// process ends, or ctx does. what names the awaited state in the error.
-func until(ctx context.Context, p *process, what string, ready func() error) error {
+// until calls ready every few milliseconds until it succeeds or ctx ends. what
+// names the awaited state in the error.
+func until(ctx context.Context, what string, ready func() error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	var exited <-chan struct{}
-	if p != nil {
-		exited = p.done
-	}
 	for {
 		err := ready()
 		if err == nil {
@@ -22,10 +18,24 @@ func until(ctx context.Context, p *process, what string, ready func() error) err
 		}
 		select {
 		case <-tick.C:
-		case <-exited:
-			return fmt.Errorf("wait until %s: process ended: %v", what, p.cmd.ProcessState)
 		case <-ctx.Done():
-			return fmt.Errorf("wait until %s: %w (last: %w)", what, ctx.Err(), err)
+			return fmt.Errorf("wait until %s: %w (last: %w)", what, context.Cause(ctx), err)
 		}
 	}
+}
+
+// whileRunning is a context that also ends, with why as its cause, when gone
+// is closed: there is no use in waiting for a server that has died.
+func whileRunning(ctx context.Context, gone <-chan struct{}, why func() error) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stopped := make(chan struct{})
+	go func() {
+		select {
+		case <-gone:
+			cancel(why())
+		case <-stopped:
+			cancel(nil)
+		}
+	}()
+	return ctx, func() { close(stopped) }
 }

@@ -1,0 +1,101 @@
+package real
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// CacheDir is the folder that keeps what takes long to make: $LAB_REAL_DIR, or
+// lab-real in the user's cache directory. It exists when CacheDir returns nil.
+// Everything in it can be removed while no test runs.
+func CacheDir() (string, error) {
+	dir := os.Getenv("LAB_REAL_DIR")
+	if dir == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("cache of real servers: %w; set LAB_REAL_DIR", err)
+		}
+		dir = filepath.Join(base, "lab-real")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+// cached returns the folder kind/key of the cache, and makes it first with
+// build if it is not there. Of two processes that want it, one builds and the
+// other waits; a build that was cut off is started again.
+func cached(ctx context.Context, kind, key string, build func(dir string) error) (string, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, kind, key)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
+	unlock, err := lockFile(ctx, dir+".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	partial := dir + ".partial"
+	if err := os.RemoveAll(partial); err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(partial, 0o755); err != nil {
+		return "", err
+	}
+	if err := build(partial); err != nil {
+		return "", fmt.Errorf("build %s: %w", dir, errors.Join(err, os.RemoveAll(partial)))
+	}
+	return dir, os.Rename(partial, dir)
+}
+
+// lockFile waits for the exclusive lock on the file at path. The kernel lets
+// go of it when this process ends, however it ends.
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		f, err := tryLockFile(path)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for the lock %s: %w", path, ctx.Err())
+		}
+	}
+}
+
+// tryLockFile locks the file at path, or says syscall.EWOULDBLOCK when another
+// holds it. Closing the file unlocks it.
+func tryLockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return f, nil
+}
