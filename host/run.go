@@ -205,6 +205,7 @@ func (r *run) start(ctx context.Context) (*link, error) {
 		requests, err := r.open(ctx, l)
 		if err == nil {
 			r.conn.execs.Add(1)
+			l.wire.settle()
 			go r.listen(requests)
 			go r.feed()
 			return l, nil
