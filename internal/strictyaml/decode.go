@@ -55,6 +55,7 @@ func (d *decoder) add(n *yaml.Node, at *place, p lab.Problem) {
 	case len(d.problems) == maxProblems:
 		d.problems = append(d.problems, lab.Problem{File: d.doc.file, Message: fmt.Sprintf("more than %d problems", maxProblems)})
 	case len(d.problems) < maxProblems:
+		n = d.doc.visible(n)
 		p.File, p.Line, p.Column, p.Path = d.doc.file, n.Line, n.Column, at.String()
 		d.problems = append(d.problems, p)
 	}

@@ -60,6 +60,7 @@ func (d *Document) locate(p *lab.Problem) {
 		if key != nil && (child.Kind == yaml.MappingNode || child.Kind == yaml.SequenceNode) {
 			where = key // the line that names it, not the one below
 		}
+		where = d.visible(where)
 	}
 	p.Line, p.Column = where.Line, where.Column
 	if n.Kind == yaml.AliasNode {
@@ -92,4 +93,12 @@ func step(n *yaml.Node, path string) (key, child *yaml.Node, rest string) {
 		}
 	}
 	return key, child, rest
+}
+
+// visible returns n, or its key when n is empty and there is nothing to look at.
+func (d *Document) visible(n *yaml.Node) *yaml.Node {
+	if k := d.keys[n]; k != nil && n.Kind == yaml.ScalarNode && n.Value == "" && isNull(n) {
+		return k
+	}
+	return n
 }

@@ -197,7 +197,7 @@ func TestProblems(t *testing.T) {
 		// keys
 		{"name: x\nmachines:\n  pi1:\n    adress: y\n", "lab.yaml:3:3: machines.pi1: a required key is missing: address\nlab.yaml:4:5: machines.pi1: unknown key: adress (nearest: address)"},
 		{"name: x\nlimits: {a: {zzzzzz: 1}}", "lab.yaml:2:14: limits.a: unknown key: zzzzzz (known: memory, max)"},
-		{"name:", "lab.yaml:1:6: name: empty, and a value is required"},
+		{"name:", "lab.yaml:1:1: name: empty, and a value is required"},
 		{"name: x\nUntagged: y\n", "lab.yaml:2:1: unknown key: Untagged"},
 		// kinds
 		{"[]", "lab.yaml:1:1: a mapping is wanted, and this is a list"},
@@ -207,10 +207,10 @@ func TestProblems(t *testing.T) {
 		// scalars
 		{"name: 1.10", `lab.yaml:1:7: name: text is wanted, and this is a number: 1.10 (quote it: "1.10")`},
 		{"name: true", `lab.yaml:1:7: name: text is wanted, and this is a boolean: true (quote it: "true")`},
-		{"name: x\nlabels: {a: }", `lab.yaml:2:13: labels.a: text is wanted, and this is empty (write "" if it is meant to be empty)`},
+		{"name: x\nlabels: {a: }", `lab.yaml:2:10: labels.a: text is wanted, and this is empty (write "" if it is meant to be empty)`},
 		{"name: x\non: yes", "lab.yaml:2:5: on: true or false is wanted, and this is text: yes (write true)"},
 		{"name: x\non: 'false'", "lab.yaml:2:5: on: true or false is wanted, and this is text: false (remove the quotes)"},
-		{"name: x\non: ", "lab.yaml:2:4: on: true or false is wanted, and this is empty (write a value, or remove the key)"},
+		{"name: x\non: ", "lab.yaml:2:1: on: true or false is wanted, and this is empty (write a value, or remove the key)"},
 		{"name: x\nsmall: 128", "lab.yaml:2:8: small: not between -128 and 127: 128"},
 		{"name: x\nport: -1", "lab.yaml:2:7: port: not between 0 and 65535: -1"},
 		{"name: x\nport: 65536", "lab.yaml:2:7: port: not between 0 and 65535: 65536"},
