@@ -17,21 +17,12 @@ func run(ctx context.Context, name string, arg ...string) error {
 
 // capture is run with an input, and returns the standard output.
 func capture(ctx context.Context, stdin, name string, arg ...string) (string, error) {
-	var out, all bytes.Buffer
+	var out, diag bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, arg...)
 	cmd.Stdin = strings.NewReader(stdin)
-	cmd.Stdout = writers{&out, &all}
-	cmd.Stderr = &all
+	cmd.Stdout, cmd.Stderr = &out, &diag
 	if err := cmd.Run(); err != nil {
-		return out.String(), fmt.Errorf("%s: %w\n%s", strings.Join(append([]string{name}, arg...), " "), err, bytes.TrimSpace(all.Bytes()))
+		return out.String(), fmt.Errorf("%s: %w\n%s%s", strings.Join(append([]string{name}, arg...), " "), err, out.Bytes(), diag.Bytes())
 	}
 	return out.String(), nil
-}
-
-// writers writes to both of two buffers.
-type writers [2]*bytes.Buffer
-
-func (w writers) Write(p []byte) (int, error) {
-	w[0].Write(p)
-	return w[1].Write(p)
 }

@@ -1,0 +1,30 @@
+package real
+
+import (
+	"fmt"
+	"io"
+	"os/exec"
+	"syscall"
+)
+
+// removeAfterDeath has a small shell outlive this process and remove dir, once
+// the server in it, told by the kernel to end, has had the time to. The
+// function that it returns sends the shell home, with dir removed or kept.
+func removeAfterDeath(dir string) (dismiss func(), err error) {
+	sh := exec.Command("/bin/sh", "-c", `
+read -r word && exit 0
+for try in 1 2 3 4 5; do sleep 1; rm -rf "$1" 2>/dev/null && exit 0; done`, "sh", dir)
+	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no Ctrl-C for it
+	pipe, err := sh.StdinPipe()
+	if err == nil {
+		err = sh.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("watch over %s: %w", dir, err)
+	}
+	return func() {
+		_, _ = io.WriteString(pipe, "dismissed\n")
+		_ = pipe.Close()
+		_ = sh.Wait()
+	}, nil
+}

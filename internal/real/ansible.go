@@ -1,0 +1,39 @@
+package real
+
+import (
+	"bufio"
+	"os"
+	"strings"
+	"testing"
+)
+
+// Ansible is the path of the ansible command of ansible-core;
+// ansible-playbook, ansible-inventory and the others are beside it.
+func Ansible(tb testing.TB) string {
+	tb.Helper()
+	bin := findBinary("ansible", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
+	if bin == "" {
+		Missing(tb, "ansible (Debian package ansible-core)")
+	}
+	return bin
+}
+
+// AnsiblePython is the Python that runs [Ansible], which is not always the
+// first in PATH: "import ansible" works in it.
+func AnsiblePython(tb testing.TB) string {
+	tb.Helper()
+	f, err := os.Open(Ansible(tb))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	line, err := bufio.NewReader(f).ReadString('\n')
+	if err != nil {
+		tb.Fatal(err)
+	}
+	python, ok := strings.CutPrefix(strings.TrimSpace(line), "#!")
+	if !ok || strings.Contains(python, " ") { // such as a wrapper of pyenv, or env python3
+		Missing(tb, "ansible that names its Python in its first line")
+	}
+	return python
+}
