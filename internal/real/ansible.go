@@ -31,7 +31,8 @@ func AnsiblePython(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	python, ok := strings.CutPrefix(strings.TrimSpace(line), "#!")
+	python, ok := strings.CutPrefix(line, "#!")
+	python = strings.TrimSpace(python)
 	if !ok || strings.Contains(python, " ") { // such as a wrapper of pyenv, or env python3
 		Missing(tb, "ansible that names its Python in its first line")
 	}
