@@ -120,6 +120,11 @@ func (e *execution) run(ctx context.Context) {
 				}
 				afterChange = afterChange || changed[name]
 			}
+			for _, name := range s.Behind {
+				_, ended := e.ended[name]
+				blocked = blocked || !ended
+				afterChange = afterChange || changed[name]
+			}
 			switch {
 			case failed != "":
 				e.skip(s, failed)

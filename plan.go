@@ -16,6 +16,9 @@ type Step struct {
 	Name  string   // unique in the plan: "host/pi1", "pg/webapp"
 	After []string // names of steps that must have ended well first. Those that the changes' After ask for are found without being named
 
+	// Behind are names of steps that must have ended first, well or not.
+	Behind []string
+
 	// Changes are what the step does, in its order. A step without changes is a gate: it runs when a step it comes after has made
 	// changes, and what comes after it waits for it.
 	Changes []Change
@@ -49,8 +52,16 @@ func NewPlan(steps ...Step) (*Plan, error) {
 			stepOf[c.ID] = n
 		}
 	}
-	after := make([][]int, len(steps))
+	after := make([][]int, len(steps)) // those that must have ended well
+	behind := make([][]int, len(steps))
 	for n, s := range steps {
+		for _, name := range s.Behind {
+			m, ok := index[name]
+			if !ok {
+				return fail(s.Name, "%w: the step %s that it comes behind", ErrNotFound, name)
+			}
+			behind[n] = append(behind[n], m)
+		}
 		for _, name := range s.After {
 			m, ok := index[name]
 			if !ok {
@@ -85,6 +96,11 @@ func NewPlan(steps ...Step) (*Plan, error) {
 			return nil
 		}
 		state[n] = 1
+		for _, m := range behind[n] {
+			if err := place(m); err != nil {
+				return err
+			}
+		}
 		names := []string{}
 		for _, m := range after[n] {
 			if err := place(m); err != nil {

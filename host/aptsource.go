@@ -1,0 +1,87 @@
+package host
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// AptSource is a source of packages with the key that signs it, in the deb822 form (sources.list(5)). It is two files:
+// /etc/apt/sources.list.d/NAME.sources and /etc/apt/keyrings/NAME.asc.
+type AptSource struct {
+	Order `yaml:",inline"`
+
+	Name          string   `yaml:"name,required"`
+	URIs          []string `yaml:"uris"`
+	Suites        []string `yaml:"suites"`        // a release's codename, or a path with a final slash
+	Components    []string `yaml:"components"`    // empty for a suite that is a path
+	Architectures []string `yaml:"architectures"` // empty means the machine's
+	Key           string   `yaml:"key"`           // the public key that signs the source, ASCII-armored; empty means one of the system's own
+	Trusted       bool     `yaml:"trusted"`       // its packages are not verified; for a source on the machine itself
+	Absent        bool     `yaml:"absent"`
+}
+
+var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*$`)
+
+// ID returns "aptsource:NAME".
+func (a AptSource) ID() string { return "aptsource:" + a.Name }
+
+// Check implements [Resource].
+func (a AptSource) Check() (ps lab.Problems) {
+	if !fileNamePattern.MatchString(a.Name) || len(a.Name) > 200 {
+		ps = append(ps, lab.Problem{Path: "name", Text: a.Name, Message: "is not a name for a file: letters, digits, - _ and ."})
+	}
+	if a.Absent {
+		return ps
+	}
+	if len(a.URIs) == 0 || len(a.Suites) == 0 {
+		ps.Add("uris", "uris and suites are both needed")
+	}
+	for field, words := range map[string][]string{"uris": a.URIs, "suites": a.Suites, "components": a.Components, "architectures": a.Architectures} {
+		for i, w := range words {
+			if w == "" || strings.ContainsAny(w, " \t\n\r\x00") {
+				ps = append(ps, lab.Problem{Path: fmt.Sprintf("%s[%d]", field, i), Text: w, Message: "is empty, or holds a space"})
+			}
+		}
+	}
+	if a.Key != "" && !strings.Contains(a.Key, "-----BEGIN PGP PUBLIC KEY BLOCK-----") {
+		ps = append(ps, lab.Problem{Path: "key", Message: "is not an ASCII-armored public key", Hint: "gpg --export --armor FINGERPRINT"})
+	}
+	return ps
+}
+
+// Resources implements [Set].
+func (a AptSource) Resources() []Resource {
+	source, key := "/etc/apt/sources.list.d/"+a.Name+".sources", "/etc/apt/keyrings/"+a.Name+".asc"
+	if a.Absent {
+		return []Resource{File{Path: source, Absent: true}, File{Path: key, Absent: true}}
+	}
+	var b strings.Builder
+	line := func(name string, words []string) {
+		if len(words) > 0 {
+			fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(words, " "))
+		}
+	}
+	line("Types", []string{"deb"})
+	line("URIs", a.URIs)
+	line("Suites", a.Suites)
+	line("Components", a.Components)
+	line("Architectures", a.Architectures)
+	if a.Trusted {
+		line("Trusted", []string{"yes"})
+	}
+	var out []Resource
+	if a.Key != "" {
+		line("Signed-By", []string{key})
+		out = append(out, Directory{Path: "/etc/apt/keyrings", Order: Order{}}, File{Path: key, Content: a.Key})
+	}
+	return append(out, File{Path: source, Content: b.String()})
+}
+
+// Observe implements [Resource]: its parts ask.
+func (AptSource) Observe(*Questions) {}
+
+// Plan implements [Resource]: its parts plan.
+func (AptSource) Plan(*Observation) ([]Op, error) { return nil, nil }

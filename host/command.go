@@ -1,0 +1,136 @@
+package host
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Exec is a command that is run when the machine is not as it would leave it. It must say how to see that: by Unless, Creates or Removes.
+type Exec struct {
+	Order `yaml:",inline"`
+
+	Name string `yaml:"name,required"`
+	Run  string `yaml:"run,required"` // POSIX sh, as root with set -e, working directory /
+
+	Unless  string `yaml:"unless"`  // a script that writes nothing: when it succeeds, there is nothing to do. It is run at every plan
+	Creates string `yaml:"creates"` // a path: when it is there, there is nothing to do
+	Removes string `yaml:"removes"` // a path: when it is not there, there is nothing to do
+
+	Env  map[string]lab.SecretRef `yaml:"env"`  // references to secrets, exported to Run as variables
+	Risk lab.Risk                 `yaml:"risk"` // what running it may cost: none, restart, disrupt or dataloss
+
+	// Values are the variables when the program holds them; a document names them with Env.
+	Values map[string]lab.Secret `yaml:"-"`
+}
+
+// ID returns "command:NAME".
+func (c Exec) ID() string { return "command:" + c.Name }
+
+var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// Check implements [Resource].
+func (c Exec) Check() (ps lab.Problems) {
+	if strings.TrimSpace(c.Name) == "" || strings.ContainsAny(c.Name, "\n\x00") {
+		ps.Add("name", "is empty, or holds a newline")
+	}
+	if strings.TrimSpace(c.Run) == "" {
+		ps.Add("run", "is empty")
+	}
+	if strings.ContainsRune(c.Run+c.Unless, 0) {
+		ps.Add("run", "holds a NUL")
+	}
+	if c.Unless == "" && c.Creates == "" && c.Removes == "" {
+		ps = append(ps, lab.Problem{Path: "unless", Message: "nothing says when the command need not run, so it would run every time", Hint: "set unless, creates or removes"})
+	}
+	for field, p := range map[string]string{"creates": c.Creates, "removes": c.Removes} {
+		if p != "" {
+			checkPath(&ps, field, p)
+		}
+	}
+	for _, vars := range []map[string]bool{keySet(c.Env), keySet(c.Values)} {
+		for k := range vars {
+			if !variablePattern.MatchString(k) {
+				ps = append(ps, lab.Problem{Path: "env." + k, Message: "is not the name of a variable"})
+			}
+		}
+	}
+	return ps
+}
+
+func keySet[V any](m map[string]V) map[string]bool {
+	s := map[string]bool{}
+	for k := range m {
+		s[k] = true
+	}
+	return s
+}
+
+func (c Exec) provides() []string {
+	if c.Creates != "" {
+		return []string{"path:" + c.Creates}
+	}
+	return nil
+}
+
+func (c Exec) needs() []string {
+	if c.Creates != "" {
+		return []string{"path:" + c.Creates}
+	}
+	return nil
+}
+
+func (c Exec) fingerprint() string { return "command " + c.Run }
+
+// HiddenValues returns the values of the variables.
+func (c Exec) HiddenValues() (out []lab.Secret) {
+	for _, v := range c.Values {
+		out = append(out, v)
+	}
+	return out
+}
+
+// Observe implements [Resource].
+func (c Exec) Observe(q *Questions) {
+	if c.Creates != "" {
+		q.Path(c.Creates)
+	}
+	if c.Removes != "" {
+		q.Path(c.Removes)
+	}
+	if c.Unless != "" {
+		q.Probe(c.ID(), c.Unless)
+	}
+}
+
+// Plan implements [Resource].
+func (c Exec) Plan(o *Observation) ([]Op, error) {
+	var causes []string
+	if c.Creates != "" {
+		if o.Stat(c.Creates).Type != NoFile {
+			return nil, nil
+		}
+		causes = append(causes, lab.Printable(c.Creates)+" is not there")
+	}
+	if c.Removes != "" {
+		if o.Stat(c.Removes).Type == NoFile {
+			return nil, nil
+		}
+		causes = append(causes, lab.Printable(c.Removes)+" is there")
+	}
+	if c.Unless != "" {
+		r := o.Probe(c.ID())
+		if r.Exit == 0 {
+			return nil, nil
+		}
+		causes = append(causes, fmt.Sprintf("its check ends with status %d", r.Exit))
+	}
+	var b strings.Builder
+	for _, k := range sortedKeys(c.Values) {
+		fmt.Fprintf(&b, "%s=%s; export %s\n", k, Quote(c.Values[k].Reveal()), k)
+	}
+	b.WriteString(c.Run)
+	return []Op{{Action: lab.Run, Cause: strings.Join(causes, ", "), Risk: c.Risk, Script: b.String()}}, nil
+}

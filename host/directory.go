@@ -1,0 +1,62 @@
+package host
+
+import (
+	"fmt"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Directory is a directory. Those above it that are not there are made with mode 0755.
+type Directory struct {
+	Order `yaml:",inline"`
+
+	Path   string `yaml:"path,required"` // absolute
+	Mode   Mode   `yaml:"mode"`          // 0 means 0755
+	Owner  string `yaml:"owner"`         // name or number; empty means root
+	Group  string `yaml:"group"`         // name or number; empty means root
+	Absent bool   `yaml:"absent"`        // the directory must not be there; it is removed when it is empty, and otherwise that is an error
+	Purge  bool   `yaml:"purge"`         // with absent: what is in it goes too, which is a change with risk dataloss
+}
+
+// ID returns "directory:PATH".
+func (d Directory) ID() string { return "directory:" + d.Path }
+
+// Check implements [Resource].
+func (d Directory) Check() (ps lab.Problems) {
+	checkPath(&ps, "path", d.Path)
+	if d.Mode > 0o7777 {
+		ps.Add("mode", "is more than 07777")
+	}
+	if d.Purge && !d.Absent {
+		ps.Add("purge", "goes with absent")
+	}
+	return ps
+}
+
+func (d Directory) provides() []string { return []string{"path:" + d.Path} }
+
+func (d Directory) needs() []string { return append(accountNeeds(d.Owner, d.Group), "path:"+d.Path) }
+
+// Observe implements [Resource].
+func (d Directory) Observe(q *Questions) { q.Path(d.Path) }
+
+// Plan implements [Resource].
+func (d Directory) Plan(o *Observation) ([]Op, error) {
+	st := o.Stat(d.Path)
+	mode, owner, group := d.Mode.or(0o755), orRoot(d.Owner), orRoot(d.Group)
+	switch {
+	case d.Absent && st.Type == NoFile:
+		return nil, nil
+	case st.Type != NoFile && st.Type != DirFile:
+		return nil, &lab.Error{Op: "make directory", Hint: "move it away", Err: fmt.Errorf("%w: there is a %s", lab.ErrConflict, st.Type)}
+	case d.Absent && d.Purge:
+		return []Op{{Action: lab.Delete, Cause: "is there; all that is in it goes too", Risk: lab.RiskDataLoss, Script: "rm -rf --one-file-system -- " + Quote(d.Path)}}, nil
+	case d.Absent:
+		return []Op{{Action: lab.Delete, Cause: "is there", Script: "rmdir -- " + Quote(d.Path)}}, nil
+	case st.Type == DirFile:
+		return ownership(d.Path, st, mode, owner, group), nil
+	}
+	// Made under another mode than mkdir's, it would be open for a moment.
+	return []Op{{Action: lab.Create, Cause: "not found", Script: fmt.Sprintf("p=%[1]s; [ -d \"${p%%/*}/\" ] || ( umask 022; mkdir -p -- \"${p%%/*}\" )\n[ -d \"$p\" ] || mkdir -m 0700 -- \"$p\"\nchown -- %[2]s \"$p\"; chmod -- %[3]s \"$p\"",
+		Quote(d.Path), Quote(owner+":"+group), mode)}}, nil
+}

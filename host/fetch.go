@@ -1,0 +1,152 @@
+package host
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Fetch is a file, such as a program, that the machine fetches by HTTPS and that must have this checksum. What arrives is checked before it
+// gets its name.
+type Fetch struct {
+	Order `yaml:",inline"`
+
+	Path   string `yaml:"path,required"`
+	URL    string `yaml:"url,required"`    // https, or file:// for a file on the machine
+	SHA256 string `yaml:"sha256,required"` // 64 hex digits
+	Mode   Mode   `yaml:"mode"`            // 0 means 0755
+	Owner  string `yaml:"owner"`           // empty means root
+	Group  string `yaml:"group"`           // empty means root
+}
+
+// ID returns "download:PATH".
+func (d Fetch) ID() string { return "download:" + d.Path }
+
+var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+func checkURL(ps *lab.Problems, raw, sum string) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "https" && u.Scheme != "file" && !(u.Scheme == "http" && isLoopback(u.Hostname())) || strings.ContainsAny(raw, "\n\x00 ") {
+		*ps = append(*ps, lab.Problem{Path: "url", Text: raw, Message: "is not an https or file URL"})
+	}
+	if !sha256Pattern.MatchString(sum) {
+		*ps = append(*ps, lab.Problem{Path: "sha256", Text: sum, Message: "is not 64 hex digits in lower case"})
+	}
+}
+
+func isLoopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
+
+// Check implements [Resource].
+func (d Fetch) Check() (ps lab.Problems) {
+	checkPath(&ps, "path", d.Path)
+	checkURL(&ps, d.URL, d.SHA256)
+	return ps
+}
+
+func (d Fetch) provides() []string { return []string{"path:" + d.Path} }
+
+func (d Fetch) needs() []string {
+	return append(accountNeeds(d.Owner, d.Group), "path:"+d.Path, "package:curl")
+}
+
+func (d Fetch) fingerprint() string { return "download " + d.SHA256 }
+
+func (d Fetch) want() (sum [32]byte) {
+	_, _ = hex.Decode(sum[:], []byte(d.SHA256)) // Check has seen that it is hex
+	return sum
+}
+
+// Observe implements [Resource].
+func (d Fetch) Observe(q *Questions) { q.Sum(d.Path, d.want()) }
+
+// fetch returns the script that stores the URL's content in a file.
+func fetch(raw, file string) string {
+	if path, ok := strings.CutPrefix(raw, "file://"); ok {
+		return fmt.Sprintf("cat -- %s >%s", Quote(path), Quote(file))
+	}
+	return fmt.Sprintf("curl -fsSL --proto '=https,http' --proto-redir '=https' --retry 3 --connect-timeout 20 -o %s -- %s", Quote(file), Quote(raw))
+}
+
+// Plan implements [Resource].
+func (d Fetch) Plan(o *Observation) ([]Op, error) {
+	st := o.Stat(d.Path)
+	mode, owner, group := d.Mode.or(0o755), orRoot(d.Owner), orRoot(d.Group)
+	op := Op{Action: lab.Create, Cause: "not found", Diff: fmt.Sprintf("+%s, sha256 %s\n", d.URL, d.SHA256)}
+	switch {
+	case st.Type == DirFile:
+		return nil, &lab.Error{Op: "download", Hint: "remove the directory, or choose another path", Err: fmt.Errorf("%w: there is a directory", lab.ErrConflict)}
+	case st.Type == RegularFile && o.Sum(d.Path) == d.SHA256:
+		return ownership(d.Path, st, mode, owner, group), nil
+	case st.Type != NoFile:
+		op.Action, op.Cause = lab.Update, "content differs"
+	}
+	temp := tempFor(d.Path)
+	op.Script = fmt.Sprintf("rm -f -- %[1]s\n%[2]s || { rm -f -- %[1]s; exit 1; }\n%[3]s", Quote(temp), fetch(d.URL, temp), put(temp, d.Path, mode, owner, group, d.want(), ""))
+	return []Op{op}, nil
+}
+
+// Archive is a tar archive, as it is or compressed by gzip, that the machine fetches and unpacks into a directory. The directory says in a file,
+// .lab-archive, which archive was unpacked last. Files that an older archive had and this one has not stay.
+type Archive struct {
+	Order `yaml:",inline"`
+
+	Path   string `yaml:"path,required"` // the directory; it is made when it is not there
+	URL    string `yaml:"url,required"`  // https, or file:// for a file on the machine
+	SHA256 string `yaml:"sha256,required"`
+	Strip  int    `yaml:"strip"` // leading components that are removed from the names in the archive
+	Owner  string `yaml:"owner"` // empty means root
+	Group  string `yaml:"group"` // empty means root
+}
+
+// ID returns "archive:PATH".
+func (a Archive) ID() string { return "archive:" + a.Path }
+
+// Check implements [Resource].
+func (a Archive) Check() (ps lab.Problems) {
+	checkPath(&ps, "path", a.Path)
+	checkURL(&ps, a.URL, a.SHA256)
+	if a.Strip < 0 || a.Strip > 20 {
+		ps.Add("strip", "is not between 0 and 20")
+	}
+	return ps
+}
+
+func (a Archive) provides() []string { return []string{"path:" + a.Path} }
+
+func (a Archive) needs() []string {
+	return append(accountNeeds(a.Owner, a.Group), "path:"+a.Path, "package:curl")
+}
+
+func (a Archive) fingerprint() string { return "archive " + a.SHA256 }
+
+func (a Archive) stamp() string { return a.Path + "/.lab-archive" }
+
+// Observe implements [Resource].
+func (a Archive) Observe(q *Questions) { q.Content(a.stamp()) }
+
+// Plan implements [Resource].
+func (a Archive) Plan(o *Observation) ([]Op, error) {
+	have, ok := o.Content(a.stamp())
+	if ok && strings.TrimSpace(string(have)) == a.SHA256 {
+		return nil, nil
+	}
+	op := Op{Action: lab.Create, Cause: "not found", Diff: fmt.Sprintf("+%s, sha256 %s\n", a.URL, a.SHA256)}
+	if ok {
+		op.Action, op.Cause = lab.Update, "another archive was unpacked"
+	}
+	owner := orRoot(a.Owner) + ":" + orRoot(a.Group)
+	temp := tempFor(a.Path)
+	// The stamp goes first and comes last: a directory that is half unpacked has none.
+	op.Script = fmt.Sprintf(`t=%[1]s; d=%[2]s; s=%[3]s
+rm -f -- "$t" "$s"; [ -d "$d" ] || ( umask 022; mkdir -p -- "$d" )
+%[4]s && [ "$(sha256sum <"$t")" = %[5]s ] || { rm -f -- "$t"; echo 'the archive does not have the checksum' >&2; exit 1; }
+( umask 022; tar -x -f "$t" -C "$d" --strip-components=%[6]d --no-same-owner ) || { rm -f -- "$t"; exit 1; }
+rm -f -- "$t"
+chown -R -h -- %[7]s "$d"
+printf '%%s\n' %[8]s >"$s"; chmod 0644 "$s"; sync -- "$s"`, Quote(temp), Quote(a.Path), Quote(a.stamp()), fetch(a.URL, temp), Quote(a.SHA256+"  -"), a.Strip, Quote(owner), a.SHA256)
+	return []Op{op}, nil
+}

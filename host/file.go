@@ -1,0 +1,282 @@
+package host
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// File is a file with this content. It is replaced whole, in one step: nobody on the machine reads it half written, whatever happens.
+//
+// The content is one of Content, Template, Source and Secret; with none of them the file is empty. Diffs of files that not everybody on the
+// machine may read are not shown.
+type File struct {
+	Order `yaml:",inline"`
+
+	Path string `yaml:"path,required"` // absolute
+
+	Content  string                   `yaml:"content"`  // the text, exactly
+	Template string                   `yaml:"template"` // a text/template over .Facts ([Facts]) and .Vars, with the function secret "NAME"
+	Vars     map[string]any           `yaml:"vars"`     // of the template
+	Secrets  map[string]lab.SecretRef `yaml:"secrets"`  // of the template, by name; read when the state is loaded, see [State.Resolve]
+	Source   string                   `yaml:"source"`   // a file here with the content, of any size
+	Secret   lab.SecretRef            `yaml:"secret"`   // a reference to the content
+
+	Mode     Mode   `yaml:"mode"`     // 0 means 0644, and 0600 for a secret
+	Owner    string `yaml:"owner"`    // name or number; empty means root
+	Group    string `yaml:"group"`    // name or number; empty means root
+	Validate string `yaml:"validate"` // a command that must succeed on the new file before it is moved in, its name in place of %s: "visudo -cf %s"
+	Absent   bool   `yaml:"absent"`   // the file must not be there
+	IfAbsent bool   `yaml:"ifAbsent"` // only a file that is not there is written; what is there is left as it is, mode and owner too
+
+	// Value is the content when it is a secret that the program holds; a document names it with Secret.
+	Value lab.Secret `yaml:"-"`
+
+	// Values are the secrets of the template that the program holds; a document names them with Secrets.
+	Values map[string]lab.Secret `yaml:"-"`
+
+	claim bool // the file says what the machine belongs to: another content is refused, not replaced
+	local *localFile
+}
+
+// localFile is what was read of File.Source when the plan began.
+type localFile struct {
+	size int64
+	sum  [32]byte
+}
+
+// ID returns "file:PATH".
+func (f File) ID() string { return "file:" + f.Path }
+
+func (f File) secret() bool { return !f.Value.IsZero() || !f.Secret.IsZero() }
+
+func (f File) mode() Mode {
+	if f.secret() {
+		return f.Mode.or(0o600)
+	}
+	return f.Mode.or(0o644)
+}
+
+// Check implements [Resource].
+func (f File) Check() (ps lab.Problems) {
+	checkPath(&ps, "path", f.Path)
+	given := 0
+	for _, is := range []bool{f.Content != "", f.Template != "", f.Source != "", f.secret()} {
+		if is {
+			given++
+		}
+	}
+	if given > 1 {
+		ps = append(ps, lab.Problem{Path: "content", Message: "more than one of content, template, source and secret", Hint: "keep one"})
+	}
+	if f.Absent && (given > 0 || f.IfAbsent) {
+		ps = append(ps, lab.Problem{Path: "absent", Message: "a file that must not be there has no content", Hint: "remove one of them"})
+	}
+	if f.Mode > 0o7777 {
+		ps.Add("mode", "is more than 07777")
+	}
+	if f.secret() && f.mode().worldReadable() {
+		ps = append(ps, lab.Problem{Path: "mode", Text: f.mode().String(), Message: "everybody on the machine could read the secret", Hint: "write 0600 or 0640"})
+	}
+	if f.Template != "" {
+		if _, err := parseTemplate(f.Template, f.Values); err != nil {
+			ps.Add("template", "%v", err)
+		}
+	}
+	checkValidate(&ps, f.Validate)
+	return ps
+}
+
+func (f File) provides() []string {
+	tokens := []string{"path:" + f.Path}
+	if strings.HasPrefix(f.Path, "/etc/apt/") {
+		tokens = append(tokens, "apt")
+	}
+	if isUnitPath(f.Path) {
+		tokens = append(tokens, "units")
+	}
+	return tokens
+}
+
+func (f File) needs() []string {
+	return append(accountNeeds(f.Owner, f.Group), "path:"+f.Path)
+}
+
+// HiddenValues returns the secrets that the file holds.
+func (f File) HiddenValues() []lab.Secret {
+	s := []lab.Secret{f.Value}
+	for _, v := range f.Values {
+		s = append(s, v)
+	}
+	return s
+}
+
+// fingerprint is the hash of the content as far as it is known without the machine: of a template, its text, variables and secrets.
+func (f File) fingerprint() string {
+	h := sha256.New()
+	switch {
+	case f.local != nil:
+		h.Write(f.local.sum[:])
+	case f.Template != "":
+		fmt.Fprintf(h, "template %q %v", f.Template, f.Vars)
+		for _, name := range sortedKeys(f.Values) {
+			fmt.Fprintf(h, " %q=%q", name, f.Values[name].Reveal())
+		}
+	case f.secret():
+		io.WriteString(h, f.Value.Reveal()) // a hash takes everything
+	default:
+		io.WriteString(h, f.Content)
+	}
+	fmt.Fprintf(h, " %t", f.Absent)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// load reads the size and the hash of a local source.
+func (f File) load() (Resource, error) {
+	if f.Source == "" || f.Absent {
+		return f, nil
+	}
+	fail := func(err error) (Resource, error) {
+		return nil, &lab.Error{Op: "read source of", Path: f.ID(), Hint: "look at the file here", Err: err}
+	}
+	file, err := os.Open(f.Source)
+	if err != nil {
+		return fail(err)
+	}
+	defer file.Close() // it was only read
+	if st, err := file.Stat(); err != nil {
+		return fail(err)
+	} else if !st.Mode().IsRegular() {
+		return fail(fmt.Errorf("%w: %s is not a regular file", lab.ErrInvalid, f.Source))
+	}
+	h := sha256.New()
+	n, err := io.Copy(h, file)
+	if err != nil {
+		return fail(err)
+	}
+	f.local = &localFile{size: n}
+	h.Sum(f.local.sum[:0])
+	return f, nil
+}
+
+// Observe implements [Resource].
+func (f File) Observe(q *Questions) {
+	switch {
+	case f.Absent, f.IfAbsent:
+		q.Path(f.Path)
+	case f.Template != "" || f.claim:
+		q.Content(f.Path) // the template may use facts: only the observation tells the content
+	default:
+		q.Sum(f.Path, f.sum(nil))
+	}
+}
+
+// content returns the content, except of a local source.
+func (f File) content(o *Observation) ([]byte, error) {
+	switch {
+	case f.secret():
+		return []byte(f.Value.Reveal()), nil
+	case f.Template != "":
+		return renderTemplate(f.Template, f.Vars, f.Values, o.Facts)
+	}
+	return []byte(f.Content), nil
+}
+
+// sum returns the hash of content, or of the local source.
+func (f File) sum(content []byte) [32]byte {
+	switch {
+	case f.local != nil:
+		return f.local.sum
+	case content == nil && f.secret():
+		return sha256.Sum256([]byte(f.Value.Reveal()))
+	case content == nil:
+		return sha256.Sum256([]byte(f.Content))
+	}
+	return sha256.Sum256(content)
+}
+
+// Plan implements [Resource].
+func (f File) Plan(o *Observation) ([]Op, error) {
+	st := o.Stat(f.Path)
+	if f.Absent {
+		switch st.Type {
+		case NoFile:
+			return nil, nil
+		case DirFile:
+			return nil, &lab.Error{Op: "remove file", Hint: "use a directory resource to remove it", Err: fmt.Errorf("%w: it is a directory", lab.ErrConflict)}
+		}
+		return []Op{{Action: lab.Delete, Cause: "is there", Script: "rm -f -- " + Quote(f.Path)}}, nil
+	}
+	if st.Type == DirFile {
+		return nil, &lab.Error{Op: "write file", Hint: "remove the directory, or write another path", Err: fmt.Errorf("%w: it is a directory", lab.ErrConflict)}
+	}
+	if f.IfAbsent && st.Type != NoFile {
+		return nil, nil
+	}
+	want, err := f.content(o)
+	if err != nil {
+		return nil, err
+	}
+	sum := f.sum(want)
+	mode, owner, group := f.mode(), orRoot(f.Owner), orRoot(f.Group)
+	write := func(action lab.Action, cause, diff string) []Op {
+		p := &Payload{Temp: tempFor(f.Path), Size: int64(len(want)), Content: want}
+		if f.local != nil {
+			p.Size, p.Content, p.Source = f.local.size, nil, f.Source
+		}
+		return []Op{{Action: action, Cause: cause, Diff: diff, Payload: p, Script: put(p.Temp, f.Path, mode, owner, group, sum, f.Validate)}}
+	}
+	show := func(before []byte) string {
+		switch {
+		case !mode.worldReadable() || st.Type == RegularFile && !st.Mode.worldReadable():
+			return ""
+		case f.local != nil:
+			return fmt.Sprintf("%d bytes, sha256 %x\n", f.local.size, sum)
+		}
+		return lab.Diff(f.Path, before, want)
+	}
+	switch st.Type {
+	case NoFile:
+		return write(lab.Create, "not found", show(nil)), nil
+	case LinkFile, OtherFile:
+		return write(lab.Replace, "is a "+string(st.Type), ""), nil
+	}
+	have, _ := o.Shown(f.Path)
+	same := o.Sum(f.Path) == hex.EncodeToString(sum[:])
+	if f.Template != "" || f.claim {
+		have, _ = o.Content(f.Path)
+		same = string(have) == string(want)
+	}
+	if !same && f.claim {
+		return nil, &lab.Error{Op: "check environment", Hint: "use the configuration of that environment; if the machine moved, remove the file on it by hand",
+			Err: fmt.Errorf("%w: the machine belongs to %q, not to %q", lab.ErrRefused, strings.TrimSpace(string(have)), strings.TrimSpace(f.Content))}
+	}
+	if !same {
+		return write(lab.Update, "content differs", show(have)), nil
+	}
+	return ownership(f.Path, st, mode, owner, group), nil
+}
+
+// ownership returns what gives a path its mode and owner, nothing when it has them.
+func ownership(path string, st Stat, mode Mode, owner, group string) []Op {
+	var causes, lines []string
+	if !accountMatches(owner, st.User, st.UID) || !accountMatches(group, st.Group, st.GID) {
+		causes = append(causes, fmt.Sprintf("owner is %s:%s, not %s:%s", st.User, st.Group, owner, group))
+		lines = append(lines, fmt.Sprintf("chown -h -- %s %s", Quote(owner+":"+group), Quote(path)))
+	}
+	if st.Mode != mode || len(lines) > 0 && mode&0o6000 != 0 { // chown clears setuid and setgid
+		if st.Mode != mode {
+			causes = append(causes, fmt.Sprintf("mode is %s, not %s", st.Mode, mode))
+		}
+		lines = append(lines, fmt.Sprintf("chmod -- %s %s", mode, Quote(path)))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return []Op{{Action: lab.Update, Cause: strings.Join(causes, ", "), Script: strings.Join(lines, "\n")}}
+}

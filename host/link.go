@@ -1,0 +1,74 @@
+package host
+
+import (
+	"fmt"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Link is a symbolic link.
+type Link struct {
+	Order `yaml:",inline"`
+
+	Path    string `yaml:"path,required"` // absolute; where the link is
+	Target  string `yaml:"target"`        // what it points to, as it is written; it need not exist; empty only when absent
+	Replace bool   `yaml:"replace"`       // a regular file in its place may be replaced; otherwise that is an error
+	Absent  bool   `yaml:"absent"`        // the link must not be there
+}
+
+// ID returns "link:PATH".
+func (l Link) ID() string { return "link:" + l.Path }
+
+// Check implements [Resource].
+func (l Link) Check() (ps lab.Problems) {
+	checkPath(&ps, "path", l.Path)
+	if strings.ContainsRune(l.Target, 0) || l.Target == "" && !l.Absent {
+		ps.Add("target", "is empty, or holds a NUL")
+	}
+	return ps
+}
+
+func (l Link) provides() []string {
+	tokens := []string{"path:" + l.Path}
+	if isUnitPath(l.Path) {
+		tokens = append(tokens, "units")
+	}
+	return tokens
+}
+
+func (l Link) needs() []string { return []string{"path:" + l.Path} }
+
+func (l Link) fingerprint() string { return "link " + l.Target }
+
+// Observe implements [Resource].
+func (l Link) Observe(q *Questions) { q.Link(l.Path) }
+
+// Plan implements [Resource].
+func (l Link) Plan(o *Observation) ([]Op, error) {
+	st := o.Stat(l.Path)
+	if l.Absent {
+		switch st.Type {
+		case NoFile:
+			return nil, nil
+		case LinkFile:
+			return []Op{{Action: lab.Delete, Cause: "is there", Script: "rm -f -- " + Quote(l.Path)}}, nil
+		}
+		return nil, &lab.Error{Op: "remove link", Hint: "use a resource of its kind", Err: fmt.Errorf("%w: it is a %s", lab.ErrConflict, st.Type)}
+	}
+	op := Op{Action: lab.Create, Cause: "not found"}
+	switch {
+	case st.Type == LinkFile && o.Link(l.Path) == l.Target:
+		return nil, nil
+	case st.Type == LinkFile:
+		op.Action, op.Cause = lab.Update, fmt.Sprintf("points to %s", lab.Printable(o.Link(l.Path)))
+	case st.Type == RegularFile && l.Replace:
+		op.Action, op.Cause = lab.Replace, "is a file"
+	case st.Type != NoFile:
+		return nil, &lab.Error{Op: "make link", Hint: "move it away, or set replace: true for a file", Err: fmt.Errorf("%w: there is a %s", lab.ErrConflict, st.Type)}
+	}
+	op.Diff = fmt.Sprintf("+%s -> %s\n", lab.Printable(l.Path), lab.Printable(l.Target))
+	// ln -f removes before it links; a rename does not let anybody see the path without a link.
+	op.Script = fmt.Sprintf("t=%s; rm -f -- \"$t\"; ln -s -- %s \"$t\"; mv -fT -- \"$t\" %s", Quote(tempFor(l.Path)), Quote(l.Target), Quote(l.Path))
+	return []Op{op}, nil
+}

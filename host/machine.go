@@ -1,0 +1,166 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Machine is a machine reached over SSH. It connects when it is first asked something, keeps the connection until [Machine.Close], and
+// connects again when the connection was lost and nothing was under way. It is safe for concurrent use; what it is asked is done one at a time.
+type Machine struct {
+	Target Target
+
+	// Environment is the environment that the machine must belong to. A machine says so in /etc/lab/environment: another name there is
+	// refused before anything is planned, and a machine that has none is claimed, by a change that the plan shows. Empty means that nothing is
+	// checked and nothing claimed.
+	Environment string
+
+	mu    sync.Mutex
+	conn  *Conn
+	ended Stats // of connections that are gone
+}
+
+// environmentFile holds the name of the environment that a machine belongs to.
+const environmentFile = "/etc/lab/environment"
+
+func (m *Machine) name() string {
+	if m.Target.Name != "" {
+		return m.Target.Name
+	}
+	return m.Target.Address
+}
+
+// Name returns the target's name, or its address when it has none.
+func (m *Machine) Name() string { return m.name() }
+
+// connection returns the connection, made when there is none.
+func (m *Machine) connection(ctx context.Context) (*Conn, error) {
+	if m.conn == nil {
+		c, err := Dial(ctx, m.Target)
+		if err != nil {
+			return nil, err
+		}
+		m.conn = c
+	}
+	return m.conn, nil
+}
+
+// Conn returns the connection, for what the plan of a machine does not do: a tunnel, a big file, a command.
+func (m *Machine) Conn(ctx context.Context) (*Conn, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.connection(ctx)
+}
+
+// Run runs a command, see [Conn.Run].
+func (m *Machine) Run(ctx context.Context, c Command) (*Result, error) { return m.run(ctx, c) }
+
+func (m *Machine) run(ctx context.Context, c Command) (*Result, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	conn, err := m.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return conn.Run(ctx, c)
+}
+
+// Close closes the connection. The machine may be used again.
+func (m *Machine) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.disconnect()
+}
+
+func (m *Machine) disconnect() error {
+	if m.conn == nil {
+		return nil
+	}
+	m.ended = addStats(m.ended, m.conn.Stats())
+	err := m.conn.Close()
+	m.conn = nil
+	return err
+}
+
+// Stats returns what the machine has cost since it was made, over all its connections.
+func (m *Machine) Stats() Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.ended
+	if m.conn != nil {
+		s = addStats(s, m.conn.Stats())
+	}
+	return s
+}
+
+// Facts observes the machine and returns what every observation tells.
+func (m *Machine) Facts(ctx context.Context) (Facts, error) {
+	o, err := m.observe(ctx, &Questions{}, &lab.Masker{})
+	if err != nil {
+		return Facts{}, err
+	}
+	return o.Facts, nil
+}
+
+// observe asks the questions by one exec.
+func (m *Machine) observe(ctx context.Context, q *Questions, masker *lab.Masker) (*Observation, error) {
+	nonce := newNonce()
+	p := newObservationParser(q)
+	frames := &frameParser{nonce: nonce, header: p.header, data: p.data}
+	var stderr tail
+	res, err := m.run(ctx, Command{Script: q.script(nonce), Stdout: frames, Stderr: &stderr, Root: true})
+	if err != nil {
+		return nil, err
+	}
+	_ = frames.Close() // it only passes on what is left
+	o, err := p.finish()
+	if err != nil || res.Exit != 0 {
+		if err == nil {
+			err = fmt.Errorf("exit status %d", res.Exit)
+		}
+		return nil, &lab.Error{Op: "observe", Target: m.name(), Hint: "look at the machine: it needs a POSIX sh, coreutils, findutils, dpkg and systemd",
+			Err: fmt.Errorf("%w: %s", err, masker.Mask(stderr.String()))}
+	}
+	return o, nil
+}
+
+// Plan reads the machine, by one exec, and returns what must be done so that it is as wanted. It writes nothing. With globs, only the
+// resources whose ID matches one of them are planned; in a glob * stands for any characters and ? for one.
+//
+// A state that is wrong in itself is [lab.Problems], and nothing is dialled. A machine of another environment is an [lab.ErrRefused].
+func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.Plan, error) {
+	if err := want.Validate(); err != nil {
+		return nil, err
+	}
+	j, err := m.newJob(want, globs)
+	if err != nil {
+		return nil, err
+	}
+	o, err := m.observe(ctx, j.questions(), j.masker)
+	if err != nil {
+		return nil, err
+	}
+	if j.changes, err = j.plan(o); err != nil {
+		return nil, err
+	}
+	j.boot = o.Facts.BootID
+	step := lab.Step{Name: j.step(), Run: j.run}
+	for _, c := range j.changes {
+		lc := lab.Change{ID: c.id, Action: c.op.Action, Cause: j.masker.Mask(c.op.Cause), Diff: j.masker.Mask(c.op.Diff), Risk: c.op.Risk}
+		for _, d := range c.after {
+			lc.After = append(lc.After, j.changes[d].id)
+		}
+		step.Changes = append(step.Changes, lc)
+	}
+	if len(step.Changes) == 0 {
+		return lab.NewPlan()
+	}
+	return lab.NewPlan(step)
+}
+
+func addStats(a, b Stats) Stats {
+	return Stats{Connections: a.Connections + b.Connections, Execs: a.Execs + b.Execs, BytesSent: a.BytesSent + b.BytesSent, BytesReceived: a.BytesReceived + b.BytesReceived}
+}

@@ -1,0 +1,150 @@
+package host
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Payload is content that goes to the machine with a script, over its standard input.
+type Payload struct {
+	Temp    string // where it is stored, mode 0600; a file in the directory of its last place, so that it can be renamed into it
+	Size    int64  // bytes
+	Content []byte // the content; or else Source
+	Source  string // a file here that holds it
+}
+
+func (p *Payload) open() (io.ReadCloser, error) {
+	if p.Source == "" {
+		return io.NopCloser(bytes.NewReader(p.Content)), nil
+	}
+	return os.Open(p.Source)
+}
+
+// change is an Op of a plan, in its place.
+type change struct {
+	id       string // of the lab.Change
+	resource Resource
+	op       Op
+	after    []int // indexes of changes that must be done first
+}
+
+// applyPreamble holds what the scripts of changes call.
+//
+//   - f writes a frame.
+//   - recv SIZE FILE stores that much of standard input. It always reads just so much, also when the file cannot be written, so that what
+//     follows on standard input is not lost.
+//   - put TEMP PATH MODE OWNER:GROUP SHA256 [VALIDATION] moves a file into place. Nobody sees it half written: it is complete, owned and on
+//     disk before the rename, and the rename is on disk before the change counts as done.
+//   - go I DEPS SIZE TEMP runs the change I, unless one that it depends on was not done.
+const applyPreamble = `LC_ALL=C; export LC_ALL; DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; umask 077; cd /
+bad=' '
+f() { printf '\n%%s %%s\n' %[1]s "$*"; }
+recv() { rm -f -- "$2"; head -c "$1" | { cat >"$2" || { cat >/dev/null; false; }; }; }
+put() {
+  if h=$(sha256sum <"$1") && { [ "$h" = "$5  -" ] || { echo 'the content did not arrive whole' >&2; false; }; } &&
+    chown -- "$4" "$1" && chmod -- "$3" "$1" && { [ -z "$6" ] || sh -c "$6" lab "$1"; } && sync -- "$1" && mv -fT -- "$1" "$2" && sync -- "${2%%/*}/"
+  then :; else rm -f -- "$1"; return 1; fi
+}
+same() {
+  h=absent; if [ -f "$1" ]; then h=$(sha256sum <"$1"); h=${h%%%%  -}; fi
+  [ "$h" = "$2" ] || { echo 'the file changed since it was planned: plan again' >&2; false; }
+}
+skip() {
+  for d in $2; do case $bad in *" $d "*) f K "$1" "$d"; bad="$bad$1 "; return 0;; esac; done
+  return 1
+}
+ended() { f E "$1" "$2"; [ "$2" = 0 ] || bad="$bad$1 "; }
+`
+
+// applyScript returns the script that makes the changes in order and tells of each by frames: "S i" when it begins, followed by what it
+// prints, then "E i status"; or "K i d" when it is skipped because change d was not done; and "D" at the end.
+func applyScript(nonce string, changes []change) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, applyPreamble, nonce)
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	done := make([]bool, len(changes))
+	for i, c := range changes {
+		if done[i] {
+			continue
+		}
+		deps := make([]string, len(c.after))
+		for n, d := range c.after {
+			deps[n] = fmt.Sprint(d)
+		}
+		if c.op.batch != "" {
+			if batch := batchFrom(changes, i, done); len(batch) > 1 {
+				writeBatch(p, changes, batch)
+				for _, j := range batch {
+					done[j] = true
+				}
+				continue
+			}
+		}
+		p("c%d() {\nset -e\n%s\n}", i, c.op.Script)
+		in := "</dev/null"
+		receive := ""
+		drop := ""
+		if pl := c.op.Payload; pl != nil {
+			receive = fmt.Sprintf("if recv %d %s 2>&1; then", pl.Size, Quote(pl.Temp))
+			drop = fmt.Sprintf("head -c %d >/dev/null", pl.Size)
+		}
+		p("if skip %d %s; then :\n%s\nelse f S %d", i, Quote(strings.Join(deps, " ")), drop, i)
+		if receive != "" {
+			p("%s", receive)
+		}
+		p("( c%d ) %s 2>&1\nended %d $?", i, in, i)
+		if receive != "" {
+			p("else ended %d 1\nfi", i)
+		}
+		p("fi")
+	}
+	p("f D")
+	return b.String()
+}
+
+// batchFrom returns the changes from i on that can be made by one command with it: the same batch, and nothing between them that one of
+// them comes after.
+func batchFrom(changes []change, i int, done []bool) []int {
+	batch := []int{i}
+	in := map[int]bool{i: true}
+	for j := i + 1; j < len(changes); j++ {
+		c := changes[j]
+		if done[j] || c.op.batch != changes[i].op.batch {
+			continue
+		}
+		early := true
+		for _, d := range c.after {
+			if d >= i && !in[d] {
+				early = false
+			}
+		}
+		if early {
+			batch, in[j] = append(batch, j), true
+		}
+	}
+	return batch
+}
+
+// writeBatch writes the changes of a batch: all at once, and when that fails one by one, so that the one that is wrong is named and the
+// others are made.
+func writeBatch(p func(string, ...any), changes []change, batch []int) {
+	p("set --")
+	items := make([]string, 0, len(batch))
+	for _, i := range batch {
+		var deps []string
+		for _, d := range changes[i].after {
+			deps = append(deps, fmt.Sprint(d))
+		}
+		items = append(items, Quote(changes[i].op.item))
+		p("c%d() {\nset -e\n%s\n}", i, changes[i].op.Script)
+		p("if skip %d %s; then :; else set -- \"$@\" %d; fi", i, Quote(strings.Join(deps, " ")), i)
+	}
+	p("all() {\nset -e\n%s %s\n}", batchCommands[changes[batch[0]].op.batch], strings.Join(items, " "))
+	p("if [ $# = %d ]; then", len(batch))
+	p("for i; do f S $i; done\n( all ) </dev/null 2>&1; r=$?")
+	p("if [ $r = 0 ]; then for i; do ended $i 0; done; set --; fi\nfi")
+	p("for i; do f S $i; ( c$i ) </dev/null 2>&1; ended $i $?; done")
+}

@@ -1,0 +1,321 @@
+package host
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Resource is one thing that a machine should have, or should not have. The kinds of this package are plain structs; a package of your own
+// adds a kind by implementing the four methods, and can be told from ours by nobody.
+type Resource interface {
+	// ID is the resource's address on the machine, unique in a [State]: the kind, a colon and a name, "file:/etc/hosts".
+	ID() string
+
+	// Check returns everything that is wrong with the resource itself. Paths name its fields.
+	Check() lab.Problems
+
+	// Observe asks for what Plan must know. It has no other effect and depends on the resource alone.
+	Observe(*Questions)
+
+	// Plan returns what must be done so that the machine has the resource, nothing when it has it. It is pure: it depends on the resource
+	// and the observation alone. An error means that the resource cannot be had from where the machine is, and stops the machine's plan.
+	Plan(*Observation) ([]Op, error)
+}
+
+// Set is a resource that is made of others, as a timer is of two files and a unit. Its ID stands for all of them in an [Order].
+type Set interface {
+	Resource
+	Resources() []Resource
+}
+
+// Order is embedded in every kind of resource.
+type Order struct {
+	// After are the IDs of resources that must be right before this one is changed. What follows from the resources themselves needs no
+	// word: a file comes after the directories above it and after its owner, an edit after other edits of the file before it, a package
+	// after the sources, a unit after its files. Otherwise changes are made in the order of the State.
+	After []string `yaml:"after"`
+}
+
+func (o Order) after() []string { return o.After }
+
+// Op is one change that a resource needs.
+type Op struct {
+	Name   string // tells the ops of one resource apart; empty for the first
+	Action lab.Action
+	Cause  string
+	Diff   string // secrets masked, with [lab.Mask]
+	Risk   lab.Risk
+
+	// Script makes the change: POSIX sh, run as root with set -e in a shell of its own, its working directory /, its umask 077, its standard
+	// input empty. It may call put, see Payload.
+	Script string
+
+	// Payload is content that is sent with the script. It is stored in Payload.Temp, mode 0600, before Script runs; nil means none. Script
+	// moves it into place by: put TEMP PATH MODE OWNER:GROUP SHA256 ['VALIDATION'], which does so only if it arrived whole, fsyncs it before and
+	// the directory after, and removes it when anything fails.
+	Payload *Payload
+
+	// Reboot asks for a reboot after all other changes. Ops of several resources that ask for one make one reboot.
+	Reboot bool
+
+	// Late means that what must be done is known only when the other changes are made, a file to be edited will come with a package. The
+	// resource's Plan is called again then, and Script of this Op is not run.
+	Late bool
+
+	batch string // ops of the same batch are made by one command; see package.go
+	item  string // what this op adds to the command
+}
+
+// State is what a machine should be: resources, in the order in which they are to be made. The zero State wants nothing.
+type State []Resource
+
+// flatten returns the resources that do something, sets replaced by what they are made of, and for each the IDs of the sets it is of.
+func (s State) flatten() (flat []Resource, sets map[string][]string, order map[string][]string) {
+	sets, order = map[string][]string{}, map[string][]string{}
+	var add func(r Resource, within []string, after []string)
+	add = func(r Resource, within, after []string) {
+		if o, ok := r.(interface{ after() []string }); ok {
+			after = append(slices.Clone(after), o.after()...)
+		}
+		set, ok := r.(Set)
+		if !ok {
+			flat = append(flat, r)
+			order[r.ID()] = after
+			for _, id := range within {
+				sets[id] = append(sets[id], r.ID())
+			}
+			return
+		}
+		within = append(slices.Clone(within), r.ID())
+		for _, part := range set.Resources() {
+			add(part, within, after)
+		}
+	}
+	for _, r := range s {
+		add(r, nil, nil)
+	}
+	return flat, sets, order
+}
+
+// Validate returns everything that is wrong with the state, as [lab.Problems]: with its resources, IDs that occur twice, an order that names
+// what is not there, and cycles. Paths begin with the resource's index, "[3].path".
+func (s State) Validate() error {
+	var ps lab.Problems
+	seen := map[string]int{}
+	for i, r := range s {
+		path := fmt.Sprintf("[%d]", i)
+		if r == nil {
+			ps.Add(path, "is nil")
+			continue
+		}
+		bad := r.Check()
+		ps = append(ps, bad.Under(path)...)
+		if set, ok := r.(Set); ok && len(bad) == 0 {
+			for _, part := range set.Resources() {
+				ps = append(ps, part.Check().Under(path)...)
+			}
+		}
+		if first, ok := seen[r.ID()]; ok {
+			ps = append(ps, lab.Problem{Path: path, Text: r.ID(), Message: fmt.Sprintf("the same as [%d]", first), Hint: "remove one of them"})
+		}
+		seen[r.ID()] = i
+	}
+	if len(ps) > 0 {
+		return ps.Err()
+	}
+	_, err := s.sort(nil)
+	return err
+}
+
+// node is a resource in its place.
+type node struct {
+	Resource
+	after []string // IDs of resources, sets resolved
+}
+
+// provider is what a kind tells of what others may depend on: paths as "path:/etc/x", accounts as "user:x" and "group:x", and the marks
+// "apt" and "units".
+type provider interface{ provides() []string }
+
+// needer is what a kind depends on, in the words of provider. A path stands for itself and for every directory above it.
+type needer interface{ needs() []string }
+
+// sort returns the resources, sets flattened, in an order that keeps their dependencies and otherwise that of the state. With globs, only those
+// resources whose ID, or whose set's ID, matches one of them; what they come after is taken to be right.
+func (s State) sort(globs []string) ([]node, error) {
+	flat, sets, order := s.flatten()
+	left := map[string]bool{}
+	if len(globs) > 0 {
+		chosen := func(id string) bool {
+			return slices.ContainsFunc(globs, func(g string) bool { return matchID(g, id) })
+		}
+		var kept []Resource
+		for _, r := range flat {
+			keep := chosen(r.ID())
+			for set, parts := range sets {
+				keep = keep || slices.Contains(parts, r.ID()) && chosen(set)
+			}
+			if keep {
+				kept = append(kept, r)
+			} else {
+				left[r.ID()] = true
+			}
+		}
+		flat = kept
+	}
+	flat = addImplied(flat)
+	var ps lab.Problems
+	index := map[string]int{}
+	var ids []string
+	for i, r := range flat {
+		if _, ok := index[r.ID()]; ok {
+			ps = append(ps, lab.Problem{Path: r.ID(), Message: "two resources have this ID", Hint: "remove one of them"})
+		}
+		index[r.ID()] = i
+		ids = append(ids, r.ID())
+	}
+	for id := range sets {
+		ids = append(ids, id)
+	}
+	provided := map[string][]int{}
+	needed := make([]map[string]bool, len(flat))
+	for i, r := range flat {
+		if p, ok := r.(provider); ok {
+			for _, token := range p.provides() {
+				provided[token] = append(provided[token], i)
+			}
+		}
+		needed[i] = map[string]bool{}
+		if n, ok := r.(needer); ok {
+			for _, token := range n.needs() {
+				needed[i][token] = true
+				if file, ok := strings.CutPrefix(token, "path:"); ok {
+					for dir := path.Dir(file); dir != "/" && dir != "."; dir = path.Dir(dir) {
+						needed[i]["path:"+dir] = true
+					}
+				}
+			}
+		}
+	}
+	mutual := func(i, j int) bool { // does j need what i provides too
+		if p, ok := flat[i].(provider); ok {
+			for _, token := range p.provides() {
+				if needed[j][token] {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	edges := make([][]int, len(flat))
+	for i, r := range flat {
+		for _, id := range order[r.ID()] {
+			targets := sets[id]
+			if _, ok := index[id]; ok {
+				targets = []string{id}
+			}
+			if len(targets) == 0 && !left[id] {
+				p := lab.Problem{Path: r.ID() + ".after", Text: id, Message: "no resource has this ID"}
+				if near := lab.Nearest(id, ids); near != "" {
+					p.Hint = "nearest: " + near
+				}
+				ps = append(ps, p)
+			}
+			for _, t := range targets {
+				if j, ok := index[t]; ok {
+					edges[i] = append(edges[i], j)
+				}
+			}
+		}
+		for token := range needed[i] {
+			for _, j := range provided[token] {
+				if j != i && (j < i || !mutual(i, j)) {
+					edges[i] = append(edges[i], j)
+				}
+			}
+		}
+		slices.Sort(edges[i])
+		edges[i] = slices.Compact(edges[i])
+	}
+	if len(ps) > 0 {
+		return nil, ps.Err()
+	}
+	var sorted []node
+	state := make([]int, len(flat))
+	var stack []string
+	var place func(i int) bool
+	place = func(i int) bool {
+		stack = append(stack, flat[i].ID())
+		defer func() { stack = stack[:len(stack)-1] }()
+		switch state[i] {
+		case 1:
+			from := slices.Index(stack, flat[i].ID())
+			ps = append(ps, lab.Problem{Path: flat[i].ID(), Message: "comes after itself: " + strings.Join(stack[from:], ", after ")})
+			return false
+		case 2:
+			return true
+		}
+		state[i] = 1
+		n := node{Resource: flat[i]}
+		for _, j := range edges[i] {
+			if !place(j) {
+				return false
+			}
+			n.after = append(n.after, flat[j].ID())
+		}
+		state[i] = 2
+		sorted = append(sorted, n)
+		return true
+	}
+	for i := range flat {
+		if !place(i) {
+			return nil, ps.Err()
+		}
+	}
+	return sorted, nil
+}
+
+// addImplied adds what the resources imply: package lists are fetched before packages, and systemd reads its files before units.
+func addImplied(flat []Resource) []Resource {
+	var out []Resource
+	hasApt, hasUnits := false, false
+	for _, r := range flat {
+		switch r.(type) {
+		case Package:
+			if !hasApt {
+				hasApt = true
+				out = append(out, aptUpdate{flat})
+			}
+		case Unit:
+			if !hasUnits {
+				hasUnits = true
+				out = append(out, daemonReload{flat})
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// matchID matches an ID with a glob in which * stands for any characters and ? for one.
+func matchID(glob, id string) bool {
+	if glob == "" {
+		return id == ""
+	}
+	switch glob[0] {
+	case '*':
+		for i := range len(id) + 1 {
+			if matchID(glob[1:], id[i:]) {
+				return true
+			}
+		}
+		return false
+	case '?':
+		return id != "" && matchID(glob[1:], id[1:])
+	}
+	return id != "" && id[0] == glob[0] && matchID(glob[1:], id[1:])
+}

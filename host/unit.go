@@ -1,0 +1,228 @@
+package host
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Unit is the state of a systemd unit. Its files are other resources: a [UnitFile], a [DropIn], a [Package].
+//
+// What a unit reads when it starts is named by RestartOn. That it must be restarted is not remembered but observed: from the change itself, or,
+// when a run was cut off between the change and the restart, from what the unit was last started with, which is noted in /run/lab, or from
+// the times of the files. So a restart is never lost, and never made twice.
+type Unit struct {
+	Order `yaml:",inline"`
+
+	Name      string   `yaml:"name,required"` // with its suffix: "ssh.service"
+	Enabled   *bool    `yaml:"enabled"`       // started at boot or not; empty leaves it
+	State     string   `yaml:"state"`         // "started" or "stopped"; empty leaves it
+	Masked    bool     `yaml:"masked"`        // cannot be started by anything; false leaves it, except that a unit to be started or enabled is unmasked
+	RestartOn []string `yaml:"restartOn"`     // IDs of resources: the unit is restarted when one changes
+	ReloadOn  []string `yaml:"reloadOn"`      // IDs of resources: the unit is reloaded when one changes, unless it is restarted
+}
+
+// The states of a unit that can be asked for.
+const (
+	Started = "started"
+	Stopped = "stopped"
+)
+
+// ID returns "unit:NAME".
+func (u Unit) ID() string { return "unit:" + u.Name }
+
+// Check implements [Resource].
+func (u Unit) Check() (ps lab.Problems) {
+	checkUnitName(&ps, "name", u.Name)
+	if u.State != "" && u.State != Started && u.State != Stopped {
+		ps = append(ps, lab.Problem{Path: "state", Text: u.State, Message: "is not a state", Hint: "started or stopped"})
+	}
+	if u.Masked && (u.State == Started || u.Enabled != nil && *u.Enabled) {
+		ps.Add("masked", "a masked unit can be neither started nor enabled")
+	}
+	return ps
+}
+
+func checkUnitName(ps *lab.Problems, field, name string) {
+	suffix := name[strings.LastIndexByte(name, '.')+1:]
+	known := []string{"service", "socket", "timer", "mount", "automount", "path", "target", "swap", "slice", "scope"}
+	if len(name) > 255 || !slices.Contains(known, suffix) || strings.ContainsAny(name, "/ \n\x00'\"") {
+		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is not the name of a unit", Hint: `with its suffix: "ssh.service"`})
+	}
+}
+
+func (u Unit) provides() []string { return []string{"unit:" + u.Name} }
+
+func (u Unit) needs() []string { return []string{"daemon-reload"} }
+
+func (u Unit) after() []string {
+	return append(slices.Clone(u.Order.After), append(slices.Clone(u.RestartOn), u.ReloadOn...)...)
+}
+
+func (u Unit) stamp() string { return "/run/lab/unit/" + u.Name }
+
+// want is what the unit would be started with now.
+func (u Unit) want(ids []string, o *Observation) string {
+	h := sha256.New()
+	for _, id := range ids {
+		fmt.Fprintf(h, "%q %q\n", id, o.prints[id])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Observe implements [Resource].
+func (u Unit) Observe(q *Questions) {
+	q.Unit(u.Name)
+	if len(u.RestartOn)+len(u.ReloadOn) > 0 {
+		q.Content(u.stamp())
+		for _, id := range append(slices.Clone(u.RestartOn), u.ReloadOn...) {
+			if p := pathOf(id); p != "" {
+				q.Path(p)
+			}
+		}
+	}
+}
+
+// pathOf returns the path in the ID of a file, a line or a block; "" for others.
+func pathOf(id string) string {
+	kind, rest, _ := strings.Cut(id, ":")
+	switch kind {
+	case "file":
+		return rest
+	case "line", "block":
+		p, _, _ := strings.Cut(rest, ":")
+		return p
+	}
+	return ""
+}
+
+// Plan implements [Resource].
+func (u Unit) Plan(o *Observation) ([]Op, error) {
+	st := o.Unit(u.Name)
+	name := Quote(u.Name)
+	active := st.Active == "active" || st.Active == "reloading" || st.Active == "activating"
+	var ops []Op
+	if u.Masked && st.Load != "masked" {
+		ops = append(ops, Op{Name: "mask", Action: lab.Update, Cause: "not masked", Script: "systemctl mask -- " + name})
+	}
+	wanted := u.State == Started || u.Enabled != nil && *u.Enabled
+	if wanted && st.Load == "masked" {
+		ops = append(ops, Op{Name: "unmask", Action: lab.Update, Cause: "is masked", Script: "systemctl unmask -- " + name})
+	}
+	if u.Enabled != nil {
+		// static, indirect, generated, alias and transient units cannot be enabled and need not be (systemctl(1), is-enabled)
+		enabled := st.File == "enabled" || *u.Enabled && slices.Contains([]string{"static", "indirect", "generated", "alias", "transient", "linked"}, st.File)
+		switch {
+		case *u.Enabled && !enabled:
+			ops = append(ops, Op{Name: "enable", Action: lab.Update, Cause: "is " + orAbsent(st.File), Script: "systemctl enable -- " + name})
+		case !*u.Enabled && (st.File == "enabled" || st.File == "enabled-runtime"):
+			ops = append(ops, Op{Name: "disable", Action: lab.Update, Cause: "is " + st.File, Script: "systemctl disable -- " + name})
+		}
+	}
+	stamp := ""
+	if len(u.RestartOn)+len(u.ReloadOn) > 0 {
+		stamp = fmt.Sprintf("\nmkdir -p -m 0755 /run/lab /run/lab/unit\nprintf '%%s %%s %%s\\n' \"$(systemctl show -p InvocationID --value -- %s)\" %s %s >%s",
+			name, u.want(u.RestartOn, o), u.want(u.ReloadOn, o), Quote(u.stamp()))
+	}
+	switch {
+	case u.State == Stopped && active:
+		ops = append(ops, Op{Name: "stop", Action: lab.Run, Cause: "is " + st.Active, Risk: lab.RiskRestart, Script: "systemctl stop -- " + name})
+	case u.State == Started && !active:
+		script := "systemctl start -- " + name
+		if st.Active == "failed" {
+			script = "systemctl reset-failed -- " + name + "\n" + script // a unit that failed too often is not started
+		}
+		ops = append(ops, Op{Name: "start", Action: lab.Run, Cause: "is " + orAbsent(st.Active), Script: script + stamp})
+	case active:
+		if cause := u.stale(o, st, u.RestartOn, 1); cause != "" {
+			ops = append(ops, Op{Name: "restart", Action: lab.Run, Cause: cause, Risk: lab.RiskRestart, Script: "systemctl restart -- " + name + stamp})
+		} else if cause := u.stale(o, st, u.ReloadOn, 2); cause != "" {
+			ops = append(ops, Op{Name: "reload", Action: lab.Run, Cause: cause, Script: "systemctl reload -- " + name + stamp})
+		}
+	}
+	return ops, nil
+}
+
+func orAbsent(s string) string {
+	if s == "" {
+		return "absent"
+	}
+	return s
+}
+
+// stale returns why the unit runs with other files than those it would be started with now, "" when it does not. The field is that of the
+// stamp with the fingerprint of the resources.
+func (u Unit) stale(o *Observation, st UnitState, ids []string, field int) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	for _, id := range ids {
+		if o.pending[id] {
+			return "notified by " + lab.Printable(id)
+		}
+	}
+	stamp, _ := o.Content(u.stamp())
+	f := strings.Fields(string(stamp))
+	if len(f) == 3 && f[0] == st.InvocationID && st.InvocationID != "" {
+		if f[field] != u.want(ids, o) {
+			return "runs with what was configured before"
+		}
+		return ""
+	}
+	// Not started by us since the boot. What is younger than the start was not read by it.
+	if st.Entered == 0 || o.now.IsZero() {
+		return ""
+	}
+	started := o.now.Add(-o.Facts.Uptime).Add(st.Entered)
+	for _, id := range ids {
+		if p := pathOf(id); p != "" && o.Stat(p).Changed.After(started.Add(time.Second)) {
+			return lab.Printable(p) + " changed after it was started"
+		}
+	}
+	return ""
+}
+
+// isUnitPath reports whether systemd reads its units' files there (systemd.unit(5)), as far as an administrator writes them.
+func isUnitPath(path string) bool {
+	for _, dir := range []string{"/etc/systemd/system/", "/usr/local/lib/systemd/system/", "/run/systemd/system/", "/lib/systemd/system/", "/usr/lib/systemd/system/"} {
+		if strings.HasPrefix(path, dir) {
+			return true
+		}
+	}
+	return false
+}
+
+// daemonReload lets systemd read its units' files when they changed. It is implied by units.
+type daemonReload struct{ all []Resource }
+
+func (daemonReload) ID() string { return "systemd:daemon-reload" }
+
+func (daemonReload) Check() lab.Problems { return nil }
+
+func (daemonReload) provides() []string { return []string{"daemon-reload"} }
+
+func (daemonReload) needs() []string { return []string{"units"} }
+
+func (daemonReload) Observe(*Questions) {}
+
+func (d daemonReload) Plan(o *Observation) ([]Op, error) {
+	op := []Op{{Action: lab.Run, Script: "systemctl daemon-reload"}}
+	for _, r := range d.all {
+		if p, ok := r.(provider); ok && o.pending[r.ID()] && slices.Contains(p.provides(), "units") {
+			op[0].Cause = "notified by " + lab.Printable(r.ID())
+			return op, nil
+		}
+	}
+	for _, r := range d.all {
+		if u, ok := r.(Unit); ok && o.Unit(u.Name).NeedReload {
+			op[0].Cause = "the files of " + u.Name + " changed since systemd read them"
+			return op, nil
+		}
+	}
+	return nil, nil
+}
