@@ -217,6 +217,9 @@ func (b *chainBuilder) points() string {
 			names = append(names, lab.Printable(l.Name()))
 		}
 	}
+	if len(names) == 0 {
+		return "none is left"
+	}
 	if len(names) > 8 {
 		names = append(names[:8], "...")
 	}

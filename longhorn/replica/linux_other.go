@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
 // What needs Linux. Extents are the file system's to tell, and only Linux is asked here: Longhorn runs on nothing else.
@@ -30,3 +33,21 @@ func openForWriting(context.Context, map[[2]uint64]string) ([]holder, string, er
 
 // Save needs Linux, as [Chain.Open] does.
 func (im *Image) Save(context.Context, Output) (*Result, error) { return nil, needLinux("save image") }
+
+// Pack needs Linux, as [Chain.Open] does.
+func Pack(context.Context, io.Writer, string, func(lab.Event)) (*Packed, error) {
+	return nil, needLinux("pack replica")
+}
+
+// Unpack needs Linux, as [Chain.Open] does.
+func Unpack(context.Context, io.Reader, string) (*Packed, error) {
+	return nil, needLinux("unpack replica")
+}
+
+// Check needs Linux: it runs the file systems' own checkers.
+func Check(context.Context, string) (*Checked, error) { return nil, needLinux("check image") }
+
+// Extract needs Linux, which mounts the image.
+func Extract(context.Context, string, string, Extraction) (*Extracted, error) {
+	return nil, needLinux("extract files")
+}

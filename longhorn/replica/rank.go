@@ -52,6 +52,7 @@ func (r *Ranked) HeadAllocated() int64 {
 	return 0
 }
 
+// badSums returns the snapshots whose content is not what Longhorn hashed.
 func (r *Ranked) badSums() (bad []string) {
 	for _, s := range r.Sums {
 		if !s.OK() {
@@ -180,7 +181,35 @@ func oneVolume(dirs []*Directory) error {
 		}
 		first = d
 	}
+	// Names that do not tell: replicas of one volume have snapshots in common, if they have any.
+	for i, d := range dirs {
+		for _, o := range dirs[:i] {
+			if (d.Volume == "" || o.Volume == "") && d.strangerTo(o) {
+				return &lab.Error{Op: "rank replicas", Path: d.Path, Hint: "give the replicas of one volume only",
+					Err: fmt.Errorf("%w: it has no snapshot in common with %s: they seem to be of two volumes", lab.ErrRefused, o.Path)}
+			}
+		}
+	}
 	return nil
+}
+
+// strangerTo reports whether both directories have snapshots, and none in common.
+func (d *Directory) strangerTo(o *Directory) bool {
+	mine, theirs := 0, 0
+	for i := range d.Layers {
+		if d.Layers[i].Snapshot() {
+			mine++
+			if o.layer(d.Layers[i].File) != nil {
+				return false
+			}
+		}
+	}
+	for i := range o.Layers {
+		if o.Layers[i].Snapshot() {
+			theirs++
+		}
+	}
+	return mine > 0 && theirs > 0
 }
 
 // criterion sets some of the candidates, at least one, before the others.

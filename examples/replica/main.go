@@ -1,0 +1,164 @@
+// Replica brings the content of Longhorn volumes back from their replica directories, without Longhorn.
+//
+//	replica inspect [-json] DIR...           what the directories hold, which one is best, and why
+//	replica merge [-json] -o FILE DIR...     merge the best one into a raw image
+//	replica verify [-json] DIR...            read all of them, compare their content and checksums
+//	replica check [-json] IMAGE              what file system the image holds, and whether it is sound
+//	replica files [-json] -o DIR IMAGE       bring the files out of the image
+//	replica pack [-o FILE] DIR               a stream that keeps a directory's extents, to move it
+//	replica unpack -o DIR [FILE]             the directory again
+//
+// It runs on the machine that owns the disk, as root, while the volume is detached. It exits with 0 when all is well, 4 when a guard
+// refused, 2 when verify found differences, 130 when it was interrupted, 1 for anything else. An interrupted merge is continued by the
+// same command.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// errDiffer: verify found differences. It has been told already.
+var errDiffer = errors.New("the replicas differ")
+
+// errUsage: the command line is wrong. It has been told already.
+var errUsage = errors.New("usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second Ctrl-C ends the program at once.
+	context.AfterFunc(ctx, stop)
+	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	os.Exit(p.run(ctx, os.Args[1:]))
+}
+
+// program is one run of a command.
+type program struct {
+	stdin          *os.File
+	stdout, stderr *os.File
+	json           bool
+	out            *printer
+}
+
+type command struct {
+	name, args, help string
+	run              func(*program, context.Context, []string) error
+}
+
+func commands() []command {
+	return []command{
+		{"inspect", "[-json] DIR...", "what the directories hold, which one is best, and why", (*program).inspect},
+		{"merge", "[-json] -o FILE DIR...", "merge the best one into a raw image", (*program).merge},
+		{"verify", "[-json] DIR...", "read all of them, compare their content and checksums", (*program).verify},
+		{"check", "[-json] IMAGE", "what file system the image holds, and whether it is sound", (*program).check},
+		{"files", "[-json] -o DIR IMAGE", "bring the files out of the image", (*program).files},
+		{"pack", "[-o FILE] DIR", "a stream that keeps a directory's extents, to move it", (*program).pack},
+		{"unpack", "-o DIR [FILE]", "the directory again", (*program).unpack},
+	}
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "usage: replica COMMAND [FLAGS] ...")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  replica %-31s %s\n", c.name+" "+c.args, c.help)
+	}
+	fmt.Fprintln(w, "replica COMMAND -h tells a command's flags")
+}
+
+func (p *program) run(ctx context.Context, args []string) int {
+	if len(args) == 0 || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" || args[0] == "help" {
+		usage(p.stderr)
+		return lab.ExitError
+	}
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
+		if c.name == args[0] {
+			return p.exit(c.run(p, ctx, args[1:]))
+		}
+	}
+	fmt.Fprintf(p.stderr, "replica: unknown command %s\n", lab.Printable(args[0]))
+	if near := lab.Nearest(args[0], names); near != "" {
+		fmt.Fprintf(p.stderr, "hint: replica %s\n", near)
+	} else {
+		usage(p.stderr)
+	}
+	return lab.ExitError
+}
+
+// exit tells the error and returns the exit code.
+func (p *program) exit(err error) int {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return lab.ExitOK
+	case errors.Is(err, errDiffer):
+		return lab.ExitPending
+	case errors.Is(err, errUsage):
+		return lab.ExitError
+	}
+	code := lab.ExitCode(err)
+	text, hints := err.Error(), lab.Hints(err)
+	if code == lab.ExitInterrupted {
+		text = "interrupted"
+		if p.resumable() {
+			hints = []string{"run the same command again: it continues where it stopped"}
+		}
+	}
+	if p.json {
+		p.out.line("error", map[string]any{"error": text, "hints": hints, "exit": code})
+		return code
+	}
+	fmt.Fprintln(p.stderr, "replica: "+strings.ReplaceAll(text, "\n", "\nreplica: "))
+	for _, h := range hints {
+		fmt.Fprintln(p.stderr, "hint: "+h)
+	}
+	return code
+}
+
+// resumable reports whether what was interrupted can be continued.
+func (p *program) resumable() bool { return p.out != nil && p.out.resumable }
+
+// flags parses a command's flags, which may stand before, between and after its arguments.
+func (p *program) flags(name, synopsis string, define func(*flag.FlagSet), args []string, least, most int) ([]string, error) {
+	set := flag.NewFlagSet(name, flag.ContinueOnError)
+	set.SetOutput(p.stderr)
+	set.Usage = func() {
+		fmt.Fprintf(p.stderr, "usage: replica %s %s\n", name, synopsis)
+		set.PrintDefaults()
+	}
+	set.BoolVar(&p.json, "json", false, "print JSON lines")
+	define(set)
+	var rest []string
+	for {
+		if err := set.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, errUsage
+		}
+		left := set.Args()
+		if len(left) == 0 {
+			break
+		}
+		if used := len(args) - len(left); used > 0 && args[used-1] == "--" {
+			rest = append(rest, left...)
+			break
+		}
+		rest, args = append(rest, left[0]), left[1:]
+	}
+	if len(rest) < least || most > 0 && len(rest) > most {
+		set.Usage()
+		return nil, errUsage
+	}
+	p.out = newPrinter(p.stdout, p.stderr, p.json)
+	return rest, nil
+}

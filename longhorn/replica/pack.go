@@ -1,0 +1,10 @@
+package replica
+
+// Packed tells what [Pack] or [Unpack] did.
+type Packed struct {
+	Directory string    `json:"directory"`
+	Files     int       `json:"files"`
+	Bytes     int64     `json:"bytes"`  // of content
+	Stream    int64     `json:"stream"` // bytes of the stream
+	Warnings  []Warning `json:"warnings,omitempty"`
+}
