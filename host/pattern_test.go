@@ -1,0 +1,166 @@
+package host
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// The table of components.md, section 13: what ansible-core selects, and what is selected here or why it is refused.
+func TestSelect(t *testing.T) {
+	inv := newLabInventory(t)
+	for _, c := range []struct{ pattern, ansible, safe string }{
+		{"raspberries:&local:!gitea", "pi1 pi3", "pi1 pi3"},
+		{"!gitea:raspberries", "pi1 pi3", "pi1 pi3"},
+		{"&local:raspberries", "pi1 pi2 pi3", "pi1 pi2 pi3"},
+		{"gitea", "pi2", "pi2"},
+		{"step_ca:!pi1", "pi2 pi3", "pi2 pi3"},
+		{"local", "localhost pi1 pi2 pi3", "localhost pi1 pi2 pi3"},
+		{"all", "pi1 pi2 pi3 localhost", "pi1 pi2 pi3 localhost"},
+		{"pi3:pi1", "pi3 pi1", "pi3 pi1"},
+		{"nosuch", " | no host or group matches, ignored: nosuch", "! no such host or group: nosuch"},
+		{"&pihole", "pi1 pi3", "! only & and ! terms, which choose among other hosts (write all first if every host is meant)"},
+		{"!gitea", "pi1 pi3 localhost", "! only & and ! terms, which choose among other hosts (write all first if every host is meant)"},
+		{"pihole[0]", "pi1", "pi1"},
+		{"raspberries[-1]", "pi3", "pi3"},
+		{"step_ca[1:]", "pi2 pi3", "pi2 pi3"},
+		{"raspberries:&pihole:!step_ca[0]", "pi3", "pi3"},
+		{"~pi[12]", "pi1 pi2", "pi1 pi2"},
+		{"pi*", "pi1 pi3 pi2", "pi1 pi2 pi3"},
+		{"postgres:pihole", "pi2 pi1 pi3", "pi2 pi1 pi3"},
+		{"raspberries:!nosuch", "pi1 pi2 pi3 | no host or group matches, ignored: nosuch", "! no such host or group: !nosuch"},
+		{"raspberries:&nosuch", " | no host or group matches, ignored: nosuch", "! no such host or group: &nosuch"},
+		// beyond the table
+		{"raspberries, pihole", "pi1 pi2 pi3", "pi1 pi2 pi3"},
+		{"raspberries[0:1]", "pi1 pi2", "pi1 pi2"},
+		{"raspberries[1:9]", "pi2 pi3", "pi2 pi3"},
+		{"raspberries[2:0]", "pi3", "! no such part of the group, which has 3 hosts: raspberries[2:0]"},
+		{"raspberries[0-1]", "pi1 pi2", "! a range is written with a colon: raspberries[0-1] (write raspberries[0:1])"},
+		{"raspberries[3]", "! no such part of what it matches: raspberries[3]", "! no such part of the group, which has 3 hosts: raspberries[3]"},
+		{"raspberries[7:8]", "", "! no such part of the group, which has 3 hosts: raspberries[7:8]"},
+		{"pi[12]", " | no host or group matches, ignored: pi", "! no such group: pi[12] ([] after a name chooses by number; for a choice of letters write ~pi[12])"},
+		{"pi[!1]", "pi2 pi3", "pi2 pi3"},
+		{"pi*[0]", "pi1", "! a number after a glob, whose hosts have no order of their own: pi*[0] (name the group)"},
+		{"pi1[0]", "pi1", "! a number after a host; only groups are counted: pi1[0]"},
+		{"*", "pi1 pi2 pi3 localhost", "pi1 pi2 pi3 localhost"},
+		{"a*", "pi1 pi2 pi3 localhost", "! it matches all too, a group that every inventory has: a* (write all if that is meant, or a longer pattern)"},
+		{"~.*", "pi1 pi2 pi3 localhost", "! it matches all too, a group that every inventory has: ~.* (write all if that is meant, or a longer pattern)"},
+		{"zz*", " | no host or group matches, ignored: zz*", "! it matches no host and no group: zz*"},
+		{"~(", "! not a regular expression: missing closing ): `(`: ~(", "! not a regular expression: missing closing ): `(`: ~("},
+		{"gite:raspberies", " | no host or group matches, ignored: gite | no host or group matches, ignored: raspberies", "! no such host or group: gite (nearest: gitea)\nno such host or group: raspberies (nearest: raspberries)"},
+		{"pi1:22", " | no host or group matches, ignored: pi1:22", "! it reads as an address with a port, or of IPv6: pi1:22 (separate terms by commas)"},
+		{"pi1:pi2,pi3", "pi3 | no host or group matches, ignored: pi1:pi2", "! a colon in a pattern with commas: pi1:pi2 (separate all terms by commas)"},
+		{"pi1 pi2", "pi1 pi2", "pi1 pi2"},
+		{"pi1 pi2,pi3", "pi3 | no host or group matches, ignored: pi1 pi2", "! a space in a name: pi1 pi2 (separate terms by commas)"},
+		{"", "pi1 pi2 pi3 localhost", "! an empty pattern (write all if every host is meant)"},
+		{"!", "! nothing stands after the sign: !", "! nothing stands after the sign: !\nonly & and ! terms, which choose among other hosts (write all first if every host is meant)"},
+		{"pi1:!!pi1", "pi1 | no host or group matches, ignored: !pi1", "! two signs: !!pi1"},
+		{"ungrouped", "", "! it selects no host"},
+		{"postgres:&pihole", "", "! it selects no host"},
+		{"127.0.0.1", "localhost", "! no such host or group: 127.0.0.1"},
+	} {
+		hosts, warnings, err := inv.SelectAnsible(c.pattern)
+		got := strings.Join(append([]string{hostNames(hosts)}, warnings...), " | ")
+		if err != nil {
+			got = "! " + errors.Unwrap(err).Error()
+		}
+		if got != c.ansible {
+			t.Errorf("%s: ansible: %s\nwant %s", c.pattern, got, c.ansible)
+		}
+		hosts, err = inv.Select(c.pattern)
+		got = hostNames(hosts)
+		if err != nil {
+			got = "! " + strings.TrimPrefix(errors.Unwrap(err).Error(), "not found: ")
+		}
+		if got != c.safe {
+			t.Errorf("%s: %s\nwant %s", c.pattern, got, c.safe)
+		}
+	}
+	_, err := inv.Select("raspberries:!gite")
+	if !errors.Is(err, lab.ErrInvalid) || err.Error() != "raspberries:!gite: select hosts: no such host or group: !gite (nearest: gitea)" {
+		t.Error(err)
+	}
+	_, err = inv.Select("postgres:&pihole")
+	if !errors.Is(err, lab.ErrNotFound) || err.Error() != "postgres:&pihole: select hosts: not found: it selects no host" {
+		t.Error(err)
+	}
+}
+
+// A localhost that the inventory does not name is Ansible's alone.
+func TestSelectImplicitLocalhost(t *testing.T) {
+	inv, err := NewInventory(InventorySpec{Hosts: []HostSpec{{Name: "a"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts, warnings, err := inv.SelectAnsible("127.0.0.1,a,localhost")
+	if got := hostNames(hosts); got != "127.0.0.1 a" || len(warnings) > 0 || err != nil || !hosts[0].Local {
+		t.Error(got, warnings, err)
+	}
+	if _, err := inv.Select("localhost"); !errors.Is(err, lab.ErrInvalid) {
+		t.Error(err)
+	}
+}
+
+func TestGlob(t *testing.T) {
+	for _, c := range []struct {
+		glob, name string
+		want       bool
+	}{
+		{"a", "a", true}, {"a", "A", false}, {"a", "ab", false}, {"*", "", true}, {"a*", "a", true}, {"a*c", "abbc", true}, {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXbYbZ", false},
+		{"?", "", false}, {"?", "ü", true}, {"[abc]", "b", true}, {"[!abc]", "b", false}, {"[a-c]", "b", true}, {"[c-a]", "b", false}, {"[!c-a]", "b", true},
+		{"[]]", "]", true}, {"[!]]", "a", true}, {"[a", "[a", true}, {"[!a", "[!a", true}, {"[a-]", "-", true}, {"[-a]", "-", true}, {"[--a]", "A", true}, {"[a-c-e]", "-", true}, {"[a-c-e]", "d", false}, {"[^a]", "^", true},
+		{"**a", "bba", true}, {"a.b", "axb", false}, {"\\*", "\\x", true},
+	} {
+		if got := compileGlob(c.glob)(c.name); got != c.want {
+			t.Errorf("%q of %q: %v", c.glob, c.name, got)
+		}
+	}
+	// Stars in a row do not multiply the work.
+	compileGlob(strings.Repeat("*a", 5000) + "b")(strings.Repeat("a", 5000))
+}
+
+// Whatever the pattern: no panic, no host twice, and what is not refused selects what Ansible selects.
+func FuzzSelect(f *testing.F) {
+	for _, s := range []string{"raspberries:&local:!gitea", "pi3,pi1", "step_ca[1:]", "~pi[12]", "pi*", "!", "[", "[::1]:22", "a:b:c:d:e:f:1:2", "10.0.0.[1:9]", "pi[!1-", "local[-1]", "\u00a0pi1\x1c", "pi1[99999999999999999999]", "~a{1,2}", "::", "pi[0:2:1]", "\xff[\xff]", "]pi1["} {
+		f.Add(s)
+	}
+	inv := newLabInventory(f)
+	f.Fuzz(func(t *testing.T, pattern string) {
+		safe, err := inv.Select(pattern)
+		theirs, _, theirErr := inv.SelectAnsible(pattern)
+		if theirErr == nil {
+			seen := map[*Host]bool{}
+			for _, h := range theirs {
+				if seen[h] {
+					t.Errorf("%q: %s twice", pattern, h.Name)
+				}
+				seen[h] = true
+			}
+		}
+		if err != nil {
+			var e *lab.Error
+			if len(safe) > 0 || !errors.As(err, &e) || !errors.Is(err, lab.ErrInvalid) && !errors.Is(err, lab.ErrNotFound) {
+				t.Errorf("%q: %v", pattern, err)
+			}
+			return
+		}
+		if len(safe) == 0 || theirErr != nil || !sameSet(safe, theirs) {
+			t.Errorf("%q: %s, and Ansible %s, %v", pattern, hostNames(safe), hostNames(theirs), theirErr)
+		}
+	})
+}
+
+func sameSet(a, b []*Host) bool {
+	in := map[string]bool{}
+	for _, h := range a {
+		in[h.Name] = true
+	}
+	for _, h := range b {
+		if !in[h.Name] {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
