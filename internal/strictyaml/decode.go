@@ -363,7 +363,7 @@ func (d *decoder) scalar(s *shape, n *yaml.Node, v reflect.Value, at *place, sec
 		v.SetFloat(x)
 	case kindDuration:
 		x, err := time.ParseDuration(n.Value)
-		if err != nil || !quoted && tag == "!!int" && n.Value != "0" {
+		if err != nil || !quoted && tag == "!!int" {
 			hint := "write 30s, 10m or 1h30m"
 			if decimal.MatchString(n.Value) && !secret {
 				hint = "add a unit: " + n.Value + "s"
