@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -163,4 +164,31 @@ func sameSet(a, b []*Host) bool {
 		}
 	}
 	return len(a) == len(b)
+}
+
+func ExampleInventory_Select() {
+	inv, err := NewInventory(InventorySpec{
+		Hosts: []HostSpec{{Name: "pi1", Address: "192.0.2.1"}, {Name: "pi2", Address: "192.0.2.2"}, {Name: "pi3", Address: "192.0.2.3"}},
+		Groups: []GroupSpec{
+			{Name: "raspberries", Hosts: []string{"pi1", "pi2", "pi3"}},
+			{Name: "postgres", Hosts: []string{"pi2"}},
+			{Name: "gitea", Children: []string{"postgres"}},
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	hosts, err := inv.Select("raspberries:!gitea")
+	for _, h := range hosts {
+		fmt.Println(h.Name, h.Address, h.Groups)
+	}
+	fmt.Println(err)
+	_, err = inv.Select("rasberries:!gitea")
+	fmt.Println(err)
+	// Output:
+	// pi1 192.0.2.1 [raspberries]
+	// pi3 192.0.2.3 [raspberries]
+	// <nil>
+	// rasberries:!gitea: select hosts: no such host or group: rasberries (nearest: raspberries)
 }
