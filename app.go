@@ -132,11 +132,7 @@ func suggest(a string) string {
 // whose runtime policy would be the CI policy. Names that belong to the app, such as its repository, are shared by its own environments.
 func CheckInstances(instances []Instance) error {
 	var ps Problems
-	type claim struct {
-		by    string // the instance, or the app, that has the name
-		index int
-	}
-	taken := map[string]claim{}
+	taken := map[string]string{} // who has a name: an instance, or an app
 	for n, i := range instances {
 		path := fmt.Sprintf("[%d]", n)
 		if bad := i.validate(); len(bad) > 0 {
@@ -144,36 +140,29 @@ func CheckInstances(instances []Instance) error {
 			continue
 		}
 		own, app := "instance "+i.describe(), "app "+string(i.App)
-		names := map[string]string{
-			"id " + i.ID():                     own,
-			"PostgreSQL role " + i.OwnerRole(): own,
-			"Vault policy " + i.VaultPolicy():  own,
+		claims := []struct{ name, by string }{
+			{"id " + i.ID(), own}, {"PostgreSQL role " + i.OwnerRole(), own}, {"Vault policy " + i.VaultPolicy(), own},
+			{"Vault policy " + i.VaultOpsPolicy(), app}, {"Vault role " + i.VaultJWTRole(), app},
 		}
-		shared := map[string]string{
-			"Vault policy " + i.VaultOpsPolicy(): app,
-			"Vault role " + i.VaultJWTRole():     app,
-		}
-		clash := ""
-		for _, set := range []map[string]string{names, shared} {
-			for name, by := range set {
-				if c, ok := taken[name]; ok && (c.by != by || by == own) {
-					m := fmt.Sprintf("%s and %s would share the %s", c.by, by, name)
-					if c.by == by {
-						m = fmt.Sprintf("%s is named twice", by)
-					}
-					if clash == "" || m < clash {
-						clash = m // the first in alphabetical order, so that the message is stable
-					}
-				}
+		mine := map[string]string{}
+		for _, c := range claims {
+			by, ok := taken[c.name]
+			if !ok {
+				by, ok = mine[c.name]
 			}
+			if ok && (by != c.by || by == own) {
+				m := fmt.Sprintf("%s and %s would share the %s", by, c.by, c.name)
+				if by == c.by {
+					m = by + " is named twice"
+				}
+				ps = append(ps, Problem{Path: path, Message: m, Hint: "rename one of them"})
+				break
+			}
+			mine[c.name] = c.by
 		}
-		if clash != "" {
-			ps = append(ps, Problem{Path: path, Message: clash, Hint: "rename one of them"})
-			continue
-		}
-		for _, set := range []map[string]string{names, shared} {
-			for name, by := range set {
-				taken[name] = claim{by, n}
+		for name, by := range mine {
+			if _, ok := taken[name]; !ok {
+				taken[name] = by
 			}
 		}
 	}

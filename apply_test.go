@@ -1,0 +1,242 @@
+package lab_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+var errBoom = errors.New("boom")
+
+// TestApplyKeepsOrder: over random graphs, with random failures, each step runs after those it comes after, none runs whose predecessor did not end
+// well, everything else runs, no more than Parallel at once, and the report says of each change what was.
+func TestApplyKeepsOrder(t *testing.T) {
+	for seed := range uint64(300) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		n := 1 + rnd.IntN(12)
+		var mu sync.Mutex
+		running, most := 0, 0
+		ended := map[string]bool{}
+		fails := map[string]bool{}
+		after := map[string][]string{}
+		var steps []lab.Step
+		for i := range n {
+			name := fmt.Sprintf("s%d", i)
+			fails[name] = rnd.IntN(4) == 0
+			for j := range i {
+				if rnd.IntN(4) == 0 {
+					after[name] = append(after[name], fmt.Sprintf("s%d", j))
+				}
+			}
+			c := lab.Change{ID: name + "/c", Action: lab.Create}
+			s := lab.Step{Name: name, Changes: []lab.Change{c}}
+			for _, a := range after[name] { // half of the edges by name, half by change
+				if rnd.IntN(2) == 0 {
+					s.After = append(s.After, a)
+				} else {
+					s.Changes[0].After = append(s.Changes[0].After, a+"/c")
+				}
+			}
+			s.Run = func(context.Context, *lab.Recorder) error {
+				mu.Lock()
+				running++
+				most = max(most, running)
+				for _, a := range after[name] {
+					if !ended[a] || fails[a] {
+						t.Errorf("seed %d: %s ran before, or in spite of, %s", seed, name, a)
+					}
+				}
+				mu.Unlock()
+				mu.Lock()
+				defer mu.Unlock()
+				running--
+				ended[name] = true
+				if fails[name] {
+					return errBoom
+				}
+				return nil
+			}
+			steps = append(steps, s)
+		}
+		rnd.Shuffle(n, func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })
+		p, err := lab.NewPlan(steps...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parallel := 1 + rnd.IntN(4)
+		r, err := p.Apply(t.Context(), &lab.ApplyOptions{Parallel: parallel})
+		if most > parallel {
+			t.Errorf("seed %d: %d steps at once, %d allowed", seed, most, parallel)
+		}
+		var doomed func(string) bool
+		doomed = func(s string) bool {
+			return slices.ContainsFunc(after[s], func(a string) bool { return fails[a] || doomed(a) })
+		}
+		anyFails := false
+		for _, res := range r.Results {
+			name := res.ID[:len(res.ID)-2]
+			want := lab.StatusDone
+			switch {
+			case doomed(name):
+				want = lab.StatusSkipped
+			case fails[name]:
+				want = lab.StatusNotRun
+				anyFails = true
+			}
+			if res.Status != want || ended[name] == doomed(name) {
+				t.Errorf("seed %d: %s is %s, want %s; ran: %v", seed, res.ID, res.Status, want, ended[name])
+			}
+		}
+		if anyFails != errors.Is(err, errBoom) || r.Complete() == anyFails {
+			t.Errorf("seed %d: error %v, complete %v", seed, err, r.Complete())
+		}
+	}
+}
+
+// TestApplyReportsTruthfully: what was begun and not ended is unknown, what was not begun was not run, a check takes back a success.
+func TestApplyReportsTruthfully(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	changes := func(step string, n int) (out []lab.Change) {
+		for i := range n {
+			out = append(out, lab.Change{ID: fmt.Sprintf("%s/%d", step, i)})
+		}
+		return out
+	}
+	var events []lab.Event
+	p, err := lab.NewPlan(
+		lab.Step{Name: "a", Changes: changes("a", 5), Run: func(ctx context.Context, r *lab.Recorder) error {
+			r.Start("a/0")
+			r.Done("a/0", nil)
+			r.Start("a/1")
+			r.Done("a/1", errBoom)
+			r.Done("a/1", nil) // the first word stands
+			r.Skip("a/2", "a/1 was not done")
+			r.Start("a/3")
+			cancel()
+			return lab.ErrUnreachable
+		}},
+		lab.Step{Name: "b", Behind: []string{"a"}, Changes: changes("b", 1), Run: func(context.Context, *lab.Recorder) error { t.Error("a step began after the end"); return nil }},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.Apply(ctx, &lab.ApplyOptions{Events: func(e lab.Event) { events = append(events, e) }})
+	var got []lab.Status
+	for _, res := range r.Results {
+		got = append(got, res.Status)
+	}
+	want := []lab.Status{lab.StatusDone, lab.StatusFailed, lab.StatusSkipped, lab.StatusUnknown, lab.StatusNotRun, lab.StatusNotRun}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if !errors.Is(err, errBoom) || !errors.Is(err, lab.ErrUnreachable) || lab.ExitCode(err) != lab.ExitInterrupted {
+		t.Errorf("%v, exit %d", err, lab.ExitCode(err))
+	}
+	ends := 0
+	for _, e := range events {
+		if e.Kind == lab.EventDone {
+			ends++
+		}
+	}
+	if ends != 5 {
+		t.Errorf("%d ends were told of", ends)
+	}
+	j, err := json.Marshal(r)
+	if err != nil || !json.Valid(j) {
+		t.Errorf("%s: %v", j, err)
+	}
+
+	taken := lab.Step{Name: "c", Changes: changes("c", 1), Run: func(_ context.Context, r *lab.Recorder) error {
+		r.Start("c/0")
+		r.Done("c/0", nil)
+		r.Done("c/0", lab.ErrDrift)
+		return nil
+	}}
+	panics := lab.Step{Name: "d", Changes: changes("d", 1), Run: func(context.Context, *lab.Recorder) error { panic("oops") }}
+	if p, err = lab.NewPlan(taken, panics); err != nil {
+		t.Fatal(err)
+	}
+	r, err = p.Apply(t.Context(), nil)
+	if !errors.Is(err, lab.ErrDrift) || r.Results[0].Status != lab.StatusFailed || r.Results[1].Status != lab.StatusNotRun {
+		t.Errorf("%v %v", err, r)
+	}
+}
+
+func TestGatesRunAfterChangesOnly(t *testing.T) {
+	for _, c := range []struct{ changes, gates int }{{0, 0}, {1, 1}} {
+		gates := 0
+		first := lab.Step{Name: "a"}
+		if c.changes > 0 {
+			first.Changes = []lab.Change{{ID: "a/0"}}
+		}
+		p, err := lab.NewPlan(first, lab.Step{Name: "gate", After: []string{"a"}, Run: func(context.Context, *lab.Recorder) error { gates++; return errBoom }},
+			lab.Step{Name: "b", After: []string{"gate"}, Changes: []lab.Change{{ID: "b/0"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := p.Apply(t.Context(), nil)
+		if gates != c.gates || (err != nil) != (c.gates > 0) || r.Complete() == (c.gates > 0) {
+			t.Errorf("%d changes: %d gates, %v, %v", c.changes, gates, err, r)
+		}
+	}
+}
+
+func TestNewPlanRefusesWhatCannotBe(t *testing.T) {
+	c := func(id string, after ...string) lab.Change { return lab.Change{ID: id, After: after} }
+	for name, steps := range map[string][]lab.Step{
+		"step twice":           {{Name: "a"}, {Name: "a"}},
+		"change twice":         {{Name: "a", Changes: []lab.Change{c("x")}}, {Name: "b", Changes: []lab.Change{c("x")}}},
+		"unknown step":         {{Name: "a", After: []string{"b"}}},
+		"unknown behind":       {{Name: "a", Behind: []string{"b"}}},
+		"unknown change":       {{Name: "a", Changes: []lab.Change{c("x", "y")}}},
+		"cycle of steps":       {{Name: "a", After: []string{"b"}}, {Name: "b", After: []string{"a"}}},
+		"cycle of changes":     {{Name: "a", Changes: []lab.Change{c("x", "y")}}, {Name: "b", Changes: []lab.Change{c("y", "x")}}},
+		"cycle through behind": {{Name: "a", Behind: []string{"b"}}, {Name: "b", After: []string{"a"}}},
+		"order within a step":  {{Name: "a", Changes: []lab.Change{c("x", "y"), c("y")}}},
+	} {
+		if _, err := lab.NewPlan(steps...); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestWithin(t *testing.T) {
+	plan := func(changes ...lab.Change) *lab.Plan {
+		p, err := lab.NewPlan(lab.Step{Name: "s", Changes: changes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	a, b := lab.Change{ID: "a", Action: lab.Update, Diff: "x"}, lab.Change{ID: "b", Action: lab.Create}
+	data, err := json.Marshal(plan(a, b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reviewed, err := lab.ReadChanges(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := plan(b).Within(reviewed); err != nil {
+		t.Errorf("fewer changes: %v", err)
+	}
+	other := a
+	other.Diff = "y"
+	for _, p := range []*lab.Plan{plan(other), plan(a, lab.Change{ID: "c"})} {
+		if err := p.Within(reviewed); !errors.Is(err, lab.ErrDrift) {
+			t.Errorf("%v: %v", p, err)
+		}
+	}
+	for _, bad := range []string{"", "{}", `{"version":9,"type":"plan"}`, "[]"} {
+		if _, err := lab.ReadChanges([]byte(bad)); !errors.Is(err, lab.ErrInvalid) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}

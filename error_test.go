@@ -1,0 +1,81 @@
+package lab_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+func TestExitCode(t *testing.T) {
+	refused := &lab.Error{Op: "x", Err: fmt.Errorf("%w: no", lab.ErrRefused)}
+	blocked := &lab.Error{Op: "x", Err: lab.ErrBlocked}
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0}, {errors.New("x"), 1}, {refused, 4}, {blocked, 3}, {context.Canceled, 130}, {fmt.Errorf("%w: %w", lab.ErrBlocked, errors.New("sealed")), 3},
+		{errors.Join(refused, blocked), 4}, {errors.Join(blocked, blocked), 3}, {errors.Join(refused, errors.New("x")), 1}, {errors.Join(errors.New("x"), context.Canceled), 130},
+		{lab.Problems{{Message: "x"}}, 1},
+	} {
+		if got := lab.ExitCode(c.err); got != c.want {
+			t.Errorf("%v: %d, want %d", c.err, got, c.want)
+		}
+	}
+}
+
+func TestSafeToRetry(t *testing.T) {
+	safe := lab.NotSent(errors.New("x"))
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false}, {errors.New("x"), false}, {safe, true}, {fmt.Errorf("y: %w", safe), true}, {&lab.Error{Op: "z", Err: safe}, true},
+		{fmt.Errorf("%w: %w", lab.ErrUnreachable, safe), true}, {errors.Join(safe, safe), true}, {errors.Join(errors.New("a"), errors.New("b")), false},
+	} {
+		if got := lab.SafeToRetry(c.err); got != c.want {
+			t.Errorf("%v: %v", c.err, got)
+		}
+	}
+}
+
+func TestErrorSaysWhereAndWhatNext(t *testing.T) {
+	e := &lab.Error{Op: "write", Target: "pi1", Path: "file:/a\nb", Hint: "do this", Err: &lab.Error{Op: "inner", Hint: "do that", Err: lab.ErrNotFound}}
+	if got, want := e.Error(), `pi1: write "file:/a\nb": inner: not found`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got := fmt.Sprint(lab.Hints(errors.Join(e, e))); got != "[do this do that]" {
+		t.Error(got)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for _, c := range []struct{ word, want string }{{"adress", "address"}, {"PACKAGES", "packages"}, {"zzz", ""}, {"a", ""}, {"packges", "packages"}} {
+		if got := lab.Nearest(c.word, []string{"address", "packages", "b"}); got != c.want {
+			t.Errorf("%s: %q, want %q", c.word, got, c.want)
+		}
+	}
+}
+
+func TestWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		tries := 0
+		err := lab.Wait(t.Context(), lab.Poll{What: "x", Timeout: time.Minute}, func(context.Context) (bool, error) { tries++; return false, nil })
+		if !errors.Is(err, lab.ErrTimeout) || time.Since(start) != time.Minute || tries < 10 || tries > 30 {
+			t.Errorf("%v after %v and %d tries", err, time.Since(start), tries)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := lab.Wait(ctx, lab.Poll{What: "x"}, func(ctx context.Context) (bool, error) { return false, ctx.Err() }); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if err := lab.Wait(t.Context(), lab.Poll{What: "x"}, func(context.Context) (bool, error) { return false, errBoom }); !errors.Is(err, errBoom) {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,128 @@
+package lab_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+const value = "hunter2-Zq9"
+
+func TestSecretIsNeverFormatted(t *testing.T) {
+	s := lab.NewSecret(value)
+	type holder struct {
+		Exported lab.Secret
+		hidden   lab.Secret
+		pointer  *lab.Secret
+		list     []lab.Secret
+		named    map[string]lab.Secret
+		any      any
+	}
+	h := holder{s, s, &s, []lab.Secret{s}, map[string]lab.Secret{"k": s}, s}
+	var logged strings.Builder
+	logger := slog.New(slog.NewJSONHandler(&logged, nil))
+	logger.Info("x", "secret", s, "holder", h, "pointer", &h)
+	outputs := []string{logged.String()}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%T", "%08.3f", "%!"} {
+		for _, v := range []any{s, &s, h, &h, []lab.Secret{s}, map[string]any{"a": s}, fmt.Errorf("wrapped: %w", &lab.Error{Op: "x", Err: fmt.Errorf("%v", h)})} {
+			outputs = append(outputs, fmt.Sprintf(verb, v))
+		}
+	}
+	for _, v := range []any{s, h, map[string]lab.Secret{"k": s}} {
+		j, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outputs = append(outputs, string(j))
+	}
+	for _, out := range outputs {
+		if strings.Contains(out, value) || strings.Contains(out, fmt.Sprintf("%x", value)) {
+			t.Errorf("shown: %s", out)
+		}
+	}
+	if s.Reveal() != value || s.String() != "(secret)" || (lab.Secret{}).String() != "" || !s.Equal(lab.NewSecret(value)) || s.Equal(lab.NewSecret("x")) {
+		t.Error("a secret does not hold what it was given")
+	}
+}
+
+func TestMaskKnowsTheFormsOfASecret(t *testing.T) {
+	multi := lab.NewSecret("first line of it\nsecond 'line' & more\n")
+	s := lab.NewSecret(`p"w\` + "\t" + `{}'é/+`)
+	quoted, err := json.Marshal(s.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		"x " + s.Reveal() + " y", string(quoted), url.QueryEscape(s.Reveal()), url.PathEscape(s.Reveal()),
+		"cG" + "x", "sh: " + strings.ReplaceAll(s.Reveal(), "'", `'\''`), "error near: second 'line' & more", multi.Reveal(),
+	} {
+		masked := lab.Mask(text, s, multi)
+		for _, part := range []string{s.Reveal(), url.QueryEscape(s.Reveal()), "first line of it", "second 'line'"} {
+			if strings.Contains(masked, part) {
+				t.Errorf("%q is masked as %q", text, masked)
+			}
+		}
+	}
+	if got := lab.Mask("a b abc", lab.NewSecret("abc")); got != "a b abc" {
+		t.Errorf("a secret of three bytes: %q", got)
+	}
+	if got := lab.Mask("tokentoken2", lab.NewSecret("token"), lab.NewSecret("token2")); got != "(secret)(secret)" {
+		t.Errorf("a secret within another: %q", got)
+	}
+}
+
+func FuzzMask(f *testing.F) {
+	f.Add("some text with password in it", "password")
+	f.Add("a\nb\nc", "a\nb")
+	f.Fuzz(func(t *testing.T, text, secret string) {
+		if len(secret) < 4 || strings.Contains("(secret)", secret) || len(strings.TrimSpace(secret)) < 4 {
+			return
+		}
+		if m := lab.Mask(text, lab.NewSecret(secret)); strings.Contains(strings.ReplaceAll(m, "(secret)", "\x00"), secret) {
+			t.Fatalf("%q in %q leaves %q", secret, text, m)
+		}
+	})
+}
+
+func TestSecretRef(t *testing.T) {
+	env := func(name string) (string, bool) {
+		v, ok := map[string]string{"TOKEN": value, "EMPTY": ""}[name]
+		return v, ok
+	}
+	file := func(name string) ([]byte, error) {
+		if name == "/s" {
+			return []byte(value + "\n"), nil
+		}
+		return nil, os.ErrNotExist
+	}
+	for text, want := range map[string]error{"env:TOKEN": nil, "file:/s": nil, "": nil, "env:NONE": lab.ErrNotFound, "env:EMPTY": lab.ErrNotFound, "file:/none": os.ErrNotExist} {
+		r, err := lab.ParseSecretRef(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := r.Resolve(env, file)
+		if !errors.Is(err, want) || want == nil && text != "" && s.Reveal() != value {
+			t.Errorf("%q: %v %v", text, s, err)
+		}
+	}
+	for _, text := range []string{value, "vault:x", "env:", ":x", "file"} {
+		if _, err := lab.ParseSecretRef(text); !errors.Is(err, lab.ErrRefused) || text == value && strings.Contains(err.Error(), value) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	var s lab.Secret
+	if err := json.Unmarshal([]byte(`"`+value+`"`), &s); !errors.Is(err, lab.ErrRefused) {
+		t.Errorf("a secret was read from a document: %v", err)
+	}
+	var c lab.Confirmation
+	if err := json.Unmarshal([]byte(`"x"`), &c); !errors.Is(err, lab.ErrRefused) {
+		t.Errorf("a confirmation was read from a document: %v", err)
+	}
+}
