@@ -73,6 +73,10 @@ func (d *decoder) value(s *shape, n *yaml.Node, v reflect.Value, at *place, secr
 		n = n.Alias
 	}
 	secret = secret || s.secret
+	if n.Kind == yaml.ScalarNode && s.kind >= kindList && !isNull(n) {
+		// It is wrong here, and perhaps the secret itself.
+		secret = secret || s.holdsSecret(map[*shape]bool{})
+	}
 	switch s.kind {
 	case kindAny:
 		if x, ok := d.free(n, at); ok && x != nil {

@@ -43,5 +43,6 @@
 //
 // # Secrets
 //
-// A problem repeats the offending text, except of fields of type [lab.Secret] or [lab.SecretRef], of fields with the option secret, and of free values (any).
+// A problem repeats the offending text, except of fields of type [lab.Secret] or [lab.SecretRef], of fields with the option secret, of text in the place
+// of a list or mapping that holds such fields, and of free values (any).
 package strictyaml

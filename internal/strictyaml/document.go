@@ -109,13 +109,16 @@ func syntaxProblem(file string, err error) lab.Problem {
 	if at.ContextMsg != "" && at.ContextMark.Line > 0 {
 		p.Message += fmt.Sprintf(", %s that begins in line %d", at.ContextMsg, at.ContextMark.Line)
 	}
+	if strings.Contains(at.Message, "unknown anchor") {
+		p.Message = "not YAML: an alias of what is not there" // its name may be a secret that begins with *
+	}
 	for _, h := range []struct{ part, hint string }{
 		{"mapping values are not allowed", `quote a text that holds ": "`},
 		{"tab character", "indent with spaces"},
 		{"expected key", "check the indentation"},
 		{"expected '-' indicator", "check the indentation"},
 		{"cannot start any token", "quote the text, and indent with spaces"},
-		{"unknown anchor", "quote the text if it is no alias"},
+		{"unknown anchor", "quote what is text"},
 		{"end of stream", "close the quote"},
 		{"max depth", ""},
 	} {
@@ -154,7 +157,7 @@ func (c *check) node(n *yaml.Node, at *place, depth int) (m measure, ok bool) {
 		return m.values <= maxValues
 	}
 	if n.Kind != yaml.AliasNode && (n.Style&yaml.TaggedStyle != 0 || n.Tag == "!") {
-		c.add(n, at, lab.Problem{Message: "a tag", Text: clip(n.Tag), Hint: "remove it; quote what is text"})
+		c.add(n, at, lab.Problem{Message: "a tag", Hint: "remove it; quote what is text"})
 	}
 	switch n.Kind {
 	case yaml.AliasNode:
@@ -225,7 +228,7 @@ func (c *check) key(k *yaml.Node, at *place, seen map[string]int) {
 	case tag == "!!merge":
 		c.add(k, at, lab.Problem{Message: "merge keys are not read", Text: "<<", Hint: "write the keys out"})
 	case k.Style&yaml.TaggedStyle != 0:
-		c.add(k, at, lab.Problem{Message: "a tag", Text: clip(k.Tag), Hint: "remove it; quote what is text"})
+		c.add(k, at, lab.Problem{Message: "a tag", Hint: "remove it; quote what is text"})
 	case tag == "!!null":
 		c.add(k, at, lab.Problem{Message: "an empty key", Hint: "quote it if it is meant"})
 	case tag == "!!int", tag == "!!float", tag == "!!bool":

@@ -83,6 +83,28 @@ func (s *shape) field(name string) *field {
 	return nil
 }
 
+// holdsSecret reports whether a secret may stand somewhere in s: text in a wrong place may then be one.
+func (s *shape) holdsSecret(seen map[*shape]bool) bool {
+	if s == nil || seen[s] {
+		return false
+	}
+	seen[s] = true
+	if s.secret || s.elem.holdsSecret(seen) {
+		return true
+	}
+	for _, f := range s.fields {
+		if f.secret || f.shape.holdsSecret(seen) {
+			return true
+		}
+	}
+	for _, k := range s.kinds {
+		if k.holdsSecret(seen) {
+			return true
+		}
+	}
+	return false
+}
+
 // shapes makes the shapes of types. Its errors are faults of the program, not of a document.
 type shapes struct {
 	unions map[reflect.Type]Union

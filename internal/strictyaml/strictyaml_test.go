@@ -24,10 +24,12 @@ type config struct {
 	Steps    []step             `yaml:"steps"`
 	Level    level              `yaml:"level"`
 	Basics   `yaml:",inline"`
-	Token    lab.SecretRef `yaml:"token"`
-	Plain    lab.Secret    `yaml:"plain"`
-	Password string        `yaml:"password,secret"`
-	Hidden   limits        `yaml:"hidden,secret"`
+	Token    lab.SecretRef    `yaml:"token"`
+	Plain    lab.Secret       `yaml:"plain"`
+	Password string           `yaml:"password,secret"`
+	Hidden   limits           `yaml:"hidden,secret"`
+	Tokens   []lab.SecretRef  `yaml:"tokens"`
+	Logins   map[string]login `yaml:"logins"`
 	Untagged string
 	Skipped  string `yaml:"-"`
 }
@@ -59,6 +61,10 @@ type app struct {
 type limits struct {
 	Memory string `yaml:"memory"`
 	Max    int    `yaml:"max"`
+}
+
+type login struct {
+	Password lab.SecretRef `yaml:"password"`
 }
 
 type level string
@@ -180,7 +186,7 @@ func TestProblems(t *testing.T) {
 		{"a: [1", "lab.yaml:2:1: not YAML: did not find expected ',' or ']', while parsing a flow sequence that begins in line 1"},
 		{"a: b: c", `lab.yaml:1:5: not YAML: mapping values are not allowed in this context (quote a text that holds ": ")`},
 		{"a: b\n\tc: d", "lab.yaml:2:1: not YAML: found a tab character that violates indentation, while scanning a plain scalar that begins in line 1 (indent with spaces)"},
-		{"a: *b", "lab.yaml:1:4: not YAML: unknown anchor 'b' referenced (quote the text if it is no alias)"},
+		{"a: *b", "lab.yaml:1:4: not YAML: an alias of what is not there (quote what is text)"},
 		{"a:\n  - b\n c: d", "lab.yaml:3:2: not YAML: did not find expected key, while parsing a block mapping that begins in line 1 (check the indentation)"},
 		{"name: x\né: \xff", "lab.yaml:2:4: not UTF-8 (save the file as UTF-8)"},
 		{"name: \x00", "lab.yaml:1:7: a control character, U+0000 (remove it, or write it as an escape in double quotes)"},
@@ -190,7 +196,7 @@ func TestProblems(t *testing.T) {
 		// what we do not read
 		{"name: x\nname: y\nvars: {a: {b: 1, b: 2}}", "lab.yaml:2:1: a key that stands twice: name (the first is in line 1)\nlab.yaml:3:18: vars.a: a key that stands twice: b (the first is in line 3)"},
 		{"a: &a {b: c}\nd: {<<: *a}", "lab.yaml:2:5: d: merge keys are not read: << (write the keys out)"},
-		{"name: !vault x\nvars: !!map {}", "lab.yaml:1:7: name: a tag: !vault (remove it; quote what is text)\nlab.yaml:2:7: vars: a tag: !!map (remove it; quote what is text)"},
+		{"name: !vault x\nvars: !!map {}", "lab.yaml:1:7: name: a tag (remove it; quote what is text)\nlab.yaml:2:7: vars: a tag (remove it; quote what is text)"},
 		{"80: x\n~: y\ntrue: z\n[a]: b", "lab.yaml:1:1: a key that is not text: 80 (quote it)\nlab.yaml:2:1: an empty key (quote it if it is meant)\nlab.yaml:3:1: a key that is not text: true (quote it)\nlab.yaml:4:1: a key that is not text"},
 		{"vars: &a [*a]", "lab.yaml:1:11: vars[0]: an alias inside of what it stands for: *a"},
 		{long + ": x", "lab.yaml:1:1: a key of 300 bytes; 256 are allowed: " + long[:80] + "…"},
@@ -235,8 +241,9 @@ func TestProblems(t *testing.T) {
 		{"name: x\ntoken: hunter2", `lab.yaml:2:8: token: read secret reference: refused: not a reference; a secret in plain text is not accepted here (write "file:PATH" or "env:NAME")`},
 		{"name: x\nplain: hunter2", `lab.yaml:2:8: plain: read secret: refused: a secret in plain text in a document (write a reference instead, "file:PATH" or "env:NAME")`},
 		{"name: x\ntoken: [hunter2]\npassword: 123456\nhidden: {max: hunter2, memory: 7}", "lab.yaml:2:8: token: text is wanted, and this is a list\nlab.yaml:3:11: password: text is wanted, and this is a number (quote it)\nlab.yaml:4:15: hidden.max: a whole number is wanted, and this is text\nlab.yaml:4:32: hidden.memory: text is wanted, and this is a number (quote it)"},
+		{"name: x\ntokens: hunter2\nlogins: {a: hunter2, b: [hunter2]}", "lab.yaml:2:9: tokens: a list is wanted, and this is text\nlab.yaml:3:13: logins.a: a mapping is wanted, and this is text (known: password)\nlab.yaml:3:25: logins.b: a mapping is wanted, and this is a list (known: password)"},
+		{"name: x\nlogins: hunter2\ntoken: *hunter2", "lab.yaml:3:8: not YAML: an alias of what is not there (quote what is text)"},
 	} {
-		var err error
 		d, err := strictyaml.Parse("lab.yaml", []byte(c.text))
 		if err == nil {
 			err = d.Decode(&config{}, steps())
@@ -245,6 +252,8 @@ func TestProblems(t *testing.T) {
 			t.Errorf("%.80q: no problem\nwant %s", c.text, c.want)
 		} else if err.Error() != c.want {
 			t.Errorf("%.80q:\ngot  %s\nwant %s", c.text, err, c.want)
+		} else if strings.Contains(c.text, "hunter2") && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%.80q: shows the secret", c.text)
 		} else if !errors.Is(err, lab.ErrInvalid) {
 			t.Errorf("%.80q: not an ErrInvalid", c.text)
 		}
