@@ -10,7 +10,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
 
-// labInventory is the inventory of the lab: lab.md, section 1.
+// labInventory is the inventory of the lab.
 const labInventory = `
 hosts:
   pi1: {address: 192.168.1.201, user: pi}

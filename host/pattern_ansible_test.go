@@ -156,7 +156,7 @@ func ansibleInventory(spec InventorySpec) string {
 	})
 }
 
-// The lab's own inventory and the table of patterns: what the table says of Ansible is what Ansible says.
+// The patterns of TestSelect: what it says of Ansible is what Ansible says.
 func TestAnsibleLab(t *testing.T) {
 	a := startAnsible(t)
 	_, spec := readInventorySpec(t, labInventory)

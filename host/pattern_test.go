@@ -9,7 +9,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// The table of components.md, section 13: what ansible-core selects, and what is selected here or why it is refused.
+// What ansible-core selects (TestAnsibleLab asks it), and what is selected here or why it is refused.
 func TestSelect(t *testing.T) {
 	inv := newLabInventory(t)
 	for _, c := range []struct{ pattern, ansible, safe string }{
@@ -33,7 +33,7 @@ func TestSelect(t *testing.T) {
 		{"postgres:pihole", "pi2 pi1 pi3", "pi2 pi1 pi3"},
 		{"raspberries:!nosuch", "pi1 pi2 pi3 | no host or group matches, ignored: nosuch", "! no such host or group: !nosuch"},
 		{"raspberries:&nosuch", " | no host or group matches, ignored: nosuch", "! no such host or group: &nosuch"},
-		// beyond the table
+		// beyond the lab itself
 		{"raspberries, pihole", "pi1 pi2 pi3", "pi1 pi2 pi3"},
 		{"raspberries[0:1]", "pi1 pi2", "pi1 pi2"},
 		{"raspberries[1:9]", "pi2 pi3", "pi2 pi3"},
