@@ -54,8 +54,8 @@ func TestErrorSaysWhereAndWhatNext(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	for _, c := range []struct{ word, want string }{{"adress", "address"}, {"PACKAGES", "packages"}, {"zzz", ""}, {"a", ""}, {"packges", "packages"}} {
-		if got := lab.Nearest(c.word, []string{"address", "packages", "b"}); got != c.want {
+	for _, c := range []struct{ word, want string }{{"adress", "address"}, {"PACKAGES", "packages"}, {"zzz", ""}, {"a", ""}, {"packges", "packages"}, {"gitae", "gitea"}} {
+		if got := lab.Nearest(c.word, []string{"address", "packages", "b", "gitea"}); got != c.want {
 			t.Errorf("%s: %q, want %q", c.word, got, c.want)
 		}
 	}

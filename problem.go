@@ -102,7 +102,7 @@ func (ps Problems) Under(prefix string) Problems {
 }
 
 // Nearest returns the candidate that word was most likely meant to be, or "" when none is near: no more than a third of the longer
-// word's letters differ (Levenshtein), letter case aside. Of equally near candidates the first in alphabetical order is returned.
+// word's letters differ, letter case aside, two that changed places counting as one. Of equally near candidates the first in alphabetical order is returned.
 func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", -1
 	for _, c := range candidates {
@@ -120,23 +120,26 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// distance is the Levenshtein distance of a and b in bytes.
+// distance is the number of bytes that are inserted, removed, replaced, or swapped with the next to make b of a (optimal string alignment).
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
+	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
+		next := make([]int, len(b)+1)
+		next[0] = i
 		for j := 1; j <= len(b); j++ {
-			cost := diagonal
+			cost := row[j-1]
 			if a[i-1] != b[j-1] {
 				cost++
 			}
-			diagonal = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
+			next[j] = min(cost, row[j]+1, next[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				next[j] = min(next[j], before[j-2]+1)
+			}
 		}
+		before, row = row, next
 	}
 	return row[len(b)]
 }
