@@ -266,7 +266,7 @@ func (b *chainBuilder) twin(head *Layer) *Layer {
 			return s
 		}
 		// A copy of the directory loses the link, not the rest.
-		if s.MetaState == Good && s.Meta.formerName == head.File && s.Size == head.Size && s.ModTime.Equal(head.ModTime) && s.Allocated == head.Allocated &&
+		if s.MetaState == Good && s.Meta.formerName == head.File && s.Size == head.Size && s.ModTime.Equal(head.ModTime) &&
 			(head.MetaState != Good || head.Meta.Parent == s.Meta.Parent) {
 			return s
 		}
@@ -390,7 +390,7 @@ func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, erro
 	var free []*Layer
 	for i := range b.d.Layers {
 		s := &b.d.Layers[i]
-		if s.Snapshot() && !s.Absent && !named[s.File] && !seen[s.File] {
+		if s.Snapshot() && !s.Absent && !named[s.File] && !seen[s.File] && !b.leadsTo(s, seen) {
 			free = append(free, s)
 		}
 	}
@@ -412,8 +412,22 @@ func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, erro
 	case p.ModTime.After(l.ModTime) || p.Size > l.Size:
 		return "", b.refuse(metaFile, hint, "%s, and %s, which no layer names, is newer or larger than it: it may be the end of a side branch", l.MetaState, p.File)
 	}
-	b.warn(WarnParentInferred, metaFile, "%s: %s is the only snapshot that no layer names: taken for the parent", l.MetaState, p.File)
+	b.warn(WarnParentInferred, metaFile, "%s: %s is the only snapshot that no layer names: taken for the parent, which is wrong if a revert left it as a side branch", l.MetaState, p.File)
 	return p.File, nil
+}
+
+// leadsTo reports whether one of the layers is below s.
+func (b *chainBuilder) leadsTo(s *Layer, layers map[string]bool) bool {
+	for range len(b.d.Layers) {
+		if s == nil || s.MetaState != Good {
+			return false
+		}
+		if layers[s.Meta.Parent] {
+			return true
+		}
+		s = b.d.layer(s.Meta.Parent)
+	}
+	return false
 }
 
 // branches reports whether some snapshot has more than one child, leftovers of a cut-off snapshot aside.

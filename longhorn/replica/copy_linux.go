@@ -192,6 +192,11 @@ func (cp *copier) worker(work <-chan *chunk) error {
 
 // copy brings one chunk into the output, and leaves its bytes in c.buf if there are buffers to spare and somebody wants them.
 func (cp *copier) copy(c *chunk) error {
+	if cp.o.fault != nil {
+		if err := cp.o.fault(c.off); err != nil {
+			return err
+		}
+	}
 	if c.hole {
 		return cp.t.zero(c.off, c.end-c.off)
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +45,8 @@ type Output struct {
 	Avoid []string
 	// Events is told the progress, at most five times a second. Nil means nobody.
 	Events func(lab.Event)
+
+	fault func(off int64) error // a test's: called before each chunk is copied
 }
 
 // Result tells what [Image.Save] did.
@@ -125,8 +128,8 @@ func looksLikeReplica(dir string) bool {
 	if fileExists(filepath.Join(dir, volumeMetaFile)) {
 		return true
 	}
-	heads, _ := filepath.Glob(filepath.Join(globQuote(dir), headPrefix+"*"+imgSuffix))
-	return len(heads) > 0
+	names, _ := readNames(dir)
+	return slices.ContainsFunc(names, isHead)
 }
 
 // journal is Path.part.state: what the run is about, and how far it has come.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,8 @@ type Ranked struct {
 	Sums      []Sum  // of its snapshot layers, where they were computed
 	Reason    string // why it is where it is, for people
 	Tied      bool   // nothing that is recorded sets it behind the best
+
+	headBytes int64
 }
 
 // Name returns what the directory is called.
@@ -44,12 +47,25 @@ func (r *Ranked) HeadTime() time.Time {
 	return time.Time{}
 }
 
-// HeadAllocated returns the bytes that the newest layer occupies.
-func (r *Ranked) HeadAllocated() int64 {
-	if h := r.head(); h != nil {
-		return h.Allocated
+// HeadAllocated returns the bytes of the newest layer's extents; where they cannot be told, the bytes that it occupies.
+func (r *Ranked) HeadAllocated() int64 { return r.headBytes }
+
+// measure finds the bytes of the newest layer. The block count alone would not do: it has the file system's own blocks in it, and is
+// behind until what was written last has reached the disk.
+func (r *Ranked) measure() {
+	h := r.head()
+	if h == nil || h.Absent {
+		return
 	}
-	return 0
+	r.headBytes = h.Allocated
+	f, _ := openSource(filepath.Join(r.Directory.Path, h.File))
+	if f == nil {
+		return
+	}
+	defer f.Close()
+	if extents, _, err := extentsOf(f, h.Size); err == nil {
+		r.headBytes, _ = total(extents)
+	}
 }
 
 // badSums returns the snapshots whose content is not what Longhorn hashed.
@@ -121,6 +137,7 @@ func Rank(ctx context.Context, dirs []*Directory, w Want, checksums bool) (*Rank
 		w.Sisters = dirs
 		c := &Ranked{Directory: d}
 		c.Chain, c.Err = d.Chain(w)
+		c.measure()
 		if c.Err == nil && checksums {
 			if err := c.sum(ctx); err != nil {
 				if ctx.Err() != nil {

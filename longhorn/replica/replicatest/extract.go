@@ -92,5 +92,6 @@ func writeExtents(name string, size int64, extents [][2]int64, r io.Reader) erro
 			return err
 		}
 	}
-	return f.Close()
+	// Else the block count, which says how much a layer holds, would still change.
+	return errors.Join(f.Sync(), f.Close())
 }
