@@ -64,7 +64,7 @@ func (c *Conn) HostKey() string {
 	if c.link == nil {
 		return ""
 	}
-	return c.link.hostKey
+	return c.link.hops[len(c.link.hops)-1].hostKey
 }
 
 // Close ends the connection, what runs through it included. A script that runs is not killed: cancel its context for that.
@@ -110,10 +110,24 @@ func (c *Conn) live(ctx context.Context) (*link, error) {
 
 // link is one connection, with those to the jumps that it goes through.
 type link struct {
-	*hop
-	jumps []*hop        // first dialled first
-	lost  chan struct{} // closed when the connection is gone
-	ended sync.WaitGroup
+	hops   []*hop        // the jumps, first dialled first, and the machine
+	client *ssh.Client   // of the machine
+	lost   chan struct{} // closed when the connection to the machine is gone
+
+	mu      sync.Mutex
+	closing bool
+	ended   sync.WaitGroup // what works for the link
+}
+
+// work runs f, which ends when the link is lost; close waits for it.
+func (l *link) work(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing { // nobody can wait any more: it ends by itself
+		go f()
+		return
+	}
+	l.ended.Go(f)
 }
 
 // hop is the connection to one machine of the chain.
@@ -132,12 +146,19 @@ func (l *link) isLost() bool {
 	}
 }
 
-func (l *link) close() {
-	if l.hop != nil {
-		l.client.Close()
+// settle tells that the machine executes something: see [wire.acknowledge].
+func (l *link) settle() {
+	for _, h := range l.hops {
+		h.wire.settle()
 	}
-	for _, j := range slices.Backward(l.jumps) {
-		j.client.Close()
+}
+
+func (l *link) close() {
+	l.mu.Lock()
+	l.closing = true
+	l.mu.Unlock()
+	for _, h := range slices.Backward(l.hops) {
+		h.client.Close()
 	}
 	l.ended.Wait()
 }
@@ -146,37 +167,47 @@ func (l *link) close() {
 func (c *Conn) dial(ctx context.Context) (*link, error) {
 	l := &link{}
 	for _, t := range append(slices.Clone(c.target.Jump), c.target) {
-		h, err := c.hop(ctx, l, t)
+		addr, err := splitAddress(t.Address)
+		if err != nil {
+			l.close()
+			return nil, lab.NotSent(&lab.Error{Op: "dial", Target: t.name(), Path: t.Address, Err: fmt.Errorf("%w: %w", lab.ErrInvalid, err)})
+		}
+		h, err := c.login(ctx, l, t, addr, func(ctx context.Context) (net.Conn, error) { return c.connect(ctx, l, t, addr) })
 		if err != nil {
 			l.close()
 			return nil, err
 		}
-		l.ended.Go(func() { h.wire.acknowledge(h.client) })
-		l.ended.Go(func() {
-			_ = h.client.Wait()
-			close(h.wire.lost)
-		})
-		l.jumps = append(l.jumps, h)
+		l.add(h)
 	}
-	n := len(l.jumps) - 1
-	l.hop, l.jumps = l.jumps[n], l.jumps[:n]
-	l.lost = l.wire.lost
-	c.connections.Add(1)
-	if every := c.target.KeepAlive; every >= 0 {
-		if every == 0 {
-			every = defaultKeepAlive
-		}
-		l.ended.Go(func() { keepAlive(l.client, &c.received, every, l.lost) })
-	}
+	c.use(l)
 	return l, nil
 }
 
-// hop connects to one machine of the chain, through the last of l.jumps when there are any, and logs in.
-func (c *Conn) hop(ctx context.Context, l *link, t Target) (*hop, error) {
-	addr, err := splitAddress(t.Address)
-	if err != nil {
-		return nil, lab.NotSent(&lab.Error{Op: "dial", Target: t.name(), Path: t.Address, Err: fmt.Errorf("%w: %w", lab.ErrInvalid, err)})
+// add appends a machine to the chain.
+func (l *link) add(h *hop) {
+	l.work(func() { h.wire.acknowledge(h.client) })
+	l.work(func() {
+		_ = h.client.Wait()
+		close(h.wire.lost)
+	})
+	l.hops = append(l.hops, h)
+	l.client, l.lost = h.client, h.wire.lost
+}
+
+// use begins to use a chain that is complete.
+func (c *Conn) use(l *link) {
+	c.connections.Add(1)
+	every := c.target.KeepAlive
+	if every == 0 {
+		every = defaultKeepAlive
 	}
+	if every > 0 {
+		l.work(func() { keepAlive(l.client, &c.received, every, l.lost) })
+	}
+}
+
+// login connects to one machine of the chain and logs in.
+func (c *Conn) login(ctx context.Context, l *link, t Target, addr string, connect func(context.Context) (net.Conn, error)) (*hop, error) {
 	keys, err := t.HostKeys.keyring(t.name(), addr)
 	if err != nil {
 		return nil, err
@@ -190,13 +221,12 @@ func (c *Conn) hop(ctx context.Context, l *link, t Target) (*hop, error) {
 		return nil, err
 	}
 	defer login.close()
-
-	nc, err := c.connect(ctx, l, t, addr)
+	nc, err := connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	w := &wire{Conn: nc, arrived: make(chan struct{}, 1), settled: make(chan struct{}), lost: make(chan struct{})}
-	if len(l.jumps) == len(c.target.Jump) { // the machine itself
+	if len(l.hops) == len(c.target.Jump) { // the machine itself
 		w.sent, w.received = &c.sent, &c.received
 	} else {
 		w.sent, w.received = new(atomic.Int64), new(atomic.Int64)
@@ -224,7 +254,7 @@ func (c *Conn) connect(ctx context.Context, l *link, t Target, addr string) (net
 	fail := func(hint string, err error) error {
 		return lab.NotSent(&lab.Error{Op: "dial", Target: t.name(), Path: addr, Hint: hint, Err: err})
 	}
-	if len(l.jumps) == 0 {
+	if len(l.hops) == 0 {
 		nc, err := c.target.Boundary.DialContext(ctx, "tcp", addr)
 		switch {
 		case err == nil:
@@ -239,12 +269,11 @@ func (c *Conn) connect(ctx context.Context, l *link, t Target, addr string) (net
 	if err := c.target.Boundary.CheckRemote(addr); err != nil {
 		return nil, fail("", err)
 	}
-	jump := l.jumps[len(l.jumps)-1]
+	jump := l.hops[len(l.hops)-1]
 	nc, err := jump.client.DialContext(ctx, "tcp", addr)
 	var open *ssh.OpenChannelError
 	switch {
 	case err == nil:
-		jump.wire.settle()
 		return nc, nil
 	case ctx.Err() != nil:
 		return nil, fail("", context.Cause(ctx))

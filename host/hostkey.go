@@ -140,10 +140,31 @@ func (k *keyring) lookup() (keys, authorities []knownhosts.KnownKey) {
 		return nil, nil
 	}
 	var wrong *knownhosts.KeyError
-	if errors.As(k.known(k.addr, &net.TCPAddr{}, probe), &wrong) {
+	if errors.As(k.ask(&net.TCPAddr{}, probe), &wrong) {
 		return splitAuthorities(wrong.Want)
 	}
 	return nil, nil
+}
+
+// ask asks the files for the machine, and, when it listens on another port than 22 and is not known by it, for the machine without a port,
+// as ssh(1) does: "@cert-authority *.lan" is for every port.
+func (k *keyring) ask(remote net.Addr, key ssh.PublicKey) error {
+	err := k.known(k.addr, remote, key)
+	host, port, _ := net.SplitHostPort(k.addr)
+	var wrong *knownhosts.KeyError
+	var revoked *knownhosts.RevokedError
+	if err == nil || port == "22" || errors.As(err, &revoked) || errors.As(err, &wrong) && len(wrong.Want) > 0 {
+		return err
+	}
+	plain := k.known(net.JoinHostPort(host, "22"), remote, key)
+	if errors.As(plain, &wrong) {
+		keys, authorities := splitAuthorities(wrong.Want)
+		if len(keys) > 0 && len(authorities) == 0 {
+			return err // another key on another port is no sign of anything
+		}
+		wrong.Want = authorities
+	}
+	return plain
 }
 
 // splitAuthorities tells @cert-authority lines from others, which package knownhosts does not.
@@ -236,7 +257,7 @@ func (k *keyring) decide(remote net.Addr, key ssh.PublicKey) error {
 	shows := describeHostKey(key)
 	var known error = &knownhosts.KeyError{}
 	if k.known != nil {
-		known = k.known(k.addr, remote, key)
+		known = k.ask(remote, key)
 	}
 	var revoked *knownhosts.RevokedError
 	if errors.As(known, &revoked) {

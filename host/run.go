@@ -126,8 +126,8 @@ type run struct {
 	cmd      Command
 	sudo     bool
 	password bool   // sudo may ask
-	nonce    string // marks where the script's own output begins, and its end on the way there
-	script   string // with that end
+	nonce    string // marks where the script's own output begins, and on the way there where it begins and ends itself
+	script   string // with those marks
 
 	channel  ssh.Channel
 	out, err *stream
@@ -152,7 +152,7 @@ func newRun(c *Conn, cmd Command, sudo bool) *run {
 		conn: c, cmd: cmd, sudo: sudo, password: sudo && !c.target.SudoPassword.IsZero(), nonce: newMark(), exit: -1,
 		begun: make(chan struct{}), sent: make(chan struct{}), ended: make(chan struct{}), broken: make(chan error, 4),
 	}
-	r.script = cmd.Script + "\n\n#" + r.nonce // two newlines, for a script that ends in a backslash
+	r.script = ": " + r.nonce + ";" + cmd.Script + "\n\n#" + r.nonce // two newlines, for a script that ends in a backslash
 	out, err := cmd.Stdout, cmd.Stderr
 	if out != nil && sameWriter(out, err) {
 		out = &oneAtATime{w: out}
@@ -171,8 +171,9 @@ func newRun(c *Conn, cmd Command, sudo bool) *run {
 
 // line is the command line for the user's login shell, which may be any: only plain words and single quotes, without backslash, ! or newline.
 //
-// The shell tells its process id, which is that of its session too, reads as many bytes as the script has, and runs them when their end is
-// there: a script that was cut off must not run. head of coreutils reads no byte more, so the rest of stdin is the script's.
+// The shell tells its process id, which is that of its session too, reads as many bytes as the script has, and runs them when their beginning
+// and end are there: what is left of a script that was cut off, or that a start file of the login shell took a line of, must not run. head of
+// coreutils reads no byte more, so the rest of stdin is the script's.
 func (r *run) line() string {
 	var b strings.Builder
 	switch {
@@ -184,7 +185,7 @@ func (r *run) line() string {
 	if r.cmd.Lock {
 		b.WriteString("flock -n -o -E " + strconv.Itoa(exitLocked) + " " + r.conn.target.lockFile() + " ")
 	}
-	fmt.Fprintf(&b, `setsid -w sh -c 'echo %s; echo %[1]s $$ >&2; s=$(head -c %d); case $s in *%[1]s) eval "unset s; $s";; *) echo %[1]s >&2; exit %d;; esac'`, r.nonce, len(r.script), exitCut)
+	fmt.Fprintf(&b, `setsid -w sh -c 'echo %s; echo %[1]s $$ >&2; s=$(head -c %d); case $s in :?%[1]s*%[1]s) eval "unset s; $s";; *) echo %[1]s >&2; exit %[3]d;; esac'`, r.nonce, len(r.script), exitCut)
 	return b.String()
 }
 
@@ -205,9 +206,9 @@ func (r *run) start(ctx context.Context) (*link, error) {
 		requests, err := r.open(ctx, l)
 		if err == nil {
 			r.conn.execs.Add(1)
-			l.wire.settle()
+			l.settle()
 			go r.listen(requests)
-			go r.feed()
+			go r.feed(ctx)
 			return l, nil
 		}
 		var refused *ssh.OpenChannelError
@@ -319,7 +320,7 @@ func (r *run) listen(requests <-chan *ssh.Request) {
 }
 
 // feed sends the script, and then its stdin. Where sudo may ask, it waits until sudo has done so: it would take the script for the password.
-func (r *run) feed() {
+func (r *run) feed(ctx context.Context) {
 	defer func() {
 		select {
 		case <-r.sent:
@@ -354,6 +355,9 @@ func (r *run) feed() {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := r.cmd.Stdin.Read(buf)
+		if ctx.Err() != nil {
+			return // without an end of file: the script would take what it has for the whole
+		}
 		if n > 0 {
 			if _, err := r.channel.Write(buf[:n]); err != nil {
 				return // the script has ended, or reads no further
@@ -364,7 +368,6 @@ func (r *run) feed() {
 			return
 		}
 		if err != nil {
-			// without an end of file: the script would take what it has for the whole
 			r.broken <- fmt.Errorf("read what goes to its stdin: %w", err)
 			return
 		}
@@ -527,19 +530,22 @@ func (r *run) stop(ctx context.Context, l *link, cause error) (*Result, error) {
 		e.Err = fmt.Errorf("%w; the machine does not answer, so the script may run on", cause)
 		return nil, e
 	}
-	killed, err := r.conn.kill(context.WithoutCancel(ctx), r.pid, r.cmd.Root)
+	how, err := r.conn.kill(context.WithoutCancel(ctx), r.pid, r.cmd.Root)
 	if err == nil {
 		within(closeGrace, r.ended)
 	}
+	if how == "" && err == nil && isClosed(r.ended) {
+		return r.result() // it had ended before it was told to
+	}
 	r.close()
-	switch {
-	case err != nil:
+	if how == "" {
+		how = "gone before"
+	}
+	if err != nil {
 		e.Hint = fmt.Sprintf("on the machine: ps -o pid,args -s %d", r.pid)
 		e.Err = fmt.Errorf("%w; its processes may run on, for they could not be ended: %w", cause, err)
-	case killed:
-		e.Err = fmt.Errorf("%w; its processes were killed", cause)
-	default:
-		e.Err = fmt.Errorf("%w; its processes were ended", cause)
+	} else {
+		e.Err = fmt.Errorf("%w; its processes were %s", cause, how)
 	}
 	return nil, e
 }
@@ -576,7 +582,8 @@ func isClosed(c <-chan struct{}) bool {
 }
 
 // killScript ends the processes of a session: TERM, and KILL after 3 s. Those that made a process group of their own, as jobs of a shell
-// with job control do, are found by their session in /proc; zombies do not count. It prints "killed" when TERM was not enough.
+// with job control do, are found by their session in /proc; zombies do not count. It prints "ended" when there were any, and "killed" when
+// TERM was not enough.
 const killScript = `n=
 members() {
 	n=
@@ -594,21 +601,22 @@ signal() {
 	kill -s "$1" -- "-$p" 2>/dev/null
 	[ -z "$n" ] || kill -s "$1" $n 2>/dev/null
 }
-i=0
+i=0 how=
 while members; do
 	case $i in
-	0) signal TERM ;;
-	30) echo killed && signal KILL ;;
-	[3-7][0-9]) signal KILL ;;
+	0) how=ended && signal TERM ;;
+	[3-7][0-9]) how=killed && signal KILL ;;
 	80) exit 1 ;;
 	esac
 	sleep 0.1
 	i=$((i + 1))
 done
+printf %s "$how"
 `
 
-// kill ends the session of a script. A machine that opens no further session is connected to a second time.
-func (c *Conn) kill(ctx context.Context, session int, root bool) (killed bool, err error) {
+// kill ends the session of a script, and says whether it was "ended" or "killed"; "" when nobody was there any more. A machine that opens
+// no further session is connected to a second time.
+func (c *Conn) kill(ctx context.Context, session int, root bool) (how string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, killTimeout, fmt.Errorf("%w after %s", lab.ErrTimeout, killTimeout))
 	defer cancel()
 	cmd := Command{Script: fmt.Sprintf("p=%d\n%s", session, killScript), Root: root, bare: true}
@@ -626,12 +634,12 @@ func (c *Conn) kill(ctx context.Context, session int, root bool) (killed bool, e
 		}
 	}
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	if res.Exit != 0 {
-		return false, fmt.Errorf("%w: some are still there 5 s after KILL", lab.ErrTimeout)
+		return "", fmt.Errorf("%w: some are still there 5 s after KILL", lab.ErrTimeout)
 	}
-	return string(res.Stdout) == "killed\n", nil
+	return string(res.Stdout), nil
 }
 
 // stream takes one output of a command: what comes before the mark is not the script's.

@@ -1,0 +1,246 @@
+package host
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// far is one end of a connection on which everything takes half a round trip to arrive.
+type far struct {
+	net.Conn // an end of net.Pipe
+	delay    time.Duration
+	queue    chan packet
+	closed   chan struct{}
+	once     sync.Once
+}
+
+type packet struct {
+	at time.Time
+	b  []byte
+}
+
+// newFar returns both ends.
+func newFar(rtt time.Duration) (a, b *far) {
+	x, y := net.Pipe()
+	end := func(nc net.Conn) *far {
+		f := &far{Conn: nc, delay: rtt / 2, queue: make(chan packet, 1<<12), closed: make(chan struct{})}
+		go func() {
+			for {
+				select {
+				case p := <-f.queue:
+					select {
+					case <-time.After(time.Until(p.at)):
+					case <-f.closed:
+						return
+					}
+					if _, err := f.Conn.Write(p.b); err != nil {
+						return
+					}
+				case <-f.closed:
+					return
+				}
+			}
+		}()
+		return f
+	}
+	return end(x), end(y)
+}
+
+func (f *far) Write(b []byte) (n int, err error) {
+	select {
+	case f.queue <- packet{time.Now().Add(f.delay), append([]byte(nil), b...)}:
+		return len(b), nil
+	case <-f.closed:
+		return 0, io.ErrClosedPipe
+	}
+}
+
+func (f *far) Close() error {
+	f.once.Do(func() { close(f.closed) })
+	return f.Conn.Close()
+}
+
+// serve speaks SSH as a machine does whose every script prints "done".
+func serve(nc net.Conn, hostKey, user ssh.Signer, silent *atomic.Bool) {
+	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		if string(key.Marshal()) != string(user.PublicKey().Marshal()) {
+			return nil, errors.New("no")
+		}
+		return nil, nil
+	}}
+	config.AddHostKey(hostKey)
+	conn, channels, requests, err := ssh.NewServerConn(nc, config)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	go func() {
+		for q := range requests {
+			if q.WantReply && !silent.Load() {
+				_ = q.Reply(false, nil)
+			}
+		}
+	}()
+	for c := range channels {
+		ch, in, err := c.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			for q := range in {
+				var exec struct{ Command string }
+				_ = ssh.Unmarshal(q.Payload, &exec)
+				_ = q.Reply(true, nil)
+				go func() {
+					_, after, _ := strings.Cut(exec.Command, "echo ")
+					nonce, _, _ := strings.Cut(after, ";")
+					_, _ = io.WriteString(ch.Stderr(), nonce+" 4711\n")
+					_, _ = io.WriteString(ch, nonce+"\n")
+					_, _ = io.Copy(io.Discard, ch)
+					_, _ = io.WriteString(ch, "done\n")
+					_, _ = ch.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
+					ch.Close()
+				}()
+			}
+		}()
+	}
+}
+
+func signerOf(t *testing.T, seed byte) ssh.Signer {
+	t.Helper()
+	s, err := ssh.NewSignerFromKey(ed25519.NewKeyFromSeed([]byte(strings.Repeat(string(rune('a'+seed)), 32))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// bubble logs in at a machine that is rtt away, and returns how long that took.
+func bubble(t *testing.T, rtt time.Duration, silent *atomic.Bool) (*Conn, time.Duration) {
+	hostKey, user := signerOf(t, 0), signerOf(t, 1)
+	near, there := newFar(rtt)
+	go serve(there, hostKey, user, silent)
+	c := &Conn{gate: make(chan struct{}, 1), target: Target{
+		Name: "pi1", Address: "pi1", User: "root", Auth: Auth{Signers: []ssh.Signer{user}},
+		HostKeys: HostKeys{Pinned: []string{ssh.FingerprintSHA256(hostKey.PublicKey())}},
+	}}
+	begin := time.Now()
+	l := &link{}
+	h, err := c.login(t.Context(), l, c.target, "pi1:22", func(context.Context) (net.Conn, error) { return near, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.add(h)
+	c.use(l)
+	c.link = l
+	return c, time.Since(begin)
+}
+
+// TestRoundTrips counts, in a time of its own, what a login and a script cost. That of TCP comes to it.
+func TestRoundTrips(t *testing.T) {
+	const rtt = time.Second
+	synctest.Test(t, func(t *testing.T) {
+		c, login := bubble(t, rtt, new(atomic.Bool))
+		if login != 6*rtt {
+			t.Errorf("login: %s round trips", login)
+		}
+		for _, stdin := range []io.Reader{nil, strings.NewReader(strings.Repeat("x", 1<<20))} {
+			begin := time.Now()
+			r, err := c.Run(t.Context(), Command{Script: "x", Stdin: stdin, Root: true})
+			if err != nil || string(r.Stdout) != "done\n" {
+				t.Fatal(r, err)
+			}
+			if took := time.Since(begin); took != 3*rtt {
+				t.Errorf("script: %s round trips", took)
+			}
+		}
+		c.Close()
+	})
+}
+
+// TestKeepAlive has a machine that answers, and then no longer does.
+func TestKeepAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := new(atomic.Bool)
+		c, _ := bubble(t, time.Millisecond, silent)
+		time.Sleep(10 * time.Minute)
+		if c.link.isLost() {
+			t.Fatal("given up though the machine answers")
+		}
+		silent.Store(true)
+		begin := time.Now()
+		in, w := io.Pipe()
+		_, err := c.Run(t.Context(), Command{Script: "x", Stdin: in})
+		if !errors.Is(err, lab.ErrUnreachable) || lab.SafeToRetry(err) {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(begin); took < 45*time.Second || took > 90*time.Second {
+			t.Errorf("given up after %s", took)
+		}
+		w.Close()
+		c.Close()
+	})
+}
+
+func TestSplitAddress(t *testing.T) {
+	for in, want := range map[string]string{
+		"pi1": "pi1:22", "Pi1.LAN": "pi1.lan:22", "pi1:2222": "pi1:2222", "192.0.2.1": "192.0.2.1:22", "192.0.2.1:1": "192.0.2.1:1",
+		"::1": "[::1]:22", "[::1]": "[::1]:22", "[::1]:65535": "[::1]:65535", "fe80::1%eth0": "[fe80::1%eth0]:22",
+		"": "", "pi1:": "", "pi1:0": "", "pi1:65536": "", "pi1:ssh": "", ":22": "", "a:b:c": "", "[pi1]:22": "", "[::1": "", "a b": "", "-oProxyCommand=x": "", "pi@pi1": "", "a/b": "",
+	} {
+		got, err := splitAddress(in)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", in, got, err)
+		}
+	}
+}
+
+// TestStream splits what comes at every place.
+func TestStream(t *testing.T) {
+	text := "noise lab-x $$ lab-x1 \nASK:mask\nlab-x 42\nout\nlab-x 43\n"
+	for size := 1; size <= len(text); size++ {
+		pid, asked := 0, 0
+		s := &stream{mark: []byte("lab-x "), prompt: []byte("ASK:"), begin: func(n int) { pid = n }, ask: func(n int) { asked = n }}
+		for rest := text; rest != ""; {
+			n := min(size, len(rest))
+			_, _ = s.Write([]byte(rest[:n]))
+			rest = rest[n:]
+		}
+		if pid != 42 || asked != 1 || s.kept.String() != "out\nlab-x 43\n" || string(s.early) != "noise lab-x $$ lab-x1 \nmask\n" {
+			t.Errorf("%d bytes at once: %d %d %q %q", size, pid, asked, s.kept.String(), s.early)
+		}
+	}
+}
+
+func FuzzStream(f *testing.F) {
+	f.Add("a\nlab-x 1\n", "rest", 3)
+	f.Add("lab-x \nlab-x lab-x 9", "\n", 1)
+	f.Fuzz(func(t *testing.T, before, after string, size int) {
+		if strings.Contains(before, "lab-x ") || size < 1 || len(before) > maxEarly/4 {
+			return
+		}
+		pid := 0
+		s := &stream{mark: []byte("lab-x "), begin: func(n int) { pid = n }}
+		for rest := before + "lab-x 7\n" + after; rest != ""; {
+			n := min(size, len(rest))
+			_, _ = s.Write([]byte(rest[:n]))
+			rest = rest[n:]
+		}
+		if pid != 7 || s.kept.String() != after || string(s.early) != before {
+			t.Errorf("%d %q %q", pid, s.kept.String(), s.early)
+		}
+	})
+}

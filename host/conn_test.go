@@ -1,0 +1,766 @@
+package host_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+	"golang.org/x/crypto/ssh/knownhosts"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+)
+
+// proxy forwards TCP connections, and cuts them.
+type proxy struct {
+	addr   string
+	mu     sync.Mutex
+	budget int64 // bytes to the server until the cut; below 0 means no limit
+	limit  int64 // budget of the next connection
+	open   []net.Conn
+	sent   int64 // to the server, over all connections
+}
+
+func newProxy(tb testing.TB, to string) *proxy {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := &proxy{addr: l.Addr().String(), limit: -1}
+	var working sync.WaitGroup
+	working.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			p.mu.Lock()
+			p.open = append(p.open, in, out)
+			p.budget = p.limit
+			p.mu.Unlock()
+			working.Go(func() {
+				_, _ = io.Copy(p.counting(out), in)
+				in.Close()
+				out.Close()
+			})
+			working.Go(func() {
+				_, _ = io.Copy(in, out)
+				in.Close()
+				out.Close()
+			})
+		}
+	})
+	tb.Cleanup(func() {
+		l.Close()
+		p.cut()
+		working.Wait()
+	})
+	return p
+}
+
+// cut cuts all connections.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.open {
+		c.Close()
+	}
+	p.open = nil
+}
+
+// cutAfter lets so many bytes of each next connection through to the server; below 0 means all.
+func (p *proxy) cutAfter(n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limit = n
+}
+
+func (p *proxy) counting(w io.Writer) io.Writer {
+	return writerFunc(func(b []byte) (int, error) {
+		p.mu.Lock()
+		over := p.budget >= 0 && int64(len(b)) > p.budget
+		if over {
+			b = b[:p.budget]
+		}
+		if p.budget >= 0 {
+			p.budget -= int64(len(b))
+		}
+		p.sent += int64(len(b))
+		p.mu.Unlock()
+		n, err := w.Write(b)
+		if err == nil && over {
+			err = io.ErrClosedPipe
+		}
+		return n, err
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+func write(tb testing.TB, name string, content []byte) string {
+	tb.Helper()
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return name
+}
+
+// newSigner makes an RSA key, which the test's sshd does not have by itself, and its file.
+func newSigner(tb testing.TB, passphrase string) (ssh.Signer, string) {
+	tb.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var block *pem.Block
+	if passphrase == "" {
+		block, err = ssh.MarshalPrivateKey(key, "")
+	} else {
+		block, err = ssh.MarshalPrivateKeyWithPassphrase(key, "", []byte(passphrase))
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	file := write(tb, filepath.Join(tb.TempDir(), "id"), pem.EncodeToMemory(block))
+	write(tb, file+".pub", ssh.MarshalAuthorizedKey(signer.PublicKey()))
+	return signer, file
+}
+
+func contains(tb testing.TB, err error, parts ...string) {
+	tb.Helper()
+	if err == nil {
+		tb.Error("no error")
+		return
+	}
+	text := err.Error() + "\n" + strings.Join(lab.Hints(err), "\n")
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			tb.Errorf("%q is not in:\n%s", p, text)
+		}
+	}
+}
+
+func TestDialHostKey(t *testing.T) {
+	other, otherFile := newSigner(t, "")
+	s := real.SSHDWith(t, real.SSHOptions{Config: []string{"HostKey " + otherFile}})
+	dir := t.TempDir()
+	stranger, _ := newSigner(t, "")
+	ed := ssh.FingerprintSHA256(s.HostKey)
+	line := func(addr string, k ssh.PublicKey) string { return knownhosts.Line([]string{addr}, k) + "\n" }
+	file := func(name, content string) string { return write(t, filepath.Join(dir, name), []byte(content)) }
+	normal := knownhosts.Normalize(s.Addr)
+	accepted := filepath.Join(dir, "accepted")
+
+	for _, test := range []struct {
+		name string
+		keys host.HostKeys
+		want []string // parts of the error; nil means that it connects
+	}{
+		{"nothing set", host.HostKeys{}, []string{"no key of it is known", ed, `then pin "ssh-ed25519 AAAA`, "ssh_host_ed25519_key.pub"}},
+		{"pinned key", host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(s.HostKey))}}, nil},
+		{"pinned key with comment", host.HostKeys{Pinned: []string{strings.TrimSpace(string(ssh.MarshalAuthorizedKey(s.HostKey))) + " root@pi1"}}, nil},
+		{"pinned fingerprint", host.HostKeys{Pinned: []string{ed}}, nil},
+		{"pinned key of the other type", host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(other.PublicKey()))}}, nil},
+		{"one of two pins", host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(stranger.PublicKey()), ed}}, nil},
+		{"another pin", host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(stranger.PublicKey())}}, []string{ed, ssh.FingerprintSHA256(stranger.PublicKey()), "is pinned", "replace the pin"}},
+		{"another pin, though known", host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(stranger.PublicKey())}, KnownHosts: []string{s.KnownHosts}}, []string{"is pinned"}},
+		{"known", host.HostKeys{KnownHosts: []string{s.KnownHosts}}, nil},
+		{"known by the other type only", host.HostKeys{KnownHosts: []string{file("rsa", line(s.Addr, other.PublicKey()))}}, nil},
+		{"known, hashed", host.HostKeys{KnownHosts: []string{file("hashed", knownhosts.HashHostname(normal)+" "+string(ssh.MarshalAuthorizedKey(s.HostKey)))}}, nil},
+		{"known in the second file", host.HostKeys{KnownHosts: []string{file("empty", "# nothing\n"), s.KnownHosts}}, nil},
+		{"known without a port", host.HostKeys{KnownHosts: []string{file("plain", line("127.0.0.1:22", s.HostKey))}}, nil},
+		{"another key without a port", host.HostKeys{KnownHosts: []string{file("other", line("127.0.0.1:22", stranger.PublicKey()))}}, []string{"no key of it is known"}},
+		{"known on another port", host.HostKeys{KnownHosts: []string{file("port", line("127.0.0.1:2022", s.HostKey))}}, []string{"no key of it is known"}},
+		{"known by an alias", host.HostKeys{KnownHosts: []string{file("alias", line("pi1.lan", s.HostKey))}, Alias: "pi1.lan"}, nil},
+		{"changed", host.HostKeys{KnownHosts: []string{file("changed", "\n"+line(s.Addr, stranger.PublicKey()))}},
+			[]string{ssh.FingerprintSHA256(stranger.PublicKey()), filepath.Join(dir, "changed") + ":2", "SHA256:", "ssh-keygen -R '" + normal + "' -f " + filepath.Join(dir, "changed")}},
+		{"changed, and accepting new ones", host.HostKeys{AcceptNew: filepath.Join(dir, "changed")}, []string{ssh.FingerprintSHA256(stranger.PublicKey()), "ssh-keygen -R"}},
+		{"revoked", host.HostKeys{KnownHosts: []string{s.KnownHosts, file("revoked", "@revoked * "+string(ssh.MarshalAuthorizedKey(s.HostKey)))}}, []string{"revoked by " + filepath.Join(dir, "revoked") + ":1", ed}},
+		{"revoked, though pinned", host.HostKeys{Pinned: []string{ed}, KnownHosts: []string{filepath.Join(dir, "revoked")}}, []string{"revoked"}},
+		{"accepted, first seen", host.HostKeys{AcceptNew: accepted}, nil},
+		{"accepted before", host.HostKeys{KnownHosts: []string{accepted}}, nil},
+		{"certificate wanted", host.HostKeys{KnownHosts: []string{file("ca", "@cert-authority * "+string(ssh.MarshalAuthorizedKey(stranger.PublicKey())))}}, []string{"a certificate of " + ssh.FingerprintSHA256(stranger.PublicKey()), "HostCertificate"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			to := target(s)
+			to.HostKeys = test.keys
+			c, err := host.Dial(t.Context(), to)
+			if test.want == nil {
+				if err != nil {
+					t.Fatal(err, lab.Hints(err))
+				}
+				if !strings.HasPrefix(c.HostKey(), "SHA256:") {
+					t.Errorf("HostKey() = %q", c.HostKey())
+				}
+				c.Close()
+				return
+			}
+			if !errors.Is(err, lab.ErrHostKey) || !lab.SafeToRetry(err) {
+				t.Fatalf("got %v", err)
+			}
+			contains(t, err, test.want...)
+		})
+	}
+	if b, _ := os.ReadFile(accepted); string(b) != line(s.Addr, s.HostKey) {
+		t.Errorf("the file of accepted keys has %q", b)
+	}
+	if b, _ := os.ReadFile(filepath.Join(dir, "changed")); string(b) != "\n"+line(s.Addr, stranger.PublicKey()) {
+		t.Error("the file with the changed key was written to")
+	}
+
+	// a file that does not end with a newline
+	file("accept2", strings.TrimSpace(line("192.0.2.1:22", stranger.PublicKey())))
+	to := target(s)
+	to.HostKeys = host.HostKeys{AcceptNew: filepath.Join(dir, "accept2")}
+	dial(t, to)
+	dial(t, to)
+	if b, _ := os.ReadFile(filepath.Join(dir, "accept2")); strings.Count(string(b), "\n") != 2 {
+		t.Errorf("accepted keys: %q", b)
+	}
+
+	for name, keys := range map[string]host.HostKeys{
+		"no such file": {KnownHosts: []string{filepath.Join(dir, "nowhere")}},
+		"broken file":  {KnownHosts: []string{file("broken", "pi1 ssh-ed25519 AAAA\n")}},
+	} {
+		to := target(s)
+		to.HostKeys = keys
+		if _, err := host.Dial(t.Context(), to); err == nil || !lab.SafeToRetry(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestDialCertificates(t *testing.T) {
+	s := real.SSHDWith(t, real.SSHOptions{UserCA: true, HostCert: true})
+	if err := os.Truncate(s.Dir+"/authorized_keys", 0); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	hosts := write(t, filepath.Join(dir, "known_hosts"), []byte("@cert-authority "+knownhosts.Normalize(s.Addr)+" "+string(ssh.MarshalAuthorizedKey(s.HostCA.PublicKey()))))
+	key, keyFile := newSigner(t, "")
+	cert, err := real.Certify(s.UserCA, key.PublicKey(), ssh.UserCert, s.User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := target(s)
+	to.HostKeys = host.HostKeys{KnownHosts: []string{hosts}}
+	to.Auth = host.Auth{KeyFiles: []host.KeyFile{{Path: keyFile}}}
+	_, err = host.Dial(t.Context(), to)
+	if !errors.Is(err, lab.ErrUnauthorized) {
+		t.Errorf("without certificate: %v", err)
+	}
+	certFile := write(t, filepath.Join(dir, "cert"), ssh.MarshalAuthorizedKey(cert))
+	to.Auth.KeyFiles[0].Certificate = certFile
+	dial(t, to)
+	write(t, keyFile+"-cert.pub", ssh.MarshalAuthorizedKey(cert))
+	to.Auth.KeyFiles[0].Certificate = ""
+	dial(t, to)
+	to.HostKeys = host.HostKeys{KnownHosts: []string{write(t, filepath.Join(dir, "any"), []byte("@cert-authority * "+string(ssh.MarshalAuthorizedKey(s.HostCA.PublicKey()))))}}
+	dial(t, to)
+
+	// the key under the certificate, pinned
+	to.HostKeys = host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(s.HostKey)}}
+	dial(t, to)
+
+	expired := *cert
+	expired.ValidBefore = uint64(time.Now().Add(-time.Second).Unix())
+	if err := expired.SignCert(rand.Reader, s.UserCA); err != nil {
+		t.Fatal(err)
+	}
+	write(t, keyFile+"-cert.pub", ssh.MarshalAuthorizedKey(&expired))
+	_, err = host.Dial(t.Context(), to)
+	contains(t, err, "expired", `certificate "lab-test"`, s.User)
+	_, foreign := newSigner(t, "")
+	to.Auth.KeyFiles[0] = host.KeyFile{Path: foreign, Certificate: certFile}
+	_, err = host.Dial(t.Context(), to)
+	contains(t, err, "not for the key")
+
+	// a host certificate for another name
+	to.HostKeys = host.HostKeys{KnownHosts: []string{write(t, filepath.Join(dir, "other"), []byte("@cert-authority pi9 "+string(ssh.MarshalAuthorizedKey(s.HostCA.PublicKey()))))}, Alias: "pi9"}
+	to.Auth = host.Auth{KeyFiles: []host.KeyFile{{Path: keyFile}}}
+	if _, err = host.Dial(t.Context(), to); !errors.Is(err, lab.ErrHostKey) {
+		t.Errorf("certificate for another name: %v", err)
+	}
+}
+
+func TestDialAuth(t *testing.T) {
+	s := real.SSHD(t)
+	locked, lockedFile := newSigner(t, "open sesame")
+	f, err := os.OpenFile(s.Dir+"/authorized_keys", os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(ssh.MarshalAuthorizedKey(locked.PublicKey())); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	stranger, strangerFile := newSigner(t, "")
+	_, open := newSigner(t, "")
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	garbage := write(t, filepath.Join(t.TempDir(), "garbage"), []byte("hello\n"))
+
+	ring := agent.NewKeyring()
+	socket := filepath.Join(t.TempDir(), "a")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_ = agent.ServeAgent(ring, c)
+			}()
+		}
+	}()
+	to := target(s)
+	attempt := func(a host.Auth) error {
+		to.Auth = a
+		c, err := host.Dial(t.Context(), to)
+		if err == nil {
+			c.Close()
+		} else if !lab.SafeToRetry(err) {
+			t.Errorf("not safe to retry: %v", err)
+		}
+		return err
+	}
+	contains(t, attempt(host.Auth{AgentSocket: socket}), "it holds no key", "ssh-add -l")
+	raw, err := ssh.ParseRawPrivateKey(must(os.ReadFile(s.KeyFile)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.Add(agent.AddedKey{PrivateKey: raw}); err != nil {
+		t.Fatal(err)
+	}
+
+	secret := "not the passphrase"
+	for name, test := range map[string]struct {
+		auth host.Auth
+		kind error
+		want []string
+	}{
+		"signer":                 {host.Auth{Signers: []ssh.Signer{s.Key}}, nil, nil},
+		"file":                   {host.Auth{KeyFiles: []host.KeyFile{{Path: s.KeyFile}}}, nil, nil},
+		"the second":             {host.Auth{Signers: []ssh.Signer{stranger}, KeyFiles: []host.KeyFile{{Path: s.KeyFile}}}, nil, nil},
+		"ssh-agent":              {host.Auth{AgentSocket: socket}, nil, nil},
+		"encrypted":              {host.Auth{KeyFiles: []host.KeyFile{{Path: lockedFile, Passphrase: lab.NewSecret("open sesame")}}}, nil, nil},
+		"no passphrase":          {host.Auth{KeyFiles: []host.KeyFile{{Path: lockedFile}}}, lab.ErrUnauthorized, []string{lockedFile, "encrypted", "passphrase"}},
+		"wrong passphrase":       {host.Auth{KeyFiles: []host.KeyFile{{Path: lockedFile, Passphrase: lab.NewSecret(secret)}}}, lab.ErrUnauthorized, []string{lockedFile, "ssh-keygen -y"}},
+		"refused":                {host.Auth{KeyFiles: []host.KeyFile{{Path: strangerFile}}}, lab.ErrUnauthorized, []string{"tried publickey", ssh.FingerprintSHA256(stranger.PublicKey()), strangerFile, s.User + "@" + s.Addr, "authorized_keys"}},
+		"password not taken":     {host.Auth{Password: lab.NewSecret(secret)}, lab.ErrUnauthorized, []string{"none of the methods"}},
+		"no such file":           {host.Auth{KeyFiles: []host.KeyFile{{Path: "/nowhere/id"}}}, lab.ErrNotFound, []string{"/nowhere/id", "ssh-keygen -t ed25519"}},
+		"readable by others":     {host.Auth{KeyFiles: []host.KeyFile{{Path: open}}}, lab.ErrRefused, []string{"0644", "chmod 600 " + open}},
+		"public half":            {host.Auth{KeyFiles: []host.KeyFile{{Path: strangerFile + ".pub"}}}, lab.ErrInvalid, []string{"public half", "without .pub"}},
+		"not a key":              {host.Auth{KeyFiles: []host.KeyFile{{Path: garbage}}}, lab.ErrInvalid, []string{garbage}},
+		"two bad files":          {host.Auth{KeyFiles: []host.KeyFile{{Path: garbage}, {Path: "/nowhere/id"}}}, lab.ErrInvalid, []string{garbage, "/nowhere/id"}},
+		"ssh-agent is not there": {host.Auth{AgentSocket: "/nowhere/socket"}, lab.ErrUnreachable, []string{"/nowhere/socket"}},
+		"nothing":                {host.Auth{}, lab.ErrInvalid, []string{"no way to log in"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := attempt(test.auth)
+			if test.kind == nil {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if !errors.Is(err, test.kind) {
+				t.Errorf("not %v: %v", test.kind, err)
+			}
+			contains(t, err, test.want...)
+			if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, secret) {
+				t.Error("a secret is in the error")
+			}
+		})
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestDialJumps(t *testing.T) {
+	a, b, c := real.SSHD(t), real.SSHD(t), real.SSHD(t)
+	to := target(c)
+	hop := func(s *real.SSHServer, name string) host.Target {
+		h := target(s)
+		h.Name = name
+		return h
+	}
+	to.Jump = []host.Target{hop(a, "gate"), hop(b, "inner")}
+	conn := dial(t, to)
+	r, err := conn.Run(t.Context(), host.Command{Script: `echo "$SSH_CONNECTION"; cat`, Stdin: strings.NewReader("x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(r.Stdout), fmt.Sprint(c.Port)) || conn.Stats().Connections != 1 {
+		t.Errorf("%s %+v", r.Stdout, conn.Stats())
+	}
+	for _, s := range []*real.SSHServer{a, b, c} {
+		if n := strings.Count(s.Log(), "Accepted publickey"); n != 1 {
+			t.Errorf("%d logins at %s", n, s.Addr)
+		}
+	}
+
+	// a jump is held to the same rules
+	to.Jump[1].HostKeys = host.HostKeys{}
+	_, err = host.Dial(t.Context(), to)
+	if !errors.Is(err, lab.ErrHostKey) {
+		t.Error(err)
+	}
+	contains(t, err, "inner: ")
+	to.Jump[1] = hop(b, "inner")
+	to.Boundary = &lab.Boundary{Ports: []uint16{uint16(a.Port), uint16(b.Port)}}
+	logins := strings.Count(c.Log(), "Connection from")
+	if _, err = host.Dial(t.Context(), to); !errors.Is(err, lab.ErrRefused) || !lab.SafeToRetry(err) {
+		t.Error(err)
+	}
+	to.Boundary = nil
+	to.Address = fmt.Sprintf("localhost:%d", c.Port)
+	if _, err = host.Dial(t.Context(), to); !errors.Is(err, lab.ErrRefused) {
+		t.Errorf("a name that the jump would resolve: %v", err)
+	}
+	if n := strings.Count(c.Log(), "Connection from"); n != logins {
+		t.Error("it was dialled all the same")
+	}
+	to = target(c)
+	to.Jump = []host.Target{hop(a, "gate")}
+	to.Address = "127.0.0.1:1"
+	_, err = host.Dial(t.Context(), to)
+	if !errors.Is(err, lab.ErrUnreachable) {
+		t.Error(err)
+	}
+	contains(t, err, "pi1: ", "the jump has no connection to it")
+}
+
+func TestDialRefuses(t *testing.T) {
+	s := real.SSHD(t)
+	to := target(s)
+	to.Address = "192.0.2.1"
+	if _, err := host.Dial(t.Context(), to); !errors.Is(err, lab.ErrRefused) || !lab.SafeToRetry(err) {
+		t.Errorf("outside the boundary: %v", err)
+	}
+	to.Address = "127.0.0.1:1"
+	if _, err := host.Dial(t.Context(), to); !errors.Is(err, lab.ErrUnreachable) || !lab.SafeToRetry(err) {
+		t.Errorf("nobody there: %v", err)
+	}
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	to.Address, to.ConnectTimeout = silent.Addr().String(), 50*time.Millisecond
+	if _, err := host.Dial(t.Context(), to); !errors.Is(err, lab.ErrTimeout) || !errors.Is(err, lab.ErrUnreachable) {
+		t.Errorf("silent: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	to.ConnectTimeout = 0
+	go func() {
+		c, err := silent.Accept()
+		cancel()
+		if err == nil {
+			defer c.Close()
+			_, _ = io.Copy(io.Discard, c)
+		}
+	}()
+	if _, err := host.Dial(ctx, to); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+
+	_, err = host.Dial(t.Context(), host.Target{Address: "a b", Jump: []host.Target{{Address: "x:99999"}}, LockFile: "x y", SudoPassword: lab.NewSecret("a\nb"), HostKeys: host.HostKeys{Pinned: []string{"nonsense"}}})
+	if !errors.Is(err, lab.ErrInvalid) {
+		t.Error(err)
+	}
+	contains(t, err, "address: ", "user: ", "lockFile: ", "sudoPassword: ", "hostKeys.pinned[0]: ", "auth: no way to log in", "jump[0].address: ", "jump[0].user: ", "jump[0].auth: ")
+}
+
+// TestReconnect loses the connection between scripts, and while one runs.
+func TestReconnect(t *testing.T) {
+	s := real.SSHD(t)
+	p := newProxy(t, s.Addr)
+	to := target(s)
+	to.Address = p.addr
+	to.HostKeys = host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(s.HostKey)}}
+	c := dial(t, to)
+	for range 3 {
+		p.cut()
+		r, err := c.Run(t.Context(), host.Command{Script: "echo again"})
+		if err != nil || string(r.Stdout) != "again\n" {
+			t.Fatal(err)
+		}
+	}
+	if n := c.Stats().Connections; n != 4 {
+		t.Errorf("%d connections", n)
+	}
+	count := filepath.Join(t.TempDir(), "count")
+	seen := &firstWrite{make(chan struct{})}
+	go func() {
+		<-seen.seen
+		p.cut()
+	}()
+	_, err := c.Run(t.Context(), host.Command{Script: "echo x >>" + host.Quote(count) + "; echo begun; cat", Stdin: neverEnding(t), Stdout: seen})
+	if !errors.Is(err, lab.ErrUnreachable) || lab.SafeToRetry(err) {
+		t.Errorf("lost in the middle: %v", err)
+	}
+	if b := must(os.ReadFile(count)); string(b) != "x\n" {
+		t.Errorf("it ran %d times", len(b)/2)
+	}
+	s.Stop()
+	p.cut()
+	if _, err := c.Run(t.Context(), host.Command{Script: "true"}); !errors.Is(err, lab.ErrUnreachable) || !lab.SafeToRetry(err) {
+		t.Errorf("gone: %v", err)
+	}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Run(t.Context(), host.Command{Script: "true"}); err != nil {
+		t.Errorf("back: %v", err)
+	}
+	c.Close()
+	if _, err := c.Run(t.Context(), host.Command{Script: "true"}); err == nil {
+		t.Error("ran after Close")
+	}
+}
+
+// neverEnding is a stdin that says nothing.
+func neverEnding(tb testing.TB) io.Reader {
+	in, w := io.Pipe()
+	tb.Cleanup(func() { w.Close() })
+	return in
+}
+
+// TestCut cuts the connection after every so many bytes: a script runs once or not at all, and never when the error says that it is safe to
+// try again.
+func TestCut(t *testing.T) {
+	s := real.SSHD(t)
+	p := newProxy(t, s.Addr)
+	to := target(s)
+	to.Address = p.addr
+	to.HostKeys = host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(s.HostKey)}}
+	count := filepath.Join(t.TempDir(), "count")
+	script := "echo x >>" + host.Quote(count) + "\n: " + strings.Repeat("0123456789", 200)
+	run := func() error {
+		c, err := host.Dial(t.Context(), to)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		r, err := c.Run(t.Context(), host.Command{Script: script})
+		if err == nil {
+			err = r.Err()
+		}
+		return err
+	}
+	if err := run(); err != nil {
+		t.Fatal(err)
+	}
+	p.cut()
+	p.mu.Lock()
+	all := p.sent
+	p.mu.Unlock()
+	step := int64(61)
+	if testing.Short() {
+		step = 509
+	}
+	kinds := map[string]int{}
+	for n := int64(0); n < all+step; n += step {
+		write(t, count, nil)
+		p.cutAfter(n)
+		err := run()
+		ran := len(must(os.ReadFile(count))) / 2
+		switch {
+		case err == nil && ran == 1:
+			kinds["done"]++
+		case err == nil:
+			t.Errorf("cut after %d of %d bytes: no error, and it ran %d times", n, all, ran)
+		case lab.SafeToRetry(err):
+			kinds["safe"]++
+			if ran != 0 {
+				t.Errorf("cut after %d of %d bytes: it ran, but %v", n, all, err)
+			}
+		default:
+			kinds["unknown"]++
+			if !errors.Is(err, lab.ErrUnreachable) || ran > 1 {
+				t.Errorf("cut after %d of %d bytes: ran %d times, %v", n, all, ran, err)
+			}
+		}
+		if err != nil && !errors.Is(err, lab.ErrUnreachable) {
+			t.Errorf("cut after %d of %d bytes: %v", n, all, err)
+		}
+	}
+	if kinds["safe"] == 0 || kinds["done"] == 0 {
+		t.Errorf("the cuts missed something: %v", kinds)
+	}
+	t.Log(kinds)
+}
+
+func TestForward(t *testing.T) {
+	s := real.SSHD(t)
+	p := newProxy(t, s.Addr)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(t.TempDir(), "s")
+	u, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []net.Listener{l, u} {
+		defer l.Close()
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer c.Close()
+					_, _ = io.Copy(c, c)
+				}()
+			}
+		}()
+	}
+	to := target(s)
+	to.Address = p.addr
+	to.HostKeys = host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(s.HostKey)}}
+	to.Boundary = &lab.Boundary{Unix: []string{socket}}
+	c := dial(t, to)
+	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	for network, addr := range map[string]string{"tcp": l.Addr().String(), "unix": socket} {
+		f, err := c.DialContext(t.Context(), network, addr)
+		if err != nil {
+			t.Fatal(network, err)
+		}
+		if f.RemoteAddr().Network() != network || f.RemoteAddr().String() != addr {
+			t.Error(f.RemoteAddr())
+		}
+		go func() { _, _ = f.Write(big) }()
+		got := make([]byte, len(big))
+		if _, err := io.ReadFull(f, got); err != nil || !bytes.Equal(got, big) {
+			t.Errorf("%s: %v", network, err)
+		}
+		if err := f.SetReadDeadline(time.Unix(1, 0)); err != nil {
+			t.Error(err)
+		}
+		if _, err := f.Read(got); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("deadline: %v", err)
+		}
+		f.Close()
+	}
+	p.cut()
+	f, err := c.DialContext(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal("after the connection was lost:", err)
+	}
+	if c.Stats().Connections != 2 {
+		t.Error(c.Stats())
+	}
+	for network, addr := range map[string]string{"tcp": "192.0.2.1:5432", "tcp4": "localhost:22", "unix": "/run/docker.sock"} {
+		if _, err := c.DialContext(t.Context(), network, addr); !errors.Is(err, lab.ErrRefused) || !lab.SafeToRetry(err) {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+	if _, err := c.DialContext(t.Context(), "udp", "127.0.0.1:53"); !errors.Is(err, lab.ErrInvalid) {
+		t.Error(err)
+	}
+	if _, err := c.DialContext(t.Context(), "tcp", "127.0.0.1:1"); !errors.Is(err, lab.ErrUnreachable) {
+		t.Error(err)
+	}
+	c.Close()
+	if _, err := f.Read(make([]byte, 1)); err == nil {
+		t.Error("a connection through it outlives the connection")
+	}
+}
+
+func TestForwardNotAllowed(t *testing.T) {
+	s := real.SSHDWith(t, real.SSHOptions{Config: []string{"AllowTcpForwarding no"}})
+	c := dial(t, target(s))
+	_, err := c.DialContext(t.Context(), "tcp", s.Addr)
+	if !errors.Is(err, lab.ErrUnauthorized) {
+		t.Error(err)
+	}
+	contains(t, err, "AllowTcpForwarding")
+}
+
+// TestLeaks looks for goroutines that outlive their connection.
+func TestLeaks(t *testing.T) {
+	s := real.SSHD(t)
+	to := target(s)
+	to.Jump = []host.Target{target(s)}
+	c, err := host.Dial(t.Context(), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Run(t.Context(), host.Command{Script: "cat", Stdin: strings.NewReader("x")}); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.DialContext(t.Context(), "tcp", s.Addr); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	seen := &firstWrite{make(chan struct{})}
+	go func() { <-seen.seen; cancel() }()
+	if _, err := c.Run(ctx, host.Command{Script: "echo; sleep 1000", Stdout: seen}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	c.Close()
+	to.HostKeys = host.HostKeys{}
+	if _, err := host.Dial(t.Context(), to); err == nil {
+		t.Error("connected")
+	}
+	err = lab.Wait(t.Context(), lab.Poll{What: "goroutines to end", Timeout: 10 * time.Second}, func(context.Context) (bool, error) {
+		return !slices.ContainsFunc(goroutines(), func(g string) bool {
+			return strings.Contains(g, "x/crypto/ssh") || strings.Contains(g, "lab/host.")
+		}), nil
+	})
+	if err != nil {
+		t.Errorf("%v:\n%s", err, strings.Join(goroutines(), "\n\n"))
+	}
+}
+
+// goroutines returns the stacks of all but this one's own test.
+func goroutines() []string {
+	b := make([]byte, 1<<20)
+	b = b[:runtime.Stack(b, true)]
+	return slices.DeleteFunc(strings.Split(string(b), "\n\n"), func(g string) bool { return strings.Contains(g, "host_test.TestLeaks") })
+}
