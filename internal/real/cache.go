@@ -97,5 +97,12 @@ func tryLockFile(path string) (*os.File, error) {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
+	// Its last owner may have removed the file between open and lock.
+	locked, err1 := f.Stat()
+	named, err2 := os.Stat(path)
+	if err1 != nil || err2 != nil || !os.SameFile(locked, named) {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: it was removed meanwhile: %w", path, syscall.EWOULDBLOCK)
+	}
 	return f, nil
 }

@@ -67,8 +67,16 @@ func hostSources() []string {
 }
 
 func buildImage(ctx context.Context, root string, sources []string) error {
+	if err := run(ctx, "mmdebstrap", append(append(mmdebstrapArgs(ctx, imagePackages), "bookworm", root), sources...)...); err != nil {
+		return err
+	}
+	return customise(ctx, root)
+}
+
+// mmdebstrapArgs are its options for a small Debian with the packages.
+func mmdebstrapArgs(ctx context.Context, packages string) []string {
 	args := []string{
-		"--quiet", "--mode=root", "--format=directory", "--variant=minbase", "--include=" + imagePackages,
+		"--quiet", "--mode=root", "--format=directory", "--variant=minbase", "--include=" + packages,
 		"--aptopt=Acquire::Check-Valid-Until \"false\"", // a machine whose clock is off, a mirror that is old
 		"--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
 	}
@@ -79,10 +87,7 @@ func buildImage(ctx context.Context, root string, sources []string) error {
 			}
 		}
 	}
-	if err := run(ctx, "mmdebstrap", append(append(args, "bookworm", root), sources...)...); err != nil {
-		return err
-	}
-	return customise(ctx, root)
+	return args
 }
 
 // customise turns a Debian root file system into that of a test machine.

@@ -142,8 +142,14 @@ func claimSet(ctx context.Context, st setState) (*MachineSet, error) {
 		return nil, err
 	}
 	defer unlock()
-	if err := removeDead(ctx); err != nil {
+	live, err := removeDead(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("remove the machines of a process that died: %w", err)
+	}
+	for _, other := range live {
+		if other.Dir == st.Dir {
+			return nil, fmt.Errorf("boot machines: the machines of another process live in %s", st.Dir)
+		}
 	}
 	taken, err := localNets()
 	if err != nil {
@@ -173,34 +179,45 @@ func claimSet(ctx context.Context, st setState) (*MachineSet, error) {
 	return nil, errors.New("no free network in 172.31.0.0/16")
 }
 
-// removeDead tears down the sets whose owner's lock is free.
-func removeDead(ctx context.Context) error {
+// removeDead tears down the sets whose owner's lock is free, and returns the
+// others.
+func removeDead(ctx context.Context) (live []setState, err error) {
 	files, err := filepath.Glob(filepath.Join(registry, "*.set"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var errs []error
 	for _, file := range files {
-		claim, err := tryLockFile(file)
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			continue // its owner lives
-		}
-		if err != nil {
-			return err
+		b, err := os.ReadFile(file)
+		if errors.Is(err, os.ErrNotExist) { // closed in good order just now
+			continue
 		}
 		var st setState
-		b, err := os.ReadFile(file)
 		if err == nil && len(b) > 0 { // empty: it died before it made anything
-			if err = json.Unmarshal(b, &st); err == nil {
-				err = st.teardown(ctx)
-			}
+			err = json.Unmarshal(b, &st)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("read %s: %w", file, err))
+			continue
+		}
+		claim, err := tryLockFile(file)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			live = append(live, st)
+			continue
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if len(b) > 0 {
+			err = st.teardown(ctx)
 		}
 		if err == nil {
 			err = os.Remove(file)
 		}
 		errs = append(errs, err, claim.Close())
 	}
-	return errors.Join(errs...)
+	return live, errors.Join(errs...)
 }
 
 // localNets tells whether an address lies in a network of this machine.
