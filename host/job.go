@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -24,9 +25,10 @@ type job struct {
 
 func (m *Machine) newJob(want State, globs []string) (*job, error) {
 	if m.Environment != "" {
-		want = append(State{File{Path: environmentFile, Content: m.Environment + "\n", claim: true}}, want...)
+		claim := State{Directory{Path: path.Dir(environmentFile)}, File{Path: environmentFile, Content: m.Environment + "\n", claim: true}}
+		want = append(claim, want...)
 		if len(globs) > 0 {
-			globs = append([]string{"file:" + environmentFile}, globs...)
+			globs = append([]string{claim[0].ID(), claim[1].ID()}, globs...)
 		}
 	}
 	nodes, err := want.sort(globs)
