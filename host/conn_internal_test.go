@@ -105,7 +105,7 @@ func serve(nc net.Conn, hostKey, user ssh.Signer, silent *atomic.Bool) {
 				_ = ssh.Unmarshal(q.Payload, &exec)
 				_ = q.Reply(true, nil)
 				go func() {
-					_, after, _ := strings.Cut(exec.Command, "echo ")
+					_, after, _ := strings.Cut(exec.Command, "; echo ")
 					nonce, _, _ := strings.Cut(after, ";")
 					_, _ = io.WriteString(ch.Stderr(), nonce+" 4711\n")
 					_, _ = io.WriteString(ch, nonce+"\n")
@@ -210,16 +210,16 @@ func TestSplitAddress(t *testing.T) {
 
 // TestStream splits what comes at every place.
 func TestStream(t *testing.T) {
-	text := "noise lab-x $$ lab-x1 \nASK:mask\nlab-x 42\nout\nlab-x 43\n"
+	text := "noise lab-x $$ lab-x1 \nASK:mask\nlab-x 42 0-af\nout\nlab-x 43\n"
 	for size := 1; size <= len(text); size++ {
-		pid, asked := 0, 0
-		s := &stream{mark: []byte("lab-x "), prompt: []byte("ASK:"), begin: func(n int) { pid = n }, ask: func(n int) { asked = n }}
+		pid, asked, boot := 0, 0, ""
+		s := &stream{mark: []byte("lab-x "), prompt: []byte("ASK:"), begin: func(n int, b string) { pid, boot = n, b }, ask: func(n int) { asked = n }}
 		for rest := text; rest != ""; {
 			n := min(size, len(rest))
 			_, _ = s.Write([]byte(rest[:n]))
 			rest = rest[n:]
 		}
-		if pid != 42 || asked != 1 || s.kept.String() != "out\nlab-x 43\n" || string(s.early) != "noise lab-x $$ lab-x1 \nmask\n" {
+		if pid != 42 || boot != "0-af" || asked != 1 || s.kept.String() != "out\nlab-x 43\n" || string(s.early) != "noise lab-x $$ lab-x1 \nmask\n" {
 			t.Errorf("%d bytes at once: %d %d %q %q", size, pid, asked, s.kept.String(), s.early)
 		}
 	}
@@ -232,14 +232,14 @@ func FuzzStream(f *testing.F) {
 		if strings.Contains(before, "lab-x ") || size < 1 || len(before) > maxEarly/4 {
 			return
 		}
-		pid := 0
-		s := &stream{mark: []byte("lab-x "), begin: func(n int) { pid = n }}
+		pid, boot := 0, "none"
+		s := &stream{mark: []byte("lab-x "), begin: func(n int, b string) { pid, boot = n, b }}
 		for rest := before + "lab-x 7\n" + after; rest != ""; {
 			n := min(size, len(rest))
 			_, _ = s.Write([]byte(rest[:n]))
 			rest = rest[n:]
 		}
-		if pid != 7 || s.kept.String() != after || string(s.early) != before {
+		if pid != 7 || boot != "" || s.kept.String() != after || string(s.early) != before {
 			t.Errorf("%d %q %q", pid, s.kept.String(), s.early)
 		}
 	})

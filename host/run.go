@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -92,7 +93,8 @@ func lastLines(text string, n int) string {
 //   - ctx's cause: ctx ended. The script and all processes of its session were told to end (TERM), and killed when they were still there
 //     after 3 s; Run has waited for that. When they could not be ended, for the connection was lost too, the error says so.
 //
-// A script starts with nothing but what the machine gives it: no environment, locale or working folder is sent.
+// What a script leaves running may go on; when it holds the script's outputs open, Run does not wait for it longer than for 2 s without
+// output. A script starts with nothing but what the machine gives it: no environment, locale or working folder is sent.
 func (c *Conn) Run(ctx context.Context, cmd Command) (*Result, error) {
 	fail := func(err error) (*Result, error) {
 		return nil, lab.NotSent(&lab.Error{Op: "run script", Target: c.target.name(), Err: err})
@@ -134,8 +136,10 @@ type run struct {
 
 	begun  chan struct{} // closed when the shell that reads the script has told its process id
 	pid    int           // read it after begun
+	boot   string        // read it after begun; empty where the machine has none
 	sent   chan struct{} // closed when the script was sent, or will not be
 	whole  bool          // it was sent whole; read it after sent
+	exited chan struct{} // closed when the end of the shell was told; output may still come
 	ended  chan struct{} // closed when the channel is
 	broken chan error    // stdin could not be read, an output not be written, or sudo wants another password
 
@@ -150,7 +154,7 @@ type run struct {
 func newRun(c *Conn, cmd Command, sudo bool) *run {
 	r := &run{
 		conn: c, cmd: cmd, sudo: sudo, password: sudo && !c.target.SudoPassword.IsZero(), nonce: newMark(), exit: -1,
-		begun: make(chan struct{}), sent: make(chan struct{}), ended: make(chan struct{}), broken: make(chan error, 4),
+		begun: make(chan struct{}), sent: make(chan struct{}), exited: make(chan struct{}), ended: make(chan struct{}), broken: make(chan error, 4),
 	}
 	r.script = ": " + r.nonce + ";" + cmd.Script + "\n\n#" + r.nonce // two newlines, for a script that ends in a backslash
 	out, err := cmd.Stdout, cmd.Stderr
@@ -159,8 +163,8 @@ func newRun(c *Conn, cmd Command, sudo bool) *run {
 		err = out
 	}
 	r.out = &stream{mark: []byte(r.nonce + "\n"), to: out, broken: r.broken}
-	r.err = &stream{mark: []byte(r.nonce + " "), to: err, broken: r.broken, begin: func(pid int) {
-		r.pid = pid
+	r.err = &stream{mark: []byte(r.nonce + " "), to: err, broken: r.broken, begin: func(pid int, boot string) {
+		r.pid, r.boot = pid, boot
 		close(r.begun)
 	}}
 	if r.password {
@@ -171,7 +175,7 @@ func newRun(c *Conn, cmd Command, sudo bool) *run {
 
 // line is the command line for the user's login shell, which may be any: only plain words and single quotes, without backslash, ! or newline.
 //
-// The shell tells its process id, which is that of its session too, reads as many bytes as the script has, and runs them when their beginning
+// The shell tells its process id, which is that of its session too, and the machine's boot; reads as many bytes as the script has, and runs them when their beginning
 // and end are there: what is left of a script that was cut off, or that a start file of the login shell took a line of, must not run. head of
 // coreutils reads no byte more, so the rest of stdin is the script's.
 func (r *run) line() string {
@@ -185,9 +189,12 @@ func (r *run) line() string {
 	if r.cmd.Lock {
 		b.WriteString("flock -n -o -E " + strconv.Itoa(exitLocked) + " " + r.conn.target.lockFile() + " ")
 	}
-	fmt.Fprintf(&b, `setsid -w sh -c 'echo %s; echo %[1]s $$ >&2; s=$(head -c %d); case $s in :?%[1]s*%[1]s) eval "unset s; $s";; *) echo %[1]s >&2; exit %[3]d;; esac'`, r.nonce, len(r.script), exitCut)
+	fmt.Fprintf(&b, `setsid -w sh -c 'b=; { read -r b <%s; } 2>/dev/null; echo %s; echo %[2]s $$ $b >&2; s=$(head -c %d); case $s in :?%[2]s*%[2]s) eval "unset b s; $s";; *) echo %[2]s >&2; exit %[4]d;; esac'`, bootID, r.nonce, len(r.script), exitCut)
 	return b.String()
 }
+
+// bootID is a file whose line is another one after each boot: proc_sys_kernel(5).
+const bootID = "/proc/sys/kernel/random/boot_id"
 
 func (r *run) prompt() string { return r.nonce + "-sudo:" }
 
@@ -311,6 +318,9 @@ func (r *run) listen(requests <-chan *ssh.Request) {
 				r.signal = signal.Name
 			}
 		}
+		if (r.exit >= 0 || r.signal != "") && !isClosed(r.exited) {
+			close(r.exited)
+		}
 		if q.WantReply {
 			_ = q.Reply(false, nil)
 		}
@@ -378,14 +388,15 @@ func (r *run) feed(ctx context.Context) {
 const (
 	sudoTimeout = 30 * time.Second // from the exec to sudo's question or the script's start; PAM may wait for a directory service
 	killGrace   = 3 * time.Second  // from TERM to KILL; also in killScript
-	killTimeout = 20 * time.Second // for the whole of ending a script, connecting anew included
+	killTimeout = 12 * time.Second // for the whole of ending a script, connecting anew included
 	closeGrace  = 3 * time.Second  // for a channel to close
+	outputGrace = 2 * time.Second  // for more output after the end of the shell: what it left running may hold the outputs open
 )
 
 // wait waits for the end of the script, or ends it.
 func (r *run) wait(ctx context.Context, l *link) (*Result, error) {
-	begun := r.begun
-	var late <-chan time.Time
+	begun, exited := r.begun, r.exited
+	var late, silent <-chan time.Time
 	if r.password {
 		t := time.NewTimer(sudoTimeout)
 		defer t.Stop()
@@ -398,18 +409,30 @@ func (r *run) wait(ctx context.Context, l *link) (*Result, error) {
 		case <-begun:
 			begun, late = nil, nil
 			continue
+		case <-exited:
+			exited, silent = nil, time.After(outputGrace)
+			continue
+		case <-silent:
+			if left := outputGrace - min(r.out.idle(), r.err.idle()); left > 0 {
+				silent = time.After(left)
+				continue
+			}
 		case <-ctx.Done():
 			cause = context.Cause(ctx)
 		case cause = <-r.broken:
 		case <-late:
 			cause = errSudoSilent
 		}
-		select {
-		case <-r.ended:
-			return r.result()
-		default:
-			return r.stop(ctx, l, cause)
+		if isClosed(r.exited) {
+			r.close()
 		}
+		if isClosed(r.ended) {
+			return r.result()
+		}
+		if cause == nil {
+			cause = fmt.Errorf("%w: the machine does not answer any more", lab.ErrUnreachable)
+		}
+		return r.stop(ctx, l, cause)
 	}
 }
 
@@ -522,7 +545,10 @@ func (r *run) stop(ctx context.Context, l *link, cause error) (*Result, error) {
 		return nil, e
 	}
 	within(killGrace, r.begun, r.ended)
-	if isClosed(r.ended) {
+	if isClosed(r.exited) {
+		r.close()
+	}
+	if isClosed(r.exited) && isClosed(r.ended) {
 		return r.result()
 	}
 	if !isClosed(r.begun) {
@@ -530,11 +556,11 @@ func (r *run) stop(ctx context.Context, l *link, cause error) (*Result, error) {
 		e.Err = fmt.Errorf("%w; the machine does not answer, so the script may run on", cause)
 		return nil, e
 	}
-	how, err := r.conn.kill(context.WithoutCancel(ctx), r.pid, r.cmd.Root)
+	how, err := r.conn.kill(context.WithoutCancel(ctx), r)
 	if err == nil {
 		within(closeGrace, r.ended)
 	}
-	if how == "" && err == nil && isClosed(r.ended) {
+	if how == "" && err == nil && isClosed(r.exited) && isClosed(r.ended) {
 		return r.result() // it had ended before it was told to
 	}
 	r.close()
@@ -582,9 +608,13 @@ func isClosed(c <-chan struct{}) bool {
 }
 
 // killScript ends the processes of a session: TERM, and KILL after 3 s. Those that made a process group of their own, as jobs of a shell
-// with job control do, are found by their session in /proc; zombies do not count. It prints "ended" when there were any, and "killed" when
+// with job control do, are found by their session in /proc; zombies do not count. After another boot they are gone,
+// and their number may be somebody else's. It prints "ended" when there were any, and "killed" when
 // TERM was not enough.
-const killScript = `n=
+const killScript = `b=
+{ read -r b <"$boot"; } 2>/dev/null
+[ "$b" = "$of" ] || exit 0
+n=
 members() {
 	n=
 	for f in /proc/[0-9]*/stat; do
@@ -616,10 +646,10 @@ printf %s "$how"
 
 // kill ends the session of a script, and says whether it was "ended" or "killed"; "" when nobody was there any more. A machine that opens
 // no further session is connected to a second time.
-func (c *Conn) kill(ctx context.Context, session int, root bool) (how string, err error) {
+func (c *Conn) kill(ctx context.Context, r *run) (how string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, killTimeout, fmt.Errorf("%w after %s", lab.ErrTimeout, killTimeout))
 	defer cancel()
-	cmd := Command{Script: fmt.Sprintf("p=%d\n%s", session, killScript), Root: root, bare: true}
+	cmd := Command{Script: fmt.Sprintf("p=%d boot=%s of=%s\n%s", r.pid, bootID, Quote(r.boot), killScript), Root: r.cmd.Root, bare: true}
 	res, err := c.Run(ctx, cmd)
 	if errors.Is(err, lab.ErrBlocked) {
 		var second *Conn
@@ -645,12 +675,15 @@ func (c *Conn) kill(ctx context.Context, session int, root bool) (how string, er
 // stream takes one output of a command: what comes before the mark is not the script's.
 type stream struct {
 	mark   []byte
-	begin  func(pid int) // told of the number in the mark's line; nil when there is none
-	prompt []byte        // of sudo; empty when it cannot ask
+	begin  func(pid int, boot string) // told of what is in the mark's line; nil when there is nothing
+	prompt []byte                     // of sudo; empty when it cannot ask
 	ask    func(times int)
 	asked  int
 	to     io.Writer // nil means that it is kept
 	broken chan<- error
+
+	busy  sync.Mutex   // held while to is written to
+	wrote atomic.Int64 // when something came last, in Unix nanoseconds
 
 	marked    bool
 	early     []byte // before the mark
@@ -665,10 +698,13 @@ const (
 	maxLast  = 256
 )
 
-var pidPattern = regexp.MustCompile(`^[0-9]{1,10}\n`)
+var markPattern = regexp.MustCompile(`^([0-9]{1,10})(?: ([0-9a-f-]{1,64}))?\n`)
 
 // Write never fails: what comes must be taken, or nothing else does.
 func (s *stream) Write(p []byte) (int, error) {
+	s.busy.Lock()
+	defer s.busy.Unlock()
+	defer func() { s.wrote.Store(time.Now().UnixNano()) }()
 	n := len(p)
 	if !s.marked {
 		s.early = append(s.early, p...)
@@ -678,6 +714,15 @@ func (s *stream) Write(p []byte) (int, error) {
 	}
 	s.pass(p)
 	return n, nil
+}
+
+// idle returns for how long nothing has come; 0 while what came is being taken.
+func (s *stream) idle() time.Duration {
+	if !s.busy.TryLock() {
+		return 0
+	}
+	defer s.busy.Unlock()
+	return time.Since(time.Unix(0, s.wrote.Load()))
 }
 
 // scan looks for the prompt and the mark in what has come so far, and returns what follows the mark: nil before it is there.
@@ -699,13 +744,13 @@ func (s *stream) scan() []byte {
 		from += i + len(s.mark)
 		rest := s.early[from:]
 		if s.begin != nil {
-			number := pidPattern.Find(rest)
-			if number == nil {
+			found := markPattern.FindSubmatch(rest)
+			if found == nil {
 				continue // a shell that shows the command line
 			}
-			rest = rest[len(number):]
-			pid, _ := strconv.Atoi(string(number[:len(number)-1]))
-			s.begin(pid)
+			rest = rest[len(found[0]):]
+			pid, _ := strconv.Atoi(string(found[1]))
+			s.begin(pid, string(found[2]))
 		}
 		s.marked = true
 		s.early = s.early[: from-len(s.mark) : from-len(s.mark)]
