@@ -1,0 +1,306 @@
+package hosttest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// An FS is the file system of a machine, as root sees it. What a test changes through it is durable at once and is not
+// counted as a write of the machine.
+type FS struct{ m *Machine }
+
+// FS gives the machine's file system.
+func (m *Machine) FS() FS { return FS{m} }
+
+func (f FS) lock() func() {
+	f.m.tree.mu.Lock()
+	return f.m.tree.mu.Unlock
+}
+
+// ReadFile returns a copy of a file's content.
+func (f FS) ReadFile(path string) ([]byte, error) {
+	d, err := f.m.tree.openFile(rootCred, "/", path, os.O_RDONLY, 0, nil)
+	if err != nil {
+		return nil, pathErr("open", path, err)
+	}
+	defer d.release()
+	var out bytes.Buffer
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := d.Read(nil, buf)
+		out.Write(buf[:n])
+		if n == 0 || err != nil {
+			return out.Bytes(), nil
+		}
+	}
+}
+
+// WriteFile replaces a file's content, and makes the file with mode 0644 and its directories when they are missing.
+func (f FS) WriteFile(path string, b []byte) error {
+	return pathErr("write", path, f.m.tree.quietly(func() error {
+		return f.m.tree.put(path, 0o644, b)
+	}))
+}
+
+// Chmod sets the permission bits.
+func (f FS) Chmod(path string, mode uint32) error {
+	return pathErr("chmod", path, f.m.tree.quietly(func() error {
+		return f.m.tree.chmod(rootCred, "/", path, mode)
+	}))
+}
+
+// Chown sets owner and group by id.
+func (f FS) Chown(path string, uid, gid int) error {
+	return pathErr("chown", path, f.m.tree.quietly(func() error {
+		return f.m.tree.chown(rootCred, "/", path, int64(uid), int64(gid), false)
+	}))
+}
+
+// MkdirAll makes a directory and its parents, with mode 0755.
+func (f FS) MkdirAll(path string) error {
+	return pathErr("mkdir", path, f.m.tree.quietly(func() error {
+		return f.m.tree.mkdirAll(path)
+	}))
+}
+
+// Symlink makes a symbolic link.
+func (f FS) Symlink(target, path string) error {
+	return pathErr("symlink", path, f.m.tree.quietly(func() error {
+		return f.m.tree.symlink(rootCred, target, "/", path)
+	}))
+}
+
+// Remove removes a file, or a directory with all that is in it. What is not there is no error.
+func (f FS) Remove(path string) error {
+	return pathErr("remove", path, f.m.tree.quietly(func() error {
+		return f.m.tree.removeAll(path)
+	}))
+}
+
+// Stat follows symbolic links; Lstat does not.
+func (f FS) Stat(path string) (Stat, error) {
+	defer f.lock()()
+	st, err := f.m.tree.stat(rootCred, "/", path, true)
+	return st, pathErr("stat", path, err)
+}
+
+// Lstat tells about a symbolic link itself.
+func (f FS) Lstat(path string) (Stat, error) {
+	defer f.lock()()
+	st, err := f.m.tree.stat(rootCred, "/", path, false)
+	return st, pathErr("lstat", path, err)
+}
+
+// ReadDir lists the names in a directory, in no useful order.
+func (f FS) ReadDir(path string) ([]string, error) {
+	defer f.lock()()
+	s, err := f.m.tree.must(rootCred, "/", path, true)
+	if err == nil && !s.at.inode().isDir() {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		return nil, pathErr("readdir", path, err)
+	}
+	return f.m.tree.names(s.at), nil
+}
+
+// Walk calls fn for everything at and below path, directories before what they hold. It stays on the file systems that
+// hold data: what the kernel makes up is left out.
+func (f FS) Walk(path string, fn func(path string, st Stat) error) error {
+	st, err := f.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if st.at.mnt.vol.kernel {
+		return nil
+	}
+	if err := fn(path, st); err != nil {
+		return err
+	}
+	if !st.IsDir() {
+		return nil
+	}
+	names, err := f.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := f.Walk(strings.TrimSuffix(path, "/")+"/"+n, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A Snapshot maps each path to what is there: type, mode, owner, attributes and a digest of the content. Times are left
+// out, and tmpfs too.
+type Snapshot map[string]string
+
+// Snapshot describes everything below the given paths, or below / when there are none.
+func (f FS) Snapshot(paths ...string) Snapshot {
+	if len(paths) == 0 {
+		paths = []string{"/"}
+	}
+	out := Snapshot{}
+	for _, p := range paths {
+		f.Walk(p, func(path string, st Stat) error {
+			if st.at.mnt.vol.lossy {
+				return nil
+			}
+			what := fmt.Sprintf("%06o %d:%d", st.Mode, st.UID, st.GID)
+			if st.Attrs&attrImmutable != 0 {
+				what += " +i"
+			}
+			switch {
+			case st.IsSymlink():
+				what += " -> " + st.Target
+			case st.IsRegular():
+				f.m.tree.mu.Lock()
+				var sum [32]byte
+				if i := st.at.inode(); i != nil {
+					sum = sha256.Sum256(i.data)
+				}
+				f.m.tree.mu.Unlock()
+				what += " " + hex.EncodeToString(sum[:12])
+			}
+			out[path] = what
+			return nil
+		})
+	}
+	return out
+}
+
+// Diff lists the paths on which two snapshots differ: "+path", "-path" and "~path", sorted by path.
+func (s Snapshot) Diff(later Snapshot) []string {
+	var out []string
+	for _, p := range sortedKeys(s) {
+		switch l, ok := later[p]; {
+		case !ok:
+			out = append(out, "-"+p)
+		case l != s[p]:
+			out = append(out, "~"+p)
+		}
+	}
+	for _, p := range sortedKeys(later) {
+		if _, ok := s[p]; !ok {
+			out = append(out, "+"+p)
+		}
+	}
+	sortBy(out, func(x string) string { return x[1:] })
+	return out
+}
+
+// A Mount is one line of /proc/mounts.
+type Mount struct {
+	Source, Target, Type string
+	Options              []string
+}
+
+// Mounts lists what is mounted, in order.
+func (m *Machine) Mounts() []Mount {
+	m.tree.mu.Lock()
+	defer m.tree.mu.Unlock()
+	var out []Mount
+	for _, mt := range m.tree.mounts {
+		out = append(out, Mount{mt.vol.source, mt.target, mt.vol.fstype, mt.options()})
+	}
+	return out
+}
+
+// quietly runs f with the tree locked, without its writes being counted or meeting a fault.
+func (t *tree) quietly(f func() error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.quiet = true
+	defer func() { t.quiet = false }()
+	return f()
+}
+
+// put writes a file as root, durable at once. The tree is locked.
+func (t *tree) put(path string, perm uint32, b []byte) error {
+	if i := strings.LastIndexByte(path, '/'); i > 0 {
+		if err := t.mkdirAll(path[:i]); err != nil {
+			return err
+		}
+	}
+	s, err := t.walk(rootCred, "/", path, true)
+	if err != nil {
+		return err
+	}
+	at := s.at
+	if !s.exists() {
+		if at, err = t.create(rootCred, s, sIFREG|perm); err != nil {
+			return err
+		}
+	}
+	i := at.mnt.vol.edit(at.num)
+	if !i.isReg() {
+		return syscall.EISDIR
+	}
+	t.setData(at, i, bytes.Clone(b))
+	i.dirty = 0
+	return nil
+}
+
+func (t *tree) mkdirAll(path string) error {
+	done := ""
+	for part := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+		done += "/" + part
+		if err := t.mkdir(rootCred, "/", done, 0o755); err != nil && err != syscall.EEXIST {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tree) removeAll(path string) error {
+	s, err := t.walk(rootCred, "/", path, false)
+	if err != nil || !s.exists() {
+		if err == syscall.ENOENT {
+			err = nil
+		}
+		return err
+	}
+	if !s.at.inode().isDir() {
+		return t.unlink(rootCred, "/", path)
+	}
+	for _, n := range t.names(s.at) {
+		if err := t.removeAll(s.path + "/" + n); err != nil {
+			return err
+		}
+	}
+	return t.rmdir(rootCred, "/", path)
+}
+
+// install1 puts one file on the machine while it is set up.
+func (m *Machine) install1(path string, perm uint32, b []byte) {
+	m.tree.quietly(func() error {
+		if err := m.tree.put(path, perm, b); err != nil {
+			panic("hosttest: " + path + ": " + err.Error())
+		}
+		return m.tree.chmod(rootCred, "/", path, perm)
+	})
+}
+
+func (m *mount) options() []string {
+	first := "rw"
+	if m.readonly() {
+		first = "ro"
+	}
+	out := []string{first}
+	for _, o := range m.opts {
+		if o != "ro" && o != "rw" {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// imageTime is when the files of the base images were made.
+var imageTime = time.Date(2025, 5, 13, 0, 12, 5, 0, time.UTC)

@@ -1,0 +1,162 @@
+package hosttest
+
+import (
+	"slices"
+	"strings"
+)
+
+// options is a command line taken apart as getopt_long does.
+type options struct {
+	set   map[string][]string // by short letter or long name; a flag's values are ""
+	order []option
+	args  []string
+}
+
+type option struct{ name, value string }
+
+func (o *options) has(names ...string) bool {
+	for _, n := range names {
+		if _, ok := o.set[n]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// get gives the last value of an option.
+func (o *options) get(names ...string) string {
+	v := ""
+	for _, x := range o.order {
+		if slices.Contains(names, x.name) {
+			v = x.value
+		}
+	}
+	return v
+}
+
+func (o *options) all(names ...string) []string {
+	var v []string
+	for _, x := range o.order {
+		if slices.Contains(names, x.name) {
+			v = append(v, x.value)
+		}
+	}
+	return v
+}
+
+// getopt parses the arguments. short is as for getopt(3): a letter with ":" takes an argument, with "::" an optional one
+// in the same word, and a leading "+" stops at the first operand. long names the long options: "name", "name=" with an
+// argument, "name[=" with an optional one, and "name>x" is the same as the short x. On an error it prints what the C
+// library prints and returns false.
+func (p *Process) getopt(short, long string) (*options, bool) {
+	o := &options{set: map[string][]string{}}
+	stop := strings.HasPrefix(short, "+")
+	short = strings.TrimPrefix(short, "+")
+	type longOpt struct{ name, kind, alias string }
+	var longs []longOpt
+	for f := range strings.FieldsSeq(long) {
+		name, alias, _ := strings.Cut(f, ">")
+		kind := ""
+		for _, k := range []string{"[=", "="} {
+			if n, ok := strings.CutSuffix(name, k); ok {
+				name, kind = n, k
+				break
+			}
+		}
+		longs = append(longs, longOpt{name, kind, alias})
+	}
+	add := func(name, value string) {
+		o.set[name] = append(o.set[name], value)
+		o.order = append(o.order, option{name, value})
+	}
+	args := p.Args[1:]
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		switch {
+		case a == "--":
+			o.args = append(o.args, args[i+1:]...)
+			return o, true
+		case strings.HasPrefix(a, "--"):
+			name, value, has := strings.Cut(a[2:], "=")
+			var hit []longOpt
+			for _, l := range longs {
+				if l.name == name {
+					hit = []longOpt{l}
+					break
+				}
+				if strings.HasPrefix(l.name, name) {
+					hit = append(hit, l)
+				}
+			}
+			if len(hit) == 0 {
+				p.errorf("unrecognized option '--%s'", name)
+				return nil, false
+			}
+			if len(hit) > 1 {
+				var names strings.Builder
+				for _, h := range hit {
+					names.WriteString(" '--" + h.name + "'")
+				}
+				p.errorf("option '%s' is ambiguous; possibilities:%s", a, names.String())
+				return nil, false
+			}
+			l := hit[0]
+			key := l.name
+			if l.alias != "" {
+				key = l.alias
+			}
+			switch {
+			case l.kind == "" && has:
+				p.errorf("option '--%s' doesn't allow an argument", l.name)
+				return nil, false
+			case l.kind == "=" && !has:
+				if i+1 >= len(args) {
+					p.errorf("option '--%s' requires an argument", l.name)
+					return nil, false
+				}
+				i++
+				value = args[i]
+			}
+			add(key, value)
+		case len(a) > 1 && a[0] == '-':
+			for j := 1; j < len(a); j++ {
+				at := strings.IndexByte(short, a[j])
+				if at < 0 || a[j] == ':' {
+					p.errorf("invalid option -- '%c'", a[j])
+					return nil, false
+				}
+				kind := short[at+1:]
+				if strings.HasPrefix(kind, "::") {
+					add(a[j:j+1], a[j+1:])
+					break
+				}
+				if strings.HasPrefix(kind, ":") {
+					if j+1 < len(a) {
+						add(a[j:j+1], a[j+1:])
+					} else if i+1 < len(args) {
+						i++
+						add(a[j:j+1], args[i])
+					} else {
+						p.errorf("option requires an argument -- '%c'", a[j])
+						return nil, false
+					}
+					break
+				}
+				add(a[j:j+1], "")
+			}
+		default:
+			if stop {
+				o.args = append(o.args, args[i:]...)
+				return o, true
+			}
+			o.args = append(o.args, a)
+		}
+	}
+	return o, true
+}
+
+// usage prints the hint of the GNU tools and gives their exit code.
+func (p *Process) usage(code int) int {
+	p.warn("Try '%s --help' for more information.\n", p.Args[0])
+	return code
+}

@@ -1,0 +1,158 @@
+package hosttest
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// match tells whether s matches a shell pattern, in which a backslash quotes the next character. Slashes and leading
+// dots are ordinary characters here.
+func match(pat, s string) bool {
+	var starP, starS = -1, 0
+	p, i := 0, 0
+	for i < len(s) || p < len(pat) {
+		if p < len(pat) {
+			switch pat[p] {
+			case '*':
+				starP, starS = p, i
+				p++
+				continue
+			case '?':
+				if i < len(s) {
+					_, w := utf8.DecodeRuneInString(s[i:])
+					p++
+					i += w
+					continue
+				}
+			case '[':
+				if i < len(s) {
+					r, w := utf8.DecodeRuneInString(s[i:])
+					ok, n := matchBracket(pat[p:], r)
+					if n == 0 { // not a bracket expression: a plain [
+						if s[i] == '[' {
+							p++
+							i++
+							continue
+						}
+					} else if ok {
+						p += n
+						i += w
+						continue
+					}
+				}
+			default:
+				c, w := pat[p], 1
+				if c == '\\' && p+1 < len(pat) {
+					c, w = pat[p+1], 2
+				}
+				if i < len(s) && s[i] == c {
+					p += w
+					i++
+					continue
+				}
+			}
+		}
+		if starP >= 0 && starS < len(s) {
+			_, w := utf8.DecodeRuneInString(s[starS:])
+			starS += w
+			p, i = starP+1, starS
+			continue
+		}
+		return false
+	}
+	return true
+}
+
+// matchBracket matches one character against the bracket expression at the start of pat, and gives its length, or 0
+// when there is none.
+func matchBracket(pat string, r rune) (bool, int) {
+	i := 1
+	neg := false
+	if i < len(pat) && (pat[i] == '!' || pat[i] == '^') {
+		neg = true
+		i++
+	}
+	ok := false
+	first := true
+	for {
+		if i >= len(pat) {
+			return false, 0
+		}
+		if pat[i] == ']' && !first {
+			return ok != neg, i + 1
+		}
+		first = false
+		if strings.HasPrefix(pat[i:], "[:") {
+			if end := strings.Index(pat[i:], ":]"); end > 0 {
+				if inClass(pat[i+2:i+end], r) {
+					ok = true
+				}
+				i += end + 2
+				continue
+			}
+		}
+		if pat[i] == '\\' && i+1 < len(pat) {
+			i++
+		}
+		lo, w := utf8.DecodeRuneInString(pat[i:])
+		i += w
+		hi := lo
+		if i+1 < len(pat) && pat[i] == '-' && pat[i+1] != ']' {
+			i++
+			if pat[i] == '\\' && i+1 < len(pat) {
+				i++
+			}
+			hi, w = utf8.DecodeRuneInString(pat[i:])
+			i += w
+		}
+		if lo <= r && r <= hi {
+			ok = true
+		}
+	}
+}
+
+func inClass(class string, r rune) bool {
+	upper, lower, digit := r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', r >= '0' && r <= '9'
+	switch class {
+	case "alpha":
+		return upper || lower
+	case "digit":
+		return digit
+	case "alnum":
+		return upper || lower || digit
+	case "upper":
+		return upper
+	case "lower":
+		return lower
+	case "space":
+		return r == ' ' || r >= 9 && r <= 13
+	case "blank":
+		return r == ' ' || r == '\t'
+	case "punct":
+		return r > 32 && r < 127 && !upper && !lower && !digit
+	case "print":
+		return r >= 32 && r < 127
+	case "graph":
+		return r > 32 && r < 127
+	case "cntrl":
+		return r < 32 || r == 127
+	case "xdigit":
+		return digit || r >= 'a' && r <= 'f' || r >= 'A' && r <= 'F'
+	}
+	return false
+}
+
+// quotePattern escapes what a pattern would take for itself.
+func quotePattern(s string) string {
+	if !strings.ContainsAny(s, `*?[]\!-^`) {
+		return s
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if strings.IndexByte(`*?[]\!-^`, s[i]) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

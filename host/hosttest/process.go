@@ -1,0 +1,960 @@
+package hosttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Signals as numbered on Linux.
+const (
+	sigHUP  = 1
+	sigINT  = 2
+	sigQUIT = 3
+	sigABRT = 6
+	sigKILL = 9
+	sigUSR1 = 10
+	sigUSR2 = 12
+	sigPIPE = 13
+	sigALRM = 14
+	sigTERM = 15
+	sigCHLD = 17
+	sigCONT = 18
+	sigSTOP = 19
+)
+
+var signalNames = [...]string{"EXIT", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+	"ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "POLL", "PWR", "SYS"}
+
+// signalNumber reads "TERM", "SIGTERM" or "15"; -1 when it is none.
+func signalNumber(s string) int {
+	if n, ok := parseUint(s); ok && n < 65 {
+		return int(n)
+	}
+	s = strings.TrimPrefix(strings.ToUpper(s), "SIG")
+	return slices.Index(signalNames[:], s)
+}
+
+// A waitStatus is how a process ended.
+type waitStatus struct {
+	code   int
+	signal int
+}
+
+// shell gives what $? shows.
+func (w waitStatus) shell() int {
+	if w.signal != 0 {
+		return 128 + w.signal
+	}
+	return w.code
+}
+
+// A program is what an executable file does. It runs on the process's own goroutine and returns the exit code.
+type program func(p *Process) int
+
+// A Process is a running program of a Machine. A [Command] gets the one it runs as.
+//
+// Its methods are for the goroutine of the command. When the process is killed they do not return; what the command
+// started by itself must watch [Process.Context].
+type Process struct {
+	m *Machine
+
+	Args []string // with the program's name first
+	Env  []string // "NAME=value"
+	Dir  string   // working directory
+	PID  int
+
+	ppid, pgid, sid int
+	uid, gid        uint32
+	ruid            uint32
+	groups          []uint32
+	umask           uint32
+	fds             [10]*description
+	holds           []*description // open, but not inherited
+	exe             string
+	started         time.Time
+	unit            string // the systemd unit it belongs to
+	parent          *Process
+	onExit          func(waitStatus)
+
+	outBuf   []byte
+	writeErr error
+
+	mu       sync.Mutex
+	blocked  *sync.Cond
+	pending  []int
+	caught   map[int]bool
+	ignored  map[int]bool
+	status   waitStatus
+	dead     atomic.Bool
+	sig      chan struct{} // a caught signal is pending
+	killed   chan struct{} // closed at death
+	children []*Process
+	ctx      context.Context
+	cancel   context.CancelFunc
+}
+
+// procExit unwinds the goroutine of a process that has ended.
+type procExit struct{ code int }
+
+// newProcess registers a process without running it. What parent lends is inherited as by fork(2).
+func (m *Machine) newProcess(parent *Process) *Process {
+	p := &Process{m: m, started: m.now(), sig: make(chan struct{}, 1), killed: make(chan struct{})}
+	if parent != nil {
+		p.Args, p.Env, p.Dir = parent.Args, parent.Env, parent.Dir
+		p.ppid, p.pgid, p.sid = parent.PID, parent.pgid, parent.sid
+		p.uid, p.gid, p.ruid, p.groups, p.umask = parent.uid, parent.gid, parent.ruid, parent.groups, parent.umask
+		p.exe, p.unit, p.parent = parent.exe, parent.unit, parent
+		for i, f := range parent.fds {
+			if f != nil {
+				p.fds[i] = f.ref()
+			}
+		}
+		parent.mu.Lock()
+		if len(parent.ignored) > 0 {
+			p.ignored = map[int]bool{}
+			for s := range parent.ignored {
+				p.ignored[s] = true
+			}
+		}
+		parent.children = append(parent.children, p)
+		parent.mu.Unlock()
+	} else {
+		p.ppid, p.umask, p.Dir = 1, 0o022, "/"
+	}
+	m.procMu.Lock()
+	m.nextPID++
+	p.PID = m.nextPID
+	if parent == nil {
+		p.pgid, p.sid = p.PID, p.PID
+	}
+	off := m.off.Load()
+	if !off {
+		m.procs[p.PID] = p
+	}
+	m.procMu.Unlock()
+	if off {
+		p.die(sigKILL)
+	}
+	return p
+}
+
+// fork runs f in a child process, on a goroutine of its own.
+func (p *Process) fork(f program) *Process {
+	p.check()
+	c := p.m.newProcess(p)
+	c.goRun(f)
+	return c
+}
+
+func (p *Process) goRun(f program) {
+	p.m.running.Go(func() { p.run(f) })
+}
+
+func (p *Process) run(f program) {
+	code := 0
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(procExit)
+			if !ok {
+				panic(r)
+			}
+			code = e.code
+		}
+		p.finish(waitStatus{code: code & 255})
+	}()
+	code = f(p)
+	code = p.closeStdout(code)
+}
+
+// closeStdout writes what stdio would at exit.
+func (p *Process) closeStdout(code int) int {
+	if p.dead.Load() {
+		return code
+	}
+	p.flush()
+	if p.writeErr != nil {
+		p.errorf("write error: %s", strerror(p.writeErr))
+		return 1
+	}
+	return code
+}
+
+// finish ends the process, once.
+func (p *Process) finish(st waitStatus) {
+	p.mu.Lock()
+	if p.dead.Swap(true) {
+		p.mu.Unlock()
+		return
+	}
+	p.status = st
+	cond := p.blocked
+	cancel := p.cancel
+	fds := p.fds
+	kids := p.children
+	holds := p.holds
+	onExit := p.onExit
+	p.mu.Unlock()
+
+	m := p.m
+	m.procMu.Lock()
+	delete(m.procs, p.PID)
+	for _, k := range kids {
+		if k.ppid == p.PID {
+			k.ppid = 1
+		}
+	}
+	m.procMu.Unlock()
+	for _, f := range fds {
+		if f != nil {
+			f.release()
+		}
+	}
+	for _, f := range holds {
+		f.release()
+	}
+	close(p.killed)
+	if cancel != nil {
+		cancel()
+	}
+	if cond != nil {
+		cond.L.Lock()
+		cond.Broadcast()
+		cond.L.Unlock()
+	}
+	if p.parent != nil {
+		p.parent.reap(p)
+	}
+	if onExit != nil {
+		onExit(st)
+	}
+}
+
+// reap forgets a child that has ended.
+func (p *Process) reap(c *Process) {
+	p.mu.Lock()
+	if i := slices.Index(p.children, c); i >= 0 {
+		p.children = slices.Delete(p.children, i, i+1)
+	}
+	p.mu.Unlock()
+}
+
+func (p *Process) die(sig int) { p.finish(waitStatus{signal: sig}) }
+
+// signal delivers a signal as kill(2) does.
+func (p *Process) signal(sig int) {
+	if sig == 0 || p.dead.Load() {
+		return
+	}
+	p.mu.Lock()
+	switch {
+	case sig == sigKILL:
+	case p.ignored[sig], sig == sigCHLD, sig == sigCONT, sig == 23, sig == 28, sig >= 19 && sig <= 22:
+		p.mu.Unlock()
+		return
+	case p.caught[sig]:
+		p.pending = append(p.pending, sig)
+		cond := p.blocked
+		p.mu.Unlock()
+		select {
+		case p.sig <- struct{}{}:
+		default:
+		}
+		if cond != nil {
+			cond.L.Lock()
+			cond.Broadcast()
+			cond.L.Unlock()
+		}
+		return
+	}
+	p.mu.Unlock()
+	p.die(sig)
+}
+
+// interrupted tells whether a blocking call must return early.
+func (p *Process) interrupted() bool {
+	if p.dead.Load() {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.pending) > 0
+}
+
+// blockOn notes what to wake when a signal comes; false when one is there already.
+func (p *Process) blockOn(c *sync.Cond) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead.Load() || len(p.pending) > 0 {
+		return false
+	}
+	p.blocked = c
+	return true
+}
+
+func (p *Process) unblock() {
+	p.mu.Lock()
+	p.blocked = nil
+	p.mu.Unlock()
+}
+
+// check leaves the goroutine of a process that was killed.
+func (p *Process) check() {
+	if p.dead.Load() {
+		panic(procExit{0})
+	}
+}
+
+// wait waits for a child. It returns false when a caught signal came first.
+func (p *Process) wait(c *Process) (waitStatus, bool) {
+	select {
+	case <-c.killed:
+		p.check()
+		return c.status, true
+	default:
+	}
+	select {
+	case <-c.killed:
+		p.check()
+		return c.status, true
+	case <-p.killed:
+		panic(procExit{0})
+	case <-p.sig:
+		return waitStatus{}, false
+	}
+}
+
+// waitFor waits for a child whatever signals come.
+func (p *Process) waitFor(c *Process) waitStatus {
+	for {
+		if st, ok := p.wait(c); ok {
+			return st
+		}
+	}
+}
+
+// sleep returns false when a caught signal came first.
+func (p *Process) sleep(d time.Duration) bool {
+	done := make(chan struct{})
+	stop := p.m.after(d, func() { close(done) })
+	defer stop()
+	select {
+	case <-done:
+		p.check()
+		return true
+	case <-p.killed:
+		panic(procExit{0})
+	case <-p.sig:
+		return false
+	}
+}
+
+// Context ends when the process does.
+func (p *Process) Context() context.Context {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ctx == nil {
+		p.ctx, p.cancel = context.WithCancel(context.Background())
+		if p.dead.Load() {
+			p.cancel()
+		}
+	}
+	return p.ctx
+}
+
+// Machine is where the process runs.
+func (p *Process) Machine() *Machine { return p.m }
+
+// UID is the effective user.
+func (p *Process) UID() int { return int(p.uid) }
+
+// GID is the effective group.
+func (p *Process) GID() int { return int(p.gid) }
+
+// Getenv gives a variable of the environment, or "".
+func (p *Process) Getenv(name string) string {
+	for i := len(p.Env) - 1; i >= 0; i-- {
+		if v, ok := strings.CutPrefix(p.Env[i], name+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// setenv replaces a variable of an environment.
+func setenv(env []string, name, value string) []string {
+	out := make([]string, 0, len(env)+1)
+	for _, e := range env {
+		if !strings.HasPrefix(e, name+"=") {
+			out = append(out, e)
+		}
+	}
+	return append(out, name+"="+value)
+}
+
+func (p *Process) cred() cred { return cred{p.uid, p.gid, p.groups} }
+
+type procReader struct {
+	p *Process
+	n int
+}
+
+func (r procReader) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	for {
+		p := r.p
+		if p.dead.Load() || p.fds[r.n] == nil {
+			return 0, syscall.EBADF
+		}
+		n, err := p.fds[r.n].Read(p, b)
+		if errors.Is(err, syscall.EINTR) && !p.dead.Load() {
+			p.dropPending()
+			continue
+		}
+		return n, err
+	}
+}
+
+type procWriter struct {
+	p *Process
+	n int
+}
+
+func (w procWriter) Write(b []byte) (int, error) {
+	p := w.p
+	total := 0
+	for {
+		if p.dead.Load() || p.fds[w.n] == nil {
+			return total, syscall.EBADF
+		}
+		n, err := p.fds[w.n].Write(p, b[total:])
+		total += n
+		if errors.Is(err, syscall.EINTR) && !p.dead.Load() {
+			p.dropPending()
+			continue
+		}
+		return total, err
+	}
+}
+
+func (p *Process) dropPending() {
+	p.mu.Lock()
+	p.pending = nil
+	p.mu.Unlock()
+}
+
+// Stdin is descriptor 0. It reads no more than it is asked for.
+func (p *Process) Stdin() io.Reader { return procReader{p, 0} }
+
+// Stdout is descriptor 1, unbuffered.
+func (p *Process) Stdout() io.Writer { return procWriter{p, 1} }
+
+// Stderr is descriptor 2, unbuffered.
+func (p *Process) Stderr() io.Writer { return procWriter{p, 2} }
+
+// read is read(2), restarted after signals.
+func (p *Process) read(fd int, b []byte) (int, error) {
+	p.check()
+	if p.fds[fd] == nil {
+		return 0, syscall.EBADF
+	}
+	n, err := p.fds[fd].Read(p, b)
+	p.check()
+	return n, err
+}
+
+// write is write(2) of everything; it dies of SIGPIPE as a process does.
+func (p *Process) write(fd int, b []byte) error {
+	p.check()
+	if p.fds[fd] == nil {
+		return syscall.EBADF
+	}
+	for {
+		n, err := p.fds[fd].Write(p, b)
+		p.check()
+		if errors.Is(err, syscall.EINTR) {
+			b = b[n:]
+			p.dropPending()
+			continue
+		}
+		if errors.Is(err, syscall.EPIPE) && !p.ignored[sigPIPE] {
+			p.die(sigPIPE)
+			p.check()
+		}
+		return err
+	}
+}
+
+const outBlock = 32 << 10
+
+// print appends to the buffered standard output, which is written by blocks and at exit as stdio does for a pipe.
+func (p *Process) print(s ...string) {
+	for _, x := range s {
+		p.outBuf = append(p.outBuf, x...)
+	}
+	if len(p.outBuf) >= outBlock {
+		p.flush()
+	}
+}
+
+func (p *Process) printf(format string, a ...any) {
+	p.outBuf = fmt.Appendf(p.outBuf, format, a...)
+	if len(p.outBuf) >= outBlock {
+		p.flush()
+	}
+}
+
+func (p *Process) flush() {
+	if len(p.outBuf) == 0 {
+		return
+	}
+	if err := p.write(1, p.outBuf); err != nil && p.writeErr == nil {
+		p.writeErr = err
+	}
+	p.outBuf = p.outBuf[:0]
+}
+
+// name is what a program calls itself in its messages.
+func (p *Process) name() string { return path.Base(p.Args[0]) }
+
+// warn writes to standard error.
+func (p *Process) warn(format string, a ...any) {
+	p.write(2, fmt.Appendf(nil, format, a...))
+}
+
+// errorf writes "name: message" to standard error.
+func (p *Process) errorf(format string, a ...any) {
+	p.warn("%s: %s\n", p.name(), fmt.Sprintf(format, a...))
+}
+
+// setFD makes f the descriptor n, taking over the caller's reference. A nil f closes it.
+func (p *Process) setFD(n int, f *description) {
+	p.mu.Lock()
+	if p.dead.Load() {
+		p.mu.Unlock()
+		if f != nil {
+			f.release()
+		}
+		panic(procExit{0})
+	}
+	old := p.fds[n]
+	p.fds[n] = f
+	p.mu.Unlock()
+	if old != nil {
+		old.release()
+	}
+}
+
+// open is open(2) as this process. The caller releases the description.
+func (p *Process) open(name string, flags int, perm uint32) (*description, error) {
+	p.check()
+	if d, ok := p.inherited(name); ok {
+		if d == nil {
+			return nil, syscall.ENOENT
+		}
+		return d, nil
+	}
+	return p.m.tree.openFile(p.cred(), p.Dir, name, flags, perm&^p.umask, p)
+}
+
+// inherited answers /dev/stdin, /dev/fd/N and /proc/self/fd/N.
+func (p *Process) inherited(name string) (*description, bool) {
+	n := -1
+	switch name {
+	case "/dev/stdin":
+		n = 0
+	case "/dev/stdout":
+		n = 1
+	case "/dev/stderr":
+		n = 2
+	default:
+		for _, pre := range []string{"/dev/fd/", "/proc/self/fd/"} {
+			if s, ok := strings.CutPrefix(name, pre); ok {
+				if v, ok := parseUint(s); ok && v < uint64(len(p.fds)) {
+					n = int(v)
+				}
+			}
+		}
+		if n < 0 {
+			return nil, false
+		}
+	}
+	if p.fds[n] == nil {
+		return nil, true
+	}
+	return p.fds[n].ref(), true
+}
+
+// readFile reads a whole file as this process.
+func (p *Process) readFile(name string) ([]byte, error) {
+	d, err := p.open(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer d.release()
+	return p.readAll(d)
+}
+
+func (p *Process) readAll(d *description) ([]byte, error) {
+	if d.stream == nil {
+		// Regular files are read at once, without a copy: nobody writes in place what is shared here.
+		d.t.mu.Lock()
+		if i := d.at.inode(); i != nil && i.isDir() {
+			d.t.mu.Unlock()
+			return nil, syscall.EISDIR
+		}
+		d.t.mu.Unlock()
+	}
+	var out []byte
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := d.Read(p, buf)
+		p.check()
+		out = append(out, buf[:n]...)
+		if err == io.EOF {
+			return out, nil
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+}
+
+// writeFile replaces a file as this process.
+func (p *Process) writeFile(name string, b []byte, perm uint32) error {
+	d, err := p.open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+	if err != nil {
+		return err
+	}
+	defer d.release()
+	for len(b) > 0 {
+		n, err := d.Write(p, b)
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// replaceFile writes as careful programs do: a new file, synced, renamed over the old one, whose owner and mode it keeps.
+func (p *Process) replaceFile(name string, b []byte, perm uint32) error {
+	st, err := p.stat(name)
+	keep := err == nil
+	if keep {
+		perm = st.Perm()
+	}
+	tmp := name + ".dpkg-hosttest"
+	d, err := p.open(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+	if err != nil {
+		return err
+	}
+	if len(b) > 0 {
+		_, err = d.Write(p, b)
+	}
+	d.sync()
+	d.release()
+	if err == nil && keep && (st.UID != p.uid || st.GID != p.gid) {
+		err = p.chown(tmp, int64(st.UID), int64(st.GID), true)
+	}
+	if err == nil {
+		err = p.chmod(tmp, perm)
+	}
+	if err == nil {
+		err = p.rename(tmp, name)
+	}
+	if err != nil {
+		p.unlink(tmp)
+	}
+	return err
+}
+
+func (p *Process) lockTree() func() {
+	p.check()
+	p.m.tree.mu.Lock()
+	return p.m.tree.mu.Unlock
+}
+
+func (p *Process) stat(name string) (Stat, error) {
+	defer p.lockTree()()
+	return p.m.tree.stat(p.cred(), p.Dir, name, true)
+}
+
+func (p *Process) lstat(name string) (Stat, error) {
+	defer p.lockTree()()
+	return p.m.tree.stat(p.cred(), p.Dir, name, false)
+}
+
+// access is faccessat(2): want is a sum of 4 (read), 2 (write), 1 (execute).
+func (p *Process) access(name string, want uint32) error {
+	defer p.lockTree()()
+	s, err := p.m.tree.must(p.cred(), p.Dir, name, true)
+	if err != nil {
+		return err
+	}
+	i := s.at.inode()
+	if want&mayWrite != 0 && s.at.mnt.readonly() && i.node == nil {
+		return syscall.EROFS
+	}
+	if want&mayWrite != 0 && i.attrs&attrImmutable != 0 {
+		return syscall.EPERM
+	}
+	if !p.cred().may(i, want) {
+		return syscall.EACCES
+	}
+	return nil
+}
+
+func (p *Process) mkdir(name string, perm uint32) error {
+	defer p.lockTree()()
+	return p.m.tree.mkdir(p.cred(), p.Dir, name, perm&^p.umask)
+}
+
+func (p *Process) symlink(target, name string) error {
+	defer p.lockTree()()
+	return p.m.tree.symlink(p.cred(), target, p.Dir, name)
+}
+
+func (p *Process) link(from, to string, follow bool) error {
+	defer p.lockTree()()
+	return p.m.tree.link(p.cred(), p.Dir, from, to, follow)
+}
+
+func (p *Process) unlink(name string) error {
+	defer p.lockTree()()
+	return p.m.tree.unlink(p.cred(), p.Dir, name)
+}
+
+func (p *Process) rmdir(name string) error {
+	defer p.lockTree()()
+	return p.m.tree.rmdir(p.cred(), p.Dir, name)
+}
+
+func (p *Process) rename(from, to string) error {
+	defer p.lockTree()()
+	return p.m.tree.rename(p.cred(), p.Dir, from, to, false)
+}
+
+func (p *Process) renameNoReplace(from, to string) error {
+	defer p.lockTree()()
+	return p.m.tree.rename(p.cred(), p.Dir, from, to, true)
+}
+
+func (p *Process) chmod(name string, mode uint32) error {
+	defer p.lockTree()()
+	return p.m.tree.chmod(p.cred(), p.Dir, name, mode)
+}
+
+func (p *Process) chown(name string, uid, gid int64, follow bool) error {
+	defer p.lockTree()()
+	return p.m.tree.chown(p.cred(), p.Dir, name, uid, gid, follow)
+}
+
+func (p *Process) utimes(name string, atime, mtime int64, toNow, follow bool) error {
+	defer p.lockTree()()
+	return p.m.tree.utimes(p.cred(), p.Dir, name, atime, mtime, toNow, follow)
+}
+
+// readDir lists the names of a directory, in no useful order.
+func (p *Process) readDir(name string) ([]string, error) {
+	defer p.lockTree()()
+	s, err := p.m.tree.must(p.cred(), p.Dir, name, true)
+	if err != nil {
+		return nil, err
+	}
+	if !s.at.inode().isDir() {
+		return nil, syscall.ENOTDIR
+	}
+	if !p.cred().may(s.at.inode(), mayRead) {
+		return nil, syscall.EACCES
+	}
+	return p.m.tree.names(s.at), nil
+}
+
+// realpath gives the absolute path without links of something that exists.
+func (p *Process) realpath(name string) (string, error) {
+	defer p.lockTree()()
+	s, err := p.m.tree.must(p.cred(), p.Dir, name, true)
+	return s.path, err
+}
+
+// lookPath finds an executable as execvp(3) does. The error is ENOENT or EACCES.
+func (p *Process) lookPath(name string, pathVar string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, p.executable(name)
+	}
+	fail := error(syscall.ENOENT)
+	for dir := range strings.SplitSeq(pathVar, ":") {
+		if dir == "" {
+			dir = "."
+		}
+		full := dir + "/" + name
+		switch err := p.executable(full); err {
+		case nil:
+			return full, nil
+		case syscall.EACCES:
+			fail = err
+		}
+	}
+	return name, fail
+}
+
+func (p *Process) executable(name string) error {
+	defer p.lockTree()()
+	s, err := p.m.tree.must(p.cred(), p.Dir, name, true)
+	if err != nil {
+		return err
+	}
+	i := s.at.inode()
+	if i.isDir() || !i.isReg() || !p.cred().may(i, mayExec) || slices.Contains(s.at.mnt.opts, "noexec") {
+		return syscall.EACCES
+	}
+	return nil
+}
+
+// defaultPath is what execvp(3) searches when PATH is unset.
+const defaultPath = "/bin:/usr/bin"
+
+// exec replaces the program of this process and returns its exit code. The error is that of execve(2).
+func (p *Process) exec(file string, args, env []string) (int, error) {
+	p.check()
+	prog, args, st, err := p.load(file, args, 0)
+	if err == errNoProgram {
+		p.warn("hosttest: %s: the file is there, but this machine has no program for it: register one with Machine.Handle\n", file)
+		return 126, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	p.mu.Lock()
+	p.Args, p.Env, p.exe = args, env, st.Path
+	p.caught, p.pending = nil, nil
+	p.mu.Unlock()
+	if st.Mode&sISUID != 0 && !slices.Contains(st.at.mnt.opts, "nosuid") {
+		p.uid = st.UID
+	}
+	p.m.counters.command(path.Base(args[0]))
+	if p.m.faults.kills(path.Base(args[0])) {
+		p.die(sigKILL)
+		p.check()
+	}
+	return p.closeStdout(prog(p)), nil
+}
+
+// binary gives the content of the executable of a program.
+func elf(name string) []byte { return []byte(binaryMagic + name + "\n") }
+
+const binaryMagic = "\x7fELF\x02\x01\x01\x00hosttest:"
+
+// load finds what an executable file does.
+func (p *Process) load(file string, args []string, depth int) (program, []string, Stat, error) {
+	if depth > 4 {
+		return nil, nil, Stat{}, syscall.ELOOP
+	}
+	if err := p.executable(file); err != nil {
+		return nil, nil, Stat{}, err
+	}
+	st, err := p.stat(file)
+	if err != nil {
+		return nil, nil, Stat{}, err
+	}
+	t := p.m.tree
+	t.mu.Lock()
+	var head []byte
+	if i := st.at.inode(); i != nil {
+		head = i.data[:min(len(i.data), 256)]
+	}
+	t.mu.Unlock()
+	base := path.Base(file)
+	if name, ok := strings.CutPrefix(string(head), binaryMagic); ok {
+		name, _, _ = strings.Cut(name, "\n")
+		if c := p.m.handled(name); c != nil {
+			return program(c), args, st, nil
+		}
+		if f := programs()[name]; f != nil {
+			return f, args, st, nil
+		}
+		return nil, args, st, errNoProgram
+	}
+	if c := p.m.handled(base); c != nil {
+		return program(c), args, st, nil
+	}
+	if line, ok := strings.CutPrefix(string(head), "#!"); ok {
+		line, _, _ = strings.Cut(line, "\n")
+		interp, arg, has := strings.Cut(strings.Trim(line, " \t"), " ")
+		nargs := []string{interp}
+		if has {
+			nargs = append(nargs, strings.TrimSpace(arg))
+		}
+		nargs = append(append(nargs, file), args[1:]...)
+		prog, nargs, _, err := p.load(interp, nargs, depth+1)
+		return prog, nargs, st, err
+	}
+	return nil, nil, st, syscall.ENOEXEC
+}
+
+// errNoProgram is load's error for an executable that stands for a program which nobody gave.
+var errNoProgram = errors.New("no program")
+
+// Run runs another program of the machine as a child and waits for it, with this process's descriptors and environment.
+// The exit code is 127 when there is no such program, 126 when it cannot be executed, and 128 plus the signal's number
+// when it was killed.
+func (p *Process) Run(args ...string) int {
+	p.flush()
+	return p.waitFor(p.start(args, p.Env, nil)).shell()
+}
+
+// start runs a program found on PATH in a child. setup runs in the child before the program.
+func (p *Process) start(args, env []string, setup func(c *Process)) *Process {
+	return p.fork(func(c *Process) int {
+		if setup != nil {
+			setup(c)
+		}
+		return c.execvp(args, env)
+	})
+}
+
+// execvp finds and executes, and says what is wrong as programs such as env and xargs do.
+func (p *Process) execvp(args, env []string) int {
+	pathVar := p.Getenv("PATH")
+	if pathVar == "" {
+		pathVar = defaultPath
+	}
+	self := p.name()
+	file, err := p.lookPath(args[0], pathVar)
+	if err == nil {
+		var code int
+		code, err = p.exec(file, args, env)
+		if err == syscall.ENOEXEC {
+			code, err = p.exec("/bin/sh", append([]string{"sh", file}, args[1:]...), env)
+		}
+		if err == nil {
+			return code
+		}
+	}
+	switch self {
+	case "xargs", "sudo":
+		p.warn("%s: %s: %s\n", self, args[0], strerror(err))
+	case "setsid", "flock", "runuser", "su":
+		p.warn("%s: failed to execute %s: %s\n", self, args[0], strerror(err))
+	case "timeout", "nohup":
+		p.warn("%s: failed to run command '%s': %s\n", self, args[0], strerror(err))
+	default:
+		p.warn("%s: '%s': %s\n", self, args[0], strerror(err))
+	}
+	if err == syscall.ENOENT {
+		return 127
+	}
+	return 126
+}

@@ -1,0 +1,5 @@
+package hosttest
+
+import "syscall"
+
+const msgDontWait = syscall.MSG_DONTWAIT

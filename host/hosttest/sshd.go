@@ -1,0 +1,665 @@
+package hosttest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// maxSessions is sshd's default of MaxSessions.
+const maxSessions = 10
+
+func (m *Machine) accept(l net.Listener) {
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		x := &m.faults
+		x.mu.Lock()
+		refuse, hole, latency := x.refuse, x.blackhole, x.latency
+		x.mu.Unlock()
+		if refuse || m.off.Load() {
+			if tc, ok := nc.(*net.TCPConn); ok {
+				tc.SetLinger(0) // a reset, not an orderly end
+			}
+			nc.Close()
+			continue
+		}
+		m.counters.connections.Add(1)
+		c := &conn{Conn: nc, m: m}
+		if latency > 0 {
+			c.delay(latency)
+		}
+		m.mu.Lock()
+		if m.closed {
+			m.mu.Unlock()
+			nc.Close()
+			return
+		}
+		m.conns[c] = true
+		m.mu.Unlock()
+		m.serving.Go(func() {
+			defer func() {
+				c.Close()
+				m.mu.Lock()
+				delete(m.conns, c)
+				m.mu.Unlock()
+			}()
+			if hole {
+				io.Copy(io.Discard, nc)
+				return
+			}
+			m.serve(c)
+		})
+	}
+}
+
+// conn counts the bytes and the turns of a connection, and can be cut.
+type conn struct {
+	net.Conn
+	m        *Machine
+	answered atomic.Bool // something was answered that the client may wait for
+	open     atomic.Bool // the handshake is over: answers are marked where they are made
+	sessions atomic.Int32
+
+	queue chan packet
+	done  chan struct{}
+	once  sync.Once
+}
+
+type packet struct {
+	due time.Time
+	b   []byte
+}
+
+// delay sends everything d later, in order.
+func (c *conn) delay(d time.Duration) {
+	c.queue, c.done = make(chan packet, 1024), make(chan struct{})
+	c.m.serving.Go(func() {
+		for {
+			select {
+			case p := <-c.queue:
+				t := time.NewTimer(time.Until(p.due))
+				select {
+				case <-t.C:
+				case <-c.done:
+					t.Stop()
+					return
+				}
+				if _, err := c.Conn.Write(p.b); err != nil {
+					c.kill()
+					return
+				}
+			case <-c.done:
+				return
+			}
+		}
+	})
+	c.latency(d)
+}
+
+func (c *conn) latency(d time.Duration) { c.Conn = &delayed{c.Conn, c, d} }
+
+type delayed struct {
+	net.Conn
+	c *conn
+	d time.Duration
+}
+
+func (d *delayed) Write(b []byte) (int, error) {
+	select {
+	case d.c.queue <- packet{time.Now().Add(d.d), bytes.Clone(b)}:
+		return len(b), nil
+	case <-d.c.done:
+		return 0, net.ErrClosed
+	}
+}
+
+func (c *conn) raw() net.Conn {
+	if d, ok := c.Conn.(*delayed); ok {
+		return d.Conn
+	}
+	return c.Conn
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	waited := c.answered.Load() && !readable(c.raw())
+	n, err := c.raw().Read(b)
+	c.m.counters.in.Add(int64(n))
+	if n > 0 && waited && c.answered.Swap(false) {
+		c.m.counters.turns.Add(1)
+	}
+	return n, err
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	if c.m.off.Load() {
+		return 0, net.ErrClosed
+	}
+	n, drop := c.m.faults.sending(len(b))
+	c.m.counters.out.Add(int64(n))
+	if !c.open.Load() {
+		c.answered.Store(true)
+	}
+	n, err := c.Conn.Write(b[:n])
+	if drop {
+		c.kill()
+		return n, net.ErrClosed
+	}
+	return n, err
+}
+
+func (c *conn) Close() error {
+	c.once.Do(func() {
+		if c.done != nil {
+			close(c.done)
+		}
+	})
+	return c.raw().Close()
+}
+
+// kill breaks the connection without a goodbye.
+func (c *conn) kill() {
+	if tc, ok := c.raw().(*net.TCPConn); ok {
+		tc.SetLinger(0)
+	}
+	c.Close()
+}
+
+// readable tells whether bytes have arrived already.
+func readable(nc net.Conn) bool {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	got := false
+	raw.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|msgDontWait)
+		got = n > 0 || err == nil
+	})
+	return got
+}
+
+var errAuth = errors.New("permission denied")
+
+func (m *Machine) serverConfig() *ssh.ServerConfig {
+	cfg := &ssh.ServerConfig{
+		ServerVersion: "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u6",
+		MaxAuthTries:  6,
+	}
+	checker := &ssh.CertChecker{
+		IsUserAuthority: func(k ssh.PublicKey) bool {
+			return m.cfg.UserCA != nil && bytes.Equal(k.Marshal(), m.cfg.UserCA.Marshal())
+		},
+		UserKeyFallback: func(md ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+			if m.authorized(md.User(), key) {
+				return &ssh.Permissions{}, nil
+			}
+			return nil, errAuth
+		},
+		Clock: m.now,
+	}
+	cfg.PublicKeyCallback = func(md ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		if cert, ok := key.(*ssh.Certificate); ok && m.userByName(md.User()) == nil {
+			_ = cert
+			return nil, errAuth
+		}
+		return checker.Authenticate(md, key)
+	}
+	if m.cfg.Password != "" {
+		cfg.PasswordCallback = func(md ssh.ConnMetadata, pw []byte) (*ssh.Permissions, error) {
+			if m.checkPassword(md.User(), string(pw)) {
+				return &ssh.Permissions{}, nil
+			}
+			return nil, errAuth
+		}
+		cfg.KeyboardInteractiveCallback = func(md ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+			a, err := ask("", "", []string{"Password: "}, []bool{false})
+			if err == nil && len(a) == 1 && m.checkPassword(md.User(), a[0]) {
+				return &ssh.Permissions{}, nil
+			}
+			return nil, errAuth
+		}
+	}
+	m.mu.Lock()
+	for _, k := range m.hostKeys {
+		cfg.AddHostKey(k)
+	}
+	m.mu.Unlock()
+	return cfg
+}
+
+// authorized reads the user's authorized_keys, as sshd does with StrictModes.
+func (m *Machine) authorized(user string, key ssh.PublicKey) bool {
+	u := m.userByName(user)
+	if u == nil {
+		return false
+	}
+	b, err := m.FS().ReadFile(u.home + "/.ssh/authorized_keys")
+	if err != nil {
+		return false
+	}
+	for _, p := range []string{u.home, u.home + "/.ssh", u.home + "/.ssh/authorized_keys"} {
+		st, err := m.FS().Stat(p)
+		if err != nil || st.Mode&0o022 != 0 || st.UID != 0 && st.UID != u.uid {
+			return false
+		}
+	}
+	want := key.Marshal()
+	for len(b) > 0 {
+		k, _, _, rest, err := ssh.ParseAuthorizedKey(b)
+		if err != nil {
+			return false
+		}
+		if bytes.Equal(k.Marshal(), want) {
+			return true
+		}
+		b = rest
+	}
+	return false
+}
+
+// serve speaks SSH on one connection until it ends.
+func (m *Machine) serve(c *conn) {
+	c.Conn.SetDeadline(time.Now().Add(2 * time.Minute)) // LoginGraceTime
+	sc, chans, reqs, err := ssh.NewServerConn(c, m.serverConfig())
+	if err != nil {
+		return
+	}
+	c.Conn.SetDeadline(time.Time{})
+	c.open.Store(true)
+	c.answered.Store(true)
+	m.counters.logins.Add(1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for r := range reqs {
+			// sshd knows keepalive@openssh.com as any unknown request: it answers, with a failure.
+			if r.WantReply {
+				r.Reply(false, nil)
+				c.answered.Store(true)
+			}
+		}
+	})
+	for nc := range chans {
+		switch nc.ChannelType() {
+		case "session":
+			if c.sessions.Add(1) > maxSessions {
+				c.sessions.Add(-1)
+				nc.Reject(ssh.ConnectionFailed, "open failed")
+				c.answered.Store(true)
+				continue
+			}
+			ch, creqs, err := nc.Accept()
+			if err != nil {
+				continue
+			}
+			c.answered.Store(true)
+			wg.Go(func() {
+				defer c.sessions.Add(-1)
+				(&session{c: c, ch: ch, user: sc.User()}).run(creqs)
+			})
+		case "direct-tcpip":
+			var d struct {
+				Host       string
+				Port       uint32
+				OriginHost string
+				OriginPort uint32
+			}
+			if ssh.Unmarshal(nc.ExtraData(), &d) != nil {
+				nc.Reject(ssh.ConnectionFailed, "bad request")
+				continue
+			}
+			wg.Go(func() {
+				m.forward(c, nc, func() (net.Conn, error) {
+					return m.dial(net.JoinHostPort(d.Host, strconv.Itoa(int(d.Port))))
+				})
+			})
+		case "direct-streamlocal@openssh.com":
+			var d struct {
+				Path     string
+				Reserved string
+				Port     uint32
+			}
+			if ssh.Unmarshal(nc.ExtraData(), &d) != nil {
+				nc.Reject(ssh.ConnectionFailed, "bad request")
+				continue
+			}
+			wg.Go(func() { m.forward(c, nc, func() (net.Conn, error) { return m.dialUnix(sc.User(), d.Path) }) })
+		default:
+			nc.Reject(ssh.UnknownChannelType, "unknown channel type")
+			c.answered.Store(true)
+		}
+	}
+	wg.Wait()
+}
+
+func (m *Machine) forward(c *conn, nc ssh.NewChannel, dial func() (net.Conn, error)) {
+	t, err := dial()
+	if err != nil {
+		nc.Reject(ssh.ConnectionFailed, "Connection refused")
+		c.answered.Store(true)
+		return
+	}
+	defer t.Close()
+	ch, reqs, err := nc.Accept()
+	if err != nil {
+		return
+	}
+	c.answered.Store(true)
+	go ssh.DiscardRequests(reqs)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		io.Copy(t, ch)
+		if w, ok := t.(interface{ CloseWrite() error }); ok {
+			w.CloseWrite()
+		} else {
+			t.Close()
+		}
+	})
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := t.Read(buf)
+		if n > 0 {
+			if _, werr := ch.Write(buf[:n]); werr != nil {
+				break
+			}
+			c.answered.Store(true)
+		}
+		if err != nil {
+			break
+		}
+	}
+	ch.CloseWrite()
+	ch.Close()
+	t.Close()
+	wg.Wait()
+}
+
+func (m *Machine) dial(addr string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	n, _ := strconv.Atoi(port)
+	local := host == "localhost" || host == "127.0.0.1" || host == "::1" || host == m.Hostname()
+	m.mu.Lock()
+	f := m.ports[n]
+	m.mu.Unlock()
+	if local && f != nil {
+		a, b := net.Pipe()
+		m.serving.Go(func() { f(b) })
+		return a, nil
+	}
+	if local && n == 22 {
+		return net.Dial("tcp", m.addr)
+	}
+	if m.cfg.Dial != nil {
+		return m.cfg.Dial("tcp", addr)
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+		return net.Dial("tcp", addr)
+	}
+	return nil, syscall.ECONNREFUSED
+}
+
+func (m *Machine) dialUnix(user, path string) (net.Conn, error) {
+	u := m.userByName(user)
+	if u == nil {
+		return nil, syscall.EACCES
+	}
+	t := m.tree
+	t.mu.Lock()
+	s, err := t.must(cred{u.uid, u.gid, m.groupsOfLocked(u.name)}, "/", path, true)
+	if err == nil && !(cred{u.uid, u.gid, m.groupsOfLocked(u.name)}).may(s.at.inode(), mayWrite) {
+		err = syscall.EACCES
+	}
+	t.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	f := m.sockets[s.path]
+	m.mu.Unlock()
+	if f == nil {
+		return nil, syscall.ECONNREFUSED
+	}
+	a, b := net.Pipe()
+	m.serving.Go(func() { f(b) })
+	return a, nil
+}
+
+// A session is one "session" channel.
+type session struct {
+	c    *conn
+	ch   ssh.Channel
+	user string
+	env  []string
+	proc *Process
+	ends sessionEnds
+	done chan struct{}
+}
+
+func (s *session) run(reqs <-chan *ssh.Request) {
+	defer s.ch.Close()
+	m := s.c.m
+	for r := range reqs {
+		ok := false
+		switch r.Type {
+		case "env":
+			var e struct{ Name, Value string }
+			// AcceptEnv LANG LC_* is Debian's default.
+			if ssh.Unmarshal(r.Payload, &e) == nil && (e.Name == "LANG" || strings.HasPrefix(e.Name, "LC_")) {
+				s.env = append(s.env, e.Name+"="+e.Value)
+				ok = true
+			}
+		case "exec", "shell":
+			if s.proc != nil {
+				break
+			}
+			var e struct{ Command string }
+			if r.Type == "exec" && ssh.Unmarshal(r.Payload, &e) != nil {
+				break
+			}
+			f := execFaults{cut: -1}
+			if r.Type == "exec" {
+				f = m.faults.exec(m.counters.execs.Add(1))
+				if f.fail {
+					break
+				}
+			}
+			if err := s.start(e.Command, r.Type == "shell", f); err != nil {
+				break
+			}
+			ok = true
+		case "signal":
+			var e struct{ Name string }
+			if ssh.Unmarshal(r.Payload, &e) == nil && s.proc != nil {
+				if n := signalNumber(e.Name); n > 0 {
+					// sshd signals the process group of the session's child.
+					m.signalGroup(s.proc.pgid, n)
+					ok = true
+				}
+			}
+		}
+		if r.WantReply {
+			r.Reply(ok, nil)
+			s.c.answered.Store(true)
+		}
+		if ok && s.proc != nil && s.done == nil {
+			s.begin()
+		}
+	}
+	if s.done != nil {
+		<-s.done
+	}
+}
+
+func (m *Machine) signalGroup(pgid, sig int) {
+	m.procMu.Lock()
+	var hit []*Process
+	for _, p := range m.procs {
+		if p.pgid == pgid {
+			hit = append(hit, p)
+		}
+	}
+	m.procMu.Unlock()
+	for _, p := range hit {
+		p.signal(sig)
+	}
+}
+
+// start prepares the login user's shell; begin lets it run once the request is answered.
+func (s *session) start(command string, login bool, f execFaults) error {
+	m := s.c.m
+	u := m.userByName(s.user)
+	if u == nil || m.off.Load() {
+		return syscall.ENOENT
+	}
+	p := m.newProcess(nil)
+	p.uid, p.ruid, p.gid, p.groups = u.uid, u.uid, u.gid, m.groupsOf(u.name)
+	p.Dir = u.home
+	if st, err := m.FS().Stat(u.home); err != nil || !st.IsDir() {
+		p.Dir = "/"
+	}
+	la, ra := s.c.LocalAddr().String(), s.c.RemoteAddr().String()
+	lh, lp, _ := net.SplitHostPort(la)
+	rh, rp, _ := net.SplitHostPort(ra)
+	p.Env = append([]string{
+		"HOME=" + u.home, "LOGNAME=" + u.name, "MAIL=/var/mail/" + u.name,
+		"PATH=/usr/local/bin:/usr/bin:/bin:/usr/games", "PWD=" + p.Dir, "SHELL=" + u.shell, "USER=" + u.name,
+		"SSH_CLIENT=" + rh + " " + rp + " " + lp, "SSH_CONNECTION=" + rh + " " + rp + " " + lh + " " + lp,
+	}, s.env...)
+	args := []string{u.shell[strings.LastIndexByte(u.shell, '/')+1:], "-c", command}
+	if login {
+		args = []string{"-" + args[0]}
+	}
+	p.Args = args
+	s.proc = p
+	in, out, errs := newPipe(pipeSize), newPipe(pipeSize), newPipe(pipeSize)
+	inR, inW := in.descriptions()
+	outR, outW := out.descriptions()
+	errR, errW := errs.descriptions()
+	p.fds[0], p.fds[1], p.fds[2] = inR, outW, errW
+	s.ends = sessionEnds{inW, outR, errR, f}
+	return nil
+}
+
+type sessionEnds struct {
+	in, out, err *description
+	f            execFaults
+}
+
+func (s *session) begin() {
+	m := s.c.m
+	s.done = make(chan struct{})
+	e := s.ends
+	p := s.proc
+	var pumps sync.WaitGroup
+	go func() { // ends when the channel does
+		buf := make([]byte, 32<<10)
+		for {
+			n, err := s.ch.Read(buf)
+			if n > 0 {
+				if _, werr := e.in.Write(nil, buf[:n]); werr != nil {
+					io.Copy(io.Discard, s.ch)
+					break
+				}
+			}
+			if err != nil {
+				break
+			}
+		}
+		e.in.release()
+	}()
+	pumps.Go(func() { s.pump(e.out, s.ch, e.f, true) })
+	pumps.Go(func() { s.pump(e.err, s.ch.Stderr(), execFaults{cut: -1, lost: e.f.lost}, false) })
+	shell := p.Args[0]
+	p.goRun(func(p *Process) int {
+		u := m.userByName(s.user)
+		code, err := p.exec(u.shell, p.Args, p.Env)
+		if err != nil {
+			p.warn("%s: %s\n", shell, strerror(err))
+			return 127
+		}
+		return code
+	})
+	m.serving.Go(func() {
+		defer close(s.done)
+		<-p.killed
+		pumps.Wait()
+		if m.off.Load() {
+			return
+		}
+		if e.f.lost {
+			s.c.kill()
+			return
+		}
+		s.c.answered.Store(true)
+		if sig := p.status.signal; sig != 0 {
+			s.ch.SendRequest("exit-signal", false, ssh.Marshal(struct {
+				Signal string
+				Core   bool
+				Error  string
+				Lang   string
+			}{signalNames[sig], false, "", ""}))
+		} else {
+			s.ch.SendRequest("exit-status", false, binary.BigEndian.AppendUint32(nil, uint32(p.status.code)))
+		}
+		s.ch.CloseWrite()
+		s.ch.Close()
+	})
+}
+
+// pump sends what the processes write until all of them have closed it.
+func (s *session) pump(d *description, w io.Writer, f execFaults, stdout bool) {
+	defer d.release()
+	m := s.c.m
+	buf := make([]byte, 32<<10)
+	var sent int64
+	var all []byte
+	for {
+		n, err := d.Read(nil, buf)
+		if n > 0 && !f.lost {
+			b := buf[:n]
+			cut := false
+			if stdout && f.cut >= 0 && sent+int64(n) >= f.cut {
+				b, cut = b[:f.cut-sent], true
+			}
+			if stdout && (all != nil || m.faults.watching()) {
+				all = append(all, b...)
+				if m.faults.cutNow(all) {
+					s.c.kill()
+					return
+				}
+			}
+			if _, werr := w.Write(b); werr != nil {
+				return // the client is gone: the next write of a process is its SIGPIPE
+			}
+			s.c.answered.Store(true)
+			sent += int64(n)
+			if cut {
+				s.c.Close() // what was sent arrives
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,494 @@
+package hosttest
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A sudoRule is what /etc/sudoers lets somebody do.
+type sudoRule struct {
+	who      string // user, %group, #uid or ALL
+	noPasswd bool
+	commands []string
+	runas    string
+}
+
+// sudoRules reads /etc/sudoers and what it includes. An error names the file and line.
+func (m *Machine) sudoRules() ([]sudoRule, error) {
+	return m.parseSudoers("/etc/sudoers", 0)
+}
+
+func (m *Machine) parseSudoers(file string, depth int) ([]sudoRule, error) {
+	b, err := m.FS().ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("unable to open %s: %s", file, strerror(err))
+	}
+	rules, includes, serr := parseSudoers(string(b))
+	if serr != nil {
+		return nil, fmt.Errorf("%s:%d:%d: %s", file, serr.line, serr.col, serr.msg)
+	}
+	for _, inc := range includes {
+		if depth > 8 {
+			break
+		}
+		dir, ok := strings.CutPrefix(inc, "dir ")
+		if !ok {
+			more, err := m.parseSudoers(inc, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			rules = append(rules, more...)
+			continue
+		}
+		names, err := m.FS().ReadDir(dir)
+		if err != nil {
+			continue
+		}
+		slices.Sort(names)
+		for _, n := range names {
+			// Names with a dot or a tilde at the end are skipped, as sudo does.
+			if strings.Contains(n, ".") || strings.HasSuffix(n, "~") {
+				continue
+			}
+			st, err := m.FS().Stat(dir + "/" + n)
+			if err != nil || !st.IsRegular() {
+				continue
+			}
+			if st.UID != 0 || st.Mode&0o022 != 0 {
+				continue
+			}
+			more, err := m.parseSudoers(dir+"/"+n, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			rules = append(rules, more...)
+		}
+	}
+	return rules, nil
+}
+
+type sudoersError struct {
+	line, col int
+	msg       string
+}
+
+// parseSudoers reads the text of a sudoers file.
+func parseSudoers(text string) (rules []sudoRule, includes []string, bad *sudoersError) {
+	lines := strings.Split(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		at := i + 1
+		line := lines[i]
+		for strings.HasSuffix(line, `\`) && i+1 < len(lines) {
+			i++
+			line = line[:len(line)-1] + lines[i]
+		}
+		t := strings.TrimSpace(line)
+		if t == "" || strings.HasPrefix(t, "#") && !strings.HasPrefix(t, "#include") && (len(t) < 2 || t[1] < '0' || t[1] > '9') {
+			continue
+		}
+		if j := strings.Index(t, " #"); j > 0 {
+			t = strings.TrimSpace(t[:j])
+		}
+		fail := func(col int) { bad = &sudoersError{at, max(col, 1), "syntax error"} }
+		word, rest, _ := strings.Cut(t, " ")
+		if k := strings.IndexAny(t, " \t"); k > 0 {
+			word, rest = t[:k], strings.TrimSpace(t[k:])
+		}
+		switch {
+		case word == "@include" || word == "#include":
+			includes = append(includes, strings.Trim(rest, `"`))
+			continue
+		case word == "@includedir" || word == "#includedir":
+			includes = append(includes, "dir "+strings.Trim(rest, `"`))
+			continue
+		case strings.HasPrefix(word, "Defaults"):
+			if rest == "" {
+				fail(len(line) + 1)
+				return
+			}
+			continue
+		case word == "User_Alias" || word == "Runas_Alias" || word == "Host_Alias" || word == "Cmnd_Alias":
+			name, val, ok := strings.Cut(rest, "=")
+			name = strings.TrimSpace(name)
+			if !ok || strings.TrimSpace(val) == "" || name == "" || name != strings.ToUpper(name) || name[0] < 'A' || name[0] > 'Z' {
+				fail(strings.Index(line, rest) + 1)
+				return
+			}
+			continue
+		}
+		// who host = (runas) TAGS: commands
+		left, right, ok := strings.Cut(t, "=")
+		fields := strings.Fields(left)
+		if !ok || len(fields) < 2 || strings.TrimSpace(right) == "" {
+			fail(len(line) + 1)
+			return
+		}
+		if len(fields) > 2 && !strings.Contains(left, ",") {
+			fail(strings.Index(line, fields[1]) + 1)
+			return
+		}
+		r := sudoRule{who: strings.Join(fields[:len(fields)-1], "")}
+		spec := strings.TrimSpace(right)
+		if strings.HasPrefix(spec, "(") {
+			end := strings.IndexByte(spec, ')')
+			if end < 0 {
+				fail(len(line) + 1)
+				return
+			}
+			r.runas = spec[1:end]
+			spec = strings.TrimSpace(spec[end+1:])
+		}
+		for {
+			tag, after, ok := strings.Cut(spec, ":")
+			tag = strings.TrimSpace(tag)
+			if !ok || tag == "" || strings.Trim(tag, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
+				break
+			}
+			switch tag {
+			case "NOPASSWD":
+				r.noPasswd = true
+			case "PASSWD":
+				r.noPasswd = false
+			case "SETENV", "NOSETENV", "EXEC", "NOEXEC", "LOG_INPUT", "LOG_OUTPUT", "NOLOG_INPUT", "NOLOG_OUTPUT", "MAIL", "NOMAIL", "FOLLOW", "NOFOLLOW":
+			default:
+				fail(strings.Index(line, tag) + 1)
+				return
+			}
+			spec = strings.TrimSpace(after)
+		}
+		if spec == "" {
+			fail(len(line) + 1)
+			return
+		}
+		for c := range strings.SplitSeq(spec, ",") {
+			c = strings.TrimSpace(c)
+			b := strings.TrimPrefix(c, "!")
+			if b == "" || b[0] != '/' && b != "ALL" && b != "list" && b != "sudoedit" && !strings.HasPrefix(b, "sudoedit ") && !strings.HasPrefix(b, "sha") &&
+				(strings.Trim(b, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "") {
+				fail(strings.Index(line, c) + 1)
+				return
+			}
+			r.commands = append(r.commands, c)
+		}
+		rules = append(rules, r)
+	}
+	return rules, includes, nil
+}
+
+// sudoAllows finds the last rule that is about the user and the command.
+func (m *Machine) sudoAllows(u *account, command string, args []string) (allowed, noPasswd bool, err error) {
+	rules, err := m.sudoRules()
+	if err != nil {
+		return false, false, err
+	}
+	groups := map[string]bool{}
+	for _, gid := range append(m.groupsOf(u.name), u.gid) {
+		groups[m.groupName(gid)] = true
+	}
+	for _, r := range rules {
+		for who := range strings.SplitSeq(r.who, ",") {
+			g, isGroup := strings.CutPrefix(who, "%")
+			if who != "ALL" && who != u.name && !(isGroup && groups[g]) && who != fmt.Sprintf("#%d", u.uid) {
+				continue
+			}
+			for _, c := range r.commands {
+				pat, not := strings.CutPrefix(c, "!")
+				prog, pargs, hasArgs := strings.Cut(pat, " ")
+				ok := pat == "ALL" || match(prog, command) && (!hasArgs || match(pargs, strings.Join(args, " ")) || pargs == `""` && len(args) == 0) ||
+					strings.HasSuffix(prog, "/") && path.Dir(command)+"/" == prog
+				if ok {
+					allowed, noPasswd = !not, r.noPasswd
+				}
+			}
+		}
+	}
+	return allowed, noPasswd, nil
+}
+
+// cmdSudo is sudo(8) without a terminal.
+func cmdSudo(p *Process) int {
+	o, ok := p.getopt("+AbEeHhiKklnPp:r:Sst:u:g:vVC:D:T:R:", "askpass>A background>b preserve-env[=>E set-home>H help>h login>i remove-timestamp>K reset-timestamp>k list>l non-interactive>n prompt=>p stdin>S shell>s user=>u group=>g validate>v version>V chdir=>D")
+	usage := "usage: sudo -h | -K | -k | -V\nusage: sudo -v [-ABkNnS] [-g group] [-h host] [-p prompt] [-u user]\nusage: sudo -l [-ABkNnS] [-g group] [-h host] [-p prompt] [-U user] [-u user]\n            [command]\nusage: sudo [-ABbEHkNnPS] [-r role] [-t type] [-C num] [-D directory] [-g\n            group] [-h host] [-p prompt] [-R directory] [-T timeout] [-u user]\n            [VAR=value] [-i | -s] [command [arg ...]]\nusage: sudo -e [-ABkNnS] [-r role] [-t type] [-C num] [-D directory] [-g group]\n            [-h host] [-p prompt] [-R directory] [-T timeout] [-u user] file ...\n"
+	if !ok {
+		p.warn("%s", usage)
+		return 1
+	}
+	if o.has("V") {
+		p.print("Sudo version 1.9.13p3\n")
+		return 0
+	}
+	if o.has("k", "K") && len(o.args) == 0 {
+		return 0
+	}
+	if p.uid != 0 {
+		p.errorf("%s must be owned by uid 0 and have the setuid bit set", p.exe)
+		return 1
+	}
+	caller := p.m.userByID(p.ruid)
+	if caller == nil {
+		p.errorf("you do not exist in the passwd database")
+		return 1
+	}
+	st, err := p.m.FS().Stat("/etc/sudoers")
+	if err == nil && (st.UID != 0 || st.Mode&0o002 != 0) {
+		if st.UID != 0 {
+			p.errorf("/etc/sudoers is owned by uid %d, should be 0", st.UID)
+		} else {
+			p.errorf("/etc/sudoers is world writable")
+		}
+		p.errorf("no valid sudoers sources found, quitting")
+		p.errorf("error initializing audit plugin sudoers_audit")
+		return 1
+	}
+	args := o.args
+	var assigns []string
+	for len(args) > 0 && strings.Contains(args[0], "=") && validName(args[0][:strings.IndexByte(args[0], '=')]) {
+		assigns = append(assigns, args[0])
+		args = args[1:]
+	}
+	name := "root"
+	if o.has("u") {
+		name = o.get("u")
+	}
+	target := p.m.userByName(name)
+	if id, ok := strings.CutPrefix(name, "#"); ok {
+		if n, ok := parseUint(id); ok {
+			target = p.m.userByID(uint32(n))
+		}
+	}
+	if target == nil {
+		p.errorf("unknown user %s", name)
+		p.errorf("error initializing audit plugin sudoers_audit")
+		return 1
+	}
+	if o.has("i", "s") {
+		shell := target.shell
+		if o.has("s") {
+			shell = caller.shell
+		}
+		if len(args) > 0 {
+			args = []string{shell, "-c", sudoJoin(args)}
+		} else {
+			args = []string{shell}
+		}
+	}
+	if len(args) == 0 && !o.has("v", "l") {
+		p.warn("%s", usage)
+		return 1
+	}
+	const securePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	file := ""
+	if len(args) > 0 {
+		f, err := p.lookPath(args[0], securePath)
+		if err != nil {
+			file = ""
+		} else {
+			file = f
+		}
+	}
+	cmdArgs := []string(nil)
+	if len(args) > 0 {
+		cmdArgs = args[1:]
+	}
+	allowed, noPasswd, perr := p.m.sudoAllows(caller, file, cmdArgs)
+	if perr != nil {
+		p.warn("%s\n", perr.Error())
+		p.errorf("error initializing audit plugin sudoers_audit")
+		return 1
+	}
+	needs := p.ruid != 0 && !noPasswd
+	if needs {
+		if o.has("n") {
+			p.errorf("a password is required")
+			return 1
+		}
+		if !o.has("S") {
+			p.errorf("a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper")
+			p.errorf("a password is required")
+			return 1
+		}
+		prompt := "[sudo] password for %p: "
+		if o.has("p") {
+			prompt = o.get("p")
+		} else if v := p.Getenv("SUDO_PROMPT"); v != "" {
+			prompt = v
+		}
+		prompt = sudoPrompt(prompt, caller.name, target.name, p.m.Hostname())
+		good := false
+		tries := 0
+		for try := range 3 {
+			if try > 0 {
+				p.warn("Sorry, try again.\n")
+			}
+			p.warn("%s", prompt)
+			pw, err := p.readLine()
+			if err != nil {
+				p.warn("\n")
+				if tries == 0 {
+					p.errorf("no password was provided")
+					p.errorf("a password is required")
+				} else {
+					p.errorf("no password was provided")
+					p.errorf("%d incorrect password attempt%s", tries, map[bool]string{true: "s"}[tries > 1])
+				}
+				return 1
+			}
+			if p.m.checkPassword(caller.name, pw) {
+				good = true
+				break
+			}
+			tries++
+		}
+		if !good {
+			p.errorf("%d incorrect password attempts", tries)
+			return 1
+		}
+	}
+	if !allowed {
+		in := false
+		if rules, err := p.m.sudoRules(); err == nil {
+			for _, r := range rules {
+				in = in || r.who == caller.name || r.who == "ALL"
+			}
+		}
+		if in && file != "" {
+			p.warn("Sorry, user %s is not allowed to execute '%s' as %s on %s.\n", caller.name, strings.Join(append([]string{file}, cmdArgs...), " "), target.name, p.m.Hostname())
+		} else {
+			p.warn("%s is not in the sudoers file.\n", caller.name)
+		}
+		return 1
+	}
+	if o.has("v") {
+		return 0
+	}
+	if o.has("l") {
+		p.printf("User %s may run the following commands on %s:\n    (ALL) ALL\n", caller.name, p.m.Hostname())
+		return 0
+	}
+	if file == "" {
+		if strings.Contains(args[0], "/") {
+			p.errorf("%s: command not found", args[0])
+		} else {
+			p.errorf("%s: command not found", args[0])
+		}
+		return 1
+	}
+	env := []string{"HOME=" + target.home, "LOGNAME=" + target.name, "MAIL=/var/mail/" + target.name, "PATH=" + securePath, "SHELL=" + target.shell,
+		"SUDO_COMMAND=" + strings.Join(append([]string{file}, cmdArgs...), " "), fmt.Sprintf("SUDO_GID=%d", caller.gid), fmt.Sprintf("SUDO_UID=%d", caller.uid), "SUDO_USER=" + caller.name,
+		"TERM=unknown", "USER=" + target.name}
+	if o.has("E") && o.get("E") == "" {
+		for _, e := range p.Env {
+			n, v, _ := strings.Cut(e, "=")
+			if n != "PATH" && !strings.HasPrefix(n, "LD_") && !slices.ContainsFunc(env, func(x string) bool { return strings.HasPrefix(x, n+"=") }) {
+				env = append(env, n+"="+v)
+			}
+		}
+	}
+	for _, e := range p.Env {
+		n, _, _ := strings.Cut(e, "=")
+		keep := n == "LANG" || n == "LANGUAGE" || strings.HasPrefix(n, "LC_") || n == "TZ" || n == "TERM" || n == "COLORS" || n == "HOSTNAME" || n == "DISPLAY" || n == "PS1" || n == "PS2"
+		for list := range strings.SplitSeq(o.get("E"), ",") {
+			keep = keep || list == n
+		}
+		if keep {
+			env = setenv(env, n, e[len(n)+1:])
+		}
+	}
+	for _, a := range assigns {
+		n, v, _ := strings.Cut(a, "=")
+		env = setenv(env, n, v)
+	}
+	// sudo stays as the parent and passes signals on.
+	p.mu.Lock()
+	p.caught = map[int]bool{sigTERM: true, sigINT: true, sigHUP: true, sigQUIT: true, sigUSR1: true, sigUSR2: true}
+	p.mu.Unlock()
+	p.Env = env
+	c := p.fork(func(c *Process) int {
+		c.become(target)
+		if o.has("i") {
+			c.Dir = target.home
+		}
+		if o.has("D") {
+			if st, err := c.stat(o.get("D")); err == nil {
+				c.Dir = st.Path
+			}
+		}
+		code, err := c.exec(file, args, env)
+		if err == nil {
+			return code
+		}
+		if strerror(err) == "Exec format error" {
+			if code, err := c.exec("/bin/sh", append([]string{"sh", file}, cmdArgs...), env); err == nil {
+				return code
+			}
+		}
+		c.warn("sudo: unable to execute %s: %s\n", file, strerror(err))
+		return 1
+	})
+	for {
+		st, ok := p.wait(c)
+		if !ok {
+			p.mu.Lock()
+			sigs := p.pending
+			p.pending = nil
+			p.mu.Unlock()
+			for _, s := range sigs {
+				c.signal(s)
+			}
+			continue
+		}
+		if st.signal != 0 {
+			// sudo dies of the signal that its command died of.
+			p.mu.Lock()
+			p.caught = nil
+			p.mu.Unlock()
+			p.die(st.signal)
+			p.check()
+		}
+		return st.code
+	}
+}
+
+func sudoPrompt(s, user, target, host string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+1 < len(s) {
+			i++
+			switch s[i] {
+			case 'p', 'u':
+				b.WriteString(user)
+			case 'U':
+				b.WriteString(target)
+			case 'h', 'H':
+				b.WriteString(host)
+			case '%':
+				b.WriteByte('%')
+			default:
+				b.WriteString(s[i-1 : i+1])
+			}
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// sudoJoin escapes what -i and -s hand to the shell.
+func sudoJoin(args []string) string {
+	var b strings.Builder
+	for i, a := range args {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		for j := range len(a) {
+			c := a[j]
+			if c != '_' && c != '-' && c != '$' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,387 @@
+package hosttest
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// sumTools are the tools that turn bytes into text.
+func sumTools() map[string]tool {
+	return map[string]tool{
+		"sha256sum": {"", sumCommand(sha256.New)}, "sha1sum": {"", sumCommand(sha1.New)}, "md5sum": {"", sumCommand(md5.New)},
+		"sha512sum": {"", sumCommand(sha512.New)}, "base64": {"", cmdBase64}, "od": {"", cmdOd},
+	}
+}
+
+func hexSum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+// hashOf digests what a description still holds.
+func (p *Process) hashOf(d *description, h hash.Hash) error {
+	if d.stream == nil && d.gen == nil {
+		// The data of a regular file is not copied: the tree is locked while it is read.
+		d.t.mu.Lock()
+		i := d.at.inode()
+		if i != nil && i.isReg() && len(i.data) < 1<<20 {
+			if off := min(d.off, int64(len(i.data))); true {
+				h.Write(i.data[off:])
+				d.off = int64(len(i.data))
+			}
+			d.t.mu.Unlock()
+			return nil
+		}
+		d.t.mu.Unlock()
+	}
+	buf := make([]byte, 128<<10)
+	for {
+		n, err := d.Read(p, buf)
+		p.check()
+		h.Write(buf[:n])
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// escapeName is how the digest tools write a name with a backslash or a newline: escaped, with a backslash before the line.
+func escapeName(name string) (string, string) {
+	if !strings.ContainsAny(name, "\\\n\r") {
+		return "", name
+	}
+	return `\`, strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`).Replace(name)
+}
+
+func sumCommand(newHash func() hash.Hash) program {
+	return func(p *Process) int {
+		o, ok := p.getopt("bctwz", "binary>b check>c tag text>t quiet status strict warn>w zero>z ignore-missing")
+		if !ok {
+			return p.usage(1)
+		}
+		if o.has("c") {
+			return p.checkSums(o, newHash)
+		}
+		h := newHash()
+		return p.eachInput(o.args, func(name string, d *description) error {
+			h.Reset()
+			if err := p.hashOf(d, h); err != nil {
+				return err
+			}
+			sum := hex.EncodeToString(h.Sum(nil))
+			if o.has("tag") {
+				p.print(strings.ToUpper(strings.TrimSuffix(p.name(), "sum")), " (", name, ") = ", sum, "\n")
+				return nil
+			}
+			mark := " "
+			if o.has("b") {
+				mark = "*"
+			}
+			if o.has("z") {
+				p.print(sum, " ", mark, name, "\x00")
+				return nil
+			}
+			pre, name := escapeName(name)
+			p.print(pre, sum, " ", mark, name, "\n")
+			return nil
+		})
+	}
+}
+
+func (p *Process) checkSums(o *options, newHash func() hash.Hash) int {
+	files := o.args
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	code := 0
+	for _, f := range files {
+		d, err := p.in(f)
+		var b []byte
+		if err == nil {
+			b, err = p.readAll(d)
+			d.release()
+		}
+		if err != nil {
+			p.errorf("%s: %s", f, strerror(err))
+			code = 1
+			continue
+		}
+		good, bad, missing, malformed, checked := 0, 0, 0, 0, 0
+		for line := range strings.Lines(string(b)) {
+			line = strings.TrimSuffix(line, "\n")
+			escaped := strings.HasPrefix(line, `\`)
+			l := strings.TrimPrefix(line, `\`)
+			size := newHash().Size() * 2
+			if strings.HasPrefix(l, "#") || len(l) < size+3 || strings.Trim(l[:size], "0123456789abcdefABCDEF") != "" || l[size] != ' ' {
+				malformed++
+				continue
+			}
+			want, name := strings.ToLower(l[:size]), l[size+2:]
+			if escaped {
+				name = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\r`, "\r").Replace(name)
+			}
+			h := newHash()
+			fd, err := p.in(name)
+			if err == nil {
+				err = p.hashOf(fd, h)
+				fd.release()
+			}
+			shown := name
+			if pre, e := escapeName(name); pre != "" {
+				shown = pre + e
+			}
+			if err != nil {
+				if o.has("ignore-missing") {
+					continue
+				}
+				checked++
+				missing++
+				p.errorf("%s: %s", quoteMaybe(name), strerror(err))
+				if !o.has("status") {
+					p.print(shown, ": FAILED open or read\n")
+				}
+				continue
+			}
+			checked++
+			if hex.EncodeToString(h.Sum(nil)) == want {
+				good++
+				if !o.has("status", "quiet") {
+					p.print(shown, ": OK\n")
+				}
+			} else {
+				bad++
+				if !o.has("status") {
+					p.print(shown, ": FAILED\n")
+				}
+			}
+		}
+		shown := f
+		if f == "-" {
+			shown = "'standard input'"
+		}
+		plural := func(n int, one, many string) string {
+			if n == 1 {
+				return fmt.Sprintf("%d %s", n, one)
+			}
+			return fmt.Sprintf("%d %s", n, many)
+		}
+		p.flush()
+		if good+bad+missing == 0 && malformed > 0 {
+			p.errorf("%s: no properly formatted checksum lines found", shown)
+			code = 1
+			continue
+		}
+		if !o.has("status") {
+			if malformed > 0 {
+				p.errorf("WARNING: %s improperly formatted", plural(malformed, "line is", "lines are"))
+			}
+			if missing > 0 {
+				p.errorf("WARNING: %s could not be read", plural(missing, "listed file", "listed files"))
+			}
+			if bad > 0 {
+				p.errorf("WARNING: %s did NOT match", plural(bad, "computed checksum", "computed checksums"))
+			}
+			if o.has("ignore-missing") && checked == 0 {
+				p.errorf("%s: no file was verified", shown)
+			}
+		}
+		if bad+missing > 0 || o.has("strict") && malformed > 0 || o.has("ignore-missing") && checked == 0 {
+			code = 1
+		}
+	}
+	return code
+}
+
+func cmdBase64(p *Process) int {
+	o, ok := p.getopt("diw:", "decode>d ignore-garbage>i wrap=>w")
+	if !ok {
+		return p.usage(1)
+	}
+	wrap := 76
+	if o.has("w") {
+		n, err := strconv.Atoi(o.get("w"))
+		if err != nil {
+			p.errorf("invalid wrap size: %s", quote(o.get("w")))
+			return 1
+		}
+		wrap = n
+	}
+	if len(o.args) > 1 {
+		p.errorf("extra operand %s", quote(o.args[1]))
+		return p.usage(1)
+	}
+	bad := false
+	code := p.eachInput(o.args, func(_ string, d *description) error {
+		b, err := p.readAll(d)
+		if err != nil {
+			return err
+		}
+		if o.has("d") {
+			b = bytes.ReplaceAll(b, []byte("\n"), nil)
+			out := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
+			n, err := base64.StdEncoding.Decode(out, b)
+			p.print(string(out[:n]))
+			bad = err != nil
+			return nil
+		}
+		s := base64.StdEncoding.EncodeToString(b)
+		for wrap > 0 && len(s) > wrap {
+			p.print(s[:wrap], "\n")
+			s = s[wrap:]
+		}
+		p.print(s)
+		if s != "" && wrap > 0 {
+			p.print("\n")
+		}
+		return nil
+	})
+	if bad {
+		p.flush()
+		p.errorf("invalid input")
+		return 1
+	}
+	return code
+}
+
+func cmdOd(p *Process) int {
+	o, ok := p.getopt("A:j:N:t:vw::bcdox", "address-radix=>A skip-bytes=>j read-bytes=>N format=>t output-duplicates>v width[=>w")
+	if !ok {
+		return p.usage(1)
+	}
+	radix := "o"
+	if o.has("A") {
+		radix = o.get("A")
+	}
+	kind := "o2"
+	if o.has("t") {
+		kind = o.get("t")
+	}
+	for opt, k := range map[string]string{"b": "o1", "c": "c", "x": "x2", "d": "u2", "o": "o2"} {
+		if o.has(opt) {
+			kind = k
+		}
+	}
+	width := 16
+	if o.has("w") {
+		width = 32
+		if n, err := strconv.Atoi(o.get("w")); err == nil {
+			width = n
+		}
+	}
+	var data []byte
+	code := p.eachInput(o.args, func(_ string, d *description) error {
+		if o.has("N") {
+			n, _ := byteCount(o.get("N"))
+			skip, _ := byteCount(o.get("j"))
+			buf := make([]byte, n+skip)
+			got := 0
+			for got < len(buf) {
+				k, err := d.Read(p, buf[got:])
+				p.check()
+				got += k
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					return err
+				}
+			}
+			data = append(data, buf[:got]...)
+			return nil
+		}
+		b, err := p.readAll(d)
+		data = append(data, b...)
+		return err
+	})
+	skip := int64(0)
+	if o.has("j") {
+		skip, _ = byteCount(o.get("j"))
+		data = data[min(skip, int64(len(data))):]
+	}
+	if o.has("N") {
+		n, _ := byteCount(o.get("N"))
+		data = data[:min(n, int64(len(data)))]
+	}
+	addr := func(n int64) string {
+		switch radix {
+		case "n":
+			return ""
+		case "d":
+			return fmt.Sprintf("%07d", n)
+		case "x":
+			return fmt.Sprintf("%06x", n)
+		}
+		return fmt.Sprintf("%07o", n)
+	}
+	unit := 1
+	if len(kind) > 1 {
+		unit, _ = strconv.Atoi(kind[1:])
+	}
+	if unit < 1 || unit > 8 {
+		p.errorf("invalid type string %s", quote(kind))
+		return 1
+	}
+	var last []byte
+	starred := false
+	for off := 0; off < len(data); off += width {
+		row := data[off:min(off+width, len(data))]
+		if !o.has("v") && last != nil && bytes.Equal(row, last) && len(row) == width {
+			if !starred {
+				p.print("*\n")
+				starred = true
+			}
+			continue
+		}
+		last, starred = row, false
+		p.print(addr(int64(off) + skip))
+		for i := 0; i < len(row); i += unit {
+			var v uint64
+			for j := min(unit, len(row)-i) - 1; j >= 0; j-- {
+				v = v<<8 | uint64(row[i+j])
+			}
+			switch kind[0] {
+			case 'x':
+				p.printf(" %0*x", unit*2, v)
+			case 'o':
+				p.printf(" %0*o", []int{0, 3, 6, 0, 11, 0, 0, 0, 22}[unit], v)
+			case 'u':
+				p.printf(" %*d", []int{0, 3, 5, 0, 10, 0, 0, 0, 20}[unit], v)
+			case 'd':
+				p.printf(" %*d", []int{0, 4, 6, 0, 11, 0, 0, 0, 20}[unit], int64(v))
+			case 'c':
+				c := byte(v)
+				s := string(rune(c))
+				switch {
+				case c == 0:
+					s = `\0`
+				case c >= 7 && c <= 13:
+					s = `\` + "abtnvfr"[c-7:c-6]
+				case c < 32 || c >= 127:
+					s = fmt.Sprintf("%03o", c)
+				}
+				p.printf(" %3s", s)
+			default:
+				p.errorf("invalid character '%c' in type string %s", kind[0], quote(kind))
+				return 1
+			}
+		}
+		p.print("\n")
+	}
+	if a := addr(int64(len(data)) + skip); a != "" {
+		p.print(a, "\n")
+	}
+	return code
+}
