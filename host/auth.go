@@ -25,6 +25,7 @@ type Auth struct {
 	KeyFiles []KeyFile
 
 	// AgentSocket is the socket of an ssh-agent whose keys are used; empty means none. Pass os.Getenv("SSH_AUTH_SOCK") to use the user's.
+	// It is on this side, so the boundary is not asked.
 	AgentSocket string
 
 	// Password answers the methods "password" and "keyboard-interactive"; empty means that these are not tried.

@@ -264,7 +264,7 @@ func (c *Conn) connect(ctx context.Context, l *link, t Target, addr string) (net
 		case ctx.Err() != nil:
 			return nil, fail("", context.Cause(ctx))
 		}
-		return nil, fail("is it on, and does sshd run? nc -vz "+strings.Join(strings.Split(hostPort(addr), ":"), " "), fmt.Errorf("%w: %w", lab.ErrUnreachable, err))
+		return nil, fail("is it on, and does sshd run? nc -vz "+hostPort(addr), fmt.Errorf("%w: %w", lab.ErrUnreachable, err))
 	}
 	if err := c.target.Boundary.CheckRemote(addr); err != nil {
 		return nil, fail("", err)
@@ -278,9 +278,9 @@ func (c *Conn) connect(ctx context.Context, l *link, t Target, addr string) (net
 	case ctx.Err() != nil:
 		return nil, fail("", context.Cause(ctx))
 	case errors.As(err, &open) && open.Reason == ssh.Prohibited:
-		return nil, fail("allow it in the jump's sshd_config: AllowTcpForwarding local", fmt.Errorf("%w: the jump forwards nothing: %s", lab.ErrUnauthorized, open.Message))
+		return nil, fail("allow it in the jump's sshd_config: AllowTcpForwarding local", fmt.Errorf("%w: the jump forwards nothing: %s", lab.ErrUnauthorized, lab.Printable(open.Message)))
 	case errors.As(err, &open):
-		return nil, fail("log in to the jump and try from there: nc -vz "+hostPort(addr), fmt.Errorf("%w: the jump has no connection to it: %s", lab.ErrUnreachable, open.Message))
+		return nil, fail("log in to the jump and try from there: nc -vz "+hostPort(addr), fmt.Errorf("%w: the jump has no connection to it: %s", lab.ErrUnreachable, lab.Printable(open.Message)))
 	}
 	return nil, fail("", fmt.Errorf("%w: the connection to the jump was lost", lab.ErrUnreachable))
 }

@@ -197,7 +197,7 @@ func TestKeepAlive(t *testing.T) {
 
 func TestSplitAddress(t *testing.T) {
 	for in, want := range map[string]string{
-		"pi1": "pi1:22", "Pi1.LAN": "pi1.lan:22", "pi1:2222": "pi1:2222", "192.0.2.1": "192.0.2.1:22", "192.0.2.1:1": "192.0.2.1:1",
+		"pi1": "pi1:22", "Pi1.LAN": "pi1.lan:22", "pi1:2222": "pi1:2222", "192.0.2.1": "192.0.2.1:22", "192.0.2.1:1": "192.0.2.1:1", "pi1:022": "pi1:22",
 		"::1": "[::1]:22", "[::1]": "[::1]:22", "[::1]:65535": "[::1]:65535", "fe80::1%eth0": "[fe80::1%eth0]:22",
 		"": "", "pi1:": "", "pi1:0": "", "pi1:65536": "", "pi1:ssh": "", ":22": "", "a:b:c": "", "[pi1]:22": "", "[::1": "", "a b": "", "-oProxyCommand=x": "", "pi@pi1": "", "a/b": "",
 	} {
@@ -206,6 +206,90 @@ func TestSplitAddress(t *testing.T) {
 			t.Errorf("%q: %q, %v", in, got, err)
 		}
 	}
+}
+
+// TestKeyboardInteractive logs in where only that is taken, as with PAM and PasswordAuthentication no.
+func TestKeyboardInteractive(t *testing.T) {
+	hostKey := signerOf(t, 0)
+	for question, echo := range map[string]bool{"Password: ": false, "Verification code: ": true} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		config := &ssh.ServerConfig{KeyboardInteractiveCallback: func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+			answers, err := ask("", "", []string{question}, []bool{echo})
+			if err != nil || len(answers) != 1 || answers[0] != "secret" {
+				return nil, errors.New("no")
+			}
+			return nil, nil
+		}}
+		config.AddHostKey(hostKey)
+		go func() {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer nc.Close()
+			if conn, _, requests, err := ssh.NewServerConn(nc, config); err == nil {
+				go ssh.DiscardRequests(requests)
+				_ = conn.Wait()
+			}
+		}()
+		c, err := Dial(t.Context(), Target{Address: l.Addr().String(), User: "pi", Auth: Auth{Password: lab.NewSecret("secret")},
+			HostKeys: HostKeys{Pinned: []string{ssh.FingerprintSHA256(hostKey.PublicKey())}}})
+		switch {
+		case !echo && err != nil:
+			t.Error(err)
+		case !echo:
+			c.Close()
+		case !errors.Is(err, lab.ErrUnauthorized) || !strings.Contains(err.Error(), "Verification code") || strings.Contains(err.Error(), "secret"):
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func FuzzSplitAddress(f *testing.F) {
+	for _, s := range []string{"pi1", "pi1:22", "[::1]:2", "::1", "fe80::1%eth0", "a:b:c", "[", "-x", "::%A"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		a, err := splitAddress(s)
+		if err != nil {
+			return
+		}
+		if b, err := splitAddress(a); err != nil || a != b {
+			t.Errorf("%q: %q, then %q, %v", s, a, b, err)
+		}
+		if h, port, err := net.SplitHostPort(a); err != nil || h == "" || port == "" || h[0] == '-' {
+			t.Errorf("%q: %q", s, a)
+		}
+	})
+}
+
+func FuzzParsePin(f *testing.F) {
+	f.Add("SHA256:" + strings.Repeat("a", 43))
+	f.Add("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFen9avunlaGyf9lKk1X3ryPGQOIcCwuCtCiw37oj8UD pi1")
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := parsePin(s)
+		if err == nil && (len(p.fingerprint) != 50 || p.key != nil && ssh.FingerprintSHA256(p.key) != p.fingerprint) {
+			t.Errorf("%q: %+v", s, p)
+		}
+	})
+}
+
+func FuzzFields(f *testing.F) {
+	f.Add("a", "b c")
+	f.Add("", "~/x")
+	f.Add("\xd2", "\x80")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if strings.Contains(a+b, "\"") {
+			return
+		}
+		if got := fields(" \"" + a + "\"\t\"" + b + "\""); len(got) != 2 || got[0] != a || got[1] != b {
+			t.Errorf("%q", got)
+		}
+	})
 }
 
 // TestStream splits what comes at every place.

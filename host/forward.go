@@ -48,9 +48,9 @@ func (c *Conn) DialContext(ctx context.Context, network, address string) (net.Co
 		case ctx.Err() != nil:
 			return fail("", context.Cause(ctx))
 		case errors.As(err, &open) && open.Reason == ssh.Prohibited:
-			return fail("allow it in the machine's sshd_config: AllowTcpForwarding, AllowStreamLocalForwarding, PermitOpen", fmt.Errorf("%w: its sshd forwards nothing there: %s", lab.ErrUnauthorized, open.Message))
+			return fail("allow it in the machine's sshd_config: AllowTcpForwarding, AllowStreamLocalForwarding, PermitOpen", fmt.Errorf("%w: its sshd forwards nothing there: %s", lab.ErrUnauthorized, lab.Printable(open.Message)))
 		case errors.As(err, &open):
-			return fail("on the machine: ss -ltnx", fmt.Errorf("%w: the machine has no connection to it: %s", lab.ErrUnreachable, open.Message))
+			return fail("on the machine: ss -ltnx", fmt.Errorf("%w: the machine has no connection to it: %s", lab.ErrUnreachable, lab.Printable(open.Message)))
 		case !l.isLost() && !again:
 			return fail("", err)
 		case !again:

@@ -74,12 +74,12 @@ func (r *Result) Err() error {
 	return &lab.Error{Op: "run script", Target: r.target, Err: errors.New(how)}
 }
 
-// lastLines returns the last n lines of text that are not empty.
+// lastLines returns the last n lines of text that are not empty, fit for a terminal.
 func lastLines(text string, n int) string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
+			lines = append(lines, lab.Printable(line))
 		}
 	}
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
@@ -225,7 +225,7 @@ func (r *run) start(ctx context.Context) (*link, error) {
 			e.Err = context.Cause(ctx)
 		case errors.As(err, &refused):
 			e.Hint = "run fewer scripts at once, or raise MaxSessions in its sshd_config"
-			e.Err = fmt.Errorf("%w: the machine opens no session: %s", lab.ErrBlocked, refused.Message)
+			e.Err = fmt.Errorf("%w: the machine opens no session: %s", lab.ErrBlocked, lab.Printable(refused.Message))
 		case errors.Is(err, errNoExec):
 			e.Hint = "does its sshd force another command (ForceCommand), and has the user a login shell?"
 			e.Err = fmt.Errorf("%w: %w", lab.ErrUnauthorized, err)

@@ -322,14 +322,14 @@ func fields(s string) (words []string) {
 		word.Reset()
 		any = false
 	}
-	for _, r := range s {
+	for _, c := range []byte(s) {
 		switch {
-		case r == '"':
+		case c == '"':
 			quoted, any = !quoted, true
-		case (r == ' ' || r == '\t') && !quoted:
+		case (c == ' ' || c == '\t') && !quoted:
 			end()
 		default:
-			word.WriteRune(r)
+			word.WriteByte(c)
 			any = true
 		}
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -99,30 +100,37 @@ func (t Target) connectTimeout() time.Duration {
 	return t.ConnectTimeout
 }
 
+var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+
 // splitAddress returns "host:port" as [net.Dial] wants it, for any of the forms that Target.Address may have.
 func splitAddress(address string) (string, error) {
-	if ip, err := netip.ParseAddr(address); err == nil {
-		return net.JoinHostPort(ip.String(), "22"), nil
-	}
 	host, port := address, "22"
-	if strings.HasPrefix(address, "[") && strings.HasSuffix(address, "]") {
+	_, err := netip.ParseAddr(address)
+	switch {
+	case err == nil:
+	case strings.HasPrefix(address, "[") && strings.HasSuffix(address, "]"):
 		host = address[1 : len(address)-1]
-	} else if strings.Contains(address, ":") {
-		var err error
+	case strings.Contains(address, ":"):
 		if host, port, err = net.SplitHostPort(address); err != nil {
-			return "", fmt.Errorf("not an address")
+			return "", errors.New("not an address")
 		}
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
 		return "", fmt.Errorf("port %q is not a number from 1 to 65535", port)
 	}
-	if strings.HasPrefix(address, "[") {
-		if _, err := netip.ParseAddr(host); err != nil {
-			return "", fmt.Errorf("no IPv6 address in the brackets")
+	port = strconv.FormatUint(n, 10)
+	if ip, err := netip.ParseAddr(host); err == nil {
+		if ip.Zone() != "" && !hostPattern.MatchString(ip.Zone()) {
+			return "", errors.New("not the name of an interface after %")
 		}
+		return net.JoinHostPort(ip.String(), port), nil
 	}
-	if host == "" || strings.HasPrefix(host, "-") || strings.ContainsAny(host, " \t\r\n\x00/@,*?![]") {
-		return "", fmt.Errorf("not a host name")
+	if strings.HasPrefix(address, "[") {
+		return "", errors.New("no IPv6 address in the brackets")
+	}
+	if !hostPattern.MatchString(host) {
+		return "", errors.New("not a host name")
 	}
 	return net.JoinHostPort(strings.ToLower(host), port), nil
 }
