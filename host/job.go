@@ -89,16 +89,17 @@ func (j *job) questions() *Questions {
 	return q
 }
 
-// plan returns the changes that the resources need. It writes into the observation what the machine will be.
-func (j *job) plan(o *Observation) ([]change, error) {
+// plan returns the changes that the resources need, and the errors of those that could not be planned, by ID. It writes into the observation
+// what the machine will be.
+func (j *job) plan(o *Observation) ([]change, map[string]error) {
 	o.pending, o.prints = map[string]bool{}, j.prints
 	var out []change
-	var errs []error
+	errs := map[string]error{}
 	lastOf := map[string]int{} // index of the last change of a resource
 	for _, n := range j.nodes {
 		ops, err := n.Plan(o)
 		if err != nil {
-			errs = append(errs, j.resourceError(n, err))
+			errs[n.ID()] = j.resourceError(n, err)
 			continue
 		}
 		for _, op := range ops {
@@ -123,7 +124,16 @@ func (j *job) plan(o *Observation) ([]change, error) {
 			out = append(out, c)
 		}
 	}
-	return out, errors.Join(errs...)
+	return out, errs
+}
+
+// joined returns the errors of resources in the order of the state.
+func (j *job) joined(errs map[string]error) error {
+	var all []error
+	for _, n := range j.nodes {
+		all = append(all, errs[n.ID()])
+	}
+	return errors.Join(all...)
 }
 
 func (j *job) resourceError(r Resource, err error) error {
@@ -160,19 +170,19 @@ func (j *job) run(ctx context.Context, r *lab.Recorder) error {
 			return err
 		}
 	}
-	left, err := j.again(ctx)
+	left, faults, err := j.again(ctx)
 	if err != nil {
 		return err
 	}
 	if len(late) > 0 {
-		if err := j.applyLate(ctx, late, left, r, t); err != nil {
+		if err := j.applyLate(ctx, late, left, faults, r, t); err != nil {
 			return err
 		}
-		if left, err = j.again(ctx); err != nil {
+		if left, faults, err = j.again(ctx); err != nil {
 			return err
 		}
 	}
-	j.check(left, r, t)
+	j.check(left, faults, r, t)
 	return nil
 }
 
@@ -218,17 +228,18 @@ func (j *job) apply(ctx context.Context, changes []change, r *lab.Recorder, t *t
 }
 
 // again observes the machine and plans anew.
-func (j *job) again(ctx context.Context) ([]change, error) {
+func (j *job) again(ctx context.Context) (left []change, faults map[string]error, err error) {
 	o, err := j.m.observe(ctx, j.questions(), j.masker)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	o.late = true
-	return j.plan(o)
+	left, faults = j.plan(o)
+	return left, faults, nil
 }
 
 // applyLate makes the changes that waited for others, as they are planned now.
-func (j *job) applyLate(ctx context.Context, late []int, left []change, r *lab.Recorder, t *tally) error {
+func (j *job) applyLate(ctx context.Context, late []int, left []change, faults map[string]error, r *lab.Recorder, t *tally) error {
 	now := map[string]change{}
 	for _, c := range left {
 		now[c.id] = c
@@ -251,6 +262,9 @@ func (j *job) applyLate(ctx context.Context, late []int, left []change, r *lab.R
 		switch {
 		case blocked != "":
 			r.Skip(was.id, blocked+" was not done")
+		case faults[was.resource.ID()] != nil:
+			r.Start(was.id)
+			r.Done(was.id, faults[was.resource.ID()])
 		case !needed:
 			r.Start(was.id)
 			r.Done(was.id, nil) // what it waited for did it
@@ -269,11 +283,14 @@ func (j *job) applyLate(ctx context.Context, late []int, left []change, r *lab.R
 }
 
 // check takes back the success of changes that the machine does not show.
-func (j *job) check(left []change, r *lab.Recorder, t *tally) {
+func (j *job) check(left []change, faults map[string]error, r *lab.Recorder, t *tally) {
 	var more []string
 	planned := map[string]bool{}
 	for _, c := range j.changes {
 		planned[c.id] = true
+		if err := faults[c.resource.ID()]; err != nil && t.done[c.id] {
+			r.Done(c.id, err)
+		}
 	}
 	for _, c := range left {
 		switch {

@@ -143,9 +143,11 @@ func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.P
 	if err != nil {
 		return nil, err
 	}
-	if j.changes, err = j.plan(o); err != nil {
+	changes, faults := j.plan(o)
+	if err := j.joined(faults); err != nil {
 		return nil, err
 	}
+	j.changes = changes
 	j.boot = o.Facts.BootID
 	step := lab.Step{Name: j.step(), Run: j.run}
 	for _, c := range j.changes {

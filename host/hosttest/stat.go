@@ -109,10 +109,7 @@ func (p *Process) statFormat(format string, escapes bool, name string, st Stat, 
 			b.WriteByte('?')
 			continue
 		}
-		if flags != "" {
-			v = padStat(v, flags, verb)
-		}
-		b.WriteString(v)
+		b.WriteString(padStat(v, flags, verb))
 	}
 	return b.String()
 }

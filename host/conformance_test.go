@@ -1,0 +1,66 @@
+package host_test
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+)
+
+func pin(k ssh.PublicKey) host.HostKeys {
+	return host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(k))}}
+}
+
+// inProcess returns how a machine in this process is reached.
+func inProcess(m *hosttest.Machine) host.Target {
+	return host.Target{Name: "pi1", Address: m.Addr(), User: m.User(), Auth: host.Auth{Signers: []ssh.Signer{m.ClientKey()}}, HostKeys: pin(m.HostKey())}
+}
+
+func TestConformanceInProcess(t *testing.T) {
+	hosttest.Conformance(t, func(t *testing.T) hosttest.Subject {
+		return hosttest.Subject{Target: inProcess(hosttest.New(t, hosttest.Config{})), Cuts: 40}
+	})
+}
+
+// TestConformanceSSHD runs on OpenSSH and the tools of this machine, in a folder of the test.
+func TestConformanceSSHD(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Getuid() != 0 {
+		real.Missing(t, "Linux and root, to keep owners of files")
+	}
+	hosttest.Conformance(t, func(t *testing.T) hosttest.Subject {
+		s := real.SSHD(t)
+		dir, err := filepath.EvalSymlinks(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return hosttest.Subject{Dir: dir, Cuts: 12, Target: host.Target{
+			Name: "pi1", Address: s.Addr, User: s.User, Auth: host.Auth{Signers: []ssh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(filepath.Dir(dir), "lock"),
+		}}
+	})
+}
+
+// TestConformanceMachine runs on real Debian machines with systemd.
+func TestConformanceMachine(t *testing.T) {
+	machines := real.Machines(t, 8)
+	next := 0
+	hosttest.Conformance(t, func(t *testing.T) hosttest.Subject {
+		m := machines[next]
+		next++
+		return hosttest.Subject{Target: realTarget(m)}
+	})
+}
+
+func realTarget(m *real.Machine) host.Target {
+	return host.Target{Name: m.Name, Address: m.Addr, User: m.User, Auth: host.Auth{Signers: []ssh.Signer{m.Key}}, HostKeys: pin(m.HostKey), Boundary: boundary}
+}
+
+// boundary allows the test's own machines.
+var boundary = &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("127.0.0.0/8")}}
