@@ -1,0 +1,157 @@
+package pgprov
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
+)
+
+// DropSpec says what is to be dropped.
+type DropSpec struct {
+	Instances []lab.Instance // whose databases and owner roles go
+	Dump      *Dump          // makes a dump of each database first; nil makes none
+}
+
+// Drop returns a plan that drops the databases of instances, a dump first when one is asked for, and then their owner roles, after giving what
+// these own in any other database to the owner of that. It is the only way to lose data here: each database is a change with
+// [lab.RiskDataLoss], which Apply does not make without its confirmation. It refuses ([lab.ErrRefused]) while anybody is connected to one of
+// the databases, or connected anywhere as a user of one of the roles. A drop that was cut off is continued by the next.
+func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
+	ps := s.problems()
+	var sc scope
+	for n, i := range spec.Instances {
+		if slices.Contains(reserved, i.Database()) || i.Database() == s.database() || i.OwnerRole() == s.user() {
+			ps.Add(fmt.Sprintf("instances[%d]", n), "%s cannot be dropped", i)
+		}
+		sc.databases = append(sc.databases, i.Database())
+		sc.roles = append(sc.roles, i.OwnerRole())
+	}
+	if err := lab.CheckInstances(spec.Instances); err != nil {
+		ps.Add("instances", "%v", err)
+	}
+	ps = append(ps, spec.Dump.problems()...)
+	if err := ps.Err(); err != nil {
+		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
+	}
+	c := s.client()
+	conn, err := c.connect(ctx, s.database())
+	if err != nil {
+		return nil, err
+	}
+	defer conn.close()
+	f, err := conn.readServer(ctx, sc)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(f, true); err != nil {
+		return nil, err
+	}
+	var steps []lab.Step
+	for _, i := range spec.Instances {
+		if err := conn.idle(ctx, i); err != nil {
+			return nil, err
+		}
+		d, exists := f.databases[i.Database()]
+		r, hasRole := f.roles[i.OwnerRole()]
+		if hasRole && (r.Superuser || r.Login) {
+			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: r.Name, Hint: "look at what it is used for", Err: fmt.Errorf("%w: it is no owner role: it logs in, or is a superuser", lab.ErrRefused)}
+		}
+		if exists && d.Owner != i.OwnerRole() {
+			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: d.Name, Hint: "look at whose it is", Err: fmt.Errorf("%w: it belongs to %q, not to %q", lab.ErrRefused, d.Owner, i.OwnerRole())}
+		}
+		cs := dropChanges(i, exists, hasRole, spec.Dump)
+		if len(cs) > 0 {
+			steps = append(steps, lab.Step{Name: stepOf(i), Changes: cs, Run: func(ctx context.Context, r *lab.Recorder) error { return c.drop(ctx, r, i, cs, spec.Dump) }})
+		}
+	}
+	return lab.NewPlan(steps...)
+}
+
+func dropChanges(i lab.Instance, database, role bool, dump *Dump) (cs []lab.Change) {
+	step := stepOf(i)
+	after := func() []string {
+		if len(cs) == 0 {
+			return nil
+		}
+		return []string{cs[len(cs)-1].ID}
+	}
+	if database && dump != nil {
+		cs = append(cs, lab.Change{ID: step + "/dump:" + i.Database(), Action: lab.Run, Cause: "before it is dropped, into " + dump.Dir})
+	}
+	if database {
+		cs = append(cs, lab.Change{ID: step + "/database:" + i.Database(), Action: lab.Delete, Cause: "asked for", After: after(), Risk: lab.RiskDataLoss})
+	}
+	if role {
+		cs = append(cs, lab.Change{ID: step + "/role:" + i.OwnerRole(), Action: lab.Delete, Cause: "asked for", After: after()})
+	}
+	return cs
+}
+
+// idle refuses when somebody uses the instance.
+func (s *session) idle(ctx context.Context, i lab.Instance) error {
+	answers, err := s.ask(ctx, question{catalog.SessionsQuery, [][]string{{i.Database()}, {i.OwnerRole()}}})
+	if err != nil {
+		return err
+	}
+	sessions, err := rows[catalog.Session](answers[0])
+	if err != nil || len(sessions) == 0 {
+		return err
+	}
+	var who []string
+	for _, o := range sessions {
+		who = append(who, fmt.Sprintf("%d of %q at %q (%s)", o.Count, o.User, o.Database, or(o.Application, "unnamed")))
+	}
+	return &lab.Error{Op: "plan drop", Target: s.client.server.target(), Path: i.Database(), Hint: "stop the app and its pooler",
+		Err: fmt.Errorf("%w: sessions are open: %s", lab.ErrRefused, strings.Join(who, ", "))}
+}
+
+func (c *client) drop(ctx context.Context, r *lab.Recorder, i lab.Instance, planned []lab.Change, dump *Dump) error {
+	s, err := c.connect(ctx, c.server.database())
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.lock(ctx, r, i.Database(), "pg_advisory_lock"); err != nil {
+		return err
+	}
+	f, err := s.readServer(ctx, scope{databases: []string{i.Database()}, roles: []string{i.OwnerRole()}})
+	if err != nil {
+		return err
+	}
+	if err := c.check(f, true); err != nil {
+		return err
+	}
+	if err := s.idle(ctx, i); err != nil {
+		return err
+	}
+	d, exists := f.databases[i.Database()]
+	if exists && d.Owner != i.OwnerRole() {
+		return &lab.Error{Op: "drop", Target: stepOf(i), Err: fmt.Errorf("%w: the database has another owner by now: %q", lab.ErrDrift, d.Owner)}
+	}
+	for _, change := range planned {
+		r.Start(change.ID)
+		var err error
+		switch {
+		case change.Action == lab.Run:
+			if exists {
+				_, err = dump.database(ctx, c, i.Database())
+			}
+		case change.ID == stepOf(i)+"/database:"+i.Database():
+			err = s.exec(ctx, "DROP DATABASE IF EXISTS "+ident(i.Database()))
+		default:
+			err = s.dropRole(ctx, i.OwnerRole())
+		}
+		r.Done(change.ID, err)
+		if err != nil {
+			for _, o := range planned {
+				r.Skip(o.ID, change.ID+" failed")
+			}
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,355 @@
+// Package catalog holds the questions that pgprov asks a PostgreSQL server and the rows that answer them. Package pgtest answers the same
+// questions, by the same texts.
+//
+// They are asked in every database of a server over a connection of its own, whose caches are empty, so they are written to be planned cheaply:
+// raw columns, no joins beyond the grants, no casts that output does as well. Every name is qualified and the session's search_path holds pg_catalog alone, so that no object of a database's owner is in the way.
+package catalog
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Server answers [ServerQuery].
+type Server struct {
+	Version        int    // server_version_num: 170010
+	Identity       string // the system identifier, made by initdb
+	InRecovery     bool   // a standby
+	User           string // who is logged in
+	Superuser      bool   // whether that is a superuser
+	MaxConnections int
+	Reserved       int // of these, for superusers and for pg_use_reserved_connections
+	Connections    int // of clients, this one included
+}
+
+// ServerQuery asks who and what the server is.
+const ServerQuery = `SELECT pg_catalog.current_setting('server_version_num'), c.system_identifier, pg_catalog.pg_is_in_recovery(), r.rolname, r.rolsuper,
+  pg_catalog.current_setting('max_connections'),
+  pg_catalog.current_setting('superuser_reserved_connections')::int + COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::int,
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.backend_type = 'client backend')
+FROM pg_catalog.pg_control_system() c, pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER`
+
+// Role answers [RolesQuery].
+type Role struct {
+	Name            string
+	Superuser       bool
+	Inherit         bool
+	CreateRole      bool
+	CreateDB        bool
+	Login           bool
+	Replication     bool
+	BypassRLS       bool
+	ConnectionLimit int    // -1 is none
+	ValidUntil      string // empty: for ever
+	HasPassword     bool
+	Verifier        string // what is stored of the password; of the roles that it was asked for only
+}
+
+// RolesQuery asks for the roles named in $1, and for the verifiers of those in $2.
+const RolesQuery = `SELECT r.rolname, r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin, r.rolreplication, r.rolbypassrls, r.rolconnlimit,
+  CASE WHEN r.rolvaliduntil < 'infinity' THEN r.rolvaliduntil::text ELSE '' END, r.rolpassword IS NOT NULL,
+  CASE WHEN r.rolname = ANY ($2::text[]) THEN COALESCE(r.rolpassword, '') ELSE '' END
+FROM pg_catalog.pg_authid r WHERE r.rolname = ANY ($1::text[]) OR r.rolname = ANY ($2::text[])`
+
+// Superuser answers [SuperusersQuery].
+type Superuser struct {
+	Name      string
+	Bootstrap bool // the one that initdb made, who is the grantor of what superusers grant
+}
+
+// SuperusersQuery asks for the superusers.
+const SuperusersQuery = `SELECT r.rolname, r.oid = 10 FROM pg_catalog.pg_authid r WHERE r.rolsuper`
+
+// Membership answers [MembershipsQuery].
+type Membership struct {
+	Role    string
+	Member  string
+	Grantor string
+	Admin   bool
+	Inherit bool // false before PostgreSQL 16, where the member's attribute decides
+	Set     bool // true before PostgreSQL 16
+}
+
+// MembershipsQuery asks for the memberships of the roles named in $1 in those named in $2, in predefined roles and in superusers, and for
+// every membership of the roles named in $3.
+func MembershipsQuery(version int) string {
+	options := "m.inherit_option, m.set_option"
+	if version < 160000 {
+		options = "false, true"
+	}
+	return `SELECT r.rolname, u.rolname, COALESCE(g.rolname, ''), m.admin_option, ` + options + `
+FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid r ON r.oid = m.roleid JOIN pg_catalog.pg_authid u ON u.oid = m.member
+  LEFT JOIN pg_catalog.pg_authid g ON g.oid = m.grantor
+WHERE u.rolname = ANY ($1::text[]) AND (r.rolname = ANY ($2::text[]) OR r.rolname LIKE 'pg\_%' OR r.rolsuper) OR u.rolname = ANY ($3::text[])`
+}
+
+// Database answers [DatabasesQuery].
+type Database struct {
+	Name             string
+	Owner            string
+	Encoding         string
+	Collate          string
+	CType            string
+	Provider         string // c: libc, i: ICU, b: built in
+	Locale           string // of ICU or built in; empty with libc
+	AllowConnections bool
+	Template         bool
+	ConnectionLimit  int // -1 is none, -2 is a database whose DROP was cut off
+}
+
+// DatabasesQuery asks for the databases named in $1.
+func DatabasesQuery(version int) string {
+	locale := "d.datlocale"
+	if version < 170000 {
+		locale = "d.daticulocale"
+	}
+	return `SELECT d.datname, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, d.datlocprovider,
+  COALESCE(` + locale + `, ''), d.datallowconn, d.datistemplate, d.datconnlimit
+FROM pg_catalog.pg_database d WHERE d.datname = ANY ($1::text[])`
+}
+
+// DatabaseGrant answers [DatabaseGrantsQuery].
+type DatabaseGrant struct {
+	Database string
+	Grant
+}
+
+// Grant is one privilege that somebody has: one row of aclexplode.
+type Grant struct {
+	Grantee   Ident // empty: PUBLIC
+	Grantor   Ident
+	Privilege string // CONNECT, EXECUTE, ...; empty when the object's list of grants is empty
+	Grantable bool
+}
+
+const grantColumns = `a.grantee::regrole, a.grantor::regrole, a.privilege_type, a.is_grantable`
+
+// DatabaseGrantsQuery asks for the grants on the databases named in $1. A database nobody changed the grants of has the default ones.
+const DatabaseGrantsQuery = `SELECT d.datname, ` + grantColumns + `
+FROM pg_catalog.pg_database d, pg_catalog.aclexplode(COALESCE(d.datacl, pg_catalog.acldefault('d', d.datdba))) a WHERE d.datname = ANY ($1::text[])`
+
+// Name answers queries for names.
+type Name struct{ Name string }
+
+// AvailableExtensionsQuery asks which of the extensions named in $1 the server has files of.
+const AvailableExtensionsQuery = `SELECT e.name FROM pg_catalog.pg_available_extensions e WHERE e.name = ANY ($1::text[])`
+
+// Place answers [PlaceQuery].
+type Place struct {
+	Identity string
+	Database string
+}
+
+// PlaceQuery asks where the connection ended up.
+const PlaceQuery = `SELECT c.system_identifier, pg_catalog.current_database() FROM pg_catalog.pg_control_system() c`
+
+// SchemaGrant answers [SchemaQuery]: no row when the schema is missing.
+type SchemaGrant struct {
+	Owner Ident
+	Grant
+}
+
+// SchemaQuery asks for the schema pgbouncer: its owner and its grants.
+const SchemaQuery = `SELECT n.nspowner::regrole, ` + grantColumns + `
+FROM pg_catalog.pg_namespace n LEFT JOIN LATERAL pg_catalog.aclexplode(COALESCE(n.nspacl, pg_catalog.acldefault('n', n.nspowner))) a ON true WHERE n.nspname = 'pgbouncer'`
+
+// FunctionGrant answers [FunctionsQuery].
+type FunctionGrant struct {
+	Identity   string // quoted, qualified, with the types of its arguments: what DROP ROUTINE takes
+	Schema     Ident
+	Arguments  string // the types' OIDs: "25" is (text)
+	Kind       string // f: function, p: procedure, a: aggregate, w: window function
+	Owner      Ident
+	Language   string // the language's OID: "14" is SQL
+	Volatility string // i: immutable, s: stable, v: volatile
+	Parallel   string // s: safe, r: restricted, u: unsafe
+	Strict     bool
+	Definer    bool
+	Leakproof  bool
+	ReturnsSet bool
+	Result     string // OID of the type: "2249" is record
+	Names      string // of arguments, as an array
+	Modes      string // of arguments, as an array
+	Types      string // of all arguments, as an array of OIDs
+	Config     string // as an array
+	Source     string
+	Standard   bool   // has a body in standard SQL
+	Support    string // the planner's support function; "-" is none
+	Grant
+}
+
+// FunctionsQuery asks for everything that is called user_lookup.
+const FunctionsQuery = `SELECT p.oid::regprocedure, p.pronamespace::regnamespace, p.proargtypes, p.prokind, p.proowner::regrole, p.prolang, p.provolatile, p.proparallel,
+  p.proisstrict, p.prosecdef, p.proleakproof, p.proretset, p.prorettype, p.proargnames, p.proargmodes, p.proallargtypes, p.proconfig, p.prosrc,
+  p.prosqlbody IS NOT NULL, p.prosupport, ` + grantColumns + `
+FROM pg_catalog.pg_proc p LEFT JOIN LATERAL pg_catalog.aclexplode(COALESCE(p.proacl, pg_catalog.acldefault('f', p.proowner))) a ON true WHERE p.proname = 'user_lookup'`
+
+// ExtensionsQuery asks for the extensions of the database.
+const ExtensionsQuery = `SELECT e.extname FROM pg_catalog.pg_extension e`
+
+// Ident is a name that a column of a reg type holds: quoted where it must be, "-" for none.
+type Ident string
+
+func unquote(s string) string {
+	if s == "-" {
+		return ""
+	}
+	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
+		return strings.ReplaceAll(s[1:len(s)-1], `""`, `"`)
+	}
+	return s
+}
+
+var plain = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+
+func quote(s string) string {
+	switch {
+	case s == "":
+		return "-"
+	case plain.MatchString(s):
+		return s
+	}
+	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
+}
+
+// Decode reads one row, in text format, into the struct that v points to: its fields in order, embedded structs flattened. Null is the zero value.
+func Decode(row [][]byte, v any) error {
+	fields := flatten(reflect.ValueOf(v).Elem(), nil)
+	if len(fields) != len(row) {
+		return fmt.Errorf("a row of %d columns for %T", len(row), v)
+	}
+	for i, f := range fields {
+		text := string(row[i])
+		switch f.Kind() {
+		case reflect.String:
+			if f.Type() == reflect.TypeFor[Ident]() {
+				text = unquote(text)
+			}
+			f.SetString(text)
+		case reflect.Int:
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return fmt.Errorf("column %d of %T: %w", i+1, v, err)
+			}
+			f.SetInt(int64(n))
+		case reflect.Bool:
+			f.SetBool(text == "t")
+		default:
+			return fmt.Errorf("%T has a %s", v, f.Kind())
+		}
+	}
+	return nil
+}
+
+// Encode is the reverse of [Decode].
+func Encode(v any) [][]byte {
+	var row [][]byte
+	for _, f := range flatten(reflect.ValueOf(v), nil) {
+		text := fmt.Sprint(f.Interface())
+		switch {
+		case f.Kind() == reflect.Bool:
+			text = text[:1]
+		case f.Type() == reflect.TypeFor[Ident]():
+			text = quote(text)
+		}
+		row = append(row, []byte(text))
+	}
+	return row
+}
+
+func flatten(v reflect.Value, fields []reflect.Value) []reflect.Value {
+	for i := range v.NumField() {
+		if f := v.Field(i); f.Kind() == reflect.Struct {
+			fields = flatten(f, fields)
+		} else {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+// Expired answers [ExpiredQuery].
+type Expired struct {
+	Name       string
+	ValidUntil string
+	Sessions   int
+}
+
+// ExpiredQuery asks for the roles that log in, have no power of their own, whose names begin with $1[1], and which expired more than $2[1] seconds
+// ago.
+const ExpiredQuery = `SELECT r.rolname, r.rolvaliduntil, (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid)
+FROM pg_catalog.pg_authid r
+WHERE pg_catalog.starts_with(r.rolname, ($1::text[])[1]) AND r.rolcanlogin AND NOT (r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls)
+  AND r.rolvaliduntil < pg_catalog.now() - pg_catalog.make_interval(secs => ($2::text[])[1]::float8)
+ORDER BY r.rolname`
+
+// Holding answers [HoldingsQuery].
+type Holding struct {
+	Role     string
+	Database string // empty: it is no database's, as a grant on a database is not
+	Owner    string // of the database
+}
+
+// HoldingsQuery asks where the roles named in $1 own something or were granted something.
+const HoldingsQuery = `SELECT DISTINCT r.rolname, d.datname, pg_catalog.pg_get_userbyid(d.datdba)
+FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_authid r ON r.oid = s.refobjid LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid
+WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND s.classid <> 'pg_catalog.pg_auth_members'::regclass AND r.rolname = ANY ($1::text[])`
+
+// Session answers [SessionsQuery].
+type Session struct {
+	Database    string
+	User        string
+	Application string
+	Count       int
+}
+
+// SessionsQuery asks who is connected to the databases named in $1, or anywhere as a user of the roles named in $2. This session does not
+// count, nor do those who are members to administer the role.
+const SessionsQuery = `SELECT a.datname, a.usename, a.application_name, pg_catalog.count(*)
+FROM pg_catalog.pg_stat_activity a
+WHERE a.pid <> pg_catalog.pg_backend_pid() AND (a.datname = ANY ($1::text[]) OR EXISTS (
+  SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid r ON r.oid = m.roleid JOIN pg_catalog.pg_authid u ON u.oid = m.member
+  WHERE m.member = a.usesysid AND r.rolname = ANY ($2::text[]) AND NOT (u.rolcreaterole OR u.rolsuper)))
+GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`
+
+// Tenant answers [TenantQuery]: whom a reset works as, and where.
+type Tenant struct {
+	Identity  string
+	Database  string
+	Owner     string // of the database
+	User      string
+	Powerful  bool // superuser, or makes roles or databases, or replicates, or bypasses row security
+	Member    bool // of the role named in $1[1]
+	Others    int  // other databases whose owner's rights the user has or can take
+	Tables    int  // of the owner
+	Sessions  int  // of members of the role in this database, those of this very program aside
+	Available bool // there is such a role
+}
+
+// TenantQuery asks what a user is to the role named in $1[1], without needing a superuser.
+const TenantQuery = `SELECT c.system_identifier, d.datname, pg_catalog.pg_get_userbyid(d.datdba), u.rolname,
+  u.rolsuper OR u.rolcreaterole OR u.rolcreatedb OR u.rolreplication OR u.rolbypassrls, COALESCE(pg_catalog.pg_has_role(u.oid, o.oid, 'MEMBER'), false),
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_database x WHERE x.oid <> d.oid AND pg_catalog.pg_has_role(u.oid, x.datdba, 'MEMBER')),
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class t WHERE t.relowner = o.oid AND t.relkind IN ('r', 'p')),
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid AND a.pid <> pg_catalog.pg_backend_pid() AND pg_catalog.pg_has_role(a.usesysid, o.oid, 'MEMBER')
+    AND NOT (a.usesysid = u.oid AND a.application_name = pg_catalog.current_setting('application_name'))
+    AND NOT (SELECT r.rolsuper OR r.rolcreaterole FROM pg_catalog.pg_roles r WHERE r.oid = a.usesysid)),
+  o.oid IS NOT NULL
+FROM pg_catalog.pg_control_system() c, pg_catalog.pg_roles u LEFT JOIN pg_catalog.pg_roles o ON o.rolname = ($1::text[])[1], pg_catalog.pg_database d
+WHERE u.rolname = SESSION_USER AND d.datname = pg_catalog.current_database()`
+
+// Table answers [TablesQuery].
+type Table struct {
+	Schema string
+	Name   string
+	Owner  string
+}
+
+// TablesQuery asks for the tables of the database that are not the server's own.
+const TablesQuery = `SELECT n.nspname, t.relname, pg_catalog.pg_get_userbyid(t.relowner)
+FROM pg_catalog.pg_class t JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+WHERE t.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT pg_catalog.starts_with(n.nspname::text, 'pg_toast') AND NOT pg_catalog.starts_with(n.nspname::text, 'pg_temp')
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_class'::regclass AND x.objid = t.oid AND x.deptype = 'e')`

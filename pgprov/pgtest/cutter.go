@@ -1,0 +1,97 @@
+package pgtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"sync"
+)
+
+// Cutter is a dialer that cuts a connection at a chosen request, whatever server is at the other end. The zero Cutter cuts nothing.
+type Cutter struct {
+	Dial func(ctx context.Context, network, address string) (net.Conn, error) // nil means a plain dialer
+
+	mu        sync.Mutex
+	armed     bool
+	countdown int
+	how       Failure
+	fired     bool
+}
+
+// Arm cuts at the n-th request from now on, once: 1 is the next. [LoseBefore] cuts before the request is sent, [LoseAfter] when the server has
+// answered it, and keeps the answer.
+func (c *Cutter) Arm(n int, how Failure) {
+	c.mu.Lock()
+	c.armed, c.countdown, c.how, c.fired = true, n, how, false
+	c.mu.Unlock()
+}
+
+// Fired reports whether it has cut since it was armed.
+func (c *Cutter) Fired() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fired
+}
+
+// DialContext dials, for pgprov.Server.Dial.
+func (c *Cutter) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	dial := c.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	conn, err := dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &cutConn{conn, c}, nil
+}
+
+// due counts a request and says whether it is the one.
+func (c *Cutter) due() (Failure, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.armed {
+		return 0, false
+	}
+	if c.countdown--; c.countdown > 0 {
+		return 0, false
+	}
+	c.armed, c.fired = false, true
+	return c.how, true
+}
+
+type cutConn struct {
+	net.Conn
+	cutter *Cutter
+}
+
+var errCut = errors.New("pgtest: the connection was cut")
+
+func (c *cutConn) Write(b []byte) (int, error) {
+	if len(b) == 0 || b[0] != 'Q' && b[0] != 'P' { // a simple query, or the first message of an extended one
+		return c.Conn.Write(b)
+	}
+	how, due := c.cutter.due()
+	if !due {
+		return c.Conn.Write(b)
+	}
+	defer c.Conn.Close()
+	if how == LoseBefore {
+		return 0, errCut
+	}
+	if _, err := c.Conn.Write(b); err != nil {
+		return 0, err
+	}
+	ready := []byte{'Z', 0, 0, 0, 5}
+	var answer []byte
+	for len(answer) < 6 || !bytes.Equal(answer[len(answer)-6:len(answer)-1], ready) {
+		chunk := make([]byte, 4096)
+		n, err := c.Conn.Read(chunk)
+		if err != nil {
+			break
+		}
+		answer = append(answer, chunk[:n]...)
+	}
+	return 0, errCut
+}

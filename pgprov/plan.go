@@ -1,0 +1,184 @@
+package pgprov
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Plan reads the server and returns what must be done so that it holds what spec says. It writes nothing. It reads the cluster over one
+// connection, in one round trip, then each database that exists over one of its own, in one round trip, no more than [Server.MaxConns] at once.
+//
+// What cannot be repaired, such as a database in another encoding, is an error; all such are returned at once. The errors wrap [lab.ErrInvalid]
+// (the spec or the server's fields), [lab.ErrUnreachable], [lab.ErrUnauthorized] (login, or no superuser), [lab.ErrRefused] (the identity, or
+// PostgreSQL 15), [lab.ErrBlocked] (a standby, no connection left) and [lab.ErrConflict].
+//
+// Apply may be called from several copies of the tool at once. It does what was planned and nothing else: under the lock of each database it
+// looks again, leaves out what has been done meanwhile, and notes what has drifted since and is not in the plan.
+func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
+	p, err := s.provision(spec)
+	if err != nil {
+		return nil, err
+	}
+	f, err := p.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.plan(f)
+}
+
+// provisioning is one plan and its apply.
+type provisioning struct {
+	*client
+	spec Spec
+}
+
+func (s *Server) provision(spec Spec) (*provisioning, error) {
+	ps := append(s.problems(), spec.problems()...)
+	for _, shared := range []string{spec.editor(), spec.pooler()} {
+		if shared == s.user() {
+			ps.Add("user", "%q is a shared role, which this would make no superuser", shared)
+		}
+	}
+	for n, i := range spec.Instances {
+		if i.Database() == s.database() {
+			ps.Add(fmt.Sprintf("instances[%d]", n), "its database %q is the one to connect to first", i.Database())
+		}
+		if i.OwnerRole() == s.user() {
+			ps.Add(fmt.Sprintf("instances[%d]", n), "its owner role %q is who logs in", i.OwnerRole())
+		}
+	}
+	if err := ps.Err(); err != nil {
+		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
+	}
+	return &provisioning{client: s.client(), spec: spec}, nil
+}
+
+// read reads everything.
+func (p *provisioning) read(ctx context.Context) (*facts, error) {
+	f, err := p.readCluster(ctx)
+	if err != nil {
+		return nil, err
+	}
+	type answer struct {
+		database string
+		in       *inside
+		err      error
+	}
+	answers := make([]answer, len(p.spec.Instances))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(cap(p.slots), len(answers)) {
+		wg.Go(func() {
+			for n := range next {
+				i := p.spec.Instances[n]
+				in, err := p.readDatabase(ctx, i, f.server.Identity)
+				answers[n] = answer{i.Database(), in, err}
+				if err != nil && errors.Is(err, lab.ErrUnreachable) {
+					cancel(err) // the others would wait for the same
+				}
+			}
+		})
+	}
+	for n, i := range p.spec.Instances {
+		if d, ok := f.databases[i.Database()]; ok && d.AllowConnections && d.ConnectionLimit != -2 {
+			next <- n
+		}
+	}
+	close(next)
+	wg.Wait()
+	var errs []error
+	for _, a := range answers {
+		if a.err != nil {
+			if lost := context.Cause(ctx); lost != nil && errors.Is(a.err, lost) && len(errs) > 0 {
+				continue // said already
+			}
+			errs = append(errs, a.err)
+		}
+		f.inside[a.database] = a.in
+	}
+	return f, errors.Join(errs...)
+}
+
+func (p *provisioning) readCluster(ctx context.Context) (*facts, error) {
+	s, err := p.connect(ctx, p.server.database())
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	f, err := s.readServer(ctx, p.spec.scope())
+	if err != nil {
+		return nil, err
+	}
+	if err := p.check(f, p.spec.AllowPG15); err != nil {
+		return nil, err
+	}
+	p.limit(catalogServer(f.server).room() + 1)
+	return f, nil
+}
+
+func (p *provisioning) readDatabase(ctx context.Context, i Instance, identity string) (*inside, error) {
+	s, err := p.connect(ctx, i.Database())
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	return s.readInside(ctx, identity, len(i.Extensions) > 0)
+}
+
+// plan is the pure part: from what was read to what must be done.
+func (p *provisioning) plan(f *facts) (*lab.Plan, error) {
+	var errs []error
+	var steps []lab.Step
+	shared, err := p.spec.diffShared(f)
+	errs = append(errs, err)
+	var after []string
+	if len(shared) > 0 {
+		steps = append(steps, lab.Step{Name: stepShared, Changes: changes(shared), Run: func(ctx context.Context, r *lab.Recorder) error {
+			return p.applyShared(ctx, r, changes(shared))
+		}})
+		after = []string{stepShared}
+	}
+	for _, i := range p.spec.Instances {
+		in := f.inside[i.Database()]
+		ws, err := p.spec.diffInstance(i, f, in)
+		errs = append(errs, err)
+		if in != nil {
+			p.warn(i, f, in)
+		}
+		if len(ws) == 0 {
+			continue
+		}
+		planned := changes(ws)
+		steps = append(steps, lab.Step{Name: stepOf(i.Instance), After: after, Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
+			return p.applyInstance(ctx, r, i, planned)
+		}})
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return lab.NewPlan(steps...)
+}
+
+// warn tells of an old function that is left where it is.
+func (p *provisioning) warn(i Instance, f *facts, in *inside) {
+	for _, fn := range in.functions {
+		if _, superuser := f.superusers[fn.owner]; fn.Identity == oldFunction && superuser && !p.spec.DropOldLookup {
+			p.server.log().Warn("the old user_lookup is still there: the app can replace it, and it may let expired users in; let PgBouncer ask "+lookupFunction+", then drop it with DropOldLookup",
+				"database", i.Database(), "function", fn.Identity)
+		}
+	}
+}
+
+func changes(ws []work) []lab.Change {
+	cs := make([]lab.Change, len(ws))
+	for n, w := range ws {
+		cs[n] = w.Change
+	}
+	return cs
+}

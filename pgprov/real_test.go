@@ -1,0 +1,90 @@
+package pgprov_test
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/pgtest"
+)
+
+// majors are the versions that everything holds on.
+var majors = []int{15, 16, 17, 18}
+
+func TestFake(t *testing.T) {
+	for _, major := range majors {
+		t.Run(strconv.Itoa(major), func(t *testing.T) {
+			f := pgtest.New(t, pgtest.Config{Major: major})
+			pgtest.Conformance(t, pgtest.Target{
+				Server: f.Target(), Major: major, Extension: "citext",
+				Log:    func() string { return strings.Join(f.Log(), "\n") },
+				Writes: func(testing.TB) int64 { return int64(f.Stats().Writes) },
+			})
+		})
+	}
+}
+
+func TestReal(t *testing.T) {
+	for _, major := range majors {
+		t.Run(strconv.Itoa(major), func(t *testing.T) {
+			pg := startReal(t, real.PGOptions{Major: major})
+			pgtest.Conformance(t, pgtest.Target{
+				Server: target(pg), Major: major, Extension: "citext", Log: pg.Log,
+				Writes: func(tb testing.TB) int64 { return transactions(tb, pg) },
+			})
+		})
+	}
+}
+
+// startReal starts a server that logs every statement and writes nothing by itself.
+func startReal(t *testing.T, o real.PGOptions) *real.PG {
+	t.Helper()
+	settings := map[string]string{"log_statement": "all", "log_parameter_max_length": "-1", "autovacuum": "off"}
+	for k, v := range o.Settings {
+		settings[k] = v
+	}
+	o.Settings, o.Fetch = settings, true
+	pg, err := real.StartPostgres(t.Context(), o) // PostgresWith shows the log when a test fails: here it holds every statement
+	if errors.Is(err, real.ErrNoPostgres) {
+		real.Missing(t, err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := pg.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return pg
+}
+
+func target(pg *real.PG) pgprov.Server {
+	return pgprov.Server{Host: pg.Host, Port: pg.Port, User: pg.Superuser, Password: lab.NewSecret(pg.Password)}
+}
+
+// transactions is the next transaction ID: a transaction gets one when it first writes.
+func transactions(tb testing.TB, pg *real.PG) int64 {
+	tb.Helper()
+	c, err := pgconn.Connect(tb.Context(), pg.DSN("postgres"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer c.Close(tb.Context())
+	r := c.ExecParams(tb.Context(), "SELECT pg_snapshot_xmax(pg_current_snapshot())", nil, nil, nil, nil).Read()
+	if r.Err != nil {
+		tb.Fatal(r.Err)
+	}
+	var n int64
+	if _, err := fmt.Sscan(string(r.Rows[0][0]), &n); err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}

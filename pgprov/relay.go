@@ -1,0 +1,160 @@
+package pgprov
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// relay lets PostgreSQL's own programs reach the server through our dialer and our login: they are given a socket in a private folder, and no
+// password at all.
+type relay struct {
+	client   *client
+	database string
+	params   map[string]string
+	prelude  string // run on every connection before it is handed over; empty: nothing
+
+	dir      string
+	listener net.Listener
+	done     sync.WaitGroup
+	mu       sync.Mutex
+	err      error // of the first connection that could not be made
+}
+
+const relayPort = "5432"
+
+// relay begins to listen. It must be closed.
+func (c *client) relay(ctx context.Context, database string, params map[string]string, prelude string) (*relay, error) {
+	dir, err := os.MkdirTemp("", "pgprov-") // mode 0700: nobody else gets at the socket
+	if err != nil {
+		return nil, err
+	}
+	r := &relay{client: c, database: database, params: params, prelude: prelude, dir: dir}
+	if r.listener, err = net.Listen("unix", filepath.Join(dir, ".s.PGSQL."+relayPort)); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	r.done.Go(func() {
+		for {
+			local, err := r.listener.Accept()
+			if err != nil {
+				return
+			}
+			r.done.Go(func() {
+				defer local.Close()
+				if err := r.serve(ctx, local); err != nil {
+					r.mu.Lock()
+					r.err = errors.Join(r.err, err)
+					r.mu.Unlock()
+				}
+			})
+		}
+	})
+	return r, nil
+}
+
+// environment is that of a program that uses the relay: nothing of ours, and nothing ambient.
+func (r *relay) environment() []string {
+	return []string{"PGHOST=" + r.dir, "PGPORT=" + relayPort, "PGUSER=" + r.client.server.user(), "PGDATABASE=" + r.database, "PGSSLMODE=disable", "PGGSSENCMODE=disable",
+		"PGPASSFILE=/dev/null", "PGSERVICEFILE=/dev/null", "PGSYSCONFDIR=/nonexistent", "PGAPPNAME=pgprov", "HOME=/nonexistent", "LC_ALL=C", "PATH=/usr/bin:/bin"}
+}
+
+// close ends what is still connected, and returns why a connection could not be made.
+func (r *relay) close() error {
+	r.listener.Close()
+	r.done.Wait()
+	return errors.Join(r.err, os.RemoveAll(r.dir))
+}
+
+func (r *relay) serve(ctx context.Context, local net.Conn) error {
+	stop := context.AfterFunc(ctx, func() { local.Close() })
+	defer stop()
+	if err := awaitStartup(local); err != nil {
+		return nil // it came only to cancel, or went away
+	}
+	h, err := r.client.logIn(ctx, r.database, r.params)
+	if err != nil {
+		return err
+	}
+	defer h.Conn.Close()
+	status := h.TxStatus
+	if r.prelude != "" {
+		f := pgproto3.NewFrontend(h.Conn, h.Conn)
+		f.Send(&pgproto3.Query{String: r.prelude})
+		if err := f.Flush(); err != nil {
+			return err
+		}
+		for ready := false; !ready; {
+			m, err := f.Receive()
+			if err != nil {
+				return err
+			}
+			switch m := m.(type) {
+			case *pgproto3.ErrorResponse:
+				return r.client.fail(ctx, "prepare", r.database, pgconn.ErrorResponseToPgError(m))
+			case *pgproto3.ReadyForQuery:
+				status, ready = m.TxStatus, true
+			}
+		}
+	}
+	b := pgproto3.NewBackend(local, local)
+	b.Send(&pgproto3.AuthenticationOk{})
+	for name, value := range h.ParameterStatuses {
+		b.Send(&pgproto3.ParameterStatus{Name: name, Value: value})
+	}
+	b.Send(&pgproto3.BackendKeyData{ProcessID: h.PID, SecretKey: h.SecretKey})
+	b.Send(&pgproto3.ReadyForQuery{TxStatus: status})
+	if err := b.Flush(); err != nil {
+		return err
+	}
+	up := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(h.Conn, local)
+		h.Conn.Close()
+		close(up)
+	}()
+	_, _ = io.Copy(local, h.Conn)
+	local.Close()
+	<-up
+	return nil
+}
+
+const (
+	gssRequestCode = 80877104
+	cancelCode     = 80877102
+	maxStartup     = 10000 // bytes, as in PostgreSQL
+)
+
+// awaitStartup reads a client's startup packet. What it asks for is settled already.
+func awaitStartup(local net.Conn) error {
+	for {
+		head := make([]byte, 8)
+		if _, err := io.ReadFull(local, head); err != nil {
+			return err
+		}
+		length, code := binary.BigEndian.Uint32(head), binary.BigEndian.Uint32(head[4:])
+		if length < 8 || length > maxStartup {
+			return errors.New("malformed startup packet")
+		}
+		if _, err := io.CopyN(io.Discard, local, int64(length-8)); err != nil {
+			return err
+		}
+		switch code {
+		case sslRequestCode, gssRequestCode:
+			if _, err := local.Write([]byte("N")); err != nil {
+				return err
+			}
+		case cancelCode:
+			return errors.New("a cancel request")
+		default:
+			return nil
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package pgprov
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Spec is what a server must hold: the roles that all apps share, and the instances. What it does not name is not touched.
+type Spec struct {
+	// Editor is whom Vault logs in as to make and drop the short-lived users of the apps. An empty name means credentials_editor.
+	Editor Login
+
+	// EditorEndsSessions lets the editor end sessions, which dropping a user does not do: it is then granted pg_signal_backend.
+	EditorEndsSessions bool
+
+	// Pooler is whom PgBouncer logs in as to look up the users. An empty name means pgbouncer_auth.
+	Pooler Login
+
+	Instances []Instance // empty: the shared roles only
+
+	// LookupMembersOnly makes user_lookup() know only the members of its database's owner role, so that a user of one app cannot even be asked
+	// for in the database of another.
+	LookupMembersOnly bool
+
+	// DropOldLookup drops user_lookup(text) in the schema public, where the app can replace it, when a superuser owns it. Set it when every
+	// PgBouncer asks pgbouncer.user_lookup: while one still asks the old function, nobody could log in through it. False leaves it and
+	// warns.
+	DropOldLookup bool
+
+	// DynamicPrefix is how the names of Vault's short-lived users begin; empty means "v-". What they hold on a database is left to Vault.
+	DynamicPrefix string
+
+	// AllowPG15 accepts PostgreSQL 15, where any role with CREATEROLE, as the editor is, can make itself a member of any role that is no superuser,
+	// such as pg_execute_server_program, and change the password of any such role: whoever holds the editor's password holds every app and
+	// the machine. False refuses.
+	AllowPG15 bool
+}
+
+// Login is a role that logs in.
+type Login struct {
+	Name     string     // at most 63 bytes; empty means the usual one
+	Password lab.Secret // printable ASCII; empty leaves the password as it is, and makes a role without one, which cannot log in
+}
+
+// Instance is an app in an environment, and what its database must be like.
+type Instance struct {
+	lab.Instance
+
+	// Encoding is the database's: "UTF8", "LATIN1", ... Empty makes it in UTF8 and accepts what is there.
+	Encoding string
+
+	// Locale is the database's LC_COLLATE and LC_CTYPE: "C.UTF-8", "fr_FR.UTF-8". Empty makes it in the server's and accepts what is there.
+	Locale string
+
+	// ICULocale is the locale of an ICU database: "fr-FR". Empty means libc for a new database, and accepts what is there.
+	ICULocale string
+
+	// Extensions must be there. Others are left alone, and none is ever dropped.
+	Extensions []string
+
+	// Connect names roles that may connect to the database beside its owner role, the editor and the pooler, such as one that makes backups.
+	Connect []string
+}
+
+// Default names.
+const (
+	DefaultEditor        = "credentials_editor"
+	DefaultPooler        = "pgbouncer_auth"
+	DefaultDynamicPrefix = "v-"
+)
+
+func (s *Spec) editor() string        { return or(s.Editor.Name, DefaultEditor) }
+func (s *Spec) pooler() string        { return or(s.Pooler.Name, DefaultPooler) }
+func (s *Spec) dynamicPrefix() string { return or(s.DynamicPrefix, DefaultDynamicPrefix) }
+
+// reserved are names of databases that mean something else: to PostgreSQL, and to PgBouncer, whose console is called pgbouncer.
+var reserved = []string{"postgres", "template0", "template1", "pgbouncer"}
+
+// Validate reports everything that is wrong with the spec by itself.
+func (s *Spec) Validate() error { return s.problems().Err() }
+
+func (s *Spec) problems() (ps lab.Problems) {
+	ps = append(ps, nameProblems("editor.name", s.editor())...)
+	ps = append(ps, nameProblems("pooler.name", s.pooler())...)
+	ps = append(ps, passwordProblems("editor.password", s.Editor.Password)...)
+	ps = append(ps, passwordProblems("pooler.password", s.Pooler.Password)...)
+	for field, name := range map[string]string{"editor.name": s.editor(), "pooler.name": s.pooler()} {
+		if reservedRole(name) {
+			ps.Add(field, "%q is reserved by PostgreSQL", name)
+		}
+	}
+	if s.editor() == s.pooler() {
+		ps.Add("pooler.name", "%q is the editor's name too", s.pooler())
+	}
+	if len(s.DynamicPrefix) == 1 {
+		ps.Add("dynamic_prefix", "a single character fits too many names")
+	}
+	plain := make([]lab.Instance, len(s.Instances))
+	for n, i := range s.Instances {
+		plain[n] = i.Instance
+		path := fmt.Sprintf("instances[%d]", n)
+		switch role := i.OwnerRole(); {
+		case reservedRole(role):
+			ps.Add(path, "its owner role %q would begin with pg_, which PostgreSQL reserves", role)
+		case role == s.editor() || role == s.pooler():
+			ps.Add(path, "its owner role is %q, the name of a shared role", role)
+		}
+		if slices.Contains(reserved, i.Database()) {
+			ps.Add(path, "a database cannot be called %q", i.Database())
+		}
+		ps = append(ps, i.problems().Under(path)...)
+	}
+	if err := lab.CheckInstances(plain); err != nil {
+		if clashes, ok := err.(lab.Problems); ok {
+			ps = append(ps, clashes.Under("instances")...)
+		} else {
+			ps.Add("instances", "%v", err)
+		}
+	}
+	return ps
+}
+
+func reservedRole(name string) bool {
+	return strings.HasPrefix(name, "pg_") || name == "public" || name == "none"
+}
+
+func (i *Instance) problems() (ps lab.Problems) {
+	if i.Encoding != "" && !slices.Contains(encodings, encodingKey(i.Encoding)) {
+		p := lab.Problem{Path: "encoding", Text: i.Encoding, Message: "not an encoding that a server can use"}
+		if near := lab.Nearest(encodingKey(i.Encoding), encodings); near != "" {
+			p.Hint = "write " + near
+		}
+		ps = append(ps, p)
+	}
+	for field, name := range map[string]string{"locale": i.Locale, "icu_locale": i.ICULocale} {
+		if name != "" {
+			ps = append(ps, nameProblems(field, name)...)
+		}
+	}
+	for field, names := range map[string][]string{"extensions": i.Extensions, "connect": i.Connect} {
+		for n, name := range names {
+			path := fmt.Sprintf("%s[%d]", field, n)
+			ps = append(ps, nameProblems(path, name)...)
+			if slices.Contains(names[:n], name) {
+				ps.Add(path, "%q is named twice", name)
+			}
+		}
+	}
+	return ps
+}
+
+// encodings are those that a server can use (PostgreSQL 18, table 23.3), as [encodingKey] writes them, with the aliases in use.
+var encodings = strings.Fields(`UTF8 UNICODE SQLASCII LATIN1 LATIN2 LATIN3 LATIN4 LATIN5 LATIN6 LATIN7 LATIN8 LATIN9 LATIN10 ISO88591 ISO885915 ISO88595 ISO88596
+ISO88597 ISO88598 KOI8R KOI8U WIN866 WIN874 WIN1250 WIN1251 WIN1252 WIN1253 WIN1254 WIN1255 WIN1256 WIN1257 WIN1258 EUCCN EUCJP EUCJIS2004 EUCKR EUCTW MULEINTERNAL`)
+
+var encodingAliases = map[string]string{"UNICODE": "UTF8", "ISO88591": "LATIN1", "ISO885915": "LATIN9"}
+
+// encodingKey writes an encoding's name so that two names of one encoding are equal: PostgreSQL ignores case and punctuation in them.
+func encodingKey(name string) string {
+	key := strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, strings.ToUpper(name))
+	return or(encodingAliases[key], key)
+}
+
+// localeKey writes a libc locale so that two names of one locale are equal: fr_FR.UTF-8 and fr_FR.utf8.
+func localeKey(name string) string {
+	language, codeset, _ := strings.Cut(name, ".")
+	return language + "." + strings.ReplaceAll(strings.ToLower(codeset), "-", "")
+}

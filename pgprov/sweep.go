@@ -1,0 +1,173 @@
+package pgprov
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
+)
+
+// SweepSpec says which short-lived users are orphans.
+type SweepSpec struct {
+	Prefix string        // how their names begin, at least two characters; empty means "v-"
+	Grace  time.Duration // how long ago they must have expired; 0 means 24 hours
+}
+
+const (
+	stepSweep    = "pg/sweep"
+	defaultGrace = 24 * time.Hour
+)
+
+func (w SweepSpec) prefix() string { return or(w.Prefix, DefaultDynamicPrefix) }
+
+func (w SweepSpec) grace() string {
+	if w.Grace == 0 {
+		w.Grace = defaultGrace
+	}
+	return strconv.FormatFloat(w.Grace.Seconds(), 'f', -1, 64)
+}
+
+// Sweep returns a plan that drops the users that Vault made and, having lost their lease, will not drop: those with the prefix that log in, may
+// nothing by themselves, expired longer than the grace ago, and have no session. What they own goes to the owner of the database it is in,
+// and what they were granted is revoked. Apply looks again before each: a user that has come to life again is left.
+func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
+	ps := s.problems()
+	if len(spec.prefix()) < 2 {
+		ps.Add("prefix", "a single character fits too many names")
+	}
+	if spec.Grace < 0 {
+		ps.Add("grace", "%s is negative", spec.Grace)
+	}
+	if err := ps.Err(); err != nil {
+		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
+	}
+	c := s.client()
+	expired, err := c.expired(ctx, spec, "")
+	if err != nil {
+		return nil, err
+	}
+	var cs []lab.Change
+	for _, e := range expired {
+		if e.Sessions == 0 {
+			cs = append(cs, lab.Change{ID: stepSweep + "/role:" + e.Name, Action: lab.Delete, Cause: "expired " + e.ValidUntil + ", and has no session"})
+		}
+	}
+	if len(cs) == 0 {
+		return lab.NewPlan()
+	}
+	return lab.NewPlan(lab.Step{Name: stepSweep, Changes: cs, Run: func(ctx context.Context, r *lab.Recorder) error { return c.sweep(ctx, r, spec, cs) }})
+}
+
+// expired asks for the orphans; name, when not empty, is the only one of interest.
+func (c *client) expired(ctx context.Context, spec SweepSpec, name string) ([]catalog.Expired, error) {
+	s, err := c.connect(ctx, c.server.database())
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	return s.expired(ctx, spec, name)
+}
+
+func (s *session) expired(ctx context.Context, spec SweepSpec, name string) ([]catalog.Expired, error) {
+	f, err := s.readServer(ctx, scope{})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.client.check(f, true); err != nil {
+		return nil, err
+	}
+	answers, err := s.ask(ctx, question{catalog.ExpiredQuery, [][]string{{spec.prefix()}, {spec.grace()}}})
+	if err != nil {
+		return nil, err
+	}
+	all, err := rows[catalog.Expired](answers[0])
+	return slices.DeleteFunc(all, func(e catalog.Expired) bool { return name != "" && e.Name != name }), err
+}
+
+func (c *client) sweep(ctx context.Context, r *lab.Recorder, spec SweepSpec, planned []lab.Change) error {
+	s, err := c.connect(ctx, c.server.database())
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.lock(ctx, r, stepSweep, "pg_advisory_lock"); err != nil {
+		return err
+	}
+	all, err := s.expired(ctx, spec, "")
+	if err != nil {
+		return err
+	}
+	for _, p := range planned {
+		name := p.ID[len(stepSweep+"/role:"):]
+		n := slices.IndexFunc(all, func(e catalog.Expired) bool { return e.Name == name })
+		switch {
+		case n < 0:
+			r.Note(name + " is gone, or was renewed")
+			r.Done(p.ID, nil)
+			continue
+		case all[n].Sessions > 0:
+			r.Skip(p.ID, "it has a session")
+			continue
+		}
+		r.Start(p.ID)
+		r.Done(p.ID, s.dropRole(ctx, name))
+	}
+	return nil
+}
+
+// dropRole drops a role. What it owns in a database goes to that database's owner, or to who is logged in where that is the role itself; what it
+// was granted is revoked. The session must be in a database that the role does not own.
+func (s *session) dropRole(ctx context.Context, role string) error {
+	answers, err := s.ask(ctx, question{catalog.HoldingsQuery, [][]string{{role}}})
+	if err != nil {
+		return err
+	}
+	holdings, err := rows[catalog.Holding](answers[0])
+	if err != nil {
+		return err
+	}
+	for _, h := range holdings {
+		if h.Database == "" || h.Database == s.database {
+			continue
+		}
+		o, err := s.client.beside(ctx, h.Database)
+		if err != nil {
+			return err
+		}
+		_, err = o.query(ctx, disown(role, h.Owner)...)
+		o.closeBeside()
+		if err != nil {
+			return err
+		}
+	}
+	if len(holdings) > 0 {
+		if _, err := s.query(ctx, disown(role, "")...); err != nil {
+			return err
+		}
+	}
+	return s.exec(ctx, "DROP ROLE IF EXISTS "+ident(role))
+}
+
+// disown returns the statements that leave a role nothing in a database, all or none.
+func disown(role, to string) []string {
+	heir := "CURRENT_USER"
+	if to != "" && to != role {
+		heir = ident(to)
+	}
+	return []string{"BEGIN", fmt.Sprintf("REASSIGN OWNED BY %s TO %s", ident(role), heir), "DROP OWNED BY " + ident(role), "COMMIT"}
+}
+
+// beside opens a connection that its caller's own slot stands for: one who holds a slot and waits for another could wait for ever.
+func (c *client) beside(ctx context.Context, database string) (*session, error) {
+	return c.open(ctx, database, parameters(c.server.user(), database))
+}
+
+func (s *session) closeBeside() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = s.conn.Close(ctx)
+}
