@@ -124,11 +124,41 @@ func (s State) Validate() error {
 		}
 		seen[r.ID()] = i
 	}
+	ps = append(ps, s.contested()...)
 	if len(ps) > 0 {
 		return ps.Err()
 	}
 	_, err := s.sort(nil)
 	return err
+}
+
+// contested reports files that one resource writes whole and another edits: each would undo the other at every run.
+func (s State) contested() (ps lab.Problems) {
+	whole := map[string]string{}
+	for _, r := range s {
+		if f, ok := r.(File); ok && !f.IfAbsent {
+			whole[f.Path] = f.ID()
+		}
+	}
+	for i, r := range s {
+		p := ""
+		switch r := r.(type) {
+		case Line:
+			p = r.Path
+		case Block:
+			p = r.Path
+		case Sysctl:
+			p = r.file()
+		case Mount, NoSwap:
+			p = "/etc/fstab"
+		case Hostname:
+			p = "/etc/hosts"
+		}
+		if id, ok := whole[p]; ok {
+			ps = append(ps, lab.Problem{Path: fmt.Sprintf("[%d]", i), Text: p, Message: "is written whole by " + id, Hint: "write it in one of the two ways"})
+		}
+	}
+	return ps
 }
 
 // node is a resource in its place.

@@ -1,0 +1,96 @@
+package host
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+type frame struct {
+	header string
+	data   []byte
+}
+
+// parseFrames feeds the output in pieces and returns the frames.
+func parseFrames(nonce string, output []byte, piece func() int) (frames []frame, err error) {
+	p := &frameParser{nonce: nonce,
+		header: func(h string) { frames = append(frames, frame{header: h}) },
+		data:   func(b []byte) { frames[len(frames)-1].data = append(frames[len(frames)-1].data, b...) },
+	}
+	for len(output) > 0 {
+		n := min(len(output), max(1, piece()))
+		if _, err := p.Write(output[:n]); err != nil {
+			return frames, err
+		}
+		output = output[n:]
+	}
+	return frames, p.Close()
+}
+
+// FuzzFrames: whatever data lies between frames, and in whatever pieces the output comes, each frame comes out exactly, unless the data holds
+// the nonce, which nothing on a machine can.
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte("greeting\n"), []byte("no newline"), []byte("\n\n"), uint64(1))
+	f.Add([]byte(""), []byte("\nNONCE"), []byte("\nNONC\nNONCE"), uint64(2))
+	f.Add([]byte("x"), []byte{0, '\n', 0xff}, []byte{}, uint64(3))
+	f.Fuzz(func(t *testing.T, noise, a, b []byte, seed uint64) {
+		const nonce = "0123456789abcdef0123456789abcdef"
+		for _, d := range [][]byte{noise, a, b} {
+			if bytes.Contains(d, []byte(nonce)) {
+				return
+			}
+		}
+		var out bytes.Buffer
+		out.Write(noise)
+		fmt.Fprintf(&out, "\n%s one 1\n%s\n%s two\n%s\n%s end\n", nonce, a, nonce, b, nonce)
+		rnd := rand.New(rand.NewPCG(seed, seed))
+		frames, err := parseFrames(nonce, out.Bytes(), func() int { return rnd.IntN(7) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(frames) != 3 || frames[0].header != "one 1" || frames[1].header != "two" || frames[2].header != "end" || !bytes.Equal(frames[0].data, a) || !bytes.Equal(frames[1].data, b) || len(frames[2].data) != 0 {
+			t.Fatalf("%q gave %q", out.Bytes(), frames)
+		}
+	})
+}
+
+// FuzzFramesOfAnything: no output breaks the parser, and an endless header is an error, not endless memory.
+func FuzzFramesOfAnything(f *testing.F) {
+	f.Add([]byte("\nN \nN x"), 3)
+	f.Fuzz(func(t *testing.T, output []byte, n int) {
+		frames, err := parseFrames("N", output, func() int { return n % 64 })
+		total := 0
+		for _, fr := range frames {
+			total += len(fr.data) + len(fr.header)
+		}
+		if err == nil && total > len(output) {
+			t.Fatalf("%d bytes gave %d", len(output), total)
+		}
+	})
+}
+
+func TestFrameHeaderIsBounded(t *testing.T) {
+	if _, err := parseFrames("N", []byte("\nN "+string(bytes.Repeat([]byte("x"), maxHeader+100))), func() int { return 1000 }); err == nil {
+		t.Error("an endless header was accepted")
+	}
+}
+
+// FuzzObservation: no answer of a machine breaks the parser.
+func FuzzObservation(f *testing.F) {
+	f.Add("\nN facts\nhostname=pi1\nMemTotal:  8 kB\nnow=1.2\n\nN paths\n/a\x0081a4 0 0 root root 5 1 2\x00\nN units\nLoadState=loaded\n\nN end\n")
+	f.Add("\nN sums\n\\abc  x\\n\n\nN shown\nx\x00y\nN content\nx\nN link\n\x00\nN probe 0\nx\nN exit 0 3\nN exit 9 9\nN mounts\n1 2 3 / /a rw - ext4 /dev/x rw\n\nN swaps\nh\n/dev/y\nN end\n")
+	f.Fuzz(func(t *testing.T, output string) {
+		q := &Questions{}
+		q.Probe("p", ":")
+		q.Unit("a.service")
+		q.Path("/a")
+		p := newObservationParser(q)
+		fp := &frameParser{nonce: "N", header: p.header, data: p.data}
+		if _, err := fp.Write([]byte(output)); err != nil {
+			return
+		}
+		_ = fp.Close()
+		_, _ = p.finish()
+	})
+}
