@@ -21,7 +21,7 @@ type Extraction struct {
 // File is a file that was brought out of an image.
 type File struct {
 	Path   string            `json:"path"` // relative, with slashes
-	Type   string            `json:"type"` // "file", "dir", "symlink", "link", "fifo", "socket", "char", "block"
+	Type   string            `json:"kind"` // "file", "dir", "symlink", "link", "fifo", "socket", "char", "block"
 	Mode   uint32            `json:"mode"` // permission bits, with setuid, setgid, sticky
 	UID    int               `json:"uid"`
 	GID    int               `json:"gid"`

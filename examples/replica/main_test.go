@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica/replicatest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"replica": main})
+}
+
+// fixtures are the sets that the real engine wrote.
+const fixtures = "../../longhorn/replica/testdata/fixtures"
+
+func TestScripts(t *testing.T) {
+	sets, err := filepath.Abs(fixtures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("FIXTURES", sets)
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			switch name {
+			case "extents":
+				return extents(t), nil
+			case "root":
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %s", name)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fixture":  fixtureCmd,
+			"exits":    exitsCmd,
+			"jsonlast": jsonLastCmd,
+			"narrow":   narrowCmd,
+			"merges":   mergesCmd,
+		},
+	})
+}
+
+// extents reports whether the temporary directory's file system tells them.
+func extents(t *testing.T) bool {
+	dir := filepath.Join(t.TempDir(), "probe")
+	rep := replicatest.Replica{Sectors: 1, Layers: []replicatest.Layer{{Name: "a"}, {}}}
+	if err := rep.Write(dir); err != nil {
+		return false
+	}
+	_, err := replicatest.Read(dir, "")
+	return err == nil
+}
+
+func extract(set, dir string) error {
+	f, err := os.Open(set)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return err
+	}
+	return replicatest.Extract(z, dir)
+}
+
+// fixtureCmd: fixture SET DIR recreates a set's replica directories in DIR.
+func fixtureCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: fixture SET DIR")
+	}
+	ts.Check(extract(filepath.Join(ts.Getenv("FIXTURES"), args[0]+".tar.gz"), ts.MkAbs(args[1])))
+}
+
+// exitsCmd: exits CODE PROGRAM ARGS... runs it and holds its exit code against CODE. What it printed is in stdout and stderr.
+func exitsCmd(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := err.(*exec.ExitError)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exited with %d, want %d", got, want)
+	}
+}
+
+// jsonLastCmd: jsonlast KEY=VALUE... holds the last line of stdout, a JSON object, against the values.
+func jsonLastCmd(ts *testscript.TestScript, neg bool, args []string) {
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
+	for i, line := range lines {
+		if !json.Valid([]byte(line)) {
+			ts.Fatalf("line %d is not JSON: %s", i+1, line)
+		}
+	}
+	var last map[string]any
+	ts.Check(json.Unmarshal([]byte(lines[len(lines)-1]), &last))
+	for _, a := range args {
+		key, want, _ := strings.Cut(a, "=")
+		got := fmt.Sprint(last[key])
+		if f, ok := last[key].(float64); ok {
+			got = strconv.FormatFloat(f, 'f', -1, 64)
+		}
+		if got != want {
+			ts.Fatalf("%s is %s, want %s", key, got, want)
+		}
+	}
+}
+
+// narrowCmd: narrow holds every line of stdout and stderr to 100 columns, paths and hashes on lines of their own aside.
+func narrowCmd(ts *testscript.TestScript, neg bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 100 && len(strings.Fields(line)) > 2 {
+			ts.Fatalf("%d columns: %s", n, line)
+		}
+	}
+}
+
+// mergesCmd: merges SET SHA256 SIZE merges a set's replicas and holds the result against what the engine returned.
+func mergesCmd(ts *testscript.TestScript, neg bool, args []string) {
+	f, err := os.Open(filepath.Join(ts.Getenv("FIXTURES"), "EXPECTED.sha256.txt"))
+	ts.Check(err)
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		sum := strings.Fields(s.Text())
+		dir := ts.MkAbs(sum[2])
+		ts.Check(extract(filepath.Join(ts.Getenv("FIXTURES"), sum[2]+".tar.gz"), dir))
+		dirs, err := filepath.Glob(filepath.Join(dir, "r*"))
+		ts.Check(err)
+		ts.Check(ts.Exec("replica", append([]string{"merge", "-json", "-o", filepath.Join(dir, "image")}, dirs...)...))
+		jsonLastCmd(ts, false, []string{"type=result", "sha256=" + sum[0], "size=" + sum[1], "chosen=" + filepath.Join(dir, "r1")})
+	}
+}
+
+// TestInterrupt stops a merge with the signal that Ctrl-C sends, and continues it.
+func TestInterrupt(t *testing.T) {
+	if !extents(t) {
+		t.Skip("the temporary directory's file system tells no extents")
+	}
+	rep := replicatest.Replica{Sectors: 3 << 30 / replicatest.Sector, Layers: []replicatest.Layer{{Name: "a", Ops: []replicatest.Op{{Len: 500, Seed: 1}}}, {}}}
+	dir, out := filepath.Join(t.TempDir(), "vol-0123abcd"), filepath.Join(t.TempDir(), "image")
+	if err := rep.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(watch func(line string, p *os.Process)) (last string, code int) {
+		cmd := exec.Command(exe, "merge", "-json", "-o", out, dir)
+		cmd.Args[0] = "replica"
+		cmd.Path = replicaBinary(t)
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for s := bufio.NewScanner(stdout); s.Scan(); {
+			last = s.Text()
+			watch(last, cmd.Process)
+		}
+		cmd.Wait()
+		return last, cmd.ProcessState.ExitCode()
+	}
+	last, code := run(func(line string, p *os.Process) {
+		if strings.Contains(line, `"type":"event"`) {
+			p.Signal(syscall.SIGINT)
+		}
+	})
+	if code != 130 || !strings.Contains(last, "run the same command again") {
+		t.Fatalf("exit %d, %s", code, last)
+	}
+	if _, err := os.Stat(out + ".part.state"); err != nil {
+		t.Fatal(err)
+	}
+	last, code = run(func(string, *os.Process) {})
+	var result struct {
+		SHA256          string
+		Resumed, Copied int64
+	}
+	if err := json.Unmarshal([]byte(last), &result); err != nil || code != 0 {
+		t.Fatalf("exit %d, %s", code, last)
+	}
+	if result.Copied != 0 || result.Resumed == 0 || result.SHA256 == "" {
+		t.Errorf("the second run copied %d bytes again: %s", result.Copied, last)
+	}
+}
+
+// replicaBinary builds the program.
+func replicaBinary(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "replica")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
