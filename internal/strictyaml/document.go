@@ -35,7 +35,8 @@ type Document struct {
 }
 
 // Parse reads a document; file is its name in problems. An empty document is good. The error is a [lab.Problems]: of a document that is not
-// YAML the first problem only, else all duplicate keys, merge keys, tags and keys that are not text.
+// YAML the first problem only, and no document is returned; else all duplicate keys, merge keys, tags and keys that are not text, beside the
+// document, so that a caller can go on and report what else is wrong.
 func Parse(file string, data []byte) (*Document, error) {
 	d := &Document{file: file, shown: map[*yaml.Node]bool{}, union: map[*yaml.Node]bool{}, keys: map[*yaml.Node]*yaml.Node{}}
 	if len(data) > MaxSize {
@@ -73,10 +74,7 @@ func Parse(file string, data []byte) (*Document, error) {
 	if m, ok := c.node(d.root, nil, 1); ok && m.values > maxValues {
 		c.add(d.root, nil, lab.Problem{Message: fmt.Sprintf("more than %d values", maxValues)})
 	}
-	if err := c.problems.Err(); err != nil {
-		return nil, err
-	}
-	return d, nil
+	return d, c.problems.Err()
 }
 
 // unreadable returns the first byte that no YAML may hold.

@@ -1,0 +1,60 @@
+package host_test
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+)
+
+// A machine is planned, changed, and found to be as wanted.
+func Example() {
+	box, err := hosttest.Start(hosttest.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer box.Close()
+	m := &host.Machine{Target: host.Target{
+		Name: "pi1", Address: box.Addr(), User: box.User(),
+		Auth:     host.Auth{Signers: []ssh.Signer{box.ClientKey()}},
+		HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(box.HostKey()))}},
+	}}
+	defer m.Close()
+	ctx := context.Background()
+	want := host.State{
+		host.Directory{Path: "/opt/stacks", Mode: 0o750},
+		host.File{Path: "/etc/motd", Content: "hello\n", Mode: 0o600},
+	}
+	plan, err := m.Plan(ctx, want)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Print(plan)
+	report, err := plan.Apply(ctx, nil)
+	fmt.Println(report.Summary(), err)
+	plan, err = m.Plan(ctx, want)
+	fmt.Println(plan.Summary(), err)
+	// Output:
+	// host/pi1
+	//   + create  directory:/opt/stacks: not found
+	//   + create  file:/etc/motd: not found
+	// 2 changes: 2 to create
+	// 2 changes: 2 done <nil>
+	// nothing to do <nil>
+}
+
+// Everything that is wrong with a state is told before anything is dialled.
+func ExampleState_Validate() {
+	s := host.State{host.Line{Path: "/etc/hosts", Line: "192.0.2.10 gitea.arcodange.lab"}}
+	fmt.Println(s[0].ID(), s.Validate())
+	s = append(s, host.Exec{Name: "always", Run: "date"})
+	fmt.Println(s.Validate())
+	// Output:
+	// line:/etc/hosts:192.0.2.10 gitea.arcodange.lab <nil>
+	// [1].unless: nothing says when the command need not run, so it would run every time (set unless, creates or removes)
+}
