@@ -101,7 +101,7 @@ func (s *suite) state() host.State {
 			host.File{Path: s.path("d/owned"), Content: "x", Owner: "labtest", Group: "labtest", Mode: 0o640},
 			host.Sysctl{Key: "net.ipv4.ip_forward", Value: "1"},
 			host.Cron{Name: "lab-conformance", Schedule: "@daily", Command: "/bin/true"},
-			host.UnitFile{Name: "lab-conformance.service", Content: "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"},
+			host.UnitFile{Name: "lab-conformance.service", Content: "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"},
 			host.DropIn{Unit: "lab-conformance.service", Name: "10-x", Content: "[Service]\nEnvironment=A=1\n"},
 			host.Unit{Name: "lab-conformance.service", Enabled: &yes, State: host.Started, RestartOn: []string{"unitfile:lab-conformance.service", "dropin:lab-conformance.service/10-x", "file:" + s.path("d/plain")}},
 			host.Timer{Name: "lab-tick", OnCalendar: "daily", Command: "/bin/true"},
