@@ -1,0 +1,74 @@
+package compose
+
+import (
+	"fmt"
+	"path"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
+
+// Absent is a stack that a machine should not run any more: its containers and networks go. Its folder stays, and its volumes do unless they
+// are asked for, each as a change that may lose data. What lies in folders that the services mounted is not touched.
+type Absent struct {
+	host.Order
+
+	Name    string
+	Dir     string // empty means /opt/stacks/NAME; a stack of another folder is refused
+	Volumes bool   // the volumes go too
+}
+
+// ID returns "stack:NAME".
+func (a Absent) ID() string { return "stack:" + a.Name }
+
+// Check implements [host.Resource].
+func (a Absent) Check() (ps lab.Problems) {
+	if !projectPattern.MatchString(a.Name) {
+		ps = append(ps, lab.Problem{Path: "name", Text: a.Name, Message: "is not the name of a project: " + projectRule})
+	}
+	return ps
+}
+
+// Observe implements [host.Resource].
+func (a Absent) Observe(q *host.Questions) { AskEngine(q) }
+
+// Plan implements [host.Resource].
+func (a Absent) Plan(o *host.Observation) ([]host.Op, error) {
+	e, err := ReadEngine(o)
+	if err != nil {
+		return nil, err
+	}
+	if e.Missing {
+		return nil, nil
+	}
+	if err := e.usable(); err != nil {
+		return nil, err
+	}
+	dir := a.Dir
+	if dir == "" {
+		dir = path.Join(stacksDir, a.Name)
+	}
+	var ops []host.Op
+	seen := map[string]bool{}
+	c := Stack{Name: a.Name, Dir: dir}.scripts()
+	for _, x := range e.Of(a.Name, "") {
+		if x.Dir() != dir {
+			return nil, &lab.Error{Op: "check project", Hint: "name that folder, if it is the one that is meant", Err: fmt.Errorf("%w: the project %s is that of %s, not of %s", lab.ErrRefused, a.Name, lab.Printable(x.Dir()), dir)}
+		}
+		if s := x.Service(); !seen[s] {
+			seen[s] = true
+			ops = append(ops, host.Op{Name: "service:" + s, Action: lab.Delete, Cause: "is there", Risk: lab.RiskDisrupt, Script: c.remove(s)})
+		}
+	}
+	for _, n := range e.Networks {
+		if n.Project == a.Name {
+			ops = append(ops, host.Op{Name: "network:" + n.Key, Action: lab.Delete, Cause: "is there", Script: head + "docker network rm -- " + host.Quote(n.Name)})
+		}
+	}
+	for _, v := range e.Volumes {
+		if a.Volumes && v.Labels[labelProject] == a.Name {
+			ops = append(ops, host.Op{Name: "volume:" + v.Labels[labelVolume], Action: lab.Delete, Cause: "is there; all that is in it goes too", Risk: lab.RiskDataLoss, Script: head + "docker volume rm -- " + host.Quote(v.Name)})
+		}
+	}
+	return ops, nil
+}

@@ -1,0 +1,34 @@
+// Package compose deploys compose stacks to a machine and keeps them as they were written.
+//
+// A stack is a folder with a compose.yaml (compose-spec.io), as its author would run it by hand. [Load] reads it here, on the control side: it is
+// interpolated from variables that are passed and nothing else, validated, its images pinned by a lock file, and rendered to one canonical file.
+// The [Stack] is a [host.Set]; a machine's plan says what of it will be created, made anew and because of what, started, stopped and removed:
+//
+//	stack, err := compose.Load(ctx, compose.Source{Dir: "gitea", Lock: lock})
+//	plan, err := machine.Plan(ctx, host.State{stack})
+//	fmt.Print(plan)
+//	report, err := plan.Apply(ctx, nil)
+//
+// Nothing is remembered: containers carry, as labels, hashes of what they were made from. Any number of stacks is read by one question in the one
+// exec that observes the machine. On the machine only docker and its plugin docker compose, version 2.20 or newer, are run.
+//
+// # Applying
+//
+// Images are pulled by digest. Services are made one after the other, each after those it depends on, and each must get healthy, or end well when it
+// is not meant to run on, before the next is touched. One that does not is named, with the last lines of its log, and the last stack that was healthy,
+// kept in .prev beside the compose.yaml, is put back; not when [Stack.Format] changed.
+//
+// # What it never does
+//
+// It never removes a volume unless [Absent] asks for it and a person confirms each, never touches what is not of the stack's own project, never looks
+// up a tag unless [Resolve] is called, never builds, and never lets a secret into an environment, a label or an argument.
+//
+// # Errors
+//
+// A compose.yaml that is wrong is a [lab.Problems]. [lab.ErrRefused]: a project of another folder has this name, an old docker compose, a guard of the
+// stack's data. [lab.ErrNotFound]: an external network or volume, or an imported image, is not there. [lab.ErrBlocked]: the engine does not answer.
+//
+// # Tests
+//
+// Package composetest adds a docker to the machines of hosttest.
+package compose

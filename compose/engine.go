@@ -1,0 +1,261 @@
+package compose
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
+
+// Engine is what a Docker Engine says of itself, read by one question for all stacks of a machine.
+type Engine struct {
+	Missing    bool   // there is no docker on the machine
+	Problem    string // why the engine does not answer
+	Version    string // of the engine: "28.5.1"
+	Compose    string // of the plugin: "2.40.3"; empty when there is none
+	ComposeV1  bool   // docker-compose, the old program, is there
+	Containers []Container
+	Images     []Image
+	Networks   []Network
+	Volumes    []Volume
+}
+
+// Container is a container of any compose project, those of "docker compose run" aside.
+type Container struct {
+	ID       string            `json:"id"`
+	Name     string            `json:"name"`
+	Image    string            `json:"image"` // ID
+	Labels   map[string]string `json:"labels"`
+	Status   string            `json:"status"` // created, running, paused, restarting, removing, exited, dead
+	Exit     int               `json:"exit"`
+	Created  time.Time         `json:"created"`
+	Started  time.Time         `json:"started"`
+	Health   string            `json:"health"`  // starting, healthy, unhealthy; empty when it has no health check
+	Restart  string            `json:"restart"` // restart policy
+	Networks string            `json:"network"` // network mode: "container:ID" when it shares another's
+	PID      string            `json:"pid"`
+	IPC      string            `json:"ipc"`
+}
+
+// Labels that Compose gives to what it makes (docs.docker.com/reference/compose-file/services, labels).
+const (
+	labelProject = "com.docker.compose.project"
+	labelService = "com.docker.compose.service"
+	labelDir     = "com.docker.compose.project.working_dir"
+	labelOneOff  = "com.docker.compose.oneoff"
+	labelNetwork = "com.docker.compose.network"
+	labelVolume  = "com.docker.compose.volume"
+)
+
+// Labels that we give.
+const (
+	labelConfig = "lab.config" // hash of the service's definition
+	labelFiles  = "lab.files"  // digests of the files that it mounts
+	labelFormat = "lab.format" // see [Stack.Format]
+)
+
+// Project returns the name of the container's project.
+func (c Container) Project() string { return c.Labels[labelProject] }
+
+// Service returns the name of the container's service.
+func (c Container) Service() string { return c.Labels[labelService] }
+
+// Dir returns the folder that its project was made from.
+func (c Container) Dir() string { return c.Labels[labelDir] }
+
+// Format returns the data format of the stack that made it, see [Stack.Format].
+func (c Container) Format() string { return c.Labels[labelFormat] }
+
+// Image is a name of an image on the machine. An image without a name has one of these all the same, with an empty Name.
+type Image struct{ Name, Tag, Digest, ID string }
+
+// Network is a network on the machine; Project and Key are empty when Compose did not make it.
+type Network struct{ Name, Project, Key, Config string }
+
+// Volume is a volume on the machine; Project and Key are empty when Compose did not make it.
+type Volume struct {
+	Name    string            `json:"name"`
+	Driver  string            `json:"driver"`
+	Options map[string]string `json:"options"`
+	Labels  map[string]string `json:"labels"`
+}
+
+// engineProbe is the name of the question. Every stack asks it, and it is asked once.
+const engineProbe = "docker"
+
+// engineScript reads the engine. Nothing of a container's environment or command is read: they may hold secrets of others.
+const engineScript = `unset DOCKER_HOST DOCKER_CONTEXT
+if command -v docker-compose >/dev/null 2>&1 && [ ! -L "$(command -v docker-compose)" ]; then echo 'old yes'; fi
+if ! command -v docker >/dev/null 2>&1; then echo 'missing yes'; exit 0; fi
+if ! v=$(docker version --format '{{.Server.Version}}' 2>&1); then printf 'problem %s\n' "$v"; exit 0; fi
+printf 'engine %s\n' "$v"
+v=$(docker compose version --short 2>/dev/null) && printf 'compose %s\n' "$v"
+docker ps -aq --no-trunc --filter label=com.docker.compose.project | xargs -r docker inspect --type container --format 'container {"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}},"status":{{json .State.Status}},"exit":{{json .State.ExitCode}},"created":{{json .Created}},"started":{{json .State.StartedAt}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restart":{{json .HostConfig.RestartPolicy.Name}},"network":{{json .HostConfig.NetworkMode}},"pid":{{json .HostConfig.PidMode}},"ipc":{{json .HostConfig.IpcMode}}}' 2>/dev/null
+docker image ls -a --no-trunc --digests --format 'image {{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}'
+docker network ls --no-trunc --format 'network {{.Name}} {{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.network"}} {{.Label "lab.config"}}'
+docker volume ls -q | xargs -r docker volume inspect --format 'volume {"name":{{json .Name}},"driver":{{json .Driver}},"options":{{json .Options}},"labels":{{json .Labels}}}' 2>/dev/null
+echo end`
+
+// AskEngine asks for the Docker Engine.
+func AskEngine(q *host.Questions) { q.Probe(engineProbe, engineScript) }
+
+// ReadEngine returns what the machine answered to [AskEngine].
+func ReadEngine(o *host.Observation) (Engine, error) {
+	e, err := parseEngine(o.Probe(engineProbe).Output)
+	if err != nil {
+		err = &lab.Error{Op: "observe docker", Hint: "on the machine: docker ps -a; docker image ls; docker volume ls", Err: err}
+	}
+	return e, err
+}
+
+func parseEngine(out []byte) (Engine, error) {
+	var e Engine
+	whole := false
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimSuffix(line, "\n")
+		kind, rest, _ := strings.Cut(line, " ")
+		switch kind {
+		case "missing":
+			e.Missing, whole = true, true
+		case "problem":
+			e.Problem, whole = rest, true
+		case "old":
+			e.ComposeV1 = true
+		case "engine":
+			e.Version = rest
+		case "compose":
+			e.Compose = strings.TrimPrefix(rest, "v")
+		case "container":
+			var c Container
+			if err := json.Unmarshal([]byte(rest), &c); err != nil {
+				return e, fmt.Errorf("%w: a container that cannot be read: %v", lab.ErrDrift, err)
+			}
+			c.Name = strings.TrimPrefix(c.Name, "/")
+			if c.Labels[labelOneOff] != "True" {
+				e.Containers = append(e.Containers, c)
+			}
+		case "image":
+			if f := strings.Split(rest, " "); len(f) == 4 {
+				for i := range f {
+					if f[i] == "<none>" {
+						f[i] = ""
+					}
+				}
+				e.Images = append(e.Images, Image{Name: f[0], Tag: f[1], Digest: f[2], ID: f[3]})
+			}
+		case "network":
+			if f := strings.Split(rest, " "); len(f) == 4 {
+				e.Networks = append(e.Networks, Network{Name: f[0], Project: f[1], Key: f[2], Config: f[3]})
+			}
+		case "volume":
+			var v Volume
+			if err := json.Unmarshal([]byte(rest), &v); err != nil {
+				return e, fmt.Errorf("%w: a volume that cannot be read: %v", lab.ErrDrift, err)
+			}
+			e.Volumes = append(e.Volumes, v)
+		case "end":
+			whole = true
+		default:
+			if !whole && e.Problem != "" {
+				e.Problem += " " + line
+			}
+		}
+	}
+	if !whole {
+		return e, fmt.Errorf("%w: docker's answer ends early: %s", lab.ErrDrift, lab.Printable(lastLine(string(out))))
+	}
+	return e, nil
+}
+
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
+
+// minCompose is the oldest plugin whose up knows what is sent: --progress and --pull never for single services.
+const minCompose = "2.20"
+
+// usable returns why stacks cannot be kept with the engine. That there is no Docker at all is not such a reason here.
+func (e Engine) usable() error {
+	fail := func(hint, format string, args ...any) error {
+		return &lab.Error{Op: "check docker", Hint: hint, Err: fmt.Errorf("%w: "+format, append([]any{lab.ErrRefused}, args...)...)}
+	}
+	const plugin = "install Docker's own packages: apt-get install docker-ce docker-ce-cli docker-compose-plugin; or put the plugin at /usr/local/lib/docker/cli-plugins/docker-compose"
+	switch {
+	case e.Missing:
+		return nil
+	case e.Problem != "":
+		return &lab.Error{Op: "check docker", Hint: "on the machine: systemctl status docker.service; journalctl -u docker.service", Err: fmt.Errorf("%w: the engine does not answer: %s", lab.ErrBlocked, e.Problem)}
+	case e.Compose == "" && e.ComposeV1:
+		return fail(plugin, "there is docker-compose version 1 only, which is not maintained; version 2 is needed, as a plugin")
+	case e.Compose == "":
+		return fail(plugin, "the plugin docker compose is not there")
+	case compareVersions(e.Compose, minCompose) < 0:
+		return fail(plugin, "docker compose is %s; %s or newer is needed", e.Compose, minCompose)
+	}
+	return nil
+}
+
+// image returns the ID of a pinned image, "" when it is not on the machine.
+func (e Engine) image(pinned string) string {
+	if id := imageID(pinned); id != "" {
+		for _, i := range e.Images {
+			if i.ID == id {
+				return id
+			}
+		}
+		return ""
+	}
+	name, digest, _ := strings.Cut(pinned, "@")
+	for _, i := range e.Images {
+		if i.Digest == digest && i.Name == familiarName(name) {
+			return i.ID
+		}
+	}
+	return ""
+}
+
+// Of returns the containers of a project, with a service of it when that is not empty.
+func (e Engine) Of(project, service string) (out []Container) {
+	for _, c := range e.Containers {
+		if c.Project() == project && (service == "" || c.Service() == service) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+var numberPattern = regexp.MustCompile(`^[0-9]+`)
+
+// compareVersions compares two versions by the numbers in them, "17.10" after "17.9"; what follows a hyphen or a plus is not looked at.
+// A part that is missing counts as 0.
+func compareVersions(a, b string) int {
+	parts := func(s string) (n []int) {
+		s, _, _ = strings.Cut(strings.TrimPrefix(s, "v"), "-")
+		s, _, _ = strings.Cut(s, "+")
+		for p := range strings.SplitSeq(s, ".") {
+			i, _ := strconv.Atoi(numberPattern.FindString(p)) // "" is 0
+			n = append(n, i)
+		}
+		return n
+	}
+	x, y := parts(a), parts(b)
+	for i := range max(len(x), len(y)) {
+		var p, q int
+		if i < len(x) {
+			p = x[i]
+		}
+		if i < len(y) {
+			q = y[i]
+		}
+		if p != q {
+			return p - q
+		}
+	}
+	return 0
+}

@@ -1,0 +1,60 @@
+package compose
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
+
+// File is a file of a stack, in its folder on the machine. What the services mount of it is named in compose.yaml by the same relative path.
+//
+// A file that is mounted by itself stays the old one in a running container, since it is replaced and not written to. A service that should
+// see new content while it runs must mount the folder that the file is in.
+type File struct {
+	Path    string     // relative to the stack's folder: "conf/pg_hba.conf"
+	Content string     // the text; with Secret, it must be empty
+	Secret  lab.Secret // the content when it is a secret
+
+	Mode     host.Mode // 0 means 0644, and 0600 for a secret; the stack's folder lets nobody else in either way
+	Owner    string    // name or number of who reads it in the container; empty means root
+	Group    string    // name or number; empty means root
+	Validate string    // as [host.File.Validate]
+
+	// Reload says that a running service reads the file again when it is told to, so that new content does not recreate it. Whoever sets
+	// it adds the part that tells the service.
+	Reload bool
+}
+
+func (f File) content() string {
+	if !f.Secret.IsZero() {
+		return f.Secret.Reveal()
+	}
+	return f.Content
+}
+
+// digest is what the stack's compose.yaml holds of the content: enough to see that it changed.
+func (f File) digest() string {
+	h := sha256.Sum256([]byte(f.Path + "\x00" + f.content()))
+	return hex.EncodeToString(h[:6])
+}
+
+func (f File) resource(dir string, order host.Order) host.File {
+	return host.File{Order: order, Path: path.Join(dir, f.Path), Content: f.Content, Value: f.Secret, Mode: f.Mode, Owner: f.Owner, Group: f.Group, Validate: f.Validate}
+}
+
+func (f File) check() (ps lab.Problems) {
+	if f.Path == "" || path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || strings.HasPrefix(f.Path, "../") || f.Path == ".." || f.Path == "." {
+		ps = append(ps, lab.Problem{Path: "path", Text: f.Path, Message: "is not a path within the stack's folder"})
+	}
+	if f.Path == composeFile || strings.HasPrefix(f.Path+"/", previousDir+"/") {
+		ps = append(ps, lab.Problem{Path: "path", Text: f.Path, Message: "is taken"})
+	}
+	if f.Content != "" && !f.Secret.IsZero() {
+		ps.Add("content", "is set beside secret")
+	}
+	return ps
+}

@@ -1,0 +1,257 @@
+// Command stack deploys a folder with a compose.yaml to a machine, and keeps it as it is written.
+//
+//	stack lock  -host pi@192.0.2.12 [flags] DIR   write compose.lock.yaml: which image each name stands for today
+//	stack plan  -host pi@192.0.2.12 [flags] DIR   show what would be done; exit 2 when there is something
+//	stack apply -host pi@192.0.2.12 [flags] DIR   do it
+//	stack logs  -host pi@192.0.2.12 [flags] DIR   show the last lines of what the services printed
+//	stack down  -host pi@192.0.2.12 [flags] DIR   remove its containers and networks; with -volumes, and -confirm of each, its volumes too
+//
+// Only the machine that -host names is reached, and the jumps that -jump names; images are pulled by the machine. Nothing is taken from the
+// environment but what a flag names. Exit codes: 0 done or nothing to do, 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
+)
+
+func main() { cli.Main(run) }
+
+var verbs = []string{"lock", "plan", "apply", "logs", "down"}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		return cli.Usage("%s", strings.Join(verbs, ", "))
+	}
+	switch {
+	case slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]):
+		fmt.Fprintf(stdout, "usage: stack %s -host USER@ADDR[:PORT] [flags] DIR\n\nflags: stack plan -h\n", strings.Join(verbs, "|"))
+		return nil
+	case !slices.Contains(verbs, args[0]):
+		return cli.Usage("%q: one of %s", args[0], strings.Join(verbs, ", "))
+	}
+	c := &command{verb: args[0]}
+	if err := c.parse(args[1:], stdout, stderr); err != nil {
+		return err
+	}
+	target, err := newTarget(ctx, c.host, c.jumps, c.login)
+	if err != nil {
+		return err
+	}
+	c.machine = &host.Machine{Target: target}
+	defer c.machine.Close() // nothing is left to be said on it
+	source, err := c.source()
+	if err != nil {
+		return err
+	}
+	if c.verb == "lock" {
+		return c.lock(ctx, source)
+	}
+	if c.verb == "down" {
+		name, dir, err := compose.Name(source)
+		if err != nil {
+			return err
+		}
+		return c.converge(ctx, compose.Absent{Name: name, Dir: dir, Volumes: c.volumes})
+	}
+	if c.verb == "logs" {
+		name, _, err := compose.Name(source)
+		if err != nil {
+			return err
+		}
+		return c.logs(ctx, name, source, stdout)
+	}
+	stack, err := compose.Load(ctx, source)
+	if err != nil {
+		return err
+	}
+	stack.Timeout = c.timeout
+	return c.converge(ctx, stack)
+}
+
+// command is a call of the program.
+type command struct {
+	verb, dir      string
+	host, name     string
+	jumps          cli.List
+	login          login
+	variables      cli.List
+	secrets, plain cli.List
+	confirm        cli.List
+	volumes        bool
+	tail           int
+	timeout        time.Duration
+	planFile       string
+	out            *cli.Printer
+	machine        *host.Machine
+}
+
+func (c *command) parse(args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("stack "+c.verb, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	var identities, knownHosts cli.List
+	flags.StringVar(&c.host, "host", "", "the machine, `USER@ADDR[:PORT]`")
+	flags.Var(&identities, "identity", "a private key `file` (may be repeated); without one, the keys of the ssh-agent at SSH_AUTH_SOCK, else ~/.ssh/id_ed25519")
+	flags.StringVar(&c.login.passphrase, "passphrase", "", "where the passphrase of the keys is, `file:PATH or env:NAME`")
+	flags.Var(&knownHosts, "known-hosts", "a known_hosts `file` (may be repeated); without one, ~/.ssh/known_hosts")
+	flags.BoolVar(&c.login.acceptNew, "accept-new", false, "add the key of a machine that is seen for the first time to the first known_hosts file")
+	flags.StringVar(&c.login.sudo, "sudo-password", "", "where the password for sudo is, `file:PATH or env:NAME`; without it, sudo must not ask")
+	flags.Var(&c.jumps, "jump", "a machine to go through, `USER@ADDR[:PORT]` (may be repeated, the first dialled first)")
+	flags.StringVar(&c.name, "name", "", "the project's `name`; without it, the one in the compose.yaml, or else that of DIR")
+	flags.Var(&c.variables, "var", "what ${NAME} in the compose.yaml stands for, `NAME=VALUE` (may be repeated)")
+	flags.Var(&c.secrets, "secret", "where the value of a secret of the compose.yaml is, `NAME=file:PATH or NAME=env:VARIABLE` (may be repeated)")
+	flags.Var(&c.plain, "plain", "a variable, `SERVICE.NAME`, that looks like a secret and is none (may be repeated)")
+	output := flags.String("output", "text", "text, or json: an object a line")
+	switch c.verb {
+	case "plan", "apply":
+		flags.DurationVar(&c.timeout, "timeout", 3*time.Minute, "how long each service may take to get healthy")
+	case "logs":
+		flags.IntVar(&c.tail, "tail", 50, "how many `lines` of each service")
+	case "down":
+		flags.BoolVar(&c.volumes, "volumes", false, "remove the volumes too; each needs -confirm")
+	}
+	if c.verb == "apply" {
+		flags.StringVar(&c.planFile, "plan", "", "apply only what this reviewed plan `file` holds, written by plan -output json")
+	}
+	flags.Var(&c.confirm, "confirm", "the `ID` of a change that may lose data, to confirm it (may be repeated)")
+	if err := flags.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			return err
+		}
+		return cli.Usage("%v", err)
+	}
+	if flags.NArg() != 1 || c.host == "" {
+		return cli.Usage("want -host USER@ADDR and one DIR")
+	}
+	c.dir, c.login.identities, c.login.knownHosts = flags.Arg(0), identities, knownHosts
+	var err error
+	c.out, err = cli.NewPrinter(stdout, *output)
+	return err
+}
+
+// source reads what the command line names.
+func (c *command) source() (compose.Source, error) {
+	s := compose.Source{Name: c.name, Dir: c.dir, Variables: map[string]string{}, Secrets: map[string]lab.Secret{}, PlainEnvironment: c.plain}
+	for _, v := range c.variables {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok {
+			return s, cli.Usage("-var %q: NAME=VALUE", name)
+		}
+		s.Variables[name] = value
+	}
+	for _, v := range c.secrets {
+		name, ref, _ := strings.Cut(v, "=")
+		value, err := secret(ref)
+		if err != nil {
+			return s, err
+		}
+		s.Secrets[name] = value
+	}
+	file := filepath.Join(c.dir, compose.LockFile)
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, &lab.Error{Op: "read lock", Path: file, Err: err}
+	}
+	s.Lock, err = compose.ReadLock(file, data)
+	return s, err
+}
+
+func (c *command) lock(ctx context.Context, s compose.Source) error {
+	images, err := compose.Images(ctx, s)
+	if err != nil {
+		return err
+	}
+	lock, err := compose.Resolve(ctx, c.machine, images)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(c.dir, compose.LockFile)
+	c.out.Printf("%s", lab.Diff(file, s.Lock.Format(), lock.Format()))
+	c.out.Object(map[string]any{"type": "lock", "images": lock})
+	if err := os.WriteFile(file, lock.Format(), 0o644); err != nil {
+		return &lab.Error{Op: "write lock", Path: file, Err: err}
+	}
+	return nil
+}
+
+func (c *command) logs(ctx context.Context, name string, s compose.Source, stdout io.Writer) error {
+	var values []lab.Secret
+	for _, v := range s.Secrets {
+		values = append(values, v)
+	}
+	text, err := compose.Logs(ctx, c.machine, name, c.tail)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(stdout, lab.Mask(text, values...))
+	return err
+}
+
+// converge plans the resource, and does it unless only the plan is wanted.
+func (c *command) converge(ctx context.Context, r host.Resource) error {
+	plan, err := c.machine.Plan(ctx, host.State{r})
+	if err != nil {
+		return err
+	}
+	c.out.Plan(plan)
+	summary := func(failed int) {
+		s := c.machine.Stats()
+		c.out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed, "connections": s.Connections, "execs": s.Execs})
+	}
+	if c.verb == "plan" || plan.Empty() {
+		summary(0)
+		if !plan.Empty() {
+			return cli.ErrPending
+		}
+		return nil
+	}
+	if c.planFile != "" {
+		if err := within(plan, c.planFile); err != nil {
+			return err
+		}
+	}
+	o := &lab.ApplyOptions{Events: c.out.Event}
+	for _, id := range c.confirm {
+		o.Confirmed = append(o.Confirmed, lab.Confirm(id))
+	}
+	report, err := plan.Apply(ctx, o)
+	c.out.Report(report)
+	summary(len(report.Results) - report.Count(lab.StatusDone))
+	return err
+}
+
+// within holds the plan to a reviewed one: the first line of what plan -output json printed.
+func within(plan *lab.Plan, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return &lab.Error{Op: "read reviewed plan", Path: file, Err: err}
+	}
+	defer f.Close() // it was only read
+	var first json.RawMessage
+	if err := json.NewDecoder(f).Decode(&first); err != nil {
+		return &lab.Error{Op: "read reviewed plan", Path: file, Hint: "write it with: stack plan -output json", Err: err}
+	}
+	changes, err := lab.ReadChanges(first)
+	if err != nil {
+		return err
+	}
+	return plan.Within(changes)
+}
