@@ -327,3 +327,5 @@ func cmdDate(p *Process) int {
 	p.print(strftime(format, t), "\n")
 	return 0
 }
+
+func timeUnix(n int64) time.Time { return time.Unix(n, 0).UTC() }

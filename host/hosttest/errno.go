@@ -84,3 +84,5 @@ const (
 	errInvalid = syscall.EINVAL
 	errNotDir  = syscall.ENOTDIR
 )
+
+const errIsDir = syscall.EISDIR
