@@ -3,7 +3,6 @@
 package hosttest
 
 func aptTools() map[string]tool     { return nil }
-func blockTools() map[string]tool   { return nil }
 func archiveTools() map[string]tool { return nil }
 func netTools() map[string]tool     { return nil }
 

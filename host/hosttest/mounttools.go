@@ -1,0 +1,1040 @@
+package hosttest
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// mountTools show and change what is mounted, and swap.
+func mountTools() map[string]tool {
+	const s = "/usr/sbin"
+	return map[string]tool{
+		"mount": {"", cmdMount}, "umount": {"", cmdUmount}, "findmnt": {"", cmdFindmnt}, "mountpoint": {"", cmdMountpoint},
+		"swapon": {s, cmdSwapon}, "swapoff": {s, cmdSwapoff},
+	}
+}
+
+// mounted is what a mount shows, as it was when somebody looked.
+type mounted struct {
+	id, parent int
+	source     string // with [DIR] for a bind mount of a part
+	device     string
+	target     string
+	fstype     string
+	root       string // the directory of the file system that is shown
+	opts       []string
+	vol        *volume
+	m          *mount
+}
+
+func (m *Machine) mountList() []mounted {
+	t := m.tree
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []mounted
+	for _, mt := range t.mounts {
+		x := mounted{id: mt.id, parent: 1, device: mt.vol.source, target: mt.target, fstype: mt.vol.fstype, root: mt.vol.pathOf(mt.root), opts: mt.options(), vol: mt.vol, m: mt}
+		if mt.over != nil {
+			x.parent = mt.over.id
+		}
+		x.source = x.device
+		if x.root != "/" {
+			x.source += "[" + x.root + "]"
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// pathOf finds the path of a directory within its file system.
+func (v *volume) pathOf(num uint32) string {
+	if num == 1 {
+		return "/"
+	}
+	var find func(dir uint32, at string) string
+	find = func(dir uint32, at string) string {
+		i := v.get(dir)
+		if i == nil {
+			return ""
+		}
+		for name, n := range i.kids {
+			if n == num {
+				return at + "/" + name
+			}
+			if k := v.get(n); k != nil && k.isDir() {
+				if s := find(n, at+"/"+name); s != "" {
+					return s
+				}
+			}
+		}
+		return ""
+	}
+	return find(1, "")
+}
+
+// topAt finds the mount that one sees at a mount point.
+func topAt(list []mounted, target string) *mounted {
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].target == target {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// absolute gives the path without links, also of what does not exist.
+func (p *Process) absolute(name string) string {
+	if r, err := p.realpath(name); err == nil {
+		return r
+	}
+	if !strings.HasPrefix(name, "/") {
+		name = join(p.Dir, name)
+	}
+	return path.Clean(name)
+}
+
+// noteKernel is what mount says below a message about the mount itself.
+const noteKernel = "       dmesg(1) may have more information after failed mount system call.\n"
+
+func cmdMount(p *Process) int {
+	o, ok := p.getopt("aBfFhilL:MnNo:O:rRst:T:U:vVwX", "all>a bind>B rbind>R fake>f fork>F fstab=>T internal-only>i label=>L uuid=>U make-shared make-private make-rprivate make-rshared make-slave make-rslave "+
+		"move>M no-mtab>n options=>o test-opts=>O read-only>r source= target= target-prefix= types=>t verbose>v rw>w read-write>w mkdir[= options-mode= options-source= options-source-force show-labels>l onlyonce no-canonicalize>c")
+	if !ok {
+		return p.usage(1)
+	}
+	bad := func() int {
+		p.errorf("bad usage")
+		return p.usage(1)
+	}
+	args := o.args
+	if o.has("source") {
+		args = append([]string{o.get("source")}, args...)
+	}
+	for tag, k := range map[string]string{"L": "LABEL=", "U": "UUID="} {
+		if o.has(tag) {
+			args = append([]string{k + o.get(tag)}, args...)
+		}
+	}
+	if o.has("target") {
+		args = append(args, o.get("target"))
+	}
+	if o.has("a") {
+		if len(args) > 0 {
+			return bad()
+		}
+		return p.mountFstab(o)
+	}
+	if len(args) == 0 {
+		if len(o.order) > 0 && !o.has("l", "t", "v") {
+			return bad()
+		}
+		for _, m := range p.m.mountList() {
+			if t := o.get("t"); t == "" || slices.Contains(strings.Split(t, ","), m.fstype) {
+				p.printf("%s on %s type %s (%s)\n", m.device, m.target, m.fstype, strings.Join(m.opts, ","))
+			}
+		}
+		return 0
+	}
+	if len(args) > 2 {
+		return bad()
+	}
+	var opts []string
+	for _, v := range o.all("o") {
+		opts = append(opts, strings.Split(v, ",")...)
+	}
+	if o.has("r") {
+		opts = append(opts, "ro")
+	}
+	if o.has("w") {
+		opts = append(opts, "rw")
+	}
+	if o.has("B") {
+		opts = append(opts, "bind")
+	}
+	if o.has("R") {
+		opts = append(opts, "rbind")
+	}
+	where := args[len(args)-1]
+	if o.has("make-shared", "make-private", "make-rprivate", "make-rshared", "make-slave", "make-rslave") && len(args) == 1 {
+		if topAt(p.m.mountList(), p.absolute(where)) == nil {
+			p.warn("mount: %s: not mount point or bad option.\n%s", p.absolute(where), noteKernel)
+			return 32
+		}
+		return 0
+	}
+	if p.ruid != 0 {
+		p.warn("mount: %s: must be superuser to use mount.\n%s", where, noteKernel)
+		return 32
+	}
+	if o.has("M") || slices.Contains(opts, "move") {
+		p.warn("mount: hosttest: this machine cannot move a mount\n")
+		return 32
+	}
+	spec, fstype := "", o.get("t")
+	if slices.Contains(opts, "remount") {
+		return p.remount(where, opts)
+	}
+	if len(args) == 2 {
+		spec = args[0]
+	} else {
+		l, found := p.fstabLine(where)
+		if !found {
+			p.errorf("%s: can't find in /etc/fstab.", where)
+			return 1
+		}
+		spec, where = l.spec, l.mountAt
+		opts = append(slices.Clone(l.opts), opts...)
+		if fstype == "" {
+			fstype = l.fstype
+		}
+	}
+	if o.has("mkdir") {
+		if err := p.mkdirOne(where, true, nil, false); err != nil {
+			p.errorf("%s: cannot create directory: %s", where, strerror(err))
+			return 32
+		}
+	}
+	if o.has("f") {
+		return 0
+	}
+	return p.mountOne(spec, where, fstype, opts)
+}
+
+// fstabLine finds a line of fstab by its mount point or its device.
+func (p *Process) fstabLine(name string) (fstabLine, bool) {
+	lines := p.m.fstab()
+	at := p.absolute(name)
+	for _, l := range lines {
+		if l.fstype != "swap" && (l.mountAt == name || l.mountAt == at) {
+			return l, true
+		}
+	}
+	for _, l := range lines {
+		if l.fstype == "swap" {
+			continue
+		}
+		if l.spec == name {
+			return l, true
+		}
+		if dev := p.m.findPart(name); dev != nil && dev == p.m.findPart(l.spec) {
+			return l, true
+		}
+	}
+	return fstabLine{}, false
+}
+
+// mountOne mounts, and says what is wrong as mount does.
+func (p *Process) mountOne(spec, where, fstype string, opts []string) int {
+	if !slices.ContainsFunc([]string{"", "auto", "ext4", "ext3", "ext2", "xfs", "vfat", "tmpfs", "ramfs", "proc", "sysfs", "devtmpfs", "cgroup2", "bind", "none", "btrfs", "swap", "nfs", "nfs4", "cifs"},
+		func(t string) bool { return t == fstype }) {
+		p.warn("mount: %s: unknown filesystem type '%s'.\n%s", p.absolute(where), fstype, noteKernel)
+		return 32
+	}
+	if slices.Contains(opts, "bind") || slices.Contains(opts, "rbind") {
+		spec = p.absolute(spec)
+	} else if fstype == "none" {
+		fstype = ""
+	}
+	if err := p.m.mutation(nil); err != nil {
+		p.warn("mount: %s: mount(2) system call failed: %s.\n%s", where, strerror(err), noteKernel)
+		return 32
+	}
+	err := p.m.mountWhat(spec, p.absolute(where), fstype, opts)
+	var said *mountError
+	switch {
+	case err == nil:
+		p.m.settleDevices()
+		return 0
+	case errors.As(err, &said):
+		p.warn("mount: %s\n", said.msg)
+		if strings.Contains(said.msg, "can't find ") {
+			return 1
+		}
+	default:
+		p.warn("mount: %s: mount(2) system call failed: %s.\n", where, strerror(err))
+	}
+	p.warn("%s", noteKernel)
+	return 32
+}
+
+// remount changes the options of what is mounted.
+func (p *Process) remount(where string, opts []string) int {
+	at := p.absolute(where)
+	t := p.m.tree
+	if err := p.m.mutation(nil); err != nil {
+		return 32
+	}
+	t.mu.Lock()
+	var mt *mount
+	for _, x := range t.mounts {
+		if x.target == at {
+			mt = x
+		}
+	}
+	if mt == nil {
+		t.mu.Unlock()
+		if _, err := p.stat(where); err != nil {
+			p.warn("mount: %s: mount point does not exist.\n%s", at, noteKernel)
+			return 32
+		}
+		p.warn("mount: %s: mount point not mounted or bad option.\n%s", at, noteKernel)
+		return 32
+	}
+	defer t.mu.Unlock()
+	ro := slices.Contains(opts, "ro")
+	if ro {
+		for _, i := range mt.vol.upper {
+			if i.opens > 0 && i.dirty != 0 {
+				p.warn("mount: %s: mount point is busy.\n%s", at, noteKernel)
+				return 32
+			}
+		}
+		mt.vol.sync()
+	}
+	if !ro {
+		mt.vol.readonly = false
+	}
+	kept := slices.DeleteFunc(slices.Clone(mt.opts), func(o string) bool { return o == "ro" || o == "rw" })
+	for _, o := range opts {
+		name, _, _ := strings.Cut(o, "=")
+		atime := strings.HasSuffix(o, "atime")
+		switch o {
+		case "remount", "rw", "ro", "bind", "defaults", "exec", "suid", "dev", "":
+			positive := map[string]string{"exec": "noexec", "suid": "nosuid", "dev": "nodev"}[o]
+			kept = slices.DeleteFunc(kept, func(k string) bool { return positive != "" && k == positive })
+			continue
+		}
+		kept = slices.DeleteFunc(kept, func(k string) bool {
+			n, _, _ := strings.Cut(k, "=")
+			return n == name || atime && strings.HasSuffix(k, "atime")
+		})
+		kept = append(kept, o)
+		if size, ok := strings.CutPrefix(o, "size="); ok {
+			if n, ok := byteCount(strings.ToUpper(size)); ok {
+				mt.vol.size = n
+			}
+		}
+	}
+	if ro {
+		kept = append([]string{"ro"}, kept...)
+	}
+	mt.opts = kept
+	return 0
+}
+
+// mountFstab is mount -a.
+func (p *Process) mountFstab(o *options) int {
+	if p.ruid != 0 {
+		return 0 // it skips what a user may not mount
+	}
+	code := 0
+	tried, bad := 0, 0
+	for _, l := range p.m.fstab() {
+		if l.fstype == "swap" || l.mountAt == "none" || l.mountAt == "/" || slices.Contains(l.opts, "noauto") {
+			continue
+		}
+		if t := o.get("t"); t != "" && !slices.Contains(strings.Split(t, ","), l.fstype) {
+			continue
+		}
+		if topAt(p.m.mountList(), p.absolute(l.mountAt)) != nil {
+			if o.has("v") {
+				p.printf("%-25s: already mounted\n", l.mountAt)
+			}
+			continue
+		}
+		if slices.Contains(l.opts, "nofail") && strings.Contains(l.spec, "=") && p.m.findPart(l.spec) == nil {
+			continue
+		}
+		tried++
+		if p.mountOne(l.spec, l.mountAt, l.fstype, l.opts) != 0 {
+			bad++
+		} else if o.has("v") {
+			p.printf("%-25s: successfully mounted\n", l.mountAt)
+		}
+	}
+	switch {
+	case bad > 0 && bad == tried:
+		code = 32
+	case bad > 0:
+		code = 64
+	}
+	return code
+}
+
+func cmdUmount(p *Process) int {
+	o, ok := p.getopt("aAcdfhilnN:O:qrRt:vV", "all>a all-targets>A no-canonicalize>c detach-loop>d fake force>f internal-only>i lazy>l no-mtab>n quiet>q read-only>r recursive>R types=>t test-opts=>O verbose>v namespace=>N")
+	if !ok {
+		return p.usage(1)
+	}
+	if o.has("a") {
+		code := 0
+		for _, m := range slices.Backward(p.m.mountList()) {
+			if m.vol.kernel || m.target == "/" || m.vol.lossy && strings.HasPrefix(m.target, "/run") || o.has("t") && !slices.Contains(strings.Split(o.get("t"), ","), m.fstype) {
+				continue
+			}
+			code = max(code, p.umountOne(m.target, o))
+		}
+		return code
+	}
+	if len(o.args) == 0 {
+		p.errorf("bad usage")
+		return p.usage(1)
+	}
+	code := 0
+	for _, a := range o.args {
+		code = max(code, p.umountOne(a, o))
+	}
+	return code
+}
+
+func (p *Process) umountOne(name string, o *options) int {
+	list := p.m.mountList()
+	at := p.absolute(name)
+	mt := topAt(list, at)
+	if mt == nil {
+		// A device stands for where it is mounted last.
+		for i := range list {
+			if dev := p.m.findPart(name); dev != nil && dev.vol != nil && list[i].vol == dev.vol {
+				mt = &list[i]
+			}
+		}
+	}
+	if p.ruid != 0 && mt != nil {
+		p.errorf("%s: must be superuser to unmount.", mt.target)
+		return 32
+	}
+	if mt == nil {
+		switch _, err := p.stat(name); {
+		case err != nil:
+			p.errorf("%s: no mount point specified.", name)
+		case o.has("q"):
+		default:
+			p.errorf("%s: not mounted.", name)
+		}
+		if o.has("R") {
+			return 1
+		}
+		return 32
+	}
+	targets := []mounted{*mt}
+	if o.has("R") {
+		for _, x := range list {
+			if strings.HasPrefix(x.target, mt.target+"/") {
+				targets = append(targets, x)
+			}
+		}
+	}
+	for _, x := range slices.Backward(targets) {
+		if err := p.m.mutation(nil); err != nil {
+			p.errorf("%s: %s", x.target, strerror(err))
+			return 32
+		}
+		switch err := p.m.unmount(x.target, o.has("l")); err {
+		case nil:
+			if o.has("v") {
+				p.printf("umount: %s (%s) unmounted\n", x.target, x.device)
+			}
+		case syscall.EBUSY:
+			p.errorf("%s: target is busy.", x.target)
+			return 32
+		default:
+			p.errorf("%s: umount failed: %s.", x.target, strerror(err))
+			return 32
+		}
+	}
+	return 0
+}
+
+var findmntColumns = []column{{name: "SOURCE"}, {name: "TARGET"}, {name: "FSTYPE"}, {name: "OPTIONS"}, {name: "VFS-OPTIONS"}, {name: "FS-OPTIONS"}, {name: "LABEL"}, {name: "UUID"}, {name: "PARTUUID"},
+	{name: "PARTLABEL"}, {name: "MAJ:MIN"}, {name: "SIZE", right: true}, {name: "AVAIL", right: true}, {name: "USED", right: true}, {name: "USE%", right: true}, {name: "FSROOT"}, {name: "ID", right: true, kind: 'n'},
+	{name: "PARENT", right: true, kind: 'n'}, {name: "PROPAGATION"}, {name: "FREQ", right: true, kind: 'n'}, {name: "PASSNO", right: true, kind: 'n'}}
+
+func cmdFindmnt(p *Process) int {
+	o, ok := p.getopt("AaBbCcDd:eF:fiJklM:mN:no:O:PpRrS:st:T:uUvVw:xy", "all>A ascii>a bytes>b df>D direction=>d evaluate>e tab-file=>F first-only>f invert>i json>J kernel>k list>l mountpoint=>M mtab>m noheadings>n output=>o "+
+		"options=>O pairs>P pseudo real raw>r submounts>R source=>S fstab>s types=>t target=>T uniq>U nofsroot>v notruncate>u tree verify>x verbose shadowed nocanonicalize>c task=>N vfs-all shell>y output-all hyperlink")
+	if !ok {
+		return p.usage(1)
+	}
+	if o.has("x") {
+		return p.verifyFstab(o)
+	}
+	def := "TARGET,SOURCE,FSTYPE,OPTIONS"
+	if o.has("D") {
+		def = "SOURCE,FSTYPE,SIZE,USED,AVAIL,USE%,TARGET"
+	}
+	cols, ok := p.pickColumns(findmntColumns, o.all("o"), def)
+	if !ok {
+		return 1
+	}
+	var list []mounted
+	if o.has("s", "m", "F") {
+		for i, l := range p.m.fstab() {
+			list = append(list, mounted{id: i + 1, source: l.spec, device: l.spec, target: l.mountAt, fstype: l.fstype, opts: l.opts, root: "/"})
+		}
+	} else {
+		list = p.m.mountList()
+	}
+	// What one asks for: a mount point or a device, or both in this order.
+	source, target := o.get("S"), o.get("M")
+	args := o.args
+	switch len(args) {
+	case 0:
+	case 1:
+		source = cmpOr(source, "")
+	case 2:
+		source, target = args[0], args[1]
+	default:
+		p.errorf("bad usage")
+		return p.usage(1)
+	}
+	isSource := func(m mounted, s string) bool {
+		if m.source == s || m.device == s {
+			return true
+		}
+		dev := p.m.findPart(s)
+		return dev != nil && (m.vol != nil && m.vol == dev.vol || m.vol == nil && p.m.findPart(m.source) == dev)
+	}
+	keep := func(m mounted) bool {
+		if t := o.get("t"); t != "" {
+			names, no := strings.CutPrefix(t, "no")
+			if slices.Contains(strings.Split(names, ","), m.fstype) == no {
+				return false
+			}
+		}
+		for _, want := range strings.FieldsFunc(o.get("O"), func(r rune) bool { return r == ',' }) {
+			if !slices.Contains(m.opts, want) {
+				return false
+			}
+		}
+		if o.has("real") && (m.vol == nil || m.vol.kernel || m.vol.lossy) || o.has("pseudo") && m.vol != nil && !m.vol.kernel && !m.vol.lossy {
+			return false
+		}
+		if source != "" && !isSource(m, source) {
+			return false
+		}
+		if target != "" && m.target != p.absolute(target) {
+			return false
+		}
+		return true
+	}
+	if o.has("T") {
+		at := o.get("T")
+		if _, err := p.stat(at); err != nil {
+			return 1
+		}
+		at = p.absolute(at)
+		best := ""
+		for _, m := range list {
+			if (at == m.target || m.target == "/" || strings.HasPrefix(at, m.target+"/")) && len(m.target) >= len(best) {
+				best = m.target
+			}
+		}
+		target = best
+		if len(args) == 1 {
+			source = args[0]
+		}
+	} else if len(args) == 1 {
+		at := p.absolute(args[0])
+		if slices.ContainsFunc(list, func(m mounted) bool { return m.target == at }) {
+			target = args[0]
+		} else {
+			source = args[0]
+		}
+	}
+	if o.has("D") && len(args) == 0 && !o.has("T", "M", "S") {
+		list = slices.DeleteFunc(list, func(m mounted) bool { return m.vol != nil && m.vol.kernel })
+	}
+	filtered := source != "" || target != "" || o.has("t", "O", "real", "pseudo")
+	var hit []mounted
+	for _, m := range list {
+		if keep(m) != o.has("i") {
+			hit = append(hit, m)
+			if o.has("f") {
+				break
+			}
+		}
+	}
+	if o.has("R") && len(hit) > 0 {
+		under := map[int]bool{hit[0].id: true}
+		hit = hit[:1]
+		for _, m := range list {
+			if under[m.parent] && !under[m.id] {
+				under[m.id] = true
+				hit = append(hit, m)
+			}
+		}
+		filtered = false
+	}
+	if len(hit) == 0 {
+		return 1
+	}
+	if o.has("b") {
+		for i, c := range cols {
+			if c.name == "SIZE" || c.name == "AVAIL" || c.name == "USED" {
+				cols[i].kind = 'n'
+			}
+		}
+	}
+	s := &sheet{name: "filesystems", cols: cols, tree: -1}
+	rows := map[int]*sheetRow{}
+	isTree := !o.has("l", "s", "D", "r", "P") && (!filtered || o.has("tree"))
+	for _, m := range hit {
+		r := &sheetRow{}
+		for _, c := range cols {
+			r.cells = append(r.cells, p.findmntCell(m, c.name, o))
+		}
+		rows[m.id] = r
+		if up := rows[m.parent]; isTree && up != nil && m.parent != m.id {
+			up.kids = append(up.kids, r)
+		} else {
+			s.rows = append(s.rows, r)
+		}
+	}
+	if isTree {
+		s.tree = slices.IndexFunc(cols, func(c column) bool { return c.name == "TARGET" })
+	}
+	switch head := !o.has("n"); {
+	case o.has("J"):
+		s.json(p)
+	case o.has("P"):
+		s.pairs(p)
+	case o.has("r"):
+		s.raw(p, head)
+	default:
+		s.table(p, head)
+	}
+	return 0
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func (p *Process) findmntCell(m mounted, col string, o *options) string {
+	size := func(n int64) string {
+		switch {
+		case m.vol == nil || m.vol.kernel && !o.has("b"):
+			return "0"
+		case o.has("b"):
+			return fmt.Sprint(n)
+		case n == 0:
+			return "0"
+		}
+		return humanSize(n)
+	}
+	var total, free int64
+	if m.vol != nil && (col == "SIZE" || col == "USED" || col == "AVAIL" || col == "USE%") {
+		total, free = p.m.space(m.vol)
+	}
+	var dev *part
+	if m.vol != nil {
+		for _, d := range p.m.disks {
+			for _, x := range d.all() {
+				if x.vol == m.vol {
+					dev = x
+				}
+			}
+		}
+	} else {
+		dev = p.m.findPart(m.source)
+	}
+	switch col {
+	case "TARGET":
+		return m.target
+	case "SOURCE":
+		if o.has("v") {
+			return m.device
+		}
+		if o.has("e") && dev != nil {
+			return "/dev/" + dev.name
+		}
+		return m.source
+	case "FSTYPE":
+		return m.fstype
+	case "OPTIONS", "VFS-OPTIONS":
+		return strings.Join(m.opts, ",")
+	case "FS-OPTIONS":
+		return "rw"
+	case "MAJ:MIN":
+		if m.vol != nil {
+			return fmt.Sprintf("%d:%d", m.vol.dev>>20, m.vol.dev&0xfffff)
+		}
+	case "FSROOT":
+		return m.root
+	case "ID":
+		return fmt.Sprint(m.id)
+	case "PARENT":
+		return fmt.Sprint(m.parent)
+	case "PROPAGATION":
+		return "shared"
+	case "SIZE":
+		return size(total)
+	case "USED":
+		return size(total - free)
+	case "AVAIL":
+		return size(free)
+	case "USE%":
+		if total == 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%d%%", (total-free)*100/total)
+	}
+	if dev == nil {
+		return ""
+	}
+	switch col {
+	case "LABEL":
+		return dev.label
+	case "UUID":
+		return dev.uuid
+	case "PARTUUID":
+		return dev.partuuid
+	}
+	return ""
+}
+
+// verifyFstab is findmnt --verify: what would fail at boot.
+func (p *Process) verifyFstab(o *options) int {
+	b, err := p.readFile(cmpOr(o.get("F"), "/etc/fstab"))
+	if err != nil {
+		p.errorf("can't read %s: %s", cmpOr(o.get("F"), "/etc/fstab"), strerror(err))
+		return 1
+	}
+	nerr, nwarn := 0, 0
+	parse := 0
+	for line := range strings.SplitSeq(string(b), "\n") {
+		if f := strings.Fields(line); len(f) > 0 && !strings.HasPrefix(f[0], "#") && (len(f) < 3 || len(f) > 6) {
+			parse++
+		}
+	}
+	seen := map[string]bool{}
+	for _, l := range parseFstab(string(b)) {
+		var said []string
+		fail := func(kind, format string, a ...any) {
+			if kind == "E" {
+				nerr++
+			} else {
+				nwarn++
+			}
+			said = append(said, fmt.Sprintf("   [%s] %s", kind, fmt.Sprintf(format, a...)))
+		}
+		if seen[l.mountAt] && l.mountAt != "none" {
+			fail("W", "non-unique target")
+		}
+		seen[l.mountAt] = true
+		if l.fstype != "swap" {
+			if _, err := p.stat(l.mountAt); err != nil {
+				if slices.Contains(l.opts, "noauto") || slices.Contains(l.opts, "nofail") {
+					fail("W", "unreachable on boot required target: %s", strerror(err))
+				} else {
+					fail("E", "unreachable on boot required target: %s", strerror(err))
+				}
+			}
+		}
+		pseudo := slices.Contains([]string{"proc", "sysfs", "tmpfs", "devtmpfs", "cgroup2", "nfs", "nfs4", "cifs"}, l.fstype) || slices.Contains(l.opts, "bind")
+		dev := p.m.findPart(l.spec)
+		if tag, val, ok := strings.Cut(l.spec, "="); ok && !strings.HasPrefix(l.spec, "/") && dev == nil {
+			fail("E", "unreachable: %s=%s", tag, val)
+		} else if !pseudo && dev == nil {
+			if _, err := p.stat(l.spec); err != nil {
+				fail("E", "unreachable source: %s: %s", l.spec, strerror(err))
+			} else if l.fstype != "swap" {
+				fail("W", "%s: not a block device", l.spec)
+			}
+		}
+		if dev != nil && l.fstype != "auto" && dev.fstype != "" && dev.fstype != l.fstype {
+			fail("W", "%s does not match with on-disk %s", l.fstype, dev.fstype)
+		}
+		if len(said) > 0 {
+			p.print(l.mountAt, "\n", strings.Join(said, "\n"), "\n")
+		}
+	}
+	if parse+nerr+nwarn == 0 {
+		p.print("Success, no errors or warnings detected\n")
+		return 0
+	}
+	p.printf("\n%d parse %s, %d %s, %d %s\n", parse, plural(parse, "error"), nerr, plural(nerr, "error"), nwarn, plural(nwarn, "warning"))
+	return btoi(parse+nerr > 0)
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
+}
+
+func cmdMountpoint(p *Process) int {
+	o, ok := p.getopt("qdxhV", "quiet>q fs-devno>d devno>x nofollow")
+	if !ok {
+		return p.usage(1)
+	}
+	if len(o.args) != 1 || o.has("x") && o.has("d") {
+		p.errorf("bad usage")
+		return p.usage(1)
+	}
+	name := o.args[0]
+	st, err := p.stat(name)
+	if err != nil {
+		if !o.has("q") {
+			p.errorf("%s: %s", name, strerror(err))
+		}
+		return 1
+	}
+	if o.has("x") {
+		if st.Mode&sIFMT != sIFBLK {
+			if !o.has("q") {
+				p.errorf("%s: not a block device", name)
+			}
+			return 32
+		}
+		p.printf("%d:%d\n", st.rdev>>8, st.rdev&0xff)
+		return 0
+	}
+	if topAt(p.m.mountList(), st.Path) == nil {
+		if !o.has("q") {
+			p.printf("%s is not a mountpoint\n", name)
+		}
+		return 32
+	}
+	switch {
+	case o.has("d"):
+		p.printf("%d:%d\n", st.Dev>>20, st.Dev&0xfffff)
+	case !o.has("q"):
+		p.printf("%s is a mountpoint\n", name)
+	}
+	return 0
+}
+
+// swapList is what /proc/swaps names, in order.
+func (m *Machine) swapList() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.swaps)
+}
+
+var swaponColumns = []column{{name: "NAME"}, {name: "TYPE"}, {name: "SIZE", right: true}, {name: "USED", right: true}, {name: "PRIO", right: true}, {name: "UUID"}, {name: "LABEL"}}
+
+func cmdSwapon(p *Process) int {
+	o, ok := p.getopt("ad::efhL:o:p:sT:U:vV", "all>a discard[=>d ifexists>e fixpgsz>f label=>L uuid=>U options=>o priority=>p summary>s show[= noheadings raw bytes verbose>v fstab=>T")
+	if !ok {
+		return p.usage(16)
+	}
+	switch {
+	case o.has("s"):
+		if len(p.m.swapList()) > 0 {
+			b, err := p.readFile("/proc/swaps")
+			if err != nil {
+				p.errorf("/proc/swaps: %s", strerror(err))
+				return 16
+			}
+			p.print(string(b))
+		}
+		return 0
+	case o.has("show") || len(o.order) == 0 && len(o.args) == 0:
+		return p.showSwaps(o)
+	}
+	if p.uid != 0 {
+		for _, a := range o.args {
+			p.errorf("cannot open %s: %s", a, strerror(syscall.EACCES))
+		}
+		return 255
+	}
+	var names []string
+	if o.has("a") {
+		for _, l := range p.m.fstab() {
+			if l.fstype == "swap" && !slices.Contains(l.opts, "noauto") {
+				names = append(names, l.spec)
+			}
+		}
+	}
+	for _, tag := range []string{"L", "U"} {
+		for _, v := range o.all(tag) {
+			names = append(names, map[string]string{"L": "LABEL=", "U": "UUID="}[tag]+v)
+		}
+	}
+	code := 0
+	for _, n := range append(names, o.args...) {
+		code = max(code, p.swaponOne(n, o.has("a", "e")))
+	}
+	return code
+}
+
+func (p *Process) showSwaps(o *options) int {
+	cols, ok := p.pickColumns(swaponColumns, slices.DeleteFunc(o.all("show"), func(s string) bool { return s == "" }), "NAME,TYPE,SIZE,USED,PRIO")
+	if !ok {
+		return 16
+	}
+	s := &sheet{cols: cols, tree: -1}
+	for i, n := range p.m.swapList() {
+		size := func(v int64) string {
+			if o.has("bytes") {
+				return fmt.Sprint(v)
+			}
+			return humanSize(v)
+		}
+		dev := p.m.findPart(n)
+		r := &sheetRow{}
+		for _, c := range cols {
+			v := ""
+			switch c.name {
+			case "NAME":
+				v = n
+			case "TYPE":
+				v = "file"
+				if dev != nil {
+					v = "partition"
+				}
+			case "SIZE":
+				v = size(p.m.swapSize(n) >> 10 << 10)
+			case "USED":
+				v = size(0)
+			case "PRIO":
+				v = fmt.Sprint(-2 - i)
+			case "UUID":
+				if dev != nil {
+					v = dev.uuid
+				}
+			case "LABEL":
+				if dev != nil {
+					v = dev.label
+				}
+			}
+			r.cells = append(r.cells, v)
+		}
+		s.rows = append(s.rows, r)
+	}
+	if o.has("raw") {
+		s.raw(p, !o.has("noheadings"))
+	} else {
+		s.table(p, !o.has("noheadings"))
+	}
+	return 0
+}
+
+func (p *Process) swaponOne(spec string, lenient bool) int {
+	name := spec
+	dev := p.m.findPart(spec)
+	if tag, val, ok := strings.Cut(spec, "="); ok && dev == nil && !strings.HasPrefix(spec, "/") {
+		if !lenient {
+			p.errorf("cannot find the device for %s=%s", tag, val)
+		}
+		return 255
+	}
+	if dev != nil {
+		name = "/dev/" + dev.name
+	} else {
+		name = p.absolute(spec)
+	}
+	if slices.Contains(p.m.swapList(), name) {
+		if lenient {
+			return 0
+		}
+		p.errorf("%s: swapon failed: %s", name, strerror(syscall.EBUSY))
+		return 255
+	}
+	if dev != nil && dev.fstype != "swap" {
+		p.errorf("%s: read swap header failed", name)
+		return 255
+	}
+	if dev == nil {
+		st, err := p.stat(name)
+		if err != nil {
+			p.errorf("cannot open %s: %s", name, strerror(err))
+			return 255
+		}
+		if !st.IsRegular() {
+			p.errorf("%s: skipping - it is not a regular file", name)
+			return 255
+		}
+		if st.Perm()&0o077 != 0 {
+			p.errorf("%s: insecure permissions %04o, 0600 suggested.", name, st.Perm())
+		}
+		if !p.m.isSwapFile(name) {
+			p.errorf("%s: read swap header failed", name)
+			return 255
+		}
+	}
+	if err := p.m.mutation(nil); err != nil {
+		p.errorf("%s: swapon failed: %s", name, strerror(err))
+		return 255
+	}
+	p.m.mu.Lock()
+	p.m.swaps = append(p.m.swaps, name)
+	p.m.mu.Unlock()
+	return 0
+}
+
+// isSwapFile looks for the signature of mkswap.
+func (m *Machine) isSwapFile(name string) bool {
+	b, err := m.FS().ReadFile(name)
+	return err == nil && len(b) >= 4096 && string(b[4086:4096]) == swapMagic
+}
+
+const swapMagic = "SWAPSPACE2"
+
+func cmdSwapoff(p *Process) int {
+	o, ok := p.getopt("ahvVL:U:T:", "all>a verbose>v fstab=>T")
+	if !ok {
+		return p.usage(16)
+	}
+	names := o.args
+	for tag, k := range map[string]string{"L": "LABEL=", "U": "UUID="} {
+		for _, v := range o.all(tag) {
+			names = append(names, k+v)
+		}
+	}
+	if o.has("a") {
+		if p.uid == 0 {
+			names = append(names, p.m.swapList()...)
+		}
+	} else if len(names) == 0 {
+		p.errorf("bad usage")
+		return p.usage(16)
+	}
+	code := 0
+	for _, spec := range names {
+		name := spec
+		if dev := p.m.findPart(spec); dev != nil {
+			name = "/dev/" + dev.name
+		} else if strings.Contains(spec, "=") && !strings.HasPrefix(spec, "/") {
+			p.errorf("cannot find the device for %s", spec)
+			code = max(code, 4)
+			continue
+		} else {
+			name = p.absolute(spec)
+		}
+		if p.uid != 0 {
+			p.errorf("Not superuser.")
+			return 16
+		}
+		if !slices.Contains(p.m.swapList(), name) {
+			err := error(syscall.EINVAL)
+			if _, e := p.stat(name); e != nil {
+				err = e
+			}
+			p.errorf("%s: swapoff failed: %s", name, strerror(err))
+			code = max(code, 4)
+			continue
+		}
+		if err := p.m.mutation(nil); err != nil {
+			p.errorf("%s: swapoff failed: %s", name, strerror(err))
+			code = max(code, 4)
+			continue
+		}
+		if o.has("v") {
+			p.printf("swapoff %s\n", name)
+		}
+		p.m.mu.Lock()
+		p.m.swaps = slices.DeleteFunc(p.m.swaps, func(s string) bool { return s == name })
+		p.m.mu.Unlock()
+	}
+	return code
+}
