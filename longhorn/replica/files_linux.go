@@ -371,11 +371,6 @@ func copyHashed(ctx context.Context, src, dst *os.File, size int64) (string, err
 	return sum, errors.Join(err, dst.Truncate(size))
 }
 
-// hashFile returns the SHA-256 of a file's content.
-func hashFile(ctx context.Context, f *os.File, size int64) (string, error) {
-	return hashData(ctx, f, size, func([]byte, int64) error { return nil })
-}
-
 // hashData reads what of src is not a hole, gives it to write, and returns the SHA-256 of all of it.
 func hashData(ctx context.Context, src *os.File, size int64, write func([]byte, int64) error) (string, error) {
 	extents, err := seekData(src, size)

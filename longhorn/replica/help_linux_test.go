@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -8,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -75,4 +78,20 @@ func loopMount(t *testing.T, size int64, mkfs ...string) string {
 		}
 	})
 	return dir
+}
+
+func timeOf(st unix.Stat_t) time.Time { return time.Unix(st.Mtim.Unix()) }
+
+func fileSum(t testing.TB, path string) string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
