@@ -44,10 +44,11 @@ type copier struct {
 	read    atomic.Bool
 	written atomic.Int64
 
-	from   int64      // how far an interrupted run had copied
-	mu     sync.Mutex // guards hash, copied, hashed
-	copied int64
-	hashed int64
+	waiting *chunk     // the collector's, when it stopped
+	from    int64      // how far an interrupted run had copied
+	mu      sync.Mutex // guards hash, copied, hashed
+	copied  int64
+	hashed  int64
 }
 
 // chunk is a piece of the volume to be copied.
@@ -112,22 +113,33 @@ func (cp *copier) run(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	for c := range order { // chunks that were done when the collector stopped
-		select {
-		case <-c.done:
-			if c.err == nil {
-				cp.advance(c.end)
-				continue
-			}
-		default:
-		}
-		break
-	}
+	cp.drain(order)
 	cp.checkpoint()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// drain counts the chunks that were done when the collector stopped, up to the first that was not.
+func (cp *copier) drain(order <-chan *chunk) {
+	for c := cp.waiting; ; c = nil {
+		if c == nil {
+			var more bool
+			if c, more = <-order; !more {
+				return
+			}
+		}
+		select {
+		case <-c.done:
+			if c.err != nil {
+				return
+			}
+			cp.advance(c.end)
+		default:
+			return
+		}
+	}
 }
 
 // produce cuts what is left of the volume into chunks: pieces of aligned windows, from the first to the last segment in each.
@@ -294,6 +306,7 @@ func (cp *copier) cannot(way *atomic.Bool, m Method, path string, err error) err
 func (cp *copier) collect(ctx context.Context, order <-chan *chunk, hashing chan<- *chunk) error {
 	kicked := cp.copied
 	for c := range order {
+		cp.waiting = c
 		select {
 		case <-c.done:
 		case <-ctx.Done():
@@ -303,6 +316,7 @@ func (cp *copier) collect(ctx context.Context, order <-chan *chunk, hashing chan
 			return c.err
 		}
 		cp.advance(c.end)
+		cp.waiting = nil
 		if c.end-kicked >= 16<<20 {
 			cp.t.writeback(kicked, c.end-kicked)
 			kicked = c.end

@@ -79,23 +79,26 @@ func TestSaveCutOffAnywhere(t *testing.T) {
 	im := openTest(t, dir)
 	want := rep.Image()
 	for k := int64(0); k < 8; k++ {
-		for _, how := range []string{"full", "interrupted"} {
+		for _, how := range []string{"full", "interrupted", "one of many"} {
 			t.Run(fmt.Sprintf("%s at %d", how, k), func(t *testing.T) {
 				out := filepath.Join(t.TempDir(), "image")
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				o := Output{Path: out, Workers: 1, Method: ReadWrite, fault: func(off int64) error {
-					if off < k*chunkSize {
+					if off < k*chunkSize || how == "one of many" && off > k*chunkSize {
 						return nil
 					}
-					if how == "full" {
+					if how != "interrupted" {
 						return syscall.ENOSPC
 					}
 					cancel()
 					return ctx.Err()
 				}}
+				if how == "one of many" { // those behind it are copied all the same
+					o.Workers = 8
+				}
 				_, err := im.Save(ctx, o)
-				if how == "full" && !errors.Is(err, syscall.ENOSPC) || how == "interrupted" && !errors.Is(err, context.Canceled) {
+				if how != "interrupted" && !errors.Is(err, syscall.ENOSPC) || how == "interrupted" && !errors.Is(err, context.Canceled) {
 					t.Fatalf("got %v", err)
 				}
 				if how == "full" && !strings.Contains(strings.Join(lab.Hints(err), " "), "run the same command again") {
