@@ -102,7 +102,8 @@ func (p *applyParser) data(b []byte) {
 		if !ok {
 			break
 		}
-		p.r.Output(p.changes[p.running].id, p.masker.Mask(string(line)))
+		p.line = line
+		p.flushLine()
 		p.line = append([]byte(nil), rest...)
 	}
 	if len(p.line) > maxContent {
@@ -164,7 +165,7 @@ func (m *Machine) applyChanges(ctx context.Context, changes []change, masker *la
 	}
 	p := &applyParser{target: m.name(), changes: changes, r: r, masker: masker, begun: map[int]bool{}, running: -1}
 	nonce := newNonce()
-	frames := &frameParser{nonce: nonce, header: p.header, data: p.data}
+	frames := &frameParser{nonce: nonce, header: p.header, data: p.data, ended: p.flushLine}
 	in := &payloads{}
 	for _, c := range changes {
 		if c.op.Payload != nil {

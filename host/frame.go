@@ -25,6 +25,10 @@ type frameParser struct {
 	header func(string) // a frame begins
 	data   func([]byte) // some of the data of the frame; not kept by the parser
 
+	// ended is told that a line has ended, before its newline is data: the newline may begin the next mark, and only more output tells. It
+	// lets progress be shown when it happens. Nil means nobody wants to know.
+	ended func()
+
 	buf   []byte
 	begun bool
 }
@@ -43,6 +47,9 @@ func (p *frameParser) Write(b []byte) (int, error) {
 			}
 			p.emit(p.buf[:len(p.buf)-keep])
 			p.buf = append(p.buf[:0], p.buf[len(p.buf)-keep:]...)
+			if keep > 0 && p.begun && p.ended != nil {
+				p.ended()
+			}
 			return len(b), nil
 		}
 		p.emit(p.buf[:at])

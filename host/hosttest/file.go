@@ -416,6 +416,14 @@ func (p *pipe) descriptions() (r, w *description) {
 	return newStream(pipeReader{p}, os.O_RDONLY), newStream(pipeWriter{p}, os.O_WRONLY)
 }
 
+// end lets the reader see the end of file, as if all writers were gone.
+func (p *pipe) end() {
+	p.mu.Lock()
+	p.noWrite = true
+	p.mu.Unlock()
+	p.cond.Broadcast()
+}
+
 // wait sleeps until the pipe changes or the process has a signal to look at.
 func (p *pipe) wait(proc *Process) {
 	if proc == nil {

@@ -556,13 +556,14 @@ func (s *session) start(command string, login bool, f execFaults) error {
 	outR, outW := out.descriptions()
 	errR, errW := errs.descriptions()
 	p.fds[0], p.fds[1], p.fds[2] = inR, outW, errW
-	s.ends = sessionEnds{inW, outR, errR, f}
+	s.ends = sessionEnds{inW, outR, errR, out, errs, f}
 	return nil
 }
 
 type sessionEnds struct {
-	in, out, err *description
-	f            execFaults
+	in, out, err      *description
+	outPipe, errsPipe *pipe
+	f                 execFaults
 }
 
 func (s *session) begin() {
@@ -587,6 +588,7 @@ func (s *session) begin() {
 		}
 		e.in.release()
 	}()
+	boot := m.BootID()
 	pumps.Go(func() { s.pump(e.out, s.ch, e.f, true) })
 	pumps.Go(func() { s.pump(e.err, s.ch.Stderr(), execFaults{cut: -1, lost: e.f.lost}, false) })
 	shell := p.Args[0]
@@ -602,8 +604,14 @@ func (s *session) begin() {
 	m.serving.Go(func() {
 		defer close(s.done)
 		<-p.killed
+		gone := m.off.Load() || m.BootID() != boot
+		if gone {
+			// the power is off: nobody writes any more, whoever held the other end
+			e.outPipe.end()
+			e.errsPipe.end()
+		}
 		pumps.Wait()
-		if m.off.Load() {
+		if gone || m.off.Load() {
 			return
 		}
 		if e.f.lost {
