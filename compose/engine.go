@@ -195,7 +195,7 @@ func (e Engine) usable() error {
 		return fail(plugin, "there is docker-compose version 1 only, which is not maintained; version 2 is needed, as a plugin")
 	case e.Compose == "":
 		return fail(plugin, "the plugin docker compose is not there")
-	case compareVersions(e.Compose, minCompose) < 0:
+	case CompareVersions(e.Compose, minCompose) < 0:
 		return fail(plugin, "docker compose is %s; %s or newer is needed", e.Compose, minCompose)
 	}
 	return nil
@@ -232,9 +232,9 @@ func (e Engine) Of(project, service string) (out []Container) {
 
 var numberPattern = regexp.MustCompile(`^[0-9]+`)
 
-// compareVersions compares two versions by the numbers in them, "17.10" after "17.9"; what follows a hyphen or a plus is not looked at.
+// CompareVersions compares two versions by the numbers in them, "17.10" after "17.9"; what follows a hyphen or a plus is not looked at.
 // A part that is missing counts as 0.
-func compareVersions(a, b string) int {
+func CompareVersions(a, b string) int {
 	parts := func(s string) (n []int) {
 		s, _, _ = strings.Cut(strings.TrimPrefix(s, "v"), "-")
 		s, _, _ = strings.Cut(s, "+")

@@ -449,6 +449,15 @@ func (l *loading) stack() (Stack, error) {
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return Stack{}, err
 	}
+	// What a default means has changed between versions of Compose.
+	for _, name := range l.project.ServiceNames() {
+		mounts, _ := subtree(doc, "services", name, "volumes").([]any)
+		for _, m := range mounts {
+			if bind, ok := subtree(m, "bind").(map[string]any); ok && bind["create_host_path"] == nil {
+				bind["create_host_path"] = true
+			}
+		}
+	}
 	slices.SortFunc(l.files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	st := Stack{Name: l.project.Name, Dir: l.target, Files: l.files, doc: doc}
 	order, err := l.serviceOrder()

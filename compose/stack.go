@@ -35,8 +35,8 @@ type Stack struct {
 	// Timeout is how long each service may take to get healthy; 0 means 3 minutes.
 	Timeout time.Duration
 
-	// Guards are planned before anything of the stack is: an error of one stops the machine's plan.
-	Guards []host.Resource
+	// Before come before the stack: guards of its data, whose error stops the machine's plan, and folders that services expect.
+	Before []host.Resource
 
 	// Parts come after the services: what is set up in what runs. Their own After should name [Stack.Running], so that they are left alone when a
 	// service did not get healthy.
@@ -131,7 +131,7 @@ func (s Stack) Plan(*host.Observation) ([]host.Op, error) { return nil, nil }
 // Resources implements [host.Set].
 func (s Stack) Resources() []host.Resource {
 	var out []host.Resource
-	out = append(out, s.Guards...)
+	out = append(out, s.Before...)
 	dirs := map[string]bool{s.Dir: true}
 	out = append(out, host.Directory{Path: s.Dir, Mode: 0o750})
 	p := project{stack: s, Order: host.Order{After: []string{"directory:" + s.Dir}}}
@@ -303,4 +303,14 @@ func hash(v any) string {
 	}
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:6])
+}
+
+// Image returns the pinned image of a service, "" when there is no such service.
+func (s Stack) Image(service string) string {
+	for _, sv := range s.services {
+		if sv.name == service {
+			return sv.image
+		}
+	}
+	return ""
 }

@@ -1,0 +1,194 @@
+package stack
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
+
+// appIni is Gitea's app.ini, which its image writes from the environment at every start.
+type appIni struct {
+	stack, file string
+	environment map[string]string // GITEA__section__KEY, without secrets
+}
+
+func (a appIni) compose() string { return path.Join(dirOf(a.stack), "compose.yaml") }
+
+func (a appIni) observe(q *host.Questions) {
+	q.Content(a.file)
+	q.Content(a.compose())
+}
+
+// iniKey is a key of a section; section is in lower case.
+type iniKey struct{ section, key string }
+
+func (k iniKey) String() string { return k.section + "." + k.key }
+
+// readIni reads an INI file as far as Gitea writes one: sections, keys, comments.
+func readIni(text string) map[iniKey]string {
+	out := map[iniKey]string{}
+	section := "default"
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || line[0] == ';' || line[0] == '#':
+		case line[0] == '[' && line[len(line)-1] == ']':
+			section = strings.ToLower(strings.TrimSpace(line[1 : len(line)-1]))
+		default:
+			if k, v, ok := strings.Cut(line, "="); ok {
+				v = strings.TrimSpace(v)
+				if len(v) > 1 && (v[0] == '`' || v[0] == '"') && v[len(v)-1] == v[0] {
+					v = v[1 : len(v)-1]
+				}
+				out[iniKey{section, strings.TrimSpace(k)}] = v
+			}
+		}
+	}
+	return out
+}
+
+// iniKeyOf reads the name of a variable: GITEA__section__KEY, and KEY__FILE for one whose value is in a file.
+func iniKeyOf(variable string) (iniKey, bool) {
+	rest, ok := strings.CutPrefix(variable, "GITEA__")
+	section, key, ok2 := strings.Cut(rest, "__")
+	if !ok || !ok2 {
+		return iniKey{}, false
+	}
+	section = strings.NewReplacer("_0X2E_", ".", "_0X2D_", "-").Replace(section)
+	return iniKey{strings.ToLower(section), strings.TrimSuffix(key, "__FILE")}, true
+}
+
+// plainEnvironment returns the variables that set app.ini, without those whose value is in a file.
+func plainEnvironment(env object) map[string]string {
+	out := map[string]string{}
+	for k, v := range env {
+		if strings.HasPrefix(k, "GITEA__") {
+			out[k] = fmt.Sprint(v)
+		}
+	}
+	return out
+}
+
+// environmentOf returns the environment of the service in a compose.yaml as it lies on the machine.
+func environmentOf(composeYAML []byte) map[string]string {
+	var doc struct {
+		Services map[string]struct {
+			Environment map[string]string `yaml:"environment"`
+		} `yaml:"services"`
+	}
+	_ = yaml.Unmarshal(composeYAML, &doc) // what cannot be read sets nothing
+	out := map[string]string{}
+	for k, v := range doc.Services["gitea"].Environment {
+		out[k] = strings.ReplaceAll(v, "$$", "$")
+	}
+	return out
+}
+
+// leftovers returns the keys of app.ini that a former environment set and the wanted one does not.
+func leftovers(ini map[iniKey]string, before, want map[string]string) (out []iniKey) {
+	keep := map[iniKey]bool{}
+	for v := range want {
+		if k, ok := iniKeyOf(v); ok {
+			keep[k] = true
+		}
+	}
+	for _, v := range slices.Sorted(maps.Keys(before)) {
+		if k, ok := iniKeyOf(v); ok && !keep[k] {
+			if _, there := ini[k]; there && !slices.Contains(out, k) {
+				out = append(out, k)
+			}
+		}
+	}
+	return out
+}
+
+// drift returns the keys of app.ini that are not what the environment that the container was started with says.
+func drift(ini map[iniKey]string, env map[string]string) (out []iniKey) {
+	for _, v := range slices.Sorted(maps.Keys(env)) {
+		if k, ok := iniKeyOf(v); ok && !strings.HasSuffix(v, "__FILE") && ini[k] != env[v] {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+func words(keys []iniKey) string {
+	var out []string
+	for _, k := range keys {
+		out = append(out, k.String())
+	}
+	return strings.Join(out, ", ")
+}
+
+// appIniKeys removes keys from app.ini that the stack set before and does not any more. It comes before the service is made anew, which is what reads
+// the file.
+type appIniKeys struct{ ini appIni }
+
+func (a appIniKeys) ID() string { return "gitea:" + a.ini.stack + ":app.ini" }
+
+func (a appIniKeys) Check() lab.Problems { return nil }
+
+func (a appIniKeys) Observe(q *host.Questions) { a.ini.observe(q) }
+
+func (a appIniKeys) Plan(o *host.Observation) ([]host.Op, error) {
+	text, ok := o.Content(a.ini.file)
+	before, ok2 := o.Content(a.ini.compose())
+	if !ok || !ok2 {
+		return nil, nil
+	}
+	old := leftovers(readIni(string(text)), environmentOf(before), a.ini.environment)
+	if len(old) == 0 {
+		return nil, nil
+	}
+	var set []string
+	for _, k := range old {
+		set = append(set, k.section+" "+k.key)
+	}
+	file := host.Quote(a.ini.file)
+	return []host.Op{{Action: lab.Update, Cause: "no longer set: " + words(old), Script: fmt.Sprintf(`cp -p -- %[1]s %[1]s.lab
+awk -v keys=%[2]s 'BEGIN { n = split(keys, list, "|"); for (i = 1; i <= n; i++) drop[list[i]] = 1; section = "default" }
+/^[ \t]*\[/ { section = tolower($0); gsub(/^[ \t]*\[[ \t]*|[ \t]*\][ \t]*$/, "", section) }
+{ key = $0; sub(/=.*/, "", key); gsub(/[ \t]/, "", key); if (!((section " " key) in drop)) print }' %[1]s >%[1]s.lab
+sync
+mv -f -- %[1]s.lab %[1]s`, file, host.Quote(strings.Join(set, "|")))}}, nil
+}
+
+// appIniDrift restarts Gitea when somebody changed a key that the environment sets: at its start the image sets it again.
+type appIniDrift struct {
+	host.Order
+	ini appIni
+}
+
+func (a appIniDrift) ID() string { return "gitea:" + a.ini.stack + ":settings" }
+
+func (a appIniDrift) Check() lab.Problems { return nil }
+
+func (a appIniDrift) Observe(q *host.Questions) { a.ini.observe(q) }
+
+func (a appIniDrift) Plan(o *host.Observation) ([]host.Op, error) {
+	text, ok := o.Content(a.ini.file)
+	now, ok2 := o.Content(a.ini.compose())
+	if !ok || !ok2 {
+		return nil, nil
+	}
+	env := environmentOf(now)
+	for k, v := range a.ini.environment {
+		if env[k] != v {
+			return nil, nil // the service is made anew for it
+		}
+	}
+	differ := drift(readIni(string(text)), env)
+	if len(differ) == 0 {
+		return nil, nil
+	}
+	dir := dirOf(a.ini.stack)
+	return []host.Op{{Name: "restart", Action: lab.Run, Cause: "changed in app.ini: " + words(differ), Risk: lab.RiskRestart,
+		Script: container(a.ini.stack, "gitea") + fmt.Sprintf("docker compose --progress quiet -p %[1]s --project-directory %[2]s -f %[2]s/compose.yaml --env-file /dev/null restart gitea", a.ini.stack, dir) + healthy}}, nil
+}

@@ -1,0 +1,144 @@
+package stack
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose"
+)
+
+// PiHole is a Pi-hole version 6. All of its configuration that the stack sets comes by the environment, which makes it read-only everywhere else
+// (docs.pi-hole.net, FTL, configuration): two instances made of one PiHole answer alike.
+//
+// It is in the machine's network, so that it sees who asks and need not answer everybody. Deploy the instances one after the other, with a gate that
+// asks for a name: never both at once.
+type PiHole struct {
+	Name  string       // of the project; empty means pihole
+	Image string       // a date, "pihole/pihole:2025.08.0"
+	Lock  compose.Lock // pins the image
+
+	Password lab.Secret // of the web interface and the API
+	WebPorts string     // FTL's form; empty means "8081o,8443os": Traefik has 80 and 443 on every node
+	Timezone string     // empty means Etc/UTC
+
+	Upstreams []string         // name servers by IP, two or more
+	Hosts     []PiHoleHost     // names of the zone
+	Wildcards []PiHoleWildcard // zones of which every other name has one address
+	CNAMEs    []string         // "ALIAS,TARGET", the target being known here
+	Reverse   []string         // conditional forwarding, "true,192.168.1.0/24,192.168.1.1,home"
+
+	RateLimit int           // queries of a client in a minute, 0 means 10000: the pods of a node ask as one client
+	Check     string        // a name that it must resolve to be healthy; empty means the first of Hosts, or else pi.hole
+	Timeout   time.Duration // see [compose.Stack]
+}
+
+// PiHoleHost is an address and its names.
+type PiHoleHost struct {
+	Address netip.Addr
+	Names   []string
+}
+
+// PiHoleWildcard answers every name of a zone, and the zone itself, with one address. Queries of other types are answered with nothing, not sent on: that
+// takes a second line, or AAAA and HTTPS of names here would be asked for in the Internet.
+type PiHoleWildcard struct {
+	Zone    string
+	Address netip.Addr
+}
+
+var dnsName = regexp.MustCompile(`^[a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?(\.[a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?)*$`)
+
+func (p PiHole) name() string { return nameOr(p.Name, "pihole") }
+
+func (p PiHole) check() (ps lab.Problems) {
+	if p.Password.IsZero() {
+		ps.Add("password", "is empty: everybody could change the DNS")
+	}
+	if len(p.Upstreams) < 2 {
+		ps.Add("upstreams", "are less than two")
+	}
+	for i, u := range p.Upstreams {
+		addr, _, _ := strings.Cut(u, "#")
+		if _, err := netip.ParseAddr(addr); err != nil {
+			ps = append(ps, lab.Problem{Path: fmt.Sprintf("upstreams[%d]", i), Text: u, Message: "is not an IP address: a name could not be resolved after a power cut"})
+		}
+	}
+	for i, h := range p.Hosts {
+		at := fmt.Sprintf("hosts[%d]", i)
+		if !h.Address.IsValid() {
+			ps.Add(at+".address", "is empty")
+		}
+		if len(h.Names) == 0 {
+			ps.Add(at+".names", "there are none")
+		}
+		for _, n := range h.Names {
+			if !dnsName.MatchString(n) {
+				ps = append(ps, lab.Problem{Path: at + ".names", Text: n, Message: "is not a name"})
+			}
+		}
+	}
+	for i, w := range p.Wildcards {
+		if !dnsName.MatchString(w.Zone) || !w.Address.IsValid() {
+			ps = append(ps, lab.Problem{Path: fmt.Sprintf("wildcards[%d]", i), Text: w.Zone, Message: "is not a zone with an address"})
+		}
+	}
+	for field, lines := range map[string][]string{"cnames": p.CNAMEs, "reverse": p.Reverse} {
+		for i, l := range lines {
+			if !strings.Contains(l, ",") || strings.ContainsAny(l, ";\n ") {
+				ps = append(ps, lab.Problem{Path: fmt.Sprintf("%s[%d]", field, i), Text: l, Message: "is not a list with commas, without spaces"})
+			}
+		}
+	}
+	return ps
+}
+
+// lines returns what dnsmasq is told beside Pi-hole's own settings.
+func (p PiHole) lines() (out []string) {
+	for _, w := range p.Wildcards {
+		out = append(out, fmt.Sprintf("address=/%s/%s", w.Zone, w.Address), fmt.Sprintf("local=/%s/", w.Zone))
+	}
+	return out
+}
+
+// Stack returns the stack.
+func (p PiHole) Stack() (compose.Stack, error) {
+	if ps := p.check(); len(ps) > 0 {
+		return compose.Stack{}, ps
+	}
+	var hosts []string
+	probe := cmp.Or(p.Check, "pi.hole")
+	for i, h := range p.Hosts {
+		hosts = append(hosts, h.Address.String()+" "+strings.Join(h.Names, " "))
+		if i == 0 && p.Check == "" {
+			probe = h.Names[0]
+		}
+	}
+	list := func(v []string) string { return strings.Join(slices.Clone(v), ";") }
+	service := object{
+		"image": p.Image, "restart": "unless-stopped", "network_mode": "host",
+		"environment": object{
+			"TZ":                          cmp.Or(p.Timezone, "Etc/UTC"),
+			"WEBPASSWORD_FILE":            "pihole_password", // below /run/secrets
+			"FTLCONF_webserver_port":      cmp.Or(p.WebPorts, "8081o,8443os"),
+			"FTLCONF_dns_listeningMode":   "LOCAL",
+			"FTLCONF_dns_upstreams":       list(p.Upstreams),
+			"FTLCONF_dns_hosts":           list(hosts),
+			"FTLCONF_dns_cnameRecords":    list(p.CNAMEs),
+			"FTLCONF_dns_revServers":      list(p.Reverse),
+			"FTLCONF_dns_rateLimit_count": fmt.Sprint(cmp.Or(p.RateLimit, 10000)),
+			"FTLCONF_misc_dnsmasq_lines":  list(p.lines()),
+		},
+		"secrets":     []string{"pihole_password"},
+		"volumes":     []string{"./etc-pihole:/etc/pihole"},
+		"healthcheck": healthcheck([]string{"dig", "+short", "+norecurse", "+retry=0", "@127.0.0.1", probe}, "10s", "60s", 6),
+	}
+	s, err := load(p.name(), object{"services": object{"pihole": service}, "secrets": object{"pihole_password": object{"file": "./secrets/pihole_password"}}},
+		map[string]lab.Secret{"pihole_password": p.Password}, nil, p.Lock)
+	s.Timeout = p.Timeout
+	return s, err
+}

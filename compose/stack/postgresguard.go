@@ -1,0 +1,102 @@
+package stack
+
+import (
+	"fmt"
+	"path"
+	"sort"
+	"strconv"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
+
+// postgresGuard refuses to start a server on data that is not its own: of another major version, in the place of another, or none where some was.
+type postgresGuard struct {
+	name, data string
+	major      int
+}
+
+// ID implements [host.Resource].
+func (g postgresGuard) ID() string { return "guard:" + g.name + ":data" }
+
+// Check implements [host.Resource].
+func (g postgresGuard) Check() lab.Problems { return nil }
+
+// Observe implements [host.Resource].
+func (g postgresGuard) Observe(q *host.Questions) {
+	ranBefore{g.name}.observe(q)
+	q.Probe(g.ID(), fmt.Sprintf(`cd -- %s 2>/dev/null || exit 0
+for f in PG_VERSION */docker/PG_VERSION data/PG_VERSION; do
+  [ -f "$f" ] || continue
+  v=; IFS= read -r v <"$f"; printf 'version %%s %%s\n' "$v" "$f"
+done
+for f in * .[!.]*; do case $f in '*'|'.[!.]*'|lost+found) ;; *) echo 'holds something'; break;; esac; done`, host.Quote(g.data)))
+}
+
+// clusterFacts is what is known of a folder for a cluster.
+type clusterFacts struct {
+	versions map[string]string // what PG_VERSION files hold, by their path in the folder
+	empty    bool
+	ran      bool // the stack was healthy before
+}
+
+// Plan implements [host.Resource].
+func (g postgresGuard) Plan(o *host.Observation) ([]host.Op, error) {
+	f := clusterFacts{versions: map[string]string{}, empty: true}
+	for line := range strings.Lines(string(o.Probe(g.ID()).Output)) {
+		w := strings.Fields(line)
+		switch {
+		case len(w) == 3 && w[0] == "version":
+			f.versions[w[2]] = w[1]
+		case len(w) > 0 && w[0] == "holds":
+			f.empty = false
+		}
+	}
+	var err error
+	if f.ran, err = (ranBefore{g.name}).told(o); err != nil {
+		return nil, err
+	}
+	return nil, g.judge(f)
+}
+
+// judge decides whether a server of the major version may be started on the folder.
+func (g postgresGuard) judge(f clusterFacts) error {
+	refuse := func(hint, format string, args ...any) error {
+		return &lab.Error{Op: "check data", Path: g.data, Hint: hint, Err: fmt.Errorf("%w: "+format, append([]any{lab.ErrRefused}, args...)...)}
+	}
+	place := "PG_VERSION"
+	if g.major >= 18 {
+		place = fmt.Sprintf("%d/docker/PG_VERSION", g.major)
+	}
+	found := make([]string, 0, len(f.versions))
+	for p := range f.versions {
+		found = append(found, p)
+	}
+	sort.Strings(found)
+	switch {
+	case len(found) > 1:
+		return refuse("look at each, move the one that is not meant out of "+g.data, "it holds %d clusters: %s", len(found), strings.Join(found, ", "))
+	case len(found) == 1 && f.versions[found[0]] != strconv.Itoa(g.major):
+		old := f.versions[found[0]]
+		return refuse(g.upgrade(old), "the data is of PostgreSQL %s, the image of %d", lab.Printable(old), g.major)
+	case len(found) == 1 && found[0] != place:
+		return refuse(fmt.Sprintf("stop the stack, then: mkdir -p %s && mv %s %s", path.Join(g.data, path.Dir(place)), path.Join(g.data, path.Dir(found[0]), "*"), path.Join(g.data, path.Dir(place))),
+			"the data is at %s, where the image of PostgreSQL %d does not look for it: it looks at %s", path.Join(g.data, path.Dir(found[0])), g.major, path.Join(g.data, path.Dir(place)))
+	case len(found) == 1:
+		return nil
+	case !f.empty:
+		return refuse("look at what is there: ls -la "+g.data, "it holds something, but no cluster")
+	case f.ran:
+		return refuse(fmt.Sprintf("is its disk mounted? findmnt --target %[1]s. Or, if the data is lost and a backup is to be restored: docker compose -p %[2]s down && rm -r /opt/stacks/%[2]s/.prev, then apply, then restore", g.data, g.name),
+			"it is empty, and the stack ran before: a new, empty cluster would be made in the place of the data")
+	}
+	return nil
+}
+
+// upgrade returns the steps from one major version to another.
+func (g postgresGuard) upgrade(old string) string {
+	return fmt.Sprintf("keep the image of PostgreSQL %[1]s, and: docker exec -u postgres %[2]s-postgres-1 pg_dumpall >/mnt/backups/%[2]s-%[1]s.sql; "+
+		"docker compose -p %[2]s down; mv %[3]s %[3]s.%[1]s; rm -r /opt/stacks/%[2]s/.prev; set the image of PostgreSQL %[4]d and apply; docker exec -i -u postgres %[2]s-postgres-1 psql -d postgres </mnt/backups/%[2]s-%[1]s.sql; "+
+		"compare, and remove %[3]s.%[1]s", old, g.name, g.data, g.major)
+}

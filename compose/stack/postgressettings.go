@@ -1,0 +1,158 @@
+package stack
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
+
+// postgresSettings lets a running server read its files again, or restarts it when a setting needs that. That it must is observed: the server
+// tells when it has read its files and what waits for a restart.
+type postgresSettings struct {
+	host.Order
+	name  string
+	files []compose.File
+}
+
+// ID implements [host.Resource].
+func (p postgresSettings) ID() string { return "postgres:" + p.name }
+
+// Check implements [host.Resource].
+func (p postgresSettings) Check() lab.Problems { return nil }
+
+func (p postgresSettings) path(f compose.File) string { return path.Join(dirOf(p.name), f.Path) }
+
+// psql returns the beginning of a command that runs SQL from its standard input in the container $i.
+const psql = `docker exec -i -u postgres "$i" psql -XAtq -F ' ' -v ON_ERROR_STOP=1 -U postgres -d postgres`
+
+// Observe implements [host.Resource].
+func (p postgresSettings) Observe(q *host.Questions) {
+	var files []string
+	for _, f := range p.files {
+		q.Sum(p.path(f), sha256.Sum256([]byte(contentOf(f))))
+		files = append(files, host.Quote(p.path(f)))
+	}
+	q.Probe(p.ID(), container(p.name, "postgres")+fmt.Sprintf(`stat -c 'changed %%.9Z' -- %s 2>/dev/null
+%s <<'SQL'
+SELECT 'loaded', extract(epoch FROM pg_conf_load_time());
+SELECT 'pending', name FROM pg_settings WHERE pending_restart ORDER BY name;
+SELECT 'postmaster', name FROM pg_settings WHERE context = 'postmaster';
+SQL`, strings.Join(files, " "), psql))
+}
+
+func contentOf(f compose.File) string {
+	if !f.Secret.IsZero() {
+		return f.Secret.Reveal()
+	}
+	return f.Content
+}
+
+// Plan implements [host.Resource].
+func (p postgresSettings) Plan(o *host.Observation) ([]host.Op, error) {
+	r := o.Probe(p.ID())
+	if r.Exit != 0 {
+		return nil, nil // it does not run: what starts it lets it read everything
+	}
+	var newest, loaded float64
+	var pending, postmaster []string
+	for line := range strings.Lines(string(r.Output)) {
+		w := strings.Fields(line)
+		if len(w) != 2 {
+			continue
+		}
+		n, _ := strconv.ParseFloat(w[1], 64) // 0 for a name
+		switch w[0] {
+		case "changed":
+			newest = max(newest, n)
+		case "loaded":
+			loaded = n
+		case "pending":
+			pending = append(pending, w[1])
+		case "postmaster":
+			postmaster = append(postmaster, w[1])
+		}
+	}
+	if loaded == 0 {
+		return nil, nil
+	}
+	var changed, restart []string
+	for _, f := range p.files {
+		sum := sha256.Sum256([]byte(contentOf(f)))
+		if have := o.Sum(p.path(f)); have != "" && have != hex.EncodeToString(sum[:]) {
+			changed = append(changed, f.Path)
+			if old, ok := o.Shown(p.path(f)); ok && path.Base(f.Path) == "postgresql.conf" {
+				for _, name := range changedSettings(string(old), f.Content) {
+					if slices.Contains(postmaster, name) {
+						restart = append(restart, name)
+					}
+				}
+			}
+		}
+	}
+	for _, name := range pending {
+		if !slices.Contains(restart, name) {
+			restart = append(restart, name)
+		}
+	}
+	compose := fmt.Sprintf("docker compose --progress quiet -p %[1]s --project-directory %[2]s -f %[2]s/compose.yaml --env-file /dev/null", p.name, dirOf(p.name))
+	switch {
+	case len(restart) > 0:
+		return []host.Op{{Name: "restart", Action: lab.Run, Cause: strings.Join(restart, ", ") + " cannot be changed while the server runs", Risk: lab.RiskRestart,
+			Script: container(p.name, "postgres") + compose + " restart postgres\n" + p.ready("SELECT count(*) = 0 FROM pg_settings WHERE pending_restart") + healthy}}, nil
+	case len(changed) > 0:
+		return []host.Op{p.reload("notified by " + strings.Join(changed, ", "))}, nil
+	case newest > loaded:
+		return []host.Op{p.reload("its files changed since it has read them")}, nil
+	}
+	return nil, nil
+}
+
+// reload makes the server read its files again. It only tells the postmaster to: the load time tells when it did.
+func (p postgresSettings) reload(cause string) host.Op {
+	return host.Op{Name: "reload", Action: lab.Run, Cause: cause, Script: container(p.name, "postgres") +
+		"t=$(" + psql + " -c 'SELECT pg_conf_load_time()')\n" + psql + " -c 'SELECT pg_reload_conf()' >/dev/null\n" +
+		p.ready("SELECT pg_conf_load_time() > '$t'")}
+}
+
+// healthy waits, for 60 s, until the health check of the container $i has seen that it is up again.
+const healthy = `
+n=0; until [ "$(docker inspect --type container --format '{{.State.Health.Status}}' "$i")" = healthy ]; do n=$((n + 1)); [ $n -lt 60 ] || { echo 'the server is not healthy after the restart'; exit 1; }; sleep 1; done`
+
+// ready waits until a question is answered by t, for 60 s.
+func (p postgresSettings) ready(sql string) string {
+	return fmt.Sprintf("n=0; until [ \"$(%s -c \"%s\" 2>/dev/null)\" = t ]; do n=$((n + 1)); [ $n -lt 60 ] || { echo 'the server does not say that it did'; exit 1; }; sleep 1; done", psql, sql)
+}
+
+// changedSettings returns the names of the settings that differ between two files as the stack writes them.
+func changedSettings(before, after string) (out []string) {
+	read := func(text string) map[string]string {
+		m := map[string]string{}
+		for line := range strings.Lines(text) {
+			if k, v, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(k, "#") {
+				m[strings.ToLower(strings.TrimSpace(k))] = strings.TrimSpace(v)
+			}
+		}
+		return m
+	}
+	a, b := read(before), read(after)
+	for k, v := range b {
+		if w, ok := a[k]; !ok || w != v {
+			out = append(out, k)
+		}
+	}
+	for k := range a {
+		if _, ok := b[k]; !ok {
+			out = append(out, k)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
