@@ -435,7 +435,7 @@ func (p *Process) dpkgSearch(args []string) int {
 }
 
 func cmdDpkg(p *Process) int {
-	o, ok := p.getopt("ilsLSPrBGERO", "install>i list>l status>s listfiles>L search>S purge>P remove>r print-architecture print-foreign-architectures add-architecture= configure pending audit get-selections set-selections compare-versions validate-version verify[= force-confold force-confdef force-depends force-all force-overwrite refuse-downgrade force-downgrade unpack recursive no-triggers admindir= root= version")
+	o, ok := p.getopt("ailsLSPrBGERO", "install>i list>l status>s listfiles>L search>S purge>P remove>r print-architecture print-foreign-architectures add-architecture= configure pending>a audit get-selections set-selections compare-versions validate-version verify[= force-confold force-confdef force-confnew force-confmiss auto-deconfigure force-depends force-all force-overwrite refuse-downgrade force-downgrade unpack recursive no-triggers admindir= root= version")
 	if !ok {
 		p.warn("\nType dpkg --help for help about installing and deinstalling packages [*];\nUse 'apt' or 'aptitude' for user-friendly package management;\n")
 		return 2
@@ -495,21 +495,11 @@ func cmdDpkg(p *Process) int {
 	defer release()
 	switch {
 	case o.has("configure"):
-		list := slices.Clone(p.m.packages())
-		changed := false
-		for i, s := range list {
-			if _, _, st := s.state(); st == "half-configured" || st == "unpacked" {
-				c := s.clone()
-				c.set("Status", "install ok installed")
-				list[i] = c
-				changed = true
-				p.printf("Setting up %s (%s) ...\n", s.get("Package"), s.get("Version"))
-			}
+		names := o.args
+		if o.has("a") || len(names) == 0 {
+			names = p.pendingPackages()
 		}
-		if changed {
-			p.savePackages(list)
-		}
-		return 0
+		return p.journaled(func() int { return p.configureAll(names) })
 	case o.has("i"), o.has("unpack"):
 		code := 0
 		for _, f := range o.args {
@@ -534,7 +524,7 @@ func cmdDpkg(p *Process) int {
 				code = 1
 				continue
 			}
-			if err := p.unpack(pk, false); err != nil {
+			if p.journaled(func() int { err = p.unpack(pk, o.has("unpack")); return 0 }) != 0 || err != nil {
 				p.errorf("error processing archive %s (--install):\n %s", f, strerror(err))
 				code = 1
 			}

@@ -1,0 +1,1001 @@
+package hosttest
+
+import (
+	"cmp"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// A Package is one version of a Debian package in the archive that a machine's apt-get fetches from.
+type Package struct {
+	Name    string
+	Version string
+	Arch    string // empty means the machine's; "all"
+	Depends string // as in a control file: "a, b (>= 1.0) | c"
+	// Conflicts names packages, separated by commas, that cannot be installed beside this one.
+	Conflicts string
+	Provides  string // virtual packages, separated by commas
+	// Source is a part of the URI of the sources that provide the package, such as "download.docker.com". Empty means
+	// Debian's own.
+	Source string
+
+	Files     map[string]string // content by absolute path; a path that ends in a slash is a directory
+	Conffiles map[string]string // configuration files, which dpkg does not replace once they were changed
+	// Units are unit files by name. A unit with an [Install] section is enabled and started when the package is installed
+	// for the first time, and restarted by an upgrade, unless Disabled names it.
+	Units    map[string]string
+	Disabled []string
+	// Commands are executables by absolute path, or by name for /usr/bin. A nil Command stands for a program that only
+	// Machine.Handle can give.
+	Commands map[string]Command
+	Users    []string // system users, each with its group
+	Groups   []string // system groups
+	Postinst string   // a shell script run as root when the package is configured, with the arguments of Debian Policy 6.5
+	Prerm    string   // and before it is removed
+}
+
+// AddPackage puts versions of packages into the archive. A machine sees them after its next apt-get update. A version
+// that is there is replaced.
+func (m *Machine) AddPackage(packages ...Package) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, pk := range packages {
+		m.archive = slices.DeleteFunc(slices.Clone(m.archive), func(x Package) bool { return x.Name == pk.Name && x.Version == pk.Version })
+		m.archive = append(m.archive, pk)
+	}
+}
+
+// everyPackage lists the archive: what was added hides the same version of what every machine's archive holds.
+func (m *Machine) everyPackage() []Package {
+	m.mu.Lock()
+	added := m.archive
+	m.mu.Unlock()
+	have := map[[2]string]bool{}
+	for _, pk := range added {
+		have[[2]string{pk.Name, pk.Version}] = true
+	}
+	out := slices.Clone(added)
+	for _, pk := range debian() {
+		if !have[[2]string{pk.Name, pk.Version}] {
+			out = append(out, pk)
+		}
+	}
+	return out
+}
+
+func (m *Machine) archived(name, version string) (Package, bool) {
+	for _, pk := range m.everyPackage() {
+		if pk.Name == name && pk.Version == version {
+			return pk, true
+		}
+	}
+	return Package{}, false
+}
+
+const debMagic = "!<arch>\nhosttest "
+
+// Deb gives the bytes of the package's .deb file, which dpkg and apt-get of a machine can install when the package is in
+// its archive.
+func (pk Package) Deb() []byte { return []byte(debMagic + pk.Name + " " + pk.Version + "\n") }
+
+// packageOf reads a .deb file.
+func (m *Machine) packageOf(deb []byte) (Package, bool) {
+	f := strings.Fields(strings.TrimPrefix(string(deb), debMagic))
+	if !strings.HasPrefix(string(deb), debMagic) || len(f) != 2 {
+		return Package{}, false
+	}
+	return m.archived(f[0], f[1])
+}
+
+func (pk Package) arch(machine string) string { return cmp.Or(pk.Arch, machine) }
+
+// stanza is the package in dpkg's status file, or in a list of packages when status is empty.
+func (pk Package) stanza(arch, status string) *stanza {
+	s := &stanza{fields: map[string]string{}}
+	s.set("Package", pk.Name)
+	if status != "" {
+		s.set("Status", status)
+	}
+	s.set("Priority", "optional")
+	s.set("Section", "misc")
+	s.set("Installed-Size", strconv.Itoa(pk.kilobytes()))
+	s.set("Maintainer", "Debian Developers <debian-devel@lists.debian.org>")
+	s.set("Architecture", pk.arch(arch))
+	s.set("Version", pk.Version)
+	if pk.Depends != "" {
+		s.set("Depends", pk.Depends)
+	}
+	if pk.Conflicts != "" {
+		s.set("Conflicts", pk.Conflicts)
+	}
+	if pk.Provides != "" {
+		s.set("Provides", pk.Provides)
+	}
+	s.set("Description", "the package "+pk.Name)
+	return s
+}
+
+func (pk Package) kilobytes() int {
+	n := 16
+	for _, f := range []map[string]string{pk.Files, pk.Conffiles, pk.Units} {
+		for _, s := range f {
+			n += 1 + len(s)>>10
+		}
+	}
+	return n + 64*len(pk.Commands)
+}
+
+// content gives all that dpkg unpacks but the configuration files.
+func (pk Package) content() map[string]string {
+	out := maps.Clone(pk.Files)
+	if out == nil {
+		out = map[string]string{}
+	}
+	for name, text := range pk.Units {
+		out["/lib/systemd/system/"+name] = text
+	}
+	for name := range pk.Commands {
+		out[commandPath(name)] = string(elf(path.Base(name)))
+	}
+	return out
+}
+
+func commandPath(name string) string {
+	if strings.Contains(name, "/") {
+		return name
+	}
+	return "/usr/bin/" + name
+}
+
+// A relation is one alternative of a dependency.
+type relation struct{ name, op, version string }
+
+func (r relation) String() string {
+	if r.op == "" {
+		return r.name
+	}
+	return r.name + " (" + r.op + " " + r.version + ")"
+}
+
+func (r relation) allows(version string) bool {
+	c := compareVersions(version, r.version)
+	switch r.op {
+	case "":
+		return true
+	case ">=":
+		return c >= 0
+	case "<=":
+		return c <= 0
+	case ">>":
+		return c > 0
+	case "<<":
+		return c < 0
+	}
+	return c == 0
+}
+
+// parseRelations reads a field such as Depends: all of them are needed, each by one of its alternatives.
+func parseRelations(s string) [][]relation {
+	var out [][]relation
+	for group := range strings.SplitSeq(s, ",") {
+		var any []relation
+		for alt := range strings.SplitSeq(group, "|") {
+			name, cond, _ := strings.Cut(strings.TrimSpace(alt), "(")
+			name, _, _ = strings.Cut(strings.TrimSpace(name), ":")
+			if name == "" {
+				continue
+			}
+			r := relation{name: name}
+			if f := strings.Fields(strings.TrimSuffix(strings.TrimSpace(cond), ")")); len(f) == 2 {
+				r.op, r.version = f[0], f[1]
+			}
+			any = append(any, r)
+		}
+		if len(any) > 0 {
+			out = append(out, any)
+		}
+	}
+	return out
+}
+
+func relationText(any []relation) string {
+	var s []string
+	for _, r := range any {
+		s = append(s, r.String())
+	}
+	return strings.Join(s, " | ")
+}
+
+// unmet names what a package depends on and is not installed.
+func (m *Machine) unmet(pk Package) []string {
+	return m.unmetField(pk.Depends, func(st string) bool { return st == "installed" })
+}
+
+func (m *Machine) unmetField(depends string, good func(status string) bool) []string {
+	var out []string
+	for _, any := range parseRelations(depends) {
+		if !slices.ContainsFunc(any, func(r relation) bool {
+			s := m.findPackage(r.name)
+			if s == nil {
+				return false
+			}
+			_, _, st := s.state()
+			return good(st) && r.allows(s.get("Version"))
+		}) {
+			out = append(out, relationText(any))
+		}
+	}
+	return out
+}
+
+// lockPath takes a lock file for as long as the process lives. It says who holds it when somebody does.
+func (p *Process) lockPath(name string) (holder *Process, err error) {
+	d, err := p.open(name, os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	if p.m.tree.flock(d, true) {
+		p.mu.Lock()
+		p.holds = append(p.holds, d)
+		p.mu.Unlock()
+		return nil, nil
+	}
+	d.release()
+	for _, q := range p.m.processes() {
+		q.mu.Lock()
+		held := slices.ContainsFunc(q.holds, func(h *description) bool { return h.path == name && h.flags&flagLocked != 0 })
+		q.mu.Unlock()
+		if held {
+			return q, syscall.EAGAIN
+		}
+	}
+	return nil, syscall.EAGAIN
+}
+
+const (
+	frontendLock = "/var/lib/dpkg/lock-frontend"
+	databaseLock = "/var/lib/dpkg/lock"
+)
+
+// lockDpkg takes dpkg's locks until the process ends. The text says why it could not.
+func (p *Process) lockDpkg() (release func(), busy string) {
+	release = func() {}
+	if p.m.faults.aptLocked() {
+		return release, "dpkg frontend lock was locked by another process with pid " + strconv.Itoa(lockerPID) + lockAdvice
+	}
+	locks := []string{frontendLock, databaseLock}
+	what := []string{"dpkg frontend lock", "dpkg database lock"}
+	if p.Getenv("DPKG_FRONTEND_LOCKED") != "" {
+		locks, what = locks[1:], what[1:]
+	}
+	for i, name := range locks {
+		switch holder, err := p.lockPath(name); {
+		case err == nil:
+		case holder != nil:
+			return release, fmt.Sprintf("%s was locked by another process with pid %d%s", what[i], holder.PID, lockAdvice)
+		default:
+			return release, fmt.Sprintf("unable to lock %s: %s", what[i], strerror(err))
+		}
+	}
+	return release, ""
+}
+
+const lockAdvice = "\nNote: removing the lock file is always wrong, can damage the locked area\nand the entire system. See <https://wiki.debian.org/Teams/Dpkg/FAQ#db-lock>."
+
+// journalFile is what a dpkg that is interrupted leaves behind: apt-get refuses to work until dpkg --configure -a.
+const journalFile = "/var/lib/dpkg/updates/0000"
+
+// journaled runs a change of dpkg's database.
+func (p *Process) journaled(f func() int) int {
+	if err := p.writeFile(journalFile, nil, 0o644); err != nil {
+		p.flush()
+		p.warn("dpkg: error: unable to create new file '%s': %s\n", journalFile, strerror(err))
+		return 2
+	}
+	code := f()
+	if err := p.unlink(journalFile); err != nil && err != syscall.ENOENT {
+		return 2
+	}
+	return code
+}
+
+// editPackage changes one package of the status file. change gets nil when there is none, and gives nil to drop it.
+func (p *Process) editPackage(name string, change func(*stanza) *stanza) error {
+	list := slices.Clone(p.m.packages())
+	at := slices.IndexFunc(list, func(s *stanza) bool { return s.get("Package") == name })
+	var s *stanza
+	if at >= 0 {
+		s = list[at].clone()
+	}
+	s = change(s)
+	switch {
+	case s == nil && at < 0:
+		return nil
+	case s == nil:
+		list = slices.Delete(list, at, at+1)
+	case at < 0:
+		list = append(list, s)
+	default:
+		list[at] = s
+	}
+	return p.savePackages(list)
+}
+
+// setStatus sets the last two words of Status, and keeps whether the package is held.
+func (p *Process) setStatus(name, flagAndStatus string) error {
+	return p.editPackage(name, func(s *stanza) *stanza {
+		if s == nil {
+			return nil
+		}
+		want, _, _ := s.state()
+		s.set("Status", want+" "+flagAndStatus)
+		return s
+	})
+}
+
+func (p *Process) dpkgLog(format string, a ...any) {
+	d, err := p.open("/var/log/dpkg.log", os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	if err != nil {
+		return
+	}
+	defer d.release()
+	d.Write(p, fmt.Appendf(nil, p.m.now().In(p.m.location()).Format("2006-01-02 15:04:05 ")+format+"\n", a...))
+}
+
+// place puts a file where the package wants it, as dpkg does: under another name, synced, renamed.
+func (p *Process) place(file, content string, perm uint32) error {
+	if dir, ok := strings.CutSuffix(file, "/"); ok {
+		return p.mkdirOne(dir, true, nil, false)
+	}
+	if err := p.mkdirOne(path.Dir(file), true, nil, false); err != nil {
+		return err
+	}
+	return p.placeAs(file+".dpkg-new", file, content, perm)
+}
+
+func (p *Process) placeAs(tmp, file, content string, perm uint32) error {
+	if err := p.writeSynced(tmp, content, perm); err != nil {
+		p.unlink(tmp)
+		return fmt.Errorf("cannot copy extracted data for '.%s' to '%s': failed to write (%s)", file, tmp, strerror(err))
+	}
+	if err := p.rename(tmp, file); err != nil {
+		p.unlink(tmp)
+		return fmt.Errorf("unable to install new version of '%s': %s", file, strerror(err))
+	}
+	return nil
+}
+
+func (p *Process) writeSynced(file, content string, perm uint32) error {
+	d, err := p.open(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+	if err != nil {
+		return err
+	}
+	if content != "" {
+		_, err = d.Write(p, []byte(content))
+	}
+	d.sync()
+	d.release()
+	return err
+}
+
+// listText is the content of a package's .list file.
+func (pk Package) listText() string {
+	seen := map[string]bool{"/.": true}
+	add := func(file string) {
+		for f := strings.TrimSuffix(file, "/"); f != "/" && f != "."; f = path.Dir(f) {
+			seen[f] = true
+		}
+	}
+	for f := range pk.content() {
+		add(f)
+	}
+	for f := range pk.Conffiles {
+		add(f)
+	}
+	return strings.Join(sortedKeys(seen), "\n") + "\n"
+}
+
+// unpack installs a package whose dependencies are there. unconfigured leaves it unpacked.
+func (p *Process) unpack(pk Package, unconfigured bool) error {
+	m := p.m
+	old := m.findPackage(pk.Name)
+	was := "not-installed"
+	if old != nil {
+		_, _, was = old.state()
+	}
+	fresh := was == "not-installed" || was == "config-files"
+	for _, any := range parseRelations(pk.Conflicts) {
+		if c := m.findPackage(any[0].name); c != nil && c.get("Package") != pk.Name {
+			if _, _, st := c.state(); st != "not-installed" && st != "config-files" {
+				return fmt.Errorf("conflicting packages - not installing %s", pk.Name)
+			}
+		}
+	}
+	p.printf("Preparing to unpack .../%s ...\n", pk.debFile(m.arch))
+	if fresh {
+		p.printf("Unpacking %s (%s) ...\n", pk.Name, pk.Version)
+		p.dpkgLog("install %s:%s <none> %s", pk.Name, pk.arch(m.arch), pk.Version)
+	} else {
+		p.printf("Unpacking %s (%s) over (%s) ...\n", pk.Name, pk.Version, old.get("Version"))
+		p.dpkgLog("upgrade %s:%s %s %s", pk.Name, pk.arch(m.arch), old.get("Version"), pk.Version)
+	}
+	p.flush()
+	if err := p.editPackage(pk.Name, func(s *stanza) *stanza {
+		if s == nil {
+			return pk.stanza(m.arch, "install reinstreq half-installed")
+		}
+		want, _, _ := s.state()
+		if want != "hold" {
+			want = "install"
+		}
+		s.set("Status", want+" reinstreq half-installed")
+		return s
+	}); err != nil {
+		return err
+	}
+
+	content := pk.content()
+	var oldFiles []string
+	if old != nil && !fresh {
+		b, _ := p.readFile(m.listFile(old))
+		oldFiles = strings.Split(strings.TrimSpace(string(b)), "\n")
+	}
+	var done []string
+	fail := func(err error) error {
+		// As dpkg does, as far as it can: what was new goes away again, and the package is what it was.
+		if fresh {
+			for _, f := range done {
+				p.unlink(f)
+			}
+			if p.editPackage(pk.Name, func(*stanza) *stanza { return old }) != nil {
+				return err
+			}
+		}
+		return err
+	}
+	for _, f := range sortedKeys(content) {
+		perm := uint32(0o644)
+		if strings.HasPrefix(content[f], binaryMagic) || strings.HasPrefix(content[f], "#!") {
+			perm = 0o755
+		}
+		if err := p.place(f, content[f], perm); err != nil {
+			return fail(err)
+		}
+		if !strings.HasSuffix(f, "/") && !slices.Contains(oldFiles, f) {
+			done = append(done, f)
+		}
+	}
+	var conffiles strings.Builder
+	for _, f := range sortedKeys(pk.Conffiles) {
+		if err := p.mkdirOne(path.Dir(f), true, nil, false); err != nil {
+			return fail(err)
+		}
+		if err := p.writeSynced(f+".dpkg-new", pk.Conffiles[f], 0o644); err != nil {
+			return fail(fmt.Errorf("cannot copy extracted data for '.%s' to '%s.dpkg-new': failed to write (%s)", f, f, strerror(err)))
+		}
+		done = append(done, f+".dpkg-new")
+		conffiles.WriteString(f + "\n")
+	}
+	for _, f := range oldFiles {
+		if _, kept := content[f]; kept || slices.Contains(strings.Split(pk.listText(), "\n"), f) || conffileHash(old, f) != "" {
+			continue
+		}
+		if st, err := p.lstat(f); err == nil && !st.IsDir() {
+			if err := p.unlink(f); err != nil {
+				return fail(err)
+			}
+		}
+	}
+	info := "/var/lib/dpkg/info/" + pk.Name
+	for _, x := range [][2]string{{".conffiles", conffiles.String()}, {".postinst", pk.Postinst}, {".prerm", pk.Prerm}} {
+		if x[1] != "" {
+			perm := uint32(0o755)
+			text := x[1]
+			if x[0] == ".conffiles" {
+				perm = 0o644
+			} else if !strings.HasPrefix(text, "#!") {
+				text = "#!/bin/sh\nset -e\n" + text + "\n"
+			}
+			if err := p.placeAs(info+x[0]+".dpkg-new", info+x[0], text, perm); err != nil {
+				return fail(err)
+			}
+		} else if err := p.unlink(info + x[0]); err != nil && err != syscall.ENOENT {
+			return fail(err)
+		}
+	}
+	if err := p.placeAs(info+".list-new", info+".list", pk.listText(), 0o644); err != nil {
+		return fail(err)
+	}
+	m.mu.Lock()
+	for name, c := range pk.Commands {
+		if c != nil {
+			m.commands[path.Base(name)] = c
+		}
+	}
+	m.mu.Unlock()
+	if err := p.editPackage(pk.Name, func(s *stanza) *stanza {
+		want, _, _ := s.state()
+		n := pk.stanza(m.arch, want+" ok unpacked")
+		if !fresh && was != "half-installed" {
+			n.set("Config-Version", cmp.Or(s.get("Config-Version"), old.get("Version")))
+		} else if v := s.get("Config-Version"); v != "" {
+			n.set("Config-Version", v)
+		}
+		// The digests of the configuration files as the last configured version had them.
+		text := ""
+		for _, f := range sortedKeys(pk.Conffiles) {
+			text += "\n " + f + " " + cmp.Or(conffileHash(s, f), "newconffile")
+		}
+		if text != "" {
+			n.set("Conffiles", text)
+		}
+		return n
+	}); err != nil {
+		return err
+	}
+	p.flush()
+	if unconfigured {
+		return nil
+	}
+	return p.configure(pk.Name)
+}
+
+// conffileHash is the digest of a configuration file in its package's last configured version; "" when there was none.
+func conffileHash(s *stanza, file string) string {
+	if s == nil {
+		return ""
+	}
+	for line := range strings.SplitSeq(s.get("Conffiles"), "\n") {
+		if f := strings.Fields(line); len(f) >= 2 && f[0] == file {
+			return f[1]
+		}
+	}
+	return ""
+}
+
+func md5Hex(s string) string {
+	sum := md5.Sum([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// pendingPackages are those that were unpacked and not configured.
+func (p *Process) pendingPackages() []string {
+	var out []string
+	for _, s := range p.m.packages() {
+		if _, _, st := s.state(); st == "unpacked" || st == "half-configured" {
+			out = append(out, s.get("Package"))
+		}
+	}
+	return out
+}
+
+// configureAll configures packages in the order of their dependencies, and says what dpkg says of those that cannot be.
+func (p *Process) configureAll(names []string) int {
+	var failed []string
+	for progress := true; progress && len(names) > 0; {
+		progress = false
+		var rest []string
+		for _, n := range names {
+			s := p.m.findPackage(n)
+			if s == nil || s.installed() {
+				continue
+			}
+			if len(p.m.unmetField(s.get("Depends"), func(st string) bool { return st == "installed" })) > 0 {
+				rest = append(rest, n)
+				continue
+			}
+			progress = true
+			if err := p.configure(n); err != nil {
+				p.flush()
+				p.warn("dpkg: error processing package %s (--configure):\n %s\n", n, strerror(err))
+				failed = append(failed, n)
+			}
+		}
+		names = rest
+	}
+	for _, n := range names {
+		p.flush()
+		p.warn("dpkg: dependency problems prevent configuration of %s:\n", n)
+		for _, d := range p.m.unmetField(p.m.findPackage(n).get("Depends"), func(st string) bool { return st == "installed" }) {
+			name, _, _ := strings.Cut(d, " ")
+			why := "is not installed"
+			if s := p.m.findPackage(name); s != nil {
+				why = "is not configured yet"
+			}
+			p.warn(" %s depends on %s; however:\n  Package %s %s.\n", n, d, name, why)
+		}
+		p.warn("\ndpkg: error processing package %s (--configure):\n dependency problems - leaving unconfigured\n", n)
+		failed = append(failed, n)
+	}
+	if len(failed) > 0 {
+		p.warn("Errors were encountered while processing:\n")
+		for _, n := range failed {
+			p.warn(" %s\n", n)
+		}
+		return 1
+	}
+	return 0
+}
+
+// configure sets an unpacked package up.
+func (p *Process) configure(name string) error {
+	m := p.m
+	s := m.findPackage(name)
+	p.printf("Setting up %s (%s) ...\n", name, s.get("Version"))
+	p.flush()
+	p.dpkgLog("configure %s:%s %s <none>", name, s.get("Architecture"), s.get("Version"))
+	pk, _ := m.archived(name, s.get("Version"))
+	fresh := s.get("Config-Version") == ""
+	if _, _, st := s.state(); st == "unpacked" {
+		hashes := ""
+		for _, f := range sortedKeys(pk.Conffiles) {
+			if err := p.conffile(s, f, pk.Conffiles[f]); err != nil {
+				p.setStatus(name, "ok half-configured")
+				return err
+			}
+			hashes += "\n " + f + " " + md5Hex(pk.Conffiles[f])
+		}
+		if err := p.editPackage(name, func(s *stanza) *stanza {
+			want, _, _ := s.state()
+			s.set("Status", want+" ok half-configured")
+			if hashes != "" {
+				s.set("Conffiles", hashes)
+			}
+			return s
+		}); err != nil {
+			return err
+		}
+	}
+	if err := p.addSystemAccounts(pk); err != nil {
+		return err
+	}
+	if pk.Postinst != "" {
+		if code := p.quietRun(true, "/var/lib/dpkg/info/"+name+".postinst", "configure", s.get("Config-Version")); code != 0 {
+			return fmt.Errorf("installed %s package post-installation script subprocess returned error exit status %d", name, code)
+		}
+	}
+	p.setUpUnits(pk, fresh)
+	return p.editPackage(name, func(s *stanza) *stanza {
+		want, _, _ := s.state()
+		s.set("Status", want+" ok installed")
+		s.keys = slices.DeleteFunc(s.keys, func(k string) bool { return k == "Config-Version" })
+		delete(s.fields, "config-version")
+		return s
+	})
+}
+
+// conffile decides between a configuration file and its new version as dpkg does (deb-conffiles(5), dpkg(1) --force-conf*).
+func (p *Process) conffile(s *stanza, file, content string) error {
+	have, err := p.readFile(file)
+	there := err == nil
+	last, dist, tmp := conffileHash(s, file), md5Hex(content), file+".dpkg-new"
+	if last == "newconffile" {
+		last = ""
+	}
+	edited := there && md5Hex(string(have)) != last || !there && last != ""
+	keep := func() error {
+		if err := p.unlink(tmp); err != nil && err != syscall.ENOENT {
+			return err
+		}
+		return nil
+	}
+	take := func() error {
+		if _, err := p.lstat(tmp); err != nil {
+			return p.placeAs(tmp, file, content, 0o644) // a power cut came between
+		}
+		if st, err := p.stat(file); err == nil {
+			if err := p.chown(tmp, int64(st.UID), int64(st.GID), true); err != nil {
+				return err
+			}
+			if err := p.chmod(tmp, st.Perm()); err != nil {
+				return err
+			}
+		}
+		return p.rename(tmp, file)
+	}
+	switch {
+	case there && md5Hex(string(have)) == dist, dist == last:
+		return keep()
+	case !edited:
+		return take()
+	}
+	p.printf("\nConfiguration file '%s'\n", file)
+	switch {
+	case last == "":
+		p.print(" ==> File on system created by you or by a script.\n ==> File also in package provided by package maintainer.\n")
+	case !there:
+		p.print(" ==> Deleted (by you or by a script) since installation.\n ==> Package distributor has shipped an updated version.\n")
+	default:
+		p.print(" ==> Modified (by you or by a script) since installation.\n ==> Package distributor has shipped an updated version.\n")
+	}
+	switch {
+	case slices.Contains(p.Args, "--force-confold"):
+		p.print(" ==> Keeping old config file as default.\n")
+		return p.rename(tmp, file+".dpkg-dist")
+	case slices.Contains(p.Args, "--force-confnew"):
+		p.print(" ==> Using new file as you requested.\n")
+		if there {
+			if err := p.placeAs(file+".dpkg-tmp", file+".dpkg-old", string(have), 0o644); err != nil {
+				return err
+			}
+		}
+		return take()
+	}
+	p.print("   What would you like to do about it ?  Your options are:\n    Y or I  : install the package maintainer's version\n    N or O  : keep your currently-installed version\n      D     : show the differences between the versions\n      Z     : start a shell to examine the situation\n The default action is to keep your current version.\n")
+	for {
+		p.printf("*** %s (Y/I/N/O/D/Z) [default=N] ? ", path.Base(file))
+		p.flush()
+		line, err := p.readLine()
+		if err != nil {
+			p.print("\n")
+			p.flush()
+			return errors.New("end of file on stdin at conffile prompt")
+		}
+		switch strings.ToLower(strings.TrimSpace(line)) {
+		case "y", "i":
+			return take()
+		case "n", "o", "":
+			return p.rename(tmp, file+".dpkg-dist")
+		}
+	}
+}
+
+// quietRun runs a program of a maintainer script. Its standard output is shown only when loud.
+func (p *Process) quietRun(loud bool, args ...string) int {
+	p.flush()
+	env := p.Env
+	if p.Getenv("PATH") == "" {
+		env = setenv(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	}
+	c := p.start(args, env, func(c *Process) {
+		c.Env = env
+		if !loud {
+			c.setFD(1, newStream(device("null"), os.O_WRONLY))
+			c.setFD(2, newStream(device("null"), os.O_WRONLY))
+		}
+	})
+	return p.waitFor(c).shell()
+}
+
+const helperState = "/var/lib/systemd/deb-systemd-helper-enabled/"
+
+// setUpUnits does what Debian's maintainer scripts do through deb-systemd-helper and deb-systemd-invoke: units are
+// enabled at the first installation and keep what the administrator made of them later.
+func (p *Process) setUpUnits(pk Package, fresh bool) {
+	if len(pk.Units) == 0 {
+		return
+	}
+	booted := p.quietRun(false, "test", "-d", "/run/systemd/system") == 0
+	var start []string
+	for _, n := range sortedKeys(pk.Units) {
+		if tmpl, inst := templateOf(n); tmpl != "" && inst == "" || slices.Contains(pk.Disabled, n) {
+			continue
+		}
+		f := parseUnit(pk.Units[n], n)
+		if len(f.words("Install.WantedBy"))+len(f.words("Install.RequiredBy"))+len(f.words("Install.Alias")) > 0 {
+			if _, err := p.lstat(helperState + n + ".dsh-also"); err != nil {
+				if p.mkdirOne(path.Clean(helperState), true, nil, false) == nil {
+					p.writeFile(helperState+n+".dsh-also", nil, 0o644)
+				}
+				if st, err := p.lstat("/etc/systemd/system/" + n); err != nil || st.Target != "/dev/null" {
+					p.start1(n)
+				}
+			}
+			start = append(start, n)
+		}
+	}
+	if !booted {
+		return
+	}
+	p.quietRun(false, "systemctl", "--system", "daemon-reload")
+	verb := "restart"
+	if fresh {
+		verb = "start"
+	}
+	for _, n := range start {
+		if p.quietRun(false, "systemctl", "is-enabled", "--quiet", n) == 0 || !fresh {
+			if fresh || p.quietRun(false, "systemctl", "is-active", "--quiet", n) == 0 {
+				p.quietRun(false, "systemctl", verb, n)
+			}
+		}
+	}
+}
+
+// start1 enables a unit for the first time.
+func (p *Process) start1(unit string) {
+	p.flush()
+	p.quietRun(true, "systemctl", "--no-reload", "enable", unit)
+}
+
+// addSystemAccounts makes the users and groups that a package's maintainer script would.
+func (p *Process) addSystemAccounts(pk Package) error {
+	for _, g := range pk.Groups {
+		if p.m.groupByName(g) == nil {
+			if err := p.addSystemGroup(g); err != nil {
+				return err
+			}
+		}
+	}
+	for _, u := range pk.Users {
+		if p.m.userByName(u) != nil {
+			continue
+		}
+		if p.m.groupByName(u) == nil {
+			if err := p.addSystemGroup(u); err != nil {
+				return err
+			}
+		}
+		uid := uint32(103)
+		for p.m.userByID(uid) != nil {
+			uid++
+		}
+		if err := p.appendLine("/etc/passwd", fmt.Sprintf("%s:x:%d:%d::/nonexistent:/usr/sbin/nologin", u, uid, p.m.groupByName(u).gid)); err != nil {
+			return err
+		}
+		if err := p.appendLine("/etc/shadow", u+":!:20221::::::"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Process) addSystemGroup(name string) error {
+	gid := uint32(106)
+	for p.m.groupByID(gid) != nil {
+		gid++
+	}
+	if err := p.appendLine("/etc/group", fmt.Sprintf("%s:x:%d:", name, gid)); err != nil {
+		return err
+	}
+	return p.appendLine("/etc/gshadow", name+":!::")
+}
+
+func (p *Process) appendLine(file, line string) error {
+	b, err := p.readFile(file)
+	if err != nil {
+		return err
+	}
+	return p.replaceFile(file, append(slices.Clip(b), line+"\n"...), 0o644)
+}
+
+// removePackage removes an installed package, and with purge its configuration too.
+func (p *Process) removePackage(s *stanza, purge bool) error {
+	name, m := s.get("Package"), p.m
+	_, _, st := s.state()
+	pk, _ := m.archived(name, s.get("Version"))
+	if st != "config-files" {
+		for _, other := range m.packages() {
+			if _, _, ost := other.state(); ost != "installed" || other.get("Package") == name {
+				continue
+			}
+			for _, any := range parseRelations(other.get("Depends")) {
+				if slices.ContainsFunc(any, func(r relation) bool { return r.name == name }) &&
+					!slices.ContainsFunc(any, func(r relation) bool {
+						x := m.findPackage(r.name)
+						return r.name != name && x != nil && x.installed() && r.allows(x.get("Version"))
+					}) {
+					p.flush()
+					p.warn("dpkg: dependency problems prevent removal of %s:\n %s depends on %s.\n\n", name, other.get("Package"), relationText(any))
+					return errors.New("dependency problems - not removing")
+				}
+			}
+		}
+		p.printf("Removing %s (%s) ...\n", name, s.get("Version"))
+		p.flush()
+		p.dpkgLog("remove %s:%s %s <none>", name, s.get("Architecture"), s.get("Version"))
+		if err := p.setWant(name, "deinstall", "ok half-configured"); err != nil {
+			return err
+		}
+		for _, n := range sortedKeys(pk.Units) {
+			if p.quietRun(false, "test", "-d", "/run/systemd/system") == 0 && p.quietRun(false, "systemctl", "is-active", "--quiet", n) == 0 {
+				p.quietRun(false, "systemctl", "stop", n)
+			}
+		}
+		if pk.Prerm != "" {
+			if code := p.quietRun(true, "/var/lib/dpkg/info/"+name+".prerm", "remove"); code != 0 {
+				p.setWant(name, "deinstall", "ok installed")
+				return fmt.Errorf("installed %s package pre-removal script subprocess returned error exit status %d", name, code)
+			}
+		}
+		if err := p.setWant(name, "deinstall", "ok half-installed"); err != nil {
+			return err
+		}
+		b, _ := p.readFile(m.listFile(s))
+		files := strings.Split(strings.TrimSpace(string(b)), "\n")
+		slices.Reverse(files)
+		var kept []string
+		for _, f := range files {
+			info, err := p.lstat(f)
+			switch {
+			case f == "" || err != nil:
+			case conffileHash(s, f) != "" || info.IsDir() && slices.ContainsFunc(kept, func(k string) bool { return strings.HasPrefix(k, f+"/") }):
+				kept = append(kept, f)
+			case info.IsDir():
+				if !m.shared(name, f) {
+					p.rmdir(f) // which stays when something else is in it
+				}
+			default:
+				if err := p.unlink(f); err != nil {
+					return err
+				}
+			}
+		}
+		if len(pk.Units) > 0 {
+			p.quietRun(false, "systemctl", "--system", "daemon-reload")
+		}
+		p.unlink("/var/lib/dpkg/info/" + name + ".prerm")
+		if conf := s.get("Conffiles"); conf == "" && len(pk.Units) == 0 {
+			purge = true // nothing is left
+		} else if err := p.setWant(name, "deinstall", "ok config-files"); err != nil {
+			return err
+		}
+	}
+	if !purge {
+		return nil
+	}
+	if s.get("Conffiles") != "" || len(pk.Units) > 0 || st == "config-files" {
+		p.printf("Purging configuration files for %s (%s) ...\n", name, s.get("Version"))
+		p.dpkgLog("purge %s:%s %s <none>", name, s.get("Architecture"), s.get("Version"))
+	}
+	p.flush()
+	for line := range strings.SplitSeq(s.get("Conffiles"), "\n") {
+		if f := strings.Fields(line); len(f) > 1 {
+			for _, suffix := range []string{"", ".dpkg-dist", ".dpkg-old", ".dpkg-new", "~"} {
+				if err := p.unlink(f[0] + suffix); err != nil && err != syscall.ENOENT && err != syscall.ENOTDIR {
+					return err
+				}
+			}
+			p.rmdir(path.Dir(f[0]))
+		}
+	}
+	for _, n := range sortedKeys(pk.Units) {
+		p.unlink(helperState + n + ".dsh-also")
+		f := parseUnit(pk.Units[n], n)
+		for key, dir := range map[string]string{"WantedBy": ".wants", "RequiredBy": ".requires"} {
+			for _, w := range f.words("Install." + key) {
+				p.unlink("/etc/systemd/system/" + w + dir + "/" + n)
+			}
+		}
+		for _, a := range f.words("Install.Alias") {
+			p.unlink("/etc/systemd/system/" + a)
+		}
+	}
+	for _, suffix := range []string{".list", ".conffiles", ".postinst", ".prerm"} {
+		p.unlink("/var/lib/dpkg/info/" + name + suffix)
+	}
+	return p.editPackage(name, func(*stanza) *stanza { return nil })
+}
+
+func (p *Process) setWant(name, want, flagAndStatus string) error {
+	return p.editPackage(name, func(s *stanza) *stanza {
+		s.set("Status", want+" "+flagAndStatus)
+		return s
+	})
+}
+
+// shared tells whether a directory belongs to the system, or to another package too.
+func (m *Machine) shared(name, dir string) bool {
+	switch dir {
+	case "/etc", "/usr", "/usr/bin", "/usr/sbin", "/usr/share", "/lib", "/bin", "/sbin", "/var", "/var/lib", "/lib/systemd", "/lib/systemd/system", "/etc/apt/apt.conf.d":
+		return true
+	}
+	for _, s := range m.packages() {
+		if s.get("Package") == name {
+			continue
+		}
+		b, err := m.FS().ReadFile(m.listFile(s))
+		if err == nil && strings.Contains(string(b), "\n"+dir+"\n") {
+			return true
+		}
+	}
+	return false
+}
