@@ -194,7 +194,9 @@ func parseSources(text, file string) (out []aptSource, problem string) {
 		}
 		n++
 		parsed := parseStatus("Package: x\n" + strings.Trim(block, "\n"))[0]
-		bad := func(what string) string { return fmt.Sprintf("Malformed entry %d in sources file %s (%s)", n, file, what) }
+		bad := func(what string) string {
+			return fmt.Sprintf("Malformed entry %d in sources file %s (%s)", n, file, what)
+		}
 		types := strings.Fields(parsed.get("Types"))
 		if len(types) == 0 {
 			return nil, fmt.Sprintf("Malformed stanza %d in source list %s (type)", n, file)

@@ -291,7 +291,7 @@ func biCommand(sh *shell, args []string) int {
 	child := sh.p.m.newProcess(sh.p)
 	x := *sh
 	x.p = child
-	child.goRun(func(*Process) int { return x.execute(args, nil) })
+	child.goRun(func(*Process) int { return x.execute(args, nil, "") })
 	sh.await(child)
 	return sh.status
 }
@@ -376,7 +376,7 @@ func biExec(sh *shell, args []string) int {
 	if len(args) < 2 {
 		return 0
 	}
-	code := sh.execute(args[1:], nil)
+	code := sh.execute(args[1:], nil, "exec: ")
 	panic(procExit{code})
 }
 
@@ -833,12 +833,12 @@ func biGetopts(sh *shell, args []string) int {
 	}
 	ind, _ := sh.get("OPTIND")
 	i, _ := strconv.Atoi(ind)
-	if i < 1 {
-		i = 1
-	}
 	off := 1
 	if v := sh.vars[" optoff"]; v != nil {
 		off, _ = strconv.Atoi(v.value)
+	}
+	if i < 1 || i > len(list)+1 {
+		i, off = 1, 1
 	}
 	silent := strings.HasPrefix(spec, ":")
 	set := func(opt string, next, o int) {
@@ -868,7 +868,7 @@ func biGetopts(sh *shell, args []string) int {
 		if silent {
 			sh.assign("OPTARG", c)
 		} else {
-			sh.warnf("Illegal option -%s", c)
+			sh.p.warn("Illegal option -%s\n", c)
 			sh.unset("OPTARG")
 		}
 		set("?", next, o)
@@ -885,7 +885,7 @@ func biGetopts(sh *shell, args []string) int {
 				sh.assign("OPTARG", c)
 				set(":", next, 1)
 			} else {
-				sh.warnf("No arg for -%s option", c)
+				sh.p.warn("No arg for -%s option\n", c)
 				sh.unset("OPTARG")
 				set("?", next, 1)
 			}
@@ -943,11 +943,11 @@ func (sh *shell) waitSignal() int {
 }
 
 func biKill(sh *shell, args []string) int {
-	return kill(sh.p, args, sh.warnf)
+	return kill(sh.p, args, sh.warnf, func(_ string, err error) { sh.warnf("kill: %s\n", strerror(err)) })
 }
 
 // kill is kill(1), as a built-in or a program.
-func kill(p *Process, args []string, warn func(string, ...any)) int {
+func kill(p *Process, args []string, warn func(string, ...any), failed func(pid string, err error)) int {
 	sig := sigTERM
 	i := 1
 	if i < len(args) && len(args[i]) > 1 && args[i][0] == '-' && args[i] != "--" {
@@ -969,7 +969,7 @@ func kill(p *Process, args []string, warn func(string, ...any)) int {
 			sig = signalNumber(a[1:])
 		}
 		if sig < 0 {
-			warn("kill: Illegal option %s", args[i])
+			warn("kill: Illegal option -%c", args[i][min(1, len(args[i])-1)])
 			return 2
 		}
 		i++
@@ -989,7 +989,7 @@ func kill(p *Process, args []string, warn func(string, ...any)) int {
 			return 2
 		}
 		if err := p.kill(n, sig); err != nil {
-			warn("kill: %s", strerror(err))
+			failed(a, err)
 			code = 1
 		}
 	}

@@ -142,7 +142,11 @@ func (p *Process) eachInput(names []string, f func(name string, d *description) 
 			d.release()
 		}
 		if err != nil {
-			p.errorf("%s: %s", quoteMaybe(n), strerror(err))
+			if d == nil && (p.name() == "head" || p.name() == "tail") {
+				p.errorf("cannot open %s for reading: %s", quote(n), strerror(err))
+			} else {
+				p.errorf("%s: %s", quoteMaybe(n), strerror(err))
+			}
 			code = 1
 		}
 	}
@@ -847,7 +851,7 @@ func (p *Process) copyTree(o *options, from, to string, top bool) bool {
 	case st.IsSymlink():
 		if derr == nil {
 			if dst.IsDir() {
-				p.errorf("cannot overwrite directory %s with non-directory %s", quote(to), quote(from))
+				p.errorf("cannot overwrite directory %s with non-directory", quote(to))
 				return false
 			}
 			if err := p.unlink(to); err != nil {
@@ -862,7 +866,11 @@ func (p *Process) copyTree(o *options, from, to string, top bool) bool {
 		return fix(false)
 	}
 	if derr == nil && dst.IsDir() {
-		p.errorf("cannot overwrite directory %s with non-directory %s", quote(to), quote(from))
+		p.errorf("cannot overwrite directory %s with non-directory", quote(to))
+		return false
+	}
+	if derr == nil && dst.IsSymlink() && !o.has("l", "s", "f", "remove-destination") {
+		p.errorf("not writing through dangling symlink %s", quote(to))
 		return false
 	}
 	if o.has("l") || o.has("s") {
@@ -1021,7 +1029,7 @@ func cmdLn(p *Process) int {
 			}
 		}
 		dst, derr := p.lstat(to)
-		if derr == nil && dst.IsDir() {
+		if derr == nil && dst.IsDir() && o.has("f") {
 			p.errorf("%s: cannot overwrite directory", quoteMaybe(to))
 			code = 1
 			continue
@@ -1084,6 +1092,12 @@ func randomName(n int) string {
 func cmdRm(p *Process) int {
 	o, ok := p.getopt("dfiIrRv", "force>f recursive>r dir>d verbose>v one-file-system no-preserve-root preserve-root[= interactive[=")
 	if !ok {
+		for _, a := range p.Args[1:] {
+			if _, err := p.lstat(a); err == nil && strings.HasPrefix(a, "-") && len(a) > 1 {
+				p.warn("Try 'rm ./%s' to remove the file %s.\n", a, quote(a))
+				break
+			}
+		}
 		return p.usage(1)
 	}
 	if o.has("R") {
@@ -1243,6 +1257,9 @@ func (p *Process) mkdirOne(name string, parents bool, mode func(uint32, bool, ui
 		}
 		if st, err := p.stat(name); err == nil && st.IsDir() {
 			return nil
+		}
+		if st, err := p.stat(up); err == nil && !st.IsDir() {
+			return fmt.Errorf("cannot create directory %s: %w", quote(up), syscall.ENOTDIR)
 		}
 	}
 	if err := p.mkdir(name, 0o777); err != nil {
@@ -2160,11 +2177,11 @@ func cmdCmp(p *Process) int {
 				short, n = o.args[1], len(b)
 			}
 			if n == 0 {
-				p.warn("cmp: EOF on %s which is empty\n", quote(short))
+				p.warn("cmp: EOF on %s which is empty\n", short)
 			} else if bytes.HasSuffix(a[:n], []byte("\n")) {
-				p.warn("cmp: EOF on %s after byte %d, line %d\n", quote(short), n, line-1)
+				p.warn("cmp: EOF on %s after byte %d, line %d\n", short, n, line-1)
 			} else {
-				p.warn("cmp: EOF on %s after byte %d, in line %d\n", quote(short), n, line)
+				p.warn("cmp: EOF on %s after byte %d, in line %d\n", short, n, line)
 			}
 		}
 		return 1

@@ -179,7 +179,7 @@ func cmdDpkgQuery(p *Process) int {
 	case o.has("W"):
 		format := "${binary:Package}\t${Version}\n"
 		if o.has("f") {
-			format = o.get("f")
+			format = strings.TrimPrefix(o.get("f"), "=") // dpkg takes -f=FORMAT as --showformat=FORMAT
 		}
 		return p.dpkgShow(format, o.args)
 	case o.has("l"):

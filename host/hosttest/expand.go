@@ -367,7 +367,7 @@ func (sh *shell) param(f *fielder, p *syntax.ParamExp, dq bool) {
 		if !set && sh.has('u') {
 			sh.unsetError(name, "")
 		}
-		sh.result(f, strconv.Itoa(utf8.RuneCountInString(val)), dq)
+		sh.result(f, strconv.Itoa(len(val)), dq) // dash counts bytes
 		return
 	}
 	list := name == "@" || name == "*"
@@ -570,8 +570,7 @@ func (sh *shell) cmdSubst(c *syntax.CmdSubst) string {
 		sh.p.check()
 	}
 	st := sh.p.waitFor(child)
-	sh.status = st.shell()
-	sh.subst = sh.status
+	sh.subst = st.shell()
 	if bytes.IndexByte(out, 0) >= 0 {
 		out = bytes.ReplaceAll(out, []byte{0}, nil)
 	}

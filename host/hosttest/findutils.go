@@ -71,6 +71,9 @@ func cmdXargs(p *Process) int {
 		return 0
 	}
 	limit := len(items)
+	if o.has("L", "l") && replace == "" && !o.has("0", "d") {
+		return p.xargsLines(o, cmd, string(input))
+	}
 	if o.has("n") {
 		n, err := strconv.Atoi(o.get("n"))
 		if err != nil || n < 1 {
@@ -140,6 +143,44 @@ func cmdXargs(p *Process) int {
 		}
 		items = items[n:]
 	}
+	return code
+}
+
+// xargsLines is xargs -L: so many lines for each command.
+func (p *Process) xargsLines(o *options, cmd []string, input string) int {
+	n, err := strconv.Atoi(o.get("L", "l"))
+	if err != nil || n < 1 {
+		n = 1
+	}
+	var batch []string
+	count, code := 0, 0
+	flush := func() {
+		if count > 0 {
+			c := p.start(append(append([]string{}, cmd...), batch...), p.Env, func(c *Process) { c.setFD(0, newStream(device("null"), 0)) })
+			if p.waitFor(c).shell() != 0 {
+				code = 123
+			}
+		}
+		batch, count = nil, 0
+	}
+	for line := range strings.Lines(input) {
+		words, msg := xargsWords(strings.TrimSuffix(line, "\n"), false)
+		if msg != "" {
+			p.errorf("%s", msg)
+			return 1
+		}
+		if len(words) == 0 {
+			continue
+		}
+		batch = append(batch, words...)
+		if !strings.HasSuffix(strings.TrimSuffix(line, "\n"), " ") {
+			count++
+		}
+		if count == n {
+			flush()
+		}
+	}
+	flush()
 	return code
 }
 

@@ -124,7 +124,8 @@ func cmdGetent(p *Process) int {
 			}
 		}
 	default:
-		p.warn("Unknown database: %s\nTry `getent --help' or `getent --usage' for more information.\n", db)
+		p.print("Try `getent --help' or `getent --usage' for more information.\n")
+		p.warn("Unknown database: %s\n", db)
 		return 1
 	}
 	return code

@@ -953,6 +953,9 @@ func (p *Process) execvp(args, env []string) int {
 	default:
 		p.warn("%s: '%s': %s\n", self, args[0], strerror(err))
 	}
+	if self == "flock" {
+		return 69
+	}
 	if err == syscall.ENOENT {
 		return 127
 	}

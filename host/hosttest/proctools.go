@@ -29,7 +29,7 @@ func processTools() map[string]tool {
 		"env": {"", cmdEnv}, "printenv": {"", cmdPrintenv}, "setsid": {"", cmdSetsid}, "flock": {"", cmdFlock}, "sudo": {"", cmdSudo},
 		"su": {"", cmdRunuser}, "runuser": {"/usr/sbin", cmdRunuser}, "nohup": {"", cmdNohup}, "nice": {"", cmdNice}, "ionice": {"", cmdNice},
 		"timeout": {"", cmdTimeout}, "sleep": {"", cmdSleep}, "kill": {"", cmdKill}, "ps": {"", cmdPs}, "pgrep": {"", cmdPgrep}, "pkill": {"", cmdPgrep},
-		"stdbuf": {"", cmdStdbuf}, "which": {"", cmdWhich},
+		"stdbuf": {"", cmdStdbuf}, "yes": {"", cmdYes}, "which": {"", cmdWhich},
 	}
 }
 
@@ -181,7 +181,7 @@ func cmdFlock(p *Process) int {
 	}
 	args := o.args
 	if len(args) == 0 {
-		p.errorf("requires file descriptor, file or directory")
+		p.errorf("not enough arguments")
 		return p.usage(64)
 	}
 	var d *description
@@ -362,7 +362,6 @@ func cmdTimeout(p *Process) int {
 		return p.usage(125)
 	}
 	if len(o.args) < 2 {
-		p.errorf("missing operand")
 		return p.usage(125)
 	}
 	d, ok := duration(o.args[0])
@@ -415,11 +414,9 @@ func cmdTimeout(p *Process) int {
 			p.check()
 			st := c.status
 			if timedOut && !o.has("preserve-status") {
-				if st.signal == sigKILL && sig != sigKILL {
-					return 137
-				}
-				if sig == sigKILL {
-					return 137
+				if st.signal == sigKILL {
+					p.die(sigKILL) // it signals its own group, itself included
+					p.check()
 				}
 				return 124
 			}
@@ -470,8 +467,22 @@ func (m *Machine) after(d time.Duration, f func()) func() {
 	}
 }
 
+func cmdYes(p *Process) int {
+	line := "y\n"
+	if len(p.Args) > 1 {
+		line = strings.Join(p.Args[1:], " ") + "\n"
+	}
+	block := []byte(strings.Repeat(line, 1+4096/len(line)))
+	for {
+		if err := p.write(1, block); err != nil {
+			p.errorf("standard output: %s", strerror(err))
+			return 1
+		}
+	}
+}
+
 func cmdKill(p *Process) int {
-	return kill(p, p.Args, func(f string, a ...any) { p.warn(f+"\n", a...) })
+	return kill(p, p.Args, func(f string, a ...any) { p.warn(f+"\n", a...) }, func(pid string, err error) { p.errorf("(%s): %s", pid, strerror(err)) })
 }
 
 func cmdWhich(p *Process) int {

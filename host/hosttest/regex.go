@@ -188,7 +188,7 @@ func bracket(s string) (int, string, error) {
 		case strings.HasPrefix(s[i:], "[:"):
 			end := strings.Index(s[i:], ":]")
 			if end < 0 {
-				return 0, "", errors.New("Unmatched [, [^, [:, [., or [=")
+				return 0, "", errors.New("Invalid regular expression")
 			}
 			name := s[i+2 : i+end]
 			switch name {
@@ -215,5 +215,5 @@ func bracket(s string) (int, string, error) {
 		}
 		first = false
 	}
-	return 0, "", errors.New("Unmatched [, [^, [:, [., or [=")
+	return 0, "", errors.New("Invalid regular expression")
 }

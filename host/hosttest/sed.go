@@ -833,6 +833,19 @@ func cmdSed(p *Process) int {
 	if len(args) == 0 {
 		args = []string{"-"}
 	}
+	if o.has("s") {
+		for _, f := range args {
+			if b, ok := read(f); ok {
+				cmds, _ = parse()
+				out, r := process(b, cmds)
+				p.print(out)
+				if r.quit {
+					return r.code
+				}
+			}
+		}
+		return code
+	}
 	var all bytes.Buffer
 	for i, f := range args {
 		b, ok := read(f)

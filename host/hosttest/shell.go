@@ -33,17 +33,18 @@ type shell struct {
 	line   int
 	pwd    string
 
-	loops  int // enclosing loops
-	calls  int // enclosing functions and sourced files
-	locals []map[string]*variable
-	tested int // > 0: set -e is not looked at
-	brk    int // loops still to leave
-	cont   bool
-	ret    bool
-	envOK  bool
-	bash   bool
-	inTrap bool
-	sub    bool
+	loops   int // enclosing loops
+	calls   int // enclosing functions and sourced files
+	locals  []map[string]*variable
+	tested  int // > 0: set -e is not looked at
+	brk     int // loops still to leave
+	cont    bool
+	ret     bool
+	envOK   bool
+	bash    bool
+	inTrap  bool
+	regular bool // within a built-in that is not special
+	sub     bool
 }
 
 type variable struct {
@@ -334,7 +335,34 @@ func (sh *shell) exit(code int) {
 func (sh *shell) fail(code int, format string, a ...any) {
 	sh.warnf(format, a...)
 	sh.status = code
+	if sh.regular {
+		panic(builtinError{code})
+	}
 	sh.exit(code)
+}
+
+// builtinError ends a built-in that is not special; the shell goes on.
+type builtinError struct{ code int }
+
+// runBuiltin runs a built-in, whose error ends the shell only when it is a special one.
+func (sh *shell) runBuiltin(f builtinFunc, args []string) (code int) {
+	switch args[0] {
+	case "cd", "getopts", "kill", "printf", "read", "umask", "wait":
+	default:
+		return f(sh, args)
+	}
+	sh.regular = true
+	defer func() {
+		sh.regular = false
+		if r := recover(); r != nil {
+			e, ok := r.(builtinError)
+			if !ok {
+				panic(r)
+			}
+			code = e.code
+		}
+	}()
+	return f(sh, args)
 }
 
 func (sh *shell) warnf(format string, a ...any) {
@@ -865,7 +893,7 @@ func (sh *shell) simple(s *syntax.Stmt, c *syntax.CallExpr, tail bool) {
 	if fn != nil {
 		sh.call(fn, args)
 	} else {
-		sh.status = bi(sh, args)
+		sh.status = sh.runBuiltin(bi, args)
 	}
 	undo()
 	restore()
@@ -884,23 +912,15 @@ func (sh *shell) trace(args []string, c *syntax.CallExpr) {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		b.WriteString(a.Name.Value + "=" + shellQuote(sh.assignValue(a)))
+		b.WriteString(a.Name.Value + "=" + sh.assignValue(a))
 	}
 	for i, a := range args {
 		if i > 0 || len(c.Assigns) > 0 {
 			b.WriteByte(' ')
 		}
-		b.WriteString(shellQuote(a))
+		b.WriteString(a)
 	}
 	sh.p.warn("%s\n", b.String())
-}
-
-// shellQuote quotes as dash's set -x and export -p do.
-func shellQuote(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'"'"'`) + "'"
 }
 
 func (sh *shell) callArgs(c *syntax.CallExpr) []string {
@@ -998,10 +1018,12 @@ func (sh *shell) external(s *syntax.Stmt, c *syntax.CallExpr, args []string, tai
 			return 2
 		}
 		for _, a := range c.Assigns {
-			extra = append(extra, a.Name.Value+"="+x.assignValue(a))
+			v := x.assignValue(a)
+			extra = append(extra, a.Name.Value+"="+v)
+			x.assign(a.Name.Value, v) // the next one may use it
 		}
 		x.trace(args, c)
-		return x.execute(args, extra)
+		return x.execute(args, extra, "")
 	}
 	if tail {
 		sh.status = run(sh)
@@ -1020,7 +1042,7 @@ func (sh *shell) external(s *syntax.Stmt, c *syntax.CallExpr, args []string, tai
 }
 
 // execute finds and runs an external program in this process.
-func (sh *shell) execute(args, extra []string) int {
+func (sh *shell) execute(args, extra []string, as string) int {
 	env := sh.environ(extra)
 	pathVar, _ := sh.get("PATH")
 	for _, e := range extra {
@@ -1049,10 +1071,10 @@ func (sh *shell) execute(args, extra []string) int {
 		sh.warnf("%s: %s", args[0], strerror(err))
 		return 127
 	case err == syscall.ENOENT, err == syscall.ENOTDIR:
-		sh.warnf("%s: not found", args[0])
+		sh.warnf("%s%s: not found", as, args[0])
 		return 127
 	}
-	sh.warnf("%s: %s", args[0], strerror(err))
+	sh.warnf("%s%s: %s", as, args[0], strerror(err))
 	return 126
 }
 

@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -336,7 +337,7 @@ func cmdSort(p *Process) int {
 			x.to, x.toC, fl2 = parse(b)
 		}
 		if x.from == 0 {
-			p.errorf("-: invalid number at field start: %s", quote(k))
+			p.errorf("field number is zero: invalid field specification %s", quote(k))
 			return 2
 		}
 		x.flags = fl1 + fl2
@@ -553,6 +554,11 @@ func cmdUniq(p *Process) int {
 	return 0
 }
 
+var (
+	errZeroField = errors.New("numbered from 1")
+	errBadList   = errors.New("invalid list")
+)
+
 // cutList reads a list such as 1,3-5,7-.
 func cutList(s string) (func(n int) bool, error) {
 	type span struct{ a, b int }
@@ -562,8 +568,11 @@ func cutList(s string) (func(n int) bool, error) {
 		x := span{1, 1 << 30}
 		if a != "" {
 			n, ok := parseUint(a)
-			if !ok || n == 0 {
-				return nil, fmt.Errorf("bad")
+			if ok && n == 0 {
+				return nil, errZeroField
+			}
+			if !ok {
+				return nil, errBadList
 			}
 			x.a = int(n)
 			if !two {
@@ -573,12 +582,12 @@ func cutList(s string) (func(n int) bool, error) {
 		if b != "" {
 			n, ok := parseUint(b)
 			if !ok {
-				return nil, fmt.Errorf("bad")
+				return nil, errBadList
 			}
 			x.b = int(n)
 		}
 		if a == "" && b == "" || x.b < x.a {
-			return nil, fmt.Errorf("bad")
+			return nil, errBadList
 		}
 		spans = append(spans, x)
 	}
@@ -606,6 +615,10 @@ func cmdCut(p *Process) int {
 		return p.usage(1)
 	}
 	in, err := cutList(spec)
+	if err == errZeroField {
+		p.errorf("%s are numbered from 1", map[string]string{"field": "fields", "byte/character": "byte/character positions"}[kind])
+		return p.usage(1)
+	}
 	if err != nil {
 		p.errorf("invalid %s value %s", map[string]string{"field": "field", "byte/character": "byte or character position"}[kind], quote(spec))
 		return p.usage(1)
@@ -823,8 +836,8 @@ func cmdWc(p *Process) int {
 		}
 	}
 	width := len(strconv.Itoa(total.c))
-	if len(o.args) == 0 {
-		width = 7
+	if len(o.args) == 0 && p.fds[0] != nil && p.fds[0].stream != nil {
+		width = 7 // of what has no size
 	}
 	if cols == 1 && len(o.args) <= 1 {
 		width = 1
@@ -1003,12 +1016,40 @@ func cmdPaste(p *Process) int {
 		return sep[i%len(sep) : i%len(sep)+1]
 	}
 	var cols [][]string
-	code := p.eachInput(o.args, func(_ string, d *description) error {
-		b, err := p.readAll(d)
-		l, _ := lines(b, '\n')
-		cols = append(cols, l)
-		return err
-	})
+	dashes := 0
+	for _, a := range o.args {
+		if a == "-" {
+			dashes++
+		}
+	}
+	var stdin []string
+	code := 0
+	if dashes > 1 {
+		// Each - takes the next line of standard input in turn.
+		code = p.eachInput([]string{"-"}, func(_ string, d *description) error {
+			b, err := p.readAll(d)
+			stdin, _ = lines(b, '\n')
+			return err
+		})
+	}
+	turn := 0
+	for _, a := range append(o.args, []string{"-"}[:btoi(len(o.args) == 0)]...) {
+		if a == "-" && dashes > 1 {
+			var col []string
+			for i := turn; i < len(stdin); i += dashes {
+				col = append(col, stdin[i])
+			}
+			turn++
+			cols = append(cols, col)
+			continue
+		}
+		code |= p.eachInput([]string{a}, func(_ string, d *description) error {
+			b, err := p.readAll(d)
+			l, _ := lines(b, '\n')
+			cols = append(cols, l)
+			return err
+		})
+	}
 	if o.has("s") {
 		for _, c := range cols {
 			for i, v := range c {
