@@ -1,0 +1,196 @@
+// Package machine measures how machines converge: on three real Debian machines, beside a plain ssh that runs the same reads once and, when
+// asked, ansible-core with the same state; and on a thousand machines in this process.
+//
+//	go test ./bench/machine -bench . -benchtime 10x
+//	go test ./bench/machine -run Ansible -ansible -v     # a minute or more
+package machine
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+)
+
+var withAnsible = flag.Bool("ansible", false, "run ansible-core beside it on the same machines")
+
+func readState(tb testing.TB) host.State {
+	data, err := os.ReadFile("testdata/state.yaml")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s, err := host.ReadState("testdata/state.yaml", data)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+// fleet returns the machines unconnected: every run pays for its connections, as a program does.
+func fleet(ms []*real.Machine) host.Fleet {
+	b := &lab.Boundary{Name: "bench", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")}}
+	var f host.Fleet
+	for _, m := range ms {
+		f.Machines = append(f.Machines, &host.Machine{Target: host.Target{Name: m.Name, Address: m.Addr, User: m.User, Boundary: b,
+			Auth: host.Auth{Signers: []ssh.Signer{m.Key}}, HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(m.HostKey))}}}})
+	}
+	return f
+}
+
+// converge applies the state and returns how long that took.
+func converge(tb testing.TB, ms []*real.Machine, s host.State) time.Duration {
+	f := fleet(ms)
+	defer f.Close()
+	start := time.Now()
+	p, err := f.Plan(tb.Context(), func(*host.Machine) (host.State, error) { return s, nil })
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if r, err := p.Apply(tb.Context(), nil); err != nil {
+		tb.Fatalf("%v\n%s", err, r)
+	}
+	return time.Since(start)
+}
+
+// noop plans converged machines and returns the stats of one of them.
+func noop(tb testing.TB, ms []*real.Machine, s host.State) host.Stats {
+	f := fleet(ms)
+	defer f.Close()
+	p, err := f.Plan(tb.Context(), func(*host.Machine) (host.State, error) { return s, nil })
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if !p.Empty() {
+		tb.Fatalf("the machines are not as wanted:\n%s", p)
+	}
+	return f.Machines[0].Stats()
+}
+
+// knownHosts writes the machines' host keys into a file for programs that take one.
+func knownHosts(tb testing.TB, ms []*real.Machine) string {
+	var b strings.Builder
+	for _, m := range ms {
+		b.WriteString(strings.TrimSuffix(m.KnownHosts(), "\n") + "\n")
+	}
+	file := filepath.Join(tb.TempDir(), "known_hosts")
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return file
+}
+
+// floor runs the reads once on each machine by the ssh client of the system, all at once.
+func floor(tb testing.TB, ms []*real.Machine, known string) {
+	script, err := os.ReadFile("testdata/floor.sh")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for _, m := range ms {
+		wg.Go(func() {
+			cmd := exec.Command("ssh", "-F", "none", "-i", m.KeyFile, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile="+known, m.User+"@"+m.Host, "sudo sh -s")
+			cmd.Stdin = bytes.NewReader(script)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				tb.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkConverged(b *testing.B) {
+	ms := real.Machines(b, 3)
+	s := readState(b)
+	converge(b, ms, s)
+	b.Run("lab", func(b *testing.B) {
+		var st host.Stats
+		for b.Loop() {
+			st = noop(b, ms, s)
+		}
+		b.ReportMetric(float64(st.Connections), "connections/machine")
+		b.ReportMetric(float64(st.Execs), "execs/machine")
+	})
+	known := knownHosts(b, ms)
+	b.Run("ssh", func(b *testing.B) {
+		for b.Loop() {
+			floor(b, ms, known)
+		}
+	})
+}
+
+func BenchmarkFirstRun(b *testing.B) {
+	s := readState(b)
+	for b.Loop() {
+		b.StopTimer()
+		ms := real.Machines(b, 3)
+		b.StartTimer()
+		converge(b, ms, s)
+	}
+}
+
+// TestAnsible runs ansible-core and this module on the same machines: the first run on fresh ones, then runs that find nothing to do.
+func TestAnsible(t *testing.T) {
+	if !*withAnsible {
+		t.Log("run with -ansible to measure ansible-core")
+		return
+	}
+	playbook := filepath.Join(filepath.Dir(real.Ansible(t)), "ansible-playbook")
+	run := func(t *testing.T, ms []*real.Machine, pipelining bool) time.Duration {
+		dir, known := t.TempDir(), knownHosts(t, ms)
+		var inv strings.Builder
+		for _, m := range ms {
+			fmt.Fprintf(&inv, "%s ansible_host=%s ansible_user=%s ansible_ssh_private_key_file=%s ansible_ssh_common_args='-F none -o UserKnownHostsFile=%s'\n", m.Name, m.Host, m.User, m.KeyFile, known)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "inventory"), []byte(inv.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := filepath.Abs("testdata/playbook.yml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(playbook, "-i", "inventory", file)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "HOME="+dir, "ANSIBLE_HOME="+dir, fmt.Sprintf("ANSIBLE_PIPELINING=%t", pipelining), "ANSIBLE_SSH_ARGS=-o ControlMaster=auto -o ControlPersist=60s", "LC_ALL=C.UTF-8")
+		start := time.Now()
+		out, err := cmd.CombinedOutput()
+		took := time.Since(start)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return took
+	}
+	s := readState(t)
+	for _, pipelining := range []bool{false, true} {
+		ms := real.Machines(t, 3)
+		first := run(t, ms, pipelining)
+		second := run(t, ms, pipelining)
+		t.Logf("ansible-core, pipelining %t: first run %.2f s, nothing to do %.2f s", pipelining, first.Seconds(), second.Seconds())
+	}
+	ms := real.Machines(t, 3)
+	first := converge(t, ms, s)
+	known := knownHosts(t, ms)
+	best := time.Hour
+	var ssh time.Duration = time.Hour
+	for range 10 {
+		start := time.Now()
+		noop(t, ms, s)
+		best = min(best, time.Since(start))
+		start = time.Now()
+		floor(t, ms, known)
+		ssh = min(ssh, time.Since(start))
+	}
+	t.Logf("lab: first run %.2f s, nothing to do %.3f s; plain ssh with the same reads %.3f s (best of 10)", first.Seconds(), best.Seconds(), ssh.Seconds())
+}

@@ -1,0 +1,355 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
+)
+
+//go:embed lab.yaml
+var defaultConfig []byte
+
+// Config is the lab as it is written down.
+type Config struct {
+	// Environment names what the lab belongs to. Machines carry it in a file; a machine of another environment is refused. Applying to any
+	// other than "sandbox" needs its name on the command line. Empty means sandbox.
+	Environment string `yaml:"environment"`
+
+	Domain string `yaml:"domain,required"` // the lab's DNS zone: "arcodange.lab"
+
+	Boundary  BoundaryConfig     `yaml:"boundary"`  // what may be reached
+	SSH       SSHConfig          `yaml:"ssh"`       // how to log in
+	Inventory host.InventorySpec `yaml:"inventory"` // the machines and their groups
+	Apps      []AppConfig        `yaml:"apps"`      // the applications
+	System    SystemConfig       `yaml:"system"`    // the base of every machine
+	Postgres  *PostgresConfig    `yaml:"postgres"`  // the database server of the apps; empty means that none is provisioned
+	Resources []Placement        `yaml:"resources"` // more resources, for machines that a pattern selects
+}
+
+// BoundaryConfig says which addresses may be reached.
+type BoundaryConfig struct {
+	Allow []netip.Prefix `yaml:"allow"` // "192.168.1.0/24"; empty means the addresses of the inventory's hosts and nothing else
+	Deny  []netip.Prefix `yaml:"deny"`  // not even if allow holds them
+}
+
+// SSHConfig says how to log in to the machines. Relative paths are taken from the folder of the file, ~/ from the home.
+type SSHConfig struct {
+	User         string        `yaml:"user"`         // empty means pi
+	Identities   []string      `yaml:"identities"`   // private key files; without any, the keys of the ssh-agent are used when agent is true
+	Agent        bool          `yaml:"agent"`        // use the ssh-agent at SSH_AUTH_SOCK
+	KnownHosts   []string      `yaml:"knownHosts"`   // known_hosts files
+	AcceptNew    string        `yaml:"acceptNew"`    // a known_hosts file to which machines are added that are seen for the first time
+	SudoPassword lab.SecretRef `yaml:"sudoPassword"` // a reference to the password for sudo; empty means that sudo does not ask
+}
+
+// AppConfig is an application and the environments that it lives in.
+type AppConfig struct {
+	Name string   `yaml:"name,required"`
+	Org  string   `yaml:"org"`  // of its repository; empty means arcodange-org
+	Envs []string `yaml:"envs"` // empty means prod alone
+}
+
+// SystemConfig is the base of every machine that the program reaches over SSH.
+type SystemConfig struct {
+	Timezone   string            `yaml:"timezone"`   // empty leaves it
+	NTP        []string          `yaml:"ntp"`        // time servers, at least one by IP address: names need DNS, which needs the machines. Empty leaves them
+	Packages   []string          `yaml:"packages"`   // installed everywhere
+	Users      []host.User       `yaml:"users"`      // accounts
+	Keys       []string          `yaml:"keys"`       // public keys that may log in as the SSH user
+	Sysctl     map[string]string `yaml:"sysctl"`     // kernel parameters
+	Modules    []string          `yaml:"modules"`    // kernel modules
+	Cgroups    bool              `yaml:"cgroups"`    // the memory controller on Raspberry Pis, which k3s needs
+	NoSwap     bool              `yaml:"noSwap"`     // no swap, which the kubelet does not like
+	HoldBack   []string          `yaml:"holdBack"`   // packages that unattended upgrades leave alone
+	Unattended bool              `yaml:"unattended"` // install security updates every day, without rebooting
+	Reboot     bool              `yaml:"reboot"`     // reboot a machine that needs it, one after the other
+}
+
+// Placement puts resources on machines.
+type Placement struct {
+	On    string     `yaml:"on,required"` // a pattern: "raspberries:&local:!gitea"
+	State host.State `yaml:"state"`
+}
+
+// Lab is a config that was read and found right.
+type Lab struct {
+	Config
+	Hosts     []*host.Host // those reached over SSH
+	Limited   []*host.Host // of them, those that this run is limited to; empty means all
+	Instances []lab.Instance
+	inventory *host.Inventory
+	placed    [][]string // for each placement, the names of its hosts
+	dir       string     // of the file
+}
+
+// ReadConfig reads a config. file is its name in messages; relative paths are taken from its folder. Everything that is wrong is reported at
+// once, as [lab.Problems].
+func ReadConfig(file string, data []byte) (*Lab, error) {
+	d, err := strictyaml.Parse(file, data)
+	var ps lab.Problems
+	if err != nil && (d == nil || !errors.As(err, &ps)) {
+		return nil, err
+	}
+	l := &Lab{dir: filepath.Dir(file)}
+	if err := d.Decode(&l.Config, strictyaml.OneOf(host.Kinds())); err != nil {
+		var more lab.Problems
+		if !errors.As(err, &more) {
+			return nil, err
+		}
+		ps = append(ps, more...)
+	}
+	if err := d.Locate(l.resolve()); err != nil {
+		var more lab.Problems
+		if !errors.As(err, &more) {
+			return nil, err
+		}
+		// what follows from a problem that was already found in the same place is not reported again
+		seen := map[[2]int]bool{}
+		for _, p := range ps {
+			seen[[2]int{p.Line, p.Column}] = true
+		}
+		for _, p := range more {
+			if p.Line == 0 || !seen[[2]int{p.Line, p.Column}] {
+				p.File = file
+				ps = append(ps, p)
+			}
+		}
+	}
+	if err := ps.Err(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// resolve checks what the config means, and fills in what follows from it.
+func (l *Lab) resolve() error {
+	var ps lab.Problems
+	collect := func(prefix string, err error) {
+		var more lab.Problems
+		if errors.As(err, &more) {
+			ps = append(ps, more.Under(prefix)...)
+		} else if err != nil {
+			ps.Add(prefix, "%v", err)
+		}
+	}
+	if l.Environment == "" {
+		l.Environment = sandboxName
+	}
+	var err error
+	l.inventory, err = host.NewInventory(l.Inventory)
+	collect("inventory", err)
+	names := l.inventory
+	if names == nil {
+		names = namesOnly(l.Inventory)
+	}
+	if l.inventory != nil {
+		for _, h := range l.inventory.Hosts() {
+			if !h.Local {
+				l.Hosts = append(l.Hosts, h)
+			}
+		}
+	}
+	for i, a := range l.Apps {
+		envs := a.Envs
+		if len(envs) == 0 {
+			envs = []string{lab.Prod}
+		}
+		for _, e := range envs {
+			inst := lab.App(a.Name).In(e)
+			collect(fmt.Sprintf("apps[%d]", i), nameOf(lab.CheckInstances([]lab.Instance{inst})))
+			l.Instances = append(l.Instances, inst)
+		}
+	}
+	if len(ps) == 0 {
+		collect("apps", lab.CheckInstances(l.Instances))
+	}
+	for i, p := range l.Resources {
+		path := fmt.Sprintf("resources[%d]", i)
+		collect(path+".state", p.State.Validate())
+		if names == nil {
+			continue
+		}
+		hosts, err := names.Select(p.On)
+		collect(path+".on", err)
+		var names []string
+		for _, h := range hosts {
+			names = append(names, h.Name)
+		}
+		l.placed = append(l.placed, names)
+		for j, r := range p.State {
+			if f, ok := r.(host.File); ok && f.Source != "" && !filepath.IsAbs(f.Source) {
+				f.Source = filepath.Join(l.dir, f.Source)
+				l.Resources[i].State[j] = f
+			}
+		}
+	}
+	if len(l.System.NTP) > 0 && !slices.ContainsFunc(l.System.NTP, func(s string) bool { _, err := netip.ParseAddr(s); return err == nil }) {
+		ps = append(ps, lab.Problem{Path: "system.ntp", Message: "no server is named by its IP address: after a power cut there may be no DNS before there is the right time", Hint: "add the router's"})
+	}
+	if len(ps) == 0 {
+		for _, h := range l.Hosts {
+			if s, err := l.system(h); err != nil {
+				collect("system", err)
+			} else if err := s.Validate(); err != nil {
+				ps.Add("system", "on %s: %v", h.Name, err)
+			}
+		}
+	}
+	return ps.Err()
+}
+
+// namesOnly returns an inventory in which every name is known and every group has hosts, to check patterns by when the real one is wrong. It is
+// nil when not even that can be had.
+func namesOnly(spec host.InventorySpec) *host.Inventory {
+	var s host.InventorySpec
+	seen := map[string]bool{}
+	var all []string
+	for _, h := range spec.Hosts {
+		if !seen[h.Name] {
+			seen[h.Name] = true
+			s.Hosts = append(s.Hosts, host.HostSpec{Name: h.Name})
+			all = append(all, h.Name)
+		}
+	}
+	for _, g := range spec.Groups {
+		if !seen[g.Name] {
+			seen[g.Name] = true
+			s.Groups = append(s.Groups, host.GroupSpec{Name: g.Name, Hosts: all})
+		}
+	}
+	inv, err := host.NewInventory(s)
+	if err != nil {
+		return nil
+	}
+	return inv
+}
+
+// nameOf drops the index that a list of one gives its problems, and calls the app by the key that holds it.
+func nameOf(err error) error {
+	var ps lab.Problems
+	if !errors.As(err, &ps) {
+		return err
+	}
+	out := slices.Clone(ps)
+	for i, p := range out {
+		out[i].Path = map[string]string{"[0].app": "name", "[0].env": "envs"}[p.Path]
+	}
+	return out
+}
+
+// boundary returns what may be reached.
+func (l *Lab) boundary() (*lab.Boundary, error) {
+	b := &lab.Boundary{Name: l.Environment, Allow: l.Boundary.Allow, Deny: l.Boundary.Deny}
+	if len(b.Allow) > 0 {
+		return b, nil
+	}
+	for _, h := range l.Hosts {
+		ip, err := netip.ParseAddr(h.Address)
+		if err != nil {
+			return nil, &lab.Error{Op: "read boundary", Target: h.Name, Hint: "write boundary.allow: [192.0.2.0/24], the network that the machines are in",
+				Err: fmt.Errorf("%w: its address %q is a name, so what may be reached must be said", lab.ErrRefused, h.Address)}
+		}
+		b.Allow = append(b.Allow, netip.PrefixFrom(ip, ip.BitLen()))
+	}
+	return b, nil
+}
+
+// path returns a path of the config as it is on this machine.
+func (l *Lab) path(p string) (string, error) {
+	if rest, ok := strings.CutPrefix(p, "~/"); ok {
+		home, err := os.UserHomeDir()
+		return filepath.Join(home, rest), err
+	}
+	if filepath.IsAbs(p) || p == "" {
+		return p, nil
+	}
+	return filepath.Join(l.dir, p), nil
+}
+
+// machines returns the machines as they are reached over SSH.
+func (l *Lab) machines() ([]*host.Machine, error) {
+	b, err := l.boundary()
+	if err != nil {
+		return nil, err
+	}
+	var auth host.Auth
+	var keys host.HostKeys
+	for _, f := range l.SSH.Identities {
+		p, err := l.path(f)
+		if err != nil {
+			return nil, err
+		}
+		auth.KeyFiles = append(auth.KeyFiles, host.KeyFile{Path: p})
+	}
+	if l.SSH.Agent {
+		auth.AgentSocket = os.Getenv("SSH_AUTH_SOCK")
+	}
+	for _, f := range l.SSH.KnownHosts {
+		p, err := l.path(f)
+		if err != nil {
+			return nil, err
+		}
+		keys.KnownHosts = append(keys.KnownHosts, p)
+	}
+	if keys.AcceptNew, err = l.path(l.SSH.AcceptNew); err != nil {
+		return nil, err
+	}
+	sudo, err := l.SSH.SudoPassword.Resolve(os.LookupEnv, os.ReadFile)
+	if err != nil {
+		return nil, err
+	}
+	target := func(name, user, address string, port int) host.Target {
+		if user == "" {
+			user = l.user()
+		}
+		return host.Target{Name: name, Address: joinPort(address, port), User: user, Auth: auth, HostKeys: keys, SudoPassword: sudo, Boundary: b}
+	}
+	var out []*host.Machine
+	for _, h := range l.chosen() {
+		t := target(h.Name, h.User, h.Address, h.Port)
+		for _, j := range h.Jump {
+			if via, err := l.inventory.Host(j); err == nil {
+				t.Jump = append(t.Jump, target(via.Name, via.User, via.Address, via.Port))
+				b.Names = append(b.Names, h.Address)
+			} else {
+				t.Jump = append(t.Jump, target(j, "", j, 0))
+			}
+		}
+		out = append(out, &host.Machine{Target: t, Environment: l.Environment})
+	}
+	return out, nil
+}
+
+// chosen returns the hosts that this run is about.
+func (l *Lab) chosen() []*host.Host {
+	if len(l.Limited) > 0 {
+		return l.Limited
+	}
+	return l.Hosts
+}
+
+func (l *Lab) user() string {
+	if l.SSH.User == "" {
+		return "pi"
+	}
+	return l.SSH.User
+}
+
+func joinPort(address string, port int) string {
+	if port == 0 || port == 22 {
+		return address
+	}
+	if strings.Contains(address, ":") {
+		return fmt.Sprintf("[%s]:%d", address, port)
+	}
+	return fmt.Sprintf("%s:%d", address, port)
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/pgtest"
+)
+
+// PostgresConfig is the database server of the apps. Every instance of every app gets its database there.
+type PostgresConfig struct {
+	Host           string        `yaml:"host,required"`           // a name or an address
+	Port           int           `yaml:"port"`                    // 0 means 5432
+	User           string        `yaml:"user"`                    // a superuser; empty means postgres
+	Password       lab.SecretRef `yaml:"password"`                // a reference to its password
+	EditorPassword lab.SecretRef `yaml:"editorPassword,required"` // a reference to the password of credentials_editor, whom Vault logs in as
+	PoolerPassword lab.SecretRef `yaml:"poolerPassword,required"` // a reference to the password of pgbouncer_auth
+	Identity       string        `yaml:"identity"`                // the system identifier that the server must prove; empty means any
+	AllowPG15      bool          `yaml:"allowPG15"`               // accept PostgreSQL 15, where the editor can take over the server
+}
+
+// database is a PostgreSQL server and what it must hold.
+type database struct {
+	server pgprov.Server
+	spec   pgprov.Spec
+	about  string // what the sandbox runs, for people; empty for a real one
+	close  func() error
+}
+
+// database returns the server of the config.
+func (l *Lab) database() (*database, error) {
+	c := l.Postgres
+	if c == nil {
+		return nil, nil
+	}
+	b, err := l.boundary()
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	secret := func(r lab.SecretRef) lab.Secret {
+		s, err := r.Resolve(os.LookupEnv, os.ReadFile)
+		errs = append(errs, err)
+		return s
+	}
+	d := &database{
+		server: pgprov.Server{Host: c.Host, Port: c.Port, User: c.User, Password: secret(c.Password), Identity: c.Identity, Dial: b.DialContext},
+		spec: pgprov.Spec{Editor: pgprov.Login{Password: secret(c.EditorPassword)}, Pooler: pgprov.Login{Password: secret(c.PoolerPassword)},
+			Instances: l.databases(), AllowPG15: c.AllowPG15},
+		close: func() error { return nil },
+	}
+	return d, errors.Join(errs...)
+}
+
+// databases returns what every instance's database must be.
+func (l *Lab) databases() (out []pgprov.Instance) {
+	for _, i := range l.Instances {
+		out = append(out, pgprov.Instance{Instance: i})
+	}
+	return out
+}
+
+// sandboxDatabase starts a PostgreSQL server for this run: the real one where it is installed, else the one of package pgtest.
+func (l *Lab) sandboxDatabase(ctx context.Context) (*database, error) {
+	random := func() lab.Secret { return lab.NewSecret(rand.Text()) }
+	d := &database{spec: pgprov.Spec{Editor: pgprov.Login{Password: random()}, Pooler: pgprov.Login{Password: random()}, Instances: l.databases()}}
+	pg, err := real.StartPostgres(ctx, real.PGOptions{})
+	switch {
+	case err == nil:
+		d.server, err = pgprov.ParseDSN(pg.DSN("postgres"))
+		d.about, d.close = fmt.Sprintf("PostgreSQL %d, started for this run", pg.Major), pg.Close
+		d.spec.AllowPG15 = pg.Major == 15 // there is nothing in it that it could put at risk
+		return d, err
+	case errors.Is(err, real.ErrNoPostgres):
+		s, err := pgtest.Start(pgtest.Config{})
+		if err != nil {
+			return nil, err
+		}
+		d.server, d.close = s.Target(), s.Close
+		d.about = "a PostgreSQL server of this process, since none is installed"
+		return d, nil
+	}
+	return nil, err
+}
+
+// stage provisions the apps' databases.
+func (d *database) stage(after ...string) Stage {
+	return Stage{Name: "postgres", After: after, Plan: func(ctx context.Context) (*lab.Plan, error) { return d.server.Plan(ctx, d.spec) }}
+}

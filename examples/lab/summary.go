@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
+
+// stageSummary is a stage in the summary.
+type stageSummary struct {
+	Name    string `json:"name"`
+	Changes int    `json:"changes"`
+	Done    int    `json:"done"`
+	Failed  int    `json:"failed"` // not done, for whatever reason
+	Waits   string `json:"waits_for,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+// cost is what a machine's connection has cost.
+type cost struct {
+	Connections int64 `json:"connections"`
+	Execs       int64 `json:"execs"`
+}
+
+// summary ends every run: a table for people, an object of type summary for machines. second is how many changes a second run would make; below 0
+// when there was none.
+func (r *runner) summary(results []StageResult, second int, err error) {
+	stages := make([]stageSummary, len(results))
+	changes, failed := 0, 0
+	for i, s := range results {
+		st := stageSummary{Name: s.Stage, Waits: s.Waits}
+		if s.Plan != nil {
+			st.Changes = len(s.Plan.Changes())
+		}
+		if s.Report != nil {
+			st.Done = s.Report.Count(lab.StatusDone)
+			st.Failed = len(s.Report.Results) - st.Done
+		}
+		if s.Err != nil {
+			st.Error = s.Err.Error()
+		}
+		stages[i] = st
+		changes += st.Changes
+		failed += st.Failed
+	}
+	trips := map[string]cost{}
+	for _, m := range r.machines {
+		s := m.Stats()
+		trips[m.Name()] = cost{s.Connections, s.Execs}
+	}
+	seconds := time.Since(r.started).Seconds()
+	object := map[string]any{"type": "summary", "environment": r.lab.Environment, "stages": stages, "changes": changes, "failed": failed, "round_trips": trips, "seconds": seconds}
+	if second >= 0 {
+		object["second_run_changes"] = second
+	}
+	if err != nil {
+		object["error"] = err.Error()
+	}
+	r.out.Object(object)
+	r.out.Printf("\n%s", table([]string{"STAGE", "CHANGES", "DONE", "NOT DONE", ""}, func(row func(...any)) {
+		for _, s := range stages {
+			note := ""
+			if s.Waits != "" {
+				note = "waits for " + s.Waits
+			}
+			row(s.Name, s.Changes, s.Done, s.Failed, note)
+		}
+	}))
+	r.out.Printf("\n%s", table([]string{"MACHINE", "CONNECTIONS", "EXECS"}, func(row func(...any)) {
+		for _, m := range r.machines {
+			row(m.Name(), trips[m.Name()].Connections, trips[m.Name()].Execs)
+		}
+	}))
+	switch {
+	case second == 0:
+		r.out.Printf("\nA second run finds nothing to do. %.1f s.\n", seconds)
+	case second > 0:
+		r.out.Printf("\nA second run would make %d changes. %.1f s.\n", second, seconds)
+	default:
+		r.out.Printf("\n%.1f s.\n", seconds)
+	}
+}
+
+// table returns rows under a heading, in columns.
+func table(heading []string, fill func(row func(...any))) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, strings.Join(heading, "\t"))
+	fill(func(cells ...any) {
+		for i, c := range cells {
+			if i > 0 {
+				fmt.Fprint(w, "\t")
+			}
+			fmt.Fprint(w, c)
+		}
+		fmt.Fprintln(w)
+	})
+	_ = w.Flush() // a strings.Builder takes everything
+	lines := strings.Split(b.String(), "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimRight(l, " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// machineStatus is a machine in the answer of status.
+type machineStatus struct {
+	Type    string `json:"type"`
+	Name    string `json:"name"`
+	State   string `json:"state"` // "as wanted", "N changes pending", or what keeps it from being reached
+	OS      string `json:"os,omitempty"`
+	Kernel  string `json:"kernel,omitempty"`
+	Uptime  string `json:"uptime,omitempty"`
+	InSync  bool   `json:"time_in_sync"`
+	Pending int    `json:"pending"`
+}
+
+// status tells what stands.
+func (r *runner) status(ctx context.Context) error {
+	rows := make([]machineStatus, len(r.machines))
+	facts := make([]host.Facts, len(r.machines))
+	errs := make([]error, len(r.machines))
+	var wg sync.WaitGroup
+	for i, m := range r.machines {
+		wg.Go(func() { facts[i], errs[i] = m.Facts(ctx) })
+	}
+	wg.Wait()
+	results := r.stages.Plan(ctx)
+	for i, m := range r.machines {
+		f := facts[i]
+		rows[i] = machineStatus{Type: "machine", Name: m.Name(), State: "as wanted", OS: f.OSName, Kernel: f.Kernel, Uptime: f.Uptime.Round(time.Second).String(), InSync: f.TimeInSync}
+		for _, s := range results {
+			for _, c := range s.Plan.Changes() {
+				if strings.HasPrefix(c.ID, "host/"+m.Name()+"/") {
+					rows[i].Pending++
+				}
+			}
+		}
+		switch {
+		case errs[i] != nil:
+			rows[i].State = errs[i].Error()
+		case rows[i].Pending > 0:
+			rows[i].State = fmt.Sprintf("%d changes pending", rows[i].Pending)
+		}
+		r.out.Object(rows[i])
+	}
+	r.out.Printf("%s", table([]string{"MACHINE", "OS", "KERNEL", "UP", "CLOCK", "STATE"}, func(row func(...any)) {
+		for _, s := range rows {
+			clock := "not set"
+			if s.InSync {
+				clock = "in sync"
+			}
+			row(s.Name, s.OS, s.Kernel, s.Uptime, clock, s.State)
+		}
+	}))
+	return failure(results)
+}
