@@ -1,0 +1,410 @@
+package compose_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose"
+	"gitea.arcodange.lab/arcodange-org/lab/compose/composetest"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+)
+
+// subject is a machine with a docker.
+type subject struct {
+	machine *host.Machine
+	lock    compose.Lock
+	look    func(t *testing.T, script string) string // runs a script as root, without our code
+	fake    *composetest.Docker                      // nil when the docker is real
+}
+
+func newFake(t *testing.T, c composetest.Config) (subject, *hosttest.Machine) {
+	t.Helper()
+	box := hosttest.New(t, hosttest.Config{Sleep: func(<-chan struct{}, time.Duration) {}})
+	c.Images = append(c.Images, composetest.Image{Name: "busybox:1.36", Imported: true})
+	d := composetest.Install(box, c)
+	m := &host.Machine{Target: host.Target{Name: "pi1", Address: box.Addr(), User: box.User(),
+		Auth: host.Auth{Signers: []ssh.Signer{box.ClientKey()}}, HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(box.HostKey()))}}}}
+	t.Cleanup(func() { m.Close() })
+	return subject{machine: m, lock: d.Lock("busybox:1.36"), fake: d, look: func(t *testing.T, script string) string {
+		t.Helper()
+		out, err := box.Exec(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(out)
+	}}, box
+}
+
+func TestConformanceFake(t *testing.T) {
+	conformance(t, func(t *testing.T) subject {
+		s, _ := newFake(t, composetest.Config{})
+		return s
+	})
+}
+
+func TestConformanceReal(t *testing.T) {
+	d := real.Docker(t)
+	d.ImportBusybox(t, "busybox:1.36")
+	m := &host.Machine{Target: host.Target{Name: "pi1", Address: d.Addr, User: d.User, Auth: host.Auth{Signers: []ssh.Signer{d.Key}},
+		HostKeys: host.HostKeys{KnownHosts: []string{writeFile(t, t.TempDir(), "known_hosts", d.KnownHosts()+"\n")}},
+		Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.PrefixFrom(netip.MustParseAddr(d.Host), 32)}}}}
+	t.Cleanup(func() { m.Close() })
+	lock, err := compose.Resolve(t.Context(), m, []string{"busybox:1.36"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(t *testing.T, script string) string {
+		t.Helper()
+		out, err := d.Run(t.Context(), "sudo sh -c "+host.Quote(script))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(out)
+	}
+	conformance(t, func(t *testing.T) subject {
+		look(t, "docker ps -aq | xargs -r docker rm -f; docker network prune -f; docker volume ls -q | xargs -r docker volume rm; rm -rf /opt/stacks")
+		return subject{machine: m, lock: lock, look: look}
+	})
+}
+
+func writeFile(t *testing.T, dir, name, content string) string {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+const secret = "s3cret-4711-value"
+
+// shop is a stack with all that a stack can have: a service with a health check, a secret, a mounted folder and a volume, one that ends, one that
+// needs both.
+const shop = `
+services:
+  db:
+    image: busybox:1.36
+    command: ["sh", "-c", "cat /etc/shop/a.conf; exec sleep 100000"]
+    volumes: ["./conf:/etc/shop:ro", "data:/data"]
+    secrets: [pw]
+    init: true
+    restart: unless-stopped
+    healthcheck: {test: ["CMD", "test", "-e", "/etc/shop/a.conf"], interval: 1s}
+  migrate:
+    image: busybox:1.36
+    command: ["true"]
+    depends_on: {db: {condition: service_healthy}}
+  web:
+    image: busybox:1.36
+    command: ["sleep", "100000"]
+    init: true
+    environment: {GREETING: "${GREETING}"}
+    restart: unless-stopped
+    depends_on: {migrate: {condition: service_completed_successfully}}
+secrets: {pw: {file: ./pw.txt}}
+volumes: {data: {}}
+`
+
+// folder is a stack's folder here.
+type folder struct{ dir string }
+
+func newShop(t *testing.T) folder {
+	t.Helper()
+	f := folder{filepath.Join(t.TempDir(), "shop")}
+	writeFile(t, f.dir, "compose.yaml", shop)
+	writeFile(t, f.dir, "conf/a.conf", "one\n")
+	writeFile(t, f.dir, "pw.txt", secret)
+	return f
+}
+
+func (f folder) replace(t *testing.T, old, with string) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(f.dir, "compose.yaml"))
+	if err != nil || !strings.Contains(string(b), old) {
+		t.Fatalf("%q is not there: %v", old, err)
+	}
+	writeFile(t, f.dir, "compose.yaml", strings.Replace(string(b), old, with, 1))
+}
+
+func (s subject) load(t *testing.T, f folder) compose.Stack {
+	t.Helper()
+	stack, err := compose.Load(t.Context(), compose.Source{Dir: f.dir, Lock: s.lock, Variables: map[string]string{"GREETING": "it's $5"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stack.Timeout = 30 * time.Second
+	return stack
+}
+
+func (s subject) plan(t *testing.T, want ...host.Resource) *lab.Plan {
+	t.Helper()
+	p, err := s.machine.Plan(t.Context(), host.State(want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// apply makes it so, and returns the plan's text. It fails the test when not all was done, or when the next plan is not empty.
+func (s subject) apply(t *testing.T, want ...host.Resource) string {
+	t.Helper()
+	p := s.plan(t, want...)
+	if _, err := p.Apply(t.Context(), nil); err != nil {
+		t.Fatalf("%v\n%s", err, p)
+	}
+	if again := s.plan(t, want...); !again.Empty() {
+		t.Fatalf("the second plan:\n%s", again)
+	}
+	return p.String()
+}
+
+// changes returns what a plan does to containers, "replace db".
+func changes(p *lab.Plan) (out []string) {
+	for _, c := range p.Changes() {
+		if _, name, ok := strings.Cut(c.ID, "/service:"); ok {
+			out = append(out, string(c.Action)+" "+name)
+		}
+	}
+	return out
+}
+
+func conformance(t *testing.T, fresh func(*testing.T) subject) {
+	t.Run("converges", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		stack := s.load(t, f)
+		first, second := s.plan(t, stack).String(), s.plan(t, stack).String()
+		if first != second {
+			t.Errorf("planned twice:\n%s\n%s", first, second)
+		}
+		if strings.Contains(first, secret) {
+			t.Error("the plan shows the secret")
+		}
+		s.apply(t, stack)
+		before := s.machine.Stats()
+		if p := s.plan(t, stack); !p.Empty() {
+			t.Errorf("converged:\n%s", p)
+		}
+		if after := s.machine.Stats(); after.Execs-before.Execs != 1 {
+			t.Errorf("a converged stack took %d execs", after.Execs-before.Execs)
+		}
+		got := s.look(t, "docker ps -a --no-trunc --filter label=com.docker.compose.project=shop --format '{{.Names}}' | sort | tr '\\n' ' '")
+		if got != "shop-db-1 shop-migrate-1 shop-web-1" {
+			t.Errorf("containers: %s", got)
+		}
+		if got := s.look(t, "stat -c '%a %U' /opt/stacks/shop /opt/stacks/shop/secrets/pw | tr '\\n' ' '"); got != "750 root 600 root" {
+			t.Errorf("modes: %s", got)
+		}
+	})
+	t.Run("ten stacks, one exec", func(t *testing.T) {
+		s := fresh(t)
+		var want []host.Resource
+		for i := range 10 {
+			st, err := compose.Load(t.Context(), compose.Source{Name: fmt.Sprintf("s%d", i), Lock: s.lock,
+				Content: []byte("services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, st)
+		}
+		s.apply(t, want...)
+		before := s.machine.Stats().Execs
+		s.plan(t, want...)
+		if n := s.machine.Stats().Execs - before; n != 1 {
+			t.Errorf("%d execs", n)
+		}
+	})
+	t.Run("content of a file", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		s.apply(t, s.load(t, f))
+		writeFile(t, f.dir, "conf/a.conf", "two\n")
+		p := s.plan(t, s.load(t, f))
+		if got := changes(p); !slices.Equal(got, []string{"replace db"}) || !strings.Contains(p.String(), "the content of conf/a.conf differs") {
+			t.Errorf("a file: %v\n%s", got, p)
+		}
+		s.apply(t, s.load(t, f))
+		writeFile(t, f.dir, "pw.txt", "another-"+secret)
+		p = s.plan(t, s.load(t, f))
+		if got := changes(p); !slices.Equal(got, []string{"replace db"}) || strings.Contains(p.String(), secret) {
+			t.Errorf("a secret: %v\n%s", got, p)
+		}
+		s.apply(t, s.load(t, f))
+	})
+	t.Run("definition, new and old services", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		s.apply(t, s.load(t, f))
+		f.replace(t, "  web:\n", "  www:\n")
+		f.replace(t, "interval: 1s", "interval: 2s")
+		p := s.plan(t, s.load(t, f))
+		if got := changes(p); !slices.Equal(got, []string{"delete web", "replace db", "create www"}) {
+			t.Errorf("%v\n%s", got, p)
+		}
+		if !strings.Contains(p.String(), "-    interval: 1s") {
+			t.Errorf("no diff:\n%s", p)
+		}
+		s.apply(t, s.load(t, f))
+	})
+	t.Run("network", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		s.apply(t, s.load(t, f))
+		f.replace(t, "volumes: {data: {}}", "volumes: {data: {}}\nnetworks: {default: {internal: true}}")
+		if got := changes(s.plan(t, s.load(t, f))); !slices.Equal(got, []string{"replace db", "replace migrate", "replace web"}) {
+			t.Errorf("%v", got)
+		}
+		s.apply(t, s.load(t, f))
+	})
+	t.Run("volume", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		s.apply(t, s.load(t, f))
+		f.replace(t, "volumes: {data: {}}", "volumes: {data: {driver_opts: {type: tmpfs, device: tmpfs, o: size=1m}}}")
+		if _, err := s.machine.Plan(t.Context(), host.State{s.load(t, f)}); !errors.Is(err, lab.ErrRefused) {
+			t.Errorf("other options: %v", err)
+		}
+	})
+	t.Run("a container that ended", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		stack := s.load(t, f)
+		s.apply(t, stack)
+		s.look(t, "docker stop $(docker ps -q --no-trunc --filter label=com.docker.compose.service=db)")
+		if got := changes(s.plan(t, stack)); !slices.Equal(got, []string{"run db"}) {
+			t.Errorf("%v", got)
+		}
+		s.apply(t, stack)
+		s.look(t, "id=$(docker ps -aq --no-trunc --filter label=com.docker.compose.service=web); docker stop $id; docker rm $id")
+		if got := changes(s.plan(t, stack)); !slices.Equal(got, []string{"create web"}) {
+			t.Errorf("%v", got)
+		}
+		s.apply(t, stack)
+	})
+	t.Run("rolled back", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		old := s.load(t, f)
+		s.apply(t, old)
+		writeFile(t, f.dir, "conf/a.conf", "bad\n")
+		f.replace(t, `"/etc/shop/a.conf"]`, `"/etc/shop/b.conf"]`)
+		f.replace(t, "interval: 1s", "interval: 1s, retries: 2")
+		stack := s.load(t, f)
+		if s.fake != nil {
+			s.fake.Fail("db", func(c *composetest.Container) bool { b, _ := c.File("/etc/shop/a.conf"); return string(b) == "bad\n" })
+		}
+		_, err := s.plan(t, stack).Apply(t.Context(), nil)
+		if err == nil || !strings.Contains(err.Error(), "service db is unhealthy") || !strings.Contains(err.Error(), "rolled back: the former stack runs") || strings.Contains(err.Error(), secret) {
+			t.Errorf("got %v", err)
+		}
+		if p := s.plan(t, old); !p.Empty() {
+			t.Errorf("the former stack is not there:\n%s", p)
+		}
+		if got := s.look(t, "cat /opt/stacks/shop/conf/a.conf"); got != "one" {
+			t.Errorf("its file is %q", got)
+		}
+		changed := stack
+		changed.Format = "shop 2"
+		if _, err := s.plan(t, changed).Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "not rolled back") {
+			t.Errorf("across a data format: %v", err)
+		}
+		s.apply(t, old)
+	})
+	t.Run("of another folder", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		s.apply(t, s.load(t, f))
+		other, err := compose.Load(t.Context(), compose.Source{Dir: f.dir, Lock: s.lock, Target: "/srv/shop", Variables: map[string]string{"GREETING": ""}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.machine.Plan(t.Context(), host.State{other}); !errors.Is(err, lab.ErrRefused) || len(lab.Hints(err)) == 0 {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("what is not ours stays", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		other, err := compose.Load(t.Context(), compose.Source{Name: "other", Lock: s.lock, Content: []byte("services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.apply(t, other)
+		id := s.look(t, "docker ps -q --no-trunc --filter label=com.docker.compose.project=other")
+		s.apply(t, s.load(t, f))
+		s.apply(t, compose.Absent{Name: "shop"})
+		if got := s.look(t, "docker ps -q --no-trunc --filter label=com.docker.compose.project=other"); got != id || id == "" {
+			t.Errorf("its container was %q, is %q", id, got)
+		}
+	})
+	t.Run("down", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		s.apply(t, s.load(t, f))
+		if _, err := s.plan(t, compose.Absent{Name: "shop", Volumes: true}).Apply(t.Context(), nil); !errors.Is(err, lab.ErrRefused) {
+			t.Errorf("volumes without a confirmation: %v", err)
+		}
+		s.apply(t, compose.Absent{Name: "shop"})
+		if got := s.look(t, "docker volume ls -q"); got != "shop_data" {
+			t.Errorf("volumes are %q", got)
+		}
+		p := s.plan(t, compose.Absent{Name: "shop", Volumes: true})
+		if _, err := p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("host/pi1/stack:shop/volume:data")}}); err != nil {
+			t.Errorf("%v\n%s", err, p)
+		}
+		if got := s.look(t, "docker volume ls -q"); got != "" {
+			t.Errorf("volumes are %q", got)
+		}
+	})
+	t.Run("cut off after any change", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		stack := s.load(t, f)
+		for k := 1; ; k++ {
+			ctx, cancel := context.WithCancel(t.Context())
+			begun := 0
+			p := s.plan(t, stack)
+			_, err := p.Apply(ctx, &lab.ApplyOptions{Events: func(e lab.Event) {
+				if e.Kind == lab.EventStart {
+					if begun++; begun == k {
+						cancel()
+					}
+				}
+			}})
+			cancel()
+			if err == nil {
+				break
+			}
+			if k > 40 {
+				t.Fatalf("still not there: %v", err)
+			}
+			s.apply(t, stack)
+			// another one, from a stack that runs
+			writeFile(t, f.dir, "conf/a.conf", fmt.Sprintf("%d\n", k))
+			stack = s.load(t, f)
+		}
+		s.apply(t, stack)
+	})
+	t.Run("no secret", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		stack := s.load(t, f)
+		var shown strings.Builder
+		p := s.plan(t, stack)
+		shown.WriteString(p.String())
+		r, err := p.Apply(t.Context(), &lab.ApplyOptions{Events: func(e lab.Event) { fmt.Fprintf(&shown, "%+v\n", e) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(&shown, r)
+		inspect := "docker inspect --type container --format '{{json .}}' $(docker ps -aq --no-trunc)"
+		shown.WriteString(s.look(t, inspect+"; cat /opt/stacks/shop/compose.yaml"))
+		if strings.Contains(shown.String(), secret) {
+			t.Error("the secret shows")
+		}
+	})
+}
