@@ -1,8 +1,10 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -51,21 +53,30 @@ func Kinds() map[string]Resource {
 // The name of the file is for messages; a relative source is taken from its folder. The error is a [lab.Problems] with everything that is
 // wrong, each with its line. References to secrets are not read: see [State.Resolve].
 func ReadState(file string, data []byte) (State, error) {
-	d, err := strictyaml.Parse(file, data)
-	if err != nil {
-		return nil, err
+	d, syntax := strictyaml.Parse(file, data)
+	if d == nil {
+		return nil, syntax
 	}
 	var s State
-	if err := d.Decode(&s, strictyaml.OneOf(Kinds())); err != nil {
-		return nil, err
-	}
+	shape := d.Decode(&s, strictyaml.OneOf(Kinds()))
 	for i, r := range s {
 		if f, ok := r.(File); ok && f.Source != "" && !filepath.IsAbs(f.Source) {
 			f.Source = filepath.Join(filepath.Dir(file), f.Source)
 			s[i] = f
 		}
 	}
-	return s, d.Locate(s.Validate())
+	meaning := s.Validate()
+	if shape != nil {
+		// of a resource that could not be read nothing more is said
+		var ps lab.Problems
+		if errors.As(meaning, &ps) {
+			meaning = slices.DeleteFunc(slices.Clone(ps), func(p lab.Problem) bool { return strings.HasSuffix(p.Message, "is nil") }).Err()
+		}
+	}
+	if err := strictyaml.Merge(syntax, shape, d.Locate(meaning)); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Resolve returns the state with its references to secrets read. The places are as for [lab.SecretRef.Resolve]: os.LookupEnv and os.ReadFile in

@@ -94,37 +94,13 @@ type Lab struct {
 // ReadConfig reads a config. file is its name in messages; relative paths are taken from its folder. Everything that is wrong is reported at
 // once, as [lab.Problems].
 func ReadConfig(file string, data []byte) (*Lab, error) {
-	d, err := strictyaml.Parse(file, data)
-	var ps lab.Problems
-	if err != nil && (d == nil || !errors.As(err, &ps)) {
-		return nil, err
+	d, syntax := strictyaml.Parse(file, data)
+	if d == nil {
+		return nil, syntax
 	}
 	l := &Lab{dir: filepath.Dir(file)}
-	if err := d.Decode(&l.Config, strictyaml.OneOf(host.Kinds())); err != nil {
-		var more lab.Problems
-		if !errors.As(err, &more) {
-			return nil, err
-		}
-		ps = append(ps, more...)
-	}
-	if err := d.Locate(l.resolve()); err != nil {
-		var more lab.Problems
-		if !errors.As(err, &more) {
-			return nil, err
-		}
-		// what follows from a problem that was already found in the same place is not reported again
-		seen := map[[2]int]bool{}
-		for _, p := range ps {
-			seen[[2]int{p.Line, p.Column}] = true
-		}
-		for _, p := range more {
-			if p.Line == 0 || !seen[[2]int{p.Line, p.Column}] {
-				p.File = file
-				ps = append(ps, p)
-			}
-		}
-	}
-	if err := ps.Err(); err != nil {
+	shape := d.Decode(&l.Config, strictyaml.OneOf(host.Kinds()))
+	if err := strictyaml.Merge(syntax, shape, d.Locate(l.resolve())); err != nil {
 		return nil, err
 	}
 	return l, nil

@@ -71,22 +71,25 @@ func (l *Lab) sandboxDatabase(ctx context.Context) (*database, error) {
 	random := func() lab.Secret { return lab.NewSecret(rand.Text()) }
 	d := &database{spec: pgprov.Spec{Editor: pgprov.Login{Password: random()}, Pooler: pgprov.Login{Password: random()}, Instances: l.databases()}}
 	pg, err := real.StartPostgres(ctx, real.PGOptions{})
-	switch {
-	case err == nil:
+	if err == nil {
 		d.server, err = pgprov.ParseDSN(pg.DSN("postgres"))
 		d.about, d.close = fmt.Sprintf("PostgreSQL %d, started for this run", pg.Major), pg.Close
 		d.spec.AllowPG15 = pg.Major == 15 // there is nothing in it that it could put at risk
 		return d, err
-	case errors.Is(err, real.ErrNoPostgres):
-		s, err := pgtest.Start(pgtest.Config{})
-		if err != nil {
-			return nil, err
-		}
-		d.server, d.close = s.Target(), s.Close
-		d.about = "a PostgreSQL server of this process, since none is installed"
-		return d, nil
 	}
-	return nil, err
+	if ctx.Err() != nil {
+		return nil, err
+	}
+	d.about = "a PostgreSQL server of this process, since none is installed"
+	if !errors.Is(err, real.ErrNoPostgres) {
+		d.about = fmt.Sprintf("a PostgreSQL server of this process, since the installed one did not start: %v", err)
+	}
+	s, err := pgtest.Start(pgtest.Config{})
+	if err != nil {
+		return nil, err
+	}
+	d.server, d.close = s.Target(), s.Close
+	return d, nil
 }
 
 // stage provisions the apps' databases.
