@@ -220,6 +220,9 @@ func cmdAptGet(p *Process) int {
 	}
 	p.print("Reading package lists...\nBuilding dependency tree...\nReading state information...\n")
 	a.avail, a.pins = p.available(a.sources), p.aptPins()
+	if code := a.repair(); code != 0 {
+		return code
+	}
 	switch a.verb {
 	case "check":
 		return 0
@@ -244,6 +247,25 @@ func cmdAptGet(p *Process) int {
 		}
 	}
 	return a.commit()
+}
+
+// repair plans to unpack again what an interrupted dpkg left half installed.
+func (a *apt) repair() int {
+	for _, s := range a.p.m.packages() {
+		n := s.get("Package")
+		if _, st := a.state(n); st != "half-installed" || (a.verb == "remove" || a.verb == "purge") && slices.Contains(a.args, n) {
+			continue
+		}
+		c, ok := a.candidate(n)
+		if at := slices.IndexFunc(a.avail[n], func(c candidate) bool { return c.version == s.get("Version") }); at >= 0 {
+			c, ok = a.avail[n][at], true
+		}
+		if !ok {
+			return a.p.aptFail("The package %s needs to be reinstalled, but I can't find an archive for it.", n)
+		}
+		a.add(n, c)
+	}
+	return 0
 }
 
 // lock takes a lock of APT, and waits for it as DPkg::Lock::Timeout says.
@@ -509,8 +531,11 @@ func (a *apt) providers(name string) []string {
 // add plans a version and what it needs.
 func (a *apt) add(name string, c candidate) {
 	m := a.p.m
-	if slices.ContainsFunc(a.install, func(pk Package) bool { return pk.Name == name }) {
-		return
+	if at := slices.IndexFunc(a.install, func(pk Package) bool { return pk.Name == name }); at >= 0 {
+		if a.install[at].Version == c.version || !a.named[name] {
+			return
+		}
+		a.install = slices.Delete(a.install, at, at+1) // repair wanted another version than the command line does
 	}
 	pk, ok := m.archived(name, c.version)
 	if !ok {
@@ -709,10 +734,7 @@ func (a *apt) chooseInstall() int {
 		s, st := a.state(x.name)
 		same := st != "" && s.get("Version") == x.c.version
 		switch {
-		case same && st == "half-installed":
-			if len(x.c.places) == 0 {
-				return p.aptFail("The package %s needs to be reinstalled, but I can't find an archive for it.", x.name)
-			}
+		case same && st == "half-installed": // repair has planned it
 		case same && !a.flags["reinstall"] && a.verb != "reinstall":
 			if st == "installed" {
 				p.printf("%s is already the newest version (%s).\n", x.name, x.c.version)

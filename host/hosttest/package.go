@@ -294,18 +294,26 @@ const lockAdvice = "\nNote: removing the lock file is always wrong, can damage t
 // journalFile is what a dpkg that is interrupted leaves behind: apt-get refuses to work until dpkg --configure -a.
 const journalFile = "/var/lib/dpkg/updates/0000"
 
-// journaled runs a change of dpkg's database.
+// journaled runs a change of dpkg's database, whose steps are notes.
 func (p *Process) journaled(f func() int) int {
-	if err := p.writeFile(journalFile, nil, 0o644); err != nil {
-		p.flush()
-		p.warn("dpkg: error: unable to create new file '%s': %s\n", journalFile, strerror(err))
-		return 2
-	}
 	code := f()
 	if err := p.unlink(journalFile); err != nil && err != syscall.ENOENT {
+		p.flush()
+		p.warn("dpkg: error: failed to remove incorporated update file %s: %s\n", journalFile, strerror(err))
 		return 2
 	}
 	return code
+}
+
+// note is editPackage as a step of a run of dpkg.
+func (p *Process) note(name string, change func(*stanza) *stanza) error {
+	if err := p.editPackage(name, change); err != nil {
+		return err
+	}
+	if _, err := p.lstat(journalFile); err == nil {
+		return nil
+	}
+	return p.writeFile(journalFile, nil, 0o644)
 }
 
 // editPackage changes one package of the status file. change gets nil when there is none, and gives nil to drop it.
@@ -332,7 +340,7 @@ func (p *Process) editPackage(name string, change func(*stanza) *stanza) error {
 
 // setStatus sets the last two words of Status, and keeps whether the package is held.
 func (p *Process) setStatus(name, flagAndStatus string) error {
-	return p.editPackage(name, func(s *stanza) *stanza {
+	return p.note(name, func(s *stanza) *stanza {
 		if s == nil {
 			return nil
 		}
@@ -429,7 +437,7 @@ func (p *Process) unpack(pk Package, unconfigured bool) error {
 		p.dpkgLog("upgrade %s:%s %s %s", pk.Name, pk.arch(m.arch), old.get("Version"), pk.Version)
 	}
 	p.flush()
-	if err := p.editPackage(pk.Name, func(s *stanza) *stanza {
+	if err := p.note(pk.Name, func(s *stanza) *stanza {
 		if s == nil {
 			return pk.stanza(m.arch, "install reinstreq half-installed")
 		}
@@ -456,7 +464,7 @@ func (p *Process) unpack(pk Package, unconfigured bool) error {
 			for _, f := range done {
 				p.unlink(f)
 			}
-			if p.editPackage(pk.Name, func(*stanza) *stanza { return old }) != nil {
+			if p.note(pk.Name, func(*stanza) *stanza { return old }) != nil {
 				return err
 			}
 		}
@@ -522,7 +530,7 @@ func (p *Process) unpack(pk Package, unconfigured bool) error {
 		}
 	}
 	m.mu.Unlock()
-	if err := p.editPackage(pk.Name, func(s *stanza) *stanza {
+	if err := p.note(pk.Name, func(s *stanza) *stanza {
 		want, _, _ := s.state()
 		n := pk.stanza(m.arch, want+" ok unpacked")
 		if !fresh && was != "half-installed" {
@@ -644,7 +652,7 @@ func (p *Process) configure(name string) error {
 			}
 			hashes += "\n " + f + " " + md5Hex(pk.Conffiles[f])
 		}
-		if err := p.editPackage(name, func(s *stanza) *stanza {
+		if err := p.note(name, func(s *stanza) *stanza {
 			want, _, _ := s.state()
 			s.set("Status", want+" ok half-configured")
 			if hashes != "" {
@@ -664,7 +672,7 @@ func (p *Process) configure(name string) error {
 		}
 	}
 	p.setUpUnits(pk, fresh)
-	return p.editPackage(name, func(s *stanza) *stanza {
+	return p.note(name, func(s *stanza) *stanza {
 		want, _, _ := s.state()
 		s.set("Status", want+" ok installed")
 		s.keys = slices.DeleteFunc(s.keys, func(k string) bool { return k == "Config-Version" })
@@ -675,23 +683,18 @@ func (p *Process) configure(name string) error {
 
 // conffile decides between a configuration file and its new version as dpkg does (deb-conffiles(5), dpkg(1) --force-conf*).
 func (p *Process) conffile(s *stanza, file, content string) error {
+	tmp := file + ".dpkg-new"
+	if _, err := p.lstat(tmp); err == syscall.ENOENT {
+		return nil // it was decided before dpkg was interrupted
+	}
 	have, err := p.readFile(file)
 	there := err == nil
-	last, dist, tmp := conffileHash(s, file), md5Hex(content), file+".dpkg-new"
+	last, dist := conffileHash(s, file), md5Hex(content)
 	if last == "newconffile" {
 		last = ""
 	}
 	edited := there && md5Hex(string(have)) != last || !there && last != ""
-	keep := func() error {
-		if err := p.unlink(tmp); err != nil && err != syscall.ENOENT {
-			return err
-		}
-		return nil
-	}
 	take := func() error {
-		if _, err := p.lstat(tmp); err != nil {
-			return p.placeAs(tmp, file, content, 0o644) // a power cut came between
-		}
 		if st, err := p.stat(file); err == nil {
 			if err := p.chown(tmp, int64(st.UID), int64(st.GID), true); err != nil {
 				return err
@@ -704,7 +707,7 @@ func (p *Process) conffile(s *stanza, file, content string) error {
 	}
 	switch {
 	case there && md5Hex(string(have)) == dist, dist == last:
-		return keep()
+		return p.unlink(tmp)
 	case !edited:
 		return take()
 	}
@@ -783,11 +786,11 @@ func (p *Process) setUpUnits(pk Package, fresh bool) {
 		f := parseUnit(pk.Units[n], n)
 		if len(f.words("Install.WantedBy"))+len(f.words("Install.RequiredBy"))+len(f.words("Install.Alias")) > 0 {
 			if _, err := p.lstat(helperState + n + ".dsh-also"); err != nil {
+				if st, err := p.lstat("/etc/systemd/system/" + n); err != nil || st.Target != "/dev/null" {
+					p.quietRun(true, "systemctl", "--no-reload", "enable", n)
+				}
 				if p.mkdirOne(path.Clean(helperState), true, nil, false) == nil {
 					p.writeFile(helperState+n+".dsh-also", nil, 0o644)
-				}
-				if st, err := p.lstat("/etc/systemd/system/" + n); err != nil || st.Target != "/dev/null" {
-					p.start1(n)
 				}
 			}
 			start = append(start, n)
@@ -808,12 +811,6 @@ func (p *Process) setUpUnits(pk Package, fresh bool) {
 			}
 		}
 	}
-}
-
-// start1 enables a unit for the first time.
-func (p *Process) start1(unit string) {
-	p.flush()
-	p.quietRun(true, "systemctl", "--no-reload", "enable", unit)
 }
 
 // addSystemAccounts makes the users and groups that a package's maintainer script would.
@@ -972,11 +969,11 @@ func (p *Process) removePackage(s *stanza, purge bool) error {
 	for _, suffix := range []string{".list", ".conffiles", ".postinst", ".prerm"} {
 		p.unlink("/var/lib/dpkg/info/" + name + suffix)
 	}
-	return p.editPackage(name, func(*stanza) *stanza { return nil })
+	return p.note(name, func(*stanza) *stanza { return nil })
 }
 
 func (p *Process) setWant(name, want, flagAndStatus string) error {
-	return p.editPackage(name, func(s *stanza) *stanza {
+	return p.note(name, func(s *stanza) *stanza {
 		s.set("Status", want+" "+flagAndStatus)
 		return s
 	})
