@@ -30,7 +30,7 @@ func TestFileSystems(t *testing.T) {
 		t.Run(strings.Join(mkfs, " "), func(t *testing.T) {
 			dir := loopMount(t, 600<<20, mkfs...)
 			t.Run("chains", func(t *testing.T) {
-				checkChains(t, func() string { return dir }, *seed, *chains/10)
+				checkChains(t, func() string { return dir }, *seed, *chains)
 			})
 			t.Run("method", func(t *testing.T) {
 				d := filepath.Join(dir, "method", "vol-0123abcd")
