@@ -78,7 +78,7 @@ func (p project) Plan(o *host.Observation) ([]host.Op, error) {
 	if o.Sum(p.file(path.Join(previousDir, composeFile))) != hex.EncodeToString(sum[:]) {
 		b.add(host.Op{Name: "keep", Action: lab.Run, Cause: "the stack that is healthy is kept, to go back to", Script: b.script.keep()})
 	}
-	if e.Missing {
+	if e.Missing || len(p.absent(e)) > 0 {
 		for i := range b.ops {
 			b.ops[i].Late = true
 		}
@@ -95,20 +95,17 @@ func (p project) refuse(e Engine) error {
 				Err: fmt.Errorf("%w: the project %s is that of %s, whose containers would be taken for orphans of this one", lab.ErrRefused, s.Name, lab.Printable(c.Dir()))}
 		}
 	}
+	if absent := p.absent(e); len(absent) > 0 && len(s.After) == 0 {
+		return &lab.Error{Op: "check stack", Hint: "deploy first what makes it, and name that in after", Err: fmt.Errorf("%w: the external %s", lab.ErrNotFound, strings.Join(absent, ", "))}
+	}
 	for _, n := range s.networks {
 		have := slices.IndexFunc(e.Networks, func(x Network) bool { return x.Name == n.name })
-		switch {
-		case n.external && have < 0 && !e.Missing:
-			return &lab.Error{Op: "check network", Hint: "deploy first what makes it, or: docker network create " + n.name, Err: fmt.Errorf("%w: the external network %s", lab.ErrNotFound, n.name)}
-		case !n.external && have >= 0 && e.Networks[have].Project != s.Name:
+		if !n.external && have >= 0 && e.Networks[have].Project != s.Name {
 			return &lab.Error{Op: "check network", Hint: "rename it, or write external: true if it is meant to be shared", Err: fmt.Errorf("%w: the network %s is there, and not of this stack", lab.ErrConflict, n.name)}
 		}
 	}
 	for _, v := range s.volumes {
 		have := slices.IndexFunc(e.Volumes, func(x Volume) bool { return x.Name == v.name })
-		if v.external && have < 0 && !e.Missing {
-			return &lab.Error{Op: "check volume", Hint: "docker volume create " + v.name, Err: fmt.Errorf("%w: the external volume %s", lab.ErrNotFound, v.name)}
-		}
 		if v.external || have < 0 {
 			continue
 		}
@@ -132,6 +129,24 @@ func (p project) refuse(e Engine) error {
 		}
 	}
 	return nil
+}
+
+// absent returns the external networks and volumes that are not there. What the stack comes after may bring them.
+func (p project) absent(e Engine) (out []string) {
+	if e.Missing {
+		return nil
+	}
+	for _, n := range p.stack.networks {
+		if n.external && !slices.ContainsFunc(e.Networks, func(x Network) bool { return x.Name == n.name }) {
+			out = append(out, "network "+n.name)
+		}
+	}
+	for _, v := range p.stack.volumes {
+		if v.external && !slices.ContainsFunc(e.Volumes, func(x Volume) bool { return x.Name == v.name }) {
+			out = append(out, "volume "+v.name)
+		}
+	}
+	return out
 }
 
 // builder gathers the ops of a plan.

@@ -109,8 +109,8 @@ func startPostgres(c *Container) error {
 
 var (
 	roleSQL     = regexp.MustCompile(`SELECT 'role', rolcanlogin, coalesce\(rolpassword, '-'\) FROM pg_authid WHERE rolname = '([^']+)';\nSELECT 'database', pg_get_userbyid\(datdba\) = '([^']+)' FROM pg_database WHERE datname = '([^']+)';`)
-	passwordSQL = regexp.MustCompile(`^(CREATE|ALTER) ROLE "([^"]+)" LOGIN PASSWORD '(SCRAM-SHA-256\$[^']+)';$`)
-	databaseSQL = regexp.MustCompile(`^(?:CREATE DATABASE "([^"]+)" OWNER|ALTER DATABASE "([^"]+)" OWNER TO) "([^"]+)";$`)
+	passwordSQL = regexp.MustCompile(`^SELECT CASE WHEN EXISTS \(SELECT FROM pg_roles WHERE rolname = '([^']+)'\) THEN 'ALTER' ELSE 'CREATE' END \|\| ' ROLE "([^"]+)" LOGIN PASSWORD \'\'(SCRAM-SHA-256\$[^']+)\'\'\'\\gexec$`)
+	databaseSQL = regexp.MustCompile(`^SELECT CASE WHEN EXISTS \(SELECT FROM pg_database WHERE datname = '([^']+)'\) THEN 'ALTER DATABASE "([^"]+)" OWNER TO "([^"]+)"' ELSE 'CREATE DATABASE "[^"]+" OWNER "[^"]+"' END\\gexec$`)
 )
 
 // psql answers the statements that the PostgreSQL stack sends.
@@ -172,7 +172,7 @@ func psql(c *Container, p *hosttest.Process, args []string) int {
 	case databaseSQL.MatchString(sql):
 		m := databaseSQL.FindStringSubmatch(sql)
 		c.docker.change(p)
-		k.databases[m[1]+m[2]] = m[3]
+		k.databases[m[1]] = m[3]
 	default:
 		fmt.Fprintf(p.Stderr(), "composetest: postgres: unknown statement: %s\n", sql)
 		return 3

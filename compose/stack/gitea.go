@@ -288,8 +288,13 @@ func (a giteaAdmin) Plan(o *host.Observation) ([]host.Op, error) {
 			return nil, nil
 		}
 	}
-	return []host.Op{{Action: lab.Create, Cause: "not found", Late: r.Exit != 0,
-		Script: container(a.stack, "gitea") + fmt.Sprintf(`docker exec "$i" gitea admin user create --admin --username %s --email %s --random-password --random-password-length 40 --must-change-password=false >/dev/null`,
+	cause := "not found"
+	if r.Exit != 0 {
+		cause = "the server does not run, and cannot tell who is there"
+	}
+	return []host.Op{{Action: lab.Create, Cause: cause,
+		Script: container(a.stack, "gitea") + fmt.Sprintf(`if docker exec "$i" gitea admin user list --admin | awk -v u=%[1]s '$2 == u { found = 1 } END { exit !found }'; then exit 0; fi
+docker exec "$i" gitea admin user create --admin --username %[1]s --email %[2]s --random-password --random-password-length 40 --must-change-password=false >/dev/null`,
 			host.Quote(a.user), host.Quote(a.email))}}, nil
 }
 

@@ -73,31 +73,35 @@ func (d postgresDatabase) Plan(o *host.Observation) ([]host.Op, error) {
 		}
 	}
 	sql := func(text string) string {
-		return container(d.stack, "postgres") + psql + " >/dev/null <<'SQL'\n" + text + "\nSQL"
+		return container(d.stack, "postgres") + psql + " >/dev/null <<'SQL'\n" + text + "\\gexec\nSQL"
 	}
+	// The statements do what is missing, whatever is there: a server that does not run yet cannot tell.
+	role := host.Op{Name: "role", Action: lab.Update, Script: sql(fmt.Sprintf("SELECT CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = %s) THEN 'ALTER' ELSE 'CREATE' END || %s",
+		literal(d.owner()), literal(fmt.Sprintf(" ROLE %s LOGIN PASSWORD %s", ident(d.owner()), literal(verifier(d.owner(), d.Password))))))}
+	database := host.Op{Name: "database", Action: lab.Update, Script: sql(fmt.Sprintf("SELECT CASE WHEN EXISTS (SELECT FROM pg_database WHERE datname = %s) THEN %s ELSE %s END", literal(d.Name),
+		literal(fmt.Sprintf("ALTER DATABASE %s OWNER TO %s", ident(d.Name), ident(d.owner()))), literal(fmt.Sprintf("CREATE DATABASE %s OWNER %s", ident(d.Name), ident(d.owner())))))}
 	var ops []host.Op
-	role := host.Op{Name: "role", Script: sql(fmt.Sprintf("ALTER ROLE %s LOGIN PASSWORD %s;", ident(d.owner()), literal(verifier(d.owner(), d.Password))))}
+	add := func(op host.Op, missing bool, cause string) {
+		switch {
+		case r.Exit != 0:
+			op.Action, op.Cause = lab.Create, "the server does not run, and cannot tell what it has"
+		case missing:
+			op.Action, op.Cause = lab.Create, "not found"
+		default:
+			op.Cause = cause
+		}
+		ops = append(ops, op)
+	}
 	switch {
 	case stored == "":
-		role.Action, role.Cause = lab.Create, "not found"
-		role.Script = sql(fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD %s;", ident(d.owner()), literal(verifier(d.owner(), d.Password))))
-		ops = append(ops, role)
+		add(role, true, "")
 	case !login:
-		role.Action, role.Cause = lab.Update, "may not log in"
-		ops = append(ops, role)
+		add(role, false, "may not log in")
 	case !verifies(stored, d.Password):
-		role.Action, role.Cause = lab.Update, "its password is another"
-		ops = append(ops, role)
+		add(role, false, "its password is another")
 	}
-	if !there {
-		ops = append(ops, host.Op{Name: "database", Action: lab.Create, Cause: "not found", Script: sql(fmt.Sprintf("CREATE DATABASE %s OWNER %s;", ident(d.Name), ident(d.owner())))})
-	} else if !owned {
-		ops = append(ops, host.Op{Name: "database", Action: lab.Update, Cause: "its owner is another", Script: sql(fmt.Sprintf("ALTER DATABASE %s OWNER TO %s;", ident(d.Name), ident(d.owner())))})
-	}
-	if r.Exit != 0 {
-		for i := range ops {
-			ops[i].Late = true // the server does not run yet
-		}
+	if !there || !owned {
+		add(database, !there, "its owner is another")
 	}
 	return ops, nil
 }

@@ -26,6 +26,7 @@ type bench struct {
 	address string // of the machine
 	lock    compose.Lock
 	look    func(t *testing.T, command string) string // runs a command without our code
+	reboot  func(context.Context) error
 }
 
 // only is a boundary around one address.
@@ -57,7 +58,7 @@ func TestPostgresReal(t *testing.T) {
 			t.Fatal(err)
 		}
 		return strings.TrimSpace(out)
-	}})
+	}, d.Reboot})
 }
 
 // apply plans and applies, and fails the test unless everything was done and nothing is left to do. It returns the plan's text.
@@ -203,6 +204,28 @@ func testPostgres(t *testing.T, b bench) {
 			t.Errorf("empty: %v", err)
 		}
 		b.look(t, "cd /opt && sudo rmdir stacks/postgres/data && sudo mv moved stacks/postgres/data")
+		b.apply(t, build(nil))
+	})
+	t.Run("reboot", func(t *testing.T) {
+		// while the server is made anew
+		plan, err := b.machine.Plan(t.Context(), host.State{build(func(p *stack.Postgres) { p.ShmSize = "128mb" })})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rebooted error
+		_, err = plan.Apply(t.Context(), &lab.ApplyOptions{Events: func(e lab.Event) {
+			if e.Kind == lab.EventStart && strings.HasSuffix(e.Change, "/service:postgres") {
+				rebooted = b.reboot(t.Context())
+			}
+		}})
+		if rebooted != nil {
+			t.Fatal(rebooted)
+		}
+		t.Logf("the apply that was cut off: %v", err)
+		b.apply(t, build(func(p *stack.Postgres) { p.ShmSize = "128mb" }))
+		if _, err := query("SELECT 'x'"); err != nil {
+			t.Error(err)
+		}
 		b.apply(t, build(nil))
 	})
 	t.Run("no secret shows", func(t *testing.T) {
