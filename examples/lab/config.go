@@ -31,6 +31,7 @@ type Config struct {
 	Inventory host.InventorySpec `yaml:"inventory"` // the machines and their groups
 	Apps      []AppConfig        `yaml:"apps"`      // the applications
 	System    SystemConfig       `yaml:"system"`    // the base of every machine
+	Stacks    *StacksConfig      `yaml:"stacks"`    // compose stacks beside the cluster; empty means none
 	Postgres  *PostgresConfig    `yaml:"postgres"`  // the database server of the apps; empty means that none is provisioned
 	Resources []Placement        `yaml:"resources"` // more resources, for machines that a pattern selects
 }
@@ -165,6 +166,24 @@ func (l *Lab) resolve() error {
 			if f, ok := r.(host.File); ok && f.Source != "" && !filepath.IsAbs(f.Source) {
 				f.Source = filepath.Join(l.dir, f.Source)
 				l.Resources[i].State[j] = f
+			}
+		}
+	}
+	if st := l.Stacks; st != nil && names != nil {
+		check := func(stack, on string) {
+			_, err := names.Select(on)
+			collect("stacks."+stack+".on", err)
+		}
+		if st.Postgres != nil {
+			check("postgres", st.Postgres.On)
+		}
+		if st.Gitea != nil {
+			check("gitea", st.Gitea.On)
+		}
+		if st.Runner != nil {
+			check("runner", st.Runner.On)
+			if st.Gitea == nil {
+				ps.Add("stacks.runner", "runners need a gitea to work for")
 			}
 		}
 	}

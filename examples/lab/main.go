@@ -106,6 +106,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		defer box.Close() // it only frees what ends with the program
 		r.machines = box.connect(r.lab)
+		source, forget, err := r.lab.sandboxStacks(box)
+		if err != nil {
+			return err
+		}
+		defer forget() // what it leaves is in the system's folder for what is temporary
+		r.source = source
 		if r.lab.Postgres != nil {
 			if r.database, err = r.lab.sandboxDatabase(ctx); err != nil {
 				return err
@@ -119,6 +125,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if r.machines, err = r.lab.machines(); err != nil {
 			return err
 		}
+		if r.source, err = r.lab.stackSource(); err != nil {
+			return err
+		}
 		if r.database, err = r.lab.database(); err != nil {
 			return err
 		}
@@ -128,8 +137,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	defer host.Fleet{Machines: r.machines}.Close() // nothing is left to be said on them
 	r.stages = r.lab.stages(r.machines, r.only)
+	before := "01_system"
+	if r.source != nil {
+		r.stages = append(r.stages,
+			r.lab.stackStage("02_setup", r.machines, only, func() (map[string]host.State, error) { return r.lab.setup(r.source) }, before),
+			r.lab.stackStage("03_cicd", r.machines, only, func() (map[string]host.State, error) { return r.lab.runners(r.source) }, "02_setup"))
+		before = "02_setup"
+	}
 	if r.database != nil && *limit == "" && len(only) == 0 {
-		r.stages = append(r.stages, r.database.stage("01_system"))
+		r.stages = append(r.stages, r.database.stage(before))
 	}
 	switch verb {
 	case "plan":
@@ -152,7 +168,8 @@ func readPlan(file string) ([]lab.Change, error) {
 type runner struct {
 	lab         *Lab
 	machines    []*host.Machine
-	database    *database // nil when the lab has none
+	database    *database    // nil when the lab has none
+	source      *stackSource // nil when the lab has no stacks
 	stages      Pipeline
 	out         *cli.Printer
 	only        []string

@@ -56,7 +56,7 @@ var allowed = []struct {
 }{
 	{"host", []string{"internal/strictyaml"}, "everything that is done to a machine goes through it, so it stands on nothing"},
 	{"k3s", []string{"host"}, "it stands on machines"},
-	{"compose", []string{"host"}, "it stands on machines"},
+	{"compose", []string{"host", "internal/strictyaml"}, "it stands on machines, and reads a lock file"},
 	{"longhorn/replica", nil, "it runs on the Pi that owns the disk and needs nothing of the rest"},
 	{"longhorn", []string{"host", "longhorn/replica"}, "it stands on machines"},
 	{"pgprov", nil, "who uses it compiles pgx and nothing else"},
