@@ -99,9 +99,7 @@ func (s *sheet) table(p *Process, head bool) {
 	}
 	width := make([]int, len(s.cols))
 	for i, c := range s.cols {
-		if head {
-			width[i] = len(c.name)
-		}
+		width[i] = len(c.name) // also when it is not shown, as libsmartcols does
 		for _, r := range rows {
 			for l := range strings.SplitSeq(r.cells[i], "\n") {
 				width[i] = max(width[i], utf8.RuneCountInString(l))
@@ -220,7 +218,7 @@ func (s *sheet) json(p *Process) {
 	}
 	rows = func(list []*sheetRow, indent string) {
 		if len(list) == 0 {
-			p.print("\n")
+			p.print("\n\n")
 			return
 		}
 		p.print("\n", indent)

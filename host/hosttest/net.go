@@ -713,6 +713,9 @@ func cmdSs(p *Process) int {
 	p.m.mu.Unlock()
 	slices.Sort(ports)
 	s := &sheet{cols: []column{{name: "State"}, {name: "Recv-Q"}, {name: "Send-Q"}, {name: "Local Address:Port", right: true}, {name: "Peer Address:Port", right: true}}, tree: -1}
+	if o.has("H") {
+		s.cols[3].name, s.cols[4].name = "", "" // their width is then that of the addresses
+	}
 	for _, n := range slices.Compact(ports) {
 		for _, any := range []string{"0.0.0.0", "[::]"} {
 			if any == "[::]" && o.has("4") || any == "0.0.0.0" && o.has("6") {

@@ -45,7 +45,7 @@ func TestFetchTools(t *testing.T) {
 			"2: eth0    inet 192.168.1.201/24 brd 192.168.1.255 scope global eth0\\       valid_lft forever preferred_lft forever\ndefault via 192.168.1.1 dev eth0 proto dhcp src 192.168.1.201 metric 100 \n" +
 				`[{"dst":"default","gateway":"192.168.1.1","dev":"eth0","protocol":"dhcp","prefsrc":"192.168.1.201","metric":100,"flags":[]}]` + "\nDevice \"nosuch\" does not exist.\n1\nObject \"foo\" is unknown, try \"ip help\".\n1\n" +
 				"lo               UNKNOWN        127.0.0.1/8 ::1/128 \neth0             UP             192.168.1.201/24 fe80::2ecf:67ff:fe00:1/64 \n" + `[{"ifindex":1,"ifname":"lo","flags":["LOOPBACK","UP","LOWER_`},
-		{"ss", "ss -Hltn4", "LISTEN 0 128   0.0.0.0:22 0.0.0.0:*\nLISTEN 0 128 0.0.0.0:8080 0.0.0.0:*\n"},
+		{"ss", "ss -Hltn4", "LISTEN 0      128      0.0.0.0:22 0.0.0.0:*\nLISTEN 0      128    0.0.0.0:8080 0.0.0.0:*\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, err := m.Exec("exec 2>&1; " + c.script)
