@@ -169,7 +169,7 @@ func (l *loading) read(ctx context.Context, file string) error {
 		}
 	})
 	for _, part := range slices.Sorted(maps.Keys(unset)) {
-		l.problems = append(l.problems, lab.Problem{Text: part, Message: "is not set, and has no default", Hint: "pass the variable, or write ${NAME:-default}; write $$ for a dollar sign"})
+		l.problems = append(l.problems, lab.Problem{Message: lab.Printable(part) + " is not set, and has no default", Hint: "pass the variable, or write ${NAME:-default}; write $$ for a dollar sign"})
 	}
 	if len(l.problems) > 0 {
 		return l.problems
