@@ -1,0 +1,127 @@
+package hosttest_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+)
+
+const theDisk = "/dev/disk/by-id/usb-Samsung_SSD_870_D1"
+
+// managed returns a machine with one disk, and how it is managed.
+func managed(t *testing.T, d hosttest.Disk) (*hosttest.Machine, *host.Machine) {
+	t.Helper()
+	d.Serial = "D1"
+	if d.Size == 0 {
+		d.Size = 1 << 30
+	}
+	box := hosttest.New(t, hosttest.Config{Disks: []hosttest.Disk{d}})
+	m := &host.Machine{Target: host.Target{Name: "pi1", Address: box.Addr(), User: box.User(), Auth: host.Auth{Signers: []ssh.Signer{box.ClientKey()}},
+		HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(box.HostKey()))}}}}
+	t.Cleanup(func() { m.Close() })
+	return box, m
+}
+
+// TestDiskDecision plans host.Disk over disks in every state that it tells apart.
+func TestDiskDecision(t *testing.T) {
+	fs := func(kind, label string) *hosttest.Partition { return &hosttest.Partition{FSType: kind, Label: label} }
+	for _, c := range []struct {
+		name   string
+		disk   hosttest.Disk
+		before string // run by root first
+		want   string // of the error; "" for a disk that is initialised; "-" for nothing to do
+	}{
+		{"blank", hosttest.Disk{}, "", ""},
+		{"already made", hosttest.Disk{Partitions: []hosttest.Partition{*fs("ext4", "lab")}}, "", "-"},
+		{"already made and mounted", hosttest.Disk{Partitions: []hosttest.Partition{{FSType: "ext4", Label: "lab", Mount: "/mnt"}}}, "", "-"},
+		{"another file system of the label", hosttest.Disk{Partitions: []hosttest.Partition{*fs("xfs", "lab")}}, "", `"lab" is xfs, not ext4`},
+		{"data at the start", hosttest.Disk{Raw: map[int64][]byte{5 << 20: []byte("x")}}, "", "there is data on it, at 0 MiB"},
+		{"data at the end", hosttest.Disk{Raw: map[int64][]byte{1<<30 - 5: []byte("x")}}, "", "there is data on it, at 1008 MiB"},
+		{"a file system", hosttest.Disk{Filesystem: fs("ext4", "other")}, "", "/dev/sda holds ext4"},
+		{"an LVM volume", hosttest.Disk{Filesystem: fs("LVM2_member", "")}, "", "/dev/sda holds LVM2_member"},
+		{"a signature from elsewhere", hosttest.Disk{Raw: map[int64][]byte{0x10040: []byte("_BHRfS_M")}}, "", "/dev/sda holds btrfs"},
+		{"an empty partition", hosttest.Disk{Partitions: []hosttest.Partition{{}}}, "", "it has the partition /dev/sda1"},
+		{"an empty partition table", hosttest.Disk{}, "printf 'label: gpt\n' | sfdisk -q /dev/sda", "it has the signature of"},
+		{"a mounted partition", hosttest.Disk{Partitions: []hosttest.Partition{*fs("ext4", "other")}}, "mount /dev/sda1 /mnt", "/dev/sda1 is mounted at /mnt"},
+		{"swap in use", hosttest.Disk{Filesystem: fs("swap", "")}, "swapon /dev/sda", "/dev/sda is mounted at [SWAP]"},
+		{"in fstab", hosttest.Disk{}, "echo '" + theDisk + " /mnt ext4 noauto 0 0' >>/etc/fstab", "/etc/fstab names it"},
+		{"small", hosttest.Disk{Size: 32 << 20}, "", "fewer than 67108864"},
+		{"wiped", hosttest.Disk{Filesystem: fs("ext4", "other")}, "dd if=/dev/zero of=/dev/sda bs=1M count=1 2>/dev/null", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			box, m := managed(t, c.disk)
+			if out, err := box.Exec(c.before); err != nil {
+				t.Fatal(out, err)
+			}
+			s := host.State{host.Disk{Device: theDisk, Label: "lab", Initialise: host.InitialiseIfBlank}}
+			p, err := m.Plan(t.Context(), s)
+			switch {
+			case c.want != "" && c.want != "-":
+				if err == nil || !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("got %v\n%v\nwant %q", p, err, c.want)
+				}
+			case err != nil:
+				t.Error(err)
+			case p.Empty() != (c.want == "-"):
+				t.Errorf("got %s", p)
+			}
+		})
+	}
+}
+
+func TestDiskThatIsNotThere(t *testing.T) {
+	_, m := managed(t, hosttest.Disk{})
+	_, err := m.Plan(t.Context(), host.State{host.Disk{Device: theDisk + "X", Label: "lab", Initialise: host.InitialiseIfBlank}})
+	if !errors.Is(err, lab.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestDiskIsMade initialises a disk and mounts it, finds nothing to do then, and nothing after a reboot.
+func TestDiskIsMade(t *testing.T) {
+	for _, kind := range []string{"ext4", "xfs"} {
+		t.Run(kind, func(t *testing.T) {
+			box, m := managed(t, hosttest.Disk{})
+			disk := host.State{host.Disk{Device: theDisk, Label: "lab", FSType: kind, Initialise: host.InitialiseIfBlank}}
+			p, err := m.Plan(t.Context(), disk)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Apply(t.Context(), nil); err == nil {
+				t.Fatal("it was made without a confirmation")
+			}
+			var yes []lab.Confirmation
+			for _, c := range p.Changes() {
+				yes = append(yes, lab.Confirm(c.ID))
+			}
+			if r, err := p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: yes}); err != nil {
+				t.Fatal(err, r)
+			}
+			all := append(disk, host.Mount{Path: "/srv/data", Source: "LABEL=lab", FSType: kind, Options: []string{"defaults", "noatime", "nofail"}, Pass: 2})
+			if p, err = m.Plan(t.Context(), all); err != nil {
+				t.Fatal(err)
+			}
+			if r, err := p.Apply(t.Context(), nil); err != nil {
+				t.Fatal(err, r)
+			}
+			for range 2 {
+				out, err := box.Exec("findmnt -n -r -o SOURCE,TARGET,FSTYPE --target /srv/data; findmnt --verify")
+				if want := "/dev/sda1 /srv/data " + kind + "\nSuccess, no errors or warnings detected\n"; out != want || err != nil {
+					t.Errorf("got %q, %v, want %q", out, err, want)
+				}
+				if p, err = m.Plan(t.Context(), all); err != nil || !p.Empty() {
+					t.Errorf("%v\n%s", err, p)
+				}
+				box.Reboot()
+				m.Close()
+			}
+		})
+	}
+}
