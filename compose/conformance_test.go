@@ -291,6 +291,22 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 		}
 		s.apply(t, stack)
 	})
+	t.Run("a recreation that was cut off", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		if s.fake != nil {
+			t.Skip("the fake is cut off between these steps by TestPowerCuts")
+		}
+		stack := s.load(t, f)
+		s.apply(t, stack)
+		s.look(t, "docker create --name 0123456789ab_shop-web-1 --label com.docker.compose.project=shop --label com.docker.compose.service=web --label com.docker.compose.oneoff=False --label com.docker.compose.container-number=1 --label com.docker.compose.project.working_dir=/opt/stacks/shop --label com.docker.compose.config-hash=x busybox:1.36 true")
+		if got := changes(s.plan(t, stack)); !slices.Equal(got, []string{"replace web"}) {
+			t.Errorf("%v", got)
+		}
+		s.apply(t, stack)
+		if got := s.look(t, "docker ps -aq --filter label=com.docker.compose.service=web | wc -l"); got != "1" {
+			t.Errorf("%s containers", got)
+		}
+	})
 	t.Run("rolled back", func(t *testing.T) {
 		s, f := fresh(t), newShop(t)
 		old := s.load(t, f)
@@ -407,4 +423,141 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 			t.Error("the secret shows")
 		}
 	})
+}
+
+// TestPowerCuts cuts the power before every change of the engine: of a first deployment, and of one that makes a service anew.
+func TestPowerCuts(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		for k := 1; ; k++ {
+			s, _ := newFake(t, composetest.Config{})
+			f := newShop(t)
+			if again {
+				s.apply(t, s.load(t, f))
+				writeFile(t, f.dir, "conf/a.conf", "two\n")
+			}
+			stack := s.load(t, f)
+			p := s.plan(t, stack)
+			up := s.fake.PowerCutAtChange(k)
+			if _, err := p.Apply(t.Context(), nil); err == nil {
+				if k < 4 {
+					t.Fatalf("only %d changes", k-1)
+				}
+				break
+			}
+			<-up
+			s.machine.Close()
+			s.apply(t, stack)
+		}
+	}
+}
+
+// TestWritesNothing counts what a plan writes.
+func TestWritesNothing(t *testing.T) {
+	s, box := newFake(t, composetest.Config{})
+	f := newShop(t)
+	for _, converged := range []bool{false, true} {
+		writes, changes := box.Counters().Writes, s.fake.Changes()
+		s.plan(t, s.load(t, f), compose.Absent{Name: "other"})
+		if box.Counters().Writes != writes || s.fake.Changes() != changes {
+			t.Errorf("converged %v: %d writes, %d changes", converged, box.Counters().Writes-writes, s.fake.Changes()-changes)
+		}
+		if !converged {
+			s.apply(t, s.load(t, f))
+		}
+	}
+}
+
+// TestDockerComes deploys by the plan that brings docker.
+func TestDockerComes(t *testing.T) {
+	s, box := newFake(t, composetest.Config{})
+	s.look(t, "mv /usr/bin/docker /opt/docker")
+	stack := s.load(t, newShop(t))
+	if _, err := s.machine.Plan(t.Context(), host.State{stack}); !errors.Is(err, lab.ErrNotFound) || len(lab.Hints(err)) == 0 {
+		t.Errorf("without docker: %v", err)
+	}
+	stack.After = []string{"command:docker"}
+	install := host.Exec{Name: "docker", Run: "cp -p /opt/docker /usr/bin/docker", Creates: "/usr/bin/docker"}
+	text := s.apply(t, install, stack)
+	if !strings.Contains(text, "create  compose:shop/service:db") {
+		t.Errorf("the plan:\n%s", text)
+	}
+	if n := box.Counters().Execs; n > 10 {
+		t.Errorf("%d execs", n)
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	for name, c := range map[string]composetest.Config{"no plugin": {Compose: "-"}, "version 1": {Compose: "-", V1: true}, "old": {Compose: "2.5.0"}} {
+		s, _ := newFake(t, c)
+		if _, err := s.machine.Plan(t.Context(), host.State{s.load(t, newShop(t))}); !errors.Is(err, lab.ErrRefused) || len(lab.Hints(err)) == 0 {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	s, _ := newFake(t, composetest.Config{})
+	s.fake.Stop(true)
+	if _, err := s.machine.Plan(t.Context(), host.State{s.load(t, newShop(t))}); !errors.Is(err, lab.ErrBlocked) {
+		t.Errorf("an engine that does not answer: %v", err)
+	}
+}
+
+// TestFailures are services that fail in other ways than by their health check.
+func TestFailures(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault func(*composetest.Docker)
+		want  string
+	}{
+		"ends":          {func(d *composetest.Docker) { d.Exit("migrate", 3) }, "service migrate has ended with status 3"},
+		"must not end":  {func(d *composetest.Docker) { d.Exit("web", 0) }, "service web has ended"},
+		"cannot start":  {func(d *composetest.Docker) { d.FailStart("db", "port is already allocated") }, "port is already allocated"},
+		"never healthy": {func(d *composetest.Docker) { d.Unhealthy("db", true) }, "there is no former stack to go back to"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := newFake(t, composetest.Config{})
+			test.fault(s.fake)
+			stack := s.load(t, newShop(t))
+			r, err := s.plan(t, stack).Apply(t.Context(), nil)
+			if err == nil || !strings.Contains(err.Error(), test.want) || r.Count(lab.StatusSkipped) == 0 {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestPull(t *testing.T) {
+	s, _ := newFake(t, composetest.Config{Registry: []composetest.Image{{Name: "app:1"}, {Name: "app:2"}}})
+	source := compose.Source{Name: "app", Content: []byte("services: {a: {image: 'app:1', restart: always}}"), Lock: s.fake.Lock("app:1", "app:2")}
+	load := func() compose.Stack {
+		t.Helper()
+		stack, err := compose.Load(t.Context(), source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stack
+	}
+	s.fake.FailPull("app:1", true)
+	if _, err := s.plan(t, load()).Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "manifest unknown") {
+		t.Errorf("got %v", err)
+	}
+	s.fake.FailPull("app:1", false)
+	s.apply(t, load())
+	source.Content = []byte("services: {a: {image: 'app:2', restart: always}}")
+	if text := s.apply(t, load()); !strings.Contains(text, "not on the machine") || !strings.Contains(text, "replace compose:app/service:a") {
+		t.Errorf("the plan:\n%s", text)
+	}
+	missing := s.lock["busybox:1.36"]
+	missing.ID = "sha256:" + strings.Repeat("0", 64)
+	gone, err := compose.Load(t.Context(), compose.Source{Name: "gone", Content: []byte("services: {a: {image: 'x:1'}}"), Lock: compose.Lock{"x:1": missing}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.machine.Plan(t.Context(), host.State{gone}); !errors.Is(err, lab.ErrNotFound) {
+		t.Errorf("an imported image that is not there: %v", err)
+	}
+	lock, err := compose.Resolve(t.Context(), s.machine, []string{"app:2", "busybox:1.36"})
+	if err != nil || lock["app:2"].Digest == "" || lock["busybox:1.36"].ID == "" {
+		t.Errorf("%v: %v", err, lock)
+	}
+	if _, err := compose.Resolve(t.Context(), s.machine, []string{"nothing:1"}); !errors.Is(err, lab.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
 }

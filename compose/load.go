@@ -88,6 +88,7 @@ func Load(ctx context.Context, s Source) (Stack, error) {
 	l.checkServices()
 	l.secrets()
 	l.configs()
+	l.dropOwners()
 	l.mounts()
 	if len(l.problems) > 0 {
 		return fail(l.problems)
@@ -158,6 +159,10 @@ func (l *loading) read(ctx context.Context, file string) error {
 		o.SetProjectName(name, true)
 		o.SkipInclude = l.source.Dir == ""
 		o.Interpolate.Substitute = func(text string, values template.Mapping) (string, error) {
+			text, nested := innermost(text, values)
+			for _, part := range nested {
+				unset[part] = true
+			}
 			return template.SubstituteWithOptions(text, values, template.WithoutLogging, template.WithReplacementFunction(
 				func(part string, values template.Mapping, c *template.Config) (string, error) {
 					v, set, err := template.DefaultReplacementAppliedFunc(part, values, c)
@@ -179,6 +184,25 @@ func (l *loading) read(ctx context.Context, file string) error {
 	}
 	l.project = project
 	return nil
+}
+
+var nestedVariable = regexp.MustCompile(`(\$\{([A-Za-z_][A-Za-z0-9_]*)[^{}$]*)\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
+
+// innermost fills in the variables that are defaults of others, "${A:-${B}}", and returns those that are needed and not set. Compose's own
+// substitution would print a warning to this program's standard error.
+func innermost(text string, values template.Mapping) (string, []string) {
+	var unset []string
+	for nestedVariable.MatchString(text) {
+		text = nestedVariable.ReplaceAllStringFunc(text, func(part string) string {
+			m := nestedVariable.FindStringSubmatch(part)
+			v, ok := values(m[3])
+			if _, outer := values(m[2]); !ok && !outer {
+				unset = append(unset, "${"+m[3]+"}")
+			}
+			return m[1] + strings.NewReplacer("$", "$$", "}", "").Replace(v)
+		})
+	}
+	return text, unset
 }
 
 // pinImages replaces names of images by what the lock says.
@@ -264,6 +288,20 @@ func (l *loading) owners(name string, of func(types.ServiceConfig) []types.FileR
 		}
 	}
 	return uid, gid, mode
+}
+
+// dropOwners removes from the services' references what the files on the machine have: Compose itself cannot give it, and warns.
+func (l *loading) dropOwners() {
+	for _, name := range l.project.ServiceNames() {
+		s := l.project.Services[name]
+		for i := range s.Secrets {
+			s.Secrets[i].UID, s.Secrets[i].GID, s.Secrets[i].Mode = "", "", nil
+		}
+		for i := range s.Configs {
+			s.Configs[i].UID, s.Configs[i].GID, s.Configs[i].Mode = "", "", nil
+		}
+		l.project.Services[name] = s
+	}
 }
 
 func serviceSecrets(s types.ServiceConfig) (refs []types.FileReferenceConfig) {

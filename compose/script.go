@@ -85,6 +85,7 @@ healthy() {
 }
 back() {
   p=%[3]s
+  if ! docker version >/dev/null 2>&1; then echo 'the engine does not answer: nothing is rolled back'; return; fi
   if [ ! -f "$p/compose.yaml" ]; then echo 'there is no former stack to go back to'; return; fi
   if cmp -s "$p/compose.yaml" %[4]s; then echo 'it is the stack that was healthy before: there is nothing else to go back to'; return; fi
   if [ "$(sed -n 's/^  format: //p' "$p/compose.yaml")" != "$(sed -n 's/^  format: //p' %[4]s)" ]; then

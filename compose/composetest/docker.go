@@ -319,6 +319,10 @@ func (d *Docker) command(p *hosttest.Process, args []string) (int, error) {
 	rest := args[1:]
 	switch args[0] {
 	case "version":
+		if len(rest) == 0 {
+			fmt.Fprintln(p.Stdout(), d.config.Version)
+			return 0, nil
+		}
 		return 0, show(p.Stdout(), rest, "--format", "{{.Server.Version}}", d.config.Version)
 	case "ps":
 		return 0, d.ps(p.Stdout(), rest)
@@ -391,6 +395,9 @@ func (d *Docker) ps(w io.Writer, args []string) error {
 			if a == "--format" {
 				text = args[i]
 			} else {
+				if kind, _, _ := strings.Cut(args[i], "="); !slices.Contains([]string{"label", "status", "network"}, kind) {
+					return unknown(args)
+				}
 				filters = append(filters, args[i])
 			}
 		default:
@@ -410,8 +417,6 @@ func (d *Docker) ps(w io.Writer, args []string) error {
 				keep = keep && c.Status == arg
 			case "network":
 				keep = keep && slices.Contains(strings.Split(c.Labels["composetest.networks"], " "), arg)
-			default:
-				return unknown(args)
 			}
 		}
 		if !keep {
