@@ -43,7 +43,7 @@ func (s *Server) client() *client {
 		patience: lab.Poll{What: "a free connection", Timeout: 30 * time.Second}}
 }
 
-// limit lowers the number of connections.
+// limit lowers the number of connections. It is for before the pool is used: who holds a slot gives it back where it is from.
 func (c *client) limit(n int) {
 	if n = max(n, 1); n < cap(c.slots) {
 		c.slots = make(chan struct{}, n)
@@ -78,19 +78,23 @@ type session struct {
 	client   *client
 	database string
 	conn     *pgconn.PgConn
-	version  int // server_version_num
+	version  int           // server_version_num
+	slot     chan struct{} // to give back when it ends; nil when it has none
 }
 
 // connect waits for a free slot and opens a session. A server that has no connection left is asked again for a while.
 func (c *client) connect(ctx context.Context, database string) (s *session, err error) {
+	slot := c.slots
 	select {
-	case c.slots <- struct{}{}:
+	case slot <- struct{}{}:
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 	defer func() {
 		if err != nil {
-			<-c.slots
+			<-slot
+		} else {
+			s.slot = slot
 		}
 	}()
 	err = lab.Wait(ctx, c.patience, func(ctx context.Context) (bool, error) {
@@ -337,12 +341,19 @@ func certificateHash(cert *x509.Certificate) []byte {
 	return nil
 }
 
-// close ends the session and frees its slot.
+// close ends the session, and gives back its slot.
 func (s *session) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	_ = s.conn.Close(ctx)
-	<-s.client.slots
+	if s.slot != nil {
+		<-s.slot
+	}
+}
+
+// beside opens a session that its caller's own slot stands for: one who holds a slot and waits for another could wait for ever.
+func (c *client) beside(ctx context.Context, database string) (*session, error) {
+	return c.open(ctx, database, parameters(c.server.user(), database))
 }
 
 // question is a query with parameters, each an array of names.
@@ -375,6 +386,9 @@ func (s *session) results(ctx context.Context, r *pgconn.MultiResultReader) ([][
 	}
 	results, err := r.ReadAll()
 	if err != nil {
+		if s.conn.IsClosed() && !errors.As(err, new(*pgconn.PgError)) {
+			err = fmt.Errorf("%w: the connection was lost: %w", lab.ErrUnreachable, err)
+		}
 		return nil, s.client.fail(ctx, "query", s.database, err)
 	}
 	out := make([][][][]byte, len(results))

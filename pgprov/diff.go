@@ -97,6 +97,8 @@ func diffRole(step string, want catalog.Role, password lab.Secret, f *facts) []w
 	}
 	have, ok := f.roles[want.Name]
 	if !ok {
+		plain := describeRole(catalog.Role{Inherit: true, ConnectionLimit: -1}) // what goes without saying
+		after = slices.DeleteFunc(after, func(line string) bool { return slices.Contains(plain, line) && line != "NOLOGIN" })
 		ws := create(id, after, "CREATE ROLE "+ident(want.Name)+" "+strings.Join(describeRole(want), " ")+clause)
 		if want.Login && password.IsZero() {
 			ws[0].Cause += "; it cannot log in until it is given a password"

@@ -51,7 +51,7 @@ func (d *Dump) database(ctx context.Context, c *client, database string) (path s
 	if err != nil {
 		return "", err
 	}
-	defer s.closeBeside()
+	defer s.close()
 	if err := checkProgram(ctx, d.Programs, "pg_dump", s.version/10000); err != nil {
 		return "", err
 	}

@@ -58,6 +58,8 @@ func (c *client) fail(ctx context.Context, op, database string, err error) error
 		e.Hint = k.hint
 		e.Err = &ServerError{Code: pg.Code, Message: pg.Message, Detail: pg.Detail, kind: k.kind, cause: err}
 	case errors.Is(err, lab.ErrUnauthorized), errors.Is(err, lab.ErrRefused):
+	case errors.Is(err, lab.ErrUnreachable):
+		e.Hint = "run it again: it goes on from here"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network), pgconn.Timeout(err):
 		e.Hint = "check that the server runs and accepts connections there"
 		e.Err = fmt.Errorf("%w: %w", lab.ErrUnreachable, err)

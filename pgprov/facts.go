@@ -234,14 +234,12 @@ func (c *client) check(f *facts, allowPG15 bool) error {
 	case v == 15 && !allowPG15:
 		return refuse(lab.ErrRefused, "upgrade to PostgreSQL 16 or later, or accept it by AllowPG15",
 			"on PostgreSQL 15 whoever holds the editor's password can join any role but a superuser, run programs on the machine and change passwords, because CREATEROLE allows that")
-	case v == 15:
-		c.server.log().Warn("PostgreSQL 15 is accepted: whoever holds the editor's password can join any role but a superuser, run programs on the machine and change passwords", "server", c.server.target())
 	}
-	c.identity = f.server.Identity
+	if c.identity == "" { // the first to be reached: several check at once only later
+		c.identity = f.server.Identity
+	}
 	return nil
 }
 
 // room is how many connections more than this one the server can take without using those kept for superusers.
-func (s catalogServer) room() int { return s.MaxConnections - s.Reserved - s.Connections }
-
-type catalogServer catalog.Server
+func room(s catalog.Server) int { return s.MaxConnections - s.Reserved - s.Connections }

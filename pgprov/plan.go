@@ -118,7 +118,10 @@ func (p *provisioning) readCluster(ctx context.Context) (*facts, error) {
 	if err := p.check(f, p.spec.AllowPG15); err != nil {
 		return nil, err
 	}
-	p.limit(catalogServer(f.server).room() + 1)
+	if f.server.Version < 160000 {
+		p.server.log().Warn("PostgreSQL 15 is accepted: whoever holds the editor's password can join any role but a superuser, run programs on the machine and change passwords", "server", p.server.target())
+	}
+	p.limit(room(f.server) + 1)
 	return f, nil
 }
 

@@ -21,6 +21,7 @@ var majors = []int{15, 16, 17, 18}
 func TestFake(t *testing.T) {
 	for _, major := range majors {
 		t.Run(strconv.Itoa(major), func(t *testing.T) {
+			t.Parallel()
 			f := pgtest.New(t, pgtest.Config{Major: major})
 			pgtest.Conformance(t, pgtest.Target{
 				Server: f.Target(), Major: major, Extension: "citext",
@@ -34,6 +35,7 @@ func TestFake(t *testing.T) {
 func TestReal(t *testing.T) {
 	for _, major := range majors {
 		t.Run(strconv.Itoa(major), func(t *testing.T) {
+			t.Parallel()
 			pg := startReal(t, real.PGOptions{Major: major})
 			pgtest.Conformance(t, pgtest.Target{
 				Server: target(pg), Major: major, Extension: "citext", Log: pg.Log,
@@ -87,4 +89,24 @@ func transactions(tb testing.TB, pg *real.PG) int64 {
 		tb.Fatal(err)
 	}
 	return n
+}
+
+// TestFakeIsReal compares what the fake and PostgreSQL say to the same few hundred statements, and what is planned after them.
+func TestFakeIsReal(t *testing.T) {
+	for _, major := range majors {
+		t.Run(strconv.Itoa(major), func(t *testing.T) {
+			t.Parallel()
+			pg := startReal(t, real.PGOptions{Major: major})
+			want := pgtest.Transcript(t, pgtest.Target{Server: target(pg), Major: major})
+			got := pgtest.Transcript(t, pgtest.Target{Server: pgtest.New(t, pgtest.Config{Major: major}).Target(), Major: major})
+			for n := range min(len(got), len(want)) {
+				if got[n] != want[n] {
+					t.Errorf("the fake says\n%s\nand PostgreSQL\n%s", got[n], want[n])
+				}
+			}
+			if len(got) != len(want) || len(got) < 50 {
+				t.Errorf("%d and %d lines", len(got), len(want))
+			}
+		})
+	}
 }

@@ -127,7 +127,9 @@ func (s *session) tenant(ctx context.Context, i lab.Instance) (t catalog.Tenant,
 	case t.Sessions > 0:
 		return t, &lab.Error{Op: "reset", Target: stepOf(i), Hint: "scale the app to 0", Err: fmt.Errorf("%w: %d other sessions of the sandbox are open", lab.ErrRefused, t.Sessions)}
 	}
-	s.client.identity = t.Identity
+	if s.client.identity == "" {
+		s.client.identity = t.Identity
+	}
 	return t, nil
 }
 
@@ -168,7 +170,7 @@ func (c *client) reset(ctx context.Context, spec ResetSpec, tables []catalog.Tab
 	if err != nil {
 		return err
 	}
-	defer s.closeBeside()
+	defer s.close()
 	if _, err := s.tenant(ctx, i); err != nil {
 		return err
 	}

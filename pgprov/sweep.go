@@ -46,7 +46,12 @@ func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
 	}
 	c := s.client()
-	expired, err := c.expired(ctx, spec, "")
+	conn, err := c.connect(ctx, s.database())
+	if err != nil {
+		return nil, err
+	}
+	defer conn.close()
+	expired, err := conn.expired(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -62,17 +67,8 @@ func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 	return lab.NewPlan(lab.Step{Name: stepSweep, Changes: cs, Run: func(ctx context.Context, r *lab.Recorder) error { return c.sweep(ctx, r, spec, cs) }})
 }
 
-// expired asks for the orphans; name, when not empty, is the only one of interest.
-func (c *client) expired(ctx context.Context, spec SweepSpec, name string) ([]catalog.Expired, error) {
-	s, err := c.connect(ctx, c.server.database())
-	if err != nil {
-		return nil, err
-	}
-	defer s.close()
-	return s.expired(ctx, spec, name)
-}
-
-func (s *session) expired(ctx context.Context, spec SweepSpec, name string) ([]catalog.Expired, error) {
+// expired asks for the orphans.
+func (s *session) expired(ctx context.Context, spec SweepSpec) ([]catalog.Expired, error) {
 	f, err := s.readServer(ctx, scope{})
 	if err != nil {
 		return nil, err
@@ -84,8 +80,7 @@ func (s *session) expired(ctx context.Context, spec SweepSpec, name string) ([]c
 	if err != nil {
 		return nil, err
 	}
-	all, err := rows[catalog.Expired](answers[0])
-	return slices.DeleteFunc(all, func(e catalog.Expired) bool { return name != "" && e.Name != name }), err
+	return rows[catalog.Expired](answers[0])
 }
 
 func (c *client) sweep(ctx context.Context, r *lab.Recorder, spec SweepSpec, planned []lab.Change) error {
@@ -97,7 +92,7 @@ func (c *client) sweep(ctx context.Context, r *lab.Recorder, spec SweepSpec, pla
 	if err := s.lock(ctx, r, stepSweep, "pg_advisory_lock"); err != nil {
 		return err
 	}
-	all, err := s.expired(ctx, spec, "")
+	all, err := s.expired(ctx, spec)
 	if err != nil {
 		return err
 	}
@@ -139,7 +134,7 @@ func (s *session) dropRole(ctx context.Context, role string) error {
 			return err
 		}
 		_, err = o.query(ctx, disown(role, h.Owner)...)
-		o.closeBeside()
+		o.close()
 		if err != nil {
 			return err
 		}
@@ -159,15 +154,4 @@ func disown(role, to string) []string {
 		heir = ident(to)
 	}
 	return []string{"BEGIN", fmt.Sprintf("REASSIGN OWNED BY %s TO %s", ident(role), heir), "DROP OWNED BY " + ident(role), "COMMIT"}
-}
-
-// beside opens a connection that its caller's own slot stands for: one who holds a slot and waits for another could wait for ever.
-func (c *client) beside(ctx context.Context, database string) (*session, error) {
-	return c.open(ctx, database, parameters(c.server.user(), database))
-}
-
-func (s *session) closeBeside() {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	_ = s.conn.Close(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -20,12 +21,11 @@ import (
 
 // Target is a server under [Conformance].
 type Target struct {
-	Server    pgprov.Server               // with a superuser
-	Major     int                         // 15 to 18
-	Extension string                      // one that the server has files of, and no database has yet
-	Log       func() string               // everything that the server logged, statements and parameters included
-	Writes    func(tb testing.TB) int64   // how many transactions have changed something
-	Sessions  func(tb testing.TB) (n int) // how many clients are connected; nil when it cannot be told
+	Server    pgprov.Server             // with a superuser
+	Major     int                       // 15 to 18
+	Extension string                    // one that the server has files of, and no database has yet
+	Log       func() string             // everything that the server logged, statements and parameters included
+	Writes    func(tb testing.TB) int64 // how many transactions have changed something
 }
 
 // Conformance checks that package pgprov does what it promises on a server, and that the server is what the package takes it for. The same
@@ -36,7 +36,7 @@ func Conformance(t *testing.T, target Target) {
 		name string
 		run  func(*testing.T)
 	}{
-		{"Laws", x.laws}, {"CutOff", x.cutOff}, {"Together", x.together}, {"Drift", x.drift}, {"Foreign", x.foreign}, {"Hostile", x.hostile},
+		{"Laws", x.laws}, {"CutOff", x.cutOff}, {"Together", x.together}, {"Drift", x.drift}, {"Grants", x.grants}, {"Foreign", x.foreign}, {"Hostile", x.hostile},
 		{"Lookup", x.lookup}, {"MembersOnly", x.membersOnly}, {"OldLookup", x.oldLookup}, {"Editor", x.editor}, {"Matrix", x.matrix}, {"Login", x.logins},
 		{"Passwords", x.passwords}, {"Refusals", x.refusals}, {"Sweep", x.sweep}, {"Drop", x.drop}, {"Secrets", x.secrets},
 	} {
@@ -413,6 +413,60 @@ SET search_path = pg_catalog, pg_temp AS '%s'`
 	// white space is no drift
 	x.root(t, app.Database(), fmt.Sprintf(body, "sql", strings.ReplaceAll(good, " ", "\n\t")))
 	x.converged(t, s)
+}
+
+func (x *suite) grants(t *testing.T) { x.transcript(t) }
+
+// Transcript grants and revokes at random, in the names of several roles, on a server that holds nothing of the suite yet. Whatever comes of it must be
+// repaired by one apply. It returns every statement with what it ended in, and every plan: they are the same on all servers of a version.
+func Transcript(t *testing.T, target Target) []string { return (&suite{Target: target}).transcript(t) }
+
+func (x *suite) transcript(t *testing.T) (transcript []string) {
+	s := x.spec("webapp")
+	x.provision(t, s)
+	app := s.Instances[0]
+	stranger := fmt.Sprintf("stranger%d", x.n)
+	x.root(t, "", "CREATE ROLE "+q(stranger))
+	who := []string{q(s.Editor.Name), q(s.Pooler.Name), q(stranger), q(app.OwnerRole()), "PUBLIC"}
+	objects := []struct {
+		name       string
+		privileges []string
+	}{{"DATABASE " + q(app.Database()), []string{"ALL", "CONNECT", "CREATE", "TEMPORARY"}}, {"SCHEMA pgbouncer", []string{"ALL", "USAGE", "CREATE"}}, {"FUNCTION pgbouncer.user_lookup(text)", []string{"ALL", "EXECUTE"}}}
+	const seed = 20260102
+	random := rand.New(rand.NewPCG(seed, 1))
+	pick := func(from []string) string { return from[random.IntN(len(from))] }
+	for round := range 15 {
+		c := x.as(t, "", "", app.Database())
+		var done []string
+		for range 1 + random.IntN(12) {
+			o := objects[random.IntN(len(objects))]
+			grantee, as := pick(who), pick(append([]string{"NONE", "NONE"}, who[:4]...))
+			sql := fmt.Sprintf("GRANT %s ON %s TO %s", pick(o.privileges), o.name, grantee)
+			switch random.IntN(4) {
+			case 0:
+				if grantee != "PUBLIC" {
+					sql += " WITH GRANT OPTION"
+				}
+			case 1:
+				sql = fmt.Sprintf("REVOKE %s ON %s FROM %s", pick(o.privileges), o.name, grantee)
+			}
+			if as != "NONE" {
+				want(t, c, "", "SET ROLE "+as)
+			}
+			done = append(done, as+": "+sql+": "+run(t.Context(), c, sql)) // many are denied
+			want(t, c, "", "SET ROLE NONE")
+		}
+		c.Close(t.Context())
+		p := x.plan(t, s)
+		transcript = append(transcript, append(done, p.String())...)
+		if r, err := p.Apply(t.Context(), nil); err != nil {
+			t.Fatalf("round %d: %v\n%v\n%s", round, err, r, strings.Join(done, "\n"))
+		}
+		if p := x.plan(t, s); !p.Empty() {
+			t.Fatalf("round %d: still to do:\n%v\nafter\n%s", round, p, strings.Join(done, "\n"))
+		}
+	}
+	return transcript
 }
 
 // foreign makes things that are not ours: they are neither planned nor changed.

@@ -314,18 +314,48 @@ func (s *session) functionIndex(identity string) int {
 	return n
 }
 
-// grantingAs returns in whose name the session grants on an object: the owner's, or its own when it was allowed to pass on.
-func (s *session) grantingAs(t grantTarget, o object) string {
+// grantingAs returns in whose name the session grants on an object, and which of the privileges it can: all in the owner's name; else those that a
+// role whose rights it has was allowed to pass on. Who has some privilege on the object, and may pass on none, is only warned.
+func (s *session) grantingAs(t grantTarget, o object) (by string, privileges []string) {
 	world := s.view()
-	if world.hasPrivilegesOf(s.role, o.owner, s.major()) {
-		return o.owner
-	}
-	for _, g := range o.acl.or(t.kind, o.owner) {
-		if g.Grantable && slices.Contains(t.privileges, g.Privilege) && world.hasPrivilegesOf(s.role, string(g.Grantee), s.major()) {
-			return string(g.Grantee)
+	if t.kind == "function" {
+		schema, _, _ := strings.Cut(t.name, ".")
+		if !world.may(s.role, "USAGE", "schema", s.target(grantTarget{kind: "schema", name: schema}), s.major()) {
+			panic(denied("schema", schema))
 		}
 	}
-	panic(denied(t.kind, t.name))
+	if world.hasPrivilegesOf(s.role, o.owner, s.major()) {
+		return o.owner, t.privileges
+	}
+	grants := o.acl.or(t.kind, o.owner)
+	has := false
+	for _, g := range grants {
+		who := string(g.Grantee)
+		if who != "" && !world.hasPrivilegesOf(s.role, who, s.major()) {
+			continue
+		}
+		has = true
+		if !g.Grantable || who == "" {
+			continue
+		}
+		var can []string
+		for _, p := range t.privileges {
+			if slices.ContainsFunc(grants, func(g catalog.Grant) bool { return string(g.Grantee) == who && g.Privilege == p && g.Grantable }) {
+				can = append(can, p)
+			}
+		}
+		if len(can) > len(privileges) {
+			by, privileges = who, can
+		}
+	}
+	if !has {
+		name := t.name
+		if t.kind == "function" {
+			_, name, _ = strings.Cut(name[:strings.Index(name, "(")], ".")
+		}
+		panic(denied(t.kind, name))
+	}
+	return by, privileges
 }
 
 func (s *session) grant(p *parser) string {
@@ -341,13 +371,13 @@ func (s *session) grant(p *parser) string {
 		option := p.accept("with", "grant", "option")
 		p.done()
 		o := s.target(t)
-		by := s.grantingAs(t, o)
+		by, privileges := s.grantingAs(t, o)
 		a := slices.Clone(o.acl.or(t.kind, o.owner))
 		for _, who := range to {
 			if who != "" {
 				s.needRole(s.view(), who)
 			}
-			a = a.grant(who, by, option, t.privileges...)
+			a = a.grant(who, by, option, privileges...)
 		}
 		s.setACL(t, a)
 		return "GRANT"
@@ -386,14 +416,14 @@ func (s *session) revoke(p *parser) string {
 		cascade := p.accept("cascade")
 		p.done()
 		o := s.target(t)
-		by := s.grantingAs(t, o)
+		by, privileges := s.grantingAs(t, o)
 		a := slices.Clone(o.acl.or(t.kind, o.owner))
 		for _, who := range from {
 			if who != "" {
 				s.needRole(s.view(), who)
 			}
 			var e *sqlError
-			if a, e = a.revoke(who, by, o.owner, optionOnly, cascade, t.privileges...); e != nil {
+			if a, e = a.revoke(who, by, o.owner, optionOnly, cascade, privileges...); e != nil {
 				panic(e)
 			}
 		}
