@@ -18,9 +18,47 @@ type holder struct {
 	path, who string
 }
 
-// openForWriting looks for who may write to the files with these device and inode numbers: processes that have them open for writing or
-// mapped shared and writable, and loop devices. A reader does no harm. Where not everything could be seen, blind says what.
+// openForWriting looks for who may write to the files with these device and inode numbers. A reader does no harm. The kernel knows: it
+// gives a read lease on a file only while nobody, in whatever container, has it open or mapped for writing, loop devices included. Only
+// where somebody has, or where leases cannot be had, is /proc searched for the name; where that cannot show everything, blind says so.
 func openForWriting(ctx context.Context, files map[[2]uint64]string) (holders []holder, blind string, err error) {
+	written, unknown := "", false
+	for _, path := range files {
+		switch free, err := leasable(path); {
+		case err != nil:
+			unknown = true
+		case !free:
+			written = path
+		}
+	}
+	if written == "" && !unknown {
+		return nil, "", nil
+	}
+	holders, blind, err = searchProc(ctx, files)
+	if err == nil && len(holders) == 0 && written != "" {
+		holders = []holder{{written, "a process that cannot be seen from here, in another container for one"}}
+	}
+	return holders, blind, err
+}
+
+// leasable reports whether nobody can write to the file. An error means that this could not be found out: leases are for the owner and root.
+func leasable(path string) (bool, error) {
+	f, err := openSource(path)
+	if f == nil {
+		return false, err
+	}
+	defer f.Close()
+	if _, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK); err == unix.EAGAIN {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+	return true, err
+}
+
+// searchProc searches for processes that have the files open for writing or mapped shared and writable, and for loop devices.
+func searchProc(ctx context.Context, files map[[2]uint64]string) (holders []holder, blind string, err error) {
 	procs, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, "", err

@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	chains = flag.Int("chains", 400, "random chains on the temporary directory's file system, and on each loop mount")
+	chains = flag.Int("chains", 500, "random chains on the temporary directory's file system, and on each loop mount")
 	seed   = flag.Uint64("seed", 1, "first seed of the random chains")
 )
 
