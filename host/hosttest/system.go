@@ -18,6 +18,7 @@ func systemTools() map[string]tool {
 		"timedatectl": {"", cmdTimedatectl}, "sysctl": {s, cmdSysctl}, "modprobe": {s, cmdModprobe}, "lsmod": {s, cmdLsmod}, "visudo": {s, cmdVisudo}, "sshd": {s, cmdSshd},
 		"crontab": {"", cmdCrontab}, "update-ca-certificates": {s, cmdUpdateCA}, "reboot": {s, cmdReboot}, "shutdown": {s, cmdReboot}, "poweroff": {s, cmdReboot}, "logger": {"", cmdLogger},
 		"free": {"", cmdFree}, "lscpu": {"", cmdLscpu},
+		"vcgencmd": {"", cmdVcgencmd}, "setpriv": {"", cmdSetpriv}, "openssl": {"", cmdOpenssl}, "iptables": {s, cmdIptables},
 		"tty": {"", func(p *Process) int { p.print("not a tty\n"); return 1 }},
 	}
 }
@@ -360,9 +361,6 @@ func cmdSysctl(p *Process) int {
 				}
 			}
 			code = 1
-			if err != syscall.ENOENT {
-				code = 255
-			}
 			return
 		}
 		show(key, value)
@@ -373,6 +371,12 @@ func cmdSysctl(p *Process) int {
 			p.errorf("cannot open \"%s\": %s", f, strerror(err))
 			code = 1
 			return
+		}
+		for n, l := range strings.Split(string(b), "\n") {
+			if l = stripComments(l); l != "" && !strings.Contains(l, "=") {
+				p.errorf("%s(%d): invalid syntax, continuing...", f, n+1)
+				code = 1
+			}
 		}
 		for _, kv := range parseSysctl(string(b)) {
 			write(kv.key, kv.value, kv.optional)
@@ -427,7 +431,7 @@ func cmdSysctl(p *Process) int {
 			continue
 		}
 		if o.has("w") {
-			p.errorf("\"%s\" must be of the form name=value", a)
+			p.errorf("command line(0): invalid syntax, continuing...")
 			code = 1
 			continue
 		}
@@ -442,9 +446,6 @@ func cmdSysctl(p *Process) int {
 					p.errorf("permission denied on key '%s'", key)
 				}
 				code = 1
-				if err != syscall.ENOENT {
-					code = 255
-				}
 			}
 			continue
 		}
