@@ -307,6 +307,28 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 			t.Errorf("%s containers", got)
 		}
 	})
+	t.Run("restarted with what it depends on", func(t *testing.T) {
+		s := fresh(t)
+		load := func(value string) compose.Stack {
+			t.Helper()
+			st, err := compose.Load(t.Context(), compose.Source{Name: "pair", Lock: s.lock, Variables: map[string]string{"V": value}, Content: []byte(`
+services:
+  a: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, environment: {V: "${V}"}}
+  b: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, depends_on: {a: {condition: service_started, restart: true}}}
+  c: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, network_mode: "service:a"}
+`)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return st
+		}
+		s.apply(t, load("1"))
+		p := s.plan(t, load("2"))
+		if got := changes(p); !slices.Equal(got, []string{"replace a", "run b", "replace c"}) {
+			t.Errorf("%v\n%s", got, p)
+		}
+		s.apply(t, load("2"))
+	})
 	t.Run("rolled back", func(t *testing.T) {
 		s, f := fresh(t), newShop(t)
 		old := s.load(t, f)

@@ -157,7 +157,8 @@ func (l *loading) read(ctx context.Context, file string) error {
 	}
 	project, err := loader.LoadWithContext(ctx, details, loader.WithDiscardEnvFiles, func(o *loader.Options) {
 		o.SetProjectName(name, true)
-		o.SkipInclude = l.source.Dir == ""
+		alone := l.source.Dir == ""
+		o.SkipInclude, o.SkipResolveEnvironment, o.SkipResolveLabels = alone, alone, alone
 		o.Interpolate.Substitute = func(text string, values template.Mapping) (string, error) {
 			text, nested := innermost(text, values)
 			for _, part := range nested {
@@ -236,6 +237,9 @@ func (l *loading) checkServices() {
 			if is {
 				l.add(at+"."+key, "", "is not supported here")
 			}
+		}
+		if l.source.Dir == "" && len(s.EnvFiles)+len(s.LabelFiles) > 0 {
+			l.add(at+".env_file", "write environment and labels", "there is no folder that it could be read from")
 		}
 		for _, k := range slices.Sorted(maps.Keys(s.Environment)) {
 			v, place := s.Environment[k], at+".environment."+k
