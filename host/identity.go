@@ -195,7 +195,7 @@ func (t trustedCertificate) Plan(o *Observation) ([]Op, error) {
 	default:
 		return nil, nil
 	}
-	return []Op{{Action: lab.Run, Cause: cause, Script: "update-ca-certificates"}}, nil
+	return []Op{{Action: lab.Run, Cause: cause, Script: "update-ca-certificates\ntouch -- " + caBundle}}, nil
 }
 
 // NoSwap turns swap off, now and at boot: areas in use, lines in fstab, and the services with which Raspberry Pi OS makes swap.

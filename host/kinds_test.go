@@ -199,6 +199,7 @@ func TestPackage(t *testing.T) {
 		{Package{Hold: true}, PackageState{Installed: true, Held: true, Status: "hi", Version: "1"}, ""},
 		{Package{Absent: true}, PackageState{Installed: true, Status: "ii", Version: "1"}, "delete: is installed, version 1"},
 		{Package{Absent: true}, PackageState{Status: "rc"}, ""},
+		{Package{Absent: true}, PackageState{Installed: true, Held: true, Status: "hi", Version: "1"}, "error: remove package: refused: it is held at version 1"},
 	} {
 		c.p.Name = "aa"
 		o := blank().with(func(o *Observation) { o.packages["aa"] = c.st })

@@ -29,7 +29,7 @@ const aptGet = "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--fo
 
 // batchCommands are the commands of the batches; the items follow.
 var batchCommands = map[string]string{
-	batchInstall: aptGet + "install --no-install-recommends --allow-downgrades --allow-change-held-packages --",
+	batchInstall: "repair && " + aptGet + "install --no-install-recommends --allow-downgrades --allow-change-held-packages --",
 	batchRemove:  aptGet + "remove --",
 }
 
@@ -71,6 +71,9 @@ func (p Package) Plan(o *Observation) ([]Op, error) {
 		if !st.Installed {
 			return nil, nil
 		}
+		if st.Held {
+			return nil, &lab.Error{Op: "remove package", Hint: "unhold it by hand: apt-mark unhold " + p.Name, Err: fmt.Errorf("%w: it is held at version %s", lab.ErrRefused, st.Version)}
+		}
 		return []Op{{Action: lab.Delete, Cause: "is installed, version " + st.Version, batch: batchRemove, item: p.Name, Script: batchCommands[batchRemove] + " " + Quote(p.Name)}}, nil
 	}
 	var ops []Op
@@ -109,6 +112,11 @@ const aptStamp = "/run/lab/apt-updated"
 
 // aptFresh is how old the lists may be when a package is to be installed.
 const aptFresh = time.Hour
+
+// aptUpdateScript fetches the lists. apt-get succeeds when some cannot be fetched, as long as old ones are there; then they are not called fresh.
+const aptUpdateScript = `o=$(apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 update 2>&1) || { printf '%s\n' "$o"; exit 100; }
+printf '%s\n' "$o"
+case $o in *'failed to download'*) ;; *) mkdir -p -m 0755 /run/lab; touch -- ` + aptStamp + ` ;; esac`
 
 func (aptUpdate) ID() string { return "apt:update" }
 
@@ -155,5 +163,5 @@ func (u aptUpdate) Plan(o *Observation) ([]Op, error) {
 	default:
 		return nil, nil
 	}
-	return []Op{{Action: lab.Run, Cause: cause, Script: "apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 update\nmkdir -p -m 0755 /run/lab\ntouch -- " + aptStamp}}, nil
+	return []Op{{Action: lab.Run, Cause: cause, Script: aptUpdateScript}}, nil
 }

@@ -38,7 +38,8 @@ type change struct {
 //     follows on standard input is not lost.
 //   - put TEMP PATH MODE OWNER:GROUP SHA256 [VALIDATION] moves a file into place. Nobody sees it half written: it is complete, owned and on
 //     disk before the rename, and the rename is on disk before the change counts as done.
-//   - go I DEPS SIZE TEMP runs the change I, unless one that it depends on was not done.
+//   - same FILE SHA256 fails when the file is not the one that was planned for.
+//   - repair lets dpkg finish what was cut off: apt-get installs nothing before that, whichever package it was.
 const applyPreamble = `LC_ALL=C; export LC_ALL; DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; umask 077; cd /
 bad=' '
 f() { printf '\n%%s %%s\n' %[1]s "$*"; }
@@ -51,6 +52,13 @@ put() {
 same() {
   h=absent; if [ -f "$1" ]; then h=$(sha256sum <"$1"); h=${h%%%%  -}; fi
   [ "$h" = "$2" ] || { echo 'the file changed since it was planned: plan again' >&2; false; }
+}
+repair() {
+  for u in /var/lib/dpkg/updates/[0-9]*; do
+    [ -e "$u" ] || return 0
+    dpkg --force-confdef --force-confold --configure -a
+    return
+  done
 }
 skip() {
   for d in $2; do case $bad in *" $d "*) f K "$1" "$d"; bad="$bad$1 "; return 0;; esac; done

@@ -47,8 +47,8 @@ func TestAptSays(t *testing.T) {
 		{name: "locked", script: "apt-get -y install curl; dpkg --configure -a", fault: func(f Faults) { f.AptLock(true) },
 			want: []string{"E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 642 (unattended-upgr)", "dpkg: error: dpkg frontend lock was locked by another process with pid 642", "[2]"}},
 		{name: "fetch lists", script: "apt-get -o Acquire::Retries=1 update", fault: func(f Faults) { f.AptFetch(-1) },
-			want: []string{"Ign:1 http://deb.debian.org/debian bookworm InRelease\nErr:1 http://deb.debian.org/debian bookworm InRelease\n  Temporary failure resolving 'deb.debian.org'", "W: Some index files failed to download. They have been ignored, or old ones used instead.\n[0]"}},
-		{name: "fetch again", script: "apt-get -q -o Acquire::Retries=3 update", fault: func(f Faults) { f.AptFetch(3) }, want: []string{"Ign:1 ", "Get:1 http://deb.debian.org/debian bookworm InRelease", "[0]"}, not: "W:"},
+			want: []string{"Ign:1 http://deb.debian.test/debian bookworm InRelease\nErr:1 http://deb.debian.test/debian bookworm InRelease\n  Temporary failure resolving 'deb.debian.test'", "W: Some index files failed to download. They have been ignored, or old ones used instead.\n[0]"}},
+		{name: "fetch again", script: "apt-get -q -o Acquire::Retries=3 update", fault: func(f Faults) { f.AptFetch(3) }, want: []string{"Ign:1 ", "Get:1 http://deb.debian.test/debian bookworm InRelease", "[0]"}, not: "W:"},
 		{name: "source unknown", before: "apt-get update", script: asEngine + "docker-ce", want: []string{"E: Unable to locate package docker-ce\n[100]"}},
 		{name: "source without key", script: docker + "apt-get update", want: []string{"NO_PUBKEY", "E: The repository 'https://download.docker.com/linux/debian bookworm InRelease' is not signed.\n[100]"}},
 		{name: "source", script: docker + key + "apt-get update && " + asEngine + "docker-ce docker-compose-plugin; systemctl is-active docker containerd; getent group docker; apt-cache madison docker-ce",
@@ -235,7 +235,7 @@ func FuzzAptConf(f *testing.F) {
 }
 
 func FuzzSources(f *testing.F) {
-	f.Add("deb [arch=arm64 signed-by=/x] http://deb.debian.org/debian bookworm main\n")
+	f.Add("deb [arch=arm64 signed-by=/x] http://deb.debian.test/debian bookworm main\n")
 	f.Add("Types: deb\nURIs: http://a/ http://b\nSuites: x/ y\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, parse := range []func(string, string) ([]aptSource, string){parseSources, parseSourcesList} {

@@ -63,7 +63,7 @@ func (i index) place(arch string) string {
 }
 
 // debianHosts are the archives that sign with keys which Raspberry Pi OS has.
-var debianHosts = []string{"debian.org/debian", "archive.raspberrypi.com/debian", "archive.raspberrypi.org/debian"}
+var debianHosts = []string{"debian.test/debian", "debian.org/debian", "archive.raspberrypi.test/debian", "archive.raspberrypi.com/debian", "archive.raspberrypi.org/debian"}
 
 func (s aptSource) isDebian() bool {
 	return slices.ContainsFunc(debianHosts, func(h string) bool { return strings.Contains(s.uri, h) })
@@ -75,7 +75,8 @@ func (i index) provides(pk Package) bool {
 	if pk.Source != "" {
 		return first && strings.Contains(i.source.uri, pk.Source)
 	}
-	return strings.HasSuffix(strings.TrimSuffix(i.source.uri, "/"), "debian.org/debian") && i.component == "main" &&
+	uri := strings.TrimSuffix(i.source.uri, "/")
+	return (strings.HasSuffix(uri, "debian.test/debian") || strings.HasSuffix(uri, "debian.org/debian")) && i.component == "main" &&
 		slices.Contains([]string{"bookworm", "oldstable", "stable"}, i.source.suite)
 }
 

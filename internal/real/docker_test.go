@@ -25,8 +25,8 @@ func TestDocker(t *testing.T) {
 		t.Errorf("the engine's socket: got %q, %v", b, err)
 	}
 
-	d.ImportBusybox(t, "busybox:1.36", "registry.example.org/busybox:1")
-	if got := must(t, d.Machine, "sudo docker run --rm registry.example.org/busybox:1 echo hello"); got != "hello" {
+	d.ImportBusybox(t, "busybox:1.36", "images.example.test/busybox:1")
+	if got := must(t, d.Machine, "sudo docker run --rm images.example.test/busybox:1 echo hello"); got != "hello" {
 		t.Errorf("busybox: got %q", got)
 	}
 
