@@ -90,39 +90,33 @@ func (f *facts) rolesOf(member string) (roles []string) {
 func diffRole(step string, want catalog.Role, password lab.Secret, f *facts) []work {
 	id := step + "/role:" + want.Name
 	after := describeRole(want)
-	var clause string
 	if !password.IsZero() {
-		clause = passwordClause(password.Reveal())
 		after = append(after, "PASSWORD (as wanted)")
 	}
 	have, ok := f.roles[want.Name]
 	if !ok {
 		plain := describeRole(catalog.Role{Inherit: true, ConnectionLimit: -1}) // what goes without saying
 		after = slices.DeleteFunc(after, func(line string) bool { return slices.Contains(plain, line) && line != "NOLOGIN" })
-		ws := create(id, after, "CREATE ROLE "+ident(want.Name)+" "+strings.Join(describeRole(want), " ")+clause)
+		ws := create(id, after, "CREATE ROLE "+ident(want.Name)+" "+strings.Join(describeRole(want), " ")+passwordClause(password))
 		if want.Login && password.IsZero() {
 			ws[0].Cause += "; it cannot log in until it is given a password"
 		}
 		return ws
 	}
 	before := describeRole(have)
-	switch {
+	clause := ""
+	switch v, ok := scram.ParseVerifier(have.Verifier); {
 	case !want.Login && have.HasPassword:
-		before = append(before, "PASSWORD (not needed)")
-		clause = " PASSWORD NULL"
+		before, clause = append(before, "PASSWORD (not needed)"), " PASSWORD NULL"
 	case password.IsZero():
+	case ok && v.Matches(password.Reveal()):
+		before = append(before, "PASSWORD (as wanted)")
+	case ok:
+		before, clause = append(before, "PASSWORD (another)"), passwordClause(password)
+	case have.HasPassword:
+		before, clause = append(before, "PASSWORD (not stored for SCRAM-SHA-256)"), passwordClause(password)
 	default:
-		v, ok := scram.ParseVerifier(have.Verifier)
-		switch {
-		case !have.HasPassword:
-		case !ok:
-			before = append(before, "PASSWORD (not stored for SCRAM-SHA-256)")
-		case !v.Matches(password.Reveal()):
-			before = append(before, "PASSWORD (another)")
-		default:
-			before = append(before, "PASSWORD (as wanted)")
-			clause = ""
-		}
+		clause = passwordClause(password)
 	}
 	attributes := strings.Join(describeRole(want), " ")
 	if have.ValidUntil != "" {

@@ -3,6 +3,7 @@ package pgprov
 import (
 	"strings"
 
+	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
 )
@@ -27,9 +28,13 @@ func grantee(name string) string {
 	return ident(name)
 }
 
-// passwordClause sets a password by what the server would store of it, so that the password itself is in no statement, no log and no view.
-func passwordClause(password string) string {
-	return " PASSWORD " + literal(scram.NewVerifier(password).String())
+// passwordClause sets a password by what the server would store of it, so that the password itself is in no statement, no log and no view. It is
+// empty for the empty password.
+func passwordClause(password lab.Secret) string {
+	if password.IsZero() {
+		return ""
+	}
+	return " PASSWORD " + literal(scram.NewVerifier(password.Reveal()).String())
 }
 
 const (

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
@@ -164,12 +165,36 @@ func (s *session) dropDatabase(p *parser) {
 		return
 	}
 	s.mustOwn("database", name, s.databaseNamed(name).Owner)
-	if n := s.count(func(o *session) bool { return o.database == name }); n > 0 {
+	if !s.deserted(name) {
 		e := errorf("55006", "database %q is being accessed by other users", name)
 		e.detail = "There are other sessions using the database."
 		panic(e)
 	}
 	delete(s.write().databases, name)
+}
+
+// deserted waits for the sessions of a database to end, for as long as PostgreSQL does.
+func (s *session) deserted(name string) bool {
+	late := false
+	t := time.AfterFunc(5*time.Second, func() {
+		s.server.mu.Lock()
+		late = true
+		s.server.changed.Broadcast()
+		s.server.mu.Unlock()
+	})
+	defer t.Stop()
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	inUse := func() bool {
+		for _, o := range s.server.sessions {
+			if o.database == name {
+				return true
+			}
+		}
+		return false
+	}
+	s.await(func() bool { return late || !inUse() })
+	return !inUse()
 }
 
 // grantTarget is what GRANT and REVOKE are about.

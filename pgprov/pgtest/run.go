@@ -436,7 +436,7 @@ var questions = map[string]answerer{
 				u := world.roles[m.Member]
 				return m.Member == o.user && slices.Contains(params[1], m.Role) && !u.CreateRole && !u.Superuser
 			})
-			if o != s && (member || slices.Contains(params[0], o.database)) {
+			if !(o.user == s.user && o.app == s.app) && (member || slices.Contains(params[0], o.database)) {
 				found[catalog.Session{Database: o.database, User: o.user, Application: o.app}]++
 			}
 		}

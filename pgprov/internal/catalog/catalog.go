@@ -306,11 +306,11 @@ type Session struct {
 	Count       int
 }
 
-// SessionsQuery asks who is connected to the databases named in $1, or anywhere as a user of the roles named in $2. This session does not
-// count, nor do those who are members to administer the role.
+// SessionsQuery asks who is connected to the databases named in $1, or anywhere as a user of the roles named in $2. Sessions of this very program
+// do not count, one of which may still be ending, nor do those who are members to administer the role.
 const SessionsQuery = `SELECT a.datname, a.usename, a.application_name, pg_catalog.count(*)
 FROM pg_catalog.pg_stat_activity a
-WHERE a.pid <> pg_catalog.pg_backend_pid() AND (a.datname = ANY ($1::text[]) OR EXISTS (
+WHERE NOT (a.usename = SESSION_USER AND a.application_name = pg_catalog.current_setting('application_name')) AND (a.datname = ANY ($1::text[]) OR EXISTS (
   SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid r ON r.oid = m.roleid JOIN pg_catalog.pg_authid u ON u.oid = m.member
   WHERE m.member = a.usesysid AND r.rolname = ANY ($2::text[]) AND NOT (u.rolcreaterole OR u.rolsuper)))
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`
