@@ -3,8 +3,8 @@
 // with the PostgreSQL provider on the same server.
 //
 //	go test ./bench/pgprov -bench . -benchtime 20x
-//	GOBIN=/tmp/provider go install github.com/cyrilgdn/terraform-provider-postgresql@latest
-//	go test ./bench/pgprov -run Terraform -v -terraform /tmp/provider     # a minute or more
+//	GOBIN=$PWD/provider go install github.com/cyrilgdn/terraform-provider-postgresql@latest
+//	go test ./bench/pgprov -run Terraform -v -terraform $PWD/provider     # a minute or more
 //
 // Connections and round trips are counted, and the test fails when they are more than one a database and one more.
 package pgprov
