@@ -233,7 +233,7 @@ func biCd(sh *shell, args []string) int {
 		logical = st.Path
 	}
 	sh.assign("OLDPWD", sh.pwd)
-	sh.p.Dir = st.Path
+	sh.p.chdir(st.Path)
 	sh.pwd = logical
 	sh.assign("PWD", logical)
 	if show {
@@ -1014,7 +1014,10 @@ func (p *Process) kill(pid, sig int) error {
 	denied := 0
 	self := false
 	for _, q := range hit {
-		if p.uid != 0 && p.uid != q.ruid && p.uid != q.uid {
+		q.mu.Lock()
+		foreign := p.uid != 0 && p.uid != q.ruid && p.uid != q.uid
+		q.mu.Unlock()
+		if foreign {
 			denied++
 			continue
 		}

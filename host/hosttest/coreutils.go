@@ -230,7 +230,7 @@ func obsolete(args []string) []string {
 }
 
 func cmdHead(p *Process) int {
-	p.Args = obsolete(p.Args)
+	p.setArgs(obsolete(p.Args))
 	o, ok := p.getopt("c:n:qvz", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z")
 	if !ok {
 		return p.usage(1)
@@ -336,7 +336,7 @@ func cmdHead(p *Process) int {
 }
 
 func cmdTail(p *Process) int {
-	p.Args = obsolete(p.Args)
+	p.setArgs(obsolete(p.Args))
 	o, ok := p.getopt("c:n:qvzfF", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z follow[=>f")
 	if !ok {
 		return p.usage(1)
@@ -1575,7 +1575,7 @@ func cmdChmod(p *Process) int {
 		}
 		args = append(args, a)
 	}
-	p.Args = args
+	p.setArgs(args)
 	o, ok := p.getopt("Rcfv", "recursive>R changes>c quiet>f silent>f verbose>v reference=")
 	if !ok {
 		return p.usage(1)

@@ -463,7 +463,7 @@ func cmdDpkg(p *Process) int {
 		}
 		return btoi(!v)
 	case o.has("l"), o.has("s"), o.has("L"), o.has("S"):
-		p.Args[0] = "dpkg-query"
+		p.setArgs(append([]string{"dpkg-query"}, p.Args[1:]...))
 		switch {
 		case o.has("l"):
 			return p.dpkgList(o.args)

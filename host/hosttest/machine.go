@@ -369,7 +369,12 @@ func (m *Machine) restart(clean bool) {
 	for _, d := range m.disks {
 		d.settle(clean)
 	}
-	m.boot()
+	m.mu.Lock()
+	closed := m.closed
+	m.mu.Unlock()
+	if !closed {
+		m.boot()
+	}
 }
 
 // Close stops the machine and waits until nothing of it runs.
@@ -385,6 +390,7 @@ func (m *Machine) Close() error {
 	err := l.Close()
 	m.halt()
 	m.serving.Wait()
+	m.halt() // what a reboot in between has started
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -400,8 +406,8 @@ func (m *Machine) Exec(script string) (string, error) {
 // ExecInput is Exec with a standard input.
 func (m *Machine) ExecInput(script string, stdin []byte) (string, error) {
 	p := m.newProcess(nil)
-	p.Env = rootEnv()
-	p.Dir = "/root"
+	p.setEnv(rootEnv())
+	p.chdir("/root")
 	inR, inW := newPipe(0).descriptions()
 	inW.Write(nil, stdin)
 	inW.release()

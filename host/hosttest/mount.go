@@ -189,7 +189,10 @@ func (m *Machine) unmount(where string, lazy bool) error {
 			}
 			prefix := mt.target + "/"
 			for _, p := range m.processes() {
-				if p.Dir == mt.target || strings.HasPrefix(p.Dir, prefix) {
+				p.mu.Lock()
+				dir := p.Dir
+				p.mu.Unlock()
+				if dir == mt.target || strings.HasPrefix(dir, prefix) {
 					return syscall.EBUSY
 				}
 			}

@@ -103,6 +103,27 @@ type Process struct {
 	cancel   context.CancelFunc
 }
 
+// chdir changes the working directory to an absolute path without links.
+func (p *Process) chdir(dir string) {
+	p.mu.Lock()
+	p.Dir = dir
+	p.mu.Unlock()
+}
+
+// setEnv replaces the environment.
+func (p *Process) setEnv(env []string) {
+	p.mu.Lock()
+	p.Env = env
+	p.mu.Unlock()
+}
+
+// setArgs changes what ps shows.
+func (p *Process) setArgs(args []string) {
+	p.mu.Lock()
+	p.Args = args
+	p.mu.Unlock()
+}
+
 // procExit unwinds the goroutine of a process that has ended.
 type procExit struct{ code int }
 
@@ -200,7 +221,7 @@ func (p *Process) finish(st waitStatus) {
 	cond := p.blocked
 	cancel := p.cancel
 	fds := p.fds
-	kids := p.children
+	kids := slices.Clone(p.children)
 	holds := p.holds
 	onExit := p.onExit
 	p.mu.Unlock()
@@ -842,7 +863,9 @@ func (p *Process) exec(file string, args, env []string) (int, error) {
 	p.caught, p.pending = nil, nil
 	p.mu.Unlock()
 	if st.Mode&sISUID != 0 && !slices.Contains(st.at.mnt.opts, "nosuid") {
+		p.mu.Lock()
 		p.uid = st.UID
+		p.mu.Unlock()
 	}
 	p.m.counters.command(path.Base(args[0]))
 	if p.m.faults.kills(path.Base(args[0])) {

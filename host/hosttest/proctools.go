@@ -106,9 +106,9 @@ func cmdEnv(p *Process) int {
 			p.errorf("cannot change directory to %s: %s", quote(o.get("C")), strerror(err))
 			return 125
 		}
-		p.Dir = st.Path
+		p.chdir(st.Path)
 	}
-	p.Env = env
+	p.setEnv(env)
 	return p.execvp(args, env)
 }
 
@@ -150,7 +150,7 @@ func cmdSetsid(p *Process) int {
 		c.m.procMu.Unlock()
 		return c.execvp(o.args, c.Env)
 	}
-	if o.has("f") || p.pgid == p.PID {
+	if o.has("f") || p.psField("pgid") == strconv.Itoa(p.PID) {
 		c := p.fork(run)
 		if !o.has("w") {
 			return 0
@@ -572,7 +572,7 @@ func cmdPs(p *Process) int {
 	for _, q := range list {
 		keep := o.has("e", "A") || bsd
 		if !keep && !o.has("p", "C", "u", "U", "ppid") {
-			keep = q.uid == p.uid && q.sid == p.sid
+			keep = q.psField("uid") == p.psField("uid") && q.psField("sid") == p.psField("sid")
 		}
 		for _, v := range o.all("p") {
 			for s := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r == ' ' }) {
@@ -580,8 +580,8 @@ func cmdPs(p *Process) int {
 			}
 		}
 		keep = keep || o.has("C") && o.get("C") == q.comm()
-		keep = keep || o.has("ppid") && o.get("ppid") == strconv.Itoa(q.ppid)
-		keep = keep || o.has("u", "U") && (o.get("u", "U") == p.m.userName(q.uid) || o.get("u", "U") == strconv.Itoa(int(q.uid)))
+		keep = keep || o.has("ppid") && o.get("ppid") == q.psField("ppid")
+		keep = keep || o.has("u", "U") && (o.get("u", "U") == q.psField("user") || o.get("u", "U") == q.psField("uid"))
 		if !keep {
 			continue
 		}
@@ -635,21 +635,24 @@ func (p *Process) args0ps() { p.warn("\nUsage:\n ps [options]\n") }
 
 func (q *Process) psField(key string) string {
 	q.mu.Lock()
-	args, started := q.Args, q.started
+	args, started, uid := q.Args, q.started, q.uid
 	q.mu.Unlock()
+	q.m.procMu.Lock()
+	ppid, pgid, sid := q.ppid, q.pgid, q.sid
+	q.m.procMu.Unlock()
 	switch key {
 	case "pid":
 		return strconv.Itoa(q.PID)
 	case "ppid":
-		return strconv.Itoa(q.ppid)
+		return strconv.Itoa(ppid)
 	case "pgid", "pgrp":
-		return strconv.Itoa(q.pgid)
+		return strconv.Itoa(pgid)
 	case "sid", "sess":
-		return strconv.Itoa(q.sid)
+		return strconv.Itoa(sid)
 	case "uid":
-		return strconv.Itoa(int(q.uid))
+		return strconv.Itoa(int(uid))
 	case "user":
-		return q.m.userName(q.uid)
+		return q.m.userName(uid)
 	case "comm", "ucmd":
 		return q.comm()
 	case "args", "cmd", "command":
@@ -705,8 +708,8 @@ func cmdPgrep(p *Process) int {
 		if loc == nil || o.has("x") && (loc[0] != 0 || loc[1] != len(s)) {
 			continue
 		}
-		if o.has("P") && o.get("P") != strconv.Itoa(q.ppid) || o.has("g") && o.get("g") != strconv.Itoa(q.pgid) || o.has("s") && o.get("s") != strconv.Itoa(q.sid) ||
-			o.has("u") && o.get("u") != q.m.userName(q.uid) && o.get("u") != strconv.Itoa(int(q.uid)) {
+		if o.has("P") && o.get("P") != q.psField("ppid") || o.has("g") && o.get("g") != q.psField("pgid") || o.has("s") && o.get("s") != q.psField("sid") ||
+			o.has("u") && o.get("u") != q.psField("user") && o.get("u") != q.psField("uid") {
 			continue
 		}
 		hit = append(hit, q)
@@ -747,7 +750,10 @@ func cmdPgrep(p *Process) int {
 
 // become takes on a user's identity.
 func (p *Process) become(u *account) {
-	p.uid, p.ruid, p.gid, p.groups = u.uid, u.uid, u.gid, p.m.groupsOf(u.name)
+	groups := p.m.groupsOf(u.name)
+	p.mu.Lock()
+	p.uid, p.ruid, p.gid, p.groups = u.uid, u.uid, u.gid, groups
+	p.mu.Unlock()
 }
 
 func cmdRunuser(p *Process) int {
@@ -797,10 +803,10 @@ func cmdRunuser(p *Process) int {
 			if u.uid == 0 {
 				env[4] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 			}
-			p.Dir = u.home
+			p.chdir(u.home)
 		}
 	}
-	p.Env = env
+	p.setEnv(env)
 	if direct {
 		if len(args) == 0 {
 			p.errorf("no command was specified")

@@ -468,7 +468,7 @@ func (sh *shell) environ(extra []string) []string {
 			}
 		}
 		slices.Sort(env)
-		sh.p.Env = env
+		sh.p.setEnv(env)
 		sh.envOK = true
 	}
 	env := sh.p.Env

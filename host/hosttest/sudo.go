@@ -404,15 +404,15 @@ func cmdSudo(p *Process) int {
 	p.mu.Lock()
 	p.caught = map[int]bool{sigTERM: true, sigINT: true, sigHUP: true, sigQUIT: true, sigUSR1: true, sigUSR2: true}
 	p.mu.Unlock()
-	p.Env = env
+	p.setEnv(env)
 	c := p.fork(func(c *Process) int {
 		c.become(target)
 		if o.has("i") {
-			c.Dir = target.home
+			c.chdir(target.home)
 		}
 		if o.has("D") {
 			if st, err := c.stat(o.get("D")); err == nil {
-				c.Dir = st.Path
+				c.chdir(st.Path)
 			}
 		}
 		code, err := c.exec(file, args, env)

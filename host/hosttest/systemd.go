@@ -883,13 +883,21 @@ func (s *systemd) logLines(u *unit, tag string, pid int, lines []string) {
 }
 
 // spawn starts a command of a service as a process of init.
-func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (*Process, error) {
+func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *Process, err error) {
 	m := s.m
+	defer func() {
+		// The machine goes down meanwhile.
+		if r := recover(); r != nil {
+			if _, ok := r.(procExit); !ok {
+				panic(r)
+			}
+			err = errors.New("203/EXEC")
+		}
+	}()
 	p := m.newProcess(nil)
-	p.unit = u.name
-	p.Args, p.Env, p.Dir = args, env, "/"
-	p.ppid = 1
-	p.started = m.now()
+	p.mu.Lock()
+	p.unit, p.Args, p.Env, p.started = u.name, args, env, m.now()
+	p.mu.Unlock()
 	fail := func(err error) (*Process, error) {
 		p.die(sigKILL)
 		return nil, err
@@ -900,14 +908,16 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (*Proce
 			return fail(fmt.Errorf("217/USER"))
 		}
 		p.become(acc)
-		p.Env = setenv(setenv(setenv(p.Env, "USER", acc.name), "LOGNAME", acc.name), "HOME", acc.home)
+		p.setEnv(setenv(setenv(setenv(env, "USER", acc.name), "LOGNAME", acc.name), "HOME", acc.home))
 	}
 	if g := u.file.get("Service.Group"); g != "" {
 		gr := m.groupByName(g)
 		if gr == nil {
 			return fail(fmt.Errorf("216/GROUP"))
 		}
+		p.mu.Lock()
 		p.gid = gr.gid
+		p.mu.Unlock()
 	}
 	if d := u.file.get("Service.WorkingDirectory"); d != "" {
 		opt := strings.HasPrefix(d, "-")
@@ -915,7 +925,7 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (*Proce
 		st, err := m.FS().Stat(d)
 		switch {
 		case err == nil && st.IsDir():
-			p.Dir = st.Path
+			p.chdir(st.Path)
 		case !opt:
 			return fail(fmt.Errorf("200/CHDIR"))
 		}
@@ -924,10 +934,13 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (*Proce
 	if err != nil {
 		return fail(fmt.Errorf("203/EXEC"))
 	}
-	p.exe = file
+	exe := file
 	if st, err := m.FS().Stat(file); err == nil {
-		p.exe = st.Path
+		exe = st.Path
 	}
+	p.mu.Lock()
+	p.exe = exe
+	p.mu.Unlock()
 	if stub && m.isStub(p, file, args) {
 		return p, nil
 	}
@@ -1276,7 +1289,10 @@ func (s *systemd) killService(u *unit) {
 		p.mu.Unlock()
 	}
 	for _, q := range s.m.processes() {
-		if q.unit == u.name && (q == p || u.file.get("Service.KillMode") != "process") {
+		q.mu.Lock()
+		own := q.unit == u.name
+		q.mu.Unlock()
+		if own && (q == p || u.file.get("Service.KillMode") != "process") {
 			q.signal(sigTERM)
 			if !q.dead.Load() {
 				q.die(sigKILL) // after TimeoutStopSec, which is not waited for

@@ -781,16 +781,17 @@ func cmdTr(p *Process) int {
 		}
 	}
 	last := -1
+	deletes, squeezes := o.has("d"), o.has("s")
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := p.read(0, buf)
 		out := buf[:0]
 		for _, c := range buf[:n] {
-			if o.has("d") && set1[c] {
+			if deletes && set1[c] {
 				continue
 			}
 			c = table[c]
-			if o.has("s") && squeeze[c] && last == int(c) {
+			if squeezes && squeeze[c] && last == int(c) {
 				continue
 			}
 			last = int(c)

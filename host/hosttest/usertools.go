@@ -583,7 +583,10 @@ func (p *Process) busyUser(u *account, newID uint32) bool {
 		return false
 	}
 	for _, q := range p.m.processes() {
-		if q.ruid == u.uid {
+		q.mu.Lock()
+		own := q.ruid == u.uid
+		q.mu.Unlock()
+		if own {
 			p.errorf("user %s is currently used by process %d", u.name, q.PID)
 			return true
 		}
