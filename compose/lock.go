@@ -103,15 +103,3 @@ func imageID(pinned string) string {
 	}
 	return ""
 }
-
-// imageVersion returns the tag of an image as it is written, "" when it has none.
-func imageVersion(image string) string {
-	named, err := reference.ParseNormalizedNamed(image)
-	if err != nil {
-		return ""
-	}
-	if t, ok := named.(reference.Tagged); ok {
-		return t.Tag()
-	}
-	return ""
-}

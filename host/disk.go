@@ -265,6 +265,7 @@ func (d Disk) Plan(o *Observation) ([]Op, error) {
 [ -z "$(lsblk -n -r -o FSTYPE,MOUNTPOINT "$r" | tr -d ' \n')" ] && [ "$(lsblk -n -r -o NAME "$r" | wc -l)" = 1 ] && [ -z "$(wipefs -n "$r")" ] || { echo 'the disk is not blank any more' >&2; exit 1; }
 printf 'label: gpt\n,,L\n' | sfdisk -q "$r"
 udevadm settle; p=$(lsblk -n -r -p -o NAME,TYPE "$r" | sed -n 's/ part$//p'); [ -b "$p" ]
+[ -z "$(wipefs -n "$p")" ] || { echo 'the new partition holds something' >&2; exit 1; }
 %s "$p"; udevadm settle`, Quote(d.Device), Quote(f.device), f.size, mkfs)
 	return []Op{{Action: lab.Create, Cause: fmt.Sprintf("the disk is blank: %s, %d GB", f.device, f.size/1e9), Risk: lab.RiskDataLoss,
 		Diff: fmt.Sprintf("+%s: GPT with one partition, %s labelled %s\n", d.Device, d.fsType(), d.Label), Script: script}}, nil

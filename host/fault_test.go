@@ -249,11 +249,10 @@ func TestFleetStopsWhereAGateFails(t *testing.T) {
 	for _, goOn := range []bool{false, true} {
 		var asked []string
 		f := host.Fleet{Serial: 1, GoOn: goOn}
-		var boxes []*hosttest.Machine
 		for i := range 3 {
-			box, m := open(t, hosttest.Config{})
+			_, m := open(t, hosttest.Config{})
 			m.Target.Name = fmt.Sprintf("pi%d", i+1)
-			boxes, f.Machines = append(boxes, box), append(f.Machines, m)
+			f.Machines = append(f.Machines, m)
 		}
 		f.Gate = func(_ context.Context, m *host.Machine) error {
 			asked = append(asked, m.Name())

@@ -86,11 +86,11 @@ func TestInventory(t *testing.T) {
 }
 
 func TestInventoryDefaults(t *testing.T) {
-	inv, err := NewInventory(InventorySpec{Hosts: []HostSpec{{Name: "a.example.org"}, {Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "root@gate.example.org:22"}}}})
+	_, err := NewInventory(InventorySpec{Hosts: []HostSpec{{Name: "a.example.org"}, {Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "root@gate.example.org:22"}}}})
 	if err == nil || err.Error() != "hosts.b.jump[1]: neither a host of the inventory nor an address: root@gate.example.org:22" {
 		t.Fatal(err)
 	}
-	inv, err = NewInventory(InventorySpec{Hosts: []HostSpec{{Name: "a.example.org"}, {Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "gate.example.org:22"}}}})
+	inv, err := NewInventory(InventorySpec{Hosts: []HostSpec{{Name: "a.example.org"}, {Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "gate.example.org:22"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,7 +189,7 @@ func TestShells(t *testing.T) {
 	for _, shell := range []string{"bash", "dash", "zsh", "fish", "tcsh", "busybox"} {
 		t.Run(shell, func(t *testing.T) {
 			if _, err := exec.LookPath(shell); err != nil {
-				t.Skip("needs " + shell) // none is had everywhere
+				real.Missing(t, "the shell "+shell)
 			}
 			_, to := scratchUser(t, shell, "%s ALL=(ALL) NOPASSWD: ALL")
 			home := "/tmp/" + to.User

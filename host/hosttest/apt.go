@@ -800,7 +800,7 @@ func (a *apt) chooseRemove() int {
 	code := 0
 	for _, arg := range a.args {
 		name := a.plain(arg)
-		s, st := a.state(name)
+		s, _ := a.state(name)
 		names := []string{name}
 		if isGlob(name) && s == nil {
 			names = nil
@@ -817,7 +817,7 @@ func (a *apt) chooseRemove() int {
 			continue
 		}
 		for _, n := range names {
-			s, st = a.state(n)
+			s, st := a.state(n)
 			a.named[n] = true
 			switch {
 			case st != "":

@@ -147,12 +147,6 @@ func (s *sheet) table(p *Process, head bool) {
 	}
 }
 
-// list prints the rows without the tree's marks, aligned.
-func (s *sheet) list(p *Process, head bool) {
-	s.tree = -1
-	s.table(p, head)
-}
-
 // blankless writes what would split a word as \xNN.
 func blankless(v string, quotes bool) string {
 	var b strings.Builder

@@ -47,7 +47,6 @@ type disk struct {
 
 	mu    sync.Mutex
 	pages map[int64][]byte // what was written, by page number
-	lost  map[int64]bool
 }
 
 // part is a stretch of a disk that can hold a file system.

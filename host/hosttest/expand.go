@@ -115,7 +115,7 @@ func (sh *shell) fields(words []*syntax.Word) []string {
 	f := sh.newFielder(true)
 	for _, w := range words {
 		if len(w.Parts) == 1 {
-			if l, ok := w.Parts[0].(*syntax.Lit); ok && strings.IndexAny(l.Value, `\*?[~`) < 0 {
+			if l, ok := w.Parts[0].(*syntax.Lit); ok && !strings.ContainsAny(l.Value, `\*?[~`) {
 				f.out = append(f.out, l.Value)
 				continue
 			}

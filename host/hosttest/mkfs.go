@@ -237,8 +237,8 @@ func cmdMkfsXFS(p *Process) int {
 		return usage("mkfs.xfs: %s contains a mounted filesystem\n", name)
 	}
 	if !o.has("f") {
-		for _, s := range dev.signatures() {
-			what := "an existing filesystem"
+		if found := dev.signatures(); len(found) > 0 {
+			s, what := found[0], "an existing filesystem"
 			if s.usage == "" {
 				what = "a partition table"
 			}

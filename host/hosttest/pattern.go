@@ -141,18 +141,3 @@ func inClass(class string, r rune) bool {
 	}
 	return false
 }
-
-// quotePattern escapes what a pattern would take for itself.
-func quotePattern(s string) string {
-	if !strings.ContainsAny(s, `*?[]\!-^`) {
-		return s
-	}
-	var b strings.Builder
-	for i := range len(s) {
-		if strings.IndexByte(`*?[]\!-^`, s[i]) >= 0 {
-			b.WriteByte('\\')
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}

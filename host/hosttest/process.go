@@ -767,11 +767,6 @@ func (p *Process) rename(from, to string) error {
 	return p.m.tree.rename(p.cred(), p.Dir, from, to, false)
 }
 
-func (p *Process) renameNoReplace(from, to string) error {
-	defer p.lockTree()()
-	return p.m.tree.rename(p.cred(), p.Dir, from, to, true)
-}
-
 func (p *Process) chmod(name string, mode uint32) error {
 	defer p.lockTree()()
 	return p.m.tree.chmod(p.cred(), p.Dir, name, mode)

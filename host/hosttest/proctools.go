@@ -527,7 +527,7 @@ func cmdPs(p *Process) int {
 	}
 	bsd := false
 	for _, a := range o.args {
-		if strings.Trim(a, "auxww") == "" {
+		if strings.Trim(a, "auxw") == "" {
 			bsd = true
 		} else {
 			p.errorf("error: unsupported option (BSD syntax)\n")

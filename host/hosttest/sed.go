@@ -20,7 +20,6 @@ type sedCommand struct {
 	repl   string
 	flags  string
 	nth    int
-	wfile  string
 	from   string
 	to     string
 	active bool // within a range

@@ -384,11 +384,7 @@ func cmdSysctl(p *Process) int {
 	}
 	switch {
 	case o.has("system"):
-		var files []string
-		for _, f := range confFiles(p.m.FS(), "sysctl.d") {
-			files = append(files, f)
-		}
-		files = append(files, "/etc/sysctl.conf")
+		files := append(confFiles(p.m.FS(), "sysctl.d"), "/etc/sysctl.conf")
 		for _, f := range files {
 			if !o.has("q") {
 				p.print("* Applying ", f, " ...\n")

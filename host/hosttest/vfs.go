@@ -169,7 +169,6 @@ type mount struct {
 	opts   []string // as in /proc/mounts, without the file system's own
 	over   *mount   // the mount it is on
 	overN  uint32
-	unit   string
 }
 
 func (m *mount) readonly() bool { return m.vol.readonly || slices.Contains(m.opts, "ro") }

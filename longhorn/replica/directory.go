@@ -138,7 +138,6 @@ type dirReader struct {
 	d     *Directory
 	ws    warnings
 	metas map[string]bool // layers whose .meta is there
-	atime bool
 }
 
 // read takes in one directory entry. Only a failure to read what is there is an error.
