@@ -15,7 +15,6 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -63,14 +62,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	planIn := flags.String("plan", "", "apply only what this reviewed plan `file` holds, written by plan -out")
 	planOut := flags.String("out", "", "write the plan as JSON into this `file`")
 	output := flags.String("output", "text", "text, or json: an object a line, the last one the summary")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return cli.Usage("%v", err)
+	words, err := cli.Parse(flags, args)
+	if err != nil {
+		return err
 	}
-	if flags.NArg() > 0 {
-		return cli.Usage("%q is one word too many", flags.Arg(0))
+	if len(words) > 0 {
+		return cli.Usage("%q is one word too many", words[0])
 	}
 	out, err := cli.NewPrinter(stdout, *output)
 	if err != nil {

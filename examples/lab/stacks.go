@@ -80,7 +80,7 @@ func (l *Lab) stackSource() (*stackSource, error) {
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, &lab.Error{Op: "read lock of images", Path: file, Hint: "pin the images: stack plan -resolve, see stack -h", Err: err}
+		return nil, &lab.Error{Op: "read lock of images", Path: file, Hint: "pin the images with the program stack: stack lock -host USER@ADDR DIR", Err: err}
 	}
 	lock, err := compose.ReadLock(file, data)
 	if err != nil {

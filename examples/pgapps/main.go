@@ -121,28 +121,27 @@ func parse(verb string, args []string, stdout, stderr io.Writer) (*options, erro
 		flags.StringVar(&o.dumpFile, "file", "", "the dump, in pg_dump's custom format")
 		flags.StringVar(&o.programs, "programs", "", "the `folder` of pg_restore; empty: looked for in PATH")
 	}
-	if err := flags.Parse(args); err != nil {
-		if err == flag.ErrHelp {
-			return nil, err
-		}
-		return nil, cli.Usage("%v", err)
+	words, err := cli.Parse(flags, args)
+	if err != nil {
+		return nil, err
 	}
 	provisions := verb == "plan" || verb == "apply"
 	switch {
 	case *dsn == "":
 		return nil, cli.Usage("want -dsn postgres://USER@HOST:PORT/DATABASE")
-	case flags.NArg() > 1, flags.NArg() == 1 && !provisions:
-		return nil, cli.Usage("%q is too much; flags come before APPS.yaml", flags.Arg(flags.NArg()-1))
-	case provisions && flags.NArg() == 0 && len(o.apps) == 0:
+	case len(words) > 1, len(words) == 1 && !provisions:
+		return nil, cli.Usage("%q is one word too many", words[len(words)-1])
+	case provisions && len(words) == 0 && len(o.apps) == 0:
 		return nil, cli.Usage("want APPS.yaml, or -app NAME")
 	case !provisions && verb != "sweep" && len(o.apps) == 0:
 		return nil, cli.Usage("want -app NAME")
 	}
-	o.file = flags.Arg(0)
+	if len(words) == 1 {
+		o.file = words[0]
+	}
 	for _, id := range confirm {
 		o.confirmed = append(o.confirmed, lab.Confirm(id))
 	}
-	var err error
 	if o.out, err = cli.NewPrinter(stdout, *output); err != nil {
 		return nil, err
 	}

@@ -28,6 +28,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/login"
 )
 
 func main() { cli.Main(run) }
@@ -49,7 +50,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := c.parse(args[1:], stdout, stderr); err != nil {
 		return err
 	}
-	target, err := newTarget(ctx, c.host, c.jumps, c.login)
+	target, err := c.login.Target(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,9 +88,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // command is a call of the program.
 type command struct {
 	verb, dir      string
-	host, name     string
-	jumps          cli.List
-	login          login
+	name           string
+	login          login.Login
 	variables      cli.List
 	secrets, plain cli.List
 	confirm        cli.List
@@ -104,14 +104,7 @@ type command struct {
 func (c *command) parse(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("stack "+c.verb, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	var identities, knownHosts cli.List
-	flags.StringVar(&c.host, "host", "", "the machine, `USER@ADDR[:PORT]`")
-	flags.Var(&identities, "identity", "a private key `file` (may be repeated); without one, the keys of the ssh-agent at SSH_AUTH_SOCK, else ~/.ssh/id_ed25519")
-	flags.StringVar(&c.login.passphrase, "passphrase", "", "where the passphrase of the keys is, `file:PATH or env:NAME`")
-	flags.Var(&knownHosts, "known-hosts", "a known_hosts `file` (may be repeated); without one, ~/.ssh/known_hosts")
-	flags.BoolVar(&c.login.acceptNew, "accept-new", false, "add the key of a machine that is seen for the first time to the first known_hosts file")
-	flags.StringVar(&c.login.sudo, "sudo-password", "", "where the password for sudo is, `file:PATH or env:NAME`; without it, sudo must not ask")
-	flags.Var(&c.jumps, "jump", "a machine to go through, `USER@ADDR[:PORT]` (may be repeated, the first dialled first)")
+	c.login.Flags(flags)
 	flags.StringVar(&c.name, "name", "", "the project's `name`; without it, the one in the compose.yaml, or else that of DIR")
 	flags.Var(&c.variables, "var", "what ${NAME} in the compose.yaml stands for, `NAME=VALUE` (may be repeated)")
 	flags.Var(&c.secrets, "secret", "where the value of a secret of the compose.yaml is, `NAME=file:PATH or NAME=env:VARIABLE` (may be repeated)")
@@ -129,17 +122,14 @@ func (c *command) parse(args []string, stdout, stderr io.Writer) error {
 		flags.StringVar(&c.planFile, "plan", "", "apply only what this reviewed plan `file` holds, written by plan -output json")
 	}
 	flags.Var(&c.confirm, "confirm", "the `ID` of a change that may lose data, to confirm it (may be repeated)")
-	if err := flags.Parse(args); err != nil {
-		if err == flag.ErrHelp {
-			return err
-		}
-		return cli.Usage("%v", err)
+	words, err := cli.Parse(flags, args)
+	if err != nil {
+		return err
 	}
-	if flags.NArg() != 1 || c.host == "" {
+	if len(words) != 1 || c.login.Host == "" {
 		return cli.Usage("want -host USER@ADDR and one DIR")
 	}
-	c.dir, c.login.identities, c.login.knownHosts = flags.Arg(0), identities, knownHosts
-	var err error
+	c.dir = words[0]
 	c.out, err = cli.NewPrinter(stdout, *output)
 	return err
 }
@@ -156,7 +146,7 @@ func (c *command) source() (compose.Source, error) {
 	}
 	for _, v := range c.secrets {
 		name, ref, _ := strings.Cut(v, "=")
-		value, err := secret(ref)
+		value, err := login.Secret(ref)
 		if err != nil {
 			return s, err
 		}

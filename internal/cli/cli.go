@@ -67,6 +67,26 @@ func Usage(format string, args ...any) error {
 	return &lab.Error{Op: "read command line", Hint: "see -h", Err: fmt.Errorf("%w: %s", lab.ErrInvalid, fmt.Sprintf(format, args...))}
 }
 
+// Parse parses the flags, which may stand before, between and after the other words, and returns those. After "--" all words are others.
+func Parse(flags *flag.FlagSet, args []string) (words []string, err error) {
+	for {
+		if err := flags.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, Usage("%v", err)
+		}
+		rest := flags.Args()
+		if len(rest) == 0 {
+			return words, nil
+		}
+		if used := len(args) - len(rest); used > 0 && args[used-1] == "--" {
+			return append(words, rest...), nil
+		}
+		words, args = append(words, rest[0]), rest[1:]
+	}
+}
+
 // List is a flag that may be given several times.
 type List []string
 

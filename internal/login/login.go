@@ -1,7 +1,9 @@
-package main
+// Package login is the flags by which the programs that work on one machine are told which, and how to log in.
+package login
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"net/netip"
@@ -14,29 +16,43 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 )
 
-// login is how to log in, in the words of the command line.
-type login struct {
-	identities       []string
+// Login is one machine and how to log in to it, in the words of the command line.
+type Login struct {
+	Host             string // "pi@192.0.2.11"; empty when it was not given
+	identities       cli.List
+	knownHosts       cli.List
+	jumps            cli.List
 	passphrase, sudo string
-	knownHosts       []string
 	acceptNew        bool
 }
 
-func newTarget(ctx context.Context, to string, jumps []string, l login) (host.Target, error) {
+// Flags adds the flags.
+func (l *Login) Flags(flags *flag.FlagSet) {
+	flags.StringVar(&l.Host, "host", "", "the machine, `USER@ADDR[:PORT]`")
+	flags.Var(&l.identities, "identity", "a private key `file` (may be repeated); without one, the keys of the ssh-agent at SSH_AUTH_SOCK, else ~/.ssh/id_ed25519")
+	flags.StringVar(&l.passphrase, "passphrase", "", "where the passphrase of the keys is, `file:PATH or env:NAME`")
+	flags.Var(&l.knownHosts, "known-hosts", "a known_hosts `file` (may be repeated); without one, ~/.ssh/known_hosts")
+	flags.BoolVar(&l.acceptNew, "accept-new", false, "add the key of a machine that is seen for the first time to the first known_hosts file")
+	flags.StringVar(&l.sudo, "sudo-password", "", "where the password for sudo is, `file:PATH or env:NAME`; without it, sudo must not ask")
+	flags.Var(&l.jumps, "jump", "a machine to go through, `USER@ADDR[:PORT]` (may be repeated, the first dialled first)")
+}
+
+// Target returns the machine. Its boundary allows what the flags name and nothing else.
+func (l *Login) Target(ctx context.Context) (host.Target, error) {
 	auth, keys, err := l.read()
 	if err != nil {
 		return host.Target{}, err
 	}
-	sudo, err := secret(l.sudo)
+	sudo, err := Secret(l.sudo)
 	if err != nil {
 		return host.Target{}, err
 	}
-	t, err := parseTarget(to)
+	t, err := parseTarget(l.Host)
 	if err != nil {
 		return host.Target{}, err
 	}
 	t.Auth, t.HostKeys, t.SudoPassword = auth, keys, sudo
-	for _, j := range jumps {
+	for _, j := range l.jumps {
 		jump, err := parseTarget(j)
 		if err != nil {
 			return host.Target{}, err
@@ -87,14 +103,14 @@ func hostOf(addr string) string {
 	return strings.Trim(addr, "[]")
 }
 
-func (l login) read() (host.Auth, host.HostKeys, error) {
+func (l *Login) read() (host.Auth, host.HostKeys, error) {
 	var auth host.Auth
 	var keys host.HostKeys
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return auth, keys, err
 	}
-	phrase, err := secret(l.passphrase)
+	phrase, err := Secret(l.passphrase)
 	if err != nil {
 		return auth, keys, err
 	}
@@ -116,7 +132,8 @@ func (l login) read() (host.Auth, host.HostKeys, error) {
 	return auth, keys, nil
 }
 
-func secret(ref string) (lab.Secret, error) {
+// Secret reads the secret that a flag refers to, "file:PATH" or "env:NAME"; empty for an empty flag.
+func Secret(ref string) (lab.Secret, error) {
 	r, err := lab.ParseSecretRef(ref)
 	if err != nil {
 		return lab.Secret{}, err
