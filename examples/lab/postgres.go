@@ -78,7 +78,7 @@ func (l *Lab) sandboxDatabase(ctx context.Context) (*database, error) {
 		return d, err
 	}
 	if ctx.Err() != nil {
-		return nil, err
+		return nil, &lab.Error{Op: "start PostgreSQL", Err: context.Cause(ctx)}
 	}
 	d.about = "a PostgreSQL server of this process, since none is installed"
 	if !errors.Is(err, real.ErrNoPostgres) {
