@@ -1,0 +1,58 @@
+package host_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+)
+
+var update = flag.Bool("update", false, "write the golden plans anew")
+
+// TestGoldenPlans plans states.yaml on a machine on which the script before was run. The plan is the file plan; it is applied, and then empty.
+func TestGoldenPlans(t *testing.T) {
+	files, err := filepath.Glob("testdata/plans/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no golden plans", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			a, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			part := map[string]*txtar.File{}
+			for i := range a.Files {
+				part[a.Files[i].Name] = &a.Files[i]
+			}
+			box, m := open(t, hosttest.Config{Hostname: "raspberrypi"})
+			if b := part["before"]; b != nil {
+				if out, err := box.Exec(string(b.Data)); err != nil {
+					t.Fatalf("%s: %v", out, err)
+				}
+			}
+			s, err := host.ReadState("state.yaml", part["state.yaml"].Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := m.Plan(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if *update {
+				part["plan"].Data = []byte(p.String())
+				if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if p.String() != string(part["plan"].Data) {
+				t.Errorf("the plan is\n%s\nwant\n%s", p, part["plan"].Data)
+			}
+			settle(t, m, s)
+		})
+	}
+}
