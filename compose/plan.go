@@ -229,6 +229,10 @@ func (b *builder) service(s service) {
 	if cause := b.stale(s, have); cause != "" {
 		op.Action, op.Cause, op.Risk = lab.Replace, cause, lab.RiskRestart
 		op.Diff, op.Script = b.diff("services", s.name), b.script.up(s, "--force-recreate")
+		if len(have) > s.replicas {
+			// A recreation was cut off. Compose would rename one container to the name of the other.
+			op.Script = b.script.remove(s.name) + "\n" + b.script.up(s, "")
+		}
 		b.replaced[s.name] = true
 		b.add(op)
 		return

@@ -310,6 +310,13 @@ func TestPostgresFake(t *testing.T) {
 		t.Errorf("%v: the file is now:\n%s", err, after)
 	}
 	lines(c)
+	// a run that was cut off between the file and the reload
+	if err := box.FS().WriteFile("/opt/stacks/postgres/conf/postgresql.conf", mustRead(t, box, "/opt/stacks/postgres/conf/postgresql.conf")); err != nil {
+		t.Fatal(err)
+	}
+	if text := lines(c); !strings.Contains(text, "its files changed since it has read them") {
+		t.Errorf("not reloaded:\n%s", text)
+	}
 	other := postgres()
 	other.Databases[0].Password = hidden("another")
 	if text := lines(other); !strings.Contains(text, "its password is another") || strings.Contains(text, "hidden-value") {
@@ -322,7 +329,7 @@ func TestPostgresFake(t *testing.T) {
 			t.Errorf("%s: got %v", image, err)
 		}
 	}
-	if err := box.FS().Remove("/opt/stacks/postgres/data"); err != nil {
+	if err := errors.Join(box.FS().Remove("/opt/stacks/postgres/data"), box.FS().Remove("/opt/stacks/postgres/.prev")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := m.Plan(t.Context(), host.State{must(t, postgres())}); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "it is empty") {
@@ -331,6 +338,15 @@ func TestPostgresFake(t *testing.T) {
 	if n := len(d.Containers()); n != 1 {
 		t.Errorf("%d containers", n)
 	}
+}
+
+func mustRead(t *testing.T, box *hosttest.Machine, file string) []byte {
+	t.Helper()
+	b, err := box.FS().ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // TestPowerCuts cuts the power before every change of the engine.
