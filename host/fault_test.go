@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,15 +92,17 @@ func TestCutAtEveryFrame(t *testing.T) {
 			}
 			frame := map[string]string{"before": fmt.Sprintf(`\n[0-9a-f]{32} S %d\n`, i), "begun": fmt.Sprintf(`\n[0-9a-f]{32} S %d\n`, i), "inside": fmt.Sprintf(`\n[0-9a-f]{32} E %d`, i), "after": fmt.Sprintf(`\n[0-9a-f]{32} E %d 0\n`, i)}[where]
 			re := regexp.MustCompile(frame)
-			met := false
+			var met atomic.Bool
 			box.Faults().CutWhen(func(stdout []byte) bool {
 				loc := re.FindIndex(stdout)
 				hit := loc != nil && (where == "before" || len(stdout) >= loc[1])
-				met = met || hit
+				if hit {
+					met.Store(true)
+				}
 				return hit
 			})
 			r, err := p.Apply(t.Context(), nil)
-			if !met {
+			if !met.Load() {
 				t.Fatalf("no frame %s of change %d", frame, i)
 			}
 			if !errors.Is(err, lab.ErrUnreachable) || lab.SafeToRetry(err) {

@@ -186,7 +186,7 @@ func TestLock(t *testing.T) {
 
 // TestShells logs in with shells that are not like sh, and with start files that say something and read what is not theirs.
 func TestShells(t *testing.T) {
-	for _, shell := range []string{"bash", "dash", "zsh", "fish", "tcsh", "busybox"} {
+	for _, shell := range []string{"bash", "dash", "zsh", "fish", "tcsh"} {
 		t.Run(shell, func(t *testing.T) {
 			if _, err := exec.LookPath(shell); err != nil {
 				real.Missing(t, "the shell "+shell)
@@ -203,8 +203,11 @@ func TestShells(t *testing.T) {
 			c := dial(t, to)
 			for _, root := range []bool{false, true} {
 				r, err := c.Run(t.Context(), host.Command{Script: "echo \"$0\"; cat; echo e >&2", Stdin: strings.NewReader("!in\\n"), Root: root})
-				if err != nil || string(r.Stdout) != "sh\n!in\\n" || string(r.Stderr) != "e\n" {
-					t.Errorf("%v %q %q", err, r.Stdout, r.Stderr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if string(r.Stdout) != "sh\n!in\\n" || string(r.Stderr) != "e\n" {
+					t.Errorf("%q %q", r.Stdout, r.Stderr)
 				}
 			}
 		})

@@ -554,8 +554,10 @@ func (sh *shell) command(s *syntax.Stmt) {
 		}
 		return
 	case *syntax.Subshell:
-		child := sh.p.fork(func(p *Process) int {
-			sub := sh.fork(p)
+		sh.p.check()
+		child := sh.p.m.newProcess(sh.p)
+		sub := sh.fork(child) // before it runs: a shell that is killed does not wait for it
+		child.goRun(func(*Process) int {
 			if _, ok := sub.redirect(s.Redirs, false); !ok {
 				return 2
 			}
