@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -86,6 +87,7 @@ type Machine struct {
 	dpkg      statusMemo
 	accounts  accountMemo
 	conns     map[*conn]bool
+	pipes     map[*pipe]bool // of sessions: they end with the power, whoever holds them
 	listener  net.Listener
 	addr      string
 	hostKeys  []ssh.Signer
@@ -327,6 +329,32 @@ func (m *Machine) halt() {
 		p.die(sigKILL)
 	}
 	m.running.Wait()
+	m.mu.Lock()
+	pipes := slices.Collect(maps.Keys(m.pipes))
+	m.mu.Unlock()
+	for _, p := range pipes {
+		p.end()
+	}
+}
+
+// watch ends the pipes when the machine stops.
+func (m *Machine) watch(pipes ...*pipe) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.pipes == nil {
+		m.pipes = map[*pipe]bool{}
+	}
+	for _, p := range pipes {
+		m.pipes[p] = true
+	}
+}
+
+func (m *Machine) unwatch(pipes ...*pipe) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range pipes {
+		delete(m.pipes, p)
+	}
 }
 
 // Reboot shuts down in order, and boots: connections end, what was written stays, tmpfs is empty, boot_id is new.

@@ -595,6 +595,7 @@ func (s *session) begin() {
 		e.in.release()
 	}()
 	boot := m.BootID()
+	m.watch(e.outPipe, e.errsPipe)
 	pumps.Go(func() { s.pump(e.out, s.ch, e.f, true) })
 	pumps.Go(func() { s.pump(e.err, s.ch.Stderr(), execFaults{cut: -1, lost: e.f.lost}, false) })
 	shell := p.Args[0]
@@ -610,14 +611,9 @@ func (s *session) begin() {
 	m.serving.Go(func() {
 		defer close(s.done)
 		<-p.killed
-		gone := m.off.Load() || m.BootID() != boot
-		if gone {
-			// the power is off: nobody writes any more, whoever held the other end
-			e.outPipe.end()
-			e.errsPipe.end()
-		}
 		pumps.Wait()
-		if gone || m.off.Load() {
+		m.unwatch(e.outPipe, e.errsPipe)
+		if m.off.Load() || m.BootID() != boot {
 			return
 		}
 		if e.f.lost {
