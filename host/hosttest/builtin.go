@@ -318,7 +318,11 @@ func (sh *shell) describe(name string, verbose bool, who string) int {
 		return say(name, " is a shell builtin")
 	}
 	pathVar, _ := sh.get("PATH")
-	if file, err := sh.p.lookPath(name, pathVar); err == nil {
+	if strings.Contains(name, "/") {
+		if _, err := sh.p.stat(name); err == nil {
+			return say(name, " is "+name)
+		}
+	} else if file, err := sh.p.lookPath(name, pathVar); err == nil {
 		return say(file, " is "+file)
 	}
 	if verbose {

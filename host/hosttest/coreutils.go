@@ -28,36 +28,25 @@ func coreTools() map[string]tool {
 }
 
 // quote quotes a name as GNU tools do in the C locale: always.
-func quote(s string) string {
-	plain := true
-	for i := range len(s) {
-		if s[i] < 32 || s[i] == 127 || s[i] == '\'' || s[i] >= 128 {
-			plain = false
-		}
-	}
-	if plain {
-		return "'" + s + "'"
-	}
-	return quoteEscaped(s)
-}
+func quote(s string) string { return quoteEscaped(s) }
 
-// quoteEscaped is shell-escape-always of gnulib's quotearg: control characters become $'\n'.
+// quoteEscaped is gnulib's shell-escape-always style: control characters become $'\n', and a name whose only trouble is
+// an apostrophe is put in double quotes.
 func quoteEscaped(s string) string {
-	special := false
-	for i := range len(s) {
-		if s[i] < 32 || s[i] >= 127 {
-			special = true
+	if strings.IndexByte(s, '\'') >= 0 {
+		compat := true
+		for i := range len(s) {
+			c := s[i]
+			compat = compat && c >= 32 && c < 127 && strings.IndexByte("!\"$&()*;<=>[^`|?\\", c) < 0 && (i == 0 || c != '#' && c != '~')
 		}
-	}
-	if !special {
-		if strings.IndexByte(s, '\'') >= 0 && !strings.ContainsAny(s, "\"$`\\") {
+		if compat {
 			return `"` + s + `"`
 		}
-		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
 	var b strings.Builder
 	b.WriteByte('\'')
-	in := false // within $'...'
+	// Once it has seen an apostrophe gnulib starts anew, and forgets that its first pass ended within $'...'.
+	in := strings.IndexByte(s, '\'') >= 0 && (s[len(s)-1] < 32 || s[len(s)-1] >= 127)
 	for i := range len(s) {
 		c := s[i]
 		if c < 32 || c >= 127 {
@@ -65,33 +54,21 @@ func quoteEscaped(s string) string {
 				b.WriteString("'$'")
 				in = true
 			}
-			switch c {
-			case '\a':
-				b.WriteString(`\a`)
-			case '\b':
-				b.WriteString(`\b`)
-			case '\t':
-				b.WriteString(`\t`)
-			case '\n':
-				b.WriteString(`\n`)
-			case '\v':
-				b.WriteString(`\v`)
-			case '\f':
-				b.WriteString(`\f`)
-			case '\r':
-				b.WriteString(`\r`)
-			default:
+			if k := strings.IndexByte("\a\b\t\n\v\f\r", c); k >= 0 {
+				b.WriteString(`\` + "abtnvfr"[k:k+1])
+			} else {
 				fmt.Fprintf(&b, `\%03o`, c)
 			}
+			continue
+		}
+		if c == '\'' {
+			b.WriteString(`'\''`)
+			in = false
 			continue
 		}
 		if in {
 			b.WriteString("''")
 			in = false
-		}
-		if c == '\'' {
-			b.WriteString(`'\''`)
-			continue
 		}
 		b.WriteByte(c)
 	}
@@ -104,16 +81,13 @@ func quoteMaybe(s string) string {
 	if s == "" {
 		return "''"
 	}
-	if strings.ContainsAny(s, " \t\n\"'`$&*()[]{}|;<>?!\\=^") || s[0] == '#' || s[0] == '~' {
+	if strings.ContainsAny(s, " '\"!$&()*;<=>[^`|?\\:") || s[0] == '#' || s[0] == '~' || s == "{" || s == "}" {
 		return quoteEscaped(s)
 	}
 	for i := range len(s) {
 		if s[i] < 32 || s[i] >= 127 {
 			return quoteEscaped(s)
 		}
-	}
-	if strings.IndexByte(s, ':') >= 0 {
-		return "'" + s + "'"
 	}
 	return s
 }
@@ -1056,7 +1030,11 @@ func cmdLn(p *Process) int {
 			}
 		}
 		if err != nil {
-			p.errorf("failed to create %s %s: %s", kind, quote(to), strerror(err))
+			if o.has("s") || err == syscall.EEXIST || err == syscall.ENOSPC || err == syscall.EROFS {
+				p.errorf("failed to create %s %s: %s", kind, quote(to), strerror(err))
+			} else {
+				p.errorf("failed to create %s %s => %s: %s", kind, quote(to), quote(from), strerror(err))
+			}
 			code = 1
 		}
 	}
@@ -1426,9 +1404,9 @@ func cmdTouch(p *Process) int {
 			}
 		}
 		if err := p.utimes(a, at, mt, toNow, !o.has("h")); err != nil {
-			verb := "cannot touch"
-			if err == syscall.EPERM {
-				verb = "setting times of"
+			verb := "setting times of"
+			if open := p.access(a, mayWrite); open != nil {
+				verb, err = "cannot touch", open
 			}
 			p.errorf("%s %s: %s", verb, quote(a), strerror(err))
 			code = 1

@@ -73,3 +73,16 @@ E
 echo to >/dev/stderr`,
 	})
 }
+
+// TestPermissionsLikeReal runs as nobody what root prepared.
+func TestPermissionsLikeReal(t *testing.T) {
+	compare(t, []string{
+		`echo secret >f; chmod 600 f; mkdir -m 700 d; echo x >d/x; mkdir -m 755 e; echo y >e/y; runuser -u nobody -- sh -c 'cat f; cat d/x; ls d; cat e/y; echo z >e/z; echo $?; rm e/y; rm -f e/y; echo $?; mv e/y e/q; mkdir e/n; chmod 777 e; chown nobody e/y; touch e/y; ln -s a e/l; ln e/y e/h; cd d; echo $?; [ -r f ]; echo $?; [ -w e/y ]; echo $?; [ -x d ]; echo $?; stat -c %a f; stat d/x; find . | sort; rmdir e; cp f g; cp e/y g; sha256sum f; touch -d @5 e/y; truncate -s 0 e/y; tee e/y </dev/null'`,
+		`mkdir -m 1777 t; echo r >t/r; chmod 666 t/r; runuser -u nobody -- sh -c 'echo n >t/n; stat -c %U:%G t/n; rm t/r; rm -f t/r; echo $?; mv t/r t/q; echo more >>t/r; cat t/r; rm t/n; echo $?; ls t'; echo over >t/r; cat t/r`,
+		`chmod 777 .; runuser -u nobody -- sh -c 'umask 077; echo a >a; mkdir d; stat -c "%a %U" a d; chmod 4755 a; stat -c %a a; chgrp root a; chown root a; chmod g+s a; stat -c %a a; ln a b; stat -c %h a'; stat -c '%U %a' a; runuser -u daemon -- sh -c 'cat a; ln a c; echo x >>a; rm -f a; echo $?'`,
+		`mkdir -p a/b; chmod 111 a; touch a/b/f; runuser -u nobody -- sh -c 'ls a; cat a/b/f; echo $?; ls a/b; find a; echo a/*'; chmod 444 a; runuser -u nobody -- sh -c 'ls a >/dev/null; cat a/b/f; cd a; stat a/b; [ -e a/b ]; echo $?'`,
+		`printf '#!/bin/sh\necho ran\n' >s; chmod 744 s; runuser -u nobody -- sh -c './s; echo $?; sh s; . ./s; command -v ./s; echo $?'; ./s; chmod 000 s; cat s; ./s; echo $?; [ -r s ] && echo root reads; [ -x s ]; echo $?`,
+		`mkdir -m 2775 g; chgrp adm g; touch g/f; mkdir g/d; stat -c '%G %a' g/f g/d; cp -p g/f h; stat -c %G h; cp g/f g/i; stat -c %G g/i; mv h g/h; stat -c %G g/h`,
+		`touch f; chattr +i f 2>/dev/null || exit 0; echo x >f; rm -f f; echo $?; mv f g; chmod 600 f; ln f h; touch f; chattr -i f; echo x >f; cat f; mkdir d; chattr +i d; touch d/x; rmdir d; chattr -i d; rmdir d`,
+	})
+}

@@ -83,7 +83,7 @@ func matchBracket(pat string, r rune) (bool, int) {
 		}
 		first = false
 		if strings.HasPrefix(pat[i:], "[:") {
-			if end := strings.Index(pat[i:], ":]"); end > 0 {
+			if end := strings.Index(pat[i:], ":]"); end > 1 {
 				if inClass(pat[i+2:i+end], r) {
 					ok = true
 				}

@@ -187,7 +187,7 @@ func bracket(s string) (int, string, error) {
 			return i + 1, out + "]", nil
 		case strings.HasPrefix(s[i:], "[:"):
 			end := strings.Index(s[i:], ":]")
-			if end < 0 {
+			if end < 2 {
 				return 0, "", errors.New("Invalid regular expression")
 			}
 			name := s[i+2 : i+end]

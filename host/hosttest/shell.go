@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"unicode/utf8"
 
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -96,17 +97,36 @@ func (c *parseCache) parse(src string) *parsed {
 
 func parse(src string) *parsed {
 	p := &parsed{}
+	raw := !utf8.ValidString(src)
+	if raw {
+		src = hideBytes(src)
+	}
 	for st, err := range syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).StmtsSeq(strings.NewReader(src)) {
-		if err != nil {
+		if err == nil {
+			p.stmts = append(p.stmts, st)
+			continue
+		}
+		if p.err == nil {
 			p.err, p.line = err, 1
 			var pe syntax.ParseError
 			if errors.As(err, &pe) {
 				p.line = int(pe.Pos.Line())
 				p.err = errors.New(pe.Text)
 			}
-			break
 		}
-		p.stmts = append(p.stmts, st)
+	}
+	if raw {
+		for _, st := range p.stmts {
+			syntax.Walk(st, func(n syntax.Node) bool {
+				switch n := n.(type) {
+				case *syntax.Lit:
+					n.Value = showBytes(n.Value)
+				case *syntax.SglQuoted:
+					n.Value = showBytes(n.Value)
+				}
+				return true
+			})
+		}
 	}
 	if p.err != nil {
 		// The shell reads, parses and runs line by line: what shares a line with the error does not run.
@@ -120,6 +140,41 @@ func parse(src string) *parsed {
 		}
 	}
 	return p
+}
+
+// hiddenBytes is where the parser sees the bytes that are not UTF-8: a plane of private use.
+const hiddenBytes = 0x10ff00
+
+// hideBytes makes a script valid UTF-8, which the parser insists on and a shell does not.
+func hideBytes(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, w := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && w == 1 {
+			b.WriteRune(hiddenBytes + rune(s[i]))
+		} else {
+			b.WriteString(s[i : i+w])
+		}
+		i += w
+	}
+	return b.String()
+}
+
+func showBytes(s string) string {
+	if !strings.Contains(s, "\xf4\x8f") {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, w := utf8.DecodeRuneInString(s[i:])
+		if r >= hiddenBytes && r < hiddenBytes+256 {
+			b.WriteByte(byte(r - hiddenBytes))
+		} else {
+			b.WriteString(s[i : i+w])
+		}
+		i += w
+	}
+	return b.String()
 }
 
 func newShell(p *Process, arg0 string, params []string) *shell {
@@ -869,7 +924,7 @@ func (sh *shell) simple(s *syntax.Stmt, c *syntax.CallExpr, tail bool) {
 		sh.checkErr()
 		return
 	}
-	restore, ok := sh.redirect(s.Redirs, true)
+	restore, ok := sh.redirect(s.Redirs, args[0] != "exec") // exec's redirections stay
 	if !ok {
 		sh.status = 2
 		if special {
@@ -877,9 +932,6 @@ func (sh *shell) simple(s *syntax.Stmt, c *syntax.CallExpr, tail bool) {
 		}
 		sh.checkErr()
 		return
-	}
-	if args[0] == "exec" {
-		restore = func() {}
 	}
 	undo := func() {}
 	if len(c.Assigns) > 0 {

@@ -15,19 +15,24 @@ type sudoRule struct {
 	runas    string
 }
 
-// sudoRules reads /etc/sudoers and what it includes. An error names the file and line.
-func (m *Machine) sudoRules() ([]sudoRule, error) {
-	return m.parseSudoers("/etc/sudoers", 0)
+// sudoRules reads /etc/sudoers and what it includes. What is wrong is told to warn, and left out, as sudo does.
+func (m *Machine) sudoRules(warn func(string)) []sudoRule {
+	return m.readSudoers("/etc/sudoers", "", 0, warn)
 }
 
-func (m *Machine) parseSudoers(file string, depth int) ([]sudoRule, error) {
-	b, err := m.FS().ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("unable to open %s: %s", file, strerror(err))
+// readSudoers reads a file and what it includes; text, when not empty, stands for the file.
+func (m *Machine) readSudoers(file, text string, depth int, warn func(string)) []sudoRule {
+	if text == "" {
+		b, err := m.FS().ReadFile(file)
+		if err != nil {
+			warn(fmt.Sprintf("sudo: unable to open %s: %s\n", file, strerror(err)))
+			return nil
+		}
+		text = string(b)
 	}
-	rules, includes, serr := parseSudoers(string(b))
-	if serr != nil {
-		return nil, fmt.Errorf("%s:%d:%d: %s", file, serr.line, serr.col, serr.msg)
+	rules, includes, bad := parseSudoers(text)
+	for _, e := range bad {
+		warn(e.text(file))
 	}
 	for _, inc := range includes {
 		if depth > 8 {
@@ -35,11 +40,7 @@ func (m *Machine) parseSudoers(file string, depth int) ([]sudoRule, error) {
 		}
 		dir, ok := strings.CutPrefix(inc, "dir ")
 		if !ok {
-			more, err := m.parseSudoers(inc, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			rules = append(rules, more...)
+			rules = append(rules, m.readSudoers(inc, "", depth+1, warn)...)
 			continue
 		}
 		names, err := m.FS().ReadDir(dir)
@@ -53,29 +54,42 @@ func (m *Machine) parseSudoers(file string, depth int) ([]sudoRule, error) {
 				continue
 			}
 			st, err := m.FS().Stat(dir + "/" + n)
-			if err != nil || !st.IsRegular() {
+			if err != nil || !st.IsRegular() || st.Size == 0 {
 				continue
 			}
-			if st.UID != 0 || st.Mode&0o022 != 0 {
+			if st.UID != 0 {
+				warn(fmt.Sprintf("sudo: %s/%s is owned by uid %d, should be 0\n", dir, n, st.UID))
 				continue
 			}
-			more, err := m.parseSudoers(dir+"/"+n, depth+1)
-			if err != nil {
-				return nil, err
+			if st.Mode&0o022 != 0 {
+				warn(fmt.Sprintf("sudo: %s/%s is world writable\n", dir, n))
+				continue
 			}
-			rules = append(rules, more...)
+			rules = append(rules, m.readSudoers(dir+"/"+n, "", depth+1, warn)...)
 		}
 	}
-	return rules, nil
+	return rules
 }
 
+// A sudoersError is a line that is not sudoers.
 type sudoersError struct {
-	line, col int
-	msg       string
+	line       int
+	col, width int
+	msg        string
+	source     string
 }
 
-// parseSudoers reads the text of a sudoers file.
-func parseSudoers(text string) (rules []sudoRule, includes []string, bad *sudoersError) {
+// text is the error as sudo and visudo print it, with the place marked.
+func (e sudoersError) text(file string) string {
+	s := fmt.Sprintf("%s:%d:%d: %s\n", file, e.line, e.col, e.msg)
+	if e.source != "" {
+		s += e.source + "\n" + strings.Repeat(" ", e.col-1) + "^" + strings.Repeat("~", max(0, e.width-1)) + "\n"
+	}
+	return s
+}
+
+// parseSudoers reads the text of a sudoers file. A line that is wrong does not stop it.
+func parseSudoers(text string) (rules []sudoRule, includes []string, bad []sudoersError) {
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
 		at := i + 1
@@ -91,8 +105,16 @@ func parseSudoers(text string) (rules []sudoRule, includes []string, bad *sudoer
 		if j := strings.Index(t, " #"); j > 0 {
 			t = strings.TrimSpace(t[:j])
 		}
-		fail := func(col int) { bad = &sudoersError{at, max(col, 1), "syntax error"} }
-		word, rest, _ := strings.Cut(t, " ")
+		fail := func(token, msg string) {
+			col, width := len(line)+1, 1
+			if token != "" {
+				if k := strings.LastIndex(line, token); k >= 0 {
+					col, width = k+1, len(token)
+				}
+			}
+			bad = append(bad, sudoersError{at, col, width, msg, line})
+		}
+		word, rest := t, ""
 		if k := strings.IndexAny(t, " \t"); k > 0 {
 			word, rest = t[:k], strings.TrimSpace(t[k:])
 		}
@@ -103,44 +125,74 @@ func parseSudoers(text string) (rules []sudoRule, includes []string, bad *sudoer
 		case word == "@includedir" || word == "#includedir":
 			includes = append(includes, "dir "+strings.Trim(rest, `"`))
 			continue
-		case strings.HasPrefix(word, "Defaults"):
+		case strings.HasPrefix(word, "Defaults") && (len(word) == 8 || strings.IndexByte(":@>!", word[8]) >= 0):
 			if rest == "" {
-				fail(len(line) + 1)
-				return
+				fail("", "syntax error")
+				continue
+			}
+			if strings.Count(rest, `"`)%2 == 1 {
+				fail("", "unexpected line break in string")
+				continue
+			}
+			for d := range strings.SplitSeq(rest, ",") {
+				name := strings.TrimLeft(strings.TrimSpace(d), "!")
+				if k := strings.IndexAny(name, "=+- \t"); k > 0 {
+					name = strings.TrimRight(name[:k], "+-")
+				}
+				if name != "" && strings.Count(d, `"`) == 0 && !slices.Contains(sudoDefaults, name) {
+					bad = append(bad, sudoersError{at, len(line) + 1, 1, "unknown defaults entry \"" + name + "\"", ""})
+				}
+				if strings.Contains(d, `"`) {
+					break // commas within a string separate nothing
+				}
 			}
 			continue
-		case word == "User_Alias" || word == "Runas_Alias" || word == "Host_Alias" || word == "Cmnd_Alias":
+		case word == "User_Alias" || word == "Runas_Alias" || word == "Host_Alias" || word == "Cmnd_Alias" || word == "Cmd_Alias":
 			name, val, ok := strings.Cut(rest, "=")
 			name = strings.TrimSpace(name)
-			if !ok || strings.TrimSpace(val) == "" || name == "" || name != strings.ToUpper(name) || name[0] < 'A' || name[0] > 'Z' {
-				fail(strings.Index(line, rest) + 1)
-				return
+			switch {
+			case name == "" || name != strings.ToUpper(name) || name[0] < 'A' || name[0] > 'Z':
+				fail(name, "syntax error")
+			case !ok || strings.TrimSpace(val) == "":
+				fail("", "syntax error")
 			}
 			continue
 		}
 		// who host = (runas) TAGS: commands
 		left, right, ok := strings.Cut(t, "=")
-		fields := strings.Fields(left)
-		if !ok || len(fields) < 2 || strings.TrimSpace(right) == "" {
-			fail(len(line) + 1)
-			return
+		fields := strings.Fields(strings.ReplaceAll(left, ", ", ","))
+		switch {
+		case !ok || len(fields) < 2:
+			fail("", "syntax error")
+			continue
+		case len(fields) > 2:
+			fail(fields[2], "syntax error")
+			continue
+		case strings.HasPrefix(right, "="):
+			col := strings.Index(line, "==") + 2
+			bad = append(bad, sudoersError{at, col, 1, "syntax error", line})
+			continue
+		case strings.TrimSpace(right) == "":
+			fail("", "syntax error")
+			continue
 		}
-		if len(fields) > 2 && !strings.Contains(left, ",") {
-			fail(strings.Index(line, fields[1]) + 1)
-			return
-		}
-		r := sudoRule{who: strings.Join(fields[:len(fields)-1], "")}
+		r := sudoRule{who: fields[0]}
 		spec := strings.TrimSpace(right)
 		if strings.HasPrefix(spec, "(") {
 			end := strings.IndexByte(spec, ')')
 			if end < 0 {
-				fail(len(line) + 1)
-				return
+				next := ""
+				if f := strings.Fields(spec); len(f) > 1 {
+					next = f[1]
+				}
+				fail(next, "syntax error")
+				continue
 			}
 			r.runas = spec[1:end]
 			spec = strings.TrimSpace(spec[end+1:])
 		}
-		for {
+		wrong := false
+		for !wrong {
 			tag, after, ok := strings.Cut(spec, ":")
 			tag = strings.TrimSpace(tag)
 			if !ok || tag == "" || strings.Trim(tag, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
@@ -151,38 +203,53 @@ func parseSudoers(text string) (rules []sudoRule, includes []string, bad *sudoer
 				r.noPasswd = true
 			case "PASSWD":
 				r.noPasswd = false
-			case "SETENV", "NOSETENV", "EXEC", "NOEXEC", "LOG_INPUT", "LOG_OUTPUT", "NOLOG_INPUT", "NOLOG_OUTPUT", "MAIL", "NOMAIL", "FOLLOW", "NOFOLLOW":
+			case "SETENV", "NOSETENV", "EXEC", "NOEXEC", "LOG_INPUT", "LOG_OUTPUT", "NOLOG_INPUT", "NOLOG_OUTPUT", "MAIL", "NOMAIL", "FOLLOW", "NOFOLLOW", "INTERCEPT", "NOINTERCEPT":
 			default:
-				fail(strings.Index(line, tag) + 1)
-				return
+				fail("", "syntax error")
+				wrong = true
 			}
 			spec = strings.TrimSpace(after)
 		}
+		if wrong {
+			continue
+		}
 		if spec == "" {
-			fail(len(line) + 1)
-			return
+			fail("", "syntax error")
+			continue
 		}
 		for c := range strings.SplitSeq(spec, ",") {
 			c = strings.TrimSpace(c)
 			b := strings.TrimPrefix(c, "!")
-			if b == "" || b[0] != '/' && b != "ALL" && b != "list" && b != "sudoedit" && !strings.HasPrefix(b, "sudoedit ") && !strings.HasPrefix(b, "sha") &&
-				(strings.Trim(b, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "") {
-				fail(strings.Index(line, c) + 1)
-				return
+			first, _, _ := strings.Cut(b, " ")
+			switch {
+			case b == "":
+				fail("", "syntax error")
+				wrong = true
+			case b[0] != '/' && b != "ALL" && b != "list" && first != "sudoedit" && !strings.HasPrefix(b, "sha") && strings.Trim(first, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "":
+				fail(first, "expected a fully-qualified path name")
+				wrong = true
 			}
 			r.commands = append(r.commands, c)
 		}
-		rules = append(rules, r)
+		if !wrong {
+			rules = append(rules, r)
+		}
 	}
-	return rules, includes, nil
+	return rules, includes, bad
 }
 
+// sudoDefaults are the settings of sudoers(5) that configurations commonly have.
+var sudoDefaults = strings.Fields(`always_set_home authenticate badpass_message compress_io env_check env_delete env_editor env_file env_keep env_reset exempt_group fdexec
+	fqdn group_plugin ignore_dot ignore_local_sudoers insults iolog_dir iolog_file lecture lecture_file listpw log_host log_input log_output log_year logfile loglinelen long_otp_prompt
+	mail_always mail_badpass mail_no_host mail_no_perms mail_no_user mailerflags mailerpath mailfrom mailsub mailto maxseq noexec noexec_file passprompt passprompt_override passwd_timeout
+	passwd_tries path_info preserve_groups pwfeedback requiretty restricted_env_file rlimit_core root_sudo rootpw runas_default runaspw secure_path set_home set_logname set_utmp setenv
+	shell_noargs stay_setuid sudoers_locale syslog syslog_badpri syslog_goodpri targetpw timestamp_timeout timestamp_type timestampdir timestampowner tty_tickets umask umask_override
+	use_loginclass use_netgroups use_pty user_command_timeouts utmp_runas verifypw visiblepw editor closefrom command_timeout match_group_by_gid maxseq intercept log_allowed log_denied log_exit_status
+	log_subcmds log_format mail_all_cmnds netgroup_tuple pam_acct_mgmt pam_askpass_service pam_login_service pam_rhost pam_ruser pam_service pam_session pam_setcred selinux admin_flag`)
+
 // sudoAllows finds the last rule that is about the user and the command.
-func (m *Machine) sudoAllows(u *account, command string, args []string) (allowed, noPasswd bool, err error) {
-	rules, err := m.sudoRules()
-	if err != nil {
-		return false, false, err
-	}
+func (m *Machine) sudoAllows(u *account, command string, args []string, warn func(string)) (allowed, noPasswd, named bool) {
+	rules := m.sudoRules(warn)
 	groups := map[string]bool{}
 	for _, gid := range append(m.groupsOf(u.name), u.gid) {
 		groups[m.groupName(gid)] = true
@@ -193,6 +260,7 @@ func (m *Machine) sudoAllows(u *account, command string, args []string) (allowed
 			if who != "ALL" && who != u.name && !(isGroup && groups[g]) && who != fmt.Sprintf("#%d", u.uid) {
 				continue
 			}
+			named = true
 			for _, c := range r.commands {
 				pat, not := strings.CutPrefix(c, "!")
 				prog, pargs, hasArgs := strings.Cut(pat, " ")
@@ -204,13 +272,13 @@ func (m *Machine) sudoAllows(u *account, command string, args []string) (allowed
 			}
 		}
 	}
-	return allowed, noPasswd, nil
+	return allowed, noPasswd, named
 }
 
 // cmdSudo is sudo(8) without a terminal.
 func cmdSudo(p *Process) int {
 	o, ok := p.getopt("+AbEeHhiKklnPp:r:Sst:u:g:vVC:D:T:R:", "askpass>A background>b preserve-env[=>E set-home>H help>h login>i remove-timestamp>K reset-timestamp>k list>l non-interactive>n prompt=>p stdin>S shell>s user=>u group=>g validate>v version>V chdir=>D")
-	usage := "usage: sudo -h | -K | -k | -V\nusage: sudo -v [-ABkNnS] [-g group] [-h host] [-p prompt] [-u user]\nusage: sudo -l [-ABkNnS] [-g group] [-h host] [-p prompt] [-U user] [-u user]\n            [command]\nusage: sudo [-ABbEHkNnPS] [-r role] [-t type] [-C num] [-D directory] [-g\n            group] [-h host] [-p prompt] [-R directory] [-T timeout] [-u user]\n            [VAR=value] [-i | -s] [command [arg ...]]\nusage: sudo -e [-ABkNnS] [-r role] [-t type] [-C num] [-D directory] [-g group]\n            [-h host] [-p prompt] [-R directory] [-T timeout] [-u user] file ...\n"
+	usage := "usage: sudo -h | -K | -k | -V\nusage: sudo -v [-ABkNnS] [-g group] [-h host] [-p prompt] [-u user]\nusage: sudo -l [-ABkNnS] [-g group] [-h host] [-p prompt] [-U user] [-u user]\n            [command [arg ...]]\nusage: sudo [-ABbEHkNnPS] [-r role] [-t type] [-C num] [-D directory] [-g\n            group] [-h host] [-p prompt] [-R directory] [-T timeout] [-u user]\n            [VAR=value] [-i | -s] [command [arg ...]]\nusage: sudo -e [-ABkNnS] [-r role] [-t type] [-C num] [-D directory] [-g group]\n            [-h host] [-p prompt] [-R directory] [-T timeout] [-u user] file ...\n"
 	if !ok {
 		p.warn("%s", usage)
 		return 1
@@ -292,12 +360,7 @@ func cmdSudo(p *Process) int {
 	if len(args) > 0 {
 		cmdArgs = args[1:]
 	}
-	allowed, noPasswd, perr := p.m.sudoAllows(caller, file, cmdArgs)
-	if perr != nil {
-		p.warn("%s\n", perr.Error())
-		p.errorf("error initializing audit plugin sudoers_audit")
-		return 1
-	}
+	allowed, noPasswd, named := p.m.sudoAllows(caller, file, cmdArgs, func(text string) { p.warn("%s", text) })
 	needs := p.ruid != 0 && !noPasswd
 	if needs {
 		if o.has("n") {
@@ -347,13 +410,7 @@ func cmdSudo(p *Process) int {
 		}
 	}
 	if !allowed {
-		in := false
-		if rules, err := p.m.sudoRules(); err == nil {
-			for _, r := range rules {
-				in = in || r.who == caller.name || r.who == "ALL"
-			}
-		}
-		if in && file != "" {
+		if named && file != "" {
 			p.warn("Sorry, user %s is not allowed to execute '%s' as %s on %s.\n", caller.name, strings.Join(append([]string{file}, cmdArgs...), " "), target.name, p.m.Hostname())
 		} else {
 			p.warn("%s is not in the sudoers file.\n", caller.name)
@@ -368,11 +425,7 @@ func cmdSudo(p *Process) int {
 		return 0
 	}
 	if file == "" {
-		if strings.Contains(args[0], "/") {
-			p.errorf("%s: command not found", args[0])
-		} else {
-			p.errorf("%s: command not found", args[0])
-		}
+		p.errorf("%s: command not found", args[0])
 		return 1
 	}
 	env := []string{"HOME=" + target.home, "LOGNAME=" + target.name, "MAIL=/var/mail/" + target.name, "PATH=" + securePath, "SHELL=" + target.shell,

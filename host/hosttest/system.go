@@ -554,12 +554,14 @@ func cmdVisudo(p *Process) int {
 		p.errorf("unable to open %s: %s", file, strerror(err))
 		return 1
 	}
-	_, _, bad := parseSudoers(string(b))
-	if bad != nil {
+	failed := false
+	p.m.readSudoers(shown, string(b)+"\n", 0, func(text string) {
+		failed = true
 		if !o.has("q") {
-			line := strings.Split(string(b), "\n")[bad.line-1]
-			p.warn("%s:%d:%d: %s\n%s\n%s^\n", shown, bad.line, bad.col, bad.msg, line, strings.Repeat(" ", bad.col-1))
+			p.warn("%s", text)
 		}
+	})
+	if failed {
 		return 1
 	}
 	if st, err := p.stat(file); err == nil && !given {

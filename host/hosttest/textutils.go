@@ -101,7 +101,14 @@ func cmdGrep(p *Process) int {
 		flags = "(?si)"
 	}
 	var re *regexp.Regexp
-	if len(alts) > 0 {
+	matches := func(l string) bool { return re != nil && re.MatchString(l) }
+	plain := fixed && !o.has("i", "y", "w", "o") // bytes, whatever they encode
+	if plain {
+		matches = func(l string) bool {
+			return slices.ContainsFunc(pats, func(pat string) bool { return l == pat || !o.has("x") && strings.Contains(l, pat) })
+		}
+	}
+	if len(alts) > 0 && !plain {
 		var err error
 		if re, err = regexp.Compile(flags + strings.Join(alts, "|")); err != nil {
 			p.errorf("Invalid regular expression")
@@ -164,7 +171,7 @@ func cmdGrep(p *Process) int {
 			}
 		}
 		for i, l := range ls {
-			hit := re != nil && re.MatchString(l)
+			hit := matches(l)
 			if hit == o.has("v") {
 				if i <= until && !o.has("c", "l", "L", "q", "o") {
 					prefix(i, "-")
@@ -699,7 +706,7 @@ func trSet(s string) []byte {
 	var out []byte
 	for i := 0; i < len(raw); i++ {
 		if raw[i] == '[' && !lit[i] && i+1 < len(raw) && raw[i+1] == ':' {
-			if j := bytes.Index(raw[i:], []byte(":]")); j > 0 {
+			if j := bytes.Index(raw[i:], []byte(":]")); j > 1 {
 				class := string(raw[i+2 : i+j])
 				for c := range 256 {
 					if inClass(class, rune(c)) && c < 128 {
@@ -861,7 +868,11 @@ func cmdWc(p *Process) int {
 		show(def || o.has("c"), r.c)
 		show(o.has("L"), r.longest)
 		if len(o.args) > 0 {
-			p.print(" ", names[i])
+			name := names[i]
+			if strings.Contains(name, "\n") {
+				name = quoteMaybe(name)
+			}
+			p.print(" ", name)
 		}
 		p.print("\n")
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // accountTools are the programs of shadow-utils, and who one is.
@@ -14,6 +15,7 @@ func accountTools() map[string]tool {
 		"getent": {"", cmdGetent}, "id": {"", cmdID}, "whoami": {"", cmdWhoami}, "groups": {"", cmdGroups},
 		"useradd": {s, cmdUseradd}, "usermod": {s, cmdUsermod}, "userdel": {s, cmdUserdel}, "groupadd": {s, cmdGroupadd}, "groupmod": {s, cmdGroupmod}, "groupdel": {s, cmdGroupdel},
 		"gpasswd": {"", cmdGpasswd}, "passwd": {"", cmdPasswd}, "chpasswd": {s, cmdChpasswd}, "chage": {"", cmdChage},
+		"nologin": {s, func(p *Process) int { p.print("This account is currently not available.\n"); return 1 }},
 	}
 }
 
@@ -331,7 +333,7 @@ func cmdUseradd(p *Process) int {
 			return 4
 		}
 	} else {
-		u.uid = freeID(o.has("r"), func(id uint32) bool { return f.uidUsed(id) || f.gidUsed(id) })
+		u.uid = freeID(o.has("r"), f.uidUsed)
 	}
 	own := !o.has("g") && !o.has("N")
 	if o.has("g") {
@@ -371,6 +373,11 @@ func cmdUseradd(p *Process) int {
 		}
 		extra[i] = gr.name
 	}
+	expiry, err := expiryDay(o.get("e"))
+	if err != nil {
+		p.errorf("invalid date '%s'", o.get("e"))
+		return 3
+	}
 	f.users = append(f.users, u)
 	pw := "!"
 	if o.has("p") {
@@ -380,7 +387,7 @@ func cmdUseradd(p *Process) int {
 	if o.has("r") {
 		limits = []string{"", "", ""}
 	}
-	f.shadow = append(f.shadow, []string{name, pw, p.today(), limits[0], limits[1], limits[2], o.get("f"), o.get("e"), ""})
+	f.shadow = append(f.shadow, []string{name, pw, p.today(), limits[0], limits[1], limits[2], o.get("f"), expiry, ""})
 	if own {
 		f.groups = append(f.groups, groupLine{name: name, passwd: "x", gid: u.gid})
 		f.gsh = append(f.gsh, []string{name, "!", "", ""})
@@ -430,10 +437,6 @@ func cmdUsermod(p *Process) int {
 		p.warn("Usage: usermod [options] LOGIN\n")
 		return 2
 	}
-	if len(o.order) == 0 {
-		p.errorf("no options")
-		return 2
-	}
 	if o.has("a") && !o.has("G") || o.has("a") && o.has("r") {
 		p.errorf("-a flag is only allowed with the -G flag")
 		p.warn("Usage: usermod [options] LOGIN\n")
@@ -444,9 +447,17 @@ func cmdUsermod(p *Process) int {
 		return 1
 	}
 	u := f.user(o.args[0])
+	if s := o.get("s"); s != "" && s[0] != '/' {
+		p.errorf("invalid shell '%s'", s)
+		return 3
+	}
 	if u == nil {
 		p.errorf("user '%s' does not exist", o.args[0])
 		return 6
+	}
+	if len(o.order) == 0 {
+		p.errorf("no options")
+		return 2
 	}
 	oldUID, oldHome := u.uid, u.home
 	if o.has("c") {
@@ -457,10 +468,6 @@ func cmdUsermod(p *Process) int {
 	}
 	if o.has("s") {
 		u.shell = o.get("s")
-		if u.shell != "" && u.shell[0] != '/' {
-			p.errorf("invalid shell '%s'", u.shell)
-			return 3
-		}
 	}
 	if o.has("u") {
 		n, ok := parseUint(o.get("u"))
@@ -536,7 +543,12 @@ func cmdUsermod(p *Process) int {
 			}
 		}
 		if o.has("e") {
-			sh[7] = o.get("e")
+			d, err := expiryDay(o.get("e"))
+			if err != nil {
+				p.errorf("invalid date '%s'", o.get("e"))
+				return 3
+			}
+			sh[7] = d
 		}
 	}
 	if o.has("l") {
@@ -641,6 +653,18 @@ func cmdUserdel(p *Process) int {
 		}
 	}
 	return 0
+}
+
+// expiryDay turns a date into days since 1970, as shadow(5) keeps it; empty and -1 mean never.
+func expiryDay(s string) (string, error) {
+	if s == "" || s == "-1" {
+		return "", nil
+	}
+	t, err := time.Parse("2006-01-02", s)
+	if err != nil {
+		return "", err
+	}
+	return strconv.FormatInt(t.Unix()/86400, 10), nil
 }
 
 func cmdGroupadd(p *Process) int {
@@ -799,7 +823,7 @@ func cmdGpasswd(p *Process) int {
 	g := f.group(o.args[0])
 	if g == nil {
 		p.errorf("group '%s' does not exist in /etc/group", o.args[0])
-		return 1
+		return 3
 	}
 	user := o.get("a", "d")
 	if (o.has("a") || o.has("d")) && o.has("a") && f.user(user) == nil {
@@ -876,17 +900,17 @@ func cmdPasswd(p *Process) int {
 		if !strings.HasPrefix(sh[1], "!") {
 			sh[1] = "!" + sh[1]
 		}
-		p.print("passwd: password expiry information changed.\n")
+		p.print("passwd: password changed.\n")
 	case o.has("u"):
 		if sh[1] == "!" {
 			p.errorf("unlocking the password would result in a passwordless account.\nYou should set a password with usermod -p to unlock the password of this account.")
 			return 3
 		}
 		sh[1] = strings.TrimPrefix(sh[1], "!")
-		p.print("passwd: password expiry information changed.\n")
+		p.print("passwd: password changed.\n")
 	case o.has("d"):
 		sh[1] = ""
-		p.print("passwd: password expiry information changed.\n")
+		p.print("passwd: password changed.\n")
 	case o.has("e"):
 		sh[2] = "0"
 		p.print("passwd: password expiry information changed.\n")
@@ -900,7 +924,7 @@ func cmdPasswd(p *Process) int {
 	return 0
 }
 
-func unixDay(n int64) string { return strftime("%m/%d/%Y", timeUnix(n*86400)) }
+func unixDay(n int64) string { return strftime("%Y-%m-%d", timeUnix(n*86400)) }
 
 func cmdChpasswd(p *Process) int {
 	o, ok := p.getopt("c:emR:s:", "crypt-method=>c encrypted>e md5>m sha-rounds=>s")
@@ -921,7 +945,7 @@ func cmdChpasswd(p *Process) int {
 			break
 		}
 	}
-	bad := false
+	bad, failed := false, false
 	n := 0
 	for line := range strings.Lines(string(b)) {
 		n++
@@ -932,6 +956,13 @@ func cmdChpasswd(p *Process) int {
 			continue
 		}
 		sh := f.shadowOf(name)
+		if sh == nil && !o.has("e", "c", "m") {
+			// PAM changes each password by itself.
+			p.errorf("(user %s) pam_chauthtok() failed, error:\nAuthentication token manipulation error", name)
+			p.errorf("(line %d, user %s) password not changed", n, name)
+			failed = true
+			continue
+		}
 		if sh == nil {
 			p.errorf("line %d: user '%s' does not exist", n, name)
 			bad = true
@@ -944,11 +975,11 @@ func cmdChpasswd(p *Process) int {
 		}
 		sh[2] = p.today()
 	}
-	if bad {
+	if bad && o.has("e", "c", "m") {
 		p.errorf("error detected, changes ignored")
 		return 1
 	}
-	if !f.save() {
+	if !f.save() || bad || failed {
 		return 1
 	}
 	return 0

@@ -589,12 +589,12 @@ func (t *tree) link(c cred, cwd, from, to string, follow bool) error {
 	if s.dir.mnt.vol.fstype == "vfat" || o.at.inode().attrs&(attrImmutable|attrAppend) != 0 {
 		return syscall.EPERM
 	}
-	if err := t.mayChangeDir(c, s.dir); err != nil {
-		return err
-	}
 	// fs.protected_hardlinks=1, Debian's default.
 	if oi := o.at.inode(); c.uid != 0 && c.uid != oi.uid && (!oi.isReg() || oi.mode&(sISUID) != 0 || !c.may(oi, mayRead|mayWrite)) {
 		return syscall.EPERM
+	}
+	if err := t.mayChangeDir(c, s.dir); err != nil {
+		return err
 	}
 	if err := t.mutable(s.dir); err != nil {
 		return err
