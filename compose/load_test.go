@@ -33,7 +33,7 @@ func TestLoadGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := compose.Source{Dir: filepath.Join(t.TempDir(), "web"), Variables: map[string]string{}, Lock: compose.Lock{
-				"busybox:1.36": {ID: id}, "registry.example.org/app:2": {Digest: id}, "nginx": {Digest: id}}}
+				"busybox:1.36": {ID: id}, "images.example.test/app:2": {Digest: id}, "nginx": {Digest: id}}}
 			golden := -1
 			for i, f := range a.Files {
 				switch f.Name {
