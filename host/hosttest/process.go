@@ -85,6 +85,7 @@ type Process struct {
 	unit            string // the systemd unit it belongs to
 	parent          *Process
 	onExit          func(waitStatus)
+	stub            bool // a daemon without a program; set before anybody else sees it
 
 	outBuf   []byte
 	writeErr error

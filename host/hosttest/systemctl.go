@@ -229,7 +229,10 @@ func cmdSystemctl(p *Process) int {
 		for _, a := range args {
 			n := unitNameOf(a)
 			for _, q := range p.m.processes() {
-				if q.unit == n {
+				q.mu.Lock()
+				own := q.unit == n
+				q.mu.Unlock()
+				if own {
 					q.signal(sig)
 				}
 			}

@@ -942,6 +942,7 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *Pro
 	p.exe = exe
 	p.mu.Unlock()
 	if stub && m.isStub(p, file, args) {
+		p.stub = true
 		return p, nil
 	}
 	tag := path.Base(args[0])
@@ -1033,7 +1034,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 			status, _ := strconv.Atoi(strings.SplitN(err.Error(), "/", 2)[0])
 			return fail("exit-code", 1, status)
 		}
-		if p.fds[1] == nil { // a daemon of the base: it does nothing, well
+		if p.stub { // a daemon of the base: it does nothing, well
 			p.finish(waitStatus{})
 			return nil
 		}
@@ -1087,7 +1088,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 		u.execExit, u.execCode, u.execStatus = time.Time{}, 0, 0
 		ready := make(chan struct{})
 		u.ready = ready
-		stub := p.fds[1] == nil
+		stub := p.stub
 		p.mu.Lock()
 		p.onExit = func(st waitStatus) { s.exited(u, p, st) }
 		gone := p.dead.Load()
@@ -1333,7 +1334,7 @@ func (s *systemd) stopLocked(u *unit) error {
 					continue
 				}
 				if p, err := s.spawn(u, args, env, true); err == nil {
-					if p.fds[1] == nil {
+					if p.stub {
 						p.finish(waitStatus{})
 						continue
 					}
@@ -1390,14 +1391,14 @@ func (s *systemd) reloadLocked(u *unit) error {
 	}
 	for _, l := range lines {
 		args, ignore := s.command(u, l, env)
-		if len(args) == 0 || path.Base(args[0]) == "kill" && u.proc != nil && u.proc.fds[1] == nil {
+		if len(args) == 0 || path.Base(args[0]) == "kill" && u.proc != nil && u.proc.stub {
 			continue // a daemon without a program takes any HUP well
 		}
 		p, err := s.spawn(u, args, env, true)
 		if err != nil {
 			return errors.New("exit-code")
 		}
-		if p.fds[1] == nil {
+		if p.stub {
 			p.finish(waitStatus{})
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/benhoyt/goawk/interp"
@@ -1320,6 +1321,10 @@ func cmdAwk(p *Process) int {
 	}
 	code, err := interp.ExecProgram(prog, cfg)
 	p.check()
+	if errors.Is(err, syscall.EPIPE) {
+		p.die(sigPIPE)
+		p.check()
+	}
 	if err != nil {
 		p.errorf("%v", err)
 		return 2
