@@ -102,6 +102,7 @@ type Process struct {
 	children []*Process
 	ctx      context.Context
 	cancel   context.CancelFunc
+	begun    atomic.Bool // it runs, or has run
 }
 
 // chdir changes the working directory to an absolute path without links.
@@ -179,12 +180,23 @@ func (p *Process) fork(f program) *Process {
 }
 
 func (p *Process) goRun(f program) {
+	p.begun.Store(true)
 	p.m.running.Go(func() { p.run(f) })
 }
 
 func (p *Process) run(f program) {
+	p.begun.Store(true)
 	code := 0
 	defer func() {
+		// children that were made and never run, because this process was killed meanwhile, hold its files
+		p.mu.Lock()
+		kids := slices.Clone(p.children)
+		p.mu.Unlock()
+		for _, k := range kids {
+			if !k.begun.Load() {
+				k.finish(waitStatus{signal: sigKILL})
+			}
+		}
 		if r := recover(); r != nil {
 			e, ok := r.(procExit)
 			if !ok {

@@ -24,7 +24,7 @@ func TestDecodeEncode(t *testing.T) {
 	if err := Decode(row[1:], &got); err == nil {
 		t.Error("a row that is too short was read")
 	}
-	if err := Decode([][]byte{[]byte("x"), []byte("y"), nil, nil}, &Session{}); err != nil {
+	if err := Decode([][]byte{[]byte("x"), []byte("y"), nil, []byte("4")}, &Session{}); err != nil {
 		t.Error(err)
 	}
 	if err := Decode([][]byte{nil, nil, nil, []byte("many")}, &Session{}); err == nil {
