@@ -64,7 +64,7 @@ type part struct {
 	mountAt  string
 }
 
-const pageSize = 64 << 10
+const pageSize = 4 << 10 // little: most machines write a superblock or two
 
 func (m *Machine) makeDisks() []*disk {
 	w := theWorld()
