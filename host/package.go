@@ -22,16 +22,8 @@ type Package struct {
 	Absent  bool   `yaml:"absent"`        // the package must not be installed; its configuration files stay
 }
 
-const batchInstall, batchRemove = "install", "remove"
-
 // aptGet is apt-get as a program calls it (apt-get(8)).
 const aptGet = "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "
-
-// batchCommands are the commands of the batches; the items follow.
-var batchCommands = map[string]string{
-	batchInstall: "repair && " + aptGet + "install --no-install-recommends --allow-downgrades --allow-change-held-packages --",
-	batchRemove:  aptGet + "remove --",
-}
 
 // ID returns "package:NAME".
 func (p Package) ID() string { return "package:" + p.Name }

@@ -43,7 +43,7 @@ type change struct {
 const applyPreamble = `LC_ALL=C; export LC_ALL; DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; umask 077; cd /
 bad=' '
 f() { printf '\n%%s %%s\n' %[1]s "$*"; }
-recv() { rm -f -- "$2"; head -c "$1" | { cat >"$2" || { cat >/dev/null; false; }; }; }
+recv() { if [ -e "$2" ] || [ -L "$2" ]; then rm -f -- "$2"; fi; head -c "$1" | { cat >"$2" || { cat >/dev/null; false; }; }; }
 put() {
   if h=$(sha256sum <"$1") && { [ "$h" = "$5  -" ] || { echo 'the content did not arrive whole' >&2; false; }; } &&
     chown -- "$4" "$1" && chmod -- "$3" "$1" && { [ -z "$6" ] || sh -c "$6" lab "$1"; } && sync -- "$1" && mv -fT -- "$1" "$2" && sync -- "${2%%/*}/"
@@ -66,6 +66,17 @@ skip() {
 }
 ended() { f E "$1" "$2"; [ "$2" = 0 ] || bad="$bad$1 "; }
 `
+
+// The batches: changes that one command makes together faster than one by one. systemctl enable, for one, lets systemd read all its files
+// again each time.
+const batchInstall, batchRemove, batchEnable = "install", "remove", "enable"
+
+// batchCommands are the commands of the batches; the items follow.
+var batchCommands = map[string]string{
+	batchInstall: "repair && " + aptGet + "install --no-install-recommends --allow-downgrades --allow-change-held-packages --",
+	batchRemove:  aptGet + "remove --",
+	batchEnable:  "systemctl enable --",
+}
 
 // applyScript returns the script that makes the changes in order and tells of each by frames: "S i" when it begins, followed by what it
 // prints, then "E i status"; or "K i d" when it is skipped because change d was not done; and "D" at the end.

@@ -66,7 +66,7 @@ type Op struct {
 	// resource's Plan is called again then, and Script of this Op is not run.
 	Late bool
 
-	batch string // ops of the same batch are made by one command; see package.go
+	batch string // ops of the same batch are made by one command; see batchCommands
 	item  string // what this op adds to the command
 }
 

@@ -119,7 +119,7 @@ func (u Unit) Plan(o *Observation) ([]Op, error) {
 		enabled := st.File == "enabled" || *u.Enabled && slices.Contains([]string{"static", "indirect", "generated", "alias", "transient", "linked"}, st.File)
 		switch {
 		case *u.Enabled && !enabled:
-			ops = append(ops, Op{Name: "enable", Action: lab.Update, Cause: "is " + orAbsent(st.File), Script: "systemctl enable -- " + name})
+			ops = append(ops, Op{Name: "enable", Action: lab.Update, Cause: "is " + orAbsent(st.File), batch: batchEnable, item: u.Name, Script: batchCommands[batchEnable] + " " + name})
 		case !*u.Enabled && (st.File == "enabled" || st.File == "enabled-runtime"):
 			ops = append(ops, Op{Name: "disable", Action: lab.Update, Cause: "is " + st.File, Script: "systemctl disable -- " + name})
 		}
