@@ -278,24 +278,34 @@ func (k AuthorizedKey) provides() []string { return []string{"keys:" + k.User} }
 
 func (k AuthorizedKey) probe() string { return "authorizedkeys:" + k.User }
 
+// exitKeysAhead is the exit status of the probe when the account is not there and its home to be may hold keys already: from the skeleton of
+// new homes (useradd(8)), or left there by an account of that name.
+const exitKeysAhead = 3
+
 // Observe implements [Resource].
 func (k AuthorizedKey) Observe(q *Questions) {
 	q.User(k.User)
-	q.Probe(k.probe(), fmt.Sprintf("h=$(getent passwd -- %s | cut -d: -f6)\n[ -n \"$h\" ] && [ -f \"$h/.ssh/authorized_keys\" ] && head -c %d -- \"$h/.ssh/authorized_keys\"\n:", Quote(k.User), maxContent))
+	q.Probe(k.probe(), fmt.Sprintf(`h=$(getent passwd -- %[1]s | cut -d: -f6)
+if [ -n "$h" ]; then
+  if [ -f "$h/.ssh/authorized_keys" ]; then head -c %[2]d -- "$h/.ssh/authorized_keys"; fi
+elif [ -e /etc/skel/.ssh ] || [ -e /home/%[1]s ]; then exit %[3]d; fi`, Quote(k.User), maxContent, exitKeysAhead))
 }
 
 // Plan implements [Resource].
 func (k AuthorizedKey) Plan(o *Observation) ([]Op, error) {
 	u, ok := o.User(k.User)
+	path := strings.TrimSuffix(u.Home, "/") + "/.ssh/authorized_keys"
 	switch {
 	case !ok && k.Absent:
 		return nil, nil
 	case !ok && !o.late && o.pending["user:"+k.User]:
-		return []Op{{Action: lab.Create, Cause: "not found; the account is not there yet", Diff: "+" + k.Key + "\n", Late: true}}, nil
+		if o.Probe(k.probe()).Exit == exitKeysAhead {
+			return []Op{{Action: lab.Create, Cause: "not found; the account is not there yet", Diff: "+" + k.Key + "\n", Late: true}}, nil
+		}
+		path = "~" + k.User + "/.ssh/authorized_keys"
 	case !ok:
 		return nil, &lab.Error{Op: "authorize key", Hint: "make the account with a user resource", Err: fmt.Errorf("%w: the account %s", lab.ErrNotFound, k.User)}
 	}
-	path := strings.TrimSuffix(u.Home, "/") + "/.ssh/authorized_keys"
 	old := o.Probe(k.probe()).Output
 	if o.projected[path] {
 		old, _ = o.Content(path)
@@ -328,7 +338,7 @@ func (k AuthorizedKey) Plan(o *Observation) ([]Op, error) {
 	p := &Payload{Temp: tempFor("/run/" + k.ID()), Size: int64(len(content)), Content: content}
 	op.Payload = p
 	// The folder is the account's own: root writing there could be led elsewhere by a link, so the account writes itself.
-	op.Script = fmt.Sprintf("r=0; runuser -u %s -- sh -c %s lab %s %s <%s || r=$?\nrm -f -- %[5]s; exit $r", Quote(k.User), Quote(authorizeScript), Quote(u.Home), before, Quote(p.Temp))
+	op.Script = fmt.Sprintf("h=$(getent passwd -- %[1]s | cut -d: -f6)\nr=0; runuser -u %[1]s -- sh -c %[2]s lab \"$h\" %[3]s <%[4]s || r=$?\nrm -f -- %[4]s; exit $r", Quote(k.User), Quote(authorizeScript), before, Quote(p.Temp))
 	o.project(path, content, Stat{Type: RegularFile, Mode: 0o600})
 	return []Op{op}, nil
 }

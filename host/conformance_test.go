@@ -49,7 +49,7 @@ func TestConformanceSSHD(t *testing.T) {
 
 // TestConformanceMachine runs on real Debian machines with systemd.
 func TestConformanceMachine(t *testing.T) {
-	machines := real.Machines(t, 8)
+	machines := real.Machines(t, 9)
 	next := 0
 	hosttest.Conformance(t, func(t *testing.T) hosttest.Subject {
 		m := machines[next]

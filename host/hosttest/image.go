@@ -212,6 +212,9 @@ func rootImage(arch string, bins map[string]string) *image {
 	b.file("/var/lib/dpkg/statoverride", 0o644, "")
 	b.file("/var/log/dpkg.log", 0o644, "")
 	b.file("/var/log/apt/history.log", 0o644, "")
+	b.file("/etc/skel/.bash_logout", 0o644, "# ~/.bash_logout: executed by bash(1) when login shell exits.\n")
+	b.file("/etc/skel/.bashrc", 0o644, "# ~/.bashrc: executed by bash(1) for non-login shells.\n")
+	b.file("/etc/skel/.profile", 0o644, "# ~/.profile: executed by the command interpreter for login shells.\n")
 	b.file("/root/.bashrc", 0o644, "")
 	b.file("/root/.profile", 0o644, "mesg n 2> /dev/null || true\n")
 	for _, z := range []string{"Etc/UTC", "Etc/GMT", "Europe/Paris", "Europe/London", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Australia/Sydney"} {

@@ -422,11 +422,17 @@ func cmdUseradd(p *Process) int {
 			return 12
 		}
 		p.chmod(u.home, 0o755)
-		for _, n := range []string{".bashrc", ".profile", ".bash_logout"} {
-			p.writeFile(u.home+"/"+n, []byte("# "+n+"\n"), 0o644)
-			p.chown(u.home+"/"+n, int64(u.uid), int64(u.gid), true)
+		skel := "/etc/skel"
+		if o.has("k") {
+			skel = o.get("k")
 		}
-		p.chown(u.home, int64(u.uid), int64(u.gid), true)
+		if names, err := p.readDir(skel); err == nil {
+			archive := &options{set: map[string][]string{"a": {""}}}
+			for _, n := range names {
+				p.copyTree(archive, join(skel, n), join(u.home, n), false)
+			}
+		}
+		p.recurse(u.home, true, func(name string, _ Stat) error { return p.chown(name, int64(u.uid), int64(u.gid), false) })
 	}
 	return 0
 }
