@@ -44,10 +44,10 @@ type copier struct {
 	read    atomic.Bool
 	written atomic.Int64
 
-	waiting *chunk     // the collector's, when it stopped
-	from    int64      // how far an interrupted run had copied
-	mu      sync.Mutex // guards hash, copied, hashed
-	copied  int64
+	waiting *chunk // the collector's, when it stopped
+	from    int64  // how far an interrupted run had copied
+	copied  atomic.Int64
+	mu      sync.Mutex // guards hash, hashed; long held: the collector does not take it
 	hashed  int64
 }
 
@@ -62,7 +62,8 @@ type chunk struct {
 }
 
 func newCopier(im *Image, t *target, o Output, j journal) *copier {
-	cp := &copier{im: im, t: t, o: o, hash: sha256.New(), free: make(chan []byte, buffers), from: j.Copied, copied: j.Copied}
+	cp := &copier{im: im, t: t, o: o, hash: sha256.New(), free: make(chan []byte, buffers), from: j.Copied}
+	cp.copied.Store(j.Copied)
 	for range buffers {
 		cp.free <- nil // allocated when first used
 	}
@@ -304,7 +305,7 @@ func (cp *copier) cannot(way *atomic.Bool, m Method, path string, err error) err
 
 // collect waits for the chunks in their order and passes them on to be hashed.
 func (cp *copier) collect(ctx context.Context, order <-chan *chunk, hashing chan<- *chunk) error {
-	kicked := cp.copied
+	kicked := cp.copied.Load()
 	for c := range order {
 		cp.waiting = c
 		select {
@@ -336,11 +337,8 @@ func (cp *copier) collect(ctx context.Context, order <-chan *chunk, hashing chan
 	return ctx.Err()
 }
 
-func (cp *copier) advance(to int64) {
-	cp.mu.Lock()
-	cp.copied = max(cp.copied, to)
-	cp.mu.Unlock()
-}
+// advance records that everything up to to is copied. The collector alone calls it, and drain when that has ended.
+func (cp *copier) advance(to int64) { cp.copied.Store(max(cp.copied.Load(), to)) }
 
 // hasher computes the SHA-256 of the image in order.
 func (cp *copier) hasher(ctx context.Context, hashing <-chan *chunk) error {
@@ -350,7 +348,7 @@ func (cp *copier) hasher(ctx context.Context, hashing <-chan *chunk) error {
 	zeros := make([]byte, chunkSize)
 	again := make([]byte, chunkSize)
 	// What an interrupted run has copied but not hashed.
-	if err := cp.rehash(ctx, cp.from, again); err != nil {
+	if err := cp.rehash(ctx, cp.from, zeros, again); err != nil {
 		return err
 	}
 	for c := range hashing {
@@ -362,7 +360,7 @@ func (cp *copier) hasher(ctx context.Context, hashing <-chan *chunk) error {
 			cp.free <- c.buf[:chunkSize]
 			continue
 		}
-		if err := cp.rehash(ctx, c.end, again); err != nil {
+		if err := cp.rehash(ctx, c.end, zeros, again); err != nil {
 			return err
 		}
 	}
@@ -390,17 +388,32 @@ func (cp *copier) hashZeros(ctx context.Context, to int64, zeros []byte) error {
 	return nil
 }
 
-// rehash reads the output back up to to.
-func (cp *copier) rehash(ctx context.Context, to int64, buf []byte) error {
-	for cp.hashed < to {
-		if err := ctx.Err(); err != nil {
+// rehash hashes what was copied up to to: the data read back from the output, the holes without reading them, which would cost the page
+// cache as much as data.
+func (cp *copier) rehash(ctx context.Context, to int64, zeros, buf []byte) error {
+	segs := cp.im.segments
+	for i := cp.im.find(cp.hashed); cp.hashed < to; {
+		if i == len(segs) || segs[i].start >= to {
+			return cp.hashZeros(ctx, to, zeros)
+		}
+		if err := cp.hashZeros(ctx, segs[i].start, zeros); err != nil {
 			return err
 		}
-		p := buf[:min(int64(len(buf)), to-cp.hashed)]
-		if _, err := io.ReadFull(io.NewSectionReader(cp.t.file, cp.hashed, int64(len(p))), p); err != nil {
-			return fmt.Errorf("read back %s at %d: %w", cp.t.name, cp.hashed, err)
+		end := segs[i].end
+		for i++; i < len(segs) && segs[i].start == end; i++ {
+			end = segs[i].end
 		}
-		cp.digest(p)
+		end = min(end, to)
+		for cp.hashed < end {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			p := buf[:min(int64(len(buf)), end-cp.hashed)]
+			if _, err := io.ReadFull(io.NewSectionReader(cp.t.file, cp.hashed, int64(len(p))), p); err != nil {
+				return fmt.Errorf("read back %s at %d: %w", cp.t.name, cp.hashed, err)
+			}
+			cp.digest(p)
+		}
 	}
 	return nil
 }
@@ -426,9 +439,9 @@ func (cp *copier) checkpoint() {
 	}
 	j := journal{Version: journalVersion, Work: cp.t.work, Output: cp.t.id}
 	cp.mu.Lock()
-	j.Copied = cp.copied
+	j.Copied = cp.copied.Load()
 	if !cp.o.NoHash {
-		j.Hashed = min(cp.hashed, cp.copied)
+		j.Hashed = min(cp.hashed, j.Copied)
 		if state, err := cp.hash.(encoding.BinaryMarshaler).MarshalBinary(); err == nil && j.Hashed == cp.hashed {
 			j.Hash = state
 		} else {
@@ -451,7 +464,7 @@ func (cp *copier) reports(stop <-chan struct{}) {
 	defer tick.Stop()
 	tell := func() {
 		cp.mu.Lock()
-		done, hashed := cp.copied, cp.hashed
+		done, hashed := cp.copied.Load(), cp.hashed
 		cp.mu.Unlock()
 		text := "copy"
 		if !cp.o.NoHash {
