@@ -13,11 +13,14 @@
 //
 // # The shell
 //
-// /bin/sh behaves as dash 0.5.12. The language is parsed by mvdan.cc/sh and evaluated here. What differs from dash:
-// /bin/bash is the same shell (bash's own syntax is an error), with bash's wording for a missing command; a script is parsed before it
-// runs (a syntax error still lets the lines before it run); syntax errors are worded otherwise; alias, fg, bg and the line
-// editor are missing; signals other than TERM, INT, HUP, KILL, USR1, USR2, PIPE, QUIT and ALRM are not delivered usefully
-// (STOP and CONT do nothing); $(( )) knows what POSIX knows.
+// /bin/sh behaves as dash 0.5.12: redirections of descriptors 0 to 9, $$ and $!, traps, set -e, and the messages, which
+// the tests compare with the real shell's. The language is parsed by mvdan.cc/sh and evaluated here. What differs:
+// /bin/bash is the same shell (bash's own syntax is an error), with bash's wording for a missing command; a script is parsed
+// before it runs (a syntax error still lets the lines before it run); syntax and arithmetic errors are worded otherwise;
+// alias, fg, bg and terminals are missing; STOP and CONT do nothing.
+//
+// Each command is a process with an id, a group and a session, on a goroutine of its own; ps, kill, pgrep and /proc see it.
+// As on a real machine, flock between setsid and sh is the leader of the session, and $$ of the sh is its child's.
 //
 // # What it never does
 //

@@ -30,7 +30,7 @@ func theWorld() *world {
 		w := &world{programs: map[string]program{}, root: map[string]*image{}}
 		bins := map[string]string{}
 		for _, family := range []map[string]tool{
-			shellTools(), coreTools(), textTools(), sumTools(), findTools(), accountTools(), processTools(), dpkgTools(),
+			shellTools(), coreTools(), usageTools(), textTools(), sumTools(), findTools(), accountTools(), processTools(), dpkgTools(),
 			aptTools(), systemdTools(), systemTools(), blockTools(), archiveTools(), netTools(),
 		} {
 			for name, t := range family {

@@ -467,9 +467,6 @@ func optionLetter(name string) byte {
 
 // get gives a variable's value.
 func (sh *shell) get(name string) (string, bool) {
-	if name == "LINENO" {
-		return strconv.Itoa(sh.line), true
-	}
 	v := sh.vars[name]
 	if v == nil || !v.set {
 		return "", false

@@ -497,19 +497,24 @@ func TestFaultsOfTheConnection(t *testing.T) {
 func TestTurns(t *testing.T) {
 	m := New(t, Config{})
 	c := dial(t, m)
-	run(t, c, "true", "")
-	before := m.Counters()
-	run(t, c, "true", "")
-	one := m.Counters().Turns - before.Turns
-	before = m.Counters()
-	run(t, c, "seq 100000", "")
-	if many := m.Counters().Turns - before.Turns; many > one+3 {
-		t.Errorf("an exec takes %d turns, with much output %d", one, many)
+	turns := func(script string) int64 {
+		before := m.Counters().Turns
+		run(t, c, script, "")
+		return m.Counters().Turns - before
+	}
+	// A turn is not seen when the client was faster than this machine's next look at the connection.
+	const tries = 20
+	one := int64(0)
+	for range tries {
+		one = max(one, turns("true"))
 	}
 	if one < 2 || one > 4 {
 		t.Errorf("an exec takes %d turns: opening the channel and the exec are two", one)
 	}
-	if n := m.Counters().Execs; n != 3 {
+	if many := turns("seq 100000"); many > one+3 {
+		t.Errorf("an exec takes %d turns, with much output %d", one, many)
+	}
+	if n := m.Counters().Execs; n != tries+1 {
 		t.Errorf("%d execs", n)
 	}
 }

@@ -1,0 +1,314 @@
+package hosttest
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// usageTools tell how full file systems and directories are.
+func usageTools() map[string]tool {
+	return map[string]tool{"df": {"", cmdDf}, "du": {"", cmdDu}}
+}
+
+// sizeStyle is how df and du write a number of bytes.
+type sizeStyle struct {
+	unit   int64
+	suffix string // behind each number
+	human  bool   // in the unit that fits, and unit does not count
+}
+
+// sizeStyle reads the options that df and du share, of which the last counts.
+func (p *Process) sizeStyle(o *options) (sizeStyle, bool) {
+	s := sizeStyle{unit: 1024}
+	for _, x := range o.order {
+		switch x.name {
+		case "h":
+			s = sizeStyle{human: true}
+		case "b":
+			s = sizeStyle{unit: 1}
+		case "k":
+			s = sizeStyle{unit: 1 << 10}
+		case "m":
+			s = sizeStyle{unit: 1 << 20}
+		case "B":
+			s = sizeStyle{}
+			text := x.value
+			if text != "" && !isDigits(text[:1]) {
+				s.suffix, text = text, "1"+text
+			}
+			if n, ok := byteCount(text); ok {
+				s.unit = n
+			}
+			if s.unit <= 0 {
+				p.errorf("invalid -B argument %s", quote(x.value))
+				return s, false
+			}
+		}
+	}
+	return s, true
+}
+
+func (s sizeStyle) format(n int64) string {
+	if s.human {
+		return humanUp(n)
+	}
+	return strconv.FormatInt(ceilDiv(n, s.unit), 10) + s.suffix
+}
+
+// blocks is the unit as df's heading names it.
+func (s sizeStyle) blocks(posix bool) string {
+	switch {
+	case s.human:
+		return "Size"
+	case posix:
+		return strconv.FormatInt(s.unit, 10) + "-blocks"
+	case s.suffix != "":
+		return "1" + s.suffix + "-blocks"
+	}
+	base, names := int64(1024), []string{"B", "K", "M", "G", "T"}
+	if s.unit%1024 != 0 {
+		base, names = 1000, []string{"B", "kB", "MB", "GB", "TB"}
+	}
+	n, i := s.unit, 0
+	for n%base == 0 && i < len(names)-1 {
+		n /= base
+		i++
+	}
+	return strconv.FormatInt(n, 10) + names[i] + "-blocks"
+}
+
+// humanUp is a size as coreutils' -h writes it: rounded up, with one decimal below ten.
+func humanUp(n int64) string {
+	if n < 1024 {
+		return strconv.FormatInt(n, 10)
+	}
+	unit, i := int64(1024), 0
+	for ceilDiv(n, unit) >= 1024 && i < len("KMGTP")-1 {
+		unit *= 1024
+		i++
+	}
+	// Tenths of n/unit, in two steps so that n*10 does not overflow.
+	tenths := n/unit*10 + ceilDiv(n%unit*10, unit)
+	if tenths < 100 {
+		return strconv.FormatInt(tenths/10, 10) + "." + strconv.FormatInt(tenths%10, 10) + "KMGTP"[i:i+1]
+	}
+	return strconv.FormatInt(ceilDiv(n, unit), 10) + "KMGTP"[i:i+1]
+}
+
+func ceilDiv(n, unit int64) int64 { return (n + unit - 1) / unit }
+
+// dfColumns are df's columns and their headings; inodes are not counted here.
+func dfColumns(o *options, s sizeStyle) (cols []string, heads map[string]string) {
+	cols = []string{"source", "size", "used", "avail", "pcent", "target"}
+	if o.has("T") {
+		cols = slices.Insert(cols, 1, "fstype")
+	}
+	heads = map[string]string{"source": "Filesystem", "fstype": "Type", "size": s.blocks(o.has("P")), "used": "Used", "avail": "Available", "pcent": "Use%", "target": "Mounted on", "file": "File"}
+	if o.has("P") && !s.human {
+		heads["pcent"] = "Capacity"
+	}
+	if s.human || o.has("output") {
+		heads["avail"] = "Avail"
+	}
+	if o.has("output") {
+		cols = strings.Split(o.get("output"), ",")
+	}
+	return cols, heads
+}
+
+func cmdDf(p *Process) int {
+	o, ok := p.getopt("aB:hklmPTt:x:v", "all>a block-size=>B human-readable>h local>l portability>P print-type>T type=>t exclude-type=>x output[= sync no-sync")
+	if !ok {
+		return p.usage(1)
+	}
+	style, ok := p.sizeStyle(o)
+	if !ok {
+		return 1
+	}
+	for _, c := range []string{"P", "T"} {
+		if o.has("output") && o.has(c) {
+			p.errorf("options -%s and --output are mutually exclusive", c)
+			return p.usage(1)
+		}
+	}
+	cols, heads := dfColumns(o, style)
+	var head []string
+	for _, c := range cols {
+		switch h, ok := heads[c]; {
+		case ok:
+			head = append(head, h)
+		case slices.Contains([]string{"", "itotal", "iused", "iavail", "ipcent"}, c):
+			p.errorf("hosttest: inodes are not counted by this machine: name the fields of --output, without them")
+			return 1
+		default:
+			p.errorf("option --output: field %s unknown", quote(c))
+			return p.usage(1)
+		}
+	}
+	type row struct {
+		mnt  *mount
+		file string
+	}
+	var shown []row
+	code := 0
+	if len(o.args) == 0 {
+		t := p.m.tree
+		t.mu.Lock()
+		for _, mt := range t.mounts {
+			if o.has("a") || !mt.vol.kernel && mt.vol.size > 0 {
+				shown = append(shown, row{mt, "-"})
+			}
+		}
+		t.mu.Unlock()
+	}
+	for _, a := range o.args {
+		st, err := p.stat(a)
+		if err != nil {
+			p.errorf("%s: %s", quoteMaybe(a), strerror(err))
+			code = 1
+			continue
+		}
+		shown = append(shown, row{st.at.mnt, a})
+	}
+	shown = slices.DeleteFunc(shown, func(r row) bool {
+		return o.has("t") && !slices.Contains(o.all("t"), r.mnt.vol.fstype) || slices.Contains(o.all("x"), r.mnt.vol.fstype)
+	})
+	if len(shown) == 0 {
+		if code == 0 {
+			p.errorf("no file systems processed")
+		}
+		return 1
+	}
+	rows := [][]string{head}
+	for _, r := range shown {
+		total, free := p.m.space(r.mnt.vol)
+		used, percent := total-free, "-"
+		if total > 0 {
+			percent = strconv.FormatInt(ceilDiv(used*100, total), 10) + "%"
+		}
+		values := map[string]string{"source": r.mnt.vol.source, "fstype": r.mnt.vol.fstype, "size": style.format(total), "used": style.format(used), "avail": style.format(free),
+			"pcent": percent, "target": r.mnt.target, "file": r.file}
+		var line []string
+		for _, c := range cols {
+			line = append(line, values[c])
+		}
+		rows = append(rows, line)
+	}
+	p.dfTable(cols, rows)
+	return code
+}
+
+// dfTable prints df's rows: names at the left, numbers at the right.
+func (p *Process) dfTable(cols []string, rows [][]string) {
+	width := make([]int, len(cols))
+	for j, c := range cols {
+		width[j] = map[string]int{"source": 14, "fstype": 4, "size": 5, "used": 5, "avail": 5, "pcent": 4}[c]
+		for _, r := range rows {
+			width[j] = max(width[j], len(r[j]))
+		}
+	}
+	for _, r := range rows {
+		for j, v := range r {
+			left := slices.Contains([]string{"source", "fstype", "target", "file"}, cols[j])
+			switch {
+			case j == len(r)-1 && left:
+				p.print(v)
+			case left:
+				p.printf("%-*s", width[j], v)
+			default:
+				p.printf("%*s", width[j], v)
+			}
+			if j < len(r)-1 {
+				p.print(" ")
+			}
+		}
+		p.print("\n")
+	}
+}
+
+func cmdDu(p *Process) int {
+	o, ok := p.getopt("0abB:cd:hklmPsx", "all>a apparent-size bytes>b total>c count-links>l human-readable>h summarize>s one-file-system>x max-depth=>d block-size=>B null>0 no-dereference>P")
+	if !ok {
+		return p.usage(1)
+	}
+	style, ok := p.sizeStyle(o)
+	if !ok {
+		return 1
+	}
+	depthLimit := 1 << 30
+	if o.has("d") {
+		n, ok := parseUint(o.get("d"))
+		if !ok {
+			p.errorf("invalid maximum depth %s", quote(o.get("d")))
+			return p.usage(1)
+		}
+		depthLimit = int(n)
+	}
+	if o.has("s") {
+		if o.has("a") {
+			p.errorf("cannot both summarize and show all entries")
+			return p.usage(1)
+		}
+		depthLimit = 0
+	}
+	end := "\n"
+	if o.has("0") {
+		end = "\x00"
+	}
+	show := func(n int64, name string) { p.print(style.format(n), "\t", name, end) }
+	code := 0
+	seen := map[inodeKey]bool{}
+	var walk func(name string, depth int, dev uint32) int64
+	walk = func(name string, depth int, dev uint32) int64 {
+		st, err := p.lstat(name)
+		if err != nil {
+			p.errorf("cannot access %s: %s", quote(name), strerror(err))
+			code = 1
+			return 0
+		}
+		if seen[st.at.key()] && (st.IsDir() || !o.has("l")) || o.has("x") && depth > 0 && st.Dev != dev {
+			return 0
+		}
+		seen[st.at.key()] = true
+		n := st.Size
+		switch {
+		case o.has("apparent-size", "b"):
+		case st.IsSymlink():
+			n = 0 // it fits into the inode
+		default:
+			n = ceilDiv(n, 4096) * 4096
+		}
+		if st.IsDir() {
+			kids, err := p.readDir(name)
+			if err != nil {
+				p.errorf("cannot read directory %s: %s", quote(name), strerror(err))
+				code = 1
+			}
+			for _, k := range kids {
+				n += walk(join(name, k), depth+1, st.Dev)
+			}
+		}
+		if depth == 0 || (st.IsDir() || o.has("a")) && depth <= depthLimit {
+			show(n, name)
+		}
+		return n
+	}
+	names := o.args
+	if len(names) == 0 {
+		names = []string{"."}
+	}
+	var total int64
+	for _, a := range names {
+		if a == "" {
+			p.errorf("invalid zero-length file name")
+			code = 1
+			continue
+		}
+		total += walk(a, 0, 0)
+	}
+	if o.has("c") {
+		show(total, "total")
+	}
+	return code
+}
