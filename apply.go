@@ -274,12 +274,15 @@ func (r *Recorder) Done(id string, err error) {
 // Skip records that the change is not made, and why: something it depends on failed.
 func (r *Recorder) Skip(id, reason string) { r.end(id, StatusSkipped, reason, nil) }
 
+// Undo records that the change, which was made, was taken back, and why.
+func (r *Recorder) Undo(id, reason string) { r.end(id, StatusUndone, reason, nil) }
+
 func (r *Recorder) end(id string, status Status, reason string, err error) {
 	r.e.mu.Lock()
 	res := r.result(id)
 	if res.Status != "" && (res.Status != StatusDone || status == StatusDone) {
 		r.e.mu.Unlock()
-		return // the first word stands, except that a check may take back a success
+		return // the first word stands, except that a success may be taken back
 	}
 	res.Status, res.Reason, res.Err = status, reason, err
 	if at, ok := r.e.begun[id]; ok {

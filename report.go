@@ -19,6 +19,7 @@ const (
 	StatusSkipped Status = "skipped" // something it depends on failed
 	StatusNotRun  Status = "not run" // it was not begun: the run was stopped before
 	StatusUnknown Status = "unknown" // it was begun, and no answer came: the next plan finds out
+	StatusUndone  Status = "undone"  // it was made, and taken back: something after it failed, and was rolled back
 )
 
 // Result is what became of one change.
@@ -27,7 +28,7 @@ type Result struct {
 	Action Action
 	Status Status
 	Err    error         // why it failed, or why its end is not known
-	Reason string        // why it was skipped or not run
+	Reason string        // why it was skipped, not run or undone
 	Took   time.Duration // from its start to its end; 0 when it was not begun
 }
 
@@ -79,7 +80,7 @@ func (r *Report) Summary() string {
 		return "nothing to do"
 	}
 	var parts []string
-	for _, s := range []Status{StatusDone, StatusFailed, StatusUnknown, StatusSkipped, StatusNotRun} {
+	for _, s := range []Status{StatusDone, StatusFailed, StatusUndone, StatusUnknown, StatusSkipped, StatusNotRun} {
 		if n := r.Count(s); n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, s))
 		}

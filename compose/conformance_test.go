@@ -340,9 +340,24 @@ services:
 		if s.fake != nil {
 			s.fake.Fail("db", func(c *composetest.Container) bool { b, _ := c.File("/etc/shop/a.conf"); return string(b) == "bad\n" })
 		}
-		_, err := s.plan(t, stack).Apply(t.Context(), nil)
+		r, err := s.plan(t, stack).Apply(t.Context(), nil)
 		if err == nil || !strings.Contains(err.Error(), "service db is unhealthy") || !strings.Contains(err.Error(), "rolled back: the former stack runs") || strings.Contains(err.Error(), secret) {
 			t.Errorf("got %v", err)
+		}
+		for _, res := range r.Results {
+			want := lab.StatusUndone // the files, and the services that were made anew before
+			switch {
+			case strings.HasSuffix(res.ID, "/service:db"):
+				want = lab.StatusFailed
+			case res.Status == lab.StatusSkipped:
+				continue
+			}
+			if res.Status != want {
+				t.Errorf("%s is %s, want %s", res.ID, res.Status, want)
+			}
+		}
+		if n := r.Count(lab.StatusUndone); n < 2 {
+			t.Errorf("%d changes were undone, the files at least are:\n%s", n, r)
 		}
 		if p := s.plan(t, old); !p.Empty() {
 			t.Errorf("the former stack is not there:\n%s", p)

@@ -161,7 +161,10 @@ type builder struct {
 	made          map[string]bool // networks and volumes that a service before brought
 }
 
-func (b *builder) add(op host.Op) { b.ops = append(b.ops, op) }
+func (b *builder) add(op host.Op) {
+	b.ops = append(b.ops, op)
+	b.script.ops = append(b.script.ops, b.p.ID()+"/"+op.Name)
+}
 
 func (b *builder) images() {
 	seen := map[string]bool{}
@@ -170,7 +173,7 @@ func (b *builder) images() {
 			continue
 		}
 		seen[s.image] = true
-		b.add(host.Op{Name: "image:" + s.image, Action: lab.Create, Cause: "not on the machine", Script: b.script.pull(s.image)})
+		b.ops = append(b.ops, host.Op{Name: "image:" + s.image, Action: lab.Create, Cause: "not on the machine", Script: b.script.pull(s.image)})
 	}
 }
 

@@ -9,9 +9,20 @@ import (
 )
 
 // scripts writes what changes a stack.
-type scripts struct{ s Stack }
+type scripts struct {
+	s     Stack
+	files []string // IDs of the resources that are the stack's files
+	ops   []string // those that are planned before, as [host.Undone] names them
+}
 
-func (s Stack) scripts() scripts { return scripts{s} }
+func (s Stack) scripts() scripts {
+	c := scripts{s: s}
+	for _, f := range s.Files {
+		c.files = append(c.files, f.resource(s.Dir, host.Order{}).ID())
+	}
+	c.files = append(c.files, host.File{Path: c.file(composeFile)}.ID())
+	return c
+}
 
 // logLines is how many lines of its log a service that is not healthy shows.
 const logLines = 20
@@ -49,7 +60,7 @@ func (c scripts) pull(image string) string {
 //   - ids SERVICE, the service's containers;
 //   - healthy SERVICE SECONDS ENDS, which waits until all containers of the service are healthy, or run twice in a row when they have no
 //     health check, or have ended well when ENDS is 1; otherwise it shows the last lines of their logs and says what is wrong;
-//   - back, which puts the former stack in the place of this one, unless the data may not fit it any more.
+//   - back, which puts the former stack in the place of this one, unless the data may not fit it any more, and says what that takes back.
 const waitPreamble = `ids() { docker ps -aq --no-trunc --filter label=com.docker.compose.project=%[1]s --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False; }
 healthy() {
   t=$(($(date +%%s) + $2)) before= first=
@@ -94,7 +105,9 @@ back() {
   (cd "$p" && find . -type f) | while IFS= read -r f; do
     cp -p -- "$p/$f" %[5]s/"$f.lab-back" && mv -f -- %[5]s/"$f.lab-back" %[5]s/"$f"
   done
+  %[7]s
   if ! %[6]s up -d --no-build --pull never --remove-orphans; then echo 'the former stack could not be started either'; return; fi
+  %[8]s
   for i in $(%[6]s config --services); do
     healthy "$i" "$1" 1 || { echo 'rolled back, and the former stack is not healthy either'; return; }
   done
@@ -109,7 +122,8 @@ func (c scripts) wait(s service) string {
 		ends = 1
 	}
 	previous := c.file(previousDir)
-	pre := fmt.Sprintf(waitPreamble, c.s.Name, logLines, host.Quote(previous), host.Quote(c.file(composeFile)), host.Quote(c.s.Dir), c.compose())
+	pre := fmt.Sprintf(waitPreamble, c.s.Name, logLines, host.Quote(previous), host.Quote(c.file(composeFile)), host.Quote(c.s.Dir), c.compose(),
+		host.Undone(c.files...), host.Undone(c.ops...))
 	return head + pre + fmt.Sprintf("healthy %s %d %d || { back %d; exit 1; }", host.Quote(s.name), seconds, ends, seconds)
 }
 

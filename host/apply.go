@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -24,11 +25,19 @@ type applyParser struct {
 
 	begun   map[int]bool
 	done    []string // IDs
+	undone  []undone
 	ended   bool
 	last    []byte // of the output of the change that runs
 	line    []byte
 	running int // the last that began; -1 when none runs
 	problem error
+}
+
+// undone is what a change took back, see [Undone].
+type undone struct{ name, by string }
+
+func (u undone) means(c change) bool {
+	return c.resource.ID() == u.name || c.op.Name != "" && c.resource.ID()+"/"+c.op.Name == u.name
 }
 
 func (p *applyParser) index(s string) int {
@@ -64,6 +73,14 @@ func (p *applyParser) header(h string) {
 			if p.running == n {
 				p.running = -1
 			}
+		}
+	case len(f) > 1 && f[0] == "U" && p.running >= 0:
+		for _, word := range f[1:] {
+			name, err := hex.DecodeString(word)
+			if err != nil {
+				p.problem = fmt.Errorf("a frame names %q, which is not hexadecimal", word)
+			}
+			p.undone = append(p.undone, undone{name: string(name), by: p.changes[p.running].id})
 		}
 	case len(f) == 3 && f[0] == "K":
 		n, d := p.index(f[1]), p.index(f[2])
@@ -158,10 +175,10 @@ func (p *payloads) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// applyChanges makes the changes by one exec. It returns the IDs of those that were done.
-func (m *Machine) applyChanges(ctx context.Context, changes []change, masker *lab.Masker, r *lab.Recorder) ([]string, error) {
+// applyChanges makes the changes by one exec. It returns the IDs of those that were done, and what was undone.
+func (m *Machine) applyChanges(ctx context.Context, changes []change, masker *lab.Masker, r *lab.Recorder) ([]string, []undone, error) {
 	if len(changes) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	p := &applyParser{target: m.name(), changes: changes, r: r, masker: masker, begun: map[int]bool{}, running: -1}
 	nonce := newNonce()
@@ -176,18 +193,18 @@ func (m *Machine) applyChanges(ctx context.Context, changes []change, masker *la
 	res, err := m.run(ctx, Command{Script: applyScript(nonce, changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true})
 	_ = frames.Close() // it only passes on what is left
 	p.flushLine()
-	fail := func(err error) ([]string, error) {
-		return p.done, &lab.Error{Op: "apply plan", Target: m.name(), Hint: "run it again: it goes on from here", Err: err}
+	fail := func(err error) ([]string, []undone, error) {
+		return p.done, p.undone, &lab.Error{Op: "apply plan", Target: m.name(), Hint: "run it again: it goes on from here", Err: err}
 	}
 	switch {
 	case err != nil:
-		return p.done, err
+		return p.done, p.undone, err
 	case p.problem != nil:
 		return fail(p.problem)
 	case !p.ended || res.Exit != 0:
 		return fail(fmt.Errorf("%w: the script ended early, exit status %d: %s", lab.ErrDrift, res.Exit, masker.Mask(stderr.String())))
 	}
-	return p.done, nil
+	return p.done, p.undone, nil
 }
 
 // tail keeps the last bytes that were written to it.

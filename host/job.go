@@ -220,9 +220,17 @@ func (j *job) split() (first []change, late, reboots []int) {
 
 // apply makes changes by one exec and records which of them were done.
 func (j *job) apply(ctx context.Context, changes []change, r *lab.Recorder, t *tally) error {
-	done, err := j.m.applyChanges(ctx, changes, j.masker, r)
+	done, taken, err := j.m.applyChanges(ctx, changes, j.masker, r)
 	for _, id := range done {
 		t.done[id] = true
+	}
+	for _, u := range taken {
+		for _, c := range j.changes {
+			if t.done[c.id] && u.means(c) {
+				delete(t.done, c.id)
+				r.Undo(c.id, "taken back by "+u.by)
+			}
+		}
 	}
 	return err
 }

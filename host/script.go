@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -39,6 +40,7 @@ type change struct {
 //   - put TEMP PATH MODE OWNER:GROUP SHA256 [VALIDATION] moves a file into place. Nobody sees it half written: it is complete, owned and on
 //     disk before the rename, and the rename is on disk before the change counts as done.
 //   - same FILE SHA256 fails when the file is not the one that was planned for.
+//   - undone NAME... tells what was taken back, see [Undone].
 //   - repair lets dpkg finish what was cut off: apt-get installs nothing before that, whichever package it was.
 const applyPreamble = `LC_ALL=C; export LC_ALL; DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; umask 077; cd /
 bad=' '
@@ -60,6 +62,7 @@ repair() {
     return
   done
 }
+undone() { f U "$@"; }
 skip() {
   for d in $2; do case $bad in *" $d "*) f K "$1" "$d"; bad="$bad$1 "; return 0;; esac; done
   return 1
@@ -122,6 +125,20 @@ func applyScript(nonce string, changes []change) string {
 	}
 	p("f D")
 	return b.String()
+}
+
+// Undone returns the command by which the script of an [Op] tells that it took back what the plan had made before it, as a rollback does: all
+// changes of resources with these IDs, or single ones, as the ID of the resource, a slash and the Op's Name. Those of them that were made are
+// then reported as undone, and those that were not stay what they are.
+func Undone(names ...string) string {
+	if len(names) == 0 {
+		return ":"
+	}
+	words := []string{"undone"}
+	for _, n := range names {
+		words = append(words, hex.EncodeToString([]byte(n))) // a name may hold anything, a frame's header only words
+	}
+	return strings.Join(words, " ")
 }
 
 // batchFrom returns the changes from i on that can be made by one command with it: the same batch, and nothing between them that one of

@@ -1,0 +1,56 @@
+package host_test
+
+import (
+	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+)
+
+// rollback is a resource whose change takes back what came before it.
+type rollback struct {
+	host.Order
+	names []string
+}
+
+func (rollback) ID() string { return "rollback:r" }
+
+func (rollback) Check() lab.Problems { return nil }
+
+func (rollback) Observe(*host.Questions) {}
+
+func (r rollback) Plan(*host.Observation) ([]host.Op, error) {
+	return []host.Op{{Action: lab.Run, Cause: "always", Script: "rm -f /srv/a /srv/'odd name'\n" + host.Undone(r.names...) + "\necho gone wrong; exit 1"}}, nil
+}
+
+// TestUndone: what a rollback took back is reported as undone, neither as made nor as made and lost.
+func TestUndone(t *testing.T) {
+	_, h := open(t, hosttest.Config{})
+	st := host.State{
+		host.File{Path: "/srv/a", Content: "a"},
+		host.File{Path: "/srv/odd name", Content: "a"},
+		host.File{Path: "/srv/kept", Content: "a"},
+		rollback{names: []string{"file:/srv/a", "file:/srv/odd name", "file:/srv/never", "rollback:r"}},
+	}
+	p, err := h.Plan(t.Context(), st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.Apply(t.Context(), nil)
+	if err == nil {
+		t.Fatal("the rollback is not an error")
+	}
+	want := []lab.Status{lab.StatusUndone, lab.StatusUndone, lab.StatusDone, lab.StatusFailed}
+	for i, res := range r.Results {
+		if res.Status != want[i] {
+			t.Errorf("%s is %s, want %s", res.ID, res.Status, want[i])
+		}
+	}
+	if got := r.Results[0].Reason; got != "taken back by "+r.Results[3].ID {
+		t.Errorf("the reason is %q", got)
+	}
+	if got := r.Summary(); got != "4 changes: 1 done, 1 failed, 2 undone" {
+		t.Error(got)
+	}
+}
