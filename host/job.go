@@ -158,7 +158,7 @@ func maskError(m *lab.Masker, err error) error {
 }
 
 // run carries the plan out: one exec that makes the changes, a reboot when one is asked for, one exec that reads the machine again. Changes
-// that had to wait for others are made by one more of each.
+// that had to wait for others are made by one more of each, and those that wait for these by another.
 func (j *job) run(ctx context.Context, r *lab.Recorder) error {
 	t := &tally{map[string]bool{}}
 	first, late, reboots := j.split()
@@ -174,8 +174,8 @@ func (j *job) run(ctx context.Context, r *lab.Recorder) error {
 	if err != nil {
 		return err
 	}
-	if len(late) > 0 {
-		if err := j.applyLate(ctx, late, left, faults, r, t); err != nil {
+	for len(late) > 0 {
+		if late, err = j.applyLate(ctx, late, left, faults, r, t); err != nil {
 			return err
 		}
 		if left, faults, err = j.again(ctx); err != nil {
@@ -246,14 +246,15 @@ func (j *job) again(ctx context.Context) (left []change, faults map[string]error
 	return left, faults, nil
 }
 
-// applyLate makes the changes that waited for others, as they are planned now.
-func (j *job) applyLate(ctx context.Context, late []int, left []change, faults map[string]error, r *lab.Recorder, t *tally) error {
+// applyLate makes the changes that waited for others, as they are planned now, and returns those that have to wait for these.
+func (j *job) applyLate(ctx context.Context, late []int, left []change, faults map[string]error, r *lab.Recorder, t *tally) (still []int, err error) {
 	now := map[string]change{}
 	for _, c := range left {
 		now[c.id] = c
 	}
 	var round []change
 	at := map[string]int{}
+	waits := map[string]bool{}
 	for _, i := range late {
 		was := j.changes[i]
 		var blocked string
@@ -262,6 +263,8 @@ func (j *job) applyLate(ctx context.Context, late []int, left []change, faults m
 			id := j.changes[d].id
 			if n, ok := at[id]; ok {
 				after = append(after, n)
+			} else if waits[id] {
+				waits[was.id] = true
 			} else if !t.done[id] {
 				blocked = id
 			}
@@ -270,6 +273,8 @@ func (j *job) applyLate(ctx context.Context, late []int, left []change, faults m
 		switch {
 		case blocked != "":
 			r.Skip(was.id, blocked+" was not done")
+		case waits[was.id]:
+			still = append(still, i)
 		case faults[was.resource.ID()] != nil:
 			r.Start(was.id)
 			r.Done(was.id, faults[was.resource.ID()])
@@ -278,16 +283,35 @@ func (j *job) applyLate(ctx context.Context, late []int, left []change, faults m
 			r.Done(was.id, nil) // what it waited for did it
 			t.done[was.id] = true
 		case c.op.Late:
-			r.Start(was.id)
-			r.Done(was.id, &lab.Error{Op: "make change", Target: j.m.name(), Path: was.resource.ID(), Hint: "look at what should have brought it",
-				Err: fmt.Errorf("%w: what it changes is still not there", lab.ErrNotFound)})
+			waits[was.id] = true
+			still = append(still, i)
 		default:
 			c.after = after
 			at[was.id] = len(round)
 			round = append(round, c)
 		}
 	}
-	return j.apply(ctx, round, r, t)
+	if len(round) > 0 {
+		return still, j.apply(ctx, round, r, t)
+	}
+	// Nothing is left that could bring what they wait for.
+	for _, i := range still {
+		was := j.changes[i]
+		blocked := ""
+		for _, d := range was.after {
+			if id := j.changes[d].id; !t.done[id] {
+				blocked = id
+			}
+		}
+		if blocked == "" {
+			r.Start(was.id)
+			r.Done(was.id, &lab.Error{Op: "make change", Target: j.m.name(), Path: was.resource.ID(), Hint: "look at what should have brought it",
+				Err: fmt.Errorf("%w: what it changes is still not there", lab.ErrNotFound)})
+		} else {
+			r.Skip(was.id, blocked+" was not done")
+		}
+	}
+	return nil, nil
 }
 
 // check takes back the success of changes that the machine does not show.
