@@ -22,8 +22,7 @@ func accountTools() map[string]tool {
 func cmdWhoami(p *Process) int {
 	u := p.m.userByID(p.uid)
 	if u == nil {
-		p.errorf("cannot find name for user ID %d", p.uid)
-		return 1
+		return p.refuse(1, "cannot find name for user ID %d", p.uid)
 	}
 	p.print(u.name, "\n")
 	return 0
@@ -41,8 +40,7 @@ func cmdID(p *Process) int {
 			u = p.m.userByID(uint32(n))
 		}
 		if u == nil {
-			p.errorf("%s: no such user", quote(o.args[0]))
-			return 1
+			return p.refuse(1, "%s: no such user", quote(o.args[0]))
 		}
 		uid, gid, groups = u.uid, u.gid, p.m.groupsOf(u.name)
 	}
@@ -52,35 +50,26 @@ func cmdID(p *Process) int {
 			all = append(all, g)
 		}
 	}
-	num := func(n uint32) string { return strconv.Itoa(int(n)) }
+	show := func(name func(uint32) string, ids ...uint32) {
+		var words []string
+		for _, id := range ids {
+			if o.has("n") {
+				words = append(words, name(id))
+			} else {
+				words = append(words, strconv.Itoa(int(id)))
+			}
+		}
+		p.print(strings.Join(words, " "), "\n")
+	}
 	switch {
 	case o.has("u"):
-		if o.has("n") {
-			p.print(p.m.userName(uid), "\n")
-		} else {
-			p.print(num(uid), "\n")
-		}
+		show(p.m.userName, uid)
 	case o.has("g"):
-		if o.has("n") {
-			p.print(p.m.groupName(gid), "\n")
-		} else {
-			p.print(num(gid), "\n")
-		}
+		show(p.m.groupName, gid)
 	case o.has("G"):
-		for i, g := range all {
-			if i > 0 {
-				p.print(" ")
-			}
-			if o.has("n") {
-				p.print(p.m.groupName(g))
-			} else {
-				p.print(num(g))
-			}
-		}
-		p.print("\n")
+		show(p.m.groupName, all...)
 	case o.has("n") || o.has("r"):
-		p.errorf("cannot print only names or real IDs in default format")
-		return 1
+		return p.refuse(1, "cannot print only names or real IDs in default format")
 	default:
 		p.printf("uid=%d(%s) gid=%d(%s) groups=", uid, p.m.userName(uid), gid, p.m.groupName(gid))
 		for i, g := range all {
@@ -126,6 +115,7 @@ func cmdGroups(p *Process) int {
 // userFiles edits the four account files together: shadow-utils locks them, writes new ones and renames.
 type userFiles struct {
 	p      *Process
+	busy   int // the program's exit code when the files cannot be had or written
 	users  []account
 	groups []groupLine
 	shadow [][]string
@@ -133,13 +123,13 @@ type userFiles struct {
 	was    map[string]string
 }
 
-func (p *Process) openUserFiles() (*userFiles, bool) {
+func (p *Process) openUserFiles(busy int) (*userFiles, bool) {
 	if p.uid != 0 {
 		p.errorf("Permission denied.")
 		p.errorf("cannot lock /etc/passwd; try again later.")
 		return nil, false
 	}
-	f := &userFiles{p: p, was: map[string]string{}}
+	f := &userFiles{p: p, busy: busy, was: map[string]string{}}
 	read := func(name string) string {
 		b, _ := p.readFile(name)
 		f.was[name] = string(b)
@@ -160,7 +150,8 @@ func (p *Process) openUserFiles() (*userFiles, bool) {
 	return f, true
 }
 
-func (f *userFiles) save() bool {
+// save writes what has changed, and returns the exit code.
+func (f *userFiles) save() int {
 	text := map[string]string{}
 	for _, u := range f.users {
 		text["/etc/passwd"] += u.line() + "\n"
@@ -180,11 +171,39 @@ func (f *userFiles) save() bool {
 		}
 		f.p.writeFile(name+"-", []byte(f.was[name]), 0o600)
 		if err := f.p.replaceFile(name, []byte(text[name]), 0o644); err != nil {
-			f.p.errorf("failure while writing changes to %s", name)
-			return false
+			return f.p.refuse(f.busy, "failure while writing changes to %s", name)
 		}
 	}
-	return true
+	return 0
+}
+
+// operand reads the options and the one name that a program of shadow-utils takes.
+func (p *Process) operand(short, long, usage string) (*options, bool) {
+	o, ok := p.getopt(short, long)
+	if !ok || len(o.args) != 1 {
+		p.warn("Usage: %s %s\n", p.name(), usage)
+		return nil, false
+	}
+	return o, true
+}
+
+// editAccounts is how most programs of shadow-utils begin. When there is no userFiles, the program ends with the code.
+func (p *Process) editAccounts(short, long, usage string, busy int) (*userFiles, *options, int) {
+	o, ok := p.operand(short, long, usage)
+	if !ok {
+		return nil, nil, 2
+	}
+	f, ok := p.openUserFiles(busy)
+	if !ok {
+		return nil, nil, busy
+	}
+	return f, o, 0
+}
+
+// refuse says why a program does not go on, and returns its exit code.
+func (p *Process) refuse(code int, format string, a ...any) int {
+	p.errorf(format, a...)
+	return code
 }
 
 func (f *userFiles) user(name string) *account {
@@ -214,6 +233,48 @@ func (f *userFiles) groupID(gid uint32) *groupLine {
 	return nil
 }
 
+// groupNamed finds a group by its id or its name.
+func (f *userFiles) groupNamed(s string) *groupLine {
+	if n, ok := parseUint(s); ok {
+		return f.groupID(uint32(n))
+	}
+	return f.group(s)
+}
+
+// groupNames are the groups of a list with commas, by name. It says so when one does not exist.
+func (f *userFiles) groupNames(list string) ([]string, bool) {
+	if list == "" {
+		return nil, true
+	}
+	names := strings.Split(list, ",")
+	for i, s := range names {
+		g := f.groupNamed(s)
+		if g == nil {
+			f.p.errorf("group '%s' does not exist", s)
+			return nil, false
+		}
+		names[i] = g.name
+	}
+	return names, true
+}
+
+func (f *userFiles) addGroup(g groupLine) {
+	f.groups = append(f.groups, g)
+	f.gsh = append(f.gsh, []string{g.name, "!", "", ""})
+}
+
+func (f *userFiles) dropGroup(name string) {
+	f.groups = slices.DeleteFunc(f.groups, func(g groupLine) bool { return g.name == name })
+	f.gsh = slices.DeleteFunc(f.gsh, func(s []string) bool { return s[0] == name })
+}
+
+// emptyGroup takes all members out of a group.
+func (f *userFiles) emptyGroup(g *groupLine) {
+	for _, m := range slices.Clone(g.members) {
+		f.member(g, m, false)
+	}
+}
+
 func (f *userFiles) shadowOf(name string) []string {
 	for _, s := range f.shadow {
 		if s[0] == name {
@@ -221,6 +282,13 @@ func (f *userFiles) shadowOf(name string) []string {
 		}
 	}
 	return nil
+}
+
+// lockPassword makes a line of /etc/shadow match no password.
+func lockPassword(shadow []string) {
+	if !strings.HasPrefix(shadow[1], "!") {
+		shadow[1] = "!" + shadow[1]
+	}
 }
 
 // member sets or removes a user in a group, in both files.
@@ -286,23 +354,16 @@ func (p *Process) today() string {
 }
 
 func cmdUseradd(p *Process) int {
-	o, ok := p.getopt("b:c:d:De:f:g:G:k:K:lmMNop:rR:s:u:UZ:", "base-dir=>b comment=>c home-dir=>d home=>d defaults>D expiredate=>e inactive=>f gid=>g groups=>G skel=>k key=>K no-log-init>l create-home>m no-create-home>M no-user-group>N non-unique>o password=>p system>r root=>R shell=>s uid=>u user-group>U badname")
-	if !ok || len(o.args) != 1 {
-		p.warn("Usage: useradd [options] LOGIN\n       useradd -D\n       useradd -D [options]\n")
-		return 2
-	}
-	f, ok := p.openUserFiles()
-	if !ok {
-		return 1
+	f, o, code := p.editAccounts("b:c:d:De:f:g:G:k:K:lmMNop:rR:s:u:UZ:", "base-dir=>b comment=>c home-dir=>d home=>d defaults>D expiredate=>e inactive=>f gid=>g groups=>G skel=>k key=>K no-log-init>l create-home>m no-create-home>M no-user-group>N non-unique>o password=>p system>r root=>R shell=>s uid=>u user-group>U badname", "[options] LOGIN\n       useradd -D\n       useradd -D [options]", 1)
+	if f == nil {
+		return code
 	}
 	name := o.args[0]
 	if !accountName(name) {
-		p.errorf("invalid user name '%s': use --badname to ignore", name)
-		return 3
+		return p.refuse(3, "invalid user name '%s': use --badname to ignore", name)
 	}
 	if f.user(name) != nil {
-		p.errorf("user '%s' already exists", name)
-		return 9
+		return p.refuse(9, "user '%s' already exists", name)
 	}
 	u := account{name: name, passwd: "x", gecos: o.get("c"), home: "/home/" + name, shell: "/bin/sh"}
 	if o.has("b") {
@@ -314,8 +375,7 @@ func cmdUseradd(p *Process) int {
 	if o.has("s") {
 		u.shell = o.get("s")
 		if u.shell != "" && u.shell[0] != '/' && u.shell[0] != '*' {
-			p.errorf("invalid shell '%s'", u.shell)
-			return 3
+			return p.refuse(3, "invalid shell '%s'", u.shell)
 		}
 		if st, err := p.stat(u.shell); u.shell != "" && (err != nil || st.IsDir()) {
 			p.errorf("Warning: missing or non-executable shell '%s'", u.shell)
@@ -324,32 +384,25 @@ func cmdUseradd(p *Process) int {
 	if o.has("u") {
 		n, ok := parseUint(o.get("u"))
 		if !ok {
-			p.errorf("invalid user ID '%s'", o.get("u"))
-			return 3
+			return p.refuse(3, "invalid user ID '%s'", o.get("u"))
 		}
 		u.uid = uint32(n)
 		if f.uidUsed(u.uid) && !o.has("o") {
-			p.errorf("UID %d is not unique", u.uid)
-			return 4
+			return p.refuse(4, "UID %d is not unique", u.uid)
 		}
 	} else {
 		u.uid = freeID(o.has("r"), f.uidUsed)
 	}
 	own := !o.has("g") && !o.has("N")
 	if o.has("g") {
-		g := f.group(o.get("g"))
-		if n, ok := parseUint(o.get("g")); ok {
-			g = f.groupID(uint32(n))
-		}
+		g := f.groupNamed(o.get("g"))
 		if g == nil {
-			p.errorf("group '%s' does not exist", o.get("g"))
-			return 6
+			return p.refuse(6, "group '%s' does not exist", o.get("g"))
 		}
 		u.gid = g.gid
 	} else if own {
 		if f.group(name) != nil {
-			p.errorf("group %s exists - if you want to add this user to that group, use -g.", name)
-			return 9
+			return p.refuse(9, "group %s exists - if you want to add this user to that group, use -g.", name)
 		}
 		u.gid = u.uid
 		if f.gidUsed(u.gid) {
@@ -358,25 +411,13 @@ func cmdUseradd(p *Process) int {
 	} else {
 		u.gid = 100
 	}
-	var extra []string
-	if o.get("G") != "" {
-		extra = strings.Split(o.get("G"), ",")
-	}
-	for i, g := range extra {
-		gr := f.group(g)
-		if n, ok := parseUint(g); ok && gr == nil {
-			gr = f.groupID(uint32(n))
-		}
-		if gr == nil {
-			p.errorf("group '%s' does not exist", g)
-			return 6
-		}
-		extra[i] = gr.name
+	extra, ok := f.groupNames(o.get("G"))
+	if !ok {
+		return 6
 	}
 	expiry, err := expiryDay(o.get("e"))
 	if err != nil {
-		p.errorf("invalid date '%s'", o.get("e"))
-		return 3
+		return p.refuse(3, "invalid date '%s'", o.get("e"))
 	}
 	f.users = append(f.users, u)
 	pw := "!"
@@ -389,14 +430,13 @@ func cmdUseradd(p *Process) int {
 	}
 	f.shadow = append(f.shadow, []string{name, pw, p.today(), limits[0], limits[1], limits[2], o.get("f"), expiry, ""})
 	if own {
-		f.groups = append(f.groups, groupLine{name: name, passwd: "x", gid: u.gid})
-		f.gsh = append(f.gsh, []string{name, "!", "", ""})
+		f.addGroup(groupLine{name: name, passwd: "x", gid: u.gid})
 	}
 	for _, g := range extra {
 		f.member(f.group(g), name, true)
 	}
-	if !f.save() {
-		return 1
+	if code := f.save(); code != 0 {
+		return code
 	}
 	if !o.has("r") {
 		for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
@@ -414,12 +454,10 @@ func cmdUseradd(p *Process) int {
 	}
 	if o.has("m") && !o.has("M") {
 		if _, err := p.stat(u.home); err == nil {
-			p.errorf("warning: the home directory %s already exists.\nuseradd: Not copying any file from skel directory into it.", u.home)
-			return 0
+			return p.refuse(0, "warning: the home directory %s already exists.\nuseradd: Not copying any file from skel directory into it.", u.home)
 		}
 		if err := p.mkdirOne(u.home, true, nil, false); err != nil {
-			p.errorf("cannot create directory %s", u.home)
-			return 12
+			return p.refuse(12, "cannot create directory %s", u.home)
 		}
 		p.chmod(u.home, 0o755)
 		skel := "/etc/skel"
@@ -438,9 +476,8 @@ func cmdUseradd(p *Process) int {
 }
 
 func cmdUsermod(p *Process) int {
-	o, ok := p.getopt("ab:c:d:e:f:g:G:l:Lmop:rR:s:u:UvV:w:W:Z:", "append>a comment=>c home=>d expiredate=>e inactive=>f gid=>g groups=>G login=>l lock>L move-home>m non-unique>o password=>p remove>r shell=>s uid=>u unlock>U add-subuids=>v add-subgids=>w badname>b")
-	if !ok || len(o.args) != 1 {
-		p.warn("Usage: usermod [options] LOGIN\n")
+	o, ok := p.operand("ab:c:d:e:f:g:G:l:Lmop:rR:s:u:UvV:w:W:Z:", "append>a comment=>c home=>d expiredate=>e inactive=>f gid=>g groups=>G login=>l lock>L move-home>m non-unique>o password=>p remove>r shell=>s uid=>u unlock>U add-subuids=>v add-subgids=>w badname>b", "[options] LOGIN")
+	if !ok {
 		return 2
 	}
 	if o.has("a") && !o.has("G") || o.has("a") && o.has("r") {
@@ -448,22 +485,19 @@ func cmdUsermod(p *Process) int {
 		p.warn("Usage: usermod [options] LOGIN\n")
 		return 2
 	}
-	f, ok := p.openUserFiles()
+	f, ok := p.openUserFiles(1)
 	if !ok {
 		return 1
 	}
 	u := f.user(o.args[0])
 	if s := o.get("s"); s != "" && s[0] != '/' {
-		p.errorf("invalid shell '%s'", s)
-		return 3
+		return p.refuse(3, "invalid shell '%s'", s)
 	}
 	if u == nil {
-		p.errorf("user '%s' does not exist", o.args[0])
-		return 6
+		return p.refuse(6, "user '%s' does not exist", o.args[0])
 	}
 	if len(o.order) == 0 {
-		p.errorf("no options")
-		return 2
+		return p.refuse(2, "no options")
 	}
 	oldUID, oldHome := u.uid, u.home
 	if o.has("c") {
@@ -478,12 +512,10 @@ func cmdUsermod(p *Process) int {
 	if o.has("u") {
 		n, ok := parseUint(o.get("u"))
 		if !ok {
-			p.errorf("invalid user ID '%s'", o.get("u"))
-			return 3
+			return p.refuse(3, "invalid user ID '%s'", o.get("u"))
 		}
 		if uint32(n) != u.uid && f.uidUsed(uint32(n)) && !o.has("o") {
-			p.errorf("UID '%d' already exists", n)
-			return 4
+			return p.refuse(4, "UID '%d' already exists", n)
 		}
 		if p.busyUser(u, uint32(n)) {
 			return 8
@@ -491,30 +523,16 @@ func cmdUsermod(p *Process) int {
 		u.uid = uint32(n)
 	}
 	if o.has("g") {
-		g := f.group(o.get("g"))
-		if n, ok := parseUint(o.get("g")); ok {
-			g = f.groupID(uint32(n))
-		}
+		g := f.groupNamed(o.get("g"))
 		if g == nil {
-			p.errorf("group '%s' does not exist", o.get("g"))
-			return 6
+			return p.refuse(6, "group '%s' does not exist", o.get("g"))
 		}
 		u.gid = g.gid
 	}
 	if o.has("G") {
-		var want []string
-		if o.get("G") != "" {
-			for _, g := range strings.Split(o.get("G"), ",") {
-				gr := f.group(g)
-				if n, ok := parseUint(g); ok && gr == nil {
-					gr = f.groupID(uint32(n))
-				}
-				if gr == nil {
-					p.errorf("group '%s' does not exist", g)
-					return 6
-				}
-				want = append(want, gr.name)
-			}
+		want, ok := f.groupNames(o.get("G"))
+		if !ok {
+			return 6
 		}
 		for i := range f.groups {
 			g := &f.groups[i]
@@ -538,9 +556,7 @@ func cmdUsermod(p *Process) int {
 			sh[1] = o.get("p")
 			sh[2] = p.today()
 		case o.has("L"):
-			if !strings.HasPrefix(sh[1], "!") {
-				sh[1] = "!" + sh[1]
-			}
+			lockPassword(sh)
 		case o.has("U"):
 			if sh[1] == "!" {
 				p.errorf("unlocking the user's password would result in a passwordless account.\nYou should set a password with usermod -p to unlock this user's password.")
@@ -551,8 +567,7 @@ func cmdUsermod(p *Process) int {
 		if o.has("e") {
 			d, err := expiryDay(o.get("e"))
 			if err != nil {
-				p.errorf("invalid date '%s'", o.get("e"))
-				return 3
+				return p.refuse(3, "invalid date '%s'", o.get("e"))
 			}
 			sh[7] = d
 		}
@@ -560,8 +575,7 @@ func cmdUsermod(p *Process) int {
 	if o.has("l") {
 		n := o.get("l")
 		if f.user(n) != nil {
-			p.errorf("user '%s' already exists", n)
-			return 9
+			return p.refuse(9, "user '%s' already exists", n)
 		}
 		for i := range f.groups {
 			if slices.Contains(f.groups[i].members, u.name) {
@@ -575,13 +589,12 @@ func cmdUsermod(p *Process) int {
 		u.name = n
 	}
 	home, uid, gid := u.home, u.uid, u.gid
-	if !f.save() {
-		return 1
+	if code := f.save(); code != 0 {
+		return code
 	}
 	if o.has("m") && home != oldHome {
 		if err := p.rename(oldHome, home); err != nil {
-			p.errorf("cannot rename directory %s to %s", oldHome, home)
-			return 12
+			return p.refuse(12, "cannot rename directory %s to %s", oldHome, home)
 		}
 	}
 	if uid != oldUID {
@@ -613,20 +626,14 @@ func (p *Process) busyUser(u *account, newID uint32) bool {
 }
 
 func cmdUserdel(p *Process) int {
-	o, ok := p.getopt("frR:Z", "force>f remove>r")
-	if !ok || len(o.args) != 1 {
-		p.warn("Usage: userdel [options] LOGIN\n")
-		return 2
-	}
-	f, ok := p.openUserFiles()
-	if !ok {
-		return 1
+	f, o, code := p.editAccounts("frR:Z", "force>f remove>r", "[options] LOGIN", 1)
+	if f == nil {
+		return code
 	}
 	name := o.args[0]
 	u := f.user(name)
 	if u == nil {
-		p.errorf("user '%s' does not exist", name)
-		return 6
+		return p.refuse(6, "user '%s' does not exist", name)
 	}
 	if !o.has("f") && p.busyUser(u, u.uid+1) {
 		return 8
@@ -641,18 +648,16 @@ func cmdUserdel(p *Process) int {
 		if slices.ContainsFunc(f.users, func(x account) bool { return x.gid == gid }) || len(g.members) > 0 {
 			p.errorf("group %s not removed because it is not the primary group of user %s.", name, name)
 		} else {
-			f.groups = slices.DeleteFunc(f.groups, func(x groupLine) bool { return x.name == name })
-			f.gsh = slices.DeleteFunc(f.gsh, func(s []string) bool { return s[0] == name })
+			f.dropGroup(name)
 		}
 	}
-	if !f.save() {
-		return 1
+	if code := f.save(); code != 0 {
+		return code
 	}
 	if o.has("r") {
 		p.errorf("%s mail spool (/var/mail/%s) not found", name, name)
 		if _, err := p.stat(home); err != nil {
-			p.errorf("%s home directory (%s) not found", name, home)
-			return 0
+			return p.refuse(0, "%s home directory (%s) not found", name, home)
 		}
 		if !p.removeTree(home, &options{set: map[string][]string{"r": {""}, "f": {""}}}) {
 			return 12
@@ -674,83 +679,62 @@ func expiryDay(s string) (string, error) {
 }
 
 func cmdGroupadd(p *Process) int {
-	o, ok := p.getopt("fg:K:op:rR:U:", "force>f gid=>g key=>K non-unique>o password=>p system>r users=>U")
-	if !ok || len(o.args) != 1 {
-		p.warn("Usage: groupadd [options] GROUP\n")
-		return 2
-	}
-	f, ok := p.openUserFiles()
-	if !ok {
-		return 10
+	f, o, code := p.editAccounts("fg:K:op:rR:U:", "force>f gid=>g key=>K non-unique>o password=>p system>r users=>U", "[options] GROUP", 10)
+	if f == nil {
+		return code
 	}
 	name := o.args[0]
 	if !accountName(name) {
-		p.errorf("'%s' is not a valid group name", name)
-		return 3
+		return p.refuse(3, "'%s' is not a valid group name", name)
 	}
 	if f.group(name) != nil {
 		if o.has("f") {
 			return 0
 		}
-		p.errorf("group '%s' already exists", name)
-		return 9
+		return p.refuse(9, "group '%s' already exists", name)
 	}
 	g := groupLine{name: name, passwd: "x"}
 	if o.has("g") {
 		n, ok := parseUint(o.get("g"))
 		if !ok {
-			p.errorf("invalid group ID '%s'", o.get("g"))
-			return 3
+			return p.refuse(3, "invalid group ID '%s'", o.get("g"))
 		}
 		g.gid = uint32(n)
 		if f.gidUsed(g.gid) && !o.has("o") {
 			if !o.has("f") {
-				p.errorf("GID '%d' already exists", n)
-				return 4
+				return p.refuse(4, "GID '%d' already exists", n)
 			}
 			g.gid = freeID(o.has("r"), f.gidUsed)
 		}
 	} else {
 		g.gid = freeID(o.has("r"), f.gidUsed)
 	}
-	f.groups = append(f.groups, g)
-	f.gsh = append(f.gsh, []string{name, "!", "", ""})
+	f.addGroup(g)
 	for u := range strings.SplitSeq(o.get("U"), ",") {
 		if u != "" {
 			f.member(f.group(name), u, true)
 		}
 	}
-	if !f.save() {
-		return 10
-	}
-	return 0
+	return f.save()
 }
 
 func cmdGroupmod(p *Process) int {
-	o, ok := p.getopt("ag:n:op:R:U:", "append>a gid=>g new-name=>n non-unique>o password=>p users=>U")
-	if !ok || len(o.args) != 1 {
-		p.warn("Usage: groupmod [options] GROUP\n")
-		return 2
-	}
-	f, ok := p.openUserFiles()
-	if !ok {
-		return 10
+	f, o, code := p.editAccounts("ag:n:op:R:U:", "append>a gid=>g new-name=>n non-unique>o password=>p users=>U", "[options] GROUP", 10)
+	if f == nil {
+		return code
 	}
 	g := f.group(o.args[0])
 	if g == nil {
-		p.errorf("group '%s' does not exist", o.args[0])
-		return 6
+		return p.refuse(6, "group '%s' does not exist", o.args[0])
 	}
 	old := g.name
 	if o.has("g") {
 		n, ok := parseUint(o.get("g"))
 		if !ok {
-			p.errorf("invalid group ID '%s'", o.get("g"))
-			return 3
+			return p.refuse(3, "invalid group ID '%s'", o.get("g"))
 		}
 		if x := f.groupID(uint32(n)); x != nil && x != g && !o.has("o") {
-			p.errorf("GID '%d' already exists", n)
-			return 4
+			return p.refuse(4, "GID '%d' already exists", n)
 		}
 		for i := range f.users {
 			if f.users[i].gid == g.gid {
@@ -761,8 +745,7 @@ func cmdGroupmod(p *Process) int {
 	}
 	if o.has("n") {
 		if f.group(o.get("n")) != nil {
-			p.errorf("group '%s' already exists", o.get("n"))
-			return 9
+			return p.refuse(9, "group '%s' already exists", o.get("n"))
 		}
 		g.name = o.get("n")
 		for _, s := range f.gsh {
@@ -774,67 +757,43 @@ func cmdGroupmod(p *Process) int {
 	if o.has("U") {
 		list := strings.FieldsFunc(o.get("U"), func(r rune) bool { return r == ',' })
 		if !o.has("a") {
-			for _, m := range slices.Clone(g.members) {
-				f.member(g, m, false)
-			}
+			f.emptyGroup(g)
 		}
 		for _, u := range list {
 			f.member(g, u, true)
 		}
 	}
-	if !f.save() {
-		return 10
-	}
-	return 0
+	return f.save()
 }
 
 func cmdGroupdel(p *Process) int {
-	o, ok := p.getopt("fR:", "force>f")
-	if !ok || len(o.args) != 1 {
-		p.warn("Usage: groupdel [options] GROUP\n")
-		return 2
-	}
-	f, ok := p.openUserFiles()
-	if !ok {
-		return 10
+	f, o, code := p.editAccounts("fR:", "force>f", "[options] GROUP", 10)
+	if f == nil {
+		return code
 	}
 	g := f.group(o.args[0])
 	if g == nil {
-		p.errorf("group '%s' does not exist", o.args[0])
-		return 6
+		return p.refuse(6, "group '%s' does not exist", o.args[0])
 	}
 	if i := slices.IndexFunc(f.users, func(u account) bool { return u.gid == g.gid }); i >= 0 && !o.has("f") {
-		p.errorf("cannot remove the primary group of user '%s'", f.users[i].name)
-		return 8
+		return p.refuse(8, "cannot remove the primary group of user '%s'", f.users[i].name)
 	}
-	name := g.name
-	f.groups = slices.DeleteFunc(f.groups, func(x groupLine) bool { return x.name == name })
-	f.gsh = slices.DeleteFunc(f.gsh, func(s []string) bool { return s[0] == name })
-	if !f.save() {
-		return 10
-	}
-	return 0
+	f.dropGroup(g.name)
+	return f.save()
 }
 
 func cmdGpasswd(p *Process) int {
-	o, ok := p.getopt("a:d:M:A:rR", "add=>a delete=>d members=>M remove-password>r")
-	if !ok || len(o.args) != 1 {
-		p.warn("Usage: gpasswd [option] GROUP\n")
-		return 2
-	}
-	f, ok := p.openUserFiles()
-	if !ok {
-		return 1
+	f, o, code := p.editAccounts("a:d:M:A:rR", "add=>a delete=>d members=>M remove-password>r", "[option] GROUP", 1)
+	if f == nil {
+		return code
 	}
 	g := f.group(o.args[0])
 	if g == nil {
-		p.errorf("group '%s' does not exist in /etc/group", o.args[0])
-		return 3
+		return p.refuse(3, "group '%s' does not exist in /etc/group", o.args[0])
 	}
 	user := o.get("a", "d")
-	if (o.has("a") || o.has("d")) && o.has("a") && f.user(user) == nil {
-		p.errorf("user '%s' does not exist", user)
-		return 3
+	if o.has("a") && f.user(user) == nil {
+		return p.refuse(3, "user '%s' does not exist", user)
 	}
 	switch {
 	case o.has("a"):
@@ -843,26 +802,19 @@ func cmdGpasswd(p *Process) int {
 	case o.has("d"):
 		p.printf("Removing user %s from group %s\n", user, g.name)
 		if !slices.Contains(g.members, user) {
-			p.errorf("user '%s' is not a member of '%s'", user, g.name)
-			return 3
+			return p.refuse(3, "user '%s' is not a member of '%s'", user, g.name)
 		}
 		f.member(g, user, false)
 	case o.has("M"):
-		for _, m := range slices.Clone(g.members) {
-			f.member(g, m, false)
-		}
+		f.emptyGroup(g)
 		for m := range strings.FieldsFuncSeq(o.get("M"), func(r rune) bool { return r == ',' }) {
 			if f.user(m) == nil {
-				p.errorf("user '%s' does not exist", m)
-				return 3
+				return p.refuse(3, "user '%s' does not exist", m)
 			}
 			f.member(g, m, true)
 		}
 	}
-	if !f.save() {
-		return 1
-	}
-	return 0
+	return f.save()
 }
 
 func cmdPasswd(p *Process) int {
@@ -876,14 +828,13 @@ func cmdPasswd(p *Process) int {
 		name = o.args[0]
 	}
 	if p.m.userByName(name) == nil {
-		p.errorf("user '%s' does not exist", name)
-		return 1
+		return p.refuse(1, "user '%s' does not exist", name)
 	}
 	if p.ruid != 0 {
 		p.warn("passwd: Permission denied.\n")
 		return 1
 	}
-	f, ok := p.openUserFiles()
+	f, ok := p.openUserFiles(1)
 	if !ok {
 		return 1
 	}
@@ -903,14 +854,11 @@ func cmdPasswd(p *Process) int {
 		p.printf("%s %s %s %s %s %s -1\n", name, st, unixDay(days), sh[3], sh[4], sh[5])
 		return 0
 	case o.has("l"):
-		if !strings.HasPrefix(sh[1], "!") {
-			sh[1] = "!" + sh[1]
-		}
+		lockPassword(sh)
 		p.print("passwd: password changed.\n")
 	case o.has("u"):
 		if sh[1] == "!" {
-			p.errorf("unlocking the password would result in a passwordless account.\nYou should set a password with usermod -p to unlock the password of this account.")
-			return 3
+			return p.refuse(3, "unlocking the password would result in a passwordless account.\nYou should set a password with usermod -p to unlock the password of this account.")
 		}
 		sh[1] = strings.TrimPrefix(sh[1], "!")
 		p.print("passwd: password changed.\n")
@@ -921,13 +869,9 @@ func cmdPasswd(p *Process) int {
 		sh[2] = "0"
 		p.print("passwd: password expiry information changed.\n")
 	default:
-		p.errorf("hosttest: there is no terminal to ask for a password: use chpasswd")
-		return 1
+		return p.refuse(1, "hosttest: there is no terminal to ask for a password: use chpasswd")
 	}
-	if !f.save() {
-		return 1
-	}
-	return 0
+	return f.save()
 }
 
 func unixDay(n int64) string { return strftime("%Y-%m-%d", timeUnix(n*86400)) }
@@ -938,7 +882,7 @@ func cmdChpasswd(p *Process) int {
 		p.warn("Usage: chpasswd [options]\n")
 		return 2
 	}
-	f, ok := p.openUserFiles()
+	f, ok := p.openUserFiles(1)
 	if !ok {
 		return 1
 	}
@@ -982,33 +926,26 @@ func cmdChpasswd(p *Process) int {
 		sh[2] = p.today()
 	}
 	if bad && o.has("e", "c", "m") {
-		p.errorf("error detected, changes ignored")
-		return 1
+		return p.refuse(1, "error detected, changes ignored")
 	}
-	if !f.save() || bad || failed {
-		return 1
-	}
-	return 0
+	return max(f.save(), btoi(bad || failed))
 }
 
 func cmdChage(p *Process) int {
-	o, ok := p.getopt("d:E:I:lm:M:W:", "lastday=>d expiredate=>E inactive=>I list>l mindays=>m maxdays=>M warndays=>W")
-	if !ok || len(o.args) != 1 {
-		p.warn("Usage: chage [options] LOGIN\n")
+	o, ok := p.operand("d:E:I:lm:M:W:", "lastday=>d expiredate=>E inactive=>I list>l mindays=>m maxdays=>M warndays=>W", "[options] LOGIN")
+	if !ok {
 		return 2
 	}
 	if p.uid != 0 {
-		p.errorf("Permission denied.")
-		return 1
+		return p.refuse(1, "Permission denied.")
 	}
-	f, ok := p.openUserFiles()
+	f, ok := p.openUserFiles(1)
 	if !ok {
 		return 1
 	}
 	sh := f.shadowOf(o.args[0])
 	if sh == nil {
-		p.errorf("user '%s' does not exist in /etc/passwd", o.args[0])
-		return 1
+		return p.refuse(1, "user '%s' does not exist in /etc/passwd", o.args[0])
 	}
 	for opt, i := range map[string]int{"d": 2, "m": 3, "M": 4, "W": 5, "I": 6, "E": 7} {
 		if o.has(opt) {
@@ -1022,8 +959,5 @@ func cmdChage(p *Process) int {
 		p.printf("Minimum number of days between password change\t\t: %s\nMaximum number of days between password change\t\t: %s\nNumber of days of warning before password expires\t: %s\n", sh[3], sh[4], sh[5])
 		return 0
 	}
-	if !f.save() {
-		return 1
-	}
-	return 0
+	return f.save()
 }
