@@ -1,5 +1,6 @@
 // Package real starts real servers for the conformance suites: OpenSSH,
-// PostgreSQL, PgBouncer, Debian machines with systemd, Docker Engine.
+// PostgreSQL, PgBouncer, Debian machines with systemd, Docker Engine, a
+// registry of images.
 //
 // A server is had when a test asks for it, listens on loopback (machines: on a
 // bridge of their own), and dies with the test, even when the test is killed.
@@ -12,7 +13,8 @@
 //	}
 //
 // What each needs: [SSHD] OpenSSH's sshd, [Postgres] an installed PostgreSQL of
-// the version or npm to fetch one, [PgBouncer] and [Ansible] themselves;
+// the version or npm to fetch one, [PgBouncer] and [Ansible] themselves,
+// [Registry] Go's modules when it is first built;
 // [Machines] and [Docker] Linux, root, and Debian's mmdebstrap and
 // systemd-container. Nothing runs as root but what must: the databases refuse
 // it, and run as postgres or nobody then.
@@ -25,6 +27,6 @@
 // [StartPostgres] and [Boot] are the same servers without a test.
 //
 // What takes long to make (root file systems, PostgreSQL from npm packages,
-// the Compose plugin) is made once and kept in $LAB_REAL_DIR, by default the
+// the Compose plugin, the registry) is made once and kept in $LAB_REAL_DIR, by default the
 // folder lab-real in the user's cache directory, under the hash of its recipe.
 package real

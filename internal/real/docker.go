@@ -21,12 +21,13 @@ type DockerEngine struct {
 }
 
 // Docker starts a Docker Engine for as long as the test runs: Debian's, with
-// the Compose plugin. It needs what [Machines] needs.
+// the Compose plugin. It pulls from registries on the machines' bridge without
+// TLS, see [Registry]. It needs what [Machines] needs.
 func Docker(tb testing.TB) *DockerEngine {
 	tb.Helper()
 	m := Machines(tb, 1)[0]
 	const socket = "/srv/docker.sock" // on the overlay, which both sides see
-	conf := "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// -H unix://" + socket + "\n"
+	conf := "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// -H unix://" + socket + " --insecure-registry=" + m.Gateway + "/24\n"
 	if err := writeFile(filepath.Join(m.Root, "etc/systemd/system/docker.service.d/socket.conf"), conf, 0o644); err != nil {
 		tb.Fatal(err)
 	}

@@ -34,6 +34,7 @@ type Machine struct {
 	Name    string        // pi1, pi2, ...; its host name
 	Host    string        // its IPv4 address
 	Addr    string        // Host:22
+	Gateway string        // this machine's address on their bridge
 	User    string        // pi, who needs no password for sudo; see also [SudoUser]
 	Key     ssh.Signer    // logs in as User and as SudoUser
 	KeyFile string        // the same, in OpenSSH's format

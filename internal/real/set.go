@@ -256,7 +256,7 @@ func (s *MachineSet) build(ctx context.Context, base string) error {
 	}
 	for i := 1; i <= st.Machines; i++ {
 		m := &Machine{
-			Name: fmt.Sprintf("pi%d", i), Host: st.host(i), Addr: net.JoinHostPort(st.host(i), "22"),
+			Name: fmt.Sprintf("pi%d", i), Host: st.host(i), Addr: net.JoinHostPort(st.host(i), "22"), Gateway: st.gateway(),
 			User: "pi", Key: key, KeyFile: filepath.Join(st.Dir, "id_pi"),
 			dir: st.machine(i), Root: filepath.Join(st.machine(i), "root"), netns: st.netns(i), cgroup: st.cgroup(i),
 		}

@@ -1,0 +1,153 @@
+package real
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// ImageRegistry is a registry of container images, the CNCF's distribution, in
+// a process of its own. It speaks HTTP without TLS, and lets everybody push and
+// pull; a [DockerEngine] trusts those on its bridge.
+type ImageRegistry struct {
+	Addr string // where it listens: an image is named Addr/NAME:TAG
+
+	binary, config string
+	log            string
+	proc           *process
+}
+
+// Registry starts a registry for as long as the test runs. It listens on addr,
+// such as the Gateway of a [Machine] with port 0, which stands for a free one.
+// Its first build takes minutes.
+func Registry(tb testing.TB, addr string) *ImageRegistry {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Minute)
+	defer cancel()
+	binary, err := goTool(ctx, "registry", "github.com/distribution/distribution/v3/cmd/registry")
+	if err != nil {
+		tb.Fatalf("registry: %v", err)
+	}
+	if addr, err = freeAddr(addr); err != nil {
+		tb.Fatalf("registry: %v", err)
+	}
+	dir := tb.TempDir()
+	r := &ImageRegistry{Addr: addr, binary: binary, config: filepath.Join(dir, "config.json"), log: filepath.Join(dir, "log")}
+	// JSON is YAML.
+	config, err := json.Marshal(map[string]any{
+		"version": 0.1,
+		"log":     map[string]any{"level": "info", "accesslog": map[string]any{"disabled": true}},
+		"storage": map[string]any{
+			"filesystem":  map[string]any{"rootdirectory": filepath.Join(dir, "data")},
+			"delete":      map[string]any{"enabled": true},
+			"maintenance": map[string]any{"uploadpurging": map[string]any{"enabled": false}},
+		},
+		"http": map[string]any{"addr": addr},
+	})
+	if err == nil {
+		err = os.WriteFile(r.config, config, 0o600)
+	}
+	if err != nil {
+		tb.Fatalf("registry: %v", err)
+	}
+	r.Start(tb)
+	tb.Cleanup(func() {
+		if err := r.proc.stop(syscall.SIGTERM, 5*time.Second); err != nil {
+			tb.Errorf("registry: %v", err)
+		}
+		if b, err := os.ReadFile(r.log); tb.Failed() && err == nil {
+			tb.Logf("the registry's log:\n%s", b)
+		}
+	})
+	return r
+}
+
+// Start starts the registry again, with what was pushed to it before.
+func (r *ImageRegistry) Start(tb testing.TB) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+	defer cancel()
+	if err := r.start(ctx); err != nil {
+		tb.Fatalf("registry: %v", err)
+	}
+}
+
+func (r *ImageRegistry) start(ctx context.Context) error {
+	log, err := os.OpenFile(r.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(r.binary, "serve", r.config)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = []string{"OTEL_TRACES_EXPORTER=none"} // and no REGISTRY_ variables, which would change the configuration
+	if r.proc, err = start(cmd, syscall.SIGKILL); err != nil {
+		return err
+	}
+	return r.proc.until(ctx, "the registry answers", func() error {
+		resp, err := http.Get("http://" + r.Addr + "/v2/")
+		if err != nil {
+			return err
+		}
+		if resp.StatusCode != http.StatusOK {
+			err = errors.New(resp.Status)
+		}
+		return errors.Join(err, resp.Body.Close())
+	})
+}
+
+// Stop ends the registry: connections to it are refused until [ImageRegistry.Start].
+func (r *ImageRegistry) Stop(tb testing.TB) {
+	tb.Helper()
+	if err := r.proc.stop(syscall.SIGTERM, 5*time.Second); err != nil {
+		tb.Fatalf("registry: %v", err)
+	}
+}
+
+// Digest returns the digest that the registry gives for a tag, without asking
+// any code under test.
+func (r *ImageRegistry) Digest(tb testing.TB, name, tag string) string {
+	tb.Helper()
+	digest, err := r.digest(tb.Context(), name, tag)
+	if err != nil {
+		tb.Fatalf("registry: %v", err)
+	}
+	return digest
+}
+
+func (r *ImageRegistry) digest(ctx context.Context, name, tag string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, fmt.Sprintf("http://%s/v2/%s/manifests/%s", r.Addr, name, tag), nil)
+	if err != nil {
+		return "", err
+	}
+	for _, t := range []string{"vnd.docker.distribution.manifest.v2", "vnd.docker.distribution.manifest.list.v2", "vnd.oci.image.manifest.v1", "vnd.oci.image.index.v1"} {
+		req.Header.Add("Accept", "application/"+t+"+json")
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s:%s: %s", name, tag, resp.Status)
+	}
+	return resp.Header.Get("Docker-Content-Digest"), nil
+}
+
+// freeAddr gives an address with port 0 a port that nobody listens on.
+func freeAddr(addr string) (string, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
