@@ -3,6 +3,7 @@ package real
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,15 +12,23 @@ import (
 	"strings"
 )
 
+// errNoModules says that no module proxy gave what a tool is built of.
+var errNoModules = errors.New("its modules cannot be had")
+
+// toolModule is the folder internal/real/name of this module.
+func toolModule(ctx context.Context, name string) (string, error) {
+	root, err := capture(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}", "gitea.arcodange.lab/arcodange-org/lab")
+	return filepath.Join(strings.TrimSpace(root), "internal", "real", name), err
+}
+
 // goTool builds the command pkg in the module internal/real/name, a module of
 // its own, statically and for Linux, and returns the binary's path in the
 // cache. A change to that module builds anew. Cold builds take minutes.
 func goTool(ctx context.Context, name, pkg string, ldflags ...string) (string, error) {
-	root, err := capture(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}", "gitea.arcodange.lab/arcodange-org/lab")
+	module, err := toolModule(ctx, name)
 	if err != nil {
 		return "", err
 	}
-	module := filepath.Join(strings.TrimSpace(root), "internal", "real", name)
 	flags := strings.Join(append([]string{"-s", "-w"}, ldflags...), " ")
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\x00%s\x00%s\x00", runtime.GOARCH, pkg, flags)
@@ -31,13 +40,19 @@ func goTool(ctx context.Context, name, pkg string, ldflags ...string) (string, e
 		h.Write(b)
 	}
 	dir, err := cached(ctx, name, fmt.Sprintf("%x", h.Sum(nil)[:8]), func(dir string) error {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", flags, "-o", filepath.Join(dir, name), pkg)
-		cmd.Dir = module
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOWORK=off")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
+		tool := func(arg ...string) error {
+			cmd := exec.CommandContext(ctx, "go", arg...)
+			cmd.Dir = module
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOWORK=off")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("go %s %s: %w\n%s", arg[0], pkg, err, out)
+			}
+			return nil
 		}
-		return nil
+		if err := tool("list", "-deps", "-f", "{{\"\"}}", pkg); err != nil { // downloads what the build reads, and no more
+			return fmt.Errorf("%w: %w", errNoModules, err)
+		}
+		return tool("build", "-trimpath", "-ldflags", flags, "-o", filepath.Join(dir, name), pkg)
 	})
 	return filepath.Join(dir, name), err
 }
