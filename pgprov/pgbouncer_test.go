@@ -3,8 +3,6 @@ package pgprov_test
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -79,7 +77,7 @@ func TestThroughPgBouncer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			pooler := startPooler(t, files)
+			pooler := real.PgBouncer(t, real.PgBouncerOptions{Config: files.INI, UserList: files.UserList.Reveal()})
 			user := func(i lab.Instance, name string) {
 				sql(t, pg.DSNAs("credentials_editor", "editor", i.Database()), fmt.Sprintf(`CREATE ROLE "v-%s" WITH LOGIN PASSWORD 'secret' VALID UNTIL 'tomorrow' IN ROLE "%s"`, name, i.OwnerRole()),
 					fmt.Sprintf(`ALTER ROLE "v-%s" SET role TO '%s'`, name, i.OwnerRole()))
@@ -130,30 +128,4 @@ func TestThroughPgBouncer(t *testing.T) {
 			}
 		})
 	}
-}
-
-// startPooler starts PgBouncer with these files. A section that begins again has its defaults again, so that what real.PgBouncer adds at the end must
-// not begin one.
-func startPooler(t *testing.T, files pgprov.PgBouncerFiles) *real.PgBouncerServer {
-	t.Helper()
-	b := real.PgBouncer(t, real.PgBouncerOptions{Config: files.INI, UserList: files.UserList.Reveal()})
-	name := filepath.Join(b.Dir, "pgbouncer.ini")
-	ini, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, own, ok := strings.Cut(strings.TrimPrefix(string(ini), files.INI), "[pgbouncer]\n")
-	if !ok {
-		return b
-	}
-	if err := os.WriteFile(name, []byte(files.INI+head+own), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return b
 }

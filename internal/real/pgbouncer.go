@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,8 +16,9 @@ import (
 
 // PgBouncerOptions is the configuration of a test's PgBouncer.
 type PgBouncerOptions struct {
-	// Config is the text of pgbouncer.ini. Where it listens and logs, and
-	// UserList's place, are set after it.
+	// Config is the text of pgbouncer.ini, with at most one section
+	// [pgbouncer]. Where it listens and logs, and UserList's place, are set at
+	// the end of that section.
 	Config string
 	// UserList is the text of the auth_file: lines of "role" "password or
 	// hash". Empty leaves auth_file to Config.
@@ -81,17 +83,36 @@ func PgBouncer(tb testing.TB, o PgBouncerOptions) *PgBouncerServer {
 // Configure writes another configuration; Stop and Start, or a RELOAD on its
 // console, bring it into effect.
 func (b *PgBouncerServer) Configure(o PgBouncerOptions) error {
-	own := fmt.Sprintf("[pgbouncer]\nlisten_addr = %s\nlisten_port = %d\nunix_socket_dir = %s\nlogfile = %s\npidfile =\n",
-		b.Host, b.Port, b.Dir, b.logFile())
+	own := []string{
+		"listen_addr = " + b.Host, "listen_port = " + strconv.Itoa(b.Port), "unix_socket_dir = " + b.Dir,
+		"logfile = " + b.logFile(), "pidfile =",
+	}
 	if o.UserList != "" {
 		list := filepath.Join(b.Dir, "userlist.txt")
 		if err := writeServerFile(list, o.UserList, b.as); err != nil {
 			return err
 		}
-		own += "auth_file = " + list + "\n"
+		own = append(own, "auth_file = "+list)
 	}
-	// Of a key that is given twice, PgBouncer takes the later value.
-	return writeServerFile(b.iniFile(), strings.TrimRight(o.Config, "\n")+"\n\n"+own, b.as)
+	return writeServerFile(b.iniFile(), poolerINI(o.Config, own), b.as)
+}
+
+// poolerINI is the text of pgbouncer.ini with own settings at the end of its
+// section [pgbouncer], or in such a section after it when it has none. Of a key
+// that is given twice PgBouncer takes the later value, but a section that
+// begins again has its defaults again.
+func poolerINI(text string, own []string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	header := func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "[") }
+	at := slices.IndexFunc(lines, func(line string) bool { return strings.TrimSpace(line) == "[pgbouncer]" })
+	if at < 0 {
+		return strings.Join(slices.Concat(lines, []string{"[pgbouncer]"}, own), "\n") + "\n"
+	}
+	end := len(lines)
+	if n := slices.IndexFunc(lines[at+1:], header); n >= 0 {
+		end = at + 1 + n
+	}
+	return strings.Join(slices.Insert(lines, end, own...), "\n") + "\n"
 }
 
 // Start starts the server after [PgBouncerServer.Stop], on the same port.
