@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica/replicatest"
 )
 
@@ -39,13 +41,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
-			switch name {
-			case "extents":
-				return extents(t), nil
-			case "root":
-				return os.Geteuid() == 0, nil
+			switch {
+			case name != "extents":
+				return false, fmt.Errorf("unknown condition %s", name)
+			case !extents(t) && real.Required():
+				return false, errors.New("needs extents (FIEMAP) of the temporary directory (LAB_REAL=require)")
 			}
-			return false, fmt.Errorf("unknown condition %s", name)
+			return extents(t), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fixture":  fixtureCmd,
@@ -156,7 +158,7 @@ func mergesCmd(ts *testscript.TestScript, neg bool, args []string) {
 // TestInterrupt stops a merge with the signal that Ctrl-C sends, and continues it.
 func TestInterrupt(t *testing.T) {
 	if !extents(t) {
-		t.Skip("the temporary directory's file system tells no extents")
+		real.Missing(t, "extents (FIEMAP) of the temporary directory")
 	}
 	rep := replicatest.Replica{Sectors: 3 << 30 / replicatest.Sector, Layers: []replicatest.Layer{{Name: "a", Ops: []replicatest.Op{{Len: 500, Seed: 1}}}, {}}}
 	dir, out := filepath.Join(t.TempDir(), "vol-0123abcd"), filepath.Join(t.TempDir(), "image")

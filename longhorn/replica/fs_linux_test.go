@@ -216,7 +216,7 @@ func TestTmpfs(t *testing.T) {
 	}
 	dir := filepath.Join(mount("size=64m"), "vol")
 	if err := rep.Write(dir); err != nil {
-		t.Skip(err)
+		real.Missing(t, "a tmpfs that holds a replica: "+err.Error())
 	}
 	im, err := opened(dir)
 	if err != nil {
