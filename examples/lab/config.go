@@ -12,6 +12,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
 
@@ -89,7 +90,7 @@ type Lab struct {
 	Instances []lab.Instance
 	inventory *host.Inventory
 	placed    [][]string // for each placement, the names of its hosts
-	dir       string     // of the file
+	dir       cli.Folder // of the file
 }
 
 // ReadConfig reads a config. file is its name in messages; relative paths are taken from its folder. Everything that is wrong is reported at
@@ -99,7 +100,7 @@ func ReadConfig(file string, data []byte) (*Lab, error) {
 	if d == nil {
 		return nil, syntax
 	}
-	l := &Lab{dir: filepath.Dir(file)}
+	l := &Lab{dir: cli.FolderOf(file)}
 	shape := d.Decode(&l.Config, strictyaml.OneOf(host.Kinds()))
 	if err := strictyaml.Merge(syntax, shape, d.Locate(l.resolve())); err != nil {
 		return nil, err
@@ -164,8 +165,16 @@ func (l *Lab) resolve() error {
 		l.placed = append(l.placed, names)
 		for j, r := range p.State {
 			if f, ok := r.(host.File); ok && f.Source != "" && !filepath.IsAbs(f.Source) {
-				f.Source = filepath.Join(l.dir, f.Source)
+				f.Source = filepath.Join(string(l.dir), f.Source)
 				l.Resources[i].State[j] = f
+			}
+		}
+	}
+	if p := l.Postgres; p != nil && (l.Stacks == nil || l.Stacks.Postgres == nil) {
+		for i, ref := range []lab.SecretRef{p.Password, p.EditorPassword, p.PoolerPassword} {
+			if ref.IsZero() {
+				ps = append(ps, lab.Problem{Path: "postgres." + []string{"password", "editorPassword", "poolerPassword"}[i], Message: "is missing",
+					Hint: `a reference such as "file:~/.arcodange/postgres"; without one, the stacks must have a postgres`})
 			}
 		}
 	}
@@ -258,18 +267,6 @@ func (l *Lab) boundary() (*lab.Boundary, error) {
 	return b, nil
 }
 
-// path returns a path of the config as it is on this machine.
-func (l *Lab) path(p string) (string, error) {
-	if rest, ok := strings.CutPrefix(p, "~/"); ok {
-		home, err := os.UserHomeDir()
-		return filepath.Join(home, rest), err
-	}
-	if filepath.IsAbs(p) || p == "" {
-		return p, nil
-	}
-	return filepath.Join(l.dir, p), nil
-}
-
 // machines returns the machines as they are reached over SSH.
 func (l *Lab) machines() ([]*host.Machine, error) {
 	b, err := l.boundary()
@@ -279,7 +276,7 @@ func (l *Lab) machines() ([]*host.Machine, error) {
 	var auth host.Auth
 	var keys host.HostKeys
 	for _, f := range l.SSH.Identities {
-		p, err := l.path(f)
+		p, err := l.dir.Path(f)
 		if err != nil {
 			return nil, err
 		}
@@ -289,16 +286,16 @@ func (l *Lab) machines() ([]*host.Machine, error) {
 		auth.AgentSocket = os.Getenv("SSH_AUTH_SOCK")
 	}
 	for _, f := range l.SSH.KnownHosts {
-		p, err := l.path(f)
+		p, err := l.dir.Path(f)
 		if err != nil {
 			return nil, err
 		}
 		keys.KnownHosts = append(keys.KnownHosts, p)
 	}
-	if keys.AcceptNew, err = l.path(l.SSH.AcceptNew); err != nil {
+	if keys.AcceptNew, err = l.dir.Path(l.SSH.AcceptNew); err != nil {
 		return nil, err
 	}
-	sudo, err := l.SSH.SudoPassword.Resolve(os.LookupEnv, os.ReadFile)
+	sudo, err := l.SSH.SudoPassword.Resolve(os.LookupEnv, l.dir.ReadFile)
 	if err != nil {
 		return nil, err
 	}

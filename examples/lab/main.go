@@ -125,7 +125,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if r.source, err = r.lab.stackSource(); err != nil {
 			return err
 		}
-		if r.database, err = r.lab.database(); err != nil {
+		if r.database, err = r.lab.database(r.source); err != nil {
 			return err
 		}
 	}

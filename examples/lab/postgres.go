@@ -15,26 +15,28 @@ import (
 
 // PostgresConfig is the database server of the apps. Every instance of every app gets its database there.
 type PostgresConfig struct {
-	Host           string        `yaml:"host,required"`           // a name or an address
-	Port           int           `yaml:"port"`                    // 0 means 5432
-	User           string        `yaml:"user"`                    // a superuser; empty means postgres
-	Password       lab.SecretRef `yaml:"password"`                // a reference to its password
-	EditorPassword lab.SecretRef `yaml:"editorPassword,required"` // a reference to the password of credentials_editor, whom Vault logs in as
-	PoolerPassword lab.SecretRef `yaml:"poolerPassword,required"` // a reference to the password of pgbouncer_auth
-	Identity       string        `yaml:"identity"`                // the system identifier that the server must prove; empty means any
-	AllowPG15      bool          `yaml:"allowPG15"`               // accept PostgreSQL 15, where the editor can take over the server
+	Host           string        `yaml:"host,required"`  // a name or an address
+	Port           int           `yaml:"port"`           // 0 means 5432
+	User           string        `yaml:"user"`           // a superuser; empty means postgres
+	Password       lab.SecretRef `yaml:"password"`       // a reference to its password; empty means that which the stack of 02_setup was made with
+	EditorPassword lab.SecretRef `yaml:"editorPassword"` // a reference to the password of credentials_editor, whom Vault logs in as; empty means one that is made once, beside those of the stacks
+	PoolerPassword lab.SecretRef `yaml:"poolerPassword"` // a reference to the password of pgbouncer_auth; empty means the same
+	Identity       string        `yaml:"identity"`       // the system identifier that the server must prove; empty means any
+	AllowPG15      bool          `yaml:"allowPG15"`      // accept PostgreSQL 15, where the editor can take over the server
 }
 
 // database is a PostgreSQL server and what it must hold.
 type database struct {
 	server pgprov.Server
 	spec   pgprov.Spec
-	about  string // what the sandbox runs, for people; empty for a real one
-	close  func() error
+	// secrets reads the passwords that are not there yet: those of a server that a stage before makes.
+	secrets func() error
+	about   string // what the sandbox runs, for people; empty for a real one
+	close   func() error
 }
 
 // database returns the server of the config.
-func (l *Lab) database() (*database, error) {
+func (l *Lab) database(s *stackSource) (*database, error) {
 	c := l.Postgres
 	if c == nil {
 		return nil, nil
@@ -43,19 +45,26 @@ func (l *Lab) database() (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	var errs []error
-	secret := func(r lab.SecretRef) lab.Secret {
-		s, err := r.Resolve(os.LookupEnv, os.ReadFile)
-		errs = append(errs, err)
-		return s
-	}
 	d := &database{
-		server: pgprov.Server{Host: c.Host, Port: c.Port, User: c.User, Password: secret(c.Password), Identity: c.Identity, Dial: b.DialContext},
-		spec: pgprov.Spec{Editor: pgprov.Login{Password: secret(c.EditorPassword)}, Pooler: pgprov.Login{Password: secret(c.PoolerPassword)},
-			Instances: l.databases(), AllowPG15: c.AllowPG15},
-		close: func() error { return nil },
+		server: pgprov.Server{Host: c.Host, Port: c.Port, User: c.User, Identity: c.Identity, Dial: b.DialContext},
+		spec:   pgprov.Spec{Instances: l.databases(), AllowPG15: c.AllowPG15},
+		close:  func() error { return nil },
 	}
-	return d, errors.Join(errs...)
+	d.secrets = func() error {
+		var errs []error
+		secret := func(r lab.SecretRef, name string) lab.Secret {
+			v, err := r.Resolve(os.LookupEnv, l.dir.ReadFile)
+			if r.IsZero() {
+				v, err = s.once(name)
+			}
+			errs = append(errs, err)
+			return v
+		}
+		d.server.Password = secret(c.Password, superuserSecret)
+		d.spec.Editor.Password, d.spec.Pooler.Password = secret(c.EditorPassword, "credentials-editor"), secret(c.PoolerPassword, "pgbouncer-auth")
+		return errors.Join(errs...)
+	}
+	return d, nil
 }
 
 // databases returns what every instance's database must be.
@@ -69,7 +78,7 @@ func (l *Lab) databases() (out []pgprov.Instance) {
 // sandboxDatabase starts a PostgreSQL server for this run: the real one where it is installed, else the one of package pgtest.
 func (l *Lab) sandboxDatabase(ctx context.Context) (*database, error) {
 	random := func() lab.Secret { return lab.NewSecret(rand.Text()) }
-	d := &database{spec: pgprov.Spec{Editor: pgprov.Login{Password: random()}, Pooler: pgprov.Login{Password: random()}, Instances: l.databases()}}
+	d := &database{secrets: func() error { return nil }, spec: pgprov.Spec{Editor: pgprov.Login{Password: random()}, Pooler: pgprov.Login{Password: random()}, Instances: l.databases()}}
 	pg, err := real.StartPostgres(ctx, real.PGOptions{})
 	if err == nil {
 		d.server, err = pgprov.ParseDSN(pg.DSN("postgres"))
@@ -94,5 +103,10 @@ func (l *Lab) sandboxDatabase(ctx context.Context) (*database, error) {
 
 // stage provisions the apps' databases.
 func (d *database) stage(after ...string) Stage {
-	return Stage{Name: "postgres", After: after, Plan: func(ctx context.Context) (*lab.Plan, error) { return d.server.Plan(ctx, d.spec) }}
+	return Stage{Name: "postgres", After: after, Plan: func(ctx context.Context) (*lab.Plan, error) {
+		if err := d.secrets(); err != nil {
+			return nil, err
+		}
+		return d.server.Plan(ctx, d.spec)
+	}}
 }

@@ -74,7 +74,7 @@ func (l *Lab) stackSource() (*stackSource, error) {
 	if file == "" {
 		file = compose.LockFile
 	}
-	file, err := l.path(file)
+	file, err := l.dir.Path(file)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (l *Lab) stackSource() (*stackSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := l.path(c.Secrets)
+	dir, err := l.dir.Path(c.Secrets)
 	return &stackSource{lock, stack.SecretDir{Path: dir}}, err
 }
 
@@ -109,6 +109,9 @@ func (s *stackSource) once(name string) (lab.Secret, error) {
 	return s.secrets.Once(name, stack.RandomSecret)
 }
 
+// superuserSecret is the name of the secret of the database server's superuser.
+const superuserSecret = "postgres-superuser"
+
 // giteaDatabase is the name of Gitea's database and of the role that owns it.
 const giteaDatabase = "gitea"
 
@@ -130,7 +133,7 @@ func (l *Lab) setup(s *stackSource) (map[string]host.State, error) {
 		return v
 	}
 	if p := c.Postgres; p != nil {
-		pg := stack.Postgres{Image: p.Image, Lock: s.lock, Listen: p.Listen, Settings: p.Settings, Password: secret("postgres-superuser")}
+		pg := stack.Postgres{Image: p.Image, Lock: s.lock, Listen: p.Listen, Settings: p.Settings, Password: secret(superuserSecret)}
 		for _, r := range p.HBA {
 			pg.HBA = append(pg.HBA, stack.HBARule{Type: r.Type, Database: r.Database, User: r.User, Address: r.Address, Method: r.Method})
 		}

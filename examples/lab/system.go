@@ -23,7 +23,7 @@ func (l *Lab) state(h *host.Host) (host.State, error) {
 			s = append(s, p.State...)
 		}
 	}
-	return s.Resolve(os.LookupEnv, os.ReadFile)
+	return s.Resolve(os.LookupEnv, l.dir.ReadFile)
 }
 
 // system returns the base of a machine. It is pure, except that references to secrets stay references.

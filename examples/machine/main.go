@@ -74,7 +74,7 @@ func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr
 	if err != nil {
 		return err
 	}
-	if state, err = state.Resolve(os.LookupEnv, os.ReadFile); err != nil {
+	if state, err = state.Resolve(os.LookupEnv, cli.FolderOf(files[0]).ReadFile); err != nil {
 		return err
 	}
 	target, err := on.Target(ctx)

@@ -90,7 +90,7 @@ func readSpec(file string, only []string) (pgprov.Spec, error) {
 		for _, name := range only {
 			c.Apps = append(c.Apps, App{Name: name})
 		}
-		return c.spec(nil)
+		return c.spec("", nil)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -104,15 +104,15 @@ func readSpec(file string, only []string) (pgprov.Spec, error) {
 	if err := d.Decode(&c); err != nil {
 		return pgprov.Spec{}, err
 	}
-	spec, err := c.spec(only)
+	spec, err := c.spec(cli.FolderOf(file), only)
 	return spec, d.Locate(err)
 }
 
 // spec turns the configuration into what package pgprov takes, and reports what is wrong by the configuration's own paths.
-func (c *Config) spec(only []string) (pgprov.Spec, error) {
+func (c *Config) spec(dir cli.Folder, only []string) (pgprov.Spec, error) {
 	var ps lab.Problems
 	secret := func(path string, r lab.SecretRef) lab.Secret {
-		s, err := r.Resolve(os.LookupEnv, os.ReadFile)
+		s, err := r.Resolve(os.LookupEnv, dir.ReadFile)
 		if err != nil {
 			ps.Add(path, "%v", err)
 		}
