@@ -27,6 +27,7 @@ type StacksConfig struct {
 type PostgresStack struct {
 	On       string            `yaml:"on,required"`    // a pattern that selects one machine: "postgres"
 	Image    string            `yaml:"image,required"` // "postgres:17.2"
+	UID      int               `yaml:"uid"`            // of the server in the image; 0 means 999, that of the official image, whose variant alpine has 70
 	Listen   string            `yaml:"listen"`         // address of the published port: "192.168.1.202:5432"; empty publishes none
 	Settings map[string]string `yaml:"settings"`       // of postgresql.conf
 	HBA      []HBAConfig       `yaml:"hba"`            // lines of pg_hba.conf, in order
@@ -133,7 +134,7 @@ func (l *Lab) setup(s *stackSource) (map[string]host.State, error) {
 		return v
 	}
 	if p := c.Postgres; p != nil {
-		pg := stack.Postgres{Image: p.Image, Lock: s.lock, Listen: p.Listen, Settings: p.Settings, Password: secret(superuserSecret)}
+		pg := stack.Postgres{Image: p.Image, UID: p.UID, Lock: s.lock, Listen: p.Listen, Settings: p.Settings, Password: secret(superuserSecret)}
 		for _, r := range p.HBA {
 			pg.HBA = append(pg.HBA, stack.HBARule{Type: r.Type, Database: r.Database, User: r.User, Address: r.Address, Method: r.Method})
 		}
