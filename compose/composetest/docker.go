@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"text/template"
@@ -75,6 +76,7 @@ type Docker struct {
 	upFails    map[string]string
 	stopped    bool // the engine does not answer
 	databases  map[string]*cluster
+	runners    map[int]bool // that the Gitea of the runners knows, by ID
 }
 
 type network struct{ Name, project, key, config string }
@@ -98,7 +100,7 @@ type Container struct {
 	Binds    map[string]string // source on the machine by target
 	Created  time.Time
 	Started  time.Time
-	Status   string // created, running, exited
+	Status   string // created, running, exited, restarting
 	Exit     int
 
 	docker  *Docker
@@ -106,7 +108,14 @@ type Container struct {
 	mode    string
 	checked bool // it has a health check
 	looked  bool // its health was asked for since it started
-	log     []string
+	log     []logLine
+
+	restarts int
+}
+
+type logLine struct {
+	at   time.Time
+	text string
 }
 
 // Project returns the name of the container's project.
@@ -119,7 +128,7 @@ func (c *Container) Service() string { return c.Labels["com.docker.compose.servi
 func (c *Container) Machine() *hosttest.Machine { return c.docker.m }
 
 // Log adds a line to the container's log.
-func (c *Container) Log(line string) { c.log = append(c.log, line) }
+func (c *Container) Log(line string) { c.log = append(c.log, logLine{time.Now(), line}) }
 
 // Install puts docker on the machine.
 func Install(m *hosttest.Machine, c Config) *Docker {
@@ -130,7 +139,7 @@ func Install(m *hosttest.Machine, c Config) *Docker {
 		c.Compose = "2.40.3"
 	}
 	d := &Docker{m: m, config: c, images: slices.Clone(c.Images), boot: m.BootID(), unhealthy: map[string]bool{}, fails: map[string]func(*Container) bool{}, exits: map[string]int{}, badPulls: map[string]bool{},
-		upFails: map[string]string{}, databases: map[string]*cluster{}}
+		upFails: map[string]string{}, databases: map[string]*cluster{}, runners: map[int]bool{}}
 	d.networks = []network{{Name: "bridge"}, {Name: "host"}, {Name: "none"}}
 	d.config.Programs = programs()
 	maps.Copy(d.config.Programs, c.Programs)
@@ -212,6 +221,32 @@ func (d *Docker) FailStart(service, message string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.upFails[service] = message
+}
+
+// ForgetRunners makes the Gitea that runners are registered at forget them, as when somebody removes them there. Those that run say so in their log.
+func (d *Docker) ForgetRunners() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.runners)
+	for _, c := range d.containers {
+		if r := c.Image.repository(); c.Status == "running" && (r == "gitea/runner" || r == "gitea/act_runner") {
+			c.Log(`level=error msg="failed to fetch task" error="unauthenticated: unregistered runner"`)
+		}
+	}
+}
+
+// Restart ends and starts the containers of a service, as docker restart does.
+func (d *Docker) Restart(service string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.containers {
+		if c.Service() == service {
+			if err := d.start(c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Stop makes the engine not answer, or answer again.
@@ -470,6 +505,7 @@ func (d *Docker) inspect(p *hosttest.Process, args []string) (int, error) {
 			code = 1
 			continue
 		}
+		d.again(c)
 		type state struct {
 			Status    string
 			ExitCode  int
@@ -482,7 +518,7 @@ func (d *Docker) inspect(p *hosttest.Process, args []string) (int, error) {
 		if h := d.health(c); h != "" {
 			s.Health = &health{h}
 		}
-		v := map[string]any{"ID": c.ID, "Name": "/" + c.Name, "Image": c.Image.ID(), "Created": c.Created.UTC().Format(time.RFC3339Nano), "RestartCount": 0,
+		v := map[string]any{"ID": c.ID, "Name": "/" + c.Name, "Image": c.Image.ID(), "Created": c.Created.UTC().Format(time.RFC3339Nano), "RestartCount": c.restarts,
 			"Config": map[string]any{"Labels": labels}, "State": s,
 			"HostConfig": map[string]any{"RestartPolicy": map[string]string{"Name": c.restart}, "NetworkMode": c.mode, "PidMode": "", "IpcMode": "private"}}
 		if err := format(p.Stdout(), args[3], v); err != nil {
@@ -652,14 +688,45 @@ func (d *Docker) drop(c *Container) {
 }
 
 func (d *Docker) logs(p *hosttest.Process, args []string) error {
-	if len(args) != 3 || args[0] != "--tail" {
-		return unknown(args)
+	all := args
+	tail, since := -1, time.Time{}
+	for len(args) > 2 {
+		var err error
+		switch args[0] {
+		case "--tail":
+			tail, err = strconv.Atoi(args[1])
+		case "--since":
+			var ago time.Duration
+			if ago, err = time.ParseDuration(args[1]); err == nil {
+				since = time.Now().Add(-ago)
+			} else {
+				since, err = time.Parse(time.RFC3339Nano, args[1])
+			}
+		default:
+			err = unknown(all)
+		}
+		if err != nil {
+			return err
+		}
+		args = args[2:]
 	}
-	c := d.find(args[2])
+	if len(args) != 1 || strings.HasPrefix(args[0], "-") {
+		return unknown(all)
+	}
+	c := d.find(args[0])
 	if c == nil {
-		return fmt.Errorf("Error response from daemon: No such container: %s", args[2])
+		return fmt.Errorf("Error response from daemon: No such container: %s", args[0])
 	}
+	var out []string
 	for _, l := range c.log {
+		if !l.at.Before(since) {
+			out = append(out, l.text)
+		}
+	}
+	if tail >= 0 && len(out) > tail {
+		out = out[len(out)-tail:]
+	}
+	for _, l := range out {
 		fmt.Fprintln(p.Stdout(), l)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -27,7 +28,8 @@ func programs() map[string]Program {
 	return map[string]Program{
 		"postgres":         {Start: startPostgres, Exec: psql, Try: tryPostgres},
 		"gitea/gitea":      {Start: startGitea, Exec: giteaCommand},
-		"gitea/act_runner": {Start: startRunner},
+		"gitea/act_runner": {Start: startRunner}, // as gitea/runner was called before 1.0
+		"gitea/runner":     {Start: startRunner},
 	}
 }
 
@@ -210,13 +212,15 @@ func tryPostgres(p *hosttest.Process, script string) int {
 	return 0
 }
 
-// startGitea writes app.ini from the environment, as the image does: it sets keys and removes none.
+// startGitea writes app.ini from the environment, as the image does: it sets keys and removes none. What it makes of names and values is what
+// `gitea config edit-ini --apply-env` of 1.26 does: sections in lower case, [default] apart from the keys before the first section, quotes kept when they
+// are written and lost when they are read.
 func startGitea(c *Container) error {
 	type section struct {
 		name string
 		keys []string
 	}
-	var ini []section
+	ini := []section{{}}
 	values := map[string]string{}
 	set := func(name, key, value string) {
 		i := slices.IndexFunc(ini, func(s section) bool { return s.name == name })
@@ -229,14 +233,22 @@ func startGitea(c *Container) error {
 		}
 		values[name+"."+key] = value
 	}
-	old, _ := c.File("/etc/gitea/app.ini") // there is none at first
+	old, err := c.File("/etc/gitea/app.ini")
+	if err != nil { // the first start
+		if config := c.Binds["/etc/gitea"]; config != "" {
+			if err := c.Machine().FS().Chmod(config, 0o700); err != nil {
+				return err
+			}
+		}
+		old = []byte("APP_NAME = Gitea: Git with a cup of tea\nRUN_USER = git\nRUN_MODE = prod\n")
+	}
 	name := ""
 	for line := range strings.Lines(string(old)) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "[") {
 			name = strings.Trim(line, "[]")
-		} else if k, v, ok := strings.Cut(line, " = "); ok {
-			set(name, k, v)
+		} else if k, v, ok := strings.Cut(line, "="); ok {
+			set(name, strings.TrimSpace(k), readIni(strings.TrimSpace(v)))
 		}
 	}
 	var variables []string
@@ -254,20 +266,61 @@ func startGitea(c *Container) error {
 		if k, ok := strings.CutSuffix(key, "__FILE"); ok {
 			b, err := c.File(value)
 			if err != nil {
-				return err
+				c.Log(fmt.Sprintf("EnvironmentToConfig() [E] Error reading file for %s : %v", v, err)) // and it goes on
+				continue
 			}
-			key, value = k, strings.TrimSpace(string(b))
+			key, value = k, strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
 		}
 		set(strings.ToLower(strings.NewReplacer("_0X2E_", ".", "_0X2D_", "-").Replace(name)), key, value)
 	}
 	var b strings.Builder
 	for _, s := range ini {
-		fmt.Fprintf(&b, "[%s]\n", s.name)
+		if s.name != "" {
+			fmt.Fprintf(&b, "\n[%s]\n", s.name)
+		}
 		for _, k := range s.keys {
-			fmt.Fprintf(&b, "%s = %s\n", k, values[s.name+"."+k])
+			fmt.Fprintf(&b, "%s = %s\n", k, writeIni(values[s.name+"."+k]))
 		}
 	}
-	return c.WriteFile("/etc/gitea/app.ini", []byte(b.String()))
+	if err := c.WriteFile("/etc/gitea/app.ini", []byte(b.String())); err != nil {
+		return err
+	}
+	if file := c.Env["GITEA_RUNNER_REGISTRATION_TOKEN_FILE"]; file != "" {
+		token, err := c.File(file)
+		if err != nil {
+			return fmt.Errorf("unable to read GITEA_RUNNER_REGISTRATION_TOKEN_FILE: %w", err)
+		}
+		if len(strings.TrimSpace(string(token))) < 32 {
+			return errors.New("GITEA_RUNNER_REGISTRATION_TOKEN must be at least 32 random characters")
+		}
+	}
+	return nil
+}
+
+// writeIni writes a value as gopkg.in/ini.v1 does.
+func writeIni(v string) string {
+	switch {
+	case strings.ContainsAny(v, "\n`"):
+		return `"""` + v + `"""`
+	case strings.ContainsAny(v, "#;"):
+		return "`" + v + "`"
+	case strings.TrimSpace(v) != v:
+		return `"` + v + `"`
+	}
+	return v
+}
+
+// readIni reads a value as gopkg.in/ini.v1 does.
+func readIni(v string) string {
+	for _, q := range []string{`"""`, "`", `"`, "'"} {
+		if len(v) >= 2*len(q) && strings.HasPrefix(v, q) && strings.HasSuffix(v, q) {
+			return v[len(q) : len(v)-len(q)]
+		}
+	}
+	if i := strings.IndexAny(v, "#;"); i >= 0 {
+		v = strings.TrimSpace(v[:i])
+	}
+	return v
 }
 
 // users of a stand-in for Gitea are in a file beside app.ini.
@@ -287,9 +340,13 @@ func giteaCommand(c *Container, p *hosttest.Process, args []string) int {
 	line := strings.Join(args[:min(4, len(args))], " ")
 	switch {
 	case line == "gitea admin user list":
-		fmt.Fprintln(p.Stdout(), "ID   Username Email IsActive 2FA")
+		if !slices.Contains(args, "--admin") {
+			fmt.Fprintln(p.Stderr(), "composetest: gitea: only the administrators are known")
+			return 1
+		}
+		fmt.Fprintln(p.Stdout(), "ID   Username Email IsActive")
 		for i, u := range users {
-			fmt.Fprintf(p.Stdout(), "%d    %s %s@x true false\n", i+1, u, u)
+			fmt.Fprintf(p.Stdout(), "%d    %s     %s@x true\n", i+1, u, u)
 		}
 		return 0
 	case line == "gitea admin user create":
@@ -321,14 +378,47 @@ func giteaCommand(c *Container, p *hosttest.Process, args []string) int {
 	return 127
 }
 
-// startRunner registers, unless it is registered.
+// startRunner registers, unless it is registered, and tells the server its labels.
 func startRunner(c *Container) error {
-	if b, err := c.File("/data/.runner"); err == nil && len(b) > 0 {
-		return nil
+	var config struct {
+		Runner struct {
+			File   string   `json:"file"`
+			Labels []string `json:"labels"`
+		} `json:"runner"`
 	}
-	if _, err := c.File(c.Env["GITEA_RUNNER_REGISTRATION_TOKEN_FILE"]); err != nil {
+	b, err := c.File(c.Env["CONFIG_FILE"])
+	if err != nil {
 		return err
 	}
-	c.docker.serial++
-	return c.WriteFile("/data/.runner", []byte(fmt.Sprintf(`{"id": %d, "uuid": "runner-%d", "name": %q, "token": "hidden-%d"}`+"\n", c.docker.serial, c.docker.serial, c.Env["GITEA_RUNNER_NAME"], c.docker.serial)))
+	if err := json.Unmarshal(b, &config); err != nil || config.Runner.File == "" {
+		return fmt.Errorf("composetest: the runner's configuration: %w, file %q", err, config.Runner.File)
+	}
+	type registration struct {
+		ID      int      `json:"id"`
+		UUID    string   `json:"uuid"`
+		Name    string   `json:"name"`
+		Token   string   `json:"token"`
+		Address string   `json:"address"`
+		Labels  []string `json:"labels"`
+	}
+	var r registration
+	if b, err := c.File(config.Runner.File); err != nil || len(b) == 0 {
+		if _, err := c.File(c.Env["GITEA_RUNNER_REGISTRATION_TOKEN_FILE"]); err != nil {
+			return err
+		}
+		c.docker.serial++
+		id := c.docker.serial
+		c.docker.runners[id] = true
+		r = registration{ID: id, UUID: fmt.Sprintf("runner-%d", id), Name: c.Env["GITEA_RUNNER_NAME"], Token: fmt.Sprintf("hidden-%d", id), Address: c.Env["GITEA_INSTANCE_URL"]}
+	} else if err := json.Unmarshal(b, &r); err != nil {
+		return err
+	}
+	if !c.docker.runners[r.ID] {
+		return errors.New(`level=error msg="fail to invoke Declare" error="unauthenticated: unregistered runner"`)
+	}
+	r.Labels = config.Runner.Labels
+	if b, err = json.MarshalIndent(r, "", "  "); err != nil {
+		return err
+	}
+	return c.WriteFile(config.Runner.File, append(b, '\n'))
 }

@@ -88,7 +88,7 @@ func (d *Docker) compose(p *hosttest.Process, args []string) (int, error) {
 		for _, c := range d.containers {
 			if c.Project() == in.project && slices.Contains(names, c.Service()) {
 				d.change(p)
-				if err := d.start(p, c); err != nil {
+				if err := d.start(c); err != nil {
 					return 1, err
 				}
 			}
@@ -218,7 +218,7 @@ func (d *Docker) converge(p *hosttest.Process, in invocation, name string, force
 	for _, c := range have {
 		if c.Status != "running" {
 			d.change(p)
-			if err := d.start(p, c); err != nil {
+			if err := d.start(c); err != nil {
 				return err
 			}
 		}
@@ -319,17 +319,13 @@ func (d *Docker) make(in invocation, name string, s map[string]any, image Image,
 }
 
 // start runs a container's program.
-func (d *Docker) start(p *hosttest.Process, c *Container) error {
+func (d *Docker) start(c *Container) error {
 	if m := d.upFails[c.Service()]; m != "" {
 		return fmt.Errorf("Error response from daemon: %s", m)
 	}
-	c.Status, c.Exit, c.Started, c.looked = "running", 0, time.Now(), false
-	if program := d.config.Programs[c.Image.repository()]; program.Start != nil {
-		if err := program.Start(c); err != nil {
-			c.Log(err.Error())
-			c.Status, c.Exit = "exited", 1
-			return nil
-		}
+	c.Status, c.Exit, c.Started, c.looked, c.restarts = "running", 0, time.Now(), false, 0
+	if !d.program(c) {
+		return nil
 	}
 	code, said := d.exits[c.Service()]
 	if !said && c.restart == "" && !c.checked {
@@ -339,4 +335,33 @@ func (d *Docker) start(p *hosttest.Process, c *Container) error {
 		c.Status, c.Exit = "exited", code
 	}
 	return nil
+}
+
+// program starts what runs in a container, and reports whether it runs. What ends with an error is started again and again when its policy says so.
+func (d *Docker) program(c *Container) bool {
+	program := d.config.Programs[c.Image.repository()]
+	if program.Start == nil {
+		return true
+	}
+	err := program.Start(c)
+	switch {
+	case err == nil:
+		c.Status, c.Exit = "running", 0
+		return true
+	case c.restart == "" || c.restart == "no":
+		c.Status, c.Exit = "exited", 1
+	default:
+		c.Status, c.Exit = "restarting", 1
+	}
+	c.Log(err.Error())
+	return false
+}
+
+// again starts a container again that ended with an error. Time passes whenever somebody looks.
+func (d *Docker) again(c *Container) {
+	if c.Status == "restarting" {
+		c.restarts++
+		c.Started = time.Now()
+		d.program(c)
+	}
 }

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -43,16 +44,39 @@ func readIni(text string) map[iniKey]string {
 			section = strings.ToLower(strings.TrimSpace(line[1 : len(line)-1]))
 		default:
 			if k, v, ok := strings.Cut(line, "="); ok {
-				v = strings.TrimSpace(v)
-				if len(v) > 1 && (v[0] == '`' || v[0] == '"') && v[len(v)-1] == v[0] {
-					v = v[1 : len(v)-1]
-				}
-				out[iniKey{section, strings.TrimSpace(k)}] = v
+				out[iniKey{section, strings.TrimSpace(k)}] = iniValue(v)
 			}
 		}
 	}
 	return out
 }
+
+// iniValue reads a value as Gitea does (gopkg.in/ini.v1, readValue).
+func iniValue(v string) string {
+	v = strings.TrimSpace(v)
+	for _, quote := range []string{`"""`, "`"} {
+		if inner, ok := strings.CutPrefix(v, quote); ok {
+			if i := strings.LastIndex(inner, quote); i >= 0 {
+				return inner[:i]
+			}
+		}
+	}
+	if i := strings.IndexAny(v, "#;"); i >= 0 { // a comment
+		v = strings.TrimSpace(v[:i])
+	}
+	if quoted(v) {
+		v = v[1 : len(v)-1]
+	}
+	return v
+}
+
+// quoted reports whether a value is within quotes, which Gitea writes as they are and does not read back.
+func quoted(v string) bool {
+	return len(v) > 1 && (v[0] == '"' || v[0] == '\'') && strings.IndexByte(v[1:], v[0]) == len(v)-2
+}
+
+// survivesIni reports whether Gitea reads a value as it was set.
+func survivesIni(v string) bool { return !quoted(v) && !strings.ContainsAny(v, "\n\r") }
 
 // iniKeyOf reads the name of a variable: GITEA__section__KEY, and KEY__FILE for one whose value is in a file.
 func iniKeyOf(variable string) (iniKey, bool) {
@@ -61,7 +85,7 @@ func iniKeyOf(variable string) (iniKey, bool) {
 	if !ok || !ok2 {
 		return iniKey{}, false
 	}
-	section = strings.NewReplacer("_0X2E_", ".", "_0X2D_", "-").Replace(section)
+	section = cmp.Or(strings.NewReplacer("_0X2E_", ".", "_0X2D_", "-").Replace(section), "default")
 	return iniKey{strings.ToLower(section), strings.TrimSuffix(key, "__FILE")}, true
 }
 

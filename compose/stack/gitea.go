@@ -40,7 +40,7 @@ type Gitea struct {
 
 	Admin       string     // an administrator that must be there; empty means none. Its password is random and known to nobody: see [GiteaToken]
 	AdminEmail  string     // of a new administrator; empty means ADMIN@ and the host of RootURL
-	RunnerToken lab.Secret // registers runners of all repositories; empty means none
+	RunnerToken lab.Secret // registers runners of all repositories, 32 characters at least; empty means none
 
 	Timeout time.Duration // see [compose.Stack]
 }
@@ -74,6 +74,9 @@ func NewGiteaKeys(dir SecretDir) (k GiteaKeys, err error) {
 // giteaUID is the account git of the rootless image.
 const giteaUID = "1000"
 
+// giteaToken is how short a registration token may be (services/actions/init.go): Gitea would end at its start.
+const giteaToken = 32
+
 var (
 	giteaSetting = regexp.MustCompile(`^[A-Za-z0-9_.-]+\.[A-Za-z0-9_]+$`)
 	giteaUser    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
@@ -104,7 +107,12 @@ func (g Gitea) check() (ps lab.Problems) {
 			ps = append(ps, lab.Problem{Path: "settings", Text: k, Message: `is not "section.KEY"`})
 		case taken && g.Settings[k] != own[k]:
 			ps = append(ps, lab.Problem{Path: "settings." + k, Message: "is set by the stack"})
+		case !survivesIni(g.Settings[k]):
+			ps = append(ps, lab.Problem{Path: "settings." + k, Text: g.Settings[k], Message: "does not survive app.ini: it is within quotes, or of several lines"})
 		}
+	}
+	if n := len(g.RunnerToken.Reveal()); n > 0 && n < giteaToken {
+		ps.Add("runnerToken", "has %d characters, and Gitea wants %d", n, giteaToken)
 	}
 	if g.Admin != "" && !giteaUser.MatchString(g.Admin) {
 		ps = append(ps, lab.Problem{Path: "admin", Text: g.Admin, Message: "is not the name of a user"})
@@ -133,8 +141,12 @@ func (g Gitea) settings() map[string]string {
 	return s
 }
 
-// giteaVariable returns the variable that sets a key of app.ini.
+// giteaVariable returns the variable that sets a key of app.ini. The keys before the first section have an empty one there; with DEFAULT, Gitea would
+// make a section [default] that it never reads.
 func giteaVariable(section, key string) string {
+	if section == "DEFAULT" {
+		section = ""
+	}
 	return "GITEA__" + strings.NewReplacer(".", "_0X2E_", "-", "_0X2D_").Replace(section) + "__" + key
 }
 
@@ -176,7 +188,7 @@ func (g Gitea) Stack() (compose.Stack, error) {
 	service := object{
 		"image": g.Image, "restart": "unless-stopped", "environment": environment, "secrets": mounts, "networks": networks, "stop_grace_period": "60s",
 		"volumes":     []string{data + ":/var/lib/gitea", config + ":/etc/gitea"},
-		"healthcheck": healthcheck([]string{"curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:3000/api/healthz"}, "10s", "120s", 6),
+		"healthcheck": healthcheck([]string{"curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:3000/api/healthz"}, "5s", "120s", 6),
 	}
 	if out := ports(g.ListenHTTP, "3000", g.ListenSSH, "2222"); out != nil {
 		service["ports"] = out
@@ -193,7 +205,7 @@ func (g Gitea) Stack() (compose.Stack, error) {
 	}
 	ini := appIni{stack: g.name(), file: path.Join(config, "app.ini"), environment: plainEnvironment(environment)}
 	s.Before = append(guards(g.name(), g.Mount), giteaGuard{name: g.name(), version: g.version()}, keyGuard{stack: g.name(), keys: keys},
-		host.Directory{Path: data, Mode: 0o750, Owner: giteaUID, Group: giteaUID}, host.Directory{Path: config, Mode: 0o750, Owner: giteaUID, Group: giteaUID},
+		host.Directory{Path: data, Mode: 0o750, Owner: giteaUID, Group: giteaUID}, host.Directory{Path: config, Mode: 0o700, Owner: giteaUID, Group: giteaUID}, // which the image makes it
 		appIniKeys{ini})
 	after := host.Order{After: []string{s.Running()}}
 	s.Parts = []host.Resource{appIniDrift{after, ini}}

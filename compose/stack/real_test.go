@@ -35,11 +35,18 @@ func only(ip string) *lab.Boundary {
 }
 
 func TestPostgresReal(t *testing.T) {
+	t.Parallel()
 	d := real.Docker(t)
 	images := []string{"postgres:16.14", "postgres:17.10", "postgres:18.4"}
 	for i, name := range images {
 		d.ImportPostgres(t, 16+i, name)
 	}
+	testPostgres(t, newBench(t, d, images))
+}
+
+// newBench is a machine with the images, which are imported.
+func newBench(t *testing.T, d *real.DockerEngine, images []string) bench {
+	t.Helper()
 	known := filepath.Join(t.TempDir(), "known_hosts")
 	if err := os.WriteFile(known, []byte(d.KnownHosts()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -51,27 +58,27 @@ func TestPostgresReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testPostgres(t, bench{m, d.Host, lock, func(t *testing.T, command string) string {
+	return bench{m, d.Host, lock, func(t *testing.T, command string) string {
 		t.Helper()
 		out, err := d.Run(t.Context(), command)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return strings.TrimSpace(out)
-	}, d.Reboot})
+	}, d.Reboot}
 }
 
 // apply plans and applies, and fails the test unless everything was done and nothing is left to do. It returns the plan's text.
-func (b bench) apply(t *testing.T, s compose.Stack) string {
+func (b bench) apply(t *testing.T, want ...host.Resource) string {
 	t.Helper()
-	plan, err := b.machine.Plan(t.Context(), host.State{s})
+	plan, err := b.machine.Plan(t.Context(), host.State(want))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := plan.Apply(t.Context(), nil); err != nil {
 		t.Fatalf("%v\n%s", err, plan)
 	}
-	if again, err := b.machine.Plan(t.Context(), host.State{s}); err != nil || !again.Empty() {
+	if again, err := b.machine.Plan(t.Context(), host.State(want)); err != nil || !again.Empty() {
 		t.Fatalf("the second plan: %v\n%s", err, again)
 	}
 	return plan.String()

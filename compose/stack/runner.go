@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +15,11 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// ActRunner runs the jobs of Gitea Actions. It registers itself once, by what it keeps in its data folder, and again when Known says that the server has
+// ActRunner runs the jobs of Gitea Actions. It registers itself once, by what it keeps in its data folder, and again when its log says that the server has
 // forgotten it. Labels are in its configuration, which a runner tells the server at every start, so that they change without registration.
+//
+// The images' own run.sh registers with the token on the command line, which every process of the machine can read. The stack mounts another in its
+// place, at /usr/local/bin/run.sh, that gives it to the runner's standard input.
 //
 // # The Docker socket
 //
@@ -27,7 +29,7 @@ import (
 // labels NAME:host.
 type ActRunner struct {
 	Name  string       // of the project; empty means runner
-	Image string       // "gitea/act_runner:0.2.13"; with Nested one that holds an engine, "gitea/act_runner:0.2.13-dind-rootless"
+	Image string       // "gitea/runner:1.0.8"; with Nested one that holds an engine, "gitea/runner:1.0.8-dind-rootless"
 	Lock  compose.Lock // pins the image
 
 	Instance string     // Gitea's RootURL: jobs clone from there, so that it is never localhost
@@ -38,10 +40,6 @@ type ActRunner struct {
 
 	Socket bool // jobs and the runner use the machine's Docker Engine; see above
 	Nested bool // jobs use an engine in the runner's container; see above
-
-	// Known are the UUIDs of the runners that the server knows, asked for by the caller. A runner that is registered with another registers again.
-	// Nil means that nobody asked.
-	Known []string
 
 	Data  string // the folder on the machine for its registration and caches; empty means data in the stack's folder
 	Mount string // a mount point that must be there, when Data is on a disk of its own
@@ -95,8 +93,9 @@ func (r ActRunner) config() string {
 		volumes = append(volumes, path.Join(dirOf(r.name()), "conf/ca.crt"))
 	}
 	b, err := json.MarshalIndent(object{
-		"log":    object{"level": "info"},
-		"runner": object{"file": "/data/.runner", "capacity": max(r.Capacity, 1), "timeout": cmp.Or(r.JobTimeout, time.Hour).String(), "labels": r.Labels, "insecure": false},
+		"log": object{"level": "info"},
+		// without shutdown_timeout, a runner that is stopped ends its jobs at once
+		"runner": object{"file": runnerState, "capacity": max(r.Capacity, 1), "timeout": cmp.Or(r.JobTimeout, time.Hour).String(), "shutdown_timeout": "50s", "labels": r.Labels, "insecure": false},
 		"cache":  object{"enabled": true, "dir": "/data/cache"},
 		// "-" finds an engine and does not mount its socket into jobs
 		"container": object{"privileged": false, "options": options, "valid_volumes": volumes, "docker_host": "-"},
@@ -108,14 +107,29 @@ func (r ActRunner) config() string {
 	return string(b) + "\n"
 }
 
+// runnerState is where the runner keeps what it is registered with.
+const runnerState = "/data/.runner"
+
+// runnerScript takes the place of the image's run.sh. Without --no-interactive the runner asks for what no option says, which is the token.
+const runnerScript = `#!/bin/sh
+program=$(command -v gitea-runner || command -v act_runner) || { echo 'no runner in this image'; exit 1; }
+cd /data || exit 1
+until [ -s .runner ]; do
+  rm -f .runner
+  { cat "$GITEA_RUNNER_REGISTRATION_TOKEN_FILE"; echo; } | "$program" register --config "$CONFIG_FILE" --instance "$GITEA_INSTANCE_URL" --name "$GITEA_RUNNER_NAME"
+  [ -s .runner ] || { echo 'not registered: tried again in 5 s'; sleep 5; }
+done
+exec "$program" daemon --config "$CONFIG_FILE"
+`
+
 // Stack returns the stack.
 func (r ActRunner) Stack() (compose.Stack, error) {
 	if ps := r.check(); len(ps) > 0 {
 		return compose.Stack{}, ps
 	}
 	data := cmp.Or(r.Data, path.Join(dirOf(r.name()), "data"))
-	files := []compose.File{{Path: "conf/config.yaml", Content: r.config()}}
-	volumes := []string{data + ":/data", "./conf:/etc/runner:ro"}
+	files := []compose.File{{Path: "conf/config.yaml", Content: r.config()}, {Path: "conf/run.sh", Content: runnerScript, Mode: 0o755}}
+	volumes := []string{data + ":/data", "./conf:/etc/runner:ro", "./conf/run.sh:/usr/local/bin/run.sh:ro"}
 	if r.CA != "" {
 		files = append(files, compose.File{Path: "conf/ca.crt", Content: r.CA})
 	}
@@ -127,7 +141,7 @@ func (r ActRunner) Stack() (compose.Stack, error) {
 		"image": r.Image, "restart": "unless-stopped", "volumes": volumes, "stop_grace_period": "60s",
 		"environment": object{"CONFIG_FILE": "/etc/runner/config.yaml", "GITEA_INSTANCE_URL": r.Instance, "GITEA_RUNNER_NAME": r.Runner, "GITEA_RUNNER_REGISTRATION_TOKEN_FILE": "/run/secrets/runner_token"},
 		// registered, which is what it can tell of itself; whether the server still knows it, the server tells
-		"healthcheck": healthcheck([]string{"test", "-s", "/data/.runner"}, "5s", "60s", 6),
+		"healthcheck": healthcheck([]string{"test", "-s", runnerState}, "5s", "60s", 6),
 	}
 	if r.Nested {
 		service["privileged"] = true
@@ -140,37 +154,66 @@ func (r ActRunner) Stack() (compose.Stack, error) {
 		return s, err
 	}
 	s.Timeout = r.Timeout
-	s.Before = append(guards(r.name(), r.Mount), host.Directory{Path: data, Mode: 0o700, Owner: uid, Group: uid})
-	s.Parts = []host.Resource{runnerRegistration{Order: host.Order{After: []string{s.Running()}}, stack: r.name(), file: path.Join(data, ".runner"), known: r.Known}}
+	registration := runnerRegistration{stack: r.name(), file: path.Join(data, path.Base(runnerState))}
+	s.Before = append(guards(r.name(), r.Mount), host.Directory{Path: data, Mode: 0o700, Owner: uid, Group: uid}, runnerForgotten{registration})
+	registration.Order = host.Order{After: []string{s.Running()}}
+	s.Parts = []host.Resource{registration}
 	return s, nil
+}
+
+// runnerForgotten removes a registration that the server does not know any more. It comes before the service: a runner with such a registration ends at
+// its start, again and again.
+type runnerForgotten struct{ runnerRegistration }
+
+func (r runnerForgotten) ID() string { return "runner:" + r.stack + ":forgotten" }
+
+func (r runnerForgotten) Plan(o *host.Observation) ([]host.Op, error) {
+	if seen := r.seen(o); !seen["forgotten"] || !seen["registered"] {
+		return nil, nil
+	}
+	return []host.Op{{Action: lab.Delete, Cause: "the server does not know this registration any more", Script: "rm -f -- " + host.Quote(r.file)}}, nil
 }
 
 // runnerRegistration lets a runner register again that the server has forgotten.
 type runnerRegistration struct {
 	host.Order
 	stack, file string
-	known       []string
 }
 
 func (r runnerRegistration) ID() string { return "runner:" + r.stack }
 
 func (r runnerRegistration) Check() lab.Problems { return nil }
 
+// Observe looks for what Gitea answers to a runner that it does not know (routers/api/actions/runner/interceptor.go), in what the runner said since its
+// last start, but not longer ago than a restarting container may rest: an idle runner asks every 5 s. A list of runners from Gitea's API would be old
+// once the runner has registered again.
 func (r runnerRegistration) Observe(q *host.Questions) {
-	// Only the UUID: the file holds the runner's token too.
-	q.Probe(r.ID(), fmt.Sprintf(`[ -f %[1]s ] && sed -n 's/.*"uuid": *"\([^"]*\)".*/\1/p' %[1]s`, host.Quote(r.file)))
+	q.Probe("runner:"+r.stack, fmt.Sprintf(`[ ! -s %[1]s ] || echo registered
+unset DOCKER_HOST DOCKER_CONTEXT
+command -v docker >/dev/null 2>&1 || exit 0
+i=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project=%[2]s --filter label=com.docker.compose.service=runner --filter label=com.docker.compose.oneoff=False 2>/dev/null | head -n 1)
+[ -n "$i" ] || exit 0
+t=$(docker inspect --type container --format '{{.State.StartedAt}}' "$i" 2>/dev/null) || exit 0
+said() { docker logs --since "$1" "$i" 2>&1 | grep -q 'unregistered runner'; }
+if said "$t" && said 3m; then echo forgotten; fi`, host.Quote(r.file), r.stack))
+}
+
+func (r runnerRegistration) seen(o *host.Observation) map[string]bool {
+	out := map[string]bool{}
+	for _, w := range strings.Fields(string(o.Probe("runner:" + r.stack).Output)) {
+		out[w] = true
+	}
+	return out
 }
 
 func (r runnerRegistration) Plan(o *host.Observation) ([]host.Op, error) {
-	uuid := strings.TrimSpace(string(o.Probe(r.ID()).Output))
-	if uuid == "" || r.known == nil || slices.Contains(r.known, uuid) {
+	if !r.seen(o)["forgotten"] {
 		return nil, nil
 	}
 	dir := dirOf(r.stack)
-	file := host.Quote(r.file)
 	return []host.Op{{Name: "register", Action: lab.Run, Cause: "the server does not know it any more", Risk: lab.RiskRestart,
-		Script: container(r.stack, "runner") + fmt.Sprintf(`mv -f -- %[1]s %[1]s.forgotten
-docker compose --progress quiet -p %[2]s --project-directory %[3]s -f %[3]s/compose.yaml --env-file /dev/null restart runner
-n=0; until [ -s %[1]s ]; do n=$((n + 1)); [ $n -lt 60 ] || { docker logs --tail 10 "$i" 2>&1; echo 'the runner has not registered'; mv -f -- %[1]s.forgotten %[1]s; exit 1; }; sleep 1; done
-rm -f -- %[1]s.forgotten`, file, r.stack, dir)}}, nil
+		Script: container(r.stack, "runner") + fmt.Sprintf(`f=%[1]s
+if [ ! -s "$f" ]; then docker compose --progress quiet -p %[2]s --project-directory %[3]s -f %[3]s/compose.yaml --env-file /dev/null restart runner; fi
+n=0; until [ -s "$f" ]; do n=$((n + 1)); [ $n -lt 60 ] || { docker logs --tail 10 "$i" 2>&1; echo 'the runner has not registered'; exit 1; }; sleep 1; done`,
+			host.Quote(r.file), r.stack, dir) + healthy}}, nil
 }

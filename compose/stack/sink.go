@@ -15,7 +15,13 @@ import (
 
 // SecretDir keeps secrets that are made once and must stay: one file each, mode 0600, in a folder here that nobody else may read. The zero
 // SecretDir is of no use.
-type SecretDir struct{ Path string }
+type SecretDir struct {
+	Path string
+
+	// ReadOnly writes nothing: a secret that is not there is made and forgotten. It is for plans that are only looked at; one that is applied must
+	// be made without it.
+	ReadOnly bool
+}
 
 var secretFile = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
@@ -31,6 +37,9 @@ func (d SecretDir) Once(name string, make func() (lab.Secret, error)) (lab.Secre
 	}
 	if s, err := d.read(file); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return s, err
+	}
+	if d.ReadOnly {
+		return make()
 	}
 	if err := os.MkdirAll(d.Path, 0o700); err != nil {
 		return fail("make the folder, with mode 0700", err)

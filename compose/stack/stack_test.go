@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"net/netip"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,7 +24,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 var images = []composetest.Image{{Name: "postgres:16.14"}, {Name: "postgres:17.10"}, {Name: "postgres:18.4"}, {Name: "gitea/gitea:1.25.1-rootless"}, {Name: "gitea/gitea:1.25.2-rootless"},
-	{Name: "gitea/act_runner:0.2.13"}, {Name: "gitea/act_runner:0.2.13-dind-rootless"}, {Name: "pihole/pihole:2025.08.0"}, {Name: "busybox:1.36"}}
+	{Name: "gitea/runner:1.0.8"}, {Name: "gitea/runner:1.0.8-dind-rootless"}, {Name: "pihole/pihole:2025.08.0"}, {Name: "busybox:1.36"}}
 
 var lock = composetest.Install(hosttestless(), composetest.Config{Registry: images}).Lock(names()...)
 
@@ -55,11 +56,11 @@ func postgres() stack.Postgres {
 func gitea() stack.Gitea {
 	return stack.Gitea{Image: "gitea/gitea:1.25.2-rootless", Lock: lock, RootURL: "https://gitea.arcodange.lab/", ListenHTTP: "192.168.1.202:3000", ListenSSH: "192.168.1.202:2222",
 		Database: stack.GiteaDatabase{Password: hidden("gitea")}, Keys: stack.GiteaKeys{SecretKey: hidden("key"), InternalToken: hidden("internal"), JWTSecret: hidden("jwt")},
-		Networks: []string{"postgres_default"}, Admin: "root", RunnerToken: hidden("runner"), Settings: map[string]string{"cron.update_checker.ENABLED": "false", "webhook.ALLOWED_HOST_LIST": "private"}}
+		Networks: []string{"postgres_default"}, Admin: "root", RunnerToken: hidden("the-runners-token"), Settings: map[string]string{"cron.update_checker.ENABLED": "false", "webhook.ALLOWED_HOST_LIST": "private"}}
 }
 
 func runner() stack.ActRunner {
-	return stack.ActRunner{Image: "gitea/act_runner:0.2.13-dind-rootless", Lock: lock, Instance: "https://gitea.arcodange.lab/", Runner: "pi1", Token: hidden("runner"), Nested: true,
+	return stack.ActRunner{Image: "gitea/runner:1.0.8-dind-rootless", Lock: lock, Instance: "https://gitea.arcodange.lab/", Runner: "pi1", Token: hidden("the-runners-token"), Nested: true,
 		Labels: []string{"ubuntu-latest:docker://gitea/runner-images:ubuntu-22.04"}, CA: "-----BEGIN CERTIFICATE-----\n"}
 }
 
@@ -123,9 +124,9 @@ func TestCheck(t *testing.T) {
 			[]string{"image", "password", "listen", "settings.ssl", "settings:", "hba[0].type", "hba[0].method", "hba[1].address", "hba[1].user", "hba[2].type", "hba[2].database", "databases[0].name"}},
 		"gitea": {stack.Gitea{Image: "gitea/gitea:1.25.2", RootURL: "https://gitea.arcodange.lab", Settings: map[string]string{"x": "", "server.ROOT_URL": "y"}, Admin: "a b"},
 			[]string{"image", "rootURL", "database.password", "keys.secretKey", "settings:", "settings.server.ROOT_URL", "admin"}},
-		"runner": {stack.ActRunner{Image: "gitea/act_runner:0.2.13", Instance: "http://localhost:3000/", Labels: []string{"a:docker://x", "b"}},
+		"runner": {stack.ActRunner{Image: "gitea/runner:1.0.8", Instance: "http://localhost:3000/", Labels: []string{"a:docker://x", "b"}},
 			[]string{"instance", "runner", "token", "labels[0]: wants an engine", "labels[1]"}},
-		"runner nested": {stack.ActRunner{Image: "gitea/act_runner:0.2.13", Nested: true, Socket: true}, []string{"nested", "image: holds no engine", "labels"}},
+		"runner nested": {stack.ActRunner{Image: "gitea/runner:1.0.8", Nested: true, Socket: true}, []string{"nested", "image: holds no engine", "labels"}},
 		"pihole": {stack.PiHole{Upstreams: []string{"dns.example.org"}, Hosts: []stack.PiHoleHost{{Names: []string{"a b"}}, {}}, Wildcards: []stack.PiHoleWildcard{{}}, CNAMEs: []string{"x"}},
 			[]string{"password", "upstreams are", "upstreams[0]", "hosts[0].address", "hosts[0].names", "hosts[1].names", "wildcards[0]", "cnames[0]"}},
 		"backups": {stack.BackupVolume{Share: stack.NFSVolume{Path: "a b"}}, []string{"share.server", "share.path"}},
@@ -250,14 +251,20 @@ func TestGiteaSettings(t *testing.T) {
 }
 
 func TestRunner(t *testing.T) {
-	m, box, _ := pi(t)
+	m, box, d := pi(t)
 	apply(t, m, must(t, runner()))
 	registration := func() string {
 		b, err := box.FS().ReadFile("/opt/stacks/runner/data/.runner")
 		if err != nil {
 			t.Fatal(err)
 		}
-		return string(b)
+		for line := range strings.Lines(string(b)) {
+			if strings.Contains(line, `"uuid"`) {
+				return line
+			}
+		}
+		t.Fatalf("no uuid:\n%s", b)
+		return ""
 	}
 	first := registration()
 	r := runner()
@@ -266,18 +273,27 @@ func TestRunner(t *testing.T) {
 	if registration() != first {
 		t.Error("other labels registered it again")
 	}
-	r.Known = []string{"somebody"}
-	p, err := m.Plan(t.Context(), host.State{must(t, r)})
-	if err != nil || !strings.Contains(p.String(), "the server does not know it any more") {
-		t.Fatalf("%v\n%s", err, p)
+	forgotten := func(want ...string) {
+		t.Helper()
+		before := registration()
+		text := apply(t, m, must(t, r))
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("nothing of %q in the plan:\n%s", w, text)
+			}
+		}
+		if registration() == before {
+			t.Error("it did not register again")
+		}
 	}
-	// The server knows the new one only after it has registered: the caller asks again.
-	if _, err := p.Apply(t.Context(), nil); !errors.Is(err, lab.ErrDrift) {
-		t.Errorf("got %v", err)
+	d.ForgetRunners()
+	forgotten("the server does not know this registration any more", "/register")
+	// It is started without a registration that the server knows, as after a reboot.
+	d.ForgetRunners()
+	if err := d.Restart("runner"); err != nil {
+		t.Fatal(err)
 	}
-	if registration() == first {
-		t.Error("it did not register again")
-	}
+	forgotten("ends again and again", "the server does not know this registration any more")
 }
 
 func TestPostgresFake(t *testing.T) {
@@ -403,6 +419,19 @@ func TestSecretDir(t *testing.T) {
 	made := false
 	if _, err := (stack.SecretDir{Path: file}).Once("x", func() (lab.Secret, error) { made = true; return hidden("x"), nil }); err == nil || made {
 		t.Errorf("a place that is no folder: %v, made %v", err, made)
+	}
+	looking := stack.SecretDir{Path: filepath.Join(t.TempDir(), "none"), ReadOnly: true}
+	if s, err := looking.Once("x", stack.RandomSecret); err != nil || s.IsZero() {
+		t.Errorf("read-only: %v", err)
+	}
+	if _, err := os.Stat(looking.Path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("read-only, and the folder was made: %v", err)
+	}
+	dir.ReadOnly = true
+	if s, err := dir.Once("gitea-token", stack.RandomSecret); err != nil {
+		t.Errorf("read-only: %v", err)
+	} else if again, err := dir.Once("gitea-token", stack.RandomSecret); err != nil || s.Equal(again) {
+		t.Errorf("read-only, and kept: %v", err)
 	}
 	if _, err := dir.Once("../x", stack.RandomSecret); !errors.Is(err, lab.ErrInvalid) {
 		t.Errorf("outside: %v", err)
