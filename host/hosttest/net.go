@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // netTools fetch what Machine.Serve offers, and show the machine's network.
@@ -34,6 +35,7 @@ type answer struct {
 var (
 	errNoHost  = errors.New("no such host")
 	errRefused = errors.New("connection refused")
+	errPartial = errors.New("the answer ends early") // what came is there
 )
 
 // fetch asks for a URL: what Machine.Serve offers, or a server on a port of this machine.
@@ -93,11 +95,12 @@ func (m *Machine) fetch(method string, u *url.URL, headers http.Header, body []b
 	}
 	defer res.Body.Close()
 	data, err := io.ReadAll(res.Body)
-	if err != nil {
-		return nil, io.ErrUnexpectedEOF
-	}
 	_, text, _ := strings.Cut(res.Status, " ")
-	return &answer{res.StatusCode, text, res.Header, data}, nil
+	a := &answer{res.StatusCode, text, res.Header, data}
+	if err != nil {
+		return a, errPartial
+	}
+	return a, nil
 }
 
 // The machine's one network interface; its address is Machine.address.
@@ -182,6 +185,9 @@ func cmdCurl(p *Process) int {
 	return code
 }
 
+// curlTransient are the statuses after which --retry tries again, as curl(1) lists them.
+var curlTransient = []int{408, 429, 500, 502, 503, 504}
+
 // curlSays prints an error unless -s hides it, and returns its code.
 func (p *Process) curlSays(o *options, code int, format string, a ...any) int {
 	if !o.has("s") || o.has("S") {
@@ -231,6 +237,8 @@ func (p *Process) curlOne(o *options, raw, out string) int {
 		}
 	}
 	redirect := curlProtocols(cmpOr(o.get("proto-redir"), "all"))
+	retries, _ := parseUint(o.get("retry"))
+	partial := false
 	for hops := 0; ; hops++ {
 		if u.Scheme == "file" {
 			b, err := p.readFile(u.Path)
@@ -241,6 +249,11 @@ func (p *Process) curlOne(o *options, raw, out string) int {
 			break
 		}
 		a, err = p.m.fetch(method, u, headers, body)
+		for wait := time.Second; retries > 0 && err == nil && slices.Contains(curlTransient, a.status); wait *= 2 {
+			retries--
+			p.sleep(wait)
+			a, err = p.m.fetch(method, u, headers, body)
+		}
 		port := cmpOr(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 		code := 0
 		switch {
@@ -248,6 +261,8 @@ func (p *Process) curlOne(o *options, raw, out string) int {
 			code = p.curlSays(o, 6, "Could not resolve host: %s", u.Hostname())
 		case err == errRefused:
 			code = p.curlSays(o, 7, "Failed to connect to %s port %s after 0 ms: Couldn't connect to server", u.Hostname(), port)
+		case err == errPartial:
+			partial = true
 		case err != nil:
 			code = p.curlSays(o, 52, "Empty reply from server")
 		}
@@ -305,6 +320,10 @@ func (p *Process) curlOne(o *options, raw, out string) int {
 				return p.curlSays(o, 23, "Failure writing output to destination")
 			}
 		}
+	}
+	if partial && code == 0 {
+		length, _ := strconv.Atoi(a.headers.Get("Content-Length"))
+		code = p.curlSays(o, 18, "transfer closed with %d bytes remaining to read", length-len(a.body))
 	}
 	if code == 22 {
 		p.curlSays(o, 22, "The requested URL returned error: %d", a.status)
@@ -467,6 +486,10 @@ func cmdWget(p *Process) int {
 		switch {
 		case err == errNoHost:
 			say("Resolving %s (%s)... failed: Name or service not known.\nwget: unable to resolve host address ‘%s’\n", host, host, host)
+			code = 4
+			continue
+		case err == errPartial:
+			say("hosttest: the answer ends early\n")
 			code = 4
 			continue
 		case err != nil:
