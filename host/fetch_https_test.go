@@ -1,0 +1,345 @@
+package host_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+)
+
+// An origin serves what machines fetch. Below /cut/ it drops the connection in the middle, and below /busy/ it is busy, as long as it is told to.
+type origin struct {
+	*httptest.Server
+	cuts, busy atomic.Int32 // requests that still fail
+	requests   atomic.Int32
+	elsewhere  string // where /moved/NAME is
+}
+
+// serve starts an origin at an address; certificate nil means plain HTTP.
+func serve(t *testing.T, ip string, certificate *tls.Certificate, files map[string][]byte) *origin {
+	t.Helper()
+	o := &origin{}
+	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Server = &httptest.Server{Listener: l, Config: &http.Server{ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.requests.Add(1)
+		kind, name := filepath.Split(r.URL.Path)
+		b, ok := files[name]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		switch {
+		case kind == "/moved/":
+			http.Redirect(w, r, o.elsewhere+"/"+name, http.StatusFound)
+		case kind == "/busy/" && o.busy.Add(-1) >= 0:
+			http.Error(w, "later", http.StatusServiceUnavailable)
+		case kind == "/cut/" && o.cuts.Add(-1) >= 0:
+			w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+			w.Write(b[:len(b)/2])
+			panic(http.ErrAbortHandler)
+		default:
+			http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(b))
+		}
+	})}}
+	if certificate == nil {
+		o.Start()
+	} else {
+		o.TLS = &tls.Config{Certificates: []tls.Certificate{*certificate}}
+		o.StartTLS()
+	}
+	t.Cleanup(o.Close)
+	return o
+}
+
+// authority makes a certificate authority, in PEM, and a certificate of it for these names and addresses.
+func authority(t *testing.T, ip net.IP, names ...string) (ca string, leaf *tls.Certificate) {
+	t.Helper()
+	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "fetch test authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	server := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "fetch test"}, NotBefore: root.NotBefore, NotAfter: root.NotAfter,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, IPAddresses: []net.IP{ip}, DNSNames: names}
+	rootDER, err := x509.CreateCertificate(rand.Reader, root, root, rootKey.Public(), rootKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, server, root, key.Public(), rootKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER})), &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func sum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+// program returns a megabyte that compresses badly.
+func program(t *testing.T) []byte {
+	b := make([]byte, 1<<20)
+	if _, err := rand.Read(b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// tarball returns an archive with one file, release/bin/program.
+func tarball(t *testing.T, content []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	if err := w.WriteHeader(&tar.Header{Name: "release/bin/program", Mode: 0o755, Size: int64(len(content))}); err != nil {
+		t.Fatal(err)
+	}
+	w.Write(content)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// fetcher is a machine that fetches from an origin into a folder.
+type fetcher struct {
+	*testing.T
+	m   *host.Machine
+	dir string
+}
+
+func (f *fetcher) sh(script string) string {
+	f.Helper()
+	r, err := f.m.Run(f.Context(), host.Command{Script: script, Root: true})
+	if err == nil {
+		err = r.Err()
+	}
+	if err != nil {
+		f.Fatalf("%s: %v", script, err)
+	}
+	return string(r.Stdout)
+}
+
+func (f *fetcher) apply(want ...host.Resource) error {
+	f.Helper()
+	p, err := f.m.Plan(f.Context(), want)
+	if err != nil {
+		f.Fatal(err)
+	}
+	_, err = p.Apply(f.Context(), nil)
+	return err
+}
+
+// works applies, and checks that nothing is left to do.
+func (f *fetcher) works(want ...host.Resource) {
+	f.Helper()
+	if err := f.apply(want...); err != nil {
+		f.Fatalf("%v\n%s", err, strings.Join(lab.Hints(err), "\n"))
+	}
+	p, err := f.m.Plan(f.Context(), want)
+	if err != nil {
+		f.Fatal(err)
+	}
+	if !p.Empty() {
+		f.Errorf("the plan after an apply is not empty:\n%s", p)
+	}
+}
+
+// refused applies, and checks that the error says all of this, and that the folder is as it was.
+func (f *fetcher) refused(want host.Resource, says ...string) {
+	f.Helper()
+	before := f.tree()
+	err := f.apply(want)
+	if err == nil {
+		f.Fatalf("%s was done", want.ID())
+	}
+	for _, s := range append(says, want.ID()) {
+		if !strings.Contains(err.Error(), s) {
+			f.Errorf("the error does not say %q: %v", s, err)
+		}
+	}
+	if after := f.tree(); after != before {
+		f.Errorf("%s: a fetch that failed left\n%snot\n%s", want.ID(), after, before)
+	}
+}
+
+// tree is what is in the folder: names, modes and sums.
+func (f *fetcher) tree() string {
+	f.Helper()
+	return f.sh("cd " + host.Quote(f.dir) + " && find . -printf '%p %y %m %U\\n' | sort && find . -type f ! -name .lab-archive -print0 | sort -z | xargs -0 -r sha256sum --")
+}
+
+// fetches checks what a machine makes of an origin that is whole, wrong, cut off, busy and not there.
+func fetches(f *fetcher, o *origin, files map[string][]byte) {
+	one, two := sum(files["one"]), sum(files["two"])
+	path := f.dir + "/program"
+	f.refused(host.Fetch{Path: path, URL: o.URL + "/nosuch", SHA256: one}, "404")
+	f.refused(host.Fetch{Path: path, URL: o.URL + "/two", SHA256: one})
+	f.works(host.Fetch{Path: path, URL: o.URL + "/one", SHA256: one, Mode: 0o750})
+	if got := f.sh("stat -c '%a %U:%G' " + path + "; sha256sum <" + path); got != "750 root:root\n"+one+"  -\n" {
+		f.Errorf("fetched %q", got)
+	}
+	requests := o.requests.Load()
+	f.works(host.Fetch{Path: path, URL: o.URL + "/moved/one", SHA256: one, Mode: 0o750})
+	if n := o.requests.Load() - requests; n != 0 {
+		f.Errorf("%d requests for what is there", n)
+	}
+	// The old program stays until the new one is whole.
+	o.cuts.Store(100)
+	f.refused(host.Fetch{Path: path, URL: o.URL + "/cut/two", SHA256: two, Mode: 0o750})
+	o.cuts.Store(0)
+	f.works(host.Fetch{Path: path, URL: o.URL + "/cut/two", SHA256: two, Mode: 0o750})
+	o.busy.Store(1)
+	f.works(host.Fetch{Path: path, URL: o.URL + "/busy/one", SHA256: one, Mode: 0o750})
+
+	first, second := sum(files["first.tgz"]), sum(files["second.tgz"])
+	dir := f.dir + "/unpacked"
+	unpacked := func(content []byte) {
+		f.Helper()
+		if got := f.sh("stat -c %a " + dir + "/bin/program; sha256sum <" + dir + "/bin/program"); got != "755\n"+sum(content)+"  -\n" {
+			f.Errorf("unpacked %q", got)
+		}
+	}
+	f.sh("mkdir " + dir)
+	f.refused(host.Archive{Path: dir, URL: o.URL + "/nosuch.tgz", SHA256: first, Strip: 1}, "404")
+	f.refused(host.Archive{Path: dir, URL: o.URL + "/second.tgz", SHA256: first, Strip: 1}, "checksum")
+	o.cuts.Store(100)
+	f.refused(host.Archive{Path: dir, URL: o.URL + "/cut/first.tgz", SHA256: first, Strip: 1})
+	o.cuts.Store(0)
+	f.works(host.Archive{Path: dir, URL: o.URL + "/cut/first.tgz", SHA256: first, Strip: 1})
+	unpacked(files["one"])
+	f.works(host.Archive{Path: dir, URL: o.URL + "/second.tgz", SHA256: second, Strip: 1})
+	unpacked(files["two"])
+}
+
+// served are the files of an origin.
+func served(t *testing.T) map[string][]byte {
+	one, two := program(t), program(t)
+	return map[string][]byte{"one": one, "two": two, "first.tgz": tarball(t, one), "second.tgz": tarball(t, two)}
+}
+
+// TestFetchHTTPS fetches over TLS onto a real Debian machine, whose authority it is told.
+func TestFetchHTTPS(t *testing.T) {
+	t.Parallel()
+	m := real.Machines(t, 1)[0]
+	f := &fetcher{t, &host.Machine{Target: realTarget(m)}, "/srv/fetch"}
+	defer f.m.Close()
+	c, err := net.Dial("tcp", m.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := c.LocalAddr().(*net.TCPAddr).IP // as the machine sees this side
+	c.Close()
+	const name = "elsewhere.lab.test"
+	ca, leaf := authority(t, here, name)
+	files := served(t)
+	o, other := serve(t, here.String(), leaf, files), serve(t, here.String(), leaf, files)
+	_, port, err := net.SplitHostPort(other.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.elsewhere = "https://" + name + ":" + port
+	f.sh("mkdir " + f.dir + "; echo " + here.String() + " " + name + " >>/etc/hosts")
+
+	one := host.Fetch{Path: f.dir + "/moved", URL: o.URL + "/moved/one", SHA256: sum(files["one"])}
+	f.refused(one, "certificate")
+	f.works(host.CACertificate{Name: "fetch-test", PEM: ca})
+	f.works(one)
+	if n := other.requests.Load(); n != 1 {
+		t.Errorf("%d requests at the other host", n)
+	}
+	o.elsewhere = serve(t, here.String(), nil, files).URL
+	f.refused(host.Fetch{Path: f.dir + "/plain", URL: o.URL + "/moved/one", SHA256: sum(files["one"])}, "rotocol")
+	f.sh("rm " + f.dir + "/moved")
+	fetches(f, o, files)
+}
+
+// TestFetchLoopback fetches from the loopback address, where plain HTTP is allowed, on OpenSSH and this machine's curl, and in this process.
+func TestFetchLoopback(t *testing.T) {
+	t.Parallel()
+	run := func(t *testing.T, target host.Target, dir string, reach func(*origin)) {
+		f := &fetcher{t, &host.Machine{Target: target}, dir}
+		defer f.m.Close()
+		f.sh("mkdir -p " + dir)
+		files := served(t)
+		o := serve(t, "127.0.0.1", nil, files)
+		reach(o)
+		o.elsewhere = o.URL
+		f.refused(host.Fetch{Path: dir + "/moved", URL: o.URL + "/moved/one", SHA256: sum(files["one"])}, "rotocol")
+		fetches(f, o, files)
+	}
+	t.Run("sshd", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS != "linux" || os.Getuid() != 0 {
+			real.Missing(t, "Linux and root, to keep owners of files")
+		}
+		s := real.SSHD(t)
+		dir, err := filepath.EvalSymlinks(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, host.Target{Name: "pi1", Address: s.Addr, User: s.User, Auth: host.Auth{Signers: []ssh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(dir, "lock")},
+			filepath.Join(dir, "fetch"), func(*origin) {})
+	})
+	t.Run("in process", func(t *testing.T) {
+		t.Parallel()
+		m := hosttest.New(t, hosttest.Config{})
+		run(t, inProcess(m), "/srv/fetch", func(o *origin) {
+			to := o.Listener.Addr().(*net.TCPAddr)
+			m.Listen(to.Port, func(c net.Conn) { relay(c, to.String()) })
+		})
+	})
+}
+
+// relay carries a connection to an address of this process.
+func relay(c net.Conn, to string) {
+	defer c.Close()
+	out, err := net.Dial("tcp", to)
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	go io.Copy(out, c)
+	io.Copy(c, out)
+}
