@@ -3,8 +3,8 @@ package stack_test
 import (
 	"errors"
 	"flag"
-	"net/netip"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,7 +56,7 @@ func postgres() stack.Postgres {
 func gitea() stack.Gitea {
 	return stack.Gitea{Image: "gitea/gitea:1.25.2-rootless", Lock: lock, RootURL: "https://gitea.arcodange.lab/", ListenHTTP: "192.168.1.202:3000", ListenSSH: "192.168.1.202:2222",
 		Database: stack.GiteaDatabase{Password: hidden("gitea")}, Keys: stack.GiteaKeys{SecretKey: hidden("key"), InternalToken: hidden("internal"), JWTSecret: hidden("jwt")},
-		Networks: []string{"postgres_default"}, Admin: "root", RunnerToken: hidden("the-runners-token"), Settings: map[string]string{"cron.update_checker.ENABLED": "false", "webhook.ALLOWED_HOST_LIST": "private"}}
+		Networks: []string{"postgres_default"}, Admin: "root", RunnerToken: hidden("the-runners-token"), Settings: map[string]string{"cron.update_checker.ENABLED": "false", "webhook.ALLOWED_HOST_LIST": "private", "DEFAULT.APP_NAME": "The `lab`"}}
 }
 
 func runner() stack.ActRunner {
@@ -122,8 +122,8 @@ func TestCheck(t *testing.T) {
 		"postgres": {stack.Postgres{Image: "postgres:latest", Listen: "0.0.0.0:5432", Settings: map[string]string{"ssl": "on", "a b": ""}, HBA: []stack.HBARule{
 			{Type: "hostssl", Database: "all", User: "all", Address: "all", Method: "trust"}, {Type: "local", Address: "all"}, {Type: "x", Database: "a b", User: "u", Method: "peer"}}, Databases: []stack.Database{{}}},
 			[]string{"image", "password", "listen", "settings.ssl", "settings:", "hba[0].type", "hba[0].method", "hba[1].address", "hba[1].user", "hba[2].type", "hba[2].database", "databases[0].name"}},
-		"gitea": {stack.Gitea{Image: "gitea/gitea:1.25.2", RootURL: "https://gitea.arcodange.lab", Settings: map[string]string{"x": "", "server.ROOT_URL": "y"}, Admin: "a b"},
-			[]string{"image", "rootURL", "database.password", "keys.secretKey", "settings:", "settings.server.ROOT_URL", "admin"}},
+		"gitea": {stack.Gitea{Image: "gitea/gitea:1.25.2", RootURL: "https://gitea.arcodange.lab", Settings: map[string]string{"x": "", "server.ROOT_URL": "y", "ui.THEMES": "'a'"}, Admin: "a b", RunnerToken: hidden("x")},
+			[]string{"image", "rootURL", "database.password", "keys.secretKey", "settings:", "settings.server.ROOT_URL", "settings.ui.THEMES", "admin", "runnerToken: has 17 characters"}},
 		"runner": {stack.ActRunner{Image: "gitea/runner:1.0.8", Instance: "http://localhost:3000/", Labels: []string{"a:docker://x", "b"}},
 			[]string{"instance", "runner", "token", "labels[0]: wants an engine", "labels[1]"}},
 		"runner nested": {stack.ActRunner{Image: "gitea/runner:1.0.8", Nested: true, Socket: true}, []string{"nested", "image: holds no engine", "labels"}},
@@ -221,6 +221,9 @@ func TestGiteaSettings(t *testing.T) {
 		return string(b)
 	}
 	if !strings.Contains(ini(), "[cron.update_checker]\nENABLED = false\n") {
+		t.Errorf("app.ini:\n%s", ini())
+	}
+	if !strings.HasPrefix(ini(), "APP_NAME = \"\"\"The `lab`\"\"\"\n") || strings.Contains(ini(), "[default]") {
 		t.Errorf("app.ini:\n%s", ini())
 	}
 	less := gitea()

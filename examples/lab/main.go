@@ -122,7 +122,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if r.machines, err = r.lab.machines(); err != nil {
 			return err
 		}
-		if r.source, err = r.lab.stackSource(); err != nil {
+		if r.source, err = r.lab.stackSource(verb != "apply"); err != nil {
 			return err
 		}
 		if r.database, err = r.lab.database(r.source); err != nil {

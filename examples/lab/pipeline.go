@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
@@ -77,15 +76,12 @@ func (p Pipeline) Apply(ctx context.Context, o *lab.ApplyOptions, each func(stri
 	return results
 }
 
-// failure joins what failed, in the order of the stages.
+// failure joins what failed, in the order of the stages. That a stage waits is no failure of its own: the one that it waits for failed, or has
+// changes to be made.
 func failure(results []StageResult) error {
 	var errs []error
 	for _, r := range results {
-		if r.Err != nil {
-			errs = append(errs, r.Err)
-		} else if r.Waits != "" && r.Plan == nil {
-			errs = append(errs, &lab.Error{Op: "build stage", Target: r.Stage, Err: fmt.Errorf("%w: it waits for %s", lab.ErrBlocked, r.Waits)})
-		}
+		errs = append(errs, r.Err)
 	}
 	return errors.Join(errs...)
 }

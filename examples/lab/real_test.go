@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/netip"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -121,6 +123,12 @@ func TestRealLab(t *testing.T) {
 		return out.String() + problems.String(), err
 	}
 
+	if out, err := program("plan"); !errors.Is(err, cli.ErrPending) {
+		t.Fatalf("the first plan: %v\n%s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "secrets")); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("a plan made secrets: %v", err)
+	}
 	out, err := program("apply")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

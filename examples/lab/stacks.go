@@ -66,7 +66,8 @@ type stackSource struct {
 	secrets stack.SecretDir
 }
 
-func (l *Lab) stackSource() (*stackSource, error) {
+// stackSource reads what the stacks are made of. With readOnly, no secret is made that stays.
+func (l *Lab) stackSource(readOnly bool) (*stackSource, error) {
 	c := l.Stacks
 	if c == nil {
 		return nil, nil
@@ -88,7 +89,7 @@ func (l *Lab) stackSource() (*stackSource, error) {
 		return nil, err
 	}
 	dir, err := l.dir.Path(c.Secrets)
-	return &stackSource{lock, stack.SecretDir{Path: dir}}, err
+	return &stackSource{lock, stack.SecretDir{Path: dir, ReadOnly: readOnly}}, err
 }
 
 // images are the images of all stacks.
