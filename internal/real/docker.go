@@ -47,12 +47,17 @@ func (m *Machine) InstallDocker(tb testing.TB) {
 	}
 }
 
+// composePlugin is the path of docker-compose.
+func composePlugin(ctx context.Context) (string, error) {
+	return goTool(ctx, "compose", "github.com/docker/compose/v2/cmd", "-X github.com/docker/compose/v2/internal.Version="+composeVersion)
+}
+
 func (m *Machine) installDocker(ctx context.Context) error {
 	debs, err := dockerPackages(ctx)
 	if err != nil {
 		return err
 	}
-	compose, err := goTool(ctx, "compose", "github.com/docker/compose/v2/cmd", "-X github.com/docker/compose/v2/internal.Version="+composeVersion)
+	compose, err := composePlugin(ctx)
 	if err != nil {
 		return err
 	}

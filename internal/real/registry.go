@@ -33,7 +33,7 @@ func Registry(tb testing.TB, addr string) *ImageRegistry {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Minute)
 	defer cancel()
-	binary, err := goTool(ctx, "registry", "github.com/distribution/distribution/v3/cmd/registry")
+	binary, err := registryProgram(ctx)
 	if err != nil {
 		tb.Fatalf("registry: %v", err)
 	}
@@ -69,6 +69,10 @@ func Registry(tb testing.TB, addr string) *ImageRegistry {
 		}
 	})
 	return r
+}
+
+func registryProgram(ctx context.Context) (string, error) {
+	return goTool(ctx, "registry", "github.com/distribution/distribution/v3/cmd/registry")
 }
 
 // Start starts the registry again, with what was pushed to it before.

@@ -2,6 +2,7 @@
 //
 //	go run ./internal/real/cmd/machines up 3        # until Ctrl-C; prints how to reach them
 //	go run ./internal/real/cmd/machines ssh 1 CMD   # from another terminal
+//	go run ./internal/real/cmd/machines prepare     # builds all servers of the tests into the cache
 package main
 
 import (
@@ -55,7 +56,12 @@ func command(args []string) error {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 		return cmd.Run()
 	}
-	return errors.New("usage: machines up [N] | ssh I [COMMAND...]")
+	if len(args) == 1 && args[0] == "prepare" {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return real.Prepare(ctx, func(s string) { fmt.Println(s) })
+	}
+	return errors.New("usage: machines up [N] | ssh I [COMMAND...] | prepare")
 }
 
 func up(dir string, n int) (err error) {
