@@ -27,10 +27,16 @@ func (a appIni) observe(q *host.Questions) {
 	q.Content(a.compose())
 }
 
-// iniKey is a key of a section; section is in lower case.
+// iniKey is a key of a section; section is in lower case, and default for the keys before the first.
 type iniKey struct{ section, key string }
 
-func (k iniKey) String() string { return k.section + "." + k.key }
+// String returns the key as [Gitea.Settings] has it.
+func (k iniKey) String() string {
+	if k.section == "default" {
+		return "DEFAULT." + k.key
+	}
+	return k.section + "." + k.key
+}
 
 // readIni reads an INI file as far as Gitea writes one: sections, keys, comments.
 func readIni(text string) map[iniKey]string {

@@ -258,6 +258,9 @@ func testRunner(t *testing.T, b giteaBench, image string, token lab.Secret) {
 		}
 		return got[0]
 	}
+	if got := b.look(t, "sudo docker exec gitea-gitea-1 gitea actions generate-runner-token"); got != token.Reveal() {
+		t.Error("Gitea's command line gives another token")
+	}
 	apply()
 	first := one()
 	apply()

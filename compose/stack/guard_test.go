@@ -87,6 +87,23 @@ func TestAppIni(t *testing.T) {
 	if got := words(drift(ini, before)); got != "gone.KEY" {
 		t.Errorf("drift: %s", got)
 	}
+	// as Gitea 1.26 wrote them, of what is before the colon
+	for written, want := range map[string]string{"`a#b;c`": "a#b;c", `"""a` + "`" + `b"""`: "a`b", `""" 'x' ` + "`" + ` """`: " 'x' ` ", `" a "`: " a ", `"x`: `"x`, `"a" and "b"`: `"a" and "b"`, `a\`: `a\`,
+		"true ; by hand": "true", "'x'": "x", "`": "`", "": ""} {
+		if got := iniValue(written); got != want {
+			t.Errorf("%s is read as %q", written, got)
+		}
+	}
+	for v, want := range map[string]bool{"": true, "a": true, `"`: true, `"a" and "b"`: true, "it's": true, "a;b": true, `"a"`: false, "'a'": false, "a\nb": false} {
+		if survivesIni(v) != want {
+			t.Errorf("%q survives: %v", v, !want)
+		}
+	}
+	if v := giteaVariable("DEFAULT", "APP_NAME"); v != "GITEA____APP_NAME" {
+		t.Errorf("the variable of APP_NAME is %s", v)
+	} else if k, ok := iniKeyOf(v); !ok || k != (iniKey{"default", "APP_NAME"}) {
+		t.Errorf("%s: got %v", v, k)
+	}
 	for section, key := range map[string]string{"server": "ROOT_URL", "cron.update_checker": "ENABLED", "repository.pull-request": "X"} {
 		if k, ok := iniKeyOf(giteaVariable(section, key)); !ok || k != (iniKey{section, key}) {
 			t.Errorf("%s.%s: got %v", section, key, k)

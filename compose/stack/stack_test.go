@@ -228,10 +228,10 @@ func TestGiteaSettings(t *testing.T) {
 	}
 	less := gitea()
 	less.Settings = map[string]string{"webhook.ALLOWED_HOST_LIST": "private"}
-	if text := apply(t, m, must(t, less)); !strings.Contains(text, "no longer set: cron.update_checker.ENABLED") {
+	if text := apply(t, m, must(t, less)); !strings.Contains(text, "no longer set: DEFAULT.APP_NAME, cron.update_checker.ENABLED") {
 		t.Errorf("the plan:\n%s", text)
 	}
-	if strings.Contains(ini(), "ENABLED = false") || !strings.Contains(ini(), "ALLOWED_HOST_LIST = private") {
+	if strings.Contains(ini(), "ENABLED = false") || strings.Contains(ini(), "APP_NAME") || !strings.Contains(ini(), "ALLOWED_HOST_LIST = private") {
 		t.Errorf("app.ini:\n%s", ini())
 	}
 	if err := box.FS().WriteFile("/opt/stacks/gitea/config/app.ini", []byte(strings.Replace(ini(), "DISABLE_REGISTRATION = true", "DISABLE_REGISTRATION = false", 1))); err != nil {
