@@ -33,6 +33,9 @@ func checkURL(ps *lab.Problems, raw, sum string) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "file" && !(u.Scheme == "http" && isLoopback(u.Hostname())) || strings.ContainsAny(raw, "\n\x00 ") {
 		*ps = append(*ps, lab.Problem{Path: "url", Text: raw, Message: "is not an https or file URL"})
 	}
+	if err == nil && u.User != nil {
+		*ps = append(*ps, lab.Problem{Path: "url", Message: "holds a user, and perhaps a password, which everybody would see", Hint: "serve it without, or upload it as a file"})
+	}
 	if !sha256Pattern.MatchString(sum) {
 		*ps = append(*ps, lab.Problem{Path: "sha256", Text: sum, Message: "is not 64 hex digits in lower case"})
 	}
@@ -63,12 +66,17 @@ func (d Fetch) want() (sum [32]byte) {
 // Observe implements [Resource].
 func (d Fetch) Observe(q *Questions) { q.Sum(d.Path, d.want()) }
 
-// fetch returns the script that stores the URL's content in a file.
-func fetch(raw, file string) string {
+// fetch returns the script that stores the URL's content in a file, and ends when it has another checksum. Nothing is left of it then.
+func fetch(raw, file, sum string) string {
+	get := fmt.Sprintf("curl -fsSL --proto '=https,http' --proto-redir '=https' --retry 3 --connect-timeout 20 -o %s -- %s", Quote(file), Quote(raw))
 	if path, ok := strings.CutPrefix(raw, "file://"); ok {
-		return fmt.Sprintf("cat -- %s >%s", Quote(path), Quote(file))
+		get = fmt.Sprintf("cat -- %s >%s", Quote(path), Quote(file))
 	}
-	return fmt.Sprintf("curl -fsSL --proto '=https,http' --proto-redir '=https' --retry 3 --connect-timeout 20 -o %s -- %s", Quote(file), Quote(raw))
+	return fmt.Sprintf(`rm -f -- %[1]s
+%[2]s || { rm -f -- %[1]s; echo %[3]s >&2; exit 1; }
+h=$(sha256sum <%[1]s); h=${h%%  -}
+[ "$h" = %[4]s ] || { rm -f -- %[1]s; echo %[5]s "$h" >&2; exit 1; }
+`, Quote(file), get, Quote(raw+" could not be fetched"), sum, Quote(raw+" does not have the checksum "+sum+" but"))
 }
 
 // Plan implements [Resource].
@@ -85,7 +93,7 @@ func (d Fetch) Plan(o *Observation) ([]Op, error) {
 		op.Action, op.Cause = lab.Update, "content differs"
 	}
 	temp := tempFor(d.Path)
-	op.Script = fmt.Sprintf("rm -f -- %[1]s\n%[2]s || { rm -f -- %[1]s; exit 1; }\n%[3]s", Quote(temp), fetch(d.URL, temp), put(temp, d.Path, mode, owner, group, d.want(), ""))
+	op.Script = fetch(d.URL, temp, d.SHA256) + put(temp, d.Path, mode, owner, group, d.want(), "")
 	return []Op{op}, nil
 }
 
@@ -140,13 +148,12 @@ func (a Archive) Plan(o *Observation) ([]Op, error) {
 	}
 	owner := orRoot(a.Owner) + ":" + orRoot(a.Group)
 	temp := tempFor(a.Path)
-	// The stamp goes first and comes last: a directory that is half unpacked has none.
-	op.Script = fmt.Sprintf(`t=%[1]s; d=%[2]s; s=%[3]s
-rm -f -- "$t" "$s"; [ -d "$d" ] || ( umask 022; mkdir -p -- "$d" )
-%[4]s && [ "$(sha256sum <"$t")" = %[5]s ] || { rm -f -- "$t"; echo 'the archive does not have the checksum' >&2; exit 1; }
-( umask 022; tar -x -f "$t" -C "$d" --strip-components=%[6]d --no-same-owner ) || { rm -f -- "$t"; exit 1; }
+	// The stamp goes before anything is unpacked and comes last: a directory that is half unpacked has none.
+	op.Script = fmt.Sprintf("t=%s; d=%s; s=%s\n[ -d \"$d\" ] || ( umask 022; mkdir -p -- \"$d\" )\n", Quote(temp), Quote(a.Path), Quote(a.stamp())) +
+		fetch(a.URL, temp, a.SHA256) + fmt.Sprintf(`rm -f -- "$s"
+( umask 022; tar -x -f "$t" -C "$d" --strip-components=%[1]d --no-same-owner ) || { rm -f -- "$t"; exit 1; }
 rm -f -- "$t"
-chown -R -h -- %[7]s "$d"
-printf '%%s\n' %[8]s >"$s"; chmod 0644 "$s"; sync -- "$s"`, Quote(temp), Quote(a.Path), Quote(a.stamp()), fetch(a.URL, temp), Quote(a.SHA256+"  -"), a.Strip, Quote(owner), a.SHA256)
+chown -R -h -- %[2]s "$d"
+printf '%%s\n' %[3]s >"$s"; chmod 0644 "$s"; sync -- "$s"`, a.Strip, Quote(owner), a.SHA256)
 	return []Op{op}, nil
 }

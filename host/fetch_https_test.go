@@ -207,15 +207,15 @@ func (f *fetcher) refused(want host.Resource, says ...string) {
 // tree is what is in the folder: names, modes and sums.
 func (f *fetcher) tree() string {
 	f.Helper()
-	return f.sh("cd " + host.Quote(f.dir) + " && find . -printf '%p %y %m %U\\n' | sort && find . -type f ! -name .lab-archive -print0 | sort -z | xargs -0 -r sha256sum --")
+	return f.sh("cd " + host.Quote(f.dir) + " && find . -printf '%p %y %m %U\\n' | sort && find . -type f -print0 | sort -z | xargs -0 -r sha256sum --")
 }
 
 // fetches checks what a machine makes of an origin that is whole, wrong, cut off, busy and not there.
 func fetches(f *fetcher, o *origin, files map[string][]byte) {
 	one, two := sum(files["one"]), sum(files["two"])
 	path := f.dir + "/program"
-	f.refused(host.Fetch{Path: path, URL: o.URL + "/nosuch", SHA256: one}, "404")
-	f.refused(host.Fetch{Path: path, URL: o.URL + "/two", SHA256: one})
+	f.refused(host.Fetch{Path: path, URL: o.URL + "/nosuch", SHA256: one}, "404", o.URL+"/nosuch could not be fetched")
+	f.refused(host.Fetch{Path: path, URL: o.URL + "/two", SHA256: one}, o.URL+"/two does not have the checksum "+one+" but "+two)
 	f.works(host.Fetch{Path: path, URL: o.URL + "/one", SHA256: one, Mode: 0o750})
 	if got := f.sh("stat -c '%a %U:%G' " + path + "; sha256sum <" + path); got != "750 root:root\n"+one+"  -\n" {
 		f.Errorf("fetched %q", got)
@@ -243,12 +243,13 @@ func fetches(f *fetcher, o *origin, files map[string][]byte) {
 	}
 	f.sh("mkdir " + dir)
 	f.refused(host.Archive{Path: dir, URL: o.URL + "/nosuch.tgz", SHA256: first, Strip: 1}, "404")
-	f.refused(host.Archive{Path: dir, URL: o.URL + "/second.tgz", SHA256: first, Strip: 1}, "checksum")
+	f.refused(host.Archive{Path: dir, URL: o.URL + "/second.tgz", SHA256: first, Strip: 1}, "/second.tgz does not have the checksum "+first+" but")
 	o.cuts.Store(100)
 	f.refused(host.Archive{Path: dir, URL: o.URL + "/cut/first.tgz", SHA256: first, Strip: 1})
 	o.cuts.Store(0)
 	f.works(host.Archive{Path: dir, URL: o.URL + "/cut/first.tgz", SHA256: first, Strip: 1})
 	unpacked(files["one"])
+	f.refused(host.Archive{Path: dir, URL: o.URL + "/second.tgz", SHA256: one, Strip: 1}, "does not have the checksum") // the stamp stays too
 	f.works(host.Archive{Path: dir, URL: o.URL + "/second.tgz", SHA256: second, Strip: 1})
 	unpacked(files["two"])
 }
