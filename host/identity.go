@@ -106,7 +106,8 @@ func (t Timezone) Check() (ps lab.Problems) {
 // Resources implements [Set].
 func (t Timezone) Resources() []Resource {
 	return []Resource{
-		Link{Path: "/etc/localtime", Target: "/usr/share/zoneinfo/" + t.Name, Replace: true},
+		zone{t.Name},
+		Link{Path: "/etc/localtime", Target: zone{t.Name}.file(), Replace: true},
 		File{Path: "/etc/timezone", Content: t.Name + "\n"},
 	}
 }
@@ -116,6 +117,27 @@ func (Timezone) Observe(*Questions) {}
 
 // Plan implements [Resource]: its parts plan.
 func (Timezone) Plan(*Observation) ([]Op, error) { return nil, nil }
+
+// zone is the description of a time zone, which must be there: a link to nothing would mean UTC, without a word.
+type zone struct{ name string }
+
+func (z zone) ID() string { return "zone:" + z.name }
+
+func (zone) Check() lab.Problems { return nil }
+
+func (z zone) file() string { return "/usr/share/zoneinfo/" + z.name }
+
+func (zone) needs() []string { return []string{"package:tzdata"} }
+
+func (z zone) Observe(q *Questions) { q.Path(z.file()) }
+
+func (z zone) Plan(o *Observation) ([]Op, error) {
+	if o.Stat(z.file()).Type == RegularFile || o.Stat(z.file()).Type == LinkFile || o.pending["package:tzdata"] {
+		return nil, nil
+	}
+	return nil, &lab.Error{Op: "set time zone", Hint: "on the machine: timedatectl list-timezones; or install the package tzdata, tzdata-legacy for old names",
+		Err: fmt.Errorf("%w: the machine does not know the time zone %s", lab.ErrNotFound, z.name)}
+}
 
 // CACertificate is a certificate authority that the machine trusts: a file in /usr/local/share/ca-certificates, taken up by
 // update-ca-certificates(8). Services that run keep the set that they have read.
