@@ -28,6 +28,7 @@ type subject struct {
 	lock    compose.Lock
 	look    func(t *testing.T, script string) string // runs a script as root, without our code
 	fake    *composetest.Docker                      // nil when the docker is real
+	docker  *real.DockerEngine                       // nil when it is not
 }
 
 func newFake(t *testing.T, c composetest.Config) (subject, *hosttest.Machine) {
@@ -56,6 +57,24 @@ func TestConformanceFake(t *testing.T) {
 }
 
 func TestConformanceReal(t *testing.T) {
+	const engines = 2 // most of a deployment is waiting
+	pool := make(chan subject, engines)
+	for range engines {
+		pool <- newReal(t)
+	}
+	fresh := func(t *testing.T) subject {
+		t.Helper()
+		t.Parallel()
+		s := <-pool
+		t.Cleanup(func() { pool <- s })
+		s.look(t, "docker ps -aq | xargs -r docker rm -f; docker network prune -f; docker volume ls -q | xargs -r docker volume rm; rm -rf /opt/stacks")
+		return s
+	}
+	conformance(t, fresh)
+}
+
+func newReal(t *testing.T) subject {
+	t.Helper()
 	d := real.Docker(t)
 	d.ImportBusybox(t, "busybox:1.36")
 	m := &host.Machine{Target: host.Target{Name: "pi1", Address: d.Addr, User: d.User, Auth: host.Auth{Signers: []ssh.Signer{d.Key}},
@@ -66,18 +85,14 @@ func TestConformanceReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	look := func(t *testing.T, script string) string {
+	return subject{machine: m, lock: lock, docker: d, look: func(t *testing.T, script string) string {
 		t.Helper()
-		out, err := d.Run(t.Context(), "sudo sh -c "+host.Quote(script))
+		out, err := d.Run(context.WithoutCancel(t.Context()), "sudo sh -c "+host.Quote(script))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return strings.TrimSpace(out)
-	}
-	conformance(t, func(t *testing.T) subject {
-		look(t, "docker ps -aq | xargs -r docker rm -f; docker network prune -f; docker volume ls -q | xargs -r docker volume rm; rm -rf /opt/stacks")
-		return subject{machine: m, lock: lock, look: look}
-	})
+	}}
 }
 
 func writeFile(t *testing.T, dir, name, content string) string {
@@ -152,6 +167,17 @@ func (s subject) load(t *testing.T, f folder) compose.Stack {
 	return stack
 }
 
+// content loads a stack of one compose.yaml and nothing beside it.
+func (s subject) content(t *testing.T, name, content string) compose.Stack {
+	t.Helper()
+	stack, err := compose.Load(t.Context(), compose.Source{Name: name, Content: []byte(content), Lock: s.lock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stack.Timeout = 30 * time.Second
+	return stack
+}
+
 func (s subject) plan(t *testing.T, want ...host.Resource) *lab.Plan {
 	t.Helper()
 	p, err := s.machine.Plan(t.Context(), host.State(want))
@@ -211,10 +237,14 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 			t.Errorf("modes: %s", got)
 		}
 	})
-	t.Run("ten stacks, one exec", func(t *testing.T) {
+	t.Run("many stacks, one exec", func(t *testing.T) {
 		s := fresh(t)
+		n := 10
+		if s.fake == nil {
+			n = 3
+		}
 		var want []host.Resource
-		for i := range 10 {
+		for i := range n {
 			st, err := compose.Load(t.Context(), compose.Source{Name: fmt.Sprintf("s%d", i), Lock: s.lock,
 				Content: []byte("services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}")})
 			if err != nil {
@@ -385,17 +415,128 @@ services:
 	})
 	t.Run("what is not ours stays", func(t *testing.T) {
 		s, f := fresh(t), newShop(t)
-		other, err := compose.Load(t.Context(), compose.Source{Name: "other", Lock: s.lock, Content: []byte("services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}")})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.apply(t, other)
-		id := s.look(t, "docker ps -q --no-trunc --filter label=com.docker.compose.project=other")
+		s.apply(t, s.content(t, "other", "services: {web: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}"))
+		const other = "docker ps -q --no-trunc --filter label=com.docker.compose.project=other"
+		id := s.look(t, other)
 		s.apply(t, s.load(t, f))
+		f.replace(t, "  web:\n", "  www:\n")
+		if text := s.apply(t, s.load(t, f)); !strings.Contains(text, "delete  compose:shop/service:web") {
+			t.Errorf("the plan:\n%s", text)
+		}
 		s.apply(t, compose.Absent{Name: "shop"})
-		if got := s.look(t, "docker ps -q --no-trunc --filter label=com.docker.compose.project=other"); got != id || id == "" {
+		if got := s.look(t, other); got != id || id == "" {
 			t.Errorf("its container was %q, is %q", id, got)
 		}
+	})
+	t.Run("replicas", func(t *testing.T) {
+		s := fresh(t)
+		load := func(n, other string) compose.Stack {
+			t.Helper()
+			return s.content(t, "many", "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, "+n+", environment: {OTHER: '"+other+"'}}}")
+		}
+		ids := func() []string {
+			t.Helper()
+			return strings.Fields(s.look(t, "docker ps -q --no-trunc --filter label=com.docker.compose.project=many"))
+		}
+		step := func(n, other, want string, count int) {
+			t.Helper()
+			if text := s.apply(t, load(n, other)); !strings.Contains(text, want) {
+				t.Errorf("%s, no %q:\n%s", n, want, text)
+			}
+			if got := ids(); len(got) != count {
+				t.Errorf("%s: %d containers", n, len(got))
+			}
+		}
+		step("deploy: {replicas: 2}", "1", "create  compose:many/service:a", 2)
+		two := ids()
+		step("deploy: {replicas: 3}", "1", "2 of 3 are there", 3)
+		for _, id := range two {
+			if !slices.Contains(ids(), id) {
+				t.Error("a container was made anew for one more beside it")
+			}
+		}
+		step("deploy: {replicas: 1}", "1", "3 of 1 are there", 1)
+		step("scale: 2", "2", "replace compose:many/service:a", 2)
+		s.look(t, "docker stop "+ids()[0])
+		step("scale: 2", "2", "run     compose:many/service:a", 2)
+		step("scale: 0", "2", "is to have no container", 0)
+	})
+	t.Run("a job that others wait for", func(t *testing.T) {
+		s := fresh(t)
+		stack := s.content(t, "jobs", `
+services:
+  app: {image: "busybox:1.36", command: [sh, -c, "test -e /data/done && exec sleep 100000"], init: true, volumes: ["data:/data"], healthcheck: {test: ["CMD", "test", "-e", "/data/done"], interval: 1s},
+    depends_on: {job: {condition: service_completed_successfully}}}
+  job: {image: "busybox:1.36", command: [sh, -c, "sleep 4; touch /data/done"], init: true, volumes: ["data:/data"]}
+volumes: {data: {}}`)
+		if s.fake == nil {
+			s.apply(t, stack)
+			return
+		}
+		s.fake.Exit("job", -1) // until it is killed
+		stack.Timeout = time.Second
+		if _, err := s.plan(t, stack).Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "service job is not healthy after 1 s: it has not ended") {
+			t.Errorf("got %v", err)
+		}
+		if p := s.plan(t, stack); !slices.Equal(changes(p), []string{"run job", "create app"}) || !strings.Contains(p.String(), "has not ended") {
+			t.Errorf("the plan:\n%s", p)
+		}
+		s.fake.Kill("job", 0)
+		if text := s.apply(t, stack); strings.Contains(text, "service:job") {
+			t.Errorf("the plan:\n%s", text)
+		}
+	})
+	t.Run("a job that fails", func(t *testing.T) {
+		s := fresh(t)
+		load := func(script string) compose.Stack {
+			t.Helper()
+			return s.content(t, "jobs", `
+services:
+  app: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, depends_on: {job: {condition: service_completed_successfully}}}
+  job: {image: "busybox:1.36", command: [sh, -c, "`+script+`"]}`)
+		}
+		if s.fake != nil {
+			s.fake.Exit("job", 1)
+		}
+		_, err := s.plan(t, load("echo no table; exit 1")).Apply(t.Context(), nil)
+		if err == nil || !strings.Contains(err.Error(), "service job has ended with status 1") || s.fake == nil && !strings.Contains(err.Error(), "no table") {
+			t.Errorf("got %v", err)
+		}
+		if got := s.look(t, "docker ps -aq --filter label=com.docker.compose.service=app"); got != "" {
+			t.Error("what waits for it was begun")
+		}
+		if s.fake != nil {
+			s.fake.Exit("job", 0)
+		}
+		s.apply(t, load("exit 0"))
+	})
+	t.Run("ends again and again", func(t *testing.T) {
+		s := fresh(t)
+		// Between two polls it is started at least once: it never runs through two of them.
+		stack := s.content(t, "loop", `services: {a: {image: "busybox:1.36", command: [sh, -c, "echo no table; sleep 0.5; exit 1"], init: true, restart: always}}`)
+		if s.fake != nil {
+			s.fake.Exit("a", 1)
+		}
+		_, err := s.plan(t, stack).Apply(t.Context(), nil)
+		if err == nil || !strings.Contains(err.Error(), "service a ends again and again") || s.fake == nil && !strings.Contains(err.Error(), "no table") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("version 1", func(t *testing.T) {
+		s := fresh(t)
+		if s.fake != nil {
+			t.Skip("TestRefuses is that")
+		}
+		const plugin = "/usr/local/lib/docker/cli-plugins/docker-compose"
+		s.look(t, "mv "+plugin+" /opt/plugin; printf '#!/bin/sh\\necho docker-compose version 1.29.2\\n' >/usr/local/bin/docker-compose; chmod 755 /usr/local/bin/docker-compose")
+		stack := s.load(t, newShop(t))
+		_, err := s.machine.Plan(t.Context(), host.State{stack})
+		if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "version 1 only") || !strings.Contains(strings.Join(lab.Hints(err), ""), plugin) {
+			t.Errorf("got %v", err)
+		}
+		s.look(t, "mv /opt/plugin "+plugin)
+		s.plan(t, stack)
+		s.look(t, "rm /usr/local/bin/docker-compose")
 	})
 	t.Run("down", func(t *testing.T) {
 		s, f := fresh(t), newShop(t)
@@ -544,7 +685,7 @@ func TestFailures(t *testing.T) {
 		want  string
 	}{
 		"ends":          {func(d *composetest.Docker) { d.Exit("migrate", 3) }, "service migrate has ended with status 3"},
-		"must not end":  {func(d *composetest.Docker) { d.Exit("web", 0) }, "service web has ended"},
+		"must not end":  {func(d *composetest.Docker) { d.Exit("web", 0) }, "service web ends again and again"},
 		"cannot start":  {func(d *composetest.Docker) { d.FailStart("db", "port is already allocated") }, "port is already allocated"},
 		"never healthy": {func(d *composetest.Docker) { d.Unhealthy("db", true) }, "there is no former stack to go back to"},
 	} {

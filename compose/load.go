@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -249,6 +250,9 @@ func (l *loading) checkServices() {
 			case *v != "" && secretName.MatchString(k) && !slices.Contains(l.source.PlainEnvironment, name+"."+k):
 				l.add(place, "use a secret of the compose.yaml and "+k+"_FILE; if the value is no secret, name it in PlainEnvironment", "docker inspect would show the secret to everybody who may use docker")
 			}
+		}
+		if others := l.waiting(name); len(others) > 0 && !ends(s) {
+			l.add(at+".restart", `write restart: "no" or on-failure; or let them wait for service_started or service_healthy`, "is started again whenever it ends, and depends_on of %s waits until it is done", strings.Join(others, ", "))
 		}
 		for _, k := range []string{labelConfig, labelFiles, labelFormat} {
 			if _, ok := s.Labels[k]; ok {
@@ -509,6 +513,9 @@ func (l *loading) stack() (Stack, error) {
 	for _, name := range order {
 		st.services = append(st.services, l.service(name))
 	}
+	for i, s := range st.services {
+		st.services[i].completes = len(l.waiting(s.name)) > 0
+	}
 	for _, key := range l.project.NetworkNames() {
 		n := l.project.Networks[key]
 		st.networks = append(st.networks, network{key: key, name: n.Name, external: bool(n.External), config: hash(subtree(doc, "networks", key))})
@@ -555,19 +562,43 @@ func (l *loading) service(name string) service {
 	}
 	slices.Sort(out.networks)
 	slices.Sort(out.volumes)
-	// A service that is not started again when it ends is done when it ends well.
+	out.ends = ends(s)
+	return out
+}
+
+// ends tells whether a service is done when it ends well: one that is not started again then.
+func ends(s types.ServiceConfig) bool {
 	policy := s.Restart
 	if s.Deploy != nil && s.Deploy.RestartPolicy != nil && policy == "" {
 		policy = s.Deploy.RestartPolicy.Condition
 	}
 	policy, _, _ = strings.Cut(policy, ":")
-	out.ends = policy == "" || policy == "no" || policy == "on-failure" || policy == "none"
+	return policy == "" || policy == "no" || policy == "on-failure" || policy == "none"
+}
+
+// waiting returns the services that are not begun before the service is done.
+func (l *loading) waiting(service string) (out []string) {
+	for _, name := range l.project.ServiceNames() {
+		if l.project.Services[name].DependsOn[service].Condition == types.ServiceConditionCompletedSuccessfully {
+			out = append(out, name)
+		}
+	}
 	return out
 }
 
-// subtreeOf returns the service as a document, for its hash.
+// subtreeOf returns the service as a document, for its hash. How many containers it has is not of what each is made from.
 func subtreeOf(p *types.Project, name string) any {
-	one := types.Project{Name: p.Name, Services: types.Services{name: p.Services[name]}}
+	s := p.Services[name]
+	s.Scale = nil
+	if s.Deploy != nil {
+		d := *s.Deploy
+		d.Replicas = nil
+		s.Deploy = &d
+		if reflect.ValueOf(d).IsZero() {
+			s.Deploy = nil
+		}
+	}
+	one := types.Project{Name: p.Name, Services: types.Services{name: s}}
 	text, err := one.MarshalYAML()
 	if err != nil {
 		return err.Error() // the whole project was marshalled already

@@ -200,7 +200,11 @@ func (b *builder) orphans() {
 			continue
 		}
 		seen[name] = true
-		b.add(host.Op{Name: "service:" + name, Action: lab.Delete, Cause: "is no longer in the stack", Risk: lab.RiskDisrupt, Diff: b.diff("services", name), Script: b.script.remove(name)})
+		cause := "is no longer in the stack"
+		if subtree(b.after, "services", name) != nil {
+			cause = "is to have no container"
+		}
+		b.add(host.Op{Name: "service:" + name, Action: lab.Delete, Cause: cause, Risk: lab.RiskDisrupt, Diff: b.diff("services", name), Script: b.script.remove(name)})
 	}
 }
 
@@ -369,6 +373,8 @@ func (b *builder) state(s service, have []Container) (action, cause string) {
 			return "restart", "is unhealthy"
 		case c.Health == "starting":
 			return "wait", "is starting"
+		case s.completes:
+			return "wait", "has not ended"
 		default:
 			running++
 		}

@@ -52,29 +52,30 @@ func (c scripts) pull(image string) string {
 	if id := imageID(image); id != "" {
 		return head + fmt.Sprintf("docker image inspect --format 'the image is there: {{.ID}}' %s", host.Quote(id))
 	}
-	return head + "docker pull -q " + host.Quote(image)
+	return head + fmt.Sprintf("docker pull -q %s || { echo %s; exit 1; }", host.Quote(image), host.Quote("the image "+image+" cannot be pulled; what runs is left alone"))
 }
 
 // waitPreamble defines
 //
 //   - ids SERVICE, the service's containers;
 //   - healthy SERVICE SECONDS ENDS, which waits until all containers of the service are healthy, or run twice in a row when they have no
-//     health check, or have ended well when ENDS is 1; otherwise it shows the last lines of their logs and says what is wrong;
+//     health check, or have ended well when ENDS is 1; when it is 2, they must have. Otherwise it shows the last lines of their logs and says
+//     what is wrong;
 //   - back, which puts the former stack in the place of this one, unless the data may not fit it any more, and says what that takes back.
 const waitPreamble = `ids() { docker ps -aq --no-trunc --filter label=com.docker.compose.project=%[1]s --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False; }
 healthy() {
   t=$(($(date +%%s) + $2)) before= first=
   while :; do
-    wrong= wait= now= bad= restarts=0
+    wrong= wait= now= bad= unchecked= restarts=0
     for i in $(ids "$1"); do
       l=$(docker inspect --type container --format '{{.State.Status}} {{.State.ExitCode}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.State.StartedAt}} {{.RestartCount}}' "$i" 2>/dev/null) || l='gone 0 none - 0'
       now="$now $i $l"
       set -- "$1" "$2" "$3" $l
       case "$4 $6" in
-      'running healthy') ;;
       'running unhealthy') wrong='is unhealthy' bad=$i;;
-      'running none') [ "$now" = "$before" ] || wait="${wait:-has just been started}";;
-      exited*) if [ "$5" != 0 ]; then wrong="has ended with status $5" bad=$i; elif [ "$3" != 1 ]; then wrong='has ended' bad=$i; fi;;
+      'running healthy'|'running none')
+        if [ "$3" = 2 ]; then wait='has not ended' bad=$i; elif [ "$6" = none ]; then unchecked=1; fi;;
+      exited*) if [ "$5" != 0 ]; then wrong="has ended with status $5" bad=$i; elif [ "$3" = 0 ]; then wrong='has ended' bad=$i; fi;;
       dead*|gone*) wrong="is $4" bad=$i;;
       *) wait="is $4, health $6" bad=$i;;
       esac
@@ -83,6 +84,7 @@ healthy() {
     first=${first:-$restarts}
     if [ $((restarts - first)) -ge 3 ]; then wrong='ends again and again' bad=$one; fi
     [ -n "$now" ] || wrong='has no container'
+    if [ -n "$unchecked" ] && [ "$now" != "$before" ]; then wait="${wait:-has just been started}"; fi
     [ -n "$wrong$wait" ] || return 0
     if [ -z "$wrong" ] && [ "$(date +%%s)" -ge "$t" ]; then wrong="is not healthy after $2 s: it $wait"; fi
     if [ -n "$wrong" ]; then
@@ -118,7 +120,10 @@ back() {
 func (c scripts) wait(s service) string {
 	seconds := int(c.s.timeout().Seconds())
 	ends := 0
-	if s.ends {
+	switch {
+	case s.completes:
+		ends = 2
+	case s.ends:
 		ends = 1
 	}
 	previous := c.file(previousDir)

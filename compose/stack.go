@@ -58,6 +58,7 @@ type service struct {
 	volumes     []string // keys
 	binds       []string // paths on the machine
 	ends        bool     // it may be done
+	completes   bool     // another waits until it is done
 }
 
 type network struct {

@@ -202,7 +202,8 @@ func (d *Docker) Fail(service string, when func(*Container) bool) {
 	d.fails[service] = when
 }
 
-// Exit makes containers of a service end with the status when they are started; below 0 they run.
+// Exit makes containers of a service end with the status when they are started; below 0 they run. Those whose restart policy starts them again end
+// again and again, once whenever they are looked at.
 func (d *Docker) Exit(service string, status int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -540,18 +541,23 @@ func find(images []Image, ref string) (Image, bool) {
 }
 
 func (d *Docker) pull(p *hosttest.Process, args []string) error {
-	if len(args) != 2 || args[0] != "-q" {
+	quiet := len(args) == 2 && args[0] == "-q"
+	if len(args) != 1 && !quiet {
 		return unknown(args)
 	}
-	i, ok := find(d.config.Registry, args[1])
+	name := args[len(args)-1]
+	i, ok := find(d.config.Registry, name)
 	if !ok || d.badPulls[i.Name] {
-		return fmt.Errorf("Error response from daemon: manifest for %s not found: manifest unknown", args[1])
+		return fmt.Errorf("Error response from daemon: manifest for %s not found: manifest unknown", name)
 	}
 	if _, have := find(d.images, i.ID()); !have {
 		d.change(p)
 		d.images = append(d.images, i)
 	}
-	fmt.Fprintln(p.Stdout(), args[1])
+	if !quiet {
+		fmt.Fprintf(p.Stdout(), "%s: Pulling from %s\nDigest: %s\nStatus: Image is up to date for %s\n", i.tag(), i.repository(), i.Digest(), i.Name)
+	}
+	fmt.Fprintln(p.Stdout(), name)
 	return nil
 }
 
@@ -665,12 +671,12 @@ func (d *Docker) control(p *hosttest.Process, verb string, ids []string) error {
 		}
 		switch verb {
 		case "stop":
-			if c.Status == "running" {
+			if c.Status == "running" || c.Status == "restarting" {
 				d.change(p)
 				c.Status, c.Exit = "exited", 0
 			}
 		case "rm":
-			if c.Status == "running" {
+			if c.Status == "running" || c.Status == "restarting" {
 				return fmt.Errorf("Error response from daemon: cannot remove container %q: container is running", c.Name)
 			}
 			d.change(p)

@@ -191,7 +191,10 @@ func (d *Docker) converge(p *hosttest.Process, in invocation, name string, force
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(s)
+	same := maps.Clone(s) // Compose's hash is not of how many there are either
+	delete(same, "scale")
+	delete(same, "deploy")
+	b, err := json.Marshal(same)
 	if err != nil {
 		return err
 	}
@@ -203,17 +206,26 @@ func (d *Docker) converge(p *hosttest.Process, in invocation, name string, force
 			have = append(have, c)
 		}
 	}
-	var made *Container
-	stale := len(have) > 0 && !keep && (force || len(have) > 1 || have[0].Labels["com.docker.compose.config-hash"] != hash)
-	if len(have) == 0 || stale {
-		made = d.make(in, name, s, image, hash, attached)
+	want := scale(s)
+	for len(have) > want {
+		d.change(p)
+		d.drop(have[len(have)-1])
+		have = have[:len(have)-1]
+	}
+	for i := range want {
+		if i < len(have) && (keep || !force && have[i].Labels["com.docker.compose.config-hash"] == hash) {
+			continue
+		}
+		made := d.make(in, name, s, i+1, image, hash, attached)
 		d.change(p)
 		d.containers = append(d.containers, made)
-		for _, c := range have {
+		if i < len(have) {
 			d.change(p)
-			d.drop(c)
+			d.drop(have[i])
+			have[i] = made
+		} else {
+			have = append(have, made)
 		}
-		have = []*Container{made}
 	}
 	for _, c := range have {
 		if c.Status != "running" {
@@ -224,6 +236,18 @@ func (d *Docker) converge(p *hosttest.Process, in invocation, name string, force
 		}
 	}
 	return nil
+}
+
+// scale returns how many containers a service has.
+func scale(s map[string]any) int {
+	if n, ok := s["scale"].(int); ok {
+		return n
+	}
+	deploy, _ := s["deploy"].(map[string]any)
+	if n, ok := deploy["replicas"].(int); ok {
+		return n
+	}
+	return 1
 }
 
 // needs makes the networks and volumes of a service, and returns the names of the networks.
@@ -279,14 +303,14 @@ func (d *Docker) needs(p *hosttest.Process, in invocation, s map[string]any) (at
 	return attached, nil
 }
 
-// make returns a container that is created and not started.
-func (d *Docker) make(in invocation, name string, s map[string]any, image Image, hash string, networks []string) *Container {
+// make returns a container, the n-th of its service, that is created and not started.
+func (d *Docker) make(in invocation, name string, s map[string]any, n int, image Image, hash string, networks []string) *Container {
 	d.serial++
 	id := sha256.Sum256([]byte(fmt.Sprintf("container %d", d.serial)))
-	c := &Container{ID: hex.EncodeToString(id[:]), Name: fmt.Sprintf("%s-%s-1", in.project, name), Image: image, Labels: stringMap(s["labels"]), Env: stringMap(s["environment"]),
+	c := &Container{ID: hex.EncodeToString(id[:]), Name: fmt.Sprintf("%s-%s-%d", in.project, name, n), Image: image, Labels: stringMap(s["labels"]), Env: stringMap(s["environment"]),
 		Binds: map[string]string{}, Created: time.Now(), Status: "created", docker: d, restart: text(s["restart"]), mode: text(s["network_mode"])}
-	if n := text(s["container_name"]); n != "" {
-		c.Name = n
+	if fixed := text(s["container_name"]); fixed != "" {
+		c.Name = fixed
 	}
 	if other, ok := strings.CutPrefix(c.mode, "service:"); ok {
 		for _, x := range d.containers {
@@ -296,7 +320,7 @@ func (d *Docker) make(in invocation, name string, s map[string]any, image Image,
 		}
 	}
 	maps.Copy(c.Labels, map[string]string{
-		"com.docker.compose.project": in.project, "com.docker.compose.service": name, "com.docker.compose.oneoff": "False", "com.docker.compose.container-number": "1",
+		"com.docker.compose.project": in.project, "com.docker.compose.service": name, "com.docker.compose.oneoff": "False", "com.docker.compose.container-number": fmt.Sprint(n),
 		"com.docker.compose.project.working_dir": in.dir, "com.docker.compose.project.config_files": in.file, "com.docker.compose.config-hash": hash,
 		"com.docker.compose.image": image.ID(), "com.docker.compose.version": d.config.Compose, "composetest.networks": strings.Join(networks, " "),
 	})
@@ -331,7 +355,11 @@ func (d *Docker) start(c *Container) error {
 	if !said && c.restart == "" && !c.checked {
 		code, said = 0, true
 	}
-	if said && code >= 0 {
+	switch {
+	case !said || code < 0:
+	case c.restart == "always" || c.restart == "unless-stopped" || strings.HasPrefix(c.restart, "on-failure") && code != 0:
+		c.Status, c.Exit = "restarting", code
+	default:
 		c.Status, c.Exit = "exited", code
 	}
 	return nil
