@@ -71,6 +71,7 @@ func TestConformanceReal(t *testing.T) {
 		return s
 	}
 	conformance(t, fresh)
+	registries(t, fresh)
 }
 
 func newReal(t *testing.T) subject {

@@ -35,38 +35,74 @@ func Images(ctx context.Context, s Source) ([]string, error) {
 
 // Resolve asks what the images are now, through the machine's Docker Engine: each is pulled, and pinned by the digest that its registry gave. One that is
 // in no registry, but on the machine, is pinned by its ID. It is the only place where a tag is looked up, and it writes no lock: the caller does.
+//
+// Errors are [lab.ErrNotFound], [lab.ErrUnauthorized], for a registry that wants a docker login of root on the machine, and [lab.ErrUnreachable].
 func Resolve(ctx context.Context, m *host.Machine, images []string) (Lock, error) {
 	lock := Lock{}
 	for _, image := range images {
-		script := head + fmt.Sprintf("if docker pull -q %[1]s >/dev/null; then pulled=true; else pulled=false; fi\ndocker image inspect --format '{\"pulled\":'$pulled',\"id\":{{json .ID}},\"digests\":{{json .RepoDigests}}}' %[1]s", host.Quote(image))
+		// The digest is taken from what the pull says: an image may have many, and those of former pulls stay with it.
+		script := head + fmt.Sprintf(`if said=$(docker pull %[1]s); then printf '%%s\n' "$said" | sed -n 's/^Digest: /pulled /p'; fi
+docker image inspect --format 'image {"id":{{json .ID}},"digests":{{json .RepoDigests}}}' %[1]s 2>/dev/null || :`, host.Quote(image))
 		r, err := m.Run(ctx, host.Command{Script: script, Root: true})
+		if err == nil {
+			err = r.Err()
+		}
 		if err != nil {
 			return nil, err
 		}
-		fail := func(err error) (Lock, error) {
+		pin, err := resolved(image, string(r.Stdout), lastLine(string(r.Stderr)))
+		if err != nil {
 			return nil, &lab.Error{Op: "resolve image", Target: m.Name(), Path: image, Hint: "on the machine: docker pull " + image, Err: err}
-		}
-		if r.Exit != 0 {
-			return fail(fmt.Errorf("%w: %s", lab.ErrNotFound, lastLine(string(r.Stderr))))
-		}
-		var got struct {
-			Pulled  bool     `json:"pulled"`
-			ID      string   `json:"id"`
-			Digests []string `json:"digests"`
-		}
-		if err := json.Unmarshal(r.Stdout, &got); err != nil {
-			return fail(err)
-		}
-		pin := Pin{ID: got.ID}
-		for _, d := range got.Digests {
-			if name, digest, ok := strings.Cut(d, "@"); ok && name == familiarName(image) {
-				pin = Pin{Digest: digest}
-			}
-		}
-		if !got.Pulled && pin.Digest != "" {
-			return fail(fmt.Errorf("%w: the registry did not answer, and what the machine has may be old: %s", lab.ErrUnreachable, lastLine(string(r.Stderr))))
 		}
 		lock[image] = pin
 	}
 	return lock, nil
+}
+
+// resolved reads what the machine answered of an image, and what docker complained of.
+func resolved(image, answer, complaint string) (Pin, error) {
+	var have struct {
+		ID      string   `json:"id"`
+		Digests []string `json:"digests"`
+	}
+	for line := range strings.Lines(answer) {
+		kind, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		switch kind {
+		case "pulled":
+			if !digestPattern.MatchString(rest) {
+				return Pin{}, fmt.Errorf("%w: docker pull says that the digest is %s", lab.ErrDrift, lab.Printable(rest))
+			}
+			return Pin{Digest: rest}, nil
+		case "image":
+			if err := json.Unmarshal([]byte(rest), &have); err != nil {
+				return Pin{}, err
+			}
+		}
+	}
+	known := slices.ContainsFunc(have.Digests, func(d string) bool {
+		name, _, _ := strings.Cut(d, "@")
+		return name == familiarName(image)
+	})
+	switch {
+	case have.ID == "":
+		return Pin{}, pullError(complaint)
+	case known:
+		return Pin{}, fmt.Errorf("%w; what the machine has may be old", pullError(complaint))
+	}
+	return Pin{ID: have.ID}, nil
+}
+
+// pullError returns why docker could not pull an image.
+func pullError(complaint string) error {
+	says := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(complaint, w) })
+	}
+	kind := lab.ErrUnreachable
+	switch {
+	case says("manifest unknown", "not found", "does not exist"):
+		kind = lab.ErrNotFound
+	case says("unauthorized", "no basic auth credentials", "denied"):
+		kind = lab.ErrUnauthorized
+	}
+	return fmt.Errorf("%w: %s", kind, lab.Printable(complaint))
 }

@@ -45,7 +45,7 @@ func Registry(tb testing.TB, addr string) *ImageRegistry {
 	// JSON is YAML.
 	config, err := json.Marshal(map[string]any{
 		"version": 0.1,
-		"log":     map[string]any{"level": "info", "accesslog": map[string]any{"disabled": true}},
+		"log":     map[string]any{"level": "warn", "accesslog": map[string]any{"disabled": true}},
 		"storage": map[string]any{
 			"filesystem":  map[string]any{"rootdirectory": filepath.Join(dir, "data")},
 			"delete":      map[string]any{"enabled": true},
