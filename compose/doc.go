@@ -14,9 +14,11 @@
 //
 // # Applying
 //
-// Images are pulled by digest. Services are made one after the other, each after those it depends on, and each must get healthy, or end well when it
-// is not meant to run on, before the next is touched. One that does not is named, with the last lines of its log, and the last stack that was healthy,
-// kept in .prev beside the compose.yaml, is put back; not when [Stack.Format] changed.
+// Images are pulled by digest, before any container is touched; a registry that wants a login is asked as root of the machine is logged in there. Services are
+// made one after the other, each after those it depends on, and each must get healthy before the next is touched. Without a health check, a service is
+// healthy that is seen running twice, a second apart, without having been started again in between. One that is not meant to run on may end well; one
+// that others depend on by service_completed_successfully must. What does not is named, with the last lines of its log, and the last stack that was
+// healthy, kept in .prev beside the compose.yaml, is put back; not when [Stack.Format] changed.
 //
 // # What it never does
 //

@@ -14,10 +14,10 @@
 //
 // What each needs: [SSHD] OpenSSH's sshd, [Postgres] an installed PostgreSQL of
 // the version or npm to fetch one, [PgBouncer] and [Ansible] themselves,
-// [Registry] Go's modules when it is first built;
-// [Machines] and [Docker] Linux, root, and Debian's mmdebstrap and
-// systemd-container. Nothing runs as root but what must: the databases refuse
-// it, and run as postgres or nobody then.
+// [Registry] Go's modules when it is first built; [Machines] and [Docker]
+// Linux, root, and Debian's mmdebstrap and systemd-container. Nothing runs as
+// root but what must: the databases refuse it, and run as postgres or nobody
+// then.
 //
 // What it leaves on this machine: the cache, IPv4 forwarding once machines
 // have run, and /run/sshd once sshd has run as root. A killed test's databases
