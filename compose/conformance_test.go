@@ -219,10 +219,18 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 		if first != second {
 			t.Errorf("planned twice:\n%s\n%s", first, second)
 		}
-		if strings.Contains(first, secret) {
-			t.Error("the plan shows the secret")
+		var shown strings.Builder
+		p := s.plan(t, stack)
+		shown.WriteString(p.String())
+		r, err := p.Apply(t.Context(), &lab.ApplyOptions{Events: func(e lab.Event) { fmt.Fprintf(&shown, "%+v\n", e) }})
+		if err != nil {
+			t.Fatal(err)
 		}
-		s.apply(t, stack)
+		fmt.Fprint(&shown, r)
+		shown.WriteString(s.look(t, "docker inspect --type container --format '{{json .}}' $(docker ps -aq --no-trunc); cat /opt/stacks/shop/compose.yaml"))
+		if strings.Contains(shown.String(), secret) {
+			t.Error("the secret shows")
+		}
 		before := s.machine.Stats()
 		if p := s.plan(t, stack); !p.Empty() {
 			t.Errorf("converged:\n%s", p)
@@ -550,7 +558,11 @@ services:
 	t.Run("cut off after any change", func(t *testing.T) {
 		s, f := fresh(t), newShop(t)
 		stack := s.load(t, f)
-		for k := 1; ; k++ {
+		step := 1
+		if s.fake == nil {
+			step = 2
+		}
+		for k := 1; ; k += step {
 			ctx, cancel := context.WithCancel(t.Context())
 			begun := 0
 			p := s.plan(t, stack)
@@ -574,23 +586,6 @@ services:
 			stack = s.load(t, f)
 		}
 		s.apply(t, stack)
-	})
-	t.Run("no secret", func(t *testing.T) {
-		s, f := fresh(t), newShop(t)
-		stack := s.load(t, f)
-		var shown strings.Builder
-		p := s.plan(t, stack)
-		shown.WriteString(p.String())
-		r, err := p.Apply(t.Context(), &lab.ApplyOptions{Events: func(e lab.Event) { fmt.Fprintf(&shown, "%+v\n", e) }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprint(&shown, r)
-		inspect := "docker inspect --type container --format '{{json .}}' $(docker ps -aq --no-trunc)"
-		shown.WriteString(s.look(t, inspect+"; cat /opt/stacks/shop/compose.yaml"))
-		if strings.Contains(shown.String(), secret) {
-			t.Error("the secret shows")
-		}
 	})
 }
 

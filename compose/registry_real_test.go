@@ -10,6 +10,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -192,6 +195,41 @@ func registries(t *testing.T, fresh func(*testing.T) subject) {
 				t.Errorf("resolved to %v, the registry says %s", l, digest)
 			}
 			p.apply(t, p.load(t))
+		}
+	})
+	t.Run("a registry that wants a login", func(t *testing.T) {
+		s := fresh(t)
+		r := real.Registry(t, s.docker.Gateway+":0")
+		digest := s.push(t, r, "app", "1")
+		l, err := net.Listen("tcp", s.docker.Gateway+":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		inner := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: r.Addr})
+		door := httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if user, password, _ := req.BasicAuth(); user == "lab" && password == secret {
+				inner.ServeHTTP(w, req)
+				return
+			}
+			w.Header().Set("WWW-Authenticate", `Basic realm="images"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		})}}
+		door.Start()
+		defer door.Close()
+		addr := l.Addr().String()
+		image := addr + "/app:1"
+		p := s.pinned(t, image)
+		if _, err := compose.Resolve(t.Context(), p.machine, []string{image}); !errors.Is(err, lab.ErrUnauthorized) {
+			t.Errorf("without a login: %v", err)
+		}
+		s.look(t, "echo "+secret+" | docker login -u lab --password-stdin "+addr+" 2>/dev/null")
+		if l := p.lock(t); l[image].Digest != digest {
+			t.Errorf("resolved to %v, the registry says %s", l, digest)
+		}
+		p.apply(t, p.load(t))
+		s.look(t, "docker logout "+addr)
+		if plan := p.plan(t, p.load(t)); !plan.Empty() {
+			t.Errorf("logged out:\n%s", plan)
 		}
 	})
 	t.Run("a pull that is cut off", func(t *testing.T) {
