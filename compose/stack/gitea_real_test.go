@@ -228,7 +228,8 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 }
 
 func testRunner(t *testing.T, b giteaBench, image string, token lab.Secret) {
-	config := stack.ActRunner{Image: image, Lock: b.lock, Instance: b.url, Runner: "pi1", Token: token, Labels: []string{"host:host"}, Timeout: time.Minute}
+	config := stack.ActRunner{Image: image, Lock: b.lock, Instance: b.url, Runner: "pi1", Token: token, Labels: []string{"host:host"}, Timeout: time.Minute,
+		Socket: true, CA: "of the lab\n"}
 	apply := func() string {
 		t.Helper()
 		s, err := config.Stack()
@@ -267,13 +268,17 @@ func testRunner(t *testing.T, b giteaBench, image string, token lab.Secret) {
 	if got := b.look(t, `sudo sed -n 's/.*"id": *\([0-9]*\).*/\1/p' /opt/stacks/runner/data/.runner`); got != fmt.Sprint(first.ID) || one().ID != first.ID {
 		t.Errorf("registered as %s, and the server has %+v", got, one())
 	}
-	config.Labels = append(config.Labels, "apply:host")
+	config.Labels = append(config.Labels, "apply:docker://"+image)
 	apply()
 	if now := one(); now.ID != first.ID || len(now.Labels) != 2 {
 		t.Errorf("other labels: %+v", now)
 	}
 	t.Run("job", func(t *testing.T) {
-		const workflow = "on: push\njobs: {canary: {runs-on: apply, steps: [{run: 'id -u'}]}}\n"
+		const workflow = `on: push
+jobs:
+  here: {runs-on: host, steps: [{run: test -s /data/.runner}]}
+  apart: {runs-on: apply, steps: [{run: test ! -e /data/.runner && test ! -e /var/run/docker.sock && grep -q 'of the lab' /etc/ssl/certs/lab-ca.crt}]}
+`
 		for _, c := range []struct {
 			path string
 			body any
