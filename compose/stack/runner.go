@@ -84,7 +84,7 @@ func (r ActRunner) check() (ps lab.Problems) {
 	return ps
 }
 
-// config returns the runner's configuration (gitea.com/gitea/act_runner, config.example.yaml).
+// config returns the runner's configuration (gitea.com/gitea/runner, internal/pkg/config/config.example.yaml).
 func (r ActRunner) config() string {
 	options := ""
 	volumes := []string{}

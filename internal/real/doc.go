@@ -1,6 +1,6 @@
 // Package real starts real servers for the conformance suites: OpenSSH,
 // PostgreSQL, PgBouncer, Debian machines with systemd, Docker Engine, a
-// registry of images.
+// registry of images, Gitea and its runner as images.
 //
 // A server is had when a test asks for it, listens on loopback (machines: on a
 // bridge of their own), and dies with the test, even when the test is killed.
@@ -27,6 +27,7 @@
 // [StartPostgres] and [Boot] are the same servers without a test.
 //
 // What takes long to make (root file systems, PostgreSQL from npm packages,
-// the Compose plugin, the registry) is made once and kept in $LAB_REAL_DIR, by default the
-// folder lab-real in the user's cache directory, under the hash of its recipe.
+// the Compose plugin, the registry, Gitea) is made once and kept in
+// $LAB_REAL_DIR, by default the folder lab-real in the user's cache directory,
+// under the hash of its recipe.
 package real
