@@ -23,6 +23,7 @@ import (
 const (
 	buffers         = 16       // of chunkSize, in all
 	copyAhead       = 1024     // chunks that may be copied and wait to be hashed: about what a page cache holds
+	readAhead       = 16 << 20 // bytes of the volume
 	zeroChunk       = 64 << 20 // bytes of a hole that are zeroed at a time on a device
 	checkpointEvery = 2 * time.Second
 )
@@ -171,6 +172,7 @@ func (cp *copier) produce(ctx context.Context, order, work chan<- *chunk) error 
 		return nil
 	}
 	segs := cp.im.segments
+	next := hint{seg: cp.im.find(cp.from), off: cp.from}
 	for i := cp.im.find(cp.from); i < len(segs); {
 		c := &chunk{off: max(segs[i].start, pos), seg: i}
 		limit := (c.off/chunkSize + 1) * chunkSize
@@ -184,12 +186,38 @@ func (cp *copier) produce(ctx context.Context, order, work chan<- *chunk) error 
 		if err := holes(c.off); err != nil {
 			return err
 		}
+		if !cp.cloning.Load() || !cp.o.NoHash {
+			next = cp.ahead(next, c.end+readAhead)
+		}
 		if err := send(c); err != nil {
 			return err
 		}
 		pos = c.end
 	}
 	return holes(cp.im.Size())
+}
+
+// hint is up to where the kernel was told what will be read.
+type hint struct {
+	seg int
+	off int64
+}
+
+// ahead tells the kernel to read up to to. What several workers read of a file at once is no sequence to it, so that it would not read ahead by
+// itself: without this, a merge of files that are not in memory takes up to twice the time.
+func (cp *copier) ahead(h hint, to int64) hint {
+	for segs := cp.im.segments; h.seg < len(segs) && segs[h.seg].start < to; h.seg++ {
+		s := segs[h.seg]
+		from, end := max(s.start, h.off), min(s.end, to)
+		if from < end {
+			_ = unix.Fadvise(int(cp.im.sources[s.layer].file.Fd()), from, end-from, unix.FADV_WILLNEED) // without it, it is slower
+			h.off = end
+		}
+		if s.end > to {
+			break
+		}
+	}
+	return h
 }
 
 func (cp *copier) worker(work <-chan *chunk) error {
