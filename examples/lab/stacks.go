@@ -26,7 +26,7 @@ type StacksConfig struct {
 // PostgresStack is the database server beside the cluster, of stage 02_setup.
 type PostgresStack struct {
 	On       string            `yaml:"on,required"`    // a pattern that selects one machine: "postgres"
-	Image    string            `yaml:"image,required"` // "postgres:17.2"
+	Image    string            `yaml:"image,required"` // "postgres:17.10"
 	UID      int               `yaml:"uid"`            // of the server in the image; 0 means 999, that of the official image, whose variant alpine has 70
 	Listen   string            `yaml:"listen"`         // address of the published port: "192.168.1.202:5432"; empty publishes none
 	Settings map[string]string `yaml:"settings"`       // of postgresql.conf
@@ -45,7 +45,7 @@ type HBAConfig struct {
 // GiteaStack is the forge, of stage 02_setup.
 type GiteaStack struct {
 	On      string `yaml:"on,required"`      // a pattern that selects one machine: "gitea"
-	Image   string `yaml:"image,required"`   // "gitea/gitea:1.25.2-rootless"
+	Image   string `yaml:"image,required"`   // "gitea/gitea:1.26.0-rootless"
 	RootURL string `yaml:"rootURL,required"` // with a slash at the end: "https://gitea.arcodange.lab/"
 	Listen  string `yaml:"listen"`           // address of HTTP; empty publishes none
 	SSH     string `yaml:"ssh"`              // address of SSH; empty publishes none
@@ -55,7 +55,7 @@ type GiteaStack struct {
 // RunnerStack are the runners of jobs, of stage 03_cicd.
 type RunnerStack struct {
 	On     string   `yaml:"on,required"`    // "raspberries:&local:!gitea"
-	Image  string   `yaml:"image,required"` // "gitea/act_runner:0.2.13"
+	Image  string   `yaml:"image,required"` // "gitea/runner:1.0.8"
 	Labels []string `yaml:"labels"`         // "ubuntu-latest:docker://..."
 	Socket bool     `yaml:"socket"`         // give jobs the machine's Docker Engine: whoever may push a workflow is then root on the machine
 }
