@@ -111,6 +111,7 @@ back() {
   if ! %[6]s up -d --no-build --pull never --remove-orphans; then echo 'the former stack could not be started either'; return; fi
   %[8]s
   for i in $(%[6]s config --services); do
+    [ -n "$(ids "$i")" ] || continue # its scale is 0: up would have failed else
     healthy "$i" "$1" 1 || { echo 'rolled back, and the former stack is not healthy either'; return; }
   done
   echo 'rolled back: the former stack runs'
