@@ -206,18 +206,28 @@ type hint struct {
 // ahead tells the kernel to read up to to. What several workers read of a file at once is no sequence to it, so that it would not read ahead by
 // itself: without this, a merge of files that are not in memory takes up to twice the time.
 func (cp *copier) ahead(h hint, to int64) hint {
+	asked, there := false, false
 	for segs := cp.im.segments; h.seg < len(segs) && segs[h.seg].start < to; h.seg++ {
 		s := segs[h.seg]
 		from, end := max(s.start, h.off), min(s.end, to)
-		if from < end {
-			_ = unix.Fadvise(int(cp.im.sources[s.layer].file.Fd()), from, end-from, unix.FADV_WILLNEED) // without it, it is slower
-			h.off = end
+		if from < end && !asked {
+			asked, there = true, inMemory(cp.im.sources[s.layer].file, from) // one stands for all: a call for each would cost more than it spares
 		}
+		if from < end && !there {
+			_ = unix.Fadvise(int(cp.im.sources[s.layer].file.Fd()), from, end-from, unix.FADV_WILLNEED) // without it, it is slower
+		}
+		h.off = max(h.off, end)
 		if s.end > to {
 			break
 		}
 	}
 	return h
+}
+
+// inMemory reports whether the page at off can be read without waiting for the disk; false when that cannot be found out.
+func inMemory(f *os.File, off int64) bool {
+	n, err := unix.Preadv2(int(f.Fd()), [][]byte{make([]byte, 1)}, off, unix.RWF_NOWAIT)
+	return err == nil && n == 1
 }
 
 func (cp *copier) worker(work <-chan *chunk) error {
