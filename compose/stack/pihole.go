@@ -68,6 +68,9 @@ func (p PiHole) check() (ps lab.Problems) {
 			ps = append(ps, lab.Problem{Path: fmt.Sprintf("upstreams[%d]", i), Text: u, Message: "is not an IP address: a name could not be resolved after a power cut"})
 		}
 	}
+	if p.Check != "" && !dnsName.MatchString(p.Check) {
+		ps = append(ps, lab.Problem{Path: "check", Text: p.Check, Message: "is not a name"})
+	}
 	for i, h := range p.Hosts {
 		at := fmt.Sprintf("hosts[%d]", i)
 		if !h.Address.IsValid() {
@@ -133,9 +136,10 @@ func (p PiHole) Stack() (compose.Stack, error) {
 			"FTLCONF_dns_rateLimit_count": fmt.Sprint(cmp.Or(p.RateLimit, 10000)),
 			"FTLCONF_misc_dnsmasq_lines":  list(p.lines()),
 		},
-		"secrets":     []string{"pihole_password"},
-		"volumes":     []string{"./etc-pihole:/etc/pihole"},
-		"healthcheck": healthcheck([]string{"dig", "+short", "+norecurse", "+retry=0", "@127.0.0.1", probe}, "10s", "60s", 6),
+		"secrets": []string{"pihole_password"},
+		"volumes": []string{"./etc-pihole:/etc/pihole"},
+		// dig ends well with any answer, also that there is no such name
+		"healthcheck": healthcheck([]string{"sh", "-c", "dig +short +norecurse +retry=0 @127.0.0.1 " + probe + " | grep -q ."}, "10s", "60s", 6),
 	}
 	s, err := load(p.name(), object{"services": object{"pihole": service}, "secrets": object{"pihole_password": object{"file": "./secrets/pihole_password"}}},
 		map[string]lab.Secret{"pihole_password": p.Password}, nil, p.Lock)
