@@ -43,6 +43,7 @@ func (m *Machine) InstallDocker(tb testing.TB) {
 	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Minute) // a cold build of Compose is long
 	defer cancel()
 	if err := m.installDocker(ctx); err != nil {
+		lacksTool(tb, "docker compose", err)
 		tb.Fatalf("install docker in %s: %v", m.Name, err)
 	}
 }

@@ -60,9 +60,7 @@ func (m *Machine) importServer(tb testing.TB, what string, image func(context.Co
 	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Minute) // a cold build of Gitea is long
 	defer cancel()
 	tar, err := image(ctx)
-	if errors.Is(err, errNoModules) {
-		Missing(tb, "the modules of "+what+" from a module proxy")
-	}
+	lacksTool(tb, what, err)
 	if err == nil {
 		err = m.importImage(ctx, tar, changes, names)
 	}

@@ -10,10 +10,28 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"testing"
 )
 
 // errNoModules says that no module proxy gave what a tool is built of.
 var errNoModules = errors.New("its modules cannot be had")
+
+// errNotBuilt says that a tool is not in the cache, and that building it was not asked for.
+var errNotBuilt = errors.New("it is not built")
+
+type preparing struct{} // key of a context in which tools are built though nothing requires them
+
+// lacksTool ends the test when the error is that a tool cannot be had, or is not
+// built: that takes longer than go test lets a package run.
+func lacksTool(tb testing.TB, what string, err error) {
+	tb.Helper()
+	switch {
+	case errors.Is(err, errNoModules):
+		Missing(tb, "the modules of "+what+" from a module proxy")
+	case errors.Is(err, errNotBuilt):
+		Missing(tb, what+", built by: go run ./internal/real/cmd/machines prepare")
+	}
+}
 
 // toolModule is the folder internal/real/name of this module.
 func toolModule(ctx context.Context, name string) (string, error) {
@@ -23,7 +41,8 @@ func toolModule(ctx context.Context, name string) (string, error) {
 
 // goTool builds the command pkg in the module internal/real/name, a module of
 // its own, statically and for Linux, and returns the binary's path in the
-// cache. A change to that module builds anew. Cold builds take minutes.
+// cache. A change to that module builds anew. Cold builds take minutes: they are
+// made by [Prepare], or when real servers are [Required].
 func goTool(ctx context.Context, name, pkg string, ldflags ...string) (string, error) {
 	module, err := toolModule(ctx, name)
 	if err != nil {
@@ -40,6 +59,9 @@ func goTool(ctx context.Context, name, pkg string, ldflags ...string) (string, e
 		h.Write(b)
 	}
 	dir, err := cached(ctx, name, fmt.Sprintf("%x", h.Sum(nil)[:8]), func(dir string) error {
+		if !Required() && ctx.Value(preparing{}) == nil {
+			return errNotBuilt
+		}
 		tool := func(arg ...string) error {
 			cmd := exec.CommandContext(ctx, "go", arg...)
 			cmd.Dir = module

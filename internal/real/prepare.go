@@ -15,6 +15,7 @@ func Prepare(ctx context.Context, tell func(string)) error {
 	if what := machinesNeed(); what != "" {
 		return fmt.Errorf("missing: %s", what)
 	}
+	ctx = context.WithValue(ctx, preparing{}, true)
 	type part struct {
 		name string
 		make func(context.Context) (string, error)

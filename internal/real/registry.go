@@ -34,10 +34,8 @@ func Registry(tb testing.TB, addr string) *ImageRegistry {
 	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Minute)
 	defer cancel()
 	binary, err := registryProgram(ctx)
-	if errors.Is(err, errNoModules) {
-		Missing(tb, "the modules of a registry from Go's module proxy")
-	}
 	if err != nil {
+		lacksTool(tb, "a registry of images", err)
 		tb.Fatalf("registry: %v", err)
 	}
 	if addr, err = freeAddr(addr); err != nil {
