@@ -138,8 +138,8 @@ func (p PiHole) Stack() (compose.Stack, error) {
 		},
 		"secrets": []string{"pihole_password"},
 		"volumes": []string{"./etc-pihole:/etc/pihole"},
-		// dig ends well with any answer, also that there is no such name
-		"healthcheck": healthcheck([]string{"sh", "-c", "dig +short +norecurse +retry=0 @127.0.0.1 " + probe + " | grep -q ."}, "10s", "60s", 6),
+		// dig ends well with any answer, also that there is no such name, and prints what went wrong after ;; where the answer would be
+		"healthcheck": healthcheck([]string{"sh", "-c", "dig +short +norecurse +retry=0 @127.0.0.1 " + probe + " | grep -q '^[^;]'"}, "10s", "60s", 6),
 	}
 	s, err := load(p.name(), object{"services": object{"pihole": service}, "secrets": object{"pihole_password": object{"file": "./secrets/pihole_password"}}},
 		map[string]lab.Secret{"pihole_password": p.Password}, nil, p.Lock)

@@ -28,6 +28,7 @@ func Prepare(ctx context.Context, tell func(string)) error {
 		{"the image of busybox", busyboxImage},
 		{"the image of Gitea", giteaImage},
 		{"the image of the runner", runnerImage},
+		{"the image of dnsmasq", piholeImage},
 	}
 	majors := []int{}
 	for major := range pgReleases {

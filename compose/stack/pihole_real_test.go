@@ -1,0 +1,85 @@
+package stack_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose"
+	"gitea.arcodange.lab/arcodange-org/lab/compose/stack"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+)
+
+// TestPiHoleStandIn runs the stack on a real engine with a real dnsmasq in Pi-hole's place: what the lines that it is told mean is dnsmasq's to say.
+func TestPiHoleStandIn(t *testing.T) {
+	t.Parallel()
+	const image, password = "pihole/pihole:2025.08.0", "web-9731-hidden"
+	d := real.Docker(t)
+	d.ImportPiHoleStandIn(t, image)
+	b := newBench(t, d, []string{image})
+	pi1, pi2 := netip.MustParseAddr("192.168.1.201"), netip.MustParseAddr("192.168.1.202")
+	config := stack.PiHole{Image: image, Lock: b.lock, Password: lab.NewSecret(password), Timeout: 2 * time.Minute,
+		Upstreams: []string{"192.0.2.1", "192.0.2.2"}, // nobody is there
+		Hosts:     []stack.PiHoleHost{{Address: pi1, Names: []string{"pi1.arcodange.lab", "pi1"}}},
+		Wildcards: []stack.PiHoleWildcard{{Zone: "arcodange.lab", Address: pi2}},
+		CNAMEs:    []string{"vault.arcodange.lab,pi1.arcodange.lab"}}
+	build := func(c stack.PiHole) compose.Stack {
+		t.Helper()
+		s, err := c.Stack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	ask := func(name, kind string) string {
+		t.Helper()
+		return strings.Join(strings.Fields(b.look(t, "sudo docker exec pihole-pihole-1 dig +short +tries=1 +time=2 @127.0.0.1 "+name+" "+kind+" || echo no answer")), " ")
+	}
+	text := b.apply(t, build(config))
+	for _, q := range []struct{ name, kind, want string }{
+		{"pi1.arcodange.lab", "A", "192.168.1.201"},
+		{"pi1", "A", "192.168.1.201"},
+		{"vault.arcodange.lab", "A", "pi1.arcodange.lab. 192.168.1.201"},
+		{"anything.else.arcodange.lab", "A", "192.168.1.202"},
+		{"arcodange.lab", "A", "192.168.1.202"},
+		{"anything.arcodange.lab", "AAAA", ""}, // answered here: a question to the Internet would have no answer
+		{"anything.arcodange.lab", "HTTPS", ""},
+		{"pi1.arcodange.lab", "AAAA", ""},
+	} {
+		if got := ask(q.name, q.kind); got != q.want {
+			t.Errorf("%s %s is %q, want %q", q.name, q.kind, got, q.want)
+		}
+	}
+	if got := ask("example.org", "A"); !strings.HasSuffix(got, "no answer") {
+		t.Errorf("a name of the Internet is %q, though no server for it answers", got)
+	}
+
+	more := config
+	more.Hosts = append(more.Hosts[:1:1], stack.PiHoleHost{Address: pi2, Names: []string{"nas.home"}})
+	if text := b.apply(t, build(more)); !strings.Contains(text, "its definition differs") {
+		t.Errorf("another host: %s", text)
+	}
+	if got := ask("nas.home", "A"); got != "192.168.1.202" {
+		t.Errorf("nas.home is %q", got)
+	}
+
+	deaf := more
+	deaf.Check, deaf.Timeout = "nosuch.home", 45*time.Second // dig ends well with "there is no such name"
+	plan, err := b.machine.Plan(t.Context(), host.State{build(deaf)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plan.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "service pihole is") || !strings.Contains(err.Error(), "rolled back: the former stack runs") {
+		t.Errorf("a health check that finds no name: %v", err)
+	}
+	if got := ask("nas.home", "A"); got != "192.168.1.202" {
+		t.Errorf("after the rollback, nas.home is %q", got)
+	}
+	b.apply(t, build(more))
+	if seen := text + b.look(t, "sudo docker inspect pihole-pihole-1; sudo docker logs pihole-pihole-1 2>&1; ps axww"); strings.Contains(seen, password) {
+		t.Error("the password is seen")
+	}
+}
