@@ -91,7 +91,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if *planIn != "" {
-		if r.reviewed, err = readPlan(*planIn); err != nil {
+		if r.reviewed, err = cli.Reviewed(*planIn); err != nil {
 			return err
 		}
 		r.hasReviewed = true
@@ -151,14 +151,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return r.status(ctx)
 	}
 	return r.apply(ctx)
-}
-
-func readPlan(file string) ([]lab.Change, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, &lab.Error{Op: "read reviewed plan", Path: file, Hint: "write it with: lab plan -out FILE", Err: err}
-	}
-	return lab.ReadChanges(data)
 }
 
 // runner is one call of the program.

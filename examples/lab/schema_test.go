@@ -1,12 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"flag"
-	"os"
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/programtest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
 
@@ -22,13 +21,5 @@ func TestSchemaIsInStep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile("schema.json", want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if !bytes.Equal([]byte(schema), want) {
-		t.Error("schema.json is not what the config says; write it anew with -update")
-	}
+	programtest.Schema(t, schema, want, *update)
 }

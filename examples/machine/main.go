@@ -11,7 +11,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -100,7 +99,11 @@ func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr
 		return nil
 	}
 	if *planFile != "" {
-		if err := within(plan, *planFile); err != nil {
+		reviewed, err := cli.Reviewed(*planFile)
+		if err == nil {
+			err = plan.Within(reviewed)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -112,22 +115,4 @@ func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr
 	out.Report(report)
 	summary(len(report.Results) - report.Count(lab.StatusDone))
 	return err
-}
-
-// within holds the plan to a reviewed one: the first line of what plan -output json printed.
-func within(plan *lab.Plan, file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return &lab.Error{Op: "read reviewed plan", Path: file, Err: err}
-	}
-	defer f.Close() // it was only read
-	var first json.RawMessage
-	if err := json.NewDecoder(f).Decode(&first); err != nil {
-		return &lab.Error{Op: "read reviewed plan", Path: file, Hint: "write it with: machine plan -output json", Err: err}
-	}
-	changes, err := lab.ReadChanges(first)
-	if err != nil {
-		return err
-	}
-	return plan.Within(changes)
 }

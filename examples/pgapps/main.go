@@ -16,7 +16,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -222,7 +221,11 @@ func (o *options) do(ctx context.Context) (*lab.Plan, *lab.Report, error) {
 		return plan, nil, cli.ErrPending
 	}
 	if o.reviewed != "" {
-		if err := within(plan, o.reviewed); err != nil {
+		reviewed, err := cli.Reviewed(o.reviewed)
+		if err == nil {
+			err = plan.Within(reviewed)
+		}
+		if err != nil {
 			return plan, nil, err
 		}
 	}
@@ -260,22 +263,4 @@ func (o *options) plan(ctx context.Context) (*lab.Plan, error) {
 	}
 	spec.AllowPG15 = spec.AllowPG15 || o.allowPG15
 	return o.server.Plan(ctx, spec)
-}
-
-// within holds the plan to a reviewed one: the first line of what plan -output json printed.
-func within(plan *lab.Plan, file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return &lab.Error{Op: "read reviewed plan", Path: file, Err: err}
-	}
-	defer f.Close() // it was only read
-	var first json.RawMessage
-	if err := json.NewDecoder(f).Decode(&first); err != nil {
-		return &lab.Error{Op: "read reviewed plan", Path: file, Hint: "write it with: pgapps plan -output json", Err: err}
-	}
-	changes, err := lab.ReadChanges(first)
-	if err != nil {
-		return err
-	}
-	return plan.Within(changes)
 }

@@ -12,6 +12,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/programtest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/pgtest"
 )
@@ -28,15 +29,7 @@ func TestSchemaIsInStep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile("schema.json", want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if !bytes.Equal([]byte(schema), want) {
-		t.Error("schema.json is not what the configuration says; write it anew with -update")
-	}
+	programtest.Schema(t, schema, want, *update)
 }
 
 // call runs the program and returns its exit code and what it printed; the error is printed too.

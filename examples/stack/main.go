@@ -12,7 +12,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -214,7 +213,11 @@ func (c *command) converge(ctx context.Context, r host.Resource) error {
 		return nil
 	}
 	if c.planFile != "" {
-		if err := within(plan, c.planFile); err != nil {
+		reviewed, err := cli.Reviewed(c.planFile)
+		if err == nil {
+			err = plan.Within(reviewed)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -226,22 +229,4 @@ func (c *command) converge(ctx context.Context, r host.Resource) error {
 	c.out.Report(report)
 	summary(len(report.Results) - report.Count(lab.StatusDone))
 	return err
-}
-
-// within holds the plan to a reviewed one: the first line of what plan -output json printed.
-func within(plan *lab.Plan, file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return &lab.Error{Op: "read reviewed plan", Path: file, Err: err}
-	}
-	defer f.Close() // it was only read
-	var first json.RawMessage
-	if err := json.NewDecoder(f).Decode(&first); err != nil {
-		return &lab.Error{Op: "read reviewed plan", Path: file, Hint: "write it with: stack plan -output json", Err: err}
-	}
-	changes, err := lab.ReadChanges(first)
-	if err != nil {
-		return err
-	}
-	return plan.Within(changes)
 }

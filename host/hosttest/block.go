@@ -324,16 +324,7 @@ func cmdLsblk(p *Process) int {
 		}
 	}
 	if len(s.rows) > 0 {
-		switch head := !o.has("n"); {
-		case o.has("J"):
-			s.json(p)
-		case o.has("P"):
-			s.pairs(p)
-		case o.has("r"):
-			s.raw(p, head)
-		default:
-			s.table(p, head)
-		}
+		s.print(p, o)
 	}
 	switch {
 	case bad > 0 && bad == len(o.args):

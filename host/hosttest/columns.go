@@ -63,7 +63,21 @@ func (p *Process) utf8Locale() bool {
 	return false
 }
 
-// treePrefixes marks the rows with their place in the tree, and returns them in order.
+// print prints the sheet in the form that the options of lsblk and findmnt ask for.
+func (s *sheet) print(p *Process, o *options) {
+	switch head := !o.has("n"); {
+	case o.has("J"):
+		s.json(p)
+	case o.has("P"):
+		s.pairs(p)
+	case o.has("r"):
+		s.raw(p, head)
+	default:
+		s.table(p, head)
+	}
+}
+
+// flat marks the rows with their place in the tree, and returns them in order.
 func (s *sheet) flat(unicode bool) []*sheetRow {
 	more, last, down, gap := "|-", "`-", "| ", "  "
 	if unicode {

@@ -597,16 +597,7 @@ func cmdFindmnt(p *Process) int {
 	if isTree {
 		s.tree = slices.IndexFunc(cols, func(c column) bool { return c.name == "TARGET" })
 	}
-	switch head := !o.has("n"); {
-	case o.has("J"):
-		s.json(p)
-	case o.has("P"):
-		s.pairs(p)
-	case o.has("r"):
-		s.raw(p, head)
-	default:
-		s.table(p, head)
-	}
+	s.print(p, o)
 	return 0
 }
 
