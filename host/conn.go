@@ -270,7 +270,7 @@ func (c *Conn) connect(ctx context.Context, l *link, t Target, addr string) (net
 		return nil, fail("", err)
 	}
 	jump := l.hops[len(l.hops)-1]
-	nc, err := jump.client.DialContext(ctx, "tcp", addr)
+	nc, err := dialThrough(ctx, jump.client, jump.wire.lost, "tcp", addr)
 	var open *ssh.OpenChannelError
 	switch {
 	case err == nil:
@@ -283,6 +283,24 @@ func (c *Conn) connect(ctx context.Context, l *link, t Target, addr string) (net
 		return nil, fail("log in to the jump and try from there: nc -vz "+hostPort(addr), fmt.Errorf("%w: the jump has no connection to it: %s", lab.ErrUnreachable, lab.Printable(open.Message)))
 	}
 	return nil, fail("", fmt.Errorf("%w: the connection to the jump was lost", lab.ErrUnreachable))
+}
+
+// dialThrough dials from the machine that client is connected to. It returns when that connection is lost: see [errLost].
+func dialThrough(ctx context.Context, client *ssh.Client, lost <-chan struct{}, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-lost:
+			cancel(errLost)
+		case <-ctx.Done():
+		}
+	}()
+	nc, err := client.DialContext(ctx, network, address)
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return nc, err
 }
 
 // hostPort writes an address as nc wants it.

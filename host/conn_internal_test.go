@@ -328,3 +328,30 @@ func FuzzStream(f *testing.F) {
 		}
 	})
 }
+
+// deaf is a connection whose mux has ended while a channel was being opened: nobody answers.
+type deaf struct{ ssh.Conn }
+
+func (deaf) OpenChannel(string, []byte) (ssh.Channel, <-chan *ssh.Request, error) { select {} }
+
+// TestLostWhileOpening: who opens a channel of a connection that is being lost hears of it, and does not wait for the answer.
+func TestLostWhileOpening(t *testing.T) {
+	lost := make(chan struct{})
+	client := &ssh.Client{Conn: deaf{}}
+	l := &link{client: client, lost: lost}
+	failed := make(chan error, 2)
+	go func() {
+		_, err := newRun(&Conn{}, Command{Script: ":"}, false).open(t.Context(), l)
+		failed <- err
+	}()
+	go func() {
+		_, err := dialThrough(t.Context(), client, lost, "tcp", "127.0.0.1:1")
+		failed <- err
+	}()
+	close(lost)
+	for range 2 {
+		if err := <-failed; !errors.Is(err, errLost) {
+			t.Errorf("got %v", err)
+		}
+	}
+}

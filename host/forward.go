@@ -38,7 +38,7 @@ func (c *Conn) DialContext(ctx context.Context, network, address string) (net.Co
 		if err != nil {
 			return nil, err
 		}
-		far, err := l.client.DialContext(ctx, network, address)
+		far, err := dialThrough(ctx, l.client, l.lost, network, address)
 		if err == nil {
 			l.settle()
 			return l.forward(far, network, address), nil

@@ -242,6 +242,10 @@ func (r *run) start(ctx context.Context) (*link, error) {
 
 var errNoExec = errors.New("the machine runs no commands")
 
+// errLost tells that the connection was lost while a channel was opened. Package ssh does not tell: its mux forgets its channels first and
+// closes the connection then (mux.loop), and who opens one between the two waits for ever for an answer.
+var errLost = errors.New("the connection was lost")
+
 // open opens the channel and asks for the shell. Nothing of the script is sent yet, so it may be done again.
 func (r *run) open(ctx context.Context, l *link) (<-chan *ssh.Request, error) {
 	type opened struct {
@@ -265,19 +269,23 @@ func (r *run) open(ctx context.Context, l *link) (<-chan *ssh.Request, error) {
 		}
 		done <- opened{channel, requests, err}
 	}()
+	var err error
 	select {
 	case o := <-done:
 		r.channel = o.channel
 		return o.requests, o.err
+	case <-l.lost:
+		err = errLost
 	case <-ctx.Done():
-		go func() {
-			if o := <-done; o.err == nil {
-				o.channel.Close()
-				ssh.DiscardRequests(o.requests)
-			}
-		}()
-		return nil, context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
+	go func() {
+		if o := <-done; o.err == nil {
+			o.channel.Close()
+			ssh.DiscardRequests(o.requests)
+		}
+	}()
+	return nil, err
 }
 
 // answer tells sudo the password, once: when it asks again the password is wrong.

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
@@ -130,7 +131,7 @@ func (c *Conn) uploadRest(ctx context.Context, u FileUpload, t *Transfer) error 
 	u.tell(offset)
 	source := &progress{r: io.NewSectionReader(u.Source, offset, u.Size-offset), done: offset, tell: u.tell}
 	res, err = c.Run(ctx, Command{Script: head + fmt.Sprintf("offset=%d\n", offset) + uploadSend, Stdin: source, Root: u.Root})
-	t.Moved += source.done - offset
+	t.Moved += source.end() - offset
 	if err != nil {
 		return fail("run it again: it goes on from where it was", err)
 	}
@@ -366,15 +367,30 @@ func syncFolder(name string) error {
 	return d.Sync()
 }
 
-// progress counts what is read.
+// progress counts what is read, until it is ended: a script may end while its stdin is still being read.
 type progress struct {
-	r    io.Reader
-	done int64
-	tell func(int64)
+	mu    sync.Mutex
+	r     io.Reader
+	done  int64
+	tell  func(int64)
+	ended bool
+}
+
+// end gives the count. Nothing is counted or told any more after it.
+func (p *progress) end() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	return p.done
 }
 
 func (p *progress) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return 0, io.ErrClosedPipe
+	}
 	if n > 0 {
 		p.done += int64(n)
 		p.tell(p.done)
