@@ -172,12 +172,12 @@ func TestApplyReportsTruthfully(t *testing.T) {
 func TestGatesRunAfterChangesOnly(t *testing.T) {
 	for _, c := range []struct{ changes, gates int }{{0, 0}, {1, 1}} {
 		gates := 0
-		first := lab.Step{Name: "a"}
+		first := lab.Step{Name: "a", Run: nothing}
 		if c.changes > 0 {
 			first.Changes = []lab.Change{{ID: "a/0"}}
 		}
 		p, err := lab.NewPlan(first, lab.Step{Name: "gate", After: []string{"a"}, Run: func(context.Context, *lab.Recorder) error { gates++; return errBoom }},
-			lab.Step{Name: "b", After: []string{"gate"}, Changes: []lab.Change{{ID: "b/0"}}})
+			lab.Step{Name: "b", After: []string{"gate"}, Changes: []lab.Change{{ID: "b/0"}}, Run: nothing})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,26 +190,35 @@ func TestGatesRunAfterChangesOnly(t *testing.T) {
 
 func TestNewPlanRefusesWhatCannotBe(t *testing.T) {
 	c := func(id string, after ...string) lab.Change { return lab.Change{ID: id, After: after} }
-	for name, steps := range map[string][]lab.Step{
-		"step twice":           {{Name: "a"}, {Name: "a"}},
-		"change twice":         {{Name: "a", Changes: []lab.Change{c("x")}}, {Name: "b", Changes: []lab.Change{c("x")}}},
-		"unknown step":         {{Name: "a", After: []string{"b"}}},
-		"unknown behind":       {{Name: "a", Behind: []string{"b"}}},
-		"unknown change":       {{Name: "a", Changes: []lab.Change{c("x", "y")}}},
-		"cycle of steps":       {{Name: "a", After: []string{"b"}}, {Name: "b", After: []string{"a"}}},
-		"cycle of changes":     {{Name: "a", Changes: []lab.Change{c("x", "y")}}, {Name: "b", Changes: []lab.Change{c("y", "x")}}},
-		"cycle through behind": {{Name: "a", Behind: []string{"b"}}, {Name: "b", After: []string{"a"}}},
-		"order within a step":  {{Name: "a", Changes: []lab.Change{c("x", "y"), c("y")}}},
+	step := func(name string, changes ...lab.Change) lab.Step {
+		return lab.Step{Name: name, Changes: changes, Run: nothing}
+	}
+	for _, x := range []struct {
+		want  string
+		steps []lab.Step
+	}{
+		{"make plan a: conflict: two steps have this name", []lab.Step{{Name: "a"}, {Name: "a"}}},
+		{"make plan x: conflict: two changes have this ID", []lab.Step{step("a", c("x")), step("b", c("x"))}},
+		{"make plan a: not found: the step b that it comes after", []lab.Step{{Name: "a", After: []string{"b"}}}},
+		{"make plan a: not found: the step b that it comes behind", []lab.Step{{Name: "a", Behind: []string{"b"}}}},
+		{"make plan x: not found: the change y that it comes after", []lab.Step{step("a", c("x", "y"))}},
+		{"make plan: a cycle of steps through a", []lab.Step{{Name: "a", After: []string{"b"}}, {Name: "b", After: []string{"a"}}}},
+		{"make plan: a cycle of steps through a", []lab.Step{step("a", c("x", "y")), step("b", c("y", "x"))}},
+		{"make plan: a cycle of steps through a", []lab.Step{{Name: "a", Behind: []string{"b"}}, {Name: "b", After: []string{"a"}}}},
+		{"make plan x: it stands before y, which it comes after", []lab.Step{step("a", c("x", "y"), c("y"))}},
+		{"make plan a: invalid: nothing makes its changes", []lab.Step{{Name: "a", Changes: []lab.Change{c("x")}}}},
 	} {
-		if _, err := lab.NewPlan(steps...); err == nil {
-			t.Errorf("%s: accepted", name)
+		if _, err := lab.NewPlan(x.steps...); err == nil || err.Error() != x.want {
+			t.Errorf("got %v, want %s", err, x.want)
 		}
 	}
 }
 
+func nothing(context.Context, *lab.Recorder) error { return nil }
+
 func TestWithin(t *testing.T) {
 	plan := func(changes ...lab.Change) *lab.Plan {
-		p, err := lab.NewPlan(lab.Step{Name: "s", Changes: changes})
+		p, err := lab.NewPlan(lab.Step{Name: "s", Changes: changes, Run: nothing})
 		if err != nil {
 			t.Fatal(err)
 		}

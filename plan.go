@@ -33,7 +33,7 @@ type Step struct {
 type Plan struct{ steps []Step }
 
 // NewPlan returns the plan of the steps, ordered so that each comes after those it depends on and otherwise as given. An ID or a name that
-// occurs twice, a dependency on what is not there, and a cycle are errors of whoever made the steps.
+// occurs twice, changes without a Run, a dependency on what is not there, and a cycle are errors of whoever made the steps.
 func NewPlan(steps ...Step) (*Plan, error) {
 	fail := func(path, format string, args ...any) (*Plan, error) {
 		return nil, &Error{Op: "make plan", Path: path, Hint: "report this: the package that planned it has a fault", Err: fmt.Errorf(format, args...)}
@@ -43,6 +43,9 @@ func NewPlan(steps ...Step) (*Plan, error) {
 	for n, s := range steps {
 		if _, ok := index[s.Name]; ok {
 			return fail(s.Name, "%w: two steps have this name", ErrConflict)
+		}
+		if len(s.Changes) > 0 && s.Run == nil {
+			return fail(s.Name, "%w: nothing makes its changes", ErrInvalid)
 		}
 		index[s.Name] = n
 		for _, c := range s.Changes {

@@ -267,7 +267,7 @@ func (m *Machine) ready(ctx context.Context, before string) error {
 	m.mu.Unlock()
 	ctx, stop := whileRunning(ctx, gone, func() error { return fmt.Errorf("it ended: %v", m.current().cmd.ProcessState) })
 	defer stop()
-	return until(ctx, m.Name+" has booted", func() error {
+	err := until(ctx, m.Name+" has booted", func() error {
 		// It exits with an error when a unit has failed, which is not ours to judge.
 		out, err := m.Run(ctx, "cat /proc/sys/kernel/random/boot_id; systemctl is-system-running --wait || true")
 		if err != nil {
@@ -278,6 +278,10 @@ func (m *Machine) ready(ctx context.Context, before string) error {
 		}
 		return nil
 	})
+	if err != nil && strings.Contains(m.Console(), "inotify object: Too many open files") {
+		return fmt.Errorf("%w; too many machines run here for the limit of inotify: sysctl -w fs.inotify.max_user_instances=1024", err)
+	}
+	return err
 }
 
 // ClientConfig is a way into the machine for user, with its host key pinned.
