@@ -329,15 +329,22 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
-// deaf is a connection whose mux has ended while a channel was being opened: nobody answers.
-type deaf struct{ ssh.Conn }
+// deaf is a connection whose mux has ended while a channel was being opened: nobody answers before the end of the test.
+type deaf struct {
+	ssh.Conn
+	end <-chan struct{}
+}
 
-func (deaf) OpenChannel(string, []byte) (ssh.Channel, <-chan *ssh.Request, error) { select {} }
+func (d deaf) OpenChannel(string, []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+	<-d.end
+	return nil, nil, io.EOF
+}
 
 // TestLostWhileOpening: who opens a channel of a connection that is being lost hears of it, and does not wait for the answer.
 func TestLostWhileOpening(t *testing.T) {
-	lost := make(chan struct{})
-	client := &ssh.Client{Conn: deaf{}}
+	lost, end := make(chan struct{}), make(chan struct{})
+	defer close(end)
+	client := &ssh.Client{Conn: deaf{end: end}}
 	l := &link{client: client, lost: lost}
 	failed := make(chan error, 2)
 	go func() {

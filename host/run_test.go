@@ -215,7 +215,7 @@ func TestRunCancel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := dial(t, target(s))
-			mark := "LAB_TEST_" + hex.EncodeToString([]byte(name))
+			mark := fmt.Sprintf("LAB_TEST_%d_%s", os.Getpid(), hex.EncodeToString([]byte(name))) // of this test alone: /proc shows everybody
 			ctx, cancel := context.WithCancelCause(t.Context())
 			enough := errors.New("enough")
 			seen := &firstWrite{make(chan struct{})}

@@ -1002,16 +1002,13 @@ func kill(p *Process, args []string, warn func(string, ...any), failed func(pid 
 
 // kill is kill(2).
 func (p *Process) kill(pid, sig int) error {
-	m := p.m
-	m.procMu.Lock()
 	var hit []*Process
-	for _, q := range m.procs {
+	for _, q := range p.m.processes() {
 		switch {
 		case pid > 0 && q.PID == pid, pid == 0 && q.pgid == p.pgid, pid < -1 && q.pgid == -pid, pid == -1 && q.PID > 1 && q != p:
 			hit = append(hit, q)
 		}
 	}
-	m.procMu.Unlock()
 	if len(hit) == 0 {
 		return syscall.ESRCH
 	}

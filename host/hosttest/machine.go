@@ -318,14 +318,7 @@ func (m *Machine) halt() {
 	for _, c := range conns {
 		c.kill()
 	}
-	m.procMu.Lock()
-	procs := make([]*Process, 0, len(m.procs))
-	for _, p := range m.procs {
-		procs = append(procs, p)
-	}
-	m.procMu.Unlock()
-	slices.SortFunc(procs, func(a, b *Process) int { return a.PID - b.PID })
-	for _, p := range procs {
+	for _, p := range m.processes() {
 		p.die(sigKILL)
 	}
 	m.running.Wait()

@@ -507,7 +507,8 @@ func cmdWhich(p *Process) int {
 	return code
 }
 
-// processes lists what runs, init first.
+// processes lists what runs, the oldest first. A signal to many goes in this order: Linux signals a group at once, so that a shell which is
+// killed with the command it waits for does not live to see the command's end; here it does not because it is the older one.
 func (m *Machine) processes() []*Process {
 	m.procMu.Lock()
 	defer m.procMu.Unlock()

@@ -516,16 +516,10 @@ func (s *session) run(reqs <-chan *ssh.Request) {
 }
 
 func (m *Machine) signalGroup(pgid, sig int) {
-	m.procMu.Lock()
-	var hit []*Process
-	for _, p := range m.procs {
+	for _, p := range m.processes() {
 		if p.pgid == pgid {
-			hit = append(hit, p)
+			p.signal(sig)
 		}
-	}
-	m.procMu.Unlock()
-	for _, p := range hit {
-		p.signal(sig)
 	}
 }
 
