@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,7 +33,7 @@ func (l *Lab) system(h *host.Host) (host.State, error) {
 	s := host.State{host.Hostname{Name: h.Name, Domain: l.Domain}}
 	for _, other := range l.Hosts {
 		if other.Name != h.Name && isIP(other.Address) {
-			s = append(s, host.Line{Path: "/etc/hosts", Match: `\s` + other.Name + `$`, Line: fmt.Sprintf("%s %s.%s %s", other.Address, other.Name, l.Domain, other.Name)})
+			s = append(s, host.Line{Path: "/etc/hosts", Match: `\s` + regexp.QuoteMeta(other.Name) + `$`, Line: fmt.Sprintf("%s %s.%s %s", other.Address, other.Name, l.Domain, other.Name)})
 		}
 	}
 	// apt waits for unattended-upgrades, which holds its lock for minutes after a boot, and tries again what a bad line broke
