@@ -616,36 +616,6 @@ func cmdDd(p *Process) int {
 	return code
 }
 
-// copyData copies a file's content into a new or truncated file.
-func (p *Process) copyData(from, to string, perm uint32, flags int) error {
-	src, err := p.open(from, os.O_RDONLY, 0)
-	if err != nil {
-		return fmt.Errorf("cannot open %s for reading: %w", quote(from), err)
-	}
-	defer src.release()
-	dst, err := p.open(to, os.O_WRONLY|os.O_CREATE|flags, perm)
-	if err != nil {
-		return fmt.Errorf("cannot create regular file %s: %w", quote(to), err)
-	}
-	defer dst.release()
-	buf := make([]byte, 128<<10)
-	for {
-		n, err := src.Read(p, buf)
-		p.check()
-		if n > 0 {
-			if _, err := dst.Write(p, buf[:n]); err != nil {
-				return fmt.Errorf("error writing %s: %w", quote(to), err)
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("error reading %s: %w", quote(from), err)
-		}
-	}
-}
-
 // sayErr prints an error whose text ends in an errno.
 func (p *Process) sayErr(err error) {
 	var no syscall.Errno
@@ -665,16 +635,16 @@ func (p *Process) targets(o *options, noDirVerb string) (pairs [][2]string, code
 	switch {
 	case o.has("t"):
 		dir, toDir = o.get("t"), true
+		if len(args) == 0 {
+			p.errorf("missing file operand")
+			return nil, p.usage(1)
+		}
 		if st, err := p.stat(dir); err != nil || !st.IsDir() {
 			if err == nil {
 				err = syscall.ENOTDIR
 			}
 			p.errorf("target directory %s: %s", quote(dir), strerror(err))
 			return nil, 1
-		}
-		if len(args) == 0 {
-			p.errorf("missing file operand")
-			return nil, p.usage(1)
 		}
 	case len(args) == 0:
 		p.errorf("missing file operand")
@@ -717,244 +687,6 @@ func (p *Process) targets(o *options, noDirVerb string) (pairs [][2]string, code
 		return pairs, 0
 	}
 	return [][2]string{{args[0], args[1]}}, 0
-}
-
-func cmdCp(p *Process) int {
-	o, ok := p.getopt("abdfiHlLnPprRsS:t:Tuvx", "archive>a force>f recursive>R no-clobber>n no-target-directory>T target-directory=>t preserve[= no-preserve= dereference>L no-dereference>P link>l symbolic-link>s update>u verbose>v remove-destination sparse= reflink[= backup[= one-file-system>x attributes-only")
-	if !ok {
-		return p.usage(1)
-	}
-	pairs, code := p.targets(o, "")
-	if pairs == nil {
-		return code
-	}
-	for _, pr := range pairs {
-		if !p.copyTree(o, pr[0], pr[1], true) {
-			code = 1
-		}
-	}
-	return code
-}
-
-func (p *Process) copyTree(o *options, from, to string, top bool) bool {
-	archive := o.has("a")
-	recursive := archive || o.has("r", "R")
-	noDeref := archive || o.has("P", "d") || recursive && !top && !o.has("L") || recursive && !o.has("L", "H")
-	keepMode := archive || o.has("p", "preserve")
-	preserve := o.get("preserve")
-	keepTimes := archive || o.has("p") || o.has("preserve") && (preserve == "" || strings.Contains(preserve, "timestamps") || preserve == "all")
-	keepOwner := archive || o.has("p") || o.has("preserve") && (preserve == "" || strings.Contains(preserve, "ownership") || preserve == "all")
-	look := p.stat
-	if noDeref {
-		look = p.lstat
-	}
-	st, err := look(from)
-	if err != nil {
-		p.errorf("cannot stat %s: %s", quote(from), strerror(err))
-		return false
-	}
-	dst, derr := p.lstat(to)
-	if derr == nil && !(st.IsSymlink()) {
-		if d, err := p.stat(to); err == nil {
-			dst = d
-		}
-	}
-	if st.IsDir() && !recursive {
-		p.errorf("-r not specified; omitting directory %s", quote(from))
-		return false
-	}
-	if derr == nil && o.has("n") && !dst.IsDir() {
-		return true
-	}
-	if derr == nil && o.has("u") && !dst.IsDir() && !st.Mtime.After(dst.Mtime) {
-		return true
-	}
-	if derr == nil && st.Dev == dst.Dev && st.Ino == dst.Ino && !st.IsDir() {
-		p.errorf("%s and %s are the same file", quote(from), quote(to))
-		return false
-	}
-	fix := func(follow bool) bool {
-		good := true
-		if keepTimes {
-			p.utimes(to, st.Atime.UnixNano(), st.Mtime.UnixNano(), false, follow)
-		}
-		if keepOwner {
-			if err := p.chown(to, int64(st.UID), int64(st.GID), follow); err != nil && p.uid == 0 {
-				p.errorf("failed to preserve ownership for %s: %s", quote(to), strerror(err))
-				good = false
-			}
-		}
-		if keepMode && !st.IsSymlink() {
-			p.chmod(to, st.Perm())
-		}
-		return good
-	}
-	if o.has("v") {
-		p.print(quote(from), " -> ", quote(to), "\n")
-	}
-	switch {
-	case st.IsDir():
-		if derr == nil && !dst.IsDir() {
-			p.errorf("cannot overwrite non-directory %s with directory %s", quote(to), quote(from))
-			return false
-		}
-		if src, err := p.realpath(from); err == nil {
-			if up, err := p.realpath(path.Dir(strings.TrimRight(to, "/"))); err == nil && (up == src || strings.HasPrefix(up, src+"/")) {
-				p.errorf("cannot copy a directory, %s, into itself, %s", quote(from), quote(to))
-				return false
-			}
-		}
-		if derr != nil {
-			if err := p.mkdir(to, st.Perm()&0o777|0o700); err != nil {
-				p.errorf("cannot create directory %s: %s", quote(to), strerror(err))
-				return false
-			}
-		}
-		names, err := p.readDir(from)
-		good := err == nil
-		if err != nil {
-			p.errorf("cannot access %s: %s", quote(from), strerror(err))
-		}
-		for _, n := range names {
-			good = p.copyTree(o, join(from, n), join(to, n), false) && good
-		}
-		if derr != nil && !keepMode {
-			p.chmod(to, st.Perm()&0o777&^p.umask)
-		}
-		return fix(true) && good
-	case st.IsSymlink():
-		if derr == nil {
-			if dst.IsDir() {
-				p.errorf("cannot overwrite directory %s with non-directory", quote(to))
-				return false
-			}
-			if err := p.unlink(to); err != nil {
-				p.errorf("cannot remove %s: %s", quote(to), strerror(err))
-				return false
-			}
-		}
-		if err := p.symlink(st.Target, to); err != nil {
-			p.errorf("cannot create symbolic link %s: %s", quote(to), strerror(err))
-			return false
-		}
-		return fix(false)
-	}
-	if derr == nil && dst.IsDir() {
-		p.errorf("cannot overwrite directory %s with non-directory", quote(to))
-		return false
-	}
-	if derr == nil && dst.IsSymlink() && !o.has("l", "s", "f", "remove-destination") {
-		p.errorf("not writing through dangling symlink %s", quote(to))
-		return false
-	}
-	if o.has("l") || o.has("s") {
-		if derr == nil && o.has("f") {
-			p.unlink(to)
-		}
-		var err error
-		if o.has("l") {
-			err = p.link(from, to, !noDeref)
-		} else {
-			err = p.symlink(from, to)
-		}
-		if err != nil {
-			p.errorf("cannot create %s %s: %s", map[bool]string{true: "hard link", false: "symbolic link"}[o.has("l")], quote(to), strerror(err))
-			return false
-		}
-		return true
-	}
-	if derr == nil && o.has("remove-destination") {
-		if err := p.unlink(to); err != nil {
-			p.errorf("cannot remove %s: %s", quote(to), strerror(err))
-			return false
-		}
-		derr = syscall.ENOENT
-	}
-	perm := st.Perm() & 0o777
-	if keepMode {
-		perm &= 0o700
-	}
-	flags := os.O_TRUNC
-	err = p.copyData(from, to, perm, flags)
-	if err != nil && derr == nil && o.has("f") && !errors.Is(err, syscall.ENOSPC) {
-		if p.unlink(to) == nil {
-			err = p.copyData(from, to, perm, flags)
-		}
-	}
-	if err != nil {
-		p.sayErr(err)
-		return false
-	}
-	return fix(true)
-}
-
-func cmdMv(p *Process) int {
-	o, ok := p.getopt("bfinS:t:TuvZ", "force>f interactive>i no-clobber>n no-target-directory>T target-directory=>t verbose>v update>u backup[= strip-trailing-slashes")
-	if !ok {
-		return p.usage(1)
-	}
-	pairs, code := p.targets(o, "")
-	if pairs == nil {
-		return code
-	}
-	for _, pr := range pairs {
-		from, to := pr[0], pr[1]
-		st, err := p.lstat(from)
-		if err != nil {
-			p.errorf("cannot stat %s: %s", quote(from), strerror(err))
-			code = 1
-			continue
-		}
-		dst, derr := p.lstat(to)
-		if derr == nil {
-			if o.get("n", "f", "i") == "" && o.has("n") {
-				continue
-			}
-			if st.Dev == dst.Dev && st.Ino == dst.Ino && st.Path == dst.Path {
-				p.errorf("%s and %s are the same file", quote(from), quote(to))
-				code = 1
-				continue
-			}
-			if dst.IsDir() && !st.IsDir() {
-				p.errorf("cannot overwrite directory %s with non-directory", quote(to))
-				code = 1
-				continue
-			}
-			if !dst.IsDir() && st.IsDir() {
-				p.errorf("cannot overwrite non-directory %s with directory %s", quote(to), quote(from))
-				code = 1
-				continue
-			}
-		}
-		if o.has("v") {
-			p.print("renamed ", quote(from), " -> ", quote(to), "\n")
-		}
-		err = p.rename(from, to)
-		if err == syscall.EXDEV {
-			// Another file system: copy, then remove, which is not atomic.
-			c := &options{set: map[string][]string{"a": {""}, "T": {""}}, order: []option{{"a", ""}, {"T", ""}}}
-			if derr == nil && !dst.IsDir() {
-				if err := p.unlink(to); err != nil {
-					p.errorf("inter-device move failed: %s to %s; unable to remove target: %s", quote(from), quote(to), strerror(err))
-					code = 1
-					continue
-				}
-			}
-			if !p.copyTree(c, from, to, true) || !p.removeTree(from, &options{set: map[string][]string{"r": {""}, "f": {""}}}) {
-				code = 1
-			}
-			continue
-		}
-		if err != nil {
-			if err == syscall.EINVAL {
-				p.errorf("cannot move %s to a subdirectory of itself, %s", quote(from), quote(to))
-			} else {
-				p.errorf("cannot move %s to %s: %s", quote(from), quote(to), strerror(err))
-			}
-			code = 1
-		}
-	}
-	return code
 }
 
 func cmdLn(p *Process) int {
@@ -2031,7 +1763,7 @@ func cmdInstall(p *Process) int {
 			continue
 		}
 		p.unlink(pr[1])
-		if err := p.copyData(pr[0], pr[1], 0o600, os.O_EXCL); err != nil {
+		if err := p.copyData(pr[0], pr[1], 0o600, os.O_EXCL, nil); err != nil {
 			p.sayErr(err)
 			code = 1
 			continue

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +23,90 @@ var syntaxError = regexp.MustCompile(`sh: \d+: (Syntax error|arithmetic expressi
 type result struct {
 	out, err string
 	code     int
+	left     string // the files that are there afterwards
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("%s[stderr]\n%s[exit %d]\n%s", r.out, r.err, r.code, r.left)
+}
+
+// leftLine describes one file as both sides can.
+func leftLine(name string, mode, uid, gid, nlink uint32, content string) string {
+	if mode&sIFMT == sIFDIR {
+		nlink = 0
+	}
+	return fmt.Sprintf("%s %06o %d:%d %d %q\n", strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return '?'
+		}
+		return r
+	}, name), mode, uid, gid, nlink, content)
+}
+
+func realLeft(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == dir {
+			return err
+		}
+		i, err := e.Info()
+		if err != nil {
+			return err
+		}
+		st := i.Sys().(*syscall.Stat_t)
+		mode := uint32(st.Mode) // 16 bits on macOS
+		content := ""
+		switch mode & sIFMT {
+		case sIFLNK:
+			content, err = os.Readlink(path)
+			content = strings.ReplaceAll(content, dir, "/w")
+		case sIFREG:
+			var c []byte
+			c, err = os.ReadFile(path)
+			content = strings.ReplaceAll(string(c), dir, "/w")
+		}
+		b.WriteString(leftLine(path[len(dir)+1:], mode, st.Uid, st.Gid, uint32(st.Nlink), content))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func fakeLeft(t *testing.T, m *Machine) string {
+	t.Helper()
+	var b strings.Builder
+	var walk func(dir string)
+	walk = func(dir string) {
+		names, err := m.FS().ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(names)
+		for _, n := range names {
+			file := dir + "/" + n
+			st, err := m.FS().Lstat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content := st.Target
+			if st.IsRegular() {
+				c, err := m.FS().ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				content = string(c)
+			}
+			b.WriteString(leftLine(file[len("/w/"):], st.Mode, st.UID, st.GID, st.Nlink, content))
+			if st.IsDir() {
+				walk(file)
+			}
+		}
+	}
+	walk("/w")
+	return b.String()
 }
 
 // fakeRun runs a script as root in /w of a machine.
@@ -53,7 +140,7 @@ func fakeRun(m *Machine, script string, stdin string) result {
 			}
 		}
 	}
-	return result{drain(outR), drain(errR), p.status.shell()}
+	return result{drain(outR), drain(errR), p.status.shell(), ""}
 }
 
 // realRun runs a script with the host's own tools in an empty directory.
@@ -78,7 +165,7 @@ func realRun(t *testing.T, dir, script, stdin string) result {
 		code = 128 + int(ws.Signal())
 	}
 	norm := func(s string) string { return strings.ReplaceAll(s, dir, "/w") }
-	return result{norm(out.String()), norm(errs.String()), code}
+	return result{norm(out.String()), norm(errs.String()), code, ""}
 }
 
 // needDebian skips where the host's tools are not those that the machines imitate.
@@ -118,10 +205,11 @@ func compare(t *testing.T, scripts []string) {
 			}
 			want := realRun(t, dir, script, stdin)
 			got := fakeRun(m, script, stdin)
+			want.left, got.left = realLeft(t, dir), fakeLeft(t, m)
 			// What is wrong with the syntax, and where, is worded by the parser.
 			got.err, want.err = syntaxError.ReplaceAllString(got.err, "syntax error"), syntaxError.ReplaceAllString(want.err, "syntax error")
 			if got != want {
-				t.Errorf("script: %s\n--- real\n%s[stderr]\n%s[exit %d]\n--- here\n%s[stderr]\n%s[exit %d]", s, want.out, want.err, want.code, got.out, got.err, got.code)
+				t.Errorf("script: %s\n--- real\n%s--- here\n%s", s, want, got)
 			}
 		})
 	}

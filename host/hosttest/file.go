@@ -260,6 +260,7 @@ func (d *description) Write(p *Process, b []byte) (int, error) {
 	if i.mode&(sISUID|sISGID) != 0 && p != nil && p.uid != 0 {
 		i.mode &^= sISUID | sISGID
 	}
+	delete(i.xattrs, capability)
 	t.dirtied(v, i)
 	return len(b), nil
 }

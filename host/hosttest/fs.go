@@ -138,7 +138,7 @@ func (f FS) Walk(path string, fn func(path string, st Stat) error) error {
 	return nil
 }
 
-// A Snapshot maps each path to what is there: type, mode, owner, attributes and a digest of the content. Times are left
+// A Snapshot maps each path to what is there: type, mode, owner, attributes, extended attributes and a digest of the content. Times are left
 // out, and tmpfs too.
 type Snapshot map[string]string
 
@@ -156,6 +156,9 @@ func (f FS) Snapshot(paths ...string) Snapshot {
 			what := fmt.Sprintf("%06o %d:%d", st.Mode, st.UID, st.GID)
 			if st.Attrs&attrImmutable != 0 {
 				what += " +i"
+			}
+			for _, k := range sortedKeys(st.xattrs) {
+				what += fmt.Sprintf(" %s=%q", k, st.xattrs[k])
 			}
 			switch {
 			case st.IsSymlink():

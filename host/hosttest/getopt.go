@@ -12,7 +12,10 @@ type options struct {
 	args  []string
 }
 
-type option struct{ name, value string }
+type option struct {
+	name, value string
+	given       bool // the value was given, where it need not be
+}
 
 func (o *options) has(names ...string) bool {
 	for _, n := range names {
@@ -65,9 +68,9 @@ func (p *Process) getopt(short, long string) (*options, bool) {
 		}
 		longs = append(longs, longOpt{name, kind, alias})
 	}
-	add := func(name, value string) {
+	add := func(name, value string, given bool) {
 		o.set[name] = append(o.set[name], value)
-		o.order = append(o.order, option{name, value})
+		o.order = append(o.order, option{name, value, given})
 	}
 	args := p.Args[1:]
 	for i := 0; i < len(args); i++ {
@@ -117,7 +120,7 @@ func (p *Process) getopt(short, long string) (*options, bool) {
 				i++
 				value = args[i]
 			}
-			add(key, value)
+			add(key, value, has)
 		case len(a) > 1 && a[0] == '-':
 			for j := 1; j < len(a); j++ {
 				at := strings.IndexByte(short, a[j])
@@ -127,22 +130,22 @@ func (p *Process) getopt(short, long string) (*options, bool) {
 				}
 				kind := short[at+1:]
 				if strings.HasPrefix(kind, "::") {
-					add(a[j:j+1], a[j+1:])
+					add(a[j:j+1], a[j+1:], j+1 < len(a))
 					break
 				}
 				if strings.HasPrefix(kind, ":") {
 					if j+1 < len(a) {
-						add(a[j:j+1], a[j+1:])
+						add(a[j:j+1], a[j+1:], true)
 					} else if i+1 < len(args) {
 						i++
-						add(a[j:j+1], args[i])
+						add(a[j:j+1], args[i], true)
 					} else {
 						p.errorf("option requires an argument -- '%c'", a[j])
 						return nil, false
 					}
 					break
 				}
-				add(a[j:j+1], "")
+				add(a[j:j+1], "", false)
 			}
 		default:
 			if stop {
@@ -153,6 +156,25 @@ func (p *Process) getopt(short, long string) (*options, bool) {
 		}
 	}
 	return o, true
+}
+
+// unsupported refuses the options that the real program has and this one has not: to ignore one would be kinder than the
+// real machine.
+func (p *Process) unsupported(o *options, names ...string) bool {
+	for _, n := range names {
+		if o.has(n) {
+			p.errorf("hosttest: the option %s is not supported", dashed(n))
+			return true
+		}
+	}
+	return false
+}
+
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
 }
 
 // usage prints the hint of the GNU tools and gives their exit code.

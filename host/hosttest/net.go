@@ -351,7 +351,7 @@ func (p *Process) curlOptions() (*options, string) {
 	o := &options{set: map[string][]string{}}
 	add := func(name, value string) {
 		o.set[name] = append(o.set[name], value)
-		o.order = append(o.order, option{name, value})
+		o.order = append(o.order, option{name: name, value: value})
 	}
 	args := p.Args[1:]
 	for i := 0; i < len(args); i++ {

@@ -397,7 +397,11 @@ func cmdLs(p *Process) int {
 		if st.IsSymlink() {
 			name += " -> " + st.Target
 		}
-		p.printf("%s %d %s %s %d %s %s\n", modeString(st.Mode), st.Nlink, owner, group, st.Size, when, name)
+		mode := modeString(st.Mode)
+		if _, ok := st.xattrs[aclAccess]; ok {
+			mode += "+"
+		}
+		p.printf("%s %d %s %s %d %s %s\n", mode, st.Nlink, owner, group, st.Size, when, name)
 	}
 	order := func(dir string, list []string) {
 		slices.Sort(list)

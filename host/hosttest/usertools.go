@@ -465,9 +465,9 @@ func cmdUseradd(p *Process) int {
 			skel = o.get("k")
 		}
 		if names, err := p.readDir(skel); err == nil {
-			archive := &options{set: map[string][]string{"a": {""}}}
+			archive := &copying{recursive: true, follow: 'P', mode: true, owner: true, times: true, xattrs: true}
 			for _, n := range names {
-				p.copyTree(archive, join(skel, n), join(u.home, n), false)
+				p.copyTree(archive, join(skel, n), join(u.home, n), true, 0)
 			}
 		}
 		p.recurse(u.home, true, func(name string, _ Stat) error { return p.chown(name, int64(u.uid), int64(u.gid), false) })

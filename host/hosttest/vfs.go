@@ -55,6 +55,7 @@ type inode struct {
 	opens    int32             // open descriptions, which keep an unlinked inode alive
 	changes  uint32            // incremented at each change of content or name
 	sumOf    *[32]byte         // cached SHA-256 of an image's data
+	xattrs   map[string]string // extended attributes
 }
 
 func (i *inode) isDir() bool  { return i.mode&sIFMT == sIFDIR }
@@ -128,6 +129,7 @@ func (v *volume) edit(n uint32) *inode {
 	c := *i
 	c.owned, c.sumOf = false, nil
 	c.kids = maps.Clone(i.kids)
+	c.xattrs = maps.Clone(i.xattrs)
 	v.upper[n] = &c
 	return &c
 }
@@ -204,6 +206,9 @@ const (
 func (c cred) may(i *inode, want uint32) bool {
 	if c.uid == 0 {
 		return want&mayExec == 0 || i.isDir() || i.mode&0o111 != 0
+	}
+	if a := i.acl(); a != nil {
+		return a.allows(c, i, want)
 	}
 	var bits uint32
 	switch {
@@ -803,6 +808,7 @@ func (t *tree) chmod(c cred, cwd, path string, mode uint32) error {
 	}
 	i = s.at.mnt.vol.edit(s.at.num)
 	i.mode = i.mode&sIFMT | mode&0o7777
+	i.aclFollowsMode()
 	i.ctime = t.now()
 	i.changes++
 	return nil
@@ -854,6 +860,7 @@ func (t *tree) chown(c cred, cwd, path string, uid, gid int64, follow bool) erro
 			i.mode &^= sISGID
 		}
 	}
+	delete(i.xattrs, capability)
 	i.ctime = t.now()
 	i.changes++
 	return nil
@@ -929,8 +936,9 @@ type Stat struct {
 	Target string // of a symbolic link
 	Attrs  uint32 // chattr(1) flags
 
-	rdev uint32
-	at   place
+	rdev   uint32
+	xattrs map[string]string
+	at     place
 }
 
 // IsDir tells whether it is a directory.
@@ -960,7 +968,7 @@ func (t *tree) statAt(p place, path string) Stat {
 	}
 	st := Stat{Path: path, Dev: p.mnt.vol.dev, Ino: i.num, Mode: i.mode, UID: i.uid, GID: i.gid, Nlink: i.nlink,
 		Atime: time.Unix(0, i.atime), Mtime: time.Unix(0, i.mtime), Ctime: time.Unix(0, i.ctime), Btime: time.Unix(0, i.btime),
-		Attrs: i.attrs, rdev: i.rdev, at: p}
+		Attrs: i.attrs, rdev: i.rdev, xattrs: i.xattrs, at: p}
 	switch i.mode & sIFMT {
 	case sIFREG:
 		st.Size = int64(len(i.data))

@@ -1,0 +1,105 @@
+package hosttest
+
+import "syscall"
+
+func cmdMv(p *Process) int {
+	o, ok := p.getopt("bfinS:t:TuvZ", "backup[= context>Z force>f interactive>i no-clobber>n no-target-directory>T strip-trailing-slashes suffix=>S target-directory=>t update>u verbose>v")
+	if !ok {
+		return p.usage(1)
+	}
+	how := "" // the last of -f, -i and -n
+	for _, x := range o.order {
+		if x.name == "f" || x.name == "i" || x.name == "n" {
+			how = x.name
+		}
+	}
+	saves, ok := p.backups(o)
+	if !ok {
+		return 1
+	}
+	if saves != nil && how == "n" {
+		p.errorf("options --backup and --no-clobber are mutually exclusive")
+		return p.usage(1)
+	}
+	if o.has("strip-trailing-slashes") {
+		o.args = stripSlashes(o.args)
+	}
+	pairs, code := p.targets(o, "")
+	c := &copying{recursive: true, follow: 'P', mode: true, owner: true, times: true, links: true, xattrs: true, moving: true, verbose: o.has("v")}
+	c.many = len(pairs) > 1
+	for _, pr := range pairs {
+		if !p.moveOne(c, pr[0], pr[1], how, o.has("u"), saves) {
+			code = 1
+		}
+	}
+	return code
+}
+
+func (p *Process) moveOne(c *copying, from, to, how string, update bool, saves *backups) bool {
+	st, err := p.lstat(from)
+	if err != nil {
+		p.errorf("cannot stat %s: %s", quote(from), strerror(err))
+		return false
+	}
+	saved := ""
+	dst, derr := p.lstat(to)
+	if derr == nil {
+		switch {
+		case st.Dev == dst.Dev && st.Ino == dst.Ino && (saves == nil || st.Path == dst.Path):
+			p.errorf("%s and %s are the same file", quote(from), quote(to))
+			return false
+		case how == "n", update && !st.IsDir() && !st.Mtime.After(dst.Mtime):
+			return true
+		case how == "i" && !p.confirm("overwrite %s? ", quote(to)):
+			return true
+		case dst.IsDir() && !st.IsDir() && saves == nil:
+			p.errorf("cannot overwrite directory %s with non-directory", quote(to))
+			return false
+		case !dst.IsDir() && st.IsDir() && saves == nil:
+			p.errorf("cannot overwrite non-directory %s with directory %s", quote(to), quote(from))
+			return false
+		case saves != nil:
+			if saved, err = p.backUp(saves, to); err != nil {
+				p.errorf("cannot backup %s: %s", quote(to), strerror(err))
+				return false
+			}
+			derr = syscall.ENOENT
+		}
+	}
+	say := func() {
+		if c.verbose {
+			if saved != "" {
+				saved = " (backup: " + quote(saved) + ")"
+			}
+			p.print("renamed ", quote(from), " -> ", quote(to), saved, "\n")
+		}
+	}
+	switch err = p.rename(from, to); err {
+	case nil:
+		say()
+		return true
+	case syscall.EXDEV:
+	case syscall.EINVAL:
+		p.errorf("cannot move %s to a subdirectory of itself, %s", quote(from), quote(to))
+		return false
+	default:
+		p.errorf("cannot move %s to %s: %s", quote(from), quote(to), strerror(err))
+		return false
+	}
+	// Another file system: copy, then remove, which is not atomic.
+	if derr == nil {
+		remove := p.unlink
+		if dst.IsDir() {
+			remove = p.rmdir
+		}
+		if err := remove(to); err != nil {
+			p.errorf("inter-device move failed: %s to %s; unable to remove target: %s", quote(from), quote(to), strerror(err))
+			return false
+		}
+	}
+	rm := &options{set: map[string][]string{"r": {""}, "f": {""}}}
+	if c.verbose {
+		rm.set["v"] = []string{""}
+	}
+	return p.copyTree(c, from, to, true, 0) && p.removeTree(from, rm)
+}
