@@ -63,8 +63,7 @@ type options struct {
 	out       *cli.Printer
 	apps      cli.List
 	file      string // APPS.yaml, or empty
-	reviewed  string
-	confirmed []lab.Confirmation
+	request   cli.Request
 	allowPG15 bool
 
 	env, dump, dumpFile, programs string
@@ -96,16 +95,15 @@ func parse(verb string, args []string, stdout, stderr io.Writer) (*options, erro
 	flags.SetOutput(stderr)
 	dsn := flags.String("dsn", "", "the server, `postgres://USER@HOST:PORT/DATABASE`; ?host=/run/postgresql for a socket; or env:NAME, file:PATH. USER is a superuser, except for reset")
 	password := flags.String("password", "", "where the password is when it is not in the DSN, `file:PATH or env:NAME`")
-	var allow, confirm cli.List
+	var allow cli.List
 	flags.Var(&allow, "allow", "a `network` or address that the server may be in when it is not on this machine, as 192.168.1.202/32 (may be repeated)")
 	identity := flags.String("identity", "", "the system `identifier` that the server must have, as pg_controldata shows it")
 	conns := flags.Int("conns", 0, "connections at once; 0 means 8")
 	output := flags.String("output", "text", "text, or json: an object a line, the last one a summary")
 	flags.Var(&o.apps, "app", "only this app, or this instance of one; without APPS.yaml, this app in production (`NAME`, may be repeated)")
-	flags.Var(&confirm, "confirm", "the `ID` of a change that may lose data, to confirm it (may be repeated)")
+	o.request.Flags(flags)
 	switch verb {
 	case "plan", "apply":
-		flags.StringVar(&o.reviewed, "plan", "", "apply only what this reviewed plan `file` holds, written by plan -output json")
 		flags.BoolVar(&o.allowPG15, "allow-pg15", false, "accept PostgreSQL 15, where who holds the editor's password holds every app and the machine")
 	case "sweep":
 		flags.StringVar(&o.sweep.Prefix, "prefix", "", "how the users' names begin; empty means v-")
@@ -138,8 +136,13 @@ func parse(verb string, args []string, stdout, stderr io.Writer) (*options, erro
 	if len(words) == 1 {
 		o.file = words[0]
 	}
-	for _, id := range confirm {
-		o.confirmed = append(o.confirmed, lab.Confirm(id))
+	switch verb {
+	case "apply":
+		o.request.Apply = true
+	case "sweep":
+		o.request.Apply = o.sweepNow
+	case "drop", "reset":
+		o.request.Apply = len(o.request.Confirmed) > 0
 	}
 	if o.out, err = cli.NewPrinter(stdout, *output); err != nil {
 		return nil, err
@@ -213,24 +216,7 @@ func (o *options) do(ctx context.Context) (*lab.Plan, *lab.Report, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	o.out.Plan(plan)
-	if plan.Empty() {
-		return plan, nil, nil
-	}
-	if o.verb == "plan" || o.verb == "sweep" && !o.sweepNow || (o.verb == "drop" || o.verb == "reset") && len(o.confirmed) == 0 {
-		return plan, nil, cli.ErrPending
-	}
-	if o.reviewed != "" {
-		reviewed, err := cli.Reviewed(o.reviewed)
-		if err == nil {
-			err = plan.Within(reviewed)
-		}
-		if err != nil {
-			return plan, nil, err
-		}
-	}
-	report, err := plan.Apply(ctx, &lab.ApplyOptions{Confirmed: o.confirmed, Events: o.out.Event})
-	o.out.Report(report)
+	report, err := o.out.Carry(ctx, plan, o.request)
 	return plan, report, err
 }
 
