@@ -68,7 +68,6 @@ type options struct {
 
 	env, dump, dumpFile, programs string
 	sweep                         pgprov.SweepSpec
-	sweepNow                      bool
 }
 
 func runVerb(ctx context.Context, verb string, args []string, stdout, stderr io.Writer) error {
@@ -108,7 +107,7 @@ func parse(verb string, args []string, stdout, stderr io.Writer) (*options, erro
 	case "sweep":
 		flags.StringVar(&o.sweep.Prefix, "prefix", "", "how the users' names begin; empty means v-")
 		flags.DurationVar(&o.sweep.Grace, "grace", 0, "how long ago they expired; 0 means 24h")
-		flags.BoolVar(&o.sweepNow, "apply", false, "drop them, not only show them")
+		flags.BoolVar(&o.request.Apply, "apply", false, "drop them, not only show them")
 	case "drop":
 		flags.StringVar(&o.env, "env", lab.Prod, "the environment")
 		flags.StringVar(&o.dump, "dump", "", "dump the database into this `folder` first")
@@ -139,8 +138,6 @@ func parse(verb string, args []string, stdout, stderr io.Writer) (*options, erro
 	switch verb {
 	case "apply":
 		o.request.Apply = true
-	case "sweep":
-		o.request.Apply = o.sweepNow
 	case "drop", "reset":
 		o.request.Apply = len(o.request.Confirmed) > 0
 	}
