@@ -3,13 +3,10 @@ package hosttest
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestFetchTools(t *testing.T) {
@@ -59,51 +56,5 @@ func TestFetchTools(t *testing.T) {
 				t.Errorf("%s\ngot:\n%s\nwant:\n%s", c.script, out, c.want)
 			}
 		})
-	}
-}
-
-func FuzzCurlProtocols(f *testing.F) {
-	for _, s := range []string{"=https,http", "-all,+https", "", "=", "+,-", "all"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		on := curlProtocols(s)
-		if strings.HasPrefix(s, "=https") && !strings.Contains(s, ",") && on["http"] {
-			t.Errorf("%q allows http", s)
-		}
-	})
-}
-
-// TestCurlServer fetches from a server that is busy at first, and from one that hangs up in the middle.
-func TestCurlServer(t *testing.T) {
-	var waited []time.Duration
-	m := New(t, Config{Sleep: func(_ <-chan struct{}, d time.Duration) { waited = append(waited, d) }})
-	asked := 0
-	m.Listen(8080, func(c net.Conn) {
-		defer c.Close()
-		r, err := http.ReadRequest(bufio.NewReader(c))
-		if err != nil {
-			return
-		}
-		switch asked++; {
-		case r.URL.Path == "/cut":
-			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf\n")
-		case asked <= 2:
-			io.WriteString(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
-		default:
-			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nwhole\n")
-		}
-	})
-	c := dial(t, m)
-	for _, x := range []struct{ script, want string }{
-		{"curl -fsS --retry 3 http://localhost:8080/busy", "whole\n"},
-		{"curl -fsS --retry 3 -o t http://localhost:8080/cut 2>&1; echo $?; cat t", "curl: (18) transfer closed with 5 bytes remaining to read\n18\nhalf\n"},
-	} {
-		if out, _, err := run(t, c, x.script, ""); out != x.want || err != nil {
-			t.Errorf("%s: %q, %v; want %q", x.script, out, err, x.want)
-		}
-	}
-	if want := []time.Duration{time.Second, 2 * time.Second}; !slices.Equal(waited, want) {
-		t.Errorf("waited %v, want %v", waited, want)
 	}
 }

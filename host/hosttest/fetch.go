@@ -1,0 +1,96 @@
+package hosttest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// An answer is what a URL gave.
+type answer struct {
+	status  int
+	text    string // of the status: "Not Found"
+	headers http.Header
+	body    []byte
+}
+
+// Why there is no answer.
+var (
+	errNoHost  = errors.New("no such host")
+	errRefused = errors.New("connection refused")
+	errPartial = errors.New("the answer ends early") // what came is there
+)
+
+// fetch asks for a URL: what Machine.Serve offers, or a server on a port of this machine.
+func (m *Machine) fetch(method string, u *url.URL, headers http.Header, body []byte) (*answer, error) {
+	m.mu.Lock()
+	b, ok := m.served[u.String()]
+	known := false
+	for s := range m.served {
+		if o, err := url.Parse(s); err == nil && o.Host == u.Host {
+			known = true
+		}
+	}
+	m.mu.Unlock()
+	switch {
+	case ok:
+		h := http.Header{"Content-Length": {strconv.Itoa(len(b))}, "Content-Type": {"application/octet-stream"}}
+		return &answer{200, "OK", h, b}, nil
+	case known:
+		text := []byte("404 page not found\n")
+		h := http.Header{"Content-Length": {strconv.Itoa(len(text))}, "Content-Type": {"text/plain; charset=utf-8"}}
+		return &answer{404, "Not Found", h, text}, nil
+	}
+	host, port := u.Hostname(), u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	if host == m.address() {
+		host = "127.0.0.1"
+	}
+	n, _ := parseUint(port) // 0 is nobody's
+	m.mu.Lock()
+	listens := m.ports[int(n)] != nil
+	m.mu.Unlock()
+	local := host == "localhost" || host == "127.0.0.1" || host == "::1" || host == m.Hostname()
+	switch {
+	case local && !listens, !local && net.ParseIP(host) != nil:
+		return nil, errRefused
+	case !local || u.Scheme != "http":
+		return nil, errNoHost
+	}
+	c, err := m.dial(net.JoinHostPort(host, port))
+	if err != nil {
+		return nil, errRefused
+	}
+	defer c.Close()
+	req, err := http.NewRequest(method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header, req.Close = headers, true
+	if err := req.Write(c); err != nil {
+		return nil, io.ErrUnexpectedEOF
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), req)
+	if err != nil {
+		return nil, io.ErrUnexpectedEOF
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	_, text, _ := strings.Cut(res.Status, " ")
+	if res.Close && res.ProtoAtLeast(1, 1) {
+		res.Header.Set("Connection", "close") // which net/http takes out
+	}
+	a := &answer{res.StatusCode, text, res.Header, data}
+	if err != nil {
+		return a, errPartial
+	}
+	return a, nil
+}
