@@ -22,12 +22,7 @@ type Absent struct {
 func (a Absent) ID() string { return "stack:" + a.Name }
 
 // Check implements [host.Resource].
-func (a Absent) Check() (ps lab.Problems) {
-	if !projectPattern.MatchString(a.Name) {
-		ps = append(ps, lab.Problem{Path: "name", Text: a.Name, Message: "is not the name of a project: " + projectRule})
-	}
-	return ps
-}
+func (a Absent) Check() lab.Problems { return checkProject(a.Name) }
 
 // Observe implements [host.Resource].
 func (a Absent) Observe(q *host.Questions) { AskEngine(q) }

@@ -6,84 +6,35 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
-	"path"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/paths"
 	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// Source is a stack as its author wrote it: a compose.yaml (compose-spec.io) and what lies beside it. Nothing of it is taken from the
-// environment of this program.
-type Source struct {
-	Name string // of the project; empty means the name in the compose.yaml, or else that of the folder
-	Dir  string // the folder here; empty when the stack is made of Content and Files alone, and then nothing is read
-
-	// File is the name of the compose.yaml in Dir, and in messages; empty means compose.yaml. Content is its content; nil means that it
-	// is read.
-	File    string
-	Content []byte
-
-	// Variables are what ${NAME} stands for. One that is not among them and has no default is an error.
-	Variables map[string]string
-
-	// Secrets are values of the secrets of the compose.yaml, by their names there, for those whose file is not beside it.
-	Secrets map[string]lab.Secret
-
-	Files []File // more files of the stack; those in Dir that a service mounts need not be named
-	Lock  Lock   // which images the names stand for
-
-	// PlainEnvironment names variables, as SERVICE.NAME, that look like a secret and are none. A secret in the environment of a container is
-	// shown by docker inspect, so that it is refused.
-	PlainEnvironment []string
-
-	// Target is the stack's folder on the machine; empty means /opt/stacks/NAME.
-	Target string
-}
-
 const (
-	composeFile = "compose.yaml"
-	stacksDir   = "/opt/stacks"
-	maxFile     = 8 << 20 // bytes of a file that is brought along
+	maxFile     = 8 << 20  // bytes of a file that is brought along
+	maxTotal    = 64 << 20 // bytes of all that are
 	maxFiles    = 2000
 	metaKey     = "x-lab" // of compose.yaml: what the labels do not hold
 	previousDir = ".prev" // the last stack that was healthy
-	projectRule = "lowercase letters, digits, - and _, a letter or digit first"
 )
-
-var projectPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
 // Load reads a stack. What it holds is validated as Compose does, and beyond: images must be pinned, nothing may be built or taken from an
 // environment, and no secret may be where docker inspect shows it. All problems are reported at once, as [lab.Problems], except those that
 // Compose's own loader finds, which stops at its first.
 func Load(ctx context.Context, s Source) (Stack, error) {
-	file := s.File
-	if file == "" {
-		file = composeFile
-	}
-	fail := func(err error) (Stack, error) {
-		var ps lab.Problems
-		if errors.As(err, &ps) {
-			for i := range ps {
-				ps[i].File = file
-			}
-			return Stack{}, ps
-		}
-		return Stack{}, &lab.Error{Op: "load stack", Path: file, Err: err}
-	}
 	l := &loading{source: s}
-	if err := l.read(ctx, file); err != nil {
-		return fail(err)
+	if err := l.read(ctx); err != nil {
+		return Stack{}, l.fail(err)
 	}
 	l.pinImages()
 	l.checkServices()
@@ -92,26 +43,29 @@ func Load(ctx context.Context, s Source) (Stack, error) {
 	l.dropOwners()
 	l.mounts()
 	if len(l.problems) > 0 {
-		return fail(l.problems)
+		return Stack{}, l.fail(l.problems)
 	}
 	stack, err := l.stack()
 	if err != nil {
-		return fail(err)
+		return Stack{}, l.fail(err)
 	}
 	if ps := stack.Check(); len(ps) > 0 {
-		return fail(ps)
+		return Stack{}, l.fail(ps)
 	}
 	return stack, nil
 }
 
 // loading is one Load.
 type loading struct {
-	source   Source
-	dir      string // absolute, here
-	target   string // on the machine
-	project  *types.Project
-	files    []File
-	problems lab.Problems
+	opened
+	source        Source
+	project       *types.Project
+	homes         map[string]bool   // folders here that ~ was taken for
+	files         []File            // without those of the source
+	origins       map[string]string // where each of the files is from, by its path in the stack's folder
+	size          int64             // bytes of them
+	secretSources []string          // files here that secrets are read from
+	problems      lab.Problems
 }
 
 func (l *loading) add(path, hint, format string, args ...any) {
@@ -119,92 +73,39 @@ func (l *loading) add(path, hint, format string, args ...any) {
 }
 
 // read reads the compose.yaml.
-func (l *loading) read(ctx context.Context, file string) error {
-	content, name := l.source.Content, l.source.Name
-	if l.source.Dir != "" {
-		var err error
-		if l.dir, err = filepath.Abs(l.source.Dir); err != nil {
-			return err
+func (l *loading) read(ctx context.Context) (err error) {
+	l.homes, l.origins = map[string]bool{}, map[string]string{}
+	if l.opened, err = l.source.open(); err != nil {
+		return err
+	}
+	details := types.ConfigDetails{WorkingDir: l.dir, ConfigFiles: l.opened.configs, Environment: types.Mapping(l.variables)}
+	e := expander{}
+	project, err := loader.LoadWithContext(ctx, details, loader.WithProfiles(l.source.Profiles), func(o *loader.Options) {
+		o.SetProjectName(l.name, true)
+		o.SkipResolveEnvironment = true // see environment
+		if l.source.Dir == "" {
+			o.SkipResolveLabels = true
+			o.ResourceLoaders = append(o.ResourceLoaders, nowhere{})
 		}
-		if content == nil {
-			if content, err = os.ReadFile(filepath.Join(l.dir, file)); err != nil {
-				return err
-			}
-		}
-	}
-	if name == "" {
-		var err error
-		if name, err = nameOf(content, l.dir); err != nil {
-			return err
-		}
-	}
-	if !projectPattern.MatchString(name) {
-		return lab.Problems{{Path: "name", Text: name, Message: "is not the name of a project: " + projectRule}}
-	}
-	if l.target = l.source.Target; l.target == "" {
-		l.target = path.Join(stacksDir, name)
-	}
-	if l.dir == "" {
-		l.dir = l.target
-	}
-	unset := map[string]bool{}
-	details := types.ConfigDetails{
-		WorkingDir:  l.dir,
-		ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(l.dir, file), Content: content}},
-		Environment: types.Mapping(maps.Clone(l.source.Variables)),
-	}
-	if details.Environment == nil {
-		details.Environment = types.Mapping{}
-	}
-	project, err := loader.LoadWithContext(ctx, details, loader.WithDiscardEnvFiles, func(o *loader.Options) {
-		o.SetProjectName(name, true)
-		alone := l.source.Dir == ""
-		o.SkipInclude, o.SkipResolveEnvironment, o.SkipResolveLabels = alone, alone, alone
 		o.Interpolate.Substitute = func(text string, values template.Mapping) (string, error) {
-			text, nested := innermost(text, values)
-			for _, part := range nested {
-				unset[part] = true
+			e.lookup = values
+			text = e.expand(text)
+			if strings.HasPrefix(text, "~") {
+				source, _, _ := strings.Cut(text, ":")
+				l.homes[paths.ExpandUser(source)] = true
 			}
-			return template.SubstituteWithOptions(text, values, template.WithoutLogging, template.WithReplacementFunction(
-				func(part string, values template.Mapping, c *template.Config) (string, error) {
-					v, set, err := template.DefaultReplacementAppliedFunc(part, values, c)
-					if !set && err == nil {
-						unset[part] = true
-					}
-					return v, err
-				}))
+			return text, nil
 		}
 	})
-	for _, part := range slices.Sorted(maps.Keys(unset)) {
-		l.problems = append(l.problems, lab.Problem{Message: lab.Printable(part) + " is not set, and has no default", Hint: "pass the variable, or write ${NAME:-default}; write $$ for a dollar sign"})
-	}
-	if len(l.problems) > 0 {
-		return l.problems
+	slices.SortFunc(e.problems, func(a, b lab.Problem) int { return strings.Compare(a.Message, b.Message) })
+	if len(e.problems) > 0 {
+		return e.problems
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", lab.ErrInvalid, err)
 	}
 	l.project = project
 	return nil
-}
-
-var nestedVariable = regexp.MustCompile(`(\$\{([A-Za-z_][A-Za-z0-9_]*)[^{}$]*)\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
-
-// innermost fills in the variables that are defaults of others, "${A:-${B}}", and returns those that are needed and not set. Compose's own
-// substitution would print a warning to this program's standard error.
-func innermost(text string, values template.Mapping) (string, []string) {
-	var unset []string
-	for nestedVariable.MatchString(text) {
-		text = nestedVariable.ReplaceAllStringFunc(text, func(part string) string {
-			m := nestedVariable.FindStringSubmatch(part)
-			v, ok := values(m[3])
-			if _, outer := values(m[2]); !ok && !outer {
-				unset = append(unset, "${"+m[3]+"}")
-			}
-			return m[1] + strings.NewReplacer("$", "$$", "}", "").Replace(v)
-		})
-	}
-	return text, unset
 }
 
 // pinImages replaces names of images by what the lock says.
@@ -224,35 +125,62 @@ func (l *loading) pinImages() {
 			continue
 		}
 		s.Image, s.PullPolicy = pinned, ""
+		for i, v := range s.Volumes {
+			if v.Type == types.VolumeTypeImage {
+				if s.Volumes[i].Source, err = l.source.Lock.pin(v.Source); err != nil {
+					l.add(fmt.Sprintf("%s.volumes[%d].source", at, i), "write the digest into "+LockFile+" by: stack lock", "%v", err)
+				}
+			}
+		}
 		l.project.Services[name] = s
 	}
 }
 
-var secretName = regexp.MustCompile(`(?i)(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|PRIVATE_KEY|SECRET_KEY|API_KEY|APIKEY|CREDENTIALS?|WEBPASSWORD)$`)
-
 func (l *loading) checkServices() {
+	for _, profile := range l.source.Profiles {
+		if !slices.ContainsFunc(slices.Collect(maps.Values(l.project.AllServices())), func(s types.ServiceConfig) bool { return slices.Contains(s.Profiles, profile) }) {
+			l.add("profiles", "", "no service has the profile %s", lab.Printable(profile))
+		}
+	}
+	if len(l.project.Services) == 0 {
+		l.add("services", "name one of their profiles", "there are none without a profile")
+	}
 	for _, name := range l.project.ServiceNames() {
 		s := l.project.Services[name]
 		at := "services." + name
-		for key, is := range map[string]bool{"provider": s.Provider != nil, "models": len(s.Models) > 0, "use_api_socket": s.UseAPISocket, "external_links": len(s.ExternalLinks) > 0} {
-			if is {
-				l.add(at+"."+key, "", "is not supported here")
+		for _, c := range []struct {
+			key, hint string
+			is        bool
+		}{
+			{"provider", "", s.Provider != nil},
+			{"models", "", len(s.Models) > 0},
+			{"use_api_socket", "mount /var/run/docker.sock", s.UseAPISocket},
+			{"external_links", "put both in a network that is external to one of them", len(s.ExternalLinks) > 0},
+			{"pre_start", "write a service that ends, and depends_on it with service_completed_successfully", len(s.PreStart) > 0},
+			{"credential_spec", "", s.CredentialSpec != nil},
+		} {
+			if c.is {
+				l.add(at+"."+c.key, c.hint, "is not supported here")
 			}
 		}
-		if l.source.Dir == "" && len(s.EnvFiles)+len(s.LabelFiles) > 0 {
-			l.add(at+".env_file", "write environment and labels", "there is no folder that it could be read from")
-		}
-		for _, k := range slices.Sorted(maps.Keys(s.Environment)) {
-			v, place := s.Environment[k], at+".environment."+k
-			switch {
-			case v == nil:
-				l.add(place, "give it a value", "it would be taken from the machine's environment")
-			case *v != "" && secretName.MatchString(k) && !slices.Contains(l.source.PlainEnvironment, name+"."+k):
-				l.add(place, "use a secret of the compose.yaml and "+k+"_FILE; if the value is no secret, name it in PlainEnvironment", "docker inspect would show the secret to everybody who may use docker")
+		for _, mode := range [][2]string{{"network_mode", s.NetworkMode}, {"ipc", s.Ipc}, {"pid", s.Pid}} {
+			if strings.HasPrefix(mode[1], "container:") {
+				l.add(at+"."+mode[0], "put the other into this stack and write service:NAME", "is of a container that is not of the stack, and nothing tells when that is made anew")
 			}
 		}
+		for i, from := range s.VolumesFrom {
+			if strings.HasPrefix(from, "container:") {
+				l.add(fmt.Sprintf("%s.volumes_from[%d]", at, i), "put the volumes into volumes, as external", "is of a container that is not of the stack")
+			}
+		}
+		s.Environment = l.environment(at, s)
+		s.EnvFiles, s.LabelFiles = nil, l.labelFiles(at, s)
+		s.Develop = nil // it is for docker compose watch, and up does not look at it
+		s.Profiles = nil
+		l.project.Services[name] = s
+		l.exposed(name, s)
 		if others := l.waiting(name); len(others) > 0 && !ends(s) {
-			l.add(at+".restart", `write restart: "no" or on-failure; or let them wait for service_started or service_healthy`, "is started again whenever it ends, and depends_on of %s waits until it is done", strings.Join(others, ", "))
+			l.add(at+".restart", `write restart: "no" or on-failure, without ports and healthcheck; or let them wait for service_started or service_healthy`, "is not done when it ends, and depends_on of %s waits until it is", strings.Join(others, ", "))
 		}
 		for _, k := range []string{labelConfig, labelFiles, labelFormat} {
 			if _, ok := s.Labels[k]; ok {
@@ -263,226 +191,52 @@ func (l *loading) checkServices() {
 	if len(l.project.Jobs) > 0 {
 		l.add("jobs", "", "is not supported here")
 	}
-}
-
-// local returns where a path that the loader made absolute lies in the stack's folder, when it does.
-func (l *loading) local(p string) (rel string, ok bool) {
-	r, err := filepath.Rel(l.dir, p)
-	if err != nil || r == ".." || strings.HasPrefix(r, ".."+string(filepath.Separator)) {
-		return "", false
-	}
-	return filepath.ToSlash(r), true
-}
-
-// owners returns who must be able to read the secret or config in the containers: the numbers that the services ask for.
-func (l *loading) owners(name string, of func(types.ServiceConfig) []types.FileReferenceConfig) (uid, gid string, mode host.Mode) {
-	for _, service := range l.project.ServiceNames() {
-		for _, ref := range of(l.project.Services[service]) {
-			if ref.Source != name {
-				continue
-			}
-			if uid != "" && ref.UID != "" && uid != ref.UID {
-				l.add("services."+service, "make a secret for each", "%s is wanted for two different users", name)
-			}
-			if ref.UID != "" {
-				uid = ref.UID
-			}
-			if ref.GID != "" {
-				gid = ref.GID
-			}
-			if ref.Mode != nil {
-				mode = host.Mode(*ref.Mode)
-			}
-		}
-	}
-	return uid, gid, mode
-}
-
-// dropOwners removes from the services' references what the files on the machine have: Compose itself cannot give it, and warns.
-func (l *loading) dropOwners() {
-	for _, name := range l.project.ServiceNames() {
-		s := l.project.Services[name]
-		for i := range s.Secrets {
-			s.Secrets[i].UID, s.Secrets[i].GID, s.Secrets[i].Mode = "", "", nil
-		}
-		for i := range s.Configs {
-			s.Configs[i].UID, s.Configs[i].GID, s.Configs[i].Mode = "", "", nil
-		}
-		l.project.Services[name] = s
+	if _, ok := l.project.Extensions[metaKey]; ok {
+		l.add(metaKey, "rename it", "the key is ours")
 	}
 }
 
-func serviceSecrets(s types.ServiceConfig) (refs []types.FileReferenceConfig) {
-	for _, r := range s.Secrets {
-		refs = append(refs, types.FileReferenceConfig(r))
+// labelFiles leaves nothing of label_file, which the loader has read where there is a folder.
+func (l *loading) labelFiles(at string, s types.ServiceConfig) []string {
+	if l.source.Dir == "" && len(s.LabelFiles) > 0 {
+		l.add(at+".label_file", "write labels", "there is no folder that it could be read from")
 	}
-	return refs
+	return nil
 }
 
-func serviceConfigs(s types.ServiceConfig) (refs []types.FileReferenceConfig) {
-	for _, r := range s.Configs {
-		refs = append(refs, types.FileReferenceConfig(r))
-	}
-	return refs
-}
-
-// secrets makes files of the secrets.
-func (l *loading) secrets() {
-	for _, name := range l.project.SecretNames() {
-		s := l.project.Secrets[name]
-		at := "secrets." + name
-		value, given := l.source.Secrets[name]
-		switch {
-		case bool(s.External):
-			l.add(at, "make it a file", "external secrets are of Docker Swarm")
-			continue
-		case s.Environment != "" && !given:
-			l.add(at+".environment", "pass the value, or make it a file", "nothing is taken from the environment")
-			continue
-		case !given && l.source.Dir != "" && s.File != "":
-			b, err := readSmall(s.File)
-			if err != nil {
-				l.add(at, "create the file with mode 0600, or pass the value", "%v", err)
-				continue
-			}
-			value = lab.NewSecret(string(b))
-		case !given:
-			l.add(at, "pass the value", "it has no value")
+// environment returns the variables of a service: those of its files, and over them its own.
+func (l *loading) environment(at string, s types.ServiceConfig) types.MappingWithEquals {
+	out := types.MappingWithEquals{}
+	given := maps.Clone(l.variables)
+	for i, f := range s.EnvFiles {
+		place := fmt.Sprintf("%s.env_file[%d]", at, i)
+		if l.source.Dir == "" {
+			l.add(place, "write environment", "there is no folder that it could be read from")
 			continue
 		}
-		if value.IsZero() {
-			l.add(at, "give it a value", "it is empty")
+		b, err := readSmall(f.Path)
+		if errors.Is(err, fs.ErrNotExist) && !bool(f.Required) {
 			continue
 		}
-		uid, gid, mode := l.owners(name, serviceSecrets)
-		f := File{Path: "secrets/" + name, Secret: value, Owner: uid, Group: gid, Mode: mode}
-		l.files = append(l.files, f)
-		s.File, s.Environment, s.Content = path.Join(l.target, f.Path), "", ""
-		l.project.Secrets[name] = s
-	}
-	for name := range l.source.Secrets {
-		if _, ok := l.project.Secrets[name]; !ok {
-			l.add("secrets."+name, "", "a value is given for a secret that the compose.yaml does not have")
-		}
-	}
-}
-
-// configs makes files of the configs, those with their content in the compose.yaml too.
-func (l *loading) configs() {
-	for _, name := range l.project.ConfigNames() {
-		c := l.project.Configs[name]
-		at := "configs." + name
-		uid, gid, mode := l.owners(name, serviceConfigs)
-		f := File{Path: "configs/" + name, Content: c.Content, Owner: uid, Group: gid, Mode: mode}
-		switch {
-		case bool(c.External):
-			l.add(at, "make it a file", "external configs are of Docker Swarm")
-			continue
-		case c.Environment != "":
-			l.add(at+".environment", "make it a file, or write content", "nothing is taken from the environment")
-			continue
-		case c.File != "":
-			rel, ok := l.local(c.File)
-			if !ok {
-				l.add(at+".file", "move it beside the compose.yaml", "is not in the stack's folder")
-				continue
-			}
-			if i := slices.IndexFunc(l.source.Files, func(f File) bool { return f.Path == rel }); i >= 0 {
-				c.File = path.Join(l.target, rel)
-				l.project.Configs[name] = c
-				continue
-			}
-			b, err := readSmall(c.File)
-			if err != nil || l.source.Dir == "" {
-				l.add(at+".file", "", "%v", errors.Join(err, fs.ErrNotExist))
-				continue
-			}
-			f.Content = string(b)
-		}
-		l.files = append(l.files, f)
-		c.File, c.Content = path.Join(l.target, f.Path), ""
-		l.project.Configs[name] = c
-	}
-}
-
-// mounts moves bind mounts of what is in the stack's folder to the folder on the machine, and brings the files along that are there.
-func (l *loading) mounts() {
-	have := map[string]bool{}
-	for _, f := range append(slices.Clone(l.files), l.source.Files...) {
-		have[f.Path] = true
-	}
-	for _, name := range l.project.ServiceNames() {
-		s := l.project.Services[name]
-		for i, v := range s.Volumes {
-			if v.Type != types.VolumeTypeBind {
-				continue
-			}
-			rel, ok := l.local(v.Source)
-			if !ok {
-				if l.source.Dir != "" && strings.HasPrefix(v.Source, filepath.Dir(l.dir)+string(filepath.Separator)) {
-					l.add(fmt.Sprintf("services.%s.volumes[%d]", name, i), "move it into the folder, or write where it is on the machine", "%s is beside the stack's folder", filepath.Base(v.Source))
-				}
-				continue // a path of the machine
-			}
-			if l.source.Dir != "" {
-				if err := l.bring(v.Source, have); err != nil {
-					l.add(fmt.Sprintf("services.%s.volumes[%d]", name, i), "", "%v", err)
-				}
-			}
-			v.Source = path.Join(l.target, rel)
-			s.Volumes[i] = v
-		}
-		l.project.Services[name] = s
-	}
-	l.files = append(l.files, l.source.Files...)
-}
-
-// bring reads a file, or the files in a folder, that a service mounts. What is not here is made by the service, on the machine.
-func (l *loading) bring(source string, have map[string]bool) error {
-	return filepath.WalkDir(source, func(p string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && p == source {
-			return nil
-		}
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, _ := l.local(p) // it is below a path that is local
-		if have[rel] {
-			return nil
-		}
-		have[rel] = true
-		if len(have) > maxFiles {
-			return fmt.Errorf("more than %d files", maxFiles)
-		}
-		st, err := os.Stat(p)
 		if err != nil {
-			return err
+			l.add(place, "create the file; or write required: false, if it may be missing", "%s", l.shown(err))
+			continue
 		}
-		if !st.Mode().IsRegular() {
-			return fmt.Errorf("%s is not a regular file", rel)
+		name := f.Path
+		if rel, ok := l.local(f.Path); ok {
+			name = rel
 		}
-		b, err := readSmall(p)
-		if err != nil {
-			return err
+		values, ps := parseEnv(name, string(b), f.Format, given)
+		l.problems = append(l.problems, ps...)
+		for k, v := range values {
+			given[k], out[k] = v, &v
 		}
-		mode := host.Mode(0o644)
-		if st.Mode()&0o111 != 0 {
-			mode = 0o755
-		}
-		l.files = append(l.files, File{Path: rel, Content: string(b), Mode: mode})
+	}
+	out.OverrideBy(s.Environment)
+	if len(out) == 0 {
 		return nil
-	})
-}
-
-func readSmall(file string) ([]byte, error) {
-	st, err := os.Stat(file)
-	if err != nil {
-		return nil, err
 	}
-	if st.Size() > maxFile {
-		return nil, fmt.Errorf("%s is larger than %d MiB", filepath.Base(file), maxFile>>20)
-	}
-	return os.ReadFile(file)
+	return out
 }
 
 // stack returns what was loaded, in the form in which it is planned.
@@ -504,8 +258,14 @@ func (l *loading) stack() (Stack, error) {
 			}
 		}
 	}
-	slices.SortFunc(l.files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	st := Stack{Name: l.project.Name, Dir: l.target, Files: l.files, doc: doc}
+	for at, text := range texts(doc, "") {
+		if l.dir != l.target && (text == l.dir || strings.Contains(text, l.dir+string(filepath.Separator))) {
+			return Stack{}, lab.Problems{{Path: at, Message: "is a path that is only here", Hint: "write where it is on the machine"}}
+		}
+	}
+	files := append(slices.Clone(l.files), l.source.Files...)
+	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	st := Stack{Name: l.project.Name, Dir: l.target, Files: files, doc: doc}
 	order, err := l.serviceOrder()
 	if err != nil {
 		return Stack{}, err
@@ -573,7 +333,10 @@ func ends(s types.ServiceConfig) bool {
 		policy = s.Deploy.RestartPolicy.Condition
 	}
 	policy, _, _ = strings.Cut(policy, ":")
-	return policy == "" || policy == "no" || policy == "on-failure" || policy == "none"
+	if policy == "" { // nobody said; what is asked for something is not meant to end
+		return len(s.Ports) == 0 && (s.HealthCheck == nil || s.HealthCheck.Disable)
+	}
+	return policy == "no" || policy == "on-failure" || policy == "none"
 }
 
 // waiting returns the services that are not begun before the service is done.

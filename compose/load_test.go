@@ -18,8 +18,8 @@ var update = flag.Bool("update", false, "write the golden files")
 
 const id = "sha256:06d6b733e3649c8f0a1bfae77edf58c76931f4ce6761232b25ad18fe22b60514"
 
-// TestLoadGolden renders the compose.yaml of each testdata/load/*.txtar. An archive holds the files of a folder, vars with NAME=VALUE lines, and the
-// rendered file as golden.yaml, or what is wrong as golden.txt.
+// TestLoadGolden renders the compose.yaml of each testdata/load/*.txtar. An archive holds the files of a folder, vars with NAME=VALUE lines,
+// profiles, private files, symbolic links, and as golden the rendered file and the files beside it, or what is wrong.
 func TestLoadGolden(t *testing.T) {
 	t.Setenv("AMBIENT", "from the environment")
 	files, err := filepath.Glob("testdata/load/*.txtar")
@@ -34,6 +34,7 @@ func TestLoadGolden(t *testing.T) {
 			}
 			s := compose.Source{Dir: filepath.Join(t.TempDir(), "web"), Variables: map[string]string{}, Lock: compose.Lock{
 				"busybox:1.36": {ID: id}, "images.example.test/app:2": {Digest: id}, "nginx": {Digest: id}}}
+			t.Setenv("HOME", t.TempDir())
 			golden := -1
 			for i, f := range a.Files {
 				switch f.Name {
@@ -41,6 +42,21 @@ func TestLoadGolden(t *testing.T) {
 					for line := range strings.Lines(string(f.Data)) {
 						k, v, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 						s.Variables[k] = v
+					}
+				case "profiles":
+					s.Profiles = strings.Fields(string(f.Data))
+				case "private": // files that nobody else may read
+					for _, name := range strings.Fields(string(f.Data)) {
+						if err := os.Chmod(filepath.Join(s.Dir, name), 0o600); err != nil {
+							t.Fatal(err)
+						}
+					}
+				case "links": // NAME TARGET
+					for line := range strings.Lines(string(f.Data)) {
+						name, to, _ := strings.Cut(strings.TrimSpace(line), " ")
+						if err := os.Symlink(to, filepath.Join(s.Dir, name)); err != nil {
+							t.Fatal(err)
+						}
 					}
 				case "golden":
 					golden = i
@@ -53,9 +69,21 @@ func TestLoadGolden(t *testing.T) {
 			if err != nil {
 				got = strings.ReplaceAll(err.Error(), s.Dir, "DIR") + "\n"
 			} else {
+				// where the folder lies here must not matter
+				moved := s
+				moved.Dir = filepath.Join(t.TempDir(), "web")
+				if err := os.Rename(s.Dir, moved.Dir); err != nil {
+					t.Fatal(err)
+				}
+				if again, err := compose.Load(t.Context(), moved); err != nil || string(again.Render()) != string(stack.Render()) {
+					t.Errorf("the same folder elsewhere: %v\n%s", err, again.Render())
+				}
 				got = string(stack.Render())
 				for _, f := range stack.Files {
-					got += "# file " + f.Path + " " + f.Mode.String() + " " + f.Owner + "\n"
+					got += strings.TrimSpace("# file "+f.Path+" "+f.Mode.String()+" "+f.Owner) + "\n"
+					if f.Secret.IsZero() {
+						got += "# shown " + strings.TrimSuffix(f.Content, "\n") + "\n"
+					}
 				}
 			}
 			if *update {

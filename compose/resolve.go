@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,8 +17,8 @@ import (
 // Images returns the images that a stack names, each once: those that are to be locked. Names with a digest need no lock and are left out.
 func Images(ctx context.Context, s Source) ([]string, error) {
 	l := &loading{source: s}
-	if err := l.read(ctx, cmp.Or(s.File, composeFile)); err != nil {
-		return nil, &lab.Error{Op: "load stack", Path: cmp.Or(s.File, composeFile), Err: err}
+	if err := l.read(ctx); err != nil {
+		return nil, l.fail(err)
 	}
 	seen := map[string]bool{}
 	for _, name := range l.project.ServiceNames() {

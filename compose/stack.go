@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"iter"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -87,9 +89,7 @@ func (s Stack) timeout() time.Duration {
 
 // Check implements [host.Resource].
 func (s Stack) Check() (ps lab.Problems) {
-	if !projectPattern.MatchString(s.Name) {
-		ps = append(ps, lab.Problem{Path: "name", Text: s.Name, Message: "is not the name of a project: " + projectRule})
-	}
+	ps = checkProject(s.Name)
 	if !path.IsAbs(s.Dir) || path.Clean(s.Dir) != s.Dir || s.Dir == "/" {
 		ps = append(ps, lab.Problem{Path: "dir", Text: s.Dir, Message: "is not an absolute path in its shortest form"})
 	}
@@ -113,14 +113,43 @@ func (s Stack) Check() (ps lab.Problems) {
 
 // exposed reports secrets that the compose.yaml shows.
 func (s Stack) exposed() (ps lab.Problems) {
-	text := string(s.Render())
 	for _, f := range s.Files {
 		v := strings.TrimSpace(f.Secret.Reveal())
-		if len(v) >= 8 && strings.Contains(text, strings.ReplaceAll(v, "$", "$$")) {
-			ps = append(ps, lab.Problem{Path: "services", Message: "the compose.yaml holds the value of " + f.Path + " in plain text", Hint: "mount the secret instead"})
+		if len(v) < 8 {
+			continue
+		}
+		for at, text := range texts(s.doc, "") {
+			if strings.Contains(text, v) {
+				ps = append(ps, lab.Problem{Path: at, Message: "the compose.yaml holds the value of " + f.Path + " in plain text", Hint: "mount the secret instead"})
+			}
 		}
 	}
 	return ps
+}
+
+// texts yields every text of a document with its path.
+func texts(v any, at string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) { walk(v, at, yield) }
+}
+
+func walk(v any, at string, yield func(string, string) bool) bool {
+	switch v := v.(type) {
+	case string:
+		return yield(at, v)
+	case []any:
+		for i := range v {
+			if !walk(v[i], fmt.Sprintf("%s[%d]", at, i), yield) {
+				return false
+			}
+		}
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			if !walk(v[k], strings.TrimPrefix(at+"."+k, "."), yield) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Observe implements [host.Resource]: the parts ask.

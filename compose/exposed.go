@@ -1,0 +1,65 @@
+package compose
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+var (
+	secretName = regexp.MustCompile(`(?i)(^|_|PG)(PASSWORD|PASSWD|PASSPHRASE|PASS|SECRET|TOKEN|AUTHKEY|PRIVATE_KEY|SECRET_KEY|ACCESS_KEY|ENCRYPTION_KEY|SIGNING_KEY|MASTER_KEY|APP_KEY|SECRET_KEY_BASE|API_KEY|APIKEY|CREDENTIALS?|WEBPASSWORD)$|_PWD$`)
+	secretFlag = regexp.MustCompile(`(?i)^--?([a-z0-9._-]*[._-])?(password|passwd|passphrase|pass|secret|token|requirepass|masterauth|api-?key|secret-?key|private-?key)$`)
+	urlSecret  = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@`)
+	plainWord  = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|[01]|/run/secrets/.*)?$`)
+)
+
+const shows = "docker inspect would show the secret to everybody who may use docker"
+
+// exposed reports what looks like a secret in the environment or the arguments of a service.
+func (l *loading) exposed(name string, s types.ServiceConfig) {
+	at := "services." + name
+	plain := func(what string) bool { return slices.Contains(l.source.PlainEnvironment, name+"."+what) }
+	for _, k := range slices.Sorted(maps.Keys(s.Environment)) {
+		v, place := s.Environment[k], at+".environment."+k
+		switch {
+		case v == nil:
+			l.add(place, "give it a value", "it would be taken from the machine's environment")
+		case plain(k) || plainWord.MatchString(*v):
+		case secretName.MatchString(k):
+			l.add(place, "use a secret of the compose.yaml and "+k+"_FILE; if the value is no secret, name it in PlainEnvironment", shows)
+		case urlSecret.MatchString(*v):
+			l.add(place, "use a secret of the compose.yaml, and a variable that names its file; if the value is no secret, name it in PlainEnvironment", "holds a URL with a password, and "+shows)
+		}
+	}
+	for key, words := range [...][]string{s.Command, s.Entrypoint} {
+		if flag := secretArgument(words); flag != "" && !plain("command") {
+			l.add(at+"."+[...]string{"command", "entrypoint"}[key], "use a secret of the compose.yaml, and the option that names its file; if the value is no secret, name "+name+".command in PlainEnvironment", "%s has a value: every process of the machine can read it, and %s", flag, shows)
+		}
+	}
+}
+
+// secretArgument returns the option that gives a secret among the arguments of a program, "" when none does.
+func secretArgument(words []string) string {
+	for i, w := range words {
+		if len(words) > 2 && i > 0 && words[i-1] == "-c" { // of a shell
+			if flag := secretArgument(strings.Fields(w)); flag != "" {
+				return flag
+			}
+		}
+		flag, value, inline := strings.Cut(w, "=")
+		if !secretFlag.MatchString(flag) {
+			continue
+		}
+		if !inline && i+1 < len(words) {
+			value = words[i+1]
+		}
+		// What a shell fills in when it runs is not written down.
+		if value = strings.Trim(value, `"'`); !plainWord.MatchString(value) && !strings.HasPrefix(value, "-") && !strings.HasPrefix(value, "$") {
+			return flag
+		}
+	}
+	return ""
+}
