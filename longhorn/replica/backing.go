@@ -76,7 +76,7 @@ func checkBacking(path string, volume int64) error {
 	case strings.HasPrefix(string(head), "QFI\xfb"):
 		return refuse("convert it with: qemu-img convert -O raw "+shellWord(path)+" FILE.raw, then give it with -backing FILE.raw", "a qcow2 image, not a raw one")
 	case fi.Size == 0 || fi.Size%512 != 0:
-		return refuse("", "%d bytes, not a positive multiple of 512", fi.Size)
+		return refuse("give the right file with -backing FILE: a raw image", "%d bytes, not a positive multiple of 512", fi.Size)
 	case fi.Size > volume:
 		return refuse("give the right file with -backing FILE", "%d bytes, larger than the volume (%d)", fi.Size, volume)
 	}

@@ -94,6 +94,13 @@ func (b *chainBuilder) build() error {
 	if err := b.backing(); err != nil {
 		return err
 	}
+	if top.Meta.Removed {
+		b.warn(WarnRemovedPoint, top.File, "marked as removed: trims and a purge that was cut off may have changed this state since; the states above it are whole")
+	}
+	if b.d.copied() {
+		b.warn(WarnTimesCopied, "", "the directory is a copy: if cp, rsync, or tar without -S made it, holes and zeros are mixed up, and the image is wrong in places; "+
+			"merge the original, or move it with `replica pack` and `replica unpack`")
+	}
 	b.bystanders()
 	return nil
 }
@@ -129,11 +136,11 @@ func (b *chainBuilder) volumeMeta() error {
 
 // refusals are the states that no layer needs to be looked at for.
 func (b *chainBuilder) refusals() error {
-	if strings.EqualFold(b.meta.DataEngine, "v2") {
+	if strings.EqualFold(b.meta.DataEngine, "v2") || strings.EqualFold(b.d.Meta.DataEngine, "v2") {
 		return b.refuse(volumeMetaFile, "v2 volumes can be read through a running Longhorn, or restored from a backup, only",
 			"a volume of the v2 data engine, whose data are not in files")
 	}
-	if b.meta.Encrypted {
+	if b.meta.Encrypted || b.d.Meta.Encrypted {
 		if !b.want.Encrypted {
 			return b.refuse(volumeMetaFile, "merge the LUKS container with -encrypted, then open it with cryptsetup and the StorageClass's secret (CRYPTO_KEY_VALUE)",
 				"the volume is encrypted")
@@ -151,10 +158,10 @@ func (b *chainBuilder) refusals() error {
 
 // rebuilding returns why the replica must be taken for half copied, or "".
 func (d *Directory) rebuilding() string {
+	if d.Meta.Rebuilding {
+		return "it was being rebuilt: layers may be half copied"
+	}
 	if d.MetaState == Good {
-		if d.Meta.Rebuilding {
-			return "it was being rebuilt: layers may be half copied"
-		}
 		return ""
 	}
 	// Without volume.meta the flag is lost with it: what else a rebuild leaves must do.
@@ -177,7 +184,7 @@ func (d *Directory) namedAsParent() map[string]bool {
 		named[d.Meta.Parent] = true
 	}
 	for i := range d.Layers {
-		if d.Layers[i].MetaState == Good {
+		if d.Layers[i].Meta.parentRead {
 			named[d.Layers[i].Meta.Parent] = true
 		}
 	}
@@ -187,26 +194,30 @@ func (d *Directory) namedAsParent() map[string]bool {
 // top returns the newest layer of the wanted state.
 func (b *chainBuilder) top() (*Layer, error) {
 	if b.want.Snapshot != "" {
-		for i := range b.d.Layers {
-			l := &b.d.Layers[i]
-			if l.File != b.want.Snapshot && l.Name() != b.want.Snapshot {
-				continue
-			}
-			if l.Absent {
-				return nil, b.refuse(l.File, "choose another recovery point: "+b.points(), "the layer's file is missing")
-			}
+		l := b.d.layer(b.want.Snapshot)
+		if l == nil { // a snapshot may be called as another one's file is
+			l = b.d.layer(snapPrefix + b.want.Snapshot + imgSuffix)
+		}
+		switch {
+		case l != nil && l.Absent:
+			return nil, b.refuse(l.File, "choose another recovery point: "+b.points(), "the layer's file is missing")
+		case l != nil:
 			return l, nil
 		}
 		return nil, &lab.Error{Op: "find snapshot", Target: b.d.Name(), Path: b.want.Snapshot, Hint: "recovery points: " + b.points(), Err: lab.ErrNotFound}
 	}
-	if b.d.MetaState == Good {
-		l := b.d.layer(b.d.Meta.Head)
-		if l == nil || l.Absent {
-			return nil, b.refuse(b.d.Meta.Head, "choose a recovery point with -snapshot: "+b.points(), "volume.meta names it as head, but it is missing")
-		}
-		return l, nil
+	if !isHead(b.d.Meta.Head) { // lost
+		return b.inferHead()
 	}
-	return b.inferHead()
+	l := b.d.layer(b.d.Meta.Head)
+	if l == nil || l.Absent {
+		return nil, b.refuse(b.d.Meta.Head, "choose a recovery point with -snapshot: "+b.points(), "volume.meta names it as head, but it is missing")
+	}
+	if b.d.MetaState != Good {
+		b.chain.Inferred = true
+		b.warn(WarnHeadInferred, l.File, "taken for the head, because what can be read of volume.meta names it")
+	}
+	return l, nil
 }
 
 // points lists the recovery points for a hint.
@@ -277,7 +288,7 @@ func (b *chainBuilder) twin(head *Layer) *Layer {
 // complete reports whether every parent below l is there, as far as the .meta files say.
 func (b *chainBuilder) complete(l *Layer) bool {
 	for range len(b.d.Layers) {
-		if l.MetaState != Good || l.Meta.Parent == "" {
+		if !l.Meta.parentRead || l.Meta.Parent == "" {
 			return true
 		}
 		if l = b.d.layer(l.Meta.Parent); l == nil || l.Absent {
@@ -338,19 +349,33 @@ func (b *chainBuilder) missing(child, l *Layer, file string) (*Layer, error) {
 
 // parent returns the file name of l's parent, "" for the oldest layer.
 func (b *chainBuilder) parent(l *Layer, seen map[string]bool) (string, error) {
+	ours := l.File == b.d.Meta.Head // of which volume.meta, if it is whole, has the parent as well
 	if l.MetaState == Good {
+		if ours && b.d.MetaState == Good && l.Meta.Parent != b.d.Meta.Parent {
+			b.warn(WarnParentDisagrees, l.File+metaSuffix, "it names as parent: %s; volume.meta: %s; the engine goes by the former", orBase(l.Meta.Parent), orBase(b.d.Meta.Parent))
+		}
 		return l.Meta.Parent, nil
 	}
 	b.chain.Inferred = true
 	metaFile := l.File + metaSuffix
-	if !l.Snapshot() && b.d.MetaState == Good && l.File == b.d.Meta.Head {
-		if p := b.d.Meta.Parent; p == "" || isSnapshot(p) {
+	if l.Meta.parentRead {
+		b.warn(WarnParentInferred, metaFile, "%s, but the parent can be read: %s", l.MetaState, orBase(l.Meta.Parent))
+		return l.Meta.Parent, nil
+	}
+	if ours {
+		if p := b.d.Meta.Parent; p == "" && b.d.MetaState == Good || isSnapshot(p) {
 			b.warn(WarnParentInferred, metaFile, "%s: the parent is taken from volume.meta: %s", l.MetaState, orBase(p))
 			return p, nil
 		}
 	}
+	for i := range b.d.Layers {
+		if h := &b.d.Layers[i]; !h.Snapshot() && !h.Absent && h.Meta.parentRead && b.twin(h) == l {
+			b.warn(WarnParentInferred, metaFile, "%s: the parent is that of %s, another name of the same file: %s", l.MetaState, h.File, orBase(h.Meta.Parent))
+			return h.Meta.Parent, nil
+		}
+	}
 	if b.want.Borrow && l.Snapshot() {
-		p, from, err := b.borrow(l)
+		p, from, err := b.borrow(l, seen)
 		if err != nil || from != nil {
 			return p, err
 		}
@@ -359,7 +384,7 @@ func (b *chainBuilder) parent(l *Layer, seen map[string]bool) (string, error) {
 }
 
 // borrow reads l's lost .meta from the sisters that have it. A snapshot has the same name and parent in every replica; heads have not.
-func (b *chainBuilder) borrow(l *Layer) (string, *Directory, error) {
+func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (string, *Directory, error) {
 	var from *Directory
 	var parent string
 	for _, s := range b.want.Sisters {
@@ -376,29 +401,68 @@ func (b *chainBuilder) borrow(l *Layer) (string, *Directory, error) {
 		from, parent = s, theirs.Meta.Parent
 	}
 	if from != nil {
+		// A snapshot that was purged there, and here not yet, would be left out.
+		for _, s := range b.candidates(seen) {
+			if from.layer(s.File) == nil {
+				return "", nil, b.refuse(l.File+metaSuffix, "use another replica", "to be borrowed from %s, which says %s, but does not have %s: it may have been purged there, and be the parent here",
+					from.Name(), orBase(parent), s.File)
+			}
+		}
 		b.warn(WarnMetaBorrowed, l.File+metaSuffix, "%s: the parent is taken from %s: %s", l.MetaState, from.Name(), orBase(parent))
 	}
 	return parent, from, nil
 }
 
-// inferParent concludes l's parent: it must be a snapshot that no other layer names. Where that leaves none, l is the oldest layer. Where
-// it leaves one, that is the parent, unless the directory has side branches or the times speak against it. Else it is refused.
+// candidates returns the snapshots that may be below the layers that were seen.
+func (b *chainBuilder) candidates(seen map[string]bool) (possible []*Layer) {
+	for i := range b.d.Layers {
+		if s := &b.d.Layers[i]; s.Snapshot() && !s.Absent && !seen[s.File] && !b.leadsTo(s, seen) {
+			possible = append(possible, s)
+		}
+	}
+	return possible
+}
+
+// taken returns the layers that another one than a leftover names as its parent. What is left of a head that became a snapshot still names
+// the snapshot's parent, and what is left of a layer that was purged, its child's.
+func (b *chainBuilder) taken() map[string]bool {
+	taken := map[string]bool{}
+	if b.d.MetaState == Good {
+		taken[b.d.Meta.Parent] = true
+	}
+	for i := range b.d.Layers {
+		l := &b.d.Layers[i]
+		leftover := l.Absent && l.Meta.Removed
+		if !l.Snapshot() {
+			leftover = l.Absent || b.d.MetaState == Good && l.File != b.d.Meta.Head || b.twin(l) != nil
+		}
+		if l.Meta.parentRead && !leftover {
+			taken[l.Meta.Parent] = true
+		}
+	}
+	return taken
+}
+
+// inferParent concludes l's parent. Where no snapshot is left that could be below it, l is the oldest layer. Where there is exactly one that
+// no other layer names, that is the parent, unless the directory has side branches or the times speak against it. Else it is refused.
 func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, error) {
 	metaFile := l.File + metaSuffix
 	hint := "use another replica, or give one that has the file and borrow it with -borrow"
-	named := b.d.namedAsParent()
+	taken, possible := b.taken(), b.candidates(seen)
 	var free []*Layer
-	for i := range b.d.Layers {
-		s := &b.d.Layers[i]
-		if s.Snapshot() && !s.Absent && !named[s.File] && !seen[s.File] && !b.leadsTo(s, seen) {
+	for _, s := range possible {
+		if !taken[s.File] {
 			free = append(free, s)
 		}
 	}
-	if len(free) == 0 {
+	if len(possible) == 0 {
 		b.warn(WarnParentInferred, metaFile, "%s: no snapshot is left that could be the parent: it is the oldest layer", l.MetaState)
 		return "", nil
 	}
-	if len(free) > 1 {
+	if len(free) != 1 {
+		if len(free) == 0 { // each has a child already, but it may have two
+			free = possible
+		}
 		var names []string
 		for _, s := range free {
 			names = append(names, s.File)
@@ -419,7 +483,7 @@ func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, erro
 // leadsTo reports whether one of the layers is below s.
 func (b *chainBuilder) leadsTo(s *Layer, layers map[string]bool) bool {
 	for range len(b.d.Layers) {
-		if s == nil || s.MetaState != Good {
+		if s == nil || !s.Meta.parentRead {
 			return false
 		}
 		if layers[s.Meta.Parent] {
@@ -435,7 +499,7 @@ func (b *chainBuilder) branches() bool {
 	children := map[string]string{}
 	for i := range b.d.Layers {
 		l := &b.d.Layers[i]
-		if l.MetaState != Good || l.Meta.Parent == "" || l.Absent || !l.Snapshot() && b.twin(l) != nil {
+		if !l.Meta.parentRead || l.Meta.Parent == "" || l.Absent || !l.Snapshot() && b.twin(l) != nil {
 			continue
 		}
 		if children[l.Meta.Parent] != "" {
@@ -463,11 +527,14 @@ func (b *chainBuilder) sizes() error {
 		c.Size = b.meta.Size
 	case b.want.Size != 0:
 		c.Size = b.want.Size
+	case possibleSize(b.d.Meta.Size):
+		c.Size, c.Inferred = b.d.Meta.Size, true
+		b.warn(WarnSizeInferred, volumeMetaFile, "%s, but the volume's size can be read: %d bytes", b.d.MetaState, c.Size)
 	default:
 		c.Size, c.Inferred = top.Size, true
 		b.warn(WarnSizeInferred, volumeMetaFile, "%s: the volume's size is taken from %s: %d bytes", b.d.MetaState, top.File, c.Size)
 	}
-	if c.Size <= 0 || c.Size%SectorSize != 0 || c.Size > maxVolume {
+	if !possibleSize(c.Size) {
 		return b.refuse("", "give the volume's size with -size", "%d bytes cannot be a volume's size, which is a positive multiple of %d", c.Size, SectorSize)
 	}
 	above, aboveSize := "the volume", c.Size
@@ -483,6 +550,9 @@ func (b *chainBuilder) sizes() error {
 	return nil
 }
 
+// possibleSize reports whether a volume can have that many bytes.
+func possibleSize(n int64) bool { return n > 0 && n%SectorSize == 0 && n <= maxVolume }
+
 // expansion reports whether the snapshot was made by an expansion, so that what is above it is larger.
 func (l *Layer) expansion() bool {
 	_, labelled := l.Meta.Labels["replica-expansion"]
@@ -492,6 +562,9 @@ func (l *Layer) expansion() bool {
 // backing finds the backing file.
 func (b *chainBuilder) backing() error {
 	recorded := b.meta.backing()
+	if recorded == "" {
+		recorded = b.d.Meta.backing()
+	}
 	switch {
 	case b.want.NoBacking && b.want.Backing != "":
 		return b.refuse("", "give one of them", "both a backing file and none are asked for")
@@ -507,6 +580,7 @@ func (b *chainBuilder) backing() error {
 			return b.refuse(volumeMetaFile, "give the backing file with -backing, or say -no-backing",
 				"%s, and with it whether the volume has a backing file; there are some on its disk: %s", b.d.MetaState, strings.Join(near, ", "))
 		}
+		b.warn(WarnBackingUnknown, volumeMetaFile, "%s, and with it whether the volume has a backing file: there is none on its disk, so it is taken for one without; say -no-backing if you know", b.d.MetaState)
 		return nil
 	}
 	path := b.want.Backing
@@ -550,7 +624,11 @@ func (b *chainBuilder) bystanders() {
 		switch {
 		case in[l.File] || l.Absent:
 		case !l.Snapshot():
-			if b.want.Snapshot == "" {
+			switch {
+			case b.want.Snapshot != "":
+			case l.Allocated > 0 && b.twin(l) == nil:
+				b.warn(WarnExtraHead, l.File, "not the head: ignored, although it has data of its own; look at it with -snapshot %s", l.File)
+			default:
 				b.warn(WarnExtraHead, l.File, "not the head: ignored")
 			}
 		case l.MetaState != Good && !named[l.File]:

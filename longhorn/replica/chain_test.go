@@ -78,14 +78,14 @@ func TestChain(t *testing.T) {
 			put(t, dir, "volume-snap-half.img", "x")
 		}, refused: "may have been being rebuilt"},
 		{name: "volume.meta empty", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaEmpty }, layers: live,
-			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred}},
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
 		{name: "volume.meta broken", damage: func(t *testing.T, dir string) { put(t, dir, "volume.meta", `{"Size":"big"`) }, layers: live,
-			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred}},
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
 		{name: "volume.meta with a size that cannot be", damage: func(t *testing.T, dir string) {
 			put(t, dir, "volume.meta", `{"Size":4097,"Head":"volume-head-002.img"}`)
-		}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred}},
+		}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
 		{name: "volume.meta lost, size given", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaZeroed }, want: replica.Want{Size: 65536}, layers: live,
-			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred}},
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnBackingUnknown}},
 		{name: "size given and known", want: replica.Want{Size: 4096}, refused: "is known"},
 		{name: "volume.meta lost, two heads", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotNewHead }, damage: func(t *testing.T, dir string) {
 			remove(t, dir, "volume.meta")
@@ -94,11 +94,11 @@ func TestChain(t *testing.T) {
 		{name: "volume.meta lost after a snapshot that was cut off", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotLinked }, damage: func(t *testing.T, dir string) {
 			remove(t, dir, "volume.meta")
 		}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
-			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnHardLink, replica.WarnHardLink, replica.WarnExtraHead}},
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown, replica.WarnHardLink, replica.WarnHardLink, replica.WarnExtraHead}},
 		{name: "the same, copied so that the links are lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotLinkLost }, damage: func(t *testing.T, dir string) {
 			remove(t, dir, "volume.meta")
 		}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
-			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnTemporary, replica.WarnExtraHead}},
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown, replica.WarnTemporary, replica.WarnExtraHead}},
 		{name: "volume.meta lost, no head", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaEmpty }, damage: func(t *testing.T, dir string) {
 			remove(t, dir, headFile)
 		}, refused: "there is no head"},
@@ -107,7 +107,7 @@ func TestChain(t *testing.T) {
 			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
 		{name: "head's .meta and volume.meta lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.HeadMetaEmpty }, damage: func(t *testing.T, dir string) {
 			remove(t, dir, "volume.meta")
-		}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnSizeInferred}},
+		}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
 		{name: "oldest .meta lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.BaseMetaZeroed }, layers: live,
 			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
 		{name: "middle .meta lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.MiddleMetaEmpty }, layers: live,
@@ -182,6 +182,72 @@ func TestChain(t *testing.T) {
 			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Parent":"volume-snap-two.img","Error":"no space"}`)
 		}, layers: live, codes: []replica.Code{replica.WarnEngineError}},
 		{name: "counter unreadable", damage: func(t *testing.T, dir string) { put(t, dir, "revision.counter", "4x") }, layers: live, codes: []replica.Code{replica.WarnCounter}},
+		{name: "volume.meta cut off, while rebuilding", damage: func(t *testing.T, dir string) {
+			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Dirty":true,"Rebuilding":true,"Err`)
+		}, refused: "it was being rebuilt"},
+		{name: "volume.meta with a size that cannot be, while rebuilding", damage: func(t *testing.T, dir string) {
+			put(t, dir, "volume.meta", `{"Size":65537,"Head":"volume-head-002.img","Rebuilding":true}`)
+		}, refused: "it was being rebuilt"},
+		{name: "volume.meta ends in NUL bytes, encrypted", damage: func(t *testing.T, dir string) {
+			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Encrypted":true,"Mo`+"\x00\x00\x00")
+		}, refused: "encrypted"},
+		{name: "volume.meta cut off, with a backing file", damage: func(t *testing.T, dir string) {
+			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","BackingFilePath":"/host/var/lib/longhorn/backing-images/gone/backing","Encr`)
+		}, refused: "the backing file is not there"},
+		{name: "volume.meta cut off, of two heads", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotNewHead }, damage: func(t *testing.T, dir string) {
+			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Dirty":true,"Rebu`)
+			put(t, dir, "volume-head-003.img.meta", `{"Parent":"volume-snap-two.img"}`)
+		}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown, replica.WarnExtraHead}},
+		{name: "volume.meta cut off in a number", damage: func(t *testing.T, dir string) { put(t, dir, "volume.meta", `{"Size":655`) }, layers: live,
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
+		{name: "volume.meta names another parent of the head", damage: func(t *testing.T, dir string) {
+			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Parent":"volume-snap-one.img"}`)
+		}, layers: live, codes: []replica.Code{replica.WarnParentDisagrees}},
+		{name: ".meta cut off behind the parent, beside a side branch", rep: func(r *replicatest.Replica) {
+			r.Branches = map[string]replicatest.Layer{"one": {Name: "aside", Ops: []replicatest.Op{{Len: 1, Seed: 9}}}}
+		}, damage: func(t *testing.T, dir string) {
+			put(t, dir, twoFile+".meta", `{"Name":"volume-head-001.img","Parent":"volume-snap-one.img","Rem`)
+		}, layers: live, codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnSideBranch}},
+		{name: ".meta with a parent of another type", damage: func(t *testing.T, dir string) { put(t, dir, twoFile+".meta", `{"Parent":5}`) }, layers: live,
+			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
+		{name: "a snapshot was just made, its .meta lost, the old head still there", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotRenamed }, damage: func(t *testing.T, dir string) {
+			remove(t, dir, "volume-snap-cut.img.meta")
+			put(t, dir, "volume-snap-cut.img.meta", "\x00\x00")
+		}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
+			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnHardLink, replica.WarnHardLink, replica.WarnExtraHead}},
+		{name: "a snapshot was just made, its .meta lost, of the old head the .meta is left", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotRenamed }, damage: func(t *testing.T, dir string) {
+			remove(t, dir, "volume-snap-cut.img.meta")
+			put(t, dir, "volume-snap-cut.img.meta", "")
+			remove(t, dir, headFile)
+		}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile}, codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
+		{name: "a snapshot cut off between its two links, volume.meta lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotLinked }, damage: func(t *testing.T, dir string) {
+			remove(t, dir, "volume.meta")
+			remove(t, dir, "volume-snap-cut.img.meta")
+		}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnMetaLost, replica.WarnHeadInferred, replica.WarnParentInferred, replica.WarnSizeInferred,
+				replica.WarnBackingUnknown, replica.WarnHardLink, replica.WarnHardLink, replica.WarnExtraHead}},
+		{name: "a snapshot cut off between its two links, as recovery point", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotLinked }, damage: func(t *testing.T, dir string) {
+			remove(t, dir, "volume-snap-cut.img.meta")
+		}, want: replica.Want{Snapshot: "cut"}, layers: []string{"volume-snap-cut.img", twoFile, oneFile},
+			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnHardLink, replica.WarnHardLink}},
+		{name: "a purge just done, the child's .meta lost, of the purged one the .meta is left", rep: func(r *replicatest.Replica) {
+			r.Layers = []replicatest.Layer{r.Layers[0], {Name: "gone", Removed: true}, r.Layers[1], r.Layers[2]}
+		}, damage: func(t *testing.T, dir string) {
+			remove(t, dir, "volume-snap-gone.img")
+			put(t, dir, twoFile+".meta", "")
+		}, layers: live, codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
+		{name: ".meta lost, and another layer's file", rep: func(r *replicatest.Replica) {
+			r.Layers = []replicatest.Layer{r.Layers[0], {Name: "gone"}, r.Layers[1], r.Layers[2]}
+		}, damage: func(t *testing.T, dir string) {
+			remove(t, dir, "volume-snap-gone.img")
+			put(t, dir, twoFile+".meta", "")
+		}, refused: "the parent may be any of volume-snap-one.img"},
+		{name: "removed snapshot as recovery point", rep: func(r *replicatest.Replica) { r.Layers[1].Removed = true }, want: replica.Want{Snapshot: "two"}, layers: live[1:],
+			codes: []replica.Code{replica.WarnRemovedPoint}},
+		{name: "snapshot called as another one's file", rep: func(r *replicatest.Replica) { r.Layers[0].Name = "zed" }, damage: func(t *testing.T, dir string) {
+			put(t, dir, "volume-snap-volume-snap-zed.img.img", "")
+			put(t, dir, "volume-snap-volume-snap-zed.img.img.meta", `{"Parent":""}`)
+		}, want: replica.Want{Snapshot: "volume-snap-zed.img"}, layers: []string{"volume-snap-zed.img"}},
 		{name: "encrypted", damage: func(t *testing.T, dir string) {
 			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Parent":"volume-snap-two.img","Encrypted":true}`)
 		}, refused: "encrypted"},
@@ -230,7 +296,8 @@ func TestChain(t *testing.T) {
 			}
 			for code, n := range count {
 				// Layers that are not live are said to be so; that is another case's matter.
-				if n != 0 && !(c.want.Snapshot != "" && code == replica.WarnSideBranch) {
+				// All are copies, since their times were set: TestCopied has that.
+				if n != 0 && !(c.want.Snapshot != "" && code == replica.WarnSideBranch) && code != replica.WarnTimesCopied {
 					t.Errorf("warning %s: %+d of what is wanted: %v", code, n, chain.Warnings)
 				}
 			}
@@ -242,8 +309,10 @@ func TestChain(t *testing.T) {
 func TestBorrow(t *testing.T) {
 	sick, well, other := write(t, three()), write(t, three()), write(t, three())
 	put(t, sick, twoFile+".meta", "")
-	put(t, sick, "volume-snap-zzz.img", "")
-	put(t, sick, "volume-snap-zzz.img.meta", `{"Parent":""}`)
+	for _, dir := range []string{sick, well, other} {
+		put(t, dir, "volume-snap-zzz.img", "")
+		put(t, dir, "volume-snap-zzz.img.meta", `{"Parent":""}`)
+	}
 	remove(t, sick, "volume.meta")
 	read := func(dir string) *replica.Directory {
 		d, err := replica.Read(dir)
@@ -264,10 +333,32 @@ func TestBorrow(t *testing.T) {
 	if len(c.Layers) != 3 || c.Layers[2].File != oneFile || !has(c.Warnings, replica.WarnMetaBorrowed) || !c.Inferred {
 		t.Errorf("%+v", c)
 	}
+	// A snapshot that the sister does not have may have been purged there, and be the parent here.
+	put(t, sick, "volume-snap-two-a.img", "")
+	put(t, sick, "volume-snap-two-a.img.meta", `{"Parent":"volume-snap-one.img"}`)
+	_, err = read(sick).Chain(w)
+	refused(t, err, "does not have volume-snap-two-a.img")
 	put(t, other, twoFile+".meta", `{"Parent":""}`)
 	w.Sisters[2] = read(other)
 	_, err = read(sick).Chain(w)
 	refused(t, err, "disagree on the parent")
+}
+
+// TestCopied warns of a directory whose head was last written long before its inode was last changed.
+func TestCopied(t *testing.T) {
+	dir := write(t, three())
+	fresh := three()
+	fresh.Time = time.Now().Add(time.Hour) // however long the writing takes
+	for dir, want := range map[string]bool{dir: true, write(t, fresh): false} {
+		d, err := replica.Read(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := d.Chain(replica.Want{})
+		if err != nil || has(c.Warnings, replica.WarnTimesCopied) != want {
+			t.Errorf("want a warning: %v, got %v %v", want, c.Warnings, err)
+		}
+	}
 }
 
 // TestBacking finds the backing file where it can be told which one it is.

@@ -36,7 +36,7 @@ func (im *Image) Checksums(ctx context.Context) ([]Sum, error) {
 		g.Go(func() (err error) {
 			sums[n].Got, err = im.sources[i].crc(ctx)
 			if err != nil {
-				err = im.fail(im.sources[i].path, "if the disk is failing, copy it first (ddrescue); else use another replica", err)
+				err = im.fail(im.sources[i].path, failingHint, err)
 			}
 			return err
 		})

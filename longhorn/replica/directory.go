@@ -18,7 +18,7 @@ type Directory struct {
 	Path   string // absolute
 	Volume string // from the directory's name VOLUME-XXXXXXXX; "" when it has another form
 
-	Meta      VolumeMeta // the zero value unless MetaState is Good
+	Meta      VolumeMeta // to be relied on when MetaState is Good; of a Broken one, what can be read of it
 	MetaState State
 	// Counter counts the writes that the replica has seen. It is -1 when CounterState is not Good; Missing is the default of new volumes.
 	Counter      int64
@@ -37,8 +37,8 @@ type Layer struct {
 	Size          int64  // bytes, apparent
 	Allocated     int64  // bytes on disk
 	ModTime       time.Time
-	Links         uint64 // names of the file, 1 normally
-	Meta          LayerMeta
+	Links         uint64    // names of the file, 1 normally
+	Meta          LayerMeta // when MetaState is Good; of a Broken one, the parent at most
 	MetaState     State
 	Checksum      Checksum
 	ChecksumState State
@@ -89,21 +89,21 @@ func Read(path string) (*Directory, error) {
 		return fail("replica directories are DISK/replicas/VOLUME-XXXXXXXX, with DISK by default /var/lib/longhorn", fmt.Errorf("%w: %w", lab.ErrNotFound, err))
 	}
 	if err != nil {
-		return fail("", err)
+		return fail(readHint(err), err)
 	}
 	if !fi.IsDir() {
 		return refuseDisk(path, abs, fi)
 	}
 	names, err := readNames(abs)
-	if names == nil && err != nil {
-		return fail("run it as root, on the machine that owns the disk", err)
+	if err != nil { // some of the names would be worse than none
+		return fail(readHint(err), err)
 	}
 	slices.Sort(names)
 	d := &Directory{Path: abs, Volume: volumeOf(filepath.Base(abs)), MetaState: Missing, Counter: -1, CounterState: Missing}
 	r := dirReader{d: d, metas: map[string]bool{}}
 	for _, name := range names {
 		if err := r.read(name); err != nil {
-			return fail("run it as root, on the machine that owns the disk", err)
+			return fail(readHint(err), err)
 		}
 	}
 	r.finish()
@@ -116,6 +116,16 @@ func Read(path string) (*Directory, error) {
 	}
 	return d, nil
 }
+
+// readHint is the next step when a file of a replica cannot be read.
+func readHint(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "run it as root, on the machine that owns the disk"
+	}
+	return failingHint
+}
+
+const failingHint = "if the disk is failing, copy it first (ddrescue); else use another replica"
 
 // refuseDisk says why path, which is no directory, is not a replica.
 func refuseDisk(path, abs string, fi os.FileInfo) (*Directory, error) {
@@ -245,6 +255,17 @@ func (r *dirReader) finish() {
 		r.ws.add(WarnRebuilding, volumeMetaFile, "the replica was being rebuilt: layers may be half copied")
 	}
 	d.Warnings = r.ws
+}
+
+// copied reports whether the directory seems to be a copy: of a head that the engine wrote, the change time is that of the last write.
+func (d *Directory) copied() bool {
+	for i := range d.Layers {
+		// A snapshot that is being made links the head, which changes the time too.
+		if l := &d.Layers[i]; !l.Snapshot() && !l.Absent && l.Links == 1 && l.id.Ctime-l.id.Mtime > int64(timeWindow) {
+			return true
+		}
+	}
+	return false
 }
 
 // allocated returns the bytes that the layers occupy.

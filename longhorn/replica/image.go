@@ -61,7 +61,7 @@ func (im *Image) open(ctx context.Context) error {
 	for i, path := range paths {
 		f, err := openSource(path)
 		if f == nil {
-			return im.fail(path, "", err)
+			return im.fail(path, readHint(err), err)
 		}
 		im.sources = append(im.sources, source{path: path, file: f})
 		if errors.Is(err, errAtime) {
@@ -262,7 +262,7 @@ func (im *Image) read(p []byte, off int64, seg int) error {
 		from, to := max(s.start, pos), min(s.end, end)
 		clear(p[pos-off : from-off])
 		if err := im.sources[s.layer].readAt(p[from-off:to-off], from); err != nil {
-			return im.fail(im.sources[s.layer].path, "if the disk is failing, copy it first (ddrescue); else use another replica", err)
+			return im.fail(im.sources[s.layer].path, failingHint, err)
 		}
 		pos = to
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // State says what became of a metadata file. The engine writes them by tmp and rename without fsync, so that a power cut leaves any of these.
@@ -53,11 +54,13 @@ type LayerMeta struct {
 	Labels      map[string]string
 
 	formerName string
+	parentRead bool // Parent is known, though the rest may not be
 }
 
 // Checksum is a snapshot's .checksum: a CRC-64 (ISO) over the whole file, holes as zeros.
 type Checksum struct {
 	Sum               uint64
+	ChangeTime        time.Time // change time (ctime) of the file that was hashed; the zero time when not known
 	SilentlyCorrupted bool
 }
 
@@ -87,13 +90,41 @@ func parseJSON(data []byte, v any) (trailing bool, err error) {
 	return len(bytes.TrimSpace(data[dec.InputOffset():])) > 0, nil
 }
 
-// parseVolumeMeta reads volume.meta. A file whose JSON is sound but which cannot be a volume's is Broken.
+// readable returns, as an object of its own, the members of the JSON object that data begins with, up to where it breaks off. What a power cut
+// leaves of a file is right as far as it goes: its end is missing, or NUL bytes.
+func readable(data []byte) []byte {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return []byte("{}")
+	}
+	end := int64(-1)
+	for dec.More() {
+		if _, err := dec.Token(); err != nil {
+			break
+		}
+		var v json.RawMessage
+		// A number has no end of its own: it may have lost digits.
+		if dec.Decode(&v) != nil || dec.InputOffset() >= int64(len(data)) || !bytes.ContainsRune([]byte(",} \t\r\n"), rune(data[dec.InputOffset()])) {
+			break
+		}
+		end = dec.InputOffset()
+	}
+	if end < 0 {
+		return []byte("{}")
+	}
+	return append(bytes.Clone(data[:end]), '}')
+}
+
+// parseVolumeMeta reads volume.meta. A file whose JSON is sound but which cannot be a volume's is Broken. Of a broken one, m is what can be
+// read: no base to build on, but it may speak against what is concluded.
 func parseVolumeMeta(data []byte) (m VolumeMeta, s State, trailing bool, err error) {
 	if s = parseState(data); s != Good {
 		return m, s, false, nil
 	}
 	if trailing, err = parseJSON(data, &m); err != nil {
-		return VolumeMeta{}, Broken, false, err
+		m = VolumeMeta{}
+		_ = json.Unmarshal(readable(data), &m) // a member of another type is left out
+		return m, Broken, false, err
 	}
 	switch {
 	case m.Size <= 0 || m.Size%SectorSize != 0:
@@ -109,7 +140,7 @@ func parseVolumeMeta(data []byte) (m VolumeMeta, s State, trailing bool, err err
 	return m, Good, trailing, nil
 }
 
-// parseLayerMeta reads a layer's .meta.
+// parseLayerMeta reads a layer's .meta. Of one that was cut off, m has the parent, if that can be read.
 func parseLayerMeta(data []byte) (m LayerMeta, s State, trailing bool, err error) {
 	if s = parseState(data); s != Good {
 		return m, s, false, nil
@@ -119,19 +150,30 @@ func parseLayerMeta(data []byte) (m LayerMeta, s State, trailing bool, err error
 		Name   *string
 		Parent *string
 	}
+	s = Good
 	if trailing, err = parseJSON(data, &v); err != nil {
-		return LayerMeta{}, Broken, false, err
+		s, trailing = Broken, false
+		v.Parent = nil
+		if json.Unmarshal(readable(data), &v) != nil {
+			return LayerMeta{}, Broken, false, err
+		}
 	}
 	if v.Parent == nil {
-		return LayerMeta{}, Broken, trailing, errors.New("no parent field")
+		if err == nil {
+			err = errors.New("no parent field")
+		}
+		return LayerMeta{}, Broken, trailing, err
+	}
+	if *v.Parent != "" && !isSnapshot(*v.Parent) {
+		return LayerMeta{}, Broken, trailing, fmt.Errorf("parent %q is not a snapshot's file name", *v.Parent)
+	}
+	if s == Broken {
+		return LayerMeta{Parent: *v.Parent, parentRead: true}, Broken, false, err
 	}
 	m = v.LayerMeta
-	m.Parent = *v.Parent
+	m.Parent, m.parentRead = *v.Parent, true
 	if v.Name != nil {
 		m.formerName = *v.Name
-	}
-	if m.Parent != "" && !isSnapshot(m.Parent) {
-		return m, Broken, trailing, fmt.Errorf("parent %q is not a snapshot's file name", m.Parent)
 	}
 	return m, Good, trailing, nil
 }
@@ -156,12 +198,16 @@ func parseChecksum(data []byte) (c Checksum, s State, err error) {
 	var v struct {
 		Method            string `json:"method"`
 		Checksum          string `json:"checksum"`
+		ChangeTime        string `json:"change_time"`
 		SilentlyCorrupted bool   `json:"silently_corrupted"`
 	}
 	if _, err := parseJSON(data, &v); err != nil {
 		return c, Broken, err
 	}
 	c.SilentlyCorrupted = v.SilentlyCorrupted
+	if t, err := time.Parse("2006-01-02 15:04:05.999999999 -0700 MST", v.ChangeTime); err == nil {
+		c.ChangeTime = t
+	}
 	if v.Method != "crc64" {
 		return c, Broken, fmt.Errorf("method %q is not known", v.Method)
 	}

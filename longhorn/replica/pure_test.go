@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc64"
@@ -100,6 +101,17 @@ func TestCRCZeros(t *testing.T) {
 	}
 }
 
+func TestReadable(t *testing.T) {
+	for data, want := range map[string]string{
+		``: `{}`, `[1`: `{}`, `{`: `{}`, `{"a`: `{}`, `{"a":`: `{}`, `{"a":1`: `{}`, `{"a":1,`: `{"a":1}`, `{"a":1,"b":"x`: `{"a":1}`, `{"a":1,"b":"x"`: `{"a":1}`,
+		`{"a":"x","b":tr`: `{"a":"x"}`, "{\"a\":true,\"b\x00\x00": `{"a":true}`, "{\"a\":12\x00\x00": `{}`, `{"a":{"b":1},"c":[1,`: `{"a":{"b":1}}`, `{"a":1}`: `{"a":1}`,
+	} {
+		if got := string(readable([]byte(data))); got != want {
+			t.Errorf("of %q %s can be read, want %s", data, got, want)
+		}
+	}
+}
+
 // FuzzMeta: no metadata makes the parsers panic, and what they call good is fit to be used.
 func FuzzMeta(f *testing.F) {
 	for _, s := range []string{
@@ -108,6 +120,7 @@ func FuzzMeta(f *testing.F) {
 		`{"Name":"volume-head-000.img","Parent":"","Removed":false,"UserCreated":true,"Created":"2026-11-22T04:30:39Z","Labels":null}`,
 		`{"Parent":"volume-snap-a/b.img"}`, `{"parent":"volume-snap-s1.img"}{"x":1}`, "4\x00\x00", "99999999999999999999", "-1",
 		`{"method":"crc64","checksum":"e30456c2a185df10","change_time":"","last_hashed_at":"","silently_corrupted":false}`,
+		`{"Size":16777216,"Head":"volume-head-001.img","Dirty":true,"Rebuil`, `{"Name":"volume-head-000.img","Parent":"volume-snap-a.img","Labels":{"a":`, `{"Parent":5,"Size":12`,
 		`{"Size":1e99}`, `{"Parent":null}`, "\xff\xfe{", `{"Size":9223372036854775807,"Head":"volume-head-0.img"}`,
 	} {
 		f.Add([]byte(s))
@@ -123,6 +136,9 @@ func FuzzMeta(f *testing.F) {
 			t.Errorf("counter %d %v", n, err)
 		}
 		parseChecksum(data)
+		if !json.Valid(readable(data)) {
+			t.Errorf("of %q %q can be read", data, readable(data))
+		}
 	})
 }
 

@@ -381,7 +381,7 @@ func (r *Ranking) doubts() {
 	}
 	if len(r.Replicas) > 1 && !slices.ContainsFunc(r.Replicas, func(c *Ranked) bool { return c.Directory.CounterState == Good }) {
 		for _, c := range r.Replicas {
-			if h := c.head(); h != nil && h.id.Ctime-h.id.Mtime > int64(timeWindow) {
+			if c.Directory.copied() {
 				ws.add(WarnTimesCopied, c.Name(), "the directory seems to be a copy: its head time, which the order rests on, is what the copier set")
 			}
 		}

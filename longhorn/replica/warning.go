@@ -11,6 +11,9 @@ const (
 	WarnMetaLost          Code = "meta-lost"           // a layer's .meta is missing, empty or unreadable
 	WarnMetaBorrowed      Code = "meta-borrowed"       // a lost .meta was read from another replica of the volume
 	WarnParentInferred    Code = "parent-inferred"     // a layer's parent was concluded from what the other layers name
+	WarnParentDisagrees   Code = "parent-disagrees"    // volume.meta names another parent of the head than the head's own .meta, which counts
+	WarnBackingUnknown    Code = "backing-unknown"     // whether the volume has a backing file is lost with volume.meta, and none is near
+	WarnRemovedPoint      Code = "removed-point"       // the recovery point was deleted by the user: trims and a purge may have changed it since
 	WarnHeadInferred      Code = "head-inferred"       // the head was concluded, because volume.meta does not name it
 	WarnSizeInferred      Code = "size-inferred"       // the volume's size was taken from the newest layer
 	WarnTrailingBytes     Code = "trailing-bytes"      // a metadata file goes on after its JSON
@@ -38,7 +41,7 @@ const (
 	WarnAccessTime        Code = "access-time"         // files could not be opened without changing their access times
 	WarnInUseUnknown      Code = "in-use-unknown"      // whether a process holds the files open could not be seen completely
 	WarnDisagreement      Code = "disagreement"        // what speaks for the best replica is contradicted by another criterion
-	WarnTimesCopied       Code = "times-copied"        // the directory was copied: its times are as the copier set them
+	WarnTimesCopied       Code = "times-copied"        // the directory was copied: its times are the copier's, and holes and zeros may be mixed up
 	WarnLonghornDisk      Code = "output-on-longhorn"  // the output lies on a disk that Longhorn schedules replicas to
 	WarnNotClean          Code = "file-system-errors"  // the check of the merged image's file system found errors
 	WarnNotChecked        Code = "file-system-unknown" // the merged image's file system could not be checked
