@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -247,14 +248,33 @@ type AuthorizedKey struct {
 	User   string `yaml:"user,required"`
 	Key    string `yaml:"key,required"` // a line of authorized_keys: options where there are any, type, key, comment
 	Absent bool   `yaml:"absent"`       // the key must not be there, whatever its options and comment
+
+	home string // of the account, when the same plan makes it; empty means /home/USER
 }
 
 // ID returns "authorizedkey:USER:KEY", the key without options and comment.
 func (k AuthorizedKey) ID() string { return "authorizedkey:" + k.User + ":" + keyBody(k.Key) }
 
-// keyBody returns the base64 of the key in a line of authorized_keys, "" when there is none: the first word after a type.
+// keyBody returns the base64 of the key in a line of authorized_keys, "" when there is none: the first word after a type. Options come before the
+// type, and what is quoted in them may hold anything, a command such as "ssh-wrapper x" too.
 func keyBody(line string) string {
-	f := strings.Fields(line)
+	var f []string
+	var word strings.Builder
+	quoted := false
+	for i, c := range []byte(line + " ") {
+		switch {
+		case c == '"' && (i == 0 || line[i-1] != '\\'):
+			quoted = !quoted
+			word.WriteByte(c)
+		case (c == ' ' || c == '\t' || c == '\n' || c == '\r') && !quoted:
+			if word.Len() > 0 {
+				f = append(f, word.String())
+			}
+			word.Reset()
+		default:
+			word.WriteByte(c)
+		}
+	}
 	for i := range len(f) - 1 {
 		if strings.HasPrefix(f[i], "ssh-") || strings.HasPrefix(f[i], "ecdsa-") || strings.HasPrefix(f[i], "sk-") {
 			return f[i+1]
@@ -288,27 +308,66 @@ func (k AuthorizedKey) Observe(q *Questions) {
 	q.Probe(k.probe(), fmt.Sprintf(`h=$(getent passwd -- %[1]s | cut -d: -f6)
 if [ -n "$h" ]; then
   if [ -f "$h/.ssh/authorized_keys" ]; then head -c %[2]d -- "$h/.ssh/authorized_keys"; fi
-elif [ -e /etc/skel/.ssh ] || [ -e /home/%[1]s ]; then exit %[3]d; fi`, Quote(k.User), maxContent, exitKeysAhead))
+elif [ -e /etc/skel/.ssh ] || [ -e %[4]s ] || grep -q -s -e '^HOME=' -e '^SKEL=' /etc/default/useradd; then exit %[3]d; fi`, Quote(k.User), maxContent, exitKeysAhead, Quote(k.homeToBe())))
+}
+
+// homeToBe is where the home of an account will be that the same plan makes.
+func (k AuthorizedKey) homeToBe() string {
+	if k.home == "" {
+		return "/home/" + k.User
+	}
+	return k.home
+}
+
+// mayHoldKeys reports whether the home of an account that this plan makes may hold keys when it is made: those that are there, or that come with
+// a file system that the plan mounts first.
+func (k AuthorizedKey) mayHoldKeys(o *Observation) bool {
+	for dir := k.homeToBe(); dir != "/"; dir = path.Dir(dir) {
+		if o.pending["mount:"+dir] || o.pending["archive:"+dir] {
+			return true
+		}
+	}
+	return o.Probe(k.probe()).Exit == exitKeysAhead
+}
+
+// inHomes returns the resources with each authorized key knowing the home that a user resource makes for its account.
+func inHomes(flat []Resource) []Resource {
+	homes := map[string]string{}
+	for _, r := range flat {
+		if u, ok := r.(User); ok && !u.Absent {
+			homes[u.Name] = u.Home
+		}
+	}
+	out := slices.Clone(flat)
+	for i, r := range out {
+		if k, ok := r.(AuthorizedKey); ok {
+			k.home = homes[k.User]
+			out[i] = k
+		}
+	}
+	return out
 }
 
 // Plan implements [Resource].
 func (k AuthorizedKey) Plan(o *Observation) ([]Op, error) {
 	u, ok := o.User(k.User)
-	path := strings.TrimSuffix(u.Home, "/") + "/.ssh/authorized_keys"
+	file := strings.TrimSuffix(u.Home, "/") + "/.ssh/authorized_keys"
 	switch {
 	case !ok && k.Absent:
 		return nil, nil
 	case !ok && !o.late && o.pending["user:"+k.User]:
-		if o.Probe(k.probe()).Exit == exitKeysAhead {
+		if k.mayHoldKeys(o) {
 			return []Op{{Action: lab.Create, Cause: "not found; the account is not there yet", Diff: "+" + k.Key + "\n", Late: true}}, nil
 		}
-		path = "~" + k.User + "/.ssh/authorized_keys"
+		file = "~" + k.User + "/.ssh/authorized_keys"
+	case ok && !o.late && k.home != "" && k.home != u.Home && o.pending["user:"+k.User]:
+		return []Op{{Action: lab.Update, Cause: "the home of the account changes first", Late: true}}, nil
 	case !ok:
 		return nil, &lab.Error{Op: "authorize key", Hint: "make the account with a user resource", Err: fmt.Errorf("%w: the account %s", lab.ErrNotFound, k.User)}
 	}
 	old := o.Probe(k.probe()).Output
-	if o.projected[path] {
-		old, _ = o.Content(path)
+	if o.projected[file] {
+		old, _ = o.Content(file)
 	}
 	lines := splitKeep(string(old))
 	at := slices.IndexFunc(lines, func(l string) bool {
@@ -330,7 +389,7 @@ func (k AuthorizedKey) Plan(o *Observation) ([]Op, error) {
 		want = insert(lines, len(lines), k.Key+"\n")
 	}
 	content := []byte(strings.Join(want, ""))
-	op.Diff = lab.Diff(path, old, content)
+	op.Diff = lab.Diff(file, old, content)
 	before := "absent"
 	if len(old) > 0 {
 		before = hexSum(old)
@@ -339,7 +398,7 @@ func (k AuthorizedKey) Plan(o *Observation) ([]Op, error) {
 	op.Payload = p
 	// The folder is the account's own: root writing there could be led elsewhere by a link, so the account writes itself.
 	op.Script = fmt.Sprintf("h=$(getent passwd -- %[1]s | cut -d: -f6)\nr=0; runuser -u %[1]s -- sh -c %[2]s lab \"$h\" %[3]s <%[4]s || r=$?\nrm -f -- %[4]s; exit $r", Quote(k.User), Quote(authorizeScript), before, Quote(p.Temp))
-	o.project(path, content, Stat{Type: RegularFile, Mode: 0o600})
+	o.project(file, content, Stat{Type: RegularFile, Mode: 0o600})
 	return []Op{op}, nil
 }
 

@@ -56,10 +56,12 @@ type login struct {
 	methods []ssh.AuthMethod
 	keys    []string // what is offered, for the error when nothing is accepted
 	agent   net.Conn // nil without an ssh-agent
+	leave   func() bool
 }
 
 func (l *login) close() {
 	if l.agent != nil {
+		l.leave()
 		l.agent.Close()
 	}
 }
@@ -123,12 +125,13 @@ func (l *login) agentSigners(ctx context.Context, socket, target string) ([]ssh.
 		return fail(fmt.Errorf("%w: %w", lab.ErrUnreachable, err))
 	}
 	l.agent = conn
-	if d, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(d)
-	}
+	l.leave = context.AfterFunc(ctx, func() { conn.Close() }) // it may ask a person, who is not there
 	signers, err := agent.NewClient(conn).Signers()
 	if err == nil && len(signers) == 0 {
 		err = fmt.Errorf("%w: it holds no key", lab.ErrNotFound)
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
 	if err != nil {
 		return fail(err)

@@ -39,8 +39,10 @@ func (c Exec) Check() (ps lab.Problems) {
 	if strings.TrimSpace(c.Run) == "" {
 		ps.Add("run", "is empty")
 	}
-	if strings.ContainsRune(c.Run+c.Unless, 0) {
-		ps.Add("run", "holds a NUL")
+	for field, s := range map[string]string{"run": c.Run, "unless": c.Unless} {
+		if strings.ContainsRune(s, 0) {
+			ps.Add(field, "holds a NUL")
+		}
 	}
 	if c.Unless == "" && c.Creates == "" && c.Removes == "" {
 		ps = append(ps, lab.Problem{Path: "unless", Message: "nothing says when the command need not run, so it would run every time", Hint: "set unless, creates or removes"})

@@ -157,11 +157,19 @@ func (l *link) close() {
 	l.mu.Lock()
 	l.closing = true
 	l.mu.Unlock()
-	for _, h := range slices.Backward(l.hops) {
+	if len(l.hops) == 0 {
+		return
+	}
+	l.cut()
+	for _, h := range l.hops {
 		h.client.Close()
 	}
 	l.ended.Wait()
 }
+
+// cut ends the connection that all others go through. To close one of those is to write to the machine before it, which waits without end when
+// that does not answer and there is much to send already.
+func (l *link) cut() { l.hops[0].wire.Close() }
 
 // dial connects through the jumps and logs in.
 func (c *Conn) dial(ctx context.Context) (*link, error) {
@@ -202,7 +210,7 @@ func (c *Conn) use(l *link) {
 		every = defaultKeepAlive
 	}
 	if every > 0 {
-		l.work(func() { keepAlive(l.client, &c.received, every, l.lost) })
+		l.work(func() { keepAlive(l, &c.received, every) })
 	}
 }
 
@@ -231,7 +239,12 @@ func (c *Conn) login(ctx context.Context, l *link, t Target, addr string, connec
 	} else {
 		w.sent, w.received = new(atomic.Int64), new(atomic.Int64)
 	}
-	stop := context.AfterFunc(ctx, func() { w.Close() })
+	stop := context.AfterFunc(ctx, func() {
+		if len(l.hops) > 0 {
+			l.cut() // a channel of a jump that is silent would not end by closing it
+		}
+		w.Close()
+	})
 	sc, channels, requests, err := ssh.NewClientConn(w, addr, &ssh.ClientConfig{
 		User:              t.User,
 		Auth:              login.methods,
@@ -352,15 +365,15 @@ func loginError(ctx context.Context, t Target, addr string, l *login, k *keyring
 // maxMissed is how many signs of life may be missed in a row.
 const maxMissed = 3
 
-// keepAlive asks for a sign of life every so often, and closes the connection when too many are missed. Bytes that arrive are one too.
-func keepAlive(client *ssh.Client, received *atomic.Int64, every time.Duration, lost <-chan struct{}) {
+// keepAlive asks for a sign of life every so often, and cuts the connection when too many are missed. Bytes that arrive are one too.
+func keepAlive(l *link, received *atomic.Int64, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	answered := make(chan struct{}, 1)
 	waiting, missed, seen := false, 0, received.Load()
 	for {
 		select {
-		case <-lost:
+		case <-l.lost:
 			return
 		case <-answered:
 			waiting = false
@@ -373,13 +386,13 @@ func keepAlive(client *ssh.Client, received *atomic.Int64, every time.Duration, 
 			}
 			seen = now
 			if missed >= maxMissed {
-				client.Close()
+				l.cut()
 				return
 			}
 			if !waiting {
 				waiting = true
 				go func() {
-					_, _, _ = client.SendRequest("keepalive@openssh.com", true, nil)
+					_, _, _ = l.client.SendRequest("keepalive@openssh.com", true, nil)
 					answered <- struct{}{}
 				}()
 			}

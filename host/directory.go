@@ -24,9 +24,9 @@ func (d Directory) ID() string { return "directory:" + d.Path }
 // Check implements [Resource].
 func (d Directory) Check() (ps lab.Problems) {
 	checkPath(&ps, "path", d.Path)
-	if d.Mode > 0o7777 {
-		ps.Add("mode", "is more than 07777")
-	}
+	checkMode(&ps, d.Mode)
+	checkOwner(&ps, "owner", d.Owner)
+	checkOwner(&ps, "group", d.Group)
 	if d.Purge && !d.Absent {
 		ps.Add("purge", "goes with absent")
 	}
@@ -58,5 +58,5 @@ func (d Directory) Plan(o *Observation) ([]Op, error) {
 	}
 	// Made under another mode than mkdir's, it would be open for a moment.
 	return []Op{{Action: lab.Create, Cause: "not found", Script: fmt.Sprintf("p=%[1]s; [ -d \"${p%%/*}/\" ] || ( umask 022; mkdir -p -- \"${p%%/*}\" )\n[ -d \"$p\" ] || mkdir -m 0700 -- \"$p\"\nchown -- %[2]s \"$p\"; chmod -- %[3]s \"$p\"",
-		Quote(d.Path), Quote(owner+":"+group), mode)}}, nil
+		Quote(d.Path), Quote(owner+":"+group), mode.exact())}}, nil
 }

@@ -75,7 +75,7 @@ func (d Disk) Observe(q *Questions) {
 	q.Probe(d.ID(), "d="+Quote(d.Device)+"; l="+Quote(d.Label)+"\n"+diskProbe)
 }
 
-// diskProbe prints, under names, what the decision is made from. It reads samples only when the disk is not the one that is wanted already.
+// diskProbe prints, under names, what the decision is made from. A place that cannot be read counts as data. It reads samples only when the disk is not the one that is wanted already.
 const diskProbe = `r=$(readlink -f -- "$d") && [ -b "$r" ] || { echo 'missing'; exit 0; }
 echo "device $r"; echo "size $(blockdev --getsize64 "$r")"
 echo lsblk; lsblk -J -b -o NAME,PATH,TYPE,SIZE,FSTYPE,LABEL,UUID,MOUNTPOINT,PKNAME "$r"; echo .
@@ -85,7 +85,7 @@ w=$(wipefs -n -J "$r" 2>&1); echo "wipefs $(printf %s "$w" | tr -d '\n')"
 b=$(blkid -p -o export "$r" 2>&1); echo "blkid $? $(printf %s "$b" | tr '\n' ' ')"
 grep -q "^$r " /proc/swaps && echo swap
 s=$(blockdev --getsize64 "$r"); m=$((s/1048576))
-zero() { [ "$(dd if="$r" bs=1048576 skip="$1" count="$2" 2>/dev/null | tr -d '\0' | head -c 1 | wc -c)" = 0 ] || { echo "data $1"; exit 0; }; }
+zero() { [ "$({ dd if="$r" bs=1048576 skip="$1" count="$2" 2>/dev/null || echo unread; } | tr -d '\0' | head -c 1 | wc -c)" = 0 ] || { echo "data $1"; exit 0; }; }
 zero 0 16; [ $m -gt 32 ] && zero $((m-16)) 17
 i=0; while [ $i -lt 256 ] && [ $m -gt 48 ]; do zero $((16+(i*7919+i*i*31+13)%(m-32))) 1; i=$((i+1)); done
 echo blank`
@@ -226,7 +226,7 @@ func (d Disk) decide(f diskFacts) (string, error) {
 	case f.size < max(d.MinSize, 64<<20):
 		return refuse("name the disk that is meant", "it has %d bytes, fewer than %d", f.size, max(d.MinSize, 64<<20))
 	case f.data != "":
-		return refuse(look, "there is data on it, at %s MiB", f.data)
+		return refuse(look, "there is data on it, at %s MiB, or a place that cannot be read", f.data)
 	case !f.blank:
 		return refuse(look, "it could not be read whole enough to say that it is blank")
 	}

@@ -64,7 +64,7 @@ func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, 
 	} else {
 		op.Diff = addedLines(old, want)
 	}
-	p := &Payload{Temp: tempFor(e.path), Size: int64(len(want)), Content: want}
+	p := &Payload{Temp: tempFor(e.path), Size: int64(len(want)), Content: want, Replaces: e.path}
 	op.Payload = p
 	op.Script = fmt.Sprintf("same %s %s || { rm -f -- %s; exit 1; }\n%s", Quote(e.path), before, Quote(p.Temp), put(p.Temp, e.path, mode, owner, group, sha256.Sum256(want), e.validate))
 	o.project(e.path, want, Stat{Type: RegularFile, Mode: mode, User: owner, Group: group, Size: int64(len(want))})
@@ -172,6 +172,9 @@ func (l Line) Check() (ps lab.Problems) {
 	compile(&ps, "insertAfter", l.InsertAfter)
 	compile(&ps, "insertBefore", l.InsertBefore)
 	checkValidate(&ps, l.Validate)
+	checkMode(&ps, l.Mode)
+	checkOwner(&ps, "owner", l.Owner)
+	checkOwner(&ps, "group", l.Group)
 	if strings.ContainsAny(l.Line, "\n\x00") {
 		ps = append(ps, lab.Problem{Path: "line", Text: l.Line, Message: "is more than one line, or holds a NUL", Hint: "use a block"})
 	}
@@ -266,6 +269,9 @@ func (b Block) Check() (ps lab.Problems) {
 	compile(&ps, "insertAfter", b.InsertAfter)
 	compile(&ps, "insertBefore", b.InsertBefore)
 	checkValidate(&ps, b.Validate)
+	checkMode(&ps, b.Mode)
+	checkOwner(&ps, "owner", b.Owner)
+	checkOwner(&ps, "group", b.Group)
 	if b.Name == "" || strings.ContainsAny(b.Name, "\n\x00") {
 		ps.Add("name", "is empty, or holds a newline")
 	}

@@ -47,6 +47,9 @@ func isLoopback(host string) bool { return host == "localhost" || host == "127.0
 func (d Fetch) Check() (ps lab.Problems) {
 	checkPath(&ps, "path", d.Path)
 	checkURL(&ps, d.URL, d.SHA256)
+	checkMode(&ps, d.Mode)
+	checkOwner(&ps, "owner", d.Owner)
+	checkOwner(&ps, "group", d.Group)
 	return ps
 }
 
@@ -66,17 +69,18 @@ func (d Fetch) want() (sum [32]byte) {
 // Observe implements [Resource].
 func (d Fetch) Observe(q *Questions) { q.Sum(d.Path, d.want()) }
 
-// fetch returns the script that stores the URL's content in a file, and ends when it has another checksum. Nothing is left of it then.
-func fetch(raw, file, sum string) string {
-	get := fmt.Sprintf("curl -fsSL --proto '=https,http' --proto-redir '=https' --retry 3 --connect-timeout 20 -o %s -- %s", Quote(file), Quote(raw))
+// fetch returns the script that stores the URL's content in a file, which is like the one it replaces (see applyPreamble), and ends when it has
+// another checksum. Nothing is left of it then.
+func fetch(raw, file, replaces, sum string) string {
+	get := fmt.Sprintf("get %s %s", Quote(raw), Quote(file))
 	if path, ok := strings.CutPrefix(raw, "file://"); ok {
 		get = fmt.Sprintf("cat -- %s >%s", Quote(path), Quote(file))
 	}
-	return fmt.Sprintf(`rm -f -- %[1]s
+	return fmt.Sprintf(`like %[6]s %[1]s
 %[2]s || { rm -f -- %[1]s; echo %[3]s >&2; exit 1; }
 h=$(sha256sum <%[1]s); h=${h%%  -}
 [ "$h" = %[4]s ] || { rm -f -- %[1]s; echo %[5]s "$h" >&2; exit 1; }
-`, Quote(file), get, Quote(raw+" could not be fetched"), sum, Quote(raw+" does not have the checksum "+sum+" but"))
+`, Quote(file), get, Quote(raw+" could not be fetched"), sum, Quote(raw+" does not have the checksum "+sum+" but"), Quote(replaces))
 }
 
 // Plan implements [Resource].
@@ -93,7 +97,7 @@ func (d Fetch) Plan(o *Observation) ([]Op, error) {
 		op.Action, op.Cause = lab.Update, "content differs"
 	}
 	temp := tempFor(d.Path)
-	op.Script = fetch(d.URL, temp, d.SHA256) + put(temp, d.Path, mode, owner, group, d.want(), "")
+	op.Script = fetch(d.URL, temp, d.Path, d.SHA256) + placed(temp, d.Path, mode, owner, group)
 	return []Op{op}, nil
 }
 
@@ -106,7 +110,7 @@ type Archive struct {
 	URL    string `yaml:"url,required"`  // https, or file:// for a file on the machine
 	SHA256 string `yaml:"sha256,required"`
 	Strip  int    `yaml:"strip"` // leading components that are removed from the names in the archive
-	Owner  string `yaml:"owner"` // empty means root
+	Owner  string `yaml:"owner"` // of the directory and of all that is below it; empty means that what is unpacked is root's and the rest is left as it is
 	Group  string `yaml:"group"` // empty means root
 }
 
@@ -117,6 +121,8 @@ func (a Archive) ID() string { return "archive:" + a.Path }
 func (a Archive) Check() (ps lab.Problems) {
 	checkPath(&ps, "path", a.Path)
 	checkURL(&ps, a.URL, a.SHA256)
+	checkOwner(&ps, "owner", a.Owner)
+	checkOwner(&ps, "group", a.Group)
 	if a.Strip < 0 || a.Strip > 20 {
 		ps.Add("strip", "is not between 0 and 20")
 	}
@@ -146,14 +152,16 @@ func (a Archive) Plan(o *Observation) ([]Op, error) {
 	if ok {
 		op.Action, op.Cause = lab.Update, "another archive was unpacked"
 	}
-	owner := orRoot(a.Owner) + ":" + orRoot(a.Group)
+	chown := "" // what tar unpacks as root is root's
+	if owner := orRoot(a.Owner) + ":" + orRoot(a.Group); owner != "root:root" {
+		chown = "chown -R -h -- " + Quote(owner) + " \"$d\"\n"
+	}
 	temp := tempFor(a.Path)
 	// The stamp goes before anything is unpacked and comes last: a directory that is half unpacked has none.
 	op.Script = fmt.Sprintf("t=%s; d=%s; s=%s\n[ -d \"$d\" ] || ( umask 022; mkdir -p -- \"$d\" )\n", Quote(temp), Quote(a.Path), Quote(a.stamp())) +
-		fetch(a.URL, temp, a.SHA256) + fmt.Sprintf(`rm -f -- "$s"
+		fetch(a.URL, temp, "", a.SHA256) + fmt.Sprintf(`rm -f -- "$s"
 ( umask 022; tar -x -f "$t" -C "$d" --strip-components=%[1]d --no-same-owner ) || { rm -f -- "$t"; exit 1; }
 rm -f -- "$t"
-chown -R -h -- %[2]s "$d"
-printf '%%s\n' %[3]s >"$s"; chmod 0644 "$s"; sync -- "$s"`, a.Strip, Quote(owner), a.SHA256)
+%[2]sprintf '%%s\n' %[3]s >"$s"; chmod 0644 "$s"; sync -- "$s"`, a.Strip, chown, a.SHA256)
 	return []Op{op}, nil
 }

@@ -228,7 +228,7 @@ func fetches(f *fetcher, o *origin, files map[string][]byte) {
 	// The old program stays until the new one is whole.
 	o.cuts.Store(100)
 	f.refused(host.Fetch{Path: path, URL: o.URL + "/cut/two", SHA256: two, Mode: 0o750})
-	o.cuts.Store(0)
+	o.cuts.Store(3) // what is cut off is begun again
 	f.works(host.Fetch{Path: path, URL: o.URL + "/cut/two", SHA256: two, Mode: 0o750})
 	o.busy.Store(1)
 	f.works(host.Fetch{Path: path, URL: o.URL + "/busy/one", SHA256: one, Mode: 0o750})

@@ -27,7 +27,7 @@ type File struct {
 	Source   string                   `yaml:"source"`   // a file here with the content, of any size
 	Secret   lab.SecretRef            `yaml:"secret"`   // a reference to the content
 
-	Mode     Mode   `yaml:"mode"`     // 0 means 0644, and 0600 for a secret
+	Mode     Mode   `yaml:"mode"`     // 0 means 0644, and 0600 with a secret in it
 	Owner    string `yaml:"owner"`    // name or number; empty means root
 	Group    string `yaml:"group"`    // name or number; empty means root
 	Validate string `yaml:"validate"` // a command that must succeed on the new file before it is moved in, its name in place of %s: "visudo -cf %s"
@@ -55,8 +55,11 @@ func (f File) ID() string { return "file:" + f.Path }
 
 func (f File) secret() bool { return !f.Value.IsZero() || !f.Secret.IsZero() }
 
+// holdsSecret reports whether a secret is in the content, which the content then is, or a part of it.
+func (f File) holdsSecret() bool { return f.secret() || len(f.Values)+len(f.Secrets) > 0 }
+
 func (f File) mode() Mode {
-	if f.secret() {
+	if f.holdsSecret() {
 		return f.Mode.or(0o600)
 	}
 	return f.Mode.or(0o644)
@@ -77,10 +80,10 @@ func (f File) Check() (ps lab.Problems) {
 	if f.Absent && (given > 0 || f.IfAbsent) {
 		ps = append(ps, lab.Problem{Path: "absent", Message: "a file that must not be there has no content", Hint: "remove one of them"})
 	}
-	if f.Mode > 0o7777 {
-		ps.Add("mode", "is more than 07777")
-	}
-	if f.secret() && f.mode().worldReadable() {
+	checkMode(&ps, f.Mode)
+	checkOwner(&ps, "owner", f.Owner)
+	checkOwner(&ps, "group", f.Group)
+	if f.holdsSecret() && f.mode().worldReadable() {
 		ps = append(ps, lab.Problem{Path: "mode", Text: f.mode().String(), Message: "everybody on the machine could read the secret", Hint: "write 0600 or 0640"})
 	}
 	if f.Template != "" {
@@ -225,7 +228,7 @@ func (f File) Plan(o *Observation) ([]Op, error) {
 	sum := f.sum(want)
 	mode, owner, group := f.mode(), orRoot(f.Owner), orRoot(f.Group)
 	write := func(action lab.Action, cause, diff string) []Op {
-		p := &Payload{Temp: tempFor(f.Path), Size: int64(len(want)), Content: want}
+		p := &Payload{Temp: tempFor(f.Path), Size: int64(len(want)), Content: want, Replaces: f.Path}
 		if f.local != nil {
 			p.Size, p.Content, p.Source = f.local.size, nil, f.Source
 		}
@@ -273,7 +276,7 @@ func ownership(path string, st Stat, mode Mode, owner, group string) []Op {
 		if st.Mode != mode {
 			causes = append(causes, fmt.Sprintf("mode is %s, not %s", st.Mode, mode))
 		}
-		lines = append(lines, fmt.Sprintf("chmod -- %s %s", mode, Quote(path)))
+		lines = append(lines, fmt.Sprintf("chmod -- %s %s", mode.exact(), Quote(path)))
 	}
 	if len(lines) == 0 {
 		return nil

@@ -56,7 +56,7 @@ func (c *Conn) DialContext(ctx context.Context, network, address string) (net.Co
 		case !again:
 			return fail("", fmt.Errorf("%w: the connection to the machine was lost", lab.ErrUnreachable))
 		}
-		l.client.Close()
+		l.cut()
 		<-l.lost
 	}
 }

@@ -64,7 +64,7 @@ func (h Hostname) Plan(o *Observation) ([]Op, error) {
 	var ops []Op
 	if name != h.Name {
 		f := File{Path: "/etc/hostname", Content: h.Name + "\n"}
-		p := &Payload{Temp: tempFor(f.Path), Size: int64(len(f.Content)), Content: []byte(f.Content)}
+		p := &Payload{Temp: tempFor(f.Path), Size: int64(len(f.Content)), Content: []byte(f.Content), Replaces: f.Path}
 		ops = append(ops, Op{Action: lab.Update, Cause: fmt.Sprintf("is %q", name), Diff: lab.Diff(f.Path, have, p.Content), Payload: p, Script: put(p.Temp, f.Path, 0o644, "root", "root", f.sum(nil), "")})
 	}
 	if o.Facts.Hostname != h.Name {

@@ -158,29 +158,31 @@ func maskError(m *lab.Masker, err error) error {
 }
 
 // run carries the plan out: one exec that makes the changes, a reboot when one is asked for, one exec that reads the machine again. Changes
-// that had to wait for others are made by one more of each, and those that wait for these by another.
+// that had to wait for others are made by one more of each, and those that wait for these by another, all before the reboot.
 func (j *job) run(ctx context.Context, r *lab.Recorder) error {
 	t := &tally{map[string]bool{}}
 	first, late, reboots := j.split()
 	if err := j.apply(ctx, first, r, t); err != nil {
 		return err
 	}
+	var left []change
+	var faults map[string]error
+	var err error
+	for len(late) > 0 {
+		if left, faults, err = j.again(ctx); err != nil {
+			return err
+		}
+		if late, err = j.applyLate(ctx, late, left, faults, r, t); err != nil {
+			return err
+		}
+	}
 	if len(reboots) > 0 {
 		if err := j.reboot(ctx, reboots, r, t); err != nil {
 			return err
 		}
 	}
-	left, faults, err := j.again(ctx)
-	if err != nil {
+	if left, faults, err = j.again(ctx); err != nil {
 		return err
-	}
-	for len(late) > 0 {
-		if late, err = j.applyLate(ctx, late, left, faults, r, t); err != nil {
-			return err
-		}
-		if left, faults, err = j.again(ctx); err != nil {
-			return err
-		}
 	}
 	j.check(left, faults, r, t)
 	return nil
@@ -199,11 +201,11 @@ func (j *job) split() (first []change, late, reboots []int) {
 			waits[i] = waits[i] || waits[d]
 		}
 		switch {
+		case c.op.Reboot && c.op.Script == "":
+			reboots = append(reboots, i)
 		case c.op.Late || waits[i]:
 			waits[i] = true
 			late = append(late, i)
-		case c.op.Reboot && c.op.Script == "":
-			reboots = append(reboots, i)
 		default:
 			c.after = nil
 			for _, d := range after {
@@ -389,8 +391,12 @@ func (m *Machine) Reboot(ctx context.Context, bootID string, tell func(string)) 
 		return nil
 	}
 	// systemd answers before it goes down; the connection may be lost before the answer arrives all the same.
-	if _, err := m.run(ctx, Command{Script: "systemctl reboot", Root: true}); err != nil && ctx.Err() != nil {
+	res, err := m.run(ctx, Command{Script: "systemctl reboot", Root: true})
+	switch {
+	case err != nil && (ctx.Err() != nil || !errors.Is(err, lab.ErrUnreachable)):
 		return err
+	case err == nil && res.Exit > 0 && res.Exit < 128: // above, what goes down has ended it
+		return &lab.Error{Op: "reboot", Target: m.name(), Hint: "on the machine: systemctl reboot", Err: res.Err()}
 	}
 	return lab.Wait(ctx, lab.Poll{What: m.name() + " to boot", First: 500 * time.Millisecond, Timeout: rebootTimeout, Tell: tell}, func(ctx context.Context) (bool, error) {
 		_ = m.Close() // a connection to the system that goes down is of no use

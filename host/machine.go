@@ -18,7 +18,8 @@ type Machine struct {
 	// checked and nothing claimed.
 	Environment string
 
-	mu    sync.Mutex
+	mu    sync.Mutex    // of what follows; not held while the machine is waited for
+	turn  chan struct{} // held by who connects or runs a script; made when it is first wanted
 	conn  *Conn
 	ended Stats // of connections that are gone
 }
@@ -36,22 +37,53 @@ func (m *Machine) name() string {
 // Name returns the target's name, or its address when it has none.
 func (m *Machine) Name() string { return m.name() }
 
-// connection returns the connection, made when there is none.
-func (m *Machine) connection(ctx context.Context) (*Conn, error) {
-	if m.conn == nil {
-		c, err := Dial(ctx, m.Target)
-		if err != nil {
-			return nil, err
-		}
-		m.conn = c
+// take waits until nobody else is at the machine. The caller gives the turn back.
+func (m *Machine) take(ctx context.Context) (giveBack func(), err error) {
+	m.mu.Lock()
+	if m.turn == nil {
+		m.turn = make(chan struct{}, 1)
 	}
-	return m.conn, nil
+	turn := m.turn
+	m.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, lab.NotSent(&lab.Error{Op: "wait for what else runs on", Target: m.name(), Err: context.Cause(ctx)})
+	}
+}
+
+func (m *Machine) current() *Conn {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.conn
+}
+
+// connection returns the connection, made when there is none. The caller has the turn.
+func (m *Machine) connection(ctx context.Context) (*Conn, error) {
+	if c := m.current(); c != nil {
+		return c, nil
+	}
+	c, err := Dial(ctx, m.Target)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.conn = c
+	return c, nil
 }
 
 // Conn returns the connection, for what the plan of a machine does not do: a tunnel, a big file, a command.
 func (m *Machine) Conn(ctx context.Context) (*Conn, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	if c := m.current(); c != nil {
+		return c, nil
+	}
+	giveBack, err := m.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer giveBack()
 	return m.connection(ctx)
 }
 
@@ -59,8 +91,11 @@ func (m *Machine) Conn(ctx context.Context) (*Conn, error) {
 func (m *Machine) Run(ctx context.Context, c Command) (*Result, error) { return m.run(ctx, c) }
 
 func (m *Machine) run(ctx context.Context, c Command) (*Result, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	giveBack, err := m.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer giveBack()
 	conn, err := m.connection(ctx)
 	if err != nil {
 		return nil, err
@@ -68,20 +103,19 @@ func (m *Machine) run(ctx context.Context, c Command) (*Result, error) {
 	return conn.Run(ctx, c)
 }
 
-// Close closes the connection. The machine may be used again.
+// Close closes the connection, see [Conn.Close]. The machine may be used again.
 func (m *Machine) Close() error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.disconnect()
-}
-
-func (m *Machine) disconnect() error {
-	if m.conn == nil {
+	c := m.conn
+	m.conn = nil
+	m.mu.Unlock()
+	if c == nil {
 		return nil
 	}
-	m.ended = addStats(m.ended, m.conn.Stats())
-	err := m.conn.Close()
-	m.conn = nil
+	err := c.Close()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ended = addStats(m.ended, c.Stats())
 	return err
 }
 
@@ -122,7 +156,7 @@ func (m *Machine) observe(ctx context.Context, q *Questions, masker *lab.Masker)
 			err = fmt.Errorf("exit status %d", res.Exit)
 		}
 		return nil, &lab.Error{Op: "observe", Target: m.name(), Hint: "look at the machine: it needs a POSIX sh, coreutils, findutils, dpkg and systemd",
-			Err: fmt.Errorf("%w: %s", err, masker.Mask(stderr.String()))}
+			Err: fmt.Errorf("%w: %s", maskError(masker, err), masker.Mask(stderr.String()))}
 	}
 	return o, nil
 }

@@ -14,6 +14,10 @@ type Mode uint32
 // String returns the mode in four octal digits.
 func (m Mode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
 
+// exact is the mode as chmod takes it for all bits. Of a directory it leaves setuid and setgid as they are, which a new one may have from the
+// directory above it, unless there are five digits (coreutils, "Numeric Modes").
+func (m Mode) exact() string { return fmt.Sprintf("%05o", uint32(m)) }
+
 // MarshalText returns what String returns.
 func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 

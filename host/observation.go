@@ -186,6 +186,7 @@ type observationParser struct {
 	arg     string
 	buf     bytes.Buffer
 	sums    bytes.Buffer // the lines of all "sums" frames
+	early   string       // what was printed of a probe before it ran
 	ended   bool
 	size    int64
 	problem error
@@ -295,6 +296,8 @@ func (p *observationParser) flush() {
 			}
 		}
 	case "probe":
+		p.early = text
+	case "read":
 		if n, err := strconv.Atoi(p.arg); err == nil && n < len(p.q.probes.list) {
 			p.o.probes[p.q.probes.list[n]] = ProbeResult{Output: b}
 		}
@@ -302,9 +305,13 @@ func (p *observationParser) flush() {
 		f := strings.Fields(p.arg)
 		if len(f) == 2 {
 			if n, err := strconv.Atoi(f[0]); err == nil && n < len(p.q.probes.list) {
-				r := p.o.probes[p.q.probes.list[n]]
+				name := p.q.probes.list[n]
+				r, read := p.o.probes[name]
+				if !read && p.problem == nil {
+					p.problem = fmt.Errorf("%w: the machine's sh cannot read the script of %s: %s", lab.ErrInvalid, lab.Printable(name), lastLines(p.early, 2))
+				}
 				r.Exit, _ = strconv.Atoi(f[1])
-				p.o.probes[p.q.probes.list[n]] = r
+				p.o.probes[name] = r
 			}
 		}
 	}

@@ -45,6 +45,11 @@ func tempFor(file string) string {
 	return strings.TrimSuffix(path.Dir(file), "/") + "/.lab-" + hex.EncodeToString(h[:8]) + ".tmp"
 }
 
+// placed returns the script line that moves a file into place whose content was compared.
+func placed(temp, file string, mode Mode, owner, group string) string {
+	return fmt.Sprintf("place %s %s %s %s ''", Quote(temp), Quote(file), mode, Quote(owner+":"+group))
+}
+
 // put returns the script line that moves a payload into place.
 func put(temp, file string, mode Mode, owner, group string, sum [32]byte, validate string) string {
 	line := fmt.Sprintf("put %s %s %s %s %s", Quote(temp), Quote(file), mode, Quote(owner+":"+group), hex.EncodeToString(sum[:]))
@@ -58,6 +63,27 @@ func put(temp, file string, mode Mode, owner, group string, sum [32]byte, valida
 func checkValidate(ps *lab.Problems, validate string) {
 	if validate != "" && !strings.Contains(validate, "%s") {
 		*ps = append(*ps, lab.Problem{Path: "validate", Text: validate, Message: "does not say where the file's name goes", Hint: "write %s there, as in: visudo -cf %s"})
+	}
+	if strings.ContainsRune(validate, 0) {
+		ps.Add("validate", "holds a NUL")
+	}
+}
+
+// checkOwner reports what is wrong with the owner or group of a file, a name of whichever service knows accounts, or a number; empty is right.
+func checkOwner(ps *lab.Problems, field, name string) {
+	digits := name != "" && strings.Trim(name, "0123456789") == ""
+	switch {
+	case digits && (len(name) > 10 || len(name) > 1 && name[0] == '0'):
+		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is not the number of an account", Hint: "write it without leading zeros"})
+	case strings.ContainsAny(name, ":/ \t\r\n\x00"), strings.HasPrefix(name, "-"), strings.HasPrefix(name, "+"):
+		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is neither the name nor the number of an account"})
+	}
+}
+
+// checkMode reports a mode that has more than permission bits.
+func checkMode(ps *lab.Problems, m Mode) {
+	if m > 0o7777 {
+		ps.Add("mode", "is more than 07777")
 	}
 }
 

@@ -210,7 +210,8 @@ func (q *Questions) script(nonce string) string {
 		p("f swaps\n[ -r /proc/swaps ] && cat /proc/swaps")
 	}
 	for i, name := range q.probes.list {
-		p("f probe %d\n(\n%s\n) 2>&1\nf exit %d $?", i, q.scripts[name], i)
+		// A shell that cannot read one of them gives up that one, and does not say that it was read.
+		p("f probe %d\n( eval %s; f read %d; q ) 2>&1\nf exit %d $?", i, Quote("q() {\n:\n"+q.scripts[name]+"\n}"), i, i)
 	}
 	p("f end")
 	return b.String()

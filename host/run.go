@@ -31,6 +31,8 @@ type Command struct {
 
 	// Stdout and Stderr get what the script prints, as it comes; nil means that it is collected in the Result. An error of theirs ends the
 	// script as a cancelled context does.
+	//
+	// Nothing is written to them after Run has returned, but by a Write that does not return for seconds: that one is not waited for.
 	Stdout, Stderr io.Writer
 
 	// Root means that the script runs as root: as it is when that is who logged in, else through sudo.
@@ -113,6 +115,7 @@ func (c *Conn) Run(ctx context.Context, cmd Command) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer r.leave()
 	return r.wait(ctx, l)
 }
 
@@ -230,7 +233,7 @@ func (r *run) start(ctx context.Context) (*link, error) {
 			e.Hint = "does its sshd force another command (ForceCommand), and has the user a login shell?"
 			e.Err = fmt.Errorf("%w: %w", lab.ErrUnauthorized, err)
 		case again:
-			l.client.Close()
+			l.cut()
 			<-l.lost
 			continue
 		default:
@@ -291,7 +294,7 @@ func (r *run) open(ctx context.Context, l *link) (<-chan *ssh.Request, error) {
 // answer tells sudo the password, once: when it asks again the password is wrong.
 func (r *run) answer(times int) {
 	if times > 1 {
-		r.broken <- errWrongPassword
+		tell(r.broken, errWrongPassword)
 		return
 	}
 	_, _ = io.WriteString(r.channel, r.conn.target.SudoPassword.Reveal()+"\n")
@@ -386,7 +389,7 @@ func (r *run) feed(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			r.broken <- fmt.Errorf("read what goes to its stdin: %w", err)
+			tell(r.broken, fmt.Errorf("read what goes to its stdin: %w", err))
 			return
 		}
 	}
@@ -584,10 +587,27 @@ func (r *run) stop(ctx context.Context, l *link, cause error) (*Result, error) {
 	return nil, e
 }
 
-// close closes the channel and waits for the other side to do so, but not long: the connection may be dead.
+// tell tells an error if it is the first: nobody wants to know of a second, and what comes from the machine must not wait for that.
+func tell(broken chan<- error, err error) {
+	select {
+	case broken <- err:
+	default:
+	}
+}
+
+// close closes the channel and waits for the other side to do so, but not long: the connection may be dead. Then closing waits too, until what
+// was sent before is taken.
 func (r *run) close() {
-	r.channel.Close()
+	go r.channel.Close()
 	within(closeGrace, r.ended)
+}
+
+// leave lets nothing more be written to the outputs.
+func (r *run) leave() {
+	if !isClosed(r.ended) {
+		r.out.shut()
+		r.err.shut()
+	}
 }
 
 // within waits until one of the channels is closed, no longer than limit.
@@ -691,6 +711,7 @@ type stream struct {
 	broken chan<- error
 
 	busy  sync.Mutex   // held while to is written to
+	over  atomic.Bool  // what comes is dropped
 	wrote atomic.Int64 // when something came last, in Unix nanoseconds
 
 	marked    bool
@@ -714,6 +735,9 @@ func (s *stream) Write(p []byte) (int, error) {
 	defer s.busy.Unlock()
 	defer func() { s.wrote.Store(time.Now().UnixNano()) }()
 	n := len(p)
+	if s.over.Load() {
+		return n, nil
+	}
 	if !s.marked {
 		s.early = append(s.early, p...)
 		if p = s.scan(); p == nil {
@@ -722,6 +746,18 @@ func (s *stream) Write(p []byte) (int, error) {
 	}
 	s.pass(p)
 	return n, nil
+}
+
+// shut drops all that comes from now on, and waits for what is being written, but not long.
+func (s *stream) shut() {
+	s.over.Store(true)
+	written := make(chan struct{})
+	go func() {
+		s.busy.Lock()
+		defer s.busy.Unlock()
+		close(written)
+	}()
+	within(closeGrace, written)
 }
 
 // idle returns for how long nothing has come; 0 while what came is being taken.
@@ -778,7 +814,7 @@ func (s *stream) pass(p []byte) {
 	case s.to != nil:
 		if _, err := s.to.Write(p); err != nil {
 			s.failure = err
-			s.broken <- fmt.Errorf("write its output: %w", err)
+			tell(s.broken, fmt.Errorf("write its output: %w", err))
 		}
 	default:
 		if room := maxCollected - s.kept.Len(); len(p) > room {

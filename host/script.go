@@ -15,6 +15,10 @@ type Payload struct {
 	Size    int64  // bytes
 	Content []byte // the content; or else Source
 	Source  string // a file here that holds it
+
+	// Replaces is the file in whose place it will be: its ACL and its extended attributes are taken over, as far as a write in place would have
+	// kept them. Empty means none.
+	Replaces string
 }
 
 func (p *Payload) open() (io.ReadCloser, error) {
@@ -35,21 +39,34 @@ type change struct {
 // applyPreamble holds what the scripts of changes call.
 //
 //   - f writes a frame.
-//   - recv SIZE FILE stores that much of standard input. It always reads just so much, also when the file cannot be written, so that what
-//     follows on standard input is not lost.
+//   - like OLD FILE makes an empty FILE, mode 0600, with the ACL and the extended attributes of the file OLD, where there is one. They come
+//     before the content, so that nobody whom an old ACL or mode let read reads it; the kernel takes away capabilities when it is written, and
+//     put sets the mode, which bounds the ACL. cp says what it cannot keep, and that is no failure.
+//   - recv SIZE FILE OLD stores that much of standard input, see like. It always reads just so much, also when the file cannot be written, so
+//     that what follows on standard input is not lost.
 //   - put TEMP PATH MODE OWNER:GROUP SHA256 [VALIDATION] moves a file into place. Nobody sees it half written: it is complete, owned and on
 //     disk before the rename, and the rename is on disk before the change counts as done.
+//   - place TEMP PATH MODE OWNER:GROUP [VALIDATION] does so with a file whose content was compared already.
 //   - same FILE SHA256 fails when the file is not the one that was planned for.
 //   - undone NAME... tells what was taken back, see [Undone].
+//   - get URL FILE fetches. curl by itself tries again when a server is busy, but not when the connection is lost on the way, unless it is told to
+//     do so after all errors, a wrong URL too; and it waits without end when nothing comes any more.
 //   - repair lets dpkg finish what was cut off: apt-get installs nothing before that, whichever package it was.
 const applyPreamble = `LC_ALL=C; export LC_ALL; DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; umask 077; cd /
 bad=' '
 f() { printf '\n%%s %%s\n' %[1]s "$*"; }
-recv() { if [ -e "$2" ] || [ -L "$2" ]; then rm -f -- "$2"; fi; head -c "$1" | { cat >"$2" || { cat >/dev/null; false; }; }; }
-put() {
-  if h=$(sha256sum <"$1") && { [ "$h" = "$5  -" ] || { echo 'the content did not arrive whole' >&2; false; }; } &&
-    chown -- "$4" "$1" && chmod -- "$3" "$1" && { [ -z "$6" ] || sh -c "$6" lab "$1"; } && sync -- "$1" && mv -fT -- "$1" "$2" && sync -- "${2%%/*}/"
+like() {
+  if [ -e "$2" ] || [ -L "$2" ]; then rm -f -- "$2"; fi
+  if [ -f "$1" ] && [ ! -L "$1" ]; then cp --attributes-only --preserve=mode,xattr -- "$1" "$2" || :; [ ! -e "$2" ] || chmod -- 0600 "$2" || rm -f -- "$2"; fi
+}
+recv() { like "$3" "$2"; head -c "$1" | { cat >"$2" || { cat >/dev/null; false; }; }; }
+place() {
+  if chown -h -- "$4" "$1" && chmod -- "$3" "$1" && { [ -z "$5" ] || sh -c "$5" lab "$1"; } && sync -- "$1" && mv -fT -- "$1" "$2" && sync -- "${2%%/*}/"
   then :; else rm -f -- "$1"; return 1; fi
+}
+put() {
+  if h=$(sha256sum <"$1") && { [ "$h" = "$5  -" ] || { echo 'the content did not arrive whole' >&2; false; }; }
+  then place "$1" "$2" "$3" "$4" "$6"; else rm -f -- "$1"; return 1; fi
 }
 same() {
   h=absent; if [ -f "$1" ]; then h=$(sha256sum <"$1"); h=${h%%%%  -}; fi
@@ -60,6 +77,13 @@ repair() {
     [ -e "$u" ] || return 0
     dpkg --force-confdef --force-confold --configure -a
     return
+  done
+}
+get() {
+  n=0
+  while :; do
+    r=0; curl -fsSL --proto '=https,http' --proto-redir '=https' --retry 3 --connect-timeout 20 --speed-limit 1 --speed-time 60 -o "$2" -- "$1" || r=$?
+    n=$((n + 1)); case $r$n in 18[123] | 52[123] | 55[123] | 56[123] | 92[123]) ;; *) return $r ;; esac
   done
 }
 undone() { f U "$@"; }
@@ -105,19 +129,19 @@ func applyScript(nonce string, changes []change) string {
 				continue
 			}
 		}
-		p("c%d() {\nset -e\n%s\n}", i, c.op.Script)
-		in := "</dev/null"
+		// Evaluated where it is run, so that a shell that cannot read it gives up this change alone.
+		body := Quote(fmt.Sprintf("c() {\nset -e\n%s\n}", c.op.Script))
 		receive := ""
 		drop := ""
 		if pl := c.op.Payload; pl != nil {
-			receive = fmt.Sprintf("if recv %d %s 2>&1; then", pl.Size, Quote(pl.Temp))
+			receive = fmt.Sprintf("if recv %d %s %s 2>&1; then", pl.Size, Quote(pl.Temp), Quote(pl.Replaces))
 			drop = fmt.Sprintf("head -c %d >/dev/null", pl.Size)
 		}
 		p("if skip %d %s; then :\n%s\nelse f S %d", i, Quote(strings.Join(deps, " ")), drop, i)
 		if receive != "" {
 			p("%s", receive)
 		}
-		p("( c%d ) %s 2>&1\nended %d $?", i, in, i)
+		p("( eval %s\nc ) </dev/null 2>&1\nended %d $?", body, i)
 		if receive != "" {
 			p("else ended %d 1\nfi", i)
 		}

@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -76,6 +77,7 @@ type State []Resource
 // flatten returns the resources that do something, sets replaced by what they are made of, and for each the IDs of the sets it is of.
 func (s State) flatten() (flat []Resource, sets map[string][]string, order map[string][]string) {
 	sets, order = map[string][]string{}, map[string][]string{}
+	index := map[string]int{}
 	var add func(r Resource, within []string, after []string)
 	add = func(r Resource, within, after []string) {
 		if o, ok := r.(interface{ after() []string }); ok {
@@ -83,8 +85,15 @@ func (s State) flatten() (flat []Resource, sets map[string][]string, order map[s
 		}
 		set, ok := r.(Set)
 		if !ok {
-			flat = append(flat, r)
-			order[r.ID()] = after
+			i, there := index[r.ID()]
+			switch {
+			case !there || !same(flat[i], r) && !implies(flat[i], r) && !implies(r, flat[i]):
+				index[r.ID()] = len(flat)
+				flat = append(flat, r)
+			case implies(r, flat[i]):
+				flat[i] = r
+			}
+			order[r.ID()] = append(order[r.ID()], after...)
 			for _, id := range within {
 				sets[id] = append(sets[id], r.ID())
 			}
@@ -99,6 +108,16 @@ func (s State) flatten() (flat []Resource, sets map[string][]string, order map[s
 		add(r, nil, nil)
 	}
 	return flat, sets, order
+}
+
+// same reports whether two resources are one: sets share parts, as two drop-ins of a unit share its folder.
+func same(a, b Resource) bool { return reflect.DeepEqual(a, b) }
+
+// implies reports whether b only says that a directory must be there, as sets do of the folders that they write to, and a says more of it.
+func implies(a, b Resource) bool {
+	x, isDir := a.(Directory)
+	y, isToo := b.(Directory)
+	return isDir && isToo && !x.Absent && same(y, Directory{Path: x.Path})
 }
 
 // Validate returns everything that is wrong with the state, as [lab.Problems]: with its resources, IDs that occur twice, an order that names
@@ -132,30 +151,64 @@ func (s State) Validate() error {
 	return err
 }
 
-// contested reports files that one resource writes whole and another edits: each would undo the other at every run.
+// contested reports what two resources would make different things of, at every run: a path that two of them say all of, and a file that one
+// writes whole and another edits.
 func (s State) contested() (ps lab.Problems) {
-	whole := map[string]string{}
-	for _, r := range s {
-		if f, ok := r.(File); ok && !f.IfAbsent {
-			whole[f.Path] = f.ID()
+	claims := map[string]string{}
+	add := func(i int, path, message, hint string) {
+		ps = append(ps, lab.Problem{Path: fmt.Sprintf("[%d]", i), Text: path, Message: message, Hint: hint})
+	}
+	parts := func(r Resource) []Resource {
+		if r == nil || len(r.Check()) > 0 {
+			return nil // it is reported already
+		}
+		flat, _, _ := State{r}.flatten()
+		return flat
+	}
+	for i, r := range s {
+		for _, r := range parts(r) {
+			p := ""
+			switch r := r.(type) {
+			case File:
+				if !r.IfAbsent {
+					p = r.Path
+				}
+			case Fetch:
+				p = r.Path
+			case Link:
+				p = r.Path
+			case Directory:
+				p = r.Path
+			case Hostname:
+				p = "/etc/hostname"
+			}
+			switch id := claims[p]; {
+			case p == "" || id == r.ID():
+			case id == "":
+				claims[p] = r.ID()
+			default:
+				add(i, p, "is what "+id+" is about too", "keep one of them")
+			}
 		}
 	}
 	for i, r := range s {
-		p := ""
-		switch r := r.(type) {
-		case Line:
-			p = r.Path
-		case Block:
-			p = r.Path
-		case Sysctl:
-			p = r.file()
-		case Mount, NoSwap:
-			p = "/etc/fstab"
-		case Hostname:
-			p = "/etc/hosts"
-		}
-		if id, ok := whole[p]; ok {
-			ps = append(ps, lab.Problem{Path: fmt.Sprintf("[%d]", i), Text: p, Message: "is written whole by " + id, Hint: "write it in one of the two ways"})
+		for _, r := range parts(r) {
+			p := ""
+			switch r := r.(type) {
+			case Line:
+				p = r.Path
+			case Block:
+				p = r.Path
+			case Sysctl:
+				p = r.file()
+			case Mount, NoSwap:
+				p = "/etc/fstab"
+			case Hostname:
+				p = "/etc/hosts"
+			}
+			if id := claims[p]; p != "" && id != "" {
+				add(i, p, "is written whole by "+id, "write it in one of the two ways")
+			}
 		}
 	}
 	return ps
@@ -197,7 +250,7 @@ func (s State) sort(globs []string) ([]node, error) {
 		}
 		flat = kept
 	}
-	flat = addImplied(flat)
+	flat = addImplied(inHomes(flat))
 	var ps lab.Problems
 	index := map[string]int{}
 	var ids []string

@@ -54,7 +54,8 @@ type Transfer struct {
 }
 
 // Upload puts a file on the machine. It is written beside its place, compared by SHA-256, flushed to disk, given its mode and owner, and
-// then renamed: whoever looks sees the old file or the new one. A file that is there with this content gets mode and owner, and is not sent.
+// then renamed: whoever looks sees the old file or the new one, which has the old one's ACL and extended attributes. A file that is there with
+// this content gets mode and owner, and is not sent.
 //
 // When the connection is lost, it goes on from where it was as long as every connection gets something across; after an error the next
 // Upload of the same content to the same path does. What is left of other uploads to that path is removed.
@@ -75,23 +76,29 @@ func (c *Conn) Upload(ctx context.Context, u FileUpload) (*Transfer, error) {
 		return fail("", fmt.Errorf("%w: the source has %d bytes, not %d", lab.ErrInvalid, n, u.Size))
 	}
 	t := &Transfer{Size: u.Size, SHA256: hex.EncodeToString(whole.Sum(nil))}
+	most, fruitless := int64(-1), 0 // what is sent may be lost on the way: only what is there when it goes on counts
 	for {
 		before := t.Moved
-		err := c.uploadRest(ctx, u, t)
-		switch {
-		case err == nil:
+		from, err := c.uploadRest(ctx, u, t)
+		if err == nil {
 			return t, nil
-		case errors.Is(err, lab.ErrUnreachable) && t.Moved > before && ctx.Err() == nil:
-			continue
 		}
-		return nil, err
+		if fruitless++; from > most {
+			most, fruitless = from, 0
+		}
+		if !errors.Is(err, lab.ErrUnreachable) || t.Moved == before || ctx.Err() != nil || fruitless == maxFruitless {
+			return nil, err
+		}
 	}
 }
 
-// uploadRest looks at what is there and sends what is missing.
-func (c *Conn) uploadRest(ctx context.Context, u FileUpload, t *Transfer) error {
-	fail := func(hint string, err error) error {
-		return &lab.Error{Op: "upload", Target: c.target.name(), Path: u.Path, Hint: hint, Err: err}
+// maxFruitless is how many connections may be lost in a row with nothing more of an upload having arrived.
+const maxFruitless = 3
+
+// uploadRest looks at what is there and sends what is missing. It returns how much was there.
+func (c *Conn) uploadRest(ctx context.Context, u FileUpload, t *Transfer) (from int64, err error) {
+	fail := func(hint string, err error) (int64, error) {
+		return 0, &lab.Error{Op: "upload", Target: c.target.name(), Path: u.Path, Hint: hint, Err: err}
 	}
 	mode := u.Mode
 	if mode == 0 {
@@ -111,7 +118,7 @@ func (c *Conn) uploadRest(ctx context.Context, u FileUpload, t *Transfer) error 
 	switch word {
 	case "same":
 		u.tell(u.Size)
-		return nil
+		return 0, nil
 	case "part":
 		size, sum, _ := strings.Cut(rest, " ")
 		n, err := strconv.ParseInt(size, 10, 64)
@@ -133,11 +140,12 @@ func (c *Conn) uploadRest(ctx context.Context, u FileUpload, t *Transfer) error 
 	res, err = c.Run(ctx, Command{Script: head + fmt.Sprintf("offset=%d\n", offset) + uploadSend, Stdin: source, Root: u.Root})
 	t.Moved += source.end() - offset
 	if err != nil {
-		return fail("run it again: it goes on from where it was", err)
+		_, err = fail("run it again: it goes on from where it was", err)
+		return offset, err
 	}
 	switch res.Exit {
 	case 0:
-		return nil
+		return offset, nil
 	case uploadBusy:
 		return fail("wait for it; if a lost connection has left it behind, end it on the machine: sudo fuser -k "+Quote(path.Join(path.Dir(u.Path), partName(u.Path, t.SHA256))), fmt.Errorf("%w: somebody else uploads the same file", lab.ErrBlocked))
 	case uploadDiffers:
@@ -191,6 +199,10 @@ fi
 const uploadSend = `
 [ ! -d "$base" ] || { echo "it is a folder" >&2; exit 1; }
 [ ! -L "./$part" ] || rm -f -- "./$part"
+if [ ! -e "./$part" ] && [ -f "$base" ] && [ ! -L "$base" ]; then
+	cp --attributes-only --preserve=mode,xattr -- "$base" "./$part" || :
+	[ ! -e "./$part" ] || chmod 0600 "./$part"
+fi
 exec 9>>"./$part"
 flock -n 9 || exit 75
 truncate -s "$offset" "./$part"

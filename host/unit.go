@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +40,9 @@ func (u Unit) ID() string { return "unit:" + u.Name }
 // Check implements [Resource].
 func (u Unit) Check() (ps lab.Problems) {
 	checkUnitName(&ps, "name", u.Name)
+	if strings.Contains(u.Name, "@.") {
+		ps = append(ps, lab.Problem{Path: "name", Text: u.Name, Message: "is a template, which has no state", Hint: "name an instance of it: " + strings.Replace(u.Name, "@.", "@x.", 1)})
+	}
 	if u.State != "" && u.State != Started && u.State != Stopped {
 		ps = append(ps, lab.Problem{Path: "state", Text: u.State, Message: "is not a state", Hint: "started or stopped"})
 	}
@@ -48,10 +52,11 @@ func (u Unit) Check() (ps lab.Problems) {
 	return ps
 }
 
+// unitPattern is of the names that systemd takes (systemd.unit(5)), without the escapes of systemctl's own patterns.
+var unitPattern = regexp.MustCompile(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|timer|mount|automount|path|target|swap|slice|scope)$`)
+
 func checkUnitName(ps *lab.Problems, field, name string) {
-	suffix := name[strings.LastIndexByte(name, '.')+1:]
-	known := []string{"service", "socket", "timer", "mount", "automount", "path", "target", "swap", "slice", "scope"}
-	if len(name) > 255 || !slices.Contains(known, suffix) || strings.ContainsAny(name, "/ \n\x00'\"") {
+	if len(name) > 255 || !unitPattern.MatchString(name) {
 		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is not the name of a unit", Hint: `with its suffix: "ssh.service"`})
 	}
 }
