@@ -1,7 +1,9 @@
 package compose_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -116,7 +118,7 @@ const shop = `
 services:
   db:
     image: busybox:1.36
-    command: ["sh", "-c", "cat /etc/shop/a.conf; exec sleep 100000"]
+    command: ["sh", "-c", "cat /etc/shop/a.conf /run/secrets/pw; exec sleep 100000"]
     volumes: ["./conf:/etc/shop:ro", "data:/data"]
     secrets: [pw]
     init: true
@@ -230,6 +232,10 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 		shown.WriteString(s.look(t, "docker inspect --type container --format '{{json .}}' $(docker ps -aq --no-trunc); cat /opt/stacks/shop/compose.yaml"))
 		if strings.Contains(shown.String(), secret) {
 			t.Error("the secret shows")
+		}
+		text, err := compose.Logs(t.Context(), s.machine, "shop", "/opt/stacks/shop", 10)
+		if err != nil || strings.Contains(text, secret) || !strings.Contains(text, "== shop-db-1") || s.fake == nil && !strings.Contains(text, "one\n(secret)") {
+			t.Errorf("the logs: %v\n%s", err, text)
 		}
 		before := s.machine.Stats()
 		if p := s.plan(t, stack); !p.Empty() {
@@ -365,6 +371,7 @@ services:
 		old := s.load(t, f)
 		s.apply(t, old)
 		writeFile(t, f.dir, "conf/a.conf", "bad\n")
+		writeFile(t, f.dir, "conf/new.conf", "bad too\n")
 		f.replace(t, `"/etc/shop/a.conf"]`, `"/etc/shop/b.conf"]`)
 		f.replace(t, "interval: 1s", "interval: 1s, retries: 2")
 		stack := s.load(t, f)
@@ -393,8 +400,8 @@ services:
 		if p := s.plan(t, old); !p.Empty() {
 			t.Errorf("the former stack is not there:\n%s", p)
 		}
-		if got := s.look(t, "cat /opt/stacks/shop/conf/a.conf"); got != "one" {
-			t.Errorf("its file is %q", got)
+		if got := s.look(t, "cat /opt/stacks/shop/conf/a.conf; ls /opt/stacks/shop/conf"); got != "one\na.conf" {
+			t.Errorf("its files are %q", got)
 		}
 		changed := stack
 		changed.Format = "shop 2"
@@ -536,6 +543,112 @@ services:
 		if err == nil || !strings.Contains(err.Error(), "service a ends again and again") || s.fake == nil && !strings.Contains(err.Error(), "no table") {
 			t.Errorf("got %v", err)
 		}
+	})
+	t.Run("runs for a while and ends", func(t *testing.T) {
+		s := fresh(t)
+		for _, policy := range []string{"always", "'no'"} {
+			stack := s.content(t, "loop", `services: {a: {image: "busybox:1.36", command: [sh, -c, "echo no table; sleep 2; exit 1"], init: true, restart: `+policy+`}}`)
+			if s.fake != nil {
+				s.fake.Crash("a", 3)
+			}
+			_, err := s.plan(t, stack).Apply(t.Context(), nil)
+			if err == nil || !strings.Contains(err.Error(), "service a ends again and again") && !strings.Contains(err.Error(), "service a has ended with status 1") || s.fake == nil && !strings.Contains(err.Error(), "no table") {
+				t.Errorf("%s: got %v", policy, err)
+			}
+		}
+	})
+	t.Run("a file that goes", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		random := bytes.Repeat([]byte{0, 0xff, '\n', '\'', '$', 0xc3}, 1<<18)
+		writeFile(t, f.dir, "conf/some file.bin", string(random))
+		writeFile(t, f.dir, "conf/$b.conf", "b\n")
+		s.apply(t, s.load(t, f))
+		if got := s.look(t, "sha256sum <'/opt/stacks/shop/conf/some file.bin'; cat '/opt/stacks/shop/conf/$b.conf'"); got != fmt.Sprintf("%x  -\nb", sha256.Sum256(random)) {
+			t.Errorf("the files are %s", got)
+		}
+		if err := os.Remove(filepath.Join(f.dir, "conf/$b.conf")); err != nil {
+			t.Fatal(err)
+		}
+		if text := s.apply(t, s.load(t, f)); !strings.Contains(text, "delete  files:shop/conf/$b.conf: is no longer in the stack") || !strings.Contains(text, "replace compose:shop/service:db") {
+			t.Errorf("the plan:\n%s", text)
+		}
+		if got := s.look(t, "ls /opt/stacks/shop/conf"); got != "a.conf\nsome file.bin" {
+			t.Errorf("there are %q", got)
+		}
+	})
+	t.Run("networks that are pruned", func(t *testing.T) {
+		s, f := fresh(t), newShop(t)
+		stack := s.load(t, f)
+		s.apply(t, stack)
+		s.look(t, "docker stop $(docker ps -q --no-trunc); docker network prune -f")
+		if p := s.plan(t, stack); !slices.Equal(changes(p), []string{"replace db", "replace migrate", "replace web"}) || !strings.Contains(p.String(), "the network shop_default is gone") {
+			t.Errorf("the plan:\n%s", p)
+		}
+		s.apply(t, stack)
+		s.look(t, "docker network disconnect -f -- shop_default $(docker ps -q --no-trunc --filter label=com.docker.compose.service=web)")
+		if p := s.plan(t, stack); !slices.Equal(changes(p), []string{"replace web"}) || !strings.Contains(p.String(), "is not in the network shop_default") {
+			t.Errorf("the plan:\n%s", p)
+		}
+		s.apply(t, stack)
+	})
+	t.Run("a network that others are in", func(t *testing.T) {
+		s := fresh(t)
+		load := func(internal string) compose.Stack {
+			t.Helper()
+			return s.content(t, "own", "services: {a: {image: 'busybox:1.36', command: [sh, -c, 'test -e /state/x || date >/state/x; exec sleep 100000'], init: true, restart: always, volumes: [/state]}}\nnetworks: {default: {internal: "+internal+"}}")
+		}
+		s.apply(t, load("false"))
+		other := s.content(t, "other", "services: {b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, networks: [own]}}\nnetworks: {own: {name: own_default, external: true}}")
+		s.apply(t, other)
+		if _, err := s.machine.Plan(t.Context(), host.State{load("true")}); !errors.Is(err, lab.ErrRefused) || !strings.Contains(strings.Join(lab.Hints(err), ""), "docker network disconnect own_default other-b-1") {
+			t.Errorf("got %v", err)
+		}
+		s.look(t, "docker network disconnect -f -- own_default other-b-1")
+		state := func() (out string) {
+			if s.fake == nil {
+				out = s.look(t, "docker exec own-a-1 cat /state/x")
+			}
+			return out
+		}
+		before := state()
+		s.apply(t, load("true"))
+		if after := state(); after != before {
+			t.Errorf("what was in an anonymous volume is lost: %q, %q", before, after)
+		}
+		if text := s.apply(t, other); !strings.Contains(text, "replace compose:other/service:b: is not in the network own_default") {
+			t.Errorf("the plan:\n%s", text)
+		}
+	})
+	t.Run("started again below another", func(t *testing.T) {
+		s := fresh(t)
+		stack := s.content(t, "pair", `
+services:
+  a: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always}
+  b: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, network_mode: "service:a"}`)
+		s.apply(t, stack)
+		if s.fake == nil {
+			s.look(t, "docker restart pair-a-1")
+		} else if err := s.fake.Restart("a"); err != nil {
+			t.Fatal(err)
+		}
+		if text := s.apply(t, stack); !strings.Contains(text, "run     compose:pair/service:b: a, whose namespace it shares, was started again") || strings.Contains(text, "service:a") {
+			t.Errorf("the plan:\n%s", text)
+		}
+		s.look(t, "docker stop $(docker ps -q --no-trunc --filter label=com.docker.compose.service=a)")
+		if got := changes(s.plan(t, stack)); !slices.Equal(got, []string{"run a", "run b"}) {
+			t.Errorf("%v", got)
+		}
+		s.apply(t, stack)
+	})
+	t.Run("a server that ended well", func(t *testing.T) {
+		s := fresh(t)
+		stack := s.content(t, "server", `services: {a: {image: "busybox:1.36", command: [sh, -c, "trap 'exit 0' TERM; sleep 100000 & wait"], healthcheck: {test: ["CMD", "true"], interval: 1s}}}`)
+		s.apply(t, stack)
+		s.look(t, "docker stop $(docker ps -q --no-trunc)")
+		if p := s.plan(t, stack); !strings.Contains(p.String(), "has ended with status 0") {
+			t.Errorf("the plan:\n%s", p)
+		}
+		s.apply(t, stack)
 	})
 	t.Run("down", func(t *testing.T) {
 		s, f := fresh(t), newShop(t)
@@ -688,8 +801,8 @@ func TestFailures(t *testing.T) {
 }
 
 func TestPull(t *testing.T) {
-	s, _ := newFake(t, composetest.Config{Registry: []composetest.Image{{Name: "app:1"}, {Name: "app:2"}}})
-	source := compose.Source{Name: "app", Content: []byte("services: {a: {image: 'app:1', restart: always}}"), Lock: s.fake.Lock("app:1", "app:2")}
+	s, _ := newFake(t, composetest.Config{Registry: []composetest.Image{{Name: "app:1"}, {Name: "app:2"}, {Name: "data:1"}}})
+	source := compose.Source{Name: "app", Content: []byte("services: {a: {image: 'app:1', restart: always}}"), Lock: s.fake.Lock("app:1", "app:2", "data:1")}
 	load := func() compose.Stack {
 		t.Helper()
 		stack, err := compose.Load(t.Context(), source)
@@ -707,6 +820,13 @@ func TestPull(t *testing.T) {
 	source.Content = []byte("services: {a: {image: 'app:2', restart: always}}")
 	if text := s.apply(t, load()); !strings.Contains(text, "not on the machine") || !strings.Contains(text, "replace compose:app/service:a") {
 		t.Errorf("the plan:\n%s", text)
+	}
+	source.Content = []byte("services: {a: {image: 'app:2', platform: linux/arm64, restart: always, volumes: [{type: image, source: 'data:1', target: /data}]}}")
+	if images, err := compose.Images(t.Context(), source); err != nil || !slices.Equal(images, []string{"app:2", "data:1"}) {
+		t.Errorf("%v: %v", err, images)
+	}
+	if text := s.apply(t, load()); !strings.Contains(text, "image:docker.io/library/data:1@sha256:") {
+		t.Errorf("an image that is mounted:\n%s", text)
 	}
 	missing := s.lock["busybox:1.36"]
 	missing.ID = "sha256:" + strings.Repeat("0", 64)

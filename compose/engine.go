@@ -40,6 +40,14 @@ type Container struct {
 	Networks string            `json:"network"` // network mode: "container:ID" when it shares another's
 	PID      string            `json:"pid"`
 	IPC      string            `json:"ipc"`
+
+	// Attached are the networks that it is in, by name.
+	Attached map[string]Attachment `json:"attached"`
+}
+
+// Attachment is a container's place in a network.
+type Attachment struct {
+	NetworkID string // empty before the container was started
 }
 
 // Labels that Compose gives to what it makes (docs.docker.com/reference/compose-file/services, labels).
@@ -75,7 +83,7 @@ func (c Container) Format() string { return c.Labels[labelFormat] }
 type Image struct{ Name, Tag, Digest, ID string }
 
 // Network is a network on the machine; Project and Key are empty when Compose did not make it.
-type Network struct{ Name, Project, Key, Config string }
+type Network struct{ Name, ID, Project, Key, Config string }
 
 // Volume is a volume on the machine; Project and Key are empty when Compose did not make it.
 type Volume struct {
@@ -95,9 +103,9 @@ if ! command -v docker >/dev/null 2>&1; then echo 'missing yes'; exit 0; fi
 if ! v=$(docker version --format '{{.Server.Version}}' 2>&1); then printf 'problem %s\n' "$v"; exit 0; fi
 printf 'engine %s\n' "$v"
 v=$(docker compose version --short 2>/dev/null) && printf 'compose %s\n' "$v"
-docker ps -aq --no-trunc --filter label=com.docker.compose.project | xargs -r docker inspect --type container --format 'container {"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}},"status":{{json .State.Status}},"exit":{{json .State.ExitCode}},"created":{{json .Created}},"started":{{json .State.StartedAt}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restart":{{json .HostConfig.RestartPolicy.Name}},"network":{{json .HostConfig.NetworkMode}},"pid":{{json .HostConfig.PidMode}},"ipc":{{json .HostConfig.IpcMode}}}' 2>/dev/null
+docker ps -aq --no-trunc --filter label=com.docker.compose.project | xargs -r docker inspect --type container --format 'container {"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}},"status":{{json .State.Status}},"exit":{{json .State.ExitCode}},"created":{{json .Created}},"started":{{json .State.StartedAt}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restart":{{json .HostConfig.RestartPolicy.Name}},"network":{{json .HostConfig.NetworkMode}},"pid":{{json .HostConfig.PidMode}},"ipc":{{json .HostConfig.IpcMode}},"attached":{{json .NetworkSettings.Networks}}}' 2>/dev/null
 docker image ls -a --no-trunc --digests --format 'image {{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}'
-docker network ls --no-trunc --format 'network {{.Name}} {{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.network"}} {{.Label "lab.config"}}'
+docker network ls --no-trunc --format 'network {{.Name}} {{.ID}} {{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.network"}} {{.Label "lab.config"}}'
 docker volume ls -q | xargs -r docker volume inspect --format 'volume {"name":{{json .Name}},"driver":{{json .Driver}},"options":{{json .Options}},"labels":{{json .Labels}}}' 2>/dev/null
 echo end`
 
@@ -149,8 +157,8 @@ func parseEngine(out []byte) (Engine, error) {
 				e.Images = append(e.Images, Image{Name: f[0], Tag: f[1], Digest: f[2], ID: f[3]})
 			}
 		case "network":
-			if f := strings.Split(rest, " "); len(f) == 4 {
-				e.Networks = append(e.Networks, Network{Name: f[0], Project: f[1], Key: f[2], Config: f[3]})
+			if f := strings.Split(rest, " "); len(f) == 5 {
+				e.Networks = append(e.Networks, Network{Name: f[0], ID: f[1], Project: f[2], Key: f[3], Config: f[4]})
 			}
 		case "volume":
 			var v Volume

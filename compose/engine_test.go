@@ -10,12 +10,12 @@ import (
 
 const someEngine = `engine 28.5.1
 compose v2.40.3
-container {"id":"c1","name":"/shop-db-1","image":"sha256:1","labels":{"com.docker.compose.project":"shop","com.docker.compose.service":"db","com.docker.compose.oneoff":"False"},"status":"running","exit":0,"created":"2025-11-22T08:20:52.570099595Z","started":"2025-11-22T08:20:53Z","health":"healthy","restart":"unless-stopped","network":"shop_default","pid":"","ipc":"private"}
+container {"id":"c1","name":"/shop-db-1","image":"sha256:1","labels":{"com.docker.compose.project":"shop","com.docker.compose.service":"db","com.docker.compose.oneoff":"False"},"status":"running","exit":0,"created":"2025-11-22T08:20:52.570099595Z","started":"2025-11-22T08:20:53Z","health":"healthy","restart":"unless-stopped","network":"shop_default","pid":"","ipc":"private","attached":{"shop_default":{"NetworkID":"n2","Gateway":""}}}
 container {"id":"c2","name":"/shop-run-1","labels":{"com.docker.compose.project":"shop","com.docker.compose.oneoff":"True"},"status":"exited","created":"0001-01-01T00:00:00Z","started":"0001-01-01T00:00:00Z"}
 image postgres 17.2 sha256:d1 sha256:i1
 image busybox 1.36 <none> sha256:i2
-network bridge   
-network shop_default shop default 0123
+network bridge n1   
+network shop_default n2 shop default 0123
 volume {"name":"shop_data","driver":"local","options":null,"labels":{"com.docker.compose.project":"shop"}}
 end
 `
@@ -25,7 +25,7 @@ func TestParseEngine(t *testing.T) {
 	if err != nil || e.Version != "28.5.1" || e.Compose != "2.40.3" || len(e.Containers) != 1 || len(e.Images) != 2 || len(e.Networks) != 2 || len(e.Volumes) != 1 {
 		t.Fatalf("%v %+v", err, e)
 	}
-	if c := e.Containers[0]; c.Name != "shop-db-1" || c.Project() != "shop" || c.Service() != "db" || c.Health != "healthy" {
+	if c := e.Containers[0]; c.Name != "shop-db-1" || c.Project() != "shop" || c.Service() != "db" || c.Health != "healthy" || c.Attached["shop_default"].NetworkID != e.Networks[1].ID {
 		t.Errorf("%+v", c)
 	}
 	if e.Networks[0].Project != "" || e.Networks[1].Config != "0123" || e.Images[1].Digest != "" {

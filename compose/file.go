@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"path"
 	"strings"
+	"unicode"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -52,6 +53,9 @@ func (f File) check() (ps lab.Problems) {
 	}
 	if f.Path == composeFile || strings.HasPrefix(f.Path+"/", previousDir+"/") {
 		ps = append(ps, lab.Problem{Path: "path", Text: f.Path, Message: "is taken"})
+	}
+	if strings.ContainsFunc(f.Path, unicode.IsControl) {
+		ps.Add("path", "%s holds a control character", lab.Printable(f.Path))
 	}
 	if f.Content != "" && !f.Secret.IsZero() {
 		ps.Add("content", "is set beside secret")

@@ -289,15 +289,16 @@ func (l *loading) stack() (Stack, error) {
 
 func (l *loading) service(name string) service {
 	s := l.project.Services[name]
-	out := service{name: name, image: s.Image, replicas: s.GetScale(), config: hash(subtreeOf(l.project, name)), depends: map[string]types.ServiceDependency{}}
+	out := service{name: name, image: s.Image, platform: s.Platform, replicas: s.GetScale(), config: hash(subtreeOf(l.project, name)), depends: map[string]types.ServiceDependency{}}
 	for d, c := range s.DependsOn {
 		out.depends[d] = c
 	}
 	for _, mode := range []string{s.NetworkMode, s.Ipc, s.Pid} {
 		if other, ok := strings.CutPrefix(mode, "service:"); ok {
-			out.shares = append(out.shares, other)
+			out.inside = append(out.inside, other)
 		}
 	}
+	out.shares = slices.Clone(out.inside)
 	for _, from := range s.VolumesFrom {
 		if other, _, _ := strings.Cut(from, ":"); l.project.Services[other].Name != "" {
 			out.shares = append(out.shares, other)
@@ -312,6 +313,8 @@ func (l *loading) service(name string) service {
 			out.binds = append(out.binds, v.Source)
 		case types.VolumeTypeVolume:
 			out.volumes = append(out.volumes, v.Source)
+		case types.VolumeTypeImage:
+			out.mounted = append(out.mounted, v.Source)
 		}
 	}
 	for _, r := range s.Secrets {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -62,7 +63,7 @@ func (p project) Plan(o *host.Observation) ([]host.Op, error) {
 	if err := p.refuse(e); err != nil {
 		return nil, err
 	}
-	b := &builder{p: p, e: e, script: p.stack.scripts(), replaced: map[string]bool{}, made: map[string]bool{}}
+	b := &builder{p: p, e: e, script: p.stack.scripts(), replaced: map[string]bool{}, begun: map[string]bool{}, made: map[string]bool{}}
 	if old, ok := o.Shown(p.file(composeFile)); ok {
 		_ = yaml.Unmarshal(old, &b.before) // what cannot be read is shown as new
 	}
@@ -100,6 +101,14 @@ func (p project) refuse(e Engine) error {
 	}
 	for _, n := range s.networks {
 		have := slices.IndexFunc(e.Networks, func(x Network) bool { return x.Name == n.name })
+		if !n.external && have >= 0 && e.Networks[have].Project == s.Name && e.Networks[have].Config != n.config {
+			for _, c := range e.Containers {
+				if _, in := c.Attached[n.name]; in && c.Project() != s.Name {
+					return &lab.Error{Op: "check network", Hint: fmt.Sprintf("docker network disconnect %s %s; apply this stack, and then that of %s, which joins it again", n.name, c.Name, c.Project()),
+						Err: fmt.Errorf("%w: the network %s is to be made anew, and %s of another stack is in it", lab.ErrRefused, n.name, c.Name)}
+				}
+			}
+		}
 		if !n.external && have >= 0 && e.Networks[have].Project != s.Name {
 			return &lab.Error{Op: "check network", Hint: "rename it, or write external: true if it is meant to be shared", Err: fmt.Errorf("%w: the network %s is there, and not of this stack", lab.ErrConflict, n.name)}
 		}
@@ -158,6 +167,7 @@ type builder struct {
 	ops           []host.Op
 	replaced      map[string]bool // services whose containers are made anew
 	remade        map[string]bool // networks that are, by key
+	begun         map[string]bool // services whose containers are started, or started again
 	made          map[string]bool // networks and volumes that a service before brought
 }
 
@@ -169,11 +179,13 @@ func (b *builder) add(op host.Op) {
 func (b *builder) images() {
 	seen := map[string]bool{}
 	for _, s := range b.p.stack.services {
-		if seen[s.image] || b.e.image(s.image) != "" {
-			continue
+		for _, image := range append([]string{s.image}, s.mounted...) {
+			if seen[image] || b.e.image(image) != "" {
+				continue
+			}
+			seen[image] = true
+			b.ops = append(b.ops, host.Op{Name: "image:" + image, Action: lab.Create, Cause: "not on the machine", Script: b.script.pull(image, s.platform)})
 		}
-		seen[s.image] = true
-		b.ops = append(b.ops, host.Op{Name: "image:" + s.image, Action: lab.Create, Cause: "not on the machine", Script: b.script.pull(s.image)})
 	}
 }
 
@@ -236,9 +248,15 @@ func (b *builder) service(s service) {
 	if cause := b.stale(s, have); cause != "" {
 		op.Action, op.Cause, op.Risk = lab.Replace, cause, lab.RiskRestart
 		op.Diff, op.Script = b.diff("services", s.name), b.script.up(s, "--force-recreate")
-		if len(have) > s.replicas {
-			// A recreation was cut off. Compose would rename one container to the name of the other.
-			op.Script = b.script.remove(s.name) + "\n" + b.script.up(s, "")
+		var halves []string
+		for _, c := range have {
+			if halfName.MatchString(c.Name) {
+				halves = append(halves, c.ID)
+			}
+		}
+		if len(halves) > 0 && len(have) > s.replicas {
+			// Compose would rename one container to the name of the other.
+			op.Script = b.script.removeHalves(halves) + op.Script
 		}
 		b.replaced[s.name] = true
 		b.add(op)
@@ -255,9 +273,13 @@ func (b *builder) service(s service) {
 	default:
 		op.Script = b.script.up(s, "--no-recreate")
 	}
+	b.begun[s.name] = action != "wait"
 	op.Action, op.Cause = lab.Run, cause
 	b.add(op)
 }
+
+// halfName is how Compose names a container until that which it replaces is gone.
+var halfName = regexp.MustCompile(`^[0-9a-f]{12}_`)
 
 // makes returns the networks and volumes that come with a service's first container.
 func (b *builder) makes(s service) (out []string) {
@@ -309,10 +331,34 @@ func (b *builder) stale(s service, have []Container) string {
 		if id := b.e.image(s.image); id != "" && c.Image != id {
 			return "runs another image"
 		}
+		if cause := b.detached(s, c); cause != "" {
+			return cause
+		}
 		for _, mode := range []string{c.Networks, c.PID, c.IPC} {
 			if id, ok := strings.CutPrefix(mode, "container:"); ok && !slices.ContainsFunc(b.e.Containers, func(x Container) bool { return x.ID == id }) {
 				return "the container whose namespace it shares is gone"
 			}
+		}
+	}
+	return ""
+}
+
+// detached returns why a container is not in its networks as they are: "docker system prune" removes those of containers that do not run, which
+// cannot be started again then, and one that is made anew under the same name is another.
+func (b *builder) detached(s service, c Container) string {
+	for _, n := range b.p.stack.networks {
+		if !slices.Contains(s.networks, n.key) {
+			continue
+		}
+		in, ok := c.Attached[n.name]
+		have := slices.IndexFunc(b.e.Networks, func(x Network) bool { return x.Name == n.name })
+		switch {
+		case !ok:
+			return "is not in the network " + n.name
+		case in.NetworkID != "" && have < 0:
+			return "the network " + n.name + " is gone"
+		case in.NetworkID != "" && in.NetworkID != b.e.Networks[have].ID:
+			return "the network " + n.name + " was made anew"
 		}
 	}
 	return ""
@@ -355,6 +401,13 @@ func (b *builder) state(s service, have []Container) (action, cause string) {
 			for _, x := range b.e.Of(b.p.stack.Name, name) {
 				if d.Restart && c.Status == "running" && (b.replaced[name] || x.Created.After(c.Started)) {
 					return "restart", name + " was made anew"
+				}
+			}
+		}
+		for _, other := range s.inside {
+			for _, x := range b.e.Of(b.p.stack.Name, other) {
+				if c.Status == "running" && (b.begun[other] || x.Started.After(c.Started)) {
+					return "restart", other + ", whose namespace it shares, was started again"
 				}
 			}
 		}

@@ -8,24 +8,33 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/distribution/reference"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// Images returns the images that a stack names, each once: those that are to be locked. Names with a digest need no lock and are left out.
+// Images returns the images that a stack names, in services of any profile and in mounts, each once: those that are to be locked. Names with a digest need
+// no lock and are left out.
 func Images(ctx context.Context, s Source) ([]string, error) {
 	l := &loading{source: s}
 	if err := l.read(ctx); err != nil {
 		return nil, l.fail(err)
 	}
 	seen := map[string]bool{}
-	for _, name := range l.project.ServiceNames() {
-		image := l.project.Services[name].Image
+	add := func(image string) {
 		if named, err := reference.ParseDockerRef(image); image != "" && err == nil {
 			if _, ok := named.(reference.Digested); !ok {
 				seen[image] = true
+			}
+		}
+	}
+	for _, service := range l.project.AllServices() {
+		add(service.Image)
+		for _, v := range service.Volumes {
+			if v.Type == types.VolumeTypeImage {
+				add(v.Source)
 			}
 		}
 	}

@@ -20,12 +20,16 @@ func (s Stack) scripts() scripts {
 	for _, f := range s.Files {
 		c.files = append(c.files, f.resource(s.Dir, host.Order{}).ID())
 	}
-	c.files = append(c.files, host.File{Path: c.file(composeFile)}.ID())
+	c.files = append(c.files, formerFiles{stack: s}.ID(), host.File{Path: c.file(composeFile)}.ID())
 	return c
 }
 
 // logLines is how many lines of its log a service that is not healthy shows.
 const logLines = 20
+
+// steadySeconds is how long a container without a health check must run without being started again. A line of a log that is cut loses its last word
+// whole: half a secret would not be masked.
+const steadySeconds = 5
 
 // familiarName returns the name of an image as docker image ls shows it: without docker.io and library.
 func familiarName(name string) string {
@@ -48,23 +52,26 @@ func (c scripts) compose() string {
 }
 
 // pull brings an image. One that is in no registry must be there.
-func (c scripts) pull(image string) string {
+func (c scripts) pull(image, platform string) string {
 	if id := imageID(image); id != "" {
 		return head + fmt.Sprintf("docker image inspect --format 'the image is there: {{.ID}}' %s", host.Quote(id))
 	}
-	return head + fmt.Sprintf("docker pull -q %s || { echo %s; exit 1; }", host.Quote(image), host.Quote("the image "+image+" cannot be pulled; what runs is left alone"))
+	if platform != "" {
+		platform = "--platform " + host.Quote(platform) + " "
+	}
+	return head + fmt.Sprintf("docker pull -q %s%s || { echo %s; exit 1; }", platform, host.Quote(image), host.Quote("the image "+image+" cannot be pulled; what runs is left alone"))
 }
 
 // waitPreamble defines
 //
 //   - ids SERVICE, the service's containers;
-//   - healthy SERVICE SECONDS ENDS, which waits until all containers of the service are healthy, or run twice in a row when they have no
+//   - healthy SERVICE SECONDS ENDS, which waits until all containers of the service are healthy, or have run for 5 s on end when they have no
 //     health check, or have ended well when ENDS is 1; when it is 2, they must have. Otherwise it shows the last lines of their logs and says
 //     what is wrong;
 //   - back, which puts the former stack in the place of this one, unless the data may not fit it any more, and says what that takes back.
 const waitPreamble = `ids() { docker ps -aq --no-trunc --filter label=com.docker.compose.project=%[1]s --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False; }
 healthy() {
-  t=$(($(date +%%s) + $2)) before= first=
+  t=$(($(date +%%s) + $2)) before= first= steady=0
   while :; do
     wrong= wait= now= bad= unchecked= restarts=0
     for i in $(ids "$1"); do
@@ -84,11 +91,11 @@ healthy() {
     first=${first:-$restarts}
     if [ $((restarts - first)) -ge 3 ]; then wrong='ends again and again' bad=$one; fi
     [ -n "$now" ] || wrong='has no container'
-    if [ -n "$unchecked" ] && [ "$now" != "$before" ]; then wait="${wait:-has just been started}"; fi
-    [ -n "$wrong$wait" ] || return 0
-    if [ -z "$wrong" ] && [ "$(date +%%s)" -ge "$t" ]; then wrong="is not healthy after $2 s: it $wait"; fi
+    if [ "$now" = "$before" ]; then steady=$((steady + 1)); else steady=0; fi
+    if [ -z "$wrong$wait" ] && { [ -z "$unchecked" ] || [ "$steady" -ge %[9]d ]; }; then return 0; fi
+    if [ -n "$wait" ] && [ -z "$wrong" ] && [ "$(date +%%s)" -ge "$t" ]; then wrong="is not healthy after $2 s: it $wait"; fi
     if [ -n "$wrong" ]; then
-      [ -z "$bad" ] || docker logs --tail %[2]d "$bad" 2>&1 | cut -c -300
+      [ -z "$bad" ] || docker logs --tail %[2]d "$bad" 2>&1 | awk 'length($0) > 300 { $0 = substr($0, 1, 300); sub(/[^ \t]*$/, "...") } { print }'
       echo "service $1 $wrong"
       return 1
     fi
@@ -101,18 +108,21 @@ back() {
   if ! docker version >/dev/null 2>&1; then echo 'the engine does not answer: nothing is rolled back'; return; fi
   if [ ! -f "$p/compose.yaml" ]; then echo 'there is no former stack to go back to'; return; fi
   if cmp -s "$p/compose.yaml" %[4]s; then echo 'it is the stack that was healthy before: there is nothing else to go back to'; return; fi
-  if [ "$(sed -n 's/^  format: //p' "$p/compose.yaml")" != "$(sed -n 's/^  format: //p' %[4]s)" ]; then
+  if [ "$(sed -n '/^%[10]s:/,/^[^ ]/s/^  format: //p' "$p/compose.yaml")" != "$(sed -n '/^%[10]s:/,/^[^ ]/s/^  format: //p' %[4]s)" ]; then
     echo 'not rolled back: the data may be of the new format already; mend the new version, or restore a backup with the former one'; return
   fi
   (cd "$p" && find . -type f) | while IFS= read -r f; do
     cp -p -- "$p/$f" %[5]s/"$f.lab-back" && mv -f -- %[5]s/"$f.lab-back" %[5]s/"$f"
   done
+  while IFS= read -r f; do [ -z "$f" ] || [ -e "$p/$f" ] || rm -f -- %[5]s/"$f"; done <<'FILES'
+%[11]s
+FILES
   %[7]s
   if ! %[6]s up -d --no-build --pull never --remove-orphans; then echo 'the former stack could not be started either'; return; fi
   %[8]s
   for i in $(%[6]s config --services); do
     [ -n "$(ids "$i")" ] || continue # its scale is 0: up would have failed else
-    healthy "$i" "$1" 1 || { echo 'rolled back, and the former stack is not healthy either'; return; }
+    said=$(healthy "$i" "$1" 1) || { echo "$said" | tail -n 1; echo 'rolled back, and the former stack is not healthy either'; return; } # without its log: its secrets are not known here
   done
   echo 'rolled back: the former stack runs'
 }
@@ -127,9 +137,13 @@ func (c scripts) wait(s service) string {
 	case s.ends:
 		ends = 1
 	}
+	var names []string
+	for _, f := range c.s.Files {
+		names = append(names, f.Path)
+	}
 	previous := c.file(previousDir)
 	pre := fmt.Sprintf(waitPreamble, c.s.Name, logLines, host.Quote(previous), host.Quote(c.file(composeFile)), host.Quote(c.s.Dir), c.compose(),
-		host.Undone(c.files...), host.Undone(c.ops...))
+		host.Undone(c.files...), host.Undone(c.ops...), steadySeconds, metaKey, strings.Join(names, "\n"))
 	return head + pre + fmt.Sprintf("healthy %s %d %d || { back %d; exit 1; }", host.Quote(s.name), seconds, ends, seconds)
 }
 
@@ -152,17 +166,26 @@ func (c scripts) restart(s service) string {
 	return wait[:last] + fmt.Sprintf("for i in $(ids %s); do docker unpause \"$i\" >/dev/null 2>&1 || :; done\n%s restart --no-deps -- %s\n", name, c.compose(), name) + wait[last:]
 }
 
+// removeHalves removes containers that a recreation was cut off before it renamed them. That which they were to replace is kept: what is in its anonymous
+// volumes goes to the next.
+func (c scripts) removeHalves(ids []string) string {
+	words := strings.Join(ids, " ")
+	return fmt.Sprintf("docker stop %s >/dev/null\ndocker rm %s >/dev/null\n", words, words)
+}
+
 // remove removes the containers of a service that the compose.yaml need not know.
 func (c scripts) remove(name string) string {
 	return head + fmt.Sprintf(`ids=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project=%s --filter label=com.docker.compose.service=%s --filter label=com.docker.compose.oneoff=False)
 [ -z "$ids" ] || { docker stop $ids >/dev/null; docker rm $ids >/dev/null; }`, c.s.Name, host.Quote(name))
 }
 
-// removeNetwork takes the stack down, so that its network can be made anew with it. Volumes stay.
+// removeNetwork removes a network, so that it can be made anew. The stack's containers in it stop and are made anew after it, each from the one that was
+// there, with its anonymous volumes.
 func (c scripts) removeNetwork(name string) string {
-	return head + fmt.Sprintf(`ids=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project=%s --filter label=com.docker.compose.oneoff=False --filter network=%s)
-[ -z "$ids" ] || { docker stop $ids >/dev/null; docker rm $ids >/dev/null; }
-docker network rm -- %s >/dev/null`, c.s.Name, host.Quote(name), host.Quote(name))
+	return head + fmt.Sprintf(`for i in $(docker ps -aq --no-trunc --filter label=com.docker.compose.project=%[1]s --filter label=com.docker.compose.oneoff=False --filter network=%[2]s); do
+  docker stop "$i" >/dev/null && docker network disconnect -f -- %[2]s "$i"
+done
+docker network rm -- %[2]s >/dev/null`, c.s.Name, host.Quote(name))
 }
 
 // keep stores the files of the stack as those of the last that was healthy. It is complete or not there.

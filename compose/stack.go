@@ -51,11 +51,14 @@ type Stack struct {
 }
 
 type service struct {
-	name, image string // the image as pinned
+	name, image string   // the image as pinned
+	platform    string   // of the image, when it is not the machine's
+	mounted     []string // images whose files it mounts, as pinned
 	replicas    int
 	config      string // hash of the definition
 	depends     map[string]types.ServiceDependency
 	shares      []string // services whose namespaces or volumes it uses
+	inside      []string // those whose namespaces it uses
 	networks    []string // keys
 	volumes     []string // keys
 	binds       []string // paths on the machine
@@ -186,8 +189,9 @@ func (s Stack) Resources() []host.Resource {
 		p.After = append(p.After, r.ID())
 	}
 	model := host.File{Path: path.Join(s.Dir, composeFile), Content: string(s.Render()), Mode: 0o640, Validate: s.validateScript()}
-	p.After = append(p.After, model.ID())
-	out = append(out, model, p)
+	former := formerFiles{stack: s}
+	p.After = append(p.After, former.ID(), model.ID())
+	out = append(out, former, model, p)
 	return append(out, s.Parts...)
 }
 
@@ -225,11 +229,15 @@ func (s Stack) Render() []byte {
 		}
 	}
 	meta := map[string]any{}
-	var reloaded []any
+	var names, reloaded []any
 	for _, f := range s.Files {
+		names = append(names, f.Path)
 		if f.Reload {
 			reloaded = append(reloaded, f.Path+":"+f.digest())
 		}
+	}
+	if names != nil {
+		meta["files"] = names
 	}
 	if reloaded != nil {
 		meta["reload"] = reloaded

@@ -72,6 +72,7 @@ type Docker struct {
 	unhealthy  map[string]bool
 	fails      map[string]func(*Container) bool
 	exits      map[string]int
+	crashes    map[string]int
 	badPulls   map[string]bool
 	upFails    map[string]string
 	stopped    bool // the engine does not answer
@@ -79,7 +80,7 @@ type Docker struct {
 	runners    map[int]bool // that the Gitea of the runners knows, by ID
 }
 
-type network struct{ Name, project, key, config string }
+type network struct{ Name, ID, project, key, config string }
 
 // Label returns a label, as in the format of docker network ls.
 func (n network) Label(name string) string {
@@ -108,7 +109,10 @@ type Container struct {
 	mode    string
 	checked bool // it has a health check
 	looked  bool // its health was asked for since it started
-	log     []logLine
+	looks   int  // how often it was inspected since it started
+
+	networks map[string]string // IDs by name; "" before it was started
+	log      []logLine
 
 	restarts int
 }
@@ -138,9 +142,9 @@ func Install(m *hosttest.Machine, c Config) *Docker {
 	if c.Compose == "" {
 		c.Compose = "2.40.3"
 	}
-	d := &Docker{m: m, config: c, images: slices.Clone(c.Images), boot: m.BootID(), unhealthy: map[string]bool{}, fails: map[string]func(*Container) bool{}, exits: map[string]int{}, badPulls: map[string]bool{},
+	d := &Docker{m: m, config: c, images: slices.Clone(c.Images), boot: m.BootID(), unhealthy: map[string]bool{}, fails: map[string]func(*Container) bool{}, exits: map[string]int{}, crashes: map[string]int{}, badPulls: map[string]bool{},
 		upFails: map[string]string{}, databases: map[string]*cluster{}, runners: map[int]bool{}}
-	d.networks = []network{{Name: "bridge"}, {Name: "host"}, {Name: "none"}}
+	d.networks = []network{{Name: "bridge", ID: "b"}, {Name: "host", ID: "h"}, {Name: "none", ID: "n"}}
 	d.config.Programs = programs()
 	maps.Copy(d.config.Programs, c.Programs)
 	m.Handle("/usr/bin/docker", d.run)
@@ -208,6 +212,14 @@ func (d *Docker) Exit(service string, status int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.exits[service] = status
+}
+
+// Crash makes containers of a service end with status 1 when they were looked at more often than looks since they started; 0 lets them run. Those whose
+// restart policy starts them again do so again and again.
+func (d *Docker) Crash(service string, looks int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.crashes[service] = looks
 }
 
 // FailPull makes pulls of the image fail, or not.
@@ -452,7 +464,8 @@ func (d *Docker) ps(w io.Writer, args []string) error {
 			case "status":
 				keep = keep && c.Status == arg
 			case "network":
-				keep = keep && slices.Contains(strings.Split(c.Labels["composetest.networks"], " "), arg)
+				_, in := c.networks[arg]
+				keep = keep && in
 			}
 		}
 		if !keep {
@@ -513,14 +526,17 @@ func (d *Docker) inspect(p *hosttest.Process, args []string) (int, error) {
 			StartedAt string
 			Health    *health
 		}
-		labels := maps.Clone(c.Labels)
-		delete(labels, "composetest.networks")
+		type attachment struct{ NetworkID string }
+		attached := map[string]attachment{}
+		for name, id := range c.networks {
+			attached[name] = attachment{id}
+		}
 		s := state{Status: c.Status, ExitCode: c.Exit, StartedAt: c.Started.UTC().Format(time.RFC3339Nano)}
 		if h := d.health(c); h != "" {
 			s.Health = &health{h}
 		}
 		v := map[string]any{"ID": c.ID, "Name": "/" + c.Name, "Image": c.Image.ID(), "Created": c.Created.UTC().Format(time.RFC3339Nano), "RestartCount": c.restarts,
-			"Config": map[string]any{"Labels": labels}, "State": s,
+			"Config": map[string]any{"Labels": c.Labels}, "State": s, "NetworkSettings": map[string]any{"Networks": attached},
 			"HostConfig": map[string]any{"RestartPolicy": map[string]string{"Name": c.restart}, "NetworkMode": c.mode, "PidMode": "", "IpcMode": "private"}}
 		if err := format(p.Stdout(), args[3], v); err != nil {
 			return 1, err
@@ -541,8 +557,8 @@ func find(images []Image, ref string) (Image, bool) {
 }
 
 func (d *Docker) pull(p *hosttest.Process, args []string) error {
-	quiet := len(args) == 2 && args[0] == "-q"
-	if len(args) != 1 && !quiet {
+	quiet := len(args) > 1 && args[0] == "-q"
+	if len(args) != 1 && !(quiet && (len(args) == 2 || len(args) == 4 && args[1] == "--platform")) {
 		return unknown(args)
 	}
 	name := args[len(args)-1]
@@ -613,7 +629,7 @@ func (d *Docker) object(p *hosttest.Process, kind, verb string, args []string) (
 			break
 		}
 		for _, c := range d.containers {
-			if slices.Contains(strings.Split(c.Labels["composetest.networks"], " "), args[1]) && c.Status == "running" {
+			if _, in := c.networks[args[1]]; in && c.Status == "running" {
 				return 1, fmt.Errorf("Error response from daemon: error while removing network: network %s has active endpoints", args[1])
 			}
 		}
@@ -624,6 +640,29 @@ func (d *Docker) object(p *hosttest.Process, kind, verb string, args []string) (
 		d.change(p)
 		d.networks = slices.Delete(d.networks, i, i+1)
 		fmt.Fprintln(w, args[1])
+		return 0, nil
+	case "network disconnect":
+		if len(args) != 4 || args[0] != "-f" || args[1] != "--" {
+			break
+		}
+		c := d.find(args[3])
+		if c == nil {
+			return 1, fmt.Errorf("Error response from daemon: No such container: %s", args[3])
+		}
+		if _, in := c.networks[args[2]]; !in {
+			return 1, fmt.Errorf("Error response from daemon: container %s is not connected to network %s", args[3], args[2])
+		}
+		d.change(p)
+		delete(c.networks, args[2])
+		return 0, nil
+	case "network prune":
+		if !slices.Equal(args, []string{"-f"}) {
+			break
+		}
+		used := func(n network) bool {
+			return n.project == "" || slices.ContainsFunc(d.containers, func(c *Container) bool { _, in := c.networks[n.Name]; return in && c.Status == "running" })
+		}
+		d.networks = slices.DeleteFunc(d.networks, func(n network) bool { return !used(n) })
 		return 0, nil
 	case "volume ls":
 		if !slices.Equal(args, []string{"-q"}) {

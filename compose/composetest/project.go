@@ -217,11 +217,17 @@ func (d *Docker) converge(p *hosttest.Process, in invocation, name string, force
 			continue
 		}
 		made := d.make(in, name, s, i+1, image, hash, attached)
+		final := made.Name
+		if i < len(have) {
+			made.Name = have[i].ID[:12] + "_" + final
+		}
 		d.change(p)
 		d.containers = append(d.containers, made)
 		if i < len(have) {
 			d.change(p)
 			d.drop(have[i])
+			d.change(p)
+			made.Name = final
 			have[i] = made
 		} else {
 			have = append(have, made)
@@ -264,7 +270,8 @@ func (d *Docker) needs(p *hosttest.Process, in invocation, s map[string]any) (at
 			return nil, fmt.Errorf("network %s declared as external, but could not be found", name)
 		}
 		d.change(p)
-		d.networks = append(d.networks, network{Name: name, project: in.project, key: key, config: stringMap(def["labels"])["lab.config"]})
+		d.serial++
+		d.networks = append(d.networks, network{Name: name, ID: digest(fmt.Sprint("network ", d.serial))[7:], project: in.project, key: key, config: stringMap(def["labels"])["lab.config"]})
 	}
 	mounts, _ := s["volumes"].([]any)
 	for _, m := range mounts {
@@ -308,7 +315,10 @@ func (d *Docker) make(in invocation, name string, s map[string]any, n int, image
 	d.serial++
 	id := sha256.Sum256([]byte(fmt.Sprintf("container %d", d.serial)))
 	c := &Container{ID: hex.EncodeToString(id[:]), Name: fmt.Sprintf("%s-%s-%d", in.project, name, n), Image: image, Labels: stringMap(s["labels"]), Env: stringMap(s["environment"]),
-		Binds: map[string]string{}, Created: time.Now(), Status: "created", docker: d, restart: text(s["restart"]), mode: text(s["network_mode"])}
+		Binds: map[string]string{}, networks: map[string]string{}, Created: time.Now(), Status: "created", docker: d, restart: text(s["restart"]), mode: text(s["network_mode"])}
+	for _, n := range networks {
+		c.networks[n] = ""
+	}
 	if fixed := text(s["container_name"]); fixed != "" {
 		c.Name = fixed
 	}
@@ -322,7 +332,7 @@ func (d *Docker) make(in invocation, name string, s map[string]any, n int, image
 	maps.Copy(c.Labels, map[string]string{
 		"com.docker.compose.project": in.project, "com.docker.compose.service": name, "com.docker.compose.oneoff": "False", "com.docker.compose.container-number": fmt.Sprint(n),
 		"com.docker.compose.project.working_dir": in.dir, "com.docker.compose.project.config_files": in.file, "com.docker.compose.config-hash": hash,
-		"com.docker.compose.image": image.ID(), "com.docker.compose.version": d.config.Compose, "composetest.networks": strings.Join(networks, " "),
+		"com.docker.compose.image": image.ID(), "com.docker.compose.version": d.config.Compose,
 	})
 	if check, ok := s["healthcheck"].(map[string]any); ok {
 		c.checked = check["disable"] != true
@@ -347,7 +357,10 @@ func (d *Docker) start(c *Container) error {
 	if m := d.upFails[c.Service()]; m != "" {
 		return fmt.Errorf("Error response from daemon: %s", m)
 	}
-	c.Status, c.Exit, c.Started, c.looked, c.restarts = "running", 0, time.Now(), false, 0
+	if err := d.join(c); err != nil {
+		return err
+	}
+	c.Status, c.Exit, c.Started, c.looked, c.looks, c.restarts = "running", 0, time.Now(), false, 0, 0
 	if !d.program(c) {
 		return nil
 	}
@@ -361,6 +374,18 @@ func (d *Docker) start(c *Container) error {
 		c.Status, c.Exit = "restarting", code
 	default:
 		c.Status, c.Exit = "exited", code
+	}
+	return nil
+}
+
+// join attaches a container to its networks, as the first start does; later ones want the same.
+func (d *Docker) join(c *Container) error {
+	for name, id := range c.networks {
+		i := slices.IndexFunc(d.networks, func(n network) bool { return n.Name == name })
+		if i < 0 || id != "" && d.networks[i].ID != id {
+			return fmt.Errorf("Error response from daemon: network %s not found", id)
+		}
+		c.networks[name] = d.networks[i].ID
 	}
 	return nil
 }
@@ -387,9 +412,21 @@ func (d *Docker) program(c *Container) bool {
 
 // again starts a container again that ended with an error. Time passes whenever somebody looks.
 func (d *Docker) again(c *Container) {
-	if c.Status == "restarting" {
+	after := d.crashes[c.Service()]
+	switch {
+	case c.Status == "restarting":
 		c.restarts++
-		c.Started = time.Now()
-		d.program(c)
+		c.Started, c.looks = time.Now(), 0
+		if d.program(c) && after > 0 {
+			c.Status, c.Exit = "running", 0
+		}
+	case c.Status == "running" && after > 0:
+		if c.looks++; c.looks <= after {
+			return
+		}
+		c.Status, c.Exit = "exited", 1
+		if c.restart != "" && c.restart != "no" {
+			c.Status = "restarting"
+		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
@@ -21,17 +20,17 @@ import (
 
 // TestGiteaReal is PostgreSQL, Gitea and a runner on one machine.
 func TestGiteaReal(t *testing.T) {
-	t.Parallel()
 	const (
 		current = "gitea/gitea:" + real.GiteaVersion + "-rootless"
 		next    = "gitea/gitea:1.26.99-rootless" // the same program: what is tested of it is its name
 		runner  = "gitea/runner:" + real.RunnerVersion
 	)
-	d := real.Docker(t)
-	d.ImportPostgres(t, 17, "postgres:17.10")
-	d.ImportGitea(t, current, next)
-	d.ImportRunner(t, runner)
-	b := newBench(t, d, []string{"postgres:17.10", current, next, runner})
+	b := newBench(t, func(d *real.DockerEngine) []string {
+		d.ImportPostgres(t, 17, pg17)
+		d.ImportGitea(t, current, next)
+		d.ImportRunner(t, runner)
+		return []string{pg17, current, next, runner}
+	})
 	testGitea(t, b, current, next, runner)
 }
 
@@ -90,14 +89,12 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 	token := lab.NewSecret("registers-4711-hidden-0123456789abcdef")
 	password := lab.NewSecret("gitea-0815-hidden")
 	super := lab.NewSecret("su-4711-hidden")
-	pg, err := stack.Postgres{Image: "postgres:17.10", Lock: b.lock, Listen: b.address + ":5432", Password: super, Timeout: time.Minute, UID: 100,
-		HBA:       []stack.HBARule{{Type: "host", Database: "all", User: "all", Address: "all", Method: "scram-sha-256"}},
-		Databases: []stack.Database{{Name: "gitea", Password: password}}}.Stack()
+	pg, err := b.postgres(super, stack.Database{Name: "gitea", Password: password}).Stack()
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := stack.Gitea{Image: current, Lock: b.lock, RootURL: b.url, ListenHTTP: b.address + ":3000", ListenSSH: b.address + ":2222", Keys: keys,
-		Database: stack.GiteaDatabase{Password: password}, Networks: []string{"postgres_default"}, Admin: "root", AdminEmail: "root@example.test", RunnerToken: token, Timeout: 2 * time.Minute,
+		Database: stack.GiteaDatabase{Password: password}, Networks: []string{"postgres_default"}, Admin: "root", AdminEmail: "root@example.test", RunnerToken: token, Timeout: patience,
 		Settings: map[string]string{"DEFAULT.APP_NAME": "The lab", "ui.meta.DESCRIPTION": "a#b;c", "ui.meta.KEYWORDS": "it's, a `word`", "ui.meta.AUTHOR": `"a" and "b"`, "cron.update_checker.ENABLED": "false"}}
 	build := func(change func(*stack.Gitea)) compose.Stack {
 		t.Helper()
@@ -228,7 +225,7 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 }
 
 func testRunner(t *testing.T, b giteaBench, image string, token lab.Secret) {
-	config := stack.ActRunner{Image: image, Lock: b.lock, Instance: b.url, Runner: "pi1", Token: token, Labels: []string{"host:host"}, Timeout: time.Minute,
+	config := stack.ActRunner{Image: image, Lock: b.lock, Instance: b.url, Runner: "pi1", Token: token, Labels: []string{"host:host"}, Timeout: patience,
 		Socket: true, CA: "of the lab\n"}
 	apply := func() string {
 		t.Helper()
@@ -291,7 +288,7 @@ jobs:
 			}
 		}
 		// 1 is success, 2 to 4 are failures (models/actions/status.go)
-		b.look(t, `for n in $(seq 120); do
+		b.look(t, `for n in $(seq 600); do
 case $(sudo docker exec -u postgres postgres-postgres-1 psql -U postgres -d gitea -Atc 'SELECT status FROM action_run') in
 1) exit 0;;
 [234]) sudo docker logs --tail 20 runner-runner-1; exit 1;;
@@ -306,7 +303,7 @@ sleep 0.5; done; echo 'the job has not ended'; exit 1`)
 	}
 	said := func() {
 		t.Helper()
-		b.look(t, `for n in $(seq 60); do sudo docker logs --since 30s runner-runner-1 2>&1 | grep -q 'unregistered runner' && exit 0; sleep 0.5; done; exit 1`)
+		b.look(t, `for n in $(seq 300); do sudo docker logs --since 30s runner-runner-1 2>&1 | grep -q 'unregistered runner' && exit 0; sleep 0.5; done; exit 1`)
 	}
 	forget(first.ID)
 	said()

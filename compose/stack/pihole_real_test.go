@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
@@ -15,13 +14,13 @@ import (
 
 // TestPiHoleStandIn runs the stack on a real engine with a real dnsmasq in Pi-hole's place: what the lines that it is told mean is dnsmasq's to say.
 func TestPiHoleStandIn(t *testing.T) {
-	t.Parallel()
 	const image, password = "pihole/pihole:2025.08.0", "web-9731-hidden"
-	d := real.Docker(t)
-	d.ImportPiHoleStandIn(t, image)
-	b := newBench(t, d, []string{image})
+	b := newBench(t, func(d *real.DockerEngine) []string {
+		d.ImportPiHoleStandIn(t, image)
+		return []string{image}
+	})
 	pi1, pi2 := netip.MustParseAddr("192.168.1.201"), netip.MustParseAddr("192.168.1.202")
-	config := stack.PiHole{Image: image, Lock: b.lock, Password: lab.NewSecret(password), Timeout: 2 * time.Minute,
+	config := stack.PiHole{Image: image, Lock: b.lock, Password: lab.NewSecret(password), Timeout: patience,
 		Upstreams: []string{"192.0.2.1", "192.0.2.2"}, // nobody is there
 		Hosts:     []stack.PiHoleHost{{Address: pi1, Names: []string{"pi1.arcodange.lab", "pi1"}}},
 		Wildcards: []stack.PiHoleWildcard{{Zone: "arcodange.lab", Address: pi2}},
@@ -67,7 +66,7 @@ func TestPiHoleStandIn(t *testing.T) {
 	}
 
 	deaf := more
-	deaf.Check, deaf.Timeout = "nosuch.home", 45*time.Second // dig ends well with "there is no such name"
+	deaf.Check = "nosuch.home" // dig ends well with "there is no such name"
 	plan, err := b.machine.Plan(t.Context(), host.State{build(deaf)})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,18 +36,28 @@ func only(ip string) *lab.Boundary {
 }
 
 func TestPostgresReal(t *testing.T) {
-	t.Parallel()
-	d := real.Docker(t)
-	images := []string{"postgres:16.14", "postgres:17.10", "postgres:18.4"}
-	for i, name := range images {
-		d.ImportPostgres(t, 16+i, name)
-	}
-	testPostgres(t, newBench(t, d, images))
+	b := newBench(t, func(d *real.DockerEngine) (images []string) {
+		for _, name := range []string{"postgres:16.14", pg17, "postgres:18.4"} {
+			major, err := strconv.Atoi(name[len("postgres:"):][:2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.ImportPostgres(t, major, name)
+			images = append(images, name)
+		}
+		return images
+	})
+	testPostgres(t, b)
 }
 
-// newBench is a machine with the images, which are imported.
-func newBench(t *testing.T, d *real.DockerEngine, images []string) bench {
+const pg17 = "postgres:17.10"
+
+// newBench is a machine with a Docker Engine and the images that are imported into it. The test runs beside others.
+func newBench(t *testing.T, images func(*real.DockerEngine) []string) bench {
 	t.Helper()
+	t.Parallel()
+	d := real.Docker(t)
+	names := images(d)
 	known := filepath.Join(t.TempDir(), "known_hosts")
 	if err := os.WriteFile(known, []byte(d.KnownHosts()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -54,7 +65,7 @@ func newBench(t *testing.T, d *real.DockerEngine, images []string) bench {
 	m := &host.Machine{Target: host.Target{Name: "pi2", Address: d.Addr, User: d.User, Boundary: only(d.Host),
 		Auth: host.Auth{KeyFiles: []host.KeyFile{{Path: d.KeyFile}}}, HostKeys: host.HostKeys{KnownHosts: []string{known}}}}
 	t.Cleanup(func() { m.Close() })
-	lock, err := compose.Resolve(t.Context(), m, images)
+	lock, err := compose.Resolve(t.Context(), m, names)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +78,16 @@ func newBench(t *testing.T, d *real.DockerEngine, images []string) bench {
 		return strings.TrimSpace(out)
 	}, d.Reboot}
 }
+
+// postgres is a PostgreSQL of the test's image, with one database, that lets in who has a password.
+func (b bench) postgres(super lab.Secret, database stack.Database) stack.Postgres {
+	return stack.Postgres{Image: pg17, Lock: b.lock, Listen: b.address + ":5432", Password: super, Timeout: patience, UID: 100,
+		HBA:       []stack.HBARule{{Type: "host", Database: "all", User: "all", Address: "all", Method: "scram-sha-256"}},
+		Databases: []stack.Database{database}}
+}
+
+// patience is how long what should get healthy may take: on a slow machine, it takes minutes.
+const patience = 5 * time.Minute
 
 // apply plans and applies, and fails the test unless everything was done and nothing is left to do. It returns the plan's text.
 func (b bench) apply(t *testing.T, want ...host.Resource) string {
@@ -86,9 +107,7 @@ func (b bench) apply(t *testing.T, want ...host.Resource) string {
 
 func testPostgres(t *testing.T, b bench) {
 	const password, webPassword = "su-4711-hidden", "web-0815-hidden"
-	config := stack.Postgres{Image: "postgres:17.10", Lock: b.lock, Listen: b.address + ":5432", Password: lab.NewSecret(password), Timeout: time.Minute, UID: 100,
-		HBA:       []stack.HBARule{{Type: "host", Database: "all", User: "all", Address: "all", Method: "scram-sha-256"}},
-		Databases: []stack.Database{{Name: "web", Password: lab.NewSecret(webPassword)}}}
+	config := b.postgres(lab.NewSecret(password), stack.Database{Name: "web", Password: lab.NewSecret(webPassword)})
 	build := func(change func(*stack.Postgres)) compose.Stack {
 		t.Helper()
 		c := config
@@ -102,7 +121,7 @@ func testPostgres(t *testing.T, b bench) {
 		return s
 	}
 	query := func(sql string) (out string, err error) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://web:%s@%s:5432/web?sslmode=disable", webPassword, b.address))
 		if err != nil {
@@ -186,7 +205,7 @@ func testPostgres(t *testing.T, b bench) {
 		}
 	})
 	t.Run("rolled back", func(t *testing.T) {
-		s := build(func(p *stack.Postgres) { p.ShmSize, p.Timeout = "64mb", 20*time.Second; p.Listen = b.address + ":22" })
+		s := build(func(p *stack.Postgres) { p.ShmSize = "64mb"; p.Listen = b.address + ":22" })
 		plan, err := b.machine.Plan(t.Context(), host.State{s})
 		if err != nil {
 			t.Fatal(err)

@@ -70,11 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return c.converge(ctx, compose.Absent{Name: name, Dir: dir, Volumes: c.volumes})
 	}
 	if c.verb == "logs" {
-		name, _, err := compose.Name(source)
-		if err != nil {
-			return err
-		}
-		return c.logs(ctx, name, source, stdout)
+		return c.logs(ctx, source, stdout)
 	}
 	stack, err := compose.Load(ctx, source)
 	if err != nil {
@@ -87,9 +83,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // command is a call of the program.
 type command struct {
 	verb, dir      string
-	name           string
+	name, file     string
 	login          login.Login
 	variables      cli.List
+	profiles       cli.List
 	secrets, plain cli.List
 	confirm        cli.List
 	volumes        bool
@@ -105,9 +102,11 @@ func (c *command) parse(args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	c.login.Flags(flags)
 	flags.StringVar(&c.name, "name", "", "the project's `name`; without it, the one in the compose.yaml, or else that of DIR")
-	flags.Var(&c.variables, "var", "what ${NAME} in the compose.yaml stands for, `NAME=VALUE` (may be repeated)")
+	flags.StringVar(&c.file, "file", "", "the compose `file` in DIR; without it, the one that docker compose finds, and its override file")
+	flags.Var(&c.variables, "var", "what ${NAME} in the compose.yaml stands for, `NAME=VALUE`, before DIR/.env (may be repeated)")
+	flags.Var(&c.profiles, "profile", "a `profile` whose services are deployed too (may be repeated)")
 	flags.Var(&c.secrets, "secret", "where the value of a secret of the compose.yaml is, `NAME=file:PATH or NAME=env:VARIABLE` (may be repeated)")
-	flags.Var(&c.plain, "plain", "a variable, `SERVICE.NAME`, that looks like a secret and is none (may be repeated)")
+	flags.Var(&c.plain, "plain", "a variable, `SERVICE.NAME`, or SERVICE.command, that looks like a secret and is none (may be repeated)")
 	output := flags.String("output", "text", "text, or json: an object a line")
 	switch c.verb {
 	case "plan", "apply":
@@ -135,7 +134,7 @@ func (c *command) parse(args []string, stdout, stderr io.Writer) error {
 
 // source reads what the command line names.
 func (c *command) source() (compose.Source, error) {
-	s := compose.Source{Name: c.name, Dir: c.dir, Variables: map[string]string{}, Secrets: map[string]lab.Secret{}, PlainEnvironment: c.plain}
+	s := compose.Source{Name: c.name, Dir: c.dir, File: c.file, Profiles: c.profiles, Variables: map[string]string{}, Secrets: map[string]lab.Secret{}, PlainEnvironment: c.plain}
 	for _, v := range c.variables {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok {
@@ -181,16 +180,16 @@ func (c *command) lock(ctx context.Context, s compose.Source) error {
 	return nil
 }
 
-func (c *command) logs(ctx context.Context, name string, s compose.Source, stdout io.Writer) error {
-	var values []lab.Secret
-	for _, v := range s.Secrets {
-		values = append(values, v)
-	}
-	text, err := compose.Logs(ctx, c.machine, name, c.tail)
+func (c *command) logs(ctx context.Context, s compose.Source, stdout io.Writer) error {
+	name, dir, err := compose.Name(s)
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(stdout, lab.Mask(text, values...))
+	text, err := compose.Logs(ctx, c.machine, name, dir, c.tail)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(stdout, text)
 	return err
 }
 
