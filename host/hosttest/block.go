@@ -1111,6 +1111,9 @@ func cmdLsattr(p *Process) int {
 		p.warn("Usage: lsattr [-RVadlpv] [files...]\n")
 		return 1
 	}
+	if p.unsupported(o, "l", "p", "v") {
+		return 1
+	}
 	names := o.args
 	if len(names) == 0 {
 		names = []string{"."}

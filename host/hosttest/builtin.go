@@ -52,7 +52,7 @@ func builtin(name string) builtinFunc {
 	case "getopts":
 		return biGetopts
 	case "hash":
-		return func(*shell, []string) int { return 0 }
+		return biHash
 	case "jobs":
 		return func(*shell, []string) int { return 0 }
 	case "kill":
@@ -419,7 +419,7 @@ func biExport(sh *shell, args []string) int {
 		for _, n := range names {
 			b.WriteString(args[0] + " " + n)
 			if v := sh.vars[n]; v.set {
-				b.WriteString("='" + strings.ReplaceAll(v.value, "'", `'"'"'`) + "'")
+				b.WriteString("=" + singleQuote(v.value))
 			}
 			b.WriteByte('\n')
 		}
@@ -525,7 +525,7 @@ func biSet(sh *shell, args []string) int {
 		slices.Sort(names)
 		var b strings.Builder
 		for _, n := range names {
-			b.WriteString(n + "='" + strings.ReplaceAll(sh.vars[n].value, "'", `'"'"'`) + "'\n")
+			b.WriteString(n + "=" + singleQuote(sh.vars[n].value) + "\n")
 		}
 		return sh.output([]byte(b.String()), "set")
 	}
@@ -583,6 +583,42 @@ func biShift(sh *shell, args []string) int {
 	return 0
 }
 
+// singleQuote quotes as dash does where it prints what can be read again: a run of apostrophes gets double quotes of its
+// own, and nothing follows one at the end.
+func singleQuote(s string) string {
+	var b strings.Builder
+	for {
+		i := strings.IndexByte(s, '\'')
+		if i < 0 {
+			i = len(s)
+		}
+		b.WriteString("'" + s[:i] + "'")
+		rest := strings.TrimLeft(s[i:], "'")
+		if n := len(s) - i - len(rest); n > 0 {
+			b.WriteString(`"` + strings.Repeat("'", n) + `"`)
+		}
+		if s = rest; s == "" {
+			return b.String()
+		}
+	}
+}
+
+// biHash looks the names up: what it found is not remembered.
+func biHash(sh *shell, args []string) int {
+	code := 0
+	for _, a := range args[1:] {
+		if a == "-r" || a == "-v" || sh.funcs[a] != nil || builtin(a) != nil {
+			continue
+		}
+		pathVar, _ := sh.get("PATH")
+		if _, err := sh.p.lookPath(a, pathVar); err != nil {
+			sh.warnf("hash: %s: not found", a)
+			code = 1
+		}
+	}
+	return code
+}
+
 func biTrap(sh *shell, args []string) int {
 	args = args[1:]
 	if len(args) > 0 && args[0] == "--" {
@@ -592,7 +628,7 @@ func biTrap(sh *shell, args []string) int {
 		var b strings.Builder
 		for _, name := range signalNames {
 			if t, ok := sh.traps[name]; ok {
-				b.WriteString("trap -- '" + strings.ReplaceAll(t, "'", `'"'"'`) + "' " + name + "\n")
+				b.WriteString("trap -- " + singleQuote(t) + " " + name + "\n")
 			}
 		}
 		return sh.output([]byte(b.String()), "trap")
@@ -611,7 +647,7 @@ func biTrap(sh *shell, args []string) int {
 			n = 0
 		}
 		if n < 0 || n >= len(signalNames) {
-			sh.warnf("trap: %s: bad trap", s)
+			sh.p.warn("trap: %s: bad trap\n", s) // no prefix
 			return 1
 		}
 		name := signalNames[n]
@@ -667,6 +703,9 @@ func biUlimit(sh *shell, args []string) int {
 }
 
 func biUmask(sh *shell, args []string) int {
+	if len(args) > 1 && args[1] == "--" {
+		args = append(args[:1:1], args[2:]...)
+	}
 	if len(args) == 1 {
 		return sh.output([]byte("0"+pad3(sh.p.umask)+"\n"), "umask")
 	}
@@ -911,6 +950,7 @@ func biWait(sh *shell, args []string) int {
 				return sh.waitSignal()
 			}
 			delete(sh.jobs, pid)
+			sh.sayKilled(c.status)
 		}
 		return 0
 	}
@@ -930,6 +970,7 @@ func biWait(sh *shell, args []string) int {
 			return sh.waitSignal()
 		}
 		delete(sh.jobs, int(n))
+		sh.sayKilled(st)
 		code = st.shell()
 	}
 	return code

@@ -156,25 +156,62 @@ func cmdCat(p *Process) int {
 	if len(o.order) == 0 || len(o.order) == 1 && o.has("u") {
 		return p.eachInput(o.args, func(_ string, d *description) error { return p.copyOut(d) })
 	}
-	n := 0
+	n, empty := 0, 0
+	newLine := true
 	return p.eachInput(o.args, func(_ string, d *description) error {
 		b, err := p.readAll(d)
 		for line := range bytes.Lines(b) {
-			n++
-			if o.has("n") {
-				p.printf("%6d\t", n)
+			s, ended := strings.CutSuffix(string(line), "\n")
+			if newLine {
+				if s != "" {
+					empty = 0
+				} else if empty++; empty > 1 && o.has("s") {
+					continue
+				}
+				if o.has("b") && s != "" || o.has("n") && !o.has("b") {
+					n++
+					p.printf("%6d\t", n)
+				}
 			}
-			s := string(line)
-			if o.has("A", "E") {
-				s = strings.ReplaceAll(s, "\n", "$\n")
+			p.print(shown(s, o.has("A", "e", "t", "v"), o.has("A", "t", "T")))
+			if newLine = ended; ended {
+				if o.has("A", "e", "E") {
+					p.print("$")
+				}
+				p.print("\n")
 			}
-			if o.has("A", "T") {
-				s = strings.ReplaceAll(s, "\t", "^I")
-			}
-			p.print(s)
 		}
 		return err
 	})
+}
+
+// shown spells what does not print as ^X and M-X, and tabs when asked.
+func shown(s string, nonprinting, tabs bool) string {
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if c == '\t' {
+			if tabs {
+				b.WriteString("^I")
+			} else {
+				b.WriteByte(c)
+			}
+			continue
+		}
+		if nonprinting && c >= 128 {
+			b.WriteString("M-")
+			c -= 128
+		}
+		switch {
+		case nonprinting && c < 32:
+			b.WriteString("^" + string(rune(c+64)))
+		case nonprinting && c == 127:
+			b.WriteString("^?")
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // byteCount reads a number with a size suffix.
@@ -187,8 +224,8 @@ func byteCount(s string) (int64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	mul := map[string]int64{"": 1, "c": 1, "w": 2, "b": 512, "kB": 1000, "K": 1 << 10, "k": 1 << 10, "KiB": 1 << 10, "M": 1 << 20, "MiB": 1 << 20, "MB": 1000000,
-		"G": 1 << 30, "GiB": 1 << 30, "GB": 1000000000, "T": 1 << 40}[s[i:]]
+	mul := map[string]int64{"": 1, "c": 1, "w": 2, "b": 512, "kB": 1e3, "KB": 1e3, "K": 1 << 10, "k": 1 << 10, "KiB": 1 << 10, "M": 1 << 20, "m": 1 << 20, "MiB": 1 << 20, "MB": 1e6,
+		"G": 1 << 30, "GiB": 1 << 30, "GB": 1e9, "T": 1 << 40, "TiB": 1 << 40, "TB": 1e12}[s[i:]]
 	if mul == 0 {
 		return 0, false
 	}
@@ -694,6 +731,9 @@ func cmdLn(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "d", "F", "i") {
+		return 1
+	}
 	if len(o.args) == 1 && !o.has("t", "T") {
 		o.args = append(o.args, ".")
 	}
@@ -705,9 +745,13 @@ func cmdLn(p *Process) int {
 	if pairs == nil {
 		return code
 	}
-	kind := "hard link"
+	kind, arrow := "hard link", " => "
 	if o.has("s") {
-		kind = "symbolic link"
+		kind, arrow = "symbolic link", " -> "
+	}
+	saves, ok := p.backups(o)
+	if !ok {
+		return 1
 	}
 	for _, pr := range pairs {
 		from, to := pr[0], pr[1]
@@ -746,6 +790,21 @@ func cmdLn(p *Process) int {
 			}
 			return p.link(from, name, o.has("L"))
 		}
+		saved := ""
+		if derr == nil && saves != nil {
+			if src, e := p.lstat(from); e == nil && src.Path == dst.Path {
+				p.errorf("%s and %s are the same file", quote(from), quote(to))
+				code = 1
+				continue
+			}
+			name, err := p.backUp(saves, to)
+			if err != nil {
+				p.errorf("cannot backup %s: %s", quote(to), strerror(err))
+				code = 1
+				continue
+			}
+			saved = quote(name) + " ~ "
+		}
 		err := make(to)
 		if err == syscall.EEXIST && o.has("f") {
 			if src, e := p.stat(from); e == nil && !o.has("s") && src.Ino == dst.Ino && src.Dev == dst.Dev {
@@ -768,6 +827,8 @@ func cmdLn(p *Process) int {
 				p.errorf("failed to create %s %s => %s: %s", kind, quote(to), quote(from), strerror(err))
 			}
 			code = 1
+		} else if o.has("v") {
+			p.print(saved, quote(to), arrow, quote(from), "\n")
 		}
 	}
 	return code
@@ -810,6 +871,9 @@ func cmdRm(p *Process) int {
 		}
 		return p.usage(1)
 	}
+	if p.unsupported(o, "i", "I") || o.get("interactive") != "never" && p.unsupported(o, "interactive") {
+		return 1
+	}
 	if o.has("R") {
 		o.set["r"] = []string{""}
 	}
@@ -819,6 +883,10 @@ func cmdRm(p *Process) int {
 		}
 		p.errorf("missing operand")
 		return p.usage(1)
+	}
+	if v := o.get("preserve-root"); v != "" {
+		p.errorf("hosttest: --preserve-root=%s is not supported", v)
+		return 1
 	}
 	code := 0
 	for _, a := range o.args {
@@ -834,14 +902,16 @@ func cmdRm(p *Process) int {
 			code = 1
 			continue
 		}
-		if !p.removeTree(a, o) {
+		top, _ := p.lstat(a)
+		if !p.removeTree(a, o, top.Dev) {
 			code = 1
 		}
 	}
 	return code
 }
 
-func (p *Process) removeTree(name string, o *options) bool {
+// removeTree removes a file, and with -r a directory with all that is in it. dev is the file system of the operand.
+func (p *Process) removeTree(name string, o *options, dev uint32) bool {
 	st, err := p.lstat(name)
 	if err != nil {
 		if (err == syscall.ENOENT || err == syscall.ENOTDIR) && o.has("f") {
@@ -862,6 +932,10 @@ func (p *Process) removeTree(name string, o *options) bool {
 			p.errorf("cannot remove %s: Is a directory", quote(name))
 			return false
 		}
+		if o.has("one-file-system") && st.Dev != dev {
+			p.errorf("skipping %s, since it's on a different device", quote(name))
+			return false
+		}
 		names, err := p.readDir(name)
 		if err != nil {
 			p.errorf("cannot remove %s: %s", quote(name), strerror(err))
@@ -869,7 +943,7 @@ func (p *Process) removeTree(name string, o *options) bool {
 		}
 		good := true
 		for _, n := range names {
-			good = p.removeTree(join(name, n), o) && good
+			good = p.removeTree(join(name, n), o, dev) && good
 		}
 		if !good {
 			return false
@@ -906,6 +980,9 @@ func cmdRmdir(p *Process) int {
 	code := 0
 	for _, a := range o.args {
 		for name := a; ; {
+			if o.has("v") {
+				p.print("rmdir: removing directory, ", quote(name), "\n")
+			}
 			err := p.rmdir(name)
 			if err != nil && !(err == syscall.ENOTEMPTY && o.has("ignore-fail-on-non-empty")) {
 				verb := "failed to remove"
@@ -1103,14 +1180,28 @@ func cmdTouch(p *Process) int {
 		}
 		at, mt, toNow = t.UnixNano(), t.UnixNano(), false
 	}
-	if o.has("a") && !o.has("m") {
+	onlyA, onlyM := o.has("a"), o.has("m")
+	for _, v := range o.all("time") {
+		what, ok := p.argMatch(v, "--time", []argSet{{"atime", "access", "use"}, {"mtime", "modify"}})
+		if !ok {
+			return 1
+		}
+		onlyA, onlyM = onlyA || what == "atime", onlyM || what == "mtime"
+	}
+	if onlyA && !onlyM {
 		mt = -1
 	}
-	if o.has("m") && !o.has("a") {
+	if onlyM && !onlyA {
 		at = -1
 	}
 	code := 0
 	for _, a := range o.args {
+		if a == "-" {
+			if d := p.fds[1]; d != nil && d.stream == nil {
+				p.utimes(d.path, at, mt, toNow, true)
+			}
+			continue
+		}
 		look := p.stat
 		if o.has("h") {
 			look = p.lstat
@@ -1290,6 +1381,9 @@ func cmdChmod(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "c", "v") {
+		return 1
+	}
 	rest := o.args
 	var f func(uint32, bool, uint32) uint32
 	if o.has("reference") {
@@ -1364,12 +1458,18 @@ func cmdChmod(p *Process) int {
 func (p *Process) owner(s string) (uid, gid int64, err error) {
 	uid, gid = -1, -1
 	user, group, has := strings.Cut(s, ":")
+	if u, g, dotted := strings.Cut(s, "."); dotted && !has && p.m.userByName(s) == nil {
+		if _, _, err := p.owner(u + ":" + g); err == nil {
+			p.warn("%s: warning: '.' should be ':': %s\n", p.name(), quote(s))
+			user, group, has = u, g, true
+		}
+	}
 	if user != "" {
 		u := p.m.userByName(user)
 		if u != nil {
 			uid = int64(u.uid)
-		} else if n, ok := parseUint(strings.TrimPrefix(user, "+")); ok {
-			uid = int64(n)
+		} else if n, ok := parseID(user); ok {
+			uid = n
 		} else {
 			return 0, 0, fmt.Errorf("invalid user: %s", quote(s))
 		}
@@ -1395,16 +1495,25 @@ func (p *Process) group(s string) (int64, error) {
 	if g := p.m.groupByName(s); g != nil {
 		return int64(g.gid), nil
 	}
-	if n, ok := parseUint(strings.TrimPrefix(s, "+")); ok {
-		return int64(n), nil
+	if n, ok := parseID(s); ok {
+		return n, nil
 	}
 	return 0, fmt.Errorf("invalid group: %s", quote(s))
+}
+
+// parseID reads the number of a user or group: 2^32-1 stands for none.
+func parseID(s string) (int64, bool) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(s, "+"), 10, 32)
+	return int64(n), err == nil && n != 1<<32-1
 }
 
 func cmdChown(p *Process) int {
 	o, ok := p.getopt("RchfvHLP", "recursive>R no-dereference>h dereference changes>c quiet>f silent>f verbose>v reference= from=")
 	if !ok {
 		return p.usage(1)
+	}
+	if p.unsupported(o, "c", "v", "H", "L") {
+		return 1
 	}
 	rest := o.args
 	uid, gid := int64(-1), int64(-1)
@@ -1438,10 +1547,26 @@ func cmdChown(p *Process) int {
 		}
 		rest = rest[1:]
 	}
+	onlyUID, onlyGID := int64(-1), int64(-1)
+	if o.has("from") {
+		var err error
+		if onlyUID, onlyGID, err = p.owner(o.get("from")); err != nil {
+			p.errorf("%v", err)
+			return 1
+		}
+	}
 	code := 0
 	for _, a := range rest {
 		top := true
 		p.recurse(a, o.has("R"), func(name string, st Stat) error {
+			is := st
+			if st.IsSymlink() && !o.has("h", "R") {
+				is, _ = p.stat(name)
+			}
+			if st.Path != "" && (onlyUID >= 0 && onlyUID != int64(is.UID) || onlyGID >= 0 && onlyGID != int64(is.GID)) {
+				top = false
+				return nil
+			}
 			follow := !o.has("h") && !o.has("R")
 			if o.has("R") && top && !st.IsSymlink() {
 				follow = true
@@ -1518,6 +1643,9 @@ func cmdReadlink(p *Process) int {
 
 // canonical resolves links: mode e needs everything to exist, f all but the last component, m nothing.
 func (p *Process) canonical(name string, mode byte) (string, error) {
+	if name == "" {
+		return "", syscall.ENOENT
+	}
 	defer p.lockTree()()
 	t := p.m.tree
 	if mode != 'm' {
@@ -1551,6 +1679,9 @@ func cmdRealpath(p *Process) int {
 	o, ok := p.getopt("emLPqsz", "canonicalize-existing>e canonicalize-missing>m quiet>q strip>s no-symlinks>s zero>z relative-to= relative-base=")
 	if !ok {
 		return p.usage(1)
+	}
+	if p.unsupported(o, "L", "relative-base") {
+		return 1
 	}
 	if len(o.args) == 0 {
 		p.errorf("missing operand")
@@ -1598,6 +1729,9 @@ func cmdTruncate(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "o", "r") {
+		return 1
+	}
 	if !o.has("s") {
 		p.errorf("you must specify either '--size' or '--reference'")
 		return p.usage(1)
@@ -1608,12 +1742,16 @@ func cmdTruncate(p *Process) int {
 	}
 	spec := o.get("s")
 	rel := byte(0)
-	if spec != "" && (spec[0] == '+' || spec[0] == '-') {
+	if spec != "" && strings.IndexByte("+-<>/%", spec[0]) >= 0 {
 		rel, spec = spec[0], spec[1:]
 	}
 	n, ok := byteCount(spec)
 	if !ok {
-		p.errorf("Invalid number: %s", quote(o.get("s")))
+		p.errorf("Invalid number: %s", quote(spec))
+		return 1
+	}
+	if n == 0 && (rel == '/' || rel == '%') {
+		p.errorf("division by zero")
 		return 1
 	}
 	code := 0
@@ -1634,10 +1772,19 @@ func cmdTruncate(p *Process) int {
 		size := n
 		if rel != 0 {
 			st, _ := p.stat(a)
-			if rel == '+' {
+			switch rel {
+			case '+':
 				size = st.Size + n
-			} else {
+			case '-':
 				size = max(0, st.Size-n)
+			case '<':
+				size = min(st.Size, n)
+			case '>':
+				size = max(st.Size, n)
+			case '/':
+				size = st.Size / n * n
+			case '%':
+				size = (st.Size + n - 1) / n * n
 			}
 		}
 		if err := d.truncate(size); err != nil {
@@ -1691,6 +1838,9 @@ func cmdInstall(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "b", "backup", "s", "S", "v") {
+		return 1
+	}
 	mode := uint32(0o755)
 	if o.has("m") {
 		f, err := parseMode(o.get("m"))
@@ -1728,10 +1878,18 @@ func cmdInstall(p *Process) int {
 		}
 		return 0
 	}
+	// Directories on the way get mode 0755 whatever the umask is.
+	parents := func(name string) error {
+		old := p.umask
+		p.umask = 0o022
+		err := p.mkdirOne(name, true, nil, false)
+		p.umask = old
+		return err
+	}
 	code := 0
 	if o.has("d") {
 		for _, a := range o.args {
-			if err := p.mkdirOne(a, true, nil, false); err != nil {
+			if err := parents(a); err != nil {
 				p.sayErr(err)
 				code = 1
 				continue
@@ -1740,10 +1898,16 @@ func cmdInstall(p *Process) int {
 		}
 		return code
 	}
-	if o.has("D") && len(o.args) == 2 {
-		if err := p.mkdirOne(path.Dir(o.args[1]), true, nil, false); err != nil {
-			p.sayErr(err)
-			return 1
+	if o.has("D") {
+		dir := o.get("t")
+		if dir == "" && len(o.args) == 2 {
+			dir = path.Dir(o.args[1])
+		}
+		if dir != "" {
+			if err := parents(dir); err != nil {
+				p.sayErr(err)
+				return 1
+			}
 		}
 	}
 	pairs, code := p.targets(o, "")
@@ -1762,15 +1926,44 @@ func cmdInstall(p *Process) int {
 			code = 1
 			continue
 		}
-		p.unlink(pr[1])
+		if old, err := p.lstat(pr[1]); err == nil {
+			same := o.has("C") && old.IsRegular() && old.Perm() == mode && int64(old.UID) == max(uid, 0) && int64(old.GID) == max(gid, 0) && p.uid == 0
+			if same && p.sameContent(pr[0], pr[1]) {
+				continue
+			}
+			if old.IsDir() {
+				p.errorf("cannot overwrite directory %s with non-directory", quote(pr[1]))
+				code = 1
+				continue
+			}
+			if src, err := p.stat(pr[0]); err == nil && src.Dev == old.Dev && src.Ino == old.Ino {
+				p.errorf("%s and %s are the same file", quote(pr[0]), quote(pr[1]))
+				code = 1
+				continue
+			}
+			if err := p.unlink(pr[1]); err != nil {
+				p.errorf("cannot remove %s: %s", quote(pr[1]), strerror(err))
+				code = 1
+				continue
+			}
+		}
 		if err := p.copyData(pr[0], pr[1], 0o600, os.O_EXCL, nil); err != nil {
 			p.sayErr(err)
 			code = 1
 			continue
 		}
+		if o.has("p") {
+			p.utimes(pr[1], st.Atime.UnixNano(), st.Mtime.UnixNano(), false, true)
+		}
 		code |= own(pr[1])
 	}
 	return code
+}
+
+func (p *Process) sameContent(a, b string) bool {
+	x, err := p.readFile(a)
+	y, err2 := p.readFile(b)
+	return err == nil && err2 == nil && bytes.Equal(x, y)
 }
 
 func cmdBasename(p *Process) int {
@@ -1843,12 +2036,23 @@ func cmdDirname(p *Process) int {
 
 func cmdCmp(p *Process) int {
 	o, ok := p.getopt("bi:ln:s", "quiet>s silent>s bytes=>n verbose>l print-bytes>b")
-	if !ok {
-		return p.usage(2)
+	try := func() int {
+		p.errorf("Try 'cmp --help' for more information.")
+		return 2
 	}
-	if len(o.args) == 0 || len(o.args) > 2 {
+	if !ok {
+		return try()
+	}
+	if p.unsupported(o, "b", "i", "l") {
+		return 2
+	}
+	switch {
+	case len(o.args) == 0:
 		p.errorf("missing operand after '%s'", p.Args[len(p.Args)-1])
-		return p.usage(2)
+		return try()
+	case len(o.args) > 2:
+		p.errorf("hosttest: bytes to skip are not supported")
+		return 2
 	}
 	if len(o.args) == 1 {
 		o.args = append(o.args, "-")
@@ -1868,6 +2072,14 @@ func cmdCmp(p *Process) int {
 		}
 	}
 	a, b := data[0], data[1]
+	if o.has("n") {
+		n, ok := byteCount(o.get("n"))
+		if !ok {
+			p.errorf("invalid --bytes value '%s'", o.get("n"))
+			return try()
+		}
+		a, b = a[:min(n, int64(len(a)))], b[:min(n, int64(len(b)))]
+	}
 	line := 1
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {

@@ -254,6 +254,9 @@ func cmdDate(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "f") {
+		return 1
+	}
 	loc := p.m.location()
 	if tz := p.Getenv("TZ"); tz != "" {
 		if l, err := time.LoadLocation(strings.TrimPrefix(tz, ":")); err == nil {

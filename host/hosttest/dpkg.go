@@ -175,6 +175,9 @@ func cmdDpkgQuery(p *Process) int {
 	if !ok {
 		return 2
 	}
+	if p.unsupported(o, "admindir", "root", "load-avail") {
+		return 2
+	}
 	switch {
 	case o.has("W"):
 		format := "${binary:Package}\t${Version}\n"
@@ -438,6 +441,9 @@ func cmdDpkg(p *Process) int {
 	o, ok := p.getopt("ailsLSPrBGERO", "install>i list>l status>s listfiles>L search>S purge>P remove>r print-architecture print-foreign-architectures add-architecture= configure pending>a audit get-selections set-selections compare-versions validate-version verify[= force-confold force-confdef force-confnew force-confmiss auto-deconfigure force-depends force-all force-overwrite refuse-downgrade force-downgrade unpack recursive no-triggers admindir= root= version")
 	if !ok {
 		p.warn("\nType dpkg --help for help about installing and deinstalling packages [*];\nUse 'apt' or 'aptitude' for user-friendly package management;\n")
+		return 2
+	}
+	if p.unsupported(o, "G", "E", "R", "O", "refuse-downgrade", "recursive", "admindir", "root", "verify", "validate-version") {
 		return 2
 	}
 	switch {

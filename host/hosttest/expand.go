@@ -342,7 +342,14 @@ func (sh *shell) special(name string) (string, bool) {
 		}
 		return strconv.Itoa(sh.lastBg), true
 	case "-":
-		return sh.opts, true
+		// dash goes through its list of options from the end.
+		var b strings.Builder
+		for _, o := range "ubaCEVvxsnmiIfe" {
+			if strings.ContainsRune(sh.opts, o) {
+				b.WriteRune(o)
+			}
+		}
+		return b.String(), true
 	case "@", "*":
 		return sh.joined(), len(sh.params) > 0
 	case "0":
@@ -506,25 +513,25 @@ func trim(s, pat string, op syntax.ParExpOperator) string {
 	switch op {
 	case syntax.RemSmallPrefix:
 		for i := 0; i <= len(s); i++ {
-			if match(pat, s[:i]) {
+			if shellMatch(pat, s[:i]) {
 				return s[i:]
 			}
 		}
 	case syntax.RemLargePrefix:
 		for i := len(s); i >= 0; i-- {
-			if match(pat, s[:i]) {
+			if shellMatch(pat, s[:i]) {
 				return s[i:]
 			}
 		}
 	case syntax.RemSmallSuffix:
 		for i := len(s); i >= 0; i-- {
-			if match(pat, s[i:]) {
+			if shellMatch(pat, s[i:]) {
 				return s[:i]
 			}
 		}
 	case syntax.RemLargeSuffix:
 		for i := 0; i <= len(s); i++ {
-			if match(pat, s[i:]) {
+			if shellMatch(pat, s[i:]) {
 				return s[:i]
 			}
 		}
@@ -619,7 +626,7 @@ func (sh *shell) glob(pat string) []string {
 				if n[0] == '.' && !strings.HasPrefix(part, ".") {
 					continue
 				}
-				if !match(part, n) {
+				if !shellMatch(part, n) {
 					continue
 				}
 				if i < len(parts)-1 {

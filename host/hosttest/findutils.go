@@ -20,6 +20,9 @@ func cmdXargs(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "E", "o", "p", "s", "x") {
+		return 1
+	}
 	var input []byte
 	var err error
 	if o.has("a") {

@@ -85,9 +85,10 @@ func FuzzParsers(f *testing.F) {
 		parseDate(s, now)
 		strftime(s, now)
 		trSet(s)
-		printfFormat(s, []string{s, "1"}, func(string, ...any) {})
-		matchBracket("["+s, 'a')
+		printfFormat(s, []string{s, "1"}, true, func(string, ...any) {})
+		match("["+s, "a")
 		match(s, s)
+		shellMatch("["+s, s)
 		list := parseStatus(s)
 		again := parseStatus(formatStatus(list))
 		if len(again) != len(list) {

@@ -10,6 +10,9 @@ func cmdGetent(p *Process) int {
 	if !ok {
 		return 1
 	}
+	if p.unsupported(o, "s") {
+		return 1
+	}
 	if len(o.args) == 0 {
 		p.errorf("wrong number of arguments")
 		p.warn("Try `getent --help' or `getent --usage' for more information.\n")

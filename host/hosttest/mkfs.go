@@ -78,6 +78,9 @@ func cmdMke2fs(p *Process) int {
 		p.warn(mke2fsUsage, p.name())
 		return 1
 	}
+	if p.unsupported(o, "c", "d", "S") {
+		return 1
+	}
 	if !o.has("q") {
 		p.warn("mke2fs 1.47.0 (5-Feb-2023)\n")
 	}
@@ -429,6 +432,9 @@ func cmdTune2fs(p *Process) int {
 	o, ok := p.getopt("c:e:fg:i:jJ:lm:o:r:u:C:L:M:O:Q:E:T:U:I:z:", "")
 	if !ok || len(o.args) != 1 || len(o.order) == 0 {
 		p.warn("%s", tune2fsUsage)
+		return 1
+	}
+	if p.unsupported(o, "e", "g", "j", "J", "o", "r", "u", "C", "M", "O", "Q", "E", "T", "I", "z") {
 		return 1
 	}
 	dev := p.ext(o.args[0])

@@ -106,6 +106,9 @@ func cmdMount(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "F", "N", "O", "X", "T", "target-prefix", "options-mode", "options-source", "options-source-force") {
+		return 1
+	}
 	bad := func() int {
 		p.errorf("bad usage")
 		return p.usage(1)
@@ -370,6 +373,9 @@ func cmdUmount(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "A", "N", "O", "r", "fake") {
+		return 1
+	}
 	if o.has("a") {
 		code := 0
 		for _, m := range slices.Backward(p.m.mountList()) {
@@ -458,6 +464,9 @@ func cmdFindmnt(p *Process) int {
 		"options=>O pairs>P pseudo real raw>r submounts>R source=>S fstab>s types=>t target=>T uniq>U nofsroot>v notruncate>u tree verify>x verbose shadowed nocanonicalize>c task=>N vfs-all shell>y output-all hyperlink")
 	if !ok {
 		return p.usage(1)
+	}
+	if p.unsupported(o, "N", "shadowed", "vfs-all", "output-all", "d") {
+		return 1
 	}
 	if o.has("x") {
 		return p.verifyFstab(o)
@@ -767,6 +776,9 @@ func cmdMountpoint(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "nofollow") {
+		return 1
+	}
 	if len(o.args) != 1 || o.has("x") && o.has("d") {
 		p.errorf("bad usage")
 		return p.usage(1)
@@ -817,6 +829,9 @@ func cmdSwapon(p *Process) int {
 	o, ok := p.getopt("ad::efhL:o:p:sT:U:vV", "all>a discard[=>d ifexists>e fixpgsz>f label=>L uuid=>U options=>o priority=>p summary>s show[= noheadings raw bytes verbose>v fstab=>T")
 	if !ok {
 		return p.usage(16)
+	}
+	if p.unsupported(o, "T") {
+		return 16
 	}
 	switch {
 	case o.has("s"):

@@ -101,5 +101,5 @@ func (p *Process) moveOne(c *copying, from, to, how string, update bool, saves *
 	if c.verbose {
 		rm.set["v"] = []string{""}
 	}
-	return p.copyTree(c, from, to, true, 0) && p.removeTree(from, rm)
+	return p.copyTree(c, from, to, true, 0) && p.removeTree(from, rm, 0)
 }

@@ -216,6 +216,9 @@ func cmdSs(p *Process) int {
 		p.warn("Usage: ss [ OPTIONS ]\n")
 		return 255
 	}
+	if p.unsupported(o, "e", "i", "m", "o", "p", "s", "r") {
+		return 255
+	}
 	if !o.has("l") || !o.has("t") {
 		p.errorf("hosttest: this ss shows only listening TCP sockets: -ltn")
 		return 255

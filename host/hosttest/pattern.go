@@ -5,9 +5,16 @@ import (
 	"unicode/utf8"
 )
 
-// match tells whether s matches a shell pattern, in which a backslash quotes the next character. Slashes and leading
-// dots are ordinary characters here.
-func match(pat, s string) bool {
+// match tells whether s matches a pattern as fnmatch(3) does, in which a backslash quotes the next character. Slashes and
+// leading dots are ordinary characters here.
+func match(pat, s string) bool { return matchPattern(pat, s, utf8.DecodeRuneInString, "!^") }
+
+// shellMatch is match as dash has it: bytes, and no other negation than [!...].
+func shellMatch(pat, s string) bool {
+	return matchPattern(pat, s, func(s string) (rune, int) { return rune(s[0]), 1 }, "!")
+}
+
+func matchPattern(pat, s string, decode func(string) (rune, int), negation string) bool {
 	var starP, starS = -1, 0
 	p, i := 0, 0
 	for i < len(s) || p < len(pat) {
@@ -19,15 +26,15 @@ func match(pat, s string) bool {
 				continue
 			case '?':
 				if i < len(s) {
-					_, w := utf8.DecodeRuneInString(s[i:])
+					_, w := decode(s[i:])
 					p++
 					i += w
 					continue
 				}
 			case '[':
 				if i < len(s) {
-					r, w := utf8.DecodeRuneInString(s[i:])
-					ok, n := matchBracket(pat[p:], r)
+					r, w := decode(s[i:])
+					ok, n := matchBracket(pat[p:], r, decode, negation)
 					if n == 0 { // not a bracket expression: a plain [
 						if s[i] == '[' {
 							p++
@@ -53,7 +60,7 @@ func match(pat, s string) bool {
 			}
 		}
 		if starP >= 0 && starS < len(s) {
-			_, w := utf8.DecodeRuneInString(s[starS:])
+			_, w := decode(s[starS:])
 			starS += w
 			p, i = starP+1, starS
 			continue
@@ -65,10 +72,10 @@ func match(pat, s string) bool {
 
 // matchBracket matches one character against the bracket expression at the start of pat, and gives its length, or 0
 // when there is none.
-func matchBracket(pat string, r rune) (bool, int) {
+func matchBracket(pat string, r rune, decode func(string) (rune, int), negation string) (bool, int) {
 	i := 1
 	neg := false
-	if i < len(pat) && (pat[i] == '!' || pat[i] == '^') {
+	if i < len(pat) && strings.IndexByte(negation, pat[i]) >= 0 {
 		neg = true
 		i++
 	}
@@ -94,7 +101,7 @@ func matchBracket(pat string, r rune) (bool, int) {
 		if pat[i] == '\\' && i+1 < len(pat) {
 			i++
 		}
-		lo, w := utf8.DecodeRuneInString(pat[i:])
+		lo, w := decode(pat[i:])
 		i += w
 		hi := lo
 		if i+1 < len(pat) && pat[i] == '-' && pat[i+1] != ']' {
@@ -102,7 +109,7 @@ func matchBracket(pat string, r rune) (bool, int) {
 			if pat[i] == '\\' && i+1 < len(pat) {
 				i++
 			}
-			hi, w = utf8.DecodeRuneInString(pat[i:])
+			hi, w = decode(pat[i:])
 			i += w
 		}
 		if lo <= r && r <= hi {

@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,6 +20,12 @@ func unescapeB(out []byte, s string, echo bool) ([]byte, bool) {
 		switch c := s[i]; c {
 		case 'a':
 			out = append(out, 7)
+		case 'e':
+			if !echo {
+				out = append(out, 27)
+			} else {
+				out = append(out, '\\', c)
+			}
 		case 'b':
 			out = append(out, 8)
 		case 'c':
@@ -71,7 +78,7 @@ func biPrintf(sh *shell, args []string) int {
 		sh.warnf("printf: usage: printf format [arg ...]")
 		return 2
 	}
-	out, code := printfFormat(args[0], args[1:], func(f string, a ...any) { sh.warnf("printf: "+f, a...) })
+	out, code := printfFormat(args[0], args[1:], true, func(f string, a ...any) { sh.warnf("printf: "+f, a...) })
 	if st := sh.output(out, "printf"); st != 0 {
 		return st
 	}
@@ -89,13 +96,14 @@ func cmdPrintf(p *Process) int {
 		p.warn("Try '%s --help' for more information.\n", p.name())
 		return 1
 	}
-	out, code := printfFormat(args[0], args[1:], p.errorf)
+	out, code := printfFormat(args[0], args[1:], false, p.errorf)
 	p.print(string(out))
 	return code
 }
 
 // printfFormat formats the arguments, reusing the format until they are used up.
-func printfFormat(format string, args []string, warn func(string, ...any)) ([]byte, int) {
+// sh tells that it is the one of dash.
+func printfFormat(format string, args []string, sh bool, warn func(string, ...any)) ([]byte, int) {
 	var out []byte
 	code := 0
 	for {
@@ -117,7 +125,15 @@ func printfFormat(format string, args []string, warn func(string, ...any)) ([]by
 				return int64(r)
 			}
 			t := strings.TrimLeft(s, " \t\n")
+			if t == "" && sh {
+				return 0
+			}
 			n, err := strconv.ParseInt(t, 0, 64)
+			if errors.Is(err, strconv.ErrRange) && sh {
+				warn("%s: Numerical result out of range", s)
+				code = 1
+				return n
+			}
 			if err != nil {
 				if u, uerr := strconv.ParseUint(t, 0, 64); uerr == nil {
 					return int64(u)
@@ -148,6 +164,10 @@ func printfFormat(format string, args []string, warn func(string, ...any)) ([]by
 					i += w - 1
 					continue
 				}
+				if format[i] == 'c' && sh { // only %b's ends the output
+					out = append(out, `\c`...)
+					continue
+				}
 				if format[i] == '"' || format[i] == '\'' {
 					if format[i] == '"' {
 						out = append(out, '"')
@@ -172,6 +192,7 @@ func printfFormat(format string, args []string, warn func(string, ...any)) ([]by
 				continue
 			}
 			spec := "%"
+			start := i
 			i++
 			for i < len(format) && strings.IndexByte("-+ #0", format[i]) >= 0 {
 				spec += format[i : i+1]
@@ -229,7 +250,7 @@ func printfFormat(format string, args []string, warn func(string, ...any)) ([]by
 				}
 				out = fmt.Appendf(out, spec+string(verb), v)
 			default:
-				warn("%%%c: invalid directive", verb)
+				warn("%s: invalid directive", format[start:i+1])
 				return out, 2
 			}
 		}

@@ -67,6 +67,9 @@ func cmdEnv(p *Process) int {
 	if !ok {
 		return p.usage(125)
 	}
+	if p.unsupported(o, "v") {
+		return 125
+	}
 	env := p.Env
 	args := o.args
 	if o.has("S") {
@@ -139,6 +142,9 @@ func cmdSetsid(p *Process) int {
 	o, ok := p.getopt("+cfw", "ctty>c fork>f wait>w")
 	if !ok {
 		return p.usage(1)
+	}
+	if p.unsupported(o, "c") {
+		return 1
 	}
 	if len(o.args) == 0 {
 		p.errorf("no command specified")
@@ -361,6 +367,9 @@ func cmdTimeout(p *Process) int {
 	if !ok {
 		return p.usage(125)
 	}
+	if p.unsupported(o, "v") {
+		return 125
+	}
 	if len(o.args) < 2 {
 		return p.usage(125)
 	}
@@ -489,6 +498,9 @@ func cmdWhich(p *Process) int {
 	o, ok := p.getopt("as", "")
 	if !ok {
 		return 2
+	}
+	if p.unsupported(o, "a") {
+		return 1
 	}
 	code := 0
 	for _, a := range o.args {
@@ -761,6 +773,9 @@ func cmdRunuser(p *Process) int {
 	o, ok := p.getopt("+c:lmpPs:u:g:G:w:f", "command=>c login>l preserve-environment>m shell=>s user=>u group=>g session-command=>c")
 	if !ok {
 		return p.usage(1)
+	}
+	if p.unsupported(o, "g", "G", "w", "P", "p") {
+		return 1
 	}
 	args := o.args
 	if len(args) > 0 && args[0] == "-" {

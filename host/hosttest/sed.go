@@ -723,6 +723,9 @@ func cmdSed(p *Process) int {
 		p.warn("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...\n")
 		return 1
 	}
+	if p.unsupported(o, "l", "follow-symlinks", "posix", "debug") {
+		return 1
+	}
 	args := o.args
 	var script []string
 	for _, x := range o.order {

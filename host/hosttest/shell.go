@@ -670,6 +670,10 @@ func (sh *shell) await(c *Process) {
 // setWait takes over a child's status and says what killed it.
 func (sh *shell) setWait(st waitStatus) {
 	sh.status = st.shell()
+	sh.sayKilled(st)
+}
+
+func (sh *shell) sayKilled(st waitStatus) {
 	if st.signal != 0 && st.signal != sigINT && st.signal != sigPIPE {
 		sh.p.warn("%s\n", signalText(st.signal))
 	}
@@ -871,7 +875,7 @@ func (sh *shell) caseClause(c *syntax.CaseClause) {
 	word := sh.word(c.Word)
 	for _, it := range c.Items {
 		for _, pat := range it.Patterns {
-			if match(sh.pattern(pat), word) {
+			if shellMatch(sh.pattern(pat), word) {
 				sh.status = 0
 				sh.stmts(it.Stmts)
 				if it.Op != syntax.Break {

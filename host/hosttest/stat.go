@@ -13,6 +13,9 @@ func cmdStat(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "t") {
+		return 1
+	}
 	if len(o.args) == 0 {
 		p.errorf("missing operand")
 		return p.usage(1)
@@ -368,6 +371,9 @@ func cmdLs(p *Process) int {
 	o, ok := p.getopt("1aAbcdfFgGhHiIklLmnNopqQrRsStTuUvwxXZ", "all>a almost-all>A directory>d full-time human-readable>h inode>i numeric-uid-gid>n recursive>R reverse>r size>s color[= group-directories-first time-style= zero")
 	if !ok {
 		return p.usage(2)
+	}
+	if p.unsupported(o, "b", "c", "f", "F", "g", "G", "h", "H", "I", "k", "L", "m", "N", "o", "p", "q", "Q", "s", "S", "T", "u", "U", "v", "w", "x", "X", "Z", "group-directories-first", "time-style", "zero") {
+		return 2
 	}
 	names := o.args
 	if len(names) == 0 {

@@ -283,6 +283,9 @@ func cmdSudo(p *Process) int {
 		p.warn("%s", usage)
 		return 1
 	}
+	if p.unsupported(o, "A", "b", "r", "t", "C", "T", "R", "P") {
+		return 1
+	}
 	if o.has("V") {
 		p.print("Sudo version 1.9.13p3\n")
 		return 0

@@ -56,6 +56,9 @@ func cmdHostname(p *Process) int {
 	if !ok {
 		return 255
 	}
+	if p.unsupported(o, "A", "b", "y") {
+		return 1
+	}
 	h := p.m.Hostname()
 	set := ""
 	if len(o.args) > 0 {
@@ -114,6 +117,9 @@ func (m *Machine) address() string { return "192.168.1.201" }
 func cmdHostnamectl(p *Process) int {
 	o, ok := p.getopt("H:M:", "static pretty transient no-ask-password json= help")
 	if !ok {
+		return 1
+	}
+	if p.unsupported(o, "H", "M", "json") {
 		return 1
 	}
 	static := func() string {
@@ -322,6 +328,9 @@ func cmdSysctl(p *Process) int {
 	if !ok {
 		return 1
 	}
+	if p.unsupported(o, "b", "F", "r", "X") {
+		return 1
+	}
 	code := 0
 	file := func(key string) string { return "/proc/sys/" + strings.ReplaceAll(key, ".", "/") }
 	show := func(key, value string) {
@@ -455,6 +464,9 @@ func cmdSysctl(p *Process) int {
 func cmdModprobe(p *Process) int {
 	o, ok := p.getopt("arnqvDfRScibt:d:", "all>a remove>r dry-run>n show>n quiet>q verbose>v first-time show-depends>D resolve-alias>R use-blacklist>b ignore-install>i force>f showconfig>c")
 	if !ok {
+		return 1
+	}
+	if p.unsupported(o, "R", "S", "c", "i", "b", "t", "d") {
 		return 1
 	}
 	if len(o.args) == 0 {

@@ -36,6 +36,9 @@ func cmdSystemctl(p *Process) int {
 	if !ok {
 		return 1
 	}
+	if p.unsupported(o, "H", "M", "root", "dry-run", "kill-whom", "kill-who", "preset-mode", "reverse", "after", "before", "global", "timestamp", "show-types") {
+		return 1
+	}
 	if o.has("version") {
 		p.print("systemd 252 (252.38-1~deb12u1)\n+PAM +AUDIT +SELINUX +APPARMOR +IMA +SMACK +SECCOMP +GCRYPT\n")
 		return 0
@@ -1106,6 +1109,9 @@ func cmdAnalyze(p *Process) int {
 	if !ok {
 		return 1
 	}
+	if p.unsupported(o, "user") {
+		return 1
+	}
 	if len(o.args) == 0 || o.args[0] != "verify" {
 		if len(o.args) > 0 && o.args[0] == "calendar" {
 			return 0
@@ -1161,6 +1167,9 @@ func cmdAnalyze(p *Process) int {
 func cmdJournalctl(p *Process) int {
 	o, ok := p.getopt("u:n::o:xefrkb::t:S:U:qap:g:", "unit=>u lines[=>n output=>o no-pager follow>f reverse>r since=>S until=>U quiet>q boot[=>b identifier=>t all>a no-hostname priority=>p vacuum-time= rotate grep=>g dmesg>k catalog>x")
 	if !ok {
+		return 1
+	}
+	if p.unsupported(o, "k", "f", "S", "U", "a", "p", "g", "vacuum-time", "rotate") {
 		return 1
 	}
 	s := p.m.manager()

@@ -45,6 +45,9 @@ func cmdGrep(p *Process) int {
 	if !ok {
 		return usage()
 	}
+	if p.unsupported(o, "b", "T", "U", "I", "exclude", "exclude-dir") {
+		return 2
+	}
 	if o.has("P") {
 		p.errorf("hosttest: -P is not supported")
 		return 2
@@ -291,6 +294,9 @@ func cmdSort(p *Process) int {
 	if !ok {
 		return p.usage(2)
 	}
+	if p.unsupported(o, "i", "m", "M", "R") {
+		return 2
+	}
 	delim := byte('\n')
 	if o.has("z") {
 		delim = 0
@@ -344,6 +350,10 @@ func cmdSort(p *Process) int {
 		if two {
 			x.to, x.toC, fl2 = parse(b)
 		}
+		if k == "" || k[0] < '0' || k[0] > '9' {
+			p.errorf("invalid number at field start: invalid count at start of %s", quote(k))
+			return 2
+		}
 		if x.from == 0 {
 			p.errorf("field number is zero: invalid field specification %s", quote(k))
 			return 2
@@ -355,8 +365,15 @@ func cmdSort(p *Process) int {
 		keys = append(keys, x)
 	}
 	sep := o.get("t")
-	if sep == `\0` {
+	switch {
+	case sep == `\0`:
 		sep = "\x00"
+	case o.has("t") && sep == "":
+		p.errorf("empty tab")
+		return 2
+	case len(sep) > 1:
+		p.errorf("multi-character tab %s", quote(sep))
+		return 2
 	}
 	split := func(s string) []string {
 		if sep != "" {
@@ -508,6 +525,9 @@ func cmdUniq(p *Process) int {
 	o, ok := p.getopt("cdDf:is:uw:z", "count>c repeated>d unique>u ignore-case>i skip-fields=>f skip-chars=>s check-chars=>w zero-terminated>z")
 	if !ok {
 		return p.usage(1)
+	}
+	if p.unsupported(o, "D", "w") {
+		return 1
 	}
 	delim := byte('\n')
 	if o.has("z") {
@@ -997,6 +1017,9 @@ func cmdNl(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "w", "s", "n") {
+		return 1
+	}
 	n := 0
 	return p.eachInput(o.args, func(_ string, d *description) error {
 		b, err := p.readAll(d)
@@ -1016,6 +1039,9 @@ func cmdPaste(p *Process) int {
 	o, ok := p.getopt("d:sz", "delimiters=>d serial>s zero-terminated>z")
 	if !ok {
 		return p.usage(1)
+	}
+	if p.unsupported(o, "z") {
+		return 1
 	}
 	sep := "\t"
 	if o.has("d") {
@@ -1098,6 +1124,9 @@ func cmdComm(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "z", "output-delimiter", "total") {
+		return 1
+	}
 	if len(o.args) != 2 {
 		p.errorf("missing operand")
 		return p.usage(1)
@@ -1145,6 +1174,9 @@ func cmdFold(p *Process) int {
 	o, ok := p.getopt("bsw:", "bytes>b spaces>s width=>w")
 	if !ok {
 		return p.usage(1)
+	}
+	if p.unsupported(o, "s") {
+		return 1
 	}
 	w := 80
 	if o.has("w") {
@@ -1336,6 +1368,9 @@ func cmdDiff(p *Process) int {
 	o, ok := p.getopt("uU:qrNwbBsaiEZ", "unified[=>u brief>q recursive>r new-file>N label= ignore-all-space>w report-identical-files>s text>a color[=")
 	if !ok {
 		return p.usage(2)
+	}
+	if p.unsupported(o, "r", "N", "w", "b", "B", "i", "E", "Z") {
+		return 2
 	}
 	if len(o.args) != 2 {
 		p.errorf("missing operand after '%s'", p.Args[len(p.Args)-1])

@@ -33,6 +33,9 @@ func cmdID(p *Process) int {
 	if !ok {
 		return p.usage(1)
 	}
+	if p.unsupported(o, "z", "Z") {
+		return 1
+	}
 	uid, gid, groups := p.uid, p.gid, p.groups
 	if len(o.args) > 0 {
 		u := p.m.userByName(o.args[0])
@@ -358,6 +361,9 @@ func cmdUseradd(p *Process) int {
 	if f == nil {
 		return code
 	}
+	if p.unsupported(o, "D", "K", "R", "Z") {
+		return 1
+	}
 	name := o.args[0]
 	if !accountName(name) {
 		return p.refuse(3, "invalid user name '%s': use --badname to ignore", name)
@@ -479,6 +485,9 @@ func cmdUsermod(p *Process) int {
 	o, ok := p.operand("ab:c:d:e:f:g:G:l:Lmop:rR:s:u:UvV:w:W:Z:", "append>a comment=>c home=>d expiredate=>e inactive=>f gid=>g groups=>G login=>l lock>L move-home>m non-unique>o password=>p remove>r shell=>s uid=>u unlock>U add-subuids=>v add-subgids=>w badname>b", "[options] LOGIN")
 	if !ok {
 		return 2
+	}
+	if p.unsupported(o, "f", "R", "v", "V", "w", "W", "Z") {
+		return 1
 	}
 	if o.has("a") && !o.has("G") || o.has("a") && o.has("r") {
 		p.errorf("-a flag is only allowed with the -G flag")
@@ -630,6 +639,9 @@ func cmdUserdel(p *Process) int {
 	if f == nil {
 		return code
 	}
+	if p.unsupported(o, "R", "Z") {
+		return 1
+	}
 	name := o.args[0]
 	u := f.user(name)
 	if u == nil {
@@ -659,7 +671,7 @@ func cmdUserdel(p *Process) int {
 		if _, err := p.stat(home); err != nil {
 			return p.refuse(0, "%s home directory (%s) not found", name, home)
 		}
-		if !p.removeTree(home, &options{set: map[string][]string{"r": {""}, "f": {""}}}) {
+		if !p.removeTree(home, &options{set: map[string][]string{"r": {""}, "f": {""}}}, 0) {
 			return 12
 		}
 	}
@@ -682,6 +694,9 @@ func cmdGroupadd(p *Process) int {
 	f, o, code := p.editAccounts("fg:K:op:rR:U:", "force>f gid=>g key=>K non-unique>o password=>p system>r users=>U", "[options] GROUP", 10)
 	if f == nil {
 		return code
+	}
+	if p.unsupported(o, "K", "p", "R") {
+		return 1
 	}
 	name := o.args[0]
 	if !accountName(name) {
@@ -722,6 +737,9 @@ func cmdGroupmod(p *Process) int {
 	f, o, code := p.editAccounts("ag:n:op:R:U:", "append>a gid=>g new-name=>n non-unique>o password=>p users=>U", "[options] GROUP", 10)
 	if f == nil {
 		return code
+	}
+	if p.unsupported(o, "p", "R") {
+		return 1
 	}
 	g := f.group(o.args[0])
 	if g == nil {
@@ -771,6 +789,9 @@ func cmdGroupdel(p *Process) int {
 	if f == nil {
 		return code
 	}
+	if p.unsupported(o, "R") {
+		return 1
+	}
 	g := f.group(o.args[0])
 	if g == nil {
 		return p.refuse(6, "group '%s' does not exist", o.args[0])
@@ -786,6 +807,9 @@ func cmdGpasswd(p *Process) int {
 	f, o, code := p.editAccounts("a:d:M:A:rR", "add=>a delete=>d members=>M remove-password>r", "[option] GROUP", 1)
 	if f == nil {
 		return code
+	}
+	if p.unsupported(o, "A", "r", "R") {
+		return 1
 	}
 	g := f.group(o.args[0])
 	if g == nil {
@@ -822,6 +846,9 @@ func cmdPasswd(p *Process) int {
 	if !ok {
 		p.warn("Usage: passwd [options] [LOGIN]\n")
 		return 2
+	}
+	if p.unsupported(o, "k", "i", "n", "w", "x", "R") {
+		return 1
 	}
 	name := p.m.userName(p.ruid)
 	if len(o.args) > 0 {

@@ -347,6 +347,19 @@ func (t *tree) walk(c cred, cwd, path string, follow bool) (spot, error) {
 	return s, nil
 }
 
+// walkSelf resolves what is to be removed or renamed: a slash after a link does not follow it, but asks for a directory.
+func (t *tree) walkSelf(c cred, cwd, path string) (spot, error) {
+	bare := strings.TrimRight(path, "/")
+	if bare == "" || bare == path {
+		return t.walk(c, cwd, path, false)
+	}
+	s, err := t.walk(c, cwd, bare, false)
+	if err == nil && s.exists() && !s.at.inode().isDir() {
+		err = syscall.ENOTDIR
+	}
+	return s, err
+}
+
 func joinSteps(steps []step) string {
 	n := 0
 	for _, s := range steps[1:] {
@@ -612,7 +625,7 @@ func (t *tree) link(c cred, cwd, from, to string, follow bool) error {
 }
 
 func (t *tree) unlink(c cred, cwd, path string) error {
-	s, err := t.walk(c, cwd, path, false)
+	s, err := t.walkSelf(c, cwd, path)
 	if err != nil {
 		return err
 	}
@@ -664,7 +677,7 @@ func (t *tree) rmdir(c cred, cwd, path string) error {
 	if base == "." {
 		return syscall.EINVAL
 	}
-	s, err := t.walk(c, cwd, path, false)
+	s, err := t.walkSelf(c, cwd, path)
 	if err != nil {
 		return err
 	}
@@ -702,7 +715,7 @@ func (t *tree) rmdir(c cred, cwd, path string) error {
 
 // rename is rename(2): atomic, within one mount, over what is there. With noReplace it is renameat2's RENAME_NOREPLACE.
 func (t *tree) rename(c cred, cwd, from, to string, noReplace bool) error {
-	o, err := t.walk(c, cwd, from, false)
+	o, err := t.walkSelf(c, cwd, from)
 	if err != nil {
 		return err
 	}
