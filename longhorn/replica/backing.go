@@ -69,7 +69,7 @@ func checkBacking(path string, volume int64) error {
 		return &lab.Error{Op: "use backing file", Path: path, Hint: hint, Err: fmt.Errorf("%w: %s", lab.ErrRefused, fmt.Sprintf(format, args...))}
 	}
 	head, fi, err := readSmall(path, 16)
-	if head == nil && err != nil {
+	if err != nil {
 		return &lab.Error{Op: "use backing file", Path: path, Hint: "give the backing file with -backing FILE", Err: err}
 	}
 	switch {

@@ -424,9 +424,9 @@ func (b *chainBuilder) candidates(seen map[string]bool) (possible []*Layer) {
 }
 
 // taken returns the layers that another one than a leftover names as its parent. What is left of a head that became a snapshot still names
-// the snapshot's parent, and what is left of a layer that was purged, its child's.
-func (b *chainBuilder) taken() map[string]bool {
-	taken := map[string]bool{}
+// the snapshot's parent, and what is left of a layer that was purged, its child's: these are returned apart.
+func (b *chainBuilder) taken() (taken, byLeftover map[string]bool) {
+	taken, byLeftover = map[string]bool{}, map[string]bool{}
 	if b.d.MetaState == Good {
 		taken[b.d.Meta.Parent] = true
 	}
@@ -436,11 +436,14 @@ func (b *chainBuilder) taken() map[string]bool {
 		if !l.Snapshot() {
 			leftover = l.Absent || b.d.MetaState == Good && l.File != b.d.Meta.Head || b.twin(l) != nil
 		}
-		if l.Meta.parentRead && !leftover {
+		switch {
+		case l.Meta.parentRead && leftover:
+			byLeftover[l.Meta.Parent] = true
+		case l.Meta.parentRead:
 			taken[l.Meta.Parent] = true
 		}
 	}
-	return taken
+	return taken, byLeftover
 }
 
 // inferParent concludes l's parent. Where no snapshot is left that could be below it, l is the oldest layer. Where there is exactly one that
@@ -448,10 +451,11 @@ func (b *chainBuilder) taken() map[string]bool {
 func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, error) {
 	metaFile := l.File + metaSuffix
 	hint := "use another replica, or give one that has the file and borrow it with -borrow"
-	taken, possible := b.taken(), b.candidates(seen)
+	taken, byLeftover := b.taken()
+	possible := b.candidates(seen)
 	var free []*Layer
 	for _, s := range possible {
-		if !taken[s.File] {
+		if !taken[s.File] || byLeftover[s.File] {
 			free = append(free, s)
 		}
 	}
@@ -476,7 +480,7 @@ func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, erro
 	case p.ModTime.After(l.ModTime) || p.Size > l.Size:
 		return "", b.refuse(metaFile, hint, "%s, and %s, which no layer names, is newer or larger than it: it may be the end of a side branch", l.MetaState, p.File)
 	}
-	b.warn(WarnParentInferred, metaFile, "%s: %s is the only snapshot that no layer names: taken for the parent, which is wrong if a revert left it as a side branch", l.MetaState, p.File)
+	b.warn(WarnParentInferred, metaFile, "%s: %s is the only snapshot that no layer names: taken for the parent, which is wrong if a revert left it as a side branch: compare with another replica, or check the image's file system", l.MetaState, p.File)
 	return p.File, nil
 }
 

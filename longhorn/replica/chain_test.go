@@ -220,6 +220,10 @@ func TestChain(t *testing.T) {
 			put(t, dir, "volume-snap-cut.img.meta", "")
 			remove(t, dir, headFile)
 		}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile}, codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
+		{name: "the same beside a side branch", rep: func(r *replicatest.Replica) {
+			r.Crash = replicatest.SnapshotHeadLeft
+			r.Branches = map[string]replicatest.Layer{"two": {Name: "aside"}}
+		}, refused: "the parent may be any of volume-snap-aside.img, volume-snap-two.img"},
 		{name: "a snapshot cut off between its two links, volume.meta lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotLinked }, damage: func(t *testing.T, dir string) {
 			remove(t, dir, "volume.meta")
 			remove(t, dir, "volume-snap-cut.img.meta")

@@ -161,7 +161,7 @@ func replayed(ctx context.Context, image *os.File, path string, fsys FileSystem)
 		return name, nil
 	}
 	// XFS replays its log when it is mounted.
-	m, err := mountImage(ctx, name, "rw")
+	m, err := mountImage(ctx, name, "rw,nouuid") // a copy has the original's UUID, which may be mounted
 	if err == nil {
 		err = m.unmount()
 	}

@@ -14,19 +14,25 @@ type Sum struct {
 	File string `json:"file"`
 	Want uint64 `json:"want"`
 	Got  uint64 `json:"got"`
+	// Stale: the layer was written to after Longhorn hashed it, as a purge does that merges another one into it. The sum proves nothing then.
+	Stale bool `json:"stale,omitempty"`
 }
 
 // OK reports whether the content is what Longhorn hashed.
 func (s Sum) OK() bool { return s.Want == s.Got }
 
+// bad reports whether the content is not what it should be.
+func (s Sum) bad() bool { return !s.OK() && !s.Stale }
+
 // Checksums reads every snapshot layer of the image that has a .checksum, whole, and returns what they sum up to. Longhorn holds a checksum
-// valid only while the file's change time is the recorded one, which no copy keeps: here the content alone counts.
+// valid only while the file's change time is the recorded one, which no copy keeps. Here the content counts, unless it was written to since.
 func (im *Image) Checksums(ctx context.Context) ([]Sum, error) {
 	var sums []Sum
 	var index []int
 	for i, l := range im.Chain.Layers {
 		if l.Snapshot() && l.ChecksumState == Good {
-			sums = append(sums, Sum{File: l.File, Want: l.Checksum.Sum})
+			hashed := l.Checksum.ChangeTime
+			sums = append(sums, Sum{File: l.File, Want: l.Checksum.Sum, Stale: !hashed.IsZero() && l.ModTime.After(hashed)})
 			index = append(index, i)
 		}
 	}

@@ -394,6 +394,9 @@ func (cp *copier) hasher(ctx context.Context, hashing <-chan *chunk) error {
 			return err
 		}
 		if c.buf != nil {
+			if err := cp.mayHash(); err != nil {
+				return err
+			}
 			cp.digest(c.buf)
 			cp.free <- c.buf[:chunkSize]
 			continue
@@ -406,6 +409,14 @@ func (cp *copier) hasher(ctx context.Context, hashing <-chan *chunk) error {
 		return err
 	}
 	return cp.hashZeros(ctx, cp.im.Size(), zeros)
+}
+
+// mayHash is where a test interrupts the hashing.
+func (cp *copier) mayHash() error {
+	if cp.o.hashFault == nil {
+		return nil
+	}
+	return cp.o.hashFault(cp.hashed)
 }
 
 // digest adds the next bytes of the image.
@@ -444,6 +455,9 @@ func (cp *copier) rehash(ctx context.Context, to int64, zeros, buf []byte) error
 		end = min(end, to)
 		for cp.hashed < end {
 			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := cp.mayHash(); err != nil {
 				return err
 			}
 			p := buf[:min(int64(len(buf)), end-cp.hashed)]

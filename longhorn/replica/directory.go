@@ -166,7 +166,6 @@ func (r *dirReader) read(name string) error {
 	if fi.Links > 1 && (kind == FileHead || kind == FileSnapshot) {
 		r.ws.add(WarnHardLink, name, "the file has %d names: a snapshot or a purge was cut off", fi.Links)
 	}
-	var data []byte
 	switch kind {
 	case FileHead, FileSnapshot:
 		l := r.layerOf(name)
@@ -182,8 +181,8 @@ func (r *dirReader) read(name string) error {
 		r.ws.add(WarnUnknownFile, name, "not a file of a replica: ignored")
 		return nil
 	}
-	data, _, err = readSmall(path, maxMeta)
-	if err != nil && !errors.Is(err, errAtime) {
+	data, _, err := readSmall(path, maxMeta)
+	if err != nil {
 		return err
 	}
 	var perr error

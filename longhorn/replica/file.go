@@ -28,7 +28,7 @@ func (fi fileInfo) modTime() time.Time { return time.Unix(0, fi.Mtime) }
 // errAtime says that a file could only be opened so that reading it may change its access time.
 var errAtime = errors.New("access time may change")
 
-// readSmall reads at most limit bytes of a regular file that is not a symbolic link.
+// readSmall reads at most limit bytes of a regular file that is not a symbolic link. That its access time may change is not told.
 func readSmall(path string, limit int64) ([]byte, fileInfo, error) {
 	f, err := openSource(path)
 	if f == nil {

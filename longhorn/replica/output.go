@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,9 +30,10 @@ type Output struct {
 	// Path is a file that does not exist yet, in a directory that does. While it is written it is called Path.part, beside it lies
 	// Path.part.state; both are gone at the end, and continue an interrupted run otherwise.
 	Path string
-	// Device lets Path be a block device, which is overwritten: holes with zeros, what lies behind the volume's size not at all.
+	// Device says that Path is a block device, which is overwritten: holes with zeros, what lies behind the volume's size not at all.
 	Device bool
 	// State is the file that keeps the progress of writing to a device, so that it can be continued. Empty means that it cannot. Not for files.
+	// It is in no replica directory, and does not exist unless an earlier run left it.
 	State string
 	// Restart throws away what an interrupted run has left, instead of continuing it.
 	Restart bool
@@ -46,7 +48,8 @@ type Output struct {
 	// Events is told the progress, at most five times a second. Nil means nobody.
 	Events func(lab.Event)
 
-	fault func(off int64) error // a test's: called before each chunk is copied
+	fault     func(off int64) error // a test's: called before each chunk is copied
+	hashFault func(off int64) error // a test's: called before each piece of what is not a hole is hashed
 }
 
 // Result tells what [Image.Save] did.
@@ -67,7 +70,7 @@ func partName(path string) string  { return path + ".part" }
 func stateName(path string) string { return path + ".part.state" }
 
 // place checks where something new is to be written and returns the absolute path, its directory's symbolic links resolved. Nothing may be
-// there yet, except that a block device may be when device is set. Neither a replica directory nor one of avoid may be above it.
+// there yet, except that it must be a block device when device is set. Neither a replica directory nor one of avoid may be above it.
 func place(op, path string, device bool, avoid []string) (abs string, isDevice bool, ws warnings, err error) {
 	refuse := func(hint, format string, args ...any) error {
 		return &lab.Error{Op: op, Path: path, Hint: hint, Err: fmt.Errorf("%w: %s", lab.ErrRefused, fmt.Sprintf(format, args...))}
@@ -101,20 +104,36 @@ func place(op, path string, device bool, avoid []string) (abs string, isDevice b
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil, &lab.Error{Op: op, Path: path, Err: err}
 	}
+	if device {
+		return "", false, nil, refuse("name the device, or leave -device out to write a file", "there is no such block device")
+	}
+	if ws, err = outside(op, abs, avoid); err != nil {
+		return "", false, nil, err
+	}
+	return abs, false, ws, nil
+}
+
+// outside refuses a path, absolute and its directory without symbolic links, that is below a replica directory or one of avoid, and warns of
+// one on a disk of Longhorn's.
+func outside(op, path string, avoid []string) (ws warnings, err error) {
+	refuse := func(format string, args ...any) error {
+		return &lab.Error{Op: op, Path: path, Hint: "write to another directory, best on another disk", Err: fmt.Errorf("%w: %s", lab.ErrRefused, fmt.Sprintf(format, args...))}
+	}
+	parent := filepath.Dir(path)
 	for dir := parent; ; dir = filepath.Dir(dir) {
 		for _, a := range avoid {
 			if sameFile(dir, a) {
-				return "", false, nil, refuse("write to another disk", "it is inside the replica directory %s", a)
+				return nil, refuse("it is inside the replica directory %s", a)
 			}
 		}
 		if looksLikeReplica(dir) {
-			return "", false, nil, refuse("write to another disk", "it is inside a replica directory, %s", dir)
+			return nil, refuse("it is inside a replica directory, %s", dir)
 		}
 		if fileExists(filepath.Join(dir, "longhorn-disk.cfg")) {
-			ws.add(WarnLonghornDisk, abs, "it is on a disk that Longhorn uses (%s), which it may fill up", dir)
+			ws.add(WarnLonghornDisk, path, "it is on a disk that Longhorn uses (%s), which it may fill up", dir)
 		}
 		if dir == filepath.Dir(dir) {
-			return abs, false, ws, nil
+			return ws, nil
 		}
 	}
 }
@@ -129,7 +148,7 @@ func looksLikeReplica(dir string) bool {
 		return true
 	}
 	names, _ := readNames(dir)
-	return slices.ContainsFunc(names, isHead)
+	return slices.ContainsFunc(names, func(n string) bool { return isHead(n) || isSnapshot(n) })
 }
 
 // journal is Path.part.state: what the run is about, and how far it has come.
@@ -145,6 +164,12 @@ type journal struct {
 }
 
 const journalVersion = 1
+
+// parseJournal reads a journal; it reports whether it is a sound one.
+func parseJournal(data []byte) (j journal, ok bool) {
+	ok = json.Unmarshal(data, &j) == nil && j.Version == journalVersion && j.Copied >= 0 && j.Hashed >= 0 && j.Hashed <= j.Copied
+	return j, ok
+}
 
 // journalWork is what must be the same for a run to be continued.
 type journalWork struct {

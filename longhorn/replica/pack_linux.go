@@ -33,7 +33,7 @@ func Pack(ctx context.Context, w io.Writer, dir string, events func(lab.Event)) 
 		}
 		return nil, &lab.Error{Op: "pack replica", Path: dir, Err: err}
 	}
-	return &Packed{Directory: d.Path, Files: len(d.files), Bytes: p.data, Stream: p.w.n}, nil
+	return &Packed{Directory: d.Path, Files: len(d.files), Bytes: p.data, Stream: p.w.n, Warnings: p.warnings}, nil
 }
 
 type packer struct {
@@ -44,6 +44,8 @@ type packer struct {
 	data   int64
 	total  int64
 	last   time.Time
+
+	warnings warnings
 }
 
 func (p *packer) refuse(path, hint, format string, args ...any) error {
@@ -52,7 +54,7 @@ func (p *packer) refuse(path, hint, format string, args ...any) error {
 
 func (p *packer) run() error {
 	names, err := readNames(p.d.Path)
-	if err != nil && !errors.Is(err, errAtime) {
+	if err != nil {
 		return err
 	}
 	ids := map[[2]uint64]string{}
@@ -102,9 +104,12 @@ func (p *packer) run() error {
 }
 
 func (p *packer) idle(ids map[[2]uint64]string) error {
-	holders, _, err := openForWriting(p.ctx, ids)
+	holders, blind, err := openForWriting(p.ctx, ids)
 	if err != nil {
 		return err
+	}
+	if w := (Warning{Code: WarnInUseUnknown, Text: blind}); blind != "" && !slices.Contains(p.warnings, w) {
+		p.warnings = append(p.warnings, w)
 	}
 	if len(holders) > 0 {
 		return p.refuse(holders[0].path, "detach the volume (scale its workload down), or stop that process", "in use by %s", holders[0].who)

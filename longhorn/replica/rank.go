@@ -71,7 +71,7 @@ func (r *Ranked) measure() {
 // badSums returns the snapshots whose content is not what Longhorn hashed.
 func (r *Ranked) badSums() (bad []string) {
 	for _, s := range r.Sums {
-		if !s.OK() {
+		if s.bad() {
 			bad = append(bad, snapshotName(s.File))
 		}
 	}
@@ -356,6 +356,11 @@ func (r *Ranking) doubts() {
 	ws := (*warnings)(&r.Warnings)
 	if bad := best.badSums(); len(bad) > 0 {
 		ws.add(WarnChecksumMismatch, best.Name(), "the best replica has snapshots whose content is not what Longhorn hashed: %s", strings.Join(bad, ", "))
+	}
+	for _, s := range best.Sums {
+		if !s.OK() && s.Stale {
+			ws.add(WarnChecksumUnknown, best.Name(), "%s was written to after Longhorn hashed it: its content cannot be checked by that", s.File)
+		}
 	}
 	for _, c := range r.Replicas[1:] {
 		d, b := c.Directory, best.Directory

@@ -48,6 +48,12 @@ func TestRank(t *testing.T) {
 			put(t, dirs[0], oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef"}`)
 			put(t, dirs[1], oneFile+".checksum", sum(oneLayer))
 		}},
+		{name: "checksum of what was before a purge", reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)}, order: "a b", why: "by head size", damage: func(dirs []string) {
+			put(t, dirs[0], oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef","change_time":"2026-04-13 11:59:57.123456789 +0000 UTC"}`)
+		}, codes: []replica.Code{replica.WarnChecksumUnknown}},
+		{name: "checksum of what has not been written to since", reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)}, order: "b a", why: "by checksums", damage: func(dirs []string) {
+			put(t, dirs[0], oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef","change_time":"2026-04-13 11:59:58 +0000 UTC"}`)
+		}},
 		{name: "certain over concluded", reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)}, order: "b a", why: "by certainty", damage: func(dirs []string) {
 			put(t, dirs[0], oneFile+".meta", "")
 		}},
@@ -201,6 +207,6 @@ func TestChecksums(t *testing.T) {
 		t.Error("Longhorn's own mark is not told")
 	}
 	if sums, err = im.Checksums(t.Context()); err != nil || len(sums) != 1 || sums[0].Got != want {
-		t.Errorf("%x, want %x (%v)", sums, want, err)
+		t.Errorf("%v, want %#x (%v)", sums, want, err)
 	}
 }

@@ -30,7 +30,9 @@ func (im *Image) Save(ctx context.Context, o Output) (*Result, error) {
 	}
 	t := &target{path: path, name: path, device: device, state: stateName(path)}
 	if device {
-		t.state = o.State
+		if t.state, err = statePath(o.State, avoid); err != nil {
+			return nil, err
+		}
 	} else {
 		t.name = partName(path)
 	}
@@ -63,6 +65,42 @@ func (im *Image) Save(ctx context.Context, o Output) (*Result, error) {
 	}
 	return r, nil
 }
+
+// statePath checks where the progress of writing to a device is to be kept, "" for nowhere.
+func statePath(path string, avoid []string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	fail := func(hint string, err error) (string, error) {
+		return "", &lab.Error{Op: "keep progress", Path: path, Hint: hint, Err: err}
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return fail("", err)
+	}
+	parent, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return fail("make the directory first: mkdir -p "+shellWord(filepath.Dir(abs)), err)
+	}
+	abs = filepath.Join(parent, filepath.Base(abs))
+	if _, err := outside("keep progress", abs, avoid); err != nil {
+		return "", err
+	}
+	data, _, err := readSmall(abs, maxState)
+	if errors.Is(err, fs.ErrNotExist) {
+		return abs, nil
+	}
+	if err != nil {
+		return fail("name a file that does not exist", fmt.Errorf("%w: %w", lab.ErrRefused, err))
+	}
+	if _, ok := parseJournal(data); !ok {
+		return fail("name a file that does not exist, or remove it", fmt.Errorf("%w: it exists, and is not the progress of a run", lab.ErrRefused))
+	}
+	return abs, nil
+}
+
+// maxState bounds what is read of a journal, in bytes.
+const maxState = 16 << 20
 
 // work describes the image for the journal.
 func (im *Image) work() journalWork {
@@ -165,6 +203,11 @@ func (t *target) open(im *Image, o Output) (journal, error) {
 	if old.Output != t.id {
 		return fresh, t.refuse("throw it away with -restart", "it cannot be continued: it is not the output that was begun")
 	}
+	if size, err := t.length(); err != nil {
+		return fresh, err
+	} else if size < old.Copied {
+		return fresh, t.refuse("throw it away with -restart", "it cannot be continued: it has %d bytes, although %d were copied", size, old.Copied)
+	}
 	if err := t.space(im, o, old.Copied); err != nil {
 		return fresh, err
 	}
@@ -205,6 +248,15 @@ func (t *target) openPart(size int64) (continued bool, err error) {
 	return continued, nil
 }
 
+// length returns how many bytes of the output are there; of a device, which has them all, the volume's.
+func (t *target) length() (int64, error) {
+	if t.device {
+		return t.work.Size, nil
+	}
+	fi, err := statFile(t.file)
+	return fi.Size, err
+}
+
 // discard removes what an interrupted run left.
 func (t *target) discard() error {
 	fi, err := os.Lstat(t.name)
@@ -226,10 +278,7 @@ func (t *target) discard() error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Remove(t.state); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return t.forget()
 }
 
 // space refuses an output that has no room for what is to be written.
@@ -274,14 +323,14 @@ func (t *target) readState() (j journal, ok bool, err error) {
 	if t.state == "" {
 		return j, false, nil
 	}
-	data, _, err := readSmall(t.state, 16<<20)
+	data, _, err := readSmall(t.state, maxState)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, false, nil
 	}
-	if err != nil && !errors.Is(err, errAtime) {
+	if err != nil {
 		return j, false, &lab.Error{Op: "read progress", Path: t.state, Hint: "remove it, and begin again with -restart", Err: fmt.Errorf("%w: %w", lab.ErrRefused, err)}
 	}
-	if json.Unmarshal(data, &j) != nil || j.Version != journalVersion || j.Copied < 0 || j.Copied > t.work.Size || j.Hashed < 0 || j.Hashed > j.Copied {
+	if j, ok = parseJournal(data); !ok || j.Copied > t.work.Size {
 		return journal{}, false, nil
 	}
 	return j, true, nil
@@ -318,10 +367,7 @@ func (t *target) writeState(j journal) error {
 // finish gives the output its name.
 func (t *target) finish() error {
 	if t.device {
-		if t.state != "" {
-			return os.Remove(t.state)
-		}
-		return nil
+		return t.forget()
 	}
 	if err := renameNew(t.name, t.path); err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -332,7 +378,18 @@ func (t *target) finish() error {
 	if err := syncDir(filepath.Dir(t.path)); err != nil {
 		return err
 	}
-	return os.Remove(t.state)
+	return t.forget()
+}
+
+// forget removes the journal, if there is one.
+func (t *target) forget() error {
+	if t.state == "" {
+		return nil
+	}
+	if err := os.Remove(t.state); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (t *target) close() {

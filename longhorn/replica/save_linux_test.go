@@ -129,37 +129,58 @@ func TestSaveCutOffAnywhere(t *testing.T) {
 	}
 }
 
-// TestSaveContinuesHash interrupts while the hash is behind the copying.
+// TestSaveContinuesHash interrupts while the hash is behind the copying: neither is begun again.
 func TestSaveContinuesHash(t *testing.T) {
 	rep := eightChunks()
-	rep.Sectors = 1 << 30 / SectorSize // a hole of a gigabyte, which takes long to hash
-	rep.Layers[0].Sectors, rep.Layers[1].Sectors = 2048, 2048
-	rep.Layers[1].Name = "expand-1073741824"
 	dir := filepath.Join(t.TempDir(), "vol-0123abcd")
 	if err := rep.Write(dir); err != nil {
 		t.Fatal(err)
 	}
 	im := openTest(t, dir)
 	out := filepath.Join(t.TempDir(), "image")
+	const hashed, copied = 3 * chunkSize, 7 * chunkSize
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := im.Save(ctx, Output{Path: out, Events: func(e lab.Event) {
-		if e.Text == "hash" {
-			cancel()
+	ahead := make(chan struct{})
+	o := Output{Path: out, Workers: 1, Method: ReadWrite}
+	o.fault = func(off int64) error {
+		if off == copied { // all before it is copied, since there is one worker
+			close(ahead)
 		}
-	}})
-	if !errors.Is(err, context.Canceled) {
-		t.Skipf("the machine is so fast that hashing was not interrupted: %v", err)
+		return nil
 	}
-	r, err := im.Save(t.Context(), Output{Path: out, fault: func(off int64) error { return fmt.Errorf("copied again at %d", off) }})
+	o.hashFault = func(off int64) error {
+		if off < hashed {
+			return nil
+		}
+		<-ahead
+		cancel()
+		return ctx.Err()
+	}
+	if _, err := im.Save(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	o.fault = func(off int64) error {
+		if off < copied {
+			return fmt.Errorf("copied again at %d", off)
+		}
+		return nil
+	}
+	first := int64(-1)
+	o.hashFault = func(off int64) error {
+		if first < 0 {
+			first = off
+		}
+		return nil
+	}
+	r, err := im.Save(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := sha256.New()
-	h.Write(rep.Image())
-	if want := hex.EncodeToString(h.Sum(nil)); r.SHA256 != want || r.Copied != 0 {
-		t.Errorf("hash %s, want %s; copied %d again", r.SHA256, want, r.Copied)
+	if first != hashed || r.Resumed < copied {
+		t.Errorf("hashed on at %d, want %d; copied on at %d, want %d at least", first, hashed, r.Resumed, copied)
 	}
+	checkFile(t, out, rep.Image(), r)
 }
 
 // TestSaveSourceChanges changes a layer while it is copied, and before a run is continued.
@@ -254,12 +275,76 @@ func TestSaveGuards(t *testing.T) {
 			t.Errorf("%s was touched: %q %v", name, data, err)
 		}
 	}
+	// Where a device is said to be, no file is made; and progress is kept in no replica, nor in a file that holds something else.
+	guard := func(what string, err error, want string) {
+		t.Helper()
+		if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), want) || len(lab.Hints(err)) == 0 {
+			t.Errorf("%s: %v, want a refusal that says %q", what, err, want)
+		}
+	}
+	for path, want := range map[string]string{base + "/sdx": "no such block device", base + "/exists": "exists"} {
+		_, err := im.Save(t.Context(), Output{Path: path, Device: true})
+		guard(path, err, want)
+	}
+	for path, want := range map[string]string{
+		dir + "/state":       "inside the replica directory",
+		other + "/state":     "inside a replica directory",
+		dir + "/volume.meta": "inside the replica directory",
+		base + "/alias/s":    "inside the replica directory",
+		base + "/exists":     "not the progress of a run",
+		base + "/l.part":     "symbolic link",
+	} {
+		_, err := statePath(path, []string{dir})
+		guard("progress in "+path, err, want)
+	}
+	must(os.WriteFile(filepath.Join(base, "journal"), []byte(`{"version":1,"copied":99}`), 0o600))
+	for _, path := range []string{base + "/journal", base + "/new"} {
+		if got, err := statePath(path, []string{dir}); got != path || err != nil {
+			t.Errorf("progress in %s: %s %v", path, got, err)
+		}
+	}
+	for _, name := range []string{"exists", "exists.tmp", "stale.part", "sdx"} {
+		if data, err := os.ReadFile(filepath.Join(base, name)); err == nil && string(data) != "precious" {
+			t.Errorf("%s was touched: %q", name, data)
+		}
+	}
 	if _, err := im.Save(t.Context(), Output{Path: filepath.Join(base, "no", "such", "dir")}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing directory: %v", err)
 	}
 	if err := im.Unchanged(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestSavePartChanged refuses to continue a file that has become shorter than what was copied.
+func TestSavePartChanged(t *testing.T) {
+	rep := eightChunks()
+	dir := filepath.Join(t.TempDir(), "vol-0123abcd")
+	if err := rep.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	im := openTest(t, dir)
+	out := filepath.Join(t.TempDir(), "image")
+	full := errors.New("full")
+	if _, err := im.Save(t.Context(), Output{Path: out, Workers: 1, fault: func(off int64) error {
+		if off >= 4*chunkSize {
+			return full
+		}
+		return nil
+	}}); !errors.Is(err, full) {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(partName(out), 3*chunkSize); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := im.Save(t.Context(), Output{Path: out}); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "although") {
+		t.Errorf("continued: %v", err)
+	}
+	r, err := im.Save(t.Context(), Output{Path: out, Restart: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkFile(t, out, rep.Image(), r)
 }
 
 // TestSaveInUse refuses layers that somebody may write to.

@@ -35,7 +35,7 @@ const (
 	WarnUnwritten         Code = "unwritten-extents"   // preallocated space: it reads as zeros and hides the layers below
 	WarnExtentsBySeek     Code = "extents-by-seek"     // the file system has no FIEMAP; holes were told by SEEK_DATA, proved complete by the block count
 	WarnBackingRemapped   Code = "backing-remapped"    // the backing file was found elsewhere than volume.meta says
-	WarnChecksumUnknown   Code = "checksum-unknown"    // a .checksum that cannot be read, or of another method than crc64
+	WarnChecksumUnknown   Code = "checksum-unknown"    // a .checksum that cannot be read, is of another method than crc64, or of what the snapshot was before
 	WarnSilentlyCorrupted Code = "silently-corrupted"  // Longhorn has marked the snapshot as corrupted
 	WarnChecksumMismatch  Code = "checksum-mismatch"   // a snapshot's content is not what Longhorn hashed
 	WarnAccessTime        Code = "access-time"         // files could not be opened without changing their access times

@@ -66,19 +66,24 @@ type Crash int
 
 // The states of a power cut that leave the live image whole.
 const (
-	NoCrash           Crash = iota
-	VolumeMetaEmpty         // volume.meta has no bytes
-	VolumeMetaZeroed        // volume.meta is NUL bytes
-	VolumeMetaMissing       //
-	HeadMetaEmpty           // the head's .meta has no bytes
-	HeadMetaZeroed          //
-	BaseMetaZeroed          // the oldest layer's .meta is NUL bytes
-	MiddleMetaEmpty         // the .meta of the oldest layer but one has no bytes
-	SnapshotNewHead         // a snapshot was cut off when the new head was there, empty
-	SnapshotLinked          // and the old head and its .meta had the snapshot's name too
-	SnapshotRenamed         // and volume.meta named the new head
-	SnapshotLinkLost        // as SnapshotLinked, with volume.meta.tmp, copied so that the two names are two files
-	Temporaries             // *.tmp files lie around
+	NoCrash             Crash = iota
+	VolumeMetaEmpty           // volume.meta has no bytes
+	VolumeMetaZeroed          // volume.meta is NUL bytes
+	VolumeMetaMissing         //
+	HeadMetaEmpty             // the head's .meta has no bytes
+	HeadMetaZeroed            //
+	BaseMetaZeroed            // the oldest layer's .meta is NUL bytes
+	MiddleMetaEmpty           // the .meta of the oldest layer but one has no bytes
+	SnapshotNewHead           // a snapshot was cut off when the new head was there, empty
+	SnapshotLinked            // and the old head and its .meta had the snapshot's name too
+	SnapshotRenamed           // and volume.meta named the new head
+	SnapshotLinkLost          // as SnapshotLinked, with volume.meta.tmp, copied so that the two names are two files
+	Temporaries               // *.tmp files lie around
+	SnapshotHalfLinked        // as SnapshotLinked, without the .meta's second name
+	SnapshotMetaZeroed        // as SnapshotRenamed, the snapshot's new .meta being NUL bytes
+	SnapshotHeadLeft          // as SnapshotMetaZeroed, of the old head only the .meta being left
+	VolumeMetaTruncated       // volume.meta ends somewhere
+	MiddleMetaTruncated       // the .meta of the oldest layer but one ends somewhere
 	crashes
 )
 
@@ -92,7 +97,9 @@ func Crashes() []Crash {
 }
 
 // Doubtful reports whether the state takes away metadata, so that a reader may refuse what it cannot conclude.
-func (c Crash) Doubtful() bool { return c >= VolumeMetaEmpty && c <= MiddleMetaEmpty }
+func (c Crash) Doubtful() bool {
+	return c >= VolumeMetaEmpty && c <= MiddleMetaEmpty || c >= SnapshotMetaZeroed && c <= MiddleMetaTruncated
+}
 
 func (r Replica) file(i int) string {
 	if i == len(r.Layers)-1 {
@@ -235,6 +242,14 @@ func (w *writer) crash(meta volumeMeta) {
 		w.do(func() error { return writeLayer(w.path(newHead), r.Sectors*Sector, nil) })
 		w.json(newHead+".meta", layerMeta{Name: newHead, Parent: snap, Created: w.at.Format(time.RFC3339)})
 	}
+	cutOff := func(name string) {
+		data, err := os.ReadFile(w.path(name))
+		if err != nil {
+			w.do(func() error { return err })
+			return
+		}
+		w.write(name, data[:1+(len(data)-1)*(r.Head%8)/8]) // anywhere, but the same each time
+	}
 	link := func() {
 		w.do(func() error { return os.Link(w.path(head), w.path(snap)) })
 		w.do(func() error { return os.Link(w.path(head+".meta"), w.path(snap+".meta")) })
@@ -259,11 +274,26 @@ func (w *writer) crash(meta volumeMeta) {
 	case SnapshotLinked:
 		begin()
 		link()
-	case SnapshotRenamed:
+	case SnapshotHalfLinked:
+		begin()
+		link()
+		w.do(func() error { return os.Remove(w.path(snap + ".meta")) })
+	case SnapshotRenamed, SnapshotMetaZeroed, SnapshotHeadLeft:
 		begin()
 		link()
 		meta.Head, meta.Parent = newHead, snap
 		w.json("volume.meta", meta)
+		if r.Crash != SnapshotRenamed { // it was renamed into place, so that the old head's keeps its content
+			w.do(func() error { return os.Remove(w.path(snap + ".meta")) })
+			w.write(snap+".meta", make([]byte, 120))
+		}
+		if r.Crash == SnapshotHeadLeft {
+			w.do(func() error { return os.Remove(w.path(head)) })
+		}
+	case VolumeMetaTruncated:
+		cutOff("volume.meta")
+	case MiddleMetaTruncated:
+		cutOff(r.file(min(1, len(r.Layers)-1)) + ".meta")
 	case SnapshotLinkLost:
 		begin()
 		w.do(func() error {
