@@ -118,14 +118,24 @@ func (p *program) merge(ctx context.Context, args []string) error {
 	}
 	p.out.resumable = false
 	p.out.warnings(result.Warnings)
+	found := error(nil)
 	if check {
 		c, err := replica.Check(ctx, result.Path)
 		if err != nil {
 			return err
 		}
 		p.out.checked(result.Path, c)
+		found = damaged(c)
 	}
 	p.out.merged(result, given(paths, best.Directory.Path), best.Chain)
+	return found
+}
+
+// damaged returns errFound when the checker found errors.
+func damaged(c *replica.Checked) error {
+	if c.Tool != "" && !c.Clean {
+		return errFound
+	}
 	return nil
 }
 
@@ -165,7 +175,7 @@ func (p *program) verify(ctx context.Context, args []string) error {
 		return v.Ranking.Err()
 	}
 	if !v.OK() {
-		return errDiffer
+		return errFound
 	}
 	return nil
 }
@@ -180,7 +190,7 @@ func (p *program) check(ctx context.Context, args []string) error {
 		return err
 	}
 	p.out.checked(paths[0], c)
-	return nil
+	return damaged(c)
 }
 
 func (p *program) files(ctx context.Context, args []string) error {
@@ -198,28 +208,27 @@ func (p *program) files(ctx context.Context, args []string) error {
 	if out == "" {
 		return &lab.Error{Op: "files", Hint: "replica files -o DIR IMAGE", Err: fmt.Errorf("%w: no output is named", lab.ErrInvalid)}
 	}
-	var list *bufio.Writer
+	list, finish := bufio.NewWriter(io.Discard), func(err error) error { return err }
 	if manifest != "" {
-		f, err := os.OpenFile(manifest, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if err != nil {
-			return &lab.Error{Op: "write manifest", Path: manifest, Hint: "name a file that does not exist", Err: err}
+		var w io.Writer
+		if w, finish, err = create(manifest); err != nil {
+			return err
 		}
-		defer f.Close()
-		list = bufio.NewWriter(f)
+		list = bufio.NewWriter(w)
 	}
 	o.Events = p.out.events()
 	o.Found = func(f replica.File) {
 		p.out.file(f)
-		if list != nil && f.SHA256 != "" {
+		if f.SHA256 != "" {
 			fmt.Fprintln(list, manifestLine(f.SHA256, "./"+f.Path))
 		}
 	}
 	x, err := replica.Extract(ctx, paths[0], out, o)
 	p.out.endProgress()
-	if list != nil {
-		err = errors.Join(err, list.Flush())
+	if err == nil {
+		err = list.Flush()
 	}
-	if err != nil {
+	if err = finish(err); err != nil {
 		return err
 	}
 	p.out.extracted(x)
@@ -257,17 +266,31 @@ func (p *program) pack(ctx context.Context, args []string) error {
 	if err = finish(err); err != nil {
 		return err
 	}
+	p.out.warnings(packed.Warnings)
 	p.out.packed("packed", packed, hex.EncodeToString(sum.Sum(nil)))
 	return nil
 }
 
-// create makes a file that must not exist, under a temporary name until finish is called without an error.
+// create makes a file that must not exist, under a temporary name until finish is called without an error. It makes none in a replica directory.
 func create(path string) (io.Writer, func(error) error, error) {
 	fail := func(err error) error {
 		return &lab.Error{Op: "write", Path: path, Hint: "name a file that does not exist", Err: err}
 	}
 	if _, err := os.Lstat(path); err == nil {
 		return nil, nil, fail(fmt.Errorf("%w: it exists", lab.ErrRefused))
+	}
+	abs, err := filepath.Abs(path)
+	if err == nil {
+		abs, err = filepath.EvalSymlinks(filepath.Dir(abs))
+	}
+	if err != nil {
+		return nil, nil, &lab.Error{Op: "write", Path: path, Hint: "make the directory first", Err: err}
+	}
+	for dir := abs; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := replica.Read(dir); err == nil {
+			return nil, nil, &lab.Error{Op: "write", Path: path, Hint: "write to another directory, best on another disk",
+				Err: fmt.Errorf("%w: it is inside a replica directory, %s", lab.ErrRefused, dir)}
+		}
 	}
 	part := path + ".part"
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -302,7 +325,7 @@ func (p *program) unpack(ctx context.Context, args []string) error {
 	in := p.stdin
 	if len(paths) == 1 && paths[0] != "-" {
 		if in, err = os.Open(paths[0]); err != nil {
-			return &lab.Error{Op: "unpack", Path: paths[0], Err: err}
+			return &lab.Error{Op: "unpack", Path: paths[0], Hint: "give the stream that `replica pack` wrote", Err: err}
 		}
 		defer in.Close()
 	} else if term.IsTerminal(int(in.Fd())) {
@@ -312,8 +335,8 @@ func (p *program) unpack(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	p.out.packed("unpacked", unpacked, "")
 	p.out.warnings(unpacked.Warnings)
+	p.out.packed("unpacked", unpacked, "")
 	return nil
 }
 

@@ -9,7 +9,7 @@
 //	replica unpack -o DIR [FILE]             the directory again
 //
 // It runs on the machine that owns the disk, as root, while the volume is detached. It exits with 0 when all is well, 4 when a guard
-// refused, 2 when verify found differences, 130 when it was interrupted, 1 for anything else. An interrupted merge is continued by the
+// refused, 2 when verify found differences or a check found errors in a file system, 130 when it was interrupted, 1 for anything else. An interrupted merge is continued by the
 // same command.
 package main
 
@@ -27,8 +27,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// errDiffer: verify found differences. It has been told already.
-var errDiffer = errors.New("the replicas differ")
+// errFound: verify found differences, or a check errors. It has been told already.
+var errFound = errors.New("not all is well")
 
 // errUsage: the command line is wrong. It has been told already.
 var errUsage = errors.New("usage")
@@ -75,9 +75,13 @@ func usage(w io.Writer) {
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
-	if len(args) == 0 || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" || args[0] == "help" {
+	switch {
+	case len(args) == 0:
 		usage(p.stderr)
 		return lab.ExitError
+	case args[0] == "-h" || args[0] == "-help" || args[0] == "--help" || args[0] == "help":
+		usage(p.stdout)
+		return lab.ExitOK
 	}
 	var names []string
 	for _, c := range commands() {
@@ -100,7 +104,7 @@ func (p *program) exit(err error) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return lab.ExitOK
-	case errors.Is(err, errDiffer):
+	case errors.Is(err, errFound):
 		return lab.ExitPending
 	case errors.Is(err, errUsage):
 		return lab.ExitError

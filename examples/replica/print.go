@@ -221,7 +221,7 @@ func (p *printer) directory(d *replica.Directory, points []replica.Point) {
 		counter = fmt.Sprintf("revision counter %d", d.Counter)
 	}
 	p.printf("  %s, %s, %s\n", state, count(len(d.Layers), "layer", "layers"), counter)
-	p.printf("  %-44s %-19s %10s  %s\n", "LAYER", "WRITTEN", "ON DISK", "NOTES")
+	p.printf("  %-36s %-19s %10s  %s\n", "LAYER", "WRITTEN", "ON DISK", "NOTES")
 	for _, l := range d.Layers {
 		var notes []string
 		if l.Absent {
@@ -234,11 +234,11 @@ func (p *printer) directory(d *replica.Directory, points []replica.Point) {
 			notes = append(notes, "removed")
 		}
 		if l.ChecksumState == replica.Good {
-			notes = append(notes, "checksum")
+			notes = append(notes, "sum")
 		}
-		p.printf("  %-44s %-19s %10s  %s\n", short(l.File, 44), stamp(l.ModTime), size(l.Allocated), strings.Join(notes, ", "))
+		p.printf("  %-36s %-19s %10s  %s\n", short(l.File, 36), stamp(l.ModTime), size(l.Allocated), strings.Join(notes, ", "))
 	}
-	p.printf("  %-44s %-20s %6s  %s\n", "RECOVERY POINT", "CREATED", "LAYERS", "NOTES")
+	p.printf("  %-36s %-20s %6s  %s\n", "RECOVERY POINT", "CREATED", "LAYERS", "NOTES")
 	for _, q := range points {
 		name, created, note := q.Name, "", "side branch"
 		if q.Created != "" {
@@ -254,9 +254,9 @@ func (p *printer) directory(d *replica.Directory, points []replica.Point) {
 			note = strings.TrimPrefix(note+", removed", ", ")
 		}
 		if q.Err != nil {
-			note = "not possible: inspect -json says why"
+			note = "no: inspect -json says why"
 		}
-		p.printf("  %-44s %-20s %6d  %s\n", short(name, 44), created, q.Layers, note)
+		p.printf("  %-36s %-20s %6d  %s\n", short(name, 36), created, q.Layers, note)
 	}
 	for _, w := range d.Warnings {
 		if w.Path != "" {
@@ -283,7 +283,7 @@ type rankLine struct {
 // ranking prints the order of the replicas and the reasons.
 func (p *printer) ranking(r *replica.Ranking) {
 	if !p.json {
-		p.printf("   %-40s %-19s %8s %10s %6s %9s\n", "REPLICA", "HEAD WRITTEN", "COUNTER", "HEAD SIZE", "LAYERS", "CHECKSUMS")
+		p.printf("   %-36s %-19s %12s %10s %6s %9s\n", "REPLICA", "HEAD WRITTEN", "COUNTER", "HEAD SIZE", "LAYERS", "CHECKSUMS")
 	}
 	for i, c := range r.Replicas {
 		layers := 0
@@ -307,7 +307,7 @@ func (p *printer) ranking(r *replica.Ranking) {
 			}
 			sums = fmt.Sprintf("%d of %d", good, len(c.Sums))
 		}
-		p.printf("%-2d %-40s %-19s %8s %10s %6d %9s\n", i+1, short(c.Name(), 40), stamp(c.HeadTime()), counter, size(c.HeadAllocated()), layers, sums)
+		p.printf("%-2d %-36s %-19s %12s %10s %6d %9s\n", i+1, short(c.Name(), 36), stamp(c.HeadTime()), counter, size(c.HeadAllocated()), layers, sums)
 		p.paragraph(3, 5, c.Reason)
 	}
 	p.warnings(r.Warnings)
@@ -370,10 +370,10 @@ func (p *printer) verified(v *replica.Verification) {
 	for i, r := range v.Compared[1:] {
 		d := v.Comparison.Differ[i+1]
 		if d.Bytes == 0 {
-			p.printf("%s has the same content as %s\n", lab.Printable(r.Name()), lab.Printable(best))
+			p.paragraph(0, 4, fmt.Sprintf("%s has the same content as %s", lab.Printable(r.Name()), lab.Printable(best)))
 			continue
 		}
-		p.printf("%s differs from %s in %s, %s, first at %d\n", lab.Printable(r.Name()), lab.Printable(best), size(d.Bytes), count(len(d.Ranges), "place", "places"), d.Ranges[0].Off)
+		p.paragraph(0, 4, fmt.Sprintf("%s differs from %s in %s, %s, first at %d", lab.Printable(r.Name()), lab.Printable(best), size(d.Bytes), count(len(d.Ranges), "place", "places"), d.Ranges[0].Off))
 	}
 	switch {
 	case v.OK() && len(v.Compared) > 1:
@@ -433,7 +433,7 @@ func (p *printer) extracted(x *replica.Extracted) {
 		return
 	}
 	p.warnings(x.Warnings)
-	p.printf("%s, %s, from %s by %s in %s\n", count(x.Files, "file", "files"), size(x.Bytes), x.FileSystem.Type, x.Method, x.Path)
+	p.printf("%s, %s, from %s, by %s, in %s\n", count(x.Files, "file", "files"), size(x.Bytes), x.FileSystem.Type, x.Method, x.Path)
 }
 
 func (p *printer) packed(verb string, r *replica.Packed, sum string) {
