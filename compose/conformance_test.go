@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -118,7 +119,7 @@ const shop = `
 services:
   db:
     image: busybox:1.36
-    command: ["sh", "-c", "cat /etc/shop/a.conf /run/secrets/pw; exec sleep 100000"]
+    command: ["sh", "-c", "cat /etc/shop/a.conf /run/secrets/pw; echo; exec sleep 100000"]
     volumes: ["./conf:/etc/shop:ro", "data:/data"]
     secrets: [pw]
     init: true
@@ -250,6 +251,38 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 		}
 		if got := s.look(t, "stat -c '%a %U' /opt/stacks/shop /opt/stacks/shop/secrets/pw | tr '\\n' ' '"); got != "750 root 600 root" {
 			t.Errorf("modes: %s", got)
+		}
+	})
+	t.Run("values as they are written", func(t *testing.T) {
+		s := fresh(t)
+		values := []string{"010", "0o10", "0x1F", "0b1", "1_000", "1e3", ".5", ".inf", "~", "null", "yes", "on", "y", "12:30:45", "2001-01-01", "=", "<<", "+1", "-", "- a", "a: b", "# c", "'", `"`, "`", "\t", "é",
+			" lead", "trail ", "two\nlines\n", "\n", `a\b`, "$", "$$x", "${X}", "%s", "{a}", "[a]", "!tag", "&a", "*a", "|", ">", "@", strings.Repeat("long word ", 20), "{{.ID}}", "\u2028", "\x7f"}
+		environment := map[string]string{}
+		for i, v := range values {
+			environment[fmt.Sprintf("V%d", i)] = strings.ReplaceAll(v, "$", "$$")
+		}
+		text, err := json.Marshal(map[string]any{"services": map[string]any{"a": map[string]any{"image": "busybox:1.36", "command": []string{"sleep", "100000"}, "init": true, "restart": "always", "environment": environment}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.apply(t, s.content(t, "values", string(text)))
+		got := map[string]string{}
+		if s.fake != nil {
+			got = s.fake.Containers()[0].Env
+		} else {
+			var list []string
+			if err := json.Unmarshal([]byte(s.look(t, "docker inspect --format '{{json .Config.Env}}' values-a-1")), &list); err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range list {
+				name, value, _ := strings.Cut(v, "=")
+				got[name] = value
+			}
+		}
+		for i, v := range values {
+			if name := fmt.Sprintf("V%d", i); got[name] != v {
+				t.Errorf("%q is %q in the container", v, got[name])
+			}
 		}
 	})
 	t.Run("many stacks, one exec", func(t *testing.T) {

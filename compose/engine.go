@@ -41,8 +41,15 @@ type Container struct {
 	PID      string            `json:"pid"`
 	IPC      string            `json:"ipc"`
 
+	Mounts []Mount `json:"mounts"`
+
 	// Attached are the networks that it is in, by name.
 	Attached map[string]Attachment `json:"attached"`
+}
+
+// Mount is what a container sees of the machine's files.
+type Mount struct {
+	Type, Source, Destination string // Type is bind, volume, ...; Source a path on the machine
 }
 
 // Attachment is a container's place in a network.
@@ -103,7 +110,7 @@ if ! command -v docker >/dev/null 2>&1; then echo 'missing yes'; exit 0; fi
 if ! v=$(docker version --format '{{.Server.Version}}' 2>&1); then printf 'problem %s\n' "$v"; exit 0; fi
 printf 'engine %s\n' "$v"
 v=$(docker compose version --short 2>/dev/null) && printf 'compose %s\n' "$v"
-docker ps -aq --no-trunc --filter label=com.docker.compose.project | xargs -r docker inspect --type container --format 'container {"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}},"status":{{json .State.Status}},"exit":{{json .State.ExitCode}},"created":{{json .Created}},"started":{{json .State.StartedAt}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restart":{{json .HostConfig.RestartPolicy.Name}},"network":{{json .HostConfig.NetworkMode}},"pid":{{json .HostConfig.PidMode}},"ipc":{{json .HostConfig.IpcMode}},"attached":{{json .NetworkSettings.Networks}}}' 2>/dev/null
+docker ps -aq --no-trunc --filter label=com.docker.compose.project | xargs -r docker inspect --type container --format 'container {"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}},"status":{{json .State.Status}},"exit":{{json .State.ExitCode}},"created":{{json .Created}},"started":{{json .State.StartedAt}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restart":{{json .HostConfig.RestartPolicy.Name}},"network":{{json .HostConfig.NetworkMode}},"pid":{{json .HostConfig.PidMode}},"ipc":{{json .HostConfig.IpcMode}},"mounts":{{json .Mounts}},"attached":{{json .NetworkSettings.Networks}}}' 2>/dev/null
 docker image ls -a --no-trunc --digests --format 'image {{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}'
 docker network ls --no-trunc --format 'network {{.Name}} {{.ID}} {{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.network"}} {{.Label "lab.config"}}'
 docker volume ls -q | xargs -r docker volume inspect --format 'volume {"name":{{json .Name}},"driver":{{json .Driver}},"options":{{json .Options}},"labels":{{json .Labels}}}' 2>/dev/null

@@ -10,10 +10,11 @@ import (
 )
 
 var (
-	secretName = regexp.MustCompile(`(?i)(^|_|PG)(PASSWORD|PASSWD|PASSPHRASE|PASS|SECRET|TOKEN|AUTHKEY|PRIVATE_KEY|SECRET_KEY|ACCESS_KEY|ENCRYPTION_KEY|SIGNING_KEY|MASTER_KEY|APP_KEY|SECRET_KEY_BASE|API_KEY|APIKEY|CREDENTIALS?|WEBPASSWORD)$|_PWD$`)
-	secretFlag = regexp.MustCompile(`(?i)^--?([a-z0-9._-]*[._-])?(password|passwd|passphrase|pass|secret|token|requirepass|masterauth|api-?key|secret-?key|private-?key)$`)
-	urlSecret  = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@`)
-	plainWord  = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|[01]|/run/secrets/.*)?$`)
+	secretName   = regexp.MustCompile(`(?i)(^|_|PG)(PASSWORD|PASSWD|PASSPHRASE|PASS|SECRET|TOKEN|AUTHKEY|PRIVATE_KEY|SECRET_KEY|ACCESS_KEY|ENCRYPTION_KEY|SIGNING_KEY|MASTER_KEY|APP_KEY|SECRET_KEY_BASE|API_KEY|APIKEY|CREDENTIALS?|WEBPASSWORD)$|_PWD$`)
+	secretFlag   = regexp.MustCompile(`(?i)^--?([a-z0-9._-]*[._-])?(password|passwd|passphrase|pass|secret|token|requirepass|masterauth|api-?key|secret-?key|private-?key)$`)
+	urlSecret    = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@`)
+	secretOption = regexp.MustCompile(`(?i)(^|,)(pass|password|passwd|secret)=[^,]`)
+	plainWord    = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|[01]|/run/secrets/.*)?$`)
 )
 
 const shows = "docker inspect would show the secret to everybody who may use docker"
@@ -34,9 +35,20 @@ func (l *loading) exposed(name string, s types.ServiceConfig) {
 			l.add(place, "use a secret of the compose.yaml, and a variable that names its file; if the value is no secret, name it in PlainEnvironment", "holds a URL with a password, and "+shows)
 		}
 	}
-	for key, words := range [...][]string{s.Command, s.Entrypoint} {
+	if s.Logging != nil {
+		for _, k := range slices.Sorted(maps.Keys(s.Logging.Options)) {
+			if secretName.MatchString(strings.ReplaceAll(k, "-", "_")) {
+				l.add(at+".logging.options."+k, "set it for the whole engine, in /etc/docker/daemon.json", "%s", shows)
+			}
+		}
+	}
+	lines := [][]string{s.Command, s.Entrypoint}
+	if s.HealthCheck != nil {
+		lines = append(lines, s.HealthCheck.Test)
+	}
+	for key, words := range lines {
 		if flag := secretArgument(words); flag != "" && !plain("command") {
-			l.add(at+"."+[...]string{"command", "entrypoint"}[key], "use a secret of the compose.yaml, and the option that names its file; if the value is no secret, name "+name+".command in PlainEnvironment", "%s has a value: every process of the machine can read it, and %s", flag, shows)
+			l.add(at+"."+[...]string{"command", "entrypoint", "healthcheck.test"}[key], "use a secret of the compose.yaml, and the option that names its file; if the value is no secret, name "+name+".command in PlainEnvironment", "%s has a value: every process of the machine can read it, and %s", flag, shows)
 		}
 	}
 }

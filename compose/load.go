@@ -29,8 +29,11 @@ const (
 )
 
 // Load reads a stack. What it holds is validated as Compose does, and beyond: images must be pinned, nothing may be built or taken from an
-// environment, and no secret may be where docker inspect shows it. All problems are reported at once, as [lab.Problems], except those that
-// Compose's own loader finds, which stops at its first.
+// environment, no path may be one that is only here, and no secret may be where docker inspect shows it. All problems are reported at once, as
+// [lab.Problems], except those that Compose's own loader finds, which stops at its first.
+//
+// What services mount of the folder comes along, to 8 MiB a file and 64 MiB in all. What nobody but its owner may read here, private keys, and the
+// sources of secrets are never shown.
 func Load(ctx context.Context, s Source) (Stack, error) {
 	l := &loading{source: s}
 	if err := l.read(ctx); err != nil {

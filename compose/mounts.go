@@ -34,6 +34,9 @@ func (l *loading) owners(name string, of func(types.ServiceConfig) []types.FileR
 			if ref.Source != name {
 				continue
 			}
+			if (ref.UID+ref.GID) != "" && !digits.MatchString(ref.UID+ref.GID) {
+				l.add("services."+service, "write numbers", "%s is wanted for %s, and names of a container are not those of the machine", name, lab.Printable(strings.Trim(ref.UID+", "+ref.GID, ", ")))
+			}
 			other := func(a, b string) bool { return a != "" && b != "" && a != b }
 			if other(uid, ref.UID) || other(gid, ref.GID) || mode != 0 && ref.Mode != nil && mode != host.Mode(*ref.Mode) {
 				l.add("services."+service, "make one for each", "%s is wanted with two different users, groups or modes", name)
@@ -51,6 +54,8 @@ func (l *loading) owners(name string, of func(types.ServiceConfig) []types.FileR
 	}
 	return uid, gid, mode
 }
+
+var digits = regexp.MustCompile(`^[0-9]+$`)
 
 // dropOwners removes from the services' references what the files on the machine have: Compose itself cannot give it, and warns.
 func (l *loading) dropOwners() {
@@ -214,7 +219,11 @@ func (l *loading) mounts() {
 	}
 	for _, key := range l.project.VolumeNames() {
 		// The loader takes such a device for a path here.
-		if v := l.project.Volumes[key]; l.source.Dir != "" {
+		v := l.project.Volumes[key]
+		if secretOption.MatchString(v.DriverOpts["o"]) {
+			l.add("volumes."+key+".driver_opts.o", "mount the share on the machine, with a file of credentials, and mount its folder", "holds a password, and docker volume inspect would show it to everybody who may use docker")
+		}
+		if l.source.Dir != "" {
 			if _, ok := l.local(v.DriverOpts["device"]); ok || l.homes[v.DriverOpts["device"]] {
 				l.add("volumes."+key+".driver_opts.device", "mount the folder itself, or write where it is on the machine", "is a path that is only here")
 			}

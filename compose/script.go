@@ -70,8 +70,9 @@ func (c scripts) pull(image, platform string) string {
 //     what is wrong;
 //   - back, which puts the former stack in the place of this one, unless the data may not fit it any more, and says what that takes back.
 const waitPreamble = `ids() { docker ps -aq --no-trunc --filter label=com.docker.compose.project=%[1]s --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False; }
+uptime() { IFS=. read -r s _ </proc/uptime && echo "$s"; } # a clock that is set while one waits, as after a power cut, must not matter
 healthy() {
-  t=$(($(date +%%s) + $2)) before= first= steady=0
+  t=$(($(uptime) + $2)) before= first= steady=0
   while :; do
     wrong= wait= now= bad= unchecked= restarts=0
     for i in $(ids "$1"); do
@@ -93,7 +94,7 @@ healthy() {
     [ -n "$now" ] || wrong='has no container'
     if [ "$now" = "$before" ]; then steady=$((steady + 1)); else steady=0; fi
     if [ -z "$wrong$wait" ] && { [ -z "$unchecked" ] || [ "$steady" -ge %[9]d ]; }; then return 0; fi
-    if [ -n "$wait" ] && [ -z "$wrong" ] && [ "$(date +%%s)" -ge "$t" ]; then wrong="is not healthy after $2 s: it $wait"; fi
+    if [ -n "$wait" ] && [ -z "$wrong" ] && [ "$(uptime)" -ge "$t" ]; then wrong="is not healthy after $2 s: it $wait"; fi
     if [ -n "$wrong" ]; then
       [ -z "$bad" ] || docker logs --tail %[2]d "$bad" 2>&1 | awk 'length($0) > 300 { $0 = substr($0, 1, 300); sub(/[^ \t]*$/, "...") } { print }'
       echo "service $1 $wrong"

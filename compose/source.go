@@ -227,7 +227,9 @@ func parseEnv(file, text, format string, given map[string]string) (map[string]st
 			}
 			k, v, ok := strings.Cut(line, "=")
 			if !ok {
-				ps = append(ps, noValue(file, k))
+				if v, ok = given[k]; !ok {
+					ps = append(ps, noValue(file, k))
+				}
 			}
 			values[k] = v
 		}

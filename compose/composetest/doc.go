@@ -9,6 +9,6 @@
 // know is an error. What runs in a container is a [Program]; PostgreSQL, Gitea and the act runner are there, as far as the stacks talk to them. They
 // are stand-ins that are named so: no SQL is understood but the statements that the stacks send.
 //
-// A container without a restart policy and without a health check ends at once with status 0, unless [Docker.Exit] says otherwise; all others run. A
+// A container without a restart policy and without a health check ends at once with status 0, unless [Docker.Exit] or [Docker.Crash] says otherwise; all others run. A
 // container with a health check is starting when it is first looked at, and then healthy, unless [Docker.Unhealthy] says otherwise.
 package composetest

@@ -531,12 +531,16 @@ func (d *Docker) inspect(p *hosttest.Process, args []string) (int, error) {
 		for name, id := range c.networks {
 			attached[name] = attachment{id}
 		}
+		var mounts []map[string]string
+		for _, target := range slices.Sorted(maps.Keys(c.Binds)) {
+			mounts = append(mounts, map[string]string{"Type": "bind", "Source": c.Binds[target], "Destination": target})
+		}
 		s := state{Status: c.Status, ExitCode: c.Exit, StartedAt: c.Started.UTC().Format(time.RFC3339Nano)}
 		if h := d.health(c); h != "" {
 			s.Health = &health{h}
 		}
 		v := map[string]any{"ID": c.ID, "Name": "/" + c.Name, "Image": c.Image.ID(), "Created": c.Created.UTC().Format(time.RFC3339Nano), "RestartCount": c.restarts,
-			"Config": map[string]any{"Labels": c.Labels}, "State": s, "NetworkSettings": map[string]any{"Networks": attached},
+			"Config": map[string]any{"Labels": c.Labels}, "State": s, "Mounts": mounts, "NetworkSettings": map[string]any{"Networks": attached},
 			"HostConfig": map[string]any{"RestartPolicy": map[string]string{"Name": c.restart}, "NetworkMode": c.mode, "PidMode": "", "IpcMode": "private"}}
 		if err := format(p.Stdout(), args[3], v); err != nil {
 			return 1, err

@@ -218,7 +218,6 @@ func (a appIniDrift) Plan(o *host.Observation) ([]host.Op, error) {
 	if len(differ) == 0 {
 		return nil, nil
 	}
-	dir := dirOf(a.ini.stack)
 	return []host.Op{{Name: "restart", Action: lab.Run, Cause: "changed in app.ini: " + words(differ), Risk: lab.RiskRestart,
-		Script: container(a.ini.stack, "gitea") + fmt.Sprintf("docker compose --progress quiet -p %[1]s --project-directory %[2]s -f %[2]s/compose.yaml --env-file /dev/null restart gitea", a.ini.stack, dir) + healthy}}, nil
+		Script: container(a.ini.stack, "gitea") + restart(a.ini.stack, "gitea") + "\n" + untilHealthy()}}, nil
 }

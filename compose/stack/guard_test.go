@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose"
 )
 
 func TestPostgresGuard(t *testing.T) {
@@ -49,6 +50,31 @@ func TestPostgresGuard(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		case err != nil && len(lab.Hints(err)) == 0:
 			t.Errorf("%s: it does not say what to do", name)
+		}
+	}
+}
+
+func TestPostgresAlone(t *testing.T) {
+	c := func(project, status, source, target string) compose.Container {
+		return compose.Container{Name: "x", Status: status, Labels: map[string]string{"com.docker.compose.project": project}, Mounts: []compose.Mount{{Type: "bind", Source: source, Destination: target}}}
+	}
+	const target = "/var/lib/postgresql/data"
+	for name, test := range map[string]struct {
+		c       compose.Container
+		refused bool
+	}{
+		"its own":          {c("pg", "running", "/srv/pg", target), false},
+		"another":          {c("old", "running", "/srv/pg", target), true},
+		"starts again":     {c("old", "restarting", "/srv/pg", target), true},
+		"ended":            {c("old", "exited", "/srv/pg", target), false},
+		"a part":           {c("old", "running", "/srv/pg/18", target), true},
+		"the folder above": {c("old", "running", "/srv", "/var/lib/postgresql"), true},
+		"the whole disk":   {c("monitor", "running", "/", "/host"), false},
+		"beside":           {c("old", "running", "/srv/pg2", target), false},
+	} {
+		err := postgresGuard{name: "pg", data: "/srv/pg"}.alone([]compose.Container{test.c})
+		if errors.Is(err, lab.ErrRefused) != test.refused || err != nil && len(lab.Hints(err)) == 0 {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
@@ -57,7 +58,32 @@ func (g postgresGuard) Plan(o *host.Observation) ([]host.Op, error) {
 	if f.ran, err = (ranBefore{g.name}).told(o); err != nil {
 		return nil, err
 	}
-	return nil, g.judge(f)
+	if err := g.judge(f); err != nil {
+		return nil, err
+	}
+	e, err := compose.ReadEngine(o)
+	if err != nil {
+		return nil, err
+	}
+	return nil, g.alone(e.Containers)
+}
+
+// alone refuses to start a second server on the folder: each would be process 1 of its container and take the other's lock file for its own.
+func (g postgresGuard) alone(containers []compose.Container) error {
+	for _, c := range containers {
+		for _, m := range c.Mounts {
+			if c.Project() != g.name && c.Status != "exited" && (within(m.Source, g.data) || within(g.data, m.Source) && strings.HasPrefix(m.Destination, "/var/lib/postgresql")) {
+				return &lab.Error{Op: "check data", Path: g.data, Hint: fmt.Sprintf("if it is the same stack under its former name: docker compose -p %s down; else give this one a folder of its own", c.Project()),
+					Err: fmt.Errorf("%w: the container %s of the stack %s has it too, and two servers on one folder destroy it", lab.ErrRefused, c.Name, c.Project())}
+			}
+		}
+	}
+	return nil
+}
+
+// within reports whether a path is in a folder, or is the folder.
+func within(p, dir string) bool {
+	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // judge decides whether a server of the major version may be started on the folder.

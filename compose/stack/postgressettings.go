@@ -83,7 +83,7 @@ func (p postgresSettings) Plan(o *host.Observation) ([]host.Op, error) {
 	if loaded == 0 {
 		return nil, nil
 	}
-	var changed, restart []string
+	var changed, postponed []string
 	for _, f := range p.files {
 		sum := sha256.Sum256([]byte(contentOf(f)))
 		if have := o.Sum(p.path(f)); have != "" && have != hex.EncodeToString(sum[:]) {
@@ -91,22 +91,21 @@ func (p postgresSettings) Plan(o *host.Observation) ([]host.Op, error) {
 			if old, ok := o.Shown(p.path(f)); ok && path.Base(f.Path) == "postgresql.conf" {
 				for _, name := range changedSettings(string(old), f.Content) {
 					if slices.Contains(postmaster, name) {
-						restart = append(restart, name)
+						postponed = append(postponed, name)
 					}
 				}
 			}
 		}
 	}
 	for _, name := range pending {
-		if !slices.Contains(restart, name) {
-			restart = append(restart, name)
+		if !slices.Contains(postponed, name) {
+			postponed = append(postponed, name)
 		}
 	}
-	compose := fmt.Sprintf("docker compose --progress quiet -p %[1]s --project-directory %[2]s -f %[2]s/compose.yaml --env-file /dev/null", p.name, dirOf(p.name))
 	switch {
-	case len(restart) > 0:
-		return []host.Op{{Name: "restart", Action: lab.Run, Cause: strings.Join(restart, ", ") + " cannot be changed while the server runs", Risk: lab.RiskRestart,
-			Script: container(p.name, "postgres") + compose + " restart postgres\n" + p.ready("SELECT count(*) = 0 FROM pg_settings WHERE pending_restart") + healthy}}, nil
+	case len(postponed) > 0:
+		return []host.Op{{Name: "restart", Action: lab.Run, Cause: strings.Join(postponed, ", ") + " cannot be changed while the server runs", Risk: lab.RiskRestart,
+			Script: container(p.name, "postgres") + restart(p.name, "postgres") + "\n" + ready("SELECT count(*) = 0 FROM pg_settings WHERE pending_restart") + untilHealthy()}}, nil
 	case len(changed) > 0:
 		return []host.Op{p.reload("notified by " + strings.Join(changed, ", "))}, nil
 	case newest > loaded:
@@ -119,16 +118,12 @@ func (p postgresSettings) Plan(o *host.Observation) ([]host.Op, error) {
 func (p postgresSettings) reload(cause string) host.Op {
 	return host.Op{Name: "reload", Action: lab.Run, Cause: cause, Script: container(p.name, "postgres") +
 		"t=$(" + psql + " -c 'SELECT pg_conf_load_time()')\n" + psql + " -c 'SELECT pg_reload_conf()' >/dev/null\n" +
-		p.ready("SELECT pg_conf_load_time() > '$t'")}
+		ready("SELECT pg_conf_load_time() > '$t'")}
 }
 
-// healthy waits, for 60 s, until the health check of the container $i has seen that it is up again.
-const healthy = `
-n=0; until [ "$(docker inspect --type container --format '{{.State.Health.Status}}' "$i")" = healthy ]; do n=$((n + 1)); [ $n -lt 60 ] || { echo 'the server is not healthy after the restart'; exit 1; }; sleep 1; done`
-
-// ready waits until a question is answered by t, for 60 s.
-func (p postgresSettings) ready(sql string) string {
-	return fmt.Sprintf("n=0; until [ \"$(%s -c \"%s\" 2>/dev/null)\" = t ]; do n=$((n + 1)); [ $n -lt 60 ] || { echo 'the server does not say that it did'; exit 1; }; sleep 1; done", psql, sql)
+// ready waits until a question is answered by t.
+func ready(sql string) string {
+	return until(fmt.Sprintf("[ \"$(%s -c \"%s\" 2>/dev/null)\" = t ]", psql, sql), "echo 'the server does not say that it did'")
 }
 
 // changedSettings returns the names of the settings that differ between two files as the stack writes them.

@@ -210,10 +210,8 @@ func (r runnerRegistration) Plan(o *host.Observation) ([]host.Op, error) {
 	if !r.seen(o)["forgotten"] {
 		return nil, nil
 	}
-	dir := dirOf(r.stack)
+	file := host.Quote(r.file)
 	return []host.Op{{Name: "register", Action: lab.Run, Cause: "the server does not know it any more", Risk: lab.RiskRestart,
-		Script: container(r.stack, "runner") + fmt.Sprintf(`f=%[1]s
-if [ ! -s "$f" ]; then docker compose --progress quiet -p %[2]s --project-directory %[3]s -f %[3]s/compose.yaml --env-file /dev/null restart runner; fi
-n=0; until [ -s "$f" ]; do n=$((n + 1)); [ $n -lt 60 ] || { docker logs --tail 10 "$i" 2>&1; echo 'the runner has not registered'; exit 1; }; sleep 1; done`,
-			host.Quote(r.file), r.stack, dir) + healthy}}, nil
+		Script: container(r.stack, "runner") + fmt.Sprintf("if [ ! -s %s ]; then %s; fi\n", file, restart(r.stack, "runner")) +
+			until(fmt.Sprintf("[ -s %s ]", file), `docker logs --tail 10 "$i" 2>&1; echo 'the runner has not registered'`) + untilHealthy()}}, nil
 }

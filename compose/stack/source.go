@@ -74,6 +74,21 @@ i=$(docker ps -q --no-trunc --filter label=com.docker.compose.project=%s --filte
 `, project, service)
 }
 
+// restart returns a command that ends and starts a service of a stack.
+func restart(project, service string) string {
+	return fmt.Sprintf("docker compose --progress quiet -p %[1]s --project-directory %[2]s -f %[2]s/compose.yaml --env-file /dev/null restart %[3]s", project, dirOf(project), service)
+}
+
+// until returns a script that waits for three minutes until a condition holds, and says else what is wrong.
+func until(condition, wrong string) string {
+	return fmt.Sprintf("n=0; until %s; do n=$((n + 1)); [ $n -lt 180 ] || { %s; exit 1; }; sleep 1; done\n", condition, wrong)
+}
+
+// untilHealthy waits until the health check of the container $i has seen that it is up again.
+func untilHealthy() string {
+	return until(`[ "$(docker inspect --type container --format '{{.State.Health.Status}}' "$i")" = healthy ]`, "echo 'the server is not healthy after the restart'")
+}
+
 // mountGuard refuses to go on when a folder that data is in is not on the disk that it should be on.
 type mountGuard struct{ stack, target string }
 

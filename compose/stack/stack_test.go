@@ -348,6 +348,11 @@ func TestPostgresFake(t *testing.T) {
 			t.Errorf("%s: got %v", image, err)
 		}
 	}
+	renamed := postgres()
+	renamed.Name, renamed.Data = "db", "/opt/stacks/postgres/data"
+	if _, err := m.Plan(t.Context(), host.State{must(t, renamed)}); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "postgres-postgres-1 of the stack postgres has it too") {
+		t.Errorf("two servers on one folder: %v", err)
+	}
 	if err := errors.Join(box.FS().Remove("/opt/stacks/postgres/data"), box.FS().Remove("/opt/stacks/postgres/.prev")); err != nil {
 		t.Fatal(err)
 	}
