@@ -22,15 +22,7 @@ import (
 // a journal that holds what is not in place yet.
 func imageOf(t *testing.T, cut bool, mkfs ...string) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		real.Missing(t, "root, to mount "+mkfs[0]+" file systems")
-	}
-	tool, err := exec.LookPath(mkfs[0])
-	if err != nil {
-		if tool, err = exec.LookPath("/usr/sbin/" + mkfs[0]); err != nil {
-			real.Missing(t, mkfs[0])
-		}
-	}
+	tool := mkfsTool(t, mkfs[0])
 	base := t.TempDir()
 	image, mnt := filepath.Join(base, "disk"), filepath.Join(base, "mnt")
 	run := func(name string, args ...string) {

@@ -43,18 +43,25 @@ func contentSum(t testing.TB, path string) string {
 	return hexSum(data)
 }
 
+// mkfsTool finds a program that makes file systems, where they can be mounted.
+func mkfsTool(t *testing.T, name string) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		real.Missing(t, "root, to mount "+name+" file systems")
+	}
+	tool, err := exec.LookPath(name)
+	if err != nil {
+		if tool, err = exec.LookPath("/usr/sbin/" + name); err != nil {
+			real.Missing(t, name)
+		}
+	}
+	return tool
+}
+
 // loopMount makes a file system in a file and mounts it. It needs root, mkfs and a loop device.
 func loopMount(t *testing.T, size int64, mkfs ...string) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		real.Missing(t, "root, to mount "+mkfs[0]+" file systems")
-	}
-	tool, err := exec.LookPath(mkfs[0])
-	if err != nil {
-		if tool, err = exec.LookPath("/usr/sbin/" + mkfs[0]); err != nil {
-			real.Missing(t, mkfs[0])
-		}
-	}
+	tool := mkfsTool(t, mkfs[0])
 	image := filepath.Join(t.TempDir(), "disk")
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
 		t.Fatal(err)

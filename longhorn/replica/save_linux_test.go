@@ -30,6 +30,16 @@ func eightChunks() replicatest.Replica {
 	}}
 }
 
+// writeTest writes the replica and returns it with its directory.
+func writeTest(t *testing.T, rep replicatest.Replica) (replicatest.Replica, string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "vol-0123abcd")
+	if err := rep.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	return rep, dir
+}
+
 func openTest(t *testing.T, dir string) *Image {
 	t.Helper()
 	d, err := Read(dir)
@@ -71,11 +81,7 @@ func checkFile(t *testing.T, path string, want []byte, r *Result) {
 // TestSaveCutOffAnywhere fails the copying at each chunk, by a full disk and by an interruption, and continues it: the result is right, and
 // what was recorded as copied is not copied again.
 func TestSaveCutOffAnywhere(t *testing.T) {
-	rep := eightChunks()
-	dir := filepath.Join(t.TempDir(), "vol-0123abcd")
-	if err := rep.Write(dir); err != nil {
-		t.Fatal(err)
-	}
+	rep, dir := writeTest(t, eightChunks())
 	im := openTest(t, dir)
 	want := rep.Image()
 	for k := int64(0); k < 8; k++ {
@@ -131,11 +137,7 @@ func TestSaveCutOffAnywhere(t *testing.T) {
 
 // TestSaveContinuesHash interrupts while the hash is behind the copying: neither is begun again.
 func TestSaveContinuesHash(t *testing.T) {
-	rep := eightChunks()
-	dir := filepath.Join(t.TempDir(), "vol-0123abcd")
-	if err := rep.Write(dir); err != nil {
-		t.Fatal(err)
-	}
+	rep, dir := writeTest(t, eightChunks())
 	im := openTest(t, dir)
 	out := filepath.Join(t.TempDir(), "image")
 	const hashed, copied = 3 * chunkSize, 7 * chunkSize
@@ -185,11 +187,7 @@ func TestSaveContinuesHash(t *testing.T) {
 
 // TestSaveSourceChanges changes a layer while it is copied, and before a run is continued.
 func TestSaveSourceChanges(t *testing.T) {
-	rep := eightChunks()
-	dir := filepath.Join(t.TempDir(), "vol-0123abcd")
-	if err := rep.Write(dir); err != nil {
-		t.Fatal(err)
-	}
+	rep, dir := writeTest(t, eightChunks())
 	out := filepath.Join(t.TempDir(), "image")
 	head := filepath.Join(dir, "volume-head-000.img")
 	touch := func() {
@@ -318,11 +316,7 @@ func TestSaveGuards(t *testing.T) {
 
 // TestSavePartChanged refuses to continue a file that has become shorter than what was copied.
 func TestSavePartChanged(t *testing.T) {
-	rep := eightChunks()
-	dir := filepath.Join(t.TempDir(), "vol-0123abcd")
-	if err := rep.Write(dir); err != nil {
-		t.Fatal(err)
-	}
+	rep, dir := writeTest(t, eightChunks())
 	im := openTest(t, dir)
 	out := filepath.Join(t.TempDir(), "image")
 	full := errors.New("full")
@@ -349,11 +343,7 @@ func TestSavePartChanged(t *testing.T) {
 
 // TestSaveInUse refuses layers that somebody may write to.
 func TestSaveInUse(t *testing.T) {
-	rep := eightChunks()
-	dir := filepath.Join(t.TempDir(), "vol-0123abcd")
-	if err := rep.Write(dir); err != nil {
-		t.Fatal(err)
-	}
+	_, dir := writeTest(t, eightChunks())
 	openTest(t, dir) // a reader, this very process, does no harm
 	f, err := os.OpenFile(filepath.Join(dir, "volume-snap-s0.img"), os.O_RDWR, 0)
 	if err != nil {
@@ -395,11 +385,7 @@ func TestSaveInUse(t *testing.T) {
 
 // TestTwoRuns: a second run does not touch what the first is writing.
 func TestTwoRuns(t *testing.T) {
-	rep := eightChunks()
-	dir := filepath.Join(t.TempDir(), "vol-0123abcd")
-	if err := rep.Write(dir); err != nil {
-		t.Fatal(err)
-	}
+	rep, dir := writeTest(t, eightChunks())
 	im := openTest(t, dir)
 	out := filepath.Join(t.TempDir(), "image")
 	var second error

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -79,6 +80,8 @@ func Extract(r io.Reader, dir string) error {
 }
 
 func writeExtents(name string, size int64, extents [][2]int64, r io.Reader) error {
+	syscall.ForkLock.RLock() // as in writeLayer
+	defer syscall.ForkLock.RUnlock()
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -352,6 +353,9 @@ func fill(p []byte, seed uint64, sector int64) {
 }
 
 func writeLayer(path string, size int64, ops []Op) error {
+	// A program that is started meanwhile would hold a copy of the descriptor for a moment, and the layer would look in use.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
