@@ -401,10 +401,14 @@ services:
 	})
 	t.Run("rolled back", func(t *testing.T) {
 		s, f := fresh(t), newShop(t)
+		writeFile(t, f.dir, "conf/gone.conf", "gone\n")
 		old := s.load(t, f)
 		s.apply(t, old)
 		writeFile(t, f.dir, "conf/a.conf", "bad\n")
 		writeFile(t, f.dir, "conf/new.conf", "bad too\n")
+		if err := os.Remove(filepath.Join(f.dir, "conf/gone.conf")); err != nil {
+			t.Fatal(err)
+		}
 		f.replace(t, `"/etc/shop/a.conf"]`, `"/etc/shop/b.conf"]`)
 		f.replace(t, "interval: 1s", "interval: 1s, retries: 2")
 		stack := s.load(t, f)
@@ -433,7 +437,7 @@ services:
 		if p := s.plan(t, old); !p.Empty() {
 			t.Errorf("the former stack is not there:\n%s", p)
 		}
-		if got := s.look(t, "cat /opt/stacks/shop/conf/a.conf; ls /opt/stacks/shop/conf"); got != "one\na.conf" {
+		if got := s.look(t, "cat /opt/stacks/shop/conf/a.conf; ls /opt/stacks/shop/conf"); got != "one\na.conf\ngone.conf" {
 			t.Errorf("its files are %q", got)
 		}
 		changed := stack

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
 var (
@@ -16,6 +18,9 @@ var (
 	secretOption = regexp.MustCompile(`(?i)(^|,)(pass|password|passwd|secret)=[^,]`)
 	plainWord    = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|[01]|/run/secrets/.*)?$`)
 )
+
+// minSecret is how long a value must be to be looked for: shorter ones are found in what does not hold them.
+const minSecret = 8
 
 const shows = "docker inspect would show the secret to everybody who may use docker"
 
@@ -74,4 +79,29 @@ func secretArgument(words []string) string {
 		}
 	}
 	return ""
+}
+
+// secretVariable returns the variable that is a secret, by its name, and whose value is in a text; "" when there is none.
+func (l *loading) secretVariable(text string) string {
+	for _, k := range slices.Sorted(maps.Keys(l.variables)) {
+		if v := l.variables[k]; secretName.MatchString(k) && len(v) >= minSecret && !plainWord.MatchString(v) && strings.Contains(text, v) {
+			return k
+		}
+	}
+	return ""
+}
+
+// filledIn reports secrets that variables put into the document.
+func (l *loading) filledIn(doc map[string]any) (ps lab.Problems) {
+	for at, text := range texts(doc, "") {
+		k := l.secretVariable(text)
+		if k == "" || slices.ContainsFunc(l.source.PlainEnvironment, func(plain string) bool {
+			service, name, _ := strings.Cut(plain, ".")
+			return at == "services."+service+".environment."+name || name == "command" && !strings.HasPrefix(at, "services."+service+".environment.") && strings.HasPrefix(at, "services."+service+".")
+		}) {
+			continue
+		}
+		ps = append(ps, lab.Problem{Path: at, Message: "holds the value of ${" + k + "}, and " + shows, Hint: "use a secret of the compose.yaml"})
+	}
+	return ps
 }

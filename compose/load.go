@@ -266,6 +266,9 @@ func (l *loading) stack() (Stack, error) {
 			return Stack{}, lab.Problems{{Path: at, Message: "is a path that is only here", Hint: "write where it is on the machine"}}
 		}
 	}
+	if ps := l.filledIn(doc); len(ps) > 0 {
+		return Stack{}, ps
+	}
 	files := append(slices.Clone(l.files), l.source.Files...)
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	st := Stack{Name: l.project.Name, Dir: l.target, Files: files, doc: doc}

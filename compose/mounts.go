@@ -91,6 +91,9 @@ func (l *loading) secrets() {
 		s := l.project.Secrets[name]
 		at := "secrets." + name
 		value, given := l.source.Secrets[name]
+		if v, ok := l.variables[s.Environment]; ok && !given {
+			value, given = lab.NewSecret(v), true
+		}
 		origin := s.File
 		if origin != "" {
 			l.secretSources = append(l.secretSources, origin)
@@ -103,7 +106,7 @@ func (l *loading) secrets() {
 			l.add(at, "make it a file", "external secrets are of Docker Swarm")
 			continue
 		case s.Environment != "" && !given:
-			l.add(at+".environment", "pass the value, or make it a file", "nothing is taken from the environment")
+			l.add(at+".environment", "pass the value, or the variable; or make it a file", "nothing is taken from the environment")
 			continue
 		case !given && l.source.Dir != "" && s.File != "":
 			b, err := readSmall(s.File)
@@ -151,8 +154,12 @@ func (l *loading) configs() {
 			l.add(at, "make it a file", "external configs are of Docker Swarm")
 			continue
 		case c.Environment != "":
-			l.add(at+".environment", "make it a file, or write content", "nothing is taken from the environment")
-			continue
+			v, ok := l.variables[c.Environment]
+			if !ok {
+				l.add(at+".environment", "pass the variable, make it a file, or write content", "nothing is taken from the environment")
+				continue
+			}
+			f.Content, c.Environment = v, ""
 		case c.File != "":
 			rel, ok := l.local(c.File)
 			if !ok {
@@ -170,6 +177,9 @@ func (l *loading) configs() {
 				continue
 			}
 			f.Content = string(b)
+		}
+		if l.secretVariable(f.Content) != "" {
+			f.Content, f.Secret = "", lab.NewSecret(f.Content)
 		}
 		if err := l.keep(origin, f); err != nil {
 			l.add(at, "", "%v", err)

@@ -118,7 +118,7 @@ func (s Stack) Check() (ps lab.Problems) {
 func (s Stack) exposed() (ps lab.Problems) {
 	for _, f := range s.Files {
 		v := strings.TrimSpace(f.Secret.Reveal())
-		if len(v) < 8 {
+		if len(v) < minSecret {
 			continue
 		}
 		for at, text := range texts(s.doc, "") {
