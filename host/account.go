@@ -34,7 +34,19 @@ func (g Group) Check() (ps lab.Problems) {
 	return ps
 }
 
-func (g Group) provides() []string { return []string{"group:" + g.Name} }
+func (g Group) provides() []string {
+	if g.Absent {
+		return nil
+	}
+	return []string{"group:" + g.Name}
+}
+
+func (g Group) needs() []string {
+	if g.Absent {
+		return []string{usersGone} // it cannot go while it is the group of one
+	}
+	return nil
+}
 
 // Observe implements [Resource].
 func (g Group) Observe(q *Questions) { q.Group(g.Name) }
@@ -114,7 +126,15 @@ func (u User) Check() (ps lab.Problems) {
 	return ps
 }
 
-func (u User) provides() []string { return []string{"user:" + u.Name, "group:" + u.ownGroup()} }
+// usersGone is the token of accounts that go.
+const usersGone = "users-gone"
+
+func (u User) provides() []string {
+	if u.Absent {
+		return []string{usersGone}
+	}
+	return []string{"user:" + u.Name, "group:" + u.ownGroup()}
+}
 
 // ownGroup returns the group that useradd makes with the account, or a name that no group has.
 func (u User) ownGroup() string {
@@ -125,6 +145,9 @@ func (u User) ownGroup() string {
 }
 
 func (u User) needs() (tokens []string) {
+	if u.Absent {
+		return []string{"keys:" + u.Name} // they go as long as there is an account
+	}
 	for _, g := range append([]string{u.Group}, u.Groups...) {
 		if g != "" && g != u.Name {
 			tokens = append(tokens, "group:"+g)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -40,8 +41,9 @@ type File struct {
 	// Values are the secrets of the template that the program holds; a document names them with Secrets.
 	Values map[string]lab.Secret `yaml:"-"`
 
-	claim bool // the file says what the machine belongs to: another content is refused, not replaced
-	local *localFile
+	unitDown string // the unit whose file must not be there, when the same state stops or disables it
+	claim    bool   // the file says what the machine belongs to: another content is refused, not replaced
+	local    *localFile
 }
 
 // localFile is what was read of File.Source when the plan began.
@@ -100,14 +102,23 @@ func (f File) provides() []string {
 	if strings.HasPrefix(f.Path, "/etc/apt/") {
 		tokens = append(tokens, "apt")
 	}
-	if isUnitPath(f.Path) {
-		tokens = append(tokens, "units")
+	switch {
+	case f.unitDown != "":
+		tokens = append(tokens, unitFilesGone)
+	case isUnitPath(f.Path):
+		tokens = append(tokens, unitFiles)
 	}
 	return tokens
 }
 
 func (f File) needs() []string {
-	return append(accountNeeds(f.Owner, f.Group), "path:"+f.Path)
+	tokens := append(accountNeeds(f.Owner, f.Group), "path:"+f.Path)
+	if name, suffix, ok := strings.Cut(f.unitDown, "@"); ok {
+		tokens = append(tokens, "unit:"+name+"@"+path.Ext(suffix))
+	} else if f.unitDown != "" {
+		tokens = append(tokens, "unit:"+f.unitDown)
+	}
+	return tokens
 }
 
 // HiddenValues returns the secrets that the file holds.

@@ -32,7 +32,7 @@ func (l Link) Check() (ps lab.Problems) {
 func (l Link) provides() []string {
 	tokens := []string{"path:" + l.Path}
 	if isUnitPath(l.Path) {
-		tokens = append(tokens, "units")
+		tokens = append(tokens, unitFiles)
 	}
 	return tokens
 }

@@ -250,7 +250,7 @@ func (s State) sort(globs []string) ([]node, error) {
 		}
 		flat = kept
 	}
-	flat = addImplied(inHomes(flat))
+	flat = addImplied(unitsGone(inHomes(flat)))
 	var ps lab.Problems
 	index := map[string]int{}
 	var ids []string
@@ -316,8 +316,16 @@ func (s State) sort(globs []string) ([]node, error) {
 		}
 		for token := range needed[i] {
 			for _, j := range provided[token] {
-				if j != i && (j < i || !mutual(i, j)) {
+				if j != i && !goes(flat[j]) && (j < i || !mutual(i, j)) {
 					edges[i] = append(edges[i], j)
+				}
+			}
+		}
+		if goes(r) {
+			own := "path:" + r.(Directory).Path
+			for token, js := range provided {
+				if token == own || strings.HasPrefix(token, own+"/") {
+					edges[i] = append(edges[i], slices.DeleteFunc(slices.Clone(js), func(j int) bool { return j == i })...)
 				}
 			}
 		}
@@ -362,11 +370,52 @@ func (s State) sort(globs []string) ([]node, error) {
 	return sorted, nil
 }
 
+// goes reports whether the resource is a directory that must not be there: it goes after all that is in it, and nothing waits for it.
+func goes(r Resource) bool {
+	d, ok := r.(Directory)
+	return ok && d.Absent
+}
+
+// unitsGone returns the resources with each file of a unit that must not be there knowing whether the unit is put down by the same state: it is stopped
+// and disabled first then, since systemctl disables no unit without a file.
+func unitsGone(flat []Resource) []Resource {
+	down := map[string]bool{}
+	for _, r := range flat {
+		if u, ok := r.(Unit); ok && (u.State == Stopped || u.Enabled != nil && !*u.Enabled) && len(u.after()) == 0 {
+			down[u.Name] = true
+			if prefix, rest, ok := strings.Cut(u.Name, "@"); ok {
+				down[prefix+"@"+path.Ext(rest)] = true
+			}
+		}
+	}
+	out := slices.Clone(flat)
+	for i, r := range out {
+		if f, ok := r.(File); ok && f.Absent && isUnitPath(f.Path) {
+			if u := unitOf(f.Path); down[u] {
+				f.unitDown = u
+				out[i] = f
+			}
+		}
+	}
+	return out
+}
+
+// unitOf returns the unit whose file, or whose drop-in, is at the path.
+func unitOf(file string) string {
+	if u, ok := strings.CutSuffix(path.Base(path.Dir(file)), ".d"); ok && unitPattern.MatchString(u) {
+		return u
+	}
+	return path.Base(file)
+}
+
 // addImplied adds what the resources imply: package lists are fetched before packages, and systemd reads its files before units.
 func addImplied(flat []Resource) []Resource {
 	var out []Resource
-	hasApt, hasUnits := false, false
+	hasApt, hasUnits, gone := false, false, false
 	for _, r := range flat {
+		if f, ok := r.(File); ok && f.unitDown != "" {
+			gone = true
+		}
 		switch r.(type) {
 		case Package:
 			if !hasApt {
@@ -376,10 +425,13 @@ func addImplied(flat []Resource) []Resource {
 		case Unit:
 			if !hasUnits {
 				hasUnits = true
-				out = append(out, daemonReload{flat})
+				out = append(out, daemonReload{all: flat})
 			}
 		}
 		out = append(out, r)
+	}
+	if gone {
+		out = append(out, daemonReload{all: flat, gone: true})
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -61,7 +62,13 @@ func checkUnitName(ps *lab.Problems, field, name string) {
 	}
 }
 
-func (u Unit) provides() []string { return []string{"unit:" + u.Name} }
+func (u Unit) provides() []string {
+	tokens := []string{"unit:" + u.Name}
+	if prefix, rest, ok := strings.Cut(u.Name, "@"); ok {
+		tokens = append(tokens, "unit:"+prefix+"@"+path.Ext(rest))
+	}
+	return tokens
+}
 
 func (u Unit) needs() []string { return []string{"daemon-reload"} }
 
@@ -193,38 +200,62 @@ func (u Unit) stale(o *Observation, st UnitState, ids []string, field int) strin
 }
 
 // isUnitPath reports whether systemd reads its units' files there (systemd.unit(5)), as far as an administrator writes them.
-func isUnitPath(path string) bool {
+func isUnitPath(file string) bool {
 	for _, dir := range []string{"/etc/systemd/system/", "/usr/local/lib/systemd/system/", "/run/systemd/system/", "/lib/systemd/system/", "/usr/lib/systemd/system/"} {
-		if strings.HasPrefix(path, dir) {
+		if strings.HasPrefix(file, dir) {
 			return true
 		}
 	}
 	return false
 }
 
-// daemonReload lets systemd read its units' files when they changed. It is implied by units.
-type daemonReload struct{ all []Resource }
+// The tokens of units' files: of those that are there when the units are changed, and of those that go when their units are down.
+const unitFiles, unitFilesGone = "units", "units-gone"
 
-func (daemonReload) ID() string { return "systemd:daemon-reload" }
+// daemonReload lets systemd read its units' files when they changed. It is implied by units.
+type daemonReload struct {
+	all  []Resource
+	gone bool // it comes after the files that go when their units are down, not before the units
+}
+
+func (d daemonReload) token() string {
+	if d.gone {
+		return unitFilesGone
+	}
+	return unitFiles
+}
+
+func (d daemonReload) ID() string {
+	if d.gone {
+		return "systemd:daemon-reload/gone"
+	}
+	return "systemd:daemon-reload"
+}
 
 func (daemonReload) Check() lab.Problems { return nil }
 
-func (daemonReload) provides() []string { return []string{"daemon-reload"} }
+func (d daemonReload) provides() []string {
+	if d.gone {
+		return nil
+	}
+	return []string{"daemon-reload"}
+}
 
-func (daemonReload) needs() []string { return []string{"units"} }
+func (d daemonReload) needs() []string { return []string{d.token()} }
 
 func (daemonReload) Observe(*Questions) {}
 
 func (d daemonReload) Plan(o *Observation) ([]Op, error) {
 	op := []Op{{Action: lab.Run, Script: "systemctl daemon-reload"}}
 	for _, r := range d.all {
-		if p, ok := r.(provider); ok && o.pending[r.ID()] && slices.Contains(p.provides(), "units") {
+		if p, ok := r.(provider); ok && o.pending[r.ID()] && slices.Contains(p.provides(), d.token()) {
 			op[0].Cause = "notified by " + lab.Printable(r.ID())
 			return op, nil
 		}
 	}
 	for _, r := range d.all {
-		if u, ok := r.(Unit); ok && o.Unit(u.Name).NeedReload {
+		// Of a masked unit with drop-ins systemd says so for ever: it loads none, and compares their times all the same. To unmask it is to reload.
+		if u, ok := r.(Unit); ok && !d.gone && o.Unit(u.Name).NeedReload && o.Unit(u.Name).Load != "masked" {
 			op[0].Cause = "the files of " + u.Name + " changed since systemd read them"
 			return op, nil
 		}

@@ -138,8 +138,8 @@ func (t Timer) Resources() []Resource {
 		no := false
 		return []Resource{
 			Unit{Name: t.Name + ".timer", State: Stopped, Enabled: &no},
-			File{Path: timer, Absent: true, Order: Order{After: []string{"unit:" + t.Name + ".timer"}}},
-			File{Path: service, Absent: true, Order: Order{After: []string{"unit:" + t.Name + ".timer"}}},
+			File{Path: timer, Absent: true, unitDown: t.Name + ".timer"},
+			File{Path: service, Absent: true, unitDown: t.Name + ".timer"},
 		}
 	}
 	description := t.Description

@@ -1,0 +1,29 @@
+package host_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+)
+
+// here returns this machine, managed by root through OpenSSH, and a folder for the test.
+func here(t *testing.T) (m *host.Machine, dir string) {
+	t.Helper()
+	if runtime.GOOS != "linux" || os.Getuid() != 0 {
+		real.Missing(t, "Linux and root, to keep owners of files")
+	}
+	s := real.SSHD(t)
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m = &host.Machine{Target: host.Target{Name: "pi1", Address: s.Addr, User: s.User, Auth: host.Auth{Signers: []ssh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(filepath.Dir(s.KeyFile), "lock")}}
+	t.Cleanup(func() { m.Close() })
+	return m, dir
+}
