@@ -49,9 +49,15 @@ func (p *printer) line(kind string, v any) {
 
 func (p *printer) printf(format string, args ...any) { fmt.Fprintf(p.out, format, args...) }
 
-// paragraph prints text folded to the width, all lines but the first indented by hang.
+// paragraph prints text folded to the width, its first line indented by indent, all others by hang.
 func (p *printer) paragraph(indent, hang int, text string) {
-	column, at := indent, strings.Repeat(" ", indent)
+	p.printf("%s", strings.Repeat(" ", indent))
+	p.folded(indent, hang, text)
+}
+
+// folded prints text folded to the width, from column on, all lines but the first indented by hang.
+func (p *printer) folded(column, hang int, text string) {
+	at := ""
 	for i, word := range strings.Fields(text) {
 		n := utf8.RuneCountInString(word)
 		if i > 0 && column+1+n > width {
@@ -411,7 +417,8 @@ func (p *printer) checked(path string, c *replica.Checked) {
 			state += " once the journal was replayed, on a copy"
 		}
 	}
-	p.paragraph(0, 8, "holds   "+what+": "+state)
+	p.printf("holds   ")
+	p.folded(8, 8, what+": "+state)
 	if c.Tool != "" && !c.Clean {
 		for line := range strings.Lines(c.Output) {
 			p.printf("        %s\n", short(strings.TrimRight(line, "\n"), width-8))

@@ -539,12 +539,16 @@ func (b *chainBuilder) sizes() error {
 		b.warn(WarnSizeInferred, volumeMetaFile, "%s: the volume's size is taken from %s: %d bytes", b.d.MetaState, top.File, c.Size)
 	}
 	if !possibleSize(c.Size) {
-		return b.refuse("", "give the volume's size with -size", "%d bytes cannot be a volume's size, which is a positive multiple of %d", c.Size, SectorSize)
+		hint := "give the volume's size with -size"
+		if up := (c.Size + SectorSize - 1) &^ (SectorSize - 1); possibleSize(up) {
+			hint += fmt.Sprintf(", %d if it was cut off in a sector: what is missing reads as zeros", up)
+		}
+		return b.refuse("", hint, "%d bytes cannot be a volume's size, which is a positive multiple of %d", c.Size, SectorSize)
 	}
 	above, aboveSize := "the volume", c.Size
 	for i, l := range c.Layers {
 		if l.Size > aboveSize {
-			return b.refuse(l.File, "use another replica", "%d bytes, larger than %s (%d bytes)", l.Size, above, aboveSize)
+			return b.refuse(l.File, "use another replica, or a recovery point below with -snapshot: "+b.points(), "%d bytes, larger than %s (%d bytes)", l.Size, above, aboveSize)
 		}
 		if l.Size < aboveSize && !(l.Snapshot() && (i > 0 || b.want.Snapshot != "") && l.expansion()) {
 			b.warn(WarnLayerShort, l.File, "%d bytes, smaller than %s (%d bytes), and no expansion explains it: what is missing reads as zeros or from the layers below", l.Size, above, aboveSize)

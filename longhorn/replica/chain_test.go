@@ -84,6 +84,19 @@ func TestChain(t *testing.T) {
 		{name: "volume.meta with a size that cannot be", damage: func(t *testing.T, dir string) {
 			put(t, dir, "volume.meta", `{"Size":4097,"Head":"volume-head-002.img"}`)
 		}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
+		{name: "no size is a multiple of a sector", damage: func(t *testing.T, dir string) {
+			put(t, dir, "volume.meta", `{"Size":66048,"Head":"volume-head-002.img","Parent":"volume-snap-two.img"}`)
+			if err := os.Truncate(filepath.Join(dir, headFile), 66048); err != nil {
+				t.Fatal(err)
+			}
+		}, refused: "66048 bytes cannot be a volume's size"},
+		{name: "no size is a multiple of a sector, the next one given", damage: func(t *testing.T, dir string) {
+			put(t, dir, "volume.meta", `{"Size":66048,"Head":"volume-head-002.img","Parent":"volume-snap-two.img"}`)
+			if err := os.Truncate(filepath.Join(dir, headFile), 66048); err != nil {
+				t.Fatal(err)
+			}
+		}, want: replica.Want{Size: 69632}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnBackingUnknown,
+			replica.WarnLayerShort, replica.WarnLayerShort}},
 		{name: "volume.meta lost, size given", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaZeroed }, want: replica.Want{Size: 65536}, layers: live,
 			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnBackingUnknown}},
 		{name: "size given and known", want: replica.Want{Size: 4096}, refused: "is known"},

@@ -56,7 +56,7 @@ func openImage(path string) (*os.File, error) {
 	if err != nil {
 		e := &lab.Error{Op: "open image", Path: path, Err: err}
 		if errors.Is(err, fs.ErrNotExist) {
-			e.Err = fmt.Errorf("%w: %w", lab.ErrNotFound, err)
+			e.Err, e.Hint = fmt.Errorf("%w: %w", lab.ErrNotFound, err), "give the image that `replica merge` wrote"
 		}
 		return nil, e
 	}

@@ -142,6 +142,26 @@ func TestExtract(t *testing.T) {
 	}
 }
 
+// TestCheckBesideOriginal replays the log of an XFS image while the file system that it is a copy of, of the same UUID, is mounted.
+func TestCheckBesideOriginal(t *testing.T) {
+	image := imageOf(t, true, "mkfs.xfs", "-q")
+	mnt := t.TempDir()
+	if out, err := exec.Command("mount", "-o", "loop", strings.TrimSuffix(image, ".cut"), mnt).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	defer exec.Command("umount", mnt).Run()
+	c, err := replica.Check(t.Context(), image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Tool == "" {
+		real.Missing(t, "xfs_repair")
+	}
+	if !c.Clean || !c.Replayed {
+		t.Errorf("clean %v, replayed %v:\n%s", c.Clean, c.Replayed, c.Output)
+	}
+}
+
 func checkTree(t *testing.T, out string, found map[string]replica.File) {
 	t.Helper()
 	stat := func(name string) (st unix.Stat_t) {

@@ -229,6 +229,9 @@ func (t *target) openPart(size int64) (continued bool, err error) {
 		if errors.Is(err, unix.ELOOP) {
 			return false, t.refuse("remove it", "it is a symbolic link")
 		}
+		if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENXIO) {
+			return false, t.refuse("remove it", "it is not a plain file")
+		}
 	}
 	if err != nil {
 		return false, &os.PathError{Op: "open", Path: t.name, Err: err}

@@ -244,6 +244,8 @@ func TestSaveGuards(t *testing.T) {
 	must(os.Symlink(filepath.Join(base, "nowhere"), filepath.Join(base, "dangling")))
 	must(os.Symlink(dir, filepath.Join(base, "alias")))
 	must(os.Symlink("/dev/null", filepath.Join(base, "l.part")))
+	must(os.Mkdir(filepath.Join(base, "dir.part"), 0o700))
+	must(syscall.Mkfifo(filepath.Join(base, "fifo.part"), 0o600))
 	must(os.WriteFile(filepath.Join(base, "stale.part"), []byte("precious"), 0o600))
 	must(os.WriteFile(filepath.Join(base, "torn.part"), nil, 0o600))
 	must(os.WriteFile(filepath.Join(base, "torn.part.state"), []byte(`{"version":1,"copied":99`), 0o600))
@@ -257,6 +259,8 @@ func TestSaveGuards(t *testing.T) {
 		base + "/exists":               "exists",
 		base + "/dangling":             "symbolic link",
 		base + "/l":                    "symbolic link",
+		base + "/dir":                  "not a plain file",
+		base + "/fifo":                 "not a plain file",
 		base + "/stale":                "its progress is not known",
 		base + "/torn":                 "its progress is not known",
 		base + "/linked":               "not a plain file",
