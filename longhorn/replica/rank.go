@@ -124,6 +124,8 @@ func ReadAll(paths []string) ([]*Directory, error) {
 // Rank orders the replicas of one volume by how well they serve for the state w. A replica must be complete and not half rebuilt to be
 // merged at all. Of those, in this order, the better one has the higher revision counter (if all have one); a head written within five
 // seconds of the newest; no snapshot that contradicts its checksum; nothing that had to be concluded; the larger head; the newer head.
+// Of a recovery point the counter and the times say little, since a rebuilt replica has new times and what it counts came later: there the
+// checksums and certainty come first, and the times are left out.
 // Checksums are computed, by reading whole layers, when checksums is set. What contradicts the order is a warning. Directories of
 // different volumes are refused.
 func Rank(ctx context.Context, dirs []*Directory, w Want, checksums bool) (*Ranking, error) {
@@ -153,8 +155,8 @@ func Rank(ctx context.Context, dirs []*Directory, w Want, checksums bool) (*Rank
 		}
 		good = append(good, c)
 	}
-	r.order(good)
-	r.doubts()
+	r.order(good, criteria(w.Snapshot != ""))
+	r.doubts(w.Snapshot != "")
 	return r, nil
 }
 
@@ -236,8 +238,9 @@ type criterion struct {
 	why  func(best, other *Ranked) string // why other is not kept
 }
 
-func criteria() []criterion {
-	return []criterion{
+// criteria returns them in their order, for the live state or a recovery point.
+func criteria(point bool) []criterion {
+	all := []criterion{
 		{"revision counter", func(cs []*Ranked) []*Ranked {
 			if slices.ContainsFunc(cs, func(c *Ranked) bool { return c.Directory.CounterState != Good }) {
 				return cs
@@ -268,6 +271,11 @@ func criteria() []criterion {
 			return fmt.Sprintf("head occupies %d bytes, that of %s %d", other.HeadAllocated(), best.Name(), best.HeadAllocated())
 		}},
 	}
+	if point {
+		counter, checksums, certainty, size := all[0], all[2], all[3], all[4]
+		return []criterion{checksums, certainty, counter, size}
+	}
+	return all
 }
 
 func highest(cs []*Ranked, value func(*Ranked) int64) []*Ranked {
@@ -293,13 +301,13 @@ func keepIf(cs []*Ranked, ok func(*Ranked) bool) []*Ranked {
 }
 
 // order puts the best of good first, then the best of the rest, and so on, and gives each its reason.
-func (r *Ranking) order(good []*Ranked) {
+func (r *Ranking) order(good []*Ranked, by []criterion) {
 	var sorted []*Ranked
 	rest := slices.Clone(good)
 	var best *Ranked
 	for len(rest) > 0 {
 		left, decided := rest, ""
-		for _, c := range criteria() {
+		for _, c := range by {
 			kept := c.keep(left)
 			if len(kept) < len(left) && decided == "" {
 				decided = c.name
@@ -348,7 +356,7 @@ func whyBest(decided string, candidates, tied int) string {
 }
 
 // doubts warns of what speaks against the best replica.
-func (r *Ranking) doubts() {
+func (r *Ranking) doubts(point bool) {
 	best := r.Best()
 	if best == nil {
 		return
@@ -369,9 +377,9 @@ func (r *Ranking) doubts() {
 			refused = "; it cannot be merged: " + cause(c.Err)
 		}
 		switch {
-		case d.CounterState == Good && b.CounterState == Good && d.Counter > b.Counter:
+		case !point && d.CounterState == Good && b.CounterState == Good && d.Counter > b.Counter:
 			ws.add(WarnDisagreement, c.Name(), "its revision counter is %d, that of the best, %s, is %d%s", d.Counter, best.Name(), b.Counter, refused)
-		case c.HeadTime().Sub(best.HeadTime()) > timeWindow:
+		case !point && c.HeadTime().Sub(best.HeadTime()) > timeWindow:
 			ws.add(WarnDisagreement, c.Name(), "its head was written %s after that of the best, %s%s", c.HeadTime().Sub(best.HeadTime()).Round(time.Millisecond), best.Name(), refused)
 		}
 		if d.CounterState == Good != (b.CounterState == Good) {
@@ -384,7 +392,7 @@ func (r *Ranking) doubts() {
 			ws.add(WarnDisagreement, c.Name(), "its snapshots are not those of the best, %s", best.Name())
 		}
 	}
-	if len(r.Replicas) > 1 && !slices.ContainsFunc(r.Replicas, func(c *Ranked) bool { return c.Directory.CounterState == Good }) {
+	if !point && len(r.Replicas) > 1 && !slices.ContainsFunc(r.Replicas, func(c *Ranked) bool { return c.Directory.CounterState == Good }) {
 		for _, c := range r.Replicas {
 			if c.Directory.copied() {
 				ws.add(WarnTimesCopied, c.Name(), "the directory seems to be a copy: its head time, which the order rests on, is what the copier set")

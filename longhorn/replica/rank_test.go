@@ -31,6 +31,7 @@ func TestRank(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		reps   []replicatest.Replica
+		want   replica.Want
 		damage func(dirs []string)
 		order  string // names by rank
 		why    string // in the reason of the best
@@ -54,6 +55,10 @@ func TestRank(t *testing.T) {
 		{name: "checksum of what has not been written to since", reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)}, order: "b a", why: "by checksums", damage: func(dirs []string) {
 			put(t, dirs[0], oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef","change_time":"2026-04-13 11:59:58 +0000 UTC"}`)
 		}},
+		{name: "checksum over counter and time, of a recovery point", want: replica.Want{Snapshot: "one"}, reps: []replicatest.Replica{rep(9, at(600), 9), rep(1, at(0), 1)},
+			order: "b a", why: "by checksums", damage: func(dirs []string) {
+				put(t, dirs[0], oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef"}`)
+			}},
 		{name: "certain over concluded", reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)}, order: "b a", why: "by certainty", damage: func(dirs []string) {
 			put(t, dirs[0], oneFile+".meta", "")
 		}},
@@ -79,7 +84,7 @@ func TestRank(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := replica.Rank(t.Context(), dirs, replica.Want{}, true)
+			r, err := replica.Rank(t.Context(), dirs, c.want, true)
 			if err != nil {
 				t.Fatal(err)
 			}
