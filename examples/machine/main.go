@@ -47,12 +47,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("machine "+verb, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	var only, confirm cli.List
+	var only cli.List
 	var on login.Login
 	on.Flags(flags)
+	request := cli.Request{Apply: verb == "apply"}
+	request.Flags(flags)
 	flags.Var(&only, "only", "only resources whose ID matches this `glob` (may be repeated)")
-	flags.Var(&confirm, "confirm", "the `ID` of a change that may lose data, to confirm it (may be repeated)")
-	planFile := flags.String("plan", "", "apply only what this reviewed plan `file` holds, written by plan -output json")
 	output := flags.String("output", "text", "text, or json: an object a line")
 	files, err := cli.Parse(flags, args)
 	if err != nil {
@@ -86,33 +86,12 @@ func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr
 	if err != nil {
 		return err
 	}
-	out.Plan(plan)
-	summary := func(failed int) {
-		s := m.Stats()
-		out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed, "connections": s.Connections, "execs": s.Execs})
+	report, err := out.Carry(ctx, plan, request)
+	failed := 0
+	if report != nil {
+		failed = len(report.Results) - report.Count(lab.StatusDone)
 	}
-	if verb == "plan" || plan.Empty() {
-		summary(0)
-		if !plan.Empty() {
-			return cli.ErrPending
-		}
-		return nil
-	}
-	if *planFile != "" {
-		reviewed, err := cli.Reviewed(*planFile)
-		if err == nil {
-			err = plan.Within(reviewed)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	o := &lab.ApplyOptions{Events: out.Event}
-	for _, id := range confirm {
-		o.Confirmed = append(o.Confirmed, lab.Confirm(id))
-	}
-	report, err := plan.Apply(ctx, o)
-	out.Report(report)
-	summary(len(report.Results) - report.Count(lab.StatusDone))
+	st := m.Stats()
+	out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed, "connections": st.Connections, "execs": st.Execs})
 	return err
 }

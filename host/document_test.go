@@ -1,0 +1,43 @@
+package host_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
+
+// TestEveryProblemIsNamed: a document that is wrong in each of its resources gets all of it said at once, each with its line and what is meant there.
+func TestEveryProblemIsNamed(t *testing.T) {
+	kinds := slices.Sorted(maps.Keys(host.Kinds()))
+	var doc strings.Builder
+	for _, k := range kinds {
+		fmt.Fprintf(&doc, "- %s: {afterr: [x]}\n- %sx: {}\n", k, k)
+	}
+	_, err := host.ReadState("bad.yaml", []byte(doc.String()))
+	if err == nil {
+		t.Fatal("it was read")
+	}
+	for i, k := range kinds {
+		for _, want := range []string{fmt.Sprintf("bad.yaml:%d:", 2*i+1), fmt.Sprintf("bad.yaml:%d:", 2*i+2), "afterr (nearest: after)", fmt.Sprintf("%sx (nearest: %s)", k, k)} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q is not in\n%v", want, err)
+			}
+		}
+	}
+	for doc, want := range map[string]string{
+		"- file: {path: relative}\n- file: {path: /x, mode: 999}\n- file: {path: /y, owner: '007'}\n": "bad.yaml:1:16: [0].path: is not absolute: relative|bad.yaml:2:26:|bad.yaml:3:27: [2].owner: is not the number of an account: 007",
+		"- unit: {name: 'a*.service', state: runing}\n- package: {name: Curl}\n":                        "bad.yaml:1:16: [0].name: is not the name of a unit: a*.service|bad.yaml:1:37: [0].state: is not a state: runing|bad.yaml:2:19: [1].name: is not the name of a package",
+		"- file: {path: /x}\n- link: {path: /x, target: y}\n":                                           "bad.yaml:2:",
+	} {
+		_, err := host.ReadState("bad.yaml", []byte(doc))
+		for _, w := range strings.Split(want, "|") {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("%q is not in\n%v", w, err)
+			}
+		}
+	}
+}
