@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,7 +37,9 @@ type subject struct {
 
 func newFake(t *testing.T, c composetest.Config) (subject, *hosttest.Machine) {
 	t.Helper()
-	box := hosttest.New(t, hosttest.Config{Sleep: func(<-chan struct{}, time.Duration) {}})
+	var slept atomic.Int64 // who sleeps on the machine moves its clock, and waits for nothing
+	box := hosttest.New(t, hosttest.Config{Sleep: func(_ <-chan struct{}, d time.Duration) { slept.Add(int64(d)) },
+		Now: func() time.Time { return time.Now().Add(time.Duration(slept.Load())) }})
 	c.Images = append(c.Images, composetest.Image{Name: "busybox:1.36", Imported: true})
 	d := composetest.Install(box, c)
 	m := &host.Machine{Target: host.Target{Name: "pi1", Address: box.Addr(), User: box.User(),

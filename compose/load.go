@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -64,6 +65,7 @@ type loading struct {
 	source        Source
 	project       *types.Project
 	homes         map[string]bool   // folders here that ~ was taken for
+	absolute      map[string]bool   // paths that are written so
 	files         []File            // without those of the source
 	origins       map[string]string // where each of the files is from, by its path in the stack's folder
 	size          int64             // bytes of them
@@ -77,7 +79,7 @@ func (l *loading) add(path, hint, format string, args ...any) {
 
 // read reads the compose.yaml.
 func (l *loading) read(ctx context.Context) (err error) {
-	l.homes, l.origins = map[string]bool{}, map[string]string{}
+	l.homes, l.absolute, l.origins = map[string]bool{}, map[string]bool{}, map[string]string{}
 	if l.opened, err = l.source.open(); err != nil {
 		return err
 	}
@@ -93,9 +95,11 @@ func (l *loading) read(ctx context.Context) (err error) {
 		o.Interpolate.Substitute = func(text string, values template.Mapping) (string, error) {
 			e.lookup = values
 			text = e.expand(text)
-			if strings.HasPrefix(text, "~") {
-				source, _, _ := strings.Cut(text, ":")
+			switch source, _, _ := strings.Cut(text, ":"); {
+			case strings.HasPrefix(text, "~"):
 				l.homes[paths.ExpandUser(source)] = true
+			case strings.HasPrefix(text, "/"):
+				l.absolute[path.Clean(source)] = true
 			}
 			return text, nil
 		}

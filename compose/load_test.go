@@ -104,6 +104,21 @@ func TestLoadGolden(t *testing.T) {
 	}
 }
 
+// TestLoadAbsolute mounts a path of the machine that is beside the folder here too, as on a machine that keeps itself.
+func TestLoadAbsolute(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "web")
+	media := filepath.Join(filepath.Dir(dir), "media")
+	writeFile(t, dir, "compose.yaml", "services: {a: {image: 'busybox:1.36', volumes: ['"+media+":/media', '${MORE}:/more']}}")
+	s, err := compose.Load(t.Context(), compose.Source{Dir: dir, Lock: compose.Lock{"busybox:1.36": {ID: id}}, Variables: map[string]string{"MORE": media + "/more"}})
+	if err != nil || !strings.Contains(string(s.Render()), "source: "+media+"\n") || !strings.Contains(string(s.Render()), "source: "+media+"/more\n") {
+		t.Errorf("%v\n%s", err, s.Render())
+	}
+	writeFile(t, dir, "compose.yaml", "services: {a: {image: 'busybox:1.36', volumes: ['"+dir+"/data:/data']}}")
+	if s, err := compose.Load(t.Context(), compose.Source{Dir: dir, Lock: compose.Lock{"busybox:1.36": {ID: id}}}); err != nil || strings.Contains(string(s.Render()), dir) {
+		t.Errorf("a path here: %v\n%s", err, s.Render())
+	}
+}
+
 // FuzzLoad must not panic, and what it takes must be refused or render to something that it takes again.
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(shop))

@@ -176,7 +176,13 @@ func (l *loading) configs() {
 				l.add(at+".file", "create the file", "%s", l.shown(cmp.Or(err, fs.ErrNotExist)))
 				continue
 			}
-			f.Content = string(b)
+			st, err := os.Stat(c.File)
+			if err != nil {
+				l.add(at+".file", "", "%s", l.shown(err))
+				continue
+			}
+			brought := l.brought(c.File, string(b), st.Mode())
+			f.Content, f.Secret = brought.Content, brought.Secret
 		}
 		if l.secretVariable(f.Content) != "" {
 			f.Content, f.Secret = "", lab.NewSecret(f.Content)
@@ -209,8 +215,8 @@ func (l *loading) mounts() {
 				l.add(at, "write the path on the machine", "~ is the home of who runs this, and of nobody on the machine")
 				continue
 			case !ok:
-				if l.source.Dir != "" && strings.HasPrefix(v.Source, filepath.Dir(l.dir)+string(filepath.Separator)) {
-					l.add(at, "move it into the folder, or write where it is on the machine", "%s is beside the stack's folder", filepath.Base(v.Source))
+				if l.source.Dir != "" && !l.absolute[path.Clean(v.Source)] {
+					l.add(at, "move it into the folder, or write where it is on the machine", "%s is not in the stack's folder", filepath.Base(v.Source))
 				}
 				continue // a path of the machine
 			case rel == ".":
@@ -218,7 +224,7 @@ func (l *loading) mounts() {
 				continue
 			}
 			if err := l.bring(v.Source); err != nil {
-				l.add(at, "", "%s", l.shown(err))
+				l.add(at, "what is not meant for the machine, move out of it; what is there already, name by its path there", "%s", l.shown(err))
 			}
 			if ext := path.Ext(rel); !l.has(rel) && ext != "" && ext != ".d" && ext != path.Base(rel) && ext == path.Ext(v.Target) {
 				l.add(at, "create the file; or, if it is made on the machine, write its path there", "%s is not here, and Docker would make a folder of it", rel)
@@ -284,7 +290,9 @@ func (l *loading) bring(source string) error {
 		if err != nil {
 			return err
 		}
-		return l.keep(p, broughtFile(rel, string(b), st.Mode(), l.secretHere(p)))
+		f := l.brought(p, string(b), st.Mode())
+		f.Path = rel
+		return l.keep(p, f)
 	})
 }
 
@@ -314,18 +322,14 @@ func (l *loading) inside(link string) error {
 	return nil
 }
 
-// secretHere reports whether a file here is the source of a secret, or holds the variables.
-func (l *loading) secretHere(p string) bool {
-	return p == filepath.Join(l.dir, envFile) || slices.ContainsFunc(l.secretSources, func(s string) bool { return s == p })
-}
-
-// broughtFile returns a file that is mounted. What nobody else may read here is not shown, and neither is a private key, whose mode is lost in a
-// repository. Modes are those of an ordinary umask, whatever it is here: containers read the files as anybody.
-func broughtFile(rel, content string, mode fs.FileMode, secret bool) File {
-	f := File{Path: rel, Mode: 0o644}
+// brought returns a file that is mounted. What nobody else may read here is not shown, and neither is a private key, whose mode is lost in a repository.
+// Modes are those of an ordinary umask, whatever it is here: containers read the files as anybody.
+func (l *loading) brought(p, content string, mode fs.FileMode) File {
+	f := File{Mode: 0o644}
 	if mode&0o111 != 0 {
 		f.Mode = 0o755
 	}
+	secret := p == filepath.Join(l.dir, envFile) || slices.Contains(l.secretSources, p)
 	private, key := mode.Perm()&0o077 == 0, privateKey.MatchString(content)
 	if secret || private && key {
 		f.Mode &= 0o700
