@@ -168,10 +168,17 @@ func (d *Directory) rebuilding() string {
 	if d.CounterState == Good && d.Counter == 0 && d.allocated() > 0 {
 		return "volume.meta is lost and revision.counter is 0 although there is data: it may have been being rebuilt"
 	}
-	named := d.namedAsParent()
+	// A rebuild copies a layer before its .meta. A power cut empties a .meta rather than taking it away, except where a snapshot is cut off
+	// that is another name of the head yet.
+	linked := map[*Layer]bool{}
 	for i := range d.Layers {
-		if l := &d.Layers[i]; l.Snapshot() && !l.Absent && l.MetaState == Missing && !named[l.File] {
-			return fmt.Sprintf("volume.meta is lost and no layer names %s, which has no .meta: it may have been being rebuilt", l.File)
+		if l := &d.Layers[i]; !l.Snapshot() && !l.Absent {
+			linked[d.twin(l)] = true
+		}
+	}
+	for i := range d.Layers {
+		if l := &d.Layers[i]; l.Snapshot() && !l.Absent && l.MetaState == Missing && !linked[l] {
+			return fmt.Sprintf("volume.meta is lost, and %s has no .meta: it may have been being rebuilt", l.File)
 		}
 	}
 	return ""
@@ -244,7 +251,7 @@ func (b *chainBuilder) inferHead() (*Layer, error) {
 	for i := range b.d.Layers {
 		if l := &b.d.Layers[i]; !l.Snapshot() && !l.Absent {
 			heads = append(heads, l)
-			if b.twin(l) == nil && b.complete(l) {
+			if b.d.twin(l) == nil && b.complete(l) {
 				left = append(left, l)
 			}
 		}
@@ -267,9 +274,9 @@ func (b *chainBuilder) inferHead() (*Layer, error) {
 }
 
 // twin returns the snapshot that head is a leftover name of, or nil.
-func (b *chainBuilder) twin(head *Layer) *Layer {
-	for i := range b.d.Layers {
-		s := &b.d.Layers[i]
+func (d *Directory) twin(head *Layer) *Layer {
+	for i := range d.Layers {
+		s := &d.Layers[i]
 		if !s.Snapshot() || s.Absent {
 			continue
 		}
@@ -369,7 +376,7 @@ func (b *chainBuilder) parent(l *Layer, seen map[string]bool) (string, error) {
 		}
 	}
 	for i := range b.d.Layers {
-		if h := &b.d.Layers[i]; !h.Snapshot() && !h.Absent && h.Meta.parentRead && b.twin(h) == l {
+		if h := &b.d.Layers[i]; !h.Snapshot() && !h.Absent && h.Meta.parentRead && b.d.twin(h) == l {
 			b.warn(WarnParentInferred, metaFile, "%s: the parent is that of %s, another name of the same file: %s", l.MetaState, h.File, orBase(h.Meta.Parent))
 			return h.Meta.Parent, nil
 		}
@@ -434,7 +441,7 @@ func (b *chainBuilder) taken() (taken, byLeftover map[string]bool) {
 		l := &b.d.Layers[i]
 		leftover := l.Absent && l.Meta.Removed
 		if !l.Snapshot() {
-			leftover = l.Absent || b.d.MetaState == Good && l.File != b.d.Meta.Head || b.twin(l) != nil
+			leftover = l.Absent || b.d.MetaState == Good && l.File != b.d.Meta.Head || b.d.twin(l) != nil
 		}
 		switch {
 		case l.Meta.parentRead && leftover:
@@ -503,7 +510,7 @@ func (b *chainBuilder) branches() bool {
 	children := map[string]string{}
 	for i := range b.d.Layers {
 		l := &b.d.Layers[i]
-		if !l.Meta.parentRead || l.Meta.Parent == "" || l.Absent || !l.Snapshot() && b.twin(l) != nil {
+		if !l.Meta.parentRead || l.Meta.Parent == "" || l.Absent || !l.Snapshot() && b.d.twin(l) != nil {
 			continue
 		}
 		if children[l.Meta.Parent] != "" {
@@ -634,7 +641,7 @@ func (b *chainBuilder) bystanders() {
 		case !l.Snapshot():
 			switch {
 			case b.want.Snapshot != "":
-			case l.Allocated > 0 && b.twin(l) == nil:
+			case l.Allocated > 0 && b.d.twin(l) == nil:
 				b.warn(WarnExtraHead, l.File, "not the head: ignored, although it has data of its own; look at it with -snapshot %s", l.File)
 			default:
 				b.warn(WarnExtraHead, l.File, "not the head: ignored")

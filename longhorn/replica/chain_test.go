@@ -77,6 +77,9 @@ func TestChain(t *testing.T) {
 		{name: "volume.meta lost with a layer that has no .meta", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaMissing }, damage: func(t *testing.T, dir string) {
 			put(t, dir, "volume-snap-half.img", "x")
 		}, refused: "may have been being rebuilt"},
+		{name: "volume.meta lost with a layer in the chain that has no .meta", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaMissing }, damage: func(t *testing.T, dir string) {
+			remove(t, dir, oneFile+".meta")
+		}, refused: "may have been being rebuilt"},
 		{name: "volume.meta empty", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaEmpty }, layers: live,
 			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
 		{name: "volume.meta broken", damage: func(t *testing.T, dir string) { put(t, dir, "volume.meta", `{"Size":"big"`) }, layers: live,
