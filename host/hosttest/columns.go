@@ -63,6 +63,14 @@ func (p *Process) utf8Locale() bool {
 	return false
 }
 
+// characters counts as the locale does: bytes in C.
+func (p *Process) characters(b []byte) int {
+	if p.utf8Locale() {
+		return utf8.RuneCount(b)
+	}
+	return len(b)
+}
+
 // print prints the sheet in the form that the options of lsblk and findmnt ask for.
 func (s *sheet) print(p *Process, o *options) {
 	switch head := !o.has("n"); {

@@ -182,7 +182,9 @@ func parseDate(s string, now time.Time) (time.Time, error) {
 		return time.Unix(n, f).In(now.Location()), nil
 	}
 	switch s {
-	case "now", "", "today":
+	case "":
+		return time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location()), nil
+	case "now", "today":
 		return now, nil
 	case "yesterday":
 		return now.AddDate(0, 0, -1), nil

@@ -694,19 +694,36 @@ func (sh *shell) arithm(x syntax.ArithmExpr) int64 {
 	case *syntax.UnaryArithm:
 		switch x.Op {
 		case syntax.Not:
-			return int64(btoi(sh.arithm(x.X) == 0))
+			return int64(btoi(sh.arithOperand(x.X) == 0))
 		case syntax.BitNegation:
-			return ^sh.arithm(x.X)
+			return ^sh.arithOperand(x.X)
 		case syntax.Plus:
-			return sh.arithm(x.X)
+			return sh.arithOperand(x.X)
 		case syntax.Minus:
-			return -sh.arithm(x.X)
+			return -sh.arithOperand(x.X)
 		}
 		return sh.arithError("expecting primary")
 	case *syntax.BinaryArithm:
 		return sh.binary(x)
 	}
 	return sh.arithError("expecting primary")
+}
+
+// arithOperand evaluates a part of an expression. The shell puts the text of $x into the expression before it looks at its
+// operators; here they are known by then, and a text that brings its own is refused.
+func (sh *shell) arithOperand(x syntax.ArithmExpr) int64 {
+	w, ok := x.(*syntax.Word)
+	if !ok || w.Lit() != "" {
+		return sh.arithm(x)
+	}
+	s := strings.TrimSpace(sh.word(w))
+	if s == "" {
+		return sh.arithError("expecting primary")
+	}
+	if strings.ContainsFunc(strings.TrimLeft(s, "+-"), func(r rune) bool { return r != '_' && !inClass("alnum", r) }) {
+		sh.fail(2, "hosttest: the arithmetic operand %q has operators of its own: put it in parentheses", s)
+	}
+	return sh.arithValue(s, 0)
 }
 
 func (sh *shell) arithValue(s string, depth int) int64 {
@@ -777,7 +794,7 @@ func (sh *shell) binary(x *syntax.BinaryArithm) int64 {
 		}
 		return sh.arithm(alt.Y)
 	}
-	return sh.arithOp(x.Op, sh.arithm(x.X), sh.arithm(x.Y))
+	return sh.arithOp(x.Op, sh.arithOperand(x.X), sh.arithOperand(x.Y))
 }
 
 func (sh *shell) arithOp(op syntax.BinAritOperator, a, b int64) int64 {

@@ -363,7 +363,7 @@ func cmdSleep(p *Process) int {
 }
 
 func cmdTimeout(p *Process) int {
-	o, ok := p.getopt("+fk:s:v", "foreground>f kill-after=>k signal=>s preserve-status verbose>v")
+	o, ok := p.getopt("+k:s:v", "foreground kill-after=>k signal=>s preserve-status verbose>v")
 	if !ok {
 		return p.usage(125)
 	}
@@ -385,7 +385,7 @@ func cmdTimeout(p *Process) int {
 			return p.usage(125)
 		}
 	}
-	if !o.has("f") {
+	if !o.has("foreground") {
 		p.m.procMu.Lock()
 		p.pgid = p.PID
 		p.m.procMu.Unlock()
@@ -402,7 +402,7 @@ func cmdTimeout(p *Process) int {
 	}
 	send := func(s int) {
 		c.signal(s)
-		if !o.has("f") {
+		if !o.has("foreground") {
 			p.m.procMu.Lock()
 			var group []*Process
 			for _, q := range p.m.procs {

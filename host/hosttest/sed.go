@@ -2,9 +2,11 @@ package hosttest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,11 +29,12 @@ type sedCommand struct {
 }
 
 type sedAddr struct {
-	line int
-	last bool
-	re   *regexp.Regexp
-	plus int // addr,+N
-	step int // first~step
+	line   int
+	last   bool
+	re     *regexp.Regexp
+	plus   int  // addr,+N
+	offset bool // it is one
+	step   int  // first~step
 }
 
 type sedParser struct {
@@ -55,6 +58,26 @@ func (s *sedParser) space() {
 }
 
 // delimited reads up to an unescaped delimiter.
+// sedEscape reads what follows a backslash as GNU sed's escape of a character; width 0 means that it is none.
+func sedEscape(s string) (char byte, width int) {
+	if k := strings.IndexByte("afrv", s[0]); k >= 0 {
+		return "\a\f\r\v"[k], 1
+	}
+	base, most := map[byte]int{'x': 16, 'o': 8, 'd': 10}[s[0]], 3
+	if base == 0 {
+		return 0, 0
+	}
+	if base == 16 {
+		most = 2
+	}
+	for width = min(most, len(s)-1); width > 0; width-- {
+		if n, err := strconv.ParseUint(s[1:1+width], base, 8); err == nil {
+			return byte(n), width + 1
+		}
+	}
+	return 0, 0
+}
+
 func (s *sedParser) delimited(d byte, isRegexp bool) (string, bool) {
 	var b strings.Builder
 	in := false
@@ -63,9 +86,27 @@ func (s *sedParser) delimited(d byte, isRegexp bool) (string, bool) {
 		switch {
 		case c == '\\' && s.i+1 < len(s.s):
 			s.i++
+			char, width := sedEscape(s.s[s.i:])
 			switch {
 			case s.s[s.i] == d && d != '&':
 				b.WriteByte(d)
+			case s.s[s.i] == 'c':
+				s.fail("hosttest: \\c is not supported")
+				return "", false
+			case width > 0:
+				if isRegexp && strings.IndexByte("^$.*[]\\/+?(){}|", char) >= 0 {
+					s.fail("hosttest: an operator written as a number is not supported") // GNU sed takes some for operators, some not
+					return "", false
+				}
+				if char == '&' || char == '\\' {
+					b.WriteByte('\\')
+				}
+				b.WriteByte(char)
+				s.i += width - 1
+			case s.s[s.i] == 'n' && isRegexp && in:
+				b.WriteByte('\n')
+			case s.s[s.i] == 't' && isRegexp && in:
+				b.WriteByte('\t')
 			case s.s[s.i] == 'n' && isRegexp:
 				b.WriteString("\\n")
 			default:
@@ -214,7 +255,7 @@ func (s *sedParser) commands(nested bool) []*sedCommand {
 				if s.i < len(s.s) && s.s[s.i] == '+' {
 					s.i++
 					if a := s.addr(); a != nil {
-						c.a2 = &sedAddr{plus: a.line}
+						c.a2 = &sedAddr{plus: a.line, offset: true}
 					}
 				} else if c.a2 = s.addr(); c.a2 == nil {
 					s.fail("unexpected `,'")
@@ -237,7 +278,7 @@ func (s *sedParser) commands(nested bool) []*sedCommand {
 		switch c.verb {
 		case '{':
 			c.block = s.commands(true)
-		case 'd', 'D', 'p', 'P', 'q', 'Q', 'h', 'H', 'g', 'G', 'x', 'n', 'N', '=', 'l', 'F', 'z':
+		case 'd', 'D', 'p', 'P', 'q', 'Q', 'h', 'H', 'g', 'G', 'x', 'n', 'N', '=', 'z':
 			s.space()
 			if c.verb == 'q' || c.verb == 'Q' {
 				j := s.i
@@ -256,9 +297,9 @@ func (s *sedParser) commands(nested bool) []*sedCommand {
 			s.space()
 			if s.i < len(s.s) && s.s[s.i] == '\\' {
 				s.i++
-				s.space()
-				if s.i < len(s.s) && s.s[s.i] == '\n' {
-					s.i++
+				// Text on the same line keeps its leading blanks.
+				if rest := strings.TrimLeft(s.s[s.i:], " \t"); strings.HasPrefix(rest, "\n") {
+					s.i = len(s.s) - len(rest) + 1
 				}
 			}
 			if s.i >= len(s.s) {
@@ -434,9 +475,9 @@ func (r *sedRun) matches(c *sedCommand) bool {
 	if one(c.a1) || c.a1.line == 0 && !c.a1.last && c.a1.re == nil && r.n == 1 {
 		c.end = 0
 		switch {
-		case c.a2.plus > 0:
+		case c.a2.offset:
 			c.end = r.n + c.a2.plus
-			c.active = true
+			c.active = c.a2.plus > 0
 		case c.a2.line > 0:
 			c.end = c.a2.line
 			c.active = r.n < c.end
@@ -557,7 +598,26 @@ func expandReplacement(repl, s string, m []int) string {
 	return b.String()
 }
 
-// find gives the commands after a label.
+var errNoLabel = errors.New("can't find label for jump to")
+
+// checkLabels finds the first jump to a label that is nowhere.
+func checkLabels(all, cmds []*sedCommand) error {
+	for _, c := range cmds {
+		if (c.verb == 'b' || c.verb == 't' || c.verb == 'T') && c.text != "" && !hasLabel(all, c.text) {
+			return fmt.Errorf("%w `%s'", errNoLabel, c.text)
+		}
+		if err := checkLabels(all, c.block); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hasLabel(cmds []*sedCommand, label string) bool {
+	return sedLabel(cmds, label) >= 0 || slices.ContainsFunc(cmds, func(c *sedCommand) bool { return hasLabel(c.block, label) })
+}
+
+// sedLabel gives the place of a label.
 func sedLabel(cmds []*sedCommand, label string) int {
 	for i, c := range cmds {
 		if c.verb == ':' && c.text == label {
@@ -752,11 +812,18 @@ func cmdSed(p *Process) int {
 	}
 	parse := func() ([]*sedCommand, error) {
 		s := &sedParser{s: strings.Join(script, "\n"), ext: o.has("E", "r")}
-		return s.commands(false), s.err
+		cmds := s.commands(false)
+		if s.err == nil {
+			s.err = checkLabels(cmds, cmds)
+		}
+		return cmds, s.err
 	}
 	cmds, err := parse()
 	if err != nil {
 		p.errorf("%v", err)
+		if errors.Is(err, errNoLabel) {
+			return 4
+		}
 		return 1
 	}
 	sep := byte('\n')
@@ -772,12 +839,17 @@ func cmdSed(p *Process) int {
 			d.release()
 		}
 		if err != nil {
-			if err.Error() == errIsDir.Error() {
-				p.errorf("couldn't edit %s: not a regular file", name)
-			} else {
+			code = max(code, 2)
+			switch {
+			case err.Error() != errIsDir.Error():
 				p.errorf("can't read %s: %s", name, strerror(err))
+			case o.has("i"):
+				p.errorf("couldn't edit %s: not a regular file", name)
+				code = 4
+			default:
+				p.errorf("read error on %s: Is a directory", name)
+				code = 4
 			}
-			code = 2
 			return nil, false
 		}
 		return b, true
@@ -792,12 +864,11 @@ func cmdSed(p *Process) int {
 	if o.has("i") {
 		if len(args) == 0 {
 			p.errorf("no input files")
-			return 1
+			return 4
 		}
 		for _, f := range args {
 			data, ok := read(f)
 			if !ok {
-				code = max(code, 2)
 				continue
 			}
 			cmds, _ = parse()
@@ -807,19 +878,21 @@ func cmdSed(p *Process) int {
 			}
 			st, err := p.stat(f)
 			if err == nil {
-				if suffix := o.get("i"); suffix != "" {
-					bak := f + suffix
-					if strings.Contains(suffix, "*") {
-						bak = path.Dir(f) + "/" + strings.ReplaceAll(suffix, "*", path.Base(f))
-					}
-					p.writeFile(bak, data, st.Perm())
-				}
 				// A new file takes the old one's place: another inode, nothing is synced.
 				tmp := path.Dir(f) + "/sed" + randomName(6)
 				if err = p.writeFile(tmp, []byte(out), 0o600); err == nil {
 					p.chown(tmp, int64(st.UID), int64(st.GID), true)
 					p.chmod(tmp, st.Perm())
-					err = p.rename(tmp, f)
+					if suffix := o.get("i"); suffix != "" {
+						bak := f + suffix
+						if strings.Contains(suffix, "*") {
+							bak = path.Dir(f) + "/" + strings.ReplaceAll(suffix, "*", path.Base(f))
+						}
+						err = p.rename(f, bak)
+					}
+					if err == nil {
+						err = p.rename(tmp, f)
+					}
 				} else {
 					p.errorf("couldn't open temporary file %s: %s", tmp, strerror(err))
 					return 4

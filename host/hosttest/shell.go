@@ -900,10 +900,10 @@ func (sh *shell) simple(s *syntax.Stmt, c *syntax.CallExpr, tail bool) {
 			sh.checkErr()
 			return
 		}
-		sh.trace(nil, c)
 		for _, a := range c.Assigns {
 			sh.assign(a.Name.Value, sh.assignValue(a))
 		}
+		sh.trace(nil, c)
 		restore()
 		sh.status = sh.subst
 		sh.checkErr()
@@ -955,7 +955,7 @@ func (sh *shell) simple(s *syntax.Stmt, c *syntax.CallExpr, tail bool) {
 	sh.checkErr()
 }
 
-// trace is set -x.
+// trace is set -x. The assignments have been made: to expand them again would run their commands twice.
 func (sh *shell) trace(args []string, c *syntax.CallExpr) {
 	if !sh.has('x') || len(args) == 0 && len(c.Assigns) == 0 {
 		return
@@ -967,7 +967,8 @@ func (sh *shell) trace(args []string, c *syntax.CallExpr) {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		b.WriteString(a.Name.Value + "=" + sh.assignValue(a))
+		v, _ := sh.get(a.Name.Value)
+		b.WriteString(a.Name.Value + "=" + v)
 	}
 	for i, a := range args {
 		if i > 0 || len(c.Assigns) > 0 {

@@ -125,11 +125,18 @@ func (p *Process) checkSums(o *options, newHash func() hash.Hash) int {
 			escaped := strings.HasPrefix(line, `\`)
 			l := strings.TrimPrefix(line, `\`)
 			size := newHash().Size() * 2
-			if strings.HasPrefix(l, "#") || len(l) < size+3 || strings.Trim(l[:size], "0123456789abcdefABCDEF") != "" || l[size] != ' ' {
+			if strings.HasPrefix(l, "#") || len(l) < size+2 || strings.Trim(l[:size], "0123456789abcdefABCDEF") != "" || l[size] != ' ' {
 				malformed++
 				continue
 			}
-			want, name := strings.ToLower(l[:size]), l[size+2:]
+			want, name := strings.ToLower(l[:size]), l[size+1:]
+			if name[0] == ' ' || name[0] == '*' {
+				name = name[1:]
+			}
+			if name == "" {
+				malformed++
+				continue
+			}
 			if escaped {
 				name = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\r`, "\r").Replace(name)
 			}
@@ -140,7 +147,8 @@ func (p *Process) checkSums(o *options, newHash func() hash.Hash) int {
 				fd.release()
 			}
 			shown := name
-			if pre, e := escapeName(name); pre != "" {
+			if strings.Contains(name, "\n") {
+				pre, e := escapeName(name)
 				shown = pre + e
 			}
 			if err != nil {

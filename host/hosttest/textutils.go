@@ -95,8 +95,6 @@ func cmdGrep(p *Process) int {
 		switch {
 		case o.has("x"):
 			s = `\A(?:` + s + `)\z`
-		case o.has("w"):
-			s = `(?:\A|\b|[^\w])(?:` + s + `)(?:\b|[^\w]|\z)`
 		}
 		alts = append(alts, "(?:"+s+")")
 	}
@@ -119,6 +117,17 @@ func cmdGrep(p *Process) int {
 			return 2
 		}
 		re.Longest()
+	}
+	find := func(l string) (out [][]int) {
+		if re != nil {
+			out = re.FindAllStringIndex(l, -1)
+		}
+		return out
+	}
+	if o.has("w") && re != nil {
+		whole := regexp.MustCompile(flags + `\A(?:` + strings.Join(alts, "|") + `)\z`)
+		find = func(l string) [][]int { return wordMatches(re, whole, l) }
+		matches = func(l string) bool { return len(find(l)) > 0 }
 	}
 	delim := byte('\n')
 	if o.has("z") {
@@ -198,7 +207,7 @@ func cmdGrep(p *Process) int {
 			if !o.has("c") {
 				if binary {
 					p.flush()
-					p.print("grep: ", shown, ": binary file matches\n")
+					p.errorf("%s: binary file matches", shown)
 					return true
 				}
 				if (before > 0 || after > 0) && last >= 0 && i-before > last+1 {
@@ -210,10 +219,10 @@ func cmdGrep(p *Process) int {
 				}
 				if o.has("o") {
 					if !o.has("v") {
-						for _, m := range re.FindAllString(l, -1) {
-							if m != "" {
+						for _, m := range find(l) {
+							if m[0] < m[1] {
 								prefix(i, ":")
-								p.print(m, string(rune(delim)))
+								p.print(l[m[0]:m[1]], string(rune(delim)))
 							}
 						}
 					}
@@ -287,6 +296,31 @@ func cmdGrep(p *Process) int {
 		return 0
 	}
 	return 1
+}
+
+// wordMatches is grep -w: matches with no letter, digit or underscore beside them. Where the longest match has one, a
+// shorter one from the same place may do, then one from the next.
+func wordMatches(re, whole *regexp.Regexp, l string) (out [][]int) {
+	isWord := func(i int) bool {
+		return i >= 0 && i < len(l) && (l[i] == '_' || inClass("alnum", rune(l[i])))
+	}
+	for from := 0; from <= len(l); {
+		m := re.FindStringIndex(l[from:])
+		if m == nil {
+			return out
+		}
+		start, end := from+m[0], from+m[1]
+		for end > start && (isWord(start-1) || isWord(end) || !whole.MatchString(l[start:end])) {
+			end--
+		}
+		if end > start || m[0] == m[1] && !isWord(start-1) && !isWord(start) {
+			out = append(out, []int{start, end})
+			from = max(end, start+1)
+			continue
+		}
+		from = start + 1
+	}
+	return out
 }
 
 func cmdSort(p *Process) int {
@@ -537,6 +571,10 @@ func cmdUniq(p *Process) int {
 	if len(o.args) > 0 {
 		name = o.args[0]
 	}
+	if len(o.args) > 1 {
+		p.errorf("hosttest: an output file is not supported")
+		return 1
+	}
 	d, err := p.in(name)
 	var b []byte
 	if err == nil {
@@ -703,6 +741,20 @@ func cmdCut(p *Process) int {
 }
 
 // trSet expands a set of tr(1).
+// trReversed gives a range of a set that runs backwards.
+func trReversed(s string) string {
+	for i := 0; i+2 < len(s); i++ {
+		if s[i] == '\\' {
+			i++
+			continue
+		}
+		if s[i+1] == '-' && s[i] > s[i+2] && s[i+2] != '\\' && (i == 0 || s[i-1] != '[') {
+			return s[i : i+3]
+		}
+	}
+	return ""
+}
+
 func trSet(s string) []byte {
 	var raw []byte
 	var lit []bool
@@ -768,6 +820,12 @@ func cmdTr(p *Process) int {
 		p.errorf("extra operand %s", quote(o.args[1]))
 		p.warn("Only one string may be given when deleting without squeezing repeats.\n")
 		return p.usage(1)
+	}
+	for _, a := range o.args {
+		if r := trReversed(a); r != "" {
+			p.errorf("range-endpoints of '%s' are in reverse collating sequence order", r)
+			return 1
+		}
 	}
 	var set1, set2 [256]bool
 	one := trSet(o.args[0])
@@ -846,9 +904,9 @@ func cmdWc(p *Process) int {
 		if err != nil {
 			return err
 		}
-		x := count{l: bytes.Count(b, []byte("\n")), w: len(bytes.Fields(b)), c: len(b), m: utf8.RuneCount(b)}
+		x := count{l: bytes.Count(b, []byte("\n")), w: len(bytes.Fields(b)), c: len(b), m: p.characters(b)}
 		for l := range bytes.SplitSeq(b, []byte("\n")) {
-			x.longest = max(x.longest, utf8.RuneCount(l))
+			x.longest = max(x.longest, p.characters(l))
 		}
 		total = count{total.l + x.l, total.w + x.w, total.m + x.m, total.c + x.c, max(total.longest, x.longest)}
 		rows, names = append(rows, x), append(names, name)
@@ -1314,7 +1372,8 @@ func cmdAwk(p *Process) int {
 			p.errorf("improper assignment: -v %s", v)
 			return 2
 		}
-		cfg.Vars = append(cfg.Vars, n, val)
+		b, _ := unescapeB(nil, val, false)
+		cfg.Vars = append(cfg.Vars, n, string(b))
 	}
 	if o.has("F") {
 		fs := o.get("F")
@@ -1343,8 +1402,8 @@ func cmdAwk(p *Process) int {
 			input.WriteByte('\n')
 		}
 	}
-	if files > 1 && (strings.Contains(src, "FNR") || strings.Contains(src, "FILENAME")) {
-		p.errorf("hosttest: FNR and FILENAME are not supported with several files")
+	if files > 1 && strings.Contains(src, "FNR") || strings.Contains(src, "FILENAME") {
+		p.errorf("hosttest: FILENAME, and FNR with several files, are not supported")
 		return 2
 	}
 	cfg.Stdin = p.Stdin()

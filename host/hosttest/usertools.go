@@ -36,6 +36,9 @@ func cmdID(p *Process) int {
 	if p.unsupported(o, "z", "Z") {
 		return 1
 	}
+	if len(o.args) > 1 {
+		return p.refuse(1, "hosttest: several users are not supported")
+	}
 	uid, gid, groups := p.uid, p.gid, p.groups
 	if len(o.args) > 0 {
 		u := p.m.userByName(o.args[0])
