@@ -158,15 +158,14 @@ func (s State) contested() (ps lab.Problems) {
 	add := func(i int, path, message, hint string) {
 		ps = append(ps, lab.Problem{Path: fmt.Sprintf("[%d]", i), Text: path, Message: message, Hint: hint})
 	}
-	parts := func(r Resource) []Resource {
-		if r == nil || len(r.Check()) > 0 {
-			return nil // it is reported already
-		}
-		flat, _, _ := State{r}.flatten()
-		return flat
-	}
+	parts := make([][]Resource, len(s))
 	for i, r := range s {
-		for _, r := range parts(r) {
+		if _, isSet := r.(Set); r != nil && !(isSet && len(r.Check()) > 0) { // a set that is wrong is reported already, and cannot say its parts
+			parts[i], _, _ = State{r}.flatten()
+		}
+	}
+	for i := range s {
+		for _, r := range parts[i] {
 			p := ""
 			switch r := r.(type) {
 			case File:
@@ -191,8 +190,8 @@ func (s State) contested() (ps lab.Problems) {
 			}
 		}
 	}
-	for i, r := range s {
-		for _, r := range parts(r) {
+	for i := range s {
+		for _, r := range parts[i] {
 			p := ""
 			switch r := r.(type) {
 			case Line:
