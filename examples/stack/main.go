@@ -6,8 +6,9 @@
 //	stack logs  -host pi@192.0.2.12 [flags] DIR   show the last lines of what the services printed
 //	stack down  -host pi@192.0.2.12 [flags] DIR   remove its containers and networks; with -volumes, and -confirm of each, its volumes too
 //
-// Only the machine that -host names is reached, and the jumps that -jump names; images are pulled by the machine. Nothing is taken from the
-// environment but what a flag names. Exit codes: 0 done or nothing to do, 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
+// DIR is read as docker compose reads it, with its override file and its .env. Only the machine that -host names is reached, and the jumps that -jump
+// names; images are pulled by the machine. Nothing is taken from the environment but what a flag names. Exit codes: 0 done or nothing to do, 2 changes
+// pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
 package main
 
 import (
