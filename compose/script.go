@@ -115,9 +115,7 @@ back() {
   (cd "$p" && find . -type f) | while IFS= read -r f; do
     cp -p -- "$p/$f" %[5]s/"$f.lab-back" && mv -f -- %[5]s/"$f.lab-back" %[5]s/"$f"
   done
-  while IFS= read -r f; do [ -z "$f" ] || [ -e "$p/$f" ] || rm -f -- %[5]s/"$f"; done <<'FILES'
-%[11]s
-FILES
+  for f in %[11]s; do [ -e "$p/$f" ] || rm -f -- %[5]s/"$f"; done
   %[7]s
   if ! %[6]s up -d --no-build --pull never --remove-orphans; then echo 'the former stack could not be started either'; return; fi
   %[8]s
@@ -140,11 +138,11 @@ func (c scripts) wait(s service) string {
 	}
 	var names []string
 	for _, f := range c.s.Files {
-		names = append(names, f.Path)
+		names = append(names, host.Quote(f.Path))
 	}
 	previous := c.file(previousDir)
 	pre := fmt.Sprintf(waitPreamble, c.s.Name, logLines, host.Quote(previous), host.Quote(c.file(composeFile)), host.Quote(c.s.Dir), c.compose(),
-		host.Undone(c.files...), host.Undone(c.ops...), steadySeconds, metaKey, strings.Join(names, "\n"))
+		host.Undone(c.files...), host.Undone(c.ops...), steadySeconds, metaKey, strings.Join(names, " "))
 	return head + pre + fmt.Sprintf("healthy %s %d %d || { back %d; exit 1; }", host.Quote(s.name), seconds, ends, seconds)
 }
 

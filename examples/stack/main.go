@@ -89,11 +89,10 @@ type command struct {
 	variables      cli.List
 	profiles       cli.List
 	secrets, plain cli.List
-	confirm        cli.List
 	volumes        bool
 	tail           int
 	timeout        time.Duration
-	planFile       string
+	request        cli.Request
 	out            *cli.Printer
 	machine        *host.Machine
 }
@@ -117,10 +116,8 @@ func (c *command) parse(args []string, stdout, stderr io.Writer) error {
 	case "down":
 		flags.BoolVar(&c.volumes, "volumes", false, "remove the volumes too; each needs -confirm")
 	}
-	if c.verb == "apply" {
-		flags.StringVar(&c.planFile, "plan", "", "apply only what this reviewed plan `file` holds, written by plan -output json")
-	}
-	flags.Var(&c.confirm, "confirm", "the `ID` of a change that may lose data, to confirm it (may be repeated)")
+	c.request.Flags(flags)
+	c.request.Apply = c.verb == "apply" || c.verb == "down"
 	words, err := cli.Parse(flags, args)
 	if err != nil {
 		return err
@@ -200,33 +197,12 @@ func (c *command) converge(ctx context.Context, r host.Resource) error {
 	if err != nil {
 		return err
 	}
-	c.out.Plan(plan)
-	summary := func(failed int) {
-		s := c.machine.Stats()
-		c.out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed, "connections": s.Connections, "execs": s.Execs})
+	report, err := c.out.Carry(ctx, plan, c.request)
+	failed := 0
+	if report != nil {
+		failed = len(report.Results) - report.Count(lab.StatusDone)
 	}
-	if c.verb == "plan" || plan.Empty() {
-		summary(0)
-		if !plan.Empty() {
-			return cli.ErrPending
-		}
-		return nil
-	}
-	if c.planFile != "" {
-		reviewed, err := cli.Reviewed(c.planFile)
-		if err == nil {
-			err = plan.Within(reviewed)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	o := &lab.ApplyOptions{Events: c.out.Event}
-	for _, id := range c.confirm {
-		o.Confirmed = append(o.Confirmed, lab.Confirm(id))
-	}
-	report, err := plan.Apply(ctx, o)
-	c.out.Report(report)
-	summary(len(report.Results) - report.Count(lab.StatusDone))
+	stats := c.machine.Stats()
+	c.out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed, "connections": stats.Connections, "execs": stats.Execs})
 	return err
 }
