@@ -30,8 +30,8 @@ func TestEveryProblemIsNamed(t *testing.T) {
 	}
 	for doc, want := range map[string]string{
 		"- file: {path: relative}\n- file: {path: /x, mode: 999}\n- file: {path: /y, owner: '007'}\n": "bad.yaml:1:16: [0].path: is not absolute: relative|bad.yaml:2:26:|bad.yaml:3:27: [2].owner: is not the number of an account: 007",
-		"- unit: {name: 'a*.service', state: runing}\n- package: {name: Curl}\n":                        "bad.yaml:1:16: [0].name: is not the name of a unit: a*.service|bad.yaml:1:37: [0].state: is not a state: runing|bad.yaml:2:19: [1].name: is not the name of a package",
-		"- file: {path: /x}\n- link: {path: /x, target: y}\n":                                           "bad.yaml:2:",
+		"- unit: {name: 'a*.service', state: runing}\n- package: {name: Curl}\n":                      "bad.yaml:1:16: [0].name: is not the name of a unit: a*.service|bad.yaml:1:37: [0].state: is not a state: runing|bad.yaml:2:19: [1].name: is not the name of a package",
+		"- file: {path: /x}\n- link: {path: /x, target: y}\n":                                         "bad.yaml:2:",
 	} {
 		_, err := host.ReadState("bad.yaml", []byte(doc))
 		for _, w := range strings.Split(want, "|") {
