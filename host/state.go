@@ -309,6 +309,9 @@ func (s State) sort(globs []string) ([]node, error) {
 			}
 			for _, t := range targets {
 				if j, ok := index[t]; ok {
+					if _, last := flat[j].(Reboot); last {
+						ps = append(ps, lab.Problem{Path: r.ID() + ".after", Text: id, Message: "the reboot comes after all else", Hint: "apply what is to come after it as a state of its own"})
+					}
 					edges[i] = append(edges[i], j)
 				}
 			}
