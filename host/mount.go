@@ -2,12 +2,14 @@ package host
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Mount is a file system that is mounted, now and at boot, by a line of /etc/fstab (fstab(5)).
+// Mount is a file system that is mounted, now and at boot, by a line of /etc/fstab (fstab(5)). Another one that is mounted there is refused. Of
+// options that change, ro, noatime, nodiratime, nodev, nosuid and noexec hold at once, where they are added, and all others from the next mount on.
 type Mount struct {
 	Order `yaml:",inline"`
 
@@ -66,6 +68,54 @@ func (m Mount) Observe(q *Questions) {
 	q.Content("/etc/fstab")
 	q.Path(m.Path)
 	q.Mounts()
+	if m.onDevice() {
+		q.Probe(m.ID(), fmt.Sprintf(mountProbe, Quote(m.Source), Quote(m.Path)))
+	}
+}
+
+// onDevice reports whether the source is a device, by its path or what is on it.
+func (m Mount) onDevice() bool {
+	return !m.Absent && !m.NoMount && !m.binds() && (strings.HasPrefix(m.Source, "/dev/") || m.onTag())
+}
+
+func (m Mount) onTag() bool {
+	return slices.ContainsFunc([]string{"UUID=", "LABEL=", "PARTUUID=", "PARTLABEL="}, func(tag string) bool { return strings.HasPrefix(m.Source, tag) })
+}
+
+func (m Mount) binds() bool {
+	return slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
+}
+
+// mountProbe prints what is mounted at the path when it is another device than the source, as far as the source can be found.
+const mountProbe = `s=%[1]s p=%[2]s
+is=$(findmnt -n -v -f -o SOURCE -M "$p") || exit 0
+findmnt -n -S "$s" -M "$p" >/dev/null && exit 0
+case $s in /dev/*) [ -b "$s" ] ;; *) blkid -o device -t "$s" >/dev/null 2>&1 ;; esac && printf %%s "$is"`
+
+// another returns what is mounted in place of the source, "" when that is not known to be something else.
+func (m Mount) another(o *Observation, live *MountState) string {
+	switch {
+	case live == nil:
+		return ""
+	case m.onDevice():
+		return string(o.Probe(m.ID()).Output)
+	case strings.Contains(m.Source, ":/") && strings.TrimRight(m.Source, "/") != strings.TrimRight(live.Source, "/"):
+		return live.Source
+	}
+	return ""
+}
+
+// lacks returns the options that the mount is wanted with and does not have, of those that every file system of a device knows (mount(8)).
+func (m Mount) lacks(live *MountState) (flags []string) {
+	if live == nil || !m.onDevice() {
+		return nil
+	}
+	for _, f := range []string{"ro", "noatime", "nodiratime", "nodev", "nosuid", "noexec"} {
+		if slices.Contains(m.Options, f) && !slices.Contains(live.Options, f) {
+			flags = append(flags, f)
+		}
+	}
+	return flags
 }
 
 func (m Mount) line() string {
@@ -85,12 +135,18 @@ func escapeMount(s string) string {
 
 // Plan implements [Resource].
 func (m Mount) Plan(o *Observation) ([]Op, error) {
-	mounted := false
+	var live *MountState // the last, which hides those below it
 	for _, t := range o.Mounts() {
-		mounted = mounted || t.Target == m.Path
+		if t.Target == m.Path {
+			live = &t
+		}
+	}
+	if other := m.another(o, live); other != "" && !m.Absent && !m.NoMount {
+		return nil, &lab.Error{Op: "mount", Hint: "look at what is there; if it is not wanted there: umount " + Quote(m.Path),
+			Err: fmt.Errorf("%w: it is the mount of %s, not of %s", lab.ErrConflict, lab.Printable(other), lab.Printable(m.Source))}
 	}
 	var ops []Op
-	if m.Absent && mounted {
+	if m.Absent && live != nil {
 		ops = append(ops, Op{Name: "unmount", Action: lab.Run, Cause: "is mounted", Risk: lab.RiskDisrupt, Script: "umount -- " + Quote(m.Path)})
 	}
 	st := o.Stat(m.Path)
@@ -128,7 +184,11 @@ func (m Mount) Plan(o *Observation) ([]Op, error) {
 		op.Script += "\nsystemctl daemon-reload" // systemd makes its mount units from fstab when it reads its files
 		ops = append(ops, op)
 	}
-	if !m.Absent && !m.NoMount && !mounted {
+	if flags := m.lacks(live); len(flags) > 0 {
+		ops = append(ops, Op{Name: "options", Action: lab.Update, Cause: "is mounted without " + strings.Join(flags, ", "),
+			Script: fmt.Sprintf("mount -o remount,%s -- %s", strings.Join(flags, ","), Quote(m.Path))})
+	}
+	if !m.Absent && !m.NoMount && live == nil {
 		ops = append(ops, Op{Name: "mounted", Action: lab.Run, Cause: "not mounted", Script: fmt.Sprintf("mkdir -p -m 0755 -- %[1]s\nmount -- %[1]s", Quote(m.Path))})
 	}
 	return ops, nil

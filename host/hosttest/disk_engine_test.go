@@ -2,6 +2,7 @@ package hosttest_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -15,13 +16,15 @@ import (
 const theDisk = "/dev/disk/by-id/usb-Samsung_SSD_870_D1"
 
 // managed returns a machine with one disk, and how it is managed.
-func managed(t *testing.T, d hosttest.Disk) (*hosttest.Machine, *host.Machine) {
+func managed(t *testing.T, disks ...hosttest.Disk) (*hosttest.Machine, *host.Machine) {
 	t.Helper()
-	d.Serial = "D1"
-	if d.Size == 0 {
-		d.Size = 1 << 30
+	for i := range disks {
+		disks[i].Serial = fmt.Sprint("D", i+1)
+		if disks[i].Size == 0 {
+			disks[i].Size = 1 << 30
+		}
 	}
-	box := hosttest.New(t, hosttest.Config{Disks: []hosttest.Disk{d}})
+	box := hosttest.New(t, hosttest.Config{Disks: disks})
 	m := &host.Machine{Target: host.Target{Name: "pi1", Address: box.Addr(), User: box.User(), Auth: host.Auth{Signers: []ssh.Signer{box.ClientKey()}},
 		HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(box.HostKey()))}}}}
 	t.Cleanup(func() { m.Close() })
@@ -123,5 +126,40 @@ func TestDiskIsMade(t *testing.T) {
 				m.Close()
 			}
 		})
+	}
+}
+
+// TestAnotherMount: what is mounted in the place of the source is told, and left alone; options that can be added at once are.
+func TestAnotherMount(t *testing.T) {
+	box, m := managed(t, hosttest.Disk{Partitions: []hosttest.Partition{{FSType: "ext4", Label: "a"}}}, hosttest.Disk{Partitions: []hosttest.Partition{{FSType: "ext4", Label: "b"}}})
+	want := func(source string, options ...string) host.State {
+		return host.State{host.Mount{Path: "/srv/data", Source: source, Options: options}}
+	}
+	if out, err := box.Exec("mkdir /srv/data && mount LABEL=a /srv/data"); err != nil {
+		t.Fatal(out, err)
+	}
+	for _, source := range []string{"LABEL=b", "/dev/disk/by-label/b", "nas:/export"} {
+		_, err := m.Plan(t.Context(), want(source))
+		if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "it is the mount of /dev/sda1, not of "+source) {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+	if out, _ := box.Exec("cat /etc/fstab"); strings.Contains(out, "/srv/data") {
+		t.Errorf("written all the same: %s", out)
+	}
+	for _, s := range []host.State{want("LABEL=a"), want("LABEL=a", "noatime", "nodev"), want("/dev/disk/by-label/a", "noatime", "nodev"), want("LABEL=nosuch", "noatime", "nodev")} {
+		p, err := m.Plan(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := p.Apply(t.Context(), nil); err != nil {
+			t.Fatal(err, r)
+		}
+		if p, err = m.Plan(t.Context(), s); err != nil || !p.Empty() {
+			t.Errorf("%v\n%s", err, p)
+		}
+	}
+	if out, err := box.Exec("findmnt -n -o OPTIONS /srv/data"); err != nil || !strings.Contains(out, "noatime") || !strings.Contains(out, "nodev") {
+		t.Errorf("%s %v", out, err)
 	}
 }
