@@ -28,6 +28,8 @@ type File struct {
 	// Reload says that a running service reads the file again when it is told to, so that new content does not recreate it. Whoever sets
 	// it adds the part that tells the service.
 	Reload bool
+
+	mounted bool // it is in the folder here, and mounted as it is: containers read it as whoever they run as
 }
 
 func (f File) content() string {
@@ -44,7 +46,7 @@ func (f File) digest() string {
 }
 
 func (f File) resource(dir string, order host.Order) host.File {
-	return host.File{Order: order, Path: path.Join(dir, f.Path), Content: f.Content, Value: f.Secret, Mode: f.Mode, Owner: f.Owner, Group: f.Group, Validate: f.Validate}
+	return host.File{Order: order, Path: path.Join(dir, f.Path), Content: f.Content, Value: f.Secret, Mode: f.Mode, Owner: f.Owner, Group: f.Group, Validate: f.Validate, Enclosed: f.mounted}
 }
 
 func (f File) check() (ps lab.Problems) {

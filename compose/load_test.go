@@ -12,6 +12,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -69,6 +70,9 @@ func TestLoadGolden(t *testing.T) {
 			if err != nil {
 				got = strings.ReplaceAll(err.Error(), s.Dir, "DIR") + "\n"
 			} else {
+				if err := (host.State{stack}).Validate(); err != nil {
+					t.Errorf("it loads, and no machine takes it: %v", err)
+				}
 				// where the folder lies here must not matter
 				moved := s
 				moved.Dir = filepath.Join(t.TempDir(), "web")

@@ -183,6 +183,9 @@ func (l *loading) configs() {
 			}
 			brought := l.brought(c.File, string(b), st.Mode())
 			f.Content, f.Secret = brought.Content, brought.Secret
+			if f.Mode == 0 && !f.Secret.IsZero() {
+				f.Mode, f.mounted = brought.Mode, true
+			}
 		}
 		if l.secretVariable(f.Content) != "" {
 			f.Content, f.Secret = "", lab.NewSecret(f.Content)
@@ -325,7 +328,7 @@ func (l *loading) inside(link string) error {
 // brought returns a file that is mounted. What nobody else may read here is not shown, and neither is a private key, whose mode is lost in a repository.
 // Modes are those of an ordinary umask, whatever it is here: containers read the files as anybody.
 func (l *loading) brought(p, content string, mode fs.FileMode) File {
-	f := File{Mode: 0o644}
+	f := File{Mode: 0o644, mounted: true}
 	if mode&0o111 != 0 {
 		f.Mode = 0o755
 	}

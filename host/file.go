@@ -41,6 +41,10 @@ type File struct {
 	// Values are the secrets of the template that the program holds; a document names them with Secrets.
 	Values map[string]lab.Secret `yaml:"-"`
 
+	// Enclosed says that a folder above lets nobody else in, so that the mode is for those to whom the file is given in another way, as a mount in a
+	// container: a secret may then be readable by everybody.
+	Enclosed bool `yaml:"-"`
+
 	unitDown string // the unit whose file must not be there, when the same state stops or disables it
 	claim    bool   // the file says what the machine belongs to: another content is refused, not replaced
 	local    *localFile
@@ -85,7 +89,7 @@ func (f File) Check() (ps lab.Problems) {
 	checkMode(&ps, f.Mode)
 	checkOwner(&ps, "owner", f.Owner)
 	checkOwner(&ps, "group", f.Group)
-	if f.holdsSecret() && f.mode().worldReadable() {
+	if f.holdsSecret() && f.mode().worldReadable() && !f.Enclosed {
 		ps = append(ps, lab.Problem{Path: "mode", Text: f.mode().String(), Message: "everybody on the machine could read the secret", Hint: "write 0600 or 0640"})
 	}
 	if f.Template != "" {
