@@ -616,6 +616,35 @@ services:
 			t.Errorf("there are %q", got)
 		}
 	})
+	t.Run("a file that the service writes", func(t *testing.T) {
+		s, dir := fresh(t), t.TempDir()
+		writeFile(t, dir, "compose.yaml", `services: {a: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, environment: {N: "${N}"}, volumes: ["./acme.json:/acme.json"]}}`)
+		if err := os.Chmod(writeFile(t, dir, "acme.json", ""), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		load := func(n string) compose.Stack {
+			t.Helper()
+			st, err := compose.Load(t.Context(), compose.Source{Name: "own", Dir: dir, Lock: s.lock, Variables: map[string]string{"N": n}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return st
+		}
+		s.apply(t, load("1"))
+		if got := s.look(t, "stat -c '%a %s' /opt/stacks/own/acme.json"); got != "600 0" {
+			t.Errorf("it is made as %s", got)
+		}
+		s.look(t, "echo mine >/opt/stacks/own/acme.json")
+		if p := s.plan(t, load("1")); !p.Empty() {
+			t.Errorf("what the service wrote is to go:\n%s", p)
+		}
+		s.apply(t, load("2"))
+		writeFile(t, dir, "compose.yaml", `services: {a: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always}}`)
+		s.apply(t, load("2"))
+		if got := s.look(t, "cat /opt/stacks/own/acme.json"); got != "mine" {
+			t.Errorf("the service's file holds %q", got)
+		}
+	})
 	t.Run("networks that are pruned", func(t *testing.T) {
 		s, f := fresh(t), newShop(t)
 		stack := s.load(t, f)

@@ -29,6 +29,9 @@ type File struct {
 	// it adds the part that tells the service.
 	Reload bool
 
+	// Seed says that the service writes the file: it is made when it is not there, and from then on neither compared nor replaced, removed or put back.
+	Seed bool
+
 	mounted bool // it is in the folder here, and mounted as it is: containers read it as whoever they run as
 }
 
@@ -46,7 +49,7 @@ func (f File) digest() string {
 }
 
 func (f File) resource(dir string, order host.Order) host.File {
-	return host.File{Order: order, Path: path.Join(dir, f.Path), Content: f.Content, Value: f.Secret, Mode: f.Mode, Owner: f.Owner, Group: f.Group, Validate: f.Validate, Enclosed: f.mounted}
+	return host.File{Order: order, Path: path.Join(dir, f.Path), Content: f.Content, Value: f.Secret, Mode: f.Mode, Owner: f.Owner, Group: f.Group, Validate: f.Validate, Enclosed: f.mounted, IfAbsent: f.Seed}
 }
 
 func (f File) check() (ps lab.Problems) {

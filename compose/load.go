@@ -33,7 +33,8 @@ const (
 // environment, no path may be one that is only here, and no secret may be where docker inspect shows it. All problems are reported at once, as
 // [lab.Problems], except those that Compose's own loader finds, which stops at its first.
 //
-// What services mount of the folder comes along, to 8 MiB a file and 64 MiB in all. What nobody but its owner may read here, private keys, and the
+// What services mount of the folder comes along, to 8 MiB a file and 64 MiB in all. A file that is empty here, and mounted to be written to, is the
+// service's, see [File].Seed. What nobody but its owner may read here, private keys, and the
 // sources of secrets are never shown.
 func Load(ctx context.Context, s Source) (Stack, error) {
 	l := &loading{source: s}

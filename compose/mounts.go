@@ -229,6 +229,9 @@ func (l *loading) mounts() {
 			if err := l.bring(v.Source); err != nil {
 				l.add(at, "what is not meant for the machine, move out of it; what is there already, name by its path there", "%s", l.shown(err))
 			}
+			if !v.ReadOnly {
+				l.seed(rel, v.Source)
+			}
 			if ext := path.Ext(rel); !l.has(rel) && ext != "" && ext != ".d" && ext != path.Base(rel) && ext == path.Ext(v.Target) {
 				l.add(at, "create the file; or, if it is made on the machine, write its path there", "%s is not here, and Docker would make a folder of it", rel)
 			}
@@ -247,6 +250,18 @@ func (l *loading) mounts() {
 				l.add("volumes."+key+".driver_opts.device", "mount the folder itself, or write where it is on the machine", "is a path that is only here")
 			}
 		}
+	}
+}
+
+// seed leaves a file that is empty here, and mounted to be written to, to its service: what that has written is not to be emptied at the next run.
+func (l *loading) seed(rel, source string) {
+	i := slices.IndexFunc(l.files, func(f File) bool { return f.Path == rel })
+	if i < 0 || l.files[i].content() != "" {
+		return
+	}
+	l.files[i].Seed = true
+	if st, err := os.Stat(source); err == nil && st.Mode().Perm()&0o077 == 0 {
+		l.files[i].Mode &= 0o700
 	}
 }
 

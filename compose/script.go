@@ -138,7 +138,9 @@ func (c scripts) wait(s service) string {
 	}
 	var names []string
 	for _, f := range c.s.Files {
-		names = append(names, host.Quote(f.Path))
+		if !f.Seed {
+			names = append(names, host.Quote(f.Path))
+		}
 	}
 	previous := c.file(previousDir)
 	pre := fmt.Sprintf(waitPreamble, c.s.Name, logLines, host.Quote(previous), host.Quote(c.file(composeFile)), host.Quote(c.s.Dir), c.compose(),
@@ -193,6 +195,9 @@ func (c scripts) keep() string {
 	b.WriteString(fmt.Sprintf("cd %s\nrm -rf -- %[2]s.new\nmkdir -m 0700 -- %[2]s.new\n", host.Quote(c.s.Dir), previousDir))
 	dirs := map[string]bool{".": true}
 	for _, f := range c.s.Files {
+		if f.Seed {
+			continue
+		}
 		if d := path.Dir(f.Path); !dirs[d] {
 			dirs[d] = true
 			fmt.Fprintf(&b, "mkdir -p -- %s\n", host.Quote(previousDir+".new/"+d))

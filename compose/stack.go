@@ -231,6 +231,9 @@ func (s Stack) Render() []byte {
 	meta := map[string]any{}
 	var names, reloaded []any
 	for _, f := range s.Files {
+		if f.Seed {
+			continue
+		}
 		names = append(names, f.Path)
 		if f.Reload {
 			reloaded = append(reloaded, f.Path+":"+f.digest())
@@ -255,7 +258,7 @@ func (s Stack) Render() []byte {
 func (s Stack) digests(sv service) string {
 	var out []string
 	for _, f := range s.Files {
-		if f.Reload {
+		if f.Reload || f.Seed {
 			continue
 		}
 		p := path.Join(s.Dir, f.Path)
