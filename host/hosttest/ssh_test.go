@@ -257,7 +257,8 @@ func TestCancelByProcessGroup(t *testing.T) {
 	if _, err := fmt.Fscan(out, &pgid); err != nil {
 		t.Fatal(err)
 	}
-	ps, _, err := run(t, c, fmt.Sprintf("ps -o pid=,pgid=,sid= -p %d; ps -eo args= | grep -c '^sleep 1000'; flock -n -E 75 /run/lab.lock true; echo $?", pgid), "")
+	// what the shell printed came before it started the sleep
+	ps, _, err := run(t, c, fmt.Sprintf("until ps -eo args= | grep -q '^sleep 1000'; do :; done; ps -o pid=,pgid=,sid= -p %d; ps -eo args= | grep -c '^sleep 1000'; flock -n -E 75 /run/lab.lock true; echo $?", pgid), "")
 	if err != nil || strings.Join(strings.Fields(ps), " ") != fmt.Sprintf("%d %d %d 1 75", pgid, pgid, pgid) {
 		t.Fatalf("ps: %q %v", ps, err)
 	}
