@@ -10,8 +10,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// Logs returns the last lines that each container of a project printed, under a line with its name. The values of the secrets in its folder on the machine
-// are masked.
+// Logs returns what each container of a project printed last, at most that many lines of each, under a line with its name and state; "" when it has no
+// containers. The values of its secrets, which are in the folder secrets of dir on the machine, are masked; other files are not looked at. A name that no
+// project can have is an [lab.ErrInvalid], and errors of the connection are those of [host.Machine.Run].
 func Logs(ctx context.Context, m *host.Machine, project, dir string, lines int) (string, error) {
 	if ps := checkProject(project); len(ps) > 0 {
 		return "", ps
@@ -29,7 +30,7 @@ docker ps -a --no-trunc --filter label=com.docker.compose.project=%s --format '{
 	for v := range strings.FieldsSeq(values) {
 		b, err := base64.StdEncoding.DecodeString(v)
 		if err != nil {
-			return "", fmt.Errorf("%w: the machine's base64 wrote something else: %w", lab.ErrDrift, err)
+			return "", &lab.Error{Op: "read secrets", Target: m.Name(), Path: dir, Hint: "look at its base64: it should be that of coreutils", Err: fmt.Errorf("%w: %w", lab.ErrInvalid, err)}
 		}
 		secrets = append(secrets, lab.NewSecret(string(b)))
 	}

@@ -19,16 +19,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -312,16 +308,8 @@ func TestFetchLoopback(t *testing.T) {
 	}
 	t.Run("sshd", func(t *testing.T) {
 		t.Parallel()
-		if runtime.GOOS != "linux" || os.Getuid() != 0 {
-			real.Missing(t, "Linux and root, to keep owners of files")
-		}
-		s := real.SSHD(t)
-		dir, err := filepath.EvalSymlinks(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		run(t, host.Target{Name: "pi1", Address: s.Addr, User: s.User, Auth: host.Auth{Signers: []ssh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(dir, "lock")},
-			filepath.Join(dir, "fetch"), func(*origin) {})
+		m, dir := here(t)
+		run(t, m.Target, filepath.Join(dir, "fetch"), func(*origin) {})
 	})
 	t.Run("in process", func(t *testing.T) {
 		t.Parallel()

@@ -139,15 +139,6 @@ func TestReplacedFileKeepsItsAttributes(t *testing.T) {
 func applies(s ...host.Resource) func(*testing.T, *host.Machine, string) {
 	return func(t *testing.T, m *host.Machine, _ string) {
 		t.Helper()
-		p, err := m.Plan(t.Context(), s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r, err := p.Apply(t.Context(), nil); err != nil {
-			t.Fatalf("%v\n%s", err, r)
-		}
-		if p, err = m.Plan(t.Context(), s); err != nil || !p.Empty() {
-			t.Errorf("%v\n%s", err, p)
-		}
+		settle(t, m, s)
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Mount is a file system that is mounted, now and at boot, by a line of /etc/fstab (fstab(5)). Another one that is mounted there is refused. Of
+// Mount is a file system that is mounted, now and at boot, by a line of /etc/fstab (fstab(5)). Another device or
+// share that is mounted there is refused, as far as the source can be found; what has no device, as tmpfs, is not told apart. Of
 // options that change, ro, noatime, nodiratime, nodev, nosuid and noexec hold at once, where they are added, and all others from the next mount on.
 type Mount struct {
 	Order `yaml:",inline"`

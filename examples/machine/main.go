@@ -86,7 +86,7 @@ func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr
 	if err != nil {
 		return err
 	}
-	report, err := out.Carry(ctx, plan, request)
+	report, err := out.Execute(ctx, plan, request)
 	failed := 0
 	if report != nil {
 		failed = len(report.Results) - report.Count(lab.StatusDone)

@@ -213,7 +213,7 @@ func (o *options) do(ctx context.Context) (*lab.Plan, *lab.Report, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	report, err := o.out.Carry(ctx, plan, o.request)
+	report, err := o.out.Execute(ctx, plan, o.request)
 	return plan, report, err
 }
 

@@ -197,7 +197,7 @@ func (c *command) converge(ctx context.Context, r host.Resource) error {
 	if err != nil {
 		return err
 	}
-	report, err := c.out.Carry(ctx, plan, c.request)
+	report, err := c.out.Execute(ctx, plan, c.request)
 	failed := 0
 	if report != nil {
 		failed = len(report.Results) - report.Count(lab.StatusDone)

@@ -20,9 +20,9 @@ func (r *Request) Flags(flags *flag.FlagSet) {
 	flags.StringVar(&r.Reviewed, "plan", "", "apply only what this reviewed plan `file` holds, written by plan -output json")
 }
 
-// Carry shows the plan and, where that is asked for and there is something to do, applies it and shows the report, which is nil otherwise. The
+// Execute shows the plan and, where that is asked for and there is something to do, applies it and shows the report, which is nil otherwise. The
 // error is [ErrPending] when there are changes that were only to be shown.
-func (p *Printer) Carry(ctx context.Context, plan *lab.Plan, r Request) (*lab.Report, error) {
+func (p *Printer) Execute(ctx context.Context, plan *lab.Plan, r Request) (*lab.Report, error) {
 	p.Plan(plan)
 	switch {
 	case plan.Empty():
