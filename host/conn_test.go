@@ -30,12 +30,10 @@ import (
 
 // proxy forwards TCP connections, and cuts them.
 type proxy struct {
-	addr   string
-	mu     sync.Mutex
-	budget int64 // bytes to the server until the cut; below 0 means no limit
-	limit  int64 // budget of the next connection
-	open   []net.Conn
-	sent   int64 // to the server, over all connections
+	addr  string
+	mu    sync.Mutex
+	limit int64 // bytes of each next connection to the server until it is cut; below 0 means no limit
+	open  []net.Conn
 }
 
 func newProxy(tb testing.TB, to string) *proxy {
@@ -59,10 +57,14 @@ func newProxy(tb testing.TB, to string) *proxy {
 			}
 			p.mu.Lock()
 			p.open = append(p.open, in, out)
-			p.budget = p.limit
+			limit := p.limit
 			p.mu.Unlock()
 			working.Go(func() {
-				_, _ = io.Copy(p.counting(out), in)
+				if limit < 0 {
+					_, _ = io.Copy(out, in)
+				} else {
+					_, _ = io.CopyN(out, in, limit)
+				}
 				in.Close()
 				out.Close()
 			})
@@ -96,26 +98,6 @@ func (p *proxy) cutAfter(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limit = n
-}
-
-func (p *proxy) counting(w io.Writer) io.Writer {
-	return writerFunc(func(b []byte) (int, error) {
-		p.mu.Lock()
-		over := p.budget >= 0 && int64(len(b)) > p.budget
-		if over {
-			b = b[:p.budget]
-		}
-		if p.budget >= 0 {
-			p.budget -= int64(len(b))
-		}
-		p.sent += int64(len(b))
-		p.mu.Unlock()
-		n, err := w.Write(b)
-		if err == nil && over {
-			err = io.ErrClosedPipe
-		}
-		return n, err
-	})
 }
 
 type writerFunc func([]byte) (int, error)
@@ -568,67 +550,64 @@ func neverEnding(tb testing.TB) io.Reader {
 	return in
 }
 
-// TestCut cuts the connection after every so many bytes: a script runs once or not at all, and never when the error says that it is safe to
-// try again.
+// TestCut cuts the connection after every so many bytes, until one suffices: a script runs once or not at all, and never when the error says
+// that it is safe to try again.
 func TestCut(t *testing.T) {
 	s := real.SSHD(t)
 	p := newProxy(t, s.Addr)
 	to := target(s)
 	to.Address = p.addr
 	to.HostKeys = host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(s.HostKey)}}
-	count := filepath.Join(t.TempDir(), "count")
-	script := "echo x >>" + host.Quote(count) + "\n: " + strings.Repeat("0123456789", 200)
-	run := func() error {
+	run := func(count string) error {
 		c, err := host.Dial(t.Context(), to)
 		if err != nil {
 			return err
 		}
 		defer c.Close()
-		r, err := c.Run(t.Context(), host.Command{Script: script})
+		r, err := c.Run(t.Context(), host.Command{Script: "echo x >>" + host.Quote(count) + "\n: " + strings.Repeat("0123456789", 200)})
 		if err == nil {
 			err = r.Err()
 		}
 		return err
 	}
-	if err := run(); err != nil {
-		t.Fatal(err)
-	}
-	p.cut()
-	p.mu.Lock()
-	all := p.sent
-	p.mu.Unlock()
 	step := int64(61)
 	if testing.Short() {
 		step = 509
 	}
+	dir := t.TempDir()
 	kinds := map[string]int{}
-	for n := int64(0); n < all+step; n += step {
-		write(t, count, nil)
+	var errs []error // of each cut; what was cut off may run after its error, so each has a file of its own
+	for kinds["done"] == 0 {
+		n := int64(len(errs)) * step
+		if n > 64<<10 {
+			t.Fatalf("no connection of %d bytes suffices: %v, %v", n, kinds, errs[len(errs)-1])
+		}
+		count := write(t, filepath.Join(dir, fmt.Sprint(len(errs))), nil)
 		p.cutAfter(n)
-		err := run()
-		ran := len(must(os.ReadFile(count))) / 2
+		err := run(count)
+		errs = append(errs, err)
 		switch {
-		case err == nil && ran == 1:
-			kinds["done"]++
 		case err == nil:
-			t.Errorf("cut after %d of %d bytes: no error, and it ran %d times", n, all, ran)
+			kinds["done"]++
+			if string(must(os.ReadFile(count))) != "x\n" {
+				t.Errorf("cut after %d bytes: no error, and it had not run", n)
+			}
+		case !errors.Is(err, lab.ErrUnreachable):
+			t.Errorf("cut after %d bytes: %v", n, err)
 		case lab.SafeToRetry(err):
 			kinds["safe"]++
-			if ran != 0 {
-				t.Errorf("cut after %d of %d bytes: it ran, but %v", n, all, err)
-			}
 		default:
 			kinds["unknown"]++
-			if !errors.Is(err, lab.ErrUnreachable) || ran > 1 {
-				t.Errorf("cut after %d of %d bytes: ran %d times, %v", n, all, ran, err)
-			}
-		}
-		if err != nil && !errors.Is(err, lab.ErrUnreachable) {
-			t.Errorf("cut after %d of %d bytes: %v", n, all, err)
 		}
 	}
-	if kinds["safe"] == 0 || kinds["done"] == 0 {
+	if kinds["safe"] == 0 || kinds["unknown"] == 0 {
 		t.Errorf("the cuts missed something: %v", kinds)
+	}
+	for i, err := range errs {
+		ran := strings.Count(string(must(os.ReadFile(filepath.Join(dir, fmt.Sprint(i))))), "x\n")
+		if ran > 1 || ran != 0 && err != nil && lab.SafeToRetry(err) {
+			t.Errorf("cut after %d bytes: it ran %d times, %v", int64(i)*step, ran, err)
+		}
 	}
 	t.Log(kinds)
 }
