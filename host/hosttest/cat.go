@@ -1,0 +1,72 @@
+package hosttest
+
+import (
+	"bytes"
+	"strings"
+)
+
+func cmdCat(p *Process) int {
+	o, ok := p.getopt("benstuvAET", "show-all>A number>n squeeze-blank>s")
+	if !ok {
+		return p.usage(1)
+	}
+	if len(o.order) == 0 || len(o.order) == 1 && o.has("u") {
+		return p.eachInput(o.args, func(_ string, d *description) error { return p.copyOut(d) })
+	}
+	n, empty := 0, 0
+	newLine := true
+	return p.eachInput(o.args, func(_ string, d *description) error {
+		b, err := p.readAll(d)
+		for line := range bytes.Lines(b) {
+			s, ended := strings.CutSuffix(string(line), "\n")
+			if newLine {
+				if s != "" {
+					empty = 0
+				} else if empty++; empty > 1 && o.has("s") {
+					continue
+				}
+				if o.has("b") && s != "" || o.has("n") && !o.has("b") {
+					n++
+					p.printf("%6d\t", n)
+				}
+			}
+			p.print(shown(s, o.has("A", "e", "t", "v"), o.has("A", "t", "T")))
+			if newLine = ended; ended {
+				if o.has("A", "e", "E") {
+					p.print("$")
+				}
+				p.print("\n")
+			}
+		}
+		return err
+	})
+}
+
+// shown spells what does not print as ^X and M-X, and tabs when asked.
+func shown(s string, nonprinting, tabs bool) string {
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if c == '\t' {
+			if tabs {
+				b.WriteString("^I")
+			} else {
+				b.WriteByte(c)
+			}
+			continue
+		}
+		if nonprinting && c >= 128 {
+			b.WriteString("M-")
+			c -= 128
+		}
+		switch {
+		case nonprinting && c < 32:
+			b.WriteString("^" + string(rune(c+64)))
+		case nonprinting && c == 127:
+			b.WriteString("^?")
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,126 @@
+package hosttest
+
+import (
+	"errors"
+	"strings"
+)
+
+var (
+	errZeroField = errors.New("numbered from 1")
+	errBadList   = errors.New("invalid list")
+)
+
+// cutList reads a list such as 1,3-5,7-.
+func cutList(s string) (func(n int) bool, error) {
+	type span struct{ a, b int }
+	var spans []span
+	for part := range strings.SplitSeq(s, ",") {
+		a, b, two := strings.Cut(part, "-")
+		x := span{1, 1 << 30}
+		if a != "" {
+			n, ok := parseUint(a)
+			if ok && n == 0 {
+				return nil, errZeroField
+			}
+			if !ok {
+				return nil, errBadList
+			}
+			x.a = int(n)
+			if !two {
+				x.b = x.a
+			}
+		}
+		if b != "" {
+			n, ok := parseUint(b)
+			if !ok {
+				return nil, errBadList
+			}
+			x.b = int(n)
+		}
+		if a == "" && b == "" || x.b < x.a {
+			return nil, errBadList
+		}
+		spans = append(spans, x)
+	}
+	return func(n int) bool {
+		for _, s := range spans {
+			if n >= s.a && n <= s.b {
+				return true
+			}
+		}
+		return false
+	}, nil
+}
+
+func cmdCut(p *Process) int {
+	o, ok := p.getopt("b:c:d:f:nsz", "bytes=>b characters=>c delimiter=>d fields=>f only-delimited>s zero-terminated>z complement output-delimiter=")
+	if !ok {
+		return p.usage(1)
+	}
+	spec, kind := o.get("b", "c"), "byte/character"
+	if o.has("f") {
+		spec, kind = o.get("f"), "field"
+	}
+	if !o.has("b", "c", "f") {
+		p.errorf("you must specify a list of bytes, characters, or fields")
+		return p.usage(1)
+	}
+	in, err := cutList(spec)
+	if err == errZeroField {
+		p.errorf("%s are numbered from 1", map[string]string{"field": "fields", "byte/character": "byte/character positions"}[kind])
+		return p.usage(1)
+	}
+	if err != nil {
+		p.errorf("invalid %s value %s", map[string]string{"field": "field", "byte/character": "byte or character position"}[kind], quote(spec))
+		return p.usage(1)
+	}
+	want := in
+	if o.has("complement") {
+		want = func(n int) bool { return !in(n) }
+	}
+	delim := "\t"
+	if o.has("d") {
+		delim = o.get("d")
+		if len(delim) != 1 {
+			p.errorf("the delimiter must be a single character")
+			return p.usage(1)
+		}
+	}
+	out := delim
+	if o.has("output-delimiter") {
+		out = o.get("output-delimiter")
+	}
+	end := byte('\n')
+	if o.has("z") {
+		end = 0
+	}
+	return p.eachInput(o.args, func(_ string, d *description) error {
+		b, err := p.readAll(d)
+		ls, _ := lines(b, end)
+		for _, l := range ls {
+			if kind != "field" {
+				for i := range len(l) {
+					if want(i + 1) {
+						p.print(l[i : i+1])
+					}
+				}
+				p.print(string(rune(end)))
+				continue
+			}
+			if !strings.Contains(l, delim) {
+				if !o.has("s") {
+					p.print(l, string(rune(end)))
+				}
+				continue
+			}
+			var keep []string
+			for i, f := range strings.Split(l, delim) {
+				if want(i + 1) {
+					keep = append(keep, f)
+				}
+			}
+			p.print(strings.Join(keep, out), string(rune(end)))
+		}
+		return err
+	})
+}

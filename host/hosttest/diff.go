@@ -1,0 +1,150 @@
+package hosttest
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+func cmdDiff(p *Process) int {
+	o, ok := p.getopt("uU:qrNwbBsaiEZ", "unified[=>u brief>q recursive>r new-file>N label= ignore-all-space>w report-identical-files>s text>a color[=")
+	if !ok {
+		return p.usage(2)
+	}
+	if p.unsupported(o, "r", "N", "w", "b", "B", "i", "E", "Z") {
+		return 2
+	}
+	if len(o.args) != 2 {
+		p.errorf("missing operand after '%s'", p.Args[len(p.Args)-1])
+		return p.usage(2)
+	}
+	var text [2]string
+	for i, a := range o.args {
+		d, err := p.in(a)
+		var b []byte
+		if err == nil {
+			b, err = p.readAll(d)
+			d.release()
+		}
+		if err != nil {
+			p.errorf("%s: %s", a, strerror(err))
+			return 2
+		}
+		text[i] = string(b)
+	}
+	if text[0] == text[1] {
+		return 0
+	}
+	if o.has("q") {
+		p.printf("Files %s and %s differ\n", o.args[0], o.args[1])
+		return 1
+	}
+	if !o.has("u", "U") {
+		p.errorf("hosttest: only -u and -q are supported")
+		return 2
+	}
+	n := 3
+	if o.has("U") {
+		n, _ = strconv.Atoi(o.get("U"))
+	}
+	labels := o.all("label")
+	for i, a := range o.args {
+		l := a
+		if i < len(labels) {
+			l = labels[i]
+		} else if st, err := p.stat(a); err == nil {
+			l += "\t" + p.localTime(st.Mtime).Format(statTime)
+		}
+		p.print([]string{"--- ", "+++ "}[i], l, "\n")
+	}
+	p.print(unifiedDiff(text[0], text[1], n))
+	return 1
+}
+
+// unifiedDiff gives the hunks between two texts with n lines of context, by the longest common subsequence.
+func unifiedDiff(a, b string, n int) string {
+	x, y := strings.SplitAfter(a, "\n"), strings.SplitAfter(b, "\n")
+	if len(x) > 0 && x[len(x)-1] == "" {
+		x = x[:len(x)-1]
+	}
+	if len(y) > 0 && y[len(y)-1] == "" {
+		y = y[:len(y)-1]
+	}
+	lcs := make([][]int32, len(x)+1)
+	for i := range lcs {
+		lcs[i] = make([]int32, len(y)+1)
+	}
+	for i := len(x) - 1; i >= 0; i-- {
+		for j := len(y) - 1; j >= 0; j-- {
+			if x[i] == y[j] {
+				lcs[i][j] = lcs[i+1][j+1] + 1
+			} else {
+				lcs[i][j] = max(lcs[i+1][j], lcs[i][j+1])
+			}
+		}
+	}
+	type edit struct {
+		op   byte
+		line string
+		i, j int
+	}
+	var edits []edit
+	i, j := 0, 0
+	for i < len(x) || j < len(y) {
+		switch {
+		case i < len(x) && j < len(y) && x[i] == y[j]:
+			edits = append(edits, edit{' ', x[i], i, j})
+			i++
+			j++
+		case i < len(x) && (j == len(y) || lcs[i+1][j] >= lcs[i][j+1]):
+			edits = append(edits, edit{'-', x[i], i, j})
+			i++
+		default:
+			edits = append(edits, edit{'+', y[j], i, j})
+			j++
+		}
+	}
+	var out strings.Builder
+	for k := 0; k < len(edits); {
+		if edits[k].op == ' ' {
+			k++
+			continue
+		}
+		start := max(0, k-n)
+		end := k
+		for m := k; m < len(edits) && m <= end+2*n; m++ {
+			if edits[m].op != ' ' {
+				end = m
+			}
+		}
+		stop := min(len(edits), end+n+1)
+		na, nb := 0, 0
+		for _, e := range edits[start:stop] {
+			if e.op != '+' {
+				na++
+			}
+			if e.op != '-' {
+				nb++
+			}
+		}
+		head := func(at, n int) string {
+			if n == 0 {
+				return fmt.Sprintf("%d,0", at)
+			}
+			if n == 1 {
+				return strconv.Itoa(at + 1)
+			}
+			return fmt.Sprintf("%d,%d", at+1, n)
+		}
+		fmt.Fprintf(&out, "@@ -%s +%s @@\n", head(edits[start].i, na), head(edits[start].j, nb))
+		for _, e := range edits[start:stop] {
+			out.WriteByte(e.op)
+			out.WriteString(e.line)
+			if !strings.HasSuffix(e.line, "\n") {
+				out.WriteString("\n\\ No newline at end of file\n")
+			}
+		}
+		k = stop
+	}
+	return out.String()
+}

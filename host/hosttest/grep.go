@@ -1,0 +1,296 @@
+package hosttest
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func cmdGrep(p *Process) int {
+	o, ok := p.getopt("EFGPe:f:ivwxcloLqshnHrRzam:A:B:C:bUTyI", "extended-regexp>E fixed-strings>F basic-regexp>G regexp=>e file=>f ignore-case>i invert-match>v word-regexp>w line-regexp>x count>c files-with-matches>l files-without-match>L only-matching>o quiet>q silent>q no-messages>s no-filename>h line-number>n with-filename>H recursive>r null-data>z text>a max-count=>m after-context=>A before-context=>B context=>C color[= colour[= null include= exclude= exclude-dir= perl-regexp>P")
+	usage := func() int {
+		p.warn("Usage: grep [OPTION]... PATTERNS [FILE]...\nTry 'grep --help' for more information.\n")
+		return 2
+	}
+	if !ok {
+		return usage()
+	}
+	if p.unsupported(o, "b", "T", "U", "I", "exclude", "exclude-dir") {
+		return 2
+	}
+	if o.has("P") {
+		p.errorf("hosttest: -P is not supported")
+		return 2
+	}
+	files := o.args
+	var pats []string
+	for _, x := range o.order {
+		switch x.name {
+		case "e":
+			pats = append(pats, strings.Split(x.value, "\n")...)
+		case "f":
+			d, err := p.in(x.value)
+			if err != nil {
+				p.errorf("%s: %s", x.value, strerror(err))
+				return 2
+			}
+			b, _ := p.readAll(d)
+			d.release()
+			l, _ := lines(b, '\n')
+			pats = append(pats, l...)
+		}
+	}
+	if !o.has("e", "f") {
+		if len(files) == 0 {
+			return usage()
+		}
+		pats = strings.Split(files[0], "\n")
+		files = files[1:]
+	}
+	fixed := o.has("F") || p.name() == "fgrep"
+	ext := o.has("E") || p.name() == "egrep"
+	var alts []string
+	for _, pat := range pats {
+		var s string
+		if fixed {
+			s = regexp.QuoteMeta(pat)
+		} else {
+			t, err := translateRegexp(pat, ext)
+			if err != nil {
+				p.errorf("%v", err)
+				return 2
+			}
+			s = strings.TrimPrefix(t, "(?s)")
+		}
+		switch {
+		case o.has("x"):
+			s = `\A(?:` + s + `)\z`
+		}
+		alts = append(alts, "(?:"+s+")")
+	}
+	flags := "(?s)"
+	if o.has("i", "y") {
+		flags = "(?si)"
+	}
+	var re *regexp.Regexp
+	matches := func(l string) bool { return re != nil && re.MatchString(l) }
+	plain := fixed && !o.has("i", "y", "w", "o") // bytes, whatever they encode
+	if plain {
+		matches = func(l string) bool {
+			return slices.ContainsFunc(pats, func(pat string) bool { return l == pat || !o.has("x") && strings.Contains(l, pat) })
+		}
+	}
+	if len(alts) > 0 && !plain {
+		var err error
+		if re, err = regexp.Compile(flags + strings.Join(alts, "|")); err != nil {
+			p.errorf("Invalid regular expression")
+			return 2
+		}
+		re.Longest()
+	}
+	find := func(l string) (out [][]int) {
+		if re != nil {
+			out = re.FindAllStringIndex(l, -1)
+		}
+		return out
+	}
+	if o.has("w") && re != nil {
+		whole := regexp.MustCompile(flags + `\A(?:` + strings.Join(alts, "|") + `)\z`)
+		find = func(l string) [][]int { return wordMatches(re, whole, l) }
+		matches = func(l string) bool { return len(find(l)) > 0 }
+	}
+	delim := byte('\n')
+	if o.has("z") {
+		delim = 0
+	}
+	limit := -1
+	if o.has("m") {
+		limit, _ = strconv.Atoi(o.get("m"))
+	}
+	context := func(names ...string) int {
+		n, _ := strconv.Atoi(o.get(names...))
+		return n
+	}
+	before, after := context("B", "C"), context("A", "C")
+	recursive := o.has("r", "R")
+	if len(files) == 0 {
+		files = []string{"-"}
+		if recursive {
+			files = []string{"."}
+		}
+	}
+	named := (len(files) > 1 || recursive || o.has("H")) && !o.has("h")
+	matched, failed := false, false
+	one := func(name string) bool { // false: stop
+		d, err := p.in(name)
+		var data []byte
+		if err == nil {
+			data, err = p.readAll(d)
+			d.release()
+		}
+		if err != nil {
+			if !o.has("s") {
+				p.flush()
+				p.errorf("%s: %s", name, strerror(err))
+			}
+			failed = true
+			return true
+		}
+		shown := name
+		if name == "-" {
+			shown = "(standard input)"
+		}
+		ls, _ := lines(data, delim)
+		binary := !o.has("a", "z") && bytes.IndexByte(data, 0) >= 0
+		count := 0
+		last := -1
+		until := -1
+		prefix := func(n int, sep string) {
+			if named {
+				p.print(shown, sep)
+			}
+			if o.has("n") {
+				p.print(strconv.Itoa(n+1), sep)
+			}
+		}
+		for i, l := range ls {
+			hit := matches(l)
+			if hit == o.has("v") {
+				if i <= until && !o.has("c", "l", "L", "q", "o") {
+					prefix(i, "-")
+					p.print(l, string(rune(delim)))
+					last = i
+				}
+				continue
+			}
+			if limit == 0 {
+				break
+			}
+			count++
+			matched = true
+			if o.has("q") {
+				return false
+			}
+			if o.has("l", "L") {
+				break
+			}
+			if !o.has("c") {
+				if binary {
+					p.flush()
+					p.errorf("%s: binary file matches", shown)
+					return true
+				}
+				if (before > 0 || after > 0) && last >= 0 && i-before > last+1 {
+					p.print("--\n")
+				}
+				for j := max(i-before, last+1); j < i; j++ {
+					prefix(j, "-")
+					p.print(ls[j], string(rune(delim)))
+				}
+				if o.has("o") {
+					if !o.has("v") {
+						for _, m := range find(l) {
+							if m[0] < m[1] {
+								prefix(i, ":")
+								p.print(l[m[0]:m[1]], string(rune(delim)))
+							}
+						}
+					}
+				} else {
+					prefix(i, ":")
+					p.print(l, string(rune(delim)))
+				}
+				last, until = i, i+after
+			}
+			if limit > 0 && count >= limit {
+				break
+			}
+		}
+		end := "\n"
+		if o.has("null") {
+			end = "\x00"
+		}
+		switch {
+		case o.has("l"):
+			if count > 0 {
+				p.print(shown, end)
+			}
+		case o.has("L"):
+			if count == 0 {
+				p.print(shown, end)
+			}
+		case o.has("c"):
+			if named {
+				p.print(shown, ":")
+			}
+			p.print(strconv.Itoa(count), "\n")
+		}
+		return true
+	}
+	for _, f := range files {
+		if st, err := p.stat(f); err == nil && st.IsDir() && f != "-" {
+			if !recursive {
+				if !o.has("s") {
+					p.flush()
+					p.print("")
+					p.errorf("%s: Is a directory", f)
+				}
+				failed = true
+				continue
+			}
+			var list []string
+			p.recurse(f, true, func(name string, st Stat) error {
+				if st.IsRegular() {
+					if inc := o.all("include"); len(inc) > 0 && !slices.ContainsFunc(inc, func(g string) bool { return match(g, name[strings.LastIndexByte(name, '/')+1:]) }) {
+						return nil
+					}
+					list = append(list, name)
+				}
+				return nil
+			})
+			for _, n := range list {
+				if !one(n) {
+					return 0
+				}
+			}
+			continue
+		}
+		if !one(f) {
+			return 0
+		}
+	}
+	switch {
+	case failed && !(o.has("q") && matched):
+		return 2
+	case matched:
+		return 0
+	}
+	return 1
+}
+
+// wordMatches is grep -w: matches with no letter, digit or underscore beside them. Where the longest match has one, a
+// shorter one from the same place may do, then one from the next.
+func wordMatches(re, whole *regexp.Regexp, l string) (out [][]int) {
+	isWord := func(i int) bool {
+		return i >= 0 && i < len(l) && (l[i] == '_' || inClass("alnum", rune(l[i])))
+	}
+	for from := 0; from <= len(l); {
+		m := re.FindStringIndex(l[from:])
+		if m == nil {
+			return out
+		}
+		start, end := from+m[0], from+m[1]
+		for end > start && (isWord(start-1) || isWord(end) || !whole.MatchString(l[start:end])) {
+			end--
+		}
+		if end > start || m[0] == m[1] && !isWord(start-1) && !isWord(start) {
+			out = append(out, []int{start, end})
+			from = max(end, start+1)
+			continue
+		}
+		from = start + 1
+	}
+	return out
+}

@@ -1,0 +1,165 @@
+package hosttest
+
+import (
+	"bytes"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// byteCount reads a number with a size suffix.
+func byteCount(s string) (int64, bool) {
+	i := 0
+	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
+		i++
+	}
+	n, err := strconv.ParseInt(s[:i], 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	mul := map[string]int64{"": 1, "c": 1, "w": 2, "b": 512, "kB": 1e3, "KB": 1e3, "K": 1 << 10, "k": 1 << 10, "KiB": 1 << 10, "M": 1 << 20, "m": 1 << 20, "MiB": 1 << 20, "MB": 1e6,
+		"G": 1 << 30, "GiB": 1 << 30, "GB": 1e9, "T": 1 << 40, "TiB": 1 << 40, "TB": 1e12}[s[i:]]
+	if mul == 0 {
+		return 0, false
+	}
+	return n * mul, true
+}
+
+// obsolete turns -5 into -n 5, as head and tail still allow.
+func obsolete(args []string) []string {
+	if len(args) > 1 && len(args[1]) > 1 && args[1][0] == '-' && isDigits(args[1][1:]) {
+		return append([]string{args[0], "-n", args[1][1:]}, args[2:]...)
+	}
+	return args
+}
+
+// portion is how much of its inputs head or tail is to write.
+type portion struct {
+	count    int64
+	bytewise bool // else lines
+	reversed bool // counted from the other end than the program's own
+	delim    byte // of lines
+}
+
+// portion reads -c, -n and -z. A count with the sign counts from the other end.
+func (p *Process) portion(o *options, sign string) (portion, bool) {
+	part := portion{count: 10, delim: '\n'}
+	if o.has("z") {
+		part.delim = 0
+	}
+	for _, x := range o.order {
+		if x.name != "c" && x.name != "n" {
+			continue
+		}
+		part.bytewise = x.name == "c"
+		part.reversed = strings.HasPrefix(x.value, sign)
+		n, ok := byteCount(strings.TrimLeft(x.value, "-+"))
+		if !ok {
+			what := "lines"
+			if part.bytewise {
+				what = "bytes"
+			}
+			bad := x.value
+			if sign == "-" {
+				bad = strings.TrimPrefix(bad, sign)
+			}
+			p.errorf("invalid number of %s: %s", what, quote(bad))
+			return part, false
+		}
+		part.count = n
+	}
+	return part, true
+}
+
+// headers returns what writes the line before each input, where there is one.
+func (p *Process) headers(o *options) func(name string) {
+	before := ""
+	return func(name string) {
+		if o.has("v") || len(o.args) > 1 && !o.has("q") {
+			if name == "-" {
+				name = "standard input"
+			}
+			p.print(before, "==> ", name, " <==\n")
+			p.flush()
+			before = "\n"
+		}
+	}
+}
+
+func cmdHead(p *Process) int {
+	p.setArgs(obsolete(p.Args))
+	o, ok := p.getopt("c:n:qvz", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z")
+	if !ok {
+		return p.usage(1)
+	}
+	part, ok := p.portion(o, "-")
+	if !ok {
+		return 1
+	}
+	delim := part.delim
+	header := p.headers(o)
+	return p.eachInput(o.args, func(name string, d *description) error {
+		header(name)
+		if part.reversed {
+			b, err := p.readAll(d)
+			if part.bytewise {
+				b = b[:max(0, int64(len(b))-part.count)]
+			} else {
+				for range part.count {
+					b = bytes.TrimSuffix(b, []byte{delim})
+					b = b[:bytes.LastIndexByte(b, delim)+1]
+				}
+			}
+			p.print(string(b))
+			return err
+		}
+		if part.bytewise {
+			// Never a byte more than asked for is taken from a pipe.
+			buf := make([]byte, min(64<<10, max(part.count, 1)))
+			for left := part.count; left > 0; {
+				n, err := d.Read(p, buf[:min(left, int64(len(buf)))])
+				p.check()
+				if n > 0 {
+					if werr := p.write(1, buf[:n]); werr != nil {
+						p.writeErr = werr
+						return nil
+					}
+					left -= int64(n)
+				}
+				if err == io.EOF {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		buf := make([]byte, 1024)
+		for left := part.count; left > 0; {
+			n, err := d.Read(p, buf)
+			p.check()
+			b := buf[:n]
+			for len(b) > 0 && left > 0 {
+				i := bytes.IndexByte(b, delim)
+				if i < 0 {
+					p.print(string(b))
+					break
+				}
+				p.print(string(b[:i+1]))
+				b = b[i+1:]
+				left--
+			}
+			if left == 0 {
+				d.seek(-int64(len(b)), io.SeekCurrent)
+			}
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,32 @@
+package hosttest
+
+import (
+	"slices"
+	"strings"
+)
+
+func cmdTac(p *Process) int {
+	return p.eachInput(p.Args[1:], func(_ string, d *description) error {
+		b, err := p.readAll(d)
+		ls := strings.SplitAfter(string(b), "\n")
+		slices.Reverse(ls)
+		p.print(ls...)
+		return err
+	})
+}
+
+func cmdRev(p *Process) int {
+	return p.eachInput(p.Args[1:], func(_ string, d *description) error {
+		b, err := p.readAll(d)
+		for l := range strings.Lines(string(b)) {
+			l, nl := strings.CutSuffix(l, "\n")
+			r := []rune(l)
+			slices.Reverse(r)
+			p.print(string(r))
+			if nl {
+				p.print("\n")
+			}
+		}
+		return err
+	})
+}

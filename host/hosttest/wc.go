@@ -1,0 +1,75 @@
+package hosttest
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+func cmdWc(p *Process) int {
+	o, ok := p.getopt("clLmw", "bytes>c lines>l chars>m words>w max-line-length>L files0-from=")
+	if !ok {
+		return p.usage(1)
+	}
+	type count struct{ l, w, m, c, longest int }
+	var total count
+	var rows []count
+	var names []string
+	code := p.eachInput(o.args, func(name string, d *description) error {
+		b, err := p.readAll(d)
+		if err != nil {
+			return err
+		}
+		x := count{l: bytes.Count(b, []byte("\n")), w: len(bytes.Fields(b)), c: len(b), m: p.characters(b)}
+		for l := range bytes.SplitSeq(b, []byte("\n")) {
+			x.longest = max(x.longest, p.characters(l))
+		}
+		total = count{total.l + x.l, total.w + x.w, total.m + x.m, total.c + x.c, max(total.longest, x.longest)}
+		rows, names = append(rows, x), append(names, name)
+		return nil
+	})
+	if len(o.args) > 1 {
+		rows, names = append(rows, total), append(names, "total")
+	}
+	def := !o.has("c", "l", "m", "w", "L")
+	cols := 0
+	for _, f := range []string{"l", "w", "m", "c", "L"} {
+		if o.has(f) {
+			cols++
+		}
+	}
+	width := len(strconv.Itoa(total.c))
+	if len(o.args) == 0 && p.fds[0] != nil && p.fds[0].stream != nil {
+		width = 7 // of what has no size
+	}
+	if cols == 1 && len(o.args) <= 1 {
+		width = 1
+	}
+	for i, r := range rows {
+		first := true
+		show := func(on bool, n int) {
+			if !on {
+				return
+			}
+			if !first {
+				p.print(" ")
+			}
+			first = false
+			p.printf("%*d", width, n)
+		}
+		show(def || o.has("l"), r.l)
+		show(def || o.has("w"), r.w)
+		show(o.has("m"), r.m)
+		show(def || o.has("c"), r.c)
+		show(o.has("L"), r.longest)
+		if len(o.args) > 0 {
+			name := names[i]
+			if strings.Contains(name, "\n") {
+				name = quoteMaybe(name)
+			}
+			p.print(" ", name)
+		}
+		p.print("\n")
+	}
+	return code
+}
