@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // Cutter is a dialer that cuts a connection at a chosen request, whatever server is at the other end. The zero Cutter cuts nothing.
@@ -44,7 +45,7 @@ func (c *Cutter) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	return &cutConn{conn, c}, nil
+	return &cutConn{Conn: conn, cutter: c}, nil
 }
 
 // due counts a request and says whether it is the one.
@@ -61,9 +62,16 @@ func (c *Cutter) due() (Failure, bool) {
 	return c.how, true
 }
 
+// cutConn is a connection that the cutter can cut. The client may read while it writes: pgx does when a write takes long, and then an answer
+// that is to be kept from it can come to either of the two.
 type cutConn struct {
 	net.Conn
 	cutter *Cutter
+
+	keeping atomic.Bool // what is read is kept from the client
+	reading sync.Mutex  // held by who reads, and over the following
+	kept    []byte
+	cut     bool
 }
 
 var errCut = errors.New("pgtest: the connection was cut")
@@ -80,18 +88,25 @@ func (c *cutConn) Write(b []byte) (int, error) {
 	if how == LoseBefore {
 		return 0, errCut
 	}
+	c.keeping.Store(true)
 	if _, err := c.Conn.Write(b); err != nil {
 		return 0, err
 	}
-	ready := []byte{'Z', 0, 0, 0, 5}
-	var answer []byte
-	for len(answer) < 6 || !bytes.Equal(answer[len(answer)-6:len(answer)-1], ready) {
-		chunk := make([]byte, 4096)
-		n, err := c.Conn.Read(chunk)
-		if err != nil {
-			break
+	return c.Read(make([]byte, 4096))
+}
+
+// Read reads on to the end of an answer that is kept, and says then that the connection was cut.
+func (c *cutConn) Read(b []byte) (int, error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	for !c.cut {
+		n, err := c.Conn.Read(b)
+		if !c.keeping.Load() {
+			return n, err
 		}
-		answer = append(answer, chunk[:n]...)
+		c.kept = append(c.kept, b[:n]...)
+		last := c.kept[max(0, len(c.kept)-6):]
+		c.cut = err != nil || bytes.HasPrefix(last, []byte{'Z', 0, 0, 0, 5}) // ReadyForQuery, and the state of the transaction
 	}
 	return 0, errCut
 }

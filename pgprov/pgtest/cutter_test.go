@@ -1,0 +1,51 @@
+package pgtest
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// TestCutterWhileRead cuts a connection that the client reads from already, as pgx does when a write takes long.
+func TestCutterWhileRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		c := &Cutter{Dial: func(context.Context, string, string) (net.Conn, error) { return ours, nil }}
+		conn, err := c.DialContext(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Arm(1, LoseAfter)
+		var working sync.WaitGroup
+		defer working.Wait()
+		working.Go(func() {
+			if n, err := conn.Read(make([]byte, 4)); n != 0 || err != errCut {
+				t.Errorf("read: %d, %v", n, err)
+			}
+		})
+		working.Go(func() {
+			defer theirs.Close()
+			got := make([]byte, 16)
+			if _, err := theirs.Read(got); err != nil {
+				t.Error(err)
+			}
+			for _, part := range []string{"T answ", "er Z\x00", "\x00\x00", "\x05I"} {
+				if _, err := theirs.Write([]byte(part)); err != nil {
+					t.Error(err)
+				}
+			}
+			if n, err := theirs.Read(got); err == nil {
+				t.Errorf("after the cut: %q", got[:n])
+			}
+		})
+		synctest.Wait() // the client reads
+		if n, err := conn.Write([]byte("Q\x00\x00\x00\x05\x00")); n != 0 || err != errCut {
+			t.Errorf("write: %d, %v", n, err)
+		}
+		if !c.Fired() {
+			t.Error("it was not cut")
+		}
+	})
+}
