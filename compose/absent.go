@@ -3,6 +3,7 @@ package compose
 import (
 	"fmt"
 	"path"
+	"slices"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -57,13 +58,21 @@ func (a Absent) Plan(o *host.Observation) ([]host.Op, error) {
 	}
 	for _, n := range e.Networks {
 		if n.Project == a.Name {
-			ops = append(ops, host.Op{Name: "network:" + n.Key, Action: lab.Delete, Cause: "is there", Script: head + "docker network rm -- " + host.Quote(n.Name)})
+			ops = append(ops, host.Op{Name: unused(ops, "network:"+n.Key, "network:"+n.Name), Action: lab.Delete, Cause: "is there", Script: head + "docker network rm -- " + host.Quote(n.Name)})
 		}
 	}
 	for _, v := range e.Volumes {
 		if a.Volumes && v.Labels[labelProject] == a.Name {
-			ops = append(ops, host.Op{Name: "volume:" + v.Labels[labelVolume], Action: lab.Delete, Cause: "is there; all that is in it goes too", Risk: lab.RiskDataLoss, Script: head + "docker volume rm -- " + host.Quote(v.Name)})
+			ops = append(ops, host.Op{Name: unused(ops, "volume:"+v.Labels[labelVolume], "volume:"+v.Name), Action: lab.Delete, Cause: "is there; all that is in it goes too", Risk: lab.RiskDataLoss, Script: head + "docker volume rm -- " + host.Quote(v.Name)})
 		}
 	}
 	return ops, nil
+}
+
+// unused returns the first name, or the other when an op has it: a volume whose name was changed in the compose.yaml has the key of its successor.
+func unused(ops []host.Op, name, other string) string {
+	if slices.ContainsFunc(ops, func(op host.Op) bool { return op.Name == name }) {
+		return other
+	}
+	return name
 }

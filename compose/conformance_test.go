@@ -465,6 +465,11 @@ services:
 			t.Fatal(err)
 		}
 		refused("the project shop is that of /opt/stacks/shop", "rename the stack", other)
+		renamed, err := compose.Load(t.Context(), compose.Source{Name: "shop2", Target: "/opt/stacks/shop", Dir: f.dir, Lock: s.lock, Variables: map[string]string{"GREETING": ""}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused("the folder is that of the project shop", "docker compose -p shop down", renamed)
 		f.replace(t, "volumes: {data: {}}", "volumes: {data: {driver_opts: {type: tmpfs, device: tmpfs, o: size=1m}}}")
 		refused("the volume shop_data was made with another driver or other options", "of another name", s.load(t, f))
 		if s.fake != nil {
@@ -643,6 +648,48 @@ services:
 		s.apply(t, load("2"))
 		if got := s.look(t, "cat /opt/stacks/own/acme.json"); got != "mine" {
 			t.Errorf("the service's file holds %q", got)
+		}
+	})
+	t.Run("a folder that the service takes", func(t *testing.T) {
+		s, dir := fresh(t), t.TempDir()
+		writeFile(t, dir, "compose.yaml", `services: {a: {image: "busybox:1.36", command: [sh, -c, "chown 999:999 /data /data/sub; chmod 700 /data; exec sleep 100000"], init: true, restart: always, volumes: ["./data:/data", "./conf:/conf:ro"]}}`)
+		writeFile(t, dir, "data/.gitkeep", "")
+		writeFile(t, dir, "data/sub/.gitkeep", "")
+		writeFile(t, dir, "conf/a", "a\n")
+		stack, err := compose.Load(t.Context(), compose.Source{Name: "own", Dir: dir, Lock: s.lock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.apply(t, stack)
+		if s.fake != nil { // whose containers run nothing
+			s.look(t, "cd /opt/stacks/own/data; chown 999:999 . sub; chmod 700 .")
+		}
+		s.apply(t, stack)
+		if got := s.look(t, "cd /opt/stacks/own; stat -c '%u:%g %a' data data/sub conf"); got != "999:999 700\n999:999 755\n0:0 755" {
+			t.Errorf("the folders are now\n%s", got)
+		}
+		s.look(t, "chmod 700 /opt/stacks/own/conf")
+		if text := s.apply(t, stack); !strings.Contains(text, "directory:/opt/stacks/own/conf: mode is 0700") || strings.Contains(text, "own/data") {
+			t.Errorf("the plan:\n%s", text)
+		}
+	})
+	t.Run("a volume of another name", func(t *testing.T) {
+		s := fresh(t)
+		load := func(name string) compose.Stack {
+			t.Helper()
+			return s.content(t, "own", "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, volumes: ['data:/data']}}\nvolumes: {data: {name: "+name+"}}")
+		}
+		s.apply(t, load("one"))
+		if text := s.apply(t, load("two")); !strings.Contains(text, "replace compose:own/service:a: does not have the volume two") {
+			t.Errorf("the plan:\n%s", text)
+		}
+		p := s.plan(t, compose.Absent{Name: "own", Volumes: true})
+		r, err := p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("host/pi1/stack:own/volume:data"), lab.Confirm("host/pi1/stack:own/volume:two")}})
+		if err != nil {
+			t.Errorf("%v\n%s\n%s", err, p, r)
+		}
+		if got := s.look(t, "docker volume ls -q | grep -E '^(one|two)$' || :"); got != "" {
+			t.Errorf("left: %s", got)
 		}
 	})
 	t.Run("networks that are pruned", func(t *testing.T) {
@@ -843,6 +890,30 @@ func TestRefuses(t *testing.T) {
 	s.fake.Stop(true)
 	if _, err := s.machine.Plan(t.Context(), host.State{s.load(t, newShop(t))}); !errors.Is(err, lab.ErrBlocked) {
 		t.Errorf("an engine that does not answer: %v", err)
+	}
+	if text, err := compose.Logs(t.Context(), s.machine, "shop", "/opt/stacks/shop", 10); err == nil || !strings.Contains(err.Error(), "Cannot connect to the Docker daemon") {
+		t.Errorf("its logs: %q, %v", text, err)
+	}
+}
+
+// TestEngineDies lets the engine answer ever more of what a plan asks: what it did not say must not be taken for not there.
+func TestEngineDies(t *testing.T) {
+	s, _ := newFake(t, composetest.Config{})
+	stack := s.load(t, newShop(t))
+	s.apply(t, stack)
+	for n := 1; ; n++ {
+		s.fake.StopAfter(n)
+		p, err := s.machine.Plan(t.Context(), host.State{stack, compose.Absent{Name: "other"}})
+		s.fake.Stop(false)
+		if err == nil {
+			if !p.Empty() || n < 7 {
+				t.Errorf("after %d answers:\n%s", n, p)
+			}
+			return
+		}
+		if !errors.Is(err, lab.ErrBlocked) {
+			t.Fatalf("after %d answers: %v", n, err)
+		}
 	}
 }
 

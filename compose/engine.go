@@ -50,6 +50,7 @@ type Container struct {
 // Mount is what a container sees of the machine's files.
 type Mount struct {
 	Type, Source, Destination string // Type is bind, volume, ...; Source a path on the machine
+	Name                      string // of a volume
 }
 
 // Attachment is a container's place in a network.
@@ -103,17 +104,20 @@ type Volume struct {
 // engineProbe is the name of the question. Every stack asks it, and it is asked once.
 const engineProbe = "docker"
 
-// engineScript reads the engine. Nothing of a container's environment or command is read: they may hold secrets of others.
+// engineScript reads the engine. Nothing of a container's environment or command is read: they may hold secrets of others. What is inspected may be gone
+// by then, so that only the lists tell whether the engine still answers; two of them come last, or what it did not say would count as not there.
 const engineScript = `unset DOCKER_HOST DOCKER_CONTEXT
 if command -v docker-compose >/dev/null 2>&1 && [ ! -L "$(command -v docker-compose)" ]; then echo 'old yes'; fi
 if ! command -v docker >/dev/null 2>&1; then echo 'missing yes'; exit 0; fi
 if ! v=$(docker version --format '{{.Server.Version}}' 2>&1); then printf 'problem %s\n' "$v"; exit 0; fi
 printf 'engine %s\n' "$v"
 v=$(docker compose version --short 2>/dev/null) && printf 'compose %s\n' "$v"
-docker ps -aq --no-trunc --filter label=com.docker.compose.project | xargs -r docker inspect --type container --format 'container {"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}},"status":{{json .State.Status}},"exit":{{json .State.ExitCode}},"created":{{json .Created}},"started":{{json .State.StartedAt}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restart":{{json .HostConfig.RestartPolicy.Name}},"network":{{json .HostConfig.NetworkMode}},"pid":{{json .HostConfig.PidMode}},"ipc":{{json .HostConfig.IpcMode}},"mounts":{{json .Mounts}},"attached":{{json .NetworkSettings.Networks}}}' 2>/dev/null
-docker image ls -a --no-trunc --digests --format 'image {{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}'
-docker network ls --no-trunc --format 'network {{.Name}} {{.ID}} {{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.network"}} {{.Label "lab.config"}}'
-docker volume ls -q | xargs -r docker volume inspect --format 'volume {"name":{{json .Name}},"driver":{{json .Driver}},"options":{{json .Options}},"labels":{{json .Labels}}}' 2>/dev/null
+gone() { echo 'problem it stopped answering while it was asked'; exit 0; }
+ids=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project) && volumes=$(docker volume ls -q) || gone
+printf '%s\n' "$ids" | xargs -r docker inspect --type container --format 'container {"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}},"status":{{json .State.Status}},"exit":{{json .State.ExitCode}},"created":{{json .Created}},"started":{{json .State.StartedAt}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restart":{{json .HostConfig.RestartPolicy.Name}},"network":{{json .HostConfig.NetworkMode}},"pid":{{json .HostConfig.PidMode}},"ipc":{{json .HostConfig.IpcMode}},"mounts":{{json .Mounts}},"attached":{{json .NetworkSettings.Networks}}}' 2>/dev/null
+printf '%s\n' "$volumes" | xargs -r docker volume inspect --format 'volume {"name":{{json .Name}},"driver":{{json .Driver}},"options":{{json .Options}},"labels":{{json .Labels}}}' 2>/dev/null
+docker image ls -a --no-trunc --digests --format 'image {{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}' || gone
+docker network ls --no-trunc --format 'network {{.Name}} {{.ID}} {{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.network"}} {{.Label "lab.config"}}' || gone
 echo end`
 
 // AskEngine asks for the Docker Engine.

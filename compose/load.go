@@ -34,8 +34,8 @@ const (
 // [lab.Problems], except those that Compose's own loader finds, which stops at its first.
 //
 // What services mount of the folder comes along, to 8 MiB a file and 64 MiB in all. A file that is empty here, and mounted to be written to, is the
-// service's, see [File].Seed. What nobody but its owner may read here, private keys, and the
-// sources of secrets are never shown.
+// service's, see [File].Seed; a folder that is mounted to be written to keeps the owner and the mode that the service gives it. What nobody but its owner
+// may read here, private keys, and the sources of secrets are never shown.
 func Load(ctx context.Context, s Source) (Stack, error) {
 	l := &loading{source: s}
 	if err := l.read(ctx); err != nil {
@@ -322,6 +322,9 @@ func (l *loading) service(name string) service {
 		switch v.Type {
 		case types.VolumeTypeBind:
 			out.binds = append(out.binds, v.Source)
+			if !v.ReadOnly {
+				out.writes = append(out.writes, v.Source)
+			}
 		case types.VolumeTypeVolume:
 			out.volumes = append(out.volumes, v.Source)
 		case types.VolumeTypeImage:

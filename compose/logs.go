@@ -19,7 +19,8 @@ func Logs(ctx context.Context, m *host.Machine, project, dir string, lines int) 
 	}
 	script := head + fmt.Sprintf(`for f in %s/secrets/*; do [ ! -f "$f" ] || { base64 -w 0 -- "$f"; echo; }; done
 echo
-docker ps -a --no-trunc --filter label=com.docker.compose.project=%s --format '{{.ID}} {{.Names}} {{.Status}}' | while read -r id rest; do printf '== %%s\n' "$rest"; docker logs --tail %d "$id" 2>&1; done`,
+all=$(docker ps -a --no-trunc --filter label=com.docker.compose.project=%s --format '{{.ID}} {{.Names}} {{.Status}}') || exit
+[ -z "$all" ] || printf '%%s\n' "$all" | while read -r id rest; do printf '== %%s\n' "$rest"; docker logs --tail %d "$id" 2>&1; done`,
 		host.Quote(dir), project, lines)
 	r, err := m.Run(ctx, host.Command{Script: script, Root: true})
 	if err != nil {

@@ -96,6 +96,12 @@ func (p project) refuse(e Engine) error {
 				Err: fmt.Errorf("%w: the project %s is that of %s, whose containers would be taken for orphans of this one", lab.ErrRefused, s.Name, lab.Printable(c.Dir()))}
 		}
 	}
+	for _, c := range e.Containers {
+		if c.Dir() == s.Dir && c.Project() != s.Name {
+			return &lab.Error{Op: "check project", Path: s.Dir, Hint: fmt.Sprintf("give the stack a folder of its own; or, if it is the same under its former name: docker compose -p %s down", c.Project()),
+				Err: fmt.Errorf("%w: the folder is that of the project %s: each would take the files of the other for its own", lab.ErrRefused, c.Project())}
+		}
+	}
 	if absent := p.absent(e); len(absent) > 0 && len(s.After) == 0 {
 		return &lab.Error{Op: "check stack", Hint: "deploy first what makes it, and name that in after", Err: fmt.Errorf("%w: the external %s", lab.ErrNotFound, strings.Join(absent, ", "))}
 	}
@@ -333,6 +339,11 @@ func (b *builder) stale(s service, have []Container) string {
 		}
 		if cause := b.detached(s, c); cause != "" {
 			return cause
+		}
+		for _, v := range b.p.stack.volumes {
+			if slices.Contains(s.volumes, v.key) && !slices.ContainsFunc(c.Mounts, func(m Mount) bool { return m.Type == "volume" && m.Name == v.name }) {
+				return "does not have the volume " + v.name
+			}
 		}
 		for _, mode := range []string{c.Networks, c.PID, c.IPC} {
 			if id, ok := strings.CutPrefix(mode, "container:"); ok && !slices.ContainsFunc(b.e.Containers, func(x Container) bool { return x.ID == id }) {

@@ -62,6 +62,7 @@ type service struct {
 	networks    []string // keys
 	volumes     []string // keys
 	binds       []string // paths on the machine
+	writes      []string // those that it may write to
 	ends        bool     // it may be done
 	completes   bool     // another waits until it is done
 }
@@ -181,7 +182,11 @@ func (s Stack) Resources() []host.Resource {
 	}
 	slices.Sort(sorted)
 	for _, d := range sorted {
-		out = append(out, host.Directory{Path: d, Mode: 0o755})
+		if dir := (host.Directory{Path: d, Mode: 0o755}); s.written(d) {
+			out = append(out, givenFolder{dir})
+		} else {
+			out = append(out, dir)
+		}
 	}
 	for _, f := range s.Files {
 		r := f.resource(s.Dir, host.Order{})
@@ -193,6 +198,33 @@ func (s Stack) Resources() []host.Resource {
 	p.After = append(p.After, former.ID(), model.ID())
 	out = append(out, former, model, p)
 	return append(out, s.Parts...)
+}
+
+// written reports whether a service may write to a path on the machine.
+func (s Stack) written(p string) bool {
+	for _, sv := range s.services {
+		for _, w := range sv.writes {
+			if p == w || strings.HasPrefix(p, strings.TrimSuffix(w, "/")+"/") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// givenFolder is a folder that a service may write to. It is made, and then the service's: images give such folders to whom they run as, and would not
+// start, or not write, if it was taken back.
+type givenFolder struct{ host.Directory }
+
+// ID implements [host.Resource].
+func (f givenFolder) ID() string { return "folder:" + f.Path }
+
+// Plan implements [host.Resource].
+func (f givenFolder) Plan(o *host.Observation) ([]host.Op, error) {
+	if o.Stat(f.Path).Type == host.DirFile {
+		return nil, nil
+	}
+	return f.Directory.Plan(o)
 }
 
 // Render returns the compose.yaml that is put on the machine: canonical, with pinned images, dollar signs doubled as Compose wants them, and

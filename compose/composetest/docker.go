@@ -76,6 +76,7 @@ type Docker struct {
 	badPulls   map[string]bool
 	upFails    map[string]string
 	stopped    bool // the engine does not answer
+	answers    int  // how many commands it answers before it stops; 0 means that it does not stop
 	databases  map[string]*cluster
 	runners    map[int]bool // that the Gitea of the runners knows, by ID
 }
@@ -99,6 +100,7 @@ type Container struct {
 	Labels   map[string]string
 	Env      map[string]string
 	Binds    map[string]string // source on the machine by target
+	Volumes  map[string]string // name by target
 	Created  time.Time
 	Started  time.Time
 	Status   string // created, running, exited, restarting
@@ -266,7 +268,14 @@ func (d *Docker) Restart(service string) error {
 func (d *Docker) Stop(on bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stopped = on
+	d.stopped, d.answers = on, 0
+}
+
+// StopAfter makes the engine answer n more commands, 1 at least, and then not any more, as when it dies while it is asked.
+func (d *Docker) StopAfter(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answers = n
 }
 
 // Kill ends a container of a service with the status, as when its process dies.
@@ -347,6 +356,10 @@ func (d *Docker) run(p *hosttest.Process) (code int) {
 	if d.stopped {
 		fmt.Fprintln(p.Stderr(), "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?")
 		return 1
+	}
+	if d.answers > 0 {
+		d.answers--
+		d.stopped = d.answers == 0
 	}
 	if p.UID() != 0 {
 		fmt.Fprintln(p.Stderr(), "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock")
@@ -534,6 +547,9 @@ func (d *Docker) inspect(p *hosttest.Process, args []string) (int, error) {
 		var mounts []map[string]string
 		for _, target := range slices.Sorted(maps.Keys(c.Binds)) {
 			mounts = append(mounts, map[string]string{"Type": "bind", "Source": c.Binds[target], "Destination": target})
+		}
+		for _, target := range slices.Sorted(maps.Keys(c.Volumes)) {
+			mounts = append(mounts, map[string]string{"Type": "volume", "Name": c.Volumes[target], "Source": "/var/lib/docker/volumes/" + c.Volumes[target] + "/_data", "Destination": target})
 		}
 		s := state{Status: c.Status, ExitCode: c.Exit, StartedAt: c.Started.UTC().Format(time.RFC3339Nano)}
 		if h := d.health(c); h != "" {

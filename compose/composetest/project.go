@@ -315,7 +315,7 @@ func (d *Docker) make(in invocation, name string, s map[string]any, n int, image
 	d.serial++
 	id := sha256.Sum256([]byte(fmt.Sprintf("container %d", d.serial)))
 	c := &Container{ID: hex.EncodeToString(id[:]), Name: fmt.Sprintf("%s-%s-%d", in.project, name, n), Image: image, Labels: stringMap(s["labels"]), Env: stringMap(s["environment"]),
-		Binds: map[string]string{}, networks: map[string]string{}, Created: time.Now(), Status: "created", docker: d, restart: text(s["restart"]), mode: text(s["network_mode"])}
+		Binds: map[string]string{}, Volumes: map[string]string{}, networks: map[string]string{}, Created: time.Now(), Status: "created", docker: d, restart: text(s["restart"]), mode: text(s["network_mode"])}
 	for _, n := range networks {
 		c.networks[n] = ""
 	}
@@ -339,8 +339,12 @@ func (d *Docker) make(in invocation, name string, s map[string]any, n int, image
 	}
 	mounts, _ := s["volumes"].([]any)
 	for _, m := range mounts {
-		if mount, _ := m.(map[string]any); mount["type"] == "bind" {
-			c.Binds[text(mount["target"])] = text(mount["source"])
+		mount, _ := m.(map[string]any)
+		switch target, source := text(mount["target"]), text(mount["source"]); {
+		case mount["type"] == "bind":
+			c.Binds[target] = source
+		case mount["type"] == "volume" && source != "":
+			c.Volumes[target] = text(in.m.Volumes[source]["name"])
 		}
 	}
 	secrets, _ := s["secrets"].([]any)
