@@ -158,7 +158,11 @@ func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.C
 }
 
 func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Change, look func(context.Context) ([]work, error), last bool) error {
-	if err := s.exec(ctx, "BEGIN"); err != nil {
+	begin := "BEGIN"
+	if s.version >= 170000 { // the owner may have set it for what his app does; older servers refuse a parameter that they do not know
+		begin += "; SET LOCAL transaction_timeout = 0"
+	}
+	if err := s.exec(ctx, begin); err != nil {
 		return err
 	}
 	if err := s.lock(ctx, r, s.database, "pg_advisory_xact_lock"); err != nil {

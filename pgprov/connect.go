@@ -51,7 +51,8 @@ func (c *client) limit(n int) {
 }
 
 // parameters are those of every session. What the owner of a database says with ALTER DATABASE ... SET would else hold for us: another role,
-// other rules of quoting, a search_path of his own.
+// other rules of quoting, a search_path of his own, the end of a session that waits. quote_all_identifiers changes how the server writes the names
+// by which user_lookup() is known.
 func parameters(user, database string) map[string]string {
 	return map[string]string{
 		"user":                                user,
@@ -68,6 +69,8 @@ func parameters(user, database string) map[string]string {
 		"statement_timeout":                   "0",
 		"lock_timeout":                        "60s",
 		"idle_in_transaction_session_timeout": "0",
+		"idle_session_timeout":                "0",
+		"quote_all_identifiers":               "off",
 	}
 }
 

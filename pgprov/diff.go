@@ -255,9 +255,12 @@ func (s *Spec) diffDatabase(i Instance, f *facts) ([]work, error) {
 	if !ok {
 		sql := "CREATE DATABASE " + ident(name) + " OWNER " + ident(owner) + " TEMPLATE template0 ENCODING " + literal(or(i.Encoding, "UTF8"))
 		want = append(want, "ENCODING "+or(i.Encoding, "UTF8"))
-		if i.ICULocale != "" {
+		switch {
+		case i.ICULocale != "":
 			sql += " LOCALE_PROVIDER icu ICU_LOCALE " + literal(i.ICULocale)
 			want = append(want, "ICU_LOCALE "+i.ICULocale)
+		case i.Locale != "": // a server of another provider would take LOCALE for a locale of that
+			sql += " LOCALE_PROVIDER libc"
 		}
 		if i.Locale != "" {
 			sql += " LOCALE " + literal(i.Locale)
@@ -278,7 +281,7 @@ func (s *Spec) diffDatabase(i Instance, f *facts) ([]work, error) {
 	if i.Locale != "" && (localeKey(i.Locale) != localeKey(have.Collate) || localeKey(i.Locale) != localeKey(have.CType)) {
 		errs = append(errs, conflict(lab.ErrConflict, anew, "its LC_COLLATE is %s and its LC_CTYPE %s, not %s", have.Collate, have.CType, i.Locale))
 	}
-	if i.ICULocale != "" && (have.Provider != "i" || have.Locale != i.ICULocale) {
+	if i.ICULocale != "" && (have.Provider != "i" || icuKey(have.Locale) != icuKey(i.ICULocale)) {
 		errs = append(errs, conflict(lab.ErrConflict, anew, "its locale is %s of provider %q, not %s of ICU", or(have.Locale, have.Collate), have.Provider, i.ICULocale))
 	}
 	switch {
@@ -413,8 +416,8 @@ func (s *Spec) diffLookup(i Instance, f *facts, in *inside) []work {
 }
 
 // shape is what CREATE OR REPLACE FUNCTION cannot change.
-func (fn *function) shape() [6]string {
-	return [6]string{fn.Kind, fn.Result, fn.Names, fn.Modes, fn.Types, fmt.Sprint(fn.ReturnsSet)}
+func (fn *function) shape() [7]string {
+	return [7]string{fn.Kind, fn.Result, fn.Names, fn.Modes, fn.Types, fmt.Sprint(fn.ReturnsSet), fmt.Sprint(fn.Defaults)}
 }
 
 var (
@@ -442,6 +445,9 @@ func (fn *function) describe() []string {
 		"PARALLEL " + parallels[fn.Parallel],
 		when(fn.Leakproof, "LEAKPROOF", "NOT LEAKPROOF"),
 		"SET " + or(fn.Config, "nothing"),
+	}
+	if fn.Defaults > 0 {
+		lines = append(lines, fmt.Sprintf("DEFAULT of %d arguments", fn.Defaults))
 	}
 	if fn.Support != "-" {
 		lines = append(lines, "SUPPORT "+fn.Support)

@@ -63,9 +63,13 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 		if exists && d.Owner != i.OwnerRole() {
 			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: d.Name, Hint: "look at whose it is", Err: fmt.Errorf("%w: it belongs to %q, not to %q", lab.ErrRefused, d.Owner, i.OwnerRole())}
 		}
-		cs := dropChanges(i, exists, hasRole, spec.Dump)
+		dump := spec.Dump
+		if d.ConnectionLimit == -2 { // its DROP DATABASE was cut off: nobody can connect any more, and the dump was made before
+			dump = nil
+		}
+		cs := dropChanges(i, exists, hasRole, dump)
 		if len(cs) > 0 {
-			steps = append(steps, lab.Step{Name: stepOf(i), Changes: cs, Run: func(ctx context.Context, r *lab.Recorder) error { return c.drop(ctx, r, i, cs, spec.Dump) }})
+			steps = append(steps, lab.Step{Name: stepOf(i), Changes: cs, Run: func(ctx context.Context, r *lab.Recorder) error { return c.drop(ctx, r, i, cs, dump) }})
 		}
 	}
 	return lab.NewPlan(steps...)

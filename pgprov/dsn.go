@@ -39,7 +39,7 @@ func ParseDSN(dsn string) (Server, error) {
 	if strings.Contains(u.Host, ",") {
 		return fail("more than one host")
 	}
-	query, err := url.ParseQuery(u.RawQuery)
+	query, err := url.ParseQuery(strings.ReplaceAll(u.RawQuery, "+", "%2B")) // libpq takes a plus sign for itself, not for a space
 	if err != nil {
 		return fail("malformed parameters")
 	}

@@ -62,7 +62,7 @@ func (d *Dump) database(ctx context.Context, c *client, database string) (path s
 	if err := os.MkdirAll(d.Dir, 0o700); err != nil {
 		return "", err
 	}
-	path = filepath.Join(d.Dir, database+"-"+time.Now().UTC().Format("20060102T150405Z")+".dump")
+	path = filepath.Join(d.Dir, strings.ReplaceAll(database, "/", "%2F")+"-"+time.Now().UTC().Format("20060102T150405Z")+".dump")
 	partial := path + ".partial"
 	f, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -41,6 +41,9 @@ func TestParseDSN(t *testing.T) {
 			t.Errorf("%s: %+v, %v", dsn, got, err)
 		}
 	}
+	if s, err := ParseDSN("postgres://127.0.0.1?password=a+b%2Bc"); err != nil || s.Password.Reveal() != "a+b+c" {
+		t.Errorf("a plus sign in a parameter: %v", err)
+	}
 	if s, err := ParseDSN("postgres://db.example"); err != nil || s.TLS == nil || s.TLS.InsecureSkipVerify {
 		t.Errorf("another machine is verified in full: %v, %v", s.TLS, err)
 	}

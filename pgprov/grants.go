@@ -125,11 +125,12 @@ func (k grantKind) defaults(owner string, public ...string) (grants []catalog.Gr
 	return grants
 }
 
-// withoutDynamic leaves out what short-lived users hold, except those in keep.
+// withoutDynamic leaves out what short-lived users hold, except those in keep. What they can pass on is not left out: what they passed on goes only
+// with it.
 func withoutDynamic(grants []catalog.Grant, prefix string, keep wantedGrants, owner string) []catalog.Grant {
 	return slices.DeleteFunc(slices.Clone(grants), func(g catalog.Grant) bool {
 		who := string(g.Grantee)
 		_, wanted := keep[who]
-		return who != owner && !wanted && who != "" && strings.HasPrefix(who, prefix)
+		return who != owner && !wanted && who != "" && strings.HasPrefix(who, prefix) && !g.Grantable
 	})
 }

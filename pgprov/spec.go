@@ -30,7 +30,8 @@ type Spec struct {
 	// warns.
 	DropOldLookup bool
 
-	// DynamicPrefix is how the names of Vault's short-lived users begin; empty means "v-". What they hold on a database is left to Vault.
+	// DynamicPrefix is how the names of Vault's short-lived users begin; empty means "v-". What they hold on a database is left to Vault, but
+	// for the right to pass it on.
 	DynamicPrefix string
 
 	// AllowPG15 accepts PostgreSQL 15, where any role with CREATEROLE, as the editor is, can make itself a member of any role that is no superuser,
@@ -55,7 +56,8 @@ type Instance struct {
 	// Locale is the database's LC_COLLATE and LC_CTYPE: "C.UTF-8", "fr_FR.UTF-8". Empty makes it in the server's and accepts what is there.
 	Locale string
 
-	// ICULocale is the locale of an ICU database: "fr-FR". Empty means libc for a new database, and accepts what is there.
+	// ICULocale is the locale of an ICU database: "fr-FR". Empty makes a libc database when Locale is given, and else one of the server's own
+	// provider; it accepts what is there.
 	ICULocale string
 
 	// Extensions must be there. Others are left alone, and none is ever dropped.
@@ -168,6 +170,9 @@ func encodingKey(name string) string {
 	}, strings.ToUpper(name))
 	return or(encodingAliases[key], key)
 }
+
+// icuKey writes an ICU locale so that two names of one locale are equal: from PostgreSQL 16 on fr_FR is stored as fr-FR.
+func icuKey(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "-")) }
 
 // localeKey writes a libc locale so that two names of one locale are equal: fr_FR.UTF-8 and fr_FR.utf8.
 func localeKey(name string) string {

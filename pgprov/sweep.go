@@ -2,6 +2,7 @@ package pgprov
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -141,7 +142,7 @@ func (s *session) dropRole(ctx context.Context, role string) error {
 	}
 	if len(holdings) > 0 {
 		if _, err := s.query(ctx, disown(role, "")...); err != nil {
-			return err
+			return errors.Join(err, s.exec(ctx, "ROLLBACK")) // the next role is dropped over the same connection
 		}
 	}
 	return s.exec(ctx, "DROP ROLE IF EXISTS "+ident(role))

@@ -315,6 +315,7 @@ func (x *suite) drift(t *testing.T) {
 	s.Instances[0].Connect = []string{fmt.Sprintf("backup%d", x.n)}
 	app, other := s.Instances[0], s.Instances[1]
 	editor, pooler, owner, backup, stranger := s.Editor.Name, s.Pooler.Name, app.OwnerRole(), app.Connect[0], fmt.Sprintf("stranger%d", x.n)
+	user := s.DynamicPrefix + "passes-on"
 	x.root(t, "", "CREATE ROLE "+q(backup), "CREATE ROLE "+q(stranger))
 	x.provision(t, s)
 	step := "pg/" + app.Database() + "/"
@@ -359,6 +360,7 @@ SET search_path = pg_catalog, pg_temp AS '%s'`
 		{"the pooler creates", "GRANT CREATE ON DATABASE %db TO %pooler", "", grants, "-GRANT CREATE", 0},
 		{"the pooler passes it on", "GRANT CONNECT ON DATABASE %db TO %pooler WITH GRANT OPTION", "", grants, "-GRANT CONNECT TO " + q(pooler) + " WITH GRANT OPTION", 0},
 		{"the pooler passed it on", "GRANT CONNECT ON DATABASE %db TO %pooler WITH GRANT OPTION; SET ROLE %pooler; GRANT CONNECT ON DATABASE %db TO %stranger", "", grants, "GRANTED BY", 0},
+		{"a user passed it on", "CREATE ROLE %user; GRANT CONNECT ON DATABASE %db TO %user WITH GRANT OPTION; SET ROLE %user; GRANT CONNECT ON DATABASE %db TO %stranger", "", grants, "GRANTED BY " + q(user), 0},
 		{"the owner gave itself up", "REVOKE CONNECT ON DATABASE %db FROM %owner", "", grants, "-REVOKE CONNECT FROM", 0},
 		{"database has another owner", "ALTER DATABASE %db OWNER TO %stranger", "", database, "-OWNER " + q(stranger), 0},
 		{"editor is no member", "REVOKE %owner FROM %editor", "", membership, "+ADMIN TRUE", 0},
@@ -386,6 +388,7 @@ SET search_path = pg_catalog, pg_temp AS '%s'`
 		{"function has another body", fmt.Sprintf(body, "sql", strings.ReplaceAll(good, "NOT rolsuper AND ", "")), "db", function, "+  WHERE rolname = i_username AND rolcanlogin AND NOT rolsuper", 0},
 		{"function is in another language", fmt.Sprintf(body, "plpgsql", "BEGIN RETURN;END"), "db", function, "+LANGUAGE sql", 0},
 		{"function has another signature", "DROP FUNCTION " + fn + "; CREATE FUNCTION pgbouncer.user_lookup(IN who text, OUT a text, OUT b text) LANGUAGE sql AS 'SELECT who, who'", "db", function, "{who,a,b}", 0},
+		{"function has a default", "DROP FUNCTION " + fn + "; CREATE FUNCTION pgbouncer.user_lookup(IN i_username text DEFAULT 'x', OUT uname text, OUT phash text) LANGUAGE sql AS 'SELECT i_username, i_username'", "db", function, "-DEFAULT of 1", 0},
 		{"function is gone", "DROP FUNCTION " + fn, "db", function, "+FUNCTION", 0},
 		{"function has a rival", "CREATE FUNCTION pgbouncer.user_lookup(name) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'", "db", step + "function:pgbouncer.user_lookup(name)", "-FUNCTION", 0},
 	} {
@@ -397,7 +400,7 @@ SET search_path = pg_catalog, pg_temp AS '%s'`
 			if d.where == "db" {
 				where = app.Database()
 			}
-			sql := strings.NewReplacer("%owner", q(owner), "%other", q(other.OwnerRole()), "%editor", q(editor), "%pooler", q(pooler), "%stranger", q(stranger), "%backup", q(backup), "%db", q(app.Database())).Replace(d.sql)
+			sql := strings.NewReplacer("%owner", q(owner), "%other", q(other.OwnerRole()), "%editor", q(editor), "%pooler", q(pooler), "%stranger", q(stranger), "%backup", q(backup), "%user", q(user), "%db", q(app.Database())).Replace(d.sql)
 			x.root(t, where, strings.Split(sql, "; ")...)
 			p := x.plan(t, s)
 			cs := p.Changes()
@@ -496,7 +499,8 @@ func (x *suite) hostile(t *testing.T) {
 	app := s.Instances[0]
 	owner, db := q(app.OwnerRole()), app.Database()
 	x.root(t, "", "CREATE ROLE "+owner, "CREATE DATABASE "+q(db)+" OWNER "+owner,
-		"ALTER DATABASE "+q(db)+" SET role = "+owner, "ALTER DATABASE "+q(db)+" SET search_path = public", "ALTER DATABASE "+q(db)+" SET standard_conforming_strings = off")
+		"ALTER DATABASE "+q(db)+" SET role = "+owner, "ALTER DATABASE "+q(db)+" SET search_path = public", "ALTER DATABASE "+q(db)+" SET standard_conforming_strings = off",
+		"ALTER DATABASE "+q(db)+" SET quote_all_identifiers = on")
 	x.root(t, db, "SET ROLE "+owner, "CREATE SCHEMA pgbouncer",
 		"CREATE FUNCTION pgbouncer.user_lookup(IN i_username text, OUT uname text, OUT phash text) LANGUAGE sql SECURITY DEFINER AS 'SELECT i_username, i_username'",
 		"CREATE FUNCTION pgbouncer.user_lookup(name) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'")
@@ -508,6 +512,9 @@ func (x *suite) hostile(t *testing.T) {
 		want(t, c, "", "SET ROLE "+owner)
 		want(t, c, "42501", sql)
 	}
+	x.root(t, "", "ALTER DATABASE "+q(db)+" SET idle_session_timeout = 1") // a millisecond
+	x.converged(t, s)
+	x.root(t, "", "ALTER DATABASE "+q(db)+" SET idle_session_timeout = 0")
 }
 
 // users makes short-lived users as Vault does, through the editor.

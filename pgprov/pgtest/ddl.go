@@ -50,7 +50,7 @@ func (s *session) set(p *parser) string {
 	}
 	p.accept("local") // settings of this session end with it, or are set again: nobody can tell
 	name, value := p.setting()
-	if !slices.Contains(startupParameters, name) {
+	if !slices.Contains(startupParameters, name) && (name != "transaction_timeout" || s.major() < 17) {
 		panic(errorf(codeUndefined, "unrecognized configuration parameter %q", name))
 	}
 	s.settings[name] = value
@@ -84,7 +84,14 @@ func (s *session) createDatabase(p *parser) {
 		case p.accept("encoding"):
 			encoding = strings.ToUpper(p.string())
 		case p.accept("locale_provider"):
-			provider = p.name()[:1]
+			switch name := p.name(); name {
+			case "libc":
+				provider = "c"
+			case "icu":
+				provider = "i"
+			default:
+				panic(errorf("42P17", "unrecognized locale provider: %s", name))
+			}
 		case p.accept("icu_locale"):
 			icu = p.string()
 		case p.accept("locale"):
@@ -111,6 +118,9 @@ func (s *session) createDatabase(p *parser) {
 		panic(errorf("42P04", "database %q already exists", name))
 	}
 	d := newDatabase(name, owner, strings.ReplaceAll(encoding, "UTF-8", "UTF8"), locale, s.major())
+	if s.major() >= 16 {
+		icu = strings.ReplaceAll(icu, "_", "-") // as a language tag
+	}
 	d.Provider, d.Locale = provider, icu
 	world.databases[name] = d
 }
@@ -625,6 +635,10 @@ func (s *session) createFunction(p *parser, replace bool) {
 			argument, named = p.name(), true
 		}
 		typeName, oid := p.typeOID()
+		if p.accept("default") {
+			p.string()
+			f.Defaults++
+		}
 		names, modes, all = append(names, argument), append(modes, mode), append(all, oid)
 		if mode == "i" {
 			inTypes, inOIDs = append(inTypes, typeName), append(inOIDs, oid)
@@ -685,6 +699,9 @@ func (s *session) createFunction(p *parser, replace bool) {
 	s.mustOwn("function", name, old.owner)
 	if old.Kind != f.Kind || old.Result != f.Result || old.ReturnsSet != f.ReturnsSet || old.Names != f.Names || old.Modes != f.Modes || old.Types != f.Types {
 		panic(errorf("42P13", "cannot change return type of existing function"))
+	}
+	if f.Defaults < old.Defaults {
+		panic(errorf("42P13", "cannot remove parameter defaults from existing function"))
 	}
 	f.object = old.object
 	s.write().change(s.database).functions[n] = f

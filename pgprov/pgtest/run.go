@@ -388,6 +388,9 @@ var questions = map[string]answerer{
 			}
 			for _, g := range grantsOf(f.object, "function") {
 				row := f.FunctionGrant
+				if s.settings["quote_all_identifiers"] == "on" {
+					row.Identity = quoteAll(string(f.Schema)) + "." + quoteAll(f.name) + row.Identity[strings.Index(row.Identity, "("):]
+				}
 				row.Owner, row.Grant = catalog.Ident(f.owner), g
 				out = append(out, row)
 			}
@@ -448,6 +451,8 @@ var questions = map[string]answerer{
 		return out
 	},
 }
+
+func quoteAll(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 func (s *session) count(is func(*session) bool) (n int) {
 	s.server.mu.Lock()

@@ -408,7 +408,7 @@ func (s *session) authenticate(world *state) error {
 
 // startupParameters are those that a client may set in the startup packet here.
 var startupParameters = strings.Fields(`user database application_name client_encoding datestyle timezone role search_path standard_conforming_strings
-default_transaction_isolation default_transaction_read_only statement_timeout lock_timeout idle_in_transaction_session_timeout extra_float_digits`)
+default_transaction_isolation default_transaction_read_only statement_timeout lock_timeout idle_in_transaction_session_timeout idle_session_timeout quote_all_identifiers extra_float_digits`)
 
 // enter admits a user who proved who he is.
 func (s *session) enter(params map[string]string) error {

@@ -174,6 +174,7 @@ type FunctionGrant struct {
 	Names      string // of arguments, as an array
 	Modes      string // of arguments, as an array
 	Types      string // of all arguments, as an array of OIDs
+	Defaults   int    // how many arguments have one
 	Config     string // as an array
 	Source     string
 	Standard   bool   // has a body in standard SQL
@@ -183,7 +184,7 @@ type FunctionGrant struct {
 
 // FunctionsQuery asks for everything that is called user_lookup.
 const FunctionsQuery = `SELECT p.oid::regprocedure, p.pronamespace::regnamespace, p.proargtypes, p.prokind, p.proowner::regrole, p.prolang, p.provolatile, p.proparallel,
-  p.proisstrict, p.prosecdef, p.proleakproof, p.proretset, p.prorettype, p.proargnames, p.proargmodes, p.proallargtypes, p.proconfig, p.prosrc,
+  p.proisstrict, p.prosecdef, p.proleakproof, p.proretset, p.prorettype, p.proargnames, p.proargmodes, p.proallargtypes, p.pronargdefaults, p.proconfig, p.prosrc,
   p.prosqlbody IS NOT NULL, p.prosupport, ` + grantColumns + `
 FROM pg_catalog.pg_proc p LEFT JOIN LATERAL pg_catalog.aclexplode(COALESCE(p.proacl, pg_catalog.acldefault('f', p.proowner))) a ON true WHERE p.proname = 'user_lookup'`
 
@@ -231,6 +232,9 @@ func Decode(row [][]byte, v any) error {
 			f.SetString(text)
 		case reflect.Int:
 			n, err := strconv.Atoi(text)
+			if row[i] == nil {
+				n, err = 0, nil
+			}
 			if err != nil {
 				return fmt.Errorf("column %d of %T: %w", i+1, v, err)
 			}

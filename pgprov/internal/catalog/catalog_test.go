@@ -12,7 +12,7 @@ func TestDecodeEncode(t *testing.T) {
 	if err := Decode(row, &got); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if string(row[4]) != `"a-b""c"` || string(row[20]) != "-" {
+	if string(row[4]) != `"a-b""c"` || string(row[21]) != "-" {
 		t.Errorf("quoted as %s and %s", row[4], row[20])
 	}
 	for n := range row {

@@ -1,0 +1,101 @@
+package pgprov_test
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/pgtest"
+)
+
+// TestLocales makes databases of every kind of locale, and finds them right afterwards.
+func TestLocales(t *testing.T) {
+	spec := pgprov.Spec{Instances: []pgprov.Instance{{Instance: lab.App("plain").In(lab.Prod)}, {Instance: lab.App("libc").In(lab.Prod), Locale: "C.UTF-8"},
+		{Instance: lab.App("icu").In(lab.Prod), ICULocale: "fr_FR"}, {Instance: lab.App("both").In(lab.Prod), ICULocale: "de-DE", Locale: "C"}}}
+	check := func(t *testing.T, s pgprov.Server) {
+		p, err := s.Plan(t.Context(), spec)
+		if err := apply(t, p, err); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := s.Plan(t.Context(), spec); err != nil || !p.Empty() {
+			t.Errorf("planned again: %v\n%v", err, p)
+		}
+		spec := spec
+		spec.Instances = []pgprov.Instance{{Instance: lab.App("libc").In(lab.Prod), ICULocale: "fr-FR"}}
+		if _, err := s.Plan(t.Context(), spec); !errors.Is(err, lab.ErrConflict) {
+			t.Errorf("a libc database asked for as one of ICU: %v", err)
+		}
+	}
+	t.Run("fake", func(t *testing.T) { check(t, pgtest.New(t, pgtest.Config{}).Target()) })
+	t.Run("real", func(t *testing.T) { check(t, target(startReal(t, real.PGOptions{Major: 18}))) })
+}
+
+// TestTransactionTimeout looks that a timeout that the owner of a database has set for his app does not end a transaction of ours that waits. Older servers
+// would refuse the setting.
+func TestTransactionTimeout(t *testing.T) {
+	for _, major := range majors {
+		f := pgtest.New(t, pgtest.Config{Major: major})
+		s := f.Target()
+		p, err := s.Plan(t.Context(), pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: lab.App("erp").In(lab.Prod)}}})
+		if err := apply(t, p, err); err != nil {
+			t.Fatal(err)
+		}
+		begun, lifted := strings.Count("\n"+strings.Join(f.Log(), "\n"), "\nBEGIN"), strings.Count(strings.Join(f.Log(), "\n"), "SET LOCAL transaction_timeout = 0")
+		if want := map[bool]int{true: begun}[major >= 17]; lifted != want || begun == 0 {
+			t.Errorf("PostgreSQL %d: the timeout is lifted in %d of %d transactions", major, lifted, begun)
+		}
+	}
+}
+
+// TestSweepGoesOn has one role that cannot be dropped, and looks that those after it are.
+func TestSweepGoesOn(t *testing.T) {
+	pg := startReal(t, real.PGOptions{Major: 18})
+	s := target(pg)
+	sql(t, pg.DSN("postgres"), `CREATE ROLE "v-a" LOGIN VALID UNTIL '2001-02-03'`, `CREATE ROLE "v-b" LOGIN VALID UNTIL '2001-02-03'`, "CREATE TABLE a (n int)", "CREATE TABLE b (n int)",
+		`ALTER TABLE a OWNER TO "v-a"`, `ALTER TABLE b OWNER TO "v-b"`,
+		`CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF current_query() LIKE '%v-a%' THEN RAISE 'not this one'; END IF; END $$`,
+		"CREATE EVENT TRIGGER forbid ON ddl_command_start WHEN TAG IN ('DROP OWNED') EXECUTE FUNCTION forbid()")
+	p, err := s.Sweep(t.Context(), pgprov.SweepSpec{})
+	if err != nil || len(p.Changes()) != 2 {
+		t.Fatalf("%v\n%v", err, p)
+	}
+	r, err := p.Apply(t.Context(), nil)
+	if err == nil || !strings.Contains(err.Error(), "not this one") || strings.Contains(err.Error(), "25P02") || r.Count(lab.StatusDone) != 1 {
+		t.Errorf("%v\n%v", err, r)
+	}
+}
+
+// TestDumpStaysInItsFolder dumps a database whose name is a path.
+func TestDumpStaysInItsFolder(t *testing.T) {
+	pg := dumpable(t)
+	root := target(pg)
+	sql(t, pg.DSN("postgres"), `CREATE DATABASE "../a/b"`)
+	dir := t.TempDir()
+	file, err := root.Dump(t.Context(), "../a/b", pgprov.Dump{Dir: dir})
+	if err != nil || filepath.Dir(file) != dir {
+		t.Errorf("dumped into %q: %v", file, err)
+	}
+}
+
+// TestDropCutOff drops a database whose DROP DATABASE was cut off: nobody can connect to it any more to make a dump.
+func TestDropCutOff(t *testing.T) {
+	pg := dumpable(t)
+	root := target(pg)
+	app := lab.App("erp").In(lab.Prod)
+	p, err := root.Plan(t.Context(), pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: app}}})
+	if err := apply(t, p, err); err != nil {
+		t.Fatal(err)
+	}
+	sql(t, pg.DSN("postgres"), "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'erp'")
+	p, err = root.Drop(t.Context(), pgprov.DropSpec{Instances: []lab.Instance{app}, Dump: &pgprov.Dump{Dir: t.TempDir()}})
+	if err := apply(t, p, err); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := root.Drop(t.Context(), pgprov.DropSpec{Instances: []lab.Instance{app}}); err != nil || !p.Empty() {
+		t.Errorf("dropped, and yet: %v\n%v", err, p)
+	}
+}
