@@ -200,3 +200,23 @@ func Printable(s string) string {
 	}
 	return s
 }
+
+// PrintableText returns a text of several lines, such as an error or what a machine printed, fit for a terminal: what could steer it is replaced
+// by U+FFFD. indent stands before each line but the first.
+func PrintableText(s, indent string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = printableLine(strings.TrimSuffix(line, "\r"))
+	}
+	return strings.Join(lines, "\n"+indent)
+}
+
+// printableLine returns a line without what could steer a terminal.
+func printableLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) {
+			return r
+		}
+		return '\uFFFD'
+	}, s)
+}

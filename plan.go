@@ -189,7 +189,7 @@ func (p *Plan) String() string {
 		for _, c := range s.Changes {
 			fmt.Fprintf(&b, "  %s %-7s %s", c.Action.Sign(), c.Action, Printable(strings.TrimPrefix(c.ID, s.Name+"/")))
 			if c.Cause != "" {
-				fmt.Fprintf(&b, ": %s", c.Cause)
+				fmt.Fprintf(&b, ": %s", printableLine(c.Cause))
 			}
 			if c.Risk > RiskNone {
 				fmt.Fprintf(&b, " [%s]", c.Risk)
@@ -204,16 +204,6 @@ func (p *Plan) String() string {
 	}
 	b.WriteString(p.Summary() + "\n")
 	return b.String()
-}
-
-// printableLine returns a line of a diff without what could steer a terminal.
-func printableLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) {
-			return r
-		}
-		return '\uFFFD'
-	}, s)
 }
 
 // Summary returns one line: "3 changes: 1 to create, 1 to update, 1 to run; risk restart", or "nothing to do".

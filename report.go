@@ -99,7 +99,7 @@ func (r *Report) String() string {
 		if res.Err != nil {
 			why = res.Err.Error()
 		}
-		fmt.Fprintf(&b, "  %-8s %s: %s\n", res.Status, Printable(res.ID), strings.ReplaceAll(why, "\n", "\n           "))
+		fmt.Fprintf(&b, "  %-8s %s: %s\n", res.Status, Printable(res.ID), PrintableText(why, "           "))
 	}
 	b.WriteString(r.Summary() + "\n")
 	return b.String()

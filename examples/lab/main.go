@@ -15,6 +15,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -33,17 +34,32 @@ var schema string
 
 func main() { cli.Main(run) }
 
+// synopsis is how the program is called.
+const synopsis = `usage: lab                 build the built-in lab in a sandbox in this process, twice
+       lab plan [flags]    show what would be done; exit 2 when there is something
+       lab apply [flags]   do it
+       lab status [flags]  what stands
+       lab config          print the built-in config, to begin one's own with
+       lab schema          the JSON schema of the config, for editors
+
+Flags: lab plan -h, lab apply -h, lab status -h. Exit codes: 0 done or nothing to do, 2 changes pending, 3 blocked, 4 refused, 1 error,
+130 interrupted.
+`
+
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	verb := "apply"
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+	if len(args) > 0 && (!strings.HasPrefix(args[0], "-") || cli.IsHelp(args[0])) {
 		verb, args = args[0], args[1:]
 	}
-	switch verb {
-	case "plan", "apply", "status":
-	case "config":
+	switch {
+	case cli.IsHelp(verb):
+		_, err := io.WriteString(stdout, synopsis)
+		return err
+	case slices.Contains([]string{"plan", "apply", "status"}, verb):
+	case verb == "config":
 		_, err := stdout.Write(defaultConfig)
 		return err
-	case "schema":
+	case verb == "schema":
 		_, err := io.WriteString(stdout, schema)
 		return err
 	default:
@@ -51,16 +67,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	flags := flag.NewFlagSet("lab "+verb, flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	c := call{verb: verb}
 	var only, confirm cli.List
-	r := runner{}
-	config := flags.String("config", "", "the lab's config `file`; without it, the built-in one, in the sandbox")
-	flags.BoolVar(&r.inSandbox, "sandbox", false, "build the config in the sandbox instead of for real")
-	env := flags.String("env", sandboxName, "the environment that may be changed, by its `name`; any other is refused")
-	limit := flags.String("limit", "", "only the machines that this `pattern` selects: raspberries:&local:!gitea")
+	flags.Func("config", "the lab's config `file`; without it, the built-in one, in the sandbox", func(file string) error {
+		if c.config = file; file == "" {
+			return errors.New("it is empty, which is no file")
+		}
+		return nil
+	})
+	flags.BoolVar(&c.sandbox, "sandbox", false, "build the config in the sandbox instead of for real")
+	flags.StringVar(&c.env, "env", sandboxName, "the environment that may be changed, by its `name`; any other is refused")
+	flags.StringVar(&c.limit, "limit", "", "only the machines that this `pattern` selects: raspberries:&local:!gitea")
 	flags.Var(&only, "only", "only resources whose ID matches this `glob` (may be repeated)")
-	flags.Var(&confirm, "confirm", "the `ID` of a change that may lose data, to confirm it (may be repeated)")
-	planIn := flags.String("plan", "", "apply only what this reviewed plan `file` holds, written by plan -out")
-	planOut := flags.String("out", "", "write the plan as JSON into this `file`")
+	switch verb {
+	case "apply":
+		flags.Var(&confirm, "confirm", "the `ID` of a change that may lose data, to confirm it (may be repeated)")
+		flags.StringVar(&c.reviewed, "plan", "", "apply only what this reviewed plan `file` holds, written by plan -out")
+	case "plan":
+		flags.StringVar(&c.out, "out", "", "write the plan as JSON into this `file`")
+	}
 	output := flags.String("output", "text", "text, or json: an object a line, the last one the summary")
 	words, err := cli.Parse(flags, args)
 	if err != nil {
@@ -73,30 +98,44 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r.out, r.only, r.started = out, only, time.Now()
+	r := runner{out: out, only: only, started: time.Now()}
 	for _, id := range confirm {
 		r.confirmed = append(r.confirmed, lab.Confirm(id))
 	}
+	err = r.run(ctx, c)
+	if !r.summed { // it ended before there was anything to sum up
+		r.object(nil, -1, err)
+	}
+	return err
+}
+
+// call is what the command line asks for.
+type call struct {
+	verb, config, env, limit, reviewed, out string
+	sandbox                                 bool
+}
+
+func (r *runner) run(ctx context.Context, c call) (err error) {
 	name, data := "lab.yaml", defaultConfig
-	if *config != "" {
-		if data, err = os.ReadFile(*config); err != nil {
-			return &lab.Error{Op: "read config", Path: *config, Hint: "begin one with: lab config", Err: err}
+	if c.config != "" {
+		if data, err = os.ReadFile(c.config); err != nil {
+			return &lab.Error{Op: "read config", Path: c.config, Hint: "begin one with: lab config", Err: err}
 		}
-		name = *config
+		name = c.config
 	}
 	if r.lab, err = ReadConfig(name, data); err != nil {
 		return err
 	}
-	if err := r.limit(*limit); err != nil {
+	if err := r.limit(c.limit); err != nil {
 		return err
 	}
-	if *planIn != "" {
-		if r.reviewed, err = cli.Reviewed(*planIn); err != nil {
+	if c.reviewed != "" {
+		if r.reviewed, err = cli.Reviewed(c.reviewed); err != nil {
 			return err
 		}
 		r.hasReviewed = true
 	}
-	if r.inSandbox = r.inSandbox || *config == ""; r.inSandbox {
+	if r.inSandbox = c.sandbox || c.config == ""; r.inSandbox {
 		box, err := newSandbox(r.lab)
 		if err != nil {
 			return err
@@ -115,14 +154,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			}
 		}
 	} else {
-		if verb == "apply" && r.lab.Environment != *env {
+		if c.verb == "apply" && r.lab.Environment != c.env {
 			return &lab.Error{Op: "apply", Target: name, Hint: "if you mean it: -env " + r.lab.Environment,
-				Err: fmt.Errorf("%w: the config is of environment %q, and only %q may be changed", lab.ErrRefused, r.lab.Environment, *env)}
+				Err: fmt.Errorf("%w: the config is of environment %q, and only %q may be changed", lab.ErrRefused, r.lab.Environment, c.env)}
 		}
 		if r.machines, err = r.lab.machines(); err != nil {
 			return err
 		}
-		if r.source, err = r.lab.stackSource(verb != "apply"); err != nil {
+		if r.source, err = r.lab.stackSource(c.verb != "apply"); err != nil {
 			return err
 		}
 		if r.database, err = r.lab.database(r.source); err != nil {
@@ -137,16 +176,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	before := "01_system"
 	if r.source != nil {
 		r.stages = append(r.stages,
-			r.lab.stackStage("02_setup", r.machines, only, func() (map[string]host.State, error) { return r.lab.setup(r.source) }, before),
-			r.lab.stackStage("03_cicd", r.machines, only, func() (map[string]host.State, error) { return r.lab.runners(r.source) }, "02_setup"))
+			r.lab.stackStage("02_setup", r.machines, r.only, func() (map[string]host.State, error) { return r.lab.setup(r.source) }, before),
+			r.lab.stackStage("03_cicd", r.machines, r.only, func() (map[string]host.State, error) { return r.lab.runners(r.source) }, "02_setup"))
 		before = "02_setup"
 	}
-	if r.database != nil && *limit == "" && len(only) == 0 {
+	if r.database != nil && c.limit == "" && len(r.only) == 0 {
 		r.stages = append(r.stages, r.database.stage(before))
 	}
-	switch verb {
+	switch c.verb {
 	case "plan":
-		return r.plan(ctx, *planOut)
+		return r.plan(ctx, c.out)
 	case "status":
 		return r.status(ctx)
 	}
@@ -166,6 +205,7 @@ type runner struct {
 	reviewed    []lab.Change
 	hasReviewed bool
 	inSandbox   bool
+	summed      bool // the summary was printed
 	started     time.Time
 }
 
@@ -202,9 +242,7 @@ func (r *runner) plan(ctx context.Context, file string) error {
 	}
 	err := failure(results)
 	if file != "" && err == nil {
-		if err = writePlan(file, plans); err != nil {
-			return err
-		}
+		err = writePlan(file, plans)
 	}
 	r.summary(results, -1, err)
 	if err == nil && changes > 0 {
@@ -213,12 +251,24 @@ func (r *runner) plan(ctx context.Context, file string) error {
 	return err
 }
 
+// writePlan writes the plans of the stages as one. Stages share machines, and what is to be done for several of them is in it once: it is done by
+// the first.
 func writePlan(file string, plans []*lab.Plan) error {
-	all, err := lab.Join(plans...)
+	all := lab.Step{Name: "lab", Run: func(context.Context, *lab.Recorder) error { return nil }} // it is written, and never run
+	seen := map[string]bool{}
+	for _, p := range plans {
+		for _, c := range p.Changes() {
+			if !seen[c.ID] {
+				all.Changes = append(all.Changes, c)
+			}
+			seen[c.ID] = true
+		}
+	}
+	plan, err := lab.NewPlan(all)
 	if err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(all, "", "  ")
+	data, err := json.MarshalIndent(plan, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -101,9 +101,12 @@ func (l *Lab) sandboxDatabase(ctx context.Context) (*database, error) {
 	return d, nil
 }
 
+// databaseStage is the stage of the apps' databases.
+const databaseStage = "postgres"
+
 // stage provisions the apps' databases.
 func (d *database) stage(after ...string) Stage {
-	return Stage{Name: "postgres", After: after, Plan: func(ctx context.Context) (*lab.Plan, error) {
+	return Stage{Name: databaseStage, After: after, Plan: func(ctx context.Context) (*lab.Plan, error) {
 		if err := d.secrets(); err != nil {
 			return nil, err
 		}

@@ -28,10 +28,11 @@ type cost struct {
 	Execs       int64 `json:"execs"`
 }
 
-// summary ends every run: a table for people, an object of type summary for machines. second is how many changes a second run would make; below 0
-// when there was none.
-func (r *runner) summary(results []StageResult, second int, err error) {
-	stages := make([]stageSummary, len(results))
+// object prints the summary for machines, which ends every run, and returns what people are told of it. second is how many changes a second run
+// would make; below 0 when there was none.
+func (r *runner) object(results []StageResult, second int, err error) (stages []stageSummary, trips map[string]cost, seconds float64) {
+	r.summed = true
+	stages, trips = make([]stageSummary, len(results)), map[string]cost{}
 	changes, failed := 0, 0
 	for i, s := range results {
 		st := stageSummary{Name: s.Stage, Waits: s.Waits}
@@ -49,13 +50,15 @@ func (r *runner) summary(results []StageResult, second int, err error) {
 		changes += st.Changes
 		failed += st.Failed
 	}
-	trips := map[string]cost{}
 	for _, m := range r.machines {
 		s := m.Stats()
 		trips[m.Name()] = cost{s.Connections, s.Execs}
 	}
-	seconds := time.Since(r.started).Seconds()
-	object := map[string]any{"type": "summary", "environment": r.lab.Environment, "stages": stages, "changes": changes, "failed": failed, "round_trips": trips, "seconds": seconds}
+	seconds = time.Since(r.started).Seconds()
+	object := map[string]any{"type": "summary", "stages": stages, "changes": changes, "failed": failed, "round_trips": trips, "seconds": seconds}
+	if r.lab != nil {
+		object["environment"] = r.lab.Environment
+	}
 	if second >= 0 {
 		object["second_run_changes"] = second
 	}
@@ -63,11 +66,20 @@ func (r *runner) summary(results []StageResult, second int, err error) {
 		object["error"] = err.Error()
 	}
 	r.out.Object(object)
+	return stages, trips, seconds
+}
+
+// summary ends a plan or an apply: a table for people, an object of type summary for machines.
+func (r *runner) summary(results []StageResult, second int, err error) {
+	stages, trips, seconds := r.object(results, second, err)
 	r.out.Printf("\n%s", table([]string{"STAGE", "CHANGES", "DONE", "NOT DONE", ""}, func(row func(...any)) {
 		for _, s := range stages {
 			note := ""
-			if s.Waits != "" {
+			switch {
+			case s.Waits != "":
 				note = "waits for " + s.Waits
+			case s.Error != "":
+				note = "ended with an error"
 			}
 			row(s.Name, s.Changes, s.Done, s.Failed, note)
 		}
@@ -113,7 +125,7 @@ func table(heading []string, fill func(row func(...any))) string {
 type machineStatus struct {
 	Type    string `json:"type"`
 	Name    string `json:"name"`
-	State   string `json:"state"` // "as wanted", "N changes pending", or what keeps it from being reached
+	State   string `json:"state"` // "as wanted", "N changes pending", "not known: ...", or what keeps it from being reached
 	OS      string `json:"os,omitempty"`
 	Kernel  string `json:"kernel,omitempty"`
 	Uptime  string `json:"uptime,omitempty"`
@@ -146,7 +158,14 @@ func (r *runner) status(ctx context.Context) error {
 		case errs[i] != nil:
 			rows[i].State = errs[i].Error()
 		case rows[i].Pending > 0:
-			rows[i].State = fmt.Sprintf("%d changes pending", rows[i].Pending)
+			rows[i].State = pending(rows[i].Pending)
+		default:
+			for _, s := range results {
+				if why := unknown(s); why != "" && s.Stage != databaseStage {
+					rows[i].State = "not known: " + s.Stage + " " + why
+					break
+				}
+			}
 		}
 		r.out.Object(rows[i])
 	}
@@ -159,5 +178,37 @@ func (r *runner) status(ctx context.Context) error {
 			row(s.Name, s.OS, s.Kernel, s.Uptime, clock, s.State)
 		}
 	}))
-	return failure(results)
+	r.out.Printf("\n%s", table([]string{"STAGE", "STATE"}, func(row func(...any)) {
+		for _, s := range results {
+			state := "as wanted"
+			if n := len(s.Plan.Changes()); n > 0 {
+				state = pending(n)
+			}
+			if why := unknown(s); why != "" {
+				state = why
+			}
+			row(s.Stage, state)
+		}
+	}))
+	err := failure(results)
+	r.object(results, -1, err)
+	return err
+}
+
+func pending(n int) string {
+	if n == 1 {
+		return "1 change pending"
+	}
+	return fmt.Sprintf("%d changes pending", n)
+}
+
+// unknown says why a stage cannot be told to be as wanted; "" when it can.
+func unknown(s StageResult) string {
+	switch {
+	case s.Waits != "":
+		return "waits for " + s.Waits
+	case s.Err != nil:
+		return "cannot be planned"
+	}
+	return ""
 }

@@ -11,6 +11,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -31,13 +32,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
 		return cli.Usage("plan, apply or schema")
 	}
-	switch args[0] {
-	case "schema":
+	switch {
+	case args[0] == "schema":
 		_, err := io.WriteString(stdout, schema)
 		return err
-	case "plan", "apply":
+	case args[0] == "plan", args[0] == "apply":
 		return planOrApply(ctx, args[0], args[1:], stdout, stderr)
-	case "-h", "-help", "--help", "help":
+	case cli.IsHelp(args[0]):
 		fmt.Fprintln(stdout, "usage: machine plan|apply -host USER@ADDR[:PORT] [flags] STATE.yaml\n       machine schema\n\nflags: machine plan -h")
 		return nil
 	}
@@ -53,7 +54,7 @@ func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr
 	request := cli.Request{Apply: verb == "apply"}
 	request.Flags(flags)
 	flags.Var(&only, "only", "only resources whose ID matches this `glob` (may be repeated)")
-	output := flags.String("output", "text", "text, or json: an object a line")
+	output := flags.String("output", "text", "text, or json: an object a line, the last one the summary")
 	files, err := cli.Parse(flags, args)
 	if err != nil {
 		return err
@@ -65,15 +66,26 @@ func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr
 	if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(files[0])
-	if err != nil {
-		return &lab.Error{Op: "read state", Path: files[0], Err: err}
+	summary := map[string]any{"type": "summary", "changes": 0, "failed": 0, "connections": 0, "execs": 0}
+	err = work(ctx, files[0], on, only, request, out, summary)
+	if err != nil && !errors.Is(err, cli.ErrPending) {
+		summary["error"] = err.Error()
 	}
-	state, err := host.ReadState(files[0], data)
+	out.Object(summary)
+	return err
+}
+
+// work plans or applies the state in the file, and puts what came of it into the summary.
+func work(ctx context.Context, file string, on login.Login, only []string, request cli.Request, out *cli.Printer, summary map[string]any) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return &lab.Error{Op: "read state", Path: file, Err: err}
+	}
+	state, err := host.ReadState(file, data)
 	if err != nil {
 		return err
 	}
-	if state, err = state.Resolve(os.LookupEnv, cli.FolderOf(files[0]).ReadFile); err != nil {
+	if state, err = state.Resolve(os.LookupEnv, cli.FolderOf(file).ReadFile); err != nil {
 		return err
 	}
 	target, err := on.Target(ctx)
@@ -82,16 +94,18 @@ func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr
 	}
 	m := &host.Machine{Target: target}
 	defer m.Close() // nothing is left to be said on it
+	defer func() {
+		st := m.Stats()
+		summary["connections"], summary["execs"] = st.Connections, st.Execs
+	}()
 	plan, err := m.Plan(ctx, state, only...)
 	if err != nil {
 		return err
 	}
+	summary["changes"] = len(plan.Changes())
 	report, err := out.Execute(ctx, plan, request)
-	failed := 0
 	if report != nil {
-		failed = len(report.Results) - report.Count(lab.StatusDone)
+		summary["failed"] = len(report.Results) - report.Count(lab.StatusDone)
 	}
-	st := m.Stats()
-	out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed, "connections": st.Connections, "execs": st.Execs})
 	return err
 }

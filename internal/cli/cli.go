@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,7 +21,7 @@ import (
 )
 
 // Main runs a program and exits with the code of its error. Ctrl-C and SIGTERM end its context, so that it can say what was done; a second one
-// ends it at once.
+// ends it at once. Output that cannot be written ends it too, see [Output].
 func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
 	ctx, stop := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -32,9 +33,11 @@ func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer)
 		<-signals
 		os.Exit(lab.ExitInterrupted)
 	}()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	signal.Ignore(syscall.SIGPIPE) // a write says so too, and leaves time to end in order
+	out := &Output{file: os.Stdout, stop: stop}
+	err, code := out.end(run(ctx, os.Args[1:], out, os.Stderr))
 	PrintError(os.Stderr, err)
-	os.Exit(Code(err))
+	os.Exit(code)
 }
 
 // ErrPending ends a plan that found changes to make. It is not a failure and is not printed.
@@ -56,9 +59,9 @@ func PrintError(w io.Writer, err error) {
 	if err == nil || errors.Is(err, ErrPending) || errors.Is(err, flag.ErrHelp) {
 		return
 	}
-	fmt.Fprintf(w, "error: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n       "))
+	fmt.Fprintf(w, "error: %s\n", lab.PrintableText(err.Error(), "       "))
 	for _, h := range lab.Hints(err) {
-		fmt.Fprintf(w, "hint:  %s\n", h)
+		fmt.Fprintf(w, "hint:  %s\n", lab.PrintableText(h, "       "))
 	}
 }
 
@@ -67,12 +70,32 @@ func Usage(format string, args ...any) error {
 	return &lab.Error{Op: "read command line", Hint: "see -h", Err: fmt.Errorf("%w: %s", lab.ErrInvalid, fmt.Sprintf(format, args...))}
 }
 
-// Parse parses the flags, which may stand before, between and after the other words, and returns those. After "--" all words are others.
+// IsHelp reports whether a word of a call asks for help.
+func IsHelp(word string) bool {
+	return slices.Contains([]string{"help", "-h", "-help", "--help"}, word)
+}
+
+// Parse parses the flags, which may stand before, between and after the other words, and returns those. After "--" all words are others. What the
+// flags would print of an error is in the error; for -h they print themselves.
 func Parse(flags *flag.FlagSet, args []string) (words []string, err error) {
+	out, usage := flags.Output(), flags.Usage
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	defer func() { flags.SetOutput(out); flags.Usage = usage }()
 	for {
 		if err := flags.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
+				flags.SetOutput(out)
+				usage()
 				return nil, err
+			}
+			if word, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+				var names []string
+				flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+				if near := lab.Nearest(word, names); near != "" {
+					return nil, Usage("unknown flag -%s (nearest: -%s)", word, near)
+				}
+				return nil, Usage("unknown flag -%s", word)
 			}
 			return nil, Usage("%v", err)
 		}
@@ -112,15 +135,16 @@ type Printer struct {
 	live  liveView
 }
 
-// NewPrinter returns a printer to out. output is "text" or "json". NO_COLOR (no-color.org) turns colours off.
+// NewPrinter returns a printer to out. output is "text" or "json". NO_COLOR (no-color.org) turns colours off, and TERM=dumb
+// the live view too.
 func NewPrinter(out io.Writer, output string) (*Printer, error) {
 	if output != "text" && output != "json" {
 		return nil, Usage("-output %q: text or json", output)
 	}
 	p := &Printer{Out: out, JSON: output == "json", Diff: true, Full: true}
-	if f, ok := out.(*os.File); ok && !p.JSON && term.IsTerminal(int(f.Fd())) {
+	if f, ok := out.(interface{ Fd() uintptr }); ok && !p.JSON && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 		p.Live = true
-		p.color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		p.color = os.Getenv("NO_COLOR") == ""
 		p.live.width = func() int {
 			w, _, err := term.GetSize(int(f.Fd()))
 			if err != nil || w <= 0 {
@@ -234,11 +258,11 @@ func (p *Printer) eventLine(e lab.Event) string {
 		if e.Err != nil {
 			why = e.Err.Error()
 		}
-		return fmt.Sprintf("  %s %s %s: %s", paint(red, fmt.Sprintf("%-7s", e.Status)), e.Target, short, strings.ReplaceAll(why, "\n", "\n          "))
+		return fmt.Sprintf("  %s %s %s: %s", paint(red, fmt.Sprintf("%-7s", e.Status)), e.Target, short, lab.PrintableText(why, "          "))
 	case e.Kind == lab.EventWait:
-		return fmt.Sprintf("  %s %s: %s", paint(dim, "wait   "), e.Target, e.Text)
+		return fmt.Sprintf("  %s %s: %s", paint(dim, "wait   "), e.Target, lab.PrintableText(e.Text, "          "))
 	case e.Kind == lab.EventNote:
-		return fmt.Sprintf("  %s %s", paint(dim, "note   "), e.Text)
+		return fmt.Sprintf("  %s %s", paint(dim, "note   "), lab.PrintableText(e.Text, "          "))
 	}
 	return ""
 }

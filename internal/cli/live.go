@@ -40,7 +40,7 @@ func (v *liveView) event(e lab.Event) {
 			set(short + ": " + lab.Printable(strings.TrimSpace(e.Text)))
 		}
 	case lab.EventWait:
-		set("waits for " + e.Text)
+		set("waits for " + lab.Printable(e.Text))
 	case lab.EventDone:
 		delete(v.lines, e.Target)
 		for i, t := range v.order {

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+func TestOutputOfWhichTheReaderIsGone(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	ctx, stop := context.WithCancelCause(t.Context())
+	o := &Output{file: w, stop: stop}
+	p, err := NewPrinter(o, "text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Printf("a\n")
+	if err, code := o.end(ErrPending); err != ErrPending || code != lab.ExitPending || ctx.Err() != nil {
+		t.Errorf("while it is read: %v, %d, %v", err, code, ctx.Err())
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.Printf("b\n")
+	if !errors.Is(context.Cause(ctx), syscall.EPIPE) {
+		t.Errorf("the program goes on: %v", context.Cause(ctx))
+	}
+	if err, code := o.end(ErrPending); err != ErrPending || code != 141 {
+		t.Errorf("a plan: %v, %d", err, code)
+	}
+	if _, writing := fmt.Fprint(o, "c"); writing == nil {
+		t.Error("a write says nothing")
+	}
+	if err, code := o.end(o.err); err != nil || code != 141 {
+		t.Errorf("a schema: %v, %d", err, code)
+	}
+	stopped := fmt.Errorf("apply plan: %w", context.Cause(ctx))
+	if err, code := o.end(stopped); err != stopped || code != 141 {
+		t.Errorf("an apply: %v, %d", err, code)
+	}
+}
+
+func TestOutputThatIsFull(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("no /dev/full here")
+	}
+	defer full.Close()
+	o := &Output{file: full, stop: func(error) {}}
+	fmt.Fprint(o, "a")
+	for _, of := range []error{nil, ErrPending} {
+		if err, code := o.end(of); code != lab.ExitError || !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), "write output: ") {
+			t.Errorf("%v: %v, %d", of, err, code)
+		}
+	}
+}
