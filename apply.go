@@ -15,7 +15,7 @@ type ApplyOptions struct {
 	Parallel      int            // steps at once; 0 means 8
 	StopOnFailure bool           // begin no further step when one failed; else what does not depend on it goes on
 	Confirmed     []Confirmation // of the changes with RiskDataLoss, one each
-	Events        func(Event)    // told of progress, one call at a time; nil means nobody wants to know
+	Events        func(Event)    // told of progress, one call at a time, none after Apply returned; nil means nobody wants to know
 }
 
 // Apply does exactly what the plan says: its steps as a graph, each when those it comes after ended well. It returns a report even when the
@@ -39,6 +39,9 @@ func (p *Plan) Apply(ctx context.Context, o *ApplyOptions) (*Report, error) {
 		return r, r.Err()
 	}
 	e.run(ctx)
+	e.eventMu.Lock()
+	e.over = true
+	e.eventMu.Unlock()
 	r := e.report()
 	return r, r.Err()
 }
@@ -56,6 +59,7 @@ type execution struct {
 	ended   map[string]error // of steps: nil when it ended well
 	errs    []error          // of steps that are not the error of a change
 	eventMu sync.Mutex
+	over    bool // no event is told any more: Apply returns
 }
 
 func newExecution(p *Plan, o *ApplyOptions) *execution {
@@ -226,6 +230,8 @@ func (e *execution) settle(s *Step, err error) error {
 
 // report returns the results in the plan's order.
 func (e *execution) report() *Report {
+	e.mu.Lock() // a step may have left something running that still tells
+	defer e.mu.Unlock()
 	r := &Report{Started: e.started, Took: time.Since(e.started), errs: e.errs}
 	for _, c := range e.plan.Changes() {
 		res := e.results[c.ID]
@@ -244,7 +250,9 @@ func (e *execution) tell(ev Event) {
 	ev.Time = time.Now()
 	e.eventMu.Lock()
 	defer e.eventMu.Unlock()
-	e.options.Events(ev)
+	if !e.over {
+		e.options.Events(ev)
+	}
 }
 
 // Recorder is how a step tells what becomes of its changes. It is safe for concurrent use.

@@ -249,3 +249,31 @@ func TestWithin(t *testing.T) {
 		}
 	}
 }
+
+// What a step leaves running tells nothing after the end, and changes no report.
+func TestNothingIsToldAfterTheEnd(t *testing.T) {
+	over, told := make(chan bool), make(chan bool)
+	p, err := lab.NewPlan(lab.Step{Name: "s", Changes: []lab.Change{{ID: "s/a"}}, Run: func(_ context.Context, r *lab.Recorder) error {
+		go func() {
+			<-over
+			r.Output("s/a", "late")
+			r.Done("s/a", errBoom)
+			close(told)
+		}()
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := 0
+	r, err := p.Apply(t.Context(), &lab.ApplyOptions{Events: func(lab.Event) { events++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := events
+	close(over)
+	<-told
+	if events != before || !r.Complete() {
+		t.Errorf("%d events after the end; %v", events-before, r)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -54,5 +55,24 @@ func TestApplyRefusesUnconfirmedDataLoss(t *testing.T) {
 	}
 	if _, err = p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("s/drop")}}); err != nil || !ran {
 		t.Fatalf("confirmed and not done: %v", err)
+	}
+}
+
+// Neither a plan nor a report steers the terminal that it is printed on.
+func TestPrintedTextSteersNoTerminal(t *testing.T) {
+	p, err := lab.NewPlan(lab.Step{Name: "s", Changes: []lab.Change{{ID: "s/a", Cause: "is \x1b[2J", Diff: "+\x1b[2J\n"}}, Run: func(context.Context, *lab.Recorder) error {
+		return errors.New("exit status 1: \x1b[2J\r\n\u009b2J")
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.Apply(t.Context(), nil)
+	for _, text := range []string{p.String(), r.String(), lab.PrintableText(err.Error(), "  ")} {
+		if strings.ContainsAny(text, "\x1b\r\u009b") {
+			t.Errorf("%q", text)
+		}
+	}
+	if got, want := lab.PrintableText("é\tb\nc", "  "), "é\tb\n  c"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

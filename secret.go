@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -75,7 +76,8 @@ func (s *Secret) UnmarshalText([]byte) error {
 const minMasked = 4
 
 // Mask returns text with every occurrence of every secret replaced by "(secret)". It knows the forms in which programs repeat a secret:
-// as it is, each of its lines, escaped for JSON, escaped for a URL, in base64 (standard and URL alphabets), and quoted for a shell.
+// as it is, each of its lines, without the space around them too, escaped for JSON, for a Go string and for a URL, in base64 (standard and URL
+// alphabets) by itself and within something longer, such as the "user:password" of an HTTP header, and quoted for a shell, SQL and YAML.
 // Secrets, or lines of one, of fewer than 4 bytes are left alone.
 func Mask(text string, secrets ...Secret) string {
 	if text == "" || len(secrets) == 0 {
@@ -112,15 +114,29 @@ func NewMasker(secrets ...Secret) *Masker {
 				continue
 			}
 			add(p)
+			add(strings.TrimSpace(p))
 			if j, err := json.Marshal(p); err == nil {
-				add(string(j[1 : len(j)-1]))
+				inside := string(j[1 : len(j)-1])
+				add(inside)
+				add(unescapeHTML.Replace(inside))
 			}
+			q := strconv.Quote(p)
+			add(q[1 : len(q)-1])
 			add(url.QueryEscape(p))
 			add(url.PathEscape(p))
 			add(strings.ReplaceAll(p, `'`, `'\''`))
+			add(strings.ReplaceAll(p, `'`, `'"'"'`))
+			add(strings.ReplaceAll(p, `'`, `''`))
 		}
 		for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 			add(e.EncodeToString([]byte(v)))
+		}
+		for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			for before := range 3 {
+				if within := base64Within(e, v, before); len(within) >= minMaskedWithin {
+					add(within)
+				}
+			}
 		}
 	}
 	if len(forms) == 0 {
@@ -133,6 +149,18 @@ func NewMasker(secrets ...Secret) *Masker {
 		pairs = append(pairs, f, hidden)
 	}
 	return &Masker{strings.NewReplacer(pairs...)}
+}
+
+// unescapeHTML undoes what encoding/json escapes and other writers of JSON do not.
+var unescapeHTML = strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&")
+
+// minMaskedWithin is the length in characters below which a secret's part of a longer base64 is not masked: it occurs by chance.
+const minMaskedWithin = 8
+
+// base64Within returns the characters of a longer text's base64 that v alone decides, when it stands behind so many bytes, modulo 3.
+func base64Within(e *base64.Encoding, v string, before int) string {
+	text := e.EncodeToString(append(make([]byte, before), v...))
+	return text[(before*8+5)/6 : (before+len(v))*8/6]
 }
 
 // Mask returns text with every occurrence of the secrets replaced by "(secret)".

@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,6 +76,36 @@ func TestMaskKnowsTheFormsOfASecret(t *testing.T) {
 	}
 	if got := lab.Mask("tokentoken2", lab.NewSecret("token"), lab.NewSecret("token2")); got != "(secret)(secret)" {
 		t.Errorf("a secret within another: %q", got)
+	}
+}
+
+// What programs write of a secret in their own notation.
+func TestMaskNotations(t *testing.T) {
+	s := lab.NewSecret(`it's <a>&b "q" pass`)
+	for _, text := range []string{
+		`"it's <a>&b \"q\" pass"`, `"it's \u003ca\u003e\u0026b \"q\" pass"`, // JSON of jq and of Go
+		`SET PASSWORD 'it''s <a>&b "q" pass'`, `+ echo 'it'"'"'s <a>&b "q" pass'`,
+	} {
+		if masked := lab.Mask(text, s); strings.Contains(masked, "pass") && !strings.Contains(masked, "PASSWORD") || strings.Contains(masked, "<a>") {
+			t.Errorf("%s is masked as %s", text, masked)
+		}
+	}
+	if got, want := lab.Mask(`"caf\x00\u2028-secret"`, lab.NewSecret("caf\x00\u2028-secret")), `"(secret)"`; got != want {
+		t.Errorf("quoted for Go: %s", got)
+	}
+	if got, want := lab.Mask("key: value of it\n", lab.NewSecret("  key: value of it\n")), "(secret)\n"; got != want {
+		t.Errorf("without its indentation: %q", got)
+	}
+	for _, user := range []string{"", "a", "ab", "abc", "abcd"} {
+		for _, after := range []string{"", "\n", "xy", "xyz"} {
+			for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+				// 3 of 4 characters say less than the byte at either end
+				masked := lab.Mask("Basic "+e.EncodeToString([]byte(user+":hunter2?>hunter2?>"+after)), lab.NewSecret("hunter2?>hunter2?>"))
+				if rest := strings.Replace(masked, "(secret)", "", 1); rest == masked || len(rest) > len("Basic ")+(len(user)+1+len(after))*4/3+6 {
+					t.Errorf("%q before, %q after: %s", user, after, masked)
+				}
+			}
+		}
 	}
 }
 
