@@ -199,12 +199,13 @@ func (l *Lab) resolve() error {
 	if len(l.System.NTP) > 0 && !slices.ContainsFunc(l.System.NTP, func(s string) bool { _, err := netip.ParseAddr(s); return err == nil }) {
 		ps = append(ps, lab.Problem{Path: "system.ntp", Message: "no server is named by its IP address: after a power cut there may be no DNS before there is the right time", Hint: "add the router's"})
 	}
-	if len(ps) == 0 {
-		for _, h := range l.Hosts {
-			if s, err := l.system(h); err != nil {
-				collect("system", err)
-			} else if err := s.Validate(); err != nil {
-				ps.Add("system", "on %s: %v", h.Name, err)
+	for _, h := range l.Hosts {
+		for _, p := range l.wanted(h).problems() {
+			// most hold for several machines, and those of resources alone are there already
+			if !slices.ContainsFunc(ps, func(o lab.Problem) bool {
+				return o.Path == p.Path && (o.Message == p.Message || strings.HasPrefix(o.Message, sameAs) && strings.HasPrefix(p.Message, sameAs))
+			}) {
+				ps = append(ps, p)
 			}
 		}
 	}
