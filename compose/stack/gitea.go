@@ -98,6 +98,8 @@ func (g Gitea) check() (ps lab.Problems) {
 			ps.Add(field, "is empty")
 		}
 	}
+	checkFolder(&ps, "data", g.Data)
+	checkFolder(&ps, "mount", g.Mount)
 	checkListen(&ps, "listenHTTP", g.ListenHTTP)
 	checkListen(&ps, "listenSSH", g.ListenSSH)
 	own := g.settings()
@@ -296,7 +298,7 @@ func (a giteaAdmin) Plan(o *host.Observation) ([]host.Op, error) {
 	r := o.Probe(a.ID())
 	for line := range strings.Lines(string(r.Output)) {
 		// ID Username Email IsActive 2FA
-		if w := strings.Fields(line); len(w) > 2 && w[1] == a.user {
+		if w := strings.Fields(line); len(w) > 2 && strings.EqualFold(w[1], a.user) { // names are one whatever their case (models/user, LowerName)
 			return nil, nil
 		}
 	}
@@ -305,7 +307,7 @@ func (a giteaAdmin) Plan(o *host.Observation) ([]host.Op, error) {
 		cause = "the server does not run, and cannot tell who is there"
 	}
 	return []host.Op{{Action: lab.Create, Cause: cause,
-		Script: container(a.stack, "gitea") + fmt.Sprintf(`if docker exec "$i" gitea admin user list --admin | awk -v u=%[1]s '$2 == u { found = 1 } END { exit !found }'; then exit 0; fi
+		Script: container(a.stack, "gitea") + fmt.Sprintf(`if docker exec "$i" gitea admin user list --admin | awk -v u=%[1]s 'tolower($2) == tolower(u) { found = 1 } END { exit !found }'; then exit 0; fi
 docker exec "$i" gitea admin user create --admin --username %[1]s --email %[2]s --random-password --random-password-length 40 --must-change-password=false >/dev/null`,
 			host.Quote(a.user), host.Quote(a.email))}}, nil
 }

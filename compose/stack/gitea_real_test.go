@@ -270,6 +270,11 @@ func testRunner(t *testing.T, b giteaBench, image string, token lab.Secret) {
 	if now := one(); now.ID != first.ID || len(now.Labels) != 2 {
 		t.Errorf("other labels: %+v", now)
 	}
+	config.Instance = strings.TrimSuffix(b.url, "/")
+	apply()
+	if got := b.look(t, `sudo grep -c '"address": "`+config.Instance+`"' /opt/stacks/runner/data/.runner`); got != "1" || one().ID != first.ID {
+		t.Errorf("another address: %s lines have it, and the server has %+v", got, one())
+	}
 	t.Run("job", func(t *testing.T) {
 		const workflow = `on: push
 jobs:

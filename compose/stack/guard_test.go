@@ -2,6 +2,11 @@ package stack
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -179,5 +184,47 @@ func TestChangedSettings(t *testing.T) {
 	got := changedSettings("# x = 1\na = '1'\nb = '2'\nC = '3'\n", "a = '1'\nb = '4'\nd = '5'\nc = '3'\n")
 	if !reflect.DeepEqual(got, []string{"b", "d"}) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestRunnerScript runs the script with a runner that only says where it goes.
+func TestRunnerScript(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string, mode fs.FileMode) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("gitea-runner", `#!/bin/sh
+case $1 in
+register) read -r token; printf '{\n  "token": "%s",\n  "address": "%s"\n}\n' "$token" "$5" >.runner;;
+daemon) cat .runner;;
+esac
+`, 0o755)
+	write("token", "hidden", 0o600)
+	run := func(url string) string {
+		t.Helper()
+		c := exec.Command("sh", "-c", strings.Replace(runnerScript, "cd /data ", "cd "+dir+" ", 1))
+		c.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "CONFIG_FILE=config.yaml", "GITEA_RUNNER_NAME=pi1", "GITEA_RUNNER_REGISTRATION_TOKEN_FILE=token", "GITEA_INSTANCE_URL=" + url}
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return string(out)
+	}
+	const registration = "{\n  \"token\": \"hidden\",\n  \"address\": \"%s\"\n}\n"
+	for _, url := range []string{"https://git.example.test/", "https://git.example.test/", "http://192.0.2.1:3000/"} {
+		if got := run(url); got != fmt.Sprintf(registration, url) {
+			t.Errorf("%s:\n%s", url, got)
+		}
+	}
+	write("token", "another", 0o600)
+	write(".runner", "", 0o600)
+	if got := run("https://x/"); !strings.Contains(got, "another") {
+		t.Errorf("a registration that was not written whole:\n%s", got)
+	}
+	if st, err := os.Stat(filepath.Join(dir, ".runner")); err != nil || st.Size() == 0 {
+		t.Error(err)
 	}
 }

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"cmp"
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"path"
@@ -43,7 +44,7 @@ type Postgres struct {
 	Timeout time.Duration // see [compose.Stack]
 }
 
-// TLS is a server's certificate, as step-ca issues it.
+// TLS is a server's certificate, as step-ca issues it. One that is signed with Ed25519 does not do: the server binds no login by SCRAM to it.
 type TLS struct {
 	Certificate string     // PEM, with the intermediate certificates
 	Key         lab.Secret // PEM
@@ -112,6 +113,8 @@ func (p Postgres) check() (ps lab.Problems) {
 	if p.Password.IsZero() {
 		ps.Add("password", "is empty")
 	}
+	checkFolder(&ps, "data", p.Data)
+	checkFolder(&ps, "mount", p.Mount)
 	checkListen(&ps, "listen", p.Listen)
 	for _, k := range slices.Sorted(maps.Keys(p.Settings)) {
 		if !pgSetting.MatchString(k) {
@@ -128,6 +131,11 @@ func (p Postgres) check() (ps lab.Problems) {
 		ps = append(ps, r.check(fmt.Sprintf("hba[%d]", i))...)
 		if r.Type == "hostssl" && p.TLS == nil {
 			ps = append(ps, lab.Problem{Path: fmt.Sprintf("hba[%d].type", i), Message: "the server has no certificate, so that nobody could connect by it", Hint: "set tls, or write host"})
+		}
+	}
+	if p.TLS != nil {
+		if _, err := tls.X509KeyPair([]byte(p.TLS.Certificate), []byte(p.TLS.Key.Reveal())); err != nil {
+			ps = append(ps, lab.Problem{Path: "tls", Message: "is not a certificate with its key: " + err.Error() + "; a server that runs would keep the old, and one that starts would end"})
 		}
 	}
 	for i, d := range p.Databases {

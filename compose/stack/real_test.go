@@ -2,6 +2,11 @@ package stack_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -194,6 +199,60 @@ func testPostgres(t *testing.T, b bench) {
 			t.Errorf("a bad setting: %v", err)
 		}
 		b.apply(t, build(nil))
+	})
+	t.Run("TLS", func(t *testing.T) {
+		serial := func(want *stack.TLS) string {
+			t.Helper()
+			c, err := pgx.ParseConfig(fmt.Sprintf("postgres://web:%s@%s:5432/web?sslmode=verify-full", webPassword, b.address))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.TLSConfig.RootCAs = x509.NewCertPool()
+			c.TLSConfig.RootCAs.AppendCertsFromPEM([]byte(want.Certificate))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			conn, err := pgx.ConnectConfig(ctx, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(ctx)
+			tlsConn, ok := conn.PgConn().Conn().(*tls.Conn)
+			if !ok {
+				t.Fatalf("a %T", conn.PgConn().Conn())
+			}
+			return tlsConn.ConnectionState().PeerCertificates[0].SerialNumber.String()
+		}
+		with := func(pair *stack.TLS) compose.Stack {
+			return build(func(p *stack.Postgres) {
+				p.TLS, p.HBA = pair, []stack.HBARule{{Type: "hostssl", Database: "all", User: "all", Address: "all", Method: "scram-sha-256"}}
+			})
+		}
+		before := started()
+		pair := func(serial int64) *stack.TLS {
+			key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // as step-ca's: SCRAM binds to no connection whose certificate is of Ed25519
+			if err != nil {
+				t.Fatal(err)
+			}
+			return certificate(t, key, serial, b.address)
+		}
+		first, second := pair(1), pair(2)
+		b.apply(t, with(first))
+		if got := serial(first); got != "1" {
+			t.Errorf("certificate %s", got)
+		}
+		if _, err := query("SELECT 'x'"); err == nil {
+			t.Error("connected without TLS")
+		}
+		if text := b.apply(t, with(second)); !strings.Contains(text, "/reload") || strings.Contains(text, "PRIVATE KEY") {
+			t.Errorf("the plan:\n%s", text)
+		}
+		if got := serial(second); got != "2" {
+			t.Errorf("renewed, and certificate %s", got)
+		}
+		b.apply(t, build(nil))
+		if _, err := query("SELECT 'x'"); err != nil || started() != before {
+			t.Errorf("without TLS again: %v; started %s, %s", err, before, started())
+		}
 	})
 	t.Run("a password that changes", func(t *testing.T) {
 		b.look(t, `sudo docker exec -u postgres postgres-postgres-1 psql -U postgres -c "ALTER ROLE web PASSWORD 'other'"`)

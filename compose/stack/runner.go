@@ -33,7 +33,7 @@ type ActRunner struct {
 	Lock  compose.Lock // pins the image
 
 	Instance string     // Gitea's RootURL: jobs clone from there, so that it is never localhost
-	Runner   string     // its name at Gitea; required, the machine's name is a good one
+	Runner   string     // its name at Gitea when it registers; required, the machine's name is a good one
 	Token    lab.Secret // registers it
 	Labels   []string   // "ubuntu-latest:docker://gitea/runner-images:ubuntu-22.04", "apply:host"
 	Capacity int        // jobs at once; 0 means 1
@@ -60,6 +60,8 @@ func (r ActRunner) check() (ps lab.Problems) {
 	if r.Runner == "" || strings.ContainsAny(r.Runner, " \n") {
 		ps.Add("runner", "is empty, or holds a space")
 	}
+	checkFolder(&ps, "data", r.Data)
+	checkFolder(&ps, "mount", r.Mount)
 	if r.Token.IsZero() {
 		ps.Add("token", "is empty")
 	}
@@ -110,7 +112,8 @@ func (r ActRunner) config() string {
 // runnerState is where the runner keeps what it is registered with.
 const runnerState = "/data/.runner"
 
-// runnerScript takes the place of the image's run.sh. Without --no-interactive the runner asks for what no option says, which is the token.
+// runnerScript takes the place of the image's run.sh. Without --no-interactive the runner asks for what no option says, which is the token. A runner goes
+// to the address that it registered at, whatever its environment says: when Gitea's URL has changed, the registration is told.
 const runnerScript = `#!/bin/sh
 program=$(command -v gitea-runner || command -v act_runner) || { echo 'no runner in this image'; exit 1; }
 cd /data || exit 1
@@ -119,6 +122,9 @@ until [ -s .runner ]; do
   { cat "$GITEA_RUNNER_REGISTRATION_TOKEN_FILE"; echo; } | "$program" register --config "$CONFIG_FILE" --instance "$GITEA_INSTANCE_URL" --name "$GITEA_RUNNER_NAME"
   [ -s .runner ] || { echo 'not registered: tried again in 5 s'; sleep 5; }
 done
+if ! grep -qF "\"address\": \"$GITEA_INSTANCE_URL\"" .runner; then
+  sed "s|\"address\": *\"[^\"]*\"|\"address\": \"$GITEA_INSTANCE_URL\"|" .runner >.runner.lab && chmod 600 .runner.lab && sync && mv -f .runner.lab .runner || exit 1
+fi
 exec "$program" daemon --config "$CONFIG_FILE"
 `
 

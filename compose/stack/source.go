@@ -57,6 +57,13 @@ func checkListen(ps *lab.Problems, field, addr string) {
 	}
 }
 
+// checkFolder reports a folder on the machine that guards would look for in another place than Docker does; empty is one of the stack's own.
+func checkFolder(ps *lab.Problems, field, dir string) {
+	if dir != "" && (!path.IsAbs(dir) || path.Clean(dir) != dir || strings.ContainsAny(dir, ":\n")) {
+		*ps = append(*ps, lab.Problem{Path: field, Text: dir, Message: "is not an absolute path in its shortest form, without a colon"})
+	}
+}
+
 func cutLast(s, sep string) (before, after string, ok bool) {
 	i := strings.LastIndex(s, sep)
 	if i < 0 {

@@ -1,9 +1,17 @@
 package stack_test
 
 import (
+	"bytes"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"io/fs"
+	"math/big"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -75,6 +83,27 @@ func backups() stack.BackupVolume {
 	return stack.BackupVolume{Image: "busybox:1.36", Lock: lock, Share: stack.NFSVolume{Server: netip.MustParseAddr("192.168.1.203"), Path: "/mnt/backups"}}
 }
 
+// seeded is a key that signs the same alike.
+func seeded(seed byte) crypto.Signer {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
+}
+
+// certificate returns a certificate that a server has signed itself.
+func certificate(t *testing.T, key crypto.Signer, serial int64, ip string) *stack.TLS {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), IPAddresses: []net.IP{net.ParseIP(ip)}, NotBefore: time.Unix(0, 0), NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &stack.TLS{Certificate: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		Key: lab.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))}
+}
+
 type maker interface{ Stack() (compose.Stack, error) }
 
 func must(t *testing.T, m maker) compose.Stack {
@@ -88,7 +117,7 @@ func must(t *testing.T, m maker) compose.Stack {
 
 func TestGolden(t *testing.T) {
 	tls := postgres()
-	tls.Image, tls.Name, tls.TLS = "postgres:18.4", "pg18", &stack.TLS{Certificate: "CERT\n", Key: hidden("tls")}
+	tls.Image, tls.Name, tls.TLS = "postgres:18.4", "pg18", certificate(t, seeded(1), 1, "192.168.1.202")
 	tls.Settings = map[string]string{"search_path": `"$user", public`, "application_name": "it's"}
 	tls.HBA = []stack.HBARule{{Type: "hostssl", Database: "all", User: "+erp_role", Address: "192.168.1.201/32", Method: "scram-sha-256"}}
 	for name, m := range map[string]maker{"postgres": postgres(), "postgres18": tls, "gitea": gitea(), "runner": runner(), "pihole": pihole(), "backups": backups()} {
@@ -98,7 +127,7 @@ func TestGolden(t *testing.T) {
 			for _, f := range s.Files {
 				got += "--- " + f.Path + " " + f.Mode.String() + " " + f.Owner + "\n" + f.Content
 			}
-			if strings.Contains(got, "hidden-value") {
+			if strings.Contains(got, "hidden-value") || strings.Contains(got, "PRIVATE KEY") {
 				t.Error("a secret shows")
 			}
 			file := filepath.Join("testdata", name+".golden")
@@ -122,10 +151,12 @@ func TestCheck(t *testing.T) {
 		"postgres": {stack.Postgres{Image: "postgres:latest", Listen: "0.0.0.0:5432", Settings: map[string]string{"ssl": "on", "a b": ""}, HBA: []stack.HBARule{
 			{Type: "hostssl", Database: "all", User: "all", Address: "all", Method: "trust"}, {Type: "local", Address: "all"}, {Type: "x", Database: "a b", User: "u", Method: "peer"}}, Databases: []stack.Database{{}}},
 			[]string{"image", "password", "listen", "settings.ssl", "settings:", "hba[0].type", "hba[0].method", "hba[1].address", "hba[1].user", "hba[2].type", "hba[2].database", "databases[0].name"}},
-		"gitea": {stack.Gitea{Image: "gitea/gitea:1.25.2", RootURL: "https://gitea.arcodange.lab", Settings: map[string]string{"x": "", "server.ROOT_URL": "y", "ui.THEMES": "'a'"}, Admin: "a b", RunnerToken: hidden("x")},
-			[]string{"image", "rootURL", "database.password", "keys.secretKey", "settings:", "settings.server.ROOT_URL", "settings.ui.THEMES", "admin", "runnerToken: has 17 characters"}},
-		"runner": {stack.ActRunner{Image: "gitea/runner:1.0.8", Instance: "http://localhost:3000/", Labels: []string{"a:docker://x", "b"}},
-			[]string{"instance", "runner", "token", "labels[0]: wants an engine", "labels[1]"}},
+		"postgres elsewhere": {stack.Postgres{Image: "postgres:17.10", Data: "../pg", Mount: "/mnt/pg/", TLS: &stack.TLS{Certificate: certificate(t, seeded(1), 1, "192.0.2.1").Certificate, Key: certificate(t, seeded(2), 1, "192.0.2.1").Key}},
+			[]string{"data", "mount", "tls: is not a certificate with its key: tls: private key does not match"}},
+		"gitea": {stack.Gitea{Data: "data", Image: "gitea/gitea:1.25.2", RootURL: "https://gitea.arcodange.lab", Settings: map[string]string{"x": "", "server.ROOT_URL": "y", "ui.THEMES": "'a'"}, Admin: "a b", RunnerToken: hidden("x")},
+			[]string{"data", "image", "rootURL", "database.password", "keys.secretKey", "settings:", "settings.server.ROOT_URL", "settings.ui.THEMES", "admin", "runnerToken: has 17 characters"}},
+		"runner": {stack.ActRunner{Image: "gitea/runner:1.0.8", Instance: "http://localhost:3000/", Data: "/mnt/a:b", Labels: []string{"a:docker://x", "b"}},
+			[]string{"instance", "data", "runner", "token", "labels[0]: wants an engine", "labels[1]"}},
 		"runner nested": {stack.ActRunner{Image: "gitea/runner:1.0.8", Nested: true, Socket: true}, []string{"nested", "image: holds no engine", "labels"}},
 		"pihole": {stack.PiHole{Upstreams: []string{"dns.example.org"}, Hosts: []stack.PiHoleHost{{Names: []string{"a b"}}, {}}, Wildcards: []stack.PiHoleWildcard{{}}, CNAMEs: []string{"x"}},
 			[]string{"password", "upstreams are", "upstreams[0]", "hosts[0].address", "hosts[0].names", "hosts[1].names", "wildcards[0]", "cnames[0]"}},
@@ -225,6 +256,11 @@ func TestGiteaSettings(t *testing.T) {
 	}
 	if !strings.HasPrefix(ini(), "APP_NAME = \"\"\"The `lab`\"\"\"\n") || strings.Contains(ini(), "[default]") {
 		t.Errorf("app.ini:\n%s", ini())
+	}
+	cased := gitea()
+	cased.Admin = "Root"
+	if p, err := m.Plan(t.Context(), host.State{must(t, cased)}); err != nil || !p.Empty() {
+		t.Errorf("an administrator in other letters: %v\n%s", err, p)
 	}
 	less := gitea()
 	less.Settings = map[string]string{"webhook.ALLOWED_HOST_LIST": "private"}
