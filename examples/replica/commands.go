@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -294,6 +295,9 @@ func create(path string) (io.Writer, func(error) error, error) {
 	}
 	part := path + ".part"
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, nil, &lab.Error{Op: "write", Path: part, Hint: "remove it: it is of a run that was killed", Err: fmt.Errorf("%w: it exists", lab.ErrRefused)}
+	}
 	if err != nil {
 		return nil, nil, fail(err)
 	}
@@ -301,14 +305,30 @@ func create(path string) (io.Writer, func(error) error, error) {
 		if err == nil {
 			err = f.Sync()
 		}
-		if err = errors.Join(err, f.Close()); err == nil {
-			if err = os.Link(part, path); err != nil { // unlike a rename, it replaces nothing
-				err = fail(err)
-			}
+		if err = errors.Join(err, f.Close()); err != nil {
+			os.Remove(part)
+			return err
 		}
-		os.Remove(part)
-		return err
+		if err := rename(part, path); err != nil {
+			return &lab.Error{Op: "write", Path: path, Hint: "what was to be written is in " + part, Err: err}
+		}
+		return nil
 	}, nil
+}
+
+// rename gives a file a name that does not exist.
+func rename(part, path string) error {
+	err := os.Link(part, path) // unlike a rename, it replaces nothing
+	switch {
+	case err == nil:
+		return os.Remove(part)
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%w: it exists now", lab.ErrRefused)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%w: it exists now", lab.ErrRefused)
+	}
+	return os.Rename(part, path) // the file system, of a memory stick say, has no second names
 }
 
 func (p *program) unpack(ctx context.Context, args []string) error {
@@ -331,13 +351,28 @@ func (p *program) unpack(ctx context.Context, args []string) error {
 	} else if term.IsTerminal(int(in.Fd())) {
 		return &lab.Error{Op: "unpack", Hint: "replica unpack -o DIR FILE", Err: fmt.Errorf("%w: standard input is a terminal", lab.ErrRefused)}
 	}
-	unpacked, err := replica.Unpack(ctx, in, out)
+	stream := io.Reader(in)
+	if in == p.stdin {
+		stream = until(ctx, in)
+	}
+	unpacked, err := replica.Unpack(ctx, stream, out)
 	if err != nil {
 		return err
 	}
 	p.out.warnings(unpacked.Warnings)
 	p.out.packed("unpacked", unpacked, "")
 	return nil
+}
+
+// until reads r until the context ends, even while nothing comes.
+func until(ctx context.Context, r io.Reader) io.Reader {
+	pr, pw := io.Pipe()
+	go func() {
+		_, err := io.Copy(pw, r)
+		pw.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { pw.CloseWithError(context.Cause(ctx)) })
+	return pr
 }
 
 func count(n int, one, many string) string {

@@ -21,6 +21,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -107,6 +108,9 @@ func (p *program) exit(err error) int {
 	case errors.Is(err, errFound):
 		return lab.ExitPending
 	case errors.Is(err, errUsage):
+		if p.json {
+			newPrinter(p.stdout, p.stderr, true).line("error", map[string]any{"error": err.Error(), "hints": []string{"replica COMMAND -h tells a command's flags"}, "exit": lab.ExitError})
+		}
 		return lab.ExitError
 	}
 	code := lab.ExitCode(err)
@@ -147,7 +151,8 @@ func (p *program) flags(name, synopsis string, define func(*flag.FlagSet), args 
 			if errors.Is(err, flag.ErrHelp) {
 				return nil, err
 			}
-			return nil, errUsage
+			p.json = p.json || slices.Contains(args, "-json") || slices.Contains(args, "--json") // behind the mistake
+			return nil, fmt.Errorf("%w: %w", errUsage, err)
 		}
 		left := set.Args()
 		if len(left) == 0 {
@@ -161,7 +166,7 @@ func (p *program) flags(name, synopsis string, define func(*flag.FlagSet), args 
 	}
 	if len(rest) < least || most > 0 && len(rest) > most {
 		set.Usage()
-		return nil, errUsage
+		return nil, fmt.Errorf("%w: replica %s %s", errUsage, name, synopsis)
 	}
 	p.out = newPrinter(p.stdout, p.stderr, p.json)
 	return rest, nil

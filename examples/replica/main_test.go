@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica/replicatest"
 )
@@ -214,6 +217,80 @@ func TestInterrupt(t *testing.T) {
 	}
 	if result.Copied != 0 || result.Resumed == 0 {
 		t.Errorf("the second run copied %d bytes again: %s", result.Copied, last)
+	}
+}
+
+// TestUnpackEnds interrupts an unpack to which nothing comes any more.
+func TestUnpackEnds(t *testing.T) {
+	if !extents(t) {
+		real.Missing(t, "extents (FIEMAP) of the temporary directory")
+	}
+	rep := replicatest.Replica{Sectors: 1024, Layers: []replicatest.Layer{{Name: "a", Ops: []replicatest.Op{{Len: 500, Seed: 1}}}, {}}}
+	base := t.TempDir()
+	dir, file, out := filepath.Join(base, "vol-0123abcd"), filepath.Join(base, "stream"), filepath.Join(base, "out-0123abcd")
+	if err := rep.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	quiet, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer quiet.Close()
+	run := func(ctx context.Context, stdin *os.File, args ...string) int {
+		return (&program{stdin: stdin, stdout: quiet, stderr: quiet}).run(ctx, args)
+	}
+	if code := run(t.Context(), quiet, "pack", "-o", file, dir); code != 0 {
+		t.Fatalf("pack exits with %d", code)
+	}
+	stream, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	defer r.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan int)
+	go func() { ended <- run(ctx, r, "unpack", "-o", out) }()
+	if _, err := w.Write(stream[:len(stream)/2]); err != nil { // more than a pipe holds: it is being read
+		t.Fatal(err)
+	}
+	cancel()
+	if code := <-ended; code != 130 {
+		t.Errorf("exits with %d", code)
+	}
+	if left, _ := filepath.Glob(out + "*"); len(left) != 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+// TestCreate gives a file its name at the end, replaces nothing, and throws nothing away.
+func TestCreate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	w, finish, err := create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, "mine"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := create(path); !errors.Is(err, lab.ErrRefused) || !strings.Contains(strings.Join(lab.Hints(err), ""), "remove it") {
+		t.Errorf("a second one: %v, %q", err, lab.Hints(err))
+	}
+	if err := os.WriteFile(path, []byte("theirs"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := finish(nil); !errors.Is(err, lab.ErrRefused) || !strings.Contains(strings.Join(lab.Hints(err), ""), path+".part") {
+		t.Errorf("the name was taken meanwhile: %v, %q", err, lab.Hints(err))
+	}
+	for name, want := range map[string]string{path: "theirs", path + ".part": "mine"} {
+		if got, err := os.ReadFile(name); err != nil || string(got) != want {
+			t.Errorf("%s holds %q, %v", name, got, err)
+		}
 	}
 }
 

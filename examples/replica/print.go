@@ -214,7 +214,7 @@ func (p *printer) directory(d *replica.Directory, points []replica.Point) {
 			"dirty": d.Meta.Dirty, "rebuilding": d.Meta.Rebuilding, "counter": d.Counter, "layers": layers, "points": lines, "warnings": d.Warnings})
 		return
 	}
-	p.printf("%s\n", d.Path)
+	p.printf("%s\n", lab.Printable(d.Path))
 	state := "volume.meta " + string(d.MetaState)
 	if d.MetaState == replica.Good {
 		state = size(d.Meta.Size)

@@ -129,6 +129,14 @@ func parseListing(line string) (n node, name string, ok bool) {
 
 // stat takes in the answer to `stat`, and asks for what it does not show whole.
 func (t *debugTree) stat(n *node, answer string) error {
+	const fast = "\nFast link dest: \""
+	answer, target, short := strings.Cut(answer, fast)
+	if short { // it is printed as it is, line breaks and quotes too, and may look like what else debugfs prints
+		if int64(len(target)) < n.Size || !strings.HasPrefix(target[n.Size:], "\"\n") {
+			return errors.New("debugfs printed a symbolic link's target that cannot be told from its other output")
+		}
+		n.Target = target[:n.Size]
+	}
 	inAttrs := false
 	for line := range strings.Lines(answer) {
 		line = strings.TrimSuffix(line, "\n")
@@ -165,8 +173,6 @@ func (t *debugTree) stat(n *node, answer string) error {
 				mode, _ := strconv.ParseUint(strings.Fields(after)[0], 8, 32)
 				n.Mode = uint32(mode) & 0o7777
 			}
-		case strings.HasPrefix(trimmed, "Fast link dest: "):
-			n.Target = strings.Trim(strings.TrimPrefix(trimmed, "Fast link dest: "), `"`)
 		case strings.HasPrefix(trimmed, "Device major/minor number: "):
 			number, _, _ := strings.Cut(strings.TrimPrefix(trimmed, "Device major/minor number: "), " ")
 			major, minor, _ := strings.Cut(number, ":")
@@ -176,7 +182,7 @@ func (t *debugTree) stat(n *node, answer string) error {
 		}
 	}
 	if n.Type == "symlink" {
-		if n.Target == "" {
+		if !short {
 			target, err := t.output(n.ino, "dump <%d> %s")
 			if err != nil {
 				return err

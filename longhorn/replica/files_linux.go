@@ -35,7 +35,7 @@ func Extract(ctx context.Context, image, out string, o Extraction) (*Extracted, 
 	if err != nil {
 		return nil, err
 	}
-	x := &extractor{ctx: ctx, o: o, seen: map[uint64]string{}, result: Extracted{Path: path, Warnings: ws}}
+	x := &extractor{ctx: ctx, o: o, seen: map[[2]uint64]string{}, result: Extracted{Path: path, Warnings: ws}}
 	if x.result.FileSystem, err = Identify(f); err != nil {
 		return nil, &lab.Error{Op: "extract files", Path: image, Err: err}
 	}
@@ -90,6 +90,7 @@ type tree interface {
 // node is a file of a tree. Its File's path is relative to the root, "" for the root itself.
 type node struct {
 	File
+	dev   uint64 // of the subvolume, where the file system has them: each numbers its inodes anew
 	ino   uint64
 	links uint64
 	rdev  uint64
@@ -99,7 +100,7 @@ type extractor struct {
 	ctx    context.Context
 	o      Extraction
 	tree   tree
-	seen   map[uint64]string // paths of files with several names, by inode
+	seen   map[[2]uint64]string // paths of files with several names, by device and inode
 	told   map[Code]bool
 	last   time.Time
 	result Extracted
@@ -242,14 +243,15 @@ func (x *extractor) dir(src node, dst *os.File) error {
 func (x *extractor) one(n node, dst *os.File) error {
 	at, name := int(dst.Fd()), filepath.Base(n.Path)
 	if n.Type != "dir" && n.links > 1 {
-		if first, ok := x.seen[n.ino]; ok {
+		id := [2]uint64{n.dev, n.ino}
+		if first, ok := x.seen[id]; ok {
 			if err := x.link(first, n, dst, name); err != nil {
 				return err
 			}
 			n.Type, n.Target = "link", first
 			return x.tell(n)
 		}
-		x.seen[n.ino] = n.Path
+		x.seen[id] = n.Path
 	}
 	var err error
 	switch n.Type {
@@ -444,7 +446,7 @@ func (t *mountTree) node(rel string) (node, error) {
 		return node{}, &os.PathError{Op: "lstat", Path: path, Err: err}
 	}
 	n := node{File: File{Path: rel, Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid), Mtime: time.Unix(st.Mtim.Unix())},
-		ino: st.Ino, links: uint64(st.Nlink), rdev: uint64(st.Rdev)}
+		dev: uint64(st.Dev), ino: st.Ino, links: uint64(st.Nlink), rdev: uint64(st.Rdev)}
 	n.Type = typeOf(uint32(st.Mode))
 	switch n.Type {
 	case "file":

@@ -292,3 +292,76 @@ func TestCheckFindsErrors(t *testing.T) {
 		t.Errorf("clean %v:\n%s", c.Clean, c.Output)
 	}
 }
+
+// TestExtractSubvolumes has files with several names in two subvolumes of btrfs, which number their inodes alike.
+func TestExtractSubvolumes(t *testing.T) {
+	mkfs, tool := mkfsTool(t, "mkfs.btrfs"), mkfsTool(t, "btrfs")
+	base := t.TempDir()
+	image, mnt, out := filepath.Join(base, "disk"), filepath.Join(base, "mnt"), filepath.Join(base, "out")
+	run := func(name string, args ...string) {
+		t.Helper()
+		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s %v: %v: %s", name, args, err, out)
+		}
+	}
+	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 200<<20), os.Mkdir(mnt, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	run(mkfs, "-q", image)
+	if out, err := exec.Command("mount", "-o", "loop", image, mnt).CombinedOutput(); err != nil {
+		real.Missing(t, "a loop mount of btrfs: "+string(out))
+	}
+	for _, name := range []string{"a", "b"} {
+		sub := filepath.Join(mnt, name)
+		if text, err := exec.Command(tool, "subvolume", "create", sub).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, text)
+		} else if err := errors.Join(os.WriteFile(filepath.Join(sub, "file"), []byte(name), 0o600), os.Link(filepath.Join(sub, "file"), filepath.Join(sub, "same"))); err != nil {
+			t.Error(err)
+		}
+	}
+	run("umount", mnt)
+	if _, err := replica.Extract(t.Context(), image, out, replica.Extraction{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b"} {
+		for _, file := range []string{"file", "same"} {
+			if got, err := os.ReadFile(filepath.Join(out, name, file)); err != nil || string(got) != name {
+				t.Errorf("%s/%s holds %q, %v", name, file, got, err)
+			}
+		}
+	}
+}
+
+// TestExtractOddLinks brings out symbolic links whose targets look like what debugfs prints.
+func TestExtractOddLinks(t *testing.T) {
+	mkfs := mkfsTool(t, "mkfs.ext4")
+	base := t.TempDir()
+	image, src := filepath.Join(base, "disk"), filepath.Join(base, "src")
+	if err := errors.Join(os.Mkdir(src, 0o700), os.WriteFile(image, nil, 0o600), os.Truncate(image, 16<<20)); err != nil {
+		t.Fatal(err)
+	}
+	targets := map[string]string{"lines": "new\nline", "quoted": `"quoted"`, "quote": `"`, "attribute": "a\nExtended attributes:\n  user.z (3)\nLinks: 9", "again": "\nFast link dest: \"x\"\n", "long": strings.Repeat("l", 200)}
+	for name, target := range targets {
+		if err := os.Symlink(target, filepath.Join(src, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command(mkfs, "-q", "-F", "-d", src, image).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, noMount := range []bool{false, true} {
+		out := filepath.Join(base, fmt.Sprint("out-", noMount))
+		x, err := replica.Extract(t.Context(), image, out, replica.Extraction{NoMount: noMount})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(x.Warnings) > 0 {
+			t.Errorf("warnings: %v", x.Warnings)
+		}
+		for name, want := range targets {
+			if got, err := os.Readlink(filepath.Join(out, name)); err != nil || got != want {
+				t.Errorf("without a mount %v: %s leads to %q, %v; want %q", noMount, name, got, err, want)
+			}
+		}
+	}
+}
