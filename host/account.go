@@ -80,7 +80,7 @@ type User struct {
 
 	Name         string        `yaml:"name,required"`
 	UID          int           `yaml:"uid"`          // 0 means whichever is free; an account of another number is an error, since files have the number
-	Group        string        `yaml:"group"`        // primary group; empty means one of its own, of the same name, for a new account
+	Group        string        `yaml:"group"`        // primary group; empty means the one of the same name for a new account, made with it unless it is there
 	Groups       []string      `yaml:"groups"`       // supplementary groups that it must be in; others that it is in are left
 	Comment      string        `yaml:"comment"`      // the full name (GECOS)
 	Home         string        `yaml:"home"`         // empty means /home/NAME for a new account; the home of an account that exists is not moved
@@ -144,14 +144,20 @@ func (u User) ownGroup() string {
 	return ""
 }
 
+// primary returns the name of the group that is the primary one of a new account.
+func (u User) primary() string {
+	if u.Group == "" {
+		return u.Name
+	}
+	return u.Group
+}
+
 func (u User) needs() (tokens []string) {
 	if u.Absent {
 		return []string{"keys:" + u.Name} // they go as long as there is an account
 	}
-	for _, g := range append([]string{u.Group}, u.Groups...) {
-		if g != "" && g != u.Name {
-			tokens = append(tokens, "group:"+g)
-		}
+	for _, g := range append([]string{u.primary()}, u.Groups...) {
+		tokens = append(tokens, "group:"+g)
 	}
 	return tokens
 }
@@ -162,10 +168,8 @@ func (u User) HiddenValues() []lab.Secret { return []lab.Secret{u.Hash} }
 // Observe implements [Resource].
 func (u User) Observe(q *Questions) {
 	q.User(u.Name)
-	for _, g := range append([]string{u.Group}, u.Groups...) {
-		if g != "" {
-			q.Group(g)
-		}
+	for _, g := range append([]string{u.primary()}, u.Groups...) {
+		q.Group(g)
 	}
 }
 
@@ -209,6 +213,8 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 		}
 		if u.Group != "" {
 			words = append(words, "-g", Quote(u.Group))
+		} else if _, there := o.Group(u.Name); there || o.pending["group:"+u.Name] {
+			words = append(words, "-g", Quote(u.Name)) // useradd makes none that is there
 		} else {
 			words = append(words, "-U")
 		}
@@ -393,21 +399,26 @@ func (k AuthorizedKey) Plan(o *Observation) ([]Op, error) {
 		old, _ = o.Content(file)
 	}
 	lines := splitKeep(string(old))
-	at := slices.IndexFunc(lines, func(l string) bool {
+	ours := func(l string) bool {
 		return !strings.HasPrefix(strings.TrimSpace(l), "#") && keyBody(l) == keyBody(k.Key)
-	})
+	}
 	var want []string
 	op := Op{Action: lab.Create, Cause: "not found"}
+	at := slices.IndexFunc(lines, ours)
+	more := at >= 0 && slices.ContainsFunc(lines[at+1:], ours) // another line of the key, whose options would count where those of the first refuse
 	switch {
-	case k.Absent && at < 0, at >= 0 && !k.Absent && strings.TrimSuffix(lines[at], "\n") == k.Key:
+	case k.Absent && at < 0, at >= 0 && !more && !k.Absent && strings.TrimSuffix(lines[at], "\n") == k.Key:
 		return nil, nil
 	case k.Absent:
 		op.Action, op.Cause = lab.Delete, "is there"
-		want = slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return keyBody(l) == keyBody(k.Key) })
+		want = slices.DeleteFunc(slices.Clone(lines), ours)
 	case at >= 0:
 		op.Action, op.Cause = lab.Update, "options or comment differ"
-		want = slices.Clone(lines)
-		want[at] = k.Key + "\n"
+		if more {
+			op.Cause = "is there more than once"
+		}
+		want = append(slices.Clone(lines[:at]), k.Key+"\n")
+		want = append(want, slices.DeleteFunc(slices.Clone(lines[at+1:]), ours)...)
 	default:
 		want = insert(lines, len(lines), k.Key+"\n")
 	}

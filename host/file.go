@@ -117,6 +117,9 @@ func (f File) provides() []string {
 
 func (f File) needs() []string {
 	tokens := append(accountNeeds(f.Owner, f.Group), "path:"+f.Path)
+	if f.Template != "" {
+		tokens = append(tokens, hostnameToken)
+	}
 	if name, suffix, ok := strings.Cut(f.unitDown, "@"); ok {
 		tokens = append(tokens, "unit:"+name+"@"+path.Ext(suffix))
 	} else if f.unitDown != "" {

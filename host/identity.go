@@ -39,7 +39,12 @@ func (h Hostname) Check() (ps lab.Problems) {
 	return ps
 }
 
-func (h Hostname) provides() []string { return []string{"path:/etc/hosts", "path:/etc/hostname"} }
+func (h Hostname) provides() []string {
+	return []string{"path:/etc/hosts", "path:/etc/hostname", hostnameToken}
+}
+
+// hostnameToken is what templates need, which may hold the machine's name.
+const hostnameToken = "hostname"
 
 func (h Hostname) needs() []string { return []string{"path:/etc/hosts", "path:/etc/hostname"} }
 
@@ -69,6 +74,7 @@ func (h Hostname) Plan(o *Observation) ([]Op, error) {
 	}
 	if o.Facts.Hostname != h.Name {
 		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: fmt.Sprintf("the kernel's is %q", o.Facts.Hostname), Script: "hostname -- " + Quote(h.Name)})
+		o.Facts.Hostname = h.Name
 	}
 	names := h.Name
 	if h.Domain != "" {

@@ -172,6 +172,10 @@ func TestUnitEnabling(t *testing.T) {
 		{Unit{Enabled: &yes, State: Started}, UnitState{Load: "masked", File: "masked"}, "unmask update: is masked; enable update: is masked; start run: is absent"},
 		{Unit{Masked: true, State: Stopped}, UnitState{Load: "loaded", Active: "active"}, "mask update: not masked; stop run: is active"},
 		{Unit{Masked: true}, UnitState{Load: "masked", File: "masked"}, ""},
+		{Unit{Masked: true}, UnitState{Load: "masked", File: "masked-runtime"}, "mask update: not masked"},
+		{Unit{Enabled: &yes}, UnitState{Load: "loaded", File: "linked"}, ""},
+		{Unit{Enabled: &yes}, UnitState{Load: "loaded", File: "linked", install: true}, "enable update: is linked"},
+		{Unit{Enabled: &no}, UnitState{Load: "loaded", File: "linked", install: true}, ""},
 		{Unit{}, UnitState{Load: "loaded", Active: "active", File: "disabled"}, ""},
 	} {
 		c.u.Name = "a.service"
@@ -199,6 +203,8 @@ func TestPackage(t *testing.T) {
 		{Package{Hold: true}, PackageState{Installed: true, Held: true, Status: "hi", Version: "1"}, ""},
 		{Package{Absent: true}, PackageState{Installed: true, Status: "ii", Version: "1"}, "delete: is installed, version 1"},
 		{Package{Absent: true}, PackageState{Status: "rc"}, ""},
+		{Package{Absent: true}, PackageState{Status: "iF"}, "delete: is half installed: iF"},
+		{Package{Absent: true}, PackageState{Status: "un"}, ""},
 		{Package{Absent: true}, PackageState{Installed: true, Held: true, Status: "hi", Version: "1"}, "error: remove package: refused: it is held at version 1"},
 	} {
 		c.p.Name = "aa"

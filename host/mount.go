@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -160,7 +161,7 @@ func (m Mount) Plan(o *Observation) ([]Op, error) {
 		found := false
 		for _, l := range lines {
 			f := strings.Fields(l)
-			if len(f) < 2 || strings.HasPrefix(f[0], "#") || unescapeMount(f[1]) != m.Path {
+			if len(f) < 2 || strings.HasPrefix(f[0], "#") || path.Clean(unescapeMount(f[1])) != m.Path {
 				out = append(out, l)
 				continue
 			}

@@ -80,6 +80,8 @@ type UnitState struct {
 	Fragment     string // the unit's file
 	Result       string
 	Entered      time.Duration // when it became active, on the monotonic clock; 0 when it is not
+
+	install bool // its file is a link in /etc/systemd/system, to one that says what enabling it means
 }
 
 // UserState is an account of passwd(5) and shadow(5).
@@ -256,6 +258,14 @@ func (p *observationParser) flush() {
 		p.readPackages(text)
 	case "units":
 		p.readUnits(text)
+	case "installs":
+		for line := range strings.Lines(text) {
+			name := strings.TrimSuffix(line, "\n")
+			if u, ok := p.o.units[name]; ok {
+				u.install = true
+				p.o.units[name] = u
+			}
+		}
 	case "users":
 		p.readUsers(text)
 	case "shadow":
@@ -278,11 +288,7 @@ func (p *observationParser) flush() {
 			}
 		}
 	case "sysctls":
-		for line := range strings.Lines(text) {
-			if path, v, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "="); ok {
-				p.o.sysctls[path] = strings.Join(strings.Fields(v), " ")
-			}
-		}
+		p.readSysctls(text)
 	case "modules":
 		for _, m := range strings.Fields(text) {
 			p.o.modules[m] = true
@@ -400,6 +406,22 @@ func (p *observationParser) readUnits(text string) {
 		p.o.units[p.q.units.list[i]] = UnitState{Load: v["LoadState"], Active: v["ActiveState"], Sub: v["SubState"], File: v["UnitFileState"],
 			NeedReload: v["NeedDaemonReload"] == "yes", InvocationID: v["InvocationID"], Fragment: v["FragmentPath"], Result: v["Result"],
 			Entered: time.Duration(parseUint(v["ActiveEnterTimestampMonotonic"], 10)) * time.Microsecond}
+	}
+}
+
+// readSysctls reads "path:value" of files of /proc/sys; a path may hold a colon, that of an interface's alias. Of several lines the first is taken.
+func (p *observationParser) readSysctls(text string) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		for i := range len(line) {
+			if line[i] != ':' || !p.q.sysctls.has[line[:i]] {
+				continue
+			}
+			if _, ok := p.o.sysctls[line[:i]]; !ok {
+				p.o.sysctls[line[:i]] = strings.Join(strings.Fields(line[i+1:]), " ")
+			}
+			break
+		}
 	}
 }
 

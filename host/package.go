@@ -59,14 +59,19 @@ func (p Package) Observe(q *Questions) { q.Package(p.Name) }
 // Plan implements [Resource].
 func (p Package) Plan(o *Observation) ([]Op, error) {
 	st := o.Package(p.Name)
+	half := !st.Installed && len(st.Status) > 1 && st.Status[1] != 'n' && st.Status[1] != 'c'
 	if p.Absent {
-		if !st.Installed {
+		if !st.Installed && !half {
 			return nil, nil
 		}
 		if st.Held {
 			return nil, &lab.Error{Op: "remove package", Hint: "unhold it by hand: apt-mark unhold " + p.Name, Err: fmt.Errorf("%w: it is held at version %s", lab.ErrRefused, st.Version)}
 		}
-		return []Op{{Action: lab.Delete, Cause: "is installed, version " + st.Version, batch: batchRemove, item: p.Name, Script: batchCommands[batchRemove] + " " + Quote(p.Name)}}, nil
+		cause := "is installed, version " + st.Version
+		if half {
+			cause = "is half installed: " + st.Status
+		}
+		return []Op{{Action: lab.Delete, Cause: cause, batch: batchRemove, item: p.Name, Script: batchCommands[batchRemove] + " " + Quote(p.Name)}}, nil
 	}
 	var ops []Op
 	item := p.Name
@@ -82,7 +87,7 @@ func (p Package) Plan(o *Observation) ([]Op, error) {
 	case st.Installed:
 		install.Action, install.Cause, install.Risk = lab.Update, fmt.Sprintf("version is %s, not %s", st.Version, p.Version), lab.RiskRestart
 		ops = append(ops, install)
-	case st.Status != "" && st.Status[1:] != "n" && st.Status[1:] != "c":
+	case half:
 		install.Action, install.Cause = lab.Update, "is half installed: "+st.Status
 		install.Script = "dpkg --force-confdef --force-confold --configure -a\n" + install.Script
 		install.batch = ""

@@ -20,7 +20,7 @@ type Questions struct {
 	units    ordered           // systemd
 	users    ordered           // passwd and shadow
 	groups   ordered           // group
-	sysctls  ordered           // /proc/sys, as paths below it
+	sysctls  ordered           // files of /proc/sys
 	modules  ordered           // /sys/module
 	probes   ordered           // free questions
 	scripts  map[string]string // of probes
@@ -101,7 +101,7 @@ func (q *Questions) User(name string) { q.users.add(name) }
 func (q *Questions) Group(name string) { q.groups.add(name) }
 
 // Sysctl asks for a kernel parameter as it is now. See [Observation.Sysctl].
-func (q *Questions) Sysctl(key string) { q.sysctls.add(key) }
+func (q *Questions) Sysctl(key string) { q.sysctls.add(sysctlPath(key)) }
 
 // Module asks whether a kernel module is loaded or built in. See [Observation.Module].
 func (q *Questions) Module(name string) { q.modules.add(name) }
@@ -188,6 +188,8 @@ func (q *Questions) script(nonce string) string {
 	if len(q.units.list) > 0 {
 		p("f units")
 		p("systemctl show -p %s --%s 2>/dev/null", unitProperties, q.units.words())
+		p("f installs")
+		p(`for x in%s; do l=/etc/systemd/system/$x; [ -h "$l" ] && grep -qs '^\[Install\]' "$l" && printf '%%s\n' "$x"; done`, q.units.words())
 	}
 	if len(q.users.list) > 0 {
 		p("f users\ngetent passwd --%s", q.users.words())
@@ -197,8 +199,9 @@ func (q *Questions) script(nonce string) string {
 		p("f groups\ngetent group --%s", q.groups.words())
 	}
 	if len(q.sysctls.list) > 0 {
+		// Not the shell's read, which takes a byte at a time where it cannot seek: the kernel gives a number's first digit and ends there.
 		p("f sysctls")
-		p(`for x in%s; do if [ -r "$x" ]; then v=; IFS= read -r v <"$x"; printf '%%s=%%s\n' "$x" "$v"; fi; done`, q.sysctlPaths())
+		p("grep -saH '' --%s", q.sysctls.words())
 	}
 	if len(q.modules.list) > 0 {
 		p("f modules")
@@ -217,15 +220,7 @@ func (q *Questions) script(nonce string) string {
 	return b.String()
 }
 
-// sysctlPaths returns the words of the keys' files. In a key, dots separate; a slash stands for a dot within a name (sysctl(8)).
-func (q *Questions) sysctlPaths() string {
-	var o ordered
-	for _, k := range q.sysctls.list {
-		o.add(sysctlPath(k))
-	}
-	return o.words()
-}
-
+// sysctlPath returns the file of a key: dots separate, and a slash stands for a dot within a name (sysctl(8)).
 func sysctlPath(key string) string {
 	swap := strings.NewReplacer(".", "/", "/", ".")
 	return "/proc/sys/" + swap.Replace(key)

@@ -119,21 +119,23 @@ func (u Unit) Plan(o *Observation) ([]Op, error) {
 	name := Quote(u.Name)
 	active := st.Active == "active" || st.Active == "reloading" || st.Active == "activating"
 	var ops []Op
-	if u.Masked && st.Load != "masked" {
+	if u.Masked && (st.Load != "masked" || st.File == "masked-runtime") {
 		ops = append(ops, Op{Name: "mask", Action: lab.Update, Cause: "not masked", Script: "systemctl mask -- " + name})
 	}
 	wanted := u.State == Started || u.Enabled != nil && *u.Enabled
 	if wanted && st.Load == "masked" {
-		ops = append(ops, Op{Name: "unmask", Action: lab.Update, Cause: "is masked", Script: "systemctl unmask -- " + name})
+		ops = append(ops, Op{Name: "unmask", Action: lab.Update, Cause: "is masked", Script: "systemctl unmask -- " + name + "\n" + untilReboot("unmask", "masked-runtime", name)})
 	}
 	if u.Enabled != nil {
-		// static, indirect, generated, alias and transient units cannot be enabled and need not be (systemctl(1), is-enabled)
-		enabled := st.File == "enabled" || *u.Enabled && slices.Contains([]string{"static", "indirect", "generated", "alias", "transient", "linked"}, st.File)
+		// static, indirect, generated, alias and transient units cannot be enabled and need not be (systemctl(1), is-enabled); of a linked one that
+		// tells its file
+		enabled := st.File == "enabled" || *u.Enabled && slices.Contains([]string{"static", "indirect", "generated", "alias", "transient"}, st.File) ||
+			*u.Enabled && st.File == "linked" && !st.install
 		switch {
 		case *u.Enabled && !enabled:
 			ops = append(ops, Op{Name: "enable", Action: lab.Update, Cause: "is " + orAbsent(st.File), batch: batchEnable, item: u.Name, Script: batchCommands[batchEnable] + " " + name})
 		case !*u.Enabled && (st.File == "enabled" || st.File == "enabled-runtime"):
-			ops = append(ops, Op{Name: "disable", Action: lab.Update, Cause: "is " + st.File, Script: "systemctl disable -- " + name})
+			ops = append(ops, Op{Name: "disable", Action: lab.Update, Cause: "is " + st.File, Script: "systemctl disable -- " + name + "\n" + untilReboot("disable", "enabled-runtime", name)})
 		}
 	}
 	stamp := ""
@@ -158,6 +160,11 @@ func (u Unit) Plan(o *Observation) ([]Op, error) {
 		}
 	}
 	return ops, nil
+}
+
+// untilReboot returns the script that undoes what was done to a unit for the time until the reboot (--runtime), which systemctl leaves else.
+func untilReboot(verb, state, name string) string {
+	return fmt.Sprintf("if [ \"$(systemctl is-enabled -- %[1]s 2>/dev/null)\" = %[2]s ]; then systemctl %[3]s --runtime -- %[1]s; fi", name, state, verb)
 }
 
 func orAbsent(s string) string {

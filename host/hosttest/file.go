@@ -31,6 +31,7 @@ type description struct {
 	wrote   bool
 	counted bool
 	gen     []byte // what a generated file held when it was opened
+	once    bool   // see [node]
 }
 
 func newStream(s stream, flags int) *description {
@@ -133,6 +134,7 @@ func (t *tree) openFile(c cred, cwd, path string, flags int, perm uint32, p *Pro
 	d.refs.Store(1)
 	i := s.at.inode()
 	if i.node != nil {
+		d.once = i.node.once
 		if i.node.read != nil && read {
 			d.gen = i.node.read(t.m, p)
 			if d.gen == nil {
@@ -189,7 +191,7 @@ func (d *description) Read(p *Process, b []byte) (int, error) {
 		}
 		data = i.data
 	}
-	if d.off >= int64(len(data)) {
+	if d.off >= int64(len(data)) || d.once && d.off > 0 {
 		return 0, io.EOF
 	}
 	n := copy(b, data[d.off:])

@@ -127,6 +127,7 @@ func procImage() *image {
 			read:  func(m *Machine, _ *Process) []byte { return []byte(m.sysctl(key, def) + "\n") },
 			write: func(m *Machine, _ *Process, v []byte) error { return m.setSysctl(key, string(v)) },
 			when:  when,
+			once:  strings.Trim(def, "0123456789\t") == "",
 		})
 		i.attrs = 0
 	}

@@ -594,7 +594,13 @@ func (p *Process) configureAll(names []string) int {
 		var rest []string
 		for _, n := range names {
 			s := p.m.findPackage(n)
-			if s == nil || s.installed() {
+			if s == nil {
+				p.flush()
+				p.warn("dpkg: error processing package %[1]s (--configure):\n no package named '%[1]s' is installed, cannot configure\n", n)
+				failed = append(failed, n)
+				continue
+			}
+			if s.installed() {
 				continue
 			}
 			if len(p.m.unmetField(s.get("Depends"), func(st string) bool { return st == "installed" })) > 0 {

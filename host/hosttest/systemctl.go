@@ -31,6 +31,19 @@ func unitNameOf(s string) string {
 	return s + ".service"
 }
 
+// arrow is what systemd draws between a link and its target: as far as a locale that is named can show it.
+func (p *Process) arrow() string {
+	for _, v := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if l := strings.ToUpper(p.Getenv(v)); l != "" {
+			if strings.Contains(l, "UTF-8") || strings.Contains(l, "UTF8") {
+				break
+			}
+			return "->"
+		}
+	}
+	return "→"
+}
+
 func cmdSystemctl(p *Process) int {
 	o, ok := p.getopt("t:p:P:alqfsn:o:iH:M:rT", "type=>t property=>p all>a full>l quiet>q force>f now no-block no-pager no-legend no-reload system user value state= failed plain runtime lines=>n output=>o job-mode= signal=>s kill-who= kill-whom= no-ask-password root= show-types wait dry-run legend= timestamp= recursive>r no-wall message= check-inhibitors= reverse after before global version preset-mode=")
 	if !ok {
@@ -229,8 +242,16 @@ func cmdSystemctl(p *Process) int {
 		if o.has("s") {
 			sig = signalNumber(o.get("s"))
 		}
+		code := 0
 		for _, a := range args {
 			n := unitNameOf(a)
+			s.mu.Lock()
+			missing := s.unit(n).load == "not-found"
+			s.mu.Unlock()
+			if missing {
+				p.warn("Failed to kill unit %[1]s: Unit %[1]s not loaded.\n", n)
+				code = 1
+			}
 			for _, q := range p.m.processes() {
 				q.mu.Lock()
 				own := q.unit == n
@@ -240,7 +261,7 @@ func cmdSystemctl(p *Process) int {
 				}
 			}
 		}
-		return 0
+		return code
 	case "get-default":
 		p.print("multi-user.target\n")
 		return 0
@@ -316,6 +337,11 @@ func (c *systemctl) job(verb string, args []string) int {
 			if word == "" {
 				word = verb
 			}
+			if strings.Contains(u.name, "@.") {
+				p.warn("Failed to %s %s: Unit name %s is missing the instance name.\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
+				code = 1
+				continue
+			}
 			if u.load == "not-found" && (verb != "stop" || u.active == "inactive") {
 				if verb == "stop" {
 					p.warn("Failed to stop %s: Unit %s not loaded.\n", u.name, u.name)
@@ -378,7 +404,7 @@ func (c *systemctl) job(verb string, args []string) int {
 			case strings.HasPrefix(msg, "Unit ") || strings.HasPrefix(msg, "Job type"):
 				p.warn("Failed to %s %s: %s\n", word, u.name, msg)
 				if strings.HasPrefix(msg, "Job type") {
-					p.warn("See system logs and 'systemctl status %s' for details.\n", u.name)
+					code = 3
 				}
 				if strings.HasSuffix(msg, "not found.") {
 					code = 5
@@ -500,7 +526,7 @@ func (c *systemctl) enable(verb string, args []string) int {
 			}
 			if _, err := p.lstat(root + "/" + b); err != nil {
 				if err := p.symlink(a, root+"/"+b); err == nil {
-					p.warn("Created symlink %s → %s.\n", root+"/"+b, a)
+					p.warn("Created symlink %s %s %s.\n", root+"/"+b, p.arrow(), a)
 				}
 			}
 			a = b
@@ -586,7 +612,7 @@ func (c *systemctl) enable(verb string, args []string) int {
 			}
 			changed = true
 			if !c.o.has("q") {
-				p.warn("Created symlink %s → %s.\n", l[0], l[1])
+				p.warn("Created symlink %s %s %s.\n", l[0], p.arrow(), l[1])
 			}
 		}
 	}
@@ -690,7 +716,7 @@ func (c *systemctl) mask(on bool, args []string) int {
 			}
 			changed = true
 			if !c.o.has("q") {
-				p.warn("Created symlink %s → /dev/null.\n", file)
+				p.warn("Created symlink %s %s /dev/null.\n", file, p.arrow())
 			}
 			continue
 		}

@@ -31,6 +31,18 @@ func (m *Machine) putUnit(name, lines string) {
 	m.FS().WriteFile("/etc/systemd/system/"+name, []byte(unitText(lines)))
 }
 
+// TestAsKind compares what was refused on a Debian machine, word by word.
+func TestAsKind(t *testing.T) {
+	m := New(t, Config{})
+	want(t, m, "systemctl kill nosuch.service; echo $?; systemctl kill cron; echo $?", "Failed to kill unit nosuch.service: Unit nosuch.service not loaded.\n1\n0\n", 0)
+	want(t, m, "systemctl start foo@; echo $?", "Failed to start foo@.service: Unit name foo@.service is missing the instance name.\nSee system logs and 'systemctl status foo@.service' for details.\n1\n", 0)
+	want(t, m, "LC_ALL=C systemctl mask cron", "Created symlink /etc/systemd/system/cron.service -> /dev/null.\n", 0)
+	want(t, m, "LC_ALL=C.UTF-8 systemctl mask ssh", "Created symlink /etc/systemd/system/ssh.service → /dev/null.\n", 0)
+	want(t, m, "dpkg --configure nosuch; echo $?; dpkg --get-selections nosuch; echo $?", "dpkg: error processing package nosuch (--configure):\n no package named 'nosuch' is installed, cannot configure\nErrors were encountered while processing:\n nosuch\n1\ndpkg: no packages found matching nosuch\n0\n", 0)
+	want(t, m, "useradd -d relative z; echo $?; useradd -b rel z; echo $?; useradd -c a:b z; echo $?; useradd -m z; usermod -d rel z; echo $?", "useradd: invalid home directory 'relative'\n3\nuseradd: invalid base directory 'rel'\n3\nuseradd: invalid comment 'a:b'\n3\nusermod: homedir must be an absolute path\n3\n", 0)
+	want(t, m, "usermod -d /srv/none z; usermod -m -d /srv/other z; echo $?; getent passwd z | cut -d: -f6; usermod -e 20000 z; getent shadow z | cut -d: -f8", "usermod: The previous home directory (/srv/none) does not exist or is inaccessible. Move cannot be completed.\n0\n/srv/other\n20000\n", 0)
+}
+
 func TestServiceLife(t *testing.T) {
 	m := New(t, Config{})
 	show := "systemctl show -p LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,Result,FragmentPath x"
@@ -93,7 +105,7 @@ func TestServiceFailures(t *testing.T) {
 	want(t, m, "systemctl start empty; echo $?", "Failed to start empty.service: Unit empty.service has a bad unit file setting.\nSee system logs and 'systemctl status empty.service' for details.\n1\n", 0)
 	want(t, m, "systemctl start cond; echo $?; systemctl is-active cond", "0\ninactive\n", 3)
 	want(t, m, "systemctl start once; "+show+"once; ls /ran-5", "success\n0\nactive\nexited\n/ran-5\n", 0)
-	want(t, m, "systemctl reload once; echo $?", "Failed to reload once.service: Job type reload is not applicable for unit once.service.\nSee system logs and 'systemctl status once.service' for details.\n1\n", 0)
+	want(t, m, "systemctl reload once; echo $?", "Failed to reload once.service: Job type reload is not applicable for unit once.service.\n3\n", 0)
 }
 
 func TestHandledService(t *testing.T) {

@@ -376,10 +376,19 @@ func cmdUseradd(p *Process) int {
 	}
 	u := account{name: name, passwd: "x", gecos: o.get("c"), home: "/home/" + name, shell: "/bin/sh"}
 	if o.has("b") {
+		if !strings.HasPrefix(o.get("b"), "/") {
+			return p.refuse(3, "invalid base directory '%s'", o.get("b"))
+		}
 		u.home = o.get("b") + "/" + name
 	}
 	if o.has("d") {
 		u.home = o.get("d")
+		if !strings.HasPrefix(u.home, "/") {
+			return p.refuse(3, "invalid home directory '%s'", u.home)
+		}
+	}
+	if strings.ContainsAny(u.gecos, ":\n") {
+		return p.refuse(3, "invalid comment '%s'", u.gecos)
 	}
 	if o.has("s") {
 		u.shell = o.get("s")
@@ -517,6 +526,9 @@ func cmdUsermod(p *Process) int {
 	}
 	if o.has("d") {
 		u.home = o.get("d")
+		if !strings.HasPrefix(u.home, "/") {
+			return p.refuse(3, "homedir must be an absolute path")
+		}
 	}
 	if o.has("s") {
 		u.shell = o.get("s")
@@ -605,6 +617,9 @@ func cmdUsermod(p *Process) int {
 		return code
 	}
 	if o.has("m") && home != oldHome {
+		if st, err := p.stat(oldHome); err != nil || !st.IsDir() {
+			return p.refuse(0, "The previous home directory (%s) does not exist or is inaccessible. Move cannot be completed.", oldHome)
+		}
 		if err := p.rename(oldHome, home); err != nil {
 			return p.refuse(12, "cannot rename directory %s to %s", oldHome, home)
 		}
@@ -685,6 +700,9 @@ func cmdUserdel(p *Process) int {
 func expiryDay(s string) (string, error) {
 	if s == "" || s == "-1" {
 		return "", nil
+	}
+	if n, ok := parseUint(s); ok {
+		return strconv.FormatUint(n, 10), nil // days since 1970
 	}
 	t, err := time.Parse("2006-01-02", s)
 	if err != nil {

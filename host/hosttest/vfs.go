@@ -66,7 +66,9 @@ func (i *inode) isLink() bool { return i.mode&sIFMT == sIFLNK }
 type node struct {
 	read  func(m *Machine, p *Process) []byte
 	write func(m *Machine, p *Process, b []byte) error
-	dev   string // name of a device: null, zero, full, random, tty, or a disk's
+	// once gives nothing to a second read, wherever the first one ended, as the kernel does with the numbers of /proc/sys.
+	once bool
+	dev  string // name of a device: null, zero, full, random, tty, or a disk's
 	// when hides the entry unless it reports true; nil always shows it.
 	when func(m *Machine) bool
 	// list and look make a directory's entries on demand.
