@@ -393,11 +393,11 @@ func (p *printer) verified(v *replica.Verification) {
 
 func (p *printer) checked(path string, c *replica.Checked) {
 	if p.json {
+		p.warnings(c.Warnings(path))
 		p.line("check", struct {
 			Path string `json:"path"`
 			*replica.Checked
 		}{path, c})
-		p.warnings(c.Warnings(path))
 		return
 	}
 	what := c.FileSystem.Type

@@ -20,6 +20,7 @@ import (
 // to be replayed, that is done on a copy beside the image (path.replay), which shares the image's blocks where the file system can, and
 // which is removed again. A checker that is not installed is said in the report, not an error.
 func Check(ctx context.Context, path string) (*Checked, error) {
+	path = noOption(path)
 	f, err := openImage(path)
 	if err != nil {
 		return nil, err
@@ -50,9 +51,17 @@ func Check(ctx context.Context, path string) (*Checked, error) {
 	return c, nil
 }
 
+// noOption returns a path that no program takes for an option.
+func noOption(path string) string {
+	if strings.HasPrefix(path, "-") {
+		return "./" + path
+	}
+	return path
+}
+
 // openImage opens a raw image or a block device for reading.
 func openImage(path string) (*os.File, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe, which is refused, is not waited for
 	if err != nil {
 		e := &lab.Error{Op: "open image", Path: path, Err: err}
 		if errors.Is(err, fs.ErrNotExist) {

@@ -26,6 +26,7 @@ import (
 // replaying its journal; otherwise, for ext2 to ext4, it uses debugfs. A journal that holds changes is replayed first, on a copy beside the
 // image. The directory is called out.part until it is complete.
 func Extract(ctx context.Context, image, out string, o Extraction) (*Extracted, error) {
+	image = noOption(image)
 	f, err := openImage(image)
 	if err != nil {
 		return nil, err

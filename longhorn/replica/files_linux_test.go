@@ -365,3 +365,27 @@ func TestExtractOddLinks(t *testing.T) {
 		}
 	}
 }
+
+// TestImageNames has images whose names are not those of plain files, or look like options.
+func TestImageNames(t *testing.T) {
+	mkfs := mkfsTool(t, "mkfs.ext4")
+	t.Chdir(t.TempDir())
+	const image = "-x image"
+	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 16<<20), unix.Mkfifo("pipe", 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(mkfs, "-q", "-F", "./"+image).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if c, err := replica.Check(t.Context(), image); err != nil || c.Tool == "" || !c.Clean {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, noMount := range []bool{false, true} {
+		if _, err := replica.Extract(t.Context(), image, fmt.Sprint("out-", noMount), replica.Extraction{NoMount: noMount}); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := replica.Check(t.Context(), "pipe"); !errors.Is(err, lab.ErrRefused) {
+		t.Errorf("a pipe: %v", err)
+	}
+}
