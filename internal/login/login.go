@@ -3,13 +3,19 @@ package login
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -29,7 +35,7 @@ type Login struct {
 // Flags adds the flags.
 func (l *Login) Flags(flags *flag.FlagSet) {
 	flags.StringVar(&l.Host, "host", "", "the machine, `USER@ADDR[:PORT]`")
-	flags.Var(&l.identities, "identity", "a private key `file` (may be repeated); without one, the keys of the ssh-agent at SSH_AUTH_SOCK, else ~/.ssh/id_ed25519")
+	flags.Var(&l.identities, "identity", "a private key `file` (may be repeated); without one, ~/.ssh/id_ed25519 and the keys of the ssh-agent at SSH_AUTH_SOCK, those that are there")
 	flags.StringVar(&l.passphrase, "passphrase", "", "where the passphrase of the keys is, `file:PATH or env:NAME`")
 	flags.Var(&l.knownHosts, "known-hosts", "a known_hosts `file` (may be repeated); without one, ~/.ssh/known_hosts")
 	flags.BoolVar(&l.acceptNew, "accept-new", false, "add the key of a machine that is seen for the first time to the first known_hosts file")
@@ -39,7 +45,7 @@ func (l *Login) Flags(flags *flag.FlagSet) {
 
 // Target returns the machine. Its boundary allows what the flags name and nothing else.
 func (l *Login) Target(ctx context.Context) (host.Target, error) {
-	auth, keys, err := l.read()
+	auth, keys, err := l.read(ctx)
 	if err != nil {
 		return host.Target{}, err
 	}
@@ -103,7 +109,7 @@ func hostOf(addr string) string {
 	return strings.Trim(addr, "[]")
 }
 
-func (l *Login) read() (host.Auth, host.HostKeys, error) {
+func (l *Login) read(ctx context.Context) (host.Auth, host.HostKeys, error) {
 	var auth host.Auth
 	var keys host.HostKeys
 	home, err := os.UserHomeDir()
@@ -118,9 +124,7 @@ func (l *Login) read() (host.Auth, host.HostKeys, error) {
 		auth.KeyFiles = append(auth.KeyFiles, host.KeyFile{Path: f, Passphrase: phrase})
 	}
 	if len(auth.KeyFiles) == 0 {
-		if auth.AgentSocket = os.Getenv("SSH_AUTH_SOCK"); auth.AgentSocket == "" {
-			auth.KeyFiles = []host.KeyFile{{Path: filepath.Join(home, ".ssh", "id_ed25519"), Passphrase: phrase}}
-		}
+		auth = usual(ctx, os.Getenv("SSH_AUTH_SOCK"), host.KeyFile{Path: filepath.Join(home, ".ssh", "id_ed25519"), Passphrase: phrase})
 	}
 	keys.KnownHosts = l.knownHosts
 	if len(keys.KnownHosts) == 0 {
@@ -130,6 +134,45 @@ func (l *Login) read() (host.Auth, host.HostKeys, error) {
 		keys.AcceptNew, keys.KnownHosts = keys.KnownHosts[0], keys.KnownHosts[1:]
 	}
 	return auth, keys, nil
+}
+
+// usual is how to log in when nothing is said about it: by the keys of the ssh-agent and by the usual file, as far as they are there. macOS names
+// an ssh-agent to everybody, which most often holds nothing.
+func usual(ctx context.Context, socket string, file host.KeyFile) host.Auth {
+	var a host.Auth
+	if holdsKeys(ctx, socket) {
+		a.AgentSocket = socket
+	}
+	pem, err := os.ReadFile(file.Path)
+	if err == nil && a.AgentSocket != "" && file.Passphrase.IsZero() {
+		_, err = ssh.ParseRawPrivateKey(pem) // one that is locked is most often in the ssh-agent
+	}
+	switch {
+	case err == nil, a.AgentSocket == "" && socket == "", a.AgentSocket == "" && !errors.Is(err, fs.ErrNotExist):
+		a.KeyFiles = []host.KeyFile{file}
+	case a.AgentSocket == "":
+		a.AgentSocket = socket // the error says what is the matter with it
+	}
+	return a
+}
+
+// agentTimeout is how long an ssh-agent may take to say what it holds.
+const agentTimeout = 10 * time.Second
+
+func holdsKeys(ctx context.Context, socket string) bool {
+	if socket == "" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	keys, err := agent.NewClient(conn).List()
+	return err == nil && len(keys) > 0
 }
 
 // Secret reads the secret that a flag refers to, "file:PATH" or "env:NAME"; empty for an empty flag.

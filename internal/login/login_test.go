@@ -1,0 +1,100 @@
+package login
+
+import (
+	"crypto/ed25519"
+	"encoding/pem"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
+
+func TestUsual(t *testing.T) {
+	dir, err := os.MkdirTemp("", "login") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string, block *pem.Block, err error) host.KeyFile {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err == nil {
+			err = os.WriteFile(path, pem.EncodeToMemory(block), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return host.KeyFile{Path: path}
+	}
+	plain, err := ssh.MarshalPrivateKey(key, "")
+	open := write("open", plain, err)
+	encrypted, err := ssh.MarshalPrivateKeyWithPassphrase(key, "", []byte("open sesame"))
+	locked := write("locked", encrypted, err)
+	unlocked := locked
+	unlocked.Passphrase = lab.NewSecret("open sesame")
+	none := host.KeyFile{Path: filepath.Join(dir, "none")}
+
+	serve := func(name string, keys ...agent.AddedKey) string {
+		t.Helper()
+		ring := agent.NewKeyring()
+		for _, k := range keys {
+			if err := ring.Add(k); err != nil {
+				t.Fatal(err)
+			}
+		}
+		socket := filepath.Join(dir, name)
+		l, err := net.Listen("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() { _ = agent.ServeAgent(ring, c) }()
+			}
+		}()
+		return socket
+	}
+	empty, full, gone := serve("e"), serve("f", agent.AddedKey{PrivateKey: key}), filepath.Join(dir, "gone")
+
+	for _, test := range []struct {
+		name   string
+		socket string
+		file   host.KeyFile
+		agent  string
+		files  []host.KeyFile
+	}{
+		{"no ssh-agent", "", open, "", []host.KeyFile{open}},
+		{"nothing", "", none, "", []host.KeyFile{none}},
+		{"locked, no ssh-agent", "", locked, "", []host.KeyFile{locked}},
+		{"both", full, open, full, []host.KeyFile{open}},
+		{"the ssh-agent alone", full, none, full, nil},
+		{"locked, most often in the ssh-agent", full, locked, full, nil},
+		{"its passphrase is known", full, unlocked, full, []host.KeyFile{unlocked}},
+		{"an empty ssh-agent", empty, open, "", []host.KeyFile{open}},
+		{"an empty ssh-agent, locked", empty, locked, "", []host.KeyFile{locked}},
+		{"an empty ssh-agent and no file", empty, none, empty, nil},
+		{"an ssh-agent that is gone", gone, open, "", []host.KeyFile{open}},
+		{"an ssh-agent that is gone and no file", gone, none, gone, nil},
+	} {
+		a := usual(t.Context(), test.socket, test.file)
+		if a.AgentSocket != test.agent || !reflect.DeepEqual(a.KeyFiles, test.files) {
+			t.Errorf("%s: %q %v, want %q %v", test.name, a.AgentSocket, a.KeyFiles, test.agent, test.files)
+		}
+	}
+}
