@@ -7,7 +7,7 @@ func cmdVcgencmd(p *Process) int {
 		return 255
 	}
 	args := p.Args[1:]
-	switch first2(args) {
+	switch firstWord(args) {
 	case "get_throttled":
 		p.print("throttled=0x0\n")
 	case "measure_temp":
@@ -23,7 +23,7 @@ func cmdVcgencmd(p *Process) int {
 
 // cmdOpenssl tells its version.
 func cmdOpenssl(p *Process) int {
-	if first2(p.Args[1:]) != "version" {
+	if firstWord(p.Args[1:]) != "version" {
 		p.errorf("hosttest: this openssl knows only version")
 		return 1
 	}
@@ -33,7 +33,7 @@ func cmdOpenssl(p *Process) int {
 
 // cmdIptables tells its version.
 func cmdIptables(p *Process) int {
-	if a := first2(p.Args[1:]); a != "-V" && a != "--version" {
+	if a := firstWord(p.Args[1:]); a != "-V" && a != "--version" {
 		p.errorf("hosttest: this iptables knows only --version")
 		return 2
 	}

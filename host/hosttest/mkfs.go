@@ -801,7 +801,7 @@ func cmdParted(p *Process) int {
 		switch args[0] {
 		case "mklabel", "mktable":
 			if len(args) < 2 || args[1] != "gpt" && args[1] != "msdos" {
-				p.warn("parted: invalid token: %s\nError: Expecting a disk label type.\n", first2(args[1:]))
+				p.warn("parted: invalid token: %s\nError: Expecting a disk label type.\n", firstWord(args[1:]))
 				return 1
 			}
 			if where := p.m.inUse(dev); where != "" {

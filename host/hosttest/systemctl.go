@@ -88,7 +88,7 @@ func cmdSystemctl(p *Process) int {
 	switch verb {
 	case "show", "is-active", "is-enabled", "is-failed", "is-system-running", "cat", "list-units", "list-timers", "list-unit-files", "status", "get-default", "list-dependencies", "show-environment", "list-jobs":
 	default:
-		what := "Failed to " + verb + " " + unitNameOf(first2(args)) + ": Interactive authentication required.\n"
+		what := "Failed to " + verb + " " + unitNameOf(firstWord(args)) + ": Interactive authentication required.\n"
 		switch verb {
 		case "daemon-reload":
 			what = "Failed to reload daemon: Interactive authentication required.\n"
@@ -97,7 +97,7 @@ func cmdSystemctl(p *Process) int {
 		case "reboot", "poweroff":
 			what = "Failed to set wall message, ignoring: Interactive authentication required.\nCall to Reboot failed: Interactive authentication required.\n"
 		default:
-			what += "See system logs and 'systemctl status " + unitNameOf(first2(args)) + "' for details.\n"
+			what += "See system logs and 'systemctl status " + unitNameOf(firstWord(args)) + "' for details.\n"
 		}
 		if !privileged(what) {
 			if verb == "start" || verb == "stop" || verb == "restart" {
@@ -265,10 +265,9 @@ func cmdSystemctl(p *Process) int {
 	case "get-default":
 		p.print("multi-user.target\n")
 		return 0
-	case "set-default", "preset":
-		return 0
-	case "isolate":
-		return 0
+	case "set-default", "preset", "isolate":
+		p.warn("hosttest: systemctl %s is not supported\n", verb)
+		return 1
 	case "reboot", "poweroff", "halt", "kexec":
 		if err := p.m.mutation(nil); err != nil {
 			return 1
@@ -280,7 +279,8 @@ func cmdSystemctl(p *Process) int {
 	return 1
 }
 
-func first2(args []string) string {
+// firstWord returns the first of the words, or "".
+func firstWord(args []string) string {
 	if len(args) == 0 {
 		return ""
 	}
