@@ -1,6 +1,8 @@
 package host
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"path"
 	"reflect"
@@ -436,6 +438,50 @@ func addImplied(flat []Resource) []Resource {
 		out = append(out, daemonReload{all: flat, gone: true})
 	}
 	return out
+}
+
+// Unmatched is the error of each glob that would select nothing of any of the states: a word that is misspelt, and of which a plan says that nothing
+// is to be done. It is nil when all select something, and an [lab.ErrNotFound] otherwise.
+func Unmatched(globs []string, states ...State) error {
+	var ids []string
+	for _, s := range states {
+		flat, sets, _ := s.flatten()
+		for _, r := range flat {
+			ids = append(ids, r.ID())
+		}
+		for id := range sets {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	var errs []error
+	for _, g := range globs {
+		if !slices.ContainsFunc(ids, func(id string) bool { return matchID(g, id) }) {
+			errs = append(errs, &lab.Error{Op: "select resources", Path: g, Hint: nearestID(g, ids), Err: fmt.Errorf("%w: no resource has such an ID", lab.ErrNotFound)})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// nearestID is the hint for a glob that matches none of the IDs.
+func nearestID(glob string, ids []string) string {
+	kind, rest, _ := strings.Cut(glob, ":")
+	var kinds []string
+	for _, id := range ids {
+		k, _, _ := strings.Cut(id, ":")
+		kinds = append(kinds, k)
+	}
+	near := lab.Nearest(glob, ids)
+	if rest == "" || !slices.Contains(kinds, kind) {
+		if near = lab.Nearest(kind, kinds); near != "" {
+			near += ":" + cmp.Or(rest, "*")
+		}
+	}
+	if near == "" {
+		return "an ID is the kind and the name, as plans show it: file:/etc/motd"
+	}
+	return "nearest: " + near
 }
 
 // matchID matches an ID with a glob in which * stands for any characters and ? for one.

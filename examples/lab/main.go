@@ -98,7 +98,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r := runner{out: out, only: only, started: time.Now()}
+	r := runner{out: out, only: &selection{globs: only}, started: time.Now()}
 	for _, id := range confirm {
 		r.confirmed = append(r.confirmed, lab.Confirm(id))
 	}
@@ -180,7 +180,7 @@ func (r *runner) run(ctx context.Context, c call) (err error) {
 			r.lab.stackStage("03_cicd", r.machines, r.only, func() (map[string]host.State, error) { return r.lab.runners(r.source) }, "02_setup"))
 		before = "02_setup"
 	}
-	if r.database != nil && c.limit == "" && len(r.only) == 0 {
+	if r.database != nil && c.limit == "" && len(r.only.globs) == 0 {
 		r.stages = append(r.stages, r.database.stage(before))
 	}
 	switch c.verb {
@@ -200,7 +200,7 @@ type runner struct {
 	source      *stackSource // nil when the lab has no stacks
 	stages      Pipeline
 	out         *cli.Printer
-	only        []string
+	only        *selection
 	confirmed   []lab.Confirmation
 	reviewed    []lab.Change
 	hasReviewed bool
@@ -225,6 +225,11 @@ func (r *runner) limit(pattern string) error {
 	return nil
 }
 
+// failure joins what failed.
+func (r *runner) failure(results []StageResult) error {
+	return errors.Join(failure(results), r.only.missed(results))
+}
+
 func (r *runner) plan(ctx context.Context, file string) error {
 	results := r.stages.Plan(ctx)
 	var plans []*lab.Plan
@@ -240,7 +245,7 @@ func (r *runner) plan(ctx context.Context, file string) error {
 			r.out.Printf("waits for %s\n", s.Waits)
 		}
 	}
-	err := failure(results)
+	err := r.failure(results)
 	if file != "" && err == nil {
 		err = writePlan(file, plans)
 	}
@@ -298,7 +303,7 @@ func (r *runner) apply(ctx context.Context) error {
 			r.out.Report(s.Report)
 		}
 	})
-	err := failure(results)
+	err := r.failure(results)
 	second := -1
 	if err == nil {
 		second, err = r.second(ctx)

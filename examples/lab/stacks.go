@@ -211,7 +211,7 @@ func (c *StacksConfig) engine() (s host.State) {
 }
 
 // stackStage plans the stacks on the machines that have any.
-func (l *Lab) stackStage(name string, machines []*host.Machine, only []string, stacks func() (map[string]host.State, error), after ...string) Stage {
+func (l *Lab) stackStage(name string, machines []*host.Machine, only *selection, stacks func() (map[string]host.State, error), after ...string) Stage {
 	return Stage{Name: name, After: after, Plan: func(ctx context.Context) (*lab.Plan, error) {
 		states, err := stacks()
 		if err != nil {
@@ -233,8 +233,8 @@ func (l *Lab) stackStage(name string, machines []*host.Machine, only []string, s
 				st.After = append(slices.Clone(st.After), ids...)
 				s = append(s, st)
 			}
-			return s, nil
-		}, only...)
+			return only.of(s, nil)
+		}, only.globs...)
 	}}
 }
 

@@ -190,7 +190,7 @@ func (r *runner) status(ctx context.Context) error {
 			row(s.Stage, state)
 		}
 	}))
-	err := failure(results)
+	err := r.failure(results)
 	r.object(results, -1, err)
 	return err
 }

@@ -167,7 +167,7 @@ func userOf(h *host.Host, l *Lab) string {
 }
 
 // stages returns the lab's stages for the machines, by the names that the lab has always had.
-func (l *Lab) stages(machines []*host.Machine, only []string) Pipeline {
+func (l *Lab) stages(machines []*host.Machine, only *selection) Pipeline {
 	fleet := host.Fleet{Machines: machines, Serial: 0}
 	if l.System.Reboot {
 		fleet.Serial = 1 // never two machines down at once
@@ -179,8 +179,8 @@ func (l *Lab) stages(machines []*host.Machine, only []string) Pipeline {
 				if err != nil {
 					return nil, err
 				}
-				return l.state(h)
-			}, only...)
+				return only.of(l.state(h))
+			}, only.globs...)
 		}},
 	}
 }

@@ -88,6 +88,9 @@ func work(ctx context.Context, file string, on login.Login, only []string, reque
 	if state, err = state.Resolve(os.LookupEnv, cli.FolderOf(file).ReadFile); err != nil {
 		return err
 	}
+	if err := host.Unmatched(only, state); err != nil {
+		return err
+	}
 	target, err := on.Target(ctx)
 	if err != nil {
 		return err
