@@ -54,7 +54,7 @@ func TestServiceLife(t *testing.T) {
 	m.putUnit("x.service", "[Unit];Description=The x;[Service];ExecStart=/bin/sleep infinity;[Install];WantedBy=multi-user.target")
 	want(t, m, show, "Result=success\nLoadState=loaded\nActiveState=inactive\nSubState=dead\nFragmentPath=/etc/systemd/system/x.service\nUnitFileState=disabled\nNeedDaemonReload=no\n", 0)
 	want(t, m, "systemctl enable --now x; systemctl is-active x; systemctl is-enabled x; readlink /etc/systemd/system/multi-user.target.wants/x.service",
-		"Created symlink /etc/systemd/system/multi-user.target.wants/x.service → /etc/systemd/system/x.service.\nactive\nenabled\n/etc/systemd/system/x.service\n", 0)
+		"Created symlink /etc/systemd/system/multi-user.target.wants/x.service -> /etc/systemd/system/x.service.\nactive\nenabled\n/etc/systemd/system/x.service\n", 0)
 	want(t, m, "systemctl enable x; systemctl start x; echo $?", "0\n", 0)
 	out, _ := sh(m, "systemctl show -p MainPID --value x")
 	want(t, m, "ps -o args= -p "+strings.TrimSpace(out), "/bin/sleep infinity\n", 0)
@@ -71,7 +71,7 @@ func TestServiceLife(t *testing.T) {
 	want(t, m, "systemctl mask x", "Failed to mask unit: File /etc/systemd/system/x.service already exists.\n", 1)
 	want(t, m, "systemctl disable --now x; systemctl is-active x; systemctl is-enabled x; systemctl stop x; systemctl stop nosuch", "Removed \"/etc/systemd/system/multi-user.target.wants/x.service\".\ninactive\ndisabled\nFailed to stop nosuch.service: Unit nosuch.service not loaded.\n", 5)
 	want(t, m, "systemctl mask cron; systemctl is-enabled cron; systemctl restart cron; systemctl unmask cron; systemctl is-enabled cron; systemctl is-active cron",
-		"Created symlink /etc/systemd/system/cron.service → /dev/null.\nmasked\nFailed to restart cron.service: Unit cron.service is masked.\nRemoved \"/etc/systemd/system/cron.service\".\nenabled\nactive\n", 0)
+		"Created symlink /etc/systemd/system/cron.service -> /dev/null.\nmasked\nFailed to restart cron.service: Unit cron.service is masked.\nRemoved \"/etc/systemd/system/cron.service\".\nenabled\nactive\n", 0)
 	want(t, m, "systemctl is-enabled sshd ssh getty@.service dbus; systemctl show -p Id,Names sshd", "alias\nenabled\nindirect\nstatic\nId=ssh.service\nNames=ssh.service sshd.service\n", 0)
 	want(t, m, "systemctl foo; systemctl start; systemctl show -p Id,ActiveState ssh nosuch", "Unknown command verb foo.\nToo few arguments.\nId=ssh.service\nActiveState=active\n\nId=nosuch.service\nActiveState=inactive\n", 0)
 	// After a reboot what is enabled runs again.
@@ -153,7 +153,7 @@ func TestRestartOnFailure(t *testing.T) {
 func TestTemplatesTargetsAndMounts(t *testing.T) {
 	m := New(t, Config{Disks: []Disk{{Serial: "D", Size: 1 << 30, Partitions: []Partition{{FSType: "ext4", Label: "data"}}}}})
 	m.putUnit("job@.service", "[Unit];Description=Job %i of %n;[Service];Type=oneshot;RemainAfterExit=yes;ExecStart=/bin/sh -c 'echo %i >/job-%i';[Install];WantedBy=multi-user.target;DefaultInstance=main")
-	want(t, m, "systemctl enable --now job@a; cat /job-a; systemctl show -p Description --value job@a; systemctl is-enabled job@a job@b job@.service; systemctl enable job@", "Created symlink /etc/systemd/system/multi-user.target.wants/job@a.service → /etc/systemd/system/job@.service.\na\nJob a of job@a.service\nenabled\ndisabled\nindirect\nCreated symlink /etc/systemd/system/multi-user.target.wants/job@main.service → /etc/systemd/system/job@.service.\n", 0)
+	want(t, m, "systemctl enable --now job@a; cat /job-a; systemctl show -p Description --value job@a; systemctl is-enabled job@a job@b job@.service; systemctl enable job@", "Created symlink /etc/systemd/system/multi-user.target.wants/job@a.service -> /etc/systemd/system/job@.service.\na\nJob a of job@a.service\nenabled\ndisabled\nindirect\nCreated symlink /etc/systemd/system/multi-user.target.wants/job@main.service -> /etc/systemd/system/job@.service.\n", 0)
 	want(t, m, "mkdir -p /mnt/data; echo 'LABEL=data /mnt/data ext4 defaults,noatime,nofail 0 2' >>/etc/fstab; systemctl show -p LoadState --value mnt-data.mount; systemctl daemon-reload; systemctl show -p LoadState,ActiveState,FragmentPath,UnitFileState mnt-data.mount; systemctl start mnt-data.mount; mountpoint -q /mnt/data; echo $?; systemctl is-active mnt-data.mount; systemctl stop mnt-data.mount; mountpoint -q /mnt/data; echo $?",
 		"not-found\nLoadState=loaded\nActiveState=inactive\nFragmentPath=/run/systemd/generator/mnt-data.mount\nUnitFileState=generated\n0\nactive\n32\n", 0)
 	m.putUnit("store.service", "[Unit];RequiresMountsFor=/mnt/data/x;[Service];ExecStart=/bin/sleep infinity")
@@ -161,7 +161,7 @@ func TestTemplatesTargetsAndMounts(t *testing.T) {
 	want(t, m, "systemd-escape -p '/mnt/a b/c-d'; systemd-escape -u -p 'mnt-a\\x20b'", "mnt-a\\x20b-c\\x2dd\n/mnt/a b\n", 0)
 	m.putUnit("t.timer", "[Timer];OnCalendar=daily;[Install];WantedBy=timers.target")
 	m.putUnit("t.service", "[Service];Type=oneshot;ExecStart=/bin/true")
-	want(t, m, "systemctl enable --now t.timer; systemctl is-active t.timer; systemctl list-timers --no-legend | grep -c t.timer", "Created symlink /etc/systemd/system/timers.target.wants/t.timer → /etc/systemd/system/t.timer.\nactive\n1\n", 0)
+	want(t, m, "systemctl enable --now t.timer; systemctl is-active t.timer; systemctl list-timers --no-legend | grep -c t.timer", "Created symlink /etc/systemd/system/timers.target.wants/t.timer -> /etc/systemd/system/t.timer.\nactive\n1\n", 0)
 }
 
 func TestAnalyzeVerify(t *testing.T) {

@@ -35,7 +35,7 @@ func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}()
 	signal.Ignore(syscall.SIGPIPE) // a write says so too, and leaves time to end in order
 	out := &Output{file: os.Stdout, stop: stop}
-	err, code := out.end(run(ctx, os.Args[1:], out, os.Stderr))
+	code, err := out.end(run(ctx, os.Args[1:], out, os.Stderr))
 	PrintError(os.Stderr, err)
 	os.Exit(code)
 }

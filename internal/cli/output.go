@@ -40,21 +40,21 @@ func (o *Output) Fd() uintptr { return o.file.Fd() }
 // exitBrokenPipe is what a shell says of a program that SIGPIPE ended: 128 and the signal's number.
 const exitBrokenPipe = 128 + int(syscall.SIGPIPE)
 
-// end returns the error to be printed and the exit code of a program that ended with err.
-func (o *Output) end(err error) (error, int) {
+// end returns the exit code of a program that ended with err, and the error to be printed.
+func (o *Output) end(err error) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case o.err == nil:
-		return err, Code(err)
+		return Code(err), err
 	case errors.Is(o.err, syscall.EPIPE):
 		// lab plan | head: whoever read has read enough, and knows
 		if err == o.err {
 			err = nil
 		}
-		return err, exitBrokenPipe
+		return exitBrokenPipe, err
 	case err == nil, errors.Is(err, ErrPending):
 		err = o.err
 	}
-	return err, Code(err)
+	return Code(err), err
 }

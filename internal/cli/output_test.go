@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 func TestOutputOfWhichTheReaderIsGone(t *testing.T) {
@@ -25,7 +26,7 @@ func TestOutputOfWhichTheReaderIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Printf("a\n")
-	if err, code := o.end(ErrPending); err != ErrPending || code != lab.ExitPending || ctx.Err() != nil {
+	if code, err := o.end(ErrPending); err != ErrPending || code != lab.ExitPending || ctx.Err() != nil {
 		t.Errorf("while it is read: %v, %d, %v", err, code, ctx.Err())
 	}
 	if err := r.Close(); err != nil {
@@ -35,17 +36,17 @@ func TestOutputOfWhichTheReaderIsGone(t *testing.T) {
 	if !errors.Is(context.Cause(ctx), syscall.EPIPE) {
 		t.Errorf("the program goes on: %v", context.Cause(ctx))
 	}
-	if err, code := o.end(ErrPending); err != ErrPending || code != 141 {
+	if code, err := o.end(ErrPending); err != ErrPending || code != 141 {
 		t.Errorf("a plan: %v, %d", err, code)
 	}
 	if _, writing := fmt.Fprint(o, "c"); writing == nil {
 		t.Error("a write says nothing")
 	}
-	if err, code := o.end(o.err); err != nil || code != 141 {
+	if code, err := o.end(o.err); err != nil || code != 141 {
 		t.Errorf("a schema: %v, %d", err, code)
 	}
 	stopped := fmt.Errorf("apply plan: %w", context.Cause(ctx))
-	if err, code := o.end(stopped); err != stopped || code != 141 {
+	if code, err := o.end(stopped); err != stopped || code != 141 {
 		t.Errorf("an apply: %v, %d", err, code)
 	}
 }
@@ -53,13 +54,13 @@ func TestOutputOfWhichTheReaderIsGone(t *testing.T) {
 func TestOutputThatIsFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("no /dev/full here")
+		real.Missing(t, "/dev/full, as Linux has it")
 	}
 	defer full.Close()
 	o := &Output{file: full, stop: func(error) {}}
 	fmt.Fprint(o, "a")
 	for _, of := range []error{nil, ErrPending} {
-		if err, code := o.end(of); code != lab.ExitError || !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), "write output: ") {
+		if code, err := o.end(of); code != lab.ExitError || !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), "write output: ") {
 			t.Errorf("%v: %v, %d", of, err, code)
 		}
 	}
