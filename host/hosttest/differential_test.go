@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 var syntaxError = regexp.MustCompile(`sh: \d+: (Syntax error|arithmetic expression): .*`)
@@ -173,11 +175,7 @@ func needDebian(t *testing.T) {
 	t.Helper()
 	b, _ := os.ReadFile("/etc/debian_version")
 	if !strings.HasPrefix(string(b), "12.") || os.Getuid() != 0 {
-		const what = "Debian 12's own tools, as root, to compare with"
-		if os.Getenv("LAB_REAL") == "require" {
-			t.Fatal("missing: " + what)
-		}
-		t.Skip("missing: " + what)
+		real.Missing(t, "Debian 12's own tools, as root, to compare with")
 	}
 }
 

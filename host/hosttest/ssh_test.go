@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 func dialAs(m *Machine, user string, auth ...ssh.AuthMethod) (*ssh.Client, error) {
@@ -664,10 +666,7 @@ func TestHandle(t *testing.T) {
 func TestSSHClient(t *testing.T) {
 	bin, err := exec.LookPath("ssh")
 	if err != nil {
-		if os.Getenv("LAB_REAL") == "require" {
-			t.Fatal("missing: the ssh client")
-		}
-		t.Skip("missing: the ssh client")
+		real.Missing(t, "the ssh client of OpenSSH")
 	}
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
