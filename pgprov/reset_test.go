@@ -70,6 +70,7 @@ func apply(t testing.TB, p *lab.Plan, err error) error {
 
 func TestDumpResetAndDropWithDump(t *testing.T) {
 	pg := dumpable(t)
+	t.Setenv("TMPDIR", t.TempDir()) // what is left behind in it is of this test
 	root := target(pg)
 	prod, sandbox := lab.App("erp").In(lab.Prod), lab.App("erp").In("sandbox")
 	spec := pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: prod, Extensions: []string{"citext"}}, {Instance: sandbox}}}
