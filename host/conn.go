@@ -405,6 +405,7 @@ type wire struct {
 	net.Conn
 	sent, received *atomic.Int64
 
+	broken  atomic.Bool   // nothing more can be read
 	lost    chan struct{} // closed when the SSH connection has ended
 	arrived chan struct{} // something did
 	settled chan struct{} // closed when the first channel is in use
@@ -414,6 +415,9 @@ type wire struct {
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	w.received.Add(int64(n))
+	if err != nil {
+		w.broken.Store(true)
+	}
 	select {
 	case w.arrived <- struct{}{}:
 	default:
@@ -421,7 +425,11 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Write fails once Read has failed: what asks for an answer learns so that none will come. See [errLost].
 func (w *wire) Write(p []byte) (int, error) {
+	if w.broken.Load() {
+		return 0, net.ErrClosed
+	}
 	n, err := w.Conn.Write(p)
 	w.sent.Add(int64(n))
 	return n, err

@@ -362,3 +362,28 @@ func TestLostWhileOpening(t *testing.T) {
 		}
 	}
 }
+
+// TestBrokenWire: once nothing can be read any more nothing is asked any more, for the answer would be waited for without end.
+func TestBrokenWire(t *testing.T) {
+	near, end := net.Pipe()
+	go io.Copy(io.Discard, end) // what is written arrives, until the end
+	w := &wire{Conn: unreadable{near}, sent: new(atomic.Int64), received: new(atomic.Int64), arrived: make(chan struct{}, 1)}
+	if _, err := w.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Read(make([]byte, 1)); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("written: %v", err)
+	}
+	if n := w.sent.Load(); n != 1 {
+		t.Errorf("sent %d bytes", n)
+	}
+	near.Close()
+}
+
+// unreadable is a connection that cannot be read any more.
+type unreadable struct{ net.Conn }
+
+func (unreadable) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

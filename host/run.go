@@ -245,8 +245,9 @@ func (r *run) start(ctx context.Context) (*link, error) {
 
 var errNoExec = errors.New("the machine runs no commands")
 
-// errLost tells that the connection was lost while a channel was opened. Package ssh does not tell: its mux forgets its channels first and
-// closes the connection then (mux.loop), and who opens one between the two waits for ever for an answer.
+// errLost tells that the connection was lost while a channel was opened. Package ssh does not always tell: its mux forgets its channels first
+// and refuses to write then (mux.loop, handshakeTransport.readLoop), and who opens one between the two waits for ever for an answer. wire
+// refuses earlier when it cannot be read any more; what remains are connections that the machine takes leave of (SSH_MSG_DISCONNECT).
 var errLost = errors.New("the connection was lost")
 
 // open opens the channel and asks for the shell. Nothing of the script is sent yet, so it may be done again.
