@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
@@ -39,7 +41,7 @@ func sql(t testing.TB, dsn string, statements ...string) (values []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close(context.Background())
+	defer hangUp(c)
 	for _, s := range statements {
 		rs, err := c.Exec(t.Context(), s).ReadAll()
 		if err != nil {
@@ -53,6 +55,20 @@ func sql(t testing.TB, dsn string, statements ...string) (values []string) {
 		}
 	}
 	return values
+}
+
+// hangUp ends a session, and waits until the server has ended it too: until then it counts as one that is open.
+func hangUp(c *pgconn.PgConn) {
+	h, err := c.Hijack()
+	if err != nil { // it broke off
+		c.Close(context.Background())
+		return
+	}
+	defer h.Conn.Close()
+	h.Frontend.Send(&pgproto3.Terminate{})
+	if h.Frontend.Flush() == nil {
+		_, _ = io.Copy(io.Discard, h.Conn) // the server's end of it is closed with the process, which has left the list by then
+	}
 }
 
 func apply(t testing.TB, p *lab.Plan, err error) error {
@@ -70,7 +86,12 @@ func apply(t testing.TB, p *lab.Plan, err error) error {
 
 func TestDumpResetAndDropWithDump(t *testing.T) {
 	pg := dumpable(t)
-	t.Setenv("TMPDIR", t.TempDir()) // what is left behind in it is of this test
+	tmp, err := os.MkdirTemp("", "pg") // a short name: the relay's socket is in it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(tmp)
+	t.Setenv("TMPDIR", tmp) // what is left behind in it is of this test
 	root := target(pg)
 	prod, sandbox := lab.App("erp").In(lab.Prod), lab.App("erp").In("sandbox")
 	spec := pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: prod, Extensions: []string{"citext"}}, {Instance: sandbox}}}
@@ -142,7 +163,7 @@ func TestDumpResetAndDropWithDump(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("a session that is open", as(sandbox), reset, lab.ErrRefused)
-	busy.Close(t.Context())
+	hangUp(busy)
 	server := as(sandbox)
 	settled := lab.Wait(t.Context(), lab.Poll{What: "the session to end"}, func(ctx context.Context) (bool, error) {
 		_, err := server.Reset(ctx, reset)
