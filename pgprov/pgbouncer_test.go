@@ -79,7 +79,7 @@ func TestThroughPgBouncer(t *testing.T) {
 			}
 			pooler := real.PgBouncer(t, real.PgBouncerOptions{Config: files.INI, UserList: files.UserList.Reveal()})
 			user := func(i lab.Instance, name string) {
-				sql(t, pg.DSNAs("credentials_editor", "editor", i.Database()), fmt.Sprintf(`CREATE ROLE "v-%s" WITH LOGIN PASSWORD 'secret' VALID UNTIL 'tomorrow' IN ROLE "%s"`, name, i.OwnerRole()),
+				sql(t, pg.DSNAs("credentials_editor", "editor", i.Database()), fmt.Sprintf(`CREATE ROLE "v-%s" WITH LOGIN PASSWORD 'secret' VALID UNTIL 'infinity' IN ROLE "%s"`, name, i.OwnerRole()),
 					fmt.Sprintf(`ALTER ROLE "v-%s" SET role TO '%s'`, name, i.OwnerRole()))
 			}
 			user(webapp, "one")

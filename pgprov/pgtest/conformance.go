@@ -908,7 +908,7 @@ func (x *suite) drop(t *testing.T) {
 // waitFor asks until it is so: a server notices the end of a session in its own time.
 func waitFor(t testing.TB, ready func() bool) {
 	t.Helper()
-	err := lab.Wait(t.Context(), lab.Poll{What: "the server to notice", First: 10 * time.Millisecond, Timeout: 20 * time.Second}, func(context.Context) (bool, error) { return ready(), nil })
+	err := lab.Wait(t.Context(), lab.Poll{What: "the server to notice", First: 10 * time.Millisecond, Timeout: 2 * time.Minute}, func(context.Context) (bool, error) { return ready(), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
