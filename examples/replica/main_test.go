@@ -199,8 +199,10 @@ func TestInterrupt(t *testing.T) {
 		cmd.Wait()
 		return last, cmd.ProcessState.ExitCode()
 	}
+	signalled := false // a second signal would end the program at once
 	last, code := run(func(line string, p *os.Process) {
-		if strings.Contains(line, `"text":"hash"`) { // all is copied
+		if strings.Contains(line, `"text":"hash"`) && !signalled { // all is copied
+			signalled = true
 			p.Signal(syscall.SIGINT)
 		}
 	})
