@@ -50,7 +50,7 @@ func imageOf(t *testing.T, cut bool, mkfs ...string) string {
 	mounted := true
 	defer func() {
 		if mounted {
-			exec.Command("umount", mnt).Run()
+			unmount(mnt)
 		}
 	}()
 	at := func(name string) string { return filepath.Join(mnt, name) }
@@ -83,7 +83,7 @@ func imageOf(t *testing.T, cut bool, mkfs ...string) string {
 		f.Close()
 		run("cp", "--sparse=always", image, image+".cut")
 	}
-	run("umount", mnt)
+	must(unmount(mnt))
 	mounted = false
 	if cut {
 		return image + ".cut"
@@ -149,7 +149,7 @@ func TestCheckBesideOriginal(t *testing.T) {
 	if out, err := exec.Command("mount", "-o", "loop", strings.TrimSuffix(image, ".cut"), mnt).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	defer exec.Command("umount", mnt).Run()
+	defer unmount(mnt)
 	c, err := replica.Check(t.Context(), image)
 	if err != nil {
 		t.Fatal(err)
@@ -319,7 +319,9 @@ func TestExtractSubvolumes(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	run("umount", mnt)
+	if err := unmount(mnt); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := replica.Extract(t.Context(), image, out, replica.Extraction{}); err != nil {
 		t.Fatal(err)
 	}

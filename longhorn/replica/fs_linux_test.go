@@ -318,7 +318,7 @@ func TestDevice(t *testing.T) {
 	if out, err := exec.Command("mount", mounted, mnt).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	defer exec.Command("umount", mnt).Run()
+	defer unmount(mnt)
 	_, err = im.Save(t.Context(), replica.Output{Path: mounted, Device: true})
 	refused(t, err, "in use: mounted on "+mnt)
 }

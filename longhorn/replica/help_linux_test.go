@@ -80,11 +80,20 @@ func loopMount(t *testing.T, size int64, mkfs ...string) string {
 		real.Missing(t, "a loop mount with "+mkfs[0]+": "+strings.TrimSpace(string(out)))
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
+		if err := unmount(dir); err != nil {
+			t.Error(err)
 		}
 	})
 	return dir
+}
+
+// unmount unmounts what is mounted on dir, and removes dir. A container or machine that is being started at this moment, by another test for
+// one, has a copy of all mounts, and keeps the file system mounted in it; removing the mount point takes it away there too.
+func unmount(dir string) error {
+	if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+		return fmt.Errorf("umount: %w: %s", err, out)
+	}
+	return os.Remove(dir)
 }
 
 func timeOf(st unix.Stat_t) time.Time { return time.Unix(st.Mtim.Unix()) }
