@@ -73,8 +73,14 @@ func (f *far) Close() error {
 	return f.Conn.Close()
 }
 
+// manner is how a machine behaves.
+type manner struct {
+	silent  atomic.Bool  // it answers no keepalive
+	refuses atomic.Int32 // sessions that it refuses before it opens one
+}
+
 // serve speaks SSH as a machine does whose every script prints "done".
-func serve(nc net.Conn, hostKey, user ssh.Signer, silent *atomic.Bool) {
+func serve(nc net.Conn, hostKey, user ssh.Signer, how *manner) {
 	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		if string(key.Marshal()) != string(user.PublicKey().Marshal()) {
 			return nil, errors.New("no")
@@ -89,12 +95,16 @@ func serve(nc net.Conn, hostKey, user ssh.Signer, silent *atomic.Bool) {
 	defer conn.Close()
 	go func() {
 		for q := range requests {
-			if q.WantReply && !silent.Load() {
+			if q.WantReply && !how.silent.Load() {
 				_ = q.Reply(false, nil)
 			}
 		}
 	}()
 	for c := range channels {
+		if how.refuses.Add(-1) >= 0 {
+			_ = c.Reject(ssh.ConnectionFailed, "open failed")
+			continue
+		}
 		ch, in, err := c.Accept()
 		if err != nil {
 			return
@@ -129,10 +139,10 @@ func signerOf(t *testing.T, seed byte) ssh.Signer {
 }
 
 // bubble logs in at a machine that is rtt away, and returns how long that took.
-func bubble(t *testing.T, rtt time.Duration, silent *atomic.Bool) (*Conn, time.Duration) {
+func bubble(t *testing.T, rtt time.Duration, how *manner) (*Conn, time.Duration) {
 	hostKey, user := signerOf(t, 0), signerOf(t, 1)
 	near, there := newFar(rtt)
-	go serve(there, hostKey, user, silent)
+	go serve(there, hostKey, user, how)
 	c := &Conn{gate: make(chan struct{}, 1), target: Target{
 		Name: "pi1", Address: "pi1", User: "root", Auth: Auth{Signers: []ssh.Signer{user}},
 		HostKeys: HostKeys{Pinned: []string{ssh.FingerprintSHA256(hostKey.PublicKey())}},
@@ -153,7 +163,7 @@ func bubble(t *testing.T, rtt time.Duration, silent *atomic.Bool) (*Conn, time.D
 func TestRoundTrips(t *testing.T) {
 	const rtt = time.Second
 	synctest.Test(t, func(t *testing.T) {
-		c, login := bubble(t, rtt, new(atomic.Bool))
+		c, login := bubble(t, rtt, new(manner))
 		if login != 6*rtt {
 			t.Errorf("login: %s round trips", login)
 		}
@@ -171,16 +181,34 @@ func TestRoundTrips(t *testing.T) {
 	})
 }
 
+// TestRefusedSession: a session that is refused is asked for once more, on the same connection.
+func TestRefusedSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		how := new(manner)
+		c, _ := bubble(t, time.Millisecond, how)
+		for refuses, want := range []error{nil, nil, lab.ErrBlocked} {
+			how.refuses.Store(int32(refuses))
+			if _, err := c.Run(t.Context(), Command{Script: "x"}); !errors.Is(err, want) || err != nil && !lab.SafeToRetry(err) {
+				t.Errorf("refused %d times: %v", refuses, err)
+			}
+		}
+		if n := c.Stats().Connections; n != 1 {
+			t.Errorf("%d connections", n)
+		}
+		c.Close()
+	})
+}
+
 // TestKeepAlive has a machine that answers, and then no longer does.
 func TestKeepAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		silent := new(atomic.Bool)
-		c, _ := bubble(t, time.Millisecond, silent)
+		how := new(manner)
+		c, _ := bubble(t, time.Millisecond, how)
 		time.Sleep(10 * time.Minute)
 		if c.link.isLost() {
 			t.Fatal("given up though the machine answers")
 		}
-		silent.Store(true)
+		how.silent.Store(true)
 		begin := time.Now()
 		in, w := io.Pipe()
 		_, err := c.Run(t.Context(), Command{Script: "x", Stdin: in})

@@ -206,9 +206,11 @@ const (
 	exitLocked = 75 // flock's, when somebody else holds the lock
 )
 
-// start opens a channel and starts the shell. When the connection turns out to be lost it connects anew, once.
+// start opens a channel and starts the shell. When the connection turns out to be lost it connects anew, once. A session that is refused is asked
+// for once more: sshd takes one for ended (MaxSessions) only after it has dealt with all that has arrived, so when it reads the end of the last and
+// the beginning of the next at one go it refuses the next.
 func (r *run) start(ctx context.Context) (*link, error) {
-	for again := true; ; again = false {
+	for lost, full := false, false; ; {
 		l, err := r.conn.live(ctx)
 		if err != nil {
 			return nil, err
@@ -226,13 +228,17 @@ func (r *run) start(ctx context.Context) (*link, error) {
 		switch {
 		case ctx.Err() != nil:
 			e.Err = context.Cause(ctx)
+		case errors.As(err, &refused) && !full:
+			full = true
+			continue
 		case errors.As(err, &refused):
 			e.Hint = "run fewer scripts at once, or raise MaxSessions in its sshd_config"
 			e.Err = fmt.Errorf("%w: the machine opens no session: %s", lab.ErrBlocked, lab.Printable(refused.Message))
 		case errors.Is(err, errNoExec):
 			e.Hint = "does its sshd force another command (ForceCommand), and has the user a login shell?"
 			e.Err = fmt.Errorf("%w: %w", lab.ErrUnauthorized, err)
-		case again:
+		case !lost:
+			lost = true
 			l.cut()
 			<-l.lost
 			continue
