@@ -199,6 +199,9 @@ func (r *run) line() string {
 // bootID is a file whose line is another one after each boot: proc_sys_kernel(5).
 const bootID = "/proc/sys/kernel/random/boot_id"
 
+// uptime is a file that begins with the seconds since the boot, with two decimals: proc_uptime(5).
+const uptime = "/proc/uptime"
+
 func (r *run) prompt() string { return r.nonce + "-sudo:" }
 
 const (
@@ -406,7 +409,7 @@ func (r *run) feed(ctx context.Context) {
 const (
 	sudoTimeout = 30 * time.Second // from the exec to sudo's question or the script's start; PAM may wait for a directory service
 	killGrace   = 3 * time.Second  // from TERM to KILL; also in killScript
-	killTimeout = 12 * time.Second // for the whole of ending a script, connecting anew included
+	killTimeout = 30 * time.Second // for the whole of ending a script, connecting anew included: 8 s of killScript, and the rest for a busy machine
 	closeGrace  = 3 * time.Second  // for a channel to close
 	outputGrace = 2 * time.Second  // for more output after the end of the shell: what it left running may hold the outputs open
 )
@@ -644,8 +647,8 @@ func isClosed(c <-chan struct{}) bool {
 
 // killScript ends the processes of a session: TERM, and KILL after 3 s. Those that made a process group of their own, as jobs of a shell
 // with job control do, are found by their session in /proc; zombies do not count. After another boot they are gone,
-// and their number may be somebody else's. It prints "ended" when there were any, and "killed" when
-// TERM was not enough.
+// and their number may be somebody else's. It goes by the clock, hundredths of a second since the boot, for on a busy machine each look takes long; where
+// there is none it counts its looks. It prints "ended" when there were any, and "killed" when TERM was not enough.
 const killScript = `b=
 { read -r b <"$boot"; } 2>/dev/null
 [ "$b" = "$of" ] || exit 0
@@ -666,15 +669,18 @@ signal() {
 	kill -s "$1" -- "-$p" 2>/dev/null
 	[ -z "$n" ] || kill -s "$1" $n 2>/dev/null
 }
-i=0 how=
+now() {
+	{ IFS='. ' read -r u c rest <"$uptime"; } 2>/dev/null && t=$((u * 100 + 1$c - 100)) || t=$((t + 10))
+}
+t=0 how=
 while members; do
-	case $i in
-	0) how=ended && signal TERM ;;
-	[3-7][0-9]) how=killed && signal KILL ;;
-	80) exit 1 ;;
+	now
+	case $how in
+	'') how=ended since=$t && signal TERM ;;
+	ended) [ $((t - since)) -lt 300 ] || { how=killed since=$t && signal KILL; } ;;
+	killed) [ $((t - since)) -lt 500 ] || exit 1; signal KILL ;;
 	esac
 	sleep 0.1
-	i=$((i + 1))
 done
 printf %s "$how"
 `
@@ -684,7 +690,7 @@ printf %s "$how"
 func (c *Conn) kill(ctx context.Context, r *run) (how string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, killTimeout, fmt.Errorf("%w after %s", lab.ErrTimeout, killTimeout))
 	defer cancel()
-	cmd := Command{Script: fmt.Sprintf("p=%d boot=%s of=%s\n%s", r.pid, bootID, Quote(r.boot), killScript), Root: r.cmd.Root, bare: true}
+	cmd := Command{Script: fmt.Sprintf("p=%d boot=%s uptime=%s of=%s\n%s", r.pid, bootID, uptime, Quote(r.boot), killScript), Root: r.cmd.Root, bare: true}
 	res, err := c.Run(ctx, cmd)
 	if errors.Is(err, lab.ErrBlocked) {
 		var second *Conn

@@ -201,16 +201,17 @@ func TestRunCancel(t *testing.T) {
 		real.Missing(t, "/proc")
 	}
 	s := real.SSHD(t)
+	// Each says that it has begun when it is as hard to end as it gets.
 	for name, test := range map[string]struct{ script, how string }{
-		"sleep":           {"sleep 1000", "ended"},
-		"nested shells":   {"sh -c 'sh -c \"sleep 1000; true\"; true'; true", "ended"},
-		"children":        {"sleep 1000 & sleep 1001 & wait", "ended"},
-		"job control":     {"set -m; sleep 1000 & sleep 1001 & wait", "ended"},
-		"ignores TERM":    {"trap '' TERM; while :; do sleep 1; done", "killed"},
-		"cleans up":       {"trap 'exit 0' TERM; while :; do sleep 1; done", "ended"},
-		"orphan":          {"(sleep 1000 &) ; sleep 1000", "ended"},
-		"waits for stdin": {"cat", "ended"},
-		"stopped":         {"kill -s STOP $$", "killed"},
+		"sleep":           {"echo begun; sleep 1000", "ended"},
+		"nested shells":   {"sh -c 'sh -c \"echo begun; sleep 1000; true\"; true'; true", "ended"},
+		"children":        {"sleep 1000 & sleep 1001 & echo begun; wait", "ended"},
+		"job control":     {"set -m; sleep 1000 & sleep 1001 & echo begun; wait", "ended"},
+		"ignores TERM":    {"trap '' TERM; echo begun; while :; do sleep 1; done", "killed"},
+		"cleans up":       {"trap 'exit 0' TERM; echo begun; while :; do sleep 1; done", "ended"},
+		"orphan":          {"(sleep 1000 &) ; echo begun; sleep 1000", "ended"},
+		"waits for stdin": {"echo begun; cat", "ended"},
+		"stopped":         {"(kill -s STOP $$; while read -r pid comm state rest </proc/$$/stat && [ \"$state\" != T ]; do :; done; echo begun)", "killed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -226,7 +227,7 @@ func TestRunCancel(t *testing.T) {
 			in, never := io.Pipe()
 			defer never.Close()
 			start := time.Now()
-			_, err := c.Run(ctx, host.Command{Script: "export " + mark + "=1\necho begun\n" + test.script, Stdin: in, Stdout: seen})
+			_, err := c.Run(ctx, host.Command{Script: "export " + mark + "=1\n" + test.script, Stdin: in, Stdout: seen})
 			if !errors.Is(err, enough) || !strings.Contains(err.Error(), test.how) || lab.SafeToRetry(err) {
 				t.Errorf("got %v after %s", err, time.Since(start))
 			}
