@@ -115,7 +115,8 @@ func (s *MachineSet) Close() error {
 	if s.claim == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	// Unmounting an overlay syncs the disk below it, which others write to.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	for _, m := range s.Machines {
 		if err := m.end(ctx, syscall.SIGKILL); err != nil {
@@ -322,7 +323,7 @@ func (s setState) makeNetwork(ctx context.Context) error {
 
 // iptables runs a command such as -I on a rule that names its table and chain.
 func iptables(ctx context.Context, command string, rule []string) error {
-	args := append([]string{"-w", "10", rule[0], rule[1], command}, rule[2:]...)
+	args := append([]string{"-w", "60", rule[0], rule[1], command}, rule[2:]...)
 	return run(ctx, "iptables", args...)
 }
 
@@ -382,6 +383,12 @@ func (m *Machine) personalise(hosts string) error {
 			return err
 		}
 	}
+	// At certain hours of the day they would hold the locks of apt and dpkg.
+	for _, timer := range []string{"apt-daily.timer", "apt-daily-upgrade.timer"} {
+		if err := os.Symlink("/dev/null", filepath.Join(m.Root, "etc/systemd/system", timer)); err != nil {
+			return err
+		}
+	}
 	host, err := newKey(filepath.Join(m.Root, "etc/ssh/ssh_host_ed25519_key"))
 	if err != nil {
 		return err
@@ -428,6 +435,9 @@ func (s setState) teardown(ctx context.Context) error {
 	for i := 1; i <= s.Machines; i++ {
 		errs = append(errs, killCgroup(ctx, s.cgroup(i)), removeCgroup(s.cgroup(i)))
 		errs = append(errs, unmount(ctx, filepath.Join(s.machine(i), "root")))
+		// The kernel destroys a namespace some time after its name is gone, and
+		// until then the next set could not have an interface of the same name.
+		errs = append(errs, removeLink(ctx, s.veth(i)))
 		if ns := s.netns(i); exists("/run/netns/" + ns) {
 			errs = append(errs, run(ctx, "ip", "netns", "del", ns))
 		}
@@ -443,9 +453,7 @@ func (s setState) teardown(ctx context.Context) error {
 			}
 		}
 	}
-	if exists("/sys/class/net/" + s.bridge()) {
-		errs = append(errs, run(ctx, "ip", "link", "del", s.bridge()))
-	}
+	errs = append(errs, removeLink(ctx, s.bridge()))
 	if err := errors.Join(errs...); err != nil {
 		return err // do not remove what may still be mounted
 	}
@@ -465,6 +473,18 @@ func (s setState) teardown(ctx context.Context) error {
 	}
 	if err := os.Remove(s.Dir); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
 		return err
+	}
+	return nil
+}
+
+// removeLink removes a network interface of this machine if it is there.
+func removeLink(ctx context.Context, name string) error {
+	path := "/sys/class/net/" + name
+	if !exists(path) {
+		return nil
+	}
+	if err := run(ctx, "ip", "link", "del", name); err != nil && exists(path) {
+		return err // else it went with its namespace meanwhile
 	}
 	return nil
 }
