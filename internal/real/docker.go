@@ -75,7 +75,7 @@ func (m *Machine) installDocker(ctx context.Context) error {
 	if _, err := m.Run(ctx, "sudo DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends /srv/docker-debs/*.deb && sudo rm -r /srv/docker-debs"); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	return until(ctx, "dockerd answers in "+m.Name, func() error {
 		_, err := m.Run(ctx, "sudo docker info")

@@ -34,14 +34,17 @@ func TestDocker(t *testing.T) {
 	d.ImportPostgres(t, 17, "postgres:17")
 	const stack = `
 services:
-  old: {image: "postgres:15", environment: {POSTGRES_PASSWORD: plain}}
+  old:
+    image: postgres:15
+    environment: {POSTGRES_PASSWORD: plain}
+    healthcheck: &answers {test: [CMD, pg_isready, -U, postgres, -h, 127.0.0.1], interval: 1s, retries: 600}
   new:
     image: postgres:17
     environment: {POSTGRES_PASSWORD_FILE: /run/secrets/pw, POSTGRES_DB: shop, PGDATA: /var/lib/postgresql/data/pgdata}
     secrets: [pw]
     ports: ["5432:5432"]
     volumes: ["data:/var/lib/postgresql/data"]
-    healthcheck: {test: [CMD, pg_isready, -U, postgres, -h, 127.0.0.1], interval: 1s, retries: 60}
+    healthcheck: *answers
 secrets: {pw: {file: ./pw}}
 volumes: {data: }
 `

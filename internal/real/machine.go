@@ -102,7 +102,7 @@ func machinesNeed() string {
 }
 
 // bootTime is far more than a boot takes, even on a busy machine.
-const bootTime = 2 * time.Minute
+const bootTime = 10 * time.Minute
 
 // boot runs the machine until it is turned off; when it asks for a reboot, it
 // is booted again. The caller holds no lock.
@@ -227,13 +227,13 @@ func (m *Machine) Reboot(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reboot %s: %w", m.Name, err)
 	}
-	if _, err := m.Run(ctx, "sudo systemctl reboot"); err != nil {
-		var dropped *ssh.ExitMissingError // the connection may end first
-		if !errors.As(err, &dropped) {
-			return fmt.Errorf("reboot %s: %w", m.Name, err)
-		}
+	// The machine ends the connection and the command with everything else: what
+	// they say of it counts only when it does not come down.
+	_, said := m.Run(ctx, "sudo systemctl reboot")
+	if err := m.ready(ctx, before); err != nil {
+		return fmt.Errorf("reboot %s: %w", m.Name, errors.Join(err, said))
 	}
-	return m.ready(ctx, before)
+	return nil
 }
 
 // end turns the machine off with a signal to nspawn.
@@ -268,13 +268,18 @@ func (m *Machine) ready(ctx context.Context, before string) error {
 	ctx, stop := whileRunning(ctx, gone, func() error { return fmt.Errorf("it ended: %v", m.current().cmd.ProcessState) })
 	defer stop()
 	err := until(ctx, m.Name+" has booted", func() error {
-		// It exits with an error when a unit has failed, which is not ours to judge.
-		out, err := m.Run(ctx, "cat /proc/sys/kernel/random/boot_id; systemctl is-system-running --wait || true")
+		// It exits with an error when a unit has failed, which is not ours to judge,
+		// and when systemd did not answer in time.
+		out, err := m.run(ctx, 20*time.Second, "cat /proc/sys/kernel/random/boot_id; systemctl is-system-running --wait || true")
 		if err != nil {
 			return err
 		}
-		if id, _, _ := strings.Cut(out, "\n"); id == strings.TrimSpace(before) {
+		id, state, _ := strings.Cut(strings.TrimSpace(out), "\n")
+		if id == strings.TrimSpace(before) {
 			return errors.New("it has not gone down yet")
+		}
+		if state != "running" && state != "degraded" {
+			return fmt.Errorf("its state is %q", state)
 		}
 		return nil
 	})
@@ -291,7 +296,7 @@ func (m *Machine) ClientConfig(user string) *ssh.ClientConfig {
 		Auth:              []ssh.AuthMethod{ssh.PublicKeys(m.Key)},
 		HostKeyCallback:   ssh.FixedHostKey(m.HostKey),
 		HostKeyAlgorithms: []string{ssh.KeyAlgoED25519},
-		Timeout:           5 * time.Second,
+		Timeout:           time.Minute,
 	}
 }
 
@@ -303,17 +308,23 @@ func (m *Machine) KnownHosts() string {
 // Run runs a shell command as pi over a new SSH connection and returns its
 // standard output. A test compares with it what the code under test says.
 func (m *Machine) Run(ctx context.Context, command string) (string, error) {
+	return m.run(ctx, 5*time.Minute, command)
+}
+
+// run is Run, with a limit to the login.
+func (m *Machine) run(ctx context.Context, login time.Duration, command string) (string, error) {
 	fail := func(err error, stderr string) error {
 		return fmt.Errorf("%s: %s: %w %s", m.Name, command, err, strings.TrimSpace(stderr))
 	}
-	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", m.Addr)
+	deadline := time.Now().Add(login)
+	conn, err := (&net.Dialer{Deadline: deadline}).DialContext(ctx, "tcp", m.Addr)
 	if err != nil {
 		return "", fail(err, "")
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	// A machine that goes down between accept and greeting never answers.
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := conn.SetDeadline(deadline); err != nil {
 		return "", fail(err, "")
 	}
 	c, chans, reqs, err := ssh.NewClientConn(conn, m.Addr, m.ClientConfig(m.User))

@@ -44,7 +44,7 @@ func TestMachines(t *testing.T) {
 	if id := must(t, a, "cat /etc/machine-id"); id == must(t, b, "cat /etc/machine-id") {
 		t.Error("two machines have one machine-id")
 	}
-	must(t, a, "ping -c1 -W2 pi2")
+	must(t, a, "ping -c1 -W60 pi2")
 
 	t.Run("reboot", func(t *testing.T) {
 		boot := must(t, a, "cat /proc/sys/kernel/random/boot_id; touch ~/kept; sudo touch /run/lost")
