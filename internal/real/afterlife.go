@@ -7,13 +7,13 @@ import (
 	"syscall"
 )
 
-// removeAfterDeath has a small shell outlive this process and remove dir, once
-// the server in it, told by the kernel to end, has had the time to. The
-// function that it returns sends the shell home, with dir removed or kept.
+// removeAfterDeath has a small shell outlive this process and remove dir, as
+// soon as the server in it, told by the kernel to end, lets it: it tries for
+// two minutes. The function that it returns sends the shell home, with dir removed or kept.
 func removeAfterDeath(dir string) (dismiss func(), err error) {
 	sh := exec.Command("/bin/sh", "-c", `
 read -r word && exit 0
-for try in 1 2 3 4 5; do sleep 1; rm -rf "$1" 2>/dev/null && exit 0; done`, "sh", dir)
+for try in $(seq 120); do sleep 1; rm -rf "$1" 2>/dev/null && exit 0; done`, "sh", dir)
 	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no Ctrl-C for it
 	pipe, err := sh.StdinPipe()
 	if err == nil {

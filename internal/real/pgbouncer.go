@@ -52,6 +52,11 @@ func PgBouncer(tb testing.TB, o PgBouncerOptions) *PgBouncerServer {
 		tb.Fatalf("pgbouncer: %v", err)
 	}
 	b := &PgBouncerServer{Host: "127.0.0.1", Dir: dir, bin: bin, as: as}
+	port, release, err := reservePort(b.Host)
+	if err != nil {
+		tb.Fatalf("pgbouncer: %v", err)
+	}
+	b.Port = port
 	dismiss, err := removeAfterDeath(dir)
 	if err != nil {
 		tb.Fatalf("pgbouncer: %v", err)
@@ -67,10 +72,8 @@ func PgBouncer(tb testing.TB, o PgBouncerOptions) *PgBouncerServer {
 			tb.Errorf("pgbouncer: %v", err)
 		}
 		dismiss()
+		release()
 	})
-	if b.Port, err = freePort(); err != nil {
-		tb.Fatalf("pgbouncer: %v", err)
-	}
 	if err := b.Configure(o); err != nil {
 		tb.Fatalf("pgbouncer: %v", err)
 	}
@@ -122,10 +125,10 @@ func (b *PgBouncerServer) Start(ctx context.Context) error {
 		return err
 	}
 	b.proc = p
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	err = p.until(ctx, fmt.Sprintf("pgbouncer listens at port %d", b.Port), func() error {
-		c, err := net.DialTimeout("tcp", net.JoinHostPort(b.Host, strconv.Itoa(b.Port)), time.Second)
+		c, err := net.DialTimeout("tcp", net.JoinHostPort(b.Host, strconv.Itoa(b.Port)), time.Minute)
 		if err != nil {
 			return err
 		}

@@ -52,6 +52,7 @@ type PG struct {
 	log     string
 	proc    *process
 	dismiss func()
+	release func() // of the port
 }
 
 // StartPostgres starts a PostgreSQL server in a temporary folder. It returns an
@@ -83,7 +84,7 @@ func StartPostgres(ctx context.Context, o PGOptions) (_ *PG, err error) {
 	if p.dismiss, err = removeAfterDeath(dir); err != nil {
 		return nil, err
 	}
-	if p.Port, err = freePort(); err != nil {
+	if p.Port, p.release, err = reservePort(p.Host); err != nil {
 		return nil, err
 	}
 	if as != nil && !reachable(bin.dir) {
@@ -158,7 +159,7 @@ func (p *PG) Start(ctx context.Context) error {
 	if p.proc, err = start(cmd, syscall.SIGQUIT); err != nil { // SIGQUIT: end at once, children too
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	err = p.proc.until(ctx, fmt.Sprintf("postgres answers at port %d", p.Port), func() error {
 		// The eighth line of the lock file is the server's state, as pg_ctl reads it.
@@ -178,7 +179,10 @@ func (p *PG) Start(ctx context.Context) error {
 }
 
 // Stop ends the server at once and cuts its connections; the data stays.
-func (p *PG) Stop() error { return p.proc.stop(syscall.SIGINT, 20*time.Second) }
+func (p *PG) Stop() error {
+	// Killed, it would leave processes that write to its folder for a while.
+	return p.proc.stop(syscall.SIGINT, 2*time.Minute)
+}
 
 // Close stops the server and removes its folder.
 func (p *PG) Close() error {
@@ -186,6 +190,9 @@ func (p *PG) Close() error {
 	if p.dismiss != nil {
 		p.dismiss()
 		p.dismiss = nil
+	}
+	if p.release != nil {
+		p.release()
 	}
 	return err
 }

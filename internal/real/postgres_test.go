@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -105,7 +104,7 @@ func TestPgBouncer(t *testing.T) {
 func TestPostgresAfterKill(t *testing.T) {
 	if os.Getenv("LAB_REAL_TEST_CHILD") != "" {
 		p := real.Postgres(t, 15)
-		fmt.Println("\nup", p.Dir, p.Port)
+		fmt.Println("\nup", p.Dir, p.DSN("postgres"))
 		select {}
 	}
 	real.Postgres(t, 15) // or be skipped
@@ -118,24 +117,30 @@ func TestPostgresAfterKill(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var dir string
-	var port int
-	for lines := bufio.NewScanner(out); port == 0 && lines.Scan(); {
-		fmt.Sscanf(lines.Text(), "up %s %d", &dir, &port)
+	defer child.Wait()
+	defer child.Process.Kill()
+	var dir, dsn string
+	for lines := bufio.NewScanner(out); dsn == "" && lines.Scan(); {
+		fmt.Sscanf(lines.Text(), "up %s %s", &dir, &dsn)
 	}
-	child.Process.Kill()
-	child.Wait()
-	if port == 0 {
+	if dsn == "" {
 		t.Fatal("the other process started nothing")
 	}
-	gone := func() bool {
-		if c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			c.Close()
-			return false
-		}
-		_, err := os.Stat(dir)
-		return errors.Is(err, os.ErrNotExist)
+	// A connection tells of the end of this server, and of no other's that has its port by then.
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for tick := time.Tick(50 * time.Millisecond); !gone(); <-tick { // the test's own timeout ends it
+	defer conn.Close(t.Context())
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.WaitForNotification(t.Context()); !conn.IsClosed() { // the test's own timeout ends it
+		t.Errorf("the server's connection: %v", err)
+	}
+	for tick := time.Tick(50 * time.Millisecond); ; <-tick {
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			return
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -38,8 +39,13 @@ func Registry(tb testing.TB, addr string) *ImageRegistry {
 		lacksTool(tb, "a registry of images", err)
 		tb.Fatalf("registry: %v", err)
 	}
-	if addr, err = freeAddr(addr); err != nil {
-		tb.Fatalf("registry: %v", err)
+	release := func() {}
+	if host, port, err := net.SplitHostPort(addr); err == nil && port == "0" {
+		free, done, err := reservePort(host)
+		if err != nil {
+			tb.Fatalf("registry: %v", err)
+		}
+		addr, release = net.JoinHostPort(host, strconv.Itoa(free)), done
 	}
 	dir := tb.TempDir()
 	r := &ImageRegistry{Addr: addr, binary: binary, config: filepath.Join(dir, "config.json"), log: filepath.Join(dir, "log")}
@@ -65,6 +71,7 @@ func Registry(tb testing.TB, addr string) *ImageRegistry {
 		if err := r.proc.stop(syscall.SIGTERM, 5*time.Second); err != nil {
 			tb.Errorf("registry: %v", err)
 		}
+		release()
 		if b, err := os.ReadFile(r.log); tb.Failed() && err == nil {
 			tb.Logf("the registry's log:\n%s", b)
 		}
@@ -79,7 +86,7 @@ func registryProgram(ctx context.Context) (string, error) {
 // Start starts the registry again, with what was pushed to it before.
 func (r *ImageRegistry) Start(tb testing.TB) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(tb.Context(), 5*time.Minute)
 	defer cancel()
 	if err := r.start(ctx); err != nil {
 		tb.Fatalf("registry: %v", err)
@@ -146,13 +153,4 @@ func (r *ImageRegistry) digest(ctx context.Context, name, tag string) (string, e
 		return "", fmt.Errorf("%s:%s: %s", name, tag, resp.Status)
 	}
 	return resp.Header.Get("Docker-Content-Digest"), nil
-}
-
-// freeAddr gives an address with port 0 a port that nobody listens on.
-func freeAddr(addr string) (string, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
