@@ -47,9 +47,10 @@ type SSHServer struct {
 	UserCA     ssh.Signer    // nil unless asked for; sign with [Certify]
 	HostCA     ssh.Signer    // nil unless asked for
 
-	bin  string
-	log  string
-	proc *process
+	bin     string
+	log     string
+	proc    *process
+	release func() // of the port
 }
 
 // SSHD starts an OpenSSH server with the plain options, for as long as the
@@ -72,11 +73,12 @@ func SSHDWith(tb testing.TB, o SSHOptions) *SSHServer {
 	}
 	tb.Cleanup(func() {
 		s.Stop()
+		s.release()
 		if tb.Failed() {
 			tb.Logf("sshd's log:\n%s", s.Log())
 		}
 	})
-	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), 5*time.Minute)
 	defer cancel()
 	if err := s.Start(ctx); err != nil {
 		tb.Fatalf("sshd: %v", err)
@@ -120,17 +122,22 @@ func (s *SSHServer) Log() string {
 	return string(b)
 }
 
-func newSSHServer(bin, dir string, o SSHOptions) (*SSHServer, error) {
+func newSSHServer(bin, dir string, o SSHOptions) (_ *SSHServer, err error) {
 	me, err := user.Current()
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, release, err := reservePort("127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			release()
+		}
+	}()
 	s := &SSHServer{
-		Host: "127.0.0.1", Port: port, User: me.Username, Dir: dir, bin: bin,
+		release: release, Host: "127.0.0.1", Port: port, User: me.Username, Dir: dir, bin: bin,
 		Addr:       net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
 		KeyFile:    filepath.Join(dir, "id_ed25519"),
 		KnownHosts: filepath.Join(dir, "known_hosts"),
@@ -164,6 +171,9 @@ func newSSHServer(bin, dir string, o SSHOptions) (*SSHServer, error) {
 		"PrintMotd no",
 		"LogLevel VERBOSE",
 		"Subsystem sftp internal-sftp",
+		// bash reads the .bashrc of who runs the test when it is the first shell
+		// below sshd. What that prints, waits for and locks is none of a test's.
+		"SetEnv SHLVL=1",
 	)
 	if o.UserCA {
 		ca := filepath.Join(dir, "user_ca")
@@ -216,12 +226,12 @@ func accountLocked(shadow, name string) bool {
 
 // sshBanner succeeds when an SSH server greets at addr.
 func sshBanner(addr string) error {
-	c, err := net.DialTimeout("tcp", addr, time.Second)
+	c, err := net.DialTimeout("tcp", addr, time.Minute)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		return err
 	}
 	b := make([]byte, 4)
@@ -232,16 +242,6 @@ func sshBanner(addr string) error {
 		return fmt.Errorf("unexpected greeting %q", b)
 	}
 	return nil
-}
-
-// freePort is a port of 127.0.0.1 that nobody listened on a moment ago.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // findBinary looks for name in PATH and then in dirs, whose parts may be

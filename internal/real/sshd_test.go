@@ -42,6 +42,10 @@ func TestSSHD(t *testing.T) {
 			t.Errorf("%s: got %q, %v", name, out, err)
 		}
 	}
+	c := &ssh.ClientConfig{User: s.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(s.Key)}, HostKeyCallback: pinned}
+	if out, err := output(s.Addr, c, `echo "$BASH_VERSION $SHLVL"`); err != nil || strings.Contains(out, " ") && !strings.HasSuffix(out, " 2") {
+		t.Errorf("bash takes itself for the first shell, and reads .bashrc: %q, %v", out, err)
+	}
 	nobody := &ssh.ClientConfig{User: s.User, HostKeyCallback: ssh.FixedHostKey(s.HostKey)}
 	if _, err := output(s.Addr, nobody, "true"); err == nil {
 		t.Error("logged in without a key")
