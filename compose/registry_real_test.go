@@ -20,7 +20,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
@@ -84,7 +83,7 @@ func (p pinned) load(t *testing.T) compose.Stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stack.Timeout = 30 * time.Second
+	stack.Timeout = patience
 	return stack
 }
 
