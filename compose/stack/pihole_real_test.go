@@ -33,9 +33,9 @@ func TestPiHoleStandIn(t *testing.T) {
 		}
 		return s
 	}
-	ask := func(name, kind string) string {
+	ask := func(name, kind string, options ...string) string {
 		t.Helper()
-		return strings.Join(strings.Fields(b.look(t, "sudo docker exec pihole-pihole-1 dig +short +tries=1 +time=2 @127.0.0.1 "+name+" "+kind+" || echo no answer")), " ")
+		return strings.Join(strings.Fields(b.look(t, "sudo docker exec pihole-pihole-1 dig +short +tries=1 +time=60 "+strings.Join(options, " ")+" @127.0.0.1 "+name+" "+kind+" || echo no answer")), " ")
 	}
 	text := b.apply(t, build(config))
 	for _, q := range []struct{ name, kind, want string }{
@@ -52,7 +52,7 @@ func TestPiHoleStandIn(t *testing.T) {
 			t.Errorf("%s %s is %q, want %q", q.name, q.kind, got, q.want)
 		}
 	}
-	if got := ask("example.org", "A"); !strings.HasSuffix(got, "no answer") {
+	if got := ask("example.org", "A", "+time=2"); !strings.HasSuffix(got, "no answer") {
 		t.Errorf("a name of the Internet is %q, though no server for it answers", got)
 	}
 

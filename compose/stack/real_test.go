@@ -67,7 +67,7 @@ func newBench(t *testing.T, images func(*real.DockerEngine) []string) bench {
 	if err := os.WriteFile(known, []byte(d.KnownHosts()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := &host.Machine{Target: host.Target{Name: "pi2", Address: d.Addr, User: d.User, Boundary: only(d.Host),
+	m := &host.Machine{Target: host.Target{Name: "pi2", Address: d.Addr, User: d.User, Boundary: only(d.Host), ConnectTimeout: time.Minute,
 		Auth: host.Auth{KeyFiles: []host.KeyFile{{Path: d.KeyFile}}}, HostKeys: host.HostKeys{KnownHosts: []string{known}}}}
 	t.Cleanup(func() { m.Close() })
 	lock, err := compose.Resolve(t.Context(), m, names)
@@ -126,7 +126,7 @@ func testPostgres(t *testing.T, b bench) {
 		return s
 	}
 	query := func(sql string) (out string, err error) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://web:%s@%s:5432/web?sslmode=disable", webPassword, b.address))
 		if err != nil {
@@ -209,7 +209,7 @@ func testPostgres(t *testing.T, b bench) {
 			}
 			c.TLSConfig.RootCAs = x509.NewCertPool()
 			c.TLSConfig.RootCAs.AppendCertsFromPEM([]byte(want.Certificate))
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			conn, err := pgx.ConnectConfig(ctx, c)
 			if err != nil {
