@@ -764,8 +764,8 @@ func (d *Docker) logs(p *hosttest.Process, args []string) error {
 			var ago time.Duration
 			if ago, err = time.ParseDuration(args[1]); err == nil {
 				since = time.Now().Add(-ago)
-			} else {
-				since, err = time.Parse(time.RFC3339Nano, args[1])
+			} else if since, err = time.Parse(time.RFC3339Nano, args[1]); err != nil {
+				since, err = unixTime(args[1])
 			}
 		default:
 			err = unknown(all)
@@ -795,6 +795,17 @@ func (d *Docker) logs(p *hosttest.Process, args []string) error {
 		fmt.Fprintln(p.Stdout(), l)
 	}
 	return nil
+}
+
+// unixTime reads seconds since 1970, with nine digits after the point if there are any.
+func unixTime(s string) (time.Time, error) {
+	whole, fraction, _ := strings.Cut(s, ".")
+	seconds, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || fraction == "" {
+		return time.Unix(seconds, 0), err
+	}
+	nanoseconds, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+	return time.Unix(seconds, nanoseconds), err
 }
 
 // exec runs a command in a container.

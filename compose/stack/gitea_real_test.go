@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -267,13 +268,19 @@ func testRunner(t *testing.T, b giteaBench, image string, token lab.Secret) {
 	}
 	config.Labels = append(config.Labels, "apply:docker://"+image)
 	apply()
-	if now := one(); now.ID != first.ID || len(now.Labels) != 2 {
+	// A runner is healthy when it is registered, and tells its labels once it has started.
+	told := func(context.Context) (bool, error) { return len(one().Labels) == 2, nil }
+	if err := lab.Wait(t.Context(), lab.Poll{What: "the runner to tell its labels", Timeout: patience}, told); err != nil {
+		t.Errorf("other labels: %v: %+v", err, one())
+	}
+	if now := one(); now.ID != first.ID {
 		t.Errorf("other labels: %+v", now)
 	}
 	config.Instance = strings.TrimSuffix(b.url, "/")
 	apply()
-	if got := b.look(t, `sudo grep -c '"address": "`+config.Instance+`"' /opt/stacks/runner/data/.runner`); got != "1" || one().ID != first.ID {
-		t.Errorf("another address: %s lines have it, and the server has %+v", got, one())
+	b.look(t, `for n in $(seq 300); do sudo grep -qF '"address": "`+config.Instance+`"' /opt/stacks/runner/data/.runner && exit 0; sleep 0.5; done; echo 'it keeps another address'; exit 1`)
+	if now := one(); now.ID != first.ID {
+		t.Errorf("another address: %+v", now)
 	}
 	t.Run("job", func(t *testing.T) {
 		const workflow = `on: push

@@ -190,16 +190,18 @@ func (r runnerRegistration) ID() string { return "runner:" + r.stack }
 
 func (r runnerRegistration) Check() lab.Problems { return nil }
 
-// Observe looks for what Gitea answers to a runner that it does not know (routers/api/actions/runner/interceptor.go), in what the runner said since its
-// last start, but not longer ago than a restarting container may rest: an idle runner asks every 5 s. A list of runners from Gitea's API would be old
-// once the runner has registered again.
+// Observe looks for what Gitea answers to a runner that it does not know (routers/api/actions/runner/interceptor.go), in what the runner said since it
+// was registered, but not longer ago than a restarting container may rest: an idle runner asks every 5 s. What it said since its last start would be
+// nothing yet, now and then, of one that is started again and again. A list of runners from Gitea's API would be old once the runner has registered
+// again.
 func (r runnerRegistration) Observe(q *host.Questions) {
-	q.Probe("runner:"+r.stack, fmt.Sprintf(`[ ! -s %[1]s ] || echo registered
+	q.Probe("runner:"+r.stack, fmt.Sprintf(`t=
+if [ -s %[1]s ]; then echo registered; t=$(stat -c %%.Y -- %[1]s 2>/dev/null); fi
 unset DOCKER_HOST DOCKER_CONTEXT
 command -v docker >/dev/null 2>&1 || exit 0
 i=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project=%[2]s --filter label=com.docker.compose.service=runner --filter label=com.docker.compose.oneoff=False 2>/dev/null | head -n 1)
 [ -n "$i" ] || exit 0
-t=$(docker inspect --type container --format '{{.State.StartedAt}}' "$i" 2>/dev/null) || exit 0
+[ -n "$t" ] || t=$(docker inspect --type container --format '{{.State.StartedAt}}' "$i" 2>/dev/null) || exit 0
 said() { docker logs --since "$1" "$i" 2>&1 | grep -q 'unregistered runner'; }
 if said "$t" && said 3m; then echo forgotten; fi`, host.Quote(r.file), r.stack))
 }

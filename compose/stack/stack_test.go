@@ -327,6 +327,11 @@ func TestRunner(t *testing.T) {
 	}
 	d.ForgetRunners()
 	forgotten("the server does not know this registration any more", "/register")
+	// It said so, was started again, and has said nothing yet.
+	d.ForgetRunners()
+	box.PowerCut()
+	m.Close()
+	forgotten("the server does not know this registration any more", "/register")
 	// It is started without a registration that the server knows, as after a reboot.
 	d.ForgetRunners()
 	if err := d.Restart("runner"); err != nil {
