@@ -20,7 +20,7 @@ import (
 const scratchPassword = "correct horse"
 
 // scratchUser makes a user of this machine with a password and the login shell, who may do what rules say (sudoers, %s is the user), for as
-// long as the test runs, and an sshd that lets it in. It needs root.
+// long as the test runs, and an sshd that lets it in and has bash read its .bashrc. It needs root.
 func scratchUser(t *testing.T, shell, rules string) (*real.SSHServer, host.Target) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -52,7 +52,7 @@ func scratchUser(t *testing.T, shell, rules string) (*real.SSHServer, host.Targe
 	if err := os.WriteFile(rule, []byte(strings.ReplaceAll(rules, "%s", name)+"\n"), 0o440); err != nil {
 		t.Fatal(err)
 	}
-	s := real.SSHDWith(t, real.SSHOptions{Config: []string{"AuthorizedKeysFile " + dir + "/keys", "PasswordAuthentication yes"}})
+	s := real.SSHDWith(t, real.SSHOptions{Config: []string{"SetEnv SHLVL=0", "AuthorizedKeysFile " + dir + "/keys", "PasswordAuthentication yes"}})
 	if err := os.WriteFile(dir+"/keys", ssh.MarshalAuthorizedKey(s.Key.PublicKey()), 0o644); err != nil {
 		t.Fatal(err)
 	}
