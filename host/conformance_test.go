@@ -21,7 +21,7 @@ func pin(k ssh.PublicKey) host.HostKeys {
 
 // inProcess returns how a machine in this process is reached.
 func inProcess(m *hosttest.Machine) host.Target {
-	return host.Target{Name: "pi1", Address: m.Addr(), User: m.User(), Auth: host.Auth{Signers: []ssh.Signer{m.ClientKey()}}, HostKeys: pin(m.HostKey())}
+	return host.Target{Name: "pi1", Address: m.Addr(), User: m.User(), ConnectTimeout: patience, Auth: host.Auth{Signers: []ssh.Signer{m.ClientKey()}}, HostKeys: pin(m.HostKey())}
 }
 
 func TestConformanceInProcess(t *testing.T) {
@@ -42,7 +42,7 @@ func TestConformanceSSHD(t *testing.T) {
 			t.Fatal(err)
 		}
 		return hosttest.Subject{Dir: dir, Cuts: 12, Target: host.Target{
-			Name: "pi1", Address: s.Addr, User: s.User, Auth: host.Auth{Signers: []ssh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(filepath.Dir(dir), "lock"),
+			Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: host.Auth{Signers: []ssh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(filepath.Dir(dir), "lock"),
 		}}
 	})
 }
@@ -59,7 +59,7 @@ func TestConformanceMachine(t *testing.T) {
 }
 
 func realTarget(m *real.Machine) host.Target {
-	return host.Target{Name: m.Name, Address: m.Addr, User: m.User, Auth: host.Auth{Signers: []ssh.Signer{m.Key}}, HostKeys: pin(m.HostKey), Boundary: boundary}
+	return host.Target{Name: m.Name, Address: m.Addr, User: m.User, ConnectTimeout: patience, Auth: host.Auth{Signers: []ssh.Signer{m.Key}}, HostKeys: pin(m.HostKey), Boundary: boundary}
 }
 
 // boundary allows the test's own machines.

@@ -18,7 +18,7 @@ import (
 
 func fakeTarget(m *hosttest.Machine) host.Target {
 	return host.Target{
-		Name: "pi1", Address: m.Addr(), User: m.User(), Auth: host.Auth{Signers: []ssh.Signer{m.ClientKey()}},
+		Name: "pi1", Address: m.Addr(), User: m.User(), ConnectTimeout: patience, Auth: host.Auth{Signers: []ssh.Signer{m.ClientKey()}},
 		HostKeys: host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(m.HostKey())}},
 	}
 }

@@ -69,7 +69,7 @@ func TestReplacedFileKeepsItsAttributes(t *testing.T) {
 	o := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "fetched") }))
 	defer o.Close()
 	s := real.SSHD(t)
-	m := &host.Machine{Target: host.Target{Name: "pi1", Address: s.Addr, User: s.User, Auth: host.Auth{Signers: []ssh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(dir, "lock")}}
+	m := &host.Machine{Target: host.Target{Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: host.Auth{Signers: []ssh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(dir, "lock")}}
 	defer m.Close()
 	path := filepath.Join(dir, "it's a file")
 	seen := filepath.Join(dir, "seen")

@@ -20,12 +20,15 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
+// patience is how long a login may take on a busy machine: nothing waits for it.
+const patience = 2 * time.Minute
+
 // target is the one for a test's own sshd.
 func target(s *real.SSHServer) host.Target {
 	return host.Target{
 		Name: "pi1", Address: s.Addr, User: s.User,
 		Auth:     host.Auth{KeyFiles: []host.KeyFile{{Path: s.KeyFile}}},
-		HostKeys: host.HostKeys{KnownHosts: []string{s.KnownHosts}},
+		HostKeys: host.HostKeys{KnownHosts: []string{s.KnownHosts}}, ConnectTimeout: patience,
 	}
 }
 
