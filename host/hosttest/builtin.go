@@ -1044,12 +1044,15 @@ func kill(p *Process, args []string, warn func(string, ...any), failed func(pid 
 // kill is kill(2).
 func (p *Process) kill(pid, sig int) error {
 	var hit []*Process
-	for _, q := range p.m.processes() {
+	all := p.m.processes()
+	p.m.procMu.Lock()
+	for _, q := range all {
 		switch {
 		case pid > 0 && q.PID == pid, pid == 0 && q.pgid == p.pgid, pid < -1 && q.pgid == -pid, pid == -1 && q.PID > 1 && q != p:
 			hit = append(hit, q)
 		}
 	}
+	p.m.procMu.Unlock()
 	if len(hit) == 0 {
 		return syscall.ESRCH
 	}

@@ -121,7 +121,7 @@ func fakeRun(m *Machine, script string, stdin string) result {
 	inW.release()
 	outR, outW := newPipe(0).descriptions()
 	errR, errW := newPipe(0).descriptions()
-	p.fds[0], p.fds[1], p.fds[2] = inR, outW, errW
+	p.give(inR, outW, errW)
 	p.goRun(func(p *Process) int {
 		code, err := p.exec("/bin/sh", []string{"sh", "-c", script}, p.Env)
 		if err != nil {
@@ -148,7 +148,7 @@ func fakeRun(m *Machine, script string, stdin string) result {
 // realRun runs a script with the host's own tools in an empty directory.
 func realRun(t *testing.T, dir, script, stdin string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, "/bin/sh", "-c", script)
 	c.Args[0] = "sh"

@@ -258,12 +258,15 @@ func procDir(m *Machine, name string) *inode {
 	if pid != 1 {
 		m.procMu.Lock()
 		p := m.procs[int(pid)]
+		if p != nil {
+			ppid = p.ppid
+		}
 		m.procMu.Unlock()
 		if p == nil {
 			return nil
 		}
 		p.mu.Lock()
-		args, env, ppid, uid, gid = p.Args, p.Env, p.ppid, p.uid, p.gid
+		args, env, uid, gid = p.Args, p.Env, p.uid, p.gid
 		p.mu.Unlock()
 		comm = p.comm()
 	}

@@ -301,7 +301,13 @@ func (m *Machine) boot() {
 	m.sockets = nil
 	m.mu.Unlock()
 	m.mountAll()
+	m.mu.Lock()
+	if m.closed { // meanwhile: it stays off
+		m.mu.Unlock()
+		return
+	}
 	m.off.Store(false)
+	m.mu.Unlock()
 	m.bootConfig()
 	m.startSystemd()
 }
@@ -434,7 +440,7 @@ func (m *Machine) ExecInput(script string, stdin []byte) (string, error) {
 	inW.release()
 	outR, outW := newPipe(0).descriptions()
 	errR, errW := newPipe(0).descriptions()
-	p.fds[0], p.fds[1], p.fds[2] = inR, outW, errW
+	p.give(inR, outW, errW)
 	p.goRun(func(p *Process) int {
 		code, err := p.exec("/bin/sh", []string{"sh", "-c", script}, p.Env)
 		if err != nil {

@@ -181,7 +181,40 @@ func (p *Process) fork(f program) *Process {
 
 func (p *Process) goRun(f program) {
 	p.begun.Store(true)
-	p.m.running.Go(func() { p.run(f) })
+	if !p.m.begin() {
+		p.die(sigKILL)
+		return
+	}
+	go func() {
+		defer p.m.running.Done()
+		p.run(f)
+	}()
+}
+
+// begin counts one more that runs, unless the machine goes down: halt waits for those that it has seen.
+func (m *Machine) begin() bool {
+	m.procMu.Lock()
+	defer m.procMu.Unlock()
+	if m.off.Load() {
+		return false
+	}
+	m.running.Add(1)
+	return true
+}
+
+// give hands the standard descriptors to a process that does not run yet, with the caller's references. One that is dead already lets go of them.
+func (p *Process) give(fds ...*description) {
+	p.mu.Lock()
+	dead := p.dead.Load()
+	if !dead {
+		copy(p.fds[:], fds)
+	}
+	p.mu.Unlock()
+	if dead {
+		for _, f := range fds {
+			f.release()
+		}
+	}
 }
 
 func (p *Process) run(f program) {

@@ -458,15 +458,19 @@ func (m *Machine) after(d time.Duration, f func()) func() {
 		t := time.AfterFunc(d, f)
 		return func() { t.Stop() }
 	}
+	if !m.begin() {
+		return func() {}
+	}
 	done := make(chan struct{})
-	m.running.Go(func() {
+	go func() {
+		defer m.running.Done()
 		m.cfg.Sleep(done, d)
 		select {
 		case <-done:
 		default:
 			f()
 		}
-	})
+	}()
 	stopped := false
 	return func() {
 		if !stopped {

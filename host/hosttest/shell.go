@@ -190,7 +190,7 @@ func newShell(p *Process, arg0 string, params []string) *shell {
 	}
 	sh.vars["OPTIND"] = &variable{value: "1", set: true}
 	sh.vars["PS4"] = &variable{value: "+ ", set: true}
-	sh.vars["PPID"] = &variable{value: strconv.Itoa(p.ppid), set: true}
+	sh.vars["PPID"] = &variable{value: p.psField("ppid"), set: true}
 	sh.pwd = p.Dir
 	if v := sh.vars["PWD"]; v == nil || !sh.samePlace(v.value) {
 		sh.vars["PWD"] = &variable{value: p.Dir, set: true, exported: v != nil && v.exported}
@@ -704,10 +704,12 @@ func signalText(sig int) string {
 func (sh *shell) background(s *syntax.Stmt) {
 	c := sh.p.m.newProcess(sh.p)
 	sub := sh.fork(c)
+	c.mu.Lock()
 	if c.ignored == nil {
 		c.ignored = map[int]bool{}
 	}
 	c.ignored[sigINT], c.ignored[sigQUIT] = true, true
+	c.mu.Unlock()
 	if !c.dead.Load() {
 		c.setFD(0, newStream(device("null"), os.O_RDONLY))
 	}

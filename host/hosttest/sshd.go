@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -497,7 +498,7 @@ func (s *session) run(reqs <-chan *ssh.Request) {
 			if ssh.Unmarshal(r.Payload, &e) == nil && s.proc != nil {
 				if n := signalNumber(e.Name); n > 0 {
 					// sshd signals the process group of the session's child.
-					m.signalGroup(s.proc.pgid, n)
+					m.signalGroup(s.proc, n)
 					ok = true
 				}
 			}
@@ -515,11 +516,13 @@ func (s *session) run(reqs <-chan *ssh.Request) {
 	}
 }
 
-func (m *Machine) signalGroup(pgid, sig int) {
-	for _, p := range m.processes() {
-		if p.pgid == pgid {
-			p.signal(sig)
-		}
+func (m *Machine) signalGroup(of *Process, sig int) {
+	all := m.processes()
+	m.procMu.Lock()
+	all = slices.DeleteFunc(all, func(p *Process) bool { return p.pgid != of.pgid })
+	m.procMu.Unlock()
+	for _, p := range all {
+		p.signal(sig)
 	}
 }
 
@@ -555,7 +558,7 @@ func (s *session) start(command string, login bool, f execFaults) error {
 	inR, inW := in.descriptions()
 	outR, outW := out.descriptions()
 	errR, errW := errs.descriptions()
-	p.fds[0], p.fds[1], p.fds[2] = inR, outW, errW
+	p.give(inR, outW, errW)
 	s.ends = sessionEnds{inW, outR, errR, out, errs, f}
 	return nil
 }

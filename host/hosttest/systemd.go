@@ -21,7 +21,6 @@ type systemd struct {
 	units   map[string]*unit
 	journal []logLine
 	gen     int // counts daemon-reloads
-	stopped bool
 }
 
 type logLine struct {
@@ -947,7 +946,7 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *Pro
 	}
 	tag := path.Base(args[0])
 	out := newStream(&journalStream{s: s, u: u, tag: tag}, os.O_WRONLY)
-	p.fds = [10]*description{newStream(device("null"), os.O_RDONLY), out, out.ref()}
+	p.give(newStream(device("null"), os.O_RDONLY), out, out.ref())
 	p.goRun(func(p *Process) int {
 		code, err := p.exec(file, args, p.Env)
 		if err == syscall.ENOEXEC {
@@ -1116,7 +1115,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 					u.proc = nil
 					break
 				}
-				for u.proc == p { // exited will tell
+				for u.proc == p && !s.m.off.Load() { // exited will tell, unless the machine goes down
 					s.mu.Unlock()
 					time.Sleep(time.Millisecond)
 					s.mu.Lock()
@@ -1236,17 +1235,20 @@ func (s *systemd) scheduleRestart(u *unit) {
 		}
 	}
 	u.active, u.sub = "activating", "auto-restart"
-	u.next = s.m.after(d, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.stopped || s.m.off.Load() || u.sub != "auto-restart" {
-			return
-		}
-		u.next = nil
-		u.active = "inactive"
-		u.restarts++
-		s.startService(u, false)
-	})
+	u.next = s.m.after(d, func() { s.restart(u) })
+}
+
+// restart starts a service again whose pause is over, unless the machine goes down, or was started anew, meanwhile.
+func (s *systemd) restart(u *unit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m.manager() != s || s.m.off.Load() || u.sub != "auto-restart" {
+		return
+	}
+	u.next = nil
+	u.active = "inactive"
+	u.restarts++
+	s.startService(u, false)
 }
 
 // timespan reads systemd.time(7) spans.

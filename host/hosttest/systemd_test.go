@@ -122,7 +122,7 @@ func TestHandledService(t *testing.T) {
 		<-p.Context().Done()
 		return 0
 	})
-	m.putUnit("k3s.service", "[Service];Type=notify;EnvironmentFile=-/etc/default/k3s;ExecStart=/usr/local/bin/k3s  server '--flag' $OPTS;Restart=always;RestartSec=5s;[Install];WantedBy=multi-user.target")
+	m.putUnit("k3s.service", "[Service];Type=notify;EnvironmentFile=-/etc/default/k3s;ExecStart=/usr/local/bin/k3s  server '--flag' $OPTS;Restart=always;RestartSec=10min;[Install];WantedBy=multi-user.target")
 	m.FS().WriteFile("/etc/default/k3s", []byte("OPTS=\"a b\"\n"))
 	want(t, m, "systemctl start k3s; systemctl is-active k3s; journalctl -u k3s -o cat | head -1", "active\nargs [server --flag a b]\n", 0)
 	fail.Store(true)
@@ -132,6 +132,41 @@ func TestHandledService(t *testing.T) {
 	m.Close()
 	if n := starts.Load(); n < 3 {
 		t.Errorf("%d starts", n)
+	}
+}
+
+// The power may go while a service is waited for that has not said yet that it is ready.
+func TestPowerCutBeforeReady(t *testing.T) {
+	m := New(t, Config{})
+	up := make(chan struct{})
+	m.Handle("/usr/local/bin/slow", func(p *Process) int {
+		close(up)
+		<-p.Context().Done()
+		return 0
+	})
+	m.putUnit("slow.service", "[Service];Type=notify;ExecStart=/usr/local/bin/slow")
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		m.Exec("systemctl start slow")
+	}()
+	<-up
+	m.PowerCut()
+	<-over
+	want(t, m, "systemctl is-active slow", "inactive\n", 3)
+}
+
+// A restart that is due after a reboot was put off by a service manager that is gone.
+func TestRestartIsForgottenByAReboot(t *testing.T) {
+	m := New(t, Config{})
+	m.putUnit("x.service", "[Service];ExecStart=/bin/false;Restart=always;RestartSec=1h")
+	sh(m, "systemctl start x")
+	waitFor(t, func() bool { _, code := sh(m, "systemctl show -p SubState x | grep -q auto-restart"); return code == 0 })
+	gone := m.manager()
+	m.Reboot()
+	gone.restart(gone.unit("x.service"))
+	if u := gone.unit("x.service"); u.restarts != 0 {
+		t.Errorf("%d restarts", u.restarts)
 	}
 }
 
