@@ -1,7 +1,9 @@
 package pgtest
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -444,8 +446,11 @@ var questions = map[string]answerer{
 			}
 		}
 		s.server.mu.Unlock()
-		for k, n := range found {
-			k.Count = n
+		sorted := slices.SortedFunc(maps.Keys(found), func(a, b catalog.Session) int {
+			return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.User, b.User), cmp.Compare(a.Application, b.Application))
+		})
+		for _, k := range sorted {
+			k.Count = found[k]
 			out = append(out, k)
 		}
 		return out

@@ -455,6 +455,10 @@ func (s *session) enter(params map[string]string) error {
 		}
 	}
 	s.server.mu.Lock()
+	if len(s.server.sessions) >= s.server.config.MaxConnections { // others were quicker to prove who they are
+		s.server.mu.Unlock()
+		return s.refuse(errorf("53300", "sorry, too many clients already"))
+	}
 	s.server.nextPID++
 	s.pid, s.key = s.server.nextPID, s.server.nextPID^0x5bd1e995
 	s.server.sessions[s.pid] = s
