@@ -65,7 +65,7 @@ func Extract(r io.Reader, dir string) error {
 			if err != nil {
 				return err
 			}
-			if err := os.WriteFile(name, data, os.FileMode(h.Mode)&0o777); err != nil {
+			if err := writeFile(name, data, os.FileMode(h.Mode)&0o777); err != nil {
 				return err
 			}
 			times[name] = h.ModTime
@@ -80,7 +80,7 @@ func Extract(r io.Reader, dir string) error {
 }
 
 func writeExtents(name string, size int64, extents [][2]int64, r io.Reader) error {
-	syscall.ForkLock.RLock() // as in writeLayer
+	syscall.ForkLock.RLock() // as in writeFile
 	defer syscall.ForkLock.RUnlock()
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

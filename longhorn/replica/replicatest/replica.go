@@ -196,7 +196,7 @@ func (w *writer) path(name string) string { return filepath.Join(w.dir, name) }
 
 func (w *writer) write(name string, data []byte) {
 	if w.err == nil {
-		w.err = os.WriteFile(w.path(name), data, 0o600)
+		w.err = writeFile(w.path(name), data, 0o600)
 	}
 }
 
@@ -303,7 +303,7 @@ func (w *writer) crash(meta volumeMeta) {
 		w.do(func() error { return os.Chtimes(w.path(snap), w.at, w.at) })
 		w.do(func() error {
 			data, err := os.ReadFile(w.path(head + ".meta"))
-			return errors.Join(err, os.WriteFile(w.path(snap+".meta"), data, 0o600))
+			return errors.Join(err, writeFile(w.path(snap+".meta"), data, 0o600))
 		})
 		meta.Head, meta.Parent = newHead, snap
 		w.json("volume.meta.tmp", meta)
@@ -352,9 +352,16 @@ func fill(p []byte, seed uint64, sector int64) {
 	}
 }
 
-func writeLayer(path string, size int64, ops []Op) error {
-	// A program that is started meanwhile would hold a copy of the descriptor for a moment, and the layer would look in use.
+// writeFile is os.WriteFile, except that no program is started meanwhile: it would hold a copy of the descriptor for a moment, and the file
+// would look in use.
+func writeFile(name string, data []byte, mode os.FileMode) error {
 	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(name, data, mode)
+}
+
+func writeLayer(path string, size int64, ops []Op) error {
+	syscall.ForkLock.RLock() // as in writeFile
 	defer syscall.ForkLock.RUnlock()
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
