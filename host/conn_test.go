@@ -432,17 +432,29 @@ func TestDialJumps(t *testing.T) {
 	contains(t, err, "inner: ")
 	to.Jump[1] = hop(b, "inner")
 	to.Boundary = &lab.Boundary{Ports: []uint16{uint16(a.Port), uint16(b.Port)}}
-	logins := strings.Count(c.Log(), "Connection from")
+	forbidden, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer forbidden.Close()
+	go func() {
+		for {
+			nc, err := forbidden.Accept()
+			if err != nil {
+				return
+			}
+			t.Error("it was dialled all the same")
+			nc.Close()
+		}
+	}()
+	to.Address = forbidden.Addr().String()
 	if _, err = host.Dial(t.Context(), to); !errors.Is(err, lab.ErrRefused) || !lab.SafeToRetry(err) {
 		t.Error(err)
 	}
 	to.Boundary = nil
-	to.Address = fmt.Sprintf("localhost:%d", c.Port)
+	to.Address = fmt.Sprintf("localhost:%d", forbidden.Addr().(*net.TCPAddr).Port)
 	if _, err = host.Dial(t.Context(), to); !errors.Is(err, lab.ErrRefused) {
 		t.Errorf("a name that the jump would resolve: %v", err)
-	}
-	if n := strings.Count(c.Log(), "Connection from"); n != logins {
-		t.Error("it was dialled all the same")
 	}
 	to = target(c)
 	to.Jump = []host.Target{hop(a, "gate")}
@@ -564,7 +576,7 @@ func TestCut(t *testing.T) {
 			return err
 		}
 		defer c.Close()
-		r, err := c.Run(t.Context(), host.Command{Script: "echo x >>" + host.Quote(count) + "\n: " + strings.Repeat("0123456789", 200)})
+		r, err := c.Run(t.Context(), host.Command{Script: "echo x | dd status=none oflag=append conv=notrunc,nocreat of=" + host.Quote(count) + "\n: " + strings.Repeat("0123456789", 200)})
 		if err == nil {
 			err = r.Err()
 		}
@@ -576,7 +588,7 @@ func TestCut(t *testing.T) {
 	}
 	dir := t.TempDir()
 	kinds := map[string]int{}
-	var errs []error // of each cut; what was cut off may run after its error, so each has a file of its own
+	var errs []error // of each cut; what was cut off may run after its error, so each has a file of its own, and makes none when the test is over
 	for kinds["done"] == 0 {
 		n := int64(len(errs)) * step
 		if n > 64<<10 {
@@ -731,7 +743,7 @@ func TestLeaks(t *testing.T) {
 	if _, err := host.Dial(t.Context(), to); err == nil {
 		t.Error("connected")
 	}
-	err = lab.Wait(t.Context(), lab.Poll{What: "goroutines to end", Timeout: 10 * time.Second}, func(context.Context) (bool, error) {
+	err = lab.Wait(t.Context(), lab.Poll{What: "goroutines to end", Timeout: 2 * time.Minute}, func(context.Context) (bool, error) {
 		return !slices.ContainsFunc(goroutines(), func(g string) bool {
 			return !before[goroutineID(g)] && (strings.Contains(g, "x/crypto/ssh") || strings.Contains(g, "lab/host."))
 		}), nil
