@@ -196,8 +196,8 @@ else
 fi
 `
 
-// The lock is waited for: the upload that this one goes on from holds it until its sshd has noticed that the connection is lost. When there is no
-// part any more after the wait, it was another's upload, which is done, and what is open here is the file itself.
+// The lock is waited for: the upload that this one goes on from holds it until its sshd has noticed that the connection is lost. When the part is
+// another file after the wait, or none, it was another's upload, which is done, and what is open here is the file itself.
 const uploadSend = `
 [ ! -d "$base" ] || { echo "it is a folder" >&2; exit 1; }
 [ ! -L "./$part" ] || rm -f -- "./$part"
@@ -206,7 +206,7 @@ if [ ! -e "./$part" ] && [ -f "$base" ] && [ ! -L "$base" ]; then
 	[ ! -e "./$part" ] || chmod 0600 "./$part"
 fi
 exec 9>>"./$part"
-flock -w 10 9 && [ -e "./$part" ] || exit 75
+flock -w 10 9 && [ "./$part" -ef /proc/self/fd/9 ] || exit 75
 truncate -s "$offset" "./$part"
 cat >&9
 [ "$(size "./$part")" = "$size" ] || { echo "it did not arrive whole" >&2; exit 1; }

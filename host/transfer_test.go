@@ -171,7 +171,8 @@ func TestUploadWaitsForItsPredecessor(t *testing.T) {
 	}
 	c := dial(t, target(real.SSHD(t)))
 	content := random(4 << 20)
-	for _, finished := range []bool{false, true} {
+	for _, becomes := range []string{"left", "the file", "the file, and there is another"} {
+		finished := becomes != "left"
 		dir, err := filepath.EvalSymlinks(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
@@ -209,6 +210,11 @@ func TestUploadWaitsForItsPredecessor(t *testing.T) {
 				if finished {
 					if err := os.Rename(parts[0], at); err != nil {
 						t.Error(err)
+					}
+					if becomes != "the file" {
+						if err := os.WriteFile(parts[0], nil, 0o600); err != nil {
+							t.Error(err)
+						}
 					}
 				}
 				held.Close()

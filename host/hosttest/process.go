@@ -754,6 +754,13 @@ func (p *Process) lockTree() func() {
 }
 
 func (p *Process) stat(name string) (Stat, error) {
+	if d, ok := p.inherited(name); ok && d != nil {
+		defer d.release()
+		if d.stream == nil { // what is open, wherever it is by now
+			defer p.lockTree()()
+			return d.t.statAt(d.at, name), nil
+		}
+	}
 	defer p.lockTree()()
 	return p.m.tree.stat(p.cred(), p.Dir, name, true)
 }

@@ -75,7 +75,7 @@ cat <<-E
 		`[ -z "" ] && [ -n a ] && [ a = a ] && [ a != b ] && [ 1 -lt 2 ] && echo ok; [ a = b -o 1 -eq 1 ] && echo or; [ ! -e /nonexist ] && echo not; [ ]; echo $?; [ a ]; echo $?`,
 		`[ a b ]; echo $?; [ a b c ]; echo $?; [ 1 -eq x ]; echo $?; [ a = ; echo $?; [ -x a b ]; echo $?; test; echo $?; [ -f ]; echo $?; [ ! a ]; echo $?; [ "(" = "(" ]; echo $?; [ ! = a ]; echo $?; [ -n ]; echo $?; [ '!' ]; echo $?`,
 		`touch f; mkdir d; ln -s f l; ln -s nosuch b; for x in f d l b n; do for o in e f d h L s r w x b c p S; do [ -$o $x ] && echo "$x $o"; done; done`,
-		`touch -d @100 a; touch -d @200 b; [ b -nt a ] && echo nt; [ a -ot b ] && echo ot; ln a c; [ a -ef c ] && echo ef`,
+		`touch -d @100 a; touch -d @200 b; [ b -nt a ] && echo nt; [ a -ot b ] && echo ot; ln a c; [ a -ef c ] && echo ef; exec 9>>d; [ d -ef /proc/self/fd/9 ] && echo open; mv d e; [ d -ef /proc/self/fd/9 ] || echo moved; [ e -ef /dev/fd/9 ] && echo there; >d; [ d -ef /proc/self/fd/9 ] || echo other; rm e; stat -L -c %s,%h /dev/fd/9`,
 		`command -v echo; command -v cat; command -v nosuch; echo $?; f() { :; }; command -v f; command -v if; command echo hi; command nosuch; echo $?; type echo nosuch; echo $?`,
 		`umask; umask 027; umask; umask -S; touch f; mkdir d; stat -c %a f d; umask u=rwx,g=rx,o=; umask; umask 999; echo no`,
 		`x=1 y=2 env | grep '^[xy]=' | sort; x=5; export x; sh -c 'echo $x'; unset x; echo "${x-gone}"; readonly r=1; r=2; echo no`,
