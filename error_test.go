@@ -79,3 +79,27 @@ func TestWait(t *testing.T) {
 		}
 	})
 }
+
+// lateContext is one whose timer fires a second after its deadline, as on a busy machine.
+type lateContext struct{ context.Context }
+
+func (c lateContext) Deadline() (time.Time, bool) {
+	at, ok := c.Context.Deadline()
+	return at.Add(-time.Second), ok
+}
+
+// TestWaitByTheClock: what gives up at the deadline by the clock is told as the end of the context.
+func TestWaitByTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := lab.Wait(lateContext{ctx}, lab.Poll{What: "x"}, func(ctx context.Context) (bool, error) {
+			at, _ := ctx.Deadline()
+			time.Sleep(time.Until(at))
+			return false, errBoom
+		})
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errBoom) {
+			t.Error(err)
+		}
+	})
+}

@@ -33,6 +33,9 @@ func Wait(ctx context.Context, p Poll, ready func(context.Context) (bool, error)
 	}
 	for told := false; ; told = true {
 		ok, err := ready(ctx)
+		if at, limited := ctx.Deadline(); err != nil && limited && !time.Now().Before(at) {
+			<-ctx.Done() // what goes by the clock, as net.Dialer does, may give up before the context has
+		}
 		switch {
 		case outer.Err() != nil && !(ok && err == nil):
 			return &Error{Op: "wait for " + p.What, Err: context.Cause(outer)}
