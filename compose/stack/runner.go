@@ -54,7 +54,7 @@ var runnerLabel = regexp.MustCompile(`^[A-Za-z0-9._-]+:(host|docker://[^\s]+)$`)
 func (r ActRunner) name() string { return nameOr(r.Name, "runner") }
 
 func (r ActRunner) check() (ps lab.Problems) {
-	if u, err := url.Parse(r.Instance); err != nil || u.Host == "" || u.Hostname() == "localhost" {
+	if u, err := url.Parse(r.Instance); err != nil || u.Host == "" || u.Hostname() == "localhost" || strings.ContainsAny(r.Instance, `"&|\`) { // the last are special to what writes it (sed)
 		ps = append(ps, lab.Problem{Path: "instance", Text: r.Instance, Message: "is not the URL that jobs can reach Gitea at"})
 	}
 	if r.Runner == "" || strings.ContainsAny(r.Runner, " \n") {
