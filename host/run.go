@@ -91,9 +91,9 @@ func lastLines(text string, n int) string {
 //
 //   - [lab.ErrUnreachable]: the connection was lost. [lab.SafeToRetry] says whether the script certainly did not start.
 //   - [lab.ErrUnauthorized]: sudo said no. It did not start.
-//   - [lab.ErrBlocked]: somebody else holds the lock. It did not start.
+//   - [lab.ErrBlocked]: somebody else holds the lock, or the machine opens no further session (MaxSessions of sshd_config(5)). It did not start.
 //   - ctx's cause: ctx ended. The script and all processes of its session were told to end (TERM), and killed when they were still there
-//     after 3 s; Run has waited for that. When they could not be ended, for the connection was lost too, the error says so.
+//     after 3 s; Run has waited for that, for 30 s at most. When they could not be ended, for the connection was lost too, the error says so.
 //
 // What a script leaves running may go on; when it holds the script's outputs open, Run does not wait for it longer than for 2 s without
 // output. A script starts with nothing but what the machine gives it: no environment, locale or working folder is sent.

@@ -58,7 +58,8 @@ type Transfer struct {
 // this content gets mode and owner, and is not sent.
 //
 // When the connection is lost, it goes on from where it was as long as every connection gets something across; after an error the next
-// Upload of the same content to the same path does. What is left of other uploads to that path is removed.
+// Upload of the same content to the same path does, once the lost connection has let go. What is left of other uploads to that path is removed.
+// While another uploads the same content there, for more than 10 s, that is an [lab.ErrBlocked].
 func (c *Conn) Upload(ctx context.Context, u FileUpload) (*Transfer, error) {
 	fail := func(hint string, err error) (*Transfer, error) {
 		return nil, &lab.Error{Op: "upload", Target: c.target.name(), Path: u.Path, Hint: hint, Err: err}
