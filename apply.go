@@ -12,10 +12,10 @@ import (
 
 // ApplyOptions say how a plan is applied. The zero value, and nil, are good.
 type ApplyOptions struct {
-	Parallel      int            // steps at once; 0 means 8
-	StopOnFailure bool           // begin no further step when one failed; else what does not depend on it goes on
-	Confirmed     []Confirmation // of the changes with RiskDataLoss, one each
-	Events        func(Event)    // told of progress, one call at a time, none after Apply returned; nil means nobody wants to know
+	Parallel  int            // steps at once; 0 means 8
+	FailFast  bool           // begin no further step when one failed; else what does not depend on it goes on
+	Confirmed []Confirmation // of the changes with RiskDataLoss, one each
+	Events    func(Event)    // told of progress, one call at a time, none after Apply returned; nil means nobody wants to know
 }
 
 // Apply does exactly what the plan says: its steps as a graph, each when those it comes after ended well. It returns a report even when the
@@ -124,7 +124,7 @@ func (e *execution) run(ctx context.Context) {
 				}
 				afterChange = afterChange || changed[name]
 			}
-			for _, name := range s.Behind {
+			for _, name := range s.AfterAny {
 				_, ended := e.ended[name]
 				blocked = blocked || !ended
 				afterChange = afterChange || changed[name]
@@ -152,7 +152,7 @@ func (e *execution) run(ctx context.Context) {
 		end := <-endings
 		running--
 		e.ended[end.step.Name] = end.err
-		if end.err != nil && e.options.StopOnFailure && e.stopped == "" {
+		if end.err != nil && e.options.FailFast && e.stopped == "" {
 			e.stopped = "the run was stopped: " + end.step.Name + " failed"
 		}
 	}
@@ -282,8 +282,8 @@ func (r *Recorder) Done(id string, err error) {
 // Skip records that the change is not made, and why: something it depends on failed.
 func (r *Recorder) Skip(id, reason string) { r.end(id, StatusSkipped, reason, nil) }
 
-// Undo records that the change, which was made, was taken back, and why.
-func (r *Recorder) Undo(id, reason string) { r.end(id, StatusUndone, reason, nil) }
+// RolledBack records that the change, which was made, was taken back, and why.
+func (r *Recorder) RolledBack(id, reason string) { r.end(id, StatusRolledBack, reason, nil) }
 
 func (r *Recorder) end(id string, status Status, reason string, err error) {
 	r.e.mu.Lock()

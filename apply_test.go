@@ -122,7 +122,7 @@ func TestApplyReportsTruthfully(t *testing.T) {
 			cancel()
 			return lab.ErrUnreachable
 		}},
-		lab.Step{Name: "b", Behind: []string{"a"}, Changes: changes("b", 1), Run: func(context.Context, *lab.Recorder) error { t.Error("a step began after the end"); return nil }},
+		lab.Step{Name: "b", AfterAny: []string{"a"}, Changes: changes("b", 1), Run: func(context.Context, *lab.Recorder) error { t.Error("a step began after the end"); return nil }},
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -200,11 +200,11 @@ func TestNewPlanRefusesWhatCannotBe(t *testing.T) {
 		{"make plan a: conflict: two steps have this name", []lab.Step{{Name: "a"}, {Name: "a"}}},
 		{"make plan x: conflict: two changes have this ID", []lab.Step{step("a", c("x")), step("b", c("x"))}},
 		{"make plan a: not found: the step b that it comes after", []lab.Step{{Name: "a", After: []string{"b"}}}},
-		{"make plan a: not found: the step b that it comes behind", []lab.Step{{Name: "a", Behind: []string{"b"}}}},
+		{"make plan a: not found: the step b that it comes behind", []lab.Step{{Name: "a", AfterAny: []string{"b"}}}},
 		{"make plan x: not found: the change y that it comes after", []lab.Step{step("a", c("x", "y"))}},
 		{"make plan: a cycle of steps through a", []lab.Step{{Name: "a", After: []string{"b"}}, {Name: "b", After: []string{"a"}}}},
 		{"make plan: a cycle of steps through a", []lab.Step{step("a", c("x", "y")), step("b", c("y", "x"))}},
-		{"make plan: a cycle of steps through a", []lab.Step{{Name: "a", Behind: []string{"b"}}, {Name: "b", After: []string{"a"}}}},
+		{"make plan: a cycle of steps through a", []lab.Step{{Name: "a", AfterAny: []string{"b"}}, {Name: "b", After: []string{"a"}}}},
 		{"make plan x: it stands before y, which it comes after", []lab.Step{step("a", c("x", "y"), c("y"))}},
 		{"make plan a: invalid: nothing makes its changes", []lab.Step{{Name: "a", Changes: []lab.Change{c("x")}}}},
 	} {

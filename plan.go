@@ -16,8 +16,8 @@ type Step struct {
 	Name  string   // unique in the plan: "host/pi1", "pg/webapp"
 	After []string // names of steps that must have ended well first. Those that the changes' After ask for are found without being named
 
-	// Behind are names of steps that must have ended first, well or not.
-	Behind []string
+	// AfterAny are names of steps that must have ended first, well or not.
+	AfterAny []string
 
 	// Changes are what the step does, in its order. A step without changes is a gate: it runs when a step it comes after has made
 	// changes, and what comes after it waits for it.
@@ -58,7 +58,7 @@ func NewPlan(steps ...Step) (*Plan, error) {
 	after := make([][]int, len(steps)) // those that must have ended well
 	behind := make([][]int, len(steps))
 	for n, s := range steps {
-		for _, name := range s.Behind {
+		for _, name := range s.AfterAny {
 			m, ok := index[name]
 			if !ok {
 				return fail(s.Name, "%w: the step %s that it comes behind", ErrNotFound, name)

@@ -14,12 +14,12 @@ type Status string
 
 // The statuses.
 const (
-	StatusDone    Status = "done"
-	StatusFailed  Status = "failed"
-	StatusSkipped Status = "skipped" // something it depends on failed
-	StatusNotRun  Status = "not run" // it was not begun: the run was stopped before
-	StatusUnknown Status = "unknown" // it was begun, and no answer came: the next plan finds out
-	StatusUndone  Status = "undone"  // it was made, and taken back: something after it failed, and was rolled back
+	StatusDone       Status = "done"
+	StatusFailed     Status = "failed"
+	StatusSkipped    Status = "skipped"     // something it depends on failed
+	StatusNotRun     Status = "not run"     // it was not begun: the run was stopped before
+	StatusUnknown    Status = "unknown"     // it was begun, and no answer came: the next plan finds out
+	StatusRolledBack Status = "rolled back" // it was made, and then reverted because something after it failed
 )
 
 // Result is what became of one change.
@@ -28,7 +28,7 @@ type Result struct {
 	Action Action
 	Status Status
 	Err    error         // why it failed, or why its end is not known
-	Reason string        // why it was skipped, not run or undone
+	Reason string        // why it was skipped, not run or rolled back
 	Took   time.Duration // from its start to its end; 0 when it was not begun
 }
 
@@ -80,7 +80,7 @@ func (r *Report) Summary() string {
 		return "nothing to do"
 	}
 	var parts []string
-	for _, s := range []Status{StatusDone, StatusFailed, StatusUndone, StatusUnknown, StatusSkipped, StatusNotRun} {
+	for _, s := range []Status{StatusDone, StatusFailed, StatusRolledBack, StatusUnknown, StatusSkipped, StatusNotRun} {
 		if n := r.Count(s); n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, s))
 		}
@@ -99,7 +99,7 @@ func (r *Report) String() string {
 		if res.Err != nil {
 			why = res.Err.Error()
 		}
-		fmt.Fprintf(&b, "  %-8s %s: %s\n", res.Status, Printable(res.ID), PrintableText(why, "           "))
+		fmt.Fprintf(&b, "  %-11s %s: %s\n", res.Status, Printable(res.ID), PrintableText(why, "              "))
 	}
 	b.WriteString(r.Summary() + "\n")
 	return b.String()

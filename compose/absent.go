@@ -23,10 +23,10 @@ type Absent struct {
 func (a Absent) ID() string { return "stack:" + a.Name }
 
 // Check implements [host.Resource].
-func (a Absent) Check() lab.Problems { return checkProject(a.Name) }
+func (a Absent) Validate() lab.Problems { return checkProject(a.Name) }
 
 // Observe implements [host.Resource].
-func (a Absent) Observe(q *host.Questions) { AskEngine(q) }
+func (a Absent) Observe(q *host.Query) { AskEngine(q) }
 
 // Plan implements [host.Resource].
 func (a Absent) Plan(o *host.Observation) ([]host.Op, error) {

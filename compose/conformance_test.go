@@ -252,11 +252,11 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 		if err != nil || strings.Contains(text, secret) || !strings.Contains(text, "== shop-db-1") || s.fake == nil && !strings.Contains(text, "one\n(secret)") {
 			t.Errorf("the logs: %v\n%s", err, text)
 		}
-		before := s.machine.Stats()
+		before := s.machine.Counters()
 		if p := s.plan(t, stack); !p.Empty() {
 			t.Errorf("converged:\n%s", p)
 		}
-		if after := s.machine.Stats(); after.Execs-before.Execs != 1 {
+		if after := s.machine.Counters(); after.Execs-before.Execs != 1 {
 			t.Errorf("a converged stack took %d execs", after.Execs-before.Execs)
 		}
 		got := s.look(t, "docker ps -a --no-trunc --filter label=com.docker.compose.project=shop --format '{{.Names}}' | sort | tr '\\n' ' '")
@@ -315,9 +315,9 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 			want = append(want, st)
 		}
 		s.apply(t, want...)
-		before := s.machine.Stats().Execs
+		before := s.machine.Counters().Execs
 		s.plan(t, want...)
-		if n := s.machine.Stats().Execs - before; n != 1 {
+		if n := s.machine.Counters().Execs - before; n != 1 {
 			t.Errorf("%d execs", n)
 		}
 	})
@@ -434,7 +434,7 @@ services:
 			t.Errorf("got %v", err)
 		}
 		for _, res := range r.Results {
-			want := lab.StatusUndone // the files, and the services that were made anew before
+			want := lab.StatusRolledBack // the files, and the services that were made anew before
 			switch {
 			case strings.HasSuffix(res.ID, "/service:db"):
 				want = lab.StatusFailed
@@ -445,8 +445,8 @@ services:
 				t.Errorf("%s is %s, want %s", res.ID, res.Status, want)
 			}
 		}
-		if n := r.Count(lab.StatusUndone); n < 2 {
-			t.Errorf("%d changes were undone, the files at least are:\n%s", n, r)
+		if n := r.Count(lab.StatusRolledBack); n < 2 {
+			t.Errorf("%d changes were rolled back, the files at least are:\n%s", n, r)
 		}
 		if p := s.plan(t, old); !p.Empty() {
 			t.Errorf("the former stack is not there:\n%s", p)

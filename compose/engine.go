@@ -121,7 +121,7 @@ docker network ls --no-trunc --format 'network {{.Name}} {{.ID}} {{.Label "com.d
 echo end`
 
 // AskEngine asks for the Docker Engine.
-func AskEngine(q *host.Questions) { q.Probe(engineProbe, engineScript) }
+func AskEngine(q *host.Query) { q.Probe(engineProbe, engineScript) }
 
 // ReadEngine returns what the machine answered to [AskEngine].
 func ReadEngine(o *host.Observation) (Engine, error) {

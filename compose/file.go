@@ -20,17 +20,17 @@ type File struct {
 	Content string     // the text; with Secret, it must be empty
 	Secret  lab.Secret // the content when it is a secret
 
-	Mode     host.Mode // 0 means 0644, and 0600 for a secret; the stack's folder lets nobody else in either way
-	Owner    string    // name or number of who reads it in the container; empty means root
-	Group    string    // name or number; empty means root
-	Validate string    // as [host.File.Validate]
+	Mode         host.Mode // 0 means 0644, and 0600 for a secret; the stack's folder lets nobody else in either way
+	Owner        string    // name or number of who reads it in the container; empty means root
+	Group        string    // name or number; empty means root
+	ValidateWith string    // as [host.File.Validate]
 
 	// Reload says that a running service reads the file again when it is told to, so that new content does not recreate it. Whoever sets
 	// it adds the part that tells the service.
 	Reload bool
 
 	// Seed says that the service writes the file: it is made when it is not there, and from then on neither compared nor replaced, removed or put back.
-	Seed bool
+	IfAbsent bool
 
 	mounted bool // it is in the folder here, and mounted as it is: containers read it as whoever they run as
 }
@@ -49,7 +49,7 @@ func (f File) digest() string {
 }
 
 func (f File) resource(dir string, order host.Order) host.File {
-	return host.File{Order: order, Path: path.Join(dir, f.Path), Content: f.Content, Value: f.Secret, Mode: f.Mode, Owner: f.Owner, Group: f.Group, Validate: f.Validate, Enclosed: f.mounted, IfAbsent: f.Seed}
+	return host.File{Order: order, Path: path.Join(dir, f.Path), Content: f.Content, Value: f.Secret, Mode: f.Mode, Owner: f.Owner, Group: f.Group, ValidateWith: f.ValidateWith, ParentPrivate: f.mounted, IfAbsent: f.IfAbsent}
 }
 
 func (f File) check() (ps lab.Problems) {

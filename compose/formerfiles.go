@@ -22,12 +22,12 @@ type formerFiles struct {
 func (f formerFiles) ID() string { return "files:" + f.stack.Name }
 
 // Check implements [host.Resource].
-func (f formerFiles) Check() lab.Problems { return nil }
+func (f formerFiles) Validate() lab.Problems { return nil }
 
 func (f formerFiles) model() string { return path.Join(f.stack.Dir, composeFile) }
 
 // Observe implements [host.Resource].
-func (f formerFiles) Observe(q *host.Questions) { q.Content(f.model()) }
+func (f formerFiles) Observe(q *host.Query) { q.Content(f.model()) }
 
 // Plan implements [host.Resource].
 func (f formerFiles) Plan(o *host.Observation) (ops []host.Op, err error) {

@@ -54,7 +54,7 @@ func Load(ctx context.Context, s Source) (Stack, error) {
 	if err != nil {
 		return Stack{}, l.fail(err)
 	}
-	if ps := stack.Check(); len(ps) > 0 {
+	if ps := stack.Validate(); len(ps) > 0 {
 		return Stack{}, l.fail(ps)
 	}
 	return stack, nil

@@ -259,7 +259,7 @@ func (l *loading) seed(rel, source string) {
 	if i < 0 || l.files[i].content() != "" {
 		return
 	}
-	l.files[i].Seed = true
+	l.files[i].IfAbsent = true
 	if st, err := os.Stat(source); err == nil && st.Mode().Perm()&0o077 == 0 {
 		l.files[i].Mode &= 0o700
 	}

@@ -26,10 +26,10 @@ type project struct {
 func (p project) ID() string { return p.stack.Running() }
 
 // Check implements [host.Resource].
-func (p project) Check() lab.Problems { return nil }
+func (p project) Validate() lab.Problems { return nil }
 
-// HiddenValues returns the secrets of the stack and their digests, which are short: a secret might be guessed from one.
-func (p project) HiddenValues() (out []lab.Secret) {
+// Secrets returns the secrets of the stack and their digests, which are short: a secret might be guessed from one.
+func (p project) Secrets() (out []lab.Secret) {
 	for _, f := range p.stack.Files {
 		if !f.Secret.IsZero() {
 			out = append(out, f.Secret, lab.NewSecret(f.digest()))
@@ -41,7 +41,7 @@ func (p project) HiddenValues() (out []lab.Secret) {
 func (p project) file(name string) string { return path.Join(p.stack.Dir, name) }
 
 // Observe implements [host.Resource].
-func (p project) Observe(q *host.Questions) {
+func (p project) Observe(q *host.Query) {
 	AskEngine(q)
 	sum := sha256.Sum256(p.stack.Render())
 	q.Sum(p.file(composeFile), sum)
@@ -81,7 +81,7 @@ func (p project) Plan(o *host.Observation) ([]host.Op, error) {
 	}
 	if e.Missing || len(p.absent(e)) > 0 {
 		for i := range b.ops {
-			b.ops[i].Late = true
+			b.ops[i].Deferred = true
 		}
 	}
 	return b.ops, nil

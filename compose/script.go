@@ -12,7 +12,7 @@ import (
 type scripts struct {
 	s     Stack
 	files []string // IDs of the resources that are the stack's files
-	ops   []string // those that are planned before, as [host.Undone] names them
+	ops   []string // those that are planned before, as [host.RolledBack] names them
 }
 
 func (s Stack) scripts() scripts {
@@ -138,13 +138,13 @@ func (c scripts) wait(s service) string {
 	}
 	var names []string
 	for _, f := range c.s.Files {
-		if !f.Seed {
+		if !f.IfAbsent {
 			names = append(names, host.Quote(f.Path))
 		}
 	}
 	previous := c.file(previousDir)
 	pre := fmt.Sprintf(waitPreamble, c.s.Name, logLines, host.Quote(previous), host.Quote(c.file(composeFile)), host.Quote(c.s.Dir), c.compose(),
-		host.Undone(c.files...), host.Undone(c.ops...), steadySeconds, metaKey, strings.Join(names, " "))
+		host.RolledBack(c.files...), host.RolledBack(c.ops...), steadySeconds, metaKey, strings.Join(names, " "))
 	return head + pre + fmt.Sprintf("healthy %s %d %d || { back %d; exit 1; }", host.Quote(s.name), seconds, ends, seconds)
 }
 
@@ -195,7 +195,7 @@ func (c scripts) keep() string {
 	b.WriteString(fmt.Sprintf("cd %s\nrm -rf -- %[2]s.new\nmkdir -m 0700 -- %[2]s.new\n", host.Quote(c.s.Dir), previousDir))
 	dirs := map[string]bool{".": true}
 	for _, f := range c.s.Files {
-		if f.Seed {
+		if f.IfAbsent {
 			continue
 		}
 		if d := path.Dir(f.Path); !dirs[d] {

@@ -92,7 +92,7 @@ func (s Stack) timeout() time.Duration {
 }
 
 // Check implements [host.Resource].
-func (s Stack) Check() (ps lab.Problems) {
+func (s Stack) Validate() (ps lab.Problems) {
 	ps = checkProject(s.Name)
 	if !path.IsAbs(s.Dir) || path.Clean(s.Dir) != s.Dir || s.Dir == "/" {
 		ps = append(ps, lab.Problem{Path: "dir", Text: s.Dir, Message: "is not an absolute path in its shortest form"})
@@ -157,7 +157,7 @@ func walk(v any, at string, yield func(string, string) bool) bool {
 }
 
 // Observe implements [host.Resource]: the parts ask.
-func (s Stack) Observe(*host.Questions) {}
+func (s Stack) Observe(*host.Query) {}
 
 // Plan implements [host.Resource]: the parts are planned.
 func (s Stack) Plan(*host.Observation) ([]host.Op, error) { return nil, nil }
@@ -193,7 +193,7 @@ func (s Stack) Resources() []host.Resource {
 		out = append(out, r)
 		p.After = append(p.After, r.ID())
 	}
-	model := host.File{Path: path.Join(s.Dir, composeFile), Content: string(s.Render()), Mode: 0o640, Validate: s.validateScript()}
+	model := host.File{Path: path.Join(s.Dir, composeFile), Content: string(s.Render()), Mode: 0o640, ValidateWith: s.validateScript()}
 	former := formerFiles{stack: s}
 	p.After = append(p.After, former.ID(), model.ID())
 	out = append(out, former, model, p)
@@ -263,7 +263,7 @@ func (s Stack) Render() []byte {
 	meta := map[string]any{}
 	var names, reloaded []any
 	for _, f := range s.Files {
-		if f.Seed {
+		if f.IfAbsent {
 			continue
 		}
 		names = append(names, f.Path)
@@ -290,7 +290,7 @@ func (s Stack) Render() []byte {
 func (s Stack) digests(sv service) string {
 	var out []string
 	for _, f := range s.Files {
-		if f.Reload || f.Seed {
+		if f.Reload || f.IfAbsent {
 			continue
 		}
 		p := path.Join(s.Dir, f.Path)

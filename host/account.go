@@ -22,8 +22,8 @@ type Group struct {
 // ID returns "group:NAME".
 func (g Group) ID() string { return "group:" + g.Name }
 
-// Check implements [Resource].
-func (g Group) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (g Group) Validate() (ps lab.Problems) {
 	checkName(&ps, "name", g.Name)
 	if g.GID < 0 || g.GID > 1<<31 {
 		ps.Add("gid", "is not between 0 and 2^31")
@@ -49,7 +49,7 @@ func (g Group) needs() []string {
 }
 
 // Observe implements [Resource].
-func (g Group) Observe(q *Questions) { q.Group(g.Name) }
+func (g Group) Observe(q *Query) { q.Group(g.Name) }
 
 // Plan implements [Resource].
 func (g Group) Plan(o *Observation) ([]Op, error) {
@@ -96,8 +96,8 @@ type User struct {
 // ID returns "user:NAME".
 func (u User) ID() string { return "user:" + u.Name }
 
-// Check implements [Resource].
-func (u User) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (u User) Validate() (ps lab.Problems) {
 	checkName(&ps, "name", u.Name)
 	if u.UID < 0 || u.UID > 1<<31 {
 		ps.Add("uid", "is not between 0 and 2^31")
@@ -162,11 +162,11 @@ func (u User) needs() (tokens []string) {
 	return tokens
 }
 
-// HiddenValues returns the password's hash.
-func (u User) HiddenValues() []lab.Secret { return []lab.Secret{u.Hash} }
+// Secrets returns the password's hash.
+func (u User) Secrets() []lab.Secret { return []lab.Secret{u.Hash} }
 
 // Observe implements [Resource].
-func (u User) Observe(q *Questions) {
+func (u User) Observe(q *Query) {
 	q.User(u.Name)
 	for _, g := range append([]string{u.primary()}, u.Groups...) {
 		q.Group(g)
@@ -312,8 +312,8 @@ func keyBody(line string) string {
 	return ""
 }
 
-// Check implements [Resource].
-func (k AuthorizedKey) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (k AuthorizedKey) Validate() (ps lab.Problems) {
 	checkName(&ps, "user", k.User)
 	if keyBody(k.Key) == "" || strings.ContainsAny(k.Key, "\n\x00") {
 		ps = append(ps, lab.Problem{Path: "key", Text: k.Key, Message: "is not one line of authorized_keys", Hint: `"ssh-ed25519 AAAA... comment"`})
@@ -332,7 +332,7 @@ func (k AuthorizedKey) probe() string { return "authorizedkeys:" + k.User }
 const exitKeysAhead = 3
 
 // Observe implements [Resource].
-func (k AuthorizedKey) Observe(q *Questions) {
+func (k AuthorizedKey) Observe(q *Query) {
 	q.User(k.User)
 	q.Probe(k.probe(), fmt.Sprintf(`h=$(getent passwd -- %[1]s | cut -d: -f6)
 if [ -n "$h" ]; then
@@ -386,11 +386,11 @@ func (k AuthorizedKey) Plan(o *Observation) ([]Op, error) {
 		return nil, nil
 	case !ok && !o.late && o.pending["user:"+k.User]:
 		if k.mayHoldKeys(o) {
-			return []Op{{Action: lab.Create, Cause: "not found; the account is not there yet", Diff: "+" + k.Key + "\n", Late: true}}, nil
+			return []Op{{Action: lab.Create, Cause: "not found; the account is not there yet", Diff: "+" + k.Key + "\n", Deferred: true}}, nil
 		}
 		file = "~" + k.User + "/.ssh/authorized_keys"
 	case ok && !o.late && k.home != "" && k.home != u.Home && o.pending["user:"+k.User]:
-		return []Op{{Action: lab.Update, Cause: "the home of the account changes first", Late: true}}, nil
+		return []Op{{Action: lab.Update, Cause: "the home of the account changes first", Deferred: true}}, nil
 	case !ok:
 		return nil, &lab.Error{Op: "authorize key", Hint: "make the account with a user resource", Err: fmt.Errorf("%w: the account %s", lab.ErrNotFound, k.User)}
 	}

@@ -23,20 +23,20 @@ type applyParser struct {
 	r       *lab.Recorder
 	masker  *lab.Masker
 
-	begun   map[int]bool
-	done    []string // IDs
-	undone  []undone
-	ended   bool
-	last    []byte // of the output of the change that runs
-	line    []byte
-	running int // the last that began; -1 when none runs
-	problem error
+	begun      map[int]bool
+	done       []string // IDs
+	rolledBack []rolledBack
+	ended      bool
+	last       []byte // of the output of the change that runs
+	line       []byte
+	running    int // the last that began; -1 when none runs
+	problem    error
 }
 
-// undone is what a change took back, see [Undone].
-type undone struct{ name, by string }
+// rolledBack is a change that another rolled back, see [RolledBack].
+type rolledBack struct{ name, by string }
 
-func (u undone) means(c change) bool {
+func (u rolledBack) means(c change) bool {
 	return c.resource.ID() == u.name || c.op.Name != "" && c.resource.ID()+"/"+c.op.Name == u.name
 }
 
@@ -80,7 +80,7 @@ func (p *applyParser) header(h string) {
 			if err != nil {
 				p.problem = fmt.Errorf("a frame names %q, which is not hexadecimal", word)
 			}
-			p.undone = append(p.undone, undone{name: string(name), by: p.changes[p.running].id})
+			p.rolledBack = append(p.rolledBack, rolledBack{name: string(name), by: p.changes[p.running].id})
 		}
 	case len(f) == 3 && f[0] == "K":
 		n, d := p.index(f[1]), p.index(f[2])
@@ -175,8 +175,8 @@ func (p *payloads) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// applyChanges makes the changes by one exec. It returns the IDs of those that were done, and what was undone.
-func (m *Machine) applyChanges(ctx context.Context, changes []change, masker *lab.Masker, r *lab.Recorder) ([]string, []undone, error) {
+// applyChanges makes the changes by one exec. It returns the IDs of those that were done, and what was rolled back.
+func (m *Machine) applyChanges(ctx context.Context, changes []change, masker *lab.Masker, r *lab.Recorder) ([]string, []rolledBack, error) {
 	if len(changes) == 0 {
 		return nil, nil, nil
 	}
@@ -193,18 +193,18 @@ func (m *Machine) applyChanges(ctx context.Context, changes []change, masker *la
 	res, err := m.run(ctx, Command{Script: applyScript(nonce, changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true})
 	_ = frames.Close() // it only passes on what is left
 	p.flushLine()
-	fail := func(err error) ([]string, []undone, error) {
-		return p.done, p.undone, &lab.Error{Op: "apply plan", Target: m.name(), Hint: "run it again: it goes on from here", Err: err}
+	fail := func(err error) ([]string, []rolledBack, error) {
+		return p.done, p.rolledBack, &lab.Error{Op: "apply plan", Target: m.name(), Hint: "run it again: it goes on from here", Err: err}
 	}
 	switch {
 	case err != nil:
-		return p.done, p.undone, err
+		return p.done, p.rolledBack, err
 	case p.problem != nil:
 		return fail(p.problem)
 	case !p.ended || res.Exit != 0:
 		return fail(fmt.Errorf("%w: the script ended early, exit status %d: %s", lab.ErrDrift, res.Exit, masker.Mask(stderr.String())))
 	}
-	return p.done, p.undone, nil
+	return p.done, p.rolledBack, nil
 }
 
 // tail keeps the last bytes that were written to it.

@@ -162,7 +162,7 @@ func TestQueue(t *testing.T) {
 	if _, err := m.Plan(other, nil); !errors.Is(err, enough) || !lab.SafeToRetry(err) {
 		t.Errorf("got %v", err)
 	}
-	if s := m.Stats(); s.Execs != 1 {
+	if s := m.Counters(); s.Execs != 1 {
 		t.Errorf("%+v", s)
 	}
 	cancel()

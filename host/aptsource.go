@@ -28,8 +28,8 @@ var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*$`)
 // ID returns "aptsource:NAME".
 func (a AptSource) ID() string { return "aptsource:" + a.Name }
 
-// Check implements [Resource].
-func (a AptSource) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (a AptSource) Validate() (ps lab.Problems) {
 	if !fileNamePattern.MatchString(a.Name) || len(a.Name) > 200 {
 		ps = append(ps, lab.Problem{Path: "name", Text: a.Name, Message: "is not a name for a file: letters, digits, - _ and ."})
 	}
@@ -81,7 +81,7 @@ func (a AptSource) Resources() []Resource {
 }
 
 // Observe implements [Resource]: its parts ask.
-func (AptSource) Observe(*Questions) {}
+func (AptSource) Observe(*Query) {}
 
 // Plan implements [Resource]: its parts plan.
 func (AptSource) Plan(*Observation) ([]Op, error) { return nil, nil }

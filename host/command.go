@@ -31,8 +31,8 @@ func (c Exec) ID() string { return "command:" + c.Name }
 
 var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// Check implements [Resource].
-func (c Exec) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (c Exec) Validate() (ps lab.Problems) {
 	if strings.TrimSpace(c.Name) == "" || strings.ContainsAny(c.Name, "\n\x00") {
 		ps.Add("name", "is empty, or holds a newline")
 	}
@@ -86,8 +86,8 @@ func (c Exec) needs() []string {
 
 func (c Exec) fingerprint() string { return "command " + c.Run }
 
-// HiddenValues returns the values of the variables.
-func (c Exec) HiddenValues() (out []lab.Secret) {
+// Secrets returns the values of the variables.
+func (c Exec) Secrets() (out []lab.Secret) {
 	for _, v := range c.Values {
 		out = append(out, v)
 	}
@@ -95,7 +95,7 @@ func (c Exec) HiddenValues() (out []lab.Secret) {
 }
 
 // Observe implements [Resource].
-func (c Exec) Observe(q *Questions) {
+func (c Exec) Observe(q *Query) {
 	if c.Creates != "" {
 		q.Path(c.Creates)
 	}

@@ -28,8 +28,8 @@ type Conn struct {
 	connections, execs, sent, received atomic.Int64
 }
 
-// Stats is what a connection has cost so far.
-type Stats struct {
+// Counters is what a connection has cost so far.
+type Counters struct {
 	Connections   int64 // logins at the machine itself, jumps not counted
 	Execs         int64 // scripts that were started, those that end a cancelled one included
 	BytesSent     int64 // to the machine on the wire, encrypted
@@ -52,9 +52,9 @@ func Dial(ctx context.Context, t Target) (*Conn, error) {
 // Target returns what the connection was made with.
 func (c *Conn) Target() Target { return c.target }
 
-// Stats returns the counters.
-func (c *Conn) Stats() Stats {
-	return Stats{c.connections.Load(), c.execs.Load(), c.sent.Load(), c.received.Load()}
+// Counters returns the counters.
+func (c *Conn) Counters() Counters {
+	return Counters{c.connections.Load(), c.execs.Load(), c.sent.Load(), c.received.Load()}
 }
 
 // HostKey returns the fingerprint of the key that the machine proved to have, "SHA256:..."; empty after Close.

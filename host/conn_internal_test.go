@@ -192,7 +192,7 @@ func TestRefusedSession(t *testing.T) {
 				t.Errorf("refused %d times: %v", refuses, err)
 			}
 		}
-		if n := c.Stats().Connections; n != 1 {
+		if n := c.Counters().Connections; n != 1 {
 			t.Errorf("%d connections", n)
 		}
 		c.Close()

@@ -414,8 +414,8 @@ func TestDialJumps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(r.Stdout), fmt.Sprint(c.Port)) || conn.Stats().Connections != 1 {
-		t.Errorf("%s %+v", r.Stdout, conn.Stats())
+	if !strings.Contains(string(r.Stdout), fmt.Sprint(c.Port)) || conn.Counters().Connections != 1 {
+		t.Errorf("%s %+v", r.Stdout, conn.Counters())
 	}
 	for _, s := range []*real.SSHServer{a, b, c} {
 		if n := strings.Count(s.Log(), "Accepted publickey"); n != 1 {
@@ -522,7 +522,7 @@ func TestReconnect(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := c.Stats().Connections; n != 4 {
+	if n := c.Counters().Connections; n != 4 {
 		t.Errorf("%d connections", n)
 	}
 	count := filepath.Join(t.TempDir(), "count")
@@ -683,8 +683,8 @@ func TestForward(t *testing.T) {
 	if err != nil {
 		t.Fatal("after the connection was lost:", err)
 	}
-	if c.Stats().Connections != 2 {
-		t.Error(c.Stats())
+	if c.Counters().Connections != 2 {
+		t.Error(c.Counters())
 	}
 	for network, addr := range map[string]string{"tcp": "192.0.2.1:5432", "tcp4": "localhost:22", "unix": "/run/docker.sock"} {
 		if _, err := c.DialContext(t.Context(), network, addr); !errors.Is(err, lab.ErrRefused) || !lab.SafeToRetry(err) {

@@ -21,8 +21,8 @@ type Directory struct {
 // ID returns "directory:PATH".
 func (d Directory) ID() string { return "directory:" + d.Path }
 
-// Check implements [Resource].
-func (d Directory) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (d Directory) Validate() (ps lab.Problems) {
 	checkPath(&ps, "path", d.Path)
 	checkMode(&ps, d.Mode)
 	checkOwner(&ps, "owner", d.Owner)
@@ -38,7 +38,7 @@ func (d Directory) provides() []string { return []string{"path:" + d.Path} }
 func (d Directory) needs() []string { return append(accountNeeds(d.Owner, d.Group), "path:"+d.Path) }
 
 // Observe implements [Resource].
-func (d Directory) Observe(q *Questions) { q.Path(d.Path) }
+func (d Directory) Observe(q *Query) { q.Path(d.Path) }
 
 // Plan implements [Resource].
 func (d Directory) Plan(o *Observation) ([]Op, error) {

@@ -36,8 +36,8 @@ const (
 // ID returns "disk:DEVICE".
 func (d Disk) ID() string { return "disk:" + d.Device }
 
-// Check implements [Resource].
-func (d Disk) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (d Disk) Validate() (ps lab.Problems) {
 	checkPath(&ps, "device", d.Device)
 	if !strings.HasPrefix(d.Device, "/dev/disk/by-id/") || strings.ContainsAny(d.Device, " \t\n") {
 		ps = append(ps, lab.Problem{Path: "device", Text: d.Device, Message: "does not name the disk by its serial", Hint: "write a path of: ls -l /dev/disk/by-id"})
@@ -69,7 +69,7 @@ func (d Disk) fsType() string {
 }
 
 // Observe implements [Resource].
-func (d Disk) Observe(q *Questions) {
+func (d Disk) Observe(q *Query) {
 	q.Mounts()
 	q.Content("/etc/fstab")
 	q.Probe(d.ID(), "d="+Quote(d.Device)+"; l="+Quote(d.Label)+"\n"+diskProbe)

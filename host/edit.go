@@ -37,7 +37,7 @@ func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, 
 			return nil, nil
 		}
 		if !o.late && len(o.pending) > 0 {
-			return []Op{{Action: lab.Update, Cause: "the file is not there yet, an earlier change may bring it", Late: true}}, nil
+			return []Op{{Action: lab.Update, Cause: "the file is not there yet, an earlier change may bring it", Deferred: true}}, nil
 		}
 		return nil, &lab.Error{Op: "edit file", Hint: "set create: true to make it", Err: fmt.Errorf("%w: the file", lab.ErrNotFound)}
 	}
@@ -154,7 +154,7 @@ type Line struct {
 	Mode         Mode   `yaml:"mode"`         // of a file that is made; 0 means 0644
 	Owner        string `yaml:"owner"`        // of a file that is made; empty means root
 	Group        string `yaml:"group"`        // of a file that is made; empty means root
-	Validate     string `yaml:"validate"`     // as in [File]
+	ValidateWith string `yaml:"validate"`     // as in [File]
 }
 
 // ID returns "line:PATH:MATCH", with the line where there is no match.
@@ -165,13 +165,13 @@ func (l Line) ID() string {
 	return "line:" + l.Path + ":" + l.Line
 }
 
-// Check implements [Resource].
-func (l Line) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (l Line) Validate() (ps lab.Problems) {
 	checkPath(&ps, "path", l.Path)
 	re := compile(&ps, "match", l.Match)
 	compile(&ps, "insertAfter", l.InsertAfter)
 	compile(&ps, "insertBefore", l.InsertBefore)
-	checkValidate(&ps, l.Validate)
+	checkValidate(&ps, l.ValidateWith)
 	checkMode(&ps, l.Mode)
 	checkOwner(&ps, "owner", l.Owner)
 	checkOwner(&ps, "group", l.Group)
@@ -201,11 +201,11 @@ func (l Line) fingerprint() string {
 }
 
 // Observe implements [Resource].
-func (l Line) Observe(q *Questions) { q.Content(l.Path) }
+func (l Line) Observe(q *Query) { q.Content(l.Path) }
 
 // Plan implements [Resource].
 func (l Line) Plan(o *Observation) ([]Op, error) {
-	e := edit{l.Path, l.Create && !l.Absent, l.Mode, l.Owner, l.Group, l.Validate}
+	e := edit{l.Path, l.Create && !l.Absent, l.Mode, l.Owner, l.Group, l.ValidateWith}
 	return e.plan(o, l.change)
 }
 
@@ -257,18 +257,18 @@ type Block struct {
 	Mode         Mode   `yaml:"mode"`         // as in [Line]
 	Owner        string `yaml:"owner"`        // as in [Line]
 	Group        string `yaml:"group"`        // as in [Line]
-	Validate     string `yaml:"validate"`     // as in [File]
+	ValidateWith string `yaml:"validate"`     // as in [File]
 }
 
 // ID returns "block:PATH:NAME".
 func (b Block) ID() string { return "block:" + b.Path + ":" + b.Name }
 
-// Check implements [Resource].
-func (b Block) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (b Block) Validate() (ps lab.Problems) {
 	checkPath(&ps, "path", b.Path)
 	compile(&ps, "insertAfter", b.InsertAfter)
 	compile(&ps, "insertBefore", b.InsertBefore)
-	checkValidate(&ps, b.Validate)
+	checkValidate(&ps, b.ValidateWith)
 	checkMode(&ps, b.Mode)
 	checkOwner(&ps, "owner", b.Owner)
 	checkOwner(&ps, "group", b.Group)
@@ -305,11 +305,11 @@ func (b Block) needs() []string { return append(accountNeeds(b.Owner, b.Group), 
 func (b Block) fingerprint() string { return fmt.Sprintf("block %q %t", b.Content, b.Absent) }
 
 // Observe implements [Resource].
-func (b Block) Observe(q *Questions) { q.Content(b.Path) }
+func (b Block) Observe(q *Query) { q.Content(b.Path) }
 
 // Plan implements [Resource].
 func (b Block) Plan(o *Observation) ([]Op, error) {
-	e := edit{b.Path, b.Create && !b.Absent, b.Mode, b.Owner, b.Group, b.Validate}
+	e := edit{b.Path, b.Create && !b.Absent, b.Mode, b.Owner, b.Group, b.ValidateWith}
 	return e.plan(o, b.change)
 }
 

@@ -254,7 +254,7 @@ func TestUnreachableMachineStopsNobodyElse(t *testing.T) {
 func TestFleetStopsWhereAGateFails(t *testing.T) {
 	for _, goOn := range []bool{false, true} {
 		var asked []string
-		f := host.Fleet{Serial: 1, GoOn: goOn}
+		f := host.Fleet{Serial: 1, ContinueOnFailure: goOn}
 		for i := range 3 {
 			_, m := open(t, hosttest.Config{})
 			m.Target.Name = fmt.Sprintf("pi%d", i+1)

@@ -43,8 +43,8 @@ func checkURL(ps *lab.Problems, raw, sum string) {
 
 func isLoopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
 
-// Check implements [Resource].
-func (d Fetch) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (d Fetch) Validate() (ps lab.Problems) {
 	checkPath(&ps, "path", d.Path)
 	checkURL(&ps, d.URL, d.SHA256)
 	checkMode(&ps, d.Mode)
@@ -67,7 +67,7 @@ func (d Fetch) want() (sum [32]byte) {
 }
 
 // Observe implements [Resource].
-func (d Fetch) Observe(q *Questions) { q.Sum(d.Path, d.want()) }
+func (d Fetch) Observe(q *Query) { q.Sum(d.Path, d.want()) }
 
 // fetch returns the script that stores the URL's content in a file, which is like the one it replaces (see applyPreamble), and ends when it has
 // another checksum. Nothing is left of it then.
@@ -117,8 +117,8 @@ type Archive struct {
 // ID returns "archive:PATH".
 func (a Archive) ID() string { return "archive:" + a.Path }
 
-// Check implements [Resource].
-func (a Archive) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (a Archive) Validate() (ps lab.Problems) {
 	checkPath(&ps, "path", a.Path)
 	checkURL(&ps, a.URL, a.SHA256)
 	checkOwner(&ps, "owner", a.Owner)
@@ -140,7 +140,7 @@ func (a Archive) fingerprint() string { return "archive " + a.SHA256 }
 func (a Archive) stamp() string { return a.Path + "/.lab-archive" }
 
 // Observe implements [Resource].
-func (a Archive) Observe(q *Questions) { q.Content(a.stamp()) }
+func (a Archive) Observe(q *Query) { q.Content(a.stamp()) }
 
 // Plan implements [Resource].
 func (a Archive) Plan(o *Observation) ([]Op, error) {

@@ -21,19 +21,19 @@ type File struct {
 
 	Path string `yaml:"path,required"` // absolute
 
-	Content  string                   `yaml:"content"`  // the text, exactly
-	Template string                   `yaml:"template"` // a text/template over .Facts ([Facts]) and .Vars, with the function secret "NAME"
-	Vars     map[string]any           `yaml:"vars"`     // of the template
-	Secrets  map[string]lab.SecretRef `yaml:"secrets"`  // of the template, by name; read when the state is loaded, see [State.Resolve]
-	Source   string                   `yaml:"source"`   // a file here with the content, of any size
-	Secret   lab.SecretRef            `yaml:"secret"`   // a reference to the content
+	Content    string                   `yaml:"content"`  // the text, exactly
+	Template   string                   `yaml:"template"` // a text/template over .Facts ([Facts]) and .Vars, with the function secret "NAME"
+	Vars       map[string]any           `yaml:"vars"`     // of the template
+	SecretRefs map[string]lab.SecretRef `yaml:"secrets"`  // of the template, by name; read when the state is loaded, see [State.Resolve]
+	Source     string                   `yaml:"source"`   // a file here with the content, of any size
+	SecretRef  lab.SecretRef            `yaml:"secret"`   // a reference to the content
 
-	Mode     Mode   `yaml:"mode"`     // 0 means 0644, and 0600 with a secret in it
-	Owner    string `yaml:"owner"`    // name or number; empty means root
-	Group    string `yaml:"group"`    // name or number; empty means root
-	Validate string `yaml:"validate"` // a command that must succeed on the new file before it is moved in, its name in place of %s: "visudo -cf %s"
-	Absent   bool   `yaml:"absent"`   // the file must not be there
-	IfAbsent bool   `yaml:"ifAbsent"` // only a file that is not there is written; what is there is left as it is, mode and owner too
+	Mode         Mode   `yaml:"mode"`     // 0 means 0644, and 0600 with a secret in it
+	Owner        string `yaml:"owner"`    // name or number; empty means root
+	Group        string `yaml:"group"`    // name or number; empty means root
+	ValidateWith string `yaml:"validate"` // a command that must succeed on the new file before it is moved in, its name in place of %s: "visudo -cf %s"
+	Absent       bool   `yaml:"absent"`   // the file must not be there
+	IfAbsent     bool   `yaml:"ifAbsent"` // only a file that is not there is written; what is there is left as it is, mode and owner too
 
 	// Value is the content when it is a secret that the program holds; a document names it with Secret.
 	Value lab.Secret `yaml:"-"`
@@ -41,9 +41,9 @@ type File struct {
 	// Values are the secrets of the template that the program holds; a document names them with Secrets.
 	Values map[string]lab.Secret `yaml:"-"`
 
-	// Enclosed says that a folder above lets nobody else in, so that the mode is for those to whom the file is given in another way, as a mount in a
+	// ParentPrivate says that a folder above lets nobody else in, so that the mode is for those to whom the file is given in another way, as a mount in a
 	// container: a secret may then be readable by everybody.
-	Enclosed bool `yaml:"-"`
+	ParentPrivate bool `yaml:"-"`
 
 	unitDown string // the unit whose file must not be there, when the same state stops or disables it
 	claim    bool   // the file says what the machine belongs to: another content is refused, not replaced
@@ -59,10 +59,10 @@ type localFile struct {
 // ID returns "file:PATH".
 func (f File) ID() string { return "file:" + f.Path }
 
-func (f File) secret() bool { return !f.Value.IsZero() || !f.Secret.IsZero() }
+func (f File) secret() bool { return !f.Value.IsZero() || !f.SecretRef.IsZero() }
 
 // holdsSecret reports whether a secret is in the content, which the content then is, or a part of it.
-func (f File) holdsSecret() bool { return f.secret() || len(f.Values)+len(f.Secrets) > 0 }
+func (f File) holdsSecret() bool { return f.secret() || len(f.Values)+len(f.SecretRefs) > 0 }
 
 func (f File) mode() Mode {
 	if f.holdsSecret() {
@@ -71,8 +71,8 @@ func (f File) mode() Mode {
 	return f.Mode.or(0o644)
 }
 
-// Check implements [Resource].
-func (f File) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (f File) Validate() (ps lab.Problems) {
 	checkPath(&ps, "path", f.Path)
 	given := 0
 	for _, is := range []bool{f.Content != "", f.Template != "", f.Source != "", f.secret()} {
@@ -89,7 +89,7 @@ func (f File) Check() (ps lab.Problems) {
 	checkMode(&ps, f.Mode)
 	checkOwner(&ps, "owner", f.Owner)
 	checkOwner(&ps, "group", f.Group)
-	if f.holdsSecret() && f.mode().worldReadable() && !f.Enclosed {
+	if f.holdsSecret() && f.mode().worldReadable() && !f.ParentPrivate {
 		ps = append(ps, lab.Problem{Path: "mode", Text: f.mode().String(), Message: "everybody on the machine could read the secret", Hint: "write 0600 or 0640"})
 	}
 	if f.Template != "" {
@@ -97,7 +97,7 @@ func (f File) Check() (ps lab.Problems) {
 			ps.Add("template", "%v", err)
 		}
 	}
-	checkValidate(&ps, f.Validate)
+	checkValidate(&ps, f.ValidateWith)
 	return ps
 }
 
@@ -128,8 +128,8 @@ func (f File) needs() []string {
 	return tokens
 }
 
-// HiddenValues returns the secrets that the file holds.
-func (f File) HiddenValues() []lab.Secret {
+// Secrets returns the secrets that the file holds.
+func (f File) Secrets() []lab.Secret {
 	s := []lab.Secret{f.Value}
 	for _, v := range f.Values {
 		s = append(s, v)
@@ -186,7 +186,7 @@ func (f File) load() (Resource, error) {
 }
 
 // Observe implements [Resource].
-func (f File) Observe(q *Questions) {
+func (f File) Observe(q *Query) {
 	switch {
 	case f.Absent, f.IfAbsent:
 		q.Path(f.Path)
@@ -250,7 +250,7 @@ func (f File) Plan(o *Observation) ([]Op, error) {
 		if f.local != nil {
 			p.Size, p.Content, p.Source = f.local.size, nil, f.Source
 		}
-		return []Op{{Action: action, Cause: cause, Diff: diff, Payload: p, Script: put(p.Temp, f.Path, mode, owner, group, sum, f.Validate)}}
+		return []Op{{Action: action, Cause: cause, Diff: diff, Payload: p, Script: put(p.Temp, f.Path, mode, owner, group, sum, f.ValidateWith)}}
 	}
 	show := func(before []byte) string {
 		switch {

@@ -21,9 +21,9 @@ type Fleet struct {
 	// called for machines that were changed only. Nil means that the end of the changes is enough.
 	Gate func(context.Context, *Machine) error
 
-	// GoOn lets the next batch begin though a machine of an earlier one failed, or its gate did. False stops there, so that what breaks one
+	// ContinueOnFailure lets the next batch begin though a machine of an earlier one failed, or its gate did. False stops there, so that what breaks one
 	// machine does not break all.
-	GoOn bool
+	ContinueOnFailure bool
 }
 
 // Plan plans every machine, want saying what each should be, and returns one plan of all. Machines that could not be planned do not stop the
@@ -63,8 +63,8 @@ func (f Fleet) Plan(ctx context.Context, want func(*Machine) (State, error), glo
 				before, current, batch = current, nil, 0
 			}
 			batch++
-			if f.GoOn {
-				s.Behind = append(s.Behind, before...)
+			if f.ContinueOnFailure {
+				s.AfterAny = append(s.AfterAny, before...)
 			} else {
 				s.After = append(s.After, before...)
 			}

@@ -28,8 +28,8 @@ var (
 	domainPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 )
 
-// Check implements [Resource].
-func (h Hostname) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (h Hostname) Validate() (ps lab.Problems) {
 	if !labelPattern.MatchString(h.Name) {
 		ps = append(ps, lab.Problem{Path: "name", Text: h.Name, Message: "is not a host name: 1 to 63 letters a-z, digits and hyphens"})
 	}
@@ -52,7 +52,7 @@ func (h Hostname) needs() []string { return []string{"path:/etc/hosts", "path:/e
 const k3sData = "/var/lib/rancher/k3s"
 
 // Observe implements [Resource].
-func (h Hostname) Observe(q *Questions) {
+func (h Hostname) Observe(q *Query) {
 	q.Content("/etc/hostname")
 	q.Content("/etc/hosts")
 	q.Path(k3sData)
@@ -101,8 +101,8 @@ type Timezone struct {
 // ID returns "timezone:NAME".
 func (t Timezone) ID() string { return "timezone:" + t.Name }
 
-// Check implements [Resource].
-func (t Timezone) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (t Timezone) Validate() (ps lab.Problems) {
 	if !regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`).MatchString(t.Name) {
 		ps = append(ps, lab.Problem{Path: "name", Text: t.Name, Message: "is not a time zone", Hint: `"Europe/Paris"`})
 	}
@@ -119,7 +119,7 @@ func (t Timezone) Resources() []Resource {
 }
 
 // Observe implements [Resource]: its parts ask.
-func (Timezone) Observe(*Questions) {}
+func (Timezone) Observe(*Query) {}
 
 // Plan implements [Resource]: its parts plan.
 func (Timezone) Plan(*Observation) ([]Op, error) { return nil, nil }
@@ -129,13 +129,13 @@ type zone struct{ name string }
 
 func (z zone) ID() string { return "zone:" + z.name }
 
-func (zone) Check() lab.Problems { return nil }
+func (zone) Validate() lab.Problems { return nil }
 
 func (z zone) file() string { return "/usr/share/zoneinfo/" + z.name }
 
 func (zone) needs() []string { return []string{"package:tzdata"} }
 
-func (z zone) Observe(q *Questions) { q.Path(z.file()) }
+func (z zone) Observe(q *Query) { q.Path(z.file()) }
 
 func (z zone) Plan(o *Observation) ([]Op, error) {
 	if o.Stat(z.file()).Type == RegularFile || o.Stat(z.file()).Type == LinkFile || o.pending["package:tzdata"] {
@@ -158,8 +158,8 @@ type CACertificate struct {
 // ID returns "cacertificate:NAME".
 func (c CACertificate) ID() string { return "cacertificate:" + c.Name }
 
-// Check implements [Resource].
-func (c CACertificate) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (c CACertificate) Validate() (ps lab.Problems) {
 	if !fileNamePattern.MatchString(c.Name) || len(c.Name) > 200 {
 		ps = append(ps, lab.Problem{Path: "name", Text: c.Name, Message: "is not a name for a file: letters, digits, - _ and ."})
 	}
@@ -181,7 +181,7 @@ func (c CACertificate) Resources() []Resource {
 }
 
 // Observe implements [Resource]: its parts ask.
-func (CACertificate) Observe(*Questions) {}
+func (CACertificate) Observe(*Query) {}
 
 // Plan implements [Resource]: its parts plan.
 func (CACertificate) Plan(*Observation) ([]Op, error) { return nil, nil }
@@ -192,7 +192,7 @@ type trustedCertificate struct{ c CACertificate }
 
 func (t trustedCertificate) ID() string { return t.c.ID() + "/trusted" }
 
-func (trustedCertificate) Check() lab.Problems { return nil }
+func (trustedCertificate) Validate() lab.Problems { return nil }
 
 const caBundle = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -202,7 +202,7 @@ func (t trustedCertificate) needs() []string {
 	return []string{"path:" + t.c.file(), "package:ca-certificates"}
 }
 
-func (t trustedCertificate) Observe(q *Questions) {
+func (t trustedCertificate) Observe(q *Query) {
 	q.Path(t.link())
 	q.Path(caBundle)
 	q.Path(t.c.file())
@@ -234,8 +234,8 @@ type NoSwap struct {
 // ID returns "swap:none".
 func (NoSwap) ID() string { return "swap:none" }
 
-// Check implements [Resource].
-func (NoSwap) Check() lab.Problems { return nil }
+// Validate implements [Resource].
+func (NoSwap) Validate() lab.Problems { return nil }
 
 func (NoSwap) provides() []string { return []string{"path:/etc/fstab"} }
 
@@ -245,7 +245,7 @@ func (NoSwap) needs() []string { return []string{"path:/etc/fstab"} }
 var swapUnits = []string{"dphys-swapfile.service", "systemd-zram-setup@zram0.service"}
 
 // Observe implements [Resource].
-func (NoSwap) Observe(q *Questions) {
+func (NoSwap) Observe(q *Query) {
 	q.Content("/etc/fstab")
 	q.Mounts()
 	for _, u := range swapUnits {

@@ -48,8 +48,8 @@ func (m *Machine) newJob(want State, globs []string) (*job, error) {
 			}
 			loaded[r.ID()] = r
 		}
-		if s, ok := r.(interface{ HiddenValues() []lab.Secret }); ok {
-			secrets = append(secrets, s.HiddenValues()...)
+		if s, ok := r.(interface{ Secrets() []lab.Secret }); ok {
+			secrets = append(secrets, s.Secrets()...)
 		}
 		if f, ok := r.(fingerprinter); ok {
 			j.prints[r.ID()] = f.fingerprint()
@@ -81,8 +81,8 @@ type fingerprinter interface{ fingerprint() string }
 
 func (j *job) step() string { return "host/" + j.m.name() }
 
-func (j *job) questions() *Questions {
-	q := &Questions{}
+func (j *job) questions() *Query {
+	q := &Query{}
 	for _, n := range j.nodes {
 		n.Observe(q)
 	}
@@ -203,7 +203,7 @@ func (j *job) split() (first []change, late, reboots []int) {
 		switch {
 		case c.op.Reboot && c.op.Script == "":
 			reboots = append(reboots, i)
-		case c.op.Late || waits[i]:
+		case c.op.Deferred || waits[i]:
 			waits[i] = true
 			late = append(late, i)
 		default:
@@ -230,7 +230,7 @@ func (j *job) apply(ctx context.Context, changes []change, r *lab.Recorder, t *t
 		for _, c := range j.changes {
 			if t.done[c.id] && u.means(c) {
 				delete(t.done, c.id)
-				r.Undo(c.id, "taken back by "+u.by)
+				r.RolledBack(c.id, "taken back by "+u.by)
 			}
 		}
 	}
@@ -284,7 +284,7 @@ func (j *job) applyLate(ctx context.Context, late []int, left []change, faults m
 			r.Start(was.id)
 			r.Done(was.id, nil) // what it waited for did it
 			t.done[was.id] = true
-		case c.op.Late:
+		case c.op.Deferred:
 			waits[was.id] = true
 			still = append(still, i)
 		default:

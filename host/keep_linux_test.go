@@ -76,9 +76,9 @@ func TestReplacedFileKeepsItsAttributes(t *testing.T) {
 	watch := "stat -c %a -- %s >>" + host.Quote(seen)
 	uploaded := []byte("uploaded")
 	for name, change := range map[string]func(*testing.T, *host.Machine, string){
-		"file":     applies(host.File{Path: path, Content: "new", Mode: 0o640, Validate: watch}),
-		"secret":   applies(host.File{Path: path, Value: lab.NewSecret("new"), Mode: 0o640, Validate: watch}),
-		"line":     applies(host.Line{Path: path, Line: "new", Validate: watch}, host.File{Path: path, IfAbsent: true}),
+		"file":     applies(host.File{Path: path, Content: "new", Mode: 0o640, ValidateWith: watch}),
+		"secret":   applies(host.File{Path: path, Value: lab.NewSecret("new"), Mode: 0o640, ValidateWith: watch}),
+		"line":     applies(host.Line{Path: path, Line: "new", ValidateWith: watch}, host.File{Path: path, IfAbsent: true}),
 		"block":    applies(host.Block{Path: path, Name: "n", Content: "new"}),
 		"download": applies(host.Fetch{Path: path, URL: o.URL + "/x", SHA256: sum([]byte("fetched")), Mode: 0o640}),
 		"upload": func(t *testing.T, m *host.Machine, path string) {
@@ -129,7 +129,7 @@ func TestReplacedFileKeepsItsAttributes(t *testing.T) {
 	if err := os.Chmod(path, 0o755|os.ModeSetuid); err != nil {
 		t.Fatal(err)
 	}
-	applies(host.File{Path: path, Value: lab.NewSecret("secret"), Validate: "stat -c %a -- %s >" + host.Quote(seen)})(t, m, path)
+	applies(host.File{Path: path, Value: lab.NewSecret("secret"), ValidateWith: "stat -c %a -- %s >" + host.Quote(seen)})(t, m, path)
 	if got, err := os.ReadFile(seen); err != nil || string(got) != "600\n" {
 		t.Errorf("before it was moved its mode was %q, %v", got, err)
 	}

@@ -23,8 +23,8 @@ func (s Sysctl) ID() string { return "sysctl:" + s.Key }
 
 var sysctlPattern = regexp.MustCompile(`^[A-Za-z0-9_-]+([./][A-Za-z0-9_@:-]+)+$`)
 
-// Check implements [Resource].
-func (s Sysctl) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (s Sysctl) Validate() (ps lab.Problems) {
 	if !sysctlPattern.MatchString(s.Key) {
 		ps = append(ps, lab.Problem{Path: "key", Text: s.Key, Message: "is not the name of a kernel parameter"})
 	}
@@ -49,7 +49,7 @@ func (s Sysctl) needs() []string { return []string{"path:" + s.file()} }
 func (s Sysctl) fingerprint() string { return "sysctl " + s.Value }
 
 // Observe implements [Resource].
-func (s Sysctl) Observe(q *Questions) {
+func (s Sysctl) Observe(q *Query) {
 	q.Sysctl(s.Key)
 	q.Content(s.file())
 }
@@ -83,8 +83,8 @@ type KernelModule struct {
 // ID returns "module:NAME".
 func (m KernelModule) ID() string { return "module:" + m.Name }
 
-// Check implements [Resource].
-func (m KernelModule) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (m KernelModule) Validate() (ps lab.Problems) {
 	if !regexp.MustCompile(`^[A-Za-z0-9_-]+$`).MatchString(m.Name) {
 		ps = append(ps, lab.Problem{Path: "name", Text: m.Name, Message: "is not the name of a kernel module"})
 	}
@@ -97,7 +97,7 @@ func (m KernelModule) Resources() []Resource {
 }
 
 // Observe implements [Resource]: its parts ask.
-func (KernelModule) Observe(*Questions) {}
+func (KernelModule) Observe(*Query) {}
 
 // Plan implements [Resource]: its parts plan.
 func (KernelModule) Plan(*Observation) ([]Op, error) { return nil, nil }
@@ -107,12 +107,12 @@ type loadedModule struct{ name string }
 
 func (m loadedModule) ID() string { return "module:" + m.name + "/loaded" }
 
-func (loadedModule) Check() lab.Problems { return nil }
+func (loadedModule) Validate() lab.Problems { return nil }
 
 // kernelName is the name under /sys/module, where a hyphen is an underscore.
 func (m loadedModule) kernelName() string { return strings.ReplaceAll(m.name, "-", "_") }
 
-func (m loadedModule) Observe(q *Questions) { q.Module(m.kernelName()) }
+func (m loadedModule) Observe(q *Query) { q.Module(m.kernelName()) }
 
 func (m loadedModule) Plan(o *Observation) ([]Op, error) {
 	if o.Module(m.kernelName()) {
@@ -140,8 +140,8 @@ func (KernelCmdline) ID() string { return "cmdline:kernel" }
 // cmdlineFiles are where the line is: Raspberry Pi OS since bookworm, Ubuntu since 25, and before.
 var cmdlineFiles = []string{"/boot/firmware/cmdline.txt", "/boot/firmware/current/cmdline.txt", "/boot/cmdline.txt"}
 
-// Check implements [Resource].
-func (k KernelCmdline) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (k KernelCmdline) Validate() (ps lab.Problems) {
 	for i, w := range k.Words {
 		if w == "" || strings.ContainsAny(w, " \t\n\x00") {
 			ps = append(ps, lab.Problem{Path: fmt.Sprintf("words[%d]", i), Text: w, Message: "is empty, or holds a space"})
@@ -151,7 +151,7 @@ func (k KernelCmdline) Check() (ps lab.Problems) {
 }
 
 // Observe implements [Resource].
-func (k KernelCmdline) Observe(q *Questions) {
+func (k KernelCmdline) Observe(q *Query) {
 	for _, f := range cmdlineFiles {
 		q.Content(f)
 	}
@@ -222,11 +222,11 @@ type Reboot struct {
 // ID returns "reboot:required".
 func (Reboot) ID() string { return "reboot:required" }
 
-// Check implements [Resource].
-func (Reboot) Check() lab.Problems { return nil }
+// Validate implements [Resource].
+func (Reboot) Validate() lab.Problems { return nil }
 
 // Observe implements [Resource]: the facts tell.
-func (Reboot) Observe(*Questions) {}
+func (Reboot) Observe(*Query) {}
 
 // Plan implements [Resource].
 func (Reboot) Plan(o *Observation) ([]Op, error) {

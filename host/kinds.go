@@ -107,10 +107,10 @@ func (s State) Resolve(env func(string) (string, bool), file func(string) ([]byt
 		}
 		switch r := r.(type) {
 		case File:
-			if !r.Secret.IsZero() {
-				r.Value = read("secret", r.Secret)
+			if !r.SecretRef.IsZero() {
+				r.Value = read("secret", r.SecretRef)
 			}
-			r.Values = readAll("secrets", r.Secrets, r.Values)
+			r.Values = readAll("secrets", r.SecretRefs, r.Values)
 			out[i] = r
 		case User:
 			if !r.PasswordHash.IsZero() {

@@ -13,7 +13,7 @@ import (
 
 // blank returns an observation of a machine that has nothing.
 func blank() *Observation {
-	o := newObservationParser(&Questions{}).o
+	o := newObservationParser(&Query{}).o
 	o.pending, o.prints = map[string]bool{}, map[string]string{}
 	o.now = time.Unix(1_800_000_000, 0)
 	o.Facts = Facts{Hostname: "pi1", Arch: "aarch64", Uptime: time.Hour}
@@ -79,7 +79,7 @@ func FuzzLineConverges(f *testing.F) {
 	f.Add("x\n\nx", "x", "", "", true)
 	f.Fuzz(func(t *testing.T, file, line, match, after string, absent bool) {
 		l := Line{Path: "/f", Line: line, Match: match, InsertAfter: after, Absent: absent}
-		if len(l.Check()) > 0 {
+		if len(l.Validate()) > 0 {
 			return
 		}
 		once := strings.Join(l.change(splitKeep(file)), "")
@@ -87,7 +87,7 @@ func FuzzLineConverges(f *testing.F) {
 			t.Fatalf("%q, then %q", once, twice)
 		}
 		b := Block{Path: "/f", Name: "n", Content: line, InsertAfter: after, Absent: absent}
-		if len(b.Check()) > 0 {
+		if len(b.Validate()) > 0 {
 			return
 		}
 		once = strings.Join(b.change(splitKeep(file)), "")
@@ -378,7 +378,7 @@ func TestOrder(t *testing.T) {
 }
 
 func TestSumsOfOddNames(t *testing.T) {
-	p := newObservationParser(&Questions{})
+	p := newObservationParser(&Query{})
 	sum := strings.Repeat("ab", 32)
 	p.sums.WriteString(`\` + sum + `  /a\nb\\c` + "\n" + sum + "  /plain  name\n")
 	p.readSums()

@@ -17,9 +17,9 @@ type successor struct {
 
 func (s successor) ID() string { return "successor:" + s.path }
 
-func (successor) Check() lab.Problems { return nil }
+func (successor) Validate() lab.Problems { return nil }
 
-func (s successor) Observe(q *host.Questions) {
+func (s successor) Observe(q *host.Query) {
 	q.Path(s.path)
 	q.Path(s.of)
 }
@@ -28,7 +28,7 @@ func (s successor) Plan(o *host.Observation) ([]host.Op, error) {
 	if o.Stat(s.path).Type == host.RegularFile {
 		return nil, nil
 	}
-	return []host.Op{{Action: lab.Create, Cause: "not found", Late: o.Stat(s.of).Type != host.RegularFile, Script: "cp -- " + host.Quote(s.of) + " " + host.Quote(s.path)}}, nil
+	return []host.Op{{Action: lab.Create, Cause: "not found", Deferred: o.Stat(s.of).Type != host.RegularFile, Script: "cp -- " + host.Quote(s.of) + " " + host.Quote(s.path)}}, nil
 }
 
 // TestLate: what waits for what waits is made by the same run, in as many rounds as it takes, and what nothing brings is named.

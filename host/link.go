@@ -20,8 +20,8 @@ type Link struct {
 // ID returns "link:PATH".
 func (l Link) ID() string { return "link:" + l.Path }
 
-// Check implements [Resource].
-func (l Link) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (l Link) Validate() (ps lab.Problems) {
 	checkPath(&ps, "path", l.Path)
 	if strings.ContainsRune(l.Target, 0) || l.Target == "" && !l.Absent {
 		ps.Add("target", "is empty, or holds a NUL")
@@ -42,7 +42,7 @@ func (l Link) needs() []string { return []string{"path:" + l.Path} }
 func (l Link) fingerprint() string { return "link " + l.Target }
 
 // Observe implements [Resource].
-func (l Link) Observe(q *Questions) { q.Link(l.Path) }
+func (l Link) Observe(q *Query) { q.Link(l.Path) }
 
 // Plan implements [Resource].
 func (l Link) Plan(o *Observation) ([]Op, error) {

@@ -21,7 +21,7 @@ type Machine struct {
 	mu    sync.Mutex    // of what follows; not held while the machine is waited for
 	turn  chan struct{} // held by who connects or runs a script; made when it is first wanted
 	conn  *Conn
-	ended Stats // of connections that are gone
+	ended Counters // of connections that are gone
 }
 
 // environmentFile holds the name of the environment that a machine belongs to.
@@ -115,24 +115,24 @@ func (m *Machine) Close() error {
 	err := c.Close()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ended = addStats(m.ended, c.Stats())
+	m.ended = addStats(m.ended, c.Counters())
 	return err
 }
 
-// Stats returns what the machine has cost since it was made, over all its connections.
-func (m *Machine) Stats() Stats {
+// Counters returns what the machine has cost since it was made, over all its connections.
+func (m *Machine) Counters() Counters {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.ended
 	if m.conn != nil {
-		s = addStats(s, m.conn.Stats())
+		s = addStats(s, m.conn.Counters())
 	}
 	return s
 }
 
 // Facts observes the machine and returns what every observation tells.
 func (m *Machine) Facts(ctx context.Context) (Facts, error) {
-	o, err := m.observe(ctx, &Questions{}, &lab.Masker{})
+	o, err := m.observe(ctx, &Query{}, &lab.Masker{})
 	if err != nil {
 		return Facts{}, err
 	}
@@ -140,7 +140,7 @@ func (m *Machine) Facts(ctx context.Context) (Facts, error) {
 }
 
 // observe asks the questions by one exec.
-func (m *Machine) observe(ctx context.Context, q *Questions, masker *lab.Masker) (*Observation, error) {
+func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*Observation, error) {
 	nonce := newNonce()
 	p := newObservationParser(q)
 	frames := &frameParser{nonce: nonce, header: p.header, data: p.data}
@@ -197,6 +197,6 @@ func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.P
 	return lab.NewPlan(step)
 }
 
-func addStats(a, b Stats) Stats {
-	return Stats{Connections: a.Connections + b.Connections, Execs: a.Execs + b.Execs, BytesSent: a.BytesSent + b.BytesSent, BytesReceived: a.BytesReceived + b.BytesReceived}
+func addStats(a, b Counters) Counters {
+	return Counters{Connections: a.Connections + b.Connections, Execs: a.Execs + b.Execs, BytesSent: a.BytesSent + b.BytesSent, BytesReceived: a.BytesReceived + b.BytesReceived}
 }

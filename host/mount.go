@@ -27,8 +27,8 @@ type Mount struct {
 // ID returns "mount:PATH".
 func (m Mount) ID() string { return "mount:" + m.Path }
 
-// Check implements [Resource].
-func (m Mount) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (m Mount) Validate() (ps lab.Problems) {
 	checkPath(&ps, "path", m.Path)
 	if m.Pass < 0 || m.Pass > 9 {
 		ps.Add("pass", "is not between 0 and 9")
@@ -66,7 +66,7 @@ func (m Mount) provides() []string { return []string{"path:/etc/fstab", "path:" 
 func (m Mount) needs() []string { return []string{"path:/etc/fstab", "path:" + m.Path} }
 
 // Observe implements [Resource].
-func (m Mount) Observe(q *Questions) {
+func (m Mount) Observe(q *Query) {
 	q.Content("/etc/fstab")
 	q.Path(m.Path)
 	q.Mounts()

@@ -111,7 +111,7 @@ type ProbeResult struct {
 	Exit   int
 }
 
-// Stat returns what is at the path; its Type is [NoFile] when nothing is. The path must have been asked for by [Questions.Path].
+// Stat returns what is at the path; its Type is [NoFile] when nothing is. The path must have been asked for by [Query.Path].
 func (o *Observation) Stat(path string) Stat { return o.paths[path] }
 
 // Sum returns the SHA-256 in hex of the regular file at the path, "" when there is none or it could not be read.
@@ -174,15 +174,15 @@ func (o *Observation) Mounts() []MountState { return o.mounts }
 // Swaps returns the active swap areas.
 func (o *Observation) Swaps() []string { return o.swaps }
 
-// Now returns the machine's time, when [Questions.Clock] asked for it.
+// Now returns the machine's time, when [Query.Clock] asked for it.
 func (o *Observation) Now() time.Time { return o.now }
 
 // Probe returns what a probe printed.
 func (o *Observation) Probe(name string) ProbeResult { return o.probes[name] }
 
-// observationParser builds an Observation of the frames of [Questions.script].
+// observationParser builds an Observation of the frames of [Query.script].
 type observationParser struct {
-	q       *Questions
+	q       *Query
 	o       *Observation
 	kind    string
 	arg     string
@@ -197,7 +197,7 @@ type observationParser struct {
 // maxObservation bounds the memory of one observation. 200 edited files of 1 MiB would pass it.
 const maxObservation = 256 << 20
 
-func newObservationParser(q *Questions) *observationParser {
+func newObservationParser(q *Query) *observationParser {
 	return &observationParser{q: q, o: &Observation{
 		paths: map[string]Stat{}, sums: map[string]string{}, shown: map[string][]byte{}, contents: map[string][]byte{},
 		links: map[string]string{}, packages: map[string]PackageState{}, units: map[string]UnitState{}, users: map[string]UserState{},

@@ -33,8 +33,8 @@ var (
 	versionPattern = regexp.MustCompile(`^[A-Za-z0-9.+:~-]+$`)                  // Debian Policy 5.6.12
 )
 
-// Check implements [Resource].
-func (p Package) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (p Package) Validate() (ps lab.Problems) {
 	if !packagePattern.MatchString(p.Name) {
 		ps = append(ps, lab.Problem{Path: "name", Text: p.Name, Message: "is not the name of a package: two or more letters a-z, digits and + - ."})
 	}
@@ -54,7 +54,7 @@ func (p Package) needs() []string { return []string{"apt", "apt-lists"} }
 func (p Package) fingerprint() string { return fmt.Sprintf("package %s %t", p.Version, p.Absent) }
 
 // Observe implements [Resource].
-func (p Package) Observe(q *Questions) { q.Package(p.Name) }
+func (p Package) Observe(q *Query) { q.Package(p.Name) }
 
 // Plan implements [Resource].
 func (p Package) Plan(o *Observation) ([]Op, error) {
@@ -117,13 +117,13 @@ case $o in *'failed to download'*) ;; *) mkdir -p -m 0755 /run/lab; touch -- ` +
 
 func (aptUpdate) ID() string { return "apt:update" }
 
-func (aptUpdate) Check() lab.Problems { return nil }
+func (aptUpdate) Validate() lab.Problems { return nil }
 
 func (aptUpdate) provides() []string { return []string{"apt-lists"} }
 
 func (aptUpdate) needs() []string { return []string{"apt"} }
 
-func (aptUpdate) Observe(q *Questions) {
+func (aptUpdate) Observe(q *Query) {
 	q.Path(aptStamp)
 	q.Path("/etc/apt/sources.list")
 	q.Path("/etc/apt/sources.list.d")

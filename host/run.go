@@ -697,7 +697,7 @@ func (c *Conn) kill(ctx context.Context, r *run) (how string, err error) {
 		if second, err = Dial(ctx, c.target); err == nil {
 			res, err = second.Run(ctx, cmd)
 			second.Close()
-			s := second.Stats()
+			s := second.Counters()
 			c.connections.Add(s.Connections)
 			c.execs.Add(s.Execs)
 			c.sent.Add(s.BytesSent)

@@ -96,7 +96,7 @@ func TestRun(t *testing.T) {
 			}
 		})
 	}
-	if s := c.Stats(); s.Connections != 1 || s.BytesSent < 10<<10 || s.BytesReceived == 0 {
+	if s := c.Counters(); s.Connections != 1 || s.BytesSent < 10<<10 || s.BytesReceived == 0 {
 		t.Errorf("stats: %+v", s)
 	}
 }
@@ -113,7 +113,7 @@ func TestRunRefuses(t *testing.T) {
 	if _, err := c.Run(ctx, host.Command{Script: "true"}); !errors.Is(err, enough) || !lab.SafeToRetry(err) {
 		t.Errorf("cancelled before: %v", err)
 	}
-	if n := c.Stats().Execs; n != 0 {
+	if n := c.Counters().Execs; n != 0 {
 		t.Errorf("%d scripts were started", n)
 	}
 }

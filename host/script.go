@@ -48,7 +48,7 @@ type change struct {
 //     disk before the rename, and the rename is on disk before the change counts as done.
 //   - place TEMP PATH MODE OWNER:GROUP [VALIDATION] does so with a file whose content was compared already.
 //   - same FILE SHA256 fails when the file is not the one that was planned for.
-//   - undone NAME... tells what was taken back, see [Undone].
+//   - rolled_back NAME... reports what was rolled back, see [RolledBack].
 //   - get URL FILE fetches. curl by itself tries again when a server is busy, but not when the connection is lost on the way, unless it is told to
 //     do so after all errors, a wrong URL too; and it waits without end when nothing comes any more.
 //   - repair lets dpkg finish what was cut off: apt-get installs nothing before that, whichever package it was.
@@ -86,7 +86,7 @@ get() {
     n=$((n + 1)); case $r$n in 18[123] | 52[123] | 55[123] | 56[123] | 92[123]) ;; *) return $r ;; esac
   done
 }
-undone() { f U "$@"; }
+rolled_back() { f U "$@"; }
 skip() {
   for d in $2; do case $bad in *" $d "*) f K "$1" "$d"; bad="$bad$1 "; return 0;; esac; done
   return 1
@@ -151,14 +151,14 @@ func applyScript(nonce string, changes []change) string {
 	return b.String()
 }
 
-// Undone returns the command by which the script of an [Op] tells that it took back what the plan had made before it, as a rollback does: all
+// RolledBack returns the command by which the script of an [Op] tells that it took back what the plan had made before it, as a rollback does: all
 // changes of resources with these IDs, or single ones, as the ID of the resource, a slash and the Op's Name. Those of them that were made are
-// then reported as undone, and those that were not stay what they are.
-func Undone(names ...string) string {
+// then reported as rolled back, and those that were not stay what they are.
+func RolledBack(names ...string) string {
 	if len(names) == 0 {
 		return ":"
 	}
-	words := []string{"undone"}
+	words := []string{"rolled_back"}
 	for _, n := range names {
 		words = append(words, hex.EncodeToString([]byte(n))) // a name may hold anything, a frame's header only words
 	}

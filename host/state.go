@@ -18,11 +18,11 @@ type Resource interface {
 	// ID is the resource's address on the machine, unique in a [State]: the kind, a colon and a name, "file:/etc/hosts".
 	ID() string
 
-	// Check returns everything that is wrong with the resource itself. Paths name its fields.
-	Check() lab.Problems
+	// Validate returns everything that is wrong with the resource itself. Paths name its fields.
+	Validate() lab.Problems
 
 	// Observe asks for what Plan must know. It has no other effect and depends on the resource alone.
-	Observe(*Questions)
+	Observe(*Query)
 
 	// Plan returns what must be done so that the machine has the resource, nothing when it has it. It is pure: it depends on the resource
 	// and the observation alone. An error means that the resource cannot be had from where the machine is, and stops the machine's plan.
@@ -67,7 +67,7 @@ type Op struct {
 
 	// Late means that what must be done is known only when the other changes are made, a file to be edited will come with a package. The
 	// resource's Plan is called again then, and Script of this Op is not run.
-	Late bool
+	Deferred bool
 
 	batch string // ops of the same batch are made by one command; see batchCommands
 	item  string // what this op adds to the command
@@ -133,11 +133,11 @@ func (s State) Validate() error {
 			ps.Add(path, "is nil")
 			continue
 		}
-		bad := r.Check()
+		bad := r.Validate()
 		ps = append(ps, bad.Under(path)...)
 		if set, ok := r.(Set); ok && len(bad) == 0 {
 			for _, part := range set.Resources() {
-				ps = append(ps, part.Check().Under(path)...)
+				ps = append(ps, part.Validate().Under(path)...)
 			}
 		}
 		if first, ok := seen[r.ID()]; ok {
@@ -162,7 +162,7 @@ func (s State) contested() (ps lab.Problems) {
 	}
 	parts := make([][]Resource, len(s))
 	for i, r := range s {
-		if _, isSet := r.(Set); r != nil && !(isSet && len(r.Check()) > 0) { // a set that is wrong is reported already, and cannot say its parts
+		if _, isSet := r.(Set); r != nil && !(isSet && len(r.Validate()) > 0) { // a set that is wrong is reported already, and cannot say its parts
 			parts[i], _, _ = State{r}.flatten()
 		}
 	}

@@ -82,7 +82,7 @@ func TestRefusedNames(t *testing.T) {
 		"[0].name  ":   {host.Unit{Name: "service"}},
 		"[0].name   ":  {host.Unit{Name: "getty@.service"}},
 		"[0].name    ": {host.UnitFile{Name: "a b.service", Content: "[Unit]"}},
-		"[0].validate": {host.File{Path: "/x", Validate: "a\x00 %s"}},
+		"[0].validate": {host.File{Path: "/x", ValidateWith: "a\x00 %s"}},
 	} {
 		err := s.Validate()
 		if err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)+":") {

@@ -27,11 +27,11 @@ func lives() map[string][]host.State {
 	all := map[string][]host.State{
 		"file": one(host.File{Path: "/srv/f"}, host.File{Path: "/srv/f", Content: "nul\x00, no newline at the end"}, host.File{Path: "/srv/f", Content: "x", Mode: 0o4711, Owner: "daemon", Group: "12345"},
 			host.File{Path: "/srv/f", Value: lab.NewSecret("x")}, host.File{Path: "/srv/f", Template: "{{.Facts.Hostname}}\x00{{secret \"a\"}}", Values: map[string]lab.Secret{"a": lab.NewSecret("y")}},
-			host.File{Path: "/srv/f", Content: "ok", Validate: "grep -q ok %s"}, host.File{Path: "/srv/f", IfAbsent: true}, host.File{Path: "/srv/f", Absent: true}, host.File{Path: "/srv/f", IfAbsent: true, Content: "z"}),
+			host.File{Path: "/srv/f", Content: "ok", ValidateWith: "grep -q ok %s"}, host.File{Path: "/srv/f", IfAbsent: true}, host.File{Path: "/srv/f", Absent: true}, host.File{Path: "/srv/f", IfAbsent: true, Content: "z"}),
 		"directory": one(host.Directory{Path: "/srv/d/e/f"}, host.Directory{Path: "/srv/d/e/f", Mode: 0o2770, Group: "adm"}, host.Directory{Path: "/srv/d/e/f", Mode: 0o1777}, host.Directory{Path: "/srv/d/e/f", Absent: true}),
 		"link":      one(host.Link{Path: "/srv/l", Target: "nowhere"}, host.Link{Path: "/srv/l", Target: "/srv/it's\nthere\n"}, host.Link{Path: "/srv/l", Absent: true}),
 		"line": one(host.Line{Path: "/srv/lines", Line: "a=1", Create: true, Mode: 0o600, Owner: "daemon"}, host.Line{Path: "/srv/lines", Line: "a=2", Match: "^a="}, host.Line{Path: "/srv/lines", Line: "b", InsertBefore: "^a"},
-			host.Line{Path: "/srv/lines", Line: "'\"\\$x`%s", InsertAfter: "^b"}, host.Line{Path: "/srv/lines", Match: "^a", Absent: true}, host.Line{Path: "/srv/lines", Line: "a=3", Validate: "test -s %s"}),
+			host.Line{Path: "/srv/lines", Line: "'\"\\$x`%s", InsertAfter: "^b"}, host.Line{Path: "/srv/lines", Match: "^a", Absent: true}, host.Line{Path: "/srv/lines", Line: "a=3", ValidateWith: "test -s %s"}),
 		"block": one(host.Block{Path: "/srv/blocks", Name: "it's", Content: "x\ny", Create: true}, host.Block{Path: "/srv/blocks", Name: "it's", Content: "nul\x00\n\n"}, host.Block{Path: "/srv/blocks", Name: "it's"},
 			host.Block{Path: "/srv/blocks", Name: "two", Comment: "//", Content: "z", InsertBefore: "BEGIN"}, host.Block{Path: "/srv/blocks", Name: "it's", Absent: true}),
 		"command": one(host.Exec{Name: "it's", Run: ": >/srv/made", Creates: "/srv/made"}, host.Exec{Name: "it's", Run: "rm /srv/made", Removes: "/srv/made"}, host.Exec{Name: "it's", Run: "printf %s \"$V\" >/srv/made", Unless: `[ "$(cat /srv/made)" = "a'b" ]`,
@@ -74,7 +74,7 @@ func lives() map[string][]host.State {
 	for i, name := range odd {
 		p := "/srv/odd/" + name
 		all[fmt.Sprintf("odd %02d", i)] = []host.State{
-			{host.Directory{Path: p + "/in"}, host.File{Path: p + "/in/" + name, Content: name}, host.Link{Path: p + "/link " + name, Target: name}, host.Line{Path: p + "/line " + name, Line: "x", Create: true, Validate: "test -f %s"},
+			{host.Directory{Path: p + "/in"}, host.File{Path: p + "/in/" + name, Content: name}, host.Link{Path: p + "/link " + name, Target: name}, host.Line{Path: p + "/line " + name, Line: "x", Create: true, ValidateWith: "test -f %s"},
 				host.Block{Path: p + "/block " + name, Name: "n", Content: name, Create: true}, host.Exec{Name: "odd", Run: "echo x >" + host.Quote(p+"/made "+name), Creates: p + "/made " + name, Order: host.Order{After: []string{"directory:" + p + "/in"}}}},
 			{host.File{Path: p + "/in/" + name, Absent: true}, host.Link{Path: p + "/link " + name, Absent: true}, host.Directory{Path: p + "/in", Absent: true},
 				host.Exec{Name: "odd", Run: "rm -- " + host.Quote(p+"/made "+name), Removes: p + "/made " + name}},

@@ -287,7 +287,7 @@ func TestTransferCut(t *testing.T) {
 	if n := names(t, dir); n != "file" {
 		t.Errorf("left there: %q", n)
 	}
-	if st := c.Stats(); st.Connections < 4 { // not more than 3 MB get across before one is cut, so that it succeeds at all tells that it went on
+	if st := c.Counters(); st.Connections < 4 { // not more than 3 MB get across before one is cut, so that it succeeds at all tells that it went on
 		t.Errorf("%+v %+v", st, r)
 	}
 	p.cutAfter(-1)

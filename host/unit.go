@@ -38,8 +38,8 @@ const (
 // ID returns "unit:NAME".
 func (u Unit) ID() string { return "unit:" + u.Name }
 
-// Check implements [Resource].
-func (u Unit) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (u Unit) Validate() (ps lab.Problems) {
 	checkUnitName(&ps, "name", u.Name)
 	if strings.Contains(u.Name, "@.") {
 		ps = append(ps, lab.Problem{Path: "name", Text: u.Name, Message: "is a template, which has no state", Hint: "name an instance of it: " + strings.Replace(u.Name, "@.", "@x.", 1)})
@@ -88,7 +88,7 @@ func (u Unit) want(ids []string, o *Observation) string {
 }
 
 // Observe implements [Resource].
-func (u Unit) Observe(q *Questions) {
+func (u Unit) Observe(q *Query) {
 	q.Unit(u.Name)
 	if len(u.RestartOn)+len(u.ReloadOn) > 0 {
 		q.Content(u.stamp())
@@ -239,7 +239,7 @@ func (d daemonReload) ID() string {
 	return "systemd:daemon-reload"
 }
 
-func (daemonReload) Check() lab.Problems { return nil }
+func (daemonReload) Validate() lab.Problems { return nil }
 
 func (d daemonReload) provides() []string {
 	if d.gone {
@@ -250,7 +250,7 @@ func (d daemonReload) provides() []string {
 
 func (d daemonReload) needs() []string { return []string{d.token()} }
 
-func (daemonReload) Observe(*Questions) {}
+func (daemonReload) Observe(*Query) {}
 
 func (d daemonReload) Plan(o *Observation) ([]Op, error) {
 	op := []Op{{Action: lab.Run, Script: "systemctl daemon-reload"}}

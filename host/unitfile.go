@@ -25,8 +25,8 @@ func (u UnitFile) ID() string { return "unitfile:" + u.Name }
 // Path returns the file's path.
 func (u UnitFile) Path() string { return "/etc/systemd/system/" + u.Name }
 
-// Check implements [Resource].
-func (u UnitFile) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (u UnitFile) Validate() (ps lab.Problems) {
 	checkUnitName(&ps, "name", u.Name)
 	checkUnitContent(&ps, u.Content, u.Absent)
 	return ps
@@ -44,7 +44,7 @@ func (u UnitFile) Resources() []Resource {
 }
 
 // Observe implements [Resource]: its parts ask.
-func (UnitFile) Observe(*Questions) {}
+func (UnitFile) Observe(*Query) {}
 
 // Plan implements [Resource]: its parts plan.
 func (UnitFile) Plan(*Observation) ([]Op, error) { return nil, nil }
@@ -65,8 +65,8 @@ func (d DropIn) ID() string { return "dropin:" + d.Unit + "/" + d.Name }
 // Path returns the file's path.
 func (d DropIn) Path() string { return "/etc/systemd/system/" + d.Unit + ".d/" + d.Name + ".conf" }
 
-// Check implements [Resource].
-func (d DropIn) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (d DropIn) Validate() (ps lab.Problems) {
 	checkUnitName(&ps, "unit", d.Unit)
 	if !fileNamePattern.MatchString(d.Name) || len(d.Name) > 200 {
 		ps = append(ps, lab.Problem{Path: "name", Text: d.Name, Message: "is not a name for a file: letters, digits, - _ and ."})
@@ -85,7 +85,7 @@ func (d DropIn) Resources() []Resource {
 }
 
 // Observe implements [Resource]: its parts ask.
-func (DropIn) Observe(*Questions) {}
+func (DropIn) Observe(*Query) {}
 
 // Plan implements [Resource]: its parts plan.
 func (DropIn) Plan(*Observation) ([]Op, error) { return nil, nil }
@@ -109,8 +109,8 @@ type Timer struct {
 // ID returns "timer:NAME".
 func (t Timer) ID() string { return "timer:" + t.Name }
 
-// Check implements [Resource].
-func (t Timer) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (t Timer) Validate() (ps lab.Problems) {
 	checkUnitName(&ps, "name", t.Name+".timer")
 	if t.Absent {
 		return ps
@@ -167,7 +167,7 @@ func (t Timer) Resources() []Resource {
 }
 
 // Observe implements [Resource]: its parts ask.
-func (Timer) Observe(*Questions) {}
+func (Timer) Observe(*Query) {}
 
 // Plan implements [Resource]: its parts plan.
 func (Timer) Plan(*Observation) ([]Op, error) { return nil, nil }
@@ -187,8 +187,8 @@ type Cron struct {
 // ID returns "cron:NAME".
 func (c Cron) ID() string { return "cron:" + c.Name }
 
-// Check implements [Resource].
-func (c Cron) Check() (ps lab.Problems) {
+// Validate implements [Resource].
+func (c Cron) Validate() (ps lab.Problems) {
 	if !regexp.MustCompile(`^[A-Za-z0-9_-]+$`).MatchString(c.Name) {
 		ps = append(ps, lab.Problem{Path: "name", Text: c.Name, Message: "is not a name that cron reads: letters, digits, - and _"})
 	}
@@ -228,7 +228,7 @@ func (c Cron) Resources() []Resource {
 }
 
 // Observe implements [Resource]: its parts ask.
-func (Cron) Observe(*Questions) {}
+func (Cron) Observe(*Query) {}
 
 // Plan implements [Resource]: its parts plan.
 func (Cron) Plan(*Observation) ([]Op, error) { return nil, nil }

@@ -156,7 +156,7 @@ func TestRoom(t *testing.T) {
 	}
 	t.Run("fake", func(t *testing.T) {
 		f := pgtest.New(t, pgtest.Config{MaxConnections: limit})
-		check(t, f.Target(), f.DSN("postgres"), func() int { return f.Stats().MostOpen })
+		check(t, f.Target(), f.DSN("postgres"), func() int { return f.Counters().MostOpen })
 	})
 	t.Run("real", func(t *testing.T) {
 		pg := startReal(t, real.PGOptions{Settings: map[string]string{"max_connections": fmt.Sprint(limit), "max_wal_senders": "0"}})
@@ -196,8 +196,8 @@ func TestFaults(t *testing.T) {
 			}
 			f.FailAt(n, how)
 			r, err := p.Apply(t.Context(), nil)
-			before := f.Stats().Statements
-			f.Heal()
+			before := f.Counters().Statements
+			f.Reset()
 			if err == nil {
 				break
 			}

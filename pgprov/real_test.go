@@ -26,7 +26,7 @@ func TestFake(t *testing.T) {
 			pgtest.Conformance(t, pgtest.Target{
 				Server: f.Target(), Major: major, Extension: "citext",
 				Log:    func() string { return strings.Join(f.Log(), "\n") },
-				Writes: func(testing.TB) int64 { return int64(f.Stats().Writes) },
+				Writes: func(testing.TB) int64 { return int64(f.Counters().Writes) },
 			})
 		})
 	}

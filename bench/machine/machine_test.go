@@ -66,7 +66,7 @@ func converge(tb testing.TB, ms []*real.Machine, s host.State) time.Duration {
 }
 
 // noop plans converged machines and returns the stats of one of them.
-func noop(tb testing.TB, ms []*real.Machine, s host.State) host.Stats {
+func noop(tb testing.TB, ms []*real.Machine, s host.State) host.Counters {
 	f := fleet(ms)
 	defer f.Close()
 	p, err := f.Plan(tb.Context(), func(*host.Machine) (host.State, error) { return s, nil })
@@ -76,7 +76,7 @@ func noop(tb testing.TB, ms []*real.Machine, s host.State) host.Stats {
 	if !p.Empty() {
 		tb.Fatalf("the machines are not as wanted:\n%s", p)
 	}
-	return f.Machines[0].Stats()
+	return f.Machines[0].Counters()
 }
 
 // knownHosts writes the machines' host keys into a file for programs that take one.
@@ -116,7 +116,7 @@ func BenchmarkConverged(b *testing.B) {
 	s := readState(b)
 	converge(b, ms, s)
 	b.Run("lab", func(b *testing.B) {
-		var st host.Stats
+		var st host.Counters
 		for b.Loop() {
 			st = noop(b, ms, s)
 		}

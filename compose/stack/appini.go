@@ -22,7 +22,7 @@ type appIni struct {
 
 func (a appIni) compose() string { return path.Join(dirOf(a.stack), "compose.yaml") }
 
-func (a appIni) observe(q *host.Questions) {
+func (a appIni) observe(q *host.Query) {
 	q.Content(a.file)
 	q.Content(a.compose())
 }
@@ -163,9 +163,9 @@ type appIniKeys struct{ ini appIni }
 
 func (a appIniKeys) ID() string { return "gitea:" + a.ini.stack + ":app.ini" }
 
-func (a appIniKeys) Check() lab.Problems { return nil }
+func (a appIniKeys) Validate() lab.Problems { return nil }
 
-func (a appIniKeys) Observe(q *host.Questions) { a.ini.observe(q) }
+func (a appIniKeys) Observe(q *host.Query) { a.ini.observe(q) }
 
 func (a appIniKeys) Plan(o *host.Observation) ([]host.Op, error) {
 	text, ok := o.Content(a.ini.file)
@@ -198,9 +198,9 @@ type appIniDrift struct {
 
 func (a appIniDrift) ID() string { return "gitea:" + a.ini.stack + ":settings" }
 
-func (a appIniDrift) Check() lab.Problems { return nil }
+func (a appIniDrift) Validate() lab.Problems { return nil }
 
-func (a appIniDrift) Observe(q *host.Questions) { a.ini.observe(q) }
+func (a appIniDrift) Observe(q *host.Query) { a.ini.observe(q) }
 
 func (a appIniDrift) Plan(o *host.Observation) ([]host.Op, error) {
 	text, ok := o.Content(a.ini.file)

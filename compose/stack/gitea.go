@@ -223,9 +223,9 @@ type giteaGuard struct{ name, version string }
 
 func (g giteaGuard) ID() string { return "guard:" + g.name + ":version" }
 
-func (g giteaGuard) Check() lab.Problems { return nil }
+func (g giteaGuard) Validate() lab.Problems { return nil }
 
-func (g giteaGuard) Observe(q *host.Questions) { ranBefore{g.name}.observe(q) }
+func (g giteaGuard) Observe(q *host.Query) { ranBefore{g.name}.observe(q) }
 
 func (g giteaGuard) Plan(o *host.Observation) ([]host.Op, error) {
 	formats, err := ranBefore{g.name}.formats(o)
@@ -255,16 +255,16 @@ type keyGuard struct {
 
 func (g keyGuard) ID() string { return "guard:" + g.stack + ":keys" }
 
-func (g keyGuard) Check() lab.Problems { return nil }
+func (g keyGuard) Validate() lab.Problems { return nil }
 
-func (g keyGuard) HiddenValues() (out []lab.Secret) {
+func (g keyGuard) Secrets() (out []lab.Secret) {
 	for _, s := range g.keys {
 		out = append(out, s)
 	}
 	return out
 }
 
-func (g keyGuard) Observe(q *host.Questions) {
+func (g keyGuard) Observe(q *host.Query) {
 	for file := range g.keys {
 		q.Content(file)
 	}
@@ -288,9 +288,9 @@ type giteaAdmin struct {
 
 func (a giteaAdmin) ID() string { return "gitea:" + a.stack + ":admin:" + a.user }
 
-func (a giteaAdmin) Check() lab.Problems { return nil }
+func (a giteaAdmin) Validate() lab.Problems { return nil }
 
-func (a giteaAdmin) Observe(q *host.Questions) {
+func (a giteaAdmin) Observe(q *host.Query) {
 	q.Probe(a.ID(), container(a.stack, "gitea")+`docker exec "$i" gitea admin user list --admin`)
 }
 

@@ -228,9 +228,9 @@ func (p Postgres) Stack() (compose.Stack, error) {
 	for i := range s.Files {
 		switch s.Files[i].Path {
 		case "conf/pg_hba.conf":
-			s.Files[i].Validate = tryHBA(image, p.TLS != nil)
+			s.Files[i].ValidateWith = tryHBA(image, p.TLS != nil)
 		case "conf/postgresql.conf":
-			s.Files[i].Validate = trySettings(image)
+			s.Files[i].ValidateWith = trySettings(image)
 		}
 	}
 	s.Format = fmt.Sprintf("postgres %d", p.major())

@@ -46,13 +46,13 @@ type postgresDatabase struct {
 func (d postgresDatabase) ID() string { return "postgres:" + d.stack + ":" + d.Name }
 
 // Check implements [host.Resource].
-func (d postgresDatabase) Check() lab.Problems { return d.Database.check() }
+func (d postgresDatabase) Validate() lab.Problems { return d.Database.check() }
 
-// HiddenValues returns the password.
-func (d postgresDatabase) HiddenValues() []lab.Secret { return []lab.Secret{d.Password} }
+// Secrets returns the password.
+func (d postgresDatabase) Secrets() []lab.Secret { return []lab.Secret{d.Password} }
 
 // Observe implements [host.Resource].
-func (d postgresDatabase) Observe(q *host.Questions) {
+func (d postgresDatabase) Observe(q *host.Query) {
 	q.Probe(d.ID(), container(d.stack, "postgres")+fmt.Sprintf(`%s <<'SQL'
 SELECT 'role', rolcanlogin, coalesce(rolpassword, '-') FROM pg_authid WHERE rolname = %s;
 SELECT 'database', pg_get_userbyid(datdba) = %s FROM pg_database WHERE datname = %s;

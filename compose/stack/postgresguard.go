@@ -22,10 +22,10 @@ type postgresGuard struct {
 func (g postgresGuard) ID() string { return "guard:" + g.name + ":data" }
 
 // Check implements [host.Resource].
-func (g postgresGuard) Check() lab.Problems { return nil }
+func (g postgresGuard) Validate() lab.Problems { return nil }
 
 // Observe implements [host.Resource].
-func (g postgresGuard) Observe(q *host.Questions) {
+func (g postgresGuard) Observe(q *host.Query) {
 	ranBefore{g.name}.observe(q)
 	q.Probe(g.ID(), fmt.Sprintf(`cd -- %s 2>/dev/null || exit 0
 for f in PG_VERSION */docker/PG_VERSION data/PG_VERSION; do

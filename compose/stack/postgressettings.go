@@ -26,7 +26,7 @@ type postgresSettings struct {
 func (p postgresSettings) ID() string { return "postgres:" + p.name }
 
 // Check implements [host.Resource].
-func (p postgresSettings) Check() lab.Problems { return nil }
+func (p postgresSettings) Validate() lab.Problems { return nil }
 
 func (p postgresSettings) path(f compose.File) string { return path.Join(dirOf(p.name), f.Path) }
 
@@ -34,7 +34,7 @@ func (p postgresSettings) path(f compose.File) string { return path.Join(dirOf(p
 const psql = `docker exec -i -u postgres "$i" psql -XAtq -F ' ' -v ON_ERROR_STOP=1 -U postgres -d postgres`
 
 // Observe implements [host.Resource].
-func (p postgresSettings) Observe(q *host.Questions) {
+func (p postgresSettings) Observe(q *host.Query) {
 	var files []string
 	for _, f := range p.files {
 		q.Sum(p.path(f), sha256.Sum256([]byte(contentOf(f))))

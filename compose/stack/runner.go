@@ -188,13 +188,13 @@ type runnerRegistration struct {
 
 func (r runnerRegistration) ID() string { return "runner:" + r.stack }
 
-func (r runnerRegistration) Check() lab.Problems { return nil }
+func (r runnerRegistration) Validate() lab.Problems { return nil }
 
 // Observe looks for what Gitea answers to a runner that it does not know (routers/api/actions/runner/interceptor.go), in what the runner said since it
 // was registered, but not longer ago than a restarting container may rest: an idle runner asks every 5 s. What it said since its last start would be
 // nothing yet, now and then, of one that is started again and again. A list of runners from Gitea's API would be old once the runner has registered
 // again.
-func (r runnerRegistration) Observe(q *host.Questions) {
+func (r runnerRegistration) Observe(q *host.Query) {
 	q.Probe("runner:"+r.stack, fmt.Sprintf(`t=
 if [ -s %[1]s ]; then echo registered; t=$(stat -c %%.Y -- %[1]s 2>/dev/null); fi
 unset DOCKER_HOST DOCKER_CONTEXT

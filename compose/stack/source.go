@@ -101,9 +101,9 @@ type mountGuard struct{ stack, target string }
 
 func (g mountGuard) ID() string { return "guard:" + g.stack + ":mount" }
 
-func (g mountGuard) Check() lab.Problems { return nil }
+func (g mountGuard) Validate() lab.Problems { return nil }
 
-func (g mountGuard) Observe(q *host.Questions) { q.Mounts() }
+func (g mountGuard) Observe(q *host.Query) { q.Mounts() }
 
 func (g mountGuard) Plan(o *host.Observation) ([]host.Op, error) {
 	for _, m := range o.Mounts() {
@@ -128,7 +128,7 @@ type ranBefore struct{ name string }
 
 func (r ranBefore) file() string { return path.Join(dirOf(r.name), ".prev/compose.yaml") }
 
-func (r ranBefore) observe(q *host.Questions) {
+func (r ranBefore) observe(q *host.Query) {
 	compose.AskEngine(q)
 	q.Content(r.file())
 	q.Content(path.Join(dirOf(r.name), "compose.yaml"))

@@ -226,13 +226,13 @@ func TestLab(t *testing.T) {
 	if n := len(d.Containers()); n != 5 {
 		t.Errorf("%d containers", n)
 	}
-	before := m.Stats().Execs
+	before := m.Counters().Execs
 	changes, writes := d.Changes(), box.Counters().Writes
 	if p, err := m.Plan(t.Context(), host.State{pg, git, must(t, runner()), must(t, pihole()), must(t, backups())}); err != nil || !p.Empty() {
 		t.Errorf("%v\n%s", err, p)
 	}
-	if m.Stats().Execs != before+1 || d.Changes() != changes || box.Counters().Writes != writes {
-		t.Errorf("planning took %d execs, %d changes, %d writes", m.Stats().Execs-before, d.Changes()-changes, box.Counters().Writes-writes)
+	if m.Counters().Execs != before+1 || d.Changes() != changes || box.Counters().Writes != writes {
+		t.Errorf("planning took %d execs, %d changes, %d writes", m.Counters().Execs-before, d.Changes()-changes, box.Counters().Writes-writes)
 	}
 	token, err := stack.GiteaToken(t.Context(), m, "", "root", "lab")
 	if err != nil || token.IsZero() {

@@ -51,7 +51,7 @@ func (r *runner) object(results []StageResult, second int, err error) (stages []
 		failed += st.Failed
 	}
 	for _, m := range r.machines {
-		s := m.Stats()
+		s := m.Counters()
 		trips[m.Name()] = cost{s.Connections, s.Execs}
 	}
 	seconds = time.Since(r.started).Seconds()

@@ -98,7 +98,7 @@ func work(ctx context.Context, file string, on login.Login, only []string, reque
 	m := &host.Machine{Target: target}
 	defer m.Close() // nothing is left to be said on it
 	defer func() {
-		st := m.Stats()
+		st := m.Counters()
 		summary["connections"], summary["execs"] = st.Connections, st.Execs
 	}()
 	plan, err := m.Plan(ctx, state, only...)

@@ -202,7 +202,7 @@ func (c *command) converge(ctx context.Context, r host.Resource) error {
 	if report != nil {
 		failed = len(report.Results) - report.Count(lab.StatusDone)
 	}
-	stats := c.machine.Stats()
+	stats := c.machine.Counters()
 	c.out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed, "connections": stats.Connections, "execs": stats.Execs})
 	return err
 }

@@ -203,11 +203,11 @@ func lawsOfPlanning(t *testing.T, subject Subject) {
 	}
 	s.apply(t, st)
 	after := s.snapshot(t, true)
-	execs := s.m.Stats().Execs
+	execs := s.m.Counters().Execs
 	if p := s.plan(t, st); !p.Empty() {
 		t.Errorf("law 3:\n%s", p)
 	}
-	if n := s.m.Stats().Execs - execs; n != 1 {
+	if n := s.m.Counters().Execs - execs; n != 1 {
 		t.Errorf("a plan of a machine that is as wanted took %d execs", n)
 	}
 	if diff := changed(after, s.snapshot(t, true)); len(diff) > 0 {
@@ -218,7 +218,7 @@ func lawsOfPlanning(t *testing.T, subject Subject) {
 			t.Errorf("law 5: %s changed, and nobody spoke of it", p)
 		}
 	}
-	if c := s.m.Stats().Connections; c != 1 {
+	if c := s.m.Counters().Connections; c != 1 {
 		t.Errorf("%d connections", c)
 	}
 }
@@ -600,7 +600,7 @@ func failuresStayTheirOwn(t *testing.T, subject Subject) {
 	s := subject.open(t)
 	st := host.State{
 		host.Directory{Path: s.path("f")},
-		host.File{Path: s.path("f/refused"), Content: "x", Validate: "false %s"},
+		host.File{Path: s.path("f/refused"), Content: "x", ValidateWith: "false %s"},
 		host.File{Path: s.path("f/fine"), Content: "y"},
 		host.Exec{Name: "after", Run: "echo z >" + host.Quote(s.path("f/after")), Creates: s.path("f/after"), Order: host.Order{After: []string{"file:" + s.path("f/refused")}}},
 		host.Exec{Name: "fails", Run: "echo why; exit 7", Creates: s.path("f/never")},
@@ -650,7 +650,7 @@ func lawOfBoundary(t *testing.T, subject Subject) {
 	if _, err := m.Plan(t.Context(), host.State{host.File{Path: "/x"}}); !errors.Is(err, lab.ErrRefused) || refused == 0 {
 		t.Errorf("law 7: %v, %d refusals", err, refused)
 	}
-	if s := m.Stats(); s.Connections != 0 {
+	if s := m.Counters(); s.Connections != 0 {
 		t.Errorf("law 7: %d connections", s.Connections)
 	}
 }

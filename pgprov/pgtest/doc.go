@@ -9,7 +9,7 @@
 // It knows the statements that pgprov sends, those by which Vault makes users, and those of the suite. A statement that it does not know is an error, never a
 // success. It stores no rows: a table is a name and an owner. It does not speak TLS, pg_dump or COPY.
 //
-// Faults are asked for by number ([Server.FailAt]) or for a while ([Server.Refuse], [Server.SetLatency]); [Server.Stats] and [Server.Log] tell what it was asked
+// Faults are asked for by number ([Server.FailAt]) or for a while ([Server.Refuse], [Server.SetLatency]); [Server.Counters] and [Server.Log] tell what it was asked
 // to do. A [Cutter] loses connections in front of any server.
 //
 // [Conformance] is the suite that runs on this server and on PostgreSQL itself: where the two differ, this server is wrong.

@@ -47,15 +47,15 @@ type Server struct {
 	sessions  map[uint32]*session
 	nextPID   uint32
 	closed    bool
-	stats     Stats
+	stats     Counters
 	log       []string
 	faults    []*fault
 	latency   time.Duration
 	refusals  int
 }
 
-// Stats counts what a server was asked to do.
-type Stats struct {
+// Counters counts what a server was asked to do.
+type Counters struct {
 	Connections int // that logged in
 	Open        int // of these, now
 	MostOpen    int // of these, at any time
@@ -174,8 +174,8 @@ func (s *Server) DSN(database string) string {
 	return u.String()
 }
 
-// Stats returns what was counted since the start.
-func (s *Server) Stats() Stats {
+// Counters returns what was counted since the start.
+func (s *Server) Counters() Counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.stats
@@ -213,7 +213,7 @@ func (s *Server) FailAt(n int, how Failure) {
 }
 
 // Heal takes back every failure that has not come yet, latency and refusals.
-func (s *Server) Heal() {
+func (s *Server) Reset() {
 	s.mu.Lock()
 	s.faults, s.latency, s.refusals = nil, 0, 0
 	s.mu.Unlock()

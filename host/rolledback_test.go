@@ -16,16 +16,16 @@ type rollback struct {
 
 func (rollback) ID() string { return "rollback:r" }
 
-func (rollback) Check() lab.Problems { return nil }
+func (rollback) Validate() lab.Problems { return nil }
 
-func (rollback) Observe(*host.Questions) {}
+func (rollback) Observe(*host.Query) {}
 
 func (r rollback) Plan(*host.Observation) ([]host.Op, error) {
-	return []host.Op{{Action: lab.Run, Cause: "always", Script: "rm -f /srv/a /srv/'odd name'\n" + host.Undone(r.names...) + "\necho gone wrong; exit 1"}}, nil
+	return []host.Op{{Action: lab.Run, Cause: "always", Script: "rm -f /srv/a /srv/'odd name'\n" + host.RolledBack(r.names...) + "\necho gone wrong; exit 1"}}, nil
 }
 
-// TestUndone: what a rollback took back is reported as undone, neither as made nor as made and lost.
-func TestUndone(t *testing.T) {
+// TestRolledBack: what a rollback took back is reported as rolled back, neither as made nor as made and lost.
+func TestRolledBack(t *testing.T) {
 	_, h := open(t, hosttest.Config{})
 	st := host.State{
 		host.File{Path: "/srv/a", Content: "a"},
@@ -41,7 +41,7 @@ func TestUndone(t *testing.T) {
 	if err == nil {
 		t.Fatal("the rollback is not an error")
 	}
-	want := []lab.Status{lab.StatusUndone, lab.StatusUndone, lab.StatusDone, lab.StatusFailed}
+	want := []lab.Status{lab.StatusRolledBack, lab.StatusRolledBack, lab.StatusDone, lab.StatusFailed}
 	for i, res := range r.Results {
 		if res.Status != want[i] {
 			t.Errorf("%s is %s, want %s", res.ID, res.Status, want[i])
@@ -50,7 +50,7 @@ func TestUndone(t *testing.T) {
 	if got := r.Results[0].Reason; got != "taken back by "+r.Results[3].ID {
 		t.Errorf("the reason is %q", got)
 	}
-	if got := r.Summary(); got != "4 changes: 1 done, 1 failed, 2 undone" {
+	if got := r.Summary(); got != "4 changes: 1 done, 1 failed, 2 rolled back" {
 		t.Error(got)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Questions collects what must be read of a machine to decide about its resources. Questions of one kind are asked together, by one
+// Query collects what must be read of a machine to decide about its resources. Questions of one kind are asked together, by one
 // process for all of them, and a question that is asked twice is asked once: the cost of an observation hardly grows with its size.
-type Questions struct {
+type Query struct {
 	paths    ordered           // lstat
 	sums     ordered           // sha256 of regular files
 	wanted   map[string]bool   // hashes in hex whose content is known here already
@@ -61,10 +61,10 @@ func (o *ordered) words() string {
 }
 
 // Path asks for the type, mode, owner and times of what is at the path, links not followed. See [Observation.Stat].
-func (q *Questions) Path(path string) { q.paths.add(path) }
+func (q *Query) Path(path string) { q.paths.add(path) }
 
 // Sum asks for the SHA-256 of a regular file, and for its content, to 64 KiB, unless the hash is want. See [Observation.Sum].
-func (q *Questions) Sum(path string, want [32]byte) {
+func (q *Query) Sum(path string, want [32]byte) {
 	q.paths.add(path)
 	q.sums.add(path)
 	if q.wanted == nil {
@@ -74,47 +74,47 @@ func (q *Questions) Sum(path string, want [32]byte) {
 }
 
 // Content asks for the content of a regular file of at most 1 MiB. See [Observation.Content].
-func (q *Questions) Content(path string) {
+func (q *Query) Content(path string) {
 	q.paths.add(path)
 	q.contents.add(path)
 }
 
 // Link asks where the symbolic link at the path points. See [Observation.Link].
-func (q *Questions) Link(path string) {
+func (q *Query) Link(path string) {
 	q.paths.add(path)
 	q.links.add(path)
 }
 
 // Package asks for the state of a Debian package. See [Observation.Package].
-func (q *Questions) Package(name string) { q.packages.add(name) }
+func (q *Query) Package(name string) { q.packages.add(name) }
 
 // Unit asks for the state of a systemd unit. See [Observation.Unit].
-func (q *Questions) Unit(name string) {
+func (q *Query) Unit(name string) {
 	q.units.add(name)
 	q.clock = true
 }
 
 // User asks for an account. See [Observation.User].
-func (q *Questions) User(name string) { q.users.add(name) }
+func (q *Query) User(name string) { q.users.add(name) }
 
 // Group asks for a group. See [Observation.Group].
-func (q *Questions) Group(name string) { q.groups.add(name) }
+func (q *Query) Group(name string) { q.groups.add(name) }
 
 // Sysctl asks for a kernel parameter as it is now. See [Observation.Sysctl].
-func (q *Questions) Sysctl(key string) { q.sysctls.add(sysctlPath(key)) }
+func (q *Query) Sysctl(key string) { q.sysctls.add(sysctlPath(key)) }
 
 // Module asks whether a kernel module is loaded or built in. See [Observation.Module].
-func (q *Questions) Module(name string) { q.modules.add(name) }
+func (q *Query) Module(name string) { q.modules.add(name) }
 
 // Mounts asks for the table of mounts. See [Observation.Mounts].
-func (q *Questions) Mounts() { q.mounts = true }
+func (q *Query) Mounts() { q.mounts = true }
 
 // Clock asks for the machine's time. See [Observation.Now].
-func (q *Questions) Clock() { q.clock = true }
+func (q *Query) Clock() { q.clock = true }
 
 // Probe asks a free question: a POSIX sh script that writes nothing to the machine. It runs as root in a shell of its own, and must not
 // read its standard input. The name tells probes apart; take the resource's ID. See [Observation.Probe].
-func (q *Questions) Probe(name, script string) {
+func (q *Query) Probe(name, script string) {
 	if q.scripts == nil {
 		q.scripts = map[string]string{}
 	}
@@ -147,7 +147,7 @@ while IFS= read -r l; do case $l in MemTotal:*|SwapTotal:*) printf '%s\n' "$l";;
 // script returns the script that answers all questions, in frames marked with the nonce. It writes nothing to the machine.
 //
 // It needs POSIX sh, coreutils, findutils (xargs), dpkg and systemd.
-func (q *Questions) script(nonce string) string {
+func (q *Query) script(nonce string) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("LC_ALL=C; export LC_ALL; exec </dev/null")
