@@ -7,6 +7,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Absent is a stack that a machine should not run any more: its containers and networks go. Its folder stays, and its volumes do unless they
@@ -58,12 +59,12 @@ func (a Absent) Plan(o *host.Observation) ([]host.Op, error) {
 	}
 	for _, n := range e.Networks {
 		if n.Project == a.Name {
-			ops = append(ops, host.Op{Name: unused(ops, "network:"+n.Key, "network:"+n.Name), Action: lab.Delete, Cause: "is there", Script: head + "docker network rm -- " + host.Quote(n.Name)})
+			ops = append(ops, host.Op{Name: unused(ops, "network:"+n.Key, "network:"+n.Name), Action: lab.Delete, Cause: "is there", Script: head + "docker network rm -- " + ssh.Quote(n.Name)})
 		}
 	}
 	for _, v := range e.Volumes {
 		if a.Volumes && v.Labels[labelProject] == a.Name {
-			ops = append(ops, host.Op{Name: unused(ops, "volume:"+v.Labels[labelVolume], "volume:"+v.Name), Action: lab.Delete, Cause: "is there; all that is in it goes too", Risk: lab.RiskDataLoss, Script: head + "docker volume rm -- " + host.Quote(v.Name)})
+			ops = append(ops, host.Op{Name: unused(ops, "volume:"+v.Labels[labelVolume], "volume:"+v.Name), Action: lab.Delete, Cause: "is there; all that is in it goes too", Risk: lab.RiskDataLoss, Script: head + "docker volume rm -- " + ssh.Quote(v.Name)})
 		}
 	}
 	return ops, nil

@@ -16,13 +16,14 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/composetest"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -42,8 +43,8 @@ func newFake(t *testing.T, c composetest.Config) (subject, *hosttest.Machine) {
 		Now: func() time.Time { return time.Now().Add(time.Duration(slept.Load())) }})
 	c.Images = append(c.Images, composetest.Image{Name: "busybox:1.36", Imported: true})
 	d := composetest.Install(box, c)
-	m := &host.Machine{Target: host.Target{Name: "pi1", Address: box.Addr(), User: box.User(),
-		Auth: host.Auth{Signers: []ssh.Signer{box.ClientKey()}}, HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(box.HostKey()))}}}}
+	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: box.Addr(), User: box.User(),
+		Auth: ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}}, HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
 	t.Cleanup(func() { m.Close() })
 	return subject{machine: m, lock: d.Lock("busybox:1.36"), fake: d, look: func(t *testing.T, script string) string {
 		t.Helper()
@@ -92,8 +93,8 @@ func newReal(t *testing.T) subject {
 	t.Helper()
 	d := real.Docker(t)
 	d.ImportBusybox(t, "busybox:1.36")
-	m := &host.Machine{Target: host.Target{Name: "pi1", Address: d.Addr, User: d.User, ConnectTimeout: time.Minute, Auth: host.Auth{Signers: []ssh.Signer{d.Key}},
-		HostKeys: host.HostKeys{KnownHosts: []string{writeFile(t, t.TempDir(), "known_hosts", d.KnownHosts()+"\n")}},
+	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: d.Addr, User: d.User, ConnectTimeout: time.Minute, Auth: ssh.Auth{Signers: []cryptossh.Signer{d.Key}},
+		HostKeys: ssh.HostKeys{KnownHosts: []string{writeFile(t, t.TempDir(), "known_hosts", d.KnownHosts()+"\n")}},
 		Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.PrefixFrom(netip.MustParseAddr(d.Host), 32)}}}}
 	t.Cleanup(func() { m.Close() })
 	lock, err := compose.Resolve(t.Context(), m, []string{"busybox:1.36"})
@@ -102,7 +103,7 @@ func newReal(t *testing.T) subject {
 	}
 	return subject{machine: m, lock: lock, docker: d, look: func(t *testing.T, script string) string {
 		t.Helper()
-		out, err := d.Run(context.WithoutCancel(t.Context()), "sudo sh -c "+host.Quote(script))
+		out, err := d.Run(context.WithoutCancel(t.Context()), "sudo sh -c "+ssh.Quote(script))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -880,7 +881,7 @@ func TestDockerComes(t *testing.T) {
 		t.Errorf("without docker: %v", err)
 	}
 	stack.After = []string{"command:docker"}
-	install := host.Exec{Name: "docker", Run: "cp -p /opt/docker /usr/bin/docker", Creates: "/usr/bin/docker"}
+	install := host.Command{Name: "docker", Run: "cp -p /opt/docker /usr/bin/docker", Creates: "/usr/bin/docker"}
 	text := s.apply(t, install, stack)
 	if !strings.Contains(text, "create  compose:shop/service:db") {
 		t.Errorf("the plan:\n%s", text)

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/composetest"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // A stack is deployed to a machine of this process; on a real one nothing else is different.
@@ -23,8 +24,8 @@ func Example() {
 	}
 	defer box.Close()
 	docker := composetest.Install(box, composetest.Config{Registry: []composetest.Image{{Name: "nginx:1.29"}}})
-	machine := &host.Machine{Target: host.Target{Name: "pi2", Address: box.Addr(), User: box.User(), Auth: host.Auth{Signers: []ssh.Signer{box.ClientKey()}},
-		HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(box.HostKey()))}}}}
+	machine := &host.Machine{Target: ssh.Target{Name: "pi2", Address: box.Addr(), User: box.User(), Auth: ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
+		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
 	defer machine.Close()
 
 	ctx := context.Background()

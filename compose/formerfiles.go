@@ -9,6 +9,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // formerFiles removes files that the stack brought and has no more: a service that mounts their folder would go on reading them. It comes before the
@@ -36,7 +37,7 @@ func (f formerFiles) Plan(o *host.Observation) (ops []host.Op, err error) {
 		if slices.ContainsFunc(f.stack.Files, func(x File) bool { return x.Path == name }) || len(File{Path: name}.check()) > 0 {
 			continue
 		}
-		ops = append(ops, host.Op{Name: name, Action: lab.Delete, Cause: "is no longer in the stack", Script: "rm -f -- " + host.Quote(path.Join(f.stack.Dir, name))})
+		ops = append(ops, host.Op{Name: name, Action: lab.Delete, Cause: "is no longer in the stack", Script: "rm -f -- " + ssh.Quote(path.Join(f.stack.Dir, name))})
 	}
 	return ops, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Logs returns what each container of a project printed last, at most that many lines of each, under a line with its name and state; "" when it has no
@@ -21,8 +22,8 @@ func Logs(ctx context.Context, m *host.Machine, project, dir string, lines int) 
 echo
 all=$(docker ps -a --no-trunc --filter label=com.docker.compose.project=%s --format '{{.ID}} {{.Names}} {{.Status}}') || exit
 [ -z "$all" ] || printf '%%s\n' "$all" | while read -r id rest; do printf '== %%s\n' "$rest"; docker logs --tail %d "$id" 2>&1; done`,
-		host.Quote(dir), project, lines)
-	r, err := m.Run(ctx, host.Command{Script: script, Root: true})
+		ssh.Quote(dir), project, lines)
+	r, err := m.Run(ctx, ssh.Command{Script: script, Root: true})
 	if err != nil {
 		return "", err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // project is what Docker runs of a stack.
@@ -229,7 +230,7 @@ func (b *builder) orphans() {
 func (b *builder) orphanNetworks() {
 	for _, x := range b.e.Networks {
 		if x.Project == b.p.stack.Name && !slices.ContainsFunc(b.p.stack.networks, func(n network) bool { return n.name == x.Name }) {
-			b.add(host.Op{Name: "network:" + x.Key, Action: lab.Delete, Cause: "is no longer in the stack", Script: "docker network rm -- " + host.Quote(x.Name)})
+			b.add(host.Op{Name: "network:" + x.Key, Action: lab.Delete, Cause: "is no longer in the stack", Script: "docker network rm -- " + ssh.Quote(x.Name)})
 		}
 	}
 }

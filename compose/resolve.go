@@ -13,6 +13,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Images returns the images that a stack names, in services of any profile and in mounts, each once: those that are to be locked. Names with a digest need
@@ -50,8 +51,8 @@ func Resolve(ctx context.Context, m *host.Machine, images []string) (Lock, error
 	for _, image := range images {
 		// The digest is taken from what the pull says: an image may have many, and those of former pulls stay with it.
 		script := head + fmt.Sprintf(`if said=$(docker pull %[1]s); then printf '%%s\n' "$said" | sed -n 's/^Digest: /pulled /p'; fi
-docker image inspect --format 'image {"id":{{json .ID}},"digests":{{json .RepoDigests}}}' %[1]s 2>/dev/null || :`, host.Quote(image))
-		r, err := m.Run(ctx, host.Command{Script: script, Root: true})
+docker image inspect --format 'image {"id":{{json .ID}},"digests":{{json .RepoDigests}}}' %[1]s 2>/dev/null || :`, ssh.Quote(image))
+		r, err := m.Run(ctx, ssh.Command{Script: script, Root: true})
 		if err == nil {
 			err = r.Err()
 		}

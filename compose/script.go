@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // scripts writes what changes a stack.
@@ -48,18 +49,18 @@ func (c scripts) file(name string) string { return path.Join(c.s.Dir, name) }
 
 // compose returns the beginning of a command on the stack, as it lies on the machine.
 func (c scripts) compose() string {
-	return fmt.Sprintf("docker compose --progress quiet -p %s --project-directory %s -f %s --env-file /dev/null", c.s.Name, host.Quote(c.s.Dir), host.Quote(c.file(composeFile)))
+	return fmt.Sprintf("docker compose --progress quiet -p %s --project-directory %s -f %s --env-file /dev/null", c.s.Name, ssh.Quote(c.s.Dir), ssh.Quote(c.file(composeFile)))
 }
 
 // pull brings an image. One that is in no registry must be there.
 func (c scripts) pull(image, platform string) string {
 	if id := imageID(image); id != "" {
-		return head + fmt.Sprintf("docker image inspect --format 'the image is there: {{.ID}}' %s", host.Quote(id))
+		return head + fmt.Sprintf("docker image inspect --format 'the image is there: {{.ID}}' %s", ssh.Quote(id))
 	}
 	if platform != "" {
-		platform = "--platform " + host.Quote(platform) + " "
+		platform = "--platform " + ssh.Quote(platform) + " "
 	}
-	return head + fmt.Sprintf("docker pull -q %s%s || { echo %s; exit 1; }", platform, host.Quote(image), host.Quote("the image "+image+" cannot be pulled; what runs is left alone"))
+	return head + fmt.Sprintf("docker pull -q %s%s || { echo %s; exit 1; }", platform, ssh.Quote(image), ssh.Quote("the image "+image+" cannot be pulled; what runs is left alone"))
 }
 
 // waitPreamble defines
@@ -139,13 +140,13 @@ func (c scripts) wait(s service) string {
 	var names []string
 	for _, f := range c.s.Files {
 		if !f.IfAbsent {
-			names = append(names, host.Quote(f.Path))
+			names = append(names, ssh.Quote(f.Path))
 		}
 	}
 	previous := c.file(previousDir)
-	pre := fmt.Sprintf(waitPreamble, c.s.Name, logLines, host.Quote(previous), host.Quote(c.file(composeFile)), host.Quote(c.s.Dir), c.compose(),
+	pre := fmt.Sprintf(waitPreamble, c.s.Name, logLines, ssh.Quote(previous), ssh.Quote(c.file(composeFile)), ssh.Quote(c.s.Dir), c.compose(),
 		host.RolledBack(c.files...), host.RolledBack(c.ops...), steadySeconds, metaKey, strings.Join(names, " "))
-	return head + pre + fmt.Sprintf("healthy %s %d %d || { back %d; exit 1; }", host.Quote(s.name), seconds, ends, seconds)
+	return head + pre + fmt.Sprintf("healthy %s %d %d || { back %d; exit 1; }", ssh.Quote(s.name), seconds, ends, seconds)
 }
 
 // up makes or starts the containers of a service, and waits.
@@ -156,14 +157,14 @@ func (c scripts) up(s service, how string) string {
 	// Errors of up itself, such as a port that is taken, are as good a reason to go back as a service that is not healthy.
 	wait := c.wait(s)
 	last := strings.LastIndexByte(wait, '\n') + 1
-	return wait[:last] + fmt.Sprintf("if %s up -d --no-deps --no-build --pull never%s -- %s; then :; else echo %s; back %d; exit 1; fi\n", c.compose(), how, host.Quote(s.name),
-		host.Quote("service "+s.name+" could not be started"), int(c.s.timeout().Seconds())) + wait[last:]
+	return wait[:last] + fmt.Sprintf("if %s up -d --no-deps --no-build --pull never%s -- %s; then :; else echo %s; back %d; exit 1; fi\n", c.compose(), how, ssh.Quote(s.name),
+		ssh.Quote("service "+s.name+" could not be started"), int(c.s.timeout().Seconds())) + wait[last:]
 }
 
 func (c scripts) restart(s service) string {
 	wait := c.wait(s)
 	last := strings.LastIndexByte(wait, '\n') + 1
-	name := host.Quote(s.name)
+	name := ssh.Quote(s.name)
 	return wait[:last] + fmt.Sprintf("for i in $(ids %s); do docker unpause \"$i\" >/dev/null 2>&1 || :; done\n%s restart --no-deps -- %s\n", name, c.compose(), name) + wait[last:]
 }
 
@@ -177,7 +178,7 @@ func (c scripts) removeHalves(ids []string) string {
 // remove removes the containers of a service that the compose.yaml need not know.
 func (c scripts) remove(name string) string {
 	return head + fmt.Sprintf(`ids=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project=%s --filter label=com.docker.compose.service=%s --filter label=com.docker.compose.oneoff=False)
-[ -z "$ids" ] || { docker stop $ids >/dev/null; docker rm $ids >/dev/null; }`, c.s.Name, host.Quote(name))
+[ -z "$ids" ] || { docker stop $ids >/dev/null; docker rm $ids >/dev/null; }`, c.s.Name, ssh.Quote(name))
 }
 
 // removeNetwork removes a network, so that it can be made anew. The stack's containers in it stop and are made anew after it, each from the one that was
@@ -186,13 +187,13 @@ func (c scripts) removeNetwork(name string) string {
 	return head + fmt.Sprintf(`for i in $(docker ps -aq --no-trunc --filter label=com.docker.compose.project=%[1]s --filter label=com.docker.compose.oneoff=False --filter network=%[2]s); do
   docker stop "$i" >/dev/null && docker network disconnect -f -- %[2]s "$i"
 done
-docker network rm -- %[2]s >/dev/null`, c.s.Name, host.Quote(name))
+docker network rm -- %[2]s >/dev/null`, c.s.Name, ssh.Quote(name))
 }
 
 // keep stores the files of the stack as those of the last that was healthy. It is complete or not there.
 func (c scripts) keep() string {
 	var b strings.Builder
-	b.WriteString(fmt.Sprintf("cd %s\nrm -rf -- %[2]s.new\nmkdir -m 0700 -- %[2]s.new\n", host.Quote(c.s.Dir), previousDir))
+	b.WriteString(fmt.Sprintf("cd %s\nrm -rf -- %[2]s.new\nmkdir -m 0700 -- %[2]s.new\n", ssh.Quote(c.s.Dir), previousDir))
 	dirs := map[string]bool{".": true}
 	for _, f := range c.s.Files {
 		if f.IfAbsent {
@@ -200,9 +201,9 @@ func (c scripts) keep() string {
 		}
 		if d := path.Dir(f.Path); !dirs[d] {
 			dirs[d] = true
-			fmt.Fprintf(&b, "mkdir -p -- %s\n", host.Quote(previousDir+".new/"+d))
+			fmt.Fprintf(&b, "mkdir -p -- %s\n", ssh.Quote(previousDir+".new/"+d))
 		}
-		fmt.Fprintf(&b, "cp -p -- %s %s\n", host.Quote(f.Path), host.Quote(previousDir+".new/"+f.Path))
+		fmt.Fprintf(&b, "cp -p -- %s %s\n", ssh.Quote(f.Path), ssh.Quote(previousDir+".new/"+f.Path))
 	}
 	fmt.Fprintf(&b, "cp -p -- compose.yaml %[1]s.new/compose.yaml\nsync\nrm -rf -- %[1]s\nmv -T -- %[1]s.new %[1]s\nsync", previousDir)
 	return b.String()
@@ -210,5 +211,5 @@ func (c scripts) keep() string {
 
 // validateScript checks a compose.yaml before it is moved in, where there is a docker to check it.
 func (s Stack) validateScript() string {
-	return fmt.Sprintf("! docker compose version >/dev/null 2>&1 || docker compose -p %s --project-directory %s -f %%s --env-file /dev/null config -q", s.Name, host.Quote(s.Dir))
+	return fmt.Sprintf("! docker compose version >/dev/null 2>&1 || docker compose -p %s --project-directory %s -f %%s --env-file /dev/null config -q", s.Name, ssh.Quote(s.Dir))
 }

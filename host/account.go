@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Group is a group of accounts.
@@ -58,7 +59,7 @@ func (g Group) Plan(o *Observation) ([]Op, error) {
 	case g.Absent && !ok:
 		return nil, nil
 	case g.Absent:
-		return []Op{{Action: lab.Delete, Cause: "is there", Script: "groupdel -- " + Quote(g.Name)}}, nil
+		return []Op{{Action: lab.Delete, Cause: "is there", Script: "groupdel -- " + ssh.Quote(g.Name)}}, nil
 	case !ok:
 		var words []string
 		if g.System {
@@ -67,7 +68,7 @@ func (g Group) Plan(o *Observation) ([]Op, error) {
 		if g.GID != 0 {
 			words = append(words, "-g", fmt.Sprint(g.GID))
 		}
-		return []Op{{Action: lab.Create, Cause: "not found", Script: strings.Join(append(append([]string{"groupadd"}, words...), "--", Quote(g.Name)), " ")}}, nil
+		return []Op{{Action: lab.Create, Cause: "not found", Script: strings.Join(append(append([]string{"groupadd"}, words...), "--", ssh.Quote(g.Name)), " ")}}, nil
 	case g.GID != 0 && g.GID != have.GID:
 		return nil, &lab.Error{Op: "make group", Hint: "change the number by hand, with the files that have it", Err: fmt.Errorf("%w: its number is %d, not %d", lab.ErrConflict, have.GID, g.GID)}
 	}
@@ -180,7 +181,7 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 		if !ok {
 			return nil, nil
 		}
-		return []Op{{Action: lab.Delete, Cause: "is there", Script: "userdel -- " + Quote(u.Name)}}, nil
+		return []Op{{Action: lab.Delete, Cause: "is there", Script: "userdel -- " + ssh.Quote(u.Name)}}, nil
 	}
 	if ok && u.UID != 0 && u.UID != have.UID {
 		return nil, &lab.Error{Op: "make user", Hint: "change the number by hand, with the files that have it", Err: fmt.Errorf("%w: its number is %d, not %d", lab.ErrConflict, have.UID, u.UID)}
@@ -207,31 +208,31 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 				shell = "/bin/bash"
 			}
 		}
-		words = append(words, "-s", Quote(shell))
+		words = append(words, "-s", ssh.Quote(shell))
 		if home != "" {
-			words = append(words, "-d", Quote(home))
+			words = append(words, "-d", ssh.Quote(home))
 		}
 		if u.Group != "" {
-			words = append(words, "-g", Quote(u.Group))
+			words = append(words, "-g", ssh.Quote(u.Group))
 		} else if _, there := o.Group(u.Name); there || o.pending["group:"+u.Name] {
-			words = append(words, "-g", Quote(u.Name)) // useradd makes none that is there
+			words = append(words, "-g", ssh.Quote(u.Name)) // useradd makes none that is there
 		} else {
 			words = append(words, "-U")
 		}
 		if u.Comment != "" {
-			words = append(words, "-c", Quote(u.Comment))
+			words = append(words, "-c", ssh.Quote(u.Comment))
 		}
 		if len(u.Groups) > 0 {
-			words = append(words, "-G", Quote(strings.Join(u.Groups, ",")))
+			words = append(words, "-G", ssh.Quote(strings.Join(u.Groups, ",")))
 		}
-		script := strings.Join(append(words, "--", Quote(u.Name)), " ")
+		script := strings.Join(append(words, "--", ssh.Quote(u.Name)), " ")
 		if !u.Hash.IsZero() {
 			script += "\n" + u.setHash()
 		}
 		return []Op{{Action: lab.Create, Cause: "not found", Script: script}}, nil
 	}
 	if g, found := o.Group(u.Group); u.Group != "" && (!found || g.GID != have.GID) {
-		flag("primary group is not "+u.Group, "-g", Quote(u.Group))
+		flag("primary group is not "+u.Group, "-g", ssh.Quote(u.Group))
 	}
 	var missing []string
 	for _, name := range u.Groups {
@@ -240,20 +241,20 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 		}
 	}
 	if len(missing) > 0 {
-		flag("is not in "+strings.Join(missing, ", "), "-a", "-G", Quote(strings.Join(missing, ",")))
+		flag("is not in "+strings.Join(missing, ", "), "-a", "-G", ssh.Quote(strings.Join(missing, ",")))
 	}
 	if u.Comment != "" && u.Comment != have.Comment {
-		flag("comment differs", "-c", Quote(u.Comment))
+		flag("comment differs", "-c", ssh.Quote(u.Comment))
 	}
 	if u.Home != "" && u.Home != have.Home {
-		flag("home is "+lab.Printable(have.Home), "-d", Quote(u.Home))
+		flag("home is "+lab.Printable(have.Home), "-d", ssh.Quote(u.Home))
 	}
 	if u.Shell != "" && u.Shell != have.Shell {
-		flag("shell is "+lab.Printable(have.Shell), "-s", Quote(u.Shell))
+		flag("shell is "+lab.Printable(have.Shell), "-s", ssh.Quote(u.Shell))
 	}
 	var script []string
 	if len(words) > 0 {
-		script = append(script, strings.Join(append(append([]string{"usermod"}, words...), "--", Quote(u.Name)), " "))
+		script = append(script, strings.Join(append(append([]string{"usermod"}, words...), "--", ssh.Quote(u.Name)), " "))
 	}
 	if !u.Hash.IsZero() && !u.Hash.Equal(have.PasswordHash) {
 		causes = append(causes, "password differs")
@@ -267,7 +268,7 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 
 // setHash sets the password's hash over a pipe: an argument would be seen by everybody on the machine.
 func (u User) setHash() string {
-	return fmt.Sprintf("printf '%%s:%%s\\n' %s %s | chpasswd -e", Quote(u.Name), Quote(u.Hash.Reveal()))
+	return fmt.Sprintf("printf '%%s:%%s\\n' %s %s | chpasswd -e", ssh.Quote(u.Name), ssh.Quote(u.Hash.Reveal()))
 }
 
 // AuthorizedKey is a public key that may log in to an account, a line of its ~/.ssh/authorized_keys (sshd(8)).
@@ -337,7 +338,7 @@ func (k AuthorizedKey) Observe(q *Query) {
 	q.Probe(k.probe(), fmt.Sprintf(`h=$(getent passwd -- %[1]s | cut -d: -f6)
 if [ -n "$h" ]; then
   if [ -f "$h/.ssh/authorized_keys" ]; then head -c %[2]d -- "$h/.ssh/authorized_keys"; fi
-elif [ -e /etc/skel/.ssh ] || [ -e %[4]s ] || grep -q -s -e '^HOME=' -e '^SKEL=' /etc/default/useradd; then exit %[3]d; fi`, Quote(k.User), maxContent, exitKeysAhead, Quote(k.homeToBe())))
+elif [ -e /etc/skel/.ssh ] || [ -e %[4]s ] || grep -q -s -e '^HOME=' -e '^SKEL=' /etc/default/useradd; then exit %[3]d; fi`, ssh.Quote(k.User), maxContent, exitKeysAhead, ssh.Quote(k.homeToBe())))
 }
 
 // homeToBe is where the home of an account will be that the same plan makes.
@@ -431,7 +432,7 @@ func (k AuthorizedKey) Plan(o *Observation) ([]Op, error) {
 	p := &Payload{Temp: tempFor("/run/" + k.ID()), Size: int64(len(content)), Content: content}
 	op.Payload = p
 	// The folder is the account's own: root writing there could be led elsewhere by a link, so the account writes itself.
-	op.Script = fmt.Sprintf("h=$(getent passwd -- %[1]s | cut -d: -f6)\nr=0; runuser -u %[1]s -- sh -c %[2]s lab \"$h\" %[3]s <%[4]s || r=$?\nrm -f -- %[4]s; exit $r", Quote(k.User), Quote(authorizeScript), before, Quote(p.Temp))
+	op.Script = fmt.Sprintf("h=$(getent passwd -- %[1]s | cut -d: -f6)\nr=0; runuser -u %[1]s -- sh -c %[2]s lab \"$h\" %[3]s <%[4]s || r=$?\nrm -f -- %[4]s; exit $r", ssh.Quote(k.User), ssh.Quote(authorizeScript), before, ssh.Quote(p.Temp))
 	o.project(file, content, Stat{Type: RegularFile, Mode: 0o600})
 	return []Op{op}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // maxLastLines is how much of a change's output, in bytes, is kept for the error of a change that fails.
@@ -190,7 +191,7 @@ func (m *Machine) applyChanges(ctx context.Context, changes []change, masker *la
 		}
 	}
 	var stderr tail
-	res, err := m.run(ctx, Command{Script: applyScript(nonce, changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true})
+	res, err := m.run(ctx, ssh.Command{Script: applyScript(nonce, changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true})
 	_ = frames.Close() // it only passes on what is left
 	p.flushLine()
 	fail := func(err error) ([]string, []rolledBack, error) {

@@ -9,6 +9,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // TestScriptThatCannotBeRead: a command that no shell can read fails alone, and a check that none can is named and keeps the machine from being planned.
@@ -16,9 +17,9 @@ func TestScriptThatCannotBeRead(t *testing.T) {
 	both(t, func(t *testing.T, m *host.Machine, dir string) {
 		s := host.State{
 			host.File{Path: dir + "/before", Content: "x"},
-			host.Exec{Name: "broken", Run: "echo 'x", Creates: dir + "/never"},
-			host.Exec{Name: "more", Run: "fi", Creates: dir + "/never either"},
-			host.Exec{Name: "heredoc", Run: "cat >" + host.Quote(dir+"/here") + " <<EOF\nx\nEOF", Creates: dir + "/here"},
+			host.Command{Name: "broken", Run: "echo 'x", Creates: dir + "/never"},
+			host.Command{Name: "more", Run: "fi", Creates: dir + "/never either"},
+			host.Command{Name: "heredoc", Run: "cat >" + ssh.Quote(dir+"/here") + " <<EOF\nx\nEOF", Creates: dir + "/here"},
 			host.File{Path: dir + "/after", Content: "x"},
 		}
 		p, err := m.Plan(t.Context(), s)
@@ -35,7 +36,7 @@ func TestScriptThatCannotBeRead(t *testing.T) {
 				t.Errorf("%s is %s, want %s", res.ID, res.Status, want[i])
 			}
 		}
-		_, err = m.Plan(t.Context(), host.State{host.Exec{Name: "fine", Run: "x", Unless: "# nothing"}, host.Exec{Name: "check", Run: "touch " + host.Quote(dir+"/ran"), Unless: "[ 'x"}})
+		_, err = m.Plan(t.Context(), host.State{host.Command{Name: "fine", Run: "x", Unless: "# nothing"}, host.Command{Name: "check", Run: "touch " + ssh.Quote(dir+"/ran"), Unless: "[ 'x"}})
 		if !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), "command:check") {
 			t.Errorf("got %v", err)
 		}
@@ -45,7 +46,7 @@ func TestScriptThatCannotBeRead(t *testing.T) {
 // TestSetgid: a directory has exactly the mode that is stated, whatever it had or inherits.
 func TestSetgid(t *testing.T) {
 	both(t, func(t *testing.T, m *host.Machine, dir string) {
-		if _, err := m.Run(t.Context(), host.Command{Script: "mkdir -m 2775 -p " + host.Quote(dir+"/shared"), Root: true}); err != nil {
+		if _, err := m.Run(t.Context(), ssh.Command{Script: "mkdir -m 2775 -p " + ssh.Quote(dir+"/shared"), Root: true}); err != nil {
 			t.Fatal(err)
 		}
 		settle(t, m, host.State{host.Directory{Path: dir + "/shared/new", Mode: 0o750}})
@@ -58,10 +59,10 @@ func TestSetgid(t *testing.T) {
 // TestArchiveLeavesTheRest: what lies in the directory of an archive and is not of it keeps its owner.
 func TestArchiveLeavesTheRest(t *testing.T) {
 	both(t, func(t *testing.T, m *host.Machine, dir string) {
-		d := host.Quote(dir)
+		d := ssh.Quote(dir)
 		sh := func(script string) string {
 			t.Helper()
-			r, err := m.Run(t.Context(), host.Command{Script: "set -e; cd " + d + "\n" + script, Root: true})
+			r, err := m.Run(t.Context(), ssh.Command{Script: "set -e; cd " + d + "\n" + script, Root: true})
 			if err == nil {
 				err = r.Err()
 			}
@@ -153,7 +154,7 @@ func TestQueue(t *testing.T) {
 	began, ended := &firstWrite{make(chan struct{})}, make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _ = m.Run(ctx, host.Command{Script: "echo; sleep 1000", Stdout: began})
+		_, _ = m.Run(ctx, ssh.Command{Script: "echo; sleep 1000", Stdout: began})
 	}()
 	<-began.seen
 	enough := errors.New("enough")

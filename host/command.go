@@ -6,10 +6,11 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Exec is a command that is run when the machine is not as it would leave it. It must say how to see that: by Unless, Creates or Removes.
-type Exec struct {
+// Command is a command that is run when the machine is not as it would leave it. It must say how to see that: by Unless, Creates or Removes.
+type Command struct {
 	Order `yaml:",inline"`
 
 	Name string `yaml:"name,required"`
@@ -27,12 +28,12 @@ type Exec struct {
 }
 
 // ID returns "command:NAME".
-func (c Exec) ID() string { return "command:" + c.Name }
+func (c Command) ID() string { return "command:" + c.Name }
 
 var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Validate implements [Resource].
-func (c Exec) Validate() (ps lab.Problems) {
+func (c Command) Validate() (ps lab.Problems) {
 	if strings.TrimSpace(c.Name) == "" || strings.ContainsAny(c.Name, "\n\x00") {
 		ps.Add("name", "is empty, or holds a newline")
 	}
@@ -70,24 +71,24 @@ func keySet[V any](m map[string]V) map[string]bool {
 	return s
 }
 
-func (c Exec) provides() []string {
+func (c Command) provides() []string {
 	if c.Creates != "" {
 		return []string{"path:" + c.Creates}
 	}
 	return nil
 }
 
-func (c Exec) needs() []string {
+func (c Command) needs() []string {
 	if c.Creates != "" {
 		return []string{"path:" + c.Creates}
 	}
 	return nil
 }
 
-func (c Exec) fingerprint() string { return "command " + c.Run }
+func (c Command) fingerprint() string { return "command " + c.Run }
 
 // Secrets returns the values of the variables.
-func (c Exec) Secrets() (out []lab.Secret) {
+func (c Command) Secrets() (out []lab.Secret) {
 	for _, v := range c.Values {
 		out = append(out, v)
 	}
@@ -95,7 +96,7 @@ func (c Exec) Secrets() (out []lab.Secret) {
 }
 
 // Observe implements [Resource].
-func (c Exec) Observe(q *Query) {
+func (c Command) Observe(q *Query) {
 	if c.Creates != "" {
 		q.Path(c.Creates)
 	}
@@ -108,7 +109,7 @@ func (c Exec) Observe(q *Query) {
 }
 
 // Plan implements [Resource].
-func (c Exec) Plan(o *Observation) ([]Op, error) {
+func (c Command) Plan(o *Observation) ([]Op, error) {
 	var causes []string
 	if c.Creates != "" {
 		if o.Stat(c.Creates).Type != NoFile {
@@ -131,7 +132,7 @@ func (c Exec) Plan(o *Observation) ([]Op, error) {
 	}
 	var b strings.Builder
 	for _, k := range sortedKeys(c.Values) {
-		fmt.Fprintf(&b, "%s=%s; export %s\n", k, Quote(c.Values[k].Reveal()), k)
+		fmt.Fprintf(&b, "%s=%s; export %s\n", k, ssh.Quote(c.Values[k].Reveal()), k)
 	}
 	b.WriteString(c.Run)
 	return []Op{{Action: lab.Run, Cause: strings.Join(causes, ", "), Risk: c.Risk, Script: b.String()}}, nil

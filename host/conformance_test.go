@@ -7,21 +7,21 @@ import (
 	"runtime"
 	"testing"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-func pin(k ssh.PublicKey) host.HostKeys {
-	return host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(k))}}
+func pin(k cryptossh.PublicKey) ssh.HostKeys {
+	return ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(k))}}
 }
 
 // inProcess returns how a machine in this process is reached.
-func inProcess(m *hosttest.Machine) host.Target {
-	return host.Target{Name: "pi1", Address: m.Addr(), User: m.User(), ConnectTimeout: patience, Auth: host.Auth{Signers: []ssh.Signer{m.ClientKey()}}, HostKeys: pin(m.HostKey())}
+func inProcess(m *hosttest.Machine) ssh.Target {
+	return ssh.Target{Name: "pi1", Address: m.Addr(), User: m.User(), ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{m.ClientKey()}}, HostKeys: pin(m.HostKey())}
 }
 
 func TestConformanceInProcess(t *testing.T) {
@@ -41,8 +41,8 @@ func TestConformanceSSHD(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return hosttest.Subject{Dir: dir, Cuts: 12, Target: host.Target{
-			Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: host.Auth{Signers: []ssh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(filepath.Dir(dir), "lock"),
+		return hosttest.Subject{Dir: dir, Cuts: 12, Target: ssh.Target{
+			Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(filepath.Dir(dir), "lock"),
 		}}
 	})
 }
@@ -58,8 +58,8 @@ func TestConformanceMachine(t *testing.T) {
 	})
 }
 
-func realTarget(m *real.Machine) host.Target {
-	return host.Target{Name: m.Name, Address: m.Addr, User: m.User, ConnectTimeout: patience, Auth: host.Auth{Signers: []ssh.Signer{m.Key}}, HostKeys: pin(m.HostKey), Boundary: boundary}
+func realTarget(m *real.Machine) ssh.Target {
+	return ssh.Target{Name: m.Name, Address: m.Addr, User: m.User, ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{m.Key}}, HostKeys: pin(m.HostKey), Boundary: boundary}
 }
 
 // boundary allows the test's own machines.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Directory is a directory. Those above it that are not there are made with mode 0755.
@@ -50,13 +51,13 @@ func (d Directory) Plan(o *Observation) ([]Op, error) {
 	case st.Type != NoFile && st.Type != DirFile:
 		return nil, &lab.Error{Op: "make directory", Hint: "move it away", Err: fmt.Errorf("%w: there is a %s", lab.ErrConflict, st.Type)}
 	case d.Absent && d.Purge:
-		return []Op{{Action: lab.Delete, Cause: "is there; all that is in it goes too", Risk: lab.RiskDataLoss, Script: "rm -rf --one-file-system -- " + Quote(d.Path)}}, nil
+		return []Op{{Action: lab.Delete, Cause: "is there; all that is in it goes too", Risk: lab.RiskDataLoss, Script: "rm -rf --one-file-system -- " + ssh.Quote(d.Path)}}, nil
 	case d.Absent:
-		return []Op{{Action: lab.Delete, Cause: "is there", Script: "rmdir -- " + Quote(d.Path)}}, nil
+		return []Op{{Action: lab.Delete, Cause: "is there", Script: "rmdir -- " + ssh.Quote(d.Path)}}, nil
 	case st.Type == DirFile:
 		return ownership(d.Path, st, mode, owner, group), nil
 	}
 	// Made under another mode than mkdir's, it would be open for a moment.
 	return []Op{{Action: lab.Create, Cause: "not found", Script: fmt.Sprintf("p=%[1]s; [ -d \"${p%%/*}/\" ] || ( umask 022; mkdir -p -- \"${p%%/*}\" )\n[ -d \"$p\" ] || mkdir -m 0700 -- \"$p\"\nchown -- %[2]s \"$p\"; chmod -- %[3]s \"$p\"",
-		Quote(d.Path), Quote(owner+":"+group), mode.exact())}}, nil
+		ssh.Quote(d.Path), ssh.Quote(owner+":"+group), mode.exact())}}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Disk is a file system on a disk of its own: a GPT with one partition, with a label, made only on a disk that is blank beyond doubt.
@@ -72,7 +73,7 @@ func (d Disk) fsType() string {
 func (d Disk) Observe(q *Query) {
 	q.Mounts()
 	q.Content("/etc/fstab")
-	q.Probe(d.ID(), "d="+Quote(d.Device)+"; l="+Quote(d.Label)+"\n"+diskProbe)
+	q.Probe(d.ID(), "d="+ssh.Quote(d.Device)+"; l="+ssh.Quote(d.Label)+"\n"+diskProbe)
 }
 
 // diskProbe prints, under names, what the decision is made from. A place that cannot be read counts as data. It reads samples only when the disk is not the one that is wanted already.
@@ -254,7 +255,7 @@ func (d Disk) Plan(o *Observation) ([]Op, error) {
 	if err != nil || do == "" {
 		return nil, err
 	}
-	label := Quote(d.Label)
+	label := ssh.Quote(d.Label)
 	mkfs := "mkfs.ext4 -q -L " + label
 	if d.fsType() == "xfs" {
 		mkfs = "mkfs.xfs -q -L " + label
@@ -266,7 +267,7 @@ func (d Disk) Plan(o *Observation) ([]Op, error) {
 printf 'label: gpt\n,,L\n' | sfdisk -q "$r"
 udevadm settle; p=$(lsblk -n -r -p -o NAME,TYPE "$r" | sed -n 's/ part$//p'); [ -b "$p" ]
 [ -z "$(wipefs -n "$p")" ] || { echo 'the new partition holds something' >&2; exit 1; }
-%s "$p"; udevadm settle`, Quote(d.Device), Quote(f.device), f.size, mkfs)
+%s "$p"; udevadm settle`, ssh.Quote(d.Device), ssh.Quote(f.device), f.size, mkfs)
 	return []Op{{Action: lab.Create, Cause: fmt.Sprintf("the disk is blank: %s, %d GB", f.device, f.size/1e9), Risk: lab.RiskDataLoss,
 		Diff: fmt.Sprintf("+%s: GPT with one partition, %s labelled %s\n", d.Device, d.fsType(), d.Label), Script: script}}, nil
 }

@@ -1,11 +1,11 @@
 // Package host brings a machine to a state and keeps it there, over SSH, with nothing installed on it: it needs a POSIX sh, coreutils,
 // util-linux, findutils, dpkg and systemd, which every Debian has.
 //
-//	m := &host.Machine{Target: host.Target{
+//	m := &host.Machine{Target: ssh.Target{
 //		Address:  "192.168.1.201",
 //		User:     "pi",
-//		Auth:     host.Auth{KeyFiles: []host.KeyFile{{Path: "/home/me/.ssh/id_ed25519"}}},
-//		HostKeys: host.HostKeys{KnownHosts: []string{"/home/me/.ssh/known_hosts"}},
+//		Auth:     ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: "/home/me/.ssh/id_ed25519"}}},
+//		HostKeys: ssh.HostKeys{KnownHosts: []string{"/home/me/.ssh/known_hosts"}},
 //		Boundary: &lab.Boundary{Name: "prod", Allow: []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")}},
 //	}}
 //	defer m.Close()

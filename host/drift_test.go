@@ -5,6 +5,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -54,7 +55,7 @@ func repair(t *testing.T, m *host.Machine, d drift) {
 		}
 	}
 	run := func(script string) {
-		r, err := m.Run(t.Context(), host.Command{Root: true, Script: script})
+		r, err := m.Run(t.Context(), ssh.Command{Root: true, Script: script})
 		if err != nil {
 			t.Fatal(err)
 		}

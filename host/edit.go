@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // edit is a change of a part of a file that others own too. The file is written whole, in one step, with its mode and owner kept, and only
@@ -66,7 +67,7 @@ func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, 
 	}
 	p := &Payload{Temp: tempFor(e.path), Size: int64(len(want)), Content: want, Replaces: e.path}
 	op.Payload = p
-	op.Script = fmt.Sprintf("same %s %s || { rm -f -- %s; exit 1; }\n%s", Quote(e.path), before, Quote(p.Temp), put(p.Temp, e.path, mode, owner, group, sha256.Sum256(want), e.validate))
+	op.Script = fmt.Sprintf("same %s %s || { rm -f -- %s; exit 1; }\n%s", ssh.Quote(e.path), before, ssh.Quote(p.Temp), put(p.Temp, e.path, mode, owner, group, sha256.Sum256(want), e.validate))
 	o.project(e.path, want, Stat{Type: RegularFile, Mode: mode, User: owner, Group: group, Size: int64(len(want))})
 	return []Op{op}, nil
 }

@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // A machine is planned, changed, and found to be as wanted.
@@ -18,10 +19,10 @@ func Example() {
 		return
 	}
 	defer box.Close()
-	m := &host.Machine{Target: host.Target{
+	m := &host.Machine{Target: ssh.Target{
 		Name: "pi1", Address: box.Addr(), User: box.User(),
-		Auth:     host.Auth{Signers: []ssh.Signer{box.ClientKey()}},
-		HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(box.HostKey()))}},
+		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
+		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}},
 	}}
 	defer m.Close()
 	ctx := context.Background()
@@ -52,7 +53,7 @@ func Example() {
 func ExampleState_Validate() {
 	s := host.State{host.Line{Path: "/etc/hosts", Line: "192.0.2.10 gitea.arcodange.lab"}}
 	fmt.Println(s[0].ID(), s.Validate())
-	s = append(s, host.Exec{Name: "always", Run: "date"})
+	s = append(s, host.Command{Name: "always", Run: "date"})
 	fmt.Println(s.Validate())
 	// Output:
 	// line:/etc/hosts:192.0.2.10 gitea.arcodange.lab <nil>

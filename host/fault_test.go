@@ -17,6 +17,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // open returns a machine in this process and how it is managed.
@@ -41,7 +42,7 @@ func someState() host.State {
 		host.Link{Path: "/srv/app/link", Target: "a"},
 		host.UnitFile{Name: "app.service", Content: "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"},
 		host.Unit{Name: "app.service", Enabled: &yes, State: host.Started, RestartOn: []string{"unitfile:app.service", "file:/srv/app/a"}},
-		host.Exec{Name: "seed", Run: "echo x >/srv/app/seed", Creates: "/srv/app/seed"},
+		host.Command{Name: "seed", Run: "echo x >/srv/app/seed", Creates: "/srv/app/seed"},
 	}
 }
 
@@ -117,7 +118,7 @@ func TestCutAtEveryFrame(t *testing.T) {
 			box.Faults().Reset()
 			whole(t, box, s, fmt.Sprint(where, i))
 			if err := lab.Wait(t.Context(), lab.Poll{What: "the lock", First: time.Millisecond}, func(ctx context.Context) (bool, error) {
-				_, err := m.Run(ctx, host.Command{Script: ":", Root: true, Lock: true})
+				_, err := m.Run(ctx, ssh.Command{Script: ":", Root: true, Lock: true})
 				if errors.Is(err, lab.ErrBlocked) {
 					return false, nil // the script that was cut off has not noticed yet
 				}
@@ -347,7 +348,7 @@ func TestInterrupted(t *testing.T) {
 	box, m := open(t, hosttest.Config{})
 	s := host.State{
 		host.File{Path: "/srv/a", Content: "a"},
-		host.Exec{Name: "slow", Run: "echo started; sleep 1000", Creates: "/srv/slow"},
+		host.Command{Name: "slow", Run: "echo started; sleep 1000", Creates: "/srv/slow"},
 		host.File{Path: "/srv/b", Content: "b"},
 	}
 	p, err := m.Plan(t.Context(), s)
@@ -372,6 +373,6 @@ func TestInterrupted(t *testing.T) {
 	if out, err := box.Exec("ps -e -o args="); err != nil || strings.Contains(out, "sleep 1000") {
 		t.Errorf("it still runs: %v\n%s", err, out)
 	}
-	s[1] = host.Exec{Name: "slow", Run: ": >/srv/slow", Creates: "/srv/slow"}
+	s[1] = host.Command{Name: "slow", Run: ": >/srv/slow", Creates: "/srv/slow"}
 	settle(t, m, s)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // File is a file with this content. It is replaced whole, in one step: nobody on the machine reads it half written, whatever happens.
@@ -231,7 +232,7 @@ func (f File) Plan(o *Observation) ([]Op, error) {
 		case DirFile:
 			return nil, &lab.Error{Op: "remove file", Hint: "use a directory resource to remove it", Err: fmt.Errorf("%w: it is a directory", lab.ErrConflict)}
 		}
-		return []Op{{Action: lab.Delete, Cause: "is there", Script: "rm -f -- " + Quote(f.Path)}}, nil
+		return []Op{{Action: lab.Delete, Cause: "is there", Script: "rm -f -- " + ssh.Quote(f.Path)}}, nil
 	}
 	if st.Type == DirFile {
 		return nil, &lab.Error{Op: "write file", Hint: "remove the directory, or write another path", Err: fmt.Errorf("%w: it is a directory", lab.ErrConflict)}
@@ -288,13 +289,13 @@ func ownership(path string, st Stat, mode Mode, owner, group string) []Op {
 	var causes, lines []string
 	if !accountMatches(owner, st.User, st.UID) || !accountMatches(group, st.Group, st.GID) {
 		causes = append(causes, fmt.Sprintf("owner is %s:%s, not %s:%s", st.User, st.Group, owner, group))
-		lines = append(lines, fmt.Sprintf("chown -h -- %s %s", Quote(owner+":"+group), Quote(path)))
+		lines = append(lines, fmt.Sprintf("chown -h -- %s %s", ssh.Quote(owner+":"+group), ssh.Quote(path)))
 	}
 	if st.Mode != mode || len(lines) > 0 && mode&0o6000 != 0 { // chown clears setuid and setgid
 		if st.Mode != mode {
 			causes = append(causes, fmt.Sprintf("mode is %s, not %s", st.Mode, mode))
 		}
-		lines = append(lines, fmt.Sprintf("chmod -- %s %s", mode.exact(), Quote(path)))
+		lines = append(lines, fmt.Sprintf("chmod -- %s %s", mode.exact(), ssh.Quote(path)))
 	}
 	if len(lines) == 0 {
 		return nil

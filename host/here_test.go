@@ -6,9 +6,10 @@ import (
 	"runtime"
 	"testing"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -23,7 +24,7 @@ func here(t *testing.T) (m *host.Machine, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m = &host.Machine{Target: host.Target{Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: host.Auth{Signers: []ssh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(filepath.Dir(s.KeyFile), "lock")}}
+	m = &host.Machine{Target: ssh.Target{Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(filepath.Dir(s.KeyFile), "lock")}}
 	t.Cleanup(func() { m.Close() })
 	return m, dir
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Hostname is the machine's name: in /etc/hostname, in the kernel, and as a line of /etc/hosts for 127.0.1.1, as Debian has it.
@@ -73,7 +74,7 @@ func (h Hostname) Plan(o *Observation) ([]Op, error) {
 		ops = append(ops, Op{Action: lab.Update, Cause: fmt.Sprintf("is %q", name), Diff: lab.Diff(f.Path, have, p.Content), Payload: p, Script: put(p.Temp, f.Path, 0o644, "root", "root", f.sum(nil), "")})
 	}
 	if o.Facts.Hostname != h.Name {
-		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: fmt.Sprintf("the kernel's is %q", o.Facts.Hostname), Script: "hostname -- " + Quote(h.Name)})
+		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: fmt.Sprintf("the kernel's is %q", o.Facts.Hostname), Script: "hostname -- " + ssh.Quote(h.Name)})
 		o.Facts.Hostname = h.Name
 	}
 	names := h.Name
@@ -258,7 +259,7 @@ func (NoSwap) Plan(o *Observation) ([]Op, error) {
 	var ops []Op
 	for _, u := range swapUnits {
 		if st := o.Unit(u); st.Load == "loaded" && (st.File == "enabled" || st.File == "generated" || st.Active == "active") {
-			ops = append(ops, Op{Name: u, Action: lab.Update, Cause: "makes swap at boot", Script: "systemctl mask --now -- " + Quote(u)})
+			ops = append(ops, Op{Name: u, Action: lab.Update, Cause: "makes swap at boot", Script: "systemctl mask --now -- " + ssh.Quote(u)})
 		}
 	}
 	edits, err := edit{path: "/etc/fstab", create: true}.plan(o, func(lines []string) []string {

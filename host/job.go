@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // job is one plan of one machine: made by Plan, carried out by Apply.
@@ -391,7 +392,7 @@ func (m *Machine) Reboot(ctx context.Context, bootID string, tell func(string)) 
 		return nil
 	}
 	// systemd answers before it goes down; the connection may be lost before the answer arrives all the same.
-	res, err := m.run(ctx, Command{Script: "systemctl reboot", Root: true})
+	res, err := m.run(ctx, ssh.Command{Script: "systemctl reboot", Root: true})
 	switch {
 	case err != nil && (ctx.Err() != nil || !errors.Is(err, lab.ErrUnreachable)):
 		return err

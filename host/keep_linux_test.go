@@ -13,11 +13,12 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -69,24 +70,24 @@ func TestReplacedFileKeepsItsAttributes(t *testing.T) {
 	o := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "fetched") }))
 	defer o.Close()
 	s := real.SSHD(t)
-	m := &host.Machine{Target: host.Target{Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: host.Auth{Signers: []ssh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(dir, "lock")}}
+	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(dir, "lock")}}
 	defer m.Close()
 	path := filepath.Join(dir, "it's a file")
 	seen := filepath.Join(dir, "seen")
-	watch := "stat -c %a -- %s >>" + host.Quote(seen)
+	watch := "stat -c %a -- %s >>" + ssh.Quote(seen)
 	uploaded := []byte("uploaded")
 	for name, change := range map[string]func(*testing.T, *host.Machine, string){
 		"file":     applies(host.File{Path: path, Content: "new", Mode: 0o640, ValidateWith: watch}),
 		"secret":   applies(host.File{Path: path, Value: lab.NewSecret("new"), Mode: 0o640, ValidateWith: watch}),
 		"line":     applies(host.Line{Path: path, Line: "new", ValidateWith: watch}, host.File{Path: path, IfAbsent: true}),
 		"block":    applies(host.Block{Path: path, Name: "n", Content: "new"}),
-		"download": applies(host.Fetch{Path: path, URL: o.URL + "/x", SHA256: sum([]byte("fetched")), Mode: 0o640}),
+		"download": applies(host.Download{Path: path, URL: o.URL + "/x", SHA256: sum([]byte("fetched")), Mode: 0o640}),
 		"upload": func(t *testing.T, m *host.Machine, path string) {
 			c, err := m.Conn(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.Upload(t.Context(), host.FileUpload{Path: path, Source: bytes.NewReader(uploaded), Size: int64(len(uploaded)), Mode: 0o640}); err != nil {
+			if _, err := c.Upload(t.Context(), ssh.Upload{Path: path, Source: bytes.NewReader(uploaded), Size: int64(len(uploaded)), Mode: 0o640}); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -129,7 +130,7 @@ func TestReplacedFileKeepsItsAttributes(t *testing.T) {
 	if err := os.Chmod(path, 0o755|os.ModeSetuid); err != nil {
 		t.Fatal(err)
 	}
-	applies(host.File{Path: path, Value: lab.NewSecret("secret"), ValidateWith: "stat -c %a -- %s >" + host.Quote(seen)})(t, m, path)
+	applies(host.File{Path: path, Value: lab.NewSecret("secret"), ValidateWith: "stat -c %a -- %s >" + ssh.Quote(seen)})(t, m, path)
 	if got, err := os.ReadFile(seen); err != nil || string(got) != "600\n" {
 		t.Errorf("before it was moved its mode was %q, %v", got, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Sysctl is a kernel parameter: as it is now, and as it is set at boot by a line in a file of /etc/sysctl.d (sysctl.d(5)).
@@ -68,7 +69,7 @@ func (s Sysctl) Plan(o *Observation) ([]Op, error) {
 			cause = "the kernel has none of this name now; a module may bring it"
 		}
 		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: cause, Diff: fmt.Sprintf("-%s = %s\n+%s = %s\n", s.Key, have, s.Key, want),
-			Script: "sysctl -q -w -- " + Quote(s.Key+"="+s.Value)})
+			Script: "sysctl -q -w -- " + ssh.Quote(s.Key+"="+s.Value)})
 	}
 	return ops, nil
 }
@@ -118,7 +119,7 @@ func (m loadedModule) Plan(o *Observation) ([]Op, error) {
 	if o.Module(m.kernelName()) {
 		return nil, nil
 	}
-	return []Op{{Action: lab.Run, Cause: "not loaded", Script: "modprobe -- " + Quote(m.name)}}, nil
+	return []Op{{Action: lab.Run, Cause: "not loaded", Script: "modprobe -- " + ssh.Quote(m.name)}}, nil
 }
 
 // KernelCmdline are words on the kernel's command line, on a Raspberry Pi: in the one line of its cmdline.txt. Words that are there are never
@@ -195,7 +196,7 @@ func (k KernelCmdline) Plan(o *Observation) ([]Op, error) {
 			return nil, err
 		}
 		// The partition is FAT, which knows no owners: what matters is that the old line is kept beside the new one.
-		edited[0].Script = fmt.Sprintf("cp -- %[1]s %[2]s; sync -- %[2]s\n", Quote(file), Quote(file+".bak")) + edited[0].Script
+		edited[0].Script = fmt.Sprintf("cp -- %[1]s %[2]s; sync -- %[2]s\n", ssh.Quote(file), ssh.Quote(file+".bak")) + edited[0].Script
 		edited[0].Cause = "lacks " + strings.Join(want[len(have):], " ")
 		ops = append(ops, edited...)
 	} else if len(lacking) == 0 {

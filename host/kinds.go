@@ -19,11 +19,11 @@ func Kinds() map[string]Resource {
 		"authorizedKey": AuthorizedKey{},
 		"block":         Block{},
 		"caCertificate": CACertificate{},
-		"command":       Exec{},
+		"command":       Command{},
 		"cron":          Cron{},
 		"directory":     Directory{},
 		"disk":          Disk{},
-		"download":      Fetch{},
+		"download":      Download{},
 		"dropIn":        DropIn{},
 		"file":          File{},
 		"group":         Group{},
@@ -117,7 +117,7 @@ func (s State) Resolve(env func(string) (string, bool), file func(string) ([]byt
 				r.Hash = read("passwordHash", r.PasswordHash)
 			}
 			out[i] = r
-		case Exec:
+		case Command:
 			r.Values = readAll("env", r.Env, r.Values)
 			out[i] = r
 		default:

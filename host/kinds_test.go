@@ -321,7 +321,7 @@ func TestStateFindsWhatIsWrong(t *testing.T) {
 		want []string
 	}{
 		{"good", State{File{Path: "/a"}, Unit{Name: "a.service", RestartOn: []string{"file:/a"}}}, nil},
-		{"all at once", State{File{Path: "a"}, Directory{Path: "/"}, Exec{Name: "x", Run: "x"}, nil}, []string{"[0].path: is not absolute", "[1].path: is the root", "[2].unless", "[3]: is nil"}},
+		{"all at once", State{File{Path: "a"}, Directory{Path: "/"}, Command{Name: "x", Run: "x"}, nil}, []string{"[0].path: is not absolute", "[1].path: is the root", "[2].unless", "[3]: is nil"}},
 		{"twice", State{File{Path: "/a"}, File{Path: "/a"}}, []string{"[1]: the same as [0]: file:/a"}},
 		{"unknown order, nearest", State{File{Path: "/abc"}, File{Path: "/b", Order: Order{After: []string{"file:/abd"}}}}, []string{"nearest: file:/abc"}},
 		{"cycle", State{File{Path: "/a", Order: Order{After: []string{"file:/b"}}}, File{Path: "/b", Order: Order{After: []string{"file:/a"}}}}, []string{"comes after itself: file:/a, after file:/b, after file:/a"}},
@@ -387,5 +387,23 @@ func TestSumsOfOddNames(t *testing.T) {
 	}
 	if _, err := hex.DecodeString(sum); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestKeyBody finds the key behind any options.
+func TestKeyBody(t *testing.T) {
+	for line, want := range map[string]string{
+		"ssh-ed25519 AAAA":         "AAAA",
+		"ssh-ed25519 AAAA a b":     "AAAA",
+		"restrict ssh-rsa BBBB it": "BBBB",
+		`command="ssh-wrapper CCCC x",no-pty ecdsa-sha2-nistp256 DDDD x`: "DDDD",
+		`command="/bin/x ssh-add EEEE" sk-ssh-ed25519@openssh.com FFFF`:  "FFFF",
+		`command="say \"ssh-x GGGG\"" ssh-ed25519 HHHH it's "x`:          "HHHH",
+		"ssh-ed25519 AAAA\n": "AAAA", "\tssh-ed25519\tAAAA\r\n": "AAAA",
+		"": "", "ssh-ed25519": "", "AAAA": "", `command="ssh-ed25519 AAAA`: "",
+	} {
+		if got := keyBody(line); got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
 	}
 }

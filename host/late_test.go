@@ -7,6 +7,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // successor is a file that can be planned only when another is there.
@@ -28,7 +29,7 @@ func (s successor) Plan(o *host.Observation) ([]host.Op, error) {
 	if o.Stat(s.path).Type == host.RegularFile {
 		return nil, nil
 	}
-	return []host.Op{{Action: lab.Create, Cause: "not found", Deferred: o.Stat(s.of).Type != host.RegularFile, Script: "cp -- " + host.Quote(s.of) + " " + host.Quote(s.path)}}, nil
+	return []host.Op{{Action: lab.Create, Cause: "not found", Deferred: o.Stat(s.of).Type != host.RegularFile, Script: "cp -- " + ssh.Quote(s.of) + " " + ssh.Quote(s.path)}}, nil
 }
 
 // TestLate: what waits for what waits is made by the same run, in as many rounds as it takes, and what nothing brings is named.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Link is a symbolic link.
@@ -52,7 +53,7 @@ func (l Link) Plan(o *Observation) ([]Op, error) {
 		case NoFile:
 			return nil, nil
 		case LinkFile:
-			return []Op{{Action: lab.Delete, Cause: "is there", Script: "rm -f -- " + Quote(l.Path)}}, nil
+			return []Op{{Action: lab.Delete, Cause: "is there", Script: "rm -f -- " + ssh.Quote(l.Path)}}, nil
 		}
 		return nil, &lab.Error{Op: "remove link", Hint: "use a resource of its kind", Err: fmt.Errorf("%w: it is a %s", lab.ErrConflict, st.Type)}
 	}
@@ -69,6 +70,6 @@ func (l Link) Plan(o *Observation) ([]Op, error) {
 	}
 	op.Diff = fmt.Sprintf("+%s -> %s\n", lab.Printable(l.Path), lab.Printable(l.Target))
 	// ln -f removes before it links; a rename does not let anybody see the path without a link.
-	op.Script = fmt.Sprintf("t=%s; rm -f -- \"$t\"; ln -s -- %s \"$t\"; mv -fT -- \"$t\" %s", Quote(tempFor(l.Path)), Quote(l.Target), Quote(l.Path))
+	op.Script = fmt.Sprintf("t=%s; rm -f -- \"$t\"; ln -s -- %s \"$t\"; mv -fT -- \"$t\" %s", ssh.Quote(tempFor(l.Path)), ssh.Quote(l.Target), ssh.Quote(l.Path))
 	return []Op{op}, nil
 }

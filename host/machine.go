@@ -6,12 +6,13 @@ import (
 	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Machine is a machine reached over SSH. It connects when it is first asked something, keeps the connection until [Machine.Close], and
 // connects again when the connection was lost and nothing was under way. It is safe for concurrent use; what it is asked is done one at a time.
 type Machine struct {
-	Target Target
+	Target ssh.Target
 
 	// Environment is the environment that the machine must belong to. A machine says so in /etc/lab/environment: another name there is
 	// refused before anything is planned, and a machine that has none is claimed, by a change that the plan shows. Empty means that nothing is
@@ -20,8 +21,8 @@ type Machine struct {
 
 	mu    sync.Mutex    // of what follows; not held while the machine is waited for
 	turn  chan struct{} // held by who connects or runs a script; made when it is first wanted
-	conn  *Conn
-	ended Counters // of connections that are gone
+	conn  *ssh.Conn
+	ended ssh.Counters // of connections that are gone
 }
 
 // environmentFile holds the name of the environment that a machine belongs to.
@@ -53,18 +54,18 @@ func (m *Machine) take(ctx context.Context) (giveBack func(), err error) {
 	}
 }
 
-func (m *Machine) current() *Conn {
+func (m *Machine) current() *ssh.Conn {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.conn
 }
 
 // connection returns the connection, made when there is none. The caller has the turn.
-func (m *Machine) connection(ctx context.Context) (*Conn, error) {
+func (m *Machine) connection(ctx context.Context) (*ssh.Conn, error) {
 	if c := m.current(); c != nil {
 		return c, nil
 	}
-	c, err := Dial(ctx, m.Target)
+	c, err := ssh.Dial(ctx, m.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (m *Machine) connection(ctx context.Context) (*Conn, error) {
 }
 
 // Conn returns the connection, for what the plan of a machine does not do: a tunnel, a big file, a command.
-func (m *Machine) Conn(ctx context.Context) (*Conn, error) {
+func (m *Machine) Conn(ctx context.Context) (*ssh.Conn, error) {
 	if c := m.current(); c != nil {
 		return c, nil
 	}
@@ -87,10 +88,10 @@ func (m *Machine) Conn(ctx context.Context) (*Conn, error) {
 	return m.connection(ctx)
 }
 
-// Run runs a command, see [Conn.Run].
-func (m *Machine) Run(ctx context.Context, c Command) (*Result, error) { return m.run(ctx, c) }
+// Run runs a command, see [ssh.Conn.Run].
+func (m *Machine) Run(ctx context.Context, c ssh.Command) (*ssh.Result, error) { return m.run(ctx, c) }
 
-func (m *Machine) run(ctx context.Context, c Command) (*Result, error) {
+func (m *Machine) run(ctx context.Context, c ssh.Command) (*ssh.Result, error) {
 	giveBack, err := m.take(ctx)
 	if err != nil {
 		return nil, err
@@ -103,7 +104,7 @@ func (m *Machine) run(ctx context.Context, c Command) (*Result, error) {
 	return conn.Run(ctx, c)
 }
 
-// Close closes the connection, see [Conn.Close]. The machine may be used again.
+// Close closes the connection, see [ssh.Conn.Close]. The machine may be used again.
 func (m *Machine) Close() error {
 	m.mu.Lock()
 	c := m.conn
@@ -120,7 +121,7 @@ func (m *Machine) Close() error {
 }
 
 // Counters returns what the machine has cost since it was made, over all its connections.
-func (m *Machine) Counters() Counters {
+func (m *Machine) Counters() ssh.Counters {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.ended
@@ -145,7 +146,7 @@ func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*O
 	p := newObservationParser(q)
 	frames := &frameParser{nonce: nonce, header: p.header, data: p.data}
 	var stderr tail
-	res, err := m.run(ctx, Command{Script: q.script(nonce), Stdout: frames, Stderr: &stderr, Root: true})
+	res, err := m.run(ctx, ssh.Command{Script: q.script(nonce), Stdout: frames, Stderr: &stderr, Root: true})
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +198,6 @@ func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.P
 	return lab.NewPlan(step)
 }
 
-func addStats(a, b Counters) Counters {
-	return Counters{Connections: a.Connections + b.Connections, Execs: a.Execs + b.Execs, BytesSent: a.BytesSent + b.BytesSent, BytesReceived: a.BytesReceived + b.BytesReceived}
+func addStats(a, b ssh.Counters) ssh.Counters {
+	return ssh.Counters{Connections: a.Connections + b.Connections, Execs: a.Execs + b.Execs, BytesSent: a.BytesSent + b.BytesSent, BytesReceived: a.BytesReceived + b.BytesReceived}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Mount is a file system that is mounted, now and at boot, by a line of /etc/fstab (fstab(5)). Another device or
@@ -71,7 +72,7 @@ func (m Mount) Observe(q *Query) {
 	q.Path(m.Path)
 	q.Mounts()
 	if m.onDevice() {
-		q.Probe(m.ID(), fmt.Sprintf(mountProbe, Quote(m.Source), Quote(m.Path)))
+		q.Probe(m.ID(), fmt.Sprintf(mountProbe, ssh.Quote(m.Source), ssh.Quote(m.Path)))
 	}
 }
 
@@ -144,12 +145,12 @@ func (m Mount) Plan(o *Observation) ([]Op, error) {
 		}
 	}
 	if other := m.another(o, live); other != "" && !m.Absent && !m.NoMount {
-		return nil, &lab.Error{Op: "mount", Hint: "look at what is there; if it is not wanted there: umount " + Quote(m.Path),
+		return nil, &lab.Error{Op: "mount", Hint: "look at what is there; if it is not wanted there: umount " + ssh.Quote(m.Path),
 			Err: fmt.Errorf("%w: it is the mount of %s, not of %s", lab.ErrConflict, lab.Printable(other), lab.Printable(m.Source))}
 	}
 	var ops []Op
 	if m.Absent && live != nil {
-		ops = append(ops, Op{Name: "unmount", Action: lab.Run, Cause: "is mounted", Risk: lab.RiskDisrupt, Script: "umount -- " + Quote(m.Path)})
+		ops = append(ops, Op{Name: "unmount", Action: lab.Run, Cause: "is mounted", Risk: lab.RiskDisrupt, Script: "umount -- " + ssh.Quote(m.Path)})
 	}
 	st := o.Stat(m.Path)
 	if !m.Absent && st.Type != NoFile && st.Type != DirFile {
@@ -188,10 +189,10 @@ func (m Mount) Plan(o *Observation) ([]Op, error) {
 	}
 	if flags := m.lacks(live); len(flags) > 0 {
 		ops = append(ops, Op{Name: "options", Action: lab.Update, Cause: "is mounted without " + strings.Join(flags, ", "),
-			Script: fmt.Sprintf("mount -o remount,%s -- %s", strings.Join(flags, ","), Quote(m.Path))})
+			Script: fmt.Sprintf("mount -o remount,%s -- %s", strings.Join(flags, ","), ssh.Quote(m.Path))})
 	}
 	if !m.Absent && !m.NoMount && live == nil {
-		ops = append(ops, Op{Name: "mounted", Action: lab.Run, Cause: "not mounted", Script: fmt.Sprintf("mkdir -p -m 0755 -- %[1]s\nmount -- %[1]s", Quote(m.Path))})
+		ops = append(ops, Op{Name: "mounted", Action: lab.Run, Cause: "not mounted", Script: fmt.Sprintf("mkdir -p -m 0755 -- %[1]s\nmount -- %[1]s", ssh.Quote(m.Path))})
 	}
 	return ops, nil
 }

@@ -314,7 +314,7 @@ func (p *observationParser) flush() {
 				name := p.q.probes.list[n]
 				r, read := p.o.probes[name]
 				if !read && p.problem == nil {
-					p.problem = fmt.Errorf("%w: the machine's sh cannot read the script of %s: %s", lab.ErrInvalid, lab.Printable(name), lastLines(p.early, 2))
+					p.problem = fmt.Errorf("%w: the machine's sh cannot read the script of %s: %s", lab.ErrInvalid, lab.Printable(name), lastLine(p.early))
 				}
 				r.Exit, _ = strconv.Atoi(f[1])
 				p.o.probes[name] = r
@@ -322,6 +322,12 @@ func (p *observationParser) flush() {
 		}
 	}
 	p.kind = ""
+}
+
+// lastLine returns the last line of text that is not empty, fit for a terminal: of what a shell could not read it names the place.
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	return lab.Printable(strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:]))
 }
 
 // readPaths reads pairs of a name and "mode uid gid user group size mtime ctime", each ended by a NUL.

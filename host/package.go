@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Package is a Debian package. Packages that are installed in one plan are installed by one run of apt-get.
@@ -71,14 +72,14 @@ func (p Package) Plan(o *Observation) ([]Op, error) {
 		if half {
 			cause = "is half installed: " + st.Status
 		}
-		return []Op{{Action: lab.Delete, Cause: cause, batch: batchRemove, item: p.Name, Script: batchCommands[batchRemove] + " " + Quote(p.Name)}}, nil
+		return []Op{{Action: lab.Delete, Cause: cause, batch: batchRemove, item: p.Name, Script: batchCommands[batchRemove] + " " + ssh.Quote(p.Name)}}, nil
 	}
 	var ops []Op
 	item := p.Name
 	if p.Version != "" {
 		item += "=" + p.Version
 	}
-	install := Op{Action: lab.Create, Cause: "not installed", batch: batchInstall, item: item, Script: batchCommands[batchInstall] + " " + Quote(item)}
+	install := Op{Action: lab.Create, Cause: "not installed", batch: batchInstall, item: item, Script: batchCommands[batchInstall] + " " + ssh.Quote(item)}
 	switch {
 	case st.Installed && (p.Version == "" || p.Version == st.Version):
 	case st.Installed && st.Held && !p.Hold:
@@ -96,7 +97,7 @@ func (p Package) Plan(o *Observation) ([]Op, error) {
 		ops = append(ops, install)
 	}
 	if p.Hold && (!st.Held || len(ops) > 0) {
-		ops = append(ops, Op{Name: "hold", Action: lab.Update, Cause: "not held", Script: "apt-mark hold -- " + Quote(p.Name)})
+		ops = append(ops, Op{Name: "hold", Action: lab.Update, Cause: "not held", Script: "apt-mark hold -- " + ssh.Quote(p.Name)})
 	}
 	return ops, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // checkPath reports what is wrong with an absolute path on a machine. Limits are Linux's: 255 bytes a name, 4095 a path (path_resolution(7)).
@@ -47,14 +48,14 @@ func tempFor(file string) string {
 
 // placed returns the script line that moves a file into place whose content was compared.
 func placed(temp, file string, mode Mode, owner, group string) string {
-	return fmt.Sprintf("place %s %s %s %s ''", Quote(temp), Quote(file), mode, Quote(owner+":"+group))
+	return fmt.Sprintf("place %s %s %s %s ''", ssh.Quote(temp), ssh.Quote(file), mode, ssh.Quote(owner+":"+group))
 }
 
 // put returns the script line that moves a payload into place.
 func put(temp, file string, mode Mode, owner, group string, sum [32]byte, validate string) string {
-	line := fmt.Sprintf("put %s %s %s %s %s", Quote(temp), Quote(file), mode, Quote(owner+":"+group), hex.EncodeToString(sum[:]))
+	line := fmt.Sprintf("put %s %s %s %s %s", ssh.Quote(temp), ssh.Quote(file), mode, ssh.Quote(owner+":"+group), hex.EncodeToString(sum[:]))
 	if validate != "" {
-		line += " " + Quote(strings.ReplaceAll(validate, "%s", `"$1"`))
+		line += " " + ssh.Quote(strings.ReplaceAll(validate, "%s", `"$1"`))
 	}
 	return line
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Query collects what must be read of a machine to decide about its resources. Questions of one kind are asked together, by one
@@ -55,7 +57,7 @@ func (o *ordered) words() string {
 	var b strings.Builder
 	for _, s := range o.list {
 		b.WriteByte(' ')
-		b.WriteString(Quote(s))
+		b.WriteString(ssh.Quote(s))
 	}
 	return b.String()
 }
@@ -214,7 +216,7 @@ func (q *Query) script(nonce string) string {
 	}
 	for i, name := range q.probes.list {
 		// A shell that cannot read one of them gives up that one, and does not say that it was read.
-		p("f probe %d\n( eval %s; f read %d; q ) 2>&1\nf exit %d $?", i, Quote("q() {\n:\n"+q.scripts[name]+"\n}"), i, i)
+		p("f probe %d\n( eval %s; f read %d; q ) 2>&1\nf exit %d $?", i, ssh.Quote("q() {\n:\n"+q.scripts[name]+"\n}"), i, i)
 	}
 	p("f end")
 	return b.String()

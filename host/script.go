@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Payload is content that goes to the machine with a script, over its standard input.
@@ -130,14 +132,14 @@ func applyScript(nonce string, changes []change) string {
 			}
 		}
 		// Evaluated where it is run, so that a shell that cannot read it gives up this change alone.
-		body := Quote(fmt.Sprintf("c() {\nset -e\n%s\n}", c.op.Script))
+		body := ssh.Quote(fmt.Sprintf("c() {\nset -e\n%s\n}", c.op.Script))
 		receive := ""
 		drop := ""
 		if pl := c.op.Payload; pl != nil {
-			receive = fmt.Sprintf("if recv %d %s %s 2>&1; then", pl.Size, Quote(pl.Temp), Quote(pl.Replaces))
+			receive = fmt.Sprintf("if recv %d %s %s 2>&1; then", pl.Size, ssh.Quote(pl.Temp), ssh.Quote(pl.Replaces))
 			drop = fmt.Sprintf("head -c %d >/dev/null", pl.Size)
 		}
-		p("if skip %d %s; then :\n%s\nelse f S %d", i, Quote(strings.Join(deps, " ")), drop, i)
+		p("if skip %d %s; then :\n%s\nelse f S %d", i, ssh.Quote(strings.Join(deps, " ")), drop, i)
 		if receive != "" {
 			p("%s", receive)
 		}
@@ -198,9 +200,9 @@ func writeBatch(p func(string, ...any), changes []change, batch []int) {
 		for _, d := range changes[i].after {
 			deps = append(deps, fmt.Sprint(d))
 		}
-		items = append(items, Quote(changes[i].op.item))
+		items = append(items, ssh.Quote(changes[i].op.item))
 		p("c%d() {\nset -e\n%s\n}", i, changes[i].op.Script)
-		p("if skip %d %s; then :; else set -- \"$@\" %d; fi", i, Quote(strings.Join(deps, " ")), i)
+		p("if skip %d %s; then :; else set -- \"$@\" %d; fi", i, ssh.Quote(strings.Join(deps, " ")), i)
 	}
 	p("all() {\nset -e\n%s %s\n}", batchCommands[changes[batch[0]].op.batch], strings.Join(items, " "))
 	p("if [ $# = %d ]; then", len(batch))

@@ -174,7 +174,7 @@ func (s State) contested() (ps lab.Problems) {
 				if !r.IfAbsent {
 					p = r.Path
 				}
-			case Fetch:
+			case Download:
 				p = r.Path
 			case Link:
 				p = r.Path

@@ -38,11 +38,11 @@ func TestSharedParts(t *testing.T) {
 func TestContested(t *testing.T) {
 	sum := strings.Repeat("0", 64)
 	for name, s := range map[string]host.State{
-		"file and download":   {host.File{Path: "/x"}, host.Fetch{Path: "/x", URL: "https://example.org/", SHA256: sum}},
+		"file and download":   {host.File{Path: "/x"}, host.Download{Path: "/x", URL: "https://example.org/", SHA256: sum}},
 		"file and link":       {host.File{Path: "/x"}, host.Link{Path: "/x", Target: "y"}},
 		"file and directory":  {host.File{Path: "/x"}, host.Directory{Path: "/x"}},
 		"absent and there":    {host.File{Path: "/x", Absent: true}, host.Link{Path: "/x", Target: "y"}},
-		"download and line":   {host.Fetch{Path: "/x", URL: "https://example.org/", SHA256: sum}, host.Line{Path: "/x", Line: "l"}},
+		"download and line":   {host.Download{Path: "/x", URL: "https://example.org/", SHA256: sum}, host.Line{Path: "/x", Line: "l"}},
 		"unit file and line":  {host.UnitFile{Name: "x.service", Content: "[Unit]"}, host.Line{Path: "/etc/systemd/system/x.service", Line: "l"}},
 		"time zone and file":  {host.Timezone{Name: "UTC"}, host.Link{Path: "/etc/localtime", Target: "x"}},
 		"host name and file":  {host.Hostname{Name: "pi1"}, host.File{Path: "/etc/hostname"}},
@@ -71,10 +71,10 @@ func TestRefusedNames(t *testing.T) {
 	for want, s := range map[string]host.State{
 		"[0].owner":    {host.File{Path: "/x", Owner: "0000"}},
 		"[0].group":    {host.Directory{Path: "/x", Group: "a:b"}},
-		"[0].owner ":   {host.Fetch{Path: "/x", URL: "https://example.org/", SHA256: strings.Repeat("0", 64), Owner: "a\x00"}},
+		"[0].owner ":   {host.Download{Path: "/x", URL: "https://example.org/", SHA256: strings.Repeat("0", 64), Owner: "a\x00"}},
 		"[0].owner  ":  {host.Line{Path: "/x", Line: "l", Owner: "-x"}},
 		"[0].group  ":  {host.Archive{Path: "/x", URL: "https://example.org/", SHA256: strings.Repeat("0", 64), Group: "a b"}},
-		"[0].mode":     {host.Fetch{Path: "/x", URL: "https://example.org/", SHA256: strings.Repeat("0", 64), Mode: 0o10000}},
+		"[0].mode":     {host.Download{Path: "/x", URL: "https://example.org/", SHA256: strings.Repeat("0", 64), Mode: 0o10000}},
 		"[0].mode ":    {host.Block{Path: "/x", Name: "n", Mode: 0o10000}},
 		"[0].mode  ":   {host.File{Path: "/x", Template: `{{secret "a"}}`, Values: map[string]lab.Secret{"a": lab.NewSecret("x")}, Mode: 0o644}},
 		"[0].name":     {host.Unit{Name: "a*.service"}},

@@ -8,6 +8,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -34,7 +35,7 @@ func lives() map[string][]host.State {
 			host.Line{Path: "/srv/lines", Line: "'\"\\$x`%s", InsertAfter: "^b"}, host.Line{Path: "/srv/lines", Match: "^a", Absent: true}, host.Line{Path: "/srv/lines", Line: "a=3", ValidateWith: "test -s %s"}),
 		"block": one(host.Block{Path: "/srv/blocks", Name: "it's", Content: "x\ny", Create: true}, host.Block{Path: "/srv/blocks", Name: "it's", Content: "nul\x00\n\n"}, host.Block{Path: "/srv/blocks", Name: "it's"},
 			host.Block{Path: "/srv/blocks", Name: "two", Comment: "//", Content: "z", InsertBefore: "BEGIN"}, host.Block{Path: "/srv/blocks", Name: "it's", Absent: true}),
-		"command": one(host.Exec{Name: "it's", Run: ": >/srv/made", Creates: "/srv/made"}, host.Exec{Name: "it's", Run: "rm /srv/made", Removes: "/srv/made"}, host.Exec{Name: "it's", Run: "printf %s \"$V\" >/srv/made", Unless: `[ "$(cat /srv/made)" = "a'b" ]`,
+		"command": one(host.Command{Name: "it's", Run: ": >/srv/made", Creates: "/srv/made"}, host.Command{Name: "it's", Run: "rm /srv/made", Removes: "/srv/made"}, host.Command{Name: "it's", Run: "printf %s \"$V\" >/srv/made", Unless: `[ "$(cat /srv/made)" = "a'b" ]`,
 			Values: map[string]lab.Secret{"V": lab.NewSecret("a'b")}}),
 		"group": one(host.Group{Name: "g1"}, host.Group{Name: "g2", System: true}, host.Group{Name: "g3", GID: 4300}, host.Group{Name: "g3", Absent: true}),
 		"user": one(host.User{Name: "u1"}, host.User{Name: "u1", Comment: "It's me, été -x", Groups: []string{"adm", "users"}, Shell: "/bin/sh"}, host.User{Name: "u1", Group: "users", Home: "/srv/it's home"},
@@ -75,9 +76,9 @@ func lives() map[string][]host.State {
 		p := "/srv/odd/" + name
 		all[fmt.Sprintf("odd %02d", i)] = []host.State{
 			{host.Directory{Path: p + "/in"}, host.File{Path: p + "/in/" + name, Content: name}, host.Link{Path: p + "/link " + name, Target: name}, host.Line{Path: p + "/line " + name, Line: "x", Create: true, ValidateWith: "test -f %s"},
-				host.Block{Path: p + "/block " + name, Name: "n", Content: name, Create: true}, host.Exec{Name: "odd", Run: "echo x >" + host.Quote(p+"/made "+name), Creates: p + "/made " + name, Order: host.Order{After: []string{"directory:" + p + "/in"}}}},
+				host.Block{Path: p + "/block " + name, Name: "n", Content: name, Create: true}, host.Command{Name: "odd", Run: "echo x >" + ssh.Quote(p+"/made "+name), Creates: p + "/made " + name, Order: host.Order{After: []string{"directory:" + p + "/in"}}}},
 			{host.File{Path: p + "/in/" + name, Absent: true}, host.Link{Path: p + "/link " + name, Absent: true}, host.Directory{Path: p + "/in", Absent: true},
-				host.Exec{Name: "odd", Run: "rm -- " + host.Quote(p+"/made "+name), Removes: p + "/made " + name}},
+				host.Command{Name: "odd", Run: "rm -- " + ssh.Quote(p+"/made "+name), Removes: p + "/made " + name}},
 		}
 	}
 	return all
@@ -100,7 +101,7 @@ func live(t *testing.T, machine func(t *testing.T) *host.Machine) {
 					t.Fatalf("state %d: a second plan: %v\n%s", i, err, p)
 				}
 			}
-			r, err := m.Run(t.Context(), host.Command{Root: true, Script: "find / -xdev -name '.lab-*' ! -name .lab-archive"})
+			r, err := m.Run(t.Context(), ssh.Command{Root: true, Script: "find / -xdev -name '.lab-*' ! -name .lab-archive"})
 			if err != nil || strings.TrimSpace(string(r.Stdout)) != "" {
 				t.Errorf("left behind: %s %v", r.Stdout, err)
 			}

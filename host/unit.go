@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Unit is the state of a systemd unit. Its files are other resources: a [UnitFile], a [DropIn], a [Package].
@@ -116,7 +117,7 @@ func pathOf(id string) string {
 // Plan implements [Resource].
 func (u Unit) Plan(o *Observation) ([]Op, error) {
 	st := o.Unit(u.Name)
-	name := Quote(u.Name)
+	name := ssh.Quote(u.Name)
 	active := st.Active == "active" || st.Active == "reloading" || st.Active == "activating"
 	var ops []Op
 	if u.Masked && (st.Load != "masked" || st.File == "masked-runtime") {
@@ -141,7 +142,7 @@ func (u Unit) Plan(o *Observation) ([]Op, error) {
 	stamp := ""
 	if len(u.RestartOn)+len(u.ReloadOn) > 0 {
 		stamp = fmt.Sprintf("\nmkdir -p -m 0755 /run/lab /run/lab/unit\nprintf '%%s %%s %%s\\n' \"$(systemctl show -p InvocationID --value -- %s)\" %s %s >%s",
-			name, u.want(u.RestartOn, o), u.want(u.ReloadOn, o), Quote(u.stamp()))
+			name, u.want(u.RestartOn, o), u.want(u.ReloadOn, o), ssh.Quote(u.stamp()))
 	}
 	switch {
 	case u.State == Stopped && active:

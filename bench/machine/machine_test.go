@@ -18,10 +18,11 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -44,8 +45,8 @@ func fleet(ms []*real.Machine) host.Fleet {
 	b := &lab.Boundary{Name: "bench", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")}}
 	var f host.Fleet
 	for _, m := range ms {
-		f.Machines = append(f.Machines, &host.Machine{Target: host.Target{Name: m.Name, Address: m.Addr, User: m.User, Boundary: b,
-			Auth: host.Auth{Signers: []ssh.Signer{m.Key}}, HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(m.HostKey))}}}})
+		f.Machines = append(f.Machines, &host.Machine{Target: ssh.Target{Name: m.Name, Address: m.Addr, User: m.User, Boundary: b,
+			Auth: ssh.Auth{Signers: []cryptossh.Signer{m.Key}}, HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(m.HostKey))}}}})
 	}
 	return f
 }
@@ -66,7 +67,7 @@ func converge(tb testing.TB, ms []*real.Machine, s host.State) time.Duration {
 }
 
 // noop plans converged machines and returns the stats of one of them.
-func noop(tb testing.TB, ms []*real.Machine, s host.State) host.Counters {
+func noop(tb testing.TB, ms []*real.Machine, s host.State) ssh.Counters {
 	f := fleet(ms)
 	defer f.Close()
 	p, err := f.Plan(tb.Context(), func(*host.Machine) (host.State, error) { return s, nil })
@@ -116,7 +117,7 @@ func BenchmarkConverged(b *testing.B) {
 	s := readState(b)
 	converge(b, ms, s)
 	b.Run("lab", func(b *testing.B) {
-		var st host.Counters
+		var st ssh.Counters
 		for b.Loop() {
 			st = noop(b, ms, s)
 		}

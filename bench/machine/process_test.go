@@ -6,10 +6,11 @@ import (
 	"runtime/debug"
 	"testing"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // BenchmarkThousand plans a thousand converged machines in this process with a hundred resources each; every run makes its own connections.
@@ -24,7 +25,7 @@ func BenchmarkThousand(b *testing.B) {
 	}
 	s = append(s, host.Group{Name: "g"}, host.User{Name: "u", Groups: []string{"g"}}, host.Sysctl{Key: "net.ipv4.ip_forward", Value: "1"}, host.Line{Path: "/etc/hosts", Line: "192.0.2.1 a"},
 		host.Package{Name: "ca-certificates"}, host.Unit{Name: "ssh.service", State: host.Started}, host.Link{Path: "/srv/l", Target: "d0"}, host.Cron{Name: "c", Schedule: "@daily", Command: "/bin/true"},
-		host.Exec{Name: "e", Run: ": >/srv/e", Creates: "/srv/e"}, host.Timezone{Name: "Europe/Paris"})
+		host.Command{Name: "e", Run: ": >/srv/e", Creates: "/srv/e"}, host.Timezone{Name: "Europe/Paris"})
 	boxes := make([]*hosttest.Machine, machines)
 	for i := range boxes {
 		box, err := hosttest.Start(hosttest.Config{Hostname: fmt.Sprintf("m%d", i)})
@@ -36,8 +37,8 @@ func BenchmarkThousand(b *testing.B) {
 	}
 	fleet := func() (f host.Fleet) {
 		for i, box := range boxes {
-			f.Machines = append(f.Machines, &host.Machine{Target: host.Target{Name: fmt.Sprintf("m%d", i), Address: box.Addr(), User: box.User(),
-				Auth: host.Auth{Signers: []ssh.Signer{box.ClientKey()}}, HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(box.HostKey()))}}}})
+			f.Machines = append(f.Machines, &host.Machine{Target: ssh.Target{Name: fmt.Sprintf("m%d", i), Address: box.Addr(), User: box.User(),
+				Auth: ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}}, HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}})
 		}
 		return f
 	}

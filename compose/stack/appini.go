@@ -12,6 +12,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // appIni is Gitea's app.ini, which its image writes from the environment at every start.
@@ -181,13 +182,13 @@ func (a appIniKeys) Plan(o *host.Observation) ([]host.Op, error) {
 	for _, k := range old {
 		set = append(set, k.section+" "+k.key)
 	}
-	file := host.Quote(a.ini.file)
+	file := ssh.Quote(a.ini.file)
 	return []host.Op{{Action: lab.Update, Cause: "no longer set: " + words(old), Script: fmt.Sprintf(`cp -p -- %[1]s %[1]s.lab
 awk -v keys=%[2]s 'BEGIN { n = split(keys, list, "|"); for (i = 1; i <= n; i++) drop[list[i]] = 1; section = "default" }
 /^[ \t]*\[/ { section = tolower($0); gsub(/^[ \t]*\[[ \t]*|[ \t]*\][ \t]*$/, "", section) }
 { key = $0; sub(/=.*/, "", key); gsub(/[ \t]/, "", key); if (!((section " " key) in drop)) print }' %[1]s >%[1]s.lab
 sync
-mv -f -- %[1]s.lab %[1]s`, file, host.Quote(strings.Join(set, "|")))}}, nil
+mv -f -- %[1]s.lab %[1]s`, file, ssh.Quote(strings.Join(set, "|")))}}, nil
 }
 
 // appIniDrift restarts Gitea when somebody changed a key that the environment sets: at its start the image sets it again.

@@ -15,6 +15,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Gitea is a Gitea server in its rootless image, with its database in PostgreSQL. What the stack sets of app.ini comes by the environment, secrets as
@@ -309,7 +310,7 @@ func (a giteaAdmin) Plan(o *host.Observation) ([]host.Op, error) {
 	return []host.Op{{Action: lab.Create, Cause: cause,
 		Script: container(a.stack, "gitea") + fmt.Sprintf(`if docker exec "$i" gitea admin user list --admin | awk -v u=%[1]s 'tolower($2) == tolower(u) { found = 1 } END { exit !found }'; then exit 0; fi
 docker exec "$i" gitea admin user create --admin --username %[1]s --email %[2]s --random-password --random-password-length 40 --must-change-password=false >/dev/null`,
-			host.Quote(a.user), host.Quote(a.email))}}, nil
+			ssh.Quote(a.user), ssh.Quote(a.email))}}, nil
 }
 
 // GiteaToken makes an access token with all scopes for a user of the Gitea stack on the machine, by its command line. Gitea shows it this once: prove that
@@ -321,8 +322,8 @@ func GiteaToken(ctx context.Context, m *host.Machine, stack, user, token string)
 	if !giteaUser.MatchString(user) || !giteaUser.MatchString(token) {
 		return fail(fmt.Errorf("%w: not the name of a user or a token", lab.ErrInvalid))
 	}
-	r, err := m.Run(ctx, host.Command{Root: true, Script: container(nameOr(stack, "gitea"), "gitea") +
-		fmt.Sprintf(`docker exec "$i" gitea admin user generate-access-token --username %s --token-name %s --scopes all --raw`, host.Quote(user), host.Quote(token))})
+	r, err := m.Run(ctx, ssh.Command{Root: true, Script: container(nameOr(stack, "gitea"), "gitea") +
+		fmt.Sprintf(`docker exec "$i" gitea admin user generate-access-token --username %s --token-name %s --scopes all --raw`, ssh.Quote(user), ssh.Quote(token))})
 	if err != nil {
 		return lab.Secret{}, err
 	}

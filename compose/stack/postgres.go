@@ -15,6 +15,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Postgres is a PostgreSQL server. Its data is in the folder Data, in the place where the image of its major version wants it: up to 17 the folder
@@ -253,8 +254,8 @@ func (p Postgres) Stack() (compose.Stack, error) {
 // try returns a command that starts a server of the image, without data or network, with a file in the place of %s, which it reads on its standard
 // input. An image that is not on the machine yet is not tried: the server tells then.
 func try(image, script string) string {
-	return fmt.Sprintf("! docker image inspect %[1]s >/dev/null 2>&1 || docker run --rm -i --network none --user postgres --entrypoint bash %[1]s -c %[2]s <%%s", host.Quote(image),
-		host.Quote("set -eo pipefail; d=$(mktemp -d); cat >$d/new; initdb -D $d/pg -U postgres -A trust -N >/dev/null; "+script))
+	return fmt.Sprintf("! docker image inspect %[1]s >/dev/null 2>&1 || docker run --rm -i --network none --user postgres --entrypoint bash %[1]s -c %[2]s <%%s", ssh.Quote(image),
+		ssh.Quote("set -eo pipefail; d=$(mktemp -d); cat >$d/new; initdb -D $d/pg -U postgres -A trust -N >/dev/null; "+script))
 }
 
 // tryHBA asks the view pg_hba_file_rules (postgresql.org/docs/current/view-pg-hba-file-rules.html) of a server that reads the file. In single-user

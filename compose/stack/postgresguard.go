@@ -10,6 +10,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // postgresGuard refuses to start a server on data that is not its own: of another major version, in the place of another, or none where some was.
@@ -32,7 +33,7 @@ for f in PG_VERSION */docker/PG_VERSION data/PG_VERSION; do
   [ -f "$f" ] || continue
   v=; IFS= read -r v <"$f"; printf 'version %%s %%s\n' "$v" "$f"
 done
-for f in * .[!.]*; do case $f in '*'|'.[!.]*'|lost+found) ;; *) echo 'holds something'; break;; esac; done`, host.Quote(g.data)))
+for f in * .[!.]*; do case $f in '*'|'.[!.]*'|lost+found) ;; *) echo 'holds something'; break;; esac; done`, ssh.Quote(g.data)))
 }
 
 // clusterFacts is what is known of a folder for a cluster.

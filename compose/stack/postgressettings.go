@@ -12,6 +12,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // postgresSettings lets a running server read its files again, or restarts it when a setting needs that. That it must is observed: the server
@@ -38,7 +39,7 @@ func (p postgresSettings) Observe(q *host.Query) {
 	var files []string
 	for _, f := range p.files {
 		q.Sum(p.path(f), sha256.Sum256([]byte(contentOf(f))))
-		files = append(files, host.Quote(p.path(f)))
+		files = append(files, ssh.Quote(p.path(f)))
 	}
 	q.Probe(p.ID(), container(p.name, "postgres")+fmt.Sprintf(`stat -c 'changed %%.9Z' -- %s 2>/dev/null
 %s <<'SQL'

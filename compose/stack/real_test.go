@@ -23,6 +23,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/stack"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -67,8 +68,8 @@ func newBench(t *testing.T, images func(*real.DockerEngine) []string) bench {
 	if err := os.WriteFile(known, []byte(d.KnownHosts()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := &host.Machine{Target: host.Target{Name: "pi2", Address: d.Addr, User: d.User, Boundary: only(d.Host), ConnectTimeout: time.Minute,
-		Auth: host.Auth{KeyFiles: []host.KeyFile{{Path: d.KeyFile}}}, HostKeys: host.HostKeys{KnownHosts: []string{known}}}}
+	m := &host.Machine{Target: ssh.Target{Name: "pi2", Address: d.Addr, User: d.User, Boundary: only(d.Host), ConnectTimeout: time.Minute,
+		Auth: ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: d.KeyFile}}}, HostKeys: ssh.HostKeys{KnownHosts: []string{known}}}}
 	t.Cleanup(func() { m.Close() })
 	lock, err := compose.Resolve(t.Context(), m, names)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // ActRunner runs the jobs of Gitea Actions. It registers itself once, by what it keeps in its data folder, and again when its log says that the server has
@@ -177,7 +178,7 @@ func (r runnerForgotten) Plan(o *host.Observation) ([]host.Op, error) {
 	if seen := r.seen(o); !seen["forgotten"] || !seen["registered"] {
 		return nil, nil
 	}
-	return []host.Op{{Action: lab.Delete, Cause: "the server does not know this registration any more", Script: "rm -f -- " + host.Quote(r.file)}}, nil
+	return []host.Op{{Action: lab.Delete, Cause: "the server does not know this registration any more", Script: "rm -f -- " + ssh.Quote(r.file)}}, nil
 }
 
 // runnerRegistration lets a runner register again that the server has forgotten.
@@ -203,7 +204,7 @@ i=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project=%[2]s --f
 [ -n "$i" ] || exit 0
 [ -n "$t" ] || t=$(docker inspect --type container --format '{{.State.StartedAt}}' "$i" 2>/dev/null) || exit 0
 said() { docker logs --since "$1" "$i" 2>&1 | grep -q 'unregistered runner'; }
-if said "$t" && said 3m; then echo forgotten; fi`, host.Quote(r.file), r.stack))
+if said "$t" && said 3m; then echo forgotten; fi`, ssh.Quote(r.file), r.stack))
 }
 
 func (r runnerRegistration) seen(o *host.Observation) map[string]bool {
@@ -218,7 +219,7 @@ func (r runnerRegistration) Plan(o *host.Observation) ([]host.Op, error) {
 	if !r.seen(o)["forgotten"] {
 		return nil, nil
 	}
-	file := host.Quote(r.file)
+	file := ssh.Quote(r.file)
 	return []host.Op{{Name: "register", Action: lab.Run, Cause: "the server does not know it any more", Risk: lab.RiskRestart,
 		Script: container(r.stack, "runner") + fmt.Sprintf("if [ ! -s %s ]; then %s; fi\n", file, restart(r.stack, "runner")) +
 			until(fmt.Sprintf("[ -s %s ]", file), `docker logs --tail 10 "$i" 2>&1; echo 'the runner has not registered'`) + untilHealthy()}}, nil

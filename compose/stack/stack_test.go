@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
@@ -27,6 +27,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/compose/stack"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -181,8 +182,8 @@ func pi(t *testing.T) (*host.Machine, *hosttest.Machine, *composetest.Docker) {
 	t.Helper()
 	box := hosttest.New(t, hosttest.Config{Hostname: "pi2", Sleep: func(<-chan struct{}, time.Duration) {}})
 	d := composetest.Install(box, composetest.Config{Registry: images})
-	m := &host.Machine{Target: host.Target{Name: "pi2", Address: box.Addr(), User: box.User(),
-		Auth: host.Auth{Signers: []ssh.Signer{box.ClientKey()}}, HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(box.HostKey()))}}}}
+	m := &host.Machine{Target: ssh.Target{Name: "pi2", Address: box.Addr(), User: box.User(),
+		Auth: ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}}, HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
 	t.Cleanup(func() { m.Close() })
 	return m, box, d
 }

@@ -12,6 +12,8 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
@@ -27,14 +29,14 @@ type Config struct {
 
 	Domain string `yaml:"domain,required"` // the lab's DNS zone: "arcodange.lab"
 
-	Boundary  BoundaryConfig     `yaml:"boundary"`  // what may be reached
-	SSH       SSHConfig          `yaml:"ssh"`       // how to log in
-	Inventory host.InventorySpec `yaml:"inventory"` // the machines and their groups
-	Apps      []AppConfig        `yaml:"apps"`      // the applications
-	System    SystemConfig       `yaml:"system"`    // the base of every machine
-	Stacks    *StacksConfig      `yaml:"stacks"`    // compose stacks beside the cluster; empty means none
-	Postgres  *PostgresConfig    `yaml:"postgres"`  // the database server of the apps; empty means that none is provisioned
-	Resources []Placement        `yaml:"resources"` // more resources, for machines that a pattern selects
+	Boundary  BoundaryConfig  `yaml:"boundary"`  // what may be reached
+	SSH       SSHConfig       `yaml:"ssh"`       // how to log in
+	Inventory inventory.Spec  `yaml:"inventory"` // the machines and their groups
+	Apps      []AppConfig     `yaml:"apps"`      // the applications
+	System    SystemConfig    `yaml:"system"`    // the base of every machine
+	Stacks    *StacksConfig   `yaml:"stacks"`    // compose stacks beside the cluster; empty means none
+	Postgres  *PostgresConfig `yaml:"postgres"`  // the database server of the apps; empty means that none is provisioned
+	Resources []Placement     `yaml:"resources"` // more resources, for machines that a pattern selects
 }
 
 // BoundaryConfig says which addresses may be reached.
@@ -85,10 +87,10 @@ type Placement struct {
 // Lab is a config that was read and found right.
 type Lab struct {
 	Config
-	Hosts     []*host.Host // those reached over SSH
-	Limited   []*host.Host // of them, those that this run is limited to; empty means all
+	Hosts     []*inventory.Host // those reached over SSH
+	Limited   []*inventory.Host // of them, those that this run is limited to; empty means all
 	Instances []lab.Instance
-	inventory *host.Inventory
+	inventory *inventory.Inventory
 	placed    [][]string // for each placement, the names of its hosts
 	dir       cli.Folder // of the file
 }
@@ -123,7 +125,7 @@ func (l *Lab) resolve() error {
 		l.Environment = sandboxName
 	}
 	var err error
-	l.inventory, err = host.NewInventory(l.Inventory)
+	l.inventory, err = inventory.New(l.Inventory)
 	collect("inventory", err)
 	names := l.inventory
 	if names == nil {
@@ -214,24 +216,24 @@ func (l *Lab) resolve() error {
 
 // namesOnly returns an inventory in which every name is known and every group has hosts, to check patterns by when the real one is wrong. It is
 // nil when not even that can be had.
-func namesOnly(spec host.InventorySpec) *host.Inventory {
-	var s host.InventorySpec
+func namesOnly(spec inventory.Spec) *inventory.Inventory {
+	var s inventory.Spec
 	seen := map[string]bool{}
 	var all []string
 	for _, h := range spec.Hosts {
 		if !seen[h.Name] {
 			seen[h.Name] = true
-			s.Hosts = append(s.Hosts, host.HostSpec{Name: h.Name})
+			s.Hosts = append(s.Hosts, inventory.HostSpec{Name: h.Name})
 			all = append(all, h.Name)
 		}
 	}
 	for _, g := range spec.Groups {
 		if !seen[g.Name] {
 			seen[g.Name] = true
-			s.Groups = append(s.Groups, host.GroupSpec{Name: g.Name, Hosts: all})
+			s.Groups = append(s.Groups, inventory.GroupSpec{Name: g.Name, Hosts: all})
 		}
 	}
-	inv, err := host.NewInventory(s)
+	inv, err := inventory.New(s)
 	if err != nil {
 		return nil
 	}
@@ -274,14 +276,14 @@ func (l *Lab) machines() ([]*host.Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	var auth host.Auth
-	var keys host.HostKeys
+	var auth ssh.Auth
+	var keys ssh.HostKeys
 	for _, f := range l.SSH.Identities {
 		p, err := l.dir.Path(f)
 		if err != nil {
 			return nil, err
 		}
-		auth.KeyFiles = append(auth.KeyFiles, host.KeyFile{Path: p})
+		auth.KeyFiles = append(auth.KeyFiles, ssh.KeyFile{Path: p})
 	}
 	if l.SSH.Agent {
 		auth.AgentSocket = os.Getenv("SSH_AUTH_SOCK")
@@ -300,11 +302,11 @@ func (l *Lab) machines() ([]*host.Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	target := func(name, user, address string, port int) host.Target {
+	target := func(name, user, address string, port int) ssh.Target {
 		if user == "" {
 			user = l.user()
 		}
-		return host.Target{Name: name, Address: joinPort(address, port), User: user, Auth: auth, HostKeys: keys, SudoPassword: sudo, Boundary: b}
+		return ssh.Target{Name: name, Address: joinPort(address, port), User: user, Auth: auth, HostKeys: keys, SudoPassword: sudo, Boundary: b}
 	}
 	var out []*host.Machine
 	for _, h := range l.chosen() {
@@ -323,7 +325,7 @@ func (l *Lab) machines() ([]*host.Machine, error) {
 }
 
 // chosen returns the hosts that this run is about.
-func (l *Lab) chosen() []*host.Host {
+func (l *Lab) chosen() []*inventory.Host {
 	if len(l.Limited) > 0 {
 		return l.Limited
 	}

@@ -26,6 +26,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 )
 
@@ -218,7 +219,7 @@ func (r *runner) limit(pattern string) error {
 	if err != nil {
 		return err
 	}
-	r.lab.Limited = slices.DeleteFunc(slices.Clone(r.lab.Hosts), func(h *host.Host) bool { return !slices.Contains(chosen, h) })
+	r.lab.Limited = slices.DeleteFunc(slices.Clone(r.lab.Hosts), func(h *inventory.Host) bool { return !slices.Contains(chosen, h) })
 	if len(r.lab.Limited) == 0 {
 		return &lab.Error{Op: "limit", Path: pattern, Hint: "name machines that are reached over SSH", Err: fmt.Errorf("%w: it selects none", lab.ErrNotFound)}
 	}

@@ -12,11 +12,12 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
@@ -105,9 +106,9 @@ func TestRealLab(t *testing.T) {
 	lock := compose.Lock{}
 	for i, images := range [][]string{{runner}, {"postgres:17.10", gitea}} {
 		m := ms[i]
-		h := &host.Machine{Target: host.Target{Name: m.Name, Address: m.Addr, User: m.User, Auth: host.Auth{Signers: []ssh.Signer{m.Key}},
+		h := &host.Machine{Target: ssh.Target{Name: m.Name, Address: m.Addr, User: m.User, Auth: ssh.Auth{Signers: []cryptossh.Signer{m.Key}},
 			Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.PrefixFrom(netip.MustParseAddr(m.Host), 32)}},
-			HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(m.HostKey))}}}}
+			HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(m.HostKey))}}}}
 		found, err := compose.Resolve(t.Context(), h, images)
 		if err = errors.Join(err, h.Close()); err != nil {
 			t.Fatal(err)
@@ -139,7 +140,7 @@ func TestRealLab(t *testing.T) {
 	}
 
 	query := func(database, sql string) string {
-		return look(ms[1], "sudo docker exec -u postgres postgres-postgres-1 psql -U postgres -AtqXd "+database+" -c "+host.Quote(sql))
+		return look(ms[1], "sudo docker exec -u postgres postgres-postgres-1 psql -U postgres -AtqXd "+database+" -c "+ssh.Quote(sql))
 	}
 	if got, want := query("postgres", "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE NOT datistemplate"), "erp erp-sandbox gitea postgres webapp"; got != want {
 		t.Errorf("the databases are %s, want %s", got, want)

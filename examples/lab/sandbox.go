@@ -8,7 +8,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 
-	"golang.org/x/crypto/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 )
 
 // sandboxName is the environment of the sandbox, and of a config that names none.
@@ -40,10 +41,10 @@ func (s *Sandbox) connect(l *Lab) []*host.Machine {
 	var out []*host.Machine
 	for i, h := range l.chosen() {
 		m := s.machines[i]
-		out = append(out, &host.Machine{Environment: sandboxName, Target: host.Target{
+		out = append(out, &host.Machine{Environment: sandboxName, Target: ssh.Target{
 			Name: h.Name, Address: m.Addr(), User: m.User(), Boundary: b,
-			Auth:     host.Auth{Signers: []ssh.Signer{m.ClientKey()}},
-			HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(m.HostKey()))}},
+			Auth:     ssh.Auth{Signers: []cryptossh.Signer{m.ClientKey()}},
+			HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(m.HostKey()))}},
 		}})
 	}
 	return out

@@ -13,6 +13,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 )
 
 // wanted is the state of a machine, and of each of its resources the place in the config that asks for it.
@@ -77,12 +78,12 @@ func (w *wanted) problems() (ps lab.Problems) {
 }
 
 // state returns what a machine should be in stage 01_system: its base, and the resources that are placed on it.
-func (l *Lab) state(h *host.Host) (host.State, error) {
+func (l *Lab) state(h *inventory.Host) (host.State, error) {
 	return l.wanted(h).state.Resolve(os.LookupEnv, l.dir.ReadFile)
 }
 
 // wanted is pure: references to secrets stay references.
-func (l *Lab) wanted(h *host.Host) *wanted {
+func (l *Lab) wanted(h *inventory.Host) *wanted {
 	w := l.system(h)
 	for i, p := range l.Resources {
 		if i < len(l.placed) && slices.Contains(l.placed[i], h.Name) {
@@ -95,7 +96,7 @@ func (l *Lab) wanted(h *host.Host) *wanted {
 }
 
 // system returns the base of a machine.
-func (l *Lab) system(h *host.Host) *wanted {
+func (l *Lab) system(h *inventory.Host) *wanted {
 	c, w := l.System, &wanted{}
 	w.add("inventory.hosts."+h.Name, true, host.Hostname{Name: h.Name, Domain: l.Domain})
 	for _, other := range l.Hosts {
@@ -159,7 +160,7 @@ func unattended(holdBack []string) host.State {
 	}
 }
 
-func userOf(h *host.Host, l *Lab) string {
+func userOf(h *inventory.Host, l *Lab) string {
 	if h.User != "" {
 		return h.User
 	}

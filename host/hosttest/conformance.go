@@ -17,12 +17,13 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Subject is a machine that [Conformance] tests.
 type Subject struct {
 	// Target says how the machine is reached. The user must be root, or become root by sudo.
-	Target host.Target
+	Target ssh.Target
 
 	// Dir is the folder in which the suite may do as it likes; it is there. Empty means that the whole machine is the suite's, with systemd, apt and
 	// accounts.
@@ -92,7 +93,7 @@ func (s *suite) state() host.State {
 		host.Line{Path: s.path("d/lines"), Line: "two=2", Match: "^two=", Create: true},
 		host.Block{Path: s.path("d/lines"), Name: "b", Content: "x\ny\n", Create: true},
 		host.Link{Path: s.path("d/link"), Target: "plain"},
-		host.Exec{Name: "seed", Run: "echo seed >" + host.Quote(s.path("d/seed")), Creates: s.path("d/seed"), Order: host.Order{After: []string{"directory:" + s.path("d")}}},
+		host.Command{Name: "seed", Run: "echo seed >" + ssh.Quote(s.path("d/seed")), Creates: s.path("d/seed"), Order: host.Order{After: []string{"directory:" + s.path("d")}}},
 	}
 	if s.Dir == "" {
 		st = append(st,
@@ -134,7 +135,7 @@ func (s *suite) apply(t *testing.T, st host.State) {
 // sh runs a script as root and returns what it printed.
 func (s *suite) sh(t *testing.T, script string) string {
 	t.Helper()
-	r, err := s.m.Run(t.Context(), host.Command{Script: script, Root: true})
+	r, err := s.m.Run(t.Context(), ssh.Command{Script: script, Root: true})
 	if err == nil {
 		err = r.Err()
 	}
@@ -147,7 +148,7 @@ func (s *suite) sh(t *testing.T, script string) string {
 // roots are the folders that a snapshot looks at.
 func (s *suite) roots() string {
 	if s.Dir != "" {
-		return host.Quote(s.Dir)
+		return ssh.Quote(s.Dir)
 	}
 	return "/etc /srv /opt /usr/local /home /var/spool /var/lib/dpkg /boot"
 }
@@ -188,7 +189,7 @@ func changed(before, after map[string]string) (paths []string) {
 
 func lawsOfPlanning(t *testing.T, subject Subject) {
 	s := subject.open(t)
-	s.sh(t, "mkdir -p "+host.Quote(s.path("theirs"))+"; echo theirs >"+host.Quote(s.path("theirs/file")))
+	s.sh(t, "mkdir -p "+ssh.Quote(s.path("theirs"))+"; echo theirs >"+ssh.Quote(s.path("theirs/file")))
 	st := s.state()
 	before := s.snapshot(t, true)
 	one, two := s.plan(t, st), s.plan(t, st)
@@ -322,7 +323,7 @@ func (c *cutter) serve(in net.Conn) {
 }
 
 // through returns a target that reaches the machine through the proxy. It is for the suite's own use: the boundary allows loopback.
-func (c *cutter) through(t host.Target) host.Target {
+func (c *cutter) through(t ssh.Target) ssh.Target {
 	t.Address = c.listener.Addr().String()
 	t.Boundary = nil
 	return t
@@ -360,7 +361,7 @@ func lawOfCuts(t *testing.T, fresh func(*testing.T) Subject) {
 			t.Fatal(err)
 		}
 		if p.Empty() {
-			s.sh(t, "rm -rf -- "+host.Quote(s.path("d")))
+			s.sh(t, "rm -rf -- "+ssh.Quote(s.path("d")))
 			if p, err = m.Plan(t.Context(), st); err != nil {
 				t.Fatal(err)
 			}
@@ -376,7 +377,7 @@ func lawOfCuts(t *testing.T, fresh func(*testing.T) Subject) {
 		}
 		proxy.left.Store(1 << 60)
 		for name, content := range map[string]string{"d/plain": "hello\n", "d/big": strings.Repeat("0123456789abcdef\n", 6000)} {
-			have := s.sh(t, fmt.Sprintf("[ ! -e %[1]s ] || cat %[1]s", host.Quote(s.path(name))))
+			have := s.sh(t, fmt.Sprintf("[ ! -e %[1]s ] || cat %[1]s", ssh.Quote(s.path(name))))
 			if have != "" && have != content {
 				t.Fatalf("cut %d: %s has %d of %d bytes under its name", i, name, len(have), len(content))
 			}
@@ -384,7 +385,7 @@ func lawOfCuts(t *testing.T, fresh func(*testing.T) Subject) {
 	}
 	// a script that was cut off may still run: the lock tells when it has ended
 	if err := lab.Wait(t.Context(), lab.Poll{What: "the script that was cut off to end"}, func(ctx context.Context) (bool, error) {
-		_, err := s.m.Run(ctx, host.Command{Script: ":", Root: true, Lock: true})
+		_, err := s.m.Run(ctx, ssh.Command{Script: ":", Root: true, Lock: true})
 		if errors.Is(err, lab.ErrBlocked) {
 			return false, nil
 		}
@@ -422,7 +423,7 @@ func repairsDrift(t *testing.T, subject Subject) {
 	s := subject.open(t)
 	st := s.state()
 	s.apply(t, st)
-	q := func(name string) string { return host.Quote(s.path(name)) }
+	q := func(name string) string { return ssh.Quote(s.path(name)) }
 	drifts := map[string][]string{ // what is done to the machine, and the resources that it concerns
 		"chmod 0777 " + q("d"):                                        {"directory:" + s.path("d")},
 		"echo x >>" + q("d/plain"):                                    {"file:" + s.path("d/plain")},
@@ -519,7 +520,7 @@ func keepsNamesAndBytes(t *testing.T, subject Subject) {
 	s.apply(t, st)
 	for _, r := range st[1:] {
 		f := r.(host.File)
-		if got := s.sh(t, "cat -- "+host.Quote(f.Path)); got != f.Content {
+		if got := s.sh(t, "cat -- "+ssh.Quote(f.Path)); got != f.Content {
 			t.Errorf("%q holds %q, want %q", f.Path, got, f.Content)
 		}
 	}
@@ -529,7 +530,7 @@ func keepsNamesAndBytes(t *testing.T, subject Subject) {
 		st[1+i] = f
 	}
 	s.apply(t, st)
-	if left := s.sh(t, "ls -A -- "+host.Quote(s.path("n"))); left != "" {
+	if left := s.sh(t, "ls -A -- "+ssh.Quote(s.path("n"))); left != "" {
 		t.Errorf("left: %q", left)
 	}
 }
@@ -543,9 +544,9 @@ func lawOfSecrets(t *testing.T, subject Subject) {
 	st := host.State{
 		secretFile,
 		host.File{Path: s.path("template"), Mode: 0o600, Template: `x={{secret "b"}} y={{secret "d"}}`, Values: map[string]lab.Secret{"b": lab.NewSecret(b), "d": lab.NewSecret(d)}},
-		host.Exec{Name: "use", Creates: s.path("used"), Values: map[string]lab.Secret{"TOKEN": lab.NewSecret(c)},
-			Run: "ps -e -o args= >" + host.Quote(s.path("used")) + `; printf '%s\n' "$TOKEN" | wc -c`},
-		host.Exec{Name: "blab", Creates: s.path("never"), Values: map[string]lab.Secret{"TOKEN": lab.NewSecret(c)}, Run: `echo "cannot log in with $TOKEN"; exit 3`},
+		host.Command{Name: "use", Creates: s.path("used"), Values: map[string]lab.Secret{"TOKEN": lab.NewSecret(c)},
+			Run: "ps -e -o args= >" + ssh.Quote(s.path("used")) + `; printf '%s\n' "$TOKEN" | wc -c`},
+		host.Command{Name: "blab", Creates: s.path("never"), Values: map[string]lab.Secret{"TOKEN": lab.NewSecret(c)}, Run: `echo "cannot log in with $TOKEN"; exit 3`},
 	}
 	if s.Dir == "" {
 		st = append(st, host.User{Name: "labsecret", Hash: lab.NewSecret("$6$saltsalt$" + strings.Repeat("h", 40))})
@@ -573,11 +574,11 @@ func lawOfSecrets(t *testing.T, subject Subject) {
 		// a file that is not readable for all, whose secret changes, and a machine that refuses
 		st[0] = host.File{Path: s.path("secret"), Value: lab.NewSecret(a + "2")}
 	}
-	told = append(told, s.sh(t, "cat "+host.Quote(s.path("used"))))
+	told = append(told, s.sh(t, "cat "+ssh.Quote(s.path("used"))))
 	if s.Dir == "" {
 		told = append(told, s.sh(t, "grep -r -s -l -F -e s3cret /tmp /run /var/tmp /var/log /etc /root 2>/dev/null || :"))
 	}
-	told = append(told, s.sh(t, fmt.Sprintf("find %s -name '.lab-*'", host.Quote(strings.TrimSuffix(s.path(""), "/")))))
+	told = append(told, s.sh(t, fmt.Sprintf("find %s -name '.lab-*'", ssh.Quote(strings.TrimSuffix(s.path(""), "/")))))
 	for _, text := range told {
 		for _, secret := range []string{a, b, c, "of two lines-Zz", "$6$saltsalt"} {
 			if strings.Contains(text, secret) {
@@ -588,10 +589,10 @@ func lawOfSecrets(t *testing.T, subject Subject) {
 	if told[len(told)-1] != "" || s.Dir == "" && told[len(told)-2] != "" {
 		t.Errorf("law 6: stray files: %q", told[len(told)-2:])
 	}
-	if got := s.sh(t, "cat "+host.Quote(s.path("template"))); got != "x="+b+" y="+d {
+	if got := s.sh(t, "cat "+ssh.Quote(s.path("template"))); got != "x="+b+" y="+d {
 		t.Errorf("the template is %q", got)
 	}
-	if mode := s.sh(t, "stat -c %a "+host.Quote(s.path("secret"))); mode != "600\n" {
+	if mode := s.sh(t, "stat -c %a "+ssh.Quote(s.path("secret"))); mode != "600\n" {
 		t.Errorf("a secret has mode %s", mode)
 	}
 }
@@ -602,8 +603,8 @@ func failuresStayTheirOwn(t *testing.T, subject Subject) {
 		host.Directory{Path: s.path("f")},
 		host.File{Path: s.path("f/refused"), Content: "x", ValidateWith: "false %s"},
 		host.File{Path: s.path("f/fine"), Content: "y"},
-		host.Exec{Name: "after", Run: "echo z >" + host.Quote(s.path("f/after")), Creates: s.path("f/after"), Order: host.Order{After: []string{"file:" + s.path("f/refused")}}},
-		host.Exec{Name: "fails", Run: "echo why; exit 7", Creates: s.path("f/never")},
+		host.Command{Name: "after", Run: "echo z >" + ssh.Quote(s.path("f/after")), Creates: s.path("f/after"), Order: host.Order{After: []string{"file:" + s.path("f/refused")}}},
+		host.Command{Name: "fails", Run: "echo why; exit 7", Creates: s.path("f/never")},
 		host.File{Path: s.path("f/never/child"), Content: "x"},
 		host.File{Path: s.path("f/last"), Content: strings.Repeat("l", 70_000)},
 	}
@@ -618,7 +619,7 @@ func failuresStayTheirOwn(t *testing.T, subject Subject) {
 			t.Errorf("%s is %s, want %s: %v %s", res.ID, res.Status, want[i], res.Err, res.Reason)
 		}
 	}
-	if got := s.sh(t, "cd "+host.Quote(s.path("f"))+" && ls -A && wc -c <last"); got != "fine\nlast\n70000\n" {
+	if got := s.sh(t, "cd "+ssh.Quote(s.path("f"))+" && ls -A && wc -c <last"); got != "fine\nlast\n70000\n" {
 		t.Errorf("left behind: %q", got)
 	}
 	// the machine is somebody else's now

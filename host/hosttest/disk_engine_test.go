@@ -6,11 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 const theDisk = "/dev/disk/by-id/usb-Samsung_SSD_870_D1"
@@ -25,8 +26,8 @@ func managed(t *testing.T, disks ...hosttest.Disk) (*hosttest.Machine, *host.Mac
 		}
 	}
 	box := hosttest.New(t, hosttest.Config{Disks: disks})
-	m := &host.Machine{Target: host.Target{Name: "pi1", Address: box.Addr(), User: box.User(), Auth: host.Auth{Signers: []ssh.Signer{box.ClientKey()}},
-		HostKeys: host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(box.HostKey()))}}}}
+	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: box.Addr(), User: box.User(), Auth: ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
+		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
 	t.Cleanup(func() { m.Close() })
 	return box, m
 }

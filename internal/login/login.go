@@ -14,11 +14,11 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 )
 
@@ -44,24 +44,24 @@ func (l *Login) Flags(flags *flag.FlagSet) {
 }
 
 // Target returns the machine. Its boundary allows what the flags name and nothing else.
-func (l *Login) Target(ctx context.Context) (host.Target, error) {
+func (l *Login) Target(ctx context.Context) (ssh.Target, error) {
 	auth, keys, err := l.read(ctx)
 	if err != nil {
-		return host.Target{}, err
+		return ssh.Target{}, err
 	}
 	sudo, err := Secret(l.sudo)
 	if err != nil {
-		return host.Target{}, err
+		return ssh.Target{}, err
 	}
 	t, err := parseTarget(l.Host)
 	if err != nil {
-		return host.Target{}, err
+		return ssh.Target{}, err
 	}
 	t.Auth, t.HostKeys, t.SudoPassword = auth, keys, sudo
 	for _, j := range l.jumps {
 		jump, err := parseTarget(j)
 		if err != nil {
-			return host.Target{}, err
+			return ssh.Target{}, err
 		}
 		jump.Auth, jump.HostKeys = auth, keys
 		t.Jump = append(t.Jump, jump)
@@ -70,16 +70,16 @@ func (l *Login) Target(ctx context.Context) (host.Target, error) {
 	return t, err
 }
 
-func parseTarget(s string) (host.Target, error) {
+func parseTarget(s string) (ssh.Target, error) {
 	user, addr, ok := strings.Cut(s, "@")
 	if !ok || user == "" || addr == "" {
-		return host.Target{}, cli.Usage("%q is not USER@ADDR[:PORT]", s)
+		return ssh.Target{}, cli.Usage("%q is not USER@ADDR[:PORT]", s)
 	}
-	return host.Target{Name: addr, Address: addr, User: user}, nil
+	return ssh.Target{Name: addr, Address: addr, User: user}, nil
 }
 
 // boundary allows the machines of the command line and nothing else.
-func boundary(ctx context.Context, t host.Target) (*lab.Boundary, error) {
+func boundary(ctx context.Context, t ssh.Target) (*lab.Boundary, error) {
 	b := &lab.Boundary{Name: "command line"}
 	first := t.Address
 	if len(t.Jump) > 0 {
@@ -109,9 +109,9 @@ func hostOf(addr string) string {
 	return strings.Trim(addr, "[]")
 }
 
-func (l *Login) read(ctx context.Context) (host.Auth, host.HostKeys, error) {
-	var auth host.Auth
-	var keys host.HostKeys
+func (l *Login) read(ctx context.Context) (ssh.Auth, ssh.HostKeys, error) {
+	var auth ssh.Auth
+	var keys ssh.HostKeys
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return auth, keys, err
@@ -121,10 +121,10 @@ func (l *Login) read(ctx context.Context) (host.Auth, host.HostKeys, error) {
 		return auth, keys, err
 	}
 	for _, f := range l.identities {
-		auth.KeyFiles = append(auth.KeyFiles, host.KeyFile{Path: f, Passphrase: phrase})
+		auth.KeyFiles = append(auth.KeyFiles, ssh.KeyFile{Path: f, Passphrase: phrase})
 	}
 	if len(auth.KeyFiles) == 0 {
-		auth = usual(ctx, os.Getenv("SSH_AUTH_SOCK"), host.KeyFile{Path: filepath.Join(home, ".ssh", "id_ed25519"), Passphrase: phrase})
+		auth = usual(ctx, os.Getenv("SSH_AUTH_SOCK"), ssh.KeyFile{Path: filepath.Join(home, ".ssh", "id_ed25519"), Passphrase: phrase})
 	}
 	keys.KnownHosts = l.knownHosts
 	if len(keys.KnownHosts) == 0 {
@@ -138,18 +138,18 @@ func (l *Login) read(ctx context.Context) (host.Auth, host.HostKeys, error) {
 
 // usual is how to log in when nothing is said about it: by the keys of the ssh-agent and by the usual file, as far as they are there. macOS names
 // an ssh-agent to everybody, which most often holds nothing.
-func usual(ctx context.Context, socket string, file host.KeyFile) host.Auth {
-	var a host.Auth
+func usual(ctx context.Context, socket string, file ssh.KeyFile) ssh.Auth {
+	var a ssh.Auth
 	if holdsKeys(ctx, socket) {
 		a.AgentSocket = socket
 	}
 	pem, err := os.ReadFile(file.Path)
 	if err == nil && a.AgentSocket != "" && file.Passphrase.IsZero() {
-		_, err = ssh.ParseRawPrivateKey(pem) // one that is locked is most often in the ssh-agent
+		_, err = cryptossh.ParseRawPrivateKey(pem) // one that is locked is most often in the ssh-agent
 	}
 	switch {
 	case err == nil, a.AgentSocket == "" && socket == "", a.AgentSocket == "" && !errors.Is(err, fs.ErrNotExist):
-		a.KeyFiles = []host.KeyFile{file}
+		a.KeyFiles = []ssh.KeyFile{file}
 	case a.AgentSocket == "":
 		a.AgentSocket = socket // the error says what is the matter with it
 	}

@@ -9,11 +9,11 @@ import (
 	"reflect"
 	"testing"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 func TestUsual(t *testing.T) {
@@ -26,7 +26,7 @@ func TestUsual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write := func(name string, block *pem.Block, err error) host.KeyFile {
+	write := func(name string, block *pem.Block, err error) ssh.KeyFile {
 		t.Helper()
 		path := filepath.Join(dir, name)
 		if err == nil {
@@ -35,15 +35,15 @@ func TestUsual(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return host.KeyFile{Path: path}
+		return ssh.KeyFile{Path: path}
 	}
-	plain, err := ssh.MarshalPrivateKey(key, "")
+	plain, err := cryptossh.MarshalPrivateKey(key, "")
 	open := write("open", plain, err)
-	encrypted, err := ssh.MarshalPrivateKeyWithPassphrase(key, "", []byte("open sesame"))
+	encrypted, err := cryptossh.MarshalPrivateKeyWithPassphrase(key, "", []byte("open sesame"))
 	locked := write("locked", encrypted, err)
 	unlocked := locked
 	unlocked.Passphrase = lab.NewSecret("open sesame")
-	none := host.KeyFile{Path: filepath.Join(dir, "none")}
+	none := ssh.KeyFile{Path: filepath.Join(dir, "none")}
 
 	serve := func(name string, keys ...agent.AddedKey) string {
 		t.Helper()
@@ -75,21 +75,21 @@ func TestUsual(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		socket string
-		file   host.KeyFile
+		file   ssh.KeyFile
 		agent  string
-		files  []host.KeyFile
+		files  []ssh.KeyFile
 	}{
-		{"no ssh-agent", "", open, "", []host.KeyFile{open}},
-		{"nothing", "", none, "", []host.KeyFile{none}},
-		{"locked, no ssh-agent", "", locked, "", []host.KeyFile{locked}},
-		{"both", full, open, full, []host.KeyFile{open}},
+		{"no ssh-agent", "", open, "", []ssh.KeyFile{open}},
+		{"nothing", "", none, "", []ssh.KeyFile{none}},
+		{"locked, no ssh-agent", "", locked, "", []ssh.KeyFile{locked}},
+		{"both", full, open, full, []ssh.KeyFile{open}},
 		{"the ssh-agent alone", full, none, full, nil},
 		{"locked, most often in the ssh-agent", full, locked, full, nil},
-		{"its passphrase is known", full, unlocked, full, []host.KeyFile{unlocked}},
-		{"an empty ssh-agent", empty, open, "", []host.KeyFile{open}},
-		{"an empty ssh-agent, locked", empty, locked, "", []host.KeyFile{locked}},
+		{"its passphrase is known", full, unlocked, full, []ssh.KeyFile{unlocked}},
+		{"an empty ssh-agent", empty, open, "", []ssh.KeyFile{open}},
+		{"an empty ssh-agent, locked", empty, locked, "", []ssh.KeyFile{locked}},
 		{"an empty ssh-agent and no file", empty, none, empty, nil},
-		{"an ssh-agent that is gone", gone, open, "", []host.KeyFile{open}},
+		{"an ssh-agent that is gone", gone, open, "", []ssh.KeyFile{open}},
 		{"an ssh-agent that is gone and no file", gone, none, gone, nil},
 	} {
 		a := usual(t.Context(), test.socket, test.file)

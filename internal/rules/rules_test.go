@@ -54,11 +54,13 @@ var allowed = []struct {
 	may    []string
 	why    string
 }{
+	{"host/ssh", nil, "it reaches machines and knows nothing of what they should be"},
+	{"host/inventory", []string{"host/ssh"}, "it names machines, and where they are reached"},
 	{"host", []string{"internal/strictyaml"}, "everything that is done to a machine goes through it, so it stands on nothing"},
-	{"k3s", []string{"host"}, "it stands on machines"},
-	{"compose", []string{"host", "internal/strictyaml"}, "it stands on machines, and reads a lock file"},
+	{"k3s", []string{"host", "host/ssh"}, "it stands on machines"},
+	{"compose", []string{"host", "host/ssh", "internal/strictyaml"}, "it stands on machines, and reads a lock file"},
 	{"longhorn/replica", nil, "it runs on the Pi that owns the disk and needs nothing of the rest"},
-	{"longhorn", []string{"host", "longhorn/replica"}, "it stands on machines"},
+	{"longhorn", []string{"host", "host/ssh", "longhorn/replica"}, "it stands on machines"},
 	{"pgprov", nil, "who uses it compiles pgx and nothing else"},
 	{"vaultprov", nil, "the API floor knows nothing of its neighbours"},
 	{"forge", nil, "the API floor knows nothing of its neighbours"},

@@ -1,4 +1,4 @@
-package host
+package inventory
 
 import (
 	"cmp"
@@ -12,16 +12,17 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// InventorySpec is an inventory as it is written down. In a document, hosts and groups are mappings, whose order counts:
+// Spec is an inventory as it is written down. In a document, hosts and groups are mappings, whose order counts:
 //
 //	hosts:
 //	  pi1: {address: 192.168.1.201, user: pi}
 //	  localhost: {local: true}
 //	groups:
 //	  raspberries: {hosts: [pi1]}
-type InventorySpec struct {
+type Spec struct {
 	Hosts  []HostSpec     `yaml:"hosts,required"` // in inventory order
 	Groups []GroupSpec    `yaml:"groups"`         // beside these there are "all", every host, and "ungrouped", those in no group
 	Vars   map[string]any `yaml:"vars"`           // of every host
@@ -66,20 +67,20 @@ type Host struct {
 	Vars map[string]any
 }
 
-// Inventory is hosts and groups that [NewInventory] accepted. It is not changed, and safe for concurrent use.
+// Inventory is hosts and groups that [New] accepted. It is not changed, and safe for concurrent use.
 type Inventory struct {
 	hosts      []*Host // in the order of the spec
 	byName     map[string]*Host
-	groups     []*inventoryGroup // "all", "ungrouped", and the others in the order of the spec
-	groupNamed map[string]*inventoryGroup
+	groups     []*group // "all", "ungrouped", and the others in the order of the spec
+	groupNamed map[string]*group
 }
 
-type inventoryGroup struct {
+type group struct {
 	name     string
 	index    int     // in Inventory.groups
 	hosts    []*Host // its own
-	children []*inventoryGroup
-	parents  []*inventoryGroup
+	children []*group
+	parents  []*group
 	depth    int // 0 is "all"; of others the longest way from there
 	priority int
 	vars     map[string]any
@@ -90,17 +91,17 @@ const (
 	groupUngrouped = "ungrouped"
 )
 
-// NewInventory checks the spec and resolves it. The error is a [lab.Problems] with everything that is wrong; paths are as in the document:
+// New checks the spec and resolves it. The error is a [lab.Problems] with everything that is wrong; paths are as in the document:
 // "hosts.pi1.address".
-func NewInventory(spec InventorySpec) (*Inventory, error) {
-	c := inventoryCheck{spec: spec, hosts: map[string]bool{}, groups: map[string]int{}}
+func New(spec Spec) (*Inventory, error) {
+	c := validation{spec: spec, hosts: map[string]bool{}, groups: map[string]int{}}
 	if ps := c.problems(); len(ps) > 0 {
 		return nil, ps.Err()
 	}
-	inv := &Inventory{byName: map[string]*Host{}, groupNamed: map[string]*inventoryGroup{}}
-	all := &inventoryGroup{name: groupAll, vars: spec.Vars}
-	ungrouped := &inventoryGroup{name: groupUngrouped}
-	inv.groups = []*inventoryGroup{all, ungrouped}
+	inv := &Inventory{byName: map[string]*Host{}, groupNamed: map[string]*group{}}
+	all := &group{name: groupAll, vars: spec.Vars}
+	ungrouped := &group{name: groupUngrouped}
+	inv.groups = []*group{all, ungrouped}
 	for _, s := range spec.Hosts {
 		h := &Host{Name: s.Name, Address: s.Address, Port: s.Port, User: s.User, Jump: slices.Clone(s.Jump), Local: s.Local}
 		if !h.Local {
@@ -111,7 +112,7 @@ func NewInventory(spec InventorySpec) (*Inventory, error) {
 	}
 	all.hosts = inv.hosts
 	for _, s := range spec.Groups {
-		g := &inventoryGroup{name: s.Name, priority: s.Priority, vars: s.Vars}
+		g := &group{name: s.Name, priority: s.Priority, vars: s.Vars}
 		for _, name := range s.Hosts {
 			g.hosts = append(g.hosts, inv.byName[name])
 		}
@@ -138,7 +139,7 @@ func NewInventory(spec InventorySpec) (*Inventory, error) {
 	for _, g := range inv.groups[1:] {
 		g.sink(1)
 	}
-	of := map[*Host][]*inventoryGroup{}
+	of := map[*Host][]*group{}
 	for _, g := range inv.groups[2:] {
 		for _, h := range g.members() {
 			of[h] = append(of[h], g)
@@ -149,7 +150,7 @@ func NewInventory(spec InventorySpec) (*Inventory, error) {
 		if len(groups) == 0 {
 			ungrouped.hosts = append(ungrouped.hosts, h)
 		}
-		slices.SortFunc(groups, func(a, b *inventoryGroup) int {
+		slices.SortFunc(groups, func(a, b *group) int {
 			return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(a.priority, b.priority), cmp.Compare(a.name, b.name))
 		})
 		h.Vars = map[string]any{}
@@ -165,7 +166,7 @@ func NewInventory(spec InventorySpec) (*Inventory, error) {
 }
 
 // sink puts the group at this depth at least, and its children below it.
-func (g *inventoryGroup) sink(depth int) {
+func (g *group) sink(depth int) {
 	if depth <= g.depth {
 		return
 	}
@@ -177,10 +178,10 @@ func (g *inventoryGroup) sink(depth int) {
 
 // members returns the hosts of the group, each once: its own first, then those of its children as they are listed, then those of their children, of
 // one child after the other in inventory order, and so on.
-func (g *inventoryGroup) members() []*Host {
+func (g *group) members() []*Host {
 	var hosts []*Host
-	seen, visited := map[*Host]bool{}, map[*inventoryGroup]bool{g: true}
-	for level := []*inventoryGroup{g}; len(level) > 0; {
+	seen, visited := map[*Host]bool{}, map[*group]bool{g: true}
+	for level := []*group{g}; len(level) > 0; {
 		for _, g := range level {
 			for _, h := range g.hosts {
 				if !seen[h] {
@@ -189,8 +190,8 @@ func (g *inventoryGroup) members() []*Host {
 				}
 			}
 		}
-		var below []*inventoryGroup
-		slices.SortFunc(level, func(a, b *inventoryGroup) int { return cmp.Compare(a.index, b.index) })
+		var below []*group
+		slices.SortFunc(level, func(a, b *group) int { return cmp.Compare(a.index, b.index) })
 		for _, g := range level {
 			for _, c := range g.children {
 				if !visited[c] {
@@ -232,19 +233,19 @@ func nearest(name string, candidates []string) string {
 	return ""
 }
 
-// inventoryCheck finds what is wrong with a spec.
-type inventoryCheck struct {
-	spec   InventorySpec
+// validation finds what is wrong with a spec.
+type validation struct {
+	spec   Spec
 	hosts  map[string]bool
 	groups map[string]int // index in the spec
 	found  lab.Problems
 }
 
-func (c *inventoryCheck) add(path, message, text, hint string) {
+func (c *validation) add(path, message, text, hint string) {
 	c.found = append(c.found, lab.Problem{Path: path, Message: message, Text: text, Hint: hint})
 }
 
-func (c *inventoryCheck) problems() lab.Problems {
+func (c *validation) problems() lab.Problems {
 	if len(c.spec.Hosts) == 0 {
 		c.add("hosts", "an inventory without a host", "", "")
 	}
@@ -278,7 +279,7 @@ var (
 	digitsOnly    = regexp.MustCompile(`^[0-9]+$`)
 )
 
-func (c *inventoryCheck) name(list string, i int, name, what string) {
+func (c *validation) name(list string, i int, name, what string) {
 	path := list + "." + name
 	switch {
 	case name == "":
@@ -295,7 +296,7 @@ func (c *inventoryCheck) name(list string, i int, name, what string) {
 }
 
 // addresses checks what says how hosts are reached.
-func (c *inventoryCheck) addresses() {
+func (c *validation) addresses() {
 	taken, local := map[string]string{}, ""
 	for _, h := range c.spec.Hosts {
 		path := "hosts." + h.Name
@@ -347,7 +348,7 @@ func bareAddress(address string) (string, bool) {
 	if strings.ContainsAny(address, ":[]") {
 		return "", false
 	}
-	joined, err := splitAddress(address)
+	joined, err := ssh.HostPort(address)
 	if err != nil {
 		return "", false
 	}
@@ -355,7 +356,7 @@ func bareAddress(address string) (string, bool) {
 	return strings.TrimSuffix(name, "."), err == nil
 }
 
-func (c *inventoryCheck) jump(path string, h HostSpec, jump string) {
+func (c *validation) jump(path string, h HostSpec, jump string) {
 	i := slices.IndexFunc(c.spec.Hosts, func(o HostSpec) bool { return o.Name == jump })
 	switch {
 	case jump == h.Name:
@@ -366,14 +367,14 @@ func (c *inventoryCheck) jump(path string, h HostSpec, jump string) {
 	case !strings.ContainsAny(jump, ".:"):
 		c.add(path, "no host of the inventory", jump, nearest(jump, slices.Collect(maps.Keys(c.hosts))))
 	default:
-		if _, err := splitAddress(jump); err != nil {
+		if _, err := ssh.HostPort(jump); err != nil {
 			c.add(path, "neither a host of the inventory nor an address", jump, nearest(jump, slices.Collect(maps.Keys(c.hosts))))
 		}
 	}
 }
 
 // members checks a group's list of hosts or children: names of what, of which valid are the valid ones.
-func (c *inventoryCheck) members(path string, names []string, what string, valid, others []string) {
+func (c *validation) members(path string, names []string, what string, valid, others []string) {
 	for i, name := range names {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		switch {
@@ -393,7 +394,7 @@ func (c *inventoryCheck) members(path string, names []string, what string, valid
 }
 
 // cycles reports groups that are their own descendants.
-func (c *inventoryCheck) cycles() {
+func (c *validation) cycles() {
 	done := map[string]bool{}
 	var way []string
 	var visit func(name string)

@@ -1,4 +1,4 @@
-package host
+package ssh
 
 import (
 	"bufio"
@@ -42,7 +42,7 @@ func (h HostKeys) problems() (ps lab.Problems) {
 		}
 	}
 	if h.Alias != "" {
-		if _, err := splitAddress(h.Alias); err != nil {
+		if _, err := HostPort(h.Alias); err != nil {
 			ps = append(ps, lab.Problem{Path: "alias", Text: h.Alias, Message: err.Error()})
 		}
 	}
@@ -92,7 +92,7 @@ func (h HostKeys) keyring(target, addr string) (*keyring, error) {
 	}
 	if h.Alias != "" {
 		var err error
-		if k.addr, err = splitAddress(h.Alias); err != nil {
+		if k.addr, err = HostPort(h.Alias); err != nil {
 			return fail(h.Alias, "", fmt.Errorf("%w: %w", lab.ErrInvalid, err))
 		}
 	}

@@ -1,4 +1,4 @@
-package host
+package ssh
 
 import (
 	"errors"
@@ -56,7 +56,7 @@ func (t Target) Validate() error { return t.problems(false).Err() }
 func (t Target) problems(jump bool) (ps lab.Problems) {
 	if t.Address == "" {
 		ps = append(ps, lab.Problem{Path: "address", Message: "empty", Hint: "a host name or an IP address"})
-	} else if _, err := splitAddress(t.Address); err != nil {
+	} else if _, err := HostPort(t.Address); err != nil {
 		ps = append(ps, lab.Problem{Path: "address", Text: t.Address, Message: err.Error(), Hint: `"pi1", "192.0.2.1:22", "2001:db8::1" or "[2001:db8::1]:22"`})
 	}
 	if t.User == "" {
@@ -102,8 +102,8 @@ func (t Target) connectTimeout() time.Duration {
 
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 
-// splitAddress returns "host:port" as [net.Dial] wants it, for any of the forms that Target.Address may have.
-func splitAddress(address string) (string, error) {
+// HostPort returns the address as "host:port" as [net.Dial] wants it, for any of the forms that Target.Address may have.
+func HostPort(address string) (string, error) {
 	host, port := address, "22"
 	_, err := netip.ParseAddr(address)
 	switch {

@@ -1,11 +1,11 @@
-package host_test
+package ssh_test
 
 import (
 	"os/exec"
 	"strings"
 	"testing"
 
-	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 func TestQuote(t *testing.T) {
@@ -23,7 +23,7 @@ func TestQuote(t *testing.T) {
 		"a\nb":        "'a\nb'",
 		"{a,b}":       "'{a,b}'",
 	} {
-		if got := host.Quote(in); got != want {
+		if got := ssh.Quote(in); got != want {
 			t.Errorf("Quote(%q) = %s, want %s", in, got, want)
 		}
 	}
@@ -43,7 +43,7 @@ func FuzzQuote(f *testing.F) {
 			return
 		}
 		cmd := exec.Command(sh)
-		cmd.Stdin = strings.NewReader("printf '<%s>' " + host.Quote(s) + " " + host.Quote(s))
+		cmd.Stdin = strings.NewReader("printf '<%s>' " + ssh.Quote(s) + " " + ssh.Quote(s))
 		out, err := cmd.CombinedOutput()
 		if want := "<" + s + "><" + s + ">"; err != nil || string(out) != want {
 			t.Errorf("%q: the shell made %q of it (%v)", s, out, err)

@@ -1,4 +1,4 @@
-package host_test
+package ssh_test
 
 import (
 	"errors"
@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -73,9 +73,9 @@ Host v6
 		"more": "Host included\n  User inside\n",
 	})
 	in := func(name string) string { return filepath.Join(h, ".ssh", name) }
-	resolve := func(alias string) host.Target {
+	resolve := func(alias string) ssh.Target {
 		t.Helper()
-		to, _, err := host.FromSSHConfig("", alias)
+		to, _, err := ssh.FromSSHConfig("", alias)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,13 +85,13 @@ Host v6
 	if pi1.Address != "192.0.2.1:2222" || pi1.ConnectTimeout != 5*time.Second || pi1.KeepAlive != 7*time.Second || pi1.Name != "pi1" {
 		t.Errorf("%+v", pi1)
 	}
-	if want := []host.KeyFile{{Path: in("pi key")}}; !reflect.DeepEqual(pi1.Auth.KeyFiles, want) || pi1.Auth.AgentSocket != "" {
+	if want := []ssh.KeyFile{{Path: in("pi key")}}; !reflect.DeepEqual(pi1.Auth.KeyFiles, want) || pi1.Auth.AgentSocket != "" {
 		t.Errorf("%+v", pi1.Auth)
 	}
-	if want := (host.HostKeys{KnownHosts: []string{in("lab_hosts"), in("lab hosts")}, Alias: "pi1.lan"}); !reflect.DeepEqual(pi1.HostKeys, want) {
+	if want := (ssh.HostKeys{KnownHosts: []string{in("lab_hosts"), in("lab hosts")}, Alias: "pi1.lan"}); !reflect.DeepEqual(pi1.HostKeys, want) {
 		t.Errorf("%+v", pi1.HostKeys)
 	}
-	chain := func(to host.Target) (list []string) {
+	chain := func(to ssh.Target) (list []string) {
 		for _, j := range to.Jump {
 			list = append(list, j.User+"@"+j.Address)
 			if len(j.Jump) > 0 {
@@ -122,7 +122,7 @@ Host v6
 	if got := resolve("any"); got.Address != "any:22" || len(got.Auth.KeyFiles) != 1 || got.Auth.KeyFiles[0].Path != in("id_ed25519") || got.HostKeys.KnownHosts[0] != in("known_hosts") {
 		t.Errorf("%+v", got)
 	}
-	to, ignored, err := host.FromSSHConfig(in("config"), "loose")
+	to, ignored, err := ssh.FromSSHConfig(in("config"), "loose")
 	if err != nil || len(ignored) != 2 || !strings.Contains(strings.Join(ignored, "\n"), "StrictHostKeyChecking no is not honoured") || to.HostKeys.AcceptNew != "" {
 		t.Errorf("%q %+v %v", ignored, to, err)
 	}
@@ -147,7 +147,7 @@ func TestFromSSHConfigRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			home(t, map[string]string{"config": test.config})
-			_, _, err := host.FromSSHConfig("", "pi1")
+			_, _, err := ssh.FromSSHConfig("", "pi1")
 			if !errors.Is(err, test.kind) {
 				t.Errorf("got %v", err)
 			}
@@ -155,7 +155,7 @@ func TestFromSSHConfigRefuses(t *testing.T) {
 		})
 	}
 	home(t, nil)
-	if _, _, err := host.FromSSHConfig("", "pi1"); !errors.Is(err, lab.ErrNotFound) {
+	if _, _, err := ssh.FromSSHConfig("", "pi1"); !errors.Is(err, lab.ErrNotFound) {
 		t.Error(err)
 	}
 }
@@ -164,8 +164,8 @@ func TestFromSSHConfigRefuses(t *testing.T) {
 func TestFromSSHConfigDial(t *testing.T) {
 	gate, s := real.SSHD(t), real.SSHDWith(t, real.SSHOptions{UserCA: true})
 	key, keyFile := newSigner(t, "")
-	cert := must(real.Certify(s.UserCA, key.PublicKey(), ssh.UserCert, s.User))
-	certFile := write(t, filepath.Join(t.TempDir(), "cert"), ssh.MarshalAuthorizedKey(cert))
+	cert := must(real.Certify(s.UserCA, key.PublicKey(), cryptossh.UserCert, s.User))
+	certFile := write(t, filepath.Join(t.TempDir(), "cert"), cryptossh.MarshalAuthorizedKey(cert))
 	home(t, map[string]string{"config": `
 Host gate
 	HostName 127.0.0.1
@@ -183,7 +183,7 @@ Host pi1
 Match all
 	User ` + s.User + `
 `})
-	to, ignored, err := host.FromSSHConfig("", "pi1")
+	to, ignored, err := ssh.FromSSHConfig("", "pi1")
 	if err != nil || len(ignored) > 0 {
 		t.Fatal(ignored, err)
 	}

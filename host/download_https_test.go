@@ -29,6 +29,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -147,7 +148,7 @@ type fetcher struct {
 
 func (f *fetcher) sh(script string) string {
 	f.Helper()
-	r, err := f.m.Run(f.Context(), host.Command{Script: script, Root: true})
+	r, err := f.m.Run(f.Context(), ssh.Command{Script: script, Root: true})
 	if err == nil {
 		err = r.Err()
 	}
@@ -203,31 +204,31 @@ func (f *fetcher) refused(want host.Resource, says ...string) {
 // tree is what is in the folder: names, modes and sums.
 func (f *fetcher) tree() string {
 	f.Helper()
-	return f.sh("cd " + host.Quote(f.dir) + " && find . -printf '%p %y %m %U\\n' | sort && find . -type f -print0 | sort -z | xargs -0 -r sha256sum --")
+	return f.sh("cd " + ssh.Quote(f.dir) + " && find . -printf '%p %y %m %U\\n' | sort && find . -type f -print0 | sort -z | xargs -0 -r sha256sum --")
 }
 
 // fetches checks what a machine makes of an origin that is whole, wrong, cut off, busy and not there.
 func fetches(f *fetcher, o *origin, files map[string][]byte) {
 	one, two := sum(files["one"]), sum(files["two"])
 	path := f.dir + "/program"
-	f.refused(host.Fetch{Path: path, URL: o.URL + "/nosuch", SHA256: one}, "404", o.URL+"/nosuch could not be fetched")
-	f.refused(host.Fetch{Path: path, URL: o.URL + "/two", SHA256: one}, o.URL+"/two does not have the checksum "+one+" but "+two)
-	f.works(host.Fetch{Path: path, URL: o.URL + "/one", SHA256: one, Mode: 0o750})
+	f.refused(host.Download{Path: path, URL: o.URL + "/nosuch", SHA256: one}, "404", o.URL+"/nosuch could not be fetched")
+	f.refused(host.Download{Path: path, URL: o.URL + "/two", SHA256: one}, o.URL+"/two does not have the checksum "+one+" but "+two)
+	f.works(host.Download{Path: path, URL: o.URL + "/one", SHA256: one, Mode: 0o750})
 	if got := f.sh("stat -c '%a %U:%G' " + path + "; sha256sum <" + path); got != "750 root:root\n"+one+"  -\n" {
 		f.Errorf("fetched %q", got)
 	}
 	requests := o.requests.Load()
-	f.works(host.Fetch{Path: path, URL: o.URL + "/moved/one", SHA256: one, Mode: 0o750})
+	f.works(host.Download{Path: path, URL: o.URL + "/moved/one", SHA256: one, Mode: 0o750})
 	if n := o.requests.Load() - requests; n != 0 {
 		f.Errorf("%d requests for what is there", n)
 	}
 	// The old program stays until the new one is whole.
 	o.cuts.Store(100)
-	f.refused(host.Fetch{Path: path, URL: o.URL + "/cut/two", SHA256: two, Mode: 0o750})
+	f.refused(host.Download{Path: path, URL: o.URL + "/cut/two", SHA256: two, Mode: 0o750})
 	o.cuts.Store(3) // what is cut off is begun again
-	f.works(host.Fetch{Path: path, URL: o.URL + "/cut/two", SHA256: two, Mode: 0o750})
+	f.works(host.Download{Path: path, URL: o.URL + "/cut/two", SHA256: two, Mode: 0o750})
 	o.busy.Store(1)
-	f.works(host.Fetch{Path: path, URL: o.URL + "/busy/one", SHA256: one, Mode: 0o750})
+	f.works(host.Download{Path: path, URL: o.URL + "/busy/one", SHA256: one, Mode: 0o750})
 
 	first, second := sum(files["first.tgz"]), sum(files["second.tgz"])
 	dir := f.dir + "/unpacked"
@@ -279,7 +280,7 @@ func TestFetchHTTPS(t *testing.T) {
 	o.elsewhere = "https://" + name + ":" + port
 	f.sh("mkdir " + f.dir + "; echo " + here.String() + " " + name + " >>/etc/hosts")
 
-	one := host.Fetch{Path: f.dir + "/moved", URL: o.URL + "/moved/one", SHA256: sum(files["one"])}
+	one := host.Download{Path: f.dir + "/moved", URL: o.URL + "/moved/one", SHA256: sum(files["one"])}
 	f.refused(one, "certificate")
 	f.works(host.CACertificate{Name: "fetch-test", PEM: ca})
 	f.works(one)
@@ -287,7 +288,7 @@ func TestFetchHTTPS(t *testing.T) {
 		t.Errorf("%d requests at the other host", n)
 	}
 	o.elsewhere = serve(t, here.String(), nil, files).URL
-	f.refused(host.Fetch{Path: f.dir + "/plain", URL: o.URL + "/moved/one", SHA256: sum(files["one"])}, "rotocol")
+	f.refused(host.Download{Path: f.dir + "/plain", URL: o.URL + "/moved/one", SHA256: sum(files["one"])}, "rotocol")
 	f.sh("rm " + f.dir + "/moved")
 	fetches(f, o, files)
 }
@@ -295,7 +296,7 @@ func TestFetchHTTPS(t *testing.T) {
 // TestFetchLoopback fetches from the loopback address, where plain HTTP is allowed, on OpenSSH and this machine's curl, and in this process.
 func TestFetchLoopback(t *testing.T) {
 	t.Parallel()
-	run := func(t *testing.T, target host.Target, dir string, reach func(*origin)) {
+	run := func(t *testing.T, target ssh.Target, dir string, reach func(*origin)) {
 		f := &fetcher{t, &host.Machine{Target: target}, dir}
 		defer f.m.Close()
 		f.sh("mkdir -p " + dir)
@@ -303,7 +304,7 @@ func TestFetchLoopback(t *testing.T) {
 		o := serve(t, "127.0.0.1", nil, files)
 		reach(o)
 		o.elsewhere = o.URL
-		f.refused(host.Fetch{Path: dir + "/moved", URL: o.URL + "/moved/one", SHA256: sum(files["one"])}, "rotocol")
+		f.refused(host.Download{Path: dir + "/moved", URL: o.URL + "/moved/one", SHA256: sum(files["one"])}, "rotocol")
 		fetches(f, o, files)
 	}
 	t.Run("sshd", func(t *testing.T) {

@@ -1,4 +1,4 @@
-package host_test
+package ssh_test
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -24,17 +24,17 @@ import (
 const patience = 2 * time.Minute
 
 // target is the one for a test's own sshd.
-func target(s *real.SSHServer) host.Target {
-	return host.Target{
+func target(s *real.SSHServer) ssh.Target {
+	return ssh.Target{
 		Name: "pi1", Address: s.Addr, User: s.User,
-		Auth:     host.Auth{KeyFiles: []host.KeyFile{{Path: s.KeyFile}}},
-		HostKeys: host.HostKeys{KnownHosts: []string{s.KnownHosts}}, ConnectTimeout: patience,
+		Auth:     ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: s.KeyFile}}},
+		HostKeys: ssh.HostKeys{KnownHosts: []string{s.KnownHosts}}, ConnectTimeout: patience,
 	}
 }
 
-func dial(tb testing.TB, t host.Target) *host.Conn {
+func dial(tb testing.TB, t ssh.Target) *ssh.Conn {
 	tb.Helper()
-	c, err := host.Dial(tb.Context(), t)
+	c, err := ssh.Dial(tb.Context(), t)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -45,33 +45,33 @@ func dial(tb testing.TB, t host.Target) *host.Conn {
 func TestRun(t *testing.T) {
 	c := dial(t, target(real.SSHD(t)))
 	for name, test := range map[string]struct {
-		cmd            host.Command
+		cmd            ssh.Command
 		exit           int
 		stdout, stderr string
 	}{
-		"nothing":                  {host.Command{}, 0, "", ""},
-		"output":                   {host.Command{Script: "echo out; echo err >&2"}, 0, "out\n", "err\n"},
-		"exit":                     {host.Command{Script: "exit 42"}, 42, "", ""},
-		"exit like a lock":         {host.Command{Script: "exit 75"}, 75, "", ""},
-		"exit like a cut":          {host.Command{Script: "exit 71"}, 71, "", ""},
-		"last status":              {host.Command{Script: "false"}, 1, "", ""},
-		"no stdin":                 {host.Command{Script: "cat; echo end"}, 0, "end\n", ""},
-		"stdin":                    {host.Command{Script: "read -r a; echo \"<$a>\"; cat", Stdin: strings.NewReader("one\ntwo\n")}, 0, "<one>\ntwo\n", ""},
-		"stdin is not a script":    {host.Command{Script: "cat", Stdin: strings.NewReader("echo no\n")}, 0, "echo no\n", ""},
-		"unread stdin":             {host.Command{Script: "exit 3", Stdin: strings.NewReader(strings.Repeat("x", 10<<20))}, 3, "", ""},
-		"quotes":                   {host.Command{Script: `printf '%s\n' "a'b" 'c"d' $((1+1)) '!'`}, 0, "a'b\nc\"d\n2\n!\n", ""},
-		"unicode":                  {host.Command{Script: "echo 'été\u2028 🏠'"}, 0, "été\u2028 🏠\n", ""},
-		"here document":            {host.Command{Script: "cat <<'E'\n$x `y` \\\nE\necho z"}, 0, "$x `y` \\\nz\n", ""},
-		"comment last":             {host.Command{Script: "echo a # b"}, 0, "a\n", ""},
-		"backslash last":           {host.Command{Script: "echo a\\"}, 0, "a\n", ""},
-		"no variable of ours":      {host.Command{Script: `echo "${s-unset}"`}, 0, "unset\n", ""},
-		"no file left open":        {host.Command{Script: "ls /proc/self/fd | wc -l"}, 0, "4\n", ""}, // 0, 1, 2 and the folder
-		"its own process group":    {host.Command{Script: "read -r p c s pp pg sid rest </proc/$$/stat; echo $((pg == $$)) $((sid == $$))"}, 0, "1 1\n", ""},
-		"not an argument":          {host.Command{Script: "tr '\\0' '\\n' </proc/$$/cmdline | grep -c sec" + "ret; true"}, 0, "0\n", ""},
-		"leaves something running": {host.Command{Script: "sleep 30 & echo $((1+1)); exit 5"}, 5, "2\n", ""},
-		"a signal":                 {host.Command{Script: "kill -s KILL $$"}, 137, "", ""},
-		"only what it is given":    {host.Command{Script: "env | grep -c '^LC_'; true"}, 0, "0\n", ""},
-		"as root, who logged in":   {host.Command{Script: "id -u", Root: true}, 0, "0\n", ""},
+		"nothing":                  {ssh.Command{}, 0, "", ""},
+		"output":                   {ssh.Command{Script: "echo out; echo err >&2"}, 0, "out\n", "err\n"},
+		"exit":                     {ssh.Command{Script: "exit 42"}, 42, "", ""},
+		"exit like a lock":         {ssh.Command{Script: "exit 75"}, 75, "", ""},
+		"exit like a cut":          {ssh.Command{Script: "exit 71"}, 71, "", ""},
+		"last status":              {ssh.Command{Script: "false"}, 1, "", ""},
+		"no stdin":                 {ssh.Command{Script: "cat; echo end"}, 0, "end\n", ""},
+		"stdin":                    {ssh.Command{Script: "read -r a; echo \"<$a>\"; cat", Stdin: strings.NewReader("one\ntwo\n")}, 0, "<one>\ntwo\n", ""},
+		"stdin is not a script":    {ssh.Command{Script: "cat", Stdin: strings.NewReader("echo no\n")}, 0, "echo no\n", ""},
+		"unread stdin":             {ssh.Command{Script: "exit 3", Stdin: strings.NewReader(strings.Repeat("x", 10<<20))}, 3, "", ""},
+		"quotes":                   {ssh.Command{Script: `printf '%s\n' "a'b" 'c"d' $((1+1)) '!'`}, 0, "a'b\nc\"d\n2\n!\n", ""},
+		"unicode":                  {ssh.Command{Script: "echo 'été\u2028 🏠'"}, 0, "été\u2028 🏠\n", ""},
+		"here document":            {ssh.Command{Script: "cat <<'E'\n$x `y` \\\nE\necho z"}, 0, "$x `y` \\\nz\n", ""},
+		"comment last":             {ssh.Command{Script: "echo a # b"}, 0, "a\n", ""},
+		"backslash last":           {ssh.Command{Script: "echo a\\"}, 0, "a\n", ""},
+		"no variable of ours":      {ssh.Command{Script: `echo "${s-unset}"`}, 0, "unset\n", ""},
+		"no file left open":        {ssh.Command{Script: "ls /proc/self/fd | wc -l"}, 0, "4\n", ""}, // 0, 1, 2 and the folder
+		"its own process group":    {ssh.Command{Script: "read -r p c s pp pg sid rest </proc/$$/stat; echo $((pg == $$)) $((sid == $$))"}, 0, "1 1\n", ""},
+		"not an argument":          {ssh.Command{Script: "tr '\\0' '\\n' </proc/$$/cmdline | grep -c sec" + "ret; true"}, 0, "0\n", ""},
+		"leaves something running": {ssh.Command{Script: "sleep 30 & echo $((1+1)); exit 5"}, 5, "2\n", ""},
+		"a signal":                 {ssh.Command{Script: "kill -s KILL $$"}, 137, "", ""},
+		"only what it is given":    {ssh.Command{Script: "env | grep -c '^LC_'; true"}, 0, "0\n", ""},
+		"as root, who logged in":   {ssh.Command{Script: "id -u", Root: true}, 0, "0\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.cmd.Root && os.Getuid() != 0 {
@@ -103,14 +103,14 @@ func TestRun(t *testing.T) {
 
 func TestRunRefuses(t *testing.T) {
 	c := dial(t, target(real.SSHD(t)))
-	_, err := c.Run(t.Context(), host.Command{Script: "echo a\x00b"})
+	_, err := c.Run(t.Context(), ssh.Command{Script: "echo a\x00b"})
 	if !errors.Is(err, lab.ErrInvalid) || !lab.SafeToRetry(err) {
 		t.Errorf("NUL: %v", err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	enough := errors.New("enough")
 	cancel(enough)
-	if _, err := c.Run(ctx, host.Command{Script: "true"}); !errors.Is(err, enough) || !lab.SafeToRetry(err) {
+	if _, err := c.Run(ctx, ssh.Command{Script: "true"}); !errors.Is(err, enough) || !lab.SafeToRetry(err) {
 		t.Errorf("cancelled before: %v", err)
 	}
 	if n := c.Counters().Execs; n != 0 {
@@ -130,7 +130,7 @@ func TestRunExact(t *testing.T) {
 	if _, err := io.Copy(want, source()); err != nil {
 		t.Fatal(err)
 	}
-	r, err := c.Run(t.Context(), host.Command{Script: "sha256sum", Stdin: source()})
+	r, err := c.Run(t.Context(), ssh.Command{Script: "sha256sum", Stdin: source()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestRunExact(t *testing.T) {
 		t.Error("stdin differs")
 	}
 	back := sha256.New()
-	r, err = c.Run(t.Context(), host.Command{Script: "cat", Stdin: source(), Stdout: back})
+	r, err = c.Run(t.Context(), ssh.Command{Script: "cat", Stdin: source(), Stdout: back})
 	if err != nil || r.Err() != nil {
 		t.Fatal(err, r.Err())
 	}
@@ -148,7 +148,7 @@ func TestRunExact(t *testing.T) {
 	// a script of 4 MB, and what follows it
 	long := "x='" + strings.Repeat("0123456789abcde\n", 1<<18) + "'\nprintf %s \"$x\" | sha256sum; cat"
 	sum := sha256.Sum256([]byte(strings.TrimSuffix(long[3:strings.LastIndex(long, "'")], "")))
-	r, err = c.Run(t.Context(), host.Command{Script: long, Stdin: strings.NewReader("rest")})
+	r, err = c.Run(t.Context(), ssh.Command{Script: long, Stdin: strings.NewReader("rest")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestRunExact(t *testing.T) {
 
 func TestRunCollects(t *testing.T) {
 	c := dial(t, target(real.SSHD(t)))
-	r, err := c.Run(t.Context(), host.Command{Script: "head -c 1048576 /dev/zero; head -c 1048577 /dev/zero >&2"})
+	r, err := c.Run(t.Context(), ssh.Command{Script: "head -c 1048576 /dev/zero; head -c 1048577 /dev/zero >&2"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestRunCollects(t *testing.T) {
 		t.Errorf("got %d and %d bytes, truncated %v", len(r.Stdout), len(r.Stderr), r.Truncated)
 	}
 	var both bytes.Buffer
-	if _, err := c.Run(t.Context(), host.Command{Script: "echo a; echo b >&2", Stdout: &both, Stderr: &both}); err != nil || both.Len() != 4 {
+	if _, err := c.Run(t.Context(), ssh.Command{Script: "echo a; echo b >&2", Stdout: &both, Stderr: &both}); err != nil || both.Len() != 4 {
 		t.Errorf("%v, %q", err, &both)
 	}
 }
@@ -230,14 +230,14 @@ func TestRunCancel(t *testing.T) {
 			in, never := io.Pipe()
 			defer never.Close()
 			start := time.Now()
-			_, err := c.Run(ctx, host.Command{Script: "export " + mark + "=1\n" + test.script, Stdin: in, Stdout: seen})
+			_, err := c.Run(ctx, ssh.Command{Script: "export " + mark + "=1\n" + test.script, Stdin: in, Stdout: seen})
 			if !errors.Is(err, enough) || !strings.Contains(err.Error(), test.how) || lab.SafeToRetry(err) {
 				t.Errorf("got %v after %s", err, time.Since(start))
 			}
 			if left := alive(t, mark); len(left) > 0 {
 				t.Errorf("still there: %s", left)
 			}
-			if r, err := c.Run(t.Context(), host.Command{Script: "echo still here"}); err != nil || string(r.Stdout) != "still here\n" {
+			if r, err := c.Run(t.Context(), ssh.Command{Script: "echo still here"}); err != nil || string(r.Stdout) != "still here\n" {
 				t.Errorf("afterwards: %v", err)
 			}
 		})

@@ -1,4 +1,4 @@
-package host
+package inventory
 
 import (
 	"bufio"
@@ -36,7 +36,7 @@ func startAnsible(tb testing.TB) *ansible {
 	if python == "" {
 		real.Missing(tb, "ansible-core")
 	}
-	cmd := exec.Command(python, filepath.Join("testdata", "inventory", "oracle.py"))
+	cmd := exec.Command(python, filepath.Join("testdata", "oracle.py"))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -90,7 +90,7 @@ type ansibleHosts struct {
 	}
 }
 
-func (a *ansible) load(spec InventorySpec) (answer ansibleHosts) {
+func (a *ansible) load(spec Spec) (answer ansibleHosts) {
 	a.tb.Helper()
 	file := filepath.Join(a.tb.TempDir(), "inventory.yml")
 	if err := os.WriteFile(file, []byte(ansibleInventory(spec)), 0o600); err != nil {
@@ -113,7 +113,7 @@ func (a *ansible) choose(pattern string) (answer ansibleAnswer) {
 }
 
 // ansibleInventory writes the inventory for Ansible, as JSON, which is YAML, with keys in order: every host and group under all, then each group.
-func ansibleInventory(spec InventorySpec) string {
+func ansibleInventory(spec Spec) string {
 	value := func(v any) string {
 		b, err := json.Marshal(v)
 		if err != nil {
@@ -174,7 +174,7 @@ func TestAnsibleSplit(t *testing.T) {
 	a := startAnsible(t)
 	_, spec := readInventorySpec(t, "hosts: {a: , b: , c1: , fe: }\ngroups: {d: {hosts: [b, a]}, e: {hosts: [c1]}, f: {hosts: [fe]}}")
 	a.load(spec)
-	inv, err := NewInventory(spec)
+	inv, err := New(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ groups:
   y: {hosts: [h3, h4]}
 `)
 	a.load(spec)
-	inv, err := NewInventory(spec)
+	inv, err := New(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func TestAnsibleRandom(t *testing.T) {
 	asked, refused, failed, empty := 0, 0, 0, 0
 	for range inventories {
 		spec := randomInventory(r)
-		inv, err := NewInventory(spec)
+		inv, err := New(spec)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, ansibleInventory(spec))
 		}
@@ -306,7 +306,7 @@ func TestAnsibleRandom(t *testing.T) {
 
 func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 
-func randomInventory(r *rand.Rand) (spec InventorySpec) {
+func randomInventory(r *rand.Rand) (spec Spec) {
 	hostPool := []string{"a", "b", "ab", "h1", "h2", "h3", "pi1", "pi2", "pi3", "a.b", "x-y", "x_y", "10.0.0.1", "10.0.0.2", "localhost", "127.0.0.1", "fe", "1a"}
 	groupPool := []string{"g", "ga", "gab", "pi", "al", "allow", "un", "h", "db-1", "db.2", "web", "c", "de", "step_ca"} // six at most: see oracle.py
 	r.Shuffle(len(hostPool), func(i, j int) { hostPool[i], hostPool[j] = hostPool[j], hostPool[i] })
@@ -352,7 +352,7 @@ func randomInventory(r *rand.Rand) (spec InventorySpec) {
 	return spec
 }
 
-func randomPattern(r *rand.Rand, spec InventorySpec) string {
+func randomPattern(r *rand.Rand, spec Spec) string {
 	names := []string{"all", "ungrouped", "nosuch", "localhost", "127.0.0.1"}
 	for range 6 { // most names are of the inventory
 		for _, h := range spec.Hosts {

@@ -1,4 +1,4 @@
-package host_test
+package ssh_test
 
 import (
 	"context"
@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -21,7 +21,7 @@ const scratchPassword = "correct horse"
 
 // scratchUser makes a user of this machine with a password and the login shell, who may do what rules say (sudoers, %s is the user), for as
 // long as the test runs, and an sshd that lets it in and has bash read its .bashrc. It needs root.
-func scratchUser(t *testing.T, shell, rules string) (*real.SSHServer, host.Target) {
+func scratchUser(t *testing.T, shell, rules string) (*real.SSHServer, ssh.Target) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		real.Missing(t, "root")
@@ -53,7 +53,7 @@ func scratchUser(t *testing.T, shell, rules string) (*real.SSHServer, host.Targe
 		t.Fatal(err)
 	}
 	s := real.SSHDWith(t, real.SSHOptions{Config: []string{"SetEnv SHLVL=0", "AuthorizedKeysFile " + dir + "/keys", "PasswordAuthentication yes"}})
-	if err := os.WriteFile(dir+"/keys", ssh.MarshalAuthorizedKey(s.Key.PublicKey()), 0o644); err != nil {
+	if err := os.WriteFile(dir+"/keys", cryptossh.MarshalAuthorizedKey(s.Key.PublicKey()), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	to := target(s)
@@ -84,7 +84,7 @@ func TestSudo(t *testing.T) {
 			_, to := scratchUser(t, "bash", test.rules)
 			to.SudoPassword = lab.NewSecret(test.password)
 			c := dial(t, to)
-			r, err := c.Run(t.Context(), host.Command{Script: "id -u; cat; echo e >&2; exit 3", Stdin: strings.NewReader("in\n"), Root: true})
+			r, err := c.Run(t.Context(), ssh.Command{Script: "id -u; cat; echo e >&2; exit 3", Stdin: strings.NewReader("in\n"), Root: true})
 			if test.kind != nil {
 				if !errors.Is(err, test.kind) || !lab.SafeToRetry(err) {
 					t.Errorf("got %v", err)
@@ -98,7 +98,7 @@ func TestSudo(t *testing.T) {
 			} else if r.Exit != 3 || string(r.Stdout) != "0\nin\n" || string(r.Stderr) != "e\n" {
 				t.Errorf("%d %q %q", r.Exit, r.Stdout, r.Stderr)
 			}
-			r, err = c.Run(t.Context(), host.Command{Script: "id -un"})
+			r, err = c.Run(t.Context(), ssh.Command{Script: "id -un"})
 			if err != nil || string(r.Stdout) != to.User+"\n" {
 				t.Errorf("without root: %v %+v", err, r)
 			}
@@ -112,7 +112,7 @@ func TestSudoSecrets(t *testing.T) {
 	to.SudoPassword = lab.NewSecret(scratchPassword)
 	c := dial(t, to)
 	secret := "tell" + "nobody"
-	r, err := c.Run(t.Context(), host.Command{Root: true, Script: "s=" + secret + "; for f in /proc/[0-9]*/cmdline /proc/[0-9]*/environ; do tr '\\0' '\\n' <$f; echo; done 2>/dev/null | grep -c -e tell[n]obody -e correct.[h]orse; tr '\\0' '\\n' </proc/$$/cmdline | head -n 1"})
+	r, err := c.Run(t.Context(), ssh.Command{Root: true, Script: "s=" + secret + "; for f in /proc/[0-9]*/cmdline /proc/[0-9]*/environ; do tr '\\0' '\\n' <$f; echo; done 2>/dev/null | grep -c -e tell[n]obody -e correct.[h]orse; tr '\\0' '\\n' </proc/$$/cmdline | head -n 1"})
 	if err != nil || string(r.Stdout) != "0\nsh\n" {
 		t.Errorf("%v: %+v", err, r)
 	}
@@ -136,7 +136,7 @@ func TestSudoCancel(t *testing.T) {
 					seen := &firstWrite{make(chan struct{})}
 					go func() { <-seen.seen; cancel() }()
 					mark := "LAB_TEST_" + to.User
-					_, err := c.Run(ctx, host.Command{Root: root, Lock: lock, Script: "export " + mark + "=1; echo; sh -c 'sleep 1000; :' & sleep 1000", Stdout: seen})
+					_, err := c.Run(ctx, ssh.Command{Root: root, Lock: lock, Script: "export " + mark + "=1; echo; sh -c 'sleep 1000; :' & sleep 1000", Stdout: seen})
 					if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "ended") {
 						t.Error(err)
 					}
@@ -158,28 +158,28 @@ func TestLock(t *testing.T) {
 	done := make(chan error)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		_, err := a.Run(ctx, host.Command{Root: true, Lock: true, Script: "echo; sleep 1000", Stdout: seen})
+		_, err := a.Run(ctx, ssh.Command{Root: true, Lock: true, Script: "echo; sleep 1000", Stdout: seen})
 		done <- err
 	}()
 	<-seen.seen
-	_, err := b.Run(t.Context(), host.Command{Root: true, Lock: true, Script: "echo mine"})
+	_, err := b.Run(t.Context(), ssh.Command{Root: true, Lock: true, Script: "echo mine"})
 	if !errors.Is(err, lab.ErrBlocked) || !lab.SafeToRetry(err) {
 		t.Errorf("held by another: %v", err)
 	}
 	contains(t, err, to.LockFile, "fuser -v")
-	if _, err := b.Run(t.Context(), host.Command{Root: true, Script: "true"}); err != nil {
+	if _, err := b.Run(t.Context(), ssh.Command{Root: true, Script: "true"}); err != nil {
 		t.Errorf("without the lock: %v", err)
 	}
 	cancel()
 	<-done
 	// what a script leaves running does not hold it
 	for range 2 {
-		r, err := b.Run(t.Context(), host.Command{Root: true, Lock: true, Script: "setsid sleep 5 >/dev/null 2>&1 </dev/null & exit 75"})
+		r, err := b.Run(t.Context(), ssh.Command{Root: true, Lock: true, Script: "setsid sleep 5 >/dev/null 2>&1 </dev/null & exit 75"})
 		if err != nil || r.Exit != 75 {
 			t.Errorf("%v %+v", err, r)
 		}
 	}
-	if _, err := b.Run(t.Context(), host.Command{Lock: true, Script: "true"}); !errors.Is(err, lab.ErrInvalid) {
+	if _, err := b.Run(t.Context(), ssh.Command{Lock: true, Script: "true"}); !errors.Is(err, lab.ErrInvalid) {
 		t.Errorf("as nobody: %v", err)
 	}
 }
@@ -202,7 +202,7 @@ func TestShells(t *testing.T) {
 			}
 			c := dial(t, to)
 			for _, root := range []bool{false, true} {
-				r, err := c.Run(t.Context(), host.Command{Script: "echo \"$0\"; cat; echo e >&2", Stdin: strings.NewReader("!in\\n"), Root: root})
+				r, err := c.Run(t.Context(), ssh.Command{Script: "echo \"$0\"; cat; echo e >&2", Stdin: strings.NewReader("!in\\n"), Root: root})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -219,7 +219,7 @@ func TestShells(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := dial(t, to)
-		_, err := c.Run(t.Context(), host.Command{Script: "echo one\necho two"})
+		_, err := c.Run(t.Context(), ssh.Command{Script: "echo one\necho two"})
 		if !errors.Is(err, lab.ErrConflict) || !lab.SafeToRetry(err) {
 			t.Errorf("got %v", err)
 		}
@@ -228,7 +228,7 @@ func TestShells(t *testing.T) {
 	t.Run("no shell", func(t *testing.T) {
 		_, to := scratchUser(t, "nologin", "")
 		c := dial(t, to)
-		_, err := c.Run(t.Context(), host.Command{Script: "true"})
+		_, err := c.Run(t.Context(), ssh.Command{Script: "true"})
 		if err == nil || !lab.SafeToRetry(err) {
 			t.Errorf("got %v", err)
 		}
@@ -238,10 +238,10 @@ func TestShells(t *testing.T) {
 
 func TestPassword(t *testing.T) {
 	_, to := scratchUser(t, "bash", "")
-	to.Auth = host.Auth{Password: lab.NewSecret(scratchPassword)}
+	to.Auth = ssh.Auth{Password: lab.NewSecret(scratchPassword)}
 	dial(t, to)
 	to.Auth.Password = lab.NewSecret("wrong battery")
-	_, err := host.Dial(t.Context(), to)
+	_, err := ssh.Dial(t.Context(), to)
 	if !errors.Is(err, lab.ErrUnauthorized) || !lab.SafeToRetry(err) || strings.Contains(err.Error(), "battery") {
 		t.Errorf("got %v", err)
 	}
@@ -256,16 +256,16 @@ func TestMaxSessions(t *testing.T) {
 	seen := &firstWrite{make(chan struct{})}
 	go func() {
 		<-seen.seen
-		if _, err := c.Run(t.Context(), host.Command{Script: "true"}); !errors.Is(err, lab.ErrBlocked) || !lab.SafeToRetry(err) {
+		if _, err := c.Run(t.Context(), ssh.Command{Script: "true"}); !errors.Is(err, lab.ErrBlocked) || !lab.SafeToRetry(err) {
 			t.Errorf("a second script: %v", err)
 		}
 		cancel()
 	}()
-	_, err := c.Run(ctx, host.Command{Script: "echo; sleep 1000", Stdout: seen})
+	_, err := c.Run(ctx, ssh.Command{Script: "echo; sleep 1000", Stdout: seen})
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "ended") {
 		t.Error(err)
 	}
-	if _, err := c.Run(t.Context(), host.Command{Script: "true"}); err != nil {
+	if _, err := c.Run(t.Context(), ssh.Command{Script: "true"}); err != nil {
 		t.Error(err)
 	}
 }

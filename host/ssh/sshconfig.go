@@ -1,4 +1,4 @@
-package host
+package ssh
 
 import (
 	"bytes"
@@ -126,7 +126,7 @@ func parseJump(text string) (user, host, port string, err error) {
 	if at := strings.LastIndexByte(text, '@'); at >= 0 {
 		user, text = text[:at], text[at+1:]
 	}
-	address, err := splitAddress(text)
+	address, err := HostPort(text)
 	if err != nil {
 		return "", "", "", fmt.Errorf("%w: %w", lab.ErrInvalid, err)
 	}
@@ -167,7 +167,7 @@ func (c *sshConfig) hop(alias, user, port string) (Target, error) {
 	}
 	port = first(port, c.get(alias, "Port"), "22")
 	t.Address = net.JoinHostPort(strings.Trim(host, "[]"), port)
-	if _, err := splitAddress(t.Address); err != nil {
+	if _, err := HostPort(t.Address); err != nil {
 		return t, c.fail(alias, "HostName "+host+", Port "+port, "", fmt.Errorf("%w: %w", lab.ErrInvalid, err))
 	}
 	t.User = first(user, c.get(alias, "User"), c.user)

@@ -1,4 +1,4 @@
-package host
+package ssh
 
 import (
 	"context"
@@ -20,8 +20,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// FileUpload is a file to put on a machine. For what is a few kilobytes, use a File of a plan.
-type FileUpload struct {
+// Upload is a file to put on a machine. For what is a few kilobytes, use a File of a plan.
+type Upload struct {
 	Path   string      // on the machine, absolute; its folder must exist. A symbolic link there is replaced
 	Source io.ReaderAt // what goes there: an [os.File], a [bytes.Reader]. It is read twice, and must not change meanwhile
 	Size   int64       // of Source, in bytes
@@ -34,8 +34,8 @@ type FileUpload struct {
 	Progress func(done, total int64)
 }
 
-// FileDownload is a file to get from a machine.
-type FileDownload struct {
+// Download is a file to get from a machine.
+type Download struct {
 	Path string // on the machine, absolute; a regular file
 	To   string // where it goes here; its folder must exist. Two downloads to the same place at once are not for this
 
@@ -60,7 +60,7 @@ type Transfer struct {
 // When the connection is lost, it goes on from where it was as long as every connection gets something across; after an error the next
 // Upload of the same content to the same path does, once the lost connection has let go. What is left of other uploads to that path is removed.
 // While another uploads the same content there, for more than 10 s, that is an [lab.ErrBlocked].
-func (c *Conn) Upload(ctx context.Context, u FileUpload) (*Transfer, error) {
+func (c *Conn) Upload(ctx context.Context, u Upload) (*Transfer, error) {
 	fail := func(hint string, err error) (*Transfer, error) {
 		return nil, &lab.Error{Op: "upload", Target: c.target.name(), Path: u.Path, Hint: hint, Err: err}
 	}
@@ -97,7 +97,7 @@ func (c *Conn) Upload(ctx context.Context, u FileUpload) (*Transfer, error) {
 const maxFruitless = 3
 
 // uploadRest looks at what is there and sends what is missing. It returns how much was there.
-func (c *Conn) uploadRest(ctx context.Context, u FileUpload, t *Transfer) (from int64, err error) {
+func (c *Conn) uploadRest(ctx context.Context, u Upload, t *Transfer) (from int64, err error) {
 	fail := func(hint string, err error) (int64, error) {
 		return 0, &lab.Error{Op: "upload", Target: c.target.name(), Path: u.Path, Hint: hint, Err: err}
 	}
@@ -155,7 +155,7 @@ func (c *Conn) uploadRest(ctx context.Context, u FileUpload, t *Transfer) (from 
 	return fail("", res.Err())
 }
 
-func (u FileUpload) tell(done int64) {
+func (u Upload) tell(done int64) {
 	if u.Progress != nil {
 		u.Progress(done, u.Size)
 	}
@@ -230,7 +230,7 @@ func partName(path, sum string) string {
 //
 // When the connection is lost, it goes on from where it was as long as every connection gets something across; after an error the next
 // Download to the same place does, when what is here is a part of what is there.
-func (c *Conn) Download(ctx context.Context, d FileDownload) (*Transfer, error) {
+func (c *Conn) Download(ctx context.Context, d Download) (*Transfer, error) {
 	if err := checkRemotePath(d.Path); err != nil || d.To == "" {
 		if err == nil {
 			err = fmt.Errorf("%w: nowhere to put it", lab.ErrInvalid)
@@ -252,7 +252,7 @@ func (c *Conn) Download(ctx context.Context, d FileDownload) (*Transfer, error) 
 }
 
 // downloadRest looks at what is here and gets what is missing.
-func (c *Conn) downloadRest(ctx context.Context, d FileDownload, t *Transfer) error {
+func (c *Conn) downloadRest(ctx context.Context, d Download, t *Transfer) error {
 	fail := func(hint string, err error) error {
 		return &lab.Error{Op: "download", Target: c.target.name(), Path: d.Path, Hint: hint, Err: err}
 	}

@@ -1,4 +1,4 @@
-package host
+package ssh
 
 import (
 	"context"
@@ -229,7 +229,7 @@ func TestSplitAddress(t *testing.T) {
 		"::1": "[::1]:22", "[::1]": "[::1]:22", "[::1]:65535": "[::1]:65535", "fe80::1%eth0": "[fe80::1%eth0]:22",
 		"": "", "pi1:": "", "pi1:0": "", "pi1:65536": "", "pi1:ssh": "", ":22": "", "a:b:c": "", "[pi1]:22": "", "[::1": "", "a b": "", "-oProxyCommand=x": "", "pi@pi1": "", "a/b": "",
 	} {
-		got, err := splitAddress(in)
+		got, err := HostPort(in)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v", in, got, err)
 		}
@@ -282,11 +282,11 @@ func FuzzSplitAddress(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		a, err := splitAddress(s)
+		a, err := HostPort(s)
 		if err != nil {
 			return
 		}
-		if b, err := splitAddress(a); err != nil || a != b {
+		if b, err := HostPort(a); err != nil || a != b {
 			t.Errorf("%q: %q, then %q, %v", s, a, b, err)
 		}
 		if h, port, err := net.SplitHostPort(a); err != nil || h == "" || port == "" || h[0] == '-' {

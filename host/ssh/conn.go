@@ -1,4 +1,4 @@
-package host
+package ssh
 
 import (
 	"context"
@@ -175,7 +175,7 @@ func (l *link) cut() { l.hops[0].wire.Close() }
 func (c *Conn) dial(ctx context.Context) (*link, error) {
 	l := &link{}
 	for _, t := range append(slices.Clone(c.target.Jump), c.target) {
-		addr, err := splitAddress(t.Address)
+		addr, err := HostPort(t.Address)
 		if err != nil {
 			l.close()
 			return nil, lab.NotSent(&lab.Error{Op: "dial", Target: t.name(), Path: t.Address, Err: fmt.Errorf("%w: %w", lab.ErrInvalid, err)})
@@ -280,7 +280,7 @@ func (c *Conn) connect(ctx context.Context, l *link, t Target, addr string) (net
 		case ctx.Err() != nil:
 			return nil, fail("", context.Cause(ctx))
 		}
-		return nil, fail("is it on, and does sshd run? nc -vz "+hostPort(addr), fmt.Errorf("%w: %w", lab.ErrUnreachable, err))
+		return nil, fail("is it on, and does sshd run? nc -vz "+ncAddress(addr), fmt.Errorf("%w: %w", lab.ErrUnreachable, err))
 	}
 	if err := c.target.Boundary.CheckRemote(addr); err != nil {
 		return nil, fail("", err)
@@ -296,7 +296,7 @@ func (c *Conn) connect(ctx context.Context, l *link, t Target, addr string) (net
 	case errors.As(err, &open) && open.Reason == ssh.Prohibited:
 		return nil, fail("allow it in the jump's sshd_config: AllowTcpForwarding local", fmt.Errorf("%w: the jump forwards nothing: %s", lab.ErrUnauthorized, lab.Printable(open.Message)))
 	case errors.As(err, &open):
-		return nil, fail("log in to the jump and try from there: nc -vz "+hostPort(addr), fmt.Errorf("%w: the jump has no connection to it: %s", lab.ErrUnreachable, lab.Printable(open.Message)))
+		return nil, fail("log in to the jump and try from there: nc -vz "+ncAddress(addr), fmt.Errorf("%w: the jump has no connection to it: %s", lab.ErrUnreachable, lab.Printable(open.Message)))
 	}
 	return nil, fail("", fmt.Errorf("%w: the connection to the jump was lost", lab.ErrUnreachable))
 }
@@ -319,8 +319,8 @@ func dialThrough(ctx context.Context, client *ssh.Client, lost <-chan struct{}, 
 	return nc, err
 }
 
-// hostPort writes an address as nc wants it.
-func hostPort(addr string) string {
+// ncAddress writes an address as nc wants it.
+func ncAddress(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return addr
@@ -342,7 +342,7 @@ func loginError(ctx context.Context, t Target, addr string, l *login, k *keyring
 		e.Hint = "update its OpenSSH"
 		e.Err = fmt.Errorf("%w: %s", lab.ErrUnreachable, strings.TrimPrefix(text, "ssh: "))
 	case k.shown == "":
-		e.Hint = "is it an SSH server? nc " + hostPort(addr) + " shows its greeting; sshd turns away too many logins at once (MaxStartups)"
+		e.Hint = "is it an SSH server? nc " + ncAddress(addr) + " shows its greeting; sshd turns away too many logins at once (MaxStartups)"
 		e.Err = fmt.Errorf("%w: the connection ended before the machine had shown its host key: %s", lab.ErrUnreachable, text)
 	case strings.Contains(text, "unable to authenticate"), strings.Contains(text, "ssh: disconnect"), strings.Contains(text, "ssh: no common public key"), strings.Contains(text, "which is not for a password"):
 		keys := "no key"

@@ -1,4 +1,4 @@
-package host_test
+package ssh_test
 
 import (
 	"bytes"
@@ -19,12 +19,12 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -113,7 +113,7 @@ func write(tb testing.TB, name string, content []byte) string {
 }
 
 // newSigner makes an RSA key, which the test's sshd does not have by itself, and its file.
-func newSigner(tb testing.TB, passphrase string) (ssh.Signer, string) {
+func newSigner(tb testing.TB, passphrase string) (cryptossh.Signer, string) {
 	tb.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -121,19 +121,19 @@ func newSigner(tb testing.TB, passphrase string) (ssh.Signer, string) {
 	}
 	var block *pem.Block
 	if passphrase == "" {
-		block, err = ssh.MarshalPrivateKey(key, "")
+		block, err = cryptossh.MarshalPrivateKey(key, "")
 	} else {
-		block, err = ssh.MarshalPrivateKeyWithPassphrase(key, "", []byte(passphrase))
+		block, err = cryptossh.MarshalPrivateKeyWithPassphrase(key, "", []byte(passphrase))
 	}
 	if err != nil {
 		tb.Fatal(err)
 	}
-	signer, err := ssh.NewSignerFromKey(key)
+	signer, err := cryptossh.NewSignerFromKey(key)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	file := write(tb, filepath.Join(tb.TempDir(), "id"), pem.EncodeToMemory(block))
-	write(tb, file+".pub", ssh.MarshalAuthorizedKey(signer.PublicKey()))
+	write(tb, file+".pub", cryptossh.MarshalAuthorizedKey(signer.PublicKey()))
 	return signer, file
 }
 
@@ -156,46 +156,46 @@ func TestDialHostKey(t *testing.T) {
 	s := real.SSHDWith(t, real.SSHOptions{Config: []string{"HostKey " + otherFile}})
 	dir := t.TempDir()
 	stranger, _ := newSigner(t, "")
-	ed := ssh.FingerprintSHA256(s.HostKey)
-	line := func(addr string, k ssh.PublicKey) string { return knownhosts.Line([]string{addr}, k) + "\n" }
+	ed := cryptossh.FingerprintSHA256(s.HostKey)
+	line := func(addr string, k cryptossh.PublicKey) string { return knownhosts.Line([]string{addr}, k) + "\n" }
 	file := func(name, content string) string { return write(t, filepath.Join(dir, name), []byte(content)) }
 	normal := knownhosts.Normalize(s.Addr)
 	accepted := filepath.Join(dir, "accepted")
 
 	for _, test := range []struct {
 		name string
-		keys host.HostKeys
+		keys ssh.HostKeys
 		want []string // parts of the error; nil means that it connects
 	}{
-		{"nothing set", host.HostKeys{}, []string{"no key of it is known", ed, `then pin "ssh-ed25519 AAAA`, "ssh_host_ed25519_key.pub"}},
-		{"pinned key", host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(s.HostKey))}}, nil},
-		{"pinned key with comment", host.HostKeys{Pinned: []string{strings.TrimSpace(string(ssh.MarshalAuthorizedKey(s.HostKey))) + " root@pi1"}}, nil},
-		{"pinned fingerprint", host.HostKeys{Pinned: []string{ed}}, nil},
-		{"pinned key of the other type", host.HostKeys{Pinned: []string{string(ssh.MarshalAuthorizedKey(other.PublicKey()))}}, nil},
-		{"one of two pins", host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(stranger.PublicKey()), ed}}, nil},
-		{"another pin", host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(stranger.PublicKey())}}, []string{ed, ssh.FingerprintSHA256(stranger.PublicKey()), "is pinned", "replace the pin"}},
-		{"another pin, though known", host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(stranger.PublicKey())}, KnownHosts: []string{s.KnownHosts}}, []string{"is pinned"}},
-		{"known", host.HostKeys{KnownHosts: []string{s.KnownHosts}}, nil},
-		{"known by the other type only", host.HostKeys{KnownHosts: []string{file("rsa", line(s.Addr, other.PublicKey()))}}, nil},
-		{"known, hashed", host.HostKeys{KnownHosts: []string{file("hashed", knownhosts.HashHostname(normal)+" "+string(ssh.MarshalAuthorizedKey(s.HostKey)))}}, nil},
-		{"known in the second file", host.HostKeys{KnownHosts: []string{file("empty", "# nothing\n"), s.KnownHosts}}, nil},
-		{"known without a port", host.HostKeys{KnownHosts: []string{file("plain", line("127.0.0.1:22", s.HostKey))}}, nil},
-		{"another key without a port", host.HostKeys{KnownHosts: []string{file("other", line("127.0.0.1:22", stranger.PublicKey()))}}, []string{"no key of it is known"}},
-		{"known on another port", host.HostKeys{KnownHosts: []string{file("port", line("127.0.0.1:2022", s.HostKey))}}, []string{"no key of it is known"}},
-		{"known by an alias", host.HostKeys{KnownHosts: []string{file("alias", line("pi1.lan", s.HostKey))}, Alias: "pi1.lan"}, nil},
-		{"changed", host.HostKeys{KnownHosts: []string{file("changed", "\n"+line(s.Addr, stranger.PublicKey()))}},
-			[]string{ssh.FingerprintSHA256(stranger.PublicKey()), filepath.Join(dir, "changed") + ":2", "SHA256:", "ssh-keygen -R '" + normal + "' -f " + filepath.Join(dir, "changed")}},
-		{"changed, and accepting new ones", host.HostKeys{AcceptNew: filepath.Join(dir, "changed")}, []string{ssh.FingerprintSHA256(stranger.PublicKey()), "ssh-keygen -R"}},
-		{"revoked", host.HostKeys{KnownHosts: []string{s.KnownHosts, file("revoked", "@revoked * "+string(ssh.MarshalAuthorizedKey(s.HostKey)))}}, []string{"revoked by " + filepath.Join(dir, "revoked") + ":1", ed}},
-		{"revoked, though pinned", host.HostKeys{Pinned: []string{ed}, KnownHosts: []string{filepath.Join(dir, "revoked")}}, []string{"revoked"}},
-		{"accepted, first seen", host.HostKeys{AcceptNew: accepted}, nil},
-		{"accepted before", host.HostKeys{KnownHosts: []string{accepted}}, nil},
-		{"certificate wanted", host.HostKeys{KnownHosts: []string{file("ca", "@cert-authority * "+string(ssh.MarshalAuthorizedKey(stranger.PublicKey())))}}, []string{"a certificate of " + ssh.FingerprintSHA256(stranger.PublicKey()), "HostCertificate"}},
+		{"nothing set", ssh.HostKeys{}, []string{"no key of it is known", ed, `then pin "ssh-ed25519 AAAA`, "ssh_host_ed25519_key.pub"}},
+		{"pinned key", ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(s.HostKey))}}, nil},
+		{"pinned key with comment", ssh.HostKeys{Pinned: []string{strings.TrimSpace(string(cryptossh.MarshalAuthorizedKey(s.HostKey))) + " root@pi1"}}, nil},
+		{"pinned fingerprint", ssh.HostKeys{Pinned: []string{ed}}, nil},
+		{"pinned key of the other type", ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(other.PublicKey()))}}, nil},
+		{"one of two pins", ssh.HostKeys{Pinned: []string{cryptossh.FingerprintSHA256(stranger.PublicKey()), ed}}, nil},
+		{"another pin", ssh.HostKeys{Pinned: []string{cryptossh.FingerprintSHA256(stranger.PublicKey())}}, []string{ed, cryptossh.FingerprintSHA256(stranger.PublicKey()), "is pinned", "replace the pin"}},
+		{"another pin, though known", ssh.HostKeys{Pinned: []string{cryptossh.FingerprintSHA256(stranger.PublicKey())}, KnownHosts: []string{s.KnownHosts}}, []string{"is pinned"}},
+		{"known", ssh.HostKeys{KnownHosts: []string{s.KnownHosts}}, nil},
+		{"known by the other type only", ssh.HostKeys{KnownHosts: []string{file("rsa", line(s.Addr, other.PublicKey()))}}, nil},
+		{"known, hashed", ssh.HostKeys{KnownHosts: []string{file("hashed", knownhosts.HashHostname(normal)+" "+string(cryptossh.MarshalAuthorizedKey(s.HostKey)))}}, nil},
+		{"known in the second file", ssh.HostKeys{KnownHosts: []string{file("empty", "# nothing\n"), s.KnownHosts}}, nil},
+		{"known without a port", ssh.HostKeys{KnownHosts: []string{file("plain", line("127.0.0.1:22", s.HostKey))}}, nil},
+		{"another key without a port", ssh.HostKeys{KnownHosts: []string{file("other", line("127.0.0.1:22", stranger.PublicKey()))}}, []string{"no key of it is known"}},
+		{"known on another port", ssh.HostKeys{KnownHosts: []string{file("port", line("127.0.0.1:2022", s.HostKey))}}, []string{"no key of it is known"}},
+		{"known by an alias", ssh.HostKeys{KnownHosts: []string{file("alias", line("pi1.lan", s.HostKey))}, Alias: "pi1.lan"}, nil},
+		{"changed", ssh.HostKeys{KnownHosts: []string{file("changed", "\n"+line(s.Addr, stranger.PublicKey()))}},
+			[]string{cryptossh.FingerprintSHA256(stranger.PublicKey()), filepath.Join(dir, "changed") + ":2", "SHA256:", "ssh-keygen -R '" + normal + "' -f " + filepath.Join(dir, "changed")}},
+		{"changed, and accepting new ones", ssh.HostKeys{AcceptNew: filepath.Join(dir, "changed")}, []string{cryptossh.FingerprintSHA256(stranger.PublicKey()), "ssh-keygen -R"}},
+		{"revoked", ssh.HostKeys{KnownHosts: []string{s.KnownHosts, file("revoked", "@revoked * "+string(cryptossh.MarshalAuthorizedKey(s.HostKey)))}}, []string{"revoked by " + filepath.Join(dir, "revoked") + ":1", ed}},
+		{"revoked, though pinned", ssh.HostKeys{Pinned: []string{ed}, KnownHosts: []string{filepath.Join(dir, "revoked")}}, []string{"revoked"}},
+		{"accepted, first seen", ssh.HostKeys{AcceptNew: accepted}, nil},
+		{"accepted before", ssh.HostKeys{KnownHosts: []string{accepted}}, nil},
+		{"certificate wanted", ssh.HostKeys{KnownHosts: []string{file("ca", "@cert-authority * "+string(cryptossh.MarshalAuthorizedKey(stranger.PublicKey())))}}, []string{"a certificate of " + cryptossh.FingerprintSHA256(stranger.PublicKey()), "HostCertificate"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			to := target(s)
 			to.HostKeys = test.keys
-			c, err := host.Dial(t.Context(), to)
+			c, err := ssh.Dial(t.Context(), to)
 			if test.want == nil {
 				if err != nil {
 					t.Fatal(err, lab.Hints(err))
@@ -222,20 +222,20 @@ func TestDialHostKey(t *testing.T) {
 	// a file that does not end with a newline
 	file("accept2", strings.TrimSpace(line("192.0.2.1:22", stranger.PublicKey())))
 	to := target(s)
-	to.HostKeys = host.HostKeys{AcceptNew: filepath.Join(dir, "accept2")}
+	to.HostKeys = ssh.HostKeys{AcceptNew: filepath.Join(dir, "accept2")}
 	dial(t, to)
 	dial(t, to)
 	if b, _ := os.ReadFile(filepath.Join(dir, "accept2")); strings.Count(string(b), "\n") != 2 {
 		t.Errorf("accepted keys: %q", b)
 	}
 
-	for name, keys := range map[string]host.HostKeys{
+	for name, keys := range map[string]ssh.HostKeys{
 		"no such file": {KnownHosts: []string{filepath.Join(dir, "nowhere")}},
 		"broken file":  {KnownHosts: []string{file("broken", "pi1 ssh-ed25519 AAAA\n")}},
 	} {
 		to := target(s)
 		to.HostKeys = keys
-		if _, err := host.Dial(t.Context(), to); err == nil || !lab.SafeToRetry(err) {
+		if _, err := ssh.Dial(t.Context(), to); err == nil || !lab.SafeToRetry(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -247,30 +247,30 @@ func TestDialCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	hosts := write(t, filepath.Join(dir, "known_hosts"), []byte("@cert-authority "+knownhosts.Normalize(s.Addr)+" "+string(ssh.MarshalAuthorizedKey(s.HostCA.PublicKey()))))
+	hosts := write(t, filepath.Join(dir, "known_hosts"), []byte("@cert-authority "+knownhosts.Normalize(s.Addr)+" "+string(cryptossh.MarshalAuthorizedKey(s.HostCA.PublicKey()))))
 	key, keyFile := newSigner(t, "")
-	cert, err := real.Certify(s.UserCA, key.PublicKey(), ssh.UserCert, s.User)
+	cert, err := real.Certify(s.UserCA, key.PublicKey(), cryptossh.UserCert, s.User)
 	if err != nil {
 		t.Fatal(err)
 	}
 	to := target(s)
-	to.HostKeys = host.HostKeys{KnownHosts: []string{hosts}}
-	to.Auth = host.Auth{KeyFiles: []host.KeyFile{{Path: keyFile}}}
-	_, err = host.Dial(t.Context(), to)
+	to.HostKeys = ssh.HostKeys{KnownHosts: []string{hosts}}
+	to.Auth = ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: keyFile}}}
+	_, err = ssh.Dial(t.Context(), to)
 	if !errors.Is(err, lab.ErrUnauthorized) {
 		t.Errorf("without certificate: %v", err)
 	}
-	certFile := write(t, filepath.Join(dir, "cert"), ssh.MarshalAuthorizedKey(cert))
+	certFile := write(t, filepath.Join(dir, "cert"), cryptossh.MarshalAuthorizedKey(cert))
 	to.Auth.KeyFiles[0].Certificate = certFile
 	dial(t, to)
-	write(t, keyFile+"-cert.pub", ssh.MarshalAuthorizedKey(cert))
+	write(t, keyFile+"-cert.pub", cryptossh.MarshalAuthorizedKey(cert))
 	to.Auth.KeyFiles[0].Certificate = ""
 	dial(t, to)
-	to.HostKeys = host.HostKeys{KnownHosts: []string{write(t, filepath.Join(dir, "any"), []byte("@cert-authority * "+string(ssh.MarshalAuthorizedKey(s.HostCA.PublicKey()))))}}
+	to.HostKeys = ssh.HostKeys{KnownHosts: []string{write(t, filepath.Join(dir, "any"), []byte("@cert-authority * "+string(cryptossh.MarshalAuthorizedKey(s.HostCA.PublicKey()))))}}
 	dial(t, to)
 
 	// the key under the certificate, pinned
-	to.HostKeys = host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(s.HostKey)}}
+	to.HostKeys = ssh.HostKeys{Pinned: []string{cryptossh.FingerprintSHA256(s.HostKey)}}
 	dial(t, to)
 
 	expired := *cert
@@ -278,18 +278,18 @@ func TestDialCertificates(t *testing.T) {
 	if err := expired.SignCert(rand.Reader, s.UserCA); err != nil {
 		t.Fatal(err)
 	}
-	write(t, keyFile+"-cert.pub", ssh.MarshalAuthorizedKey(&expired))
-	_, err = host.Dial(t.Context(), to)
+	write(t, keyFile+"-cert.pub", cryptossh.MarshalAuthorizedKey(&expired))
+	_, err = ssh.Dial(t.Context(), to)
 	contains(t, err, "expired", `certificate "lab-test"`, s.User)
 	_, foreign := newSigner(t, "")
-	to.Auth.KeyFiles[0] = host.KeyFile{Path: foreign, Certificate: certFile}
-	_, err = host.Dial(t.Context(), to)
+	to.Auth.KeyFiles[0] = ssh.KeyFile{Path: foreign, Certificate: certFile}
+	_, err = ssh.Dial(t.Context(), to)
 	contains(t, err, "not for the key")
 
 	// a host certificate for another name
-	to.HostKeys = host.HostKeys{KnownHosts: []string{write(t, filepath.Join(dir, "other"), []byte("@cert-authority pi9 "+string(ssh.MarshalAuthorizedKey(s.HostCA.PublicKey()))))}, Alias: "pi9"}
-	to.Auth = host.Auth{KeyFiles: []host.KeyFile{{Path: keyFile}}}
-	if _, err = host.Dial(t.Context(), to); !errors.Is(err, lab.ErrHostKey) {
+	to.HostKeys = ssh.HostKeys{KnownHosts: []string{write(t, filepath.Join(dir, "other"), []byte("@cert-authority pi9 "+string(cryptossh.MarshalAuthorizedKey(s.HostCA.PublicKey()))))}, Alias: "pi9"}
+	to.Auth = ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: keyFile}}}
+	if _, err = ssh.Dial(t.Context(), to); !errors.Is(err, lab.ErrHostKey) {
 		t.Errorf("certificate for another name: %v", err)
 	}
 }
@@ -301,7 +301,7 @@ func TestDialAuth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Write(ssh.MarshalAuthorizedKey(locked.PublicKey())); err != nil {
+	if _, err := f.Write(cryptossh.MarshalAuthorizedKey(locked.PublicKey())); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
@@ -332,9 +332,9 @@ func TestDialAuth(t *testing.T) {
 		}
 	}()
 	to := target(s)
-	attempt := func(a host.Auth) error {
+	attempt := func(a ssh.Auth) error {
 		to.Auth = a
-		c, err := host.Dial(t.Context(), to)
+		c, err := ssh.Dial(t.Context(), to)
 		if err == nil {
 			c.Close()
 		} else if !lab.SafeToRetry(err) {
@@ -342,8 +342,8 @@ func TestDialAuth(t *testing.T) {
 		}
 		return err
 	}
-	contains(t, attempt(host.Auth{AgentSocket: socket}), "it holds no key", "ssh-add -l")
-	raw, err := ssh.ParseRawPrivateKey(must(os.ReadFile(s.KeyFile)))
+	contains(t, attempt(ssh.Auth{AgentSocket: socket}), "it holds no key", "ssh-add -l")
+	raw, err := cryptossh.ParseRawPrivateKey(must(os.ReadFile(s.KeyFile)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,26 +353,26 @@ func TestDialAuth(t *testing.T) {
 
 	secret := "not the passphrase"
 	for name, test := range map[string]struct {
-		auth host.Auth
+		auth ssh.Auth
 		kind error
 		want []string
 	}{
-		"signer":                 {host.Auth{Signers: []ssh.Signer{s.Key}}, nil, nil},
-		"file":                   {host.Auth{KeyFiles: []host.KeyFile{{Path: s.KeyFile}}}, nil, nil},
-		"the second":             {host.Auth{Signers: []ssh.Signer{stranger}, KeyFiles: []host.KeyFile{{Path: s.KeyFile}}}, nil, nil},
-		"ssh-agent":              {host.Auth{AgentSocket: socket}, nil, nil},
-		"encrypted":              {host.Auth{KeyFiles: []host.KeyFile{{Path: lockedFile, Passphrase: lab.NewSecret("open sesame")}}}, nil, nil},
-		"no passphrase":          {host.Auth{KeyFiles: []host.KeyFile{{Path: lockedFile}}}, lab.ErrUnauthorized, []string{lockedFile, "encrypted", "passphrase"}},
-		"wrong passphrase":       {host.Auth{KeyFiles: []host.KeyFile{{Path: lockedFile, Passphrase: lab.NewSecret(secret)}}}, lab.ErrUnauthorized, []string{lockedFile, "ssh-keygen -y"}},
-		"refused":                {host.Auth{KeyFiles: []host.KeyFile{{Path: strangerFile}}}, lab.ErrUnauthorized, []string{"tried publickey", ssh.FingerprintSHA256(stranger.PublicKey()), strangerFile, s.User + "@" + s.Addr, "authorized_keys"}},
-		"password not taken":     {host.Auth{Password: lab.NewSecret(secret)}, lab.ErrUnauthorized, []string{"none of the methods"}},
-		"no such file":           {host.Auth{KeyFiles: []host.KeyFile{{Path: "/nowhere/id"}}}, lab.ErrNotFound, []string{"/nowhere/id", "ssh-keygen -t ed25519"}},
-		"readable by others":     {host.Auth{KeyFiles: []host.KeyFile{{Path: open}}}, lab.ErrRefused, []string{"0644", "chmod 600 " + open}},
-		"public half":            {host.Auth{KeyFiles: []host.KeyFile{{Path: strangerFile + ".pub"}}}, lab.ErrInvalid, []string{"public half", "without .pub"}},
-		"not a key":              {host.Auth{KeyFiles: []host.KeyFile{{Path: garbage}}}, lab.ErrInvalid, []string{garbage}},
-		"two bad files":          {host.Auth{KeyFiles: []host.KeyFile{{Path: garbage}, {Path: "/nowhere/id"}}}, lab.ErrInvalid, []string{garbage, "/nowhere/id"}},
-		"ssh-agent is not there": {host.Auth{AgentSocket: "/nowhere/socket"}, lab.ErrUnreachable, []string{"/nowhere/socket"}},
-		"nothing":                {host.Auth{}, lab.ErrInvalid, []string{"no way to log in"}},
+		"signer":                 {ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, nil, nil},
+		"file":                   {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: s.KeyFile}}}, nil, nil},
+		"the second":             {ssh.Auth{Signers: []cryptossh.Signer{stranger}, KeyFiles: []ssh.KeyFile{{Path: s.KeyFile}}}, nil, nil},
+		"ssh-agent":              {ssh.Auth{AgentSocket: socket}, nil, nil},
+		"encrypted":              {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: lockedFile, Passphrase: lab.NewSecret("open sesame")}}}, nil, nil},
+		"no passphrase":          {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: lockedFile}}}, lab.ErrUnauthorized, []string{lockedFile, "encrypted", "passphrase"}},
+		"wrong passphrase":       {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: lockedFile, Passphrase: lab.NewSecret(secret)}}}, lab.ErrUnauthorized, []string{lockedFile, "ssh-keygen -y"}},
+		"refused":                {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: strangerFile}}}, lab.ErrUnauthorized, []string{"tried publickey", cryptossh.FingerprintSHA256(stranger.PublicKey()), strangerFile, s.User + "@" + s.Addr, "authorized_keys"}},
+		"password not taken":     {ssh.Auth{Password: lab.NewSecret(secret)}, lab.ErrUnauthorized, []string{"none of the methods"}},
+		"no such file":           {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: "/nowhere/id"}}}, lab.ErrNotFound, []string{"/nowhere/id", "ssh-keygen -t ed25519"}},
+		"readable by others":     {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: open}}}, lab.ErrRefused, []string{"0644", "chmod 600 " + open}},
+		"public half":            {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: strangerFile + ".pub"}}}, lab.ErrInvalid, []string{"public half", "without .pub"}},
+		"not a key":              {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: garbage}}}, lab.ErrInvalid, []string{garbage}},
+		"two bad files":          {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: garbage}, {Path: "/nowhere/id"}}}, lab.ErrInvalid, []string{garbage, "/nowhere/id"}},
+		"ssh-agent is not there": {ssh.Auth{AgentSocket: "/nowhere/socket"}, lab.ErrUnreachable, []string{"/nowhere/socket"}},
+		"nothing":                {ssh.Auth{}, lab.ErrInvalid, []string{"no way to log in"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := attempt(test.auth)
@@ -403,14 +403,14 @@ func must[T any](v T, err error) T {
 func TestDialJumps(t *testing.T) {
 	a, b, c := real.SSHD(t), real.SSHD(t), real.SSHD(t)
 	to := target(c)
-	hop := func(s *real.SSHServer, name string) host.Target {
+	hop := func(s *real.SSHServer, name string) ssh.Target {
 		h := target(s)
 		h.Name = name
 		return h
 	}
-	to.Jump = []host.Target{hop(a, "gate"), hop(b, "inner")}
+	to.Jump = []ssh.Target{hop(a, "gate"), hop(b, "inner")}
 	conn := dial(t, to)
-	r, err := conn.Run(t.Context(), host.Command{Script: `echo "$SSH_CONNECTION"; cat`, Stdin: strings.NewReader("x")})
+	r, err := conn.Run(t.Context(), ssh.Command{Script: `echo "$SSH_CONNECTION"; cat`, Stdin: strings.NewReader("x")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -424,8 +424,8 @@ func TestDialJumps(t *testing.T) {
 	}
 
 	// a jump is held to the same rules
-	to.Jump[1].HostKeys = host.HostKeys{}
-	_, err = host.Dial(t.Context(), to)
+	to.Jump[1].HostKeys = ssh.HostKeys{}
+	_, err = ssh.Dial(t.Context(), to)
 	if !errors.Is(err, lab.ErrHostKey) {
 		t.Error(err)
 	}
@@ -448,18 +448,18 @@ func TestDialJumps(t *testing.T) {
 		}
 	}()
 	to.Address = forbidden.Addr().String()
-	if _, err = host.Dial(t.Context(), to); !errors.Is(err, lab.ErrRefused) || !lab.SafeToRetry(err) {
+	if _, err = ssh.Dial(t.Context(), to); !errors.Is(err, lab.ErrRefused) || !lab.SafeToRetry(err) {
 		t.Error(err)
 	}
 	to.Boundary = nil
 	to.Address = fmt.Sprintf("localhost:%d", forbidden.Addr().(*net.TCPAddr).Port)
-	if _, err = host.Dial(t.Context(), to); !errors.Is(err, lab.ErrRefused) {
+	if _, err = ssh.Dial(t.Context(), to); !errors.Is(err, lab.ErrRefused) {
 		t.Errorf("a name that the jump would resolve: %v", err)
 	}
 	to = target(c)
-	to.Jump = []host.Target{hop(a, "gate")}
+	to.Jump = []ssh.Target{hop(a, "gate")}
 	to.Address = "127.0.0.1:1"
-	_, err = host.Dial(t.Context(), to)
+	_, err = ssh.Dial(t.Context(), to)
 	if !errors.Is(err, lab.ErrUnreachable) {
 		t.Error(err)
 	}
@@ -470,11 +470,11 @@ func TestDialRefuses(t *testing.T) {
 	s := real.SSHD(t)
 	to := target(s)
 	to.Address = "192.0.2.1"
-	if _, err := host.Dial(t.Context(), to); !errors.Is(err, lab.ErrRefused) || !lab.SafeToRetry(err) {
+	if _, err := ssh.Dial(t.Context(), to); !errors.Is(err, lab.ErrRefused) || !lab.SafeToRetry(err) {
 		t.Errorf("outside the boundary: %v", err)
 	}
 	to.Address = "127.0.0.1:1"
-	if _, err := host.Dial(t.Context(), to); !errors.Is(err, lab.ErrUnreachable) || !lab.SafeToRetry(err) {
+	if _, err := ssh.Dial(t.Context(), to); !errors.Is(err, lab.ErrUnreachable) || !lab.SafeToRetry(err) {
 		t.Errorf("nobody there: %v", err)
 	}
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -483,7 +483,7 @@ func TestDialRefuses(t *testing.T) {
 	}
 	defer silent.Close()
 	to.Address, to.ConnectTimeout = silent.Addr().String(), 50*time.Millisecond
-	if _, err := host.Dial(t.Context(), to); !errors.Is(err, lab.ErrTimeout) || !errors.Is(err, lab.ErrUnreachable) {
+	if _, err := ssh.Dial(t.Context(), to); !errors.Is(err, lab.ErrTimeout) || !errors.Is(err, lab.ErrUnreachable) {
 		t.Errorf("silent: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -496,11 +496,11 @@ func TestDialRefuses(t *testing.T) {
 			_, _ = io.Copy(io.Discard, c)
 		}
 	}()
-	if _, err := host.Dial(ctx, to); !errors.Is(err, context.Canceled) {
+	if _, err := ssh.Dial(ctx, to); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 
-	_, err = host.Dial(t.Context(), host.Target{Address: "a b", Jump: []host.Target{{Address: "x:99999"}}, LockFile: "x y", SudoPassword: lab.NewSecret("a\nb"), HostKeys: host.HostKeys{Pinned: []string{"nonsense"}}})
+	_, err = ssh.Dial(t.Context(), ssh.Target{Address: "a b", Jump: []ssh.Target{{Address: "x:99999"}}, LockFile: "x y", SudoPassword: lab.NewSecret("a\nb"), HostKeys: ssh.HostKeys{Pinned: []string{"nonsense"}}})
 	if !errors.Is(err, lab.ErrInvalid) {
 		t.Error(err)
 	}
@@ -513,11 +513,11 @@ func TestReconnect(t *testing.T) {
 	p := newProxy(t, s.Addr)
 	to := target(s)
 	to.Address = p.addr
-	to.HostKeys = host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(s.HostKey)}}
+	to.HostKeys = ssh.HostKeys{Pinned: []string{cryptossh.FingerprintSHA256(s.HostKey)}}
 	c := dial(t, to)
 	for range 3 {
 		p.cut()
-		r, err := c.Run(t.Context(), host.Command{Script: "echo again"})
+		r, err := c.Run(t.Context(), ssh.Command{Script: "echo again"})
 		if err != nil || string(r.Stdout) != "again\n" {
 			t.Fatal(err)
 		}
@@ -531,7 +531,7 @@ func TestReconnect(t *testing.T) {
 		<-seen.seen
 		p.cut()
 	}()
-	_, err := c.Run(t.Context(), host.Command{Script: "echo x >>" + host.Quote(count) + "; echo begun; cat", Stdin: neverEnding(t), Stdout: seen})
+	_, err := c.Run(t.Context(), ssh.Command{Script: "echo x >>" + ssh.Quote(count) + "; echo begun; cat", Stdin: neverEnding(t), Stdout: seen})
 	if !errors.Is(err, lab.ErrUnreachable) || lab.SafeToRetry(err) {
 		t.Errorf("lost in the middle: %v", err)
 	}
@@ -540,17 +540,17 @@ func TestReconnect(t *testing.T) {
 	}
 	s.Stop()
 	p.cut()
-	if _, err := c.Run(t.Context(), host.Command{Script: "true"}); !errors.Is(err, lab.ErrUnreachable) || !lab.SafeToRetry(err) {
+	if _, err := c.Run(t.Context(), ssh.Command{Script: "true"}); !errors.Is(err, lab.ErrUnreachable) || !lab.SafeToRetry(err) {
 		t.Errorf("gone: %v", err)
 	}
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Run(t.Context(), host.Command{Script: "true"}); err != nil {
+	if _, err := c.Run(t.Context(), ssh.Command{Script: "true"}); err != nil {
 		t.Errorf("back: %v", err)
 	}
 	c.Close()
-	if _, err := c.Run(t.Context(), host.Command{Script: "true"}); err == nil {
+	if _, err := c.Run(t.Context(), ssh.Command{Script: "true"}); err == nil {
 		t.Error("ran after Close")
 	}
 }
@@ -569,14 +569,14 @@ func TestCut(t *testing.T) {
 	p := newProxy(t, s.Addr)
 	to := target(s)
 	to.Address = p.addr
-	to.HostKeys = host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(s.HostKey)}}
+	to.HostKeys = ssh.HostKeys{Pinned: []string{cryptossh.FingerprintSHA256(s.HostKey)}}
 	run := func(count string) error {
-		c, err := host.Dial(t.Context(), to)
+		c, err := ssh.Dial(t.Context(), to)
 		if err != nil {
 			return err
 		}
 		defer c.Close()
-		r, err := c.Run(t.Context(), host.Command{Script: "echo x | dd status=none oflag=append conv=notrunc,nocreat of=" + host.Quote(count) + "\n: " + strings.Repeat("0123456789", 200)})
+		r, err := c.Run(t.Context(), ssh.Command{Script: "echo x | dd status=none oflag=append conv=notrunc,nocreat of=" + ssh.Quote(count) + "\n: " + strings.Repeat("0123456789", 200)})
 		if err == nil {
 			err = r.Err()
 		}
@@ -653,7 +653,7 @@ func TestForward(t *testing.T) {
 	}
 	to := target(s)
 	to.Address = p.addr
-	to.HostKeys = host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(s.HostKey)}}
+	to.HostKeys = ssh.HostKeys{Pinned: []string{cryptossh.FingerprintSHA256(s.HostKey)}}
 	to.Boundary = &lab.Boundary{Unix: []string{socket}}
 	c := dial(t, to)
 	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
@@ -721,12 +721,12 @@ func TestLeaks(t *testing.T) {
 	}
 	s := real.SSHD(t)
 	to := target(s)
-	to.Jump = []host.Target{target(s)}
-	c, err := host.Dial(t.Context(), to)
+	to.Jump = []ssh.Target{target(s)}
+	c, err := ssh.Dial(t.Context(), to)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Run(t.Context(), host.Command{Script: "cat", Stdin: strings.NewReader("x")}); err != nil {
+	if _, err := c.Run(t.Context(), ssh.Command{Script: "cat", Stdin: strings.NewReader("x")}); err != nil {
 		t.Error(err)
 	}
 	if _, err := c.DialContext(t.Context(), "tcp", s.Addr); err != nil {
@@ -735,12 +735,12 @@ func TestLeaks(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	seen := &firstWrite{make(chan struct{})}
 	go func() { <-seen.seen; cancel() }()
-	if _, err := c.Run(ctx, host.Command{Script: "echo; sleep 1000", Stdout: seen}); !errors.Is(err, context.Canceled) {
+	if _, err := c.Run(ctx, ssh.Command{Script: "echo; sleep 1000", Stdout: seen}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	c.Close()
-	to.HostKeys = host.HostKeys{}
-	if _, err := host.Dial(t.Context(), to); err == nil {
+	to.HostKeys = ssh.HostKeys{}
+	if _, err := ssh.Dial(t.Context(), to); err == nil {
 		t.Error("connected")
 	}
 	err = lab.Wait(t.Context(), lab.Poll{What: "goroutines to end", Timeout: 2 * time.Minute}, func(context.Context) (bool, error) {

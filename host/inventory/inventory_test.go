@@ -1,4 +1,4 @@
-package host
+package inventory
 
 import (
 	"errors"
@@ -28,13 +28,13 @@ vars:
   zone: arcodange.lab
 `
 
-func readInventorySpec(tb testing.TB, text string) (*strictyaml.Document, InventorySpec) {
+func readInventorySpec(tb testing.TB, text string) (*strictyaml.Document, Spec) {
 	tb.Helper()
 	d, err := strictyaml.Parse("lab.yaml", []byte(text))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	var spec InventorySpec
+	var spec Spec
 	if err := d.Decode(&spec); err != nil {
 		tb.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func readInventorySpec(tb testing.TB, text string) (*strictyaml.Document, Invent
 func newLabInventory(tb testing.TB) *Inventory {
 	tb.Helper()
 	_, spec := readInventorySpec(tb, labInventory)
-	inv, err := NewInventory(spec)
+	inv, err := New(spec)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -86,11 +86,11 @@ func TestInventory(t *testing.T) {
 }
 
 func TestInventoryDefaults(t *testing.T) {
-	_, err := NewInventory(InventorySpec{Hosts: []HostSpec{{Name: "a.example.org"}, {Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "root@gate.example.org:22"}}}})
+	_, err := New(Spec{Hosts: []HostSpec{{Name: "a.example.org"}, {Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "root@gate.example.org:22"}}}})
 	if err == nil || err.Error() != "hosts.b.jump[1]: neither a host of the inventory nor an address: root@gate.example.org:22" {
 		t.Fatal(err)
 	}
-	inv, err := NewInventory(InventorySpec{Hosts: []HostSpec{{Name: "a.example.org"}, {Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "gate.example.org:22"}}}})
+	inv, err := New(Spec{Hosts: []HostSpec{{Name: "a.example.org"}, {Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "gate.example.org:22"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ groups:
   y: {hosts: [a], vars: {same: y, priority: y}, priority: 1}
 vars: {all: a, only: all}
 `)
-	inv, err := NewInventory(spec)
+	inv, err := New(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,14 +184,14 @@ lab.yaml:5:7: groups.a.children: a group that is in itself: a > b > a (remove on
 lab.yaml:7:7: groups.c.children: a group that is in itself: c > c (remove one of these children)`},
 	} {
 		d, spec := readInventorySpec(t, c.text)
-		inv, err := NewInventory(spec)
+		inv, err := New(spec)
 		err = d.Locate(err)
 		if err == nil || err.Error() != c.want || inv != nil {
 			t.Errorf("%s\ngot  %v\nwant %s", c.text, err, c.want)
 		}
 	}
 	// What a document cannot hold.
-	_, err := NewInventory(InventorySpec{Hosts: []HostSpec{{Name: "a"}, {Name: "a"}, {}}, Groups: []GroupSpec{{Name: "g"}, {Name: "g"}, {}}})
+	_, err := New(Spec{Hosts: []HostSpec{{Name: "a"}, {Name: "a"}, {}}, Groups: []GroupSpec{{Name: "g"}, {Name: "g"}, {}}})
 	if want := "hosts.a: two hosts have this name\nhosts[2]: a host without a name\ngroups.g: two groups have this name\ngroups[2]: a group without a name"; err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)
 	}

@@ -1,4 +1,4 @@
-package host
+package inventory
 
 import (
 	"errors"
@@ -91,7 +91,7 @@ func TestSelect(t *testing.T) {
 
 // A localhost that the inventory does not name is Ansible's alone.
 func TestSelectImplicitLocalhost(t *testing.T) {
-	inv, err := NewInventory(InventorySpec{Hosts: []HostSpec{{Name: "a"}}})
+	inv, err := New(Spec{Hosts: []HostSpec{{Name: "a"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func sameSet(a, b []*Host) bool {
 }
 
 func ExampleInventory_Select() {
-	inv, err := NewInventory(InventorySpec{
+	inv, err := New(Spec{
 		Hosts: []HostSpec{{Name: "pi1", Address: "192.0.2.1"}, {Name: "pi2", Address: "192.0.2.2"}, {Name: "pi3", Address: "192.0.2.3"}},
 		Groups: []GroupSpec{
 			{Name: "raspberries", Hosts: []string{"pi1", "pi2", "pi3"}},

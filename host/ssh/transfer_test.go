@@ -1,4 +1,4 @@
-package host_test
+package ssh_test
 
 import (
 	"bytes"
@@ -17,10 +17,10 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -57,7 +57,7 @@ func TestUpload(t *testing.T) {
 		at := filepath.Join(dir, name)
 		write(t, at, []byte("old"))
 		var told []int64
-		u := host.FileUpload{Path: at, Source: bytes.NewReader(content), Size: int64(len(content)), Mode: 0o750, Progress: func(done, total int64) {
+		u := ssh.Upload{Path: at, Source: bytes.NewReader(content), Size: int64(len(content)), Mode: 0o750, Progress: func(done, total int64) {
 			told = append(told, done)
 			if total != int64(len(content)) {
 				t.Errorf("total %d", total)
@@ -102,17 +102,17 @@ func TestUploadPlaces(t *testing.T) {
 	c := dial(t, target(real.SSHD(t)))
 	dir := t.TempDir()
 	content := []byte("content")
-	up := func(u host.FileUpload) error {
+	up := func(u ssh.Upload) error {
 		u.Source, u.Size = bytes.NewReader(content), int64(len(content))
 		_, err := c.Upload(t.Context(), u)
 		return err
 	}
 	if os.Getuid() == 0 {
 		owned := filepath.Join(dir, "owned")
-		if err := up(host.FileUpload{Path: owned, Mode: fs.ModeSetgid | 0o755, Owner: "1:2", Root: true}); err != nil {
+		if err := up(ssh.Upload{Path: owned, Mode: fs.ModeSetgid | 0o755, Owner: "1:2", Root: true}); err != nil {
 			t.Fatal(err)
 		}
-		out := must(c.Run(t.Context(), host.Command{Script: "stat -c '%u %g %a' " + host.Quote(owned)}))
+		out := must(c.Run(t.Context(), ssh.Command{Script: "stat -c '%u %g %a' " + ssh.Quote(owned)}))
 		if string(out.Stdout) != "1 2 2755\n" {
 			t.Errorf("%s", out.Stdout)
 		}
@@ -121,7 +121,7 @@ func TestUploadPlaces(t *testing.T) {
 	if err := os.Symlink(victim, filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	if err := up(host.FileUpload{Path: filepath.Join(dir, "link")}); err != nil {
+	if err := up(ssh.Upload{Path: filepath.Join(dir, "link")}); err != nil {
 		t.Fatal(err)
 	}
 	if b := must(os.ReadFile(victim)); string(b) != "victim" {
@@ -130,14 +130,14 @@ func TestUploadPlaces(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	contains(t, up(host.FileUpload{Path: filepath.Join(dir, "folder")}), "it is a folder")
-	contains(t, up(host.FileUpload{Path: filepath.Join(dir, "missing", "x")}), "missing")
+	contains(t, up(ssh.Upload{Path: filepath.Join(dir, "folder")}), "it is a folder")
+	contains(t, up(ssh.Upload{Path: filepath.Join(dir, "missing", "x")}), "missing")
 	for _, bad := range []string{"", "x", "/", "/a/", "/a/../b", "/a\x00"} {
-		if err := up(host.FileUpload{Path: bad}); !errors.Is(err, lab.ErrInvalid) {
+		if err := up(ssh.Upload{Path: bad}); !errors.Is(err, lab.ErrInvalid) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	if _, err := c.Upload(t.Context(), host.FileUpload{Path: "/x", Source: bytes.NewReader(content), Size: 8}); !errors.Is(err, lab.ErrInvalid) {
+	if _, err := c.Upload(t.Context(), ssh.Upload{Path: "/x", Source: bytes.NewReader(content), Size: 8}); !errors.Is(err, lab.ErrInvalid) {
 		t.Errorf("size too big: %v", err)
 	}
 }
@@ -179,7 +179,7 @@ func TestUploadWaitsForItsPredecessor(t *testing.T) {
 		}
 		at := filepath.Join(dir, "file")
 		up := func(ctx context.Context, progress func(done int64)) error {
-			_, err := c.Upload(ctx, host.FileUpload{Path: at, Source: bytes.NewReader(content), Size: int64(len(content)), Progress: func(done, _ int64) { progress(done) }})
+			_, err := c.Upload(ctx, ssh.Upload{Path: at, Source: bytes.NewReader(content), Size: int64(len(content)), Progress: func(done, _ int64) { progress(done) }})
 			return err
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -248,7 +248,7 @@ func TestTransferCut(t *testing.T) {
 	p := newProxy(t, s.Addr)
 	to := target(s)
 	to.Address = p.addr
-	to.HostKeys = host.HostKeys{Pinned: []string{ssh.FingerprintSHA256(s.HostKey)}}
+	to.HostKeys = ssh.HostKeys{Pinned: []string{cryptossh.FingerprintSHA256(s.HostKey)}}
 	content := random(8 << 20)
 	dir := t.TempDir()
 	at := filepath.Join(dir, "file")
@@ -258,7 +258,7 @@ func TestTransferCut(t *testing.T) {
 	c := dial(t, to)
 	other := append([]byte{1}, random(4<<20)...)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := c.Upload(ctx, host.FileUpload{Path: at, Source: bytes.NewReader(other), Size: int64(len(other)), Progress: func(done, _ int64) {
+	_, err := c.Upload(ctx, ssh.Upload{Path: at, Source: bytes.NewReader(other), Size: int64(len(other)), Progress: func(done, _ int64) {
 		if done > 1<<20 && ctx.Err() == nil {
 			await(t, "some of it to be there", func() bool { return partSize(dir) > 0 })
 			cancel()
@@ -277,7 +277,7 @@ func TestTransferCut(t *testing.T) {
 	// every connection takes 3 MB
 	p.cutAfter(3 << 20)
 	p.cut()
-	r, err := c.Upload(t.Context(), host.FileUpload{Path: at, Source: bytes.NewReader(content), Size: int64(len(content))})
+	r, err := c.Upload(t.Context(), ssh.Upload{Path: at, Source: bytes.NewReader(content), Size: int64(len(content))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func TestTransferCut(t *testing.T) {
 
 	here := filepath.Join(t.TempDir(), "here")
 	cut := 0
-	d := host.FileDownload{Path: at, To: here, Progress: func(done, total int64) {
+	d := ssh.Download{Path: at, To: here, Progress: func(done, total int64) {
 		if cut < 3 && done > int64(cut+1)<<20 {
 			cut++
 			p.cut()
@@ -335,7 +335,7 @@ func TestDownload(t *testing.T) {
 	for name, content := range map[string][]byte{"empty": nil, "-n 'x'\n": []byte("\x00\xff"), "big": random(3<<20 + 1)} {
 		at := write(t, filepath.Join(dir, name), content)
 		to := filepath.Join(here, "f")
-		r, err := c.Download(t.Context(), host.FileDownload{Path: at, To: to, Mode: 0o640})
+		r, err := c.Download(t.Context(), ssh.Download{Path: at, To: to, Mode: 0o640})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -348,17 +348,17 @@ func TestDownload(t *testing.T) {
 		}
 	}
 	for path, kind := range map[string]error{filepath.Join(dir, "missing"): lab.ErrNotFound, dir: lab.ErrNotFound, "relative": lab.ErrInvalid} {
-		if _, err := c.Download(t.Context(), host.FileDownload{Path: path, To: filepath.Join(here, "x")}); !errors.Is(err, kind) {
+		if _, err := c.Download(t.Context(), ssh.Download{Path: path, To: filepath.Join(here, "x")}); !errors.Is(err, kind) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	// a broken source and a full sink end the script
 	broken := errors.New("broken")
-	_, err := c.Run(t.Context(), host.Command{Script: "cat", Stdin: io.MultiReader(strings.NewReader("part"), readerFunc(func([]byte) (int, error) { return 0, broken }))})
+	_, err := c.Run(t.Context(), ssh.Command{Script: "cat", Stdin: io.MultiReader(strings.NewReader("part"), readerFunc(func([]byte) (int, error) { return 0, broken }))})
 	if !errors.Is(err, broken) {
 		t.Errorf("broken stdin: %v", err)
 	}
-	_, err = c.Run(t.Context(), host.Command{Script: "yes", Stdout: writerFunc(func([]byte) (int, error) { return 0, broken })})
+	_, err = c.Run(t.Context(), ssh.Command{Script: "yes", Stdout: writerFunc(func([]byte) (int, error) { return 0, broken })})
 	if !errors.Is(err, broken) {
 		t.Errorf("broken stdout: %v", err)
 	}

@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Fetch is a file, such as a program, that the machine fetches by HTTPS and that must have this checksum. What arrives is checked before it
+// Download is a file, such as a program, that the machine fetches by HTTPS and that must have this checksum. What arrives is checked before it
 // gets its name.
-type Fetch struct {
+type Download struct {
 	Order `yaml:",inline"`
 
 	Path   string `yaml:"path,required"`
@@ -24,7 +25,7 @@ type Fetch struct {
 }
 
 // ID returns "download:PATH".
-func (d Fetch) ID() string { return "download:" + d.Path }
+func (d Download) ID() string { return "download:" + d.Path }
 
 var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
@@ -44,7 +45,7 @@ func checkURL(ps *lab.Problems, raw, sum string) {
 func isLoopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
 
 // Validate implements [Resource].
-func (d Fetch) Validate() (ps lab.Problems) {
+func (d Download) Validate() (ps lab.Problems) {
 	checkPath(&ps, "path", d.Path)
 	checkURL(&ps, d.URL, d.SHA256)
 	checkMode(&ps, d.Mode)
@@ -53,38 +54,38 @@ func (d Fetch) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (d Fetch) provides() []string { return []string{"path:" + d.Path} }
+func (d Download) provides() []string { return []string{"path:" + d.Path} }
 
-func (d Fetch) needs() []string {
+func (d Download) needs() []string {
 	return append(accountNeeds(d.Owner, d.Group), "path:"+d.Path, "package:curl")
 }
 
-func (d Fetch) fingerprint() string { return "download " + d.SHA256 }
+func (d Download) fingerprint() string { return "download " + d.SHA256 }
 
-func (d Fetch) want() (sum [32]byte) {
+func (d Download) want() (sum [32]byte) {
 	_, _ = hex.Decode(sum[:], []byte(d.SHA256)) // Check has seen that it is hex
 	return sum
 }
 
 // Observe implements [Resource].
-func (d Fetch) Observe(q *Query) { q.Sum(d.Path, d.want()) }
+func (d Download) Observe(q *Query) { q.Sum(d.Path, d.want()) }
 
 // fetch returns the script that stores the URL's content in a file, which is like the one it replaces (see applyPreamble), and ends when it has
 // another checksum. Nothing is left of it then.
 func fetch(raw, file, replaces, sum string) string {
-	get := fmt.Sprintf("get %s %s", Quote(raw), Quote(file))
+	get := fmt.Sprintf("get %s %s", ssh.Quote(raw), ssh.Quote(file))
 	if path, ok := strings.CutPrefix(raw, "file://"); ok {
-		get = fmt.Sprintf("cat -- %s >%s", Quote(path), Quote(file))
+		get = fmt.Sprintf("cat -- %s >%s", ssh.Quote(path), ssh.Quote(file))
 	}
 	return fmt.Sprintf(`like %[6]s %[1]s
 %[2]s || { rm -f -- %[1]s; echo %[3]s >&2; exit 1; }
 h=$(sha256sum <%[1]s); h=${h%%  -}
 [ "$h" = %[4]s ] || { rm -f -- %[1]s; echo %[5]s "$h" >&2; exit 1; }
-`, Quote(file), get, Quote(raw+" could not be fetched"), sum, Quote(raw+" does not have the checksum "+sum+" but"), Quote(replaces))
+`, ssh.Quote(file), get, ssh.Quote(raw+" could not be fetched"), sum, ssh.Quote(raw+" does not have the checksum "+sum+" but"), ssh.Quote(replaces))
 }
 
 // Plan implements [Resource].
-func (d Fetch) Plan(o *Observation) ([]Op, error) {
+func (d Download) Plan(o *Observation) ([]Op, error) {
 	st := o.Stat(d.Path)
 	mode, owner, group := d.Mode.or(0o755), orRoot(d.Owner), orRoot(d.Group)
 	op := Op{Action: lab.Create, Cause: "not found", Diff: fmt.Sprintf("+%s, sha256 %s\n", d.URL, d.SHA256)}
@@ -154,11 +155,11 @@ func (a Archive) Plan(o *Observation) ([]Op, error) {
 	}
 	chown := "" // what tar unpacks as root is root's
 	if owner := orRoot(a.Owner) + ":" + orRoot(a.Group); owner != "root:root" {
-		chown = "chown -R -h -- " + Quote(owner) + " \"$d\"\n"
+		chown = "chown -R -h -- " + ssh.Quote(owner) + " \"$d\"\n"
 	}
 	temp := tempFor(a.Path)
 	// The stamp goes before anything is unpacked and comes last: a directory that is half unpacked has none.
-	op.Script = fmt.Sprintf("t=%s; d=%s; s=%s\n[ -d \"$d\" ] || ( umask 022; mkdir -p -- \"$d\" )\n", Quote(temp), Quote(a.Path), Quote(a.stamp())) +
+	op.Script = fmt.Sprintf("t=%s; d=%s; s=%s\n[ -d \"$d\" ] || ( umask 022; mkdir -p -- \"$d\" )\n", ssh.Quote(temp), ssh.Quote(a.Path), ssh.Quote(a.stamp())) +
 		fetch(a.URL, temp, "", a.SHA256) + fmt.Sprintf(`rm -f -- "$s"
 ( umask 022; tar -x -f "$t" -C "$d" --strip-components=%[1]d --no-same-owner ) || { rm -f -- "$t"; exit 1; }
 rm -f -- "$t"
