@@ -1,0 +1,74 @@
+package host
+
+import (
+	"fmt"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+)
+
+// Archive is a tar archive, as it is or compressed by gzip, that the machine fetches and unpacks into a directory. The directory says in a file,
+// .lab-archive, which archive was unpacked last. Files that an older archive had and this one has not stay.
+type Archive struct {
+	Order `yaml:",inline"`
+
+	Path   string `yaml:"path,required"` // the directory; it is made when it is not there
+	URL    string `yaml:"url,required"`  // https, or file:// for a file on the machine
+	SHA256 string `yaml:"sha256,required"`
+	Strip  int    `yaml:"strip"` // leading components that are removed from the names in the archive
+	Owner  string `yaml:"owner"` // of the directory and of all that is below it; empty means that what is unpacked is root's and the rest is left as it is
+	Group  string `yaml:"group"` // empty means root
+}
+
+// ID returns "archive:PATH".
+func (a Archive) ID() string { return "archive:" + a.Path }
+
+// Validate implements [Resource].
+func (a Archive) Validate() (ps lab.Problems) {
+	checkPath(&ps, "path", a.Path)
+	checkURL(&ps, a.URL, a.SHA256)
+	checkOwner(&ps, "owner", a.Owner)
+	checkOwner(&ps, "group", a.Group)
+	if a.Strip < 0 || a.Strip > 20 {
+		ps.Add("strip", "is not between 0 and 20")
+	}
+	return ps
+}
+
+func (a Archive) provides() []string { return []string{"path:" + a.Path} }
+
+func (a Archive) needs() []string {
+	return append(accountNeeds(a.Owner, a.Group), "path:"+a.Path, "package:curl")
+}
+
+func (a Archive) fingerprint() string { return "archive " + a.SHA256 }
+
+func (a Archive) stamp() string { return a.Path + "/.lab-archive" }
+
+// Observe implements [Resource].
+func (a Archive) Observe(q *Query) { q.Content(a.stamp()) }
+
+// Plan implements [Resource].
+func (a Archive) Plan(o *Observation) ([]Op, error) {
+	have, ok := o.Content(a.stamp())
+	if ok && strings.TrimSpace(string(have)) == a.SHA256 {
+		return nil, nil
+	}
+	op := Op{Action: lab.Create, Cause: "not found", Diff: fmt.Sprintf("+%s, sha256 %s\n", a.URL, a.SHA256)}
+	if ok {
+		op.Action, op.Cause = lab.Update, "another archive was unpacked"
+	}
+	chown := "" // what tar unpacks as root is root's
+	if owner := orRoot(a.Owner) + ":" + orRoot(a.Group); owner != "root:root" {
+		chown = "chown -R -h -- " + ssh.Quote(owner) + " \"$d\"\n"
+	}
+	temp := tempFor(a.Path)
+	// The stamp goes before anything is unpacked and comes last: a directory that is half unpacked has none.
+	op.Script = fmt.Sprintf("t=%s; d=%s; s=%s\n[ -d \"$d\" ] || ( umask 022; mkdir -p -- \"$d\" )\n", ssh.Quote(temp), ssh.Quote(a.Path), ssh.Quote(a.stamp())) +
+		fetch(a.URL, temp, "", a.SHA256) + fmt.Sprintf(`rm -f -- "$s"
+( umask 022; tar -x -f "$t" -C "$d" --strip-components=%[1]d --no-same-owner ) || { rm -f -- "$t"; exit 1; }
+rm -f -- "$t"
+%[2]sprintf '%%s\n' %[3]s >"$s"; chmod 0644 "$s"; sync -- "$s"`, a.Strip, chown, a.SHA256)
+	return []Op{op}, nil
+}

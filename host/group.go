@@ -1,0 +1,74 @@
+package host
+
+import (
+	"fmt"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+)
+
+// Group is a group of accounts.
+type Group struct {
+	Order `yaml:",inline"`
+
+	Name   string `yaml:"name,required"`
+	GID    int    `yaml:"gid"`    // 0 means whichever is free; a group of another number is an error, since files have the number
+	System bool   `yaml:"system"` // a new group's number is one of those for the system's own groups
+	Absent bool   `yaml:"absent"`
+}
+
+// ID returns "group:NAME".
+func (g Group) ID() string { return "group:" + g.Name }
+
+// Validate implements [Resource].
+func (g Group) Validate() (ps lab.Problems) {
+	checkName(&ps, "name", g.Name)
+	if g.GID < 0 || g.GID > 1<<31 {
+		ps.Add("gid", "is not between 0 and 2^31")
+	}
+	if g.Absent && g.Name == "root" {
+		ps.Add("absent", "the machine needs the group root")
+	}
+	return ps
+}
+
+func (g Group) provides() []string {
+	if g.Absent {
+		return nil
+	}
+	return []string{"group:" + g.Name}
+}
+
+func (g Group) needs() []string {
+	if g.Absent {
+		return []string{usersGone} // it cannot go while it is the group of one
+	}
+	return nil
+}
+
+// Observe implements [Resource].
+func (g Group) Observe(q *Query) { q.Group(g.Name) }
+
+// Plan implements [Resource].
+func (g Group) Plan(o *Observation) ([]Op, error) {
+	have, ok := o.Group(g.Name)
+	switch {
+	case g.Absent && !ok:
+		return nil, nil
+	case g.Absent:
+		return []Op{{Action: lab.Delete, Cause: "is there", Script: "groupdel -- " + ssh.Quote(g.Name)}}, nil
+	case !ok:
+		var words []string
+		if g.System {
+			words = append(words, "-r")
+		}
+		if g.GID != 0 {
+			words = append(words, "-g", fmt.Sprint(g.GID))
+		}
+		return []Op{{Action: lab.Create, Cause: "not found", Script: strings.Join(append(append([]string{"groupadd"}, words...), "--", ssh.Quote(g.Name)), " ")}}, nil
+	case g.GID != 0 && g.GID != have.GID:
+		return nil, &lab.Error{Op: "make group", Hint: "change the number by hand, with the files that have it", Err: fmt.Errorf("%w: its number is %d, not %d", lab.ErrConflict, have.GID, g.GID)}
+	}
+	return nil, nil
+}

@@ -1,0 +1,92 @@
+package host
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+)
+
+// Hostname is the machine's name: in /etc/hostname, in the kernel, and as a line of /etc/hosts for 127.0.1.1, as Debian has it.
+//
+// The name of a machine that is a node of a k3s cluster is not changed: the node would join a second time, under the new name, and its old
+// password would be refused.
+type Hostname struct {
+	Order `yaml:",inline"`
+
+	Name   string `yaml:"name,required"` // one label: letters, digits and hyphens
+	Domain string `yaml:"domain"`        // /etc/hosts gets the full name too; empty means none
+}
+
+// ID returns "hostname:NAME".
+func (h Hostname) ID() string { return "hostname:" + h.Name }
+
+var (
+	labelPattern  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`) // RFC 1123, lowercase
+	domainPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+)
+
+// Validate implements [Resource].
+func (h Hostname) Validate() (ps lab.Problems) {
+	if !labelPattern.MatchString(h.Name) {
+		ps = append(ps, lab.Problem{Path: "name", Text: h.Name, Message: "is not a host name: 1 to 63 letters a-z, digits and hyphens"})
+	}
+	if h.Domain != "" && (!domainPattern.MatchString(h.Domain) || len(h.Domain) > 200) {
+		ps = append(ps, lab.Problem{Path: "domain", Text: h.Domain, Message: "is not a domain"})
+	}
+	return ps
+}
+
+func (h Hostname) provides() []string {
+	return []string{"path:/etc/hosts", "path:/etc/hostname", hostnameToken}
+}
+
+// hostnameToken is what templates need, which may hold the machine's name.
+const hostnameToken = "hostname"
+
+func (h Hostname) needs() []string { return []string{"path:/etc/hosts", "path:/etc/hostname"} }
+
+// k3sData is there when the machine is, or was, a node of a k3s cluster.
+const k3sData = "/var/lib/rancher/k3s"
+
+// Observe implements [Resource].
+func (h Hostname) Observe(q *Query) {
+	q.Content("/etc/hostname")
+	q.Content("/etc/hosts")
+	q.Path(k3sData)
+}
+
+// Plan implements [Resource].
+func (h Hostname) Plan(o *Observation) ([]Op, error) {
+	have, _ := o.Content("/etc/hostname")
+	name := strings.TrimSpace(string(have))
+	if (name != h.Name || o.Facts.Hostname != h.Name) && o.Stat(k3sData).Type == DirFile {
+		return nil, &lab.Error{Op: "change hostname", Hint: "take the node out of the cluster and uninstall k3s first",
+			Err: fmt.Errorf("%w: the machine is the node %q of a k3s cluster", lab.ErrRefused, name)}
+	}
+	var ops []Op
+	if name != h.Name {
+		f := File{Path: "/etc/hostname", Content: h.Name + "\n"}
+		p := &Payload{Temp: tempFor(f.Path), Size: int64(len(f.Content)), Content: []byte(f.Content), Replaces: f.Path}
+		ops = append(ops, Op{Action: lab.Update, Cause: fmt.Sprintf("is %q", name), Diff: lab.Diff(f.Path, have, p.Content), Payload: p, Script: put(p.Temp, f.Path, 0o644, "root", "root", f.sum(nil), "")})
+	}
+	if o.Facts.Hostname != h.Name {
+		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: fmt.Sprintf("the kernel's is %q", o.Facts.Hostname), Script: "hostname -- " + ssh.Quote(h.Name)})
+		o.Facts.Hostname = h.Name
+	}
+	names := h.Name
+	if h.Domain != "" {
+		names = h.Name + "." + h.Domain + " " + h.Name
+	}
+	hosts, err := Line{Path: "/etc/hosts", Line: "127.0.1.1 " + names, Match: `^127\.0\.1\.1\s`, Create: true}.Plan(o)
+	if err != nil {
+		return nil, err
+	}
+	for _, op := range hosts {
+		op.Name = "hosts"
+		ops = append(ops, op)
+	}
+	return ops, nil
+}

@@ -1,0 +1,110 @@
+package host
+
+import (
+	"fmt"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Line is one line in a file that others own too.
+type Line struct {
+	Order `yaml:",inline"`
+
+	Path   string `yaml:"path,required"` // absolute
+	Line   string `yaml:"line"`          // the whole line, without newline; empty only when absent
+	Match  string `yaml:"match"`         // a regular expression (RE2): the last line that matches is the one; empty means the line itself
+	Absent bool   `yaml:"absent"`        // no line may match
+
+	InsertAfter  string `yaml:"insertAfter"`  // a line that is not there goes after the last that matches this regular expression; empty means at the end
+	InsertBefore string `yaml:"insertBefore"` // or before the last that matches this one
+	Create       bool   `yaml:"create"`       // a file that is not there is made; otherwise that is an error
+	Mode         Mode   `yaml:"mode"`         // of a file that is made; 0 means 0644
+	Owner        string `yaml:"owner"`        // of a file that is made; empty means root
+	Group        string `yaml:"group"`        // of a file that is made; empty means root
+	ValidateWith string `yaml:"validate"`     // as in [File]
+}
+
+// ID returns "line:PATH:MATCH", with the line where there is no match.
+func (l Line) ID() string {
+	if l.Match != "" {
+		return "line:" + l.Path + ":" + l.Match
+	}
+	return "line:" + l.Path + ":" + l.Line
+}
+
+// Validate implements [Resource].
+func (l Line) Validate() (ps lab.Problems) {
+	checkPath(&ps, "path", l.Path)
+	re := compile(&ps, "match", l.Match)
+	compile(&ps, "insertAfter", l.InsertAfter)
+	compile(&ps, "insertBefore", l.InsertBefore)
+	checkValidate(&ps, l.ValidateWith)
+	checkMode(&ps, l.Mode)
+	checkOwner(&ps, "owner", l.Owner)
+	checkOwner(&ps, "group", l.Group)
+	if strings.ContainsAny(l.Line, "\n\x00") {
+		ps = append(ps, lab.Problem{Path: "line", Text: l.Line, Message: "is more than one line, or holds a NUL", Hint: "use a block"})
+	}
+	switch {
+	case l.Absent && l.Line == "" && l.Match == "":
+		ps.Add("match", "says nothing of the line that must not be there")
+	case !l.Absent && l.Line == "":
+		ps.Add("line", "is empty")
+	case !l.Absent && re != nil && !re.MatchString(l.Line):
+		ps = append(ps, lab.Problem{Path: "match", Text: l.Match, Message: "does not match the line itself, which would be added at every run", Hint: "let it match the line"})
+	}
+	if l.InsertAfter != "" && l.InsertBefore != "" {
+		ps.Add("insertBefore", "both insertAfter and insertBefore")
+	}
+	return ps
+}
+
+func (l Line) provides() []string { return []string{"path:" + l.Path} }
+
+func (l Line) needs() []string { return append(accountNeeds(l.Owner, l.Group), "path:"+l.Path) }
+
+func (l Line) fingerprint() string {
+	return fmt.Sprintf("line %q %q %t", l.Line, l.Match, l.Absent)
+}
+
+// Observe implements [Resource].
+func (l Line) Observe(q *Query) { q.Content(l.Path) }
+
+// Plan implements [Resource].
+func (l Line) Plan(o *Observation) ([]Op, error) {
+	e := edit{l.Path, l.Create && !l.Absent, l.Mode, l.Owner, l.Group, l.ValidateWith}
+	return e.plan(o, l.change)
+}
+
+func (l Line) change(lines []string) []string {
+	re := compile(nil, "", l.Match)
+	is := func(text string) bool {
+		text = strings.TrimSuffix(text, "\n")
+		if re != nil {
+			return re.MatchString(text)
+		}
+		return text == l.Line
+	}
+	if l.Absent {
+		var out []string
+		for _, text := range lines {
+			if !is(text) {
+				out = append(out, text)
+			}
+		}
+		return out
+	}
+	for i := len(lines) - 1; i >= 0; i-- {
+		if is(lines[i]) {
+			out := append([]string(nil), lines...)
+			end := "\n"
+			if !strings.HasSuffix(lines[i], "\n") {
+				end = "" // a last line without a newline stays one
+			}
+			out[i] = l.Line + end
+			return out
+		}
+	}
+	return insert(lines, place(lines, compile(nil, "", l.InsertAfter), compile(nil, "", l.InsertBefore)), l.Line+"\n")
+}
