@@ -58,7 +58,11 @@ type Change struct {
 	Cause  string   `json:"cause,omitempty"` // why: "not found", "content differs", "notified by file:/etc/k3s.yaml"
 	Diff   string   `json:"diff,omitempty"`  // unified, secrets masked; empty when there is nothing to show
 	After  []string `json:"after,omitempty"` // IDs of changes of this plan that must be done first
-	Risk   Risk     `json:"risk"`
+
+	// Deferred means that what exactly is done is decided once the changes that it comes after are made.
+	Deferred bool `json:"deferred,omitempty"`
+
+	Risk Risk `json:"risk"`
 }
 
 // Confirmation is a person's word for one change with [RiskDataLoss], given by repeating the change's ID. It can only be made by [Confirm]:

@@ -194,6 +194,9 @@ func (p *Plan) String() string {
 			if c.Risk > RiskNone {
 				fmt.Fprintf(&b, " [%s]", c.Risk)
 			}
+			if c.Deferred {
+				b.WriteString(" [deferred]")
+			}
 			b.WriteByte('\n')
 			if c.Diff != "" {
 				for line := range strings.Lines(c.Diff) {

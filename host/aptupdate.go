@@ -8,7 +8,7 @@ import (
 )
 
 // aptUpdate fetches the lists of packages before one is installed. It is implied by packages.
-type aptUpdate struct{ all []Resource }
+type aptUpdate struct{ packages []Package }
 
 // aptStamp is touched when the lists were fetched. It is lost at a reboot, and then they are fetched again before the next package.
 const aptStamp = "/run/lab/apt-updated"
@@ -16,18 +16,20 @@ const aptStamp = "/run/lab/apt-updated"
 // aptFresh is how old the lists may be when a package is to be installed.
 const aptFresh = time.Hour
 
-// aptUpdateScript fetches the lists. apt-get succeeds when some cannot be fetched, as long as old ones are there; then they are not called fresh.
-const aptUpdateScript = `o=$(apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 update 2>&1) || { printf '%s\n' "$o"; exit 100; }
-printf '%s\n' "$o"
-case $o in *'failed to download'*) ;; *) mkdir -p -m 0755 /run/lab; touch -- ` + aptStamp + ` ;; esac`
-
 func (aptUpdate) ID() string { return "apt:update" }
 
 func (aptUpdate) Validate() lab.Problems { return nil }
 
-func (aptUpdate) provides() []string { return []string{"apt-lists"} }
+// Merge implements [Merger].
+func (u aptUpdate) Merge(other Resource) (Resource, bool) {
+	o, ok := other.(aptUpdate)
+	u.packages = append(slices.Clone(u.packages), o.packages...)
+	return u, ok
+}
 
-func (aptUpdate) needs() []string { return []string{"apt"} }
+func (aptUpdate) Provides() []string { return []string{"apt-lists"} }
+
+func (aptUpdate) Needs() []string { return []string{"apt"} }
 
 func (aptUpdate) Observe(q *Query) {
 	q.Path(aptStamp)
@@ -37,21 +39,14 @@ func (aptUpdate) Observe(q *Query) {
 }
 
 func (u aptUpdate) Plan(o *Observation) ([]Op, error) {
-	installs, sources := false, ""
-	for _, r := range u.all {
-		switch r := r.(type) {
-		case Package:
-			ops, err := r.Plan(o) // an error is the package's own to report
-			installs = installs || err == nil && slices.ContainsFunc(ops, func(op Op) bool { return op.item != "" && !r.Absent })
-		case provider:
-			if slices.Contains(r.provides(), "apt") && o.pending[r.(Resource).ID()] && sources == "" {
-				sources = r.(Resource).ID()
-			}
-		}
+	installs := func(p Package) bool {
+		ops, err := p.Plan(o) // an error is the package's own to report
+		return err == nil && !p.Absent && slices.ContainsFunc(ops, func(op Op) bool { return op.Name == "" })
 	}
-	if !installs {
+	if !slices.ContainsFunc(u.packages, installs) {
 		return nil, nil
 	}
+	sources := o.PendingToken("apt")
 	cause := ""
 	stamp := o.Stat(aptStamp)
 	switch {
@@ -66,5 +61,5 @@ func (u aptUpdate) Plan(o *Observation) ([]Op, error) {
 	default:
 		return nil, nil
 	}
-	return []Op{{Action: lab.Run, Cause: cause, Script: aptUpdateScript}}, nil
+	return []Op{{Action: lab.Run, Cause: cause, Script: shell("apt-update", "stamp", aptStamp)}}, nil
 }

@@ -36,13 +36,13 @@ func (a Archive) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (a Archive) provides() []string { return []string{"path:" + a.Path} }
+func (a Archive) Provides() []string { return []string{"path:" + a.Path} }
 
-func (a Archive) needs() []string {
+func (a Archive) Needs() []string {
 	return append(accountNeeds(a.Owner, a.Group), "path:"+a.Path, "package:curl")
 }
 
-func (a Archive) fingerprint() string { return "archive " + a.SHA256 }
+func (a Archive) Fingerprint() string { return "archive " + a.SHA256 }
 
 func (a Archive) stamp() string { return a.Path + "/.lab-archive" }
 
@@ -59,16 +59,12 @@ func (a Archive) Plan(o *Observation) ([]Op, error) {
 	if ok {
 		op.Action, op.Cause = lab.Update, "another archive was unpacked"
 	}
-	chown := "" // what tar unpacks as root is root's
-	if owner := orRoot(a.Owner) + ":" + orRoot(a.Group); owner != "root:root" {
-		chown = "chown -R -h -- " + ssh.Quote(owner) + " \"$d\"\n"
+	owner := orRoot(a.Owner) + ":" + orRoot(a.Group)
+	if owner == "root:root" {
+		owner = ""
 	}
 	temp := tempFor(a.Path)
-	// The stamp goes before anything is unpacked and comes last: a directory that is half unpacked has none.
-	op.Script = fmt.Sprintf("t=%s; d=%s; s=%s\n[ -d \"$d\" ] || ( umask 022; mkdir -p -- \"$d\" )\n", ssh.Quote(temp), ssh.Quote(a.Path), ssh.Quote(a.stamp())) +
-		fetch(a.URL, temp, "", a.SHA256) + fmt.Sprintf(`rm -f -- "$s"
-( umask 022; tar -x -f "$t" -C "$d" --strip-components=%[1]d --no-same-owner ) || { rm -f -- "$t"; exit 1; }
-rm -f -- "$t"
-%[2]sprintf '%%s\n' %[3]s >"$s"; chmod 0644 "$s"; sync -- "$s"`, a.Strip, chown, a.SHA256)
+	op.Script = fmt.Sprintf("[ -d %[1]s ] || ( umask 022; mkdir -p -- %[1]s )\n", ssh.Quote(a.Path)) + fetch(a.URL, temp, "", a.SHA256) +
+		shell("unpack", "temp", temp, "dir", a.Path, "stamp", a.stamp(), "sum", a.SHA256, "strip", fmt.Sprint(a.Strip), "owner", owner)
 	return []Op{op}, nil
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // AuthorizedKey is a public key that may log in to an account, a line of its ~/.ssh/authorized_keys (sshd(8)).
@@ -61,9 +60,9 @@ func (k AuthorizedKey) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (k AuthorizedKey) needs() []string { return []string{"user:" + k.User, "keys:" + k.User} }
+func (k AuthorizedKey) Needs() []string { return []string{"user:" + k.User, "keys:" + k.User} }
 
-func (k AuthorizedKey) provides() []string { return []string{"keys:" + k.User} }
+func (k AuthorizedKey) Provides() []string { return []string{"keys:" + k.User} }
 
 func (k AuthorizedKey) probe() string { return "authorizedkeys:" + k.User }
 
@@ -74,10 +73,7 @@ const exitKeysAhead = 3
 // Observe implements [Resource].
 func (k AuthorizedKey) Observe(q *Query) {
 	q.User(k.User)
-	q.Probe(k.probe(), fmt.Sprintf(`h=$(getent passwd -- %[1]s | cut -d: -f6)
-if [ -n "$h" ]; then
-  if [ -f "$h/.ssh/authorized_keys" ]; then head -c %[2]d -- "$h/.ssh/authorized_keys"; fi
-elif [ -e /etc/skel/.ssh ] || [ -e %[4]s ] || grep -q -s -e '^HOME=' -e '^SKEL=' /etc/default/useradd; then exit %[3]d; fi`, ssh.Quote(k.User), maxContent, exitKeysAhead, ssh.Quote(k.homeToBe())))
+	q.Probe(k.probe(), shell("authorized-keys", "user", k.User, "home", k.homeToBe(), "limit", fmt.Sprint(maxContent)))
 }
 
 // homeToBe is where the home of an account will be that the same plan makes.
@@ -92,29 +88,21 @@ func (k AuthorizedKey) homeToBe() string {
 // a file system that the plan mounts first.
 func (k AuthorizedKey) mayHoldKeys(o *Observation) bool {
 	for dir := k.homeToBe(); dir != "/"; dir = path.Dir(dir) {
-		if o.pending["mount:"+dir] || o.pending["archive:"+dir] {
+		if o.Pending("mount:"+dir) || o.Pending("archive:"+dir) {
 			return true
 		}
 	}
 	return o.Probe(k.probe()).Exit == exitKeysAhead
 }
 
-// inHomes returns the resources with each authorized key knowing the home that a user resource makes for its account.
-func inHomes(flat []Resource) []Resource {
-	homes := map[string]string{}
-	for _, r := range flat {
+// Bind implements [Binder]: the key belongs in the home that the same state gives the account.
+func (k AuthorizedKey) Bind(w *Whole) Resource {
+	for _, r := range w.Find("user:" + k.User) {
 		if u, ok := r.(User); ok && !u.Absent {
-			homes[u.Name] = u.Home
+			k.home = u.Home
 		}
 	}
-	out := slices.Clone(flat)
-	for i, r := range out {
-		if k, ok := r.(AuthorizedKey); ok {
-			k.home = homes[k.User]
-			out[i] = k
-		}
-	}
-	return out
+	return k
 }
 
 // Plan implements [Resource].
@@ -124,19 +112,19 @@ func (k AuthorizedKey) Plan(o *Observation) ([]Op, error) {
 	switch {
 	case !ok && k.Absent:
 		return nil, nil
-	case !ok && !o.late && o.pending["user:"+k.User]:
+	case !ok && o.CanDefer() && o.Pending("user:"+k.User):
 		if k.mayHoldKeys(o) {
 			return []Op{{Action: lab.Create, Cause: "not found; the account is not there yet", Diff: "+" + k.Key + "\n", Deferred: true}}, nil
 		}
 		file = "~" + k.User + "/.ssh/authorized_keys"
-	case ok && !o.late && k.home != "" && k.home != u.Home && o.pending["user:"+k.User]:
+	case ok && o.CanDefer() && k.home != "" && k.home != u.Home && o.Pending("user:"+k.User):
 		return []Op{{Action: lab.Update, Cause: "the home of the account changes first", Deferred: true}}, nil
 	case !ok:
 		return nil, &lab.Error{Op: "authorize key", Hint: "make the account with a user resource", Err: fmt.Errorf("%w: the account %s", lab.ErrNotFound, k.User)}
 	}
 	old := o.Probe(k.probe()).Output
-	if o.projected[file] {
-		old, _ = o.Content(file)
+	if f, ok := o.Expected(file); ok {
+		old = f.Content
 	}
 	lines := splitKeep(string(old))
 	ours := func(l string) bool {
@@ -170,14 +158,7 @@ func (k AuthorizedKey) Plan(o *Observation) ([]Op, error) {
 	}
 	p := &Payload{Temp: tempFor("/run/" + k.ID()), Size: int64(len(content)), Content: content}
 	op.Payload = p
-	// The folder is the account's own: root writing there could be led elsewhere by a link, so the account writes itself.
-	op.Script = fmt.Sprintf("h=$(getent passwd -- %[1]s | cut -d: -f6)\nr=0; runuser -u %[1]s -- sh -c %[2]s lab \"$h\" %[3]s <%[4]s || r=$?\nrm -f -- %[4]s; exit $r", ssh.Quote(k.User), ssh.Quote(authorizeScript), before, ssh.Quote(p.Temp))
-	o.project(file, content, Stat{Type: RegularFile, Mode: 0o600})
+	op.Script = shell("authorize-as", "user", k.User, "temp", p.Temp, "before", before, "script", shell("authorize"))
+	op.Expected.Files = []ExpectedFile{{Path: file, Content: content, Stat: Stat{Type: RegularFile, Mode: 0o600}}}
 	return []Op{op}, nil
 }
-
-// authorizeScript writes its standard input to .ssh/authorized_keys in the home $1, if that is still the one whose hash is $2.
-const authorizeScript = `set -e; umask 077; cd -- "$1"; mkdir -p .ssh; f=.ssh/authorized_keys; h=absent
-if [ -s "$f" ]; then h=$(sha256sum <"$f"); h=${h%  -}; fi
-[ "$h" = "$2" ] || { echo "the file changed since it was planned: plan again" >&2; exit 1; }
-cat >"$f.lab-tmp"; sync -- "$f.lab-tmp"; mv -fT -- "$f.lab-tmp" "$f"; sync .ssh`

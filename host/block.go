@@ -64,11 +64,17 @@ func (b Block) markers() (begin, end string) {
 	return c + " BEGIN lab " + b.Name, c + " END lab " + b.Name
 }
 
-func (b Block) provides() []string { return []string{"path:" + b.Path} }
+// Claims implements [Claimer].
+func (b Block) Claims() []Claim { return []Claim{{Path: b.Path, Part: true}} }
 
-func (b Block) needs() []string { return append(accountNeeds(b.Owner, b.Group), "path:"+b.Path) }
+// Files implements [Watched].
+func (b Block) Files() []string { return []string{b.Path} }
 
-func (b Block) fingerprint() string { return fmt.Sprintf("block %q %t", b.Content, b.Absent) }
+func (b Block) Provides() []string { return []string{"path:" + b.Path} }
+
+func (b Block) Needs() []string { return append(accountNeeds(b.Owner, b.Group), "path:"+b.Path) }
+
+func (b Block) Fingerprint() string { return fmt.Sprintf("block %q %t", b.Content, b.Absent) }
 
 // Observe implements [Resource].
 func (b Block) Observe(q *Query) { q.Content(b.Path) }

@@ -62,7 +62,7 @@ const caBundle = "/etc/ssl/certs/ca-certificates.crt"
 
 func (t trustedCertificate) link() string { return "/etc/ssl/certs/" + t.c.Name + ".pem" }
 
-func (t trustedCertificate) needs() []string {
+func (t trustedCertificate) Needs() []string {
 	return []string{"path:" + t.c.file(), "package:ca-certificates"}
 }
 
@@ -76,7 +76,7 @@ func (t trustedCertificate) Plan(o *Observation) ([]Op, error) {
 	link, bundle, file := o.Stat(t.link()), o.Stat(caBundle), o.Stat(t.c.file())
 	cause := ""
 	switch {
-	case o.pending["file:"+t.c.file()]:
+	case o.Pending("file:" + t.c.file()):
 		cause = "notified by file:" + t.c.file()
 	case t.c.Absent && link.Type != NoFile:
 		cause = "is still trusted"

@@ -71,21 +71,27 @@ func keySet[V any](m map[string]V) map[string]bool {
 	return s
 }
 
-func (c Command) provides() []string {
+func (c Command) Provides() []string {
 	if c.Creates != "" {
 		return []string{"path:" + c.Creates}
 	}
 	return nil
 }
 
-func (c Command) needs() []string {
+func (c Command) Needs() []string {
 	if c.Creates != "" {
 		return []string{"path:" + c.Creates}
 	}
 	return nil
 }
 
-func (c Command) fingerprint() string { return "command " + c.Run }
+func (c Command) Fingerprint() string { return "command " + c.Run }
+
+// Resolve implements [Resolver].
+func (c Command) Resolve(read func(string, lab.SecretRef) lab.Secret) Resource {
+	c.Values = resolveAll("env", c.Env, c.Values, read)
+	return c
+}
 
 // Secrets returns the values of the variables.
 func (c Command) Secrets() (out []lab.Secret) {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -20,10 +21,18 @@ func isUnitPath(file string) bool {
 // The tokens of units' files: of those that are there when the units are changed, and of those that go when their units are down.
 const unitFiles, unitFilesGone = "units", "units-gone"
 
-// daemonReload lets systemd read its units' files when they changed. It is implied by units.
+// unitOf returns the unit whose file, or whose drop-in, is at the path.
+func unitOf(file string) string {
+	if u, ok := strings.CutSuffix(path.Base(path.Dir(file)), ".d"); ok && unitPattern.MatchString(u) {
+		return u
+	}
+	return path.Base(file)
+}
+
+// daemonReload lets systemd read its units' files when they changed. Units imply it, and so do units' files that must not be there.
 type daemonReload struct {
-	all  []Resource
-	gone bool // it comes after the files that go when their units are down, not before the units
+	units []string // that are implied to be read anew
+	gone  bool     // it comes after the files that are removed when their units are down, not before the units
 }
 
 func (d daemonReload) token() string {
@@ -42,30 +51,35 @@ func (d daemonReload) ID() string {
 
 func (daemonReload) Validate() lab.Problems { return nil }
 
-func (d daemonReload) provides() []string {
+// Merge implements [Merger].
+func (d daemonReload) Merge(other Resource) (Resource, bool) {
+	o, ok := other.(daemonReload)
+	d.units = append(slices.Clone(d.units), o.units...)
+	return d, ok
+}
+
+func (d daemonReload) Provides() []string {
 	if d.gone {
 		return nil
 	}
 	return []string{"daemon-reload"}
 }
 
-func (d daemonReload) needs() []string { return []string{d.token()} }
+func (d daemonReload) Needs() []string { return []string{d.token()} }
 
 func (daemonReload) Observe(*Query) {}
 
 func (d daemonReload) Plan(o *Observation) ([]Op, error) {
-	op := []Op{{Action: lab.Run, Script: "systemctl daemon-reload"}}
-	for _, r := range d.all {
-		if p, ok := r.(provider); ok && o.pending[r.ID()] && slices.Contains(p.provides(), d.token()) {
-			op[0].Cause = "notified by " + lab.Printable(r.ID())
-			return op, nil
-		}
+	op := Op{Action: lab.Run, Script: "systemctl daemon-reload"}
+	if id := o.PendingToken(d.token()); id != "" {
+		op.Cause = "notified by " + lab.Printable(id)
+		return []Op{op}, nil
 	}
-	for _, r := range d.all {
+	for _, name := range d.units {
 		// Of a masked unit with drop-ins systemd says so for ever: it loads none, and compares their times all the same. To unmask it is to reload.
-		if u, ok := r.(Unit); ok && !d.gone && o.Unit(u.Name).NeedReload && o.Unit(u.Name).Load != "masked" {
-			op[0].Cause = "the files of " + u.Name + " changed since systemd read them"
-			return op, nil
+		if u := o.Unit(name); u.NeedReload && u.Load != "masked" {
+			op.Cause = "the files of " + name + " changed since systemd read them"
+			return []Op{op}, nil
 		}
 	}
 	return nil, nil

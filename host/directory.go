@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"reflect"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
@@ -34,9 +35,33 @@ func (d Directory) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (d Directory) provides() []string { return []string{"path:" + d.Path} }
+// Claims implements [Claimer].
+func (d Directory) Claims() []Claim { return []Claim{{Path: d.Path}} }
 
-func (d Directory) needs() []string { return append(accountNeeds(d.Owner, d.Group), "path:"+d.Path) }
+// Removes implements [Remover].
+func (d Directory) Removes() string {
+	if d.Absent {
+		return d.Path
+	}
+	return ""
+}
+
+// Merge implements [Merger]: sets state only that a directory which they write to must be there, and another may say more of it.
+func (d Directory) Merge(other Resource) (Resource, bool) {
+	o, ok := other.(Directory)
+	switch must := (Directory{Path: d.Path}); {
+	case !ok:
+	case reflect.DeepEqual(o, must) && !d.Absent:
+		return d, true
+	case reflect.DeepEqual(d, must) && !o.Absent:
+		return o, true
+	}
+	return nil, false
+}
+
+func (d Directory) Provides() []string { return []string{"path:" + d.Path} }
+
+func (d Directory) Needs() []string { return append(accountNeeds(d.Owner, d.Group), "path:"+d.Path) }
 
 // Observe implements [Resource].
 func (d Directory) Observe(q *Query) { q.Path(d.Path) }
@@ -57,7 +82,5 @@ func (d Directory) Plan(o *Observation) ([]Op, error) {
 	case st.Type == DirFile:
 		return ownership(d.Path, st, mode, owner, group), nil
 	}
-	// Made under another mode than mkdir's, it would be open for a moment.
-	return []Op{{Action: lab.Create, Cause: "not found", Script: fmt.Sprintf("p=%[1]s; [ -d \"${p%%/*}/\" ] || ( umask 022; mkdir -p -- \"${p%%/*}\" )\n[ -d \"$p\" ] || mkdir -m 0700 -- \"$p\"\nchown -- %[2]s \"$p\"; chmod -- %[3]s \"$p\"",
-		ssh.Quote(d.Path), ssh.Quote(owner+":"+group), mode.exact())}}, nil
+	return []Op{{Action: lab.Create, Cause: "not found", Script: shell("directory", "dir", d.Path, "owner", owner+":"+group, "mode", mode.exact())}}, nil
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Disk is a file system on a disk of its own: a GPT with one partition, with a label, made only on a disk that is blank beyond doubt.
@@ -73,25 +72,10 @@ func (d Disk) fsType() string {
 func (d Disk) Observe(q *Query) {
 	q.Mounts()
 	q.Content("/etc/fstab")
-	q.Probe(d.ID(), "d="+ssh.Quote(d.Device)+"; l="+ssh.Quote(d.Label)+"\n"+diskProbe)
+	q.Probe(d.ID(), shell("disk", "disk", d.Device, "label", d.Label))
 }
 
-// diskProbe prints, under names, what the decision is made from. A place that cannot be read counts as data. It reads samples only when the disk is not the one that is wanted already.
-const diskProbe = `r=$(readlink -f -- "$d") && [ -b "$r" ] || { echo 'missing'; exit 0; }
-echo "device $r"; echo "size $(blockdev --getsize64 "$r")"
-echo lsblk; lsblk -J -b -o NAME,PATH,TYPE,SIZE,FSTYPE,LABEL,UUID,MOUNTPOINT,PKNAME "$r"; echo .
-if [ "$(lsblk -n -r -o LABEL "$r" | grep -c -F -x -e "$l")" = 1 ]; then exit 0; fi
-n=${r##*/}; h=$(ls "/sys/class/block/$n/holders" 2>/dev/null); [ -z "$h" ] || echo "holders $h"
-w=$(wipefs -n -J "$r" 2>&1); echo "wipefs $(printf %s "$w" | tr -d '\n')"
-b=$(blkid -p -o export "$r" 2>&1); echo "blkid $? $(printf %s "$b" | tr '\n' ' ')"
-grep -q "^$r " /proc/swaps && echo swap
-s=$(blockdev --getsize64 "$r"); m=$((s/1048576))
-zero() { [ "$({ dd if="$r" bs=1048576 skip="$1" count="$2" 2>/dev/null || echo unread; } | tr -d '\0' | head -c 1 | wc -c)" = 0 ] || { echo "data $1"; exit 0; }; }
-zero 0 16; [ $m -gt 32 ] && zero $((m-16)) 17
-i=0; while [ $i -lt 256 ] && [ $m -gt 48 ]; do zero $((16+(i*7919+i*i*31+13)%(m-32))) 1; i=$((i+1)); done
-echo blank`
-
-// diskFacts is what diskProbe printed.
+// diskFacts is what sh/disk.sh printed.
 type diskFacts struct {
 	missing   bool
 	device    string // "/dev/sda"
@@ -255,19 +239,7 @@ func (d Disk) Plan(o *Observation) ([]Op, error) {
 	if err != nil || do == "" {
 		return nil, err
 	}
-	label := ssh.Quote(d.Label)
-	mkfs := "mkfs.ext4 -q -L " + label
-	if d.fsType() == "xfs" {
-		mkfs = "mkfs.xfs -q -L " + label
-	}
-	// Between the plan and now a person has confirmed it, which takes time: the disk is looked at again, and sfdisk itself refuses a disk that
-	// is in use. mkfs without force refuses a partition that holds something.
-	script := fmt.Sprintf(`d=%s; r=$(readlink -f -- "$d"); [ "$r" = %s ] && [ "$(blockdev --getsize64 "$r")" = %d ]
-[ -z "$(lsblk -n -r -o FSTYPE,MOUNTPOINT "$r" | tr -d ' \n')" ] && [ "$(lsblk -n -r -o NAME "$r" | wc -l)" = 1 ] && [ -z "$(wipefs -n "$r")" ] || { echo 'the disk is not blank any more' >&2; exit 1; }
-printf 'label: gpt\n,,L\n' | sfdisk -q "$r"
-udevadm settle; p=$(lsblk -n -r -p -o NAME,TYPE "$r" | sed -n 's/ part$//p'); [ -b "$p" ]
-[ -z "$(wipefs -n "$p")" ] || { echo 'the new partition holds something' >&2; exit 1; }
-%s "$p"; udevadm settle`, ssh.Quote(d.Device), ssh.Quote(f.device), f.size, mkfs)
+	script := shell("initialise", "disk", d.Device, "device", f.device, "size", fmt.Sprint(f.size), "type", d.fsType(), "label", d.Label)
 	return []Op{{Action: lab.Create, Cause: fmt.Sprintf("the disk is blank: %s, %d GB", f.device, f.size/1e9), Risk: lab.RiskDataLoss,
 		Diff: fmt.Sprintf("+%s: GPT with one partition, %s labelled %s\n", d.Device, d.fsType(), d.Label), Script: script}}, nil
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Download is a file, such as a program, that the machine fetches by HTTPS and that must have this checksum. What arrives is checked before it
@@ -54,13 +53,19 @@ func (d Download) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (d Download) provides() []string { return []string{"path:" + d.Path} }
+// Claims implements [Claimer].
+func (d Download) Claims() []Claim { return []Claim{{Path: d.Path}} }
 
-func (d Download) needs() []string {
+// Files implements [Watched].
+func (d Download) Files() []string { return []string{d.Path} }
+
+func (d Download) Provides() []string { return []string{"path:" + d.Path} }
+
+func (d Download) Needs() []string {
 	return append(accountNeeds(d.Owner, d.Group), "path:"+d.Path, "package:curl")
 }
 
-func (d Download) fingerprint() string { return "download " + d.SHA256 }
+func (d Download) Fingerprint() string { return "download " + d.SHA256 }
 
 func (d Download) want() (sum [32]byte) {
 	_, _ = hex.Decode(sum[:], []byte(d.SHA256)) // Check has seen that it is hex
@@ -70,18 +75,10 @@ func (d Download) want() (sum [32]byte) {
 // Observe implements [Resource].
 func (d Download) Observe(q *Query) { q.Sum(d.Path, d.want()) }
 
-// fetch returns the script that stores the URL's content in a file, which is like the one it replaces (see applyPreamble), and ends when it has
+// fetch returns the script that stores the URL's content in a file, which is like the one it replaces (see sh/apply.sh), and fails when it has
 // another checksum. Nothing is left of it then.
 func fetch(raw, file, replaces, sum string) string {
-	get := fmt.Sprintf("get %s %s", ssh.Quote(raw), ssh.Quote(file))
-	if path, ok := strings.CutPrefix(raw, "file://"); ok {
-		get = fmt.Sprintf("cat -- %s >%s", ssh.Quote(path), ssh.Quote(file))
-	}
-	return fmt.Sprintf(`like %[6]s %[1]s
-%[2]s || { rm -f -- %[1]s; echo %[3]s >&2; exit 1; }
-h=$(sha256sum <%[1]s); h=${h%%  -}
-[ "$h" = %[4]s ] || { rm -f -- %[1]s; echo %[5]s "$h" >&2; exit 1; }
-`, ssh.Quote(file), get, ssh.Quote(raw+" could not be fetched"), sum, ssh.Quote(raw+" does not have the checksum "+sum+" but"), ssh.Quote(replaces))
+	return shell("download", "url", raw, "temp", file, "replaces", replaces, "sum", sum)
 }
 
 // Plan implements [Resource].

@@ -37,7 +37,7 @@ func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, 
 		if len(change(nil)) == 0 {
 			return nil, nil
 		}
-		if !o.late && len(o.pending) > 0 {
+		if o.CanDefer() {
 			return []Op{{Action: lab.Update, Cause: "the file is not there yet, an earlier change may bring it", Deferred: true}}, nil
 		}
 		return nil, &lab.Error{Op: "edit file", Hint: "set create: true to make it", Err: fmt.Errorf("%w: the file", lab.ErrNotFound)}
@@ -68,7 +68,8 @@ func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, 
 	p := &Payload{Temp: tempFor(e.path), Size: int64(len(want)), Content: want, Replaces: e.path}
 	op.Payload = p
 	op.Script = fmt.Sprintf("same %s %s || { rm -f -- %s; exit 1; }\n%s", ssh.Quote(e.path), before, ssh.Quote(p.Temp), put(p.Temp, e.path, mode, owner, group, sha256.Sum256(want), e.validate))
-	o.project(e.path, want, Stat{Type: RegularFile, Mode: mode, User: owner, Group: group, Size: int64(len(want))})
+	op.Expected.Files = []ExpectedFile{{Path: e.path, Content: want,
+		Stat: Stat{Type: RegularFile, Mode: mode, User: owner, Group: group, Size: int64(len(want))}}}
 	return []Op{op}, nil
 }
 

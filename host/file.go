@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -47,7 +48,6 @@ type File struct {
 	ParentPrivate bool `yaml:"-"`
 
 	unitDown string // the unit whose file must not be there, when the same state stops or disables it
-	claim    bool   // the file says what the machine belongs to: another content is refused, not replaced
 	local    *localFile
 }
 
@@ -102,7 +102,53 @@ func (f File) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (f File) provides() []string {
+// Claims implements [Claimer].
+func (f File) Claims() []Claim {
+	if f.IfAbsent {
+		return nil
+	}
+	return []Claim{{Path: f.Path}}
+}
+
+// Files implements [Watched].
+func (f File) Files() []string { return []string{f.Path} }
+
+// Bind implements [Binder]: a unit's file that must not be there is removed when the same state has stopped or disabled the unit, since
+// systemctl disables no unit without a file.
+func (f File) Bind(w *Whole) Resource {
+	if f.Absent && isUnitPath(f.Path) && w.Provides(downToken+unitOf(f.Path)) {
+		f.unitDown = unitOf(f.Path)
+	}
+	return f
+}
+
+// Implies implements [Implier].
+func (f File) Implies() []Resource {
+	if f.unitDown != "" {
+		return []Resource{daemonReload{gone: true}}
+	}
+	return nil
+}
+
+// From implements [Relative].
+func (f File) From(dir string) Resource {
+	if f.Source != "" && !filepath.IsAbs(f.Source) {
+		f.Source = filepath.Join(dir, f.Source)
+	}
+	return f
+}
+
+// Resolve implements [Resolver].
+func (f File) Resolve(read func(string, lab.SecretRef) lab.Secret) Resource {
+	if !f.SecretRef.IsZero() {
+		f.Value = read("secret", f.SecretRef)
+	}
+	f.Values = resolveAll("secrets", f.SecretRefs, f.Values, read)
+	return f
+}
+
+// Provides implements [Provider].
+func (f File) Provides() []string {
 	tokens := []string{"path:" + f.Path}
 	if strings.HasPrefix(f.Path, "/etc/apt/") {
 		tokens = append(tokens, "apt")
@@ -116,7 +162,7 @@ func (f File) provides() []string {
 	return tokens
 }
 
-func (f File) needs() []string {
+func (f File) Needs() []string {
 	tokens := append(accountNeeds(f.Owner, f.Group), "path:"+f.Path)
 	if f.Template != "" {
 		tokens = append(tokens, hostnameToken)
@@ -139,7 +185,7 @@ func (f File) Secrets() []lab.Secret {
 }
 
 // fingerprint is the hash of the content as far as it is known without the machine: of a template, its text, variables and secrets.
-func (f File) fingerprint() string {
+func (f File) Fingerprint() string {
 	h := sha256.New()
 	switch {
 	case f.local != nil:
@@ -158,8 +204,8 @@ func (f File) fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// load reads the size and the hash of a local source.
-func (f File) load() (Resource, error) {
+// Load implements [Loader]: it reads the size and the hash of a local source.
+func (f File) Load() (Resource, error) {
 	if f.Source == "" || f.Absent {
 		return f, nil
 	}
@@ -191,7 +237,7 @@ func (f File) Observe(q *Query) {
 	switch {
 	case f.Absent, f.IfAbsent:
 		q.Path(f.Path)
-	case f.Template != "" || f.claim:
+	case f.Template != "":
 		q.Content(f.Path) // the template may use facts: only the observation tells the content
 	default:
 		q.Sum(f.Path, f.sum(nil))
@@ -270,13 +316,9 @@ func (f File) Plan(o *Observation) ([]Op, error) {
 	}
 	have, _ := o.Shown(f.Path)
 	same := o.Sum(f.Path) == hex.EncodeToString(sum[:])
-	if f.Template != "" || f.claim {
+	if f.Template != "" {
 		have, _ = o.Content(f.Path)
 		same = string(have) == string(want)
-	}
-	if !same && f.claim {
-		return nil, &lab.Error{Op: "check environment", Hint: "use the configuration of that environment; if the machine moved, remove the file on it by hand",
-			Err: fmt.Errorf("%w: the machine belongs to %q, not to %q", lab.ErrRefused, strings.TrimSpace(string(have)), strings.TrimSpace(f.Content))}
 	}
 	if !same {
 		return write(lab.Update, "content differs", show(have)), nil

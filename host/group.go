@@ -33,14 +33,14 @@ func (g Group) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (g Group) provides() []string {
+func (g Group) Provides() []string {
 	if g.Absent {
 		return nil
 	}
 	return []string{"group:" + g.Name}
 }
 
-func (g Group) needs() []string {
+func (g Group) Needs() []string {
 	if g.Absent {
 		return []string{usersGone} // it cannot go while it is the group of one
 	}

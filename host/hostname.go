@@ -39,14 +39,19 @@ func (h Hostname) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (h Hostname) provides() []string {
+// Claims implements [Claimer].
+func (h Hostname) Claims() []Claim {
+	return []Claim{{Path: "/etc/hostname"}, {Path: "/etc/hosts", Part: true}}
+}
+
+func (h Hostname) Provides() []string {
 	return []string{"path:/etc/hosts", "path:/etc/hostname", hostnameToken}
 }
 
 // hostnameToken is what templates need, which may hold the machine's name.
 const hostnameToken = "hostname"
 
-func (h Hostname) needs() []string { return []string{"path:/etc/hosts", "path:/etc/hostname"} }
+func (h Hostname) Needs() []string { return []string{"path:/etc/hosts", "path:/etc/hostname"} }
 
 // k3sData is there when the machine is, or was, a node of a k3s cluster.
 const k3sData = "/var/lib/rancher/k3s"
@@ -73,8 +78,8 @@ func (h Hostname) Plan(o *Observation) ([]Op, error) {
 		ops = append(ops, Op{Action: lab.Update, Cause: fmt.Sprintf("is %q", name), Diff: lab.Diff(f.Path, have, p.Content), Payload: p, Script: put(p.Temp, f.Path, 0o644, "root", "root", f.sum(nil), "")})
 	}
 	if o.Facts.Hostname != h.Name {
-		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: fmt.Sprintf("the kernel's is %q", o.Facts.Hostname), Script: "hostname -- " + ssh.Quote(h.Name)})
-		o.Facts.Hostname = h.Name
+		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: fmt.Sprintf("the kernel's is %q", o.Facts.Hostname), Script: "hostname -- " + ssh.Quote(h.Name),
+			Expected: Expected{Hostname: h.Name}})
 	}
 	names := h.Name
 	if h.Domain != "" {

@@ -113,6 +113,7 @@ func causes(t *testing.T, r Resource, o *Observation) []string {
 
 func TestUnitIsRestartedExactlyWhenItMust(t *testing.T) {
 	u := Unit{Name: "a.service", State: Started, RestartOn: []string{"file:/etc/a"}, ReloadOn: []string{"file:/etc/b"}}
+	u = u.Bind(&Whole{State{File{Path: "/etc/a"}, File{Path: "/etc/b"}, u}.expand()}).(Unit)
 	running := func() *Observation {
 		o := blank().file("/etc/a", "x").file("/etc/b", "y")
 		o.prints = map[string]string{"file:/etc/a": "A", "file:/etc/b": "B"}
@@ -349,7 +350,7 @@ func TestOrder(t *testing.T) {
 		File{Path: "/a/b/c", Owner: "u"}, Directory{Path: "/a/b"}, Directory{Path: "/a"}, User{Name: "u", Groups: []string{"g"}}, Group{Name: "g"},
 		Unit{Name: "x.service"}, UnitFile{Name: "x.service", Content: "[Service]"}, Package{Name: "pp"}, AptSource{Name: "s", URIs: []string{"u"}, Suites: []string{"x"}},
 	}
-	nodes, err := s.sort(nil)
+	nodes, err := s.expand().order(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -371,7 +372,7 @@ func TestOrder(t *testing.T) {
 	before("systemd:daemon-reload", "unit:x.service")
 	before("file:/etc/apt/sources.list.d/s.sources", "apt:update")
 	before("apt:update", "package:pp")
-	only, err := s.sort([]string{"file:*", "aptsource:s"})
+	only, err := s.expand().order([]string{"file:*", "aptsource:s"})
 	if err != nil || len(only) != 3 {
 		t.Errorf("%d %v", len(only), err)
 	}

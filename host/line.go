@@ -60,11 +60,17 @@ func (l Line) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (l Line) provides() []string { return []string{"path:" + l.Path} }
+// Claims implements [Claimer].
+func (l Line) Claims() []Claim { return []Claim{{Path: l.Path, Part: true}} }
 
-func (l Line) needs() []string { return append(accountNeeds(l.Owner, l.Group), "path:"+l.Path) }
+// Files implements [Watched].
+func (l Line) Files() []string { return []string{l.Path} }
 
-func (l Line) fingerprint() string {
+func (l Line) Provides() []string { return []string{"path:" + l.Path} }
+
+func (l Line) Needs() []string { return append(accountNeeds(l.Owner, l.Group), "path:"+l.Path) }
+
+func (l Line) Fingerprint() string {
 	return fmt.Sprintf("line %q %q %t", l.Line, l.Match, l.Absent)
 }
 

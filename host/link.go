@@ -30,7 +30,13 @@ func (l Link) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (l Link) provides() []string {
+// Claims implements [Claimer].
+func (l Link) Claims() []Claim { return []Claim{{Path: l.Path}} }
+
+// Files implements [Watched].
+func (l Link) Files() []string { return []string{l.Path} }
+
+func (l Link) Provides() []string {
 	tokens := []string{"path:" + l.Path}
 	if isUnitPath(l.Path) {
 		tokens = append(tokens, unitFiles)
@@ -38,9 +44,9 @@ func (l Link) provides() []string {
 	return tokens
 }
 
-func (l Link) needs() []string { return []string{"path:" + l.Path} }
+func (l Link) Needs() []string { return []string{"path:" + l.Path} }
 
-func (l Link) fingerprint() string { return "link " + l.Target }
+func (l Link) Fingerprint() string { return "link " + l.Target }
 
 // Observe implements [Resource].
 func (l Link) Observe(q *Query) { q.Link(l.Path) }
@@ -69,7 +75,6 @@ func (l Link) Plan(o *Observation) ([]Op, error) {
 		return nil, &lab.Error{Op: "make link", Hint: "move it away, or set replace: true for a file", Err: fmt.Errorf("%w: there is a %s", lab.ErrConflict, st.Type)}
 	}
 	op.Diff = fmt.Sprintf("+%s -> %s\n", lab.Printable(l.Path), lab.Printable(l.Target))
-	// ln -f removes before it links; a rename does not let anybody see the path without a link.
-	op.Script = fmt.Sprintf("t=%s; rm -f -- \"$t\"; ln -s -- %s \"$t\"; mv -fT -- \"$t\" %s", ssh.Quote(tempFor(l.Path)), ssh.Quote(l.Target), ssh.Quote(l.Path))
+	op.Script = shell("link", "temp", tempFor(l.Path), "target", l.Target, "path", l.Path)
 	return []Op{op}, nil
 }

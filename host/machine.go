@@ -25,9 +25,6 @@ type Machine struct {
 	ended ssh.Counters // of connections that are gone
 }
 
-// environmentFile holds the name of the environment that a machine belongs to.
-const environmentFile = "/etc/lab/environment"
-
 func (m *Machine) name() string {
 	if m.Target.Name != "" {
 		return m.Target.Name
@@ -170,15 +167,21 @@ func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.P
 	if err := want.Validate(); err != nil {
 		return nil, err
 	}
-	j, err := m.newJob(want, globs)
+	for _, r := range claim(m.Environment) {
+		if len(globs) > 0 {
+			globs = append(globs, r.ID())
+		}
+	}
+	w, err := newWanted(append(claim(m.Environment), want...), globs)
 	if err != nil {
 		return nil, err
 	}
-	o, err := m.observe(ctx, j.questions(), j.masker)
+	j := &job{m: m, want: w, masker: lab.NewMasker(w.secrets...)}
+	o, err := m.observe(ctx, w.query(), j.masker)
 	if err != nil {
 		return nil, err
 	}
-	changes, faults := j.plan(o)
+	changes, faults := j.plan(o, false)
 	if err := j.joined(faults); err != nil {
 		return nil, err
 	}
@@ -186,7 +189,7 @@ func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.P
 	j.boot = o.Facts.BootID
 	step := lab.Step{Name: j.step(), Run: j.run}
 	for _, c := range j.changes {
-		lc := lab.Change{ID: c.id, Action: c.op.Action, Cause: j.masker.Mask(c.op.Cause), Diff: j.masker.Mask(c.op.Diff), Risk: c.op.Risk}
+		lc := lab.Change{ID: c.id, Action: c.op.Action, Cause: j.masker.Mask(c.op.Cause), Diff: j.masker.Mask(c.op.Diff), Risk: c.op.Risk, Deferred: c.deferred}
 		for _, d := range c.after {
 			lc.After = append(lc.After, j.changes[d].id)
 		}

@@ -10,6 +10,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
+// fstab is the table of mounts at boot, fstab(5).
+const fstab = "/etc/fstab"
+
 // Mount is a file system that is mounted, now and at boot, by a line of /etc/fstab (fstab(5)). Another device or
 // share that is mounted there is refused, as far as the source can be found; what has no device, as tmpfs, is not told apart. Of
 // options that change, ro, noatime, nodiratime, nodev, nosuid and noexec hold at once, where they are added, and all others from the next mount on.
@@ -62,17 +65,20 @@ func isUnstableDevice(dev string) bool {
 	return false
 }
 
-func (m Mount) provides() []string { return []string{"path:/etc/fstab", "path:" + m.Path} }
+// Claims implements [Claimer].
+func (m Mount) Claims() []Claim { return []Claim{{Path: fstab, Part: true}} }
 
-func (m Mount) needs() []string { return []string{"path:/etc/fstab", "path:" + m.Path} }
+func (m Mount) Provides() []string { return []string{"path:" + fstab, "path:" + m.Path} }
+
+func (m Mount) Needs() []string { return []string{"path:" + fstab, "path:" + m.Path} }
 
 // Observe implements [Resource].
 func (m Mount) Observe(q *Query) {
-	q.Content("/etc/fstab")
+	q.Content(fstab)
 	q.Path(m.Path)
 	q.Mounts()
 	if m.onDevice() {
-		q.Probe(m.ID(), fmt.Sprintf(mountProbe, ssh.Quote(m.Source), ssh.Quote(m.Path)))
+		q.Probe(m.ID(), shell("mounted", "source", m.Source, "path", m.Path))
 	}
 }
 
@@ -88,12 +94,6 @@ func (m Mount) onTag() bool {
 func (m Mount) binds() bool {
 	return slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
 }
-
-// mountProbe prints what is mounted at the path when it is another device than the source, as far as the source can be found.
-const mountProbe = `s=%[1]s p=%[2]s
-is=$(findmnt -n -v -f -o SOURCE -M "$p") || exit 0
-findmnt -n -S "$s" -M "$p" >/dev/null && exit 0
-case $s in /dev/*) [ -b "$s" ] ;; *) blkid -o device -t "$s" >/dev/null 2>&1 ;; esac && printf %%s "$is"`
 
 // another returns what is mounted in place of the source, "" when that is not known to be something else.
 func (m Mount) another(o *Observation, live *MountState) string {
@@ -156,7 +156,7 @@ func (m Mount) Plan(o *Observation) ([]Op, error) {
 	if !m.Absent && st.Type != NoFile && st.Type != DirFile {
 		return nil, &lab.Error{Op: "mount", Hint: "move it away", Err: fmt.Errorf("%w: there is a %s", lab.ErrConflict, st.Type)}
 	}
-	e := edit{path: "/etc/fstab", create: true}
+	e := edit{path: fstab, create: true}
 	edits, err := e.plan(o, func(lines []string) []string {
 		var out []string
 		found := false

@@ -19,16 +19,19 @@ func (NoSwap) ID() string { return "swap:none" }
 // Validate implements [Resource].
 func (NoSwap) Validate() lab.Problems { return nil }
 
-func (NoSwap) provides() []string { return []string{"path:/etc/fstab"} }
+// Claims implements [Claimer].
+func (NoSwap) Claims() []Claim { return []Claim{{Path: fstab, Part: true}} }
 
-func (NoSwap) needs() []string { return []string{"path:/etc/fstab"} }
+func (NoSwap) Provides() []string { return []string{"path:" + fstab} }
+
+func (NoSwap) Needs() []string { return []string{"path:" + fstab} }
 
 // swapUnits make swap at boot: dphys-swapfile to bookworm, rpi-swap and zram since trixie.
 var swapUnits = []string{"dphys-swapfile.service", "systemd-zram-setup@zram0.service"}
 
 // Observe implements [Resource].
 func (NoSwap) Observe(q *Query) {
-	q.Content("/etc/fstab")
+	q.Content(fstab)
 	q.Mounts()
 	for _, u := range swapUnits {
 		q.Unit(u)
@@ -43,7 +46,7 @@ func (NoSwap) Plan(o *Observation) ([]Op, error) {
 			ops = append(ops, Op{Name: u, Action: lab.Update, Cause: "makes swap at boot", Script: "systemctl mask --now -- " + ssh.Quote(u)})
 		}
 	}
-	edits, err := edit{path: "/etc/fstab", create: true}.plan(o, func(lines []string) []string {
+	edits, err := edit{path: fstab, create: true}.plan(o, func(lines []string) []string {
 		return slices.DeleteFunc(slices.Clone(lines), func(l string) bool {
 			f := strings.Fields(l)
 			return len(f) > 2 && !strings.HasPrefix(f[0], "#") && f[2] == "swap"

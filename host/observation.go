@@ -1,41 +1,66 @@
 package host
 
 import (
-	"bytes"
-	"encoding/hex"
-	"fmt"
-	"math"
-	"strconv"
-	"strings"
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Observation is what a machine answered. While a plan is made it is also what the machine will be: a planned change that others build on,
-// such as an edit of a file that is edited again, is written into it.
+// Observation is what a machine answered, and, while a plan is made, what the changes before a resource will have made of it. Nothing that
+// looks at it writes to it.
 type Observation struct {
 	Facts Facts
 
-	paths     map[string]Stat
-	sums      map[string]string // hex
-	shown     map[string][]byte
-	contents  map[string][]byte
-	links     map[string]string
-	packages  map[string]PackageState
-	units     map[string]UnitState
-	users     map[string]UserState
-	groups    map[string]GroupState
-	sysctls   map[string]string
-	modules   map[string]bool
-	mounts    []MountState
-	swaps     []string
-	probes    map[string]ProbeResult
-	now       time.Time
-	projected map[string]bool   // contents that are planned, not read
-	pending   map[string]bool   // IDs of resources with a change in this plan
-	prints    map[string]string // fingerprints of resources, see [fingerprinter]
-	late      bool              // this is the second look, after the first round of changes
+	paths    map[string]Stat
+	sums     map[string]string // hex
+	shown    map[string][]byte
+	contents map[string][]byte
+	links    map[string]string
+	packages map[string]PackageState
+	units    map[string]UnitState
+	users    map[string]UserState
+	groups   map[string]GroupState
+	sysctls  map[string]string
+	modules  map[string]bool
+	mounts   []MountState
+	swaps    []string
+	probes   map[string]ProbeResult
+	now      time.Time
+
+	*outlook
+}
+
+// outlook is what is known of a plan while it is made: the changes so far. Only [wanted.diff] writes to it.
+type outlook struct {
+	files   map[string]ExpectedFile // as the changes so far leave them
+	pending map[string]bool         // IDs of resources and sets with a change so far
+	tokens  map[string]string       // what the changed resources provide -> the ID of the first that does
+	prints  map[string]string       // fingerprints by ID, see [Fingerprinter]
+	final   bool                    // changes were made already: what is still missing does not come by waiting
+}
+
+func newOutlook(prints map[string]string, final bool) *outlook {
+	return &outlook{files: map[string]ExpectedFile{}, pending: map[string]bool{}, tokens: map[string]string{}, prints: prints, final: final}
+}
+
+// Pending reports whether the resource, or the set, with the ID is changed earlier in the plan.
+func (o *Observation) Pending(id string) bool { return o.pending[id] }
+
+// PendingToken returns the ID of the first resource that is changed earlier in the plan and provides the token, see [Provider]; "" when there
+// is none.
+func (o *Observation) PendingToken(token string) string { return o.tokens[token] }
+
+// Fingerprint returns the fingerprint of the resource, or the set, with the ID, see [Fingerprinter]; "" when it has none.
+func (o *Observation) Fingerprint(id string) string { return o.prints[id] }
+
+// CanDefer reports whether what a resource misses may still come: changes are planned before it and none has been made yet. Its op is then
+// [Op.Deferred].
+func (o *Observation) CanDefer() bool { return !o.final && len(o.pending) > 0 }
+
+// Expected returns the file as the changes before leave it, see [Op.Expected]; false when none of them says.
+func (o *Observation) Expected(path string) (ExpectedFile, bool) {
+	f, ok := o.files[path]
+	return f, ok
 }
 
 // FileType is the type of a file.
@@ -112,7 +137,12 @@ type ProbeResult struct {
 }
 
 // Stat returns what is at the path; its Type is [NoFile] when nothing is. The path must have been asked for by [Query.Path].
-func (o *Observation) Stat(path string) Stat { return o.paths[path] }
+func (o *Observation) Stat(path string) Stat {
+	if f, ok := o.Expected(path); ok {
+		return f.Stat
+	}
+	return o.paths[path]
+}
 
 // Sum returns the SHA-256 in hex of the regular file at the path, "" when there is none or it could not be read.
 func (o *Observation) Sum(path string) string {
@@ -127,15 +157,11 @@ func (o *Observation) Shown(path string) ([]byte, bool) {
 
 // Content returns the content of the regular file at the path; false when there is none.
 func (o *Observation) Content(path string) ([]byte, bool) {
+	if f, ok := o.Expected(path); ok {
+		return f.Content, true
+	}
 	b, ok := o.contents[path]
 	return b, ok
-}
-
-// project records that a file will have this content once the change that is being planned is made.
-func (o *Observation) project(path string, content []byte, s Stat) {
-	o.contents[path] = content
-	o.paths[path] = s
-	o.projected[path] = true
 }
 
 // Link returns where the symbolic link at the path points, "" when there is no link.
@@ -179,290 +205,3 @@ func (o *Observation) Now() time.Time { return o.now }
 
 // Probe returns what a probe printed.
 func (o *Observation) Probe(name string) ProbeResult { return o.probes[name] }
-
-// observationParser builds an Observation of the frames of [Query.script].
-type observationParser struct {
-	q       *Query
-	o       *Observation
-	kind    string
-	arg     string
-	buf     bytes.Buffer
-	sums    bytes.Buffer // the lines of all "sums" frames
-	early   string       // what was printed of a probe before it ran
-	ended   bool
-	size    int64
-	problem error
-}
-
-// maxObservation bounds the memory of one observation. 200 edited files of 1 MiB would pass it.
-const maxObservation = 256 << 20
-
-func newObservationParser(q *Query) *observationParser {
-	return &observationParser{q: q, o: &Observation{
-		paths: map[string]Stat{}, sums: map[string]string{}, shown: map[string][]byte{}, contents: map[string][]byte{},
-		links: map[string]string{}, packages: map[string]PackageState{}, units: map[string]UnitState{}, users: map[string]UserState{},
-		groups: map[string]GroupState{}, sysctls: map[string]string{}, modules: map[string]bool{}, probes: map[string]ProbeResult{}, projected: map[string]bool{}}}
-}
-
-func (p *observationParser) header(h string) {
-	p.flush()
-	p.kind, p.arg, _ = strings.Cut(h, " ")
-	p.ended = p.ended || p.kind == "end"
-}
-
-func (p *observationParser) data(b []byte) {
-	if p.size += int64(len(b)); p.size > maxObservation {
-		p.problem = fmt.Errorf("the machine answered more than %d MiB", maxObservation>>20)
-		return
-	}
-	p.buf.Write(b)
-}
-
-// finish returns the observation. The output must have ended.
-func (p *observationParser) finish() (*Observation, error) {
-	p.flush()
-	if p.problem == nil && !p.ended {
-		p.problem = fmt.Errorf("the answer ends early")
-	}
-	p.readSums()
-	return p.o, p.problem
-}
-
-// flush reads the frame that has ended.
-func (p *observationParser) flush() {
-	b := bytes.Clone(p.buf.Bytes())
-	p.buf.Reset()
-	text := string(b)
-	named := func() (string, []byte) {
-		name, rest, _ := bytes.Cut(b, []byte{0})
-		return string(name), rest
-	}
-	switch p.kind {
-	case "facts":
-		p.o.Facts, p.o.now = readFacts(text)
-	case "paths":
-		p.readPaths(b)
-	case "sums":
-		p.sums.Write(b)
-	case "shown":
-		if name, rest := named(); len(rest) <= maxShown {
-			p.o.shown[name] = rest
-		}
-	case "content":
-		name, rest := named()
-		p.o.contents[name] = rest
-	case "link":
-		name, rest := named()
-		p.o.links[name] = string(rest)
-	case "packages":
-		p.readPackages(text)
-	case "units":
-		p.readUnits(text)
-	case "installs":
-		for line := range strings.Lines(text) {
-			name := strings.TrimSuffix(line, "\n")
-			if u, ok := p.o.units[name]; ok {
-				u.install = true
-				p.o.units[name] = u
-			}
-		}
-	case "users":
-		p.readUsers(text)
-	case "shadow":
-		for line := range strings.Lines(text) {
-			if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) > 2 {
-				if u, ok := p.o.users[f[0]]; ok {
-					u.PasswordHash, u.HasShadow = lab.NewSecret(f[1]), true
-					p.o.users[f[0]] = u
-				}
-			}
-		}
-	case "groups":
-		for line := range strings.Lines(text) {
-			if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) >= 4 {
-				g := GroupState{GID: int(parseUint(f[2], 10))}
-				if f[3] != "" {
-					g.Members = strings.Split(f[3], ",")
-				}
-				p.o.groups[f[0]] = g
-			}
-		}
-	case "sysctls":
-		p.readSysctls(text)
-	case "modules":
-		for _, m := range strings.Fields(text) {
-			p.o.modules[m] = true
-		}
-	case "mounts":
-		p.o.mounts = readMountinfo(text)
-	case "swaps":
-		for i, line := range strings.Split(text, "\n") {
-			if f := strings.Fields(line); i > 0 && len(f) > 0 {
-				p.o.swaps = append(p.o.swaps, unescapeMount(f[0]))
-			}
-		}
-	case "probe":
-		p.early = text
-	case "read":
-		if n, err := strconv.Atoi(p.arg); err == nil && n < len(p.q.probes.list) {
-			p.o.probes[p.q.probes.list[n]] = ProbeResult{Output: b}
-		}
-	case "exit":
-		f := strings.Fields(p.arg)
-		if len(f) == 2 {
-			if n, err := strconv.Atoi(f[0]); err == nil && n < len(p.q.probes.list) {
-				name := p.q.probes.list[n]
-				r, read := p.o.probes[name]
-				if !read && p.problem == nil {
-					p.problem = fmt.Errorf("%w: the machine's sh cannot read the script of %s: %s", lab.ErrInvalid, lab.Printable(name), lastLine(p.early))
-				}
-				r.Exit, _ = strconv.Atoi(f[1])
-				p.o.probes[name] = r
-			}
-		}
-	}
-	p.kind = ""
-}
-
-// lastLine returns the last line of text that is not empty, fit for a terminal: of what a shell could not read it names the place.
-func lastLine(text string) string {
-	text = strings.TrimSpace(text)
-	return lab.Printable(strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:]))
-}
-
-// readPaths reads pairs of a name and "mode uid gid user group size mtime ctime", each ended by a NUL.
-func (p *observationParser) readPaths(b []byte) {
-	parts := bytes.Split(b, []byte{0})
-	for i := 0; i+1 < len(parts); i += 2 {
-		f := strings.Split(string(parts[i+1]), " ")
-		if len(f) != 8 {
-			continue
-		}
-		mode := parseUint(f[0], 16)
-		s := Stat{Mode: Mode(mode & 0o7777), UID: int(parseUint(f[1], 10)), GID: int(parseUint(f[2], 10)), User: f[3], Group: f[4],
-			Size: int64(parseUint(f[5], 10)), Modified: time.Unix(int64(parseUint(f[6], 10)), 0), Changed: time.Unix(int64(parseUint(f[7], 10)), 0)}
-		switch mode & 0o170000 { // stat(2)
-		case 0o100000:
-			s.Type = RegularFile
-		case 0o040000:
-			s.Type = DirFile
-		case 0o120000:
-			s.Type = LinkFile
-		default:
-			s.Type = OtherFile
-		}
-		p.o.paths[string(parts[i])] = s
-	}
-}
-
-// readSums reads sha256sum's lines: "hash  name". A name with a newline or a backslash is escaped, and a backslash leads the line.
-func (p *observationParser) readSums() {
-	for line := range strings.Lines(p.sums.String()) {
-		hash, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
-		if !ok {
-			continue
-		}
-		if h, escaped := strings.CutPrefix(hash, `\`); escaped {
-			hash, name = h, strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\r`, "\r").Replace(name)
-		}
-		if b, err := hex.DecodeString(hash); err == nil && len(b) == 32 {
-			p.o.sums[name] = hash
-		}
-	}
-}
-
-func (p *observationParser) readPackages(text string) {
-	for line := range strings.Lines(text) {
-		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if len(f) != 4 {
-			continue
-		}
-		s := PackageState{Status: strings.TrimRight(f[2], " ")}
-		if len(s.Status) >= 2 {
-			s.Installed, s.Held = s.Status[1] == 'i' && len(s.Status) == 2, s.Status[0] == 'h'
-		}
-		if s.Installed {
-			s.Version = f[3]
-		}
-		// a package of several architectures counts as installed when one of them is
-		for _, name := range []string{f[0], f[0] + ":" + f[1]} {
-			if !p.o.packages[name].Installed {
-				p.o.packages[name] = s
-			}
-		}
-	}
-}
-
-// readUnits reads systemctl's blocks, one a unit in the order in which they were asked for, separated by empty lines.
-func (p *observationParser) readUnits(text string) {
-	blocks := strings.Split(strings.Trim(text, "\n"), "\n\n")
-	if len(blocks) != len(p.q.units.list) {
-		if p.problem == nil {
-			p.problem = fmt.Errorf("systemctl answered of %d units, asked of %d", len(blocks), len(p.q.units.list))
-		}
-		return
-	}
-	for i, block := range blocks {
-		v := map[string]string{}
-		for line := range strings.Lines(block) {
-			if key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "="); ok {
-				v[key] = value
-			}
-		}
-		p.o.units[p.q.units.list[i]] = UnitState{Load: v["LoadState"], Active: v["ActiveState"], Sub: v["SubState"], File: v["UnitFileState"],
-			NeedReload: v["NeedDaemonReload"] == "yes", InvocationID: v["InvocationID"], Fragment: v["FragmentPath"], Result: v["Result"],
-			Entered: time.Duration(parseUint(v["ActiveEnterTimestampMonotonic"], 10)) * time.Microsecond}
-	}
-}
-
-// readSysctls reads "path:value" of files of /proc/sys; a path may hold a colon, that of an interface's alias. Of several lines the first is taken.
-func (p *observationParser) readSysctls(text string) {
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		for i := range len(line) {
-			if line[i] != ':' || !p.q.sysctls.has[line[:i]] {
-				continue
-			}
-			if _, ok := p.o.sysctls[line[:i]]; !ok {
-				p.o.sysctls[line[:i]] = strings.Join(strings.Fields(line[i+1:]), " ")
-			}
-			break
-		}
-	}
-}
-
-func (p *observationParser) readUsers(text string) {
-	for line := range strings.Lines(text) {
-		if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) >= 7 {
-			p.o.users[f[0]] = UserState{UID: int(parseUint(f[2], 10)), GID: int(parseUint(f[3], 10)), Comment: f[4], Home: f[5], Shell: f[6]}
-		}
-	}
-}
-
-// readMountinfo reads /proc/self/mountinfo (proc(5)): a hyphen separates the mount's fields from its file system's.
-func readMountinfo(text string) (ms []MountState) {
-	for line := range strings.Lines(text) {
-		left, right, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
-		l, r := strings.Fields(left), strings.Fields(right)
-		if !ok || len(l) < 6 || len(r) < 3 {
-			continue
-		}
-		ms = append(ms, MountState{Source: unescapeMount(r[1]), Target: unescapeMount(l[4]), FSType: r[0],
-			Options: append(strings.Split(l[5], ","), strings.Split(r[2], ",")...)})
-	}
-	return ms
-}
-
-// unescapeMount undoes the octal escapes of a space, a tab, a newline and a backslash in the mount tables.
-func unescapeMount(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
-}
-
-// parseSeconds reads seconds with a fraction.
-func parseSeconds(s string) time.Duration {
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || math.IsNaN(f) || math.Abs(f) > 1e9 {
-		return 0
-	}
-	return time.Duration(f * float64(time.Second))
-}

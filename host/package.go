@@ -24,6 +24,15 @@ type Package struct {
 // aptGet is apt-get as a program calls it (apt-get(8)).
 const aptGet = "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "
 
+// aptRemove is the command that the names of packages to be removed are appended to.
+const aptRemove = aptGet + "remove --"
+
+// aptInstall returns the command that the names of packages to be installed are appended to. dpkg must finish what was cut off before: apt-get
+// installs nothing while it has not, whichever package it was.
+func aptInstall() string {
+	return shell("repair") + "repair && " + aptGet + "install --no-install-recommends --allow-downgrades --allow-change-held-packages --"
+}
+
 // ID returns "package:NAME".
 func (p Package) ID() string { return "package:" + p.Name }
 
@@ -46,11 +55,14 @@ func (p Package) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (p Package) provides() []string { return []string{"package:" + p.Name} }
+func (p Package) Provides() []string { return []string{"package:" + p.Name} }
 
-func (p Package) needs() []string { return []string{"apt", "apt-lists"} }
+func (p Package) Needs() []string { return []string{"apt", "apt-lists"} }
 
-func (p Package) fingerprint() string { return fmt.Sprintf("package %s %t", p.Version, p.Absent) }
+// Implies implements [Implier]: the lists of packages are fetched before one is installed.
+func (p Package) Implies() []Resource { return []Resource{aptUpdate{packages: []Package{p}}} }
+
+func (p Package) Fingerprint() string { return fmt.Sprintf("package %s %t", p.Version, p.Absent) }
 
 // Observe implements [Resource].
 func (p Package) Observe(q *Query) { q.Package(p.Name) }
@@ -70,14 +82,14 @@ func (p Package) Plan(o *Observation) ([]Op, error) {
 		if half {
 			cause = "is half installed: " + st.Status
 		}
-		return []Op{{Action: lab.Delete, Cause: cause, batch: batchRemove, item: p.Name, Script: batchCommands[batchRemove] + " " + ssh.Quote(p.Name)}}, nil
+		return []Op{{Action: lab.Delete, Cause: cause, Batch: aptRemove, Item: p.Name}}, nil
 	}
 	var ops []Op
 	item := p.Name
 	if p.Version != "" {
 		item += "=" + p.Version
 	}
-	install := Op{Action: lab.Create, Cause: "not installed", batch: batchInstall, item: item, Script: batchCommands[batchInstall] + " " + ssh.Quote(item)}
+	install := Op{Action: lab.Create, Cause: "not installed", Batch: aptInstall(), Item: item}
 	switch {
 	case st.Installed && (p.Version == "" || p.Version == st.Version):
 	case st.Installed && st.Held && !p.Hold:
@@ -88,8 +100,8 @@ func (p Package) Plan(o *Observation) ([]Op, error) {
 		ops = append(ops, install)
 	case half:
 		install.Action, install.Cause = lab.Update, "is half installed: "+st.Status
-		install.Script = "dpkg --force-confdef --force-confold --configure -a\n" + install.Script
-		install.batch = ""
+		install.Script = "dpkg --force-confdef --force-confold --configure -a\n" + aptInstall() + " " + ssh.Quote(item)
+		install.Batch, install.Item = "", ""
 		ops = append(ops, install)
 	default:
 		ops = append(ops, install)

@@ -16,6 +16,9 @@ func (Reboot) ID() string { return "reboot:required" }
 // Validate implements [Resource].
 func (Reboot) Validate() lab.Problems { return nil }
 
+// Final implements [Final].
+func (Reboot) Final() bool { return true }
+
 // Observe implements [Resource]: the facts tell.
 func (Reboot) Observe(*Query) {}
 

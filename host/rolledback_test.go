@@ -47,7 +47,7 @@ func TestRolledBack(t *testing.T) {
 			t.Errorf("%s is %s, want %s", res.ID, res.Status, want[i])
 		}
 	}
-	if got := r.Results[0].Reason; got != "taken back by "+r.Results[3].ID {
+	if got := r.Results[0].Reason; got != "rolled back by "+r.Results[3].ID {
 		t.Errorf("the reason is %q", got)
 	}
 	if got := r.Summary(); got != "4 changes: 1 done, 1 failed, 2 rolled back" {

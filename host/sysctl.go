@@ -42,11 +42,14 @@ func (s Sysctl) file() string {
 	return s.File
 }
 
-func (s Sysctl) provides() []string { return []string{"path:" + s.file()} }
+// Claims implements [Claimer].
+func (s Sysctl) Claims() []Claim { return []Claim{{Path: s.file(), Part: true}} }
 
-func (s Sysctl) needs() []string { return []string{"path:" + s.file()} }
+func (s Sysctl) Provides() []string { return []string{"path:" + s.file()} }
 
-func (s Sysctl) fingerprint() string { return "sysctl " + s.Value }
+func (s Sysctl) Needs() []string { return []string{"path:" + s.file()} }
+
+func (s Sysctl) Fingerprint() string { return "sysctl " + s.Value }
 
 // Observe implements [Resource].
 func (s Sysctl) Observe(q *Query) {

@@ -49,12 +49,12 @@ func (zone) Validate() lab.Problems { return nil }
 
 func (z zone) file() string { return "/usr/share/zoneinfo/" + z.name }
 
-func (zone) needs() []string { return []string{"package:tzdata"} }
+func (zone) Needs() []string { return []string{"package:tzdata"} }
 
 func (z zone) Observe(q *Query) { q.Path(z.file()) }
 
 func (z zone) Plan(o *Observation) ([]Op, error) {
-	if o.Stat(z.file()).Type == RegularFile || o.Stat(z.file()).Type == LinkFile || o.pending["package:tzdata"] {
+	if o.Stat(z.file()).Type == RegularFile || o.Stat(z.file()).Type == LinkFile || o.Pending("package:tzdata") {
 		return nil, nil
 	}
 	return nil, &lab.Error{Op: "set time zone", Hint: "on the machine: timedatectl list-timezones; or install the package tzdata, tzdata-legacy for old names",

@@ -28,6 +28,8 @@ type Unit struct {
 	Masked    bool     `yaml:"masked"`        // cannot be started by anything; false leaves it, except that a unit to be started or enabled is unmasked
 	RestartOn []string `yaml:"restartOn"`     // IDs of resources: the unit is restarted when one changes
 	ReloadOn  []string `yaml:"reloadOn"`      // IDs of resources: the unit is reloaded when one changes, unless it is restarted
+
+	files map[string][]string // of what it watches, by ID, see [Watched]
 }
 
 // The states of a unit that can be asked for.
@@ -63,18 +65,48 @@ func checkUnitName(ps *lab.Problems, field, name string) {
 	}
 }
 
-func (u Unit) provides() []string {
-	tokens := []string{"unit:" + u.Name}
+func (u Unit) Provides() []string {
+	names := []string{u.Name}
 	if prefix, rest, ok := strings.Cut(u.Name, "@"); ok {
-		tokens = append(tokens, "unit:"+prefix+"@"+path.Ext(rest))
+		names = append(names, prefix+"@"+path.Ext(rest))
+	}
+	var tokens []string
+	for _, name := range names {
+		tokens = append(tokens, "unit:"+name)
+		if (u.State == Stopped || u.Enabled != nil && !*u.Enabled) && len(u.ComesAfter()) == 0 {
+			tokens = append(tokens, downToken+name)
+		}
 	}
 	return tokens
 }
 
-func (u Unit) needs() []string { return []string{"daemon-reload"} }
+// downToken begins the token of a unit that is stopped or disabled, see [Provider].
+const downToken = "down:"
 
-func (u Unit) after() []string {
-	return append(slices.Clone(u.Order.After), append(slices.Clone(u.RestartOn), u.ReloadOn...)...)
+// Implies implements [Implier]: systemd reads the units' files before a unit is changed.
+func (u Unit) Implies() []Resource { return []Resource{daemonReload{units: []string{u.Name}}} }
+
+// Bind implements [Binder]: the times of the files in which the unit reads what it is restarted on tell what it has read.
+func (u Unit) Bind(w *Whole) Resource {
+	u.files = map[string][]string{}
+	for _, id := range u.watches() {
+		for _, r := range w.Find(id) {
+			if f, ok := r.(Watched); ok {
+				u.files[id] = append(u.files[id], f.Files()...)
+			}
+		}
+	}
+	return u
+}
+
+// watches returns the IDs of what the unit reads when it starts or reloads.
+func (u Unit) watches() []string { return append(slices.Clone(u.RestartOn), u.ReloadOn...) }
+
+func (u Unit) Needs() []string { return []string{"daemon-reload"} }
+
+// ComesAfter implements [Ordered].
+func (u Unit) ComesAfter() []string {
+	return append(slices.Clone(u.Order.After), u.watches()...)
 }
 
 func (u Unit) stamp() string { return "/run/lab/unit/" + u.Name }
@@ -83,7 +115,7 @@ func (u Unit) stamp() string { return "/run/lab/unit/" + u.Name }
 func (u Unit) want(ids []string, o *Observation) string {
 	h := sha256.New()
 	for _, id := range ids {
-		fmt.Fprintf(h, "%q %q\n", id, o.prints[id])
+		fmt.Fprintf(h, "%q %q\n", id, o.Fingerprint(id))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
@@ -93,25 +125,12 @@ func (u Unit) Observe(q *Query) {
 	q.Unit(u.Name)
 	if len(u.RestartOn)+len(u.ReloadOn) > 0 {
 		q.Content(u.stamp())
-		for _, id := range append(slices.Clone(u.RestartOn), u.ReloadOn...) {
-			if p := pathOf(id); p != "" {
-				q.Path(p)
+		for _, id := range u.watches() {
+			for _, file := range u.files[id] {
+				q.Path(file)
 			}
 		}
 	}
-}
-
-// pathOf returns the path in the ID of a file, a line or a block; "" for others.
-func pathOf(id string) string {
-	kind, rest, _ := strings.Cut(id, ":")
-	switch kind {
-	case "file":
-		return rest
-	case "line", "block":
-		p, _, _ := strings.Cut(rest, ":")
-		return p
-	}
-	return ""
 }
 
 // Plan implements [Resource].
@@ -125,7 +144,7 @@ func (u Unit) Plan(o *Observation) ([]Op, error) {
 	}
 	wanted := u.State == Started || u.Enabled != nil && *u.Enabled
 	if wanted && st.Load == "masked" {
-		ops = append(ops, Op{Name: "unmask", Action: lab.Update, Cause: "is masked", Script: "systemctl unmask -- " + name + "\n" + untilReboot("unmask", "masked-runtime", name)})
+		ops = append(ops, Op{Name: "unmask", Action: lab.Update, Cause: "is masked", Script: "systemctl unmask -- " + name + "\n" + shell("runtime", "unit", u.Name, "state", "masked-runtime", "verb", "unmask")})
 	}
 	if u.Enabled != nil {
 		// static, indirect, generated, alias and transient units cannot be enabled and need not be (systemctl(1), is-enabled); of a linked one that
@@ -134,15 +153,14 @@ func (u Unit) Plan(o *Observation) ([]Op, error) {
 			*u.Enabled && st.File == "linked" && !st.install
 		switch {
 		case *u.Enabled && !enabled:
-			ops = append(ops, Op{Name: "enable", Action: lab.Update, Cause: "is " + orAbsent(st.File), batch: batchEnable, item: u.Name, Script: batchCommands[batchEnable] + " " + name})
+			ops = append(ops, Op{Name: "enable", Action: lab.Update, Cause: "is " + orAbsent(st.File), Batch: "systemctl enable --", Item: u.Name})
 		case !*u.Enabled && (st.File == "enabled" || st.File == "enabled-runtime"):
-			ops = append(ops, Op{Name: "disable", Action: lab.Update, Cause: "is " + st.File, Script: "systemctl disable -- " + name + "\n" + untilReboot("disable", "enabled-runtime", name)})
+			ops = append(ops, Op{Name: "disable", Action: lab.Update, Cause: "is " + st.File, Script: "systemctl disable -- " + name + "\n" + shell("runtime", "unit", u.Name, "state", "enabled-runtime", "verb", "disable")})
 		}
 	}
 	stamp := ""
 	if len(u.RestartOn)+len(u.ReloadOn) > 0 {
-		stamp = fmt.Sprintf("\nmkdir -p -m 0755 /run/lab /run/lab/unit\nprintf '%%s %%s %%s\\n' \"$(systemctl show -p InvocationID --value -- %s)\" %s %s >%s",
-			name, u.want(u.RestartOn, o), u.want(u.ReloadOn, o), ssh.Quote(u.stamp()))
+		stamp = "\n" + shell("started-with", "unit", u.Name, "restart", u.want(u.RestartOn, o), "reload", u.want(u.ReloadOn, o), "stamp", u.stamp())
 	}
 	switch {
 	case u.State == Stopped && active:
@@ -163,11 +181,6 @@ func (u Unit) Plan(o *Observation) ([]Op, error) {
 	return ops, nil
 }
 
-// untilReboot returns the script that undoes what was done to a unit for the time until the reboot (--runtime), which systemctl leaves else.
-func untilReboot(verb, state, name string) string {
-	return fmt.Sprintf("if [ \"$(systemctl is-enabled -- %[1]s 2>/dev/null)\" = %[2]s ]; then systemctl %[3]s --runtime -- %[1]s; fi", name, state, verb)
-}
-
 func orAbsent(s string) string {
 	if s == "" {
 		return "absent"
@@ -182,7 +195,7 @@ func (u Unit) stale(o *Observation, st UnitState, ids []string, field int) strin
 		return ""
 	}
 	for _, id := range ids {
-		if o.pending[id] {
+		if o.Pending(id) {
 			return "notified by " + lab.Printable(id)
 		}
 	}
@@ -200,8 +213,10 @@ func (u Unit) stale(o *Observation, st UnitState, ids []string, field int) strin
 	}
 	started := o.now.Add(-o.Facts.Uptime).Add(st.Entered)
 	for _, id := range ids {
-		if p := pathOf(id); p != "" && o.Stat(p).Changed.After(started.Add(time.Second)) {
-			return lab.Printable(p) + " changed after it was started"
+		for _, file := range u.files[id] {
+			if o.Stat(file).Changed.After(started.Add(time.Second)) {
+				return lab.Printable(file) + " changed after it was started"
+			}
 		}
 	}
 	return ""

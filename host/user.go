@@ -64,7 +64,7 @@ func (u User) Validate() (ps lab.Problems) {
 // usersGone is the token of accounts that go.
 const usersGone = "users-gone"
 
-func (u User) provides() []string {
+func (u User) Provides() []string {
 	if u.Absent {
 		return []string{usersGone}
 	}
@@ -87,7 +87,7 @@ func (u User) primary() string {
 	return u.Group
 }
 
-func (u User) needs() (tokens []string) {
+func (u User) Needs() (tokens []string) {
 	if u.Absent {
 		return []string{"keys:" + u.Name} // they go as long as there is an account
 	}
@@ -95,6 +95,14 @@ func (u User) needs() (tokens []string) {
 		tokens = append(tokens, "group:"+g)
 	}
 	return tokens
+}
+
+// Resolve implements [Resolver].
+func (u User) Resolve(read func(string, lab.SecretRef) lab.Secret) Resource {
+	if !u.PasswordHash.IsZero() {
+		u.Hash = read("passwordHash", u.PasswordHash)
+	}
+	return u
 }
 
 // Secrets returns the password's hash.
@@ -148,7 +156,7 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 		}
 		if u.Group != "" {
 			words = append(words, "-g", ssh.Quote(u.Group))
-		} else if _, there := o.Group(u.Name); there || o.pending["group:"+u.Name] {
+		} else if _, there := o.Group(u.Name); there || o.Pending("group:"+u.Name) {
 			words = append(words, "-g", ssh.Quote(u.Name)) // useradd makes none that is there
 		} else {
 			words = append(words, "-U")

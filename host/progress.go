@@ -2,16 +2,13 @@ package host
 
 import (
 	"bytes"
-	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // maxLastLines is how much of a change's output, in bytes, is kept for the error of a change that fails.
@@ -136,78 +133,6 @@ func (p *applyParser) flushLine() {
 	p.line = nil
 }
 
-// payloads reads the payloads of the changes one after the other, in the order in which the script takes them. The files are opened when
-// their turn comes.
-type payloads struct {
-	rest    []*Payload
-	current io.ReadCloser
-	left    int64
-}
-
-func (p *payloads) Read(b []byte) (int, error) {
-	for p.left == 0 {
-		if p.current != nil {
-			_ = p.current.Close() // it was only read
-			p.current = nil
-		}
-		if len(p.rest) == 0 {
-			return 0, io.EOF
-		}
-		r, err := p.rest[0].open()
-		if err != nil {
-			return 0, err
-		}
-		p.current, p.left, p.rest = r, p.rest[0].Size, p.rest[1:]
-	}
-	if int64(len(b)) > p.left {
-		b = b[:p.left]
-	}
-	n, err := p.current.Read(b)
-	p.left -= int64(n)
-	if errors.Is(err, io.EOF) {
-		err = nil
-		if n == 0 && p.left > 0 {
-			// The script waits for bytes that are not there. Zeros in their place keep the stream in step; the checksum then refuses the file.
-			n = len(b)
-			clear(b)
-			p.left -= int64(n)
-		}
-	}
-	return n, err
-}
-
-// applyChanges makes the changes by one exec. It returns the IDs of those that were done, and what was rolled back.
-func (m *Machine) applyChanges(ctx context.Context, changes []change, masker *lab.Masker, r *lab.Recorder) ([]string, []rolledBack, error) {
-	if len(changes) == 0 {
-		return nil, nil, nil
-	}
-	p := &applyParser{target: m.name(), changes: changes, r: r, masker: masker, begun: map[int]bool{}, running: -1}
-	nonce := newNonce()
-	frames := &frameParser{nonce: nonce, header: p.header, data: p.data, ended: p.flushLine}
-	in := &payloads{}
-	for _, c := range changes {
-		if c.op.Payload != nil {
-			in.rest = append(in.rest, c.op.Payload)
-		}
-	}
-	var stderr tail
-	res, err := m.run(ctx, ssh.Command{Script: applyScript(nonce, changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true})
-	_ = frames.Close() // it only passes on what is left
-	p.flushLine()
-	fail := func(err error) ([]string, []rolledBack, error) {
-		return p.done, p.rolledBack, &lab.Error{Op: "apply plan", Target: m.name(), Hint: "run it again: it goes on from here", Err: err}
-	}
-	switch {
-	case err != nil:
-		return p.done, p.rolledBack, err
-	case p.problem != nil:
-		return fail(p.problem)
-	case !p.ended || res.Exit != 0:
-		return fail(fmt.Errorf("%w: the script ended early, exit status %d: %s", lab.ErrDrift, res.Exit, masker.Mask(stderr.String())))
-	}
-	return p.done, p.rolledBack, nil
-}
-
 // tail keeps the last bytes that were written to it.
 type tail struct{ b []byte }
 
@@ -220,3 +145,16 @@ func (t *tail) Write(b []byte) (int, error) {
 }
 
 func (t *tail) String() string { return strings.TrimSpace(string(t.b)) }
+
+// maskError hides secrets in an error's text and keeps its kind.
+func maskError(m *lab.Masker, err error) error {
+	if err == nil || m.Mask(err.Error()) == err.Error() {
+		return err
+	}
+	for _, kind := range []error{lab.ErrNotFound, lab.ErrConflict, lab.ErrRefused, lab.ErrDrift, lab.ErrBlocked, lab.ErrInvalid} {
+		if errors.Is(err, kind) {
+			return fmt.Errorf("%w: %s", kind, m.Mask(err.Error()))
+		}
+	}
+	return errors.New(m.Mask(err.Error()))
+}

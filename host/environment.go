@@ -1,0 +1,47 @@
+package host
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// environmentFile holds the name of the environment that a machine belongs to.
+const environmentFile = "/etc/lab/environment"
+
+// environment is the file that says which environment a machine belongs to. A machine that has none is given one; another content is
+// refused, not replaced.
+type environment struct{ file File }
+
+// claim returns what a machine of the environment must hold, nothing for an empty name.
+func claim(name string) State {
+	if name == "" {
+		return nil
+	}
+	return State{Directory{Path: path.Dir(environmentFile)}, environment{File{Path: environmentFile, Content: name + "\n"}}}
+}
+
+func (e environment) ID() string { return e.file.ID() }
+
+func (e environment) Validate() lab.Problems { return e.file.Validate() }
+
+func (e environment) Claims() []Claim { return e.file.Claims() }
+
+func (e environment) Provides() []string { return e.file.Provides() }
+
+func (e environment) Needs() []string { return e.file.Needs() }
+
+func (e environment) Observe(q *Query) {
+	q.Content(e.file.Path)
+	e.file.Observe(q)
+}
+
+func (e environment) Plan(o *Observation) ([]Op, error) {
+	if have, ok := o.Content(e.file.Path); ok && string(have) != e.file.Content {
+		return nil, &lab.Error{Op: "check environment", Hint: "use the configuration of that environment; if the machine moved, remove the file on it by hand",
+			Err: fmt.Errorf("%w: the machine belongs to %q, not to %q", lab.ErrRefused, strings.TrimSpace(string(have)), strings.TrimSpace(e.file.Content))}
+	}
+	return e.file.Plan(o)
+}

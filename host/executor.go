@@ -1,0 +1,272 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+)
+
+// job is one plan of one machine: made by [Machine.Plan], carried out when the plan is applied.
+type job struct {
+	m       *Machine
+	want    *wanted
+	masker  *lab.Masker
+	changes []change
+	boot    string // boot ID when it was planned
+}
+
+func (j *job) step() string { return "host/" + j.m.name() }
+
+// plan compares the machine with what is wanted. IDs are those of the plan, and errors say whose they are.
+func (j *job) plan(o *Observation, final bool) ([]change, map[string]error) {
+	changes, faults := j.want.diff(o, final)
+	for i := range changes {
+		changes[i].id = j.step() + "/" + changes[i].id
+	}
+	for id, err := range faults {
+		faults[id] = j.resourceError(id, err)
+	}
+	return changes, faults
+}
+
+func (j *job) resourceError(id string, err error) error {
+	var le *lab.Error
+	if errors.As(err, &le) && le.Target == "" {
+		return &lab.Error{Op: le.Op, Target: j.m.name(), Path: id, Hint: le.Hint, Err: maskError(j.masker, le.Err)}
+	}
+	return &lab.Error{Op: "plan", Target: j.m.name(), Path: id, Err: maskError(j.masker, err)}
+}
+
+// joined returns the errors of resources in the order of the state.
+func (j *job) joined(faults map[string]error) error {
+	var all []error
+	for _, n := range j.want.nodes {
+		all = append(all, faults[n.ID()])
+	}
+	return errors.Join(all...)
+}
+
+// run makes the planned changes by one exec, reboots when that is asked for, and reads the machine again by another. Deferred changes are
+// planned again and made by one more exec of each, in as many rounds as they need, all before the reboot.
+func (j *job) run(ctx context.Context, r *lab.Recorder) error {
+	e := &execution{job: j, r: r, done: map[string]bool{}}
+	var now, deferred, reboots []int
+	for i, c := range j.changes {
+		switch {
+		case c.reboots():
+			reboots = append(reboots, i)
+		case c.deferred:
+			deferred = append(deferred, i)
+		default:
+			now = append(now, i)
+		}
+	}
+	if err := e.apply(ctx, j.among(now, nil)); err != nil {
+		return err
+	}
+	for len(deferred) > 0 {
+		left, faults, err := j.again(ctx)
+		if err != nil {
+			return err
+		}
+		if deferred, err = e.round(ctx, deferred, left, faults); err != nil {
+			return err
+		}
+	}
+	if err := e.reboot(ctx, reboots); err != nil {
+		return err
+	}
+	left, faults, err := j.again(ctx)
+	if err != nil {
+		return err
+	}
+	e.verify(left, faults)
+	return nil
+}
+
+// among returns some of the planned changes, by their indexes, with those of ops in place of their own. What they come after is counted among
+// them, and what is not among them is left out.
+func (j *job) among(indexes []int, ops map[int]Op) []change {
+	place := map[int]int{}
+	var out []change
+	for _, i := range indexes {
+		c := j.changes[i]
+		if op, ok := ops[i]; ok {
+			c.op = op
+		}
+		c.after = nil
+		for _, d := range j.changes[i].after {
+			if at, ok := place[d]; ok {
+				c.after = append(c.after, at)
+			}
+		}
+		place[i] = len(out)
+		out = append(out, c)
+	}
+	return out
+}
+
+// again observes the machine and plans what is left.
+func (j *job) again(ctx context.Context) (left []change, faults map[string]error, err error) {
+	o, err := j.m.observe(ctx, j.want.query(), j.masker)
+	if err != nil {
+		return nil, nil, err
+	}
+	left, faults = j.plan(o, true)
+	return left, faults, nil
+}
+
+// execution is one run of a job.
+type execution struct {
+	*job
+	r    *lab.Recorder
+	done map[string]bool // IDs of changes that were made, and not rolled back since
+}
+
+// apply makes changes by one exec.
+func (e *execution) apply(ctx context.Context, changes []change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	p := &applyParser{target: e.m.name(), changes: changes, r: e.r, masker: e.masker, begun: map[int]bool{}, running: -1}
+	err := e.m.apply(ctx, changes, p)
+	for _, id := range p.done {
+		e.done[id] = true
+	}
+	for _, u := range p.rolledBack {
+		for _, c := range e.changes {
+			if e.done[c.id] && u.means(c) {
+				delete(e.done, c.id)
+				e.r.RolledBack(c.id, "rolled back by "+u.by)
+			}
+		}
+	}
+	return err
+}
+
+// apply sends the changes, with their payloads, and lets p read what becomes of them.
+func (m *Machine) apply(ctx context.Context, changes []change, p *applyParser) error {
+	nonce := newNonce()
+	frames := &frameParser{nonce: nonce, header: p.header, data: p.data, ended: p.flushLine}
+	in := &payloads{}
+	for _, c := range changes {
+		if c.op.Payload != nil {
+			in.rest = append(in.rest, c.op.Payload)
+		}
+	}
+	var stderr tail
+	res, err := m.run(ctx, ssh.Command{Script: applyScript(nonce, changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true})
+	_ = frames.Close() // it only passes on what is left
+	p.flushLine()
+	if err != nil {
+		return err
+	}
+	err = p.problem
+	if err == nil && (!p.ended || res.Exit != 0) {
+		err = fmt.Errorf("%w: the script ended early, exit status %d: %s", lab.ErrDrift, res.Exit, p.masker.Mask(stderr.String()))
+	}
+	if err != nil {
+		return &lab.Error{Op: "apply plan", Target: m.name(), Hint: "run it again: it goes on from here", Err: err}
+	}
+	return nil
+}
+
+// notDone returns the first change that the one at the index comes after and that was not made, and is not in pending either; "" when there
+// is none.
+func (e *execution) notDone(i int, pending map[int]bool) string {
+	for _, d := range e.changes[i].after {
+		if id := e.changes[d].id; !e.done[id] && !pending[d] {
+			return id
+		}
+	}
+	return ""
+}
+
+func (e *execution) skip(i int, missing string) {
+	e.r.Skip(e.changes[i].id, missing+" was not done")
+}
+
+// end records how a change ended that needed no command.
+func (e *execution) end(i int, err error) {
+	id := e.changes[i].id
+	e.r.Start(id)
+	e.r.Done(id, err)
+	e.done[id] = err == nil
+}
+
+// round makes those of the deferred changes that can be made now, as they are planned now, and returns those that have to wait for these.
+func (e *execution) round(ctx context.Context, deferred []int, left []change, faults map[string]error) (still []int, err error) {
+	found := map[string]Op{}
+	for _, c := range left {
+		found[c.id] = c.op
+	}
+	var ready []int
+	ops := map[int]Op{}
+	pending, waiting := map[int]bool{}, map[int]bool{} // pending: made in this round, or waiting
+	for _, i := range deferred {
+		c := e.changes[i]
+		op, needed := found[c.id]
+		missing, waits := e.notDone(i, pending), false
+		for _, d := range c.after {
+			waits = waits || waiting[d]
+		}
+		fault := faults[c.resource.ID()]
+		switch {
+		case missing != "":
+			e.skip(i, missing)
+		case !waits && fault != nil:
+			e.end(i, fault)
+		case !waits && !needed:
+			e.end(i, nil) // what it waited for did it
+		case waits || op.Deferred:
+			still, pending[i], waiting[i] = append(still, i), true, true
+		default:
+			ready, pending[i], ops[i] = append(ready, i), true, op
+		}
+	}
+	if len(ready) > 0 {
+		return still, e.apply(ctx, e.among(ready, ops))
+	}
+	e.abandon(still)
+	return nil, nil
+}
+
+// abandon ends changes that nothing is left to bring what they wait for.
+func (e *execution) abandon(waiting []int) {
+	for _, i := range waiting {
+		if missing := e.notDone(i, nil); missing != "" {
+			e.skip(i, missing)
+			continue
+		}
+		e.end(i, &lab.Error{Op: "make change", Target: e.m.name(), Path: e.changes[i].resource.ID(), Hint: "look at what should have brought it",
+			Err: fmt.Errorf("%w: what it changes is still not there", lab.ErrNotFound)})
+	}
+}
+
+// verify takes the success back of changes that the machine does not show, and notes what is left to be done.
+func (e *execution) verify(left []change, faults map[string]error) {
+	planned := map[string]bool{}
+	for _, c := range e.changes {
+		planned[c.id] = true
+		if err := faults[c.resource.ID()]; err != nil && e.done[c.id] {
+			e.r.Done(c.id, err)
+		}
+	}
+	var more []string
+	for _, c := range left {
+		switch {
+		case e.done[c.id]:
+			e.r.Done(c.id, &lab.Error{Op: "verify change", Target: e.m.name(), Path: c.resource.ID(), Hint: "something else changes it: find out what",
+				Err: fmt.Errorf("%w: it was made, and still: %s", lab.ErrDrift, e.masker.Mask(c.op.Cause))})
+		case !planned[c.id]:
+			more = append(more, c.resource.ID())
+		}
+	}
+	if len(more) > 0 {
+		e.r.Note(fmt.Sprintf("%s: more is to be done now, plan again: %s", e.m.name(), strings.Join(more, ", ")))
+	}
+}

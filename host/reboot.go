@@ -1,0 +1,72 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+)
+
+// rebootTimeout is how long a machine may take to come back. A Raspberry Pi that checks a big file system takes minutes.
+const rebootTimeout = 5 * time.Minute
+
+// reboot reboots the machine once, for all changes that ask for it.
+func (e *execution) reboot(ctx context.Context, reboots []int) error {
+	var ids []string
+	for _, i := range reboots {
+		if missing := e.notDone(i, nil); missing != "" {
+			e.skip(i, missing)
+			continue
+		}
+		ids = append(ids, e.changes[i].id)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	for _, id := range ids {
+		e.r.Start(id)
+	}
+	err := e.m.Reboot(ctx, e.boot, e.r.Wait)
+	for _, id := range ids {
+		e.r.Done(id, err)
+		e.done[id] = err == nil
+	}
+	return err
+}
+
+// Reboot reboots the machine and waits, for at most 5 minutes, until it has booted anew, which its boot ID tells. The boot ID is the one that
+// the machine had when somebody decided on the reboot, empty for the one it has now; a machine with another one has been rebooted
+// meanwhile, and is left alone. The function tell, which may be nil, is told what is waited for.
+func (m *Machine) Reboot(ctx context.Context, bootID string, tell func(string)) error {
+	boot := func(ctx context.Context) (string, error) {
+		f, err := m.Facts(ctx)
+		return f.BootID, err
+	}
+	now, err := boot(ctx)
+	if err != nil {
+		return err
+	}
+	if bootID != "" && now != bootID {
+		return nil
+	}
+	// systemd answers before it goes down; the connection may be lost before the answer arrives all the same.
+	res, err := m.run(ctx, ssh.Command{Script: "systemctl reboot", Root: true})
+	switch {
+	case err != nil && (ctx.Err() != nil || !errors.Is(err, lab.ErrUnreachable)):
+		return err
+	case err == nil && res.Exit > 0 && res.Exit < 128: // above, what goes down has ended it
+		return &lab.Error{Op: "reboot", Target: m.name(), Hint: "on the machine: systemctl reboot", Err: res.Err()}
+	}
+	return lab.Wait(ctx, lab.Poll{What: m.name() + " to boot", First: 500 * time.Millisecond, Timeout: rebootTimeout, Tell: tell}, func(ctx context.Context) (bool, error) {
+		_ = m.Close() // a connection to the system that goes down is of no use
+		try, cancel := context.WithTimeout(ctx, 20*time.Second)
+		defer cancel()
+		id, err := boot(try)
+		if errors.Is(err, lab.ErrHostKey) || errors.Is(err, lab.ErrUnauthorized) {
+			return false, err
+		}
+		return err == nil && id != "" && id != now, nil
+	})
+}

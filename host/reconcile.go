@@ -1,0 +1,127 @@
+package host
+
+import (
+	"slices"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// change is an Op of a plan, in its place.
+type change struct {
+	id       string // of the lab.Change
+	resource Resource
+	op       Op
+	after    []int // indexes of changes that must be done first
+
+	// deferred means that the change is planned again when others were made: it says so itself, or comes after one that does.
+	deferred bool
+}
+
+// reboots reports whether the change is made by the reboot at the end.
+func (c change) reboots() bool { return c.op.Reboot && c.op.Script == "" }
+
+// wanted is what a machine should be, ready to be compared.
+type wanted struct {
+	nodes   []node
+	setsOf  map[string][]string // ID of a resource -> IDs of the sets that it is of
+	prints  map[string]string   // fingerprints by ID, of sets as well; of what was not selected too
+	secrets []lab.Secret        // of all resources
+}
+
+// newWanted arranges a state, of which all or only what the globs select is compared. It reads what resources need here.
+func newWanted(want State, globs []string) (*wanted, error) {
+	x := want.expand()
+	if err := x.load(); err != nil {
+		return nil, err
+	}
+	nodes, err := x.order(globs)
+	if err != nil {
+		return nil, err
+	}
+	w := &wanted{nodes: nodes, setsOf: map[string][]string{}, prints: map[string]string{}}
+	for _, r := range x.resources {
+		if s, ok := r.(SecretHolder); ok {
+			w.secrets = append(w.secrets, s.Secrets()...)
+		}
+		if f, ok := r.(Fingerprinter); ok {
+			w.prints[r.ID()] = f.Fingerprint()
+		}
+	}
+	for set, parts := range x.members {
+		var prints strings.Builder
+		for _, id := range slices.Sorted(slices.Values(parts)) {
+			w.setsOf[id] = append(w.setsOf[id], set)
+			prints.WriteString(w.prints[id])
+		}
+		w.prints[set] = prints.String()
+	}
+	return w, nil
+}
+
+// query asks what all resources must know.
+func (w *wanted) query() *Query {
+	q := &Query{}
+	for _, n := range w.nodes {
+		n.Observe(q)
+	}
+	return q
+}
+
+// diff returns the changes that the resources need, and by ID the errors of those that could not be planned. It is pure. After some of the
+// changes were made it is asked again, with final set: what is missing then is not waited for any more.
+func (w *wanted) diff(seen *Observation, final bool) (changes []change, faults map[string]error) {
+	o := *seen
+	o.outlook = newOutlook(w.prints, final)
+	faults = map[string]error{}
+	lastOf := map[string]int{} // ID of a resource -> index of its last change
+	for _, n := range w.nodes {
+		ops, err := n.Plan(&o)
+		if err != nil {
+			faults[n.ID()] = err
+			continue
+		}
+		for _, op := range ops {
+			c := change{id: n.ID(), resource: n.Resource, op: op, deferred: op.Deferred}
+			if op.Name != "" {
+				c.id += "/" + op.Name
+			}
+			for _, id := range append(slices.Clone(n.after), n.ID()) {
+				if d, ok := lastOf[id]; ok {
+					c.after = append(c.after, d)
+					c.deferred = c.deferred || changes[d].deferred
+				}
+			}
+			c.deferred = c.deferred && !c.reboots()
+			lastOf[n.ID()] = len(changes)
+			changes = append(changes, c)
+		}
+		if len(ops) > 0 {
+			w.expect(&o, n.Resource, ops)
+		}
+	}
+	return changes, faults
+}
+
+// expect adds to the outlook what the machine will be when the resource's ops are made.
+func (w *wanted) expect(o *Observation, r Resource, ops []Op) {
+	for _, op := range ops {
+		for _, f := range op.Expected.Files {
+			o.files[f.Path] = f
+		}
+		if op.Expected.Hostname != "" {
+			o.Facts.Hostname = op.Expected.Hostname
+		}
+	}
+	o.pending[r.ID()] = true
+	for _, set := range w.setsOf[r.ID()] {
+		o.pending[set] = true
+	}
+	if p, ok := r.(Provider); ok {
+		for _, token := range p.Provides() {
+			if o.tokens[token] == "" {
+				o.tokens[token] = r.ID()
+			}
+		}
+	}
+}
