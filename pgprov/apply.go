@@ -24,25 +24,25 @@ func lockOf(database string) string {
 // tries is how often a transaction is begun that somebody else, who does not know of our locks, got in the way of.
 const tries = 5
 
-func (p *provisioning) applyShared(ctx context.Context, r *lab.Recorder, planned []lab.Change) error {
+func (p *reconciler) applyShared(ctx context.Context, r *lab.Recorder, planned []lab.Change) error {
 	s, err := p.connect(ctx, p.server.database())
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	return s.transact(ctx, r, planned, func(ctx context.Context) ([]work, error) {
-		f, err := s.readServer(ctx, p.spec.scopeOfShared())
+	return s.transact(ctx, r, planned, func(ctx context.Context) ([]op, error) {
+		seen, err := s.readServer(ctx, p.spec.scopeOfShared())
 		if err != nil {
 			return nil, err
 		}
-		if err := p.check(f, p.spec.AllowPG15); err != nil {
+		if err := p.check(seen, p.spec.AllowPG15); err != nil {
 			return nil, err
 		}
-		return p.spec.diffShared(f)
+		return p.spec.diffShared(seen)
 	})
 }
 
-func (p *provisioning) applyInstance(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change) error {
+func (p *reconciler) applyInstance(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change) error {
 	if err := p.applyEarly(ctx, r, i, planned); err != nil {
 		return err
 	}
@@ -51,25 +51,25 @@ func (p *provisioning) applyInstance(ctx context.Context, r *lab.Recorder, i Ins
 		return err
 	}
 	defer s.close()
-	return s.transact(ctx, r, planned, func(ctx context.Context) ([]work, error) {
-		f, err := s.readServer(ctx, p.spec.scopeOf(i))
+	return s.transact(ctx, r, planned, func(ctx context.Context) ([]op, error) {
+		seen, err := s.readServer(ctx, p.spec.scopeOf(i))
 		if err != nil {
 			return nil, err
 		}
-		if err := p.check(f, p.spec.AllowPG15); err != nil {
+		if err := p.check(seen, p.spec.AllowPG15); err != nil {
 			return nil, err
 		}
-		in, err := s.readInside(ctx, f.server.Identity, len(i.Extensions) > 0)
+		in, err := s.readInside(ctx, seen.server.Identity, len(i.Extensions) > 0)
 		if err != nil {
 			return nil, err
 		}
-		return p.spec.diffInstance(i, f, in)
+		return p.spec.diffInstance(i, seen, in)
 	})
 }
 
 // applyEarly makes the owner role and the database. CREATE DATABASE runs in no transaction; each of the two is there or is not, so that a run that was cut
 // off between them is continued by the next.
-func (p *provisioning) applyEarly(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change) error {
+func (p *reconciler) applyEarly(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change) error {
 	early := []string{stepOf(i.Instance) + "/role:" + i.OwnerRole(), stepOf(i.Instance) + "/database:" + i.Database()}
 	wanted := planned[:0:0]
 	for _, c := range planned {
@@ -89,29 +89,29 @@ func (p *provisioning) applyEarly(ctx context.Context, r *lab.Recorder, i Instan
 		return err
 	}
 	for try := 1; ; try++ {
-		f, err := s.readServer(ctx, p.spec.scopeOf(i))
+		seen, err := s.readServer(ctx, p.spec.scopeOf(i))
 		if err != nil {
 			return err
 		}
-		if err := p.check(f, p.spec.AllowPG15); err != nil {
+		if err := p.check(seen, p.spec.AllowPG15); err != nil {
 			return err
 		}
-		ws, err := p.spec.diffInstance(i, f, nil)
+		ops, err := p.spec.diffInstance(i, seen, nil)
 		if err != nil {
 			return err
 		}
-		err = s.makeEarly(ctx, r, ws, wanted)
+		err = s.makeEarly(ctx, r, ops, wanted)
 		if err == nil || !raced(err) || try == tries {
 			return err
 		}
 	}
 }
 
-func (s *session) makeEarly(ctx context.Context, r *lab.Recorder, ws []work, wanted []lab.Change) error {
+func (s *session) makeEarly(ctx context.Context, r *lab.Recorder, ops []op, wanted []lab.Change) error {
 	for _, c := range wanted {
-		if n := slices.IndexFunc(ws, func(w work) bool { return w.early && w.ID == c.ID }); n >= 0 {
+		if n := slices.IndexFunc(ops, func(o op) bool { return o.early && o.ID == c.ID }); n >= 0 {
 			r.Start(c.ID)
-			if err := s.exec(ctx, ws[n].stmts[0]); err != nil {
+			if err := s.exec(ctx, ops[n].stmts[0]); err != nil {
 				if !raced(err) && !errors.Is(err, lab.ErrUnreachable) && ctx.Err() == nil {
 					r.Done(c.ID, err)
 				}
@@ -139,7 +139,7 @@ func (s *session) lock(ctx context.Context, r *lab.Recorder, database, function 
 
 // transact makes the planned changes in one transaction, under the lock of the session's database: those that look, which reads the world, still
 // finds to be made. What look finds beyond is left to the next plan.
-func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.Change, look func(context.Context) ([]work, error)) error {
+func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.Change, look func(context.Context) ([]op, error)) error {
 	for try := 1; ; try++ {
 		err := s.attempt(ctx, r, planned, look, try == tries)
 		if err == nil {
@@ -157,7 +157,7 @@ func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.C
 	}
 }
 
-func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Change, look func(context.Context) ([]work, error), last bool) error {
+func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Change, look func(context.Context) ([]op, error), last bool) error {
 	begin := "BEGIN"
 	if s.version >= 170000 { // the owner may have set it for what his app does; older servers refuse a parameter that they do not know
 		begin += "; SET LOCAL transaction_timeout = 0"
@@ -168,28 +168,28 @@ func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Ch
 	if err := s.lock(ctx, r, s.database, "pg_advisory_xact_lock"); err != nil {
 		return err
 	}
-	ws, err := look(ctx)
+	ops, err := look(ctx)
 	if err != nil {
 		return err
 	}
-	var todo []work
-	for _, w := range ws {
-		if slices.ContainsFunc(planned, func(c lab.Change) bool { return c.ID == w.ID }) {
-			todo = append(todo, w)
+	var todo []op
+	for _, op := range ops {
+		if slices.ContainsFunc(planned, func(c lab.Change) bool { return c.ID == op.ID }) {
+			todo = append(todo, op)
 		} else {
-			r.Note(w.ID + " has drifted since the plan was made: plan again")
+			r.Note(op.ID + " has drifted since the plan was made: plan again")
 		}
 	}
-	for _, w := range todo {
-		r.Start(w.ID)
-		if _, err := s.query(ctx, w.stmts...); err != nil {
+	for _, op := range todo {
+		r.Start(op.ID)
+		if _, err := s.query(ctx, op.stmts...); err != nil {
 			if raced(err) && !last {
 				return err
 			}
-			r.Done(w.ID, err)
+			r.Done(op.ID, err)
 			for _, o := range planned {
-				if o.ID != w.ID {
-					r.Skip(o.ID, "rolled back, because "+w.ID+" failed") // what was made before the transaction keeps its end
+				if o.ID != op.ID {
+					r.Skip(o.ID, "rolled back, because "+op.ID+" failed") // what was made before the transaction keeps its end
 				}
 			}
 			return err

@@ -359,16 +359,16 @@ func (c *client) beside(ctx context.Context, database string) (*session, error) 
 	return c.open(ctx, database, parameters(c.server.user(), database))
 }
 
-// question is a query with parameters, each an array of names.
-type question struct {
+// query is a query with parameters, each an array of names.
+type query struct {
 	sql   string
 	names [][]string
 }
 
-// ask sends all questions at once and returns their rows.
-func (s *session) ask(ctx context.Context, questions ...question) ([][][][]byte, error) {
+// ask sends all queries at once and returns their rows.
+func (s *session) ask(ctx context.Context, queries ...query) ([][][][]byte, error) {
 	b := &pgconn.Batch{}
-	for _, q := range questions {
+	for _, q := range queries {
 		var values [][]byte
 		for _, names := range q.names {
 			values = append(values, textArray(names))

@@ -21,7 +21,7 @@ type DropSpec struct {
 // [lab.RiskDataLoss], which Apply does not make without its confirmation. It refuses ([lab.ErrRefused]) while anybody is connected to one of
 // the databases, or connected anywhere as a user of one of the roles. A drop that was cut off is continued by the next.
 func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
-	ps := s.problems()
+	ps := s.validate()
 	var sc scope
 	for n, i := range spec.Instances {
 		if slices.Contains(reserved, i.Database()) || i.Database() == s.database() || i.OwnerRole() == s.user() {
@@ -33,7 +33,7 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 	if err := lab.CheckInstances(spec.Instances); err != nil {
 		ps.Add("instances", "%v", err)
 	}
-	ps = append(ps, spec.Dump.problems()...)
+	ps = append(ps, spec.Dump.validate()...)
 	if err := ps.Err(); err != nil {
 		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
 	}
@@ -43,11 +43,11 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 		return nil, err
 	}
 	defer conn.close()
-	f, err := conn.readServer(ctx, sc)
+	seen, err := conn.readServer(ctx, sc)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.check(f, true); err != nil {
+	if err := c.check(seen, true); err != nil {
 		return nil, err
 	}
 	var steps []lab.Step
@@ -55,8 +55,8 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 		if err := conn.idle(ctx, i); err != nil {
 			return nil, err
 		}
-		d, exists := f.databases[i.Database()]
-		r, hasRole := f.roles[i.OwnerRole()]
+		d, exists := seen.databases[i.Database()]
+		r, hasRole := seen.roles[i.OwnerRole()]
 		if hasRole && (r.Superuser || r.Login) {
 			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: r.Name, Hint: "look at what it is used for", Err: fmt.Errorf("%w: it is no owner role: it logs in, or is a superuser", lab.ErrRefused)}
 		}
@@ -97,7 +97,7 @@ func dropChanges(i lab.Instance, database, role bool, dump *Dump) (cs []lab.Chan
 
 // idle refuses when somebody uses the instance.
 func (s *session) idle(ctx context.Context, i lab.Instance) error {
-	answers, err := s.ask(ctx, question{catalog.SessionsQuery, [][]string{{i.Database()}, {i.OwnerRole()}}})
+	answers, err := s.ask(ctx, query{catalog.SessionsQuery, [][]string{{i.Database()}, {i.OwnerRole()}}})
 	if err != nil {
 		return err
 	}
@@ -122,17 +122,17 @@ func (c *client) drop(ctx context.Context, r *lab.Recorder, i lab.Instance, plan
 	if err := s.lock(ctx, r, i.Database(), "pg_advisory_lock"); err != nil {
 		return err
 	}
-	f, err := s.readServer(ctx, scope{databases: []string{i.Database()}, roles: []string{i.OwnerRole()}})
+	seen, err := s.readServer(ctx, scope{databases: []string{i.Database()}, roles: []string{i.OwnerRole()}})
 	if err != nil {
 		return err
 	}
-	if err := c.check(f, true); err != nil {
+	if err := c.check(seen, true); err != nil {
 		return err
 	}
 	if err := s.idle(ctx, i); err != nil {
 		return err
 	}
-	d, exists := f.databases[i.Database()]
+	d, exists := seen.databases[i.Database()]
 	if exists && d.Owner != i.OwnerRole() {
 		return &lab.Error{Op: "drop", Target: stepOf(i), Err: fmt.Errorf("%w: the database has another owner by now: %q", lab.ErrDrift, d.Owner)}
 	}

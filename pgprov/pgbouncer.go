@@ -52,10 +52,10 @@ type PgBouncerFiles struct {
 }
 
 // Validate reports everything that is wrong with the configuration.
-func (b *PgBouncer) Validate() error { return b.problems().Err() }
+func (b *PgBouncer) Validate() error { return b.validate().Err() }
 
-func (b *PgBouncer) problems() (ps lab.Problems) {
-	ps = append(ps, b.Spec.problems().Under("spec")...)
+func (b *PgBouncer) validate() (ps lab.Problems) {
+	ps = append(ps, b.Spec.validate().Under("spec")...)
 	if b.Spec.Pooler.Password.IsZero() {
 		ps.Add("spec.pooler.password", "empty: the pooler could not log in")
 	}

@@ -49,7 +49,7 @@ type ResetSpec struct {
 // are connected. Afterwards every table of the dump must be there and the owner role's, and user_lookup() as it was.
 func (s *Server) Reset(ctx context.Context, spec ResetSpec) (*lab.Plan, error) {
 	i := spec.Sandbox.instance
-	ps := s.problems()
+	ps := s.validate()
 	if _, err := SandboxOf(i); err != nil {
 		ps.Add("sandbox", "none")
 	}
@@ -96,7 +96,7 @@ func (s *Server) Reset(ctx context.Context, spec ResetSpec) (*lab.Plan, error) {
 
 // tenant checks that the session's user is the sandbox's and nobody else's.
 func (s *session) tenant(ctx context.Context, i lab.Instance) (t catalog.Tenant, err error) {
-	answers, err := s.ask(ctx, question{catalog.TenantQuery, [][]string{{i.OwnerRole()}}})
+	answers, err := s.ask(ctx, query{catalog.TenantQuery, [][]string{{i.OwnerRole()}}})
 	if err != nil {
 		return t, err
 	}

@@ -92,9 +92,9 @@ func (s *Server) log() *slog.Logger {
 }
 
 // Validate reports everything that is wrong with the server's fields.
-func (s *Server) Validate() error { return s.problems().Err() }
+func (s *Server) Validate() error { return s.validate().Err() }
 
-func (s *Server) problems() (ps lab.Problems) {
+func (s *Server) validate() (ps lab.Problems) {
 	if s.Host == "" {
 		ps.Add("host", "empty: nothing is assumed")
 	}
@@ -104,10 +104,10 @@ func (s *Server) problems() (ps lab.Problems) {
 	if s.MaxConns < 0 {
 		ps.Add("max_conns", "%d is negative", s.MaxConns)
 	}
-	ps = append(ps, passwordProblems("password", s.Password)...)
+	ps = append(ps, validatePassword("password", s.Password)...)
 	for field, name := range map[string]string{"user": s.User, "database": s.Database} {
 		if name != "" {
-			ps = append(ps, nameProblems(field, name)...)
+			ps = append(ps, validateName(field, name)...)
 		}
 	}
 	if s.TLS != nil && strings.HasPrefix(s.Host, "/") {
@@ -119,8 +119,8 @@ func (s *Server) problems() (ps lab.Problems) {
 // maxName is the longest name that PostgreSQL keeps whole, in bytes (NAMEDATALEN - 1).
 const maxName = 63
 
-// nameProblems reports what is wrong with the name of a role or a database.
-func nameProblems(field, name string) (ps lab.Problems) {
+// validateName reports what is wrong with the name of a role or a database.
+func validateName(field, name string) (ps lab.Problems) {
 	switch {
 	case name == "":
 		ps.Add(field, "empty")
@@ -132,8 +132,8 @@ func nameProblems(field, name string) (ps lab.Problems) {
 	return ps
 }
 
-// passwordProblems reports a password that clients would disagree about.
-func passwordProblems(field string, p lab.Secret) (ps lab.Problems) {
+// validatePassword reports a password that clients would disagree about.
+func validatePassword(field string, p lab.Secret) (ps lab.Problems) {
 	if strings.ContainsFunc(p.Reveal(), func(r rune) bool { return r < ' ' || r > '~' }) {
 		ps.Add(field, "holds characters other than printable ASCII, which clients prepare differently for SCRAM")
 	}

@@ -8,7 +8,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
 )
 
-// ident quotes the name of an object. Names that could not stand in a statement were refused by [nameProblems].
+// ident quotes the name of an object. Names that could not stand in a statement were refused by [validateName].
 func ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // literal quotes a string. Sessions have standard_conforming_strings on; a backslash gets the form that means the same without it too.

@@ -36,7 +36,7 @@ func (w SweepSpec) grace() string {
 // nothing by themselves, expired longer than the grace ago, and have no session. What they own goes to the owner of the database it is in,
 // and what they were granted is revoked. Apply looks again before each: a user that has come to life again is left.
 func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
-	ps := s.problems()
+	ps := s.validate()
 	if len(spec.prefix()) < 2 {
 		ps.Add("prefix", "a single character fits too many names")
 	}
@@ -70,14 +70,14 @@ func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 
 // expired asks for the orphans.
 func (s *session) expired(ctx context.Context, spec SweepSpec) ([]catalog.Expired, error) {
-	f, err := s.readServer(ctx, scope{})
+	seen, err := s.readServer(ctx, scope{})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.client.check(f, true); err != nil {
+	if err := s.client.check(seen, true); err != nil {
 		return nil, err
 	}
-	answers, err := s.ask(ctx, question{catalog.ExpiredQuery, [][]string{{spec.prefix()}, {spec.grace()}}})
+	answers, err := s.ask(ctx, query{catalog.ExpiredQuery, [][]string{{spec.prefix()}, {spec.grace()}}})
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (c *client) sweep(ctx context.Context, r *lab.Recorder, spec SweepSpec, pla
 // dropRole drops a role. What it owns in a database goes to that database's owner, or to who is logged in where that is the role itself; what it
 // was granted is revoked. The session must be in a database that the role does not own.
 func (s *session) dropRole(ctx context.Context, role string) error {
-	answers, err := s.ask(ctx, question{catalog.HoldingsQuery, [][]string{{role}}})
+	answers, err := s.ask(ctx, query{catalog.HoldingsQuery, [][]string{{role}}})
 	if err != nil {
 		return err
 	}
