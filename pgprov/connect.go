@@ -147,16 +147,16 @@ func (c *client) logIn(ctx context.Context, database string, params map[string]s
 	return h, nil
 }
 
-func (c *client) dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
-	if c.server.Dial == nil {
-		return (*lab.Boundary)(nil).DialContext
+func (c *client) dialer() lab.Dialer {
+	if c.server.Boundary == nil {
+		return (*lab.Boundary)(nil)
 	}
-	return c.server.Dial
+	return c.server.Boundary
 }
 
 func (c *client) dial(ctx context.Context) (net.Conn, error) {
 	network, address := c.server.address()
-	conn, err := c.dialer()(ctx, network, address)
+	conn, err := c.dialer().DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +246,9 @@ func (c *client) config(database string) *pgconn.Config {
 	network, address := c.server.address()
 	return &pgconn.Config{
 		Host: c.server.Host, Port: uint16(c.server.port()), Database: database, User: c.server.user(),
-		DialFunc:      func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dialer()(ctx, network, address) }, // to cancel a statement
+		DialFunc: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return c.dialer().DialContext(ctx, network, address)
+		}, // to cancel a statement
 		BuildFrontend: pgproto3.NewFrontend,
 		BuildContextWatcherHandler: func(p *pgconn.PgConn) ctxwatch.Handler {
 			return &pgconn.DeadlineContextWatcherHandler{Conn: p.Conn()}

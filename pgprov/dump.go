@@ -31,7 +31,7 @@ func (d *Dump) validate() (ps lab.Problems) {
 }
 
 // Dump dumps a database into a file of d.Dir, in pg_dump's custom format, and proves that the file can be restored from before it gives it its name:
-// "webapp-20260102T030405Z.dump", mode 0600. pg_dump is connected through [Server.Dial] to a session of ours that can only read; it gets no password.
+// "webapp-20260102T030405Z.dump", mode 0600. pg_dump is connected through [Server.Boundary] to a session of ours that can only read; it gets no password.
 func (s *Server) Dump(ctx context.Context, database string, d Dump) (path string, err error) {
 	ps := append(s.validate(), d.validate()...)
 	ps = append(ps, validateName("database", database)...)

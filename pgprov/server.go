@@ -1,7 +1,6 @@
 package pgprov
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -26,9 +25,9 @@ type Server struct {
 	// TLS is how the connection is encrypted; nil means that it is not. Without a ServerName it is verified against Host.
 	TLS *tls.Config
 
-	// Dial makes the connections, to "host:port" (network "tcp") or to the path of a socket (network "unix"); it resolves names itself. Nil means the
-	// dialer of the zero [lab.Boundary], which reaches loopback only.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Boundary makes the connections: a [*lab.Boundary], or an SSH connection to a machine from which the server is reached. Nil
+	// means the zero [lab.Boundary], which allows loopback only.
+	Boundary lab.Dialer
 
 	// Identity is the system identifier that the server must prove before anything is planned; "" means that any server is taken. Whatever it
 	// is, all connections of one plan, and those that apply it, must reach the same server.
@@ -70,7 +69,7 @@ func or(s, otherwise string) string {
 	return s
 }
 
-// address returns what Dial is given.
+// address returns what the dialer is given.
 func (s *Server) address() (network, address string) {
 	if strings.HasPrefix(s.Host, "/") {
 		return "unix", path.Join(s.Host, ".s.PGSQL."+strconv.Itoa(s.port()))

@@ -7,11 +7,13 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
 // Cutter is a dialer that cuts a connection at a chosen request, whatever server is at the other end. The zero Cutter cuts nothing.
 type Cutter struct {
-	Dial func(ctx context.Context, network, address string) (net.Conn, error) // nil means a plain dialer
+	Boundary lab.Dialer // nil means a plain dialer
 
 	mu        sync.Mutex
 	armed     bool
@@ -35,13 +37,13 @@ func (c *Cutter) Fired() bool {
 	return c.fired
 }
 
-// DialContext dials, for pgprov.Server.Dial.
+// DialContext dials, for pgprov.Server.Boundary.
 func (c *Cutter) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	dial := c.Dial
-	if dial == nil {
-		dial = (&net.Dialer{}).DialContext
+	dialer := c.Boundary
+	if dialer == nil {
+		dialer = &net.Dialer{}
 	}
-	conn, err := dial(ctx, network, address)
+	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
