@@ -1,6 +1,7 @@
 package pgprov
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,7 +9,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
-	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
 // work is a change with the statements that make it.
@@ -253,8 +254,8 @@ func (s *Spec) diffDatabase(i Instance, seen *observed) ([]op, error) {
 	want := []string{"OWNER " + ident(owner)}
 	have, ok := seen.databases[name]
 	if !ok {
-		sql := "CREATE DATABASE " + ident(name) + " OWNER " + ident(owner) + " TEMPLATE template0 ENCODING " + literal(or(i.Encoding, "UTF8"))
-		want = append(want, "ENCODING "+or(i.Encoding, "UTF8"))
+		sql := "CREATE DATABASE " + ident(name) + " OWNER " + ident(owner) + " TEMPLATE template0 ENCODING " + literal(cmp.Or(i.Encoding, "UTF8"))
+		want = append(want, "ENCODING "+cmp.Or(i.Encoding, "UTF8"))
 		switch {
 		case i.ICULocale != "":
 			sql += " LOCALE_PROVIDER icu ICU_LOCALE " + literal(i.ICULocale)
@@ -282,7 +283,7 @@ func (s *Spec) diffDatabase(i Instance, seen *observed) ([]op, error) {
 		errs = append(errs, conflict(lab.ErrConflict, anew, "its LC_COLLATE is %s and its LC_CTYPE %s, not %s", have.Collate, have.CType, i.Locale))
 	}
 	if i.ICULocale != "" && (have.Provider != "i" || icuKey(have.Locale) != icuKey(i.ICULocale)) {
-		errs = append(errs, conflict(lab.ErrConflict, anew, "its locale is %s of provider %q, not %s of ICU", or(have.Locale, have.Collate), have.Provider, i.ICULocale))
+		errs = append(errs, conflict(lab.ErrConflict, anew, "its locale is %s of provider %q, not %s of ICU", cmp.Or(have.Locale, have.Collate), have.Provider, i.ICULocale))
 	}
 	switch {
 	case have.ConnectionLimit == -2:
@@ -438,13 +439,13 @@ func (fn *function) describe() []string {
 	lines := []string{
 		kindNames[fn.Kind] + " " + fn.Identity,
 		fmt.Sprintf("RETURNS %s%s, arguments %s %s %s", when(fn.ReturnsSet, "SETOF ", ""), when(fn.Result == "2249", "record", "type "+fn.Result), fn.Names, fn.Modes, fn.Types),
-		"LANGUAGE " + or(languages[fn.Language], "number "+fn.Language),
+		"LANGUAGE " + cmp.Or(languages[fn.Language], "number "+fn.Language),
 		volatilities[fn.Volatility],
 		when(fn.Strict, "STRICT", "CALLED ON NULL INPUT"),
 		when(fn.Definer, "SECURITY DEFINER", "SECURITY INVOKER"),
 		"PARALLEL " + parallels[fn.Parallel],
 		when(fn.Leakproof, "LEAKPROOF", "NOT LEAKPROOF"),
-		"SET " + or(fn.Config, "nothing"),
+		"SET " + cmp.Or(fn.Config, "nothing"),
 	}
 	if fn.Defaults > 0 {
 		lines = append(lines, fmt.Sprintf("DEFAULT of %d arguments", fn.Defaults))

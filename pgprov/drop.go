@@ -1,6 +1,7 @@
 package pgprov
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -107,7 +108,7 @@ func (s *session) idle(ctx context.Context, i lab.Instance) error {
 	}
 	var who []string
 	for _, o := range sessions {
-		who = append(who, fmt.Sprintf("%d of %q at %q (%s)", o.Count, o.User, o.Database, or(o.Application, "unnamed")))
+		who = append(who, fmt.Sprintf("%d of %q at %q (%s)", o.Count, o.User, o.Database, cmp.Or(o.Application, "unnamed")))
 	}
 	return &lab.Error{Op: "plan drop", Target: s.client.server.target(), Path: i.Database(), Hint: "stop the app and its pooler",
 		Err: fmt.Errorf("%w: sessions are open: %s", lab.ErrRefused, strings.Join(who, ", "))}

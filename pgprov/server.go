@@ -1,6 +1,7 @@
 package pgprov
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -52,22 +53,9 @@ const (
 	oldestVersion   = 15
 )
 
-func (s *Server) port() int {
-	if s.Port == 0 {
-		return defaultPort
-	}
-	return s.Port
-}
-
-func (s *Server) user() string     { return or(s.User, "postgres") }
-func (s *Server) database() string { return or(s.Database, "postgres") }
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
+func (s *Server) port() int        { return cmp.Or(s.Port, defaultPort) }
+func (s *Server) user() string     { return cmp.Or(s.User, "postgres") }
+func (s *Server) database() string { return cmp.Or(s.Database, "postgres") }
 
 // address returns what the dialer is given.
 func (s *Server) address() (network, address string) {

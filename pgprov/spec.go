@@ -1,6 +1,7 @@
 package pgprov
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,9 +75,9 @@ const (
 	DefaultDynamicPrefix = "v-"
 )
 
-func (s *Spec) editor() string        { return or(s.Editor.Name, DefaultEditor) }
-func (s *Spec) pooler() string        { return or(s.Pooler.Name, DefaultPooler) }
-func (s *Spec) dynamicPrefix() string { return or(s.DynamicPrefix, DefaultDynamicPrefix) }
+func (s *Spec) editor() string        { return cmp.Or(s.Editor.Name, DefaultEditor) }
+func (s *Spec) pooler() string        { return cmp.Or(s.Pooler.Name, DefaultPooler) }
+func (s *Spec) dynamicPrefix() string { return cmp.Or(s.DynamicPrefix, DefaultDynamicPrefix) }
 
 // reserved are names of databases that mean something else: to PostgreSQL, and to PgBouncer, whose console is called pgbouncer.
 var reserved = []string{"postgres", "template0", "template1", "pgbouncer"}
@@ -168,7 +169,7 @@ func encodingKey(name string) string {
 		}
 		return -1
 	}, strings.ToUpper(name))
-	return or(encodingAliases[key], key)
+	return cmp.Or(encodingAliases[key], key)
 }
 
 // icuKey writes an ICU locale so that two names of one locale are equal: from PostgreSQL 16 on fr_FR is stored as fr-FR.

@@ -1,6 +1,7 @@
 package pgprov
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ const (
 	defaultGrace = 24 * time.Hour
 )
 
-func (w SweepSpec) prefix() string { return or(w.Prefix, DefaultDynamicPrefix) }
+func (w SweepSpec) prefix() string { return cmp.Or(w.Prefix, DefaultDynamicPrefix) }
 
 func (w SweepSpec) grace() string {
 	if w.Grace == 0 {

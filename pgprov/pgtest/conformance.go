@@ -16,7 +16,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
-	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
 // Target is a server under [Conformance].

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
-	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
 // result is what a statement returns.

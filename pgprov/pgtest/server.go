@@ -17,7 +17,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
-	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
 // Config says what a server is like. The zero value is PostgreSQL 18 on a free port of 127.0.0.1.

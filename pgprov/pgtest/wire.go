@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
 // session is one connection.
