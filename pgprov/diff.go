@@ -2,21 +2,27 @@ package pgprov
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
-// work is a change with the statements that make it.
-type op struct {
-	lab.Change
-	stmts []string
-	early bool // outside the database, before it exists: its owner role, and itself
+// op is a change with what makes it, over a session in the database that it is about.
+type op = reconcile.Op[*session]
+
+// statements makes a change by statements that are sent at once.
+func statements(sql ...string) func(context.Context, *session) error {
+	return func(ctx context.Context, s *session) error {
+		_, err := s.query(ctx, sql...)
+		return err
+	}
 }
 
 // stepShared is the name of the step that makes what all instances share.
@@ -24,17 +30,18 @@ const stepShared = "pg"
 
 func stepOf(i lab.Instance) string { return stepShared + "/" + i.Database() }
 
-// update returns the work that turns the lines before into the lines after, or nil when they are equal.
+// update returns the op that turns the lines before into the lines after, or nil when they are equal.
 func update(id, cause string, before, after []string, stmts ...string) []op {
 	diff := lab.Diff(id[strings.LastIndex(id, "/")+1:], text(before), text(after))
 	if diff == "" {
 		return nil
 	}
-	return []op{{Change: lab.Change{ID: id, Action: lab.Update, Cause: cause, Diff: diff}, stmts: stmts}}
+	return []op{{Change: lab.Change{ID: id, Action: lab.Update, Cause: cause, Diff: diff}, Make: statements(stmts...)}}
 }
 
 func create(id string, after []string, stmts ...string) []op {
-	return []op{{Change: lab.Change{ID: id, Action: lab.Create, Cause: "not found", Diff: lab.Diff(id[strings.LastIndex(id, "/")+1:], nil, text(after))}, stmts: stmts}}
+	diff := lab.Diff(id[strings.LastIndex(id, "/")+1:], nil, text(after))
+	return []op{{Change: lab.Change{ID: id, Action: lab.Create, Cause: "not found", Diff: diff}, Make: statements(stmts...)}}
 }
 
 func text(lines []string) []byte {
@@ -210,9 +217,6 @@ func (s *Spec) diffInstance(i Instance, seen *observed, in *inside) ([]op, error
 	step, owner := stepOf(i.Instance), i.OwnerRole()
 	var errs []error
 	ops := diffRole(step, catalog.Role{Name: owner, Inherit: true, ConnectionLimit: -1}, lab.Secret{}, seen)
-	for n := range ops {
-		ops[n].early = ops[n].Action == lab.Create
-	}
 	database, err := s.diffDatabase(i, seen)
 	ops, errs = append(ops, database...), append(errs, err)
 	ops = append(ops, diffMembership(step, owner, s.editor(), &options{admin: true}, seen)...)
@@ -238,14 +242,17 @@ func (s *Spec) diffInstance(i Instance, seen *observed, in *inside) ([]op, error
 	// what is done in the database comes after it, and that after its owner
 	var before []string
 	for n := range ops {
-		if !ops[n].early {
-			ops[n].After = slices.Clone(before)
-			continue
-		}
 		ops[n].After = slices.Clone(before)
-		before = []string{ops[n].ID}
+		if early(i.Instance, ops[n].Change) {
+			before = []string{ops[n].ID}
+		}
 	}
 	return ops, errors.Join(errs...)
+}
+
+// early reports whether the change is made outside of the database, before that exists: of its owner role, and of itself.
+func early(i lab.Instance, c lab.Change) bool {
+	return c.Action == lab.Create && (c.ID == stepOf(i)+"/role:"+i.OwnerRole() || c.ID == stepOf(i)+"/database:"+i.Database())
 }
 
 func (s *Spec) diffDatabase(i Instance, seen *observed) ([]op, error) {
@@ -267,9 +274,7 @@ func (s *Spec) diffDatabase(i Instance, seen *observed) ([]op, error) {
 			sql += " LOCALE " + literal(i.Locale)
 			want = append(want, "LOCALE "+i.Locale)
 		}
-		ops := create(id, want, sql)
-		ops[0].early = true
-		return ops, nil
+		return create(id, want, sql), nil
 	}
 	conflict := func(kind error, hint, format string, args ...any) error {
 		return &lab.Error{Op: "plan", Target: step, Path: "database " + name, Hint: hint, Err: fmt.Errorf("%w: "+format, append([]any{kind}, args...)...)}
@@ -471,7 +476,7 @@ func (s *Spec) diffOther(step string, seen *observed, fn function) []op {
 	drop := func(cause string, risk lab.Risk) []op {
 		id := step + "/function:" + fn.Identity
 		return []op{{Change: lab.Change{ID: id, Action: lab.Delete, Cause: cause, Risk: risk, Diff: lab.Diff(fn.Identity, text(append(fn.describe(), "OWNER "+ident(fn.owner))), nil)},
-			stmts: []string{"DROP ROUTINE " + fn.Identity}}}
+			Make: statements("DROP ROUTINE " + fn.Identity)}}
 	}
 	switch {
 	case fn.Schema == lookupSchema && fn.Identity != lookupFunction:

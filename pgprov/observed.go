@@ -87,6 +87,15 @@ func (sc *scope) add(i Instance) {
 	}
 }
 
+// observe reads the server, and refuses one that is not to be worked on.
+func (s *session) observe(ctx context.Context, sc scope, allowPG15 bool) (*observed, error) {
+	seen, err := s.readServer(ctx, sc)
+	if err != nil {
+		return nil, err
+	}
+	return seen, s.client.check(seen, allowPG15)
+}
+
 // readServer asks for everything but the inside of databases: one round trip, whatever the number of instances.
 func (s *session) readServer(ctx context.Context, sc scope) (*observed, error) {
 	var poolers []string

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
+	"golang.org/x/sync/errgroup"
 )
 
 // Plan reads the server and returns what must be done so that it holds what spec says. It writes nothing. It reads the cluster over one
@@ -63,44 +64,35 @@ func (p *reconciler) read(ctx context.Context) (*observed, error) {
 	if err != nil {
 		return nil, err
 	}
-	type answer struct {
-		database string
-		in       *inside
-		err      error
-	}
-	answers := make([]answer, len(p.spec.Instances))
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range min(cap(p.slots), len(answers)) {
-		wg.Go(func() {
-			for n := range next {
-				i := p.spec.Instances[n]
-				in, err := p.readDatabase(ctx, i, seen.server.Identity)
-				answers[n] = answer{i.Database(), in, err}
-				if err != nil && errors.Is(err, lab.ErrUnreachable) {
-					cancel(err) // the others would wait for the same
-				}
+	insides := make([]*inside, len(p.spec.Instances))
+	errs := make([]error, len(p.spec.Instances))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(cap(p.slots))
+	for n, i := range p.spec.Instances {
+		if d, ok := seen.databases[i.Database()]; !ok || !d.AllowConnections || d.ConnectionLimit == -2 {
+			continue
+		}
+		g.Go(func() error {
+			insides[n], errs[n] = p.readDatabase(gctx, i, seen.server.Identity)
+			if errors.Is(errs[n], lab.ErrUnreachable) {
+				return errs[n] // the others would wait for the same
 			}
+			return nil
 		})
 	}
-	for n, i := range p.spec.Instances {
-		if d, ok := seen.databases[i.Database()]; ok && d.AllowConnections && d.ConnectionLimit != -2 {
-			next <- n
-		}
+	lost := g.Wait()
+	if ctx.Err() != nil {
+		lost = context.Cause(ctx)
 	}
-	close(next)
-	wg.Wait()
-	var errs []error
-	for _, a := range answers {
-		if a.err != nil {
-			if lost := context.Cause(ctx); lost != nil && errors.Is(a.err, lost) && len(errs) > 0 {
-				continue // said already
+	reported := false
+	for n, i := range p.spec.Instances {
+		seen.inside[i.Database()] = insides[n]
+		if lost != nil && errors.Is(errs[n], lost) {
+			if reported {
+				errs[n] = nil
 			}
-			errs = append(errs, a.err)
+			reported = true
 		}
-		seen.inside[a.database] = a.in
 	}
 	return seen, errors.Join(errs...)
 }
@@ -111,11 +103,8 @@ func (p *reconciler) readCluster(ctx context.Context) (*observed, error) {
 		return nil, err
 	}
 	defer s.close()
-	seen, err := s.readServer(ctx, p.spec.scope())
+	seen, err := s.observe(ctx, p.spec.scope(), p.spec.AllowPG15)
 	if err != nil {
-		return nil, err
-	}
-	if err := p.check(seen, p.spec.AllowPG15); err != nil {
 		return nil, err
 	}
 	if seen.server.Version < 160000 {
@@ -142,8 +131,9 @@ func (p *reconciler) plan(seen *observed) (*lab.Plan, error) {
 	errs = append(errs, err)
 	var after []string
 	if len(shared) > 0 {
-		steps = append(steps, lab.Step{Name: stepShared, Changes: changes(shared), Run: func(ctx context.Context, r *lab.Recorder) error {
-			return p.applyShared(ctx, r, changes(shared))
+		planned := reconcile.Changes(shared)
+		steps = append(steps, lab.Step{Name: stepShared, Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
+			return p.applyShared(ctx, r, planned)
 		}})
 		after = []string{stepShared}
 	}
@@ -157,7 +147,7 @@ func (p *reconciler) plan(seen *observed) (*lab.Plan, error) {
 		if len(ops) == 0 {
 			continue
 		}
-		planned := changes(ops)
+		planned := reconcile.Changes(ops)
 		steps = append(steps, lab.Step{Name: stepOf(i.Instance), After: after, Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
 			return p.applyInstance(ctx, r, i, planned)
 		}})
@@ -176,12 +166,4 @@ func (p *reconciler) warn(i Instance, seen *observed, in *inside) {
 				"database", i.Database(), "function", fn.Identity)
 		}
 	}
-}
-
-func changes(ops []op) []lab.Change {
-	cs := make([]lab.Change, len(ops))
-	for n, op := range ops {
-		cs[n] = op.Change
-	}
-	return cs
 }

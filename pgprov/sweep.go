@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
@@ -53,36 +54,44 @@ func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 		return nil, err
 	}
 	defer conn.close()
-	expired, err := conn.expired(ctx, spec)
+	found, _, err := conn.findExpired(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	var cs []lab.Change
-	for _, e := range expired {
-		if e.Sessions == 0 {
-			cs = append(cs, lab.Change{ID: stepSweep + "/role:" + e.Name, Action: lab.Delete, Cause: "expired " + e.ValidUntil + ", and has no session"})
-		}
-	}
-	if len(cs) == 0 {
+	if len(found) == 0 {
 		return lab.NewPlan()
 	}
-	return lab.NewPlan(lab.Step{Name: stepSweep, Changes: cs, Run: func(ctx context.Context, r *lab.Recorder) error { return c.sweep(ctx, r, spec, cs) }})
+	planned := reconcile.Changes(found)
+	return lab.NewPlan(lab.Step{Name: stepSweep, Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
+		return c.sweep(ctx, r, spec, planned)
+	}})
 }
 
-// expired asks for the orphans.
-func (s *session) expired(ctx context.Context, spec SweepSpec) ([]catalog.Expired, error) {
-	seen, err := s.readServer(ctx, scope{})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.client.check(seen, true); err != nil {
-		return nil, err
+// findExpired returns what drops the orphans, and the IDs of the changes of those that have a session.
+func (s *session) findExpired(ctx context.Context, spec SweepSpec) (found []op, busy []string, err error) {
+	if _, err := s.observe(ctx, scope{}, true); err != nil {
+		return nil, nil, err
 	}
 	answers, err := s.ask(ctx, query{catalog.ExpiredQuery, [][]string{{spec.prefix()}, {spec.grace()}}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return rows[catalog.Expired](answers[0])
+	expired, err := rows[catalog.Expired](answers[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range expired {
+		id := stepSweep + "/role:" + e.Name
+		if e.Sessions > 0 {
+			busy = append(busy, id)
+			continue
+		}
+		found = append(found, op{
+			Change: lab.Change{ID: id, Action: lab.Delete, Cause: "expired " + e.ValidUntil + ", and has no session"},
+			Make:   func(ctx context.Context, s *session) error { return s.dropRole(ctx, e.Name) },
+		})
+	}
+	return found, busy, nil
 }
 
 func (c *client) sweep(ctx context.Context, r *lab.Recorder, spec SweepSpec, planned []lab.Change) error {
@@ -94,26 +103,19 @@ func (c *client) sweep(ctx context.Context, r *lab.Recorder, spec SweepSpec, pla
 	if err := s.lock(ctx, r, stepSweep, "pg_advisory_lock"); err != nil {
 		return err
 	}
-	all, err := s.expired(ctx, spec)
+	found, busy, err := s.findExpired(ctx, spec)
 	if err != nil {
 		return err
 	}
 	for _, p := range planned {
-		name := p.ID[len(stepSweep+"/role:"):]
-		n := slices.IndexFunc(all, func(e catalog.Expired) bool { return e.Name == name })
 		switch {
-		case n < 0:
-			r.Note(name + " is gone, or was renewed")
-			r.Done(p.ID, nil)
-			continue
-		case all[n].Sessions > 0:
+		case slices.Contains(busy, p.ID):
 			r.Skip(p.ID, "it has a session")
-			continue
+		case !slices.ContainsFunc(found, func(o op) bool { return o.ID == p.ID }):
+			r.Note(p.ID + ": the user is gone, or was renewed")
 		}
-		r.Start(p.ID)
-		r.Done(p.ID, s.dropRole(ctx, name))
 	}
-	return nil
+	return reconcile.Run(ctx, r, s, reconcile.Match(r, planned, found))
 }
 
 // dropRole drops a role. What it owns in a database goes to that database's owner, or to who is logged in where that is the role itself; what it
