@@ -44,8 +44,12 @@ func list(t *testing.T, args ...string) map[string]pkg {
 	}
 }
 
-// helper is the one package that package lab imports, and that everybody may: it imports the standard library only.
-const helper = module + "/internal/dag"
+// helpers are the packages that everybody may import, package lab aside: they stand on the standard library and package lab alone.
+// Those with an end in "test" or "fake" are for tests: only packages whose name ends in "test" or "suite" may import them.
+var helpers = []string{"internal/dag", "internal/reconcile", "internal/fake", "internal/lawtest"}
+
+// sorter is the one of them that package lab imports, so that a plan is sorted as all else is.
+const sorter = module + "/internal/dag"
 
 // under reports whether a package of ours, by its path in the module, is the named folder or below it.
 func under(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
@@ -56,7 +60,14 @@ func inStandardLibrary(path string) bool {
 	return !strings.Contains(first, ".")
 }
 
-// allowed says which packages of ours each package of ours may import, besides package lab, internal/dag and its own directory.
+// helps reports whether a package of ours is a helper that the other may import.
+func helps(helper, other string) bool {
+	forTests := strings.HasSuffix(helper, "test") || strings.HasSuffix(helper, "fake")
+	isTest := strings.HasSuffix(other, "test") || strings.HasSuffix(other, "suite")
+	return slices.Contains(helpers, helper) && (isTest || !forTests)
+}
+
+// allowed says which packages of ours each package of ours may import, besides package lab, the helpers and its own directory.
 // Programs and internal packages may import what they like.
 var allowed = []struct {
 	folder string
@@ -85,16 +96,16 @@ func TestImports(t *testing.T) {
 		rel = strings.TrimPrefix(rel, "/")
 		if rel == "" {
 			for _, i := range p.Imports {
-				if i != helper && !inStandardLibrary(i) {
-					t.Errorf("package lab imports %s: since everybody imports it, it imports the standard library only, and internal/dag, so that a plan is sorted as all else is", i)
+				if i != sorter && !inStandardLibrary(i) {
+					t.Errorf("package lab imports %s: since everybody imports it, it imports the standard library and internal/dag only", i)
 				}
 			}
 			continue
 		}
-		if path == helper {
+		if slices.Contains(helpers, rel) {
 			for _, i := range p.Imports {
-				if !inStandardLibrary(i) {
-					t.Errorf("internal/dag imports %s: package lab imports it, so it imports the standard library only", i)
+				if !inStandardLibrary(i) && (i != module || path == sorter) {
+					t.Errorf("%s imports %s: since everybody may import it, it imports the standard library and package lab only (internal/dag not even that)", rel, i)
 				}
 			}
 		}
@@ -109,7 +120,7 @@ func TestImports(t *testing.T) {
 			known = true
 			for _, i := range p.Imports {
 				other, ours := strings.CutPrefix(i, module+"/")
-				if !ours || i == helper || under(other, rule.folder) || slices.Contains(rule.may, other) {
+				if !ours || helps(other, rel) || under(other, rule.folder) || slices.Contains(rule.may, other) {
 					continue
 				}
 				if strings.HasSuffix(rel, "test") && slices.ContainsFunc(rule.may, func(m string) bool { return under(other, m) }) {

@@ -214,7 +214,7 @@ func (s *session) commit() {
 	defer s.server.mu.Unlock()
 	if s.tx != nil {
 		s.server.committed = s.tx
-		s.server.stats.Writes++
+		s.server.counters.Writes++
 	}
 	s.release()
 }
