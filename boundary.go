@@ -112,6 +112,14 @@ func (b *Boundary) CheckUnix(path string) error {
 	return b.refuse("unix", path, "the socket "+path)
 }
 
+// Dialer makes the connections of a client, and decides which are allowed: a [*Boundary], or an SSH connection to a machine, which
+// dials from there and asks the machine's own boundary. Clients call the field that they take it in Boundary.
+type Dialer interface {
+	// DialContext connects as [net.Dialer.DialContext] does: network is "tcp" and address "host:port", or "unix" and the path of a
+	// socket. It resolves names itself. Nothing outside the boundary is dialled: that is an [ErrRefused].
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
 // DialContext dials as [net.Dialer.DialContext] does, and refuses what is outside. A refusal and a name that does not resolve are safe to
 // retry: nothing was sent.
 func (b *Boundary) DialContext(ctx context.Context, network, address string) (net.Conn, error) {

@@ -9,7 +9,10 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
+
+var _ = []lab.Dialer{(*lab.Boundary)(nil), (*ssh.Conn)(nil)}
 
 func TestBoundaryCheck(t *testing.T) {
 	lan := &lab.Boundary{Name: "prod", Allow: []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("fd00::/8")}, Deny: []netip.Prefix{netip.MustParsePrefix("192.168.1.1/32")}}

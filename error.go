@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,24 @@ var (
 	ErrTimeout      = errors.New("timed out")
 	ErrInvalid      = errors.New("invalid") // the input is wrong; see [Problems]
 )
+
+// kinds are the kinds in the order in which [Kind] looks for them.
+var kinds = []error{
+	ErrHostKey, ErrUnauthorized, ErrRefused, ErrBlocked, ErrInvalid, ErrConflict, ErrNotFound, ErrDrift, ErrTimeout, ErrUnreachable,
+}
+
+// Kind returns which of the kinds of failure err is, nil when it is none of them. Of several it is the one that says most about
+// what to do next, the first of these: [ErrHostKey], [ErrUnauthorized], [ErrRefused], [ErrBlocked], [ErrInvalid], [ErrConflict],
+// [ErrNotFound], [ErrDrift], [ErrTimeout], [ErrUnreachable]. A machine that cannot be reached because its host key is not trusted
+// is an ErrHostKey.
+func Kind(err error) error {
+	for _, kind := range kinds {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return nil
+}
 
 // Error says what failed, where, why, and what to do next.
 type Error struct {
@@ -55,14 +74,19 @@ func (e *Error) Unwrap() error { return e.Err }
 // Hints returns the hints of every [*Error] in err's tree, outermost first, each once.
 func Hints(err error) []string {
 	var hints []string
+	add := func(hint string) {
+		if hint != "" && !slices.Contains(hints, hint) {
+			hints = append(hints, hint)
+		}
+	}
 	walk(err, func(e error) {
-		if le, ok := e.(*Error); ok && le.Hint != "" {
-			for _, h := range hints {
-				if h == le.Hint {
-					return
-				}
+		switch e := e.(type) {
+		case *Error:
+			add(e.Hint)
+		case *maskedError:
+			for _, hint := range e.hints {
+				add(hint)
 			}
-			hints = append(hints, le.Hint)
 		}
 	})
 	return hints
@@ -137,6 +161,55 @@ func (e *notSent) Error() string     { return e.err.Error() }
 func (e *notSent) Unwrap() error     { return e.err }
 func (e *notSent) SafeToRetry() bool { return true }
 
+// Err returns err with every occurrence of the secrets in its text and its hints replaced by "(secret)"; it is err itself when
+// there is none. What the error is remains: its kinds and the end of a context for [errors.Is], the fields of every [*Error], the
+// parts of a joined error, and [SafeToRetry]. Whatever else it wraps is left out, since that might show the secret.
+func (m *Masker) Err(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := m.Mask(err.Error())
+	if text == err.Error() && !slices.ContainsFunc(Hints(err), func(h string) bool { return m.Mask(h) != h }) {
+		return err
+	}
+	switch e := err.(type) {
+	case *Error:
+		return &Error{Op: m.Mask(e.Op), Target: m.Mask(e.Target), Path: m.Mask(e.Path), Hint: m.Mask(e.Hint), Err: m.Err(e.Err)}
+	case *notSent:
+		return NotSent(m.Err(e.err))
+	case interface{ Unwrap() []error }:
+		var parts []error
+		for _, part := range e.Unwrap() {
+			parts = append(parts, m.Err(part))
+		}
+		if joined := errors.Join(parts...); joined != nil && joined.Error() == text {
+			return joined
+		}
+	}
+	masked := &maskedError{text: text, safe: SafeToRetry(err)}
+	for _, kind := range append([]error{context.Canceled, context.DeadlineExceeded}, kinds...) {
+		if errors.Is(err, kind) {
+			masked.kinds = append(masked.kinds, kind)
+		}
+	}
+	for _, hint := range Hints(err) {
+		masked.hints = append(masked.hints, m.Mask(hint))
+	}
+	return masked
+}
+
+// maskedError stands for an error that repeats a secret: it keeps what is known of that error, and does not wrap it.
+type maskedError struct {
+	text  string
+	kinds []error
+	hints []string
+	safe  bool
+}
+
+func (e *maskedError) Error() string        { return e.text }
+func (e *maskedError) Is(target error) bool { return slices.Contains(e.kinds, target) }
+func (e *maskedError) SafeToRetry() bool    { return e.safe }
+
 // The exit codes of the programs of this module.
 const (
 	ExitOK          = 0   // done, or nothing to do
@@ -179,12 +252,7 @@ func ExitCode(err error) int {
 
 // isKindOf reports whether the parts are one failure and its kind, as fmt.Errorf("%w: %w", ErrBlocked, err) makes them.
 func isKindOf(parts []error) bool {
-	for _, kind := range []error{ErrNotFound, ErrConflict, ErrUnauthorized, ErrUnreachable, ErrHostKey, ErrDrift, ErrRefused, ErrBlocked, ErrTimeout, ErrInvalid} {
-		if parts[0] == kind {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(kinds, parts[0])
 }
 
 // Printable returns s fit for one line of a terminal: as it is when every rune of it is printable and no space leads or ends it, else

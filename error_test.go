@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,6 +40,72 @@ func TestSafeToRetry(t *testing.T) {
 	} {
 		if got := lab.SafeToRetry(c.err); got != c.want {
 			t.Errorf("%v: %v", c.err, got)
+		}
+	}
+}
+
+func TestKind(t *testing.T) {
+	for _, c := range []struct{ err, want error }{
+		{nil, nil}, {errors.New("x"), nil}, {context.Canceled, nil}, {lab.ErrDrift, lab.ErrDrift},
+		{&lab.Error{Op: "x", Err: fmt.Errorf("%w: no", lab.ErrTimeout)}, lab.ErrTimeout},
+		{lab.Problems{{Message: "x"}}, lab.ErrInvalid},
+		{fmt.Errorf("%w: %w", lab.ErrUnreachable, lab.ErrHostKey), lab.ErrHostKey},
+		{errors.Join(errors.New("x"), lab.ErrNotFound, lab.ErrConflict), lab.ErrConflict},
+	} {
+		if got := lab.Kind(c.err); got != c.want {
+			t.Errorf("%v: %v, want %v", c.err, got, c.want)
+		}
+	}
+}
+
+func TestMaskedErrorKeepsWhatItIs(t *testing.T) {
+	const secret = "correct-horse"
+	m := lab.NewMasker(lab.NewSecret(secret))
+	inner := errors.New("said " + secret)
+	for _, c := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"plain", inner, "said (secret)"},
+		{"of a kind", fmt.Errorf("%w: said %s", lab.ErrHostKey, secret), "host key not trusted: said (secret)"},
+		{"of two kinds", fmt.Errorf("%w: %w: said %s", lab.ErrUnreachable, lab.ErrTimeout, secret), "unreachable: timed out: said (secret)"},
+		{"stopped", fmt.Errorf("%w: said %s", context.Canceled, secret), "context canceled: said (secret)"},
+		{"with a place",
+			&lab.Error{Op: "write", Target: secret, Path: "/" + secret, Err: fmt.Errorf("%w: %w", lab.ErrUnauthorized, inner)},
+			"(secret): write /(secret): unauthorized: said (secret)"},
+		{"with a hint that repeats it", &lab.Error{Op: "write", Hint: "unset " + secret, Err: lab.ErrRefused}, "write: refused"},
+		{"with a place inside", fmt.Errorf("x: %w", &lab.Error{Op: "write", Hint: "do this", Err: inner}), "x: write: said (secret)"},
+		{"not sent", lab.NotSent(&lab.Error{Op: "dial", Hint: "do this", Err: inner}), "dial: said (secret)"},
+		{"not sent, inside", fmt.Errorf("%w: %w", lab.ErrUnreachable, lab.NotSent(inner)), "unreachable: said (secret)"},
+		{"joined", errors.Join(&lab.Error{Op: "a", Err: lab.ErrRefused}, &lab.Error{Op: "b", Hint: "do that", Err: inner}),
+			"a: refused\nb: said (secret)"},
+	} {
+		got := m.Err(c.err)
+		if got.Error() != c.want || strings.Contains(fmt.Sprintf("%+v %#v %q", got, got, lab.Hints(got)), secret) {
+			t.Errorf("%s: %q, %#v, hints %q; want %q", c.name, got, got, lab.Hints(got), c.want)
+		}
+		for _, kind := range []error{lab.ErrHostKey, lab.ErrUnreachable, lab.ErrTimeout, lab.ErrUnauthorized, lab.ErrRefused, context.Canceled} {
+			if errors.Is(got, kind) != errors.Is(c.err, kind) {
+				t.Errorf("%s: is %v: %v", c.name, kind, errors.Is(got, kind))
+			}
+		}
+		if lab.SafeToRetry(got) != lab.SafeToRetry(c.err) || lab.ExitCode(got) != lab.ExitCode(c.err) ||
+			len(lab.Hints(got)) != len(lab.Hints(c.err)) {
+			t.Errorf("%s: safe to retry %v, exit code %d, hints %q", c.name, lab.SafeToRetry(got), lab.ExitCode(got), lab.Hints(got))
+		}
+		if errors.Is(got, inner) {
+			t.Errorf("%s: %#v wraps what it hides", c.name, got)
+		}
+	}
+	place := (*lab.Error)(nil)
+	got := m.Err(&lab.Error{Op: "write", Target: "pi1", Path: "/a", Err: inner})
+	if !errors.As(got, &place) || place.Target != "pi1" || place.Path != "/a" {
+		t.Errorf("%#v has lost its place", got)
+	}
+	for _, err := range []error{nil, errBoom, &lab.Error{Op: "x", Hint: "do this", Err: errBoom}} {
+		if got := m.Err(err); got != err {
+			t.Errorf("%v became %#v", err, got)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/internal/dag"
 )
 
 // PlanVersion is the version of the plan's JSON. It grows when a field changes its meaning or goes; new fields may appear without that.
@@ -88,41 +90,20 @@ func NewPlan(steps ...Step) (*Plan, error) {
 			seen[c.ID] = true
 		}
 	}
-	p := &Plan{}
-	state := make([]int, len(steps)) // 1: being placed, 2: placed
-	var place func(n int) error
-	place = func(n int) error {
-		switch state[n] {
-		case 1:
-			return fmt.Errorf("a cycle of steps through %s", steps[n].Name)
-		case 2:
-			return nil
-		}
-		state[n] = 1
-		for _, m := range behind[n] {
-			if err := place(m); err != nil {
-				return err
-			}
-		}
-		names := []string{}
-		for _, m := range after[n] {
-			if err := place(m); err != nil {
-				return err
-			}
-			if !slices.Contains(names, steps[m].Name) {
-				names = append(names, steps[m].Name)
-			}
-		}
-		state[n] = 2
-		s := steps[n]
-		s.After = names
-		p.steps = append(p.steps, s)
-		return nil
+	order, cycle := dag.Sort(len(steps), func(n int) []int { return slices.Concat(behind[n], after[n]) })
+	if cycle != nil {
+		return fail("", "a cycle of steps through %s", steps[cycle[0]].Name)
 	}
-	for n := range steps {
-		if err := place(n); err != nil {
-			return fail("", "%w", err)
+	p := &Plan{}
+	for _, n := range order {
+		s := steps[n]
+		s.After = []string{}
+		for _, m := range after[n] {
+			if !slices.Contains(s.After, steps[m].Name) {
+				s.After = append(s.After, steps[m].Name)
+			}
 		}
+		p.steps = append(p.steps, s)
 	}
 	return p, nil
 }

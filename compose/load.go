@@ -19,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/dag"
 )
 
 const (
@@ -388,33 +389,21 @@ func subtreeOf(p *types.Project, name string) any {
 
 // serviceOrder returns the services so that each comes after those it depends on, and otherwise in alphabetical order.
 func (l *loading) serviceOrder() ([]string, error) {
-	var out []string
-	state := map[string]int{}
-	var place func(name string) error
-	place = func(name string) error {
-		switch state[name] {
-		case 1:
-			return fmt.Errorf("%w: a cycle of depends_on through %s", lab.ErrInvalid, name)
-		case 2:
-			return nil
-		}
-		state[name] = 1
-		s := l.project.Services[name]
-		for _, d := range slices.Sorted(maps.Keys(s.DependsOn)) {
-			if _, ok := l.project.Services[d]; ok {
-				if err := place(d); err != nil {
-					return err
-				}
+	names := l.project.ServiceNames()
+	order, cycle := dag.Sort(len(names), func(n int) (after []int) {
+		for _, d := range slices.Sorted(maps.Keys(l.project.Services[names[n]].DependsOn)) {
+			if m := slices.Index(names, d); m >= 0 {
+				after = append(after, m)
 			}
 		}
-		state[name] = 2
-		out = append(out, name)
-		return nil
+		return after
+	})
+	if cycle != nil {
+		return nil, fmt.Errorf("%w: a cycle of depends_on through %s", lab.ErrInvalid, names[cycle[0]])
 	}
-	for _, name := range l.project.ServiceNames() {
-		if err := place(name); err != nil {
-			return nil, err
-		}
+	out := make([]string, len(order))
+	for i, n := range order {
+		out[i] = names[n]
 	}
 	return out, nil
 }

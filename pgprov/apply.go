@@ -2,13 +2,13 @@ package pgprov
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
 // lockClass is the first half of the advisory locks of this package: "pgpr". The second half is of the database, so that two copies of the tool
@@ -24,25 +24,22 @@ func lockOf(database string) string {
 // tries is how often a transaction is begun that somebody else, who does not know of our locks, got in the way of.
 const tries = 5
 
-func (p *provisioning) applyShared(ctx context.Context, r *lab.Recorder, planned []lab.Change) error {
+func (p *reconciler) applyShared(ctx context.Context, r *lab.Recorder, planned []lab.Change) error {
 	s, err := p.connect(ctx, p.server.database())
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	return s.transact(ctx, r, planned, func(ctx context.Context) ([]work, error) {
-		f, err := s.readServer(ctx, p.spec.scopeOfShared())
+	return s.transact(ctx, r, planned, func(ctx context.Context) ([]op, error) {
+		seen, err := s.observe(ctx, p.spec.scopeOfShared(), p.spec.AllowPG15)
 		if err != nil {
 			return nil, err
 		}
-		if err := p.check(f, p.spec.AllowPG15); err != nil {
-			return nil, err
-		}
-		return p.spec.diffShared(f)
+		return p.spec.diffShared(seen)
 	})
 }
 
-func (p *provisioning) applyInstance(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change) error {
+func (p *reconciler) applyInstance(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change) error {
 	if err := p.applyEarly(ctx, r, i, planned); err != nil {
 		return err
 	}
@@ -51,33 +48,24 @@ func (p *provisioning) applyInstance(ctx context.Context, r *lab.Recorder, i Ins
 		return err
 	}
 	defer s.close()
-	return s.transact(ctx, r, planned, func(ctx context.Context) ([]work, error) {
-		f, err := s.readServer(ctx, p.spec.scopeOf(i))
+	return s.transact(ctx, r, planned, func(ctx context.Context) ([]op, error) {
+		seen, err := s.observe(ctx, p.spec.scopeOf(i), p.spec.AllowPG15)
 		if err != nil {
 			return nil, err
 		}
-		if err := p.check(f, p.spec.AllowPG15); err != nil {
-			return nil, err
-		}
-		in, err := s.readInside(ctx, f.server.Identity, len(i.Extensions) > 0)
+		in, err := s.readInside(ctx, seen.server.Identity, len(i.Extensions) > 0)
 		if err != nil {
 			return nil, err
 		}
-		return p.spec.diffInstance(i, f, in)
+		return p.spec.diffInstance(i, seen, in)
 	})
 }
 
-// applyEarly makes the owner role and the database. CREATE DATABASE runs in no transaction; each of the two is there or is not, so that a run that was cut
-// off between them is continued by the next.
-func (p *provisioning) applyEarly(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change) error {
-	early := []string{stepOf(i.Instance) + "/role:" + i.OwnerRole(), stepOf(i.Instance) + "/database:" + i.Database()}
-	wanted := planned[:0:0]
-	for _, c := range planned {
-		if c.Action == lab.Create && slices.Contains(early, c.ID) {
-			wanted = append(wanted, c)
-		}
-	}
-	if len(wanted) == 0 {
+// applyEarly makes the owner role and the database. CREATE DATABASE runs in no transaction; each of the two is there or is not, so that
+// a run that was cut off between them is continued by the next.
+func (p *reconciler) applyEarly(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change) error {
+	planned = slices.DeleteFunc(slices.Clone(planned), func(c lab.Change) bool { return !early(i.Instance, c) })
+	if len(planned) == 0 {
 		return nil
 	}
 	s, err := p.connect(ctx, p.server.database())
@@ -88,39 +76,40 @@ func (p *provisioning) applyEarly(ctx context.Context, r *lab.Recorder, i Instan
 	if err := s.lock(ctx, r, i.Database(), "pg_advisory_lock"); err != nil {
 		return err
 	}
+	found, err := p.findEarly(ctx, s, i)
+	if err != nil {
+		return err
+	}
+	todo := reconcile.Match(r, planned, found)
+	for n, op := range todo {
+		todo[n].Make = func(ctx context.Context, s *session) error { return p.makeEarly(ctx, s, i, op) }
+	}
+	return reconcile.Run(ctx, r, s, todo)
+}
+
+// findEarly returns what of the owner role and the database is still missing.
+func (p *reconciler) findEarly(ctx context.Context, s *session, i Instance) ([]op, error) {
+	seen, err := s.observe(ctx, p.spec.scopeOf(i), p.spec.AllowPG15)
+	if err != nil {
+		return nil, err
+	}
+	found, err := p.spec.diffInstance(i, seen, nil)
+	return slices.DeleteFunc(found, func(o op) bool { return !early(i.Instance, o.Change) }), err
+}
+
+// makeEarly makes the owner role or the database. Somebody who does not know of our locks may make the same at the same time: then it
+// is there.
+func (p *reconciler) makeEarly(ctx context.Context, s *session, i Instance, o op) error {
 	for try := 1; ; try++ {
-		f, err := s.readServer(ctx, p.spec.scopeOf(i))
-		if err != nil {
-			return err
-		}
-		if err := p.check(f, p.spec.AllowPG15); err != nil {
-			return err
-		}
-		ws, err := p.spec.diffInstance(i, f, nil)
-		if err != nil {
-			return err
-		}
-		err = s.makeEarly(ctx, r, ws, wanted)
+		err := o.Make(ctx, s)
 		if err == nil || !raced(err) || try == tries {
 			return err
 		}
-	}
-}
-
-func (s *session) makeEarly(ctx context.Context, r *lab.Recorder, ws []work, wanted []lab.Change) error {
-	for _, c := range wanted {
-		if n := slices.IndexFunc(ws, func(w work) bool { return w.early && w.ID == c.ID }); n >= 0 {
-			r.Start(c.ID)
-			if err := s.exec(ctx, ws[n].stmts[0]); err != nil {
-				if !raced(err) && !errors.Is(err, lab.ErrUnreachable) && ctx.Err() == nil {
-					r.Done(c.ID, err)
-				}
-				return err
-			}
+		missing, err := p.findEarly(ctx, s, i)
+		if err != nil || !slices.ContainsFunc(missing, func(m op) bool { return m.ID == o.ID }) {
+			return err
 		}
-		r.Done(c.ID, nil)
 	}
-	return nil
 }
 
 // lock takes an advisory lock by the function named, and says so when it has to wait for it. The server gives up after lock_timeout.
@@ -137,18 +126,12 @@ func (s *session) lock(ctx context.Context, r *lab.Recorder, database, function 
 	return err
 }
 
-// transact makes the planned changes in one transaction, under the lock of the session's database: those that look, which reads the world, still
-// finds to be made. What look finds beyond is left to the next plan.
-func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.Change, look func(context.Context) ([]work, error)) error {
+// transact makes the planned changes in one transaction, under the lock of the session's database: those that find, which reads the
+// world, still finds to be made.
+func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.Change, find func(context.Context) ([]op, error)) error {
 	for try := 1; ; try++ {
-		err := s.attempt(ctx, r, planned, look, try == tries)
-		if err == nil {
-			for _, c := range planned {
-				r.Done(c.ID, nil)
-			}
-			return nil
-		}
-		if !raced(err) || try == tries {
+		err := s.attempt(ctx, r, planned, find, try == tries)
+		if err == nil || !raced(err) || try == tries {
 			return err
 		}
 		if err := s.exec(ctx, "ROLLBACK"); err != nil {
@@ -157,7 +140,7 @@ func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.C
 	}
 }
 
-func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Change, look func(context.Context) ([]work, error), last bool) error {
+func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Change, find func(context.Context) ([]op, error), last bool) error {
 	begin := "BEGIN"
 	if s.version >= 170000 { // the owner may have set it for what his app does; older servers refuse a parameter that they do not know
 		begin += "; SET LOCAL transaction_timeout = 0"
@@ -168,32 +151,29 @@ func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Ch
 	if err := s.lock(ctx, r, s.database, "pg_advisory_xact_lock"); err != nil {
 		return err
 	}
-	ws, err := look(ctx)
+	found, err := find(ctx)
 	if err != nil {
 		return err
 	}
-	var todo []work
-	for _, w := range ws {
-		if slices.ContainsFunc(planned, func(c lab.Change) bool { return c.ID == w.ID }) {
-			todo = append(todo, w)
-		} else {
-			r.Note(w.ID + " has drifted since the plan was made: plan again")
-		}
-	}
-	for _, w := range todo {
-		r.Start(w.ID)
-		if _, err := s.query(ctx, w.stmts...); err != nil {
+	todo := reconcile.Match(r, planned, found)
+	for _, op := range todo {
+		r.Start(op.ID)
+		if err := op.Make(ctx, s); err != nil {
 			if raced(err) && !last {
 				return err
 			}
-			r.Done(w.ID, err)
-			for _, o := range planned {
-				if o.ID != w.ID {
-					r.Skip(o.ID, "rolled back, because "+w.ID+" failed") // what was made before the transaction keeps its end
-				}
+			r.Done(op.ID, err)
+			for _, o := range todo { // the word about the one that failed stands
+				r.Skip(o.ID, "rolled back, because "+op.ID+" failed")
 			}
 			return err
 		}
 	}
-	return s.exec(ctx, "COMMIT")
+	if err := s.exec(ctx, "COMMIT"); err != nil {
+		return err
+	}
+	for _, op := range todo {
+		r.Done(op.ID, nil)
+	}
+	return nil
 }

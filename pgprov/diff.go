@@ -1,21 +1,28 @@
 package pgprov
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
-	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
-// work is a change with the statements that make it.
-type work struct {
-	lab.Change
-	stmts []string
-	early bool // outside the database, before it exists: its owner role, and itself
+// op is a change with what makes it, over a session in the database that it is about.
+type op = reconcile.Op[*session]
+
+// statements makes a change by statements that are sent at once.
+func statements(sql ...string) func(context.Context, *session) error {
+	return func(ctx context.Context, s *session) error {
+		_, err := s.query(ctx, sql...)
+		return err
+	}
 }
 
 // stepShared is the name of the step that makes what all instances share.
@@ -23,17 +30,18 @@ const stepShared = "pg"
 
 func stepOf(i lab.Instance) string { return stepShared + "/" + i.Database() }
 
-// update returns the work that turns the lines before into the lines after, or nil when they are equal.
-func update(id, cause string, before, after []string, stmts ...string) []work {
+// update returns the op that turns the lines before into the lines after, or nil when they are equal.
+func update(id, cause string, before, after []string, stmts ...string) []op {
 	diff := lab.Diff(id[strings.LastIndex(id, "/")+1:], text(before), text(after))
 	if diff == "" {
 		return nil
 	}
-	return []work{{Change: lab.Change{ID: id, Action: lab.Update, Cause: cause, Diff: diff}, stmts: stmts}}
+	return []op{{Change: lab.Change{ID: id, Action: lab.Update, Cause: cause, Diff: diff}, Make: statements(stmts...)}}
 }
 
-func create(id string, after []string, stmts ...string) []work {
-	return []work{{Change: lab.Change{ID: id, Action: lab.Create, Cause: "not found", Diff: lab.Diff(id[strings.LastIndex(id, "/")+1:], nil, text(after))}, stmts: stmts}}
+func create(id string, after []string, stmts ...string) []op {
+	diff := lab.Diff(id[strings.LastIndex(id, "/")+1:], nil, text(after))
+	return []op{{Change: lab.Change{ID: id, Action: lab.Create, Cause: "not found", Diff: diff}, Make: statements(stmts...)}}
 }
 
 func text(lines []string) []byte {
@@ -44,40 +52,40 @@ func text(lines []string) []byte {
 }
 
 // diffShared returns what the shared roles lack.
-func (s *Spec) diffShared(f *facts) (ws []work, err error) {
+func (s *Spec) diffShared(seen *observed) (ops []op, err error) {
 	editor := catalog.Role{Name: s.editor(), Login: true, CreateRole: true, ConnectionLimit: -1}
 	pooler := catalog.Role{Name: s.pooler(), Login: true, ConnectionLimit: -1}
-	if s.EditorEndsSessions && f.server.Version < 160000 {
+	if s.EditorEndsSessions && seen.server.Version < 160000 {
 		err = &lab.Error{Op: "plan", Path: s.editor(), Hint: "upgrade to PostgreSQL 16 or later, or leave it out",
 			Err: fmt.Errorf("%w: on PostgreSQL 15 a role inherits all of its memberships or none, so the editor cannot be let end sessions alone", lab.ErrRefused)}
 	}
-	ws = append(ws, diffRole(stepShared, editor, s.Editor.Password, f)...)
-	ws = append(ws, diffRole(stepShared, pooler, s.Pooler.Password, f)...)
+	ops = append(ops, diffRole(stepShared, editor, s.Editor.Password, seen)...)
+	ops = append(ops, diffRole(stepShared, pooler, s.Pooler.Password, seen)...)
 	var signal *options
 	if s.EditorEndsSessions {
 		signal = &options{inherit: true}
-		ws = append(ws, diffMembership(stepShared, signalRole, s.editor(), signal, f)...)
+		ops = append(ops, diffMembership(stepShared, signalRole, s.editor(), signal, seen)...)
 	}
 	owners := map[string]bool{}
 	for _, i := range s.Instances {
 		owners[i.OwnerRole()] = true
 	}
 	for _, member := range []string{s.editor(), s.pooler()} {
-		for _, role := range f.rolesOf(member) {
+		for _, role := range seen.rolesOf(member) {
 			if member == s.editor() && (owners[role] || role == signalRole && signal != nil) {
 				continue
 			}
-			ws = append(ws, diffMembership(stepShared, role, member, nil, f)...)
+			ops = append(ops, diffMembership(stepShared, role, member, nil, seen)...)
 		}
 	}
-	return ws, err
+	return ops, err
 }
 
 const signalRole = "pg_signal_backend"
 
 // rolesOf returns the roles that member is a member of, as far as they were read.
-func (f *facts) rolesOf(member string) (roles []string) {
-	for _, m := range f.memberships {
+func (seen *observed) rolesOf(member string) (roles []string) {
+	for _, m := range seen.memberships {
 		if m.Member == member && !slices.Contains(roles, m.Role) {
 			roles = append(roles, m.Role)
 		}
@@ -87,21 +95,21 @@ func (f *facts) rolesOf(member string) (roles []string) {
 }
 
 // diffRole returns what turns a role into the wanted one. An empty password leaves that as it is for a role that logs in.
-func diffRole(step string, want catalog.Role, password lab.Secret, f *facts) []work {
+func diffRole(step string, want catalog.Role, password lab.Secret, seen *observed) []op {
 	id := step + "/role:" + want.Name
 	after := describeRole(want)
 	if !password.IsZero() {
 		after = append(after, "PASSWORD (as wanted)")
 	}
-	have, ok := f.roles[want.Name]
+	have, ok := seen.roles[want.Name]
 	if !ok {
 		plain := describeRole(catalog.Role{Inherit: true, ConnectionLimit: -1}) // what goes without saying
 		after = slices.DeleteFunc(after, func(line string) bool { return slices.Contains(plain, line) && line != "NOLOGIN" })
-		ws := create(id, after, "CREATE ROLE "+ident(want.Name)+" "+strings.Join(describeRole(want), " ")+passwordClause(password))
+		ops := create(id, after, "CREATE ROLE "+ident(want.Name)+" "+strings.Join(describeRole(want), " ")+passwordClause(password))
 		if want.Login && password.IsZero() {
-			ws[0].Cause += "; it cannot log in until it is given a password"
+			ops[0].Cause += "; it cannot log in until it is given a password"
 		}
-		return ws
+		return ops
 	}
 	before := describeRole(have)
 	clause := ""
@@ -150,9 +158,9 @@ func (o options) String() string {
 
 // diffMembership returns what makes member a member of role with exactly these options, granted by the superuser of initdb, in whose name
 // superusers grant; nil: no member at all. From PostgreSQL 16 on the same membership can have been granted by several.
-func diffMembership(step, role, member string, want *options, f *facts) []work {
+func diffMembership(step, role, member string, want *options, seen *observed) []op {
 	id := step + "/grant:" + role + ":" + member
-	modern := f.server.Version >= 160000
+	modern := seen.server.Version >= 160000
 	describe := func(o options) string {
 		if !modern {
 			o.inherit, o.set = false, true // decided by the member's attribute, and always
@@ -161,12 +169,12 @@ func diffMembership(step, role, member string, want *options, f *facts) []work {
 	}
 	var before, after, revokes []string
 	right := false
-	for _, m := range f.memberships {
+	for _, m := range seen.memberships {
 		if m.Role != role || m.Member != member {
 			continue
 		}
 		line := describe(options{m.Admin, m.Inherit, m.Set})
-		ours := !modern || f.superusers[m.Grantor]
+		ours := !modern || seen.superusers[m.Grantor]
 		if !ours {
 			line += " GRANTED BY " + ident(m.Grantor)
 		}
@@ -197,64 +205,64 @@ func diffMembership(step, role, member string, want *options, f *facts) []work {
 	case len(before) == 0 && want != nil:
 		return create(id, after, stmts...)
 	case want == nil && len(before) > 0:
-		ws := update(id, "not wanted", before, after, stmts...)
-		ws[0].Action = lab.Delete
-		return ws
+		ops := update(id, "not wanted", before, after, stmts...)
+		ops[0].Action = lab.Delete
+		return ops
 	}
 	return update(id, "differs", before, after, stmts...)
 }
 
 // diffInstance returns what an instance lacks. in is what was read in its database; nil when that does not exist.
-func (s *Spec) diffInstance(i Instance, f *facts, in *inside) ([]work, error) {
+func (s *Spec) diffInstance(i Instance, seen *observed, in *inside) ([]op, error) {
 	step, owner := stepOf(i.Instance), i.OwnerRole()
 	var errs []error
-	ws := diffRole(step, catalog.Role{Name: owner, Inherit: true, ConnectionLimit: -1}, lab.Secret{}, f)
-	for n := range ws {
-		ws[n].early = ws[n].Action == lab.Create
+	ops := diffRole(step, catalog.Role{Name: owner, Inherit: true, ConnectionLimit: -1}, lab.Secret{}, seen)
+	database, err := s.diffDatabase(i, seen)
+	ops, errs = append(ops, database...), append(errs, err)
+	ops = append(ops, diffMembership(step, owner, s.editor(), &options{admin: true}, seen)...)
+	for _, role := range seen.rolesOf(owner) {
+		ops = append(ops, diffMembership(step, role, owner, nil, seen)...)
 	}
-	database, err := s.diffDatabase(i, f)
-	ws, errs = append(ws, database...), append(errs, err)
-	ws = append(ws, diffMembership(step, owner, s.editor(), &options{admin: true}, f)...)
-	for _, role := range f.rolesOf(owner) {
-		ws = append(ws, diffMembership(step, role, owner, nil, f)...)
-	}
-	ws = append(ws, s.diffConnect(i, f)...)
+	ops = append(ops, s.diffConnect(i, seen)...)
 	for _, role := range i.Connect {
-		if _, ok := f.roles[role]; !ok {
+		if _, ok := seen.roles[role]; !ok {
 			errs = append(errs, &lab.Error{Op: "plan", Target: step, Path: role, Hint: "create the role, or leave it out", Err: fmt.Errorf("%w: the role that is to connect", lab.ErrNotFound)})
 		}
 	}
 	if in == nil {
 		in = &inside{}
 	}
-	extensions, err := diffExtensions(i, f, in)
-	ws, errs = append(ws, extensions...), append(errs, err)
-	ws = append(ws, s.diffSchema(step, f, in)...)
-	ws = append(ws, s.diffLookup(i, f, in)...)
+	extensions, err := diffExtensions(i, seen, in)
+	ops, errs = append(ops, extensions...), append(errs, err)
+	ops = append(ops, s.diffSchema(step, seen, in)...)
+	ops = append(ops, s.diffLookup(i, seen, in)...)
 	for _, fn := range in.functions {
-		ws = append(ws, s.diffOther(step, f, fn)...)
+		ops = append(ops, s.diffOther(step, seen, fn)...)
 	}
 	// what is done in the database comes after it, and that after its owner
 	var before []string
-	for n := range ws {
-		if !ws[n].early {
-			ws[n].After = slices.Clone(before)
-			continue
+	for n := range ops {
+		ops[n].After = slices.Clone(before)
+		if early(i.Instance, ops[n].Change) {
+			before = []string{ops[n].ID}
 		}
-		ws[n].After = slices.Clone(before)
-		before = []string{ws[n].ID}
 	}
-	return ws, errors.Join(errs...)
+	return ops, errors.Join(errs...)
 }
 
-func (s *Spec) diffDatabase(i Instance, f *facts) ([]work, error) {
+// early reports whether the change is made outside of the database, before that exists: of its owner role, and of itself.
+func early(i lab.Instance, c lab.Change) bool {
+	return c.Action == lab.Create && (c.ID == stepOf(i)+"/role:"+i.OwnerRole() || c.ID == stepOf(i)+"/database:"+i.Database())
+}
+
+func (s *Spec) diffDatabase(i Instance, seen *observed) ([]op, error) {
 	step, name, owner := stepOf(i.Instance), i.Database(), i.OwnerRole()
 	id := step + "/database:" + name
 	want := []string{"OWNER " + ident(owner)}
-	have, ok := f.databases[name]
+	have, ok := seen.databases[name]
 	if !ok {
-		sql := "CREATE DATABASE " + ident(name) + " OWNER " + ident(owner) + " TEMPLATE template0 ENCODING " + literal(or(i.Encoding, "UTF8"))
-		want = append(want, "ENCODING "+or(i.Encoding, "UTF8"))
+		sql := "CREATE DATABASE " + ident(name) + " OWNER " + ident(owner) + " TEMPLATE template0 ENCODING " + literal(cmp.Or(i.Encoding, "UTF8"))
+		want = append(want, "ENCODING "+cmp.Or(i.Encoding, "UTF8"))
 		switch {
 		case i.ICULocale != "":
 			sql += " LOCALE_PROVIDER icu ICU_LOCALE " + literal(i.ICULocale)
@@ -266,9 +274,7 @@ func (s *Spec) diffDatabase(i Instance, f *facts) ([]work, error) {
 			sql += " LOCALE " + literal(i.Locale)
 			want = append(want, "LOCALE "+i.Locale)
 		}
-		ws := create(id, want, sql)
-		ws[0].early = true
-		return ws, nil
+		return create(id, want, sql), nil
 	}
 	conflict := func(kind error, hint, format string, args ...any) error {
 		return &lab.Error{Op: "plan", Target: step, Path: "database " + name, Hint: hint, Err: fmt.Errorf("%w: "+format, append([]any{kind}, args...)...)}
@@ -282,7 +288,7 @@ func (s *Spec) diffDatabase(i Instance, f *facts) ([]work, error) {
 		errs = append(errs, conflict(lab.ErrConflict, anew, "its LC_COLLATE is %s and its LC_CTYPE %s, not %s", have.Collate, have.CType, i.Locale))
 	}
 	if i.ICULocale != "" && (have.Provider != "i" || icuKey(have.Locale) != icuKey(i.ICULocale)) {
-		errs = append(errs, conflict(lab.ErrConflict, anew, "its locale is %s of provider %q, not %s of ICU", or(have.Locale, have.Collate), have.Provider, i.ICULocale))
+		errs = append(errs, conflict(lab.ErrConflict, anew, "its locale is %s of provider %q, not %s of ICU", cmp.Or(have.Locale, have.Collate), have.Provider, i.ICULocale))
 	}
 	switch {
 	case have.ConnectionLimit == -2:
@@ -296,7 +302,7 @@ func (s *Spec) diffDatabase(i Instance, f *facts) ([]work, error) {
 }
 
 // diffConnect compares who may connect to the database.
-func (s *Spec) diffConnect(i Instance, f *facts) []work {
+func (s *Spec) diffConnect(i Instance, seen *observed) []op {
 	step, name, owner := stepOf(i.Instance), i.Database(), i.OwnerRole()
 	want := wantedGrants{s.editor(): "CONNECT", s.pooler(): "CONNECT"}
 	for _, role := range i.Connect {
@@ -304,46 +310,46 @@ func (s *Spec) diffConnect(i Instance, f *facts) []work {
 	}
 	delete(want, owner)
 	grants := onDatabase.defaults(owner, "CONNECT", "TEMPORARY")
-	if have, ok := f.databases[name]; ok {
-		grants = moveTo(owner, have.Owner, withoutDynamic(f.grants[name], s.dynamicPrefix(), want, have.Owner))
+	if have, ok := seen.databases[name]; ok {
+		grants = moveTo(owner, have.Owner, withoutDynamic(seen.grants[name], s.dynamicPrefix(), want, have.Owner))
 	}
 	return update(step+"/grants:"+name, "differ", onDatabase.describe(owner, grants), onDatabase.describeWanted(want), onDatabase.repair(ident(name), owner, grants, want)...)
 }
 
-func diffExtensions(i Instance, f *facts, in *inside) (ws []work, err error) {
+func diffExtensions(i Instance, seen *observed, in *inside) (ops []op, err error) {
 	step := stepOf(i.Instance)
 	for _, name := range i.Extensions {
 		if slices.Contains(in.extensions, name) {
 			continue
 		}
-		if !slices.Contains(f.available, name) {
+		if !slices.Contains(seen.available, name) {
 			err = errors.Join(err, &lab.Error{Op: "plan", Target: step, Path: "extension " + name, Hint: "install the package that holds it on the server", Err: fmt.Errorf("%w: the server has no such extension", lab.ErrNotFound)})
 			continue
 		}
 		// An extension without a schema of its own goes where the app looks for it.
-		ws = append(ws, create(step+"/extension:"+name, []string{"EXTENSION " + ident(name)},
+		ops = append(ops, create(step+"/extension:"+name, []string{"EXTENSION " + ident(name)},
 			"SET LOCAL search_path = public", "CREATE EXTENSION IF NOT EXISTS "+ident(name)+" CASCADE", "SET LOCAL search_path = pg_catalog, pg_temp")...)
 	}
-	return ws, err
+	return ops, err
 }
 
 // superuserOr returns who owns what superusers own: whoever does, when that is a superuser, else who is logged in.
-func (f *facts) superuserOr(owner string) string {
-	if _, ok := f.superusers[owner]; ok {
+func (seen *observed) superuserOr(owner string) string {
+	if _, ok := seen.superusers[owner]; ok {
 		return owner
 	}
-	return f.server.User
+	return seen.server.User
 }
 
-func (s *Spec) diffSchema(step string, f *facts, in *inside) []work {
+func (s *Spec) diffSchema(step string, seen *observed, in *inside) []op {
 	id := step + "/schema:" + lookupSchema
 	want := wantedGrants{s.pooler(): "USAGE"}
 	if in.schema == nil {
-		owner := f.server.User
+		owner := seen.server.User
 		stmts := append([]string{"CREATE SCHEMA " + ident(lookupSchema)}, onSchema.repair(ident(lookupSchema), owner, onSchema.defaults(owner), want)...)
 		return create(id, append([]string{"OWNER " + ident(owner)}, onSchema.describeWanted(want)...), stmts...)
 	}
-	owner := f.superuserOr(in.schema.owner)
+	owner := seen.superuserOr(in.schema.owner)
 	grants := in.schema.grants
 	var stmts []string
 	if owner != in.schema.owner {
@@ -371,7 +377,7 @@ func (s *Spec) lookupBody(i Instance) string {
 	return catalog.LookupBody("")
 }
 
-func (s *Spec) diffLookup(i Instance, f *facts, in *inside) []work {
+func (s *Spec) diffLookup(i Instance, seen *observed, in *inside) []op {
 	step := stepOf(i.Instance)
 	id := step + "/function:" + lookupFunction
 	member := ""
@@ -388,7 +394,7 @@ func (s *Spec) diffLookup(i Instance, f *facts, in *inside) []work {
 	}
 	n := slices.IndexFunc(in.functions, func(fn function) bool { return fn.Identity == lookupFunction })
 	if n < 0 {
-		return create(id, describeWanted(f.server.User), append([]string{createLookup(member)}, made(f.server.User)...)...)
+		return create(id, describeWanted(seen.server.User), append([]string{createLookup(member)}, made(seen.server.User)...)...)
 	}
 	have := in.functions[n]
 	if catalog.Squash(have.Source) == catalog.Squash(want.Source) {
@@ -396,12 +402,12 @@ func (s *Spec) diffLookup(i Instance, f *facts, in *inside) []work {
 	}
 	before := append(append(have.describe(), "OWNER "+ident(have.owner)), onFunction.describe(have.owner, have.grants)...)
 	if have.shape() != want.shape() { // CREATE OR REPLACE keeps the kind and what is returned
-		ws := update(id, "its signature differs", before, describeWanted(f.server.User),
-			append([]string{"DROP ROUTINE " + lookupFunction, createLookup(member)}, made(f.server.User)...)...)
-		ws[0].Action = lab.Replace
-		return ws
+		ops := update(id, "its signature differs", before, describeWanted(seen.server.User),
+			append([]string{"DROP ROUTINE " + lookupFunction, createLookup(member)}, made(seen.server.User)...)...)
+		ops[0].Action = lab.Replace
+		return ops
 	}
-	owner := f.superuserOr(have.owner)
+	owner := seen.superuserOr(have.owner)
 	var stmts []string
 	if strings.Join(have.describe(), "\n") != strings.Join(want.describe(), "\n") {
 		stmts = append(stmts, createLookup(member))
@@ -438,13 +444,13 @@ func (fn *function) describe() []string {
 	lines := []string{
 		kindNames[fn.Kind] + " " + fn.Identity,
 		fmt.Sprintf("RETURNS %s%s, arguments %s %s %s", when(fn.ReturnsSet, "SETOF ", ""), when(fn.Result == "2249", "record", "type "+fn.Result), fn.Names, fn.Modes, fn.Types),
-		"LANGUAGE " + or(languages[fn.Language], "number "+fn.Language),
+		"LANGUAGE " + cmp.Or(languages[fn.Language], "number "+fn.Language),
 		volatilities[fn.Volatility],
 		when(fn.Strict, "STRICT", "CALLED ON NULL INPUT"),
 		when(fn.Definer, "SECURITY DEFINER", "SECURITY INVOKER"),
 		"PARALLEL " + parallels[fn.Parallel],
 		when(fn.Leakproof, "LEAKPROOF", "NOT LEAKPROOF"),
-		"SET " + or(fn.Config, "nothing"),
+		"SET " + cmp.Or(fn.Config, "nothing"),
 	}
 	if fn.Defaults > 0 {
 		lines = append(lines, fmt.Sprintf("DEFAULT of %d arguments", fn.Defaults))
@@ -465,12 +471,12 @@ func (fn *function) describe() []string {
 }
 
 // diffOther deals with what else is called user_lookup.
-func (s *Spec) diffOther(step string, f *facts, fn function) []work {
-	_, superuser := f.superusers[fn.owner]
-	drop := func(cause string, risk lab.Risk) []work {
+func (s *Spec) diffOther(step string, seen *observed, fn function) []op {
+	_, superuser := seen.superusers[fn.owner]
+	drop := func(cause string, risk lab.Risk) []op {
 		id := step + "/function:" + fn.Identity
-		return []work{{Change: lab.Change{ID: id, Action: lab.Delete, Cause: cause, Risk: risk, Diff: lab.Diff(fn.Identity, text(append(fn.describe(), "OWNER "+ident(fn.owner))), nil)},
-			stmts: []string{"DROP ROUTINE " + fn.Identity}}}
+		return []op{{Change: lab.Change{ID: id, Action: lab.Delete, Cause: cause, Risk: risk, Diff: lab.Diff(fn.Identity, text(append(fn.describe(), "OWNER "+ident(fn.owner))), nil)},
+			Make: statements("DROP ROUTINE " + fn.Identity)}}
 	}
 	switch {
 	case fn.Schema == lookupSchema && fn.Identity != lookupFunction:

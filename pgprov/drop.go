@@ -1,12 +1,14 @@
 package pgprov
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
@@ -21,7 +23,7 @@ type DropSpec struct {
 // [lab.RiskDataLoss], which Apply does not make without its confirmation. It refuses ([lab.ErrRefused]) while anybody is connected to one of
 // the databases, or connected anywhere as a user of one of the roles. A drop that was cut off is continued by the next.
 func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
-	ps := s.problems()
+	ps := s.validate()
 	var sc scope
 	for n, i := range spec.Instances {
 		if slices.Contains(reserved, i.Database()) || i.Database() == s.database() || i.OwnerRole() == s.user() {
@@ -33,7 +35,7 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 	if err := lab.CheckInstances(spec.Instances); err != nil {
 		ps.Add("instances", "%v", err)
 	}
-	ps = append(ps, spec.Dump.problems()...)
+	ps = append(ps, spec.Dump.validate()...)
 	if err := ps.Err(); err != nil {
 		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
 	}
@@ -43,11 +45,8 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 		return nil, err
 	}
 	defer conn.close()
-	f, err := conn.readServer(ctx, sc)
+	seen, err := conn.observe(ctx, sc, true)
 	if err != nil {
-		return nil, err
-	}
-	if err := c.check(f, true); err != nil {
 		return nil, err
 	}
 	var steps []lab.Step
@@ -55,8 +54,8 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 		if err := conn.idle(ctx, i); err != nil {
 			return nil, err
 		}
-		d, exists := f.databases[i.Database()]
-		r, hasRole := f.roles[i.OwnerRole()]
+		d, exists := seen.databases[i.Database()]
+		r, hasRole := seen.roles[i.OwnerRole()]
 		if hasRole && (r.Superuser || r.Login) {
 			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: r.Name, Hint: "look at what it is used for", Err: fmt.Errorf("%w: it is no owner role: it logs in, or is a superuser", lab.ErrRefused)}
 		}
@@ -67,37 +66,45 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 		if d.ConnectionLimit == -2 { // its DROP DATABASE was cut off: nobody can connect any more, and the dump was made before
 			dump = nil
 		}
-		cs := dropChanges(i, exists, hasRole, dump)
-		if len(cs) > 0 {
-			steps = append(steps, lab.Step{Name: stepOf(i), Changes: cs, Run: func(ctx context.Context, r *lab.Recorder) error { return c.drop(ctx, r, i, cs, dump) }})
+		if planned := reconcile.Changes(dropOps(i, exists, hasRole, dump)); len(planned) > 0 {
+			steps = append(steps, lab.Step{Name: stepOf(i), Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
+				return c.drop(ctx, r, i, planned, dump)
+			}})
 		}
 	}
 	return lab.NewPlan(steps...)
 }
 
-func dropChanges(i lab.Instance, database, role bool, dump *Dump) (cs []lab.Change) {
-	step := stepOf(i)
-	after := func() []string {
-		if len(cs) == 0 {
-			return nil
+// dropOps returns what drops an instance, each op after the one before.
+func dropOps(i lab.Instance, database, role bool, dump *Dump) (ops []op) {
+	add := func(name string, c lab.Change, how func(context.Context, *session) error) {
+		c.ID = stepOf(i) + "/" + name
+		if len(ops) > 0 {
+			c.After = []string{ops[len(ops)-1].ID}
 		}
-		return []string{cs[len(cs)-1].ID}
+		ops = append(ops, op{Change: c, Make: how})
 	}
 	if database && dump != nil {
-		cs = append(cs, lab.Change{ID: step + "/dump:" + i.Database(), Action: lab.Run, Cause: "before it is dropped, into " + dump.Dir})
+		add("dump:"+i.Database(), lab.Change{Action: lab.Run, Cause: "before it is dropped, into " + dump.Dir},
+			func(ctx context.Context, s *session) error {
+				_, err := dump.database(ctx, s.client, i.Database())
+				return err
+			})
 	}
 	if database {
-		cs = append(cs, lab.Change{ID: step + "/database:" + i.Database(), Action: lab.Delete, Cause: "asked for", After: after(), Risk: lab.RiskDataLoss})
+		add("database:"+i.Database(), lab.Change{Action: lab.Delete, Cause: "asked for", Risk: lab.RiskDataLoss},
+			statements("DROP DATABASE IF EXISTS "+ident(i.Database())))
 	}
 	if role {
-		cs = append(cs, lab.Change{ID: step + "/role:" + i.OwnerRole(), Action: lab.Delete, Cause: "asked for", After: after()})
+		add("role:"+i.OwnerRole(), lab.Change{Action: lab.Delete, Cause: "asked for"},
+			func(ctx context.Context, s *session) error { return s.dropRole(ctx, i.OwnerRole()) })
 	}
-	return cs
+	return ops
 }
 
 // idle refuses when somebody uses the instance.
 func (s *session) idle(ctx context.Context, i lab.Instance) error {
-	answers, err := s.ask(ctx, question{catalog.SessionsQuery, [][]string{{i.Database()}, {i.OwnerRole()}}})
+	answers, err := s.ask(ctx, query{catalog.SessionsQuery, [][]string{{i.Database()}, {i.OwnerRole()}}})
 	if err != nil {
 		return err
 	}
@@ -107,7 +114,7 @@ func (s *session) idle(ctx context.Context, i lab.Instance) error {
 	}
 	var who []string
 	for _, o := range sessions {
-		who = append(who, fmt.Sprintf("%d of %q at %q (%s)", o.Count, o.User, o.Database, or(o.Application, "unnamed")))
+		who = append(who, fmt.Sprintf("%d of %q at %q (%s)", o.Count, o.User, o.Database, cmp.Or(o.Application, "unnamed")))
 	}
 	return &lab.Error{Op: "plan drop", Target: s.client.server.target(), Path: i.Database(), Hint: "stop the app and its pooler",
 		Err: fmt.Errorf("%w: sessions are open: %s", lab.ErrRefused, strings.Join(who, ", "))}
@@ -122,40 +129,17 @@ func (c *client) drop(ctx context.Context, r *lab.Recorder, i lab.Instance, plan
 	if err := s.lock(ctx, r, i.Database(), "pg_advisory_lock"); err != nil {
 		return err
 	}
-	f, err := s.readServer(ctx, scope{databases: []string{i.Database()}, roles: []string{i.OwnerRole()}})
+	seen, err := s.observe(ctx, scope{databases: []string{i.Database()}, roles: []string{i.OwnerRole()}}, true)
 	if err != nil {
-		return err
-	}
-	if err := c.check(f, true); err != nil {
 		return err
 	}
 	if err := s.idle(ctx, i); err != nil {
 		return err
 	}
-	d, exists := f.databases[i.Database()]
+	d, exists := seen.databases[i.Database()]
 	if exists && d.Owner != i.OwnerRole() {
 		return &lab.Error{Op: "drop", Target: stepOf(i), Err: fmt.Errorf("%w: the database has another owner by now: %q", lab.ErrDrift, d.Owner)}
 	}
-	for _, change := range planned {
-		r.Start(change.ID)
-		var err error
-		switch {
-		case change.Action == lab.Run:
-			if exists {
-				_, err = dump.database(ctx, c, i.Database())
-			}
-		case change.ID == stepOf(i)+"/database:"+i.Database():
-			err = s.exec(ctx, "DROP DATABASE IF EXISTS "+ident(i.Database()))
-		default:
-			err = s.dropRole(ctx, i.OwnerRole())
-		}
-		r.Done(change.ID, err)
-		if err != nil {
-			for _, o := range planned {
-				r.Skip(o.ID, change.ID+" failed")
-			}
-			return err
-		}
-	}
-	return nil
+	_, hasRole := seen.roles[i.OwnerRole()]
+	return reconcile.Run(ctx, r, s, reconcile.Match(r, planned, dropOps(i, exists, hasRole, dump)))
 }

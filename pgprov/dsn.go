@@ -76,7 +76,7 @@ func ParseDSN(dsn string) (Server, error) {
 	if s.TLS, err = dsnTLS(sslmode, rootCert, s.Local()); err != nil {
 		return fail("%w", err)
 	}
-	if ps := s.problems(); len(ps) > 0 {
+	if ps := s.validate(); len(ps) > 0 {
 		return fail("%w", ps)
 	}
 	return s, nil

@@ -23,7 +23,7 @@ type Dump struct {
 	Programs string // the folder of pg_dump and pg_restore, at least as new as the server; empty means that they are looked for in PATH
 }
 
-func (d *Dump) problems() (ps lab.Problems) {
+func (d *Dump) validate() (ps lab.Problems) {
 	if d != nil && d.Dir == "" {
 		ps.Add("dump.dir", "empty")
 	}
@@ -31,10 +31,10 @@ func (d *Dump) problems() (ps lab.Problems) {
 }
 
 // Dump dumps a database into a file of d.Dir, in pg_dump's custom format, and proves that the file can be restored from before it gives it its name:
-// "webapp-20260102T030405Z.dump", mode 0600. pg_dump is connected through [Server.Dial] to a session of ours that can only read; it gets no password.
+// "webapp-20260102T030405Z.dump", mode 0600. pg_dump is connected through [Server.Boundary] to a session of ours that can only read; it gets no password.
 func (s *Server) Dump(ctx context.Context, database string, d Dump) (path string, err error) {
-	ps := append(s.problems(), d.problems()...)
-	ps = append(ps, nameProblems("database", database)...)
+	ps := append(s.validate(), d.validate()...)
+	ps = append(ps, validateName("database", database)...)
 	if err := ps.Err(); err != nil {
 		return "", &lab.Error{Op: "dump", Target: s.target(), Path: database, Err: err}
 	}

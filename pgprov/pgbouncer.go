@@ -1,6 +1,7 @@
 package pgprov
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -52,10 +53,10 @@ type PgBouncerFiles struct {
 }
 
 // Validate reports everything that is wrong with the configuration.
-func (b *PgBouncer) Validate() error { return b.problems().Err() }
+func (b *PgBouncer) Validate() error { return b.validate().Err() }
 
-func (b *PgBouncer) problems() (ps lab.Problems) {
-	ps = append(ps, b.Spec.problems().Under("spec")...)
+func (b *PgBouncer) validate() (ps lab.Problems) {
+	ps = append(ps, b.Spec.validate().Under("spec")...)
 	if b.Spec.Pooler.Password.IsZero() {
 		ps.Add("spec.pooler.password", "empty: the pooler could not log in")
 	}
@@ -99,10 +100,7 @@ func (b *PgBouncer) Files() (PgBouncerFiles, error) {
 	}
 	var ini strings.Builder
 	ini.WriteString("[databases]\n")
-	port := b.Port
-	if port == 0 {
-		port = defaultPort
-	}
+	port := cmp.Or(b.Port, defaultPort)
 	for _, i := range b.Spec.Instances { // letters, digits and hyphens need no quotes, and quotes are not understood here (pgbouncer issue 971)
 		fmt.Fprintf(&ini, "%s = host='%s' port=%d dbname='%s'\n", i.Database(), b.Host, port, i.Database())
 	}
@@ -116,13 +114,13 @@ func (b *PgBouncer) Files() (PgBouncerFiles, error) {
 			set(key, strconv.Itoa(otherwise))
 		}
 	}
-	set("listen_addr", or(b.ListenAddress, "0.0.0.0"))
+	set("listen_addr", cmp.Or(b.ListenAddress, "0.0.0.0"))
 	number("listen_port", b.ListenPort, 6432)
 	set("auth_type", "scram-sha-256")
-	set("auth_file", or(b.UserListFile, "/etc/pgbouncer/userlist.txt"))
+	set("auth_file", cmp.Or(b.UserListFile, "/etc/pgbouncer/userlist.txt"))
 	set("auth_user", b.Spec.pooler())
 	set("auth_query", "SELECT uname, phash FROM "+lookupSchema+".user_lookup($1)")
-	set("pool_mode", or(b.PoolMode, "transaction"))
+	set("pool_mode", cmp.Or(b.PoolMode, "transaction"))
 	number("default_pool_size", b.PoolSize, 0)
 	number("max_client_conn", b.MaxClients, 0)
 	number("max_prepared_statements", b.MaxPreparedStatements, 0)

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
+	"golang.org/x/sync/errgroup"
 )
 
 // Plan reads the server and returns what must be done so that it holds what spec says. It writes nothing. It reads the cluster over one
@@ -23,21 +24,21 @@ func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := p.read(ctx)
+	seen, err := p.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return p.plan(f)
+	return p.plan(seen)
 }
 
 // provisioning is one plan and its apply.
-type provisioning struct {
+type reconciler struct {
 	*client
 	spec Spec
 }
 
-func (s *Server) provision(spec Spec) (*provisioning, error) {
-	ps := append(s.problems(), spec.problems()...)
+func (s *Server) provision(spec Spec) (*reconciler, error) {
+	ps := append(s.validate(), spec.validate()...)
 	for _, shared := range []string{spec.editor(), spec.pooler()} {
 		if shared == s.user() {
 			ps.Add("user", "%q is a shared role, which this would make no superuser", shared)
@@ -54,78 +55,66 @@ func (s *Server) provision(spec Spec) (*provisioning, error) {
 	if err := ps.Err(); err != nil {
 		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
 	}
-	return &provisioning{client: s.client(), spec: spec}, nil
+	return &reconciler{client: s.client(), spec: spec}, nil
 }
 
 // read reads everything.
-func (p *provisioning) read(ctx context.Context) (*facts, error) {
-	f, err := p.readCluster(ctx)
+func (p *reconciler) read(ctx context.Context) (*observed, error) {
+	seen, err := p.readCluster(ctx)
 	if err != nil {
 		return nil, err
 	}
-	type answer struct {
-		database string
-		in       *inside
-		err      error
-	}
-	answers := make([]answer, len(p.spec.Instances))
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range min(cap(p.slots), len(answers)) {
-		wg.Go(func() {
-			for n := range next {
-				i := p.spec.Instances[n]
-				in, err := p.readDatabase(ctx, i, f.server.Identity)
-				answers[n] = answer{i.Database(), in, err}
-				if err != nil && errors.Is(err, lab.ErrUnreachable) {
-					cancel(err) // the others would wait for the same
-				}
+	insides := make([]*inside, len(p.spec.Instances))
+	errs := make([]error, len(p.spec.Instances))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(cap(p.slots))
+	for n, i := range p.spec.Instances {
+		if d, ok := seen.databases[i.Database()]; !ok || !d.AllowConnections || d.ConnectionLimit == -2 {
+			continue
+		}
+		g.Go(func() error {
+			insides[n], errs[n] = p.readDatabase(gctx, i, seen.server.Identity)
+			if errors.Is(errs[n], lab.ErrUnreachable) {
+				return errs[n] // the others would wait for the same
 			}
+			return nil
 		})
 	}
+	lost := g.Wait()
+	if ctx.Err() != nil {
+		lost = context.Cause(ctx)
+	}
+	reported := false
 	for n, i := range p.spec.Instances {
-		if d, ok := f.databases[i.Database()]; ok && d.AllowConnections && d.ConnectionLimit != -2 {
-			next <- n
-		}
-	}
-	close(next)
-	wg.Wait()
-	var errs []error
-	for _, a := range answers {
-		if a.err != nil {
-			if lost := context.Cause(ctx); lost != nil && errors.Is(a.err, lost) && len(errs) > 0 {
-				continue // said already
+		seen.inside[i.Database()] = insides[n]
+		if lost != nil && errors.Is(errs[n], lost) {
+			if reported {
+				errs[n] = nil
 			}
-			errs = append(errs, a.err)
+			reported = true
 		}
-		f.inside[a.database] = a.in
 	}
-	return f, errors.Join(errs...)
+	return seen, errors.Join(errs...)
 }
 
-func (p *provisioning) readCluster(ctx context.Context) (*facts, error) {
+func (p *reconciler) readCluster(ctx context.Context) (*observed, error) {
 	s, err := p.connect(ctx, p.server.database())
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	f, err := s.readServer(ctx, p.spec.scope())
+	seen, err := s.observe(ctx, p.spec.scope(), p.spec.AllowPG15)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.check(f, p.spec.AllowPG15); err != nil {
-		return nil, err
-	}
-	if f.server.Version < 160000 {
+	if seen.server.Version < 160000 {
 		p.server.log().Warn("PostgreSQL 15 is accepted: whoever holds the editor's password can join any role but a superuser, run programs on the machine and change passwords", "server", p.server.target())
 	}
-	p.limit(room(f.server) + 1)
-	return f, nil
+	p.limit(room(seen.server) + 1)
+	return seen, nil
 }
 
-func (p *provisioning) readDatabase(ctx context.Context, i Instance, identity string) (*inside, error) {
+func (p *reconciler) readDatabase(ctx context.Context, i Instance, identity string) (*inside, error) {
 	s, err := p.connect(ctx, i.Database())
 	if err != nil {
 		return nil, err
@@ -135,29 +124,30 @@ func (p *provisioning) readDatabase(ctx context.Context, i Instance, identity st
 }
 
 // plan is the pure part: from what was read to what must be done.
-func (p *provisioning) plan(f *facts) (*lab.Plan, error) {
+func (p *reconciler) plan(seen *observed) (*lab.Plan, error) {
 	var errs []error
 	var steps []lab.Step
-	shared, err := p.spec.diffShared(f)
+	shared, err := p.spec.diffShared(seen)
 	errs = append(errs, err)
 	var after []string
 	if len(shared) > 0 {
-		steps = append(steps, lab.Step{Name: stepShared, Changes: changes(shared), Run: func(ctx context.Context, r *lab.Recorder) error {
-			return p.applyShared(ctx, r, changes(shared))
+		planned := reconcile.Changes(shared)
+		steps = append(steps, lab.Step{Name: stepShared, Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
+			return p.applyShared(ctx, r, planned)
 		}})
 		after = []string{stepShared}
 	}
 	for _, i := range p.spec.Instances {
-		in := f.inside[i.Database()]
-		ws, err := p.spec.diffInstance(i, f, in)
+		in := seen.inside[i.Database()]
+		ops, err := p.spec.diffInstance(i, seen, in)
 		errs = append(errs, err)
 		if in != nil {
-			p.warn(i, f, in)
+			p.warn(i, seen, in)
 		}
-		if len(ws) == 0 {
+		if len(ops) == 0 {
 			continue
 		}
-		planned := changes(ws)
+		planned := reconcile.Changes(ops)
 		steps = append(steps, lab.Step{Name: stepOf(i.Instance), After: after, Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
 			return p.applyInstance(ctx, r, i, planned)
 		}})
@@ -169,19 +159,11 @@ func (p *provisioning) plan(f *facts) (*lab.Plan, error) {
 }
 
 // warn tells of an old function that is left where it is.
-func (p *provisioning) warn(i Instance, f *facts, in *inside) {
+func (p *reconciler) warn(i Instance, seen *observed, in *inside) {
 	for _, fn := range in.functions {
-		if _, superuser := f.superusers[fn.owner]; fn.Identity == oldFunction && superuser && !p.spec.DropOldLookup {
+		if _, superuser := seen.superusers[fn.owner]; fn.Identity == oldFunction && superuser && !p.spec.DropOldLookup {
 			p.server.log().Warn("the old user_lookup is still there: the app can replace it, and it may let expired users in; let PgBouncer ask "+lookupFunction+", then drop it with DropOldLookup",
 				"database", i.Database(), "function", fn.Identity)
 		}
 	}
-}
-
-func changes(ws []work) []lab.Change {
-	cs := make([]lab.Change, len(ws))
-	for n, w := range ws {
-		cs[n] = w.Change
-	}
-	return cs
 }

@@ -263,7 +263,7 @@ func TestUnixSocket(t *testing.T) {
 	if _, err := s.Plan(t.Context(), pgprov.Spec{}); !errors.Is(err, lab.ErrRefused) {
 		t.Errorf("a socket that nobody allowed: %v", err)
 	}
-	s.Dial = (&lab.Boundary{Unix: []string{pg.Dir + "/"}}).DialContext
+	s.Boundary = &lab.Boundary{Unix: []string{pg.Dir + "/"}}
 	if _, err := s.Plan(t.Context(), pgprov.Spec{}); err != nil {
 		t.Error(err)
 	}

@@ -2,7 +2,6 @@ package pgprov
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -76,7 +76,7 @@ func (r *relay) close() error {
 func (r *relay) serve(ctx context.Context, local net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { local.Close() })
 	defer stop()
-	if err := awaitStartup(local); err != nil {
+	if err := login.AwaitStartup(local); err != nil {
 		return nil // it came only to cancel, or went away
 	}
 	h, err := r.client.logIn(ctx, r.database, r.params)
@@ -104,14 +104,7 @@ func (r *relay) serve(ctx context.Context, local net.Conn) error {
 			}
 		}
 	}
-	b := pgproto3.NewBackend(local, local)
-	b.Send(&pgproto3.AuthenticationOk{})
-	for name, value := range h.ParameterStatuses {
-		b.Send(&pgproto3.ParameterStatus{Name: name, Value: value})
-	}
-	b.Send(&pgproto3.BackendKeyData{ProcessID: h.PID, SecretKey: h.SecretKey})
-	b.Send(&pgproto3.ReadyForQuery{TxStatus: status})
-	if err := b.Flush(); err != nil {
+	if err := login.Welcome(local, h, status); err != nil {
 		return err
 	}
 	up := make(chan struct{})
@@ -124,37 +117,4 @@ func (r *relay) serve(ctx context.Context, local net.Conn) error {
 	local.Close()
 	<-up
 	return nil
-}
-
-const (
-	gssRequestCode = 80877104
-	cancelCode     = 80877102
-	maxStartup     = 10000 // bytes, as in PostgreSQL
-)
-
-// awaitStartup reads a client's startup packet. What it asks for is settled already.
-func awaitStartup(local net.Conn) error {
-	for {
-		head := make([]byte, 8)
-		if _, err := io.ReadFull(local, head); err != nil {
-			return err
-		}
-		length, code := binary.BigEndian.Uint32(head), binary.BigEndian.Uint32(head[4:])
-		if length < 8 || length > maxStartup {
-			return errors.New("malformed startup packet")
-		}
-		if _, err := io.CopyN(io.Discard, local, int64(length-8)); err != nil {
-			return err
-		}
-		switch code {
-		case sslRequestCode, gssRequestCode:
-			if _, err := local.Write([]byte("N")); err != nil {
-				return err
-			}
-		case cancelCode:
-			return errors.New("a cancel request")
-		default:
-			return nil
-		}
-	}
 }

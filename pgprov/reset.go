@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
@@ -49,7 +50,7 @@ type ResetSpec struct {
 // are connected. Afterwards every table of the dump must be there and the owner role's, and user_lookup() as it was.
 func (s *Server) Reset(ctx context.Context, spec ResetSpec) (*lab.Plan, error) {
 	i := spec.Sandbox.instance
-	ps := s.problems()
+	ps := s.validate()
 	if _, err := SandboxOf(i); err != nil {
 		ps.Add("sandbox", "none")
 	}
@@ -83,20 +84,24 @@ func (s *Server) Reset(ctx context.Context, spec ResetSpec) (*lab.Plan, error) {
 	if err := o.hasExtensions(ctx, i, entries); err != nil {
 		return nil, err
 	}
-	step := stepOf(i)
-	change := lab.Change{ID: step + "/reset:" + i.Database(), Action: lab.Replace, Risk: lab.RiskDataLoss,
-		Cause: fmt.Sprintf("the %d tables of %s are dropped, and %d restored from %s", t.Tables, i.OwnerRole(), len(tables), filepath.Base(spec.File))}
-	return lab.NewPlan(lab.Step{Name: step, Changes: []lab.Change{change}, Run: func(ctx context.Context, r *lab.Recorder) error {
-		r.Start(change.ID)
-		err := c.reset(ctx, spec, tables)
-		r.Done(change.ID, err)
-		return err
+	reset := op{
+		Change: lab.Change{ID: stepOf(i) + "/reset:" + i.Database(), Action: lab.Replace, Risk: lab.RiskDataLoss,
+			Cause: fmt.Sprintf("the %d tables of %s are dropped, and %d restored from %s", t.Tables, i.OwnerRole(), len(tables), filepath.Base(spec.File))},
+		Make: func(ctx context.Context, s *session) error { return s.reset(ctx, spec, tables) },
+	}
+	return lab.NewPlan(lab.Step{Name: stepOf(i), Changes: []lab.Change{reset.Change}, Run: func(ctx context.Context, r *lab.Recorder) error {
+		s, err := c.connect(ctx, i.Database())
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		return reconcile.Run(ctx, r, s, []op{reset})
 	}})
 }
 
 // tenant checks that the session's user is the sandbox's and nobody else's.
 func (s *session) tenant(ctx context.Context, i lab.Instance) (t catalog.Tenant, err error) {
-	answers, err := s.ask(ctx, question{catalog.TenantQuery, [][]string{{i.OwnerRole()}}})
+	answers, err := s.ask(ctx, query{catalog.TenantQuery, [][]string{{i.OwnerRole()}}})
 	if err != nil {
 		return t, err
 	}
@@ -164,13 +169,8 @@ func wantedTables(entries []entry) (tables []catalog.Table) {
 	return tables
 }
 
-func (c *client) reset(ctx context.Context, spec ResetSpec, tables []catalog.Table) error {
+func (s *session) reset(ctx context.Context, spec ResetSpec, tables []catalog.Table) error {
 	i := spec.Sandbox.instance
-	s, err := c.beside(ctx, i.Database())
-	if err != nil {
-		return err
-	}
-	defer s.close()
 	if _, err := s.tenant(ctx, i); err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (c *client) reset(ctx context.Context, spec ResetSpec, tables []catalog.Tab
 	// pg_restore finds itself in a transaction that has dropped everything. Its own BEGIN changes nothing, its COMMIT ends both, and when it
 	// fails there is none.
 	prelude := "BEGIN; DROP OWNED BY " + ident(i.OwnerRole()) + " CASCADE"
-	err = c.runRelayed(ctx, i.Database(), parameters(c.server.user(), i.Database()), prelude, spec.Programs, "pg_restore", "--no-password", "--exit-on-error", "--single-transaction",
+	err = s.client.runRelayed(ctx, i.Database(), parameters(s.client.server.user(), i.Database()), prelude, spec.Programs, "pg_restore", "--no-password", "--exit-on-error", "--single-transaction",
 		"--no-owner", "--no-acl", "--role="+i.OwnerRole(), "--use-list="+listFile, "--dbname="+i.Database(), spec.File)
 	if err != nil {
 		return &lab.Error{Op: "reset", Target: stepOf(i), Hint: "the database is as it was; look at the dump", Err: err}

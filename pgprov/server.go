@@ -1,7 +1,7 @@
 package pgprov
 
 import (
-	"context"
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -26,9 +26,9 @@ type Server struct {
 	// TLS is how the connection is encrypted; nil means that it is not. Without a ServerName it is verified against Host.
 	TLS *tls.Config
 
-	// Dial makes the connections, to "host:port" (network "tcp") or to the path of a socket (network "unix"); it resolves names itself. Nil means the
-	// dialer of the zero [lab.Boundary], which reaches loopback only.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Boundary makes the connections: a [*lab.Boundary], or an SSH connection to a machine from which the server is reached. Nil
+	// means the zero [lab.Boundary], which allows loopback only.
+	Boundary lab.Dialer
 
 	// Identity is the system identifier that the server must prove before anything is planned; "" means that any server is taken. Whatever it
 	// is, all connections of one plan, and those that apply it, must reach the same server.
@@ -53,24 +53,11 @@ const (
 	oldestVersion   = 15
 )
 
-func (s *Server) port() int {
-	if s.Port == 0 {
-		return defaultPort
-	}
-	return s.Port
-}
+func (s *Server) port() int        { return cmp.Or(s.Port, defaultPort) }
+func (s *Server) user() string     { return cmp.Or(s.User, "postgres") }
+func (s *Server) database() string { return cmp.Or(s.Database, "postgres") }
 
-func (s *Server) user() string     { return or(s.User, "postgres") }
-func (s *Server) database() string { return or(s.Database, "postgres") }
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
-// address returns what Dial is given.
+// address returns what the dialer is given.
 func (s *Server) address() (network, address string) {
 	if strings.HasPrefix(s.Host, "/") {
 		return "unix", path.Join(s.Host, ".s.PGSQL."+strconv.Itoa(s.port()))
@@ -92,9 +79,9 @@ func (s *Server) log() *slog.Logger {
 }
 
 // Validate reports everything that is wrong with the server's fields.
-func (s *Server) Validate() error { return s.problems().Err() }
+func (s *Server) Validate() error { return s.validate().Err() }
 
-func (s *Server) problems() (ps lab.Problems) {
+func (s *Server) validate() (ps lab.Problems) {
 	if s.Host == "" {
 		ps.Add("host", "empty: nothing is assumed")
 	}
@@ -104,10 +91,10 @@ func (s *Server) problems() (ps lab.Problems) {
 	if s.MaxConns < 0 {
 		ps.Add("max_conns", "%d is negative", s.MaxConns)
 	}
-	ps = append(ps, passwordProblems("password", s.Password)...)
+	ps = append(ps, validatePassword("password", s.Password)...)
 	for field, name := range map[string]string{"user": s.User, "database": s.Database} {
 		if name != "" {
-			ps = append(ps, nameProblems(field, name)...)
+			ps = append(ps, validateName(field, name)...)
 		}
 	}
 	if s.TLS != nil && strings.HasPrefix(s.Host, "/") {
@@ -119,8 +106,8 @@ func (s *Server) problems() (ps lab.Problems) {
 // maxName is the longest name that PostgreSQL keeps whole, in bytes (NAMEDATALEN - 1).
 const maxName = 63
 
-// nameProblems reports what is wrong with the name of a role or a database.
-func nameProblems(field, name string) (ps lab.Problems) {
+// validateName reports what is wrong with the name of a role or a database.
+func validateName(field, name string) (ps lab.Problems) {
 	switch {
 	case name == "":
 		ps.Add(field, "empty")
@@ -132,8 +119,8 @@ func nameProblems(field, name string) (ps lab.Problems) {
 	return ps
 }
 
-// passwordProblems reports a password that clients would disagree about.
-func passwordProblems(field string, p lab.Secret) (ps lab.Problems) {
+// validatePassword reports a password that clients would disagree about.
+func validatePassword(field string, p lab.Secret) (ps lab.Problems) {
 	if strings.ContainsFunc(p.Reveal(), func(r rune) bool { return r < ' ' || r > '~' }) {
 		ps.Add(field, "holds characters other than printable ASCII, which clients prepare differently for SCRAM")
 	}

@@ -1,6 +1,7 @@
 package pgprov
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,21 +75,21 @@ const (
 	DefaultDynamicPrefix = "v-"
 )
 
-func (s *Spec) editor() string        { return or(s.Editor.Name, DefaultEditor) }
-func (s *Spec) pooler() string        { return or(s.Pooler.Name, DefaultPooler) }
-func (s *Spec) dynamicPrefix() string { return or(s.DynamicPrefix, DefaultDynamicPrefix) }
+func (s *Spec) editor() string        { return cmp.Or(s.Editor.Name, DefaultEditor) }
+func (s *Spec) pooler() string        { return cmp.Or(s.Pooler.Name, DefaultPooler) }
+func (s *Spec) dynamicPrefix() string { return cmp.Or(s.DynamicPrefix, DefaultDynamicPrefix) }
 
 // reserved are names of databases that mean something else: to PostgreSQL, and to PgBouncer, whose console is called pgbouncer.
 var reserved = []string{"postgres", "template0", "template1", "pgbouncer"}
 
 // Validate reports everything that is wrong with the spec by itself.
-func (s *Spec) Validate() error { return s.problems().Err() }
+func (s *Spec) Validate() error { return s.validate().Err() }
 
-func (s *Spec) problems() (ps lab.Problems) {
-	ps = append(ps, nameProblems("editor.name", s.editor())...)
-	ps = append(ps, nameProblems("pooler.name", s.pooler())...)
-	ps = append(ps, passwordProblems("editor.password", s.Editor.Password)...)
-	ps = append(ps, passwordProblems("pooler.password", s.Pooler.Password)...)
+func (s *Spec) validate() (ps lab.Problems) {
+	ps = append(ps, validateName("editor.name", s.editor())...)
+	ps = append(ps, validateName("pooler.name", s.pooler())...)
+	ps = append(ps, validatePassword("editor.password", s.Editor.Password)...)
+	ps = append(ps, validatePassword("pooler.password", s.Pooler.Password)...)
 	for field, name := range map[string]string{"editor.name": s.editor(), "pooler.name": s.pooler()} {
 		if reservedRole(name) {
 			ps.Add(field, "%q is reserved by PostgreSQL", name)
@@ -113,7 +114,7 @@ func (s *Spec) problems() (ps lab.Problems) {
 		if slices.Contains(reserved, i.Database()) {
 			ps.Add(path, "a database cannot be called %q", i.Database())
 		}
-		ps = append(ps, i.problems().Under(path)...)
+		ps = append(ps, i.validate().Under(path)...)
 	}
 	if err := lab.CheckInstances(plain); err != nil {
 		if clashes, ok := err.(lab.Problems); ok {
@@ -129,7 +130,7 @@ func reservedRole(name string) bool {
 	return strings.HasPrefix(name, "pg_") || name == "public" || name == "none"
 }
 
-func (i *Instance) problems() (ps lab.Problems) {
+func (i *Instance) validate() (ps lab.Problems) {
 	if i.Encoding != "" && !slices.Contains(encodings, encodingKey(i.Encoding)) {
 		p := lab.Problem{Path: "encoding", Text: i.Encoding, Message: "not an encoding that a server can use"}
 		if near := lab.Nearest(encodingKey(i.Encoding), encodings); near != "" {
@@ -139,13 +140,13 @@ func (i *Instance) problems() (ps lab.Problems) {
 	}
 	for field, name := range map[string]string{"locale": i.Locale, "icu_locale": i.ICULocale} {
 		if name != "" {
-			ps = append(ps, nameProblems(field, name)...)
+			ps = append(ps, validateName(field, name)...)
 		}
 	}
 	for field, names := range map[string][]string{"extensions": i.Extensions, "connect": i.Connect} {
 		for n, name := range names {
 			path := fmt.Sprintf("%s[%d]", field, n)
-			ps = append(ps, nameProblems(path, name)...)
+			ps = append(ps, validateName(path, name)...)
 			if slices.Contains(names[:n], name) {
 				ps.Add(path, "%q is named twice", name)
 			}
@@ -168,7 +169,7 @@ func encodingKey(name string) string {
 		}
 		return -1
 	}, strings.ToUpper(name))
-	return or(encodingAliases[key], key)
+	return cmp.Or(encodingAliases[key], key)
 }
 
 // icuKey writes an ICU locale so that two names of one locale are equal: from PostgreSQL 16 on fr_FR is stored as fr-FR.

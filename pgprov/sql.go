@@ -5,10 +5,10 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
-	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
-// ident quotes the name of an object. Names that could not stand in a statement were refused by [nameProblems].
+// ident quotes the name of an object. Names that could not stand in a statement were refused by [validateName].
 func ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // literal quotes a string. Sessions have standard_conforming_strings on; a backslash gets the form that means the same without it too.

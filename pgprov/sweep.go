@@ -1,6 +1,7 @@
 package pgprov
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
@@ -23,7 +25,7 @@ const (
 	defaultGrace = 24 * time.Hour
 )
 
-func (w SweepSpec) prefix() string { return or(w.Prefix, DefaultDynamicPrefix) }
+func (w SweepSpec) prefix() string { return cmp.Or(w.Prefix, DefaultDynamicPrefix) }
 
 func (w SweepSpec) grace() string {
 	if w.Grace == 0 {
@@ -36,7 +38,7 @@ func (w SweepSpec) grace() string {
 // nothing by themselves, expired longer than the grace ago, and have no session. What they own goes to the owner of the database it is in,
 // and what they were granted is revoked. Apply looks again before each: a user that has come to life again is left.
 func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
-	ps := s.problems()
+	ps := s.validate()
 	if len(spec.prefix()) < 2 {
 		ps.Add("prefix", "a single character fits too many names")
 	}
@@ -52,36 +54,44 @@ func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 		return nil, err
 	}
 	defer conn.close()
-	expired, err := conn.expired(ctx, spec)
+	found, _, err := conn.findExpired(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	var cs []lab.Change
-	for _, e := range expired {
-		if e.Sessions == 0 {
-			cs = append(cs, lab.Change{ID: stepSweep + "/role:" + e.Name, Action: lab.Delete, Cause: "expired " + e.ValidUntil + ", and has no session"})
-		}
-	}
-	if len(cs) == 0 {
+	if len(found) == 0 {
 		return lab.NewPlan()
 	}
-	return lab.NewPlan(lab.Step{Name: stepSweep, Changes: cs, Run: func(ctx context.Context, r *lab.Recorder) error { return c.sweep(ctx, r, spec, cs) }})
+	planned := reconcile.Changes(found)
+	return lab.NewPlan(lab.Step{Name: stepSweep, Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
+		return c.sweep(ctx, r, spec, planned)
+	}})
 }
 
-// expired asks for the orphans.
-func (s *session) expired(ctx context.Context, spec SweepSpec) ([]catalog.Expired, error) {
-	f, err := s.readServer(ctx, scope{})
+// findExpired returns what drops the orphans, and the IDs of the changes of those that have a session.
+func (s *session) findExpired(ctx context.Context, spec SweepSpec) (found []op, busy []string, err error) {
+	if _, err := s.observe(ctx, scope{}, true); err != nil {
+		return nil, nil, err
+	}
+	answers, err := s.ask(ctx, query{catalog.ExpiredQuery, [][]string{{spec.prefix()}, {spec.grace()}}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := s.client.check(f, true); err != nil {
-		return nil, err
-	}
-	answers, err := s.ask(ctx, question{catalog.ExpiredQuery, [][]string{{spec.prefix()}, {spec.grace()}}})
+	expired, err := rows[catalog.Expired](answers[0])
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return rows[catalog.Expired](answers[0])
+	for _, e := range expired {
+		id := stepSweep + "/role:" + e.Name
+		if e.Sessions > 0 {
+			busy = append(busy, id)
+			continue
+		}
+		found = append(found, op{
+			Change: lab.Change{ID: id, Action: lab.Delete, Cause: "expired " + e.ValidUntil + ", and has no session"},
+			Make:   func(ctx context.Context, s *session) error { return s.dropRole(ctx, e.Name) },
+		})
+	}
+	return found, busy, nil
 }
 
 func (c *client) sweep(ctx context.Context, r *lab.Recorder, spec SweepSpec, planned []lab.Change) error {
@@ -93,32 +103,25 @@ func (c *client) sweep(ctx context.Context, r *lab.Recorder, spec SweepSpec, pla
 	if err := s.lock(ctx, r, stepSweep, "pg_advisory_lock"); err != nil {
 		return err
 	}
-	all, err := s.expired(ctx, spec)
+	found, busy, err := s.findExpired(ctx, spec)
 	if err != nil {
 		return err
 	}
 	for _, p := range planned {
-		name := p.ID[len(stepSweep+"/role:"):]
-		n := slices.IndexFunc(all, func(e catalog.Expired) bool { return e.Name == name })
 		switch {
-		case n < 0:
-			r.Note(name + " is gone, or was renewed")
-			r.Done(p.ID, nil)
-			continue
-		case all[n].Sessions > 0:
+		case slices.Contains(busy, p.ID):
 			r.Skip(p.ID, "it has a session")
-			continue
+		case !slices.ContainsFunc(found, func(o op) bool { return o.ID == p.ID }):
+			r.Note(p.ID + ": the user is gone, or was renewed")
 		}
-		r.Start(p.ID)
-		r.Done(p.ID, s.dropRole(ctx, name))
 	}
-	return nil
+	return reconcile.Run(ctx, r, s, reconcile.Match(r, planned, found))
 }
 
 // dropRole drops a role. What it owns in a database goes to that database's owner, or to who is logged in where that is the role itself; what it
 // was granted is revoked. The session must be in a database that the role does not own.
 func (s *session) dropRole(ctx context.Context, role string) error {
-	answers, err := s.ask(ctx, question{catalog.HoldingsQuery, [][]string{{role}}})
+	answers, err := s.ask(ctx, query{catalog.HoldingsQuery, [][]string{{role}}})
 	if err != nil {
 		return err
 	}

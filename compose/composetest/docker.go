@@ -16,6 +16,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
 )
 
 // Config is a Docker Engine. The zero value is a new one without images.
@@ -67,8 +68,7 @@ type Docker struct {
 	boot       string
 	serial     int
 	changes    int64
-	cutAt      int64
-	cutDone    chan struct{}
+	powerCuts  fake.Faults[chan struct{}] // by change
 	unhealthy  map[string]bool
 	fails      map[string]func(*Container) bool
 	exits      map[string]int
@@ -291,10 +291,9 @@ func (d *Docker) Kill(service string, status int) {
 
 // PowerCutAtChange cuts the machine's power at the k-th next change of the engine, before it is made. The channel is closed when the machine is up again.
 func (d *Docker) PowerCutAtChange(k int) <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.cutAt, d.cutDone = d.changes+int64(k), make(chan struct{})
-	return d.cutDone
+	done := make(chan struct{})
+	d.powerCuts.At(k, done)
+	return done
 }
 
 // cut unwinds a command whose machine has lost its power.
@@ -302,13 +301,11 @@ type cut struct{}
 
 // change counts a change that is about to be made. The engine is locked.
 func (d *Docker) change(p *hosttest.Process) {
-	d.changes++
-	if d.cutAt == 0 || d.changes < d.cutAt {
+	done, cutsPower := d.powerCuts.Next()
+	if !cutsPower {
+		d.changes++
 		return
 	}
-	d.cutAt = 0
-	d.changes--
-	done := d.cutDone
 	go func() {
 		d.m.PowerCut()
 		close(done)

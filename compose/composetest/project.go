@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/dag"
 )
 
 // model is a compose.yaml, canonical as package compose renders it.
@@ -100,19 +101,18 @@ func (d *Docker) compose(p *hosttest.Process, args []string) (int, error) {
 
 // order returns the services, each after those it depends on.
 func (in invocation) order() (out []string) {
-	var place func(name string)
-	place = func(name string) {
-		if slices.Contains(out, name) || in.m.Services[name] == nil {
-			return
-		}
-		deps, _ := in.m.Services[name]["depends_on"].(map[string]any)
+	names := slices.Sorted(maps.Keys(in.m.Services))
+	order, _ := dag.Sort(len(names), func(n int) (after []int) { // package compose, whose file this is, refuses a cycle
+		deps, _ := in.m.Services[names[n]]["depends_on"].(map[string]any)
 		for _, dep := range slices.Sorted(maps.Keys(deps)) {
-			place(dep)
+			if m := slices.Index(names, dep); m >= 0 {
+				after = append(after, m)
+			}
 		}
-		out = append(out, name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(in.m.Services)) {
-		place(name)
+		return after
+	})
+	for _, n := range order {
+		out = append(out, names[n])
 	}
 	return out
 }

@@ -46,7 +46,7 @@ func (l *Lab) database(s *stackSource) (*database, error) {
 		return nil, err
 	}
 	d := &database{
-		server: pgprov.Server{Host: c.Host, Port: c.Port, User: c.User, Identity: c.Identity, Dial: b.DialContext},
+		server: pgprov.Server{Host: c.Host, Port: c.Port, User: c.User, Identity: c.Identity, Boundary: b},
 		spec:   pgprov.Spec{Instances: l.databases(), AllowPG15: c.AllowPG15},
 		close:  func() error { return nil },
 	}

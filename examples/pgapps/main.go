@@ -203,7 +203,7 @@ func server(dsn, password string, allow []string) (pgprov.Server, error) {
 		return s, &lab.Error{Op: "read command line", Hint: "if you mean it: -allow and its address, as -allow 192.168.1.202/32",
 			Err: fmt.Errorf("%w: %s is not on this machine", lab.ErrRefused, s.Host)}
 	}
-	s.Dial = b.DialContext
+	s.Boundary = b
 	return s, nil
 }
 

@@ -44,11 +44,31 @@ func list(t *testing.T, args ...string) map[string]pkg {
 	}
 }
 
+// helpers are the packages that everybody may import, package lab aside: they stand on the standard library and package lab alone.
+// Those with an end in "test" or "fake" are for tests: only packages whose name ends in "test" or "suite" may import them.
+var helpers = []string{"internal/dag", "internal/reconcile", "internal/fake", "internal/lawtest"}
+
+// sorter is the one of them that package lab imports, so that a plan is sorted as all else is.
+const sorter = module + "/internal/dag"
+
 // under reports whether a package of ours, by its path in the module, is the named folder or below it.
 func under(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
 
-// allowed says which packages of ours each package of ours may import, besides package lab, its own folder, and internal/strictyaml for
-// the packages that read documents. Programs and internal packages may import what they like.
+// inStandardLibrary reports whether an import path is of the standard library: its first element has no dot.
+func inStandardLibrary(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".")
+}
+
+// helps reports whether a package of ours is a helper that the other may import.
+func helps(helper, other string) bool {
+	forTests := strings.HasSuffix(helper, "test") || strings.HasSuffix(helper, "fake")
+	isTest := strings.HasSuffix(other, "test") || strings.HasSuffix(other, "suite")
+	return slices.Contains(helpers, helper) && (isTest || !forTests)
+}
+
+// allowed says which packages of ours each package of ours may import, besides package lab, the helpers and its own directory.
+// Programs and internal packages may import what they like.
 var allowed = []struct {
 	folder string
 	may    []string
@@ -76,11 +96,18 @@ func TestImports(t *testing.T) {
 		rel = strings.TrimPrefix(rel, "/")
 		if rel == "" {
 			for _, i := range p.Imports {
-				if strings.Contains(strings.Split(i, "/")[0], ".") {
-					t.Errorf("package lab imports %s: it imports the standard library only, since everybody imports it", i)
+				if i != sorter && !inStandardLibrary(i) {
+					t.Errorf("package lab imports %s: since everybody imports it, it imports the standard library and internal/dag only", i)
 				}
 			}
 			continue
+		}
+		if slices.Contains(helpers, rel) {
+			for _, i := range p.Imports {
+				if !inStandardLibrary(i) && (i != module || path == sorter) {
+					t.Errorf("%s imports %s: since everybody may import it, it imports the standard library and package lab only (internal/dag not even that)", rel, i)
+				}
+			}
 		}
 		if under(rel, "examples") || under(rel, "internal") || under(rel, "bench") {
 			continue
@@ -93,7 +120,7 @@ func TestImports(t *testing.T) {
 			known = true
 			for _, i := range p.Imports {
 				other, ours := strings.CutPrefix(i, module+"/")
-				if !ours || under(other, rule.folder) || slices.Contains(rule.may, other) {
+				if !ours || helps(other, rel) || under(other, rule.folder) || slices.Contains(rule.may, other) {
 					continue
 				}
 				if strings.HasSuffix(rel, "test") && slices.ContainsFunc(rule.may, func(m string) bool { return under(other, m) }) {

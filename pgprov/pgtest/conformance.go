@@ -16,7 +16,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
-	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
 // Target is a server under [Conformance].
@@ -252,9 +252,9 @@ func (x *suite) cutOff(t *testing.T) {
 				t.Fatal("an apply that takes more than 200 requests")
 			}
 			s := x.spec("webapp")
-			cutter := &Cutter{Dial: x.Server.Dial}
+			cutter := &Cutter{Boundary: x.Server.Boundary}
 			server := x.Server
-			server.Dial = cutter.DialContext
+			server.Boundary = cutter
 			p, err := server.Plan(t.Context(), s)
 			if err != nil {
 				t.Fatal(err)
@@ -778,7 +778,7 @@ func (x *suite) refusals(t *testing.T) {
 	other.Editor.Name, other.Instances = "somebody", nil
 	refused("no superuser", server, other, lab.ErrUnauthorized)
 	server = x.Server
-	server.Dial = (&lab.Boundary{Ports: []uint16{1}}).DialContext
+	server.Boundary = &lab.Boundary{Ports: []uint16{1}}
 	refused("outside the boundary", server, s, lab.ErrRefused)
 	server = x.Server
 	server.Database = "no-such-database"

@@ -7,59 +7,39 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
 )
 
 // Cutter is a dialer that cuts a connection at a chosen request, whatever server is at the other end. The zero Cutter cuts nothing.
 type Cutter struct {
-	Dial func(ctx context.Context, network, address string) (net.Conn, error) // nil means a plain dialer
+	Boundary lab.Dialer // nil means a plain dialer
 
-	mu        sync.Mutex
-	armed     bool
-	countdown int
-	how       Failure
-	fired     bool
+	cuts fake.Faults[Failure] // by request
 }
 
 // Arm cuts at the n-th request from now on, once: 1 is the next. [LoseBefore] cuts before the request is sent, [LoseAfter] when the server has
 // answered it, and keeps the answer.
 func (c *Cutter) Arm(n int, how Failure) {
-	c.mu.Lock()
-	c.armed, c.countdown, c.how, c.fired = true, n, how, false
-	c.mu.Unlock()
+	c.cuts.Reset()
+	c.cuts.At(n, how)
 }
 
 // Fired reports whether it has cut since it was armed.
-func (c *Cutter) Fired() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.fired
-}
+func (c *Cutter) Fired() bool { return c.cuts.Fired() > 0 }
 
-// DialContext dials, for pgprov.Server.Dial.
+// DialContext dials, for pgprov.Server.Boundary.
 func (c *Cutter) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	dial := c.Dial
-	if dial == nil {
-		dial = (&net.Dialer{}).DialContext
+	dialer := c.Boundary
+	if dialer == nil {
+		dialer = &net.Dialer{}
 	}
-	conn, err := dial(ctx, network, address)
+	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	return &cutConn{Conn: conn, cutter: c}, nil
-}
-
-// due counts a request and says whether it is the one.
-func (c *Cutter) due() (Failure, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.armed {
-		return 0, false
-	}
-	if c.countdown--; c.countdown > 0 {
-		return 0, false
-	}
-	c.armed, c.fired = false, true
-	return c.how, true
 }
 
 // cutConn is a connection that the cutter can cut. The client may read while it writes: pgx does when a write takes long, and then an answer
@@ -80,7 +60,7 @@ func (c *cutConn) Write(b []byte) (int, error) {
 	if len(b) == 0 || b[0] != 'Q' && b[0] != 'P' { // a simple query, or the first message of an extended one
 		return c.Conn.Write(b)
 	}
-	how, due := c.cutter.due()
+	how, due := c.cutter.cuts.Next()
 	if !due {
 		return c.Conn.Write(b)
 	}

@@ -8,11 +8,16 @@ import (
 	"testing/synctest"
 )
 
+// oneConn dials a connection that is there already.
+type oneConn struct{ net.Conn }
+
+func (c oneConn) DialContext(context.Context, string, string) (net.Conn, error) { return c.Conn, nil }
+
 // TestCutterWhileRead cuts a connection that the client reads from already, as pgx does when a write takes long.
 func TestCutterWhileRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
-		c := &Cutter{Dial: func(context.Context, string, string) (net.Conn, error) { return ours, nil }}
+		c := &Cutter{Boundary: oneConn{ours}}
 		conn, err := c.DialContext(t.Context(), "", "")
 		if err != nil {
 			t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
-	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
 // result is what a statement returns.
@@ -214,7 +214,7 @@ func (s *session) commit() {
 	defer s.server.mu.Unlock()
 	if s.tx != nil {
 		s.server.committed = s.tx
-		s.server.stats.Writes++
+		s.server.counters.Writes++
 	}
 	s.release()
 }

@@ -15,9 +15,10 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
-	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
 // Config says what a server is like. The zero value is PostgreSQL 18 on a free port of 127.0.0.1.
@@ -47,11 +48,10 @@ type Server struct {
 	sessions  map[uint32]*session
 	nextPID   uint32
 	closed    bool
-	stats     Counters
+	counters  Counters
 	log       []string
-	faults    []*fault
-	latency   time.Duration
-	refusals  int
+
+	faults fake.Faults[Failure] // by statement
 }
 
 // Counters counts what a server was asked to do.
@@ -178,9 +178,9 @@ func (s *Server) DSN(database string) string {
 func (s *Server) Counters() Counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := s.stats
-	st.Open = len(s.sessions)
-	return st
+	c := s.counters
+	c.Open = len(s.sessions)
+	return c
 }
 
 // Log returns the statements that were received, in order, as a server logs them that logs everything: with their parameters.
@@ -200,56 +200,29 @@ const (
 	Terminate                 // an administrator ends the session before the statement is run: the client is told so
 )
 
-type fault struct {
-	countdown int
-	how       Failure
-}
-
 // FailAt makes the n-th statement from now on fail, once; 1 is the next. What was not committed is rolled back.
-func (s *Server) FailAt(n int, how Failure) {
-	s.mu.Lock()
-	s.faults = append(s.faults, &fault{n, how})
-	s.mu.Unlock()
-}
+func (s *Server) FailAt(n int, how Failure) { s.faults.At(n, how) }
 
-// Heal takes back every failure that has not come yet, latency and refusals.
-func (s *Server) Reset() {
-	s.mu.Lock()
-	s.faults, s.latency, s.refusals = nil, 0, 0
-	s.mu.Unlock()
-}
+// Reset clears every failure that has not come yet, latency and refusals.
+func (s *Server) Reset() { s.faults.Reset() }
 
 // Refuse makes the server say to the next n connections that it has too many.
-func (s *Server) Refuse(n int) {
-	s.mu.Lock()
-	s.refusals = n
-	s.mu.Unlock()
-}
+func (s *Server) Refuse(n int) { s.faults.Refuse(n) }
 
 // SetLatency delays every answer.
-func (s *Server) SetLatency(d time.Duration) {
-	s.mu.Lock()
-	s.latency = d
-	s.mu.Unlock()
-}
+func (s *Server) SetLatency(d time.Duration) { s.faults.SetLatency(d) }
 
 // due counts a statement, and returns the failure that it meets.
 func (s *Server) due(sql string, params [][]byte) (Failure, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stats.Statements++
+	s.counters.Statements++
 	entry := sql
 	for n, p := range params {
 		entry += fmt.Sprintf("\n  $%d = %s", n+1, p)
 	}
 	s.log = append(s.log, entry)
-	for n, f := range s.faults {
-		if f.countdown--; f.countdown == 0 {
-			s.faults = slices.Delete(s.faults, n, n+1)
-			return f.how, true
-		}
-	}
-	return 0, false
+	return s.faults.Next()
 }
 
 func (s *Server) accept() {

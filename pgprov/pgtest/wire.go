@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/scram"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
 // session is one connection.
@@ -182,12 +182,9 @@ func (s *session) broken(e *sqlError) error {
 
 func (s *session) request() {
 	s.server.mu.Lock()
-	s.server.stats.Requests++
-	d := s.server.latency
+	s.server.counters.Requests++
 	s.server.mu.Unlock()
-	if d > 0 {
-		time.Sleep(d)
-	}
+	s.server.faults.Delay()
 }
 
 // simple runs the statements of a simple query. More than one are one transaction, unless they say otherwise.
@@ -342,13 +339,9 @@ func (s *session) startup() error {
 	}
 	s.server.mu.Lock()
 	full := len(s.server.sessions) >= s.server.config.MaxConnections
-	if s.server.refusals > 0 {
-		s.server.refusals--
-		full = true
-	}
 	world := s.server.committed
 	s.server.mu.Unlock()
-	if full {
+	if s.server.faults.Refused() || full {
 		return s.refuse(errorf("53300", "sorry, too many clients already"))
 	}
 	if err := s.authenticate(world); err != nil {
@@ -462,8 +455,8 @@ func (s *session) enter(params map[string]string) error {
 	s.server.nextPID++
 	s.pid, s.key = s.server.nextPID, s.server.nextPID^0x5bd1e995
 	s.server.sessions[s.pid] = s
-	s.server.stats.Connections++
-	s.server.stats.MostOpen = max(s.server.stats.MostOpen, len(s.server.sessions))
+	s.server.counters.Connections++
+	s.server.counters.MostOpen = max(s.server.counters.MostOpen, len(s.server.sessions))
 	s.server.mu.Unlock()
 	s.b.Send(&pgproto3.AuthenticationOk{})
 	for name, value := range map[string]string{"server_version": fmt.Sprintf("%d.0", s.server.config.Major), "server_encoding": d.Encoding, "client_encoding": "UTF8", "standard_conforming_strings": "on",

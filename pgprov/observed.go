@@ -11,7 +11,7 @@ import (
 )
 
 // facts are what was read of a server.
-type facts struct {
+type observed struct {
 	server      catalog.Server
 	superusers  map[string]bool // value: the one that initdb made
 	roles       map[string]catalog.Role
@@ -87,13 +87,22 @@ func (sc *scope) add(i Instance) {
 	}
 }
 
+// observe reads the server, and refuses one that is not to be worked on.
+func (s *session) observe(ctx context.Context, sc scope, allowPG15 bool) (*observed, error) {
+	seen, err := s.readServer(ctx, sc)
+	if err != nil {
+		return nil, err
+	}
+	return seen, s.client.check(seen, allowPG15)
+}
+
 // readServer asks for everything but the inside of databases: one round trip, whatever the number of instances.
-func (s *session) readServer(ctx context.Context, sc scope) (*facts, error) {
+func (s *session) readServer(ctx context.Context, sc scope) (*observed, error) {
 	var poolers []string
 	if sc.pooler != "" {
 		poolers = []string{sc.pooler}
 	}
-	questions := []question{
+	queries := []query{
 		{catalog.ServerQuery, nil},
 		{catalog.SuperusersQuery, nil},
 		{catalog.RolesQuery, [][]string{sc.roles, sc.verifiers}},
@@ -102,16 +111,16 @@ func (s *session) readServer(ctx context.Context, sc scope) (*facts, error) {
 		{catalog.DatabaseGrantsQuery, [][]string{sc.databases}},
 	}
 	if len(sc.extensions) > 0 {
-		questions = append(questions, question{catalog.AvailableExtensionsQuery, [][]string{sc.extensions}})
+		queries = append(queries, query{catalog.AvailableExtensionsQuery, [][]string{sc.extensions}})
 	}
-	answers, err := s.ask(ctx, questions...)
+	answers, err := s.ask(ctx, queries...)
 	if err != nil {
 		return nil, err
 	}
-	if len(answers) != len(questions) {
-		return nil, fmt.Errorf("%d answers to %d questions", len(answers), len(questions))
+	if len(answers) != len(queries) {
+		return nil, fmt.Errorf("%d answers to %d queries", len(answers), len(queries))
 	}
-	f := &facts{superusers: map[string]bool{}, roles: map[string]catalog.Role{}, databases: map[string]catalog.Database{}, grants: map[string][]catalog.Grant{}, inside: map[string]*inside{}}
+	seen := &observed{superusers: map[string]bool{}, roles: map[string]catalog.Role{}, databases: map[string]catalog.Database{}, grants: map[string][]catalog.Grant{}, inside: map[string]*inside{}}
 	servers, err0 := rows[catalog.Server](answers[0])
 	superusers, err1 := rows[catalog.Superuser](answers[1])
 	roles, err2 := rows[catalog.Role](answers[2])
@@ -124,19 +133,19 @@ func (s *session) readServer(ctx context.Context, sc scope) (*facts, error) {
 	if len(servers) != 1 {
 		return nil, fmt.Errorf("the server described itself in %d rows", len(servers))
 	}
-	f.server = servers[0]
+	seen.server = servers[0]
 	for _, u := range superusers {
-		f.superusers[u.Name] = u.Bootstrap
+		seen.superusers[u.Name] = u.Bootstrap
 	}
 	for _, r := range roles {
-		f.roles[r.Name] = r
+		seen.roles[r.Name] = r
 	}
-	f.memberships = memberships
+	seen.memberships = memberships
 	for _, d := range databases {
-		f.databases[d.Name] = d
+		seen.databases[d.Name] = d
 	}
 	for _, g := range grants {
-		f.grants[g.Database] = append(f.grants[g.Database], g.Grant)
+		seen.grants[g.Database] = append(seen.grants[g.Database], g.Grant)
 	}
 	if len(answers) > 6 {
 		names, err := rows[catalog.Name](answers[6])
@@ -144,10 +153,10 @@ func (s *session) readServer(ctx context.Context, sc scope) (*facts, error) {
 			return nil, err
 		}
 		for _, n := range names {
-			f.available = append(f.available, n.Name)
+			seen.available = append(seen.available, n.Name)
 		}
 	}
-	return f, nil
+	return seen, nil
 }
 
 // readInside asks for the inside of the session's database: one round trip.
@@ -161,7 +170,7 @@ func (s *session) readInside(ctx context.Context, identity string, extensions bo
 		return nil, err
 	}
 	if len(answers) != len(sql) {
-		return nil, fmt.Errorf("%d answers to %d questions", len(answers), len(sql))
+		return nil, fmt.Errorf("%d answers to %d queries", len(answers), len(sql))
 	}
 	places, err0 := rows[catalog.Place](answers[0])
 	schema, err1 := rows[catalog.SchemaGrant](answers[1])
@@ -180,7 +189,7 @@ func (s *session) readInside(ctx context.Context, identity string, extensions bo
 		in.schema.add(g.Grant)
 	}
 	for _, g := range functions {
-		n := slices.IndexFunc(in.functions, func(f function) bool { return f.Identity == g.Identity })
+		n := slices.IndexFunc(in.functions, func(fn function) bool { return fn.Identity == g.Identity })
 		if n < 0 {
 			in.functions = append(in.functions, function{g, object{owner: string(g.Owner)}})
 			n = len(in.functions) - 1
@@ -216,19 +225,19 @@ func (o *object) add(g catalog.Grant) {
 }
 
 // check reports what forbids working on this server at all, and remembers which server it is.
-func (c *client) check(f *facts, allowPG15 bool) error {
+func (c *client) check(seen *observed, allowPG15 bool) error {
 	refuse := func(kind error, hint, format string, args ...any) error {
 		return &lab.Error{Op: "check server", Target: c.server.target(), Hint: hint, Err: fmt.Errorf("%w: "+format, append([]any{kind}, args...)...)}
 	}
-	v := f.server.Version / 10000
+	v := seen.server.Version / 10000
 	switch {
-	case c.identity != "" && f.server.Identity != c.identity:
+	case c.identity != "" && seen.server.Identity != c.identity:
 		return refuse(lab.ErrRefused, "check the address; if the server was made anew on purpose, give its new identity",
-			"its system identifier is %s, not %s: it is another server", f.server.Identity, c.identity)
-	case f.server.InRecovery:
+			"its system identifier is %s, not %s: it is another server", seen.server.Identity, c.identity)
+	case seen.server.InRecovery:
 		return refuse(lab.ErrBlocked, "connect to the primary, or wait until recovery has ended", "it is in recovery and takes no writes")
-	case !f.server.Superuser:
-		return refuse(lab.ErrUnauthorized, "log in as a superuser", "%q is not a superuser", f.server.User)
+	case !seen.server.Superuser:
+		return refuse(lab.ErrUnauthorized, "log in as a superuser", "%q is not a superuser", seen.server.User)
 	case v < oldestVersion:
 		return refuse(lab.ErrRefused, "upgrade to PostgreSQL 16 or later", "PostgreSQL %d is too old", v)
 	case v == 15 && !allowPG15:
@@ -236,7 +245,7 @@ func (c *client) check(f *facts, allowPG15 bool) error {
 			"on PostgreSQL 15 whoever holds the editor's password can join any role but a superuser, run programs on the machine and change passwords, because CREATEROLE allows that")
 	}
 	if c.identity == "" { // the first to be reached: several check at once only later
-		c.identity = f.server.Identity
+		c.identity = seen.server.Identity
 	}
 	return nil
 }

@@ -1,0 +1,124 @@
+package pgprov
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
+)
+
+// client makes the connections of one plan.
+type client struct {
+	server   *Server
+	login    login.Config
+	slots    chan struct{} // one for each connection that may be open
+	identity string        // of the server that was reached first, or that must be; empty when not known yet
+	patience lab.Poll      // with a server that has no connection left
+}
+
+func (s *Server) client() *client {
+	c := &client{server: s, slots: make(chan struct{}, cmp.Or(s.MaxConns, defaultMaxConns)), identity: s.Identity,
+		patience: lab.Poll{What: "a free connection", Timeout: 30 * time.Second},
+		login:    login.Config{Boundary: s.Boundary, Host: s.Host, Port: uint16(s.port()), TLS: s.TLS}}
+	c.login.Network, c.login.Address = s.address()
+	if s.Boundary == nil {
+		c.login.Boundary = (*lab.Boundary)(nil)
+	}
+	if !s.Password.IsZero() {
+		c.login.Password = scram.NewPassword(s.Password.Reveal())
+	}
+	return c
+}
+
+// limit lowers the number of connections. It is for before the pool is used: who holds a slot gives it back where it is from.
+func (c *client) limit(n int) {
+	if n = max(n, 1); n < cap(c.slots) {
+		c.slots = make(chan struct{}, n)
+	}
+}
+
+// parameters are those of every session. What the owner of a database says with ALTER DATABASE ... SET would else hold for us: another role,
+// other rules of quoting, a search_path of his own, the end of a session that waits. quote_all_identifiers changes how the server writes the names
+// by which user_lookup() is known.
+func parameters(user, database string) map[string]string {
+	return map[string]string{
+		"user":                                user,
+		"database":                            database,
+		"application_name":                    "pgprov",
+		"client_encoding":                     "UTF8",
+		"DateStyle":                           "ISO, YMD",
+		"TimeZone":                            "UTC",
+		"role":                                "none",
+		"search_path":                         "pg_catalog, pg_temp",
+		"standard_conforming_strings":         "on",
+		"default_transaction_isolation":       "read committed",
+		"default_transaction_read_only":       "off",
+		"statement_timeout":                   "0",
+		"lock_timeout":                        "60s",
+		"idle_in_transaction_session_timeout": "0",
+		"idle_session_timeout":                "0",
+		"quote_all_identifiers":               "off",
+	}
+}
+
+// connect waits for a free slot and opens a session. A server that has no connection left is asked again for a while.
+func (c *client) connect(ctx context.Context, database string) (s *session, err error) {
+	slot := c.slots
+	select {
+	case slot <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() {
+		if err != nil {
+			<-slot
+		} else {
+			s.slot = slot
+		}
+	}()
+	err = lab.Wait(ctx, c.patience, func(ctx context.Context) (bool, error) {
+		s, err = c.open(ctx, database, parameters(c.server.user(), database))
+		var e *pgconn.PgError
+		if errors.As(err, &e) && e.Code == "53300" { // too_many_connections
+			return false, nil
+		}
+		return err == nil, err
+	})
+	return s, err
+}
+
+// open connects once, whatever the number of connections.
+func (c *client) open(ctx context.Context, database string, params map[string]string) (*session, error) {
+	h, err := c.logIn(ctx, database, params)
+	if err != nil {
+		return nil, err
+	}
+	p, err := pgconn.Construct(h)
+	if err != nil {
+		return nil, c.fail(ctx, "connect", database, err)
+	}
+	return &session{client: c, database: database, conn: p, version: versionNumber(h.ParameterStatuses["server_version"])}, nil
+}
+
+// logIn makes a connection that is ready for its first request.
+func (c *client) logIn(ctx context.Context, database string, params map[string]string) (*pgconn.HijackedConn, error) {
+	h, err := c.login.Connect(ctx, params)
+	if err != nil {
+		return nil, c.fail(ctx, "connect", database, lab.NotSent(err))
+	}
+	if c.server.Counters != nil {
+		c.server.Counters.Connections.Add(1)
+	}
+	return h, nil
+}
+
+// beside opens a session that its caller's own slot stands for: one who holds a slot and waits for another could wait for ever.
+func (c *client) beside(ctx context.Context, database string) (*session, error) {
+	return c.open(ctx, database, parameters(c.server.user(), database))
+}
