@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -288,19 +287,4 @@ func readMountinfo(text string) (ms []MountState) {
 // unescapeMount undoes the octal escapes of a space, a tab, a newline and a backslash in the mount tables.
 func unescapeMount(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
-}
-
-// parseSeconds reads seconds with a fraction.
-func parseSeconds(s string) time.Duration {
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || math.IsNaN(f) || math.Abs(f) > 1e9 {
-		return 0
-	}
-	return time.Duration(f * float64(time.Second))
-}
-
-// parseUint reads what a script printed.
-func parseUint(s string, base int) uint64 {
-	n, _ := strconv.ParseUint(s, base, 64) // 0 for what is no number: the script printed a number, or nothing
-	return n
 }

@@ -36,12 +36,15 @@ func (a Archive) Validate() (ps lab.Problems) {
 	return ps
 }
 
+// Provides implements [Provider].
 func (a Archive) Provides() []string { return []string{"path:" + a.Path} }
 
+// Needs implements [Needer].
 func (a Archive) Needs() []string {
 	return append(accountNeeds(a.Owner, a.Group), "path:"+a.Path, "package:curl")
 }
 
+// Fingerprint implements [Fingerprinter].
 func (a Archive) Fingerprint() string { return "archive " + a.SHA256 }
 
 func (a Archive) stamp() string { return a.Path + "/.lab-archive" }

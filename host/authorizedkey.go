@@ -60,8 +60,10 @@ func (k AuthorizedKey) Validate() (ps lab.Problems) {
 	return ps
 }
 
+// Needs implements [Needer].
 func (k AuthorizedKey) Needs() []string { return []string{"user:" + k.User, "keys:" + k.User} }
 
+// Provides implements [Provider].
 func (k AuthorizedKey) Provides() []string { return []string{"keys:" + k.User} }
 
 func (k AuthorizedKey) probe() string { return "authorizedkeys:" + k.User }

@@ -70,10 +70,13 @@ func (b Block) Claims() []Claim { return []Claim{{Path: b.Path, Part: true}} }
 // Files implements [Watched].
 func (b Block) Files() []string { return []string{b.Path} }
 
+// Provides implements [Provider].
 func (b Block) Provides() []string { return []string{"path:" + b.Path} }
 
+// Needs implements [Needer].
 func (b Block) Needs() []string { return append(accountNeeds(b.Owner, b.Group), "path:"+b.Path) }
 
+// Fingerprint implements [Fingerprinter].
 func (b Block) Fingerprint() string { return fmt.Sprintf("block %q %t", b.Content, b.Absent) }
 
 // Observe implements [Resource].

@@ -71,6 +71,7 @@ func keySet[V any](m map[string]V) map[string]bool {
 	return s
 }
 
+// Provides implements [Provider].
 func (c Command) Provides() []string {
 	if c.Creates != "" {
 		return []string{"path:" + c.Creates}
@@ -78,6 +79,7 @@ func (c Command) Provides() []string {
 	return nil
 }
 
+// Needs implements [Needer].
 func (c Command) Needs() []string {
 	if c.Creates != "" {
 		return []string{"path:" + c.Creates}
@@ -85,6 +87,7 @@ func (c Command) Needs() []string {
 	return nil
 }
 
+// Fingerprint implements [Fingerprinter].
 func (c Command) Fingerprint() string { return "command " + c.Run }
 
 // Resolve implements [Resolver].

@@ -10,6 +10,7 @@ import (
 	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hostsuite"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
@@ -25,8 +26,8 @@ func inProcess(m *hosttest.Machine) ssh.Target {
 }
 
 func TestConformanceInProcess(t *testing.T) {
-	hosttest.Conformance(t, func(t *testing.T) hosttest.Subject {
-		return hosttest.Subject{Target: inProcess(hosttest.New(t, hosttest.Config{})), Cuts: 40}
+	hostsuite.Run(t, func(t *testing.T) hostsuite.Subject {
+		return hostsuite.Subject{Target: inProcess(hosttest.New(t, hosttest.Config{})), Cuts: 40}
 	})
 }
 
@@ -35,13 +36,13 @@ func TestConformanceSSHD(t *testing.T) {
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
 		real.Missing(t, "Linux and root, to keep owners of files")
 	}
-	hosttest.Conformance(t, func(t *testing.T) hosttest.Subject {
+	hostsuite.Run(t, func(t *testing.T) hostsuite.Subject {
 		s := real.SSHD(t)
 		dir, err := filepath.EvalSymlinks(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return hosttest.Subject{Dir: dir, Cuts: 12, Target: ssh.Target{
+		return hostsuite.Subject{Dir: dir, Cuts: 12, Target: ssh.Target{
 			Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(filepath.Dir(dir), "lock"),
 		}}
 	})
@@ -51,10 +52,10 @@ func TestConformanceSSHD(t *testing.T) {
 func TestConformanceMachine(t *testing.T) {
 	machines := real.Machines(t, 9)
 	next := 0
-	hosttest.Conformance(t, func(t *testing.T) hosttest.Subject {
+	hostsuite.Run(t, func(t *testing.T) hostsuite.Subject {
 		m := machines[next]
 		next++
-		return hosttest.Subject{Target: realTarget(m)}
+		return hostsuite.Subject{Target: realTarget(m)}
 	})
 }
 

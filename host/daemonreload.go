@@ -1,81 +1,68 @@
 package host
 
 import (
-	"path"
 	"slices"
-	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// isUnitPath reports whether systemd reads its units' files there (systemd.unit(5)), as far as an administrator writes them.
-func isUnitPath(file string) bool {
-	for _, dir := range []string{"/etc/systemd/system/", "/usr/local/lib/systemd/system/", "/run/systemd/system/", "/lib/systemd/system/", "/usr/lib/systemd/system/"} {
-		if strings.HasPrefix(file, dir) {
-			return true
-		}
-	}
-	return false
-}
-
 // The tokens of units' files: of those that are there when the units are changed, and of those that go when their units are down.
 const unitFiles, unitFilesGone = "units", "units-gone"
 
-// unitOf returns the unit whose file, or whose drop-in, is at the path.
-func unitOf(file string) string {
-	if u, ok := strings.CutSuffix(path.Base(path.Dir(file)), ".d"); ok && unitPattern.MatchString(u) {
-		return u
-	}
-	return path.Base(file)
+// DaemonReload lets systemd read its units' files when they changed. Kinds of units imply it, see [Implier]; a state need not name it.
+type DaemonReload struct {
+	Units []string // that are changed after it, for whose files systemd says that it has not read them
+
+	gone bool // it comes after the files that are removed when their units are down, not before the units
 }
 
-// daemonReload lets systemd read its units' files when they changed. Units imply it, and so do units' files that must not be there.
-type daemonReload struct {
-	units []string // that are implied to be read anew
-	gone  bool     // it comes after the files that are removed when their units are down, not before the units
-}
-
-func (d daemonReload) token() string {
+func (d DaemonReload) token() string {
 	if d.gone {
 		return unitFilesGone
 	}
 	return unitFiles
 }
 
-func (d daemonReload) ID() string {
+// ID returns "systemd:daemon-reload".
+func (d DaemonReload) ID() string {
 	if d.gone {
 		return "systemd:daemon-reload/gone"
 	}
 	return "systemd:daemon-reload"
 }
 
-func (daemonReload) Validate() lab.Problems { return nil }
+// Validate implements [Resource].
+func (DaemonReload) Validate() lab.Problems { return nil }
 
 // Merge implements [Merger].
-func (d daemonReload) Merge(other Resource) (Resource, bool) {
-	o, ok := other.(daemonReload)
-	d.units = append(slices.Clone(d.units), o.units...)
+func (d DaemonReload) Merge(other Resource) (Resource, bool) {
+	o, ok := other.(DaemonReload)
+	d.Units = append(slices.Clone(d.Units), o.Units...)
 	return d, ok
 }
 
-func (d daemonReload) Provides() []string {
+// Provides implements [Provider].
+func (d DaemonReload) Provides() []string {
 	if d.gone {
 		return nil
 	}
 	return []string{"daemon-reload"}
 }
 
-func (d daemonReload) Needs() []string { return []string{d.token()} }
+// Needs implements [Needer].
+func (d DaemonReload) Needs() []string { return []string{d.token()} }
 
-func (daemonReload) Observe(*Query) {}
+// Observe implements [Resource]: the units ask.
+func (DaemonReload) Observe(*Query) {}
 
-func (d daemonReload) Plan(o *Observation) ([]Op, error) {
+// Plan implements [Resource].
+func (d DaemonReload) Plan(o *Observation) ([]Op, error) {
 	op := Op{Action: lab.Run, Script: "systemctl daemon-reload"}
 	if id := o.PendingToken(d.token()); id != "" {
 		op.Cause = "notified by " + lab.Printable(id)
 		return []Op{op}, nil
 	}
-	for _, name := range d.units {
+	for _, name := range d.Units {
 		// Of a masked unit with drop-ins systemd says so for ever: it loads none, and compares their times all the same. To unmask it is to reload.
 		if u := o.Unit(name); u.NeedReload && u.Load != "masked" {
 			op.Cause = "the files of " + name + " changed since systemd read them"

@@ -59,8 +59,10 @@ func (d Directory) Merge(other Resource) (Resource, bool) {
 	return nil, false
 }
 
+// Provides implements [Provider].
 func (d Directory) Provides() []string { return []string{"path:" + d.Path} }
 
+// Needs implements [Needer].
 func (d Directory) Needs() []string { return append(accountNeeds(d.Owner, d.Group), "path:"+d.Path) }
 
 // Observe implements [Resource].

@@ -3,7 +3,6 @@ package host
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -64,19 +63,4 @@ func (s State) Resolve(env func(string) (string, bool), file func(string) ([]byt
 		}
 	}
 	return out, ps.Err()
-}
-
-// resolveAll reads all references of a field, beside the values that a program holds.
-func resolveAll(field string, refs map[string]lab.SecretRef, have map[string]lab.Secret, read func(string, lab.SecretRef) lab.Secret) map[string]lab.Secret {
-	if len(refs) == 0 {
-		return have
-	}
-	values := maps.Clone(have)
-	if values == nil {
-		values = map[string]lab.Secret{}
-	}
-	for _, k := range sortedKeys(refs) {
-		values[k] = read(field+"."+k, refs[k])
-	}
-	return values
 }

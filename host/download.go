@@ -59,12 +59,15 @@ func (d Download) Claims() []Claim { return []Claim{{Path: d.Path}} }
 // Files implements [Watched].
 func (d Download) Files() []string { return []string{d.Path} }
 
+// Provides implements [Provider].
 func (d Download) Provides() []string { return []string{"path:" + d.Path} }
 
+// Needs implements [Needer].
 func (d Download) Needs() []string {
 	return append(accountNeeds(d.Owner, d.Group), "path:"+d.Path, "package:curl")
 }
 
+// Fingerprint implements [Fingerprinter].
 func (d Download) Fingerprint() string { return "download " + d.SHA256 }
 
 func (d Download) want() (sum [32]byte) {

@@ -36,16 +36,16 @@ func (j *job) plan(o *Observation, final bool) ([]change, map[string]error) {
 func (j *job) resourceError(id string, err error) error {
 	var le *lab.Error
 	if errors.As(err, &le) && le.Target == "" {
-		return &lab.Error{Op: le.Op, Target: j.m.name(), Path: id, Hint: le.Hint, Err: maskError(j.masker, le.Err)}
+		return &lab.Error{Op: le.Op, Target: j.m.name(), Path: id, Hint: le.Hint, Err: j.masker.Err(le.Err)}
 	}
-	return &lab.Error{Op: "plan", Target: j.m.name(), Path: id, Err: maskError(j.masker, err)}
+	return &lab.Error{Op: "plan", Target: j.m.name(), Path: id, Err: j.masker.Err(err)}
 }
 
 // joined returns the errors of resources in the order of the state.
 func (j *job) joined(faults map[string]error) error {
 	var all []error
 	for _, n := range j.want.nodes {
-		all = append(all, faults[n.ID()])
+		all = append(all, faults[n.resource.ID()])
 	}
 	return errors.Join(all...)
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -98,4 +99,19 @@ func readFacts(text string) (f Facts, now time.Time) {
 		}
 	}
 	return f, now
+}
+
+// parseSeconds reads seconds with a fraction.
+func parseSeconds(s string) time.Duration {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(f) || math.Abs(f) > 1e9 {
+		return 0
+	}
+	return time.Duration(f * float64(time.Second))
+}
+
+// parseUint reads what a script printed.
+func parseUint(s string, base int) uint64 {
+	n, _ := strconv.ParseUint(s, base, 64) // 0 for what is no number: the script printed a number, or nothing
+	return n
 }

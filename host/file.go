@@ -125,7 +125,7 @@ func (f File) Bind(w *Whole) Resource {
 // Implies implements [Implier].
 func (f File) Implies() []Resource {
 	if f.unitDown != "" {
-		return []Resource{daemonReload{gone: true}}
+		return []Resource{DaemonReload{gone: true}}
 	}
 	return nil
 }
@@ -162,6 +162,7 @@ func (f File) Provides() []string {
 	return tokens
 }
 
+// Needs implements [Needer].
 func (f File) Needs() []string {
 	tokens := append(accountNeeds(f.Owner, f.Group), "path:"+f.Path)
 	if f.Template != "" {
@@ -324,23 +325,4 @@ func (f File) Plan(o *Observation) ([]Op, error) {
 		return write(lab.Update, "content differs", show(have)), nil
 	}
 	return ownership(f.Path, st, mode, owner, group), nil
-}
-
-// ownership returns what gives a path its mode and owner, nothing when it has them.
-func ownership(path string, st Stat, mode Mode, owner, group string) []Op {
-	var causes, lines []string
-	if !accountMatches(owner, st.User, st.UID) || !accountMatches(group, st.Group, st.GID) {
-		causes = append(causes, fmt.Sprintf("owner is %s:%s, not %s:%s", st.User, st.Group, owner, group))
-		lines = append(lines, fmt.Sprintf("chown -h -- %s %s", ssh.Quote(owner+":"+group), ssh.Quote(path)))
-	}
-	if st.Mode != mode || len(lines) > 0 && mode&0o6000 != 0 { // chown clears setuid and setgid
-		if st.Mode != mode {
-			causes = append(causes, fmt.Sprintf("mode is %s, not %s", st.Mode, mode))
-		}
-		lines = append(lines, fmt.Sprintf("chmod -- %s %s", mode.exact(), ssh.Quote(path)))
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return []Op{{Action: lab.Update, Cause: strings.Join(causes, ", "), Script: strings.Join(lines, "\n")}}
 }

@@ -33,6 +33,7 @@ func (g Group) Validate() (ps lab.Problems) {
 	return ps
 }
 
+// Provides implements [Provider].
 func (g Group) Provides() []string {
 	if g.Absent {
 		return nil
@@ -40,6 +41,7 @@ func (g Group) Provides() []string {
 	return []string{"group:" + g.Name}
 }
 
+// Needs implements [Needer].
 func (g Group) Needs() []string {
 	if g.Absent {
 		return []string{usersGone} // it cannot go while it is the group of one

@@ -44,13 +44,12 @@ func (h Hostname) Claims() []Claim {
 	return []Claim{{Path: "/etc/hostname"}, {Path: "/etc/hosts", Part: true}}
 }
 
+// Provides implements [Provider].
 func (h Hostname) Provides() []string {
 	return []string{"path:/etc/hosts", "path:/etc/hostname", hostnameToken}
 }
 
-// hostnameToken is what templates need, which may hold the machine's name.
-const hostnameToken = "hostname"
-
+// Needs implements [Needer].
 func (h Hostname) Needs() []string { return []string{"path:/etc/hosts", "path:/etc/hostname"} }
 
 // k3sData is there when the machine is, or was, a node of a k3s cluster.

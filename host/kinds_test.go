@@ -113,7 +113,7 @@ func causes(t *testing.T, r Resource, o *Observation) []string {
 
 func TestUnitIsRestartedExactlyWhenItMust(t *testing.T) {
 	u := Unit{Name: "a.service", State: Started, RestartOn: []string{"file:/etc/a"}, ReloadOn: []string{"file:/etc/b"}}
-	u = u.Bind(&Whole{State{File{Path: "/etc/a"}, File{Path: "/etc/b"}, u}.expand()}).(Unit)
+	u = u.Bind(&Whole{resources: []Resource{File{Path: "/etc/a"}, File{Path: "/etc/b"}}}).(Unit)
 	running := func() *Observation {
 		o := blank().file("/etc/a", "x").file("/etc/b", "y")
 		o.prints = map[string]string{"file:/etc/a": "A", "file:/etc/b": "B"}
@@ -356,7 +356,7 @@ func TestOrder(t *testing.T) {
 	}
 	var got []string
 	for _, n := range nodes {
-		got = append(got, n.ID())
+		got = append(got, n.resource.ID())
 	}
 	before := func(a, b string) {
 		i, j := slices.Index(got, a), slices.Index(got, b)

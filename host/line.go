@@ -66,10 +66,13 @@ func (l Line) Claims() []Claim { return []Claim{{Path: l.Path, Part: true}} }
 // Files implements [Watched].
 func (l Line) Files() []string { return []string{l.Path} }
 
+// Provides implements [Provider].
 func (l Line) Provides() []string { return []string{"path:" + l.Path} }
 
+// Needs implements [Needer].
 func (l Line) Needs() []string { return append(accountNeeds(l.Owner, l.Group), "path:"+l.Path) }
 
+// Fingerprint implements [Fingerprinter].
 func (l Line) Fingerprint() string {
 	return fmt.Sprintf("line %q %q %t", l.Line, l.Match, l.Absent)
 }

@@ -36,6 +36,7 @@ func (l Link) Claims() []Claim { return []Claim{{Path: l.Path}} }
 // Files implements [Watched].
 func (l Link) Files() []string { return []string{l.Path} }
 
+// Provides implements [Provider].
 func (l Link) Provides() []string {
 	tokens := []string{"path:" + l.Path}
 	if isUnitPath(l.Path) {
@@ -44,8 +45,10 @@ func (l Link) Provides() []string {
 	return tokens
 }
 
+// Needs implements [Needer].
 func (l Link) Needs() []string { return []string{"path:" + l.Path} }
 
+// Fingerprint implements [Fingerprinter].
 func (l Link) Fingerprint() string { return "link " + l.Target }
 
 // Observe implements [Resource].

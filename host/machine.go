@@ -154,51 +154,9 @@ func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*O
 			err = fmt.Errorf("exit status %d", res.Exit)
 		}
 		return nil, &lab.Error{Op: "observe", Target: m.name(), Hint: "look at the machine: it needs a POSIX sh, coreutils, findutils, dpkg and systemd",
-			Err: fmt.Errorf("%w: %s", maskError(masker, err), masker.Mask(stderr.String()))}
+			Err: fmt.Errorf("%w: %s", masker.Err(err), masker.Mask(stderr.String()))}
 	}
 	return o, nil
-}
-
-// Plan reads the machine, by one exec, and returns what must be done so that it is as wanted. It writes nothing. With globs, only the
-// resources whose ID matches one of them are planned; in a glob * stands for any characters and ? for one.
-//
-// A state that is wrong in itself is [lab.Problems], and nothing is dialled. A machine of another environment is an [lab.ErrRefused].
-func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.Plan, error) {
-	if err := want.Validate(); err != nil {
-		return nil, err
-	}
-	for _, r := range claim(m.Environment) {
-		if len(globs) > 0 {
-			globs = append(globs, r.ID())
-		}
-	}
-	w, err := newWanted(append(claim(m.Environment), want...), globs)
-	if err != nil {
-		return nil, err
-	}
-	j := &job{m: m, want: w, masker: lab.NewMasker(w.secrets...)}
-	o, err := m.observe(ctx, w.query(), j.masker)
-	if err != nil {
-		return nil, err
-	}
-	changes, faults := j.plan(o, false)
-	if err := j.joined(faults); err != nil {
-		return nil, err
-	}
-	j.changes = changes
-	j.boot = o.Facts.BootID
-	step := lab.Step{Name: j.step(), Run: j.run}
-	for _, c := range j.changes {
-		lc := lab.Change{ID: c.id, Action: c.op.Action, Cause: j.masker.Mask(c.op.Cause), Diff: j.masker.Mask(c.op.Diff), Risk: c.op.Risk, Deferred: c.deferred}
-		for _, d := range c.after {
-			lc.After = append(lc.After, j.changes[d].id)
-		}
-		step.Changes = append(step.Changes, lc)
-	}
-	if len(step.Changes) == 0 {
-		return lab.NewPlan()
-	}
-	return lab.NewPlan(step)
 }
 
 func addStats(a, b ssh.Counters) ssh.Counters {

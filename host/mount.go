@@ -68,8 +68,10 @@ func isUnstableDevice(dev string) bool {
 // Claims implements [Claimer].
 func (m Mount) Claims() []Claim { return []Claim{{Path: fstab, Part: true}} }
 
+// Provides implements [Provider].
 func (m Mount) Provides() []string { return []string{"path:" + fstab, "path:" + m.Path} }
 
+// Needs implements [Needer].
 func (m Mount) Needs() []string { return []string{"path:" + fstab, "path:" + m.Path} }
 
 // Observe implements [Resource].

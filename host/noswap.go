@@ -22,8 +22,10 @@ func (NoSwap) Validate() lab.Problems { return nil }
 // Claims implements [Claimer].
 func (NoSwap) Claims() []Claim { return []Claim{{Path: fstab, Part: true}} }
 
+// Provides implements [Provider].
 func (NoSwap) Provides() []string { return []string{"path:" + fstab} }
 
+// Needs implements [Needer].
 func (NoSwap) Needs() []string { return []string{"path:" + fstab} }
 
 // swapUnits make swap at boot: dphys-swapfile to bookworm, rpi-swap and zram since trixie.

@@ -205,3 +205,16 @@ func (o *Observation) Now() time.Time { return o.now }
 
 // Probe returns what a probe printed.
 func (o *Observation) Probe(name string) ProbeResult { return o.probes[name] }
+
+// Expected is what an op leaves behind, as far as other resources look at it. The zero value says nothing.
+type Expected struct {
+	Files    []ExpectedFile
+	Hostname string // the name of the machine; empty means that it stays
+}
+
+// ExpectedFile is a file as an op leaves it.
+type ExpectedFile struct {
+	Path    string
+	Content []byte
+	Stat    Stat
+}

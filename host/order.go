@@ -21,8 +21,8 @@ type expansion struct {
 
 // node is a resource in its place.
 type node struct {
-	Resource
-	after []string // IDs of resources, sets resolved
+	resource Resource
+	after    []string // IDs of resources, sets resolved
 }
 
 // expand replaces sets by what they are made of, and merges what is stated more than once.
@@ -106,7 +106,7 @@ func (x *expansion) order(globs []string) ([]node, error) {
 	}
 	nodes := make([]node, 0, len(order))
 	for _, i := range order {
-		n := node{Resource: x.resources[i]}
+		n := node{resource: x.resources[i]}
 		for _, j := range edges[i] {
 			n.after = append(n.after, x.resources[j].ID())
 		}
@@ -139,32 +139,9 @@ func (x *expansion) choose(globs []string) *expansion {
 	return &chosen
 }
 
-// Whole is the state that a resource is a part of, as its [Binder] sees it: what was selected of it, with sets replaced by what they are
-// made of.
-type Whole struct{ x *expansion }
-
-// Find returns the resource with the ID, or those that the set with the ID is made of; nil when the state holds none.
-func (w *Whole) Find(id string) (found []Resource) {
-	ids := append([]string{id}, w.x.members[id]...)
-	for _, r := range w.x.resources {
-		if slices.Contains(ids, r.ID()) {
-			found = append(found, r)
-		}
-	}
-	return found
-}
-
-// Provides reports whether a resource of the state provides the token, see [Provider].
-func (w *Whole) Provides(token string) bool {
-	return slices.ContainsFunc(w.x.resources, func(r Resource) bool {
-		p, ok := r.(Provider)
-		return ok && slices.Contains(p.Provides(), token)
-	})
-}
-
 // bind lets resources look at each other.
 func (x *expansion) bind() {
-	w := &Whole{&expansion{resources: slices.Clone(x.resources), members: x.members}}
+	w := &Whole{slices.Clone(x.resources), x.members}
 	for i, r := range x.resources {
 		if b, ok := r.(Binder); ok {
 			x.resources[i] = b.Bind(w)

@@ -55,13 +55,16 @@ func (p Package) Validate() (ps lab.Problems) {
 	return ps
 }
 
+// Provides implements [Provider].
 func (p Package) Provides() []string { return []string{"package:" + p.Name} }
 
+// Needs implements [Needer].
 func (p Package) Needs() []string { return []string{"apt", "apt-lists"} }
 
 // Implies implements [Implier]: the lists of packages are fetched before one is installed.
 func (p Package) Implies() []Resource { return []Resource{aptUpdate{packages: []Package{p}}} }
 
+// Fingerprint implements [Fingerprinter].
 func (p Package) Fingerprint() string { return fmt.Sprintf("package %s %t", p.Version, p.Absent) }
 
 // Observe implements [Resource].

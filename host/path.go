@@ -70,17 +70,6 @@ func checkValidate(ps *lab.Problems, validate string) {
 	}
 }
 
-// checkOwner reports what is wrong with the owner or group of a file, a name of whichever service knows accounts, or a number; empty is right.
-func checkOwner(ps *lab.Problems, field, name string) {
-	digits := name != "" && strings.Trim(name, "0123456789") == ""
-	switch {
-	case digits && (len(name) > 10 || len(name) > 1 && name[0] == '0'):
-		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is not the number of an account", Hint: "write it without leading zeros"})
-	case strings.ContainsAny(name, ":/ \t\r\n\x00"), strings.HasPrefix(name, "-"), strings.HasPrefix(name, "+"):
-		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is neither the name nor the number of an account"})
-	}
-}
-
 // checkMode reports a mode that has more than permission bits.
 func checkMode(ps *lab.Problems, m Mode) {
 	if m > 0o7777 {
@@ -97,28 +86,4 @@ func checkName(ps *lab.Problems, field, name string) {
 	if !ok {
 		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is not the name of an account: 1 to 32 letters, digits, _ - and ., a letter or _ first"})
 	}
-}
-
-// orRoot returns the account, root when it is empty.
-func orRoot(name string) string {
-	if name == "" {
-		return "root"
-	}
-	return name
-}
-
-// accountMatches reports whether an account of the wanted name, or number, is the one that a file has.
-func accountMatches(want, name string, id int) bool {
-	return want == name || want == fmt.Sprint(id)
-}
-
-// accountNeeds returns the tokens for an owner and a group.
-func accountNeeds(owner, group string) (tokens []string) {
-	if owner != "" {
-		tokens = append(tokens, "user:"+owner)
-	}
-	if group != "" {
-		tokens = append(tokens, "group:"+group)
-	}
-	return tokens
 }

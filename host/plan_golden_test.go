@@ -2,17 +2,20 @@ package host_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/tools/txtar"
 
+	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
-var update = flag.Bool("update", false, "write the golden plans anew")
+var update = flag.Bool("update", false, "rewrite the golden plans")
 
 // TestGoldenPlans plans states.yaml on a machine on which the script before was run. The plan is the file plan; it is applied, and then empty.
 func TestGoldenPlans(t *testing.T) {
@@ -44,15 +47,34 @@ func TestGoldenPlans(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			got := p.String() + order(p)
 			if *update {
-				part["plan"].Data = []byte(p.String())
+				part["plan"].Data = []byte(got)
 				if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
 					t.Fatal(err)
 				}
-			} else if p.String() != string(part["plan"].Data) {
-				t.Errorf("the plan is\n%s\nwant\n%s", p, part["plan"].Data)
+			} else if got != string(part["plan"].Data) {
+				t.Errorf("the plan is\n%s\nwant\n%s", got, part["plan"].Data)
 			}
 			settle(t, m, s)
 		})
 	}
+}
+
+// order returns what each change comes after, one a line; changes that come after none are left out.
+func order(p *lab.Plan) string {
+	var b strings.Builder
+	for _, step := range p.Steps() {
+		short := func(id string) string { return strings.TrimPrefix(id, step.Name+"/") }
+		for _, c := range step.Changes {
+			for i, before := range c.After {
+				if i == 0 {
+					fmt.Fprintf(&b, "%s\n  after %s\n", short(c.ID), short(before))
+				} else {
+					fmt.Fprintf(&b, "        %s\n", short(before))
+				}
+			}
+		}
+	}
+	return b.String()
 }

@@ -3,7 +3,6 @@ package host
 import (
 	"bytes"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -100,7 +99,7 @@ func (p *applyParser) failure(n int, status string) error {
 	if text != "" {
 		err = fmt.Errorf("exit status %s: %s", status, text)
 	}
-	return &lab.Error{Op: "make change", Target: p.target, Path: p.changes[n].resource.ID(), Hint: "mend the cause and run it again: it goes on from here", Err: err}
+	return &lab.Error{Op: "make change", Target: p.target, Path: p.changes[n].resource.ID(), Hint: "fix the cause and run it again: it goes on from here", Err: err}
 }
 
 func (p *applyParser) data(b []byte) {
@@ -145,16 +144,3 @@ func (t *tail) Write(b []byte) (int, error) {
 }
 
 func (t *tail) String() string { return strings.TrimSpace(string(t.b)) }
-
-// maskError hides secrets in an error's text and keeps its kind.
-func maskError(m *lab.Masker, err error) error {
-	if err == nil || m.Mask(err.Error()) == err.Error() {
-		return err
-	}
-	for _, kind := range []error{lab.ErrNotFound, lab.ErrConflict, lab.ErrRefused, lab.ErrDrift, lab.ErrBlocked, lab.ErrInvalid} {
-		if errors.Is(err, kind) {
-			return fmt.Errorf("%w: %s", kind, m.Mask(err.Error()))
-		}
-	}
-	return errors.New(m.Mask(err.Error()))
-}

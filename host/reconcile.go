@@ -63,7 +63,7 @@ func newWanted(want State, globs []string) (*wanted, error) {
 func (w *wanted) query() *Query {
 	q := &Query{}
 	for _, n := range w.nodes {
-		n.Observe(q)
+		n.resource.Observe(q)
 	}
 	return q
 }
@@ -76,28 +76,29 @@ func (w *wanted) diff(seen *Observation, final bool) (changes []change, faults m
 	faults = map[string]error{}
 	lastOf := map[string]int{} // ID of a resource -> index of its last change
 	for _, n := range w.nodes {
-		ops, err := n.Plan(&o)
+		id := n.resource.ID()
+		ops, err := n.resource.Plan(&o)
 		if err != nil {
-			faults[n.ID()] = err
+			faults[id] = err
 			continue
 		}
 		for _, op := range ops {
-			c := change{id: n.ID(), resource: n.Resource, op: op, deferred: op.Deferred}
+			c := change{id: id, resource: n.resource, op: op, deferred: op.Deferred}
 			if op.Name != "" {
 				c.id += "/" + op.Name
 			}
-			for _, id := range append(slices.Clone(n.after), n.ID()) {
-				if d, ok := lastOf[id]; ok {
+			for _, before := range append(slices.Clone(n.after), id) {
+				if d, ok := lastOf[before]; ok {
 					c.after = append(c.after, d)
 					c.deferred = c.deferred || changes[d].deferred
 				}
 			}
 			c.deferred = c.deferred && !c.reboots()
-			lastOf[n.ID()] = len(changes)
+			lastOf[id] = len(changes)
 			changes = append(changes, c)
 		}
 		if len(ops) > 0 {
-			w.expect(&o, n.Resource, ops)
+			w.expect(&o, n.resource, ops)
 		}
 	}
 	return changes, faults

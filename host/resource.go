@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -97,6 +98,31 @@ type Implier interface{ Implies() []Resource }
 // Binder is a resource whose plan depends on what else the state holds. Bind returns the resource that knows it.
 type Binder interface{ Bind(*Whole) Resource }
 
+// Whole is the state that a resource is a part of, as its [Binder] sees it: what was selected of it, with sets replaced by what they are made of.
+type Whole struct {
+	resources []Resource
+	members   map[string][]string // ID of a set -> IDs of what it is made of
+}
+
+// Find returns the resource with the ID, or those that the set with the ID is made of; nil when the state holds none.
+func (w *Whole) Find(id string) (found []Resource) {
+	ids := append([]string{id}, w.members[id]...)
+	for _, r := range w.resources {
+		if slices.Contains(ids, r.ID()) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// Provides reports whether a resource of the state provides the token, see [Provider].
+func (w *Whole) Provides(token string) bool {
+	return slices.ContainsFunc(w.resources, func(r Resource) bool {
+		p, ok := r.(Provider)
+		return ok && slices.Contains(p.Provides(), token)
+	})
+}
+
 // Fingerprinter is a resource whose change can restart a unit: the fingerprint is of what a service that reads the resource would see.
 // It holds no secret in clear: hash what is secret.
 type Fingerprinter interface{ Fingerprint() string }
@@ -154,19 +180,6 @@ type Op struct {
 	Deferred bool
 }
 
-// Expected is what an op leaves behind, as far as other resources look at it. The zero value says nothing.
-type Expected struct {
-	Files    []ExpectedFile
-	Hostname string // the name of the machine; empty means that it stays
-}
-
-// ExpectedFile is a file as an op leaves it.
-type ExpectedFile struct {
-	Path    string
-	Content []byte
-	Stat    Stat
-}
-
 // Payload is content that goes to the machine with a script, over its standard input.
 type Payload struct {
 	Temp    string // where it is stored, mode 0600; a file in the directory of its last place, so that it can be renamed into it
@@ -199,3 +212,6 @@ func RolledBack(names ...string) string {
 	}
 	return strings.Join(words, " ")
 }
+
+// State is what a machine should be: resources, in the order in which they are to be made. The zero State wants nothing.
+type State []Resource

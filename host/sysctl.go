@@ -45,10 +45,13 @@ func (s Sysctl) file() string {
 // Claims implements [Claimer].
 func (s Sysctl) Claims() []Claim { return []Claim{{Path: s.file(), Part: true}} }
 
+// Provides implements [Provider].
 func (s Sysctl) Provides() []string { return []string{"path:" + s.file()} }
 
+// Needs implements [Needer].
 func (s Sysctl) Needs() []string { return []string{"path:" + s.file()} }
 
+// Fingerprint implements [Fingerprinter].
 func (s Sysctl) Fingerprint() string { return "sysctl " + s.Value }
 
 // Observe implements [Resource].

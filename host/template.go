@@ -3,8 +3,6 @@ package host
 import (
 	"bytes"
 	"fmt"
-	"maps"
-	"slices"
 	"text/template"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -39,4 +37,5 @@ func renderTemplate(text string, vars map[string]any, secrets map[string]lab.Sec
 	return b.Bytes(), nil
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+// hostnameToken is what templates need, which may hold the machine's name.
+const hostnameToken = "hostname"

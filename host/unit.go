@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -56,15 +55,7 @@ func (u Unit) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// unitPattern is of the names that systemd takes (systemd.unit(5)), without the escapes of systemctl's own patterns.
-var unitPattern = regexp.MustCompile(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|timer|mount|automount|path|target|swap|slice|scope)$`)
-
-func checkUnitName(ps *lab.Problems, field, name string) {
-	if len(name) > 255 || !unitPattern.MatchString(name) {
-		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is not the name of a unit", Hint: `with its suffix: "ssh.service"`})
-	}
-}
-
+// Provides implements [Provider].
 func (u Unit) Provides() []string {
 	names := []string{u.Name}
 	if prefix, rest, ok := strings.Cut(u.Name, "@"); ok {
@@ -84,7 +75,7 @@ func (u Unit) Provides() []string {
 const downToken = "down:"
 
 // Implies implements [Implier]: systemd reads the units' files before a unit is changed.
-func (u Unit) Implies() []Resource { return []Resource{daemonReload{units: []string{u.Name}}} }
+func (u Unit) Implies() []Resource { return []Resource{DaemonReload{Units: []string{u.Name}}} }
 
 // Bind implements [Binder]: the times of the files in which the unit reads what it is restarted on tell what it has read.
 func (u Unit) Bind(w *Whole) Resource {
@@ -102,6 +93,7 @@ func (u Unit) Bind(w *Whole) Resource {
 // watches returns the IDs of what the unit reads when it starts or reloads.
 func (u Unit) watches() []string { return append(slices.Clone(u.RestartOn), u.ReloadOn...) }
 
+// Needs implements [Needer].
 func (u Unit) Needs() []string { return []string{"daemon-reload"} }
 
 // ComesAfter implements [Ordered].

@@ -64,6 +64,7 @@ func (u User) Validate() (ps lab.Problems) {
 // usersGone is the token of accounts that go.
 const usersGone = "users-gone"
 
+// Provides implements [Provider].
 func (u User) Provides() []string {
 	if u.Absent {
 		return []string{usersGone}
@@ -87,6 +88,7 @@ func (u User) primary() string {
 	return u.Group
 }
 
+// Needs implements [Needer].
 func (u User) Needs() (tokens []string) {
 	if u.Absent {
 		return []string{"keys:" + u.Name} // they go as long as there is an account

@@ -1,0 +1,63 @@
+package host
+
+import (
+	"fmt"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+)
+
+// ownership returns what gives a path its mode and owner, nothing when it has them.
+func ownership(path string, st Stat, mode Mode, owner, group string) []Op {
+	var causes, lines []string
+	if !accountMatches(owner, st.User, st.UID) || !accountMatches(group, st.Group, st.GID) {
+		causes = append(causes, fmt.Sprintf("owner is %s:%s, not %s:%s", st.User, st.Group, owner, group))
+		lines = append(lines, fmt.Sprintf("chown -h -- %s %s", ssh.Quote(owner+":"+group), ssh.Quote(path)))
+	}
+	if st.Mode != mode || len(lines) > 0 && mode&0o6000 != 0 { // chown clears setuid and setgid
+		if st.Mode != mode {
+			causes = append(causes, fmt.Sprintf("mode is %s, not %s", st.Mode, mode))
+		}
+		lines = append(lines, fmt.Sprintf("chmod -- %s %s", mode.exact(), ssh.Quote(path)))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return []Op{{Action: lab.Update, Cause: strings.Join(causes, ", "), Script: strings.Join(lines, "\n")}}
+}
+
+// checkOwner reports what is wrong with the owner or group of a file, a name of whichever service knows accounts, or a number; empty is right.
+func checkOwner(ps *lab.Problems, field, name string) {
+	digits := name != "" && strings.Trim(name, "0123456789") == ""
+	switch {
+	case digits && (len(name) > 10 || len(name) > 1 && name[0] == '0'):
+		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is not the number of an account", Hint: "write it without leading zeros"})
+	case strings.ContainsAny(name, ":/ \t\r\n\x00"), strings.HasPrefix(name, "-"), strings.HasPrefix(name, "+"):
+		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is neither the name nor the number of an account"})
+	}
+}
+
+// orRoot returns the account, root when it is empty.
+func orRoot(name string) string {
+	if name == "" {
+		return "root"
+	}
+	return name
+}
+
+// accountMatches reports whether an account of the wanted name, or number, is the one that a file has.
+func accountMatches(want, name string, id int) bool {
+	return want == name || want == fmt.Sprint(id)
+}
+
+// accountNeeds returns the tokens for an owner and a group.
+func accountNeeds(owner, group string) (tokens []string) {
+	if owner != "" {
+		tokens = append(tokens, "user:"+owner)
+	}
+	if group != "" {
+		tokens = append(tokens, "group:"+group)
+	}
+	return tokens
+}
