@@ -8,7 +8,7 @@ import (
 )
 
 // aptUpdate fetches the lists of packages before one is installed. It is implied by packages.
-type aptUpdate struct{ packages []Package }
+type aptUpdate struct{ packages []Resource }
 
 // aptStamp is touched when the lists were fetched. It is lost at a reboot, and then they are fetched again before the next package.
 const aptStamp = "/run/lab/apt-updated"
@@ -39,9 +39,9 @@ func (aptUpdate) Observe(q *Query) {
 }
 
 func (u aptUpdate) Plan(o *Observation) ([]Op, error) {
-	installs := func(p Package) bool {
+	installs := func(p Resource) bool {
 		ops, err := p.Plan(o) // an error is the package's own to report
-		return err == nil && !p.Absent && slices.ContainsFunc(ops, func(op Op) bool { return op.Name == "" })
+		return err == nil && slices.ContainsFunc(ops, func(op Op) bool { return op.Name == "" && op.Action != lab.Delete })
 	}
 	if !slices.ContainsFunc(u.packages, installs) {
 		return nil, nil

@@ -62,7 +62,7 @@ func (p Package) Provides() []string { return []string{"package:" + p.Name} }
 func (p Package) Needs() []string { return []string{"apt", "apt-lists"} }
 
 // Implies implements [Implier]: the lists of packages are fetched before one is installed.
-func (p Package) Implies() []Resource { return []Resource{aptUpdate{packages: []Package{p}}} }
+func (p Package) Implies() []Resource { return []Resource{aptUpdate{packages: []Resource{p}}} }
 
 // Fingerprint implements [Fingerprinter].
 func (p Package) Fingerprint() string { return fmt.Sprintf("package %s %t", p.Version, p.Absent) }
