@@ -10,7 +10,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
 
-// labInventory is the inventory of the lab.
+// labInventory is the inventory of the real lab.
 const labInventory = `
 hosts:
   pi1: {address: 192.168.1.201, user: pi}
@@ -71,8 +71,9 @@ func TestInventory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Host{Name: "pi2", Address: "192.168.1.202", Port: 22, User: "pi", Groups: []string{"gitea", "local", "postgres", "raspberries", "step_ca"},
-		Vars: map[string]any{"zone": "arcodange.lab", "step_ca_primary": "pi1"}}
+	want := &Host{Name: "pi2", Address: "192.168.1.202", Port: 22, User: "pi",
+		Groups: []string{"gitea", "local", "postgres", "raspberries", "step_ca"},
+		Vars:   map[string]any{"zone": "arcodange.lab", "step_ca_primary": "pi1"}}
 	if !reflect.DeepEqual(pi2, want) {
 		t.Errorf("got  %+v\nwant %+v", pi2, want)
 	}
@@ -80,25 +81,30 @@ func TestInventory(t *testing.T) {
 		t.Errorf("%+v, %v", h, err)
 	}
 	_, err = inv.Host("p1")
-	if !errors.Is(err, lab.ErrNotFound) || err.Error() != "p1: find host: not found in the inventory" || lab.Hints(err)[0] != "nearest: pi1" {
+	if !errors.Is(err, lab.ErrNotFound) || err.Error() != "p1: find host: not found in the inventory" ||
+		lab.Hints(err)[0] != "nearest: pi1" {
 		t.Error(err, lab.Hints(err))
 	}
 }
 
 func TestInventoryDefaults(t *testing.T) {
-	_, err := New(Spec{Hosts: []HostSpec{{Name: "a.example.org"}, {Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "root@gate.example.org:22"}}}})
-	if err == nil || err.Error() != "hosts.b.jump[1]: neither a host of the inventory nor an address: root@gate.example.org:22" {
+	_, err := New(Spec{Hosts: []HostSpec{{Name: "a.example.org"},
+		{Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "root@gate.example.org:22"}}}})
+	want := "hosts.b.jump[1]: neither a host of the inventory nor an address: root@gate.example.org:22"
+	if err == nil || err.Error() != want {
 		t.Fatal(err)
 	}
-	inv, err := New(Spec{Hosts: []HostSpec{{Name: "a.example.org"}, {Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "gate.example.org:22"}}}})
+	inv, err := New(Spec{Hosts: []HostSpec{{Name: "a.example.org"},
+		{Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "gate.example.org:22"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []*Host{
+	hosts := []*Host{
 		{Name: "a.example.org", Address: "a.example.org", Port: 22, Vars: map[string]any{}},
-		{Name: "b", Address: "::1", Port: 2222, Jump: []string{"a.example.org", "gate.example.org:22"}, Vars: map[string]any{}},
+		{Name: "b", Address: "::1", Port: 2222,
+			Jump: []string{"a.example.org", "gate.example.org:22"}, Vars: map[string]any{}},
 	}
-	if !reflect.DeepEqual(inv.Hosts(), want) {
+	if !reflect.DeepEqual(inv.Hosts(), hosts) {
 		t.Errorf("%+v", inv.Hosts())
 	}
 }
@@ -120,8 +126,9 @@ vars: {all: a, only: all}
 		t.Fatal(err)
 	}
 	want := []map[string]any{
-		// y wins over z by its priority, and over nothing by its name
-		{"host": "a", "x": map[string]any{"of": "host"}, "child": "c", "parent": "child", "all": "p", "only": "all", "same": "y", "priority": "y"},
+		// y takes precedence over z by its priority; its name would not give it precedence
+		{"host": "a", "x": map[string]any{"of": "host"}, "child": "c", "parent": "child", "all": "p",
+			"only": "all", "same": "y", "priority": "y"},
 		{"x": map[string]any{"of": "child", "more": 1}, "child": "c", "parent": "child", "all": "p", "only": "all"},
 	}
 	for i, h := range inv.Hosts() {
@@ -133,16 +140,18 @@ vars: {all: a, only: all}
 
 func TestInventoryProblems(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"hosts: {}", "lab.yaml:1:1: hosts: an inventory without a host"},
-		{"hosts:\n  pi*:\n  12:34:\n  all:\n  a b:\n", `lab.yaml:2:3: hosts.pi*: not a name that a pattern can select: pi* (letters, digits and . _ - between them, not digits only)
-lab.yaml:3:3: hosts.12:34: not a name that a pattern can select: 12:34 (letters, digits and . _ - between them, not digits only)
-lab.yaml:4:3: hosts.all: the name of a group that every inventory has (rename the host)
-lab.yaml:5:3: hosts.a b: not a name that a pattern can select: a b (letters, digits and . _ - between them, not digits only)`},
-		{"hosts: {a: , '7': }\ngroups: {all: {vars: {x: y}}, ungrouped: , a: , '!b': }", `lab.yaml:1:14: hosts.7: not a name that a pattern can select: 7 (letters, digits and . _ - between them, not digits only)
-lab.yaml:2:10: groups.all: the name of the group of every host (it is there already; its variables are the "vars" of the inventory)
-lab.yaml:2:31: groups.ungrouped: the name of the group of the hosts in no other (it is there already)
-lab.yaml:2:44: groups.a: a host has this name too (rename one of them: a pattern could mean either)
-lab.yaml:2:49: groups.!b: not a name that a pattern can select: !b (letters, digits and . _ - between them, not digits only)`},
+		{"hosts: {}", "\nlab.yaml:1:1: hosts: the inventory has no hosts"},
+		{"hosts:\n  pi*:\n  12:34:\n  all:\n  a b:\n", `
+lab.yaml:2:3: hosts.pi*: not a name that a pattern can select: pi* (letters and digits, . _ - in between, not all digits)
+lab.yaml:3:3: hosts.12:34: not a name that a pattern can select: 12:34 (letters and digits, . _ - in between, not all digits)
+lab.yaml:4:3: hosts.all: the name of a built-in group (rename the host)
+lab.yaml:5:3: hosts.a b: not a name that a pattern can select: a b (letters and digits, . _ - in between, not all digits)`},
+		{"hosts: {a: , '7': }\ngroups: {all: {vars: {x: y}}, ungrouped: , a: , '!b': }", `
+lab.yaml:1:14: hosts.7: not a name that a pattern can select: 7 (letters and digits, . _ - in between, not all digits)
+lab.yaml:2:10: groups.all: the name of the built-in group of every host (its variables are the "vars" of the inventory)
+lab.yaml:2:31: groups.ungrouped: the name of the built-in group of the hosts in no other (remove it)
+lab.yaml:2:44: groups.a: a host has the same name (rename one of them, so that a pattern can only mean one)
+lab.yaml:2:49: groups.!b: not a name that a pattern can select: !b (letters and digits, . _ - in between, not all digits)`},
 		{`hosts:
   pi1: {address: 10.0.0.1}
   pi2: {address: "::ffff:10.0.0.1"}
@@ -155,18 +164,19 @@ lab.yaml:2:49: groups.!b: not a name that a pattern can select: !b (letters, dig
   pi9: {jump: [pi9, pi1x, here, "a b.c"]}
   here: {local: true}
   there: {local: true, port: 22}
-`, `lab.yaml:3:18: hosts.pi2.address: the address of pi1: ::ffff:10.0.0.1 (one machine has one name: what holds for part of it belongs in a group)
-lab.yaml:7:3: hosts.pi6.address: the address of pi5: pi6 (one machine has one name: what holds for part of it belongs in a group)
+`, `
+lab.yaml:3:18: hosts.pi2.address: already the address of pi1: ::ffff:10.0.0.1 (a machine has one name; use groups for its parts)
+lab.yaml:7:3: hosts.pi6.address: already the address of pi5: pi6 (a machine has one name; use groups for its parts)
 lab.yaml:8:18: hosts.pi7.address: not an address: 10.0.0.2:22 (write port: 22)
 lab.yaml:9:18: hosts.pi8.address: not an address: a/b (a host name or an IP address)
 lab.yaml:9:31: hosts.pi8.port: not between 1 and 65535: 70000
 lab.yaml:9:44: hosts.pi8.user: not a user name: a b
-lab.yaml:10:16: hosts.pi9.jump[0]: a host that is reached through itself: pi9
-lab.yaml:10:21: hosts.pi9.jump[1]: no host of the inventory: pi1x (nearest: pi1)
-lab.yaml:10:27: hosts.pi9.jump[2]: the local host is no jump: here (connections begin there)
+lab.yaml:10:16: hosts.pi9.jump[0]: a host cannot be reached through itself: pi9
+lab.yaml:10:21: hosts.pi9.jump[1]: not a host of the inventory: pi1x (nearest: pi1)
+lab.yaml:10:27: hosts.pi9.jump[2]: the local host cannot be a jump: here (connections start there)
 lab.yaml:10:33: hosts.pi9.jump[3]: neither a host of the inventory nor an address: a b.c
-lab.yaml:12:3: hosts.there: a local host is not dialled (remove address, port, user and jump, or local)
-lab.yaml:12:3: hosts.there: here is the local host already (one machine has one name: what holds for part of it belongs in a group)`},
+lab.yaml:12:3: hosts.there: the local host is not dialled (remove address, port, user and jump, or local)
+lab.yaml:12:3: hosts.there: here is already the local host (a machine has one name; use groups for its parts)`},
 		{`hosts: {pi1: , pi2: }
 groups:
   web: {hosts: [pi1, p2, pi1, db], children: [dbs, pi2, all]}
@@ -174,25 +184,28 @@ groups:
   a: {children: [b, c]}
   b: {children: [a]}
   c: {children: [c]}
-`, `lab.yaml:3:22: groups.web.hosts[1]: no host of the inventory: p2 (nearest: pi2)
-lab.yaml:3:26: groups.web.hosts[2]: named twice: pi1
-lab.yaml:3:31: groups.web.hosts[3]: a group, not a host: db (write it under children)
-lab.yaml:3:47: groups.web.children[0]: no group of the inventory: dbs (nearest: db)
-lab.yaml:3:52: groups.web.children[1]: a host, not a group: pi2 (write it under hosts)
-lab.yaml:3:57: groups.web.children[2]: a group that every inventory has, and that belongs to no other: all
-lab.yaml:5:7: groups.a.children: a group that is in itself: a > b > a (remove one of these children)
-lab.yaml:7:7: groups.c.children: a group that is in itself: c > c (remove one of these children)`},
+`, `
+lab.yaml:3:22: groups.web.hosts[1]: not a host of the inventory: p2 (nearest: pi2)
+lab.yaml:3:26: groups.web.hosts[2]: listed twice: pi1
+lab.yaml:3:31: groups.web.hosts[3]: a group, not a host: db (move it to children)
+lab.yaml:3:47: groups.web.children[0]: not a group of the inventory: dbs (nearest: db)
+lab.yaml:3:52: groups.web.children[1]: a host, not a group: pi2 (move it to hosts)
+lab.yaml:3:57: groups.web.children[2]: a built-in group, which cannot belong to another: all
+lab.yaml:5:7: groups.a.children: a group that contains itself: a > b > a (remove one of these children)
+lab.yaml:7:7: groups.c.children: a group that contains itself: c > c (remove one of these children)`},
 	} {
 		d, spec := readInventorySpec(t, c.text)
 		inv, err := New(spec)
 		err = d.Locate(err)
-		if err == nil || err.Error() != c.want || inv != nil {
-			t.Errorf("%s\ngot  %v\nwant %s", c.text, err, c.want)
+		if err == nil || "\n"+err.Error() != c.want || inv != nil {
+			t.Errorf("%s\ngot:\n%v\nwant:%s", c.text, err, c.want)
 		}
 	}
-	// What a document cannot hold.
+	// Problems that a document cannot have.
 	_, err := New(Spec{Hosts: []HostSpec{{Name: "a"}, {Name: "a"}, {}}, Groups: []GroupSpec{{Name: "g"}, {Name: "g"}, {}}})
-	if want := "hosts.a: two hosts have this name\nhosts[2]: a host without a name\ngroups.g: two groups have this name\ngroups[2]: a group without a name"; err == nil || err.Error() != want {
+	want := "hosts.a: two hosts have this name\nhosts[2]: a host needs a name\n" +
+		"groups.g: two groups have this name\ngroups[2]: a group needs a name"
+	if err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)
 	}
 }

@@ -18,17 +18,20 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Auth says how to log in. What is set is tried in the order of the fields; a key that the machine does not know costs a round trip, and
-// many end the login (MaxAuthTries of sshd, 6), so the right one should come first.
+// Auth says how to log in. The methods are tried in the order of the fields. A key that the machine
+// does not know costs a round trip, and too many of them end the login (MaxAuthTries of sshd, 6 by
+// default), so the right key should come first.
 type Auth struct {
 	Signers  []ssh.Signer // keys in memory
 	KeyFiles []KeyFile
 
-	// AgentSocket is the socket of an ssh-agent whose keys are used; empty means none. Pass os.Getenv("SSH_AUTH_SOCK") to use the user's.
-	// It is on this side, so the boundary is not asked.
+	// AgentSocket is the socket of an ssh-agent whose keys are used; empty means none. Pass
+	// os.Getenv("SSH_AUTH_SOCK") to use the user's own. The boundary does not apply to it, because
+	// it is on this side of the connection.
 	AgentSocket string
 
-	// Password answers the methods "password" and "keyboard-interactive"; empty means that these are not tried.
+	// Password answers the methods "password" and "keyboard-interactive"; empty means that neither is
+	// tried.
 	Password lab.Secret
 }
 
@@ -36,96 +39,112 @@ type Auth struct {
 type KeyFile struct {
 	Path        string
 	Passphrase  lab.Secret // empty means that the key is not encrypted
-	Certificate string     // file of its OpenSSH certificate; empty means Path + "-cert.pub" when that exists
+	Certificate string     // file of its OpenSSH certificate; empty means Path + "-cert.pub" if that exists
 }
 
-func (a Auth) problems() (ps lab.Problems) {
+func (a Auth) validate() (ps lab.Problems) {
 	for i, k := range a.KeyFiles {
 		if k.Path == "" {
 			ps = append(ps, lab.Problem{Path: fmt.Sprintf("keyFiles[%d].path", i), Message: "empty"})
 		}
 	}
 	if len(a.Signers)+len(a.KeyFiles) == 0 && a.AgentSocket == "" && a.Password.IsZero() {
-		ps = append(ps, lab.Problem{Message: "no way to log in", Hint: "set a key file, a signer, the socket of an ssh-agent, or a password"})
+		ps = append(ps, lab.Problem{Message: "no way to log in",
+			Hint: "set a key file, a signer, the socket of an ssh-agent, or a password"})
 	}
 	return ps
 }
 
-// login is an Auth made ready for one connection.
-type login struct {
-	methods []ssh.AuthMethod
-	keys    []string // what is offered, for the error when nothing is accepted
-	agent   net.Conn // nil without an ssh-agent
-	leave   func() bool
+// credentials are the keys and passwords of an Auth, loaded for one connection.
+type credentials struct {
+	methods   []ssh.AuthMethod
+	signers   []ssh.Signer
+	keys      []string // descriptions of the signers
+	agent     net.Conn // nil without an ssh-agent
+	stopAgent func() bool
 }
 
-func (l *login) close() {
-	if l.agent != nil {
-		l.leave()
-		l.agent.Close()
+func (c *credentials) close() {
+	if c.agent != nil {
+		c.stopAgent()
+		c.agent.Close()
 	}
 }
 
-// login reads the keys. All that is wrong with them is in the error.
-func (a Auth) login(ctx context.Context, target string) (*login, error) {
-	l := &login{}
-	var signers []ssh.Signer
+func (c *credentials) add(from string, signers ...ssh.Signer) {
+	for _, s := range signers {
+		c.signers = append(c.signers, s)
+		c.keys = append(c.keys, describeKey(s.PublicKey(), time.Now())+from)
+	}
+}
+
+// describe returns the keys that are offered, for an error.
+func (c *credentials) describe() string {
+	if len(c.keys) == 0 {
+		return "no key"
+	}
+	return strings.Join(c.keys, "; ")
+}
+
+// load reads the keys. Its error contains everything that is wrong with them.
+func (a Auth) load(ctx context.Context, target string) (*credentials, error) {
+	c := &credentials{}
 	var errs []error
-	add := func(from string, ss ...ssh.Signer) {
-		for _, s := range ss {
-			signers = append(signers, s)
-			l.keys = append(l.keys, describeKey(s.PublicKey(), time.Now())+from)
-		}
-	}
-	add("", a.Signers...)
+	c.add("", a.Signers...)
 	for _, k := range a.KeyFiles {
-		ss, err := k.signers(target)
+		signers, err := k.signers(target)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		add(" "+k.Path, ss...)
+		c.add(" "+k.Path, signers...)
 	}
 	if a.AgentSocket != "" {
-		ss, err := l.agentSigners(ctx, a.AgentSocket, target)
+		signers, err := c.agentSigners(ctx, a.AgentSocket, target)
 		if err != nil {
 			errs = append(errs, err)
 		}
-		add(" of the ssh-agent", ss...)
+		c.add(" of the ssh-agent", signers...)
 	}
 	if len(errs) > 0 {
-		l.close()
+		c.close()
 		return nil, lab.NotSent(errors.Join(errs...))
 	}
-	if len(signers) > 0 {
-		l.methods = append(l.methods, ssh.PublicKeys(signers...))
+	if len(c.signers) > 0 {
+		c.methods = append(c.methods, ssh.PublicKeys(c.signers...))
 	}
 	if !a.Password.IsZero() {
-		l.methods = append(l.methods, ssh.Password(a.Password.Reveal()), ssh.KeyboardInteractive(
-			func(_, _ string, questions []string, echos []bool) ([]string, error) {
-				answers := make([]string, len(questions))
-				for i := range questions {
-					if echos[i] {
-						return nil, fmt.Errorf("the machine asks %q, which is not for a password", questions[i])
-					}
-					answers[i] = a.Password.Reveal()
-				}
-				return answers, nil
-			}))
+		c.methods = append(c.methods, ssh.Password(a.Password.Reveal()), ssh.KeyboardInteractive(a.answer))
 	}
-	return l, nil
+	return c, nil
 }
 
-func (l *login) agentSigners(ctx context.Context, socket, target string) ([]ssh.Signer, error) {
+// notAPassword is part of the error if the machine asks for something else. loginError looks for it.
+const notAPassword = "which is not for a password"
+
+// answer answers the questions of keyboard-interactive authentication.
+func (a Auth) answer(_, _ string, questions []string, echos []bool) ([]string, error) {
+	answers := make([]string, len(questions))
+	for i := range questions {
+		if echos[i] {
+			return nil, fmt.Errorf("the machine asks %q, "+notAPassword, questions[i])
+		}
+		answers[i] = a.Password.Reveal()
+	}
+	return answers, nil
+}
+
+func (c *credentials) agentSigners(ctx context.Context, socket, target string) ([]ssh.Signer, error) {
 	fail := func(err error) ([]ssh.Signer, error) {
-		return nil, &lab.Error{Op: "ask ssh-agent", Target: target, Path: socket, Hint: "see what it holds: SSH_AUTH_SOCK=" + Quote(socket) + " ssh-add -l", Err: err}
+		return nil, &lab.Error{Op: "ask ssh-agent", Target: target, Path: socket,
+			Hint: "list its keys: SSH_AUTH_SOCK=" + Quote(socket) + " ssh-add -l", Err: err}
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return fail(fmt.Errorf("%w: %w", lab.ErrUnreachable, err))
 	}
-	l.agent = conn
-	l.leave = context.AfterFunc(ctx, func() { conn.Close() }) // it may ask a person, who is not there
+	c.agent = conn
+	c.stopAgent = context.AfterFunc(ctx, func() { conn.Close() }) // the agent may be waiting for a person to confirm
 	signers, err := agent.NewClient(conn).Signers()
 	if err == nil && len(signers) == 0 {
 		err = fmt.Errorf("%w: it holds no key", lab.ErrNotFound)
@@ -139,7 +158,7 @@ func (l *login) agentSigners(ctx context.Context, socket, target string) ([]ssh.
 	return signers, nil
 }
 
-// signers returns the key, its certificate first when there is one.
+// signers returns the key, preceded by its certificate if there is one.
 func (k KeyFile) signers(target string) ([]ssh.Signer, error) {
 	fail := func(path, hint string, err error) ([]ssh.Signer, error) {
 		return nil, &lab.Error{Op: "read key", Target: target, Path: path, Hint: hint, Err: err}
@@ -147,31 +166,20 @@ func (k KeyFile) signers(target string) ([]ssh.Signer, error) {
 	b, err := os.ReadFile(k.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fail(k.Path, "ssh-keygen -t ed25519 -f "+Quote(k.Path)+" makes one", fmt.Errorf("%w: no such file", lab.ErrNotFound))
+		return fail(k.Path, "create one: ssh-keygen -t ed25519 -f "+Quote(k.Path),
+			fmt.Errorf("%w: no such file", lab.ErrNotFound))
 	case errors.Is(err, fs.ErrPermission):
-		return fail(k.Path, "ls -l "+Quote(k.Path), fmt.Errorf("%w: this user may not read it", lab.ErrUnauthorized))
+		return fail(k.Path, "ls -l "+Quote(k.Path), fmt.Errorf("%w: permission denied", lab.ErrUnauthorized))
 	case err != nil:
 		return fail(k.Path, "", err)
 	}
 	if st, err := os.Stat(k.Path); err == nil && st.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return fail(k.Path, "chmod 600 "+Quote(k.Path), fmt.Errorf("%w: others may read it (mode %04o)", lab.ErrRefused, st.Mode().Perm()))
+		return fail(k.Path, "chmod 600 "+Quote(k.Path),
+			fmt.Errorf("%w: other users have access to it (mode %04o)", lab.ErrRefused, st.Mode().Perm()))
 	}
-	var signer ssh.Signer
-	if k.Passphrase.IsZero() {
-		signer, err = ssh.ParsePrivateKey(b)
-	} else {
-		signer, err = ssh.ParsePrivateKeyWithPassphrase(b, []byte(k.Passphrase.Reveal()))
-	}
-	var missing *ssh.PassphraseMissingError
-	switch {
-	case errors.As(err, &missing):
-		return fail(k.Path, "set its passphrase, or add the key to an ssh-agent and set that", fmt.Errorf("%w: it is encrypted, and there is no passphrase for it", lab.ErrUnauthorized))
-	case err != nil && bytes.HasPrefix(bytes.TrimSpace(b), []byte("ssh-")):
-		return fail(k.Path, "name the file without .pub", fmt.Errorf("%w: this is the public half", lab.ErrInvalid))
-	case err != nil && !k.Passphrase.IsZero():
-		return fail(k.Path, "ssh-keygen -y -f "+Quote(k.Path)+" asks for the passphrase and tells whether it is the right one", fmt.Errorf("%w: %w", lab.ErrUnauthorized, err))
-	case err != nil:
-		return fail(k.Path, "ssh-keygen -y -f "+Quote(k.Path)+" must be able to read it", fmt.Errorf("%w: %w", lab.ErrInvalid, err))
+	signer, hint, err := k.parse(b)
+	if err != nil {
+		return fail(k.Path, hint, err)
 	}
 	path := k.Certificate
 	if path == "" {
@@ -191,12 +199,36 @@ func (k KeyFile) signers(target string) ([]ssh.Signer, error) {
 	}
 	certified, err := ssh.NewCertSigner(cert, signer)
 	if err != nil {
-		return fail(path, "ssh-keygen -L -f "+Quote(path), fmt.Errorf("%w: it is not for the key %s", lab.ErrInvalid, k.Path))
+		return fail(path, "ssh-keygen -L -f "+Quote(path),
+			fmt.Errorf("%w: it is not for the key %s", lab.ErrInvalid, k.Path))
 	}
 	return []ssh.Signer{certified, signer}, nil
 }
 
-// describeKey returns type and fingerprint, and of a certificate what may keep it from being accepted.
+// parse reads the content of the file. It returns a hint with an error.
+func (k KeyFile) parse(b []byte) (signer ssh.Signer, hint string, err error) {
+	if k.Passphrase.IsZero() {
+		signer, err = ssh.ParsePrivateKey(b)
+	} else {
+		signer, err = ssh.ParsePrivateKeyWithPassphrase(b, []byte(k.Passphrase.Reveal()))
+	}
+	var missing *ssh.PassphraseMissingError
+	switch {
+	case err == nil:
+		return signer, "", nil
+	case errors.As(err, &missing):
+		return nil, "set its passphrase, or add the key to an ssh-agent and set the agent's socket",
+			fmt.Errorf("%w: it is encrypted, and no passphrase is set", lab.ErrUnauthorized)
+	case bytes.HasPrefix(bytes.TrimSpace(b), []byte("ssh-")):
+		return nil, "name the file without .pub", fmt.Errorf("%w: this is the public half", lab.ErrInvalid)
+	case !k.Passphrase.IsZero():
+		return nil, "try the passphrase: ssh-keygen -y -f " + Quote(k.Path), fmt.Errorf("%w: %w", lab.ErrUnauthorized, err)
+	}
+	return nil, "ssh-keygen -y -f " + Quote(k.Path) + " must be able to read it", fmt.Errorf("%w: %w", lab.ErrInvalid, err)
+}
+
+// describeKey returns a key's type and fingerprint, and for a certificate what may prevent it from
+// being accepted.
 func describeKey(key ssh.PublicKey, now time.Time) string {
 	cert, ok := key.(*ssh.Certificate)
 	if !ok {

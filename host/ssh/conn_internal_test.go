@@ -18,7 +18,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// far is one end of a connection on which everything takes half a round trip to arrive.
+// far is one end of a connection with latency: everything takes half a round trip to arrive.
 type far struct {
 	net.Conn // an end of net.Pipe
 	delay    time.Duration
@@ -73,14 +73,14 @@ func (f *far) Close() error {
 	return f.Conn.Close()
 }
 
-// manner is how a machine behaves.
-type manner struct {
-	silent  atomic.Bool  // it answers no keepalive
-	refuses atomic.Int32 // sessions that it refuses before it opens one
+// behaviour is how a machine behaves.
+type behaviour struct {
+	silent  atomic.Bool  // it answers no keepalive request
+	refuses atomic.Int32 // how many sessions it refuses before it opens one
 }
 
-// serve speaks SSH as a machine does whose every script prints "done".
-func serve(nc net.Conn, hostKey, user ssh.Signer, how *manner) {
+// serve speaks SSH like a machine on which every script prints "done".
+func serve(nc net.Conn, hostKey, user ssh.Signer, how *behaviour) {
 	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		if string(key.Marshal()) != string(user.PublicKey().Marshal()) {
 			return nil, errors.New("no")
@@ -115,10 +115,10 @@ func serve(nc net.Conn, hostKey, user ssh.Signer, how *manner) {
 				_ = ssh.Unmarshal(q.Payload, &exec)
 				_ = q.Reply(true, nil)
 				go func() {
-					_, after, _ := strings.Cut(exec.Command, "; echo ")
-					nonce, _, _ := strings.Cut(after, ";")
-					_, _ = io.WriteString(ch.Stderr(), nonce+" 4711\n")
-					_, _ = io.WriteString(ch, nonce+"\n")
+					_, args, _ := strings.Cut(exec.Command, "' sh ")
+					marker, _, _ := strings.Cut(args, " ")
+					_, _ = io.WriteString(ch.Stderr(), marker+" 4711\n")
+					_, _ = io.WriteString(ch, marker+"\n")
 					_, _ = io.Copy(io.Discard, ch)
 					_, _ = io.WriteString(ch, "done\n")
 					_, _ = ch.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
@@ -138,12 +138,12 @@ func signerOf(t *testing.T, seed byte) ssh.Signer {
 	return s
 }
 
-// bubble logs in at a machine that is rtt away, and returns how long that took.
-func bubble(t *testing.T, rtt time.Duration, how *manner) (*Conn, time.Duration) {
+// bubble logs in to a machine with the round-trip time rtt, and returns how long that took.
+func bubble(t *testing.T, rtt time.Duration, how *behaviour) (*Conn, time.Duration) {
 	hostKey, user := signerOf(t, 0), signerOf(t, 1)
 	near, there := newFar(rtt)
 	go serve(there, hostKey, user, how)
-	c := &Conn{gate: make(chan struct{}, 1), target: Target{
+	c := &Conn{sem: make(chan struct{}, 1), target: Target{
 		Name: "pi1", Address: "pi1", User: "root", Auth: Auth{Signers: []ssh.Signer{user}},
 		HostKeys: HostKeys{Pinned: []string{ssh.FingerprintSHA256(hostKey.PublicKey())}},
 	}}
@@ -154,16 +154,17 @@ func bubble(t *testing.T, rtt time.Duration, how *manner) (*Conn, time.Duration)
 		t.Fatal(err)
 	}
 	l.add(h)
-	c.use(l)
+	c.register(l)
 	c.link = l
 	return c, time.Since(begin)
 }
 
-// TestRoundTrips counts, in a time of its own, what a login and a script cost. That of TCP comes to it.
+// TestRoundTrips counts, with a fake clock, the round trips of a login and a script. TCP needs one
+// more.
 func TestRoundTrips(t *testing.T) {
 	const rtt = time.Second
 	synctest.Test(t, func(t *testing.T) {
-		c, login := bubble(t, rtt, new(manner))
+		c, login := bubble(t, rtt, new(behaviour))
 		if login != 6*rtt {
 			t.Errorf("login: %s round trips", login)
 		}
@@ -181,14 +182,15 @@ func TestRoundTrips(t *testing.T) {
 	})
 }
 
-// TestRefusedSession: a session that is refused is asked for once more, on the same connection.
+// TestRefusedSession: a session that is refused is requested once more, on the same connection.
 func TestRefusedSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		how := new(manner)
+		how := new(behaviour)
 		c, _ := bubble(t, time.Millisecond, how)
 		for refuses, want := range []error{nil, nil, lab.ErrBlocked} {
 			how.refuses.Store(int32(refuses))
-			if _, err := c.Run(t.Context(), Command{Script: "x"}); !errors.Is(err, want) || err != nil && !lab.SafeToRetry(err) {
+			if _, err := c.Run(t.Context(), Command{Script: "x"}); !errors.Is(err, want) ||
+				err != nil && !lab.SafeToRetry(err) {
 				t.Errorf("refused %d times: %v", refuses, err)
 			}
 		}
@@ -199,14 +201,14 @@ func TestRefusedSession(t *testing.T) {
 	})
 }
 
-// TestKeepAlive has a machine that answers, and then no longer does.
+// TestKeepAlive has a machine that answers keepalive requests, and then stops.
 func TestKeepAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		how := new(manner)
+		how := new(behaviour)
 		c, _ := bubble(t, time.Millisecond, how)
 		time.Sleep(10 * time.Minute)
-		if c.link.isLost() {
-			t.Fatal("given up though the machine answers")
+		if isClosed(c.link.lost) {
+			t.Fatal("the connection was cut although the machine answers")
 		}
 		how.silent.Store(true)
 		begin := time.Now()
@@ -216,18 +218,20 @@ func TestKeepAlive(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		if took := time.Since(begin); took < 45*time.Second || took > 90*time.Second {
-			t.Errorf("given up after %s", took)
+			t.Errorf("the connection was cut after %s", took)
 		}
 		w.Close()
 		c.Close()
 	})
 }
 
-func TestSplitAddress(t *testing.T) {
+func TestHostPort(t *testing.T) {
 	for in, want := range map[string]string{
-		"pi1": "pi1:22", "Pi1.LAN": "pi1.lan:22", "pi1:2222": "pi1:2222", "192.0.2.1": "192.0.2.1:22", "192.0.2.1:1": "192.0.2.1:1", "pi1:022": "pi1:22",
+		"pi1": "pi1:22", "Pi1.LAN": "pi1.lan:22", "pi1:2222": "pi1:2222", "192.0.2.1": "192.0.2.1:22",
+		"192.0.2.1:1": "192.0.2.1:1", "pi1:022": "pi1:22",
 		"::1": "[::1]:22", "[::1]": "[::1]:22", "[::1]:65535": "[::1]:65535", "fe80::1%eth0": "[fe80::1%eth0]:22",
-		"": "", "pi1:": "", "pi1:0": "", "pi1:65536": "", "pi1:ssh": "", ":22": "", "a:b:c": "", "[pi1]:22": "", "[::1": "", "a b": "", "-oProxyCommand=x": "", "pi@pi1": "", "a/b": "",
+		"": "", "pi1:": "", "pi1:0": "", "pi1:65536": "", "pi1:ssh": "", ":22": "", "a:b:c": "", "[pi1]:22": "",
+		"[::1": "", "a b": "", "-oProxyCommand=x": "", "pi@pi1": "", "a/b": "",
 	} {
 		got, err := HostPort(in)
 		if got != want || (err == nil) != (want != "") {
@@ -236,7 +240,8 @@ func TestSplitAddress(t *testing.T) {
 	}
 }
 
-// TestKeyboardInteractive logs in where only that is taken, as with PAM and PasswordAuthentication no.
+// TestKeyboardInteractive logs in where only that method is accepted, as with PAM and
+// PasswordAuthentication no.
 func TestKeyboardInteractive(t *testing.T) {
 	hostKey := signerOf(t, 0)
 	for question, echo := range map[string]bool{"Password: ": false, "Verification code: ": true} {
@@ -245,7 +250,9 @@ func TestKeyboardInteractive(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		config := &ssh.ServerConfig{KeyboardInteractiveCallback: func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+		config := &ssh.ServerConfig{KeyboardInteractiveCallback: func(
+			_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge,
+		) (*ssh.Permissions, error) {
 			answers, err := ask("", "", []string{question}, []bool{echo})
 			if err != nil || len(answers) != 1 || answers[0] != "secret" {
 				return nil, errors.New("no")
@@ -264,20 +271,22 @@ func TestKeyboardInteractive(t *testing.T) {
 				_ = conn.Wait()
 			}
 		}()
-		c, err := Dial(t.Context(), Target{Address: l.Addr().String(), User: "pi", Auth: Auth{Password: lab.NewSecret("secret")},
+		c, err := Dial(t.Context(), Target{Address: l.Addr().String(), User: "pi",
+			Auth:     Auth{Password: lab.NewSecret("secret")},
 			HostKeys: HostKeys{Pinned: []string{ssh.FingerprintSHA256(hostKey.PublicKey())}}})
 		switch {
 		case !echo && err != nil:
 			t.Error(err)
 		case !echo:
 			c.Close()
-		case !errors.Is(err, lab.ErrUnauthorized) || !strings.Contains(err.Error(), "Verification code") || strings.Contains(err.Error(), "secret"):
+		case !errors.Is(err, lab.ErrUnauthorized) || !strings.Contains(err.Error(), "Verification code") ||
+			strings.Contains(err.Error(), "secret"):
 			t.Errorf("got %v", err)
 		}
 	}
 }
 
-func FuzzSplitAddress(f *testing.F) {
+func FuzzHostPort(f *testing.F) {
 	for _, s := range []string{"pi1", "pi1:22", "[::1]:2", "::1", "fe80::1%eth0", "a:b:c", "[", "-x", "::%A"} {
 		f.Add(s)
 	}
@@ -320,19 +329,24 @@ func FuzzFields(f *testing.F) {
 	})
 }
 
-// TestStream splits what comes at every place.
+// TestStream splits the output at every place.
 func TestStream(t *testing.T) {
 	text := "noise lab-x $$ lab-x1 \nASK:mask\nlab-x 42 0-af\nout\nlab-x 43\n"
 	for size := 1; size <= len(text); size++ {
-		pid, asked, boot := 0, 0, ""
-		s := &stream{mark: []byte("lab-x "), prompt: []byte("ASK:"), begin: func(n int, b string) { pid, boot = n, b }, ask: func(n int) { asked = n }}
+		pid, prompts, boot := 0, 0, ""
+		s := &stream{
+			marker: []byte("lab-x "), onMarker: func(n int, b string) { pid, boot = n, b },
+			prompt: []byte("ASK:"), onPrompt: func(n int) { prompts = n },
+		}
 		for rest := text; rest != ""; {
 			n := min(size, len(rest))
 			_, _ = s.Write([]byte(rest[:n]))
 			rest = rest[n:]
 		}
-		if pid != 42 || boot != "0-af" || asked != 1 || s.kept.String() != "out\nlab-x 43\n" || string(s.early) != "noise lab-x $$ lab-x1 \nmask\n" {
-			t.Errorf("%d bytes at once: %d %d %q %q", size, pid, asked, s.kept.String(), s.early)
+		output, preamble := s.collected.String(), string(s.preamble)
+		if pid != 42 || boot != "0-af" || prompts != 1 ||
+			output != "out\nlab-x 43\n" || preamble != "noise lab-x $$ lab-x1 \nmask\n" {
+			t.Errorf("%d bytes at a time: %d %q %d %q %q", size, pid, boot, prompts, output, preamble)
 		}
 	}
 }
@@ -341,23 +355,24 @@ func FuzzStream(f *testing.F) {
 	f.Add("a\nlab-x 1\n", "rest", 3)
 	f.Add("lab-x \nlab-x lab-x 9", "\n", 1)
 	f.Fuzz(func(t *testing.T, before, after string, size int) {
-		if strings.Contains(before, "lab-x ") || size < 1 || len(before) > maxEarly/4 {
+		if strings.Contains(before, "lab-x ") || size < 1 || len(before) > maxPreamble/4 {
 			return
 		}
 		pid, boot := 0, "none"
-		s := &stream{mark: []byte("lab-x "), begin: func(n int, b string) { pid, boot = n, b }}
+		s := &stream{marker: []byte("lab-x "), onMarker: func(n int, b string) { pid, boot = n, b }}
 		for rest := before + "lab-x 7\n" + after; rest != ""; {
 			n := min(size, len(rest))
 			_, _ = s.Write([]byte(rest[:n]))
 			rest = rest[n:]
 		}
-		if pid != 7 || boot != "" || s.kept.String() != after || string(s.early) != before {
-			t.Errorf("%d %q %q", pid, s.kept.String(), s.early)
+		if pid != 7 || boot != "" || s.collected.String() != after || string(s.preamble) != before {
+			t.Errorf("%d %q %q", pid, s.collected.String(), s.preamble)
 		}
 	})
 }
 
-// deaf is a connection whose mux has ended while a channel was being opened: nobody answers before the end of the test.
+// deaf is a connection whose mux ended while a channel was being opened: there is no answer before
+// the end of the test.
 type deaf struct {
 	ssh.Conn
 	end <-chan struct{}
@@ -368,7 +383,8 @@ func (d deaf) OpenChannel(string, []byte) (ssh.Channel, <-chan *ssh.Request, err
 	return nil, nil, io.EOF
 }
 
-// TestLostWhileOpening: who opens a channel of a connection that is being lost hears of it, and does not wait for the answer.
+// TestLostWhileOpening: opening a channel fails when the connection is lost; it does not wait for
+// an answer.
 func TestLostWhileOpening(t *testing.T) {
 	lost, end := make(chan struct{}), make(chan struct{})
 	defer close(end)
@@ -376,7 +392,7 @@ func TestLostWhileOpening(t *testing.T) {
 	l := &link{client: client, lost: lost}
 	failed := make(chan error, 2)
 	go func() {
-		_, err := newRun(&Conn{}, Command{Script: ":"}, false).open(t.Context(), l)
+		_, err := newSession(&Conn{}, Command{Script: ":"}, false).open(t.Context(), l)
 		failed <- err
 	}()
 	go func() {
@@ -391,11 +407,12 @@ func TestLostWhileOpening(t *testing.T) {
 	}
 }
 
-// TestBrokenWire: once nothing can be read any more nothing is asked any more, for the answer would be waited for without end.
+// TestBrokenWire: once reading has failed, writing fails too, because a request would wait forever
+// for its answer.
 func TestBrokenWire(t *testing.T) {
 	near, end := net.Pipe()
-	go io.Copy(io.Discard, end) // what is written arrives, until the end
-	w := &wire{Conn: unreadable{near}, sent: new(atomic.Int64), received: new(atomic.Int64), arrived: make(chan struct{}, 1)}
+	go io.Copy(io.Discard, end)
+	w := newWire(unreadable{near})
 	if _, err := w.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
@@ -411,7 +428,7 @@ func TestBrokenWire(t *testing.T) {
 	near.Close()
 }
 
-// unreadable is a connection that cannot be read any more.
+// unreadable is a connection that cannot be read.
 type unreadable struct{ net.Conn }
 
 func (unreadable) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

@@ -32,7 +32,7 @@ import (
 type proxy struct {
 	addr  string
 	mu    sync.Mutex
-	limit int64 // bytes of each next connection to the server until it is cut; below 0 means no limit
+	limit int64 // bytes to the server after which each new connection is cut; below 0 means no limit
 	open  []net.Conn
 }
 
@@ -83,7 +83,7 @@ func newProxy(tb testing.TB, to string) *proxy {
 	return p
 }
 
-// cut cuts all connections.
+// cut closes all connections.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +93,7 @@ func (p *proxy) cut() {
 	p.open = nil
 }
 
-// cutAfter lets so many bytes of each next connection through to the server; below 0 means all.
+// cutAfter cuts each new connection after n bytes to the server; below 0 means never.
 func (p *proxy) cutAfter(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,7 +112,7 @@ func write(tb testing.TB, name string, content []byte) string {
 	return name
 }
 
-// newSigner makes an RSA key, which the test's sshd does not have by itself, and its file.
+// newSigner creates an RSA key, a type that the test's sshd does not use, and a file with it.
 func newSigner(tb testing.TB, passphrase string) (cryptossh.Signer, string) {
 	tb.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -157,6 +157,8 @@ func TestDialHostKey(t *testing.T) {
 	dir := t.TempDir()
 	stranger, _ := newSigner(t, "")
 	ed := cryptossh.FingerprintSHA256(s.HostKey)
+	authorizedKey := func(k cryptossh.PublicKey) string { return string(cryptossh.MarshalAuthorizedKey(k)) }
+	strange := cryptossh.FingerprintSHA256(stranger.PublicKey())
 	line := func(addr string, k cryptossh.PublicKey) string { return knownhosts.Line([]string{addr}, k) + "\n" }
 	file := func(name, content string) string { return write(t, filepath.Join(dir, name), []byte(content)) }
 	normal := knownhosts.Normalize(s.Addr)
@@ -167,30 +169,53 @@ func TestDialHostKey(t *testing.T) {
 		keys ssh.HostKeys
 		want []string // parts of the error; nil means that it connects
 	}{
-		{"nothing set", ssh.HostKeys{}, []string{"no key of it is known", ed, `then pin "ssh-ed25519 AAAA`, "ssh_host_ed25519_key.pub"}},
-		{"pinned key", ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(s.HostKey))}}, nil},
-		{"pinned key with comment", ssh.HostKeys{Pinned: []string{strings.TrimSpace(string(cryptossh.MarshalAuthorizedKey(s.HostKey))) + " root@pi1"}}, nil},
+		{"nothing set", ssh.HostKeys{},
+			[]string{"no key of it is known", ed, `then pin "ssh-ed25519 AAAA`, "ssh_host_ed25519_key.pub"}},
+		{"pinned key", ssh.HostKeys{Pinned: []string{authorizedKey(s.HostKey)}}, nil},
+		{"pinned key with comment",
+			ssh.HostKeys{Pinned: []string{strings.TrimSpace(authorizedKey(s.HostKey)) + " root@pi1"}}, nil},
 		{"pinned fingerprint", ssh.HostKeys{Pinned: []string{ed}}, nil},
-		{"pinned key of the other type", ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(other.PublicKey()))}}, nil},
-		{"one of two pins", ssh.HostKeys{Pinned: []string{cryptossh.FingerprintSHA256(stranger.PublicKey()), ed}}, nil},
-		{"another pin", ssh.HostKeys{Pinned: []string{cryptossh.FingerprintSHA256(stranger.PublicKey())}}, []string{ed, cryptossh.FingerprintSHA256(stranger.PublicKey()), "is pinned", "replace the pin"}},
-		{"another pin, though known", ssh.HostKeys{Pinned: []string{cryptossh.FingerprintSHA256(stranger.PublicKey())}, KnownHosts: []string{s.KnownHosts}}, []string{"is pinned"}},
+		{"pinned key of the other type", ssh.HostKeys{Pinned: []string{authorizedKey(other.PublicKey())}}, nil},
+		{"one of two pins", ssh.HostKeys{Pinned: []string{strange, ed}}, nil},
+		{"another pin", ssh.HostKeys{Pinned: []string{strange}},
+			[]string{ed, strange, "is pinned", "replace the pin"}},
+		{"another pin, though known", ssh.HostKeys{Pinned: []string{strange}, KnownHosts: []string{s.KnownHosts}},
+			[]string{"is pinned"}},
 		{"known", ssh.HostKeys{KnownHosts: []string{s.KnownHosts}}, nil},
-		{"known by the other type only", ssh.HostKeys{KnownHosts: []string{file("rsa", line(s.Addr, other.PublicKey()))}}, nil},
-		{"known, hashed", ssh.HostKeys{KnownHosts: []string{file("hashed", knownhosts.HashHostname(normal)+" "+string(cryptossh.MarshalAuthorizedKey(s.HostKey)))}}, nil},
-		{"known in the second file", ssh.HostKeys{KnownHosts: []string{file("empty", "# nothing\n"), s.KnownHosts}}, nil},
-		{"known without a port", ssh.HostKeys{KnownHosts: []string{file("plain", line("127.0.0.1:22", s.HostKey))}}, nil},
-		{"another key without a port", ssh.HostKeys{KnownHosts: []string{file("other", line("127.0.0.1:22", stranger.PublicKey()))}}, []string{"no key of it is known"}},
-		{"known on another port", ssh.HostKeys{KnownHosts: []string{file("port", line("127.0.0.1:2022", s.HostKey))}}, []string{"no key of it is known"}},
-		{"known by an alias", ssh.HostKeys{KnownHosts: []string{file("alias", line("pi1.lan", s.HostKey))}, Alias: "pi1.lan"}, nil},
-		{"changed", ssh.HostKeys{KnownHosts: []string{file("changed", "\n"+line(s.Addr, stranger.PublicKey()))}},
-			[]string{cryptossh.FingerprintSHA256(stranger.PublicKey()), filepath.Join(dir, "changed") + ":2", "SHA256:", "ssh-keygen -R '" + normal + "' -f " + filepath.Join(dir, "changed")}},
-		{"changed, and accepting new ones", ssh.HostKeys{AcceptNew: filepath.Join(dir, "changed")}, []string{cryptossh.FingerprintSHA256(stranger.PublicKey()), "ssh-keygen -R"}},
-		{"revoked", ssh.HostKeys{KnownHosts: []string{s.KnownHosts, file("revoked", "@revoked * "+string(cryptossh.MarshalAuthorizedKey(s.HostKey)))}}, []string{"revoked by " + filepath.Join(dir, "revoked") + ":1", ed}},
-		{"revoked, though pinned", ssh.HostKeys{Pinned: []string{ed}, KnownHosts: []string{filepath.Join(dir, "revoked")}}, []string{"revoked"}},
+		{"known by the other type only",
+			ssh.HostKeys{KnownHosts: []string{file("rsa", line(s.Addr, other.PublicKey()))}}, nil},
+		{"known, hashed",
+			ssh.HostKeys{KnownHosts: []string{
+				file("hashed", knownhosts.HashHostname(normal)+" "+authorizedKey(s.HostKey))}}, nil},
+		{"known in the second file",
+			ssh.HostKeys{KnownHosts: []string{file("empty", "# nothing\n"), s.KnownHosts}}, nil},
+		{"known without a port",
+			ssh.HostKeys{KnownHosts: []string{file("plain", line("127.0.0.1:22", s.HostKey))}}, nil},
+		{"another key without a port",
+			ssh.HostKeys{KnownHosts: []string{file("other", line("127.0.0.1:22", stranger.PublicKey()))}},
+			[]string{"no key of it is known"}},
+		{"known on another port",
+			ssh.HostKeys{KnownHosts: []string{file("port", line("127.0.0.1:2022", s.HostKey))}},
+			[]string{"no key of it is known"}},
+		{"known by an alias",
+			ssh.HostKeys{KnownHosts: []string{file("alias", line("pi1.lan", s.HostKey))}, Alias: "pi1.lan"}, nil},
+		{"changed",
+			ssh.HostKeys{KnownHosts: []string{file("changed", "\n"+line(s.Addr, stranger.PublicKey()))}},
+			[]string{strange, filepath.Join(dir, "changed") + ":2", "SHA256:",
+				"ssh-keygen -R '" + normal + "' -f " + filepath.Join(dir, "changed")}},
+		{"changed, and accepting new ones", ssh.HostKeys{AcceptNew: filepath.Join(dir, "changed")},
+			[]string{strange, "ssh-keygen -R"}},
+		{"revoked",
+			ssh.HostKeys{KnownHosts: []string{s.KnownHosts, file("revoked", "@revoked * "+authorizedKey(s.HostKey))}},
+			[]string{"revoked by " + filepath.Join(dir, "revoked") + ":1", ed}},
+		{"revoked, though pinned",
+			ssh.HostKeys{Pinned: []string{ed}, KnownHosts: []string{filepath.Join(dir, "revoked")}},
+			[]string{"revoked"}},
 		{"accepted, first seen", ssh.HostKeys{AcceptNew: accepted}, nil},
 		{"accepted before", ssh.HostKeys{KnownHosts: []string{accepted}}, nil},
-		{"certificate wanted", ssh.HostKeys{KnownHosts: []string{file("ca", "@cert-authority * "+string(cryptossh.MarshalAuthorizedKey(stranger.PublicKey())))}}, []string{"a certificate of " + cryptossh.FingerprintSHA256(stranger.PublicKey()), "HostCertificate"}},
+		{"certificate required",
+			ssh.HostKeys{KnownHosts: []string{file("ca", "@cert-authority * "+authorizedKey(stranger.PublicKey()))}},
+			[]string{"a certificate of " + strange, "HostCertificate"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			to := target(s)
@@ -247,7 +272,11 @@ func TestDialCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	hosts := write(t, filepath.Join(dir, "known_hosts"), []byte("@cert-authority "+knownhosts.Normalize(s.Addr)+" "+string(cryptossh.MarshalAuthorizedKey(s.HostCA.PublicKey()))))
+	knownHosts := func(name, pattern string) string {
+		line := "@cert-authority " + pattern + " " + string(cryptossh.MarshalAuthorizedKey(s.HostCA.PublicKey()))
+		return write(t, filepath.Join(dir, name), []byte(line))
+	}
+	hosts := knownHosts("known_hosts", knownhosts.Normalize(s.Addr))
 	key, keyFile := newSigner(t, "")
 	cert, err := real.Certify(s.UserCA, key.PublicKey(), cryptossh.UserCert, s.User)
 	if err != nil {
@@ -266,7 +295,7 @@ func TestDialCertificates(t *testing.T) {
 	write(t, keyFile+"-cert.pub", cryptossh.MarshalAuthorizedKey(cert))
 	to.Auth.KeyFiles[0].Certificate = ""
 	dial(t, to)
-	to.HostKeys = ssh.HostKeys{KnownHosts: []string{write(t, filepath.Join(dir, "any"), []byte("@cert-authority * "+string(cryptossh.MarshalAuthorizedKey(s.HostCA.PublicKey()))))}}
+	to.HostKeys = ssh.HostKeys{KnownHosts: []string{knownHosts("any", "*")}}
 	dial(t, to)
 
 	// the key under the certificate, pinned
@@ -287,7 +316,7 @@ func TestDialCertificates(t *testing.T) {
 	contains(t, err, "not for the key")
 
 	// a host certificate for another name
-	to.HostKeys = ssh.HostKeys{KnownHosts: []string{write(t, filepath.Join(dir, "other"), []byte("@cert-authority pi9 "+string(cryptossh.MarshalAuthorizedKey(s.HostCA.PublicKey()))))}, Alias: "pi9"}
+	to.HostKeys = ssh.HostKeys{KnownHosts: []string{knownHosts("other", "pi9")}, Alias: "pi9"}
 	to.Auth = ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: keyFile}}}
 	if _, err = ssh.Dial(t.Context(), to); !errors.Is(err, lab.ErrHostKey) {
 		t.Errorf("certificate for another name: %v", err)
@@ -357,22 +386,34 @@ func TestDialAuth(t *testing.T) {
 		kind error
 		want []string
 	}{
-		"signer":                 {ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, nil, nil},
-		"file":                   {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: s.KeyFile}}}, nil, nil},
-		"the second":             {ssh.Auth{Signers: []cryptossh.Signer{stranger}, KeyFiles: []ssh.KeyFile{{Path: s.KeyFile}}}, nil, nil},
-		"ssh-agent":              {ssh.Auth{AgentSocket: socket}, nil, nil},
-		"encrypted":              {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: lockedFile, Passphrase: lab.NewSecret("open sesame")}}}, nil, nil},
-		"no passphrase":          {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: lockedFile}}}, lab.ErrUnauthorized, []string{lockedFile, "encrypted", "passphrase"}},
-		"wrong passphrase":       {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: lockedFile, Passphrase: lab.NewSecret(secret)}}}, lab.ErrUnauthorized, []string{lockedFile, "ssh-keygen -y"}},
-		"refused":                {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: strangerFile}}}, lab.ErrUnauthorized, []string{"tried publickey", cryptossh.FingerprintSHA256(stranger.PublicKey()), strangerFile, s.User + "@" + s.Addr, "authorized_keys"}},
-		"password not taken":     {ssh.Auth{Password: lab.NewSecret(secret)}, lab.ErrUnauthorized, []string{"none of the methods"}},
-		"no such file":           {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: "/nowhere/id"}}}, lab.ErrNotFound, []string{"/nowhere/id", "ssh-keygen -t ed25519"}},
-		"readable by others":     {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: open}}}, lab.ErrRefused, []string{"0644", "chmod 600 " + open}},
-		"public half":            {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: strangerFile + ".pub"}}}, lab.ErrInvalid, []string{"public half", "without .pub"}},
-		"not a key":              {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: garbage}}}, lab.ErrInvalid, []string{garbage}},
-		"two bad files":          {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: garbage}, {Path: "/nowhere/id"}}}, lab.ErrInvalid, []string{garbage, "/nowhere/id"}},
-		"ssh-agent is not there": {ssh.Auth{AgentSocket: "/nowhere/socket"}, lab.ErrUnreachable, []string{"/nowhere/socket"}},
-		"nothing":                {ssh.Auth{}, lab.ErrInvalid, []string{"no way to log in"}},
+		"signer": {ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, nil, nil},
+		"file":   {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: s.KeyFile}}}, nil, nil},
+		"the second key": {ssh.Auth{Signers: []cryptossh.Signer{stranger},
+			KeyFiles: []ssh.KeyFile{{Path: s.KeyFile}}}, nil, nil},
+		"ssh-agent": {ssh.Auth{AgentSocket: socket}, nil, nil},
+		"encrypted": {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: lockedFile,
+			Passphrase: lab.NewSecret("open sesame")}}}, nil, nil},
+		"no passphrase": {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: lockedFile}}}, lab.ErrUnauthorized,
+			[]string{lockedFile, "encrypted", "passphrase"}},
+		"wrong passphrase": {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: lockedFile,
+			Passphrase: lab.NewSecret(secret)}}}, lab.ErrUnauthorized, []string{lockedFile, "ssh-keygen -y"}},
+		"refused": {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: strangerFile}}}, lab.ErrUnauthorized,
+			[]string{"tried publickey", cryptossh.FingerprintSHA256(stranger.PublicKey()), strangerFile,
+				s.User + "@" + s.Addr, "authorized_keys"}},
+		"password not accepted": {ssh.Auth{Password: lab.NewSecret(secret)}, lab.ErrUnauthorized,
+			[]string{"none of the methods"}},
+		"no such file": {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: "/nowhere/id"}}}, lab.ErrNotFound,
+			[]string{"/nowhere/id", "ssh-keygen -t ed25519"}},
+		"readable by others": {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: open}}}, lab.ErrRefused,
+			[]string{"0644", "chmod 600 " + open}},
+		"public half": {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: strangerFile + ".pub"}}}, lab.ErrInvalid,
+			[]string{"public half", "without .pub"}},
+		"not a key": {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: garbage}}}, lab.ErrInvalid, []string{garbage}},
+		"two bad files": {ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: garbage}, {Path: "/nowhere/id"}}},
+			lab.ErrInvalid, []string{garbage, "/nowhere/id"}},
+		"no ssh-agent": {ssh.Auth{AgentSocket: "/nowhere/socket"},
+			lab.ErrUnreachable, []string{"/nowhere/socket"}},
+		"nothing": {ssh.Auth{}, lab.ErrInvalid, []string{"no way to log in"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := attempt(test.auth)
@@ -423,7 +464,7 @@ func TestDialJumps(t *testing.T) {
 		}
 	}
 
-	// a jump is held to the same rules
+	// the same rules apply to a jump
 	to.Jump[1].HostKeys = ssh.HostKeys{}
 	_, err = ssh.Dial(t.Context(), to)
 	if !errors.Is(err, lab.ErrHostKey) {
@@ -443,7 +484,7 @@ func TestDialJumps(t *testing.T) {
 			if err != nil {
 				return
 			}
-			t.Error("it was dialled all the same")
+			t.Error("a forbidden address was dialled")
 			nc.Close()
 		}
 	}()
@@ -463,7 +504,7 @@ func TestDialJumps(t *testing.T) {
 	if !errors.Is(err, lab.ErrUnreachable) {
 		t.Error(err)
 	}
-	contains(t, err, "pi1: ", "the jump has no connection to it")
+	contains(t, err, "pi1: ", "the jump cannot connect to it")
 }
 
 func TestDialRefuses(t *testing.T) {
@@ -475,7 +516,7 @@ func TestDialRefuses(t *testing.T) {
 	}
 	to.Address = "127.0.0.1:1"
 	if _, err := ssh.Dial(t.Context(), to); !errors.Is(err, lab.ErrUnreachable) || !lab.SafeToRetry(err) {
-		t.Errorf("nobody there: %v", err)
+		t.Errorf("nothing listens: %v", err)
 	}
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -500,14 +541,16 @@ func TestDialRefuses(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 
-	_, err = ssh.Dial(t.Context(), ssh.Target{Address: "a b", Jump: []ssh.Target{{Address: "x:99999"}}, LockFile: "x y", SudoPassword: lab.NewSecret("a\nb"), HostKeys: ssh.HostKeys{Pinned: []string{"nonsense"}}})
+	_, err = ssh.Dial(t.Context(), ssh.Target{Address: "a b", Jump: []ssh.Target{{Address: "x:99999"}}, LockFile: "x y",
+		SudoPassword: lab.NewSecret("a\nb"), HostKeys: ssh.HostKeys{Pinned: []string{"nonsense"}}})
 	if !errors.Is(err, lab.ErrInvalid) {
 		t.Error(err)
 	}
-	contains(t, err, "address: ", "user: ", "lockFile: ", "sudoPassword: ", "hostKeys.pinned[0]: ", "auth: no way to log in", "jump[0].address: ", "jump[0].user: ", "jump[0].auth: ")
+	contains(t, err, "address: ", "user: ", "lockFile: ", "sudoPassword: ", "hostKeys.pinned[0]: ",
+		"auth: no way to log in", "jump[0].address: ", "jump[0].user: ", "jump[0].auth: ")
 }
 
-// TestReconnect loses the connection between scripts, and while one runs.
+// TestReconnect loses the connection between scripts, and while a script is running.
 func TestReconnect(t *testing.T) {
 	s := real.SSHD(t)
 	p := newProxy(t, s.Addr)
@@ -531,7 +574,8 @@ func TestReconnect(t *testing.T) {
 		<-seen.seen
 		p.cut()
 	}()
-	_, err := c.Run(t.Context(), ssh.Command{Script: "echo x >>" + ssh.Quote(count) + "; echo begun; cat", Stdin: neverEnding(t), Stdout: seen})
+	_, err := c.Run(t.Context(), ssh.Command{Script: "echo x >>" + ssh.Quote(count) + "; echo begun; cat",
+		Stdin: neverEnding(t), Stdout: seen})
 	if !errors.Is(err, lab.ErrUnreachable) || lab.SafeToRetry(err) {
 		t.Errorf("lost in the middle: %v", err)
 	}
@@ -540,7 +584,8 @@ func TestReconnect(t *testing.T) {
 	}
 	s.Stop()
 	p.cut()
-	if _, err := c.Run(t.Context(), ssh.Command{Script: "true"}); !errors.Is(err, lab.ErrUnreachable) || !lab.SafeToRetry(err) {
+	if _, err := c.Run(t.Context(), ssh.Command{Script: "true"}); !errors.Is(err, lab.ErrUnreachable) ||
+		!lab.SafeToRetry(err) {
 		t.Errorf("gone: %v", err)
 	}
 	if err := s.Start(t.Context()); err != nil {
@@ -555,15 +600,15 @@ func TestReconnect(t *testing.T) {
 	}
 }
 
-// neverEnding is a stdin that says nothing.
+// neverEnding is a stdin that never delivers anything.
 func neverEnding(tb testing.TB) io.Reader {
 	in, w := io.Pipe()
 	tb.Cleanup(func() { w.Close() })
 	return in
 }
 
-// TestCut cuts the connection after every so many bytes, until one suffices: a script runs once or not at all, and never when the error says
-// that it is safe to try again.
+// TestCut cuts the connection after more and more bytes, until they suffice: a script runs once or
+// not at all, and not at all if the error is safe to retry.
 func TestCut(t *testing.T) {
 	s := real.SSHD(t)
 	p := newProxy(t, s.Addr)
@@ -576,7 +621,9 @@ func TestCut(t *testing.T) {
 			return err
 		}
 		defer c.Close()
-		r, err := c.Run(t.Context(), ssh.Command{Script: "echo x | dd status=none oflag=append conv=notrunc,nocreat of=" + ssh.Quote(count) + "\n: " + strings.Repeat("0123456789", 200)})
+		r, err := c.Run(t.Context(),
+			ssh.Command{Script: "echo x | dd status=none oflag=append conv=notrunc,nocreat of=" + ssh.Quote(count) +
+				"\n: " + strings.Repeat("0123456789", 200)})
 		if err == nil {
 			err = r.Err()
 		}
@@ -588,11 +635,12 @@ func TestCut(t *testing.T) {
 	}
 	dir := t.TempDir()
 	kinds := map[string]int{}
-	var errs []error // of each cut; what was cut off may run after its error, so each has a file of its own, and makes none when the test is over
+	// A script may run after its error was returned, so each has its own file, and creates none itself.
+	var errs []error
 	for kinds["done"] == 0 {
 		n := int64(len(errs)) * step
 		if n > 64<<10 {
-			t.Fatalf("no connection of %d bytes suffices: %v, %v", n, kinds, errs[len(errs)-1])
+			t.Fatalf("%d bytes do not suffice: %v, %v", n, kinds, errs[len(errs)-1])
 		}
 		count := write(t, filepath.Join(dir, fmt.Sprint(len(errs))), nil)
 		p.cutAfter(n)
@@ -602,7 +650,7 @@ func TestCut(t *testing.T) {
 		case err == nil:
 			kinds["done"]++
 			if string(must(os.ReadFile(count))) != "x\n" {
-				t.Errorf("cut after %d bytes: no error, and it had not run", n)
+				t.Errorf("cut after %d bytes: no error, but the script did not run", n)
 			}
 		case !errors.Is(err, lab.ErrUnreachable):
 			t.Errorf("cut after %d bytes: %v", n, err)
@@ -613,7 +661,7 @@ func TestCut(t *testing.T) {
 		}
 	}
 	if kinds["safe"] == 0 || kinds["unknown"] == 0 {
-		t.Errorf("the cuts missed something: %v", kinds)
+		t.Errorf("not all cases were covered: %v", kinds)
 	}
 	for i, err := range errs {
 		ran := strings.Count(string(must(os.ReadFile(filepath.Join(dir, fmt.Sprint(i))))), "x\n")
@@ -686,7 +734,8 @@ func TestForward(t *testing.T) {
 	if c.Counters().Connections != 2 {
 		t.Error(c.Counters())
 	}
-	for network, addr := range map[string]string{"tcp": "192.0.2.1:5432", "tcp4": "localhost:22", "unix": "/run/docker.sock"} {
+	for network, addr := range map[string]string{"tcp": "192.0.2.1:5432",
+		"tcp4": "localhost:22", "unix": "/run/docker.sock"} {
 		if _, err := c.DialContext(t.Context(), network, addr); !errors.Is(err, lab.ErrRefused) || !lab.SafeToRetry(err) {
 			t.Errorf("%s: %v", addr, err)
 		}
@@ -699,7 +748,7 @@ func TestForward(t *testing.T) {
 	}
 	c.Close()
 	if _, err := f.Read(make([]byte, 1)); err == nil {
-		t.Error("a connection through it outlives the connection")
+		t.Error("a forwarded connection outlives the connection")
 	}
 }
 
@@ -715,7 +764,9 @@ func TestForwardNotAllowed(t *testing.T) {
 
 // TestLeaks looks for goroutines that outlive their connection.
 func TestLeaks(t *testing.T) {
-	before := map[string]bool{} // of the tests before this one: package ssh may leave one behind when a connection is lost, see errLost
+	// Goroutines of earlier tests: package ssh may leave one behind when a connection is lost, see
+	// errLost.
+	before := map[string]bool{}
 	for _, g := range goroutines() {
 		before[goroutineID(g)] = true
 	}
@@ -743,25 +794,28 @@ func TestLeaks(t *testing.T) {
 	if _, err := ssh.Dial(t.Context(), to); err == nil {
 		t.Error("connected")
 	}
-	err = lab.Wait(t.Context(), lab.Poll{What: "goroutines to end", Timeout: 2 * time.Minute}, func(context.Context) (bool, error) {
-		return !slices.ContainsFunc(goroutines(), func(g string) bool {
-			return !before[goroutineID(g)] && (strings.Contains(g, "x/crypto/ssh") || strings.Contains(g, "lab/host."))
-		}), nil
-	})
+	err = lab.Wait(t.Context(), lab.Poll{What: "goroutines to end", Timeout: 2 * time.Minute},
+		func(context.Context) (bool, error) {
+			return !slices.ContainsFunc(goroutines(), func(g string) bool {
+				return !before[goroutineID(g)] &&
+					(strings.Contains(g, "x/crypto/ssh") || strings.Contains(g, "lab/host/ssh."))
+			}), nil
+		})
 	if err != nil {
 		t.Errorf("%v:\n%s", err, strings.Join(goroutines(), "\n\n"))
 	}
 }
 
-// goroutineID returns the number of a goroutine, given its stack: it is never used again.
+// goroutineID returns the number of a goroutine from its stack. Numbers are not reused.
 func goroutineID(stack string) string {
 	id, _, _ := strings.Cut(strings.TrimPrefix(stack, "goroutine "), " ")
 	return id
 }
 
-// goroutines returns the stacks of all but this one's own test.
+// goroutines returns the stacks of all goroutines except that of the test itself.
 func goroutines() []string {
 	b := make([]byte, 1<<20)
 	b = b[:runtime.Stack(b, true)]
-	return slices.DeleteFunc(strings.Split(string(b), "\n\n"), func(g string) bool { return strings.Contains(g, "host_test.TestLeaks") })
+	return slices.DeleteFunc(strings.Split(string(b), "\n\n"),
+		func(g string) bool { return strings.Contains(g, "ssh_test.TestLeaks") })
 }

@@ -1,5 +1,5 @@
-// Package ssh reaches machines over SSH: it logs in, runs scripts, transfers files and forwards connections. It knows nothing of what a machine
-// should be; that is package host.
+// Package ssh reaches machines over SSH: it logs in, runs scripts, transfers files and forwards
+// connections. It knows nothing about the desired state of a machine; that is package host.
 //
 //	c, err := ssh.Dial(ctx, ssh.Target{
 //		Address:  "192.168.1.201",
@@ -11,17 +11,20 @@
 //	defer c.Close()
 //	r, err := c.Run(ctx, ssh.Command{Script: "uptime"})
 //
-// A [Conn] connects again when its connection was lost and nothing was under way. What a command prints is streamed, its exit status is
-// certain, and when its context ends, the command is stopped on the machine too. Transfers are atomic, checked, and continued where they
-// were cut off. Nothing is installed on the machine: it needs sshd, a POSIX sh and coreutils.
+// A [Conn] reconnects if its connection was lost while nothing was in progress. The output of a
+// command is streamed, its exit status is certain, and when its context ends, the command is
+// stopped on the machine too. Transfers are atomic, verified, and resumed where they were cut off.
+// Nothing is installed on the machine: it needs sshd, a POSIX sh and coreutils.
 //
 // # What it never does
 //
-// It accepts no host key that it was not given. It does not dial outside the boundary. It reads no ssh_config and no agent unless the caller
-// names them. It puts no secret into an argument: scripts and the password of sudo go over standard input.
+// It accepts no host key that it was not given. It does not dial outside the boundary. It reads no
+// ssh_config and uses no agent unless the caller names them. It puts no secret into an argument:
+// scripts and the password of sudo are sent over standard input.
 //
 // # Errors
 //
-// A connection fails with [lab.ErrUnreachable], [lab.ErrHostKey], [lab.ErrUnauthorized], [lab.ErrTimeout] or [lab.ErrRefused] (outside the boundary).
-// [lab.SafeToRetry] says whether a command certainly did not start.
+// A connection fails with [lab.ErrUnreachable], [lab.ErrHostKey], [lab.ErrUnauthorized],
+// [lab.ErrTimeout] or [lab.ErrRefused] (outside the boundary). [lab.SafeToRetry] reports whether a
+// command certainly did not start.
 package ssh

@@ -2,8 +2,9 @@ package ssh
 
 import "strings"
 
-// Quote returns s as one word for a POSIX shell, whatever it holds: in single quotes, or as it is when it needs none. Only a NUL byte cannot
-// be in a word of a shell; Quote leaves it in, and [Conn.Run] refuses the script.
+// Quote returns s as one word for a POSIX shell: in single quotes, or unchanged if it needs none.
+// The only byte that a word cannot contain is NUL; Quote keeps it, and [Conn.Run] refuses the
+// script.
 func Quote(s string) string {
 	if s == "" {
 		return "''"

@@ -29,13 +29,14 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// FuzzQuote asks a real shell what it makes of a quoted word.
+// FuzzQuote has a real shell read quoted words.
 func FuzzQuote(f *testing.F) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {
 		f.Skip("needs sh")
 	}
-	for _, s := range []string{"", "a", "-n", "--", "a b", "'", "''", `\'`, `"$x"`, "`id`", "$(id)", "!", "*", "~", "a\nb", "\n", "é\xff", "a=b", "# x", "%s", "\\", "\t", "if", "{a,b}", "\x01"} {
+	for _, s := range []string{"", "a", "-n", "--", "a b", "'", "''", `\'`, `"$x"`, "`id`", "$(id)", "!", "*", "~",
+		"a\nb", "\n", "é\xff", "a=b", "# x", "%s", "\\", "\t", "if", "{a,b}", "\x01"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -46,7 +47,7 @@ func FuzzQuote(f *testing.F) {
 		cmd.Stdin = strings.NewReader("printf '<%s>' " + ssh.Quote(s) + " " + ssh.Quote(s))
 		out, err := cmd.CombinedOutput()
 		if want := "<" + s + "><" + s + ">"; err != nil || string(out) != want {
-			t.Errorf("%q: the shell made %q of it (%v)", s, out, err)
+			t.Errorf("%q: the shell printed %q (%v)", s, out, err)
 		}
 	})
 }

@@ -20,10 +20,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-// patience is how long a login may take on a busy machine: nothing waits for it.
+// patience is how long a login may take on a busy machine. No test waits that long.
 const patience = 2 * time.Minute
 
-// target is the one for a test's own sshd.
+// target returns the target of a test's own sshd.
 func target(s *real.SSHServer) ssh.Target {
 	return ssh.Target{
 		Name: "pi1", Address: s.Addr, User: s.User,
@@ -49,29 +49,36 @@ func TestRun(t *testing.T) {
 		exit           int
 		stdout, stderr string
 	}{
-		"nothing":                  {ssh.Command{}, 0, "", ""},
-		"output":                   {ssh.Command{Script: "echo out; echo err >&2"}, 0, "out\n", "err\n"},
-		"exit":                     {ssh.Command{Script: "exit 42"}, 42, "", ""},
-		"exit like a lock":         {ssh.Command{Script: "exit 75"}, 75, "", ""},
-		"exit like a cut":          {ssh.Command{Script: "exit 71"}, 71, "", ""},
-		"last status":              {ssh.Command{Script: "false"}, 1, "", ""},
-		"no stdin":                 {ssh.Command{Script: "cat; echo end"}, 0, "end\n", ""},
-		"stdin":                    {ssh.Command{Script: "read -r a; echo \"<$a>\"; cat", Stdin: strings.NewReader("one\ntwo\n")}, 0, "<one>\ntwo\n", ""},
-		"stdin is not a script":    {ssh.Command{Script: "cat", Stdin: strings.NewReader("echo no\n")}, 0, "echo no\n", ""},
-		"unread stdin":             {ssh.Command{Script: "exit 3", Stdin: strings.NewReader(strings.Repeat("x", 10<<20))}, 3, "", ""},
-		"quotes":                   {ssh.Command{Script: `printf '%s\n' "a'b" 'c"d' $((1+1)) '!'`}, 0, "a'b\nc\"d\n2\n!\n", ""},
-		"unicode":                  {ssh.Command{Script: "echo 'été\u2028 🏠'"}, 0, "été\u2028 🏠\n", ""},
-		"here document":            {ssh.Command{Script: "cat <<'E'\n$x `y` \\\nE\necho z"}, 0, "$x `y` \\\nz\n", ""},
-		"comment last":             {ssh.Command{Script: "echo a # b"}, 0, "a\n", ""},
-		"backslash last":           {ssh.Command{Script: "echo a\\"}, 0, "a\n", ""},
-		"no variable of ours":      {ssh.Command{Script: `echo "${s-unset}"`}, 0, "unset\n", ""},
-		"no file left open":        {ssh.Command{Script: "ls /proc/self/fd | wc -l"}, 0, "4\n", ""}, // 0, 1, 2 and the folder
-		"its own process group":    {ssh.Command{Script: "read -r p c s pp pg sid rest </proc/$$/stat; echo $((pg == $$)) $((sid == $$))"}, 0, "1 1\n", ""},
-		"not an argument":          {ssh.Command{Script: "tr '\\0' '\\n' </proc/$$/cmdline | grep -c sec" + "ret; true"}, 0, "0\n", ""},
-		"leaves something running": {ssh.Command{Script: "sleep 30 & echo $((1+1)); exit 5"}, 5, "2\n", ""},
-		"a signal":                 {ssh.Command{Script: "kill -s KILL $$"}, 137, "", ""},
-		"only what it is given":    {ssh.Command{Script: "env | grep -c '^LC_'; true"}, 0, "0\n", ""},
-		"as root, who logged in":   {ssh.Command{Script: "id -u", Root: true}, 0, "0\n", ""},
+		"nothing":          {ssh.Command{}, 0, "", ""},
+		"output":           {ssh.Command{Script: "echo out; echo err >&2"}, 0, "out\n", "err\n"},
+		"exit":             {ssh.Command{Script: "exit 42"}, 42, "", ""},
+		"exit like a lock": {ssh.Command{Script: "exit 75"}, 75, "", ""},
+		"exit like a cut":  {ssh.Command{Script: "exit 71"}, 71, "", ""},
+		"last status":      {ssh.Command{Script: "false"}, 1, "", ""},
+		"no stdin":         {ssh.Command{Script: "cat; echo end"}, 0, "end\n", ""},
+		"stdin": {ssh.Command{Script: "read -r a; echo \"<$a>\"; cat",
+			Stdin: strings.NewReader("one\ntwo\n")}, 0, "<one>\ntwo\n", ""},
+		"stdin is not a script": {ssh.Command{Script: "cat", Stdin: strings.NewReader("echo no\n")}, 0,
+			"echo no\n", ""},
+		"unread stdin": {ssh.Command{Script: "exit 3",
+			Stdin: strings.NewReader(strings.Repeat("x", 10<<20))}, 3, "", ""},
+		"quotes": {ssh.Command{Script: `printf '%s\n' "a'b" 'c"d' $((1+1)) '!'`}, 0,
+			"a'b\nc\"d\n2\n!\n", ""},
+		"unicode":             {ssh.Command{Script: "echo 'été\u2028 🏠'"}, 0, "été\u2028 🏠\n", ""},
+		"here document":       {ssh.Command{Script: "cat <<'E'\n$x `y` \\\nE\necho z"}, 0, "$x `y` \\\nz\n", ""},
+		"comment last":        {ssh.Command{Script: "echo a # b"}, 0, "a\n", ""},
+		"backslash last":      {ssh.Command{Script: "echo a\\"}, 0, "a\n", ""},
+		"no variable of ours": {ssh.Command{Script: `echo "${s-unset}"`}, 0, "unset\n", ""},
+		// 0, 1, 2 and the directory
+		"no file left open": {ssh.Command{Script: "ls /proc/self/fd | wc -l"}, 0, "4\n", ""},
+		"its own process group": {ssh.Command{Script: "read -r pid comm state ppid pgrp sid rest </proc/$$/stat; " +
+			"echo $((pgrp == $$)) $((sid == $$))"}, 0, "1 1\n", ""},
+		"not an argument": {ssh.Command{Script: "tr '\\0' '\\n' </proc/$$/cmdline | grep -c sec" +
+			"ret; true"}, 0, "0\n", ""},
+		"leaves something running":   {ssh.Command{Script: "sleep 30 & echo $((1+1)); exit 5"}, 5, "2\n", ""},
+		"a signal":                   {ssh.Command{Script: "kill -s KILL $$"}, 137, "", ""},
+		"no locale is sent":          {ssh.Command{Script: "env | grep -c '^LC_'; true"}, 0, "0\n", ""},
+		"as root, logged in as root": {ssh.Command{Script: "id -u", Root: true}, 0, "0\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.cmd.Root && os.Getuid() != 0 {
@@ -82,7 +89,8 @@ func TestRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			if name == "a signal" {
-				// the shell may be its parent's only process, which tells the signal, or be waited for by setsid, which does not
+				// The signal is reported if the shell replaced setsid, and not if setsid waits for
+				// the shell.
 				if r.Exit == 0 {
 					t.Errorf("exit status 0, signal %q", r.Signal)
 				}
@@ -97,7 +105,7 @@ func TestRun(t *testing.T) {
 		})
 	}
 	if s := c.Counters(); s.Connections != 1 || s.BytesSent < 10<<10 || s.BytesReceived == 0 {
-		t.Errorf("stats: %+v", s)
+		t.Errorf("counters: %+v", s)
 	}
 }
 
@@ -118,7 +126,7 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
-// TestRunExact sends and gets back what no text protocol likes, more than every buffer on the way holds.
+// TestRunExact transfers binary data through a script, more than every buffer on the way holds.
 func TestRunExact(t *testing.T) {
 	size := int64(100 << 20)
 	if testing.Short() {
@@ -145,7 +153,7 @@ func TestRunExact(t *testing.T) {
 	if !bytes.Equal(back.Sum(nil), want.Sum(nil)) {
 		t.Error("stdout differs")
 	}
-	// a script of 4 MB, and what follows it
+	// a script of 4 MB, and its stdin
 	long := "x='" + strings.Repeat("0123456789abcde\n", 1<<18) + "'\nprintf %s \"$x\" | sha256sum; cat"
 	sum := sha256.Sum256([]byte(strings.TrimSuffix(long[3:strings.LastIndex(long, "'")], "")))
 	r, err = c.Run(t.Context(), ssh.Command{Script: long, Stdin: strings.NewReader("rest")})
@@ -167,12 +175,13 @@ func TestRunCollects(t *testing.T) {
 		t.Errorf("got %d and %d bytes, truncated %v", len(r.Stdout), len(r.Stderr), r.Truncated)
 	}
 	var both bytes.Buffer
-	if _, err := c.Run(t.Context(), ssh.Command{Script: "echo a; echo b >&2", Stdout: &both, Stderr: &both}); err != nil || both.Len() != 4 {
+	if _, err := c.Run(t.Context(), ssh.Command{Script: "echo a; echo b >&2", Stdout: &both,
+		Stderr: &both}); err != nil || both.Len() != 4 {
 		t.Errorf("%v, %q", err, &both)
 	}
 }
 
-// firstWrite closes a channel when something is written.
+// firstWrite closes a channel at the first write.
 type firstWrite struct{ seen chan struct{} }
 
 func (w *firstWrite) Write(p []byte) (int, error) {
@@ -184,7 +193,7 @@ func (w *firstWrite) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// alive returns the processes of this machine that have mark in their arguments or environment.
+// alive returns the processes of this machine that have mark in their environment.
 func alive(tb testing.TB, mark string) (found []string) {
 	tb.Helper()
 	files, _ := filepath.Glob("/proc/[0-9]*/environ")
@@ -198,28 +207,30 @@ func alive(tb testing.TB, mark string) (found []string) {
 	return found
 }
 
-// TestRunCancel ends scripts that make it hard in several ways, and looks for what survives.
+// TestRunCancel stops scripts that are hard to stop, and looks for processes that survive.
 func TestRunCancel(t *testing.T) {
 	if _, err := os.Stat("/proc/self/environ"); err != nil {
 		real.Missing(t, "/proc")
 	}
 	s := real.SSHD(t)
-	// Each says that it has begun when it is as hard to end as it gets.
+	// Each prints a line once it is in the state that makes it hard to stop.
 	for name, test := range map[string]struct{ script, how string }{
-		"sleep":           {"echo begun; sleep 1000", "ended"},
-		"nested shells":   {"sh -c 'sh -c \"echo begun; sleep 1000; true\"; true'; true", "ended"},
-		"children":        {"sleep 1000 & sleep 1001 & echo begun; wait", "ended"},
-		"job control":     {"set -m; sleep 1000 & sleep 1001 & echo begun; wait", "ended"},
+		"sleep":           {"echo begun; sleep 1000", "terminated"},
+		"nested shells":   {"sh -c 'sh -c \"echo begun; sleep 1000; true\"; true'; true", "terminated"},
+		"children":        {"sleep 1000 & sleep 1001 & echo begun; wait", "terminated"},
+		"job control":     {"set -m; sleep 1000 & sleep 1001 & echo begun; wait", "terminated"},
 		"ignores TERM":    {"trap '' TERM; echo begun; while :; do sleep 1; done", "killed"},
-		"cleans up":       {"trap 'exit 0' TERM; echo begun; while :; do sleep 1; done", "ended"},
-		"orphan":          {"(sleep 1000 &) ; echo begun; sleep 1000", "ended"},
-		"waits for stdin": {"echo begun; cat", "ended"},
-		"stopped":         {"(kill -s STOP $$; while read -r pid comm state rest </proc/$$/stat && [ \"$state\" != T ]; do :; done; echo begun)", "killed"},
+		"cleans up":       {"trap 'exit 0' TERM; echo begun; while :; do sleep 1; done", "terminated"},
+		"orphan":          {"(sleep 1000 &) ; echo begun; sleep 1000", "terminated"},
+		"waits for stdin": {"echo begun; cat", "terminated"},
+		"stopped": {"(kill -s STOP $$; " +
+			"while read -r pid comm state rest </proc/$$/stat && [ \"$state\" != T ]; do :; done; echo begun)", "killed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := dial(t, target(s))
-			mark := fmt.Sprintf("LAB_TEST_%d_%s", os.Getpid(), hex.EncodeToString([]byte(name))) // of this test alone: /proc shows everybody
+			// unique: /proc shows the processes of all tests
+			mark := fmt.Sprintf("LAB_TEST_%d_%s", os.Getpid(), hex.EncodeToString([]byte(name)))
 			ctx, cancel := context.WithCancelCause(t.Context())
 			enough := errors.New("enough")
 			seen := &firstWrite{make(chan struct{})}
@@ -235,9 +246,10 @@ func TestRunCancel(t *testing.T) {
 				t.Errorf("got %v after %s", err, time.Since(start))
 			}
 			if left := alive(t, mark); len(left) > 0 {
-				t.Errorf("still there: %s", left)
+				t.Errorf("still running: %s", left)
 			}
-			if r, err := c.Run(t.Context(), ssh.Command{Script: "echo still here"}); err != nil || string(r.Stdout) != "still here\n" {
+			if r, err := c.Run(t.Context(), ssh.Command{Script: "echo still here"}); err != nil ||
+				string(r.Stdout) != "still here\n" {
 				t.Errorf("afterwards: %v", err)
 			}
 		})

@@ -20,16 +20,19 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// FromSSHConfig returns the target that ssh(1) would reach by the name alias, from the configuration file at path; "" means the user's own,
-// ~/.ssh/config. The system-wide file is not read.
+// FromSSHConfig returns the target that ssh(1) would reach under the name alias, from the
+// configuration file at path; "" means the user's own, ~/.ssh/config. The system-wide file is not
+// read.
 //
-// Taken are HostName, Port, User, IdentityFile, CertificateFile, IdentityAgent, ProxyJump, UserKnownHostsFile, GlobalKnownHostsFile,
-// HostKeyAlias, ConnectTimeout, ServerAliveInterval and StrictHostKeyChecking accept-new, with the defaults of ssh(1), save two: an
-// ssh-agent is used only where IdentityAgent names one, and an unknown host key is refused, not asked about. An identity that is encrypted
-// is left to the ssh-agent when there is one.
+// The options that are used are HostName, Port, User, IdentityFile, CertificateFile, IdentityAgent,
+// ProxyJump, UserKnownHostsFile, GlobalKnownHostsFile, HostKeyAlias, ConnectTimeout,
+// ServerAliveInterval and StrictHostKeyChecking accept-new, with the defaults of ssh(1), except
+// two: an ssh-agent is used only if IdentityAgent names one, and an unknown host key is refused
+// without asking. An encrypted identity is left to the ssh-agent if there is one.
 //
-// What would run a program (ProxyCommand, KnownHostsCommand, Match exec) or load a library (PKCS11Provider) is an [lab.ErrRefused].
-// StrictHostKeyChecking no is not honoured; it and LocalCommand are named in ignored, a sentence each, for the caller to show.
+// An option that would run a program (ProxyCommand, KnownHostsCommand, Match exec) or load a
+// library (PKCS11Provider) is an [lab.ErrRefused]. StrictHostKeyChecking no is not honoured. It and
+// LocalCommand are reported in ignored, as one sentence each, for the caller to show.
 func FromSSHConfig(path, alias string) (t Target, ignored []string, err error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -48,12 +51,13 @@ func FromSSHConfig(path, alias string) (t Target, ignored []string, err error) {
 	defer f.Close()
 	parsed, err := ssh_config.Decode(f)
 	if err != nil {
-		hint := "repair the line"
+		hint := "fix the line"
 		kind := lab.ErrInvalid
 		if strings.Contains(err.Error(), "Match Exec") {
-			kind, hint = lab.ErrRefused, "write the host's settings in a Host block of a file of their own"
+			kind, hint = lab.ErrRefused, "move the host's settings to a Host block in a separate file"
 		}
-		return Target{}, nil, &lab.Error{Op: "read ssh_config", Path: path, Hint: hint, Err: fmt.Errorf("%w: %w", kind, err)}
+		return Target{}, nil, &lab.Error{Op: "read ssh_config", Path: path, Hint: hint,
+			Err: fmt.Errorf("%w: %w", kind, err)}
 	}
 	me := ""
 	if u, err := user.Current(); err == nil {
@@ -68,7 +72,7 @@ func FromSSHConfig(path, alias string) (t Target, ignored []string, err error) {
 type sshConfig struct {
 	parsed     *ssh_config.Config
 	path       string
-	home, user string // of who runs this program
+	home, user string // of the user who runs this program
 	ignored    []string
 }
 
@@ -83,7 +87,8 @@ func (c *sshConfig) target(alias string) (Target, error) {
 }
 
 func (c *sshConfig) fail(alias, option, hint string, err error) error {
-	return &lab.Error{Op: "read ssh_config", Target: alias, Path: c.path, Hint: hint, Err: fmt.Errorf("%s: %w", option, err)}
+	return &lab.Error{Op: "read ssh_config", Target: alias, Path: c.path, Hint: hint,
+		Err: fmt.Errorf("%s: %w", option, err)}
 }
 
 func (c *sshConfig) get(alias, key string) string {
@@ -91,7 +96,8 @@ func (c *sshConfig) get(alias, key string) string {
 	return strings.TrimSpace(v)
 }
 
-// jumps returns the chain that ProxyJump asks for. Of several jumps only the first is reached by its own ProxyJump, as in ssh(1).
+// jumps returns the chain that ProxyJump names. Of several jumps only the first is reached through
+// its own ProxyJump, as in ssh(1).
 func (c *sshConfig) jumps(alias string, seen []string) ([]Target, error) {
 	value := c.get(alias, "ProxyJump")
 	if value == "" || strings.EqualFold(value, "none") {
@@ -105,7 +111,8 @@ func (c *sshConfig) jumps(alias string, seen []string) ([]Target, error) {
 		}
 		if i == 0 {
 			if slices.Contains(seen, host) {
-				return nil, c.fail(alias, "ProxyJump", "", fmt.Errorf("%w: it goes in a circle: %s", lab.ErrInvalid, strings.Join(append(seen, host), ", ")))
+				return nil, c.fail(alias, "ProxyJump", "",
+					fmt.Errorf("%w: a cycle: %s", lab.ErrInvalid, strings.Join(append(seen, host), ", ")))
 			}
 			if chain, err = c.jumps(host, append(seen, host)); err != nil {
 				return nil, err
@@ -132,21 +139,23 @@ func parseJump(text string) (user, host, port string, err error) {
 	}
 	host, port, err = net.SplitHostPort(address)
 	if !strings.Contains(text, ":") || host == text {
-		port = "" // the configuration may name another
+		port = "" // the configuration may set another one
 	}
 	return user, host, port, err
 }
 
-// hop resolves one machine without its jumps. A user or port that is not empty was given with ProxyJump and wins.
+// hop resolves one machine without its jumps. A non-empty user or port comes from ProxyJump and takes
+// precedence.
 func (c *sshConfig) hop(alias, user, port string) (Target, error) {
 	t := Target{Name: alias}
 	for _, option := range []string{"ProxyCommand", "KnownHostsCommand", "PKCS11Provider"} {
 		if v := c.get(alias, option); v != "" && !strings.EqualFold(v, "none") {
-			hint := "leave it out"
+			hint := "remove it"
 			if option == "ProxyCommand" {
-				hint = "write ProxyJump instead"
+				hint = "use ProxyJump instead"
 			}
-			return t, c.fail(alias, option, hint, fmt.Errorf("%w: no program or library is run from a configuration file", lab.ErrRefused))
+			return t, c.fail(alias, option, hint,
+				fmt.Errorf("%w: programs and libraries named in a configuration file are not run", lab.ErrRefused))
 		}
 	}
 	if c.get(alias, "LocalCommand") != "" {
@@ -171,7 +180,8 @@ func (c *sshConfig) hop(alias, user, port string) (Target, error) {
 		return t, c.fail(alias, "HostName "+host+", Port "+port, "", fmt.Errorf("%w: %w", lab.ErrInvalid, err))
 	}
 	t.User = first(user, c.get(alias, "User"), c.user)
-	tokens := strings.NewReplacer("%%", "%", "%h", host, "%n", alias, "%p", port, "%r", t.User, "%u", c.user, "%d", c.home, "%k", first(c.get(alias, "HostKeyAlias"), host), "${HOME}", c.home)
+	tokens := strings.NewReplacer("%%", "%", "%h", host, "%n", alias, "%p", port, "%r", t.User, "%u", c.user, "%d",
+		c.home, "%k", first(c.get(alias, "HostKeyAlias"), host), "${HOME}", c.home)
 	file := func(path string) string {
 		path = tokens.Replace(path)
 		if path == "~" || strings.HasPrefix(path, "~/") {
@@ -197,7 +207,8 @@ func (c *sshConfig) hop(alias, user, port string) (Target, error) {
 	}
 	c.hostKeys(&t, alias, file)
 
-	for option, to := range map[string]*time.Duration{"ConnectTimeout": &t.ConnectTimeout, "ServerAliveInterval": &t.KeepAlive} {
+	for option, to := range map[string]*time.Duration{"ConnectTimeout": &t.ConnectTimeout,
+		"ServerAliveInterval": &t.KeepAlive} {
 		if v := c.get(alias, option); v != "" && !strings.EqualFold(v, "none") {
 			seconds, err := strconv.Atoi(v)
 			if err != nil || seconds < 0 {
@@ -221,7 +232,7 @@ func (c *sshConfig) identities(t *Target, alias string, file func(string) string
 		return paths
 	}
 	keys := all("IdentityFile")
-	if len(keys) == 0 { // those of ssh(1), the quickest first
+	if len(keys) == 0 { // the defaults of ssh(1), the fastest first
 		keys = []string{file("~/.ssh/id_ed25519"), file("~/.ssh/id_ecdsa"), file("~/.ssh/id_rsa")}
 	}
 	for _, path := range keys {
@@ -243,21 +254,24 @@ func (c *sshConfig) identities(t *Target, alias string, file func(string) string
 		public, _, _, _, err := ssh.ParseAuthorizedKey(b)
 		cert, ok := public.(*ssh.Certificate)
 		if err != nil || !ok {
-			return c.fail(alias, "CertificateFile "+path, "ssh-keygen -L -f "+Quote(path), fmt.Errorf("%w: not an OpenSSH certificate", lab.ErrInvalid))
+			return c.fail(alias, "CertificateFile "+path, "ssh-keygen -L -f "+Quote(path),
+				fmt.Errorf("%w: not an OpenSSH certificate", lab.ErrInvalid))
 		}
 		i := slices.IndexFunc(t.Auth.KeyFiles, func(k KeyFile) bool { return k.isFor(cert) })
 		if i < 0 && len(t.Auth.KeyFiles) == 1 {
 			i = 0
 		}
 		if i < 0 {
-			return c.fail(alias, "CertificateFile "+path, "name its key with IdentityFile", fmt.Errorf("%w: none of the key files is the one that it certifies", lab.ErrNotFound))
+			return c.fail(alias, "CertificateFile "+path, "name its key with IdentityFile",
+				fmt.Errorf("%w: no key file is for the key that it certifies", lab.ErrNotFound))
 		}
 		t.Auth.KeyFiles[i].Certificate = path
 	}
 	return nil
 }
 
-// isFor reports whether the certificate is for this key, judged by the public half beside it, or the key itself.
+// isFor reports whether the certificate is for this key, judging by the .pub file next to it, or
+// else by the key itself.
 func (k KeyFile) isFor(cert *ssh.Certificate) bool {
 	if b, err := os.ReadFile(k.Path + ".pub"); err == nil {
 		if public, _, _, _, err := ssh.ParseAuthorizedKey(b); err == nil {
@@ -287,7 +301,8 @@ func (c *sshConfig) hostKeys(t *Target, alias string, file func(string) string) 
 		return paths
 	}
 	own := list("UserKnownHostsFile", "~/.ssh/known_hosts ~/.ssh/known_hosts2")
-	for _, p := range append(slices.Clone(own), list("GlobalKnownHostsFile", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2")...) {
+	for _, p := range append(slices.Clone(own),
+		list("GlobalKnownHostsFile", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2")...) {
 		if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() {
 			t.HostKeys.KnownHosts = append(t.HostKeys.KnownHosts, p)
 		}
@@ -300,7 +315,8 @@ func (c *sshConfig) hostKeys(t *Target, alias string, file func(string) string) 
 			t.HostKeys.KnownHosts = slices.DeleteFunc(t.HostKeys.KnownHosts, func(p string) bool { return p == own[0] })
 		}
 	case "no", "off":
-		c.ignored = append(c.ignored, fmt.Sprintf("%s: StrictHostKeyChecking %s is not honoured: a machine that is not known is refused; accept-new would take it once", alias, strict))
+		c.ignored = append(c.ignored, fmt.Sprintf("%s: StrictHostKeyChecking %s is not honoured: "+
+			"an unknown machine is refused; accept-new would accept it the first time", alias, strict))
 	}
 }
 
@@ -311,7 +327,7 @@ func unquote(s string) string {
 	return s
 }
 
-// fields splits at blanks that are not in double quotes.
+// fields splits s at blanks outside double quotes.
 func fields(s string) (words []string) {
 	var word strings.Builder
 	quoted, any := false, false

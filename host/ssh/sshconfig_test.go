@@ -16,7 +16,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-// home is a home folder with an .ssh and the files in it.
+// home creates a home directory with files in its .ssh.
 func home(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -82,13 +82,16 @@ Host v6
 		return to
 	}
 	pi1 := resolve("pi1")
-	if pi1.Address != "192.0.2.1:2222" || pi1.ConnectTimeout != 5*time.Second || pi1.KeepAlive != 7*time.Second || pi1.Name != "pi1" {
+	if pi1.Address != "192.0.2.1:2222" || pi1.ConnectTimeout != 5*time.Second ||
+		pi1.KeepAlive != 7*time.Second || pi1.Name != "pi1" {
 		t.Errorf("%+v", pi1)
 	}
-	if want := []ssh.KeyFile{{Path: in("pi key")}}; !reflect.DeepEqual(pi1.Auth.KeyFiles, want) || pi1.Auth.AgentSocket != "" {
+	if want := []ssh.KeyFile{{Path: in("pi key")}}; !reflect.DeepEqual(pi1.Auth.KeyFiles, want) ||
+		pi1.Auth.AgentSocket != "" {
 		t.Errorf("%+v", pi1.Auth)
 	}
-	if want := (ssh.HostKeys{KnownHosts: []string{in("lab_hosts"), in("lab hosts")}, Alias: "pi1.lan"}); !reflect.DeepEqual(pi1.HostKeys, want) {
+	if want := (ssh.HostKeys{KnownHosts: []string{in("lab_hosts"), in("lab hosts")},
+		Alias: "pi1.lan"}); !reflect.DeepEqual(pi1.HostKeys, want) {
 		t.Errorf("%+v", pi1.HostKeys)
 	}
 	chain := func(to ssh.Target) (list []string) {
@@ -113,17 +116,20 @@ Host v6
 		t.Errorf("%+v", got)
 	}
 	direct := resolve("direct")
-	if direct.HostKeys.AcceptNew != in("new_hosts") || direct.Auth.AgentSocket != in("agent.nobody%") || len(direct.Auth.KeyFiles) != 0 {
+	if direct.HostKeys.AcceptNew != in("new_hosts") ||
+		direct.Auth.AgentSocket != in("agent.nobody%") || len(direct.Auth.KeyFiles) != 0 {
 		t.Errorf("%+v %+v", direct.HostKeys, direct.Auth)
 	}
 	if got := resolve("v6"); got.Address != "[2001:db8::1]:22" {
 		t.Error(got.Address)
 	}
-	if got := resolve("any"); got.Address != "any:22" || len(got.Auth.KeyFiles) != 1 || got.Auth.KeyFiles[0].Path != in("id_ed25519") || got.HostKeys.KnownHosts[0] != in("known_hosts") {
+	if got := resolve("any"); got.Address != "any:22" || len(got.Auth.KeyFiles) != 1 ||
+		got.Auth.KeyFiles[0].Path != in("id_ed25519") || got.HostKeys.KnownHosts[0] != in("known_hosts") {
 		t.Errorf("%+v", got)
 	}
 	to, ignored, err := ssh.FromSSHConfig(in("config"), "loose")
-	if err != nil || len(ignored) != 2 || !strings.Contains(strings.Join(ignored, "\n"), "StrictHostKeyChecking no is not honoured") || to.HostKeys.AcceptNew != "" {
+	if err != nil || len(ignored) != 2 || !strings.Contains(strings.Join(ignored, "\n"),
+		"StrictHostKeyChecking no is not honoured") || to.HostKeys.AcceptNew != "" {
 		t.Errorf("%q %+v %v", ignored, to, err)
 	}
 }
@@ -134,12 +140,12 @@ func TestFromSSHConfigRefuses(t *testing.T) {
 		kind   error
 		want   string
 	}{
-		"ProxyCommand":      {"Host *\nProxyCommand nc %h %p\n", lab.ErrRefused, "write ProxyJump"},
+		"ProxyCommand":      {"Host *\nProxyCommand nc %h %p\n", lab.ErrRefused, "use ProxyJump"},
 		"of a jump":         {"Host pi1\nProxyJump gate\nHost gate\nProxyCommand nc %h %p\n", lab.ErrRefused, "gate: "},
 		"KnownHostsCommand": {"KnownHostsCommand /bin/x\n", lab.ErrRefused, "KnownHostsCommand"},
 		"PKCS11Provider":    {"PKCS11Provider /x.so\n", lab.ErrRefused, "PKCS11Provider"},
 		"Match exec":        {"Match exec \"touch /x\"\nUser x\n", lab.ErrRefused, "Match"},
-		"circle":            {"Host pi1\nProxyJump a\nHost a\nProxyJump pi1\n", lab.ErrInvalid, "circle"},
+		"cycle":             {"Host pi1\nProxyJump a\nHost a\nProxyJump pi1\n", lab.ErrInvalid, "cycle"},
 		"jump":              {"ProxyJump a b\n", lab.ErrInvalid, "ProxyJump"},
 		"port":              {"Port ssh\n", lab.ErrInvalid, "Port ssh"},
 		"timeout":           {"ConnectTimeout soon\n", lab.ErrInvalid, "ConnectTimeout"},
@@ -160,7 +166,7 @@ func TestFromSSHConfigRefuses(t *testing.T) {
 	}
 }
 
-// TestFromSSHConfigDial goes the way that ssh would.
+// TestFromSSHConfigDial connects as ssh would.
 func TestFromSSHConfigDial(t *testing.T) {
 	gate, s := real.SSHD(t), real.SSHDWith(t, real.SSHOptions{UserCA: true})
 	key, keyFile := newSigner(t, "")

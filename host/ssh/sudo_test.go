@@ -19,8 +19,9 @@ import (
 
 const scratchPassword = "correct horse"
 
-// scratchUser makes a user of this machine with a password and the login shell, who may do what rules say (sudoers, %s is the user), for as
-// long as the test runs, and an sshd that lets it in and has bash read its .bashrc. It needs root.
+// scratchUser creates a user of this machine for the duration of the test, with a password, the
+// login shell and the sudoers rules, in which %s is the user; and an sshd that the user can log in
+// to, in whose sessions bash reads .bashrc. It needs root.
 func scratchUser(t *testing.T, shell, rules string) (*real.SSHServer, ssh.Target) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -45,14 +46,15 @@ func scratchUser(t *testing.T, shell, rules string) (*real.SSHServer, ssh.Target
 	rule := "/etc/sudoers.d/" + name
 	t.Cleanup(func() {
 		os.Remove(rule)
-		_ = exec.Command("userdel", "--force", "--remove", name).Run() // its sshd may take a moment to end
+		_ = exec.Command("userdel", "--force", "--remove", name).Run() // its sshd may take a moment to exit
 		os.RemoveAll(dir)
 	})
 	run(name+":"+scratchPassword+"\n", "chpasswd")
 	if err := os.WriteFile(rule, []byte(strings.ReplaceAll(rules, "%s", name)+"\n"), 0o440); err != nil {
 		t.Fatal(err)
 	}
-	s := real.SSHDWith(t, real.SSHOptions{Config: []string{"SetEnv SHLVL=0", "AuthorizedKeysFile " + dir + "/keys", "PasswordAuthentication yes"}})
+	s := real.SSHDWith(t, real.SSHOptions{Config: []string{"SetEnv SHLVL=0",
+		"AuthorizedKeysFile " + dir + "/keys", "PasswordAuthentication yes"}})
 	if err := os.WriteFile(dir+"/keys", cryptossh.MarshalAuthorizedKey(s.Key.PublicKey()), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -70,21 +72,26 @@ func TestSudo(t *testing.T) {
 		kind            error
 		want            []string
 	}{
-		"asks nothing":                    {"%s ALL=(ALL) NOPASSWD: ALL", "", nil, nil},
-		"asks nothing, though it might":   {"%s ALL=(ALL) NOPASSWD: ALL", scratchPassword, nil, nil},
-		"asks":                            {"%s ALL=(ALL) ALL", scratchPassword, nil, nil},
-		"asks in a terminal of its own":   {"Defaults:%s use_pty\n%s ALL=(ALL) NOPASSWD: ALL", "", nil, nil},
-		"asks, and lectures":              {"Defaults:%s lecture=always\n%s ALL=(ALL) ALL", scratchPassword, nil, nil},
-		"asks, but there is no password":  {"%s ALL=(ALL) ALL", "", lab.ErrUnauthorized, []string{"password is required", "NOPASSWD"}},
-		"asks, and the password is wrong": {"%s ALL=(ALL) ALL", "wrong battery", lab.ErrUnauthorized, []string{"does not accept the password", "sudo -v"}},
-		"not in sudoers":                  {"# nothing", scratchPassword, lab.ErrUnauthorized, []string{"sudoers", "visudo"}},
-		"wants a terminal":                {"Defaults:%s requiretty\n%s ALL=(ALL) NOPASSWD: ALL", "", lab.ErrUnauthorized, []string{"terminal", "!requiretty"}},
+		"asks nothing":                  {"%s ALL=(ALL) NOPASSWD: ALL", "", nil, nil},
+		"asks nothing, though it might": {"%s ALL=(ALL) NOPASSWD: ALL", scratchPassword, nil, nil},
+		"asks":                          {"%s ALL=(ALL) ALL", scratchPassword, nil, nil},
+		"asks in a terminal of its own": {"Defaults:%s use_pty\n%s ALL=(ALL) NOPASSWD: ALL", "", nil, nil},
+		"asks, and lectures":            {"Defaults:%s lecture=always\n%s ALL=(ALL) ALL", scratchPassword, nil, nil},
+		"asks, but there is no password": {"%s ALL=(ALL) ALL", "", lab.ErrUnauthorized,
+			[]string{"password is required", "NOPASSWD"}},
+		"asks, and the password is wrong": {"%s ALL=(ALL) ALL", "wrong battery", lab.ErrUnauthorized,
+			[]string{"does not accept the password", "sudo -v"}},
+		"not in sudoers": {"# nothing", scratchPassword,
+			lab.ErrUnauthorized, []string{"sudoers", "visudo"}},
+		"requires a terminal": {"Defaults:%s requiretty\n%s ALL=(ALL) NOPASSWD: ALL", "",
+			lab.ErrUnauthorized, []string{"terminal", "!requiretty"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, to := scratchUser(t, "bash", test.rules)
 			to.SudoPassword = lab.NewSecret(test.password)
 			c := dial(t, to)
-			r, err := c.Run(t.Context(), ssh.Command{Script: "id -u; cat; echo e >&2; exit 3", Stdin: strings.NewReader("in\n"), Root: true})
+			r, err := c.Run(t.Context(), ssh.Command{Script: "id -u; cat; echo e >&2; exit 3",
+				Stdin: strings.NewReader("in\n"), Root: true})
 			if test.kind != nil {
 				if !errors.Is(err, test.kind) || !lab.SafeToRetry(err) {
 					t.Errorf("got %v", err)
@@ -106,13 +113,17 @@ func TestSudo(t *testing.T) {
 	}
 }
 
-// TestSudoSecrets looks at every process while a script with secrets runs through sudo.
+// TestSudoSecrets looks for secrets in the arguments and environment of every process while a
+// script that contains them runs through sudo.
 func TestSudoSecrets(t *testing.T) {
 	_, to := scratchUser(t, "bash", "%s ALL=(ALL) ALL")
 	to.SudoPassword = lab.NewSecret(scratchPassword)
 	c := dial(t, to)
 	secret := "tell" + "nobody"
-	r, err := c.Run(t.Context(), ssh.Command{Root: true, Script: "s=" + secret + "; for f in /proc/[0-9]*/cmdline /proc/[0-9]*/environ; do tr '\\0' '\\n' <$f; echo; done 2>/dev/null | grep -c -e tell[n]obody -e correct.[h]orse; tr '\\0' '\\n' </proc/$$/cmdline | head -n 1"})
+	r, err := c.Run(t.Context(), ssh.Command{Root: true, Script: "s=" + secret + "\n" +
+		"for f in /proc/[0-9]*/cmdline /proc/[0-9]*/environ; do tr '\\0' '\\n' <$f; echo; done 2>/dev/null |\n" +
+		"  grep -c -e tell[n]obody -e correct.[h]orse\n" +
+		"tr '\\0' '\\n' </proc/$$/cmdline | head -n 1"})
 	if err != nil || string(r.Stdout) != "0\nsh\n" {
 		t.Errorf("%v: %+v", err, r)
 	}
@@ -136,12 +147,13 @@ func TestSudoCancel(t *testing.T) {
 					seen := &firstWrite{make(chan struct{})}
 					go func() { <-seen.seen; cancel() }()
 					mark := "LAB_TEST_" + to.User
-					_, err := c.Run(ctx, ssh.Command{Root: root, Lock: lock, Script: "export " + mark + "=1; echo; sh -c 'sleep 1000; :' & sleep 1000", Stdout: seen})
-					if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "ended") {
+					_, err := c.Run(ctx, ssh.Command{Root: root, Lock: lock,
+						Script: "export " + mark + "=1; echo; sh -c 'sleep 1000; :' & sleep 1000", Stdout: seen})
+					if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "terminated") {
 						t.Error(err)
 					}
 					if left := alive(t, mark); len(left) > 0 {
-						t.Errorf("still there: %s", left)
+						t.Errorf("still running: %s", left)
 					}
 				}
 			}
@@ -172,19 +184,20 @@ func TestLock(t *testing.T) {
 	}
 	cancel()
 	<-done
-	// what a script leaves running does not hold it
+	// a process that a script leaves running does not hold the lock
 	for range 2 {
-		r, err := b.Run(t.Context(), ssh.Command{Root: true, Lock: true, Script: "setsid sleep 5 >/dev/null 2>&1 </dev/null & exit 75"})
+		r, err := b.Run(t.Context(), ssh.Command{Root: true, Lock: true,
+			Script: "setsid sleep 5 >/dev/null 2>&1 </dev/null & exit 75"})
 		if err != nil || r.Exit != 75 {
 			t.Errorf("%v %+v", err, r)
 		}
 	}
 	if _, err := b.Run(t.Context(), ssh.Command{Lock: true, Script: "true"}); !errors.Is(err, lab.ErrInvalid) {
-		t.Errorf("as nobody: %v", err)
+		t.Errorf("not as root: %v", err)
 	}
 }
 
-// TestShells logs in with shells that are not like sh, and with start files that say something and read what is not theirs.
+// TestShells logs in with shells other than sh, and with startup files that print or read stdin.
 func TestShells(t *testing.T) {
 	for _, shell := range []string{"bash", "dash", "zsh", "fish", "tcsh"} {
 		t.Run(shell, func(t *testing.T) {
@@ -202,7 +215,8 @@ func TestShells(t *testing.T) {
 			}
 			c := dial(t, to)
 			for _, root := range []bool{false, true} {
-				r, err := c.Run(t.Context(), ssh.Command{Script: "echo \"$0\"; cat; echo e >&2", Stdin: strings.NewReader("!in\\n"), Root: root})
+				r, err := c.Run(t.Context(), ssh.Command{Script: "echo \"$0\"; cat; echo e >&2",
+					Stdin: strings.NewReader("!in\\n"), Root: root})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -248,7 +262,7 @@ func TestPassword(t *testing.T) {
 	contains(t, err, "tried password")
 }
 
-// TestMaxSessions cancels a script on a machine that opens no second session.
+// TestMaxSessions cancels a script on a machine that opens only one session at a time.
 func TestMaxSessions(t *testing.T) {
 	s := real.SSHDWith(t, real.SSHOptions{Config: []string{"MaxSessions 1"}})
 	c := dial(t, target(s))
@@ -256,13 +270,14 @@ func TestMaxSessions(t *testing.T) {
 	seen := &firstWrite{make(chan struct{})}
 	go func() {
 		<-seen.seen
-		if _, err := c.Run(t.Context(), ssh.Command{Script: "true"}); !errors.Is(err, lab.ErrBlocked) || !lab.SafeToRetry(err) {
+		if _, err := c.Run(t.Context(), ssh.Command{Script: "true"}); !errors.Is(err, lab.ErrBlocked) ||
+			!lab.SafeToRetry(err) {
 			t.Errorf("a second script: %v", err)
 		}
 		cancel()
 	}()
 	_, err := c.Run(ctx, ssh.Command{Script: "echo; sleep 1000", Stdout: seen})
-	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "ended") {
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "terminated") {
 		t.Error(err)
 	}
 	if _, err := c.Run(t.Context(), ssh.Command{Script: "true"}); err != nil {

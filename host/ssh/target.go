@@ -13,33 +13,39 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Target says how a machine is reached. Nothing else is read: no ssh_config, no SSH_AUTH_SOCK, no default keys, no default known_hosts.
-// To take those of the user, ask for them: [FromSSHConfig].
+// Target says how a machine is reached. Nothing else is read: no ssh_config, SSH_AUTH_SOCK, default
+// keys or default known_hosts. To use those of the user, ask for them with [FromSSHConfig].
 type Target struct {
-	Name    string // in messages and IDs: "pi1"; empty means Address
-	Address string // host name or IP address, with a port or without (22); IPv6 bare, or in brackets when a port follows
+	Name    string // for messages and IDs: "pi1"; empty means Address
+	Address string // host name or IP address, with or without a port (22); IPv6 bare, or in brackets if a port follows
 	User    string // who logs in; required
 
-	// Jump are the machines to go through, the first dialled first; empty means that the machine is dialled directly. Of a jump only Name,
-	// Address, User, Auth, HostKeys and ConnectTimeout count.
+	// Jump are the machines to go through, the first dialled first; empty means that the machine is
+	// dialled directly. Of a jump only Name, Address, User, Auth, HostKeys and ConnectTimeout are
+	// used.
 	Jump []Target
 
 	Auth     Auth     // how to log in
-	HostKeys HostKeys // how the machine proves that it is the one we mean
+	HostKeys HostKeys // how the machine proves its identity
 
-	// SudoPassword is what sudo is told when it asks; empty means that it must not ask (NOPASSWD). It is used only for [Command.Root], and
-	// not when User is root.
+	// SudoPassword is what sudo gets when it asks; empty means that it must not ask (NOPASSWD). It
+	// is used only for [Command.Root], and not if User is root.
 	SudoPassword lab.Secret
 
-	// LockFile is the file that [Command.Lock] locks; empty means /run/lab.lock. Letters, digits and ./_- only.
+	// LockFile is the file that [Command.Lock] locks; empty means /run/lab.lock. It may contain
+	// letters, digits and ./_- only.
 	LockFile string
 
-	// Boundary is asked before every connection: to the machine or its first jump, from there to the next, and for what goes through the
-	// machine ([Conn.DialContext]). Nil allows loopback only.
+	// Boundary decides about every connection: to the machine or its first jump, from there to the
+	// next, and what goes through the machine ([Conn.DialContext]). Nil allows loopback only.
 	Boundary *lab.Boundary
 
-	ConnectTimeout time.Duration // of each hop, login included; 0 means 20 s
-	KeepAlive      time.Duration // between signs of life that are asked for, of which three in a row may be missed; 0 means 15 s, below 0 none
+	// ConnectTimeout is for each hop, login included; 0 means 20 s.
+	ConnectTimeout time.Duration
+
+	// KeepAlive is the time between keepalive requests, of which three in a row may go unanswered;
+	// 0 means 15 s, and below 0 no requests are sent.
+	KeepAlive time.Duration
 }
 
 const (
@@ -51,31 +57,35 @@ const (
 var lockFilePattern = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
 
 // Validate reports everything that is wrong with the target as [lab.Problems].
-func (t Target) Validate() error { return t.problems(false).Err() }
+func (t Target) Validate() error { return t.validate(false).Err() }
 
-func (t Target) problems(jump bool) (ps lab.Problems) {
+func (t Target) validate(jump bool) (ps lab.Problems) {
 	if t.Address == "" {
 		ps = append(ps, lab.Problem{Path: "address", Message: "empty", Hint: "a host name or an IP address"})
 	} else if _, err := HostPort(t.Address); err != nil {
-		ps = append(ps, lab.Problem{Path: "address", Text: t.Address, Message: err.Error(), Hint: `"pi1", "192.0.2.1:22", "2001:db8::1" or "[2001:db8::1]:22"`})
+		ps = append(ps, lab.Problem{Path: "address", Text: t.Address, Message: err.Error(),
+			Hint: `"pi1", "192.0.2.1:22", "2001:db8::1" or "[2001:db8::1]:22"`})
 	}
 	if t.User == "" {
 		ps = append(ps, lab.Problem{Path: "user", Message: "empty", Hint: "the name to log in with"})
 	}
 	if jump && len(t.Jump) > 0 {
-		ps = append(ps, lab.Problem{Path: "jump", Message: "a jump has jumps of its own", Hint: "put them before it in the target's own list"})
+		ps = append(ps, lab.Problem{Path: "jump", Message: "a jump cannot have jumps of its own",
+			Hint: "put them before it in the target's list"})
 	}
 	if t.LockFile != "" && !lockFilePattern.MatchString(t.LockFile) {
-		ps = append(ps, lab.Problem{Path: "lockFile", Text: t.LockFile, Message: "not an absolute path of letters, digits and ./_- only"})
+		ps = append(ps, lab.Problem{Path: "lockFile", Text: t.LockFile,
+			Message: "not an absolute path of letters, digits and ./_- only"})
 	}
 	if strings.ContainsAny(t.SudoPassword.Reveal(), "\n\r\x00") {
-		ps = append(ps, lab.Problem{Path: "sudoPassword", Message: "has a line break or a NUL in it", Hint: "sudo reads one line"})
+		ps = append(ps, lab.Problem{Path: "sudoPassword",
+			Message: "contains a line break or a NUL byte", Hint: "sudo reads one line"})
 	}
 	for i, j := range t.Jump {
-		ps = append(ps, j.problems(true).Under(fmt.Sprintf("jump[%d]", i))...)
+		ps = append(ps, j.validate(true).Under(fmt.Sprintf("jump[%d]", i))...)
 	}
-	ps = append(ps, t.Auth.problems().Under("auth")...)
-	ps = append(ps, t.HostKeys.problems().Under("hostKeys")...)
+	ps = append(ps, t.Auth.validate().Under("auth")...)
+	ps = append(ps, t.HostKeys.validate().Under("hostKeys")...)
 	return ps
 }
 
@@ -102,7 +112,8 @@ func (t Target) connectTimeout() time.Duration {
 
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 
-// HostPort returns the address as "host:port" as [net.Dial] wants it, for any of the forms that Target.Address may have.
+// HostPort returns an address, in any of the forms that Target.Address may have, as the "host:port"
+// that [net.Dial] takes.
 func HostPort(address string) (string, error) {
 	host, port := address, "22"
 	_, err := netip.ParseAddr(address)
@@ -122,12 +133,12 @@ func HostPort(address string) (string, error) {
 	port = strconv.FormatUint(n, 10)
 	if ip, err := netip.ParseAddr(host); err == nil {
 		if ip.Zone() != "" && !hostPattern.MatchString(ip.Zone()) {
-			return "", errors.New("not the name of an interface after %")
+			return "", errors.New("no valid interface name after %")
 		}
 		return net.JoinHostPort(ip.String(), port), nil
 	}
 	if strings.HasPrefix(address, "[") {
-		return "", errors.New("no IPv6 address in the brackets")
+		return "", errors.New("the brackets contain no IPv6 address")
 	}
 	if !hostPattern.MatchString(host) {
 		return "", errors.New("not a host name")

@@ -30,7 +30,7 @@ func random(n int) []byte {
 	return b
 }
 
-// names lists a folder, hidden files too.
+// names lists a directory, hidden files included.
 func names(tb testing.TB, dir string) string {
 	tb.Helper()
 	entries, err := os.ReadDir(dir)
@@ -56,13 +56,14 @@ func TestUpload(t *testing.T) {
 		dir := t.TempDir()
 		at := filepath.Join(dir, name)
 		write(t, at, []byte("old"))
-		var told []int64
-		u := ssh.Upload{Path: at, Source: bytes.NewReader(content), Size: int64(len(content)), Mode: 0o750, Progress: func(done, total int64) {
-			told = append(told, done)
-			if total != int64(len(content)) {
-				t.Errorf("total %d", total)
-			}
-		}}
+		var reported []int64
+		u := ssh.Upload{Path: at, Source: bytes.NewReader(content), Size: int64(len(content)), Mode: 0o750,
+			Progress: func(done, total int64) {
+				reported = append(reported, done)
+				if total != int64(len(content)) {
+					t.Errorf("total %d", total)
+				}
+			}}
 		r, err := c.Upload(t.Context(), u)
 		if err != nil {
 			t.Fatal(err)
@@ -79,13 +80,13 @@ func TestUpload(t *testing.T) {
 			t.Errorf("mode %v", st.Mode())
 		}
 		if n := names(t, dir); n != name {
-			t.Errorf("left there: %q", n)
+			t.Errorf("left behind: %q", n)
 		}
-		if len(told) < 1 || told[len(told)-1] != u.Size {
-			t.Errorf("progress: %v", told)
+		if len(reported) < 1 || reported[len(reported)-1] != u.Size {
+			t.Errorf("progress: %v", reported)
 		}
 
-		// the second time only the mode is looked at
+		// the second time only the mode is set
 		u.Mode = 0
 		before := must(os.Stat(at))
 		if r, err = c.Upload(t.Context(), u); err != nil || r.Moved != 0 {
@@ -125,24 +126,25 @@ func TestUploadPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b := must(os.ReadFile(victim)); string(b) != "victim" {
-		t.Error("written through a link")
+		t.Error("written through a symbolic link")
 	}
-	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "dir"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	contains(t, up(ssh.Upload{Path: filepath.Join(dir, "folder")}), "it is a folder")
+	contains(t, up(ssh.Upload{Path: filepath.Join(dir, "dir")}), "it is a directory")
 	contains(t, up(ssh.Upload{Path: filepath.Join(dir, "missing", "x")}), "missing")
 	for _, bad := range []string{"", "x", "/", "/a/", "/a/../b", "/a\x00"} {
 		if err := up(ssh.Upload{Path: bad}); !errors.Is(err, lab.ErrInvalid) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	if _, err := c.Upload(t.Context(), ssh.Upload{Path: "/x", Source: bytes.NewReader(content), Size: 8}); !errors.Is(err, lab.ErrInvalid) {
+	if _, err := c.Upload(t.Context(), ssh.Upload{Path: "/x", Source: bytes.NewReader(content),
+		Size: 8}); !errors.Is(err, lab.ErrInvalid) {
 		t.Errorf("size too big: %v", err)
 	}
 }
 
-// partSize is how much there is of the one upload to a folder that is under way; -1 when there is none.
+// partSize returns the size of the only partial file in a directory; -1 if there is none.
 func partSize(dir string) int64 {
 	parts, _ := filepath.Glob(filepath.Join(dir, ".lab-*.part"))
 	if len(parts) == 0 {
@@ -155,31 +157,34 @@ func partSize(dir string) int64 {
 	return st.Size()
 }
 
-// await waits until something has happened that is certain to happen.
+// await waits for something that is certain to happen.
 func await(tb testing.TB, what string, happened func() bool) {
 	tb.Helper()
-	if err := lab.Wait(context.Background(), lab.Poll{What: what, First: time.Millisecond, Timeout: 2 * time.Minute}, func(context.Context) (bool, error) { return happened(), nil }); err != nil {
+	if err := lab.Wait(context.Background(), lab.Poll{What: what, First: time.Millisecond, Timeout: 2 * time.Minute},
+		func(context.Context) (bool, error) { return happened(), nil }); err != nil {
 		tb.Error(err)
 	}
 }
 
-// TestUploadWaitsForItsPredecessor: an upload that goes on waits until the one that lost its connection has let go of what is there, and not for one
-// that is another's.
+// TestUploadWaitsForItsPredecessor: an upload that is resumed waits until the one that lost its
+// connection has released the partial file, and does not write to the file of another upload that
+// has finished meanwhile.
 func TestUploadWaitsForItsPredecessor(t *testing.T) {
 	if _, err := os.Stat("/proc/self/cwd"); err != nil {
 		real.Missing(t, "/proc")
 	}
 	c := dial(t, target(real.SSHD(t)))
 	content := random(4 << 20)
-	for _, becomes := range []string{"left", "the file", "the file, and there is another"} {
-		finished := becomes != "left"
+	for _, becomes := range []string{"released", "the file", "the file, and there is a new one"} {
+		finished := becomes != "released"
 		dir, err := filepath.EvalSymlinks(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
 		at := filepath.Join(dir, "file")
 		up := func(ctx context.Context, progress func(done int64)) error {
-			_, err := c.Upload(ctx, ssh.Upload{Path: at, Source: bytes.NewReader(content), Size: int64(len(content)), Progress: func(done, _ int64) { progress(done) }})
+			_, err := c.Upload(ctx, ssh.Upload{Path: at, Source: bytes.NewReader(content), Size: int64(len(content)),
+				Progress: func(done, _ int64) { progress(done) }})
 			return err
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -202,7 +207,7 @@ func TestUploadWaitsForItsPredecessor(t *testing.T) {
 		}
 		var once sync.Once
 		err = up(t.Context(), func(done int64) {
-			if done <= partSize(dir) { // nothing is sent yet
+			if done <= partSize(dir) { // nothing has been sent yet
 				return
 			}
 			once.Do(func() {
@@ -224,17 +229,18 @@ func TestUploadWaitsForItsPredecessor(t *testing.T) {
 		case !finished && (err != nil || !bytes.Equal(got, content)):
 			t.Errorf("%d bytes, %v", len(got), err)
 		case finished && (!errors.Is(err, lab.ErrBlocked) || int64(len(got)) >= int64(len(content))):
-			t.Errorf("another's file has now %d bytes, %v", len(got), err)
+			t.Errorf("the other upload's file has %d bytes, %v", len(got), err)
 		}
 	}
 }
 
-// waitsForLock reports whether a flock(1) runs in the folder.
+// waitsForLock reports whether a flock(1) is running in the directory.
 func waitsForLock(dir string) bool {
 	found, _ := filepath.Glob("/proc/[0-9]*/cwd")
 	for _, f := range found {
 		if at, err := os.Readlink(f); err == nil && at == dir {
-			if args, err := os.ReadFile(filepath.Dir(f) + "/cmdline"); err == nil && bytes.HasPrefix(args, []byte("flock\x00")) {
+			if args, err := os.ReadFile(filepath.Dir(f) + "/cmdline"); err == nil &&
+				bytes.HasPrefix(args, []byte("flock\x00")) {
 				return true
 			}
 		}
@@ -258,23 +264,24 @@ func TestTransferCut(t *testing.T) {
 	c := dial(t, to)
 	other := append([]byte{1}, random(4<<20)...)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := c.Upload(ctx, ssh.Upload{Path: at, Source: bytes.NewReader(other), Size: int64(len(other)), Progress: func(done, _ int64) {
-		if done > 1<<20 && ctx.Err() == nil {
-			await(t, "some of it to be there", func() bool { return partSize(dir) > 0 })
-			cancel()
-		}
-	}})
+	_, err := c.Upload(ctx, ssh.Upload{Path: at, Source: bytes.NewReader(other),
+		Size: int64(len(other)), Progress: func(done, _ int64) {
+			if done > 1<<20 && ctx.Err() == nil {
+				await(t, "some of it to be there", func() bool { return partSize(dir) > 0 })
+				cancel()
+			}
+		}})
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	if n := names(t, dir); !strings.HasPrefix(n, ".lab-") || !strings.HasSuffix(n, ".part file") {
-		t.Errorf("there: %q", n)
+		t.Errorf("names: %q", n)
 	}
 	if b := must(os.ReadFile(at)); string(b) != "old" {
 		t.Error("a part has the file's name")
 	}
 
-	// every connection takes 3 MB
+	// every connection is cut after 3 MB
 	p.cutAfter(3 << 20)
 	p.cut()
 	r, err := c.Upload(t.Context(), ssh.Upload{Path: at, Source: bytes.NewReader(content), Size: int64(len(content))})
@@ -285,13 +292,14 @@ func TestTransferCut(t *testing.T) {
 		t.Error("it differs")
 	}
 	if n := names(t, dir); n != "file" {
-		t.Errorf("left there: %q", n)
+		t.Errorf("left behind: %q", n)
 	}
-	if st := c.Counters(); st.Connections < 4 { // not more than 3 MB get across before one is cut, so that it succeeds at all tells that it went on
+	// No connection delivers more than 3 of the 8 MB, so the upload was resumed.
+	if st := c.Counters(); st.Connections < 4 {
 		t.Errorf("%+v %+v", st, r)
 	}
 	p.cutAfter(-1)
-	p.cut() // the last of them takes no more than what is left of its 3 MB
+	p.cut() // the current connection is still limited
 
 	here := filepath.Join(t.TempDir(), "here")
 	cut := 0
@@ -312,13 +320,13 @@ func TestTransferCut(t *testing.T) {
 		t.Errorf("cut %d times, %+v", cut, r)
 	}
 	if n := names(t, filepath.Dir(here)); n != "here" {
-		t.Errorf("left here: %q", n)
+		t.Errorf("left behind: %q", n)
 	}
 	if r, err = c.Download(t.Context(), d); err != nil || r.Moved != 0 {
 		t.Errorf("the second time: %+v, %v", r, err)
 	}
 
-	// a part of something else
+	// a part of another content
 	write(t, here, []byte("old"))
 	write(t, filepath.Join(filepath.Dir(here), ".here.lab-part"), other[:1000])
 	if r, err = c.Download(t.Context(), d); err != nil || r.Moved != int64(len(content)) {
@@ -347,18 +355,22 @@ func TestDownload(t *testing.T) {
 			t.Error(st.Mode())
 		}
 	}
-	for path, kind := range map[string]error{filepath.Join(dir, "missing"): lab.ErrNotFound, dir: lab.ErrNotFound, "relative": lab.ErrInvalid} {
-		if _, err := c.Download(t.Context(), ssh.Download{Path: path, To: filepath.Join(here, "x")}); !errors.Is(err, kind) {
+	for path, kind := range map[string]error{filepath.Join(dir, "missing"): lab.ErrNotFound,
+		dir: lab.ErrNotFound, "relative": lab.ErrInvalid} {
+		if _, err := c.Download(t.Context(), ssh.Download{Path: path, To: filepath.Join(here, "x")}); !errors.Is(err,
+			kind) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	// a broken source and a full sink end the script
+	// a read error and a write error stop the script
 	broken := errors.New("broken")
-	_, err := c.Run(t.Context(), ssh.Command{Script: "cat", Stdin: io.MultiReader(strings.NewReader("part"), readerFunc(func([]byte) (int, error) { return 0, broken }))})
+	_, err := c.Run(t.Context(), ssh.Command{Script: "cat",
+		Stdin: io.MultiReader(strings.NewReader("part"), readerFunc(func([]byte) (int, error) { return 0, broken }))})
 	if !errors.Is(err, broken) {
 		t.Errorf("broken stdin: %v", err)
 	}
-	_, err = c.Run(t.Context(), ssh.Command{Script: "yes", Stdout: writerFunc(func([]byte) (int, error) { return 0, broken })})
+	_, err = c.Run(t.Context(), ssh.Command{Script: "yes",
+		Stdout: writerFunc(func([]byte) (int, error) { return 0, broken })})
 	if !errors.Is(err, broken) {
 		t.Errorf("broken stdout: %v", err)
 	}

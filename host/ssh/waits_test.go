@@ -18,8 +18,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// stuck is a connection through a jump that does not answer any more while there is much to send: whatever is written waits until the wire to the
-// jump is cut, and to close it is to write.
+// stuck is a connection through a jump that stopped responding while much is waiting to be sent:
+// every write, and so Close too, blocks until the wire to the jump is cut.
 type stuck struct {
 	ssh.Conn
 	cut chan struct{}
@@ -32,7 +32,7 @@ func (s stuck) SendRequest(string, bool, []byte) (bool, []byte, error) {
 
 func (s stuck) Close() error { <-s.cut; return nil }
 
-// closing tells when it is closed, once.
+// closing is a connection that records that it was closed.
 type closing struct {
 	net.Conn
 	once   sync.Once
@@ -44,8 +44,8 @@ func (c *closing) Close() error {
 	return nil
 }
 
-// TestSilentJump: a machine behind a jump that falls silent while it is sent much is given up like any other, and a chain that is closed does not wait
-// for it.
+// TestSilentJump: if a jump stops responding while it is sent much, the connection through it is
+// cut like any other, and closing the chain does not wait for the jump.
 func TestSilentJump(t *testing.T) {
 	for name, end := range map[string]func(*link){
 		"keepalive": func(l *link) { keepAlive(l, new(atomic.Int64), time.Second) },
@@ -55,7 +55,8 @@ func TestSilentJump(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tcp := &closing{closed: make(chan struct{})}
 				through := func() *hop {
-					return &hop{client: &ssh.Client{Conn: stuck{cut: tcp.closed}}, wire: &wire{Conn: tcp, lost: make(chan struct{})}}
+					return &hop{client: &ssh.Client{Conn: stuck{cut: tcp.closed}},
+						wire: &wire{Conn: tcp, lost: make(chan struct{})}}
 				}
 				l := &link{hops: []*hop{through(), through()}, lost: make(chan struct{})}
 				l.client = l.hops[1].client
@@ -64,7 +65,7 @@ func TestSilentJump(t *testing.T) {
 					end(l)
 					close(ended)
 				}()
-				within(time.Minute, ended)
+				waitEither(time.Minute, ended, nil)
 				if !isClosed(tcp.closed) || !isClosed(ended) {
 					t.Errorf("the wire is cut: %v; it has ended: %v", isClosed(tcp.closed), isClosed(ended))
 					tcp.Close()
@@ -74,7 +75,8 @@ func TestSilentJump(t *testing.T) {
 	}
 }
 
-// mute is a channel of a jump: closing it here does not end a read, only the jump's answer does, or the end of the connection to it.
+// mute is a channel of a jump: closing it on this side does not end a read, only the jump's answer
+// or the end of the connection to it does.
 type mute struct {
 	net.Conn
 	cut chan struct{}
@@ -86,17 +88,19 @@ func (m mute) Close() error                { return nil }
 func (m mute) RemoteAddr() net.Addr        { return &net.TCPAddr{} }
 func (m mute) LocalAddr() net.Addr         { return &net.TCPAddr{} }
 
-// TestLoginThroughSilentJump: a login through a jump that falls silent ends with its time.
+// TestLoginThroughSilentJump: a login through a jump that stops responding times out.
 func TestLoginThroughSilentJump(t *testing.T) {
 	key := signerOf(t, 0)
 	synctest.Test(t, func(t *testing.T) {
 		tcp := &closing{closed: make(chan struct{})}
 		l := &link{hops: []*hop{{wire: &wire{Conn: tcp}}}}
-		to := Target{Name: "pi1", Address: "pi1", User: "root", Auth: Auth{Signers: []ssh.Signer{key}}, HostKeys: HostKeys{Pinned: []string{ssh.FingerprintSHA256(key.PublicKey())}}}
+		to := Target{Name: "pi1", Address: "pi1", User: "root", Auth: Auth{Signers: []ssh.Signer{key}},
+			HostKeys: HostKeys{Pinned: []string{ssh.FingerprintSHA256(key.PublicKey())}}}
 		c := &Conn{target: to}
 		failed := make(chan error, 1)
 		go func() {
-			_, err := c.login(t.Context(), l, to, "pi1:22", func(context.Context) (net.Conn, error) { return mute{cut: tcp.closed}, nil })
+			_, err := c.login(t.Context(), l, to, "pi1:22",
+				func(context.Context) (net.Conn, error) { return mute{cut: tcp.closed}, nil })
 			failed <- err
 		}()
 		time.Sleep(time.Hour)
@@ -106,14 +110,14 @@ func TestLoginThroughSilentJump(t *testing.T) {
 				t.Error(err)
 			}
 		default:
-			t.Error("it waits still")
+			t.Error("the login is still waiting")
 			tcp.Close()
 			<-failed
 		}
 	})
 }
 
-// TestSilentAgent: an ssh-agent that asks a person who is not there is left when the context ends.
+// TestSilentAgent: an ssh-agent that waits for a person to confirm is abandoned when the context ends.
 func TestSilentAgent(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "agent")
 	l, err := net.Listen("unix", socket)
@@ -126,18 +130,18 @@ func TestSilentAgent(t *testing.T) {
 	go func() {
 		if conn, err := l.Accept(); err == nil {
 			defer conn.Close()
-			_, _ = io.ReadFull(conn, make([]byte, 5)) // what it is asked
+			_, _ = io.ReadFull(conn, make([]byte, 5)) // the request
 			cancel(enough)
 			_, _ = io.Copy(io.Discard, conn)
 		}
 	}()
-	_, err = (Auth{AgentSocket: socket}).login(ctx, "pi1")
+	_, err = (Auth{AgentSocket: socket}).load(ctx, "pi1")
 	if !errors.Is(err, enough) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// blocked is a channel that takes nothing any more, not even its end.
+// blocked is a channel that cannot be closed.
 type blocked struct {
 	ssh.Channel
 	until chan struct{}
@@ -146,30 +150,30 @@ type blocked struct {
 func (b blocked) Close() error                { <-b.until; return nil }
 func (b blocked) Write(p []byte) (int, error) { return len(p), nil }
 
-// TestGivingUp: a script whose channel cannot be closed is left all the same, nothing is written to its outputs afterwards, and a machine that asks for the
-// password again and again holds nobody up.
+// TestGivingUp: a script whose channel cannot be closed is abandoned, nothing is written to its outputs
+// afterwards, and a machine that asks for the password again and again blocks nothing.
 func TestGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		r := newRun(&Conn{target: Target{SudoPassword: lab.NewSecret("x")}}, Command{Script: ":", Stdout: &out}, true)
+		s := newSession(&Conn{target: Target{SudoPassword: lab.NewSecret("x")}}, Command{Script: ":", Stdout: &out}, true)
 		until := make(chan struct{})
 		defer close(until)
-		r.channel = blocked{until: until}
-		_, _ = r.out.Write([]byte(r.nonce + "\nbefore"))
+		s.channel = blocked{until: until}
+		_, _ = s.stdout.Write([]byte(s.marker + "\nbefore"))
 		begin := time.Now()
-		r.close()
-		r.leave()
+		s.close()
+		s.detach()
 		if took := time.Since(begin); took > 2*closeGrace {
 			t.Errorf("it took %s", took)
 		}
-		_, _ = r.out.Write([]byte("after"))
+		_, _ = s.stdout.Write([]byte("after"))
 		if out.String() != "before" {
 			t.Errorf("its output is %q", out.String())
 		}
 		for n := range 20 {
-			r.answer(n + 1)
+			s.answerPrompt(n + 1)
 		}
-		if err := <-r.broken; !errors.Is(err, errWrongPassword) {
+		if err := <-s.failed; !errors.Is(err, errWrongPassword) {
 			t.Error(err)
 		}
 	})

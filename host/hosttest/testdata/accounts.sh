@@ -1,3 +1,4 @@
+# shellcheck disable=SC2016 # the dollar signs are those of a hash
 t() { "$@" </dev/null >/tmp/o 2>/tmp/e; echo "== $* -> $?"; cat /tmp/o; cat /tmp/e; }
 t groupadd ga; t groupadd ga; t groupadd -f ga; t groupadd -g 2000 gb; t groupadd -g 2000 gc; t groupadd -r gs; t groupadd 'bad name'; t groupadd -g abc gq; t groupadd; t groupadd -z x
 t useradd -m -s /bin/bash ua; t useradd ua; t useradd -u 2001 -g ga -G gb,gs ub; t useradd -g nosuch uc; t useradd -G nosuch uc; t useradd -u 2001 uc; t useradd -r us; t useradd -s bin uc; t useradd 'bad:name'; t useradd ga; t useradd -M -d /nonexistent -s /usr/sbin/nologin -r ut; t useradd; t useradd -N un; t useradd -u x uy

@@ -1,4 +1,4 @@
-"""Answers what ansible-core's own inventory says, a JSON document a line.
+"""Answers questions with ansible-core's own inventory, one JSON document per line.
 
 {"load": FILE}      -> {"hosts": {NAME: {"groups": [...], "vars": {...}}}}
 {"select": PATTERN} -> {"hosts": [...], "ignored": [...], "error": TEXT or null}
@@ -17,7 +17,8 @@ from ansible.inventory import group, manager
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.manager import VariableManager
 
-# Ansible walks the groups below a group as sets, in the order of their hashes, which are addresses. Small numbers give the sets an order.
+# Ansible iterates over the groups below a group as sets, in the order of their hashes, which are addresses by default.
+# Small numbers as hashes make the order of the sets predictable.
 made = [0]
 plain_init = group.Group.__init__
 

@@ -48,7 +48,7 @@ func startAnsible(tb testing.TB) *ansible {
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	home := tb.TempDir()
-	config := filepath.Join(home, "ansible.cfg") // empty, so that none of this machine is read
+	config := filepath.Join(home, "ansible.cfg") // empty, so that this machine's own is not read
 	if err := os.WriteFile(config, nil, 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -112,7 +112,8 @@ func (a *ansible) choose(pattern string) (answer ansibleAnswer) {
 	return answer
 }
 
-// ansibleInventory writes the inventory for Ansible, as JSON, which is YAML, with keys in order: every host and group under all, then each group.
+// ansibleInventory returns the inventory for Ansible, as JSON, which is YAML, with ordered keys:
+// every host and group under all, then each group.
 func ansibleInventory(spec Spec) string {
 	value := func(v any) string {
 		b, err := json.Marshal(v)
@@ -146,41 +147,55 @@ func ansibleInventory(spec Spec) string {
 	for i, g := range spec.Groups {
 		groups[i] = g.Name
 	}
+	body := func(hosts, children, vars string) string {
+		return fmt.Sprintf(`{"hosts": %s, "children": %s, "vars": %s}`, hosts, children, vars)
+	}
 	return object(1+len(spec.Groups), func(i int) (string, string) {
 		if i == 0 {
-			return "all", fmt.Sprintf(`{"hosts": %s, "children": %s, "vars": %s}`,
-				object(len(spec.Hosts), func(i int) (string, string) { return spec.Hosts[i].Name, vars(spec.Hosts[i].Vars, 0) }), names(groups), vars(spec.Vars, 0))
+			hosts := object(len(spec.Hosts), func(i int) (string, string) {
+				return spec.Hosts[i].Name, vars(spec.Hosts[i].Vars, 0)
+			})
+			return "all", body(hosts, names(groups), vars(spec.Vars, 0))
 		}
 		g := spec.Groups[i-1]
-		return g.Name, fmt.Sprintf(`{"hosts": %s, "children": %s, "vars": %s}`, names(g.Hosts), names(g.Children), vars(g.Vars, g.Priority))
+		return g.Name, body(names(g.Hosts), names(g.Children), vars(g.Vars, g.Priority))
 	})
 }
 
-// The patterns of TestSelect: what it says of Ansible is what Ansible says.
+// TestAnsibleLab verifies what TestSelect expects of Ansible.
 func TestAnsibleLab(t *testing.T) {
 	a := startAnsible(t)
 	_, spec := readInventorySpec(t, labInventory)
 	a.load(spec)
 	inv := newLabInventory(t)
-	for _, p := range []string{"raspberries:&local:!gitea", "!gitea:raspberries", "&local:raspberries", "gitea", "step_ca:!pi1", "local", "all", "pi3:pi1", "nosuch", "&pihole", "!gitea",
-		"pihole[0]", "raspberries[-1]", "step_ca[1:]", "raspberries:&pihole:!step_ca[0]", "~pi[12]", "pi*", "postgres:pihole", "raspberries:!nosuch", "raspberries:&nosuch",
-		"raspberries[2:0]", "raspberries[0-1]", "raspberries[3]", "raspberries[7:8]", "pi[12]", "pi[!1]", "pi*[0]", "pi1[0]", "*", "a*", "~.*", "~(", "pi1:22", "pi1:pi2,pi3", "pi1 pi2", "pi1 pi2,pi3", "", "!", "pi1:!!pi1", "ungrouped", "127.0.0.1"} {
+	for _, p := range []string{"raspberries:&local:!gitea", "!gitea:raspberries", "&local:raspberries", "gitea",
+		"step_ca:!pi1", "local", "all", "pi3:pi1", "nosuch", "&pihole", "!gitea",
+		"pihole[0]", "raspberries[-1]", "step_ca[1:]", "raspberries:&pihole:!step_ca[0]", "~pi[12]", "pi*",
+		"postgres:pihole", "raspberries:!nosuch", "raspberries:&nosuch",
+		"raspberries[2:0]", "raspberries[0-1]", "raspberries[3]", "raspberries[7:8]", "pi[12]", "pi[!1]", "pi*[0]",
+		"pi1[0]", "*", "a*", "~.*", "~(", "pi1:22", "pi1:pi2,pi3", "pi1 pi2", "pi1 pi2,pi3", "", "!",
+		"pi1:!!pi1", "ungrouped", "127.0.0.1"} {
 		compareWithAnsible(t, inv, p, a.choose(p))
 	}
 }
 
-// Which texts are one term and which are several is decided by what reads as an address.
+// TestAnsibleSplit: a text is one term if it looks like an address.
 func TestAnsibleSplit(t *testing.T) {
 	a := startAnsible(t)
-	_, spec := readInventorySpec(t, "hosts: {a: , b: , c1: , fe: }\ngroups: {d: {hosts: [b, a]}, e: {hosts: [c1]}, f: {hosts: [fe]}}")
+	_, spec := readInventorySpec(t,
+		"hosts: {a: , b: , c1: , fe: }\ngroups: {d: {hosts: [b, a]}, e: {hosts: [c1]}, f: {hosts: [fe]}}")
 	a.load(spec)
 	inv, err := New(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []string{"a:b:c1:d:e:f:fe:a", "a:b:c1:d:e:f:fe", "a:b:c1:d:e:f::", "a:b:c1:d:e:f:fe::", "::d", "d::", "a:b::fe!", "a:b:c1:d::e:x y", ":d", "[::1]:22", "[d]:22", "[d:e]:5", "d:7", "d[0]:7", "d[0:1]:7",
-		"10.0.0.[1:9]", "10.0.0.256:d", "10.0.0.[1:9:2]", "b[a:f]", "b[A:F]", "b[a:f:2]", "b[a:fe]", "a-:d", "-a:d", "_:d", "_a:d", "a_:d", "a.b:d", "a..b:d", "ü:d", "ü", "ſ[ſ:k]", "0:0:0:0:0:0:1.2.3.4", "0:0:0:0:0:ffff:1.2.3.4",
-		"0:0:0:0:0:ffff:1.2.3.4:d", "0:0:0:0:0:0:1.2.3.4:d", "::ffff:1.2.3.4", "[0:1]:[0:1]::", "[a:f]:[a:f]:[a:f]:[a:f]:[a:f]:[a:f]:[a:f]:[a:f]", "d\n", "d:e\n", "d:1\n", "[d]\n:1", "d\x1ce", "d\u2003e", "d]e[f", "d[:e", "d[0]e"} {
+	for _, p := range []string{"a:b:c1:d:e:f:fe:a", "a:b:c1:d:e:f:fe", "a:b:c1:d:e:f::", "a:b:c1:d:e:f:fe::", "::d",
+		"d::", "a:b::fe!", "a:b:c1:d::e:x y", ":d", "[::1]:22", "[d]:22", "[d:e]:5", "d:7", "d[0]:7", "d[0:1]:7",
+		"10.0.0.[1:9]", "10.0.0.256:d", "10.0.0.[1:9:2]", "b[a:f]", "b[A:F]", "b[a:f:2]", "b[a:fe]", "a-:d", "-a:d",
+		"_:d", "_a:d", "a_:d", "a.b:d", "a..b:d", "ü:d", "ü", "ſ[ſ:k]", "0:0:0:0:0:0:1.2.3.4", "0:0:0:0:0:ffff:1.2.3.4",
+		"0:0:0:0:0:ffff:1.2.3.4:d", "0:0:0:0:0:0:1.2.3.4:d", "::ffff:1.2.3.4", "[0:1]:[0:1]::",
+		"[a:f]:[a:f]:[a:f]:[a:f]:[a:f]:[a:f]:[a:f]:[a:f]", "d\n", "d:e\n", "d:1\n", "[d]\n:1", "d\x1ce",
+		"d\u2003e", "d]e[f", "d[:e", "d[0]e"} {
 		compareWithAnsible(t, inv, p, a.choose(p))
 	}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -198,7 +213,7 @@ func TestAnsibleSplit(t *testing.T) {
 	}
 }
 
-// Below the first level Ansible has no order of its own but for the hashes that oracle.py gives it.
+// TestAnsibleLevels: below the first level Ansible's order depends on hashes, which oracle.py sets.
 func TestAnsibleLevels(t *testing.T) {
 	a := startAnsible(t)
 	_, spec := readInventorySpec(t, `
@@ -227,21 +242,21 @@ func compareWithAnsible(t *testing.T, inv *Inventory, pattern string, theirs ans
 	t.Helper()
 	hosts, warnings, err := inv.SelectAnsible(pattern)
 	if (err != nil) != (theirs.Error != nil) {
-		t.Errorf("%q: %v, and Ansible: %v", pattern, err, deref(theirs.Error))
+		t.Errorf("%q: %v, Ansible: %v", pattern, err, deref(theirs.Error))
 		return true
 	}
 	if got, want := hostNames(hosts), strings.Join(theirs.Hosts, " "); got != want {
-		t.Errorf("%q: %s, and Ansible: %s", pattern, got, want)
+		t.Errorf("%q: %s, Ansible: %s", pattern, got, want)
 	}
 	for i := range warnings {
 		warnings[i] = strings.TrimPrefix(warnings[i], "no host or group matches, ignored: ")
 	}
 	if err == nil && !slices.Equal(warnings, theirs.Ignored) && len(warnings)+len(theirs.Ignored) > 0 {
-		t.Errorf("%q: ignored %q, and Ansible: %q", pattern, warnings, theirs.Ignored)
+		t.Errorf("%q: ignored %q, Ansible: %q", pattern, warnings, theirs.Ignored)
 	}
 	safe, safeErr := inv.Select(pattern)
 	if safeErr == nil && (err != nil || !sameSet(safe, hosts)) {
-		t.Errorf("%q: selects %s, and Ansible %s, %v", pattern, hostNames(safe), strings.Join(theirs.Hosts, " "), err)
+		t.Errorf("%q: selects %s, Ansible: %s, %v", pattern, hostNames(safe), strings.Join(theirs.Hosts, " "), err)
 	}
 	return safeErr != nil
 }
@@ -253,7 +268,8 @@ func deref(s *string) string {
 	return *s
 }
 
-// Random inventories and patterns: hosts, their order and the variables are Ansible's.
+// TestAnsibleRandom compares hosts, their order and variables with Ansible's, for random
+// inventories and patterns.
 func TestAnsibleRandom(t *testing.T) {
 	a := startAnsible(t)
 	r := rand.New(rand.NewPCG(20, 26))
@@ -270,15 +286,15 @@ func TestAnsibleRandom(t *testing.T) {
 		}
 		theirs := a.load(spec)
 		if len(theirs.Hosts) != len(inv.Hosts()) {
-			t.Fatalf("%d hosts, and Ansible: %d\n%s", len(inv.Hosts()), len(theirs.Hosts), ansibleInventory(spec))
+			t.Fatalf("%d hosts, Ansible: %d\n%s", len(inv.Hosts()), len(theirs.Hosts), ansibleInventory(spec))
 		}
 		for _, h := range inv.Hosts() {
 			their := theirs.Hosts[h.Name]
 			if !slices.Equal(h.Groups, their.Groups) {
-				t.Errorf("%s is in %q, and with Ansible: %q", h.Name, h.Groups, their.Groups)
+				t.Errorf("%s is in %q, in Ansible: %q", h.Name, h.Groups, their.Groups)
 			}
 			if !reflect.DeepEqual(h.Vars, their.Vars) {
-				t.Errorf("%s has %v, and with Ansible: %v", h.Name, h.Vars, their.Vars)
+				t.Errorf("%s has %v, in Ansible: %v", h.Name, h.Vars, their.Vars)
 			}
 		}
 		for range patterns {
@@ -298,17 +314,19 @@ func TestAnsibleRandom(t *testing.T) {
 			t.Fatalf("the inventory was %s", ansibleInventory(spec))
 		}
 	}
-	t.Logf("%d patterns: Ansible refuses %d and selects nothing with %d; Select refuses %d", asked, failed, empty, refused)
+	t.Logf("%d patterns: Ansible refuses %d and selects nothing for %d; Select refuses %d", asked, failed, empty, refused)
 	if asked-refused < asked/10 {
-		t.Error("too few patterns select anything: the comparison says little")
+		t.Error("too few patterns were accepted for a meaningful comparison")
 	}
 }
 
 func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 
 func randomInventory(r *rand.Rand) (spec Spec) {
-	hostPool := []string{"a", "b", "ab", "h1", "h2", "h3", "pi1", "pi2", "pi3", "a.b", "x-y", "x_y", "10.0.0.1", "10.0.0.2", "localhost", "127.0.0.1", "fe", "1a"}
-	groupPool := []string{"g", "ga", "gab", "pi", "al", "allow", "un", "h", "db-1", "db.2", "web", "c", "de", "step_ca"} // six at most: see oracle.py
+	hostPool := []string{"a", "b", "ab", "h1", "h2", "h3", "pi1", "pi2", "pi3", "a.b", "x-y", "x_y", "10.0.0.1",
+		"10.0.0.2", "localhost", "127.0.0.1", "fe", "1a"}
+	// at most six: see oracle.py
+	groupPool := []string{"g", "ga", "gab", "pi", "al", "allow", "un", "h", "db-1", "db.2", "web", "c", "de", "step_ca"}
 	r.Shuffle(len(hostPool), func(i, j int) { hostPool[i], hostPool[j] = hostPool[j], hostPool[i] })
 	r.Shuffle(len(groupPool), func(i, j int) { groupPool[i], groupPool[j] = groupPool[j], groupPool[i] })
 	vars := func() map[string]any {
@@ -326,7 +344,7 @@ func randomInventory(r *rand.Rand) (spec Spec) {
 		spec.Hosts = append(spec.Hosts, HostSpec{Name: name, Local: false, Vars: vars()})
 	}
 	names := groupPool[:r.IntN(7)]
-	order := r.Perm(len(names)) // children are later in this order, not in the declared one
+	order := r.Perm(len(names)) // children come later in this order, which is not that of the spec
 	rank := make([]int, len(names))
 	for i, g := range order {
 		rank[g] = i
@@ -354,7 +372,7 @@ func randomInventory(r *rand.Rand) (spec Spec) {
 
 func randomPattern(r *rand.Rand, spec Spec) string {
 	names := []string{"all", "ungrouped", "nosuch", "localhost", "127.0.0.1"}
-	for range 6 { // most names are of the inventory
+	for range 6 { // most names are in the inventory
 		for _, h := range spec.Hosts {
 			names = append(names, h.Name)
 		}
@@ -371,7 +389,8 @@ func randomPattern(r *rand.Rand, spec Spec) string {
 			case 1:
 				b.WriteString("?")
 			case 2:
-				b.WriteString(pick(r, []string{"[" + string(c) + "]", "[!" + string(c) + "]", "[a-" + string(c) + "]", "[" + string(c) + "-z1]", "[^" + string(c) + "]"}))
+				b.WriteString(pick(r, []string{"[" + string(c) + "]", "[!" + string(c) + "]", "[a-" + string(c) + "]",
+					"[" + string(c) + "-z1]", "[^" + string(c) + "]"}))
 			default:
 				b.WriteRune(c)
 			}
@@ -384,10 +403,14 @@ func randomPattern(r *rand.Rand, spec Spec) string {
 		case 0:
 			name = glob(name)
 		case 1:
-			name = "~" + pick(r, []string{name, name + "$", name[:1], "[" + name + "]+", "(" + name + "|" + pick(r, names) + ")", ".*" + name[len(name)-1:], "[a-h]?" + name[1:] + "$", "(?i)" + strings.ToUpper(name), "\\w\\d", "("})
+			name = "~" + pick(r, []string{name, name + "$", name[:1], "[" + name + "]+",
+				"(" + name + "|" + pick(r, names) + ")", ".*" + name[len(name)-1:], "[a-h]?" + name[1:] + "$",
+				"(?i)" + strings.ToUpper(name), "\\w\\d", "("})
 		case 2, 3:
 			n := func() int { return r.IntN(5) }
-			name += pick(r, []string{fmt.Sprintf("[%d]", n()), fmt.Sprintf("[-%d]", n()), fmt.Sprintf("[%d:%d]", n(), n()), fmt.Sprintf("[%d:]", n()), fmt.Sprintf("[%d-%d]", n(), n()), "[]", "[:1]", "[x]"})
+			name += pick(r, []string{fmt.Sprintf("[%d]", n()), fmt.Sprintf("[-%d]", n()),
+				fmt.Sprintf("[%d:%d]", n(), n()), fmt.Sprintf("[%d:]", n()),
+				fmt.Sprintf("[%d-%d]", n(), n()), "[]", "[:1]", "[x]"})
 		}
 		return pick(r, []string{"", "", "", "", "", "&", "!"}) + name
 	}
@@ -396,7 +419,8 @@ func randomPattern(r *rand.Rand, spec Spec) string {
 		terms[i] = term()
 	}
 	p := strings.Join(terms, pick(r, []string{":", ":", ":", ",", ",", ", ", " "}))
-	if r.IntN(10) == 0 && !strings.Contains(p, "~") { // a slip of the hand, which in an expression may be Python's own syntax
+	// a typo; in an expression it could become syntax that only Python has
+	if r.IntN(10) == 0 && !strings.Contains(p, "~") {
 		i := r.IntN(len(p) + 1)
 		p = p[:i] + pick(r, []string{":", ",", "[", "]", "!", "&", "~", " ", "*", "-", ":22", "::", "\u00a0", "\n"}) + p[i:]
 	}

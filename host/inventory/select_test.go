@@ -9,7 +9,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// What ansible-core selects (TestAnsibleLab asks it), and what is selected here or why it is refused.
+// TestSelect compares with what ansible-core selects, as verified by TestAnsibleLab, and what
+// Select returns.
 func TestSelect(t *testing.T) {
 	inv := newLabInventory(t)
 	for _, c := range []struct{ pattern, ansible, safe string }{
@@ -22,8 +23,9 @@ func TestSelect(t *testing.T) {
 		{"all", "pi1 pi2 pi3 localhost", "pi1 pi2 pi3 localhost"},
 		{"pi3:pi1", "pi3 pi1", "pi3 pi1"},
 		{"nosuch", " | no host or group matches, ignored: nosuch", "! no such host or group: nosuch"},
-		{"&pihole", "pi1 pi3", "! only & and ! terms, which choose among other hosts (write all first if every host is meant)"},
-		{"!gitea", "pi1 pi3 localhost", "! only & and ! terms, which choose among other hosts (write all first if every host is meant)"},
+		{"&pihole", "pi1 pi3", "! only & and ! terms, which reduce a selection (begin with all if you mean every host)"},
+		{"!gitea", "pi1 pi3 localhost",
+			"! only & and ! terms, which reduce a selection (begin with all if you mean every host)"},
 		{"pihole[0]", "pi1", "pi1"},
 		{"raspberries[-1]", "pi3", "pi3"},
 		{"step_ca[1:]", "pi2 pi3", "pi2 pi3"},
@@ -31,35 +33,47 @@ func TestSelect(t *testing.T) {
 		{"~pi[12]", "pi1 pi2", "pi1 pi2"},
 		{"pi*", "pi1 pi3 pi2", "pi1 pi2 pi3"},
 		{"postgres:pihole", "pi2 pi1 pi3", "pi2 pi1 pi3"},
-		{"raspberries:!nosuch", "pi1 pi2 pi3 | no host or group matches, ignored: nosuch", "! no such host or group: !nosuch"},
+		{"raspberries:!nosuch", "pi1 pi2 pi3 | no host or group matches, ignored: nosuch",
+			"! no such host or group: !nosuch"},
 		{"raspberries:&nosuch", " | no host or group matches, ignored: nosuch", "! no such host or group: &nosuch"},
-		// beyond the lab itself
+		// patterns that the lab does not use
 		{"raspberries, pihole", "pi1 pi2 pi3", "pi1 pi2 pi3"},
 		{"raspberries[0:1]", "pi1 pi2", "pi1 pi2"},
 		{"raspberries[1:9]", "pi2 pi3", "pi2 pi3"},
 		{"raspberries[2:0]", "pi3", "! no such part of the group, which has 3 hosts: raspberries[2:0]"},
 		{"raspberries[0-1]", "pi1 pi2", "! a range is written with a colon: raspberries[0-1] (write raspberries[0:1])"},
-		{"raspberries[3]", "! no such part of what it matches: raspberries[3]", "! no such part of the group, which has 3 hosts: raspberries[3]"},
+		{"raspberries[3]", "! no such part of what it matches: raspberries[3]",
+			"! no such part of the group, which has 3 hosts: raspberries[3]"},
 		{"raspberries[7:8]", "", "! no such part of the group, which has 3 hosts: raspberries[7:8]"},
-		{"pi[12]", " | no host or group matches, ignored: pi", "! no such group: pi[12] ([] after a name chooses by number; for a choice of letters write ~pi[12])"},
+		{"pi[12]", " | no host or group matches, ignored: pi",
+			"! no such group: pi[12] ([] after a name is an index; for one of several letters write ~pi[12])"},
 		{"pi[!1]", "pi2 pi3", "pi2 pi3"},
-		{"pi*[0]", "pi1", "! a number after a glob, whose hosts have no order of their own: pi*[0] (name the group)"},
-		{"pi1[0]", "pi1", "! a number after a host; only groups are counted: pi1[0]"},
+		{"pi*[0]", "pi1", "! an index after a glob, whose hosts are in no order: pi*[0] (use the name of the group)"},
+		{"pi1[0]", "pi1", "! an index after a host, which only a group can have: pi1[0]"},
 		{"*", "pi1 pi2 pi3 localhost", "pi1 pi2 pi3 localhost"},
-		{"a*", "pi1 pi2 pi3 localhost", "! it matches all too, a group that every inventory has: a* (write all if that is meant, or a longer pattern)"},
-		{"~.*", "pi1 pi2 pi3 localhost", "! it matches all too, a group that every inventory has: ~.* (write all if that is meant, or a longer pattern)"},
+		{"a*", "pi1 pi2 pi3 localhost",
+			"! it also matches the built-in group all: a* (write all if you mean that, or a more specific pattern)"},
+		{"~.*", "pi1 pi2 pi3 localhost",
+			"! it also matches the built-in group all: ~.* (write all if you mean that, or a more specific pattern)"},
 		{"zz*", " | no host or group matches, ignored: zz*", "! it matches no host and no group: zz*"},
-		{"~(", "! not a regular expression: missing closing ): `(`: ~(", "! not a regular expression: missing closing ): `(`: ~("},
-		{"gite:raspberies", " | no host or group matches, ignored: gite | no host or group matches, ignored: raspberies", "! no such host or group: gite (nearest: gitea)\nno such host or group: raspberies (nearest: raspberries)"},
-		{"pi1:22", " | no host or group matches, ignored: pi1:22", "! it reads as an address with a port, or of IPv6: pi1:22 (separate terms by commas)"},
-		{"pi1:pi2,pi3", "pi3 | no host or group matches, ignored: pi1:pi2", "! a colon in a pattern with commas: pi1:pi2 (separate all terms by commas)"},
+		{"~(", "! not a regular expression: missing closing ): `(`: ~(",
+			"! not a regular expression: missing closing ): `(`: ~("},
+		{"gite:raspberies", " | no host or group matches, ignored: gite | no host or group matches, ignored: raspberies",
+			"! no such host or group: gite (nearest: gitea)\nno such host or group: raspberies (nearest: raspberries)"},
+		{"pi1:22", " | no host or group matches, ignored: pi1:22",
+			"! it looks like an address with a port, or like an IPv6 address: pi1:22 (separate terms by commas)"},
+		{"pi1:pi2,pi3", "pi3 | no host or group matches, ignored: pi1:pi2",
+			"! a colon in a pattern with commas: pi1:pi2 (separate all terms by commas)"},
 		{"pi1 pi2", "pi1 pi2", "pi1 pi2"},
-		{"pi1 pi2,pi3", "pi3 | no host or group matches, ignored: pi1 pi2", "! a space in a name: pi1 pi2 (separate terms by commas)"},
-		{"", "pi1 pi2 pi3 localhost", "! an empty pattern (write all if every host is meant)"},
-		{"!", "! nothing stands after the sign: !", "! nothing stands after the sign: !\nonly & and ! terms, which choose among other hosts (write all first if every host is meant)"},
+		{"pi1 pi2,pi3", "pi3 | no host or group matches, ignored: pi1 pi2",
+			"! a space in a name: pi1 pi2 (separate terms by commas)"},
+		{"", "pi1 pi2 pi3 localhost", "! an empty pattern (write all if you mean every host)"},
+		{"!", "! nothing follows the sign: !",
+			"! nothing follows the sign: !\n" +
+				"only & and ! terms, which reduce a selection (begin with all if you mean every host)"},
 		{"pi1:!!pi1", "pi1 | no host or group matches, ignored: !pi1", "! two signs: !!pi1"},
-		{"ungrouped", "", "! it selects no host"},
-		{"postgres:&pihole", "", "! it selects no host"},
+		{"ungrouped", "", "! it selects no hosts"},
+		{"postgres:&pihole", "", "! it selects no hosts"},
 		{"127.0.0.1", "localhost", "! no such host or group: 127.0.0.1"},
 	} {
 		hosts, warnings, err := inv.SelectAnsible(c.pattern)
@@ -80,16 +94,17 @@ func TestSelect(t *testing.T) {
 		}
 	}
 	_, err := inv.Select("raspberries:!gite")
-	if !errors.Is(err, lab.ErrInvalid) || err.Error() != "raspberries:!gite: select hosts: no such host or group: !gite (nearest: gitea)" {
+	if !errors.Is(err, lab.ErrInvalid) ||
+		err.Error() != "raspberries:!gite: select hosts: no such host or group: !gite (nearest: gitea)" {
 		t.Error(err)
 	}
 	_, err = inv.Select("postgres:&pihole")
-	if !errors.Is(err, lab.ErrNotFound) || err.Error() != "postgres:&pihole: select hosts: not found: it selects no host" {
+	if !errors.Is(err, lab.ErrNotFound) || err.Error() != "postgres:&pihole: select hosts: not found: it selects no hosts" {
 		t.Error(err)
 	}
 }
 
-// A localhost that the inventory does not name is Ansible's alone.
+// TestSelectImplicitLocalhost: only SelectAnsible knows a localhost that is not in the inventory.
 func TestSelectImplicitLocalhost(t *testing.T) {
 	inv, err := New(Spec{Hosts: []HostSpec{{Name: "a"}}})
 	if err != nil {
@@ -109,22 +124,28 @@ func TestGlob(t *testing.T) {
 		glob, name string
 		want       bool
 	}{
-		{"a", "a", true}, {"a", "A", false}, {"a", "ab", false}, {"*", "", true}, {"a*", "a", true}, {"a*c", "abbc", true}, {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXbYbZ", false},
-		{"?", "", false}, {"?", "ü", true}, {"[abc]", "b", true}, {"[!abc]", "b", false}, {"[a-c]", "b", true}, {"[c-a]", "b", false}, {"[!c-a]", "b", true},
-		{"[]]", "]", true}, {"[!]]", "a", true}, {"[a", "[a", true}, {"[!a", "[!a", true}, {"[a-]", "-", true}, {"[-a]", "-", true}, {"[--a]", "A", true}, {"[a-c-e]", "-", true}, {"[a-c-e]", "d", false}, {"[^a]", "^", true},
+		{"a", "a", true}, {"a", "A", false}, {"a", "ab", false}, {"*", "", true}, {"a*", "a", true},
+		{"a*c", "abbc", true}, {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXbYbZ", false},
+		{"?", "", false}, {"?", "ü", true}, {"[abc]", "b", true}, {"[!abc]", "b", false}, {"[a-c]", "b", true},
+		{"[c-a]", "b", false}, {"[!c-a]", "b", true},
+		{"[]]", "]", true}, {"[!]]", "a", true}, {"[a", "[a", true}, {"[!a", "[!a", true}, {"[a-]", "-", true},
+		{"[-a]", "-", true}, {"[--a]", "A", true}, {"[a-c-e]", "-", true}, {"[a-c-e]", "d", false}, {"[^a]", "^", true},
 		{"**a", "bba", true}, {"a.b", "axb", false}, {"\\*", "\\x", true},
 	} {
 		if got := compileGlob(c.glob)(c.name); got != c.want {
 			t.Errorf("%q of %q: %v", c.glob, c.name, got)
 		}
 	}
-	// Stars in a row do not multiply the work.
+	// Many stars do not make it exponential.
 	compileGlob(strings.Repeat("*a", 5000) + "b")(strings.Repeat("a", 5000))
 }
 
-// Whatever the pattern: no panic, no host twice, and what is not refused selects what Ansible selects.
+// FuzzSelect: no pattern causes a panic or selects a host twice, and an accepted pattern selects
+// what Ansible selects.
 func FuzzSelect(f *testing.F) {
-	for _, s := range []string{"raspberries:&local:!gitea", "pi3,pi1", "step_ca[1:]", "~pi[12]", "pi*", "!", "[", "[::1]:22", "a:b:c:d:e:f:1:2", "10.0.0.[1:9]", "pi[!1-", "local[-1]", "\u00a0pi1\x1c", "pi1[99999999999999999999]", "~a{1,2}", "::", "pi[0:2:1]", "\xff[\xff]", "]pi1["} {
+	for _, s := range []string{"raspberries:&local:!gitea", "pi3,pi1", "step_ca[1:]", "~pi[12]", "pi*", "!", "[",
+		"[::1]:22", "a:b:c:d:e:f:1:2", "10.0.0.[1:9]", "pi[!1-", "local[-1]", "\u00a0pi1\x1c",
+		"pi1[99999999999999999999]", "~a{1,2}", "::", "pi[0:2:1]", "\xff[\xff]", "]pi1["} {
 		f.Add(s)
 	}
 	inv := newLabInventory(f)
@@ -148,7 +169,7 @@ func FuzzSelect(f *testing.F) {
 			return
 		}
 		if len(safe) == 0 || theirErr != nil || !sameSet(safe, theirs) {
-			t.Errorf("%q: %s, and Ansible %s, %v", pattern, hostNames(safe), hostNames(theirs), theirErr)
+			t.Errorf("%q: %s, Ansible: %s, %v", pattern, hostNames(safe), hostNames(theirs), theirErr)
 		}
 	})
 }
@@ -168,7 +189,8 @@ func sameSet(a, b []*Host) bool {
 
 func ExampleInventory_Select() {
 	inv, err := New(Spec{
-		Hosts: []HostSpec{{Name: "pi1", Address: "192.0.2.1"}, {Name: "pi2", Address: "192.0.2.2"}, {Name: "pi3", Address: "192.0.2.3"}},
+		Hosts: []HostSpec{{Name: "pi1", Address: "192.0.2.1"}, {Name: "pi2", Address: "192.0.2.2"},
+			{Name: "pi3", Address: "192.0.2.3"}},
 		Groups: []GroupSpec{
 			{Name: "raspberries", Hosts: []string{"pi1", "pi2", "pi3"}},
 			{Name: "postgres", Hosts: []string{"pi2"}},

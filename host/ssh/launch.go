@@ -1,0 +1,118 @@
+package ssh
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+//go:embed sh/launch.sh
+var launchScript string
+
+// Files of the kernel: proc_sys_kernel(5) and proc_uptime(5).
+const (
+	bootIDFile = "/proc/sys/kernel/random/boot_id" // another ID after each boot
+	uptimeFile = "/proc/uptime"                    // begins with the seconds since the boot, to two decimals
+)
+
+// Exit statuses of the command line, before the script has started.
+const (
+	exitIncomplete = 71 // of launch.sh: the script did not arrive whole
+	exitLocked     = 75 // of flock: another process holds the lock
+)
+
+// commandLine returns the command line for the user's login shell, which may be any shell: it has only
+// plain words and single quotes, and no backslash, exclamation mark or newline.
+func (s *session) commandLine() string {
+	var words []string
+	switch {
+	case s.password:
+		words = append(words, "sudo", "-S", "-p", s.prompt(), "--")
+	case s.sudo:
+		words = append(words, "sudo", "-n", "--")
+	}
+	if s.cmd.Lock {
+		words = append(words, "flock", "-n", "-o", "-E", strconv.Itoa(exitLocked), s.conn.target.lockFile())
+	}
+	words = append(words, "setsid", "-w", "sh", "-c", "'"+oneLine(launchScript)+"'",
+		"sh", s.marker, strconv.Itoa(len(s.script)), bootIDFile)
+	return strings.Join(words, " ")
+}
+
+// oneLine joins the lines of a script, without its comments.
+func oneLine(text string) string {
+	var code []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			code = append(code, line)
+		}
+	}
+	return strings.Join(code, " ")
+}
+
+// prompt is what sudo is told to print when it asks for the password.
+func (s *session) prompt() string { return s.marker + "-sudo:" }
+
+// launchError says why the script did not start, judging by the exit status and by what was printed
+// instead of the marker.
+func (s *session) launchError() error {
+	t := s.conn.target
+	output := lab.Mask(lastLines(string(s.stdout.preamble)+"\n"+string(s.stderr.preamble), 5), t.SudoPassword)
+	e := &lab.Error{Op: "run script", Target: t.name()}
+	printed := func(parts ...string) bool {
+		for _, p := range parts {
+			if strings.Contains(output, p) {
+				return true
+			}
+		}
+		return false
+	}
+	notFound := printed("setsid: not found", "setsid: command not found", "flock: not found", "flock: command not found")
+	switch {
+	case s.cmd.Lock && s.exit == exitLocked:
+		e.Path = t.lockFile()
+		e.Hint = fmt.Sprintf("wait, or find out who holds it: sudo fuser -v %s, on the machine", t.lockFile())
+		e.Err = fmt.Errorf("%w: another process holds the lock of this machine", lab.ErrBlocked)
+	case s.cmd.Lock && printed("flock: "):
+		e.Path = t.lockFile()
+		e.Err = fmt.Errorf("lock: %s", output)
+	case s.sudo && s.exit == 127, s.sudo && printed("sudo: not found", "sudo: command not found"):
+		e.Hint = "as root: apt-get install sudo, or log in as root"
+		e.Err = fmt.Errorf("%w: sudo is not installed", lab.ErrNotFound)
+	case notFound, s.exit == 127:
+		e.Hint = "as root: apt-get install util-linux"
+		e.Err = fmt.Errorf("%w: %s", lab.ErrNotFound, output)
+	case s.sudo && printed("must have a tty", "tty present"):
+		e.Hint = "add to a file in /etc/sudoers.d, with visudo: Defaults:" + t.User + " !requiretty"
+		e.Err = fmt.Errorf("%w: sudo requires a terminal: %s", lab.ErrUnauthorized, output)
+	case s.sudo && printed("not in the sudoers", "not allowed to"):
+		e.Hint = "add to a file in /etc/sudoers.d, with visudo: " + t.User + " ALL=(ALL) NOPASSWD: ALL"
+		e.Err = fmt.Errorf("%w: sudo: %s", lab.ErrUnauthorized, output)
+	case s.sudo && !s.password && s.exit == 1:
+		e.Hint = "set the sudo password, or add to a file in /etc/sudoers.d, with visudo: " +
+			t.User + " ALL=(ALL) NOPASSWD: ALL"
+		e.Err = fmt.Errorf("%w: sudo: %s", lab.ErrUnauthorized, output)
+	case s.sudo && s.exit == 1:
+		e.Hint = "log in and try: sudo -v"
+		e.Err = fmt.Errorf("%w: sudo: %s", lab.ErrUnauthorized, output)
+	default:
+		e.Hint = "log in and try: sh -c 'echo works'"
+		how := "exited with status " + strconv.Itoa(s.exit)
+		if s.signal != "" {
+			how = "was ended by signal " + s.signal
+		}
+		e.Err = fmt.Errorf("%w: the login shell of %s %s without starting the script: %s",
+			lab.ErrConflict, t.User, how, output)
+	}
+	return e
+}
+
+var (
+	errNoExec        = errors.New("the machine refused to run a command")
+	errWrongPassword = errors.New("sudo does not accept the password")
+	errSudoSilent    = errors.New("sudo neither asked for the password nor started the script")
+)
