@@ -365,14 +365,6 @@ func giteaCommand(c *Container, p *hosttest.Process, args []string) int {
 		}
 		fmt.Fprintln(p.Stdout(), "generated random password is 'throw-me-away'")
 		return 0
-	case line == "gitea admin user generate-access-token":
-		if !slices.Contains(users, value("--username")) {
-			fmt.Fprintln(p.Stderr(), "Command error: user does not exist")
-			return 1
-		}
-		c.docker.change(p)
-		fmt.Fprintln(p.Stdout(), digest("token " + value("--username") + value("--token-name"))[7:47])
-		return 0
 	}
 	fmt.Fprintf(p.Stderr(), "composetest: gitea: unknown command %q\n", args)
 	return 127

@@ -7,7 +7,7 @@
 // # What it never does
 //
 // It never starts a server on data of another version, on an empty folder in the place of data that was there, or on a folder whose disk is not
-// mounted; never makes a secret anew that must stay (see [SecretDir]); never puts a secret into an environment or an argument.
+// mounted; never makes a secret that must stay (see [lab.Keyring]); never puts a secret into an environment or an argument.
 //
 // # Errors
 //

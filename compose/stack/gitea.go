@@ -39,7 +39,7 @@ type Gitea struct {
 	Settings map[string]string // more of app.ini, as "section.KEY", not secret; "DEFAULT.KEY" for those before the first section
 	Networks []string          // names of networks to join, beside its own: that of the PostgreSQL stack, "postgres_default"
 
-	Admin       string     // an administrator that must be there; empty means none. Its password is random and known to nobody: see [GiteaToken]
+	Admin       string     // an administrator that must be there; empty means none. Its password is random and known to nobody
 	AdminEmail  string     // of a new administrator; empty means ADMIN@ and the host of RootURL
 	RunnerToken lab.Secret // registers runners of all repositories, 32 characters at least; empty means none
 
@@ -59,17 +59,17 @@ type GiteaDatabase struct {
 // with [NewGiteaKeys].
 type GiteaKeys struct{ SecretKey, InternalToken, JWTSecret lab.Secret }
 
-// NewGiteaKeys returns the keys that dir keeps, and makes them the first time.
-func NewGiteaKeys(dir SecretDir) (k GiteaKeys, err error) {
-	if k.SecretKey, err = dir.Once("gitea-secret-key", RandomSecret); err != nil {
-		return k, err
+// NewGiteaKeys returns the keys that the keyring has, and new ones the first time. Errors are those of [lab.Keyring.Secret].
+func NewGiteaKeys(ctx context.Context, keyring *lab.Keyring) (k GiteaKeys, err error) {
+	for name, key := range map[string]*lab.Secret{
+		"gitea-secret-key": &k.SecretKey, "gitea-internal-token": &k.InternalToken,
+		"gitea-jwt-secret": &k.JWTSecret, // Gitea takes 32 bytes in the URL alphabet of base64, without padding, as the keyring makes them
+	} {
+		if *key, err = keyring.Secret(ctx, name, nil); err != nil {
+			return GiteaKeys{}, err
+		}
 	}
-	if k.InternalToken, err = dir.Once("gitea-internal-token", RandomSecret); err != nil {
-		return k, err
-	}
-	// Gitea takes 32 bytes in the URL alphabet of base64, without padding.
-	k.JWTSecret, err = dir.Once("gitea-jwt-secret", RandomSecret)
-	return k, err
+	return k, nil
 }
 
 // giteaUID is the account git of the rootless image.
@@ -311,25 +311,4 @@ func (a giteaAdmin) Plan(o *host.Observation) ([]host.Op, error) {
 		Script: container(a.stack, "gitea") + fmt.Sprintf(`if docker exec "$i" gitea admin user list --admin | awk -v u=%[1]s 'tolower($2) == tolower(u) { found = 1 } END { exit !found }'; then exit 0; fi
 docker exec "$i" gitea admin user create --admin --username %[1]s --email %[2]s --random-password --random-password-length 40 --must-change-password=false >/dev/null`,
 			ssh.Quote(a.user), ssh.Quote(a.email))}}, nil
-}
-
-// GiteaToken makes an access token with all scopes for a user of the Gitea stack on the machine, by its command line. Gitea shows it this once: prove that
-// the place where it will be kept is writable first, as [SecretDir.Once] does. A token of this name that exists already is an error.
-func GiteaToken(ctx context.Context, m *host.Machine, stack, user, token string) (lab.Secret, error) {
-	fail := func(err error) (lab.Secret, error) {
-		return lab.Secret{}, &lab.Error{Op: "make access token", Target: m.Name(), Path: user + "/" + token, Hint: "is the stack healthy, and is there no token of this name?", Err: err}
-	}
-	if !giteaUser.MatchString(user) || !giteaUser.MatchString(token) {
-		return fail(fmt.Errorf("%w: not the name of a user or a token", lab.ErrInvalid))
-	}
-	r, err := m.Run(ctx, ssh.Command{Root: true, Script: container(nameOr(stack, "gitea"), "gitea") +
-		fmt.Sprintf(`docker exec "$i" gitea admin user generate-access-token --username %s --token-name %s --scopes all --raw`, ssh.Quote(user), ssh.Quote(token))})
-	if err != nil {
-		return lab.Secret{}, err
-	}
-	value := strings.TrimSpace(string(r.Stdout))
-	if r.Exit != 0 || value == "" || strings.ContainsAny(value, " \n") {
-		return fail(fmt.Errorf("exit status %d: %s", r.Exit, strings.TrimSpace(string(r.Stderr))))
-	}
-	return lab.NewSecret(value), nil
 }

@@ -13,7 +13,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// StacksConfig are the compose stacks beside the cluster. Their secrets are made once and kept in files of the folder Secrets.
+// StacksConfig are the compose stacks beside the cluster. Their secrets are made once and kept in files of the directory Secrets.
 type StacksConfig struct {
 	Docker   []string       `yaml:"docker"`           // packages of the engine; empty means that it is there already
 	Lock     string         `yaml:"lock"`             // the file that pins the images, see stack -h; empty means compose.lock.yaml beside the config
@@ -60,14 +60,14 @@ type RunnerStack struct {
 	Socket bool     `yaml:"socket"`         // give jobs the machine's Docker Engine: whoever may push a workflow is then root on the machine
 }
 
-// stackSource reads what the stacks are made of: the lock and the secrets.
+// stackSource is what the stacks are made of: the lock, and where their secrets are kept.
 type stackSource struct {
-	lock    compose.Lock
-	secrets stack.SecretDir
+	lock compose.Lock
+	sink lab.Sink
 }
 
-// stackSource reads what the stacks are made of. With readOnly, no secret is made that stays.
-func (l *Lab) stackSource(readOnly bool) (*stackSource, error) {
+// stackSource reads what the stacks are made of.
+func (l *Lab) stackSource() (*stackSource, error) {
 	c := l.Stacks
 	if c == nil {
 		return nil, nil
@@ -89,7 +89,7 @@ func (l *Lab) stackSource(readOnly bool) (*stackSource, error) {
 		return nil, err
 	}
 	dir, err := l.dir.Path(c.Secrets)
-	return &stackSource{lock, stack.SecretDir{Path: dir, ReadOnly: readOnly}}, err
+	return &stackSource{lock, lab.SecretDir{Path: dir}}, err
 }
 
 // images are the images of all stacks.
@@ -106,11 +106,6 @@ func (c *StacksConfig) images() (names []string) {
 	return names
 }
 
-// once returns a secret that is made once.
-func (s *stackSource) once(name string) (lab.Secret, error) {
-	return s.secrets.Once(name, stack.RandomSecret)
-}
-
 // superuserSecret is the name of the secret of the database server's superuser.
 const superuserSecret = "postgres-superuser"
 
@@ -118,7 +113,7 @@ const superuserSecret = "postgres-superuser"
 const giteaDatabase = "gitea"
 
 // setup returns the stacks of stage 02_setup by the machines that they are on.
-func (l *Lab) setup(s *stackSource) (map[string]host.State, error) {
+func (l *Lab) setup(ctx context.Context, lock compose.Lock, k *lab.Keyring) (map[string]host.State, error) {
 	c := l.Stacks
 	out := map[string]host.State{}
 	place := func(on string, st compose.Stack) error {
@@ -130,12 +125,12 @@ func (l *Lab) setup(s *stackSource) (map[string]host.State, error) {
 	}
 	var errs []error
 	secret := func(name string) lab.Secret {
-		v, err := s.once(name)
+		v, err := k.Secret(ctx, name, nil)
 		errs = append(errs, err)
 		return v
 	}
 	if p := c.Postgres; p != nil {
-		pg := stack.Postgres{Image: p.Image, UID: p.UID, Lock: s.lock, Listen: p.Listen, Settings: p.Settings, Password: secret(superuserSecret)}
+		pg := stack.Postgres{Image: p.Image, UID: p.UID, Lock: lock, Listen: p.Listen, Settings: p.Settings, Password: secret(superuserSecret)}
 		for _, r := range p.HBA {
 			pg.HBA = append(pg.HBA, stack.HBARule{Type: r.Type, Database: r.Database, User: r.User, Address: r.Address, Method: r.Method})
 		}
@@ -150,9 +145,9 @@ func (l *Lab) setup(s *stackSource) (map[string]host.State, error) {
 		}
 	}
 	if g := c.Gitea; g != nil {
-		keys, err := stack.NewGiteaKeys(s.secrets)
+		keys, err := stack.NewGiteaKeys(ctx, k)
 		errs = append(errs, err)
-		gt := stack.Gitea{Image: g.Image, Lock: s.lock, RootURL: g.RootURL, ListenHTTP: g.Listen, ListenSSH: g.SSH, Keys: keys, Admin: g.Admin,
+		gt := stack.Gitea{Image: g.Image, Lock: lock, RootURL: g.RootURL, ListenHTTP: g.Listen, ListenSSH: g.SSH, Keys: keys, Admin: g.Admin,
 			Database: stack.GiteaDatabase{Name: giteaDatabase, User: giteaDatabase, Password: secret("gitea-database")}, RunnerToken: secret("runner-token")}
 		if c.Postgres != nil {
 			gt.Networks = []string{"postgres_default"}
@@ -170,13 +165,13 @@ func (l *Lab) setup(s *stackSource) (map[string]host.State, error) {
 }
 
 // runners returns the stacks of stage 03_cicd.
-func (l *Lab) runners(s *stackSource) (map[string]host.State, error) {
+func (l *Lab) runners(ctx context.Context, lock compose.Lock, k *lab.Keyring) (map[string]host.State, error) {
 	c := l.Stacks.Runner
 	out := map[string]host.State{}
 	if c == nil {
 		return out, nil
 	}
-	token, err := s.once("runner-token")
+	token, err := k.Secret(ctx, "runner-token", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +184,7 @@ func (l *Lab) runners(s *stackSource) (map[string]host.State, error) {
 		instance = l.Stacks.Gitea.RootURL
 	}
 	for _, h := range hosts {
-		st, err := stack.ActRunner{Image: c.Image, Lock: s.lock, Instance: instance, Runner: h.Name, Token: token, Labels: c.Labels, Socket: c.Socket}.Stack()
+		st, err := stack.ActRunner{Image: c.Image, Lock: lock, Instance: instance, Runner: h.Name, Token: token, Labels: c.Labels, Socket: c.Socket}.Stack()
 		if err != nil {
 			return nil, err
 		}
@@ -210,10 +205,14 @@ func (c *StacksConfig) engine() (s host.State) {
 	return s
 }
 
+// stacksOf returns the stacks of a stage by the machines that they are on, with secrets of the keyring.
+type stacksOf func(context.Context, compose.Lock, *lab.Keyring) (map[string]host.State, error)
+
 // stackStage plans the stacks on the machines that have any.
-func (l *Lab) stackStage(name string, machines []*host.Machine, only *selection, stacks func() (map[string]host.State, error), after ...string) Stage {
+func (l *Lab) stackStage(name string, s *stackSource, machines []*host.Machine, only *selection, stacks stacksOf, after ...string) Stage {
 	return Stage{Name: name, After: after, Plan: func(ctx context.Context) (*lab.Plan, error) {
-		states, err := stacks()
+		k := &lab.Keyring{Sink: s.sink}
+		states, err := stacks(ctx, s.lock, k)
 		if err != nil {
 			return nil, err
 		}
@@ -221,7 +220,7 @@ func (l *Lab) stackStage(name string, machines []*host.Machine, only *selection,
 		if len(f.Machines) == 0 {
 			return lab.NewPlan()
 		}
-		return f.Plan(ctx, func(m *host.Machine) (host.State, error) {
+		plan, err := f.Plan(ctx, func(m *host.Machine) (host.State, error) {
 			engine := l.Stacks.engine()
 			var ids []string
 			for _, r := range engine {
@@ -235,6 +234,11 @@ func (l *Lab) stackStage(name string, machines []*host.Machine, only *selection,
 			}
 			return only.of(s, nil)
 		}, only.globs...)
+		if plan == nil {
+			return nil, err
+		}
+		plan, joined := k.Plan(plan)
+		return plan, errors.Join(err, joined)
 	}}
 }
 
@@ -251,7 +255,7 @@ func (l *Lab) sandboxStacks(box *Sandbox) (*stackSource, func() error, error) {
 	for _, name := range l.Stacks.images() {
 		images = append(images, composetest.Image{Name: name})
 	}
-	s := &stackSource{secrets: stack.SecretDir{Path: dir}}
+	s := &stackSource{sink: lab.SecretDir{Path: dir}}
 	for _, m := range box.machines {
 		d := composetest.Install(m, composetest.Config{Registry: images})
 		s.lock = d.Lock(l.Stacks.images()...)
