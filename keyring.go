@@ -11,17 +11,19 @@ import (
 	"sync"
 )
 
-// Keyring gives a plan the secrets that are made once and must stay, such as the password of a database server: those that a sink keeps,
-// and new ones for those that it does not. A plan writes nothing, so a new secret is in memory only until the plan is applied. [Keyring.Plan]
-// has the change that keeps it, before everything that uses it:
+// Keyring gives a plan the secrets that are made once and must stay, such as the password of a
+// database server: those that a sink keeps, and new ones for those that it does not. A plan writes
+// nothing, so a new secret is in memory only until the plan is applied. [Keyring.Plan] has the
+// change that keeps it, before everything that uses it:
 //
 //	k := &lab.Keyring{Sink: lab.SecretDir{Path: dir}}
 //	password, err := k.Secret(ctx, "postgres-superuser", nil)
 //	plan, err := machine.Plan(ctx, host.State{postgres(password)})
 //	plan, err = k.Plan(plan)
 //
-// So nothing ever holds a secret that is not kept, and a run that is cut off between the two is continued by the next, which finds the
-// secret. A Keyring is for one plan: within it, one name is one secret, whatever another run keeps meanwhile. It is safe for concurrent use.
+// So nothing ever holds a secret that is not kept, and a run that is cut off between the two is
+// continued by the next, which finds the secret. A Keyring is for one plan: within it, one name is
+// one secret, whatever another run keeps meanwhile. It is safe for concurrent use.
 type Keyring struct {
 	Sink Sink // it must be set
 
@@ -30,12 +32,13 @@ type Keyring struct {
 	made  map[string]bool   // those of them that the sink has not
 }
 
-// secretsStep is the name of the step that keeps secrets; the IDs of its changes are this, a slash and the secret's name.
+// secretsStep is the name of the step that keeps secrets; the IDs of its changes are this, a slash
+// and the secret's name.
 const secretsStep = "secrets"
 
-// Secret returns the secret of this name: the one that the sink keeps, or a new one of create; nil means 256 random bits, as 43 letters,
-// digits, hyphens and underscores. It writes nothing. A sink that cannot be read, or that only takes secrets, is an error; that it has no
-// such secret is none.
+// Secret returns the secret of this name: the one that the sink keeps, or a new one of create; nil
+// means 256 random bits, as 43 letters, digits, hyphens and underscores. It writes nothing. A sink
+// that cannot be read, or that only takes secrets, is an error; that it has no such secret is none.
 func (k *Keyring) Secret(ctx context.Context, name string, create func() (Secret, error)) (Secret, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -43,7 +46,8 @@ func (k *Keyring) Secret(ctx context.Context, name string, create func() (Secret
 		return s, nil
 	}
 	if k.Sink == nil {
-		return Secret{}, &Error{Op: "get secret", Path: name, Hint: "set Sink", Err: fmt.Errorf("%w: the keyring has no sink", ErrInvalid)}
+		return Secret{}, &Error{Op: "get secret", Path: name, Hint: "set Sink",
+			Err: fmt.Errorf("%w: the keyring has no sink", ErrInvalid)}
 	}
 	s, err := k.Sink.Get(ctx, name)
 	made := errors.Is(err, ErrNotFound)
@@ -75,11 +79,12 @@ func randomSecret() (Secret, error) {
 	return NewSecret(base64.RawURLEncoding.EncodeToString(b[:])), nil
 }
 
-// Plan returns the plan with one step more, before all of its changes, that keeps the secrets that were made. Without any, it returns the
-// plan as it is. A nil plan is an empty one.
+// Plan returns the plan with one step more, before all of its changes, that keeps the secrets that
+// were made. Without any, it returns the plan as it is. A nil plan is an empty one.
 //
-// The step proves that the sink can be written to before it puts the first secret. When another run has kept another value since the
-// secret was made, the change fails with an [ErrDrift], and nothing that comes after it is done: plan again.
+// The step proves that the sink can be written to before it puts the first secret. When another run
+// has kept another value since the secret was made, the change fails with an [ErrDrift], and
+// nothing that comes after it is done: plan again.
 func (k *Keyring) Plan(then *Plan) (*Plan, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -120,7 +125,8 @@ func (k *Keyring) Plan(then *Plan) (*Plan, error) {
 // keep puts a secret and reads it back.
 func (k *Keyring) keep(ctx context.Context, name string, s Secret) error {
 	drift := func(what string) error {
-		return &Error{Op: "keep secret", Target: k.Sink.String(), Path: name, Hint: "plan again", Err: fmt.Errorf("%w: %s", ErrDrift, what)}
+		return &Error{Op: "keep secret", Target: k.Sink.String(), Path: name, Hint: "plan again",
+			Err: fmt.Errorf("%w: %s", ErrDrift, what)}
 	}
 	switch err := k.Sink.Put(ctx, name, s); {
 	case errors.Is(err, ErrConflict):

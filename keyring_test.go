@@ -101,8 +101,8 @@ func (m *machine) plan(sink Sink, names ...string) (*Plan, error) {
 	return k.Plan(then)
 }
 
-// Whatever write fails, and wherever a run is cut off: the machine never holds a secret that is not kept, and the next run ends with each secret
-// kept once and used.
+// Whatever write fails, and wherever a run is cut off: the machine never holds a secret that is not
+// kept, and the next run ends with each secret kept once and used.
 func TestKeyringFaults(t *testing.T) {
 	names := []string{"a", "b"}
 	for _, kill := range []bool{false, true} {
@@ -167,7 +167,8 @@ func TestKeyringFaults(t *testing.T) {
 	}
 }
 
-// Of two runs that make the same secret, one keeps it; the other says so, does nothing with its own, and its next plan finds what is kept.
+// Of two runs that make the same secret, one keeps it; the other says so, does nothing with its
+// own, and its next plan finds what is kept.
 func TestKeyringRuns(t *testing.T) {
 	for range 50 {
 		d := SecretDir{Path: filepath.Join(t.TempDir(), "keys")}

@@ -13,11 +13,13 @@ import (
 	"strings"
 )
 
-// SecretDir is a [Sink]: a directory of this machine with a file for each secret, named for it, mode 0600. The directory is made when
-// the first secret is put, mode 0700. One that others may look into is refused, and so is a file that others may read.
+// SecretDir is a [Sink]: a directory of this machine with a file for each secret, named for it,
+// mode 0600. The directory is made when the first secret is put, mode 0700. One that others may
+// look into is refused, and so is a file that others may read.
 //
-// A file appears under its name complete and on disk, or not at all. What a run that was cut off leaves, a file .new-*, is removed by
-// the next Prove. The file system must have hard links, which FAT does not.
+// A file appears under its name complete and on disk, or not at all. What a run that was cut off
+// leaves, a file .new-*, is removed by the next Prove. The file system must have hard links, which
+// FAT does not.
 type SecretDir struct {
 	Path string // the directory; empty is an error
 
@@ -27,7 +29,8 @@ type SecretDir struct {
 
 var _ Sink = SecretDir{}
 
-// secretName is what a secret in a directory may be called. Names that begin with a dot are those of files that are being written.
+// secretName is what a secret in a directory may be called. Names that begin with a dot are those
+// of files that are being written.
 var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // newSecret begins the names of files that are being written.
@@ -55,7 +58,8 @@ func (d SecretDir) file(op, name string) (string, error) {
 	return filepath.Join(d.Path, name), nil
 }
 
-// private refuses a directory that others may look into. It returns an [fs.ErrNotExist] when there is none.
+// private refuses a directory that others may look into. It returns an [fs.ErrNotExist] when there
+// is none.
 func (d SecretDir) private(op string) error {
 	st, err := os.Stat(d.Path)
 	switch {
@@ -69,7 +73,8 @@ func (d SecretDir) private(op string) error {
 	return nil
 }
 
-// Get reads the secret's file: all of it, final newlines too. An empty file is an [ErrConflict]: something else has damaged it.
+// Get reads the secret's file: all of it, final newlines too. An empty file is an [ErrConflict]:
+// something else has damaged it.
 func (d SecretDir) Get(ctx context.Context, name string) (Secret, error) {
 	const op = "get secret"
 	file, err := d.file(op, name)
@@ -114,14 +119,14 @@ func (d SecretDir) read(op, file string) (Secret, error) {
 		return Secret{}, err
 	}
 	if len(b) == 0 {
-		return Secret{}, d.fail(op, file, "restore it from a backup; remove the file only if nothing was ever made with the secret",
-			fmt.Errorf("%w: it is empty", ErrConflict))
+		const hint = "restore it from a backup; remove the file only if nothing was ever made with the secret"
+		return Secret{}, d.fail(op, file, hint, fmt.Errorf("%w: it is empty", ErrConflict))
 	}
 	return NewSecret(string(b)), nil
 }
 
-// Prove writes a file, syncs it and removes it, and the directory too if that was not there. It also removes what runs that were cut off
-// have left.
+// Prove writes a file, syncs it and removes it, and the directory too if that was not there. It
+// also removes what runs that were cut off have left.
 func (d SecretDir) Prove(ctx context.Context) error {
 	const op = "prove that secrets can be kept"
 	if d.Path == "" {
@@ -186,7 +191,8 @@ func (d SecretDir) Put(ctx context.Context, name string, s Secret) error {
 	})
 }
 
-// again does a write, and does it again when what it had made was gone: a run that began meanwhile has removed it.
+// again does a write, and does it again when what it had made was gone: a run that began meanwhile
+// has removed it.
 func (d SecretDir) again(ctx context.Context, op string, write func() error) error {
 	const tries = 10
 	for try := 1; ; try++ {
@@ -204,7 +210,8 @@ func (d SecretDir) again(ctx context.Context, op string, write func() error) err
 	}
 }
 
-// prepare makes the directory, unless it is there. It returns the directories that it made, those above too.
+// prepare makes the directory, unless it is there. It returns the directories that it made, those
+// above too.
 func (d SecretDir) prepare(op string) (made []string, err error) {
 	if made, err = d.mkdir(d.Path); err != nil {
 		return made, err
@@ -212,7 +219,8 @@ func (d SecretDir) prepare(op string) (made []string, err error) {
 	return made, d.private(op)
 }
 
-// tidy removes what runs that were cut off have left. It may take that of a run that goes on, see again.
+// tidy removes what runs that were cut off have left. It may take that of a run that goes on, see
+// again.
 func (d SecretDir) tidy() error {
 	entries, err := os.ReadDir(d.Path)
 	if err != nil {
@@ -228,7 +236,8 @@ func (d SecretDir) tidy() error {
 	return nil
 }
 
-// mkdir makes a directory and those above it, mode 0700, each on disk before the next, and returns those that were not there.
+// mkdir makes a directory and those above it, mode 0700, each on disk before the next, and returns
+// those that were not there.
 func (d SecretDir) mkdir(dir string) (made []string, err error) {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

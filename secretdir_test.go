@@ -16,7 +16,8 @@ import (
 
 var errFull = errors.New("disk full")
 
-// contents returns the names of the files of a directory, and fails the test when anybody else may read one of them.
+// contents returns the names of the files of a directory, and fails the test when anybody else may
+// read one of them.
 func contents(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -167,8 +168,8 @@ func TestSecretDirOrder(t *testing.T) {
 
 type cut struct{}
 
-// Whatever step fails, and wherever a run is cut off, the secret is there whole or not at all, nobody else may read anything of it, and the next
-// run keeps one value and leaves nothing else.
+// Whatever step fails, and wherever a run is cut off, the secret is there whole or not at all,
+// nobody else may read anything of it, and the next run keeps one value and leaves nothing else.
 func TestSecretDirFaults(t *testing.T) {
 	for _, kill := range []bool{false, true} {
 		for k := 1; ; k++ {

@@ -209,7 +209,8 @@ func apply(t *testing.T, m *host.Machine, want ...host.Resource) string {
 	return p.String()
 }
 
-// TestLab is what the lab's machines run: PostgreSQL and Gitea on one, a runner and a Pi-hole beside them.
+// TestLab is what the lab's machines run: PostgreSQL and Gitea on one, a runner and a Pi-hole
+// beside them.
 func TestLab(t *testing.T) {
 	m, box, d := pi(t)
 	pg := must(t, postgres())
