@@ -11,11 +11,12 @@ import (
 // NAME_backups. A service that ends at once proves, when the stack is made, that the share can be
 // written to.
 type BackupVolume struct {
-	Name    string       // of the project; empty means backups
-	Image   string       // any with a shell: "busybox:1.36"
-	Lock    compose.Lock // pins the image
-	Share   NFSVolume
-	Timeout time.Duration // how long the proof may take; 0 means 3 minutes
+	Name    string        `yaml:"name"`           // of the project; empty means backups
+	Image   string        `yaml:"image,required"` // any with a shell: "busybox:1.36"
+	Share   NFSVolume     `yaml:"share,required"`
+	Timeout time.Duration `yaml:"timeout"` // how long the proof may take; 0 means 3 minutes
+
+	Lock compose.Lock `yaml:"-"` // pins the image
 }
 
 // Validate returns everything that is wrong with the configuration.

@@ -21,43 +21,60 @@ import (
 // every start (docs.gitea.com, environment-to-ini). The image never removes a key from there; the
 // stack does.
 type Gitea struct {
-	Name  string       // of the project; empty means gitea
-	Image string       // rootless, with its version as the tag: "gitea/gitea:1.25.2-rootless"
-	Lock  compose.Lock // pins the image
+	Name  string `yaml:"name"`           // of the project; empty means gitea
+	Image string `yaml:"image,required"` // rootless, with its version as the tag: "gitea/gitea:1.25.2-rootless"
 
-	Data  string // the directory on the machine for repositories and packages; empty means data in the stack's directory
-	Mount string // a mount point that must be there, when the data is on a disk of its own; empty means that it is not
+	// Data is the directory on the machine for repositories and packages; empty means data in the
+	// stack's directory.
+	Data string `yaml:"data"`
 
-	RootURL    string // as users and OIDC clients write it, with a slash at the end: "https://gitea.arcodange.lab/"
-	ListenHTTP string // the address that port 3000 is published at, "192.168.1.202:3000"; empty publishes nothing
-	ListenSSH  string // the address that port 2222 is published at; empty publishes nothing
-	SSHDomain  string // in clone URLs; empty means the host of RootURL
+	// Mount is a mount point that must be there, when the data is on a disk of its own; empty means
+	// that it is not.
+	Mount string `yaml:"mount"`
 
-	Database GiteaDatabase
-	Keys     GiteaKeys
+	// RootURL is the address as users and OIDC clients write it, with a slash at the end:
+	// "https://gitea.arcodange.lab/".
+	RootURL string `yaml:"rootURL,required"`
+
+	// ListenHTTP is the address that port 3000 is published at, "192.168.1.202:3000"; empty publishes nothing.
+	ListenHTTP string `yaml:"listenHTTP"`
+
+	ListenSSH string `yaml:"listenSSH"` // the address that port 2222 is published at; empty publishes nothing
+	SSHDomain string `yaml:"sshDomain"` // in clone URLs; empty means the host of rootURL
+
+	Database GiteaDatabase `yaml:"database"`
 
 	// Settings are more of app.ini, as "section.KEY", not secret; "DEFAULT.KEY" for those before
 	// the first section. Empty means those of the stack alone.
-	Settings map[string]string
+	Settings map[string]string `yaml:"settings"`
 
 	// Networks are names of networks to join, beside its own: that of the PostgreSQL stack,
 	// "postgres_default". Empty means none.
-	Networks []string
+	Networks []string `yaml:"networks"`
 
-	Admin       string     // an administrator that must be there; empty means none. Its password is random and known to nobody
-	AdminEmail  string     // of a new administrator; empty means ADMIN@ and the host of RootURL
-	RunnerToken lab.Secret // registers runners of all repositories, 32 characters at least; empty means none
+	// Admin is an administrator that must be there; empty means none. Its password is random and
+	// known to nobody.
+	Admin string `yaml:"admin"`
 
-	Timeout time.Duration // how long the server may take to get healthy; 0 means 5 minutes
+	AdminEmail string        `yaml:"adminEmail"` // of a new administrator; empty means ADMIN@ and the host of rootURL
+	Timeout    time.Duration `yaml:"timeout"`    // how long the server may take to get healthy; 0 means 5 minutes
+
+	Keys        GiteaKeys    `yaml:"-"`
+	RunnerToken lab.Secret   `yaml:"-"` // registers runners of all repositories, 32 characters at least; empty means none
+	Lock        compose.Lock `yaml:"-"` // pins the image
 }
 
 // GiteaDatabase is where Gitea's data is. The database and the role must be there, see [Database].
 type GiteaDatabase struct {
-	Host     string // "postgres:5432"; empty means that
-	Name     string // empty means gitea
-	User     string // empty means gitea
-	Password lab.Secret
-	SSLMode  string // disable, require, verify-full; empty means disable, which is right for the network of one machine
+	Host string `yaml:"host"` // "postgres:5432"; empty means that
+	Name string `yaml:"name"` // empty means gitea
+	User string `yaml:"user"` // empty means gitea
+
+	// SSLMode is disable, require or verify-full; empty means disable, which is right for the
+	// network of one machine.
+	SSLMode string `yaml:"sslMode"`
+
+	Password lab.Secret `yaml:"-"`
 }
 
 // giteaUID is the account git of the rootless image.

@@ -17,7 +17,8 @@ type GiteaKeys struct{ SecretKey, InternalToken, JWTSecret lab.Secret }
 // NewGiteaKeys returns the keys that the keyring has, and new ones the first time. Errors are those
 // of [lab.Keyring.Secret].
 func NewGiteaKeys(ctx context.Context, keyring *lab.Keyring) (k GiteaKeys, err error) {
-	// The JWT secret must be 32 bytes in the URL alphabet of base64, without padding, as the keyring makes them.
+	// The JWT secret must be 32 bytes in the URL alphabet of base64, without padding, as the
+	// keyring makes them.
 	for name, key := range map[string]*lab.Secret{
 		"gitea-secret-key": &k.SecretKey, "gitea-internal-token": &k.InternalToken, "gitea-jwt-secret": &k.JWTSecret,
 	} {

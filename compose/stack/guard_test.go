@@ -155,7 +155,8 @@ func FuzzReadIni(f *testing.F) {
 }
 
 func TestVerifier(t *testing.T) {
-	// made by PostgreSQL 17: CREATE ROLE x PASSWORD 'pencil' with a salt of its own would differ; RFC 7677, section 3, has this one
+	// made by PostgreSQL 17: CREATE ROLE x PASSWORD 'pencil' with a salt of its own would differ;
+	// RFC 7677, section 3, has this one
 	const known = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 	if !verifies(known, lab.NewSecret("pencil")) || verifies(known, lab.NewSecret("pencils")) {
 		t.Error("the verifier of RFC 7677")

@@ -10,12 +10,12 @@ import (
 
 // HBARule is a line of pg_hba.conf(5): who may connect from where, and how they prove it.
 type HBARule struct {
-	Type     string // local, host, hostssl, hostnossl
-	Database string // a name, a list with commas, "all", "sameuser", ...
-	User     string // a name, +ROLE for its members, a list with commas, "all"
-	Address  string // CIDR, "samenet", "all"; empty for local
-	Method   string // scram-sha-256, cert, peer, reject, ...
-	Options  string // NAME=VALUE, separated by spaces; empty means none
+	Type     string `yaml:"type,required"`     // local, host, hostssl, hostnossl
+	Database string `yaml:"database,required"` // a name, a list with commas, "all", "sameuser", ...
+	User     string `yaml:"user,required"`     // a name, +ROLE for its members, a list with commas, "all"
+	Address  string `yaml:"address"`           // CIDR, "samenet", "all"; empty for local
+	Method   string `yaml:"method,required"`   // scram-sha-256, cert, peer, reject, ...
+	Options  string `yaml:"options"`           // NAME=VALUE, separated by spaces; empty means none
 }
 
 // String returns the rule as a line.

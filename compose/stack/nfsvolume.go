@@ -11,12 +11,12 @@ import (
 
 // NFSVolume is a volume of Docker whose data is a share of another machine.
 type NFSVolume struct {
-	Server netip.Addr // by its address: a name might not resolve after a power cut
-	Path   string     // the exported directory
+	Server netip.Addr `yaml:"server,required"` // by its address: a name might not resolve after a power cut
+	Path   string     `yaml:"path,required"`   // the exported directory
 
 	// Options are those of mount.nfs. Empty means version 4.2, and errors instead of waiting for
 	// ever when the server is away.
-	Options string
+	Options string `yaml:"options"`
 }
 
 func (v NFSVolume) validate() (ps lab.Problems) {

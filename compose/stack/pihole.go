@@ -19,37 +19,46 @@ import (
 // It is in the machine's network, so that it sees who asks and need not answer everybody. Deploy
 // the instances one after the other, with a gate that asks for a name: never both at once.
 type PiHole struct {
-	Name  string       // of the project; empty means pihole
-	Image string       // a date, "pihole/pihole:2025.08.0"
-	Lock  compose.Lock // pins the image
+	Name  string `yaml:"name"`           // of the project; empty means pihole
+	Image string `yaml:"image,required"` // a date, "pihole/pihole:2025.08.0"
 
-	Password lab.Secret // of the web interface and the API
-	WebPorts string     // FTL's form; empty means "8081o,8443os": Traefik has 80 and 443 on every node
-	Timezone string     // empty means Etc/UTC
+	WebPorts string `yaml:"webPorts"` // FTL's form; empty means "8081o,8443os": Traefik has 80 and 443 on every node
+	Timezone string `yaml:"timezone"` // empty means Etc/UTC
 
-	Upstreams []string         // name servers by IP, two or more
-	Hosts     []PiHoleHost     // names of the zone; empty means none
-	Wildcards []PiHoleWildcard // zones of which every other name has one address; empty means none
-	CNAMEs    []string         // "ALIAS,TARGET", the target being known here; empty means none
-	Reverse   []string         // conditional forwarding, "true,192.168.1.0/24,192.168.1.1,home"; empty means none
+	Upstreams []string         `yaml:"upstreams,required"` // name servers by IP, two or more
+	Hosts     []PiHoleHost     `yaml:"hosts"`              // names of the zone; empty means none
+	Wildcards []PiHoleWildcard `yaml:"wildcards"`          // zones of which every other name has one address; empty means none
+	CNAMEs    []string         `yaml:"cnames"`             // "ALIAS,TARGET", the target being known here; empty means none
 
-	RateLimit int           // queries of a client in a minute; 0 means 10000, since the pods of a node ask as one client
-	Check     string        // a name that it must resolve to be healthy; empty means the first of Hosts, or pi.hole without any
-	Timeout   time.Duration // how long the server may take to get healthy; 0 means 3 minutes
+	// Reverse is conditional forwarding, "true,192.168.1.0/24,192.168.1.1,home"; empty means none.
+	Reverse []string `yaml:"reverse"`
+
+	// RateLimit is how many queries a client may send in a minute; 0 means 10000, since the pods of
+	// a node ask as one client.
+	RateLimit int `yaml:"rateLimit"`
+
+	// Check is a name that it must resolve to be healthy; empty means the first of hosts, or
+	// pi.hole without any.
+	Check string `yaml:"check"`
+
+	Timeout time.Duration `yaml:"timeout"` // how long the server may take to get healthy; 0 means 3 minutes
+
+	Password lab.Secret   `yaml:"-"` // of the web interface and the API
+	Lock     compose.Lock `yaml:"-"` // pins the image
 }
 
 // PiHoleHost is an address and its names.
 type PiHoleHost struct {
-	Address netip.Addr
-	Names   []string // one or more
+	Address netip.Addr `yaml:"address,required"`
+	Names   []string   `yaml:"names,required"` // one or more
 }
 
 // PiHoleWildcard answers every name of a zone, and the zone itself, with one address. Queries of
 // other types are answered with nothing, not sent on: that takes a second line, or AAAA and HTTPS
 // of names here would be asked for in the Internet.
 type PiHoleWildcard struct {
-	Zone    string
-	Address netip.Addr
+	Zone    string     `yaml:"zone,required"`
+	Address netip.Addr `yaml:"address,required"`
 }
 
 var dnsName = regexp.MustCompile(`^[a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?(\.[a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?)*$`)

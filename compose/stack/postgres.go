@@ -26,35 +26,47 @@ import (
 // them reloads it, and restarts it when a setting that changed needs that. Both are tried by a
 // server of the same image, without data or network, before they take the place of the old.
 type Postgres struct {
-	Name  string       // of the project; empty means postgres
-	Image string       // with a tag that begins with the major version: "postgres:17.2"
-	Lock  compose.Lock // pins the image
+	Name  string `yaml:"name"`           // of the project; empty means postgres
+	Image string `yaml:"image,required"` // with a tag that begins with the major version: "postgres:17.2"
 
-	Data  string // the directory on the machine; empty means data in the stack's directory
-	Mount string // a mount point that must be there, when the data is on a disk of its own; empty means that it is not
+	// Data is the directory on the machine; empty means data in the stack's directory.
+	Data string `yaml:"data"`
 
-	Listen string // the address that the port is published at, "192.168.1.202:5432"; empty publishes nothing
-	Subnet string // of the network that other stacks join as NAME_default, "172.30.5.0/24"; empty lets Docker choose
+	// Mount is a mount point that must be there, when the data is on a disk of its own; empty means
+	// that it is not.
+	Mount string `yaml:"mount"`
 
-	// Password is that of the superuser postgres, used when the cluster is made: changing it later
-	// does not change it there.
-	Password lab.Secret
+	// Listen is the address that the port is published at, "192.168.1.202:5432"; empty publishes
+	// nothing.
+	Listen string `yaml:"listen"`
+
+	// Subnet is that of the network which other stacks join as NAME_default, "172.30.5.0/24"; empty
+	// lets Docker choose.
+	Subnet string `yaml:"subnet"`
 
 	// Settings are those of postgresql.conf, beside those of the stack: scram-sha-256, connections
 	// logged. Empty means these alone.
-	Settings map[string]string
+	Settings map[string]string `yaml:"settings"`
 
 	// HBA are rules in order, of which the first that matches decides. Before them comes the
 	// superuser by the socket in the container, after them nobody. Empty means that nobody else is
 	// let in.
-	HBA []HBARule
+	HBA []HBARule `yaml:"hba"`
 
-	TLS       *TLS       // nil means that connections are not encrypted
-	Databases []Database // that must be there
+	// UID is the server's in the image; 0 means 999, that of the official image, whose variant
+	// alpine has 70.
+	UID int `yaml:"uid"`
 
-	UID     int           // of the server in the image; 0 means 999, that of the official image, whose variant alpine has 70
-	ShmSize string        // of /dev/shm, "256mb"; empty means 256mb
-	Timeout time.Duration // how long the server may take to get healthy; 0 means 3 minutes
+	ShmSize string        `yaml:"shmSize"` // of /dev/shm; empty means 256mb
+	Timeout time.Duration `yaml:"timeout"` // how long the server may take to get healthy; 0 means 3 minutes
+
+	// Password is that of the superuser postgres, used when the cluster is made: changing it later
+	// does not change it there.
+	Password lab.Secret `yaml:"-"`
+
+	Lock      compose.Lock `yaml:"-"` // pins the image
+	TLS       *TLS         `yaml:"-"` // nil means that connections are not encrypted
+	Databases []Database   `yaml:"-"` // that must be there; empty means none
 }
 
 // TLS is a server's certificate, as step-ca issues it. One that is signed with Ed25519 does not do:

@@ -33,28 +33,45 @@ import (
 // an engine of its own in a privileged container, which is a weaker wall than a machine of its own.
 // With neither, jobs run in the runner's container, by labels NAME:host.
 type ActRunner struct {
-	Name  string       // of the project; empty means runner
-	Image string       // "gitea/runner:1.0.8"; with nested one that holds an engine, "gitea/runner:1.0.8-dind-rootless"
-	Lock  compose.Lock // pins the image
+	Name string `yaml:"name"` // of the project; empty means runner
 
-	Instance string     // Gitea's RootURL: jobs clone from there, so that it is never localhost
-	Runner   string     // its name at Gitea when it registers; required, the machine's name is a good one
-	Token    lab.Secret // registers it
-	Labels   []string   // "ubuntu-latest:docker://gitea/runner-images:ubuntu-22.04", "apply:host"; at least one
-	Capacity int        // jobs at once; 0 means 1
+	// Image is "gitea/runner:1.0.8"; with nested one that holds an engine, "gitea/runner:1.0.8-dind-rootless".
+	Image string `yaml:"image,required"`
+
+	// Instance is Gitea's root URL. Jobs clone from there, so that it is never localhost.
+	Instance string `yaml:"instance"`
+
+	// Labels say which jobs it runs, and where:
+	// "ubuntu-latest:docker://gitea/runner-images:ubuntu-22.04", "apply:host". There is at least
+	// one.
+	Labels []string `yaml:"labels,required"`
+
+	Capacity int `yaml:"capacity"` // jobs at once; 0 means 1
 
 	// Socket lets jobs and the runner use the machine's Docker Engine: whoever may push a workflow
 	// is then root on the machine.
-	Socket bool
+	Socket bool `yaml:"socket"`
 
-	Nested bool // jobs use an engine in the runner's container, which is privileged
+	Nested bool `yaml:"nested"` // jobs use an engine in the runner's container, which is privileged
 
-	Data  string // the directory on the machine for its registration and caches; empty means data in the stack's directory
-	Mount string // a mount point that must be there, when the data is on a disk of its own; empty means that it is not
-	CA    string // PEM of a certificate authority that jobs with a container should trust; mounted into them. Empty means none
+	// Data is the directory on the machine for its registration and caches; empty means data in the
+	// stack's directory.
+	Data string `yaml:"data"`
 
-	JobTimeout time.Duration // how long a job may run; 0 means 1 h
-	Timeout    time.Duration // how long the runner may take to register; 0 means 3 minutes
+	// Mount is a mount point that must be there, when the data is on a disk of its own; empty means
+	// that it is not.
+	Mount string `yaml:"mount"`
+
+	// CA is PEM of a certificate authority that jobs with a container should trust; it is mounted
+	// into them. Empty means none.
+	CA string `yaml:"ca"`
+
+	JobTimeout time.Duration `yaml:"jobTimeout"` // how long a job may run; 0 means 1 h
+	Timeout    time.Duration `yaml:"timeout"`    // how long the runner may take to register; 0 means 3 minutes
+
+	Runner string       `yaml:"-"` // its name at Gitea when it registers; required, the machine's name is a good one
+	Token  lab.Secret   `yaml:"-"` // registers it
+	Lock   compose.Lock `yaml:"-"` // pins the image
 }
 
 var runnerLabel = regexp.MustCompile(`^[A-Za-z0-9._-]+:(host|docker://[^\s]+)$`)

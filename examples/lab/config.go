@@ -193,10 +193,8 @@ func (l *Lab) resolve() error {
 		}
 		if st.Runner != nil {
 			check("runner", st.Runner.On)
-			if st.Gitea == nil {
-				ps.Add("stacks.runner", "runners need a gitea to work for")
-			}
 		}
+		collect("stacks", st.validate().Err())
 	}
 	if len(l.System.NTP) > 0 && !slices.ContainsFunc(l.System.NTP, func(s string) bool { _, err := netip.ParseAddr(s); return err == nil }) {
 		ps = append(ps, lab.Problem{Path: "system.ntp", Message: "no server is named by its IP address: after a power cut there may be no DNS before there is the right time", Hint: "add the router's"})
