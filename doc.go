@@ -1,5 +1,6 @@
 // Package lab is the vocabulary that every package of this module speaks: names, plans, changes, secrets, the boundary of an
-// environment, errors and events. It imports the standard library only and does no I/O of its own, except that a [Boundary] dials.
+// environment, errors and events. It imports the standard library only and does no I/O of its own, except that a [Boundary] dials and a
+// [SecretDir] reads and writes files.
 //
 // Every package of the module has one order of verbs: observe, plan, apply.
 //
@@ -18,4 +19,6 @@
 //
 // A [Secret] hides its value from fmt, log/slog, encoding/json and everything else that formats; [Secret.Reveal] is the only way out.
 // Text that comes from outside and may repeat a secret goes through [Mask].
+//
+// A secret that is made once and must stay is kept in a [Sink]. Making it is a change of a plan, by a [Keyring], before whatever uses it.
 package lab

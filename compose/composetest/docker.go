@@ -833,7 +833,7 @@ func (d *Docker) exec(p *hosttest.Process, args []string) (int, error) {
 
 // try runs a command in a container of its own, which is gone afterwards.
 func (d *Docker) try(p *hosttest.Process, args []string) (int, error) {
-	fixed := []string{"--rm", "-i", "--network", "none", "--user", "postgres", "--entrypoint", "bash"}
+	fixed := []string{"--rm", "-i", "--network", "none", "--user", "postgres", "--entrypoint", "sh"}
 	if len(args) != len(fixed)+3 || !slices.Equal(args[:len(fixed)], fixed) {
 		return 1, unknown(args)
 	}

@@ -123,16 +123,11 @@ func psql(c *Container, p *hosttest.Process, args []string) int {
 		fmt.Fprintf(p.Stderr(), "composetest: postgres: unknown command %q\n", args)
 		return 127
 	}
-	sql := ""
-	if i := slices.Index(args, "-c"); i > 0 && i+1 < len(args) {
-		sql = args[i+1]
-	} else {
-		b, err := io.ReadAll(p.Stdin())
-		if err != nil {
-			return 2
-		}
-		sql = strings.TrimSpace(string(b))
+	b, err := io.ReadAll(p.Stdin())
+	if err != nil {
+		return 2
 	}
+	sql := strings.TrimSpace(string(b))
 	stamp := func(t time.Time) string { return fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000) }
 	switch {
 	case strings.HasPrefix(sql, "SELECT 'loaded'"):
@@ -364,14 +359,6 @@ func giteaCommand(c *Container, p *hosttest.Process, args []string) int {
 			return 1
 		}
 		fmt.Fprintln(p.Stdout(), "generated random password is 'throw-me-away'")
-		return 0
-	case line == "gitea admin user generate-access-token":
-		if !slices.Contains(users, value("--username")) {
-			fmt.Fprintln(p.Stderr(), "Command error: user does not exist")
-			return 1
-		}
-		c.docker.change(p)
-		fmt.Fprintln(p.Stdout(), digest("token " + value("--username") + value("--token-name"))[7:47])
 		return 0
 	}
 	fmt.Fprintf(p.Stderr(), "composetest: gitea: unknown command %q\n", args)

@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose/internal/script"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // appIni is Gitea's app.ini, which its image writes from the environment at every start.
@@ -77,7 +77,8 @@ func iniValue(v string) string {
 	return v
 }
 
-// quoted reports whether a value is within quotes, which Gitea writes as they are and does not read back.
+// quoted reports whether a value is within quotes, which Gitea writes as they are and does not read
+// back.
 func quoted(v string) bool {
 	return len(v) > 1 && (v[0] == '"' || v[0] == '\'') && strings.IndexByte(v[1:], v[0]) == len(v)-2
 }
@@ -85,7 +86,8 @@ func quoted(v string) bool {
 // survivesIni reports whether Gitea reads a value as it was set.
 func survivesIni(v string) bool { return !quoted(v) && !strings.ContainsAny(v, "\n\r") }
 
-// iniKeyOf reads the name of a variable: GITEA__section__KEY, and KEY__FILE for one whose value is in a file.
+// iniKeyOf reads the name of a variable: GITEA__section__KEY, and KEY__FILE for one whose value is
+// in a file.
 func iniKeyOf(variable string) (iniKey, bool) {
 	rest, ok := strings.CutPrefix(variable, "GITEA__")
 	section, key, ok2 := strings.Cut(rest, "__")
@@ -140,7 +142,8 @@ func leftovers(ini map[iniKey]string, before, want map[string]string) (out []ini
 	return out
 }
 
-// drift returns the keys of app.ini that are not what the environment that the container was started with says.
+// drift returns the keys of app.ini that are not what the environment that the container was
+// started with says.
 func drift(ini map[iniKey]string, env map[string]string) (out []iniKey) {
 	for _, v := range slices.Sorted(maps.Keys(env)) {
 		if k, ok := iniKeyOf(v); ok && !strings.HasSuffix(v, "__FILE") && ini[k] != env[v] {
@@ -158,16 +161,20 @@ func words(keys []iniKey) string {
 	return strings.Join(out, ", ")
 }
 
-// appIniKeys removes keys from app.ini that the stack set before and does not any more. It comes before the service is made anew, which is what reads
-// the file.
+// appIniKeys removes keys from app.ini that the stack set before and no longer sets. It comes
+// before the service is recreated, which is what reads the file.
 type appIniKeys struct{ ini appIni }
 
+// ID implements [host.Resource].
 func (a appIniKeys) ID() string { return "gitea:" + a.ini.stack + ":app.ini" }
 
+// Validate implements [host.Resource].
 func (a appIniKeys) Validate() lab.Problems { return nil }
 
+// Observe implements [host.Resource].
 func (a appIniKeys) Observe(q *host.Query) { a.ini.observe(q) }
 
+// Plan implements [host.Resource].
 func (a appIniKeys) Plan(o *host.Observation) ([]host.Op, error) {
 	text, ok := o.Content(a.ini.file)
 	before, ok2 := o.Content(a.ini.compose())
@@ -182,27 +189,28 @@ func (a appIniKeys) Plan(o *host.Observation) ([]host.Op, error) {
 	for _, k := range old {
 		set = append(set, k.section+" "+k.key)
 	}
-	file := ssh.Quote(a.ini.file)
-	return []host.Op{{Action: lab.Update, Cause: "no longer set: " + words(old), Script: fmt.Sprintf(`cp -p -- %[1]s %[1]s.lab
-awk -v keys=%[2]s 'BEGIN { n = split(keys, list, "|"); for (i = 1; i <= n; i++) drop[list[i]] = 1; section = "default" }
-/^[ \t]*\[/ { section = tolower($0); gsub(/^[ \t]*\[[ \t]*|[ \t]*\][ \t]*$/, "", section) }
-{ key = $0; sub(/=.*/, "", key); gsub(/[ \t]/, "", key); if (!((section " " key) in drop)) print }' %[1]s >%[1]s.lab
-sync
-mv -f -- %[1]s.lab %[1]s`, file, ssh.Quote(strings.Join(set, "|")))}}, nil
+	v := script.Variables{"file": a.ini.file, "keys": strings.Join(set, "|")}
+	return []host.Op{{Action: lab.Update, Cause: "no longer set: " + words(old),
+		Script: script.Join(scripts, v, "appinikeys.sh")}}, nil
 }
 
-// appIniDrift restarts Gitea when somebody changed a key that the environment sets: at its start the image sets it again.
+// appIniDrift restarts Gitea when somebody changed a key that the environment sets: at its start
+// the image sets it again.
 type appIniDrift struct {
 	host.Order
 	ini appIni
 }
 
+// ID implements [host.Resource].
 func (a appIniDrift) ID() string { return "gitea:" + a.ini.stack + ":settings" }
 
+// Validate implements [host.Resource].
 func (a appIniDrift) Validate() lab.Problems { return nil }
 
+// Observe implements [host.Resource].
 func (a appIniDrift) Observe(q *host.Query) { a.ini.observe(q) }
 
+// Plan implements [host.Resource].
 func (a appIniDrift) Plan(o *host.Observation) ([]host.Op, error) {
 	text, ok := o.Content(a.ini.file)
 	now, ok2 := o.Content(a.ini.compose())
@@ -212,13 +220,14 @@ func (a appIniDrift) Plan(o *host.Observation) ([]host.Op, error) {
 	env := environmentOf(now)
 	for k, v := range a.ini.environment {
 		if env[k] != v {
-			return nil, nil // the service is made anew for it
+			return nil, nil // the service is recreated for it
 		}
 	}
 	differ := drift(readIni(string(text)), env)
 	if len(differ) == 0 {
 		return nil, nil
 	}
-	return []host.Op{{Name: "restart", Action: lab.Run, Cause: "changed in app.ini: " + words(differ), Risk: lab.RiskRestart,
-		Script: container(a.ini.stack, "gitea") + restart(a.ini.stack, "gitea") + "\n" + untilHealthy()}}, nil
+	return []host.Op{{Name: "restart", Action: lab.Run, Cause: "changed in app.ini: " + words(differ),
+		Risk:   lab.RiskRestart,
+		Script: inService(a.ini.stack, "gitea", nil, "wait.sh") + "restart\nwait_until_healthy\n"}}, nil
 }

@@ -82,8 +82,16 @@ func (b giteaBench) ini(t *testing.T, key string) string {
 
 func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 	b := giteaBench{bench: on, url: "http://" + on.address + ":3000/"}
-	dir := stack.SecretDir{Path: filepath.Join(t.TempDir(), "keys")}
-	keys, err := stack.NewGiteaKeys(dir)
+	sink := lab.SecretDir{Path: filepath.Join(t.TempDir(), "keys")}
+	keyring := &lab.Keyring{Sink: sink}
+	keys, err := stack.NewGiteaKeys(t.Context(), keyring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := keyring.Plan(nil)
+	if err == nil {
+		_, err = kept.Apply(t.Context(), nil)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +149,7 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 		if got := b.look(t, "sudo sed -n '/^\\[oauth2\\]/,/^\\[/s/^JWT_SECRET *= *//p' /opt/stacks/gitea/config/app.ini"); got != keys.JWTSecret.Reveal() {
 			t.Errorf("oauth2.JWT_SECRET is %q: Gitea made its own", got)
 		}
-		if again, err := stack.NewGiteaKeys(dir); err != nil || !again.SecretKey.Equal(keys.SecretKey) || !again.InternalToken.Equal(keys.InternalToken) || !again.JWTSecret.Equal(keys.JWTSecret) {
+		if again, err := stack.NewGiteaKeys(t.Context(), &lab.Keyring{Sink: sink}); err != nil || !again.SecretKey.Equal(keys.SecretKey) || !again.InternalToken.Equal(keys.InternalToken) || !again.JWTSecret.Equal(keys.JWTSecret) {
 			t.Errorf("the keys were made again: %v", err)
 		}
 	})
@@ -154,15 +162,9 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 		if got := b.sql(t, `SELECT count(*) || ' ' || bool_or(must_change_password) FROM "user"`); got != "1 false" {
 			t.Errorf("users, must change password: %s", got)
 		}
-		var err error
-		if b.token, err = stack.GiteaToken(t.Context(), b.machine, "", "root", "lab"); err != nil {
-			t.Fatal(err)
-		}
+		b.token = lab.NewSecret(b.look(t, "sudo docker exec gitea-gitea-1 gitea admin user generate-access-token --username root --token-name lab --scopes all --raw"))
 		if code, got := b.call(t, "GET", "api/v1/user", nil); code != 200 || !strings.Contains(got, `"is_admin":true`) {
 			t.Errorf("with the token: %d %s", code, got)
-		}
-		if _, err := stack.GiteaToken(t.Context(), b.machine, "", "root", "lab"); err == nil {
-			t.Error("a second token of the same name")
 		}
 	})
 	id := func() string { return b.look(t, "sudo docker inspect --format '{{.Id}}' gitea-gitea-1") }

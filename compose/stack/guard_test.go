@@ -130,13 +130,13 @@ func TestAppIni(t *testing.T) {
 			t.Errorf("%q survives: %v", v, !want)
 		}
 	}
-	if v := giteaVariable("DEFAULT", "APP_NAME"); v != "GITEA____APP_NAME" {
+	if v := giteaVariable("DEFAULT.APP_NAME"); v != "GITEA____APP_NAME" {
 		t.Errorf("the variable of APP_NAME is %s", v)
 	} else if k, ok := iniKeyOf(v); !ok || k != (iniKey{"default", "APP_NAME"}) {
 		t.Errorf("%s: got %v", v, k)
 	}
 	for section, key := range map[string]string{"server": "ROOT_URL", "cron.update_checker": "ENABLED", "repository.pull-request": "X"} {
-		if k, ok := iniKeyOf(giteaVariable(section, key)); !ok || k != (iniKey{section, key}) {
+		if k, ok := iniKeyOf(giteaVariable(section + "." + key)); !ok || k != (iniKey{section, key}) {
 			t.Errorf("%s.%s: got %v", section, key, k)
 		}
 	}
@@ -155,7 +155,8 @@ func FuzzReadIni(f *testing.F) {
 }
 
 func TestVerifier(t *testing.T) {
-	// made by PostgreSQL 17: CREATE ROLE x PASSWORD 'pencil' with a salt of its own would differ; RFC 7677, section 3, has this one
+	// made by PostgreSQL 17: CREATE ROLE x PASSWORD 'pencil' with a salt of its own would differ;
+	// RFC 7677, section 3, has this one
 	const known = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 	if !verifies(known, lab.NewSecret("pencil")) || verifies(known, lab.NewSecret("pencils")) {
 		t.Error("the verifier of RFC 7677")
@@ -205,7 +206,7 @@ esac
 	write("token", "hidden", 0o600)
 	run := func(url string) string {
 		t.Helper()
-		c := exec.Command("sh", "-c", strings.Replace(runnerScript, "cd /data ", "cd "+dir+" ", 1))
+		c := exec.Command("sh", "-c", strings.Replace(runScript, "cd /data ", "cd "+dir+" ", 1))
 		c.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "CONFIG_FILE=config.yaml", "GITEA_RUNNER_NAME=pi1", "GITEA_RUNNER_REGISTRATION_TOKEN_FILE=token", "GITEA_INSTANCE_URL=" + url}
 		out, err := c.CombinedOutput()
 		if err != nil {

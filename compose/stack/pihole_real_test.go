@@ -12,7 +12,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-// TestPiHoleStandIn runs the stack on a real engine with a real dnsmasq in Pi-hole's place: what the lines that it is told mean is dnsmasq's to say.
+// TestPiHoleStandIn runs the stack on a real engine with a real dnsmasq in Pi-hole's place: what
+// the lines that it is told mean is dnsmasq's to say.
 func TestPiHoleStandIn(t *testing.T) {
 	const image, password = "pihole/pihole:2025.08.0", "web-9731-hidden"
 	b := newBench(t, func(d *real.DockerEngine) []string {

@@ -3,7 +3,6 @@ package stack
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -15,8 +14,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// postgresSettings lets a running server read its files again, or restarts it when a setting needs that. That it must is observed: the server
-// tells when it has read its files and what waits for a restart.
+// postgresSettings lets a running server read its files again, or restarts it when a setting needs
+// that. That it must is observed: the server tells when it has read its files and what waits for a
+// restart.
 type postgresSettings struct {
 	host.Order
 	name  string
@@ -26,27 +26,19 @@ type postgresSettings struct {
 // ID implements [host.Resource].
 func (p postgresSettings) ID() string { return "postgres:" + p.name }
 
-// Check implements [host.Resource].
+// Validate implements [host.Resource].
 func (p postgresSettings) Validate() lab.Problems { return nil }
 
 func (p postgresSettings) path(f compose.File) string { return path.Join(dirOf(p.name), f.Path) }
 
-// psql returns the beginning of a command that runs SQL from its standard input in the container $i.
-const psql = `docker exec -i -u postgres "$i" psql -XAtq -F ' ' -v ON_ERROR_STOP=1 -U postgres -d postgres`
-
 // Observe implements [host.Resource].
 func (p postgresSettings) Observe(q *host.Query) {
-	var files []string
+	arguments := "set --"
 	for _, f := range p.files {
 		q.Sum(p.path(f), sha256.Sum256([]byte(contentOf(f))))
-		files = append(files, ssh.Quote(p.path(f)))
+		arguments += " " + ssh.Quote(p.path(f))
 	}
-	q.Probe(p.ID(), container(p.name, "postgres")+fmt.Sprintf(`stat -c 'changed %%.9Z' -- %s 2>/dev/null
-%s <<'SQL'
-SELECT 'loaded', extract(epoch FROM pg_conf_load_time());
-SELECT 'pending', name FROM pg_settings WHERE pending_restart ORDER BY name;
-SELECT 'postmaster', name FROM pg_settings WHERE context = 'postmaster';
-SQL`, strings.Join(files, " "), psql))
+	q.Probe(p.ID(), arguments+"\n"+inService(p.name, "postgres", nil, "query.sh", "settings.sh"))
 }
 
 func contentOf(f compose.File) string {
@@ -56,15 +48,16 @@ func contentOf(f compose.File) string {
 	return f.Content
 }
 
-// Plan implements [host.Resource].
-func (p postgresSettings) Plan(o *host.Observation) ([]host.Op, error) {
-	r := o.Probe(p.ID())
-	if r.Exit != 0 {
-		return nil, nil // it does not run: what starts it lets it read everything
-	}
-	var newest, loaded float64
-	var pending, postmaster []string
-	for line := range strings.Lines(string(r.Output)) {
+// serverFacts is what a server says of its settings.
+type serverFacts struct {
+	changed    float64  // when the newest of its files was, in seconds since 1970
+	loaded     float64  // when it has read them; 0 when it did not say
+	pending    []string // settings that wait for a restart
+	postmaster []string // those that only a restart changes
+}
+
+func readServer(output []byte) (f serverFacts) {
+	for line := range strings.Lines(string(output)) {
 		w := strings.Fields(line)
 		if len(w) != 2 {
 			continue
@@ -72,62 +65,73 @@ func (p postgresSettings) Plan(o *host.Observation) ([]host.Op, error) {
 		n, _ := strconv.ParseFloat(w[1], 64) // 0 for a name
 		switch w[0] {
 		case "changed":
-			newest = max(newest, n)
+			f.changed = max(f.changed, n)
 		case "loaded":
-			loaded = n
+			f.loaded = n
 		case "pending":
-			pending = append(pending, w[1])
+			f.pending = append(f.pending, w[1])
 		case "postmaster":
-			postmaster = append(postmaster, w[1])
+			f.postmaster = append(f.postmaster, w[1])
 		}
 	}
-	if loaded == 0 {
-		return nil, nil
+	return f
+}
+
+// Plan implements [host.Resource].
+func (p postgresSettings) Plan(o *host.Observation) ([]host.Op, error) {
+	r := o.Probe(p.ID())
+	f := readServer(r.Output)
+	if r.Exit != 0 || f.loaded == 0 {
+		return nil, nil // it does not run: what starts it lets it read everything
 	}
-	var changed, postponed []string
-	for _, f := range p.files {
-		sum := sha256.Sum256([]byte(contentOf(f)))
-		if have := o.Sum(p.path(f)); have != "" && have != hex.EncodeToString(sum[:]) {
-			changed = append(changed, f.Path)
-			if old, ok := o.Shown(p.path(f)); ok && path.Base(f.Path) == "postgresql.conf" {
-				for _, name := range changedSettings(string(old), f.Content) {
-					if slices.Contains(postmaster, name) {
-						postponed = append(postponed, name)
-					}
-				}
-			}
-		}
-	}
-	for _, name := range pending {
-		if !slices.Contains(postponed, name) {
-			postponed = append(postponed, name)
-		}
-	}
+	changed, postponed := p.compare(o, f)
 	switch {
 	case len(postponed) > 0:
-		return []host.Op{{Name: "restart", Action: lab.Run, Cause: strings.Join(postponed, ", ") + " cannot be changed while the server runs", Risk: lab.RiskRestart,
-			Script: container(p.name, "postgres") + restart(p.name, "postgres") + "\n" + ready("SELECT count(*) = 0 FROM pg_settings WHERE pending_restart") + untilHealthy()}}, nil
+		return []host.Op{{Name: "restart", Action: lab.Run, Risk: lab.RiskRestart,
+			Cause:  strings.Join(postponed, ", ") + " cannot be changed while the server runs",
+			Script: inService(p.name, "postgres", nil, "wait.sh", "query.sh", "restartpostgres.sh")}}, nil
 	case len(changed) > 0:
 		return []host.Op{p.reload("notified by " + strings.Join(changed, ", "))}, nil
-	case newest > loaded:
+	case f.changed > f.loaded:
 		return []host.Op{p.reload("its files changed since it has read them")}, nil
 	}
 	return nil, nil
 }
 
-// reload makes the server read its files again. It only tells the postmaster to: the load time tells when it did.
+// compare returns the files that this plan changes, and the settings that only a restart changes
+// and that are to be changed, or are already.
+func (p postgresSettings) compare(o *host.Observation, f serverFacts) (changed, postponed []string) {
+	for _, file := range p.files {
+		sum := sha256.Sum256([]byte(contentOf(file)))
+		have := o.Sum(p.path(file))
+		if have == "" || have == hex.EncodeToString(sum[:]) {
+			continue
+		}
+		changed = append(changed, file.Path)
+		if old, ok := o.Shown(p.path(file)); ok && path.Base(file.Path) == "postgresql.conf" {
+			for _, name := range changedSettings(string(old), file.Content) {
+				if slices.Contains(f.postmaster, name) {
+					postponed = append(postponed, name)
+				}
+			}
+		}
+	}
+	for _, name := range f.pending {
+		if !slices.Contains(postponed, name) {
+			postponed = append(postponed, name)
+		}
+	}
+	return changed, postponed
+}
+
+// reload makes the server read its files again.
 func (p postgresSettings) reload(cause string) host.Op {
-	return host.Op{Name: "reload", Action: lab.Run, Cause: cause, Script: container(p.name, "postgres") +
-		"t=$(" + psql + " -c 'SELECT pg_conf_load_time()')\n" + psql + " -c 'SELECT pg_reload_conf()' >/dev/null\n" +
-		ready("SELECT pg_conf_load_time() > '$t'")}
+	return host.Op{Name: "reload", Action: lab.Run, Cause: cause,
+		Script: inService(p.name, "postgres", nil, "wait.sh", "query.sh", "reload.sh")}
 }
 
-// ready waits until a question is answered by t.
-func ready(sql string) string {
-	return until(fmt.Sprintf("[ \"$(%s -c \"%s\" 2>/dev/null)\" = t ]", psql, sql), "echo 'the server does not say that it did'")
-}
-
-// changedSettings returns the names of the settings that differ between two files as the stack writes them.
+// changedSettings returns the names of the settings that differ between two files as the stack
+// writes them.
 func changedSettings(before, after string) (out []string) {
 	read := func(text string) map[string]string {
 		m := map[string]string{}

@@ -58,7 +58,8 @@ func TestPostgresReal(t *testing.T) {
 
 const pg17 = "postgres:17.10"
 
-// newBench is a machine with a Docker Engine and the images that are imported into it. The test runs beside others.
+// newBench is a machine with a Docker Engine and the images that are imported into it. The test
+// runs beside others.
 func newBench(t *testing.T, images func(*real.DockerEngine) []string) bench {
 	t.Helper()
 	t.Parallel()
@@ -95,7 +96,8 @@ func (b bench) postgres(super lab.Secret, database stack.Database) stack.Postgre
 // patience is how long what should get healthy may take: on a slow machine, it takes minutes.
 const patience = 5 * time.Minute
 
-// apply plans and applies, and fails the test unless everything was done and nothing is left to do. It returns the plan's text.
+// apply plans and applies, and fails the test unless everything was done and nothing is left to do.
+// It returns the plan's text.
 func (b bench) apply(t *testing.T, want ...host.Resource) string {
 	t.Helper()
 	plan, err := b.machine.Plan(t.Context(), host.State(want))

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"flag"
@@ -208,7 +209,8 @@ func apply(t *testing.T, m *host.Machine, want ...host.Resource) string {
 	return p.String()
 }
 
-// TestLab is what the lab's machines run: PostgreSQL and Gitea on one, a runner and a Pi-hole beside them.
+// TestLab is what the lab's machines run: PostgreSQL and Gitea on one, a runner and a Pi-hole
+// beside them.
 func TestLab(t *testing.T) {
 	m, box, d := pi(t)
 	pg := must(t, postgres())
@@ -234,10 +236,6 @@ func TestLab(t *testing.T) {
 	}
 	if m.Counters().Execs != before+1 || d.Changes() != changes || box.Counters().Writes != writes {
 		t.Errorf("planning took %d execs, %d changes, %d writes", m.Counters().Execs-before, d.Changes()-changes, box.Counters().Writes-writes)
-	}
-	token, err := stack.GiteaToken(t.Context(), m, "", "root", "lab")
-	if err != nil || token.IsZero() {
-		t.Error(err)
 	}
 }
 
@@ -438,53 +436,35 @@ func TestPowerCuts(t *testing.T) {
 	}
 }
 
-func TestSecretDir(t *testing.T) {
-	dir := stack.SecretDir{Path: filepath.Join(t.TempDir(), "keys")}
-	first, err := stack.NewGiteaKeys(dir)
-	if err != nil {
+// The keys are made once, whatever becomes of the run that made them.
+func TestGiteaKeys(t *testing.T) {
+	sink := lab.SecretDir{Path: filepath.Join(t.TempDir(), "keys")}
+	k := &lab.Keyring{Sink: sink}
+	first, err := stack.NewGiteaKeys(t.Context(), k)
+	if err != nil || first.SecretKey.Equal(first.JWTSecret) || first.SecretKey.Equal(first.InternalToken) {
+		t.Fatalf("alike: %v", err)
+	}
+	if _, err := os.Stat(sink.Path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("asking for them wrote: %v", err)
+	}
+	plan, err := k.Plan(nil)
+	if err != nil || len(plan.Changes()) != 3 {
+		t.Fatalf("%v\n%s", err, plan)
+	}
+	if _, err := plan.Apply(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	second, err := stack.NewGiteaKeys(dir)
-	if err != nil || !first.SecretKey.Equal(second.SecretKey) || first.SecretKey.Equal(first.JWTSecret) {
-		t.Errorf("made twice, or alike: %v", err)
+	second, err := stack.NewGiteaKeys(t.Context(), &lab.Keyring{Sink: sink})
+	if err != nil || !first.SecretKey.Equal(second.SecretKey) || !first.InternalToken.Equal(second.InternalToken) || !first.JWTSecret.Equal(second.JWTSecret) {
+		t.Errorf("made twice: %v", err)
 	}
-	file := filepath.Join(dir.Path, "gitea-secret-key")
-	if st, err := os.Stat(file); err != nil || st.Mode().Perm() != 0o600 {
-		t.Errorf("%v %v", st, err)
+	if jwt, err := base64.RawURLEncoding.DecodeString(first.JWTSecret.Reveal()); err != nil || len(jwt) != 32 {
+		t.Errorf("the JWT secret is of %d bytes: %v", len(jwt), err)
 	}
-	if left, err := filepath.Glob(filepath.Join(dir.Path, ".new-*")); err != nil || len(left) > 0 {
-		t.Errorf("left: %v %v", left, err)
-	}
-	if err := os.Chmod(file, 0o644); err != nil {
+	if err := os.Chmod(filepath.Join(sink.Path, "gitea-secret-key"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stack.NewGiteaKeys(dir); !errors.Is(err, lab.ErrRefused) {
-		t.Errorf("others may read: %v", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir.Path, "empty"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := dir.Once("empty", stack.RandomSecret); !errors.Is(err, lab.ErrConflict) {
-		t.Errorf("empty: %v", err)
-	}
-	made := false
-	if _, err := (stack.SecretDir{Path: file}).Once("x", func() (lab.Secret, error) { made = true; return hidden("x"), nil }); err == nil || made {
-		t.Errorf("a place that is no folder: %v, made %v", err, made)
-	}
-	looking := stack.SecretDir{Path: filepath.Join(t.TempDir(), "none"), ReadOnly: true}
-	if s, err := looking.Once("x", stack.RandomSecret); err != nil || s.IsZero() {
-		t.Errorf("read-only: %v", err)
-	}
-	if _, err := os.Stat(looking.Path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("read-only, and the folder was made: %v", err)
-	}
-	dir.ReadOnly = true
-	if s, err := dir.Once("gitea-token", stack.RandomSecret); err != nil {
-		t.Errorf("read-only: %v", err)
-	} else if again, err := dir.Once("gitea-token", stack.RandomSecret); err != nil || s.Equal(again) {
-		t.Errorf("read-only, and kept: %v", err)
-	}
-	if _, err := dir.Once("../x", stack.RandomSecret); !errors.Is(err, lab.ErrInvalid) {
-		t.Errorf("outside: %v", err)
+	if _, err := stack.NewGiteaKeys(t.Context(), &lab.Keyring{Sink: sink}); !errors.Is(err, lab.ErrRefused) {
+		t.Errorf("others may read one: %v", err)
 	}
 }

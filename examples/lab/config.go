@@ -12,6 +12,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/base"
 	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
@@ -33,7 +34,7 @@ type Config struct {
 	SSH       SSHConfig       `yaml:"ssh"`       // how to log in
 	Inventory inventory.Spec  `yaml:"inventory"` // the machines and their groups
 	Apps      []AppConfig     `yaml:"apps"`      // the applications
-	System    SystemConfig    `yaml:"system"`    // the base of every machine
+	System    base.Config     `yaml:"system"`    // the base of every machine that is reached over SSH; with reboot, machines are changed one after the other
 	Stacks    *StacksConfig   `yaml:"stacks"`    // compose stacks beside the cluster; empty means none
 	Postgres  *PostgresConfig `yaml:"postgres"`  // the database server of the apps; empty means that none is provisioned
 	Resources []Placement     `yaml:"resources"` // more resources, for machines that a pattern selects
@@ -60,22 +61,6 @@ type AppConfig struct {
 	Name string   `yaml:"name,required"`
 	Org  string   `yaml:"org"`  // of its repository; empty means arcodange-org
 	Envs []string `yaml:"envs"` // empty means prod alone
-}
-
-// SystemConfig is the base of every machine that the program reaches over SSH.
-type SystemConfig struct {
-	Timezone   string            `yaml:"timezone"`   // empty leaves it
-	NTP        []string          `yaml:"ntp"`        // time servers, at least one by IP address: names need DNS, which needs the machines. Empty leaves them
-	Packages   []string          `yaml:"packages"`   // installed everywhere
-	Users      []host.User       `yaml:"users"`      // accounts
-	Keys       []string          `yaml:"keys"`       // public keys that may log in as the SSH user
-	Sysctl     map[string]string `yaml:"sysctl"`     // kernel parameters
-	Modules    []string          `yaml:"modules"`    // kernel modules
-	Cgroups    bool              `yaml:"cgroups"`    // the memory controller on Raspberry Pis, which k3s needs
-	NoSwap     bool              `yaml:"noSwap"`     // no swap, which the kubelet does not like
-	HoldBack   []string          `yaml:"holdBack"`   // packages that unattended upgrades leave alone
-	Unattended bool              `yaml:"unattended"` // install security updates every day, without rebooting
-	Reboot     bool              `yaml:"reboot"`     // reboot a machine that needs it, one after the other
 }
 
 // Placement puts resources on machines.
@@ -193,24 +178,11 @@ func (l *Lab) resolve() error {
 		}
 		if st.Runner != nil {
 			check("runner", st.Runner.On)
-			if st.Gitea == nil {
-				ps.Add("stacks.runner", "runners need a gitea to work for")
-			}
 		}
+		collect("stacks", st.validate().Err())
 	}
-	if len(l.System.NTP) > 0 && !slices.ContainsFunc(l.System.NTP, func(s string) bool { _, err := netip.ParseAddr(s); return err == nil }) {
-		ps = append(ps, lab.Problem{Path: "system.ntp", Message: "no server is named by its IP address: after a power cut there may be no DNS before there is the right time", Hint: "add the router's"})
-	}
-	for _, h := range l.Hosts {
-		for _, p := range l.wanted(h).problems() {
-			// most hold for several machines, and those of resources alone are there already
-			if !slices.ContainsFunc(ps, func(o lab.Problem) bool {
-				return o.Path == p.Path && (o.Message == p.Message || strings.HasPrefix(o.Message, sameAs) && strings.HasPrefix(p.Message, sameAs))
-			}) {
-				ps = append(ps, p)
-			}
-		}
-	}
+	collect("system", l.System.Validate().Err())
+	ps = append(ps, l.validateMachines(ps)...)
 	return ps.Err()
 }
 

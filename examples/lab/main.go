@@ -162,7 +162,7 @@ func (r *runner) run(ctx context.Context, c call) (err error) {
 		if r.machines, err = r.lab.machines(); err != nil {
 			return err
 		}
-		if r.source, err = r.lab.stackSource(c.verb != "apply"); err != nil {
+		if r.source, err = r.lab.stackSource(); err != nil {
 			return err
 		}
 		if r.database, err = r.lab.database(r.source); err != nil {
@@ -177,8 +177,8 @@ func (r *runner) run(ctx context.Context, c call) (err error) {
 	before := "01_system"
 	if r.source != nil {
 		r.stages = append(r.stages,
-			r.lab.stackStage("02_setup", r.machines, r.only, func() (map[string]host.State, error) { return r.lab.setup(r.source) }, before),
-			r.lab.stackStage("03_cicd", r.machines, r.only, func() (map[string]host.State, error) { return r.lab.runners(r.source) }, "02_setup"))
+			r.lab.stackStage("02_setup", r.source, r.machines, r.only, r.lab.setup, before),
+			r.lab.stackStage("03_cicd", r.source, r.machines, r.only, r.lab.runners, "02_setup"))
 		before = "02_setup"
 	}
 	if r.database != nil && c.limit == "" && len(r.only.globs) == 0 {

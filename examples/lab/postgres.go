@@ -29,8 +29,8 @@ type PostgresConfig struct {
 type database struct {
 	server pgprov.Server
 	spec   pgprov.Spec
-	// secrets reads the passwords that are not there yet: those of a server that a stage before makes.
-	secrets func() error
+	// secrets reads the passwords, and returns the keyring that those are of that no reference names; nil when there is none.
+	secrets func(context.Context) (*lab.Keyring, error)
 	about   string // what the sandbox runs, for people; empty for a real one
 	close   func() error
 }
@@ -50,19 +50,28 @@ func (l *Lab) database(s *stackSource) (*database, error) {
 		spec:   pgprov.Spec{Instances: l.databases(), AllowPG15: c.AllowPG15},
 		close:  func() error { return nil },
 	}
-	d.secrets = func() error {
+	d.secrets = func(ctx context.Context) (*lab.Keyring, error) {
+		var k *lab.Keyring
+		if s != nil {
+			k = &lab.Keyring{Sink: s.sink}
+		}
 		var errs []error
-		secret := func(r lab.SecretRef, name string) lab.Secret {
+		secret := func(r lab.SecretRef, otherwise func() (lab.Secret, error)) lab.Secret {
 			v, err := r.Resolve(os.LookupEnv, l.dir.ReadFile)
 			if r.IsZero() {
-				v, err = s.once(name)
+				v, err = otherwise()
 			}
 			errs = append(errs, err)
 			return v
 		}
-		d.server.Password = secret(c.Password, superuserSecret)
-		d.spec.Editor.Password, d.spec.Pooler.Password = secret(c.EditorPassword, "credentials-editor"), secret(c.PoolerPassword, "pgbouncer-auth")
-		return errors.Join(errs...)
+		made := func(name string) func() (lab.Secret, error) {
+			return func() (lab.Secret, error) { return k.Secret(ctx, name, nil) }
+		}
+		// the server is made with it: a new one would not let us in
+		d.server.Password = secret(c.Password, func() (lab.Secret, error) { return s.sink.Get(ctx, superuserSecret) })
+		d.spec.Editor.Password = secret(c.EditorPassword, made("credentials-editor"))
+		d.spec.Pooler.Password = secret(c.PoolerPassword, made("pgbouncer-auth"))
+		return k, errors.Join(errs...)
 	}
 	return d, nil
 }
@@ -78,7 +87,7 @@ func (l *Lab) databases() (out []pgprov.Instance) {
 // sandboxDatabase starts a PostgreSQL server for this run: the real one where it is installed, else the one of package pgtest.
 func (l *Lab) sandboxDatabase(ctx context.Context) (*database, error) {
 	random := func() lab.Secret { return lab.NewSecret(rand.Text()) }
-	d := &database{secrets: func() error { return nil }, spec: pgprov.Spec{Editor: pgprov.Login{Password: random()}, Pooler: pgprov.Login{Password: random()}, Instances: l.databases()}}
+	d := &database{secrets: func(context.Context) (*lab.Keyring, error) { return nil, nil }, spec: pgprov.Spec{Editor: pgprov.Login{Password: random()}, Pooler: pgprov.Login{Password: random()}, Instances: l.databases()}}
 	pg, err := real.StartPostgres(ctx, real.PGOptions{})
 	if err == nil {
 		d.server, err = pgprov.ParseDSN(pg.DSN("postgres"))
@@ -107,9 +116,14 @@ const databaseStage = "postgres"
 // stage provisions the apps' databases.
 func (d *database) stage(after ...string) Stage {
 	return Stage{Name: databaseStage, After: after, Plan: func(ctx context.Context) (*lab.Plan, error) {
-		if err := d.secrets(); err != nil {
+		k, err := d.secrets(ctx)
+		if err != nil {
 			return nil, err
 		}
-		return d.server.Plan(ctx, d.spec)
+		plan, err := d.server.Plan(ctx, d.spec)
+		if err != nil || k == nil {
+			return plan, err
+		}
+		return k.Plan(plan)
 	}}
 }

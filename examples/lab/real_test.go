@@ -56,8 +56,8 @@ stacks:
     on: gitea
     image: gitea/gitea:%[5]s-rootless
     rootURL: http://%[2]s:3000/
-    listen: %[2]s:3000
-    ssh: %[2]s:2222
+    listenHTTP: %[2]s:3000
+    listenSSH: %[2]s:2222
     admin: arcodange
   runner:
     on: raspberries:&local:!gitea

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"net"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -58,5 +57,3 @@ func (s *Sandbox) Close() error {
 	}
 	return errors.Join(errs...)
 }
-
-func isIP(s string) bool { return net.ParseIP(s) != nil }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
@@ -13,61 +15,111 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// StacksConfig are the compose stacks beside the cluster. Their secrets are made once and kept in files of the folder Secrets.
+// StacksConfig are the compose stacks beside the cluster. Their secrets are made once, by a plan that is applied, and kept
+// in files of the directory secrets.
 type StacksConfig struct {
 	Docker   []string       `yaml:"docker"`           // packages of the engine; empty means that it is there already
 	Lock     string         `yaml:"lock"`             // the file that pins the images, see stack -h; empty means compose.lock.yaml beside the config
-	Secrets  string         `yaml:"secrets,required"` // a folder here, mode 0700: "~/.arcodange/stacks"
-	Postgres *PostgresStack `yaml:"postgres"`
-	Gitea    *GiteaStack    `yaml:"gitea"`
-	Runner   *RunnerStack   `yaml:"runner"`
+	Secrets  string         `yaml:"secrets,required"` // a directory here, mode 0700: "~/.arcodange/stacks"
+	Postgres *PostgresStack `yaml:"postgres"`         // empty means none
+	Gitea    *GiteaStack    `yaml:"gitea"`            // empty means none
+	Runner   *RunnerStack   `yaml:"runner"`           // empty means none
 }
 
 // PostgresStack is the database server beside the cluster, of stage 02_setup.
 type PostgresStack struct {
-	On       string            `yaml:"on,required"`    // a pattern that selects one machine: "postgres"
-	Image    string            `yaml:"image,required"` // "postgres:17.10"
-	UID      int               `yaml:"uid"`            // of the server in the image; 0 means 999, that of the official image, whose variant alpine has 70
-	Listen   string            `yaml:"listen"`         // address of the published port: "192.168.1.202:5432"; empty publishes none
-	Settings map[string]string `yaml:"settings"`       // of postgresql.conf
-	HBA      []HBAConfig       `yaml:"hba"`            // lines of pg_hba.conf, in order
-}
-
-// HBAConfig is a line of pg_hba.conf(5).
-type HBAConfig struct {
-	Type     string `yaml:"type,required"`     // "hostssl", "host", "local"
-	Database string `yaml:"database,required"` // "all", or names
-	User     string `yaml:"user,required"`     // "all", names, or +ROLE
-	Address  string `yaml:"address"`           // CIDR; empty for local
-	Method   string `yaml:"method,required"`   // "scram-sha-256", "reject"
+	On             string `yaml:"on,required"` // a pattern that selects one machine: "postgres"
+	stack.Postgres `yaml:",inline"`
 }
 
 // GiteaStack is the forge, of stage 02_setup.
 type GiteaStack struct {
-	On      string `yaml:"on,required"`      // a pattern that selects one machine: "gitea"
-	Image   string `yaml:"image,required"`   // "gitea/gitea:1.26.0-rootless"
-	RootURL string `yaml:"rootURL,required"` // with a slash at the end: "https://gitea.arcodange.lab/"
-	Listen  string `yaml:"listen"`           // address of HTTP; empty publishes none
-	SSH     string `yaml:"ssh"`              // address of SSH; empty publishes none
-	Admin   string `yaml:"admin"`            // the first administrator; empty means none
+	On          string `yaml:"on,required"` // a pattern that selects one machine: "gitea"
+	stack.Gitea `yaml:",inline"`
 }
 
-// RunnerStack are the runners of jobs, of stage 03_cicd.
+// RunnerStack are the runners of jobs, of stage 03_cicd, each with the name of its machine.
 type RunnerStack struct {
-	On     string   `yaml:"on,required"`    // "raspberries:&local:!gitea"
-	Image  string   `yaml:"image,required"` // "gitea/runner:1.0.8"
-	Labels []string `yaml:"labels"`         // "ubuntu-latest:docker://..."
-	Socket bool     `yaml:"socket"`         // give jobs the machine's Docker Engine: whoever may push a workflow is then root on the machine
+	On              string `yaml:"on,required"` // a pattern: "raspberries:&local:!gitea"
+	stack.ActRunner `yaml:",inline"`
 }
 
-// stackSource reads what the stacks are made of: the lock and the secrets.
+// Names of secrets in the sink.
+const (
+	superuserSecret     = "postgres-superuser"
+	giteaDatabaseSecret = "gitea-database"
+	runnerTokenSecret   = "runner-token"
+)
+
+// giteaDatabase is the name of Gitea's database and of the role that owns it, unless the config says otherwise.
+const giteaDatabase = "gitea"
+
+// secrets returns the secrets of stacks by their names.
+type secrets func(name string) lab.Secret
+
+// postgres returns the database server with what the program fills in.
+func (c *StacksConfig) postgres(secret secrets) stack.Postgres {
+	pg := c.Postgres.Postgres
+	pg.Password = secret(superuserSecret)
+	if c.Gitea != nil {
+		d := c.Gitea.Database
+		name, user := cmp.Or(d.Name, giteaDatabase), cmp.Or(d.User, giteaDatabase)
+		pg.Databases = []stack.Database{{Name: name, Owner: user, Password: secret(giteaDatabaseSecret)}}
+		pg.HBA = append(slices.Clone(pg.HBA),
+			stack.HBARule{Type: "host", Database: name, User: user, Address: "samenet", Method: "scram-sha-256"})
+	}
+	return pg
+}
+
+// gitea returns the forge with what the program fills in.
+func (c *StacksConfig) gitea(secret secrets, keys stack.GiteaKeys) stack.Gitea {
+	g := c.Gitea.Gitea
+	g.Keys, g.Database.Password, g.RunnerToken = keys, secret(giteaDatabaseSecret), secret(runnerTokenSecret)
+	if c.Postgres != nil {
+		g.Networks = append(slices.Clone(g.Networks), cmp.Or(c.Postgres.Name, "postgres")+"_default")
+	}
+	return g
+}
+
+// runner returns the runner of a machine with what the program fills in.
+func (c *StacksConfig) runner(secret secrets, machine string) stack.ActRunner {
+	r := c.Runner.ActRunner
+	r.Runner, r.Token = machine, secret(runnerTokenSecret)
+	if r.Instance == "" && c.Gitea != nil {
+		r.Instance = c.Gitea.RootURL
+	}
+	return r
+}
+
+// validate returns what is wrong with the stacks, whatever their secrets are.
+func (c *StacksConfig) validate() (ps lab.Problems) {
+	some := lab.NewSecret(strings.Repeat("x", 43))
+	secret := func(string) lab.Secret { return some }
+	if c.Postgres != nil {
+		ps = append(ps, c.postgres(secret).Validate().Under("postgres")...)
+	}
+	if c.Gitea != nil {
+		keys := stack.GiteaKeys{SecretKey: some, InternalToken: some, JWTSecret: some}
+		ps = append(ps, c.gitea(secret, keys).Validate().Under("gitea")...)
+	}
+	if c.Runner != nil {
+		if c.Gitea == nil {
+			ps.Add("runner", "runners need a gitea to work for")
+		} else {
+			ps = append(ps, c.runner(secret, "machine").Validate().Under("runner")...)
+		}
+	}
+	return ps
+}
+
+// stackSource is what the stacks are made of: the lock, and where their secrets are kept.
 type stackSource struct {
-	lock    compose.Lock
-	secrets stack.SecretDir
+	lock compose.Lock
+	sink lab.Sink
 }
 
-// stackSource reads what the stacks are made of. With readOnly, no secret is made that stays.
-func (l *Lab) stackSource(readOnly bool) (*stackSource, error) {
+// stackSource reads what the stacks are made of.
+func (l *Lab) stackSource() (*stackSource, error) {
 	c := l.Stacks
 	if c == nil {
 		return nil, nil
@@ -89,7 +141,7 @@ func (l *Lab) stackSource(readOnly bool) (*stackSource, error) {
 		return nil, err
 	}
 	dir, err := l.dir.Path(c.Secrets)
-	return &stackSource{lock, stack.SecretDir{Path: dir, ReadOnly: readOnly}}, err
+	return &stackSource{lock, lab.SecretDir{Path: dir}}, err
 }
 
 // images are the images of all stacks.
@@ -106,96 +158,78 @@ func (c *StacksConfig) images() (names []string) {
 	return names
 }
 
-// once returns a secret that is made once.
-func (s *stackSource) once(name string) (lab.Secret, error) {
-	return s.secrets.Once(name, stack.RandomSecret)
+// asked returns secrets of the keyring, and a function that returns the errors of those that it did not give.
+func asked(ctx context.Context, k *lab.Keyring) (secrets, func() error) {
+	var errs []error
+	return func(name string) lab.Secret {
+		s, err := k.Secret(ctx, name, nil)
+		errs = append(errs, err)
+		return s
+	}, func() error { return errors.Join(errs...) }
 }
 
-// superuserSecret is the name of the secret of the database server's superuser.
-const superuserSecret = "postgres-superuser"
-
-// giteaDatabase is the name of Gitea's database and of the role that owns it.
-const giteaDatabase = "gitea"
-
 // setup returns the stacks of stage 02_setup by the machines that they are on.
-func (l *Lab) setup(s *stackSource) (map[string]host.State, error) {
+func (l *Lab) setup(ctx context.Context, lock compose.Lock, k *lab.Keyring) (map[string]host.State, error) {
 	c := l.Stacks
 	out := map[string]host.State{}
-	place := func(on string, st compose.Stack) error {
+	place := func(on string, st compose.Stack, err error) error {
+		if err != nil {
+			return err
+		}
 		hosts, err := l.inventory.Select(on)
 		for _, h := range hosts {
 			out[h.Name] = append(out[h.Name], st)
 		}
 		return err
 	}
+	secret, missing := asked(ctx, k)
 	var errs []error
-	secret := func(name string) lab.Secret {
-		v, err := s.once(name)
-		errs = append(errs, err)
-		return v
-	}
-	if p := c.Postgres; p != nil {
-		pg := stack.Postgres{Image: p.Image, UID: p.UID, Lock: s.lock, Listen: p.Listen, Settings: p.Settings, Password: secret(superuserSecret)}
-		for _, r := range p.HBA {
-			pg.HBA = append(pg.HBA, stack.HBARule{Type: r.Type, Database: r.Database, User: r.User, Address: r.Address, Method: r.Method})
-		}
-		if c.Gitea != nil {
-			pg.Databases = []stack.Database{{Name: giteaDatabase, Password: secret("gitea-database")}}
-			pg.HBA = append(pg.HBA, stack.HBARule{Type: "host", Database: giteaDatabase, User: giteaDatabase, Address: "samenet", Method: "scram-sha-256"})
-		}
+	var after []string
+	if c.Postgres != nil {
+		pg := c.postgres(secret)
+		pg.Lock = lock
 		st, err := pg.Stack()
-		errs = append(errs, err)
-		if err == nil {
-			errs = append(errs, place(p.On, st))
-		}
+		errs = append(errs, place(c.Postgres.On, st, err))
+		after = append(after, st.Running())
 	}
-	if g := c.Gitea; g != nil {
-		keys, err := stack.NewGiteaKeys(s.secrets)
+	if c.Gitea != nil {
+		keys, err := stack.NewGiteaKeys(ctx, k)
 		errs = append(errs, err)
-		gt := stack.Gitea{Image: g.Image, Lock: s.lock, RootURL: g.RootURL, ListenHTTP: g.Listen, ListenSSH: g.SSH, Keys: keys, Admin: g.Admin,
-			Database: stack.GiteaDatabase{Name: giteaDatabase, User: giteaDatabase, Password: secret("gitea-database")}, RunnerToken: secret("runner-token")}
-		if c.Postgres != nil {
-			gt.Networks = []string{"postgres_default"}
-		}
-		st, err := gt.Stack()
-		errs = append(errs, err)
-		if err == nil {
-			if c.Postgres != nil {
-				st.After = append(st.After, "compose:postgres")
-			}
-			errs = append(errs, place(g.On, st))
-		}
+		g := c.gitea(secret, keys)
+		g.Lock = lock
+		st, err := g.Stack()
+		st.After = append(st.After, after...)
+		errs = append(errs, place(c.Gitea.On, st, err))
+	}
+	if err := missing(); err != nil {
+		return nil, err // what is wrong with the stacks follows from it
 	}
 	return out, errors.Join(errs...)
 }
 
-// runners returns the stacks of stage 03_cicd.
-func (l *Lab) runners(s *stackSource) (map[string]host.State, error) {
-	c := l.Stacks.Runner
+// runners returns the stacks of stage 03_cicd by the machines that they are on.
+func (l *Lab) runners(ctx context.Context, lock compose.Lock, k *lab.Keyring) (map[string]host.State, error) {
 	out := map[string]host.State{}
-	if c == nil {
+	if l.Stacks.Runner == nil {
 		return out, nil
 	}
-	token, err := s.once("runner-token")
+	hosts, err := l.inventory.Select(l.Stacks.Runner.On)
 	if err != nil {
 		return nil, err
 	}
-	hosts, err := l.inventory.Select(c.On)
-	if err != nil {
-		return nil, err
-	}
-	instance := ""
-	if l.Stacks.Gitea != nil {
-		instance = l.Stacks.Gitea.RootURL
-	}
+	secret, missing := asked(ctx, k)
+	var errs []error
 	for _, h := range hosts {
-		st, err := stack.ActRunner{Image: c.Image, Lock: s.lock, Instance: instance, Runner: h.Name, Token: token, Labels: c.Labels, Socket: c.Socket}.Stack()
-		if err != nil {
-			return nil, err
-		}
+		r := l.Stacks.runner(secret, h.Name)
+		r.Lock = lock
+		st, err := r.Stack()
+		errs = append(errs, err)
 		out[h.Name] = append(out[h.Name], st)
 	}
-	return out, nil
+	if err := missing(); err != nil {
+		return nil, err
+	}
+	return out, errors.Join(errs...)
 }
 
 // engine returns what a machine needs to run stacks.
@@ -210,10 +244,14 @@ func (c *StacksConfig) engine() (s host.State) {
 	return s
 }
 
+// stacksOf returns the stacks of a stage by the machines that they are on, with secrets of the keyring.
+type stacksOf func(context.Context, compose.Lock, *lab.Keyring) (map[string]host.State, error)
+
 // stackStage plans the stacks on the machines that have any.
-func (l *Lab) stackStage(name string, machines []*host.Machine, only *selection, stacks func() (map[string]host.State, error), after ...string) Stage {
+func (l *Lab) stackStage(name string, s *stackSource, machines []*host.Machine, only *selection, stacks stacksOf, after ...string) Stage {
 	return Stage{Name: name, After: after, Plan: func(ctx context.Context) (*lab.Plan, error) {
-		states, err := stacks()
+		k := &lab.Keyring{Sink: s.sink}
+		states, err := stacks(ctx, s.lock, k)
 		if err != nil {
 			return nil, err
 		}
@@ -221,7 +259,7 @@ func (l *Lab) stackStage(name string, machines []*host.Machine, only *selection,
 		if len(f.Machines) == 0 {
 			return lab.NewPlan()
 		}
-		return f.Plan(ctx, func(m *host.Machine) (host.State, error) {
+		plan, err := f.Plan(ctx, func(m *host.Machine) (host.State, error) {
 			engine := l.Stacks.engine()
 			var ids []string
 			for _, r := range engine {
@@ -235,6 +273,11 @@ func (l *Lab) stackStage(name string, machines []*host.Machine, only *selection,
 			}
 			return only.of(s, nil)
 		}, only.globs...)
+		if plan == nil {
+			return nil, err
+		}
+		plan, joined := k.Plan(plan)
+		return plan, errors.Join(err, joined)
 	}}
 }
 
@@ -251,7 +294,7 @@ func (l *Lab) sandboxStacks(box *Sandbox) (*stackSource, func() error, error) {
 	for _, name := range l.Stacks.images() {
 		images = append(images, composetest.Image{Name: name})
 	}
-	s := &stackSource{secrets: stack.SecretDir{Path: dir}}
+	s := &stackSource{sink: lab.SecretDir{Path: dir}}
 	for _, m := range box.machines {
 		d := composetest.Install(m, composetest.Config{Registry: images})
 		s.lock = d.Lock(l.Stacks.images()...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -13,25 +12,46 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/base"
 	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 )
 
-// wanted is the state of a machine, and of each of its resources the place in the config that asks for it.
+// machine returns what differs between the machines.
+func (l *Lab) machine(h *inventory.Host) base.Machine {
+	m := base.Machine{Name: h.Name, Domain: l.Domain, User: userOf(h, l)}
+	for _, other := range l.Hosts {
+		if other.Name != h.Name {
+			m.Peers = append(m.Peers, base.Peer{Name: other.Name, Address: other.Address})
+		}
+	}
+	return m
+}
+
+// state returns what a machine should be in stage 01_system, with its secrets.
+func (l *Lab) state(h *inventory.Host) (host.State, error) {
+	return l.wanted(h).state.Resolve(os.LookupEnv, l.dir.ReadFile)
+}
+
+// wanted is the state of a machine in stage 01_system: its base, and the resources that are placed
+// on it.
 type wanted struct {
 	state host.State
-	from  []place
+	base  int      // how many of its resources are of the base
+	from  []string // the places in the config that ask for the others
 }
 
-// place is a place in the config.
-type place struct {
-	path   string
-	scalar bool // the value there is one text, and has no fields
-}
-
-func (w *wanted) add(path string, scalar bool, resources ...host.Resource) {
-	for _, r := range resources {
-		w.state, w.from = append(w.state, r), append(w.from, place{path, scalar})
+// wanted is pure: references to secrets stay references.
+func (l *Lab) wanted(h *inventory.Host) wanted {
+	w := wanted{state: l.System.State(l.machine(h))}
+	w.base = len(w.state)
+	for i, p := range l.Resources {
+		if i < len(l.placed) && slices.Contains(l.placed[i], h.Name) {
+			for j, r := range p.State {
+				w.state, w.from = append(w.state, r), append(w.from, fmt.Sprintf("resources[%d].state[%d]", i, j))
+			}
+		}
 	}
+	return w
 }
 
 // sameAs begins what [host.State.Validate] says of a resource that is there twice.
@@ -42,122 +62,70 @@ var (
 	sameIndex     = regexp.MustCompile(`^` + sameAs + `\[([0-9]+)\]$`)
 )
 
-// problems is what is wrong with the state, each at its place in the config.
-func (w *wanted) problems() (ps lab.Problems) {
-	err := w.state.Validate()
-	var found lab.Problems
-	if err != nil && !errors.As(err, &found) {
-		ps.Add("system", "%v", err)
-	}
-	at := func(number string) (place, bool) {
-		n, err := strconv.Atoi(number)
-		if err != nil || n >= len(w.from) {
-			return place{}, false
+// problems returns what is wrong with the state beyond what its base says of itself, each at its
+// place in the config.
+func (w wanted) problems() (ps lab.Problems) {
+	ofBase := problemsOf(w.state[:w.base].Validate())
+	for _, p := range problemsOf(w.state.Validate()) {
+		if slices.Contains(ofBase, p) {
+			continue
 		}
-		return w.from[n], true
-	}
-	for _, p := range found {
 		if m := resourceIndex.FindStringSubmatch(p.Path); m != nil {
-			if here, ok := at(m[1]); ok {
-				switch p.Path = here.path; {
-				case !here.scalar:
-					p.Path += m[2]
-				case m[2] == ".domain":
-					p.Path = "domain" // of the hostname
-				}
+			place, of := w.place(m[1])
+			if p.Path = place; of {
+				p.Path += m[2]
 			}
 		}
 		if m := sameIndex.FindStringSubmatch(p.Message); m != nil {
-			if first, ok := at(m[1]); ok {
-				p.Message = sameAs + first.path
-			}
+			place, _ := w.place(m[1])
+			p.Message = sameAs + place
 		}
 		ps = append(ps, p)
 	}
 	return ps
 }
 
-// state returns what a machine should be in stage 01_system: its base, and the resources that are placed on it.
-func (l *Lab) state(h *inventory.Host) (host.State, error) {
-	return l.wanted(h).state.Resolve(os.LookupEnv, l.dir.ReadFile)
+// place returns the place in the config of a resource by its index, and whether the resource is
+// written there itself.
+func (w wanted) place(index string) (path string, itself bool) {
+	n, err := strconv.Atoi(index)
+	if n -= w.base; err != nil || n < 0 || n >= len(w.from) {
+		return "system", false
+	}
+	return w.from[n], true
 }
 
-// wanted is pure: references to secrets stay references.
-func (l *Lab) wanted(h *inventory.Host) *wanted {
-	w := l.system(h)
-	for i, p := range l.Resources {
-		if i < len(l.placed) && slices.Contains(l.placed[i], h.Name) {
-			for j, r := range p.State {
-				w.add(fmt.Sprintf("resources[%d].state[%d]", i, j), false, r)
+func problemsOf(err error) (ps lab.Problems) {
+	if err != nil && !errors.As(err, &ps) {
+		ps.Add("system", "%v", err)
+	}
+	return ps
+}
+
+// validateMachines returns what is wrong with the machines, each thing once, however many machines
+// it holds for.
+func (l *Lab) validateMachines(known lab.Problems) (ps lab.Problems) {
+	seen := func(p lab.Problem) bool {
+		return slices.ContainsFunc(append(slices.Clone(known), ps...), func(o lab.Problem) bool {
+			return o.Path == p.Path && (o.Message == p.Message ||
+				strings.HasPrefix(o.Message, sameAs) && strings.HasPrefix(p.Message, sameAs))
+		})
+	}
+	for _, h := range l.Hosts {
+		found := l.wanted(h).problems()
+		for _, p := range l.machine(h).Validate() {
+			if p.Path != "domain" {
+				p.Path = "inventory.hosts." + h.Name
+			}
+			found = append(found, p)
+		}
+		for _, p := range found {
+			if !seen(p) {
+				ps = append(ps, p)
 			}
 		}
 	}
-	return w
-}
-
-// system returns the base of a machine.
-func (l *Lab) system(h *inventory.Host) *wanted {
-	c, w := l.System, &wanted{}
-	w.add("inventory.hosts."+h.Name, true, host.Hostname{Name: h.Name, Domain: l.Domain})
-	for _, other := range l.Hosts {
-		if other.Name != h.Name && isIP(other.Address) {
-			w.add("inventory.hosts."+other.Name, true, host.Line{Path: "/etc/hosts", Match: `\s` + regexp.QuoteMeta(other.Name) + `$`, Line: fmt.Sprintf("%s %s.%s %s", other.Address, other.Name, l.Domain, other.Name)})
-		}
-	}
-	// apt waits for unattended-upgrades, which holds its lock for minutes after a boot, and tries again what a bad line broke
-	w.add("system", true, host.File{Path: "/etc/apt/apt.conf.d/80-lab", Content: "Acquire::Retries \"3\";\nDPkg::Lock::Timeout \"300\";\n"})
-	for i, p := range c.Packages {
-		w.add(fmt.Sprintf("system.packages[%d]", i), true, host.Package{Name: p})
-	}
-	if c.Timezone != "" {
-		w.add("system.timezone", true, host.Timezone{Name: c.Timezone})
-	}
-	yes := true
-	if len(c.NTP) > 0 {
-		conf := host.File{Path: "/etc/systemd/timesyncd.conf.d/10-lab.conf", Content: "[Time]\nNTP=" + strings.Join(c.NTP, " ") + "\n"}
-		w.add("system.ntp", true, host.Package{Name: "systemd-timesyncd"}, host.Directory{Path: "/etc/systemd/timesyncd.conf.d"}, conf,
-			host.Unit{Name: "systemd-timesyncd.service", Enabled: &yes, State: host.Started, RestartOn: []string{conf.ID()}})
-	}
-	for i, u := range c.Users {
-		w.add(fmt.Sprintf("system.users[%d]", i), false, u)
-	}
-	for i, k := range c.Keys {
-		w.add(fmt.Sprintf("system.keys[%d]", i), true, host.AuthorizedKey{User: userOf(h, l), Key: k})
-	}
-	for _, k := range slices.Sorted(maps.Keys(c.Sysctl)) {
-		w.add("system.sysctl."+k, true, host.Sysctl{Key: k, Value: c.Sysctl[k]})
-	}
-	for i, m := range c.Modules {
-		w.add(fmt.Sprintf("system.modules[%d]", i), true, host.KernelModule{Name: m})
-	}
-	if c.NoSwap {
-		w.add("system.noSwap", true, host.NoSwap{})
-	}
-	if c.Unattended {
-		w.add("system.unattended", true, unattended(c.HoldBack)...)
-	}
-	if c.Cgroups {
-		w.add("system.cgroups", true, host.KernelCmdline{Words: []string{"cgroup_enable=cpuset", "cgroup_memory=1", "cgroup_enable=memory"}, Controllers: []string{"memory"}, Reboot: c.Reboot})
-	}
-	if c.Reboot {
-		w.add("system.reboot", true, host.Reboot{})
-	}
-	return w
-}
-
-// unattended installs security updates every day. Upgrades of Docker are held back: they stop every container, and k3s may not know the new one.
-func unattended(holdBack []string) host.State {
-	var b strings.Builder
-	b.WriteString("Unattended-Upgrade::Automatic-Reboot \"false\";\nUnattended-Upgrade::Package-Blacklist {\n")
-	for _, p := range holdBack {
-		fmt.Fprintf(&b, "\t%q;\n", p)
-	}
-	b.WriteString("};\n")
-	return host.State{
-		host.Package{Name: "unattended-upgrades"},
-		host.File{Path: "/etc/apt/apt.conf.d/20auto-upgrades", Content: "APT::Periodic::Update-Package-Lists \"1\";\nAPT::Periodic::Unattended-Upgrade \"1\";\n"},
-		host.File{Path: "/etc/apt/apt.conf.d/52-lab-unattended", Content: b.String()},
-	}
+	return ps
 }
 
 func userOf(h *inventory.Host, l *Lab) string {
