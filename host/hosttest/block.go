@@ -15,7 +15,7 @@ import (
 func blockTools() map[string]tool {
 	const s = "/usr/sbin"
 	tools := map[string]tool{
-		"lsblk": {"", cmdLsblk}, "blkid": {s, cmdBlkid}, "wipefs": {s, cmdWipefs}, "blockdev": {s, cmdBlockdev}, "partprobe": {s, cmdPartprobe}, "udevadm": {"", cmdUdevadm},
+		"lsblk": {"", cmdLsblk}, "blkid": {s, cmdBlkid}, "wipefs": {s, cmdWipefs}, "blockdev": {s, cmdBlockdev}, "udevadm": {"", cmdUdevadm},
 		"chattr": {"", cmdChattr}, "lsattr": {"", cmdLsattr},
 	}
 	maps.Copy(tools, mountTools())
@@ -877,21 +877,6 @@ func cmdBlockdev(p *Process) int {
 			}
 		}
 	}
-	return 0
-}
-
-func cmdPartprobe(p *Process) int {
-	o, ok := p.getopt("dsh", "dry-run>d summary>s")
-	if !ok {
-		return 1
-	}
-	for _, a := range o.args {
-		if _, err := p.stat(a); err != nil {
-			p.warn("Error: Could not stat device %s - %s.\n", a, strerror(err))
-			return 1
-		}
-	}
-	p.m.settleDevices()
 	return 0
 }
 

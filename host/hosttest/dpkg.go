@@ -13,7 +13,7 @@ const statusFile = "/var/lib/dpkg/status"
 
 // dpkgTools are dpkg's programs.
 func dpkgTools() map[string]tool {
-	return map[string]tool{"dpkg-query": {"", cmdDpkgQuery}, "dpkg": {"", cmdDpkg}, "dpkg-deb": {"", cmdDpkgDeb}, "debconf-set-selections": {"", cmdDebconf}}
+	return map[string]tool{"dpkg-query": {"", cmdDpkgQuery}, "dpkg": {"", cmdDpkg}, "dpkg-deb": {"", cmdDpkgDeb}}
 }
 
 // A stanza is one package of the status file: its fields in order, and by lower-case name.
@@ -580,54 +580,6 @@ func cmdDpkgDeb(p *Process) int {
 		if len(o.args) == 1 || slices.Contains(o.args[1:], k) {
 			p.print(k, ": ", s.get(k), "\n")
 		}
-	}
-	return 0
-}
-
-func cmdDebconf(p *Process) int {
-	o, ok := p.getopt("cuv", "checkonly>c unseen>u verbose>v")
-	if !ok {
-		return 1
-	}
-	var all []byte
-	code := p.eachInput(o.args, func(_ string, d *description) error {
-		b, err := p.readAll(d)
-		all = append(all, b...)
-		return err
-	})
-	if code != 0 || o.has("c") {
-		return code
-	}
-	const file = "/var/cache/debconf/config.dat"
-	old, _ := p.readFile(file)
-	text := string(old)
-	for line := range strings.Lines(string(all)) {
-		f := strings.Fields(line)
-		if len(f) == 0 || f[0][0] == '#' {
-			continue
-		}
-		if len(f) < 3 {
-			p.warn("warning: Unknown type %s, skipping line %d\n", strings.Join(f[1:], " "), 1)
-			continue
-		}
-		entry := "Name: " + f[1] + "\nTemplate: " + f[1] + "\nValue: " + strings.Join(f[3:], " ") + "\nOwners: " + f[0] + "\nFlags: seen\n\n"
-		if i := strings.Index(text, "Name: "+f[1]+"\n"); i >= 0 {
-			end := strings.Index(text[i:], "\n\n")
-			text = text[:i] + entry + text[i+end+2:]
-		} else {
-			text += entry
-		}
-	}
-	if text == string(old) {
-		return 0
-	}
-	if err := p.mkdirOne("/var/cache/debconf", true, nil, false); err != nil {
-		p.sayErr(err)
-		return 1
-	}
-	if err := p.replaceFile(file, []byte(text), 0o644); err != nil {
-		p.errorf("%s: %s", file, strerror(err))
-		return 1
 	}
 	return 0
 }

@@ -228,7 +228,7 @@ func rootImage(arch string, bins map[string]string) *image {
 		switch name {
 		case "sudo", "su", "mount", "umount", "passwd", "gpasswd", "newgrp", "chsh":
 			mode = 0o4755
-		case "chage", "crontab":
+		case "chage":
 			mode = 0o2755
 		}
 		b.file(dir+"/"+name, mode, string(elf(name)))

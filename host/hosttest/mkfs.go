@@ -3,11 +3,9 @@ package hosttest
 import (
 	"bufio"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,8 +15,8 @@ import (
 func makeTools() map[string]tool {
 	const s = "/usr/sbin"
 	return map[string]tool{
-		"mkfs": {s, cmdMkfs}, "mke2fs": {s, cmdMke2fs}, "mkfs.ext4": {s, cmdMke2fs}, "mkfs.ext3": {s, cmdMke2fs}, "mkfs.ext2": {s, cmdMke2fs}, "mkfs.xfs": {s, cmdMkfsXFS}, "mkswap": {s, cmdMkswap},
-		"e2label": {s, cmdE2label}, "tune2fs": {s, cmdTune2fs}, "e2fsck": {s, cmdE2fsck}, "fsck.ext4": {s, cmdE2fsck}, "sfdisk": {s, cmdSfdisk}, "parted": {s, cmdParted},
+		"mkfs.ext4": {s, cmdMke2fs}, "mkfs.xfs": {s, cmdMkfsXFS}, "mkswap": {s, cmdMkswap},
+		"e2fsck": {s, cmdE2fsck}, "fsck.ext4": {s, cmdE2fsck}, "sfdisk": {s, cmdSfdisk},
 	}
 }
 
@@ -42,22 +40,6 @@ func isUUID(s string) bool {
 		}
 	}
 	return true
-}
-
-func cmdMkfs(p *Process) int {
-	kind := "ext2"
-	args := p.Args[1:]
-	if len(args) > 1 && (args[0] == "-t" || args[0] == "--type") {
-		kind, args = args[1], args[2:]
-	} else if len(args) > 0 && strings.HasPrefix(args[0], "-t") {
-		kind, args = args[0][2:], args[1:]
-	}
-	name := "mkfs." + kind
-	if _, err := p.lookPath(name, "/sbin:/usr/sbin"); err != nil {
-		p.errorf("failed to execute %s: %s", name, strerror(err))
-		return 1
-	}
-	return p.Run(append([]string{name}, args...)...)
 }
 
 const mke2fsUsage = `Usage: %s [-c|-l filename] [-b block-size] [-C cluster-size]
@@ -361,121 +343,6 @@ func longSize(n int64) string {
 	return s[:len(s)-1] + " " + unit + "iB"
 }
 
-// ext finds an ext file system, and says what is wrong as the tools of e2fsprogs do.
-func (p *Process) ext(name string) *part {
-	if err := p.access(name, mayRead); err != nil {
-		p.errorf("%s while trying to open %s", strerror(err), name)
-		if errors.Is(err, os.ErrNotExist) {
-			p.warn("Couldn't find valid filesystem superblock.\n")
-		}
-		return nil
-	}
-	dev := p.device(name)
-	if dev == nil || !strings.HasPrefix(dev.fstype, "ext") {
-		p.errorf("Bad magic number in super-block while trying to open %s", name)
-		return nil
-	}
-	return dev
-}
-
-// relabel gives a file system another label and UUID; empty keeps the old UUID.
-func (p *Process) relabel(dev *part, label, uuid string) bool {
-	err := p.m.changeDisk(func() {
-		dev.label = label
-		if uuid != "" {
-			dev.uuid = uuid
-		}
-		if dev.vol != nil {
-			dev.vol.label, dev.vol.uuid = dev.label, dev.uuid
-		}
-	})
-	if err != nil {
-		p.errorf("%s while writing the superblock", strerror(err))
-	}
-	return err == nil
-}
-
-func cmdE2label(p *Process) int {
-	args := p.Args[1:]
-	if len(args) == 0 || len(args) > 2 {
-		p.warn("Usage: e2label device [newlabel]\n")
-		return 1
-	}
-	dev := p.ext(args[0])
-	if dev == nil {
-		return 1
-	}
-	if len(args) == 1 {
-		p.print(dev.label, "\n")
-		return 0
-	}
-	label := args[1]
-	if len(label) > 16 {
-		p.warn("Warning: label too long, truncating.\n")
-		label = label[:16]
-	}
-	return btoi(!p.relabel(dev, label, ""))
-}
-
-const tune2fsUsage = `Usage: tune2fs [-c max_mounts_count] [-e errors_behavior] [-f] [-g group]
-	[-i interval[d|m|w]] [-j] [-J journal_options] [-l]
-	[-m reserved_blocks_percent] [-o [^]mount_options[,...]]
-	[-r reserved_blocks_count] [-u user] [-C mount_count]
-	[-L volume_label] [-M last_mounted_dir]
-	[-O [^]feature[,...]] [-Q quota_options]
-	[-E extended-option[,...]] [-T last_check_time] [-U UUID]
-	[-I new_inode_size] [-z undo_file] device
-`
-
-func cmdTune2fs(p *Process) int {
-	p.warn("tune2fs 1.47.0 (5-Feb-2023)\n")
-	o, ok := p.getopt("c:e:fg:i:jJ:lm:o:r:u:C:L:M:O:Q:E:T:U:I:z:", "")
-	if !ok || len(o.args) != 1 || len(o.order) == 0 {
-		p.warn("%s", tune2fsUsage)
-		return 1
-	}
-	if p.unsupported(o, "e", "g", "j", "J", "o", "r", "u", "C", "M", "O", "Q", "E", "T", "I", "z") {
-		return 1
-	}
-	dev := p.ext(o.args[0])
-	if dev == nil {
-		return 1
-	}
-	uuid := o.get("U")
-	if uuid == "random" {
-		uuid = newUUID()
-	}
-	if uuid != "" && !isUUID(uuid) {
-		p.errorf("Invalid UUID format")
-		return 1
-	}
-	if o.has("L", "U") {
-		label := dev.label
-		if o.has("L") {
-			label = o.get("L")
-		}
-		if len(label) > 16 {
-			p.warn("Warning: label too long, truncating.\n")
-			label = label[:16]
-		}
-		if !p.relabel(dev, label, strings.ToLower(uuid)) {
-			return 1
-		}
-	}
-	if o.has("l") {
-		blocks := dev.size / 4096
-		mounted := "<not available>"
-		if w := p.m.inUse(dev); w != "" {
-			mounted = w
-		}
-		p.printf("Filesystem volume name:   %s\nLast mounted on:          %s\nFilesystem UUID:          %s\nFilesystem magic number:  0xEF53\nFilesystem revision #:    1 (dynamic)\n"+
-			"Filesystem features:      has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg sparse_super large_file huge_file dir_nlink extra_isize metadata_csum\nFilesystem state:         clean\n"+
-			"Errors behavior:          Continue\nFilesystem OS type:       Linux\nInode count:              %d\nBlock count:              %d\nReserved block count:     %d\nFree blocks:              %d\nBlock size:               4096\nInode size:\t          256\n",
-			cmp.Or(dev.label, "<none>"), mounted, dev.uuid, dev.size/16384, blocks, blocks/20, blocks-blocks/20)
-	}
-	return 0
-}
-
 func cmdE2fsck(p *Process) int {
 	o, ok := p.getopt("panyfvtb:B:dE:cC:j:l:L:kz:FDSV", "")
 	if !ok || len(o.args) != 1 {
@@ -769,106 +636,4 @@ func (d *disk) partition(label string, parts []partWish) {
 			x.partuuid = fmt.Sprintf("%s-%02x", d.ptuuid, x.num)
 		}
 	}
-}
-
-// cmdParted knows mklabel and mkpart.
-func cmdParted(p *Process) int {
-	o, ok := p.getopt("+a:fhilmsv", "align=>a fix>f list>l machine>m script>s")
-	if !ok {
-		p.warn("Usage: parted [-hlmsfv] [-a<align>] [DEVICE [COMMAND [PARAMETERS]]...]\n")
-		return 1
-	}
-	if len(o.args) < 2 || !o.has("s") {
-		p.warn("parted: hosttest: this parted runs commands with -s: mklabel and mkpart\n")
-		return 1
-	}
-	name, args := o.args[0], o.args[1:]
-	dev := p.device(name)
-	if _, err := p.stat(name); err != nil {
-		p.warn("Error: Could not stat device %s - %s.\n", name, strerror(err))
-		return 1
-	}
-	if dev == nil || dev != dev.disk.whole {
-		p.warn("Error: %s: hosttest: not a whole disk\n", name)
-		return 1
-	}
-	if err := p.access(name, mayRead|mayWrite); err != nil {
-		p.warn("Error: Error opening %s: %s\n", name, strerror(err))
-		return 1
-	}
-	d := dev.disk
-	for len(args) > 0 {
-		switch args[0] {
-		case "mklabel", "mktable":
-			if len(args) < 2 || args[1] != "gpt" && args[1] != "msdos" {
-				p.warn("parted: invalid token: %s\nError: Expecting a disk label type.\n", firstWord(args[1:]))
-				return 1
-			}
-			if where := p.m.inUse(dev); where != "" {
-				p.warn("Error: Partition(s) on %s are being used.\n", name)
-				return 1
-			}
-			kind := strings.Replace(args[1], "msdos", "dos", 1)
-			if err := p.m.changeDisk(func() { d.partition(kind, nil) }); err != nil {
-				p.warn("Error: %s\n", strerror(err))
-				return 1
-			}
-			args = args[2:]
-		case "mkpart":
-			rest := args[1:]
-			if len(rest) > 0 && partedPlace(rest[0], d.size) < 0 {
-				rest = rest[1:] // a type, or a name in a GPT
-			}
-			if len(rest) > 0 && partedPlace(rest[0], d.size) < 0 {
-				rest = rest[1:] // the kind of file system, which is not made
-			}
-			if d.table == "" {
-				p.warn("Error: %s: unrecognised disk label\n", name)
-				return 1
-			}
-			if len(rest) < 2 || partedPlace(rest[0], d.size) < 0 || partedPlace(rest[1], d.size) < 0 {
-				p.warn("Error: Invalid number.\n")
-				return 1
-			}
-			start := max(alignment, (partedPlace(rest[0], d.size)+alignment-1)/alignment*alignment)
-			end := min(partedPlace(rest[1], d.size), (d.size-gptTail)/alignment*alignment) / alignment * alignment
-			clash := slices.ContainsFunc(d.parts, func(x *part) bool { return start < x.start+x.size && x.start < end })
-			if end <= start || clash {
-				p.warn("Error: Unable to satisfy all constraints on the partition.\n")
-				return 1
-			}
-			if err := p.m.changeDisk(func() {
-				x := d.addPart(start, end-start)
-				if d.table == "dos" {
-					x.partuuid = fmt.Sprintf("%s-%02x", d.ptuuid, x.num)
-				}
-			}); err != nil {
-				p.warn("Error: %s\n", strerror(err))
-				return 1
-			}
-			args = rest[2:]
-		default:
-			p.warn("parted: hosttest: this parted knows only mklabel and mkpart, not %s\n", path.Base(args[0]))
-			return 1
-		}
-	}
-	return 0
-}
-
-// partedPlace reads a place on a disk; < 0 when it is none.
-func partedPlace(s string, size int64) int64 {
-	at := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
-	unit := "MB"
-	if at >= 0 {
-		s, unit = s[:at], s[at:]
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		return -1
-	}
-	scale, ok := map[string]float64{"%": float64(size) / 100, "s": sector, "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}[unit]
-	if !ok {
-		return -1
-	}
-	return int64(f * scale)
 }

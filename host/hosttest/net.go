@@ -245,3 +245,12 @@ func cmdSs(p *Process) int {
 	s.table(p, !o.has("H"))
 	return 0
 }
+// cmdIptables tells its version.
+func cmdIptables(p *Process) int {
+	if a := firstWord(p.Args[1:]); a != "-V" && a != "--version" {
+		p.errorf("hosttest: this iptables knows only --version")
+		return 2
+	}
+	p.print("iptables v1.8.9 (nf_tables)\n")
+	return 0
+}

@@ -26,10 +26,10 @@ func shellTools() map[string]tool {
 // processTools start, find and end processes.
 func processTools() map[string]tool {
 	return map[string]tool{
-		"env": {"", cmdEnv}, "printenv": {"", cmdPrintenv}, "setsid": {"", cmdSetsid}, "flock": {"", cmdFlock}, "sudo": {"", cmdSudo},
-		"su": {"", cmdRunuser}, "runuser": {"/usr/sbin", cmdRunuser}, "nohup": {"", cmdNohup}, "nice": {"", cmdNice}, "ionice": {"", cmdNice},
+		"env": {"", cmdEnv}, "setsid": {"", cmdSetsid}, "flock": {"", cmdFlock}, "sudo": {"", cmdSudo},
+		"su": {"", cmdRunuser}, "runuser": {"/usr/sbin", cmdRunuser}, "nohup": {"", cmdNohup},
 		"timeout": {"", cmdTimeout}, "sleep": {"", cmdSleep}, "kill": {"", cmdKill}, "ps": {"", cmdPs}, "pgrep": {"", cmdPgrep}, "pkill": {"", cmdPgrep},
-		"stdbuf": {"", cmdStdbuf}, "yes": {"", cmdYes}, "which": {"", cmdWhich},
+		"yes": {"", cmdYes}, "which": {"", cmdWhich},
 	}
 }
 
@@ -113,29 +113,6 @@ func cmdEnv(p *Process) int {
 	}
 	p.setEnv(env)
 	return p.execvp(args, env)
-}
-
-func cmdPrintenv(p *Process) int {
-	if len(p.Args) == 1 {
-		for _, e := range p.Env {
-			p.print(e, "\n")
-		}
-		return 0
-	}
-	code := 0
-	for _, n := range p.Args[1:] {
-		found := false
-		for _, e := range p.Env {
-			if v, ok := strings.CutPrefix(e, n+"="); ok {
-				p.print(v, "\n")
-				found = true
-			}
-		}
-		if !found {
-			code = 1
-		}
-	}
-	return code
 }
 
 func cmdSetsid(p *Process) int {
@@ -297,26 +274,6 @@ func cmdNohup(p *Process) int {
 	p.ignored[sigHUP] = true
 	p.mu.Unlock()
 	return p.execvp(p.Args[1:], p.Env)
-}
-
-func cmdNice(p *Process) int {
-	o, ok := p.getopt("+n:c:p:t", "adjustment=>n class=>c classdata=>n")
-	if !ok {
-		return p.usage(125)
-	}
-	if len(o.args) == 0 {
-		p.print("0\n")
-		return 0
-	}
-	return p.execvp(o.args, p.Env)
-}
-
-func cmdStdbuf(p *Process) int {
-	o, ok := p.getopt("+i:o:e:", "input=>i output=>o error=>e")
-	if !ok || len(o.args) == 0 {
-		return p.usage(125)
-	}
-	return p.execvp(o.args, p.Env)
 }
 
 // duration reads sleep's and timeout's numbers: a decimal with s, m, h or d.

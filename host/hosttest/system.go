@@ -16,10 +16,8 @@ func systemTools() map[string]tool {
 		"date": {"", cmdDate}, "hostname": {"", cmdHostname}, "hostnamectl": {"", cmdHostnamectl}, "uname": {"", cmdUname}, "uptime": {"", cmdUptime}, "nproc": {"", cmdNproc},
 		"arch":        {"", func(p *Process) int { p.print(p.m.machine(), "\n"); return 0 }},
 		"timedatectl": {"", cmdTimedatectl}, "sysctl": {s, cmdSysctl}, "modprobe": {s, cmdModprobe}, "lsmod": {s, cmdLsmod}, "visudo": {s, cmdVisudo}, "sshd": {s, cmdSshd},
-		"crontab": {"", cmdCrontab}, "update-ca-certificates": {s, cmdUpdateCA}, "reboot": {s, cmdReboot}, "shutdown": {s, cmdReboot}, "poweroff": {s, cmdReboot}, "logger": {"", cmdLogger},
-		"free": {"", cmdFree}, "lscpu": {"", cmdLscpu},
-		"vcgencmd": {"", cmdVcgencmd}, "setpriv": {"", cmdSetpriv}, "openssl": {"", cmdOpenssl}, "iptables": {s, cmdIptables},
-		"tty": {"", func(p *Process) int { p.print("not a tty\n"); return 1 }},
+		"update-ca-certificates": {s, cmdUpdateCA}, "reboot": {s, cmdReboot}, "shutdown": {s, cmdReboot}, "poweroff": {s, cmdReboot}, "logger": {"", cmdLogger},
+		"iptables": {s, cmdIptables},
 	}
 }
 
@@ -193,31 +191,6 @@ func cmdUptime(p *Process) int {
 
 func cmdNproc(p *Process) int {
 	p.printf("%d\n", p.m.cfg.CPUs)
-	return 0
-}
-
-func cmdFree(p *Process) int {
-	o, ok := p.getopt("bkmgh", "bytes>b kibi>k mebi>m gibi>g human>h")
-	if !ok {
-		return 1
-	}
-	unit := int64(1024)
-	switch {
-	case o.has("b"):
-		unit = 1
-	case o.has("m"):
-		unit = 1 << 20
-	case o.has("g"):
-		unit = 1 << 30
-	}
-	t := p.m.cfg.Memory / unit
-	s := p.m.swapTotal() / unit
-	p.printf("               total        used        free      shared  buff/cache   available\nMem:    %12d%12d%12d%12d%12d%12d\nSwap:   %12d%12d%12d\n", t, t/10, t*7/10, 0, t/5, t*9/10, s, 0, s)
-	return 0
-}
-
-func cmdLscpu(p *Process) int {
-	p.printf("Architecture:            %s\nCPU(s):                  %d\n", p.m.machine(), p.m.cfg.CPUs)
 	return 0
 }
 
@@ -692,126 +665,6 @@ func cmdSshd(p *Process) int {
 		return 255
 	}
 	return 0
-}
-
-func cmdCrontab(p *Process) int {
-	o, ok := p.getopt("u:lreni", "")
-	if !ok {
-		p.warn("usage:\tcrontab [ -u user ] file\n\tcrontab [ -u user ] [ -i ] { -e | -l | -r }\n")
-		return 1
-	}
-	name := p.m.userName(p.ruid)
-	if o.has("u") {
-		if p.ruid != 0 {
-			p.warn("must be privileged to use -u\n")
-			return 1
-		}
-		name = o.get("u")
-	}
-	u := p.m.userByName(name)
-	if u == nil {
-		p.warn("crontab:  user `%s' unknown\n", name)
-		return 1
-	}
-	file := "/var/spool/cron/crontabs/" + name
-	old := p.uid
-	p.uid = 0 // crontab is set-group-ID; the spool is its own
-	defer func() { p.uid = old }()
-	switch {
-	case o.has("l"):
-		b, err := p.readFile(file)
-		if err != nil {
-			p.warn("no crontab for %s\n", name)
-			return 1
-		}
-		p.print(string(b))
-		return 0
-	case o.has("r"):
-		if err := p.unlink(file); err != nil {
-			p.warn("no crontab for %s\n", name)
-			return 1
-		}
-		return 0
-	case o.has("e"):
-		p.errorf("hosttest: there is no editor")
-		return 1
-	}
-	src := "-"
-	if len(o.args) > 0 {
-		src = o.args[0]
-	}
-	p.uid = old
-	d, err := p.in(src)
-	var b []byte
-	if err == nil {
-		b, err = p.readAll(d)
-		d.release()
-	}
-	p.uid = 0
-	if err != nil {
-		p.warn("%s: %s\n", src, strerror(err))
-		return 1
-	}
-	for i, l := range strings.Split(string(b), "\n") {
-		t := strings.TrimSpace(l)
-		if t == "" || t[0] == '#' {
-			continue
-		}
-		if k, _, ok := strings.Cut(t, "="); ok && validName(strings.TrimSpace(k)) {
-			continue
-		}
-		f := strings.Fields(t)
-		need := 6
-		if t[0] == '@' {
-			need = 2
-		}
-		if len(f) < need || t[0] != '@' && !cronFields(f[:5]) {
-			p.warn("\"%s\":%d: bad minute\nerrors in crontab file, can't install.\n", src, i+1)
-			return 1
-		}
-	}
-	if len(b) > 0 && b[len(b)-1] != '\n' {
-		p.warn("new crontab file is missing newline before EOF, can't install.\n")
-		return 1
-	}
-	if err := p.replaceFile(file, b, 0o600); err != nil {
-		p.warn("%s: %s\n", file, strerror(err))
-		return 1
-	}
-	p.chown(file, int64(u.uid), 101, true)
-	return 0
-}
-
-// cronFields checks the five time fields.
-func cronFields(f []string) bool {
-	limits := [][2]int{{0, 59}, {0, 23}, {1, 31}, {1, 12}, {0, 7}}
-	for i, x := range f {
-		for part := range strings.SplitSeq(x, ",") {
-			rng, step, hasStep := strings.Cut(part, "/")
-			if hasStep {
-				if n, ok := parseUint(step); !ok || n == 0 {
-					return false
-				}
-			}
-			if rng == "*" {
-				continue
-			}
-			a, b, two := strings.Cut(rng, "-")
-			for _, v := range []string{a, b} {
-				if v == "" && !two {
-					continue
-				}
-				if i >= 3 && len(v) == 3 && strings.Trim(strings.ToLower(v), "abcdefghijklmnopqrstuvwxyz") == "" {
-					continue
-				}
-				n, ok := parseUint(v)
-				if !ok || int(n) < limits[i][0] || int(n) > limits[i][1] {
-					return false
-				}
-			}
-		}
-	}
-	return true
 }
 
 // cmdUpdateCA makes /etc/ssl/certs/ca-certificates.crt from what is trusted, and counts what changed.

@@ -15,18 +15,3 @@ func cmdTac(p *Process) int {
 	})
 }
 
-func cmdRev(p *Process) int {
-	return p.eachInput(p.Args[1:], func(_ string, d *description) error {
-		b, err := p.readAll(d)
-		for l := range strings.Lines(string(b)) {
-			l, nl := strings.CutSuffix(l, "\n")
-			r := []rune(l)
-			slices.Reverse(r)
-			p.print(string(r))
-			if nl {
-				p.print("\n")
-			}
-		}
-		return err
-	})
-}
