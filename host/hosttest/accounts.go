@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // An account is a line of /etc/passwd.
@@ -22,6 +23,7 @@ type groupLine struct {
 
 // accountMemo keeps the parsed files until they change.
 type accountMemo struct {
+	mu            sync.Mutex
 	passwd, group []byte
 	users         []account
 	groups        []groupLine
@@ -38,20 +40,21 @@ func (t *tree) rawFile(path string) []byte {
 }
 
 // database parses /etc/passwd and /etc/group. The tree is locked.
-func (m *Machine) databaseLocked() ([]account, []groupLine) {
+func (m *Kernel) databaseLocked() ([]account, []groupLine) {
 	pw, gr := m.tree.rawFile("/etc/passwd"), m.tree.rawFile("/etc/group")
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if a := &m.accounts; !same(a.passwd, pw) || !same(a.group, gr) {
+	a := local[accountMemo](m)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !same(a.passwd, pw) || !same(a.group, gr) {
 		a.passwd, a.group = bytes.Clone(pw), bytes.Clone(gr)
 		a.users, a.groups = parsePasswd(string(pw)), parseGroup(string(gr))
 	}
-	return m.accounts.users, m.accounts.groups
+	return a.users, a.groups
 }
 
 func same(a, b []byte) bool { return bytes.Equal(a, b) }
 
-func (m *Machine) database() ([]account, []groupLine) {
+func (m *Kernel) database() ([]account, []groupLine) {
 	m.tree.mu.Lock()
 	defer m.tree.mu.Unlock()
 	return m.databaseLocked()
@@ -102,7 +105,7 @@ func (g groupLine) line() string {
 	return g.name + ":" + g.passwd + ":" + strconv.Itoa(int(g.gid)) + ":" + strings.Join(g.members, ",")
 }
 
-func (m *Machine) userByName(name string) *account {
+func (m *Kernel) userByName(name string) *account {
 	users, _ := m.database()
 	for i := range users {
 		if users[i].name == name {
@@ -112,7 +115,7 @@ func (m *Machine) userByName(name string) *account {
 	return nil
 }
 
-func (m *Machine) userByID(uid uint32) *account {
+func (m *Kernel) userByID(uid uint32) *account {
 	users, _ := m.database()
 	for i := range users {
 		if users[i].uid == uid {
@@ -122,7 +125,7 @@ func (m *Machine) userByID(uid uint32) *account {
 	return nil
 }
 
-func (m *Machine) groupByName(name string) *groupLine {
+func (m *Kernel) groupByName(name string) *groupLine {
 	_, groups := m.database()
 	for i := range groups {
 		if groups[i].name == name {
@@ -132,7 +135,7 @@ func (m *Machine) groupByName(name string) *groupLine {
 	return nil
 }
 
-func (m *Machine) groupByID(gid uint32) *groupLine {
+func (m *Kernel) groupByID(gid uint32) *groupLine {
 	_, groups := m.database()
 	for i := range groups {
 		if groups[i].gid == gid {
@@ -143,13 +146,13 @@ func (m *Machine) groupByID(gid uint32) *groupLine {
 }
 
 // groupsOf gives the supplementary groups of a user.
-func (m *Machine) groupsOf(user string) []uint32 {
+func (m *Kernel) groupsOf(user string) []uint32 {
 	m.tree.mu.Lock()
 	defer m.tree.mu.Unlock()
 	return m.groupsOfLocked(user)
 }
 
-func (m *Machine) groupsOfLocked(user string) []uint32 {
+func (m *Kernel) groupsOfLocked(user string) []uint32 {
 	_, groups := m.databaseLocked()
 	var out []uint32
 	for _, g := range groups {
@@ -163,14 +166,14 @@ func (m *Machine) groupsOfLocked(user string) []uint32 {
 }
 
 // userName is the name of an id, or the number.
-func (m *Machine) userName(uid uint32) string {
+func (m *Kernel) userName(uid uint32) string {
 	if u := m.userByID(uid); u != nil {
 		return u.name
 	}
 	return strconv.Itoa(int(uid))
 }
 
-func (m *Machine) groupName(gid uint32) string {
+func (m *Kernel) groupName(gid uint32) string {
 	if g := m.groupByID(gid); g != nil {
 		return g.name
 	}
@@ -182,7 +185,7 @@ func (m *Machine) groupName(gid uint32) string {
 func shadowHash(password string) string { return "$y$j9T$hosttest$" + hexSum([]byte(password))[:43] }
 
 // checkPassword compares with /etc/shadow.
-func (m *Machine) checkPassword(user, password string) bool {
+func (m *Kernel) checkPassword(user, password string) bool {
 	b, err := m.FS().ReadFile("/etc/shadow")
 	if err != nil || password == "" {
 		return false

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-func cmdAptCache(p *Process) int {
+func cmdAptCache(p *proc) int {
 	conf, bad := p.aptConfig()
 	if bad != "" {
 		return p.aptFail("%s", bad)
@@ -15,7 +15,7 @@ func cmdAptCache(p *Process) int {
 		return p.aptFail("%s", bad)
 	}
 	if len(args) == 0 {
-		p.printf("apt 2.6.1 (%s)\nUsage: apt-cache [options] command\n       apt-cache [options] show pkg1 [pkg2 ...]\n", p.m.arch)
+		p.printf("apt 2.6.1 (%s)\nUsage: apt-cache [options] command\n       apt-cache [options] show pkg1 [pkg2 ...]\n", p.k.cfg.Arch)
 		return 1
 	}
 	verb, args := args[0], args[1:]
@@ -32,8 +32,8 @@ func cmdAptCache(p *Process) int {
 			p.print("Package files:\n 100 /var/lib/dpkg/status\n     release a=now\n")
 			for _, s := range sources {
 				for _, i := range s.indexes() {
-					if _, err := p.stat(i.file(p.m.arch)); err == nil {
-						p.printf(" 500 %s Packages\n     release n=%s,c=%s,b=%s\n", i.place(p.m.arch), s.suite, i.component, p.m.arch)
+					if _, err := p.stat(i.file(p.k.cfg.Arch)); err == nil {
+						p.printf(" 500 %s Packages\n     release n=%s,c=%s,b=%s\n", i.place(p.k.cfg.Arch), s.suite, i.component, p.k.cfg.Arch)
 					}
 				}
 			}
@@ -69,7 +69,7 @@ func cmdAptCache(p *Process) int {
 				}
 				p.printf(" %s %s %d\n", mark, c.version, priority)
 				for _, i := range c.places {
-					p.printf("        500 %s Packages\n", i.place(p.m.arch))
+					p.printf("        500 %s Packages\n", i.place(p.k.cfg.Arch))
 				}
 				if c.version == installed {
 					p.print("        100 /var/lib/dpkg/status\n")
@@ -81,7 +81,7 @@ func cmdAptCache(p *Process) int {
 			n := a.plain(arg)
 			for _, c := range avail[n] {
 				for _, i := range c.places {
-					p.printf("%10s | %10s | %s Packages\n", n, c.version, i.place(p.m.arch))
+					p.printf("%10s | %10s | %s Packages\n", n, c.version, i.place(p.k.cfg.Arch))
 				}
 			}
 		}
@@ -90,8 +90,8 @@ func cmdAptCache(p *Process) int {
 		for _, arg := range args {
 			n := a.plain(arg)
 			for _, c := range avail[n] {
-				if pk, ok := p.m.archived(n, c.version); ok {
-					s := pk.stanza(p.m.arch, "")
+				if pk, ok := p.k.inArchive(n, c.version); ok {
+					s := pk.stanza(p.k.cfg.Arch, "")
 					for _, k := range s.keys {
 						p.print(k, ": ", s.get(k), "\n")
 					}

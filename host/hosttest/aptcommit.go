@@ -9,7 +9,7 @@ import (
 
 const debDir = "/var/cache/apt/archives/"
 
-func (pk Package) debFile(arch string) string {
+func (pk archived) debFile(arch string) string {
 	return pk.Name + "_" + strings.ReplaceAll(pk.Version, ":", "%3a") + "_" + pk.arch(arch) + ".deb"
 }
 
@@ -32,7 +32,7 @@ func (c candidate) release() string {
 
 // commit shows the plan and does it.
 func (a *apt) commit() int {
-	p, m := a.p, a.p.m
+	p, m := a.p, a.p.k
 	var fresh, extra, up, down, again, held, essential []string
 	for _, pk := range a.install {
 		s, st := a.state(pk.Name)
@@ -73,7 +73,7 @@ func (a *apt) commit() int {
 	}
 	pending := p.pendingPackages()
 	pending = slices.DeleteFunc(pending, func(n string) bool {
-		return slices.Contains(a.remove, n) || slices.ContainsFunc(a.install, func(pk Package) bool { return pk.Name == n })
+		return slices.Contains(a.remove, n) || slices.ContainsFunc(a.install, func(pk archived) bool { return pk.Name == n })
 	})
 	if a.verb != "autoremove" && a.verb != "autopurge" {
 		auto := slices.DeleteFunc(p.autoremovable(a.remove), func(n string) bool { return slices.Contains(a.remove, n) })
@@ -118,7 +118,7 @@ func (a *apt) commit() int {
 		}
 		for _, verb := range []string{"Inst", "Conf"} {
 			for _, pk := range a.install {
-				p.printf("%s %s (%s %s [%s])\n", verb, pk.Name, pk.Version, a.from[pk.Name].release(), pk.arch(m.arch))
+				p.printf("%s %s (%s %s [%s])\n", verb, pk.Name, pk.Version, a.from[pk.Name].release(), pk.arch(m.cfg.Arch))
 			}
 		}
 		return 0
@@ -174,7 +174,7 @@ func (a *apt) commit() int {
 
 // fetch puts the .deb files where dpkg finds them.
 func (a *apt) fetch(size int) int {
-	p, m := a.p, a.p.m
+	p, m := a.p, a.p.k
 	if len(a.install) == 0 {
 		return 0
 	}
@@ -182,23 +182,23 @@ func (a *apt) fetch(size int) int {
 	var bad []string
 	got := 0
 	for n, pk := range a.install {
-		file := debDir + pk.debFile(m.arch)
-		if old, err := p.readFile(file); err == nil && string(old) == string(pk.Deb()) {
+		file := debDir + pk.debFile(m.cfg.Arch)
+		if old, err := p.readFile(file); err == nil && string(old) == string(debFile(pk.Name, pk.Version)) {
 			continue
 		}
 		where, label := "", "local file"
 		if c := a.from[pk.Name]; len(c.places) > 0 {
 			i := c.places[0]
-			where, label = strings.TrimSuffix(i.source.uri, "/")+"/pool/main/"+pk.Name[:1]+"/"+pk.Name+"/"+pk.debFile(m.arch), i.place(m.arch)
+			where, label = strings.TrimSuffix(i.source.uri, "/")+"/pool/main/"+pk.Name[:1]+"/"+pk.Name+"/"+pk.debFile(m.cfg.Arch), i.place(m.cfg.Arch)
 		}
-		_, there := m.archived(pk.Name, pk.Version)
+		_, there := m.inArchive(pk.Name, pk.Version)
 		problem := ""
 		for try := 0; try <= retries; try++ {
 			problem = ""
 			switch {
 			case !there:
 				problem, try = "404  Not Found", retries
-			case where != "" && m.faults.fetchFails():
+			case where != "" && aptFaultsOf(m).failsFetch():
 				problem = "Connection timed out"
 			}
 			if problem == "" {
@@ -208,15 +208,15 @@ func (a *apt) fetch(size int) int {
 			if try == retries {
 				word = "Err"
 			}
-			p.printf("%s:%d %s %s %s %s\n  %s\n", word, n+1, label, pk.Name, pk.arch(m.arch), pk.Version, problem)
+			p.printf("%s:%d %s %s %s %s\n  %s\n", word, n+1, label, pk.Name, pk.arch(m.cfg.Arch), pk.Version, problem)
 		}
 		if problem != "" {
 			bad = append(bad, "Failed to fetch "+where+"  "+problem)
 			continue
 		}
-		p.printf("Get:%d %s %s %s %s [%d kB]\n", n+1, label, pk.Name, pk.arch(m.arch), pk.Version, pk.kilobytes())
+		p.printf("Get:%d %s %s %s %s [%d kB]\n", n+1, label, pk.Name, pk.arch(m.cfg.Arch), pk.Version, pk.kilobytes())
 		p.flush()
-		if err := p.replaceFile(file, pk.Deb(), 0o644); err != nil {
+		if err := p.replaceFile(file, debFile(pk.Name, pk.Version), 0o644); err != nil {
 			return p.aptFail("Failed to fetch %s  Error writing to file - write (%s)", where, errnoText(err))
 		}
 		got++
@@ -237,14 +237,14 @@ func (a *apt) fetch(size int) int {
 
 // run calls dpkg as apt-get does: once for what goes, once to unpack, once to configure.
 func (a *apt) run() int {
-	p, m := a.p, a.p.m
+	p, m := a.p, a.p.k
 	options := a.conf["dpkg::options"]
 	if len(a.remove) > 0 {
 		verb := "--remove"
 		if a.purging() {
 			verb = "--purge"
 		}
-		if code := a.dpkg(append(append([]string{"--force-depends"}, options...), append([]string{verb}, a.remove...)...), func(c *Process) int {
+		if code := a.dpkg(append(append([]string{"--force-depends"}, options...), append([]string{verb}, a.remove...)...), func(c *proc) int {
 			var failed []string
 			for _, n := range a.remove {
 				if err := c.removePackage(m.findPackage(n), a.purging()); err != nil {
@@ -261,10 +261,10 @@ func (a *apt) run() int {
 	if len(a.install) > 0 {
 		args := append(append([]string{}, options...), "--unpack", "--auto-deconfigure")
 		for _, pk := range a.install {
-			args = append(args, debDir+pk.debFile(m.arch))
+			args = append(args, debDir+pk.debFile(m.cfg.Arch))
 		}
 		unpacked := 0
-		code := a.dpkg(args, func(c *Process) int {
+		code := a.dpkg(args, func(c *proc) int {
 			var failed []string
 			for _, pk := range a.install {
 				if _, st := a.state(pk.Name); st == "" {
@@ -275,8 +275,8 @@ func (a *apt) run() int {
 				}
 				if err := c.unpack(pk, true); err != nil {
 					c.flush()
-					c.warn("dpkg: error processing archive %s (--unpack):\n %s\n", debDir+pk.debFile(m.arch), strerror(err))
-					failed = append(failed, debDir+pk.debFile(m.arch))
+					c.warn("dpkg: error processing archive %s (--unpack):\n %s\n", debDir+pk.debFile(m.cfg.Arch), strerror(err))
+					failed = append(failed, debDir+pk.debFile(m.cfg.Arch))
 					continue
 				}
 				unpacked++
@@ -291,11 +291,11 @@ func (a *apt) run() int {
 	if len(pending) == 0 {
 		return 0
 	}
-	return a.dpkg(append(append(append([]string{}, options...), "--configure"), pending...), func(c *Process) int { return c.configureAll(pending) })
+	return a.dpkg(append(append(append([]string{}, options...), "--configure"), pending...), func(c *proc) int { return c.configureAll(pending) })
 }
 
 // dpkgErrors says what failed, and gives dpkg's exit code.
-func (p *Process) dpkgErrors(failed []string) int {
+func (p *proc) dpkgErrors(failed []string) int {
 	if len(failed) == 0 {
 		return 0
 	}
@@ -308,17 +308,16 @@ func (p *Process) dpkgErrors(failed []string) int {
 }
 
 // dpkg runs a child that stands for dpkg.
-func (a *apt) dpkg(args []string, f func(c *Process) int) int {
+func (a *apt) dpkg(args []string, f func(c *proc) int) int {
 	p := a.p
 	p.flush()
-	c := p.fork(func(c *Process) int {
+	c := p.fork(func(c *proc) int {
 		c.mu.Lock()
 		c.Args, c.exe = append([]string{"dpkg"}, args...), "/usr/bin/dpkg"
 		c.mu.Unlock()
 		c.Env = setenv(setenv(c.Env, "DPKG_FRONTEND_LOCKED", "true"), "DEBIAN_FRONTEND", cmp.Or(c.Getenv("DEBIAN_FRONTEND"), "noninteractive"))
 		c.umask = 0o022
-		c.m.counters.command("dpkg")
-		if c.m.faults.kills("dpkg") {
+		if c.k.cfg.Exec("dpkg") {
 			c.die(sigKILL)
 			c.check()
 		}

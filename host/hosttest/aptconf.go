@@ -28,7 +28,7 @@ func (c aptConf) set(name, value string) {
 }
 
 // aptConfig reads the configuration files. The text is what apt says of the first line that it cannot read.
-func (p *Process) aptConfig() (aptConf, string) {
+func (p *proc) aptConfig() (aptConf, string) {
 	c := aptConf{}
 	names, _ := p.readDir("/etc/apt/apt.conf.d")
 	slices.Sort(names)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-func cmdAptGet(p *Process) int {
+func cmdAptGet(p *proc) int {
 	conf, bad := p.aptConfig()
 	if bad != "" {
 		return p.aptFail("%s", bad)
@@ -19,11 +19,11 @@ func cmdAptGet(p *Process) int {
 		p.warn("\nWARNING: apt does not have a stable CLI interface. Use with caution in scripts.\n\n")
 	}
 	if flags["version"] {
-		p.printf("apt 2.6.1 (%s)\n", p.m.arch)
+		p.printf("apt 2.6.1 (%s)\n", p.k.cfg.Arch)
 		return 0
 	}
 	if len(args) == 0 || flags["help"] {
-		p.printf("apt 2.6.1 (%s)\nUsage: apt-get [options] command\n       apt-get [options] install|remove pkg1 [pkg2 ...]\n       apt-get [options] source pkg1 [pkg2 ...]\n", p.m.arch)
+		p.printf("apt 2.6.1 (%s)\nUsage: apt-get [options] command\n       apt-get [options] install|remove pkg1 [pkg2 ...]\n       apt-get [options] source pkg1 [pkg2 ...]\n", p.k.cfg.Arch)
 		return btoi(!flags["help"])
 	}
 	a := &apt{p: p, conf: conf, flags: flags, verb: args[0], args: args[1:], from: map[string]candidate{}, named: map[string]bool{}}
@@ -102,7 +102,7 @@ func cmdAptGet(p *Process) int {
 
 // repair plans to unpack again what an interrupted dpkg left half installed.
 func (a *apt) repair() int {
-	for _, s := range a.p.m.packages() {
+	for _, s := range a.p.k.packages() {
 		n := s.get("Package")
 		if _, st := a.state(n); st != "half-installed" || (a.verb == "remove" || a.verb == "purge") && slices.Contains(a.args, n) {
 			continue
@@ -122,7 +122,7 @@ func (a *apt) repair() int {
 // plain takes the architecture off a name, when it is one of this machine.
 func (a *apt) plain(name string) string {
 	base, arch, ok := strings.Cut(name, ":")
-	if ok && (arch == a.p.m.arch || arch == "any" || arch == "all") {
+	if ok && (arch == a.p.k.cfg.Arch || arch == "any" || arch == "all") {
 		return base
 	}
 	return name
@@ -142,12 +142,12 @@ func (a *apt) chooseInstall() int {
 				return p.aptFail("Release '%s' for '%s' was not found", arg[strings.IndexByte(arg, '/')+1:], arg[:strings.IndexByte(arg, '/')])
 			}
 			b, err := p.readFile(arg)
-			pk, ok := p.m.packageOf(b)
+			pk, ok := p.k.packageOf(b)
 			if err != nil || !ok {
 				return p.aptFail("Unsupported file %s given on commandline", arg)
 			}
 			p.printf("Note, selecting '%s' instead of '%s'\n", pk.Name, arg)
-			chosen = append(chosen, choice{pk.Name, candidate{pk.Version, pk.arch(p.m.arch), pk.Depends, nil}})
+			chosen = append(chosen, choice{pk.Name, candidate{pk.Version, pk.arch(p.k.cfg.Arch), pk.Depends, nil}})
 			continue
 		}
 		full, version, has := strings.Cut(arg, "=")
@@ -178,7 +178,7 @@ func (a *apt) chooseInstall() int {
 				}
 				p.print("You should explicitly select one to install.\n\n")
 				p.flush()
-				p.warn("E: Package '%s' has no installation candidate\n", name)
+				p.warn("E: archived '%s' has no installation candidate\n", name)
 				code = 100
 				continue
 			}
@@ -211,7 +211,7 @@ func (a *apt) chooseInstall() int {
 			if st == "" {
 				p.printf("Package %s is not available, but is referred to by another package.\nThis may mean that the package is missing, has been obsoleted, or\nis only available from another source\n\n", name)
 				p.flush()
-				p.warn("E: Package '%s' has no installation candidate\n", name)
+				p.warn("E: archived '%s' has no installation candidate\n", name)
 				code = 100
 				continue
 			}
@@ -261,9 +261,9 @@ func (a *apt) chooseInstall() int {
 // checkPlan says which dependencies would be broken.
 func (a *apt) checkPlan() int {
 	p := a.p
-	for _, s := range p.m.packages() {
+	for _, s := range p.k.packages() {
 		n := s.get("Package")
-		if _, st := a.state(n); st == "" || slices.Contains(a.remove, n) || slices.ContainsFunc(a.install, func(pk Package) bool { return pk.Name == n }) {
+		if _, st := a.state(n); st == "" || slices.Contains(a.remove, n) || slices.ContainsFunc(a.install, func(pk archived) bool { return pk.Name == n }) {
 			continue
 		}
 		for _, any := range parseRelations(s.get("Depends")) {
@@ -301,7 +301,7 @@ func (a *apt) chooseRemove() int {
 		names := []string{name}
 		if isGlob(name) && s == nil {
 			names = nil
-			for _, x := range p.m.packages() {
+			for _, x := range p.k.packages() {
 				if n := x.get("Package"); match(name, n) {
 					p.printf("Note, selecting '%s' for glob '%s'\n", n, name)
 					names = append(names, n)
@@ -337,7 +337,7 @@ func (a *apt) purging() bool {
 
 func (a *apt) chooseUpgrade() {
 	var kept []string
-	for _, s := range a.p.m.packages() {
+	for _, s := range a.p.k.packages() {
 		n := s.get("Package")
 		want, _, _ := s.state()
 		c, ok := a.candidate(n)
@@ -363,7 +363,7 @@ func (a *apt) chooseUpgrade() {
 }
 
 // wrapList prints names as APT does, when there are any.
-func (p *Process) wrapList(title string, names []string) {
+func (p *proc) wrapList(title string, names []string) {
 	if len(names) == 0 {
 		return
 	}

@@ -70,7 +70,7 @@ func (s aptSource) isDebian() bool {
 }
 
 // provides tells whether a list names a package.
-func (i index) provides(pk Package) bool {
+func (i index) provides(pk archived) bool {
 	first := i.component == "" || i.component == i.source.components[0]
 	if pk.Source != "" {
 		return first && strings.Contains(i.source.uri, pk.Source)
@@ -81,12 +81,12 @@ func (i index) provides(pk Package) bool {
 }
 
 // known tells whether the source's host answers.
-func (s aptSource) known(all []Package) bool {
-	return s.isDebian() || slices.ContainsFunc(all, func(pk Package) bool { return pk.Source != "" && strings.Contains(s.uri, pk.Source) })
+func (s aptSource) known(all []archived) bool {
+	return s.isDebian() || slices.ContainsFunc(all, func(pk archived) bool { return pk.Source != "" && strings.Contains(s.uri, pk.Source) })
 }
 
 // sources reads the lists of sources. The text is what apt says of the first entry that it cannot read.
-func (p *Process) aptSources() (out []aptSource, problem string) {
+func (p *proc) aptSources() (out []aptSource, problem string) {
 	files := []string{}
 	if _, err := p.stat("/etc/apt/sources.list"); err == nil {
 		files = append(files, "/etc/apt/sources.list")
@@ -114,7 +114,7 @@ func (p *Process) aptSources() (out []aptSource, problem string) {
 		}
 		out = append(out, list...)
 	}
-	return slices.DeleteFunc(out, func(s aptSource) bool { return len(s.archs) > 0 && !slices.Contains(s.archs, p.m.arch) }), ""
+	return slices.DeleteFunc(out, func(s aptSource) bool { return len(s.archs) > 0 && !slices.Contains(s.archs, p.k.cfg.Arch) }), ""
 }
 
 // errnoText is an error as apt prints it: the number and the text.
@@ -237,7 +237,7 @@ func parseSources(text, file string) (out []aptSource, problem string) {
 }
 
 // keyed tells whether the machine has a key with which the source's signature can be checked.
-func (p *Process) keyed(s aptSource) bool {
+func (p *proc) keyed(s aptSource) bool {
 	switch {
 	case s.trusted:
 		return true
@@ -262,11 +262,11 @@ type candidate struct {
 }
 
 // available reads the lists that were fetched from the sources that are configured now, newest version first.
-func (p *Process) available(sources []aptSource) map[string][]candidate {
+func (p *proc) available(sources []aptSource) map[string][]candidate {
 	out := map[string][]candidate{}
 	for _, s := range sources {
 		for _, i := range s.indexes() {
-			b, err := p.readFile(i.file(p.m.arch))
+			b, err := p.readFile(i.file(p.k.cfg.Arch))
 			if err != nil {
 				continue
 			}

@@ -5,12 +5,12 @@ import "slices"
 const extendedStates = "/var/lib/apt/extended_states"
 
 // autoMarked tells whether a package was installed for the sake of another.
-func (p *Process) autoMarked(name string) bool {
+func (p *proc) autoMarked(name string) bool {
 	b, _ := p.readFile(extendedStates)
 	return slices.ContainsFunc(parseStatus(string(b)), func(s *stanza) bool { return s.get("Package") == name && s.get("Auto-Installed") == "1" })
 }
 
-func (p *Process) markAuto(name string, auto bool) error {
+func (p *proc) markAuto(name string, auto bool) error {
 	b, _ := p.readFile(extendedStates)
 	list := parseStatus(string(b))
 	at := slices.IndexFunc(list, func(s *stanza) bool { return s.get("Package") == name })
@@ -23,7 +23,7 @@ func (p *Process) markAuto(name string, auto bool) error {
 	if auto {
 		s := &stanza{fields: map[string]string{}}
 		s.set("Package", name)
-		s.set("Architecture", p.m.arch)
+		s.set("Architecture", p.k.cfg.Arch)
 		s.set("Auto-Installed", "1")
 		list = append(list, s)
 	}
@@ -31,11 +31,11 @@ func (p *Process) markAuto(name string, auto bool) error {
 }
 
 // autoremovable are the packages that were installed for the sake of others which are gone.
-func (p *Process) autoremovable(gone []string) []string {
+func (p *proc) autoremovable(gone []string) []string {
 	need := map[string]bool{}
 	var mark func(name string)
 	mark = func(name string) {
-		s := p.m.findPackage(name)
+		s := p.k.findPackage(name)
 		if s == nil || need[name] || slices.Contains(gone, name) {
 			return
 		}
@@ -54,13 +54,13 @@ func (p *Process) autoremovable(gone []string) []string {
 	if len(auto) == 0 {
 		return nil
 	}
-	for _, s := range p.m.packages() {
+	for _, s := range p.k.packages() {
 		if n := s.get("Package"); s.installed() && !auto[n] {
 			mark(n)
 		}
 	}
 	var out []string
-	for _, s := range p.m.packages() {
+	for _, s := range p.k.packages() {
 		if n := s.get("Package"); s.installed() && auto[n] && !need[n] {
 			out = append(out, n)
 		}
@@ -68,7 +68,7 @@ func (p *Process) autoremovable(gone []string) []string {
 	// What needs others goes first.
 	slices.SortStableFunc(out, func(x, y string) int {
 		needs := func(a, b string) bool {
-			return slices.ContainsFunc(parseRelations(p.m.findPackage(a).get("Depends")), func(any []relation) bool {
+			return slices.ContainsFunc(parseRelations(p.k.findPackage(a).get("Depends")), func(any []relation) bool {
 				return slices.ContainsFunc(any, func(r relation) bool { return r.name == b })
 			})
 		}
@@ -77,7 +77,7 @@ func (p *Process) autoremovable(gone []string) []string {
 	return out
 }
 
-func cmdAptMark(p *Process) int {
+func cmdAptMark(p *proc) int {
 	conf, bad := p.aptConfig()
 	if bad != "" {
 		return p.aptFail("%s", bad)
@@ -87,13 +87,13 @@ func cmdAptMark(p *Process) int {
 		return p.aptFail("%s", bad)
 	}
 	if len(args) == 0 {
-		p.printf("apt 2.6.1 (%s)\nUsage: apt-mark [options] {auto|manual} pkg1 [pkg2 ...]\n", p.m.arch)
+		p.printf("apt 2.6.1 (%s)\nUsage: apt-mark [options] {auto|manual} pkg1 [pkg2 ...]\n", p.k.cfg.Arch)
 		return 1
 	}
 	verb, args := args[0], args[1:]
 	switch verb {
 	case "showhold", "showholds", "showheld", "showauto", "showmanual":
-		for _, s := range p.m.packages() {
+		for _, s := range p.k.packages() {
 			n := s.get("Package")
 			want, _, _ := s.state()
 			show := want == "hold"
@@ -123,7 +123,7 @@ func cmdAptMark(p *Process) int {
 	missing := false
 	for _, arg := range args {
 		n := a.plain(arg)
-		if _, ok := avail[n]; !ok && p.m.findPackage(n) == nil {
+		if _, ok := avail[n]; !ok && p.k.findPackage(n) == nil {
 			p.warn("E: Unable to locate package %s\n", arg)
 			missing = true
 			continue
@@ -139,7 +139,7 @@ func cmdAptMark(p *Process) int {
 	if verb == "auto" || verb == "manual" {
 		for _, n := range names {
 			word := map[string]string{"auto": "automatically", "manual": "manually"}[verb]
-			if s := p.m.findPackage(n); s == nil || !s.installed() {
+			if s := p.k.findPackage(n); s == nil || !s.installed() {
 				p.printf("%s can not be marked as it is not installed.\n", n)
 				continue
 			}
@@ -157,7 +157,7 @@ func cmdAptMark(p *Process) int {
 		return 0
 	}
 	for _, n := range names {
-		s := p.m.findPackage(n)
+		s := p.k.findPackage(n)
 		want, flag, st := "unknown", "ok", "not-installed"
 		if s != nil {
 			want, flag, st = s.state()

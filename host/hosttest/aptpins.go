@@ -13,7 +13,7 @@ type aptPin struct {
 	priority     int
 }
 
-func (p *Process) aptPins() []aptPin {
+func (p *proc) aptPins() []aptPin {
 	var out []aptPin
 	files := []string{"/etc/apt/preferences"}
 	names, _ := p.readDir("/etc/apt/preferences.d")

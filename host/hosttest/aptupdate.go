@@ -10,7 +10,7 @@ import (
 
 // update fetches the lists of all sources.
 func (a *apt) update() int {
-	p, m := a.p, a.p.m
+	p, m := a.p, a.p.k
 	if code := a.lock(listsDir+"lock", "Unable to lock directory "+listsDir); code != 0 {
 		if p.uid != 0 {
 			p.print("Reading package lists...\n")
@@ -34,7 +34,7 @@ func (a *apt) update() int {
 		local := strings.HasPrefix(s.uri, "file:") || strings.HasPrefix(s.uri, "copy:")
 		for try := 0; try <= retries; try++ {
 			switch {
-			case s.known(all) && !m.faults.fetchFails():
+			case s.known(all) && !aptFaultsOf(m).failsFetch():
 				problem = ""
 			case local:
 				problem = "absent"
@@ -47,7 +47,7 @@ func (a *apt) update() int {
 			p.printf("Ign:%d %s InRelease\n", at, s.label())
 		}
 		for _, i := range s.indexes() {
-			keep[i.file(m.arch)] = true
+			keep[i.file(m.cfg.Arch)] = true
 		}
 		switch {
 		case problem == "absent":
@@ -66,15 +66,15 @@ func (a *apt) update() int {
 		}
 		word := "Hit"
 		for _, i := range s.indexes() {
-			file := i.file(m.arch)
+			file := i.file(m.cfg.Arch)
 			if seen[file] {
-				warns = append(warns, "Target Packages ("+cmp.Or(i.component, s.suite)+"/binary-"+m.arch+"/Packages) is configured multiple times")
+				warns = append(warns, "Target Packages ("+cmp.Or(i.component, s.suite)+"/binary-"+m.cfg.Arch+"/Packages) is configured multiple times")
 			}
 			seen[file] = true
 			var list []*stanza
 			for _, pk := range all {
 				if i.provides(pk) {
-					list = append(list, pk.stanza(m.arch, ""))
+					list = append(list, pk.stanza(m.cfg.Arch, ""))
 				}
 			}
 			text := formatStatus(list)

@@ -18,13 +18,13 @@ import (
 )
 
 // archiveTools pack and unpack files.
-func archiveTools() map[string]tool {
-	return map[string]tool{"tar": {"", cmdTar}, "gzip": {"", cmdGzip}, "gunzip": {"", cmdGzip}, "zcat": {"", cmdGzip}}
+func archiveTools() map[string]program {
+	return map[string]program{"tar": cmdTar, "gzip": cmdGzip, "gunzip": cmdGzip, "zcat": cmdGzip}
 }
 
 // A descReader reads an open file as an io.Reader.
 type descReader struct {
-	p *Process
+	p *proc
 	d *description
 }
 
@@ -57,7 +57,7 @@ const (
 
 // A tarRun is one run of tar.
 type tarRun struct {
-	p       *Process
+	p       *proc
 	o       *options
 	members []string
 	strip   int
@@ -73,7 +73,7 @@ type tarDir struct {
 	h    *tar.Header
 }
 
-func cmdTar(p *Process) int {
+func cmdTar(p *proc) int {
 	// The old way: the first word holds the letters, and their arguments follow.
 	if len(p.Args) > 1 && p.Args[1] != "" && p.Args[1][0] != '-' {
 		var args []string
@@ -524,10 +524,10 @@ func (t *tarRun) own(name string, h *tar.Header) error {
 	if t.sameOwner() {
 		uid, gid := int64(h.Uid), int64(h.Gid)
 		if !t.o.has("numeric-owner") {
-			if u := p.m.userByName(h.Uname); h.Uname != "" && u != nil {
+			if u := p.k.userByName(h.Uname); h.Uname != "" && u != nil {
 				uid = int64(u.uid)
 			}
-			if g := p.m.groupByName(h.Gname); h.Gname != "" && g != nil {
+			if g := p.k.groupByName(h.Gname); h.Gname != "" && g != nil {
 				gid = int64(g.gid)
 			}
 		}
@@ -636,10 +636,10 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 	}
 	h := &tar.Header{Name: in, Mode: int64(st.Perm()), Uid: int(st.UID), Gid: int(st.GID), ModTime: time.Unix(st.Mtime.Unix(), 0), Format: tar.FormatGNU}
 	if !o.has("numeric-owner") {
-		if u := p.m.userByID(st.UID); u != nil {
+		if u := p.k.userByID(st.UID); u != nil {
 			h.Uname = u.name
 		}
-		if g := p.m.groupByID(st.GID); g != nil {
+		if g := p.k.groupByID(st.GID); g != nil {
 			h.Gname = g.name
 		}
 	}
@@ -718,7 +718,7 @@ func (t *tarRun) override(h *tar.Header) bool {
 	}
 	if v := t.o.get("owner"); v != "" {
 		name, n, ok := id(v, func(s string) (int, bool) {
-			if u := t.p.m.userByName(s); u != nil {
+			if u := t.p.k.userByName(s); u != nil {
 				return int(u.uid), true
 			}
 			return 0, false
@@ -731,7 +731,7 @@ func (t *tarRun) override(h *tar.Header) bool {
 	}
 	if v := t.o.get("group"); v != "" {
 		name, n, ok := id(v, func(s string) (int, bool) {
-			if g := t.p.m.groupByName(s); g != nil {
+			if g := t.p.k.groupByName(s); g != nil {
 				return int(g.gid), true
 			}
 			return 0, false
@@ -751,7 +751,7 @@ func (t *tarRun) override(h *tar.Header) bool {
 		h.Mode = int64(f(uint32(h.Mode), h.Typeflag == tar.TypeDir, 0))
 	}
 	if v := t.o.get("mtime"); v != "" {
-		at, err := parseDate(v, t.p.localTime(t.p.m.now()))
+		at, err := parseDate(v, t.p.localTime(t.p.k.now()))
 		if err != nil {
 			t.fail("Unknown date format %s", v)
 			return false
@@ -764,7 +764,7 @@ func (t *tarRun) override(h *tar.Header) bool {
 	return true
 }
 
-func cmdGzip(p *Process) int {
+func cmdGzip(p *proc) int {
 	o, ok := p.getopt("acdfhklLnNqrS:tvV123456789", "ascii>a stdout>c to-stdout>c decompress>d uncompress>d force>f keep>k list>l no-name>n name>N quiet>q recursive>r suffix=>S test>t verbose>v fast>1 best>9 rsyncable synchronous")
 	if !ok {
 		p.warn("Try `%s --help' for more information.\n", "gzip")
@@ -790,7 +790,7 @@ func cmdGzip(p *Process) int {
 }
 
 // gzipOne does one file. It returns 1 for an error and 2 for a warning, as gzip does.
-func (p *Process) gzipOne(o *options, name string, unzip, stdout bool) int {
+func (p *proc) gzipOne(o *options, name string, unzip, stdout bool) int {
 	shown := name
 	if name == "-" {
 		shown, stdout = "stdin", true

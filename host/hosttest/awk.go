@@ -12,7 +12,7 @@ import (
 
 // cmdAwk is awk, by goawk. The operand files are read as one stream: FILENAME and FNR know nothing of them, so that a
 // program which asks fails loudly. It starts no command and writes no file.
-func cmdAwk(p *Process) int {
+func cmdAwk(p *proc) int {
 	o, ok := p.getopt("+F:v:f:W:", "field-separator=>F assign=>v file=>f")
 	if !ok {
 		return 2

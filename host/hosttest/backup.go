@@ -13,7 +13,7 @@ import (
 type argSet []string
 
 // argMatch is gnulib's XARGMATCH: a value may be cut short as long as it is not ambiguous.
-func (p *Process) argMatch(value, what string, sets []argSet) (string, bool) {
+func (p *proc) argMatch(value, what string, sets []argSet) (string, bool) {
 	hit := ""
 	kind := "invalid"
 	for _, s := range sets {
@@ -52,7 +52,7 @@ func (p *Process) argMatch(value, what string, sets []argSet) (string, bool) {
 type backups struct{ control, suffix string }
 
 // backups reads -b, --backup and -S; nil keeps nothing.
-func (p *Process) backups(o *options) (*backups, bool) {
+func (p *proc) backups(o *options) (*backups, bool) {
 	if !o.has("b", "backup", "S") {
 		return nil, true
 	}
@@ -84,7 +84,7 @@ func (p *Process) backups(o *options) (*backups, bool) {
 var errSimpleBackup = errors.New("hosttest: a simple backup of a file in another directory is not supported")
 
 // backUp renames what is about to be overwritten, and gives its new name.
-func (p *Process) backUp(b *backups, name string) (string, error) {
+func (p *proc) backUp(b *backups, name string) (string, error) {
 	if b.control == "simple" && strings.Contains(name, "/") {
 		// coreutils 9.1 moves d/f to ./f~ here, which 9.2 mended: no script can want it.
 		return "", errSimpleBackup

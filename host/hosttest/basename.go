@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-func cmdBasename(p *Process) int {
+func cmdBasename(p *proc) int {
 	o, ok := p.getopt("+as:z", "multiple>a suffix=>s zero>z")
 	if !ok {
 		return p.usage(1)
@@ -42,7 +42,7 @@ func cmdBasename(p *Process) int {
 	return 0
 }
 
-func cmdDirname(p *Process) int {
+func cmdDirname(p *proc) int {
 	o, ok := p.getopt("z", "zero>z")
 	if !ok {
 		return p.usage(1)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,15 +11,11 @@ import (
 )
 
 // blockTools look at and change disks, file systems and mounts.
-func blockTools() map[string]tool {
-	const s = "/usr/sbin"
-	tools := map[string]tool{
-		"lsblk": {"", cmdLsblk}, "blkid": {s, cmdBlkid}, "wipefs": {s, cmdWipefs}, "blockdev": {s, cmdBlockdev}, "udevadm": {"", cmdUdevadm},
-		"chattr": {"", cmdChattr}, "lsattr": {"", cmdLsattr},
+func blockTools() map[string]program {
+	return map[string]program{
+		"lsblk": cmdLsblk, "/usr/sbin/blkid": cmdBlkid, "/usr/sbin/wipefs": cmdWipefs, "/usr/sbin/blockdev": cmdBlockdev, "udevadm": cmdUdevadm,
+		"chattr": cmdChattr, "lsattr": cmdLsattr,
 	}
-	maps.Copy(tools, mountTools())
-	maps.Copy(tools, makeTools())
-	return tools
 }
 
 // A signature is what tells what is on a device.
@@ -62,7 +57,7 @@ func (v blockView) mount() string {
 }
 
 // look tells what is on every device.
-func (m *Machine) look() []blockView {
+func (m *Kernel) look() []blockView {
 	swaps := m.swapList()
 	t := m.tree
 	t.mu.Lock()
@@ -212,16 +207,16 @@ func formatUUID(b []byte) string {
 }
 
 // device finds the block device that a path names.
-func (p *Process) device(name string) *part {
+func (p *proc) device(name string) *part {
 	rest, ok := strings.CutPrefix(p.absolute(name), "/dev/")
 	if !ok {
 		return nil
 	}
-	return p.m.blockDevice(rest)
+	return p.k.blockDevice(rest)
 }
 
 // inUse tells what keeps a device, or a partition of it, from being changed.
-func (m *Machine) inUse(p *part) string {
+func (m *Kernel) inUse(p *part) string {
 	for _, v := range m.look() {
 		if (v.part == p || p == p.disk.whole && v.disk == p.disk) && len(v.targets) > 0 {
 			return v.targets[0]
@@ -231,7 +226,7 @@ func (m *Machine) inUse(p *part) string {
 }
 
 // changeDisk runs a change of a disk and lets udev see it.
-func (m *Machine) changeDisk(f func()) error {
+func (m *Kernel) changeDisk(f func()) error {
 	if err := m.mutation(nil); err != nil {
 		return err
 	}
@@ -248,7 +243,7 @@ var lsblkColumns = []column{{name: "NAME"}, {name: "KNAME"}, {name: "PATH"}, {na
 	{name: "MODEL"}, {name: "SERIAL"}, {name: "SIZE", right: true}, {name: "STATE"}, {name: "OWNER"}, {name: "GROUP"}, {name: "MODE"}, {name: "LOG-SEC", right: true, kind: 'n'}, {name: "PHY-SEC", right: true, kind: 'n'},
 	{name: "ROTA", right: true, kind: 'b'}, {name: "TYPE"}, {name: "PKNAME"}, {name: "TRAN"}, {name: "VENDOR"}, {name: "REV"}, {name: "WWN"}, {name: "START", right: true, kind: 'n'}}
 
-func cmdLsblk(p *Process) int {
+func cmdLsblk(p *proc) int {
 	o, ok := p.getopt("aAbdDe:E:fhI:iJlMmNno:OpPrSstTvVw:x:yz", "all>a noempty>A bytes>b nodeps>d discard>D exclude=>e dedup=>E fs>f include=>I ascii>i json>J list>l merge>M perms>m noheadings>n output=>o output-all>O paths>p pairs>P "+
 		"raw>r scsi>S inverse>s topology>t tree[=>T width=>w sort=>x sysroot= shell>y zoned>z nvme>N virtio>v")
 	if !ok {
@@ -273,7 +268,7 @@ func cmdLsblk(p *Process) int {
 			}
 		}
 	}
-	views := p.m.look()
+	views := p.k.look()
 	s := &sheet{name: "blockdevices", cols: cols, tree: -1}
 	if !o.has("l", "d") {
 		s.tree = slices.IndexFunc(cols, func(c column) bool { return c.name == "NAME" })
@@ -351,7 +346,7 @@ func (p *part) partType() string {
 	return linuxDOS
 }
 
-func (p *Process) lsblkCell(o *options, v blockView, col string) string {
+func (p *proc) lsblkCell(o *options, v blockView, col string) string {
 	whole := v.part == v.disk.whole
 	size := func(n int64) string {
 		if o.has("b") {
@@ -362,7 +357,7 @@ func (p *Process) lsblkCell(o *options, v blockView, col string) string {
 	mounted := v.vol != nil && len(v.targets) > 0
 	var total, free int64
 	if mounted {
-		total, free = p.m.space(v.vol)
+		total, free = p.k.space(v.vol)
 	}
 	switch col {
 	case "NAME":
@@ -563,7 +558,7 @@ func (v blockView) tags(low bool) []tag {
 	return out
 }
 
-func cmdBlkid(p *Process) int {
+func cmdBlkid(p *proc) int {
 	o, ok := p.getopt("c:DdghilL:n:o:O:ps:S:t:u:U:wV", "cache-file=>c no-encoding>d garbage-collect>g info>i list-filesystems>k list-one>l label=>L match-types=>n output=>o offset=>O probe>p match-tag=>s size=>S match-token=>t usages=>u uuid=>U no-part-details>D")
 	if !ok {
 		return p.usage(1)
@@ -580,7 +575,7 @@ func cmdBlkid(p *Process) int {
 		p.errorf("unsupported output format %s", format)
 		return 4
 	}
-	views := p.m.look()
+	views := p.k.look()
 	if o.has("L", "U") {
 		for _, v := range views {
 			if s := v.fs(); o.has("L") && s.label == o.get("L") && s.label != "" || o.has("U") && strings.EqualFold(s.uuid, o.get("U")) && s.uuid != "" {
@@ -685,7 +680,7 @@ func cmdBlkid(p *Process) int {
 
 var wipefsColumns = []column{{name: "UUID"}, {name: "LABEL"}, {name: "LENGTH"}, {name: "TYPE"}, {name: "OFFSET"}, {name: "USAGE"}, {name: "DEVICE"}}
 
-func cmdWipefs(p *Process) int {
+func cmdWipefs(p *proc) int {
 	o, ok := p.getopt("ab::fhiJnO:o:pqt:V", "all>a backup[=>b force>f noheadings>i json>J no-act>n offset=>o output=>O parsable>p quiet>q types=>t lock[=")
 	if !ok {
 		return p.usage(1)
@@ -740,11 +735,11 @@ func cmdWipefs(p *Process) int {
 		if err := p.access(a, want); err != nil {
 			return fail(err)
 		}
-		if erase && !o.has("n", "f") && p.m.inUse(dev) != "" {
+		if erase && !o.has("n", "f") && p.k.inUse(dev) != "" {
 			return fail(syscall.EBUSY)
 		}
 		var signs []signature
-		for _, v := range p.m.look() {
+		for _, v := range p.k.look() {
 			if v.part == dev {
 				signs = v.signs
 			}
@@ -763,7 +758,7 @@ func cmdWipefs(p *Process) int {
 				continue
 			}
 			if !o.has("n") {
-				if err := p.m.changeDisk(func() { dev.erase(sg) }); err != nil {
+				if err := p.k.changeDisk(func() { dev.erase(sg) }); err != nil {
 					p.errorf("error: %s: failed to erase %s magic string at offset 0x%08x: %s", a, sg.kind, sg.offset, strerror(err))
 					return 1
 				}
@@ -809,7 +804,7 @@ func (p *part) erase(s signature) {
 	p.disk.table, p.disk.parts = "", nil
 }
 
-func cmdBlockdev(p *Process) int {
+func cmdBlockdev(p *proc) int {
 	try := func() int {
 		p.warn("Try 'blockdev --help' for more information.\n")
 		return 1
@@ -869,18 +864,18 @@ func cmdBlockdev(p *Process) int {
 				case dev != dev.disk.whole:
 					p.errorf("ioctl error on BLKRRPART: %s", strerror(syscall.EINVAL))
 					return 1
-				case p.m.inUse(dev) != "":
+				case p.k.inUse(dev) != "":
 					p.errorf("ioctl error on BLKRRPART: %s", strerror(syscall.EBUSY))
 					return 1
 				}
-				p.m.settleDevices()
+				p.k.settleDevices()
 			}
 		}
 	}
 	return 0
 }
 
-func cmdUdevadm(p *Process) int {
+func cmdUdevadm(p *proc) int {
 	args := p.Args[1:]
 	if len(args) == 0 {
 		p.errorf("missing command")
@@ -892,13 +887,13 @@ func cmdUdevadm(p *Process) int {
 		if _, ok := p.getopt("t:E:hV", "timeout=>t exit-if-exists=>E"); !ok {
 			return 1
 		}
-		p.m.settleDevices()
+		p.k.settleDevices()
 		return 0
 	case "trigger":
 		if _, ok := p.getopt("vnqt:c:s:S:a:A:p:g:y:b:wh", "verbose>v dry-run>n quiet>q type=>t action=>c subsystem-match=>s subsystem-nomatch=>S attr-match=>a property-match=>p tag-match=>g sysname-match=>y name-match= parent-match=>b settle>w prioritized-subsystem= initialized-match wait-daemon[="); !ok {
 			return 1
 		}
-		p.m.settleDevices()
+		p.k.settleDevices()
 		return 0
 	case "control":
 		if _, ok := p.getopt("esSRl:p:m:t:h", "exit>e reload>R reload-rules>R log-level=>l property=>p stop-exec-queue>s start-exec-queue>S children-max=>m timeout=>t ping"); !ok {
@@ -913,7 +908,7 @@ func cmdUdevadm(p *Process) int {
 }
 
 // udevInfo is udevadm info for a block device.
-func (p *Process) udevInfo() int {
+func (p *proc) udevInfo() int {
 	o, ok := p.getopt("q:p:n:raxPeh", "query=>q path=>p name=>n root>r attribute-walk>a export>x export-prefix=>P property= value export-db>e")
 	if !ok {
 		return 1
@@ -969,7 +964,7 @@ func attrString(bits uint32) string {
 	return string(out)
 }
 
-func cmdChattr(p *Process) int {
+func cmdChattr(p *proc) int {
 	usage := func() int {
 		p.warn("Usage: chattr [-RVf] [-+=aAcCdDeijPsStTuFx] [-p project] [-v version] files...\n")
 		return 1
@@ -1064,9 +1059,9 @@ func cmdChattr(p *Process) int {
 }
 
 // setAttrs is FS_IOC_SETFLAGS.
-func (p *Process) setAttrs(name string, bits uint32) error {
+func (p *proc) setAttrs(name string, bits uint32) error {
 	defer p.lockTree()()
-	t := p.m.tree
+	t := p.k.tree
 	s, err := t.must(p.cred(), p.Dir, name, false)
 	if err != nil {
 		return err
@@ -1090,7 +1085,7 @@ func (p *Process) setAttrs(name string, bits uint32) error {
 	return nil
 }
 
-func cmdLsattr(p *Process) int {
+func cmdLsattr(p *proc) int {
 	o, ok := p.getopt("RVadlpv", "")
 	if !ok {
 		p.warn("Usage: lsattr [-RVadlpv] [files...]\n")

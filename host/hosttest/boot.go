@@ -6,7 +6,7 @@ import (
 
 // bootConfig does what happens between the kernel and the services: the command line is taken from the boot partition,
 // modules and kernel parameters from their configuration.
-func (m *Machine) bootConfig() {
+func (m *Kernel) bootConfig() {
 	fs := m.FS()
 	line, _ := fs.ReadFile("/boot/firmware/cmdline.txt")
 	cmdline, _, _ := strings.Cut(string(line), "\n")
@@ -111,7 +111,7 @@ func parseSysctl(s string) []sysctlLine {
 }
 
 // loadModule loads a module and what it depends on, as far as this machine has any.
-func (m *Machine) loadModule(name string) bool {
+func (m *Kernel) loadModule(name string) bool {
 	name = strings.ReplaceAll(name, "-", "_")
 	for _, k := range knownModules {
 		if strings.ReplaceAll(k, "-", "_") == name {

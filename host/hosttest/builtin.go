@@ -288,10 +288,10 @@ func biCommand(sh *shell, args []string) int {
 		defer sh.assign("PATH", old)
 	}
 	sh.environ(nil)
-	child := sh.p.m.newProcess(sh.p)
+	child := sh.p.k.newProcess(sh.p)
 	x := *sh
 	x.p = child
-	child.goRun(func(*Process) int { return x.execute(args, nil, "") })
+	child.goRun(func(*proc) int { return x.execute(args, nil, "") })
 	sh.await(child)
 	return sh.status
 }
@@ -992,7 +992,7 @@ func biKill(sh *shell, args []string) int {
 }
 
 // kill is kill(1), as a built-in or a program.
-func kill(p *Process, args []string, warn func(string, ...any), failed func(pid string, err error)) int {
+func kill(p *proc, args []string, warn func(string, ...any), failed func(pid string, err error)) int {
 	sig := sigTERM
 	i := 1
 	if i < len(args) && len(args[i]) > 1 && args[i][0] == '-' && args[i] != "--" {
@@ -1042,17 +1042,17 @@ func kill(p *Process, args []string, warn func(string, ...any), failed func(pid 
 }
 
 // kill is kill(2).
-func (p *Process) kill(pid, sig int) error {
-	var hit []*Process
-	all := p.m.processes()
-	p.m.procMu.Lock()
+func (p *proc) kill(pid, sig int) error {
+	var hit []*proc
+	all := p.k.processes()
+	p.k.procMu.Lock()
 	for _, q := range all {
 		switch {
 		case pid > 0 && q.PID == pid, pid == 0 && q.pgid == p.pgid, pid < -1 && q.pgid == -pid, pid == -1 && q.PID > 1 && q != p:
 			hit = append(hit, q)
 		}
 	}
-	p.m.procMu.Unlock()
+	p.k.procMu.Unlock()
 	if len(hit) == 0 {
 		return syscall.ESRCH
 	}

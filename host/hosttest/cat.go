@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-func cmdCat(p *Process) int {
+func cmdCat(p *proc) int {
 	o, ok := p.getopt("benstuvAET", "show-all>A number>n squeeze-blank>s")
 	if !ok {
 		return p.usage(1)

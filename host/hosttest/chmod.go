@@ -112,7 +112,7 @@ func parseMode(s string) (func(old uint32, dir bool, umask uint32) uint32, error
 }
 
 // recurse visits a path and, with -R, all below it.
-func (p *Process) recurse(name string, deep bool, f func(string, Stat) error) {
+func (p *proc) recurse(name string, deep bool, f func(string, Stat) error) {
 	st, err := p.lstat(name)
 	if err != nil {
 		f(name, Stat{Path: ""})
@@ -133,7 +133,7 @@ func (p *Process) recurse(name string, deep bool, f func(string, Stat) error) {
 	}
 }
 
-func cmdChmod(p *Process) int {
+func cmdChmod(p *proc) int {
 	// A mode such as -x looks like an option.
 	args := []string{p.Args[0]}
 	var modeArg string

@@ -7,17 +7,17 @@ import (
 )
 
 // owner reads USER[:GROUP], by name or number; -1 is unchanged.
-func (p *Process) owner(s string) (uid, gid int64, err error) {
+func (p *proc) owner(s string) (uid, gid int64, err error) {
 	uid, gid = -1, -1
 	user, group, has := strings.Cut(s, ":")
-	if u, g, dotted := strings.Cut(s, "."); dotted && !has && p.m.userByName(s) == nil {
+	if u, g, dotted := strings.Cut(s, "."); dotted && !has && p.k.userByName(s) == nil {
 		if _, _, err := p.owner(u + ":" + g); err == nil {
 			p.warn("%s: warning: '.' should be ':': %s\n", p.name(), quote(s))
 			user, group, has = u, g, true
 		}
 	}
 	if user != "" {
-		u := p.m.userByName(user)
+		u := p.k.userByName(user)
 		if u != nil {
 			uid = int64(u.uid)
 		} else if n, ok := parseID(user); ok {
@@ -27,7 +27,7 @@ func (p *Process) owner(s string) (uid, gid int64, err error) {
 		}
 		if has && group == "" {
 			if u == nil {
-				u = p.m.userByID(uint32(uid))
+				u = p.k.userByID(uint32(uid))
 			}
 			if u == nil {
 				return 0, 0, fmt.Errorf("invalid spec: %s", quote(s))
@@ -43,8 +43,8 @@ func (p *Process) owner(s string) (uid, gid int64, err error) {
 	return uid, gid, nil
 }
 
-func (p *Process) group(s string) (int64, error) {
-	if g := p.m.groupByName(s); g != nil {
+func (p *proc) group(s string) (int64, error) {
+	if g := p.k.groupByName(s); g != nil {
 		return int64(g.gid), nil
 	}
 	if n, ok := parseID(s); ok {
@@ -59,7 +59,7 @@ func parseID(s string) (int64, bool) {
 	return int64(n), err == nil && n != 1<<32-1
 }
 
-func cmdChown(p *Process) int {
+func cmdChown(p *proc) int {
 	o, ok := p.getopt("RchfvHLP", "recursive>R no-dereference>h dereference changes>c quiet>f silent>f verbose>v reference= from=")
 	if !ok {
 		return p.usage(1)

@@ -4,7 +4,7 @@ import (
 	"bytes"
 )
 
-func cmdCmp(p *Process) int {
+func cmdCmp(p *proc) int {
 	o, ok := p.getopt("bi:ln:s", "quiet>s silent>s bytes=>n verbose>l print-bytes>b")
 	try := func() int {
 		p.errorf("Try 'cmp --help' for more information.")

@@ -31,7 +31,7 @@ type sheetRow struct {
 }
 
 // pickColumns finds the columns of a -o list. A leading "+" adds to the default.
-func (p *Process) pickColumns(all []column, list []string, def string) ([]column, bool) {
+func (p *proc) pickColumns(all []column, list []string, def string) ([]column, bool) {
 	names := def
 	for _, l := range list {
 		if more, ok := strings.CutPrefix(l, "+"); ok {
@@ -53,7 +53,7 @@ func (p *Process) pickColumns(all []column, list []string, def string) ([]column
 }
 
 // utf8Locale tells whether the process may print more than ASCII.
-func (p *Process) utf8Locale() bool {
+func (p *proc) utf8Locale() bool {
 	for _, k := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if v := p.Getenv(k); v != "" {
 			v = strings.ToUpper(v)
@@ -64,7 +64,7 @@ func (p *Process) utf8Locale() bool {
 }
 
 // characters counts as the locale does: bytes in C.
-func (p *Process) characters(b []byte) int {
+func (p *proc) characters(b []byte) int {
 	if p.utf8Locale() {
 		return utf8.RuneCount(b)
 	}
@@ -72,7 +72,7 @@ func (p *Process) characters(b []byte) int {
 }
 
 // print prints the sheet in the form that the options of lsblk and findmnt ask for.
-func (s *sheet) print(p *Process, o *options) {
+func (s *sheet) print(p *proc, o *options) {
 	switch head := !o.has("n"); {
 	case o.has("J"):
 		s.json(p)
@@ -114,7 +114,7 @@ func (s *sheet) flat(unicode bool) []*sheetRow {
 }
 
 // table prints columns that are padded.
-func (s *sheet) table(p *Process, head bool) {
+func (s *sheet) table(p *proc, head bool) {
 	rows := s.flat(p.utf8Locale())
 	if len(rows) == 0 {
 		return
@@ -184,7 +184,7 @@ func blankless(v string, quotes bool) string {
 }
 
 // raw prints words with one space between.
-func (s *sheet) raw(p *Process, head bool) {
+func (s *sheet) raw(p *proc, head bool) {
 	s.tree = -1
 	rows := s.flat(false)
 	if len(rows) == 0 {
@@ -209,7 +209,7 @@ func (s *sheet) raw(p *Process, head bool) {
 }
 
 // pairs prints NAME="value".
-func (s *sheet) pairs(p *Process) {
+func (s *sheet) pairs(p *proc) {
 	s.tree = -1
 	for _, r := range s.flat(false) {
 		for i, v := range r.cells {
@@ -223,7 +223,7 @@ func (s *sheet) pairs(p *Process) {
 }
 
 // json prints an object with one array.
-func (s *sheet) json(p *Process) {
+func (s *sheet) json(p *proc) {
 	var rows func(list []*sheetRow, indent string)
 	str := func(v string) string {
 		b := &strings.Builder{}

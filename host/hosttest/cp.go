@@ -41,7 +41,7 @@ type namedFile struct {
 // preserved are the attributes that --preserve and --no-preserve name.
 var preserved = []argSet{{"mode"}, {"timestamps"}, {"ownership"}, {"links"}, {"context"}, {"xattr"}, {"all"}}
 
-func cmdCp(p *Process) int {
+func cmdCp(p *proc) int {
 	o, ok := p.getopt("abdfHilLnprst:uvxPRS:TZ", "archive>a attributes-only backup[= copy-contents dereference>L force>f interactive>i link>l no-clobber>n no-dereference>P no-preserve= no-target-directory>T one-file-system>x parents "+
 		"preserve[= recursive>R remove-destination sparse= reflink[= strip-trailing-slashes suffix=>S symbolic-link>s target-directory=>t update>u verbose>v context[=")
 	if !ok {
@@ -165,7 +165,7 @@ func stripSlashes(args []string) []string {
 }
 
 // copyTree copies a file, or a directory with all that is in it. dev is the file system of the operand's top.
-func (p *Process) copyTree(c *copying, from, to string, top bool, dev uint32) bool {
+func (p *proc) copyTree(c *copying, from, to string, top bool, dev uint32) bool {
 	noFollow := c.follow == 'P' || c.follow == 'H' && !top
 	look := p.stat
 	if noFollow {
@@ -302,7 +302,7 @@ func (p *Process) copyTree(c *copying, from, to string, top bool, dev uint32) bo
 	return p.keepAttributes(c, from, to, st, fresh)
 }
 
-func (p *Process) sayCopied(c *copying, from, to, saved string) {
+func (p *proc) sayCopied(c *copying, from, to, saved string) {
 	verb := ""
 	if c.moving {
 		verb = "copied "
@@ -314,7 +314,7 @@ func (p *Process) sayCopied(c *copying, from, to, saved string) {
 }
 
 // settle looks at a destination that exists: it may be the same file, be of another kind, or be kept.
-func (p *Process) settle(c *copying, from, to string, st, dst Stat) (good, done bool) {
+func (p *proc) settle(c *copying, from, to string, st, dst Stat) (good, done bool) {
 	if st.Dev == dst.Dev && st.Ino == dst.Ino && !st.IsDir() {
 		if c.hardLink {
 			return true, true
@@ -347,14 +347,14 @@ func (p *Process) settle(c *copying, from, to string, st, dst Stat) (good, done 
 }
 
 // confirm asks on standard error and reads the answer from standard input.
-func (p *Process) confirm(format string, a ...any) bool {
+func (p *proc) confirm(format string, a ...any) bool {
 	p.flush()
 	p.warn("%s: "+format, append([]any{p.name()}, a...)...)
 	line, err := p.readLine()
 	return err == nil && line != "" && (line[0] == 'y' || line[0] == 'Y')
 }
 
-func (p *Process) linkCopy(from, to string, replace, follow bool) bool {
+func (p *proc) linkCopy(from, to string, replace, follow bool) bool {
 	err := p.link(from, to, follow)
 	if err == syscall.EEXIST && replace && p.unlink(to) == nil {
 		err = p.link(from, to, follow)
@@ -366,7 +366,7 @@ func (p *Process) linkCopy(from, to string, replace, follow bool) bool {
 	return true
 }
 
-func (p *Process) copyDir(c *copying, from, to string, st Stat, fresh, top bool, dev uint32) bool {
+func (p *proc) copyDir(c *copying, from, to string, st Stat, fresh, top bool, dev uint32) bool {
 	if fresh {
 		perm := st.Perm() & 0o777
 		if c.owner {
@@ -408,7 +408,7 @@ func (p *Process) copyDir(c *copying, from, to string, st Stat, fresh, top bool,
 }
 
 // keepAttributes gives the copy what is to be kept of the original.
-func (p *Process) keepAttributes(c *copying, from, to string, st Stat, fresh bool) bool {
+func (p *proc) keepAttributes(c *copying, from, to string, st Stat, fresh bool) bool {
 	follow := !st.IsSymlink()
 	good := true
 	if c.times {
@@ -450,7 +450,7 @@ func (p *Process) keepAttributes(c *copying, from, to string, st Stat, fresh boo
 }
 
 // copyOwner gives a copy the owner of the original. Whoever may not do it loses the set-ID bits instead.
-func (p *Process) copyOwner(to string, st Stat, follow bool, good *bool) (lost uint32) {
+func (p *proc) copyOwner(to string, st Stat, follow bool, good *bool) (lost uint32) {
 	err := p.chown(to, int64(st.UID), int64(st.GID), follow)
 	switch {
 	case err == nil:
@@ -467,7 +467,7 @@ func (p *Process) copyOwner(to string, st Stat, follow bool, good *bool) (lost u
 var errCannotOpen = errors.New("cannot create regular file")
 
 // copyFile copies the content of a regular file; fresh tells that the copy is a new file.
-func (p *Process) copyFile(c *copying, from, to string, perm uint32, fresh bool) (bool, error) {
+func (p *proc) copyFile(c *copying, from, to string, perm uint32, fresh bool) (bool, error) {
 	flags := os.O_TRUNC
 	if c.attributesOnly {
 		flags = 0
@@ -490,7 +490,7 @@ func (p *Process) copyFile(c *copying, from, to string, perm uint32, fresh bool)
 }
 
 // copyData copies a file's content into a new file (O_EXCL) or one that is there.
-func (p *Process) copyData(from, to string, perm uint32, flags int, c *copying) error {
+func (p *proc) copyData(from, to string, perm uint32, flags int, c *copying) error {
 	src, err := p.open(from, os.O_RDONLY, 0)
 	if err != nil {
 		return fmt.Errorf("cannot open %s for reading: %w", quote(from), err)
@@ -532,7 +532,7 @@ func (p *Process) copyData(from, to string, perm uint32, flags int, c *copying) 
 }
 
 // copyXattrs copies the extended attributes but for the access list, which belongs to the mode.
-func (p *Process) copyXattrs(from, to string) error {
+func (p *proc) copyXattrs(from, to string) error {
 	have, err := p.xattrs(from)
 	if err != nil {
 		return err
@@ -549,7 +549,7 @@ func (p *Process) copyXattrs(from, to string) error {
 }
 
 // copyACL copies the access list, or takes one away that the original has not.
-func (p *Process) copyACL(from, to string) error {
+func (p *proc) copyACL(from, to string) error {
 	have, err := p.xattrs(from)
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func curlProtocols(list string) map[string]bool {
 	return on
 }
 
-func cmdCurl(p *Process) int {
+func cmdCurl(p *proc) int {
 	o, bad := p.curlOptions()
 	try := func(code int) int {
 		p.warn("curl: try 'curl --help' or 'curl --manual' for more information\n")
@@ -110,7 +110,7 @@ var curlTransient = []int{408, 429, 500, 502, 503, 504}
 const maxRetryWait = 10 * time.Minute
 
 // curlSays prints an error unless -s hides it, and returns its code.
-func (p *Process) curlSays(o *options, code int, format string, a ...any) int {
+func (p *proc) curlSays(o *options, code int, format string, a ...any) int {
 	if !o.has("s") || o.has("S") {
 		p.flush()
 		p.warn("curl: (%d) %s\n", code, fmt.Sprintf(format, a...))
@@ -127,7 +127,7 @@ type transfer struct {
 }
 
 // curlOne fetches a URL, as often as --retry allows.
-func (p *Process) curlOne(o *options, raw, out string) int {
+func (p *proc) curlOne(o *options, raw, out string) int {
 	number := func(name string) time.Duration {
 		n, _ := strconv.Atoi(o.get(name))
 		return time.Duration(n)
@@ -185,7 +185,7 @@ func curlRetries(o *options, tr transfer) string {
 }
 
 // curlWarn wraps at 79 columns, prefix included.
-func (p *Process) curlWarn(text string) {
+func (p *proc) curlWarn(text string) {
 	const prefix, width = "Warning: ", 79 - len("Warning: ")
 	for len(text) >= width {
 		cut := strings.LastIndexByte(text[:width], ' ') + 1
@@ -196,7 +196,7 @@ func (p *Process) curlWarn(text string) {
 }
 
 // curlRequest makes the request of a URL from the options.
-func (p *Process) curlRequest(o *options, u *url.URL) (method string, headers http.Header, body []byte, problem string) {
+func (p *proc) curlRequest(o *options, u *url.URL) (method string, headers http.Header, body []byte, problem string) {
 	method = "GET"
 	var parts []string
 	posts := false
@@ -274,7 +274,7 @@ func (p *Process) curlRequest(o *options, u *url.URL) (method string, headers ht
 	return method, headers, body, ""
 }
 
-func (p *Process) curlTry(o *options, raw, out string) transfer {
+func (p *proc) curlTry(o *options, raw, out string) transfer {
 	if !strings.Contains(raw, "://") {
 		raw = "http://" + raw
 	}
@@ -317,7 +317,7 @@ func (p *Process) curlTry(o *options, raw, out string) transfer {
 			tr.answer = &answer{0, "", http.Header{}, b}
 			break
 		}
-		a, err := p.m.fetch(method, u, headers, body)
+		a, err := p.k.fetch(method, u, headers, body)
 		port := cmpOr(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 		switch {
 		case err == errNoHost:
@@ -390,7 +390,7 @@ func (p *Process) curlTry(o *options, raw, out string) transfer {
 }
 
 // curlWrite writes what came to the file or to standard output.
-func (p *Process) curlWrite(o *options, out string, data []byte) int {
+func (p *proc) curlWrite(o *options, out string, data []byte) int {
 	if out == "" || out == "-" {
 		p.print(string(data))
 		p.flush()
@@ -410,7 +410,7 @@ func (p *Process) curlWrite(o *options, out string, data []byte) int {
 }
 
 // curlWriteOut is -w. It gives the exit code.
-func (p *Process) curlWriteOut(o *options, tr transfer) int {
+func (p *proc) curlWriteOut(o *options, tr transfer) int {
 	w := o.get("w")
 	status, size, kind := 0, 0, ""
 	if a := tr.answer; a != nil {
@@ -445,7 +445,7 @@ func (p *Process) curlWriteOut(o *options, tr transfer) int {
 }
 
 // curlOptions parses as curl does, which is not as getopt does.
-func (p *Process) curlOptions() (*options, string) {
+func (p *proc) curlOptions() (*options, string) {
 	o := &options{set: map[string][]string{}}
 	add := func(name, value string) {
 		o.set[name] = append(o.set[name], value)

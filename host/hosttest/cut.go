@@ -52,7 +52,7 @@ func cutList(s string) (func(n int) bool, error) {
 	}, nil
 }
 
-func cmdCut(p *Process) int {
+func cmdCut(p *proc) int {
 	o, ok := p.getopt("b:c:d:f:nsz", "bytes=>b characters=>c delimiter=>d fields=>f only-delimited>s zero-terminated>z complement output-delimiter=")
 	if !ok {
 		return p.usage(1)

@@ -9,7 +9,7 @@ import (
 )
 
 // location is the machine's time zone, from /etc/localtime. A zone that the host does not know counts as UTC.
-func (m *Machine) location() *time.Location {
+func (m *Kernel) location() *time.Location {
 	st, err := m.FS().Lstat("/etc/localtime")
 	if err != nil || !st.IsSymlink() {
 		return time.UTC
@@ -251,7 +251,7 @@ func parseDate(s string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
-func cmdDate(p *Process) int {
+func cmdDate(p *proc) int {
 	o, ok := p.getopt("d:f:I::Rr:s:u", "date=>d iso-8601[=>I rfc-email>R rfc-2822>R rfc-3339= reference=>r set=>s utc>u universal>u")
 	if !ok {
 		return p.usage(1)
@@ -259,7 +259,7 @@ func cmdDate(p *Process) int {
 	if p.unsupported(o, "f") {
 		return 1
 	}
-	loc := p.m.location()
+	loc := p.k.location()
 	if tz := p.Getenv("TZ"); tz != "" {
 		if l, err := time.LoadLocation(strings.TrimPrefix(tz, ":")); err == nil {
 			loc = l
@@ -268,7 +268,7 @@ func cmdDate(p *Process) int {
 	if o.has("u") {
 		loc = time.UTC
 	}
-	t := p.m.now().In(loc)
+	t := p.k.now().In(loc)
 	if o.has("d") {
 		var err error
 		if t, err = parseDate(o.get("d"), t); err != nil {

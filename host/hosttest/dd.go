@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-func cmdDd(p *Process) int {
+func cmdDd(p *proc) int {
 	v := map[string]string{}
 	for _, a := range p.Args[1:] {
 		k, val, ok := strings.Cut(a, "=")

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-func cmdDiff(p *Process) int {
+func cmdDiff(p *proc) int {
 	o, ok := p.getopt("uU:qrNwbBsaiEZ", "unified[=>u brief>q recursive>r new-file>N label= ignore-all-space>w report-identical-files>s text>a color[=")
 	if !ok {
 		return p.usage(2)

@@ -113,7 +113,7 @@ func fakeLeft(t *testing.T, m *Machine) string {
 
 // fakeRun runs a script as root in /w of a machine.
 func fakeRun(m *Machine, script string, stdin string) result {
-	p := m.newProcess(nil)
+	p := m.kernel.newProcess(nil)
 	p.Env = []string{"HOME=/root", "LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "PWD=/w"}
 	p.Dir = "/w"
 	inR, inW := newPipe(0).descriptions()
@@ -122,7 +122,7 @@ func fakeRun(m *Machine, script string, stdin string) result {
 	outR, outW := newPipe(0).descriptions()
 	errR, errW := newPipe(0).descriptions()
 	p.give(inR, outW, errW)
-	p.goRun(func(p *Process) int {
+	p.goRun(func(p *proc) int {
 		code, err := p.exec("/bin/sh", []string{"sh", "-c", script}, p.Env)
 		if err != nil {
 			return 127

@@ -66,8 +66,7 @@ type part struct {
 
 const pageSize = 4 << 10 // little: most machines write a superblock or two
 
-func (m *Machine) makeDisks() []*disk {
-	w := theWorld()
+func (m *Kernel) makeDisks() []*disk {
 	sd := &disk{name: "mmcblk0", serial: "0x6e1f8a2b", model: "", size: m.cfg.SDCard, table: "gpt", ptuuid: newUUID(), pages: map[int64][]byte{}}
 	sd.table = "dos"
 	sd.ptuuid = newUUID()[:8]
@@ -76,8 +75,8 @@ func (m *Machine) makeDisks() []*disk {
 	root := &part{disk: sd, name: "mmcblk0p2", num: 2, start: boot.start + boot.size, partuuid: sd.ptuuid + "-02", mountAt: "/"}
 	root.size = sd.size - root.start
 	sd.parts = []*part{boot, root}
-	boot.format("vfat", "bootfs", strings.ToUpper(newUUID()[:4]+"-"+newUUID()[:4]), w.boot, 179<<20|1)
-	root.format("ext4", "rootfs", newUUID(), w.root[m.cfg.Arch], 179<<20|2)
+	boot.format("vfat", "bootfs", strings.ToUpper(newUUID()[:4]+"-"+newUUID()[:4]), m.cfg.Boot, 179<<20|1)
+	root.format("ext4", "rootfs", newUUID(), m.cfg.Root, 179<<20|2)
 	root.vol.used = 3 << 30 // what Raspberry Pi OS takes
 	disks := []*disk{sd}
 	for i, c := range m.cfg.Disks {
@@ -92,7 +91,7 @@ func (m *Machine) makeDisks() []*disk {
 			}
 			p.format(c.FSType, c.Label, cmp.Or(c.UUID, newUUID()), nil, dev+uint32(p.num))
 			if p.vol != nil {
-				t := &tree{m: m, locks: map[inodeKey][]*description{}, quiet: true}
+				t := &tree{k: m, locks: map[inodeKey][]*description{}, quiet: true}
 				t.root = &mount{vol: p.vol, root: 1, target: "/"}
 				for _, name := range sortedKeys(c.Files) {
 					if err := t.put("/"+strings.TrimPrefix(name, "/"), 0o644, []byte(c.Files[name])); err != nil {
@@ -196,7 +195,7 @@ func (p *part) format(fstype, label, uuid string, im *image, dev uint32) {
 // all lists the disk and its partitions.
 func (d *disk) all() []*part { return append([]*part{d.whole}, d.parts...) }
 
-func (m *Machine) blockDevice(name string) *part {
+func (m *Kernel) blockDevice(name string) *part {
 	for _, d := range m.disks {
 		for _, p := range d.all() {
 			if p.name == name {
@@ -207,7 +206,7 @@ func (m *Machine) blockDevice(name string) *part {
 	return nil
 }
 
-func (m *Machine) rootPart() *part { return m.disks[0].parts[1] }
+func (m *Kernel) rootPart() *part { return m.disks[0].parts[1] }
 
 // write puts bytes on the disk, and forgets the signatures that they overwrite.
 func (d *disk) write(off int64, b []byte) {
@@ -257,12 +256,12 @@ func (d *disk) settle(bool) {}
 // blockFile is an open block device.
 type blockFile struct {
 	dev *part
-	m   *Machine
+	k   *Kernel
 	off int64
 	did bool
 }
 
-func (f *blockFile) read(_ *Process, b []byte) (int, error) {
+func (f *blockFile) read(_ *proc, b []byte) (int, error) {
 	left := f.dev.size - f.off
 	if left <= 0 {
 		return 0, io.EOF
@@ -273,13 +272,13 @@ func (f *blockFile) read(_ *Process, b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (f *blockFile) write(_ *Process, b []byte) (int, error) {
+func (f *blockFile) write(_ *proc, b []byte) (int, error) {
 	left := f.dev.size - f.off
 	if left <= 0 {
 		return 0, errNoSpace
 	}
 	if !f.did {
-		if err := f.m.mutation(nil); err != nil {
+		if err := f.k.mutation(nil); err != nil {
 			return 0, err
 		}
 		f.did = true
@@ -307,8 +306,8 @@ func (f *blockFile) seek(off int64, whence int) (int64, error) {
 func (f *blockFile) close() {}
 
 // mountAll makes the tree as it is after boot.
-func (m *Machine) mountAll() {
-	w := theWorld()
+func (m *Kernel) mountAll() {
+	w := kernelImages()
 	t := m.tree
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -369,7 +368,7 @@ func (t *tree) mount(v *volume, root uint32, target string, opts []string) error
 }
 
 // volumes lists what is mounted or on a disk, once each.
-func (m *Machine) volumes() []*volume {
+func (m *Kernel) volumes() []*volume {
 	var out []*volume
 	for _, d := range m.disks {
 		for _, p := range d.all() {
@@ -382,7 +381,7 @@ func (m *Machine) volumes() []*volume {
 }
 
 // udev makes the device nodes and the links of /dev/disk. The tree is locked and quiet.
-func (m *Machine) udev() {
+func (m *Kernel) udev() {
 	t := m.tree
 	t.removeAll("/dev/disk")
 	for i, d := range m.disks {
@@ -432,11 +431,11 @@ func (m *Machine) udev() {
 }
 
 // settleDevices is what udev does after a change of a disk.
-func (m *Machine) settleDevices() {
+func (m *Kernel) settleDevices() {
 	m.tree.quietly(func() error { m.udev(); return nil })
 }
 
-func (m *Machine) procMounts() string {
+func (m *Kernel) procMounts() string {
 	var b strings.Builder
 	for _, mt := range m.tree.mounts {
 		fmt.Fprintf(&b, "%s %s %s %s 0 0\n", mountEscape(mt.vol.source), mountEscape(mt.target), mt.vol.fstype, strings.Join(mt.options(), ","))
@@ -448,7 +447,7 @@ func mountEscape(s string) string {
 	return strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`).Replace(s)
 }
 
-func (m *Machine) mountinfo() string {
+func (m *Kernel) mountinfo() string {
 	var b strings.Builder
 	for _, mt := range m.tree.mounts {
 		parent := 1
@@ -461,7 +460,7 @@ func (m *Machine) mountinfo() string {
 	return b.String()
 }
 
-func (m *Machine) swapTotal() int64 {
+func (m *Kernel) swapTotal() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var n int64
@@ -471,14 +470,14 @@ func (m *Machine) swapTotal() int64 {
 	return n
 }
 
-func (m *Machine) swapSize(dev string) int64 {
+func (m *Kernel) swapSize(dev string) int64 {
 	if p := m.blockDevice(strings.TrimPrefix(dev, "/dev/")); p != nil {
 		return p.size - 4096
 	}
 	return 512<<20 - 4096
 }
 
-func (m *Machine) procSwaps() string {
+func (m *Kernel) procSwaps() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var b strings.Builder
@@ -493,7 +492,7 @@ func (m *Machine) procSwaps() string {
 	return b.String()
 }
 
-func (m *Machine) procPartitions() string {
+func (m *Kernel) procPartitions() string {
 	var b strings.Builder
 	b.WriteString("major minor  #blocks  name\n\n")
 	for i, d := range m.disks {
@@ -507,7 +506,7 @@ func (m *Machine) procPartitions() string {
 // blockSysfs is /sys/block: the sizes in sectors, and holders.
 func blockSysfs() *node {
 	file := func(s string) *inode {
-		return &inode{mode: sIFREG | 0o444, nlink: 1, node: text(func(*Machine) string { return s })}
+		return &inode{mode: sIFREG | 0o444, nlink: 1, node: text(func(*Kernel) string { return s })}
 	}
 	var dir func(d *disk, p *part) *inode
 	dir = func(d *disk, p *part) *inode {
@@ -519,7 +518,7 @@ func blockSysfs() *node {
 			files["start"] = fmt.Sprintln(p.start / 512)
 		}
 		return &inode{mode: sIFDIR | 0o755, nlink: 2, kids: map[string]uint32{}, node: &node{
-			list: func(*Machine) []string {
+			list: func(*Kernel) []string {
 				out := append(sortedKeys(files), "holders")
 				if p == d.whole {
 					for _, q := range d.parts {
@@ -528,7 +527,7 @@ func blockSysfs() *node {
 				}
 				return out
 			},
-			look: func(m *Machine, name string) *inode {
+			look: func(m *Kernel, name string) *inode {
 				if s, ok := files[name]; ok {
 					return file(s)
 				}
@@ -547,14 +546,14 @@ func blockSysfs() *node {
 		}}
 	}
 	return &node{
-		list: func(m *Machine) []string {
+		list: func(m *Kernel) []string {
 			var out []string
 			for _, d := range m.disks {
 				out = append(out, d.name)
 			}
 			return out
 		},
-		look: func(m *Machine, name string) *inode {
+		look: func(m *Kernel, name string) *inode {
 			for _, d := range m.disks {
 				if d.name == name {
 					return dir(d, d.whole)

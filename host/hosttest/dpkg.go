@@ -12,8 +12,8 @@ import (
 const statusFile = "/var/lib/dpkg/status"
 
 // dpkgTools are dpkg's programs.
-func dpkgTools() map[string]tool {
-	return map[string]tool{"dpkg-query": {"", cmdDpkgQuery}, "dpkg": {"", cmdDpkg}, "dpkg-deb": {"", cmdDpkgDeb}}
+func dpkgTools() map[string]program {
+	return map[string]program{"dpkg-query": cmdDpkgQuery, "dpkg": cmdDpkg, "dpkg-deb": cmdDpkgDeb}
 }
 
 // A stanza is one package of the status file: its fields in order, and by lower-case name.
@@ -102,6 +102,7 @@ func formatStatus(list []*stanza) string {
 
 // statusMemo keeps the parsed status file until the file changes.
 type statusMemo struct {
+	mu   sync.Mutex
 	raw  []byte
 	list []*stanza
 }
@@ -113,7 +114,7 @@ var imageStatus struct {
 }
 
 // packages parses the status file. The result is shared: clone before changing.
-func (m *Machine) packages() []*stanza {
+func (m *Kernel) packages() []*stanza {
 	t := m.tree
 	t.mu.Lock()
 	raw := t.rawFile(statusFile)
@@ -143,18 +144,19 @@ func (m *Machine) packages() []*stanza {
 		imageStatus.m[&raw[0]] = l
 		return l
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if string(m.dpkg.raw) != text {
-		m.dpkg = statusMemo{[]byte(text), parseStatus(text)}
+	d := local[statusMemo](m)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if string(d.raw) != text {
+		d.raw, d.list = []byte(text), parseStatus(text)
 	}
-	return m.dpkg.list
+	return d.list
 }
 
-func (m *Machine) findPackage(name string) *stanza {
+func (m *Kernel) findPackage(name string) *stanza {
 	name, arch, _ := strings.Cut(name, ":")
 	for _, s := range m.packages() {
-		if s.get("Package") == name && (arch == "" || arch == "any" || s.get("Architecture") == arch || arch == m.arch && s.get("Architecture") == "all") {
+		if s.get("Package") == name && (arch == "" || arch == "any" || s.get("Architecture") == arch || arch == m.cfg.Arch && s.get("Architecture") == "all") {
 			return s
 		}
 	}
@@ -162,7 +164,7 @@ func (m *Machine) findPackage(name string) *stanza {
 }
 
 // savePackages writes the status file as dpkg does: completely, synced, renamed.
-func (p *Process) savePackages(list []*stanza) error {
+func (p *proc) savePackages(list []*stanza) error {
 	list = slices.Clone(list)
 	sortBy(list, func(s *stanza) string { return s.get("Package") })
 	return p.replaceFile(statusFile, []byte(formatStatus(list)), 0o644)
@@ -170,7 +172,7 @@ func (p *Process) savePackages(list []*stanza) error {
 
 const dpkgQueryHelp = "\nUse --help for help about querying packages.\n"
 
-func cmdDpkgQuery(p *Process) int {
+func cmdDpkgQuery(p *proc) int {
 	o, ok := p.getopt("WlsLSf:pc", "show>W list>l status>s listfiles>L search>S showformat=>f print-avail>p control-path>c no-pager load-avail admindir= root=")
 	if !ok {
 		return 2
@@ -202,8 +204,8 @@ func cmdDpkgQuery(p *Process) int {
 func isGlob(s string) bool { return strings.ContainsAny(s, "*?[\\") }
 
 // selectPackages finds what the patterns name, in dpkg's order, and says which found nothing.
-func (p *Process) selectPackages(args []string) ([]*stanza, int) {
-	all := p.m.packages()
+func (p *proc) selectPackages(args []string) ([]*stanza, int) {
+	all := p.k.packages()
 	if len(args) == 0 {
 		var out []*stanza
 		for _, s := range all {
@@ -244,7 +246,7 @@ var statusAbbrev = map[string]string{"unknown": "u", "install": "i", "hold": "h"
 
 var stateAbbrev = map[string]string{"not-installed": "n", "config-files": "c", "half-installed": "H", "unpacked": "U", "half-configured": "F", "triggers-awaiting": "W", "triggers-pending": "t", "installed": "i"}
 
-func (p *Process) dpkgShow(format string, args []string) int {
+func (p *proc) dpkgShow(format string, args []string) int {
 	list, code := p.selectPackages(args)
 	var b strings.Builder
 	for _, s := range list {
@@ -327,7 +329,7 @@ func dpkgField(s *stanza, field string) string {
 	return s.get(field)
 }
 
-func (p *Process) dpkgList(args []string) int {
+func (p *proc) dpkgList(args []string) int {
 	list, code := p.selectPackages(args)
 	if len(list) == 0 {
 		return code
@@ -346,10 +348,10 @@ func (p *Process) dpkgList(args []string) int {
 	return code
 }
 
-func (p *Process) dpkgStatus(args []string) int {
+func (p *proc) dpkgStatus(args []string) int {
 	code := 0
 	for i, a := range args {
-		s := p.m.findPackage(a)
+		s := p.k.findPackage(a)
 		if s == nil {
 			p.flush()
 			p.errorf("package '%s' is not installed and no information is available", a)
@@ -370,17 +372,17 @@ func (p *Process) dpkgStatus(args []string) int {
 	return code
 }
 
-func (m *Machine) listFile(s *stanza) string {
+func (m *Kernel) listFile(s *stanza) string {
 	if s.get("Multi-Arch") == "same" {
 		return "/var/lib/dpkg/info/" + s.get("Package") + ":" + s.get("Architecture") + ".list"
 	}
 	return "/var/lib/dpkg/info/" + s.get("Package") + ".list"
 }
 
-func (p *Process) dpkgFiles(args []string) int {
+func (p *proc) dpkgFiles(args []string) int {
 	code := 0
 	for _, a := range args {
-		s := p.m.findPackage(a)
+		s := p.k.findPackage(a)
 		if s == nil || !s.installed() {
 			p.flush()
 			p.errorf("package '%s' is not installed", a)
@@ -388,7 +390,7 @@ func (p *Process) dpkgFiles(args []string) int {
 			code = 1
 			continue
 		}
-		b, err := p.readFile(p.m.listFile(s))
+		b, err := p.readFile(p.k.listFile(s))
 		if err == nil {
 			p.print(string(b))
 		}
@@ -396,12 +398,12 @@ func (p *Process) dpkgFiles(args []string) int {
 	return code
 }
 
-func (p *Process) dpkgSearch(args []string) int {
+func (p *proc) dpkgSearch(args []string) int {
 	code := 0
 	for _, a := range args {
 		found := false
-		for _, s := range p.m.packages() {
-			b, err := p.readFile(p.m.listFile(s))
+		for _, s := range p.k.packages() {
+			b, err := p.readFile(p.k.listFile(s))
 			if err != nil {
 				continue
 			}
@@ -437,7 +439,7 @@ func (p *Process) dpkgSearch(args []string) int {
 	return code
 }
 
-func cmdDpkg(p *Process) int {
+func cmdDpkg(p *proc) int {
 	o, ok := p.getopt("ailsLSPrBGERO", "install>i list>l status>s listfiles>L search>S purge>P remove>r print-architecture print-foreign-architectures add-architecture= configure pending>a audit get-selections set-selections compare-versions validate-version verify[= force-confold force-confdef force-confnew force-confmiss auto-deconfigure force-depends force-all force-overwrite refuse-downgrade force-downgrade unpack recursive no-triggers admindir= root= version")
 	if !ok {
 		p.warn("\nType dpkg --help for help about installing and deinstalling packages [*];\nUse 'apt' or 'aptitude' for user-friendly package management;\n")
@@ -448,12 +450,12 @@ func cmdDpkg(p *Process) int {
 	}
 	switch {
 	case o.has("print-architecture"):
-		p.print(p.m.arch, "\n")
+		p.print(p.k.cfg.Arch, "\n")
 		return 0
 	case o.has("print-foreign-architectures"), o.has("add-architecture"):
 		return 0
 	case o.has("version"):
-		p.printf("Debian 'dpkg' package management program version 1.21.22 (%s).\n", p.m.arch)
+		p.printf("Debian 'dpkg' package management program version 1.21.22 (%s).\n", p.k.cfg.Arch)
 		return 0
 	case o.has("compare-versions"):
 		if len(o.args) != 3 {
@@ -515,16 +517,16 @@ func cmdDpkg(p *Process) int {
 				code = 2
 				continue
 			}
-			pk, ok := p.m.packageOf(b)
+			pk, ok := p.k.packageOf(b)
 			if !ok {
 				p.errorf("error processing archive %s (--install):\n '%s' is not a Debian format archive", f, f)
 				code = 1
 				continue
 			}
-			if missing := p.m.unmet(pk); len(missing) > 0 {
+			if missing := p.k.unmet(pk); len(missing) > 0 {
 				p.warn("dpkg: dependency problems prevent configuration of %s:\n", pk.Name)
 				for _, d := range missing {
-					p.warn(" %s depends on %s; however:\n  Package %s is not installed.\n", pk.Name, d, d)
+					p.warn(" %s depends on %s; however:\n  archived %s is not installed.\n", pk.Name, d, d)
 				}
 				p.warn("\ndpkg: error processing package %s (--install):\n dependency problems - leaving unconfigured\n", pk.Name)
 				code = 1
@@ -539,7 +541,7 @@ func cmdDpkg(p *Process) int {
 	case o.has("r"), o.has("P"):
 		code := 0
 		for _, a := range o.args {
-			s := p.m.findPackage(a)
+			s := p.k.findPackage(a)
 			if s == nil || !s.installed() && !(o.has("P") && strings.HasSuffix(s.get("Status"), "config-files")) {
 				p.warn("dpkg: warning: ignoring request to remove %s which isn't installed\n", a)
 				continue
@@ -556,7 +558,7 @@ func cmdDpkg(p *Process) int {
 	return 2
 }
 
-func cmdDpkgDeb(p *Process) int {
+func cmdDpkgDeb(p *proc) int {
 	o, ok := p.getopt("fIxcW", "field>f info>I show>W")
 	if !ok || len(o.args) == 0 {
 		return 2
@@ -566,12 +568,12 @@ func cmdDpkgDeb(p *Process) int {
 		p.errorf("error: failed to read archive '%s': %s", o.args[0], strerror(err))
 		return 2
 	}
-	pk, ok := p.m.packageOf(b)
+	pk, ok := p.k.packageOf(b)
 	if !ok {
 		p.errorf("error: '%s' is not a Debian format archive", o.args[0])
 		return 2
 	}
-	s := pk.stanza(p.m.arch, "install ok installed")
+	s := pk.stanza(p.k.cfg.Arch, "install ok installed")
 	if len(o.args) == 2 {
 		p.print(s.get(o.args[1]), "\n")
 		return 0

@@ -309,7 +309,7 @@ func (sh *shell) tilde(f *fielder, s string, whole bool) string {
 		}
 		return s
 	}
-	if u := sh.p.m.userByName(name); u != nil {
+	if u := sh.p.k.userByName(name); u != nil {
 		f.quoted(u.home)
 		return s[end:]
 	}
@@ -543,7 +543,7 @@ func trim(s, pat string, op syntax.ParExpOperator) string {
 func (sh *shell) cmdSubst(c *syntax.CmdSubst) string {
 	rd, w := newPipe(0).descriptions()
 	defer rd.release()
-	child := sh.p.m.newProcess(sh.p)
+	child := sh.p.k.newProcess(sh.p)
 	if child.dead.Load() {
 		w.release()
 		sh.p.check()
@@ -551,7 +551,7 @@ func (sh *shell) cmdSubst(c *syntax.CmdSubst) string {
 	child.setFD(1, w)
 	sub := sh.fork(child)
 	sub.loops = 0
-	child.goRun(func(*Process) int {
+	child.goRun(func(*proc) int {
 		if len(c.Stmts) == 1 {
 			if call, ok := c.Stmts[0].Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && !c.Stmts[0].Negated && !c.Stmts[0].Background {
 				sub.simple(c.Stmts[0], call, true)

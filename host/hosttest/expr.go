@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-func cmdExpr(p *Process) int {
+func cmdExpr(p *proc) int {
 	a := p.Args[1:]
 	num := func(s string) (int64, bool) {
 		n, err := strconv.ParseInt(s, 10, 64)

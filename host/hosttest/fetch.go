@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // An answer is what a URL gave.
@@ -27,17 +28,35 @@ var (
 	errPartial = errors.New("the answer ends early") // what came is there
 )
 
+// urls are what a machine's curl and wget are given.
+type urls struct {
+	mu     sync.Mutex
+	served map[string][]byte
+}
+
+// serveURL makes a URL answer with the bytes.
+func serveURL(k *Kernel, url string, b []byte) {
+	s := local[urls](k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.served == nil {
+		s.served = map[string][]byte{}
+	}
+	s.served[url] = b
+}
+
 // fetch asks for a URL: what Machine.Serve offers, or a server on a port of this machine.
-func (m *Machine) fetch(method string, u *url.URL, headers http.Header, body []byte) (*answer, error) {
-	m.mu.Lock()
-	b, ok := m.served[u.String()]
+func (m *Kernel) fetch(method string, u *url.URL, headers http.Header, body []byte) (*answer, error) {
+	s := local[urls](m)
+	s.mu.Lock()
+	b, ok := s.served[u.String()]
 	known := false
-	for s := range m.served {
+	for s := range s.served {
 		if o, err := url.Parse(s); err == nil && o.Host == u.Host {
 			known = true
 		}
 	}
-	m.mu.Unlock()
+	s.mu.Unlock()
 	switch {
 	case ok:
 		h := http.Header{"Content-Length": {strconv.Itoa(len(b))}, "Content-Type": {"application/octet-stream"}}
@@ -55,12 +74,9 @@ func (m *Machine) fetch(method string, u *url.URL, headers http.Header, body []b
 		host = "127.0.0.1"
 	}
 	n, _ := parseUint(port) // 0 is nobody's
-	m.mu.Lock()
-	listens := m.ports[int(n)] != nil
-	m.mu.Unlock()
-	local := host == "localhost" || host == "127.0.0.1" || host == "::1" || host == m.Hostname()
+	local := m.isLocal(host)
 	switch {
-	case local && !listens, !local && net.ParseIP(host) != nil:
+	case local && !m.listens(int(n)), !local && net.ParseIP(host) != nil:
 		return nil, errRefused
 	case !local || u.Scheme != "http":
 		return nil, errNoHost

@@ -13,8 +13,8 @@ import (
 
 // A stream is an open description that is not a regular file: a pipe's end, a channel of the connection, a device.
 type stream interface {
-	read(p *Process, b []byte) (int, error)
-	write(p *Process, b []byte) (int, error)
+	read(p *proc, b []byte) (int, error)
+	write(p *proc, b []byte) (int, error)
 	close()
 }
 
@@ -64,7 +64,7 @@ func (d *description) release() {
 }
 
 // openFile is open(2).
-func (t *tree) openFile(c cred, cwd, path string, flags int, perm uint32, p *Process) (*description, error) {
+func (t *tree) openFile(c cred, cwd, path string, flags int, perm uint32, p *proc) (*description, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	write := flags&(os.O_WRONLY|os.O_RDWR) != 0
@@ -114,7 +114,7 @@ func (t *tree) openFile(c cred, cwd, path string, flags int, perm uint32, p *Pro
 			}
 		}
 		if i.node != nil && i.node.dev != "" {
-			st, err := t.m.openDevice(i.node.dev, write)
+			st, err := t.k.openDevice(i.node.dev, write)
 			if err != nil {
 				return nil, err
 			}
@@ -136,7 +136,7 @@ func (t *tree) openFile(c cred, cwd, path string, flags int, perm uint32, p *Pro
 	if i.node != nil {
 		d.once = i.node.once
 		if i.node.read != nil && read {
-			d.gen = i.node.read(t.m, p)
+			d.gen = i.node.read(t.k, p)
 			if d.gen == nil {
 				return nil, syscall.EIO
 			}
@@ -168,7 +168,7 @@ func (t *tree) dirtied(v *volume, i *inode) {
 	}
 }
 
-func (d *description) Read(p *Process, b []byte) (int, error) {
+func (d *description) Read(p *proc, b []byte) (int, error) {
 	if d.flags&os.O_WRONLY != 0 {
 		return 0, syscall.EBADF
 	}
@@ -199,7 +199,7 @@ func (d *description) Read(p *Process, b []byte) (int, error) {
 	return n, nil
 }
 
-func (d *description) Write(p *Process, b []byte) (int, error) {
+func (d *description) Write(p *proc, b []byte) (int, error) {
 	if d.flags&(os.O_WRONLY|os.O_RDWR) == 0 {
 		return 0, syscall.EBADF
 	}
@@ -220,10 +220,10 @@ func (d *description) Write(p *Process, b []byte) (int, error) {
 		if i.node.write == nil {
 			return 0, syscall.EIO
 		}
-		if err := t.m.mutation(nil); err != nil {
+		if err := t.k.mutation(nil); err != nil {
 			return 0, err
 		}
-		if err := i.node.write(t.m, p, b); err != nil {
+		if err := i.node.write(t.k, p, b); err != nil {
 			return 0, err
 		}
 		return len(b), nil
@@ -428,7 +428,7 @@ func (p *pipe) end() {
 }
 
 // wait sleeps until the pipe changes or the process has a signal to look at.
-func (p *pipe) wait(proc *Process) {
+func (p *pipe) wait(proc *proc) {
 	if proc == nil {
 		p.cond.Wait()
 		return
@@ -439,7 +439,7 @@ func (p *pipe) wait(proc *Process) {
 	}
 }
 
-func (r pipeReader) read(proc *Process, b []byte) (int, error) {
+func (r pipeReader) read(proc *proc, b []byte) (int, error) {
 	p := r.pipe
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -464,7 +464,7 @@ func (r pipeReader) read(proc *Process, b []byte) (int, error) {
 	return n, nil
 }
 
-func (r pipeReader) write(*Process, []byte) (int, error) { return 0, syscall.EBADF }
+func (r pipeReader) write(*proc, []byte) (int, error) { return 0, syscall.EBADF }
 
 func (r pipeReader) close() {
 	r.mu.Lock()
@@ -474,7 +474,7 @@ func (r pipeReader) close() {
 	r.cond.Broadcast()
 }
 
-func (w pipeWriter) write(proc *Process, b []byte) (int, error) {
+func (w pipeWriter) write(proc *proc, b []byte) (int, error) {
 	p := w.pipe
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -507,7 +507,7 @@ func (w pipeWriter) write(proc *Process, b []byte) (int, error) {
 	return total, nil
 }
 
-func (w pipeWriter) read(*Process, []byte) (int, error) { return 0, syscall.EBADF }
+func (w pipeWriter) read(*proc, []byte) (int, error) { return 0, syscall.EBADF }
 
 func (w pipeWriter) close() {
 	w.mu.Lock()
@@ -519,7 +519,7 @@ func (w pipeWriter) close() {
 // device is /dev/null and its like.
 type device string
 
-func (d device) read(_ *Process, b []byte) (int, error) {
+func (d device) read(_ *proc, b []byte) (int, error) {
 	switch d {
 	case "zero", "full":
 		clear(b)
@@ -530,7 +530,7 @@ func (d device) read(_ *Process, b []byte) (int, error) {
 	return 0, io.EOF
 }
 
-func (d device) write(_ *Process, b []byte) (int, error) {
+func (d device) write(_ *proc, b []byte) (int, error) {
 	if d == "full" {
 		return 0, syscall.ENOSPC
 	}
@@ -539,7 +539,7 @@ func (d device) write(_ *Process, b []byte) (int, error) {
 
 func (d device) close() {}
 
-func (m *Machine) openDevice(name string, write bool) (stream, error) {
+func (m *Kernel) openDevice(name string, write bool) (stream, error) {
 	switch name {
 	case "null", "zero", "full", "random", "urandom", "kmsg":
 		return device(name), nil
@@ -547,7 +547,7 @@ func (m *Machine) openDevice(name string, write bool) (stream, error) {
 		return nil, syscall.ENXIO
 	}
 	if d := m.blockDevice(strings.TrimPrefix(name, "disk:")); d != nil {
-		return &blockFile{dev: d, m: m}, nil
+		return &blockFile{dev: d, k: m}, nil
 	}
 	return nil, syscall.ENXIO
 }

@@ -11,11 +11,11 @@ import (
 )
 
 // findTools are GNU findutils.
-func findTools() map[string]tool {
-	return map[string]tool{"find": {"", cmdFind}, "xargs": {"", cmdXargs}}
+func findTools() map[string]program {
+	return map[string]program{"find": cmdFind, "xargs": cmdXargs}
 }
 
-func cmdXargs(p *Process) int {
+func cmdXargs(p *proc) int {
 	o, ok := p.getopt("+0a:d:E:I:i::L:l::n:oP:prs:tx", "null>0 arg-file=>a delimiter=>d max-args=>n max-lines=>L no-run-if-empty>r max-procs=>P verbose>t exit>x replace[=>I max-chars=>s")
 	if !ok {
 		return p.usage(1)
@@ -91,7 +91,7 @@ func cmdXargs(p *Process) int {
 			p.warn("%s\n", strings.Join(args, " "))
 		}
 		p.flush()
-		c := p.start(args, p.Env, func(c *Process) {
+		c := p.start(args, p.Env, func(c *proc) {
 			if !o.has("a") {
 				c.setFD(0, newStream(device("null"), 0))
 			}
@@ -150,7 +150,7 @@ func cmdXargs(p *Process) int {
 }
 
 // xargsLines is xargs -L: so many lines for each command.
-func (p *Process) xargsLines(o *options, cmd []string, input string) int {
+func (p *proc) xargsLines(o *options, cmd []string, input string) int {
 	n, err := strconv.Atoi(o.get("L", "l"))
 	if err != nil || n < 1 {
 		n = 1
@@ -159,7 +159,7 @@ func (p *Process) xargsLines(o *options, cmd []string, input string) int {
 	count, code := 0, 0
 	flush := func() {
 		if count > 0 {
-			c := p.start(append(append([]string{}, cmd...), batch...), p.Env, func(c *Process) { c.setFD(0, newStream(device("null"), 0)) })
+			c := p.start(append(append([]string{}, cmd...), batch...), p.Env, func(c *proc) { c.setFD(0, newStream(device("null"), 0)) })
 			if p.waitFor(c).shell() != 0 {
 				code = 123
 			}
@@ -258,7 +258,7 @@ type findNode struct {
 type findExpr func(n *findNode) bool
 
 type finder struct {
-	p      *Process
+	p      *proc
 	args   []string
 	i      int
 	err    string
@@ -276,7 +276,7 @@ type finder struct {
 
 type findBatch struct{ cmd, items []string }
 
-func cmdFind(p *Process) int {
+func cmdFind(p *proc) int {
 	f := &finder{p: p, max: 1 << 30}
 	args := p.Args[1:]
 	for len(args) > 0 && (args[0] == "-L" || args[0] == "-H" || args[0] == "-P") {
@@ -568,7 +568,7 @@ func (f *finder) primary() findExpr {
 			case 'c':
 				t = n.st.Ctime
 			}
-			return cmp(int64(p.m.now().Sub(t) / unit))
+			return cmp(int64(p.k.now().Sub(t) / unit))
 		}
 	case "-perm":
 		a := f.arg(pred)
@@ -759,11 +759,11 @@ func (f *finder) format(format string, n *findNode) string {
 		case 'M':
 			v = modeString(st.Mode)
 		case 'u':
-			v = p.m.userName(st.UID)
+			v = p.k.userName(st.UID)
 		case 'U':
 			v = strconv.Itoa(int(st.UID))
 		case 'g':
-			v = p.m.groupName(st.GID)
+			v = p.k.groupName(st.GID)
 		case 'G':
 			v = strconv.Itoa(int(st.GID))
 		case 'i':

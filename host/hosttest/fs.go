@@ -13,19 +13,19 @@ import (
 
 // An FS is the file system of a machine, as root sees it. What a test changes through it is durable at once and is not
 // counted as a write of the machine.
-type FS struct{ m *Machine }
+type FS struct{ k *Kernel }
 
 // FS gives the machine's file system.
-func (m *Machine) FS() FS { return FS{m} }
+func (m *Kernel) FS() FS { return FS{m} }
 
 func (f FS) lock() func() {
-	f.m.tree.mu.Lock()
-	return f.m.tree.mu.Unlock
+	f.k.tree.mu.Lock()
+	return f.k.tree.mu.Unlock
 }
 
 // ReadFile returns a copy of a file's content.
 func (f FS) ReadFile(path string) ([]byte, error) {
-	d, err := f.m.tree.openFile(rootCred, "/", path, os.O_RDONLY, 0, nil)
+	d, err := f.k.tree.openFile(rootCred, "/", path, os.O_RDONLY, 0, nil)
 	if err != nil {
 		return nil, pathErr("open", path, err)
 	}
@@ -43,71 +43,71 @@ func (f FS) ReadFile(path string) ([]byte, error) {
 
 // WriteFile replaces a file's content, and makes the file with mode 0644 and its directories when they are missing.
 func (f FS) WriteFile(path string, b []byte) error {
-	return pathErr("write", path, f.m.tree.quietly(func() error {
-		return f.m.tree.put(path, 0o644, b)
+	return pathErr("write", path, f.k.tree.quietly(func() error {
+		return f.k.tree.put(path, 0o644, b)
 	}))
 }
 
 // Chmod sets the permission bits.
 func (f FS) Chmod(path string, mode uint32) error {
-	return pathErr("chmod", path, f.m.tree.quietly(func() error {
-		return f.m.tree.chmod(rootCred, "/", path, mode)
+	return pathErr("chmod", path, f.k.tree.quietly(func() error {
+		return f.k.tree.chmod(rootCred, "/", path, mode)
 	}))
 }
 
 // Chown sets owner and group by id.
 func (f FS) Chown(path string, uid, gid int) error {
-	return pathErr("chown", path, f.m.tree.quietly(func() error {
-		return f.m.tree.chown(rootCred, "/", path, int64(uid), int64(gid), false)
+	return pathErr("chown", path, f.k.tree.quietly(func() error {
+		return f.k.tree.chown(rootCred, "/", path, int64(uid), int64(gid), false)
 	}))
 }
 
 // MkdirAll makes a directory and its parents, with mode 0755.
 func (f FS) MkdirAll(path string) error {
-	return pathErr("mkdir", path, f.m.tree.quietly(func() error {
-		return f.m.tree.mkdirAll(path)
+	return pathErr("mkdir", path, f.k.tree.quietly(func() error {
+		return f.k.tree.mkdirAll(path)
 	}))
 }
 
 // Symlink makes a symbolic link.
 func (f FS) Symlink(target, path string) error {
-	return pathErr("symlink", path, f.m.tree.quietly(func() error {
-		return f.m.tree.symlink(rootCred, target, "/", path)
+	return pathErr("symlink", path, f.k.tree.quietly(func() error {
+		return f.k.tree.symlink(rootCred, target, "/", path)
 	}))
 }
 
 // Remove removes a file, or a directory with all that is in it. What is not there is no error.
 func (f FS) Remove(path string) error {
-	return pathErr("remove", path, f.m.tree.quietly(func() error {
-		return f.m.tree.removeAll(path)
+	return pathErr("remove", path, f.k.tree.quietly(func() error {
+		return f.k.tree.removeAll(path)
 	}))
 }
 
 // Stat follows symbolic links; Lstat does not.
 func (f FS) Stat(path string) (Stat, error) {
 	defer f.lock()()
-	st, err := f.m.tree.stat(rootCred, "/", path, true)
+	st, err := f.k.tree.stat(rootCred, "/", path, true)
 	return st, pathErr("stat", path, err)
 }
 
 // Lstat tells about a symbolic link itself.
 func (f FS) Lstat(path string) (Stat, error) {
 	defer f.lock()()
-	st, err := f.m.tree.stat(rootCred, "/", path, false)
+	st, err := f.k.tree.stat(rootCred, "/", path, false)
 	return st, pathErr("lstat", path, err)
 }
 
 // ReadDir lists the names in a directory, in no useful order.
 func (f FS) ReadDir(path string) ([]string, error) {
 	defer f.lock()()
-	s, err := f.m.tree.must(rootCred, "/", path, true)
+	s, err := f.k.tree.must(rootCred, "/", path, true)
 	if err == nil && !s.at.inode().isDir() {
 		err = syscall.ENOTDIR
 	}
 	if err != nil {
 		return nil, pathErr("readdir", path, err)
 	}
-	return f.m.tree.names(s.at), nil
+	return f.k.tree.names(s.at), nil
 }
 
 // Walk calls fn for everything at and below path, directories before what they hold. It stays on the file systems that
@@ -164,12 +164,12 @@ func (f FS) Snapshot(paths ...string) Snapshot {
 			case st.IsSymlink():
 				what += " -> " + st.Target
 			case st.IsRegular():
-				f.m.tree.mu.Lock()
+				f.k.tree.mu.Lock()
 				var sum [32]byte
 				if i := st.at.inode(); i != nil {
 					sum = sha256.Sum256(i.data)
 				}
-				f.m.tree.mu.Unlock()
+				f.k.tree.mu.Unlock()
 				what += " " + hex.EncodeToString(sum[:12])
 			}
 			out[path] = what
@@ -206,7 +206,7 @@ type Mount struct {
 }
 
 // Mounts lists what is mounted, in order.
-func (m *Machine) Mounts() []Mount {
+func (m *Kernel) Mounts() []Mount {
 	m.tree.mu.Lock()
 	defer m.tree.mu.Unlock()
 	var out []Mount
@@ -282,7 +282,7 @@ func (t *tree) removeAll(path string) error {
 }
 
 // install1 puts one file on the machine while it is set up.
-func (m *Machine) install1(path string, perm uint32, b []byte) {
+func (m *Kernel) install1(path string, perm uint32, b []byte) {
 	m.tree.quietly(func() error {
 		if err := m.tree.put(path, perm, b); err != nil {
 			panic("hosttest: " + path + ": " + err.Error())
@@ -307,3 +307,10 @@ func (m *mount) options() []string {
 
 // imageTime is when the files of the base images were made.
 var imageTime = time.Date(2025, 5, 13, 0, 12, 5, 0, time.UTC)
+
+// setReadOnly remounts the root file system read-only or writable.
+func (k *Kernel) setReadOnly(on bool) {
+	k.tree.mu.Lock()
+	defer k.tree.mu.Unlock()
+	k.tree.root.vol.readonly = on
+}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-func cmdGetent(p *Process) int {
+func cmdGetent(p *proc) int {
 	o, ok := p.getopt("+is:", "service=>s no-idn>i")
 	if !ok {
 		return 1
@@ -22,7 +22,7 @@ func cmdGetent(p *Process) int {
 	code := 0
 	switch db {
 	case "passwd":
-		users, _ := p.m.database()
+		users, _ := p.k.database()
 		if len(keys) == 0 {
 			for _, u := range users {
 				p.print(u.line(), "\n")
@@ -32,9 +32,9 @@ func cmdGetent(p *Process) int {
 		for _, k := range keys {
 			u := (*account)(nil)
 			if n, ok := parseUint(k); ok {
-				u = p.m.userByID(uint32(n))
+				u = p.k.userByID(uint32(n))
 			} else {
-				u = p.m.userByName(k)
+				u = p.k.userByName(k)
 			}
 			if u == nil {
 				code = 2
@@ -43,7 +43,7 @@ func cmdGetent(p *Process) int {
 			p.print(u.line(), "\n")
 		}
 	case "group":
-		_, groups := p.m.database()
+		_, groups := p.k.database()
 		if len(keys) == 0 {
 			for _, g := range groups {
 				p.print(g.line(), "\n")
@@ -53,9 +53,9 @@ func cmdGetent(p *Process) int {
 		for _, k := range keys {
 			g := (*groupLine)(nil)
 			if n, ok := parseUint(k); ok {
-				g = p.m.groupByID(uint32(n))
+				g = p.k.groupByID(uint32(n))
 			} else {
-				g = p.m.groupByName(k)
+				g = p.k.groupByName(k)
 			}
 			if g == nil {
 				code = 2

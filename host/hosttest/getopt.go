@@ -51,7 +51,7 @@ func (o *options) all(names ...string) []string {
 // in the same word, and a leading "+" stops at the first operand. long names the long options: "name", "name=" with an
 // argument, "name[=" with an optional one, and "name>x" is the same as the short x. On an error it prints what the C
 // library prints and returns false.
-func (p *Process) getopt(short, long string) (*options, bool) {
+func (p *proc) getopt(short, long string) (*options, bool) {
 	o := &options{set: map[string][]string{}}
 	stop := strings.HasPrefix(short, "+")
 	short = strings.TrimPrefix(short, "+")
@@ -160,7 +160,7 @@ func (p *Process) getopt(short, long string) (*options, bool) {
 
 // unsupported refuses the options that the real program has and this one has not: to ignore one would be kinder than the
 // real machine.
-func (p *Process) unsupported(o *options, names ...string) bool {
+func (p *proc) unsupported(o *options, names ...string) bool {
 	for _, n := range names {
 		if o.has(n) {
 			p.errorf("hosttest: the option %s is not supported", dashed(n))
@@ -178,7 +178,7 @@ func dashed(name string) string {
 }
 
 // usage prints the hint of the GNU tools and gives their exit code.
-func (p *Process) usage(code int) int {
+func (p *proc) usage(code int) int {
 	p.warn("Try '%s --help' for more information.\n", p.Args[0])
 	return code
 }

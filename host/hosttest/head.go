@@ -42,7 +42,7 @@ type portion struct {
 }
 
 // portion reads -c, -n and -z. A count with the sign counts from the other end.
-func (p *Process) portion(o *options, sign string) (portion, bool) {
+func (p *proc) portion(o *options, sign string) (portion, bool) {
 	part := portion{count: 10, delim: '\n'}
 	if o.has("z") {
 		part.delim = 0
@@ -72,7 +72,7 @@ func (p *Process) portion(o *options, sign string) (portion, bool) {
 }
 
 // headers returns what writes the line before each input, where there is one.
-func (p *Process) headers(o *options) func(name string) {
+func (p *proc) headers(o *options) func(name string) {
 	before := ""
 	return func(name string) {
 		if o.has("v") || len(o.args) > 1 && !o.has("q") {
@@ -86,7 +86,7 @@ func (p *Process) headers(o *options) func(name string) {
 	}
 }
 
-func cmdHead(p *Process) int {
+func cmdHead(p *proc) int {
 	p.setArgs(obsolete(p.Args))
 	o, ok := p.getopt("c:n:qvz", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z")
 	if !ok {

@@ -2,59 +2,41 @@ package hosttest
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
 )
 
-// A world is what all machines share: the images of their file systems and the table of programs. It is built when the
-// first machine starts and never changes.
-type world struct {
+// A release is what all machines have from Debian: the images of their file systems and the table of programs. It is built
+// when the first machine starts and never changes.
+type release struct {
 	programs map[string]program
 	root     map[string]*image // by architecture
 	boot     *image
-	proc     *image
-	sys      *image
-	dev      *image
-	cgroup   *image
 }
 
-var shared struct {
-	once sync.Once
-	w    *world
-}
-
-func theWorld() *world {
-	shared.once.Do(func() {
-		w := &world{programs: map[string]program{}, root: map[string]*image{}}
-		bins := map[string]string{}
-		for _, family := range []map[string]tool{
-			shellTools(), coreTools(), usageTools(), textTools(), sumTools(), findTools(), accountTools(), processTools(), dpkgTools(),
-			aptTools(), systemdTools(), systemTools(), blockTools(), archiveTools(), netTools(),
-		} {
-			for name, t := range family {
-				w.programs[name] = t.run
-				bins[name] = t.path
-			}
+// bookworm is the one release that there is.
+var bookworm = sync.OnceValue(func() *release {
+	r := &release{programs: map[string]program{}, root: map[string]*image{}}
+	files := map[string]string{} // directory by name
+	for _, family := range []map[string]program{
+		shellTools(), coreTools(), usageTools(), textTools(), sumTools(), findTools(), accountTools(), processTools(), dpkgTools(),
+		aptTools(), systemdTools(), systemTools(), blockTools(), mountTools(), makeTools(), archiveTools(), netTools(),
+	} {
+		for file, run := range family {
+			dir, name := path.Split(file)
+			r.programs[name] = run
+			files[name] = strings.TrimSuffix(dir, "/")
 		}
-		for _, arch := range []string{"arm64", "amd64"} {
-			w.root[arch] = rootImage(arch, bins)
-		}
-		w.boot = bootImage()
-		w.proc, w.sys, w.dev, w.cgroup = procImage(), sysImage(), devImage(), cgroupImage()
-		shared.w = w
-	})
-	return shared.w
-}
-
-func programs() map[string]program { return theWorld().programs }
-
-// A tool is a program of the base system and the directory of its executable.
-type tool struct {
-	path string // "/usr/bin" or "/usr/sbin"; empty means /usr/bin
-	run  program
-}
+	}
+	for _, arch := range []string{"arm64", "amd64"} {
+		r.root[arch] = rootImage(arch, files)
+	}
+	r.boot = bootImage()
+	return r
+})
 
 // A builder makes an image.
 type builder struct {
@@ -337,22 +319,42 @@ func bootImage() *image {
 	return b.image()
 }
 
-// install puts on a new machine what makes it this one.
-func (m *Machine) install() {
-	w := theWorld()
-	t := &tree{m: m, locks: map[inodeKey][]*description{}}
-	t.freed = newCond(&t.mu)
-	m.tree = t
-	m.disks = m.makeDisks()
-	m.mountAll()
-	_ = w
+// A debianConfig is what makes a machine this one.
+type debianConfig struct {
+	Hostname       string
+	Timezone       string
+	Cmdline        string // empty means what Raspberry Pi OS ships
+	User           string // the login user
+	Password       string // of User; empty locks it
+	SudoPassword   string // what sudo asks User for; empty means NOPASSWD
+	AuthorizedKeys []ssh.PublicKey
+	HostKeys       []ssh.PublicKey
+}
+
+// newDebian makes a machine on which Debian is installed and that is not booted yet.
+func newDebian(hw kernelConfig, cfg debianConfig) *Kernel {
+	r := bookworm()
+	hw.Root, hw.Boot, hw.Programs = r.root[hw.Arch], r.boot, r.programs
+	m := newKernel(hw)
+	personalise(m, cfg)
+	return m
+}
+
+// startDebian is what happens after the kernel has booted, until all is up that the default target wants.
+func startDebian(k *Kernel) {
+	k.bootConfig()
+	k.startSystemd()
+}
+
+// personalise puts on a new machine what makes it this one.
+func personalise(m *Kernel, cfg debianConfig) {
 	put := func(path string, perm uint32, s string) { m.install1(path, perm, []byte(s)) }
-	h := m.cfg.Hostname
+	h := cfg.Hostname
 	put("/etc/hostname", 0o644, h+"\n")
 	put("/etc/hosts", 0o644, "127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\nff02::1\t\tip6-allnodes\nff02::2\t\tip6-allrouters\n\n127.0.1.1\t"+h+"\n")
 	put("/etc/machine-id", 0o444, strings.ReplaceAll(newUUID(), "-", "")+"\n")
-	put("/etc/timezone", 0o644, m.cfg.Timezone+"\n")
-	put("/boot/firmware/cmdline.txt", 0o755, m.bootCmdline()+"\n")
+	put("/etc/timezone", 0o644, cfg.Timezone+"\n")
+	put("/boot/firmware/cmdline.txt", 0o755, bootCmdline(m, cfg)+"\n")
 	fstab := "proc            /proc           proc    defaults          0       0\n"
 	for _, d := range m.disks {
 		for _, p := range d.parts {
@@ -367,21 +369,21 @@ func (m *Machine) install() {
 		}
 	}
 	put("/etc/fstab", 0o644, fstab)
-	if m.cfg.Timezone != "Etc/UTC" {
+	if cfg.Timezone != "Etc/UTC" {
 		f := m.FS()
-		put("/usr/share/zoneinfo/"+m.cfg.Timezone, 0o644, "TZif2 "+m.cfg.Timezone+"\n")
+		put("/usr/share/zoneinfo/"+cfg.Timezone, 0o644, "TZif2 "+cfg.Timezone+"\n")
 		f.Remove("/etc/localtime")
-		f.Symlink("/usr/share/zoneinfo/"+m.cfg.Timezone, "/etc/localtime")
+		f.Symlink("/usr/share/zoneinfo/"+cfg.Timezone, "/etc/localtime")
 	}
-	for _, k := range m.hostKeys {
-		name := strings.TrimPrefix(k.PublicKey().Type(), "ssh-")
+	for _, k := range cfg.HostKeys {
+		name := strings.TrimPrefix(k.Type(), "ssh-")
 		if strings.HasPrefix(name, "ecdsa") {
 			name = "ecdsa"
 		}
-		put("/etc/ssh/ssh_host_"+name+"_key.pub", 0o644, string(ssh.MarshalAuthorizedKey(k.PublicKey())))
+		put("/etc/ssh/ssh_host_"+name+"_key.pub", 0o644, string(ssh.MarshalAuthorizedKey(k)))
 	}
 
-	u := m.cfg.User
+	u := cfg.User
 	if u != "root" {
 		f := m.FS()
 		add := func(path, line string) {
@@ -389,9 +391,9 @@ func (m *Machine) install() {
 			f.WriteFile(path, append(b, line...))
 		}
 		hash := "!"
-		if p := m.cfg.Password; p != "" {
+		if p := cfg.Password; p != "" {
 			hash = shadowHash(p)
-		} else if p := m.cfg.SudoPassword; p != "" {
+		} else if p := cfg.SudoPassword; p != "" {
 			hash = shadowHash(p)
 		}
 		add("/etc/passwd", u+":x:1000:1000:,,,:/home/"+u+":/bin/bash\n")
@@ -409,12 +411,12 @@ func (m *Machine) install() {
 		f.Chmod("/home/"+u, 0o700)
 		f.Chown("/home/"+u+"/.ssh", 1000, 1000)
 		f.Chmod("/home/"+u+"/.ssh", 0o700)
-		if m.cfg.SudoPassword == "" {
+		if cfg.SudoPassword == "" {
 			put("/etc/sudoers.d/010_pi-nopasswd", 0o440, u+" ALL=(ALL) NOPASSWD: ALL\n")
 		}
-	} else if m.cfg.Password != "" {
+	} else if cfg.Password != "" {
 		b, _ := m.FS().ReadFile("/etc/shadow")
-		m.FS().WriteFile("/etc/shadow", []byte(strings.Replace(string(b), "root:*:", "root:"+shadowHash(m.cfg.Password)+":", 1)))
+		m.FS().WriteFile("/etc/shadow", []byte(strings.Replace(string(b), "root:*:", "root:"+shadowHash(cfg.Password)+":", 1)))
 	}
 	home := "/home/" + u
 	id := 1000
@@ -424,7 +426,7 @@ func (m *Machine) install() {
 		m.FS().Chmod("/root/.ssh", 0o700)
 	}
 	var keys strings.Builder
-	for _, k := range m.cfg.AuthorizedKeys {
+	for _, k := range cfg.AuthorizedKeys {
 		keys.Write(ssh.MarshalAuthorizedKey(k))
 	}
 	put(home+"/.ssh/authorized_keys", 0o600, keys.String())
@@ -446,9 +448,9 @@ func addMember(text, group, user string) string {
 	return strings.Join(lines, "")
 }
 
-func (m *Machine) bootCmdline() string {
-	if m.cfg.Cmdline != "" {
-		return strings.TrimSuffix(m.cfg.Cmdline, "\n")
+func bootCmdline(m *Kernel, cfg debianConfig) string {
+	if cfg.Cmdline != "" {
+		return strings.TrimSuffix(cfg.Cmdline, "\n")
 	}
 	return fmt.Sprintf("console=serial0,115200 console=tty1 root=PARTUUID=%s rootfstype=ext4 fsck.repair=yes rootwait cfg80211.ieee80211_regdom=FR", m.rootPart().partuuid)
 }

@@ -6,7 +6,7 @@ import (
 	"path"
 )
 
-func cmdInstall(p *Process) int {
+func cmdInstall(p *proc) int {
 	o, ok := p.getopt("bcCdDg:m:o:pst:TvS:", "mode=>m owner=>o group=>g directory>d target-directory=>t no-target-directory>T compare>C preserve-timestamps>p strip>s verbose>v backup[=")
 	if !ok {
 		return p.usage(1)
@@ -133,7 +133,7 @@ func cmdInstall(p *Process) int {
 	return code
 }
 
-func (p *Process) sameContent(a, b string) bool {
+func (p *proc) sameContent(a, b string) bool {
 	x, err := p.readFile(a)
 	y, err2 := p.readFile(b)
 	return err == nil && err2 == nil && bytes.Equal(x, y)

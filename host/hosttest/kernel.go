@@ -68,7 +68,7 @@ func normalSysctl(key, v string) (string, error) {
 	return v, nil
 }
 
-func (m *Machine) sysctl(key, def string) string {
+func (m *Kernel) sysctl(key, def string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if v, ok := m.sysctls[key]; ok {
@@ -77,7 +77,7 @@ func (m *Machine) sysctl(key, def string) string {
 	return def
 }
 
-func (m *Machine) setSysctl(key, v string) error {
+func (m *Kernel) setSysctl(key, v string) error {
 	v, err := normalSysctl(key, v)
 	if err != nil {
 		return err
@@ -96,14 +96,14 @@ func (m *Machine) setSysctl(key, v string) error {
 	return nil
 }
 
-func (m *Machine) loaded(mod string) bool {
+func (m *Kernel) loaded(mod string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.modules[mod]
 }
 
-func text(f func(m *Machine) string) *node {
-	return &node{read: func(m *Machine, _ *Process) []byte { return []byte(f(m)) }}
+func text(f func(m *Kernel) string) *node {
+	return &node{read: func(m *Kernel, _ *proc) []byte { return []byte(f(m)) }}
 }
 
 func procImage() *image {
@@ -111,7 +111,7 @@ func procImage() *image {
 	root := b.im.inodes[1]
 	root.mode = sIFDIR | 0o555
 	root.node = &node{
-		list: func(m *Machine) []string {
+		list: func(m *Kernel) []string {
 			m.procMu.Lock()
 			defer m.procMu.Unlock()
 			out := []string{"1"}
@@ -122,10 +122,10 @@ func procImage() *image {
 		},
 		look: procDir,
 	}
-	sysctl := func(key, def string, when func(*Machine) bool) {
+	sysctl := func(key, def string, when func(*Kernel) bool) {
 		i := b.gen("/sys/"+key, 0o644, &node{
-			read:  func(m *Machine, _ *Process) []byte { return []byte(m.sysctl(key, def) + "\n") },
-			write: func(m *Machine, _ *Process, v []byte) error { return m.setSysctl(key, string(v)) },
+			read:  func(m *Kernel, _ *proc) []byte { return []byte(m.sysctl(key, def) + "\n") },
+			write: func(m *Kernel, _ *proc, v []byte) error { return m.setSysctl(key, string(v)) },
 			when:  when,
 			once:  strings.Trim(def, "0123456789\t") == "",
 		})
@@ -135,7 +135,7 @@ func procImage() *image {
 		sysctl(k, sysctlDefaults[k], nil)
 	}
 	for mod, keys := range moduleSysctls {
-		when := func(m *Machine) bool { return m.loaded(mod) }
+		when := func(m *Kernel) bool { return m.loaded(mod) }
 		for k, v := range keys {
 			sysctl(k, v, when)
 			for dir := k; strings.Count(dir, "/") > 1; {
@@ -145,37 +145,37 @@ func procImage() *image {
 		}
 	}
 	b.gen("/sys/kernel/hostname", 0o644, &node{
-		read: func(m *Machine, _ *Process) []byte { return []byte(m.Hostname() + "\n") },
-		write: func(m *Machine, _ *Process, v []byte) error {
+		read: func(m *Kernel, _ *proc) []byte { return []byte(m.Hostname() + "\n") },
+		write: func(m *Kernel, _ *proc, v []byte) error {
 			m.mu.Lock()
 			m.hostname = strings.TrimSpace(string(v))
 			m.mu.Unlock()
 			return nil
 		},
 	})
-	b.gen("/sys/kernel/osrelease", 0o444, text(func(m *Machine) string { return m.kernel + "\n" }))
-	b.gen("/sys/kernel/ostype", 0o444, text(func(m *Machine) string { return "Linux\n" }))
-	b.gen("/sys/kernel/random/boot_id", 0o444, text(func(m *Machine) string { return m.BootID() + "\n" }))
-	b.gen("/sys/kernel/random/uuid", 0o444, text(func(m *Machine) string { return newUUID() + "\n" }))
-	b.gen("/cmdline", 0o444, text(func(m *Machine) string {
+	b.gen("/sys/kernel/osrelease", 0o444, text(func(m *Kernel) string { return m.cfg.Release + "\n" }))
+	b.gen("/sys/kernel/ostype", 0o444, text(func(m *Kernel) string { return "Linux\n" }))
+	b.gen("/sys/kernel/random/boot_id", 0o444, text(func(m *Kernel) string { return m.BootID() + "\n" }))
+	b.gen("/sys/kernel/random/uuid", 0o444, text(func(m *Kernel) string { return newUUID() + "\n" }))
+	b.gen("/cmdline", 0o444, text(func(m *Kernel) string {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		return m.cmdline + "\n"
 	}))
-	b.gen("/uptime", 0o444, text(func(m *Machine) string {
+	b.gen("/uptime", 0o444, text(func(m *Kernel) string {
 		up := m.uptime().Seconds()
 		return fmt.Sprintf("%.2f %.2f\n", up, up*float64(m.cfg.CPUs)*0.97)
 	}))
-	b.gen("/loadavg", 0o444, text(func(m *Machine) string { return "0.08 0.03 0.01 1/189 1042\n" }))
-	b.gen("/version", 0o444, text(func(m *Machine) string {
-		return "Linux version " + m.kernel + " (serge@raspberrypi.com) (aarch64-linux-gnu-gcc) #1 SMP PREEMPT\n"
+	b.gen("/loadavg", 0o444, text(func(m *Kernel) string { return "0.08 0.03 0.01 1/189 1042\n" }))
+	b.gen("/version", 0o444, text(func(m *Kernel) string {
+		return "Linux version " + m.cfg.Release + " (serge@raspberrypi.com) (aarch64-linux-gnu-gcc) #1 SMP PREEMPT\n"
 	}))
-	b.gen("/meminfo", 0o444, text(func(m *Machine) string {
+	b.gen("/meminfo", 0o444, text(func(m *Kernel) string {
 		kb := m.cfg.Memory >> 10
 		return fmt.Sprintf("MemTotal:       %8d kB\nMemFree:        %8d kB\nMemAvailable:   %8d kB\nBuffers:        %8d kB\nCached:         %8d kB\nSwapTotal:      %8d kB\nSwapFree:       %8d kB\n",
 			kb, kb*7/10, kb*9/10, kb/100, kb/6, m.swapTotal()>>10, m.swapTotal()>>10)
 	}))
-	b.gen("/cpuinfo", 0o444, text(func(m *Machine) string {
+	b.gen("/cpuinfo", 0o444, text(func(m *Kernel) string {
 		var s strings.Builder
 		for i := range m.cfg.CPUs {
 			fmt.Fprintf(&s, "processor\t: %d\nBogoMIPS\t: 108.00\n\n", i)
@@ -185,29 +185,29 @@ func procImage() *image {
 		}
 		return s.String()
 	}))
-	b.gen("/filesystems", 0o444, text(func(m *Machine) string {
+	b.gen("/filesystems", 0o444, text(func(m *Kernel) string {
 		return "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevtmpfs\n\text4\n\tvfat\n"
 	}))
-	b.gen("/modules", 0o444, text(func(m *Machine) string {
+	b.gen("/modules", 0o444, text(func(m *Kernel) string {
 		var s strings.Builder
 		for _, mod := range m.moduleList() {
 			s.WriteString(mod + " 16384 0 - Live 0x0000000000000000\n")
 		}
 		return s.String()
 	}))
-	mounts := text(func(m *Machine) string { return m.procMounts() })
+	mounts := text(func(m *Kernel) string { return m.procMounts() })
 	b.gen("/self/mounts", 0o444, mounts)
-	b.gen("/self/mountinfo", 0o444, text(func(m *Machine) string { return m.mountinfo() }))
+	b.gen("/self/mountinfo", 0o444, text(func(m *Kernel) string { return m.mountinfo() }))
 	b.dir("/self/fd", 0o500)
 	b.link("/mounts", "self/mounts")
-	b.gen("/swaps", 0o444, text(func(m *Machine) string { return m.procSwaps() }))
-	b.gen("/partitions", 0o444, text(func(m *Machine) string { return m.procPartitions() }))
-	dt := func(m *Machine) bool { return m.cfg.Model != "-" }
+	b.gen("/swaps", 0o444, text(func(m *Kernel) string { return m.procSwaps() }))
+	b.gen("/partitions", 0o444, text(func(m *Kernel) string { return m.procPartitions() }))
+	dt := func(m *Kernel) bool { return m.cfg.Model != "-" }
 	b.dir("/device-tree", 0o755).node = &node{when: dt}
-	model := text(func(m *Machine) string { return m.cfg.Model + "\x00" })
+	model := text(func(m *Kernel) string { return m.cfg.Model + "\x00" })
 	b.gen("/device-tree/model", 0o444, model)
-	b.gen("/device-tree/compatible", 0o444, text(func(m *Machine) string { return "raspberrypi,5-model-b\x00brcm,bcm2712\x00" }))
-	b.gen("/cgroups", 0o444, text(func(m *Machine) string {
+	b.gen("/device-tree/compatible", 0o444, text(func(m *Kernel) string { return "raspberrypi,5-model-b\x00brcm,bcm2712\x00" }))
+	b.gen("/cgroups", 0o444, text(func(m *Kernel) string {
 		s := "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"
 		for _, c := range []string{"cpuset", "cpu", "cpuacct", "blkio", "memory", "devices", "freezer", "net_cls", "perf_event", "net_prio", "pids"} {
 			on := 1
@@ -221,7 +221,7 @@ func procImage() *image {
 	return b.image()
 }
 
-func (m *Machine) uptime() time.Duration {
+func (m *Kernel) uptime() time.Duration {
 	m.mu.Lock()
 	b := m.bootTime
 	m.mu.Unlock()
@@ -229,7 +229,7 @@ func (m *Machine) uptime() time.Duration {
 }
 
 // memoryCgroup follows the Raspberry Pi's firmware and kernel: memory is off unless the command line asks for it.
-func (m *Machine) memoryCgroup() bool {
+func (m *Kernel) memoryCgroup() bool {
 	if m.cfg.Model == "-" {
 		return true
 	}
@@ -248,7 +248,7 @@ func (m *Machine) memoryCgroup() bool {
 }
 
 // procDir makes /proc/PID on demand, with files that each read the process anew.
-func procDir(m *Machine, name string) *inode {
+func procDir(m *Kernel, name string) *inode {
 	pid, ok := parseUint(name)
 	if !ok {
 		return nil
@@ -279,8 +279,8 @@ func procDir(m *Machine, name string) *inode {
 		"stat":    fmt.Sprintf("%d (%s) S %d %d %d 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0\n", pid, comm, ppid, pid, pid),
 	}
 	dir.node = &node{
-		list: func(*Machine) []string { return sortedKeys(files) },
-		look: func(_ *Machine, f string) *inode {
+		list: func(*Kernel) []string { return sortedKeys(files) },
+		look: func(_ *Kernel, f string) *inode {
 			s, ok := files[f]
 			if !ok {
 				return nil
@@ -289,13 +289,13 @@ func procDir(m *Machine, name string) *inode {
 			if f == "environ" {
 				mode = 0o400
 			}
-			return &inode{mode: sIFREG | mode, uid: uid, gid: gid, nlink: 1, node: &node{read: func(*Machine, *Process) []byte { return []byte(s) }}}
+			return &inode{mode: sIFREG | mode, uid: uid, gid: gid, nlink: 1, node: &node{read: func(*Kernel, *proc) []byte { return []byte(s) }}}
 		},
 	}
 	return dir
 }
 
-func (p *Process) comm() string {
+func (p *proc) comm() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.exe[strings.LastIndexByte(p.exe, '/')+1:]
@@ -305,7 +305,7 @@ func (p *Process) comm() string {
 	return c
 }
 
-func (m *Machine) moduleList() []string {
+func (m *Kernel) moduleList() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return sortedKeys(m.modules)
@@ -320,32 +320,32 @@ func sysImage() *image {
 	b.file("/class/net/eth0/address", 0o444, "2c:cf:67:00:00:01\n")
 	b.file("/class/net/eth0/operstate", 0o444, "up\n")
 	b.dir("/module", 0).node = &node{
-		list: func(m *Machine) []string { return m.moduleList() },
-		look: func(m *Machine, name string) *inode {
+		list: func(m *Kernel) []string { return m.moduleList() },
+		look: func(m *Kernel, name string) *inode {
 			if !m.loaded(name) {
 				return nil
 			}
 			return &inode{mode: sIFDIR | 0o755, nlink: 2, kids: map[string]uint32{}, node: &node{
-				list: func(*Machine) []string { return []string{"initstate"} },
-				look: func(_ *Machine, f string) *inode {
+				list: func(*Kernel) []string { return []string{"initstate"} },
+				look: func(_ *Kernel, f string) *inode {
 					if f != "initstate" {
 						return nil
 					}
-					return &inode{mode: sIFREG | 0o444, nlink: 1, node: text(func(*Machine) string { return "live\n" })}
+					return &inode{mode: sIFREG | 0o444, nlink: 1, node: text(func(*Kernel) string { return "live\n" })}
 				},
 			}}
 		},
 	}
 	b.dir("/block", 0).node = blockSysfs()
-	b.dir("/firmware/devicetree/base", 0).node = &node{when: func(m *Machine) bool { return m.cfg.Model != "-" }}
-	b.gen("/firmware/devicetree/base/model", 0o444, text(func(m *Machine) string { return m.cfg.Model + "\x00" }))
+	b.dir("/firmware/devicetree/base", 0).node = &node{when: func(m *Kernel) bool { return m.cfg.Model != "-" }}
+	b.gen("/firmware/devicetree/base/model", 0o444, text(func(m *Kernel) string { return m.cfg.Model + "\x00" }))
 	return b.image()
 }
 
 func cgroupImage() *image {
 	b := newBuilder()
 	b.im.inodes[1].mode = sIFDIR | 0o555
-	controllers := text(func(m *Machine) string {
+	controllers := text(func(m *Kernel) string {
 		if m.memoryCgroup() {
 			return "cpuset cpu io memory pids\n"
 		}
@@ -353,7 +353,7 @@ func cgroupImage() *image {
 	})
 	b.gen("/cgroup.controllers", 0o444, controllers)
 	b.gen("/cgroup.subtree_control", 0o644, controllers)
-	b.gen("/cgroup.procs", 0o644, text(func(m *Machine) string { return "1\n" }))
+	b.gen("/cgroup.procs", 0o644, text(func(m *Kernel) string { return "1\n" }))
 	return b.image()
 }
 
@@ -376,3 +376,10 @@ func devImage() *image {
 	b.dir("/pts", 0)
 	return b.image()
 }
+
+// images are the file systems that the kernel makes. They are built once and never change.
+type images struct{ proc, sys, dev, cgroup *image }
+
+var kernelImages = sync.OnceValue(func() images {
+	return images{procImage(), sysImage(), devImage(), cgroupImage()}
+})

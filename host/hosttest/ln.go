@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-func cmdLn(p *Process) int {
+func cmdLn(p *proc) int {
 	o, ok := p.getopt("bdfFinLPrsS:t:Tv", "force>f symbolic>s no-dereference>n no-target-directory>T target-directory=>t relative>r logical>L physical>P verbose>v backup[=")
 	if !ok {
 		return p.usage(1)

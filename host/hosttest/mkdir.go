@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-func cmdMkdir(p *Process) int {
+func cmdMkdir(p *proc) int {
 	o, ok := p.getopt("m:pvZ", "mode=>m parents>p verbose>v")
 	if !ok {
 		return p.usage(1)
@@ -35,7 +35,7 @@ func cmdMkdir(p *Process) int {
 	return code
 }
 
-func (p *Process) mkdirOne(name string, parents bool, mode func(uint32, bool, uint32) uint32, verbose bool) error {
+func (p *proc) mkdirOne(name string, parents bool, mode func(uint32, bool, uint32) uint32, verbose bool) error {
 	if parents {
 		up := path.Dir(strings.TrimRight(name, "/"))
 		if _, err := p.stat(up); err == syscall.ENOENT {

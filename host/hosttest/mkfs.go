@@ -12,18 +12,17 @@ import (
 )
 
 // makeTools make and check file systems and partition tables.
-func makeTools() map[string]tool {
-	const s = "/usr/sbin"
-	return map[string]tool{
-		"mkfs.ext4": {s, cmdMke2fs}, "mkfs.xfs": {s, cmdMkfsXFS}, "mkswap": {s, cmdMkswap},
-		"e2fsck": {s, cmdE2fsck}, "fsck.ext4": {s, cmdE2fsck}, "sfdisk": {s, cmdSfdisk},
+func makeTools() map[string]program {
+	return map[string]program{
+		"/usr/sbin/mkfs.ext4": cmdMke2fs, "/usr/sbin/mkfs.xfs": cmdMkfsXFS, "/usr/sbin/mkswap": cmdMkswap,
+		"/usr/sbin/e2fsck": cmdE2fsck, "/usr/sbin/fsck.ext4": cmdE2fsck, "/usr/sbin/sfdisk": cmdSfdisk,
 	}
 }
 
 // makeFS puts an empty file system on a device.
-func (p *Process) makeFS(dev *part, fstype, label, uuid string) error {
-	at := slices.Index(p.m.disks, dev.disk)
-	return p.m.changeDisk(func() { dev.format(fstype, label, uuid, nil, uint32(8<<20|(at-1)*16+dev.num)) })
+func (p *proc) makeFS(dev *part, fstype, label, uuid string) error {
+	at := slices.Index(p.k.disks, dev.disk)
+	return p.k.changeDisk(func() { dev.format(fstype, label, uuid, nil, uint32(8<<20|(at-1)*16+dev.num)) })
 }
 
 func isUUID(s string) bool {
@@ -54,7 +53,7 @@ const mke2fsUsage = `Usage: %s [-c|-l filename] [-b block-size] [-C cluster-size
 
 // cmdMke2fs follows mke2fs 1.47: it asks whether to go on over an existing file system only at a terminal, which no
 // program here has, so that like the real one it overwrites what is there. A device in use it refuses.
-func cmdMke2fs(p *Process) int {
+func cmdMke2fs(p *proc) int {
 	o, ok := p.getopt("b:cd:e:g:i:jl:m:no:qr:s:t:vC:DE:FG:I:J:KL:M:N:O:ST:U:Vz:", "")
 	if !ok || len(o.args) == 0 || len(o.args) > 2 {
 		p.warn(mke2fsUsage, p.name())
@@ -89,7 +88,7 @@ func cmdMke2fs(p *Process) int {
 		p.warn("Could not open %s: %s\n", name, strerror(err))
 		return 1
 	}
-	if where := p.m.inUse(dev); where != "" {
+	if where := p.k.inUse(dev); where != "" {
 		if dev.vol != nil && where != "[SWAP]" {
 			p.warn("%s is mounted; will not make a filesystem here!\n", name)
 		} else {
@@ -181,7 +180,7 @@ const mkfsXFSUsage = `Usage: mkfs.xfs
 <value> is xxx (512 byte blocks).
 `
 
-func cmdMkfsXFS(p *Process) int {
+func cmdMkfsXFS(p *proc) int {
 	o, ok := p.getopt("b:c:d:i:l:L:m:n:KNp:qr:s:CfV", "")
 	usage := func(format string, a ...any) int {
 		p.warn(format+"%s", append(a, mkfsXFSUsage)...)
@@ -218,7 +217,7 @@ func cmdMkfsXFS(p *Process) int {
 		p.errorf("hosttest: this machine makes file systems only on block devices")
 		return 1
 	}
-	if p.m.inUse(dev) != "" {
+	if p.k.inUse(dev) != "" {
 		return usage("mkfs.xfs: %s contains a mounted filesystem\n", name)
 	}
 	if !o.has("f") {
@@ -251,7 +250,7 @@ func cmdMkfsXFS(p *Process) int {
 	return 0
 }
 
-func cmdMkswap(p *Process) int {
+func cmdMkswap(p *proc) int {
 	o, ok := p.getopt("cfp:qL:v:U:e:o:hV", "check>c force>f pagesize=>p quiet>q label=>L swapversion=>v uuid=>U endianness=>e offset=>o verbose lock[=")
 	if !ok {
 		return p.usage(1)
@@ -279,11 +278,11 @@ func cmdMkswap(p *Process) int {
 	switch {
 	case dev != nil:
 		size = dev.size
-		if where := p.m.inUse(dev); where != "" {
+		if where := p.k.inUse(dev); where != "" {
 			p.errorf("error: %s is mounted; will not make swapspace", name)
 			return 1
 		}
-	case slices.Contains(p.m.swapList(), st.Path):
+	case slices.Contains(p.k.swapList(), st.Path):
 		p.errorf("error: %s is mounted; will not make swapspace", name)
 		return 1
 	case !st.IsRegular():
@@ -343,7 +342,7 @@ func longSize(n int64) string {
 	return s[:len(s)-1] + " " + unit + "iB"
 }
 
-func cmdE2fsck(p *Process) int {
+func cmdE2fsck(p *proc) int {
 	o, ok := p.getopt("panyfvtb:B:dE:cC:j:l:L:kz:FDSV", "")
 	if !ok || len(o.args) != 1 {
 		p.warn("Usage: e2fsck [-panyrcdfktvDFV] [-b superblock] [-B blocksize]\n\t\t[-l|-L bad_blocks_file] [-C fd] [-j external_journal]\n\t\t[-E extended-options] [-z undo_file] device\n")
@@ -364,7 +363,7 @@ func cmdE2fsck(p *Process) int {
 			"is corrupt, and you might try running e2fsck with an alternate superblock:\n    e2fsck -b 8193 <device>\n or\n    e2fsck -b 32768 <device>\n\n", name)
 		return 8
 	}
-	if p.m.inUse(dev) != "" {
+	if p.k.inUse(dev) != "" {
 		if !o.has("n") {
 			p.warn("%s is mounted.\ne2fsck: Cannot continue, aborting.\n\n\n", name)
 			return 8
@@ -473,7 +472,7 @@ func sfdiskSize(s string) (int64, bool) {
 	return n << (10 * (exp + 1)), true
 }
 
-func cmdSfdisk(p *Process) int {
+func cmdSfdisk(p *proc) int {
 	o, ok := p.getopt("aA:bcdFfgGhJlLnN:o:OqrsS:tTuUvVw:W:X:Y:", "append>a activate=>A backup>b delete dump>d json>J show-geometry>g list>l list-free>F part-type reorder>r show-size>s list-types>T verify no-reread force>f no-act>n "+
 		"output=>o label=>X label-nested=>Y wipe=>w wipe-partitions=>W quiet>q partno=>N no-tell-kernel move-data[= disk-id part-uuid part-label part-attrs relocate lock[= bytes color[= backup-file=>O")
 	if !ok {
@@ -521,7 +520,7 @@ func cmdSfdisk(p *Process) int {
 	}
 	if !o.has("no-reread", "n") {
 		say("Checking that no-one is using this disk right now ...")
-		if p.m.inUse(dev) != "" {
+		if p.k.inUse(dev) != "" {
 			say(" FAILED\n\n")
 			p.flush()
 			p.warn("This disk is currently in use - repartitioning is probably a bad idea.\nUmount all file systems, and swapoff all swap partitions on this disk.\nUse the --no-reread flag to suppress this check.\n\n")
@@ -566,7 +565,7 @@ func cmdSfdisk(p *Process) int {
 		return 1
 	}
 	if !o.has("n") {
-		if err := p.m.changeDisk(func() { d.partition(label, parts) }); err != nil {
+		if err := p.k.changeDisk(func() { d.partition(label, parts) }); err != nil {
 			p.errorf("%s: failed to write disk label: %s", name, strerror(err))
 			return 1
 		}

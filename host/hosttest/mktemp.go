@@ -16,7 +16,7 @@ func randomName(n int) string {
 	return string(b)
 }
 
-func cmdMktemp(p *Process) int {
+func cmdMktemp(p *proc) int {
 	o, ok := p.getopt("dp:qtu", "directory>d tmpdir[=>p quiet>q dry-run>u suffix=")
 	if !ok {
 		return p.usage(1)

@@ -14,7 +14,7 @@ type fstabLine struct {
 	opts                  []string
 }
 
-func (m *Machine) fstab() []fstabLine {
+func (m *Kernel) fstab() []fstabLine {
 	b, err := m.FS().ReadFile("/etc/fstab")
 	if err != nil {
 		return nil
@@ -43,7 +43,7 @@ func parseFstab(s string) []fstabLine {
 }
 
 // findPart resolves a device as mount does: a path, LABEL=, UUID=, PARTUUID=, PARTLABEL=.
-func (m *Machine) findPart(spec string) *part {
+func (m *Kernel) findPart(spec string) *part {
 	tag, val, ok := strings.Cut(spec, "=")
 	if ok && !strings.HasPrefix(spec, "/") {
 		val = strings.Trim(val, `"`)
@@ -81,7 +81,7 @@ type mountError struct{ msg string }
 func (e *mountError) Error() string { return e.msg }
 
 // mountWhat mounts a file system.
-func (m *Machine) mountWhat(spec, where, fstype string, opts []string) error {
+func (m *Kernel) mountWhat(spec, where, fstype string, opts []string) error {
 	t := m.tree
 	st, err := m.FS().Stat(where)
 	if err != nil {
@@ -170,7 +170,7 @@ func (m *Machine) mountWhat(spec, where, fstype string, opts []string) error {
 }
 
 // unmount takes the topmost mount at a place away.
-func (m *Machine) unmount(where string, lazy bool) error {
+func (m *Kernel) unmount(where string, lazy bool) error {
 	t := m.tree
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,11 +10,10 @@ import (
 )
 
 // mountTools show and change what is mounted, and swap.
-func mountTools() map[string]tool {
-	const s = "/usr/sbin"
-	return map[string]tool{
-		"mount": {"", cmdMount}, "umount": {"", cmdUmount}, "findmnt": {"", cmdFindmnt}, "mountpoint": {"", cmdMountpoint},
-		"swapon": {s, cmdSwapon}, "swapoff": {s, cmdSwapoff},
+func mountTools() map[string]program {
+	return map[string]program{
+		"mount": cmdMount, "umount": cmdUmount, "findmnt": cmdFindmnt, "mountpoint": cmdMountpoint,
+		"/usr/sbin/swapon": cmdSwapon, "/usr/sbin/swapoff": cmdSwapoff,
 	}
 }
 
@@ -31,7 +30,7 @@ type mounted struct {
 	m          *mount
 }
 
-func (m *Machine) mountList() []mounted {
+func (m *Kernel) mountList() []mounted {
 	t := m.tree
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -87,7 +86,7 @@ func topAt(list []mounted, target string) *mounted {
 }
 
 // absolute gives the path without links, also of what does not exist.
-func (p *Process) absolute(name string) string {
+func (p *proc) absolute(name string) string {
 	if r, err := p.realpath(name); err == nil {
 		return r
 	}
@@ -100,7 +99,7 @@ func (p *Process) absolute(name string) string {
 // noteKernel is what mount says below a message about the mount itself.
 const noteKernel = "       dmesg(1) may have more information after failed mount system call.\n"
 
-func cmdMount(p *Process) int {
+func cmdMount(p *proc) int {
 	o, ok := p.getopt("aBfFhilL:MnNo:O:rRst:T:U:vVwX", "all>a bind>B rbind>R fake>f fork>F fstab=>T internal-only>i label=>L uuid=>U make-shared make-private make-rprivate make-rshared make-slave make-rslave "+
 		"move>M no-mtab>n options=>o test-opts=>O read-only>r source= target= target-prefix= types=>t verbose>v rw>w read-write>w mkdir[= options-mode= options-source= options-source-force show-labels>l onlyonce no-canonicalize>c")
 	if !ok {
@@ -135,7 +134,7 @@ func cmdMount(p *Process) int {
 		if len(o.order) > 0 && !o.has("l", "t", "v") {
 			return bad()
 		}
-		for _, m := range p.m.mountList() {
+		for _, m := range p.k.mountList() {
 			if t := o.get("t"); t == "" || slices.Contains(strings.Split(t, ","), m.fstype) {
 				p.printf("%s on %s type %s (%s)\n", m.device, m.target, m.fstype, strings.Join(m.opts, ","))
 			}
@@ -163,7 +162,7 @@ func cmdMount(p *Process) int {
 	}
 	where := args[len(args)-1]
 	if o.has("make-shared", "make-private", "make-rprivate", "make-rshared", "make-slave", "make-rslave") && len(args) == 1 {
-		if topAt(p.m.mountList(), p.absolute(where)) == nil {
+		if topAt(p.k.mountList(), p.absolute(where)) == nil {
 			p.warn("mount: %s: not mount point or bad option.\n%s", p.absolute(where), noteKernel)
 			return 32
 		}
@@ -208,8 +207,8 @@ func cmdMount(p *Process) int {
 }
 
 // fstabLine finds a line of fstab by its mount point or its device.
-func (p *Process) fstabLine(name string) (fstabLine, bool) {
-	lines := p.m.fstab()
+func (p *proc) fstabLine(name string) (fstabLine, bool) {
+	lines := p.k.fstab()
 	at := p.absolute(name)
 	for _, l := range lines {
 		if l.fstype != "swap" && (l.mountAt == name || l.mountAt == at) {
@@ -223,7 +222,7 @@ func (p *Process) fstabLine(name string) (fstabLine, bool) {
 		if l.spec == name {
 			return l, true
 		}
-		if dev := p.m.findPart(name); dev != nil && dev == p.m.findPart(l.spec) {
+		if dev := p.k.findPart(name); dev != nil && dev == p.k.findPart(l.spec) {
 			return l, true
 		}
 	}
@@ -231,7 +230,7 @@ func (p *Process) fstabLine(name string) (fstabLine, bool) {
 }
 
 // mountOne mounts, and says what is wrong as mount does.
-func (p *Process) mountOne(spec, where, fstype string, opts []string) int {
+func (p *proc) mountOne(spec, where, fstype string, opts []string) int {
 	if !slices.ContainsFunc([]string{"", "auto", "ext4", "ext3", "ext2", "xfs", "vfat", "tmpfs", "ramfs", "proc", "sysfs", "devtmpfs", "cgroup2", "bind", "none", "btrfs", "swap", "nfs", "nfs4", "cifs"},
 		func(t string) bool { return t == fstype }) {
 		p.warn("mount: %s: unknown filesystem type '%s'.\n%s", p.absolute(where), fstype, noteKernel)
@@ -242,15 +241,15 @@ func (p *Process) mountOne(spec, where, fstype string, opts []string) int {
 	} else if fstype == "none" {
 		fstype = ""
 	}
-	if err := p.m.mutation(nil); err != nil {
+	if err := p.k.mutation(nil); err != nil {
 		p.warn("mount: %s: mount(2) system call failed: %s.\n%s", where, strerror(err), noteKernel)
 		return 32
 	}
-	err := p.m.mountWhat(spec, p.absolute(where), fstype, opts)
+	err := p.k.mountWhat(spec, p.absolute(where), fstype, opts)
 	var said *mountError
 	switch {
 	case err == nil:
-		p.m.settleDevices()
+		p.k.settleDevices()
 		return 0
 	case errors.As(err, &said):
 		p.warn("mount: %s\n", said.msg)
@@ -265,10 +264,10 @@ func (p *Process) mountOne(spec, where, fstype string, opts []string) int {
 }
 
 // remount changes the options of what is mounted.
-func (p *Process) remount(where string, opts []string) int {
+func (p *proc) remount(where string, opts []string) int {
 	at := p.absolute(where)
-	t := p.m.tree
-	if err := p.m.mutation(nil); err != nil {
+	t := p.k.tree
+	if err := p.k.mutation(nil); err != nil {
 		return 32
 	}
 	t.mu.Lock()
@@ -330,26 +329,26 @@ func (p *Process) remount(where string, opts []string) int {
 }
 
 // mountFstab is mount -a.
-func (p *Process) mountFstab(o *options) int {
+func (p *proc) mountFstab(o *options) int {
 	if p.ruid != 0 {
 		return 0 // it skips what a user may not mount
 	}
 	code := 0
 	tried, bad := 0, 0
-	for _, l := range p.m.fstab() {
+	for _, l := range p.k.fstab() {
 		if l.fstype == "swap" || l.mountAt == "none" || l.mountAt == "/" || slices.Contains(l.opts, "noauto") {
 			continue
 		}
 		if t := o.get("t"); t != "" && !slices.Contains(strings.Split(t, ","), l.fstype) {
 			continue
 		}
-		if topAt(p.m.mountList(), p.absolute(l.mountAt)) != nil {
+		if topAt(p.k.mountList(), p.absolute(l.mountAt)) != nil {
 			if o.has("v") {
 				p.printf("%-25s: already mounted\n", l.mountAt)
 			}
 			continue
 		}
-		if slices.Contains(l.opts, "nofail") && strings.Contains(l.spec, "=") && p.m.findPart(l.spec) == nil {
+		if slices.Contains(l.opts, "nofail") && strings.Contains(l.spec, "=") && p.k.findPart(l.spec) == nil {
 			continue
 		}
 		tried++
@@ -368,7 +367,7 @@ func (p *Process) mountFstab(o *options) int {
 	return code
 }
 
-func cmdUmount(p *Process) int {
+func cmdUmount(p *proc) int {
 	o, ok := p.getopt("aAcdfhilnN:O:qrRt:vV", "all>a all-targets>A no-canonicalize>c detach-loop>d fake force>f internal-only>i lazy>l no-mtab>n quiet>q read-only>r recursive>R types=>t test-opts=>O verbose>v namespace=>N")
 	if !ok {
 		return p.usage(1)
@@ -378,7 +377,7 @@ func cmdUmount(p *Process) int {
 	}
 	if o.has("a") {
 		code := 0
-		for _, m := range slices.Backward(p.m.mountList()) {
+		for _, m := range slices.Backward(p.k.mountList()) {
 			if m.vol.kernel || m.target == "/" || m.vol.lossy && strings.HasPrefix(m.target, "/run") || o.has("t") && !slices.Contains(strings.Split(o.get("t"), ","), m.fstype) {
 				continue
 			}
@@ -397,14 +396,14 @@ func cmdUmount(p *Process) int {
 	return code
 }
 
-func (p *Process) umountOne(name string, o *options) int {
-	list := p.m.mountList()
+func (p *proc) umountOne(name string, o *options) int {
+	list := p.k.mountList()
 	at := p.absolute(name)
 	mt := topAt(list, at)
 	if mt == nil {
 		// A device stands for where it is mounted last.
 		for i := range list {
-			if dev := p.m.findPart(name); dev != nil && dev.vol != nil && list[i].vol == dev.vol {
+			if dev := p.k.findPart(name); dev != nil && dev.vol != nil && list[i].vol == dev.vol {
 				mt = &list[i]
 			}
 		}
@@ -435,11 +434,11 @@ func (p *Process) umountOne(name string, o *options) int {
 		}
 	}
 	for _, x := range slices.Backward(targets) {
-		if err := p.m.mutation(nil); err != nil {
+		if err := p.k.mutation(nil); err != nil {
 			p.errorf("%s: %s", x.target, strerror(err))
 			return 32
 		}
-		switch err := p.m.unmount(x.target, o.has("l")); err {
+		switch err := p.k.unmount(x.target, o.has("l")); err {
 		case nil:
 			if o.has("v") {
 				p.printf("umount: %s (%s) unmounted\n", x.target, x.device)
@@ -459,7 +458,7 @@ var findmntColumns = []column{{name: "SOURCE"}, {name: "TARGET"}, {name: "FSTYPE
 	{name: "PARTLABEL"}, {name: "MAJ:MIN"}, {name: "SIZE", right: true}, {name: "AVAIL", right: true}, {name: "USED", right: true}, {name: "USE%", right: true}, {name: "FSROOT"}, {name: "ID", right: true, kind: 'n'},
 	{name: "PARENT", right: true, kind: 'n'}, {name: "PROPAGATION"}, {name: "FREQ", right: true, kind: 'n'}, {name: "PASSNO", right: true, kind: 'n'}}
 
-func cmdFindmnt(p *Process) int {
+func cmdFindmnt(p *proc) int {
 	o, ok := p.getopt("AaBbCcDd:eF:fiJklM:mN:no:O:PpRrS:st:T:uUvVw:xy", "all>A ascii>a bytes>b df>D direction=>d evaluate>e tab-file=>F first-only>f invert>i json>J kernel>k list>l mountpoint=>M mtab>m noheadings>n output=>o "+
 		"options=>O pairs>P pseudo real raw>r submounts>R source=>S fstab>s types=>t target=>T uniq>U nofsroot>v notruncate>u tree verify>x verbose shadowed nocanonicalize>c task=>N vfs-all shell>y output-all hyperlink")
 	if !ok {
@@ -481,11 +480,11 @@ func cmdFindmnt(p *Process) int {
 	}
 	var list []mounted
 	if o.has("s", "m", "F") {
-		for i, l := range p.m.fstab() {
+		for i, l := range p.k.fstab() {
 			list = append(list, mounted{id: i + 1, source: l.spec, device: l.spec, target: l.mountAt, fstype: l.fstype, opts: l.opts, root: "/"})
 		}
 	} else {
-		list = p.m.mountList()
+		list = p.k.mountList()
 	}
 	// What one asks for: a mount point or a device, or both in this order.
 	source, target := o.get("S"), o.get("M")
@@ -504,8 +503,8 @@ func cmdFindmnt(p *Process) int {
 		if m.source == s || m.device == s {
 			return true
 		}
-		dev := p.m.findPart(s)
-		return dev != nil && (m.vol != nil && m.vol == dev.vol || m.vol == nil && p.m.findPart(m.source) == dev)
+		dev := p.k.findPart(s)
+		return dev != nil && (m.vol != nil && m.vol == dev.vol || m.vol == nil && p.k.findPart(m.source) == dev)
 	}
 	keep := func(m mounted) bool {
 		if t := o.get("t"); t != "" {
@@ -617,7 +616,7 @@ func cmpOr(a, b string) string {
 	return b
 }
 
-func (p *Process) findmntCell(m mounted, col string, o *options) string {
+func (p *proc) findmntCell(m mounted, col string, o *options) string {
 	size := func(n int64) string {
 		switch {
 		case m.vol == nil || m.vol.kernel && !o.has("b"):
@@ -631,11 +630,11 @@ func (p *Process) findmntCell(m mounted, col string, o *options) string {
 	}
 	var total, free int64
 	if m.vol != nil && (col == "SIZE" || col == "USED" || col == "AVAIL" || col == "USE%") {
-		total, free = p.m.space(m.vol)
+		total, free = p.k.space(m.vol)
 	}
 	var dev *part
 	if m.vol != nil {
-		for _, d := range p.m.disks {
+		for _, d := range p.k.disks {
 			for _, x := range d.all() {
 				if x.vol == m.vol {
 					dev = x
@@ -643,7 +642,7 @@ func (p *Process) findmntCell(m mounted, col string, o *options) string {
 			}
 		}
 	} else {
-		dev = p.m.findPart(m.source)
+		dev = p.k.findPart(m.source)
 	}
 	switch col {
 	case "TARGET":
@@ -701,7 +700,7 @@ func (p *Process) findmntCell(m mounted, col string, o *options) string {
 }
 
 // verifyFstab is findmnt --verify: what would fail at boot.
-func (p *Process) verifyFstab(o *options) int {
+func (p *proc) verifyFstab(o *options) int {
 	b, err := p.readFile(cmpOr(o.get("F"), "/etc/fstab"))
 	if err != nil {
 		p.errorf("can't read %s: %s", cmpOr(o.get("F"), "/etc/fstab"), strerror(err))
@@ -739,7 +738,7 @@ func (p *Process) verifyFstab(o *options) int {
 			}
 		}
 		pseudo := slices.Contains([]string{"proc", "sysfs", "tmpfs", "devtmpfs", "cgroup2", "nfs", "nfs4", "cifs"}, l.fstype) || slices.Contains(l.opts, "bind")
-		dev := p.m.findPart(l.spec)
+		dev := p.k.findPart(l.spec)
 		if tag, val, ok := strings.Cut(l.spec, "="); ok && !strings.HasPrefix(l.spec, "/") && dev == nil {
 			fail("E", "unreachable: %s=%s", tag, val)
 		} else if !pseudo && dev == nil {
@@ -771,7 +770,7 @@ func plural(n int, word string) string {
 	return word + "s"
 }
 
-func cmdMountpoint(p *Process) int {
+func cmdMountpoint(p *proc) int {
 	o, ok := p.getopt("qdxhV", "quiet>q fs-devno>d devno>x nofollow")
 	if !ok {
 		return p.usage(1)
@@ -801,7 +800,7 @@ func cmdMountpoint(p *Process) int {
 		p.printf("%d:%d\n", st.rdev>>8, st.rdev&0xff)
 		return 0
 	}
-	if topAt(p.m.mountList(), st.Path) == nil {
+	if topAt(p.k.mountList(), st.Path) == nil {
 		if !o.has("q") {
 			p.printf("%s is not a mountpoint\n", name)
 		}
@@ -817,7 +816,7 @@ func cmdMountpoint(p *Process) int {
 }
 
 // swapList is what /proc/swaps names, in order.
-func (m *Machine) swapList() []string {
+func (m *Kernel) swapList() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.swaps)
@@ -825,7 +824,7 @@ func (m *Machine) swapList() []string {
 
 var swaponColumns = []column{{name: "NAME"}, {name: "TYPE"}, {name: "SIZE", right: true}, {name: "USED", right: true}, {name: "PRIO", right: true}, {name: "UUID"}, {name: "LABEL"}}
 
-func cmdSwapon(p *Process) int {
+func cmdSwapon(p *proc) int {
 	o, ok := p.getopt("ad::efhL:o:p:sT:U:vV", "all>a discard[=>d ifexists>e fixpgsz>f label=>L uuid=>U options=>o priority=>p summary>s show[= noheadings raw bytes verbose>v fstab=>T")
 	if !ok {
 		return p.usage(16)
@@ -835,7 +834,7 @@ func cmdSwapon(p *Process) int {
 	}
 	switch {
 	case o.has("s"):
-		if len(p.m.swapList()) > 0 {
+		if len(p.k.swapList()) > 0 {
 			b, err := p.readFile("/proc/swaps")
 			if err != nil {
 				p.errorf("/proc/swaps: %s", strerror(err))
@@ -855,7 +854,7 @@ func cmdSwapon(p *Process) int {
 	}
 	var names []string
 	if o.has("a") {
-		for _, l := range p.m.fstab() {
+		for _, l := range p.k.fstab() {
 			if l.fstype == "swap" && !slices.Contains(l.opts, "noauto") {
 				names = append(names, l.spec)
 			}
@@ -873,20 +872,20 @@ func cmdSwapon(p *Process) int {
 	return code
 }
 
-func (p *Process) showSwaps(o *options) int {
+func (p *proc) showSwaps(o *options) int {
 	cols, ok := p.pickColumns(swaponColumns, slices.DeleteFunc(o.all("show"), func(s string) bool { return s == "" }), "NAME,TYPE,SIZE,USED,PRIO")
 	if !ok {
 		return 16
 	}
 	s := &sheet{cols: cols, tree: -1}
-	for i, n := range p.m.swapList() {
+	for i, n := range p.k.swapList() {
 		size := func(v int64) string {
 			if o.has("bytes") {
 				return fmt.Sprint(v)
 			}
 			return humanSize(v)
 		}
-		dev := p.m.findPart(n)
+		dev := p.k.findPart(n)
 		r := &sheetRow{}
 		for _, c := range cols {
 			v := ""
@@ -899,7 +898,7 @@ func (p *Process) showSwaps(o *options) int {
 					v = "partition"
 				}
 			case "SIZE":
-				v = size(p.m.swapSize(n) >> 10 << 10)
+				v = size(p.k.swapSize(n) >> 10 << 10)
 			case "USED":
 				v = size(0)
 			case "PRIO":
@@ -925,9 +924,9 @@ func (p *Process) showSwaps(o *options) int {
 	return 0
 }
 
-func (p *Process) swaponOne(spec string, lenient bool) int {
+func (p *proc) swaponOne(spec string, lenient bool) int {
 	name := spec
-	dev := p.m.findPart(spec)
+	dev := p.k.findPart(spec)
 	if tag, val, ok := strings.Cut(spec, "="); ok && dev == nil && !strings.HasPrefix(spec, "/") {
 		if !lenient {
 			p.errorf("cannot find the device for %s=%s", tag, val)
@@ -939,7 +938,7 @@ func (p *Process) swaponOne(spec string, lenient bool) int {
 	} else {
 		name = p.absolute(spec)
 	}
-	if slices.Contains(p.m.swapList(), name) {
+	if slices.Contains(p.k.swapList(), name) {
 		if lenient {
 			return 0
 		}
@@ -963,30 +962,30 @@ func (p *Process) swaponOne(spec string, lenient bool) int {
 		if st.Perm()&0o077 != 0 {
 			p.errorf("%s: insecure permissions %04o, 0600 suggested.", name, st.Perm())
 		}
-		if !p.m.isSwapFile(name) {
+		if !p.k.isSwapFile(name) {
 			p.errorf("%s: read swap header failed", name)
 			return 255
 		}
 	}
-	if err := p.m.mutation(nil); err != nil {
+	if err := p.k.mutation(nil); err != nil {
 		p.errorf("%s: swapon failed: %s", name, strerror(err))
 		return 255
 	}
-	p.m.mu.Lock()
-	p.m.swaps = append(p.m.swaps, name)
-	p.m.mu.Unlock()
+	p.k.mu.Lock()
+	p.k.swaps = append(p.k.swaps, name)
+	p.k.mu.Unlock()
 	return 0
 }
 
 // isSwapFile looks for the signature of mkswap.
-func (m *Machine) isSwapFile(name string) bool {
+func (m *Kernel) isSwapFile(name string) bool {
 	b, err := m.FS().ReadFile(name)
 	return err == nil && len(b) >= 4096 && string(b[4086:4096]) == swapMagic
 }
 
 const swapMagic = "SWAPSPACE2"
 
-func cmdSwapoff(p *Process) int {
+func cmdSwapoff(p *proc) int {
 	o, ok := p.getopt("ahvVL:U:T:", "all>a verbose>v fstab=>T")
 	if !ok {
 		return p.usage(16)
@@ -999,7 +998,7 @@ func cmdSwapoff(p *Process) int {
 	}
 	if o.has("a") {
 		if p.uid == 0 {
-			names = append(names, p.m.swapList()...)
+			names = append(names, p.k.swapList()...)
 		}
 	} else if len(names) == 0 {
 		p.errorf("bad usage")
@@ -1008,7 +1007,7 @@ func cmdSwapoff(p *Process) int {
 	code := 0
 	for _, spec := range names {
 		name := spec
-		if dev := p.m.findPart(spec); dev != nil {
+		if dev := p.k.findPart(spec); dev != nil {
 			name = "/dev/" + dev.name
 		} else if strings.Contains(spec, "=") && !strings.HasPrefix(spec, "/") {
 			p.errorf("cannot find the device for %s", spec)
@@ -1021,7 +1020,7 @@ func cmdSwapoff(p *Process) int {
 			p.errorf("Not superuser.")
 			return 16
 		}
-		if !slices.Contains(p.m.swapList(), name) {
+		if !slices.Contains(p.k.swapList(), name) {
 			err := error(syscall.EINVAL)
 			if _, e := p.stat(name); e != nil {
 				err = e
@@ -1030,7 +1029,7 @@ func cmdSwapoff(p *Process) int {
 			code = max(code, 4)
 			continue
 		}
-		if err := p.m.mutation(nil); err != nil {
+		if err := p.k.mutation(nil); err != nil {
 			p.errorf("%s: swapoff failed: %s", name, strerror(err))
 			code = max(code, 4)
 			continue
@@ -1038,9 +1037,9 @@ func cmdSwapoff(p *Process) int {
 		if o.has("v") {
 			p.printf("swapoff %s\n", name)
 		}
-		p.m.mu.Lock()
-		p.m.swaps = slices.DeleteFunc(p.m.swaps, func(s string) bool { return s == name })
-		p.m.mu.Unlock()
+		p.k.mu.Lock()
+		p.k.swaps = slices.DeleteFunc(p.k.swaps, func(s string) bool { return s == name })
+		p.k.mu.Unlock()
 	}
 	return code
 }

@@ -2,7 +2,7 @@ package hosttest
 
 import "syscall"
 
-func cmdMv(p *Process) int {
+func cmdMv(p *proc) int {
 	o, ok := p.getopt("bfinS:t:TuvZ", "backup[= context>Z force>f interactive>i no-clobber>n no-target-directory>T strip-trailing-slashes suffix=>S target-directory=>t update>u verbose>v")
 	if !ok {
 		return p.usage(1)
@@ -35,7 +35,7 @@ func cmdMv(p *Process) int {
 	return code
 }
 
-func (p *Process) moveOne(c *copying, from, to, how string, update bool, saves *backups) bool {
+func (p *proc) moveOne(c *copying, from, to, how string, update bool, saves *backups) bool {
 	st, err := p.lstat(from)
 	if err != nil {
 		p.errorf("cannot stat %s: %s", quote(from), strerror(err))

@@ -8,8 +8,8 @@ import (
 )
 
 // netTools fetch what Machine.Serve offers, and show the machine's network.
-func netTools() map[string]tool {
-	return map[string]tool{"curl": {"", cmdCurl}, "wget": {"", cmdWget}, "ip": {"/usr/sbin", cmdIP}, "ss": {"", cmdSs}}
+func netTools() map[string]program {
+	return map[string]program{"curl": cmdCurl, "wget": cmdWget, "/usr/sbin/ip": cmdIP, "ss": cmdSs}
 }
 
 // The machine's one network interface; its address is Machine.address.
@@ -47,7 +47,7 @@ type ifaceAddr struct {
 	Preferred uint32 `json:"preferred_life_time"`
 }
 
-func (m *Machine) interfaces() []iface {
+func (m *Kernel) interfaces() []iface {
 	const forever = 1<<32 - 1
 	return []iface{
 		{1, "lo", []string{"LOOPBACK", "UP", "LOWER_UP"}, 65536, "noqueue", "UNKNOWN", "default", 1000, "loopback", "00:00:00:00:00:00", "00:00:00:00:00:00",
@@ -57,7 +57,7 @@ func (m *Machine) interfaces() []iface {
 	}
 }
 
-func cmdIP(p *Process) int {
+func cmdIP(p *proc) int {
 	args := p.Args[1:]
 	asJSON, oneLine, brief, family := false, false, false, ""
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
@@ -116,23 +116,23 @@ func cmdIP(p *Process) int {
 	case is("route"):
 		switch {
 		case verb == "get" && len(args) > 0 && asJSON:
-			p.printf("[{\"dst\":%q,\"gateway\":%q,\"dev\":%q,\"prefsrc\":%q,\"flags\":[],\"uid\":%d,\"cache\":[]}]\n", args[0], gateway, netDev, p.m.address(), p.uid)
+			p.printf("[{\"dst\":%q,\"gateway\":%q,\"dev\":%q,\"prefsrc\":%q,\"flags\":[],\"uid\":%d,\"cache\":[]}]\n", args[0], gateway, netDev, p.k.address(), p.uid)
 		case verb == "get" && len(args) > 0:
-			p.printf("%s via %s dev %s src %s uid %d \n    cache \n", args[0], gateway, netDev, p.m.address(), p.uid)
+			p.printf("%s via %s dev %s src %s uid %d \n    cache \n", args[0], gateway, netDev, p.k.address(), p.uid)
 		case family == "inet6":
 			if asJSON {
 				p.print("[]\n")
 			}
 		case asJSON:
-			def := fmt.Sprintf(`{"dst":"default","gateway":%q,"dev":%q,"protocol":"dhcp","prefsrc":%q,"metric":100,"flags":[]}`, gateway, netDev, p.m.address())
+			def := fmt.Sprintf(`{"dst":"default","gateway":%q,"dev":%q,"protocol":"dhcp","prefsrc":%q,"metric":100,"flags":[]}`, gateway, netDev, p.k.address())
 			if len(args) == 0 {
-				def += fmt.Sprintf(`,{"dst":%q,"dev":%q,"protocol":"kernel","scope":"link","prefsrc":%q,"metric":100,"flags":[]}`, netPrefix, netDev, p.m.address())
+				def += fmt.Sprintf(`,{"dst":%q,"dev":%q,"protocol":"kernel","scope":"link","prefsrc":%q,"metric":100,"flags":[]}`, netPrefix, netDev, p.k.address())
 			}
 			p.print("[", def, "]\n")
 		default:
-			p.printf("default via %s dev %s proto dhcp src %s metric 100 \n", gateway, netDev, p.m.address())
+			p.printf("default via %s dev %s proto dhcp src %s metric 100 \n", gateway, netDev, p.k.address())
 			if len(args) == 0 {
-				p.printf("%s dev %s proto kernel scope link src %s metric 100 \n", netPrefix, netDev, p.m.address())
+				p.printf("%s dev %s proto kernel scope link src %s metric 100 \n", netPrefix, netDev, p.k.address())
 			}
 		}
 		return 0
@@ -141,8 +141,8 @@ func cmdIP(p *Process) int {
 	return 1
 }
 
-func (p *Process) showInterfaces(dev, family string, linkOnly, asJSON, oneLine, brief bool) int {
-	list := p.m.interfaces()
+func (p *proc) showInterfaces(dev, family string, linkOnly, asJSON, oneLine, brief bool) int {
+	list := p.k.interfaces()
 	if dev != "" {
 		list = slices.DeleteFunc(list, func(i iface) bool { return i.Name != dev })
 		if len(list) == 0 {
@@ -210,7 +210,7 @@ func (p *Process) showInterfaces(dev, family string, linkOnly, asJSON, oneLine, 
 	return 0
 }
 
-func cmdSs(p *Process) int {
+func cmdSs(p *proc) int {
 	o, ok := p.getopt("altnupHeimo46xsr", "all>a listening>l tcp>t numeric>n udp>u processes>p no-header>H extended>e ipv4>4 ipv6>6 unix>x")
 	if !ok {
 		p.warn("Usage: ss [ OPTIONS ]\n")
@@ -224,11 +224,11 @@ func cmdSs(p *Process) int {
 		return 255
 	}
 	ports := []int{22}
-	p.m.mu.Lock()
-	for n := range p.m.ports {
+	p.k.mu.Lock()
+	for n := range p.k.ports {
 		ports = append(ports, n)
 	}
-	p.m.mu.Unlock()
+	p.k.mu.Unlock()
 	slices.Sort(ports)
 	s := &sheet{cols: []column{{name: "State"}, {name: "Recv-Q"}, {name: "Send-Q"}, {name: "Local Address:Port", right: true}, {name: "Peer Address:Port", right: true}}, tree: -1}
 	if o.has("H") {
@@ -245,8 +245,9 @@ func cmdSs(p *Process) int {
 	s.table(p, !o.has("H"))
 	return 0
 }
+
 // cmdIptables tells its version.
-func cmdIptables(p *Process) int {
+func cmdIptables(p *proc) int {
 	if a := firstWord(p.Args[1:]); a != "-V" && a != "--version" {
 		p.errorf("hosttest: this iptables knows only --version")
 		return 2

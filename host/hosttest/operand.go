@@ -10,7 +10,7 @@ import (
 )
 
 // in opens an operand for reading; "-" is standard input.
-func (p *Process) in(name string) (*description, error) {
+func (p *proc) in(name string) (*description, error) {
 	if name == "-" {
 		if p.fds[0] == nil {
 			return nil, syscall.EBADF
@@ -21,7 +21,7 @@ func (p *Process) in(name string) (*description, error) {
 }
 
 // eachInput reads the operands, or standard input when there are none, and says what it cannot open.
-func (p *Process) eachInput(names []string, f func(name string, d *description) error) int {
+func (p *proc) eachInput(names []string, f func(name string, d *description) error) int {
 	if len(names) == 0 {
 		names = []string{"-"}
 	}
@@ -45,7 +45,7 @@ func (p *Process) eachInput(names []string, f func(name string, d *description) 
 }
 
 // copyOut copies a description to standard output as it comes.
-func (p *Process) copyOut(d *description) error {
+func (p *proc) copyOut(d *description) error {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := d.Read(p, buf)
@@ -66,7 +66,7 @@ func (p *Process) copyOut(d *description) error {
 }
 
 // sayErr prints an error whose text ends in an errno.
-func (p *Process) sayErr(err error) {
+func (p *proc) sayErr(err error) {
 	var no syscall.Errno
 	if errors.As(err, &no) {
 		p.errorf("%s%s", strings.TrimSuffix(err.Error(), no.Error()), strerror(no))
@@ -78,7 +78,7 @@ func (p *Process) sayErr(err error) {
 func join(dir, name string) string { return strings.TrimRight(dir, "/") + "/" + name }
 
 // targets resolves the operands of cp, mv and ln into pairs.
-func (p *Process) targets(o *options, noDirVerb string) (pairs [][2]string, code int) {
+func (p *proc) targets(o *options, noDirVerb string) (pairs [][2]string, code int) {
 	args := o.args
 	dir, toDir := "", false
 	switch {

@@ -12,11 +12,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
-// A Package is one version of a Debian package in the archive that a machine's apt-get fetches from.
-type Package struct {
+// An archived package is one version of a Debian package in the archive that a machine's apt-get fetches from.
+type archived struct {
 	Name    string
 	Version string
 	Arch    string // empty means the machine's; "all"
@@ -34,31 +35,36 @@ type Package struct {
 	// for the first time, and restarted by an upgrade, unless Disabled names it.
 	Units    map[string]string
 	Disabled []string
-	// Commands are executables by absolute path, or by name for /usr/bin. A nil Command stands for a program that only
+	// Commands are executables by absolute path, or by name for /usr/bin. A nil program stands for a program that only
 	// Machine.Handle can give.
-	Commands map[string]Command
+	Commands map[string]program
 	Users    []string // system users, each with its group
 	Groups   []string // system groups
 	Postinst string   // a shell script run as root when the package is configured, with the arguments of Debian Policy 6.5
 	Prerm    string   // and before it is removed
 }
 
-// AddPackage puts versions of packages into the archive. A machine sees them after its next apt-get update. A version
-// that is there is replaced.
-func (m *Machine) AddPackage(packages ...Package) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, pk := range packages {
-		m.archive = slices.DeleteFunc(slices.Clone(m.archive), func(x Package) bool { return x.Name == pk.Name && x.Version == pk.Version })
-		m.archive = append(m.archive, pk)
-	}
+// archive is what was added to the archive of a machine.
+type archive struct {
+	mu       sync.Mutex
+	packages []archived
+}
+
+// addPackage puts a version of a package into the archive, in place of the same version that is there.
+func addPackage(k *Kernel, pk archived) {
+	a := local[archive](k)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.packages = slices.DeleteFunc(slices.Clone(a.packages), func(x archived) bool { return x.Name == pk.Name && x.Version == pk.Version })
+	a.packages = append(a.packages, pk)
 }
 
 // everyPackage lists the archive: what was added hides the same version of what every machine's archive holds.
-func (m *Machine) everyPackage() []Package {
-	m.mu.Lock()
-	added := m.archive
-	m.mu.Unlock()
+func (m *Kernel) everyPackage() []archived {
+	a := local[archive](m)
+	a.mu.Lock()
+	added := a.packages
+	a.mu.Unlock()
 	have := map[[2]string]bool{}
 	for _, pk := range added {
 		have[[2]string{pk.Name, pk.Version}] = true
@@ -72,34 +78,33 @@ func (m *Machine) everyPackage() []Package {
 	return out
 }
 
-func (m *Machine) archived(name, version string) (Package, bool) {
+func (m *Kernel) inArchive(name, version string) (archived, bool) {
 	for _, pk := range m.everyPackage() {
 		if pk.Name == name && pk.Version == version {
 			return pk, true
 		}
 	}
-	return Package{}, false
+	return archived{}, false
 }
 
 const debMagic = "!<arch>\nhosttest "
 
-// Deb gives the bytes of the package's .deb file, which dpkg and apt-get of a machine can install when the package is in
-// its archive.
-func (pk Package) Deb() []byte { return []byte(debMagic + pk.Name + " " + pk.Version + "\n") }
+// debFile is a .deb file, which dpkg and apt-get can install when the package is in the machine's archive.
+func debFile(name, version string) []byte { return []byte(debMagic + name + " " + version + "\n") }
 
 // packageOf reads a .deb file.
-func (m *Machine) packageOf(deb []byte) (Package, bool) {
+func (m *Kernel) packageOf(deb []byte) (archived, bool) {
 	f := strings.Fields(strings.TrimPrefix(string(deb), debMagic))
 	if !strings.HasPrefix(string(deb), debMagic) || len(f) != 2 {
-		return Package{}, false
+		return archived{}, false
 	}
-	return m.archived(f[0], f[1])
+	return m.inArchive(f[0], f[1])
 }
 
-func (pk Package) arch(machine string) string { return cmp.Or(pk.Arch, machine) }
+func (pk archived) arch(machine string) string { return cmp.Or(pk.Arch, machine) }
 
 // stanza is the package in dpkg's status file, or in a list of packages when status is empty.
-func (pk Package) stanza(arch, status string) *stanza {
+func (pk archived) stanza(arch, status string) *stanza {
 	s := &stanza{fields: map[string]string{}}
 	s.set("Package", pk.Name)
 	if status != "" {
@@ -124,7 +129,7 @@ func (pk Package) stanza(arch, status string) *stanza {
 	return s
 }
 
-func (pk Package) kilobytes() int {
+func (pk archived) kilobytes() int {
 	n := 16
 	for _, f := range []map[string]string{pk.Files, pk.Conffiles, pk.Units} {
 		for _, s := range f {
@@ -135,7 +140,7 @@ func (pk Package) kilobytes() int {
 }
 
 // content gives all that dpkg unpacks but the configuration files.
-func (pk Package) content() map[string]string {
+func (pk archived) content() map[string]string {
 	out := maps.Clone(pk.Files)
 	if out == nil {
 		out = map[string]string{}
@@ -216,11 +221,11 @@ func relationText(any []relation) string {
 }
 
 // unmet names what a package depends on and is not installed.
-func (m *Machine) unmet(pk Package) []string {
+func (m *Kernel) unmet(pk archived) []string {
 	return m.unmetField(pk.Depends, func(st string) bool { return st == "installed" })
 }
 
-func (m *Machine) unmetField(depends string, good func(status string) bool) []string {
+func (m *Kernel) unmetField(depends string, good func(status string) bool) []string {
 	var out []string
 	for _, any := range parseRelations(depends) {
 		if !slices.ContainsFunc(any, func(r relation) bool {
@@ -238,19 +243,19 @@ func (m *Machine) unmetField(depends string, good func(status string) bool) []st
 }
 
 // lockPath takes a lock file for as long as the process lives. It says who holds it when somebody does.
-func (p *Process) lockPath(name string) (holder *Process, err error) {
+func (p *proc) lockPath(name string) (holder *proc, err error) {
 	d, err := p.open(name, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
 		return nil, err
 	}
-	if p.m.tree.flock(d, true) {
+	if p.k.tree.flock(d, true) {
 		p.mu.Lock()
 		p.holds = append(p.holds, d)
 		p.mu.Unlock()
 		return nil, nil
 	}
 	d.release()
-	for _, q := range p.m.processes() {
+	for _, q := range p.k.processes() {
 		q.mu.Lock()
 		held := slices.ContainsFunc(q.holds, func(h *description) bool { return h.path == name && h.flags&flagLocked != 0 })
 		q.mu.Unlock()
@@ -267,9 +272,9 @@ const (
 )
 
 // lockDpkg takes dpkg's locks until the process ends. The text says why it could not.
-func (p *Process) lockDpkg() (release func(), busy string) {
+func (p *proc) lockDpkg() (release func(), busy string) {
 	release = func() {}
-	if p.m.faults.aptLocked() {
+	if aptFaultsOf(p.k).locked() {
 		return release, "dpkg frontend lock was locked by another process with pid " + strconv.Itoa(lockerPID) + lockAdvice
 	}
 	locks := []string{frontendLock, databaseLock}
@@ -295,7 +300,7 @@ const lockAdvice = "\nNote: removing the lock file is always wrong, can damage t
 const journalFile = "/var/lib/dpkg/updates/0000"
 
 // journaled runs a change of dpkg's database, whose steps are notes.
-func (p *Process) journaled(f func() int) int {
+func (p *proc) journaled(f func() int) int {
 	code := f()
 	if err := p.unlink(journalFile); err != nil && err != syscall.ENOENT {
 		p.flush()
@@ -306,7 +311,7 @@ func (p *Process) journaled(f func() int) int {
 }
 
 // note is editPackage as a step of a run of dpkg.
-func (p *Process) note(name string, change func(*stanza) *stanza) error {
+func (p *proc) note(name string, change func(*stanza) *stanza) error {
 	if err := p.editPackage(name, change); err != nil {
 		return err
 	}
@@ -317,8 +322,8 @@ func (p *Process) note(name string, change func(*stanza) *stanza) error {
 }
 
 // editPackage changes one package of the status file. change gets nil when there is none, and gives nil to drop it.
-func (p *Process) editPackage(name string, change func(*stanza) *stanza) error {
-	list := slices.Clone(p.m.packages())
+func (p *proc) editPackage(name string, change func(*stanza) *stanza) error {
+	list := slices.Clone(p.k.packages())
 	at := slices.IndexFunc(list, func(s *stanza) bool { return s.get("Package") == name })
 	var s *stanza
 	if at >= 0 {
@@ -339,7 +344,7 @@ func (p *Process) editPackage(name string, change func(*stanza) *stanza) error {
 }
 
 // setStatus sets the last two words of Status, and keeps whether the package is held.
-func (p *Process) setStatus(name, flagAndStatus string) error {
+func (p *proc) setStatus(name, flagAndStatus string) error {
 	return p.note(name, func(s *stanza) *stanza {
 		if s == nil {
 			return nil
@@ -350,17 +355,17 @@ func (p *Process) setStatus(name, flagAndStatus string) error {
 	})
 }
 
-func (p *Process) dpkgLog(format string, a ...any) {
+func (p *proc) dpkgLog(format string, a ...any) {
 	d, err := p.open("/var/log/dpkg.log", os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 	if err != nil {
 		return
 	}
 	defer d.release()
-	d.Write(p, fmt.Appendf(nil, p.m.now().In(p.m.location()).Format("2006-01-02 15:04:05 ")+format+"\n", a...))
+	d.Write(p, fmt.Appendf(nil, p.k.now().In(p.k.location()).Format("2006-01-02 15:04:05 ")+format+"\n", a...))
 }
 
 // place puts a file where the package wants it, as dpkg does: under another name, synced, renamed.
-func (p *Process) place(file, content string, perm uint32) error {
+func (p *proc) place(file, content string, perm uint32) error {
 	if dir, ok := strings.CutSuffix(file, "/"); ok {
 		return p.mkdirOne(dir, true, nil, false)
 	}
@@ -370,7 +375,7 @@ func (p *Process) place(file, content string, perm uint32) error {
 	return p.placeAs(file+".dpkg-new", file, content, perm)
 }
 
-func (p *Process) placeAs(tmp, file, content string, perm uint32) error {
+func (p *proc) placeAs(tmp, file, content string, perm uint32) error {
 	if err := p.writeSynced(tmp, content, perm); err != nil {
 		p.unlink(tmp)
 		return fmt.Errorf("cannot copy extracted data for '.%s' to '%s': failed to write (%s)", file, tmp, strerror(err))
@@ -382,7 +387,7 @@ func (p *Process) placeAs(tmp, file, content string, perm uint32) error {
 	return nil
 }
 
-func (p *Process) writeSynced(file, content string, perm uint32) error {
+func (p *proc) writeSynced(file, content string, perm uint32) error {
 	d, err := p.open(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 	if err != nil {
 		return err
@@ -396,7 +401,7 @@ func (p *Process) writeSynced(file, content string, perm uint32) error {
 }
 
 // listText is the content of a package's .list file.
-func (pk Package) listText() string {
+func (pk archived) listText() string {
 	seen := map[string]bool{"/.": true}
 	add := func(file string) {
 		for f := strings.TrimSuffix(file, "/"); f != "/" && f != "."; f = path.Dir(f) {
@@ -413,8 +418,8 @@ func (pk Package) listText() string {
 }
 
 // unpack installs a package whose dependencies are there. unconfigured leaves it unpacked.
-func (p *Process) unpack(pk Package, unconfigured bool) error {
-	m := p.m
+func (p *proc) unpack(pk archived, unconfigured bool) error {
+	m := p.k
 	old := m.findPackage(pk.Name)
 	was := "not-installed"
 	if old != nil {
@@ -428,18 +433,18 @@ func (p *Process) unpack(pk Package, unconfigured bool) error {
 			}
 		}
 	}
-	p.printf("Preparing to unpack .../%s ...\n", pk.debFile(m.arch))
+	p.printf("Preparing to unpack .../%s ...\n", pk.debFile(m.cfg.Arch))
 	if fresh {
 		p.printf("Unpacking %s (%s) ...\n", pk.Name, pk.Version)
-		p.dpkgLog("install %s:%s <none> %s", pk.Name, pk.arch(m.arch), pk.Version)
+		p.dpkgLog("install %s:%s <none> %s", pk.Name, pk.arch(m.cfg.Arch), pk.Version)
 	} else {
 		p.printf("Unpacking %s (%s) over (%s) ...\n", pk.Name, pk.Version, old.get("Version"))
-		p.dpkgLog("upgrade %s:%s %s %s", pk.Name, pk.arch(m.arch), old.get("Version"), pk.Version)
+		p.dpkgLog("upgrade %s:%s %s %s", pk.Name, pk.arch(m.cfg.Arch), old.get("Version"), pk.Version)
 	}
 	p.flush()
 	if err := p.note(pk.Name, func(s *stanza) *stanza {
 		if s == nil {
-			return pk.stanza(m.arch, "install reinstreq half-installed")
+			return pk.stanza(m.cfg.Arch, "install reinstreq half-installed")
 		}
 		want, _, _ := s.state()
 		if want != "hold" {
@@ -523,16 +528,14 @@ func (p *Process) unpack(pk Package, unconfigured bool) error {
 	if err := p.placeAs(info+".list-new", info+".list", pk.listText(), 0o644); err != nil {
 		return fail(err)
 	}
-	m.mu.Lock()
 	for name, c := range pk.Commands {
 		if c != nil {
-			m.commands[path.Base(name)] = c
+			m.handle(path.Base(name), c)
 		}
 	}
-	m.mu.Unlock()
 	if err := p.note(pk.Name, func(s *stanza) *stanza {
 		want, _, _ := s.state()
-		n := pk.stanza(m.arch, want+" ok unpacked")
+		n := pk.stanza(m.cfg.Arch, want+" ok unpacked")
 		if !fresh && was != "half-installed" {
 			n.set("Config-Version", cmp.Or(s.get("Config-Version"), old.get("Version")))
 		} else if v := s.get("Config-Version"); v != "" {
@@ -576,9 +579,9 @@ func md5Hex(s string) string {
 }
 
 // pendingPackages are those that were unpacked and not configured.
-func (p *Process) pendingPackages() []string {
+func (p *proc) pendingPackages() []string {
 	var out []string
-	for _, s := range p.m.packages() {
+	for _, s := range p.k.packages() {
 		if _, _, st := s.state(); st == "unpacked" || st == "half-configured" {
 			out = append(out, s.get("Package"))
 		}
@@ -587,13 +590,13 @@ func (p *Process) pendingPackages() []string {
 }
 
 // configureAll configures packages in the order of their dependencies, and says what dpkg says of those that cannot be.
-func (p *Process) configureAll(names []string) int {
+func (p *proc) configureAll(names []string) int {
 	var failed []string
 	for progress := true; progress && len(names) > 0; {
 		progress = false
 		var rest []string
 		for _, n := range names {
-			s := p.m.findPackage(n)
+			s := p.k.findPackage(n)
 			if s == nil {
 				p.flush()
 				p.warn("dpkg: error processing package %[1]s (--configure):\n no package named '%[1]s' is installed, cannot configure\n", n)
@@ -603,7 +606,7 @@ func (p *Process) configureAll(names []string) int {
 			if s.installed() {
 				continue
 			}
-			if len(p.m.unmetField(s.get("Depends"), func(st string) bool { return st == "installed" })) > 0 {
+			if len(p.k.unmetField(s.get("Depends"), func(st string) bool { return st == "installed" })) > 0 {
 				rest = append(rest, n)
 				continue
 			}
@@ -619,13 +622,13 @@ func (p *Process) configureAll(names []string) int {
 	for _, n := range names {
 		p.flush()
 		p.warn("dpkg: dependency problems prevent configuration of %s:\n", n)
-		for _, d := range p.m.unmetField(p.m.findPackage(n).get("Depends"), func(st string) bool { return st == "installed" }) {
+		for _, d := range p.k.unmetField(p.k.findPackage(n).get("Depends"), func(st string) bool { return st == "installed" }) {
 			name, _, _ := strings.Cut(d, " ")
 			why := "is not installed"
-			if s := p.m.findPackage(name); s != nil {
+			if s := p.k.findPackage(name); s != nil {
 				why = "is not configured yet"
 			}
-			p.warn(" %s depends on %s; however:\n  Package %s %s.\n", n, d, name, why)
+			p.warn(" %s depends on %s; however:\n  archived %s %s.\n", n, d, name, why)
 		}
 		p.warn("\ndpkg: error processing package %s (--configure):\n dependency problems - leaving unconfigured\n", n)
 		failed = append(failed, n)
@@ -641,13 +644,13 @@ func (p *Process) configureAll(names []string) int {
 }
 
 // configure sets an unpacked package up.
-func (p *Process) configure(name string) error {
-	m := p.m
+func (p *proc) configure(name string) error {
+	m := p.k
 	s := m.findPackage(name)
 	p.printf("Setting up %s (%s) ...\n", name, s.get("Version"))
 	p.flush()
 	p.dpkgLog("configure %s:%s %s <none>", name, s.get("Architecture"), s.get("Version"))
-	pk, _ := m.archived(name, s.get("Version"))
+	pk, _ := m.inArchive(name, s.get("Version"))
 	fresh := s.get("Config-Version") == ""
 	if _, _, st := s.state(); st == "unpacked" {
 		hashes := ""
@@ -688,7 +691,7 @@ func (p *Process) configure(name string) error {
 }
 
 // conffile decides between a configuration file and its new version as dpkg does (deb-conffiles(5), dpkg(1) --force-conf*).
-func (p *Process) conffile(s *stanza, file, content string) error {
+func (p *proc) conffile(s *stanza, file, content string) error {
 	tmp := file + ".dpkg-new"
 	if _, err := p.lstat(tmp); err == syscall.ENOENT {
 		return nil // it was decided before dpkg was interrupted
@@ -722,9 +725,9 @@ func (p *Process) conffile(s *stanza, file, content string) error {
 	case last == "":
 		p.print(" ==> File on system created by you or by a script.\n ==> File also in package provided by package maintainer.\n")
 	case !there:
-		p.print(" ==> Deleted (by you or by a script) since installation.\n ==> Package distributor has shipped an updated version.\n")
+		p.print(" ==> Deleted (by you or by a script) since installation.\n ==> archived distributor has shipped an updated version.\n")
 	default:
-		p.print(" ==> Modified (by you or by a script) since installation.\n ==> Package distributor has shipped an updated version.\n")
+		p.print(" ==> Modified (by you or by a script) since installation.\n ==> archived distributor has shipped an updated version.\n")
 	}
 	switch {
 	case slices.Contains(p.Args, "--force-confold"):
@@ -759,13 +762,13 @@ func (p *Process) conffile(s *stanza, file, content string) error {
 }
 
 // quietRun runs a program of a maintainer script. Its standard output is shown only when loud.
-func (p *Process) quietRun(loud bool, args ...string) int {
+func (p *proc) quietRun(loud bool, args ...string) int {
 	p.flush()
 	env := p.Env
 	if p.Getenv("PATH") == "" {
 		env = setenv(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	}
-	c := p.start(args, env, func(c *Process) {
+	c := p.start(args, env, func(c *proc) {
 		c.Env = env
 		if !loud {
 			c.setFD(1, newStream(device("null"), os.O_WRONLY))
@@ -779,7 +782,7 @@ const helperState = "/var/lib/systemd/deb-systemd-helper-enabled/"
 
 // setUpUnits does what Debian's maintainer scripts do through deb-systemd-helper and deb-systemd-invoke: units are
 // enabled at the first installation and keep what the administrator made of them later.
-func (p *Process) setUpUnits(pk Package, fresh bool) {
+func (p *proc) setUpUnits(pk archived, fresh bool) {
 	if len(pk.Units) == 0 {
 		return
 	}
@@ -820,28 +823,28 @@ func (p *Process) setUpUnits(pk Package, fresh bool) {
 }
 
 // addSystemAccounts makes the users and groups that a package's maintainer script would.
-func (p *Process) addSystemAccounts(pk Package) error {
+func (p *proc) addSystemAccounts(pk archived) error {
 	for _, g := range pk.Groups {
-		if p.m.groupByName(g) == nil {
+		if p.k.groupByName(g) == nil {
 			if err := p.addSystemGroup(g); err != nil {
 				return err
 			}
 		}
 	}
 	for _, u := range pk.Users {
-		if p.m.userByName(u) != nil {
+		if p.k.userByName(u) != nil {
 			continue
 		}
-		if p.m.groupByName(u) == nil {
+		if p.k.groupByName(u) == nil {
 			if err := p.addSystemGroup(u); err != nil {
 				return err
 			}
 		}
 		uid := uint32(103)
-		for p.m.userByID(uid) != nil {
+		for p.k.userByID(uid) != nil {
 			uid++
 		}
-		if err := p.appendLine("/etc/passwd", fmt.Sprintf("%s:x:%d:%d::/nonexistent:/usr/sbin/nologin", u, uid, p.m.groupByName(u).gid)); err != nil {
+		if err := p.appendLine("/etc/passwd", fmt.Sprintf("%s:x:%d:%d::/nonexistent:/usr/sbin/nologin", u, uid, p.k.groupByName(u).gid)); err != nil {
 			return err
 		}
 		if err := p.appendLine("/etc/shadow", u+":!:20221::::::"); err != nil {
@@ -851,9 +854,9 @@ func (p *Process) addSystemAccounts(pk Package) error {
 	return nil
 }
 
-func (p *Process) addSystemGroup(name string) error {
+func (p *proc) addSystemGroup(name string) error {
 	gid := uint32(106)
-	for p.m.groupByID(gid) != nil {
+	for p.k.groupByID(gid) != nil {
 		gid++
 	}
 	if err := p.appendLine("/etc/group", fmt.Sprintf("%s:x:%d:", name, gid)); err != nil {
@@ -862,7 +865,7 @@ func (p *Process) addSystemGroup(name string) error {
 	return p.appendLine("/etc/gshadow", name+":!::")
 }
 
-func (p *Process) appendLine(file, line string) error {
+func (p *proc) appendLine(file, line string) error {
 	b, err := p.readFile(file)
 	if err != nil {
 		return err
@@ -871,10 +874,10 @@ func (p *Process) appendLine(file, line string) error {
 }
 
 // removePackage removes an installed package, and with purge its configuration too.
-func (p *Process) removePackage(s *stanza, purge bool) error {
-	name, m := s.get("Package"), p.m
+func (p *proc) removePackage(s *stanza, purge bool) error {
+	name, m := s.get("Package"), p.k
 	_, _, st := s.state()
-	pk, _ := m.archived(name, s.get("Version"))
+	pk, _ := m.inArchive(name, s.get("Version"))
 	if st != "config-files" {
 		for _, other := range m.packages() {
 			if _, _, ost := other.state(); ost != "installed" || other.get("Package") == name {
@@ -978,7 +981,7 @@ func (p *Process) removePackage(s *stanza, purge bool) error {
 	return p.note(name, func(*stanza) *stanza { return nil })
 }
 
-func (p *Process) setWant(name, want, flagAndStatus string) error {
+func (p *proc) setWant(name, want, flagAndStatus string) error {
 	return p.note(name, func(s *stanza) *stanza {
 		s.set("Status", want+" "+flagAndStatus)
 		return s
@@ -986,7 +989,7 @@ func (p *Process) setWant(name, want, flagAndStatus string) error {
 }
 
 // shared tells whether a directory belongs to the system, or to another package too.
-func (m *Machine) shared(name, dir string) bool {
+func (m *Kernel) shared(name, dir string) bool {
 	switch dir {
 	case "/etc", "/usr", "/usr/bin", "/usr/sbin", "/usr/share", "/lib", "/bin", "/sbin", "/var", "/var/lib", "/lib/systemd", "/lib/systemd/system", "/etc/apt/apt.conf.d":
 		return true

@@ -1,6 +1,6 @@
 package hosttest
 
-func cmdPaste(p *Process) int {
+func cmdPaste(p *proc) int {
 	o, ok := p.getopt("d:sz", "delimiters=>d serial>s zero-terminated>z")
 	if !ok {
 		return p.usage(1)

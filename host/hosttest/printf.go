@@ -86,7 +86,7 @@ func biPrintf(sh *shell, args []string) int {
 }
 
 // cmdPrintf is /usr/bin/printf.
-func cmdPrintf(p *Process) int {
+func cmdPrintf(p *proc) int {
 	args := p.Args[1:]
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]

@@ -59,14 +59,14 @@ func (w waitStatus) shell() int {
 }
 
 // A program is what an executable file does. It runs on the process's own goroutine and returns the exit code.
-type program func(p *Process) int
+type program func(p *proc) int
 
-// A Process is a running program of a Machine. A [Command] gets the one it runs as.
+// A Process is a running program.
 //
-// Its methods are for the goroutine of the command. When the process is killed they do not return; what the command
+// Its methods are for the goroutine of the program. When the process is killed they do not return; what the program
 // started by itself must watch [Process.Context].
-type Process struct {
-	m *Machine
+type proc struct {
+	k *Kernel
 
 	Args []string // with the program's name first
 	Env  []string // "NAME=value"
@@ -83,7 +83,7 @@ type Process struct {
 	exe             string
 	started         time.Time
 	unit            string // the systemd unit it belongs to
-	parent          *Process
+	parent          *proc
 	onExit          func(waitStatus)
 	stub            bool // a daemon without a program; set before anybody else sees it
 
@@ -99,28 +99,28 @@ type Process struct {
 	dead     atomic.Bool
 	sig      chan struct{} // a caught signal is pending
 	killed   chan struct{} // closed at death
-	children []*Process
+	children []*proc
 	ctx      context.Context
 	cancel   context.CancelFunc
 	begun    atomic.Bool // it runs, or has run
 }
 
 // chdir changes the working directory to an absolute path without links.
-func (p *Process) chdir(dir string) {
+func (p *proc) chdir(dir string) {
 	p.mu.Lock()
 	p.Dir = dir
 	p.mu.Unlock()
 }
 
 // setEnv replaces the environment.
-func (p *Process) setEnv(env []string) {
+func (p *proc) setEnv(env []string) {
 	p.mu.Lock()
 	p.Env = env
 	p.mu.Unlock()
 }
 
 // setArgs changes what ps shows.
-func (p *Process) setArgs(args []string) {
+func (p *proc) setArgs(args []string) {
 	p.mu.Lock()
 	p.Args = args
 	p.mu.Unlock()
@@ -130,8 +130,8 @@ func (p *Process) setArgs(args []string) {
 type procExit struct{ code int }
 
 // newProcess registers a process without running it. What parent lends is inherited as by fork(2).
-func (m *Machine) newProcess(parent *Process) *Process {
-	p := &Process{m: m, started: m.now(), sig: make(chan struct{}, 1), killed: make(chan struct{})}
+func (m *Kernel) newProcess(parent *proc) *proc {
+	p := &proc{k: m, started: m.now(), sig: make(chan struct{}, 1), killed: make(chan struct{})}
 	if parent != nil {
 		p.Args, p.Env, p.Dir = parent.Args, parent.Env, parent.Dir
 		p.ppid, p.pgid, p.sid = parent.PID, parent.pgid, parent.sid
@@ -172,27 +172,27 @@ func (m *Machine) newProcess(parent *Process) *Process {
 }
 
 // fork runs f in a child process, on a goroutine of its own.
-func (p *Process) fork(f program) *Process {
+func (p *proc) fork(f program) *proc {
 	p.check()
-	c := p.m.newProcess(p)
+	c := p.k.newProcess(p)
 	c.goRun(f)
 	return c
 }
 
-func (p *Process) goRun(f program) {
+func (p *proc) goRun(f program) {
 	p.begun.Store(true)
-	if !p.m.begin() {
+	if !p.k.begin() {
 		p.die(sigKILL)
 		return
 	}
 	go func() {
-		defer p.m.running.Done()
+		defer p.k.running.Done()
 		p.run(f)
 	}()
 }
 
 // begin counts one more that runs, unless the machine goes down: halt waits for those that it has seen.
-func (m *Machine) begin() bool {
+func (m *Kernel) begin() bool {
 	m.procMu.Lock()
 	defer m.procMu.Unlock()
 	if m.off.Load() {
@@ -203,7 +203,7 @@ func (m *Machine) begin() bool {
 }
 
 // give hands the standard descriptors to a process that does not run yet, with the caller's references. One that is dead already lets go of them.
-func (p *Process) give(fds ...*description) {
+func (p *proc) give(fds ...*description) {
 	p.mu.Lock()
 	dead := p.dead.Load()
 	if !dead {
@@ -217,7 +217,7 @@ func (p *Process) give(fds ...*description) {
 	}
 }
 
-func (p *Process) run(f program) {
+func (p *proc) run(f program) {
 	p.begun.Store(true)
 	code := 0
 	defer func() {
@@ -244,7 +244,7 @@ func (p *Process) run(f program) {
 }
 
 // closeStdout writes what stdio would at exit.
-func (p *Process) closeStdout(code int) int {
+func (p *proc) closeStdout(code int) int {
 	if p.dead.Load() {
 		return code
 	}
@@ -257,7 +257,7 @@ func (p *Process) closeStdout(code int) int {
 }
 
 // finish ends the process, once.
-func (p *Process) finish(st waitStatus) {
+func (p *proc) finish(st waitStatus) {
 	p.mu.Lock()
 	if p.dead.Swap(true) {
 		p.mu.Unlock()
@@ -272,7 +272,7 @@ func (p *Process) finish(st waitStatus) {
 	onExit := p.onExit
 	p.mu.Unlock()
 
-	m := p.m
+	m := p.k
 	m.procMu.Lock()
 	delete(m.procs, p.PID)
 	for _, k := range kids {
@@ -307,7 +307,7 @@ func (p *Process) finish(st waitStatus) {
 }
 
 // reap forgets a child that has ended.
-func (p *Process) reap(c *Process) {
+func (p *proc) reap(c *proc) {
 	p.mu.Lock()
 	if i := slices.Index(p.children, c); i >= 0 {
 		p.children = slices.Delete(p.children, i, i+1)
@@ -315,10 +315,10 @@ func (p *Process) reap(c *Process) {
 	p.mu.Unlock()
 }
 
-func (p *Process) die(sig int) { p.finish(waitStatus{signal: sig}) }
+func (p *proc) die(sig int) { p.finish(waitStatus{signal: sig}) }
 
 // signal delivers a signal as kill(2) does.
-func (p *Process) signal(sig int) {
+func (p *proc) signal(sig int) {
 	if sig == 0 || p.dead.Load() {
 		return
 	}
@@ -348,7 +348,7 @@ func (p *Process) signal(sig int) {
 }
 
 // interrupted tells whether a blocking call must return early.
-func (p *Process) interrupted() bool {
+func (p *proc) interrupted() bool {
 	if p.dead.Load() {
 		return true
 	}
@@ -358,7 +358,7 @@ func (p *Process) interrupted() bool {
 }
 
 // blockOn notes what to wake when a signal comes; false when one is there already.
-func (p *Process) blockOn(c *sync.Cond) bool {
+func (p *proc) blockOn(c *sync.Cond) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.dead.Load() || len(p.pending) > 0 {
@@ -368,21 +368,21 @@ func (p *Process) blockOn(c *sync.Cond) bool {
 	return true
 }
 
-func (p *Process) unblock() {
+func (p *proc) unblock() {
 	p.mu.Lock()
 	p.blocked = nil
 	p.mu.Unlock()
 }
 
 // check leaves the goroutine of a process that was killed.
-func (p *Process) check() {
+func (p *proc) check() {
 	if p.dead.Load() {
 		panic(procExit{0})
 	}
 }
 
 // wait waits for a child. It returns false when a caught signal came first.
-func (p *Process) wait(c *Process) (waitStatus, bool) {
+func (p *proc) wait(c *proc) (waitStatus, bool) {
 	select {
 	case <-c.killed:
 		p.check()
@@ -401,7 +401,7 @@ func (p *Process) wait(c *Process) (waitStatus, bool) {
 }
 
 // waitFor waits for a child whatever signals come.
-func (p *Process) waitFor(c *Process) waitStatus {
+func (p *proc) waitFor(c *proc) waitStatus {
 	for {
 		if st, ok := p.wait(c); ok {
 			return st
@@ -410,9 +410,9 @@ func (p *Process) waitFor(c *Process) waitStatus {
 }
 
 // sleep returns false when a caught signal came first.
-func (p *Process) sleep(d time.Duration) bool {
+func (p *proc) sleep(d time.Duration) bool {
 	done := make(chan struct{})
-	stop := p.m.after(d, func() { close(done) })
+	stop := p.k.after(d, func() { close(done) })
 	defer stop()
 	select {
 	case <-done:
@@ -426,7 +426,7 @@ func (p *Process) sleep(d time.Duration) bool {
 }
 
 // Context ends when the process does.
-func (p *Process) Context() context.Context {
+func (p *proc) Context() context.Context {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ctx == nil {
@@ -438,17 +438,8 @@ func (p *Process) Context() context.Context {
 	return p.ctx
 }
 
-// Machine is where the process runs.
-func (p *Process) Machine() *Machine { return p.m }
-
-// UID is the effective user.
-func (p *Process) UID() int { return int(p.uid) }
-
-// GID is the effective group.
-func (p *Process) GID() int { return int(p.gid) }
-
 // Getenv gives a variable of the environment, or "".
-func (p *Process) Getenv(name string) string {
+func (p *proc) Getenv(name string) string {
 	for i := len(p.Env) - 1; i >= 0; i-- {
 		if v, ok := strings.CutPrefix(p.Env[i], name+"="); ok {
 			return v
@@ -468,10 +459,10 @@ func setenv(env []string, name, value string) []string {
 	return append(out, name+"="+value)
 }
 
-func (p *Process) cred() cred { return cred{p.uid, p.gid, p.groups} }
+func (p *proc) cred() cred { return cred{p.uid, p.gid, p.groups} }
 
 type procReader struct {
-	p *Process
+	p *proc
 	n int
 }
 
@@ -494,7 +485,7 @@ func (r procReader) Read(b []byte) (int, error) {
 }
 
 type procWriter struct {
-	p *Process
+	p *proc
 	n int
 }
 
@@ -515,23 +506,23 @@ func (w procWriter) Write(b []byte) (int, error) {
 	}
 }
 
-func (p *Process) dropPending() {
+func (p *proc) dropPending() {
 	p.mu.Lock()
 	p.pending = nil
 	p.mu.Unlock()
 }
 
 // Stdin is descriptor 0. It reads no more than it is asked for.
-func (p *Process) Stdin() io.Reader { return procReader{p, 0} }
+func (p *proc) Stdin() io.Reader { return procReader{p, 0} }
 
 // Stdout is descriptor 1, unbuffered.
-func (p *Process) Stdout() io.Writer { return procWriter{p, 1} }
+func (p *proc) Stdout() io.Writer { return procWriter{p, 1} }
 
 // Stderr is descriptor 2, unbuffered.
-func (p *Process) Stderr() io.Writer { return procWriter{p, 2} }
+func (p *proc) Stderr() io.Writer { return procWriter{p, 2} }
 
 // read is read(2), restarted after signals.
-func (p *Process) read(fd int, b []byte) (int, error) {
+func (p *proc) read(fd int, b []byte) (int, error) {
 	p.check()
 	if p.fds[fd] == nil {
 		return 0, syscall.EBADF
@@ -542,7 +533,7 @@ func (p *Process) read(fd int, b []byte) (int, error) {
 }
 
 // write is write(2) of everything; it dies of SIGPIPE as a process does.
-func (p *Process) write(fd int, b []byte) error {
+func (p *proc) write(fd int, b []byte) error {
 	p.check()
 	if p.fds[fd] == nil {
 		return syscall.EBADF
@@ -566,7 +557,7 @@ func (p *Process) write(fd int, b []byte) error {
 const outBlock = 32 << 10
 
 // print appends to the buffered standard output, which is written by blocks and at exit as stdio does for a pipe.
-func (p *Process) print(s ...string) {
+func (p *proc) print(s ...string) {
 	for _, x := range s {
 		p.outBuf = append(p.outBuf, x...)
 	}
@@ -575,14 +566,14 @@ func (p *Process) print(s ...string) {
 	}
 }
 
-func (p *Process) printf(format string, a ...any) {
+func (p *proc) printf(format string, a ...any) {
 	p.outBuf = fmt.Appendf(p.outBuf, format, a...)
 	if len(p.outBuf) >= outBlock {
 		p.flush()
 	}
 }
 
-func (p *Process) flush() {
+func (p *proc) flush() {
 	if len(p.outBuf) == 0 {
 		return
 	}
@@ -593,20 +584,20 @@ func (p *Process) flush() {
 }
 
 // name is what a program calls itself in its messages.
-func (p *Process) name() string { return path.Base(p.Args[0]) }
+func (p *proc) name() string { return path.Base(p.Args[0]) }
 
 // warn writes to standard error.
-func (p *Process) warn(format string, a ...any) {
+func (p *proc) warn(format string, a ...any) {
 	p.write(2, fmt.Appendf(nil, format, a...))
 }
 
 // errorf writes "name: message" to standard error.
-func (p *Process) errorf(format string, a ...any) {
+func (p *proc) errorf(format string, a ...any) {
 	p.warn("%s: %s\n", p.name(), fmt.Sprintf(format, a...))
 }
 
 // setFD makes f the descriptor n, taking over the caller's reference. A nil f closes it.
-func (p *Process) setFD(n int, f *description) {
+func (p *proc) setFD(n int, f *description) {
 	p.mu.Lock()
 	if p.dead.Load() {
 		p.mu.Unlock()
@@ -624,7 +615,7 @@ func (p *Process) setFD(n int, f *description) {
 }
 
 // open is open(2) as this process. The caller releases the description.
-func (p *Process) open(name string, flags int, perm uint32) (*description, error) {
+func (p *proc) open(name string, flags int, perm uint32) (*description, error) {
 	p.check()
 	if d, ok := p.inherited(name); ok {
 		if d == nil {
@@ -632,11 +623,11 @@ func (p *Process) open(name string, flags int, perm uint32) (*description, error
 		}
 		return d, nil
 	}
-	return p.m.tree.openFile(p.cred(), p.Dir, name, flags, perm&^p.umask, p)
+	return p.k.tree.openFile(p.cred(), p.Dir, name, flags, perm&^p.umask, p)
 }
 
 // inherited answers /dev/stdin, /dev/fd/N and /proc/self/fd/N.
-func (p *Process) inherited(name string) (*description, bool) {
+func (p *proc) inherited(name string) (*description, bool) {
 	n := -1
 	switch name {
 	case "/dev/stdin":
@@ -664,7 +655,7 @@ func (p *Process) inherited(name string) (*description, bool) {
 }
 
 // readFile reads a whole file as this process.
-func (p *Process) readFile(name string) ([]byte, error) {
+func (p *proc) readFile(name string) ([]byte, error) {
 	d, err := p.open(name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
@@ -673,7 +664,7 @@ func (p *Process) readFile(name string) ([]byte, error) {
 	return p.readAll(d)
 }
 
-func (p *Process) readAll(d *description) ([]byte, error) {
+func (p *proc) readAll(d *description) ([]byte, error) {
 	if d.stream == nil {
 		// Regular files are read at once, without a copy: nobody writes in place what is shared here.
 		d.t.mu.Lock()
@@ -699,7 +690,7 @@ func (p *Process) readAll(d *description) ([]byte, error) {
 }
 
 // writeFile replaces a file as this process.
-func (p *Process) writeFile(name string, b []byte, perm uint32) error {
+func (p *proc) writeFile(name string, b []byte, perm uint32) error {
 	d, err := p.open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 	if err != nil {
 		return err
@@ -716,7 +707,7 @@ func (p *Process) writeFile(name string, b []byte, perm uint32) error {
 }
 
 // replaceFile writes as careful programs do: a new file, synced, renamed over the old one, whose owner and mode it keeps.
-func (p *Process) replaceFile(name string, b []byte, perm uint32) error {
+func (p *proc) replaceFile(name string, b []byte, perm uint32) error {
 	st, err := p.stat(name)
 	keep := err == nil
 	if keep {
@@ -747,13 +738,13 @@ func (p *Process) replaceFile(name string, b []byte, perm uint32) error {
 	return err
 }
 
-func (p *Process) lockTree() func() {
+func (p *proc) lockTree() func() {
 	p.check()
-	p.m.tree.mu.Lock()
-	return p.m.tree.mu.Unlock
+	p.k.tree.mu.Lock()
+	return p.k.tree.mu.Unlock
 }
 
-func (p *Process) stat(name string) (Stat, error) {
+func (p *proc) stat(name string) (Stat, error) {
 	if d, ok := p.inherited(name); ok && d != nil {
 		defer d.release()
 		if d.stream == nil { // what is open, wherever it is by now
@@ -762,18 +753,18 @@ func (p *Process) stat(name string) (Stat, error) {
 		}
 	}
 	defer p.lockTree()()
-	return p.m.tree.stat(p.cred(), p.Dir, name, true)
+	return p.k.tree.stat(p.cred(), p.Dir, name, true)
 }
 
-func (p *Process) lstat(name string) (Stat, error) {
+func (p *proc) lstat(name string) (Stat, error) {
 	defer p.lockTree()()
-	return p.m.tree.stat(p.cred(), p.Dir, name, false)
+	return p.k.tree.stat(p.cred(), p.Dir, name, false)
 }
 
 // access is faccessat(2): want is a sum of 4 (read), 2 (write), 1 (execute).
-func (p *Process) access(name string, want uint32) error {
+func (p *proc) access(name string, want uint32) error {
 	defer p.lockTree()()
-	s, err := p.m.tree.must(p.cred(), p.Dir, name, true)
+	s, err := p.k.tree.must(p.cred(), p.Dir, name, true)
 	if err != nil {
 		return err
 	}
@@ -790,55 +781,55 @@ func (p *Process) access(name string, want uint32) error {
 	return nil
 }
 
-func (p *Process) mkdir(name string, perm uint32) error {
+func (p *proc) mkdir(name string, perm uint32) error {
 	defer p.lockTree()()
-	return p.m.tree.mkdir(p.cred(), p.Dir, name, perm&^p.umask)
+	return p.k.tree.mkdir(p.cred(), p.Dir, name, perm&^p.umask)
 }
 
-func (p *Process) symlink(target, name string) error {
+func (p *proc) symlink(target, name string) error {
 	defer p.lockTree()()
-	return p.m.tree.symlink(p.cred(), target, p.Dir, name)
+	return p.k.tree.symlink(p.cred(), target, p.Dir, name)
 }
 
-func (p *Process) link(from, to string, follow bool) error {
+func (p *proc) link(from, to string, follow bool) error {
 	defer p.lockTree()()
-	return p.m.tree.link(p.cred(), p.Dir, from, to, follow)
+	return p.k.tree.link(p.cred(), p.Dir, from, to, follow)
 }
 
-func (p *Process) unlink(name string) error {
+func (p *proc) unlink(name string) error {
 	defer p.lockTree()()
-	return p.m.tree.unlink(p.cred(), p.Dir, name)
+	return p.k.tree.unlink(p.cred(), p.Dir, name)
 }
 
-func (p *Process) rmdir(name string) error {
+func (p *proc) rmdir(name string) error {
 	defer p.lockTree()()
-	return p.m.tree.rmdir(p.cred(), p.Dir, name)
+	return p.k.tree.rmdir(p.cred(), p.Dir, name)
 }
 
-func (p *Process) rename(from, to string) error {
+func (p *proc) rename(from, to string) error {
 	defer p.lockTree()()
-	return p.m.tree.rename(p.cred(), p.Dir, from, to, false)
+	return p.k.tree.rename(p.cred(), p.Dir, from, to, false)
 }
 
-func (p *Process) chmod(name string, mode uint32) error {
+func (p *proc) chmod(name string, mode uint32) error {
 	defer p.lockTree()()
-	return p.m.tree.chmod(p.cred(), p.Dir, name, mode)
+	return p.k.tree.chmod(p.cred(), p.Dir, name, mode)
 }
 
-func (p *Process) chown(name string, uid, gid int64, follow bool) error {
+func (p *proc) chown(name string, uid, gid int64, follow bool) error {
 	defer p.lockTree()()
-	return p.m.tree.chown(p.cred(), p.Dir, name, uid, gid, follow)
+	return p.k.tree.chown(p.cred(), p.Dir, name, uid, gid, follow)
 }
 
-func (p *Process) utimes(name string, atime, mtime int64, toNow, follow bool) error {
+func (p *proc) utimes(name string, atime, mtime int64, toNow, follow bool) error {
 	defer p.lockTree()()
-	return p.m.tree.utimes(p.cred(), p.Dir, name, atime, mtime, toNow, follow)
+	return p.k.tree.utimes(p.cred(), p.Dir, name, atime, mtime, toNow, follow)
 }
 
 // readDir lists the names of a directory, in no useful order.
-func (p *Process) readDir(name string) ([]string, error) {
+func (p *proc) readDir(name string) ([]string, error) {
 	defer p.lockTree()()
-	s, err := p.m.tree.must(p.cred(), p.Dir, name, true)
+	s, err := p.k.tree.must(p.cred(), p.Dir, name, true)
 	if err != nil {
 		return nil, err
 	}
@@ -848,18 +839,18 @@ func (p *Process) readDir(name string) ([]string, error) {
 	if !p.cred().may(s.at.inode(), mayRead) {
 		return nil, syscall.EACCES
 	}
-	return p.m.tree.names(s.at), nil
+	return p.k.tree.names(s.at), nil
 }
 
 // realpath gives the absolute path without links of something that exists.
-func (p *Process) realpath(name string) (string, error) {
+func (p *proc) realpath(name string) (string, error) {
 	defer p.lockTree()()
-	s, err := p.m.tree.must(p.cred(), p.Dir, name, true)
+	s, err := p.k.tree.must(p.cred(), p.Dir, name, true)
 	return s.path, err
 }
 
 // lookPath finds an executable as execvp(3) does. The error is ENOENT or EACCES.
-func (p *Process) lookPath(name string, pathVar string) (string, error) {
+func (p *proc) lookPath(name string, pathVar string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, p.executable(name)
 	}
@@ -879,9 +870,9 @@ func (p *Process) lookPath(name string, pathVar string) (string, error) {
 	return name, fail
 }
 
-func (p *Process) executable(name string) error {
+func (p *proc) executable(name string) error {
 	defer p.lockTree()()
-	s, err := p.m.tree.must(p.cred(), p.Dir, name, true)
+	s, err := p.k.tree.must(p.cred(), p.Dir, name, true)
 	if err != nil {
 		return err
 	}
@@ -896,7 +887,7 @@ func (p *Process) executable(name string) error {
 const defaultPath = "/bin:/usr/bin"
 
 // exec replaces the program of this process and returns its exit code. The error is that of execve(2).
-func (p *Process) exec(file string, args, env []string) (int, error) {
+func (p *proc) exec(file string, args, env []string) (int, error) {
 	p.check()
 	prog, args, st, err := p.load(file, args, 0)
 	if err == errNoProgram {
@@ -915,8 +906,7 @@ func (p *Process) exec(file string, args, env []string) (int, error) {
 		p.uid = st.UID
 		p.mu.Unlock()
 	}
-	p.m.counters.command(path.Base(args[0]))
-	if p.m.faults.kills(path.Base(args[0])) {
+	if p.k.cfg.Exec(path.Base(args[0])) {
 		p.die(sigKILL)
 		p.check()
 	}
@@ -929,7 +919,7 @@ func elf(name string) []byte { return []byte(binaryMagic + name + "\n") }
 const binaryMagic = "\x7fELF\x02\x01\x01\x00hosttest:"
 
 // load finds what an executable file does.
-func (p *Process) load(file string, args []string, depth int) (program, []string, Stat, error) {
+func (p *proc) load(file string, args []string, depth int) (program, []string, Stat, error) {
 	if depth > 4 {
 		return nil, nil, Stat{}, syscall.ELOOP
 	}
@@ -940,7 +930,7 @@ func (p *Process) load(file string, args []string, depth int) (program, []string
 	if err != nil {
 		return nil, nil, Stat{}, err
 	}
-	t := p.m.tree
+	t := p.k.tree
 	t.mu.Lock()
 	var head []byte
 	if i := st.at.inode(); i != nil {
@@ -950,16 +940,16 @@ func (p *Process) load(file string, args []string, depth int) (program, []string
 	base := path.Base(file)
 	if name, ok := strings.CutPrefix(string(head), binaryMagic); ok {
 		name, _, _ = strings.Cut(name, "\n")
-		if c := p.m.handled(name); c != nil {
-			return program(c), args, st, nil
+		if c := p.k.handled(name); c != nil {
+			return c, args, st, nil
 		}
-		if f := programs()[name]; f != nil {
+		if f := p.k.cfg.Programs[name]; f != nil {
 			return f, args, st, nil
 		}
 		return nil, args, st, errNoProgram
 	}
-	if c := p.m.handled(base); c != nil {
-		return program(c), args, st, nil
+	if c := p.k.handled(base); c != nil {
+		return c, args, st, nil
 	}
 	if line, ok := strings.CutPrefix(string(head), "#!"); ok {
 		line, _, _ = strings.Cut(line, "\n")
@@ -981,14 +971,14 @@ var errNoProgram = errors.New("no program")
 // Run runs another program of the machine as a child and waits for it, with this process's descriptors and environment.
 // The exit code is 127 when there is no such program, 126 when it cannot be executed, and 128 plus the signal's number
 // when it was killed.
-func (p *Process) Run(args ...string) int {
+func (p *proc) Run(args ...string) int {
 	p.flush()
 	return p.waitFor(p.start(args, p.Env, nil)).shell()
 }
 
 // start runs a program found on PATH in a child. setup runs in the child before the program.
-func (p *Process) start(args, env []string, setup func(c *Process)) *Process {
-	return p.fork(func(c *Process) int {
+func (p *proc) start(args, env []string, setup func(c *proc)) *proc {
+	return p.fork(func(c *proc) int {
 		if setup != nil {
 			setup(c)
 		}
@@ -997,7 +987,7 @@ func (p *Process) start(args, env []string, setup func(c *Process)) *Process {
 }
 
 // execvp finds and executes, and says what is wrong as programs such as env and xargs do.
-func (p *Process) execvp(args, env []string) int {
+func (p *proc) execvp(args, env []string) int {
 	pathVar := p.Getenv("PATH")
 	if pathVar == "" {
 		pathVar = defaultPath
@@ -1031,4 +1021,15 @@ func (p *Process) execvp(args, env []string) int {
 		return 127
 	}
 	return 126
+}
+
+// signalGroup sends a signal to the process group of a process.
+func (k *Kernel) signalGroup(of *proc, sig int) {
+	all := k.processes()
+	k.procMu.Lock()
+	all = slices.DeleteFunc(all, func(p *proc) bool { return p.pgid != of.pgid })
+	k.procMu.Unlock()
+	for _, p := range all {
+		p.signal(sig)
+	}
 }

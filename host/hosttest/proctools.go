@@ -13,27 +13,27 @@ import (
 )
 
 // shellTools are the shells, and the programs that are also built into them.
-func shellTools() map[string]tool {
-	return map[string]tool{
-		"sh": {"", cmdSh}, "dash": {"", cmdSh}, "bash": {"", cmdSh}, "test": {"", cmdTest}, "[": {"", cmdTest},
-		"printf": {"", cmdPrintf}, "echo": {"", cmdEcho},
-		"true":  {"", func(*Process) int { return 0 }},
-		"false": {"", func(*Process) int { return 1 }},
-		"pwd":   {"", func(p *Process) int { p.print(p.Dir, "\n"); return 0 }},
+func shellTools() map[string]program {
+	return map[string]program{
+		"sh": cmdSh, "dash": cmdSh, "bash": cmdSh, "test": cmdTest, "[": cmdTest,
+		"printf": cmdPrintf, "echo": cmdEcho,
+		"true":  func(*proc) int { return 0 },
+		"false": func(*proc) int { return 1 },
+		"pwd":   func(p *proc) int { p.print(p.Dir, "\n"); return 0 },
 	}
 }
 
 // processTools start, find and end processes.
-func processTools() map[string]tool {
-	return map[string]tool{
-		"env": {"", cmdEnv}, "setsid": {"", cmdSetsid}, "flock": {"", cmdFlock}, "sudo": {"", cmdSudo},
-		"su": {"", cmdRunuser}, "runuser": {"/usr/sbin", cmdRunuser}, "nohup": {"", cmdNohup},
-		"timeout": {"", cmdTimeout}, "sleep": {"", cmdSleep}, "kill": {"", cmdKill}, "ps": {"", cmdPs}, "pgrep": {"", cmdPgrep}, "pkill": {"", cmdPgrep},
-		"yes": {"", cmdYes}, "which": {"", cmdWhich},
+func processTools() map[string]program {
+	return map[string]program{
+		"env": cmdEnv, "setsid": cmdSetsid, "flock": cmdFlock, "sudo": cmdSudo,
+		"su": cmdRunuser, "/usr/sbin/runuser": cmdRunuser, "nohup": cmdNohup,
+		"timeout": cmdTimeout, "sleep": cmdSleep, "kill": cmdKill, "ps": cmdPs, "pgrep": cmdPgrep, "pkill": cmdPgrep,
+		"yes": cmdYes, "which": cmdWhich,
 	}
 }
 
-func cmdEcho(p *Process) int {
+func cmdEcho(p *proc) int {
 	args := p.Args[1:]
 	nl, esc := true, false
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && strings.Trim(args[0][1:], "neE") == "" {
@@ -62,7 +62,7 @@ func cmdEcho(p *Process) int {
 	return 0
 }
 
-func cmdEnv(p *Process) int {
+func cmdEnv(p *proc) int {
 	o, ok := p.getopt("+iu:0C:S:v", "ignore-environment>i unset=>u null>0 chdir=>C split-string=>S")
 	if !ok {
 		return p.usage(125)
@@ -115,7 +115,7 @@ func cmdEnv(p *Process) int {
 	return p.execvp(args, env)
 }
 
-func cmdSetsid(p *Process) int {
+func cmdSetsid(p *proc) int {
 	o, ok := p.getopt("+cfw", "ctty>c fork>f wait>w")
 	if !ok {
 		return p.usage(1)
@@ -127,10 +127,10 @@ func cmdSetsid(p *Process) int {
 		p.errorf("no command specified")
 		return p.usage(1)
 	}
-	run := func(c *Process) int {
-		c.m.procMu.Lock()
+	run := func(c *proc) int {
+		c.k.procMu.Lock()
 		c.sid, c.pgid = c.PID, c.PID
-		c.m.procMu.Unlock()
+		c.k.procMu.Unlock()
 		return c.execvp(o.args, c.Env)
 	}
 	if o.has("f") || p.psField("pgid") == strconv.Itoa(p.PID) {
@@ -148,7 +148,7 @@ func cmdSetsid(p *Process) int {
 	return run(p)
 }
 
-func cmdFlock(p *Process) int {
+func cmdFlock(p *proc) int {
 	o, ok := p.getopt("+sexnoFuw:c:E:", "shared>s exclusive>x unlock>u nonblocking>n nb>n timeout=>w wait=>w conflict-exit-code=>E close>o no-fork>F command=>c verbose")
 	if !ok {
 		return p.usage(64)
@@ -196,7 +196,7 @@ func cmdFlock(p *Process) int {
 			return 66
 		}
 	}
-	t := p.m.tree
+	t := p.k.tree
 	if d.stream != nil {
 		d.release()
 		p.errorf("%s: Bad file descriptor", args[0])
@@ -214,10 +214,10 @@ func cmdFlock(p *Process) int {
 			p.errorf("invalid timeout value: '%s'", o.get("w"))
 			return 64
 		}
-		deadline = p.m.now().Add(time.Duration(s * float64(time.Second)))
+		deadline = p.k.now().Add(time.Duration(s * float64(time.Second)))
 	}
 	for !t.flock(d, !o.has("s")) {
-		if o.has("n") || !deadline.IsZero() && !p.m.now().Before(deadline) {
+		if o.has("n") || !deadline.IsZero() && !p.k.now().Before(deadline) {
 			d.release()
 			return conflict
 		}
@@ -247,12 +247,12 @@ func cmdFlock(p *Process) int {
 }
 
 // waitLock waits until some lock is released.
-func (p *Process) waitLock(deadline time.Time) {
+func (p *proc) waitLock(deadline time.Time) {
 	if !deadline.IsZero() {
-		p.sleep(min(10*time.Millisecond, max(time.Millisecond, deadline.Sub(p.m.now()))))
+		p.sleep(min(10*time.Millisecond, max(time.Millisecond, deadline.Sub(p.k.now()))))
 		return
 	}
-	t := p.m.tree
+	t := p.k.tree
 	t.mu.Lock()
 	if p.blockOn(t.freed) {
 		t.freed.Wait()
@@ -262,7 +262,7 @@ func (p *Process) waitLock(deadline time.Time) {
 	p.check()
 }
 
-func cmdNohup(p *Process) int {
+func cmdNohup(p *proc) int {
 	if len(p.Args) < 2 {
 		p.errorf("missing operand")
 		return p.usage(125)
@@ -295,7 +295,7 @@ func duration(s string) (time.Duration, bool) {
 	return time.Duration(f * float64(unit)), true
 }
 
-func cmdSleep(p *Process) int {
+func cmdSleep(p *proc) int {
 	if len(p.Args) < 2 {
 		p.errorf("missing operand")
 		return p.usage(1)
@@ -319,7 +319,7 @@ func cmdSleep(p *Process) int {
 	return 0
 }
 
-func cmdTimeout(p *Process) int {
+func cmdTimeout(p *proc) int {
 	o, ok := p.getopt("+k:s:v", "foreground kill-after=>k signal=>s preserve-status verbose>v")
 	if !ok {
 		return p.usage(125)
@@ -343,9 +343,9 @@ func cmdTimeout(p *Process) int {
 		}
 	}
 	if !o.has("foreground") {
-		p.m.procMu.Lock()
+		p.k.procMu.Lock()
 		p.pgid = p.PID
-		p.m.procMu.Unlock()
+		p.k.procMu.Unlock()
 	}
 	// A signal to timeout is passed on to the command.
 	p.mu.Lock()
@@ -354,20 +354,20 @@ func cmdTimeout(p *Process) int {
 	c := p.start(o.args[1:], p.Env, nil)
 	timer := make(chan struct{})
 	if d > 0 && d < 1<<62 {
-		t := p.m.after(d, func() { close(timer) })
+		t := p.k.after(d, func() { close(timer) })
 		defer t()
 	}
 	send := func(s int) {
 		c.signal(s)
 		if !o.has("foreground") {
-			p.m.procMu.Lock()
-			var group []*Process
-			for _, q := range p.m.procs {
+			p.k.procMu.Lock()
+			var group []*proc
+			for _, q := range p.k.procs {
 				if q.pgid == p.PID && q != p && q != c {
 					group = append(group, q)
 				}
 			}
-			p.m.procMu.Unlock()
+			p.k.procMu.Unlock()
 			for _, q := range group {
 				q.signal(s)
 			}
@@ -402,7 +402,7 @@ func cmdTimeout(p *Process) int {
 			timedOut = true
 			send(sig)
 			if k, ok := duration(o.get("k")); ok && k > 0 {
-				stop := p.m.after(k, func() { send(sigKILL) })
+				stop := p.k.after(k, func() { send(sigKILL) })
 				defer stop()
 			}
 		}
@@ -410,7 +410,7 @@ func cmdTimeout(p *Process) int {
 }
 
 // after runs f on the machine's clock; the result stops it.
-func (m *Machine) after(d time.Duration, f func()) func() {
+func (m *Kernel) after(d time.Duration, f func()) func() {
 	if m.cfg.Sleep == nil {
 		t := time.AfterFunc(d, f)
 		return func() { t.Stop() }
@@ -437,7 +437,7 @@ func (m *Machine) after(d time.Duration, f func()) func() {
 	}
 }
 
-func cmdYes(p *Process) int {
+func cmdYes(p *proc) int {
 	line := "y\n"
 	if len(p.Args) > 1 {
 		line = strings.Join(p.Args[1:], " ") + "\n"
@@ -451,11 +451,11 @@ func cmdYes(p *Process) int {
 	}
 }
 
-func cmdKill(p *Process) int {
+func cmdKill(p *proc) int {
 	return kill(p, p.Args, func(f string, a ...any) { p.warn(f+"\n", a...) }, func(pid string, err error) { p.errorf("(%s): %s", pid, strerror(err)) })
 }
 
-func cmdWhich(p *Process) int {
+func cmdWhich(p *proc) int {
 	o, ok := p.getopt("as", "")
 	if !ok {
 		return 2
@@ -482,18 +482,18 @@ func cmdWhich(p *Process) int {
 
 // processes lists what runs, the oldest first. A signal to many goes in this order: Linux signals a group at once, so that a shell which is
 // killed with the command it waits for does not live to see the command's end; here it does not because it is the older one.
-func (m *Machine) processes() []*Process {
+func (m *Kernel) processes() []*proc {
 	m.procMu.Lock()
 	defer m.procMu.Unlock()
-	out := make([]*Process, 0, len(m.procs))
+	out := make([]*proc, 0, len(m.procs))
 	for _, q := range m.procs {
 		out = append(out, q)
 	}
-	sortBy(out, func(q *Process) int { return q.PID })
+	sortBy(out, func(q *proc) int { return q.PID })
 	return out
 }
 
-func cmdPs(p *Process) int {
+func cmdPs(p *proc) int {
 	o, ok := p.getopt("eAafwwo:p:C:u:U:", "no-headers pid=>p ppid= sort= format=>o user=>u headers")
 	if !ok {
 		p.args0ps()
@@ -540,8 +540,8 @@ func cmdPs(p *Process) int {
 	default:
 		cols = []col{{"pid", "PID"}, {"tty", "TTY"}, {"time", "TIME"}, {"comm", "CMD"}}
 	}
-	init := &Process{m: p.m, Args: []string{"/sbin/init"}, exe: "/usr/lib/systemd/systemd", PID: 1, pgid: 1, sid: 1, started: p.m.bootTime}
-	list := append([]*Process{init}, p.m.processes()...)
+	init := &proc{k: p.k, Args: []string{"/sbin/init"}, exe: "/usr/lib/systemd/systemd", PID: 1, pgid: 1, sid: 1, started: p.k.bootTime}
+	list := append([]*proc{init}, p.k.processes()...)
 	var rows [][]string
 	for _, q := range list {
 		keep := o.has("e", "A") || bsd
@@ -605,15 +605,15 @@ func cmdPs(p *Process) int {
 	return 0
 }
 
-func (p *Process) args0ps() { p.warn("\nUsage:\n ps [options]\n") }
+func (p *proc) args0ps() { p.warn("\nUsage:\n ps [options]\n") }
 
-func (q *Process) psField(key string) string {
+func (q *proc) psField(key string) string {
 	q.mu.Lock()
 	args, started, uid := q.Args, q.started, q.uid
 	q.mu.Unlock()
-	q.m.procMu.Lock()
+	q.k.procMu.Lock()
 	ppid, pgid, sid := q.ppid, q.pgid, q.sid
-	q.m.procMu.Unlock()
+	q.k.procMu.Unlock()
 	switch key {
 	case "pid":
 		return strconv.Itoa(q.PID)
@@ -626,7 +626,7 @@ func (q *Process) psField(key string) string {
 	case "uid":
 		return strconv.Itoa(int(uid))
 	case "user":
-		return q.m.userName(uid)
+		return q.k.userName(uid)
 	case "comm", "ucmd":
 		return q.comm()
 	case "args", "cmd", "command":
@@ -634,12 +634,12 @@ func (q *Process) psField(key string) string {
 	case "stat":
 		return "Ss"
 	case "etimes":
-		return strconv.Itoa(int(q.m.now().Sub(started).Seconds()))
+		return strconv.Itoa(int(q.k.now().Sub(started).Seconds()))
 	case "etime":
-		s := int(q.m.now().Sub(started).Seconds())
+		s := int(q.k.now().Sub(started).Seconds())
 		return fmt.Sprintf("%02d:%02d", s/60, s%60)
 	case "lstart":
-		return started.In(q.m.location()).Format("Mon Jan _2 15:04:05 2006")
+		return started.In(q.k.location()).Format("Mon Jan _2 15:04:05 2006")
 	case "tty":
 		return "?"
 	case "time":
@@ -652,7 +652,7 @@ func (q *Process) psField(key string) string {
 	return ""
 }
 
-func cmdPgrep(p *Process) int {
+func cmdPgrep(p *proc) int {
 	o, ok := p.getopt("faxlncou:P:g:s:0123456789", "full>f list-name>l exact>x list-full>a newest>n oldest>o count>c parent=>P pgroup=>g session=>s euid=>u signal=")
 	if !ok {
 		return p.usage(2)
@@ -669,8 +669,8 @@ func cmdPgrep(p *Process) int {
 		p.errorf("%v", err)
 		return 2
 	}
-	var hit []*Process
-	for _, q := range p.m.processes() {
+	var hit []*proc
+	for _, q := range p.k.processes() {
 		if q == p {
 			continue
 		}
@@ -723,14 +723,14 @@ func cmdPgrep(p *Process) int {
 }
 
 // become takes on a user's identity.
-func (p *Process) become(u *account) {
-	groups := p.m.groupsOf(u.name)
+func (p *proc) become(u *account) {
+	groups := p.k.groupsOf(u.name)
 	p.mu.Lock()
 	p.uid, p.ruid, p.gid, p.groups = u.uid, u.uid, u.gid, groups
 	p.mu.Unlock()
 }
 
-func cmdRunuser(p *Process) int {
+func cmdRunuser(p *proc) int {
 	o, ok := p.getopt("+c:lmpPs:u:g:G:w:f", "command=>c login>l preserve-environment>m shell=>s user=>u group=>g session-command=>c")
 	if !ok {
 		return p.usage(1)
@@ -751,7 +751,7 @@ func cmdRunuser(p *Process) int {
 		name = args[0]
 		args = args[1:]
 	}
-	u := p.m.userByName(name)
+	u := p.k.userByName(name)
 	if u == nil {
 		p.errorf("user %s does not exist or the user entry does not contain all the required fields", name)
 		return 1
@@ -763,7 +763,7 @@ func cmdRunuser(p *Process) int {
 		}
 		p.warn("Password: ")
 		pw, err := p.readLine()
-		if err != nil || !p.m.checkPassword(name, pw) {
+		if err != nil || !p.k.checkPassword(name, pw) {
 			p.warn("\nsu: Authentication failure\n")
 			return 1
 		}
@@ -806,7 +806,7 @@ func cmdRunuser(p *Process) int {
 		argv = append(argv, "-c", o.get("c"))
 	}
 	argv = append(argv, args...)
-	c := p.fork(func(c *Process) int {
+	c := p.fork(func(c *proc) int {
 		code, err := c.exec(shell, argv, env)
 		if err != nil {
 			c.warn("%s: failed to execute %s: %s\n", p.name(), shell, strerror(err))
@@ -818,7 +818,7 @@ func cmdRunuser(p *Process) int {
 }
 
 // readLine reads a line from standard input byte by byte, so that nothing after it is taken.
-func (p *Process) readLine() (string, error) {
+func (p *proc) readLine() (string, error) {
 	var line []byte
 	var b [1]byte
 	for {

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-func cmdReadlink(p *Process) int {
+func cmdReadlink(p *proc) int {
 	o, ok := p.getopt("femnqsvz", "canonicalize>f canonicalize-existing>e canonicalize-missing>m no-newline>n quiet>q silent>s verbose>v zero>z")
 	if !ok {
 		return p.usage(1)
@@ -54,12 +54,12 @@ func cmdReadlink(p *Process) int {
 }
 
 // canonical resolves links: mode e needs everything to exist, f all but the last component, m nothing.
-func (p *Process) canonical(name string, mode byte) (string, error) {
+func (p *proc) canonical(name string, mode byte) (string, error) {
 	if name == "" {
 		return "", syscall.ENOENT
 	}
 	defer p.lockTree()()
-	t := p.m.tree
+	t := p.k.tree
 	if mode != 'm' {
 		s, err := t.walk(p.cred(), p.Dir, name, true)
 		if err != nil {
@@ -87,7 +87,7 @@ func (p *Process) canonical(name string, mode byte) (string, error) {
 	}
 }
 
-func cmdRealpath(p *Process) int {
+func cmdRealpath(p *proc) int {
 	o, ok := p.getopt("emLPqsz", "canonicalize-existing>e canonicalize-missing>m quiet>q strip>s no-symlinks>s zero>z relative-to= relative-base=")
 	if !ok {
 		return p.usage(1)

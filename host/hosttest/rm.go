@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-func cmdRm(p *Process) int {
+func cmdRm(p *proc) int {
 	o, ok := p.getopt("dfiIrRv", "force>f recursive>r dir>d verbose>v one-file-system no-preserve-root preserve-root[= interactive[=")
 	if !ok {
 		for _, a := range p.Args[1:] {
@@ -57,7 +57,7 @@ func cmdRm(p *Process) int {
 }
 
 // removeTree removes a file, and with -r a directory with all that is in it. dev is the file system of the operand.
-func (p *Process) removeTree(name string, o *options, dev uint32) bool {
+func (p *proc) removeTree(name string, o *options, dev uint32) bool {
 	st, err := p.lstat(name)
 	if err != nil {
 		if (err == syscall.ENOENT || err == syscall.ENOTDIR) && o.has("f") {
@@ -114,7 +114,7 @@ func (p *Process) removeTree(name string, o *options, dev uint32) bool {
 	return true
 }
 
-func cmdRmdir(p *Process) int {
+func cmdRmdir(p *proc) int {
 	o, ok := p.getopt("pv", "ignore-fail-on-non-empty parents>p verbose>v")
 	if !ok {
 		return p.usage(1)

@@ -414,7 +414,7 @@ func (s *sedParser) commands(nested bool) []*sedCommand {
 
 // A sedRun is the state of a run over one stream.
 type sedRun struct {
-	p       *Process
+	p       *proc
 	lines   []string
 	n       int // lines read
 	ended   bool
@@ -777,7 +777,7 @@ func (r *sedRun) stream(cmds []*sedCommand) {
 	}
 }
 
-func cmdSed(p *Process) int {
+func cmdSed(p *proc) int {
 	o, ok := p.getopt("nrEe:f:i::l:suz", "quiet>n silent>n regexp-extended>E expression=>e file=>f in-place[=>i separate>s null-data>z unbuffered>u follow-symlinks posix debug")
 	if !ok {
 		p.warn("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...\n")

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-func cmdSeq(p *Process) int {
+func cmdSeq(p *proc) int {
 	var f, sep string
 	sep = "\n"
 	wide := false

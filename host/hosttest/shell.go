@@ -19,13 +19,13 @@ import (
 // mvdan.cc/sh; it is evaluated here, because that module's own interpreter knows neither process ids, nor descriptors
 // above 2, nor a file system that is not the host's.
 type shell struct {
-	p      *Process
+	p      *proc
 	arg0   string
 	params []string
 	vars   map[string]*variable
 	funcs  map[string]*syntax.Stmt
 	traps  map[string]string
-	jobs   map[int]*Process
+	jobs   map[int]*proc
 	opts   string // the letters of $-
 	status int
 	subst  int // status of the last command substitution, for commands without a name
@@ -177,7 +177,7 @@ func showBytes(s string) string {
 	return b.String()
 }
 
-func newShell(p *Process, arg0 string, params []string) *shell {
+func newShell(p *proc, arg0 string, params []string) *shell {
 	sh := &shell{p: p, arg0: arg0, params: params, vars: make(map[string]*variable, len(p.Env)+8), dollar: p.PID}
 	for _, e := range p.Env {
 		if n, v, ok := strings.Cut(e, "="); ok && validName(n) {
@@ -222,7 +222,7 @@ func validName(s string) bool {
 }
 
 // fork copies the shell for a subshell running as process p.
-func (sh *shell) fork(p *Process) *shell {
+func (sh *shell) fork(p *proc) *shell {
 	c := *sh
 	c.p = p
 	c.vars = make(map[string]*variable, len(sh.vars))
@@ -255,7 +255,7 @@ func (sh *shell) fork(p *Process) *shell {
 }
 
 // cmdSh is sh and bash.
-func cmdSh(p *Process) int {
+func cmdSh(p *proc) int {
 	args := p.Args
 	sh := newShell(p, args[0], nil)
 	sh.bash = strings.HasSuffix(args[0], "bash")
@@ -607,9 +607,9 @@ func (sh *shell) command(s *syntax.Stmt) {
 		return
 	case *syntax.Subshell:
 		sh.p.check()
-		child := sh.p.m.newProcess(sh.p)
+		child := sh.p.k.newProcess(sh.p)
 		sub := sh.fork(child) // before it runs: a shell that is killed does not wait for it
-		child.goRun(func(*Process) int {
+		child.goRun(func(*proc) int {
 			if _, ok := sub.redirect(s.Redirs, false); !ok {
 				return 2
 			}
@@ -656,7 +656,7 @@ func (sh *shell) unsupported(what string) {
 	sh.fail(2, "Syntax error: %q unexpected (not POSIX sh)", what)
 }
 
-func (sh *shell) await(c *Process) {
+func (sh *shell) await(c *proc) {
 	for {
 		st, ok := sh.p.wait(c)
 		if ok {
@@ -702,7 +702,7 @@ func signalText(sig int) string {
 }
 
 func (sh *shell) background(s *syntax.Stmt) {
-	c := sh.p.m.newProcess(sh.p)
+	c := sh.p.k.newProcess(sh.p)
 	sub := sh.fork(c)
 	c.mu.Lock()
 	if c.ignored == nil {
@@ -713,7 +713,7 @@ func (sh *shell) background(s *syntax.Stmt) {
 	if !c.dead.Load() {
 		c.setFD(0, newStream(device("null"), os.O_RDONLY))
 	}
-	c.goRun(func(*Process) int {
+	c.goRun(func(*proc) int {
 		fg := *s
 		fg.Background = false
 		if call, ok := fg.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && !fg.Negated {
@@ -725,7 +725,7 @@ func (sh *shell) background(s *syntax.Stmt) {
 		return sub.status
 	})
 	if sh.jobs == nil {
-		sh.jobs = map[int]*Process{}
+		sh.jobs = map[int]*proc{}
 	}
 	sh.jobs[c.PID] = c
 	sh.lastBg = c.PID
@@ -744,7 +744,7 @@ func (sh *shell) pipeline(b *syntax.BinaryCmd) {
 		x = left
 	}
 	slices.Reverse(parts)
-	kids := make([]*Process, len(parts))
+	kids := make([]*proc, len(parts))
 	var in *description
 	for i, part := range parts {
 		var r, w *description
@@ -752,7 +752,7 @@ func (sh *shell) pipeline(b *syntax.BinaryCmd) {
 			r, w = newPipe(pipeSize).descriptions()
 		}
 		stdin := in
-		kids[i] = sh.p.m.newProcess(sh.p)
+		kids[i] = sh.p.k.newProcess(sh.p)
 		if stdin != nil {
 			kids[i].setFD(0, stdin)
 		}
@@ -761,7 +761,7 @@ func (sh *shell) pipeline(b *syntax.BinaryCmd) {
 		}
 		in = r
 		sub := sh.fork(kids[i])
-		kids[i].goRun(func(*Process) int {
+		kids[i].goRun(func(*proc) int {
 			if call, ok := part.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && !part.Negated {
 				sub.simple(part, call, true)
 			} else {
@@ -918,7 +918,7 @@ func (sh *shell) simple(s *syntax.Stmt, c *syntax.CallExpr, tail bool) {
 	var bi builtinFunc
 	if fn == nil {
 		bi = builtin(args[0])
-		if bi != nil && sh.p.m.handled(args[0]) != nil {
+		if bi != nil && sh.p.k.handled(args[0]) != nil {
 			bi = nil
 		}
 	}
@@ -1088,14 +1088,14 @@ func (sh *shell) external(s *syntax.Stmt, c *syntax.CallExpr, args []string, tai
 		panic(procExit{sh.status})
 	}
 	sh.environ(nil)
-	child := sh.p.m.newProcess(sh.p)
+	child := sh.p.k.newProcess(sh.p)
 	x := *sh
 	x.p = child
 	x.sub = true
 	if len(c.Assigns) > 0 {
 		x = *sh.fork(child)
 	}
-	child.goRun(func(*Process) int { return run(&x) })
+	child.goRun(func(*proc) int { return run(&x) })
 	sh.await(child)
 }
 

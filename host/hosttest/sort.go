@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-func cmdSort(p *Process) int {
+func cmdSort(p *proc) int {
 	o, ok := p.getopt("bcCdfghik:mMno:rRsS:t:T:uVz", "numeric-sort>n reverse>r unique>u key=>k field-separator=>t zero-terminated>z version-sort>V human-numeric-sort>h check[=>c stable>s output=>o ignore-case>f ignore-leading-blanks>b dictionary-order>d general-numeric-sort>g parallel= buffer-size=>S")
 	if !ok {
 		return p.usage(2)

@@ -318,8 +318,8 @@ func TestClosedChannelIsSIGPIPE(t *testing.T) {
 }
 
 // processesOf lists what runs under a name.
-func (m *Machine) processesOf(name string) (out []*Process) {
-	for _, p := range m.processes() {
+func (m *Machine) processesOf(name string) (out []*proc) {
+	for _, p := range m.kernel.processes() {
 		if p.comm() == name {
 			out = append(out, p)
 		}
@@ -712,7 +712,7 @@ func TestSSHClient(t *testing.T) {
 }
 
 func TestNothingIsLeftRunning(t *testing.T) {
-	theWorld()
+	bookworm()
 	waitFor(t, func() bool { runtime.GC(); return true })
 	before := runtime.NumGoroutine()
 	for range 5 {

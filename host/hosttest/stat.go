@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func cmdStat(p *Process) int {
+func cmdStat(p *proc) int {
 	o, ok := p.getopt("c:fLt", "format=>c printf= dereference>L file-system>f terse>t cached=")
 	if !ok {
 		return p.usage(1)
@@ -58,7 +58,7 @@ func cmdStat(p *Process) int {
 }
 
 // statFormat interprets a format of stat(1).
-func (p *Process) statFormat(format string, escapes bool, name string, st Stat, directive func(verb, mod byte, name string, st Stat) (string, bool)) string {
+func (p *proc) statFormat(format string, escapes bool, name string, st Stat, directive func(verb, mod byte, name string, st Stat) (string, bool)) string {
 	var b strings.Builder
 	for i := 0; i < len(format); i++ {
 		c := format[i]
@@ -231,11 +231,11 @@ func modeString(mode uint32) string {
 	return string(b)
 }
 
-func (p *Process) localTime(t time.Time) time.Time { return t.In(p.m.location()) }
+func (p *proc) localTime(t time.Time) time.Time { return t.In(p.k.location()) }
 
 const statTime = "2006-01-02 15:04:05.000000000 -0700"
 
-func (p *Process) statDirective(verb, mod byte, name string, st Stat) (string, bool) {
+func (p *proc) statDirective(verb, mod byte, name string, st Stat) (string, bool) {
 	epoch := func(t time.Time) string { return fmt.Sprintf("%d\x00%09d", t.Unix(), t.Nanosecond()) }
 	plain := func(s string) string { return s }
 	_ = plain
@@ -267,7 +267,7 @@ func (p *Process) statDirective(verb, mod byte, name string, st Stat) (string, b
 	case 'g':
 		return strconv.FormatUint(uint64(st.GID), 10), true
 	case 'G':
-		if g := p.m.groupByID(st.GID); g != nil {
+		if g := p.k.groupByID(st.GID); g != nil {
 			return g.name, true
 		}
 		return "UNKNOWN", true
@@ -300,7 +300,7 @@ func (p *Process) statDirective(verb, mod byte, name string, st Stat) (string, b
 	case 'u':
 		return strconv.FormatUint(uint64(st.UID), 10), true
 	case 'U':
-		if u := p.m.userByID(st.UID); u != nil {
+		if u := p.k.userByID(st.UID); u != nil {
 			return u.name, true
 		}
 		return "UNKNOWN", true
@@ -324,9 +324,9 @@ func (p *Process) statDirective(verb, mod byte, name string, st Stat) (string, b
 // quoteAlways is %N: shell-escape-always quoting.
 func quoteAlways(s string) string { return quoteEscaped(s) }
 
-func (p *Process) fsDirective(verb, _ byte, name string, st Stat) (string, bool) {
+func (p *proc) fsDirective(verb, _ byte, name string, st Stat) (string, bool) {
 	v := st.at.mnt.vol
-	size, free := p.m.space(v)
+	size, free := p.k.space(v)
 	magic := map[string]string{"ext4": "ef53", "ext3": "ef53", "ext2": "ef53", "xfs": "58465342", "tmpfs": "1021994", "vfat": "4d44", "proc": "9fa0", "sysfs": "62656572", "cgroup2": "63677270", "devtmpfs": "1021994"}[v.fstype]
 	switch verb {
 	case 'a', 'f':
@@ -354,20 +354,18 @@ func (p *Process) fsDirective(verb, _ byte, name string, st Stat) (string, bool)
 }
 
 // space gives the size of a volume and what is free of it.
-func (m *Machine) space(v *volume) (size, free int64) {
+func (m *Kernel) space(v *volume) (size, free int64) {
 	m.tree.mu.Lock()
 	defer m.tree.mu.Unlock()
 	size = v.size
 	free = max(0, size-v.used)
-	m.faults.mu.Lock()
-	defer m.faults.mu.Unlock()
-	if m.faults.fullArmed && !v.lossy && !v.kernel {
-		free = min(free, m.faults.full)
+	if !v.lossy && !v.kernel {
+		free = m.cfg.Room(free)
 	}
 	return size, free
 }
 
-func cmdLs(p *Process) int {
+func cmdLs(p *proc) int {
 	o, ok := p.getopt("1aAbcdfFgGhHiIklLmnNopqQrRsStTuUvwxXZ", "all>a almost-all>A directory>d full-time human-readable>h inode>i numeric-uid-gid>n recursive>R reverse>r size>s color[= group-directories-first time-style= zero")
 	if !ok {
 		return p.usage(2)
@@ -389,12 +387,12 @@ func cmdLs(p *Process) int {
 			p.print(name, "\n")
 			return
 		}
-		owner, group := p.m.userName(st.UID), p.m.groupName(st.GID)
+		owner, group := p.k.userName(st.UID), p.k.groupName(st.GID)
 		if o.has("n") {
 			owner, group = strconv.Itoa(int(st.UID)), strconv.Itoa(int(st.GID))
 		}
 		when := p.localTime(st.Mtime).Format("Jan _2 15:04")
-		if p.m.now().Sub(st.Mtime) > 180*24*time.Hour {
+		if p.k.now().Sub(st.Mtime) > 180*24*time.Hour {
 			when = p.localTime(st.Mtime).Format("Jan _2  2006")
 		}
 		if o.has("full-time") {

@@ -16,12 +16,12 @@ type sudoRule struct {
 }
 
 // sudoRules reads /etc/sudoers and what it includes. What is wrong is told to warn, and left out, as sudo does.
-func (m *Machine) sudoRules(warn func(string)) []sudoRule {
+func (m *Kernel) sudoRules(warn func(string)) []sudoRule {
 	return m.readSudoers("/etc/sudoers", "", 0, warn)
 }
 
 // readSudoers reads a file and what it includes; text, when not empty, stands for the file.
-func (m *Machine) readSudoers(file, text string, depth int, warn func(string)) []sudoRule {
+func (m *Kernel) readSudoers(file, text string, depth int, warn func(string)) []sudoRule {
 	if text == "" {
 		b, err := m.FS().ReadFile(file)
 		if err != nil {
@@ -248,7 +248,7 @@ var sudoDefaults = strings.Fields(`always_set_home authenticate badpass_message 
 	log_subcmds log_format mail_all_cmnds netgroup_tuple pam_acct_mgmt pam_askpass_service pam_login_service pam_rhost pam_ruser pam_service pam_session pam_setcred selinux admin_flag`)
 
 // sudoAllows finds the last rule that is about the user and the command.
-func (m *Machine) sudoAllows(u *account, command string, args []string, warn func(string)) (allowed, noPasswd, named bool) {
+func (m *Kernel) sudoAllows(u *account, command string, args []string, warn func(string)) (allowed, noPasswd, named bool) {
 	rules := m.sudoRules(warn)
 	groups := map[string]bool{}
 	for _, gid := range append(m.groupsOf(u.name), u.gid) {
@@ -276,7 +276,7 @@ func (m *Machine) sudoAllows(u *account, command string, args []string, warn fun
 }
 
 // cmdSudo is sudo(8) without a terminal.
-func cmdSudo(p *Process) int {
+func cmdSudo(p *proc) int {
 	o, ok := p.getopt("+AbEeHhiKklnPp:r:Sst:u:g:vVC:D:T:R:", "askpass>A background>b preserve-env[=>E set-home>H help>h login>i remove-timestamp>K reset-timestamp>k list>l non-interactive>n prompt=>p stdin>S shell>s user=>u group=>g validate>v version>V chdir=>D")
 	usage := "usage: sudo -h | -K | -k | -V\nusage: sudo -v [-ABkNnS] [-g group] [-h host] [-p prompt] [-u user]\nusage: sudo -l [-ABkNnS] [-g group] [-h host] [-p prompt] [-U user] [-u user]\n            [command [arg ...]]\nusage: sudo [-ABbEHkNnPS] [-r role] [-t type] [-C num] [-D directory] [-g\n            group] [-h host] [-p prompt] [-R directory] [-T timeout] [-u user]\n            [VAR=value] [-i | -s] [command [arg ...]]\nusage: sudo -e [-ABkNnS] [-r role] [-t type] [-C num] [-D directory] [-g group]\n            [-h host] [-p prompt] [-R directory] [-T timeout] [-u user] file ...\n"
 	if !ok {
@@ -297,12 +297,12 @@ func cmdSudo(p *Process) int {
 		p.errorf("%s must be owned by uid 0 and have the setuid bit set", p.exe)
 		return 1
 	}
-	caller := p.m.userByID(p.ruid)
+	caller := p.k.userByID(p.ruid)
 	if caller == nil {
 		p.errorf("you do not exist in the passwd database")
 		return 1
 	}
-	st, err := p.m.FS().Stat("/etc/sudoers")
+	st, err := p.k.FS().Stat("/etc/sudoers")
 	if err == nil && (st.UID != 0 || st.Mode&0o002 != 0) {
 		if st.UID != 0 {
 			p.errorf("/etc/sudoers is owned by uid %d, should be 0", st.UID)
@@ -323,10 +323,10 @@ func cmdSudo(p *Process) int {
 	if o.has("u") {
 		name = o.get("u")
 	}
-	target := p.m.userByName(name)
+	target := p.k.userByName(name)
 	if id, ok := strings.CutPrefix(name, "#"); ok {
 		if n, ok := parseUint(id); ok {
-			target = p.m.userByID(uint32(n))
+			target = p.k.userByID(uint32(n))
 		}
 	}
 	if target == nil {
@@ -363,7 +363,7 @@ func cmdSudo(p *Process) int {
 	if len(args) > 0 {
 		cmdArgs = args[1:]
 	}
-	allowed, noPasswd, named := p.m.sudoAllows(caller, file, cmdArgs, func(text string) { p.warn("%s", text) })
+	allowed, noPasswd, named := p.k.sudoAllows(caller, file, cmdArgs, func(text string) { p.warn("%s", text) })
 	needs := p.ruid != 0 && !noPasswd
 	if needs {
 		if o.has("n") {
@@ -381,7 +381,7 @@ func cmdSudo(p *Process) int {
 		} else if v := p.Getenv("SUDO_PROMPT"); v != "" {
 			prompt = v
 		}
-		prompt = sudoPrompt(prompt, caller.name, target.name, p.m.Hostname())
+		prompt = sudoPrompt(prompt, caller.name, target.name, p.k.Hostname())
 		good := false
 		tries := 0
 		for try := range 3 {
@@ -401,7 +401,7 @@ func cmdSudo(p *Process) int {
 				}
 				return 1
 			}
-			if p.m.checkPassword(caller.name, pw) {
+			if p.k.checkPassword(caller.name, pw) {
 				good = true
 				break
 			}
@@ -414,7 +414,7 @@ func cmdSudo(p *Process) int {
 	}
 	if !allowed {
 		if named && file != "" {
-			p.warn("Sorry, user %s is not allowed to execute '%s' as %s on %s.\n", caller.name, strings.Join(append([]string{file}, cmdArgs...), " "), target.name, p.m.Hostname())
+			p.warn("Sorry, user %s is not allowed to execute '%s' as %s on %s.\n", caller.name, strings.Join(append([]string{file}, cmdArgs...), " "), target.name, p.k.Hostname())
 		} else {
 			p.warn("%s is not in the sudoers file.\n", caller.name)
 		}
@@ -424,7 +424,7 @@ func cmdSudo(p *Process) int {
 		return 0
 	}
 	if o.has("l") {
-		p.printf("User %s may run the following commands on %s:\n    (ALL) ALL\n", caller.name, p.m.Hostname())
+		p.printf("User %s may run the following commands on %s:\n    (ALL) ALL\n", caller.name, p.k.Hostname())
 		return 0
 	}
 	if file == "" {
@@ -461,7 +461,7 @@ func cmdSudo(p *Process) int {
 	p.caught = map[int]bool{sigTERM: true, sigINT: true, sigHUP: true, sigQUIT: true, sigUSR1: true, sigUSR2: true}
 	p.mu.Unlock()
 	p.setEnv(env)
-	c := p.fork(func(c *Process) int {
+	c := p.fork(func(c *proc) int {
 		c.become(target)
 		if o.has("i") {
 			c.chdir(target.home)

@@ -16,10 +16,10 @@ import (
 )
 
 // sumTools are the tools that turn bytes into text.
-func sumTools() map[string]tool {
-	return map[string]tool{
-		"sha256sum": {"", sumCommand(sha256.New)}, "sha1sum": {"", sumCommand(sha1.New)}, "md5sum": {"", sumCommand(md5.New)},
-		"sha512sum": {"", sumCommand(sha512.New)}, "base64": {"", cmdBase64}, "od": {"", cmdOd},
+func sumTools() map[string]program {
+	return map[string]program{
+		"sha256sum": sumCommand(sha256.New), "sha1sum": sumCommand(sha1.New), "md5sum": sumCommand(md5.New),
+		"sha512sum": sumCommand(sha512.New), "base64": cmdBase64, "od": cmdOd,
 	}
 }
 
@@ -29,7 +29,7 @@ func hexSum(b []byte) string {
 }
 
 // hashOf digests what a description still holds.
-func (p *Process) hashOf(d *description, h hash.Hash) error {
+func (p *proc) hashOf(d *description, h hash.Hash) error {
 	if d.stream == nil && d.gen == nil {
 		// The data of a regular file is not copied: the tree is locked while it is read.
 		d.t.mu.Lock()
@@ -67,7 +67,7 @@ func escapeName(name string) (string, string) {
 }
 
 func sumCommand(newHash func() hash.Hash) program {
-	return func(p *Process) int {
+	return func(p *proc) int {
 		o, ok := p.getopt("bctwz", "binary>b check>c tag text>t quiet status strict warn>w zero>z ignore-missing")
 		if !ok {
 			return p.usage(1)
@@ -101,7 +101,7 @@ func sumCommand(newHash func() hash.Hash) program {
 	}
 }
 
-func (p *Process) checkSums(o *options, newHash func() hash.Hash) int {
+func (p *proc) checkSums(o *options, newHash func() hash.Hash) int {
 	files := o.args
 	if len(files) == 0 {
 		files = []string{"-"}
@@ -213,7 +213,7 @@ func (p *Process) checkSums(o *options, newHash func() hash.Hash) int {
 	return code
 }
 
-func cmdBase64(p *Process) int {
+func cmdBase64(p *proc) int {
 	o, ok := p.getopt("diw:", "decode>d ignore-garbage>i wrap=>w")
 	if !ok {
 		return p.usage(1)
@@ -264,7 +264,7 @@ func cmdBase64(p *Process) int {
 	return code
 }
 
-func cmdOd(p *Process) int {
+func cmdOd(p *proc) int {
 	o, ok := p.getopt("A:j:N:t:vw::bcdox", "address-radix=>A skip-bytes=>j read-bytes=>N format=>t output-duplicates>v width[=>w")
 	if !ok {
 		return p.usage(1)

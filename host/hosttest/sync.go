@@ -5,16 +5,16 @@ import (
 	"syscall"
 )
 
-func cmdSync(p *Process) int {
+func cmdSync(p *proc) int {
 	o, ok := p.getopt("df", "data>d file-system>f")
 	if !ok {
 		return p.usage(1)
 	}
-	t := p.m.tree
+	t := p.k.tree
 	if len(o.args) == 0 {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		for _, v := range p.m.volumes() {
+		for _, v := range p.k.volumes() {
 			v.sync()
 		}
 		return 0

@@ -10,26 +10,25 @@ import (
 )
 
 // systemTools look at and set up the machine as a whole.
-func systemTools() map[string]tool {
-	const s = "/usr/sbin"
-	return map[string]tool{
-		"date": {"", cmdDate}, "hostname": {"", cmdHostname}, "hostnamectl": {"", cmdHostnamectl}, "uname": {"", cmdUname}, "uptime": {"", cmdUptime}, "nproc": {"", cmdNproc},
-		"arch":        {"", func(p *Process) int { p.print(p.m.machine(), "\n"); return 0 }},
-		"timedatectl": {"", cmdTimedatectl}, "sysctl": {s, cmdSysctl}, "modprobe": {s, cmdModprobe}, "lsmod": {s, cmdLsmod}, "visudo": {s, cmdVisudo}, "sshd": {s, cmdSshd},
-		"update-ca-certificates": {s, cmdUpdateCA}, "reboot": {s, cmdReboot}, "shutdown": {s, cmdReboot}, "poweroff": {s, cmdReboot}, "logger": {"", cmdLogger},
-		"iptables": {s, cmdIptables},
+func systemTools() map[string]program {
+	return map[string]program{
+		"date": cmdDate, "hostname": cmdHostname, "hostnamectl": cmdHostnamectl, "uname": cmdUname, "uptime": cmdUptime, "nproc": cmdNproc,
+		"arch":        func(p *proc) int { p.print(p.k.machine(), "\n"); return 0 },
+		"timedatectl": cmdTimedatectl, "/usr/sbin/sysctl": cmdSysctl, "/usr/sbin/modprobe": cmdModprobe, "/usr/sbin/lsmod": cmdLsmod, "/usr/sbin/visudo": cmdVisudo, "/usr/sbin/sshd": cmdSshd,
+		"/usr/sbin/update-ca-certificates": cmdUpdateCA, "/usr/sbin/reboot": cmdReboot, "/usr/sbin/shutdown": cmdReboot, "/usr/sbin/poweroff": cmdReboot, "logger": cmdLogger,
+		"/usr/sbin/iptables": cmdIptables,
 	}
 }
 
 // machine is uname -m.
-func (m *Machine) machine() string {
-	if m.arch == "arm64" {
+func (m *Kernel) machine() string {
+	if m.cfg.Arch == "arm64" {
 		return "aarch64"
 	}
 	return "x86_64"
 }
 
-func cmdUname(p *Process) int {
+func cmdUname(p *proc) int {
 	o, ok := p.getopt("asnrvmpio", "all>a kernel-name>s nodename>n kernel-release>r kernel-version>v machine>m processor>p hardware-platform>i operating-system>o")
 	if !ok {
 		return p.usage(1)
@@ -38,7 +37,7 @@ func cmdUname(p *Process) int {
 		p.errorf("extra operand %s", quote(o.args[0]))
 		return p.usage(1)
 	}
-	parts := []struct{ f, v string }{{"s", "Linux"}, {"n", p.m.Hostname()}, {"r", p.m.kernel}, {"v", "#1 SMP PREEMPT Debian 1:6.12.25-1+rpt1 (2025-04-30)"}, {"m", p.m.machine()}, {"p", "unknown"}, {"i", "unknown"}, {"o", "GNU/Linux"}}
+	parts := []struct{ f, v string }{{"s", "Linux"}, {"n", p.k.Hostname()}, {"r", p.k.cfg.Release}, {"v", "#1 SMP PREEMPT Debian 1:6.12.25-1+rpt1 (2025-04-30)"}, {"m", p.k.machine()}, {"p", "unknown"}, {"i", "unknown"}, {"o", "GNU/Linux"}}
 	var out []string
 	for _, x := range parts {
 		if o.has(x.f) || o.has("a") && x.f != "p" && x.f != "i" || len(o.order) == 0 && x.f == "s" {
@@ -49,7 +48,7 @@ func cmdUname(p *Process) int {
 	return 0
 }
 
-func cmdHostname(p *Process) int {
+func cmdHostname(p *proc) int {
 	o, ok := p.getopt("sfidIAbF:y", "short>s fqdn>f long>f ip-address>i domain>d all-ip-addresses>I all-fqdns>A boot>b file=>F")
 	if !ok {
 		return 255
@@ -57,7 +56,7 @@ func cmdHostname(p *Process) int {
 	if p.unsupported(o, "A", "b", "y") {
 		return 1
 	}
-	h := p.m.Hostname()
+	h := p.k.Hostname()
 	set := ""
 	if len(o.args) > 0 {
 		set = o.args[0]
@@ -75,12 +74,12 @@ func cmdHostname(p *Process) int {
 			p.errorf("you must be root to change the host name")
 			return 1
 		}
-		if p.m.mutation(nil) != nil {
+		if p.k.mutation(nil) != nil {
 			return 1
 		}
-		p.m.mu.Lock()
-		p.m.hostname = set
-		p.m.mu.Unlock()
+		p.k.mu.Lock()
+		p.k.hostname = set
+		p.k.mu.Unlock()
 		return 0
 	}
 	short, domain, _ := strings.Cut(h, ".")
@@ -88,7 +87,7 @@ func cmdHostname(p *Process) int {
 	case o.has("s"):
 		p.print(short, "\n")
 	case o.has("I"):
-		p.print(p.m.address(), " \n")
+		p.print(p.k.address(), " \n")
 	case o.has("i"):
 		p.print("127.0.1.1\n")
 	case o.has("d"):
@@ -110,9 +109,7 @@ func cmdHostname(p *Process) int {
 }
 
 // address is the machine's address as its own tools tell it.
-func (m *Machine) address() string { return "192.168.1.201" }
-
-func cmdHostnamectl(p *Process) int {
+func cmdHostnamectl(p *proc) int {
 	o, ok := p.getopt("H:M:", "static pretty transient no-ask-password json= help")
 	if !ok {
 		return 1
@@ -134,11 +131,11 @@ func cmdHostnamectl(p *Process) int {
 		case o.has("static"):
 			p.print(static(), "\n")
 		case o.has("transient"):
-			p.print(p.m.Hostname(), "\n")
+			p.print(p.k.Hostname(), "\n")
 		case o.has("pretty"):
 			p.print("\n")
 		default:
-			p.printf(" Static hostname: %s\n       Icon name: computer\n      Machine ID: -\n         Boot ID: %s\nOperating System: Debian GNU/Linux 12 (bookworm)\n          Kernel: Linux %s\n    Architecture: %s\n", static(), strings.ReplaceAll(p.m.BootID(), "-", ""), p.m.kernel, p.m.arch)
+			p.printf(" Static hostname: %s\n       Icon name: computer\n      Machine ID: -\n         Boot ID: %s\nOperating System: Debian GNU/Linux 12 (bookworm)\n          Kernel: Linux %s\n    Architecture: %s\n", static(), strings.ReplaceAll(p.k.BootID(), "-", ""), p.k.cfg.Release, p.k.cfg.Arch)
 		}
 		return 0
 	case "hostname", "set-hostname":
@@ -163,38 +160,38 @@ func cmdHostnamectl(p *Process) int {
 			p.warn("Could not set static hostname: %s\n", strerror(err))
 			return 1
 		}
-		p.m.mu.Lock()
-		p.m.hostname = h
-		p.m.mu.Unlock()
+		p.k.mu.Lock()
+		p.k.hostname = h
+		p.k.mu.Unlock()
 		return 0
 	}
 	p.warn("Unknown command verb %s.\n", verb)
 	return 1
 }
 
-func cmdUptime(p *Process) int {
+func cmdUptime(p *proc) int {
 	o, ok := p.getopt("ps", "pretty>p since>s")
 	if !ok {
 		return 1
 	}
-	up := p.m.uptime()
+	up := p.k.uptime()
 	switch {
 	case o.has("s"):
-		p.print(p.m.now().Add(-up).In(p.m.location()).Format("2006-01-02 15:04:05"), "\n")
+		p.print(p.k.now().Add(-up).In(p.k.location()).Format("2006-01-02 15:04:05"), "\n")
 	case o.has("p"):
 		p.printf("up %d minutes\n", int(up.Minutes()))
 	default:
-		p.printf(" %s up %d min,  0 users,  load average: 0.08, 0.03, 0.01\n", p.m.now().In(p.m.location()).Format("15:04:05"), int(up.Minutes()))
+		p.printf(" %s up %d min,  0 users,  load average: 0.08, 0.03, 0.01\n", p.k.now().In(p.k.location()).Format("15:04:05"), int(up.Minutes()))
 	}
 	return 0
 }
 
-func cmdNproc(p *Process) int {
-	p.printf("%d\n", p.m.cfg.CPUs)
+func cmdNproc(p *proc) int {
+	p.printf("%d\n", p.k.cfg.CPUs)
 	return 0
 }
 
-func cmdTimedatectl(p *Process) int {
+func cmdTimedatectl(p *proc) int {
 	o, ok := p.getopt("p:P:a", "property=>p value all>a no-pager no-ask-password adjust-system-clock")
 	if !ok {
 		return 1
@@ -209,7 +206,7 @@ func cmdTimedatectl(p *Process) int {
 			zone = z
 		}
 	}
-	s := p.m.manager()
+	s := p.k.manager()
 	ntp := func() (exists, on bool) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -218,9 +215,9 @@ func cmdTimedatectl(p *Process) int {
 	}
 	yes := func(b bool) string { return map[bool]string{true: "yes", false: "no"}[b] }
 	can, on := ntp()
-	p.m.mu.Lock()
-	synced := p.m.ntpSynced
-	p.m.mu.Unlock()
+	p.k.mu.Lock()
+	synced := true
+	p.k.mu.Unlock()
 	switch verb {
 	case "show":
 		var want []string
@@ -228,7 +225,7 @@ func cmdTimedatectl(p *Process) int {
 			want = append(want, strings.Split(v, ",")...)
 		}
 		for _, kv := range [][2]string{{"Timezone", zone}, {"LocalRTC", "no"}, {"CanNTP", yes(can)}, {"NTP", yes(on)}, {"NTPSynchronized", yes(synced && on)},
-			{"TimeUSec", p.m.now().In(p.m.location()).Format(stampFormat)}} {
+			{"TimeUSec", p.k.now().In(p.k.location()).Format(stampFormat)}} {
 			if len(want) > 0 && !slices.Contains(want, kv[0]) {
 				continue
 			}
@@ -241,7 +238,7 @@ func cmdTimedatectl(p *Process) int {
 		return 0
 	case "status":
 		p.printf("               Local time: %s\n                Time zone: %s (UTC, +0000)\nSystem clock synchronized: %s\n              NTP service: %s\n          RTC in local TZ: no\n",
-			p.m.now().In(p.m.location()).Format(stampFormat), zone, yes(synced && on), map[bool]string{true: "active", false: "inactive"}[on])
+			p.k.now().In(p.k.location()).Format(stampFormat), zone, yes(synced && on), map[bool]string{true: "active", false: "inactive"}[on])
 		return 0
 	case "list-timezones":
 		p.recurse("/usr/share/zoneinfo", true, func(name string, st Stat) error {
@@ -296,7 +293,7 @@ func cmdTimedatectl(p *Process) int {
 	return 1
 }
 
-func cmdSysctl(p *Process) int {
+func cmdSysctl(p *proc) int {
 	o, ok := p.getopt("aAbeFhNnp::qr:wX", "all>a binary>b ignore>e names>N values>n load[=>p quiet>q write>w system pattern=>r")
 	if !ok {
 		return 1
@@ -366,7 +363,7 @@ func cmdSysctl(p *Process) int {
 	}
 	switch {
 	case o.has("system"):
-		files := append(confFiles(p.m.FS(), "sysctl.d"), "/etc/sysctl.conf")
+		files := append(confFiles(p.k.FS(), "sysctl.d"), "/etc/sysctl.conf")
 		for _, f := range files {
 			if !o.has("q") {
 				p.print("* Applying ", f, " ...\n")
@@ -434,7 +431,7 @@ func cmdSysctl(p *Process) int {
 	return code
 }
 
-func cmdModprobe(p *Process) int {
+func cmdModprobe(p *proc) int {
 	o, ok := p.getopt("arnqvDfRScibt:d:", "all>a remove>r dry-run>n show>n quiet>q verbose>v first-time show-depends>D resolve-alias>R use-blacklist>b ignore-install>i force>f showconfig>c")
 	if !ok {
 		return 1
@@ -454,9 +451,9 @@ func cmdModprobe(p *Process) int {
 	for _, n := range names {
 		mod := strings.ReplaceAll(n, "-", "_")
 		known := slices.ContainsFunc(knownModules, func(k string) bool { return strings.ReplaceAll(k, "-", "_") == mod })
-		if !known && !p.m.loaded(mod) {
+		if !known && !p.k.loaded(mod) {
 			if !o.has("q") {
-				p.warn("modprobe: FATAL: Module %s not found in directory /lib/modules/%s\n", n, p.m.kernel)
+				p.warn("modprobe: FATAL: Module %s not found in directory /lib/modules/%s\n", n, p.k.cfg.Release)
 			}
 			code = 1
 			continue
@@ -464,12 +461,12 @@ func cmdModprobe(p *Process) int {
 		if o.has("n", "D") {
 			continue
 		}
-		if p.m.loaded(mod) != o.has("r") {
+		if p.k.loaded(mod) != o.has("r") {
 			if o.has("first-time") {
 				p.errorf("ERROR: could not insert '%s': Module already in kernel", mod)
 				code = 1
 			}
-			if o.has("r") && !p.m.loaded(mod) {
+			if o.has("r") && !p.k.loaded(mod) {
 				continue
 			}
 			continue
@@ -483,29 +480,29 @@ func cmdModprobe(p *Process) int {
 			code = 1
 			continue
 		}
-		if p.m.mutation(nil) != nil {
+		if p.k.mutation(nil) != nil {
 			return 1
 		}
 		if o.has("r") {
-			p.m.mu.Lock()
-			delete(p.m.modules, mod)
-			p.m.mu.Unlock()
+			p.k.mu.Lock()
+			delete(p.k.modules, mod)
+			p.k.mu.Unlock()
 		} else {
-			p.m.loadModule(mod)
+			p.k.loadModule(mod)
 		}
 	}
 	return code
 }
 
-func cmdLsmod(p *Process) int {
+func cmdLsmod(p *proc) int {
 	p.print("Module                  Size  Used by\n")
-	for _, n := range p.m.moduleList() {
+	for _, n := range p.k.moduleList() {
 		p.printf("%-20s 16384  0\n", n)
 	}
 	return 0
 }
 
-func cmdVisudo(p *Process) int {
+func cmdVisudo(p *proc) int {
 	o, ok := p.getopt("cf:hqsVIOP", "check>c file=>f quiet>q strict>s version>V")
 	if !ok {
 		p.warn("usage: visudo [-chqsV] [[-f] sudoers ]\n")
@@ -540,7 +537,7 @@ func cmdVisudo(p *Process) int {
 		return 1
 	}
 	failed := false
-	p.m.readSudoers(shown, string(b)+"\n", 0, func(text string) {
+	p.k.readSudoers(shown, string(b)+"\n", 0, func(text string) {
 		failed = true
 		if !o.has("q") {
 			p.warn("%s", text)
@@ -577,7 +574,7 @@ var sshdKeywords = strings.Fields(`acceptenv addressfamily allowagentforwarding 
 	x11displayoffset x11forwarding x11uselocalhost xauthlocation protocol useprivilegeseparation`)
 
 // checkSshd finds what sshd would not accept in a configuration.
-func (p *Process) checkSshd(file string, depth int) []string {
+func (p *proc) checkSshd(file string, depth int) []string {
 	b, err := p.readFile(file)
 	if err != nil {
 		return []string{fmt.Sprintf("%s: %s", file, strerror(err))}
@@ -635,7 +632,7 @@ func (p *Process) checkSshd(file string, depth int) []string {
 	return bad
 }
 
-func cmdSshd(p *Process) int {
+func cmdSshd(p *proc) int {
 	o, ok := p.getopt("46deDiqtTf:E:h:o:p:C:c:b:g:k:u:", "")
 	if !ok {
 		return 1
@@ -668,7 +665,7 @@ func cmdSshd(p *Process) int {
 }
 
 // cmdUpdateCA makes /etc/ssl/certs/ca-certificates.crt from what is trusted, and counts what changed.
-func cmdUpdateCA(p *Process) int {
+func cmdUpdateCA(p *proc) int {
 	o, ok := p.getopt("vfh", "verbose>v fresh>f help>h default")
 	if !ok {
 		return 1
@@ -737,7 +734,7 @@ func cmdUpdateCA(p *Process) int {
 	return 0
 }
 
-func cmdReboot(p *Process) int {
+func cmdReboot(p *proc) int {
 	if p.uid != 0 {
 		p.warn("Call to %s failed: Interactive authentication required.\n", map[bool]string{true: "Reboot", false: "PowerOff"}[p.name() == "reboot"])
 		return 1
@@ -755,19 +752,19 @@ func cmdReboot(p *Process) int {
 		p.errorf("hosttest: this machine cannot be switched on again")
 		return 1
 	}
-	if p.m.mutation(nil) != nil {
+	if p.k.mutation(nil) != nil {
 		return 1
 	}
-	p.m.rebootSoon()
+	p.k.cfg.Reboot()
 	return 0
 }
 
-func cmdLogger(p *Process) int {
+func cmdLogger(p *proc) int {
 	o, ok := p.getopt("t:p:isS:f:", "tag=>t priority=>p id[=>i stderr>s")
 	if !ok {
 		return 1
 	}
-	tag := p.m.userName(p.uid)
+	tag := p.k.userName(p.uid)
 	if o.has("t") {
 		tag = o.get("t")
 	}
@@ -783,7 +780,7 @@ func cmdLogger(p *Process) int {
 		d.release()
 		text, _ = lines(b, '\n')
 	}
-	s := p.m.manager()
+	s := p.k.manager()
 	s.logLines(&unit{}, tag, p.PID, text)
 	return 0
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // systemdTools are the programs of systemd.
-func systemdTools() map[string]tool {
-	return map[string]tool{"systemctl": {"", cmdSystemctl}, "systemd-analyze": {"", cmdAnalyze}, "systemd-escape": {"", cmdEscape}, "journalctl": {"", cmdJournalctl}}
+func systemdTools() map[string]program {
+	return map[string]program{"systemctl": cmdSystemctl, "systemd-analyze": cmdAnalyze, "systemd-escape": cmdEscape, "journalctl": cmdJournalctl}
 }
 
 // unitName completes a name as systemctl does.
@@ -32,7 +32,7 @@ func unitNameOf(s string) string {
 }
 
 // arrow is what systemd draws between a link and its target: as far as a locale that is named can show it.
-func (p *Process) arrow() string {
+func (p *proc) arrow() string {
 	for _, v := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if l := strings.ToUpper(p.Getenv(v)); l != "" {
 			if strings.Contains(l, "UTF-8") || strings.Contains(l, "UTF8") {
@@ -44,7 +44,7 @@ func (p *Process) arrow() string {
 	return "→"
 }
 
-func cmdSystemctl(p *Process) int {
+func cmdSystemctl(p *proc) int {
 	o, ok := p.getopt("t:p:P:alqfsn:o:iH:M:rT", "type=>t property=>p all>a full>l quiet>q force>f now no-block no-pager no-legend no-reload system user value state= failed plain runtime lines=>n output=>o job-mode= signal=>s kill-who= kill-whom= no-ask-password root= show-types wait dry-run legend= timestamp= recursive>r no-wall message= check-inhibitors= reverse after before global version preset-mode=")
 	if !ok {
 		return 1
@@ -69,7 +69,7 @@ func cmdSystemctl(p *Process) int {
 		p.warn("System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down\n")
 		return 1
 	}
-	s := p.m.manager()
+	s := p.k.manager()
 	c := &systemctl{p: p, s: s, o: o}
 	need := func(n int) bool {
 		if len(args) < n {
@@ -205,7 +205,7 @@ func cmdSystemctl(p *Process) int {
 	case "reset-failed":
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if err := p.m.mutation(nil); err != nil {
+		if err := p.k.mutation(nil); err != nil {
 			return 1
 		}
 		reset := func(u *unit) {
@@ -252,7 +252,7 @@ func cmdSystemctl(p *Process) int {
 				p.warn("Failed to kill unit %[1]s: Unit %[1]s not loaded.\n", n)
 				code = 1
 			}
-			for _, q := range p.m.processes() {
+			for _, q := range p.k.processes() {
 				q.mu.Lock()
 				own := q.unit == n
 				q.mu.Unlock()
@@ -269,10 +269,10 @@ func cmdSystemctl(p *Process) int {
 		p.warn("hosttest: systemctl %s is not supported\n", verb)
 		return 1
 	case "reboot", "poweroff", "halt", "kexec":
-		if err := p.m.mutation(nil); err != nil {
+		if err := p.k.mutation(nil); err != nil {
 			return 1
 		}
-		p.m.rebootSoon()
+		p.k.cfg.Reboot()
 		return 0
 	}
 	p.warn("Unknown command verb %s.\n", verb)
@@ -287,26 +287,8 @@ func firstWord(args []string) string {
 	return args[0]
 }
 
-// rebootSoon lets the caller's answer leave before the machine goes down.
-func (m *Machine) rebootSoon() {
-	m.mu.Lock()
-	if m.rebooting || m.closed {
-		m.mu.Unlock()
-		return
-	}
-	m.rebooting = true
-	m.mu.Unlock()
-	m.serving.Go(func() {
-		time.Sleep(2 * time.Millisecond)
-		m.Reboot()
-		m.mu.Lock()
-		m.rebooting = false
-		m.mu.Unlock()
-	})
-}
-
 type systemctl struct {
-	p *Process
+	p *proc
 	s *systemd
 	o *options
 }
@@ -442,7 +424,7 @@ func (s *systemd) restartLocked(u *unit) error {
 // enabledState is UnitFileState; "" when there is no such unit file.
 func (s *systemd) enabledState(name string) string {
 	fragment, id, masked := s.find(name)
-	fs := s.m.FS()
+	fs := s.k.FS()
 	if masked {
 		if strings.HasPrefix(fragment, "/run/") {
 			return "masked-runtime"
@@ -757,10 +739,10 @@ func (s *systemd) properties(u *unit) [][2]string {
 			add(k+"Monotonic", "0")
 			return
 		}
-		add(k, t.In(s.m.location()).Format(stampFormat))
-		s.m.mu.Lock()
-		b := s.m.bootTime
-		s.m.mu.Unlock()
+		add(k, t.In(s.k.location()).Format(stampFormat))
+		s.k.mu.Lock()
+		b := s.k.bootTime
+		s.k.mu.Unlock()
 		add(k+"Monotonic", strconv.FormatInt(t.Sub(b).Microseconds(), 10))
 	}
 	yesNo := func(b bool) string {
@@ -904,7 +886,7 @@ func (c *systemctl) show(args []string) int {
 	}
 	value := c.o.has("value", "P")
 	if len(args) == 0 {
-		for _, kv := range [][2]string{{"Version", "252.38-1~deb12u1"}, {"Architecture", map[string]string{"amd64": "x86-64"}[p.m.arch] + map[string]string{"arm64": "arm64"}[p.m.arch]}, {"SystemState", "running"}, {"NFailedUnits", "0"}} {
+		for _, kv := range [][2]string{{"Version", "252.38-1~deb12u1"}, {"Architecture", map[string]string{"amd64": "x86-64"}[p.k.cfg.Arch] + map[string]string{"arm64": "arm64"}[p.k.cfg.Arch]}, {"SystemState", "running"}, {"NFailedUnits", "0"}} {
 			if len(want) == 0 || slices.Contains(want, kv[0]) {
 				if value {
 					p.print(kv[1], "\n")
@@ -945,7 +927,7 @@ func (c *systemctl) cat(args []string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, a := range args {
-		fresh := &systemd{m: s.m, units: map[string]*unit{}}
+		fresh := &systemd{k: s.k, units: map[string]*unit{}}
 		u := fresh.loadUnit(unitNameOf(a))
 		if u.load == "not-found" || u.fragment == "" {
 			p.flush()
@@ -1062,7 +1044,7 @@ func (c *systemctl) listFiles(args []string) int {
 	defer s.mu.Unlock()
 	seen := map[string]bool{}
 	for _, dir := range unitDirs {
-		names, _ := s.m.FS().ReadDir(dir)
+		names, _ := s.k.FS().ReadDir(dir)
 		for _, n := range names {
 			if unitSections[path.Ext(n)] != nil {
 				seen[n] = true
@@ -1097,7 +1079,7 @@ func (c *systemctl) listFiles(args []string) int {
 	return 0
 }
 
-func cmdEscape(p *Process) int {
+func cmdEscape(p *proc) int {
 	o, ok := p.getopt("pum", "path>p unescape>u mangle>m suffix= template=")
 	if !ok {
 		return 1
@@ -1130,7 +1112,7 @@ func cmdEscape(p *Process) int {
 }
 
 // cmdAnalyze is systemd-analyze verify.
-func cmdAnalyze(p *Process) int {
+func cmdAnalyze(p *proc) int {
 	o, ok := p.getopt("", "man[= generators[= recursive-errors= no-pager user system")
 	if !ok {
 		return 1
@@ -1190,7 +1172,7 @@ func cmdAnalyze(p *Process) int {
 	return code
 }
 
-func cmdJournalctl(p *Process) int {
+func cmdJournalctl(p *proc) int {
 	o, ok := p.getopt("u:n::o:xefrkb::t:S:U:qap:g:", "unit=>u lines[=>n output=>o no-pager follow>f reverse>r since=>S until=>U quiet>q boot[=>b identifier=>t all>a no-hostname priority=>p vacuum-time= rotate grep=>g dmesg>k catalog>x")
 	if !ok {
 		return 1
@@ -1198,7 +1180,7 @@ func cmdJournalctl(p *Process) int {
 	if p.unsupported(o, "k", "f", "S", "U", "a", "p", "g", "vacuum-time", "rotate") {
 		return 1
 	}
-	s := p.m.manager()
+	s := p.k.manager()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var units []string
@@ -1238,7 +1220,7 @@ func cmdJournalctl(p *Process) int {
 			p.print(l.text, "\n")
 			continue
 		}
-		p.printf("%s %s %s[%d]: %s\n", l.at.In(p.m.location()).Format("Jan 02 15:04:05"), p.m.Hostname(), l.tag, l.pid, l.text)
+		p.printf("%s %s %s[%d]: %s\n", l.at.In(p.k.location()).Format("Jan 02 15:04:05"), p.k.Hostname(), l.tag, l.pid, l.text)
 	}
 	return 0
 }

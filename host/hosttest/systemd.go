@@ -16,7 +16,7 @@ import (
 
 // systemd is the service manager of one machine, with what it has loaded and runs.
 type systemd struct {
-	m       *Machine
+	k       *Kernel
 	mu      sync.Mutex
 	units   map[string]*unit
 	journal []logLine
@@ -63,7 +63,7 @@ type unit struct {
 	execPID             int
 	restarts            int
 	starts              []time.Time // for the start limit
-	proc                *Process
+	proc                *proc
 	ready               chan struct{}
 	stopping            bool
 	next                func() // cancels a pending restart
@@ -72,7 +72,7 @@ type unit struct {
 var unitDirs = []string{"/etc/systemd/system", "/run/systemd/system", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/lib/systemd/system"}
 
 func (s *systemd) read(file string) ([]byte, fileStamp, error) {
-	t := s.m.tree
+	t := s.k.tree
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	sp, err := t.must(rootCred, "/", file, true)
@@ -88,7 +88,7 @@ func (s *systemd) read(file string) ([]byte, fileStamp, error) {
 
 // parsedFile gives a parsed unit file; those of the images are parsed once for all machines.
 func (s *systemd) parsedFile(file string) (*unitFile, fileStamp, error) {
-	t := s.m.tree
+	t := s.k.tree
 	t.mu.Lock()
 	sp, err := t.must(rootCred, "/", file, true)
 	if err != nil {
@@ -120,7 +120,7 @@ func templateOf(name string) (template, instance string) {
 
 // find gives the fragment of a unit name and, through links, the unit's own name.
 func (s *systemd) find(name string) (fragment, id string, masked bool) {
-	fs := s.m.FS()
+	fs := s.k.FS()
 	for _, n := range []string{name, first(templateOf(name))} {
 		if n == "" {
 			continue
@@ -221,7 +221,7 @@ func (s *systemd) loadUnit(name string) *unit {
 		dirs = append(dirs, t+".d")
 	}
 	dirs = append(dirs, strings.TrimPrefix(path.Ext(id), ".")+".d")
-	fs := s.m.FS()
+	fs := s.k.FS()
 	for _, base := range unitDirs {
 		for _, d := range dirs {
 			names, err := fs.ReadDir(base + "/" + d)
@@ -293,17 +293,18 @@ func (s *systemd) stale(u *unit) bool {
 			return true
 		}
 	}
-	fresh := &systemd{m: s.m, units: map[string]*unit{}}
+	fresh := &systemd{k: s.k, units: map[string]*unit{}}
 	f := fresh.loadUnit(u.name)
 	return f.fragment != u.fragment || !slices.Equal(f.dropIns, u.dropIns) || (f.load == "masked") != (u.load == "masked")
 }
 
 // startSystemd is boot: generators, then everything that the default target wants.
-func (m *Machine) startSystemd() {
-	s := &systemd{m: m, units: map[string]*unit{}}
-	m.mu.Lock()
-	m.systemd = s
-	m.mu.Unlock()
+func (m *Kernel) startSystemd() {
+	s := &systemd{k: m, units: map[string]*unit{}}
+	b := local[managers](m)
+	b.mu.Lock()
+	b.now = s
+	b.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.generate()
@@ -353,13 +354,13 @@ func (m *Machine) startSystemd() {
 
 // generate is what the fstab generator does at boot and at each daemon-reload.
 func (s *systemd) generate() {
-	t := s.m.tree
+	t := s.k.tree
 	t.quietly(func() error {
 		t.removeAll("/run/systemd/generator")
 		t.mkdirAll("/run/systemd/generator")
 		return nil
 	})
-	for _, f := range s.m.fstab() {
+	for _, f := range s.k.fstab() {
 		if !strings.HasPrefix(f.mountAt, "/") || f.mountAt == "/proc" {
 			continue
 		}
@@ -423,7 +424,7 @@ func (s *systemd) mountedUnit(name string) (string, bool) {
 		return "", false
 	}
 	where := unescapeUnitPath(base)
-	for _, mt := range s.m.Mounts() {
+	for _, mt := range s.k.Mounts() {
 		if mt.Target == where {
 			return where, true
 		}
@@ -432,7 +433,7 @@ func (s *systemd) mountedUnit(name string) (string, bool) {
 }
 
 func (s *systemd) setState(u *unit, active, sub string) {
-	now := s.m.now()
+	now := s.k.now()
 	if u.active != active {
 		u.stateChange = now
 		if u.active == "inactive" || u.active == "failed" {
@@ -452,7 +453,7 @@ func (s *systemd) setState(u *unit, active, sub string) {
 }
 
 func (s *systemd) log(u *unit, tag string, pid int, format string, a ...any) {
-	s.journal = append(s.journal, logLine{s.m.now(), u.name, tag, pid, fmt.Sprintf(format, a...)})
+	s.journal = append(s.journal, logLine{s.k.now(), u.name, tag, pid, fmt.Sprintf(format, a...)})
 	if len(s.journal) > 4096 {
 		s.journal = slices.Delete(s.journal, 0, 1024)
 	}
@@ -499,7 +500,7 @@ func (s *systemd) startLocked(u *unit, boot bool) error {
 		}
 	}
 	if !boot {
-		if err := s.m.mutation(nil); err != nil {
+		if err := s.k.mutation(nil); err != nil {
 			return err
 		}
 	}
@@ -526,7 +527,7 @@ func (s *systemd) startLocked(u *unit, boot bool) error {
 	case ".mount":
 		where := cmp.Or(u.file.get("Mount.Where"), unescapeUnitPath(strings.TrimSuffix(u.name, ".mount")))
 		if _, ok := s.mountedUnit(u.name); !ok {
-			if err := s.m.mountWhat(u.file.get("Mount.What"), where, u.file.get("Mount.Type"), strings.Split(u.file.get("Mount.Options"), ",")); err != nil {
+			if err := s.k.mountWhat(u.file.get("Mount.What"), where, u.file.get("Mount.Type"), strings.Split(u.file.get("Mount.Options"), ",")); err != nil {
 				u.result = "exit-code"
 				s.setState(u, "failed", "failed")
 				s.log(u, "systemd", 1, "%s: Mount process exited, code=exited, status=32/n/a", u.name)
@@ -546,7 +547,7 @@ func (s *systemd) startLocked(u *unit, boot bool) error {
 		if !boot {
 			for _, kind := range []string{".wants", ".requires"} {
 				for _, dir := range unitDirs {
-					names, _ := s.m.FS().ReadDir(dir + "/" + u.name + kind)
+					names, _ := s.k.FS().ReadDir(dir + "/" + u.name + kind)
 					for _, n := range names {
 						if d := s.unit(n); d.load == "loaded" && d.active != "active" {
 							s.startLocked(d, boot)
@@ -584,7 +585,7 @@ func (s *systemd) condition(kind, v string) bool {
 	v = strings.TrimPrefix(v, "|")
 	not := strings.HasPrefix(v, "!")
 	v = strings.TrimPrefix(v, "!")
-	fs := s.m.FS()
+	fs := s.k.FS()
 	st, err := fs.Stat(v)
 	ok := true
 	switch kind {
@@ -593,7 +594,7 @@ func (s *systemd) condition(kind, v string) bool {
 	case "PathIsDirectory":
 		ok = err == nil && st.IsDir()
 	case "PathIsMountPoint":
-		ok = slices.ContainsFunc(s.m.Mounts(), func(m Mount) bool { return m.Target == path.Clean(v) })
+		ok = slices.ContainsFunc(s.k.Mounts(), func(m Mount) bool { return m.Target == path.Clean(v) })
 	case "FileNotEmpty":
 		ok = err == nil && st.IsRegular() && st.Size > 0
 	case "FileIsExecutable":
@@ -610,9 +611,9 @@ func (s *systemd) condition(kind, v string) bool {
 			ok = true
 		}
 	case "Architecture":
-		ok = v == s.m.arch || v == map[string]string{"amd64": "x86-64"}[s.m.arch]
+		ok = v == s.k.cfg.Arch || v == map[string]string{"amd64": "x86-64"}[s.k.cfg.Arch]
 	case "Host":
-		ok = v == s.m.Hostname()
+		ok = v == s.k.Hostname()
 	}
 	return ok != not
 }
@@ -664,12 +665,12 @@ func (s *systemd) specifiers(u *unit, v string) string {
 		case 'U':
 			b.WriteString("0")
 		case 'H':
-			b.WriteString(s.m.Hostname())
+			b.WriteString(s.k.Hostname())
 		case 'm':
-			id, _ := s.m.FS().ReadFile("/etc/machine-id")
+			id, _ := s.k.FS().ReadFile("/etc/machine-id")
 			b.WriteString(strings.TrimSpace(string(id)))
 		case 'b':
-			b.WriteString(strings.ReplaceAll(s.m.BootID(), "-", ""))
+			b.WriteString(strings.ReplaceAll(s.k.BootID(), "-", ""))
 		case '%':
 			b.WriteByte('%')
 		default:
@@ -771,7 +772,7 @@ func (s *systemd) environment(u *unit) ([]string, error) {
 	for _, f := range u.file.all("Service.EnvironmentFile") {
 		opt := strings.HasPrefix(f, "-")
 		file := s.specifiers(u, strings.TrimPrefix(f, "-"))
-		b, err := s.m.FS().ReadFile(file)
+		b, err := s.k.FS().ReadFile(file)
 		if err != nil {
 			if opt {
 				continue
@@ -844,9 +845,9 @@ type journalStream struct {
 	rest []byte
 }
 
-func (j *journalStream) read(*Process, []byte) (int, error) { return 0, syscall.EBADF }
+func (j *journalStream) read(*proc, []byte) (int, error) { return 0, syscall.EBADF }
 
-func (j *journalStream) write(p *Process, b []byte) (int, error) {
+func (j *journalStream) write(p *proc, b []byte) (int, error) {
 	j.mu.Lock()
 	j.rest = append(j.rest, b...)
 	var lines []string
@@ -882,8 +883,8 @@ func (s *systemd) logLines(u *unit, tag string, pid int, lines []string) {
 }
 
 // spawn starts a command of a service as a process of init.
-func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *Process, err error) {
-	m := s.m
+func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *proc, err error) {
+	m := s.k
 	defer func() {
 		// The machine goes down meanwhile.
 		if r := recover(); r != nil {
@@ -897,7 +898,7 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *Pro
 	p.mu.Lock()
 	p.unit, p.Args, p.Env, p.started = u.name, args, env, m.now()
 	p.mu.Unlock()
-	fail := func(err error) (*Process, error) {
+	fail := func(err error) (*proc, error) {
 		p.die(sigKILL)
 		return nil, err
 	}
@@ -947,7 +948,7 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *Pro
 	tag := path.Base(args[0])
 	out := newStream(&journalStream{s: s, u: u, tag: tag}, os.O_WRONLY)
 	p.give(newStream(device("null"), os.O_RDONLY), out, out.ref())
-	p.goRun(func(p *Process) int {
+	p.goRun(func(p *proc) int {
 		code, err := p.exec(file, args, p.Env)
 		if err == syscall.ENOEXEC {
 			return 203
@@ -961,7 +962,7 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *Pro
 }
 
 // isStub tells whether an executable is a daemon without a program: a process stands for it, without a goroutine.
-func (m *Machine) isStub(p *Process, file string, args []string) bool {
+func (m *Kernel) isStub(p *proc, file string, args []string) bool {
 	if path.Base(file) == "sshd" && slices.Contains(args, "-D") {
 		return true // the server is this package
 	}
@@ -971,7 +972,7 @@ func (m *Machine) isStub(p *Process, file string, args []string) bool {
 
 // startService runs a service. The manager's lock is held, and released while commands run.
 func (s *systemd) startService(u *unit, boot bool) error {
-	limit := s.m.now().Add(-10 * time.Second)
+	limit := s.k.now().Add(-10 * time.Second)
 	u.starts = slices.DeleteFunc(u.starts, func(t time.Time) bool { return t.Before(limit) })
 	burst := 5
 	if v := u.file.get("Unit.StartLimitBurst"); v != "" {
@@ -986,7 +987,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 		s.log(u, "systemd", 1, "%s: Start request repeated too quickly.", u.name)
 		return errors.New("start-limit-hit")
 	}
-	u.starts = append(u.starts, s.m.now())
+	u.starts = append(u.starts, s.k.now())
 	if u.next != nil {
 		u.next()
 		u.next = nil
@@ -1016,7 +1017,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 	for _, key := range []string{"RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory"} {
 		root := map[string]string{"RuntimeDirectory": "/run/", "StateDirectory": "/var/lib/", "CacheDirectory": "/var/cache/", "LogsDirectory": "/var/log/"}[key]
 		for _, d := range u.file.words("Service." + key) {
-			s.m.FS().MkdirAll(root + d)
+			s.k.FS().MkdirAll(root + d)
 		}
 	}
 	// run executes a control command and waits for it.
@@ -1059,12 +1060,12 @@ func (s *systemd) startService(u *unit, boot bool) error {
 	}
 	if typ == "oneshot" {
 		for _, l := range u.file.all("Service.ExecStart") {
-			u.execStart = s.m.now()
+			u.execStart = s.k.now()
 			if err := run(l); err != nil {
 				s.scheduleRestart(u)
 				return err
 			}
-			u.execExit, u.execCode, u.execStatus = s.m.now(), 1, 0
+			u.execExit, u.execCode, u.execStatus = s.k.now(), 1, 0
 		}
 	} else {
 		args, ignore := s.command(u, u.file.get("Service.ExecStart"), env)
@@ -1074,7 +1075,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 		p, err := s.spawn(u, args, env, true)
 		if err != nil {
 			status, _ := strconv.Atoi(strings.SplitN(err.Error(), "/", 2)[0])
-			u.execStart = s.m.now()
+			u.execStart = s.k.now()
 			// Type=simple is started as soon as it is forked: what comes after is a failure of the running service.
 			err := fail("exit-code", 1, status)
 			s.scheduleRestart(u)
@@ -1083,7 +1084,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 			}
 			return err
 		}
-		u.proc, u.execPID, u.execStart = p, p.PID, s.m.now()
+		u.proc, u.execPID, u.execStart = p, p.PID, s.k.now()
 		u.execExit, u.execCode, u.execStatus = time.Time{}, 0, 0
 		ready := make(chan struct{})
 		u.ready = ready
@@ -1099,7 +1100,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 			// The start job waits for readiness, or for the end of the process.
 			s.mu.Unlock()
 			timeout := make(chan struct{})
-			stop := s.m.after(90*time.Second, func() { close(timeout) })
+			stop := s.k.after(90*time.Second, func() { close(timeout) })
 			select {
 			case <-ready:
 			case <-p.killed:
@@ -1115,7 +1116,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 					u.proc = nil
 					break
 				}
-				for u.proc == p && !s.m.off.Load() { // exited will tell, unless the machine goes down
+				for u.proc == p && !s.k.off.Load() { // exited will tell, unless the machine goes down
 					s.mu.Unlock()
 					time.Sleep(time.Millisecond)
 					s.mu.Lock()
@@ -1148,10 +1149,10 @@ func (s *systemd) startService(u *unit, boot bool) error {
 	return nil
 }
 
-// Ready tells the service manager that a service of Type=notify is up, as sd_notify(3) READY=1 does. Until then
+// ready tells the service manager that a service of Type=notify is up, as sd_notify(3) READY=1 does. Until then
 // "systemctl start" waits.
-func (p *Process) Ready() {
-	s := p.m.manager()
+func ready(p *proc) {
+	s := p.k.manager()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.units[p.unit]
@@ -1165,21 +1166,29 @@ func (p *Process) Ready() {
 	}
 }
 
-func (m *Machine) manager() *systemd {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.systemd
+// managers holds the service manager of this boot.
+type managers struct {
+	mu  sync.Mutex
+	now *systemd
+}
+
+// manager is the service manager that runs.
+func (m *Kernel) manager() *systemd {
+	b := local[managers](m)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now
 }
 
 // exited is told when a main process has ended.
-func (s *systemd) exited(u *unit, p *Process, st waitStatus) {
+func (s *systemd) exited(u *unit, p *proc, st waitStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.m.off.Load() || u.proc != p {
+	if s.k.off.Load() || u.proc != p {
 		return
 	}
 	u.proc = nil
-	u.execExit = s.m.now()
+	u.execExit = s.k.now()
 	u.execCode, u.execStatus = 1, st.code
 	if st.signal != 0 {
 		u.execCode, u.execStatus = 2, st.signal
@@ -1235,14 +1244,14 @@ func (s *systemd) scheduleRestart(u *unit) {
 		}
 	}
 	u.active, u.sub = "activating", "auto-restart"
-	u.next = s.m.after(d, func() { s.restart(u) })
+	u.next = s.k.after(d, func() { s.restart(u) })
 }
 
 // restart starts a service again whose pause is over, unless the machine goes down, or was started anew, meanwhile.
 func (s *systemd) restart(u *unit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.m.manager() != s || s.m.off.Load() || u.sub != "auto-restart" {
+	if s.k.manager() != s || s.k.off.Load() || u.sub != "auto-restart" {
 		return
 	}
 	u.next = nil
@@ -1291,7 +1300,7 @@ func (s *systemd) killService(u *unit) {
 		p.onExit = nil
 		p.mu.Unlock()
 	}
-	for _, q := range s.m.processes() {
+	for _, q := range s.k.processes() {
 		q.mu.Lock()
 		own := q.unit == u.name
 		q.mu.Unlock()
@@ -1312,7 +1321,7 @@ func (s *systemd) stopLocked(u *unit) error {
 	if u.active != "active" && u.active != "activating" && u.active != "reloading" {
 		return nil
 	}
-	if err := s.m.mutation(nil); err != nil {
+	if err := s.k.mutation(nil); err != nil {
 		return err
 	}
 	// What requires this unit is stopped too.
@@ -1348,12 +1357,12 @@ func (s *systemd) stopLocked(u *unit) error {
 		}
 		s.killService(u)
 		if u.execExit.Before(u.execStart) {
-			u.execExit, u.execCode, u.execStatus = s.m.now(), 2, sigTERM
+			u.execExit, u.execCode, u.execStatus = s.k.now(), 2, sigTERM
 		}
 		s.log(u, "systemd", 1, "Stopped %s.", s.describe(u))
 	case ".mount":
 		where := cmp.Or(u.file.get("Mount.Where"), unescapeUnitPath(strings.TrimSuffix(u.name, ".mount")))
-		if err := s.m.unmount(where, false); err != nil {
+		if err := s.k.unmount(where, false); err != nil {
 			return err
 		}
 	}
@@ -1381,7 +1390,7 @@ func (s *systemd) reloadLocked(u *unit) error {
 	if u.active != "active" {
 		return fmt.Errorf("%s is not active, cannot reload.", u.name)
 	}
-	if err := s.m.mutation(nil); err != nil {
+	if err := s.k.mutation(nil); err != nil {
 		return err
 	}
 	env, err := s.environment(u)
@@ -1416,7 +1425,7 @@ func (s *systemd) reloadLocked(u *unit) error {
 
 // daemonReload reads every unit again.
 func (s *systemd) daemonReload() error {
-	if err := s.m.mutation(nil); err != nil {
+	if err := s.k.mutation(nil); err != nil {
 		return err
 	}
 	s.gen++

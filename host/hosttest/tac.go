@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-func cmdTac(p *Process) int {
+func cmdTac(p *proc) int {
 	return p.eachInput(p.Args[1:], func(_ string, d *description) error {
 		b, err := p.readAll(d)
 		ls := strings.SplitAfter(string(b), "\n")
@@ -14,4 +14,3 @@ func cmdTac(p *Process) int {
 		return err
 	})
 }
-

@@ -4,7 +4,7 @@ import (
 	"bytes"
 )
 
-func cmdTail(p *Process) int {
+func cmdTail(p *proc) int {
 	p.setArgs(obsolete(p.Args))
 	o, ok := p.getopt("c:n:qvzfF", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z follow[=>f")
 	if !ok {

@@ -4,7 +4,7 @@ import (
 	"os"
 )
 
-func cmdTee(p *Process) int {
+func cmdTee(p *proc) int {
 	o, ok := p.getopt("aip", "append>a ignore-interrupts>i")
 	if !ok {
 		return p.usage(1)

@@ -8,7 +8,7 @@ import (
 
 // testExpr evaluates the operands of test(1), with the precedence POSIX gives by the number of operands. The error's
 // text is what follows the program's name.
-func testExpr(p *Process, args []string) (bool, error) {
+func testExpr(p *proc, args []string) (bool, error) {
 	t := &tester{p: p, args: args}
 	switch len(args) {
 	case 0:
@@ -37,7 +37,7 @@ func testExpr(p *Process, args []string) (bool, error) {
 }
 
 type tester struct {
-	p    *Process
+	p    *proc
 	args []string
 	i    int
 	err  error
@@ -235,7 +235,7 @@ func (t *tester) binary(a, op, b string) (bool, error) {
 }
 
 // cmdTest is /usr/bin/test and /usr/bin/[.
-func cmdTest(p *Process) int {
+func cmdTest(p *proc) int {
 	args := p.Args[1:]
 	if p.name() == "[" {
 		if len(args) == 0 || args[len(args)-1] != "]" {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func cmdTouch(p *Process) int {
+func cmdTouch(p *proc) int {
 	o, ok := p.getopt("acd:fhmr:t:", "no-create>c date=>d no-dereference>h reference=>r time=")
 	if !ok {
 		return p.usage(1)
@@ -15,7 +15,7 @@ func cmdTouch(p *Process) int {
 		p.errorf("missing file operand")
 		return p.usage(1)
 	}
-	at := p.m.now().UnixNano()
+	at := p.k.now().UnixNano()
 	mt := at
 	toNow := true
 	if o.has("r") {
@@ -27,7 +27,7 @@ func cmdTouch(p *Process) int {
 		at, mt, toNow = st.Atime.UnixNano(), st.Mtime.UnixNano(), false
 	}
 	if o.has("d") {
-		t, err := parseDate(o.get("d"), p.m.now())
+		t, err := parseDate(o.get("d"), p.k.now())
 		if err != nil {
 			p.errorf("invalid date format %s", quote(o.get("d")))
 			return 1

@@ -67,7 +67,7 @@ func trSet(s string) []byte {
 	return out
 }
 
-func cmdTr(p *Process) int {
+func cmdTr(p *proc) int {
 	o, ok := p.getopt("+cCdst", "complement>c delete>d squeeze-repeats>s truncate-set1>t")
 	if !ok {
 		return p.usage(1)

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-func cmdTruncate(p *Process) int {
+func cmdTruncate(p *proc) int {
 	o, ok := p.getopt("cos:r:", "size=>s no-create>c reference=>r")
 	if !ok {
 		return p.usage(1)

@@ -7,7 +7,7 @@ import (
 )
 
 // cmdUnattended is unattended-upgrade: it upgrades what is not held and not in the blacklist.
-func cmdUnattended(p *Process) int {
+func cmdUnattended(p *proc) int {
 	conf, bad := p.aptConfig()
 	if bad != "" {
 		return p.aptFail("%s", bad)
@@ -27,7 +27,7 @@ func cmdUnattended(p *Process) int {
 	}
 	a := &apt{p: p, avail: p.available(sources), pins: p.aptPins()}
 	var up []string
-	for _, s := range p.m.packages() {
+	for _, s := range p.k.packages() {
 		n := s.get("Package")
 		want, _, _ := s.state()
 		c, ok := a.candidate(n)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-func cmdUniq(p *Process) int {
+func cmdUniq(p *proc) int {
 	o, ok := p.getopt("cdDf:is:uw:z", "count>c repeated>d unique>u ignore-case>i skip-fields=>f skip-chars=>s check-chars=>w zero-terminated>z")
 	if !ok {
 		return p.usage(1)

@@ -7,8 +7,8 @@ import (
 )
 
 // usageTools tell how full file systems and directories are.
-func usageTools() map[string]tool {
-	return map[string]tool{"df": {"", cmdDf}, "du": {"", cmdDu}}
+func usageTools() map[string]program {
+	return map[string]program{"df": cmdDf, "du": cmdDu}
 }
 
 // sizeStyle is how df and du write a number of bytes.
@@ -19,7 +19,7 @@ type sizeStyle struct {
 }
 
 // sizeStyle reads the options that df and du share, of which the last counts.
-func (p *Process) sizeStyle(o *options) (sizeStyle, bool) {
+func (p *proc) sizeStyle(o *options) (sizeStyle, bool) {
 	s := sizeStyle{unit: 1024}
 	for _, x := range o.order {
 		switch x.name {
@@ -117,7 +117,7 @@ func dfColumns(o *options, s sizeStyle) (cols []string, heads map[string]string)
 	return cols, heads
 }
 
-func cmdDf(p *Process) int {
+func cmdDf(p *proc) int {
 	o, ok := p.getopt("aB:hklmPTt:x:v", "all>a block-size=>B human-readable>h local>l portability>P print-type>T type=>t exclude-type=>x output[= sync no-sync")
 	if !ok {
 		return p.usage(1)
@@ -153,7 +153,7 @@ func cmdDf(p *Process) int {
 	var shown []row
 	code := 0
 	if len(o.args) == 0 {
-		t := p.m.tree
+		t := p.k.tree
 		t.mu.Lock()
 		for _, mt := range t.mounts {
 			if o.has("a") || !mt.vol.kernel && mt.vol.size > 0 {
@@ -182,7 +182,7 @@ func cmdDf(p *Process) int {
 	}
 	rows := [][]string{head}
 	for _, r := range shown {
-		total, free := p.m.space(r.mnt.vol)
+		total, free := p.k.space(r.mnt.vol)
 		used, percent := total-free, "-"
 		if total > 0 {
 			percent = strconv.FormatInt(ceilDiv(used*100, total), 10) + "%"
@@ -200,7 +200,7 @@ func cmdDf(p *Process) int {
 }
 
 // dfTable prints df's rows: names at the left, numbers at the right.
-func (p *Process) dfTable(cols []string, rows [][]string) {
+func (p *proc) dfTable(cols []string, rows [][]string) {
 	width := make([]int, len(cols))
 	for j, c := range cols {
 		width[j] = map[string]int{"source": 14, "fstype": 4, "size": 5, "used": 5, "avail": 5, "pcent": 4}[c]
@@ -227,7 +227,7 @@ func (p *Process) dfTable(cols []string, rows [][]string) {
 	}
 }
 
-func cmdDu(p *Process) int {
+func cmdDu(p *proc) int {
 	o, ok := p.getopt("0abB:cd:hklmPsx", "all>a apparent-size bytes>b total>c count-links>l human-readable>h summarize>s one-file-system>x max-depth=>d block-size=>B null>0 no-dereference>P")
 	if !ok {
 		return p.usage(1)

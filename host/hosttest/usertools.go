@@ -9,18 +9,17 @@ import (
 )
 
 // accountTools are the programs of shadow-utils, and who one is.
-func accountTools() map[string]tool {
-	const s = "/usr/sbin"
-	return map[string]tool{
-		"getent": {"", cmdGetent}, "id": {"", cmdID}, "whoami": {"", cmdWhoami}, "groups": {"", cmdGroups},
-		"useradd": {s, cmdUseradd}, "usermod": {s, cmdUsermod}, "userdel": {s, cmdUserdel}, "groupadd": {s, cmdGroupadd}, "groupmod": {s, cmdGroupmod}, "groupdel": {s, cmdGroupdel},
-		"gpasswd": {"", cmdGpasswd}, "passwd": {"", cmdPasswd}, "chpasswd": {s, cmdChpasswd}, "chage": {"", cmdChage},
-		"nologin": {s, func(p *Process) int { p.print("This account is currently not available.\n"); return 1 }},
+func accountTools() map[string]program {
+	return map[string]program{
+		"getent": cmdGetent, "id": cmdID, "whoami": cmdWhoami, "groups": cmdGroups,
+		"/usr/sbin/useradd": cmdUseradd, "/usr/sbin/usermod": cmdUsermod, "/usr/sbin/userdel": cmdUserdel, "/usr/sbin/groupadd": cmdGroupadd, "/usr/sbin/groupmod": cmdGroupmod, "/usr/sbin/groupdel": cmdGroupdel,
+		"gpasswd": cmdGpasswd, "passwd": cmdPasswd, "/usr/sbin/chpasswd": cmdChpasswd, "chage": cmdChage,
+		"/usr/sbin/nologin": func(p *proc) int { p.print("This account is currently not available.\n"); return 1 },
 	}
 }
 
-func cmdWhoami(p *Process) int {
-	u := p.m.userByID(p.uid)
+func cmdWhoami(p *proc) int {
+	u := p.k.userByID(p.uid)
 	if u == nil {
 		return p.refuse(1, "cannot find name for user ID %d", p.uid)
 	}
@@ -28,7 +27,7 @@ func cmdWhoami(p *Process) int {
 	return 0
 }
 
-func cmdID(p *Process) int {
+func cmdID(p *proc) int {
 	o, ok := p.getopt("agGnruzZ", "group>g groups>G name>n real>r user>u zero>z")
 	if !ok {
 		return p.usage(1)
@@ -41,14 +40,14 @@ func cmdID(p *Process) int {
 	}
 	uid, gid, groups := p.uid, p.gid, p.groups
 	if len(o.args) > 0 {
-		u := p.m.userByName(o.args[0])
+		u := p.k.userByName(o.args[0])
 		if n, ok := parseUint(o.args[0]); u == nil && ok {
-			u = p.m.userByID(uint32(n))
+			u = p.k.userByID(uint32(n))
 		}
 		if u == nil {
 			return p.refuse(1, "%s: no such user", quote(o.args[0]))
 		}
-		uid, gid, groups = u.uid, u.gid, p.m.groupsOf(u.name)
+		uid, gid, groups = u.uid, u.gid, p.k.groupsOf(u.name)
 	}
 	all := []uint32{gid}
 	for _, g := range groups {
@@ -69,32 +68,32 @@ func cmdID(p *Process) int {
 	}
 	switch {
 	case o.has("u"):
-		show(p.m.userName, uid)
+		show(p.k.userName, uid)
 	case o.has("g"):
-		show(p.m.groupName, gid)
+		show(p.k.groupName, gid)
 	case o.has("G"):
-		show(p.m.groupName, all...)
+		show(p.k.groupName, all...)
 	case o.has("n") || o.has("r"):
 		return p.refuse(1, "cannot print only names or real IDs in default format")
 	default:
-		p.printf("uid=%d(%s) gid=%d(%s) groups=", uid, p.m.userName(uid), gid, p.m.groupName(gid))
+		p.printf("uid=%d(%s) gid=%d(%s) groups=", uid, p.k.userName(uid), gid, p.k.groupName(gid))
 		for i, g := range all {
 			if i > 0 {
 				p.print(",")
 			}
-			p.printf("%d(%s)", g, p.m.groupName(g))
+			p.printf("%d(%s)", g, p.k.groupName(g))
 		}
 		p.print("\n")
 	}
 	return 0
 }
 
-func cmdGroups(p *Process) int {
+func cmdGroups(p *proc) int {
 	who := p.Args[1:]
 	show := func(gid uint32, groups []uint32) {
-		names := []string{p.m.groupName(gid)}
+		names := []string{p.k.groupName(gid)}
 		for _, g := range groups {
-			if n := p.m.groupName(g); !slices.Contains(names, n) {
+			if n := p.k.groupName(g); !slices.Contains(names, n) {
 				names = append(names, n)
 			}
 		}
@@ -106,21 +105,21 @@ func cmdGroups(p *Process) int {
 	}
 	code := 0
 	for _, w := range who {
-		u := p.m.userByName(w)
+		u := p.k.userByName(w)
 		if u == nil {
 			p.errorf("%s: no such user", quote(w))
 			code = 1
 			continue
 		}
 		p.print(w, " : ")
-		show(u.gid, p.m.groupsOf(w))
+		show(u.gid, p.k.groupsOf(w))
 	}
 	return code
 }
 
 // userFiles edits the four account files together: shadow-utils locks them, writes new ones and renames.
 type userFiles struct {
-	p      *Process
+	p      *proc
 	busy   int // the program's exit code when the files cannot be had or written
 	users  []account
 	groups []groupLine
@@ -129,7 +128,7 @@ type userFiles struct {
 	was    map[string]string
 }
 
-func (p *Process) openUserFiles(busy int) (*userFiles, bool) {
+func (p *proc) openUserFiles(busy int) (*userFiles, bool) {
 	if p.uid != 0 {
 		p.errorf("Permission denied.")
 		p.errorf("cannot lock /etc/passwd; try again later.")
@@ -184,7 +183,7 @@ func (f *userFiles) save() int {
 }
 
 // operand reads the options and the one name that a program of shadow-utils takes.
-func (p *Process) operand(short, long, usage string) (*options, bool) {
+func (p *proc) operand(short, long, usage string) (*options, bool) {
 	o, ok := p.getopt(short, long)
 	if !ok || len(o.args) != 1 {
 		p.warn("Usage: %s %s\n", p.name(), usage)
@@ -194,7 +193,7 @@ func (p *Process) operand(short, long, usage string) (*options, bool) {
 }
 
 // editAccounts is how most programs of shadow-utils begin. When there is no userFiles, the program ends with the code.
-func (p *Process) editAccounts(short, long, usage string, busy int) (*userFiles, *options, int) {
+func (p *proc) editAccounts(short, long, usage string, busy int) (*userFiles, *options, int) {
 	o, ok := p.operand(short, long, usage)
 	if !ok {
 		return nil, nil, 2
@@ -207,7 +206,7 @@ func (p *Process) editAccounts(short, long, usage string, busy int) (*userFiles,
 }
 
 // refuse says why a program does not go on, and returns its exit code.
-func (p *Process) refuse(code int, format string, a ...any) int {
+func (p *proc) refuse(code int, format string, a ...any) int {
 	p.errorf(format, a...)
 	return code
 }
@@ -355,11 +354,11 @@ func accountName(s string) bool {
 	return !isDigits(s) && s != "." && s != ".."
 }
 
-func (p *Process) today() string {
-	return strconv.FormatInt(p.m.now().Unix()/86400, 10)
+func (p *proc) today() string {
+	return strconv.FormatInt(p.k.now().Unix()/86400, 10)
 }
 
-func cmdUseradd(p *Process) int {
+func cmdUseradd(p *proc) int {
 	f, o, code := p.editAccounts("b:c:d:De:f:g:G:k:K:lmMNop:rR:s:u:UZ:", "base-dir=>b comment=>c home-dir=>d home=>d defaults>D expiredate=>e inactive=>f gid=>g groups=>G skel=>k key=>K no-log-init>l create-home>m no-create-home>M no-user-group>N non-unique>o password=>p system>r root=>R shell=>s uid=>u user-group>U badname", "[options] LOGIN\n       useradd -D\n       useradd -D [options]", 1)
 	if f == nil {
 		return code
@@ -493,7 +492,7 @@ func cmdUseradd(p *Process) int {
 	return 0
 }
 
-func cmdUsermod(p *Process) int {
+func cmdUsermod(p *proc) int {
 	o, ok := p.operand("ab:c:d:e:f:g:G:l:Lmop:rR:s:u:UvV:w:W:Z:", "append>a comment=>c home=>d expiredate=>e inactive=>f gid=>g groups=>G login=>l lock>L move-home>m non-unique>o password=>p remove>r shell=>s uid=>u unlock>U add-subuids=>v add-subgids=>w badname>b", "[options] LOGIN")
 	if !ok {
 		return 2
@@ -636,11 +635,11 @@ func cmdUsermod(p *Process) int {
 }
 
 // busyUser refuses to change a user who runs something.
-func (p *Process) busyUser(u *account, newID uint32) bool {
+func (p *proc) busyUser(u *account, newID uint32) bool {
 	if newID == u.uid {
 		return false
 	}
-	for _, q := range p.m.processes() {
+	for _, q := range p.k.processes() {
 		q.mu.Lock()
 		own := q.ruid == u.uid
 		q.mu.Unlock()
@@ -652,7 +651,7 @@ func (p *Process) busyUser(u *account, newID uint32) bool {
 	return false
 }
 
-func cmdUserdel(p *Process) int {
+func cmdUserdel(p *proc) int {
 	f, o, code := p.editAccounts("frR:Z", "force>f remove>r", "[options] LOGIN", 1)
 	if f == nil {
 		return code
@@ -711,7 +710,7 @@ func expiryDay(s string) (string, error) {
 	return strconv.FormatInt(t.Unix()/86400, 10), nil
 }
 
-func cmdGroupadd(p *Process) int {
+func cmdGroupadd(p *proc) int {
 	f, o, code := p.editAccounts("fg:K:op:rR:U:", "force>f gid=>g key=>K non-unique>o password=>p system>r users=>U", "[options] GROUP", 10)
 	if f == nil {
 		return code
@@ -754,7 +753,7 @@ func cmdGroupadd(p *Process) int {
 	return f.save()
 }
 
-func cmdGroupmod(p *Process) int {
+func cmdGroupmod(p *proc) int {
 	f, o, code := p.editAccounts("ag:n:op:R:U:", "append>a gid=>g new-name=>n non-unique>o password=>p users=>U", "[options] GROUP", 10)
 	if f == nil {
 		return code
@@ -805,7 +804,7 @@ func cmdGroupmod(p *Process) int {
 	return f.save()
 }
 
-func cmdGroupdel(p *Process) int {
+func cmdGroupdel(p *proc) int {
 	f, o, code := p.editAccounts("fR:", "force>f", "[options] GROUP", 10)
 	if f == nil {
 		return code
@@ -824,7 +823,7 @@ func cmdGroupdel(p *Process) int {
 	return f.save()
 }
 
-func cmdGpasswd(p *Process) int {
+func cmdGpasswd(p *proc) int {
 	f, o, code := p.editAccounts("a:d:M:A:rR", "add=>a delete=>d members=>M remove-password>r", "[option] GROUP", 1)
 	if f == nil {
 		return code
@@ -862,7 +861,7 @@ func cmdGpasswd(p *Process) int {
 	return f.save()
 }
 
-func cmdPasswd(p *Process) int {
+func cmdPasswd(p *proc) int {
 	o, ok := p.getopt("adeklSuqi:n:w:x:", "lock>l unlock>u delete>d status>S expire>e quiet>q")
 	if !ok {
 		p.warn("Usage: passwd [options] [LOGIN]\n")
@@ -871,11 +870,11 @@ func cmdPasswd(p *Process) int {
 	if p.unsupported(o, "k", "i", "n", "w", "x", "R") {
 		return 1
 	}
-	name := p.m.userName(p.ruid)
+	name := p.k.userName(p.ruid)
 	if len(o.args) > 0 {
 		name = o.args[0]
 	}
-	if p.m.userByName(name) == nil {
+	if p.k.userByName(name) == nil {
 		return p.refuse(1, "user '%s' does not exist", name)
 	}
 	if p.ruid != 0 {
@@ -924,7 +923,7 @@ func cmdPasswd(p *Process) int {
 
 func unixDay(n int64) string { return strftime("%Y-%m-%d", timeUnix(n*86400)) }
 
-func cmdChpasswd(p *Process) int {
+func cmdChpasswd(p *proc) int {
 	o, ok := p.getopt("c:emR:s:", "crypt-method=>c encrypted>e md5>m sha-rounds=>s")
 	if !ok {
 		p.warn("Usage: chpasswd [options]\n")
@@ -979,7 +978,7 @@ func cmdChpasswd(p *Process) int {
 	return max(f.save(), btoi(bad || failed))
 }
 
-func cmdChage(p *Process) int {
+func cmdChage(p *proc) int {
 	o, ok := p.operand("d:E:I:lm:M:W:", "lastday=>d expiredate=>E inactive=>I list>l mindays=>m maxdays=>M warndays=>W", "[options] LOGIN")
 	if !ok {
 		return 2

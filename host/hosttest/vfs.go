@@ -64,16 +64,16 @@ func (i *inode) isLink() bool { return i.mode&sIFMT == sIFLNK }
 
 // A node gives the content of a file that the kernel generates, or of a device.
 type node struct {
-	read  func(m *Machine, p *Process) []byte
-	write func(m *Machine, p *Process, b []byte) error
+	read  func(m *Kernel, p *proc) []byte
+	write func(m *Kernel, p *proc, b []byte) error
 	// once gives nothing to a second read, wherever the first one ended, as the kernel does with the numbers of /proc/sys.
 	once bool
 	dev  string // name of a device: null, zero, full, random, tty, or a disk's
 	// when hides the entry unless it reports true; nil always shows it.
-	when func(m *Machine) bool
+	when func(m *Kernel) bool
 	// list and look make a directory's entries on demand.
-	list func(m *Machine) []string
-	look func(m *Machine, name string) *inode
+	list func(m *Kernel) []string
+	look func(m *Kernel, name string) *inode
 }
 
 // An image is the read-only lower layer of a volume.
@@ -179,7 +179,7 @@ func (m *mount) readonly() bool { return m.vol.readonly || slices.Contains(m.opt
 
 // A tree is a machine's file systems. Its mutex guards every inode.
 type tree struct {
-	m      *Machine
+	k      *Kernel
 	mu     sync.Mutex
 	root   *mount
 	mounts []*mount // in the order they were made
@@ -389,13 +389,13 @@ func (t *tree) cover(p place) place {
 
 func (t *tree) lookup(dir place, di *inode, name string) uint32 {
 	if n, ok := di.kids[name]; ok {
-		if i := dir.mnt.vol.get(n); i != nil && i.node != nil && i.node.when != nil && !i.node.when(t.m) {
+		if i := dir.mnt.vol.get(n); i != nil && i.node != nil && i.node.when != nil && !i.node.when(t.k) {
 			return 0
 		}
 		return n
 	}
 	if di.node != nil && di.node.look != nil {
-		if i := di.node.look(t.m, name); i != nil {
+		if i := di.node.look(t.k, name); i != nil {
 			// A generated inode lives in the upper layer only while somebody looks at it.
 			v := dir.mnt.vol
 			i.num = 1<<30 + fnv32(di.num, name)
@@ -415,7 +415,7 @@ func fnv32(n uint32, s string) uint32 {
 
 func (t *tree) linkTarget(i *inode) string {
 	if i.node != nil && i.node.read != nil {
-		return string(i.node.read(t.m, nil))
+		return string(i.node.read(t.k, nil))
 	}
 	return i.target
 }
@@ -425,13 +425,13 @@ func (t *tree) names(dir place) []string {
 	di := dir.inode()
 	out := make([]string, 0, len(di.kids))
 	for k, n := range di.kids {
-		if i := dir.mnt.vol.get(n); i != nil && i.node != nil && i.node.when != nil && !i.node.when(t.m) {
+		if i := dir.mnt.vol.get(n); i != nil && i.node != nil && i.node.when != nil && !i.node.when(t.k) {
 			continue
 		}
 		out = append(out, k)
 	}
 	if di.node != nil && di.node.list != nil {
-		out = append(out, di.node.list(t.m)...)
+		out = append(out, di.node.list(t.k)...)
 	}
 	if dir.mnt.vol.fstype == "ext4" {
 		slices.SortFunc(out, func(a, b string) int {
@@ -450,7 +450,7 @@ func (t *tree) names(dir place) []string {
 	return out
 }
 
-func (t *tree) now() int64 { return t.m.now().UnixNano() }
+func (t *tree) now() int64 { return t.k.now().UnixNano() }
 
 // mutable is called before each change of a volume. It is where read-only mounts, full disks and power cuts are felt,
 // and where writes are counted.
@@ -461,7 +461,7 @@ func (t *tree) mutable(p place) error {
 	if t.quiet {
 		return nil
 	}
-	return t.m.mutation(p.mnt.vol)
+	return t.k.mutation(p.mnt.vol)
 }
 
 func (t *tree) touchDir(v *volume, num uint32) *inode {
@@ -924,7 +924,7 @@ func (t *tree) must(c cred, cwd, path string, follow bool) (spot, error) {
 
 // reserve checks for room and accounts for n more bytes.
 func (t *tree) reserve(v *volume, n int64) error {
-	if n > 0 && !t.quiet && t.m.faults.fill(v, n) {
+	if n > 0 && !t.quiet && !v.lossy && !v.kernel && t.k.cfg.Full(n) {
 		return syscall.ENOSPC
 	}
 	if v.size > 0 && v.used+n > v.size {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-func cmdWc(p *Process) int {
+func cmdWc(p *proc) int {
 	o, ok := p.getopt("clLmw", "bytes>c lines>l chars>m words>w max-line-length>L files0-from=")
 	if !ok {
 		return p.usage(1)

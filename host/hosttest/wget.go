@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-func cmdWget(p *Process) int {
+func cmdWget(p *proc) int {
 	o, ok := p.getopt("qO:cnvT:t:P:SU:dN4:6e:i:bk", "quiet>q output-document=>O continue>c no-verbose timeout=>T tries=>t directory-prefix=>P server-response>S user-agent=>U https-only no-check-certificate header= "+
 		"no-hsts show-progress progress= timestamping>N ca-certificate= retry-connrefused waitretry= secure-protocol= connect-timeout= read-timeout= dns-timeout= spider verbose>v")
 	if !ok || len(o.args) == 0 {
@@ -70,19 +70,19 @@ func cmdWget(p *Process) int {
 				d.release()
 			}
 		}
-		stamp := p.localTime(p.m.now()).Format("2006-01-02 15:04:05")
+		stamp := p.localTime(p.k.now()).Format("2006-01-02 15:04:05")
 		if !o.has("nv", "no-verbose") {
 			say("--%s--  %s\n", stamp, u)
 		}
 		host, port := u.Hostname(), cmpOr(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-		a, err := p.m.fetch("GET", u, headers, nil)
+		a, err := p.k.fetch("GET", u, headers, nil)
 		for n := 0; err == nil && a.status >= 300 && a.status < 400 && a.headers.Get("Location") != "" && n < 20; n++ {
 			next, perr := u.Parse(a.headers.Get("Location"))
 			if perr != nil {
 				break
 			}
 			u = next
-			a, err = p.m.fetch("GET", u, headers, nil)
+			a, err = p.k.fetch("GET", u, headers, nil)
 		}
 		switch {
 		case err == errNoHost:

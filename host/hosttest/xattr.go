@@ -75,14 +75,14 @@ func (i *inode) setXattr(name, value string) error {
 	return nil
 }
 
-func (p *Process) setXattr(name, attr, value string) error {
+func (p *proc) setXattr(name, attr, value string) error {
 	defer p.lockTree()()
-	return p.m.tree.setXattr(p.cred(), p.Dir, name, attr, value)
+	return p.k.tree.setXattr(p.cred(), p.Dir, name, attr, value)
 }
 
-func (p *Process) xattrs(name string) (map[string]string, error) {
+func (p *proc) xattrs(name string) (map[string]string, error) {
 	defer p.lockTree()()
-	return p.m.tree.xattrs(p.cred(), p.Dir, name)
+	return p.k.tree.xattrs(p.cred(), p.Dir, name)
 }
 
 func (t *tree) xattrs(c cred, cwd, path string) (map[string]string, error) {
@@ -96,14 +96,14 @@ func (t *tree) xattrs(c cred, cwd, path string) (map[string]string, error) {
 // SetXattr sets an extended attribute, such as "user.note", "security.capability" or "system.posix_acl_access" (in the
 // binary form of Linux). Default access lists are not modelled, and refused.
 func (f FS) SetXattr(path, name, value string) error {
-	return pathErr("setxattr", path, f.m.tree.quietly(func() error {
-		return f.m.tree.setXattr(rootCred, "/", path, name, value)
+	return pathErr("setxattr", path, f.k.tree.quietly(func() error {
+		return f.k.tree.setXattr(rootCred, "/", path, name, value)
 	}))
 }
 
 // Xattrs gives the extended attributes of a file by name; nil means that there are none.
 func (f FS) Xattrs(path string) (map[string]string, error) {
 	defer f.lock()()
-	x, err := f.m.tree.xattrs(rootCred, "/", path)
+	x, err := f.k.tree.xattrs(rootCred, "/", path)
 	return x, pathErr("getxattr", path, err)
 }
