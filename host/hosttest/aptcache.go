@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -104,7 +105,7 @@ func cmdAptCache(p *proc) int {
 			return p.aptFail("No packages found")
 		}
 	case "pkgnames":
-		for _, n := range sortedKeys(avail) {
+		for _, n := range slices.Sorted(maps.Keys(avail)) {
 			if len(args) == 0 || strings.HasPrefix(n, args[0]) {
 				p.print(n, "\n")
 			}

@@ -312,9 +312,7 @@ func (a *apt) dpkg(args []string, f func(c *proc) int) int {
 	p := a.p
 	p.flush()
 	c := p.fork(func(c *proc) int {
-		c.mu.Lock()
-		c.Args, c.exe = append([]string{"dpkg"}, args...), "/usr/bin/dpkg"
-		c.mu.Unlock()
+		c.setProgram(append([]string{"dpkg"}, args...), "/usr/bin/dpkg")
 		c.Env = setenv(setenv(c.Env, "DPKG_FRONTEND_LOCKED", "true"), "DEBIAN_FRONTEND", cmp.Or(c.Getenv("DEBIAN_FRONTEND"), "noninteractive"))
 		c.umask = 0o022
 		if c.k.cfg.Exec("dpkg") {

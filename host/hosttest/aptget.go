@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -161,7 +162,7 @@ func (a *apt) chooseInstall() int {
 				continue
 			}
 			if isGlob(name) {
-				for _, n := range sortedKeys(a.avail) {
+				for _, n := range slices.Sorted(maps.Keys(a.avail)) {
 					if c, ok := a.candidate(n); ok && match(name, n) {
 						p.printf("Note, selecting '%s' for glob '%s'\n", n, name)
 						chosen = append(chosen, choice{n, c})

@@ -444,7 +444,7 @@ func (t *tarRun) extract(h *tar.Header, r io.Reader) error {
 	if t.o.has("O") {
 		if h.Typeflag == tar.TypeReg {
 			p.flush()
-			_, err := io.Copy(procWriter{p, 1}, r)
+			_, err := io.Copy(p.Stdout(), r)
 			return err
 		}
 		return nil

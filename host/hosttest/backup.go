@@ -52,7 +52,7 @@ func (p *proc) argMatch(value, what string, sets []argSet) (string, bool) {
 type backups struct{ control, suffix string }
 
 // backups reads -b, --backup and -S; nil keeps nothing.
-func (p *proc) backups(o *options) (*backups, bool) {
+func (p *proc) readBackups(o *options) (*backups, bool) {
 	if !o.has("b", "backup", "S") {
 		return nil, true
 	}

@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -425,7 +426,7 @@ func (p *proc) lsblkCell(o *options, v blockView, col string) string {
 		return v.disk.table
 	case "PARTTYPE":
 		if !whole {
-			return v.partType()
+			return v.part.partType()
 		}
 	case "PARTTYPENAME":
 		if !whole {
@@ -547,7 +548,7 @@ func (v blockView) tags(low bool) []tag {
 	case low:
 		add("PART_ENTRY_SCHEME", v.disk.table)
 		add("PART_ENTRY_UUID", v.partuuid)
-		add("PART_ENTRY_TYPE", v.partType())
+		add("PART_ENTRY_TYPE", v.part.partType())
 		add("PART_ENTRY_NUMBER", strconv.Itoa(v.num))
 		add("PART_ENTRY_OFFSET", strconv.FormatInt(v.start/512, 10))
 		add("PART_ENTRY_SIZE", strconv.FormatInt(v.size/512, 10))
@@ -752,7 +753,7 @@ func cmdWipefs(p *proc) int {
 			if !erase {
 				r := &sheetRow{}
 				for _, c := range cols {
-					r.cells = append(r.cells, map[string]string{"UUID": sg.uuid, "LABEL": sg.label, "LENGTH": strconv.Itoa(len(sg.magic)), "TYPE": sg.kind, "OFFSET": fmt.Sprintf("0x%x", sg.offset), "USAGE": cmpOr(sg.usage, "partition-table"), "DEVICE": dev.name}[c.name])
+					r.cells = append(r.cells, map[string]string{"UUID": sg.uuid, "LABEL": sg.label, "LENGTH": strconv.Itoa(len(sg.magic)), "TYPE": sg.kind, "OFFSET": fmt.Sprintf("0x%x", sg.offset), "USAGE": cmp.Or(sg.usage, "partition-table"), "DEVICE": dev.name}[c.name])
 				}
 				s.rows = append(s.rows, r)
 				continue

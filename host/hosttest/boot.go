@@ -1,6 +1,8 @@
 package hosttest
 
 import (
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -14,13 +16,9 @@ func (m *Kernel) bootConfig() {
 		// What the Raspberry Pi's firmware puts in front.
 		cmdline = "reboot=w coherent_pool=1M cgroup_disable=memory numa_policy=interleave " + cmdline
 	}
-	m.mu.Lock()
-	m.cmdline = cmdline
-	m.mu.Unlock()
+	m.setCmdline(cmdline)
 	if h, err := fs.ReadFile("/etc/hostname"); err == nil {
-		m.mu.Lock()
-		m.hostname = strings.TrimSpace(string(h))
-		m.mu.Unlock()
+		m.setHostname(strings.TrimSpace(string(h)))
 	}
 	for _, f := range confFiles(fs, "modules-load.d") {
 		b, _ := fs.ReadFile(f)
@@ -44,13 +42,9 @@ func (m *Kernel) bootConfig() {
 	for _, f := range m.fstab() {
 		if f.fstype == "swap" {
 			if p := m.findPart(f.spec); p != nil && p.fstype == "swap" {
-				m.mu.Lock()
-				m.swaps = append(m.swaps, "/dev/"+p.name)
-				m.mu.Unlock()
+				m.swapOn("/dev/" + p.name)
 			} else if st, err := fs.Stat(f.spec); err == nil && st.IsRegular() {
-				m.mu.Lock()
-				m.swaps = append(m.swaps, f.spec)
-				m.mu.Unlock()
+				m.swapOn(f.spec)
 			}
 		}
 	}
@@ -72,7 +66,7 @@ func confFiles(fs FS, dir string) []string {
 		}
 	}
 	var out []string
-	for _, n := range sortedKeys(found) {
+	for _, n := range slices.Sorted(maps.Keys(found)) {
 		out = append(out, found[n])
 	}
 	return out
@@ -108,21 +102,4 @@ func parseSysctl(s string) []sysctlLine {
 		out = append(out, sysctlLine{strings.ReplaceAll(strings.TrimPrefix(k, "-"), "/", "."), strings.TrimSpace(v), opt})
 	}
 	return out
-}
-
-// loadModule loads a module and what it depends on, as far as this machine has any.
-func (m *Kernel) loadModule(name string) bool {
-	name = strings.ReplaceAll(name, "-", "_")
-	for _, k := range knownModules {
-		if strings.ReplaceAll(k, "-", "_") == name {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.modules[name] = true
-			for _, d := range map[string][]string{"iscsi_tcp": {"libiscsi"}, "br_netfilter": {"bridge"}, "nfsv4": {"nfs"}}[name] {
-				m.modules[d] = true
-			}
-			return true
-		}
-	}
-	return false
 }

@@ -652,12 +652,7 @@ func biTrap(sh *shell, args []string) int {
 		}
 		name := signalNames[n]
 		p := sh.p
-		p.mu.Lock()
-		delete(p.caught, n)
-		if !reset && action != "" || reset {
-			delete(p.ignored, n)
-		}
-		p.mu.Unlock()
+		p.resetSignal(n)
 		if reset {
 			delete(sh.traps, name)
 			continue
@@ -669,19 +664,11 @@ func biTrap(sh *shell, args []string) int {
 		if n == 0 {
 			continue
 		}
-		p.mu.Lock()
 		if action == "" {
-			if p.ignored == nil {
-				p.ignored = map[int]bool{}
-			}
-			p.ignored[n] = true
+			p.ignore(n)
 		} else {
-			if p.caught == nil {
-				p.caught = map[int]bool{}
-			}
-			p.caught[n] = true
+			p.catch(n)
 		}
-		p.mu.Unlock()
 	}
 	return 0
 }
@@ -774,13 +761,7 @@ func biRead(sh *shell, args []string) int {
 		n, err := sh.p.read(0, b[:])
 		if n == 0 {
 			if errors.Is(err, syscall.EINTR) {
-				sh.p.mu.Lock()
-				sig := sigTERM
-				if len(sh.p.pending) > 0 {
-					sig = sh.p.pending[0]
-				}
-				sh.p.mu.Unlock()
-				return 128 + sig
+				return sh.waitSignal()
 			}
 			if err != nil && err != io.EOF {
 				sh.warnf("read: %s", strerror(err))
@@ -978,13 +959,10 @@ func biWait(sh *shell, args []string) int {
 
 // waitSignal is the status of a wait that a trap interrupted.
 func (sh *shell) waitSignal() int {
-	sh.p.mu.Lock()
-	sig := sigTERM
-	if len(sh.p.pending) > 0 {
-		sig = sh.p.pending[0]
+	if sig := sh.p.pendingSignal(); sig != 0 {
+		return 128 + sig
 	}
-	sh.p.mu.Unlock()
-	return 128 + sig
+	return 128 + sigTERM
 }
 
 func biKill(sh *shell, args []string) int {
@@ -1033,7 +1011,7 @@ func kill(p *proc, args []string, warn func(string, ...any), failed func(pid str
 			warn("kill: Illegal number: %s", a)
 			return 2
 		}
-		if err := p.kill(n, sig); err != nil {
+		if err := p.sendSignal(n, sig); err != nil {
 			failed(a, err)
 			code = 1
 		}
@@ -1041,28 +1019,30 @@ func kill(p *proc, args []string, warn func(string, ...any), failed func(pid str
 	return code
 }
 
-// kill is kill(2).
-func (p *proc) kill(pid, sig int) error {
+// sendSignal is kill(2).
+func (p *proc) sendSignal(pid, sig int) error {
 	var hit []*proc
-	all := p.k.processes()
-	p.k.procMu.Lock()
-	for _, q := range all {
-		switch {
-		case pid > 0 && q.PID == pid, pid == 0 && q.pgid == p.pgid, pid < -1 && q.pgid == -pid, pid == -1 && q.PID > 1 && q != p:
-			hit = append(hit, q)
+	switch {
+	case pid == 0:
+		_, pgid, _ := p.family()
+		hit = p.k.processGroup(pgid)
+	case pid < -1:
+		hit = p.k.processGroup(-pid)
+	default:
+		for _, q := range p.k.processes() {
+			if pid > 0 && q.PID == pid || pid == -1 && q.PID > 1 && q != p {
+				hit = append(hit, q)
+			}
 		}
 	}
-	p.k.procMu.Unlock()
 	if len(hit) == 0 {
 		return syscall.ESRCH
 	}
 	denied := 0
 	self := false
 	for _, q := range hit {
-		q.mu.Lock()
-		foreign := p.uid != 0 && p.uid != q.ruid && p.uid != q.uid
-		q.mu.Unlock()
-		if foreign {
+		_, _, uid, ruid := q.looks()
+		if p.uid != 0 && p.uid != ruid && p.uid != uid {
 			denied++
 			continue
 		}

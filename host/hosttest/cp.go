@@ -127,7 +127,7 @@ func cmdCp(p *proc) int {
 		p.errorf("cannot make both hard and symbolic links")
 		return p.usage(1)
 	}
-	if c.backups, ok = p.backups(o); !ok {
+	if c.backups, ok = p.readBackups(o); !ok {
 		return 1
 	}
 	if c.noClobber && c.backups != nil {

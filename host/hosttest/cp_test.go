@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -65,7 +66,7 @@ func TestCopyAttributes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.Join(sortedKeys(x), " "); got != c.want {
+			if got := strings.Join(slices.Sorted(maps.Keys(x)), " "); got != c.want {
 				t.Errorf("the copy has %q, want %q", got, c.want)
 			}
 		})

@@ -1,8 +1,10 @@
 package hosttest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
@@ -291,7 +293,7 @@ func (p *proc) curlTry(o *options, raw, out string) transfer {
 		u.Path = "/"
 	}
 	tr.url = u
-	allowed := curlProtocols(cmpOr(o.get("proto"), "all"))
+	allowed := curlProtocols(cmp.Or(o.get("proto"), "all"))
 	if !allowed[u.Scheme] || u.Scheme == "ftp" {
 		return fail(1, "Protocol \"%s\" not supported or disabled in libcurl", u.Scheme)
 	}
@@ -302,7 +304,7 @@ func (p *proc) curlTry(o *options, raw, out string) transfer {
 	if problem != "" {
 		return fail(26, "%s", problem)
 	}
-	redirect := curlProtocols(cmpOr(o.get("proto-redir"), "all"))
+	redirect := curlProtocols(cmp.Or(o.get("proto-redir"), "all"))
 	most := 50
 	if o.has("max-redirs") {
 		most, _ = strconv.Atoi(o.get("max-redirs"))
@@ -318,7 +320,7 @@ func (p *proc) curlTry(o *options, raw, out string) transfer {
 			break
 		}
 		a, err := p.k.fetch(method, u, headers, body)
-		port := cmpOr(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+		port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 		switch {
 		case err == errNoHost:
 			return fail(6, "Could not resolve host: %s", u.Hostname())
@@ -363,7 +365,7 @@ func (p *proc) curlTry(o *options, raw, out string) transfer {
 	data := a.body
 	if o.has("I", "i") && u.Scheme != "file" {
 		head := fmt.Sprintf("HTTP/1.1 %d %s\r\n", a.status, a.text)
-		for _, k := range sortedKeys(a.headers) {
+		for _, k := range slices.Sorted(maps.Keys(a.headers)) {
 			head += k + ": " + a.headers.Get(k) + "\r\n"
 		}
 		if o.has("I") {
@@ -479,7 +481,7 @@ func (p *proc) curlOptions() (*options, string) {
 			case found > 1:
 				return nil, fmt.Sprintf("option %s: is ambiguous", a)
 			}
-			key := strings.TrimPrefix(cmpOr(alias, name), "^")
+			key := strings.TrimPrefix(cmp.Or(alias, name), "^")
 			value := ""
 			if takes {
 				if i++; i >= len(args) {

@@ -112,7 +112,7 @@ func cmdDd(p *proc) int {
 			off = skip
 		}
 		if _, err := in.seek(off, io.SeekStart); err != nil {
-			skipped, _ := io.CopyN(io.Discard, procReader{p, 0}, off)
+			skipped, _ := io.CopyN(io.Discard, p.Stdin(), off)
 			_ = skipped
 		}
 	}

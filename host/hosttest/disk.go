@@ -5,28 +5,29 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 )
 
-// A Disk is a block device besides the SD card.
-type Disk struct {
+// A diskConfig is a block device besides the SD card.
+type diskConfig struct {
 	Name   string // kernel name now; empty means sda, sdb, ... in order
 	Serial string // empty means one made from the name
 	Model  string // empty means "Samsung SSD 870"
 	Size   int64  // bytes; 0 means 500 GB
 
 	// Partitions are there already, in a GPT. None leaves the disk as Filesystem says.
-	Partitions []Partition
+	Partitions []partitionConfig
 	// Filesystem is on the whole disk, without a partition table; its Size is not looked at. nil leaves it blank.
-	Filesystem *Partition
+	Filesystem *partitionConfig
 	// Raw is data at a byte offset: what an old disk may hold without any signature.
 	Raw map[int64][]byte
 }
 
-// A Partition is a part of a disk, and what is on it.
-type Partition struct {
+// A partitionConfig is a part of a disk, and what is on it.
+type partitionConfig struct {
 	Size   int64  // bytes; 0 means the rest of the disk
 	FSType string // "ext4", "xfs", "vfat", "swap", "LVM2_member"; empty means nothing
 	Label  string
@@ -84,7 +85,7 @@ func (m *Kernel) makeDisks() []*disk {
 		d.serial = cmp.Or(c.Serial, "S5Y2NF0R"+strings.ToUpper(d.name))
 		d.whole = &part{disk: d, name: d.name, size: d.size}
 		dev := uint32(8<<20 | i*16)
-		add := func(p *part, c Partition) {
+		add := func(p *part, c partitionConfig) {
 			p.mountAt = c.Mount
 			if c.FSType == "" {
 				return
@@ -93,7 +94,7 @@ func (m *Kernel) makeDisks() []*disk {
 			if p.vol != nil {
 				t := &tree{k: m, locks: map[inodeKey][]*description{}, quiet: true}
 				t.root = &mount{vol: p.vol, root: 1, target: "/"}
-				for _, name := range sortedKeys(c.Files) {
+				for _, name := range slices.Sorted(maps.Keys(c.Files)) {
 					if err := t.put("/"+strings.TrimPrefix(name, "/"), 0o644, []byte(c.Files[name])); err != nil {
 						panic("hosttest: " + name + ": " + err.Error())
 					}
@@ -261,7 +262,7 @@ type blockFile struct {
 	did bool
 }
 
-func (f *blockFile) read(_ *proc, b []byte) (int, error) {
+func (f *blockFile) Read(_ *proc, b []byte) (int, error) {
 	left := f.dev.size - f.off
 	if left <= 0 {
 		return 0, io.EOF
@@ -272,7 +273,7 @@ func (f *blockFile) read(_ *proc, b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (f *blockFile) write(_ *proc, b []byte) (int, error) {
+func (f *blockFile) Write(_ *proc, b []byte) (int, error) {
 	left := f.dev.size - f.off
 	if left <= 0 {
 		return 0, errNoSpace
@@ -303,7 +304,7 @@ func (f *blockFile) seek(off int64, whence int) (int64, error) {
 	return off, nil
 }
 
-func (f *blockFile) close() {}
+func (f *blockFile) Close() {}
 
 // mountAll makes the tree as it is after boot.
 func (m *Kernel) mountAll() {
@@ -460,6 +461,26 @@ func (m *Kernel) mountinfo() string {
 	return b.String()
 }
 
+// swapOn and swapOff are swapon(2) and swapoff(2).
+func (m *Kernel) swapOn(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.swaps = append(m.swaps, name)
+}
+
+func (m *Kernel) swapOff(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.swaps = slices.DeleteFunc(m.swaps, func(s string) bool { return s == name })
+}
+
+// swapList lists what is swapped on, in order.
+func (m *Kernel) swapList() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.swaps)
+}
+
 func (m *Kernel) swapTotal() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -519,7 +540,7 @@ func blockSysfs() *node {
 		}
 		return &inode{mode: sIFDIR | 0o755, nlink: 2, kids: map[string]uint32{}, node: &node{
 			list: func(*Kernel) []string {
-				out := append(sortedKeys(files), "holders")
+				out := append(slices.Sorted(maps.Keys(files)), "holders")
 				if p == d.whole {
 					for _, q := range d.parts {
 						out = append(out, q.name)

@@ -166,7 +166,7 @@ func (m *Kernel) findPackage(name string) *stanza {
 // savePackages writes the status file as dpkg does: completely, synced, renamed.
 func (p *proc) savePackages(list []*stanza) error {
 	list = slices.Clone(list)
-	sortBy(list, func(s *stanza) string { return s.get("Package") })
+	slices.SortStableFunc(list, func(a, b *stanza) int { return cmp.Compare(a.get("Package"), b.get("Package")) })
 	return p.replaceFile(statusFile, []byte(formatStatus(list)), 0o644)
 }
 

@@ -544,7 +544,7 @@ func (sh *shell) cmdSubst(c *syntax.CmdSubst) string {
 	rd, w := newPipe(0).descriptions()
 	defer rd.release()
 	child := sh.p.k.newProcess(sh.p)
-	if child.dead.Load() {
+	if child.isDead() {
 		w.release()
 		sh.p.check()
 	}

@@ -13,9 +13,9 @@ import (
 
 // A stream is an open description that is not a regular file: a pipe's end, a channel of the connection, a device.
 type stream interface {
-	read(p *proc, b []byte) (int, error)
-	write(p *proc, b []byte) (int, error)
-	close()
+	Read(p *proc, b []byte) (int, error)
+	Write(p *proc, b []byte) (int, error)
+	Close()
 }
 
 // A description is an open file, shared by the descriptors that were duplicated or inherited from one open(2).
@@ -47,7 +47,7 @@ func (d *description) release() {
 		return
 	}
 	if d.stream != nil {
-		d.stream.close()
+		d.stream.Close()
 		return
 	}
 	t := d.t
@@ -173,7 +173,7 @@ func (d *description) Read(p *proc, b []byte) (int, error) {
 		return 0, syscall.EBADF
 	}
 	if d.stream != nil {
-		return d.stream.read(p, b)
+		return d.stream.Read(p, b)
 	}
 	d.t.mu.Lock()
 	defer d.t.mu.Unlock()
@@ -204,7 +204,7 @@ func (d *description) Write(p *proc, b []byte) (int, error) {
 		return 0, syscall.EBADF
 	}
 	if d.stream != nil {
-		return d.stream.write(p, b)
+		return d.stream.Write(p, b)
 	}
 	if len(b) == 0 {
 		return 0, nil
@@ -439,7 +439,7 @@ func (p *pipe) wait(proc *proc) {
 	}
 }
 
-func (r pipeReader) read(proc *proc, b []byte) (int, error) {
+func (r pipeReader) Read(proc *proc, b []byte) (int, error) {
 	p := r.pipe
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -464,9 +464,9 @@ func (r pipeReader) read(proc *proc, b []byte) (int, error) {
 	return n, nil
 }
 
-func (r pipeReader) write(*proc, []byte) (int, error) { return 0, syscall.EBADF }
+func (r pipeReader) Write(*proc, []byte) (int, error) { return 0, syscall.EBADF }
 
-func (r pipeReader) close() {
+func (r pipeReader) Close() {
 	r.mu.Lock()
 	r.noRead = true
 	r.buf, r.start = nil, 0
@@ -474,7 +474,14 @@ func (r pipeReader) close() {
 	r.cond.Broadcast()
 }
 
-func (w pipeWriter) write(proc *proc, b []byte) (int, error) {
+// unread is what was written and not read yet.
+func (p *pipe) unread() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.buf[p.start:]
+}
+
+func (w pipeWriter) Write(proc *proc, b []byte) (int, error) {
 	p := w.pipe
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -507,9 +514,9 @@ func (w pipeWriter) write(proc *proc, b []byte) (int, error) {
 	return total, nil
 }
 
-func (w pipeWriter) read(*proc, []byte) (int, error) { return 0, syscall.EBADF }
+func (w pipeWriter) Read(*proc, []byte) (int, error) { return 0, syscall.EBADF }
 
-func (w pipeWriter) close() {
+func (w pipeWriter) Close() {
 	w.mu.Lock()
 	w.noWrite = true
 	w.mu.Unlock()
@@ -519,7 +526,7 @@ func (w pipeWriter) close() {
 // device is /dev/null and its like.
 type device string
 
-func (d device) read(_ *proc, b []byte) (int, error) {
+func (d device) Read(_ *proc, b []byte) (int, error) {
 	switch d {
 	case "zero", "full":
 		clear(b)
@@ -530,14 +537,14 @@ func (d device) read(_ *proc, b []byte) (int, error) {
 	return 0, io.EOF
 }
 
-func (d device) write(_ *proc, b []byte) (int, error) {
+func (d device) Write(_ *proc, b []byte) (int, error) {
 	if d == "full" {
 		return 0, syscall.ENOSPC
 	}
 	return len(b), nil
 }
 
-func (d device) close() {}
+func (d device) Close() {}
 
 func (m *Kernel) openDevice(name string, write bool) (stream, error) {
 	switch name {

@@ -2,10 +2,13 @@ package hosttest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -157,7 +160,7 @@ func (f FS) Snapshot(paths ...string) Snapshot {
 			if st.Attrs&attrImmutable != 0 {
 				what += " +i"
 			}
-			for _, k := range sortedKeys(st.xattrs) {
+			for _, k := range slices.Sorted(maps.Keys(st.xattrs)) {
 				what += fmt.Sprintf(" %s=%q", k, st.xattrs[k])
 			}
 			switch {
@@ -182,7 +185,7 @@ func (f FS) Snapshot(paths ...string) Snapshot {
 // Diff lists the paths on which two snapshots differ: "+path", "-path" and "~path", sorted by path.
 func (s Snapshot) Diff(later Snapshot) []string {
 	var out []string
-	for _, p := range sortedKeys(s) {
+	for _, p := range slices.Sorted(maps.Keys(s)) {
 		switch l, ok := later[p]; {
 		case !ok:
 			out = append(out, "-"+p)
@@ -190,12 +193,12 @@ func (s Snapshot) Diff(later Snapshot) []string {
 			out = append(out, "~"+p)
 		}
 	}
-	for _, p := range sortedKeys(later) {
+	for _, p := range slices.Sorted(maps.Keys(later)) {
 		if _, ok := s[p]; !ok {
 			out = append(out, "+"+p)
 		}
 	}
-	sortBy(out, func(x string) string { return x[1:] })
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(a[1:], b[1:]) })
 	return out
 }
 

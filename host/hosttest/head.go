@@ -42,7 +42,7 @@ type portion struct {
 }
 
 // portion reads -c, -n and -z. A count with the sign counts from the other end.
-func (p *proc) portion(o *options, sign string) (portion, bool) {
+func (p *proc) readPortion(o *options, sign string) (portion, bool) {
 	part := portion{count: 10, delim: '\n'}
 	if o.has("z") {
 		part.delim = 0
@@ -92,7 +92,7 @@ func cmdHead(p *proc) int {
 	if !ok {
 		return p.usage(1)
 	}
-	part, ok := p.portion(o, "-")
+	part, ok := p.readPortion(o, "-")
 	if !ok {
 		return 1
 	}

@@ -20,7 +20,7 @@ type kernelConfig struct {
 	CPUs    int
 	Memory  int64  // bytes
 	SDCard  int64  // bytes
-	Disks   []Disk // besides the SD card
+	Disks   []diskConfig // besides the SD card
 
 	Root, Boot *image             // of the SD card's file systems
 	Programs   map[string]program // what executables do, by the name that elf was given
@@ -121,6 +121,19 @@ func (k *Kernel) BootID() string {
 	return k.bootID
 }
 
+// setCmdline is what the boot loader passes on: /proc/cmdline.
+func (k *Kernel) setCmdline(line string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.cmdline = line
+}
+
+func (k *Kernel) bootedAt() time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.bootTime
+}
+
 func (k *Kernel) now() time.Time { return k.cfg.Now() }
 
 // mutation is the one place where the machine changes: it is counted, and the machine dies when it was told to.
@@ -143,6 +156,9 @@ func (k *Kernel) boot() {
 	k.mu.Unlock()
 	k.mountAll()
 }
+
+// isOff reports that the power is off.
+func (k *Kernel) isOff() bool { return k.off.Load() }
 
 func (k *Kernel) powerOn() { k.off.Store(false) }
 
@@ -233,10 +249,7 @@ func (k *Kernel) execScript(script string, stdin []byte) (stdout, stderr string,
 	<-p.killed
 	drain := func(d *description) string {
 		defer d.release()
-		pr := d.stream.(pipeReader)
-		pr.mu.Lock()
-		defer pr.mu.Unlock()
-		return string(pr.buf[pr.start:])
+		return string(d.stream.(pipeReader).unread())
 	}
 	return drain(outR), drain(errR), p.status.shell()
 }

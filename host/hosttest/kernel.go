@@ -2,6 +2,8 @@ package hosttest
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -131,7 +133,7 @@ func procImage() *image {
 		})
 		i.attrs = 0
 	}
-	for _, k := range sortedKeys(sysctlDefaults) {
+	for _, k := range slices.Sorted(maps.Keys(sysctlDefaults)) {
 		sysctl(k, sysctlDefaults[k], nil)
 	}
 	for mod, keys := range moduleSysctls {
@@ -279,7 +281,7 @@ func procDir(m *Kernel, name string) *inode {
 		"stat":    fmt.Sprintf("%d (%s) S %d %d %d 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0\n", pid, comm, ppid, pid, pid),
 	}
 	dir.node = &node{
-		list: func(*Kernel) []string { return sortedKeys(files) },
+		list: func(*Kernel) []string { return slices.Sorted(maps.Keys(files)) },
 		look: func(_ *Kernel, f string) *inode {
 			s, ok := files[f]
 			if !ok {
@@ -308,7 +310,7 @@ func (p *proc) comm() string {
 func (m *Kernel) moduleList() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return sortedKeys(m.modules)
+	return slices.Sorted(maps.Keys(m.modules))
 }
 
 func sysImage() *image {

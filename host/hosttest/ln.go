@@ -30,7 +30,7 @@ func cmdLn(p *proc) int {
 	if o.has("s") {
 		kind, arrow = "symbolic link", " -> "
 	}
-	saves, ok := p.backups(o)
+	saves, ok := p.readBackups(o)
 	if !ok {
 		return 1
 	}

@@ -116,9 +116,13 @@ func Start(cfg Config) (*Machine, error) {
 
 // kernelConfig is the hardware, and what the kernel asks the machine.
 func (m *Machine) kernelConfig() kernelConfig {
+	var disks []diskConfig
+	for _, d := range m.cfg.Disks {
+		disks = append(disks, d.config())
+	}
 	return kernelConfig{
 		Release: m.cfg.Kernel, Arch: m.cfg.Arch, Model: m.cfg.Model, CPUs: m.cfg.CPUs, Memory: m.cfg.Memory,
-		SDCard: m.cfg.SDCard, Disks: m.cfg.Disks,
+		SDCard: m.cfg.SDCard, Disks: disks,
 		Now: m.cfg.Now, Sleep: m.cfg.Sleep, Dial: m.dial, Write: m.write, Full: m.faults.fill, Room: m.faults.room,
 		Exec: m.exec, Reboot: m.rebootSoon,
 	}

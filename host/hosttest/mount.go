@@ -189,9 +189,7 @@ func (m *Kernel) unmount(where string, lazy bool) error {
 			}
 			prefix := mt.target + "/"
 			for _, p := range m.processes() {
-				p.mu.Lock()
-				dir := p.Dir
-				p.mu.Unlock()
+				dir := p.workingDirectory()
 				if dir == mt.target || strings.HasPrefix(dir, prefix) {
 					return syscall.EBUSY
 				}

@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -183,7 +184,7 @@ func cmdMount(p *proc) int {
 	if len(args) == 2 {
 		spec = args[0]
 	} else {
-		l, found := p.fstabLine(where)
+		l, found := p.findFstab(where)
 		if !found {
 			p.errorf("%s: can't find in /etc/fstab.", where)
 			return 1
@@ -207,7 +208,7 @@ func cmdMount(p *proc) int {
 }
 
 // fstabLine finds a line of fstab by its mount point or its device.
-func (p *proc) fstabLine(name string) (fstabLine, bool) {
+func (p *proc) findFstab(name string) (fstabLine, bool) {
 	lines := p.k.fstab()
 	at := p.absolute(name)
 	for _, l := range lines {
@@ -492,7 +493,7 @@ func cmdFindmnt(p *proc) int {
 	switch len(args) {
 	case 0:
 	case 1:
-		source = cmpOr(source, "")
+		source = cmp.Or(source, "")
 	case 2:
 		source, target = args[0], args[1]
 	default:
@@ -609,13 +610,6 @@ func cmdFindmnt(p *proc) int {
 	return 0
 }
 
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
 func (p *proc) findmntCell(m mounted, col string, o *options) string {
 	size := func(n int64) string {
 		switch {
@@ -701,9 +695,9 @@ func (p *proc) findmntCell(m mounted, col string, o *options) string {
 
 // verifyFstab is findmnt --verify: what would fail at boot.
 func (p *proc) verifyFstab(o *options) int {
-	b, err := p.readFile(cmpOr(o.get("F"), "/etc/fstab"))
+	b, err := p.readFile(cmp.Or(o.get("F"), "/etc/fstab"))
 	if err != nil {
-		p.errorf("can't read %s: %s", cmpOr(o.get("F"), "/etc/fstab"), strerror(err))
+		p.errorf("can't read %s: %s", cmp.Or(o.get("F"), "/etc/fstab"), strerror(err))
 		return 1
 	}
 	nerr, nwarn := 0, 0
@@ -813,13 +807,6 @@ func cmdMountpoint(p *proc) int {
 		p.printf("%s is a mountpoint\n", name)
 	}
 	return 0
-}
-
-// swapList is what /proc/swaps names, in order.
-func (m *Kernel) swapList() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.swaps)
 }
 
 var swaponColumns = []column{{name: "NAME"}, {name: "TYPE"}, {name: "SIZE", right: true}, {name: "USED", right: true}, {name: "PRIO", right: true}, {name: "UUID"}, {name: "LABEL"}}
@@ -971,9 +958,7 @@ func (p *proc) swaponOne(spec string, lenient bool) int {
 		p.errorf("%s: swapon failed: %s", name, strerror(err))
 		return 255
 	}
-	p.k.mu.Lock()
-	p.k.swaps = append(p.k.swaps, name)
-	p.k.mu.Unlock()
+	p.k.swapOn(name)
 	return 0
 }
 
@@ -1037,9 +1022,7 @@ func cmdSwapoff(p *proc) int {
 		if o.has("v") {
 			p.printf("swapoff %s\n", name)
 		}
-		p.k.mu.Lock()
-		p.k.swaps = slices.DeleteFunc(p.k.swaps, func(s string) bool { return s == name })
-		p.k.mu.Unlock()
+		p.k.swapOff(name)
 	}
 	return code
 }

@@ -13,7 +13,7 @@ func cmdMv(p *proc) int {
 			how = x.name
 		}
 	}
-	saves, ok := p.backups(o)
+	saves, ok := p.readBackups(o)
 	if !ok {
 		return 1
 	}

@@ -223,12 +223,7 @@ func cmdSs(p *proc) int {
 		p.errorf("hosttest: this ss shows only listening TCP sockets: -ltn")
 		return 255
 	}
-	ports := []int{22}
-	p.k.mu.Lock()
-	for n := range p.k.ports {
-		ports = append(ports, n)
-	}
-	p.k.mu.Unlock()
+	ports := append(p.k.openPorts(), 22)
 	slices.Sort(ports)
 	s := &sheet{cols: []column{{name: "State"}, {name: "Recv-Q"}, {name: "Send-Q"}, {name: "Local Address:Port", right: true}, {name: "Peer Address:Port", right: true}}, tree: -1}
 	if o.has("H") {

@@ -249,17 +249,12 @@ func (p *proc) lockPath(name string) (holder *proc, err error) {
 		return nil, err
 	}
 	if p.k.tree.flock(d, true) {
-		p.mu.Lock()
-		p.holds = append(p.holds, d)
-		p.mu.Unlock()
+		p.hold(d)
 		return nil, nil
 	}
 	d.release()
 	for _, q := range p.k.processes() {
-		q.mu.Lock()
-		held := slices.ContainsFunc(q.holds, func(h *description) bool { return h.path == name && h.flags&flagLocked != 0 })
-		q.mu.Unlock()
-		if held {
+		if q.holdsLock(name) {
 			return q, syscall.EAGAIN
 		}
 	}
@@ -414,7 +409,7 @@ func (pk archived) listText() string {
 	for f := range pk.Conffiles {
 		add(f)
 	}
-	return strings.Join(sortedKeys(seen), "\n") + "\n"
+	return strings.Join(slices.Sorted(maps.Keys(seen)), "\n") + "\n"
 }
 
 // unpack installs a package whose dependencies are there. unconfigured leaves it unpacked.
@@ -475,7 +470,7 @@ func (p *proc) unpack(pk archived, unconfigured bool) error {
 		}
 		return err
 	}
-	for _, f := range sortedKeys(content) {
+	for _, f := range slices.Sorted(maps.Keys(content)) {
 		perm := uint32(0o644)
 		if strings.HasPrefix(content[f], binaryMagic) || strings.HasPrefix(content[f], "#!") {
 			perm = 0o755
@@ -488,7 +483,7 @@ func (p *proc) unpack(pk archived, unconfigured bool) error {
 		}
 	}
 	var conffiles strings.Builder
-	for _, f := range sortedKeys(pk.Conffiles) {
+	for _, f := range slices.Sorted(maps.Keys(pk.Conffiles)) {
 		if err := p.mkdirOne(path.Dir(f), true, nil, false); err != nil {
 			return fail(err)
 		}
@@ -543,7 +538,7 @@ func (p *proc) unpack(pk archived, unconfigured bool) error {
 		}
 		// The digests of the configuration files as the last configured version had them.
 		text := ""
-		for _, f := range sortedKeys(pk.Conffiles) {
+		for _, f := range slices.Sorted(maps.Keys(pk.Conffiles)) {
 			text += "\n " + f + " " + cmp.Or(conffileHash(s, f), "newconffile")
 		}
 		if text != "" {
@@ -654,7 +649,7 @@ func (p *proc) configure(name string) error {
 	fresh := s.get("Config-Version") == ""
 	if _, _, st := s.state(); st == "unpacked" {
 		hashes := ""
-		for _, f := range sortedKeys(pk.Conffiles) {
+		for _, f := range slices.Sorted(maps.Keys(pk.Conffiles)) {
 			if err := p.conffile(s, f, pk.Conffiles[f]); err != nil {
 				p.setStatus(name, "ok half-configured")
 				return err
@@ -788,7 +783,7 @@ func (p *proc) setUpUnits(pk archived, fresh bool) {
 	}
 	booted := p.quietRun(false, "test", "-d", "/run/systemd/system") == 0
 	var start []string
-	for _, n := range sortedKeys(pk.Units) {
+	for _, n := range slices.Sorted(maps.Keys(pk.Units)) {
 		if tmpl, inst := templateOf(n); tmpl != "" && inst == "" || slices.Contains(pk.Disabled, n) {
 			continue
 		}
@@ -901,7 +896,7 @@ func (p *proc) removePackage(s *stanza, purge bool) error {
 		if err := p.setWant(name, "deinstall", "ok half-configured"); err != nil {
 			return err
 		}
-		for _, n := range sortedKeys(pk.Units) {
+		for _, n := range slices.Sorted(maps.Keys(pk.Units)) {
 			if p.quietRun(false, "test", "-d", "/run/systemd/system") == 0 && p.quietRun(false, "systemctl", "is-active", "--quiet", n) == 0 {
 				p.quietRun(false, "systemctl", "stop", n)
 			}
@@ -963,7 +958,7 @@ func (p *proc) removePackage(s *stanza, purge bool) error {
 			p.rmdir(path.Dir(f[0]))
 		}
 	}
-	for _, n := range sortedKeys(pk.Units) {
+	for _, n := range slices.Sorted(maps.Keys(pk.Units)) {
 		p.unlink(helperState + n + ".dsh-also")
 		f := parseUnit(pk.Units[n], n)
 		for key, dir := range map[string]string{"WantedBy": ".wants", "RequiredBy": ".requires"} {

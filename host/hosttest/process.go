@@ -15,35 +15,6 @@ import (
 	"time"
 )
 
-// Signals as numbered on Linux.
-const (
-	sigHUP  = 1
-	sigINT  = 2
-	sigQUIT = 3
-	sigABRT = 6
-	sigKILL = 9
-	sigUSR1 = 10
-	sigUSR2 = 12
-	sigPIPE = 13
-	sigALRM = 14
-	sigTERM = 15
-	sigCHLD = 17
-	sigCONT = 18
-	sigSTOP = 19
-)
-
-var signalNames = [...]string{"EXIT", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
-	"ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "POLL", "PWR", "SYS"}
-
-// signalNumber reads "TERM", "SIGTERM" or "15"; -1 when it is none.
-func signalNumber(s string) int {
-	if n, ok := parseUint(s); ok && n < 65 {
-		return int(n)
-	}
-	s = strings.TrimPrefix(strings.ToUpper(s), "SIG")
-	return slices.Index(signalNames[:], s)
-}
-
 // A waitStatus is how a process ended.
 type waitStatus struct {
 	code   int
@@ -126,6 +97,97 @@ func (p *proc) setArgs(args []string) {
 	p.mu.Unlock()
 }
 
+// setProgram changes what ps shows, and the executable.
+func (p *proc) setProgram(args []string, exe string) {
+	p.mu.Lock()
+	p.Args, p.exe = args, exe
+	p.mu.Unlock()
+}
+
+// setUser changes all ids of a process.
+func (p *proc) setUser(uid, gid uint32, groups []uint32) {
+	p.mu.Lock()
+	p.uid, p.ruid, p.gid, p.groups = uid, uid, gid, groups
+	p.mu.Unlock()
+}
+
+func (p *proc) setGroup(gid uint32) {
+	p.mu.Lock()
+	p.gid = gid
+	p.mu.Unlock()
+}
+
+// setUnit says which systemd unit a process belongs to. Its children belong to it too.
+func (p *proc) setUnit(name string) {
+	p.mu.Lock()
+	p.unit = name
+	p.mu.Unlock()
+}
+
+func (p *proc) inUnit(name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.unit == name
+}
+
+// looks is what ps shows of a process: its arguments, start, effective and real user.
+func (p *proc) looks() (args []string, started time.Time, uid, ruid uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Args, p.started, p.uid, p.ruid
+}
+
+// family is the parent, the group and the session of a process.
+func (p *proc) family() (ppid, pgid, sid int) {
+	p.k.procMu.Lock()
+	defer p.k.procMu.Unlock()
+	return p.ppid, p.pgid, p.sid
+}
+
+// setsid makes a process the leader of a session and a group of its own.
+func (p *proc) setsid() {
+	p.k.procMu.Lock()
+	defer p.k.procMu.Unlock()
+	p.sid, p.pgid = p.PID, p.PID
+}
+
+// setpgid makes a process the leader of a group of its own.
+func (p *proc) setpgid() {
+	p.k.procMu.Lock()
+	defer p.k.procMu.Unlock()
+	p.pgid = p.PID
+}
+
+func (p *proc) workingDirectory() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Dir
+}
+
+// hold keeps a file open until the process ends, without a descriptor.
+func (p *proc) hold(d *description) {
+	p.mu.Lock()
+	p.holds = append(p.holds, d)
+	p.mu.Unlock()
+}
+
+// holdsLock reports that a file which the process holds is locked.
+func (p *proc) holdsLock(path string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.holds, func(h *description) bool { return h.path == path && h.flags&flagLocked != 0 })
+}
+
+// atExit runs f when the process has ended, in place of what was to run; it reports that it has ended already.
+func (p *proc) atExit(f func(waitStatus)) (gone bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.onExit = f
+	return p.dead.Load()
+}
+
+func (p *proc) isDead() bool { return p.dead.Load() }
+
 // procExit unwinds the goroutine of a process that has ended.
 type procExit struct{ code int }
 
@@ -160,7 +222,7 @@ func (m *Kernel) newProcess(parent *proc) *proc {
 	if parent == nil {
 		p.pgid, p.sid = p.PID, p.PID
 	}
-	off := m.off.Load()
+	off := m.isOff()
 	if !off {
 		m.procs[p.PID] = p
 	}
@@ -195,7 +257,7 @@ func (p *proc) goRun(f program) {
 func (m *Kernel) begin() bool {
 	m.procMu.Lock()
 	defer m.procMu.Unlock()
-	if m.off.Load() {
+	if m.isOff() {
 		return false
 	}
 	m.running.Add(1)
@@ -316,63 +378,6 @@ func (p *proc) reap(c *proc) {
 }
 
 func (p *proc) die(sig int) { p.finish(waitStatus{signal: sig}) }
-
-// signal delivers a signal as kill(2) does.
-func (p *proc) signal(sig int) {
-	if sig == 0 || p.dead.Load() {
-		return
-	}
-	p.mu.Lock()
-	switch {
-	case sig == sigKILL:
-	case p.ignored[sig], sig == sigCHLD, sig == sigCONT, sig == 23, sig == 28, sig >= 19 && sig <= 22:
-		p.mu.Unlock()
-		return
-	case p.caught[sig]:
-		p.pending = append(p.pending, sig)
-		cond := p.blocked
-		p.mu.Unlock()
-		select {
-		case p.sig <- struct{}{}:
-		default:
-		}
-		if cond != nil {
-			cond.L.Lock()
-			cond.Broadcast()
-			cond.L.Unlock()
-		}
-		return
-	}
-	p.mu.Unlock()
-	p.die(sig)
-}
-
-// interrupted tells whether a blocking call must return early.
-func (p *proc) interrupted() bool {
-	if p.dead.Load() {
-		return true
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.pending) > 0
-}
-
-// blockOn notes what to wake when a signal comes; false when one is there already.
-func (p *proc) blockOn(c *sync.Cond) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.dead.Load() || len(p.pending) > 0 {
-		return false
-	}
-	p.blocked = c
-	return true
-}
-
-func (p *proc) unblock() {
-	p.mu.Lock()
-	p.blocked = nil
-	p.mu.Unlock()
-}
 
 // check leaves the goroutine of a process that was killed.
 func (p *proc) check() {
@@ -504,12 +509,6 @@ func (w procWriter) Write(b []byte) (int, error) {
 		}
 		return total, err
 	}
-}
-
-func (p *proc) dropPending() {
-	p.mu.Lock()
-	p.pending = nil
-	p.mu.Unlock()
 }
 
 // Stdin is descriptor 0. It reads no more than it is asked for.
@@ -1021,15 +1020,4 @@ func (p *proc) execvp(args, env []string) int {
 		return 127
 	}
 	return 126
-}
-
-// signalGroup sends a signal to the process group of a process.
-func (k *Kernel) signalGroup(of *proc, sig int) {
-	all := k.processes()
-	k.procMu.Lock()
-	all = slices.DeleteFunc(all, func(p *proc) bool { return p.pgid != of.pgid })
-	k.procMu.Unlock()
-	for _, p := range all {
-		p.signal(sig)
-	}
 }

@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -128,9 +129,7 @@ func cmdSetsid(p *proc) int {
 		return p.usage(1)
 	}
 	run := func(c *proc) int {
-		c.k.procMu.Lock()
-		c.sid, c.pgid = c.PID, c.PID
-		c.k.procMu.Unlock()
+		c.setsid()
 		return c.execvp(o.args, c.Env)
 	}
 	if o.has("f") || p.psField("pgid") == strconv.Itoa(p.PID) {
@@ -236,9 +235,7 @@ func cmdFlock(p *proc) int {
 	}
 	c := p.start(cmd, p.Env, nil)
 	// The lock is released with the last descriptor: when this process ends, and not before.
-	p.mu.Lock()
-	p.holds = append(p.holds, d)
-	p.mu.Unlock()
+	p.hold(d)
 	if !o.has("o") {
 		p.setFD(9, nil)
 	}
@@ -267,12 +264,7 @@ func cmdNohup(p *proc) int {
 		p.errorf("missing operand")
 		return p.usage(125)
 	}
-	p.mu.Lock()
-	if p.ignored == nil {
-		p.ignored = map[int]bool{}
-	}
-	p.ignored[sigHUP] = true
-	p.mu.Unlock()
+	p.ignore(sigHUP)
 	return p.execvp(p.Args[1:], p.Env)
 }
 
@@ -343,14 +335,10 @@ func cmdTimeout(p *proc) int {
 		}
 	}
 	if !o.has("foreground") {
-		p.k.procMu.Lock()
-		p.pgid = p.PID
-		p.k.procMu.Unlock()
+		p.setpgid()
 	}
 	// A signal to timeout is passed on to the command.
-	p.mu.Lock()
-	p.caught = map[int]bool{sigTERM: true, sigINT: true, sigHUP: true, sigQUIT: true}
-	p.mu.Unlock()
+	p.catch(sigTERM, sigINT, sigHUP, sigQUIT)
 	c := p.start(o.args[1:], p.Env, nil)
 	timer := make(chan struct{})
 	if d > 0 && d < 1<<62 {
@@ -360,16 +348,10 @@ func cmdTimeout(p *proc) int {
 	send := func(s int) {
 		c.signal(s)
 		if !o.has("foreground") {
-			p.k.procMu.Lock()
-			var group []*proc
-			for _, q := range p.k.procs {
-				if q.pgid == p.PID && q != p && q != c {
-					group = append(group, q)
+			for _, q := range p.k.processGroup(p.PID) {
+				if q != p && q != c {
+					q.signal(s)
 				}
-			}
-			p.k.procMu.Unlock()
-			for _, q := range group {
-				q.signal(s)
 			}
 		}
 	}
@@ -390,11 +372,7 @@ func cmdTimeout(p *proc) int {
 		case <-p.killed:
 			panic(procExit{0})
 		case <-p.sig:
-			p.mu.Lock()
-			got := p.pending
-			p.pending = nil
-			p.mu.Unlock()
-			for _, s := range got {
+			for s := p.nextSignal(); s != 0; s = p.nextSignal() {
 				send(s)
 			}
 		case <-timer:
@@ -489,7 +467,7 @@ func (m *Kernel) processes() []*proc {
 	for _, q := range m.procs {
 		out = append(out, q)
 	}
-	sortBy(out, func(q *proc) int { return q.PID })
+	slices.SortFunc(out, func(a, b *proc) int { return cmp.Compare(a.PID, b.PID) })
 	return out
 }
 
@@ -608,12 +586,8 @@ func cmdPs(p *proc) int {
 func (p *proc) args0ps() { p.warn("\nUsage:\n ps [options]\n") }
 
 func (q *proc) psField(key string) string {
-	q.mu.Lock()
-	args, started, uid := q.Args, q.started, q.uid
-	q.mu.Unlock()
-	q.k.procMu.Lock()
-	ppid, pgid, sid := q.ppid, q.pgid, q.sid
-	q.k.procMu.Unlock()
+	args, started, uid, _ := q.looks()
+	ppid, pgid, sid := q.family()
 	switch key {
 	case "pid":
 		return strconv.Itoa(q.PID)
@@ -703,7 +677,7 @@ func cmdPgrep(p *proc) int {
 			sig = sigKILL
 		}
 		for _, q := range hit {
-			p.kill(q.PID, sig)
+			p.sendSignal(q.PID, sig)
 		}
 	} else if o.has("c") {
 		p.printf("%d\n", len(hit))
@@ -725,9 +699,7 @@ func cmdPgrep(p *proc) int {
 // become takes on a user's identity.
 func (p *proc) become(u *account) {
 	groups := p.k.groupsOf(u.name)
-	p.mu.Lock()
-	p.uid, p.ruid, p.gid, p.groups = u.uid, u.uid, u.gid, groups
-	p.mu.Unlock()
+	p.setUser(u.uid, u.gid, groups)
 }
 
 func cmdRunuser(p *proc) int {

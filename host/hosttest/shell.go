@@ -704,13 +704,8 @@ func signalText(sig int) string {
 func (sh *shell) background(s *syntax.Stmt) {
 	c := sh.p.k.newProcess(sh.p)
 	sub := sh.fork(c)
-	c.mu.Lock()
-	if c.ignored == nil {
-		c.ignored = map[int]bool{}
-	}
-	c.ignored[sigINT], c.ignored[sigQUIT] = true, true
-	c.mu.Unlock()
-	if !c.dead.Load() {
+	c.ignore(sigINT, sigQUIT)
+	if !c.isDead() {
 		c.setFD(0, newStream(device("null"), os.O_RDONLY))
 	}
 	c.goRun(func(*proc) int {
@@ -1258,14 +1253,10 @@ func (sh *shell) runTraps() {
 		return
 	}
 	for {
-		sh.p.mu.Lock()
-		if len(sh.p.pending) == 0 {
-			sh.p.mu.Unlock()
+		sig := sh.p.nextSignal()
+		if sig == 0 {
 			return
 		}
-		sig := sh.p.pending[0]
-		sh.p.pending = sh.p.pending[1:]
-		sh.p.mu.Unlock()
 		if t := sh.traps[signalNames[sig]]; t != "" {
 			st := sh.status
 			sh.inTrap = true

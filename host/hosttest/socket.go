@@ -1,7 +1,9 @@
 package hosttest
 
 import (
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"syscall"
 )
@@ -17,6 +19,13 @@ func (k *Kernel) listen(port int, f func(net.Conn)) {
 		k.ports = map[int]func(net.Conn){}
 	}
 	k.ports[port] = f
+}
+
+// openPorts lists what listen made, in no order.
+func (k *Kernel) openPorts() []int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Collect(maps.Keys(k.ports))
 }
 
 func (k *Kernel) listens(port int) bool {

@@ -103,7 +103,7 @@ func (s *sshServer) accept() {
 			return
 		}
 		refuse, hole, latency := s.Faults.connecting()
-		if refuse || s.k.off.Load() {
+		if refuse || s.k.isOff() {
 			if tc, ok := nc.(*net.TCPConn); ok {
 				tc.SetLinger(0) // a reset, not an orderly end
 			}
@@ -220,7 +220,7 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 func (c *conn) Write(b []byte) (int, error) {
-	if c.s.k.off.Load() {
+	if c.s.k.isOff() {
 		return 0, net.ErrClosed
 	}
 	n, drop := c.s.Faults.sending(len(b))
@@ -527,7 +527,10 @@ func (s *session) run(reqs <-chan *ssh.Request) {
 			if ssh.Unmarshal(r.Payload, &e) == nil && s.proc != nil {
 				if n := signalNumber(e.Name); n > 0 {
 					// sshd signals the process group of the session's child.
-					m.k.signalGroup(s.proc, n)
+					_, pgid, _ := s.proc.family()
+					for _, p := range m.k.processGroup(pgid) {
+						p.signal(n)
+					}
 					ok = true
 				}
 			}
@@ -549,7 +552,7 @@ func (s *session) run(reqs <-chan *ssh.Request) {
 func (s *session) start(command string, login bool, f execFaults) error {
 	m := s.c.s
 	u := m.k.userByName(s.user)
-	if u == nil || m.k.off.Load() {
+	if u == nil || m.k.isOff() {
 		return syscall.ENOENT
 	}
 	p := m.k.newProcess(nil)
@@ -629,7 +632,7 @@ func (s *session) begin() {
 		<-p.killed
 		pumps.Wait()
 		m.k.unwatch(e.outPipe, e.errsPipe)
-		if m.k.off.Load() || m.k.BootID() != boot {
+		if m.k.isOff() || m.k.BootID() != boot {
 			return
 		}
 		if e.f.lost {

@@ -49,9 +49,13 @@ func cmdStat(p *proc) int {
 			continue
 		}
 		if o.has("f") {
-			p.print(p.statFormat(format, escapes, a, st, p.fsDirective))
+			p.print(p.statFormat(format, escapes, a, st, func(verb, mod byte, name string, st Stat) (string, bool) {
+				return p.fsDirective(verb, mod, name, st)
+			}))
 		} else {
-			p.print(p.statFormat(format, escapes, a, st, p.statDirective))
+			p.print(p.statFormat(format, escapes, a, st, func(verb, mod byte, name string, st Stat) (string, bool) {
+				return p.statDirective(verb, mod, name, st)
+			}))
 		}
 	}
 	return code

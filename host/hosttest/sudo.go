@@ -457,9 +457,7 @@ func cmdSudo(p *proc) int {
 		env = setenv(env, n, v)
 	}
 	// sudo stays as the parent and passes signals on.
-	p.mu.Lock()
-	p.caught = map[int]bool{sigTERM: true, sigINT: true, sigHUP: true, sigQUIT: true, sigUSR1: true, sigUSR2: true}
-	p.mu.Unlock()
+	p.catch(sigTERM, sigINT, sigHUP, sigQUIT, sigUSR1, sigUSR2)
 	p.setEnv(env)
 	c := p.fork(func(c *proc) int {
 		c.become(target)
@@ -486,20 +484,13 @@ func cmdSudo(p *proc) int {
 	for {
 		st, ok := p.wait(c)
 		if !ok {
-			p.mu.Lock()
-			sigs := p.pending
-			p.pending = nil
-			p.mu.Unlock()
-			for _, s := range sigs {
+			for s := p.nextSignal(); s != 0; s = p.nextSignal() {
 				c.signal(s)
 			}
 			continue
 		}
 		if st.signal != 0 {
 			// sudo dies of the signal that its command died of.
-			p.mu.Lock()
-			p.caught = nil
-			p.mu.Unlock()
 			p.die(st.signal)
 			p.check()
 		}

@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -77,9 +78,7 @@ func cmdHostname(p *proc) int {
 		if p.k.mutation(nil) != nil {
 			return 1
 		}
-		p.k.mu.Lock()
-		p.k.hostname = set
-		p.k.mu.Unlock()
+		p.k.setHostname(set)
 		return 0
 	}
 	short, domain, _ := strings.Cut(h, ".")
@@ -160,9 +159,7 @@ func cmdHostnamectl(p *proc) int {
 			p.warn("Could not set static hostname: %s\n", strerror(err))
 			return 1
 		}
-		p.k.mu.Lock()
-		p.k.hostname = h
-		p.k.mu.Unlock()
+		p.k.setHostname(h)
 		return 0
 	}
 	p.warn("Unknown command verb %s.\n", verb)
@@ -215,9 +212,7 @@ func cmdTimedatectl(p *proc) int {
 	}
 	yes := func(b bool) string { return map[bool]string{true: "yes", false: "no"}[b] }
 	can, on := ntp()
-	p.k.mu.Lock()
 	synced := true
-	p.k.mu.Unlock()
 	switch verb {
 	case "show":
 		var want []string
@@ -484,9 +479,7 @@ func cmdModprobe(p *proc) int {
 			return 1
 		}
 		if o.has("r") {
-			p.k.mu.Lock()
-			delete(p.k.modules, mod)
-			p.k.mu.Unlock()
+			p.k.removeModule(mod)
 		} else {
 			p.k.loadModule(mod)
 		}
@@ -693,7 +686,7 @@ func cmdUpdateCA(p *proc) int {
 	}
 	p.print("Updating certificates in /etc/ssl/certs...\n")
 	var text strings.Builder
-	for _, name := range sortedKeys(certs) {
+	for _, name := range slices.Sorted(maps.Keys(certs)) {
 		b, err := p.readFile(certs[name])
 		if err != nil {
 			p.warn("W: %s not found, but listed in /etc/ca-certificates.conf.\n", certs[name])

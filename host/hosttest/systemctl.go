@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -253,10 +254,7 @@ func cmdSystemctl(p *proc) int {
 				code = 1
 			}
 			for _, q := range p.k.processes() {
-				q.mu.Lock()
-				own := q.unit == n
-				q.mu.Unlock()
-				if own {
+				if q.inUnit(n) {
 					q.signal(sig)
 				}
 			}
@@ -569,7 +567,7 @@ func (c *systemctl) enable(verb string, args []string) int {
 				links = append(links, [2]string{root + "/" + s.specifiers(u, w) + dir + "/" + inst, fragment})
 			}
 		}
-		sortBy(links, func(l [2]string) string { return l[0] })
+		slices.SortStableFunc(links, func(a, b [2]string) int { return cmp.Compare(a[0], b[0]) })
 		if len(links) == 0 && len(f.words("Install.Also")) == 0 && !c.o.has("q") {
 			p.warn("The unit files have no installation config (WantedBy=, RequiredBy=, Also=,\nAlias= settings in the [Install] section, and DefaultInstance= for template\nunits). This means they are not meant to be enabled using systemctl.\n \nPossible reasons for having this kind of units are:\n• A unit may be statically enabled by being symlinked from another unit's\n  .wants/ or .requires/ directory.\n• A unit's purpose may be to act as a helper for some other unit which has\n  a requirement dependency on it.\n• A unit may be started when needed via activation (socket, path, timer,\n  D-Bus, udev, scripted systemctl call, ...).\n• In case of template units, the unit is meant to be enabled with some\n  instance name specified.\n")
 		}
@@ -740,9 +738,7 @@ func (s *systemd) properties(u *unit) [][2]string {
 			return
 		}
 		add(k, t.In(s.k.location()).Format(stampFormat))
-		s.k.mu.Lock()
-		b := s.k.bootTime
-		s.k.mu.Unlock()
+		b := s.k.bootedAt()
 		add(k+"Monotonic", strconv.FormatInt(t.Sub(b).Microseconds(), 10))
 	}
 	yesNo := func(b bool) string {
@@ -1056,7 +1052,7 @@ func (c *systemctl) listFiles(args []string) int {
 		p.print("UNIT FILE STATE PRESET\n")
 	}
 	n := 0
-	for _, name := range sortedKeys(seen) {
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
 		if c.o.get("t") != "" && "."+c.o.get("t") != path.Ext(name) {
 			continue
 		}

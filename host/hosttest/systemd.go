@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -236,7 +237,7 @@ func (s *systemd) loadUnit(name string) *unit {
 		}
 	}
 	if u.load != "not-found" {
-		for _, n := range sortedKeys(seen) {
+		for _, n := range slices.Sorted(maps.Keys(seen)) {
 			b, st, err := s.read(seen[n])
 			if err != nil {
 				continue
@@ -845,9 +846,9 @@ type journalStream struct {
 	rest []byte
 }
 
-func (j *journalStream) read(*proc, []byte) (int, error) { return 0, syscall.EBADF }
+func (j *journalStream) Read(*proc, []byte) (int, error) { return 0, syscall.EBADF }
 
-func (j *journalStream) write(p *proc, b []byte) (int, error) {
+func (j *journalStream) Write(p *proc, b []byte) (int, error) {
 	j.mu.Lock()
 	j.rest = append(j.rest, b...)
 	var lines []string
@@ -868,7 +869,7 @@ func (j *journalStream) write(p *proc, b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (j *journalStream) close() {}
+func (j *journalStream) Close() {}
 
 // logLines is called by running services, which never hold the manager's lock.
 func (s *systemd) logLines(u *unit, tag string, pid int, lines []string) {
@@ -895,9 +896,9 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *pro
 		}
 	}()
 	p := m.newProcess(nil)
-	p.mu.Lock()
-	p.unit, p.Args, p.Env, p.started = u.name, args, env, m.now()
-	p.mu.Unlock()
+	p.setUnit(u.name)
+	p.setArgs(args)
+	p.setEnv(env)
 	fail := func(err error) (*proc, error) {
 		p.die(sigKILL)
 		return nil, err
@@ -915,9 +916,7 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *pro
 		if gr == nil {
 			return fail(fmt.Errorf("216/GROUP"))
 		}
-		p.mu.Lock()
-		p.gid = gr.gid
-		p.mu.Unlock()
+		p.setGroup(gr.gid)
 	}
 	if d := u.file.get("Service.WorkingDirectory"); d != "" {
 		opt := strings.HasPrefix(d, "-")
@@ -938,9 +937,7 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *pro
 	if st, err := m.FS().Stat(file); err == nil {
 		exe = st.Path
 	}
-	p.mu.Lock()
-	p.exe = exe
-	p.mu.Unlock()
+	p.setProgram(args, exe)
 	if stub && m.isStub(p, file, args) {
 		p.stub = true
 		return p, nil
@@ -1089,10 +1086,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 		ready := make(chan struct{})
 		u.ready = ready
 		stub := p.stub
-		p.mu.Lock()
-		p.onExit = func(st waitStatus) { s.exited(u, p, st) }
-		gone := p.dead.Load()
-		p.mu.Unlock()
+		gone := p.atExit(func(st waitStatus) { s.exited(u, p, st) })
 		if gone && !stub {
 			go s.exited(u, p, p.status)
 		}
@@ -1116,7 +1110,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 					u.proc = nil
 					break
 				}
-				for u.proc == p && !s.k.off.Load() { // exited will tell, unless the machine goes down
+				for u.proc == p && !s.k.isOff() { // exited will tell, unless the machine goes down
 					s.mu.Unlock()
 					time.Sleep(time.Millisecond)
 					s.mu.Lock()
@@ -1184,7 +1178,7 @@ func (m *Kernel) manager() *systemd {
 func (s *systemd) exited(u *unit, p *proc, st waitStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.k.off.Load() || u.proc != p {
+	if s.k.isOff() || u.proc != p {
 		return
 	}
 	u.proc = nil
@@ -1251,7 +1245,7 @@ func (s *systemd) scheduleRestart(u *unit) {
 func (s *systemd) restart(u *unit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.k.manager() != s || s.k.off.Load() || u.sub != "auto-restart" {
+	if s.k.manager() != s || s.k.isOff() || u.sub != "auto-restart" {
 		return
 	}
 	u.next = nil
@@ -1296,17 +1290,12 @@ func (s *systemd) killService(u *unit) {
 	p := u.proc
 	u.proc = nil
 	if p != nil {
-		p.mu.Lock()
-		p.onExit = nil
-		p.mu.Unlock()
+		p.atExit(nil)
 	}
 	for _, q := range s.k.processes() {
-		q.mu.Lock()
-		own := q.unit == u.name
-		q.mu.Unlock()
-		if own && (q == p || u.file.get("Service.KillMode") != "process") {
+		if q.inUnit(u.name) && (q == p || u.file.get("Service.KillMode") != "process") {
 			q.signal(sigTERM)
-			if !q.dead.Load() {
+			if !q.isDead() {
 				q.die(sigKILL) // after TimeoutStopSec, which is not waited for
 			}
 		}
@@ -1374,7 +1363,7 @@ func (s *systemd) stopLocked(u *unit) error {
 // unitList gives each loaded unit once, by name.
 func (s *systemd) unitList() []*unit {
 	var out []*unit
-	for _, k := range sortedKeys(s.units) {
+	for _, k := range slices.Sorted(maps.Keys(s.units)) {
 		if u := s.units[k]; u.name == k {
 			out = append(out, u)
 		}

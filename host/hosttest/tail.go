@@ -14,7 +14,7 @@ func cmdTail(p *proc) int {
 		p.errorf("hosttest: -f is not supported")
 		return 1
 	}
-	part, ok := p.portion(o, "+")
+	part, ok := p.readPortion(o, "+")
 	if !ok {
 		return 1
 	}

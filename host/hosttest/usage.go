@@ -19,7 +19,7 @@ type sizeStyle struct {
 }
 
 // sizeStyle reads the options that df and du share, of which the last counts.
-func (p *proc) sizeStyle(o *options) (sizeStyle, bool) {
+func (p *proc) readSizeStyle(o *options) (sizeStyle, bool) {
 	s := sizeStyle{unit: 1024}
 	for _, x := range o.order {
 		switch x.name {
@@ -122,7 +122,7 @@ func cmdDf(p *proc) int {
 	if !ok {
 		return p.usage(1)
 	}
-	style, ok := p.sizeStyle(o)
+	style, ok := p.readSizeStyle(o)
 	if !ok {
 		return 1
 	}
@@ -232,7 +232,7 @@ func cmdDu(p *proc) int {
 	if !ok {
 		return p.usage(1)
 	}
-	style, ok := p.sizeStyle(o)
+	style, ok := p.readSizeStyle(o)
 	if !ok {
 		return 1
 	}

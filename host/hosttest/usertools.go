@@ -68,11 +68,11 @@ func cmdID(p *proc) int {
 	}
 	switch {
 	case o.has("u"):
-		show(p.k.userName, uid)
+		show(func(id uint32) string { return p.k.userName(id) }, uid)
 	case o.has("g"):
-		show(p.k.groupName, gid)
+		show(func(id uint32) string { return p.k.groupName(id) }, gid)
 	case o.has("G"):
-		show(p.k.groupName, all...)
+		show(func(id uint32) string { return p.k.groupName(id) }, all...)
 	case o.has("n") || o.has("r"):
 		return p.refuse(1, "cannot print only names or real IDs in default format")
 	default:
@@ -640,10 +640,7 @@ func (p *proc) busyUser(u *account, newID uint32) bool {
 		return false
 	}
 	for _, q := range p.k.processes() {
-		q.mu.Lock()
-		own := q.ruid == u.uid
-		q.mu.Unlock()
-		if own {
+		if _, _, _, ruid := q.looks(); ruid == u.uid {
 			p.errorf("user %s is currently used by process %d", u.name, q.PID)
 			return true
 		}

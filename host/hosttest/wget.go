@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -25,7 +26,7 @@ func cmdWget(p *proc) int {
 	if p.unsupported(o, "b", "c", "e", "i", "k", "N", "S") {
 		return 2
 	}
-	headers := http.Header{"User-Agent": {cmpOr(o.get("U"), "Wget/1.21.3")}}
+	headers := http.Header{"User-Agent": {cmp.Or(o.get("U"), "Wget/1.21.3")}}
 	for _, h := range o.all("header") {
 		if k, v, ok := strings.Cut(h, ":"); ok {
 			headers.Set(strings.TrimSpace(k), strings.TrimSpace(v))
@@ -74,7 +75,7 @@ func cmdWget(p *proc) int {
 		if !o.has("nv", "no-verbose") {
 			say("--%s--  %s\n", stamp, u)
 		}
-		host, port := u.Hostname(), cmpOr(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+		host, port := u.Hostname(), cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 		a, err := p.k.fetch("GET", u, headers, nil)
 		for n := 0; err == nil && a.status >= 300 && a.status < 400 && a.headers.Get("Location") != "" && n < 20; n++ {
 			next, perr := u.Parse(a.headers.Get("Location"))
