@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // An account is a line of /etc/passwd.
@@ -30,19 +32,19 @@ type accountMemo struct {
 }
 
 // rawFile returns a file's data without copying; the tree is locked. It is never written in place by its holder.
-func (t *tree) rawFile(path string) []byte {
-	s, err := t.must(rootCred, "/", path, true)
+func rawFile(t *kernel.Tree, path string) []byte {
+	s, err := t.Must(kernel.RootCred, "/", path, true)
 	if err != nil {
 		return nil
 	}
-	i := s.at.inode()
-	return i.data
+	i := s.At.Inode()
+	return i.Data
 }
 
 // database parses /etc/passwd and /etc/group. The tree is locked.
-func (m *Kernel) databaseLocked() ([]account, []groupLine) {
-	pw, gr := m.tree.rawFile("/etc/passwd"), m.tree.rawFile("/etc/group")
-	a := local[accountMemo](m)
+func databaseLocked(k *kernel.Kernel) ([]account, []groupLine) {
+	pw, gr := rawFile(k.Tree, "/etc/passwd"), rawFile(k.Tree, "/etc/group")
+	a := kernel.Local[accountMemo](k)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !same(a.passwd, pw) || !same(a.group, gr) {
@@ -54,10 +56,10 @@ func (m *Kernel) databaseLocked() ([]account, []groupLine) {
 
 func same(a, b []byte) bool { return bytes.Equal(a, b) }
 
-func (m *Kernel) database() ([]account, []groupLine) {
-	m.tree.mu.Lock()
-	defer m.tree.mu.Unlock()
-	return m.databaseLocked()
+func database(k *kernel.Kernel) ([]account, []groupLine) {
+	k.Tree.Lock()
+	defer k.Tree.Unlock()
+	return databaseLocked(k)
 }
 
 func parsePasswd(s string) []account {
@@ -105,8 +107,8 @@ func (g groupLine) line() string {
 	return g.name + ":" + g.passwd + ":" + strconv.Itoa(int(g.gid)) + ":" + strings.Join(g.members, ",")
 }
 
-func (m *Kernel) userByName(name string) *account {
-	users, _ := m.database()
+func userByName(k *kernel.Kernel, name string) *account {
+	users, _ := database(k)
 	for i := range users {
 		if users[i].name == name {
 			return &users[i]
@@ -115,8 +117,8 @@ func (m *Kernel) userByName(name string) *account {
 	return nil
 }
 
-func (m *Kernel) userByID(uid uint32) *account {
-	users, _ := m.database()
+func userByID(k *kernel.Kernel, uid uint32) *account {
+	users, _ := database(k)
 	for i := range users {
 		if users[i].uid == uid {
 			return &users[i]
@@ -125,8 +127,8 @@ func (m *Kernel) userByID(uid uint32) *account {
 	return nil
 }
 
-func (m *Kernel) groupByName(name string) *groupLine {
-	_, groups := m.database()
+func groupByName(k *kernel.Kernel, name string) *groupLine {
+	_, groups := database(k)
 	for i := range groups {
 		if groups[i].name == name {
 			return &groups[i]
@@ -135,8 +137,8 @@ func (m *Kernel) groupByName(name string) *groupLine {
 	return nil
 }
 
-func (m *Kernel) groupByID(gid uint32) *groupLine {
-	_, groups := m.database()
+func groupByID(k *kernel.Kernel, gid uint32) *groupLine {
+	_, groups := database(k)
 	for i := range groups {
 		if groups[i].gid == gid {
 			return &groups[i]
@@ -146,14 +148,14 @@ func (m *Kernel) groupByID(gid uint32) *groupLine {
 }
 
 // groupsOf gives the supplementary groups of a user.
-func (m *Kernel) groupsOf(user string) []uint32 {
-	m.tree.mu.Lock()
-	defer m.tree.mu.Unlock()
-	return m.groupsOfLocked(user)
+func groupsOf(k *kernel.Kernel, user string) []uint32 {
+	k.Tree.Lock()
+	defer k.Tree.Unlock()
+	return groupsOfLocked(k, user)
 }
 
-func (m *Kernel) groupsOfLocked(user string) []uint32 {
-	_, groups := m.databaseLocked()
+func groupsOfLocked(k *kernel.Kernel, user string) []uint32 {
+	_, groups := databaseLocked(k)
 	var out []uint32
 	for _, g := range groups {
 		for _, u := range g.members {
@@ -166,15 +168,15 @@ func (m *Kernel) groupsOfLocked(user string) []uint32 {
 }
 
 // userName is the name of an id, or the number.
-func (m *Kernel) userName(uid uint32) string {
-	if u := m.userByID(uid); u != nil {
+func userName(k *kernel.Kernel, uid uint32) string {
+	if u := userByID(k, uid); u != nil {
 		return u.name
 	}
 	return strconv.Itoa(int(uid))
 }
 
-func (m *Kernel) groupName(gid uint32) string {
-	if g := m.groupByID(gid); g != nil {
+func groupName(k *kernel.Kernel, gid uint32) string {
+	if g := groupByID(k, gid); g != nil {
 		return g.name
 	}
 	return strconv.Itoa(int(gid))
@@ -185,8 +187,8 @@ func (m *Kernel) groupName(gid uint32) string {
 func shadowHash(password string) string { return "$y$j9T$hosttest$" + hexSum([]byte(password))[:43] }
 
 // checkPassword compares with /etc/shadow.
-func (m *Kernel) checkPassword(user, password string) bool {
-	b, err := m.FS().ReadFile("/etc/shadow")
+func checkPassword(k *kernel.Kernel, user, password string) bool {
+	b, err := k.FS().ReadFile("/etc/shadow")
 	if err != nil || password == "" {
 		return false
 	}

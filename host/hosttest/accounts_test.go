@@ -25,7 +25,7 @@ func TestAccounts(t *testing.T) {
 	var got []string
 	for line := range strings.Lines(out) {
 		if !strings.HasPrefix(line, "Usage") && !strings.HasPrefix(line, "  ") && line != "\n" {
-			got = append(got, strings.Replace(line, m.kernel.now().UTC().Format("2006-01-02"), "TODAY", 1))
+			got = append(got, strings.Replace(line, m.kernel.Now().UTC().Format("2006-01-02"), "TODAY", 1))
 		}
 	}
 	wants := strings.SplitAfter(string(want), "\n")
@@ -52,7 +52,7 @@ func TestAccountsOfOthers(t *testing.T) {
 			t.Errorf("%s: exit %d (%s), want %d", cmd, got, errs, code)
 		}
 	}
-	if m.kernel.userByName("x") != nil {
+	if userByName(m.kernel, "x") != nil {
 		t.Error("a user was added by pi")
 	}
 }

@@ -7,11 +7,13 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // aptTools are APT's programs.
-func aptTools() map[string]program {
-	return map[string]program{"apt-get": cmdAptGet, "apt": cmdAptGet, "apt-mark": cmdAptMark, "apt-cache": cmdAptCache}
+func aptTools() map[string]kernel.Program {
+	return map[string]kernel.Program{"apt-get": cmdAptGet, "apt": cmdAptGet, "apt-mark": cmdAptMark, "apt-cache": cmdAptCache}
 }
 
 // aptFaults are the armed faults of dpkg and apt-get.
@@ -22,7 +24,7 @@ type aptFaults struct {
 }
 
 // aptFaultsOf gives the faults of a machine.
-func aptFaultsOf(k *Kernel) *aptFaults { return local[aptFaults](k) }
+func aptFaultsOf(k *kernel.Kernel) *aptFaults { return kernel.Local[aptFaults](k) }
 
 // Reset disarms all.
 func (x *aptFaults) Reset() {
@@ -63,7 +65,7 @@ func (x *aptFaults) failsFetch() bool {
 
 // An apt is one run of apt-get.
 type apt struct {
-	p       *proc
+	p       *kernel.Process
 	conf    aptConf
 	flags   map[string]bool
 	verb    string
@@ -80,9 +82,9 @@ type apt struct {
 }
 
 // fail prints an error and gives APT's exit code.
-func (p *proc) aptFail(format string, a ...any) int {
-	p.flush()
-	p.warn("E: "+format+"\n", a...)
+func aptFail(p *kernel.Process, format string, a ...any) int {
+	p.Flush()
+	p.Warnf("E: "+format+"\n", a...)
 	return 100
 }
 
@@ -93,37 +95,37 @@ const lockerPID = 642
 func (a *apt) lock(file, what string) int {
 	p := a.p
 	seconds, _ := strconv.Atoi(a.conf.get("DPkg::Lock::Timeout"))
-	deadline := p.k.now().Add(time.Duration(seconds) * time.Second)
+	deadline := p.Kernel.Now().Add(time.Duration(seconds) * time.Second)
 	told := false
 	for {
-		var holder *proc
+		var holder *kernel.Process
 		err := error(syscall.EAGAIN)
 		by := "It is held by process " + strconv.Itoa(lockerPID) + " (unattended-upgr)"
-		if file != frontendLock || !aptFaultsOf(p.k).locked() {
-			if holder, err = p.lockPath(file); err == nil {
+		if file != frontendLock || !aptFaultsOf(p.Kernel).locked() {
+			if holder, err = lockPath(p, file); err == nil {
 				return 0
 			}
 			by = "It is held by process 0"
 			if holder != nil {
-				by = fmt.Sprintf("It is held by process %d (%s)", holder.PID, holder.comm())
+				by = fmt.Sprintf("It is held by process %d (%s)", holder.PID, holder.Comm())
 			}
 		}
 		if err != syscall.EAGAIN {
 			what = strings.Replace(what, "is another process using it?", "are you root?", 1)
-			p.flush()
-			p.warn("E: Could not open lock file %s - open (%s)\nE: %s\n", file, errnoText(err), what)
+			p.Flush()
+			p.Warnf("E: Could not open lock file %s - open (%s)\nE: %s\n", file, errnoText(err), what)
 			return 100
 		}
-		if file != frontendLock || seconds >= 0 && !p.k.now().Before(deadline) {
-			p.flush()
-			p.warn("E: Could not get lock %s. %s\nN: Be aware that removing the lock file is not a solution and may break your system.\nE: %s\n", file, by, what)
+		if file != frontendLock || seconds >= 0 && !p.Kernel.Now().Before(deadline) {
+			p.Flush()
+			p.Warnf("E: Could not get lock %s. %s\nN: Be aware that removing the lock file is not a solution and may break your system.\nE: %s\n", file, by, what)
 			return 100
 		}
 		if !told {
-			p.printf("Waiting for cache lock: Could not get lock %s. %s...\n", file, by)
-			p.flush()
+			p.Printf("Waiting for cache lock: Could not get lock %s. %s...\n", file, by)
+			p.Flush()
 			told = true
 		}
-		p.sleep(min(20*time.Millisecond, max(time.Millisecond, deadline.Sub(p.k.now()))))
+		p.Sleep(min(20*time.Millisecond, max(time.Millisecond, deadline.Sub(p.Kernel.Now()))))
 	}
 }

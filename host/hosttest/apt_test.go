@@ -117,7 +117,7 @@ func TestConffiles(t *testing.T) {
 	const file = "/etc/lab-test.conf"
 	v := map[string]string{"1.0": "", "1.1": ""}
 	for version := range v {
-		pk, _ := New(t, Config{}).kernel.inArchive("lab-test-conf", version)
+		pk, _ := inArchive(New(t, Config{}).kernel, "lab-test-conf", version)
 		v[version] = pk.Conffiles[file]
 	}
 	for name, c := range map[string]struct {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // An aptPin is a stanza of apt_preferences(5) for one pattern of packages.
@@ -13,10 +15,10 @@ type aptPin struct {
 	priority     int
 }
 
-func (p *proc) aptPins() []aptPin {
+func aptPins(p *kernel.Process) []aptPin {
 	var out []aptPin
 	files := []string{"/etc/apt/preferences"}
-	names, _ := p.readDir("/etc/apt/preferences.d")
+	names, _ := p.ReadDir("/etc/apt/preferences.d")
 	slices.Sort(names)
 	for _, n := range names {
 		if ext := path.Ext(n); ext == "" || ext == ".pref" {
@@ -24,7 +26,7 @@ func (p *proc) aptPins() []aptPin {
 		}
 	}
 	for _, f := range files {
-		b, err := p.readFile(f)
+		b, err := p.ReadFile(f)
 		if err != nil {
 			continue
 		}

@@ -15,22 +15,24 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // archiveTools pack and unpack files.
-func archiveTools() map[string]program {
-	return map[string]program{"tar": cmdTar, "gzip": cmdGzip, "gunzip": cmdGzip, "zcat": cmdGzip}
+func archiveTools() map[string]kernel.Program {
+	return map[string]kernel.Program{"tar": cmdTar, "gzip": cmdGzip, "gunzip": cmdGzip, "zcat": cmdGzip}
 }
 
 // A descReader reads an open file as an io.Reader.
 type descReader struct {
-	p *proc
-	d *description
+	p *kernel.Process
+	d *kernel.File
 }
 
 func (r descReader) Read(b []byte) (int, error) {
 	n, err := r.d.Read(r.p, b)
-	r.p.check()
+	r.p.Check()
 	return n, err
 }
 
@@ -57,14 +59,14 @@ const (
 
 // A tarRun is one run of tar.
 type tarRun struct {
-	p       *proc
+	p       *kernel.Process
 	o       *options
 	members []string
 	strip   int
 	code    int
 	removed string // the prefix that was said to be removed
 	later   []tarDir
-	links   map[inodeKey]string
+	links   map[kernel.InodeKey]string
 }
 
 // tarDir is a directory whose mode and time are set when its content is there.
@@ -73,7 +75,7 @@ type tarDir struct {
 	h    *tar.Header
 }
 
-func cmdTar(p *proc) int {
+func cmdTar(p *kernel.Process) int {
 	// The old way: the first word holds the letters, and their arguments follow.
 	if len(p.Args) > 1 && p.Args[1] != "" && p.Args[1][0] != '-' {
 		var args []string
@@ -89,18 +91,18 @@ func cmdTar(p *proc) int {
 		p.Args = slices.Concat(p.Args[:1], args, rest)
 	}
 	try := func(code int) int {
-		p.warn("Try 'tar --help' or 'tar --usage' for more information.\n")
+		p.Warnf("Try 'tar --help' or 'tar --usage' for more information.\n")
 		return code
 	}
-	o, ok := p.getopt(tarShort, tarLong)
+	o, ok := getopt(p, tarShort, tarLong)
 	if !ok {
 		return try(64)
 	}
-	t := &tarRun{p: p, o: o, members: o.args, links: map[inodeKey]string{}}
+	t := &tarRun{p: p, o: o, members: o.args, links: map[kernel.InodeKey]string{}}
 	if v := o.get("strip-components"); v != "" {
-		n, ok := parseUint(v)
+		n, ok := kernel.ParseUint(v)
 		if !ok {
-			p.errorf("%s: Invalid number of elements", v)
+			p.Errorf("%s: Invalid number of elements", v)
 			return try(2)
 		}
 		t.strip = int(n)
@@ -111,17 +113,17 @@ func cmdTar(p *proc) int {
 	}
 	switch {
 	case o.has("r", "u", "d", "A", "j", "J", "zstd", "I", "Z", "T", "X", "K", "N", "b"):
-		p.errorf("hosttest: this tar only creates, lists and extracts archives that are plain or compressed by gzip")
+		p.Errorf("hosttest: this tar only creates, lists and extracts archives that are plain or compressed by gzip")
 		return 2
 	case modes > 1:
-		p.errorf("You may not specify more than one '-Acdtrux', '--delete' or  '--test-label' option")
+		p.Errorf("You may not specify more than one '-Acdtrux', '--delete' or  '--test-label' option")
 		return try(2)
 	case modes == 0:
-		p.errorf("You must specify one of the '-Acdtrux', '--delete' or '--test-label' options")
+		p.Errorf("You must specify one of the '-Acdtrux', '--delete' or '--test-label' options")
 		return try(2)
 	case o.has("c"):
 		if len(t.members) == 0 {
-			p.errorf("Cowardly refusing to create an empty archive")
+			p.Errorf("Cowardly refusing to create an empty archive")
 			return try(2)
 		}
 		return t.create()
@@ -130,21 +132,21 @@ func cmdTar(p *proc) int {
 }
 
 func (t *tarRun) fatal(format string, a ...any) int {
-	t.p.flush()
-	t.p.errorf(format, a...)
-	t.p.errorf("Error is not recoverable: exiting now")
+	t.p.Flush()
+	t.p.Errorf(format, a...)
+	t.p.Errorf("Error is not recoverable: exiting now")
 	return 2
 }
 
 func (t *tarRun) fail(format string, a ...any) {
-	t.p.flush()
-	t.p.errorf(format, a...)
+	t.p.Flush()
+	t.p.Errorf(format, a...)
 	t.code = 2
 }
 
 func (t *tarRun) end() int {
 	if t.code == 2 {
-		t.p.errorf("Exiting with failure status due to previous errors")
+		t.p.Errorf("Exiting with failure status due to previous errors")
 	}
 	return t.code
 }
@@ -152,15 +154,15 @@ func (t *tarRun) end() int {
 // enter goes where -C says.
 func (t *tarRun) enter() bool {
 	for _, d := range t.o.all("C") {
-		st, err := t.p.stat(d)
+		st, err := t.p.Stat(d)
 		if err == nil && !st.IsDir() {
 			err = syscall.ENOTDIR
 		}
 		if err == nil {
-			err = t.p.access(d, mayExec)
+			err = t.p.Access(d, kernel.MayExec)
 		}
 		if err != nil {
-			t.fatal("%s: Cannot open: %s", d, strerror(err))
+			t.fatal("%s: Cannot open: %s", d, kernel.Strerror(err))
 			return false
 		}
 		t.p.Dir = st.Path
@@ -175,18 +177,18 @@ func (t *tarRun) read() int {
 	if name == "" {
 		name = "-"
 	}
-	d, err := p.in(name)
+	d, err := in(p, name)
 	if err != nil {
-		return t.fatal("%s: Cannot open: %s", name, strerror(err))
+		return t.fatal("%s: Cannot open: %s", name, kernel.Strerror(err))
 	}
-	defer d.release()
+	defer d.Release()
 	if !t.enter() {
 		return 2
 	}
 	in := bufio.NewReader(descReader{p, d})
 	magic, err := in.Peek(2)
 	if errors.Is(err, syscall.EISDIR) {
-		p.errorf("%s: Cannot read: Is a directory", name)
+		p.Errorf("%s: Cannot read: Is a directory", name)
 		return t.fatal("At beginning of tape, quitting now")
 	}
 	zipped := len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b
@@ -195,12 +197,12 @@ func (t *tarRun) read() int {
 	case zipped && name == "-" && !o.has("z"):
 		return t.fatal("Archive is compressed. Use -z option")
 	case o.has("z") && !zipped:
-		p.warn("\ngzip: stdin: not in gzip format\n")
+		p.Warnf("\ngzip: stdin: not in gzip format\n")
 		return t.fatal("Child returned status 1")
 	case zipped:
 		z, err := gzip.NewReader(in)
 		if err != nil {
-			p.warn("\ngzip: stdin: unexpected end of file\n")
+			p.Warnf("\ngzip: stdin: unexpected end of file\n")
 			return t.fatal("Child returned status 1")
 		}
 		r = z
@@ -225,8 +227,8 @@ func (t *tarRun) read() int {
 		}
 		if err != nil {
 			if zipped && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum)) {
-				p.flush()
-				p.warn("\ngzip: stdin: unexpected end of file\n")
+				p.Flush()
+				p.Warnf("\ngzip: stdin: unexpected end of file\n")
 				return t.fatal("Child returned status 1")
 			}
 			if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -259,10 +261,10 @@ func (t *tarRun) read() int {
 		switch err := t.extract(h, tr); {
 		case err == nil:
 		case zipped && errors.Is(err, io.ErrUnexpectedEOF):
-			p.warn("\ngzip: stdin: unexpected end of file\n")
+			p.Warnf("\ngzip: stdin: unexpected end of file\n")
 			return t.fatal("Child returned status 1")
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			p.errorf("Unexpected EOF in archive")
+			p.Errorf("Unexpected EOF in archive")
 			return t.fatal("Unexpected EOF in archive")
 		default:
 			t.fail("%s: %s", strings.TrimSuffix(h.Name, "/"), err)
@@ -320,7 +322,7 @@ func (t *tarRun) excluded(name string) bool {
 
 func (t *tarRun) show(h *tar.Header) {
 	if !t.o.has("v") {
-		t.p.print(h.Name, "\n")
+		t.p.Print(h.Name, "\n")
 		return
 	}
 	user, group := h.Uname, h.Gname
@@ -336,29 +338,29 @@ func (t *tarRun) show(h *tar.Header) {
 	name := h.Name
 	switch h.Typeflag {
 	case tar.TypeDir:
-		mode |= sIFDIR
+		mode |= kernel.ModeDir
 	case tar.TypeSymlink:
-		mode |= sIFLNK
+		mode |= kernel.ModeSymlink
 		name += " -> " + h.Linkname
 	case tar.TypeLink:
 		kind = 'h'
 		name += " link to " + h.Linkname
 	case tar.TypeFifo:
-		mode |= sIFIFO
+		mode |= kernel.ModeFIFO
 	case tar.TypeChar:
-		mode |= sIFCHR
+		mode |= kernel.ModeChar
 	case tar.TypeBlock:
-		mode |= sIFBLK
+		mode |= kernel.ModeBlock
 	}
-	if mode&sIFMT == 0 {
-		mode |= sIFREG
+	if mode&kernel.ModeType == 0 {
+		mode |= kernel.ModeRegular
 	}
 	ms := []byte(modeString(mode))
 	if kind == 'h' {
 		ms[0] = kind
 	}
 	wide := max(19, len(user)+len(group)+len(size)+2)
-	t.p.printf("%s %s/%s %*s %s %s\n", ms, user, group, wide-len(user)-len(group)-2, size, t.p.localTime(h.ModTime).Format("2006-01-02 15:04"), name)
+	t.p.Printf("%s %s/%s %*s %s %s\n", ms, user, group, wide-len(user)-len(group)-2, size, localTime(t.p, h.ModTime).Format("2006-01-02 15:04"), name)
 }
 
 // local gives the name under which a member is extracted; "" leaves it out.
@@ -392,24 +394,24 @@ func (t *tarRun) local(name string) (string, error) {
 func (t *tarRun) sayRemoved(prefix, of string) {
 	if t.removed != prefix+of {
 		t.removed = prefix + of
-		t.p.errorf("Removing leading `%s' from %s", prefix, of)
+		t.p.Errorf("Removing leading `%s' from %s", prefix, of)
 	}
 }
 
 func (t *tarRun) sameOwner() bool {
-	return t.p.uid == 0 && !t.o.has("no-same-owner", "o") || t.o.has("same-owner")
+	return t.p.UID == 0 && !t.o.has("no-same-owner", "o") || t.o.has("same-owner")
 }
 
 // perm is the mode that a member gets.
 func (t *tarRun) perm(h *tar.Header) uint32 {
 	mode := uint32(h.Mode) & 0o7777
-	if t.p.uid == 0 && !t.o.has("no-same-permissions") || t.o.has("p") {
+	if t.p.UID == 0 && !t.o.has("no-same-permissions") || t.o.has("p") {
 		if !t.sameOwner() {
-			mode &^= sISUID | sISGID
+			mode &^= kernel.ModeSetUID | kernel.ModeSetGID
 		}
 		return mode
 	}
-	return mode &^ (t.p.umask | sISUID | sISGID | sISVTX)
+	return mode &^ (t.p.Umask | kernel.ModeSetUID | kernel.ModeSetGID | kernel.ModeSticky)
 }
 
 // placing runs make until there is room for it: parents are made, and what is in the way is removed.
@@ -417,17 +419,17 @@ func (t *tarRun) placing(name string, make func() error) error {
 	err := make()
 	if errors.Is(err, syscall.ENOENT) {
 		if up := path.Dir(name); up != "." {
-			old := t.p.umask
-			if e := t.p.mkdirOne(up, true, nil, false); e == nil {
+			old := t.p.Umask
+			if e := mkdirOne(t.p, up, true, nil, false); e == nil {
 				err = make()
 			}
-			t.p.umask = old
+			t.p.Umask = old
 		}
 	}
 	if errors.Is(err, syscall.EEXIST) && !t.o.has("k") {
-		if e := t.p.unlink(name); e == nil {
+		if e := t.p.Unlink(name); e == nil {
 			err = make()
-		} else if errors.Is(e, syscall.EISDIR) && t.p.rmdir(name) == nil {
+		} else if errors.Is(e, syscall.EISDIR) && t.p.Rmdir(name) == nil {
 			err = make()
 		}
 	}
@@ -443,17 +445,17 @@ func (t *tarRun) extract(h *tar.Header, r io.Reader) error {
 	}
 	if t.o.has("O") {
 		if h.Typeflag == tar.TypeReg {
-			p.flush()
+			p.Flush()
 			_, err := io.Copy(p.Stdout(), r)
 			return err
 		}
 		return nil
 	}
 	if t.o.has("v") {
-		p.print(h.Name, "\n")
+		p.Print(h.Name, "\n")
 	}
 	if t.o.has("k", "skip-old-files") && h.Typeflag != tar.TypeDir {
-		if _, err := p.lstat(name); err == nil {
+		if _, err := p.Lstat(name); err == nil {
 			if t.o.has("k") {
 				return errors.New("Cannot open: File exists")
 			}
@@ -463,20 +465,20 @@ func (t *tarRun) extract(h *tar.Header, r io.Reader) error {
 	switch h.Typeflag {
 	case tar.TypeDir:
 		err := t.placing(name, func() error {
-			st, err := p.lstat(name)
+			st, err := p.Lstat(name)
 			if err == nil && (st.IsDir() || st.IsSymlink() && t.o.has("keep-directory-symlink")) {
 				return nil
 			}
-			return p.mkdir(name, 0o700)
+			return p.Mkdir(name, 0o700)
 		})
 		if err != nil {
-			return fmt.Errorf("Cannot mkdir: %s", strerror(err))
+			return fmt.Errorf("Cannot mkdir: %s", kernel.Strerror(err))
 		}
 		t.later = append(t.later, tarDir{name, h})
 		return nil
 	case tar.TypeSymlink:
-		if err := t.placing(name, func() error { return p.symlink(h.Linkname, name) }); err != nil {
-			return fmt.Errorf("Cannot create symlink to '%s': %s", h.Linkname, strerror(err))
+		if err := t.placing(name, func() error { return p.Symlink(h.Linkname, name) }); err != nil {
+			return fmt.Errorf("Cannot create symlink to '%s': %s", h.Linkname, kernel.Strerror(err))
 		}
 		return t.own(name, h)
 	case tar.TypeLink:
@@ -484,26 +486,26 @@ func (t *tarRun) extract(h *tar.Header, r io.Reader) error {
 		if err != nil || to == "" {
 			return err
 		}
-		if err := t.placing(name, func() error { return p.link(to, name, false) }); err != nil {
-			return fmt.Errorf("Cannot hard link to '%s': %s", to, strerror(err))
+		if err := t.placing(name, func() error { return p.Link(to, name, false) }); err != nil {
+			return fmt.Errorf("Cannot hard link to '%s': %s", to, kernel.Strerror(err))
 		}
 		return nil
 	case tar.TypeReg, tar.TypeGNUSparse:
-		var d *description
+		var d *kernel.File
 		err := t.placing(name, func() (err error) {
-			d, err = p.open(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+			d, err = p.Open(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("Cannot open: %s", strerror(err))
+			return fmt.Errorf("Cannot open: %s", kernel.Strerror(err))
 		}
-		defer d.release()
+		defer d.Release()
 		buf := make([]byte, 128<<10)
 		for {
 			n, rerr := r.Read(buf)
 			if n > 0 {
 				if _, err := d.Write(p, buf[:n]); err != nil {
-					return fmt.Errorf("Cannot write: %s", strerror(err))
+					return fmt.Errorf("Cannot write: %s", kernel.Strerror(err))
 				}
 			}
 			if rerr == io.EOF {
@@ -524,25 +526,25 @@ func (t *tarRun) own(name string, h *tar.Header) error {
 	if t.sameOwner() {
 		uid, gid := int64(h.Uid), int64(h.Gid)
 		if !t.o.has("numeric-owner") {
-			if u := p.k.userByName(h.Uname); h.Uname != "" && u != nil {
+			if u := userByName(p.Kernel, h.Uname); h.Uname != "" && u != nil {
 				uid = int64(u.uid)
 			}
-			if g := p.k.groupByName(h.Gname); h.Gname != "" && g != nil {
+			if g := groupByName(p.Kernel, h.Gname); h.Gname != "" && g != nil {
 				gid = int64(g.gid)
 			}
 		}
-		if err := p.chown(name, uid, gid, false); err != nil {
-			return fmt.Errorf("Cannot change ownership to uid %d, gid %d: %s", uid, gid, strerror(err))
+		if err := p.Chown(name, uid, gid, false); err != nil {
+			return fmt.Errorf("Cannot change ownership to uid %d, gid %d: %s", uid, gid, kernel.Strerror(err))
 		}
 	}
 	if h.Typeflag != tar.TypeSymlink {
-		if err := p.chmod(name, t.perm(h)); err != nil {
-			return fmt.Errorf("Cannot change mode to %s: %s", modeString(t.perm(h))[1:], strerror(err))
+		if err := p.Chmod(name, t.perm(h)); err != nil {
+			return fmt.Errorf("Cannot change mode to %s: %s", modeString(t.perm(h))[1:], kernel.Strerror(err))
 		}
 	}
 	if !t.o.has("m") {
-		if err := p.utimes(name, -1, h.ModTime.UnixNano(), false, false); err != nil {
-			return fmt.Errorf("Cannot utime: %s", strerror(err))
+		if err := p.Utimes(name, -1, h.ModTime.UnixNano(), false, false); err != nil {
+			return fmt.Errorf("Cannot utime: %s", kernel.Strerror(err))
 		}
 	}
 	return nil
@@ -564,13 +566,13 @@ func (t *tarRun) create() int {
 	if name == "" {
 		name = "-"
 	}
-	var dst *description
+	var dst *kernel.File
 	if name != "-" {
-		d, err := p.open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+		d, err := p.Open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 		if err != nil {
-			return t.fatal("%s: Cannot open: %s", name, strerror(err))
+			return t.fatal("%s: Cannot open: %s", name, kernel.Strerror(err))
 		}
-		defer d.release()
+		defer d.Release()
 		dst = d
 	}
 	if len(o.all("C")) > 1 {
@@ -599,14 +601,14 @@ func (t *tarRun) create() int {
 		b = z.Bytes()
 	}
 	if dst == nil {
-		p.flush()
-		if err := p.write(1, b); err != nil {
-			return t.fatal("-: Cannot write: %s", strerror(err))
+		p.Flush()
+		if err := p.Write(1, b); err != nil {
+			return t.fatal("-: Cannot write: %s", kernel.Strerror(err))
 		}
 		return t.end()
 	}
 	if _, err := dst.Write(p, b); err != nil {
-		return t.fatal("%s: Cannot write: %s", name, strerror(err))
+		return t.fatal("%s: Cannot write: %s", name, kernel.Strerror(err))
 	}
 	return t.end()
 }
@@ -617,13 +619,13 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 	if t.excluded(strings.TrimSuffix(name, "/")) {
 		return
 	}
-	look := p.lstat
+	look := p.Lstat
 	if o.has("h") {
-		look = p.stat
+		look = p.Stat
 	}
 	st, err := look(name)
 	if err != nil {
-		t.fail("%s: Cannot stat: %s", name, strerror(err))
+		t.fail("%s: Cannot stat: %s", name, kernel.Strerror(err))
 		return
 	}
 	in := name
@@ -636,10 +638,10 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 	}
 	h := &tar.Header{Name: in, Mode: int64(st.Perm()), Uid: int(st.UID), Gid: int(st.GID), ModTime: time.Unix(st.Mtime.Unix(), 0), Format: tar.FormatGNU}
 	if !o.has("numeric-owner") {
-		if u := p.k.userByID(st.UID); u != nil {
+		if u := userByID(p.Kernel, st.UID); u != nil {
 			h.Uname = u.name
 		}
-		if g := p.k.groupByID(st.GID); g != nil {
+		if g := groupByID(p.Kernel, st.GID); g != nil {
 			h.Gname = g.name
 		}
 	}
@@ -647,28 +649,28 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 		return
 	}
 	var data []byte
-	switch st.Mode & sIFMT {
-	case sIFDIR:
+	switch st.Mode & kernel.ModeType {
+	case kernel.ModeDir:
 		h.Typeflag = tar.TypeDir
 		if !strings.HasSuffix(h.Name, "/") {
 			h.Name += "/"
 		}
-	case sIFLNK:
+	case kernel.ModeSymlink:
 		h.Typeflag, h.Linkname = tar.TypeSymlink, st.Target
-	case sIFREG:
+	case kernel.ModeRegular:
 		h.Typeflag = tar.TypeReg
-		if first, ok := t.links[st.at.key()]; ok && st.Nlink > 1 {
+		if first, ok := t.links[st.At.Key()]; ok && st.Nlink > 1 {
 			h.Typeflag, h.Linkname = tar.TypeLink, first
 			break
 		}
-		t.links[st.at.key()] = in
-		if data, err = p.readFile(name); err != nil {
-			t.fail("%s: Cannot open: %s", name, strerror(err))
+		t.links[st.At.Key()] = in
+		if data, err = p.ReadFile(name); err != nil {
+			t.fail("%s: Cannot open: %s", name, kernel.Strerror(err))
 			return
 		}
 		h.Size = int64(len(data))
-	case sIFSOC:
-		p.errorf("%s: socket ignored", name)
+	case kernel.ModeSocket:
+		p.Errorf("%s: socket ignored", name)
 		return
 	default:
 		t.fail("%s: hosttest: this tar keeps no devices and no pipes", name)
@@ -676,9 +678,9 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 	}
 	if o.has("v") {
 		if o.has("f") && o.get("f") != "-" {
-			p.print(h.Name, "\n")
+			p.Print(h.Name, "\n")
 		} else {
-			p.warn("%s\n", h.Name)
+			p.Warnf("%s\n", h.Name)
 		}
 	}
 	if err := w.WriteHeader(h); err != nil {
@@ -689,9 +691,9 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 	if !st.IsDir() || o.has("no-recursion") {
 		return
 	}
-	names, err := p.readDir(name)
+	names, err := p.ReadDir(name)
 	if err != nil {
-		t.fail("%s: Cannot open: %s", name, strerror(err))
+		t.fail("%s: Cannot open: %s", name, kernel.Strerror(err))
 		return
 	}
 	if o.get("sort") == "name" {
@@ -707,18 +709,18 @@ func (t *tarRun) override(h *tar.Header) bool {
 	id := func(v string, known func(string) (int, bool)) (string, int, bool) {
 		name, num, has := strings.Cut(v, ":")
 		if has {
-			n, ok := parseUint(num)
+			n, ok := kernel.ParseUint(num)
 			return name, int(n), ok
 		}
 		if n, ok := known(name); ok {
 			return name, n, true
 		}
-		n, ok := parseUint(strings.TrimPrefix(name, "+"))
+		n, ok := kernel.ParseUint(strings.TrimPrefix(name, "+"))
 		return "", int(n), ok
 	}
 	if v := t.o.get("owner"); v != "" {
 		name, n, ok := id(v, func(s string) (int, bool) {
-			if u := t.p.k.userByName(s); u != nil {
+			if u := userByName(t.p.Kernel, s); u != nil {
 				return int(u.uid), true
 			}
 			return 0, false
@@ -731,7 +733,7 @@ func (t *tarRun) override(h *tar.Header) bool {
 	}
 	if v := t.o.get("group"); v != "" {
 		name, n, ok := id(v, func(s string) (int, bool) {
-			if g := t.p.k.groupByName(s); g != nil {
+			if g := groupByName(t.p.Kernel, s); g != nil {
 				return int(g.gid), true
 			}
 			return 0, false
@@ -751,7 +753,7 @@ func (t *tarRun) override(h *tar.Header) bool {
 		h.Mode = int64(f(uint32(h.Mode), h.Typeflag == tar.TypeDir, 0))
 	}
 	if v := t.o.get("mtime"); v != "" {
-		at, err := parseDate(v, t.p.localTime(t.p.k.now()))
+		at, err := parseDate(v, localTime(t.p, t.p.Kernel.Now()))
 		if err != nil {
 			t.fail("Unknown date format %s", v)
 			return false
@@ -764,25 +766,25 @@ func (t *tarRun) override(h *tar.Header) bool {
 	return true
 }
 
-func cmdGzip(p *proc) int {
-	o, ok := p.getopt("acdfhklLnNqrS:tvV123456789", "ascii>a stdout>c to-stdout>c decompress>d uncompress>d force>f keep>k list>l no-name>n name>N quiet>q recursive>r suffix=>S test>t verbose>v fast>1 best>9 rsyncable synchronous")
+func cmdGzip(p *kernel.Process) int {
+	o, ok := getopt(p, "acdfhklLnNqrS:tvV123456789", "ascii>a stdout>c to-stdout>c decompress>d uncompress>d force>f keep>k list>l no-name>n name>N quiet>q recursive>r suffix=>S test>t verbose>v fast>1 best>9 rsyncable synchronous")
 	if !ok {
-		p.warn("Try `%s --help' for more information.\n", "gzip")
+		p.Warnf("Try `%s --help' for more information.\n", "gzip")
 		return 1
 	}
 	if o.has("r", "l", "S") {
-		p.errorf("hosttest: this gzip knows no -r, -l and -S")
+		p.Errorf("hosttest: this gzip knows no -r, -l and -S")
 		return 1
 	}
-	unzip := o.has("d", "t") || p.name() != "gzip"
-	out := o.has("c") || p.name() == "zcat"
+	unzip := o.has("d", "t") || p.Name() != "gzip"
+	out := o.has("c") || p.Name() == "zcat"
 	names := o.args
 	if len(names) == 0 {
 		names = []string{"-"}
 	}
 	code := 0
 	for _, n := range names {
-		if c := p.gzipOne(o, n, unzip, out); c == 1 || code == 0 {
+		if c := gzipOne(p, o, n, unzip, out); c == 1 || code == 0 {
 			code = c
 		}
 	}
@@ -790,28 +792,28 @@ func cmdGzip(p *proc) int {
 }
 
 // gzipOne does one file. It returns 1 for an error and 2 for a warning, as gzip does.
-func (p *proc) gzipOne(o *options, name string, unzip, stdout bool) int {
+func gzipOne(p *kernel.Process, o *options, name string, unzip, stdout bool) int {
 	shown := name
 	if name == "-" {
 		shown, stdout = "stdin", true
 	}
 	to := name + ".gz"
 	if name != "-" {
-		st, err := p.stat(name)
+		st, err := p.Stat(name)
 		if err != nil && unzip && !strings.HasSuffix(name, ".gz") {
 			name += ".gz"
 			shown = name
-			st, err = p.stat(name)
+			st, err = p.Stat(name)
 		}
 		switch {
 		case err != nil:
-			p.warn("gzip: %s: %s\n", shown, strerror(err))
+			p.Warnf("gzip: %s: %s\n", shown, kernel.Strerror(err))
 			return 1
 		case st.IsDir():
-			p.warn("gzip: %s is a directory -- ignored\n", shown)
+			p.Warnf("gzip: %s is a directory -- ignored\n", shown)
 			return 2
 		case !st.IsRegular() && !stdout && !o.has("f"):
-			p.warn("gzip: %s is not a directory or a regular file - ignored\n", shown)
+			p.Warnf("gzip: %s is not a directory or a regular file - ignored\n", shown)
 			return 2
 		}
 		if base, ok := strings.CutSuffix(name, ".gz"); ok && unzip {
@@ -819,26 +821,26 @@ func (p *proc) gzipOne(o *options, name string, unzip, stdout bool) int {
 		} else if base, ok := strings.CutSuffix(name, ".tgz"); ok && unzip {
 			to = base + ".tar"
 		} else if unzip && !stdout && !o.has("t") {
-			p.warn("gzip: %s: unknown suffix -- ignored\n", shown)
+			p.Warnf("gzip: %s: unknown suffix -- ignored\n", shown)
 			return 2
 		} else if ok && !unzip && !stdout {
-			p.warn("gzip: %s already has .tgz suffix -- unchanged\n", shown)
+			p.Warnf("gzip: %s already has .tgz suffix -- unchanged\n", shown)
 			return 2
 		}
 		if !unzip && !stdout && strings.HasSuffix(name, ".gz") {
-			p.warn("gzip: %s already has .gz suffix -- unchanged\n", shown)
+			p.Warnf("gzip: %s already has .gz suffix -- unchanged\n", shown)
 			return 0
 		}
 	}
-	d, err := p.in(name)
+	d, err := in(p, name)
 	if err != nil {
-		p.warn("gzip: %s: %s\n", shown, strerror(err))
+		p.Warnf("gzip: %s: %s\n", shown, kernel.Strerror(err))
 		return 1
 	}
-	defer d.release()
-	b, err := p.readAll(d)
+	defer d.Release()
+	b, err := p.ReadAll(d)
 	if err != nil {
-		p.warn("gzip: %s: %s\n", shown, strerror(err))
+		p.Warnf("gzip: %s: %s\n", shown, kernel.Strerror(err))
 		return 1
 	}
 	var res bytes.Buffer
@@ -862,7 +864,7 @@ func (p *proc) gzipOne(o *options, name string, unzip, stdout bool) int {
 		}
 		if name != "-" && !o.has("n") {
 			z.Name = path.Base(name)
-			if st, err := p.stat(name); err == nil {
+			if st, err := p.Stat(name); err == nil {
 				z.ModTime = st.Mtime
 			}
 		}
@@ -870,48 +872,48 @@ func (p *proc) gzipOne(o *options, name string, unzip, stdout bool) int {
 		z.Close()
 	}
 	if stdout && !o.has("t") {
-		p.flush()
-		if err := p.write(1, res.Bytes()); err != nil {
-			p.warn("gzip: stdout: %s\n", strerror(err))
+		p.Flush()
+		if err := p.Write(1, res.Bytes()); err != nil {
+			p.Warnf("gzip: stdout: %s\n", kernel.Strerror(err))
 			return 1
 		}
 	}
 	if broken != "" {
-		p.warn("\ngzip: %s: %s\n", shown, broken)
+		p.Warnf("\ngzip: %s: %s\n", shown, broken)
 		return 1
 	}
 	if stdout || o.has("t") {
 		return 0
 	}
-	st, err := p.stat(name)
+	st, err := p.Stat(name)
 	if err != nil {
-		p.warn("gzip: %s: %s\n", shown, strerror(err))
+		p.Warnf("gzip: %s: %s\n", shown, kernel.Strerror(err))
 		return 1
 	}
-	if _, err := p.lstat(to); err == nil {
+	if _, err := p.Lstat(to); err == nil {
 		if !o.has("f") {
-			p.warn("gzip: %s already exists;\tnot overwritten\n", to)
+			p.Warnf("gzip: %s already exists;\tnot overwritten\n", to)
 			return 2
 		}
-		p.unlink(to)
+		p.Unlink(to)
 	}
-	err = p.writeFile(to, res.Bytes(), 0o600)
+	err = p.WriteFile(to, res.Bytes(), 0o600)
 	if err == nil {
-		err = p.chmod(to, st.Perm())
+		err = p.Chmod(to, st.Perm())
 	}
-	if err == nil && p.uid == 0 {
-		err = p.chown(to, int64(st.UID), int64(st.GID), false)
+	if err == nil && p.UID == 0 {
+		err = p.Chown(to, int64(st.UID), int64(st.GID), false)
 	}
 	if err == nil {
-		err = p.utimes(to, -1, st.Mtime.UnixNano(), false, false)
+		err = p.Utimes(to, -1, st.Mtime.UnixNano(), false, false)
 	}
 	if err != nil {
-		p.warn("gzip: %s: %s\n", to, strerror(err))
+		p.Warnf("gzip: %s: %s\n", to, kernel.Strerror(err))
 		return 1
 	}
 	if !o.has("k") {
-		if err := p.unlink(name); err != nil {
-			p.warn("gzip: %s: %s\n", name, strerror(err))
+		if err := p.Unlink(name); err != nil {
+			p.Warnf("gzip: %s: %s\n", name, kernel.Strerror(err))
 			return 1
 		}
 	}

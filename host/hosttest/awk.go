@@ -8,12 +8,14 @@ import (
 
 	"github.com/benhoyt/goawk/interp"
 	"github.com/benhoyt/goawk/parser"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // cmdAwk is awk, by goawk. The operand files are read as one stream: FILENAME and FNR know nothing of them, so that a
 // program which asks fails loudly. It starts no command and writes no file.
-func cmdAwk(p *proc) int {
-	o, ok := p.getopt("+F:v:f:W:", "field-separator=>F assign=>v file=>f")
+func cmdAwk(p *kernel.Process) int {
+	o, ok := getopt(p, "+F:v:f:W:", "field-separator=>F assign=>v file=>f")
 	if !ok {
 		return 2
 	}
@@ -21,23 +23,23 @@ func cmdAwk(p *proc) int {
 	var src string
 	if o.has("f") {
 		for _, f := range o.all("f") {
-			b, err := p.readFile(f)
+			b, err := p.ReadFile(f)
 			if err != nil {
-				p.errorf("couldn't open file %s", f)
+				p.Errorf("couldn't open file %s", f)
 				return 2
 			}
 			src += string(b) + "\n"
 		}
 	} else {
 		if len(args) == 0 {
-			p.warn("usage: mawk [Options] [Program] [file ...]\n")
+			p.Warnf("usage: mawk [Options] [Program] [file ...]\n")
 			return 2
 		}
 		src, args = args[0], args[1:]
 	}
 	prog, err := parser.ParseProgram([]byte(src), nil)
 	if err != nil {
-		p.errorf("%v", err)
+		p.Errorf("%v", err)
 		return 2
 	}
 	cfg := &interp.Config{Argv0: "awk", Output: p.Stdout(), Error: p.Stderr(), NoExec: true, NoFileWrites: true, NoFileReads: true, Environ: []string{}}
@@ -48,7 +50,7 @@ func cmdAwk(p *proc) int {
 	for _, v := range o.all("v") {
 		n, val, ok := strings.Cut(v, "=")
 		if !ok {
-			p.errorf("improper assignment: -v %s", v)
+			p.Errorf("improper assignment: -v %s", v)
 			return 2
 		}
 		b, _ := unescapeB(nil, val, false)
@@ -69,20 +71,20 @@ func cmdAwk(p *proc) int {
 			continue
 		}
 		files++
-		d, err := p.in(a)
+		d, err := in(p, a)
 		if err != nil {
-			p.warn("awk: cannot open \"%s\" (%s)\n", a, strerror(err))
+			p.Warnf("awk: cannot open \"%s\" (%s)\n", a, kernel.Strerror(err))
 			return 2
 		}
-		b, _ := p.readAll(d)
-		d.release()
+		b, _ := p.ReadAll(d)
+		d.Release()
 		input.Write(b)
 		if len(b) > 0 && b[len(b)-1] != '\n' {
 			input.WriteByte('\n')
 		}
 	}
 	if files > 1 && strings.Contains(src, "FNR") || strings.Contains(src, "FILENAME") {
-		p.errorf("hosttest: FILENAME, and FNR with several files, are not supported")
+		p.Errorf("hosttest: FILENAME, and FNR with several files, are not supported")
 		return 2
 	}
 	cfg.Stdin = p.Stdin()
@@ -90,13 +92,13 @@ func cmdAwk(p *proc) int {
 		cfg.Stdin = &input
 	}
 	code, err := interp.ExecProgram(prog, cfg)
-	p.check()
+	p.Check()
 	if errors.Is(err, syscall.EPIPE) {
-		p.die(sigPIPE)
-		p.check()
+		p.Die(kernel.SigPIPE)
+		p.Check()
 	}
 	if err != nil {
-		p.errorf("%v", err)
+		p.Errorf("%v", err)
 		return 2
 	}
 	return code

@@ -7,13 +7,15 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // An argSet is one value of an option, with the other names that it has.
 type argSet []string
 
 // argMatch is gnulib's XARGMATCH: a value may be cut short as long as it is not ambiguous.
-func (p *proc) argMatch(value, what string, sets []argSet) (string, bool) {
+func argMatch(p *kernel.Process, value, what string, sets []argSet) (string, bool) {
 	hit := ""
 	kind := "invalid"
 	for _, s := range sets {
@@ -32,19 +34,19 @@ func (p *proc) argMatch(value, what string, sets []argSet) (string, bool) {
 	if hit != "" && kind != "ambiguous" {
 		return hit, true
 	}
-	p.errorf("%s argument %s for %s", kind, quote(value), quote(what))
-	p.warn("Valid arguments are:\n")
+	p.Errorf("%s argument %s for %s", kind, quote(value), quote(what))
+	p.Warnf("Valid arguments are:\n")
 	for _, s := range sets {
 		for i, n := range s {
 			if i == 0 {
-				p.warn("  - %s", quote(n))
+				p.Warnf("  - %s", quote(n))
 			} else {
-				p.warn(", %s", quote(n))
+				p.Warnf(", %s", quote(n))
 			}
 		}
-		p.warn("\n")
+		p.Warnf("\n")
 	}
-	p.usage(1)
+	usage(p, 1)
 	return "", false
 }
 
@@ -52,7 +54,7 @@ func (p *proc) argMatch(value, what string, sets []argSet) (string, bool) {
 type backups struct{ control, suffix string }
 
 // backups reads -b, --backup and -S; nil keeps nothing.
-func (p *proc) readBackups(o *options) (*backups, bool) {
+func readBackups(p *kernel.Process, o *options) (*backups, bool) {
 	if !o.has("b", "backup", "S") {
 		return nil, true
 	}
@@ -65,7 +67,7 @@ func (p *proc) readBackups(o *options) (*backups, bool) {
 	b := &backups{control: "existing", suffix: "~"}
 	if control != "" {
 		var ok bool
-		if b.control, ok = p.argMatch(control, what, []argSet{{"none", "off"}, {"simple", "never"}, {"existing", "nil"}, {"numbered", "t"}}); !ok {
+		if b.control, ok = argMatch(p, control, what, []argSet{{"none", "off"}, {"simple", "never"}, {"existing", "nil"}, {"numbered", "t"}}); !ok {
 			return nil, false
 		}
 	}
@@ -84,7 +86,7 @@ func (p *proc) readBackups(o *options) (*backups, bool) {
 var errSimpleBackup = errors.New("hosttest: a simple backup of a file in another directory is not supported")
 
 // backUp renames what is about to be overwritten, and gives its new name.
-func (p *proc) backUp(b *backups, name string) (string, error) {
+func backUp(p *kernel.Process, b *backups, name string) (string, error) {
 	if b.control == "simple" && strings.Contains(name, "/") {
 		// coreutils 9.1 moves d/f to ./f~ here, which 9.2 mended: no script can want it.
 		return "", errSimpleBackup
@@ -92,9 +94,9 @@ func (p *proc) backUp(b *backups, name string) (string, error) {
 	highest := 0
 	if b.control != "simple" {
 		dir, base := path.Split(name)
-		names, err := p.readDir(path.Clean("./" + dir))
+		names, err := p.ReadDir(path.Clean("./" + dir))
 		if strings.HasPrefix(dir, "/") {
-			names, err = p.readDir(dir)
+			names, err = p.ReadDir(dir)
 		}
 		if err != nil {
 			return "", err
@@ -111,7 +113,7 @@ func (p *proc) backUp(b *backups, name string) (string, error) {
 	if b.control == "numbered" || highest > 0 {
 		to = fmt.Sprintf("%s.~%d~", name, highest+1)
 	}
-	err := p.rename(name, to)
+	err := p.Rename(name, to)
 	if err == syscall.ENOENT {
 		err = nil
 	}

@@ -3,16 +3,18 @@ package hosttest
 import (
 	"path"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdBasename(p *proc) int {
-	o, ok := p.getopt("+as:z", "multiple>a suffix=>s zero>z")
+func cmdBasename(p *kernel.Process) int {
+	o, ok := getopt(p, "+as:z", "multiple>a suffix=>s zero>z")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
 	if len(o.args) == 0 {
-		p.errorf("missing operand")
-		return p.usage(1)
+		p.Errorf("missing operand")
+		return usage(p, 1)
 	}
 	end := "\n"
 	if o.has("z") {
@@ -21,8 +23,8 @@ func cmdBasename(p *proc) int {
 	names, suffix := o.args, o.get("s")
 	if !o.has("a", "s") {
 		if len(names) > 2 {
-			p.errorf("extra operand %s", quote(names[2]))
-			return p.usage(1)
+			p.Errorf("extra operand %s", quote(names[2]))
+			return usage(p, 1)
 		}
 		if len(names) == 2 {
 			suffix = names[1]
@@ -37,19 +39,19 @@ func cmdBasename(p *proc) int {
 		if b != suffix {
 			b = strings.TrimSuffix(b, suffix)
 		}
-		p.print(b, end)
+		p.Print(b, end)
 	}
 	return 0
 }
 
-func cmdDirname(p *proc) int {
-	o, ok := p.getopt("z", "zero>z")
+func cmdDirname(p *kernel.Process) int {
+	o, ok := getopt(p, "z", "zero>z")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
 	if len(o.args) == 0 {
-		p.errorf("missing operand")
-		return p.usage(1)
+		p.Errorf("missing operand")
+		return usage(p, 1)
 	}
 	end := "\n"
 	if o.has("z") {
@@ -68,7 +70,7 @@ func cmdDirname(p *proc) int {
 				t = "/"
 			}
 		}
-		p.print(t, end)
+		p.Print(t, end)
 	}
 	return 0
 }

@@ -4,47 +4,49 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // bootConfig does what happens between the kernel and the services: the command line is taken from the boot partition,
 // modules and kernel parameters from their configuration.
-func (m *Kernel) bootConfig() {
-	fs := m.FS()
+func bootConfig(k *kernel.Kernel) {
+	fs := k.FS()
 	line, _ := fs.ReadFile("/boot/firmware/cmdline.txt")
 	cmdline, _, _ := strings.Cut(string(line), "\n")
-	if m.cfg.Model != "-" {
+	if k.Config.Model != "-" {
 		// What the Raspberry Pi's firmware puts in front.
 		cmdline = "reboot=w coherent_pool=1M cgroup_disable=memory numa_policy=interleave " + cmdline
 	}
-	m.setCmdline(cmdline)
+	k.SetCmdline(cmdline)
 	if h, err := fs.ReadFile("/etc/hostname"); err == nil {
-		m.setHostname(strings.TrimSpace(string(h)))
+		k.SetHostname(strings.TrimSpace(string(h)))
 	}
 	for _, f := range confFiles(fs, "modules-load.d") {
 		b, _ := fs.ReadFile(f)
 		for mod := range strings.FieldsSeq(stripComments(string(b))) {
-			m.loadModule(mod)
+			k.LoadModule(mod)
 		}
 	}
 	if b, err := fs.ReadFile("/etc/modules"); err == nil {
 		for l := range strings.SplitSeq(stripComments(string(b)), "\n") {
 			if f := strings.Fields(l); len(f) > 0 {
-				m.loadModule(f[0])
+				k.LoadModule(f[0])
 			}
 		}
 	}
 	for _, f := range confFiles(fs, "sysctl.d") {
 		b, _ := fs.ReadFile(f)
 		for _, kv := range parseSysctl(string(b)) {
-			m.setSysctl(strings.ReplaceAll(kv.key, ".", "/"), kv.value)
+			k.SetSysctl(strings.ReplaceAll(kv.key, ".", "/"), kv.value)
 		}
 	}
-	for _, f := range m.fstab() {
+	for _, f := range fstab(k) {
 		if f.fstype == "swap" {
-			if p := m.findPart(f.spec); p != nil && p.fstype == "swap" {
-				m.swapOn("/dev/" + p.name)
+			if p := findPart(k, f.spec); p != nil && p.FSType == "swap" {
+				k.SwapOn("/dev/" + p.Name)
 			} else if st, err := fs.Stat(f.spec); err == nil && st.IsRegular() {
-				m.swapOn(f.spec)
+				k.SwapOn(f.spec)
 			}
 		}
 	}
@@ -52,7 +54,7 @@ func (m *Kernel) bootConfig() {
 
 // confFiles lists the .conf files of a configuration directory of /etc, /run and /usr/lib in the order in which they are
 // read: by name, where /etc hides /run and /run hides /usr/lib.
-func confFiles(fs FS, dir string) []string {
+func confFiles(fs kernel.FS, dir string) []string {
 	found := map[string]string{}
 	for _, root := range []string{"/usr/lib/", "/run/", "/etc/"} {
 		names, err := fs.ReadDir(root + dir)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // A builtinFunc is a command that runs within the shell itself.
@@ -98,7 +100,7 @@ func builtin(name string) builtinFunc {
 
 // output writes a built-in's standard output.
 func (sh *shell) output(b []byte, name string) int {
-	if err := sh.p.write(1, b); err != nil {
+	if err := sh.p.Write(1, b); err != nil {
 		sh.warnf("%s: %s: I/O error", name, name)
 		return 1
 	}
@@ -114,7 +116,7 @@ func biDot(sh *shell, args []string) int {
 		found := false
 		pathVar, _ := sh.get("PATH")
 		for dir := range strings.SplitSeq(pathVar, ":") {
-			if st, err := sh.p.stat(orDot(dir) + "/" + file); err == nil && st.IsRegular() {
+			if st, err := sh.p.Stat(orDot(dir) + "/" + file); err == nil && st.IsRegular() {
 				file, found = orDot(dir)+"/"+file, true
 				break
 			}
@@ -123,7 +125,7 @@ func biDot(sh *shell, args []string) int {
 			sh.fail(2, ".: %s: not found", args[1])
 		}
 	}
-	b, err := sh.p.readFile(file)
+	b, err := sh.p.ReadFile(file)
 	if err != nil {
 		sh.fail(2, ".: cannot open %s: %s", file, openText(err))
 	}
@@ -153,7 +155,7 @@ func biTest(sh *shell, args []string) int {
 }
 
 func (sh *shell) number(s, cmd string) int {
-	n, ok := parseUint(s)
+	n, ok := kernel.ParseUint(s)
 	if !ok || n > 1<<31-1 {
 		sh.fail(2, "%s: Illegal number: %s", cmd, s)
 	}
@@ -218,12 +220,12 @@ func biCd(sh *shell, args []string) int {
 	if !physical {
 		look = logical
 	}
-	st, err := sh.p.stat(look)
+	st, err := sh.p.Stat(look)
 	if err == nil && !st.IsDir() {
 		err = syscall.ENOTDIR
 	}
 	if err == nil {
-		err = sh.p.access(look, mayExec)
+		err = sh.p.Access(look, kernel.MayExec)
 	}
 	if err != nil {
 		sh.warnf("%s: can't cd to %s", args[0], orDot(dest))
@@ -233,7 +235,7 @@ func biCd(sh *shell, args []string) int {
 		logical = st.Path
 	}
 	sh.assign("OLDPWD", sh.pwd)
-	sh.p.chdir(st.Path)
+	sh.p.Chdir(st.Path)
 	sh.pwd = logical
 	sh.assign("PWD", logical)
 	if show {
@@ -288,10 +290,10 @@ func biCommand(sh *shell, args []string) int {
 		defer sh.assign("PATH", old)
 	}
 	sh.environ(nil)
-	child := sh.p.k.newProcess(sh.p)
+	child := sh.p.Kernel.NewProcess(sh.p)
 	x := *sh
 	x.p = child
-	child.goRun(func(*proc) int { return x.execute(args, nil, "") })
+	child.Go(func(*kernel.Process) int { return x.execute(args, nil, "") })
 	sh.await(child)
 	return sh.status
 }
@@ -319,10 +321,10 @@ func (sh *shell) describe(name string, verbose bool, who string) int {
 	}
 	pathVar, _ := sh.get("PATH")
 	if strings.Contains(name, "/") {
-		if _, err := sh.p.stat(name); err == nil {
+		if _, err := sh.p.Stat(name); err == nil {
 			return say(name, " is "+name)
 		}
-	} else if file, err := sh.p.lookPath(name, pathVar); err == nil {
+	} else if file, err := lookPath(sh.p, name, pathVar); err == nil {
 		return say(file, " is "+file)
 	}
 	if verbose {
@@ -381,7 +383,7 @@ func biExec(sh *shell, args []string) int {
 		return 0
 	}
 	code := sh.execute(args[1:], nil, "exec: ")
-	panic(procExit{code})
+	panic(kernel.Exit{Code: code})
 }
 
 func biExit(sh *shell, args []string) int {
@@ -611,7 +613,7 @@ func biHash(sh *shell, args []string) int {
 			continue
 		}
 		pathVar, _ := sh.get("PATH")
-		if _, err := sh.p.lookPath(a, pathVar); err != nil {
+		if _, err := lookPath(sh.p, a, pathVar); err != nil {
 			sh.warnf("hash: %s: not found", a)
 			code = 1
 		}
@@ -626,7 +628,7 @@ func biTrap(sh *shell, args []string) int {
 	}
 	if len(args) == 0 {
 		var b strings.Builder
-		for _, name := range signalNames {
+		for _, name := range kernel.SignalNames {
 			if t, ok := sh.traps[name]; ok {
 				b.WriteString("trap -- " + singleQuote(t) + " " + name + "\n")
 			}
@@ -635,24 +637,24 @@ func biTrap(sh *shell, args []string) int {
 	}
 	action, sigs := args[0], args[1:]
 	reset := action == "-"
-	if len(sigs) == 0 || action != "" && signalNumber(action) >= 0 && isDigits(action) {
+	if len(sigs) == 0 || action != "" && kernel.SignalNumber(action) >= 0 && isDigits(action) {
 		reset, sigs = true, args
 		if !isDigits(action) && len(args) == 1 {
 			sigs = args
 		}
 	}
 	for _, s := range sigs {
-		n := signalNumber(s)
+		n := kernel.SignalNumber(s)
 		if s == "0" {
 			n = 0
 		}
-		if n < 0 || n >= len(signalNames) {
-			sh.p.warn("trap: %s: bad trap\n", s) // no prefix
+		if n < 0 || n >= len(kernel.SignalNames) {
+			sh.p.Warnf("trap: %s: bad trap\n", s) // no prefix
 			return 1
 		}
-		name := signalNames[n]
+		name := kernel.SignalNames[n]
 		p := sh.p
-		p.resetSignal(n)
+		p.ResetSignal(n)
 		if reset {
 			delete(sh.traps, name)
 			continue
@@ -665,9 +667,9 @@ func biTrap(sh *shell, args []string) int {
 			continue
 		}
 		if action == "" {
-			p.ignore(n)
+			p.Ignore(n)
 		} else {
-			p.catch(n)
+			p.Catch(n)
 		}
 	}
 	return 0
@@ -694,12 +696,12 @@ func biUmask(sh *shell, args []string) int {
 		args = append(args[:1:1], args[2:]...)
 	}
 	if len(args) == 1 {
-		return sh.output([]byte("0"+pad3(sh.p.umask)+"\n"), "umask")
+		return sh.output([]byte("0"+pad3(sh.p.Umask)+"\n"), "umask")
 	}
 	if args[1] == "-S" {
 		var b []string
 		for i, who := range []string{"u", "g", "o"} {
-			bits := ^sh.p.umask >> (6 - 3*i) & 7
+			bits := ^sh.p.Umask >> (6 - 3*i) & 7
 			s := who + "="
 			for j, c := range "rwx" {
 				if bits&(4>>j) != 0 {
@@ -715,14 +717,14 @@ func biUmask(sh *shell, args []string) int {
 		if err != nil || n > 0o777 {
 			sh.fail(2, "umask: Illegal number: %s", args[1])
 		}
-		sh.p.umask = uint32(n)
+		sh.p.Umask = uint32(n)
 		return 0
 	}
 	f, err := parseMode(args[1])
 	if err != nil {
 		sh.fail(2, "umask: Illegal mode: %s", args[1])
 	}
-	sh.p.umask = ^f(^sh.p.umask&0o777, false, 0) & 0o777
+	sh.p.Umask = ^f(^sh.p.Umask&0o777, false, 0) & 0o777
 	return 0
 }
 
@@ -758,13 +760,13 @@ func biRead(sh *shell, args []string) int {
 	var b [1]byte
 	quoted := false
 	for {
-		n, err := sh.p.read(0, b[:])
+		n, err := sh.p.Read(0, b[:])
 		if n == 0 {
 			if errors.Is(err, syscall.EINTR) {
 				return sh.waitSignal()
 			}
 			if err != nil && err != io.EOF {
-				sh.warnf("read: %s", strerror(err))
+				sh.warnf("read: %s", kernel.Strerror(err))
 			}
 			status = 1
 			break
@@ -892,7 +894,7 @@ func biGetopts(sh *shell, args []string) int {
 		if silent {
 			sh.assign("OPTARG", c)
 		} else {
-			sh.p.warn("Illegal option -%s\n", c)
+			sh.p.Warnf("Illegal option -%s\n", c)
 			sh.unset("OPTARG")
 		}
 		set("?", next, o)
@@ -909,7 +911,7 @@ func biGetopts(sh *shell, args []string) int {
 				sh.assign("OPTARG", c)
 				set(":", next, 1)
 			} else {
-				sh.p.warn("No arg for -%s option\n", c)
+				sh.p.Warnf("No arg for -%s option\n", c)
 				sh.unset("OPTARG")
 				set("?", next, 1)
 			}
@@ -927,17 +929,17 @@ func biGetopts(sh *shell, args []string) int {
 func biWait(sh *shell, args []string) int {
 	if len(args) == 1 {
 		for pid, c := range sh.jobs {
-			if _, ok := sh.p.wait(c); !ok {
+			if _, ok := sh.p.Wait(c); !ok {
 				return sh.waitSignal()
 			}
 			delete(sh.jobs, pid)
-			sh.sayKilled(c.status)
+			sh.sayKilled(c.Status)
 		}
 		return 0
 	}
 	code := 0
 	for _, a := range args[1:] {
-		n, ok := parseUint(a)
+		n, ok := kernel.ParseUint(a)
 		if !ok {
 			sh.fail(2, "wait: Illegal number: %s", a)
 		}
@@ -946,40 +948,40 @@ func biWait(sh *shell, args []string) int {
 			code = 127
 			continue
 		}
-		st, ok := sh.p.wait(c)
+		st, ok := sh.p.Wait(c)
 		if !ok {
 			return sh.waitSignal()
 		}
 		delete(sh.jobs, int(n))
 		sh.sayKilled(st)
-		code = st.shell()
+		code = st.ExitCode()
 	}
 	return code
 }
 
 // waitSignal is the status of a wait that a trap interrupted.
 func (sh *shell) waitSignal() int {
-	if sig := sh.p.pendingSignal(); sig != 0 {
+	if sig := sh.p.PendingSignal(); sig != 0 {
 		return 128 + sig
 	}
-	return 128 + sigTERM
+	return 128 + kernel.SigTERM
 }
 
 func biKill(sh *shell, args []string) int {
-	return kill(sh.p, args, sh.warnf, func(_ string, err error) { sh.warnf("kill: %s\n", strerror(err)) })
+	return kill(sh.p, args, sh.warnf, func(_ string, err error) { sh.warnf("kill: %s\n", kernel.Strerror(err)) })
 }
 
 // kill is kill(1), as a built-in or a program.
-func kill(p *proc, args []string, warn func(string, ...any), failed func(pid string, err error)) int {
-	sig := sigTERM
+func kill(p *kernel.Process, args []string, warn func(string, ...any), failed func(pid string, err error)) int {
+	sig := kernel.SigTERM
 	i := 1
 	if i < len(args) && len(args[i]) > 1 && args[i][0] == '-' && args[i] != "--" {
 		switch a := args[i]; {
 		case a == "-l" || a == "-L":
-			for _, n := range signalNames[1:] {
-				p.print(n, "\n")
+			for _, n := range kernel.SignalNames[1:] {
+				p.Print(n, "\n")
 			}
-			p.flush()
+			p.Flush()
 			return 0
 		case a == "-s" || a == "-n":
 			if i+1 >= len(args) {
@@ -987,9 +989,9 @@ func kill(p *proc, args []string, warn func(string, ...any), failed func(pid str
 				return 2
 			}
 			i++
-			sig = signalNumber(args[i])
+			sig = kernel.SignalNumber(args[i])
 		default:
-			sig = signalNumber(a[1:])
+			sig = kernel.SignalNumber(a[1:])
 		}
 		if sig < 0 {
 			warn("kill: Illegal option -%c", args[i][min(1, len(args[i])-1)])
@@ -1011,7 +1013,7 @@ func kill(p *proc, args []string, warn func(string, ...any), failed func(pid str
 			warn("kill: Illegal number: %s", a)
 			return 2
 		}
-		if err := p.sendSignal(n, sig); err != nil {
+		if err := sendSignal(p, n, sig); err != nil {
 			failed(a, err)
 			code = 1
 		}
@@ -1020,16 +1022,16 @@ func kill(p *proc, args []string, warn func(string, ...any), failed func(pid str
 }
 
 // sendSignal is kill(2).
-func (p *proc) sendSignal(pid, sig int) error {
-	var hit []*proc
+func sendSignal(p *kernel.Process, pid, sig int) error {
+	var hit []*kernel.Process
 	switch {
 	case pid == 0:
-		_, pgid, _ := p.family()
-		hit = p.k.processGroup(pgid)
+		_, pgid, _ := p.Family()
+		hit = p.Kernel.ProcessGroup(pgid)
 	case pid < -1:
-		hit = p.k.processGroup(-pid)
+		hit = p.Kernel.ProcessGroup(-pid)
 	default:
-		for _, q := range p.k.processes() {
+		for _, q := range p.Kernel.Processes() {
 			if pid > 0 && q.PID == pid || pid == -1 && q.PID > 1 && q != p {
 				hit = append(hit, q)
 			}
@@ -1041,8 +1043,8 @@ func (p *proc) sendSignal(pid, sig int) error {
 	denied := 0
 	self := false
 	for _, q := range hit {
-		_, _, uid, ruid := q.looks()
-		if p.uid != 0 && p.uid != ruid && p.uid != uid {
+		_, _, uid, ruid := q.Looks()
+		if p.UID != 0 && p.UID != ruid && p.UID != uid {
 			denied++
 			continue
 		}
@@ -1050,11 +1052,11 @@ func (p *proc) sendSignal(pid, sig int) error {
 			self = true
 			continue
 		}
-		q.signal(sig)
+		q.Signal(sig)
 	}
 	if self {
-		p.signal(sig)
-		p.check()
+		p.Signal(sig)
+		p.Check()
 	}
 	if denied == len(hit) {
 		return syscall.EPERM

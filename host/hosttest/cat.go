@@ -3,20 +3,22 @@ package hosttest
 import (
 	"bytes"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdCat(p *proc) int {
-	o, ok := p.getopt("benstuvAET", "show-all>A number>n squeeze-blank>s")
+func cmdCat(p *kernel.Process) int {
+	o, ok := getopt(p, "benstuvAET", "show-all>A number>n squeeze-blank>s")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
 	if len(o.order) == 0 || len(o.order) == 1 && o.has("u") {
-		return p.eachInput(o.args, func(_ string, d *description) error { return p.copyOut(d) })
+		return eachInput(p, o.args, func(_ string, d *kernel.File) error { return copyOut(p, d) })
 	}
 	n, empty := 0, 0
 	newLine := true
-	return p.eachInput(o.args, func(_ string, d *description) error {
-		b, err := p.readAll(d)
+	return eachInput(p, o.args, func(_ string, d *kernel.File) error {
+		b, err := p.ReadAll(d)
 		for line := range bytes.Lines(b) {
 			s, ended := strings.CutSuffix(string(line), "\n")
 			if newLine {
@@ -27,15 +29,15 @@ func cmdCat(p *proc) int {
 				}
 				if o.has("b") && s != "" || o.has("n") && !o.has("b") {
 					n++
-					p.printf("%6d\t", n)
+					p.Printf("%6d\t", n)
 				}
 			}
-			p.print(shown(s, o.has("A", "e", "t", "v"), o.has("A", "t", "T")))
+			p.Print(shown(s, o.has("A", "e", "t", "v"), o.has("A", "t", "T")))
 			if newLine = ended; ended {
 				if o.has("A", "e", "E") {
-					p.print("$")
+					p.Print("$")
 				}
-				p.print("\n")
+				p.Print("\n")
 			}
 		}
 		return err

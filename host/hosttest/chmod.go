@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // parseMode reads an octal or symbolic mode. The result maps an old mode to the new one; for a directory an octal mode
@@ -17,7 +19,7 @@ func parseMode(s string) (func(old uint32, dir bool, umask uint32) uint32, error
 		}
 		return func(old uint32, dir bool, _ uint32) uint32 {
 			if dir && len(s) < 5 {
-				return uint32(n) | old&(sISUID|sISGID)
+				return uint32(n) | old&(kernel.ModeSetUID|kernel.ModeSetGID)
 			}
 			return uint32(n)
 		}, nil
@@ -70,9 +72,9 @@ func parseMode(s string) (func(old uint32, dir bool, umask uint32) uint32, error
 						bits |= 0o111
 					}
 				case 's':
-					bits |= sISUID | sISGID
+					bits |= kernel.ModeSetUID | kernel.ModeSetGID
 				case 't':
-					bits |= sISVTX
+					bits |= kernel.ModeSticky
 				case 'u':
 					bits |= mode >> 6 & 7 * 0o111
 				case 'g':
@@ -102,7 +104,7 @@ func parseMode(s string) (func(old uint32, dir bool, umask uint32) uint32, error
 					keep = ^who
 				}
 				if dir && !strings.Contains(c.perm, "s") {
-					keep |= sISUID | sISGID
+					keep |= kernel.ModeSetUID | kernel.ModeSetGID
 				}
 				mode = mode&keep | bits
 			}
@@ -112,28 +114,28 @@ func parseMode(s string) (func(old uint32, dir bool, umask uint32) uint32, error
 }
 
 // recurse visits a path and, with -R, all below it.
-func (p *proc) recurse(name string, deep bool, f func(string, Stat) error) {
-	st, err := p.lstat(name)
+func recurse(p *kernel.Process, name string, deep bool, f func(string, kernel.Stat) error) {
+	st, err := p.Lstat(name)
 	if err != nil {
-		f(name, Stat{Path: ""})
+		f(name, kernel.Stat{Path: ""})
 		return
 	}
 	if f(name, st) != nil && !st.IsDir() {
 		return
 	}
 	if deep && st.IsDir() {
-		names, err := p.readDir(name)
+		names, err := p.ReadDir(name)
 		if err != nil {
-			p.errorf("cannot read directory %s: %s", quote(name), strerror(err))
+			p.Errorf("cannot read directory %s: %s", quote(name), kernel.Strerror(err))
 			return
 		}
 		for _, n := range names {
-			p.recurse(join(name, n), true, f)
+			recurse(p, join(name, n), true, f)
 		}
 	}
 }
 
-func cmdChmod(p *proc) int {
+func cmdChmod(p *kernel.Process) int {
 	// A mode such as -x looks like an option.
 	args := []string{p.Args[0]}
 	var modeArg string
@@ -145,45 +147,45 @@ func cmdChmod(p *proc) int {
 		}
 		args = append(args, a)
 	}
-	p.setArgs(args)
-	o, ok := p.getopt("Rcfv", "recursive>R changes>c quiet>f silent>f verbose>v reference=")
+	p.SetArgs(args)
+	o, ok := getopt(p, "Rcfv", "recursive>R changes>c quiet>f silent>f verbose>v reference=")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "c", "v") {
+	if unsupported(p, o, "c", "v") {
 		return 1
 	}
 	rest := o.args
 	var f func(uint32, bool, uint32) uint32
 	if o.has("reference") {
-		st, err := p.stat(o.get("reference"))
+		st, err := p.Stat(o.get("reference"))
 		if err != nil {
-			p.errorf("failed to get attributes of %s: %s", quote(o.get("reference")), strerror(err))
+			p.Errorf("failed to get attributes of %s: %s", quote(o.get("reference")), kernel.Strerror(err))
 			return 1
 		}
 		f = func(uint32, bool, uint32) uint32 { return st.Perm() }
 	} else {
 		if modeArg == "" {
 			if len(rest) == 0 {
-				p.errorf("missing operand")
-				return p.usage(1)
+				p.Errorf("missing operand")
+				return usage(p, 1)
 			}
 			modeArg, rest = rest[0], rest[1:]
 		}
 		var err error
 		if f, err = parseMode(modeArg); err != nil {
-			p.errorf("invalid mode: %s", quote(modeArg))
-			return p.usage(1)
+			p.Errorf("invalid mode: %s", quote(modeArg))
+			return usage(p, 1)
 		}
 	}
 	if len(rest) == 0 {
-		p.errorf("missing operand after %s", quote(modeArg))
-		return p.usage(1)
+		p.Errorf("missing operand after %s", quote(modeArg))
+		return usage(p, 1)
 	}
 	code := 0
 	for _, a := range rest {
 		first := true
-		p.recurse(a, o.has("R"), func(name string, st Stat) error {
+		recurse(p, a, o.has("R"), func(name string, st kernel.Stat) error {
 			top := first
 			first = false
 			if st.IsSymlink() {
@@ -191,28 +193,28 @@ func cmdChmod(p *proc) int {
 					return nil
 				}
 				var err error
-				if st, err = p.stat(name); err != nil {
+				if st, err = p.Stat(name); err != nil {
 					if !o.has("f") {
-						p.errorf("cannot operate on dangling symlink %s", quote(name))
+						p.Errorf("cannot operate on dangling symlink %s", quote(name))
 					}
 					code = 1
 					return err
 				}
 			}
 			if st.Path == "" {
-				_, err := p.lstat(name)
+				_, err := p.Lstat(name)
 				if err == nil {
 					err = syscall.ENOENT
 				}
 				if !o.has("f") {
-					p.errorf("cannot access %s: %s", quote(name), strerror(err))
+					p.Errorf("cannot access %s: %s", quote(name), kernel.Strerror(err))
 				}
 				code = 1
 				return err
 			}
-			if err := p.chmod(name, f(st.Mode&0o7777, st.IsDir(), p.umask)); err != nil {
+			if err := p.Chmod(name, f(st.Mode&0o7777, st.IsDir(), p.Umask)); err != nil {
 				if !o.has("f") {
-					p.errorf("changing permissions of %s: %s", quote(name), strerror(err))
+					p.Errorf("changing permissions of %s: %s", quote(name), kernel.Strerror(err))
 				}
 				code = 1
 				return err

@@ -2,26 +2,28 @@ package hosttest
 
 import (
 	"bytes"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdCmp(p *proc) int {
-	o, ok := p.getopt("bi:ln:s", "quiet>s silent>s bytes=>n verbose>l print-bytes>b")
+func cmdCmp(p *kernel.Process) int {
+	o, ok := getopt(p, "bi:ln:s", "quiet>s silent>s bytes=>n verbose>l print-bytes>b")
 	try := func() int {
-		p.errorf("Try 'cmp --help' for more information.")
+		p.Errorf("Try 'cmp --help' for more information.")
 		return 2
 	}
 	if !ok {
 		return try()
 	}
-	if p.unsupported(o, "b", "i", "l") {
+	if unsupported(p, o, "b", "i", "l") {
 		return 2
 	}
 	switch {
 	case len(o.args) == 0:
-		p.errorf("missing operand after '%s'", p.Args[len(p.Args)-1])
+		p.Errorf("missing operand after '%s'", p.Args[len(p.Args)-1])
 		return try()
 	case len(o.args) > 2:
-		p.errorf("hosttest: bytes to skip are not supported")
+		p.Errorf("hosttest: bytes to skip are not supported")
 		return 2
 	}
 	if len(o.args) == 1 {
@@ -29,14 +31,14 @@ func cmdCmp(p *proc) int {
 	}
 	var data [2][]byte
 	for i, a := range o.args {
-		d, err := p.in(a)
+		d, err := in(p, a)
 		if err == nil {
-			data[i], err = p.readAll(d)
-			d.release()
+			data[i], err = p.ReadAll(d)
+			d.Release()
 		}
 		if err != nil {
 			if !o.has("s") {
-				p.errorf("%s: %s", a, strerror(err))
+				p.Errorf("%s: %s", a, kernel.Strerror(err))
 			}
 			return 2
 		}
@@ -45,7 +47,7 @@ func cmdCmp(p *proc) int {
 	if o.has("n") {
 		n, ok := byteCount(o.get("n"))
 		if !ok {
-			p.errorf("invalid --bytes value '%s'", o.get("n"))
+			p.Errorf("invalid --bytes value '%s'", o.get("n"))
 			return try()
 		}
 		a, b = a[:min(n, int64(len(a)))], b[:min(n, int64(len(b)))]
@@ -54,7 +56,7 @@ func cmdCmp(p *proc) int {
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
 			if !o.has("s") {
-				p.printf("%s %s differ: char %d, line %d\n", o.args[0], o.args[1], i+1, line)
+				p.Printf("%s %s differ: char %d, line %d\n", o.args[0], o.args[1], i+1, line)
 			}
 			return 1
 		}
@@ -69,11 +71,11 @@ func cmdCmp(p *proc) int {
 				short, n = o.args[1], len(b)
 			}
 			if n == 0 {
-				p.warn("cmp: EOF on %s which is empty\n", short)
+				p.Warnf("cmp: EOF on %s which is empty\n", short)
 			} else if bytes.HasSuffix(a[:n], []byte("\n")) {
-				p.warn("cmp: EOF on %s after byte %d, line %d\n", short, n, line-1)
+				p.Warnf("cmp: EOF on %s after byte %d, line %d\n", short, n, line-1)
 			} else {
-				p.warn("cmp: EOF on %s after byte %d, in line %d\n", short, n, line)
+				p.Warnf("cmp: EOF on %s after byte %d, in line %d\n", short, n, line)
 			}
 		}
 		return 1

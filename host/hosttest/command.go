@@ -3,6 +3,8 @@ package hosttest
 import (
 	"context"
 	"io"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // A Command is a program that a package or a test adds to a machine. It returns the exit code.
@@ -19,12 +21,12 @@ type Process struct {
 	PID  int
 
 	m    *Machine
-	proc *proc
+	proc *kernel.Process
 }
 
 // program is a command as the kernel runs it.
-func (m *Machine) program(c Command) program {
-	return func(p *proc) int {
+func (m *Machine) program(c Command) kernel.Program {
+	return func(p *kernel.Process) int {
 		return c(&Process{Args: p.Args, Env: p.Env, Dir: p.Dir, PID: p.PID, m: m, proc: p})
 	}
 }
@@ -36,10 +38,10 @@ func (p *Process) Context() context.Context { return p.proc.Context() }
 func (p *Process) Machine() *Machine { return p.m }
 
 // UID is the effective user.
-func (p *Process) UID() int { return int(p.proc.uid) }
+func (p *Process) UID() int { return int(p.proc.UID) }
 
 // GID is the effective group.
-func (p *Process) GID() int { return int(p.proc.gid) }
+func (p *Process) GID() int { return int(p.proc.GID) }
 
 // Getenv gives a variable of the environment, or "".
 func (p *Process) Getenv(name string) string { return p.proc.Getenv(name) }
@@ -56,7 +58,7 @@ func (p *Process) Stderr() io.Writer { return p.proc.Stderr() }
 // Run runs another program of the machine as a child and waits for it, with this process's descriptors and environment.
 // The exit code is 127 when there is no such program, 126 when it cannot be executed, and 128 plus the signal's number
 // when it was killed.
-func (p *Process) Run(args ...string) int { return p.proc.Run(args...) }
+func (p *Process) Run(args ...string) int { return Run(p.proc, args...) }
 
 // Ready tells the service manager that a service of Type=notify is up, as sd_notify(3) READY=1 does. Until then
 // "systemctl start" waits.

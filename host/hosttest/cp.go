@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // copying is what cp does to each of its operands; mv does it when a rename cannot.
@@ -26,34 +28,34 @@ type copying struct {
 	backups                    *backups
 	moving                     bool
 
-	many  bool                   // there are several operands
-	first map[inodeKey]string    // the first copy of each file that has more than one name
-	read  map[namedFile]bool     // the operands so far
-	made  map[namedFile]bool     // and their copies, which are not overwritten
-	tops  map[inodeKey][2]string // the copies of directories, which are not to be copied into themselves
+	many  bool                          // there are several operands
+	first map[kernel.InodeKey]string    // the first copy of each file that has more than one name
+	read  map[namedFile]bool            // the operands so far
+	made  map[namedFile]bool            // and their copies, which are not overwritten
+	tops  map[kernel.InodeKey][2]string // the copies of directories, which are not to be copied into themselves
 }
 
 type namedFile struct {
 	name string
-	key  inodeKey
+	key  kernel.InodeKey
 }
 
 // preserved are the attributes that --preserve and --no-preserve name.
 var preserved = []argSet{{"mode"}, {"timestamps"}, {"ownership"}, {"links"}, {"context"}, {"xattr"}, {"all"}}
 
-func cmdCp(p *proc) int {
-	o, ok := p.getopt("abdfHilLnprst:uvxPRS:TZ", "archive>a attributes-only backup[= copy-contents dereference>L force>f interactive>i link>l no-clobber>n no-dereference>P no-preserve= no-target-directory>T one-file-system>x parents "+
+func cmdCp(p *kernel.Process) int {
+	o, ok := getopt(p, "abdfHilLnprst:uvxPRS:TZ", "archive>a attributes-only backup[= copy-contents dereference>L force>f interactive>i link>l no-clobber>n no-dereference>P no-preserve= no-target-directory>T one-file-system>x parents "+
 		"preserve[= recursive>R remove-destination sparse= reflink[= strip-trailing-slashes suffix=>S symbolic-link>s target-directory=>t update>u verbose>v context[=")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "copy-contents", "parents", "context") {
+	if unsupported(p, o, "copy-contents", "parents", "context") {
 		return 1
 	}
 	c := &copying{}
 	keep := func(list, name string, on bool) bool {
 		for w := range strings.SplitSeq(list, ",") {
-			what, ok := p.argMatch(w, name, preserved)
+			what, ok := argMatch(p, w, name, preserved)
 			if !ok {
 				return false
 			}
@@ -74,7 +76,7 @@ func cmdCp(p *proc) int {
 				c.xattrs, c.needXattrs = on, on && !all
 			}
 			if what == "context" && on {
-				p.errorf("cannot preserve security context without an SELinux-enabled kernel")
+				p.Errorf("cannot preserve security context without an SELinux-enabled kernel")
 				return false
 			}
 		}
@@ -108,13 +110,13 @@ func cmdCp(p *proc) int {
 		case "n":
 			c.ask, c.noClobber = false, true
 		case "sparse":
-			if _, ok := p.argMatch(x.value, "--sparse", []argSet{{"never"}, {"auto"}, {"always"}}); !ok {
+			if _, ok := argMatch(p, x.value, "--sparse", []argSet{{"never"}, {"auto"}, {"always"}}); !ok {
 				return 1
 			}
 		case "reflink":
 			how := "always"
 			if x.given {
-				if how, ok = p.argMatch(x.value, "--reflink", []argSet{{"auto"}, {"always"}, {"never"}}); !ok {
+				if how, ok = argMatch(p, x.value, "--reflink", []argSet{{"auto"}, {"always"}, {"never"}}); !ok {
 					return 1
 				}
 			}
@@ -124,15 +126,15 @@ func cmdCp(p *proc) int {
 	c.attributesOnly, c.force, c.replace, c.update = o.has("attributes-only"), o.has("f"), o.has("remove-destination"), o.has("u")
 	c.hardLink, c.symLink, c.verbose, c.oneFS = o.has("l"), o.has("s"), o.has("v"), o.has("x")
 	if c.hardLink && c.symLink {
-		p.errorf("cannot make both hard and symbolic links")
-		return p.usage(1)
+		p.Errorf("cannot make both hard and symbolic links")
+		return usage(p, 1)
 	}
-	if c.backups, ok = p.readBackups(o); !ok {
+	if c.backups, ok = readBackups(p, o); !ok {
 		return 1
 	}
 	if c.noClobber && c.backups != nil {
-		p.errorf("options --backup and --no-clobber are mutually exclusive")
-		return p.usage(1)
+		p.Errorf("options --backup and --no-clobber are mutually exclusive")
+		return usage(p, 1)
 	}
 	if c.follow == 0 {
 		c.follow = 'L'
@@ -143,10 +145,10 @@ func cmdCp(p *proc) int {
 	if o.has("strip-trailing-slashes") {
 		o.args = stripSlashes(o.args)
 	}
-	pairs, code := p.targets(o, "")
+	pairs, code := targets(p, o, "")
 	c.many = len(pairs) > 1
 	for _, pr := range pairs {
-		if !p.copyTree(c, pr[0], pr[1], true, 0) {
+		if !copyTree(p, c, pr[0], pr[1], true, 0) {
 			code = 1
 		}
 	}
@@ -165,117 +167,117 @@ func stripSlashes(args []string) []string {
 }
 
 // copyTree copies a file, or a directory with all that is in it. dev is the file system of the operand's top.
-func (p *proc) copyTree(c *copying, from, to string, top bool, dev uint32) bool {
+func copyTree(p *kernel.Process, c *copying, from, to string, top bool, dev uint32) bool {
 	noFollow := c.follow == 'P' || c.follow == 'H' && !top
-	look := p.stat
+	look := p.Stat
 	if noFollow {
-		look = p.lstat
+		look = p.Lstat
 	}
 	st, err := look(from)
 	if err != nil {
-		p.errorf("cannot stat %s: %s", quote(from), strerror(err))
+		p.Errorf("cannot stat %s: %s", quote(from), kernel.Strerror(err))
 		return false
 	}
 	if top {
 		dev = st.Dev
 	}
 	if st.IsDir() && !c.recursive {
-		p.errorf("-r not specified; omitting directory %s", quote(from))
+		p.Errorf("-r not specified; omitting directory %s", quote(from))
 		return false
 	}
-	key := inodeKey{st.at.mnt.vol, st.at.num}
+	key := kernel.InodeKey{Vol: st.At.Mnt.Vol, Num: st.At.Num}
 	if names, ok := c.tops[key]; ok && st.IsDir() {
-		p.errorf("cannot copy a directory, %s, into itself, %s", quote(names[0]), quote(names[1]))
+		p.Errorf("cannot copy a directory, %s, into itself, %s", quote(names[0]), quote(names[1]))
 		return false
 	}
 	if top && c.many && !st.IsDir() && c.backups == nil {
 		if c.read[namedFile{from, key}] {
-			p.errorf("warning: source file %s specified more than once", quote(from))
+			p.Errorf("warning: source file %s specified more than once", quote(from))
 			return true
 		}
 		set(&c.read, namedFile{from, key}, true)
 	}
 
 	// What is there already. A link in the place of a regular file is written through.
-	lookTo := p.stat
+	lookTo := p.Stat
 	if !st.IsRegular() || c.moving || c.symLink || c.hardLink || c.backups != nil || c.replace {
-		lookTo = p.lstat
+		lookTo = p.Lstat
 	}
 	dst, err := lookTo(to)
 	if err != nil && err != syscall.ENOENT {
-		p.errorf("cannot stat %s: %s", quote(to), strerror(err))
+		p.Errorf("cannot stat %s: %s", quote(to), kernel.Strerror(err))
 		return false
 	}
 	fresh := err != nil
 	saved := ""
 	if !fresh {
-		if good, done := p.settle(c, from, to, st, dst); !good || done {
+		if good, done := settle(p, c, from, to, st, dst); !good || done {
 			return good
 		}
 		switch {
 		case dst.IsDir() || st.IsDir():
-		case c.made[namedFile{to, inodeKey{dst.at.mnt.vol, dst.at.num}}] && (c.backups == nil || c.backups.control != "numbered"):
-			p.errorf("will not overwrite just-created %s with %s", quote(to), quote(from))
+		case c.made[namedFile{to, kernel.InodeKey{Vol: dst.At.Mnt.Vol, Num: dst.At.Num}}] && (c.backups == nil || c.backups.control != "numbered"):
+			p.Errorf("will not overwrite just-created %s with %s", quote(to), quote(from))
 			return false
 		}
 		switch {
 		case c.backups != nil && !st.IsDir() && path.Base(to) != "." && path.Base(to) != "..":
-			if saved, err = p.backUp(c.backups, to); err != nil {
-				p.errorf("cannot backup %s: %s", quote(to), strerror(err))
+			if saved, err = backUp(p, c.backups, to); err != nil {
+				p.Errorf("cannot backup %s: %s", quote(to), kernel.Strerror(err))
 				return false
 			}
 			fresh = true
 		case !dst.IsDir() && (c.replace || !c.attributesOnly && !c.moving && (c.links && dst.Nlink > 1 || c.follow == 'P' && !st.IsRegular())):
-			if err := p.unlink(to); err != nil && err != syscall.ENOENT {
-				p.errorf("cannot remove %s: %s", quote(to), strerror(err))
+			if err := p.Unlink(to); err != nil && err != syscall.ENOENT {
+				p.Errorf("cannot remove %s: %s", quote(to), kernel.Strerror(err))
 				return false
 			}
 			if c.verbose {
-				p.print("removed ", quote(to), "\n")
+				p.Print("removed ", quote(to), "\n")
 			}
 			fresh = true
 		}
 	}
 	if c.verbose && !st.IsDir() {
-		p.sayCopied(c, from, to, saved)
+		sayCopied(p, c, from, to, saved)
 	}
 	if c.links && !st.IsDir() && st.Nlink > 1 {
 		if earlier, ok := c.first[key]; ok {
-			return p.linkCopy(earlier, to, true, false)
+			return linkCopy(p, earlier, to, true, false)
 		}
 		set(&c.first, key, to)
 	}
 	if st.IsDir() {
-		return p.copyDir(c, from, to, st, fresh, top, dev)
+		return copyDir(p, c, from, to, st, fresh, top, dev)
 	}
 	switch {
 	case c.symLink:
-		here, herr := p.stat(".")
-		there, terr := p.stat(path.Dir(to))
+		here, herr := p.Stat(".")
+		there, terr := p.Stat(path.Dir(to))
 		if !strings.HasPrefix(from, "/") && herr == nil && terr == nil && (here.Dev != there.Dev || here.Ino != there.Ino) {
-			p.errorf("%s: can make relative symbolic links only in current directory", quoteMaybe(to))
+			p.Errorf("%s: can make relative symbolic links only in current directory", quoteMaybe(to))
 			return false
 		}
-		if err := p.symlink(from, to); err != nil {
-			if err == syscall.EEXIST && c.force && p.unlink(to) == nil {
-				err = p.symlink(from, to)
+		if err := p.Symlink(from, to); err != nil {
+			if err == syscall.EEXIST && c.force && p.Unlink(to) == nil {
+				err = p.Symlink(from, to)
 			}
 			if err != nil {
-				p.errorf("cannot create symbolic link %s to %s: %s", quote(to), quote(from), strerror(err))
+				p.Errorf("cannot create symbolic link %s to %s: %s", quote(to), quote(from), kernel.Strerror(err))
 				return false
 			}
 		}
 		return true
 	case c.hardLink:
-		return p.linkCopy(from, to, c.force, !noFollow)
+		return linkCopy(p, from, to, c.force, !noFollow)
 	case st.IsSymlink():
-		if err := p.symlink(st.Target, to); err != nil {
-			p.errorf("cannot create symbolic link %s: %s", quote(to), strerror(err))
+		if err := p.Symlink(st.Target, to); err != nil {
+			p.Errorf("cannot create symbolic link %s: %s", quote(to), kernel.Strerror(err))
 			return false
 		}
-		return p.keepAttributes(c, from, to, st, true)
+		return keepAttributes(p, c, from, to, st, true)
 	case !st.IsRegular() && c.recursive:
-		p.errorf("hosttest: cannot copy the special file %s", quote(from))
+		p.Errorf("hosttest: cannot copy the special file %s", quote(from))
 		return false
 	}
 	perm := st.Perm() & 0o777
@@ -286,23 +288,23 @@ func (p *proc) copyTree(c *copying, from, to string, top bool, dev uint32) bool 
 		perm = 0o666
 	}
 	if fresh {
-		if l, err := p.lstat(to); err == nil && l.IsSymlink() {
-			p.errorf("not writing through dangling symlink %s", quote(to))
+		if l, err := p.Lstat(to); err == nil && l.IsSymlink() {
+			p.Errorf("not writing through dangling symlink %s", quote(to))
 			return false
 		}
 	}
-	fresh, err = p.copyFile(c, from, to, perm, fresh)
+	fresh, err = copyFile(p, c, from, to, perm, fresh)
 	if err != nil {
-		p.sayErr(err)
+		sayErr(p, err)
 		return false
 	}
-	if d, err := p.stat(to); err == nil && top && c.many {
-		set(&c.made, namedFile{to, inodeKey{d.at.mnt.vol, d.at.num}}, true)
+	if d, err := p.Stat(to); err == nil && top && c.many {
+		set(&c.made, namedFile{to, kernel.InodeKey{Vol: d.At.Mnt.Vol, Num: d.At.Num}}, true)
 	}
-	return p.keepAttributes(c, from, to, st, fresh)
+	return keepAttributes(p, c, from, to, st, fresh)
 }
 
-func (p *proc) sayCopied(c *copying, from, to, saved string) {
+func sayCopied(p *kernel.Process, c *copying, from, to, saved string) {
 	verb := ""
 	if c.moving {
 		verb = "copied "
@@ -310,19 +312,19 @@ func (p *proc) sayCopied(c *copying, from, to, saved string) {
 	if saved != "" {
 		saved = " (backup: " + quote(saved) + ")"
 	}
-	p.print(verb, quote(from), " -> ", quote(to), saved, "\n")
+	p.Print(verb, quote(from), " -> ", quote(to), saved, "\n")
 }
 
 // settle looks at a destination that exists: it may be the same file, be of another kind, or be kept.
-func (p *proc) settle(c *copying, from, to string, st, dst Stat) (good, done bool) {
+func settle(p *kernel.Process, c *copying, from, to string, st, dst kernel.Stat) (good, done bool) {
 	if st.Dev == dst.Dev && st.Ino == dst.Ino && !st.IsDir() {
 		if c.hardLink {
 			return true, true
 		}
-		_, lerr := p.lstat(to)
+		_, lerr := p.Lstat(to)
 		distinct := st.Path != dst.Path || dst.IsSymlink()
 		if !(lerr == nil && distinct && (c.replace || c.backups != nil && !dst.IsSymlink() && c.moving)) && !(c.force && distinct && st.Nlink > 1) {
-			p.errorf("%s and %s are the same file", quote(from), quote(to))
+			p.Errorf("%s and %s are the same file", quote(from), quote(to))
 			return false, true
 		}
 	}
@@ -332,41 +334,41 @@ func (p *proc) settle(c *copying, from, to string, st, dst Stat) (good, done boo
 	if c.update && !st.IsDir() && !st.Mtime.After(dst.Mtime) {
 		return true, true
 	}
-	if c.ask && !st.IsDir() && !dst.IsDir() && !p.confirm("overwrite %s? ", quote(to)) {
+	if c.ask && !st.IsDir() && !dst.IsDir() && !confirm(p, "overwrite %s? ", quote(to)) {
 		return true, true
 	}
 	if dst.IsDir() && !st.IsDir() && c.backups == nil {
-		p.errorf("cannot overwrite directory %s with non-directory", quote(to))
+		p.Errorf("cannot overwrite directory %s with non-directory", quote(to))
 		return false, true
 	}
 	if !dst.IsDir() && st.IsDir() {
-		p.errorf("cannot overwrite non-directory %s with directory %s", quote(to), quote(from))
+		p.Errorf("cannot overwrite non-directory %s with directory %s", quote(to), quote(from))
 		return false, true
 	}
 	return true, false
 }
 
 // confirm asks on standard error and reads the answer from standard input.
-func (p *proc) confirm(format string, a ...any) bool {
-	p.flush()
-	p.warn("%s: "+format, append([]any{p.name()}, a...)...)
-	line, err := p.readLine()
+func confirm(p *kernel.Process, format string, a ...any) bool {
+	p.Flush()
+	p.Warnf("%s: "+format, append([]any{p.Name()}, a...)...)
+	line, err := readLine(p)
 	return err == nil && line != "" && (line[0] == 'y' || line[0] == 'Y')
 }
 
-func (p *proc) linkCopy(from, to string, replace, follow bool) bool {
-	err := p.link(from, to, follow)
-	if err == syscall.EEXIST && replace && p.unlink(to) == nil {
-		err = p.link(from, to, follow)
+func linkCopy(p *kernel.Process, from, to string, replace, follow bool) bool {
+	err := p.Link(from, to, follow)
+	if err == syscall.EEXIST && replace && p.Unlink(to) == nil {
+		err = p.Link(from, to, follow)
 	}
 	if err != nil {
-		p.errorf("cannot create hard link %s to %s: %s", quote(to), quote(from), strerror(err))
+		p.Errorf("cannot create hard link %s to %s: %s", quote(to), quote(from), kernel.Strerror(err))
 		return false
 	}
 	return true
 }
 
-func (p *proc) copyDir(c *copying, from, to string, st Stat, fresh, top bool, dev uint32) bool {
+func copyDir(p *kernel.Process, c *copying, from, to string, st kernel.Stat, fresh, top bool, dev uint32) bool {
 	if fresh {
 		perm := st.Perm() & 0o777
 		if c.owner {
@@ -375,74 +377,74 @@ func (p *proc) copyDir(c *copying, from, to string, st Stat, fresh, top bool, de
 		if c.noMode {
 			perm = 0o777
 		}
-		if err := p.mkdir(to, perm|0o700); err != nil {
-			p.errorf("cannot create directory %s: %s", quote(to), strerror(err))
+		if err := p.Mkdir(to, perm|0o700); err != nil {
+			p.Errorf("cannot create directory %s: %s", quote(to), kernel.Strerror(err))
 			return false
 		}
 		if c.verbose {
 			if c.moving {
-				p.print("created directory ", quote(to), "\n")
+				p.Print("created directory ", quote(to), "\n")
 			} else {
-				p.sayCopied(c, from, to, "")
+				sayCopied(p, c, from, to, "")
 			}
 		}
 	}
-	if d, err := p.stat(to); err == nil && top {
-		set(&c.tops, inodeKey{d.at.mnt.vol, d.at.num}, [2]string{from, to})
+	if d, err := p.Stat(to); err == nil && top {
+		set(&c.tops, kernel.InodeKey{Vol: d.At.Mnt.Vol, Num: d.At.Num}, [2]string{from, to})
 	}
 	good := true
 	if !c.oneFS || st.Dev == dev {
-		names, err := p.readDir(from)
+		names, err := p.ReadDir(from)
 		if err != nil {
-			p.errorf("cannot access %s: %s", quote(from), strerror(err))
+			p.Errorf("cannot access %s: %s", quote(from), kernel.Strerror(err))
 			good = false
 		}
 		for _, n := range names {
-			good = p.copyTree(c, join(from, n), join(to, n), false, dev) && good
+			good = copyTree(p, c, join(from, n), join(to, n), false, dev) && good
 		}
 	}
 	if fresh && !c.mode && !c.noMode {
-		p.chmod(to, st.Perm()&0o777&^p.umask)
+		p.Chmod(to, st.Perm()&0o777&^p.Umask)
 	}
-	return p.keepAttributes(c, from, to, st, fresh) && good
+	return keepAttributes(p, c, from, to, st, fresh) && good
 }
 
 // keepAttributes gives the copy what is to be kept of the original.
-func (p *proc) keepAttributes(c *copying, from, to string, st Stat, fresh bool) bool {
+func keepAttributes(p *kernel.Process, c *copying, from, to string, st kernel.Stat, fresh bool) bool {
 	follow := !st.IsSymlink()
 	good := true
 	if c.times {
-		if err := p.utimes(to, st.Atime.UnixNano(), st.Mtime.UnixNano(), false, follow); err != nil {
-			p.errorf("preserving times for %s: %s", quote(to), strerror(err))
+		if err := p.Utimes(to, st.Atime.UnixNano(), st.Mtime.UnixNano(), false, follow); err != nil {
+			p.Errorf("preserving times for %s: %s", quote(to), kernel.Strerror(err))
 			good = false
 		}
 	}
 	setIDs := uint32(0)
 	if c.owner {
-		if d, err := p.lstat(to); follow {
-			d, err = p.stat(to)
+		if d, err := p.Lstat(to); follow {
+			d, err = p.Stat(to)
 			if err == nil && (fresh || d.UID != st.UID || d.GID != st.GID) {
-				setIDs = p.copyOwner(to, st, follow, &good)
+				setIDs = copyOwner(p, to, st, follow, &good)
 			}
 		} else if err == nil && (d.UID != st.UID || d.GID != st.GID) {
-			p.copyOwner(to, st, follow, &good)
+			copyOwner(p, to, st, follow, &good)
 		}
 	}
 	if c.xattrs && follow {
-		if err := p.copyXattrs(from, to); err != nil && c.needXattrs {
-			p.errorf("setting attributes for %s: %s", quoteMaybe(to), strerror(err))
+		if err := copyXattrs(p, from, to); err != nil && c.needXattrs {
+			p.Errorf("setting attributes for %s: %s", quoteMaybe(to), kernel.Strerror(err))
 			good = false
 		}
 	}
 	switch {
 	case !follow:
 	case c.mode:
-		err := p.copyACL(from, to)
+		err := copyACL(p, from, to)
 		if err == nil {
-			err = p.chmod(to, st.Perm()&^setIDs)
+			err = p.Chmod(to, st.Perm()&^setIDs)
 		}
 		if err != nil {
-			p.errorf("preserving permissions for %s: %s", quote(to), strerror(err))
+			p.Errorf("preserving permissions for %s: %s", quote(to), kernel.Strerror(err))
 			good = false
 		}
 	}
@@ -450,16 +452,16 @@ func (p *proc) keepAttributes(c *copying, from, to string, st Stat, fresh bool) 
 }
 
 // copyOwner gives a copy the owner of the original. Whoever may not do it loses the set-ID bits instead.
-func (p *proc) copyOwner(to string, st Stat, follow bool, good *bool) (lost uint32) {
-	err := p.chown(to, int64(st.UID), int64(st.GID), follow)
+func copyOwner(p *kernel.Process, to string, st kernel.Stat, follow bool, good *bool) (lost uint32) {
+	err := p.Chown(to, int64(st.UID), int64(st.GID), follow)
 	switch {
 	case err == nil:
 		return 0
-	case err == syscall.EPERM && p.uid != 0:
-		p.chown(to, -1, int64(st.GID), follow)
-		return sISUID | sISGID
+	case err == syscall.EPERM && p.UID != 0:
+		p.Chown(to, -1, int64(st.GID), follow)
+		return kernel.ModeSetUID | kernel.ModeSetGID
 	}
-	p.errorf("failed to preserve ownership for %s: %s", quote(to), strerror(err))
+	p.Errorf("failed to preserve ownership for %s: %s", quote(to), kernel.Strerror(err))
 	*good = false
 	return 0
 }
@@ -467,7 +469,7 @@ func (p *proc) copyOwner(to string, st Stat, follow bool, good *bool) (lost uint
 var errCannotOpen = errors.New("cannot create regular file")
 
 // copyFile copies the content of a regular file; fresh tells that the copy is a new file.
-func (p *proc) copyFile(c *copying, from, to string, perm uint32, fresh bool) (bool, error) {
+func copyFile(p *kernel.Process, c *copying, from, to string, perm uint32, fresh bool) (bool, error) {
 	flags := os.O_TRUNC
 	if c.attributesOnly {
 		flags = 0
@@ -475,38 +477,38 @@ func (p *proc) copyFile(c *copying, from, to string, perm uint32, fresh bool) (b
 	if fresh {
 		flags |= os.O_EXCL
 	}
-	err := p.copyData(from, to, perm, flags, c)
+	err := copyData(p, from, to, perm, flags, c)
 	if errors.Is(err, errCannotOpen) && !fresh && c.force {
-		if err := p.unlink(to); err != nil && err != syscall.ENOENT {
+		if err := p.Unlink(to); err != nil && err != syscall.ENOENT {
 			return false, fmt.Errorf("cannot remove %s: %w", quote(to), err)
 		}
 		if c.verbose {
-			p.print("removed ", quote(to), "\n")
+			p.Print("removed ", quote(to), "\n")
 		}
 		fresh = true
-		err = p.copyData(from, to, perm, flags|os.O_EXCL, c)
+		err = copyData(p, from, to, perm, flags|os.O_EXCL, c)
 	}
 	return fresh, err
 }
 
 // copyData copies a file's content into a new file (O_EXCL) or one that is there.
-func (p *proc) copyData(from, to string, perm uint32, flags int, c *copying) error {
-	src, err := p.open(from, os.O_RDONLY, 0)
+func copyData(p *kernel.Process, from, to string, perm uint32, flags int, c *copying) error {
+	src, err := p.Open(from, os.O_RDONLY, 0)
 	if err != nil {
 		return fmt.Errorf("cannot open %s for reading: %w", quote(from), err)
 	}
-	defer src.release()
+	defer src.Release()
 	if flags&os.O_EXCL != 0 {
 		flags |= os.O_CREATE
 	}
-	dst, err := p.open(to, os.O_WRONLY|flags, perm)
+	dst, err := p.Open(to, os.O_WRONLY|flags, perm)
 	if err != nil {
 		if err == syscall.EISDIR && strings.HasSuffix(to, "/") {
 			err = syscall.ENOTDIR
 		}
 		return fmt.Errorf("%w %s: %w", errCannotOpen, quote(to), err)
 	}
-	defer dst.release()
+	defer dst.Release()
 	if c != nil && c.attributesOnly {
 		return nil
 	}
@@ -516,7 +518,7 @@ func (p *proc) copyData(from, to string, perm uint32, flags int, c *copying) err
 	buf := make([]byte, 128<<10)
 	for {
 		n, err := src.Read(p, buf)
-		p.check()
+		p.Check()
 		if n > 0 {
 			if _, err := dst.Write(p, buf[:n]); err != nil {
 				return fmt.Errorf("error writing %s: %w", quote(to), err)
@@ -532,16 +534,16 @@ func (p *proc) copyData(from, to string, perm uint32, flags int, c *copying) err
 }
 
 // copyXattrs copies the extended attributes but for the access list, which belongs to the mode.
-func (p *proc) copyXattrs(from, to string) error {
-	have, err := p.xattrs(from)
+func copyXattrs(p *kernel.Process, from, to string) error {
+	have, err := p.Xattrs(from)
 	if err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(have)) {
-		if name == aclAccess {
+		if name == kernel.ACLAccess {
 			continue
 		}
-		if e := p.setXattr(to, name, have[name]); e != nil {
+		if e := p.SetXattr(to, name, have[name]); e != nil {
 			err = e
 		}
 	}
@@ -549,14 +551,14 @@ func (p *proc) copyXattrs(from, to string) error {
 }
 
 // copyACL copies the access list, or takes one away that the original has not.
-func (p *proc) copyACL(from, to string) error {
-	have, err := p.xattrs(from)
+func copyACL(p *kernel.Process, from, to string) error {
+	have, err := p.Xattrs(from)
 	if err != nil {
 		return err
 	}
-	old, err := p.xattrs(to)
-	if err != nil || have[aclAccess] == old[aclAccess] {
+	old, err := p.Xattrs(to)
+	if err != nil || have[kernel.ACLAccess] == old[kernel.ACLAccess] {
 		return err
 	}
-	return p.setXattr(to, aclAccess, have[aclAccess])
+	return p.SetXattr(to, kernel.ACLAccess, have[kernel.ACLAccess])
 }

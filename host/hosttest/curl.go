@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 const (
@@ -50,37 +52,37 @@ func curlProtocols(list string) map[string]bool {
 	return on
 }
 
-func cmdCurl(p *proc) int {
-	o, bad := p.curlOptions()
+func cmdCurl(p *kernel.Process) int {
+	o, bad := curlOptions(p)
 	try := func(code int) int {
-		p.warn("curl: try 'curl --help' or 'curl --manual' for more information\n")
+		p.Warnf("curl: try 'curl --help' or 'curl --manual' for more information\n")
 		return code
 	}
 	if bad != "" {
-		p.warn("curl: %s\n", bad)
+		p.Warnf("curl: %s\n", bad)
 		return try(2)
 	}
 	for _, name := range curlNumbers {
 		for _, v := range o.all(name) {
 			if !isDigits(v) {
-				p.warn("curl: option %s: expected a proper numerical parameter\n", dashed(name))
+				p.Warnf("curl: option %s: expected a proper numerical parameter\n", dashed(name))
 				return try(2)
 			}
 		}
 	}
-	if p.unsupported(o, "b", "c", "C", "D", "E", "F", "J", "K", "n", "R", "r", "T", "t", "x", "z", "Z", "proto-default", "resolve") {
+	if unsupported(p, o, "b", "c", "C", "D", "E", "F", "J", "K", "n", "R", "r", "T", "t", "x", "z", "Z", "proto-default", "resolve") {
 		return 2
 	}
 	urls := append(o.all("url"), o.args...)
 	if len(urls) == 0 {
-		p.warn("curl: no URL specified!\n")
+		p.Warnf("curl: no URL specified!\n")
 		return try(2)
 	}
 	outs := o.all("o")
 	code := 0
 	for i, raw := range urls {
 		if !o.has("g") && strings.ContainsAny(raw, "[]{}") {
-			p.errorf("hosttest: URL globbing is not supported: say -g")
+			p.Errorf("hosttest: URL globbing is not supported: say -g")
 			return 2
 		}
 		out := ""
@@ -93,14 +95,14 @@ func cmdCurl(p *proc) int {
 				out = path.Base(u.Path)
 			}
 			if err != nil || out == "/" || out == "." || strings.HasSuffix(raw, "/") {
-				code = p.curlSays(o, 23, "Failed writing received data to disk/application")
+				code = curlSays(p, o, 23, "Failed writing received data to disk/application")
 				continue
 			}
 		}
 		if out != "" && o.has("output-dir") {
 			out = join(o.get("output-dir"), out)
 		}
-		code = p.curlOne(o, raw, out)
+		code = curlOne(p, o, raw, out)
 	}
 	return code
 }
@@ -112,10 +114,10 @@ var curlTransient = []int{408, 429, 500, 502, 503, 504}
 const maxRetryWait = 10 * time.Minute
 
 // curlSays prints an error unless -s hides it, and returns its code.
-func (p *proc) curlSays(o *options, code int, format string, a ...any) int {
+func curlSays(p *kernel.Process, o *options, code int, format string, a ...any) int {
 	if !o.has("s") || o.has("S") {
-		p.flush()
-		p.warn("curl: (%d) %s\n", code, fmt.Sprintf(format, a...))
+		p.Flush()
+		p.Warnf("curl: (%d) %s\n", code, fmt.Sprintf(format, a...))
 	}
 	return code
 }
@@ -129,7 +131,7 @@ type transfer struct {
 }
 
 // curlOne fetches a URL, as often as --retry allows.
-func (p *proc) curlOne(o *options, raw, out string) int {
+func curlOne(p *kernel.Process, o *options, raw, out string) int {
 	number := func(name string) time.Duration {
 		n, _ := strconv.Atoi(o.get(name))
 		return time.Duration(n)
@@ -141,29 +143,29 @@ func (p *proc) curlOne(o *options, raw, out string) int {
 	}
 	var waited time.Duration
 	for ; ; left-- {
-		tr := p.curlTry(o, raw, out)
+		tr := curlTry(p, o, raw, out)
 		why := curlRetries(o, tr)
 		if why == "" || left <= 0 || limit > 0 && waited >= limit {
 			if tr.code != 0 && o.has("remove-on-error") && out != "" && out != "-" {
-				p.unlink(out)
+				p.Unlink(out)
 			}
-			return p.curlWriteOut(o, tr)
+			return curlWriteOut(p, o, tr)
 		}
 		pause := wait
 		if tr.answer != nil && slices.Contains(curlTransient, tr.answer.status) {
 			if n, err := strconv.Atoi(tr.answer.headers.Get("Retry-After")); err == nil && n > 0 {
 				pause = time.Duration(n) * time.Second
 				if limit > 0 && waited+pause > limit {
-					p.warn("curl: The Retry-After: time would make this command line exceed the maximum allowed time for retries.\n")
-					return p.curlWriteOut(o, tr)
+					p.Warnf("curl: The Retry-After: time would make this command line exceed the maximum allowed time for retries.\n")
+					return curlWriteOut(p, o, tr)
 				}
 			}
 		}
 		if !o.has("s") {
-			p.flush()
-			p.curlWarn(fmt.Sprintf("Problem %s. Will retry in %d seconds. %d retries left.", why, pause/time.Second, left))
+			p.Flush()
+			curlWarn(p, fmt.Sprintf("Problem %s. Will retry in %d seconds. %d retries left.", why, pause/time.Second, left))
 		}
-		p.sleep(pause)
+		p.Sleep(pause)
 		waited += pause
 		if !o.has("retry-delay") {
 			wait = min(2*wait, maxRetryWait)
@@ -187,18 +189,18 @@ func curlRetries(o *options, tr transfer) string {
 }
 
 // curlWarn wraps at 79 columns, prefix included.
-func (p *proc) curlWarn(text string) {
+func curlWarn(p *kernel.Process, text string) {
 	const prefix, width = "Warning: ", 79 - len("Warning: ")
 	for len(text) >= width {
 		cut := strings.LastIndexByte(text[:width], ' ') + 1
-		p.warn("%s%s\n", prefix, text[:cut])
+		p.Warnf("%s%s\n", prefix, text[:cut])
 		text = text[cut:]
 	}
-	p.warn("%s%s\n", prefix, text)
+	p.Warnf("%s%s\n", prefix, text)
 }
 
 // curlRequest makes the request of a URL from the options.
-func (p *proc) curlRequest(o *options, u *url.URL) (method string, headers http.Header, body []byte, problem string) {
+func curlRequest(p *kernel.Process, o *options, u *url.URL) (method string, headers http.Header, body []byte, problem string) {
 	method = "GET"
 	var parts []string
 	posts := false
@@ -207,14 +209,14 @@ func (p *proc) curlRequest(o *options, u *url.URL) (method string, headers http.
 		case "d", "data-binary":
 			data := x.value
 			if name, ok := strings.CutPrefix(data, "@"); ok {
-				d, err := p.in(name)
+				d, err := in(p, name)
 				if err != nil {
-					return "", nil, nil, fmt.Sprintf("hosttest: cannot read %s: %s", name, strerror(err))
+					return "", nil, nil, fmt.Sprintf("hosttest: cannot read %s: %s", name, kernel.Strerror(err))
 				}
-				b, err := p.readAll(d)
-				d.release()
+				b, err := p.ReadAll(d)
+				d.Release()
 				if err != nil {
-					return "", nil, nil, fmt.Sprintf("hosttest: cannot read %s: %s", name, strerror(err))
+					return "", nil, nil, fmt.Sprintf("hosttest: cannot read %s: %s", name, kernel.Strerror(err))
 				}
 				data = string(b)
 				if x.name == "d" {
@@ -276,13 +278,13 @@ func (p *proc) curlRequest(o *options, u *url.URL) (method string, headers http.
 	return method, headers, body, ""
 }
 
-func (p *proc) curlTry(o *options, raw, out string) transfer {
+func curlTry(p *kernel.Process, o *options, raw, out string) transfer {
 	if !strings.Contains(raw, "://") {
 		raw = "http://" + raw
 	}
 	tr := transfer{url: &url.URL{}}
 	fail := func(code int, format string, a ...any) transfer {
-		tr.code = p.curlSays(o, code, format, a...)
+		tr.code = curlSays(p, o, code, format, a...)
 		return tr
 	}
 	u, err := url.Parse(raw)
@@ -300,7 +302,7 @@ func (p *proc) curlTry(o *options, raw, out string) transfer {
 	if u.Host == "" && u.Scheme != "file" {
 		return fail(3, "URL using bad/illegal format or missing URL")
 	}
-	method, headers, body, problem := p.curlRequest(o, u)
+	method, headers, body, problem := curlRequest(p, o, u)
 	if problem != "" {
 		return fail(26, "%s", problem)
 	}
@@ -312,14 +314,14 @@ func (p *proc) curlTry(o *options, raw, out string) transfer {
 	partial := false
 	for {
 		if u.Scheme == "file" {
-			b, err := p.readFile(u.Path)
+			b, err := p.ReadFile(u.Path)
 			if err != nil {
 				return fail(37, "Couldn't open file %s", u.Path)
 			}
 			tr.answer = &answer{0, "", http.Header{}, b}
 			break
 		}
-		a, err := p.k.fetch(method, u, headers, body)
+		a, err := fetch(p.Kernel, method, u, headers, body)
 		port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 		switch {
 		case err == errNoHost:
@@ -385,34 +387,34 @@ func (p *proc) curlTry(o *options, raw, out string) transfer {
 		a.body = nil
 		return tr
 	}
-	if code := p.curlWrite(o, out, data); code != 0 {
+	if code := curlWrite(p, o, out, data); code != 0 {
 		tr.code = code
 	}
 	return tr
 }
 
 // curlWrite writes what came to the file or to standard output.
-func (p *proc) curlWrite(o *options, out string, data []byte) int {
+func curlWrite(p *kernel.Process, o *options, out string, data []byte) int {
 	if out == "" || out == "-" {
-		p.print(string(data))
-		p.flush()
-		if p.writeErr != nil {
-			p.writeErr = nil
-			return p.curlSays(o, 23, "Failed writing body (0 != %d)", len(data))
+		p.Print(string(data))
+		p.Flush()
+		if p.WriteErr != nil {
+			p.WriteErr = nil
+			return curlSays(p, o, 23, "Failed writing body (0 != %d)", len(data))
 		}
 		return 0
 	}
 	if o.has("create-dirs") {
-		p.mkdirOne(path.Dir(out), true, nil, false) // the open below tells
+		mkdirOne(p, path.Dir(out), true, nil, false) // the open below tells
 	}
-	if err := p.writeFile(out, data, 0o666); err != nil {
-		return p.curlSays(o, 23, "Failure writing output to destination")
+	if err := p.WriteFile(out, data, 0o666); err != nil {
+		return curlSays(p, o, 23, "Failure writing output to destination")
 	}
 	return 0
 }
 
 // curlWriteOut is -w. It gives the exit code.
-func (p *proc) curlWriteOut(o *options, tr transfer) int {
+func curlWriteOut(p *kernel.Process, o *options, tr transfer) int {
 	w := o.get("w")
 	status, size, kind := 0, 0, ""
 	if a := tr.answer; a != nil {
@@ -425,21 +427,21 @@ func (p *proc) curlWriteOut(o *options, tr transfer) int {
 		if name, rest, ok := strings.Cut(strings.TrimPrefix(w, "%{"), "}"); ok && strings.HasPrefix(w, "%{") {
 			v, known := values[name]
 			if !known {
-				p.flush()
-				p.errorf("hosttest: --write-out %%{%s} is not supported", name)
+				p.Flush()
+				p.Errorf("hosttest: --write-out %%{%s} is not supported", name)
 				return 2
 			}
-			p.print(v)
+			p.Print(v)
 			w = rest
 			continue
 		}
 		n := 1
 		switch two := w[:min(2, len(w))]; two {
 		case "%%", `\n`, `\t`, `\r`:
-			p.print(map[string]string{"%%": "%", `\n`: "\n", `\t`: "\t", `\r`: "\r"}[two])
+			p.Print(map[string]string{"%%": "%", `\n`: "\n", `\t`: "\t", `\r`: "\r"}[two])
 			n = 2
 		default:
-			p.print(w[:1])
+			p.Print(w[:1])
 		}
 		w = w[n:]
 	}
@@ -447,7 +449,7 @@ func (p *proc) curlWriteOut(o *options, tr transfer) int {
 }
 
 // curlOptions parses as curl does, which is not as getopt does.
-func (p *proc) curlOptions() (*options, string) {
+func curlOptions(p *kernel.Process) (*options, string) {
 	o := &options{set: map[string][]string{}}
 	add := func(name, value string) {
 		o.set[name] = append(o.set[name], value)

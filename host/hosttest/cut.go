@@ -3,6 +3,8 @@ package hosttest
 import (
 	"errors"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 var (
@@ -18,7 +20,7 @@ func cutList(s string) (func(n int) bool, error) {
 		a, b, two := strings.Cut(part, "-")
 		x := span{1, 1 << 30}
 		if a != "" {
-			n, ok := parseUint(a)
+			n, ok := kernel.ParseUint(a)
 			if ok && n == 0 {
 				return nil, errZeroField
 			}
@@ -31,7 +33,7 @@ func cutList(s string) (func(n int) bool, error) {
 			}
 		}
 		if b != "" {
-			n, ok := parseUint(b)
+			n, ok := kernel.ParseUint(b)
 			if !ok {
 				return nil, errBadList
 			}
@@ -52,27 +54,27 @@ func cutList(s string) (func(n int) bool, error) {
 	}, nil
 }
 
-func cmdCut(p *proc) int {
-	o, ok := p.getopt("b:c:d:f:nsz", "bytes=>b characters=>c delimiter=>d fields=>f only-delimited>s zero-terminated>z complement output-delimiter=")
+func cmdCut(p *kernel.Process) int {
+	o, ok := getopt(p, "b:c:d:f:nsz", "bytes=>b characters=>c delimiter=>d fields=>f only-delimited>s zero-terminated>z complement output-delimiter=")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
 	spec, kind := o.get("b", "c"), "byte/character"
 	if o.has("f") {
 		spec, kind = o.get("f"), "field"
 	}
 	if !o.has("b", "c", "f") {
-		p.errorf("you must specify a list of bytes, characters, or fields")
-		return p.usage(1)
+		p.Errorf("you must specify a list of bytes, characters, or fields")
+		return usage(p, 1)
 	}
 	in, err := cutList(spec)
 	if err == errZeroField {
-		p.errorf("%s are numbered from 1", map[string]string{"field": "fields", "byte/character": "byte/character positions"}[kind])
-		return p.usage(1)
+		p.Errorf("%s are numbered from 1", map[string]string{"field": "fields", "byte/character": "byte/character positions"}[kind])
+		return usage(p, 1)
 	}
 	if err != nil {
-		p.errorf("invalid %s value %s", map[string]string{"field": "field", "byte/character": "byte or character position"}[kind], quote(spec))
-		return p.usage(1)
+		p.Errorf("invalid %s value %s", map[string]string{"field": "field", "byte/character": "byte or character position"}[kind], quote(spec))
+		return usage(p, 1)
 	}
 	want := in
 	if o.has("complement") {
@@ -82,8 +84,8 @@ func cmdCut(p *proc) int {
 	if o.has("d") {
 		delim = o.get("d")
 		if len(delim) != 1 {
-			p.errorf("the delimiter must be a single character")
-			return p.usage(1)
+			p.Errorf("the delimiter must be a single character")
+			return usage(p, 1)
 		}
 	}
 	out := delim
@@ -94,22 +96,22 @@ func cmdCut(p *proc) int {
 	if o.has("z") {
 		end = 0
 	}
-	return p.eachInput(o.args, func(_ string, d *description) error {
-		b, err := p.readAll(d)
+	return eachInput(p, o.args, func(_ string, d *kernel.File) error {
+		b, err := p.ReadAll(d)
 		ls, _ := lines(b, end)
 		for _, l := range ls {
 			if kind != "field" {
 				for i := range len(l) {
 					if want(i + 1) {
-						p.print(l[i : i+1])
+						p.Print(l[i : i+1])
 					}
 				}
-				p.print(string(rune(end)))
+				p.Print(string(rune(end)))
 				continue
 			}
 			if !strings.Contains(l, delim) {
 				if !o.has("s") {
-					p.print(l, string(rune(end)))
+					p.Print(l, string(rune(end)))
 				}
 				continue
 			}
@@ -119,7 +121,7 @@ func cmdCut(p *proc) int {
 					keep = append(keep, f)
 				}
 			}
-			p.print(strings.Join(keep, out), string(rune(end)))
+			p.Print(strings.Join(keep, out), string(rune(end)))
 		}
 		return err
 	})

@@ -6,11 +6,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // location is the machine's time zone, from /etc/localtime. A zone that the host does not know counts as UTC.
-func (m *Kernel) location() *time.Location {
-	st, err := m.FS().Lstat("/etc/localtime")
+func location(k *kernel.Kernel) *time.Location {
+	st, err := k.FS().Lstat("/etc/localtime")
 	if err != nil || !st.IsSymlink() {
 		return time.UTC
 	}
@@ -251,15 +253,15 @@ func parseDate(s string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
-func cmdDate(p *proc) int {
-	o, ok := p.getopt("d:f:I::Rr:s:u", "date=>d iso-8601[=>I rfc-email>R rfc-2822>R rfc-3339= reference=>r set=>s utc>u universal>u")
+func cmdDate(p *kernel.Process) int {
+	o, ok := getopt(p, "d:f:I::Rr:s:u", "date=>d iso-8601[=>I rfc-email>R rfc-2822>R rfc-3339= reference=>r set=>s utc>u universal>u")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "f") {
+	if unsupported(p, o, "f") {
 		return 1
 	}
-	loc := p.k.location()
+	loc := location(p.Kernel)
 	if tz := p.Getenv("TZ"); tz != "" {
 		if l, err := time.LoadLocation(strings.TrimPrefix(tz, ":")); err == nil {
 			loc = l
@@ -268,28 +270,28 @@ func cmdDate(p *proc) int {
 	if o.has("u") {
 		loc = time.UTC
 	}
-	t := p.k.now().In(loc)
+	t := p.Kernel.Now().In(loc)
 	if o.has("d") {
 		var err error
 		if t, err = parseDate(o.get("d"), t); err != nil {
-			p.errorf("invalid date %s", quote(o.get("d")))
+			p.Errorf("invalid date %s", quote(o.get("d")))
 			return 1
 		}
 	}
 	if o.has("r") {
-		st, err := p.stat(o.get("r"))
+		st, err := p.Stat(o.get("r"))
 		if err != nil {
-			p.errorf("%s: %s", quoteMaybe(o.get("r")), strerror(err))
+			p.Errorf("%s: %s", quoteMaybe(o.get("r")), kernel.Strerror(err))
 			return 1
 		}
 		t = st.Mtime.In(loc)
 	}
 	if o.has("s") {
-		if p.uid != 0 {
-			p.errorf("cannot set date: Operation not permitted")
+		if p.UID != 0 {
+			p.Errorf("cannot set date: Operation not permitted")
 			return 1
 		}
-		p.errorf("hosttest: the clock of this machine is the test's")
+		p.Errorf("hosttest: the clock of this machine is the test's")
 		return 1
 	}
 	format := "%a %b %e %H:%M:%S %Z %Y"
@@ -320,16 +322,16 @@ func cmdDate(p *proc) int {
 	}
 	if len(o.args) > 0 {
 		if !strings.HasPrefix(o.args[0], "+") {
-			p.errorf("invalid date %s", quote(o.args[0]))
+			p.Errorf("invalid date %s", quote(o.args[0]))
 			return 1
 		}
 		if len(o.args) > 1 {
-			p.errorf("extra operand %s", quote(o.args[1]))
-			return p.usage(1)
+			p.Errorf("extra operand %s", quote(o.args[1]))
+			return usage(p, 1)
 		}
 		format = o.args[0][1:]
 	}
-	p.print(strftime(format, t), "\n")
+	p.Print(strftime(format, t), "\n")
 	return 0
 }
 

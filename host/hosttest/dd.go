@@ -5,9 +5,11 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdDd(p *proc) int {
+func cmdDd(p *kernel.Process) int {
 	v := map[string]string{}
 	for _, a := range p.Args[1:] {
 		k, val, ok := strings.Cut(a, "=")
@@ -17,8 +19,8 @@ func cmdDd(p *proc) int {
 			ok = false
 		}
 		if !ok {
-			p.errorf("unrecognized operand %s", quote(a))
-			return p.usage(1)
+			p.Errorf("unrecognized operand %s", quote(a))
+			return usage(p, 1)
 		}
 		v[k] = val
 	}
@@ -29,7 +31,7 @@ func cmdDd(p *proc) int {
 		}
 		n, ok := byteCount(s)
 		if !ok {
-			p.errorf("invalid number: %s", quote(s))
+			p.Errorf("invalid number: %s", quote(s))
 		}
 		return n, ok
 	}
@@ -44,27 +46,27 @@ func cmdDd(p *proc) int {
 		return 1
 	}
 	if bs <= 0 {
-		p.errorf("invalid number: %s", quote(v["bs"]))
+		p.Errorf("invalid number: %s", quote(v["bs"]))
 		return 1
 	}
 	flagged := func(k, f string) bool { return slices.Contains(strings.Split(v[k], ","), f) }
 	for _, c := range strings.FieldsFunc(v["conv"], func(r rune) bool { return r == ',' }) {
 		if !slices.Contains([]string{"fsync", "fdatasync", "notrunc", "excl", "nocreat", "noerror", "sync", "sparse"}, c) {
-			p.errorf("invalid conversion: %s", quote(c))
-			return p.usage(1)
+			p.Errorf("invalid conversion: %s", quote(c))
+			return usage(p, 1)
 		}
 	}
-	in := p.fds[0]
+	in := p.FDs[0]
 	if f, ok := v["if"]; ok {
-		d, err := p.open(f, os.O_RDONLY, 0)
+		d, err := p.Open(f, os.O_RDONLY, 0)
 		if err != nil {
-			p.errorf("failed to open %s: %s", quote(f), strerror(err))
+			p.Errorf("failed to open %s: %s", quote(f), kernel.Strerror(err))
 			return 1
 		}
-		defer d.release()
+		defer d.Release()
 		in = d
 	}
-	out := p.fds[1]
+	out := p.FDs[1]
 	if f, ok := v["of"]; ok {
 		flags := os.O_WRONLY
 		if !flagged("conv", "nocreat") {
@@ -79,26 +81,26 @@ func cmdDd(p *proc) int {
 		if !flagged("conv", "notrunc") && seek == 0 {
 			flags |= os.O_TRUNC
 		}
-		d, err := p.open(f, flags, 0o666)
+		d, err := p.Open(f, flags, 0o666)
 		if err != nil {
-			p.errorf("failed to open %s: %s", quote(f), strerror(err))
+			p.Errorf("failed to open %s: %s", quote(f), kernel.Strerror(err))
 			return 1
 		}
-		defer d.release()
+		defer d.Release()
 		out = d
 		if seek > 0 {
 			off := seek * bs
 			if flagged("oflag", "seek_bytes") {
 				off = seek
 			}
-			if !flagged("conv", "notrunc") && d.stream == nil {
-				if err := d.truncate(off); err != nil {
-					p.errorf("failed to truncate to %d bytes in output file %s: %s", off, quote(f), strerror(err))
+			if !flagged("conv", "notrunc") && d.Stream == nil {
+				if err := d.Truncate(off); err != nil {
+					p.Errorf("failed to truncate to %d bytes in output file %s: %s", off, quote(f), kernel.Strerror(err))
 					return 1
 				}
 			}
-			if _, err := d.seek(off, io.SeekStart); err != nil {
-				p.errorf("%s: cannot seek: %s", quote(f), strerror(err))
+			if _, err := d.Seek(off, io.SeekStart); err != nil {
+				p.Errorf("%s: cannot seek: %s", quote(f), kernel.Strerror(err))
 				return 1
 			}
 		}
@@ -111,7 +113,7 @@ func cmdDd(p *proc) int {
 		if flagged("iflag", "skip_bytes") {
 			off = skip
 		}
-		if _, err := in.seek(off, io.SeekStart); err != nil {
+		if _, err := in.Seek(off, io.SeekStart); err != nil {
 			skipped, _ := io.CopyN(io.Discard, p.Stdin(), off)
 			_ = skipped
 		}
@@ -135,7 +137,7 @@ func cmdDd(p *proc) int {
 		for {
 			var k int
 			k, err = in.Read(p, want[n:])
-			p.check()
+			p.Check()
 			n += k
 			if err != nil || !full || n == len(want) {
 				break
@@ -148,10 +150,10 @@ func cmdDd(p *proc) int {
 				partIn++
 			}
 			w, werr := out.Write(p, want[:n])
-			p.check()
+			p.Check()
 			total += int64(w)
 			if werr != nil {
-				p.errorf("error writing %s: %s", quote(v["of"]), strerror(werr))
+				p.Errorf("error writing %s: %s", quote(v["of"]), kernel.Strerror(werr))
 				code = 1
 				if w > 0 {
 					partOut++
@@ -174,18 +176,18 @@ func cmdDd(p *proc) int {
 			break
 		}
 		if err != nil {
-			p.errorf("error reading %s: %s", quote(v["if"]), strerror(err))
+			p.Errorf("error reading %s: %s", quote(v["if"]), kernel.Strerror(err))
 			code = 1
 			break
 		}
 	}
 	if flagged("conv", "fsync") || flagged("conv", "fdatasync") {
-		out.sync()
+		out.Sync()
 	}
 	if v["status"] != "none" {
-		p.warn("%d+%d records in\n%d+%d records out\n", fullIn, partIn, fullOut, partOut)
+		p.Warnf("%d+%d records in\n%d+%d records out\n", fullIn, partIn, fullOut, partOut)
 		if v["status"] != "noxfer" {
-			p.warn("%d bytes copied, 0.001 s, 1.0 MB/s\n", total)
+			p.Warnf("%d bytes copied, 0.001 s, 1.0 MB/s\n", total)
 		}
 	}
 	return code

@@ -3,6 +3,8 @@ package hosttest
 import (
 	"strings"
 	"sync"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // debianArchive is made once and never changes.
@@ -79,7 +81,7 @@ func makeDebian() []archived {
 			Units: map[string]string{"rsync.service": "[Unit]\nDescription=fast remote file copy program daemon\nConditionPathExists=/etc/rsyncd.conf\n\n[Service]\nExecStart=/usr/bin/rsync --daemon --no-detach\n\n[Install]\nWantedBy=multi-user.target\n"},
 		},
 		{
-			Name: "unattended-upgrades", Version: "2.9.1+nmu3", Arch: "all", Depends: "apt, debconf", Commands: map[string]program{"unattended-upgrade": cmdUnattended, "/usr/share/unattended-upgrades/unattended-upgrade-shutdown": nil},
+			Name: "unattended-upgrades", Version: "2.9.1+nmu3", Arch: "all", Depends: "apt, debconf", Commands: map[string]kernel.Program{"unattended-upgrade": cmdUnattended, "/usr/share/unattended-upgrades/unattended-upgrade-shutdown": nil},
 			Conffiles: map[string]string{"/etc/apt/apt.conf.d/50unattended-upgrades": "Unattended-Upgrade::Origins-Pattern {\n\t\"origin=Debian,codename=${distro_codename},label=Debian\";\n\t\"origin=Debian,codename=${distro_codename},label=Debian-Security\";\n};\nUnattended-Upgrade::archived-Blacklist {\n};\n"},
 			Postinst:  "[ -e /etc/apt/apt.conf.d/20auto-upgrades ] || printf 'APT::Periodic::Update-archived-Lists \"1\";\\nAPT::Periodic::Unattended-Upgrade \"1\";\\n' >/etc/apt/apt.conf.d/20auto-upgrades",
 			Units:     map[string]string{"unattended-upgrades.service": "[Unit]\nDescription=Unattended Upgrades Shutdown\n\n[Service]\nExecStart=/usr/share/unattended-upgrades/unattended-upgrade-shutdown --wait-for-signal\nKillMode=process\n\n[Install]\nWantedBy=multi-user.target\n"},
@@ -150,8 +152,8 @@ func dockerEngine(pk archived) archived {
 }
 
 // commands are programs that only Machine.Handle can give.
-func commands(names string) map[string]program {
-	out := map[string]program{}
+func commands(names string) map[string]kernel.Program {
+	out := map[string]kernel.Program{}
 	for n := range strings.FieldsSeq(names) {
 		out[n] = nil
 	}

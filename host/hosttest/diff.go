@@ -4,30 +4,32 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdDiff(p *proc) int {
-	o, ok := p.getopt("uU:qrNwbBsaiEZ", "unified[=>u brief>q recursive>r new-file>N label= ignore-all-space>w report-identical-files>s text>a color[=")
+func cmdDiff(p *kernel.Process) int {
+	o, ok := getopt(p, "uU:qrNwbBsaiEZ", "unified[=>u brief>q recursive>r new-file>N label= ignore-all-space>w report-identical-files>s text>a color[=")
 	if !ok {
-		return p.usage(2)
+		return usage(p, 2)
 	}
-	if p.unsupported(o, "r", "N", "w", "b", "B", "i", "E", "Z") {
+	if unsupported(p, o, "r", "N", "w", "b", "B", "i", "E", "Z") {
 		return 2
 	}
 	if len(o.args) != 2 {
-		p.errorf("missing operand after '%s'", p.Args[len(p.Args)-1])
-		return p.usage(2)
+		p.Errorf("missing operand after '%s'", p.Args[len(p.Args)-1])
+		return usage(p, 2)
 	}
 	var text [2]string
 	for i, a := range o.args {
-		d, err := p.in(a)
+		d, err := in(p, a)
 		var b []byte
 		if err == nil {
-			b, err = p.readAll(d)
-			d.release()
+			b, err = p.ReadAll(d)
+			d.Release()
 		}
 		if err != nil {
-			p.errorf("%s: %s", a, strerror(err))
+			p.Errorf("%s: %s", a, kernel.Strerror(err))
 			return 2
 		}
 		text[i] = string(b)
@@ -36,11 +38,11 @@ func cmdDiff(p *proc) int {
 		return 0
 	}
 	if o.has("q") {
-		p.printf("Files %s and %s differ\n", o.args[0], o.args[1])
+		p.Printf("Files %s and %s differ\n", o.args[0], o.args[1])
 		return 1
 	}
 	if !o.has("u", "U") {
-		p.errorf("hosttest: only -u and -q are supported")
+		p.Errorf("hosttest: only -u and -q are supported")
 		return 2
 	}
 	n := 3
@@ -52,12 +54,12 @@ func cmdDiff(p *proc) int {
 		l := a
 		if i < len(labels) {
 			l = labels[i]
-		} else if st, err := p.stat(a); err == nil {
-			l += "\t" + p.localTime(st.Mtime).Format(statTime)
+		} else if st, err := p.Stat(a); err == nil {
+			l += "\t" + localTime(p, st.Mtime).Format(statTime)
 		}
-		p.print([]string{"--- ", "+++ "}[i], l, "\n")
+		p.Print([]string{"--- ", "+++ "}[i], l, "\n")
 	}
-	p.print(unifiedDiff(text[0], text[1], n))
+	p.Print(unifiedDiff(text[0], text[1], n))
 	return 1
 }
 

@@ -1,5 +1,7 @@
 package hosttest
 
+import "gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+
 // A Disk is a block device besides the SD card.
 type Disk struct {
 	Name   string // kernel name now; empty means sda, sdb, ... in order
@@ -26,14 +28,14 @@ type Partition struct {
 }
 
 // config is the disk as the kernel is told of it.
-func (d Disk) config() diskConfig {
-	c := diskConfig{Name: d.Name, Serial: d.Serial, Model: d.Model, Size: d.Size, Raw: d.Raw}
+func (d Disk) config() kernel.DiskConfig {
+	c := kernel.DiskConfig{Name: d.Name, Serial: d.Serial, Model: d.Model, Size: d.Size, Raw: d.Raw}
 	if d.Filesystem != nil {
-		fs := partitionConfig(*d.Filesystem)
+		fs := kernel.PartitionConfig(*d.Filesystem)
 		c.Filesystem = &fs
 	}
 	for _, p := range d.Partitions {
-		c.Partitions = append(c.Partitions, partitionConfig(p))
+		c.Partitions = append(c.Partitions, kernel.PartitionConfig(p))
 	}
 	return c
 }

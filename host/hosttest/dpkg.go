@@ -7,13 +7,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 const statusFile = "/var/lib/dpkg/status"
 
 // dpkgTools are dpkg's programs.
-func dpkgTools() map[string]program {
-	return map[string]program{"dpkg-query": cmdDpkgQuery, "dpkg": cmdDpkg, "dpkg-deb": cmdDpkgDeb}
+func dpkgTools() map[string]kernel.Program {
+	return map[string]kernel.Program{"dpkg-query": cmdDpkgQuery, "dpkg": cmdDpkg, "dpkg-deb": cmdDpkgDeb}
 }
 
 // A stanza is one package of the status file: its fields in order, and by lower-case name.
@@ -114,20 +116,20 @@ var imageStatus struct {
 }
 
 // packages parses the status file. The result is shared: clone before changing.
-func (m *Kernel) packages() []*stanza {
-	t := m.tree
-	t.mu.Lock()
-	raw := t.rawFile(statusFile)
+func packages(k *kernel.Kernel) []*stanza {
+	t := k.Tree
+	t.Lock()
+	raw := rawFile(t, statusFile)
 	pristine := false
-	if s, err := t.must(rootCred, "/", statusFile, true); err == nil {
-		i := s.at.inode()
-		pristine = !i.owned
+	if s, err := t.Must(kernel.RootCred, "/", statusFile, true); err == nil {
+		i := s.At.Inode()
+		pristine = !i.Owned
 	}
 	var text string
 	if !pristine {
 		text = string(raw)
 	}
-	t.mu.Unlock()
+	t.Unlock()
 	if len(raw) == 0 {
 		return nil
 	}
@@ -144,7 +146,7 @@ func (m *Kernel) packages() []*stanza {
 		imageStatus.m[&raw[0]] = l
 		return l
 	}
-	d := local[statusMemo](m)
+	d := kernel.Local[statusMemo](k)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if string(d.raw) != text {
@@ -153,10 +155,10 @@ func (m *Kernel) packages() []*stanza {
 	return d.list
 }
 
-func (m *Kernel) findPackage(name string) *stanza {
+func findPackage(k *kernel.Kernel, name string) *stanza {
 	name, arch, _ := strings.Cut(name, ":")
-	for _, s := range m.packages() {
-		if s.get("Package") == name && (arch == "" || arch == "any" || s.get("Architecture") == arch || arch == m.cfg.Arch && s.get("Architecture") == "all") {
+	for _, s := range packages(k) {
+		if s.get("Package") == name && (arch == "" || arch == "any" || s.get("Architecture") == arch || arch == k.Config.Arch && s.get("Architecture") == "all") {
 			return s
 		}
 	}
@@ -164,20 +166,20 @@ func (m *Kernel) findPackage(name string) *stanza {
 }
 
 // savePackages writes the status file as dpkg does: completely, synced, renamed.
-func (p *proc) savePackages(list []*stanza) error {
+func savePackages(p *kernel.Process, list []*stanza) error {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b *stanza) int { return cmp.Compare(a.get("Package"), b.get("Package")) })
-	return p.replaceFile(statusFile, []byte(formatStatus(list)), 0o644)
+	return replaceFile(p, statusFile, []byte(formatStatus(list)), 0o644)
 }
 
 const dpkgQueryHelp = "\nUse --help for help about querying packages.\n"
 
-func cmdDpkgQuery(p *proc) int {
-	o, ok := p.getopt("WlsLSf:pc", "show>W list>l status>s listfiles>L search>S showformat=>f print-avail>p control-path>c no-pager load-avail admindir= root=")
+func cmdDpkgQuery(p *kernel.Process) int {
+	o, ok := getopt(p, "WlsLSf:pc", "show>W list>l status>s listfiles>L search>S showformat=>f print-avail>p control-path>c no-pager load-avail admindir= root=")
 	if !ok {
 		return 2
 	}
-	if p.unsupported(o, "admindir", "root", "load-avail") {
+	if unsupported(p, o, "admindir", "root", "load-avail") {
 		return 2
 	}
 	switch {
@@ -186,26 +188,26 @@ func cmdDpkgQuery(p *proc) int {
 		if o.has("f") {
 			format = strings.TrimPrefix(o.get("f"), "=") // dpkg takes -f=FORMAT as --showformat=FORMAT
 		}
-		return p.dpkgShow(format, o.args)
+		return dpkgShow(p, format, o.args)
 	case o.has("l"):
-		return p.dpkgList(o.args)
+		return dpkgList(p, o.args)
 	case o.has("s"):
-		return p.dpkgStatus(o.args)
+		return dpkgStatus(p, o.args)
 	case o.has("L"):
-		return p.dpkgFiles(o.args)
+		return dpkgFiles(p, o.args)
 	case o.has("S"):
-		return p.dpkgSearch(o.args)
+		return dpkgSearch(p, o.args)
 	}
-	p.errorf("error: need an action option")
-	p.warn("%s", dpkgQueryHelp)
+	p.Errorf("error: need an action option")
+	p.Warnf("%s", dpkgQueryHelp)
 	return 2
 }
 
 func isGlob(s string) bool { return strings.ContainsAny(s, "*?[\\") }
 
 // selectPackages finds what the patterns name, in dpkg's order, and says which found nothing.
-func (p *proc) selectPackages(args []string) ([]*stanza, int) {
-	all := p.k.packages()
+func selectPackages(p *kernel.Process, args []string) ([]*stanza, int) {
+	all := packages(p.Kernel)
 	if len(args) == 0 {
 		var out []*stanza
 		for _, s := range all {
@@ -235,7 +237,7 @@ func (p *proc) selectPackages(args []string) ([]*stanza, int) {
 	}
 	for i, a := range args {
 		if !found[i] {
-			p.errorf("no packages found matching %s", a)
+			p.Errorf("no packages found matching %s", a)
 			code = 1
 		}
 	}
@@ -246,16 +248,16 @@ var statusAbbrev = map[string]string{"unknown": "u", "install": "i", "hold": "h"
 
 var stateAbbrev = map[string]string{"not-installed": "n", "config-files": "c", "half-installed": "H", "unpacked": "U", "half-configured": "F", "triggers-awaiting": "W", "triggers-pending": "t", "installed": "i"}
 
-func (p *proc) dpkgShow(format string, args []string) int {
-	list, code := p.selectPackages(args)
+func dpkgShow(p *kernel.Process, format string, args []string) int {
+	list, code := selectPackages(p, args)
 	var b strings.Builder
 	for _, s := range list {
 		if err := expandFormat(&b, format, s); err != "" {
-			p.errorf("error: error in show format: %s", err)
+			p.Errorf("error: error in show format: %s", err)
 			return 2
 		}
 	}
-	p.print(b.String())
+	p.Print(b.String())
 	return code
 }
 
@@ -329,8 +331,8 @@ func dpkgField(s *stanza, field string) string {
 	return s.get(field)
 }
 
-func (p *proc) dpkgList(args []string) int {
-	list, code := p.selectPackages(args)
+func dpkgList(p *kernel.Process, args []string) int {
+	list, code := selectPackages(p, args)
 	if len(list) == 0 {
 		return code
 	}
@@ -338,72 +340,72 @@ func (p *proc) dpkgList(args []string) int {
 	for _, s := range list {
 		name, ver, arch = max(name, len(s.binaryPackage())), max(ver, len(s.get("Version"))), max(arch, len(s.get("Architecture")))
 	}
-	p.print("Desired=Unknown/Install/Remove/Purge/Hold\n| Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend\n|/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)\n")
-	p.printf("||/ %-*s %-*s %-*s Description\n", name, "Name", ver, "Version", arch, "Architecture")
-	p.printf("+++-%s-%s-%s-=================================\n", strings.Repeat("=", name), strings.Repeat("=", ver), strings.Repeat("=", arch))
+	p.Print("Desired=Unknown/Install/Remove/Purge/Hold\n| Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend\n|/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)\n")
+	p.Printf("||/ %-*s %-*s %-*s Description\n", name, "Name", ver, "Version", arch, "Architecture")
+	p.Printf("+++-%s-%s-%s-=================================\n", strings.Repeat("=", name), strings.Repeat("=", ver), strings.Repeat("=", arch))
 	for _, s := range list {
 		v, a := s.get("Version"), s.get("Architecture")
-		p.printf("%s %-*s %-*s %-*s %s\n", dpkgField(s, "db:Status-Abbrev"), name, s.binaryPackage(), ver, cmp.Or(v, "<none>"), arch, cmp.Or(a, "<none>"), cmp.Or(dpkgField(s, "binary:Summary"), "(no description available)"))
+		p.Printf("%s %-*s %-*s %-*s %s\n", dpkgField(s, "db:Status-Abbrev"), name, s.binaryPackage(), ver, cmp.Or(v, "<none>"), arch, cmp.Or(a, "<none>"), cmp.Or(dpkgField(s, "binary:Summary"), "(no description available)"))
 	}
 	return code
 }
 
-func (p *proc) dpkgStatus(args []string) int {
+func dpkgStatus(p *kernel.Process, args []string) int {
 	code := 0
 	for i, a := range args {
-		s := p.k.findPackage(a)
+		s := findPackage(p.Kernel, a)
 		if s == nil {
-			p.flush()
-			p.errorf("package '%s' is not installed and no information is available", a)
+			p.Flush()
+			p.Errorf("package '%s' is not installed and no information is available", a)
 			code = 1
 			continue
 		}
 		if i > 0 {
-			p.print("\n")
+			p.Print("\n")
 		}
 		for _, k := range s.keys {
-			p.print(k, ": ", s.get(k), "\n")
+			p.Print(k, ": ", s.get(k), "\n")
 		}
 	}
 	if code != 0 {
-		p.flush()
-		p.warn("Use dpkg --info (= dpkg-deb --info) to examine archive files.\n")
+		p.Flush()
+		p.Warnf("Use dpkg --info (= dpkg-deb --info) to examine archive files.\n")
 	}
 	return code
 }
 
-func (m *Kernel) listFile(s *stanza) string {
+func listFile(k *kernel.Kernel, s *stanza) string {
 	if s.get("Multi-Arch") == "same" {
 		return "/var/lib/dpkg/info/" + s.get("Package") + ":" + s.get("Architecture") + ".list"
 	}
 	return "/var/lib/dpkg/info/" + s.get("Package") + ".list"
 }
 
-func (p *proc) dpkgFiles(args []string) int {
+func dpkgFiles(p *kernel.Process, args []string) int {
 	code := 0
 	for _, a := range args {
-		s := p.k.findPackage(a)
+		s := findPackage(p.Kernel, a)
 		if s == nil || !s.installed() {
-			p.flush()
-			p.errorf("package '%s' is not installed", a)
-			p.warn("Use dpkg --contents (= dpkg-deb --contents) to list archive files contents.\n")
+			p.Flush()
+			p.Errorf("package '%s' is not installed", a)
+			p.Warnf("Use dpkg --contents (= dpkg-deb --contents) to list archive files contents.\n")
 			code = 1
 			continue
 		}
-		b, err := p.readFile(p.k.listFile(s))
+		b, err := p.ReadFile(listFile(p.Kernel, s))
 		if err == nil {
-			p.print(string(b))
+			p.Print(string(b))
 		}
 	}
 	return code
 }
 
-func (p *proc) dpkgSearch(args []string) int {
+func dpkgSearch(p *kernel.Process, args []string) int {
 	code := 0
 	for _, a := range args {
 		found := false
-		for _, s := range p.k.packages() {
-			b, err := p.readFile(p.k.listFile(s))
+		for _, s := range packages(p.Kernel) {
+			b, err := p.ReadFile(listFile(p.Kernel, s))
 			if err != nil {
 				continue
 			}
@@ -421,83 +423,83 @@ func (p *proc) dpkgSearch(args []string) int {
 					hit = strings.Contains(line, a)
 				}
 				if hit {
-					p.print(s.binaryPackage(), ": ", line, "\n")
+					p.Print(s.binaryPackage(), ": ", line, "\n")
 					found = true
 				}
 			}
 		}
 		if !found {
-			p.flush()
+			p.Flush()
 			pat := a
 			if !strings.HasPrefix(a, "/") && !isGlob(a) {
 				pat = "*" + a + "*"
 			}
-			p.errorf("no path found matching pattern %s", pat)
+			p.Errorf("no path found matching pattern %s", pat)
 			code = 1
 		}
 	}
 	return code
 }
 
-func cmdDpkg(p *proc) int {
-	o, ok := p.getopt("ailsLSPrBGERO", "install>i list>l status>s listfiles>L search>S purge>P remove>r print-architecture print-foreign-architectures add-architecture= configure pending>a audit get-selections set-selections compare-versions validate-version verify[= force-confold force-confdef force-confnew force-confmiss auto-deconfigure force-depends force-all force-overwrite refuse-downgrade force-downgrade unpack recursive no-triggers admindir= root= version")
+func cmdDpkg(p *kernel.Process) int {
+	o, ok := getopt(p, "ailsLSPrBGERO", "install>i list>l status>s listfiles>L search>S purge>P remove>r print-architecture print-foreign-architectures add-architecture= configure pending>a audit get-selections set-selections compare-versions validate-version verify[= force-confold force-confdef force-confnew force-confmiss auto-deconfigure force-depends force-all force-overwrite refuse-downgrade force-downgrade unpack recursive no-triggers admindir= root= version")
 	if !ok {
-		p.warn("\nType dpkg --help for help about installing and deinstalling packages [*];\nUse 'apt' or 'aptitude' for user-friendly package management;\n")
+		p.Warnf("\nType dpkg --help for help about installing and deinstalling packages [*];\nUse 'apt' or 'aptitude' for user-friendly package management;\n")
 		return 2
 	}
-	if p.unsupported(o, "G", "E", "R", "O", "refuse-downgrade", "recursive", "admindir", "root", "verify", "validate-version") {
+	if unsupported(p, o, "G", "E", "R", "O", "refuse-downgrade", "recursive", "admindir", "root", "verify", "validate-version") {
 		return 2
 	}
 	switch {
 	case o.has("print-architecture"):
-		p.print(p.k.cfg.Arch, "\n")
+		p.Print(p.Kernel.Config.Arch, "\n")
 		return 0
 	case o.has("print-foreign-architectures"), o.has("add-architecture"):
 		return 0
 	case o.has("version"):
-		p.printf("Debian 'dpkg' package management program version 1.21.22 (%s).\n", p.k.cfg.Arch)
+		p.Printf("Debian 'dpkg' package management program version 1.21.22 (%s).\n", p.Kernel.Config.Arch)
 		return 0
 	case o.has("compare-versions"):
 		if len(o.args) != 3 {
-			p.errorf("error: --compare-versions takes three arguments: <version> <relation> <version>")
+			p.Errorf("error: --compare-versions takes three arguments: <version> <relation> <version>")
 			return 2
 		}
 		c := compareVersions(o.args[0], o.args[2])
 		ok := map[string]bool{"lt": c < 0, "<<": c < 0, "le": c <= 0, "<=": c <= 0, "<": c <= 0, "eq": c == 0, "=": c == 0, "ne": c != 0, "ge": c >= 0, ">=": c >= 0, ">": c >= 0, "gt": c > 0, ">>": c > 0}
 		v, known := ok[o.args[1]]
 		if !known {
-			p.errorf("error: --compare-versions bad relation")
+			p.Errorf("error: --compare-versions bad relation")
 			return 2
 		}
 		return btoi(!v)
 	case o.has("l"), o.has("s"), o.has("L"), o.has("S"):
-		p.setArgs(append([]string{"dpkg-query"}, p.Args[1:]...))
+		p.SetArgs(append([]string{"dpkg-query"}, p.Args[1:]...))
 		switch {
 		case o.has("l"):
-			return p.dpkgList(o.args)
+			return dpkgList(p, o.args)
 		case o.has("s"):
-			return p.dpkgStatus(o.args)
+			return dpkgStatus(p, o.args)
 		case o.has("L"):
-			return p.dpkgFiles(o.args)
+			return dpkgFiles(p, o.args)
 		}
-		return p.dpkgSearch(o.args)
+		return dpkgSearch(p, o.args)
 	case o.has("get-selections"):
-		list, _ := p.selectPackages(o.args)
+		list, _ := selectPackages(p, o.args)
 		for _, s := range list {
 			w, _, _ := s.state()
-			p.printf("%-40s\t%s\n", s.binaryPackage(), w)
+			p.Printf("%-40s\t%s\n", s.binaryPackage(), w)
 		}
 		return 0
 	case o.has("audit"), o.has("verify"):
 		return 0
 	}
-	if p.uid != 0 {
-		p.errorf("error: requested operation requires superuser privilege")
+	if p.UID != 0 {
+		p.Errorf("error: requested operation requires superuser privilege")
 		return 2
 	}
-	release, busy := p.lockDpkg()
+	release, busy := lockDpkg(p)
 	if busy != "" {
-		p.errorf("error: %s", busy)
+		p.Errorf("error: %s", busy)
 		return 2
 	}
 	defer release()
@@ -505,35 +507,35 @@ func cmdDpkg(p *proc) int {
 	case o.has("configure"):
 		names := o.args
 		if o.has("a") || len(names) == 0 {
-			names = p.pendingPackages()
+			names = pendingPackages(p)
 		}
-		return p.journaled(func() int { return p.configureAll(names) })
+		return journaled(p, func() int { return configureAll(p, names) })
 	case o.has("i"), o.has("unpack"):
 		code := 0
 		for _, f := range o.args {
-			b, err := p.readFile(f)
+			b, err := p.ReadFile(f)
 			if err != nil {
-				p.errorf("error: cannot access archive '%s': %s", f, strerror(err))
+				p.Errorf("error: cannot access archive '%s': %s", f, kernel.Strerror(err))
 				code = 2
 				continue
 			}
-			pk, ok := p.k.packageOf(b)
+			pk, ok := packageOf(p.Kernel, b)
 			if !ok {
-				p.errorf("error processing archive %s (--install):\n '%s' is not a Debian format archive", f, f)
+				p.Errorf("error processing archive %s (--install):\n '%s' is not a Debian format archive", f, f)
 				code = 1
 				continue
 			}
-			if missing := p.k.unmet(pk); len(missing) > 0 {
-				p.warn("dpkg: dependency problems prevent configuration of %s:\n", pk.Name)
+			if missing := unmet(p.Kernel, pk); len(missing) > 0 {
+				p.Warnf("dpkg: dependency problems prevent configuration of %s:\n", pk.Name)
 				for _, d := range missing {
-					p.warn(" %s depends on %s; however:\n  archived %s is not installed.\n", pk.Name, d, d)
+					p.Warnf(" %s depends on %s; however:\n  archived %s is not installed.\n", pk.Name, d, d)
 				}
-				p.warn("\ndpkg: error processing package %s (--install):\n dependency problems - leaving unconfigured\n", pk.Name)
+				p.Warnf("\ndpkg: error processing package %s (--install):\n dependency problems - leaving unconfigured\n", pk.Name)
 				code = 1
 				continue
 			}
-			if p.journaled(func() int { err = p.unpack(pk, o.has("unpack")); return 0 }) != 0 || err != nil {
-				p.errorf("error processing archive %s (--install):\n %s", f, strerror(err))
+			if journaled(p, func() int { err = unpack(p, pk, o.has("unpack")); return 0 }) != 0 || err != nil {
+				p.Errorf("error processing archive %s (--install):\n %s", f, kernel.Strerror(err))
 				code = 1
 			}
 		}
@@ -541,46 +543,46 @@ func cmdDpkg(p *proc) int {
 	case o.has("r"), o.has("P"):
 		code := 0
 		for _, a := range o.args {
-			s := p.k.findPackage(a)
+			s := findPackage(p.Kernel, a)
 			if s == nil || !s.installed() && !(o.has("P") && strings.HasSuffix(s.get("Status"), "config-files")) {
-				p.warn("dpkg: warning: ignoring request to remove %s which isn't installed\n", a)
+				p.Warnf("dpkg: warning: ignoring request to remove %s which isn't installed\n", a)
 				continue
 			}
-			if err := p.removePackage(s, o.has("P")); err != nil {
-				p.errorf("error processing package %s: %s", a, strerror(err))
+			if err := removePackage(p, s, o.has("P")); err != nil {
+				p.Errorf("error processing package %s: %s", a, kernel.Strerror(err))
 				code = 1
 			}
 		}
 		return code
 	}
-	p.errorf("error: need an action option")
-	p.warn("\nType dpkg --help for help about installing and deinstalling packages [*];\nUse 'apt' or 'aptitude' for user-friendly package management;\n")
+	p.Errorf("error: need an action option")
+	p.Warnf("\nType dpkg --help for help about installing and deinstalling packages [*];\nUse 'apt' or 'aptitude' for user-friendly package management;\n")
 	return 2
 }
 
-func cmdDpkgDeb(p *proc) int {
-	o, ok := p.getopt("fIxcW", "field>f info>I show>W")
+func cmdDpkgDeb(p *kernel.Process) int {
+	o, ok := getopt(p, "fIxcW", "field>f info>I show>W")
 	if !ok || len(o.args) == 0 {
 		return 2
 	}
-	b, err := p.readFile(o.args[0])
+	b, err := p.ReadFile(o.args[0])
 	if err != nil {
-		p.errorf("error: failed to read archive '%s': %s", o.args[0], strerror(err))
+		p.Errorf("error: failed to read archive '%s': %s", o.args[0], kernel.Strerror(err))
 		return 2
 	}
-	pk, ok := p.k.packageOf(b)
+	pk, ok := packageOf(p.Kernel, b)
 	if !ok {
-		p.errorf("error: '%s' is not a Debian format archive", o.args[0])
+		p.Errorf("error: '%s' is not a Debian format archive", o.args[0])
 		return 2
 	}
-	s := pk.stanza(p.k.cfg.Arch, "install ok installed")
+	s := pk.stanza(p.Kernel.Config.Arch, "install ok installed")
 	if len(o.args) == 2 {
-		p.print(s.get(o.args[1]), "\n")
+		p.Print(s.get(o.args[1]), "\n")
 		return 0
 	}
 	for _, k := range s.keys {
 		if len(o.args) == 1 || slices.Contains(o.args[1:], k) {
-			p.print(k, ": ", s.get(k), "\n")
+			p.Print(k, ": ", s.get(k), "\n")
 		}
 	}
 	return 0

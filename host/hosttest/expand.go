@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"mvdan.cc/sh/v3/syntax"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // A fielder collects the fields of an expansion. Each field is kept twice: as text, and as a pattern in which what was
@@ -309,7 +311,7 @@ func (sh *shell) tilde(f *fielder, s string, whole bool) string {
 		}
 		return s
 	}
-	if u := sh.p.k.userByName(name); u != nil {
+	if u := userByName(sh.p.Kernel, name); u != nil {
 		f.quoted(u.home)
 		return s[end:]
 	}
@@ -355,7 +357,7 @@ func (sh *shell) special(name string) (string, bool) {
 	case "0":
 		return sh.arg0, true
 	}
-	if n, ok := parseUint(name); ok {
+	if n, ok := kernel.ParseUint(name); ok {
 		if n >= 1 && n <= uint64(len(sh.params)) {
 			return sh.params[n-1], true
 		}
@@ -541,17 +543,17 @@ func trim(s, pat string, op syntax.ParExpOperator) string {
 
 // cmdSubst runs a command substitution in a subshell and gives its output without the trailing newlines.
 func (sh *shell) cmdSubst(c *syntax.CmdSubst) string {
-	rd, w := newPipe(0).descriptions()
-	defer rd.release()
-	child := sh.p.k.newProcess(sh.p)
-	if child.isDead() {
-		w.release()
-		sh.p.check()
+	rd, w := kernel.NewPipe(0).Descriptions()
+	defer rd.Release()
+	child := sh.p.Kernel.NewProcess(sh.p)
+	if child.IsDead() {
+		w.Release()
+		sh.p.Check()
 	}
-	child.setFD(1, w)
+	child.SetFD(1, w)
 	sub := sh.fork(child)
 	sub.loops = 0
-	child.goRun(func(*proc) int {
+	child.Go(func(*kernel.Process) int {
 		if len(c.Stmts) == 1 {
 			if call, ok := c.Stmts[0].Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && !c.Stmts[0].Negated && !c.Stmts[0].Background {
 				sub.simple(c.Stmts[0], call, true)
@@ -574,10 +576,10 @@ func (sh *shell) cmdSubst(c *syntax.CmdSubst) string {
 		if err == io.EOF {
 			break
 		}
-		sh.p.check()
+		sh.p.Check()
 	}
-	st := sh.p.waitFor(child)
-	sh.subst = st.shell()
+	st := sh.p.WaitFor(child)
+	sh.subst = st.ExitCode()
 	if bytes.IndexByte(out, 0) >= 0 {
 		out = bytes.ReplaceAll(out, []byte{0}, nil)
 	}
@@ -597,7 +599,7 @@ func (sh *shell) glob(pat string) []string {
 		for _, dir := range found {
 			if part == "" {
 				if i == len(parts)-1 {
-					if st, err := sh.p.stat(orDot(dir)); err == nil && st.IsDir() {
+					if st, err := sh.p.Stat(orDot(dir)); err == nil && st.IsDir() {
 						next = append(next, dir)
 					}
 				} else {
@@ -609,12 +611,12 @@ func (sh *shell) glob(pat string) []string {
 				name := dir + unquotePattern(part)
 				if i < len(parts)-1 {
 					next = append(next, name+"/")
-				} else if _, err := sh.p.lstat(name); err == nil {
+				} else if _, err := sh.p.Lstat(name); err == nil {
 					next = append(next, name)
 				}
 				continue
 			}
-			names, err := sh.p.readDir(orDot(dir))
+			names, err := sh.p.ReadDir(orDot(dir))
 			if err != nil {
 				continue
 			}
@@ -630,7 +632,7 @@ func (sh *shell) glob(pat string) []string {
 					continue
 				}
 				if i < len(parts)-1 {
-					if st, err := sh.p.stat(dir + n); err == nil && st.IsDir() {
+					if st, err := sh.p.Stat(dir + n); err == nil && st.IsDir() {
 						next = append(next, dir+n+"/")
 					}
 					continue
@@ -663,20 +665,6 @@ func unquotePattern(s string) string {
 		out = append(out, s[i])
 	}
 	return string(out)
-}
-
-func parseUint(s string) (uint64, bool) {
-	if s == "" || len(s) > 18 {
-		return 0, false
-	}
-	var n uint64
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return 0, false
-		}
-		n = n*10 + uint64(s[i]-'0')
-	}
-	return n, true
 }
 
 func (sh *shell) arithError(msg string) int64 {

@@ -4,9 +4,11 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdExpr(p *proc) int {
+func cmdExpr(p *kernel.Process) int {
 	a := p.Args[1:]
 	num := func(s string) (int64, bool) {
 		n, err := strconv.ParseInt(s, 10, 64)
@@ -19,7 +21,7 @@ func cmdExpr(p *proc) int {
 		switch a[1] {
 		case "+", "-", "*", "/", "%":
 			if !ok1 || !ok2 {
-				p.errorf("non-integer argument")
+				p.Errorf("non-integer argument")
 				return 2
 			}
 			switch a[1] {
@@ -31,14 +33,14 @@ func cmdExpr(p *proc) int {
 				v = x * y
 			default:
 				if y == 0 {
-					p.errorf("division by zero")
+					p.Errorf("division by zero")
 					return 2
 				}
 				if v = x / y; a[1] == "%" {
 					v = x % y
 				}
 			}
-			p.printf("%d\n", v)
+			p.Printf("%d\n", v)
 			return btoi(v == 0)
 		case "=", "!=", "<", ">", "<=", ">=":
 			c := strings.Compare(a[0], a[2])
@@ -51,31 +53,31 @@ func cmdExpr(p *proc) int {
 				}
 			}
 			ok := map[string]bool{"=": c == 0, "!=": c != 0, "<": c < 0, ">": c > 0, "<=": c <= 0, ">=": c >= 0}[a[1]]
-			p.printf("%d\n", btoi(ok))
+			p.Printf("%d\n", btoi(ok))
 			return btoi(!ok)
 		case ":":
 			re, err := compileRegexp("^"+strings.TrimPrefix(a[2], "^"), false)
 			if err != nil {
-				p.errorf("%v", err)
+				p.Errorf("%v", err)
 				return 2
 			}
 			m := re.FindStringSubmatch(a[0])
 			if len(m) > 1 {
-				p.print(m[1], "\n")
+				p.Print(m[1], "\n")
 				return btoi(m[1] == "")
 			}
 			n := 0
 			if m != nil {
 				n = utf8.RuneCountInString(m[0])
 			}
-			p.printf("%d\n", n)
+			p.Printf("%d\n", n)
 			return btoi(n == 0)
 		}
 	}
 	if len(a) == 1 {
-		p.print(a[0], "\n")
+		p.Print(a[0], "\n")
 		return btoi(a[0] == "" || a[0] == "0")
 	}
-	p.errorf("hosttest: only expressions of three operands are supported")
+	p.Errorf("hosttest: only expressions of three operands are supported")
 	return 2
 }

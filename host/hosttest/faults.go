@@ -78,7 +78,7 @@ func (f Faults) DiskFullAfter(bytes int64) {
 }
 
 // ReadOnly remounts the root file system read-only, as the kernel does after an I/O error, or writable again.
-func (f Faults) ReadOnly(on bool) { f.m.kernel.setReadOnly(on) }
+func (f Faults) ReadOnly(on bool) { f.m.kernel.SetReadOnly(on) }
 
 // KillCommand kills (SIGKILL) the n-th next run of a program as it starts.
 func (f Faults) KillCommand(name string, n int) {
@@ -163,9 +163,9 @@ func (m *Machine) write(lossy bool) error {
 	}
 	x.cutAtWrite = 0
 	done := x.cutFired
-	m.kernel.powerOff()
+	m.kernel.PowerOff()
 	// The caller holds locks of the machine that dies.
-	m.kernel.goServe(func() {
+	m.kernel.Go(func() {
 		m.PowerCut()
 		close(done)
 	})

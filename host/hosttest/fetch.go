@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // An answer is what a URL gave.
@@ -35,8 +37,8 @@ type urls struct {
 }
 
 // serveURL makes a URL answer with the bytes.
-func serveURL(k *Kernel, url string, b []byte) {
-	s := local[urls](k)
+func serveURL(k *kernel.Kernel, url string, b []byte) {
+	s := kernel.Local[urls](k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.served == nil {
@@ -46,8 +48,8 @@ func serveURL(k *Kernel, url string, b []byte) {
 }
 
 // fetch asks for a URL: what Machine.Serve offers, or a server on a port of this machine.
-func (m *Kernel) fetch(method string, u *url.URL, headers http.Header, body []byte) (*answer, error) {
-	s := local[urls](m)
+func fetch(k *kernel.Kernel, method string, u *url.URL, headers http.Header, body []byte) (*answer, error) {
+	s := kernel.Local[urls](k)
 	s.mu.Lock()
 	b, ok := s.served[u.String()]
 	known := false
@@ -70,18 +72,18 @@ func (m *Kernel) fetch(method string, u *url.URL, headers http.Header, body []by
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	if host == m.address() {
+	if host == k.Address() {
 		host = "127.0.0.1"
 	}
-	n, _ := parseUint(port) // 0 is nobody's
-	local := m.isLocal(host)
+	n, _ := kernel.ParseUint(port) // 0 is nobody's
+	local := k.IsLocal(host)
 	switch {
-	case local && !m.listens(int(n)), !local && net.ParseIP(host) != nil:
+	case local && !k.Listens(int(n)), !local && net.ParseIP(host) != nil:
 		return nil, errRefused
 	case !local || u.Scheme != "http":
 		return nil, errNoHost
 	}
-	c, err := m.dial(net.JoinHostPort(host, port))
+	c, err := k.Dial(net.JoinHostPort(host, port))
 	if err != nil {
 		return nil, errRefused
 	}

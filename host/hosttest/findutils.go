@@ -8,26 +8,28 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // findTools are GNU findutils.
-func findTools() map[string]program {
-	return map[string]program{"find": cmdFind, "xargs": cmdXargs}
+func findTools() map[string]kernel.Program {
+	return map[string]kernel.Program{"find": cmdFind, "xargs": cmdXargs}
 }
 
-func cmdXargs(p *proc) int {
-	o, ok := p.getopt("+0a:d:E:I:i::L:l::n:oP:prs:tx", "null>0 arg-file=>a delimiter=>d max-args=>n max-lines=>L no-run-if-empty>r max-procs=>P verbose>t exit>x replace[=>I max-chars=>s")
+func cmdXargs(p *kernel.Process) int {
+	o, ok := getopt(p, "+0a:d:E:I:i::L:l::n:oP:prs:tx", "null>0 arg-file=>a delimiter=>d max-args=>n max-lines=>L no-run-if-empty>r max-procs=>P verbose>t exit>x replace[=>I max-chars=>s")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "E", "o", "p", "s", "x") {
+	if unsupported(p, o, "E", "o", "p", "s", "x") {
 		return 1
 	}
 	var input []byte
 	var err error
 	if o.has("a") {
-		if input, err = p.readFile(o.get("a")); err != nil {
-			p.errorf("Cannot open input file %s: %s", quote(o.get("a")), strerror(err))
+		if input, err = p.ReadFile(o.get("a")); err != nil {
+			p.Errorf("Cannot open input file %s: %s", quote(o.get("a")), kernel.Strerror(err))
 			return 1
 		}
 	} else if input, err = io.ReadAll(p.Stdin()); err != nil && err != io.EOF {
@@ -52,7 +54,7 @@ func cmdXargs(p *proc) int {
 		for line := range strings.Lines(string(input)) {
 			words, msg := xargsWords(strings.TrimSuffix(line, "\n"), true)
 			if msg != "" {
-				p.errorf("%s", msg)
+				p.Errorf("%s", msg)
 				return 1
 			}
 			if len(words) > 0 {
@@ -62,7 +64,7 @@ func cmdXargs(p *proc) int {
 	default:
 		var msg string
 		if items, msg = xargsWords(string(input), false); msg != "" {
-			p.errorf("%s", msg)
+			p.Errorf("%s", msg)
 			return 1
 		}
 	}
@@ -75,38 +77,38 @@ func cmdXargs(p *proc) int {
 	}
 	limit := len(items)
 	if o.has("L", "l") && replace == "" && !o.has("0", "d") {
-		return p.xargsLines(o, cmd, string(input))
+		return xargsLines(p, o, cmd, string(input))
 	}
 	if o.has("n") {
 		n, err := strconv.Atoi(o.get("n"))
 		if err != nil || n < 1 {
-			p.errorf("value %s for -n option should be >= 1", o.get("n"))
-			return p.usage(1)
+			p.Errorf("value %s for -n option should be >= 1", o.get("n"))
+			return usage(p, 1)
 		}
 		limit = n
 	}
 	// A child of xargs reads nothing of what xargs was given.
 	run := func(args []string) (int, bool) {
 		if o.has("t") {
-			p.warn("%s\n", strings.Join(args, " "))
+			p.Warnf("%s\n", strings.Join(args, " "))
 		}
-		p.flush()
-		c := p.start(args, p.Env, func(c *proc) {
+		p.Flush()
+		c := start(p, args, p.Env, func(c *kernel.Process) {
 			if !o.has("a") {
-				c.setFD(0, newStream(device("null"), 0))
+				c.SetFD(0, kernel.NewStream(kernel.Device("null"), 0))
 			}
 		})
-		st := p.waitFor(c)
+		st := p.WaitFor(c)
 		switch {
-		case st.signal != 0:
-			p.errorf("%s: terminated by signal %d", args[0], st.signal)
+		case st.Signal != 0:
+			p.Errorf("%s: terminated by signal %d", args[0], st.Signal)
 			return 125, true
-		case st.code == 255:
-			p.errorf("%s: exited with status 255; aborting", args[0])
+		case st.Code == 255:
+			p.Errorf("%s: exited with status 255; aborting", args[0])
 			return 124, true
-		case st.code == 126 || st.code == 127:
-			return st.code, true
-		case st.code != 0:
+		case st.Code == 126 || st.Code == 127:
+			return st.Code, true
+		case st.Code != 0:
 			return 123, false
 		}
 		return 0, false
@@ -150,7 +152,7 @@ func cmdXargs(p *proc) int {
 }
 
 // xargsLines is xargs -L: so many lines for each command.
-func (p *proc) xargsLines(o *options, cmd []string, input string) int {
+func xargsLines(p *kernel.Process, o *options, cmd []string, input string) int {
 	n, err := strconv.Atoi(o.get("L", "l"))
 	if err != nil || n < 1 {
 		n = 1
@@ -159,8 +161,8 @@ func (p *proc) xargsLines(o *options, cmd []string, input string) int {
 	count, code := 0, 0
 	flush := func() {
 		if count > 0 {
-			c := p.start(append(append([]string{}, cmd...), batch...), p.Env, func(c *proc) { c.setFD(0, newStream(device("null"), 0)) })
-			if p.waitFor(c).shell() != 0 {
+			c := start(p, append(append([]string{}, cmd...), batch...), p.Env, func(c *kernel.Process) { c.SetFD(0, kernel.NewStream(kernel.Device("null"), 0)) })
+			if p.WaitFor(c).ExitCode() != 0 {
 				code = 123
 			}
 		}
@@ -169,7 +171,7 @@ func (p *proc) xargsLines(o *options, cmd []string, input string) int {
 	for line := range strings.Lines(input) {
 		words, msg := xargsWords(strings.TrimSuffix(line, "\n"), false)
 		if msg != "" {
-			p.errorf("%s", msg)
+			p.Errorf("%s", msg)
 			return 1
 		}
 		if len(words) == 0 {
@@ -250,7 +252,7 @@ func xargsWords(s string, line bool) ([]string, string) {
 // findNode is one found file.
 type findNode struct {
 	name  string
-	st    Stat
+	st    kernel.Stat
 	depth int
 	root  string
 }
@@ -258,7 +260,7 @@ type findNode struct {
 type findExpr func(n *findNode) bool
 
 type finder struct {
-	p      *proc
+	p      *kernel.Process
 	args   []string
 	i      int
 	err    string
@@ -276,7 +278,7 @@ type finder struct {
 
 type findBatch struct{ cmd, items []string }
 
-func cmdFind(p *proc) int {
+func cmdFind(p *kernel.Process) int {
 	f := &finder{p: p, max: 1 << 30}
 	args := p.Args[1:]
 	for len(args) > 0 && (args[0] == "-L" || args[0] == "-H" || args[0] == "-P") {
@@ -299,19 +301,19 @@ func cmdFind(p *proc) int {
 		} else if strings.HasPrefix(f.args[f.i], "-") {
 			f.err = "unknown predicate `" + f.args[f.i] + "'"
 		} else {
-			p.errorf("paths must precede expression: `%s'", f.args[f.i])
+			p.Errorf("paths must precede expression: `%s'", f.args[f.i])
 			return 1
 		}
 	}
 	if f.err != "" {
-		p.errorf("%s", f.err)
+		p.Errorf("%s", f.err)
 		return 1
 	}
 	if !f.action {
 		test := expr
 		expr = func(n *findNode) bool {
 			if test(n) {
-				p.print(n.name, "\n")
+				p.Print(n.name, "\n")
 				return true
 			}
 			return false
@@ -320,7 +322,7 @@ func cmdFind(p *proc) int {
 	for _, r := range roots {
 		st, err := f.look(r)
 		if err != nil {
-			p.errorf("%s: %s", findQuote(r), strerror(err))
+			p.Errorf("%s: %s", findQuote(r), kernel.Strerror(err))
 			f.code = 1
 			continue
 		}
@@ -339,13 +341,13 @@ func cmdFind(p *proc) int {
 
 func findQuote(s string) string { return "'" + s + "'" }
 
-func (f *finder) look(name string) (Stat, error) {
+func (f *finder) look(name string) (kernel.Stat, error) {
 	if f.follow {
-		if st, err := f.p.stat(name); err == nil {
+		if st, err := f.p.Stat(name); err == nil {
 			return st, nil
 		}
 	}
-	return f.p.lstat(name)
+	return f.p.Lstat(name)
 }
 
 func (f *finder) visit(n *findNode, expr findExpr, dev uint32) {
@@ -357,9 +359,9 @@ func (f *finder) visit(n *findNode, expr findExpr, dev uint32) {
 		return
 	}
 	if n.st.IsDir() && n.depth < f.max && !f.prune && !(f.xdev && n.st.Dev != dev) {
-		names, err := f.p.readDir(n.name)
+		names, err := f.p.ReadDir(n.name)
 		if err != nil {
-			f.p.errorf("%s: %s", findQuote(n.name), strerror(err))
+			f.p.Errorf("%s: %s", findQuote(n.name), kernel.Strerror(err))
 			f.code = 1
 		}
 		for _, name := range names {
@@ -430,7 +432,7 @@ func findNumber(s string) (func(int64) bool, bool) {
 	if s != "" && (s[0] == '+' || s[0] == '-') {
 		cmp, s = s[0], s[1:]
 	}
-	v, ok := parseUint(s)
+	v, ok := kernel.ParseUint(s)
 	n := int64(v)
 	return func(x int64) bool {
 		switch cmp {
@@ -467,7 +469,7 @@ func (f *finder) primary() findExpr {
 		return func(*findNode) bool { return false }
 	case "-maxdepth", "-mindepth":
 		a := f.arg(pred)
-		v, ok := parseUint(a)
+		v, ok := kernel.ParseUint(a)
 		if !ok && f.err == "" {
 			f.err = fmt.Sprintf("Expected a positive decimal integer argument to %s, but got '%s'", pred, a)
 		}
@@ -501,7 +503,7 @@ func (f *finder) primary() findExpr {
 		a := f.arg(pred)
 		var kinds []uint32
 		for k := range strings.SplitSeq(a, ",") {
-			t := map[string]uint32{"f": sIFREG, "d": sIFDIR, "l": sIFLNK, "b": sIFBLK, "c": sIFCHR, "p": sIFIFO, "s": sIFSOC}[k]
+			t := map[string]uint32{"f": kernel.ModeRegular, "d": kernel.ModeDir, "l": kernel.ModeSymlink, "b": kernel.ModeBlock, "c": kernel.ModeChar, "p": kernel.ModeFIFO, "s": kernel.ModeSocket}[k]
 			if t == 0 && f.err == "" {
 				f.err = "Unknown argument to -type: " + k
 			}
@@ -510,12 +512,12 @@ func (f *finder) primary() findExpr {
 		return func(n *findNode) bool {
 			st := n.st
 			if pred == "-xtype" {
-				if s, err := p.stat(n.name); err == nil {
+				if s, err := p.Stat(n.name); err == nil {
 					st = s
 				}
 			}
 			for _, k := range kinds {
-				if st.Mode&sIFMT == k {
+				if st.Mode&kernel.ModeType == k {
 					return true
 				}
 			}
@@ -523,15 +525,15 @@ func (f *finder) primary() findExpr {
 		}
 	case "-newer":
 		a := f.arg(pred)
-		st, err := p.stat(a)
+		st, err := p.Stat(a)
 		if err != nil && f.err == "" {
-			f.err = findQuote(a) + ": " + strerror(err)
+			f.err = findQuote(a) + ": " + kernel.Strerror(err)
 		}
 		return func(n *findNode) bool { return n.st.Mtime.After(st.Mtime) }
 	case "-empty":
 		return func(n *findNode) bool {
 			if n.st.IsDir() {
-				names, _ := p.readDir(n.name)
+				names, _ := p.ReadDir(n.name)
 				return len(names) == 0
 			}
 			return n.st.IsRegular() && n.st.Size == 0
@@ -568,7 +570,7 @@ func (f *finder) primary() findExpr {
 			case 'c':
 				t = n.st.Ctime
 			}
-			return cmp(int64(p.k.now().Sub(t) / unit))
+			return cmp(int64(p.Kernel.Now().Sub(t) / unit))
 		}
 	case "-perm":
 		a := f.arg(pred)
@@ -593,14 +595,14 @@ func (f *finder) primary() findExpr {
 		}
 	case "-user", "-uid":
 		a := f.arg(pred)
-		uid, _, err := p.owner(a)
+		uid, _, err := owner(p, a)
 		if err != nil {
 			f.err = fmt.Sprintf("invalid user name or UID argument to -user: '%s'", a)
 		}
 		return func(n *findNode) bool { return int64(n.st.UID) == uid }
 	case "-group", "-gid":
 		a := f.arg(pred)
-		gid, err := p.group(a)
+		gid, err := groupID(p, a)
 		if err != nil {
 			f.err = fmt.Sprintf("invalid group name or GID argument to -group: '%s'", a)
 		}
@@ -614,14 +616,14 @@ func (f *finder) primary() findExpr {
 		return func(n *findNode) bool { return cmp(int64(n.st.Nlink)) }
 	case "-print":
 		f.action = true
-		return func(n *findNode) bool { p.print(n.name, "\n"); return true }
+		return func(n *findNode) bool { p.Print(n.name, "\n"); return true }
 	case "-print0":
 		f.action = true
-		return func(n *findNode) bool { p.print(n.name, "\x00"); return true }
+		return func(n *findNode) bool { p.Print(n.name, "\x00"); return true }
 	case "-printf":
 		f.action = true
 		format := f.arg(pred)
-		return func(n *findNode) bool { p.print(f.format(format, n)); return true }
+		return func(n *findNode) bool { p.Print(f.format(format, n)); return true }
 	case "-prune":
 		return func(*findNode) bool { f.prune = true; return true }
 	case "-quit":
@@ -635,12 +637,12 @@ func (f *finder) primary() findExpr {
 			}
 			var err error
 			if n.st.IsDir() {
-				err = p.rmdir(n.name)
+				err = p.Rmdir(n.name)
 			} else {
-				err = p.unlink(n.name)
+				err = p.Unlink(n.name)
 			}
 			if err != nil {
-				p.errorf("cannot delete %s: %s", findQuote(n.name), strerror(err))
+				p.Errorf("cannot delete %s: %s", findQuote(n.name), kernel.Strerror(err))
 				f.code = 1
 				return false
 			}
@@ -683,8 +685,8 @@ func (f *finder) primary() findExpr {
 }
 
 func (f *finder) run(args []string) int {
-	f.p.flush()
-	return f.p.Run(args...)
+	f.p.Flush()
+	return Run(f.p, args...)
 }
 
 func (f *finder) format(format string, n *findNode) string {
@@ -730,7 +732,7 @@ func (f *finder) format(format string, n *findNode) string {
 				if format[i] == '@' {
 					return fmt.Sprintf("%d.%09d0", t.Unix(), t.Nanosecond())
 				}
-				return strftime("%"+string(format[i]), p.localTime(t))
+				return strftime("%"+string(format[i]), localTime(p, t))
 			}
 			return ""
 		}
@@ -759,11 +761,11 @@ func (f *finder) format(format string, n *findNode) string {
 		case 'M':
 			v = modeString(st.Mode)
 		case 'u':
-			v = p.k.userName(st.UID)
+			v = userName(p.Kernel, st.UID)
 		case 'U':
 			v = strconv.Itoa(int(st.UID))
 		case 'g':
-			v = p.k.groupName(st.GID)
+			v = groupName(p.Kernel, st.GID)
 		case 'G':
 			v = strconv.Itoa(int(st.GID))
 		case 'i':
@@ -774,7 +776,7 @@ func (f *finder) format(format string, n *findNode) string {
 			v = st.Target
 		case 'y', 'Y':
 			if format[i] == 'Y' {
-				if s, err := p.stat(n.name); err == nil {
+				if s, err := p.Stat(n.name); err == nil {
 					st = s
 				}
 			}
@@ -789,7 +791,7 @@ func (f *finder) format(format string, n *findNode) string {
 		case 'C':
 			v = stamp(st.Ctime)
 		case 't':
-			v = p.localTime(st.Mtime).Format("Mon Jan _2 15:04:05.0000000000 2006")
+			v = localTime(p, st.Mtime).Format("Mon Jan _2 15:04:05.0000000000 2006")
 		default:
 			v = "%" + string(format[i])
 		}

@@ -3,80 +3,82 @@ package hosttest
 import (
 	"fmt"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdGetent(p *proc) int {
-	o, ok := p.getopt("+is:", "service=>s no-idn>i")
+func cmdGetent(p *kernel.Process) int {
+	o, ok := getopt(p, "+is:", "service=>s no-idn>i")
 	if !ok {
 		return 1
 	}
-	if p.unsupported(o, "s") {
+	if unsupported(p, o, "s") {
 		return 1
 	}
 	if len(o.args) == 0 {
-		p.errorf("wrong number of arguments")
-		p.warn("Try `getent --help' or `getent --usage' for more information.\n")
+		p.Errorf("wrong number of arguments")
+		p.Warnf("Try `getent --help' or `getent --usage' for more information.\n")
 		return 1
 	}
 	db, keys := o.args[0], o.args[1:]
 	code := 0
 	switch db {
 	case "passwd":
-		users, _ := p.k.database()
+		users, _ := database(p.Kernel)
 		if len(keys) == 0 {
 			for _, u := range users {
-				p.print(u.line(), "\n")
+				p.Print(u.line(), "\n")
 			}
 			return 0
 		}
 		for _, k := range keys {
 			u := (*account)(nil)
-			if n, ok := parseUint(k); ok {
-				u = p.k.userByID(uint32(n))
+			if n, ok := kernel.ParseUint(k); ok {
+				u = userByID(p.Kernel, uint32(n))
 			} else {
-				u = p.k.userByName(k)
+				u = userByName(p.Kernel, k)
 			}
 			if u == nil {
 				code = 2
 				continue
 			}
-			p.print(u.line(), "\n")
+			p.Print(u.line(), "\n")
 		}
 	case "group":
-		_, groups := p.k.database()
+		_, groups := database(p.Kernel)
 		if len(keys) == 0 {
 			for _, g := range groups {
-				p.print(g.line(), "\n")
+				p.Print(g.line(), "\n")
 			}
 			return 0
 		}
 		for _, k := range keys {
 			g := (*groupLine)(nil)
-			if n, ok := parseUint(k); ok {
-				g = p.k.groupByID(uint32(n))
+			if n, ok := kernel.ParseUint(k); ok {
+				g = groupByID(p.Kernel, uint32(n))
 			} else {
-				g = p.k.groupByName(k)
+				g = groupByName(p.Kernel, k)
 			}
 			if g == nil {
 				code = 2
 				continue
 			}
-			p.print(g.line(), "\n")
+			p.Print(g.line(), "\n")
 		}
 	case "shadow", "gshadow":
-		b, err := p.readFile("/etc/" + db)
+		b, err := p.ReadFile("/etc/" + db)
 		if err != nil {
 			return 2
 		}
 		if len(keys) == 0 {
-			p.print(string(b))
+			p.Print(string(b))
 			return 0
 		}
 		for _, k := range keys {
 			found := false
 			for line := range strings.SplitSeq(string(b), "\n") {
 				if strings.HasPrefix(line, k+":") {
-					p.print(line, "\n")
+					p.Print(line, "\n")
 					found = true
 				}
 			}
@@ -85,11 +87,11 @@ func cmdGetent(p *proc) int {
 			}
 		}
 	case "hosts", "ahosts", "ahostsv4", "ahostsv6":
-		b, _ := p.readFile("/etc/hosts")
+		b, _ := p.ReadFile("/etc/hosts")
 		entries := parseHosts(string(b))
 		if len(keys) == 0 {
 			for _, e := range entries {
-				p.printf("%-15s %s\n", e[0], strings.Join(e[1:], " "))
+				p.Printf("%-15s %s\n", e[0], strings.Join(e[1:], " "))
 			}
 			return 0
 		}
@@ -100,9 +102,9 @@ func cmdGetent(p *proc) int {
 					if n == k && !found {
 						found = true
 						if db == "hosts" {
-							p.printf("%-15s %s\n", e[0], strings.Join(e[1:], " "))
+							p.Printf("%-15s %s\n", e[0], strings.Join(e[1:], " "))
 						} else {
-							p.printf("%-15s STREAM %s\n%-15s DGRAM  \n%-15s RAW    \n", e[0], e[1], e[0], e[0])
+							p.Printf("%-15s STREAM %s\n%-15s DGRAM  \n%-15s RAW    \n", e[0], e[1], e[0], e[0])
 						}
 					}
 				}
@@ -112,14 +114,14 @@ func cmdGetent(p *proc) int {
 			}
 		}
 	case "services":
-		b, _ := p.readFile("/etc/services")
+		b, _ := p.ReadFile("/etc/services")
 		for _, k := range keys {
 			found := false
 			for line := range strings.SplitSeq(string(b), "\n") {
 				f := strings.Fields(line)
 				if len(f) > 1 && (f[0] == k || strings.HasPrefix(f[1], k+"/")) && !found {
 					found = true
-					p.print(fmt.Sprintf("%-21s %s\n", f[0], f[1]))
+					p.Print(fmt.Sprintf("%-21s %s\n", f[0], f[1]))
 				}
 			}
 			if !found {
@@ -127,8 +129,8 @@ func cmdGetent(p *proc) int {
 			}
 		}
 	default:
-		p.print("Try `getent --help' or `getent --usage' for more information.\n")
-		p.warn("Unknown database: %s\n", db)
+		p.Print("Try `getent --help' or `getent --usage' for more information.\n")
+		p.Warnf("Unknown database: %s\n", db)
 		return 1
 	}
 	return code

@@ -3,6 +3,8 @@ package hosttest
 import (
 	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // options is a command line taken apart as getopt_long does.
@@ -51,7 +53,7 @@ func (o *options) all(names ...string) []string {
 // in the same word, and a leading "+" stops at the first operand. long names the long options: "name", "name=" with an
 // argument, "name[=" with an optional one, and "name>x" is the same as the short x. On an error it prints what the C
 // library prints and returns false.
-func (p *proc) getopt(short, long string) (*options, bool) {
+func getopt(p *kernel.Process, short, long string) (*options, bool) {
 	o := &options{set: map[string][]string{}}
 	stop := strings.HasPrefix(short, "+")
 	short = strings.TrimPrefix(short, "+")
@@ -92,7 +94,7 @@ func (p *proc) getopt(short, long string) (*options, bool) {
 				}
 			}
 			if len(hit) == 0 {
-				p.errorf("unrecognized option '--%s'", name)
+				p.Errorf("unrecognized option '--%s'", name)
 				return nil, false
 			}
 			if len(hit) > 1 {
@@ -100,7 +102,7 @@ func (p *proc) getopt(short, long string) (*options, bool) {
 				for _, h := range hit {
 					names.WriteString(" '--" + h.name + "'")
 				}
-				p.errorf("option '%s' is ambiguous; possibilities:%s", a, names.String())
+				p.Errorf("option '%s' is ambiguous; possibilities:%s", a, names.String())
 				return nil, false
 			}
 			l := hit[0]
@@ -110,11 +112,11 @@ func (p *proc) getopt(short, long string) (*options, bool) {
 			}
 			switch {
 			case l.kind == "" && has:
-				p.errorf("option '--%s' doesn't allow an argument", l.name)
+				p.Errorf("option '--%s' doesn't allow an argument", l.name)
 				return nil, false
 			case l.kind == "=" && !has:
 				if i+1 >= len(args) {
-					p.errorf("option '--%s' requires an argument", l.name)
+					p.Errorf("option '--%s' requires an argument", l.name)
 					return nil, false
 				}
 				i++
@@ -125,7 +127,7 @@ func (p *proc) getopt(short, long string) (*options, bool) {
 			for j := 1; j < len(a); j++ {
 				at := strings.IndexByte(short, a[j])
 				if at < 0 || a[j] == ':' {
-					p.errorf("invalid option -- '%c'", a[j])
+					p.Errorf("invalid option -- '%c'", a[j])
 					return nil, false
 				}
 				kind := short[at+1:]
@@ -140,7 +142,7 @@ func (p *proc) getopt(short, long string) (*options, bool) {
 						i++
 						add(a[j:j+1], args[i], true)
 					} else {
-						p.errorf("option requires an argument -- '%c'", a[j])
+						p.Errorf("option requires an argument -- '%c'", a[j])
 						return nil, false
 					}
 					break
@@ -160,10 +162,10 @@ func (p *proc) getopt(short, long string) (*options, bool) {
 
 // unsupported refuses the options that the real program has and this one has not: to ignore one would be kinder than the
 // real machine.
-func (p *proc) unsupported(o *options, names ...string) bool {
+func unsupported(p *kernel.Process, o *options, names ...string) bool {
 	for _, n := range names {
 		if o.has(n) {
-			p.errorf("hosttest: the option %s is not supported", dashed(n))
+			p.Errorf("hosttest: the option %s is not supported", dashed(n))
 			return true
 		}
 	}
@@ -178,7 +180,7 @@ func dashed(name string) string {
 }
 
 // usage prints the hint of the GNU tools and gives their exit code.
-func (p *proc) usage(code int) int {
-	p.warn("Try '%s --help' for more information.\n", p.Args[0])
+func usage(p *kernel.Process, code int) int {
+	p.Warnf("Try '%s --help' for more information.\n", p.Args[0])
 	return code
 }

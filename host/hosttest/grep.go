@@ -6,22 +6,24 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdGrep(p *proc) int {
-	o, ok := p.getopt("EFGPe:f:ivwxcloLqshnHrRzam:A:B:C:bUTyI", "extended-regexp>E fixed-strings>F basic-regexp>G regexp=>e file=>f ignore-case>i invert-match>v word-regexp>w line-regexp>x count>c files-with-matches>l files-without-match>L only-matching>o quiet>q silent>q no-messages>s no-filename>h line-number>n with-filename>H recursive>r null-data>z text>a max-count=>m after-context=>A before-context=>B context=>C color[= colour[= null include= exclude= exclude-dir= perl-regexp>P")
+func cmdGrep(p *kernel.Process) int {
+	o, ok := getopt(p, "EFGPe:f:ivwxcloLqshnHrRzam:A:B:C:bUTyI", "extended-regexp>E fixed-strings>F basic-regexp>G regexp=>e file=>f ignore-case>i invert-match>v word-regexp>w line-regexp>x count>c files-with-matches>l files-without-match>L only-matching>o quiet>q silent>q no-messages>s no-filename>h line-number>n with-filename>H recursive>r null-data>z text>a max-count=>m after-context=>A before-context=>B context=>C color[= colour[= null include= exclude= exclude-dir= perl-regexp>P")
 	usage := func() int {
-		p.warn("Usage: grep [OPTION]... PATTERNS [FILE]...\nTry 'grep --help' for more information.\n")
+		p.Warnf("Usage: grep [OPTION]... PATTERNS [FILE]...\nTry 'grep --help' for more information.\n")
 		return 2
 	}
 	if !ok {
 		return usage()
 	}
-	if p.unsupported(o, "b", "T", "U", "I", "exclude", "exclude-dir") {
+	if unsupported(p, o, "b", "T", "U", "I", "exclude", "exclude-dir") {
 		return 2
 	}
 	if o.has("P") {
-		p.errorf("hosttest: -P is not supported")
+		p.Errorf("hosttest: -P is not supported")
 		return 2
 	}
 	files := o.args
@@ -31,13 +33,13 @@ func cmdGrep(p *proc) int {
 		case "e":
 			pats = append(pats, strings.Split(x.value, "\n")...)
 		case "f":
-			d, err := p.in(x.value)
+			d, err := in(p, x.value)
 			if err != nil {
-				p.errorf("%s: %s", x.value, strerror(err))
+				p.Errorf("%s: %s", x.value, kernel.Strerror(err))
 				return 2
 			}
-			b, _ := p.readAll(d)
-			d.release()
+			b, _ := p.ReadAll(d)
+			d.Release()
 			l, _ := lines(b, '\n')
 			pats = append(pats, l...)
 		}
@@ -49,8 +51,8 @@ func cmdGrep(p *proc) int {
 		pats = strings.Split(files[0], "\n")
 		files = files[1:]
 	}
-	fixed := o.has("F") || p.name() == "fgrep"
-	ext := o.has("E") || p.name() == "egrep"
+	fixed := o.has("F") || p.Name() == "fgrep"
+	ext := o.has("E") || p.Name() == "egrep"
 	var alts []string
 	for _, pat := range pats {
 		var s string
@@ -59,7 +61,7 @@ func cmdGrep(p *proc) int {
 		} else {
 			t, err := translateRegexp(pat, ext)
 			if err != nil {
-				p.errorf("%v", err)
+				p.Errorf("%v", err)
 				return 2
 			}
 			s = strings.TrimPrefix(t, "(?s)")
@@ -85,7 +87,7 @@ func cmdGrep(p *proc) int {
 	if len(alts) > 0 && !plain {
 		var err error
 		if re, err = regexp.Compile(flags + strings.Join(alts, "|")); err != nil {
-			p.errorf("Invalid regular expression")
+			p.Errorf("Invalid regular expression")
 			return 2
 		}
 		re.Longest()
@@ -124,16 +126,16 @@ func cmdGrep(p *proc) int {
 	named := (len(files) > 1 || recursive || o.has("H")) && !o.has("h")
 	matched, failed := false, false
 	one := func(name string) bool { // false: stop
-		d, err := p.in(name)
+		d, err := in(p, name)
 		var data []byte
 		if err == nil {
-			data, err = p.readAll(d)
-			d.release()
+			data, err = p.ReadAll(d)
+			d.Release()
 		}
 		if err != nil {
 			if !o.has("s") {
-				p.flush()
-				p.errorf("%s: %s", name, strerror(err))
+				p.Flush()
+				p.Errorf("%s: %s", name, kernel.Strerror(err))
 			}
 			failed = true
 			return true
@@ -149,10 +151,10 @@ func cmdGrep(p *proc) int {
 		until := -1
 		prefix := func(n int, sep string) {
 			if named {
-				p.print(shown, sep)
+				p.Print(shown, sep)
 			}
 			if o.has("n") {
-				p.print(strconv.Itoa(n+1), sep)
+				p.Print(strconv.Itoa(n+1), sep)
 			}
 		}
 		for i, l := range ls {
@@ -160,7 +162,7 @@ func cmdGrep(p *proc) int {
 			if hit == o.has("v") {
 				if i <= until && !o.has("c", "l", "L", "q", "o") {
 					prefix(i, "-")
-					p.print(l, string(rune(delim)))
+					p.Print(l, string(rune(delim)))
 					last = i
 				}
 				continue
@@ -178,29 +180,29 @@ func cmdGrep(p *proc) int {
 			}
 			if !o.has("c") {
 				if binary {
-					p.flush()
-					p.errorf("%s: binary file matches", shown)
+					p.Flush()
+					p.Errorf("%s: binary file matches", shown)
 					return true
 				}
 				if (before > 0 || after > 0) && last >= 0 && i-before > last+1 {
-					p.print("--\n")
+					p.Print("--\n")
 				}
 				for j := max(i-before, last+1); j < i; j++ {
 					prefix(j, "-")
-					p.print(ls[j], string(rune(delim)))
+					p.Print(ls[j], string(rune(delim)))
 				}
 				if o.has("o") {
 					if !o.has("v") {
 						for _, m := range find(l) {
 							if m[0] < m[1] {
 								prefix(i, ":")
-								p.print(l[m[0]:m[1]], string(rune(delim)))
+								p.Print(l[m[0]:m[1]], string(rune(delim)))
 							}
 						}
 					}
 				} else {
 					prefix(i, ":")
-					p.print(l, string(rune(delim)))
+					p.Print(l, string(rune(delim)))
 				}
 				last, until = i, i+after
 			}
@@ -215,33 +217,33 @@ func cmdGrep(p *proc) int {
 		switch {
 		case o.has("l"):
 			if count > 0 {
-				p.print(shown, end)
+				p.Print(shown, end)
 			}
 		case o.has("L"):
 			if count == 0 {
-				p.print(shown, end)
+				p.Print(shown, end)
 			}
 		case o.has("c"):
 			if named {
-				p.print(shown, ":")
+				p.Print(shown, ":")
 			}
-			p.print(strconv.Itoa(count), "\n")
+			p.Print(strconv.Itoa(count), "\n")
 		}
 		return true
 	}
 	for _, f := range files {
-		if st, err := p.stat(f); err == nil && st.IsDir() && f != "-" {
+		if st, err := p.Stat(f); err == nil && st.IsDir() && f != "-" {
 			if !recursive {
 				if !o.has("s") {
-					p.flush()
-					p.print("")
-					p.errorf("%s: Is a directory", f)
+					p.Flush()
+					p.Print("")
+					p.Errorf("%s: Is a directory", f)
 				}
 				failed = true
 				continue
 			}
 			var list []string
-			p.recurse(f, true, func(name string, st Stat) error {
+			recurse(p, f, true, func(name string, st kernel.Stat) error {
 				if st.IsRegular() {
 					if inc := o.all("include"); len(inc) > 0 && !slices.ContainsFunc(inc, func(g string) bool { return match(g, name[strings.LastIndexByte(name, '/')+1:]) }) {
 						return nil

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // byteCount reads a number with a size suffix.
@@ -42,7 +44,7 @@ type portion struct {
 }
 
 // portion reads -c, -n and -z. A count with the sign counts from the other end.
-func (p *proc) readPortion(o *options, sign string) (portion, bool) {
+func readPortion(p *kernel.Process, o *options, sign string) (portion, bool) {
 	part := portion{count: 10, delim: '\n'}
 	if o.has("z") {
 		part.delim = 0
@@ -63,7 +65,7 @@ func (p *proc) readPortion(o *options, sign string) (portion, bool) {
 			if sign == "-" {
 				bad = strings.TrimPrefix(bad, sign)
 			}
-			p.errorf("invalid number of %s: %s", what, quote(bad))
+			p.Errorf("invalid number of %s: %s", what, quote(bad))
 			return part, false
 		}
 		part.count = n
@@ -72,36 +74,36 @@ func (p *proc) readPortion(o *options, sign string) (portion, bool) {
 }
 
 // headers returns what writes the line before each input, where there is one.
-func (p *proc) headers(o *options) func(name string) {
+func headers(p *kernel.Process, o *options) func(name string) {
 	before := ""
 	return func(name string) {
 		if o.has("v") || len(o.args) > 1 && !o.has("q") {
 			if name == "-" {
 				name = "standard input"
 			}
-			p.print(before, "==> ", name, " <==\n")
-			p.flush()
+			p.Print(before, "==> ", name, " <==\n")
+			p.Flush()
 			before = "\n"
 		}
 	}
 }
 
-func cmdHead(p *proc) int {
-	p.setArgs(obsolete(p.Args))
-	o, ok := p.getopt("c:n:qvz", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z")
+func cmdHead(p *kernel.Process) int {
+	p.SetArgs(obsolete(p.Args))
+	o, ok := getopt(p, "c:n:qvz", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	part, ok := p.readPortion(o, "-")
+	part, ok := readPortion(p, o, "-")
 	if !ok {
 		return 1
 	}
 	delim := part.delim
-	header := p.headers(o)
-	return p.eachInput(o.args, func(name string, d *description) error {
+	header := headers(p, o)
+	return eachInput(p, o.args, func(name string, d *kernel.File) error {
 		header(name)
 		if part.reversed {
-			b, err := p.readAll(d)
+			b, err := p.ReadAll(d)
 			if part.bytewise {
 				b = b[:max(0, int64(len(b))-part.count)]
 			} else {
@@ -110,7 +112,7 @@ func cmdHead(p *proc) int {
 					b = b[:bytes.LastIndexByte(b, delim)+1]
 				}
 			}
-			p.print(string(b))
+			p.Print(string(b))
 			return err
 		}
 		if part.bytewise {
@@ -118,10 +120,10 @@ func cmdHead(p *proc) int {
 			buf := make([]byte, min(64<<10, max(part.count, 1)))
 			for left := part.count; left > 0; {
 				n, err := d.Read(p, buf[:min(left, int64(len(buf)))])
-				p.check()
+				p.Check()
 				if n > 0 {
-					if werr := p.write(1, buf[:n]); werr != nil {
-						p.writeErr = werr
+					if werr := p.Write(1, buf[:n]); werr != nil {
+						p.WriteErr = werr
 						return nil
 					}
 					left -= int64(n)
@@ -138,20 +140,20 @@ func cmdHead(p *proc) int {
 		buf := make([]byte, 1024)
 		for left := part.count; left > 0; {
 			n, err := d.Read(p, buf)
-			p.check()
+			p.Check()
 			b := buf[:n]
 			for len(b) > 0 && left > 0 {
 				i := bytes.IndexByte(b, delim)
 				if i < 0 {
-					p.print(string(b))
+					p.Print(string(b))
 					break
 				}
-				p.print(string(b[:i+1]))
+				p.Print(string(b[:i+1]))
 				b = b[i+1:]
 				left--
 			}
 			if left == 0 {
-				d.seek(-int64(len(b)), io.SeekCurrent)
+				d.Seek(-int64(len(b)), io.SeekCurrent)
 			}
 			if err == io.EOF {
 				return nil

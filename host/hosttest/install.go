@@ -4,21 +4,23 @@ import (
 	"bytes"
 	"os"
 	"path"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdInstall(p *proc) int {
-	o, ok := p.getopt("bcCdDg:m:o:pst:TvS:", "mode=>m owner=>o group=>g directory>d target-directory=>t no-target-directory>T compare>C preserve-timestamps>p strip>s verbose>v backup[=")
+func cmdInstall(p *kernel.Process) int {
+	o, ok := getopt(p, "bcCdDg:m:o:pst:TvS:", "mode=>m owner=>o group=>g directory>d target-directory=>t no-target-directory>T compare>C preserve-timestamps>p strip>s verbose>v backup[=")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "b", "backup", "s", "S", "v") {
+	if unsupported(p, o, "b", "backup", "s", "S", "v") {
 		return 1
 	}
 	mode := uint32(0o755)
 	if o.has("m") {
 		f, err := parseMode(o.get("m"))
 		if err != nil {
-			p.errorf("invalid mode %s", quote(o.get("m")))
+			p.Errorf("invalid mode %s", quote(o.get("m")))
 			return 1
 		}
 		mode = f(0, o.has("d"), 0)
@@ -26,44 +28,44 @@ func cmdInstall(p *proc) int {
 	uid, gid := int64(-1), int64(-1)
 	if o.has("o") {
 		var err error
-		if uid, _, err = p.owner(o.get("o")); err != nil {
-			p.errorf("invalid user %s", quote(o.get("o")))
+		if uid, _, err = owner(p, o.get("o")); err != nil {
+			p.Errorf("invalid user %s", quote(o.get("o")))
 			return 1
 		}
 	}
 	if o.has("g") {
 		var err error
-		if gid, err = p.group(o.get("g")); err != nil {
-			p.errorf("invalid group %s", quote(o.get("g")))
+		if gid, err = groupID(p, o.get("g")); err != nil {
+			p.Errorf("invalid group %s", quote(o.get("g")))
 			return 1
 		}
 	}
 	own := func(name string) int {
 		if uid >= 0 || gid >= 0 {
-			if err := p.chown(name, uid, gid, true); err != nil {
-				p.errorf("cannot change ownership of %s: %s", quote(name), strerror(err))
+			if err := p.Chown(name, uid, gid, true); err != nil {
+				p.Errorf("cannot change ownership of %s: %s", quote(name), kernel.Strerror(err))
 				return 1
 			}
 		}
-		if err := p.chmod(name, mode); err != nil {
-			p.errorf("cannot change permissions of %s: %s", quote(name), strerror(err))
+		if err := p.Chmod(name, mode); err != nil {
+			p.Errorf("cannot change permissions of %s: %s", quote(name), kernel.Strerror(err))
 			return 1
 		}
 		return 0
 	}
 	// Directories on the way get mode 0755 whatever the umask is.
 	parents := func(name string) error {
-		old := p.umask
-		p.umask = 0o022
-		err := p.mkdirOne(name, true, nil, false)
-		p.umask = old
+		old := p.Umask
+		p.Umask = 0o022
+		err := mkdirOne(p, name, true, nil, false)
+		p.Umask = old
 		return err
 	}
 	code := 0
 	if o.has("d") {
 		for _, a := range o.args {
 			if err := parents(a); err != nil {
-				p.sayErr(err)
+				sayErr(p, err)
 				code = 1
 				continue
 			}
@@ -78,63 +80,63 @@ func cmdInstall(p *proc) int {
 		}
 		if dir != "" {
 			if err := parents(dir); err != nil {
-				p.sayErr(err)
+				sayErr(p, err)
 				return 1
 			}
 		}
 	}
-	pairs, code := p.targets(o, "")
+	pairs, code := targets(p, o, "")
 	if pairs == nil {
 		return code
 	}
 	for _, pr := range pairs {
-		st, err := p.stat(pr[0])
+		st, err := p.Stat(pr[0])
 		if err != nil {
-			p.errorf("cannot stat %s: %s", quote(pr[0]), strerror(err))
+			p.Errorf("cannot stat %s: %s", quote(pr[0]), kernel.Strerror(err))
 			code = 1
 			continue
 		}
 		if st.IsDir() {
-			p.errorf("omitting directory %s", quote(pr[0]))
+			p.Errorf("omitting directory %s", quote(pr[0]))
 			code = 1
 			continue
 		}
-		if old, err := p.lstat(pr[1]); err == nil {
-			same := o.has("C") && old.IsRegular() && old.Perm() == mode && int64(old.UID) == max(uid, 0) && int64(old.GID) == max(gid, 0) && p.uid == 0
-			if same && p.sameContent(pr[0], pr[1]) {
+		if old, err := p.Lstat(pr[1]); err == nil {
+			same := o.has("C") && old.IsRegular() && old.Perm() == mode && int64(old.UID) == max(uid, 0) && int64(old.GID) == max(gid, 0) && p.UID == 0
+			if same && sameContent(p, pr[0], pr[1]) {
 				continue
 			}
 			if old.IsDir() {
-				p.errorf("cannot overwrite directory %s with non-directory", quote(pr[1]))
+				p.Errorf("cannot overwrite directory %s with non-directory", quote(pr[1]))
 				code = 1
 				continue
 			}
-			if src, err := p.stat(pr[0]); err == nil && src.Dev == old.Dev && src.Ino == old.Ino {
-				p.errorf("%s and %s are the same file", quote(pr[0]), quote(pr[1]))
+			if src, err := p.Stat(pr[0]); err == nil && src.Dev == old.Dev && src.Ino == old.Ino {
+				p.Errorf("%s and %s are the same file", quote(pr[0]), quote(pr[1]))
 				code = 1
 				continue
 			}
-			if err := p.unlink(pr[1]); err != nil {
-				p.errorf("cannot remove %s: %s", quote(pr[1]), strerror(err))
+			if err := p.Unlink(pr[1]); err != nil {
+				p.Errorf("cannot remove %s: %s", quote(pr[1]), kernel.Strerror(err))
 				code = 1
 				continue
 			}
 		}
-		if err := p.copyData(pr[0], pr[1], 0o600, os.O_EXCL, nil); err != nil {
-			p.sayErr(err)
+		if err := copyData(p, pr[0], pr[1], 0o600, os.O_EXCL, nil); err != nil {
+			sayErr(p, err)
 			code = 1
 			continue
 		}
 		if o.has("p") {
-			p.utimes(pr[1], st.Atime.UnixNano(), st.Mtime.UnixNano(), false, true)
+			p.Utimes(pr[1], st.Atime.UnixNano(), st.Mtime.UnixNano(), false, true)
 		}
 		code |= own(pr[1])
 	}
 	return code
 }
 
-func (p *proc) sameContent(a, b string) bool {
-	x, err := p.readFile(a)
-	y, err2 := p.readFile(b)
+func sameContent(p *kernel.Process, a, b string) bool {
+	x, err := p.ReadFile(a)
+	y, err2 := p.ReadFile(b)
 	return err == nil && err2 == nil && bytes.Equal(x, y)
 }

@@ -1,8 +1,6 @@
 package hosttest
 
-import (
-	"strings"
-)
+import "strings"
 
 // lines splits text into lines without their delimiter, and tells whether the last one had it.
 func lines(b []byte, delim byte) ([]string, bool) {

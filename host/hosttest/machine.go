@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // A Config describes a machine. The zero value is a Raspberry Pi 5 with Debian 12 and an SD card, whose user pi may log
@@ -57,7 +59,7 @@ type Config struct {
 // over a file system in memory, and forgets everything at Close.
 type Machine struct {
 	cfg       Config
-	kernel    *Kernel
+	kernel    *kernel.Kernel
 	ssh       *sshServer
 	clientKey ssh.Signer
 	counters  counters
@@ -107,20 +109,20 @@ func Start(cfg Config) (*Machine, error) {
 	var err error
 	m.ssh, err = sshListen(m.kernel, sshConfig{HostKeys: hostKeys, UserCA: cfg.UserCA, Passwords: cfg.Password != ""})
 	if err != nil {
-		m.kernel.powerOff()
-		m.kernel.halt()
+		m.kernel.PowerOff()
+		m.kernel.Halt()
 		return nil, fmt.Errorf("hosttest: listen: %w", err)
 	}
 	return m, nil
 }
 
 // kernelConfig is the hardware, and what the kernel asks the machine.
-func (m *Machine) kernelConfig() kernelConfig {
-	var disks []diskConfig
+func (m *Machine) kernelConfig() kernel.Config {
+	var disks []kernel.DiskConfig
 	for _, d := range m.cfg.Disks {
 		disks = append(disks, d.config())
 	}
-	return kernelConfig{
+	return kernel.Config{
 		Release: m.cfg.Kernel, Arch: m.cfg.Arch, Model: m.cfg.Model, CPUs: m.cfg.CPUs, Memory: m.cfg.Memory,
 		SDCard: m.cfg.SDCard, Disks: disks,
 		Now: m.cfg.Now, Sleep: m.cfg.Sleep, Dial: m.dial, Write: m.write, Full: m.faults.fill, Room: m.faults.room,
@@ -188,9 +190,9 @@ func (m *Machine) Mounts() []Mount { return m.kernel.Mounts() }
 // the shell is replaced too.
 func (m *Machine) Handle(name string, c Command) {
 	base := path.Base(name)
-	m.kernel.handle(base, m.program(c))
+	m.kernel.Handle(base, m.program(c))
 	if base != name {
-		m.kernel.install1(name, 0o755, elf(base))
+		m.kernel.Install(name, 0o755, kernel.Binary(base))
 	}
 }
 
@@ -198,19 +200,19 @@ func (m *Machine) Handle(name string, c Command) {
 func (m *Machine) Serve(url string, b []byte) { serveURL(m.kernel, url, b) }
 
 // Listen makes a TCP port of the machine answer direct-tcpip channels with f, which closes the connection.
-func (m *Machine) Listen(port int, f func(net.Conn)) { m.kernel.listen(port, f) }
+func (m *Machine) Listen(port int, f func(net.Conn)) { m.kernel.Listen(port, f) }
 
 // ListenUnix makes a socket in the machine's file system, owned by root with mode 0660 and the given group's id, and
 // answers direct-streamlocal channels with f.
 func (m *Machine) ListenUnix(path string, gid int, f func(net.Conn)) error {
-	return m.kernel.listenUnix(path, gid, f)
+	return m.kernel.ListenUnix(path, gid, f)
 }
 
 // AddPackage puts versions of packages into the archive. A machine sees them after its next apt-get update. A version
 // that is there is replaced.
 func (m *Machine) AddPackage(packages ...Package) {
 	for _, pk := range packages {
-		commands := map[string]program{}
+		commands := map[string]kernel.Program{}
 		for name, c := range pk.Commands {
 			commands[name] = nil
 			if c != nil {
@@ -231,7 +233,7 @@ func (m *Machine) dial(address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n, _ := strconv.Atoi(port); n == 22 && m.kernel.isLocal(host) {
+	if n, _ := strconv.Atoi(port); n == 22 && m.kernel.IsLocal(host) {
 		return net.Dial("tcp", m.Addr())
 	}
 	if m.cfg.Dial != nil {
@@ -251,22 +253,22 @@ func (m *Machine) exec(name string) (kill bool) {
 
 // boot starts the kernel and the services, unless the machine was closed meanwhile.
 func (m *Machine) boot() {
-	m.kernel.boot()
+	m.kernel.Boot()
 	m.mu.Lock()
 	if m.closed {
 		m.mu.Unlock()
 		return
 	}
-	m.kernel.powerOn()
+	m.kernel.PowerOn()
 	m.mu.Unlock()
 	startDebian(m.kernel)
 }
 
 // halt cuts the connections and kills what runs.
 func (m *Machine) halt() {
-	m.kernel.powerOff()
+	m.kernel.PowerOff()
 	m.ssh.Cut()
-	m.kernel.halt()
+	m.kernel.Halt()
 }
 
 // Reboot shuts down in order, and boots: connections end, what was written stays, tmpfs is empty, boot_id is new.
@@ -283,7 +285,7 @@ func (m *Machine) restart(clean bool) {
 		return
 	}
 	m.halt()
-	m.kernel.settle(clean)
+	m.kernel.Settle(clean)
 	if !m.isClosed() {
 		m.boot()
 	}
@@ -303,7 +305,7 @@ func (m *Machine) rebootSoon() {
 		return
 	}
 	m.rebooting = true
-	m.kernel.goServe(func() {
+	m.kernel.Go(func() {
 		time.Sleep(2 * time.Millisecond)
 		m.Reboot()
 		m.mu.Lock()
@@ -323,7 +325,7 @@ func (m *Machine) Close() error {
 	m.mu.Unlock()
 	err := m.ssh.Close()
 	m.halt()
-	m.kernel.wait()
+	m.kernel.Wait()
 	m.halt() // what a reboot in between has started
 	if errors.Is(err, net.ErrClosed) {
 		return nil
@@ -339,7 +341,7 @@ func (m *Machine) Exec(script string) (string, error) {
 
 // ExecInput is Exec with a standard input.
 func (m *Machine) ExecInput(script string, stdin []byte) (string, error) {
-	out, stderr, code := m.kernel.execScript(script, stdin)
+	out, stderr, code := execScript(m.kernel, script, stdin)
 	if code != 0 {
 		return out, fmt.Errorf("exit code %d: %s", code, strings.TrimSpace(stderr))
 	}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 func randomName(n int) string {
@@ -16,10 +18,10 @@ func randomName(n int) string {
 	return string(b)
 }
 
-func cmdMktemp(p *proc) int {
-	o, ok := p.getopt("dp:qtu", "directory>d tmpdir[=>p quiet>q dry-run>u suffix=")
+func cmdMktemp(p *kernel.Process) int {
+	o, ok := getopt(p, "dp:qtu", "directory>d tmpdir[=>p quiet>q dry-run>u suffix=")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
 	tmpl := "tmp.XXXXXXXXXX"
 	dir := ""
@@ -34,8 +36,8 @@ func cmdMktemp(p *proc) int {
 		}
 	}
 	if len(o.args) > 1 {
-		p.errorf("too many templates")
-		return p.usage(1)
+		p.Errorf("too many templates")
+		return usage(p, 1)
 	}
 	if len(o.args) == 1 {
 		tmpl = o.args[0]
@@ -51,11 +53,11 @@ func cmdMktemp(p *proc) int {
 	stem := strings.TrimRight(body, "X")
 	n := len(body) - len(stem)
 	if n < 3 {
-		p.errorf("too few X's in template %s", quote(tmpl))
+		p.Errorf("too few X's in template %s", quote(tmpl))
 		return 1
 	}
 	if dir != "" && len(o.args) == 1 && strings.HasPrefix(tmpl, "/") {
-		p.errorf("invalid template, %s; with --tmpdir, it may not be absolute", quote(tmpl))
+		p.Errorf("invalid template, %s; with --tmpdir, it may not be absolute", quote(tmpl))
 		return 1
 	}
 	for range 100 {
@@ -67,11 +69,11 @@ func cmdMktemp(p *proc) int {
 		switch {
 		case o.has("u"):
 		case o.has("d"):
-			err = p.mkdir(name, 0o700)
+			err = p.Mkdir(name, 0o700)
 		default:
-			var d *description
-			if d, err = p.open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
-				d.release()
+			var d *kernel.File
+			if d, err = p.Open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+				d.Release()
 			}
 		}
 		if err == syscall.EEXIST {
@@ -87,11 +89,11 @@ func cmdMktemp(p *proc) int {
 				if dir != "" {
 					full = join(dir, full)
 				}
-				p.errorf("failed to create %s via template %s: %s", what, quote(full), strerror(err))
+				p.Errorf("failed to create %s via template %s: %s", what, quote(full), kernel.Strerror(err))
 			}
 			return 1
 		}
-		p.print(name, "\n")
+		p.Print(name, "\n")
 		return 0
 	}
 	return 1

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // An fstabLine is a file system of /etc/fstab.
@@ -14,8 +16,8 @@ type fstabLine struct {
 	opts                  []string
 }
 
-func (m *Kernel) fstab() []fstabLine {
-	b, err := m.FS().ReadFile("/etc/fstab")
+func fstab(k *kernel.Kernel) []fstabLine {
+	b, err := k.FS().ReadFile("/etc/fstab")
 	if err != nil {
 		return nil
 	}
@@ -43,19 +45,19 @@ func parseFstab(s string) []fstabLine {
 }
 
 // findPart resolves a device as mount does: a path, LABEL=, UUID=, PARTUUID=, PARTLABEL=.
-func (m *Kernel) findPart(spec string) *part {
+func findPart(k *kernel.Kernel, spec string) *kernel.Partition {
 	tag, val, ok := strings.Cut(spec, "=")
 	if ok && !strings.HasPrefix(spec, "/") {
 		val = strings.Trim(val, `"`)
-		for _, d := range m.disks {
-			for _, p := range d.all() {
+		for _, d := range k.Disks {
+			for _, p := range d.All() {
 				switch tag {
 				case "LABEL":
-					ok = p.label == val
+					ok = p.Label == val
 				case "UUID":
-					ok = strings.EqualFold(p.uuid, val)
+					ok = strings.EqualFold(p.UUID, val)
 				case "PARTUUID":
-					ok = strings.EqualFold(p.partuuid, val)
+					ok = strings.EqualFold(p.PARTUUID, val)
 				default:
 					ok = false
 				}
@@ -66,13 +68,13 @@ func (m *Kernel) findPart(spec string) *part {
 		}
 		return nil
 	}
-	m.tree.mu.Lock()
-	s, err := m.tree.must(rootCred, "/", spec, true)
-	m.tree.mu.Unlock()
-	if err != nil || !strings.HasPrefix(s.path, "/dev/") {
+	k.Tree.Lock()
+	s, err := k.Tree.Must(kernel.RootCred, "/", spec, true)
+	k.Tree.Unlock()
+	if err != nil || !strings.HasPrefix(s.Path, "/dev/") {
 		return nil
 	}
-	return m.blockDevice(s.path[len("/dev/"):])
+	return k.BlockDevice(s.Path[len("/dev/"):])
 }
 
 // A mountError is what mount(8) says.
@@ -81,9 +83,9 @@ type mountError struct{ msg string }
 func (e *mountError) Error() string { return e.msg }
 
 // mountWhat mounts a file system.
-func (m *Kernel) mountWhat(spec, where, fstype string, opts []string) error {
-	t := m.tree
-	st, err := m.FS().Stat(where)
+func mountWhat(k *kernel.Kernel, spec, where, fstype string, opts []string) error {
+	t := k.Tree
+	st, err := k.FS().Stat(where)
 	if err != nil {
 		if slices.Contains(opts, "x-systemd.makedir") {
 			return err
@@ -112,22 +114,22 @@ func (m *Kernel) mountWhat(spec, where, fstype string, opts []string) error {
 	bind := slices.Contains(opts, "bind") || slices.Contains(opts, "rbind") || fstype == "bind"
 	switch {
 	case bind:
-		s, err := m.FS().Stat(spec)
+		s, err := k.FS().Stat(spec)
 		if err != nil {
 			return &mountError{fmt.Sprintf("%s: special device %s does not exist.", where, spec)}
 		}
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		return t.mount(s.at.mnt.vol, s.at.num, where, shown)
+		t.Lock()
+		defer t.Unlock()
+		return t.Mount(s.At.Mnt.Vol, s.At.Num, where, shown)
 	case fstype == "tmpfs" || fstype == "ramfs":
-		v := newVolume(40+uint32(len(t.mounts)), "tmpfs", spec, nil)
-		v.lossy, v.size = true, m.cfg.Memory/2
-		now := m.now().UnixNano()
+		v := kernel.NewVolume(40+uint32(len(t.Mounts)), "tmpfs", spec, nil)
+		v.Lossy, v.Size = true, k.Config.Memory/2
+		now := k.Now().UnixNano()
 		mode := uint32(0o1777)
 		for _, o := range opts {
 			if s, ok := strings.CutPrefix(o, "size="); ok {
 				if n, ok := byteCount(strings.ToUpper(s)); ok {
-					v.size = n
+					v.Size = n
 				}
 			}
 			if s, ok := strings.CutPrefix(o, "mode="); ok {
@@ -136,74 +138,74 @@ func (m *Kernel) mountWhat(spec, where, fstype string, opts []string) error {
 				}
 			}
 		}
-		v.upper[1] = &inode{num: 1, mode: sIFDIR | mode, nlink: 2, kids: map[string]uint32{}, atime: now, mtime: now, ctime: now, btime: now, owned: true}
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		return t.mount(v, 1, where, shown)
+		v.Upper[1] = &kernel.Inode{Num: 1, Mode: kernel.ModeDir | mode, Nlink: 2, Children: map[string]uint32{}, ATime: now, MTime: now, CTime: now, BTime: now, Owned: true}
+		t.Lock()
+		defer t.Unlock()
+		return t.Mount(v, 1, where, shown)
 	case fstype == "proc" || fstype == "sysfs" || fstype == "devtmpfs" || fstype == "cgroup2":
 		return &mountError{fmt.Sprintf("%s: %s already mounted on %s.", where, spec, where)}
 	case fstype == "nfs" || fstype == "nfs4" || fstype == "cifs" || strings.Contains(spec, ":/"):
 		return &mountError{fmt.Sprintf("%s: bad option; for several filesystems (e.g. nfs, cifs) you might need a /sbin/mount.<type> helper program.", where)}
 	}
-	p := m.findPart(spec)
+	p := findPart(k, spec)
 	if p == nil {
 		if tag, val, ok := strings.Cut(spec, "="); ok && !strings.HasPrefix(spec, "/") {
 			return &mountError{fmt.Sprintf("%s: can't find %s=%s.", where, tag, val)}
 		}
-		if _, err := m.FS().Stat(spec); err == nil {
+		if _, err := k.FS().Stat(spec); err == nil {
 			return &mountError{fmt.Sprintf("%s: %s is not a block device.", where, spec)}
 		}
 		return &mountError{fmt.Sprintf("%s: special device %s does not exist.", where, spec)}
 	}
-	if p.vol == nil || fstype != "" && fstype != "auto" && fstype != p.fstype {
-		return &mountError{fmt.Sprintf("%s: wrong fs type, bad option, bad superblock on /dev/%s, missing codepage or helper program, or other error.", where, p.name)}
+	if p.Vol == nil || fstype != "" && fstype != "auto" && fstype != p.FSType {
+		return &mountError{fmt.Sprintf("%s: wrong fs type, bad option, bad superblock on /dev/%s, missing codepage or helper program, or other error.", where, p.Name)}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, mt := range t.mounts {
-		if mt.vol == p.vol && mt.target == where {
-			return &mountError{fmt.Sprintf("%s: /dev/%s already mounted on %s.", where, p.name, where)}
+	t.Lock()
+	defer t.Unlock()
+	for _, mt := range t.Mounts {
+		if mt.Vol == p.Vol && mt.Target == where {
+			return &mountError{fmt.Sprintf("%s: /dev/%s already mounted on %s.", where, p.Name, where)}
 		}
 	}
-	p.vol.readonly = false
-	return t.mount(p.vol, 1, where, shown)
+	p.Vol.ReadOnly = false
+	return t.Mount(p.Vol, 1, where, shown)
 }
 
 // unmount takes the topmost mount at a place away.
-func (m *Kernel) unmount(where string, lazy bool) error {
-	t := m.tree
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i, mt := range slices.Backward(t.mounts) {
-		if mt.target != path.Clean(where) {
+func unmount(k *kernel.Kernel, where string, lazy bool) error {
+	t := k.Tree
+	t.Lock()
+	defer t.Unlock()
+	for i, mt := range slices.Backward(t.Mounts) {
+		if mt.Target != path.Clean(where) {
 			continue
 		}
-		if mt == t.root {
+		if mt == t.Root {
 			return syscall.EBUSY
 		}
 		if !lazy {
-			for _, x := range t.mounts {
-				if x.over == mt {
+			for _, x := range t.Mounts {
+				if x.Over == mt {
 					return syscall.EBUSY
 				}
 			}
-			prefix := mt.target + "/"
-			for _, p := range m.processes() {
-				dir := p.workingDirectory()
-				if dir == mt.target || strings.HasPrefix(dir, prefix) {
+			prefix := mt.Target + "/"
+			for _, p := range k.Processes() {
+				dir := p.WorkingDirectory()
+				if dir == mt.Target || strings.HasPrefix(dir, prefix) {
 					return syscall.EBUSY
 				}
 			}
-			for _, n := range mt.vol.upper {
-				if n.opens > 0 && !slices.ContainsFunc(t.mounts, func(x *mount) bool { return x != mt && x.vol == mt.vol }) {
+			for _, n := range mt.Vol.Upper {
+				if n.Opens > 0 && !slices.ContainsFunc(t.Mounts, func(x *kernel.MountPoint) bool { return x != mt && x.Vol == mt.Vol }) {
 					return syscall.EBUSY
 				}
 			}
 		}
-		mt.vol.sync()
-		t.mounts = slices.Delete(t.mounts, i, i+1)
+		mt.Vol.Sync()
+		t.Mounts = slices.Delete(t.Mounts, i, i+1)
 		if lazy {
-			t.mounts = slices.DeleteFunc(t.mounts, func(x *mount) bool { return x.over == mt })
+			t.Mounts = slices.DeleteFunc(t.Mounts, func(x *kernel.MountPoint) bool { return x.Over == mt })
 		}
 		return nil
 	}

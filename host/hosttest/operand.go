@@ -7,36 +7,38 @@ import (
 	"path"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // in opens an operand for reading; "-" is standard input.
-func (p *proc) in(name string) (*description, error) {
+func in(p *kernel.Process, name string) (*kernel.File, error) {
 	if name == "-" {
-		if p.fds[0] == nil {
+		if p.FDs[0] == nil {
 			return nil, syscall.EBADF
 		}
-		return p.fds[0].ref(), nil
+		return p.FDs[0].Ref(), nil
 	}
-	return p.open(name, os.O_RDONLY, 0)
+	return p.Open(name, os.O_RDONLY, 0)
 }
 
 // eachInput reads the operands, or standard input when there are none, and says what it cannot open.
-func (p *proc) eachInput(names []string, f func(name string, d *description) error) int {
+func eachInput(p *kernel.Process, names []string, f func(name string, d *kernel.File) error) int {
 	if len(names) == 0 {
 		names = []string{"-"}
 	}
 	code := 0
 	for _, n := range names {
-		d, err := p.in(n)
+		d, err := in(p, n)
 		if err == nil {
 			err = f(n, d)
-			d.release()
+			d.Release()
 		}
 		if err != nil {
-			if d == nil && (p.name() == "head" || p.name() == "tail") {
-				p.errorf("cannot open %s for reading: %s", quote(n), strerror(err))
+			if d == nil && (p.Name() == "head" || p.Name() == "tail") {
+				p.Errorf("cannot open %s for reading: %s", quote(n), kernel.Strerror(err))
 			} else {
-				p.errorf("%s: %s", quoteMaybe(n), strerror(err))
+				p.Errorf("%s: %s", quoteMaybe(n), kernel.Strerror(err))
 			}
 			code = 1
 		}
@@ -45,14 +47,14 @@ func (p *proc) eachInput(names []string, f func(name string, d *description) err
 }
 
 // copyOut copies a description to standard output as it comes.
-func (p *proc) copyOut(d *description) error {
+func copyOut(p *kernel.Process, d *kernel.File) error {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := d.Read(p, buf)
-		p.check()
+		p.Check()
 		if n > 0 {
-			if werr := p.write(1, buf[:n]); werr != nil {
-				p.writeErr = werr
+			if werr := p.Write(1, buf[:n]); werr != nil {
+				p.WriteErr = werr
 				return nil
 			}
 		}
@@ -66,51 +68,51 @@ func (p *proc) copyOut(d *description) error {
 }
 
 // sayErr prints an error whose text ends in an errno.
-func (p *proc) sayErr(err error) {
+func sayErr(p *kernel.Process, err error) {
 	var no syscall.Errno
 	if errors.As(err, &no) {
-		p.errorf("%s%s", strings.TrimSuffix(err.Error(), no.Error()), strerror(no))
+		p.Errorf("%s%s", strings.TrimSuffix(err.Error(), no.Error()), kernel.Strerror(no))
 		return
 	}
-	p.errorf("%v", err)
+	p.Errorf("%v", err)
 }
 
 func join(dir, name string) string { return strings.TrimRight(dir, "/") + "/" + name }
 
 // targets resolves the operands of cp, mv and ln into pairs.
-func (p *proc) targets(o *options, noDirVerb string) (pairs [][2]string, code int) {
+func targets(p *kernel.Process, o *options, noDirVerb string) (pairs [][2]string, code int) {
 	args := o.args
 	dir, toDir := "", false
 	switch {
 	case o.has("t"):
 		dir, toDir = o.get("t"), true
 		if len(args) == 0 {
-			p.errorf("missing file operand")
-			return nil, p.usage(1)
+			p.Errorf("missing file operand")
+			return nil, usage(p, 1)
 		}
-		if st, err := p.stat(dir); err != nil || !st.IsDir() {
+		if st, err := p.Stat(dir); err != nil || !st.IsDir() {
 			if err == nil {
 				err = syscall.ENOTDIR
 			}
-			p.errorf("target directory %s: %s", quote(dir), strerror(err))
+			p.Errorf("target directory %s: %s", quote(dir), kernel.Strerror(err))
 			return nil, 1
 		}
 	case len(args) == 0:
-		p.errorf("missing file operand")
-		return nil, p.usage(1)
+		p.Errorf("missing file operand")
+		return nil, usage(p, 1)
 	case len(args) == 1:
-		p.errorf("missing destination file operand after %s", quote(args[0]))
-		return nil, p.usage(1)
+		p.Errorf("missing destination file operand after %s", quote(args[0]))
+		return nil, usage(p, 1)
 	case o.has("T"):
 		if len(args) > 2 {
-			p.errorf("extra operand %s", quote(args[2]))
-			return nil, p.usage(1)
+			p.Errorf("extra operand %s", quote(args[2]))
+			return nil, usage(p, 1)
 		}
 	default:
 		last := args[len(args)-1]
-		st, err := p.stat(last)
+		st, err := p.Stat(last)
 		if err == nil && st.IsDir() && noDirVerb == "n" {
-			if l, e := p.lstat(last); e == nil && l.IsSymlink() {
+			if l, e := p.Lstat(last); e == nil && l.IsSymlink() {
 				err = syscall.ENOENT
 			}
 		}
@@ -122,9 +124,9 @@ func (p *proc) targets(o *options, noDirVerb string) (pairs [][2]string, code in
 				err = syscall.ENOTDIR
 			}
 			if err == syscall.ENOENT {
-				p.errorf("target %s: %s", quote(last), strerror(syscall.ENOENT))
+				p.Errorf("target %s: %s", quote(last), kernel.Strerror(syscall.ENOENT))
 			} else {
-				p.errorf("target %s: %s", quote(last), strerror(err))
+				p.Errorf("target %s: %s", quote(last), kernel.Strerror(err))
 			}
 			return nil, 1
 		}

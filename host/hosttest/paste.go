@@ -1,11 +1,13 @@
 package hosttest
 
-func cmdPaste(p *proc) int {
-	o, ok := p.getopt("d:sz", "delimiters=>d serial>s zero-terminated>z")
+import "gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+
+func cmdPaste(p *kernel.Process) int {
+	o, ok := getopt(p, "d:sz", "delimiters=>d serial>s zero-terminated>z")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "z") {
+	if unsupported(p, o, "z") {
 		return 1
 	}
 	sep := "\t"
@@ -30,8 +32,8 @@ func cmdPaste(p *proc) int {
 	code := 0
 	if dashes > 1 {
 		// Each - takes the next line of standard input in turn.
-		code = p.eachInput([]string{"-"}, func(_ string, d *description) error {
-			b, err := p.readAll(d)
+		code = eachInput(p, []string{"-"}, func(_ string, d *kernel.File) error {
+			b, err := p.ReadAll(d)
 			stdin, _ = lines(b, '\n')
 			return err
 		})
@@ -47,8 +49,8 @@ func cmdPaste(p *proc) int {
 			cols = append(cols, col)
 			continue
 		}
-		code |= p.eachInput([]string{a}, func(_ string, d *description) error {
-			b, err := p.readAll(d)
+		code |= eachInput(p, []string{a}, func(_ string, d *kernel.File) error {
+			b, err := p.ReadAll(d)
 			l, _ := lines(b, '\n')
 			cols = append(cols, l)
 			return err
@@ -58,11 +60,11 @@ func cmdPaste(p *proc) int {
 		for _, c := range cols {
 			for i, v := range c {
 				if i > 0 {
-					p.print(delim(i - 1))
+					p.Print(delim(i - 1))
 				}
-				p.print(v)
+				p.Print(v)
 			}
-			p.print("\n")
+			p.Print("\n")
 		}
 		return code
 	}
@@ -80,6 +82,6 @@ func cmdPaste(p *proc) int {
 		if !any {
 			return code
 		}
-		p.print(row, "\n")
+		p.Print(row, "\n")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // unescapeB interprets the escapes of echo and of printf's %b. It reports true at \c, which ends all output. With echo
@@ -86,18 +88,18 @@ func biPrintf(sh *shell, args []string) int {
 }
 
 // cmdPrintf is /usr/bin/printf.
-func cmdPrintf(p *proc) int {
+func cmdPrintf(p *kernel.Process) int {
 	args := p.Args[1:]
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		p.errorf("missing operand")
-		p.warn("Try '%s --help' for more information.\n", p.name())
+		p.Errorf("missing operand")
+		p.Warnf("Try '%s --help' for more information.\n", p.Name())
 		return 1
 	}
-	out, code := printfFormat(args[0], args[1:], false, p.errorf)
-	p.print(string(out))
+	out, code := printfFormat(args[0], args[1:], false, p.Errorf)
+	p.Print(string(out))
 	return code
 }
 

@@ -1,7 +1,6 @@
 package hosttest
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -11,22 +10,24 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // shellTools are the shells, and the programs that are also built into them.
-func shellTools() map[string]program {
-	return map[string]program{
+func shellTools() map[string]kernel.Program {
+	return map[string]kernel.Program{
 		"sh": cmdSh, "dash": cmdSh, "bash": cmdSh, "test": cmdTest, "[": cmdTest,
 		"printf": cmdPrintf, "echo": cmdEcho,
-		"true":  func(*proc) int { return 0 },
-		"false": func(*proc) int { return 1 },
-		"pwd":   func(p *proc) int { p.print(p.Dir, "\n"); return 0 },
+		"true":  func(*kernel.Process) int { return 0 },
+		"false": func(*kernel.Process) int { return 1 },
+		"pwd":   func(p *kernel.Process) int { p.Print(p.Dir, "\n"); return 0 },
 	}
 }
 
 // processTools start, find and end processes.
-func processTools() map[string]program {
-	return map[string]program{
+func processTools() map[string]kernel.Program {
+	return map[string]kernel.Program{
 		"env": cmdEnv, "setsid": cmdSetsid, "flock": cmdFlock, "sudo": cmdSudo,
 		"su": cmdRunuser, "/usr/sbin/runuser": cmdRunuser, "nohup": cmdNohup,
 		"timeout": cmdTimeout, "sleep": cmdSleep, "kill": cmdKill, "ps": cmdPs, "pgrep": cmdPgrep, "pkill": cmdPgrep,
@@ -34,7 +35,7 @@ func processTools() map[string]program {
 	}
 }
 
-func cmdEcho(p *proc) int {
+func cmdEcho(p *kernel.Process) int {
 	args := p.Args[1:]
 	nl, esc := true, false
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && strings.Trim(args[0][1:], "neE") == "" {
@@ -56,19 +57,19 @@ func cmdEcho(p *proc) int {
 		s = string(b)
 		nl = nl && !stop
 	}
-	p.print(s)
+	p.Print(s)
 	if nl {
-		p.print("\n")
+		p.Print("\n")
 	}
 	return 0
 }
 
-func cmdEnv(p *proc) int {
-	o, ok := p.getopt("+iu:0C:S:v", "ignore-environment>i unset=>u null>0 chdir=>C split-string=>S")
+func cmdEnv(p *kernel.Process) int {
+	o, ok := getopt(p, "+iu:0C:S:v", "ignore-environment>i unset=>u null>0 chdir=>C split-string=>S")
 	if !ok {
-		return p.usage(125)
+		return usage(p, 125)
 	}
-	if p.unsupported(o, "v") {
+	if unsupported(p, o, "v") {
 		return 125
 	}
 	env := p.Env
@@ -97,83 +98,83 @@ func cmdEnv(p *proc) int {
 			end = "\x00"
 		}
 		for _, e := range env {
-			p.print(e, end)
+			p.Print(e, end)
 		}
 		return 0
 	}
 	if o.has("C") {
-		st, err := p.stat(o.get("C"))
+		st, err := p.Stat(o.get("C"))
 		if err == nil && !st.IsDir() {
 			err = syscall.ENOTDIR
 		}
 		if err != nil {
-			p.errorf("cannot change directory to %s: %s", quote(o.get("C")), strerror(err))
+			p.Errorf("cannot change directory to %s: %s", quote(o.get("C")), kernel.Strerror(err))
 			return 125
 		}
-		p.chdir(st.Path)
+		p.Chdir(st.Path)
 	}
-	p.setEnv(env)
-	return p.execvp(args, env)
+	p.SetEnv(env)
+	return execvp(p, args, env)
 }
 
-func cmdSetsid(p *proc) int {
-	o, ok := p.getopt("+cfw", "ctty>c fork>f wait>w")
+func cmdSetsid(p *kernel.Process) int {
+	o, ok := getopt(p, "+cfw", "ctty>c fork>f wait>w")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "c") {
+	if unsupported(p, o, "c") {
 		return 1
 	}
 	if len(o.args) == 0 {
-		p.errorf("no command specified")
-		return p.usage(1)
+		p.Errorf("no command specified")
+		return usage(p, 1)
 	}
-	run := func(c *proc) int {
-		c.setsid()
-		return c.execvp(o.args, c.Env)
+	run := func(c *kernel.Process) int {
+		c.Setsid()
+		return execvp(c, o.args, c.Env)
 	}
-	if o.has("f") || p.psField("pgid") == strconv.Itoa(p.PID) {
-		c := p.fork(run)
+	if o.has("f") || psField(p, "pgid") == strconv.Itoa(p.PID) {
+		c := p.Fork(run)
 		if !o.has("w") {
 			return 0
 		}
-		st := p.waitFor(c)
-		if st.signal != 0 {
-			p.warn("setsid: child %d did not exit normally: Success\n", c.PID)
-			return st.signal
+		st := p.WaitFor(c)
+		if st.Signal != 0 {
+			p.Warnf("setsid: child %d did not exit normally: Success\n", c.PID)
+			return st.Signal
 		}
-		return st.code
+		return st.Code
 	}
 	return run(p)
 }
 
-func cmdFlock(p *proc) int {
-	o, ok := p.getopt("+sexnoFuw:c:E:", "shared>s exclusive>x unlock>u nonblocking>n nb>n timeout=>w wait=>w conflict-exit-code=>E close>o no-fork>F command=>c verbose")
+func cmdFlock(p *kernel.Process) int {
+	o, ok := getopt(p, "+sexnoFuw:c:E:", "shared>s exclusive>x unlock>u nonblocking>n nb>n timeout=>w wait=>w conflict-exit-code=>E close>o no-fork>F command=>c verbose")
 	if !ok {
-		return p.usage(64)
+		return usage(p, 64)
 	}
 	conflict := 1
 	if o.has("E") {
 		n, err := strconv.Atoi(o.get("E"))
 		if err != nil || n < 0 || n > 255 {
-			p.errorf("exit code out of range (expected 0 to 255)")
+			p.Errorf("exit code out of range (expected 0 to 255)")
 			return 64
 		}
 		conflict = n
 	}
 	args := o.args
 	if len(args) == 0 {
-		p.errorf("not enough arguments")
-		return p.usage(64)
+		p.Errorf("not enough arguments")
+		return usage(p, 64)
 	}
-	var d *description
+	var d *kernel.File
 	var cmd []string
-	if n, ok := parseUint(args[0]); ok && len(args) == 1 && !o.has("c") {
-		if n >= uint64(len(p.fds)) || p.fds[n] == nil {
-			p.errorf("%d: Bad file descriptor", n)
+	if n, ok := kernel.ParseUint(args[0]); ok && len(args) == 1 && !o.has("c") {
+		if n >= uint64(len(p.FDs)) || p.FDs[n] == nil {
+			p.Errorf("%d: Bad file descriptor", n)
 			return 65
 		}
-		d = p.fds[n].ref()
+		d = p.FDs[n].Ref()
 	} else {
 		cmd = args[1:]
 		if o.has("c") {
@@ -183,89 +184,89 @@ func cmdFlock(p *proc) int {
 			cmd = []string{"/bin/sh", "-c", cmd[1]}
 		}
 		if len(cmd) == 0 {
-			p.errorf("bad file descriptor: '%s'", args[0])
+			p.Errorf("bad file descriptor: '%s'", args[0])
 			return 64
 		}
 		var err error
-		if d, err = p.open(args[0], os.O_RDONLY|os.O_CREATE, 0o666); err == syscall.EISDIR {
-			d, err = p.open(args[0], os.O_RDONLY, 0)
+		if d, err = p.Open(args[0], os.O_RDONLY|os.O_CREATE, 0o666); err == syscall.EISDIR {
+			d, err = p.Open(args[0], os.O_RDONLY, 0)
 		}
 		if err != nil {
-			p.errorf("cannot open lock file %s: %s", args[0], strerror(err))
+			p.Errorf("cannot open lock file %s: %s", args[0], kernel.Strerror(err))
 			return 66
 		}
 	}
-	t := p.k.tree
-	if d.stream != nil {
-		d.release()
-		p.errorf("%s: Bad file descriptor", args[0])
+	t := p.Kernel.Tree
+	if d.Stream != nil {
+		d.Release()
+		p.Errorf("%s: Bad file descriptor", args[0])
 		return 65
 	}
 	if o.has("u") {
-		t.unlock(d)
-		d.release()
+		t.Funlock(d)
+		d.Release()
 		return 0
 	}
 	var deadline time.Time
 	if o.has("w") {
 		s, err := strconv.ParseFloat(o.get("w"), 64)
 		if err != nil {
-			p.errorf("invalid timeout value: '%s'", o.get("w"))
+			p.Errorf("invalid timeout value: '%s'", o.get("w"))
 			return 64
 		}
-		deadline = p.k.now().Add(time.Duration(s * float64(time.Second)))
+		deadline = p.Kernel.Now().Add(time.Duration(s * float64(time.Second)))
 	}
-	for !t.flock(d, !o.has("s")) {
-		if o.has("n") || !deadline.IsZero() && !p.k.now().Before(deadline) {
-			d.release()
+	for !t.Flock(d, !o.has("s")) {
+		if o.has("n") || !deadline.IsZero() && !p.Kernel.Now().Before(deadline) {
+			d.Release()
 			return conflict
 		}
-		p.waitLock(deadline)
+		waitLock(p, deadline)
 	}
 	if cmd == nil {
-		d.release()
+		d.Release()
 		return 0
 	}
 	if o.has("F") {
-		p.setFD(9, d) // the lock lives as long as the command's process
-		return p.execvp(cmd, p.Env)
+		p.SetFD(9, d) // the lock lives as long as the command's process
+		return execvp(p, cmd, p.Env)
 	}
 	if !o.has("o") {
-		p.setFD(9, d.ref())
+		p.SetFD(9, d.Ref())
 	}
-	c := p.start(cmd, p.Env, nil)
+	c := start(p, cmd, p.Env, nil)
 	// The lock is released with the last descriptor: when this process ends, and not before.
-	p.hold(d)
+	p.Hold(d)
 	if !o.has("o") {
-		p.setFD(9, nil)
+		p.SetFD(9, nil)
 	}
-	st := p.waitFor(c)
-	return st.shell()
+	st := p.WaitFor(c)
+	return st.ExitCode()
 }
 
 // waitLock waits until some lock is released.
-func (p *proc) waitLock(deadline time.Time) {
+func waitLock(p *kernel.Process, deadline time.Time) {
 	if !deadline.IsZero() {
-		p.sleep(min(10*time.Millisecond, max(time.Millisecond, deadline.Sub(p.k.now()))))
+		p.Sleep(min(10*time.Millisecond, max(time.Millisecond, deadline.Sub(p.Kernel.Now()))))
 		return
 	}
-	t := p.k.tree
-	t.mu.Lock()
-	if p.blockOn(t.freed) {
-		t.freed.Wait()
-		p.unblock()
+	t := p.Kernel.Tree
+	t.Lock()
+	if p.BlockOn(t.Freed) {
+		t.Freed.Wait()
+		p.Unblock()
 	}
-	t.mu.Unlock()
-	p.check()
+	t.Unlock()
+	p.Check()
 }
 
-func cmdNohup(p *proc) int {
+func cmdNohup(p *kernel.Process) int {
 	if len(p.Args) < 2 {
-		p.errorf("missing operand")
-		return p.usage(125)
+		p.Errorf("missing operand")
+		return usage(p, 125)
 	}
-	p.ignore(sigHUP)
-	return p.execvp(p.Args[1:], p.Env)
+	p.Ignore(kernel.SigHUP)
+	return execvp(p, p.Args[1:], p.Env)
 }
 
 // duration reads sleep's and timeout's numbers: a decimal with s, m, h or d.
@@ -287,17 +288,17 @@ func duration(s string) (time.Duration, bool) {
 	return time.Duration(f * float64(unit)), true
 }
 
-func cmdSleep(p *proc) int {
+func cmdSleep(p *kernel.Process) int {
 	if len(p.Args) < 2 {
-		p.errorf("missing operand")
-		return p.usage(1)
+		p.Errorf("missing operand")
+		return usage(p, 1)
 	}
 	var total time.Duration
 	for _, a := range p.Args[1:] {
 		d, ok := duration(a)
 		if !ok {
-			p.errorf("invalid time interval %s", quote(a))
-			return p.usage(1)
+			p.Errorf("invalid time interval %s", quote(a))
+			return usage(p, 1)
 		}
 		if d > 1<<62 {
 			total = d
@@ -306,51 +307,51 @@ func cmdSleep(p *proc) int {
 		total += d
 	}
 	if total > 0 {
-		p.sleep(total)
+		p.Sleep(total)
 	}
 	return 0
 }
 
-func cmdTimeout(p *proc) int {
-	o, ok := p.getopt("+k:s:v", "foreground kill-after=>k signal=>s preserve-status verbose>v")
+func cmdTimeout(p *kernel.Process) int {
+	o, ok := getopt(p, "+k:s:v", "foreground kill-after=>k signal=>s preserve-status verbose>v")
 	if !ok {
-		return p.usage(125)
+		return usage(p, 125)
 	}
-	if p.unsupported(o, "v") {
+	if unsupported(p, o, "v") {
 		return 125
 	}
 	if len(o.args) < 2 {
-		return p.usage(125)
+		return usage(p, 125)
 	}
 	d, ok := duration(o.args[0])
 	if !ok {
-		p.errorf("invalid time interval %s", quote(o.args[0]))
-		return p.usage(125)
+		p.Errorf("invalid time interval %s", quote(o.args[0]))
+		return usage(p, 125)
 	}
-	sig := sigTERM
+	sig := kernel.SigTERM
 	if o.has("s") {
-		if sig = signalNumber(o.get("s")); sig < 0 {
-			p.errorf("%s: invalid signal", quote(o.get("s")))
-			return p.usage(125)
+		if sig = kernel.SignalNumber(o.get("s")); sig < 0 {
+			p.Errorf("%s: invalid signal", quote(o.get("s")))
+			return usage(p, 125)
 		}
 	}
 	if !o.has("foreground") {
-		p.setpgid()
+		p.Setpgid()
 	}
 	// A signal to timeout is passed on to the command.
-	p.catch(sigTERM, sigINT, sigHUP, sigQUIT)
-	c := p.start(o.args[1:], p.Env, nil)
+	p.Catch(kernel.SigTERM, kernel.SigINT, kernel.SigHUP, kernel.SigQUIT)
+	c := start(p, o.args[1:], p.Env, nil)
 	timer := make(chan struct{})
 	if d > 0 && d < 1<<62 {
-		t := p.k.after(d, func() { close(timer) })
+		t := p.Kernel.After(d, func() { close(timer) })
 		defer t()
 	}
 	send := func(s int) {
-		c.signal(s)
+		c.Signal(s)
 		if !o.has("foreground") {
-			for _, q := range p.k.processGroup(p.PID) {
+			for _, q := range p.Kernel.ProcessGroup(p.PID) {
 				if q != p && q != c {
-					q.signal(s)
+					q.Signal(s)
 				}
 			}
 		}
@@ -358,21 +359,21 @@ func cmdTimeout(p *proc) int {
 	timedOut := false
 	for {
 		select {
-		case <-c.killed:
-			p.check()
-			st := c.status
+		case <-c.Done:
+			p.Check()
+			st := c.Status
 			if timedOut && !o.has("preserve-status") {
-				if st.signal == sigKILL {
-					p.die(sigKILL) // it signals its own group, itself included
-					p.check()
+				if st.Signal == kernel.SigKILL {
+					p.Die(kernel.SigKILL) // it signals its own group, itself included
+					p.Check()
 				}
 				return 124
 			}
-			return st.shell()
-		case <-p.killed:
-			panic(procExit{0})
-		case <-p.sig:
-			for s := p.nextSignal(); s != 0; s = p.nextSignal() {
+			return st.ExitCode()
+		case <-p.Done:
+			panic(kernel.Exit{Code: 0})
+		case <-p.Signals:
+			for s := p.NextSignal(); s != 0; s = p.NextSignal() {
 				send(s)
 			}
 		case <-timer:
@@ -380,76 +381,48 @@ func cmdTimeout(p *proc) int {
 			timedOut = true
 			send(sig)
 			if k, ok := duration(o.get("k")); ok && k > 0 {
-				stop := p.k.after(k, func() { send(sigKILL) })
+				stop := p.Kernel.After(k, func() { send(kernel.SigKILL) })
 				defer stop()
 			}
 		}
 	}
 }
 
-// after runs f on the machine's clock; the result stops it.
-func (m *Kernel) after(d time.Duration, f func()) func() {
-	if m.cfg.Sleep == nil {
-		t := time.AfterFunc(d, f)
-		return func() { t.Stop() }
-	}
-	if !m.begin() {
-		return func() {}
-	}
-	done := make(chan struct{})
-	go func() {
-		defer m.running.Done()
-		m.cfg.Sleep(done, d)
-		select {
-		case <-done:
-		default:
-			f()
-		}
-	}()
-	stopped := false
-	return func() {
-		if !stopped {
-			stopped = true
-			close(done)
-		}
-	}
-}
-
-func cmdYes(p *proc) int {
+func cmdYes(p *kernel.Process) int {
 	line := "y\n"
 	if len(p.Args) > 1 {
 		line = strings.Join(p.Args[1:], " ") + "\n"
 	}
 	block := []byte(strings.Repeat(line, 1+4096/len(line)))
 	for {
-		if err := p.write(1, block); err != nil {
-			p.errorf("standard output: %s", strerror(err))
+		if err := p.Write(1, block); err != nil {
+			p.Errorf("standard output: %s", kernel.Strerror(err))
 			return 1
 		}
 	}
 }
 
-func cmdKill(p *proc) int {
-	return kill(p, p.Args, func(f string, a ...any) { p.warn(f+"\n", a...) }, func(pid string, err error) { p.errorf("(%s): %s", pid, strerror(err)) })
+func cmdKill(p *kernel.Process) int {
+	return kill(p, p.Args, func(f string, a ...any) { p.Warnf(f+"\n", a...) }, func(pid string, err error) { p.Errorf("(%s): %s", pid, kernel.Strerror(err)) })
 }
 
-func cmdWhich(p *proc) int {
-	o, ok := p.getopt("as", "")
+func cmdWhich(p *kernel.Process) int {
+	o, ok := getopt(p, "as", "")
 	if !ok {
 		return 2
 	}
-	if p.unsupported(o, "a") {
+	if unsupported(p, o, "a") {
 		return 1
 	}
 	code := 0
 	for _, a := range o.args {
-		f, err := p.lookPath(a, p.Getenv("PATH"))
+		f, err := lookPath(p, a, p.Getenv("PATH"))
 		if err != nil {
 			code = 1
 			continue
 		}
 		if !o.has("s") {
-			p.print(f, "\n")
+			p.Print(f, "\n")
 		}
 	}
 	if len(o.args) == 0 {
@@ -458,23 +431,10 @@ func cmdWhich(p *proc) int {
 	return code
 }
 
-// processes lists what runs, the oldest first. A signal to many goes in this order: Linux signals a group at once, so that a shell which is
-// killed with the command it waits for does not live to see the command's end; here it does not because it is the older one.
-func (m *Kernel) processes() []*proc {
-	m.procMu.Lock()
-	defer m.procMu.Unlock()
-	out := make([]*proc, 0, len(m.procs))
-	for _, q := range m.procs {
-		out = append(out, q)
-	}
-	slices.SortFunc(out, func(a, b *proc) int { return cmp.Compare(a.PID, b.PID) })
-	return out
-}
-
-func cmdPs(p *proc) int {
-	o, ok := p.getopt("eAafwwo:p:C:u:U:", "no-headers pid=>p ppid= sort= format=>o user=>u headers")
+func cmdPs(p *kernel.Process) int {
+	o, ok := getopt(p, "eAafwwo:p:C:u:U:", "no-headers pid=>p ppid= sort= format=>o user=>u headers")
 	if !ok {
-		p.args0ps()
+		args0ps(p)
 		return 1
 	}
 	bsd := false
@@ -482,7 +442,7 @@ func cmdPs(p *proc) int {
 		if strings.Trim(a, "auxw") == "" {
 			bsd = true
 		} else {
-			p.errorf("error: unsupported option (BSD syntax)\n")
+			p.Errorf("error: unsupported option (BSD syntax)\n")
 			return 1
 		}
 	}
@@ -495,7 +455,7 @@ func cmdPs(p *proc) int {
 		for _, k := range strings.FieldsFunc(f, func(r rune) bool { return r == ',' || r == ' ' }) {
 			name, head, set := strings.Cut(k, "=")
 			if heads[name] == "" {
-				p.warn("error: unknown user-defined format specifier \"%s\"\n", name)
+				p.Warnf("error: unknown user-defined format specifier \"%s\"\n", name)
 				return 1
 			}
 			if !set {
@@ -518,28 +478,28 @@ func cmdPs(p *proc) int {
 	default:
 		cols = []col{{"pid", "PID"}, {"tty", "TTY"}, {"time", "TIME"}, {"comm", "CMD"}}
 	}
-	init := &proc{k: p.k, Args: []string{"/sbin/init"}, exe: "/usr/lib/systemd/systemd", PID: 1, pgid: 1, sid: 1, started: p.k.bootTime}
-	list := append([]*proc{init}, p.k.processes()...)
+	init := &kernel.Process{Kernel: p.Kernel, Args: []string{"/sbin/init"}, Exe: "/usr/lib/systemd/systemd", PID: 1, PGID: 1, SID: 1, Started: p.Kernel.BootTime}
+	list := append([]*kernel.Process{init}, p.Kernel.Processes()...)
 	var rows [][]string
 	for _, q := range list {
 		keep := o.has("e", "A") || bsd
 		if !keep && !o.has("p", "C", "u", "U", "ppid") {
-			keep = q.psField("uid") == p.psField("uid") && q.psField("sid") == p.psField("sid")
+			keep = psField(q, "uid") == psField(p, "uid") && psField(q, "sid") == psField(p, "sid")
 		}
 		for _, v := range o.all("p") {
 			for s := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r == ' ' }) {
 				keep = keep || s == strconv.Itoa(q.PID)
 			}
 		}
-		keep = keep || o.has("C") && o.get("C") == q.comm()
-		keep = keep || o.has("ppid") && o.get("ppid") == q.psField("ppid")
-		keep = keep || o.has("u", "U") && (o.get("u", "U") == q.psField("user") || o.get("u", "U") == q.psField("uid"))
+		keep = keep || o.has("C") && o.get("C") == q.Comm()
+		keep = keep || o.has("ppid") && o.get("ppid") == psField(q, "ppid")
+		keep = keep || o.has("u", "U") && (o.get("u", "U") == psField(q, "user") || o.get("u", "U") == psField(q, "uid"))
 		if !keep {
 			continue
 		}
 		row := make([]string, len(cols))
 		for i, c := range cols {
-			row[i] = q.psField(c.key)
+			row[i] = psField(q, c.key)
 		}
 		rows = append(rows, row)
 	}
@@ -555,17 +515,17 @@ func cmdPs(p *proc) int {
 			right := slices.Contains([]string{"pid", "ppid", "pgid", "pgrp", "sid", "sess", "uid", "etimes", "rss", "vsz", "pcpu", "pmem", "etime"}, cols[i].key)
 			switch {
 			case i == len(row)-1 && !right:
-				p.print(v)
+				p.Print(v)
 			case right:
-				p.printf("%*s", width[i], v)
+				p.Printf("%*s", width[i], v)
 			default:
-				p.printf("%-*s", width[i], v)
+				p.Printf("%-*s", width[i], v)
 			}
 			if i < len(row)-1 {
-				p.print(" ")
+				p.Print(" ")
 			}
 		}
-		p.print("\n")
+		p.Print("\n")
 	}
 	if !noHead {
 		h := make([]string, len(cols))
@@ -583,11 +543,11 @@ func cmdPs(p *proc) int {
 	return 0
 }
 
-func (p *proc) args0ps() { p.warn("\nUsage:\n ps [options]\n") }
+func args0ps(p *kernel.Process) { p.Warnf("\nUsage:\n ps [options]\n") }
 
-func (q *proc) psField(key string) string {
-	args, started, uid, _ := q.looks()
-	ppid, pgid, sid := q.family()
+func psField(q *kernel.Process, key string) string {
+	args, started, uid, _ := q.Looks()
+	ppid, pgid, sid := q.Family()
 	switch key {
 	case "pid":
 		return strconv.Itoa(q.PID)
@@ -600,20 +560,20 @@ func (q *proc) psField(key string) string {
 	case "uid":
 		return strconv.Itoa(int(uid))
 	case "user":
-		return q.k.userName(uid)
+		return userName(q.Kernel, uid)
 	case "comm", "ucmd":
-		return q.comm()
+		return q.Comm()
 	case "args", "cmd", "command":
 		return strings.Join(args, " ")
 	case "stat":
 		return "Ss"
 	case "etimes":
-		return strconv.Itoa(int(q.k.now().Sub(started).Seconds()))
+		return strconv.Itoa(int(q.Kernel.Now().Sub(started).Seconds()))
 	case "etime":
-		s := int(q.k.now().Sub(started).Seconds())
+		s := int(q.Kernel.Now().Sub(started).Seconds())
 		return fmt.Sprintf("%02d:%02d", s/60, s%60)
 	case "lstart":
-		return started.In(q.k.location()).Format("Mon Jan _2 15:04:05 2006")
+		return started.In(location(q.Kernel)).Format("Mon Jan _2 15:04:05 2006")
 	case "tty":
 		return "?"
 	case "time":
@@ -626,38 +586,38 @@ func (q *proc) psField(key string) string {
 	return ""
 }
 
-func cmdPgrep(p *proc) int {
-	o, ok := p.getopt("faxlncou:P:g:s:0123456789", "full>f list-name>l exact>x list-full>a newest>n oldest>o count>c parent=>P pgroup=>g session=>s euid=>u signal=")
+func cmdPgrep(p *kernel.Process) int {
+	o, ok := getopt(p, "faxlncou:P:g:s:0123456789", "full>f list-name>l exact>x list-full>a newest>n oldest>o count>c parent=>P pgroup=>g session=>s euid=>u signal=")
 	if !ok {
-		return p.usage(2)
+		return usage(p, 2)
 	}
 	pat := ""
 	if len(o.args) > 0 {
 		pat = o.args[0]
 	} else if len(o.order) == 0 {
-		p.errorf("no matching criteria specified")
-		return p.usage(2)
+		p.Errorf("no matching criteria specified")
+		return usage(p, 2)
 	}
 	re, err := compileRegexp(pat, true)
 	if err != nil {
-		p.errorf("%v", err)
+		p.Errorf("%v", err)
 		return 2
 	}
-	var hit []*proc
-	for _, q := range p.k.processes() {
+	var hit []*kernel.Process
+	for _, q := range p.Kernel.Processes() {
 		if q == p {
 			continue
 		}
-		s := q.comm()
+		s := q.Comm()
 		if o.has("f") {
-			s = q.psField("args")
+			s = psField(q, "args")
 		}
 		loc := re.FindStringIndex(s)
 		if loc == nil || o.has("x") && (loc[0] != 0 || loc[1] != len(s)) {
 			continue
 		}
-		if o.has("P") && o.get("P") != q.psField("ppid") || o.has("g") && o.get("g") != q.psField("pgid") || o.has("s") && o.get("s") != q.psField("sid") ||
-			o.has("u") && o.get("u") != q.psField("user") && o.get("u") != q.psField("uid") {
+		if o.has("P") && o.get("P") != psField(q, "ppid") || o.has("g") && o.get("g") != psField(q, "pgid") || o.has("s") && o.get("s") != psField(q, "sid") ||
+			o.has("u") && o.get("u") != psField(q, "user") && o.get("u") != psField(q, "uid") {
 			continue
 		}
 		hit = append(hit, q)
@@ -668,28 +628,28 @@ func cmdPgrep(p *proc) int {
 	if o.has("o") && len(hit) > 0 {
 		hit = hit[:1]
 	}
-	if p.name() == "pkill" {
-		sig := sigTERM
+	if p.Name() == "pkill" {
+		sig := kernel.SigTERM
 		if o.has("signal") {
-			sig = signalNumber(o.get("signal"))
+			sig = kernel.SignalNumber(o.get("signal"))
 		}
 		if o.has("9") {
-			sig = sigKILL
+			sig = kernel.SigKILL
 		}
 		for _, q := range hit {
-			p.sendSignal(q.PID, sig)
+			sendSignal(p, q.PID, sig)
 		}
 	} else if o.has("c") {
-		p.printf("%d\n", len(hit))
+		p.Printf("%d\n", len(hit))
 	} else {
 		for _, q := range hit {
 			switch {
 			case o.has("a"):
-				p.printf("%d %s\n", q.PID, q.psField("args"))
+				p.Printf("%d %s\n", q.PID, psField(q, "args"))
 			case o.has("l"):
-				p.printf("%d %s\n", q.PID, q.comm())
+				p.Printf("%d %s\n", q.PID, q.Comm())
 			default:
-				p.printf("%d\n", q.PID)
+				p.Printf("%d\n", q.PID)
 			}
 		}
 	}
@@ -697,17 +657,17 @@ func cmdPgrep(p *proc) int {
 }
 
 // become takes on a user's identity.
-func (p *proc) become(u *account) {
-	groups := p.k.groupsOf(u.name)
-	p.setUser(u.uid, u.gid, groups)
+func become(p *kernel.Process, u *account) {
+	groups := groupsOf(p.Kernel, u.name)
+	p.SetUser(u.uid, u.gid, groups)
 }
 
-func cmdRunuser(p *proc) int {
-	o, ok := p.getopt("+c:lmpPs:u:g:G:w:f", "command=>c login>l preserve-environment>m shell=>s user=>u group=>g session-command=>c")
+func cmdRunuser(p *kernel.Process) int {
+	o, ok := getopt(p, "+c:lmpPs:u:g:G:w:f", "command=>c login>l preserve-environment>m shell=>s user=>u group=>g session-command=>c")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "g", "G", "w", "P", "p") {
+	if unsupported(p, o, "g", "G", "w", "P", "p") {
 		return 1
 	}
 	args := o.args
@@ -723,24 +683,24 @@ func cmdRunuser(p *proc) int {
 		name = args[0]
 		args = args[1:]
 	}
-	u := p.k.userByName(name)
+	u := userByName(p.Kernel, name)
 	if u == nil {
-		p.errorf("user %s does not exist or the user entry does not contain all the required fields", name)
+		p.Errorf("user %s does not exist or the user entry does not contain all the required fields", name)
 		return 1
 	}
-	if p.ruid != 0 {
-		if p.name() == "runuser" {
-			p.errorf("may not be used by non-root users")
+	if p.RUID != 0 {
+		if p.Name() == "runuser" {
+			p.Errorf("may not be used by non-root users")
 			return 1
 		}
-		p.warn("Password: ")
-		pw, err := p.readLine()
-		if err != nil || !p.k.checkPassword(name, pw) {
-			p.warn("\nsu: Authentication failure\n")
+		p.Warnf("Password: ")
+		pw, err := readLine(p)
+		if err != nil || !checkPassword(p.Kernel, name, pw) {
+			p.Warnf("\nsu: Authentication failure\n")
 			return 1
 		}
 	}
-	p.become(u)
+	become(p, u)
 	env := p.Env
 	if !o.has("m") {
 		env = setenv(setenv(env, "HOME", u.home), "SHELL", u.shell)
@@ -752,16 +712,16 @@ func cmdRunuser(p *proc) int {
 			if u.uid == 0 {
 				env[4] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 			}
-			p.chdir(u.home)
+			p.Chdir(u.home)
 		}
 	}
-	p.setEnv(env)
+	p.SetEnv(env)
 	if direct {
 		if len(args) == 0 {
-			p.errorf("no command was specified")
+			p.Errorf("no command was specified")
 			return 1
 		}
-		return p.waitFor(p.start(args, env, nil)).shell()
+		return p.WaitFor(start(p, args, env, nil)).ExitCode()
 	}
 	shell := u.shell
 	if o.has("s") {
@@ -778,24 +738,24 @@ func cmdRunuser(p *proc) int {
 		argv = append(argv, "-c", o.get("c"))
 	}
 	argv = append(argv, args...)
-	c := p.fork(func(c *proc) int {
-		code, err := c.exec(shell, argv, env)
+	c := p.Fork(func(c *kernel.Process) int {
+		code, err := c.Exec(shell, argv, env)
 		if err != nil {
-			c.warn("%s: failed to execute %s: %s\n", p.name(), shell, strerror(err))
+			c.Warnf("%s: failed to execute %s: %s\n", p.Name(), shell, kernel.Strerror(err))
 			return 127
 		}
 		return code
 	})
-	return p.waitFor(c).shell()
+	return p.WaitFor(c).ExitCode()
 }
 
 // readLine reads a line from standard input byte by byte, so that nothing after it is taken.
-func (p *proc) readLine() (string, error) {
+func readLine(p *kernel.Process) (string, error) {
 	var line []byte
 	var b [1]byte
 	for {
 		n, err := p.Stdin().Read(b[:])
-		p.check()
+		p.Check()
 		if n == 0 {
 			if err == nil {
 				continue

@@ -4,16 +4,18 @@ import (
 	"path"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdReadlink(p *proc) int {
-	o, ok := p.getopt("femnqsvz", "canonicalize>f canonicalize-existing>e canonicalize-missing>m no-newline>n quiet>q silent>s verbose>v zero>z")
+func cmdReadlink(p *kernel.Process) int {
+	o, ok := getopt(p, "femnqsvz", "canonicalize>f canonicalize-existing>e canonicalize-missing>m no-newline>n quiet>q silent>s verbose>v zero>z")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
 	if len(o.args) == 0 {
-		p.errorf("missing operand")
-		return p.usage(1)
+		p.Errorf("missing operand")
+		return usage(p, 1)
 	}
 	end := "\n"
 	if o.has("z") {
@@ -27,14 +29,14 @@ func cmdReadlink(p *proc) int {
 		var err error
 		switch {
 		case o.has("e"):
-			out, err = p.canonical(a, 'e')
+			out, err = canonical(p, a, 'e')
 		case o.has("m"):
-			out, err = p.canonical(a, 'm')
+			out, err = canonical(p, a, 'm')
 		case o.has("f"):
-			out, err = p.canonical(a, 'f')
+			out, err = canonical(p, a, 'f')
 		default:
-			var st Stat
-			if st, err = p.lstat(a); err == nil {
+			var st kernel.Stat
+			if st, err = p.Lstat(a); err == nil {
 				if !st.IsSymlink() {
 					err = syscall.EINVAL
 				}
@@ -43,41 +45,41 @@ func cmdReadlink(p *proc) int {
 		}
 		if err != nil {
 			if o.has("v") {
-				p.errorf("%s: %s", quoteMaybe(a), strerror(err))
+				p.Errorf("%s: %s", quoteMaybe(a), kernel.Strerror(err))
 			}
 			code = 1
 			continue
 		}
-		p.print(out, end)
+		p.Print(out, end)
 	}
 	return code
 }
 
 // canonical resolves links: mode e needs everything to exist, f all but the last component, m nothing.
-func (p *proc) canonical(name string, mode byte) (string, error) {
+func canonical(p *kernel.Process, name string, mode byte) (string, error) {
 	if name == "" {
 		return "", syscall.ENOENT
 	}
-	defer p.lockTree()()
-	t := p.k.tree
+	defer p.LockTree()()
+	t := p.Kernel.Tree
 	if mode != 'm' {
-		s, err := t.walk(p.cred(), p.Dir, name, true)
+		s, err := t.Walk(p.Cred(), p.Dir, name, true)
 		if err != nil {
 			return "", err
 		}
-		if mode == 'e' && !s.exists() {
+		if mode == 'e' && !s.Exists() {
 			return "", syscall.ENOENT
 		}
-		return s.path, nil
+		return s.Path, nil
 	}
 	rest := ""
 	if !strings.HasPrefix(name, "/") {
 		name = p.Dir + "/" + name
 	}
 	for {
-		s, err := t.walk(p.cred(), "/", name, true)
+		s, err := t.Walk(p.Cred(), "/", name, true)
 		if err == nil {
-			return path.Clean(s.path + "/" + rest), nil
+			return path.Clean(s.Path + "/" + rest), nil
 		}
 		if err == syscall.ELOOP || name == "/" {
 			return "", err
@@ -87,17 +89,17 @@ func (p *proc) canonical(name string, mode byte) (string, error) {
 	}
 }
 
-func cmdRealpath(p *proc) int {
-	o, ok := p.getopt("emLPqsz", "canonicalize-existing>e canonicalize-missing>m quiet>q strip>s no-symlinks>s zero>z relative-to= relative-base=")
+func cmdRealpath(p *kernel.Process) int {
+	o, ok := getopt(p, "emLPqsz", "canonicalize-existing>e canonicalize-missing>m quiet>q strip>s no-symlinks>s zero>z relative-to= relative-base=")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "L", "relative-base") {
+	if unsupported(p, o, "L", "relative-base") {
 		return 1
 	}
 	if len(o.args) == 0 {
-		p.errorf("missing operand")
-		return p.usage(1)
+		p.Errorf("missing operand")
+		return usage(p, 1)
 	}
 	end := "\n"
 	if o.has("z") {
@@ -111,7 +113,7 @@ func cmdRealpath(p *proc) int {
 	}
 	code := 0
 	for _, a := range o.args {
-		out, err := p.canonical(a, mode)
+		out, err := canonical(p, a, mode)
 		if o.has("s") && err == nil {
 			out = a
 			if !strings.HasPrefix(a, "/") {
@@ -121,17 +123,17 @@ func cmdRealpath(p *proc) int {
 		}
 		if err != nil {
 			if !o.has("q") {
-				p.errorf("%s: %s", quoteMaybe(a), strerror(err))
+				p.Errorf("%s: %s", quoteMaybe(a), kernel.Strerror(err))
 			}
 			code = 1
 			continue
 		}
 		if o.has("relative-to") {
-			if base, err := p.canonical(o.get("relative-to"), 'm'); err == nil {
+			if base, err := canonical(p, o.get("relative-to"), 'm'); err == nil {
 				out = relativePath(base, out)
 			}
 		}
-		p.print(out, end)
+		p.Print(out, end)
 	}
 	return code
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // A sedCommand is one command of a script, with its addresses.
@@ -414,7 +416,7 @@ func (s *sedParser) commands(nested bool) []*sedCommand {
 
 // A sedRun is the state of a run over one stream.
 type sedRun struct {
-	p       *proc
+	p       *kernel.Process
 	lines   []string
 	n       int // lines read
 	ended   bool
@@ -629,7 +631,7 @@ func sedLabel(cmds []*sedCommand, label string) int {
 
 func (r *sedRun) run(cmds []*sedCommand, all []*sedCommand) (jump string, ok bool) {
 	for i := 0; i < len(cmds); i++ {
-		r.p.check()
+		r.p.Check()
 		c := cmds[i]
 		if r.matches(c) == c.not {
 			continue
@@ -777,13 +779,13 @@ func (r *sedRun) stream(cmds []*sedCommand) {
 	}
 }
 
-func cmdSed(p *proc) int {
-	o, ok := p.getopt("nrEe:f:i::l:suz", "quiet>n silent>n regexp-extended>E expression=>e file=>f in-place[=>i separate>s null-data>z unbuffered>u follow-symlinks posix debug")
+func cmdSed(p *kernel.Process) int {
+	o, ok := getopt(p, "nrEe:f:i::l:suz", "quiet>n silent>n regexp-extended>E expression=>e file=>f in-place[=>i separate>s null-data>z unbuffered>u follow-symlinks posix debug")
 	if !ok {
-		p.warn("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...\n")
+		p.Warnf("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...\n")
 		return 1
 	}
-	if p.unsupported(o, "l", "follow-symlinks", "posix", "debug") {
+	if unsupported(p, o, "l", "follow-symlinks", "posix", "debug") {
 		return 1
 	}
 	args := o.args
@@ -793,19 +795,19 @@ func cmdSed(p *proc) int {
 		case "e":
 			script = append(script, x.value)
 		case "f":
-			d, err := p.in(x.value)
+			d, err := in(p, x.value)
 			if err != nil {
-				p.errorf("couldn't open file %s: %s", x.value, strerror(err))
+				p.Errorf("couldn't open file %s: %s", x.value, kernel.Strerror(err))
 				return 1
 			}
-			b, _ := p.readAll(d)
-			d.release()
+			b, _ := p.ReadAll(d)
+			d.Release()
 			script = append(script, strings.TrimSuffix(string(b), "\n"))
 		}
 	}
 	if len(script) == 0 {
 		if len(args) == 0 {
-			p.warn("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...\n")
+			p.Warnf("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...\n")
 			return 1
 		}
 		script, args = args[:1], args[1:]
@@ -820,7 +822,7 @@ func cmdSed(p *proc) int {
 	}
 	cmds, err := parse()
 	if err != nil {
-		p.errorf("%v", err)
+		p.Errorf("%v", err)
 		if errors.Is(err, errNoLabel) {
 			return 4
 		}
@@ -832,22 +834,22 @@ func cmdSed(p *proc) int {
 	}
 	code := 0
 	read := func(name string) ([]byte, bool) {
-		d, err := p.in(name)
+		d, err := in(p, name)
 		var b []byte
 		if err == nil {
-			b, err = p.readAll(d)
-			d.release()
+			b, err = p.ReadAll(d)
+			d.Release()
 		}
 		if err != nil {
 			code = max(code, 2)
 			switch {
-			case err.Error() != errIsDir.Error():
-				p.errorf("can't read %s: %s", name, strerror(err))
+			case err.Error() != kernel.ErrIsDir.Error():
+				p.Errorf("can't read %s: %s", name, kernel.Strerror(err))
 			case o.has("i"):
-				p.errorf("couldn't edit %s: not a regular file", name)
+				p.Errorf("couldn't edit %s: not a regular file", name)
 				code = 4
 			default:
-				p.errorf("read error on %s: Is a directory", name)
+				p.Errorf("read error on %s: Is a directory", name)
 				code = 4
 			}
 			return nil, false
@@ -863,7 +865,7 @@ func cmdSed(p *proc) int {
 	}
 	if o.has("i") {
 		if len(args) == 0 {
-			p.errorf("no input files")
+			p.Errorf("no input files")
 			return 4
 		}
 		for _, f := range args {
@@ -876,30 +878,30 @@ func cmdSed(p *proc) int {
 			if r.code != 0 {
 				code = r.code
 			}
-			st, err := p.stat(f)
+			st, err := p.Stat(f)
 			if err == nil {
 				// A new file takes the old one's place: another inode, nothing is synced.
 				tmp := path.Dir(f) + "/sed" + randomName(6)
-				if err = p.writeFile(tmp, []byte(out), 0o600); err == nil {
-					p.chown(tmp, int64(st.UID), int64(st.GID), true)
-					p.chmod(tmp, st.Perm())
+				if err = p.WriteFile(tmp, []byte(out), 0o600); err == nil {
+					p.Chown(tmp, int64(st.UID), int64(st.GID), true)
+					p.Chmod(tmp, st.Perm())
 					if suffix := o.get("i"); suffix != "" {
 						bak := f + suffix
 						if strings.Contains(suffix, "*") {
 							bak = path.Dir(f) + "/" + strings.ReplaceAll(suffix, "*", path.Base(f))
 						}
-						err = p.rename(f, bak)
+						err = p.Rename(f, bak)
 					}
 					if err == nil {
-						err = p.rename(tmp, f)
+						err = p.Rename(tmp, f)
 					}
 				} else {
-					p.errorf("couldn't open temporary file %s: %s", tmp, strerror(err))
+					p.Errorf("couldn't open temporary file %s: %s", tmp, kernel.Strerror(err))
 					return 4
 				}
 			}
 			if err != nil {
-				p.errorf("cannot rename %s: %s", f, strerror(err))
+				p.Errorf("cannot rename %s: %s", f, kernel.Strerror(err))
 				return 4
 			}
 		}
@@ -913,7 +915,7 @@ func cmdSed(p *proc) int {
 			if b, ok := read(f); ok {
 				cmds, _ = parse()
 				out, r := process(b, cmds)
-				p.print(out)
+				p.Print(out)
 				if r.quit {
 					return r.code
 				}
@@ -933,7 +935,7 @@ func cmdSed(p *proc) int {
 		}
 	}
 	out, r := process(all.Bytes(), cmds)
-	p.print(out)
+	p.Print(out)
 	if r.code != 0 {
 		return r.code
 	}

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdSeq(p *proc) int {
+func cmdSeq(p *kernel.Process) int {
 	var f, sep string
 	sep = "\n"
 	wide := false
@@ -26,26 +28,26 @@ func cmdSeq(p *proc) int {
 			sep = args[0][2:]
 		case args[0] == "--":
 		default:
-			p.errorf("invalid option -- '%s'", args[0][1:2])
-			return p.usage(1)
+			p.Errorf("invalid option -- '%s'", args[0][1:2])
+			return usage(p, 1)
 		}
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		p.errorf("missing operand")
-		return p.usage(1)
+		p.Errorf("missing operand")
+		return usage(p, 1)
 	}
 	if len(args) > 3 {
-		p.errorf("extra operand %s", quote(args[3]))
-		return p.usage(1)
+		p.Errorf("extra operand %s", quote(args[3]))
+		return usage(p, 1)
 	}
 	prec := 0
 	nums := make([]float64, len(args))
 	for i, a := range args {
 		v, err := strconv.ParseFloat(a, 64)
 		if err != nil {
-			p.errorf("invalid floating point argument: %s", quote(a))
-			return p.usage(1)
+			p.Errorf("invalid floating point argument: %s", quote(a))
+			return usage(p, 1)
 		}
 		nums[i] = v
 		if _, frac, ok := strings.Cut(a, "."); ok && (i < len(args)-1 || len(args) == 1) {
@@ -60,8 +62,8 @@ func cmdSeq(p *proc) int {
 		step = nums[1]
 	}
 	if step == 0 {
-		p.errorf("invalid Zero increment value: %s", quote(args[1]))
-		return p.usage(1)
+		p.Errorf("invalid Zero increment value: %s", quote(args[1]))
+		return usage(p, 1)
 	}
 	width := 0
 	if wide {
@@ -74,7 +76,7 @@ func cmdSeq(p *proc) int {
 			break
 		}
 		if n > 0 {
-			p.print(sep)
+			p.Print(sep)
 		}
 		n++
 		s := strconv.FormatFloat(v, 'f', prec, 64)
@@ -84,10 +86,10 @@ func cmdSeq(p *proc) int {
 		for len(s) < width {
 			s = "0" + s
 		}
-		p.print(s)
+		p.Print(s)
 	}
 	if n > 0 {
-		p.print("\n")
+		p.Print("\n")
 	}
 	return 0
 }

@@ -13,19 +13,21 @@ import (
 	"unicode/utf8"
 
 	"mvdan.cc/sh/v3/syntax"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // A shell is one process's interpreter of POSIX sh, with dash's behaviour and messages. The language is parsed by
 // mvdan.cc/sh; it is evaluated here, because that module's own interpreter knows neither process ids, nor descriptors
 // above 2, nor a file system that is not the host's.
 type shell struct {
-	p      *proc
+	p      *kernel.Process
 	arg0   string
 	params []string
 	vars   map[string]*variable
 	funcs  map[string]*syntax.Stmt
 	traps  map[string]string
-	jobs   map[int]*proc
+	jobs   map[int]*kernel.Process
 	opts   string // the letters of $-
 	status int
 	subst  int // status of the last command substitution, for commands without a name
@@ -177,7 +179,7 @@ func showBytes(s string) string {
 	return b.String()
 }
 
-func newShell(p *proc, arg0 string, params []string) *shell {
+func newShell(p *kernel.Process, arg0 string, params []string) *shell {
 	sh := &shell{p: p, arg0: arg0, params: params, vars: make(map[string]*variable, len(p.Env)+8), dollar: p.PID}
 	for _, e := range p.Env {
 		if n, v, ok := strings.Cut(e, "="); ok && validName(n) {
@@ -190,7 +192,7 @@ func newShell(p *proc, arg0 string, params []string) *shell {
 	}
 	sh.vars["OPTIND"] = &variable{value: "1", set: true}
 	sh.vars["PS4"] = &variable{value: "+ ", set: true}
-	sh.vars["PPID"] = &variable{value: p.psField("ppid"), set: true}
+	sh.vars["PPID"] = &variable{value: psField(p, "ppid"), set: true}
 	sh.pwd = p.Dir
 	if v := sh.vars["PWD"]; v == nil || !sh.samePlace(v.value) {
 		sh.vars["PWD"] = &variable{value: p.Dir, set: true, exported: v != nil && v.exported}
@@ -204,7 +206,7 @@ func (sh *shell) samePlace(dir string) bool {
 	if !strings.HasPrefix(dir, "/") {
 		return false
 	}
-	r, err := sh.p.realpath(dir)
+	r, err := sh.p.Realpath(dir)
 	return err == nil && r == sh.p.Dir
 }
 
@@ -222,7 +224,7 @@ func validName(s string) bool {
 }
 
 // fork copies the shell for a subshell running as process p.
-func (sh *shell) fork(p *proc) *shell {
+func (sh *shell) fork(p *kernel.Process) *shell {
 	c := *sh
 	c.p = p
 	c.vars = make(map[string]*variable, len(sh.vars))
@@ -255,7 +257,7 @@ func (sh *shell) fork(p *proc) *shell {
 }
 
 // cmdSh is sh and bash.
-func cmdSh(p *proc) int {
+func cmdSh(p *kernel.Process) int {
 	args := p.Args
 	sh := newShell(p, args[0], nil)
 	sh.bash = strings.HasSuffix(args[0], "bash")
@@ -292,13 +294,13 @@ func cmdSh(p *proc) int {
 				if l := optionLetter(args[i]); l != 0 {
 					sh.setOpt(l, a[0] == '-')
 				} else {
-					sh.p.warn("%s: 0: Illegal option -o %s\n", sh.arg0, args[i])
+					sh.p.Warnf("%s: 0: Illegal option -o %s\n", sh.arg0, args[i])
 					return 2
 				}
 			case strings.ContainsRune("efunvxCabmI", c):
 				sh.setOpt(byte(c), a[0] == '-')
 			default:
-				sh.p.warn("%s: 0: Illegal option -%c\n", sh.arg0, c)
+				sh.p.Warnf("%s: 0: Illegal option -%c\n", sh.arg0, c)
 				return 2
 			}
 		}
@@ -307,7 +309,7 @@ func cmdSh(p *proc) int {
 	switch {
 	case command:
 		if i >= len(args) {
-			sh.p.warn("%s: 0: -c requires an argument\n", sh.arg0)
+			sh.p.Warnf("%s: 0: -c requires an argument\n", sh.arg0)
 			return 2
 		}
 		src = args[i]
@@ -317,9 +319,9 @@ func cmdSh(p *proc) int {
 		}
 	case i < len(args) && !stdin:
 		sh.arg0 = args[i]
-		b, err := p.readFile(args[i])
+		b, err := p.ReadFile(args[i])
 		if err != nil {
-			p.warn("%s: 0: cannot open %s: %s\n", args[0], args[i], openText(err))
+			p.Warnf("%s: 0: cannot open %s: %s\n", args[0], args[i], openText(err))
 			return 2
 		}
 		src = string(b)
@@ -356,7 +358,7 @@ func (sh *shell) runSource(src string, tail bool) {
 		}
 	}
 	if s.err != nil {
-		sh.p.warn("%s: %d: Syntax error: %v\n", sh.arg0, s.line, s.err)
+		sh.p.Warnf("%s: %d: Syntax error: %v\n", sh.arg0, s.line, s.err)
 		sh.status = 2
 		sh.exit(2)
 	}
@@ -382,8 +384,8 @@ func (sh *shell) exit(code int) {
 		sh.ret, sh.brk = false, 0
 		sh.runSource(t, false)
 	}
-	sh.p.check()
-	panic(procExit{code})
+	sh.p.Check()
+	panic(kernel.Exit{Code: code})
 }
 
 // fail reports an error that ends a shell which is not interactive.
@@ -422,10 +424,10 @@ func (sh *shell) runBuiltin(f builtinFunc, args []string) (code int) {
 
 func (sh *shell) warnf(format string, a ...any) {
 	if sh.bash {
-		sh.p.warn("%s: line %d: %s\n", sh.arg0, max(sh.line, 1), fmt.Sprintf(format, a...))
+		sh.p.Warnf("%s: line %d: %s\n", sh.arg0, max(sh.line, 1), fmt.Sprintf(format, a...))
 		return
 	}
-	sh.p.warn("%s: %d: %s\n", sh.arg0, max(sh.line, 1), fmt.Sprintf(format, a...))
+	sh.p.Warnf("%s: %d: %s\n", sh.arg0, max(sh.line, 1), fmt.Sprintf(format, a...))
 }
 
 func (sh *shell) has(opt byte) bool { return strings.IndexByte(sh.opts, opt) >= 0 }
@@ -520,7 +522,7 @@ func (sh *shell) environ(extra []string) []string {
 			}
 		}
 		slices.Sort(env)
-		sh.p.setEnv(env)
+		sh.p.SetEnv(env)
 		sh.envOK = true
 	}
 	env := sh.p.Env
@@ -542,7 +544,7 @@ func (sh *shell) stmts(list []*syntax.Stmt) {
 
 // stmt runs one statement and leaves its status in sh.status.
 func (sh *shell) stmt(s *syntax.Stmt) {
-	sh.p.check()
+	sh.p.Check()
 	sh.runTraps()
 	if sh.has('n') {
 		return
@@ -606,10 +608,10 @@ func (sh *shell) command(s *syntax.Stmt) {
 		}
 		return
 	case *syntax.Subshell:
-		sh.p.check()
-		child := sh.p.k.newProcess(sh.p)
+		sh.p.Check()
+		child := sh.p.Kernel.NewProcess(sh.p)
 		sub := sh.fork(child) // before it runs: a shell that is killed does not wait for it
-		child.goRun(func(*proc) int {
+		child.Go(func(*kernel.Process) int {
 			if _, ok := sub.redirect(s.Redirs, false); !ok {
 				return 2
 			}
@@ -656,9 +658,9 @@ func (sh *shell) unsupported(what string) {
 	sh.fail(2, "Syntax error: %q unexpected (not POSIX sh)", what)
 }
 
-func (sh *shell) await(c *proc) {
+func (sh *shell) await(c *kernel.Process) {
 	for {
-		st, ok := sh.p.wait(c)
+		st, ok := sh.p.Wait(c)
 		if ok {
 			sh.setWait(st)
 			return
@@ -668,47 +670,47 @@ func (sh *shell) await(c *proc) {
 }
 
 // setWait takes over a child's status and says what killed it.
-func (sh *shell) setWait(st waitStatus) {
-	sh.status = st.shell()
+func (sh *shell) setWait(st kernel.WaitStatus) {
+	sh.status = st.ExitCode()
 	sh.sayKilled(st)
 }
 
-func (sh *shell) sayKilled(st waitStatus) {
-	if st.signal != 0 && st.signal != sigINT && st.signal != sigPIPE {
-		sh.p.warn("%s\n", signalText(st.signal))
+func (sh *shell) sayKilled(st kernel.WaitStatus) {
+	if st.Signal != 0 && st.Signal != kernel.SigINT && st.Signal != kernel.SigPIPE {
+		sh.p.Warnf("%s\n", signalText(st.Signal))
 	}
 }
 
 func signalText(sig int) string {
 	switch sig {
-	case sigHUP:
+	case kernel.SigHUP:
 		return "Hangup"
-	case sigQUIT:
+	case kernel.SigQUIT:
 		return "Quit"
-	case sigABRT:
+	case kernel.SigABRT:
 		return "Aborted"
-	case sigKILL:
+	case kernel.SigKILL:
 		return "Killed"
-	case sigUSR1:
+	case kernel.SigUSR1:
 		return "User defined signal 1"
-	case sigUSR2:
+	case kernel.SigUSR2:
 		return "User defined signal 2"
-	case sigALRM:
+	case kernel.SigALRM:
 		return "Alarm clock"
-	case sigTERM:
+	case kernel.SigTERM:
 		return "Terminated"
 	}
 	return "Signal " + strconv.Itoa(sig)
 }
 
 func (sh *shell) background(s *syntax.Stmt) {
-	c := sh.p.k.newProcess(sh.p)
+	c := sh.p.Kernel.NewProcess(sh.p)
 	sub := sh.fork(c)
-	c.ignore(sigINT, sigQUIT)
-	if !c.isDead() {
-		c.setFD(0, newStream(device("null"), os.O_RDONLY))
+	c.Ignore(kernel.SigINT, kernel.SigQUIT)
+	if !c.IsDead() {
+		c.SetFD(0, kernel.NewStream(kernel.Device("null"), os.O_RDONLY))
 	}
-	c.goRun(func(*proc) int {
+	c.Go(func(*kernel.Process) int {
 		fg := *s
 		fg.Background = false
 		if call, ok := fg.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && !fg.Negated {
@@ -720,7 +722,7 @@ func (sh *shell) background(s *syntax.Stmt) {
 		return sub.status
 	})
 	if sh.jobs == nil {
-		sh.jobs = map[int]*proc{}
+		sh.jobs = map[int]*kernel.Process{}
 	}
 	sh.jobs[c.PID] = c
 	sh.lastBg = c.PID
@@ -739,24 +741,24 @@ func (sh *shell) pipeline(b *syntax.BinaryCmd) {
 		x = left
 	}
 	slices.Reverse(parts)
-	kids := make([]*proc, len(parts))
-	var in *description
+	kids := make([]*kernel.Process, len(parts))
+	var in *kernel.File
 	for i, part := range parts {
-		var r, w *description
+		var r, w *kernel.File
 		if i < len(parts)-1 {
-			r, w = newPipe(pipeSize).descriptions()
+			r, w = kernel.NewPipe(kernel.PipeSize).Descriptions()
 		}
 		stdin := in
-		kids[i] = sh.p.k.newProcess(sh.p)
+		kids[i] = sh.p.Kernel.NewProcess(sh.p)
 		if stdin != nil {
-			kids[i].setFD(0, stdin)
+			kids[i].SetFD(0, stdin)
 		}
 		if w != nil {
-			kids[i].setFD(1, w)
+			kids[i].SetFD(1, w)
 		}
 		in = r
 		sub := sh.fork(kids[i])
-		kids[i].goRun(func(*proc) int {
+		kids[i].Go(func(*kernel.Process) int {
 			if call, ok := part.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && !part.Negated {
 				sub.simple(part, call, true)
 			} else {
@@ -770,7 +772,7 @@ func (sh *shell) pipeline(b *syntax.BinaryCmd) {
 		if i == len(kids)-1 {
 			sh.await(k)
 		} else {
-			sh.p.waitFor(k)
+			sh.p.WaitFor(k)
 		}
 	}
 }
@@ -913,7 +915,7 @@ func (sh *shell) simple(s *syntax.Stmt, c *syntax.CallExpr, tail bool) {
 	var bi builtinFunc
 	if fn == nil {
 		bi = builtin(args[0])
-		if bi != nil && sh.p.k.handled(args[0]) != nil {
+		if bi != nil && sh.p.Kernel.Handled(args[0]) != nil {
 			bi = nil
 		}
 	}
@@ -973,7 +975,7 @@ func (sh *shell) trace(args []string, c *syntax.CallExpr) {
 		}
 		b.WriteString(a)
 	}
-	sh.p.warn("%s\n", b.String())
+	sh.p.Warnf("%s\n", b.String())
 }
 
 func (sh *shell) callArgs(c *syntax.CallExpr) []string {
@@ -1080,17 +1082,17 @@ func (sh *shell) external(s *syntax.Stmt, c *syntax.CallExpr, args []string, tai
 	}
 	if tail {
 		sh.status = run(sh)
-		panic(procExit{sh.status})
+		panic(kernel.Exit{Code: sh.status})
 	}
 	sh.environ(nil)
-	child := sh.p.k.newProcess(sh.p)
+	child := sh.p.Kernel.NewProcess(sh.p)
 	x := *sh
 	x.p = child
 	x.sub = true
 	if len(c.Assigns) > 0 {
 		x = *sh.fork(child)
 	}
-	child.goRun(func(*proc) int { return run(&x) })
+	child.Go(func(*kernel.Process) int { return run(&x) })
 	sh.await(child)
 }
 
@@ -1103,15 +1105,15 @@ func (sh *shell) execute(args, extra []string, as string) int {
 			pathVar = v
 		}
 	}
-	file, err := sh.p.lookPath(args[0], pathVar)
+	file, err := lookPath(sh.p, args[0], pathVar)
 	if err == nil {
 		var code int
-		if code, err = sh.p.exec(file, args, env); err == nil {
+		if code, err = sh.p.Exec(file, args, env); err == nil {
 			return code
 		}
 		if err == syscall.ENOEXEC {
 			// A file without a #! line is a script for this shell.
-			if code, err = sh.p.exec("/bin/sh", append([]string{"sh", file}, args[1:]...), env); err == nil {
+			if code, err = sh.p.Exec("/bin/sh", append([]string{"sh", file}, args[1:]...), env); err == nil {
 				return code
 			}
 		}
@@ -1121,13 +1123,13 @@ func (sh *shell) execute(args, extra []string, as string) int {
 		sh.warnf("%s: command not found", args[0])
 		return 127
 	case err == syscall.ENOENT && sh.bash, err == syscall.ENOTDIR && sh.bash:
-		sh.warnf("%s: %s", args[0], strerror(err))
+		sh.warnf("%s: %s", args[0], kernel.Strerror(err))
 		return 127
 	case err == syscall.ENOENT, err == syscall.ENOTDIR:
 		sh.warnf("%s%s: not found", as, args[0])
 		return 127
 	}
-	sh.warnf("%s%s: %s", as, args[0], strerror(err))
+	sh.warnf("%s%s: %s", as, args[0], kernel.Strerror(err))
 	return 126
 }
 
@@ -1138,23 +1140,23 @@ func (sh *shell) redirect(rs []*syntax.Redirect, save bool) (restore func(), ok 
 	}
 	type old struct {
 		n int
-		d *description
+		d *kernel.File
 	}
 	var olds []old
 	restore = func() {
 		for _, o := range slices.Backward(olds) {
-			sh.p.setFD(o.n, o.d)
+			sh.p.SetFD(o.n, o.d)
 		}
 	}
-	set := func(n int, d *description) {
+	set := func(n int, d *kernel.File) {
 		if save {
-			cur := sh.p.fds[n]
+			cur := sh.p.FDs[n]
 			if cur != nil {
-				cur = cur.ref()
+				cur = cur.Ref()
 			}
 			olds = append(olds, old{n, cur})
 		}
-		sh.p.setFD(n, d)
+		sh.p.SetFD(n, d)
 	}
 	for _, r := range rs {
 		n := 1
@@ -1163,13 +1165,13 @@ func (sh *shell) redirect(rs []*syntax.Redirect, save bool) (restore func(), ok 
 			n = 0
 		}
 		if r.N != nil {
-			v, numeric := parseUint(r.N.Value)
+			v, numeric := kernel.ParseUint(r.N.Value)
 			if !numeric || v > 9 {
 				sh.fail(2, "Syntax error: Bad fd number")
 			}
 			n = int(v)
 		}
-		var d *description
+		var d *kernel.File
 		var err error
 		switch r.Op {
 		case syntax.Hdoc, syntax.DashHdoc:
@@ -1177,9 +1179,9 @@ func (sh *shell) redirect(rs []*syntax.Redirect, save bool) (restore func(), ok 
 			if r.Hdoc != nil {
 				text = sh.heredoc(r)
 			}
-			rd, w := newPipe(0).descriptions()
+			rd, w := kernel.NewPipe(0).Descriptions()
 			w.Write(nil, []byte(text))
-			w.release()
+			w.Release()
 			set(n, rd)
 			continue
 		case syntax.DplIn, syntax.DplOut:
@@ -1188,34 +1190,34 @@ func (sh *shell) redirect(rs []*syntax.Redirect, save bool) (restore func(), ok 
 				set(n, nil)
 				continue
 			}
-			v, numeric := parseUint(word)
+			v, numeric := kernel.ParseUint(word)
 			if !numeric || v > 9 {
 				sh.fail(2, "Syntax error: Bad fd number")
 			}
-			if sh.p.fds[v] == nil {
+			if sh.p.FDs[v] == nil {
 				sh.warnf("%d: Bad file descriptor", v)
 				restore()
 				return nil, false
 			}
-			set(n, sh.p.fds[v].ref())
+			set(n, sh.p.FDs[v].Ref())
 			continue
 		}
 		name := sh.word(r.Word)
 		switch r.Op {
 		case syntax.RdrIn:
-			d, err = sh.p.open(name, os.O_RDONLY, 0)
+			d, err = sh.p.Open(name, os.O_RDONLY, 0)
 		case syntax.RdrInOut:
-			d, err = sh.p.open(name, os.O_RDWR|os.O_CREATE, 0o666)
+			d, err = sh.p.Open(name, os.O_RDWR|os.O_CREATE, 0o666)
 		case syntax.AppOut:
-			d, err = sh.p.open(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+			d, err = sh.p.Open(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
 		case syntax.RdrOut, syntax.RdrClob:
 			if r.Op == syntax.RdrOut && sh.has('C') {
-				if st, e := sh.p.stat(name); e == nil && st.IsRegular() {
+				if st, e := sh.p.Stat(name); e == nil && st.IsRegular() {
 					err = syscall.EEXIST
 					break
 				}
 			}
-			d, err = sh.p.open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+			d, err = sh.p.Open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 		default:
 			sh.unsupported(r.Op.String())
 		}
@@ -1237,14 +1239,14 @@ func openText(err error) string {
 	if err == syscall.ENOENT || err == syscall.ENOTDIR {
 		return "No such file"
 	}
-	return strerror(err)
+	return kernel.Strerror(err)
 }
 
 func createText(err error) string {
 	if err == syscall.ENOENT || err == syscall.ENOTDIR {
 		return "Directory nonexistent"
 	}
-	return strerror(err)
+	return kernel.Strerror(err)
 }
 
 // runTraps runs the traps of the signals that have come.
@@ -1253,11 +1255,11 @@ func (sh *shell) runTraps() {
 		return
 	}
 	for {
-		sig := sh.p.nextSignal()
+		sig := sh.p.NextSignal()
 		if sig == 0 {
 			return
 		}
-		if t := sh.traps[signalNames[sig]]; t != "" {
+		if t := sh.traps[kernel.SignalNames[sig]]; t != "" {
 			st := sh.status
 			sh.inTrap = true
 			sh.runSource(t, false)

@@ -4,14 +4,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdSort(p *proc) int {
-	o, ok := p.getopt("bcCdfghik:mMno:rRsS:t:T:uVz", "numeric-sort>n reverse>r unique>u key=>k field-separator=>t zero-terminated>z version-sort>V human-numeric-sort>h check[=>c stable>s output=>o ignore-case>f ignore-leading-blanks>b dictionary-order>d general-numeric-sort>g parallel= buffer-size=>S")
+func cmdSort(p *kernel.Process) int {
+	o, ok := getopt(p, "bcCdfghik:mMno:rRsS:t:T:uVz", "numeric-sort>n reverse>r unique>u key=>k field-separator=>t zero-terminated>z version-sort>V human-numeric-sort>h check[=>c stable>s output=>o ignore-case>f ignore-leading-blanks>b dictionary-order>d general-numeric-sort>g parallel= buffer-size=>S")
 	if !ok {
-		return p.usage(2)
+		return usage(p, 2)
 	}
-	if p.unsupported(o, "i", "m", "M", "R") {
+	if unsupported(p, o, "i", "m", "M", "R") {
 		return 2
 	}
 	delim := byte('\n')
@@ -25,14 +27,14 @@ func cmdSort(p *proc) int {
 		files = []string{"-"}
 	}
 	for _, f := range files {
-		d, err := p.in(f)
+		d, err := in(p, f)
 		var b []byte
 		if err == nil {
-			b, err = p.readAll(d)
-			d.release()
+			b, err = p.ReadAll(d)
+			d.Release()
 		}
 		if err != nil {
-			p.errorf("cannot read: %s: %s", f, strerror(err))
+			p.Errorf("cannot read: %s: %s", f, kernel.Strerror(err))
 			return 2
 		}
 		l, _ := lines(b, delim)
@@ -68,11 +70,11 @@ func cmdSort(p *proc) int {
 			x.to, x.toC, fl2 = parse(b)
 		}
 		if k == "" || k[0] < '0' || k[0] > '9' {
-			p.errorf("invalid number at field start: invalid count at start of %s", quote(k))
+			p.Errorf("invalid number at field start: invalid count at start of %s", quote(k))
 			return 2
 		}
 		if x.from == 0 {
-			p.errorf("field number is zero: invalid field specification %s", quote(k))
+			p.Errorf("field number is zero: invalid field specification %s", quote(k))
 			return 2
 		}
 		x.flags = fl1 + fl2
@@ -86,10 +88,10 @@ func cmdSort(p *proc) int {
 	case sep == `\0`:
 		sep = "\x00"
 	case o.has("t") && sep == "":
-		p.errorf("empty tab")
+		p.Errorf("empty tab")
 		return 2
 	case len(sep) > 1:
-		p.errorf("multi-character tab %s", quote(sep))
+		p.Errorf("multi-character tab %s", quote(sep))
 		return 2
 	}
 	split := func(s string) []string {
@@ -211,7 +213,7 @@ func cmdSort(p *proc) int {
 		for i := 1; i < len(all); i++ {
 			if c := full(all[i-1], all[i]); c > 0 || c == 0 && o.has("u") {
 				if o.has("c") {
-					p.errorf("%s:%d: disorder: %s", files[0], i+1, all[i])
+					p.Errorf("%s:%d: disorder: %s", files[0], i+1, all[i])
 				}
 				return 1
 			}
@@ -228,12 +230,12 @@ func cmdSort(p *proc) int {
 		b.WriteByte(delim)
 	}
 	if o.has("o") {
-		if err := p.writeFile(o.get("o"), []byte(b.String()), 0o666); err != nil {
-			p.errorf("open failed: %s: %s", o.get("o"), strerror(err))
+		if err := p.WriteFile(o.get("o"), []byte(b.String()), 0o666); err != nil {
+			p.Errorf("open failed: %s: %s", o.get("o"), kernel.Strerror(err))
 			return 2
 		}
 		return code
 	}
-	p.print(b.String())
+	p.Print(b.String())
 	return code
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // maxSessions is sshd's default of MaxSessions.
@@ -37,7 +39,7 @@ type sshCounters struct {
 type sshServer struct {
 	Faults sshFaults
 
-	k        *Kernel
+	k        *kernel.Kernel
 	cfg      sshConfig
 	listener net.Listener
 	count    sshCounters
@@ -49,13 +51,13 @@ type sshServer struct {
 }
 
 // sshListen starts a server.
-func sshListen(k *Kernel, cfg sshConfig) (*sshServer, error) {
+func sshListen(k *kernel.Kernel, cfg sshConfig) (*sshServer, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	s := &sshServer{k: k, cfg: cfg, listener: l, hostKeys: cfg.HostKeys, conns: map[*conn]bool{}}
-	k.goServe(s.accept)
+	k.Go(s.accept)
 	return s, nil
 }
 
@@ -103,7 +105,7 @@ func (s *sshServer) accept() {
 			return
 		}
 		refuse, hole, latency := s.Faults.connecting()
-		if refuse || s.k.isOff() {
+		if refuse || s.k.Off() {
 			if tc, ok := nc.(*net.TCPConn); ok {
 				tc.SetLinger(0) // a reset, not an orderly end
 			}
@@ -123,7 +125,7 @@ func (s *sshServer) accept() {
 		}
 		s.conns[c] = true
 		s.mu.Unlock()
-		s.k.goServe(func() {
+		s.k.Go(func() {
 			defer func() {
 				c.Close()
 				s.mu.Lock()
@@ -160,7 +162,7 @@ type packet struct {
 // delay sends everything d later, in order.
 func (c *conn) delay(d time.Duration) {
 	c.queue, c.done = make(chan packet, 1024), make(chan struct{})
-	c.s.k.goServe(func() {
+	c.s.k.Go(func() {
 		for {
 			select {
 			case p := <-c.queue:
@@ -220,7 +222,7 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 func (c *conn) Write(b []byte) (int, error) {
-	if c.s.k.isOff() {
+	if c.s.k.Off() {
 		return 0, net.ErrClosed
 	}
 	n, drop := c.s.Faults.sending(len(b))
@@ -292,10 +294,10 @@ func (s *sshServer) serverConfig() *ssh.ServerConfig {
 			}
 			return nil, errAuth
 		},
-		Clock: s.k.now,
+		Clock: s.k.Now,
 	}
 	cfg.PublicKeyCallback = func(md ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-		if cert, ok := key.(*ssh.Certificate); ok && s.k.userByName(md.User()) == nil {
+		if cert, ok := key.(*ssh.Certificate); ok && userByName(s.k, md.User()) == nil {
 			_ = cert
 			return nil, errAuth
 		}
@@ -303,14 +305,14 @@ func (s *sshServer) serverConfig() *ssh.ServerConfig {
 	}
 	if s.cfg.Passwords {
 		cfg.PasswordCallback = func(md ssh.ConnMetadata, pw []byte) (*ssh.Permissions, error) {
-			if s.k.checkPassword(md.User(), string(pw)) {
+			if checkPassword(s.k, md.User(), string(pw)) {
 				return &ssh.Permissions{}, nil
 			}
 			return nil, errAuth
 		}
 		cfg.KeyboardInteractiveCallback = func(md ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 			a, err := ask("", "", []string{"Password: "}, []bool{false})
-			if err == nil && len(a) == 1 && s.k.checkPassword(md.User(), a[0]) {
+			if err == nil && len(a) == 1 && checkPassword(s.k, md.User(), a[0]) {
 				return &ssh.Permissions{}, nil
 			}
 			return nil, errAuth
@@ -326,7 +328,7 @@ func (s *sshServer) serverConfig() *ssh.ServerConfig {
 
 // authorized reads the user's authorized_keys, as sshd does with StrictModes.
 func (s *sshServer) authorized(user string, key ssh.PublicKey) bool {
-	u := s.k.userByName(user)
+	u := userByName(s.k, user)
 	if u == nil {
 		return false
 	}
@@ -406,7 +408,7 @@ func (s *sshServer) serve(c *conn) {
 			}
 			wg.Go(func() {
 				s.forward(c, nc, func() (net.Conn, error) {
-					return s.k.dial(net.JoinHostPort(d.Host, strconv.Itoa(int(d.Port))))
+					return s.k.Dial(net.JoinHostPort(d.Host, strconv.Itoa(int(d.Port))))
 				})
 			})
 		case "direct-streamlocal@openssh.com":
@@ -472,11 +474,11 @@ func (s *sshServer) forward(c *conn, nc ssh.NewChannel, dial func() (net.Conn, e
 
 // dialUnix connects to a socket as a user.
 func (s *sshServer) dialUnix(user, path string) (net.Conn, error) {
-	u := s.k.userByName(user)
+	u := userByName(s.k, user)
 	if u == nil {
 		return nil, syscall.EACCES
 	}
-	return s.k.dialUnix(cred{u.uid, u.gid, s.k.groupsOf(u.name)}, path)
+	return s.k.DialUnix(kernel.Cred{UID: u.uid, GID: u.gid, Groups: groupsOf(s.k, u.name)}, path)
 }
 
 // A session is one "session" channel.
@@ -485,7 +487,7 @@ type session struct {
 	ch   ssh.Channel
 	user string
 	env  []string
-	proc *proc
+	proc *kernel.Process
 	ends sessionEnds
 	done chan struct{}
 }
@@ -525,11 +527,11 @@ func (s *session) run(reqs <-chan *ssh.Request) {
 		case "signal":
 			var e struct{ Name string }
 			if ssh.Unmarshal(r.Payload, &e) == nil && s.proc != nil {
-				if n := signalNumber(e.Name); n > 0 {
+				if n := kernel.SignalNumber(e.Name); n > 0 {
 					// sshd signals the process group of the session's child.
-					_, pgid, _ := s.proc.family()
-					for _, p := range m.k.processGroup(pgid) {
-						p.signal(n)
+					_, pgid, _ := s.proc.Family()
+					for _, p := range m.k.ProcessGroup(pgid) {
+						p.Signal(n)
 					}
 					ok = true
 				}
@@ -551,21 +553,21 @@ func (s *session) run(reqs <-chan *ssh.Request) {
 // start prepares the login user's shell; begin lets it run once the request is answered.
 func (s *session) start(command string, login bool, f execFaults) error {
 	m := s.c.s
-	u := m.k.userByName(s.user)
-	if u == nil || m.k.isOff() {
+	u := userByName(m.k, s.user)
+	if u == nil || m.k.Off() {
 		return syscall.ENOENT
 	}
-	p := m.k.newProcess(nil)
-	p.become(u)
+	p := m.k.NewProcess(nil)
+	become(p, u)
 	home := u.home
 	if st, err := m.k.FS().Stat(u.home); err != nil || !st.IsDir() {
 		home = "/"
 	}
-	p.chdir(home)
+	p.Chdir(home)
 	la, ra := s.c.LocalAddr().String(), s.c.RemoteAddr().String()
 	lh, lp, _ := net.SplitHostPort(la)
 	rh, rp, _ := net.SplitHostPort(ra)
-	p.setEnv(append([]string{
+	p.SetEnv(append([]string{
 		"HOME=" + u.home, "LOGNAME=" + u.name, "MAIL=/var/mail/" + u.name,
 		"PATH=/usr/local/bin:/usr/bin:/bin:/usr/games", "PWD=" + home, "SHELL=" + u.shell, "USER=" + u.name,
 		"SSH_CLIENT=" + rh + " " + rp + " " + lp, "SSH_CONNECTION=" + rh + " " + rp + " " + lh + " " + lp,
@@ -574,20 +576,20 @@ func (s *session) start(command string, login bool, f execFaults) error {
 	if login {
 		args = []string{"-" + args[0]}
 	}
-	p.setArgs(args)
+	p.SetArgs(args)
 	s.proc = p
-	in, out, errs := newPipe(pipeSize), newPipe(pipeSize), newPipe(pipeSize)
-	inR, inW := in.descriptions()
-	outR, outW := out.descriptions()
-	errR, errW := errs.descriptions()
-	p.give(inR, outW, errW)
+	in, out, errs := kernel.NewPipe(kernel.PipeSize), kernel.NewPipe(kernel.PipeSize), kernel.NewPipe(kernel.PipeSize)
+	inR, inW := in.Descriptions()
+	outR, outW := out.Descriptions()
+	errR, errW := errs.Descriptions()
+	p.Give(inR, outW, errW)
 	s.ends = sessionEnds{inW, outR, errR, out, errs, f}
 	return nil
 }
 
 type sessionEnds struct {
-	in, out, err      *description
-	outPipe, errsPipe *pipe
+	in, out, err      *kernel.File
+	outPipe, errsPipe *kernel.Pipe
 	f                 execFaults
 }
 
@@ -611,28 +613,28 @@ func (s *session) begin() {
 				break
 			}
 		}
-		e.in.release()
+		e.in.Release()
 	}()
 	boot := m.k.BootID()
-	m.k.watch(e.outPipe, e.errsPipe)
+	m.k.Watch(e.outPipe, e.errsPipe)
 	pumps.Go(func() { s.pump(e.out, s.ch, e.f, true) })
 	pumps.Go(func() { s.pump(e.err, s.ch.Stderr(), execFaults{cut: -1, lost: e.f.lost}, false) })
 	shell := p.Args[0]
-	p.goRun(func(p *proc) int {
-		u := m.k.userByName(s.user)
-		code, err := p.exec(u.shell, p.Args, p.Env)
+	p.Go(func(p *kernel.Process) int {
+		u := userByName(m.k, s.user)
+		code, err := p.Exec(u.shell, p.Args, p.Env)
 		if err != nil {
-			p.warn("%s: %s\n", shell, strerror(err))
+			p.Warnf("%s: %s\n", shell, kernel.Strerror(err))
 			return 127
 		}
 		return code
 	})
-	m.k.goServe(func() {
+	m.k.Go(func() {
 		defer close(s.done)
-		<-p.killed
+		<-p.Done
 		pumps.Wait()
-		m.k.unwatch(e.outPipe, e.errsPipe)
-		if m.k.isOff() || m.k.BootID() != boot {
+		m.k.Unwatch(e.outPipe, e.errsPipe)
+		if m.k.Off() || m.k.BootID() != boot {
 			return
 		}
 		if e.f.lost {
@@ -640,15 +642,15 @@ func (s *session) begin() {
 			return
 		}
 		s.c.answered.Store(true)
-		if sig := p.status.signal; sig != 0 {
+		if sig := p.Status.Signal; sig != 0 {
 			s.ch.SendRequest("exit-signal", false, ssh.Marshal(struct {
 				Signal string
 				Core   bool
 				Error  string
 				Lang   string
-			}{signalNames[sig], false, "", ""}))
+			}{kernel.SignalNames[sig], false, "", ""}))
 		} else {
-			s.ch.SendRequest("exit-status", false, binary.BigEndian.AppendUint32(nil, uint32(p.status.code)))
+			s.ch.SendRequest("exit-status", false, binary.BigEndian.AppendUint32(nil, uint32(p.Status.Code)))
 		}
 		s.ch.CloseWrite()
 		s.ch.Close()
@@ -656,8 +658,8 @@ func (s *session) begin() {
 }
 
 // pump sends what the processes write until all of them have closed it.
-func (s *session) pump(d *description, w io.Writer, f execFaults, stdout bool) {
-	defer d.release()
+func (s *session) pump(d *kernel.File, w io.Writer, f execFaults, stdout bool) {
+	defer d.Release()
 	m := s.c.s
 	buf := make([]byte, 32<<10)
 	var sent int64

@@ -6,19 +6,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdStat(p *proc) int {
-	o, ok := p.getopt("c:fLt", "format=>c printf= dereference>L file-system>f terse>t cached=")
+func cmdStat(p *kernel.Process) int {
+	o, ok := getopt(p, "c:fLt", "format=>c printf= dereference>L file-system>f terse>t cached=")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "t") {
+	if unsupported(p, o, "t") {
 		return 1
 	}
 	if len(o.args) == 0 {
-		p.errorf("missing operand")
-		return p.usage(1)
+		p.Errorf("missing operand")
+		return usage(p, 1)
 	}
 	format, escapes := o.get("c")+"\n", false
 	if o.has("printf") {
@@ -32,29 +34,29 @@ func cmdStat(p *proc) int {
 	}
 	code := 0
 	for _, a := range o.args {
-		var st Stat
+		var st kernel.Stat
 		var err error
 		if o.has("L", "f") {
-			st, err = p.stat(a)
+			st, err = p.Stat(a)
 		} else {
-			st, err = p.lstat(a)
+			st, err = p.Lstat(a)
 		}
 		if err != nil {
 			if o.has("f") {
-				p.errorf("cannot read file system information for %s: %s", quote(a), strerror(err))
+				p.Errorf("cannot read file system information for %s: %s", quote(a), kernel.Strerror(err))
 			} else {
-				p.errorf("cannot statx %s: %s", quote(a), strerror(err))
+				p.Errorf("cannot statx %s: %s", quote(a), kernel.Strerror(err))
 			}
 			code = 1
 			continue
 		}
 		if o.has("f") {
-			p.print(p.statFormat(format, escapes, a, st, func(verb, mod byte, name string, st Stat) (string, bool) {
-				return p.fsDirective(verb, mod, name, st)
+			p.Print(statFormat(p, format, escapes, a, st, func(verb, mod byte, name string, st kernel.Stat) (string, bool) {
+				return fsDirective(p, verb, mod, name, st)
 			}))
 		} else {
-			p.print(p.statFormat(format, escapes, a, st, func(verb, mod byte, name string, st Stat) (string, bool) {
-				return p.statDirective(verb, mod, name, st)
+			p.Print(statFormat(p, format, escapes, a, st, func(verb, mod byte, name string, st kernel.Stat) (string, bool) {
+				return statDirective(p, verb, mod, name, st)
 			}))
 		}
 	}
@@ -62,7 +64,7 @@ func cmdStat(p *proc) int {
 }
 
 // statFormat interprets a format of stat(1).
-func (p *proc) statFormat(format string, escapes bool, name string, st Stat, directive func(verb, mod byte, name string, st Stat) (string, bool)) string {
+func statFormat(p *kernel.Process, format string, escapes bool, name string, st kernel.Stat, directive func(verb, mod byte, name string, st kernel.Stat) (string, bool)) string {
 	var b strings.Builder
 	for i := 0; i < len(format); i++ {
 		c := format[i]
@@ -172,24 +174,24 @@ func padStat(v, flags string, verb byte) string {
 	return v
 }
 
-func fileType(st Stat) string {
-	switch st.Mode & sIFMT {
-	case sIFREG:
+func fileType(st kernel.Stat) string {
+	switch st.Mode & kernel.ModeType {
+	case kernel.ModeRegular:
 		if st.Size == 0 {
 			return "regular empty file"
 		}
 		return "regular file"
-	case sIFDIR:
+	case kernel.ModeDir:
 		return "directory"
-	case sIFLNK:
+	case kernel.ModeSymlink:
 		return "symbolic link"
-	case sIFBLK:
+	case kernel.ModeBlock:
 		return "block special file"
-	case sIFCHR:
+	case kernel.ModeChar:
 		return "character special file"
-	case sIFIFO:
+	case kernel.ModeFIFO:
 		return "fifo"
-	case sIFSOC:
+	case kernel.ModeSocket:
 		return "socket"
 	}
 	return "weird file"
@@ -198,20 +200,20 @@ func fileType(st Stat) string {
 // modeString is the ten characters of ls -l.
 func modeString(mode uint32) string {
 	b := []byte("?rwxrwxrwx")
-	switch mode & sIFMT {
-	case sIFREG:
+	switch mode & kernel.ModeType {
+	case kernel.ModeRegular:
 		b[0] = '-'
-	case sIFDIR:
+	case kernel.ModeDir:
 		b[0] = 'd'
-	case sIFLNK:
+	case kernel.ModeSymlink:
 		b[0] = 'l'
-	case sIFBLK:
+	case kernel.ModeBlock:
 		b[0] = 'b'
-	case sIFCHR:
+	case kernel.ModeChar:
 		b[0] = 'c'
-	case sIFIFO:
+	case kernel.ModeFIFO:
 		b[0] = 'p'
-	case sIFSOC:
+	case kernel.ModeSocket:
 		b[0] = 's'
 	}
 	for i := range 9 {
@@ -223,7 +225,7 @@ func modeString(mode uint32) string {
 		bit uint32
 		at  int
 		c   string
-	}{{sISUID, 3, "sS"}, {sISGID, 6, "sS"}, {sISVTX, 9, "tT"}} {
+	}{{kernel.ModeSetUID, 3, "sS"}, {kernel.ModeSetGID, 6, "sS"}, {kernel.ModeSticky, 9, "tT"}} {
 		if mode&x.bit != 0 {
 			if b[x.at] == 'x' {
 				b[x.at] = x.c[0]
@@ -235,11 +237,11 @@ func modeString(mode uint32) string {
 	return string(b)
 }
 
-func (p *proc) localTime(t time.Time) time.Time { return t.In(p.k.location()) }
+func localTime(p *kernel.Process, t time.Time) time.Time { return t.In(location(p.Kernel)) }
 
 const statTime = "2006-01-02 15:04:05.000000000 -0700"
 
-func (p *proc) statDirective(verb, mod byte, name string, st Stat) (string, bool) {
+func statDirective(p *kernel.Process, verb, mod byte, name string, st kernel.Stat) (string, bool) {
 	epoch := func(t time.Time) string { return fmt.Sprintf("%d\x00%09d", t.Unix(), t.Nanosecond()) }
 	plain := func(s string) string { return s }
 	_ = plain
@@ -271,7 +273,7 @@ func (p *proc) statDirective(verb, mod byte, name string, st Stat) (string, bool
 	case 'g':
 		return strconv.FormatUint(uint64(st.GID), 10), true
 	case 'G':
-		if g := p.k.groupByID(st.GID); g != nil {
+		if g := groupByID(p.Kernel, st.GID); g != nil {
 			return g.name, true
 		}
 		return "UNKNOWN", true
@@ -280,7 +282,7 @@ func (p *proc) statDirective(verb, mod byte, name string, st Stat) (string, bool
 	case 'i':
 		return strconv.FormatUint(uint64(st.Ino), 10), true
 	case 'm':
-		return st.at.mnt.target, true
+		return st.At.Mnt.Target, true
 	case 'n':
 		return name, true
 	case 'N':
@@ -294,30 +296,30 @@ func (p *proc) statDirective(verb, mod byte, name string, st Stat) (string, bool
 	case 's':
 		return strconv.FormatInt(st.Size, 10), true
 	case 'r':
-		return strconv.FormatUint(uint64(st.rdev), 10), true
+		return strconv.FormatUint(uint64(st.Rdev), 10), true
 	case 'R':
-		return strconv.FormatUint(uint64(st.rdev), 16), true
+		return strconv.FormatUint(uint64(st.Rdev), 16), true
 	case 't':
-		return strconv.FormatUint(uint64(st.rdev>>8), 16), true
+		return strconv.FormatUint(uint64(st.Rdev>>8), 16), true
 	case 'T':
-		return strconv.FormatUint(uint64(st.rdev&0xff), 16), true
+		return strconv.FormatUint(uint64(st.Rdev&0xff), 16), true
 	case 'u':
 		return strconv.FormatUint(uint64(st.UID), 10), true
 	case 'U':
-		if u := p.k.userByID(st.UID); u != nil {
+		if u := userByID(p.Kernel, st.UID); u != nil {
 			return u.name, true
 		}
 		return "UNKNOWN", true
 	case 'w':
-		return p.localTime(st.Btime).Format(statTime), true
+		return localTime(p, st.Btime).Format(statTime), true
 	case 'W':
 		return strconv.FormatInt(st.Btime.Unix(), 10), true
 	case 'x':
-		return p.localTime(st.Atime).Format(statTime), true
+		return localTime(p, st.Atime).Format(statTime), true
 	case 'y':
-		return p.localTime(st.Mtime).Format(statTime), true
+		return localTime(p, st.Mtime).Format(statTime), true
 	case 'z':
-		return p.localTime(st.Ctime).Format(statTime), true
+		return localTime(p, st.Ctime).Format(statTime), true
 	case 'X', 'Y', 'Z':
 		t := map[byte]time.Time{'X': st.Atime, 'Y': st.Mtime, 'Z': st.Ctime}[verb]
 		return epoch(t), true
@@ -328,10 +330,10 @@ func (p *proc) statDirective(verb, mod byte, name string, st Stat) (string, bool
 // quoteAlways is %N: shell-escape-always quoting.
 func quoteAlways(s string) string { return quoteEscaped(s) }
 
-func (p *proc) fsDirective(verb, _ byte, name string, st Stat) (string, bool) {
-	v := st.at.mnt.vol
-	size, free := p.k.space(v)
-	magic := map[string]string{"ext4": "ef53", "ext3": "ef53", "ext2": "ef53", "xfs": "58465342", "tmpfs": "1021994", "vfat": "4d44", "proc": "9fa0", "sysfs": "62656572", "cgroup2": "63677270", "devtmpfs": "1021994"}[v.fstype]
+func fsDirective(p *kernel.Process, verb, _ byte, name string, st kernel.Stat) (string, bool) {
+	v := st.At.Mnt.Vol
+	size, free := p.Kernel.Space(v)
+	magic := map[string]string{"ext4": "ef53", "ext3": "ef53", "ext2": "ef53", "xfs": "58465342", "tmpfs": "1021994", "vfat": "4d44", "proc": "9fa0", "sysfs": "62656572", "cgroup2": "63677270", "devtmpfs": "1021994"}[v.FSType]
 	switch verb {
 	case 'a', 'f':
 		return strconv.FormatInt(free/4096, 10), true
@@ -340,9 +342,9 @@ func (p *proc) fsDirective(verb, _ byte, name string, st Stat) (string, bool) {
 	case 'c':
 		return strconv.FormatInt(size/16384, 10), true
 	case 'd':
-		return strconv.FormatInt(size/16384-int64(len(v.upper)), 10), true
+		return strconv.FormatInt(size/16384-int64(len(v.Upper)), 10), true
 	case 'i':
-		return strconv.FormatUint(uint64(v.dev), 16), true
+		return strconv.FormatUint(uint64(v.Dev), 16), true
 	case 'l':
 		return "255", true
 	case 'n':
@@ -352,29 +354,17 @@ func (p *proc) fsDirective(verb, _ byte, name string, st Stat) (string, bool) {
 	case 't':
 		return magic, true
 	case 'T':
-		return map[string]string{"ext4": "ext2/ext3", "ext3": "ext2/ext3", "ext2": "ext2/ext3", "vfat": "msdos", "cgroup2": "cgroup2fs", "devtmpfs": "tmpfs"}[v.fstype] + map[bool]string{true: v.fstype}[!slices.Contains([]string{"ext4", "ext3", "ext2", "vfat", "cgroup2", "devtmpfs"}, v.fstype)], true
+		return map[string]string{"ext4": "ext2/ext3", "ext3": "ext2/ext3", "ext2": "ext2/ext3", "vfat": "msdos", "cgroup2": "cgroup2fs", "devtmpfs": "tmpfs"}[v.FSType] + map[bool]string{true: v.FSType}[!slices.Contains([]string{"ext4", "ext3", "ext2", "vfat", "cgroup2", "devtmpfs"}, v.FSType)], true
 	}
 	return "", false
 }
 
-// space gives the size of a volume and what is free of it.
-func (m *Kernel) space(v *volume) (size, free int64) {
-	m.tree.mu.Lock()
-	defer m.tree.mu.Unlock()
-	size = v.size
-	free = max(0, size-v.used)
-	if !v.lossy && !v.kernel {
-		free = m.cfg.Room(free)
-	}
-	return size, free
-}
-
-func cmdLs(p *proc) int {
-	o, ok := p.getopt("1aAbcdfFgGhHiIklLmnNopqQrRsStTuUvwxXZ", "all>a almost-all>A directory>d full-time human-readable>h inode>i numeric-uid-gid>n recursive>R reverse>r size>s color[= group-directories-first time-style= zero")
+func cmdLs(p *kernel.Process) int {
+	o, ok := getopt(p, "1aAbcdfFgGhHiIklLmnNopqQrRsStTuUvwxXZ", "all>a almost-all>A directory>d full-time human-readable>h inode>i numeric-uid-gid>n recursive>R reverse>r size>s color[= group-directories-first time-style= zero")
 	if !ok {
-		return p.usage(2)
+		return usage(p, 2)
 	}
-	if p.unsupported(o, "b", "c", "f", "F", "g", "G", "h", "H", "I", "k", "L", "m", "N", "o", "p", "q", "Q", "s", "S", "T", "u", "U", "v", "w", "x", "X", "Z", "group-directories-first", "time-style", "zero") {
+	if unsupported(p, o, "b", "c", "f", "F", "g", "G", "h", "H", "I", "k", "L", "m", "N", "o", "p", "q", "Q", "s", "S", "T", "u", "U", "v", "w", "x", "X", "Z", "group-directories-first", "time-style", "zero") {
 		return 2
 	}
 	names := o.args
@@ -383,40 +373,40 @@ func cmdLs(p *proc) int {
 	}
 	code := 0
 	long := o.has("l", "n", "full-time")
-	line := func(name string, st Stat) {
+	line := func(name string, st kernel.Stat) {
 		if o.has("i") {
-			p.printf("%d ", st.Ino)
+			p.Printf("%d ", st.Ino)
 		}
 		if !long {
-			p.print(name, "\n")
+			p.Print(name, "\n")
 			return
 		}
-		owner, group := p.k.userName(st.UID), p.k.groupName(st.GID)
+		owner, group := userName(p.Kernel, st.UID), groupName(p.Kernel, st.GID)
 		if o.has("n") {
 			owner, group = strconv.Itoa(int(st.UID)), strconv.Itoa(int(st.GID))
 		}
-		when := p.localTime(st.Mtime).Format("Jan _2 15:04")
-		if p.k.now().Sub(st.Mtime) > 180*24*time.Hour {
-			when = p.localTime(st.Mtime).Format("Jan _2  2006")
+		when := localTime(p, st.Mtime).Format("Jan _2 15:04")
+		if p.Kernel.Now().Sub(st.Mtime) > 180*24*time.Hour {
+			when = localTime(p, st.Mtime).Format("Jan _2  2006")
 		}
 		if o.has("full-time") {
-			when = p.localTime(st.Mtime).Format(statTime)
+			when = localTime(p, st.Mtime).Format(statTime)
 		}
 		if st.IsSymlink() {
 			name += " -> " + st.Target
 		}
 		mode := modeString(st.Mode)
-		if _, ok := st.xattrs[aclAccess]; ok {
+		if _, ok := st.Xattrs[kernel.ACLAccess]; ok {
 			mode += "+"
 		}
-		p.printf("%s %d %s %s %d %s %s\n", mode, st.Nlink, owner, group, st.Size, when, name)
+		p.Printf("%s %d %s %s %d %s %s\n", mode, st.Nlink, owner, group, st.Size, when, name)
 	}
 	order := func(dir string, list []string) {
 		slices.Sort(list)
 		if o.has("t") {
 			slices.SortStableFunc(list, func(a, b string) int {
-				x, _ := p.lstat(dir + a)
-				y, _ := p.lstat(dir + b)
+				x, _ := p.Lstat(dir + a)
+				y, _ := p.Lstat(dir + b)
 				return y.Mtime.Compare(x.Mtime)
 			})
 		}
@@ -426,12 +416,12 @@ func cmdLs(p *proc) int {
 	}
 	var dirs, files []string
 	for _, n := range names {
-		st, err := p.stat(n)
+		st, err := p.Stat(n)
 		if err != nil || o.has("d") {
-			st, err = p.lstat(n)
+			st, err = p.Lstat(n)
 		}
 		if err != nil {
-			p.errorf("cannot access %s: %s", quote(n), strerror(err))
+			p.Errorf("cannot access %s: %s", quote(n), kernel.Strerror(err))
 			code = 2
 			continue
 		}
@@ -443,7 +433,7 @@ func cmdLs(p *proc) int {
 	}
 	order("", files)
 	for _, n := range files {
-		st, _ := p.lstat(n)
+		st, _ := p.Lstat(n)
 		line(n, st)
 	}
 	var list func(dir string, head bool)
@@ -451,14 +441,14 @@ func cmdLs(p *proc) int {
 	list = func(dir string, head bool) {
 		if head {
 			if !first {
-				p.print("\n")
+				p.Print("\n")
 			}
-			p.print(dir, ":\n")
+			p.Print(dir, ":\n")
 		}
 		first = false
-		found, err := p.readDir(dir)
+		found, err := p.ReadDir(dir)
 		if err != nil {
-			p.errorf("cannot open directory %s: %s", quote(dir), strerror(err))
+			p.Errorf("cannot open directory %s: %s", quote(dir), kernel.Strerror(err))
 			code = 2
 			return
 		}
@@ -468,15 +458,15 @@ func cmdLs(p *proc) int {
 		found = slices.DeleteFunc(found, func(n string) bool { return n[0] == '.' && !o.has("a", "A") })
 		order(dir+"/", found)
 		if long {
-			p.print("total 0\n")
+			p.Print("total 0\n")
 		}
 		for _, n := range found {
-			st, _ := p.lstat(join(dir, n))
+			st, _ := p.Lstat(join(dir, n))
 			line(n, st)
 		}
 		if o.has("R") {
 			for _, n := range found {
-				if st, _ := p.lstat(join(dir, n)); st.IsDir() && n != "." && n != ".." {
+				if st, _ := p.Lstat(join(dir, n)); st.IsDir() && n != "." && n != ".." {
 					list(join(dir, n), true)
 				}
 			}

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // A sudoRule is what /etc/sudoers lets somebody do.
@@ -16,16 +18,16 @@ type sudoRule struct {
 }
 
 // sudoRules reads /etc/sudoers and what it includes. What is wrong is told to warn, and left out, as sudo does.
-func (m *Kernel) sudoRules(warn func(string)) []sudoRule {
-	return m.readSudoers("/etc/sudoers", "", 0, warn)
+func sudoRules(k *kernel.Kernel, warn func(string)) []sudoRule {
+	return readSudoers(k, "/etc/sudoers", "", 0, warn)
 }
 
 // readSudoers reads a file and what it includes; text, when not empty, stands for the file.
-func (m *Kernel) readSudoers(file, text string, depth int, warn func(string)) []sudoRule {
+func readSudoers(k *kernel.Kernel, file, text string, depth int, warn func(string)) []sudoRule {
 	if text == "" {
-		b, err := m.FS().ReadFile(file)
+		b, err := k.FS().ReadFile(file)
 		if err != nil {
-			warn(fmt.Sprintf("sudo: unable to open %s: %s\n", file, strerror(err)))
+			warn(fmt.Sprintf("sudo: unable to open %s: %s\n", file, kernel.Strerror(err)))
 			return nil
 		}
 		text = string(b)
@@ -40,10 +42,10 @@ func (m *Kernel) readSudoers(file, text string, depth int, warn func(string)) []
 		}
 		dir, ok := strings.CutPrefix(inc, "dir ")
 		if !ok {
-			rules = append(rules, m.readSudoers(inc, "", depth+1, warn)...)
+			rules = append(rules, readSudoers(k, inc, "", depth+1, warn)...)
 			continue
 		}
-		names, err := m.FS().ReadDir(dir)
+		names, err := k.FS().ReadDir(dir)
 		if err != nil {
 			continue
 		}
@@ -53,7 +55,7 @@ func (m *Kernel) readSudoers(file, text string, depth int, warn func(string)) []
 			if strings.Contains(n, ".") || strings.HasSuffix(n, "~") {
 				continue
 			}
-			st, err := m.FS().Stat(dir + "/" + n)
+			st, err := k.FS().Stat(dir + "/" + n)
 			if err != nil || !st.IsRegular() || st.Size == 0 {
 				continue
 			}
@@ -65,7 +67,7 @@ func (m *Kernel) readSudoers(file, text string, depth int, warn func(string)) []
 				warn(fmt.Sprintf("sudo: %s/%s is world writable\n", dir, n))
 				continue
 			}
-			rules = append(rules, m.readSudoers(dir+"/"+n, "", depth+1, warn)...)
+			rules = append(rules, readSudoers(k, dir+"/"+n, "", depth+1, warn)...)
 		}
 	}
 	return rules
@@ -248,11 +250,11 @@ var sudoDefaults = strings.Fields(`always_set_home authenticate badpass_message 
 	log_subcmds log_format mail_all_cmnds netgroup_tuple pam_acct_mgmt pam_askpass_service pam_login_service pam_rhost pam_ruser pam_service pam_session pam_setcred selinux admin_flag`)
 
 // sudoAllows finds the last rule that is about the user and the command.
-func (m *Kernel) sudoAllows(u *account, command string, args []string, warn func(string)) (allowed, noPasswd, named bool) {
-	rules := m.sudoRules(warn)
+func sudoAllows(k *kernel.Kernel, u *account, command string, args []string, warn func(string)) (allowed, noPasswd, named bool) {
+	rules := sudoRules(k, warn)
 	groups := map[string]bool{}
-	for _, gid := range append(m.groupsOf(u.name), u.gid) {
-		groups[m.groupName(gid)] = true
+	for _, gid := range append(groupsOf(k, u.name), u.gid) {
+		groups[groupName(k, gid)] = true
 	}
 	for _, r := range rules {
 		for who := range strings.SplitSeq(r.who, ",") {
@@ -276,41 +278,41 @@ func (m *Kernel) sudoAllows(u *account, command string, args []string, warn func
 }
 
 // cmdSudo is sudo(8) without a terminal.
-func cmdSudo(p *proc) int {
-	o, ok := p.getopt("+AbEeHhiKklnPp:r:Sst:u:g:vVC:D:T:R:", "askpass>A background>b preserve-env[=>E set-home>H help>h login>i remove-timestamp>K reset-timestamp>k list>l non-interactive>n prompt=>p stdin>S shell>s user=>u group=>g validate>v version>V chdir=>D")
+func cmdSudo(p *kernel.Process) int {
+	o, ok := getopt(p, "+AbEeHhiKklnPp:r:Sst:u:g:vVC:D:T:R:", "askpass>A background>b preserve-env[=>E set-home>H help>h login>i remove-timestamp>K reset-timestamp>k list>l non-interactive>n prompt=>p stdin>S shell>s user=>u group=>g validate>v version>V chdir=>D")
 	usage := "usage: sudo -h | -K | -k | -V\nusage: sudo -v [-ABkNnS] [-g group] [-h host] [-p prompt] [-u user]\nusage: sudo -l [-ABkNnS] [-g group] [-h host] [-p prompt] [-U user] [-u user]\n            [command [arg ...]]\nusage: sudo [-ABbEHkNnPS] [-r role] [-t type] [-C num] [-D directory] [-g\n            group] [-h host] [-p prompt] [-R directory] [-T timeout] [-u user]\n            [VAR=value] [-i | -s] [command [arg ...]]\nusage: sudo -e [-ABkNnS] [-r role] [-t type] [-C num] [-D directory] [-g group]\n            [-h host] [-p prompt] [-R directory] [-T timeout] [-u user] file ...\n"
 	if !ok {
-		p.warn("%s", usage)
+		p.Warnf("%s", usage)
 		return 1
 	}
-	if p.unsupported(o, "A", "b", "r", "t", "C", "T", "R", "P") {
+	if unsupported(p, o, "A", "b", "r", "t", "C", "T", "R", "P") {
 		return 1
 	}
 	if o.has("V") {
-		p.print("Sudo version 1.9.13p3\n")
+		p.Print("Sudo version 1.9.13p3\n")
 		return 0
 	}
 	if o.has("k", "K") && len(o.args) == 0 {
 		return 0
 	}
-	if p.uid != 0 {
-		p.errorf("%s must be owned by uid 0 and have the setuid bit set", p.exe)
+	if p.UID != 0 {
+		p.Errorf("%s must be owned by uid 0 and have the setuid bit set", p.Exe)
 		return 1
 	}
-	caller := p.k.userByID(p.ruid)
+	caller := userByID(p.Kernel, p.RUID)
 	if caller == nil {
-		p.errorf("you do not exist in the passwd database")
+		p.Errorf("you do not exist in the passwd database")
 		return 1
 	}
-	st, err := p.k.FS().Stat("/etc/sudoers")
+	st, err := p.Kernel.FS().Stat("/etc/sudoers")
 	if err == nil && (st.UID != 0 || st.Mode&0o002 != 0) {
 		if st.UID != 0 {
-			p.errorf("/etc/sudoers is owned by uid %d, should be 0", st.UID)
+			p.Errorf("/etc/sudoers is owned by uid %d, should be 0", st.UID)
 		} else {
-			p.errorf("/etc/sudoers is world writable")
+			p.Errorf("/etc/sudoers is world writable")
 		}
-		p.errorf("no valid sudoers sources found, quitting")
-		p.errorf("error initializing audit plugin sudoers_audit")
+		p.Errorf("no valid sudoers sources found, quitting")
+		p.Errorf("error initializing audit plugin sudoers_audit")
 		return 1
 	}
 	args := o.args
@@ -323,15 +325,15 @@ func cmdSudo(p *proc) int {
 	if o.has("u") {
 		name = o.get("u")
 	}
-	target := p.k.userByName(name)
+	target := userByName(p.Kernel, name)
 	if id, ok := strings.CutPrefix(name, "#"); ok {
-		if n, ok := parseUint(id); ok {
-			target = p.k.userByID(uint32(n))
+		if n, ok := kernel.ParseUint(id); ok {
+			target = userByID(p.Kernel, uint32(n))
 		}
 	}
 	if target == nil {
-		p.errorf("unknown user %s", name)
-		p.errorf("error initializing audit plugin sudoers_audit")
+		p.Errorf("unknown user %s", name)
+		p.Errorf("error initializing audit plugin sudoers_audit")
 		return 1
 	}
 	if o.has("i", "s") {
@@ -346,13 +348,13 @@ func cmdSudo(p *proc) int {
 		}
 	}
 	if len(args) == 0 && !o.has("v", "l") {
-		p.warn("%s", usage)
+		p.Warnf("%s", usage)
 		return 1
 	}
 	const securePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	file := ""
 	if len(args) > 0 {
-		f, err := p.lookPath(args[0], securePath)
+		f, err := lookPath(p, args[0], securePath)
 		if err != nil {
 			file = ""
 		} else {
@@ -363,16 +365,16 @@ func cmdSudo(p *proc) int {
 	if len(args) > 0 {
 		cmdArgs = args[1:]
 	}
-	allowed, noPasswd, named := p.k.sudoAllows(caller, file, cmdArgs, func(text string) { p.warn("%s", text) })
-	needs := p.ruid != 0 && !noPasswd
+	allowed, noPasswd, named := sudoAllows(p.Kernel, caller, file, cmdArgs, func(text string) { p.Warnf("%s", text) })
+	needs := p.RUID != 0 && !noPasswd
 	if needs {
 		if o.has("n") {
-			p.errorf("a password is required")
+			p.Errorf("a password is required")
 			return 1
 		}
 		if !o.has("S") {
-			p.errorf("a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper")
-			p.errorf("a password is required")
+			p.Errorf("a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper")
+			p.Errorf("a password is required")
 			return 1
 		}
 		prompt := "[sudo] password for %p: "
@@ -381,42 +383,42 @@ func cmdSudo(p *proc) int {
 		} else if v := p.Getenv("SUDO_PROMPT"); v != "" {
 			prompt = v
 		}
-		prompt = sudoPrompt(prompt, caller.name, target.name, p.k.Hostname())
+		prompt = sudoPrompt(prompt, caller.name, target.name, p.Kernel.Hostname())
 		good := false
 		tries := 0
 		for try := range 3 {
 			if try > 0 {
-				p.warn("Sorry, try again.\n")
+				p.Warnf("Sorry, try again.\n")
 			}
-			p.warn("%s", prompt)
-			pw, err := p.readLine()
+			p.Warnf("%s", prompt)
+			pw, err := readLine(p)
 			if err != nil {
-				p.warn("\n")
+				p.Warnf("\n")
 				if tries == 0 {
-					p.errorf("no password was provided")
-					p.errorf("a password is required")
+					p.Errorf("no password was provided")
+					p.Errorf("a password is required")
 				} else {
-					p.errorf("no password was provided")
-					p.errorf("%d incorrect password attempt%s", tries, map[bool]string{true: "s"}[tries > 1])
+					p.Errorf("no password was provided")
+					p.Errorf("%d incorrect password attempt%s", tries, map[bool]string{true: "s"}[tries > 1])
 				}
 				return 1
 			}
-			if p.k.checkPassword(caller.name, pw) {
+			if checkPassword(p.Kernel, caller.name, pw) {
 				good = true
 				break
 			}
 			tries++
 		}
 		if !good {
-			p.errorf("%d incorrect password attempts", tries)
+			p.Errorf("%d incorrect password attempts", tries)
 			return 1
 		}
 	}
 	if !allowed {
 		if named && file != "" {
-			p.warn("Sorry, user %s is not allowed to execute '%s' as %s on %s.\n", caller.name, strings.Join(append([]string{file}, cmdArgs...), " "), target.name, p.k.Hostname())
+			p.Warnf("Sorry, user %s is not allowed to execute '%s' as %s on %s.\n", caller.name, strings.Join(append([]string{file}, cmdArgs...), " "), target.name, p.Kernel.Hostname())
 		} else {
-			p.warn("%s is not in the sudoers file.\n", caller.name)
+			p.Warnf("%s is not in the sudoers file.\n", caller.name)
 		}
 		return 1
 	}
@@ -424,11 +426,11 @@ func cmdSudo(p *proc) int {
 		return 0
 	}
 	if o.has("l") {
-		p.printf("User %s may run the following commands on %s:\n    (ALL) ALL\n", caller.name, p.k.Hostname())
+		p.Printf("User %s may run the following commands on %s:\n    (ALL) ALL\n", caller.name, p.Kernel.Hostname())
 		return 0
 	}
 	if file == "" {
-		p.errorf("%s: command not found", args[0])
+		p.Errorf("%s: command not found", args[0])
 		return 1
 	}
 	env := []string{"HOME=" + target.home, "LOGNAME=" + target.name, "MAIL=/var/mail/" + target.name, "PATH=" + securePath, "SHELL=" + target.shell,
@@ -457,44 +459,44 @@ func cmdSudo(p *proc) int {
 		env = setenv(env, n, v)
 	}
 	// sudo stays as the parent and passes signals on.
-	p.catch(sigTERM, sigINT, sigHUP, sigQUIT, sigUSR1, sigUSR2)
-	p.setEnv(env)
-	c := p.fork(func(c *proc) int {
-		c.become(target)
+	p.Catch(kernel.SigTERM, kernel.SigINT, kernel.SigHUP, kernel.SigQUIT, kernel.SigUSR1, kernel.SigUSR2)
+	p.SetEnv(env)
+	c := p.Fork(func(c *kernel.Process) int {
+		become(c, target)
 		if o.has("i") {
-			c.chdir(target.home)
+			c.Chdir(target.home)
 		}
 		if o.has("D") {
-			if st, err := c.stat(o.get("D")); err == nil {
-				c.chdir(st.Path)
+			if st, err := c.Stat(o.get("D")); err == nil {
+				c.Chdir(st.Path)
 			}
 		}
-		code, err := c.exec(file, args, env)
+		code, err := c.Exec(file, args, env)
 		if err == nil {
 			return code
 		}
-		if strerror(err) == "Exec format error" {
-			if code, err := c.exec("/bin/sh", append([]string{"sh", file}, cmdArgs...), env); err == nil {
+		if kernel.Strerror(err) == "Exec format error" {
+			if code, err := c.Exec("/bin/sh", append([]string{"sh", file}, cmdArgs...), env); err == nil {
 				return code
 			}
 		}
-		c.warn("sudo: unable to execute %s: %s\n", file, strerror(err))
+		c.Warnf("sudo: unable to execute %s: %s\n", file, kernel.Strerror(err))
 		return 1
 	})
 	for {
-		st, ok := p.wait(c)
+		st, ok := p.Wait(c)
 		if !ok {
-			for s := p.nextSignal(); s != 0; s = p.nextSignal() {
-				c.signal(s)
+			for s := p.NextSignal(); s != 0; s = p.NextSignal() {
+				c.Signal(s)
 			}
 			continue
 		}
-		if st.signal != 0 {
+		if st.Signal != 0 {
 			// sudo dies of the signal that its command died of.
-			p.die(st.signal)
-			p.check()
+			p.Die(st.Signal)
+			p.Check()
 		}
-		return st.code
+		return st.Code
 	}
 }
 

@@ -13,11 +13,13 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // sumTools are the tools that turn bytes into text.
-func sumTools() map[string]program {
-	return map[string]program{
+func sumTools() map[string]kernel.Program {
+	return map[string]kernel.Program{
 		"sha256sum": sumCommand(sha256.New), "sha1sum": sumCommand(sha1.New), "md5sum": sumCommand(md5.New),
 		"sha512sum": sumCommand(sha512.New), "base64": cmdBase64, "od": cmdOd,
 	}
@@ -29,25 +31,25 @@ func hexSum(b []byte) string {
 }
 
 // hashOf digests what a description still holds.
-func (p *proc) hashOf(d *description, h hash.Hash) error {
-	if d.stream == nil && d.gen == nil {
+func hashOf(p *kernel.Process, d *kernel.File, h hash.Hash) error {
+	if d.Stream == nil && d.Gen == nil {
 		// The data of a regular file is not copied: the tree is locked while it is read.
-		d.t.mu.Lock()
-		i := d.at.inode()
-		if i != nil && i.isReg() && len(i.data) < 1<<20 {
-			if off := min(d.off, int64(len(i.data))); true {
-				h.Write(i.data[off:])
-				d.off = int64(len(i.data))
+		d.Tree.Lock()
+		i := d.At.Inode()
+		if i != nil && i.IsReg() && len(i.Data) < 1<<20 {
+			if off := min(d.Off, int64(len(i.Data))); true {
+				h.Write(i.Data[off:])
+				d.Off = int64(len(i.Data))
 			}
-			d.t.mu.Unlock()
+			d.Tree.Unlock()
 			return nil
 		}
-		d.t.mu.Unlock()
+		d.Tree.Unlock()
 	}
 	buf := make([]byte, 128<<10)
 	for {
 		n, err := d.Read(p, buf)
-		p.check()
+		p.Check()
 		h.Write(buf[:n])
 		if err == io.EOF {
 			return nil
@@ -66,24 +68,24 @@ func escapeName(name string) (string, string) {
 	return `\`, strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`).Replace(name)
 }
 
-func sumCommand(newHash func() hash.Hash) program {
-	return func(p *proc) int {
-		o, ok := p.getopt("bctwz", "binary>b check>c tag text>t quiet status strict warn>w zero>z ignore-missing")
+func sumCommand(newHash func() hash.Hash) kernel.Program {
+	return func(p *kernel.Process) int {
+		o, ok := getopt(p, "bctwz", "binary>b check>c tag text>t quiet status strict warn>w zero>z ignore-missing")
 		if !ok {
-			return p.usage(1)
+			return usage(p, 1)
 		}
 		if o.has("c") {
-			return p.checkSums(o, newHash)
+			return checkSums(p, o, newHash)
 		}
 		h := newHash()
-		return p.eachInput(o.args, func(name string, d *description) error {
+		return eachInput(p, o.args, func(name string, d *kernel.File) error {
 			h.Reset()
-			if err := p.hashOf(d, h); err != nil {
+			if err := hashOf(p, d, h); err != nil {
 				return err
 			}
 			sum := hex.EncodeToString(h.Sum(nil))
 			if o.has("tag") {
-				p.print(strings.ToUpper(strings.TrimSuffix(p.name(), "sum")), " (", name, ") = ", sum, "\n")
+				p.Print(strings.ToUpper(strings.TrimSuffix(p.Name(), "sum")), " (", name, ") = ", sum, "\n")
 				return nil
 			}
 			mark := " "
@@ -91,31 +93,31 @@ func sumCommand(newHash func() hash.Hash) program {
 				mark = "*"
 			}
 			if o.has("z") {
-				p.print(sum, " ", mark, name, "\x00")
+				p.Print(sum, " ", mark, name, "\x00")
 				return nil
 			}
 			pre, name := escapeName(name)
-			p.print(pre, sum, " ", mark, name, "\n")
+			p.Print(pre, sum, " ", mark, name, "\n")
 			return nil
 		})
 	}
 }
 
-func (p *proc) checkSums(o *options, newHash func() hash.Hash) int {
+func checkSums(p *kernel.Process, o *options, newHash func() hash.Hash) int {
 	files := o.args
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
 	code := 0
 	for _, f := range files {
-		d, err := p.in(f)
+		d, err := in(p, f)
 		var b []byte
 		if err == nil {
-			b, err = p.readAll(d)
-			d.release()
+			b, err = p.ReadAll(d)
+			d.Release()
 		}
 		if err != nil {
-			p.errorf("%s: %s", f, strerror(err))
+			p.Errorf("%s: %s", f, kernel.Strerror(err))
 			code = 1
 			continue
 		}
@@ -141,10 +143,10 @@ func (p *proc) checkSums(o *options, newHash func() hash.Hash) int {
 				name = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\r`, "\r").Replace(name)
 			}
 			h := newHash()
-			fd, err := p.in(name)
+			fd, err := in(p, name)
 			if err == nil {
-				err = p.hashOf(fd, h)
-				fd.release()
+				err = hashOf(p, fd, h)
+				fd.Release()
 			}
 			shown := name
 			if strings.Contains(name, "\n") {
@@ -157,9 +159,9 @@ func (p *proc) checkSums(o *options, newHash func() hash.Hash) int {
 				}
 				checked++
 				missing++
-				p.errorf("%s: %s", quoteMaybe(name), strerror(err))
+				p.Errorf("%s: %s", quoteMaybe(name), kernel.Strerror(err))
 				if !o.has("status") {
-					p.print(shown, ": FAILED open or read\n")
+					p.Print(shown, ": FAILED open or read\n")
 				}
 				continue
 			}
@@ -167,12 +169,12 @@ func (p *proc) checkSums(o *options, newHash func() hash.Hash) int {
 			if hex.EncodeToString(h.Sum(nil)) == want {
 				good++
 				if !o.has("status", "quiet") {
-					p.print(shown, ": OK\n")
+					p.Print(shown, ": OK\n")
 				}
 			} else {
 				bad++
 				if !o.has("status") {
-					p.print(shown, ": FAILED\n")
+					p.Print(shown, ": FAILED\n")
 				}
 			}
 		}
@@ -186,24 +188,24 @@ func (p *proc) checkSums(o *options, newHash func() hash.Hash) int {
 			}
 			return fmt.Sprintf("%d %s", n, many)
 		}
-		p.flush()
+		p.Flush()
 		if good+bad+missing == 0 && malformed > 0 {
-			p.errorf("%s: no properly formatted checksum lines found", shown)
+			p.Errorf("%s: no properly formatted checksum lines found", shown)
 			code = 1
 			continue
 		}
 		if !o.has("status") {
 			if malformed > 0 {
-				p.errorf("WARNING: %s improperly formatted", plural(malformed, "line is", "lines are"))
+				p.Errorf("WARNING: %s improperly formatted", plural(malformed, "line is", "lines are"))
 			}
 			if missing > 0 {
-				p.errorf("WARNING: %s could not be read", plural(missing, "listed file", "listed files"))
+				p.Errorf("WARNING: %s could not be read", plural(missing, "listed file", "listed files"))
 			}
 			if bad > 0 {
-				p.errorf("WARNING: %s did NOT match", plural(bad, "computed checksum", "computed checksums"))
+				p.Errorf("WARNING: %s did NOT match", plural(bad, "computed checksum", "computed checksums"))
 			}
 			if o.has("ignore-missing") && checked == 0 {
-				p.errorf("%s: no file was verified", shown)
+				p.Errorf("%s: no file was verified", shown)
 			}
 		}
 		if bad+missing > 0 || o.has("strict") && malformed > 0 || o.has("ignore-missing") && checked == 0 {
@@ -213,27 +215,27 @@ func (p *proc) checkSums(o *options, newHash func() hash.Hash) int {
 	return code
 }
 
-func cmdBase64(p *proc) int {
-	o, ok := p.getopt("diw:", "decode>d ignore-garbage>i wrap=>w")
+func cmdBase64(p *kernel.Process) int {
+	o, ok := getopt(p, "diw:", "decode>d ignore-garbage>i wrap=>w")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
 	wrap := 76
 	if o.has("w") {
 		n, err := strconv.Atoi(o.get("w"))
 		if err != nil {
-			p.errorf("invalid wrap size: %s", quote(o.get("w")))
+			p.Errorf("invalid wrap size: %s", quote(o.get("w")))
 			return 1
 		}
 		wrap = n
 	}
 	if len(o.args) > 1 {
-		p.errorf("extra operand %s", quote(o.args[1]))
-		return p.usage(1)
+		p.Errorf("extra operand %s", quote(o.args[1]))
+		return usage(p, 1)
 	}
 	bad := false
-	code := p.eachInput(o.args, func(_ string, d *description) error {
-		b, err := p.readAll(d)
+	code := eachInput(p, o.args, func(_ string, d *kernel.File) error {
+		b, err := p.ReadAll(d)
 		if err != nil {
 			return err
 		}
@@ -241,33 +243,33 @@ func cmdBase64(p *proc) int {
 			b = bytes.ReplaceAll(b, []byte("\n"), nil)
 			out := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
 			n, err := base64.StdEncoding.Decode(out, b)
-			p.print(string(out[:n]))
+			p.Print(string(out[:n]))
 			bad = err != nil
 			return nil
 		}
 		s := base64.StdEncoding.EncodeToString(b)
 		for wrap > 0 && len(s) > wrap {
-			p.print(s[:wrap], "\n")
+			p.Print(s[:wrap], "\n")
 			s = s[wrap:]
 		}
-		p.print(s)
+		p.Print(s)
 		if s != "" && wrap > 0 {
-			p.print("\n")
+			p.Print("\n")
 		}
 		return nil
 	})
 	if bad {
-		p.flush()
-		p.errorf("invalid input")
+		p.Flush()
+		p.Errorf("invalid input")
 		return 1
 	}
 	return code
 }
 
-func cmdOd(p *proc) int {
-	o, ok := p.getopt("A:j:N:t:vw::bcdox", "address-radix=>A skip-bytes=>j read-bytes=>N format=>t output-duplicates>v width[=>w")
+func cmdOd(p *kernel.Process) int {
+	o, ok := getopt(p, "A:j:N:t:vw::bcdox", "address-radix=>A skip-bytes=>j read-bytes=>N format=>t output-duplicates>v width[=>w")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
 	radix := "o"
 	if o.has("A") {
@@ -290,7 +292,7 @@ func cmdOd(p *proc) int {
 		}
 	}
 	var data []byte
-	code := p.eachInput(o.args, func(_ string, d *description) error {
+	code := eachInput(p, o.args, func(_ string, d *kernel.File) error {
 		if o.has("N") {
 			n, _ := byteCount(o.get("N"))
 			skip, _ := byteCount(o.get("j"))
@@ -298,7 +300,7 @@ func cmdOd(p *proc) int {
 			got := 0
 			for got < len(buf) {
 				k, err := d.Read(p, buf[got:])
-				p.check()
+				p.Check()
 				got += k
 				if err == io.EOF {
 					break
@@ -310,7 +312,7 @@ func cmdOd(p *proc) int {
 			data = append(data, buf[:got]...)
 			return nil
 		}
-		b, err := p.readAll(d)
+		b, err := p.ReadAll(d)
 		data = append(data, b...)
 		return err
 	})
@@ -339,7 +341,7 @@ func cmdOd(p *proc) int {
 		unit, _ = strconv.Atoi(kind[1:])
 	}
 	if unit < 1 || unit > 8 {
-		p.errorf("invalid type string %s", quote(kind))
+		p.Errorf("invalid type string %s", quote(kind))
 		return 1
 	}
 	var last []byte
@@ -348,13 +350,13 @@ func cmdOd(p *proc) int {
 		row := data[off:min(off+width, len(data))]
 		if !o.has("v") && last != nil && bytes.Equal(row, last) && len(row) == width {
 			if !starred {
-				p.print("*\n")
+				p.Print("*\n")
 				starred = true
 			}
 			continue
 		}
 		last, starred = row, false
-		p.print(addr(int64(off) + skip))
+		p.Print(addr(int64(off) + skip))
 		for i := 0; i < len(row); i += unit {
 			var v uint64
 			for j := min(unit, len(row)-i) - 1; j >= 0; j-- {
@@ -362,13 +364,13 @@ func cmdOd(p *proc) int {
 			}
 			switch kind[0] {
 			case 'x':
-				p.printf(" %0*x", unit*2, v)
+				p.Printf(" %0*x", unit*2, v)
 			case 'o':
-				p.printf(" %0*o", []int{0, 3, 6, 0, 11, 0, 0, 0, 22}[unit], v)
+				p.Printf(" %0*o", []int{0, 3, 6, 0, 11, 0, 0, 0, 22}[unit], v)
 			case 'u':
-				p.printf(" %*d", []int{0, 3, 5, 0, 10, 0, 0, 0, 20}[unit], v)
+				p.Printf(" %*d", []int{0, 3, 5, 0, 10, 0, 0, 0, 20}[unit], v)
 			case 'd':
-				p.printf(" %*d", []int{0, 4, 6, 0, 11, 0, 0, 0, 20}[unit], int64(v))
+				p.Printf(" %*d", []int{0, 4, 6, 0, 11, 0, 0, 0, 20}[unit], int64(v))
 			case 'c':
 				c := byte(v)
 				s := string(rune(c))
@@ -380,16 +382,16 @@ func cmdOd(p *proc) int {
 				case c < 32 || c >= 127:
 					s = fmt.Sprintf("%03o", c)
 				}
-				p.printf(" %3s", s)
+				p.Printf(" %3s", s)
 			default:
-				p.errorf("invalid character '%c' in type string %s", kind[0], quote(kind))
+				p.Errorf("invalid character '%c' in type string %s", kind[0], quote(kind))
 				return 1
 			}
 		}
-		p.print("\n")
+		p.Print("\n")
 	}
 	if a := addr(int64(len(data)) + skip); a != "" {
-		p.print(a, "\n")
+		p.Print(a, "\n")
 	}
 	return code
 }

@@ -3,41 +3,43 @@ package hosttest
 import (
 	"os"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdSync(p *proc) int {
-	o, ok := p.getopt("df", "data>d file-system>f")
+func cmdSync(p *kernel.Process) int {
+	o, ok := getopt(p, "df", "data>d file-system>f")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	t := p.k.tree
+	t := p.Kernel.Tree
 	if len(o.args) == 0 {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		for _, v := range p.k.volumes() {
-			v.sync()
+		t.Lock()
+		defer t.Unlock()
+		for _, v := range p.Kernel.Volumes() {
+			v.Sync()
 		}
 		return 0
 	}
 	code := 0
 	for _, a := range o.args {
-		d, err := p.open(a, os.O_RDONLY, 0)
+		d, err := p.Open(a, os.O_RDONLY, 0)
 		if err == syscall.EACCES {
-			d, err = p.open(a, os.O_WRONLY, 0)
+			d, err = p.Open(a, os.O_WRONLY, 0)
 		}
 		if err != nil {
-			p.errorf("error opening %s: %s", quote(a), strerror(err))
+			p.Errorf("error opening %s: %s", quote(a), kernel.Strerror(err))
 			code = 1
 			continue
 		}
-		if o.has("f") && d.stream == nil {
-			t.mu.Lock()
-			d.at.mnt.vol.sync()
-			t.mu.Unlock()
+		if o.has("f") && d.Stream == nil {
+			t.Lock()
+			d.At.Mnt.Vol.Sync()
+			t.Unlock()
 		} else {
-			d.sync()
+			d.Sync()
 		}
-		d.release()
+		d.Release()
 	}
 	return code
 }

@@ -10,11 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // systemdTools are the programs of systemd.
-func systemdTools() map[string]program {
-	return map[string]program{"systemctl": cmdSystemctl, "systemd-analyze": cmdAnalyze, "systemd-escape": cmdEscape, "journalctl": cmdJournalctl}
+func systemdTools() map[string]kernel.Program {
+	return map[string]kernel.Program{"systemctl": cmdSystemctl, "systemd-analyze": cmdAnalyze, "systemd-escape": cmdEscape, "journalctl": cmdJournalctl}
 }
 
 // unitName completes a name as systemctl does.
@@ -33,7 +35,7 @@ func unitNameOf(s string) string {
 }
 
 // arrow is what systemd draws between a link and its target: as far as a locale that is named can show it.
-func (p *proc) arrow() string {
+func arrow(p *kernel.Process) string {
 	for _, v := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if l := strings.ToUpper(p.Getenv(v)); l != "" {
 			if strings.Contains(l, "UTF-8") || strings.Contains(l, "UTF8") {
@@ -45,16 +47,16 @@ func (p *proc) arrow() string {
 	return "→"
 }
 
-func cmdSystemctl(p *proc) int {
-	o, ok := p.getopt("t:p:P:alqfsn:o:iH:M:rT", "type=>t property=>p all>a full>l quiet>q force>f now no-block no-pager no-legend no-reload system user value state= failed plain runtime lines=>n output=>o job-mode= signal=>s kill-who= kill-whom= no-ask-password root= show-types wait dry-run legend= timestamp= recursive>r no-wall message= check-inhibitors= reverse after before global version preset-mode=")
+func cmdSystemctl(p *kernel.Process) int {
+	o, ok := getopt(p, "t:p:P:alqfsn:o:iH:M:rT", "type=>t property=>p all>a full>l quiet>q force>f now no-block no-pager no-legend no-reload system user value state= failed plain runtime lines=>n output=>o job-mode= signal=>s kill-who= kill-whom= no-ask-password root= show-types wait dry-run legend= timestamp= recursive>r no-wall message= check-inhibitors= reverse after before global version preset-mode=")
 	if !ok {
 		return 1
 	}
-	if p.unsupported(o, "H", "M", "root", "dry-run", "kill-whom", "kill-who", "preset-mode", "reverse", "after", "before", "global", "timestamp", "show-types") {
+	if unsupported(p, o, "H", "M", "root", "dry-run", "kill-whom", "kill-who", "preset-mode", "reverse", "after", "before", "global", "timestamp", "show-types") {
 		return 1
 	}
 	if o.has("version") {
-		p.print("systemd 252 (252.38-1~deb12u1)\n+PAM +AUDIT +SELINUX +APPARMOR +IMA +SMACK +SECCOMP +GCRYPT\n")
+		p.Print("systemd 252 (252.38-1~deb12u1)\n+PAM +AUDIT +SELINUX +APPARMOR +IMA +SMACK +SECCOMP +GCRYPT\n")
 		return 0
 	}
 	verb := "list-units"
@@ -63,25 +65,25 @@ func cmdSystemctl(p *proc) int {
 		verb, args = args[0], args[1:]
 	}
 	if o.has("user") {
-		p.warn("Failed to connect to bus: No medium found\n")
+		p.Warnf("Failed to connect to bus: No medium found\n")
 		return 1
 	}
-	if _, err := p.stat("/run/systemd/system"); err != nil {
-		p.warn("System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down\n")
+	if _, err := p.Stat("/run/systemd/system"); err != nil {
+		p.Warnf("System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down\n")
 		return 1
 	}
-	s := p.k.manager()
+	s := manager(p.Kernel)
 	c := &systemctl{p: p, s: s, o: o}
 	need := func(n int) bool {
 		if len(args) < n {
-			p.warn("Too few arguments.\n")
+			p.Warnf("Too few arguments.\n")
 			return false
 		}
 		return true
 	}
 	privileged := func(what string) bool {
-		if p.uid != 0 {
-			p.warn("%s", what)
+		if p.UID != 0 {
+			p.Warnf("%s", what)
 			return false
 		}
 		return true
@@ -142,7 +144,7 @@ func cmdSystemctl(p *proc) int {
 		for _, a := range args {
 			for _, u := range c.expand(a) {
 				if !o.has("q") {
-					p.print(u.active, "\n")
+					p.Print(u.active, "\n")
 				}
 				if verb == "is-active" && (u.active == "active" || u.active == "reloading") || verb == "is-failed" && u.active == "failed" {
 					found = true
@@ -166,12 +168,12 @@ func cmdSystemctl(p *proc) int {
 		for _, a := range args {
 			st := s.enabledState(unitNameOf(a))
 			if st == "" {
-				p.flush()
-				p.warn("Failed to get unit file state for %s: No such file or directory\n", unitNameOf(a))
+				p.Flush()
+				p.Warnf("Failed to get unit file state for %s: No such file or directory\n", unitNameOf(a))
 				return 1
 			}
 			if !o.has("q") {
-				p.print(st, "\n")
+				p.Print(st, "\n")
 			}
 			switch st {
 			case "enabled", "enabled-runtime", "static", "alias", "indirect", "generated":
@@ -184,11 +186,11 @@ func cmdSystemctl(p *proc) int {
 		defer s.mu.Unlock()
 		for _, u := range s.unitList() {
 			if u.active == "failed" {
-				p.print("degraded\n")
+				p.Print("degraded\n")
 				return 1
 			}
 		}
-		p.print("running\n")
+		p.Print("running\n")
 		return 0
 	case "show":
 		return c.show(args)
@@ -206,7 +208,7 @@ func cmdSystemctl(p *proc) int {
 	case "reset-failed":
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if err := p.k.mutation(nil); err != nil {
+		if err := p.Kernel.Mutate(nil); err != nil {
 			return 1
 		}
 		reset := func(u *unit) {
@@ -229,7 +231,7 @@ func cmdSystemctl(p *proc) int {
 		for _, a := range args {
 			u := s.unit(unitNameOf(a))
 			if u.load == "not-found" {
-				p.warn("Failed to reset failed state of unit %s: Unit %s not loaded.\n", u.name, u.name)
+				p.Warnf("Failed to reset failed state of unit %s: Unit %s not loaded.\n", u.name, u.name)
 				return 1
 			}
 			reset(u)
@@ -239,9 +241,9 @@ func cmdSystemctl(p *proc) int {
 		if !need(1) {
 			return 1
 		}
-		sig := sigTERM
+		sig := kernel.SigTERM
 		if o.has("s") {
-			sig = signalNumber(o.get("s"))
+			sig = kernel.SignalNumber(o.get("s"))
 		}
 		code := 0
 		for _, a := range args {
@@ -250,30 +252,30 @@ func cmdSystemctl(p *proc) int {
 			missing := s.unit(n).load == "not-found"
 			s.mu.Unlock()
 			if missing {
-				p.warn("Failed to kill unit %[1]s: Unit %[1]s not loaded.\n", n)
+				p.Warnf("Failed to kill unit %[1]s: Unit %[1]s not loaded.\n", n)
 				code = 1
 			}
-			for _, q := range p.k.processes() {
-				if q.inUnit(n) {
-					q.signal(sig)
+			for _, q := range p.Kernel.Processes() {
+				if q.InUnit(n) {
+					q.Signal(sig)
 				}
 			}
 		}
 		return code
 	case "get-default":
-		p.print("multi-user.target\n")
+		p.Print("multi-user.target\n")
 		return 0
 	case "set-default", "preset", "isolate":
-		p.warn("hosttest: systemctl %s is not supported\n", verb)
+		p.Warnf("hosttest: systemctl %s is not supported\n", verb)
 		return 1
 	case "reboot", "poweroff", "halt", "kexec":
-		if err := p.k.mutation(nil); err != nil {
+		if err := p.Kernel.Mutate(nil); err != nil {
 			return 1
 		}
-		p.k.cfg.Reboot()
+		p.Kernel.Config.Reboot()
 		return 0
 	}
-	p.warn("Unknown command verb %s.\n", verb)
+	p.Warnf("Unknown command verb %s.\n", verb)
 	return 1
 }
 
@@ -286,7 +288,7 @@ func firstWord(args []string) string {
 }
 
 type systemctl struct {
-	p *proc
+	p *kernel.Process
 	s *systemd
 	o *options
 }
@@ -318,34 +320,34 @@ func (c *systemctl) job(verb string, args []string) int {
 				word = verb
 			}
 			if strings.Contains(u.name, "@.") {
-				p.warn("Failed to %s %s: Unit name %s is missing the instance name.\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
+				p.Warnf("Failed to %s %s: Unit name %s is missing the instance name.\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
 				code = 1
 				continue
 			}
 			if u.load == "not-found" && (verb != "stop" || u.active == "inactive") {
 				if verb == "stop" {
-					p.warn("Failed to stop %s: Unit %s not loaded.\n", u.name, u.name)
+					p.Warnf("Failed to stop %s: Unit %s not loaded.\n", u.name, u.name)
 				} else {
-					p.warn("Failed to %s %s: Unit %s not found.\n", word, u.name, u.name)
+					p.Warnf("Failed to %s %s: Unit %s not found.\n", word, u.name, u.name)
 				}
 				code = 5
 				continue
 			}
 			if u.load == "masked" && verb != "stop" {
-				p.warn("Failed to %s %s: Unit %s is masked.\n", word, u.name, u.name)
+				p.Warnf("Failed to %s %s: Unit %s is masked.\n", word, u.name, u.name)
 				code = 1
 				continue
 			}
 			if u.load == "bad-setting" && verb != "stop" {
-				p.warn("Failed to %s %s: Unit %s has a bad unit file setting.\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
+				p.Warnf("Failed to %s %s: Unit %s has a bad unit file setting.\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
 				code = 1
 				continue
 			}
 			if s.stale(u) {
-				p.warn("Warning: The unit file, source configuration file or drop-ins of %s changed on disk. Run 'systemctl daemon-reload' to reload units.\n", u.name)
+				p.Warnf("Warning: The unit file, source configuration file or drop-ins of %s changed on disk. Run 'systemctl daemon-reload' to reload units.\n", u.name)
 			}
 			if isYes(u.file.get("Unit.RefuseManualStart")) && verb != "stop" {
-				p.warn("Failed to %s %s: Operation refused, unit %s may be requested by dependency only (it is configured to refuse manual start/stop).\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
+				p.Warnf("Failed to %s %s: Operation refused, unit %s may be requested by dependency only (it is configured to refuse manual start/stop).\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
 				code = 4
 				continue
 			}
@@ -380,9 +382,9 @@ func (c *systemctl) job(verb string, args []string) int {
 			code = 1
 			switch msg := err.Error(); {
 			case errors.Is(err, errDependency):
-				p.warn("A dependency job for %s failed. See 'journalctl -xe' for details.\n", u.name)
+				p.Warnf("A dependency job for %s failed. See 'journalctl -xe' for details.\n", u.name)
 			case strings.HasPrefix(msg, "Unit ") || strings.HasPrefix(msg, "Job type"):
-				p.warn("Failed to %s %s: %s\n", word, u.name, msg)
+				p.Warnf("Failed to %s %s: %s\n", word, u.name, msg)
 				if strings.HasPrefix(msg, "Job type") {
 					code = 3
 				}
@@ -390,21 +392,21 @@ func (c *systemctl) job(verb string, args []string) int {
 					code = 5
 				}
 			case strings.Contains(msg, "cannot reload"):
-				p.warn("%s\n", msg)
+				p.Warnf("%s\n", msg)
 			case strings.HasPrefix(msg, "Assertion"):
-				p.warn("%s\n", msg)
+				p.Warnf("%s\n", msg)
 			default:
 				why := map[string]string{"exit-code": "the control process exited with error code", "signal": "a fatal signal was delivered to the control process", "timeout": "a timeout was exceeded",
 					"resources": "of unavailable resources or another system error", "start-limit-hit": "start of the service was attempted too often", "protocol": "the service did not take the steps required by its unit configuration"}[msg]
 				if msg == "start-limit-hit" {
-					p.warn("Job for %s failed because %s.\n", u.name, why)
+					p.Warnf("Job for %s failed because %s.\n", u.name, why)
 				} else {
-					p.warn("Job for %s failed because %s.\n", u.name, cmp.Or(why, msg))
+					p.Warnf("Job for %s failed because %s.\n", u.name, cmp.Or(why, msg))
 				}
 				if strings.HasSuffix(u.name, ".mount") {
-					p.warn("See \"systemctl status %s\" and \"journalctl -xeu %s\" for details.\n", u.name, u.name)
+					p.Warnf("See \"systemctl status %s\" and \"journalctl -xeu %s\" for details.\n", u.name, u.name)
 				} else {
-					p.warn("See \"systemctl status %s\" and \"journalctl -xeu %s\" for details.\n", u.name, u.name)
+					p.Warnf("See \"systemctl status %s\" and \"journalctl -xeu %s\" for details.\n", u.name, u.name)
 				}
 			}
 		}
@@ -500,13 +502,13 @@ func (c *systemctl) enable(verb string, args []string) int {
 	for _, a := range args {
 		if strings.HasPrefix(a, "/") && verb != "disable" {
 			b := path.Base(a)
-			if _, err := p.stat(a); err != nil {
-				p.warn("Failed to enable unit: File %s: No such file or directory\n", a)
+			if _, err := p.Stat(a); err != nil {
+				p.Warnf("Failed to enable unit: File %s: No such file or directory\n", a)
 				return 1
 			}
-			if _, err := p.lstat(root + "/" + b); err != nil {
-				if err := p.symlink(a, root+"/"+b); err == nil {
-					p.warn("Created symlink %s %s %s.\n", root+"/"+b, p.arrow(), a)
+			if _, err := p.Lstat(root + "/" + b); err != nil {
+				if err := p.Symlink(a, root+"/"+b); err == nil {
+					p.Warnf("Created symlink %s %s %s.\n", root+"/"+b, arrow(p), a)
 				}
 			}
 			a = b
@@ -517,12 +519,12 @@ func (c *systemctl) enable(verb string, args []string) int {
 		fragment, _, masked := s.find(n)
 		if masked {
 			if verb == "enable" || verb == "reenable" {
-				p.warn("Failed to %s unit: Unit file %s is masked.\n", verb, fragment)
+				p.Warnf("Failed to %s unit: Unit file %s is masked.\n", verb, fragment)
 				return 1
 			}
 		}
 		if fragment == "" {
-			p.warn("Failed to %s unit: Unit file %s does not exist.\n", verb, n)
+			p.Warnf("Failed to %s unit: Unit file %s does not exist.\n", verb, n)
 			return 1
 		}
 	}
@@ -569,30 +571,30 @@ func (c *systemctl) enable(verb string, args []string) int {
 		}
 		slices.SortStableFunc(links, func(a, b [2]string) int { return cmp.Compare(a[0], b[0]) })
 		if len(links) == 0 && len(f.words("Install.Also")) == 0 && !c.o.has("q") {
-			p.warn("The unit files have no installation config (WantedBy=, RequiredBy=, Also=,\nAlias= settings in the [Install] section, and DefaultInstance= for template\nunits). This means they are not meant to be enabled using systemctl.\n \nPossible reasons for having this kind of units are:\n• A unit may be statically enabled by being symlinked from another unit's\n  .wants/ or .requires/ directory.\n• A unit's purpose may be to act as a helper for some other unit which has\n  a requirement dependency on it.\n• A unit may be started when needed via activation (socket, path, timer,\n  D-Bus, udev, scripted systemctl call, ...).\n• In case of template units, the unit is meant to be enabled with some\n  instance name specified.\n")
+			p.Warnf("The unit files have no installation config (WantedBy=, RequiredBy=, Also=,\nAlias= settings in the [Install] section, and DefaultInstance= for template\nunits). This means they are not meant to be enabled using systemctl.\n \nPossible reasons for having this kind of units are:\n• A unit may be statically enabled by being symlinked from another unit's\n  .wants/ or .requires/ directory.\n• A unit's purpose may be to act as a helper for some other unit which has\n  a requirement dependency on it.\n• A unit may be started when needed via activation (socket, path, timer,\n  D-Bus, udev, scripted systemctl call, ...).\n• In case of template units, the unit is meant to be enabled with some\n  instance name specified.\n")
 		}
 		for _, l := range links {
-			if st, err := p.lstat(l[0]); err == nil {
+			if st, err := p.Lstat(l[0]); err == nil {
 				if st.IsSymlink() && (path.Base(st.Target) == path.Base(l[1])) {
 					continue
 				}
 				if !c.o.has("f") {
-					p.warn("Failed to %s unit: File %s already exists and is a symlink to %s.\n", verb, l[0], st.Target)
+					p.Warnf("Failed to %s unit: File %s already exists and is a symlink to %s.\n", verb, l[0], st.Target)
 					return 1
 				}
-				p.unlink(l[0])
+				p.Unlink(l[0])
 			}
-			if err := p.mkdirOne(path.Dir(l[0]), true, nil, false); err != nil {
-				p.sayErr(err)
+			if err := mkdirOne(p, path.Dir(l[0]), true, nil, false); err != nil {
+				sayErr(p, err)
 				return 1
 			}
-			if err := p.symlink(l[1], l[0]); err != nil {
-				p.warn("Failed to %s unit: %s\n", verb, strerror(err))
+			if err := p.Symlink(l[1], l[0]); err != nil {
+				p.Warnf("Failed to %s unit: %s\n", verb, kernel.Strerror(err))
 				return 1
 			}
 			changed = true
 			if !c.o.has("q") {
-				p.warn("Created symlink %s %s %s.\n", l[0], p.arrow(), l[1])
+				p.Warnf("Created symlink %s %s %s.\n", l[0], arrow(p), l[1])
 			}
 		}
 	}
@@ -622,7 +624,7 @@ func (c *systemctl) enable(verb string, args []string) int {
 func (c *systemctl) removeLinks(root, name string) bool {
 	p := c.p
 	changed := false
-	names, _ := p.readDir(root)
+	names, _ := p.ReadDir(root)
 	slices.Sort(names)
 	tmpl, inst := templateOf(name)
 	same := func(n string) bool {
@@ -634,28 +636,28 @@ func (c *systemctl) removeLinks(root, name string) bool {
 	}
 	for _, n := range names {
 		if strings.HasSuffix(n, ".wants") || strings.HasSuffix(n, ".requires") || strings.HasSuffix(n, ".upholds") {
-			entries, _ := p.readDir(root + "/" + n)
+			entries, _ := p.ReadDir(root + "/" + n)
 			for _, e := range entries {
 				if same(e) {
-					if p.unlink(root+"/"+n+"/"+e) == nil {
+					if p.Unlink(root+"/"+n+"/"+e) == nil {
 						changed = true
 						if !c.o.has("q") {
-							p.warn("Removed \"%s\".\n", root+"/"+n+"/"+e)
+							p.Warnf("Removed \"%s\".\n", root+"/"+n+"/"+e)
 						}
 					}
 				}
 			}
 			if len(entries) > 0 {
-				p.rmdir(root + "/" + n) // only when it is empty now
+				p.Rmdir(root + "/" + n) // only when it is empty now
 			}
 			continue
 		}
-		st, err := p.lstat(root + "/" + n)
+		st, err := p.Lstat(root + "/" + n)
 		if err == nil && st.IsSymlink() && (path.Base(st.Target) == name || n == name && st.Target != "/dev/null") {
-			if p.unlink(root+"/"+n) == nil {
+			if p.Unlink(root+"/"+n) == nil {
 				changed = true
 				if !c.o.has("q") {
-					p.warn("Removed \"%s\".\n", root+"/"+n)
+					p.Warnf("Removed \"%s\".\n", root+"/"+n)
 				}
 			}
 		}
@@ -675,36 +677,36 @@ func (c *systemctl) mask(on bool, args []string) int {
 	for _, a := range args {
 		n := unitNameOf(a)
 		file := root + "/" + n
-		st, err := p.lstat(file)
+		st, err := p.Lstat(file)
 		if on {
 			if f, _, _ := s.find(n); f == "" {
-				p.warn("Unit %s does not exist, proceeding anyway.\n", n)
+				p.Warnf("Unit %s does not exist, proceeding anyway.\n", n)
 			}
 			if err == nil {
 				if st.IsSymlink() && st.Target == "/dev/null" {
 					continue
 				}
 				if !st.IsSymlink() {
-					p.warn("Failed to mask unit: File %s already exists.\n", file)
+					p.Warnf("Failed to mask unit: File %s already exists.\n", file)
 					return 1
 				}
-				p.unlink(file)
+				p.Unlink(file)
 			}
-			if err := p.symlink("/dev/null", file); err != nil {
-				p.warn("Failed to mask unit: %s\n", strerror(err))
+			if err := p.Symlink("/dev/null", file); err != nil {
+				p.Warnf("Failed to mask unit: %s\n", kernel.Strerror(err))
 				return 1
 			}
 			changed = true
 			if !c.o.has("q") {
-				p.warn("Created symlink %s %s /dev/null.\n", file, p.arrow())
+				p.Warnf("Created symlink %s %s /dev/null.\n", file, arrow(p))
 			}
 			continue
 		}
 		if err == nil && st.IsSymlink() && st.Target == "/dev/null" {
-			p.unlink(file)
+			p.Unlink(file)
 			changed = true
 			if !c.o.has("q") {
-				p.warn("Removed \"%s\".\n", file)
+				p.Warnf("Removed \"%s\".\n", file)
 			}
 		}
 	}
@@ -737,8 +739,8 @@ func (s *systemd) properties(u *unit) [][2]string {
 			add(k+"Monotonic", "0")
 			return
 		}
-		add(k, t.In(s.k.location()).Format(stampFormat))
-		b := s.k.bootedAt()
+		add(k, t.In(location(s.k)).Format(stampFormat))
+		b := s.k.BootedAt()
 		add(k+"Monotonic", strconv.FormatInt(t.Sub(b).Microseconds(), 10))
 	}
 	yesNo := func(b bool) string {
@@ -882,12 +884,12 @@ func (c *systemctl) show(args []string) int {
 	}
 	value := c.o.has("value", "P")
 	if len(args) == 0 {
-		for _, kv := range [][2]string{{"Version", "252.38-1~deb12u1"}, {"Architecture", map[string]string{"amd64": "x86-64"}[p.k.cfg.Arch] + map[string]string{"arm64": "arm64"}[p.k.cfg.Arch]}, {"SystemState", "running"}, {"NFailedUnits", "0"}} {
+		for _, kv := range [][2]string{{"Version", "252.38-1~deb12u1"}, {"Architecture", map[string]string{"amd64": "x86-64"}[p.Kernel.Config.Arch] + map[string]string{"arm64": "arm64"}[p.Kernel.Config.Arch]}, {"SystemState", "running"}, {"NFailedUnits", "0"}} {
 			if len(want) == 0 || slices.Contains(want, kv[0]) {
 				if value {
-					p.print(kv[1], "\n")
+					p.Print(kv[1], "\n")
 				} else {
-					p.print(kv[0], "=", kv[1], "\n")
+					p.Print(kv[0], "=", kv[1], "\n")
 				}
 			}
 		}
@@ -897,7 +899,7 @@ func (c *systemctl) show(args []string) int {
 	for _, a := range args {
 		for _, u := range c.expand(a) {
 			if !firstUnit {
-				p.print("\n")
+				p.Print("\n")
 			}
 			firstUnit = false
 			for _, kv := range s.properties(u) {
@@ -908,9 +910,9 @@ func (c *systemctl) show(args []string) int {
 					continue
 				}
 				if value {
-					p.print(kv[1], "\n")
+					p.Print(kv[1], "\n")
 				} else {
-					p.print(kv[0], "=", kv[1], "\n")
+					p.Print(kv[0], "=", kv[1], "\n")
 				}
 			}
 		}
@@ -926,22 +928,22 @@ func (c *systemctl) cat(args []string) int {
 		fresh := &systemd{k: s.k, units: map[string]*unit{}}
 		u := fresh.loadUnit(unitNameOf(a))
 		if u.load == "not-found" || u.fragment == "" {
-			p.flush()
-			p.warn("No files found for %s.\n", u.name)
+			p.Flush()
+			p.Warnf("No files found for %s.\n", u.name)
 			return 1
 		}
 		if i > 0 {
-			p.print("\n")
+			p.Print("\n")
 		}
 		for j, f := range append([]string{u.fragment}, u.dropIns...) {
 			if j > 0 {
-				p.print("\n")
+				p.Print("\n")
 			}
 			b, _, err := s.read(f)
 			if err != nil {
 				b = nil
 			}
-			p.print("# ", f, "\n", string(b))
+			p.Print("# ", f, "\n", string(b))
 		}
 	}
 	return 0
@@ -955,15 +957,15 @@ func (c *systemctl) status(args []string) int {
 	for _, a := range args {
 		for _, u := range c.expand(a) {
 			if u.load == "not-found" {
-				p.flush()
-				p.warn("Unit %s could not be found.\n", u.name)
+				p.Flush()
+				p.Warnf("Unit %s could not be found.\n", u.name)
 				code = 4
 				continue
 			}
 			dot := map[string]string{"active": "●", "failed": "×"}[u.active]
-			p.printf("%s %s\n     Loaded: %s (%s; %s; preset: enabled)\n     Active: %s (%s)\n", cmp.Or(dot, "○"), s.describe(u), u.load, u.fragment, s.enabledState(u.name), u.active, u.sub)
+			p.Printf("%s %s\n     Loaded: %s (%s; %s; preset: enabled)\n     Active: %s (%s)\n", cmp.Or(dot, "○"), s.describe(u), u.load, u.fragment, s.enabledState(u.name), u.active, u.sub)
 			if u.proc != nil {
-				p.printf("   Main PID: %d (%s)\n", u.proc.PID, u.proc.comm())
+				p.Printf("   Main PID: %d (%s)\n", u.proc.PID, u.proc.Comm())
 			}
 			if u.active != "active" && code == 0 {
 				code = 3
@@ -981,21 +983,21 @@ func (c *systemctl) list(verb string, args []string) int {
 	n := 0
 	if verb == "list-timers" {
 		if legend {
-			p.print("NEXT LEFT LAST PASSED UNIT ACTIVATES\n")
+			p.Print("NEXT LEFT LAST PASSED UNIT ACTIVATES\n")
 		}
 		for _, u := range s.unitList() {
 			if strings.HasSuffix(u.name, ".timer") && (u.active == "active" || c.o.has("a")) {
-				p.printf("n/a n/a n/a n/a %s %s\n", u.name, cmp.Or(u.file.get("Timer.Unit"), strings.TrimSuffix(u.name, ".timer")+".service"))
+				p.Printf("n/a n/a n/a n/a %s %s\n", u.name, cmp.Or(u.file.get("Timer.Unit"), strings.TrimSuffix(u.name, ".timer")+".service"))
 				n++
 			}
 		}
 		if legend {
-			p.printf("\n%d timers listed.\n", n)
+			p.Printf("\n%d timers listed.\n", n)
 		}
 		return 0
 	}
 	if legend {
-		p.print("  UNIT LOAD ACTIVE SUB DESCRIPTION\n")
+		p.Print("  UNIT LOAD ACTIVE SUB DESCRIPTION\n")
 	}
 	types := strings.Split(c.o.get("t"), ",")
 	states := strings.Split(c.o.get("state"), ",")
@@ -1025,11 +1027,11 @@ func (c *systemctl) list(verb string, args []string) int {
 		if c.o.has("plain") {
 			mark = ""
 		}
-		p.printf("%s%s %s %s %s %s\n", mark, u.name, u.load, u.active, u.sub, cmp.Or(s.specifiers(u, u.file.get("Unit.Description")), u.name))
+		p.Printf("%s%s %s %s %s %s\n", mark, u.name, u.load, u.active, u.sub, cmp.Or(s.specifiers(u, u.file.get("Unit.Description")), u.name))
 		n++
 	}
 	if legend {
-		p.printf("\n%d loaded units listed.\n", n)
+		p.Printf("\n%d loaded units listed.\n", n)
 	}
 	return 0
 }
@@ -1049,7 +1051,7 @@ func (c *systemctl) listFiles(args []string) int {
 	}
 	legend := !c.o.has("no-legend")
 	if legend {
-		p.print("UNIT FILE STATE PRESET\n")
+		p.Print("UNIT FILE STATE PRESET\n")
 	}
 	n := 0
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
@@ -1063,11 +1065,11 @@ func (c *systemctl) listFiles(args []string) int {
 		if c.o.get("state") != "" && st != c.o.get("state") {
 			continue
 		}
-		p.printf("%s %s enabled\n", name, st)
+		p.Printf("%s %s enabled\n", name, st)
 		n++
 	}
 	if legend {
-		p.printf("\n%d unit files listed.\n", n)
+		p.Printf("\n%d unit files listed.\n", n)
 	}
 	if n == 0 && len(args) > 0 {
 		return 1
@@ -1075,8 +1077,8 @@ func (c *systemctl) listFiles(args []string) int {
 	return 0
 }
 
-func cmdEscape(p *proc) int {
-	o, ok := p.getopt("pum", "path>p unescape>u mangle>m suffix= template=")
+func cmdEscape(p *kernel.Process) int {
+	o, ok := getopt(p, "pum", "path>p unescape>u mangle>m suffix= template=")
 	if !ok {
 		return 1
 	}
@@ -1099,35 +1101,35 @@ func cmdEscape(p *proc) int {
 			v = strings.Replace(t, "@.", "@"+v+".", 1)
 		}
 		if i > 0 {
-			p.print(" ")
+			p.Print(" ")
 		}
-		p.print(v)
+		p.Print(v)
 	}
-	p.print("\n")
+	p.Print("\n")
 	return 0
 }
 
 // cmdAnalyze is systemd-analyze verify.
-func cmdAnalyze(p *proc) int {
-	o, ok := p.getopt("", "man[= generators[= recursive-errors= no-pager user system")
+func cmdAnalyze(p *kernel.Process) int {
+	o, ok := getopt(p, "", "man[= generators[= recursive-errors= no-pager user system")
 	if !ok {
 		return 1
 	}
-	if p.unsupported(o, "user") {
+	if unsupported(p, o, "user") {
 		return 1
 	}
 	if len(o.args) == 0 || o.args[0] != "verify" {
 		if len(o.args) > 0 && o.args[0] == "calendar" {
 			return 0
 		}
-		p.warn("hosttest: systemd-analyze knows only verify\n")
+		p.Warnf("hosttest: systemd-analyze knows only verify\n")
 		return 1
 	}
 	code := 0
 	for _, f := range o.args[1:] {
 		base := path.Base(f)
 		if unitSections[path.Ext(base)] == nil {
-			p.warn("Failed to prepare filename %s: Invalid argument\n", f)
+			p.Warnf("Failed to prepare filename %s: Invalid argument\n", f)
 			code = 1
 			continue
 		}
@@ -1135,20 +1137,20 @@ func cmdAnalyze(p *proc) int {
 		if !strings.Contains(f, "/") {
 			file = "/etc/systemd/system/" + f
 		}
-		b, err := p.readFile(file)
+		b, err := p.ReadFile(file)
 		if err != nil {
-			p.warn("Failed to open %s: %s\n", f, strerror(err))
+			p.Warnf("Failed to open %s: %s\n", f, kernel.Strerror(err))
 			code = 1
 			continue
 		}
 		u := parseUnit(string(b), file)
 		for _, w := range u.problems {
-			p.warn("%s\n", w)
+			p.Warnf("%s\n", w)
 			code = 1
 		}
 		if strings.HasSuffix(base, ".service") {
 			if len(u.all("Service.ExecStart")) == 0 && u.get("Service.Type") != "oneshot" {
-				p.warn("%s: Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.\n", base)
+				p.Warnf("%s: Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.\n", base)
 				code = 1
 			}
 			for _, k := range []string{"ExecStart", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecReload"} {
@@ -1157,8 +1159,8 @@ func cmdAnalyze(p *proc) int {
 					if len(args) == 0 || strings.Contains(args[0], "%") {
 						continue
 					}
-					if _, err := p.lookPath(args[0], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
-						p.warn("%s: Command %s is not executable: %s\n", base, args[0], strerror(err))
+					if _, err := lookPath(p, args[0], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
+						p.Warnf("%s: Command %s is not executable: %s\n", base, args[0], kernel.Strerror(err))
 						code = 1
 					}
 				}
@@ -1168,15 +1170,15 @@ func cmdAnalyze(p *proc) int {
 	return code
 }
 
-func cmdJournalctl(p *proc) int {
-	o, ok := p.getopt("u:n::o:xefrkb::t:S:U:qap:g:", "unit=>u lines[=>n output=>o no-pager follow>f reverse>r since=>S until=>U quiet>q boot[=>b identifier=>t all>a no-hostname priority=>p vacuum-time= rotate grep=>g dmesg>k catalog>x")
+func cmdJournalctl(p *kernel.Process) int {
+	o, ok := getopt(p, "u:n::o:xefrkb::t:S:U:qap:g:", "unit=>u lines[=>n output=>o no-pager follow>f reverse>r since=>S until=>U quiet>q boot[=>b identifier=>t all>a no-hostname priority=>p vacuum-time= rotate grep=>g dmesg>k catalog>x")
 	if !ok {
 		return 1
 	}
-	if p.unsupported(o, "k", "f", "S", "U", "a", "p", "g", "vacuum-time", "rotate") {
+	if unsupported(p, o, "k", "f", "S", "U", "a", "p", "g", "vacuum-time", "rotate") {
 		return 1
 	}
-	s := p.k.manager()
+	s := manager(p.Kernel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var units []string
@@ -1208,15 +1210,15 @@ func cmdJournalctl(p *proc) int {
 		slices.Reverse(lines)
 	}
 	if len(lines) == 0 && !o.has("q") {
-		p.print("-- No entries --\n")
+		p.Print("-- No entries --\n")
 		return 0
 	}
 	for _, l := range lines {
 		if o.get("o") == "cat" {
-			p.print(l.text, "\n")
+			p.Print(l.text, "\n")
 			continue
 		}
-		p.printf("%s %s %s[%d]: %s\n", l.at.In(p.k.location()).Format("Jan 02 15:04:05"), p.k.Hostname(), l.tag, l.pid, l.text)
+		p.Printf("%s %s %s[%d]: %s\n", l.at.In(location(p.Kernel)).Format("Jan 02 15:04:05"), p.Kernel.Hostname(), l.tag, l.pid, l.text)
 	}
 	return 0
 }

@@ -162,7 +162,7 @@ func TestRestartIsForgottenByAReboot(t *testing.T) {
 	m.putUnit("x.service", "[Service];ExecStart=/bin/false;Restart=always;RestartSec=1h")
 	sh(m, "systemctl start x")
 	waitFor(t, func() bool { _, code := sh(m, "systemctl show -p SubState x | grep -q auto-restart"); return code == 0 })
-	gone := m.kernel.manager()
+	gone := manager(m.kernel)
 	m.Reboot()
 	gone.restart(gone.unit("x.service"))
 	if u := gone.unit("x.service"); u.restarts != 0 {

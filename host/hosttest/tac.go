@@ -3,14 +3,16 @@ package hosttest
 import (
 	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdTac(p *proc) int {
-	return p.eachInput(p.Args[1:], func(_ string, d *description) error {
-		b, err := p.readAll(d)
+func cmdTac(p *kernel.Process) int {
+	return eachInput(p, p.Args[1:], func(_ string, d *kernel.File) error {
+		b, err := p.ReadAll(d)
 		ls := strings.SplitAfter(string(b), "\n")
 		slices.Reverse(ls)
-		p.print(ls...)
+		p.Print(ls...)
 		return err
 	})
 }

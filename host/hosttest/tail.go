@@ -2,26 +2,28 @@ package hosttest
 
 import (
 	"bytes"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdTail(p *proc) int {
-	p.setArgs(obsolete(p.Args))
-	o, ok := p.getopt("c:n:qvzfF", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z follow[=>f")
+func cmdTail(p *kernel.Process) int {
+	p.SetArgs(obsolete(p.Args))
+	o, ok := getopt(p, "c:n:qvzfF", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z follow[=>f")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
 	if o.has("f", "F") {
-		p.errorf("hosttest: -f is not supported")
+		p.Errorf("hosttest: -f is not supported")
 		return 1
 	}
-	part, ok := p.readPortion(o, "+")
+	part, ok := readPortion(p, o, "+")
 	if !ok {
 		return 1
 	}
-	header := p.headers(o)
-	return p.eachInput(o.args, func(name string, d *description) error {
+	header := headers(p, o)
+	return eachInput(p, o.args, func(name string, d *kernel.File) error {
 		header(name)
-		b, err := p.readAll(d)
+		b, err := p.ReadAll(d)
 		switch {
 		case part.bytewise && part.reversed:
 			b = b[min(int64(len(b)), max(0, part.count-1)):]
@@ -47,7 +49,7 @@ func cmdTail(p *proc) int {
 				b = nil
 			}
 		}
-		p.print(string(b))
+		p.Print(string(b))
 		return err
 	})
 }

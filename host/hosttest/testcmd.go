@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // testExpr evaluates the operands of test(1), with the precedence POSIX gives by the number of operands. The error's
 // text is what follows the program's name.
-func testExpr(p *proc, args []string) (bool, error) {
+func testExpr(p *kernel.Process, args []string) (bool, error) {
 	t := &tester{p: p, args: args}
 	switch len(args) {
 	case 0:
@@ -37,7 +39,7 @@ func testExpr(p *proc, args []string) (bool, error) {
 }
 
 type tester struct {
-	p    *proc
+	p    *kernel.Process
 	args []string
 	i    int
 	err  error
@@ -135,16 +137,16 @@ func (t *tester) unary(op, arg string) (bool, error) {
 		}
 		return false, nil // nothing here is a terminal
 	case "-r":
-		return t.p.access(arg, mayRead) == nil, nil
+		return t.p.Access(arg, kernel.MayRead) == nil, nil
 	case "-w":
-		return t.p.access(arg, mayWrite) == nil, nil
+		return t.p.Access(arg, kernel.MayWrite) == nil, nil
 	case "-x":
-		return t.p.access(arg, mayExec) == nil, nil
+		return t.p.Access(arg, kernel.MayExec) == nil, nil
 	case "-L", "-h":
-		st, err := t.p.lstat(arg)
+		st, err := t.p.Lstat(arg)
 		return err == nil && st.IsSymlink(), nil
 	}
-	st, err := t.p.stat(arg)
+	st, err := t.p.Stat(arg)
 	if err != nil {
 		return false, nil
 	}
@@ -158,23 +160,23 @@ func (t *tester) unary(op, arg string) (bool, error) {
 	case "-s":
 		return st.Size > 0, nil
 	case "-b":
-		return st.Mode&sIFMT == sIFBLK, nil
+		return st.Mode&kernel.ModeType == kernel.ModeBlock, nil
 	case "-c":
-		return st.Mode&sIFMT == sIFCHR, nil
+		return st.Mode&kernel.ModeType == kernel.ModeChar, nil
 	case "-p":
-		return st.Mode&sIFMT == sIFIFO, nil
+		return st.Mode&kernel.ModeType == kernel.ModeFIFO, nil
 	case "-S":
-		return st.Mode&sIFMT == sIFSOC, nil
+		return st.Mode&kernel.ModeType == kernel.ModeSocket, nil
 	case "-u":
-		return st.Mode&sISUID != 0, nil
+		return st.Mode&kernel.ModeSetUID != 0, nil
 	case "-g":
-		return st.Mode&sISGID != 0, nil
+		return st.Mode&kernel.ModeSetGID != 0, nil
 	case "-k":
-		return st.Mode&sISVTX != 0, nil
+		return st.Mode&kernel.ModeSticky != 0, nil
 	case "-O":
-		return st.UID == t.p.uid, nil
+		return st.UID == t.p.UID, nil
 	case "-G":
-		return st.GID == t.p.gid, nil
+		return st.GID == t.p.GID, nil
 	}
 	return false, fmt.Errorf("%s: unexpected operator", op)
 }
@@ -198,8 +200,8 @@ func (t *tester) binary(a, op, b string) (bool, error) {
 	case ">":
 		return a > b, nil
 	case "-nt", "-ot", "-ef":
-		sa, ea := t.p.stat(a)
-		sb, eb := t.p.stat(b)
+		sa, ea := t.p.Stat(a)
+		sb, eb := t.p.Stat(b)
 		if ea != nil || eb != nil {
 			return false, nil
 		}
@@ -235,18 +237,18 @@ func (t *tester) binary(a, op, b string) (bool, error) {
 }
 
 // cmdTest is /usr/bin/test and /usr/bin/[.
-func cmdTest(p *proc) int {
+func cmdTest(p *kernel.Process) int {
 	args := p.Args[1:]
-	if p.name() == "[" {
+	if p.Name() == "[" {
 		if len(args) == 0 || args[len(args)-1] != "]" {
-			p.errorf("missing ']'")
+			p.Errorf("missing ']'")
 			return 2
 		}
 		args = args[:len(args)-1]
 	}
 	ok, err := testExpr(p, args)
 	if err != nil {
-		p.errorf("%v", err)
+		p.Errorf("%v", err)
 		return 2
 	}
 	return btoi(!ok)

@@ -4,32 +4,34 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdTouch(p *proc) int {
-	o, ok := p.getopt("acd:fhmr:t:", "no-create>c date=>d no-dereference>h reference=>r time=")
+func cmdTouch(p *kernel.Process) int {
+	o, ok := getopt(p, "acd:fhmr:t:", "no-create>c date=>d no-dereference>h reference=>r time=")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
 	if len(o.args) == 0 {
-		p.errorf("missing file operand")
-		return p.usage(1)
+		p.Errorf("missing file operand")
+		return usage(p, 1)
 	}
-	at := p.k.now().UnixNano()
+	at := p.Kernel.Now().UnixNano()
 	mt := at
 	toNow := true
 	if o.has("r") {
-		st, err := p.stat(o.get("r"))
+		st, err := p.Stat(o.get("r"))
 		if err != nil {
-			p.errorf("failed to get attributes of %s: %s", quote(o.get("r")), strerror(err))
+			p.Errorf("failed to get attributes of %s: %s", quote(o.get("r")), kernel.Strerror(err))
 			return 1
 		}
 		at, mt, toNow = st.Atime.UnixNano(), st.Mtime.UnixNano(), false
 	}
 	if o.has("d") {
-		t, err := parseDate(o.get("d"), p.k.now())
+		t, err := parseDate(o.get("d"), p.Kernel.Now())
 		if err != nil {
-			p.errorf("invalid date format %s", quote(o.get("d")))
+			p.Errorf("invalid date format %s", quote(o.get("d")))
 			return 1
 		}
 		at, mt, toNow = t.UnixNano(), t.UnixNano(), false
@@ -39,14 +41,14 @@ func cmdTouch(p *proc) int {
 		layout := map[int]string{12: "200601021504", 15: "200601021504.05", 10: "0601021504"}[len(s)]
 		t, err := time.Parse(layout, s)
 		if err != nil {
-			p.errorf("invalid date format %s", quote(s))
+			p.Errorf("invalid date format %s", quote(s))
 			return 1
 		}
 		at, mt, toNow = t.UnixNano(), t.UnixNano(), false
 	}
 	onlyA, onlyM := o.has("a"), o.has("m")
 	for _, v := range o.all("time") {
-		what, ok := p.argMatch(v, "--time", []argSet{{"atime", "access", "use"}, {"mtime", "modify"}})
+		what, ok := argMatch(p, v, "--time", []argSet{{"atime", "access", "use"}, {"mtime", "modify"}})
 		if !ok {
 			return 1
 		}
@@ -61,41 +63,41 @@ func cmdTouch(p *proc) int {
 	code := 0
 	for _, a := range o.args {
 		if a == "-" {
-			if d := p.fds[1]; d != nil && d.stream == nil {
-				p.utimes(d.path, at, mt, toNow, true)
+			if d := p.FDs[1]; d != nil && d.Stream == nil {
+				p.Utimes(d.Path, at, mt, toNow, true)
 			}
 			continue
 		}
-		look := p.stat
+		look := p.Stat
 		if o.has("h") {
-			look = p.lstat
+			look = p.Lstat
 		}
 		_, err := look(a)
 		if err == syscall.ENOENT {
 			if o.has("c", "h") {
 				if o.has("h") && !o.has("c") {
-					p.errorf("setting times of %s: %s", quote(a), strerror(err))
+					p.Errorf("setting times of %s: %s", quote(a), kernel.Strerror(err))
 					code = 1
 				}
 				continue
 			}
-			d, err := p.open(a, os.O_WRONLY|os.O_CREATE, 0o666)
+			d, err := p.Open(a, os.O_WRONLY|os.O_CREATE, 0o666)
 			if err != nil {
-				p.errorf("cannot touch %s: %s", quote(a), strerror(err))
+				p.Errorf("cannot touch %s: %s", quote(a), kernel.Strerror(err))
 				code = 1
 				continue
 			}
-			d.release()
+			d.Release()
 			if toNow {
 				continue
 			}
 		}
-		if err := p.utimes(a, at, mt, toNow, !o.has("h")); err != nil {
+		if err := p.Utimes(a, at, mt, toNow, !o.has("h")); err != nil {
 			verb := "setting times of"
-			if open := p.access(a, mayWrite); open != nil {
+			if open := p.Access(a, kernel.MayWrite); open != nil {
 				verb, err = "cannot touch", open
 			}
-			p.errorf("%s %s: %s", verb, quote(a), strerror(err))
+			p.Errorf("%s %s: %s", verb, quote(a), kernel.Strerror(err))
 			code = 1
 		}
 	}

@@ -3,6 +3,8 @@ package hosttest
 import (
 	"bytes"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // trSet expands a set of tr(1).
@@ -67,28 +69,28 @@ func trSet(s string) []byte {
 	return out
 }
 
-func cmdTr(p *proc) int {
-	o, ok := p.getopt("+cCdst", "complement>c delete>d squeeze-repeats>s truncate-set1>t")
+func cmdTr(p *kernel.Process) int {
+	o, ok := getopt(p, "+cCdst", "complement>c delete>d squeeze-repeats>s truncate-set1>t")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
 	if len(o.args) == 0 {
-		p.errorf("missing operand")
-		return p.usage(1)
+		p.Errorf("missing operand")
+		return usage(p, 1)
 	}
 	if len(o.args) == 1 && !o.has("d", "s") {
-		p.errorf("missing operand after %s", quote(o.args[0]))
-		p.warn("Two strings must be given when translating.\n")
-		return p.usage(1)
+		p.Errorf("missing operand after %s", quote(o.args[0]))
+		p.Warnf("Two strings must be given when translating.\n")
+		return usage(p, 1)
 	}
 	if len(o.args) == 2 && o.has("d") && !o.has("s") {
-		p.errorf("extra operand %s", quote(o.args[1]))
-		p.warn("Only one string may be given when deleting without squeezing repeats.\n")
-		return p.usage(1)
+		p.Errorf("extra operand %s", quote(o.args[1]))
+		p.Warnf("Only one string may be given when deleting without squeezing repeats.\n")
+		return usage(p, 1)
 	}
 	for _, a := range o.args {
 		if r := trReversed(a); r != "" {
-			p.errorf("range-endpoints of '%s' are in reverse collating sequence order", r)
+			p.Errorf("range-endpoints of '%s' are in reverse collating sequence order", r)
 			return 1
 		}
 	}
@@ -119,7 +121,7 @@ func cmdTr(p *proc) int {
 		squeeze = set2
 		if !o.has("d") {
 			if len(two) == 0 {
-				p.errorf("when not truncating set1, string2 must be non-empty")
+				p.Errorf("when not truncating set1, string2 must be non-empty")
 				return 1
 			}
 			for i, c := range one {
@@ -135,7 +137,7 @@ func cmdTr(p *proc) int {
 	deletes, squeezes := o.has("d"), o.has("s")
 	buf := make([]byte, 32<<10)
 	for {
-		n, err := p.read(0, buf)
+		n, err := p.Read(0, buf)
 		out := buf[:0]
 		for _, c := range buf[:n] {
 			if deletes && set1[c] {
@@ -148,7 +150,7 @@ func cmdTr(p *proc) int {
 			last = int(c)
 			out = append(out, c)
 		}
-		p.print(string(out))
+		p.Print(string(out))
 		if err != nil {
 			return 0
 		}

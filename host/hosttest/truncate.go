@@ -4,23 +4,25 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdTruncate(p *proc) int {
-	o, ok := p.getopt("cos:r:", "size=>s no-create>c reference=>r")
+func cmdTruncate(p *kernel.Process) int {
+	o, ok := getopt(p, "cos:r:", "size=>s no-create>c reference=>r")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "o", "r") {
+	if unsupported(p, o, "o", "r") {
 		return 1
 	}
 	if !o.has("s") {
-		p.errorf("you must specify either '--size' or '--reference'")
-		return p.usage(1)
+		p.Errorf("you must specify either '--size' or '--reference'")
+		return usage(p, 1)
 	}
 	if len(o.args) == 0 {
-		p.errorf("missing file operand")
-		return p.usage(1)
+		p.Errorf("missing file operand")
+		return usage(p, 1)
 	}
 	spec := o.get("s")
 	rel := byte(0)
@@ -29,11 +31,11 @@ func cmdTruncate(p *proc) int {
 	}
 	n, ok := byteCount(spec)
 	if !ok {
-		p.errorf("Invalid number: %s", quote(spec))
+		p.Errorf("Invalid number: %s", quote(spec))
 		return 1
 	}
 	if n == 0 && (rel == '/' || rel == '%') {
-		p.errorf("division by zero")
+		p.Errorf("division by zero")
 		return 1
 	}
 	code := 0
@@ -42,18 +44,18 @@ func cmdTruncate(p *proc) int {
 		if !o.has("c") {
 			flags |= os.O_CREATE
 		}
-		d, err := p.open(a, flags, 0o666)
+		d, err := p.Open(a, flags, 0o666)
 		if err != nil {
 			if o.has("c") && err == syscall.ENOENT {
 				continue
 			}
-			p.errorf("cannot open %s for writing: %s", quote(a), strerror(err))
+			p.Errorf("cannot open %s for writing: %s", quote(a), kernel.Strerror(err))
 			code = 1
 			continue
 		}
 		size := n
 		if rel != 0 {
-			st, _ := p.stat(a)
+			st, _ := p.Stat(a)
 			switch rel {
 			case '+':
 				size = st.Size + n
@@ -69,11 +71,11 @@ func cmdTruncate(p *proc) int {
 				size = (st.Size + n - 1) / n * n
 			}
 		}
-		if err := d.truncate(size); err != nil {
-			p.errorf("failed to truncate %s at %d bytes: %s", quote(a), size, strerror(err))
+		if err := d.Truncate(size); err != nil {
+			p.Errorf("failed to truncate %s at %d bytes: %s", quote(a), size, kernel.Strerror(err))
 			code = 1
 		}
-		d.release()
+		d.Release()
 	}
 	return code
 }

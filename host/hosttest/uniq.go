@@ -3,14 +3,16 @@ package hosttest
 import (
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdUniq(p *proc) int {
-	o, ok := p.getopt("cdDf:is:uw:z", "count>c repeated>d unique>u ignore-case>i skip-fields=>f skip-chars=>s check-chars=>w zero-terminated>z")
+func cmdUniq(p *kernel.Process) int {
+	o, ok := getopt(p, "cdDf:is:uw:z", "count>c repeated>d unique>u ignore-case>i skip-fields=>f skip-chars=>s check-chars=>w zero-terminated>z")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "D", "w") {
+	if unsupported(p, o, "D", "w") {
 		return 1
 	}
 	delim := byte('\n')
@@ -22,17 +24,17 @@ func cmdUniq(p *proc) int {
 		name = o.args[0]
 	}
 	if len(o.args) > 1 {
-		p.errorf("hosttest: an output file is not supported")
+		p.Errorf("hosttest: an output file is not supported")
 		return 1
 	}
-	d, err := p.in(name)
+	d, err := in(p, name)
 	var b []byte
 	if err == nil {
-		b, err = p.readAll(d)
-		d.release()
+		b, err = p.ReadAll(d)
+		d.Release()
 	}
 	if err != nil {
-		p.errorf("%s: %s", quoteMaybe(name), strerror(err))
+		p.Errorf("%s: %s", quoteMaybe(name), kernel.Strerror(err))
 		return 1
 	}
 	ls, _ := lines(b, delim)
@@ -61,9 +63,9 @@ func cmdUniq(p *proc) int {
 		n := j - i
 		if !(o.has("d") && n == 1) && !(o.has("u") && n > 1) {
 			if o.has("c") {
-				p.printf("%7d ", n)
+				p.Printf("%7d ", n)
 			}
-			p.print(ls[i], string(rune(delim)))
+			p.Print(ls[i], string(rune(delim)))
 		}
 		i = j
 	}

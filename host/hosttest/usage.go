@@ -4,11 +4,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // usageTools tell how full file systems and directories are.
-func usageTools() map[string]program {
-	return map[string]program{"df": cmdDf, "du": cmdDu}
+func usageTools() map[string]kernel.Program {
+	return map[string]kernel.Program{"df": cmdDf, "du": cmdDu}
 }
 
 // sizeStyle is how df and du write a number of bytes.
@@ -19,7 +21,7 @@ type sizeStyle struct {
 }
 
 // sizeStyle reads the options that df and du share, of which the last counts.
-func (p *proc) readSizeStyle(o *options) (sizeStyle, bool) {
+func readSizeStyle(p *kernel.Process, o *options) (sizeStyle, bool) {
 	s := sizeStyle{unit: 1024}
 	for _, x := range o.order {
 		switch x.name {
@@ -41,7 +43,7 @@ func (p *proc) readSizeStyle(o *options) (sizeStyle, bool) {
 				s.unit = n
 			}
 			if s.unit <= 0 {
-				p.errorf("invalid -B argument %s", quote(x.value))
+				p.Errorf("invalid -B argument %s", quote(x.value))
 				return s, false
 			}
 		}
@@ -117,19 +119,19 @@ func dfColumns(o *options, s sizeStyle) (cols []string, heads map[string]string)
 	return cols, heads
 }
 
-func cmdDf(p *proc) int {
-	o, ok := p.getopt("aB:hklmPTt:x:v", "all>a block-size=>B human-readable>h local>l portability>P print-type>T type=>t exclude-type=>x output[= sync no-sync")
+func cmdDf(p *kernel.Process) int {
+	o, ok := getopt(p, "aB:hklmPTt:x:v", "all>a block-size=>B human-readable>h local>l portability>P print-type>T type=>t exclude-type=>x output[= sync no-sync")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	style, ok := p.readSizeStyle(o)
+	style, ok := readSizeStyle(p, o)
 	if !ok {
 		return 1
 	}
 	for _, c := range []string{"P", "T"} {
 		if o.has("output") && o.has(c) {
-			p.errorf("options -%s and --output are mutually exclusive", c)
-			return p.usage(1)
+			p.Errorf("options -%s and --output are mutually exclusive", c)
+			return usage(p, 1)
 		}
 	}
 	cols, heads := dfColumns(o, style)
@@ -139,68 +141,68 @@ func cmdDf(p *proc) int {
 		case ok:
 			head = append(head, h)
 		case slices.Contains([]string{"", "itotal", "iused", "iavail", "ipcent"}, c):
-			p.errorf("hosttest: inodes are not counted by this machine: name the fields of --output, without them")
+			p.Errorf("hosttest: inodes are not counted by this machine: name the fields of --output, without them")
 			return 1
 		default:
-			p.errorf("option --output: field %s unknown", quote(c))
-			return p.usage(1)
+			p.Errorf("option --output: field %s unknown", quote(c))
+			return usage(p, 1)
 		}
 	}
 	type row struct {
-		mnt  *mount
+		mnt  *kernel.MountPoint
 		file string
 	}
 	var shown []row
 	code := 0
 	if len(o.args) == 0 {
-		t := p.k.tree
-		t.mu.Lock()
-		for _, mt := range t.mounts {
-			if o.has("a") || !mt.vol.kernel && mt.vol.size > 0 {
+		t := p.Kernel.Tree
+		t.Lock()
+		for _, mt := range t.Mounts {
+			if o.has("a") || !mt.Vol.Pseudo && mt.Vol.Size > 0 {
 				shown = append(shown, row{mt, "-"})
 			}
 		}
-		t.mu.Unlock()
+		t.Unlock()
 	}
 	for _, a := range o.args {
-		st, err := p.stat(a)
+		st, err := p.Stat(a)
 		if err != nil {
-			p.errorf("%s: %s", quoteMaybe(a), strerror(err))
+			p.Errorf("%s: %s", quoteMaybe(a), kernel.Strerror(err))
 			code = 1
 			continue
 		}
-		shown = append(shown, row{st.at.mnt, a})
+		shown = append(shown, row{st.At.Mnt, a})
 	}
 	shown = slices.DeleteFunc(shown, func(r row) bool {
-		return o.has("t") && !slices.Contains(o.all("t"), r.mnt.vol.fstype) || slices.Contains(o.all("x"), r.mnt.vol.fstype)
+		return o.has("t") && !slices.Contains(o.all("t"), r.mnt.Vol.FSType) || slices.Contains(o.all("x"), r.mnt.Vol.FSType)
 	})
 	if len(shown) == 0 {
 		if code == 0 {
-			p.errorf("no file systems processed")
+			p.Errorf("no file systems processed")
 		}
 		return 1
 	}
 	rows := [][]string{head}
 	for _, r := range shown {
-		total, free := p.k.space(r.mnt.vol)
+		total, free := p.Kernel.Space(r.mnt.Vol)
 		used, percent := total-free, "-"
 		if total > 0 {
 			percent = strconv.FormatInt(ceilDiv(used*100, total), 10) + "%"
 		}
-		values := map[string]string{"source": r.mnt.vol.source, "fstype": r.mnt.vol.fstype, "size": style.format(total), "used": style.format(used), "avail": style.format(free),
-			"pcent": percent, "target": r.mnt.target, "file": r.file}
+		values := map[string]string{"source": r.mnt.Vol.Source, "fstype": r.mnt.Vol.FSType, "size": style.format(total), "used": style.format(used), "avail": style.format(free),
+			"pcent": percent, "target": r.mnt.Target, "file": r.file}
 		var line []string
 		for _, c := range cols {
 			line = append(line, values[c])
 		}
 		rows = append(rows, line)
 	}
-	p.dfTable(cols, rows)
+	dfTable(p, cols, rows)
 	return code
 }
 
 // dfTable prints df's rows: names at the left, numbers at the right.
-func (p *proc) dfTable(cols []string, rows [][]string) {
+func dfTable(p *kernel.Process, cols []string, rows [][]string) {
 	width := make([]int, len(cols))
 	for j, c := range cols {
 		width[j] = map[string]int{"source": 14, "fstype": 4, "size": 5, "used": 5, "avail": 5, "pcent": 4}[c]
@@ -213,42 +215,42 @@ func (p *proc) dfTable(cols []string, rows [][]string) {
 			left := slices.Contains([]string{"source", "fstype", "target", "file"}, cols[j])
 			switch {
 			case j == len(r)-1 && left:
-				p.print(v)
+				p.Print(v)
 			case left:
-				p.printf("%-*s", width[j], v)
+				p.Printf("%-*s", width[j], v)
 			default:
-				p.printf("%*s", width[j], v)
+				p.Printf("%*s", width[j], v)
 			}
 			if j < len(r)-1 {
-				p.print(" ")
+				p.Print(" ")
 			}
 		}
-		p.print("\n")
+		p.Print("\n")
 	}
 }
 
-func cmdDu(p *proc) int {
-	o, ok := p.getopt("0abB:cd:hklmPsx", "all>a apparent-size bytes>b total>c count-links>l human-readable>h summarize>s one-file-system>x max-depth=>d block-size=>B null>0 no-dereference>P")
+func cmdDu(p *kernel.Process) int {
+	o, ok := getopt(p, "0abB:cd:hklmPsx", "all>a apparent-size bytes>b total>c count-links>l human-readable>h summarize>s one-file-system>x max-depth=>d block-size=>B null>0 no-dereference>P")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	style, ok := p.readSizeStyle(o)
+	style, ok := readSizeStyle(p, o)
 	if !ok {
 		return 1
 	}
 	depthLimit := 1 << 30
 	if o.has("d") {
-		n, ok := parseUint(o.get("d"))
+		n, ok := kernel.ParseUint(o.get("d"))
 		if !ok {
-			p.errorf("invalid maximum depth %s", quote(o.get("d")))
-			return p.usage(1)
+			p.Errorf("invalid maximum depth %s", quote(o.get("d")))
+			return usage(p, 1)
 		}
 		depthLimit = int(n)
 	}
 	if o.has("s") {
 		if o.has("a") {
-			p.errorf("cannot both summarize and show all entries")
-			return p.usage(1)
+			p.Errorf("cannot both summarize and show all entries")
+			return usage(p, 1)
 		}
 		depthLimit = 0
 	}
@@ -256,21 +258,21 @@ func cmdDu(p *proc) int {
 	if o.has("0") {
 		end = "\x00"
 	}
-	show := func(n int64, name string) { p.print(style.format(n), "\t", name, end) }
+	show := func(n int64, name string) { p.Print(style.format(n), "\t", name, end) }
 	code := 0
-	seen := map[inodeKey]bool{}
+	seen := map[kernel.InodeKey]bool{}
 	var walk func(name string, depth int, dev uint32) int64
 	walk = func(name string, depth int, dev uint32) int64 {
-		st, err := p.lstat(name)
+		st, err := p.Lstat(name)
 		if err != nil {
-			p.errorf("cannot access %s: %s", quote(name), strerror(err))
+			p.Errorf("cannot access %s: %s", quote(name), kernel.Strerror(err))
 			code = 1
 			return 0
 		}
-		if seen[st.at.key()] && (st.IsDir() || !o.has("l")) || o.has("x") && depth > 0 && st.Dev != dev {
+		if seen[st.At.Key()] && (st.IsDir() || !o.has("l")) || o.has("x") && depth > 0 && st.Dev != dev {
 			return 0
 		}
-		seen[st.at.key()] = true
+		seen[st.At.Key()] = true
 		n := st.Size
 		switch {
 		case o.has("apparent-size", "b"):
@@ -280,9 +282,9 @@ func cmdDu(p *proc) int {
 			n = ceilDiv(n, 4096) * 4096
 		}
 		if st.IsDir() {
-			kids, err := p.readDir(name)
+			kids, err := p.ReadDir(name)
 			if err != nil {
-				p.errorf("cannot read directory %s: %s", quote(name), strerror(err))
+				p.Errorf("cannot read directory %s: %s", quote(name), kernel.Strerror(err))
 				code = 1
 			}
 			for _, k := range kids {
@@ -301,7 +303,7 @@ func cmdDu(p *proc) int {
 	var total int64
 	for _, a := range names {
 		if a == "" {
-			p.errorf("invalid zero-length file name")
+			p.Errorf("invalid zero-length file name")
 			code = 1
 			continue
 		}

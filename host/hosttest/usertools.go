@@ -6,48 +6,50 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // accountTools are the programs of shadow-utils, and who one is.
-func accountTools() map[string]program {
-	return map[string]program{
+func accountTools() map[string]kernel.Program {
+	return map[string]kernel.Program{
 		"getent": cmdGetent, "id": cmdID, "whoami": cmdWhoami, "groups": cmdGroups,
 		"/usr/sbin/useradd": cmdUseradd, "/usr/sbin/usermod": cmdUsermod, "/usr/sbin/userdel": cmdUserdel, "/usr/sbin/groupadd": cmdGroupadd, "/usr/sbin/groupmod": cmdGroupmod, "/usr/sbin/groupdel": cmdGroupdel,
 		"gpasswd": cmdGpasswd, "passwd": cmdPasswd, "/usr/sbin/chpasswd": cmdChpasswd, "chage": cmdChage,
-		"/usr/sbin/nologin": func(p *proc) int { p.print("This account is currently not available.\n"); return 1 },
+		"/usr/sbin/nologin": func(p *kernel.Process) int { p.Print("This account is currently not available.\n"); return 1 },
 	}
 }
 
-func cmdWhoami(p *proc) int {
-	u := p.k.userByID(p.uid)
+func cmdWhoami(p *kernel.Process) int {
+	u := userByID(p.Kernel, p.UID)
 	if u == nil {
-		return p.refuse(1, "cannot find name for user ID %d", p.uid)
+		return refuse(p, 1, "cannot find name for user ID %d", p.UID)
 	}
-	p.print(u.name, "\n")
+	p.Print(u.name, "\n")
 	return 0
 }
 
-func cmdID(p *proc) int {
-	o, ok := p.getopt("agGnruzZ", "group>g groups>G name>n real>r user>u zero>z")
+func cmdID(p *kernel.Process) int {
+	o, ok := getopt(p, "agGnruzZ", "group>g groups>G name>n real>r user>u zero>z")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
-	if p.unsupported(o, "z", "Z") {
+	if unsupported(p, o, "z", "Z") {
 		return 1
 	}
 	if len(o.args) > 1 {
-		return p.refuse(1, "hosttest: several users are not supported")
+		return refuse(p, 1, "hosttest: several users are not supported")
 	}
-	uid, gid, groups := p.uid, p.gid, p.groups
+	uid, gid, groups := p.UID, p.GID, p.Groups
 	if len(o.args) > 0 {
-		u := p.k.userByName(o.args[0])
-		if n, ok := parseUint(o.args[0]); u == nil && ok {
-			u = p.k.userByID(uint32(n))
+		u := userByName(p.Kernel, o.args[0])
+		if n, ok := kernel.ParseUint(o.args[0]); u == nil && ok {
+			u = userByID(p.Kernel, uint32(n))
 		}
 		if u == nil {
-			return p.refuse(1, "%s: no such user", quote(o.args[0]))
+			return refuse(p, 1, "%s: no such user", quote(o.args[0]))
 		}
-		uid, gid, groups = u.uid, u.gid, p.k.groupsOf(u.name)
+		uid, gid, groups = u.uid, u.gid, groupsOf(p.Kernel, u.name)
 	}
 	all := []uint32{gid}
 	for _, g := range groups {
@@ -64,62 +66,62 @@ func cmdID(p *proc) int {
 				words = append(words, strconv.Itoa(int(id)))
 			}
 		}
-		p.print(strings.Join(words, " "), "\n")
+		p.Print(strings.Join(words, " "), "\n")
 	}
 	switch {
 	case o.has("u"):
-		show(func(id uint32) string { return p.k.userName(id) }, uid)
+		show(func(id uint32) string { return userName(p.Kernel, id) }, uid)
 	case o.has("g"):
-		show(func(id uint32) string { return p.k.groupName(id) }, gid)
+		show(func(id uint32) string { return groupName(p.Kernel, id) }, gid)
 	case o.has("G"):
-		show(func(id uint32) string { return p.k.groupName(id) }, all...)
+		show(func(id uint32) string { return groupName(p.Kernel, id) }, all...)
 	case o.has("n") || o.has("r"):
-		return p.refuse(1, "cannot print only names or real IDs in default format")
+		return refuse(p, 1, "cannot print only names or real IDs in default format")
 	default:
-		p.printf("uid=%d(%s) gid=%d(%s) groups=", uid, p.k.userName(uid), gid, p.k.groupName(gid))
+		p.Printf("uid=%d(%s) gid=%d(%s) groups=", uid, userName(p.Kernel, uid), gid, groupName(p.Kernel, gid))
 		for i, g := range all {
 			if i > 0 {
-				p.print(",")
+				p.Print(",")
 			}
-			p.printf("%d(%s)", g, p.k.groupName(g))
+			p.Printf("%d(%s)", g, groupName(p.Kernel, g))
 		}
-		p.print("\n")
+		p.Print("\n")
 	}
 	return 0
 }
 
-func cmdGroups(p *proc) int {
+func cmdGroups(p *kernel.Process) int {
 	who := p.Args[1:]
 	show := func(gid uint32, groups []uint32) {
-		names := []string{p.k.groupName(gid)}
+		names := []string{groupName(p.Kernel, gid)}
 		for _, g := range groups {
-			if n := p.k.groupName(g); !slices.Contains(names, n) {
+			if n := groupName(p.Kernel, g); !slices.Contains(names, n) {
 				names = append(names, n)
 			}
 		}
-		p.print(strings.Join(names, " "), "\n")
+		p.Print(strings.Join(names, " "), "\n")
 	}
 	if len(who) == 0 {
-		show(p.gid, p.groups)
+		show(p.GID, p.Groups)
 		return 0
 	}
 	code := 0
 	for _, w := range who {
-		u := p.k.userByName(w)
+		u := userByName(p.Kernel, w)
 		if u == nil {
-			p.errorf("%s: no such user", quote(w))
+			p.Errorf("%s: no such user", quote(w))
 			code = 1
 			continue
 		}
-		p.print(w, " : ")
-		show(u.gid, p.k.groupsOf(w))
+		p.Print(w, " : ")
+		show(u.gid, groupsOf(p.Kernel, w))
 	}
 	return code
 }
 
 // userFiles edits the four account files together: shadow-utils locks them, writes new ones and renames.
 type userFiles struct {
-	p      *proc
+	p      *kernel.Process
 	busy   int // the program's exit code when the files cannot be had or written
 	users  []account
 	groups []groupLine
@@ -128,15 +130,15 @@ type userFiles struct {
 	was    map[string]string
 }
 
-func (p *proc) openUserFiles(busy int) (*userFiles, bool) {
-	if p.uid != 0 {
-		p.errorf("Permission denied.")
-		p.errorf("cannot lock /etc/passwd; try again later.")
+func openUserFiles(p *kernel.Process, busy int) (*userFiles, bool) {
+	if p.UID != 0 {
+		p.Errorf("Permission denied.")
+		p.Errorf("cannot lock /etc/passwd; try again later.")
 		return nil, false
 	}
 	f := &userFiles{p: p, busy: busy, was: map[string]string{}}
 	read := func(name string) string {
-		b, _ := p.readFile(name)
+		b, _ := p.ReadFile(name)
 		f.was[name] = string(b)
 		return string(b)
 	}
@@ -174,31 +176,31 @@ func (f *userFiles) save() int {
 		if text[name] == f.was[name] {
 			continue
 		}
-		f.p.writeFile(name+"-", []byte(f.was[name]), 0o600)
-		if err := f.p.replaceFile(name, []byte(text[name]), 0o644); err != nil {
-			return f.p.refuse(f.busy, "failure while writing changes to %s", name)
+		f.p.WriteFile(name+"-", []byte(f.was[name]), 0o600)
+		if err := replaceFile(f.p, name, []byte(text[name]), 0o644); err != nil {
+			return refuse(f.p, f.busy, "failure while writing changes to %s", name)
 		}
 	}
 	return 0
 }
 
 // operand reads the options and the one name that a program of shadow-utils takes.
-func (p *proc) operand(short, long, usage string) (*options, bool) {
-	o, ok := p.getopt(short, long)
+func operand(p *kernel.Process, short, long, usage string) (*options, bool) {
+	o, ok := getopt(p, short, long)
 	if !ok || len(o.args) != 1 {
-		p.warn("Usage: %s %s\n", p.name(), usage)
+		p.Warnf("Usage: %s %s\n", p.Name(), usage)
 		return nil, false
 	}
 	return o, true
 }
 
 // editAccounts is how most programs of shadow-utils begin. When there is no userFiles, the program ends with the code.
-func (p *proc) editAccounts(short, long, usage string, busy int) (*userFiles, *options, int) {
-	o, ok := p.operand(short, long, usage)
+func editAccounts(p *kernel.Process, short, long, usage string, busy int) (*userFiles, *options, int) {
+	o, ok := operand(p, short, long, usage)
 	if !ok {
 		return nil, nil, 2
 	}
-	f, ok := p.openUserFiles(busy)
+	f, ok := openUserFiles(p, busy)
 	if !ok {
 		return nil, nil, busy
 	}
@@ -206,8 +208,8 @@ func (p *proc) editAccounts(short, long, usage string, busy int) (*userFiles, *o
 }
 
 // refuse says why a program does not go on, and returns its exit code.
-func (p *proc) refuse(code int, format string, a ...any) int {
-	p.errorf(format, a...)
+func refuse(p *kernel.Process, code int, format string, a ...any) int {
+	p.Errorf(format, a...)
 	return code
 }
 
@@ -240,7 +242,7 @@ func (f *userFiles) groupID(gid uint32) *groupLine {
 
 // groupNamed finds a group by its id or its name.
 func (f *userFiles) groupNamed(s string) *groupLine {
-	if n, ok := parseUint(s); ok {
+	if n, ok := kernel.ParseUint(s); ok {
 		return f.groupID(uint32(n))
 	}
 	return f.group(s)
@@ -255,7 +257,7 @@ func (f *userFiles) groupNames(list string) ([]string, bool) {
 	for i, s := range names {
 		g := f.groupNamed(s)
 		if g == nil {
-			f.p.errorf("group '%s' does not exist", s)
+			f.p.Errorf("group '%s' does not exist", s)
 			return nil, false
 		}
 		names[i] = g.name
@@ -354,58 +356,58 @@ func accountName(s string) bool {
 	return !isDigits(s) && s != "." && s != ".."
 }
 
-func (p *proc) today() string {
-	return strconv.FormatInt(p.k.now().Unix()/86400, 10)
+func today(p *kernel.Process) string {
+	return strconv.FormatInt(p.Kernel.Now().Unix()/86400, 10)
 }
 
-func cmdUseradd(p *proc) int {
-	f, o, code := p.editAccounts("b:c:d:De:f:g:G:k:K:lmMNop:rR:s:u:UZ:", "base-dir=>b comment=>c home-dir=>d home=>d defaults>D expiredate=>e inactive=>f gid=>g groups=>G skel=>k key=>K no-log-init>l create-home>m no-create-home>M no-user-group>N non-unique>o password=>p system>r root=>R shell=>s uid=>u user-group>U badname", "[options] LOGIN\n       useradd -D\n       useradd -D [options]", 1)
+func cmdUseradd(p *kernel.Process) int {
+	f, o, code := editAccounts(p, "b:c:d:De:f:g:G:k:K:lmMNop:rR:s:u:UZ:", "base-dir=>b comment=>c home-dir=>d home=>d defaults>D expiredate=>e inactive=>f gid=>g groups=>G skel=>k key=>K no-log-init>l create-home>m no-create-home>M no-user-group>N non-unique>o password=>p system>r root=>R shell=>s uid=>u user-group>U badname", "[options] LOGIN\n       useradd -D\n       useradd -D [options]", 1)
 	if f == nil {
 		return code
 	}
-	if p.unsupported(o, "D", "K", "R", "Z") {
+	if unsupported(p, o, "D", "K", "R", "Z") {
 		return 1
 	}
 	name := o.args[0]
 	if !accountName(name) {
-		return p.refuse(3, "invalid user name '%s': use --badname to ignore", name)
+		return refuse(p, 3, "invalid user name '%s': use --badname to ignore", name)
 	}
 	if f.user(name) != nil {
-		return p.refuse(9, "user '%s' already exists", name)
+		return refuse(p, 9, "user '%s' already exists", name)
 	}
 	u := account{name: name, passwd: "x", gecos: o.get("c"), home: "/home/" + name, shell: "/bin/sh"}
 	if o.has("b") {
 		if !strings.HasPrefix(o.get("b"), "/") {
-			return p.refuse(3, "invalid base directory '%s'", o.get("b"))
+			return refuse(p, 3, "invalid base directory '%s'", o.get("b"))
 		}
 		u.home = o.get("b") + "/" + name
 	}
 	if o.has("d") {
 		u.home = o.get("d")
 		if !strings.HasPrefix(u.home, "/") {
-			return p.refuse(3, "invalid home directory '%s'", u.home)
+			return refuse(p, 3, "invalid home directory '%s'", u.home)
 		}
 	}
 	if strings.ContainsAny(u.gecos, ":\n") {
-		return p.refuse(3, "invalid comment '%s'", u.gecos)
+		return refuse(p, 3, "invalid comment '%s'", u.gecos)
 	}
 	if o.has("s") {
 		u.shell = o.get("s")
 		if u.shell != "" && u.shell[0] != '/' && u.shell[0] != '*' {
-			return p.refuse(3, "invalid shell '%s'", u.shell)
+			return refuse(p, 3, "invalid shell '%s'", u.shell)
 		}
-		if st, err := p.stat(u.shell); u.shell != "" && (err != nil || st.IsDir()) {
-			p.errorf("Warning: missing or non-executable shell '%s'", u.shell)
+		if st, err := p.Stat(u.shell); u.shell != "" && (err != nil || st.IsDir()) {
+			p.Errorf("Warning: missing or non-executable shell '%s'", u.shell)
 		}
 	}
 	if o.has("u") {
-		n, ok := parseUint(o.get("u"))
+		n, ok := kernel.ParseUint(o.get("u"))
 		if !ok {
-			return p.refuse(3, "invalid user ID '%s'", o.get("u"))
+			return refuse(p, 3, "invalid user ID '%s'", o.get("u"))
 		}
 		u.uid = uint32(n)
 		if f.uidUsed(u.uid) && !o.has("o") {
-			return p.refuse(4, "UID %d is not unique", u.uid)
+			return refuse(p, 4, "UID %d is not unique", u.uid)
 		}
 	} else {
 		u.uid = freeID(o.has("r"), f.uidUsed)
@@ -414,12 +416,12 @@ func cmdUseradd(p *proc) int {
 	if o.has("g") {
 		g := f.groupNamed(o.get("g"))
 		if g == nil {
-			return p.refuse(6, "group '%s' does not exist", o.get("g"))
+			return refuse(p, 6, "group '%s' does not exist", o.get("g"))
 		}
 		u.gid = g.gid
 	} else if own {
 		if f.group(name) != nil {
-			return p.refuse(9, "group %s exists - if you want to add this user to that group, use -g.", name)
+			return refuse(p, 9, "group %s exists - if you want to add this user to that group, use -g.", name)
 		}
 		u.gid = u.uid
 		if f.gidUsed(u.gid) {
@@ -434,7 +436,7 @@ func cmdUseradd(p *proc) int {
 	}
 	expiry, err := expiryDay(o.get("e"))
 	if err != nil {
-		return p.refuse(3, "invalid date '%s'", o.get("e"))
+		return refuse(p, 3, "invalid date '%s'", o.get("e"))
 	}
 	f.users = append(f.users, u)
 	pw := "!"
@@ -445,7 +447,7 @@ func cmdUseradd(p *proc) int {
 	if o.has("r") {
 		limits = []string{"", "", ""}
 	}
-	f.shadow = append(f.shadow, []string{name, pw, p.today(), limits[0], limits[1], limits[2], o.get("f"), expiry, ""})
+	f.shadow = append(f.shadow, []string{name, pw, today(p), limits[0], limits[1], limits[2], o.get("f"), expiry, ""})
 	if own {
 		f.addGroup(groupLine{name: name, passwd: "x", gid: u.gid})
 	}
@@ -457,7 +459,7 @@ func cmdUseradd(p *proc) int {
 	}
 	if !o.has("r") {
 		for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
-			b, _ := p.readFile(file)
+			b, _ := p.ReadFile(file)
 			start := 100000
 			for l := range strings.SplitSeq(string(b), "\n") {
 				if x := strings.Split(l, ":"); len(x) == 3 {
@@ -466,58 +468,58 @@ func cmdUseradd(p *proc) int {
 					start = max(start, a+n)
 				}
 			}
-			p.replaceFile(file, []byte(string(b)+fmt.Sprintf("%s:%d:65536\n", name, start)), 0o644)
+			replaceFile(p, file, []byte(string(b)+fmt.Sprintf("%s:%d:65536\n", name, start)), 0o644)
 		}
 	}
 	if o.has("m") && !o.has("M") {
-		if _, err := p.stat(u.home); err == nil {
-			return p.refuse(0, "warning: the home directory %s already exists.\nuseradd: Not copying any file from skel directory into it.", u.home)
+		if _, err := p.Stat(u.home); err == nil {
+			return refuse(p, 0, "warning: the home directory %s already exists.\nuseradd: Not copying any file from skel directory into it.", u.home)
 		}
-		if err := p.mkdirOne(u.home, true, nil, false); err != nil {
-			return p.refuse(12, "cannot create directory %s", u.home)
+		if err := mkdirOne(p, u.home, true, nil, false); err != nil {
+			return refuse(p, 12, "cannot create directory %s", u.home)
 		}
-		p.chmod(u.home, 0o755)
+		p.Chmod(u.home, 0o755)
 		skel := "/etc/skel"
 		if o.has("k") {
 			skel = o.get("k")
 		}
-		if names, err := p.readDir(skel); err == nil {
+		if names, err := p.ReadDir(skel); err == nil {
 			archive := &copying{recursive: true, follow: 'P', mode: true, owner: true, times: true, xattrs: true}
 			for _, n := range names {
-				p.copyTree(archive, join(skel, n), join(u.home, n), true, 0)
+				copyTree(p, archive, join(skel, n), join(u.home, n), true, 0)
 			}
 		}
-		p.recurse(u.home, true, func(name string, _ Stat) error { return p.chown(name, int64(u.uid), int64(u.gid), false) })
+		recurse(p, u.home, true, func(name string, _ kernel.Stat) error { return p.Chown(name, int64(u.uid), int64(u.gid), false) })
 	}
 	return 0
 }
 
-func cmdUsermod(p *proc) int {
-	o, ok := p.operand("ab:c:d:e:f:g:G:l:Lmop:rR:s:u:UvV:w:W:Z:", "append>a comment=>c home=>d expiredate=>e inactive=>f gid=>g groups=>G login=>l lock>L move-home>m non-unique>o password=>p remove>r shell=>s uid=>u unlock>U add-subuids=>v add-subgids=>w badname>b", "[options] LOGIN")
+func cmdUsermod(p *kernel.Process) int {
+	o, ok := operand(p, "ab:c:d:e:f:g:G:l:Lmop:rR:s:u:UvV:w:W:Z:", "append>a comment=>c home=>d expiredate=>e inactive=>f gid=>g groups=>G login=>l lock>L move-home>m non-unique>o password=>p remove>r shell=>s uid=>u unlock>U add-subuids=>v add-subgids=>w badname>b", "[options] LOGIN")
 	if !ok {
 		return 2
 	}
-	if p.unsupported(o, "f", "R", "v", "V", "w", "W", "Z") {
+	if unsupported(p, o, "f", "R", "v", "V", "w", "W", "Z") {
 		return 1
 	}
 	if o.has("a") && !o.has("G") || o.has("a") && o.has("r") {
-		p.errorf("-a flag is only allowed with the -G flag")
-		p.warn("Usage: usermod [options] LOGIN\n")
+		p.Errorf("-a flag is only allowed with the -G flag")
+		p.Warnf("Usage: usermod [options] LOGIN\n")
 		return 2
 	}
-	f, ok := p.openUserFiles(1)
+	f, ok := openUserFiles(p, 1)
 	if !ok {
 		return 1
 	}
 	u := f.user(o.args[0])
 	if s := o.get("s"); s != "" && s[0] != '/' {
-		return p.refuse(3, "invalid shell '%s'", s)
+		return refuse(p, 3, "invalid shell '%s'", s)
 	}
 	if u == nil {
-		return p.refuse(6, "user '%s' does not exist", o.args[0])
+		return refuse(p, 6, "user '%s' does not exist", o.args[0])
 	}
 	if len(o.order) == 0 {
-		return p.refuse(2, "no options")
+		return refuse(p, 2, "no options")
 	}
 	oldUID, oldHome := u.uid, u.home
 	if o.has("c") {
@@ -526,21 +528,21 @@ func cmdUsermod(p *proc) int {
 	if o.has("d") {
 		u.home = o.get("d")
 		if !strings.HasPrefix(u.home, "/") {
-			return p.refuse(3, "homedir must be an absolute path")
+			return refuse(p, 3, "homedir must be an absolute path")
 		}
 	}
 	if o.has("s") {
 		u.shell = o.get("s")
 	}
 	if o.has("u") {
-		n, ok := parseUint(o.get("u"))
+		n, ok := kernel.ParseUint(o.get("u"))
 		if !ok {
-			return p.refuse(3, "invalid user ID '%s'", o.get("u"))
+			return refuse(p, 3, "invalid user ID '%s'", o.get("u"))
 		}
 		if uint32(n) != u.uid && f.uidUsed(uint32(n)) && !o.has("o") {
-			return p.refuse(4, "UID '%d' already exists", n)
+			return refuse(p, 4, "UID '%d' already exists", n)
 		}
-		if p.busyUser(u, uint32(n)) {
+		if busyUser(p, u, uint32(n)) {
 			return 8
 		}
 		u.uid = uint32(n)
@@ -548,7 +550,7 @@ func cmdUsermod(p *proc) int {
 	if o.has("g") {
 		g := f.groupNamed(o.get("g"))
 		if g == nil {
-			return p.refuse(6, "group '%s' does not exist", o.get("g"))
+			return refuse(p, 6, "group '%s' does not exist", o.get("g"))
 		}
 		u.gid = g.gid
 	}
@@ -577,12 +579,12 @@ func cmdUsermod(p *proc) int {
 		switch {
 		case o.has("p"):
 			sh[1] = o.get("p")
-			sh[2] = p.today()
+			sh[2] = today(p)
 		case o.has("L"):
 			lockPassword(sh)
 		case o.has("U"):
 			if sh[1] == "!" {
-				p.errorf("unlocking the user's password would result in a passwordless account.\nYou should set a password with usermod -p to unlock this user's password.")
+				p.Errorf("unlocking the user's password would result in a passwordless account.\nYou should set a password with usermod -p to unlock this user's password.")
 			} else {
 				sh[1] = strings.TrimPrefix(sh[1], "!")
 			}
@@ -590,7 +592,7 @@ func cmdUsermod(p *proc) int {
 		if o.has("e") {
 			d, err := expiryDay(o.get("e"))
 			if err != nil {
-				return p.refuse(3, "invalid date '%s'", o.get("e"))
+				return refuse(p, 3, "invalid date '%s'", o.get("e"))
 			}
 			sh[7] = d
 		}
@@ -598,7 +600,7 @@ func cmdUsermod(p *proc) int {
 	if o.has("l") {
 		n := o.get("l")
 		if f.user(n) != nil {
-			return p.refuse(9, "user '%s' already exists", n)
+			return refuse(p, 9, "user '%s' already exists", n)
 		}
 		for i := range f.groups {
 			if slices.Contains(f.groups[i].members, u.name) {
@@ -616,17 +618,17 @@ func cmdUsermod(p *proc) int {
 		return code
 	}
 	if o.has("m") && home != oldHome {
-		if st, err := p.stat(oldHome); err != nil || !st.IsDir() {
-			return p.refuse(0, "The previous home directory (%s) does not exist or is inaccessible. Move cannot be completed.", oldHome)
+		if st, err := p.Stat(oldHome); err != nil || !st.IsDir() {
+			return refuse(p, 0, "The previous home directory (%s) does not exist or is inaccessible. Move cannot be completed.", oldHome)
 		}
-		if err := p.rename(oldHome, home); err != nil {
-			return p.refuse(12, "cannot rename directory %s to %s", oldHome, home)
+		if err := p.Rename(oldHome, home); err != nil {
+			return refuse(p, 12, "cannot rename directory %s to %s", oldHome, home)
 		}
 	}
 	if uid != oldUID {
-		p.recurse(home, true, func(name string, st Stat) error {
+		recurse(p, home, true, func(name string, st kernel.Stat) error {
 			if st.UID == oldUID {
-				return p.chown(name, int64(uid), int64(gid), false)
+				return p.Chown(name, int64(uid), int64(gid), false)
 			}
 			return nil
 		})
@@ -635,33 +637,33 @@ func cmdUsermod(p *proc) int {
 }
 
 // busyUser refuses to change a user who runs something.
-func (p *proc) busyUser(u *account, newID uint32) bool {
+func busyUser(p *kernel.Process, u *account, newID uint32) bool {
 	if newID == u.uid {
 		return false
 	}
-	for _, q := range p.k.processes() {
-		if _, _, _, ruid := q.looks(); ruid == u.uid {
-			p.errorf("user %s is currently used by process %d", u.name, q.PID)
+	for _, q := range p.Kernel.Processes() {
+		if _, _, _, ruid := q.Looks(); ruid == u.uid {
+			p.Errorf("user %s is currently used by process %d", u.name, q.PID)
 			return true
 		}
 	}
 	return false
 }
 
-func cmdUserdel(p *proc) int {
-	f, o, code := p.editAccounts("frR:Z", "force>f remove>r", "[options] LOGIN", 1)
+func cmdUserdel(p *kernel.Process) int {
+	f, o, code := editAccounts(p, "frR:Z", "force>f remove>r", "[options] LOGIN", 1)
 	if f == nil {
 		return code
 	}
-	if p.unsupported(o, "R", "Z") {
+	if unsupported(p, o, "R", "Z") {
 		return 1
 	}
 	name := o.args[0]
 	u := f.user(name)
 	if u == nil {
-		return p.refuse(6, "user '%s' does not exist", name)
+		return refuse(p, 6, "user '%s' does not exist", name)
 	}
-	if !o.has("f") && p.busyUser(u, u.uid+1) {
+	if !o.has("f") && busyUser(p, u, u.uid+1) {
 		return 8
 	}
 	home, gid := u.home, u.gid
@@ -672,7 +674,7 @@ func cmdUserdel(p *proc) int {
 	}
 	if g := f.group(name); g != nil && g.gid == gid {
 		if slices.ContainsFunc(f.users, func(x account) bool { return x.gid == gid }) || len(g.members) > 0 {
-			p.errorf("group %s not removed because it is not the primary group of user %s.", name, name)
+			p.Errorf("group %s not removed because it is not the primary group of user %s.", name, name)
 		} else {
 			f.dropGroup(name)
 		}
@@ -681,11 +683,11 @@ func cmdUserdel(p *proc) int {
 		return code
 	}
 	if o.has("r") {
-		p.errorf("%s mail spool (/var/mail/%s) not found", name, name)
-		if _, err := p.stat(home); err != nil {
-			return p.refuse(0, "%s home directory (%s) not found", name, home)
+		p.Errorf("%s mail spool (/var/mail/%s) not found", name, name)
+		if _, err := p.Stat(home); err != nil {
+			return refuse(p, 0, "%s home directory (%s) not found", name, home)
 		}
-		if !p.removeTree(home, &options{set: map[string][]string{"r": {""}, "f": {""}}}, 0) {
+		if !removeTree(p, home, &options{set: map[string][]string{"r": {""}, "f": {""}}}, 0) {
 			return 12
 		}
 	}
@@ -697,7 +699,7 @@ func expiryDay(s string) (string, error) {
 	if s == "" || s == "-1" {
 		return "", nil
 	}
-	if n, ok := parseUint(s); ok {
+	if n, ok := kernel.ParseUint(s); ok {
 		return strconv.FormatUint(n, 10), nil // days since 1970
 	}
 	t, err := time.Parse("2006-01-02", s)
@@ -707,34 +709,34 @@ func expiryDay(s string) (string, error) {
 	return strconv.FormatInt(t.Unix()/86400, 10), nil
 }
 
-func cmdGroupadd(p *proc) int {
-	f, o, code := p.editAccounts("fg:K:op:rR:U:", "force>f gid=>g key=>K non-unique>o password=>p system>r users=>U", "[options] GROUP", 10)
+func cmdGroupadd(p *kernel.Process) int {
+	f, o, code := editAccounts(p, "fg:K:op:rR:U:", "force>f gid=>g key=>K non-unique>o password=>p system>r users=>U", "[options] GROUP", 10)
 	if f == nil {
 		return code
 	}
-	if p.unsupported(o, "K", "p", "R") {
+	if unsupported(p, o, "K", "p", "R") {
 		return 1
 	}
 	name := o.args[0]
 	if !accountName(name) {
-		return p.refuse(3, "'%s' is not a valid group name", name)
+		return refuse(p, 3, "'%s' is not a valid group name", name)
 	}
 	if f.group(name) != nil {
 		if o.has("f") {
 			return 0
 		}
-		return p.refuse(9, "group '%s' already exists", name)
+		return refuse(p, 9, "group '%s' already exists", name)
 	}
 	g := groupLine{name: name, passwd: "x"}
 	if o.has("g") {
-		n, ok := parseUint(o.get("g"))
+		n, ok := kernel.ParseUint(o.get("g"))
 		if !ok {
-			return p.refuse(3, "invalid group ID '%s'", o.get("g"))
+			return refuse(p, 3, "invalid group ID '%s'", o.get("g"))
 		}
 		g.gid = uint32(n)
 		if f.gidUsed(g.gid) && !o.has("o") {
 			if !o.has("f") {
-				return p.refuse(4, "GID '%d' already exists", n)
+				return refuse(p, 4, "GID '%d' already exists", n)
 			}
 			g.gid = freeID(o.has("r"), f.gidUsed)
 		}
@@ -750,26 +752,26 @@ func cmdGroupadd(p *proc) int {
 	return f.save()
 }
 
-func cmdGroupmod(p *proc) int {
-	f, o, code := p.editAccounts("ag:n:op:R:U:", "append>a gid=>g new-name=>n non-unique>o password=>p users=>U", "[options] GROUP", 10)
+func cmdGroupmod(p *kernel.Process) int {
+	f, o, code := editAccounts(p, "ag:n:op:R:U:", "append>a gid=>g new-name=>n non-unique>o password=>p users=>U", "[options] GROUP", 10)
 	if f == nil {
 		return code
 	}
-	if p.unsupported(o, "p", "R") {
+	if unsupported(p, o, "p", "R") {
 		return 1
 	}
 	g := f.group(o.args[0])
 	if g == nil {
-		return p.refuse(6, "group '%s' does not exist", o.args[0])
+		return refuse(p, 6, "group '%s' does not exist", o.args[0])
 	}
 	old := g.name
 	if o.has("g") {
-		n, ok := parseUint(o.get("g"))
+		n, ok := kernel.ParseUint(o.get("g"))
 		if !ok {
-			return p.refuse(3, "invalid group ID '%s'", o.get("g"))
+			return refuse(p, 3, "invalid group ID '%s'", o.get("g"))
 		}
 		if x := f.groupID(uint32(n)); x != nil && x != g && !o.has("o") {
-			return p.refuse(4, "GID '%d' already exists", n)
+			return refuse(p, 4, "GID '%d' already exists", n)
 		}
 		for i := range f.users {
 			if f.users[i].gid == g.gid {
@@ -780,7 +782,7 @@ func cmdGroupmod(p *proc) int {
 	}
 	if o.has("n") {
 		if f.group(o.get("n")) != nil {
-			return p.refuse(9, "group '%s' already exists", o.get("n"))
+			return refuse(p, 9, "group '%s' already exists", o.get("n"))
 		}
 		g.name = o.get("n")
 		for _, s := range f.gsh {
@@ -801,56 +803,56 @@ func cmdGroupmod(p *proc) int {
 	return f.save()
 }
 
-func cmdGroupdel(p *proc) int {
-	f, o, code := p.editAccounts("fR:", "force>f", "[options] GROUP", 10)
+func cmdGroupdel(p *kernel.Process) int {
+	f, o, code := editAccounts(p, "fR:", "force>f", "[options] GROUP", 10)
 	if f == nil {
 		return code
 	}
-	if p.unsupported(o, "R") {
+	if unsupported(p, o, "R") {
 		return 1
 	}
 	g := f.group(o.args[0])
 	if g == nil {
-		return p.refuse(6, "group '%s' does not exist", o.args[0])
+		return refuse(p, 6, "group '%s' does not exist", o.args[0])
 	}
 	if i := slices.IndexFunc(f.users, func(u account) bool { return u.gid == g.gid }); i >= 0 && !o.has("f") {
-		return p.refuse(8, "cannot remove the primary group of user '%s'", f.users[i].name)
+		return refuse(p, 8, "cannot remove the primary group of user '%s'", f.users[i].name)
 	}
 	f.dropGroup(g.name)
 	return f.save()
 }
 
-func cmdGpasswd(p *proc) int {
-	f, o, code := p.editAccounts("a:d:M:A:rR", "add=>a delete=>d members=>M remove-password>r", "[option] GROUP", 1)
+func cmdGpasswd(p *kernel.Process) int {
+	f, o, code := editAccounts(p, "a:d:M:A:rR", "add=>a delete=>d members=>M remove-password>r", "[option] GROUP", 1)
 	if f == nil {
 		return code
 	}
-	if p.unsupported(o, "A", "r", "R") {
+	if unsupported(p, o, "A", "r", "R") {
 		return 1
 	}
 	g := f.group(o.args[0])
 	if g == nil {
-		return p.refuse(3, "group '%s' does not exist in /etc/group", o.args[0])
+		return refuse(p, 3, "group '%s' does not exist in /etc/group", o.args[0])
 	}
 	user := o.get("a", "d")
 	if o.has("a") && f.user(user) == nil {
-		return p.refuse(3, "user '%s' does not exist", user)
+		return refuse(p, 3, "user '%s' does not exist", user)
 	}
 	switch {
 	case o.has("a"):
-		p.printf("Adding user %s to group %s\n", user, g.name)
+		p.Printf("Adding user %s to group %s\n", user, g.name)
 		f.member(g, user, true)
 	case o.has("d"):
-		p.printf("Removing user %s from group %s\n", user, g.name)
+		p.Printf("Removing user %s from group %s\n", user, g.name)
 		if !slices.Contains(g.members, user) {
-			return p.refuse(3, "user '%s' is not a member of '%s'", user, g.name)
+			return refuse(p, 3, "user '%s' is not a member of '%s'", user, g.name)
 		}
 		f.member(g, user, false)
 	case o.has("M"):
 		f.emptyGroup(g)
 		for m := range strings.FieldsFuncSeq(o.get("M"), func(r rune) bool { return r == ',' }) {
 			if f.user(m) == nil {
-				return p.refuse(3, "user '%s' does not exist", m)
+				return refuse(p, 3, "user '%s' does not exist", m)
 			}
 			f.member(g, m, true)
 		}
@@ -858,27 +860,27 @@ func cmdGpasswd(p *proc) int {
 	return f.save()
 }
 
-func cmdPasswd(p *proc) int {
-	o, ok := p.getopt("adeklSuqi:n:w:x:", "lock>l unlock>u delete>d status>S expire>e quiet>q")
+func cmdPasswd(p *kernel.Process) int {
+	o, ok := getopt(p, "adeklSuqi:n:w:x:", "lock>l unlock>u delete>d status>S expire>e quiet>q")
 	if !ok {
-		p.warn("Usage: passwd [options] [LOGIN]\n")
+		p.Warnf("Usage: passwd [options] [LOGIN]\n")
 		return 2
 	}
-	if p.unsupported(o, "k", "i", "n", "w", "x", "R") {
+	if unsupported(p, o, "k", "i", "n", "w", "x", "R") {
 		return 1
 	}
-	name := p.k.userName(p.ruid)
+	name := userName(p.Kernel, p.RUID)
 	if len(o.args) > 0 {
 		name = o.args[0]
 	}
-	if p.k.userByName(name) == nil {
-		return p.refuse(1, "user '%s' does not exist", name)
+	if userByName(p.Kernel, name) == nil {
+		return refuse(p, 1, "user '%s' does not exist", name)
 	}
-	if p.ruid != 0 {
-		p.warn("passwd: Permission denied.\n")
+	if p.RUID != 0 {
+		p.Warnf("passwd: Permission denied.\n")
 		return 1
 	}
-	f, ok := p.openUserFiles(1)
+	f, ok := openUserFiles(p, 1)
 	if !ok {
 		return 1
 	}
@@ -895,45 +897,45 @@ func cmdPasswd(p *proc) int {
 			st = "NP"
 		}
 		days, _ := strconv.ParseInt(sh[2], 10, 64)
-		p.printf("%s %s %s %s %s %s -1\n", name, st, unixDay(days), sh[3], sh[4], sh[5])
+		p.Printf("%s %s %s %s %s %s -1\n", name, st, unixDay(days), sh[3], sh[4], sh[5])
 		return 0
 	case o.has("l"):
 		lockPassword(sh)
-		p.print("passwd: password changed.\n")
+		p.Print("passwd: password changed.\n")
 	case o.has("u"):
 		if sh[1] == "!" {
-			return p.refuse(3, "unlocking the password would result in a passwordless account.\nYou should set a password with usermod -p to unlock the password of this account.")
+			return refuse(p, 3, "unlocking the password would result in a passwordless account.\nYou should set a password with usermod -p to unlock the password of this account.")
 		}
 		sh[1] = strings.TrimPrefix(sh[1], "!")
-		p.print("passwd: password changed.\n")
+		p.Print("passwd: password changed.\n")
 	case o.has("d"):
 		sh[1] = ""
-		p.print("passwd: password changed.\n")
+		p.Print("passwd: password changed.\n")
 	case o.has("e"):
 		sh[2] = "0"
-		p.print("passwd: password expiry information changed.\n")
+		p.Print("passwd: password expiry information changed.\n")
 	default:
-		return p.refuse(1, "hosttest: there is no terminal to ask for a password: use chpasswd")
+		return refuse(p, 1, "hosttest: there is no terminal to ask for a password: use chpasswd")
 	}
 	return f.save()
 }
 
 func unixDay(n int64) string { return strftime("%Y-%m-%d", timeUnix(n*86400)) }
 
-func cmdChpasswd(p *proc) int {
-	o, ok := p.getopt("c:emR:s:", "crypt-method=>c encrypted>e md5>m sha-rounds=>s")
+func cmdChpasswd(p *kernel.Process) int {
+	o, ok := getopt(p, "c:emR:s:", "crypt-method=>c encrypted>e md5>m sha-rounds=>s")
 	if !ok {
-		p.warn("Usage: chpasswd [options]\n")
+		p.Warnf("Usage: chpasswd [options]\n")
 		return 2
 	}
-	f, ok := p.openUserFiles(1)
+	f, ok := openUserFiles(p, 1)
 	if !ok {
 		return 1
 	}
 	var b []byte
 	buf := make([]byte, 4096)
 	for {
-		n, err := p.read(0, buf)
+		n, err := p.Read(0, buf)
 		b = append(b, buf[:n]...)
 		if err != nil {
 			break
@@ -945,20 +947,20 @@ func cmdChpasswd(p *proc) int {
 		n++
 		name, pw, ok := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
 		if !ok {
-			p.errorf("line %d: missing new password", n)
+			p.Errorf("line %d: missing new password", n)
 			bad = true
 			continue
 		}
 		sh := f.shadowOf(name)
 		if sh == nil && !o.has("e", "c", "m") {
 			// PAM changes each password by itself.
-			p.errorf("(user %s) pam_chauthtok() failed, error:\nAuthentication token manipulation error", name)
-			p.errorf("(line %d, user %s) password not changed", n, name)
+			p.Errorf("(user %s) pam_chauthtok() failed, error:\nAuthentication token manipulation error", name)
+			p.Errorf("(line %d, user %s) password not changed", n, name)
 			failed = true
 			continue
 		}
 		if sh == nil {
-			p.errorf("line %d: user '%s' does not exist", n, name)
+			p.Errorf("line %d: user '%s' does not exist", n, name)
 			bad = true
 			continue
 		}
@@ -967,29 +969,29 @@ func cmdChpasswd(p *proc) int {
 		} else {
 			sh[1] = shadowHash(pw)
 		}
-		sh[2] = p.today()
+		sh[2] = today(p)
 	}
 	if bad && o.has("e", "c", "m") {
-		return p.refuse(1, "error detected, changes ignored")
+		return refuse(p, 1, "error detected, changes ignored")
 	}
 	return max(f.save(), btoi(bad || failed))
 }
 
-func cmdChage(p *proc) int {
-	o, ok := p.operand("d:E:I:lm:M:W:", "lastday=>d expiredate=>E inactive=>I list>l mindays=>m maxdays=>M warndays=>W", "[options] LOGIN")
+func cmdChage(p *kernel.Process) int {
+	o, ok := operand(p, "d:E:I:lm:M:W:", "lastday=>d expiredate=>E inactive=>I list>l mindays=>m maxdays=>M warndays=>W", "[options] LOGIN")
 	if !ok {
 		return 2
 	}
-	if p.uid != 0 {
-		return p.refuse(1, "Permission denied.")
+	if p.UID != 0 {
+		return refuse(p, 1, "Permission denied.")
 	}
-	f, ok := p.openUserFiles(1)
+	f, ok := openUserFiles(p, 1)
 	if !ok {
 		return 1
 	}
 	sh := f.shadowOf(o.args[0])
 	if sh == nil {
-		return p.refuse(1, "user '%s' does not exist in /etc/passwd", o.args[0])
+		return refuse(p, 1, "user '%s' does not exist in /etc/passwd", o.args[0])
 	}
 	for opt, i := range map[string]int{"d": 2, "m": 3, "M": 4, "W": 5, "I": 6, "E": 7} {
 		if o.has(opt) {
@@ -1000,7 +1002,7 @@ func cmdChage(p *proc) int {
 		}
 	}
 	if o.has("l") {
-		p.printf("Minimum number of days between password change\t\t: %s\nMaximum number of days between password change\t\t: %s\nNumber of days of warning before password expires\t: %s\n", sh[3], sh[4], sh[5])
+		p.Printf("Minimum number of days between password change\t\t: %s\nMaximum number of days between password change\t\t: %s\nNumber of days of warning before password expires\t: %s\n", sh[3], sh[4], sh[5])
 		return 0
 	}
 	return f.save()

@@ -4,25 +4,27 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdWc(p *proc) int {
-	o, ok := p.getopt("clLmw", "bytes>c lines>l chars>m words>w max-line-length>L files0-from=")
+func cmdWc(p *kernel.Process) int {
+	o, ok := getopt(p, "clLmw", "bytes>c lines>l chars>m words>w max-line-length>L files0-from=")
 	if !ok {
-		return p.usage(1)
+		return usage(p, 1)
 	}
 	type count struct{ l, w, m, c, longest int }
 	var total count
 	var rows []count
 	var names []string
-	code := p.eachInput(o.args, func(name string, d *description) error {
-		b, err := p.readAll(d)
+	code := eachInput(p, o.args, func(name string, d *kernel.File) error {
+		b, err := p.ReadAll(d)
 		if err != nil {
 			return err
 		}
-		x := count{l: bytes.Count(b, []byte("\n")), w: len(bytes.Fields(b)), c: len(b), m: p.characters(b)}
+		x := count{l: bytes.Count(b, []byte("\n")), w: len(bytes.Fields(b)), c: len(b), m: characters(p, b)}
 		for l := range bytes.SplitSeq(b, []byte("\n")) {
-			x.longest = max(x.longest, p.characters(l))
+			x.longest = max(x.longest, characters(p, l))
 		}
 		total = count{total.l + x.l, total.w + x.w, total.m + x.m, total.c + x.c, max(total.longest, x.longest)}
 		rows, names = append(rows, x), append(names, name)
@@ -39,7 +41,7 @@ func cmdWc(p *proc) int {
 		}
 	}
 	width := len(strconv.Itoa(total.c))
-	if len(o.args) == 0 && p.fds[0] != nil && p.fds[0].stream != nil {
+	if len(o.args) == 0 && p.FDs[0] != nil && p.FDs[0].Stream != nil {
 		width = 7 // of what has no size
 	}
 	if cols == 1 && len(o.args) <= 1 {
@@ -52,10 +54,10 @@ func cmdWc(p *proc) int {
 				return
 			}
 			if !first {
-				p.print(" ")
+				p.Print(" ")
 			}
 			first = false
-			p.printf("%*d", width, n)
+			p.Printf("%*d", width, n)
 		}
 		show(def || o.has("l"), r.l)
 		show(def || o.has("w"), r.w)
@@ -67,9 +69,9 @@ func cmdWc(p *proc) int {
 			if strings.Contains(name, "\n") {
 				name = quoteMaybe(name)
 			}
-			p.print(" ", name)
+			p.Print(" ", name)
 		}
-		p.print("\n")
+		p.Print("\n")
 	}
 	return code
 }

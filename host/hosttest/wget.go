@@ -8,22 +8,24 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdWget(p *proc) int {
-	o, ok := p.getopt("qO:cnvT:t:P:SU:dN4:6e:i:bk", "quiet>q output-document=>O continue>c no-verbose timeout=>T tries=>t directory-prefix=>P server-response>S user-agent=>U https-only no-check-certificate header= "+
+func cmdWget(p *kernel.Process) int {
+	o, ok := getopt(p, "qO:cnvT:t:P:SU:dN4:6e:i:bk", "quiet>q output-document=>O continue>c no-verbose timeout=>T tries=>t directory-prefix=>P server-response>S user-agent=>U https-only no-check-certificate header= "+
 		"no-hsts show-progress progress= timestamping>N ca-certificate= retry-connrefused waitretry= secure-protocol= connect-timeout= read-timeout= dns-timeout= spider verbose>v")
 	if !ok || len(o.args) == 0 {
 		if ok {
-			p.errorf("missing URL")
+			p.Errorf("missing URL")
 		}
-		p.warn("Usage: wget [OPTION]... [URL]...\n\nTry `wget --help' for more options.\n")
+		p.Warnf("Usage: wget [OPTION]... [URL]...\n\nTry `wget --help' for more options.\n")
 		if ok {
 			return 1
 		}
 		return 2
 	}
-	if p.unsupported(o, "b", "c", "e", "i", "k", "N", "S") {
+	if unsupported(p, o, "b", "c", "e", "i", "k", "N", "S") {
 		return 2
 	}
 	headers := http.Header{"User-Agent": {cmp.Or(o.get("U"), "Wget/1.21.3")}}
@@ -35,7 +37,7 @@ func cmdWget(p *proc) int {
 	quiet := o.has("q")
 	say := func(format string, a ...any) {
 		if !quiet {
-			p.warn(format, a...)
+			p.Warnf(format, a...)
 		}
 	}
 	code := 0
@@ -63,27 +65,27 @@ func cmdWget(p *proc) int {
 			name = out
 			if out != "-" {
 				// wget makes the file before it knows whether there is something to write.
-				d, err := p.open(out, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+				d, err := p.Open(out, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 				if err != nil {
-					say("%s: %s\n", out, strerror(err))
+					say("%s: %s\n", out, kernel.Strerror(err))
 					return 1
 				}
-				d.release()
+				d.Release()
 			}
 		}
-		stamp := p.localTime(p.k.now()).Format("2006-01-02 15:04:05")
+		stamp := localTime(p, p.Kernel.Now()).Format("2006-01-02 15:04:05")
 		if !o.has("nv", "no-verbose") {
 			say("--%s--  %s\n", stamp, u)
 		}
 		host, port := u.Hostname(), cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-		a, err := p.k.fetch("GET", u, headers, nil)
+		a, err := fetch(p.Kernel, "GET", u, headers, nil)
 		for n := 0; err == nil && a.status >= 300 && a.status < 400 && a.headers.Get("Location") != "" && n < 20; n++ {
 			next, perr := u.Parse(a.headers.Get("Location"))
 			if perr != nil {
 				break
 			}
 			u = next
-			a, err = p.k.fetch("GET", u, headers, nil)
+			a, err = fetch(p.Kernel, "GET", u, headers, nil)
 		}
 		switch {
 		case err == errNoHost:
@@ -107,21 +109,21 @@ func cmdWget(p *proc) int {
 			continue
 		}
 		if name == "-" {
-			p.print(string(a.body))
-			p.flush()
+			p.Print(string(a.body))
+			p.Flush()
 			continue
 		}
 		if !o.has("O") {
 			base := name
 			for n := 1; ; n++ {
-				if _, err := p.lstat(name); err != nil {
+				if _, err := p.Lstat(name); err != nil {
 					break
 				}
 				name = fmt.Sprintf("%s.%d", base, n)
 			}
 		}
-		if err := p.writeFile(name, a.body, 0o666); err != nil {
-			say("%s: %s\n\nCannot write to ‘%s’ (%s).\n", name, strerror(err), name, strerror(err))
+		if err := p.WriteFile(name, a.body, 0o666); err != nil {
+			say("%s: %s\n\nCannot write to ‘%s’ (%s).\n", name, kernel.Strerror(err), name, kernel.Strerror(err))
 			code = 3
 			continue
 		}

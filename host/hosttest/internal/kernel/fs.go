@@ -1,4 +1,4 @@
-package hosttest
+package kernel
 
 import (
 	"bytes"
@@ -19,20 +19,20 @@ import (
 type FS struct{ k *Kernel }
 
 // FS gives the machine's file system.
-func (m *Kernel) FS() FS { return FS{m} }
+func (k *Kernel) FS() FS { return FS{k} }
 
 func (f FS) lock() func() {
-	f.k.tree.mu.Lock()
-	return f.k.tree.mu.Unlock
+	f.k.Tree.mu.Lock()
+	return f.k.Tree.mu.Unlock
 }
 
 // ReadFile returns a copy of a file's content.
 func (f FS) ReadFile(path string) ([]byte, error) {
-	d, err := f.k.tree.openFile(rootCred, "/", path, os.O_RDONLY, 0, nil)
+	d, err := f.k.Tree.openFile(RootCred, "/", path, os.O_RDONLY, 0, nil)
 	if err != nil {
 		return nil, pathErr("open", path, err)
 	}
-	defer d.release()
+	defer d.Release()
 	var out bytes.Buffer
 	buf := make([]byte, 32<<10)
 	for {
@@ -46,71 +46,71 @@ func (f FS) ReadFile(path string) ([]byte, error) {
 
 // WriteFile replaces a file's content, and makes the file with mode 0644 and its directories when they are missing.
 func (f FS) WriteFile(path string, b []byte) error {
-	return pathErr("write", path, f.k.tree.quietly(func() error {
-		return f.k.tree.put(path, 0o644, b)
+	return pathErr("write", path, f.k.Tree.Quietly(func() error {
+		return f.k.Tree.Put(path, 0o644, b)
 	}))
 }
 
 // Chmod sets the permission bits.
 func (f FS) Chmod(path string, mode uint32) error {
-	return pathErr("chmod", path, f.k.tree.quietly(func() error {
-		return f.k.tree.chmod(rootCred, "/", path, mode)
+	return pathErr("chmod", path, f.k.Tree.Quietly(func() error {
+		return f.k.Tree.chmod(RootCred, "/", path, mode)
 	}))
 }
 
 // Chown sets owner and group by id.
 func (f FS) Chown(path string, uid, gid int) error {
-	return pathErr("chown", path, f.k.tree.quietly(func() error {
-		return f.k.tree.chown(rootCred, "/", path, int64(uid), int64(gid), false)
+	return pathErr("chown", path, f.k.Tree.Quietly(func() error {
+		return f.k.Tree.chown(RootCred, "/", path, int64(uid), int64(gid), false)
 	}))
 }
 
 // MkdirAll makes a directory and its parents, with mode 0755.
 func (f FS) MkdirAll(path string) error {
-	return pathErr("mkdir", path, f.k.tree.quietly(func() error {
-		return f.k.tree.mkdirAll(path)
+	return pathErr("mkdir", path, f.k.Tree.Quietly(func() error {
+		return f.k.Tree.MkdirAll(path)
 	}))
 }
 
 // Symlink makes a symbolic link.
 func (f FS) Symlink(target, path string) error {
-	return pathErr("symlink", path, f.k.tree.quietly(func() error {
-		return f.k.tree.symlink(rootCred, target, "/", path)
+	return pathErr("symlink", path, f.k.Tree.Quietly(func() error {
+		return f.k.Tree.symlink(RootCred, target, "/", path)
 	}))
 }
 
 // Remove removes a file, or a directory with all that is in it. What is not there is no error.
 func (f FS) Remove(path string) error {
-	return pathErr("remove", path, f.k.tree.quietly(func() error {
-		return f.k.tree.removeAll(path)
+	return pathErr("remove", path, f.k.Tree.Quietly(func() error {
+		return f.k.Tree.RemoveAll(path)
 	}))
 }
 
 // Stat follows symbolic links; Lstat does not.
 func (f FS) Stat(path string) (Stat, error) {
 	defer f.lock()()
-	st, err := f.k.tree.stat(rootCred, "/", path, true)
+	st, err := f.k.Tree.stat(RootCred, "/", path, true)
 	return st, pathErr("stat", path, err)
 }
 
 // Lstat tells about a symbolic link itself.
 func (f FS) Lstat(path string) (Stat, error) {
 	defer f.lock()()
-	st, err := f.k.tree.stat(rootCred, "/", path, false)
+	st, err := f.k.Tree.stat(RootCred, "/", path, false)
 	return st, pathErr("lstat", path, err)
 }
 
 // ReadDir lists the names in a directory, in no useful order.
 func (f FS) ReadDir(path string) ([]string, error) {
 	defer f.lock()()
-	s, err := f.k.tree.must(rootCred, "/", path, true)
-	if err == nil && !s.at.inode().isDir() {
+	s, err := f.k.Tree.Must(RootCred, "/", path, true)
+	if err == nil && !s.At.Inode().IsDir() {
 		err = syscall.ENOTDIR
 	}
 	if err != nil {
 		return nil, pathErr("readdir", path, err)
 	}
-	return f.k.tree.names(s.at), nil
+	return f.k.Tree.names(s.At), nil
 }
 
 // Walk calls fn for everything at and below path, directories before what they hold. It stays on the file systems that
@@ -120,7 +120,7 @@ func (f FS) Walk(path string, fn func(path string, st Stat) error) error {
 	if err != nil {
 		return err
 	}
-	if st.at.mnt.vol.kernel {
+	if st.At.Mnt.Vol.Pseudo {
 		return nil
 	}
 	if err := fn(path, st); err != nil {
@@ -153,26 +153,26 @@ func (f FS) Snapshot(paths ...string) Snapshot {
 	out := Snapshot{}
 	for _, p := range paths {
 		f.Walk(p, func(path string, st Stat) error {
-			if st.at.mnt.vol.lossy {
+			if st.At.Mnt.Vol.Lossy {
 				return nil
 			}
 			what := fmt.Sprintf("%06o %d:%d", st.Mode, st.UID, st.GID)
-			if st.Attrs&attrImmutable != 0 {
+			if st.Attrs&AttrImmutable != 0 {
 				what += " +i"
 			}
-			for _, k := range slices.Sorted(maps.Keys(st.xattrs)) {
-				what += fmt.Sprintf(" %s=%q", k, st.xattrs[k])
+			for _, k := range slices.Sorted(maps.Keys(st.Xattrs)) {
+				what += fmt.Sprintf(" %s=%q", k, st.Xattrs[k])
 			}
 			switch {
 			case st.IsSymlink():
 				what += " -> " + st.Target
 			case st.IsRegular():
-				f.k.tree.mu.Lock()
+				f.k.Tree.mu.Lock()
 				var sum [32]byte
-				if i := st.at.inode(); i != nil {
-					sum = sha256.Sum256(i.data)
+				if i := st.At.Inode(); i != nil {
+					sum = sha256.Sum256(i.Data)
 				}
-				f.k.tree.mu.Unlock()
+				f.k.Tree.mu.Unlock()
 				what += " " + hex.EncodeToString(sum[:12])
 			}
 			out[path] = what
@@ -209,18 +209,18 @@ type Mount struct {
 }
 
 // Mounts lists what is mounted, in order.
-func (m *Kernel) Mounts() []Mount {
-	m.tree.mu.Lock()
-	defer m.tree.mu.Unlock()
+func (k *Kernel) Mounts() []Mount {
+	k.Tree.mu.Lock()
+	defer k.Tree.mu.Unlock()
 	var out []Mount
-	for _, mt := range m.tree.mounts {
-		out = append(out, Mount{mt.vol.source, mt.target, mt.vol.fstype, mt.options()})
+	for _, mt := range k.Tree.Mounts {
+		out = append(out, Mount{mt.Vol.Source, mt.Target, mt.Vol.FSType, mt.Options()})
 	}
 	return out
 }
 
-// quietly runs f with the tree locked, without its writes being counted or meeting a fault.
-func (t *tree) quietly(f func() error) error {
+// Quietly runs f with the tree locked, without its writes being counted or meeting a fault.
+func (t *Tree) Quietly(f func() error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.quiet = true
@@ -228,79 +228,79 @@ func (t *tree) quietly(f func() error) error {
 	return f()
 }
 
-// put writes a file as root, durable at once. The tree is locked.
-func (t *tree) put(path string, perm uint32, b []byte) error {
+// Put writes a file as root, durable at once. The tree is locked.
+func (t *Tree) Put(path string, perm uint32, b []byte) error {
 	if i := strings.LastIndexByte(path, '/'); i > 0 {
-		if err := t.mkdirAll(path[:i]); err != nil {
+		if err := t.MkdirAll(path[:i]); err != nil {
 			return err
 		}
 	}
-	s, err := t.walk(rootCred, "/", path, true)
+	s, err := t.Walk(RootCred, "/", path, true)
 	if err != nil {
 		return err
 	}
-	at := s.at
-	if !s.exists() {
-		if at, err = t.create(rootCred, s, sIFREG|perm); err != nil {
+	at := s.At
+	if !s.Exists() {
+		if at, err = t.create(RootCred, s, ModeRegular|perm); err != nil {
 			return err
 		}
 	}
-	i := at.mnt.vol.edit(at.num)
-	if !i.isReg() {
+	i := at.Mnt.Vol.Edit(at.Num)
+	if !i.IsReg() {
 		return syscall.EISDIR
 	}
 	t.setData(at, i, bytes.Clone(b))
-	i.dirty = 0
+	i.Dirty = 0
 	return nil
 }
 
-func (t *tree) mkdirAll(path string) error {
+func (t *Tree) MkdirAll(path string) error {
 	done := ""
 	for part := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
 		done += "/" + part
-		if err := t.mkdir(rootCred, "/", done, 0o755); err != nil && err != syscall.EEXIST {
+		if err := t.mkdir(RootCred, "/", done, 0o755); err != nil && err != syscall.EEXIST {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *tree) removeAll(path string) error {
-	s, err := t.walk(rootCred, "/", path, false)
-	if err != nil || !s.exists() {
+func (t *Tree) RemoveAll(path string) error {
+	s, err := t.Walk(RootCred, "/", path, false)
+	if err != nil || !s.Exists() {
 		if err == syscall.ENOENT {
 			err = nil
 		}
 		return err
 	}
-	if !s.at.inode().isDir() {
-		return t.unlink(rootCred, "/", path)
+	if !s.At.Inode().IsDir() {
+		return t.unlink(RootCred, "/", path)
 	}
-	for _, n := range t.names(s.at) {
-		if err := t.removeAll(s.path + "/" + n); err != nil {
+	for _, n := range t.names(s.At) {
+		if err := t.RemoveAll(s.Path + "/" + n); err != nil {
 			return err
 		}
 	}
-	return t.rmdir(rootCred, "/", path)
+	return t.rmdir(RootCred, "/", path)
 }
 
-// install1 puts one file on the machine while it is set up.
-func (m *Kernel) install1(path string, perm uint32, b []byte) {
-	m.tree.quietly(func() error {
-		if err := m.tree.put(path, perm, b); err != nil {
+// Install puts one file on the machine while it is set up.
+func (k *Kernel) Install(path string, perm uint32, b []byte) {
+	k.Tree.Quietly(func() error {
+		if err := k.Tree.Put(path, perm, b); err != nil {
 			panic("hosttest: " + path + ": " + err.Error())
 		}
-		return m.tree.chmod(rootCred, "/", path, perm)
+		return k.Tree.chmod(RootCred, "/", path, perm)
 	})
 }
 
-func (m *mount) options() []string {
+func (m *MountPoint) Options() []string {
 	first := "rw"
 	if m.readonly() {
 		first = "ro"
 	}
 	out := []string{first}
-	for _, o := range m.opts {
+	for _, o := range m.Opts {
 		if o != "ro" && o != "rw" {
 			out = append(out, o)
 		}
@@ -311,9 +311,9 @@ func (m *mount) options() []string {
 // imageTime is when the files of the base images were made.
 var imageTime = time.Date(2025, 5, 13, 0, 12, 5, 0, time.UTC)
 
-// setReadOnly remounts the root file system read-only or writable.
-func (k *Kernel) setReadOnly(on bool) {
-	k.tree.mu.Lock()
-	defer k.tree.mu.Unlock()
-	k.tree.root.vol.readonly = on
+// SetReadOnly remounts the root file system read-only or writable.
+func (k *Kernel) SetReadOnly(on bool) {
+	k.Tree.mu.Lock()
+	defer k.Tree.mu.Unlock()
+	k.Tree.Root.Vol.ReadOnly = on
 }

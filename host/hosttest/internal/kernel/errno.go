@@ -1,4 +1,4 @@
-package hosttest
+package kernel
 
 import (
 	"errors"
@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// strerror gives the C library's text for an error, which is what programs print.
-func strerror(err error) string {
+// Strerror gives the C library's text for an error, which is what programs print.
+func Strerror(err error) string {
 	var no syscall.Errno
 	if !errors.As(err, &no) {
 		return err.Error()
@@ -85,4 +85,4 @@ const (
 	errNotDir  = syscall.ENOTDIR
 )
 
-const errIsDir = syscall.EISDIR
+const ErrIsDir = syscall.EISDIR

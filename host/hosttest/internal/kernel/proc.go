@@ -1,4 +1,4 @@
-package hosttest
+package kernel
 
 import (
 	"fmt"
@@ -41,8 +41,8 @@ var moduleSysctls = map[string]map[string]string{
 	"nf_conntrack": {"net/netfilter/nf_conntrack_max": "262144", "net/netfilter/nf_conntrack_tcp_timeout_established": "432000"},
 }
 
-// knownModules can be loaded; the list names what labs load.
-var knownModules = []string{"iscsi_tcp", "libiscsi", "br_netfilter", "overlay", "nf_conntrack", "vxlan", "wireguard", "ip_tables", "iptable_nat", "ip6_tables",
+// KnownModules can be loaded; the list names what labs load.
+var KnownModules = []string{"iscsi_tcp", "libiscsi", "br_netfilter", "overlay", "nf_conntrack", "vxlan", "wireguard", "ip_tables", "iptable_nat", "ip6_tables",
 	"xt_conntrack", "xt_MASQUERADE", "dm_crypt", "dm_mod", "dm_thin_pool", "nfs", "nfsd", "nfsv4", "ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_sh", "tun", "zram",
 	"bcm2835_v4l2", "i2c_dev", "cifs", "btrfs", "xfs", "fuse", "loop", "dummy", "rbd", "nbd", "snd_bcm2835", "uio", "ip_set", "bridge"}
 
@@ -70,48 +70,48 @@ func normalSysctl(key, v string) (string, error) {
 	return v, nil
 }
 
-func (m *Kernel) sysctl(key, def string) string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if v, ok := m.sysctls[key]; ok {
+func (k *Kernel) sysctl(key, def string) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if v, ok := k.sysctls[key]; ok {
 		return v
 	}
 	return def
 }
 
-func (m *Kernel) setSysctl(key, v string) error {
+func (k *Kernel) SetSysctl(key, v string) error {
 	v, err := normalSysctl(key, v)
 	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.sysctls[key] = v
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.sysctls[key] = v
 	switch key {
 	case "net/ipv4/ip_forward":
-		m.sysctls["net/ipv4/conf/all/forwarding"] = v
+		k.sysctls["net/ipv4/conf/all/forwarding"] = v
 	case "net/ipv4/conf/all/forwarding":
-		m.sysctls["net/ipv4/ip_forward"] = v
+		k.sysctls["net/ipv4/ip_forward"] = v
 	case "net/ipv6/conf/all/forwarding":
-		m.sysctls["net/ipv6/conf/default/forwarding"] = v
+		k.sysctls["net/ipv6/conf/default/forwarding"] = v
 	}
 	return nil
 }
 
-func (m *Kernel) loaded(mod string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.modules[mod]
+func (k *Kernel) Loaded(mod string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.modules[mod]
 }
 
-func text(f func(m *Kernel) string) *node {
-	return &node{read: func(m *Kernel, _ *proc) []byte { return []byte(f(m)) }}
+func text(f func(k *Kernel) string) *node {
+	return &node{read: func(k *Kernel, _ *Process) []byte { return []byte(f(k)) }}
 }
 
-func procImage() *image {
-	b := newBuilder()
+func procImage() *Image {
+	b := NewBuilder()
 	root := b.im.inodes[1]
-	root.mode = sIFDIR | 0o555
+	root.Mode = ModeDir | 0o555
 	root.node = &node{
 		list: func(m *Kernel) []string {
 			m.procMu.Lock()
@@ -126,64 +126,64 @@ func procImage() *image {
 	}
 	sysctl := func(key, def string, when func(*Kernel) bool) {
 		i := b.gen("/sys/"+key, 0o644, &node{
-			read:  func(m *Kernel, _ *proc) []byte { return []byte(m.sysctl(key, def) + "\n") },
-			write: func(m *Kernel, _ *proc, v []byte) error { return m.setSysctl(key, string(v)) },
+			read:  func(m *Kernel, _ *Process) []byte { return []byte(m.sysctl(key, def) + "\n") },
+			write: func(m *Kernel, _ *Process, v []byte) error { return m.SetSysctl(key, string(v)) },
 			when:  when,
 			once:  strings.Trim(def, "0123456789\t") == "",
 		})
-		i.attrs = 0
+		i.Attrs = 0
 	}
 	for _, k := range slices.Sorted(maps.Keys(sysctlDefaults)) {
 		sysctl(k, sysctlDefaults[k], nil)
 	}
 	for mod, keys := range moduleSysctls {
-		when := func(m *Kernel) bool { return m.loaded(mod) }
+		when := func(m *Kernel) bool { return m.Loaded(mod) }
 		for k, v := range keys {
 			sysctl(k, v, when)
 			for dir := k; strings.Count(dir, "/") > 1; {
 				dir, _ = splitPath(dir)
-				b.dir("/sys/"+dir, 0).node = &node{when: when}
+				b.Dir("/sys/"+dir, 0).node = &node{when: when}
 			}
 		}
 	}
 	b.gen("/sys/kernel/hostname", 0o644, &node{
-		read: func(m *Kernel, _ *proc) []byte { return []byte(m.Hostname() + "\n") },
-		write: func(m *Kernel, _ *proc, v []byte) error {
+		read: func(m *Kernel, _ *Process) []byte { return []byte(m.Hostname() + "\n") },
+		write: func(m *Kernel, _ *Process, v []byte) error {
 			m.mu.Lock()
 			m.hostname = strings.TrimSpace(string(v))
 			m.mu.Unlock()
 			return nil
 		},
 	})
-	b.gen("/sys/kernel/osrelease", 0o444, text(func(m *Kernel) string { return m.cfg.Release + "\n" }))
+	b.gen("/sys/kernel/osrelease", 0o444, text(func(m *Kernel) string { return m.Config.Release + "\n" }))
 	b.gen("/sys/kernel/ostype", 0o444, text(func(m *Kernel) string { return "Linux\n" }))
 	b.gen("/sys/kernel/random/boot_id", 0o444, text(func(m *Kernel) string { return m.BootID() + "\n" }))
-	b.gen("/sys/kernel/random/uuid", 0o444, text(func(m *Kernel) string { return newUUID() + "\n" }))
+	b.gen("/sys/kernel/random/uuid", 0o444, text(func(m *Kernel) string { return NewUUID() + "\n" }))
 	b.gen("/cmdline", 0o444, text(func(m *Kernel) string {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		return m.cmdline + "\n"
 	}))
 	b.gen("/uptime", 0o444, text(func(m *Kernel) string {
-		up := m.uptime().Seconds()
-		return fmt.Sprintf("%.2f %.2f\n", up, up*float64(m.cfg.CPUs)*0.97)
+		up := m.Uptime().Seconds()
+		return fmt.Sprintf("%.2f %.2f\n", up, up*float64(m.Config.CPUs)*0.97)
 	}))
 	b.gen("/loadavg", 0o444, text(func(m *Kernel) string { return "0.08 0.03 0.01 1/189 1042\n" }))
 	b.gen("/version", 0o444, text(func(m *Kernel) string {
-		return "Linux version " + m.cfg.Release + " (serge@raspberrypi.com) (aarch64-linux-gnu-gcc) #1 SMP PREEMPT\n"
+		return "Linux version " + m.Config.Release + " (serge@raspberrypi.com) (aarch64-linux-gnu-gcc) #1 SMP PREEMPT\n"
 	}))
 	b.gen("/meminfo", 0o444, text(func(m *Kernel) string {
-		kb := m.cfg.Memory >> 10
+		kb := m.Config.Memory >> 10
 		return fmt.Sprintf("MemTotal:       %8d kB\nMemFree:        %8d kB\nMemAvailable:   %8d kB\nBuffers:        %8d kB\nCached:         %8d kB\nSwapTotal:      %8d kB\nSwapFree:       %8d kB\n",
 			kb, kb*7/10, kb*9/10, kb/100, kb/6, m.swapTotal()>>10, m.swapTotal()>>10)
 	}))
 	b.gen("/cpuinfo", 0o444, text(func(m *Kernel) string {
 		var s strings.Builder
-		for i := range m.cfg.CPUs {
+		for i := range m.Config.CPUs {
 			fmt.Fprintf(&s, "processor\t: %d\nBogoMIPS\t: 108.00\n\n", i)
 		}
-		if m.cfg.Model != "-" {
-			s.WriteString("Revision\t: d04170\nModel\t\t: " + m.cfg.Model + "\n")
+		if m.Config.Model != "-" {
+			s.WriteString("Revision\t: d04170\nModel\t\t: " + m.Config.Model + "\n")
 		}
 		return s.String()
 	}))
@@ -192,7 +192,7 @@ func procImage() *image {
 	}))
 	b.gen("/modules", 0o444, text(func(m *Kernel) string {
 		var s strings.Builder
-		for _, mod := range m.moduleList() {
+		for _, mod := range m.ModuleList() {
 			s.WriteString(mod + " 16384 0 - Live 0x0000000000000000\n")
 		}
 		return s.String()
@@ -200,13 +200,13 @@ func procImage() *image {
 	mounts := text(func(m *Kernel) string { return m.procMounts() })
 	b.gen("/self/mounts", 0o444, mounts)
 	b.gen("/self/mountinfo", 0o444, text(func(m *Kernel) string { return m.mountinfo() }))
-	b.dir("/self/fd", 0o500)
-	b.link("/mounts", "self/mounts")
+	b.Dir("/self/fd", 0o500)
+	b.Link("/mounts", "self/mounts")
 	b.gen("/swaps", 0o444, text(func(m *Kernel) string { return m.procSwaps() }))
 	b.gen("/partitions", 0o444, text(func(m *Kernel) string { return m.procPartitions() }))
-	dt := func(m *Kernel) bool { return m.cfg.Model != "-" }
-	b.dir("/device-tree", 0o755).node = &node{when: dt}
-	model := text(func(m *Kernel) string { return m.cfg.Model + "\x00" })
+	dt := func(m *Kernel) bool { return m.Config.Model != "-" }
+	b.Dir("/device-tree", 0o755).node = &node{when: dt}
+	model := text(func(m *Kernel) string { return m.Config.Model + "\x00" })
 	b.gen("/device-tree/model", 0o444, model)
 	b.gen("/device-tree/compatible", 0o444, text(func(m *Kernel) string { return "raspberrypi,5-model-b\x00brcm,bcm2712\x00" }))
 	b.gen("/cgroups", 0o444, text(func(m *Kernel) string {
@@ -220,25 +220,25 @@ func procImage() *image {
 		}
 		return s
 	}))
-	return b.image()
+	return b.Image()
 }
 
-func (m *Kernel) uptime() time.Duration {
-	m.mu.Lock()
-	b := m.bootTime
-	m.mu.Unlock()
-	return m.now().Sub(b)
+func (k *Kernel) Uptime() time.Duration {
+	k.mu.Lock()
+	b := k.BootTime
+	k.mu.Unlock()
+	return k.Now().Sub(b)
 }
 
 // memoryCgroup follows the Raspberry Pi's firmware and kernel: memory is off unless the command line asks for it.
-func (m *Kernel) memoryCgroup() bool {
-	if m.cfg.Model == "-" {
+func (k *Kernel) memoryCgroup() bool {
+	if k.Config.Model == "-" {
 		return true
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	on := false
-	for tok := range strings.FieldsSeq(m.cmdline) {
+	for tok := range strings.FieldsSeq(k.cmdline) {
 		switch tok {
 		case "cgroup_disable=memory":
 			on = false
@@ -250,29 +250,29 @@ func (m *Kernel) memoryCgroup() bool {
 }
 
 // procDir makes /proc/PID on demand, with files that each read the process anew.
-func procDir(m *Kernel, name string) *inode {
-	pid, ok := parseUint(name)
+func procDir(k *Kernel, name string) *Inode {
+	pid, ok := ParseUint(name)
 	if !ok {
 		return nil
 	}
 	args, comm, ppid, uid, gid := []string{"/sbin/init"}, "systemd", 0, uint32(0), uint32(0)
 	var env []string
 	if pid != 1 {
-		m.procMu.Lock()
-		p := m.procs[int(pid)]
+		k.procMu.Lock()
+		p := k.procs[int(pid)]
 		if p != nil {
-			ppid = p.ppid
+			ppid = p.PPID
 		}
-		m.procMu.Unlock()
+		k.procMu.Unlock()
 		if p == nil {
 			return nil
 		}
 		p.mu.Lock()
-		args, env, uid, gid = p.Args, p.Env, p.uid, p.gid
+		args, env, uid, gid = p.Args, p.Env, p.UID, p.GID
 		p.mu.Unlock()
-		comm = p.comm()
+		comm = p.Comm()
 	}
-	dir := &inode{mode: sIFDIR | 0o555, uid: uid, gid: gid, nlink: 2, kids: map[string]uint32{}}
+	dir := &Inode{Mode: ModeDir | 0o555, UID: uid, GID: gid, Nlink: 2, Children: map[string]uint32{}}
 	files := map[string]string{
 		"cmdline": strings.Join(args, "\x00") + "\x00",
 		"comm":    comm + "\n",
@@ -282,7 +282,7 @@ func procDir(m *Kernel, name string) *inode {
 	}
 	dir.node = &node{
 		list: func(*Kernel) []string { return slices.Sorted(maps.Keys(files)) },
-		look: func(_ *Kernel, f string) *inode {
+		look: func(_ *Kernel, f string) *Inode {
 			s, ok := files[f]
 			if !ok {
 				return nil
@@ -291,96 +291,96 @@ func procDir(m *Kernel, name string) *inode {
 			if f == "environ" {
 				mode = 0o400
 			}
-			return &inode{mode: sIFREG | mode, uid: uid, gid: gid, nlink: 1, node: &node{read: func(*Kernel, *proc) []byte { return []byte(s) }}}
+			return &Inode{Mode: ModeRegular | mode, UID: uid, GID: gid, Nlink: 1, node: &node{read: func(*Kernel, *Process) []byte { return []byte(s) }}}
 		},
 	}
 	return dir
 }
 
-func (p *proc) comm() string {
+func (p *Process) Comm() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := p.exe[strings.LastIndexByte(p.exe, '/')+1:]
+	c := p.Exe[strings.LastIndexByte(p.Exe, '/')+1:]
 	if len(c) > 15 {
 		c = c[:15]
 	}
 	return c
 }
 
-func (m *Kernel) moduleList() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Sorted(maps.Keys(m.modules))
+func (k *Kernel) ModuleList() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Sorted(maps.Keys(k.modules))
 }
 
-func sysImage() *image {
-	b := newBuilder()
-	b.im.inodes[1].mode = sIFDIR | 0o555
+func sysImage() *Image {
+	b := NewBuilder()
+	b.im.inodes[1].Mode = ModeDir | 0o555
 	for _, d := range []string{"/block", "/bus", "/class/net/eth0", "/class/net/lo", "/devices", "/firmware", "/fs/cgroup", "/kernel", "/power"} {
-		b.dir(d, 0)
+		b.Dir(d, 0)
 	}
-	b.file("/class/net/eth0/address", 0o444, "2c:cf:67:00:00:01\n")
-	b.file("/class/net/eth0/operstate", 0o444, "up\n")
-	b.dir("/module", 0).node = &node{
-		list: func(m *Kernel) []string { return m.moduleList() },
-		look: func(m *Kernel, name string) *inode {
-			if !m.loaded(name) {
+	b.File("/class/net/eth0/address", 0o444, "2c:cf:67:00:00:01\n")
+	b.File("/class/net/eth0/operstate", 0o444, "up\n")
+	b.Dir("/module", 0).node = &node{
+		list: func(k *Kernel) []string { return k.ModuleList() },
+		look: func(k *Kernel, name string) *Inode {
+			if !k.Loaded(name) {
 				return nil
 			}
-			return &inode{mode: sIFDIR | 0o755, nlink: 2, kids: map[string]uint32{}, node: &node{
+			return &Inode{Mode: ModeDir | 0o755, Nlink: 2, Children: map[string]uint32{}, node: &node{
 				list: func(*Kernel) []string { return []string{"initstate"} },
-				look: func(_ *Kernel, f string) *inode {
+				look: func(_ *Kernel, f string) *Inode {
 					if f != "initstate" {
 						return nil
 					}
-					return &inode{mode: sIFREG | 0o444, nlink: 1, node: text(func(*Kernel) string { return "live\n" })}
+					return &Inode{Mode: ModeRegular | 0o444, Nlink: 1, node: text(func(*Kernel) string { return "live\n" })}
 				},
 			}}
 		},
 	}
-	b.dir("/block", 0).node = blockSysfs()
-	b.dir("/firmware/devicetree/base", 0).node = &node{when: func(m *Kernel) bool { return m.cfg.Model != "-" }}
-	b.gen("/firmware/devicetree/base/model", 0o444, text(func(m *Kernel) string { return m.cfg.Model + "\x00" }))
-	return b.image()
+	b.Dir("/block", 0).node = blockSysfs()
+	b.Dir("/firmware/devicetree/base", 0).node = &node{when: func(k *Kernel) bool { return k.Config.Model != "-" }}
+	b.gen("/firmware/devicetree/base/model", 0o444, text(func(k *Kernel) string { return k.Config.Model + "\x00" }))
+	return b.Image()
 }
 
-func cgroupImage() *image {
-	b := newBuilder()
-	b.im.inodes[1].mode = sIFDIR | 0o555
-	controllers := text(func(m *Kernel) string {
-		if m.memoryCgroup() {
+func cgroupImage() *Image {
+	b := NewBuilder()
+	b.im.inodes[1].Mode = ModeDir | 0o555
+	controllers := text(func(k *Kernel) string {
+		if k.memoryCgroup() {
 			return "cpuset cpu io memory pids\n"
 		}
 		return "cpuset cpu io pids\n"
 	})
 	b.gen("/cgroup.controllers", 0o444, controllers)
 	b.gen("/cgroup.subtree_control", 0o644, controllers)
-	b.gen("/cgroup.procs", 0o644, text(func(m *Kernel) string { return "1\n" }))
-	return b.image()
+	b.gen("/cgroup.procs", 0o644, text(func(k *Kernel) string { return "1\n" }))
+	return b.Image()
 }
 
-func devImage() *image {
-	b := newBuilder()
+func devImage() *Image {
+	b := NewBuilder()
 	for _, d := range []struct {
 		name string
 		mode uint32
 		rdev uint32
 	}{{"null", 0o666, 0x103}, {"zero", 0o666, 0x105}, {"full", 0o666, 0x107}, {"random", 0o666, 0x108}, {"urandom", 0o666, 0x109},
 		{"tty", 0o666, 0x500}, {"console", 0o600, 0x501}, {"kmsg", 0o644, 0x10b}} {
-		i := b.put("/"+d.name, sIFCHR|d.mode)
+		i := b.put("/"+d.name, ModeChar|d.mode)
 		i.rdev, i.node = d.rdev, &node{dev: d.name}
 	}
-	b.link("/fd", "/proc/self/fd")
-	b.link("/stdin", "/proc/self/fd/0")
-	b.link("/stdout", "/proc/self/fd/1")
-	b.link("/stderr", "/proc/self/fd/2")
-	b.dir("/shm", 0o1777)
-	b.dir("/pts", 0)
-	return b.image()
+	b.Link("/fd", "/proc/self/fd")
+	b.Link("/stdin", "/proc/self/fd/0")
+	b.Link("/stdout", "/proc/self/fd/1")
+	b.Link("/stderr", "/proc/self/fd/2")
+	b.Dir("/shm", 0o1777)
+	b.Dir("/pts", 0)
+	return b.Image()
 }
 
 // images are the file systems that the kernel makes. They are built once and never change.
-type images struct{ proc, sys, dev, cgroup *image }
+type images struct{ proc, sys, dev, cgroup *Image }
 
 var kernelImages = sync.OnceValue(func() images {
 	return images{procImage(), sysImage(), devImage(), cgroupImage()}

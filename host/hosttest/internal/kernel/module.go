@@ -1,11 +1,11 @@
-package hosttest
+package kernel
 
 import "strings"
 
-// loadModule loads a module and what it depends on, as far as this machine has any.
-func (m *Kernel) loadModule(name string) bool {
+// LoadModule loads a module and what it depends on, as far as this machine has any.
+func (m *Kernel) LoadModule(name string) bool {
 	name = strings.ReplaceAll(name, "-", "_")
-	for _, k := range knownModules {
+	for _, k := range KnownModules {
 		if strings.ReplaceAll(k, "-", "_") == name {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -19,8 +19,8 @@ func (m *Kernel) loadModule(name string) bool {
 	return false
 }
 
-func (m *Kernel) removeModule(name string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.modules, name)
+func (k *Kernel) RemoveModule(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.modules, name)
 }

@@ -1,4 +1,4 @@
-package hosttest
+package kernel
 
 import (
 	"slices"
@@ -8,41 +8,41 @@ import (
 
 // Signals as numbered on Linux.
 const (
-	sigHUP  = 1
-	sigINT  = 2
-	sigQUIT = 3
-	sigABRT = 6
-	sigKILL = 9
-	sigUSR1 = 10
-	sigUSR2 = 12
-	sigPIPE = 13
-	sigALRM = 14
-	sigTERM = 15
+	SigHUP  = 1
+	SigINT  = 2
+	SigQUIT = 3
+	SigABRT = 6
+	SigKILL = 9
+	SigUSR1 = 10
+	SigUSR2 = 12
+	SigPIPE = 13
+	SigALRM = 14
+	SigTERM = 15
 	sigCHLD = 17
 	sigCONT = 18
 	sigSTOP = 19
 )
 
-var signalNames = [...]string{"EXIT", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+var SignalNames = [...]string{"EXIT", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
 	"ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "POLL", "PWR", "SYS"}
 
-// signalNumber reads "TERM", "SIGTERM" or "15"; -1 when it is none.
-func signalNumber(s string) int {
-	if n, ok := parseUint(s); ok && n < 65 {
+// SignalNumber reads "TERM", "SIGTERM" or "15"; -1 when it is none.
+func SignalNumber(s string) int {
+	if n, ok := ParseUint(s); ok && n < 65 {
 		return int(n)
 	}
 	s = strings.TrimPrefix(strings.ToUpper(s), "SIG")
-	return slices.Index(signalNames[:], s)
+	return slices.Index(SignalNames[:], s)
 }
 
-// signal delivers a signal as kill(2) does.
-func (p *proc) signal(sig int) {
+// Signal delivers a signal as kill(2) does.
+func (p *Process) Signal(sig int) {
 	if sig == 0 || p.dead.Load() {
 		return
 	}
 	p.mu.Lock()
 	switch {
-	case sig == sigKILL:
+	case sig == SigKILL:
 	case p.ignored[sig], sig == sigCHLD, sig == sigCONT, sig == 23, sig == 28, sig >= 19 && sig <= 22:
 		p.mu.Unlock()
 		return
@@ -51,7 +51,7 @@ func (p *proc) signal(sig int) {
 		cond := p.blocked
 		p.mu.Unlock()
 		select {
-		case p.sig <- struct{}{}:
+		case p.Signals <- struct{}{}:
 		default:
 		}
 		if cond != nil {
@@ -62,11 +62,11 @@ func (p *proc) signal(sig int) {
 		return
 	}
 	p.mu.Unlock()
-	p.die(sig)
+	p.Die(sig)
 }
 
 // interrupted tells whether a blocking call must return early.
-func (p *proc) interrupted() bool {
+func (p *Process) interrupted() bool {
 	if p.dead.Load() {
 		return true
 	}
@@ -75,8 +75,8 @@ func (p *proc) interrupted() bool {
 	return len(p.pending) > 0
 }
 
-// blockOn notes what to wake when a signal comes; false when one is there already.
-func (p *proc) blockOn(c *sync.Cond) bool {
+// BlockOn notes what to wake when a signal comes; false when one is there already.
+func (p *Process) BlockOn(c *sync.Cond) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.dead.Load() || len(p.pending) > 0 {
@@ -86,20 +86,20 @@ func (p *proc) blockOn(c *sync.Cond) bool {
 	return true
 }
 
-func (p *proc) unblock() {
+func (p *Process) Unblock() {
 	p.mu.Lock()
 	p.blocked = nil
 	p.mu.Unlock()
 }
 
-func (p *proc) dropPending() {
+func (p *Process) dropPending() {
 	p.mu.Lock()
 	p.pending = nil
 	p.mu.Unlock()
 }
 
-// catch keeps signals for nextSignal instead of dying of them. One that is ignored stays so until resetSignal.
-func (p *proc) catch(sigs ...int) {
+// Catch keeps signals for nextSignal instead of dying of them. One that is ignored stays so until resetSignal.
+func (p *Process) Catch(sigs ...int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.caught == nil {
@@ -110,8 +110,8 @@ func (p *proc) catch(sigs ...int) {
 	}
 }
 
-// ignore is SIG_IGN.
-func (p *proc) ignore(sigs ...int) {
+// Ignore is SIG_IGN.
+func (p *Process) Ignore(sigs ...int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ignored == nil {
@@ -123,16 +123,16 @@ func (p *proc) ignore(sigs ...int) {
 	}
 }
 
-// resetSignal is SIG_DFL.
-func (p *proc) resetSignal(sig int) {
+// ResetSignal is SIG_DFL.
+func (p *Process) ResetSignal(sig int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.caught, sig)
 	delete(p.ignored, sig)
 }
 
-// pendingSignal is the caught signal that came first and was not taken yet, or 0.
-func (p *proc) pendingSignal() int {
+// PendingSignal is the caught signal that came first and was not taken yet, or 0.
+func (p *Process) PendingSignal() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.pending) == 0 {
@@ -141,8 +141,8 @@ func (p *proc) pendingSignal() int {
 	return p.pending[0]
 }
 
-// nextSignal takes the caught signal that came first, or gives 0.
-func (p *proc) nextSignal() int {
+// NextSignal takes the caught signal that came first, or gives 0.
+func (p *Process) NextSignal() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.pending) == 0 {
@@ -153,10 +153,10 @@ func (p *proc) nextSignal() int {
 	return sig
 }
 
-// processGroup lists the members of a process group.
-func (k *Kernel) processGroup(pgid int) []*proc {
-	all := k.processes()
+// ProcessGroup lists the members of a process group.
+func (k *Kernel) ProcessGroup(pgid int) []*Process {
+	all := k.Processes()
 	k.procMu.Lock()
 	defer k.procMu.Unlock()
-	return slices.DeleteFunc(all, func(p *proc) bool { return p.pgid != pgid })
+	return slices.DeleteFunc(all, func(p *Process) bool { return p.PGID != pgid })
 }
