@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // TestAccounts compares with what Debian 12's shadow-utils answered to the same script; how to use a program is left out.
@@ -52,7 +54,7 @@ func TestAccountsOfOthers(t *testing.T) {
 			t.Errorf("%s: exit %d (%s), want %d", cmd, got, errs, code)
 		}
 	}
-	if userByName(m.kernel, "x") != nil {
+	if libc.UserByName(m.kernel, "x") != nil {
 		t.Error("a user was added by pi")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 const debDir = "/var/cache/apt/archives/"
@@ -147,7 +148,7 @@ func (a *apt) commit() int {
 	if (len(extra) > 0 || len(a.remove) > 0 || a.verb == "upgrade" || a.verb == "dist-upgrade") && !a.flags["yes"] {
 		p.Print("Do you want to continue? [Y/n] ")
 		p.Flush()
-		line, err := readLine(p)
+		line, err := libc.ReadLine(p)
 		if err != nil || !slices.Contains([]string{"", "y", "yes"}, strings.ToLower(strings.TrimSpace(line))) {
 			p.Print("Abort.\n")
 			return 1
@@ -218,7 +219,7 @@ func (a *apt) fetch(size int) int {
 		}
 		p.Printf("Get:%d %s %s %s %s [%d kB]\n", n+1, label, pk.Name, pk.arch(k.Config.Arch), pk.Version, pk.kilobytes())
 		p.Flush()
-		if err := replaceFile(p, file, debFile(pk.Name, pk.Version), 0o644); err != nil {
+		if err := libc.ReplaceFile(p, file, debFile(pk.Name, pk.Version), 0o644); err != nil {
 			return aptFail(p, "Failed to fetch %s  Error writing to file - write (%s)", where, errnoText(err))
 		}
 		got++
@@ -315,7 +316,7 @@ func (a *apt) dpkg(args []string, f func(c *kernel.Process) int) int {
 	p.Flush()
 	c := p.Fork(func(c *kernel.Process) int {
 		c.SetProgram(append([]string{"dpkg"}, args...), "/usr/bin/dpkg")
-		c.Env = setenv(setenv(c.Env, "DPKG_FRONTEND_LOCKED", "true"), "DEBIAN_FRONTEND", cmp.Or(c.Getenv("DEBIAN_FRONTEND"), "noninteractive"))
+		c.Env = libc.Setenv(libc.Setenv(c.Env, "DPKG_FRONTEND_LOCKED", "true"), "DEBIAN_FRONTEND", cmp.Or(c.Getenv("DEBIAN_FRONTEND"), "noninteractive"))
 		c.Umask = 0o022
 		if c.Kernel.Config.Exec("dpkg") {
 			c.Die(kernel.SigKILL)

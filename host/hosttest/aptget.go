@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdAptGet(p *kernel.Process) int {
@@ -27,7 +28,7 @@ func cmdAptGet(p *kernel.Process) int {
 	}
 	if len(args) == 0 || flags["help"] {
 		p.Printf("apt 2.6.1 (%s)\nUsage: apt-get [options] command\n       apt-get [options] install|remove pkg1 [pkg2 ...]\n       apt-get [options] source pkg1 [pkg2 ...]\n", p.Kernel.Config.Arch)
-		return btoi(!flags["help"])
+		return libc.BoolToInt(!flags["help"])
 	}
 	a := &apt{p: p, conf: conf, flags: flags, verb: args[0], args: args[1:], from: map[string]candidate{}, named: map[string]bool{}}
 	if v := strings.ToLower(conf.get("APT::Get::Assume-Yes")); isYes(v) {
@@ -163,9 +164,9 @@ func (a *apt) chooseInstall() int {
 				}
 				continue
 			}
-			if isGlob(name) {
+			if libc.IsGlob(name) {
 				for _, n := range slices.Sorted(maps.Keys(a.avail)) {
-					if c, ok := a.candidate(n); ok && match(name, n) {
+					if c, ok := a.candidate(n); ok && libc.Fnmatch(name, n) {
 						p.Printf("Note, selecting '%s' for glob '%s'\n", n, name)
 						chosen = append(chosen, choice{n, c})
 					}
@@ -302,10 +303,10 @@ func (a *apt) chooseRemove() int {
 		name := a.plain(arg)
 		s, _ := a.state(name)
 		names := []string{name}
-		if isGlob(name) && s == nil {
+		if libc.IsGlob(name) && s == nil {
 			names = nil
 			for _, x := range packages(p.Kernel) {
-				if n := x.get("Package"); match(name, n) {
+				if n := x.get("Package"); libc.Fnmatch(name, n) {
 					p.Printf("Note, selecting '%s' for glob '%s'\n", n, name)
 					names = append(names, n)
 				}

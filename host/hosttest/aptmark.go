@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 const extendedStates = "/var/lib/apt/extended_states"
@@ -31,7 +32,7 @@ func markAuto(p *kernel.Process, name string, auto bool) error {
 		s.set("Auto-Installed", "1")
 		list = append(list, s)
 	}
-	return replaceFile(p, extendedStates, []byte(formatStatus(list)), 0o644)
+	return libc.ReplaceFile(p, extendedStates, []byte(formatStatus(list)), 0o644)
 }
 
 // autoremovable are the packages that were installed for the sake of others which are gone.
@@ -76,7 +77,7 @@ func autoremovable(p *kernel.Process, gone []string) []string {
 				return slices.ContainsFunc(any, func(r relation) bool { return r.name == b })
 			})
 		}
-		return btoi(needs(y, x)) - btoi(needs(x, y))
+		return libc.BoolToInt(needs(y, x)) - libc.BoolToInt(needs(x, y))
 	})
 	return out
 }

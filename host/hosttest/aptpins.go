@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // An aptPin is a stanza of apt_preferences(5) for one pattern of packages.
@@ -46,14 +47,14 @@ func candidateOf(name string, versions []candidate, pins []aptPin) (candidate, b
 	for _, c := range versions {
 		priority := 500
 		for _, pin := range pins {
-			if pin.pattern != name && !(isGlob(pin.pattern) && match(pin.pattern, name)) {
+			if pin.pattern != name && !(libc.IsGlob(pin.pattern) && libc.Fnmatch(pin.pattern, name)) {
 				continue
 			}
 			kind, what, _ := strings.Cut(pin.pin, " ")
 			hit := false
 			switch kind {
 			case "version":
-				hit = match(strings.TrimSpace(what), c.version)
+				hit = libc.Fnmatch(strings.TrimSpace(what), c.version)
 			case "origin":
 				hit = slices.ContainsFunc(c.places, func(i index) bool { return strings.Contains(i.source.uri, strings.Trim(what, `"`)) })
 			case "release":

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // update fetches the lists of all sources.
@@ -82,7 +84,7 @@ func (a *apt) update() int {
 				continue
 			}
 			word = "Get"
-			if err := replaceFile(p, file, []byte(text), 0o644); err != nil {
+			if err := libc.ReplaceFile(p, file, []byte(text), 0o644); err != nil {
 				errs = append(errs, fmt.Sprintf("Failed to fetch %s  Error writing to file - write (%s)", url, errnoText(err)))
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // archiveTools pack and unpack files.
@@ -60,7 +61,7 @@ const (
 // A tarRun is one run of tar.
 type tarRun struct {
 	p       *kernel.Process
-	o       *options
+	o       *libc.Options
 	members []string
 	strip   int
 	code    int
@@ -94,12 +95,12 @@ func cmdTar(p *kernel.Process) int {
 		p.Warnf("Try 'tar --help' or 'tar --usage' for more information.\n")
 		return code
 	}
-	o, ok := getopt(p, tarShort, tarLong)
+	o, ok := libc.Getopt(p, tarShort, tarLong)
 	if !ok {
 		return try(64)
 	}
-	t := &tarRun{p: p, o: o, members: o.args, links: map[kernel.InodeKey]string{}}
-	if v := o.get("strip-components"); v != "" {
+	t := &tarRun{p: p, o: o, members: o.Args, links: map[kernel.InodeKey]string{}}
+	if v := o.Get("strip-components"); v != "" {
 		n, ok := kernel.ParseUint(v)
 		if !ok {
 			p.Errorf("%s: Invalid number of elements", v)
@@ -109,10 +110,10 @@ func cmdTar(p *kernel.Process) int {
 	}
 	modes := 0
 	for _, m := range []string{"x", "c", "t"} {
-		modes += btoi(o.has(m))
+		modes += libc.BoolToInt(o.Has(m))
 	}
 	switch {
-	case o.has("r", "u", "d", "A", "j", "J", "zstd", "I", "Z", "T", "X", "K", "N", "b"):
+	case o.Has("r", "u", "d", "A", "j", "J", "zstd", "I", "Z", "T", "X", "K", "N", "b"):
 		p.Errorf("hosttest: this tar only creates, lists and extracts archives that are plain or compressed by gzip")
 		return 2
 	case modes > 1:
@@ -121,7 +122,7 @@ func cmdTar(p *kernel.Process) int {
 	case modes == 0:
 		p.Errorf("You must specify one of the '-Acdtrux', '--delete' or '--test-label' options")
 		return try(2)
-	case o.has("c"):
+	case o.Has("c"):
 		if len(t.members) == 0 {
 			p.Errorf("Cowardly refusing to create an empty archive")
 			return try(2)
@@ -153,7 +154,7 @@ func (t *tarRun) end() int {
 
 // enter goes where -C says.
 func (t *tarRun) enter() bool {
-	for _, d := range t.o.all("C") {
+	for _, d := range t.o.All("C") {
 		st, err := t.p.Stat(d)
 		if err == nil && !st.IsDir() {
 			err = syscall.ENOTDIR
@@ -173,11 +174,11 @@ func (t *tarRun) enter() bool {
 // read is -t and -x.
 func (t *tarRun) read() int {
 	p, o := t.p, t.o
-	name := o.get("f")
+	name := o.Get("f")
 	if name == "" {
 		name = "-"
 	}
-	d, err := in(p, name)
+	d, err := libc.OpenInput(p, name)
 	if err != nil {
 		return t.fatal("%s: Cannot open: %s", name, kernel.Strerror(err))
 	}
@@ -194,9 +195,9 @@ func (t *tarRun) read() int {
 	zipped := len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b
 	var r io.Reader = in
 	switch {
-	case zipped && name == "-" && !o.has("z"):
+	case zipped && name == "-" && !o.Has("z"):
 		return t.fatal("Archive is compressed. Use -z option")
-	case o.has("z") && !zipped:
+	case o.Has("z") && !zipped:
 		p.Warnf("\ngzip: stdin: not in gzip format\n")
 		return t.fatal("Child returned status 1")
 	case zipped:
@@ -254,7 +255,7 @@ func (t *tarRun) read() int {
 		if !t.wanted(h.Name, found) {
 			continue
 		}
-		if o.has("t") {
+		if o.Has("t") {
 			t.show(h)
 			continue
 		}
@@ -291,7 +292,7 @@ func (t *tarRun) wanted(name string, found []bool) bool {
 	ok := false
 	for i, m := range t.members {
 		m = strings.TrimSuffix(m, "/")
-		if name == m || strings.HasPrefix(name, m+"/") || t.o.has("wildcards") && match(m, name) {
+		if name == m || strings.HasPrefix(name, m+"/") || t.o.Has("wildcards") && libc.Fnmatch(m, name) {
 			found[i], ok = true, true
 		}
 	}
@@ -300,10 +301,10 @@ func (t *tarRun) wanted(name string, found []bool) bool {
 
 // excluded follows --exclude: a pattern matches a name, or what is below it, from any slash on.
 func (t *tarRun) excluded(name string) bool {
-	for _, pat := range t.o.all("exclude") {
+	for _, pat := range t.o.All("exclude") {
 		for at := name; ; {
 			for up := at; up != "." && up != "/" && up != ""; up = path.Dir(up) {
-				if match(pat, up) {
+				if libc.Fnmatch(pat, up) {
 					return true
 				}
 				if !strings.Contains(up, "/") {
@@ -311,7 +312,7 @@ func (t *tarRun) excluded(name string) bool {
 				}
 			}
 			_, rest, more := strings.Cut(at, "/")
-			if !more || t.o.has("anchored") {
+			if !more || t.o.Has("anchored") {
 				break
 			}
 			at = rest
@@ -321,15 +322,15 @@ func (t *tarRun) excluded(name string) bool {
 }
 
 func (t *tarRun) show(h *tar.Header) {
-	if !t.o.has("v") {
+	if !t.o.Has("v") {
 		t.p.Print(h.Name, "\n")
 		return
 	}
 	user, group := h.Uname, h.Gname
-	if user == "" || t.o.has("numeric-owner") {
+	if user == "" || t.o.Has("numeric-owner") {
 		user = strconv.Itoa(h.Uid)
 	}
-	if group == "" || t.o.has("numeric-owner") {
+	if group == "" || t.o.Has("numeric-owner") {
 		group = strconv.Itoa(h.Gid)
 	}
 	mode := uint32(h.Mode) & 0o7777
@@ -360,12 +361,12 @@ func (t *tarRun) show(h *tar.Header) {
 		ms[0] = kind
 	}
 	wide := max(19, len(user)+len(group)+len(size)+2)
-	t.p.Printf("%s %s/%s %*s %s %s\n", ms, user, group, wide-len(user)-len(group)-2, size, localTime(t.p, h.ModTime).Format("2006-01-02 15:04"), name)
+	t.p.Printf("%s %s/%s %*s %s %s\n", ms, user, group, wide-len(user)-len(group)-2, size, libc.LocalTime(t.p, h.ModTime).Format("2006-01-02 15:04"), name)
 }
 
 // local gives the name under which a member is extracted; "" leaves it out.
 func (t *tarRun) local(name string) (string, error) {
-	if !t.o.has("P") {
+	if !t.o.Has("P") {
 		if strings.HasPrefix(name, "/") {
 			t.sayRemoved("/", "member names")
 			name = strings.TrimLeft(name, "/")
@@ -399,13 +400,13 @@ func (t *tarRun) sayRemoved(prefix, of string) {
 }
 
 func (t *tarRun) sameOwner() bool {
-	return t.p.UID == 0 && !t.o.has("no-same-owner", "o") || t.o.has("same-owner")
+	return t.p.UID == 0 && !t.o.Has("no-same-owner", "o") || t.o.Has("same-owner")
 }
 
 // perm is the mode that a member gets.
 func (t *tarRun) perm(h *tar.Header) uint32 {
 	mode := uint32(h.Mode) & 0o7777
-	if t.p.UID == 0 && !t.o.has("no-same-permissions") || t.o.has("p") {
+	if t.p.UID == 0 && !t.o.Has("no-same-permissions") || t.o.Has("p") {
 		if !t.sameOwner() {
 			mode &^= kernel.ModeSetUID | kernel.ModeSetGID
 		}
@@ -420,13 +421,13 @@ func (t *tarRun) placing(name string, make func() error) error {
 	if errors.Is(err, syscall.ENOENT) {
 		if up := path.Dir(name); up != "." {
 			old := t.p.Umask
-			if e := mkdirOne(t.p, up, true, nil, false); e == nil {
+			if e := libc.MkdirOne(t.p, up, true, nil, false); e == nil {
 				err = make()
 			}
 			t.p.Umask = old
 		}
 	}
-	if errors.Is(err, syscall.EEXIST) && !t.o.has("k") {
+	if errors.Is(err, syscall.EEXIST) && !t.o.Has("k") {
 		if e := t.p.Unlink(name); e == nil {
 			err = make()
 		} else if errors.Is(e, syscall.EISDIR) && t.p.Rmdir(name) == nil {
@@ -443,7 +444,7 @@ func (t *tarRun) extract(h *tar.Header, r io.Reader) error {
 	if name == "" {
 		return err
 	}
-	if t.o.has("O") {
+	if t.o.Has("O") {
 		if h.Typeflag == tar.TypeReg {
 			p.Flush()
 			_, err := io.Copy(p.Stdout(), r)
@@ -451,12 +452,12 @@ func (t *tarRun) extract(h *tar.Header, r io.Reader) error {
 		}
 		return nil
 	}
-	if t.o.has("v") {
+	if t.o.Has("v") {
 		p.Print(h.Name, "\n")
 	}
-	if t.o.has("k", "skip-old-files") && h.Typeflag != tar.TypeDir {
+	if t.o.Has("k", "skip-old-files") && h.Typeflag != tar.TypeDir {
 		if _, err := p.Lstat(name); err == nil {
-			if t.o.has("k") {
+			if t.o.Has("k") {
 				return errors.New("Cannot open: File exists")
 			}
 			return nil
@@ -466,7 +467,7 @@ func (t *tarRun) extract(h *tar.Header, r io.Reader) error {
 	case tar.TypeDir:
 		err := t.placing(name, func() error {
 			st, err := p.Lstat(name)
-			if err == nil && (st.IsDir() || st.IsSymlink() && t.o.has("keep-directory-symlink")) {
+			if err == nil && (st.IsDir() || st.IsSymlink() && t.o.Has("keep-directory-symlink")) {
 				return nil
 			}
 			return p.Mkdir(name, 0o700)
@@ -525,12 +526,12 @@ func (t *tarRun) own(name string, h *tar.Header) error {
 	p := t.p
 	if t.sameOwner() {
 		uid, gid := int64(h.Uid), int64(h.Gid)
-		if !t.o.has("numeric-owner") {
-			if u := userByName(p.Kernel, h.Uname); h.Uname != "" && u != nil {
-				uid = int64(u.uid)
+		if !t.o.Has("numeric-owner") {
+			if u := libc.UserByName(p.Kernel, h.Uname); h.Uname != "" && u != nil {
+				uid = int64(u.UID)
 			}
-			if g := groupByName(p.Kernel, h.Gname); h.Gname != "" && g != nil {
-				gid = int64(g.gid)
+			if g := libc.GroupByName(p.Kernel, h.Gname); h.Gname != "" && g != nil {
+				gid = int64(g.GID)
 			}
 		}
 		if err := p.Chown(name, uid, gid, false); err != nil {
@@ -542,7 +543,7 @@ func (t *tarRun) own(name string, h *tar.Header) error {
 			return fmt.Errorf("Cannot change mode to %s: %s", modeString(t.perm(h))[1:], kernel.Strerror(err))
 		}
 	}
-	if !t.o.has("m") {
+	if !t.o.Has("m") {
 		if err := p.Utimes(name, -1, h.ModTime.UnixNano(), false, false); err != nil {
 			return fmt.Errorf("Cannot utime: %s", kernel.Strerror(err))
 		}
@@ -562,7 +563,7 @@ func (t *tarRun) finishDirs() {
 func (t *tarRun) create() int {
 	p, o := t.p, t.o
 	var out bytes.Buffer
-	name := o.get("f")
+	name := o.Get("f")
 	if name == "" {
 		name = "-"
 	}
@@ -575,13 +576,13 @@ func (t *tarRun) create() int {
 		defer d.Release()
 		dst = d
 	}
-	if len(o.all("C")) > 1 {
+	if len(o.All("C")) > 1 {
 		return t.fatal("hosttest: this tar knows one -C")
 	}
 	if !t.enter() {
 		return 2
 	}
-	zip := o.has("z") || o.has("a") && (strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".tgz"))
+	zip := o.Has("z") || o.Has("a") && (strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".tgz"))
 	w := tar.NewWriter(&out)
 	for _, m := range t.members {
 		t.add(w, m)
@@ -620,7 +621,7 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 		return
 	}
 	look := p.Lstat
-	if o.has("h") {
+	if o.Has("h") {
 		look = p.Stat
 	}
 	st, err := look(name)
@@ -629,7 +630,7 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 		return
 	}
 	in := name
-	if !o.has("P") && strings.HasPrefix(in, "/") {
+	if !o.Has("P") && strings.HasPrefix(in, "/") {
 		t.sayRemoved("/", "member names")
 		in = strings.TrimLeft(in, "/")
 		if in == "" {
@@ -637,12 +638,12 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 		}
 	}
 	h := &tar.Header{Name: in, Mode: int64(st.Perm()), Uid: int(st.UID), Gid: int(st.GID), ModTime: time.Unix(st.Mtime.Unix(), 0), Format: tar.FormatGNU}
-	if !o.has("numeric-owner") {
-		if u := userByID(p.Kernel, st.UID); u != nil {
-			h.Uname = u.name
+	if !o.Has("numeric-owner") {
+		if u := libc.UserByID(p.Kernel, st.UID); u != nil {
+			h.Uname = u.Name
 		}
-		if g := groupByID(p.Kernel, st.GID); g != nil {
-			h.Gname = g.name
+		if g := libc.GroupByID(p.Kernel, st.GID); g != nil {
+			h.Gname = g.Name
 		}
 	}
 	if !t.override(h) {
@@ -676,8 +677,8 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 		t.fail("%s: hosttest: this tar keeps no devices and no pipes", name)
 		return
 	}
-	if o.has("v") {
-		if o.has("f") && o.get("f") != "-" {
+	if o.Has("v") {
+		if o.Has("f") && o.Get("f") != "-" {
 			p.Print(h.Name, "\n")
 		} else {
 			p.Warnf("%s\n", h.Name)
@@ -688,7 +689,7 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 		return
 	}
 	w.Write(data) // to memory
-	if !st.IsDir() || o.has("no-recursion") {
+	if !st.IsDir() || o.Has("no-recursion") {
 		return
 	}
 	names, err := p.ReadDir(name)
@@ -696,7 +697,7 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 		t.fail("%s: Cannot open: %s", name, kernel.Strerror(err))
 		return
 	}
-	if o.get("sort") == "name" {
+	if o.Get("sort") == "name" {
 		slices.Sort(names)
 	}
 	for _, n := range names {
@@ -718,10 +719,10 @@ func (t *tarRun) override(h *tar.Header) bool {
 		n, ok := kernel.ParseUint(strings.TrimPrefix(name, "+"))
 		return "", int(n), ok
 	}
-	if v := t.o.get("owner"); v != "" {
+	if v := t.o.Get("owner"); v != "" {
 		name, n, ok := id(v, func(s string) (int, bool) {
-			if u := userByName(t.p.Kernel, s); u != nil {
-				return int(u.uid), true
+			if u := libc.UserByName(t.p.Kernel, s); u != nil {
+				return int(u.UID), true
 			}
 			return 0, false
 		})
@@ -731,10 +732,10 @@ func (t *tarRun) override(h *tar.Header) bool {
 		}
 		h.Uname, h.Uid = name, n
 	}
-	if v := t.o.get("group"); v != "" {
+	if v := t.o.Get("group"); v != "" {
 		name, n, ok := id(v, func(s string) (int, bool) {
-			if g := groupByName(t.p.Kernel, s); g != nil {
-				return int(g.gid), true
+			if g := libc.GroupByName(t.p.Kernel, s); g != nil {
+				return int(g.GID), true
 			}
 			return 0, false
 		})
@@ -744,41 +745,41 @@ func (t *tarRun) override(h *tar.Header) bool {
 		}
 		h.Gname, h.Gid = name, n
 	}
-	if v := t.o.get("mode"); v != "" {
-		f, err := parseMode(v)
+	if v := t.o.Get("mode"); v != "" {
+		f, err := libc.ParseMode(v)
 		if err != nil {
 			t.fail("Invalid mode given on option")
 			return false
 		}
 		h.Mode = int64(f(uint32(h.Mode), h.Typeflag == tar.TypeDir, 0))
 	}
-	if v := t.o.get("mtime"); v != "" {
-		at, err := parseDate(v, localTime(t.p, t.p.Kernel.Now()))
+	if v := t.o.Get("mtime"); v != "" {
+		at, err := parseDate(v, libc.LocalTime(t.p, t.p.Kernel.Now()))
 		if err != nil {
 			t.fail("Unknown date format %s", v)
 			return false
 		}
 		h.ModTime = at
 	}
-	if t.o.has("numeric-owner") {
+	if t.o.Has("numeric-owner") {
 		h.Uname, h.Gname = "", ""
 	}
 	return true
 }
 
 func cmdGzip(p *kernel.Process) int {
-	o, ok := getopt(p, "acdfhklLnNqrS:tvV123456789", "ascii>a stdout>c to-stdout>c decompress>d uncompress>d force>f keep>k list>l no-name>n name>N quiet>q recursive>r suffix=>S test>t verbose>v fast>1 best>9 rsyncable synchronous")
+	o, ok := libc.Getopt(p, "acdfhklLnNqrS:tvV123456789", "ascii>a stdout>c to-stdout>c decompress>d uncompress>d force>f keep>k list>l no-name>n name>N quiet>q recursive>r suffix=>S test>t verbose>v fast>1 best>9 rsyncable synchronous")
 	if !ok {
 		p.Warnf("Try `%s --help' for more information.\n", "gzip")
 		return 1
 	}
-	if o.has("r", "l", "S") {
+	if o.Has("r", "l", "S") {
 		p.Errorf("hosttest: this gzip knows no -r, -l and -S")
 		return 1
 	}
-	unzip := o.has("d", "t") || p.Name() != "gzip"
-	out := o.has("c") || p.Name() == "zcat"
-	names := o.args
+	unzip := o.Has("d", "t") || p.Name() != "gzip"
+	out := o.Has("c") || p.Name() == "zcat"
+	names := o.Args
 	if len(names) == 0 {
 		names = []string{"-"}
 	}
@@ -792,7 +793,7 @@ func cmdGzip(p *kernel.Process) int {
 }
 
 // gzipOne does one file. It returns 1 for an error and 2 for a warning, as gzip does.
-func gzipOne(p *kernel.Process, o *options, name string, unzip, stdout bool) int {
+func gzipOne(p *kernel.Process, o *libc.Options, name string, unzip, stdout bool) int {
 	shown := name
 	if name == "-" {
 		shown, stdout = "stdin", true
@@ -812,7 +813,7 @@ func gzipOne(p *kernel.Process, o *options, name string, unzip, stdout bool) int
 		case st.IsDir():
 			p.Warnf("gzip: %s is a directory -- ignored\n", shown)
 			return 2
-		case !st.IsRegular() && !stdout && !o.has("f"):
+		case !st.IsRegular() && !stdout && !o.Has("f"):
 			p.Warnf("gzip: %s is not a directory or a regular file - ignored\n", shown)
 			return 2
 		}
@@ -820,7 +821,7 @@ func gzipOne(p *kernel.Process, o *options, name string, unzip, stdout bool) int
 			to = base
 		} else if base, ok := strings.CutSuffix(name, ".tgz"); ok && unzip {
 			to = base + ".tar"
-		} else if unzip && !stdout && !o.has("t") {
+		} else if unzip && !stdout && !o.Has("t") {
 			p.Warnf("gzip: %s: unknown suffix -- ignored\n", shown)
 			return 2
 		} else if ok && !unzip && !stdout {
@@ -832,7 +833,7 @@ func gzipOne(p *kernel.Process, o *options, name string, unzip, stdout bool) int
 			return 0
 		}
 	}
-	d, err := in(p, name)
+	d, err := libc.OpenInput(p, name)
 	if err != nil {
 		p.Warnf("gzip: %s: %s\n", shown, kernel.Strerror(err))
 		return 1
@@ -847,14 +848,14 @@ func gzipOne(p *kernel.Process, o *options, name string, unzip, stdout bool) int
 	broken := ""
 	if unzip {
 		broken = gunzipAll(&res, b)
-		if broken == "not in gzip format" && o.has("f") && stdout {
+		if broken == "not in gzip format" && o.Has("f") && stdout {
 			res.Write(b)
 			broken = ""
 		}
 	} else {
 		level := gzip.DefaultCompression
 		for l := 1; l <= 9; l++ {
-			if o.has(strconv.Itoa(l)) {
+			if o.Has(strconv.Itoa(l)) {
 				level = l
 			}
 		}
@@ -862,7 +863,7 @@ func gzipOne(p *kernel.Process, o *options, name string, unzip, stdout bool) int
 		if err != nil {
 			return 1
 		}
-		if name != "-" && !o.has("n") {
+		if name != "-" && !o.Has("n") {
 			z.Name = path.Base(name)
 			if st, err := p.Stat(name); err == nil {
 				z.ModTime = st.Mtime
@@ -871,7 +872,7 @@ func gzipOne(p *kernel.Process, o *options, name string, unzip, stdout bool) int
 		z.Write(b) // to memory
 		z.Close()
 	}
-	if stdout && !o.has("t") {
+	if stdout && !o.Has("t") {
 		p.Flush()
 		if err := p.Write(1, res.Bytes()); err != nil {
 			p.Warnf("gzip: stdout: %s\n", kernel.Strerror(err))
@@ -882,7 +883,7 @@ func gzipOne(p *kernel.Process, o *options, name string, unzip, stdout bool) int
 		p.Warnf("\ngzip: %s: %s\n", shown, broken)
 		return 1
 	}
-	if stdout || o.has("t") {
+	if stdout || o.Has("t") {
 		return 0
 	}
 	st, err := p.Stat(name)
@@ -891,7 +892,7 @@ func gzipOne(p *kernel.Process, o *options, name string, unzip, stdout bool) int
 		return 1
 	}
 	if _, err := p.Lstat(to); err == nil {
-		if !o.has("f") {
+		if !o.Has("f") {
 			p.Warnf("gzip: %s already exists;\tnot overwritten\n", to)
 			return 2
 		}
@@ -911,7 +912,7 @@ func gzipOne(p *kernel.Process, o *options, name string, unzip, stdout bool) int
 		p.Warnf("gzip: %s: %s\n", to, kernel.Strerror(err))
 		return 1
 	}
-	if !o.has("k") {
+	if !o.Has("k") {
 		if err := p.Unlink(name); err != nil {
 			p.Warnf("gzip: %s: %s\n", name, kernel.Strerror(err))
 			return 1

@@ -10,19 +10,20 @@ import (
 	"github.com/benhoyt/goawk/parser"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // cmdAwk is awk, by goawk. The operand files are read as one stream: FILENAME and FNR know nothing of them, so that a
 // program which asks fails loudly. It starts no command and writes no file.
 func cmdAwk(p *kernel.Process) int {
-	o, ok := getopt(p, "+F:v:f:W:", "field-separator=>F assign=>v file=>f")
+	o, ok := libc.Getopt(p, "+F:v:f:W:", "field-separator=>F assign=>v file=>f")
 	if !ok {
 		return 2
 	}
-	args := o.args
+	args := o.Args
 	var src string
-	if o.has("f") {
-		for _, f := range o.all("f") {
+	if o.Has("f") {
+		for _, f := range o.All("f") {
 			b, err := p.ReadFile(f)
 			if err != nil {
 				p.Errorf("couldn't open file %s", f)
@@ -47,17 +48,17 @@ func cmdAwk(p *kernel.Process) int {
 		n, v, _ := strings.Cut(e, "=")
 		cfg.Environ = append(cfg.Environ, n, v)
 	}
-	for _, v := range o.all("v") {
+	for _, v := range o.All("v") {
 		n, val, ok := strings.Cut(v, "=")
 		if !ok {
 			p.Errorf("improper assignment: -v %s", v)
 			return 2
 		}
-		b, _ := unescapeB(nil, val, false)
+		b, _ := libc.Unescape(nil, val, false)
 		cfg.Vars = append(cfg.Vars, n, string(b))
 	}
-	if o.has("F") {
-		fs := o.get("F")
+	if o.Has("F") {
+		fs := o.Get("F")
 		if fs == "t" || fs == `\t` {
 			fs = "\t"
 		}
@@ -66,12 +67,12 @@ func cmdAwk(p *kernel.Process) int {
 	var input bytes.Buffer
 	files := 0
 	for _, a := range args {
-		if n, v, ok := strings.Cut(a, "="); ok && validName(n) && files == 0 {
+		if n, v, ok := strings.Cut(a, "="); ok && libc.IsName(n) && files == 0 {
 			cfg.Vars = append(cfg.Vars, n, v)
 			continue
 		}
 		files++
-		d, err := in(p, a)
+		d, err := libc.OpenInput(p, a)
 		if err != nil {
 			p.Warnf("awk: cannot open \"%s\" (%s)\n", a, kernel.Strerror(err))
 			return 2

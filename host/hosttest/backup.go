@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // An argSet is one value of an option, with the other names that it has.
@@ -34,19 +35,19 @@ func argMatch(p *kernel.Process, value, what string, sets []argSet) (string, boo
 	if hit != "" && kind != "ambiguous" {
 		return hit, true
 	}
-	p.Errorf("%s argument %s for %s", kind, quote(value), quote(what))
+	p.Errorf("%s argument %s for %s", kind, libc.Quote(value), libc.Quote(what))
 	p.Warnf("Valid arguments are:\n")
 	for _, s := range sets {
 		for i, n := range s {
 			if i == 0 {
-				p.Warnf("  - %s", quote(n))
+				p.Warnf("  - %s", libc.Quote(n))
 			} else {
-				p.Warnf(", %s", quote(n))
+				p.Warnf(", %s", libc.Quote(n))
 			}
 		}
 		p.Warnf("\n")
 	}
-	usage(p, 1)
+	libc.Usage(p, 1)
 	return "", false
 }
 
@@ -54,14 +55,14 @@ func argMatch(p *kernel.Process, value, what string, sets []argSet) (string, boo
 type backups struct{ control, suffix string }
 
 // backups reads -b, --backup and -S; nil keeps nothing.
-func readBackups(p *kernel.Process, o *options) (*backups, bool) {
-	if !o.has("b", "backup", "S") {
+func readBackups(p *kernel.Process, o *libc.Options) (*backups, bool) {
+	if !o.Has("b", "backup", "S") {
 		return nil, true
 	}
 	control, what := p.Getenv("VERSION_CONTROL"), "$VERSION_CONTROL"
-	for _, x := range o.order {
-		if x.name == "backup" && x.given {
-			control, what = x.value, "backup type"
+	for _, x := range o.Order {
+		if x.Name == "backup" && x.Given {
+			control, what = x.Value, "backup type"
 		}
 	}
 	b := &backups{control: "existing", suffix: "~"}
@@ -74,7 +75,7 @@ func readBackups(p *kernel.Process, o *options) (*backups, bool) {
 	if s := p.Getenv("SIMPLE_BACKUP_SUFFIX"); s != "" && !strings.Contains(s, "/") {
 		b.suffix = s
 	}
-	if s := o.get("S"); s != "" && !strings.Contains(s, "/") {
+	if s := o.Get("S"); s != "" && !strings.Contains(s, "/") {
 		b.suffix = s
 	}
 	if b.control == "none" {

@@ -5,26 +5,27 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdBasename(p *kernel.Process) int {
-	o, ok := getopt(p, "+as:z", "multiple>a suffix=>s zero>z")
+	o, ok := libc.Getopt(p, "+as:z", "multiple>a suffix=>s zero>z")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("missing operand")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	end := "\n"
-	if o.has("z") {
+	if o.Has("z") {
 		end = "\x00"
 	}
-	names, suffix := o.args, o.get("s")
-	if !o.has("a", "s") {
+	names, suffix := o.Args, o.Get("s")
+	if !o.Has("a", "s") {
 		if len(names) > 2 {
-			p.Errorf("extra operand %s", quote(names[2]))
-			return usage(p, 1)
+			p.Errorf("extra operand %s", libc.Quote(names[2]))
+			return libc.Usage(p, 1)
 		}
 		if len(names) == 2 {
 			suffix = names[1]
@@ -45,19 +46,19 @@ func cmdBasename(p *kernel.Process) int {
 }
 
 func cmdDirname(p *kernel.Process) int {
-	o, ok := getopt(p, "z", "zero>z")
+	o, ok := libc.Getopt(p, "z", "zero>z")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("missing operand")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	end := "\n"
-	if o.has("z") {
+	if o.Has("z") {
 		end = "\x00"
 	}
-	for _, n := range o.args {
+	for _, n := range o.Args {
 		t := strings.TrimRight(n, "/")
 		switch i := strings.LastIndexByte(t, '/'); {
 		case t == "" && n != "":

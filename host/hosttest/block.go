@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // blockTools look at and change disks, file systems and mounts.
@@ -247,24 +248,24 @@ var lsblkColumns = []column{{name: "NAME"}, {name: "KNAME"}, {name: "PATH"}, {na
 	{name: "ROTA", right: true, kind: 'b'}, {name: "TYPE"}, {name: "PKNAME"}, {name: "TRAN"}, {name: "VENDOR"}, {name: "REV"}, {name: "WWN"}, {name: "START", right: true, kind: 'n'}}
 
 func cmdLsblk(p *kernel.Process) int {
-	o, ok := getopt(p, "aAbdDe:E:fhI:iJlMmNno:OpPrSstTvVw:x:yz", "all>a noempty>A bytes>b nodeps>d discard>D exclude=>e dedup=>E fs>f include=>I ascii>i json>J list>l merge>M perms>m noheadings>n output=>o output-all>O paths>p pairs>P "+
+	o, ok := libc.Getopt(p, "aAbdDe:E:fhI:iJlMmNno:OpPrSstTvVw:x:yz", "all>a noempty>A bytes>b nodeps>d discard>D exclude=>e dedup=>E fs>f include=>I ascii>i json>J list>l merge>M perms>m noheadings>n output=>o output-all>O paths>p pairs>P "+
 		"raw>r scsi>S inverse>s topology>t tree[=>T width=>w sort=>x sysroot= shell>y zoned>z nvme>N virtio>v")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if o.has("D", "I", "m", "M", "E", "s", "S", "t", "x", "sysroot", "z", "O", "N", "v") {
+	if o.Has("D", "I", "m", "M", "E", "s", "S", "t", "x", "sysroot", "z", "O", "N", "v") {
 		p.Errorf("hosttest: this lsblk has no such view")
 		return 1
 	}
 	def := "NAME,MAJ:MIN,RM,SIZE,RO,TYPE,MOUNTPOINTS"
-	if o.has("f") {
+	if o.Has("f") {
 		def = "NAME,FSTYPE,FSVER,LABEL,UUID,FSAVAIL,FSUSE%,MOUNTPOINTS"
 	}
-	cols, ok := pickColumns(p, lsblkColumns, o.all("o"), def)
+	cols, ok := pickColumns(p, lsblkColumns, o.All("o"), def)
 	if !ok {
 		return 1
 	}
-	if o.has("b") {
+	if o.Has("b") {
 		for i, c := range cols {
 			if c.name == "SIZE" || strings.HasPrefix(c.name, "FS") && c.right && c.name != "FSUSE%" {
 				cols[i].kind = 'n'
@@ -273,7 +274,7 @@ func cmdLsblk(p *kernel.Process) int {
 	}
 	views := look(p.Kernel)
 	s := &sheet{name: "blockdevices", cols: cols, tree: -1}
-	if !o.has("l", "d") {
+	if !o.Has("l", "d") {
 		s.tree = slices.IndexFunc(cols, func(c column) bool { return c.name == "NAME" })
 	}
 	row := func(v blockView) *sheetRow {
@@ -286,13 +287,13 @@ func cmdLsblk(p *kernel.Process) int {
 	add := func(v blockView) {
 		r := row(v)
 		s.rows = append(s.rows, r)
-		if v.Partition != v.Disk.Whole || o.has("d") {
+		if v.Partition != v.Disk.Whole || o.Has("d") {
 			return
 		}
 		for _, k := range views {
 			if k.Disk == v.Disk && k.Partition != v.Partition {
 				switch {
-				case o.has("l"):
+				case o.Has("l"):
 					s.rows = append(s.rows, row(k))
 				default:
 					r.kids = append(r.kids, row(k))
@@ -301,14 +302,14 @@ func cmdLsblk(p *kernel.Process) int {
 		}
 	}
 	bad := 0
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		for _, v := range views {
 			if v.Partition == v.Disk.Whole {
 				add(v)
 			}
 		}
 	}
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		dev := device(p, a)
 		if dev == nil {
 			p.Errorf("%s: not a block device", a)
@@ -325,7 +326,7 @@ func cmdLsblk(p *kernel.Process) int {
 		s.print(p, o)
 	}
 	switch {
-	case bad > 0 && bad == len(o.args):
+	case bad > 0 && bad == len(o.Args):
 		return 32
 	case bad > 0:
 		return 64
@@ -349,10 +350,10 @@ func partType(p *kernel.Partition) string {
 	return linuxDOS
 }
 
-func lsblkCell(p *kernel.Process, o *options, v blockView, col string) string {
+func lsblkCell(p *kernel.Process, o *libc.Options, v blockView, col string) string {
 	whole := v.Partition == v.Disk.Whole
 	size := func(n int64) string {
-		if o.has("b") {
+		if o.Has("b") {
 			return strconv.FormatInt(n, 10)
 		}
 		return humanSize(n)
@@ -364,19 +365,19 @@ func lsblkCell(p *kernel.Process, o *options, v blockView, col string) string {
 	}
 	switch col {
 	case "NAME":
-		if o.has("p") {
+		if o.Has("p") {
 			return "/dev/" + v.Name
 		}
 		return v.Name
 	case "KNAME":
-		if o.has("p") {
+		if o.Has("p") {
 			return "/dev/" + v.Name
 		}
 		return v.Name
 	case "PATH":
 		return "/dev/" + v.Name
 	case "MAJ:MIN":
-		if o.has("r", "P", "J") {
+		if o.Has("r", "P", "J") {
 			return fmt.Sprintf("%d:%d", v.major, v.minor)
 		}
 		return fmt.Sprintf("%3d:%-3d", v.major, v.minor)
@@ -475,7 +476,7 @@ func lsblkCell(p *kernel.Process, o *options, v blockView, col string) string {
 		if whole {
 			return ""
 		}
-		if o.has("p") {
+		if o.Has("p") {
 			return "/dev/" + v.Disk.Name
 		}
 		return v.Disk.Name
@@ -562,16 +563,16 @@ func (v blockView) tags(low bool) []tag {
 }
 
 func cmdBlkid(p *kernel.Process) int {
-	o, ok := getopt(p, "c:DdghilL:n:o:O:ps:S:t:u:U:wV", "cache-file=>c no-encoding>d garbage-collect>g info>i list-filesystems>k list-one>l label=>L match-types=>n output=>o offset=>O probe>p match-tag=>s size=>S match-token=>t usages=>u uuid=>U no-part-details>D")
+	o, ok := libc.Getopt(p, "c:DdghilL:n:o:O:ps:S:t:u:U:wV", "cache-file=>c no-encoding>d garbage-collect>g info>i list-filesystems>k list-one>l label=>L match-types=>n output=>o offset=>O probe>p match-tag=>s size=>S match-token=>t usages=>u uuid=>U no-part-details>D")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if o.has("g") {
+	if o.Has("g") {
 		return 0
 	}
-	format := o.get("o")
+	format := o.Get("o")
 	if !slices.Contains([]string{"", "full", "value", "device", "export", "udev"}, format) {
-		if format == "list" || o.has("i", "k") {
+		if format == "list" || o.Has("i", "k") {
 			p.Errorf("hosttest: this blkid has no such output")
 			return 4
 		}
@@ -579,16 +580,16 @@ func cmdBlkid(p *kernel.Process) int {
 		return 4
 	}
 	views := look(p.Kernel)
-	if o.has("L", "U") {
+	if o.Has("L", "U") {
 		for _, v := range views {
-			if s := v.fs(); o.has("L") && s.label == o.get("L") && s.label != "" || o.has("U") && strings.EqualFold(s.uuid, o.get("U")) && s.uuid != "" {
+			if s := v.fs(); o.Has("L") && s.label == o.Get("L") && s.label != "" || o.Has("U") && strings.EqualFold(s.uuid, o.Get("U")) && s.uuid != "" {
 				p.Print("/dev/", v.Name, "\n")
 				return 0
 			}
 		}
 		return 2
 	}
-	if o.has("p") && len(o.args) == 0 {
+	if o.Has("p") && len(o.Args) == 0 {
 		p.Errorf("The low-level probing mode requires a device")
 		return 4
 	}
@@ -597,15 +598,15 @@ func cmdBlkid(p *kernel.Process) int {
 		blockView
 	}
 	var list []named
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		for _, v := range views {
 			list = append(list, named{"/dev/" + v.Name, v})
 		}
 	}
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		dev := device(p, a)
 		if dev == nil || p.Access(a, kernel.MayRead) != nil {
-			if o.has("p") {
+			if o.Has("p") {
 				// Both a missing device and one without a signature are 2.
 				if _, err := p.Stat(a); err != nil {
 					p.Errorf("error: %s: %s", a, kernel.Strerror(err))
@@ -622,14 +623,14 @@ func cmdBlkid(p *kernel.Process) int {
 	}
 	found := false
 	for _, v := range list {
-		tags := v.tags(o.has("p"))
-		if t := o.get("t"); t != "" {
+		tags := v.tags(o.Has("p"))
+		if t := o.Get("t"); t != "" {
 			name, value, _ := strings.Cut(t, "=")
 			if !slices.Contains(tags, tag{name, strings.Trim(value, `"`)}) {
 				continue
 			}
 		}
-		if want := o.all("s"); len(want) > 0 {
+		if want := o.All("s"); len(want) > 0 {
 			tags = slices.DeleteFunc(tags, func(t tag) bool { return !slices.Contains(want, t.name) })
 		}
 		if len(tags) == 0 {
@@ -671,7 +672,7 @@ func cmdBlkid(p *kernel.Process) int {
 			}
 			p.Print("\n")
 		}
-		if o.has("l") {
+		if o.Has("l") {
 			break
 		}
 	}
@@ -684,20 +685,20 @@ func cmdBlkid(p *kernel.Process) int {
 var wipefsColumns = []column{{name: "UUID"}, {name: "LABEL"}, {name: "LENGTH"}, {name: "TYPE"}, {name: "OFFSET"}, {name: "USAGE"}, {name: "DEVICE"}}
 
 func cmdWipefs(p *kernel.Process) int {
-	o, ok := getopt(p, "ab::fhiJnO:o:pqt:V", "all>a backup[=>b force>f noheadings>i json>J no-act>n offset=>o output=>O parsable>p quiet>q types=>t lock[=")
+	o, ok := libc.Getopt(p, "ab::fhiJnO:o:pqt:V", "all>a backup[=>b force>f noheadings>i json>J no-act>n offset=>o output=>O parsable>p quiet>q types=>t lock[=")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("no device specified")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if o.has("b") {
+	if o.Has("b") {
 		p.Errorf("hosttest: this wipefs makes no backup")
 		return 1
 	}
 	var offset int64 = -1
-	if v := o.get("o"); v != "" {
+	if v := o.Get("o"); v != "" {
 		n, err := strconv.ParseInt(v, 0, 64)
 		if err != nil {
 			p.Errorf("invalid offset argument: '%s': %s", v, kernel.Strerror(syscall.EINVAL))
@@ -709,15 +710,15 @@ func cmdWipefs(p *kernel.Process) int {
 		if offset >= 0 && s.offset != offset {
 			return false
 		}
-		t, no := strings.CutPrefix(o.get("t"), "no")
+		t, no := strings.CutPrefix(o.Get("t"), "no")
 		return t == "" || slices.Contains(strings.Split(t, ","), s.kind) != no
 	}
-	cols, ok := pickColumns(p, wipefsColumns, o.all("O"), "DEVICE,OFFSET,TYPE,UUID,LABEL")
+	cols, ok := pickColumns(p, wipefsColumns, o.All("O"), "DEVICE,OFFSET,TYPE,UUID,LABEL")
 	if !ok {
 		return 1
 	}
 	s := &sheet{name: "signatures", cols: cols, tree: -1}
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		fail := func(err error) int {
 			p.Errorf("error: %s: probing initialization failed: %s", a, kernel.Strerror(err))
 			return 1
@@ -730,15 +731,15 @@ func cmdWipefs(p *kernel.Process) int {
 			p.Errorf("hosttest: %s: this wipefs knows only block devices", a)
 			return 1
 		}
-		erase := o.has("a") || offset >= 0
+		erase := o.Has("a") || offset >= 0
 		want := uint32(kernel.MayRead)
-		if erase && !o.has("n") {
+		if erase && !o.Has("n") {
 			want |= kernel.MayWrite
 		}
 		if err := p.Access(a, want); err != nil {
 			return fail(err)
 		}
-		if erase && !o.has("n", "f") && inUse(p.Kernel, dev) != "" {
+		if erase && !o.Has("n", "f") && inUse(p.Kernel, dev) != "" {
 			return fail(syscall.EBUSY)
 		}
 		var signs []signature
@@ -760,14 +761,14 @@ func cmdWipefs(p *kernel.Process) int {
 				s.rows = append(s.rows, r)
 				continue
 			}
-			if !o.has("n") {
+			if !o.Has("n") {
 				if err := changeDisk(p.Kernel, func() { eraseSignature(dev, sg) }); err != nil {
 					p.Errorf("error: %s: failed to erase %s magic string at offset 0x%08x: %s", a, sg.kind, sg.offset, kernel.Strerror(err))
 					return 1
 				}
 			}
 			table = table || sg.usage == ""
-			if !o.has("q") {
+			if !o.Has("q") {
 				word := "bytes were"
 				if len(sg.magic) == 1 {
 					word = "byte was"
@@ -775,24 +776,24 @@ func cmdWipefs(p *kernel.Process) int {
 				p.Printf("%s: %d %s erased at offset 0x%08x (%s): % x\n", a, len(sg.magic), word, sg.offset, sg.kind, sg.magic)
 			}
 		}
-		if table && !o.has("q", "n") {
+		if table && !o.Has("q", "n") {
 			p.Printf("%s: calling ioctl to re-read partition table: Success\n", a)
 		}
 	}
 	switch {
-	case o.has("a") || offset >= 0:
-	case o.has("J"):
+	case o.Has("a") || offset >= 0:
+	case o.Has("J"):
 		s.json(p)
-	case o.has("p"):
+	case o.Has("p"):
 		for _, r := range s.flat(false) {
 			c := r.cells
-			if len(o.all("O")) == 0 {
+			if len(o.All("O")) == 0 {
 				c = []string{c[1], c[3], c[4], c[2]} // OFFSET,UUID,LABEL,TYPE
 			}
 			p.Print(strings.Join(c, ","), "\n")
 		}
 	default:
-		s.table(p, !o.has("i"))
+		s.table(p, !o.Has("i"))
 	}
 	return 0
 }
@@ -887,19 +888,19 @@ func cmdUdevadm(p *kernel.Process) int {
 	p.Args = append([]string{"udevadm"}, args[1:]...)
 	switch args[0] {
 	case "settle":
-		if _, ok := getopt(p, "t:E:hV", "timeout=>t exit-if-exists=>E"); !ok {
+		if _, ok := libc.Getopt(p, "t:E:hV", "timeout=>t exit-if-exists=>E"); !ok {
 			return 1
 		}
 		p.Kernel.SettleDevices()
 		return 0
 	case "trigger":
-		if _, ok := getopt(p, "vnqt:c:s:S:a:A:p:g:y:b:wh", "verbose>v dry-run>n quiet>q type=>t action=>c subsystem-match=>s subsystem-nomatch=>S attr-match=>a property-match=>p tag-match=>g sysname-match=>y name-match= parent-match=>b settle>w prioritized-subsystem= initialized-match wait-daemon[="); !ok {
+		if _, ok := libc.Getopt(p, "vnqt:c:s:S:a:A:p:g:y:b:wh", "verbose>v dry-run>n quiet>q type=>t action=>c subsystem-match=>s subsystem-nomatch=>S attr-match=>a property-match=>p tag-match=>g sysname-match=>y name-match= parent-match=>b settle>w prioritized-subsystem= initialized-match wait-daemon[="); !ok {
 			return 1
 		}
 		p.Kernel.SettleDevices()
 		return 0
 	case "control":
-		if _, ok := getopt(p, "esSRl:p:m:t:h", "exit>e reload>R reload-rules>R log-level=>l property=>p stop-exec-queue>s start-exec-queue>S children-max=>m timeout=>t ping"); !ok {
+		if _, ok := libc.Getopt(p, "esSRl:p:m:t:h", "exit>e reload>R reload-rules>R log-level=>l property=>p stop-exec-queue>s start-exec-queue>S children-max=>m timeout=>t ping"); !ok {
 			return 1
 		}
 		return 0
@@ -912,13 +913,13 @@ func cmdUdevadm(p *kernel.Process) int {
 
 // udevInfo is udevadm info for a block device.
 func udevInfo(p *kernel.Process) int {
-	o, ok := getopt(p, "q:p:n:raxPeh", "query=>q path=>p name=>n root>r attribute-walk>a export>x export-prefix=>P property= value export-db>e")
+	o, ok := libc.Getopt(p, "q:p:n:raxPeh", "query=>q path=>p name=>n root>r attribute-walk>a export>x export-prefix=>P property= value export-db>e")
 	if !ok {
 		return 1
 	}
-	name := o.get("n")
-	if name == "" && len(o.args) > 0 {
-		name = o.args[0]
+	name := o.Get("n")
+	if name == "" && len(o.Args) > 0 {
+		name = o.Args[0]
 	}
 	if name != "" && !strings.HasPrefix(name, "/") {
 		name = "/dev/" + name
@@ -932,15 +933,15 @@ func udevInfo(p *kernel.Process) int {
 	if dev != dev.Disk.Whole {
 		props[1].value = "partition"
 	}
-	switch o.get("q") {
+	switch o.Get("q") {
 	case "name":
 		p.Print(dev.Name, "\n")
 	case "property":
 		for _, t := range props {
-			if want := o.get("property"); want != "" && want != t.name {
+			if want := o.Get("property"); want != "" && want != t.name {
 				continue
 			}
-			if o.has("value") {
+			if o.Has("value") {
 				p.Print(t.value, "\n")
 			} else {
 				p.Print(t.name, "=", t.value, "\n")
@@ -1051,7 +1052,7 @@ func cmdChattr(p *kernel.Process) int {
 				return
 			}
 			for _, n := range names {
-				change(join(name, n))
+				change(libc.JoinPath(name, n))
 			}
 		}
 	}
@@ -1089,15 +1090,15 @@ func setAttrs(p *kernel.Process, name string, bits uint32) error {
 }
 
 func cmdLsattr(p *kernel.Process) int {
-	o, ok := getopt(p, "RVadlpv", "")
+	o, ok := libc.Getopt(p, "RVadlpv", "")
 	if !ok {
 		p.Warnf("Usage: lsattr [-RVadlpv] [files...]\n")
 		return 1
 	}
-	if unsupported(p, o, "l", "p", "v") {
+	if libc.Unsupported(p, o, "l", "p", "v") {
 		return 1
 	}
-	names := o.args
+	names := o.Args
 	if len(names) == 0 {
 		names = []string{"."}
 	}
@@ -1124,20 +1125,20 @@ func cmdLsattr(p *kernel.Process) int {
 			return
 		}
 		for _, k := range kids {
-			if strings.HasPrefix(k, ".") && !o.has("a") {
+			if strings.HasPrefix(k, ".") && !o.Has("a") {
 				continue
 			}
-			show(join(name, k))
-			if st, err := p.Lstat(join(name, k)); err == nil && st.IsDir() && o.has("R") {
-				p.Printf("\n%s:\n", join(name, k))
-				list(join(name, k))
+			show(libc.JoinPath(name, k))
+			if st, err := p.Lstat(libc.JoinPath(name, k)); err == nil && st.IsDir() && o.Has("R") {
+				p.Printf("\n%s:\n", libc.JoinPath(name, k))
+				list(libc.JoinPath(name, k))
 				p.Print("\n")
 			}
 		}
 	}
 	for _, n := range names {
 		st, err := p.Lstat(n)
-		if err == nil && st.IsDir() && !o.has("d") {
+		if err == nil && st.IsDir() && !o.Has("d") {
 			list(n)
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // bootConfig does what happens between the kernel and the services: the command line is taken from the boot partition,
@@ -41,12 +42,12 @@ func bootConfig(k *kernel.Kernel) {
 			k.SetSysctl(strings.ReplaceAll(kv.key, ".", "/"), kv.value)
 		}
 	}
-	for _, f := range fstab(k) {
-		if f.fstype == "swap" {
-			if p := findPart(k, f.spec); p != nil && p.FSType == "swap" {
+	for _, f := range libc.Fstab(k) {
+		if f.FSType == "swap" {
+			if p := libc.FindDevice(k, f.Spec); p != nil && p.FSType == "swap" {
 				k.SwapOn("/dev/" + p.Name)
-			} else if st, err := fs.Stat(f.spec); err == nil && st.IsRegular() {
-				k.SwapOn(f.spec)
+			} else if st, err := fs.Stat(f.Spec); err == nil && st.IsRegular() {
+				k.SwapOn(f.Spec)
 			}
 		}
 	}

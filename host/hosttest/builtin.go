@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // A builtinFunc is a command that runs within the shell itself.
@@ -151,7 +152,7 @@ func biTest(sh *shell, args []string) int {
 		sh.warnf("%s: %v", args[0], err)
 		return 2
 	}
-	return btoi(!ok)
+	return libc.BoolToInt(!ok)
 }
 
 func (sh *shell) number(s, cmd string) int {
@@ -324,7 +325,7 @@ func (sh *shell) describe(name string, verbose bool, who string) int {
 		if _, err := sh.p.Stat(name); err == nil {
 			return say(name, " is "+name)
 		}
-	} else if file, err := lookPath(sh.p, name, pathVar); err == nil {
+	} else if file, err := libc.LookPath(sh.p, name, pathVar); err == nil {
 		return say(file, " is "+file)
 	}
 	if verbose {
@@ -356,7 +357,7 @@ func biEcho(sh *shell, args []string) int {
 			out = append(out, ' ')
 		}
 		var stop bool
-		if out, stop = unescapeB(out, a, true); stop {
+		if out, stop = libc.Unescape(out, a, true); stop {
 			return sh.output(out, "echo")
 		}
 	}
@@ -432,7 +433,7 @@ func biExport(sh *shell, args []string) int {
 	}
 	for _, a := range args[i:] {
 		name, value, has := strings.Cut(a, "=")
-		if !validName(name) {
+		if !libc.IsName(name) {
 			sh.fail(2, "%s: %s: bad variable name", args[0], name)
 		}
 		if has {
@@ -463,7 +464,7 @@ func biLocal(sh *shell, args []string) int {
 		if name == "-" {
 			continue
 		}
-		if !validName(name) {
+		if !libc.IsName(name) {
 			sh.fail(2, "local: %s: bad variable name", name)
 		}
 		if sh.locals[top] == nil {
@@ -506,7 +507,7 @@ func biUnset(sh *shell, args []string) int {
 			delete(sh.funcs, a)
 			continue
 		}
-		if !validName(a) {
+		if !libc.IsName(a) {
 			sh.fail(2, "unset: %s: bad variable name", a)
 		}
 		if !sh.unset(a) {
@@ -613,7 +614,7 @@ func biHash(sh *shell, args []string) int {
 			continue
 		}
 		pathVar, _ := sh.get("PATH")
-		if _, err := lookPath(sh.p, a, pathVar); err != nil {
+		if _, err := libc.LookPath(sh.p, a, pathVar); err != nil {
 			sh.warnf("hash: %s: not found", a)
 			code = 1
 		}
@@ -637,9 +638,9 @@ func biTrap(sh *shell, args []string) int {
 	}
 	action, sigs := args[0], args[1:]
 	reset := action == "-"
-	if len(sigs) == 0 || action != "" && kernel.SignalNumber(action) >= 0 && isDigits(action) {
+	if len(sigs) == 0 || action != "" && kernel.SignalNumber(action) >= 0 && libc.IsDigits(action) {
 		reset, sigs = true, args
-		if !isDigits(action) && len(args) == 1 {
+		if !libc.IsDigits(action) && len(args) == 1 {
 			sigs = args
 		}
 	}
@@ -674,8 +675,6 @@ func biTrap(sh *shell, args []string) int {
 	}
 	return 0
 }
-
-func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 func biUlimit(sh *shell, args []string) int {
 	if len(args) == 2 {
@@ -712,7 +711,7 @@ func biUmask(sh *shell, args []string) int {
 		}
 		return sh.output([]byte(strings.Join(b, ",")+"\n"), "umask")
 	}
-	if isDigits(args[1]) {
+	if libc.IsDigits(args[1]) {
 		n, err := strconv.ParseUint(args[1], 8, 32)
 		if err != nil || n > 0o777 {
 			sh.fail(2, "umask: Illegal number: %s", args[1])
@@ -720,7 +719,7 @@ func biUmask(sh *shell, args []string) int {
 		sh.p.Umask = uint32(n)
 		return 0
 	}
-	f, err := parseMode(args[1])
+	f, err := libc.ParseMode(args[1])
 	if err != nil {
 		sh.fail(2, "umask: Illegal mode: %s", args[1])
 	}
@@ -804,7 +803,7 @@ func biRead(sh *shell, args []string) int {
 		pos++
 	}
 	for k, name := range names {
-		if !validName(name) {
+		if !libc.IsName(name) {
 			sh.fail(2, "read: %s: bad variable name", name)
 		}
 		if k == len(names)-1 {
@@ -1013,53 +1012,10 @@ func kill(p *kernel.Process, args []string, warn func(string, ...any), failed fu
 			warn("kill: Illegal number: %s", a)
 			return 2
 		}
-		if err := sendSignal(p, n, sig); err != nil {
+		if err := p.Kill(n, sig); err != nil {
 			failed(a, err)
 			code = 1
 		}
 	}
 	return code
-}
-
-// sendSignal is kill(2).
-func sendSignal(p *kernel.Process, pid, sig int) error {
-	var hit []*kernel.Process
-	switch {
-	case pid == 0:
-		_, pgid, _ := p.Family()
-		hit = p.Kernel.ProcessGroup(pgid)
-	case pid < -1:
-		hit = p.Kernel.ProcessGroup(-pid)
-	default:
-		for _, q := range p.Kernel.Processes() {
-			if pid > 0 && q.PID == pid || pid == -1 && q.PID > 1 && q != p {
-				hit = append(hit, q)
-			}
-		}
-	}
-	if len(hit) == 0 {
-		return syscall.ESRCH
-	}
-	denied := 0
-	self := false
-	for _, q := range hit {
-		_, _, uid, ruid := q.Looks()
-		if p.UID != 0 && p.UID != ruid && p.UID != uid {
-			denied++
-			continue
-		}
-		if q == p {
-			self = true
-			continue
-		}
-		q.Signal(sig)
-	}
-	if self {
-		p.Signal(sig)
-		p.Check()
-	}
-	if denied == len(hit) {
-		return syscall.EPERM
-	}
-	return nil
 }

@@ -5,36 +5,37 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdCat(p *kernel.Process) int {
-	o, ok := getopt(p, "benstuvAET", "show-all>A number>n squeeze-blank>s")
+	o, ok := libc.Getopt(p, "benstuvAET", "show-all>A number>n squeeze-blank>s")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.order) == 0 || len(o.order) == 1 && o.has("u") {
-		return eachInput(p, o.args, func(_ string, d *kernel.File) error { return copyOut(p, d) })
+	if len(o.Order) == 0 || len(o.Order) == 1 && o.Has("u") {
+		return libc.EachInput(p, o.Args, func(_ string, d *kernel.File) error { return libc.CopyOut(p, d) })
 	}
 	n, empty := 0, 0
 	newLine := true
-	return eachInput(p, o.args, func(_ string, d *kernel.File) error {
+	return libc.EachInput(p, o.Args, func(_ string, d *kernel.File) error {
 		b, err := p.ReadAll(d)
 		for line := range bytes.Lines(b) {
 			s, ended := strings.CutSuffix(string(line), "\n")
 			if newLine {
 				if s != "" {
 					empty = 0
-				} else if empty++; empty > 1 && o.has("s") {
+				} else if empty++; empty > 1 && o.Has("s") {
 					continue
 				}
-				if o.has("b") && s != "" || o.has("n") && !o.has("b") {
+				if o.Has("b") && s != "" || o.Has("n") && !o.Has("b") {
 					n++
 					p.Printf("%6d\t", n)
 				}
 			}
-			p.Print(shown(s, o.has("A", "e", "t", "v"), o.has("A", "t", "T")))
+			p.Print(shown(s, o.Has("A", "e", "t", "v"), o.Has("A", "t", "T")))
 			if newLine = ended; ended {
-				if o.has("A", "e", "E") {
+				if o.Has("A", "e", "E") {
 					p.Print("$")
 				}
 				p.Print("\n")

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // A column of a sheet.
@@ -74,13 +75,13 @@ func characters(p *kernel.Process, b []byte) int {
 }
 
 // print prints the sheet in the form that the options of lsblk and findmnt ask for.
-func (s *sheet) print(p *kernel.Process, o *options) {
-	switch head := !o.has("n"); {
-	case o.has("J"):
+func (s *sheet) print(p *kernel.Process, o *libc.Options) {
+	switch head := !o.Has("n"); {
+	case o.Has("J"):
 		s.json(p)
-	case o.has("P"):
+	case o.Has("P"):
 		s.pairs(p)
-	case o.has("r"):
+	case o.Has("r"):
 		s.raw(p, head)
 	default:
 		s.table(p, head)

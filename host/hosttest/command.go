@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // A Command is a program that a package or a test adds to a machine. It returns the exit code.
@@ -58,7 +59,7 @@ func (p *Process) Stderr() io.Writer { return p.proc.Stderr() }
 // Run runs another program of the machine as a child and waits for it, with this process's descriptors and environment.
 // The exit code is 127 when there is no such program, 126 when it cannot be executed, and 128 plus the signal's number
 // when it was killed.
-func (p *Process) Run(args ...string) int { return Run(p.proc, args...) }
+func (p *Process) Run(args ...string) int { return libc.Run(p.proc, args...) }
 
 // Ready tells the service manager that a service of Type=notify is up, as sd_notify(3) READY=1 does. Until then
 // "systemctl start" waits.

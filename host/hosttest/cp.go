@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // copying is what cp does to each of its operands; mv does it when a rename cannot.
@@ -44,12 +45,12 @@ type namedFile struct {
 var preserved = []argSet{{"mode"}, {"timestamps"}, {"ownership"}, {"links"}, {"context"}, {"xattr"}, {"all"}}
 
 func cmdCp(p *kernel.Process) int {
-	o, ok := getopt(p, "abdfHilLnprst:uvxPRS:TZ", "archive>a attributes-only backup[= copy-contents dereference>L force>f interactive>i link>l no-clobber>n no-dereference>P no-preserve= no-target-directory>T one-file-system>x parents "+
+	o, ok := libc.Getopt(p, "abdfHilLnprst:uvxPRS:TZ", "archive>a attributes-only backup[= copy-contents dereference>L force>f interactive>i link>l no-clobber>n no-dereference>P no-preserve= no-target-directory>T one-file-system>x parents "+
 		"preserve[= recursive>R remove-destination sparse= reflink[= strip-trailing-slashes suffix=>S symbolic-link>s target-directory=>t update>u verbose>v context[=")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "copy-contents", "parents", "context") {
+	if libc.Unsupported(p, o, "copy-contents", "parents", "context") {
 		return 1
 	}
 	c := &copying{}
@@ -82,25 +83,25 @@ func cmdCp(p *kernel.Process) int {
 		}
 		return true
 	}
-	for _, x := range o.order {
-		switch x.name {
+	for _, x := range o.Order {
+		switch x.Name {
 		case "a":
 			c.follow, c.recursive = 'P', true
 			c.mode, c.owner, c.times, c.links, c.xattrs = true, true, true, true, true
 		case "d":
 			c.follow, c.links = 'P', true
 		case "H", "L", "P":
-			c.follow = x.name[0]
+			c.follow = x.Name[0]
 		case "p":
 			c.mode, c.owner, c.times = true, true, true
 		case "preserve":
-			if x.value == "" && !x.given {
+			if x.Value == "" && !x.Given {
 				c.mode, c.owner, c.times = true, true, true
-			} else if !keep(x.value, "--preserve", true) {
+			} else if !keep(x.Value, "--preserve", true) {
 				return 1
 			}
 		case "no-preserve":
-			if !keep(x.value, "--no-preserve", false) {
+			if !keep(x.Value, "--no-preserve", false) {
 				return 1
 			}
 		case "r", "R":
@@ -110,31 +111,31 @@ func cmdCp(p *kernel.Process) int {
 		case "n":
 			c.ask, c.noClobber = false, true
 		case "sparse":
-			if _, ok := argMatch(p, x.value, "--sparse", []argSet{{"never"}, {"auto"}, {"always"}}); !ok {
+			if _, ok := argMatch(p, x.Value, "--sparse", []argSet{{"never"}, {"auto"}, {"always"}}); !ok {
 				return 1
 			}
 		case "reflink":
 			how := "always"
-			if x.given {
-				if how, ok = argMatch(p, x.value, "--reflink", []argSet{{"auto"}, {"always"}, {"never"}}); !ok {
+			if x.Given {
+				if how, ok = argMatch(p, x.Value, "--reflink", []argSet{{"auto"}, {"always"}, {"never"}}); !ok {
 					return 1
 				}
 			}
 			c.clone = how == "always"
 		}
 	}
-	c.attributesOnly, c.force, c.replace, c.update = o.has("attributes-only"), o.has("f"), o.has("remove-destination"), o.has("u")
-	c.hardLink, c.symLink, c.verbose, c.oneFS = o.has("l"), o.has("s"), o.has("v"), o.has("x")
+	c.attributesOnly, c.force, c.replace, c.update = o.Has("attributes-only"), o.Has("f"), o.Has("remove-destination"), o.Has("u")
+	c.hardLink, c.symLink, c.verbose, c.oneFS = o.Has("l"), o.Has("s"), o.Has("v"), o.Has("x")
 	if c.hardLink && c.symLink {
 		p.Errorf("cannot make both hard and symbolic links")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	if c.backups, ok = readBackups(p, o); !ok {
 		return 1
 	}
 	if c.noClobber && c.backups != nil {
 		p.Errorf("options --backup and --no-clobber are mutually exclusive")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	if c.follow == 0 {
 		c.follow = 'L'
@@ -142,8 +143,8 @@ func cmdCp(p *kernel.Process) int {
 			c.follow = 'P'
 		}
 	}
-	if o.has("strip-trailing-slashes") {
-		o.args = stripSlashes(o.args)
+	if o.Has("strip-trailing-slashes") {
+		o.Args = stripSlashes(o.Args)
 	}
 	pairs, code := targets(p, o, "")
 	c.many = len(pairs) > 1
@@ -175,24 +176,24 @@ func copyTree(p *kernel.Process, c *copying, from, to string, top bool, dev uint
 	}
 	st, err := look(from)
 	if err != nil {
-		p.Errorf("cannot stat %s: %s", quote(from), kernel.Strerror(err))
+		p.Errorf("cannot stat %s: %s", libc.Quote(from), kernel.Strerror(err))
 		return false
 	}
 	if top {
 		dev = st.Dev
 	}
 	if st.IsDir() && !c.recursive {
-		p.Errorf("-r not specified; omitting directory %s", quote(from))
+		p.Errorf("-r not specified; omitting directory %s", libc.Quote(from))
 		return false
 	}
 	key := kernel.InodeKey{Vol: st.At.Mnt.Vol, Num: st.At.Num}
 	if names, ok := c.tops[key]; ok && st.IsDir() {
-		p.Errorf("cannot copy a directory, %s, into itself, %s", quote(names[0]), quote(names[1]))
+		p.Errorf("cannot copy a directory, %s, into itself, %s", libc.Quote(names[0]), libc.Quote(names[1]))
 		return false
 	}
 	if top && c.many && !st.IsDir() && c.backups == nil {
 		if c.read[namedFile{from, key}] {
-			p.Errorf("warning: source file %s specified more than once", quote(from))
+			p.Errorf("warning: source file %s specified more than once", libc.Quote(from))
 			return true
 		}
 		set(&c.read, namedFile{from, key}, true)
@@ -205,7 +206,7 @@ func copyTree(p *kernel.Process, c *copying, from, to string, top bool, dev uint
 	}
 	dst, err := lookTo(to)
 	if err != nil && err != syscall.ENOENT {
-		p.Errorf("cannot stat %s: %s", quote(to), kernel.Strerror(err))
+		p.Errorf("cannot stat %s: %s", libc.Quote(to), kernel.Strerror(err))
 		return false
 	}
 	fresh := err != nil
@@ -217,23 +218,23 @@ func copyTree(p *kernel.Process, c *copying, from, to string, top bool, dev uint
 		switch {
 		case dst.IsDir() || st.IsDir():
 		case c.made[namedFile{to, kernel.InodeKey{Vol: dst.At.Mnt.Vol, Num: dst.At.Num}}] && (c.backups == nil || c.backups.control != "numbered"):
-			p.Errorf("will not overwrite just-created %s with %s", quote(to), quote(from))
+			p.Errorf("will not overwrite just-created %s with %s", libc.Quote(to), libc.Quote(from))
 			return false
 		}
 		switch {
 		case c.backups != nil && !st.IsDir() && path.Base(to) != "." && path.Base(to) != "..":
 			if saved, err = backUp(p, c.backups, to); err != nil {
-				p.Errorf("cannot backup %s: %s", quote(to), kernel.Strerror(err))
+				p.Errorf("cannot backup %s: %s", libc.Quote(to), kernel.Strerror(err))
 				return false
 			}
 			fresh = true
 		case !dst.IsDir() && (c.replace || !c.attributesOnly && !c.moving && (c.links && dst.Nlink > 1 || c.follow == 'P' && !st.IsRegular())):
 			if err := p.Unlink(to); err != nil && err != syscall.ENOENT {
-				p.Errorf("cannot remove %s: %s", quote(to), kernel.Strerror(err))
+				p.Errorf("cannot remove %s: %s", libc.Quote(to), kernel.Strerror(err))
 				return false
 			}
 			if c.verbose {
-				p.Print("removed ", quote(to), "\n")
+				p.Print("removed ", libc.Quote(to), "\n")
 			}
 			fresh = true
 		}
@@ -255,7 +256,7 @@ func copyTree(p *kernel.Process, c *copying, from, to string, top bool, dev uint
 		here, herr := p.Stat(".")
 		there, terr := p.Stat(path.Dir(to))
 		if !strings.HasPrefix(from, "/") && herr == nil && terr == nil && (here.Dev != there.Dev || here.Ino != there.Ino) {
-			p.Errorf("%s: can make relative symbolic links only in current directory", quoteMaybe(to))
+			p.Errorf("%s: can make relative symbolic links only in current directory", libc.QuoteMaybe(to))
 			return false
 		}
 		if err := p.Symlink(from, to); err != nil {
@@ -263,7 +264,7 @@ func copyTree(p *kernel.Process, c *copying, from, to string, top bool, dev uint
 				err = p.Symlink(from, to)
 			}
 			if err != nil {
-				p.Errorf("cannot create symbolic link %s to %s: %s", quote(to), quote(from), kernel.Strerror(err))
+				p.Errorf("cannot create symbolic link %s to %s: %s", libc.Quote(to), libc.Quote(from), kernel.Strerror(err))
 				return false
 			}
 		}
@@ -272,12 +273,12 @@ func copyTree(p *kernel.Process, c *copying, from, to string, top bool, dev uint
 		return linkCopy(p, from, to, c.force, !noFollow)
 	case st.IsSymlink():
 		if err := p.Symlink(st.Target, to); err != nil {
-			p.Errorf("cannot create symbolic link %s: %s", quote(to), kernel.Strerror(err))
+			p.Errorf("cannot create symbolic link %s: %s", libc.Quote(to), kernel.Strerror(err))
 			return false
 		}
 		return keepAttributes(p, c, from, to, st, true)
 	case !st.IsRegular() && c.recursive:
-		p.Errorf("hosttest: cannot copy the special file %s", quote(from))
+		p.Errorf("hosttest: cannot copy the special file %s", libc.Quote(from))
 		return false
 	}
 	perm := st.Perm() & 0o777
@@ -289,13 +290,13 @@ func copyTree(p *kernel.Process, c *copying, from, to string, top bool, dev uint
 	}
 	if fresh {
 		if l, err := p.Lstat(to); err == nil && l.IsSymlink() {
-			p.Errorf("not writing through dangling symlink %s", quote(to))
+			p.Errorf("not writing through dangling symlink %s", libc.Quote(to))
 			return false
 		}
 	}
 	fresh, err = copyFile(p, c, from, to, perm, fresh)
 	if err != nil {
-		sayErr(p, err)
+		libc.SayError(p, err)
 		return false
 	}
 	if d, err := p.Stat(to); err == nil && top && c.many {
@@ -310,9 +311,9 @@ func sayCopied(p *kernel.Process, c *copying, from, to, saved string) {
 		verb = "copied "
 	}
 	if saved != "" {
-		saved = " (backup: " + quote(saved) + ")"
+		saved = " (backup: " + libc.Quote(saved) + ")"
 	}
-	p.Print(verb, quote(from), " -> ", quote(to), saved, "\n")
+	p.Print(verb, libc.Quote(from), " -> ", libc.Quote(to), saved, "\n")
 }
 
 // settle looks at a destination that exists: it may be the same file, be of another kind, or be kept.
@@ -324,7 +325,7 @@ func settle(p *kernel.Process, c *copying, from, to string, st, dst kernel.Stat)
 		_, lerr := p.Lstat(to)
 		distinct := st.Path != dst.Path || dst.IsSymlink()
 		if !(lerr == nil && distinct && (c.replace || c.backups != nil && !dst.IsSymlink() && c.moving)) && !(c.force && distinct && st.Nlink > 1) {
-			p.Errorf("%s and %s are the same file", quote(from), quote(to))
+			p.Errorf("%s and %s are the same file", libc.Quote(from), libc.Quote(to))
 			return false, true
 		}
 	}
@@ -334,15 +335,15 @@ func settle(p *kernel.Process, c *copying, from, to string, st, dst kernel.Stat)
 	if c.update && !st.IsDir() && !st.Mtime.After(dst.Mtime) {
 		return true, true
 	}
-	if c.ask && !st.IsDir() && !dst.IsDir() && !confirm(p, "overwrite %s? ", quote(to)) {
+	if c.ask && !st.IsDir() && !dst.IsDir() && !confirm(p, "overwrite %s? ", libc.Quote(to)) {
 		return true, true
 	}
 	if dst.IsDir() && !st.IsDir() && c.backups == nil {
-		p.Errorf("cannot overwrite directory %s with non-directory", quote(to))
+		p.Errorf("cannot overwrite directory %s with non-directory", libc.Quote(to))
 		return false, true
 	}
 	if !dst.IsDir() && st.IsDir() {
-		p.Errorf("cannot overwrite non-directory %s with directory %s", quote(to), quote(from))
+		p.Errorf("cannot overwrite non-directory %s with directory %s", libc.Quote(to), libc.Quote(from))
 		return false, true
 	}
 	return true, false
@@ -352,7 +353,7 @@ func settle(p *kernel.Process, c *copying, from, to string, st, dst kernel.Stat)
 func confirm(p *kernel.Process, format string, a ...any) bool {
 	p.Flush()
 	p.Warnf("%s: "+format, append([]any{p.Name()}, a...)...)
-	line, err := readLine(p)
+	line, err := libc.ReadLine(p)
 	return err == nil && line != "" && (line[0] == 'y' || line[0] == 'Y')
 }
 
@@ -362,7 +363,7 @@ func linkCopy(p *kernel.Process, from, to string, replace, follow bool) bool {
 		err = p.Link(from, to, follow)
 	}
 	if err != nil {
-		p.Errorf("cannot create hard link %s to %s: %s", quote(to), quote(from), kernel.Strerror(err))
+		p.Errorf("cannot create hard link %s to %s: %s", libc.Quote(to), libc.Quote(from), kernel.Strerror(err))
 		return false
 	}
 	return true
@@ -378,12 +379,12 @@ func copyDir(p *kernel.Process, c *copying, from, to string, st kernel.Stat, fre
 			perm = 0o777
 		}
 		if err := p.Mkdir(to, perm|0o700); err != nil {
-			p.Errorf("cannot create directory %s: %s", quote(to), kernel.Strerror(err))
+			p.Errorf("cannot create directory %s: %s", libc.Quote(to), kernel.Strerror(err))
 			return false
 		}
 		if c.verbose {
 			if c.moving {
-				p.Print("created directory ", quote(to), "\n")
+				p.Print("created directory ", libc.Quote(to), "\n")
 			} else {
 				sayCopied(p, c, from, to, "")
 			}
@@ -396,11 +397,11 @@ func copyDir(p *kernel.Process, c *copying, from, to string, st kernel.Stat, fre
 	if !c.oneFS || st.Dev == dev {
 		names, err := p.ReadDir(from)
 		if err != nil {
-			p.Errorf("cannot access %s: %s", quote(from), kernel.Strerror(err))
+			p.Errorf("cannot access %s: %s", libc.Quote(from), kernel.Strerror(err))
 			good = false
 		}
 		for _, n := range names {
-			good = copyTree(p, c, join(from, n), join(to, n), false, dev) && good
+			good = copyTree(p, c, libc.JoinPath(from, n), libc.JoinPath(to, n), false, dev) && good
 		}
 	}
 	if fresh && !c.mode && !c.noMode {
@@ -415,7 +416,7 @@ func keepAttributes(p *kernel.Process, c *copying, from, to string, st kernel.St
 	good := true
 	if c.times {
 		if err := p.Utimes(to, st.Atime.UnixNano(), st.Mtime.UnixNano(), false, follow); err != nil {
-			p.Errorf("preserving times for %s: %s", quote(to), kernel.Strerror(err))
+			p.Errorf("preserving times for %s: %s", libc.Quote(to), kernel.Strerror(err))
 			good = false
 		}
 	}
@@ -432,7 +433,7 @@ func keepAttributes(p *kernel.Process, c *copying, from, to string, st kernel.St
 	}
 	if c.xattrs && follow {
 		if err := copyXattrs(p, from, to); err != nil && c.needXattrs {
-			p.Errorf("setting attributes for %s: %s", quoteMaybe(to), kernel.Strerror(err))
+			p.Errorf("setting attributes for %s: %s", libc.QuoteMaybe(to), kernel.Strerror(err))
 			good = false
 		}
 	}
@@ -444,7 +445,7 @@ func keepAttributes(p *kernel.Process, c *copying, from, to string, st kernel.St
 			err = p.Chmod(to, st.Perm()&^setIDs)
 		}
 		if err != nil {
-			p.Errorf("preserving permissions for %s: %s", quote(to), kernel.Strerror(err))
+			p.Errorf("preserving permissions for %s: %s", libc.Quote(to), kernel.Strerror(err))
 			good = false
 		}
 	}
@@ -461,7 +462,7 @@ func copyOwner(p *kernel.Process, to string, st kernel.Stat, follow bool, good *
 		p.Chown(to, -1, int64(st.GID), follow)
 		return kernel.ModeSetUID | kernel.ModeSetGID
 	}
-	p.Errorf("failed to preserve ownership for %s: %s", quote(to), kernel.Strerror(err))
+	p.Errorf("failed to preserve ownership for %s: %s", libc.Quote(to), kernel.Strerror(err))
 	*good = false
 	return 0
 }
@@ -480,10 +481,10 @@ func copyFile(p *kernel.Process, c *copying, from, to string, perm uint32, fresh
 	err := copyData(p, from, to, perm, flags, c)
 	if errors.Is(err, errCannotOpen) && !fresh && c.force {
 		if err := p.Unlink(to); err != nil && err != syscall.ENOENT {
-			return false, fmt.Errorf("cannot remove %s: %w", quote(to), err)
+			return false, fmt.Errorf("cannot remove %s: %w", libc.Quote(to), err)
 		}
 		if c.verbose {
-			p.Print("removed ", quote(to), "\n")
+			p.Print("removed ", libc.Quote(to), "\n")
 		}
 		fresh = true
 		err = copyData(p, from, to, perm, flags|os.O_EXCL, c)
@@ -495,7 +496,7 @@ func copyFile(p *kernel.Process, c *copying, from, to string, perm uint32, fresh
 func copyData(p *kernel.Process, from, to string, perm uint32, flags int, c *copying) error {
 	src, err := p.Open(from, os.O_RDONLY, 0)
 	if err != nil {
-		return fmt.Errorf("cannot open %s for reading: %w", quote(from), err)
+		return fmt.Errorf("cannot open %s for reading: %w", libc.Quote(from), err)
 	}
 	defer src.Release()
 	if flags&os.O_EXCL != 0 {
@@ -506,14 +507,14 @@ func copyData(p *kernel.Process, from, to string, perm uint32, flags int, c *cop
 		if err == syscall.EISDIR && strings.HasSuffix(to, "/") {
 			err = syscall.ENOTDIR
 		}
-		return fmt.Errorf("%w %s: %w", errCannotOpen, quote(to), err)
+		return fmt.Errorf("%w %s: %w", errCannotOpen, libc.Quote(to), err)
 	}
 	defer dst.Release()
 	if c != nil && c.attributesOnly {
 		return nil
 	}
 	if c != nil && c.clone {
-		return fmt.Errorf("failed to clone %s from %s: %w", quote(to), quote(from), syscall.ENOTSUP)
+		return fmt.Errorf("failed to clone %s from %s: %w", libc.Quote(to), libc.Quote(from), syscall.ENOTSUP)
 	}
 	buf := make([]byte, 128<<10)
 	for {
@@ -521,14 +522,14 @@ func copyData(p *kernel.Process, from, to string, perm uint32, flags int, c *cop
 		p.Check()
 		if n > 0 {
 			if _, err := dst.Write(p, buf[:n]); err != nil {
-				return fmt.Errorf("error writing %s: %w", quote(to), err)
+				return fmt.Errorf("error writing %s: %w", libc.Quote(to), err)
 			}
 		}
 		if err != nil {
 			if err == io.EOF {
 				return nil
 			}
-			return fmt.Errorf("error reading %s: %w", quote(from), err)
+			return fmt.Errorf("error reading %s: %w", libc.Quote(from), err)
 		}
 	}
 }

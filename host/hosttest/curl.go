@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 const (
@@ -63,25 +64,25 @@ func cmdCurl(p *kernel.Process) int {
 		return try(2)
 	}
 	for _, name := range curlNumbers {
-		for _, v := range o.all(name) {
-			if !isDigits(v) {
-				p.Warnf("curl: option %s: expected a proper numerical parameter\n", dashed(name))
+		for _, v := range o.All(name) {
+			if !libc.IsDigits(v) {
+				p.Warnf("curl: option %s: expected a proper numerical parameter\n", libc.Dashed(name))
 				return try(2)
 			}
 		}
 	}
-	if unsupported(p, o, "b", "c", "C", "D", "E", "F", "J", "K", "n", "R", "r", "T", "t", "x", "z", "Z", "proto-default", "resolve") {
+	if libc.Unsupported(p, o, "b", "c", "C", "D", "E", "F", "J", "K", "n", "R", "r", "T", "t", "x", "z", "Z", "proto-default", "resolve") {
 		return 2
 	}
-	urls := append(o.all("url"), o.args...)
+	urls := append(o.All("url"), o.Args...)
 	if len(urls) == 0 {
 		p.Warnf("curl: no URL specified!\n")
 		return try(2)
 	}
-	outs := o.all("o")
+	outs := o.All("o")
 	code := 0
 	for i, raw := range urls {
-		if !o.has("g") && strings.ContainsAny(raw, "[]{}") {
+		if !o.Has("g") && strings.ContainsAny(raw, "[]{}") {
 			p.Errorf("hosttest: URL globbing is not supported: say -g")
 			return 2
 		}
@@ -89,7 +90,7 @@ func cmdCurl(p *kernel.Process) int {
 		switch {
 		case i < len(outs):
 			out = outs[i]
-		case o.has("O"):
+		case o.Has("O"):
 			u, err := url.Parse(raw)
 			if err == nil {
 				out = path.Base(u.Path)
@@ -99,8 +100,8 @@ func cmdCurl(p *kernel.Process) int {
 				continue
 			}
 		}
-		if out != "" && o.has("output-dir") {
-			out = join(o.get("output-dir"), out)
+		if out != "" && o.Has("output-dir") {
+			out = libc.JoinPath(o.Get("output-dir"), out)
 		}
 		code = curlOne(p, o, raw, out)
 	}
@@ -114,8 +115,8 @@ var curlTransient = []int{408, 429, 500, 502, 503, 504}
 const maxRetryWait = 10 * time.Minute
 
 // curlSays prints an error unless -s hides it, and returns its code.
-func curlSays(p *kernel.Process, o *options, code int, format string, a ...any) int {
-	if !o.has("s") || o.has("S") {
+func curlSays(p *kernel.Process, o *libc.Options, code int, format string, a ...any) int {
+	if !o.Has("s") || o.Has("S") {
 		p.Flush()
 		p.Warnf("curl: (%d) %s\n", code, fmt.Sprintf(format, a...))
 	}
@@ -131,9 +132,9 @@ type transfer struct {
 }
 
 // curlOne fetches a URL, as often as --retry allows.
-func curlOne(p *kernel.Process, o *options, raw, out string) int {
+func curlOne(p *kernel.Process, o *libc.Options, raw, out string) int {
 	number := func(name string) time.Duration {
-		n, _ := strconv.Atoi(o.get(name))
+		n, _ := strconv.Atoi(o.Get(name))
 		return time.Duration(n)
 	}
 	left, limit := number("retry"), number("retry-max-time")*time.Second
@@ -146,7 +147,7 @@ func curlOne(p *kernel.Process, o *options, raw, out string) int {
 		tr := curlTry(p, o, raw, out)
 		why := curlRetries(o, tr)
 		if why == "" || left <= 0 || limit > 0 && waited >= limit {
-			if tr.code != 0 && o.has("remove-on-error") && out != "" && out != "-" {
+			if tr.code != 0 && o.Has("remove-on-error") && out != "" && out != "-" {
 				p.Unlink(out)
 			}
 			return curlWriteOut(p, o, tr)
@@ -161,28 +162,28 @@ func curlOne(p *kernel.Process, o *options, raw, out string) int {
 				}
 			}
 		}
-		if !o.has("s") {
+		if !o.Has("s") {
 			p.Flush()
 			curlWarn(p, fmt.Sprintf("Problem %s. Will retry in %d seconds. %d retries left.", why, pause/time.Second, left))
 		}
 		p.Sleep(pause)
 		waited += pause
-		if !o.has("retry-delay") {
+		if !o.Has("retry-delay") {
 			wait = min(2*wait, maxRetryWait)
 		}
 	}
 }
 
 // curlRetries tells why --retry tries again, or nothing.
-func curlRetries(o *options, tr transfer) string {
+func curlRetries(o *libc.Options, tr transfer) string {
 	switch {
 	case tr.code == 6 || tr.code == 28:
 		return ": timeout"
-	case tr.code == 7 && o.has("retry-connrefused"):
+	case tr.code == 7 && o.Has("retry-connrefused"):
 		return ": connection refused"
 	case (tr.code == 0 || tr.code == 22) && tr.answer != nil && slices.Contains(curlTransient, tr.answer.status):
 		return ": HTTP error"
-	case tr.code != 0 && o.has("retry-all-errors"):
+	case tr.code != 0 && o.Has("retry-all-errors"):
 		return "(retrying all errors)"
 	}
 	return ""
@@ -200,16 +201,16 @@ func curlWarn(p *kernel.Process, text string) {
 }
 
 // curlRequest makes the request of a URL from the options.
-func curlRequest(p *kernel.Process, o *options, u *url.URL) (method string, headers http.Header, body []byte, problem string) {
+func curlRequest(p *kernel.Process, o *libc.Options, u *url.URL) (method string, headers http.Header, body []byte, problem string) {
 	method = "GET"
 	var parts []string
 	posts := false
-	for _, x := range o.order {
-		switch x.name {
+	for _, x := range o.Order {
+		switch x.Name {
 		case "d", "data-binary":
-			data := x.value
+			data := x.Value
 			if name, ok := strings.CutPrefix(data, "@"); ok {
-				d, err := in(p, name)
+				d, err := libc.OpenInput(p, name)
 				if err != nil {
 					return "", nil, nil, fmt.Sprintf("hosttest: cannot read %s: %s", name, kernel.Strerror(err))
 				}
@@ -219,19 +220,19 @@ func curlRequest(p *kernel.Process, o *options, u *url.URL) (method string, head
 					return "", nil, nil, fmt.Sprintf("hosttest: cannot read %s: %s", name, kernel.Strerror(err))
 				}
 				data = string(b)
-				if x.name == "d" {
+				if x.Name == "d" {
 					data = strings.NewReplacer("\r", "", "\n", "", "\x00", "").Replace(data)
 				}
 			}
 			parts, posts = append(parts, data), true
 		case "data-raw":
-			parts, posts = append(parts, x.value), true
+			parts, posts = append(parts, x.Value), true
 		}
 	}
 	headers = http.Header{"User-Agent": {"curl/7.88.1"}, "Accept": {"*/*"}}
 	data := strings.Join(parts, "&")
 	switch {
-	case posts && o.has("G"):
+	case posts && o.Has("G"):
 		if u.RawQuery != "" {
 			u.RawQuery += "&"
 		}
@@ -240,19 +241,19 @@ func curlRequest(p *kernel.Process, o *options, u *url.URL) (method string, head
 		method, body = "POST", []byte(data)
 		headers.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	if o.has("I") {
+	if o.Has("I") {
 		method = "HEAD"
 	}
-	if o.has("X") {
-		method = o.get("X")
+	if o.Has("X") {
+		method = o.Get("X")
 	}
-	if o.has("A") {
-		headers.Set("User-Agent", o.get("A"))
+	if o.Has("A") {
+		headers.Set("User-Agent", o.Get("A"))
 	}
-	if o.has("e") {
-		headers.Set("Referer", o.get("e"))
+	if o.Has("e") {
+		headers.Set("Referer", o.Get("e"))
 	}
-	user := o.get("u")
+	user := o.Get("u")
 	if user == "" && u.User != nil {
 		pw, _ := u.User.Password()
 		user = u.User.Username() + ":" + pw
@@ -260,7 +261,7 @@ func curlRequest(p *kernel.Process, o *options, u *url.URL) (method string, head
 	if user != "" {
 		headers.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user)))
 	}
-	for _, h := range o.all("H") {
+	for _, h := range o.All("H") {
 		if strings.HasPrefix(h, "@") {
 			return "", nil, nil, "hosttest: -H @file is not supported"
 		}
@@ -278,7 +279,7 @@ func curlRequest(p *kernel.Process, o *options, u *url.URL) (method string, head
 	return method, headers, body, ""
 }
 
-func curlTry(p *kernel.Process, o *options, raw, out string) transfer {
+func curlTry(p *kernel.Process, o *libc.Options, raw, out string) transfer {
 	if !strings.Contains(raw, "://") {
 		raw = "http://" + raw
 	}
@@ -295,7 +296,7 @@ func curlTry(p *kernel.Process, o *options, raw, out string) transfer {
 		u.Path = "/"
 	}
 	tr.url = u
-	allowed := curlProtocols(cmp.Or(o.get("proto"), "all"))
+	allowed := curlProtocols(cmp.Or(o.Get("proto"), "all"))
 	if !allowed[u.Scheme] || u.Scheme == "ftp" {
 		return fail(1, "Protocol \"%s\" not supported or disabled in libcurl", u.Scheme)
 	}
@@ -306,10 +307,10 @@ func curlTry(p *kernel.Process, o *options, raw, out string) transfer {
 	if problem != "" {
 		return fail(26, "%s", problem)
 	}
-	redirect := curlProtocols(cmp.Or(o.get("proto-redir"), "all"))
+	redirect := curlProtocols(cmp.Or(o.Get("proto-redir"), "all"))
 	most := 50
-	if o.has("max-redirs") {
-		most, _ = strconv.Atoi(o.get("max-redirs"))
+	if o.Has("max-redirs") {
+		most, _ = strconv.Atoi(o.Get("max-redirs"))
 	}
 	partial := false
 	for {
@@ -335,7 +336,7 @@ func curlTry(p *kernel.Process, o *options, raw, out string) transfer {
 		}
 		tr.answer = a
 		loc := a.headers.Get("Location")
-		if a.status < 300 || a.status > 399 || loc == "" || !o.has("L") {
+		if a.status < 300 || a.status > 399 || loc == "" || !o.Has("L") {
 			break
 		}
 		next, err := u.Parse(loc)
@@ -349,7 +350,7 @@ func curlTry(p *kernel.Process, o *options, raw, out string) transfer {
 			return fail(47, "Maximum (%d) redirects followed", most)
 		}
 		if a.status == 303 || (a.status == 301 || a.status == 302) && method == "POST" {
-			if method != "HEAD" && !o.has("X") {
+			if method != "HEAD" && !o.Has("X") {
 				method = "GET"
 			}
 			body = nil
@@ -363,14 +364,14 @@ func curlTry(p *kernel.Process, o *options, raw, out string) transfer {
 		tr.url = u
 	}
 	a := tr.answer
-	failed := a.status >= 400 && o.has("f", "fail-with-body")
+	failed := a.status >= 400 && o.Has("f", "fail-with-body")
 	data := a.body
-	if o.has("I", "i") && u.Scheme != "file" {
+	if o.Has("I", "i") && u.Scheme != "file" {
 		head := fmt.Sprintf("HTTP/1.1 %d %s\r\n", a.status, a.text)
 		for _, k := range slices.Sorted(maps.Keys(a.headers)) {
 			head += k + ": " + a.headers.Get(k) + "\r\n"
 		}
-		if o.has("I") {
+		if o.Has("I") {
 			data = nil
 		}
 		data = append([]byte(head+"\r\n"), data...)
@@ -383,7 +384,7 @@ func curlTry(p *kernel.Process, o *options, raw, out string) transfer {
 		length, _ := strconv.Atoi(a.headers.Get("Content-Length"))
 		fail(18, "transfer closed with %d bytes remaining to read", length-len(a.body))
 	}
-	if failed && !o.has("fail-with-body") {
+	if failed && !o.Has("fail-with-body") {
 		a.body = nil
 		return tr
 	}
@@ -394,7 +395,7 @@ func curlTry(p *kernel.Process, o *options, raw, out string) transfer {
 }
 
 // curlWrite writes what came to the file or to standard output.
-func curlWrite(p *kernel.Process, o *options, out string, data []byte) int {
+func curlWrite(p *kernel.Process, o *libc.Options, out string, data []byte) int {
 	if out == "" || out == "-" {
 		p.Print(string(data))
 		p.Flush()
@@ -404,8 +405,8 @@ func curlWrite(p *kernel.Process, o *options, out string, data []byte) int {
 		}
 		return 0
 	}
-	if o.has("create-dirs") {
-		mkdirOne(p, path.Dir(out), true, nil, false) // the open below tells
+	if o.Has("create-dirs") {
+		libc.MkdirOne(p, path.Dir(out), true, nil, false) // the open below tells
 	}
 	if err := p.WriteFile(out, data, 0o666); err != nil {
 		return curlSays(p, o, 23, "Failure writing output to destination")
@@ -414,8 +415,8 @@ func curlWrite(p *kernel.Process, o *options, out string, data []byte) int {
 }
 
 // curlWriteOut is -w. It gives the exit code.
-func curlWriteOut(p *kernel.Process, o *options, tr transfer) int {
-	w := o.get("w")
+func curlWriteOut(p *kernel.Process, o *libc.Options, tr transfer) int {
+	w := o.Get("w")
 	status, size, kind := 0, 0, ""
 	if a := tr.answer; a != nil {
 		status, size, kind = a.status, len(a.body), a.headers.Get("Content-Type")
@@ -449,18 +450,18 @@ func curlWriteOut(p *kernel.Process, o *options, tr transfer) int {
 }
 
 // curlOptions parses as curl does, which is not as getopt does.
-func curlOptions(p *kernel.Process) (*options, string) {
-	o := &options{set: map[string][]string{}}
+func curlOptions(p *kernel.Process) (*libc.Options, string) {
+	o := &libc.Options{Set: map[string][]string{}}
 	add := func(name, value string) {
-		o.set[name] = append(o.set[name], value)
-		o.order = append(o.order, option{name: name, value: value})
+		o.Set[name] = append(o.Set[name], value)
+		o.Order = append(o.Order, libc.Option{Name: name, Value: value})
 	}
 	args := p.Args[1:]
 	for i := 0; i < len(args); i++ {
 		a := args[i]
 		switch {
 		case a == "--":
-			o.args = append(o.args, args[i+1:]...)
+			o.Args = append(o.Args, args[i+1:]...)
 			return o, ""
 		case strings.HasPrefix(a, "--"):
 			name, takes, alias, found := "", false, "", 0
@@ -513,7 +514,7 @@ func curlOptions(p *kernel.Process) (*options, string) {
 				break
 			}
 		default:
-			o.args = append(o.args, a)
+			o.Args = append(o.Args, a)
 		}
 	}
 	return o, ""

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 var (
@@ -55,50 +56,50 @@ func cutList(s string) (func(n int) bool, error) {
 }
 
 func cmdCut(p *kernel.Process) int {
-	o, ok := getopt(p, "b:c:d:f:nsz", "bytes=>b characters=>c delimiter=>d fields=>f only-delimited>s zero-terminated>z complement output-delimiter=")
+	o, ok := libc.Getopt(p, "b:c:d:f:nsz", "bytes=>b characters=>c delimiter=>d fields=>f only-delimited>s zero-terminated>z complement output-delimiter=")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	spec, kind := o.get("b", "c"), "byte/character"
-	if o.has("f") {
-		spec, kind = o.get("f"), "field"
+	spec, kind := o.Get("b", "c"), "byte/character"
+	if o.Has("f") {
+		spec, kind = o.Get("f"), "field"
 	}
-	if !o.has("b", "c", "f") {
+	if !o.Has("b", "c", "f") {
 		p.Errorf("you must specify a list of bytes, characters, or fields")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	in, err := cutList(spec)
 	if err == errZeroField {
 		p.Errorf("%s are numbered from 1", map[string]string{"field": "fields", "byte/character": "byte/character positions"}[kind])
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	if err != nil {
-		p.Errorf("invalid %s value %s", map[string]string{"field": "field", "byte/character": "byte or character position"}[kind], quote(spec))
-		return usage(p, 1)
+		p.Errorf("invalid %s value %s", map[string]string{"field": "field", "byte/character": "byte or character position"}[kind], libc.Quote(spec))
+		return libc.Usage(p, 1)
 	}
 	want := in
-	if o.has("complement") {
+	if o.Has("complement") {
 		want = func(n int) bool { return !in(n) }
 	}
 	delim := "\t"
-	if o.has("d") {
-		delim = o.get("d")
+	if o.Has("d") {
+		delim = o.Get("d")
 		if len(delim) != 1 {
 			p.Errorf("the delimiter must be a single character")
-			return usage(p, 1)
+			return libc.Usage(p, 1)
 		}
 	}
 	out := delim
-	if o.has("output-delimiter") {
-		out = o.get("output-delimiter")
+	if o.Has("output-delimiter") {
+		out = o.Get("output-delimiter")
 	}
 	end := byte('\n')
-	if o.has("z") {
+	if o.Has("z") {
 		end = 0
 	}
-	return eachInput(p, o.args, func(_ string, d *kernel.File) error {
+	return libc.EachInput(p, o.Args, func(_ string, d *kernel.File) error {
 		b, err := p.ReadAll(d)
-		ls, _ := lines(b, end)
+		ls, _ := libc.Lines(b, end)
 		for _, l := range ls {
 			if kind != "field" {
 				for i := range len(l) {
@@ -110,7 +111,7 @@ func cmdCut(p *kernel.Process) int {
 				continue
 			}
 			if !strings.Contains(l, delim) {
-				if !o.has("s") {
+				if !o.Has("s") {
 					p.Print(l, string(rune(end)))
 				}
 				continue

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdDd(p *kernel.Process) int {
@@ -19,8 +20,8 @@ func cmdDd(p *kernel.Process) int {
 			ok = false
 		}
 		if !ok {
-			p.Errorf("unrecognized operand %s", quote(a))
-			return usage(p, 1)
+			p.Errorf("unrecognized operand %s", libc.Quote(a))
+			return libc.Usage(p, 1)
 		}
 		v[k] = val
 	}
@@ -29,9 +30,9 @@ func cmdDd(p *kernel.Process) int {
 		if !ok {
 			return def, true
 		}
-		n, ok := byteCount(s)
+		n, ok := libc.ByteCount(s)
 		if !ok {
-			p.Errorf("invalid number: %s", quote(s))
+			p.Errorf("invalid number: %s", libc.Quote(s))
 		}
 		return n, ok
 	}
@@ -46,21 +47,21 @@ func cmdDd(p *kernel.Process) int {
 		return 1
 	}
 	if bs <= 0 {
-		p.Errorf("invalid number: %s", quote(v["bs"]))
+		p.Errorf("invalid number: %s", libc.Quote(v["bs"]))
 		return 1
 	}
 	flagged := func(k, f string) bool { return slices.Contains(strings.Split(v[k], ","), f) }
 	for _, c := range strings.FieldsFunc(v["conv"], func(r rune) bool { return r == ',' }) {
 		if !slices.Contains([]string{"fsync", "fdatasync", "notrunc", "excl", "nocreat", "noerror", "sync", "sparse"}, c) {
-			p.Errorf("invalid conversion: %s", quote(c))
-			return usage(p, 1)
+			p.Errorf("invalid conversion: %s", libc.Quote(c))
+			return libc.Usage(p, 1)
 		}
 	}
 	in := p.FDs[0]
 	if f, ok := v["if"]; ok {
 		d, err := p.Open(f, os.O_RDONLY, 0)
 		if err != nil {
-			p.Errorf("failed to open %s: %s", quote(f), kernel.Strerror(err))
+			p.Errorf("failed to open %s: %s", libc.Quote(f), kernel.Strerror(err))
 			return 1
 		}
 		defer d.Release()
@@ -83,7 +84,7 @@ func cmdDd(p *kernel.Process) int {
 		}
 		d, err := p.Open(f, flags, 0o666)
 		if err != nil {
-			p.Errorf("failed to open %s: %s", quote(f), kernel.Strerror(err))
+			p.Errorf("failed to open %s: %s", libc.Quote(f), kernel.Strerror(err))
 			return 1
 		}
 		defer d.Release()
@@ -95,12 +96,12 @@ func cmdDd(p *kernel.Process) int {
 			}
 			if !flagged("conv", "notrunc") && d.Stream == nil {
 				if err := d.Truncate(off); err != nil {
-					p.Errorf("failed to truncate to %d bytes in output file %s: %s", off, quote(f), kernel.Strerror(err))
+					p.Errorf("failed to truncate to %d bytes in output file %s: %s", off, libc.Quote(f), kernel.Strerror(err))
 					return 1
 				}
 			}
 			if _, err := d.Seek(off, io.SeekStart); err != nil {
-				p.Errorf("%s: cannot seek: %s", quote(f), kernel.Strerror(err))
+				p.Errorf("%s: cannot seek: %s", libc.Quote(f), kernel.Strerror(err))
 				return 1
 			}
 		}
@@ -153,7 +154,7 @@ func cmdDd(p *kernel.Process) int {
 			p.Check()
 			total += int64(w)
 			if werr != nil {
-				p.Errorf("error writing %s: %s", quote(v["of"]), kernel.Strerror(werr))
+				p.Errorf("error writing %s: %s", libc.Quote(v["of"]), kernel.Strerror(werr))
 				code = 1
 				if w > 0 {
 					partOut++
@@ -176,7 +177,7 @@ func cmdDd(p *kernel.Process) int {
 			break
 		}
 		if err != nil {
-			p.Errorf("error reading %s: %s", quote(v["if"]), kernel.Strerror(err))
+			p.Errorf("error reading %s: %s", libc.Quote(v["if"]), kernel.Strerror(err))
 			code = 1
 			break
 		}

@@ -6,23 +6,24 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdDiff(p *kernel.Process) int {
-	o, ok := getopt(p, "uU:qrNwbBsaiEZ", "unified[=>u brief>q recursive>r new-file>N label= ignore-all-space>w report-identical-files>s text>a color[=")
+	o, ok := libc.Getopt(p, "uU:qrNwbBsaiEZ", "unified[=>u brief>q recursive>r new-file>N label= ignore-all-space>w report-identical-files>s text>a color[=")
 	if !ok {
-		return usage(p, 2)
+		return libc.Usage(p, 2)
 	}
-	if unsupported(p, o, "r", "N", "w", "b", "B", "i", "E", "Z") {
+	if libc.Unsupported(p, o, "r", "N", "w", "b", "B", "i", "E", "Z") {
 		return 2
 	}
-	if len(o.args) != 2 {
+	if len(o.Args) != 2 {
 		p.Errorf("missing operand after '%s'", p.Args[len(p.Args)-1])
-		return usage(p, 2)
+		return libc.Usage(p, 2)
 	}
 	var text [2]string
-	for i, a := range o.args {
-		d, err := in(p, a)
+	for i, a := range o.Args {
+		d, err := libc.OpenInput(p, a)
 		var b []byte
 		if err == nil {
 			b, err = p.ReadAll(d)
@@ -37,25 +38,25 @@ func cmdDiff(p *kernel.Process) int {
 	if text[0] == text[1] {
 		return 0
 	}
-	if o.has("q") {
-		p.Printf("Files %s and %s differ\n", o.args[0], o.args[1])
+	if o.Has("q") {
+		p.Printf("Files %s and %s differ\n", o.Args[0], o.Args[1])
 		return 1
 	}
-	if !o.has("u", "U") {
+	if !o.Has("u", "U") {
 		p.Errorf("hosttest: only -u and -q are supported")
 		return 2
 	}
 	n := 3
-	if o.has("U") {
-		n, _ = strconv.Atoi(o.get("U"))
+	if o.Has("U") {
+		n, _ = strconv.Atoi(o.Get("U"))
 	}
-	labels := o.all("label")
-	for i, a := range o.args {
+	labels := o.All("label")
+	for i, a := range o.Args {
 		l := a
 		if i < len(labels) {
 			l = labels[i]
 		} else if st, err := p.Stat(a); err == nil {
-			l += "\t" + localTime(p, st.Mtime).Format(statTime)
+			l += "\t" + libc.LocalTime(p, st.Mtime).Format(statTime)
 		}
 		p.Print([]string{"--- ", "+++ "}[i], l, "\n")
 	}

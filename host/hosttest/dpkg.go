@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 const statusFile = "/var/lib/dpkg/status"
@@ -119,7 +120,7 @@ var imageStatus struct {
 func packages(k *kernel.Kernel) []*stanza {
 	t := k.Tree
 	t.Lock()
-	raw := rawFile(t, statusFile)
+	raw := libc.RawFile(t, statusFile)
 	pristine := false
 	if s, err := t.Must(kernel.RootCred, "/", statusFile, true); err == nil {
 		i := s.At.Inode()
@@ -169,41 +170,39 @@ func findPackage(k *kernel.Kernel, name string) *stanza {
 func savePackages(p *kernel.Process, list []*stanza) error {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b *stanza) int { return cmp.Compare(a.get("Package"), b.get("Package")) })
-	return replaceFile(p, statusFile, []byte(formatStatus(list)), 0o644)
+	return libc.ReplaceFile(p, statusFile, []byte(formatStatus(list)), 0o644)
 }
 
 const dpkgQueryHelp = "\nUse --help for help about querying packages.\n"
 
 func cmdDpkgQuery(p *kernel.Process) int {
-	o, ok := getopt(p, "WlsLSf:pc", "show>W list>l status>s listfiles>L search>S showformat=>f print-avail>p control-path>c no-pager load-avail admindir= root=")
+	o, ok := libc.Getopt(p, "WlsLSf:pc", "show>W list>l status>s listfiles>L search>S showformat=>f print-avail>p control-path>c no-pager load-avail admindir= root=")
 	if !ok {
 		return 2
 	}
-	if unsupported(p, o, "admindir", "root", "load-avail") {
+	if libc.Unsupported(p, o, "admindir", "root", "load-avail") {
 		return 2
 	}
 	switch {
-	case o.has("W"):
+	case o.Has("W"):
 		format := "${binary:Package}\t${Version}\n"
-		if o.has("f") {
-			format = strings.TrimPrefix(o.get("f"), "=") // dpkg takes -f=FORMAT as --showformat=FORMAT
+		if o.Has("f") {
+			format = strings.TrimPrefix(o.Get("f"), "=") // dpkg takes -f=FORMAT as --showformat=FORMAT
 		}
-		return dpkgShow(p, format, o.args)
-	case o.has("l"):
-		return dpkgList(p, o.args)
-	case o.has("s"):
-		return dpkgStatus(p, o.args)
-	case o.has("L"):
-		return dpkgFiles(p, o.args)
-	case o.has("S"):
-		return dpkgSearch(p, o.args)
+		return dpkgShow(p, format, o.Args)
+	case o.Has("l"):
+		return dpkgList(p, o.Args)
+	case o.Has("s"):
+		return dpkgStatus(p, o.Args)
+	case o.Has("L"):
+		return dpkgFiles(p, o.Args)
+	case o.Has("S"):
+		return dpkgSearch(p, o.Args)
 	}
 	p.Errorf("error: need an action option")
 	p.Warnf("%s", dpkgQueryHelp)
 	return 2
 }
-
-func isGlob(s string) bool { return strings.ContainsAny(s, "*?[\\") }
 
 // selectPackages finds what the patterns name, in dpkg's order, and says which found nothing.
 func selectPackages(p *kernel.Process, args []string) ([]*stanza, int) {
@@ -224,10 +223,10 @@ func selectPackages(p *kernel.Process, args []string) ([]*stanza, int) {
 		hit := false
 		for i, a := range args {
 			name, arch, _ := strings.Cut(a, ":")
-			if arch != "" && arch != "any" && arch != s.get("Architecture") && !isGlob(arch) {
+			if arch != "" && arch != "any" && arch != s.get("Architecture") && !libc.IsGlob(arch) {
 				continue
 			}
-			if name == s.get("Package") || isGlob(name) && match(name, s.get("Package")) {
+			if name == s.get("Package") || libc.IsGlob(name) && libc.Fnmatch(name, s.get("Package")) {
 				hit, found[i] = true, true
 			}
 		}
@@ -416,9 +415,9 @@ func dpkgSearch(p *kernel.Process, args []string) int {
 				hit := false
 				switch {
 				case strings.HasPrefix(a, "/"):
-					hit = line == a || isGlob(a) && match(a, line)
-				case isGlob(a):
-					hit = match(a, line)
+					hit = line == a || libc.IsGlob(a) && libc.Fnmatch(a, line)
+				case libc.IsGlob(a):
+					hit = libc.Fnmatch(a, line)
 				default:
 					hit = strings.Contains(line, a)
 				}
@@ -431,7 +430,7 @@ func dpkgSearch(p *kernel.Process, args []string) int {
 		if !found {
 			p.Flush()
 			pat := a
-			if !strings.HasPrefix(a, "/") && !isGlob(a) {
+			if !strings.HasPrefix(a, "/") && !libc.IsGlob(a) {
 				pat = "*" + a + "*"
 			}
 			p.Errorf("no path found matching pattern %s", pat)
@@ -442,55 +441,55 @@ func dpkgSearch(p *kernel.Process, args []string) int {
 }
 
 func cmdDpkg(p *kernel.Process) int {
-	o, ok := getopt(p, "ailsLSPrBGERO", "install>i list>l status>s listfiles>L search>S purge>P remove>r print-architecture print-foreign-architectures add-architecture= configure pending>a audit get-selections set-selections compare-versions validate-version verify[= force-confold force-confdef force-confnew force-confmiss auto-deconfigure force-depends force-all force-overwrite refuse-downgrade force-downgrade unpack recursive no-triggers admindir= root= version")
+	o, ok := libc.Getopt(p, "ailsLSPrBGERO", "install>i list>l status>s listfiles>L search>S purge>P remove>r print-architecture print-foreign-architectures add-architecture= configure pending>a audit get-selections set-selections compare-versions validate-version verify[= force-confold force-confdef force-confnew force-confmiss auto-deconfigure force-depends force-all force-overwrite refuse-downgrade force-downgrade unpack recursive no-triggers admindir= root= version")
 	if !ok {
 		p.Warnf("\nType dpkg --help for help about installing and deinstalling packages [*];\nUse 'apt' or 'aptitude' for user-friendly package management;\n")
 		return 2
 	}
-	if unsupported(p, o, "G", "E", "R", "O", "refuse-downgrade", "recursive", "admindir", "root", "verify", "validate-version") {
+	if libc.Unsupported(p, o, "G", "E", "R", "O", "refuse-downgrade", "recursive", "admindir", "root", "verify", "validate-version") {
 		return 2
 	}
 	switch {
-	case o.has("print-architecture"):
+	case o.Has("print-architecture"):
 		p.Print(p.Kernel.Config.Arch, "\n")
 		return 0
-	case o.has("print-foreign-architectures"), o.has("add-architecture"):
+	case o.Has("print-foreign-architectures"), o.Has("add-architecture"):
 		return 0
-	case o.has("version"):
+	case o.Has("version"):
 		p.Printf("Debian 'dpkg' package management program version 1.21.22 (%s).\n", p.Kernel.Config.Arch)
 		return 0
-	case o.has("compare-versions"):
-		if len(o.args) != 3 {
+	case o.Has("compare-versions"):
+		if len(o.Args) != 3 {
 			p.Errorf("error: --compare-versions takes three arguments: <version> <relation> <version>")
 			return 2
 		}
-		c := compareVersions(o.args[0], o.args[2])
+		c := compareVersions(o.Args[0], o.Args[2])
 		ok := map[string]bool{"lt": c < 0, "<<": c < 0, "le": c <= 0, "<=": c <= 0, "<": c <= 0, "eq": c == 0, "=": c == 0, "ne": c != 0, "ge": c >= 0, ">=": c >= 0, ">": c >= 0, "gt": c > 0, ">>": c > 0}
-		v, known := ok[o.args[1]]
+		v, known := ok[o.Args[1]]
 		if !known {
 			p.Errorf("error: --compare-versions bad relation")
 			return 2
 		}
-		return btoi(!v)
-	case o.has("l"), o.has("s"), o.has("L"), o.has("S"):
+		return libc.BoolToInt(!v)
+	case o.Has("l"), o.Has("s"), o.Has("L"), o.Has("S"):
 		p.SetArgs(append([]string{"dpkg-query"}, p.Args[1:]...))
 		switch {
-		case o.has("l"):
-			return dpkgList(p, o.args)
-		case o.has("s"):
-			return dpkgStatus(p, o.args)
-		case o.has("L"):
-			return dpkgFiles(p, o.args)
+		case o.Has("l"):
+			return dpkgList(p, o.Args)
+		case o.Has("s"):
+			return dpkgStatus(p, o.Args)
+		case o.Has("L"):
+			return dpkgFiles(p, o.Args)
 		}
-		return dpkgSearch(p, o.args)
-	case o.has("get-selections"):
-		list, _ := selectPackages(p, o.args)
+		return dpkgSearch(p, o.Args)
+	case o.Has("get-selections"):
+		list, _ := selectPackages(p, o.Args)
 		for _, s := range list {
 			w, _, _ := s.state()
 			p.Printf("%-40s\t%s\n", s.binaryPackage(), w)
 		}
 		return 0
-	case o.has("audit"), o.has("verify"):
+	case o.Has("audit"), o.Has("verify"):
 		return 0
 	}
 	if p.UID != 0 {
@@ -504,15 +503,15 @@ func cmdDpkg(p *kernel.Process) int {
 	}
 	defer release()
 	switch {
-	case o.has("configure"):
-		names := o.args
-		if o.has("a") || len(names) == 0 {
+	case o.Has("configure"):
+		names := o.Args
+		if o.Has("a") || len(names) == 0 {
 			names = pendingPackages(p)
 		}
 		return journaled(p, func() int { return configureAll(p, names) })
-	case o.has("i"), o.has("unpack"):
+	case o.Has("i"), o.Has("unpack"):
 		code := 0
-		for _, f := range o.args {
+		for _, f := range o.Args {
 			b, err := p.ReadFile(f)
 			if err != nil {
 				p.Errorf("error: cannot access archive '%s': %s", f, kernel.Strerror(err))
@@ -534,21 +533,21 @@ func cmdDpkg(p *kernel.Process) int {
 				code = 1
 				continue
 			}
-			if journaled(p, func() int { err = unpack(p, pk, o.has("unpack")); return 0 }) != 0 || err != nil {
+			if journaled(p, func() int { err = unpack(p, pk, o.Has("unpack")); return 0 }) != 0 || err != nil {
 				p.Errorf("error processing archive %s (--install):\n %s", f, kernel.Strerror(err))
 				code = 1
 			}
 		}
 		return code
-	case o.has("r"), o.has("P"):
+	case o.Has("r"), o.Has("P"):
 		code := 0
-		for _, a := range o.args {
+		for _, a := range o.Args {
 			s := findPackage(p.Kernel, a)
-			if s == nil || !s.installed() && !(o.has("P") && strings.HasSuffix(s.get("Status"), "config-files")) {
+			if s == nil || !s.installed() && !(o.Has("P") && strings.HasSuffix(s.get("Status"), "config-files")) {
 				p.Warnf("dpkg: warning: ignoring request to remove %s which isn't installed\n", a)
 				continue
 			}
-			if err := removePackage(p, s, o.has("P")); err != nil {
+			if err := removePackage(p, s, o.Has("P")); err != nil {
 				p.Errorf("error processing package %s: %s", a, kernel.Strerror(err))
 				code = 1
 			}
@@ -561,27 +560,27 @@ func cmdDpkg(p *kernel.Process) int {
 }
 
 func cmdDpkgDeb(p *kernel.Process) int {
-	o, ok := getopt(p, "fIxcW", "field>f info>I show>W")
-	if !ok || len(o.args) == 0 {
+	o, ok := libc.Getopt(p, "fIxcW", "field>f info>I show>W")
+	if !ok || len(o.Args) == 0 {
 		return 2
 	}
-	b, err := p.ReadFile(o.args[0])
+	b, err := p.ReadFile(o.Args[0])
 	if err != nil {
-		p.Errorf("error: failed to read archive '%s': %s", o.args[0], kernel.Strerror(err))
+		p.Errorf("error: failed to read archive '%s': %s", o.Args[0], kernel.Strerror(err))
 		return 2
 	}
 	pk, ok := packageOf(p.Kernel, b)
 	if !ok {
-		p.Errorf("error: '%s' is not a Debian format archive", o.args[0])
+		p.Errorf("error: '%s' is not a Debian format archive", o.Args[0])
 		return 2
 	}
 	s := pk.stanza(p.Kernel.Config.Arch, "install ok installed")
-	if len(o.args) == 2 {
-		p.Print(s.get(o.args[1]), "\n")
+	if len(o.Args) == 2 {
+		p.Print(s.get(o.Args[1]), "\n")
 		return 0
 	}
 	for _, k := range s.keys {
-		if len(o.args) == 1 || slices.Contains(o.args[1:], k) {
+		if len(o.Args) == 1 || slices.Contains(o.Args[1:], k) {
 			p.Print(k, ": ", s.get(k), "\n")
 		}
 	}
@@ -595,10 +594,10 @@ func compareVersions(a, b string) int {
 	if ea != eb {
 		return cmp.Compare(ea, eb)
 	}
-	if c := compareUpstream(ua, ub); c != 0 {
+	if c := libc.CompareVersions(ua, ub); c != 0 {
 		return c
 	}
-	return compareUpstream(ra, rb)
+	return libc.CompareVersions(ra, rb)
 }
 
 func splitVersion(s string) (epoch int, upstream, revision string) {
@@ -610,56 +609,4 @@ func splitVersion(s string) (epoch int, upstream, revision string) {
 		return epoch, s[:i], s[i+1:]
 	}
 	return epoch, s, ""
-}
-
-func compareUpstream(a, b string) int {
-	order := func(s string, i int) int {
-		if i >= len(s) || s[i] >= '0' && s[i] <= '9' {
-			return 0
-		}
-		c := s[i]
-		switch {
-		case c == '~':
-			return -1
-		case c|0x20 >= 'a' && c|0x20 <= 'z':
-			return int(c)
-		}
-		return int(c) + 256
-	}
-	digit := func(s string, i int) bool { return i < len(s) && s[i] >= '0' && s[i] <= '9' }
-	i, j := 0, 0
-	for i < len(a) || j < len(b) {
-		for i < len(a) && !digit(a, i) || j < len(b) && !digit(b, j) {
-			x, y := order(a, i), order(b, j)
-			if x != y {
-				return cmp.Compare(x, y)
-			}
-			i++
-			j++
-		}
-		for i < len(a) && a[i] == '0' {
-			i++
-		}
-		for j < len(b) && b[j] == '0' {
-			j++
-		}
-		diff := 0
-		for digit(a, i) && digit(b, j) {
-			if diff == 0 {
-				diff = cmp.Compare(a[i], b[j])
-			}
-			i++
-			j++
-		}
-		if digit(a, i) {
-			return 1
-		}
-		if digit(b, j) {
-			return -1
-		}
-		if diff != 0 {
-			return diff
-		}
-	}
-	return 0
 }

@@ -12,6 +12,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // A fielder collects the fields of an expansion. Each field is kept twice: as text, and as a pattern in which what was
@@ -311,8 +312,8 @@ func (sh *shell) tilde(f *fielder, s string, whole bool) string {
 		}
 		return s
 	}
-	if u := userByName(sh.p.Kernel, name); u != nil {
-		f.quoted(u.home)
+	if u := libc.UserByName(sh.p.Kernel, name); u != nil {
+		f.quoted(u.Home)
 		return s[end:]
 	}
 	return s
@@ -409,7 +410,7 @@ func (sh *shell) param(f *fielder, p *syntax.ParamExp, dq bool) {
 		}
 	case syntax.AssignUnset, syntax.AssignUnsetOrNull:
 		if missing {
-			if !validName(name) {
+			if !libc.IsName(name) {
 				sh.fail(2, "Bad substitution")
 			}
 			g := sh.newFielder(false)
@@ -515,25 +516,25 @@ func trim(s, pat string, op syntax.ParExpOperator) string {
 	switch op {
 	case syntax.RemSmallPrefix:
 		for i := 0; i <= len(s); i++ {
-			if shellMatch(pat, s[:i]) {
+			if libc.ShellMatch(pat, s[:i]) {
 				return s[i:]
 			}
 		}
 	case syntax.RemLargePrefix:
 		for i := len(s); i >= 0; i-- {
-			if shellMatch(pat, s[:i]) {
+			if libc.ShellMatch(pat, s[:i]) {
 				return s[i:]
 			}
 		}
 	case syntax.RemSmallSuffix:
 		for i := len(s); i >= 0; i-- {
-			if shellMatch(pat, s[i:]) {
+			if libc.ShellMatch(pat, s[i:]) {
 				return s[:i]
 			}
 		}
 	case syntax.RemLargeSuffix:
 		for i := 0; i <= len(s); i++ {
-			if shellMatch(pat, s[i:]) {
+			if libc.ShellMatch(pat, s[i:]) {
 				return s[:i]
 			}
 		}
@@ -628,7 +629,7 @@ func (sh *shell) glob(pat string) []string {
 				if n[0] == '.' && !strings.HasPrefix(part, ".") {
 					continue
 				}
-				if !shellMatch(part, n) {
+				if !libc.ShellMatch(part, n) {
 					continue
 				}
 				if i < len(parts)-1 {
@@ -682,7 +683,7 @@ func (sh *shell) arithm(x syntax.ArithmExpr) int64 {
 	case *syntax.UnaryArithm:
 		switch x.Op {
 		case syntax.Not:
-			return int64(btoi(sh.arithOperand(x.X) == 0))
+			return int64(libc.BoolToInt(sh.arithOperand(x.X) == 0))
 		case syntax.BitNegation:
 			return ^sh.arithOperand(x.X)
 		case syntax.Plus:
@@ -708,7 +709,7 @@ func (sh *shell) arithOperand(x syntax.ArithmExpr) int64 {
 	if s == "" {
 		return sh.arithError("expecting primary")
 	}
-	if strings.ContainsFunc(strings.TrimLeft(s, "+-"), func(r rune) bool { return r != '_' && !inClass("alnum", r) }) {
+	if strings.ContainsFunc(strings.TrimLeft(s, "+-"), func(r rune) bool { return r != '_' && !libc.InClass("alnum", r) }) {
 		sh.fail(2, "hosttest: the arithmetic operand %q has operators of its own: put it in parentheses", s)
 	}
 	return sh.arithValue(s, 0)
@@ -724,7 +725,7 @@ func (sh *shell) arithValue(s string, depth int) int64 {
 	} else if errors.Is(err, strconv.ErrRange) && s[0] != '-' {
 		return 1<<63 - 1
 	}
-	if validName(s) {
+	if libc.IsName(s) {
 		v, ok := sh.special(s)
 		if !ok {
 			if sh.has('u') {
@@ -756,7 +757,7 @@ func (sh *shell) binary(x *syntax.BinaryArithm) int64 {
 	case syntax.Assgn, syntax.AddAssgn, syntax.SubAssgn, syntax.MulAssgn, syntax.QuoAssgn, syntax.RemAssgn, syntax.AndAssgn,
 		syntax.OrAssgn, syntax.XorAssgn, syntax.ShlAssgn, syntax.ShrAssgn:
 		w, ok := x.X.(*syntax.Word)
-		if !ok || !validName(w.Lit()) {
+		if !ok || !libc.IsName(w.Lit()) {
 			return sh.arithError("expecting variable")
 		}
 		n := sh.arithm(x.Y)
@@ -769,9 +770,9 @@ func (sh *shell) binary(x *syntax.BinaryArithm) int64 {
 		sh.assign(w.Lit(), strconv.FormatInt(n, 10))
 		return n
 	case syntax.AndArit:
-		return int64(btoi(sh.arithm(x.X) != 0 && sh.arithm(x.Y) != 0))
+		return int64(libc.BoolToInt(sh.arithm(x.X) != 0 && sh.arithm(x.Y) != 0))
 	case syntax.OrArit:
-		return int64(btoi(sh.arithm(x.X) != 0 || sh.arithm(x.Y) != 0))
+		return int64(libc.BoolToInt(sh.arithm(x.X) != 0 || sh.arithm(x.Y) != 0))
 	case syntax.TernQuest:
 		alt, ok := x.Y.(*syntax.BinaryArithm)
 		if !ok || alt.Op != syntax.TernColon {
@@ -808,17 +809,17 @@ func (sh *shell) arithOp(op syntax.BinAritOperator, a, b int64) int64 {
 		}
 		return a % b
 	case syntax.Eql:
-		return int64(btoi(a == b))
+		return int64(libc.BoolToInt(a == b))
 	case syntax.Neq:
-		return int64(btoi(a != b))
+		return int64(libc.BoolToInt(a != b))
 	case syntax.Gtr:
-		return int64(btoi(a > b))
+		return int64(libc.BoolToInt(a > b))
 	case syntax.Lss:
-		return int64(btoi(a < b))
+		return int64(libc.BoolToInt(a < b))
 	case syntax.Leq:
-		return int64(btoi(a <= b))
+		return int64(libc.BoolToInt(a <= b))
 	case syntax.Geq:
-		return int64(btoi(a >= b))
+		return int64(libc.BoolToInt(a >= b))
 	case syntax.And:
 		return a & b
 	case syntax.Or:

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdExpr(p *kernel.Process) int {
@@ -41,7 +42,7 @@ func cmdExpr(p *kernel.Process) int {
 				}
 			}
 			p.Printf("%d\n", v)
-			return btoi(v == 0)
+			return libc.BoolToInt(v == 0)
 		case "=", "!=", "<", ">", "<=", ">=":
 			c := strings.Compare(a[0], a[2])
 			if ok1 && ok2 {
@@ -53,10 +54,10 @@ func cmdExpr(p *kernel.Process) int {
 				}
 			}
 			ok := map[string]bool{"=": c == 0, "!=": c != 0, "<": c < 0, ">": c > 0, "<=": c <= 0, ">=": c >= 0}[a[1]]
-			p.Printf("%d\n", btoi(ok))
-			return btoi(!ok)
+			p.Printf("%d\n", libc.BoolToInt(ok))
+			return libc.BoolToInt(!ok)
 		case ":":
-			re, err := compileRegexp("^"+strings.TrimPrefix(a[2], "^"), false)
+			re, err := libc.CompileRegexp("^"+strings.TrimPrefix(a[2], "^"), false)
 			if err != nil {
 				p.Errorf("%v", err)
 				return 2
@@ -64,19 +65,19 @@ func cmdExpr(p *kernel.Process) int {
 			m := re.FindStringSubmatch(a[0])
 			if len(m) > 1 {
 				p.Print(m[1], "\n")
-				return btoi(m[1] == "")
+				return libc.BoolToInt(m[1] == "")
 			}
 			n := 0
 			if m != nil {
 				n = utf8.RuneCountInString(m[0])
 			}
 			p.Printf("%d\n", n)
-			return btoi(n == 0)
+			return libc.BoolToInt(n == 0)
 		}
 	}
 	if len(a) == 1 {
 		p.Print(a[0], "\n")
-		return btoi(a[0] == "" || a[0] == "0")
+		return libc.BoolToInt(a[0] == "" || a[0] == "0")
 	}
 	p.Errorf("hosttest: only expressions of three operands are supported")
 	return 2

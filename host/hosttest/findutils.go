@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // findTools are GNU findutils.
@@ -18,35 +19,35 @@ func findTools() map[string]kernel.Program {
 }
 
 func cmdXargs(p *kernel.Process) int {
-	o, ok := getopt(p, "+0a:d:E:I:i::L:l::n:oP:prs:tx", "null>0 arg-file=>a delimiter=>d max-args=>n max-lines=>L no-run-if-empty>r max-procs=>P verbose>t exit>x replace[=>I max-chars=>s")
+	o, ok := libc.Getopt(p, "+0a:d:E:I:i::L:l::n:oP:prs:tx", "null>0 arg-file=>a delimiter=>d max-args=>n max-lines=>L no-run-if-empty>r max-procs=>P verbose>t exit>x replace[=>I max-chars=>s")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "E", "o", "p", "s", "x") {
+	if libc.Unsupported(p, o, "E", "o", "p", "s", "x") {
 		return 1
 	}
 	var input []byte
 	var err error
-	if o.has("a") {
-		if input, err = p.ReadFile(o.get("a")); err != nil {
-			p.Errorf("Cannot open input file %s: %s", quote(o.get("a")), kernel.Strerror(err))
+	if o.Has("a") {
+		if input, err = p.ReadFile(o.Get("a")); err != nil {
+			p.Errorf("Cannot open input file %s: %s", libc.Quote(o.Get("a")), kernel.Strerror(err))
 			return 1
 		}
 	} else if input, err = io.ReadAll(p.Stdin()); err != nil && err != io.EOF {
 		return 1
 	}
 	var items []string
-	replace := o.get("I", "i")
-	if o.has("i") && replace == "" {
+	replace := o.Get("I", "i")
+	if o.Has("i") && replace == "" {
 		replace = "{}"
 	}
 	switch {
-	case o.has("0"):
+	case o.Has("0"):
 		items = splitDelim(input, 0)
-	case o.has("d"):
-		d := o.get("d")
+	case o.Has("d"):
+		d := o.Get("d")
 		if len(d) > 1 {
-			b, _ := unescapeB(nil, d, false)
+			b, _ := libc.Unescape(nil, d, false)
 			d = string(b)
 		}
 		items = splitDelim(input, d[0])
@@ -68,33 +69,33 @@ func cmdXargs(p *kernel.Process) int {
 			return 1
 		}
 	}
-	cmd := o.args
+	cmd := o.Args
 	if len(cmd) == 0 {
 		cmd = []string{"echo"}
 	}
-	if len(items) == 0 && (o.has("r") || replace != "") {
+	if len(items) == 0 && (o.Has("r") || replace != "") {
 		return 0
 	}
 	limit := len(items)
-	if o.has("L", "l") && replace == "" && !o.has("0", "d") {
+	if o.Has("L", "l") && replace == "" && !o.Has("0", "d") {
 		return xargsLines(p, o, cmd, string(input))
 	}
-	if o.has("n") {
-		n, err := strconv.Atoi(o.get("n"))
+	if o.Has("n") {
+		n, err := strconv.Atoi(o.Get("n"))
 		if err != nil || n < 1 {
-			p.Errorf("value %s for -n option should be >= 1", o.get("n"))
-			return usage(p, 1)
+			p.Errorf("value %s for -n option should be >= 1", o.Get("n"))
+			return libc.Usage(p, 1)
 		}
 		limit = n
 	}
 	// A child of xargs reads nothing of what xargs was given.
 	run := func(args []string) (int, bool) {
-		if o.has("t") {
+		if o.Has("t") {
 			p.Warnf("%s\n", strings.Join(args, " "))
 		}
 		p.Flush()
-		c := start(p, args, p.Env, func(c *kernel.Process) {
-			if !o.has("a") {
+		c := libc.Spawn(p, args, p.Env, func(c *kernel.Process) {
+			if !o.Has("a") {
 				c.SetFD(0, kernel.NewStream(kernel.Device("null"), 0))
 			}
 		})
@@ -152,8 +153,8 @@ func cmdXargs(p *kernel.Process) int {
 }
 
 // xargsLines is xargs -L: so many lines for each command.
-func xargsLines(p *kernel.Process, o *options, cmd []string, input string) int {
-	n, err := strconv.Atoi(o.get("L", "l"))
+func xargsLines(p *kernel.Process, o *libc.Options, cmd []string, input string) int {
+	n, err := strconv.Atoi(o.Get("L", "l"))
 	if err != nil || n < 1 {
 		n = 1
 	}
@@ -161,7 +162,7 @@ func xargsLines(p *kernel.Process, o *options, cmd []string, input string) int {
 	count, code := 0, 0
 	flush := func() {
 		if count > 0 {
-			c := start(p, append(append([]string{}, cmd...), batch...), p.Env, func(c *kernel.Process) { c.SetFD(0, kernel.NewStream(kernel.Device("null"), 0)) })
+			c := libc.Spawn(p, append(append([]string{}, cmd...), batch...), p.Env, func(c *kernel.Process) { c.SetFD(0, kernel.NewStream(kernel.Device("null"), 0)) })
 			if p.WaitFor(c).ExitCode() != 0 {
 				code = 123
 			}
@@ -492,13 +493,13 @@ func (f *finder) primary() findExpr {
 		return func(n *findNode) bool {
 			b := path.Base(n.name)
 			if pred == "-iname" {
-				return match(strings.ToLower(pat), strings.ToLower(b))
+				return libc.Fnmatch(strings.ToLower(pat), strings.ToLower(b))
 			}
-			return match(pat, b)
+			return libc.Fnmatch(pat, b)
 		}
 	case "-path", "-wholename":
 		pat := f.arg(pred)
-		return func(n *findNode) bool { return match(pat, n.name) }
+		return func(n *findNode) bool { return libc.Fnmatch(pat, n.name) }
 	case "-type", "-xtype":
 		a := f.arg(pred)
 		var kinds []uint32
@@ -578,7 +579,7 @@ func (f *finder) primary() findExpr {
 		if a != "" && (a[0] == '-' || a[0] == '/') {
 			kind, a = a[0], a[1:]
 		}
-		fn, err := parseMode(a)
+		fn, err := libc.ParseMode(a)
 		if err != nil {
 			f.err = fmt.Sprintf("invalid mode `%s'", a)
 			return always
@@ -686,7 +687,7 @@ func (f *finder) primary() findExpr {
 
 func (f *finder) run(args []string) int {
 	f.p.Flush()
-	return Run(f.p, args...)
+	return libc.Run(f.p, args...)
 }
 
 func (f *finder) format(format string, n *findNode) string {
@@ -698,7 +699,7 @@ func (f *finder) format(format string, n *findNode) string {
 			i++
 			switch e := format[i]; {
 			case e >= '0' && e <= '7':
-				v, w := octal(format[i:])
+				v, w := libc.Octal(format[i:])
 				b.WriteByte(v)
 				i += w - 1
 			case strings.IndexByte(`abfnrtv\`, e) >= 0:
@@ -732,7 +733,7 @@ func (f *finder) format(format string, n *findNode) string {
 				if format[i] == '@' {
 					return fmt.Sprintf("%d.%09d0", t.Unix(), t.Nanosecond())
 				}
-				return strftime("%"+string(format[i]), localTime(p, t))
+				return libc.Strftime("%"+string(format[i]), libc.LocalTime(p, t))
 			}
 			return ""
 		}
@@ -761,11 +762,11 @@ func (f *finder) format(format string, n *findNode) string {
 		case 'M':
 			v = modeString(st.Mode)
 		case 'u':
-			v = userName(p.Kernel, st.UID)
+			v = libc.UserName(p.Kernel, st.UID)
 		case 'U':
 			v = strconv.Itoa(int(st.UID))
 		case 'g':
-			v = groupName(p.Kernel, st.GID)
+			v = libc.GroupName(p.Kernel, st.GID)
 		case 'G':
 			v = strconv.Itoa(int(st.GID))
 		case 'i':
@@ -791,7 +792,7 @@ func (f *finder) format(format string, n *findNode) string {
 		case 'C':
 			v = stamp(st.Ctime)
 		case 't':
-			v = localTime(p, st.Mtime).Format("Mon Jan _2 15:04:05.0000000000 2006")
+			v = libc.LocalTime(p, st.Mtime).Format("Mon Jan _2 15:04:05.0000000000 2006")
 		default:
 			v = "%" + string(format[i])
 		}

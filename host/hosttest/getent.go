@@ -5,65 +5,66 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdGetent(p *kernel.Process) int {
-	o, ok := getopt(p, "+is:", "service=>s no-idn>i")
+	o, ok := libc.Getopt(p, "+is:", "service=>s no-idn>i")
 	if !ok {
 		return 1
 	}
-	if unsupported(p, o, "s") {
+	if libc.Unsupported(p, o, "s") {
 		return 1
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("wrong number of arguments")
 		p.Warnf("Try `getent --help' or `getent --usage' for more information.\n")
 		return 1
 	}
-	db, keys := o.args[0], o.args[1:]
+	db, keys := o.Args[0], o.Args[1:]
 	code := 0
 	switch db {
 	case "passwd":
-		users, _ := database(p.Kernel)
+		users, _ := libc.Database(p.Kernel)
 		if len(keys) == 0 {
 			for _, u := range users {
-				p.Print(u.line(), "\n")
+				p.Print(u.Line(), "\n")
 			}
 			return 0
 		}
 		for _, k := range keys {
-			u := (*account)(nil)
+			u := (*libc.User)(nil)
 			if n, ok := kernel.ParseUint(k); ok {
-				u = userByID(p.Kernel, uint32(n))
+				u = libc.UserByID(p.Kernel, uint32(n))
 			} else {
-				u = userByName(p.Kernel, k)
+				u = libc.UserByName(p.Kernel, k)
 			}
 			if u == nil {
 				code = 2
 				continue
 			}
-			p.Print(u.line(), "\n")
+			p.Print(u.Line(), "\n")
 		}
 	case "group":
-		_, groups := database(p.Kernel)
+		_, groups := libc.Database(p.Kernel)
 		if len(keys) == 0 {
 			for _, g := range groups {
-				p.Print(g.line(), "\n")
+				p.Print(g.Line(), "\n")
 			}
 			return 0
 		}
 		for _, k := range keys {
-			g := (*groupLine)(nil)
+			g := (*libc.Group)(nil)
 			if n, ok := kernel.ParseUint(k); ok {
-				g = groupByID(p.Kernel, uint32(n))
+				g = libc.GroupByID(p.Kernel, uint32(n))
 			} else {
-				g = groupByName(p.Kernel, k)
+				g = libc.GroupByName(p.Kernel, k)
 			}
 			if g == nil {
 				code = 2
 				continue
 			}
-			p.Print(g.line(), "\n")
+			p.Print(g.Line(), "\n")
 		}
 	case "shadow", "gshadow":
 		b, err := p.ReadFile("/etc/" + db)
@@ -88,7 +89,7 @@ func cmdGetent(p *kernel.Process) int {
 		}
 	case "hosts", "ahosts", "ahostsv4", "ahostsv6":
 		b, _ := p.ReadFile("/etc/hosts")
-		entries := parseHosts(string(b))
+		entries := libc.ParseHosts(string(b))
 		if len(keys) == 0 {
 			for _, e := range entries {
 				p.Printf("%-15s %s\n", e[0], strings.Join(e[1:], " "))
@@ -134,15 +135,4 @@ func cmdGetent(p *kernel.Process) int {
 		return 1
 	}
 	return code
-}
-
-func parseHosts(s string) [][]string {
-	var out [][]string
-	for line := range strings.SplitSeq(s, "\n") {
-		line, _, _ = strings.Cut(line, "#")
-		if f := strings.Fields(line); len(f) > 1 {
-			out = append(out, f)
-		}
-	}
-	return out
 }

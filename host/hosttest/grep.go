@@ -8,10 +8,11 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdGrep(p *kernel.Process) int {
-	o, ok := getopt(p, "EFGPe:f:ivwxcloLqshnHrRzam:A:B:C:bUTyI", "extended-regexp>E fixed-strings>F basic-regexp>G regexp=>e file=>f ignore-case>i invert-match>v word-regexp>w line-regexp>x count>c files-with-matches>l files-without-match>L only-matching>o quiet>q silent>q no-messages>s no-filename>h line-number>n with-filename>H recursive>r null-data>z text>a max-count=>m after-context=>A before-context=>B context=>C color[= colour[= null include= exclude= exclude-dir= perl-regexp>P")
+	o, ok := libc.Getopt(p, "EFGPe:f:ivwxcloLqshnHrRzam:A:B:C:bUTyI", "extended-regexp>E fixed-strings>F basic-regexp>G regexp=>e file=>f ignore-case>i invert-match>v word-regexp>w line-regexp>x count>c files-with-matches>l files-without-match>L only-matching>o quiet>q silent>q no-messages>s no-filename>h line-number>n with-filename>H recursive>r null-data>z text>a max-count=>m after-context=>A before-context=>B context=>C color[= colour[= null include= exclude= exclude-dir= perl-regexp>P")
 	usage := func() int {
 		p.Warnf("Usage: grep [OPTION]... PATTERNS [FILE]...\nTry 'grep --help' for more information.\n")
 		return 2
@@ -19,47 +20,47 @@ func cmdGrep(p *kernel.Process) int {
 	if !ok {
 		return usage()
 	}
-	if unsupported(p, o, "b", "T", "U", "I", "exclude", "exclude-dir") {
+	if libc.Unsupported(p, o, "b", "T", "U", "I", "exclude", "exclude-dir") {
 		return 2
 	}
-	if o.has("P") {
+	if o.Has("P") {
 		p.Errorf("hosttest: -P is not supported")
 		return 2
 	}
-	files := o.args
+	files := o.Args
 	var pats []string
-	for _, x := range o.order {
-		switch x.name {
+	for _, x := range o.Order {
+		switch x.Name {
 		case "e":
-			pats = append(pats, strings.Split(x.value, "\n")...)
+			pats = append(pats, strings.Split(x.Value, "\n")...)
 		case "f":
-			d, err := in(p, x.value)
+			d, err := libc.OpenInput(p, x.Value)
 			if err != nil {
-				p.Errorf("%s: %s", x.value, kernel.Strerror(err))
+				p.Errorf("%s: %s", x.Value, kernel.Strerror(err))
 				return 2
 			}
 			b, _ := p.ReadAll(d)
 			d.Release()
-			l, _ := lines(b, '\n')
+			l, _ := libc.Lines(b, '\n')
 			pats = append(pats, l...)
 		}
 	}
-	if !o.has("e", "f") {
+	if !o.Has("e", "f") {
 		if len(files) == 0 {
 			return usage()
 		}
 		pats = strings.Split(files[0], "\n")
 		files = files[1:]
 	}
-	fixed := o.has("F") || p.Name() == "fgrep"
-	ext := o.has("E") || p.Name() == "egrep"
+	fixed := o.Has("F") || p.Name() == "fgrep"
+	ext := o.Has("E") || p.Name() == "egrep"
 	var alts []string
 	for _, pat := range pats {
 		var s string
 		if fixed {
 			s = regexp.QuoteMeta(pat)
 		} else {
-			t, err := translateRegexp(pat, ext)
+			t, err := libc.TranslateRegexp(pat, ext)
 			if err != nil {
 				p.Errorf("%v", err)
 				return 2
@@ -67,21 +68,21 @@ func cmdGrep(p *kernel.Process) int {
 			s = strings.TrimPrefix(t, "(?s)")
 		}
 		switch {
-		case o.has("x"):
+		case o.Has("x"):
 			s = `\A(?:` + s + `)\z`
 		}
 		alts = append(alts, "(?:"+s+")")
 	}
 	flags := "(?s)"
-	if o.has("i", "y") {
+	if o.Has("i", "y") {
 		flags = "(?si)"
 	}
 	var re *regexp.Regexp
 	matches := func(l string) bool { return re != nil && re.MatchString(l) }
-	plain := fixed && !o.has("i", "y", "w", "o") // bytes, whatever they encode
+	plain := fixed && !o.Has("i", "y", "w", "o") // bytes, whatever they encode
 	if plain {
 		matches = func(l string) bool {
-			return slices.ContainsFunc(pats, func(pat string) bool { return l == pat || !o.has("x") && strings.Contains(l, pat) })
+			return slices.ContainsFunc(pats, func(pat string) bool { return l == pat || !o.Has("x") && strings.Contains(l, pat) })
 		}
 	}
 	if len(alts) > 0 && !plain {
@@ -98,42 +99,42 @@ func cmdGrep(p *kernel.Process) int {
 		}
 		return out
 	}
-	if o.has("w") && re != nil {
+	if o.Has("w") && re != nil {
 		whole := regexp.MustCompile(flags + `\A(?:` + strings.Join(alts, "|") + `)\z`)
 		find = func(l string) [][]int { return wordMatches(re, whole, l) }
 		matches = func(l string) bool { return len(find(l)) > 0 }
 	}
 	delim := byte('\n')
-	if o.has("z") {
+	if o.Has("z") {
 		delim = 0
 	}
 	limit := -1
-	if o.has("m") {
-		limit, _ = strconv.Atoi(o.get("m"))
+	if o.Has("m") {
+		limit, _ = strconv.Atoi(o.Get("m"))
 	}
 	context := func(names ...string) int {
-		n, _ := strconv.Atoi(o.get(names...))
+		n, _ := strconv.Atoi(o.Get(names...))
 		return n
 	}
 	before, after := context("B", "C"), context("A", "C")
-	recursive := o.has("r", "R")
+	recursive := o.Has("r", "R")
 	if len(files) == 0 {
 		files = []string{"-"}
 		if recursive {
 			files = []string{"."}
 		}
 	}
-	named := (len(files) > 1 || recursive || o.has("H")) && !o.has("h")
+	named := (len(files) > 1 || recursive || o.Has("H")) && !o.Has("h")
 	matched, failed := false, false
 	one := func(name string) bool { // false: stop
-		d, err := in(p, name)
+		d, err := libc.OpenInput(p, name)
 		var data []byte
 		if err == nil {
 			data, err = p.ReadAll(d)
 			d.Release()
 		}
 		if err != nil {
-			if !o.has("s") {
+			if !o.Has("s") {
 				p.Flush()
 				p.Errorf("%s: %s", name, kernel.Strerror(err))
 			}
@@ -144,8 +145,8 @@ func cmdGrep(p *kernel.Process) int {
 		if name == "-" {
 			shown = "(standard input)"
 		}
-		ls, _ := lines(data, delim)
-		binary := !o.has("a", "z") && bytes.IndexByte(data, 0) >= 0
+		ls, _ := libc.Lines(data, delim)
+		binary := !o.Has("a", "z") && bytes.IndexByte(data, 0) >= 0
 		count := 0
 		last := -1
 		until := -1
@@ -153,14 +154,14 @@ func cmdGrep(p *kernel.Process) int {
 			if named {
 				p.Print(shown, sep)
 			}
-			if o.has("n") {
+			if o.Has("n") {
 				p.Print(strconv.Itoa(n+1), sep)
 			}
 		}
 		for i, l := range ls {
 			hit := matches(l)
-			if hit == o.has("v") {
-				if i <= until && !o.has("c", "l", "L", "q", "o") {
+			if hit == o.Has("v") {
+				if i <= until && !o.Has("c", "l", "L", "q", "o") {
 					prefix(i, "-")
 					p.Print(l, string(rune(delim)))
 					last = i
@@ -172,13 +173,13 @@ func cmdGrep(p *kernel.Process) int {
 			}
 			count++
 			matched = true
-			if o.has("q") {
+			if o.Has("q") {
 				return false
 			}
-			if o.has("l", "L") {
+			if o.Has("l", "L") {
 				break
 			}
-			if !o.has("c") {
+			if !o.Has("c") {
 				if binary {
 					p.Flush()
 					p.Errorf("%s: binary file matches", shown)
@@ -191,8 +192,8 @@ func cmdGrep(p *kernel.Process) int {
 					prefix(j, "-")
 					p.Print(ls[j], string(rune(delim)))
 				}
-				if o.has("o") {
-					if !o.has("v") {
+				if o.Has("o") {
+					if !o.Has("v") {
 						for _, m := range find(l) {
 							if m[0] < m[1] {
 								prefix(i, ":")
@@ -211,19 +212,19 @@ func cmdGrep(p *kernel.Process) int {
 			}
 		}
 		end := "\n"
-		if o.has("null") {
+		if o.Has("null") {
 			end = "\x00"
 		}
 		switch {
-		case o.has("l"):
+		case o.Has("l"):
 			if count > 0 {
 				p.Print(shown, end)
 			}
-		case o.has("L"):
+		case o.Has("L"):
 			if count == 0 {
 				p.Print(shown, end)
 			}
-		case o.has("c"):
+		case o.Has("c"):
 			if named {
 				p.Print(shown, ":")
 			}
@@ -234,7 +235,7 @@ func cmdGrep(p *kernel.Process) int {
 	for _, f := range files {
 		if st, err := p.Stat(f); err == nil && st.IsDir() && f != "-" {
 			if !recursive {
-				if !o.has("s") {
+				if !o.Has("s") {
 					p.Flush()
 					p.Print("")
 					p.Errorf("%s: Is a directory", f)
@@ -243,9 +244,9 @@ func cmdGrep(p *kernel.Process) int {
 				continue
 			}
 			var list []string
-			recurse(p, f, true, func(name string, st kernel.Stat) error {
+			libc.Walk(p, f, true, func(name string, st kernel.Stat) error {
 				if st.IsRegular() {
-					if inc := o.all("include"); len(inc) > 0 && !slices.ContainsFunc(inc, func(g string) bool { return match(g, name[strings.LastIndexByte(name, '/')+1:]) }) {
+					if inc := o.All("include"); len(inc) > 0 && !slices.ContainsFunc(inc, func(g string) bool { return libc.Fnmatch(g, name[strings.LastIndexByte(name, '/')+1:]) }) {
 						return nil
 					}
 					list = append(list, name)
@@ -264,7 +265,7 @@ func cmdGrep(p *kernel.Process) int {
 		}
 	}
 	switch {
-	case failed && !(o.has("q") && matched):
+	case failed && !(o.Has("q") && matched):
 		return 2
 	case matched:
 		return 0
@@ -276,7 +277,7 @@ func cmdGrep(p *kernel.Process) int {
 // shorter one from the same place may do, then one from the next.
 func wordMatches(re, whole *regexp.Regexp, l string) (out [][]int) {
 	isWord := func(i int) bool {
-		return i >= 0 && i < len(l) && (l[i] == '_' || inClass("alnum", rune(l[i])))
+		return i >= 0 && i < len(l) && (l[i] == '_' || libc.InClass("alnum", rune(l[i])))
 	}
 	for from := 0; from <= len(l); {
 		m := re.FindStringIndex(l[from:])

@@ -3,33 +3,15 @@ package hosttest
 import (
 	"bytes"
 	"io"
-	"strconv"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
-
-// byteCount reads a number with a size suffix.
-func byteCount(s string) (int64, bool) {
-	i := 0
-	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
-		i++
-	}
-	n, err := strconv.ParseInt(s[:i], 10, 64)
-	if err != nil {
-		return 0, false
-	}
-	mul := map[string]int64{"": 1, "c": 1, "w": 2, "b": 512, "kB": 1e3, "KB": 1e3, "K": 1 << 10, "k": 1 << 10, "KiB": 1 << 10, "M": 1 << 20, "m": 1 << 20, "MiB": 1 << 20, "MB": 1e6,
-		"G": 1 << 30, "GiB": 1 << 30, "GB": 1e9, "T": 1 << 40, "TiB": 1 << 40, "TB": 1e12}[s[i:]]
-	if mul == 0 {
-		return 0, false
-	}
-	return n * mul, true
-}
 
 // obsolete turns -5 into -n 5, as head and tail still allow.
 func obsolete(args []string) []string {
-	if len(args) > 1 && len(args[1]) > 1 && args[1][0] == '-' && isDigits(args[1][1:]) {
+	if len(args) > 1 && len(args[1]) > 1 && args[1][0] == '-' && libc.IsDigits(args[1][1:]) {
 		return append([]string{args[0], "-n", args[1][1:]}, args[2:]...)
 	}
 	return args
@@ -44,28 +26,28 @@ type portion struct {
 }
 
 // portion reads -c, -n and -z. A count with the sign counts from the other end.
-func readPortion(p *kernel.Process, o *options, sign string) (portion, bool) {
+func readPortion(p *kernel.Process, o *libc.Options, sign string) (portion, bool) {
 	part := portion{count: 10, delim: '\n'}
-	if o.has("z") {
+	if o.Has("z") {
 		part.delim = 0
 	}
-	for _, x := range o.order {
-		if x.name != "c" && x.name != "n" {
+	for _, x := range o.Order {
+		if x.Name != "c" && x.Name != "n" {
 			continue
 		}
-		part.bytewise = x.name == "c"
-		part.reversed = strings.HasPrefix(x.value, sign)
-		n, ok := byteCount(strings.TrimLeft(x.value, "-+"))
+		part.bytewise = x.Name == "c"
+		part.reversed = strings.HasPrefix(x.Value, sign)
+		n, ok := libc.ByteCount(strings.TrimLeft(x.Value, "-+"))
 		if !ok {
 			what := "lines"
 			if part.bytewise {
 				what = "bytes"
 			}
-			bad := x.value
+			bad := x.Value
 			if sign == "-" {
 				bad = strings.TrimPrefix(bad, sign)
 			}
-			p.Errorf("invalid number of %s: %s", what, quote(bad))
+			p.Errorf("invalid number of %s: %s", what, libc.Quote(bad))
 			return part, false
 		}
 		part.count = n
@@ -74,10 +56,10 @@ func readPortion(p *kernel.Process, o *options, sign string) (portion, bool) {
 }
 
 // headers returns what writes the line before each input, where there is one.
-func headers(p *kernel.Process, o *options) func(name string) {
+func headers(p *kernel.Process, o *libc.Options) func(name string) {
 	before := ""
 	return func(name string) {
-		if o.has("v") || len(o.args) > 1 && !o.has("q") {
+		if o.Has("v") || len(o.Args) > 1 && !o.Has("q") {
 			if name == "-" {
 				name = "standard input"
 			}
@@ -90,9 +72,9 @@ func headers(p *kernel.Process, o *options) func(name string) {
 
 func cmdHead(p *kernel.Process) int {
 	p.SetArgs(obsolete(p.Args))
-	o, ok := getopt(p, "c:n:qvz", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z")
+	o, ok := libc.Getopt(p, "c:n:qvz", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	part, ok := readPortion(p, o, "-")
 	if !ok {
@@ -100,7 +82,7 @@ func cmdHead(p *kernel.Process) int {
 	}
 	delim := part.delim
 	header := headers(p, o)
-	return eachInput(p, o.args, func(name string, d *kernel.File) error {
+	return libc.EachInput(p, o.Args, func(name string, d *kernel.File) error {
 		header(name)
 		if part.reversed {
 			b, err := p.ReadAll(d)

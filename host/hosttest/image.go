@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // A release is what all machines have from Debian: the images of their file systems and the table of programs. It is built
@@ -316,9 +317,9 @@ func personalise(m *kernel.Kernel, cfg debianConfig) {
 		}
 		hash := "!"
 		if p := cfg.Password; p != "" {
-			hash = shadowHash(p)
+			hash = libc.ShadowHash(p)
 		} else if p := cfg.SudoPassword; p != "" {
-			hash = shadowHash(p)
+			hash = libc.ShadowHash(p)
 		}
 		add("/etc/passwd", u+":x:1000:1000:,,,:/home/"+u+":/bin/bash\n")
 		add("/etc/shadow", u+":"+hash+":20221:0:99999:7:::\n")
@@ -340,7 +341,7 @@ func personalise(m *kernel.Kernel, cfg debianConfig) {
 		}
 	} else if cfg.Password != "" {
 		b, _ := m.FS().ReadFile("/etc/shadow")
-		m.FS().WriteFile("/etc/shadow", []byte(strings.Replace(string(b), "root:*:", "root:"+shadowHash(cfg.Password)+":", 1)))
+		m.FS().WriteFile("/etc/shadow", []byte(strings.Replace(string(b), "root:*:", "root:"+libc.ShadowHash(cfg.Password)+":", 1)))
 	}
 	home := "/home/" + u
 	id := 1000

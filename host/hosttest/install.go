@@ -6,49 +6,50 @@ import (
 	"path"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdInstall(p *kernel.Process) int {
-	o, ok := getopt(p, "bcCdDg:m:o:pst:TvS:", "mode=>m owner=>o group=>g directory>d target-directory=>t no-target-directory>T compare>C preserve-timestamps>p strip>s verbose>v backup[=")
+	o, ok := libc.Getopt(p, "bcCdDg:m:o:pst:TvS:", "mode=>m owner=>o group=>g directory>d target-directory=>t no-target-directory>T compare>C preserve-timestamps>p strip>s verbose>v backup[=")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "b", "backup", "s", "S", "v") {
+	if libc.Unsupported(p, o, "b", "backup", "s", "S", "v") {
 		return 1
 	}
 	mode := uint32(0o755)
-	if o.has("m") {
-		f, err := parseMode(o.get("m"))
+	if o.Has("m") {
+		f, err := libc.ParseMode(o.Get("m"))
 		if err != nil {
-			p.Errorf("invalid mode %s", quote(o.get("m")))
+			p.Errorf("invalid mode %s", libc.Quote(o.Get("m")))
 			return 1
 		}
-		mode = f(0, o.has("d"), 0)
+		mode = f(0, o.Has("d"), 0)
 	}
 	uid, gid := int64(-1), int64(-1)
-	if o.has("o") {
+	if o.Has("o") {
 		var err error
-		if uid, _, err = owner(p, o.get("o")); err != nil {
-			p.Errorf("invalid user %s", quote(o.get("o")))
+		if uid, _, err = owner(p, o.Get("o")); err != nil {
+			p.Errorf("invalid user %s", libc.Quote(o.Get("o")))
 			return 1
 		}
 	}
-	if o.has("g") {
+	if o.Has("g") {
 		var err error
-		if gid, err = groupID(p, o.get("g")); err != nil {
-			p.Errorf("invalid group %s", quote(o.get("g")))
+		if gid, err = groupID(p, o.Get("g")); err != nil {
+			p.Errorf("invalid group %s", libc.Quote(o.Get("g")))
 			return 1
 		}
 	}
 	own := func(name string) int {
 		if uid >= 0 || gid >= 0 {
 			if err := p.Chown(name, uid, gid, true); err != nil {
-				p.Errorf("cannot change ownership of %s: %s", quote(name), kernel.Strerror(err))
+				p.Errorf("cannot change ownership of %s: %s", libc.Quote(name), kernel.Strerror(err))
 				return 1
 			}
 		}
 		if err := p.Chmod(name, mode); err != nil {
-			p.Errorf("cannot change permissions of %s: %s", quote(name), kernel.Strerror(err))
+			p.Errorf("cannot change permissions of %s: %s", libc.Quote(name), kernel.Strerror(err))
 			return 1
 		}
 		return 0
@@ -57,15 +58,15 @@ func cmdInstall(p *kernel.Process) int {
 	parents := func(name string) error {
 		old := p.Umask
 		p.Umask = 0o022
-		err := mkdirOne(p, name, true, nil, false)
+		err := libc.MkdirOne(p, name, true, nil, false)
 		p.Umask = old
 		return err
 	}
 	code := 0
-	if o.has("d") {
-		for _, a := range o.args {
+	if o.Has("d") {
+		for _, a := range o.Args {
 			if err := parents(a); err != nil {
-				sayErr(p, err)
+				libc.SayError(p, err)
 				code = 1
 				continue
 			}
@@ -73,14 +74,14 @@ func cmdInstall(p *kernel.Process) int {
 		}
 		return code
 	}
-	if o.has("D") {
-		dir := o.get("t")
-		if dir == "" && len(o.args) == 2 {
-			dir = path.Dir(o.args[1])
+	if o.Has("D") {
+		dir := o.Get("t")
+		if dir == "" && len(o.Args) == 2 {
+			dir = path.Dir(o.Args[1])
 		}
 		if dir != "" {
 			if err := parents(dir); err != nil {
-				sayErr(p, err)
+				libc.SayError(p, err)
 				return 1
 			}
 		}
@@ -92,42 +93,42 @@ func cmdInstall(p *kernel.Process) int {
 	for _, pr := range pairs {
 		st, err := p.Stat(pr[0])
 		if err != nil {
-			p.Errorf("cannot stat %s: %s", quote(pr[0]), kernel.Strerror(err))
+			p.Errorf("cannot stat %s: %s", libc.Quote(pr[0]), kernel.Strerror(err))
 			code = 1
 			continue
 		}
 		if st.IsDir() {
-			p.Errorf("omitting directory %s", quote(pr[0]))
+			p.Errorf("omitting directory %s", libc.Quote(pr[0]))
 			code = 1
 			continue
 		}
 		if old, err := p.Lstat(pr[1]); err == nil {
-			same := o.has("C") && old.IsRegular() && old.Perm() == mode && int64(old.UID) == max(uid, 0) && int64(old.GID) == max(gid, 0) && p.UID == 0
+			same := o.Has("C") && old.IsRegular() && old.Perm() == mode && int64(old.UID) == max(uid, 0) && int64(old.GID) == max(gid, 0) && p.UID == 0
 			if same && sameContent(p, pr[0], pr[1]) {
 				continue
 			}
 			if old.IsDir() {
-				p.Errorf("cannot overwrite directory %s with non-directory", quote(pr[1]))
+				p.Errorf("cannot overwrite directory %s with non-directory", libc.Quote(pr[1]))
 				code = 1
 				continue
 			}
 			if src, err := p.Stat(pr[0]); err == nil && src.Dev == old.Dev && src.Ino == old.Ino {
-				p.Errorf("%s and %s are the same file", quote(pr[0]), quote(pr[1]))
+				p.Errorf("%s and %s are the same file", libc.Quote(pr[0]), libc.Quote(pr[1]))
 				code = 1
 				continue
 			}
 			if err := p.Unlink(pr[1]); err != nil {
-				p.Errorf("cannot remove %s: %s", quote(pr[1]), kernel.Strerror(err))
+				p.Errorf("cannot remove %s: %s", libc.Quote(pr[1]), kernel.Strerror(err))
 				code = 1
 				continue
 			}
 		}
 		if err := copyData(p, pr[0], pr[1], 0o600, os.O_EXCL, nil); err != nil {
-			sayErr(p, err)
+			libc.SayError(p, err)
 			code = 1
 			continue
 		}
-		if o.has("p") {
+		if o.Has("p") {
 			p.Utimes(pr[1], st.Atime.UnixNano(), st.Mtime.UnixNano(), false, true)
 		}
 		code |= own(pr[1])

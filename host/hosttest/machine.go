@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // A Config describes a machine. The zero value is a Raspberry Pi 5 with Debian 12 and an SD card, whose user pi may log
@@ -341,7 +342,7 @@ func (m *Machine) Exec(script string) (string, error) {
 
 // ExecInput is Exec with a standard input.
 func (m *Machine) ExecInput(script string, stdin []byte) (string, error) {
-	out, stderr, code := execScript(m.kernel, script, stdin)
+	out, stderr, code := libc.System(m.kernel, script, stdin)
 	if code != 0 {
 		return out, fmt.Errorf("exit code %d: %s", code, strings.TrimSpace(stderr))
 	}

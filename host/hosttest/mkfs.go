@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // makeTools make and check file systems and partition tables.
@@ -56,27 +57,27 @@ const mke2fsUsage = `Usage: %s [-c|-l filename] [-b block-size] [-C cluster-size
 // cmdMke2fs follows mke2fs 1.47: it asks whether to go on over an existing file system only at a terminal, which no
 // program here has, so that like the real one it overwrites what is there. A device in use it refuses.
 func cmdMke2fs(p *kernel.Process) int {
-	o, ok := getopt(p, "b:cd:e:g:i:jl:m:no:qr:s:t:vC:DE:FG:I:J:KL:M:N:O:ST:U:Vz:", "")
-	if !ok || len(o.args) == 0 || len(o.args) > 2 {
+	o, ok := libc.Getopt(p, "b:cd:e:g:i:jl:m:no:qr:s:t:vC:DE:FG:I:J:KL:M:N:O:ST:U:Vz:", "")
+	if !ok || len(o.Args) == 0 || len(o.Args) > 2 {
 		p.Warnf(mke2fsUsage, p.Name())
 		return 1
 	}
-	if unsupported(p, o, "c", "d", "S") {
+	if libc.Unsupported(p, o, "c", "d", "S") {
 		return 1
 	}
-	if !o.has("q") {
+	if !o.Has("q") {
 		p.Warnf("mke2fs 1.47.0 (5-Feb-2023)\n")
 	}
 	fstype := cmp.Or(strings.TrimPrefix(p.Name(), "mkfs."), "ext2")
 	if fstype == "mke2fs" {
-		fstype = cmp.Or(o.get("t"), "ext2")
+		fstype = cmp.Or(o.Get("t"), "ext2")
 	}
-	label, uuid := o.get("L"), cmp.Or(o.get("U"), kernel.NewUUID())
+	label, uuid := o.Get("L"), cmp.Or(o.Get("U"), kernel.NewUUID())
 	if len(label) > 16 {
 		p.Warnf("Warning: label too long; will be truncated to '%s'\n\n", label[:16])
 		label = label[:16]
 	}
-	name := o.args[0]
+	name := o.Args[0]
 	dev := device(p, name)
 	if _, err := p.Stat(name); err != nil {
 		p.Warnf("The file %s does not exist and no size was specified.\n", name)
@@ -98,14 +99,14 @@ func cmdMke2fs(p *kernel.Process) int {
 		}
 		return 1
 	}
-	if o.has("U") && !isUUID(uuid) && !slices.Contains([]string{"random", "time", "clear"}, uuid) {
+	if o.Has("U") && !isUUID(uuid) && !slices.Contains([]string{"random", "time", "clear"}, uuid) {
 		p.Warnf("\n%s: could not parse UUID: %s\n\n", name, uuid)
 		return 1
 	}
 	if uuid == "random" || uuid == "time" {
 		uuid = kernel.NewUUID()
 	}
-	if !o.has("q") || o.has("n") {
+	if !o.Has("q") || o.Has("n") {
 		blocks := dev.Size / 4096
 		p.Printf("Creating filesystem with %d 4k blocks and %d inodes\nFilesystem UUID: %s\n", blocks, (dev.Size/16384+7)/8*8, uuid)
 		var backups []string
@@ -117,14 +118,14 @@ func cmdMke2fs(p *kernel.Process) int {
 		}
 		p.Print("\n")
 	}
-	if o.has("n") {
+	if o.Has("n") {
 		return 0
 	}
 	if err := makeFS(p, dev, fstype, label, strings.ToLower(uuid)); err != nil {
 		p.Errorf("%s while writing out and closing file system", kernel.Strerror(err))
 		return 1
 	}
-	if !o.has("q") {
+	if !o.Has("q") {
 		p.Print("Allocating group tables: done                            \nWriting inode tables: done                            \n")
 		if fstype != "ext2" {
 			p.Print("Creating journal (4096 blocks): done\n")
@@ -183,7 +184,7 @@ const mkfsXFSUsage = `Usage: mkfs.xfs
 `
 
 func cmdMkfsXFS(p *kernel.Process) int {
-	o, ok := getopt(p, "b:c:d:i:l:L:m:n:KNp:qr:s:CfV", "")
+	o, ok := libc.Getopt(p, "b:c:d:i:l:L:m:n:KNp:qr:s:CfV", "")
 	usage := func(format string, a ...any) int {
 		p.Warnf(format+"%s", append(a, mkfsXFSUsage)...)
 		return 1
@@ -191,17 +192,17 @@ func cmdMkfsXFS(p *kernel.Process) int {
 	switch {
 	case !ok:
 		return usage("")
-	case len(o.args) > 1:
+	case len(o.Args) > 1:
 		return usage("extra arguments\n")
-	case len(o.args) == 0:
+	case len(o.Args) == 0:
 		return usage("no device name given in argument list\n")
 	}
-	label, name := o.get("L"), o.args[0]
+	label, name := o.Get("L"), o.Args[0]
 	if len(label) > 12 {
 		return usage("Invalid value %s for -L option\n", label)
 	}
 	uuid := kernel.NewUUID()
-	for _, m := range o.all("m") {
+	for _, m := range o.All("m") {
 		for kv := range strings.SplitSeq(m, ",") {
 			if v, ok := strings.CutPrefix(kv, "uuid="); ok {
 				if !isUUID(v) {
@@ -222,7 +223,7 @@ func cmdMkfsXFS(p *kernel.Process) int {
 	if inUse(p.Kernel, dev) != "" {
 		return usage("mkfs.xfs: %s contains a mounted filesystem\n", name)
 	}
-	if !o.has("f") {
+	if !o.Has("f") {
 		if found := signatures(dev); len(found) > 0 {
 			s, what := found[0], "an existing filesystem"
 			if s.usage == "" {
@@ -235,13 +236,13 @@ func cmdMkfsXFS(p *kernel.Process) int {
 	if dev.Size < 300<<20 {
 		return usage("Filesystem must be larger than 300MB.\n")
 	}
-	if !o.has("N") {
+	if !o.Has("N") {
 		if err := makeFS(p, dev, "xfs", label, uuid); err != nil {
 			p.Warnf("mkfs.xfs: pwrite failed: %s\n", kernel.Strerror(err))
 			return 1
 		}
 	}
-	if !o.has("q") {
+	if !o.Has("q") {
 		blocks := dev.Size / 4096
 		p.Printf("meta-data=%-22s isize=512    agcount=4, agsize=%d blks\n         =                       sectsz=512   attr=2, projid32bit=1\n"+
 			"         =                       crc=1        finobt=1, sparse=1, rmapbt=0\n         =                       reflink=1    bigtime=1 inobtcount=1 nrext64=0\n"+
@@ -253,17 +254,17 @@ func cmdMkfsXFS(p *kernel.Process) int {
 }
 
 func cmdMkswap(p *kernel.Process) int {
-	o, ok := getopt(p, "cfp:qL:v:U:e:o:hV", "check>c force>f pagesize=>p quiet>q label=>L swapversion=>v uuid=>U endianness=>e offset=>o verbose lock[=")
+	o, ok := libc.Getopt(p, "cfp:qL:v:U:e:o:hV", "check>c force>f pagesize=>p quiet>q label=>L swapversion=>v uuid=>U endianness=>e offset=>o verbose lock[=")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("Nowhere to set up swap on?")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	name, label := o.args[0], o.get("L")
-	uuid := cmp.Or(o.get("U"), kernel.NewUUID())
-	if o.has("U") && !isUUID(uuid) {
+	name, label := o.Args[0], o.Get("L")
+	uuid := cmp.Or(o.Get("U"), kernel.NewUUID())
+	if o.Has("U") && !isUUID(uuid) {
 		p.Errorf("error: parsing UUID failed")
 		return 1
 	}
@@ -321,7 +322,7 @@ func cmdMkswap(p *kernel.Process) int {
 			return 1
 		}
 	}
-	if !o.has("q") {
+	if !o.Has("q") {
 		usable := (size/4096 - 1) * 4096
 		p.Printf("Setting up swapspace version 1, size = %s (%d bytes)\n", longSize(usable), usable)
 		if label == "" {
@@ -345,15 +346,15 @@ func longSize(n int64) string {
 }
 
 func cmdE2fsck(p *kernel.Process) int {
-	o, ok := getopt(p, "panyfvtb:B:dE:cC:j:l:L:kz:FDSV", "")
-	if !ok || len(o.args) != 1 {
+	o, ok := libc.Getopt(p, "panyfvtb:B:dE:cC:j:l:L:kz:FDSV", "")
+	if !ok || len(o.Args) != 1 {
 		p.Warnf("Usage: e2fsck [-panyrcdfktvDFV] [-b superblock] [-B blocksize]\n\t\t[-l|-L bad_blocks_file] [-C fd] [-j external_journal]\n\t\t[-E extended-options] [-z undo_file] device\n")
 		return 16
 	}
-	if !o.has("p", "a") {
+	if !o.Has("p", "a") {
 		p.Warnf("e2fsck 1.47.0 (5-Feb-2023)\n")
 	}
-	name := o.args[0]
+	name := o.Args[0]
 	if err := p.Access(name, kernel.MayRead); err != nil {
 		p.Warnf("e2fsck: %s while trying to open %s\nPossibly non-existent device?\n", kernel.Strerror(err), name)
 		return 8
@@ -366,7 +367,7 @@ func cmdE2fsck(p *kernel.Process) int {
 		return 8
 	}
 	if inUse(p.Kernel, dev) != "" {
-		if !o.has("n") {
+		if !o.Has("n") {
 			p.Warnf("%s is mounted.\ne2fsck: Cannot continue, aborting.\n\n\n", name)
 			return 8
 		}
@@ -375,7 +376,7 @@ func cmdE2fsck(p *kernel.Process) int {
 	title := cmp.Or(dev.Label, name)
 	inodes, blocks := dev.Size/16384, dev.Size/4096
 	used := dev.Vol.Used/4096 + 64
-	if !o.has("f") {
+	if !o.Has("f") {
 		p.Printf("%s: clean, 11/%d files, %d/%d blocks\n", title, inodes, used, blocks)
 		return 0
 	}
@@ -475,22 +476,22 @@ func sfdiskSize(s string) (int64, bool) {
 }
 
 func cmdSfdisk(p *kernel.Process) int {
-	o, ok := getopt(p, "aA:bcdFfgGhJlLnN:o:OqrsS:tTuUvVw:W:X:Y:", "append>a activate=>A backup>b delete dump>d json>J show-geometry>g list>l list-free>F part-type reorder>r show-size>s list-types>T verify no-reread force>f no-act>n "+
+	o, ok := libc.Getopt(p, "aA:bcdFfgGhJlLnN:o:OqrsS:tTuUvVw:W:X:Y:", "append>a activate=>A backup>b delete dump>d json>J show-geometry>g list>l list-free>F part-type reorder>r show-size>s list-types>T verify no-reread force>f no-act>n "+
 		"output=>o label=>X label-nested=>Y wipe=>w wipe-partitions=>W quiet>q partno=>N no-tell-kernel move-data[= disk-id part-uuid part-label part-attrs relocate lock[= bytes color[= backup-file=>O")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if o.has("A", "b", "delete", "F", "g", "part-type", "r", "T", "verify", "N", "move-data", "disk-id", "part-uuid", "part-label", "part-attrs", "relocate", "J", "s", "l", "O", "G") {
+	if o.Has("A", "b", "delete", "F", "g", "part-type", "r", "T", "verify", "N", "move-data", "disk-id", "part-uuid", "part-label", "part-attrs", "relocate", "J", "s", "l", "O", "G") {
 		p.Errorf("hosttest: this sfdisk writes a table from a script, and dumps one with -d")
 		return 1
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("no disk device specified")
 		return 1
 	}
-	name := o.args[0]
+	name := o.Args[0]
 	want := uint32(kernel.MayRead | kernel.MayWrite)
-	if o.has("d") {
+	if o.Has("d") {
 		want = kernel.MayRead
 	}
 	if err := p.Access(name, want); err != nil {
@@ -503,7 +504,7 @@ func cmdSfdisk(p *kernel.Process) int {
 		return 1
 	}
 	d := dev.Disk
-	if o.has("d") {
+	if o.Has("d") {
 		if d.Table == "" {
 			p.Errorf("%s: does not contain a recognized partition table", name)
 			return 1
@@ -514,19 +515,19 @@ func cmdSfdisk(p *kernel.Process) int {
 		}
 		return 0
 	}
-	quiet := o.has("q")
+	quiet := o.Has("q")
 	say := func(format string, a ...any) {
 		if !quiet {
 			p.Printf(format, a...)
 		}
 	}
-	if !o.has("no-reread", "n") {
+	if !o.Has("no-reread", "n") {
 		say("Checking that no-one is using this disk right now ...")
 		if inUse(p.Kernel, dev) != "" {
 			say(" FAILED\n\n")
 			p.Flush()
 			p.Warnf("This disk is currently in use - repartitioning is probably a bad idea.\nUmount all file systems, and swapoff all swap partitions on this disk.\nUse the --no-reread flag to suppress this check.\n\n")
-			if !o.has("f") {
+			if !o.Has("f") {
 				p.Errorf("Use the --force flag to overrule all checks.")
 				return 1
 			}
@@ -552,13 +553,13 @@ func cmdSfdisk(p *kernel.Process) int {
 		p.Errorf("%s", err)
 		return 1
 	}
-	label = strings.Replace(cmp.Or(label, o.get("X"), d.Table, "dos"), "mbr", "dos", 1)
+	label = strings.Replace(cmp.Or(label, o.Get("X"), d.Table, "dos"), "mbr", "dos", 1)
 	parts, err := layOut(d.Size, label, wishes)
 	if err != nil {
 		p.Errorf("%s", err)
 		return 1
 	}
-	if o.has("a") {
+	if o.Has("a") {
 		p.Errorf("hosttest: this sfdisk appends no partitions")
 		return 1
 	}
@@ -566,7 +567,7 @@ func cmdSfdisk(p *kernel.Process) int {
 		p.Errorf("failed to read partition table from standard input")
 		return 1
 	}
-	if !o.has("n") {
+	if !o.Has("n") {
 		if err := changeDisk(p.Kernel, func() { partition(d, label, parts) }); err != nil {
 			p.Errorf("%s: failed to write disk label: %s", name, kernel.Strerror(err))
 			return 1
@@ -576,7 +577,7 @@ func cmdSfdisk(p *kernel.Process) int {
 	for i, w := range parts {
 		say("%s%d: Created a new partition %d of type 'Linux filesystem' and of size %s.\n", name, i+1, i+1, strings.Replace(longSize(w.size), " bytes", " B", 1))
 	}
-	if o.has("n") {
+	if o.Has("n") {
 		say("The partition table is unchanged (--no-act).\n")
 	} else {
 		say("\nThe partition table has been altered.\nCalling ioctl() to re-read partition table.\nSyncing disks.\n")

@@ -1,33 +1,24 @@
 package hosttest
 
 import (
-	"math/rand/v2"
 	"os"
 	"strings"
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-func randomName(n int) string {
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = letters[rand.IntN(len(letters))]
-	}
-	return string(b)
-}
-
 func cmdMktemp(p *kernel.Process) int {
-	o, ok := getopt(p, "dp:qtu", "directory>d tmpdir[=>p quiet>q dry-run>u suffix=")
+	o, ok := libc.Getopt(p, "dp:qtu", "directory>d tmpdir[=>p quiet>q dry-run>u suffix=")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	tmpl := "tmp.XXXXXXXXXX"
 	dir := ""
-	if o.has("p") || len(o.args) == 0 || o.has("t") {
-		dir = o.get("p")
-		if dir == "" || o.has("t") && p.Getenv("TMPDIR") != "" {
+	if o.Has("p") || len(o.Args) == 0 || o.Has("t") {
+		dir = o.Get("p")
+		if dir == "" || o.Has("t") && p.Getenv("TMPDIR") != "" {
 			if t := p.Getenv("TMPDIR"); t != "" {
 				dir = t
 			} else if dir == "" {
@@ -35,16 +26,16 @@ func cmdMktemp(p *kernel.Process) int {
 			}
 		}
 	}
-	if len(o.args) > 1 {
+	if len(o.Args) > 1 {
 		p.Errorf("too many templates")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 1 {
-		tmpl = o.args[0]
+	if len(o.Args) == 1 {
+		tmpl = o.Args[0]
 	}
-	suffix := o.get("suffix")
+	suffix := o.Get("suffix")
 	body := tmpl
-	if !o.has("suffix") {
+	if !o.Has("suffix") {
 		if i := strings.LastIndex(tmpl, "X"); i >= 0 {
 			suffix = tmpl[i+1:]
 			body = tmpl[:i+1]
@@ -53,22 +44,22 @@ func cmdMktemp(p *kernel.Process) int {
 	stem := strings.TrimRight(body, "X")
 	n := len(body) - len(stem)
 	if n < 3 {
-		p.Errorf("too few X's in template %s", quote(tmpl))
+		p.Errorf("too few X's in template %s", libc.Quote(tmpl))
 		return 1
 	}
-	if dir != "" && len(o.args) == 1 && strings.HasPrefix(tmpl, "/") {
-		p.Errorf("invalid template, %s; with --tmpdir, it may not be absolute", quote(tmpl))
+	if dir != "" && len(o.Args) == 1 && strings.HasPrefix(tmpl, "/") {
+		p.Errorf("invalid template, %s; with --tmpdir, it may not be absolute", libc.Quote(tmpl))
 		return 1
 	}
 	for range 100 {
-		name := stem + randomName(n) + suffix
+		name := stem + libc.RandomName(n) + suffix
 		if dir != "" {
-			name = join(dir, name)
+			name = libc.JoinPath(dir, name)
 		}
 		var err error
 		switch {
-		case o.has("u"):
-		case o.has("d"):
+		case o.Has("u"):
+		case o.Has("d"):
 			err = p.Mkdir(name, 0o700)
 		default:
 			var d *kernel.File
@@ -80,16 +71,16 @@ func cmdMktemp(p *kernel.Process) int {
 			continue
 		}
 		if err != nil {
-			if !o.has("q") {
+			if !o.Has("q") {
 				what := "file"
-				if o.has("d") {
+				if o.Has("d") {
 					what = "directory"
 				}
 				full := body + suffix
 				if dir != "" {
-					full = join(dir, full)
+					full = libc.JoinPath(dir, full)
 				}
-				p.Errorf("failed to create %s via template %s: %s", what, quote(full), kernel.Strerror(err))
+				p.Errorf("failed to create %s via template %s: %s", what, libc.Quote(full), kernel.Strerror(err))
 			}
 			return 1
 		}

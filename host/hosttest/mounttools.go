@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // mountTools show and change what is mounted, and swap.
@@ -94,7 +95,7 @@ func absolute(p *kernel.Process, name string) string {
 		return r
 	}
 	if !strings.HasPrefix(name, "/") {
-		name = join(p.Dir, name)
+		name = libc.JoinPath(p.Dir, name)
 	}
 	return path.Clean(name)
 }
@@ -103,42 +104,42 @@ func absolute(p *kernel.Process, name string) string {
 const noteKernel = "       dmesg(1) may have more information after failed mount system call.\n"
 
 func cmdMount(p *kernel.Process) int {
-	o, ok := getopt(p, "aBfFhilL:MnNo:O:rRst:T:U:vVwX", "all>a bind>B rbind>R fake>f fork>F fstab=>T internal-only>i label=>L uuid=>U make-shared make-private make-rprivate make-rshared make-slave make-rslave "+
+	o, ok := libc.Getopt(p, "aBfFhilL:MnNo:O:rRst:T:U:vVwX", "all>a bind>B rbind>R fake>f fork>F fstab=>T internal-only>i label=>L uuid=>U make-shared make-private make-rprivate make-rshared make-slave make-rslave "+
 		"move>M no-mtab>n options=>o test-opts=>O read-only>r source= target= target-prefix= types=>t verbose>v rw>w read-write>w mkdir[= options-mode= options-source= options-source-force show-labels>l onlyonce no-canonicalize>c")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "F", "N", "O", "X", "T", "target-prefix", "options-mode", "options-source", "options-source-force") {
+	if libc.Unsupported(p, o, "F", "N", "O", "X", "T", "target-prefix", "options-mode", "options-source", "options-source-force") {
 		return 1
 	}
 	bad := func() int {
 		p.Errorf("bad usage")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	args := o.args
-	if o.has("source") {
-		args = append([]string{o.get("source")}, args...)
+	args := o.Args
+	if o.Has("source") {
+		args = append([]string{o.Get("source")}, args...)
 	}
 	for tag, k := range map[string]string{"L": "LABEL=", "U": "UUID="} {
-		if o.has(tag) {
-			args = append([]string{k + o.get(tag)}, args...)
+		if o.Has(tag) {
+			args = append([]string{k + o.Get(tag)}, args...)
 		}
 	}
-	if o.has("target") {
-		args = append(args, o.get("target"))
+	if o.Has("target") {
+		args = append(args, o.Get("target"))
 	}
-	if o.has("a") {
+	if o.Has("a") {
 		if len(args) > 0 {
 			return bad()
 		}
 		return mountFstab(p, o)
 	}
 	if len(args) == 0 {
-		if len(o.order) > 0 && !o.has("l", "t", "v") {
+		if len(o.Order) > 0 && !o.Has("l", "t", "v") {
 			return bad()
 		}
 		for _, m := range mountList(p.Kernel) {
-			if t := o.get("t"); t == "" || slices.Contains(strings.Split(t, ","), m.fstype) {
+			if t := o.Get("t"); t == "" || slices.Contains(strings.Split(t, ","), m.fstype) {
 				p.Printf("%s on %s type %s (%s)\n", m.device, m.target, m.fstype, strings.Join(m.opts, ","))
 			}
 		}
@@ -148,23 +149,23 @@ func cmdMount(p *kernel.Process) int {
 		return bad()
 	}
 	var opts []string
-	for _, v := range o.all("o") {
+	for _, v := range o.All("o") {
 		opts = append(opts, strings.Split(v, ",")...)
 	}
-	if o.has("r") {
+	if o.Has("r") {
 		opts = append(opts, "ro")
 	}
-	if o.has("w") {
+	if o.Has("w") {
 		opts = append(opts, "rw")
 	}
-	if o.has("B") {
+	if o.Has("B") {
 		opts = append(opts, "bind")
 	}
-	if o.has("R") {
+	if o.Has("R") {
 		opts = append(opts, "rbind")
 	}
 	where := args[len(args)-1]
-	if o.has("make-shared", "make-private", "make-rprivate", "make-rshared", "make-slave", "make-rslave") && len(args) == 1 {
+	if o.Has("make-shared", "make-private", "make-rprivate", "make-rshared", "make-slave", "make-rslave") && len(args) == 1 {
 		if topAt(mountList(p.Kernel), absolute(p, where)) == nil {
 			p.Warnf("mount: %s: not mount point or bad option.\n%s", absolute(p, where), noteKernel)
 			return 32
@@ -175,11 +176,11 @@ func cmdMount(p *kernel.Process) int {
 		p.Warnf("mount: %s: must be superuser to use mount.\n%s", where, noteKernel)
 		return 32
 	}
-	if o.has("M") || slices.Contains(opts, "move") {
+	if o.Has("M") || slices.Contains(opts, "move") {
 		p.Warnf("mount: hosttest: this machine cannot move a mount\n")
 		return 32
 	}
-	spec, fstype := "", o.get("t")
+	spec, fstype := "", o.Get("t")
 	if slices.Contains(opts, "remount") {
 		return remount(p, where, opts)
 	}
@@ -191,45 +192,45 @@ func cmdMount(p *kernel.Process) int {
 			p.Errorf("%s: can't find in /etc/fstab.", where)
 			return 1
 		}
-		spec, where = l.spec, l.mountAt
-		opts = append(slices.Clone(l.opts), opts...)
+		spec, where = l.Spec, l.MountAt
+		opts = append(slices.Clone(l.Options), opts...)
 		if fstype == "" {
-			fstype = l.fstype
+			fstype = l.FSType
 		}
 	}
-	if o.has("mkdir") {
-		if err := mkdirOne(p, where, true, nil, false); err != nil {
+	if o.Has("mkdir") {
+		if err := libc.MkdirOne(p, where, true, nil, false); err != nil {
 			p.Errorf("%s: cannot create directory: %s", where, kernel.Strerror(err))
 			return 32
 		}
 	}
-	if o.has("f") {
+	if o.Has("f") {
 		return 0
 	}
 	return mountOne(p, spec, where, fstype, opts)
 }
 
 // fstabLine finds a line of fstab by its mount point or its device.
-func findFstab(p *kernel.Process, name string) (fstabLine, bool) {
-	lines := fstab(p.Kernel)
+func findFstab(p *kernel.Process, name string) (libc.FstabEntry, bool) {
+	lines := libc.Fstab(p.Kernel)
 	at := absolute(p, name)
 	for _, l := range lines {
-		if l.fstype != "swap" && (l.mountAt == name || l.mountAt == at) {
+		if l.FSType != "swap" && (l.MountAt == name || l.MountAt == at) {
 			return l, true
 		}
 	}
 	for _, l := range lines {
-		if l.fstype == "swap" {
+		if l.FSType == "swap" {
 			continue
 		}
-		if l.spec == name {
+		if l.Spec == name {
 			return l, true
 		}
-		if dev := findPart(p.Kernel, name); dev != nil && dev == findPart(p.Kernel, l.spec) {
+		if dev := libc.FindDevice(p.Kernel, name); dev != nil && dev == libc.FindDevice(p.Kernel, l.Spec) {
 			return l, true
 		}
 	}
-	return fstabLine{}, false
+	return libc.FstabEntry{}, false
 }
 
 // mountOne mounts, and says what is wrong as mount does.
@@ -248,15 +249,15 @@ func mountOne(p *kernel.Process, spec, where, fstype string, opts []string) int 
 		p.Warnf("mount: %s: mount(2) system call failed: %s.\n%s", where, kernel.Strerror(err), noteKernel)
 		return 32
 	}
-	err := mountWhat(p.Kernel, spec, absolute(p, where), fstype, opts)
-	var said *mountError
+	err := libc.Mount(p.Kernel, spec, absolute(p, where), fstype, opts)
+	var said *libc.MountError
 	switch {
 	case err == nil:
 		p.Kernel.SettleDevices()
 		return 0
 	case errors.As(err, &said):
-		p.Warnf("mount: %s\n", said.msg)
-		if strings.Contains(said.msg, "can't find ") {
+		p.Warnf("mount: %s\n", said.Msg)
+		if strings.Contains(said.Msg, "can't find ") {
 			return 1
 		}
 	default:
@@ -319,7 +320,7 @@ func remount(p *kernel.Process, where string, opts []string) int {
 		})
 		kept = append(kept, o)
 		if size, ok := strings.CutPrefix(o, "size="); ok {
-			if n, ok := byteCount(strings.ToUpper(size)); ok {
+			if n, ok := libc.ByteCount(strings.ToUpper(size)); ok {
 				mt.Vol.Size = n
 			}
 		}
@@ -332,33 +333,33 @@ func remount(p *kernel.Process, where string, opts []string) int {
 }
 
 // mountFstab is mount -a.
-func mountFstab(p *kernel.Process, o *options) int {
+func mountFstab(p *kernel.Process, o *libc.Options) int {
 	if p.RUID != 0 {
 		return 0 // it skips what a user may not mount
 	}
 	code := 0
 	tried, bad := 0, 0
-	for _, l := range fstab(p.Kernel) {
-		if l.fstype == "swap" || l.mountAt == "none" || l.mountAt == "/" || slices.Contains(l.opts, "noauto") {
+	for _, l := range libc.Fstab(p.Kernel) {
+		if l.FSType == "swap" || l.MountAt == "none" || l.MountAt == "/" || slices.Contains(l.Options, "noauto") {
 			continue
 		}
-		if t := o.get("t"); t != "" && !slices.Contains(strings.Split(t, ","), l.fstype) {
+		if t := o.Get("t"); t != "" && !slices.Contains(strings.Split(t, ","), l.FSType) {
 			continue
 		}
-		if topAt(mountList(p.Kernel), absolute(p, l.mountAt)) != nil {
-			if o.has("v") {
-				p.Printf("%-25s: already mounted\n", l.mountAt)
+		if topAt(mountList(p.Kernel), absolute(p, l.MountAt)) != nil {
+			if o.Has("v") {
+				p.Printf("%-25s: already mounted\n", l.MountAt)
 			}
 			continue
 		}
-		if slices.Contains(l.opts, "nofail") && strings.Contains(l.spec, "=") && findPart(p.Kernel, l.spec) == nil {
+		if slices.Contains(l.Options, "nofail") && strings.Contains(l.Spec, "=") && libc.FindDevice(p.Kernel, l.Spec) == nil {
 			continue
 		}
 		tried++
-		if mountOne(p, l.spec, l.mountAt, l.fstype, l.opts) != 0 {
+		if mountOne(p, l.Spec, l.MountAt, l.FSType, l.Options) != 0 {
 			bad++
-		} else if o.has("v") {
-			p.Printf("%-25s: successfully mounted\n", l.mountAt)
+		} else if o.Has("v") {
+			p.Printf("%-25s: successfully mounted\n", l.MountAt)
 		}
 	}
 	switch {
@@ -371,42 +372,42 @@ func mountFstab(p *kernel.Process, o *options) int {
 }
 
 func cmdUmount(p *kernel.Process) int {
-	o, ok := getopt(p, "aAcdfhilnN:O:qrRt:vV", "all>a all-targets>A no-canonicalize>c detach-loop>d fake force>f internal-only>i lazy>l no-mtab>n quiet>q read-only>r recursive>R types=>t test-opts=>O verbose>v namespace=>N")
+	o, ok := libc.Getopt(p, "aAcdfhilnN:O:qrRt:vV", "all>a all-targets>A no-canonicalize>c detach-loop>d fake force>f internal-only>i lazy>l no-mtab>n quiet>q read-only>r recursive>R types=>t test-opts=>O verbose>v namespace=>N")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "A", "N", "O", "r", "fake") {
+	if libc.Unsupported(p, o, "A", "N", "O", "r", "fake") {
 		return 1
 	}
-	if o.has("a") {
+	if o.Has("a") {
 		code := 0
 		for _, m := range slices.Backward(mountList(p.Kernel)) {
-			if m.vol.Pseudo || m.target == "/" || m.vol.Lossy && strings.HasPrefix(m.target, "/run") || o.has("t") && !slices.Contains(strings.Split(o.get("t"), ","), m.fstype) {
+			if m.vol.Pseudo || m.target == "/" || m.vol.Lossy && strings.HasPrefix(m.target, "/run") || o.Has("t") && !slices.Contains(strings.Split(o.Get("t"), ","), m.fstype) {
 				continue
 			}
 			code = max(code, umountOne(p, m.target, o))
 		}
 		return code
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("bad usage")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	code := 0
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		code = max(code, umountOne(p, a, o))
 	}
 	return code
 }
 
-func umountOne(p *kernel.Process, name string, o *options) int {
+func umountOne(p *kernel.Process, name string, o *libc.Options) int {
 	list := mountList(p.Kernel)
 	at := absolute(p, name)
 	mt := topAt(list, at)
 	if mt == nil {
 		// A device stands for where it is mounted last.
 		for i := range list {
-			if dev := findPart(p.Kernel, name); dev != nil && dev.Vol != nil && list[i].vol == dev.Vol {
+			if dev := libc.FindDevice(p.Kernel, name); dev != nil && dev.Vol != nil && list[i].vol == dev.Vol {
 				mt = &list[i]
 			}
 		}
@@ -419,17 +420,17 @@ func umountOne(p *kernel.Process, name string, o *options) int {
 		switch _, err := p.Stat(name); {
 		case err != nil:
 			p.Errorf("%s: no mount point specified.", name)
-		case o.has("q"):
+		case o.Has("q"):
 		default:
 			p.Errorf("%s: not mounted.", name)
 		}
-		if o.has("R") {
+		if o.Has("R") {
 			return 1
 		}
 		return 32
 	}
 	targets := []mounted{*mt}
-	if o.has("R") {
+	if o.Has("R") {
 		for _, x := range list {
 			if strings.HasPrefix(x.target, mt.target+"/") {
 				targets = append(targets, x)
@@ -441,9 +442,9 @@ func umountOne(p *kernel.Process, name string, o *options) int {
 			p.Errorf("%s: %s", x.target, kernel.Strerror(err))
 			return 32
 		}
-		switch err := unmount(p.Kernel, x.target, o.has("l")); err {
+		switch err := libc.Unmount(p.Kernel, x.target, o.Has("l")); err {
 		case nil:
-			if o.has("v") {
+			if o.Has("v") {
 				p.Printf("umount: %s (%s) unmounted\n", x.target, x.device)
 			}
 		case syscall.EBUSY:
@@ -462,36 +463,36 @@ var findmntColumns = []column{{name: "SOURCE"}, {name: "TARGET"}, {name: "FSTYPE
 	{name: "PARENT", right: true, kind: 'n'}, {name: "PROPAGATION"}, {name: "FREQ", right: true, kind: 'n'}, {name: "PASSNO", right: true, kind: 'n'}}
 
 func cmdFindmnt(p *kernel.Process) int {
-	o, ok := getopt(p, "AaBbCcDd:eF:fiJklM:mN:no:O:PpRrS:st:T:uUvVw:xy", "all>A ascii>a bytes>b df>D direction=>d evaluate>e tab-file=>F first-only>f invert>i json>J kernel>k list>l mountpoint=>M mtab>m noheadings>n output=>o "+
+	o, ok := libc.Getopt(p, "AaBbCcDd:eF:fiJklM:mN:no:O:PpRrS:st:T:uUvVw:xy", "all>A ascii>a bytes>b df>D direction=>d evaluate>e tab-file=>F first-only>f invert>i json>J kernel>k list>l mountpoint=>M mtab>m noheadings>n output=>o "+
 		"options=>O pairs>P pseudo real raw>r submounts>R source=>S fstab>s types=>t target=>T uniq>U nofsroot>v notruncate>u tree verify>x verbose shadowed nocanonicalize>c task=>N vfs-all shell>y output-all hyperlink")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "N", "shadowed", "vfs-all", "output-all", "d") {
+	if libc.Unsupported(p, o, "N", "shadowed", "vfs-all", "output-all", "d") {
 		return 1
 	}
-	if o.has("x") {
+	if o.Has("x") {
 		return verifyFstab(p, o)
 	}
 	def := "TARGET,SOURCE,FSTYPE,OPTIONS"
-	if o.has("D") {
+	if o.Has("D") {
 		def = "SOURCE,FSTYPE,SIZE,USED,AVAIL,USE%,TARGET"
 	}
-	cols, ok := pickColumns(p, findmntColumns, o.all("o"), def)
+	cols, ok := pickColumns(p, findmntColumns, o.All("o"), def)
 	if !ok {
 		return 1
 	}
 	var list []mounted
-	if o.has("s", "m", "F") {
-		for i, l := range fstab(p.Kernel) {
-			list = append(list, mounted{id: i + 1, source: l.spec, device: l.spec, target: l.mountAt, fstype: l.fstype, opts: l.opts, root: "/"})
+	if o.Has("s", "m", "F") {
+		for i, l := range libc.Fstab(p.Kernel) {
+			list = append(list, mounted{id: i + 1, source: l.Spec, device: l.Spec, target: l.MountAt, fstype: l.FSType, opts: l.Options, root: "/"})
 		}
 	} else {
 		list = mountList(p.Kernel)
 	}
 	// What one asks for: a mount point or a device, or both in this order.
-	source, target := o.get("S"), o.get("M")
-	args := o.args
+	source, target := o.Get("S"), o.Get("M")
+	args := o.Args
 	switch len(args) {
 	case 0:
 	case 1:
@@ -500,28 +501,28 @@ func cmdFindmnt(p *kernel.Process) int {
 		source, target = args[0], args[1]
 	default:
 		p.Errorf("bad usage")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	isSource := func(m mounted, s string) bool {
 		if m.source == s || m.device == s {
 			return true
 		}
-		dev := findPart(p.Kernel, s)
-		return dev != nil && (m.vol != nil && m.vol == dev.Vol || m.vol == nil && findPart(p.Kernel, m.source) == dev)
+		dev := libc.FindDevice(p.Kernel, s)
+		return dev != nil && (m.vol != nil && m.vol == dev.Vol || m.vol == nil && libc.FindDevice(p.Kernel, m.source) == dev)
 	}
 	keep := func(m mounted) bool {
-		if t := o.get("t"); t != "" {
+		if t := o.Get("t"); t != "" {
 			names, no := strings.CutPrefix(t, "no")
 			if slices.Contains(strings.Split(names, ","), m.fstype) == no {
 				return false
 			}
 		}
-		for _, want := range strings.FieldsFunc(o.get("O"), func(r rune) bool { return r == ',' }) {
+		for _, want := range strings.FieldsFunc(o.Get("O"), func(r rune) bool { return r == ',' }) {
 			if !slices.Contains(m.opts, want) {
 				return false
 			}
 		}
-		if o.has("real") && (m.vol == nil || m.vol.Pseudo || m.vol.Lossy) || o.has("pseudo") && m.vol != nil && !m.vol.Pseudo && !m.vol.Lossy {
+		if o.Has("real") && (m.vol == nil || m.vol.Pseudo || m.vol.Lossy) || o.Has("pseudo") && m.vol != nil && !m.vol.Pseudo && !m.vol.Lossy {
 			return false
 		}
 		if source != "" && !isSource(m, source) {
@@ -532,8 +533,8 @@ func cmdFindmnt(p *kernel.Process) int {
 		}
 		return true
 	}
-	if o.has("T") {
-		at := o.get("T")
+	if o.Has("T") {
+		at := o.Get("T")
 		if _, err := p.Stat(at); err != nil {
 			return 1
 		}
@@ -556,20 +557,20 @@ func cmdFindmnt(p *kernel.Process) int {
 			source = args[0]
 		}
 	}
-	if o.has("D") && len(args) == 0 && !o.has("T", "M", "S") {
+	if o.Has("D") && len(args) == 0 && !o.Has("T", "M", "S") {
 		list = slices.DeleteFunc(list, func(m mounted) bool { return m.vol != nil && m.vol.Pseudo })
 	}
-	filtered := source != "" || target != "" || o.has("t", "O", "real", "pseudo")
+	filtered := source != "" || target != "" || o.Has("t", "O", "real", "pseudo")
 	var hit []mounted
 	for _, m := range list {
-		if keep(m) != o.has("i") {
+		if keep(m) != o.Has("i") {
 			hit = append(hit, m)
-			if o.has("f") {
+			if o.Has("f") {
 				break
 			}
 		}
 	}
-	if o.has("R") && len(hit) > 0 {
+	if o.Has("R") && len(hit) > 0 {
 		under := map[int]bool{hit[0].id: true}
 		hit = hit[:1]
 		for _, m := range list {
@@ -583,7 +584,7 @@ func cmdFindmnt(p *kernel.Process) int {
 	if len(hit) == 0 {
 		return 1
 	}
-	if o.has("b") {
+	if o.Has("b") {
 		for i, c := range cols {
 			if c.name == "SIZE" || c.name == "AVAIL" || c.name == "USED" {
 				cols[i].kind = 'n'
@@ -592,7 +593,7 @@ func cmdFindmnt(p *kernel.Process) int {
 	}
 	s := &sheet{name: "filesystems", cols: cols, tree: -1}
 	rows := map[int]*sheetRow{}
-	isTree := !o.has("l", "s", "D", "r", "P") && (!filtered || o.has("tree"))
+	isTree := !o.Has("l", "s", "D", "r", "P") && (!filtered || o.Has("tree"))
 	for _, m := range hit {
 		r := &sheetRow{}
 		for _, c := range cols {
@@ -612,12 +613,12 @@ func cmdFindmnt(p *kernel.Process) int {
 	return 0
 }
 
-func findmntCell(p *kernel.Process, m mounted, col string, o *options) string {
+func findmntCell(p *kernel.Process, m mounted, col string, o *libc.Options) string {
 	size := func(n int64) string {
 		switch {
-		case m.vol == nil || m.vol.Pseudo && !o.has("b"):
+		case m.vol == nil || m.vol.Pseudo && !o.Has("b"):
 			return "0"
-		case o.has("b"):
+		case o.Has("b"):
 			return fmt.Sprint(n)
 		case n == 0:
 			return "0"
@@ -638,16 +639,16 @@ func findmntCell(p *kernel.Process, m mounted, col string, o *options) string {
 			}
 		}
 	} else {
-		dev = findPart(p.Kernel, m.source)
+		dev = libc.FindDevice(p.Kernel, m.source)
 	}
 	switch col {
 	case "TARGET":
 		return m.target
 	case "SOURCE":
-		if o.has("v") {
+		if o.Has("v") {
 			return m.device
 		}
-		if o.has("e") && dev != nil {
+		if o.Has("e") && dev != nil {
 			return "/dev/" + dev.Name
 		}
 		return m.source
@@ -696,10 +697,10 @@ func findmntCell(p *kernel.Process, m mounted, col string, o *options) string {
 }
 
 // verifyFstab is findmnt --verify: what would fail at boot.
-func verifyFstab(p *kernel.Process, o *options) int {
-	b, err := p.ReadFile(cmp.Or(o.get("F"), "/etc/fstab"))
+func verifyFstab(p *kernel.Process, o *libc.Options) int {
+	b, err := p.ReadFile(cmp.Or(o.Get("F"), "/etc/fstab"))
 	if err != nil {
-		p.Errorf("can't read %s: %s", cmp.Or(o.get("F"), "/etc/fstab"), kernel.Strerror(err))
+		p.Errorf("can't read %s: %s", cmp.Or(o.Get("F"), "/etc/fstab"), kernel.Strerror(err))
 		return 1
 	}
 	nerr, nwarn := 0, 0
@@ -710,7 +711,7 @@ func verifyFstab(p *kernel.Process, o *options) int {
 		}
 	}
 	seen := map[string]bool{}
-	for _, l := range parseFstab(string(b)) {
+	for _, l := range libc.ParseFstab(string(b)) {
 		var said []string
 		fail := func(kind, format string, a ...any) {
 			if kind == "E" {
@@ -720,35 +721,35 @@ func verifyFstab(p *kernel.Process, o *options) int {
 			}
 			said = append(said, fmt.Sprintf("   [%s] %s", kind, fmt.Sprintf(format, a...)))
 		}
-		if seen[l.mountAt] && l.mountAt != "none" {
+		if seen[l.MountAt] && l.MountAt != "none" {
 			fail("W", "non-unique target")
 		}
-		seen[l.mountAt] = true
-		if l.fstype != "swap" {
-			if _, err := p.Stat(l.mountAt); err != nil {
-				if slices.Contains(l.opts, "noauto") || slices.Contains(l.opts, "nofail") {
+		seen[l.MountAt] = true
+		if l.FSType != "swap" {
+			if _, err := p.Stat(l.MountAt); err != nil {
+				if slices.Contains(l.Options, "noauto") || slices.Contains(l.Options, "nofail") {
 					fail("W", "unreachable on boot required target: %s", kernel.Strerror(err))
 				} else {
 					fail("E", "unreachable on boot required target: %s", kernel.Strerror(err))
 				}
 			}
 		}
-		pseudo := slices.Contains([]string{"proc", "sysfs", "tmpfs", "devtmpfs", "cgroup2", "nfs", "nfs4", "cifs"}, l.fstype) || slices.Contains(l.opts, "bind")
-		dev := findPart(p.Kernel, l.spec)
-		if tag, val, ok := strings.Cut(l.spec, "="); ok && !strings.HasPrefix(l.spec, "/") && dev == nil {
+		pseudo := slices.Contains([]string{"proc", "sysfs", "tmpfs", "devtmpfs", "cgroup2", "nfs", "nfs4", "cifs"}, l.FSType) || slices.Contains(l.Options, "bind")
+		dev := libc.FindDevice(p.Kernel, l.Spec)
+		if tag, val, ok := strings.Cut(l.Spec, "="); ok && !strings.HasPrefix(l.Spec, "/") && dev == nil {
 			fail("E", "unreachable: %s=%s", tag, val)
 		} else if !pseudo && dev == nil {
-			if _, err := p.Stat(l.spec); err != nil {
-				fail("E", "unreachable source: %s: %s", l.spec, kernel.Strerror(err))
-			} else if l.fstype != "swap" {
-				fail("W", "%s: not a block device", l.spec)
+			if _, err := p.Stat(l.Spec); err != nil {
+				fail("E", "unreachable source: %s: %s", l.Spec, kernel.Strerror(err))
+			} else if l.FSType != "swap" {
+				fail("W", "%s: not a block device", l.Spec)
 			}
 		}
-		if dev != nil && l.fstype != "auto" && dev.FSType != "" && dev.FSType != l.fstype {
-			fail("W", "%s does not match with on-disk %s", l.fstype, dev.FSType)
+		if dev != nil && l.FSType != "auto" && dev.FSType != "" && dev.FSType != l.FSType {
+			fail("W", "%s does not match with on-disk %s", l.FSType, dev.FSType)
 		}
 		if len(said) > 0 {
-			p.Print(l.mountAt, "\n", strings.Join(said, "\n"), "\n")
+			p.Print(l.MountAt, "\n", strings.Join(said, "\n"), "\n")
 		}
 	}
 	if parse+nerr+nwarn == 0 {
@@ -756,7 +757,7 @@ func verifyFstab(p *kernel.Process, o *options) int {
 		return 0
 	}
 	p.Printf("\n%d parse %s, %d %s, %d %s\n", parse, plural(parse, "error"), nerr, plural(nerr, "error"), nwarn, plural(nwarn, "warning"))
-	return btoi(parse+nerr > 0)
+	return libc.BoolToInt(parse+nerr > 0)
 }
 
 func plural(n int, word string) string {
@@ -767,28 +768,28 @@ func plural(n int, word string) string {
 }
 
 func cmdMountpoint(p *kernel.Process) int {
-	o, ok := getopt(p, "qdxhV", "quiet>q fs-devno>d devno>x nofollow")
+	o, ok := libc.Getopt(p, "qdxhV", "quiet>q fs-devno>d devno>x nofollow")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "nofollow") {
+	if libc.Unsupported(p, o, "nofollow") {
 		return 1
 	}
-	if len(o.args) != 1 || o.has("x") && o.has("d") {
+	if len(o.Args) != 1 || o.Has("x") && o.Has("d") {
 		p.Errorf("bad usage")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	name := o.args[0]
+	name := o.Args[0]
 	st, err := p.Stat(name)
 	if err != nil {
-		if !o.has("q") {
+		if !o.Has("q") {
 			p.Errorf("%s: %s", name, kernel.Strerror(err))
 		}
 		return 1
 	}
-	if o.has("x") {
+	if o.Has("x") {
 		if st.Mode&kernel.ModeType != kernel.ModeBlock {
-			if !o.has("q") {
+			if !o.Has("q") {
 				p.Errorf("%s: not a block device", name)
 			}
 			return 32
@@ -797,15 +798,15 @@ func cmdMountpoint(p *kernel.Process) int {
 		return 0
 	}
 	if topAt(mountList(p.Kernel), st.Path) == nil {
-		if !o.has("q") {
+		if !o.Has("q") {
 			p.Printf("%s is not a mountpoint\n", name)
 		}
 		return 32
 	}
 	switch {
-	case o.has("d"):
+	case o.Has("d"):
 		p.Printf("%d:%d\n", st.Dev>>20, st.Dev&0xfffff)
-	case !o.has("q"):
+	case !o.Has("q"):
 		p.Printf("%s is a mountpoint\n", name)
 	}
 	return 0
@@ -814,15 +815,15 @@ func cmdMountpoint(p *kernel.Process) int {
 var swaponColumns = []column{{name: "NAME"}, {name: "TYPE"}, {name: "SIZE", right: true}, {name: "USED", right: true}, {name: "PRIO", right: true}, {name: "UUID"}, {name: "LABEL"}}
 
 func cmdSwapon(p *kernel.Process) int {
-	o, ok := getopt(p, "ad::efhL:o:p:sT:U:vV", "all>a discard[=>d ifexists>e fixpgsz>f label=>L uuid=>U options=>o priority=>p summary>s show[= noheadings raw bytes verbose>v fstab=>T")
+	o, ok := libc.Getopt(p, "ad::efhL:o:p:sT:U:vV", "all>a discard[=>d ifexists>e fixpgsz>f label=>L uuid=>U options=>o priority=>p summary>s show[= noheadings raw bytes verbose>v fstab=>T")
 	if !ok {
-		return usage(p, 16)
+		return libc.Usage(p, 16)
 	}
-	if unsupported(p, o, "T") {
+	if libc.Unsupported(p, o, "T") {
 		return 16
 	}
 	switch {
-	case o.has("s"):
+	case o.Has("s"):
 		if len(p.Kernel.SwapList()) > 0 {
 			b, err := p.ReadFile("/proc/swaps")
 			if err != nil {
@@ -832,49 +833,49 @@ func cmdSwapon(p *kernel.Process) int {
 			p.Print(string(b))
 		}
 		return 0
-	case o.has("show") || len(o.order) == 0 && len(o.args) == 0:
+	case o.Has("show") || len(o.Order) == 0 && len(o.Args) == 0:
 		return showSwaps(p, o)
 	}
 	if p.UID != 0 {
-		for _, a := range o.args {
+		for _, a := range o.Args {
 			p.Errorf("cannot open %s: %s", a, kernel.Strerror(syscall.EACCES))
 		}
 		return 255
 	}
 	var names []string
-	if o.has("a") {
-		for _, l := range fstab(p.Kernel) {
-			if l.fstype == "swap" && !slices.Contains(l.opts, "noauto") {
-				names = append(names, l.spec)
+	if o.Has("a") {
+		for _, l := range libc.Fstab(p.Kernel) {
+			if l.FSType == "swap" && !slices.Contains(l.Options, "noauto") {
+				names = append(names, l.Spec)
 			}
 		}
 	}
 	for _, tag := range []string{"L", "U"} {
-		for _, v := range o.all(tag) {
+		for _, v := range o.All(tag) {
 			names = append(names, map[string]string{"L": "LABEL=", "U": "UUID="}[tag]+v)
 		}
 	}
 	code := 0
-	for _, n := range append(names, o.args...) {
-		code = max(code, swaponOne(p, n, o.has("a", "e")))
+	for _, n := range append(names, o.Args...) {
+		code = max(code, swaponOne(p, n, o.Has("a", "e")))
 	}
 	return code
 }
 
-func showSwaps(p *kernel.Process, o *options) int {
-	cols, ok := pickColumns(p, swaponColumns, slices.DeleteFunc(o.all("show"), func(s string) bool { return s == "" }), "NAME,TYPE,SIZE,USED,PRIO")
+func showSwaps(p *kernel.Process, o *libc.Options) int {
+	cols, ok := pickColumns(p, swaponColumns, slices.DeleteFunc(o.All("show"), func(s string) bool { return s == "" }), "NAME,TYPE,SIZE,USED,PRIO")
 	if !ok {
 		return 16
 	}
 	s := &sheet{cols: cols, tree: -1}
 	for i, n := range p.Kernel.SwapList() {
 		size := func(v int64) string {
-			if o.has("bytes") {
+			if o.Has("bytes") {
 				return fmt.Sprint(v)
 			}
 			return humanSize(v)
 		}
-		dev := findPart(p.Kernel, n)
+		dev := libc.FindDevice(p.Kernel, n)
 		r := &sheetRow{}
 		for _, c := range cols {
 			v := ""
@@ -905,17 +906,17 @@ func showSwaps(p *kernel.Process, o *options) int {
 		}
 		s.rows = append(s.rows, r)
 	}
-	if o.has("raw") {
-		s.raw(p, !o.has("noheadings"))
+	if o.Has("raw") {
+		s.raw(p, !o.Has("noheadings"))
 	} else {
-		s.table(p, !o.has("noheadings"))
+		s.table(p, !o.Has("noheadings"))
 	}
 	return 0
 }
 
 func swaponOne(p *kernel.Process, spec string, lenient bool) int {
 	name := spec
-	dev := findPart(p.Kernel, spec)
+	dev := libc.FindDevice(p.Kernel, spec)
 	if tag, val, ok := strings.Cut(spec, "="); ok && dev == nil && !strings.HasPrefix(spec, "/") {
 		if !lenient {
 			p.Errorf("cannot find the device for %s=%s", tag, val)
@@ -973,28 +974,28 @@ func isSwapFile(k *kernel.Kernel, name string) bool {
 const swapMagic = "SWAPSPACE2"
 
 func cmdSwapoff(p *kernel.Process) int {
-	o, ok := getopt(p, "ahvVL:U:T:", "all>a verbose>v fstab=>T")
+	o, ok := libc.Getopt(p, "ahvVL:U:T:", "all>a verbose>v fstab=>T")
 	if !ok {
-		return usage(p, 16)
+		return libc.Usage(p, 16)
 	}
-	names := o.args
+	names := o.Args
 	for tag, k := range map[string]string{"L": "LABEL=", "U": "UUID="} {
-		for _, v := range o.all(tag) {
+		for _, v := range o.All(tag) {
 			names = append(names, k+v)
 		}
 	}
-	if o.has("a") {
+	if o.Has("a") {
 		if p.UID == 0 {
 			names = append(names, p.Kernel.SwapList()...)
 		}
 	} else if len(names) == 0 {
 		p.Errorf("bad usage")
-		return usage(p, 16)
+		return libc.Usage(p, 16)
 	}
 	code := 0
 	for _, spec := range names {
 		name := spec
-		if dev := findPart(p.Kernel, spec); dev != nil {
+		if dev := libc.FindDevice(p.Kernel, spec); dev != nil {
 			name = "/dev/" + dev.Name
 		} else if strings.Contains(spec, "=") && !strings.HasPrefix(spec, "/") {
 			p.Errorf("cannot find the device for %s", spec)
@@ -1021,7 +1022,7 @@ func cmdSwapoff(p *kernel.Process) int {
 			code = max(code, 4)
 			continue
 		}
-		if o.has("v") {
+		if o.Has("v") {
 			p.Printf("swapoff %s\n", name)
 		}
 		p.Kernel.SwapOff(name)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // netTools fetch what Machine.Serve offers, and show the machine's network.
@@ -213,39 +214,39 @@ func showInterfaces(p *kernel.Process, dev, family string, linkOnly, asJSON, one
 }
 
 func cmdSs(p *kernel.Process) int {
-	o, ok := getopt(p, "altnupHeimo46xsr", "all>a listening>l tcp>t numeric>n udp>u processes>p no-header>H extended>e ipv4>4 ipv6>6 unix>x")
+	o, ok := libc.Getopt(p, "altnupHeimo46xsr", "all>a listening>l tcp>t numeric>n udp>u processes>p no-header>H extended>e ipv4>4 ipv6>6 unix>x")
 	if !ok {
 		p.Warnf("Usage: ss [ OPTIONS ]\n")
 		return 255
 	}
-	if unsupported(p, o, "e", "i", "m", "o", "p", "s", "r") {
+	if libc.Unsupported(p, o, "e", "i", "m", "o", "p", "s", "r") {
 		return 255
 	}
-	if !o.has("l") || !o.has("t") {
+	if !o.Has("l") || !o.Has("t") {
 		p.Errorf("hosttest: this ss shows only listening TCP sockets: -ltn")
 		return 255
 	}
 	ports := append(p.Kernel.OpenPorts(), 22)
 	slices.Sort(ports)
 	s := &sheet{cols: []column{{name: "State"}, {name: "Recv-Q"}, {name: "Send-Q"}, {name: "Local Address:Port", right: true}, {name: "Peer Address:Port", right: true}}, tree: -1}
-	if o.has("H") {
+	if o.Has("H") {
 		s.cols[3].name, s.cols[4].name = "", "" // their width is then that of the addresses
 	}
 	for _, n := range slices.Compact(ports) {
 		for _, any := range []string{"0.0.0.0", "[::]"} {
-			if any == "[::]" && o.has("4") || any == "0.0.0.0" && o.has("6") {
+			if any == "[::]" && o.Has("4") || any == "0.0.0.0" && o.Has("6") {
 				continue
 			}
 			s.rows = append(s.rows, &sheetRow{cells: []string{"LISTEN", "0", "128", fmt.Sprintf("%s:%d", any, n), any + ":*"}})
 		}
 	}
-	s.table(p, !o.has("H"))
+	s.table(p, !o.Has("H"))
 	return 0
 }
 
 // cmdIptables tells its version.
 func cmdIptables(p *kernel.Process) int {
-	if a := firstWord(p.Args[1:]); a != "-V" && a != "--version" {
+	if len(p.Args) < 2 || p.Args[1] != "-V" && p.Args[1] != "--version" {
 		p.Errorf("hosttest: this iptables knows only --version")
 		return 2
 	}

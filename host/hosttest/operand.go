@@ -1,112 +1,42 @@
 package hosttest
 
 import (
-	"errors"
-	"io"
-	"os"
 	"path"
 	"strings"
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// in opens an operand for reading; "-" is standard input.
-func in(p *kernel.Process, name string) (*kernel.File, error) {
-	if name == "-" {
-		if p.FDs[0] == nil {
-			return nil, syscall.EBADF
-		}
-		return p.FDs[0].Ref(), nil
-	}
-	return p.Open(name, os.O_RDONLY, 0)
-}
-
-// eachInput reads the operands, or standard input when there are none, and says what it cannot open.
-func eachInput(p *kernel.Process, names []string, f func(name string, d *kernel.File) error) int {
-	if len(names) == 0 {
-		names = []string{"-"}
-	}
-	code := 0
-	for _, n := range names {
-		d, err := in(p, n)
-		if err == nil {
-			err = f(n, d)
-			d.Release()
-		}
-		if err != nil {
-			if d == nil && (p.Name() == "head" || p.Name() == "tail") {
-				p.Errorf("cannot open %s for reading: %s", quote(n), kernel.Strerror(err))
-			} else {
-				p.Errorf("%s: %s", quoteMaybe(n), kernel.Strerror(err))
-			}
-			code = 1
-		}
-	}
-	return code
-}
-
-// copyOut copies a description to standard output as it comes.
-func copyOut(p *kernel.Process, d *kernel.File) error {
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := d.Read(p, buf)
-		p.Check()
-		if n > 0 {
-			if werr := p.Write(1, buf[:n]); werr != nil {
-				p.WriteErr = werr
-				return nil
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// sayErr prints an error whose text ends in an errno.
-func sayErr(p *kernel.Process, err error) {
-	var no syscall.Errno
-	if errors.As(err, &no) {
-		p.Errorf("%s%s", strings.TrimSuffix(err.Error(), no.Error()), kernel.Strerror(no))
-		return
-	}
-	p.Errorf("%v", err)
-}
-
-func join(dir, name string) string { return strings.TrimRight(dir, "/") + "/" + name }
-
 // targets resolves the operands of cp, mv and ln into pairs.
-func targets(p *kernel.Process, o *options, noDirVerb string) (pairs [][2]string, code int) {
-	args := o.args
+func targets(p *kernel.Process, o *libc.Options, noDirVerb string) (pairs [][2]string, code int) {
+	args := o.Args
 	dir, toDir := "", false
 	switch {
-	case o.has("t"):
-		dir, toDir = o.get("t"), true
+	case o.Has("t"):
+		dir, toDir = o.Get("t"), true
 		if len(args) == 0 {
 			p.Errorf("missing file operand")
-			return nil, usage(p, 1)
+			return nil, libc.Usage(p, 1)
 		}
 		if st, err := p.Stat(dir); err != nil || !st.IsDir() {
 			if err == nil {
 				err = syscall.ENOTDIR
 			}
-			p.Errorf("target directory %s: %s", quote(dir), kernel.Strerror(err))
+			p.Errorf("target directory %s: %s", libc.Quote(dir), kernel.Strerror(err))
 			return nil, 1
 		}
 	case len(args) == 0:
 		p.Errorf("missing file operand")
-		return nil, usage(p, 1)
+		return nil, libc.Usage(p, 1)
 	case len(args) == 1:
-		p.Errorf("missing destination file operand after %s", quote(args[0]))
-		return nil, usage(p, 1)
-	case o.has("T"):
+		p.Errorf("missing destination file operand after %s", libc.Quote(args[0]))
+		return nil, libc.Usage(p, 1)
+	case o.Has("T"):
 		if len(args) > 2 {
-			p.Errorf("extra operand %s", quote(args[2]))
-			return nil, usage(p, 1)
+			p.Errorf("extra operand %s", libc.Quote(args[2]))
+			return nil, libc.Usage(p, 1)
 		}
 	default:
 		last := args[len(args)-1]
@@ -124,16 +54,16 @@ func targets(p *kernel.Process, o *options, noDirVerb string) (pairs [][2]string
 				err = syscall.ENOTDIR
 			}
 			if err == syscall.ENOENT {
-				p.Errorf("target %s: %s", quote(last), kernel.Strerror(syscall.ENOENT))
+				p.Errorf("target %s: %s", libc.Quote(last), kernel.Strerror(syscall.ENOENT))
 			} else {
-				p.Errorf("target %s: %s", quote(last), kernel.Strerror(err))
+				p.Errorf("target %s: %s", libc.Quote(last), kernel.Strerror(err))
 			}
 			return nil, 1
 		}
 	}
 	if toDir {
 		for _, a := range args {
-			pairs = append(pairs, [2]string{a, join(dir, path.Base(strings.TrimRight(a, "/")))})
+			pairs = append(pairs, [2]string{a, libc.JoinPath(dir, path.Base(strings.TrimRight(a, "/")))})
 		}
 		return pairs, 0
 	}

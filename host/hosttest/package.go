@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // An archived package is one version of a Debian package in the archive that a machine's apt-get fetches from.
@@ -358,15 +359,15 @@ func dpkgLog(p *kernel.Process, format string, a ...any) {
 		return
 	}
 	defer d.Release()
-	d.Write(p, fmt.Appendf(nil, p.Kernel.Now().In(location(p.Kernel)).Format("2006-01-02 15:04:05 ")+format+"\n", a...))
+	d.Write(p, fmt.Appendf(nil, p.Kernel.Now().In(libc.Location(p.Kernel)).Format("2006-01-02 15:04:05 ")+format+"\n", a...))
 }
 
 // place puts a file where the package wants it, as dpkg does: under another name, synced, renamed.
 func place(p *kernel.Process, file, content string, perm uint32) error {
 	if dir, ok := strings.CutSuffix(file, "/"); ok {
-		return mkdirOne(p, dir, true, nil, false)
+		return libc.MkdirOne(p, dir, true, nil, false)
 	}
-	if err := mkdirOne(p, path.Dir(file), true, nil, false); err != nil {
+	if err := libc.MkdirOne(p, path.Dir(file), true, nil, false); err != nil {
 		return err
 	}
 	return placeAs(p, file+".dpkg-new", file, content, perm)
@@ -486,7 +487,7 @@ func unpack(p *kernel.Process, pk archived, unconfigured bool) error {
 	}
 	var conffiles strings.Builder
 	for _, f := range slices.Sorted(maps.Keys(pk.Conffiles)) {
-		if err := mkdirOne(p, path.Dir(f), true, nil, false); err != nil {
+		if err := libc.MkdirOne(p, path.Dir(f), true, nil, false); err != nil {
 			return fail(err)
 		}
 		if err := writeSynced(p, f+".dpkg-new", pk.Conffiles[f], 0o644); err != nil {
@@ -743,7 +744,7 @@ func conffile(p *kernel.Process, s *stanza, file, content string) error {
 	for {
 		p.Printf("*** %s (Y/I/N/O/D/Z) [default=N] ? ", path.Base(file))
 		p.Flush()
-		line, err := readLine(p)
+		line, err := libc.ReadLine(p)
 		if err != nil {
 			p.Print("\n")
 			p.Flush()
@@ -763,9 +764,9 @@ func quietRun(p *kernel.Process, loud bool, args ...string) int {
 	p.Flush()
 	env := p.Env
 	if p.Getenv("PATH") == "" {
-		env = setenv(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+		env = libc.Setenv(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	}
-	c := start(p, args, env, func(c *kernel.Process) {
+	c := libc.Spawn(p, args, env, func(c *kernel.Process) {
 		c.Env = env
 		if !loud {
 			c.SetFD(1, kernel.NewStream(kernel.Device("null"), os.O_WRONLY))
@@ -795,7 +796,7 @@ func setUpUnits(p *kernel.Process, pk archived, fresh bool) {
 				if st, err := p.Lstat("/etc/systemd/system/" + n); err != nil || st.Target != "/dev/null" {
 					quietRun(p, true, "systemctl", "--no-reload", "enable", n)
 				}
-				if mkdirOne(p, path.Clean(helperState), true, nil, false) == nil {
+				if libc.MkdirOne(p, path.Clean(helperState), true, nil, false) == nil {
 					p.WriteFile(helperState+n+".dsh-also", nil, 0o644)
 				}
 			}
@@ -822,26 +823,26 @@ func setUpUnits(p *kernel.Process, pk archived, fresh bool) {
 // addSystemAccounts makes the users and groups that a package's maintainer script would.
 func addSystemAccounts(p *kernel.Process, pk archived) error {
 	for _, g := range pk.Groups {
-		if groupByName(p.Kernel, g) == nil {
+		if libc.GroupByName(p.Kernel, g) == nil {
 			if err := addSystemGroup(p, g); err != nil {
 				return err
 			}
 		}
 	}
 	for _, u := range pk.Users {
-		if userByName(p.Kernel, u) != nil {
+		if libc.UserByName(p.Kernel, u) != nil {
 			continue
 		}
-		if groupByName(p.Kernel, u) == nil {
+		if libc.GroupByName(p.Kernel, u) == nil {
 			if err := addSystemGroup(p, u); err != nil {
 				return err
 			}
 		}
 		uid := uint32(103)
-		for userByID(p.Kernel, uid) != nil {
+		for libc.UserByID(p.Kernel, uid) != nil {
 			uid++
 		}
-		if err := appendLine(p, "/etc/passwd", fmt.Sprintf("%s:x:%d:%d::/nonexistent:/usr/sbin/nologin", u, uid, groupByName(p.Kernel, u).gid)); err != nil {
+		if err := appendLine(p, "/etc/passwd", fmt.Sprintf("%s:x:%d:%d::/nonexistent:/usr/sbin/nologin", u, uid, libc.GroupByName(p.Kernel, u).GID)); err != nil {
 			return err
 		}
 		if err := appendLine(p, "/etc/shadow", u+":!:20221::::::"); err != nil {
@@ -853,7 +854,7 @@ func addSystemAccounts(p *kernel.Process, pk archived) error {
 
 func addSystemGroup(p *kernel.Process, name string) error {
 	gid := uint32(106)
-	for groupByID(p.Kernel, gid) != nil {
+	for libc.GroupByID(p.Kernel, gid) != nil {
 		gid++
 	}
 	if err := appendLine(p, "/etc/group", fmt.Sprintf("%s:x:%d:", name, gid)); err != nil {
@@ -867,7 +868,7 @@ func appendLine(p *kernel.Process, file, line string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(p, file, append(slices.Clip(b), line+"\n"...), 0o644)
+	return libc.ReplaceFile(p, file, append(slices.Clip(b), line+"\n"...), 0o644)
 }
 
 // removePackage removes an installed package, and with purge its configuration too.

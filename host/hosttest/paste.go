@@ -1,18 +1,21 @@
 package hosttest
 
-import "gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+import (
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+)
 
 func cmdPaste(p *kernel.Process) int {
-	o, ok := getopt(p, "d:sz", "delimiters=>d serial>s zero-terminated>z")
+	o, ok := libc.Getopt(p, "d:sz", "delimiters=>d serial>s zero-terminated>z")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "z") {
+	if libc.Unsupported(p, o, "z") {
 		return 1
 	}
 	sep := "\t"
-	if o.has("d") {
-		b, _ := unescapeB(nil, o.get("d"), false)
+	if o.Has("d") {
+		b, _ := libc.Unescape(nil, o.Get("d"), false)
 		sep = string(b)
 	}
 	delim := func(i int) string {
@@ -23,7 +26,7 @@ func cmdPaste(p *kernel.Process) int {
 	}
 	var cols [][]string
 	dashes := 0
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		if a == "-" {
 			dashes++
 		}
@@ -32,14 +35,14 @@ func cmdPaste(p *kernel.Process) int {
 	code := 0
 	if dashes > 1 {
 		// Each - takes the next line of standard input in turn.
-		code = eachInput(p, []string{"-"}, func(_ string, d *kernel.File) error {
+		code = libc.EachInput(p, []string{"-"}, func(_ string, d *kernel.File) error {
 			b, err := p.ReadAll(d)
-			stdin, _ = lines(b, '\n')
+			stdin, _ = libc.Lines(b, '\n')
 			return err
 		})
 	}
 	turn := 0
-	for _, a := range append(o.args, []string{"-"}[:btoi(len(o.args) == 0)]...) {
+	for _, a := range append(o.Args, []string{"-"}[:libc.BoolToInt(len(o.Args) == 0)]...) {
 		if a == "-" && dashes > 1 {
 			var col []string
 			for i := turn; i < len(stdin); i += dashes {
@@ -49,14 +52,14 @@ func cmdPaste(p *kernel.Process) int {
 			cols = append(cols, col)
 			continue
 		}
-		code |= eachInput(p, []string{a}, func(_ string, d *kernel.File) error {
+		code |= libc.EachInput(p, []string{a}, func(_ string, d *kernel.File) error {
 			b, err := p.ReadAll(d)
-			l, _ := lines(b, '\n')
+			l, _ := libc.Lines(b, '\n')
 			cols = append(cols, l)
 			return err
 		})
 	}
-	if o.has("s") {
+	if o.Has("s") {
 		for _, c := range cols {
 			for i, v := range c {
 				if i > 0 {

@@ -8,68 +8,8 @@ import (
 	"unicode/utf8"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
-
-// unescapeB interprets the escapes of echo and of printf's %b. It reports true at \c, which ends all output. With echo
-// an octal escape needs its leading zero.
-func unescapeB(out []byte, s string, echo bool) ([]byte, bool) {
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' || i+1 == len(s) {
-			out = append(out, s[i])
-			continue
-		}
-		i++
-		switch c := s[i]; c {
-		case 'a':
-			out = append(out, 7)
-		case 'e':
-			if !echo {
-				out = append(out, 27)
-			} else {
-				out = append(out, '\\', c)
-			}
-		case 'b':
-			out = append(out, 8)
-		case 'c':
-			return out, true
-		case 'f':
-			out = append(out, 12)
-		case 'n':
-			out = append(out, 10)
-		case 'r':
-			out = append(out, 13)
-		case 't':
-			out = append(out, 9)
-		case 'v':
-			out = append(out, 11)
-		case '\\':
-			out = append(out, '\\')
-		case '0', '1', '2', '3', '4', '5', '6', '7':
-			if c != '0' && echo {
-				out = append(out, '\\', c)
-				continue
-			}
-			if c == '0' {
-				i++
-			}
-			n, w := octal(s[i:])
-			out = append(out, n)
-			i += w - 1
-		default:
-			out = append(out, '\\', c)
-		}
-	}
-	return out, false
-}
-
-func octal(s string) (byte, int) {
-	n, w := 0, 0
-	for w < 3 && w < len(s) && s[w] >= '0' && s[w] <= '7' {
-		n = n*8 + int(s[w]-'0')
-		w++
-	}
-	return byte(n), w
-}
 
 func biPrintf(sh *shell, args []string) int {
 	args = args[1:]
@@ -161,7 +101,7 @@ func printfFormat(format string, args []string, sh bool, warn func(string, ...an
 			if c == '\\' && i+1 < len(format) {
 				i++
 				if c := format[i]; c >= '0' && c <= '7' {
-					n, w := octal(format[i:])
+					n, w := libc.Octal(format[i:])
 					out = append(out, n)
 					i += w - 1
 					continue
@@ -179,7 +119,7 @@ func printfFormat(format string, args []string, sh bool, warn func(string, ...an
 					continue
 				}
 				var stop bool
-				if out, stop = unescapeB(out, format[i-1:i+1], false); stop {
+				if out, stop = libc.Unescape(out, format[i-1:i+1], false); stop {
 					return out, code
 				}
 				continue
@@ -227,7 +167,7 @@ func printfFormat(format string, args []string, sh bool, warn func(string, ...an
 				out = fmt.Appendf(out, byteSpec(spec)+"s", asBytes(s))
 			case 'b':
 				s, _ := next()
-				b, stop := unescapeB(nil, s, false)
+				b, stop := libc.Unescape(nil, s, false)
 				out = fmt.Appendf(out, byteSpec(spec)+"s", asBytes(string(b)))
 				if stop {
 					return out, code

@@ -2,7 +2,6 @@ package hosttest
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // shellTools are the shells, and the programs that are also built into them.
@@ -53,7 +53,7 @@ func cmdEcho(p *kernel.Process) int {
 	}
 	s := strings.Join(args, " ")
 	if esc {
-		b, stop := unescapeB(nil, s, true)
+		b, stop := libc.Unescape(nil, s, true)
 		s = string(b)
 		nl = nl && !stop
 	}
@@ -65,36 +65,36 @@ func cmdEcho(p *kernel.Process) int {
 }
 
 func cmdEnv(p *kernel.Process) int {
-	o, ok := getopt(p, "+iu:0C:S:v", "ignore-environment>i unset=>u null>0 chdir=>C split-string=>S")
+	o, ok := libc.Getopt(p, "+iu:0C:S:v", "ignore-environment>i unset=>u null>0 chdir=>C split-string=>S")
 	if !ok {
-		return usage(p, 125)
+		return libc.Usage(p, 125)
 	}
-	if unsupported(p, o, "v") {
+	if libc.Unsupported(p, o, "v") {
 		return 125
 	}
 	env := p.Env
-	args := o.args
-	if o.has("S") {
-		args = append(strings.Fields(o.get("S")), args...)
+	args := o.Args
+	if o.Has("S") {
+		args = append(strings.Fields(o.Get("S")), args...)
 	}
 	if len(args) > 0 && args[0] == "-" {
-		o.set["i"] = nil
+		o.Set["i"] = nil
 		args = args[1:]
 	}
-	if o.has("i") {
+	if o.Has("i") {
 		env = nil
 	}
-	for _, u := range o.all("u") {
+	for _, u := range o.All("u") {
 		env = slices.DeleteFunc(slices.Clone(env), func(e string) bool { return strings.HasPrefix(e, u+"=") })
 	}
 	for len(args) > 0 && strings.Contains(args[0], "=") {
 		n, v, _ := strings.Cut(args[0], "=")
-		env = setenv(env, n, v)
+		env = libc.Setenv(env, n, v)
 		args = args[1:]
 	}
 	if len(args) == 0 {
 		end := "\n"
-		if o.has("0") {
+		if o.Has("0") {
 			end = "\x00"
 		}
 		for _, e := range env {
@@ -102,40 +102,40 @@ func cmdEnv(p *kernel.Process) int {
 		}
 		return 0
 	}
-	if o.has("C") {
-		st, err := p.Stat(o.get("C"))
+	if o.Has("C") {
+		st, err := p.Stat(o.Get("C"))
 		if err == nil && !st.IsDir() {
 			err = syscall.ENOTDIR
 		}
 		if err != nil {
-			p.Errorf("cannot change directory to %s: %s", quote(o.get("C")), kernel.Strerror(err))
+			p.Errorf("cannot change directory to %s: %s", libc.Quote(o.Get("C")), kernel.Strerror(err))
 			return 125
 		}
 		p.Chdir(st.Path)
 	}
 	p.SetEnv(env)
-	return execvp(p, args, env)
+	return libc.Execvp(p, args, env)
 }
 
 func cmdSetsid(p *kernel.Process) int {
-	o, ok := getopt(p, "+cfw", "ctty>c fork>f wait>w")
+	o, ok := libc.Getopt(p, "+cfw", "ctty>c fork>f wait>w")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "c") {
+	if libc.Unsupported(p, o, "c") {
 		return 1
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("no command specified")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	run := func(c *kernel.Process) int {
 		c.Setsid()
-		return execvp(c, o.args, c.Env)
+		return libc.Execvp(c, o.Args, c.Env)
 	}
-	if o.has("f") || psField(p, "pgid") == strconv.Itoa(p.PID) {
+	if o.Has("f") || psField(p, "pgid") == strconv.Itoa(p.PID) {
 		c := p.Fork(run)
-		if !o.has("w") {
+		if !o.Has("w") {
 			return 0
 		}
 		st := p.WaitFor(c)
@@ -149,27 +149,27 @@ func cmdSetsid(p *kernel.Process) int {
 }
 
 func cmdFlock(p *kernel.Process) int {
-	o, ok := getopt(p, "+sexnoFuw:c:E:", "shared>s exclusive>x unlock>u nonblocking>n nb>n timeout=>w wait=>w conflict-exit-code=>E close>o no-fork>F command=>c verbose")
+	o, ok := libc.Getopt(p, "+sexnoFuw:c:E:", "shared>s exclusive>x unlock>u nonblocking>n nb>n timeout=>w wait=>w conflict-exit-code=>E close>o no-fork>F command=>c verbose")
 	if !ok {
-		return usage(p, 64)
+		return libc.Usage(p, 64)
 	}
 	conflict := 1
-	if o.has("E") {
-		n, err := strconv.Atoi(o.get("E"))
+	if o.Has("E") {
+		n, err := strconv.Atoi(o.Get("E"))
 		if err != nil || n < 0 || n > 255 {
 			p.Errorf("exit code out of range (expected 0 to 255)")
 			return 64
 		}
 		conflict = n
 	}
-	args := o.args
+	args := o.Args
 	if len(args) == 0 {
 		p.Errorf("not enough arguments")
-		return usage(p, 64)
+		return libc.Usage(p, 64)
 	}
 	var d *kernel.File
 	var cmd []string
-	if n, ok := kernel.ParseUint(args[0]); ok && len(args) == 1 && !o.has("c") {
+	if n, ok := kernel.ParseUint(args[0]); ok && len(args) == 1 && !o.Has("c") {
 		if n >= uint64(len(p.FDs)) || p.FDs[n] == nil {
 			p.Errorf("%d: Bad file descriptor", n)
 			return 65
@@ -177,8 +177,8 @@ func cmdFlock(p *kernel.Process) int {
 		d = p.FDs[n].Ref()
 	} else {
 		cmd = args[1:]
-		if o.has("c") {
-			cmd = []string{"/bin/sh", "-c", o.get("c")}
+		if o.Has("c") {
+			cmd = []string{"/bin/sh", "-c", o.Get("c")}
 		}
 		if len(cmd) > 1 && cmd[0] == "-c" {
 			cmd = []string{"/bin/sh", "-c", cmd[1]}
@@ -202,22 +202,22 @@ func cmdFlock(p *kernel.Process) int {
 		p.Errorf("%s: Bad file descriptor", args[0])
 		return 65
 	}
-	if o.has("u") {
+	if o.Has("u") {
 		t.Funlock(d)
 		d.Release()
 		return 0
 	}
 	var deadline time.Time
-	if o.has("w") {
-		s, err := strconv.ParseFloat(o.get("w"), 64)
+	if o.Has("w") {
+		s, err := strconv.ParseFloat(o.Get("w"), 64)
 		if err != nil {
-			p.Errorf("invalid timeout value: '%s'", o.get("w"))
+			p.Errorf("invalid timeout value: '%s'", o.Get("w"))
 			return 64
 		}
 		deadline = p.Kernel.Now().Add(time.Duration(s * float64(time.Second)))
 	}
-	for !t.Flock(d, !o.has("s")) {
-		if o.has("n") || !deadline.IsZero() && !p.Kernel.Now().Before(deadline) {
+	for !t.Flock(d, !o.Has("s")) {
+		if o.Has("n") || !deadline.IsZero() && !p.Kernel.Now().Before(deadline) {
 			d.Release()
 			return conflict
 		}
@@ -227,17 +227,17 @@ func cmdFlock(p *kernel.Process) int {
 		d.Release()
 		return 0
 	}
-	if o.has("F") {
+	if o.Has("F") {
 		p.SetFD(9, d) // the lock lives as long as the command's process
-		return execvp(p, cmd, p.Env)
+		return libc.Execvp(p, cmd, p.Env)
 	}
-	if !o.has("o") {
+	if !o.Has("o") {
 		p.SetFD(9, d.Ref())
 	}
-	c := start(p, cmd, p.Env, nil)
+	c := libc.Spawn(p, cmd, p.Env, nil)
 	// The lock is released with the last descriptor: when this process ends, and not before.
 	p.Hold(d)
-	if !o.has("o") {
+	if !o.Has("o") {
 		p.SetFD(9, nil)
 	}
 	st := p.WaitFor(c)
@@ -263,10 +263,10 @@ func waitLock(p *kernel.Process, deadline time.Time) {
 func cmdNohup(p *kernel.Process) int {
 	if len(p.Args) < 2 {
 		p.Errorf("missing operand")
-		return usage(p, 125)
+		return libc.Usage(p, 125)
 	}
 	p.Ignore(kernel.SigHUP)
-	return execvp(p, p.Args[1:], p.Env)
+	return libc.Execvp(p, p.Args[1:], p.Env)
 }
 
 // duration reads sleep's and timeout's numbers: a decimal with s, m, h or d.
@@ -291,14 +291,14 @@ func duration(s string) (time.Duration, bool) {
 func cmdSleep(p *kernel.Process) int {
 	if len(p.Args) < 2 {
 		p.Errorf("missing operand")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	var total time.Duration
 	for _, a := range p.Args[1:] {
 		d, ok := duration(a)
 		if !ok {
-			p.Errorf("invalid time interval %s", quote(a))
-			return usage(p, 1)
+			p.Errorf("invalid time interval %s", libc.Quote(a))
+			return libc.Usage(p, 1)
 		}
 		if d > 1<<62 {
 			total = d
@@ -313,34 +313,34 @@ func cmdSleep(p *kernel.Process) int {
 }
 
 func cmdTimeout(p *kernel.Process) int {
-	o, ok := getopt(p, "+k:s:v", "foreground kill-after=>k signal=>s preserve-status verbose>v")
+	o, ok := libc.Getopt(p, "+k:s:v", "foreground kill-after=>k signal=>s preserve-status verbose>v")
 	if !ok {
-		return usage(p, 125)
+		return libc.Usage(p, 125)
 	}
-	if unsupported(p, o, "v") {
+	if libc.Unsupported(p, o, "v") {
 		return 125
 	}
-	if len(o.args) < 2 {
-		return usage(p, 125)
+	if len(o.Args) < 2 {
+		return libc.Usage(p, 125)
 	}
-	d, ok := duration(o.args[0])
+	d, ok := duration(o.Args[0])
 	if !ok {
-		p.Errorf("invalid time interval %s", quote(o.args[0]))
-		return usage(p, 125)
+		p.Errorf("invalid time interval %s", libc.Quote(o.Args[0]))
+		return libc.Usage(p, 125)
 	}
 	sig := kernel.SigTERM
-	if o.has("s") {
-		if sig = kernel.SignalNumber(o.get("s")); sig < 0 {
-			p.Errorf("%s: invalid signal", quote(o.get("s")))
-			return usage(p, 125)
+	if o.Has("s") {
+		if sig = kernel.SignalNumber(o.Get("s")); sig < 0 {
+			p.Errorf("%s: invalid signal", libc.Quote(o.Get("s")))
+			return libc.Usage(p, 125)
 		}
 	}
-	if !o.has("foreground") {
+	if !o.Has("foreground") {
 		p.Setpgid()
 	}
 	// A signal to timeout is passed on to the command.
 	p.Catch(kernel.SigTERM, kernel.SigINT, kernel.SigHUP, kernel.SigQUIT)
-	c := start(p, o.args[1:], p.Env, nil)
+	c := libc.Spawn(p, o.Args[1:], p.Env, nil)
 	timer := make(chan struct{})
 	if d > 0 && d < 1<<62 {
 		t := p.Kernel.After(d, func() { close(timer) })
@@ -348,7 +348,7 @@ func cmdTimeout(p *kernel.Process) int {
 	}
 	send := func(s int) {
 		c.Signal(s)
-		if !o.has("foreground") {
+		if !o.Has("foreground") {
 			for _, q := range p.Kernel.ProcessGroup(p.PID) {
 				if q != p && q != c {
 					q.Signal(s)
@@ -362,7 +362,7 @@ func cmdTimeout(p *kernel.Process) int {
 		case <-c.Done:
 			p.Check()
 			st := c.Status
-			if timedOut && !o.has("preserve-status") {
+			if timedOut && !o.Has("preserve-status") {
 				if st.Signal == kernel.SigKILL {
 					p.Die(kernel.SigKILL) // it signals its own group, itself included
 					p.Check()
@@ -380,7 +380,7 @@ func cmdTimeout(p *kernel.Process) int {
 			timer = nil
 			timedOut = true
 			send(sig)
-			if k, ok := duration(o.get("k")); ok && k > 0 {
+			if k, ok := duration(o.Get("k")); ok && k > 0 {
 				stop := p.Kernel.After(k, func() { send(kernel.SigKILL) })
 				defer stop()
 			}
@@ -407,38 +407,38 @@ func cmdKill(p *kernel.Process) int {
 }
 
 func cmdWhich(p *kernel.Process) int {
-	o, ok := getopt(p, "as", "")
+	o, ok := libc.Getopt(p, "as", "")
 	if !ok {
 		return 2
 	}
-	if unsupported(p, o, "a") {
+	if libc.Unsupported(p, o, "a") {
 		return 1
 	}
 	code := 0
-	for _, a := range o.args {
-		f, err := lookPath(p, a, p.Getenv("PATH"))
+	for _, a := range o.Args {
+		f, err := libc.LookPath(p, a, p.Getenv("PATH"))
 		if err != nil {
 			code = 1
 			continue
 		}
-		if !o.has("s") {
+		if !o.Has("s") {
 			p.Print(f, "\n")
 		}
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		return 1
 	}
 	return code
 }
 
 func cmdPs(p *kernel.Process) int {
-	o, ok := getopt(p, "eAafwwo:p:C:u:U:", "no-headers pid=>p ppid= sort= format=>o user=>u headers")
+	o, ok := libc.Getopt(p, "eAafwwo:p:C:u:U:", "no-headers pid=>p ppid= sort= format=>o user=>u headers")
 	if !ok {
 		args0ps(p)
 		return 1
 	}
 	bsd := false
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		if strings.Trim(a, "auxw") == "" {
 			bsd = true
 		} else {
@@ -448,10 +448,10 @@ func cmdPs(p *kernel.Process) int {
 	}
 	type col struct{ key, head string }
 	var cols []col
-	noHead := o.has("no-headers")
+	noHead := o.Has("no-headers")
 	heads := map[string]string{"pid": "PID", "ppid": "PPID", "pgid": "PGID", "pgrp": "PGRP", "sid": "SID", "sess": "SESS", "user": "USER", "uid": "UID", "comm": "COMMAND", "cmd": "CMD", "args": "COMMAND",
 		"command": "COMMAND", "stat": "STAT", "etimes": "ELAPSED", "etime": "ELAPSED", "lstart": "STARTED", "tty": "TT", "time": "TIME", "ucmd": "CMD", "pcpu": "%CPU", "pmem": "%MEM", "rss": "RSS", "vsz": "VSZ"}
-	for _, f := range o.all("o") {
+	for _, f := range o.All("o") {
 		for _, k := range strings.FieldsFunc(f, func(r rune) bool { return r == ',' || r == ' ' }) {
 			name, head, set := strings.Cut(k, "=")
 			if heads[name] == "" {
@@ -473,7 +473,7 @@ func cmdPs(p *kernel.Process) int {
 		noHead = noHead || all
 	case bsd:
 		cols = []col{{"user", "USER"}, {"pid", "PID"}, {"pcpu", "%CPU"}, {"pmem", "%MEM"}, {"stat", "STAT"}, {"time", "TIME"}, {"args", "COMMAND"}}
-	case o.has("f"):
+	case o.Has("f"):
 		cols = []col{{"user", "UID"}, {"pid", "PID"}, {"ppid", "PPID"}, {"tty", "TTY"}, {"time", "TIME"}, {"args", "CMD"}}
 	default:
 		cols = []col{{"pid", "PID"}, {"tty", "TTY"}, {"time", "TIME"}, {"comm", "CMD"}}
@@ -482,18 +482,18 @@ func cmdPs(p *kernel.Process) int {
 	list := append([]*kernel.Process{init}, p.Kernel.Processes()...)
 	var rows [][]string
 	for _, q := range list {
-		keep := o.has("e", "A") || bsd
-		if !keep && !o.has("p", "C", "u", "U", "ppid") {
+		keep := o.Has("e", "A") || bsd
+		if !keep && !o.Has("p", "C", "u", "U", "ppid") {
 			keep = psField(q, "uid") == psField(p, "uid") && psField(q, "sid") == psField(p, "sid")
 		}
-		for _, v := range o.all("p") {
+		for _, v := range o.All("p") {
 			for s := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r == ' ' }) {
 				keep = keep || s == strconv.Itoa(q.PID)
 			}
 		}
-		keep = keep || o.has("C") && o.get("C") == q.Comm()
-		keep = keep || o.has("ppid") && o.get("ppid") == psField(q, "ppid")
-		keep = keep || o.has("u", "U") && (o.get("u", "U") == psField(q, "user") || o.get("u", "U") == psField(q, "uid"))
+		keep = keep || o.Has("C") && o.Get("C") == q.Comm()
+		keep = keep || o.Has("ppid") && o.Get("ppid") == psField(q, "ppid")
+		keep = keep || o.Has("u", "U") && (o.Get("u", "U") == psField(q, "user") || o.Get("u", "U") == psField(q, "uid"))
 		if !keep {
 			continue
 		}
@@ -560,7 +560,7 @@ func psField(q *kernel.Process, key string) string {
 	case "uid":
 		return strconv.Itoa(int(uid))
 	case "user":
-		return userName(q.Kernel, uid)
+		return libc.UserName(q.Kernel, uid)
 	case "comm", "ucmd":
 		return q.Comm()
 	case "args", "cmd", "command":
@@ -573,7 +573,7 @@ func psField(q *kernel.Process, key string) string {
 		s := int(q.Kernel.Now().Sub(started).Seconds())
 		return fmt.Sprintf("%02d:%02d", s/60, s%60)
 	case "lstart":
-		return started.In(location(q.Kernel)).Format("Mon Jan _2 15:04:05 2006")
+		return started.In(libc.Location(q.Kernel)).Format("Mon Jan _2 15:04:05 2006")
 	case "tty":
 		return "?"
 	case "time":
@@ -587,18 +587,18 @@ func psField(q *kernel.Process, key string) string {
 }
 
 func cmdPgrep(p *kernel.Process) int {
-	o, ok := getopt(p, "faxlncou:P:g:s:0123456789", "full>f list-name>l exact>x list-full>a newest>n oldest>o count>c parent=>P pgroup=>g session=>s euid=>u signal=")
+	o, ok := libc.Getopt(p, "faxlncou:P:g:s:0123456789", "full>f list-name>l exact>x list-full>a newest>n oldest>o count>c parent=>P pgroup=>g session=>s euid=>u signal=")
 	if !ok {
-		return usage(p, 2)
+		return libc.Usage(p, 2)
 	}
 	pat := ""
-	if len(o.args) > 0 {
-		pat = o.args[0]
-	} else if len(o.order) == 0 {
+	if len(o.Args) > 0 {
+		pat = o.Args[0]
+	} else if len(o.Order) == 0 {
 		p.Errorf("no matching criteria specified")
-		return usage(p, 2)
+		return libc.Usage(p, 2)
 	}
-	re, err := compileRegexp(pat, true)
+	re, err := libc.CompileRegexp(pat, true)
 	if err != nil {
 		p.Errorf("%v", err)
 		return 2
@@ -609,81 +609,75 @@ func cmdPgrep(p *kernel.Process) int {
 			continue
 		}
 		s := q.Comm()
-		if o.has("f") {
+		if o.Has("f") {
 			s = psField(q, "args")
 		}
 		loc := re.FindStringIndex(s)
-		if loc == nil || o.has("x") && (loc[0] != 0 || loc[1] != len(s)) {
+		if loc == nil || o.Has("x") && (loc[0] != 0 || loc[1] != len(s)) {
 			continue
 		}
-		if o.has("P") && o.get("P") != psField(q, "ppid") || o.has("g") && o.get("g") != psField(q, "pgid") || o.has("s") && o.get("s") != psField(q, "sid") ||
-			o.has("u") && o.get("u") != psField(q, "user") && o.get("u") != psField(q, "uid") {
+		if o.Has("P") && o.Get("P") != psField(q, "ppid") || o.Has("g") && o.Get("g") != psField(q, "pgid") || o.Has("s") && o.Get("s") != psField(q, "sid") ||
+			o.Has("u") && o.Get("u") != psField(q, "user") && o.Get("u") != psField(q, "uid") {
 			continue
 		}
 		hit = append(hit, q)
 	}
-	if o.has("n") && len(hit) > 0 {
+	if o.Has("n") && len(hit) > 0 {
 		hit = hit[len(hit)-1:]
 	}
-	if o.has("o") && len(hit) > 0 {
+	if o.Has("o") && len(hit) > 0 {
 		hit = hit[:1]
 	}
 	if p.Name() == "pkill" {
 		sig := kernel.SigTERM
-		if o.has("signal") {
-			sig = kernel.SignalNumber(o.get("signal"))
+		if o.Has("signal") {
+			sig = kernel.SignalNumber(o.Get("signal"))
 		}
-		if o.has("9") {
+		if o.Has("9") {
 			sig = kernel.SigKILL
 		}
 		for _, q := range hit {
-			sendSignal(p, q.PID, sig)
+			p.Kill(q.PID, sig)
 		}
-	} else if o.has("c") {
+	} else if o.Has("c") {
 		p.Printf("%d\n", len(hit))
 	} else {
 		for _, q := range hit {
 			switch {
-			case o.has("a"):
+			case o.Has("a"):
 				p.Printf("%d %s\n", q.PID, psField(q, "args"))
-			case o.has("l"):
+			case o.Has("l"):
 				p.Printf("%d %s\n", q.PID, q.Comm())
 			default:
 				p.Printf("%d\n", q.PID)
 			}
 		}
 	}
-	return btoi(len(hit) == 0)
-}
-
-// become takes on a user's identity.
-func become(p *kernel.Process, u *account) {
-	groups := groupsOf(p.Kernel, u.name)
-	p.SetUser(u.uid, u.gid, groups)
+	return libc.BoolToInt(len(hit) == 0)
 }
 
 func cmdRunuser(p *kernel.Process) int {
-	o, ok := getopt(p, "+c:lmpPs:u:g:G:w:f", "command=>c login>l preserve-environment>m shell=>s user=>u group=>g session-command=>c")
+	o, ok := libc.Getopt(p, "+c:lmpPs:u:g:G:w:f", "command=>c login>l preserve-environment>m shell=>s user=>u group=>g session-command=>c")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "g", "G", "w", "P", "p") {
+	if libc.Unsupported(p, o, "g", "G", "w", "P", "p") {
 		return 1
 	}
-	args := o.args
+	args := o.Args
 	if len(args) > 0 && args[0] == "-" {
-		o.set["l"] = []string{""}
+		o.Set["l"] = []string{""}
 		args = args[1:]
 	}
 	name := "root"
-	direct := o.has("u")
+	direct := o.Has("u")
 	if direct {
-		name = o.get("u")
+		name = o.Get("u")
 	} else if len(args) > 0 {
 		name = args[0]
 		args = args[1:]
 	}
-	u := userByName(p.Kernel, name)
+	u := libc.UserByName(p.Kernel, name)
 	if u == nil {
 		p.Errorf("user %s does not exist or the user entry does not contain all the required fields", name)
 		return 1
@@ -694,25 +688,25 @@ func cmdRunuser(p *kernel.Process) int {
 			return 1
 		}
 		p.Warnf("Password: ")
-		pw, err := readLine(p)
-		if err != nil || !checkPassword(p.Kernel, name, pw) {
+		pw, err := libc.ReadLine(p)
+		if err != nil || !libc.CheckPassword(p.Kernel, name, pw) {
 			p.Warnf("\nsu: Authentication failure\n")
 			return 1
 		}
 	}
-	become(p, u)
+	libc.BecomeUser(p, u)
 	env := p.Env
-	if !o.has("m") {
-		env = setenv(setenv(env, "HOME", u.home), "SHELL", u.shell)
-		if u.uid != 0 {
-			env = setenv(setenv(env, "USER", u.name), "LOGNAME", u.name)
+	if !o.Has("m") {
+		env = libc.Setenv(libc.Setenv(env, "HOME", u.Home), "SHELL", u.Shell)
+		if u.UID != 0 {
+			env = libc.Setenv(libc.Setenv(env, "USER", u.Name), "LOGNAME", u.Name)
 		}
-		if o.has("l") {
-			env = []string{"HOME=" + u.home, "SHELL=" + u.shell, "USER=" + u.name, "LOGNAME=" + u.name, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
-			if u.uid == 0 {
+		if o.Has("l") {
+			env = []string{"HOME=" + u.Home, "SHELL=" + u.Shell, "USER=" + u.Name, "LOGNAME=" + u.Name, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
+			if u.UID == 0 {
 				env[4] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 			}
-			p.Chdir(u.home)
+			p.Chdir(u.Home)
 		}
 	}
 	p.SetEnv(env)
@@ -721,21 +715,21 @@ func cmdRunuser(p *kernel.Process) int {
 			p.Errorf("no command was specified")
 			return 1
 		}
-		return p.WaitFor(start(p, args, env, nil)).ExitCode()
+		return p.WaitFor(libc.Spawn(p, args, env, nil)).ExitCode()
 	}
-	shell := u.shell
-	if o.has("s") {
-		shell = o.get("s")
+	shell := u.Shell
+	if o.Has("s") {
+		shell = o.Get("s")
 	}
 	if shell == "" {
 		shell = "/bin/sh"
 	}
 	argv := []string{shell}
-	if o.has("l") {
+	if o.Has("l") {
 		argv[0] = "-" + path.Base(shell)
 	}
-	if o.has("c") {
-		argv = append(argv, "-c", o.get("c"))
+	if o.Has("c") {
+		argv = append(argv, "-c", o.Get("c"))
 	}
 	argv = append(argv, args...)
 	c := p.Fork(func(c *kernel.Process) int {
@@ -747,27 +741,4 @@ func cmdRunuser(p *kernel.Process) int {
 		return code
 	})
 	return p.WaitFor(c).ExitCode()
-}
-
-// readLine reads a line from standard input byte by byte, so that nothing after it is taken.
-func readLine(p *kernel.Process) (string, error) {
-	var line []byte
-	var b [1]byte
-	for {
-		n, err := p.Stdin().Read(b[:])
-		p.Check()
-		if n == 0 {
-			if err == nil {
-				continue
-			}
-			if len(line) == 0 {
-				return "", io.EOF
-			}
-			return string(line), nil
-		}
-		if b[0] == '\n' {
-			return string(line), nil
-		}
-		line = append(line, b[0])
-	}
 }

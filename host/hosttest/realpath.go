@@ -6,33 +6,34 @@ import (
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdReadlink(p *kernel.Process) int {
-	o, ok := getopt(p, "femnqsvz", "canonicalize>f canonicalize-existing>e canonicalize-missing>m no-newline>n quiet>q silent>s verbose>v zero>z")
+	o, ok := libc.Getopt(p, "femnqsvz", "canonicalize>f canonicalize-existing>e canonicalize-missing>m no-newline>n quiet>q silent>s verbose>v zero>z")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("missing operand")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	end := "\n"
-	if o.has("z") {
+	if o.Has("z") {
 		end = "\x00"
-	} else if o.has("n") && len(o.args) == 1 {
+	} else if o.Has("n") && len(o.Args) == 1 {
 		end = ""
 	}
 	code := 0
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		var out string
 		var err error
 		switch {
-		case o.has("e"):
+		case o.Has("e"):
 			out, err = canonical(p, a, 'e')
-		case o.has("m"):
+		case o.Has("m"):
 			out, err = canonical(p, a, 'm')
-		case o.has("f"):
+		case o.Has("f"):
 			out, err = canonical(p, a, 'f')
 		default:
 			var st kernel.Stat
@@ -44,8 +45,8 @@ func cmdReadlink(p *kernel.Process) int {
 			}
 		}
 		if err != nil {
-			if o.has("v") {
-				p.Errorf("%s: %s", quoteMaybe(a), kernel.Strerror(err))
+			if o.Has("v") {
+				p.Errorf("%s: %s", libc.QuoteMaybe(a), kernel.Strerror(err))
 			}
 			code = 1
 			continue
@@ -90,31 +91,31 @@ func canonical(p *kernel.Process, name string, mode byte) (string, error) {
 }
 
 func cmdRealpath(p *kernel.Process) int {
-	o, ok := getopt(p, "emLPqsz", "canonicalize-existing>e canonicalize-missing>m quiet>q strip>s no-symlinks>s zero>z relative-to= relative-base=")
+	o, ok := libc.Getopt(p, "emLPqsz", "canonicalize-existing>e canonicalize-missing>m quiet>q strip>s no-symlinks>s zero>z relative-to= relative-base=")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "L", "relative-base") {
+	if libc.Unsupported(p, o, "L", "relative-base") {
 		return 1
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("missing operand")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	end := "\n"
-	if o.has("z") {
+	if o.Has("z") {
 		end = "\x00"
 	}
 	mode := byte('f')
-	if o.has("e") {
+	if o.Has("e") {
 		mode = 'e'
-	} else if o.has("m") {
+	} else if o.Has("m") {
 		mode = 'm'
 	}
 	code := 0
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		out, err := canonical(p, a, mode)
-		if o.has("s") && err == nil {
+		if o.Has("s") && err == nil {
 			out = a
 			if !strings.HasPrefix(a, "/") {
 				out = p.Dir + "/" + a
@@ -122,14 +123,14 @@ func cmdRealpath(p *kernel.Process) int {
 			out = path.Clean(out)
 		}
 		if err != nil {
-			if !o.has("q") {
-				p.Errorf("%s: %s", quoteMaybe(a), kernel.Strerror(err))
+			if !o.Has("q") {
+				p.Errorf("%s: %s", libc.QuoteMaybe(a), kernel.Strerror(err))
 			}
 			code = 1
 			continue
 		}
-		if o.has("relative-to") {
-			if base, err := canonical(p, o.get("relative-to"), 'm'); err == nil {
+		if o.Has("relative-to") {
+			if base, err := canonical(p, o.Get("relative-to"), 'm'); err == nil {
 				out = relativePath(base, out)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // A sedCommand is one command of a script, with its addresses.
@@ -145,7 +146,7 @@ func (s *sedParser) regexp(pat string, flags string) *regexp.Regexp {
 	if pat == "" {
 		return nil // the last one used
 	}
-	t, err := translateRegexp(pat, s.ext)
+	t, err := libc.TranslateRegexp(pat, s.ext)
 	if err != nil {
 		s.fail("%v", err)
 		return nil
@@ -780,24 +781,24 @@ func (r *sedRun) stream(cmds []*sedCommand) {
 }
 
 func cmdSed(p *kernel.Process) int {
-	o, ok := getopt(p, "nrEe:f:i::l:suz", "quiet>n silent>n regexp-extended>E expression=>e file=>f in-place[=>i separate>s null-data>z unbuffered>u follow-symlinks posix debug")
+	o, ok := libc.Getopt(p, "nrEe:f:i::l:suz", "quiet>n silent>n regexp-extended>E expression=>e file=>f in-place[=>i separate>s null-data>z unbuffered>u follow-symlinks posix debug")
 	if !ok {
 		p.Warnf("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...\n")
 		return 1
 	}
-	if unsupported(p, o, "l", "follow-symlinks", "posix", "debug") {
+	if libc.Unsupported(p, o, "l", "follow-symlinks", "posix", "debug") {
 		return 1
 	}
-	args := o.args
+	args := o.Args
 	var script []string
-	for _, x := range o.order {
-		switch x.name {
+	for _, x := range o.Order {
+		switch x.Name {
 		case "e":
-			script = append(script, x.value)
+			script = append(script, x.Value)
 		case "f":
-			d, err := in(p, x.value)
+			d, err := libc.OpenInput(p, x.Value)
 			if err != nil {
-				p.Errorf("couldn't open file %s: %s", x.value, kernel.Strerror(err))
+				p.Errorf("couldn't open file %s: %s", x.Value, kernel.Strerror(err))
 				return 1
 			}
 			b, _ := p.ReadAll(d)
@@ -813,7 +814,7 @@ func cmdSed(p *kernel.Process) int {
 		script, args = args[:1], args[1:]
 	}
 	parse := func() ([]*sedCommand, error) {
-		s := &sedParser{s: strings.Join(script, "\n"), ext: o.has("E", "r")}
+		s := &sedParser{s: strings.Join(script, "\n"), ext: o.Has("E", "r")}
 		cmds := s.commands(false)
 		if s.err == nil {
 			s.err = checkLabels(cmds, cmds)
@@ -829,12 +830,12 @@ func cmdSed(p *kernel.Process) int {
 		return 1
 	}
 	sep := byte('\n')
-	if o.has("z") {
+	if o.Has("z") {
 		sep = 0
 	}
 	code := 0
 	read := func(name string) ([]byte, bool) {
-		d, err := in(p, name)
+		d, err := libc.OpenInput(p, name)
 		var b []byte
 		if err == nil {
 			b, err = p.ReadAll(d)
@@ -845,7 +846,7 @@ func cmdSed(p *kernel.Process) int {
 			switch {
 			case err.Error() != kernel.ErrIsDir.Error():
 				p.Errorf("can't read %s: %s", name, kernel.Strerror(err))
-			case o.has("i"):
+			case o.Has("i"):
 				p.Errorf("couldn't edit %s: not a regular file", name)
 				code = 4
 			default:
@@ -858,12 +859,12 @@ func cmdSed(p *kernel.Process) int {
 	}
 	process := func(data []byte, cmds []*sedCommand) (string, *sedRun) {
 		var out strings.Builder
-		ls, ended := lines(data, sep)
-		r := &sedRun{p: p, lines: ls, ended: ended, quiet: o.has("n"), sep: string(rune(sep)), out: &out}
+		ls, ended := libc.Lines(data, sep)
+		r := &sedRun{p: p, lines: ls, ended: ended, quiet: o.Has("n"), sep: string(rune(sep)), out: &out}
 		r.stream(cmds)
 		return out.String(), r
 	}
-	if o.has("i") {
+	if o.Has("i") {
 		if len(args) == 0 {
 			p.Errorf("no input files")
 			return 4
@@ -881,11 +882,11 @@ func cmdSed(p *kernel.Process) int {
 			st, err := p.Stat(f)
 			if err == nil {
 				// A new file takes the old one's place: another inode, nothing is synced.
-				tmp := path.Dir(f) + "/sed" + randomName(6)
+				tmp := path.Dir(f) + "/sed" + libc.RandomName(6)
 				if err = p.WriteFile(tmp, []byte(out), 0o600); err == nil {
 					p.Chown(tmp, int64(st.UID), int64(st.GID), true)
 					p.Chmod(tmp, st.Perm())
-					if suffix := o.get("i"); suffix != "" {
+					if suffix := o.Get("i"); suffix != "" {
 						bak := f + suffix
 						if strings.Contains(suffix, "*") {
 							bak = path.Dir(f) + "/" + strings.ReplaceAll(suffix, "*", path.Base(f))
@@ -910,7 +911,7 @@ func cmdSed(p *kernel.Process) int {
 	if len(args) == 0 {
 		args = []string{"-"}
 	}
-	if o.has("s") {
+	if o.Has("s") {
 		for _, f := range args {
 			if b, ok := read(f); ok {
 				cmds, _ = parse()

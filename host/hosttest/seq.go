@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdSeq(p *kernel.Process) int {
@@ -29,25 +30,25 @@ func cmdSeq(p *kernel.Process) int {
 		case args[0] == "--":
 		default:
 			p.Errorf("invalid option -- '%s'", args[0][1:2])
-			return usage(p, 1)
+			return libc.Usage(p, 1)
 		}
 		args = args[1:]
 	}
 	if len(args) == 0 {
 		p.Errorf("missing operand")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	if len(args) > 3 {
-		p.Errorf("extra operand %s", quote(args[3]))
-		return usage(p, 1)
+		p.Errorf("extra operand %s", libc.Quote(args[3]))
+		return libc.Usage(p, 1)
 	}
 	prec := 0
 	nums := make([]float64, len(args))
 	for i, a := range args {
 		v, err := strconv.ParseFloat(a, 64)
 		if err != nil {
-			p.Errorf("invalid floating point argument: %s", quote(a))
-			return usage(p, 1)
+			p.Errorf("invalid floating point argument: %s", libc.Quote(a))
+			return libc.Usage(p, 1)
 		}
 		nums[i] = v
 		if _, frac, ok := strings.Cut(a, "."); ok && (i < len(args)-1 || len(args) == 1) {
@@ -62,8 +63,8 @@ func cmdSeq(p *kernel.Process) int {
 		step = nums[1]
 	}
 	if step == 0 {
-		p.Errorf("invalid Zero increment value: %s", quote(args[1]))
-		return usage(p, 1)
+		p.Errorf("invalid Zero increment value: %s", libc.Quote(args[1]))
+		return libc.Usage(p, 1)
 	}
 	width := 0
 	if wide {

@@ -15,6 +15,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // A shell is one process's interpreter of POSIX sh, with dash's behaviour and messages. The language is parsed by
@@ -182,7 +183,7 @@ func showBytes(s string) string {
 func newShell(p *kernel.Process, arg0 string, params []string) *shell {
 	sh := &shell{p: p, arg0: arg0, params: params, vars: make(map[string]*variable, len(p.Env)+8), dollar: p.PID}
 	for _, e := range p.Env {
-		if n, v, ok := strings.Cut(e, "="); ok && validName(n) {
+		if n, v, ok := strings.Cut(e, "="); ok && libc.IsName(n) {
 			sh.vars[n] = &variable{value: v, set: true, exported: true}
 		}
 	}
@@ -192,7 +193,8 @@ func newShell(p *kernel.Process, arg0 string, params []string) *shell {
 	}
 	sh.vars["OPTIND"] = &variable{value: "1", set: true}
 	sh.vars["PS4"] = &variable{value: "+ ", set: true}
-	sh.vars["PPID"] = &variable{value: psField(p, "ppid"), set: true}
+	ppid, _, _ := p.Family()
+	sh.vars["PPID"] = &variable{value: strconv.Itoa(ppid), set: true}
 	sh.pwd = p.Dir
 	if v := sh.vars["PWD"]; v == nil || !sh.samePlace(v.value) {
 		sh.vars["PWD"] = &variable{value: p.Dir, set: true, exported: v != nil && v.exported}
@@ -208,19 +210,6 @@ func (sh *shell) samePlace(dir string) bool {
 	}
 	r, err := sh.p.Realpath(dir)
 	return err == nil && r == sh.p.Dir
-}
-
-func validName(s string) bool {
-	if s == "" || s[0] >= '0' && s[0] <= '9' {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
-			return false
-		}
-	}
-	return true
 }
 
 // fork copies the shell for a subshell running as process p.
@@ -528,7 +517,7 @@ func (sh *shell) environ(extra []string) []string {
 	env := sh.p.Env
 	for _, e := range extra {
 		n, v, _ := strings.Cut(e, "=")
-		env = setenv(env, n, v)
+		env = libc.Setenv(env, n, v)
 	}
 	return env
 }
@@ -559,18 +548,11 @@ func (sh *shell) stmt(s *syntax.Stmt) {
 		sh.command(s)
 		sh.tested--
 		if !sh.leaving() {
-			sh.status = btoi(sh.status == 0)
+			sh.status = libc.BoolToInt(sh.status == 0)
 		}
 		return
 	}
 	sh.command(s)
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // checkErr is where set -e takes effect.
@@ -874,7 +856,7 @@ func (sh *shell) caseClause(c *syntax.CaseClause) {
 	word := sh.word(c.Word)
 	for _, it := range c.Items {
 		for _, pat := range it.Patterns {
-			if shellMatch(sh.pattern(pat), word) {
+			if libc.ShellMatch(sh.pattern(pat), word) {
 				sh.status = 0
 				sh.stmts(it.Stmts)
 				if it.Op != syntax.Break {
@@ -985,7 +967,7 @@ func (sh *shell) callArgs(c *syntax.CallExpr) []string {
 			out := []string{c.Args[0].Lit()}
 			for _, w := range c.Args[1:] {
 				if l, ok := w.Parts[0].(*syntax.Lit); ok {
-					if n, _, ok := strings.Cut(l.Value, "="); ok && validName(n) {
+					if n, _, ok := strings.Cut(l.Value, "="); ok && libc.IsName(n) {
 						out = append(out, sh.assignWord(w))
 						continue
 					}
@@ -1105,7 +1087,7 @@ func (sh *shell) execute(args, extra []string, as string) int {
 			pathVar = v
 		}
 	}
-	file, err := lookPath(sh.p, args[0], pathVar)
+	file, err := libc.LookPath(sh.p, args[0], pathVar)
 	if err == nil {
 		var code int
 		if code, err = sh.p.Exec(file, args, env); err == nil {

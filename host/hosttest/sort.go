@@ -6,28 +6,29 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdSort(p *kernel.Process) int {
-	o, ok := getopt(p, "bcCdfghik:mMno:rRsS:t:T:uVz", "numeric-sort>n reverse>r unique>u key=>k field-separator=>t zero-terminated>z version-sort>V human-numeric-sort>h check[=>c stable>s output=>o ignore-case>f ignore-leading-blanks>b dictionary-order>d general-numeric-sort>g parallel= buffer-size=>S")
+	o, ok := libc.Getopt(p, "bcCdfghik:mMno:rRsS:t:T:uVz", "numeric-sort>n reverse>r unique>u key=>k field-separator=>t zero-terminated>z version-sort>V human-numeric-sort>h check[=>c stable>s output=>o ignore-case>f ignore-leading-blanks>b dictionary-order>d general-numeric-sort>g parallel= buffer-size=>S")
 	if !ok {
-		return usage(p, 2)
+		return libc.Usage(p, 2)
 	}
-	if unsupported(p, o, "i", "m", "M", "R") {
+	if libc.Unsupported(p, o, "i", "m", "M", "R") {
 		return 2
 	}
 	delim := byte('\n')
-	if o.has("z") {
+	if o.Has("z") {
 		delim = 0
 	}
 	var all []string
 	code := 0
-	files := o.args
+	files := o.Args
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
 	for _, f := range files {
-		d, err := in(p, f)
+		d, err := libc.OpenInput(p, f)
 		var b []byte
 		if err == nil {
 			b, err = p.ReadAll(d)
@@ -37,7 +38,7 @@ func cmdSort(p *kernel.Process) int {
 			p.Errorf("cannot read: %s: %s", f, kernel.Strerror(err))
 			return 2
 		}
-		l, _ := lines(b, delim)
+		l, _ := libc.Lines(b, delim)
 		all = append(all, l...)
 	}
 	type key struct {
@@ -46,12 +47,12 @@ func cmdSort(p *kernel.Process) int {
 	}
 	global := ""
 	for _, f := range []string{"n", "r", "f", "b", "V", "h", "g", "d"} {
-		if o.has(f) {
+		if o.Has(f) {
 			global += f
 		}
 	}
 	var keys []key
-	for _, k := range o.all("k") {
+	for _, k := range o.All("k") {
 		var x key
 		a, b, two := strings.Cut(k, ",")
 		parse := func(s string) (int, int, string) {
@@ -70,11 +71,11 @@ func cmdSort(p *kernel.Process) int {
 			x.to, x.toC, fl2 = parse(b)
 		}
 		if k == "" || k[0] < '0' || k[0] > '9' {
-			p.Errorf("invalid number at field start: invalid count at start of %s", quote(k))
+			p.Errorf("invalid number at field start: invalid count at start of %s", libc.Quote(k))
 			return 2
 		}
 		if x.from == 0 {
-			p.Errorf("field number is zero: invalid field specification %s", quote(k))
+			p.Errorf("field number is zero: invalid field specification %s", libc.Quote(k))
 			return 2
 		}
 		x.flags = fl1 + fl2
@@ -83,15 +84,15 @@ func cmdSort(p *kernel.Process) int {
 		}
 		keys = append(keys, x)
 	}
-	sep := o.get("t")
+	sep := o.Get("t")
 	switch {
 	case sep == `\0`:
 		sep = "\x00"
-	case o.has("t") && sep == "":
+	case o.Has("t") && sep == "":
 		p.Errorf("empty tab")
 		return 2
 	case len(sep) > 1:
-		p.Errorf("multi-character tab %s", quote(sep))
+		p.Errorf("multi-character tab %s", libc.Quote(sep))
 		return 2
 	}
 	split := func(s string) []string {
@@ -176,7 +177,7 @@ func cmdSort(p *kernel.Process) int {
 				c = 1
 			}
 		case strings.Contains(flags, "V"):
-			c = compareUpstream(a, b)
+			c = libc.CompareVersions(a, b)
 		default:
 			if strings.Contains(flags, "f") {
 				a, b = strings.ToUpper(a), strings.ToUpper(b)
@@ -200,19 +201,19 @@ func cmdSort(p *kernel.Process) int {
 		return 0
 	}
 	full := func(a, b string) int {
-		if c := keyed(a, b); c != 0 || o.has("s", "u") {
+		if c := keyed(a, b); c != 0 || o.Has("s", "u") {
 			return c
 		}
 		c := strings.Compare(a, b)
-		if o.has("r") {
+		if o.Has("r") {
 			c = -c
 		}
 		return c
 	}
-	if o.has("c", "C") {
+	if o.Has("c", "C") {
 		for i := 1; i < len(all); i++ {
-			if c := full(all[i-1], all[i]); c > 0 || c == 0 && o.has("u") {
-				if o.has("c") {
+			if c := full(all[i-1], all[i]); c > 0 || c == 0 && o.Has("u") {
+				if o.Has("c") {
 					p.Errorf("%s:%d: disorder: %s", files[0], i+1, all[i])
 				}
 				return 1
@@ -221,7 +222,7 @@ func cmdSort(p *kernel.Process) int {
 		return 0
 	}
 	slices.SortStableFunc(all, full)
-	if o.has("u") {
+	if o.Has("u") {
 		all = slices.CompactFunc(all, func(a, b string) bool { return keyed(a, b) == 0 })
 	}
 	var b strings.Builder
@@ -229,9 +230,9 @@ func cmdSort(p *kernel.Process) int {
 		b.WriteString(l)
 		b.WriteByte(delim)
 	}
-	if o.has("o") {
-		if err := p.WriteFile(o.get("o"), []byte(b.String()), 0o666); err != nil {
-			p.Errorf("open failed: %s: %s", o.get("o"), kernel.Strerror(err))
+	if o.Has("o") {
+		if err := p.WriteFile(o.Get("o"), []byte(b.String()), 0o666); err != nil {
+			p.Errorf("open failed: %s: %s", o.Get("o"), kernel.Strerror(err))
 			return 2
 		}
 		return code

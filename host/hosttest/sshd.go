@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // maxSessions is sshd's default of MaxSessions.
@@ -297,7 +298,7 @@ func (s *sshServer) serverConfig() *ssh.ServerConfig {
 		Clock: s.k.Now,
 	}
 	cfg.PublicKeyCallback = func(md ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-		if cert, ok := key.(*ssh.Certificate); ok && userByName(s.k, md.User()) == nil {
+		if cert, ok := key.(*ssh.Certificate); ok && libc.UserByName(s.k, md.User()) == nil {
 			_ = cert
 			return nil, errAuth
 		}
@@ -305,14 +306,14 @@ func (s *sshServer) serverConfig() *ssh.ServerConfig {
 	}
 	if s.cfg.Passwords {
 		cfg.PasswordCallback = func(md ssh.ConnMetadata, pw []byte) (*ssh.Permissions, error) {
-			if checkPassword(s.k, md.User(), string(pw)) {
+			if libc.CheckPassword(s.k, md.User(), string(pw)) {
 				return &ssh.Permissions{}, nil
 			}
 			return nil, errAuth
 		}
 		cfg.KeyboardInteractiveCallback = func(md ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 			a, err := ask("", "", []string{"Password: "}, []bool{false})
-			if err == nil && len(a) == 1 && checkPassword(s.k, md.User(), a[0]) {
+			if err == nil && len(a) == 1 && libc.CheckPassword(s.k, md.User(), a[0]) {
 				return &ssh.Permissions{}, nil
 			}
 			return nil, errAuth
@@ -328,17 +329,17 @@ func (s *sshServer) serverConfig() *ssh.ServerConfig {
 
 // authorized reads the user's authorized_keys, as sshd does with StrictModes.
 func (s *sshServer) authorized(user string, key ssh.PublicKey) bool {
-	u := userByName(s.k, user)
+	u := libc.UserByName(s.k, user)
 	if u == nil {
 		return false
 	}
-	b, err := s.k.FS().ReadFile(u.home + "/.ssh/authorized_keys")
+	b, err := s.k.FS().ReadFile(u.Home + "/.ssh/authorized_keys")
 	if err != nil {
 		return false
 	}
-	for _, p := range []string{u.home, u.home + "/.ssh", u.home + "/.ssh/authorized_keys"} {
+	for _, p := range []string{u.Home, u.Home + "/.ssh", u.Home + "/.ssh/authorized_keys"} {
 		st, err := s.k.FS().Stat(p)
-		if err != nil || st.Mode&0o022 != 0 || st.UID != 0 && st.UID != u.uid {
+		if err != nil || st.Mode&0o022 != 0 || st.UID != 0 && st.UID != u.UID {
 			return false
 		}
 	}
@@ -474,11 +475,11 @@ func (s *sshServer) forward(c *conn, nc ssh.NewChannel, dial func() (net.Conn, e
 
 // dialUnix connects to a socket as a user.
 func (s *sshServer) dialUnix(user, path string) (net.Conn, error) {
-	u := userByName(s.k, user)
+	u := libc.UserByName(s.k, user)
 	if u == nil {
 		return nil, syscall.EACCES
 	}
-	return s.k.DialUnix(kernel.Cred{UID: u.uid, GID: u.gid, Groups: groupsOf(s.k, u.name)}, path)
+	return s.k.DialUnix(kernel.Cred{UID: u.UID, GID: u.GID, Groups: libc.GroupsOf(s.k, u.Name)}, path)
 }
 
 // A session is one "session" channel.
@@ -553,14 +554,14 @@ func (s *session) run(reqs <-chan *ssh.Request) {
 // start prepares the login user's shell; begin lets it run once the request is answered.
 func (s *session) start(command string, login bool, f execFaults) error {
 	m := s.c.s
-	u := userByName(m.k, s.user)
+	u := libc.UserByName(m.k, s.user)
 	if u == nil || m.k.Off() {
 		return syscall.ENOENT
 	}
 	p := m.k.NewProcess(nil)
-	become(p, u)
-	home := u.home
-	if st, err := m.k.FS().Stat(u.home); err != nil || !st.IsDir() {
+	libc.BecomeUser(p, u)
+	home := u.Home
+	if st, err := m.k.FS().Stat(u.Home); err != nil || !st.IsDir() {
 		home = "/"
 	}
 	p.Chdir(home)
@@ -568,11 +569,11 @@ func (s *session) start(command string, login bool, f execFaults) error {
 	lh, lp, _ := net.SplitHostPort(la)
 	rh, rp, _ := net.SplitHostPort(ra)
 	p.SetEnv(append([]string{
-		"HOME=" + u.home, "LOGNAME=" + u.name, "MAIL=/var/mail/" + u.name,
-		"PATH=/usr/local/bin:/usr/bin:/bin:/usr/games", "PWD=" + home, "SHELL=" + u.shell, "USER=" + u.name,
+		"HOME=" + u.Home, "LOGNAME=" + u.Name, "MAIL=/var/mail/" + u.Name,
+		"PATH=/usr/local/bin:/usr/bin:/bin:/usr/games", "PWD=" + home, "SHELL=" + u.Shell, "USER=" + u.Name,
 		"SSH_CLIENT=" + rh + " " + rp + " " + lp, "SSH_CONNECTION=" + rh + " " + rp + " " + lh + " " + lp,
 	}, s.env...))
-	args := []string{u.shell[strings.LastIndexByte(u.shell, '/')+1:], "-c", command}
+	args := []string{u.Shell[strings.LastIndexByte(u.Shell, '/')+1:], "-c", command}
 	if login {
 		args = []string{"-" + args[0]}
 	}
@@ -621,8 +622,8 @@ func (s *session) begin() {
 	pumps.Go(func() { s.pump(e.err, s.ch.Stderr(), execFaults{cut: -1, lost: e.f.lost}, false) })
 	shell := p.Args[0]
 	p.Go(func(p *kernel.Process) int {
-		u := userByName(m.k, s.user)
-		code, err := p.Exec(u.shell, p.Args, p.Env)
+		u := libc.UserByName(m.k, s.user)
+		code, err := p.Exec(u.Shell, p.Args, p.Env)
 		if err != nil {
 			p.Warnf("%s: %s\n", shell, kernel.Strerror(err))
 			return 127

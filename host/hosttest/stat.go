@@ -8,49 +8,50 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdStat(p *kernel.Process) int {
-	o, ok := getopt(p, "c:fLt", "format=>c printf= dereference>L file-system>f terse>t cached=")
+	o, ok := libc.Getopt(p, "c:fLt", "format=>c printf= dereference>L file-system>f terse>t cached=")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "t") {
+	if libc.Unsupported(p, o, "t") {
 		return 1
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("missing operand")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	format, escapes := o.get("c")+"\n", false
-	if o.has("printf") {
-		format, escapes = o.get("printf"), true
+	format, escapes := o.Get("c")+"\n", false
+	if o.Has("printf") {
+		format, escapes = o.Get("printf"), true
 	}
-	if !o.has("c", "printf") {
+	if !o.Has("c", "printf") {
 		format = "  File: %N\n  Size: %-10s\tBlocks: %-10b IO Block: %-6o %F\nDevice: %Hd,%Ld\tInode: %-11i Links: %h\nAccess: (%04a/%10.10A)  Uid: (%5u/%8U)   Gid: (%5g/%8G)\nAccess: %x\nModify: %y\nChange: %z\n Birth: %w\n"
-		if o.has("f") {
+		if o.Has("f") {
 			format = "  File: \"%n\"\n    ID: %-8i Namelen: %-7l Type: %T\nBlock size: %-10s Fundamental block size: %S\nBlocks: Total: %-10b Free: %-10f Available: %a\nInodes: Total: %-10c Free: %d\n"
 		}
 	}
 	code := 0
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		var st kernel.Stat
 		var err error
-		if o.has("L", "f") {
+		if o.Has("L", "f") {
 			st, err = p.Stat(a)
 		} else {
 			st, err = p.Lstat(a)
 		}
 		if err != nil {
-			if o.has("f") {
-				p.Errorf("cannot read file system information for %s: %s", quote(a), kernel.Strerror(err))
+			if o.Has("f") {
+				p.Errorf("cannot read file system information for %s: %s", libc.Quote(a), kernel.Strerror(err))
 			} else {
-				p.Errorf("cannot statx %s: %s", quote(a), kernel.Strerror(err))
+				p.Errorf("cannot statx %s: %s", libc.Quote(a), kernel.Strerror(err))
 			}
 			code = 1
 			continue
 		}
-		if o.has("f") {
+		if o.Has("f") {
 			p.Print(statFormat(p, format, escapes, a, st, func(verb, mod byte, name string, st kernel.Stat) (string, bool) {
 				return fsDirective(p, verb, mod, name, st)
 			}))
@@ -72,7 +73,7 @@ func statFormat(p *kernel.Process, format string, escapes bool, name string, st 
 			i++
 			switch e := format[i]; {
 			case e >= '0' && e <= '7':
-				n, w := octal(format[i:])
+				n, w := libc.Octal(format[i:])
 				b.WriteByte(n)
 				i += w - 1
 			case e == 'x' && i+1 < len(format):
@@ -237,8 +238,6 @@ func modeString(mode uint32) string {
 	return string(b)
 }
 
-func localTime(p *kernel.Process, t time.Time) time.Time { return t.In(location(p.Kernel)) }
-
 const statTime = "2006-01-02 15:04:05.000000000 -0700"
 
 func statDirective(p *kernel.Process, verb, mod byte, name string, st kernel.Stat) (string, bool) {
@@ -273,8 +272,8 @@ func statDirective(p *kernel.Process, verb, mod byte, name string, st kernel.Sta
 	case 'g':
 		return strconv.FormatUint(uint64(st.GID), 10), true
 	case 'G':
-		if g := groupByID(p.Kernel, st.GID); g != nil {
-			return g.name, true
+		if g := libc.GroupByID(p.Kernel, st.GID); g != nil {
+			return g.Name, true
 		}
 		return "UNKNOWN", true
 	case 'h':
@@ -306,20 +305,20 @@ func statDirective(p *kernel.Process, verb, mod byte, name string, st kernel.Sta
 	case 'u':
 		return strconv.FormatUint(uint64(st.UID), 10), true
 	case 'U':
-		if u := userByID(p.Kernel, st.UID); u != nil {
-			return u.name, true
+		if u := libc.UserByID(p.Kernel, st.UID); u != nil {
+			return u.Name, true
 		}
 		return "UNKNOWN", true
 	case 'w':
-		return localTime(p, st.Btime).Format(statTime), true
+		return libc.LocalTime(p, st.Btime).Format(statTime), true
 	case 'W':
 		return strconv.FormatInt(st.Btime.Unix(), 10), true
 	case 'x':
-		return localTime(p, st.Atime).Format(statTime), true
+		return libc.LocalTime(p, st.Atime).Format(statTime), true
 	case 'y':
-		return localTime(p, st.Mtime).Format(statTime), true
+		return libc.LocalTime(p, st.Mtime).Format(statTime), true
 	case 'z':
-		return localTime(p, st.Ctime).Format(statTime), true
+		return libc.LocalTime(p, st.Ctime).Format(statTime), true
 	case 'X', 'Y', 'Z':
 		t := map[byte]time.Time{'X': st.Atime, 'Y': st.Mtime, 'Z': st.Ctime}[verb]
 		return epoch(t), true
@@ -328,7 +327,7 @@ func statDirective(p *kernel.Process, verb, mod byte, name string, st kernel.Sta
 }
 
 // quoteAlways is %N: shell-escape-always quoting.
-func quoteAlways(s string) string { return quoteEscaped(s) }
+func quoteAlways(s string) string { return libc.QuoteEscaped(s) }
 
 func fsDirective(p *kernel.Process, verb, _ byte, name string, st kernel.Stat) (string, bool) {
 	v := st.At.Mnt.Vol
@@ -360,37 +359,37 @@ func fsDirective(p *kernel.Process, verb, _ byte, name string, st kernel.Stat) (
 }
 
 func cmdLs(p *kernel.Process) int {
-	o, ok := getopt(p, "1aAbcdfFgGhHiIklLmnNopqQrRsStTuUvwxXZ", "all>a almost-all>A directory>d full-time human-readable>h inode>i numeric-uid-gid>n recursive>R reverse>r size>s color[= group-directories-first time-style= zero")
+	o, ok := libc.Getopt(p, "1aAbcdfFgGhHiIklLmnNopqQrRsStTuUvwxXZ", "all>a almost-all>A directory>d full-time human-readable>h inode>i numeric-uid-gid>n recursive>R reverse>r size>s color[= group-directories-first time-style= zero")
 	if !ok {
-		return usage(p, 2)
+		return libc.Usage(p, 2)
 	}
-	if unsupported(p, o, "b", "c", "f", "F", "g", "G", "h", "H", "I", "k", "L", "m", "N", "o", "p", "q", "Q", "s", "S", "T", "u", "U", "v", "w", "x", "X", "Z", "group-directories-first", "time-style", "zero") {
+	if libc.Unsupported(p, o, "b", "c", "f", "F", "g", "G", "h", "H", "I", "k", "L", "m", "N", "o", "p", "q", "Q", "s", "S", "T", "u", "U", "v", "w", "x", "X", "Z", "group-directories-first", "time-style", "zero") {
 		return 2
 	}
-	names := o.args
+	names := o.Args
 	if len(names) == 0 {
 		names = []string{"."}
 	}
 	code := 0
-	long := o.has("l", "n", "full-time")
+	long := o.Has("l", "n", "full-time")
 	line := func(name string, st kernel.Stat) {
-		if o.has("i") {
+		if o.Has("i") {
 			p.Printf("%d ", st.Ino)
 		}
 		if !long {
 			p.Print(name, "\n")
 			return
 		}
-		owner, group := userName(p.Kernel, st.UID), groupName(p.Kernel, st.GID)
-		if o.has("n") {
+		owner, group := libc.UserName(p.Kernel, st.UID), libc.GroupName(p.Kernel, st.GID)
+		if o.Has("n") {
 			owner, group = strconv.Itoa(int(st.UID)), strconv.Itoa(int(st.GID))
 		}
-		when := localTime(p, st.Mtime).Format("Jan _2 15:04")
+		when := libc.LocalTime(p, st.Mtime).Format("Jan _2 15:04")
 		if p.Kernel.Now().Sub(st.Mtime) > 180*24*time.Hour {
-			when = localTime(p, st.Mtime).Format("Jan _2  2006")
+			when = libc.LocalTime(p, st.Mtime).Format("Jan _2  2006")
 		}
-		if o.has("full-time") {
-			when = localTime(p, st.Mtime).Format(statTime)
+		if o.Has("full-time") {
+			when = libc.LocalTime(p, st.Mtime).Format(statTime)
 		}
 		if st.IsSymlink() {
 			name += " -> " + st.Target
@@ -403,29 +402,29 @@ func cmdLs(p *kernel.Process) int {
 	}
 	order := func(dir string, list []string) {
 		slices.Sort(list)
-		if o.has("t") {
+		if o.Has("t") {
 			slices.SortStableFunc(list, func(a, b string) int {
 				x, _ := p.Lstat(dir + a)
 				y, _ := p.Lstat(dir + b)
 				return y.Mtime.Compare(x.Mtime)
 			})
 		}
-		if o.has("r") {
+		if o.Has("r") {
 			slices.Reverse(list)
 		}
 	}
 	var dirs, files []string
 	for _, n := range names {
 		st, err := p.Stat(n)
-		if err != nil || o.has("d") {
+		if err != nil || o.Has("d") {
 			st, err = p.Lstat(n)
 		}
 		if err != nil {
-			p.Errorf("cannot access %s: %s", quote(n), kernel.Strerror(err))
+			p.Errorf("cannot access %s: %s", libc.Quote(n), kernel.Strerror(err))
 			code = 2
 			continue
 		}
-		if st.IsDir() && !o.has("d") {
+		if st.IsDir() && !o.Has("d") {
 			dirs = append(dirs, n)
 		} else {
 			files = append(files, n)
@@ -448,33 +447,33 @@ func cmdLs(p *kernel.Process) int {
 		first = false
 		found, err := p.ReadDir(dir)
 		if err != nil {
-			p.Errorf("cannot open directory %s: %s", quote(dir), kernel.Strerror(err))
+			p.Errorf("cannot open directory %s: %s", libc.Quote(dir), kernel.Strerror(err))
 			code = 2
 			return
 		}
-		if o.has("a") {
+		if o.Has("a") {
 			found = append(found, ".", "..")
 		}
-		found = slices.DeleteFunc(found, func(n string) bool { return n[0] == '.' && !o.has("a", "A") })
+		found = slices.DeleteFunc(found, func(n string) bool { return n[0] == '.' && !o.Has("a", "A") })
 		order(dir+"/", found)
 		if long {
 			p.Print("total 0\n")
 		}
 		for _, n := range found {
-			st, _ := p.Lstat(join(dir, n))
+			st, _ := p.Lstat(libc.JoinPath(dir, n))
 			line(n, st)
 		}
-		if o.has("R") {
+		if o.Has("R") {
 			for _, n := range found {
-				if st, _ := p.Lstat(join(dir, n)); st.IsDir() && n != "." && n != ".." {
-					list(join(dir, n), true)
+				if st, _ := p.Lstat(libc.JoinPath(dir, n)); st.IsDir() && n != "." && n != ".." {
+					list(libc.JoinPath(dir, n), true)
 				}
 			}
 		}
 	}
 	order("", dirs)
 	for _, d := range dirs {
-		list(d, len(names) > 1 || o.has("R"))
+		list(d, len(names) > 1 || o.Has("R"))
 	}
 	return code
 }

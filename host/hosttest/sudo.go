@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // A sudoRule is what /etc/sudoers lets somebody do.
@@ -250,23 +251,23 @@ var sudoDefaults = strings.Fields(`always_set_home authenticate badpass_message 
 	log_subcmds log_format mail_all_cmnds netgroup_tuple pam_acct_mgmt pam_askpass_service pam_login_service pam_rhost pam_ruser pam_service pam_session pam_setcred selinux admin_flag`)
 
 // sudoAllows finds the last rule that is about the user and the command.
-func sudoAllows(k *kernel.Kernel, u *account, command string, args []string, warn func(string)) (allowed, noPasswd, named bool) {
+func sudoAllows(k *kernel.Kernel, u *libc.User, command string, args []string, warn func(string)) (allowed, noPasswd, named bool) {
 	rules := sudoRules(k, warn)
 	groups := map[string]bool{}
-	for _, gid := range append(groupsOf(k, u.name), u.gid) {
-		groups[groupName(k, gid)] = true
+	for _, gid := range append(libc.GroupsOf(k, u.Name), u.GID) {
+		groups[libc.GroupName(k, gid)] = true
 	}
 	for _, r := range rules {
 		for who := range strings.SplitSeq(r.who, ",") {
 			g, isGroup := strings.CutPrefix(who, "%")
-			if who != "ALL" && who != u.name && !(isGroup && groups[g]) && who != fmt.Sprintf("#%d", u.uid) {
+			if who != "ALL" && who != u.Name && !(isGroup && groups[g]) && who != fmt.Sprintf("#%d", u.UID) {
 				continue
 			}
 			named = true
 			for _, c := range r.commands {
 				pat, not := strings.CutPrefix(c, "!")
 				prog, pargs, hasArgs := strings.Cut(pat, " ")
-				ok := pat == "ALL" || match(prog, command) && (!hasArgs || match(pargs, strings.Join(args, " ")) || pargs == `""` && len(args) == 0) ||
+				ok := pat == "ALL" || libc.Fnmatch(prog, command) && (!hasArgs || libc.Fnmatch(pargs, strings.Join(args, " ")) || pargs == `""` && len(args) == 0) ||
 					strings.HasSuffix(prog, "/") && path.Dir(command)+"/" == prog
 				if ok {
 					allowed, noPasswd = !not, r.noPasswd
@@ -279,27 +280,27 @@ func sudoAllows(k *kernel.Kernel, u *account, command string, args []string, war
 
 // cmdSudo is sudo(8) without a terminal.
 func cmdSudo(p *kernel.Process) int {
-	o, ok := getopt(p, "+AbEeHhiKklnPp:r:Sst:u:g:vVC:D:T:R:", "askpass>A background>b preserve-env[=>E set-home>H help>h login>i remove-timestamp>K reset-timestamp>k list>l non-interactive>n prompt=>p stdin>S shell>s user=>u group=>g validate>v version>V chdir=>D")
+	o, ok := libc.Getopt(p, "+AbEeHhiKklnPp:r:Sst:u:g:vVC:D:T:R:", "askpass>A background>b preserve-env[=>E set-home>H help>h login>i remove-timestamp>K reset-timestamp>k list>l non-interactive>n prompt=>p stdin>S shell>s user=>u group=>g validate>v version>V chdir=>D")
 	usage := "usage: sudo -h | -K | -k | -V\nusage: sudo -v [-ABkNnS] [-g group] [-h host] [-p prompt] [-u user]\nusage: sudo -l [-ABkNnS] [-g group] [-h host] [-p prompt] [-U user] [-u user]\n            [command [arg ...]]\nusage: sudo [-ABbEHkNnPS] [-r role] [-t type] [-C num] [-D directory] [-g\n            group] [-h host] [-p prompt] [-R directory] [-T timeout] [-u user]\n            [VAR=value] [-i | -s] [command [arg ...]]\nusage: sudo -e [-ABkNnS] [-r role] [-t type] [-C num] [-D directory] [-g group]\n            [-h host] [-p prompt] [-R directory] [-T timeout] [-u user] file ...\n"
 	if !ok {
 		p.Warnf("%s", usage)
 		return 1
 	}
-	if unsupported(p, o, "A", "b", "r", "t", "C", "T", "R", "P") {
+	if libc.Unsupported(p, o, "A", "b", "r", "t", "C", "T", "R", "P") {
 		return 1
 	}
-	if o.has("V") {
+	if o.Has("V") {
 		p.Print("Sudo version 1.9.13p3\n")
 		return 0
 	}
-	if o.has("k", "K") && len(o.args) == 0 {
+	if o.Has("k", "K") && len(o.Args) == 0 {
 		return 0
 	}
 	if p.UID != 0 {
 		p.Errorf("%s must be owned by uid 0 and have the setuid bit set", p.Exe)
 		return 1
 	}
-	caller := userByID(p.Kernel, p.RUID)
+	caller := libc.UserByID(p.Kernel, p.RUID)
 	if caller == nil {
 		p.Errorf("you do not exist in the passwd database")
 		return 1
@@ -315,20 +316,20 @@ func cmdSudo(p *kernel.Process) int {
 		p.Errorf("error initializing audit plugin sudoers_audit")
 		return 1
 	}
-	args := o.args
+	args := o.Args
 	var assigns []string
-	for len(args) > 0 && strings.Contains(args[0], "=") && validName(args[0][:strings.IndexByte(args[0], '=')]) {
+	for len(args) > 0 && strings.Contains(args[0], "=") && libc.IsName(args[0][:strings.IndexByte(args[0], '=')]) {
 		assigns = append(assigns, args[0])
 		args = args[1:]
 	}
 	name := "root"
-	if o.has("u") {
-		name = o.get("u")
+	if o.Has("u") {
+		name = o.Get("u")
 	}
-	target := userByName(p.Kernel, name)
+	target := libc.UserByName(p.Kernel, name)
 	if id, ok := strings.CutPrefix(name, "#"); ok {
 		if n, ok := kernel.ParseUint(id); ok {
-			target = userByID(p.Kernel, uint32(n))
+			target = libc.UserByID(p.Kernel, uint32(n))
 		}
 	}
 	if target == nil {
@@ -336,10 +337,10 @@ func cmdSudo(p *kernel.Process) int {
 		p.Errorf("error initializing audit plugin sudoers_audit")
 		return 1
 	}
-	if o.has("i", "s") {
-		shell := target.shell
-		if o.has("s") {
-			shell = caller.shell
+	if o.Has("i", "s") {
+		shell := target.Shell
+		if o.Has("s") {
+			shell = caller.Shell
 		}
 		if len(args) > 0 {
 			args = []string{shell, "-c", sudoJoin(args)}
@@ -347,14 +348,14 @@ func cmdSudo(p *kernel.Process) int {
 			args = []string{shell}
 		}
 	}
-	if len(args) == 0 && !o.has("v", "l") {
+	if len(args) == 0 && !o.Has("v", "l") {
 		p.Warnf("%s", usage)
 		return 1
 	}
 	const securePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	file := ""
 	if len(args) > 0 {
-		f, err := lookPath(p, args[0], securePath)
+		f, err := libc.LookPath(p, args[0], securePath)
 		if err != nil {
 			file = ""
 		} else {
@@ -368,22 +369,22 @@ func cmdSudo(p *kernel.Process) int {
 	allowed, noPasswd, named := sudoAllows(p.Kernel, caller, file, cmdArgs, func(text string) { p.Warnf("%s", text) })
 	needs := p.RUID != 0 && !noPasswd
 	if needs {
-		if o.has("n") {
+		if o.Has("n") {
 			p.Errorf("a password is required")
 			return 1
 		}
-		if !o.has("S") {
+		if !o.Has("S") {
 			p.Errorf("a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper")
 			p.Errorf("a password is required")
 			return 1
 		}
 		prompt := "[sudo] password for %p: "
-		if o.has("p") {
-			prompt = o.get("p")
+		if o.Has("p") {
+			prompt = o.Get("p")
 		} else if v := p.Getenv("SUDO_PROMPT"); v != "" {
 			prompt = v
 		}
-		prompt = sudoPrompt(prompt, caller.name, target.name, p.Kernel.Hostname())
+		prompt = sudoPrompt(prompt, caller.Name, target.Name, p.Kernel.Hostname())
 		good := false
 		tries := 0
 		for try := range 3 {
@@ -391,7 +392,7 @@ func cmdSudo(p *kernel.Process) int {
 				p.Warnf("Sorry, try again.\n")
 			}
 			p.Warnf("%s", prompt)
-			pw, err := readLine(p)
+			pw, err := libc.ReadLine(p)
 			if err != nil {
 				p.Warnf("\n")
 				if tries == 0 {
@@ -403,7 +404,7 @@ func cmdSudo(p *kernel.Process) int {
 				}
 				return 1
 			}
-			if checkPassword(p.Kernel, caller.name, pw) {
+			if libc.CheckPassword(p.Kernel, caller.Name, pw) {
 				good = true
 				break
 			}
@@ -416,27 +417,27 @@ func cmdSudo(p *kernel.Process) int {
 	}
 	if !allowed {
 		if named && file != "" {
-			p.Warnf("Sorry, user %s is not allowed to execute '%s' as %s on %s.\n", caller.name, strings.Join(append([]string{file}, cmdArgs...), " "), target.name, p.Kernel.Hostname())
+			p.Warnf("Sorry, user %s is not allowed to execute '%s' as %s on %s.\n", caller.Name, strings.Join(append([]string{file}, cmdArgs...), " "), target.Name, p.Kernel.Hostname())
 		} else {
-			p.Warnf("%s is not in the sudoers file.\n", caller.name)
+			p.Warnf("%s is not in the sudoers file.\n", caller.Name)
 		}
 		return 1
 	}
-	if o.has("v") {
+	if o.Has("v") {
 		return 0
 	}
-	if o.has("l") {
-		p.Printf("User %s may run the following commands on %s:\n    (ALL) ALL\n", caller.name, p.Kernel.Hostname())
+	if o.Has("l") {
+		p.Printf("User %s may run the following commands on %s:\n    (ALL) ALL\n", caller.Name, p.Kernel.Hostname())
 		return 0
 	}
 	if file == "" {
 		p.Errorf("%s: command not found", args[0])
 		return 1
 	}
-	env := []string{"HOME=" + target.home, "LOGNAME=" + target.name, "MAIL=/var/mail/" + target.name, "PATH=" + securePath, "SHELL=" + target.shell,
-		"SUDO_COMMAND=" + strings.Join(append([]string{file}, cmdArgs...), " "), fmt.Sprintf("SUDO_GID=%d", caller.gid), fmt.Sprintf("SUDO_UID=%d", caller.uid), "SUDO_USER=" + caller.name,
-		"TERM=unknown", "USER=" + target.name}
-	if o.has("E") && o.get("E") == "" {
+	env := []string{"HOME=" + target.Home, "LOGNAME=" + target.Name, "MAIL=/var/mail/" + target.Name, "PATH=" + securePath, "SHELL=" + target.Shell,
+		"SUDO_COMMAND=" + strings.Join(append([]string{file}, cmdArgs...), " "), fmt.Sprintf("SUDO_GID=%d", caller.GID), fmt.Sprintf("SUDO_UID=%d", caller.UID), "SUDO_USER=" + caller.Name,
+		"TERM=unknown", "USER=" + target.Name}
+	if o.Has("E") && o.Get("E") == "" {
 		for _, e := range p.Env {
 			n, v, _ := strings.Cut(e, "=")
 			if n != "PATH" && !strings.HasPrefix(n, "LD_") && !slices.ContainsFunc(env, func(x string) bool { return strings.HasPrefix(x, n+"=") }) {
@@ -447,27 +448,27 @@ func cmdSudo(p *kernel.Process) int {
 	for _, e := range p.Env {
 		n, _, _ := strings.Cut(e, "=")
 		keep := n == "LANG" || n == "LANGUAGE" || strings.HasPrefix(n, "LC_") || n == "TZ" || n == "TERM" || n == "COLORS" || n == "HOSTNAME" || n == "DISPLAY" || n == "PS1" || n == "PS2"
-		for list := range strings.SplitSeq(o.get("E"), ",") {
+		for list := range strings.SplitSeq(o.Get("E"), ",") {
 			keep = keep || list == n
 		}
 		if keep {
-			env = setenv(env, n, e[len(n)+1:])
+			env = libc.Setenv(env, n, e[len(n)+1:])
 		}
 	}
 	for _, a := range assigns {
 		n, v, _ := strings.Cut(a, "=")
-		env = setenv(env, n, v)
+		env = libc.Setenv(env, n, v)
 	}
 	// sudo stays as the parent and passes signals on.
 	p.Catch(kernel.SigTERM, kernel.SigINT, kernel.SigHUP, kernel.SigQUIT, kernel.SigUSR1, kernel.SigUSR2)
 	p.SetEnv(env)
 	c := p.Fork(func(c *kernel.Process) int {
-		become(c, target)
-		if o.has("i") {
-			c.Chdir(target.home)
+		libc.BecomeUser(c, target)
+		if o.Has("i") {
+			c.Chdir(target.Home)
 		}
-		if o.has("D") {
-			if st, err := c.Stat(o.get("D")); err == nil {
+		if o.Has("D") {
+			if st, err := c.Stat(o.Get("D")); err == nil {
 				c.Chdir(st.Path)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // sumTools are the tools that turn bytes into text.
@@ -70,29 +71,29 @@ func escapeName(name string) (string, string) {
 
 func sumCommand(newHash func() hash.Hash) kernel.Program {
 	return func(p *kernel.Process) int {
-		o, ok := getopt(p, "bctwz", "binary>b check>c tag text>t quiet status strict warn>w zero>z ignore-missing")
+		o, ok := libc.Getopt(p, "bctwz", "binary>b check>c tag text>t quiet status strict warn>w zero>z ignore-missing")
 		if !ok {
-			return usage(p, 1)
+			return libc.Usage(p, 1)
 		}
-		if o.has("c") {
+		if o.Has("c") {
 			return checkSums(p, o, newHash)
 		}
 		h := newHash()
-		return eachInput(p, o.args, func(name string, d *kernel.File) error {
+		return libc.EachInput(p, o.Args, func(name string, d *kernel.File) error {
 			h.Reset()
 			if err := hashOf(p, d, h); err != nil {
 				return err
 			}
 			sum := hex.EncodeToString(h.Sum(nil))
-			if o.has("tag") {
+			if o.Has("tag") {
 				p.Print(strings.ToUpper(strings.TrimSuffix(p.Name(), "sum")), " (", name, ") = ", sum, "\n")
 				return nil
 			}
 			mark := " "
-			if o.has("b") {
+			if o.Has("b") {
 				mark = "*"
 			}
-			if o.has("z") {
+			if o.Has("z") {
 				p.Print(sum, " ", mark, name, "\x00")
 				return nil
 			}
@@ -103,14 +104,14 @@ func sumCommand(newHash func() hash.Hash) kernel.Program {
 	}
 }
 
-func checkSums(p *kernel.Process, o *options, newHash func() hash.Hash) int {
-	files := o.args
+func checkSums(p *kernel.Process, o *libc.Options, newHash func() hash.Hash) int {
+	files := o.Args
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
 	code := 0
 	for _, f := range files {
-		d, err := in(p, f)
+		d, err := libc.OpenInput(p, f)
 		var b []byte
 		if err == nil {
 			b, err = p.ReadAll(d)
@@ -143,7 +144,7 @@ func checkSums(p *kernel.Process, o *options, newHash func() hash.Hash) int {
 				name = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\r`, "\r").Replace(name)
 			}
 			h := newHash()
-			fd, err := in(p, name)
+			fd, err := libc.OpenInput(p, name)
 			if err == nil {
 				err = hashOf(p, fd, h)
 				fd.Release()
@@ -154,13 +155,13 @@ func checkSums(p *kernel.Process, o *options, newHash func() hash.Hash) int {
 				shown = pre + e
 			}
 			if err != nil {
-				if o.has("ignore-missing") {
+				if o.Has("ignore-missing") {
 					continue
 				}
 				checked++
 				missing++
-				p.Errorf("%s: %s", quoteMaybe(name), kernel.Strerror(err))
-				if !o.has("status") {
+				p.Errorf("%s: %s", libc.QuoteMaybe(name), kernel.Strerror(err))
+				if !o.Has("status") {
 					p.Print(shown, ": FAILED open or read\n")
 				}
 				continue
@@ -168,12 +169,12 @@ func checkSums(p *kernel.Process, o *options, newHash func() hash.Hash) int {
 			checked++
 			if hex.EncodeToString(h.Sum(nil)) == want {
 				good++
-				if !o.has("status", "quiet") {
+				if !o.Has("status", "quiet") {
 					p.Print(shown, ": OK\n")
 				}
 			} else {
 				bad++
-				if !o.has("status") {
+				if !o.Has("status") {
 					p.Print(shown, ": FAILED\n")
 				}
 			}
@@ -194,7 +195,7 @@ func checkSums(p *kernel.Process, o *options, newHash func() hash.Hash) int {
 			code = 1
 			continue
 		}
-		if !o.has("status") {
+		if !o.Has("status") {
 			if malformed > 0 {
 				p.Errorf("WARNING: %s improperly formatted", plural(malformed, "line is", "lines are"))
 			}
@@ -204,11 +205,11 @@ func checkSums(p *kernel.Process, o *options, newHash func() hash.Hash) int {
 			if bad > 0 {
 				p.Errorf("WARNING: %s did NOT match", plural(bad, "computed checksum", "computed checksums"))
 			}
-			if o.has("ignore-missing") && checked == 0 {
+			if o.Has("ignore-missing") && checked == 0 {
 				p.Errorf("%s: no file was verified", shown)
 			}
 		}
-		if bad+missing > 0 || o.has("strict") && malformed > 0 || o.has("ignore-missing") && checked == 0 {
+		if bad+missing > 0 || o.Has("strict") && malformed > 0 || o.Has("ignore-missing") && checked == 0 {
 			code = 1
 		}
 	}
@@ -216,30 +217,30 @@ func checkSums(p *kernel.Process, o *options, newHash func() hash.Hash) int {
 }
 
 func cmdBase64(p *kernel.Process) int {
-	o, ok := getopt(p, "diw:", "decode>d ignore-garbage>i wrap=>w")
+	o, ok := libc.Getopt(p, "diw:", "decode>d ignore-garbage>i wrap=>w")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	wrap := 76
-	if o.has("w") {
-		n, err := strconv.Atoi(o.get("w"))
+	if o.Has("w") {
+		n, err := strconv.Atoi(o.Get("w"))
 		if err != nil {
-			p.Errorf("invalid wrap size: %s", quote(o.get("w")))
+			p.Errorf("invalid wrap size: %s", libc.Quote(o.Get("w")))
 			return 1
 		}
 		wrap = n
 	}
-	if len(o.args) > 1 {
-		p.Errorf("extra operand %s", quote(o.args[1]))
-		return usage(p, 1)
+	if len(o.Args) > 1 {
+		p.Errorf("extra operand %s", libc.Quote(o.Args[1]))
+		return libc.Usage(p, 1)
 	}
 	bad := false
-	code := eachInput(p, o.args, func(_ string, d *kernel.File) error {
+	code := libc.EachInput(p, o.Args, func(_ string, d *kernel.File) error {
 		b, err := p.ReadAll(d)
 		if err != nil {
 			return err
 		}
-		if o.has("d") {
+		if o.Has("d") {
 			b = bytes.ReplaceAll(b, []byte("\n"), nil)
 			out := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
 			n, err := base64.StdEncoding.Decode(out, b)
@@ -267,35 +268,35 @@ func cmdBase64(p *kernel.Process) int {
 }
 
 func cmdOd(p *kernel.Process) int {
-	o, ok := getopt(p, "A:j:N:t:vw::bcdox", "address-radix=>A skip-bytes=>j read-bytes=>N format=>t output-duplicates>v width[=>w")
+	o, ok := libc.Getopt(p, "A:j:N:t:vw::bcdox", "address-radix=>A skip-bytes=>j read-bytes=>N format=>t output-duplicates>v width[=>w")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	radix := "o"
-	if o.has("A") {
-		radix = o.get("A")
+	if o.Has("A") {
+		radix = o.Get("A")
 	}
 	kind := "o2"
-	if o.has("t") {
-		kind = o.get("t")
+	if o.Has("t") {
+		kind = o.Get("t")
 	}
 	for opt, k := range map[string]string{"b": "o1", "c": "c", "x": "x2", "d": "u2", "o": "o2"} {
-		if o.has(opt) {
+		if o.Has(opt) {
 			kind = k
 		}
 	}
 	width := 16
-	if o.has("w") {
+	if o.Has("w") {
 		width = 32
-		if n, err := strconv.Atoi(o.get("w")); err == nil {
+		if n, err := strconv.Atoi(o.Get("w")); err == nil {
 			width = n
 		}
 	}
 	var data []byte
-	code := eachInput(p, o.args, func(_ string, d *kernel.File) error {
-		if o.has("N") {
-			n, _ := byteCount(o.get("N"))
-			skip, _ := byteCount(o.get("j"))
+	code := libc.EachInput(p, o.Args, func(_ string, d *kernel.File) error {
+		if o.Has("N") {
+			n, _ := libc.ByteCount(o.Get("N"))
+			skip, _ := libc.ByteCount(o.Get("j"))
 			buf := make([]byte, n+skip)
 			got := 0
 			for got < len(buf) {
@@ -317,12 +318,12 @@ func cmdOd(p *kernel.Process) int {
 		return err
 	})
 	skip := int64(0)
-	if o.has("j") {
-		skip, _ = byteCount(o.get("j"))
+	if o.Has("j") {
+		skip, _ = libc.ByteCount(o.Get("j"))
 		data = data[min(skip, int64(len(data))):]
 	}
-	if o.has("N") {
-		n, _ := byteCount(o.get("N"))
+	if o.Has("N") {
+		n, _ := libc.ByteCount(o.Get("N"))
 		data = data[:min(n, int64(len(data)))]
 	}
 	addr := func(n int64) string {
@@ -341,14 +342,14 @@ func cmdOd(p *kernel.Process) int {
 		unit, _ = strconv.Atoi(kind[1:])
 	}
 	if unit < 1 || unit > 8 {
-		p.Errorf("invalid type string %s", quote(kind))
+		p.Errorf("invalid type string %s", libc.Quote(kind))
 		return 1
 	}
 	var last []byte
 	starred := false
 	for off := 0; off < len(data); off += width {
 		row := data[off:min(off+width, len(data))]
-		if !o.has("v") && last != nil && bytes.Equal(row, last) && len(row) == width {
+		if !o.Has("v") && last != nil && bytes.Equal(row, last) && len(row) == width {
 			if !starred {
 				p.Print("*\n")
 				starred = true
@@ -384,7 +385,7 @@ func cmdOd(p *kernel.Process) int {
 				}
 				p.Printf(" %3s", s)
 			default:
-				p.Errorf("invalid character '%c' in type string %s", kind[0], quote(kind))
+				p.Errorf("invalid character '%c' in type string %s", kind[0], libc.Quote(kind))
 				return 1
 			}
 		}

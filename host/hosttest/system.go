@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // systemTools look at and set up the machine as a whole.
@@ -24,18 +25,18 @@ func systemTools() map[string]kernel.Program {
 }
 
 func cmdUname(p *kernel.Process) int {
-	o, ok := getopt(p, "asnrvmpio", "all>a kernel-name>s nodename>n kernel-release>r kernel-version>v machine>m processor>p hardware-platform>i operating-system>o")
+	o, ok := libc.Getopt(p, "asnrvmpio", "all>a kernel-name>s nodename>n kernel-release>r kernel-version>v machine>m processor>p hardware-platform>i operating-system>o")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) > 0 {
-		p.Errorf("extra operand %s", quote(o.args[0]))
-		return usage(p, 1)
+	if len(o.Args) > 0 {
+		p.Errorf("extra operand %s", libc.Quote(o.Args[0]))
+		return libc.Usage(p, 1)
 	}
 	parts := []struct{ f, v string }{{"s", "Linux"}, {"n", p.Kernel.Hostname()}, {"r", p.Kernel.Config.Release}, {"v", "#1 SMP PREEMPT Debian 1:6.12.25-1+rpt1 (2025-04-30)"}, {"m", p.Kernel.Machine()}, {"p", "unknown"}, {"i", "unknown"}, {"o", "GNU/Linux"}}
 	var out []string
 	for _, x := range parts {
-		if o.has(x.f) || o.has("a") && x.f != "p" && x.f != "i" || len(o.order) == 0 && x.f == "s" {
+		if o.Has(x.f) || o.Has("a") && x.f != "p" && x.f != "i" || len(o.Order) == 0 && x.f == "s" {
 			out = append(out, x.v)
 		}
 	}
@@ -44,22 +45,22 @@ func cmdUname(p *kernel.Process) int {
 }
 
 func cmdHostname(p *kernel.Process) int {
-	o, ok := getopt(p, "sfidIAbF:y", "short>s fqdn>f long>f ip-address>i domain>d all-ip-addresses>I all-fqdns>A boot>b file=>F")
+	o, ok := libc.Getopt(p, "sfidIAbF:y", "short>s fqdn>f long>f ip-address>i domain>d all-ip-addresses>I all-fqdns>A boot>b file=>F")
 	if !ok {
 		return 255
 	}
-	if unsupported(p, o, "A", "b", "y") {
+	if libc.Unsupported(p, o, "A", "b", "y") {
 		return 1
 	}
 	h := p.Kernel.Hostname()
 	set := ""
-	if len(o.args) > 0 {
-		set = o.args[0]
+	if len(o.Args) > 0 {
+		set = o.Args[0]
 	}
-	if o.has("F") {
-		b, err := p.ReadFile(o.get("F"))
+	if o.Has("F") {
+		b, err := p.ReadFile(o.Get("F"))
 		if err != nil {
-			p.Errorf("%s: %s", o.get("F"), kernel.Strerror(err))
+			p.Errorf("%s: %s", o.Get("F"), kernel.Strerror(err))
 			return 1
 		}
 		set = strings.TrimSpace(string(b))
@@ -77,17 +78,17 @@ func cmdHostname(p *kernel.Process) int {
 	}
 	short, domain, _ := strings.Cut(h, ".")
 	switch {
-	case o.has("s"):
+	case o.Has("s"):
 		p.Print(short, "\n")
-	case o.has("I"):
+	case o.Has("I"):
 		p.Print(p.Kernel.Address(), " \n")
-	case o.has("i"):
+	case o.Has("i"):
 		p.Print("127.0.1.1\n")
-	case o.has("d"):
+	case o.Has("d"):
 		p.Print(domain, "\n")
-	case o.has("f"):
+	case o.Has("f"):
 		b, _ := p.ReadFile("/etc/hosts")
-		for _, e := range parseHosts(string(b)) {
+		for _, e := range libc.ParseHosts(string(b)) {
 			if slices.Contains(e[1:], h) {
 				p.Print(e[1], "\n")
 				return 0
@@ -103,11 +104,11 @@ func cmdHostname(p *kernel.Process) int {
 
 // address is the machine's address as its own tools tell it.
 func cmdHostnamectl(p *kernel.Process) int {
-	o, ok := getopt(p, "H:M:", "static pretty transient no-ask-password json= help")
+	o, ok := libc.Getopt(p, "H:M:", "static pretty transient no-ask-password json= help")
 	if !ok {
 		return 1
 	}
-	if unsupported(p, o, "H", "M", "json") {
+	if libc.Unsupported(p, o, "H", "M", "json") {
 		return 1
 	}
 	static := func() string {
@@ -115,24 +116,24 @@ func cmdHostnamectl(p *kernel.Process) int {
 		return strings.TrimSpace(string(b))
 	}
 	verb := "status"
-	if len(o.args) > 0 {
-		verb = o.args[0]
+	if len(o.Args) > 0 {
+		verb = o.Args[0]
 	}
 	switch verb {
 	case "status":
 		switch {
-		case o.has("static"):
+		case o.Has("static"):
 			p.Print(static(), "\n")
-		case o.has("transient"):
+		case o.Has("transient"):
 			p.Print(p.Kernel.Hostname(), "\n")
-		case o.has("pretty"):
+		case o.Has("pretty"):
 			p.Print("\n")
 		default:
 			p.Printf(" Static hostname: %s\n       Icon name: computer\n      Machine ID: -\n         Boot ID: %s\nOperating System: Debian GNU/Linux 12 (bookworm)\n          Kernel: Linux %s\n    Architecture: %s\n", static(), strings.ReplaceAll(p.Kernel.BootID(), "-", ""), p.Kernel.Config.Release, p.Kernel.Config.Arch)
 		}
 		return 0
 	case "hostname", "set-hostname":
-		if len(o.args) < 2 {
+		if len(o.Args) < 2 {
 			if verb == "hostname" {
 				p.Print(static(), "\n")
 				return 0
@@ -140,7 +141,7 @@ func cmdHostnamectl(p *kernel.Process) int {
 			p.Warnf("Too few arguments.\n")
 			return 1
 		}
-		h := o.args[1]
+		h := o.Args[1]
 		if p.UID != 0 {
 			p.Warnf("Could not set static hostname: Interactive authentication required.\n")
 			return 1
@@ -149,7 +150,7 @@ func cmdHostnamectl(p *kernel.Process) int {
 			p.Warnf("Could not set static hostname: Invalid static hostname '%s'\n", h)
 			return 1
 		}
-		if err := replaceFile(p, "/etc/hostname", []byte(h+"\n"), 0o644); err != nil {
+		if err := libc.ReplaceFile(p, "/etc/hostname", []byte(h+"\n"), 0o644); err != nil {
 			p.Warnf("Could not set static hostname: %s\n", kernel.Strerror(err))
 			return 1
 		}
@@ -161,18 +162,18 @@ func cmdHostnamectl(p *kernel.Process) int {
 }
 
 func cmdUptime(p *kernel.Process) int {
-	o, ok := getopt(p, "ps", "pretty>p since>s")
+	o, ok := libc.Getopt(p, "ps", "pretty>p since>s")
 	if !ok {
 		return 1
 	}
 	up := p.Kernel.Uptime()
 	switch {
-	case o.has("s"):
-		p.Print(p.Kernel.Now().Add(-up).In(location(p.Kernel)).Format("2006-01-02 15:04:05"), "\n")
-	case o.has("p"):
+	case o.Has("s"):
+		p.Print(p.Kernel.Now().Add(-up).In(libc.Location(p.Kernel)).Format("2006-01-02 15:04:05"), "\n")
+	case o.Has("p"):
 		p.Printf("up %d minutes\n", int(up.Minutes()))
 	default:
-		p.Printf(" %s up %d min,  0 users,  load average: 0.08, 0.03, 0.01\n", p.Kernel.Now().In(location(p.Kernel)).Format("15:04:05"), int(up.Minutes()))
+		p.Printf(" %s up %d min,  0 users,  load average: 0.08, 0.03, 0.01\n", p.Kernel.Now().In(libc.Location(p.Kernel)).Format("15:04:05"), int(up.Minutes()))
 	}
 	return 0
 }
@@ -183,13 +184,13 @@ func cmdNproc(p *kernel.Process) int {
 }
 
 func cmdTimedatectl(p *kernel.Process) int {
-	o, ok := getopt(p, "p:P:a", "property=>p value all>a no-pager no-ask-password adjust-system-clock")
+	o, ok := libc.Getopt(p, "p:P:a", "property=>p value all>a no-pager no-ask-password adjust-system-clock")
 	if !ok {
 		return 1
 	}
 	verb := "status"
-	if len(o.args) > 0 {
-		verb = o.args[0]
+	if len(o.Args) > 0 {
+		verb = o.Args[0]
 	}
 	zone := "Etc/UTC"
 	if st, err := p.Lstat("/etc/localtime"); err == nil && st.IsSymlink() {
@@ -210,15 +211,15 @@ func cmdTimedatectl(p *kernel.Process) int {
 	switch verb {
 	case "show":
 		var want []string
-		for _, v := range o.all("p", "P") {
+		for _, v := range o.All("p", "P") {
 			want = append(want, strings.Split(v, ",")...)
 		}
 		for _, kv := range [][2]string{{"Timezone", zone}, {"LocalRTC", "no"}, {"CanNTP", yes(can)}, {"NTP", yes(on)}, {"NTPSynchronized", yes(synced && on)},
-			{"TimeUSec", p.Kernel.Now().In(location(p.Kernel)).Format(stampFormat)}} {
+			{"TimeUSec", p.Kernel.Now().In(libc.Location(p.Kernel)).Format(stampFormat)}} {
 			if len(want) > 0 && !slices.Contains(want, kv[0]) {
 				continue
 			}
-			if o.has("value", "P") {
+			if o.Has("value", "P") {
 				p.Print(kv[1], "\n")
 			} else {
 				p.Print(kv[0], "=", kv[1], "\n")
@@ -227,10 +228,10 @@ func cmdTimedatectl(p *kernel.Process) int {
 		return 0
 	case "status":
 		p.Printf("               Local time: %s\n                Time zone: %s (UTC, +0000)\nSystem clock synchronized: %s\n              NTP service: %s\n          RTC in local TZ: no\n",
-			p.Kernel.Now().In(location(p.Kernel)).Format(stampFormat), zone, yes(synced && on), map[bool]string{true: "active", false: "inactive"}[on])
+			p.Kernel.Now().In(libc.Location(p.Kernel)).Format(stampFormat), zone, yes(synced && on), map[bool]string{true: "active", false: "inactive"}[on])
 		return 0
 	case "list-timezones":
-		recurse(p, "/usr/share/zoneinfo", true, func(name string, st kernel.Stat) error {
+		libc.Walk(p, "/usr/share/zoneinfo", true, func(name string, st kernel.Stat) error {
 			if st.IsRegular() {
 				p.Print(strings.TrimPrefix(name, "/usr/share/zoneinfo/"), "\n")
 			}
@@ -238,7 +239,7 @@ func cmdTimedatectl(p *kernel.Process) int {
 		})
 		return 0
 	case "set-timezone", "set-ntp":
-		if len(o.args) < 2 {
+		if len(o.Args) < 2 {
 			p.Warnf("Too few arguments.\n")
 			return 1
 		}
@@ -247,12 +248,12 @@ func cmdTimedatectl(p *kernel.Process) int {
 			return 1
 		}
 		if verb == "set-timezone" {
-			z := o.args[1]
+			z := o.Args[1]
 			if st, err := p.Stat("/usr/share/zoneinfo/" + z); err != nil || st.IsDir() || strings.Contains(z, "..") {
 				p.Warnf("Failed to set time zone: Invalid or not installed time zone '%s'\n", z)
 				return 1
 			}
-			tmp := "/etc/.#localtime" + randomName(8)
+			tmp := "/etc/.#localtime" + libc.RandomName(8)
 			if err := p.Symlink("../usr/share/zoneinfo/"+z, tmp); err != nil {
 				p.Warnf("Failed to set time zone: %s\n", kernel.Strerror(err))
 				return 1
@@ -263,7 +264,7 @@ func cmdTimedatectl(p *kernel.Process) int {
 			}
 			// Debian's timedated keeps /etc/timezone in step.
 			if _, err := p.Stat("/etc/timezone"); err == nil {
-				replaceFile(p, "/etc/timezone", []byte(z+"\n"), 0o644)
+				libc.ReplaceFile(p, "/etc/timezone", []byte(z+"\n"), 0o644)
 			}
 			return 0
 		}
@@ -271,9 +272,9 @@ func cmdTimedatectl(p *kernel.Process) int {
 			p.Warnf("Failed to set ntp: NTP not supported\n")
 			return 1
 		}
-		c := &systemctl{p: p, s: s, o: &options{set: map[string][]string{"now": {""}, "q": {""}}}}
+		c := &systemctl{p: p, s: s, o: &libc.Options{Set: map[string][]string{"now": {""}, "q": {""}}}}
 		verb := "disable"
-		if isYes(o.args[1]) {
+		if isYes(o.Args[1]) {
 			verb = "enable"
 		}
 		return c.enable(verb, []string{"systemd-timesyncd.service"})
@@ -283,21 +284,21 @@ func cmdTimedatectl(p *kernel.Process) int {
 }
 
 func cmdSysctl(p *kernel.Process) int {
-	o, ok := getopt(p, "aAbeFhNnp::qr:wX", "all>a binary>b ignore>e names>N values>n load[=>p quiet>q write>w system pattern=>r")
+	o, ok := libc.Getopt(p, "aAbeFhNnp::qr:wX", "all>a binary>b ignore>e names>N values>n load[=>p quiet>q write>w system pattern=>r")
 	if !ok {
 		return 1
 	}
-	if unsupported(p, o, "b", "F", "r", "X") {
+	if libc.Unsupported(p, o, "b", "F", "r", "X") {
 		return 1
 	}
 	code := 0
 	file := func(key string) string { return "/proc/sys/" + strings.ReplaceAll(key, ".", "/") }
 	show := func(key, value string) {
 		switch {
-		case o.has("q"):
-		case o.has("n"):
+		case o.Has("q"):
+		case o.Has("n"):
 			p.Print(value, "\n")
-		case o.has("N"):
+		case o.Has("N"):
 			p.Print(key, "\n")
 		default:
 			p.Print(key, " = ", value, "\n")
@@ -313,7 +314,7 @@ func cmdSysctl(p *kernel.Process) int {
 		}
 		if err != nil {
 			switch {
-			case err == syscall.ENOENT && (o.has("e") || optional):
+			case err == syscall.ENOENT && (o.Has("e") || optional):
 				return
 			case err == syscall.ENOENT:
 				p.Errorf("cannot stat %s: No such file or directory", file(key))
@@ -351,18 +352,18 @@ func cmdSysctl(p *kernel.Process) int {
 		}
 	}
 	switch {
-	case o.has("system"):
+	case o.Has("system"):
 		files := append(confFiles(p.Kernel.FS(), "sysctl.d"), "/etc/sysctl.conf")
 		for _, f := range files {
-			if !o.has("q") {
+			if !o.Has("q") {
 				p.Print("* Applying ", f, " ...\n")
 			}
 			load(f)
 		}
 		return code
-	case o.has("p"):
-		files := o.args
-		if v := o.get("p"); v != "" {
+	case o.Has("p"):
+		files := o.Args
+		if v := o.Get("p"); v != "" {
 			files = append([]string{v}, files...)
 		}
 		if len(files) == 0 {
@@ -372,8 +373,8 @@ func cmdSysctl(p *kernel.Process) int {
 			load(f)
 		}
 		return code
-	case o.has("a", "A"):
-		recurse(p, "/proc/sys", true, func(name string, st kernel.Stat) error {
+	case o.Has("a", "A"):
+		libc.Walk(p, "/proc/sys", true, func(name string, st kernel.Stat) error {
 			if st.IsRegular() {
 				b, err := p.ReadFile(name)
 				if err == nil {
@@ -384,17 +385,17 @@ func cmdSysctl(p *kernel.Process) int {
 		})
 		return 0
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Warnf("\nUsage:\n sysctl [options] [variable[=value] ...]\n")
 		return 1
 	}
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		key, value, has := strings.Cut(a, "=")
 		if has {
 			write(strings.TrimSpace(key), strings.TrimSpace(value), false)
 			continue
 		}
-		if o.has("w") {
+		if o.Has("w") {
 			p.Errorf("command line(0): invalid syntax, continuing...")
 			code = 1
 			continue
@@ -402,7 +403,7 @@ func cmdSysctl(p *kernel.Process) int {
 		key = strings.ReplaceAll(key, "/", ".")
 		b, err := p.ReadFile(file(key))
 		if err != nil {
-			if !o.has("e") {
+			if !o.Has("e") {
 				p.Flush()
 				if err == syscall.ENOENT {
 					p.Errorf("cannot stat %s: No such file or directory", file(key))
@@ -421,47 +422,47 @@ func cmdSysctl(p *kernel.Process) int {
 }
 
 func cmdModprobe(p *kernel.Process) int {
-	o, ok := getopt(p, "arnqvDfRScibt:d:", "all>a remove>r dry-run>n show>n quiet>q verbose>v first-time show-depends>D resolve-alias>R use-blacklist>b ignore-install>i force>f showconfig>c")
+	o, ok := libc.Getopt(p, "arnqvDfRScibt:d:", "all>a remove>r dry-run>n show>n quiet>q verbose>v first-time show-depends>D resolve-alias>R use-blacklist>b ignore-install>i force>f showconfig>c")
 	if !ok {
 		return 1
 	}
-	if unsupported(p, o, "R", "S", "c", "i", "b", "t", "d") {
+	if libc.Unsupported(p, o, "R", "S", "c", "i", "b", "t", "d") {
 		return 1
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("ERROR: missing parameters. See -h.")
 		return 1
 	}
-	names := o.args[:1]
-	if o.has("a") || o.has("r") {
-		names = o.args
+	names := o.Args[:1]
+	if o.Has("a") || o.Has("r") {
+		names = o.Args
 	}
 	code := 0
 	for _, n := range names {
 		mod := strings.ReplaceAll(n, "-", "_")
 		known := slices.ContainsFunc(kernel.KnownModules, func(k string) bool { return strings.ReplaceAll(k, "-", "_") == mod })
 		if !known && !p.Kernel.Loaded(mod) {
-			if !o.has("q") {
+			if !o.Has("q") {
 				p.Warnf("modprobe: FATAL: Module %s not found in directory /lib/modules/%s\n", n, p.Kernel.Config.Release)
 			}
 			code = 1
 			continue
 		}
-		if o.has("n", "D") {
+		if o.Has("n", "D") {
 			continue
 		}
-		if p.Kernel.Loaded(mod) != o.has("r") {
-			if o.has("first-time") {
+		if p.Kernel.Loaded(mod) != o.Has("r") {
+			if o.Has("first-time") {
 				p.Errorf("ERROR: could not insert '%s': Module already in kernel", mod)
 				code = 1
 			}
-			if o.has("r") && !p.Kernel.Loaded(mod) {
+			if o.Has("r") && !p.Kernel.Loaded(mod) {
 				continue
 			}
 			continue
 		}
 		if p.UID != 0 {
-			if o.has("r") {
+			if o.Has("r") {
 				p.Errorf("ERROR: ../libkmod/libkmod-module.c:856 kmod_module_remove_module() could not remove '%s': Operation not permitted", mod)
 			} else {
 				p.Errorf("ERROR: could not insert '%s': Operation not permitted", mod)
@@ -472,7 +473,7 @@ func cmdModprobe(p *kernel.Process) int {
 		if p.Kernel.Mutate(nil) != nil {
 			return 1
 		}
-		if o.has("r") {
+		if o.Has("r") {
 			p.Kernel.RemoveModule(mod)
 		} else {
 			p.Kernel.LoadModule(mod)
@@ -490,28 +491,28 @@ func cmdLsmod(p *kernel.Process) int {
 }
 
 func cmdVisudo(p *kernel.Process) int {
-	o, ok := getopt(p, "cf:hqsVIOP", "check>c file=>f quiet>q strict>s version>V")
+	o, ok := libc.Getopt(p, "cf:hqsVIOP", "check>c file=>f quiet>q strict>s version>V")
 	if !ok {
 		p.Warnf("usage: visudo [-chqsV] [[-f] sudoers ]\n")
 		return 1
 	}
-	if !o.has("c") {
+	if !o.Has("c") {
 		p.Errorf("hosttest: there is no editor: use -c")
 		return 1
 	}
 	file := "/etc/sudoers"
 	given := false
-	if o.has("f") {
-		file, given = o.get("f"), true
-	} else if len(o.args) > 0 {
-		file, given = o.args[0], true
+	if o.Has("f") {
+		file, given = o.Get("f"), true
+	} else if len(o.Args) > 0 {
+		file, given = o.Args[0], true
 	}
 	var b []byte
 	var err error
 	shown := file
 	if file == "-" {
 		shown = "stdin"
-		d, e := in(p, "-")
+		d, e := libc.OpenInput(p, "-")
 		if e == nil {
 			b, err = p.ReadAll(d)
 			d.Release()
@@ -526,7 +527,7 @@ func cmdVisudo(p *kernel.Process) int {
 	failed := false
 	readSudoers(p.Kernel, shown, string(b)+"\n", 0, func(text string) {
 		failed = true
-		if !o.has("q") {
+		if !o.Has("q") {
 			p.Warnf("%s", text)
 		}
 	})
@@ -543,7 +544,7 @@ func cmdVisudo(p *kernel.Process) int {
 			return 1
 		}
 	}
-	if !o.has("q") {
+	if !o.Has("q") {
 		p.Print(shown, ": parsed OK\n")
 	}
 	return 0
@@ -610,7 +611,7 @@ func checkSshd(p *kernel.Process, file string, depth int) []string {
 			names, _ := p.ReadDir(dir)
 			slices.Sort(names)
 			for _, n := range names {
-				if match(path.Base(first), n) {
+				if libc.Fnmatch(path.Base(first), n) {
 					bad = append(bad, checkSshd(p, dir+"/"+n, depth+1)...)
 				}
 			}
@@ -620,15 +621,15 @@ func checkSshd(p *kernel.Process, file string, depth int) []string {
 }
 
 func cmdSshd(p *kernel.Process) int {
-	o, ok := getopt(p, "46deDiqtTf:E:h:o:p:C:c:b:g:k:u:", "")
+	o, ok := libc.Getopt(p, "46deDiqtTf:E:h:o:p:C:c:b:g:k:u:", "")
 	if !ok {
 		return 1
 	}
 	file := "/etc/ssh/sshd_config"
-	if o.has("f") {
-		file = o.get("f")
+	if o.Has("f") {
+		file = o.Get("f")
 	}
-	if !o.has("t", "T") {
+	if !o.Has("t", "T") {
 		p.Errorf("hosttest: sshd runs as a service only: systemctl start ssh")
 		return 1
 	}
@@ -653,7 +654,7 @@ func cmdSshd(p *kernel.Process) int {
 
 // cmdUpdateCA makes /etc/ssl/certs/ca-certificates.crt from what is trusted, and counts what changed.
 func cmdUpdateCA(p *kernel.Process) int {
-	o, ok := getopt(p, "vfh", "verbose>v fresh>f help>h default")
+	o, ok := libc.Getopt(p, "vfh", "verbose>v fresh>f help>h default")
 	if !ok {
 		return 1
 	}
@@ -667,7 +668,7 @@ func cmdUpdateCA(p *kernel.Process) int {
 		}
 		certs[strings.TrimSuffix(path.Base(l), ".crt")+".pem"] = "/usr/share/ca-certificates/" + l
 	}
-	recurse(p, "/usr/local/share/ca-certificates", true, func(name string, st kernel.Stat) error {
+	libc.Walk(p, "/usr/local/share/ca-certificates", true, func(name string, st kernel.Stat) error {
 		if strings.HasSuffix(name, ".crt") && !st.IsDir() {
 			certs[strings.TrimSuffix(path.Base(name), ".crt")+".pem"] = name
 		}
@@ -712,7 +713,7 @@ func cmdUpdateCA(p *kernel.Process) int {
 	}
 	old, _ := p.ReadFile(bundle)
 	if string(old) != text.String() {
-		if err := replaceFile(p, bundle, []byte(text.String()), 0o644); err != nil {
+		if err := libc.ReplaceFile(p, bundle, []byte(text.String()), 0o644); err != nil {
 			p.Errorf("%s: %s", bundle, kernel.Strerror(err))
 			return 1
 		}
@@ -747,25 +748,25 @@ func cmdReboot(p *kernel.Process) int {
 }
 
 func cmdLogger(p *kernel.Process) int {
-	o, ok := getopt(p, "t:p:isS:f:", "tag=>t priority=>p id[=>i stderr>s")
+	o, ok := libc.Getopt(p, "t:p:isS:f:", "tag=>t priority=>p id[=>i stderr>s")
 	if !ok {
 		return 1
 	}
-	tag := userName(p.Kernel, p.UID)
-	if o.has("t") {
-		tag = o.get("t")
+	tag := libc.UserName(p.Kernel, p.UID)
+	if o.Has("t") {
+		tag = o.Get("t")
 	}
 	var text []string
-	if len(o.args) > 0 {
-		text = []string{strings.Join(o.args, " ")}
+	if len(o.Args) > 0 {
+		text = []string{strings.Join(o.Args, " ")}
 	} else {
-		d, err := in(p, "-")
+		d, err := libc.OpenInput(p, "-")
 		if err != nil {
 			return 1
 		}
 		b, _ := p.ReadAll(d)
 		d.Release()
-		text, _ = lines(b, '\n')
+		text, _ = libc.Lines(b, '\n')
 	}
 	s := manager(p.Kernel)
 	s.logLines(&unit{}, tag, p.PID, text)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // systemdTools are the programs of systemd.
@@ -48,23 +49,23 @@ func arrow(p *kernel.Process) string {
 }
 
 func cmdSystemctl(p *kernel.Process) int {
-	o, ok := getopt(p, "t:p:P:alqfsn:o:iH:M:rT", "type=>t property=>p all>a full>l quiet>q force>f now no-block no-pager no-legend no-reload system user value state= failed plain runtime lines=>n output=>o job-mode= signal=>s kill-who= kill-whom= no-ask-password root= show-types wait dry-run legend= timestamp= recursive>r no-wall message= check-inhibitors= reverse after before global version preset-mode=")
+	o, ok := libc.Getopt(p, "t:p:P:alqfsn:o:iH:M:rT", "type=>t property=>p all>a full>l quiet>q force>f now no-block no-pager no-legend no-reload system user value state= failed plain runtime lines=>n output=>o job-mode= signal=>s kill-who= kill-whom= no-ask-password root= show-types wait dry-run legend= timestamp= recursive>r no-wall message= check-inhibitors= reverse after before global version preset-mode=")
 	if !ok {
 		return 1
 	}
-	if unsupported(p, o, "H", "M", "root", "dry-run", "kill-whom", "kill-who", "preset-mode", "reverse", "after", "before", "global", "timestamp", "show-types") {
+	if libc.Unsupported(p, o, "H", "M", "root", "dry-run", "kill-whom", "kill-who", "preset-mode", "reverse", "after", "before", "global", "timestamp", "show-types") {
 		return 1
 	}
-	if o.has("version") {
+	if o.Has("version") {
 		p.Print("systemd 252 (252.38-1~deb12u1)\n+PAM +AUDIT +SELINUX +APPARMOR +IMA +SMACK +SECCOMP +GCRYPT\n")
 		return 0
 	}
 	verb := "list-units"
-	args := o.args
+	args := o.Args
 	if len(args) > 0 {
 		verb, args = args[0], args[1:]
 	}
-	if o.has("user") {
+	if o.Has("user") {
 		p.Warnf("Failed to connect to bus: No medium found\n")
 		return 1
 	}
@@ -143,7 +144,7 @@ func cmdSystemctl(p *kernel.Process) int {
 		found := false
 		for _, a := range args {
 			for _, u := range c.expand(a) {
-				if !o.has("q") {
+				if !o.Has("q") {
 					p.Print(u.active, "\n")
 				}
 				if verb == "is-active" && (u.active == "active" || u.active == "reloading") || verb == "is-failed" && u.active == "failed" {
@@ -172,7 +173,7 @@ func cmdSystemctl(p *kernel.Process) int {
 				p.Warnf("Failed to get unit file state for %s: No such file or directory\n", unitNameOf(a))
 				return 1
 			}
-			if !o.has("q") {
+			if !o.Has("q") {
 				p.Print(st, "\n")
 			}
 			switch st {
@@ -242,8 +243,8 @@ func cmdSystemctl(p *kernel.Process) int {
 			return 1
 		}
 		sig := kernel.SigTERM
-		if o.has("s") {
-			sig = kernel.SignalNumber(o.get("s"))
+		if o.Has("s") {
+			sig = kernel.SignalNumber(o.Get("s"))
 		}
 		code := 0
 		for _, a := range args {
@@ -290,15 +291,15 @@ func firstWord(args []string) string {
 type systemctl struct {
 	p *kernel.Process
 	s *systemd
-	o *options
+	o *libc.Options
 }
 
 // expand gives the units of an argument, which may be a pattern over what is loaded.
 func (c *systemctl) expand(arg string) []*unit {
-	if isGlob(arg) {
+	if libc.IsGlob(arg) {
 		var out []*unit
 		for _, u := range c.s.unitList() {
-			if match(unitNameOf(arg), u.name) || match(arg, u.name) {
+			if libc.Fnmatch(unitNameOf(arg), u.name) || libc.Fnmatch(arg, u.name) {
 				out = append(out, u)
 			}
 		}
@@ -376,7 +377,7 @@ func (c *systemctl) job(verb string, args []string) int {
 					err = s.restartLocked(u)
 				}
 			}
-			if err == nil || c.o.has("no-block") {
+			if err == nil || c.o.Has("no-block") {
 				continue
 			}
 			code = 1
@@ -495,7 +496,7 @@ func (c *systemctl) enable(verb string, args []string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	root := "/etc/systemd/system"
-	if c.o.has("runtime") {
+	if c.o.Has("runtime") {
 		root = "/run/systemd/system"
 	}
 	var units []string
@@ -570,7 +571,7 @@ func (c *systemctl) enable(verb string, args []string) int {
 			}
 		}
 		slices.SortStableFunc(links, func(a, b [2]string) int { return cmp.Compare(a[0], b[0]) })
-		if len(links) == 0 && len(f.words("Install.Also")) == 0 && !c.o.has("q") {
+		if len(links) == 0 && len(f.words("Install.Also")) == 0 && !c.o.Has("q") {
 			p.Warnf("The unit files have no installation config (WantedBy=, RequiredBy=, Also=,\nAlias= settings in the [Install] section, and DefaultInstance= for template\nunits). This means they are not meant to be enabled using systemctl.\n \nPossible reasons for having this kind of units are:\n• A unit may be statically enabled by being symlinked from another unit's\n  .wants/ or .requires/ directory.\n• A unit's purpose may be to act as a helper for some other unit which has\n  a requirement dependency on it.\n• A unit may be started when needed via activation (socket, path, timer,\n  D-Bus, udev, scripted systemctl call, ...).\n• In case of template units, the unit is meant to be enabled with some\n  instance name specified.\n")
 		}
 		for _, l := range links {
@@ -578,14 +579,14 @@ func (c *systemctl) enable(verb string, args []string) int {
 				if st.IsSymlink() && (path.Base(st.Target) == path.Base(l[1])) {
 					continue
 				}
-				if !c.o.has("f") {
+				if !c.o.Has("f") {
 					p.Warnf("Failed to %s unit: File %s already exists and is a symlink to %s.\n", verb, l[0], st.Target)
 					return 1
 				}
 				p.Unlink(l[0])
 			}
-			if err := mkdirOne(p, path.Dir(l[0]), true, nil, false); err != nil {
-				sayErr(p, err)
+			if err := libc.MkdirOne(p, path.Dir(l[0]), true, nil, false); err != nil {
+				libc.SayError(p, err)
 				return 1
 			}
 			if err := p.Symlink(l[1], l[0]); err != nil {
@@ -593,15 +594,15 @@ func (c *systemctl) enable(verb string, args []string) int {
 				return 1
 			}
 			changed = true
-			if !c.o.has("q") {
+			if !c.o.Has("q") {
 				p.Warnf("Created symlink %s %s %s.\n", l[0], arrow(p), l[1])
 			}
 		}
 	}
-	if changed && !c.o.has("no-reload") {
+	if changed && !c.o.Has("no-reload") {
 		s.daemonReload()
 	}
-	if c.o.has("now") {
+	if c.o.Has("now") {
 		jobVerb := "start"
 		if verb == "disable" {
 			jobVerb = "stop"
@@ -641,7 +642,7 @@ func (c *systemctl) removeLinks(root, name string) bool {
 				if same(e) {
 					if p.Unlink(root+"/"+n+"/"+e) == nil {
 						changed = true
-						if !c.o.has("q") {
+						if !c.o.Has("q") {
 							p.Warnf("Removed \"%s\".\n", root+"/"+n+"/"+e)
 						}
 					}
@@ -656,7 +657,7 @@ func (c *systemctl) removeLinks(root, name string) bool {
 		if err == nil && st.IsSymlink() && (path.Base(st.Target) == name || n == name && st.Target != "/dev/null") {
 			if p.Unlink(root+"/"+n) == nil {
 				changed = true
-				if !c.o.has("q") {
+				if !c.o.Has("q") {
 					p.Warnf("Removed \"%s\".\n", root+"/"+n)
 				}
 			}
@@ -670,7 +671,7 @@ func (c *systemctl) mask(on bool, args []string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	root := "/etc/systemd/system"
-	if c.o.has("runtime") {
+	if c.o.Has("runtime") {
 		root = "/run/systemd/system"
 	}
 	changed := false
@@ -697,7 +698,7 @@ func (c *systemctl) mask(on bool, args []string) int {
 				return 1
 			}
 			changed = true
-			if !c.o.has("q") {
+			if !c.o.Has("q") {
 				p.Warnf("Created symlink %s %s /dev/null.\n", file, arrow(p))
 			}
 			continue
@@ -705,7 +706,7 @@ func (c *systemctl) mask(on bool, args []string) int {
 		if err == nil && st.IsSymlink() && st.Target == "/dev/null" {
 			p.Unlink(file)
 			changed = true
-			if !c.o.has("q") {
+			if !c.o.Has("q") {
 				p.Warnf("Removed \"%s\".\n", file)
 			}
 		}
@@ -718,7 +719,7 @@ func (c *systemctl) mask(on bool, args []string) int {
 			}
 		}
 	}
-	if on && c.o.has("now") {
+	if on && c.o.Has("now") {
 		s.mu.Unlock()
 		code := c.job("stop", args)
 		s.mu.Lock()
@@ -739,7 +740,7 @@ func (s *systemd) properties(u *unit) [][2]string {
 			add(k+"Monotonic", "0")
 			return
 		}
-		add(k, t.In(location(s.k)).Format(stampFormat))
+		add(k, t.In(libc.Location(s.k)).Format(stampFormat))
 		b := s.k.BootedAt()
 		add(k+"Monotonic", strconv.FormatInt(t.Sub(b).Microseconds(), 10))
 	}
@@ -879,10 +880,10 @@ func (c *systemctl) show(args []string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var want []string
-	for _, v := range c.o.all("p", "P") {
+	for _, v := range c.o.All("p", "P") {
 		want = append(want, strings.Split(v, ",")...)
 	}
-	value := c.o.has("value", "P")
+	value := c.o.Has("value", "P")
 	if len(args) == 0 {
 		for _, kv := range [][2]string{{"Version", "252.38-1~deb12u1"}, {"Architecture", map[string]string{"amd64": "x86-64"}[p.Kernel.Config.Arch] + map[string]string{"arm64": "arm64"}[p.Kernel.Config.Arch]}, {"SystemState", "running"}, {"NFailedUnits", "0"}} {
 			if len(want) == 0 || slices.Contains(want, kv[0]) {
@@ -906,7 +907,7 @@ func (c *systemctl) show(args []string) int {
 				if len(want) > 0 && !slices.Contains(want, kv[0]) {
 					continue
 				}
-				if len(want) == 0 && kv[1] == "" && !c.o.has("a") {
+				if len(want) == 0 && kv[1] == "" && !c.o.Has("a") {
 					continue
 				}
 				if value {
@@ -979,14 +980,14 @@ func (c *systemctl) list(verb string, args []string) int {
 	s, p := c.s, c.p
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	legend := !c.o.has("no-legend") && c.o.get("legend") != "no" && c.o.get("legend") != "false"
+	legend := !c.o.Has("no-legend") && c.o.Get("legend") != "no" && c.o.Get("legend") != "false"
 	n := 0
 	if verb == "list-timers" {
 		if legend {
 			p.Print("NEXT LEFT LAST PASSED UNIT ACTIVATES\n")
 		}
 		for _, u := range s.unitList() {
-			if strings.HasSuffix(u.name, ".timer") && (u.active == "active" || c.o.has("a")) {
+			if strings.HasSuffix(u.name, ".timer") && (u.active == "active" || c.o.Has("a")) {
 				p.Printf("n/a n/a n/a n/a %s %s\n", u.name, cmp.Or(u.file.get("Timer.Unit"), strings.TrimSuffix(u.name, ".timer")+".service"))
 				n++
 			}
@@ -999,32 +1000,32 @@ func (c *systemctl) list(verb string, args []string) int {
 	if legend {
 		p.Print("  UNIT LOAD ACTIVE SUB DESCRIPTION\n")
 	}
-	types := strings.Split(c.o.get("t"), ",")
-	states := strings.Split(c.o.get("state"), ",")
+	types := strings.Split(c.o.Get("t"), ",")
+	states := strings.Split(c.o.Get("state"), ",")
 	for _, u := range s.unitList() {
-		if c.o.get("t") != "" && !slices.Contains(types, strings.TrimPrefix(path.Ext(u.name), ".")) {
+		if c.o.Get("t") != "" && !slices.Contains(types, strings.TrimPrefix(path.Ext(u.name), ".")) {
 			continue
 		}
 		switch {
-		case c.o.get("state") != "":
+		case c.o.Get("state") != "":
 			if !slices.Contains(states, u.active) && !slices.Contains(states, u.sub) && !slices.Contains(states, u.load) {
 				continue
 			}
-		case c.o.has("failed"):
+		case c.o.Has("failed"):
 			if u.active != "failed" {
 				continue
 			}
-		case !c.o.has("a") && (u.active == "inactive" || u.load == "not-found"):
+		case !c.o.Has("a") && (u.active == "inactive" || u.load == "not-found"):
 			continue
 		}
-		if len(args) > 0 && !slices.ContainsFunc(args, func(a string) bool { return match(a, u.name) || u.name == unitNameOf(a) }) {
+		if len(args) > 0 && !slices.ContainsFunc(args, func(a string) bool { return libc.Fnmatch(a, u.name) || u.name == unitNameOf(a) }) {
 			continue
 		}
 		mark := "  "
 		if u.active == "failed" {
 			mark = "● "
 		}
-		if c.o.has("plain") {
+		if c.o.Has("plain") {
 			mark = ""
 		}
 		p.Printf("%s%s %s %s %s %s\n", mark, u.name, u.load, u.active, u.sub, cmp.Or(s.specifiers(u, u.file.get("Unit.Description")), u.name))
@@ -1049,20 +1050,20 @@ func (c *systemctl) listFiles(args []string) int {
 			}
 		}
 	}
-	legend := !c.o.has("no-legend")
+	legend := !c.o.Has("no-legend")
 	if legend {
 		p.Print("UNIT FILE STATE PRESET\n")
 	}
 	n := 0
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
-		if c.o.get("t") != "" && "."+c.o.get("t") != path.Ext(name) {
+		if c.o.Get("t") != "" && "."+c.o.Get("t") != path.Ext(name) {
 			continue
 		}
-		if len(args) > 0 && !slices.ContainsFunc(args, func(a string) bool { return match(a, name) || name == unitNameOf(a) }) {
+		if len(args) > 0 && !slices.ContainsFunc(args, func(a string) bool { return libc.Fnmatch(a, name) || name == unitNameOf(a) }) {
 			continue
 		}
 		st := s.enabledState(name)
-		if c.o.get("state") != "" && st != c.o.get("state") {
+		if c.o.Get("state") != "" && st != c.o.Get("state") {
 			continue
 		}
 		p.Printf("%s %s enabled\n", name, st)
@@ -1078,26 +1079,26 @@ func (c *systemctl) listFiles(args []string) int {
 }
 
 func cmdEscape(p *kernel.Process) int {
-	o, ok := getopt(p, "pum", "path>p unescape>u mangle>m suffix= template=")
+	o, ok := libc.Getopt(p, "pum", "path>p unescape>u mangle>m suffix= template=")
 	if !ok {
 		return 1
 	}
-	for i, a := range o.args {
+	for i, a := range o.Args {
 		v := a
 		switch {
-		case o.has("u") && o.has("p"):
+		case o.Has("u") && o.Has("p"):
 			v = unescapeUnitPath(a)
-		case o.has("p"):
+		case o.Has("p"):
 			v = escapeUnitPath(a)
-		case o.has("u"):
+		case o.Has("u"):
 			v = strings.TrimPrefix(unescapeUnitPath(a), "/")
 		default:
 			v = strings.ReplaceAll(escapeUnitPath(strings.ReplaceAll(a, "/", "\x00")), `\x00`, "-")
 		}
-		if s := o.get("suffix"); s != "" {
+		if s := o.Get("suffix"); s != "" {
 			v += "." + s
 		}
-		if t := o.get("template"); t != "" {
+		if t := o.Get("template"); t != "" {
 			v = strings.Replace(t, "@.", "@"+v+".", 1)
 		}
 		if i > 0 {
@@ -1111,22 +1112,22 @@ func cmdEscape(p *kernel.Process) int {
 
 // cmdAnalyze is systemd-analyze verify.
 func cmdAnalyze(p *kernel.Process) int {
-	o, ok := getopt(p, "", "man[= generators[= recursive-errors= no-pager user system")
+	o, ok := libc.Getopt(p, "", "man[= generators[= recursive-errors= no-pager user system")
 	if !ok {
 		return 1
 	}
-	if unsupported(p, o, "user") {
+	if libc.Unsupported(p, o, "user") {
 		return 1
 	}
-	if len(o.args) == 0 || o.args[0] != "verify" {
-		if len(o.args) > 0 && o.args[0] == "calendar" {
+	if len(o.Args) == 0 || o.Args[0] != "verify" {
+		if len(o.Args) > 0 && o.Args[0] == "calendar" {
 			return 0
 		}
 		p.Warnf("hosttest: systemd-analyze knows only verify\n")
 		return 1
 	}
 	code := 0
-	for _, f := range o.args[1:] {
+	for _, f := range o.Args[1:] {
 		base := path.Base(f)
 		if unitSections[path.Ext(base)] == nil {
 			p.Warnf("Failed to prepare filename %s: Invalid argument\n", f)
@@ -1159,7 +1160,7 @@ func cmdAnalyze(p *kernel.Process) int {
 					if len(args) == 0 || strings.Contains(args[0], "%") {
 						continue
 					}
-					if _, err := lookPath(p, args[0], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
+					if _, err := libc.LookPath(p, args[0], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
 						p.Warnf("%s: Command %s is not executable: %s\n", base, args[0], kernel.Strerror(err))
 						code = 1
 					}
@@ -1171,54 +1172,54 @@ func cmdAnalyze(p *kernel.Process) int {
 }
 
 func cmdJournalctl(p *kernel.Process) int {
-	o, ok := getopt(p, "u:n::o:xefrkb::t:S:U:qap:g:", "unit=>u lines[=>n output=>o no-pager follow>f reverse>r since=>S until=>U quiet>q boot[=>b identifier=>t all>a no-hostname priority=>p vacuum-time= rotate grep=>g dmesg>k catalog>x")
+	o, ok := libc.Getopt(p, "u:n::o:xefrkb::t:S:U:qap:g:", "unit=>u lines[=>n output=>o no-pager follow>f reverse>r since=>S until=>U quiet>q boot[=>b identifier=>t all>a no-hostname priority=>p vacuum-time= rotate grep=>g dmesg>k catalog>x")
 	if !ok {
 		return 1
 	}
-	if unsupported(p, o, "k", "f", "S", "U", "a", "p", "g", "vacuum-time", "rotate") {
+	if libc.Unsupported(p, o, "k", "f", "S", "U", "a", "p", "g", "vacuum-time", "rotate") {
 		return 1
 	}
 	s := manager(p.Kernel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var units []string
-	for _, u := range o.all("u") {
+	for _, u := range o.All("u") {
 		units = append(units, unitNameOf(u))
 	}
 	var lines []logLine
 	for _, l := range s.journal {
-		if len(units) > 0 && !slices.Contains(units, l.unit) || o.has("t") && o.get("t") != l.tag {
+		if len(units) > 0 && !slices.Contains(units, l.unit) || o.Has("t") && o.Get("t") != l.tag {
 			continue
 		}
 		lines = append(lines, l)
 	}
-	if o.has("n", "e") {
+	if o.Has("n", "e") {
 		n := 10
-		if o.has("e") {
+		if o.Has("e") {
 			n = 1000
 		}
-		if v, err := strconv.Atoi(o.get("n")); err == nil {
+		if v, err := strconv.Atoi(o.Get("n")); err == nil {
 			n = v
-		} else if len(o.args) > 0 {
-			if v, err := strconv.Atoi(o.args[0]); err == nil {
+		} else if len(o.Args) > 0 {
+			if v, err := strconv.Atoi(o.Args[0]); err == nil {
 				n = v
 			}
 		}
 		lines = lines[max(0, len(lines)-n):]
 	}
-	if o.has("r") {
+	if o.Has("r") {
 		slices.Reverse(lines)
 	}
-	if len(lines) == 0 && !o.has("q") {
+	if len(lines) == 0 && !o.Has("q") {
 		p.Print("-- No entries --\n")
 		return 0
 	}
 	for _, l := range lines {
-		if o.get("o") == "cat" {
+		if o.Get("o") == "cat" {
 			p.Print(l.text, "\n")
 			continue
 		}
-		p.Printf("%s %s %s[%d]: %s\n", l.at.In(location(p.Kernel)).Format("Jan 02 15:04:05"), p.Kernel.Hostname(), l.tag, l.pid, l.text)
+		p.Printf("%s %s %s[%d]: %s\n", l.at.In(libc.Location(p.Kernel)).Format("Jan 02 15:04:05"), p.Kernel.Hostname(), l.tag, l.pid, l.text)
 	}
 	return 0
 }

@@ -4,15 +4,16 @@ import (
 	"bytes"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdTail(p *kernel.Process) int {
 	p.SetArgs(obsolete(p.Args))
-	o, ok := getopt(p, "c:n:qvzfF", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z follow[=>f")
+	o, ok := libc.Getopt(p, "c:n:qvzfF", "bytes=>c lines=>n quiet>q silent>q verbose>v zero-terminated>z follow[=>f")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if o.has("f", "F") {
+	if o.Has("f", "F") {
 		p.Errorf("hosttest: -f is not supported")
 		return 1
 	}
@@ -21,7 +22,7 @@ func cmdTail(p *kernel.Process) int {
 		return 1
 	}
 	header := headers(p, o)
-	return eachInput(p, o.args, func(name string, d *kernel.File) error {
+	return libc.EachInput(p, o.Args, func(name string, d *kernel.File) error {
 		header(name)
 		b, err := p.ReadAll(d)
 		switch {

@@ -4,24 +4,25 @@ import (
 	"os"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdTee(p *kernel.Process) int {
-	o, ok := getopt(p, "aip", "append>a ignore-interrupts>i")
+	o, ok := libc.Getopt(p, "aip", "append>a ignore-interrupts>i")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	flags := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-	if o.has("a") {
+	if o.Has("a") {
 		flags = os.O_WRONLY | os.O_CREATE | os.O_APPEND
 	}
 	code := 0
 	var outs []*kernel.File
 	var names []string
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		d, err := p.Open(a, flags, 0o666)
 		if err != nil {
-			p.Errorf("%s: %s", quoteMaybe(a), kernel.Strerror(err))
+			p.Errorf("%s: %s", libc.QuoteMaybe(a), kernel.Strerror(err))
 			code = 1
 			continue
 		}
@@ -38,7 +39,7 @@ func cmdTee(p *kernel.Process) int {
 				}
 				if _, werr := d.Write(p, buf[:n]); werr != nil {
 					p.Check()
-					p.Errorf("%s: %s", quoteMaybe(names[i]), kernel.Strerror(werr))
+					p.Errorf("%s: %s", libc.QuoteMaybe(names[i]), kernel.Strerror(werr))
 					outs[i] = nil
 					code = 1
 				}

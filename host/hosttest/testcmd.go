@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // testExpr evaluates the operands of test(1), with the precedence POSIX gives by the number of operands. The error's
@@ -251,5 +252,5 @@ func cmdTest(p *kernel.Process) int {
 		p.Errorf("%v", err)
 		return 2
 	}
-	return btoi(!ok)
+	return libc.BoolToInt(!ok)
 }

@@ -6,48 +6,49 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdTouch(p *kernel.Process) int {
-	o, ok := getopt(p, "acd:fhmr:t:", "no-create>c date=>d no-dereference>h reference=>r time=")
+	o, ok := libc.Getopt(p, "acd:fhmr:t:", "no-create>c date=>d no-dereference>h reference=>r time=")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("missing file operand")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	at := p.Kernel.Now().UnixNano()
 	mt := at
 	toNow := true
-	if o.has("r") {
-		st, err := p.Stat(o.get("r"))
+	if o.Has("r") {
+		st, err := p.Stat(o.Get("r"))
 		if err != nil {
-			p.Errorf("failed to get attributes of %s: %s", quote(o.get("r")), kernel.Strerror(err))
+			p.Errorf("failed to get attributes of %s: %s", libc.Quote(o.Get("r")), kernel.Strerror(err))
 			return 1
 		}
 		at, mt, toNow = st.Atime.UnixNano(), st.Mtime.UnixNano(), false
 	}
-	if o.has("d") {
-		t, err := parseDate(o.get("d"), p.Kernel.Now())
+	if o.Has("d") {
+		t, err := parseDate(o.Get("d"), p.Kernel.Now())
 		if err != nil {
-			p.Errorf("invalid date format %s", quote(o.get("d")))
+			p.Errorf("invalid date format %s", libc.Quote(o.Get("d")))
 			return 1
 		}
 		at, mt, toNow = t.UnixNano(), t.UnixNano(), false
 	}
-	if o.has("t") {
-		s := o.get("t")
+	if o.Has("t") {
+		s := o.Get("t")
 		layout := map[int]string{12: "200601021504", 15: "200601021504.05", 10: "0601021504"}[len(s)]
 		t, err := time.Parse(layout, s)
 		if err != nil {
-			p.Errorf("invalid date format %s", quote(s))
+			p.Errorf("invalid date format %s", libc.Quote(s))
 			return 1
 		}
 		at, mt, toNow = t.UnixNano(), t.UnixNano(), false
 	}
-	onlyA, onlyM := o.has("a"), o.has("m")
-	for _, v := range o.all("time") {
+	onlyA, onlyM := o.Has("a"), o.Has("m")
+	for _, v := range o.All("time") {
 		what, ok := argMatch(p, v, "--time", []argSet{{"atime", "access", "use"}, {"mtime", "modify"}})
 		if !ok {
 			return 1
@@ -61,7 +62,7 @@ func cmdTouch(p *kernel.Process) int {
 		at = -1
 	}
 	code := 0
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		if a == "-" {
 			if d := p.FDs[1]; d != nil && d.Stream == nil {
 				p.Utimes(d.Path, at, mt, toNow, true)
@@ -69,21 +70,21 @@ func cmdTouch(p *kernel.Process) int {
 			continue
 		}
 		look := p.Stat
-		if o.has("h") {
+		if o.Has("h") {
 			look = p.Lstat
 		}
 		_, err := look(a)
 		if err == syscall.ENOENT {
-			if o.has("c", "h") {
-				if o.has("h") && !o.has("c") {
-					p.Errorf("setting times of %s: %s", quote(a), kernel.Strerror(err))
+			if o.Has("c", "h") {
+				if o.Has("h") && !o.Has("c") {
+					p.Errorf("setting times of %s: %s", libc.Quote(a), kernel.Strerror(err))
 					code = 1
 				}
 				continue
 			}
 			d, err := p.Open(a, os.O_WRONLY|os.O_CREATE, 0o666)
 			if err != nil {
-				p.Errorf("cannot touch %s: %s", quote(a), kernel.Strerror(err))
+				p.Errorf("cannot touch %s: %s", libc.Quote(a), kernel.Strerror(err))
 				code = 1
 				continue
 			}
@@ -92,12 +93,12 @@ func cmdTouch(p *kernel.Process) int {
 				continue
 			}
 		}
-		if err := p.Utimes(a, at, mt, toNow, !o.has("h")); err != nil {
+		if err := p.Utimes(a, at, mt, toNow, !o.Has("h")); err != nil {
 			verb := "setting times of"
 			if open := p.Access(a, kernel.MayWrite); open != nil {
 				verb, err = "cannot touch", open
 			}
-			p.Errorf("%s %s: %s", verb, quote(a), kernel.Strerror(err))
+			p.Errorf("%s %s: %s", verb, libc.Quote(a), kernel.Strerror(err))
 			code = 1
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // trSet expands a set of tr(1).
@@ -30,7 +31,7 @@ func trSet(s string) []byte {
 			i++
 			switch c := s[i]; {
 			case c >= '0' && c <= '7':
-				n, w := octal(s[i:])
+				n, w := libc.Octal(s[i:])
 				raw = append(raw, n)
 				i += w - 1
 			case strings.IndexByte("abfnrtv", c) >= 0:
@@ -49,7 +50,7 @@ func trSet(s string) []byte {
 			if j := bytes.Index(raw[i:], []byte(":]")); j > 1 {
 				class := string(raw[i+2 : i+j])
 				for c := range 256 {
-					if inClass(class, rune(c)) && c < 128 {
+					if libc.InClass(class, rune(c)) && c < 128 {
 						out = append(out, byte(c))
 					}
 				}
@@ -70,36 +71,36 @@ func trSet(s string) []byte {
 }
 
 func cmdTr(p *kernel.Process) int {
-	o, ok := getopt(p, "+cCdst", "complement>c delete>d squeeze-repeats>s truncate-set1>t")
+	o, ok := libc.Getopt(p, "+cCdst", "complement>c delete>d squeeze-repeats>s truncate-set1>t")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("missing operand")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 1 && !o.has("d", "s") {
-		p.Errorf("missing operand after %s", quote(o.args[0]))
+	if len(o.Args) == 1 && !o.Has("d", "s") {
+		p.Errorf("missing operand after %s", libc.Quote(o.Args[0]))
 		p.Warnf("Two strings must be given when translating.\n")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 2 && o.has("d") && !o.has("s") {
-		p.Errorf("extra operand %s", quote(o.args[1]))
+	if len(o.Args) == 2 && o.Has("d") && !o.Has("s") {
+		p.Errorf("extra operand %s", libc.Quote(o.Args[1]))
 		p.Warnf("Only one string may be given when deleting without squeezing repeats.\n")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		if r := trReversed(a); r != "" {
 			p.Errorf("range-endpoints of '%s' are in reverse collating sequence order", r)
 			return 1
 		}
 	}
 	var set1, set2 [256]bool
-	one := trSet(o.args[0])
+	one := trSet(o.Args[0])
 	for _, c := range one {
 		set1[c] = true
 	}
-	if o.has("c", "C") {
+	if o.Has("c", "C") {
 		one = nil
 		for c := range 256 {
 			set1[c] = !set1[c]
@@ -113,13 +114,13 @@ func cmdTr(p *kernel.Process) int {
 		table[c] = byte(c)
 	}
 	squeeze := set1
-	if len(o.args) == 2 {
-		two := trSet(o.args[1])
+	if len(o.Args) == 2 {
+		two := trSet(o.Args[1])
 		for _, c := range two {
 			set2[c] = true
 		}
 		squeeze = set2
-		if !o.has("d") {
+		if !o.Has("d") {
 			if len(two) == 0 {
 				p.Errorf("when not truncating set1, string2 must be non-empty")
 				return 1
@@ -127,14 +128,14 @@ func cmdTr(p *kernel.Process) int {
 			for i, c := range one {
 				if i < len(two) {
 					table[c] = two[i]
-				} else if !o.has("t") {
+				} else if !o.Has("t") {
 					table[c] = two[len(two)-1]
 				}
 			}
 		}
 	}
 	last := -1
-	deletes, squeezes := o.has("d"), o.has("s")
+	deletes, squeezes := o.Has("d"), o.Has("s")
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := p.Read(0, buf)

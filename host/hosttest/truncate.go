@@ -6,32 +6,33 @@ import (
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdTruncate(p *kernel.Process) int {
-	o, ok := getopt(p, "cos:r:", "size=>s no-create>c reference=>r")
+	o, ok := libc.Getopt(p, "cos:r:", "size=>s no-create>c reference=>r")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "o", "r") {
+	if libc.Unsupported(p, o, "o", "r") {
 		return 1
 	}
-	if !o.has("s") {
+	if !o.Has("s") {
 		p.Errorf("you must specify either '--size' or '--reference'")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		p.Errorf("missing file operand")
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	spec := o.get("s")
+	spec := o.Get("s")
 	rel := byte(0)
 	if spec != "" && strings.IndexByte("+-<>/%", spec[0]) >= 0 {
 		rel, spec = spec[0], spec[1:]
 	}
-	n, ok := byteCount(spec)
+	n, ok := libc.ByteCount(spec)
 	if !ok {
-		p.Errorf("Invalid number: %s", quote(spec))
+		p.Errorf("Invalid number: %s", libc.Quote(spec))
 		return 1
 	}
 	if n == 0 && (rel == '/' || rel == '%') {
@@ -39,17 +40,17 @@ func cmdTruncate(p *kernel.Process) int {
 		return 1
 	}
 	code := 0
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		flags := os.O_WRONLY
-		if !o.has("c") {
+		if !o.Has("c") {
 			flags |= os.O_CREATE
 		}
 		d, err := p.Open(a, flags, 0o666)
 		if err != nil {
-			if o.has("c") && err == syscall.ENOENT {
+			if o.Has("c") && err == syscall.ENOENT {
 				continue
 			}
-			p.Errorf("cannot open %s for writing: %s", quote(a), kernel.Strerror(err))
+			p.Errorf("cannot open %s for writing: %s", libc.Quote(a), kernel.Strerror(err))
 			code = 1
 			continue
 		}
@@ -72,7 +73,7 @@ func cmdTruncate(p *kernel.Process) int {
 			}
 		}
 		if err := d.Truncate(size); err != nil {
-			p.Errorf("failed to truncate %s at %d bytes: %s", quote(a), size, kernel.Strerror(err))
+			p.Errorf("failed to truncate %s at %d bytes: %s", libc.Quote(a), size, kernel.Strerror(err))
 			code = 1
 		}
 		d.Release()

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // cmdUnattended is unattended-upgrade: it upgrades what is not held and not in the blacklist.
@@ -14,7 +15,7 @@ func cmdUnattended(p *kernel.Process) int {
 	if bad != "" {
 		return aptFail(p, "%s", bad)
 	}
-	o, ok := getopt(p, "dv", "dry-run debug>d verbose>v apt-debug minimal-upgrade-steps no-minimal-upgrade-steps download-only")
+	o, ok := libc.Getopt(p, "dv", "dry-run debug>d verbose>v apt-debug minimal-upgrade-steps no-minimal-upgrade-steps download-only")
 	if !ok {
 		return 2
 	}
@@ -45,12 +46,12 @@ func cmdUnattended(p *kernel.Process) int {
 		}
 		up = append(up, n)
 	}
-	if o.has("dry-run") || len(up) == 0 {
-		if o.has("d", "v") {
+	if o.Has("dry-run") || len(up) == 0 {
+		if o.Has("d", "v") {
 			p.Print("Packages that will be upgraded: ", strings.Join(up, " "), "\n")
 		}
 		return 0
 	}
 	p.Flush()
-	return Run(p, append([]string{"apt-get", "-q", "-y", "install", "--no-install-recommends", "--"}, up...)...)
+	return libc.Run(p, append([]string{"apt-get", "-q", "-y", "install", "--no-install-recommends", "--"}, up...)...)
 }

@@ -5,41 +5,42 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdUniq(p *kernel.Process) int {
-	o, ok := getopt(p, "cdDf:is:uw:z", "count>c repeated>d unique>u ignore-case>i skip-fields=>f skip-chars=>s check-chars=>w zero-terminated>z")
+	o, ok := libc.Getopt(p, "cdDf:is:uw:z", "count>c repeated>d unique>u ignore-case>i skip-fields=>f skip-chars=>s check-chars=>w zero-terminated>z")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "D", "w") {
+	if libc.Unsupported(p, o, "D", "w") {
 		return 1
 	}
 	delim := byte('\n')
-	if o.has("z") {
+	if o.Has("z") {
 		delim = 0
 	}
 	name := "-"
-	if len(o.args) > 0 {
-		name = o.args[0]
+	if len(o.Args) > 0 {
+		name = o.Args[0]
 	}
-	if len(o.args) > 1 {
+	if len(o.Args) > 1 {
 		p.Errorf("hosttest: an output file is not supported")
 		return 1
 	}
-	d, err := in(p, name)
+	d, err := libc.OpenInput(p, name)
 	var b []byte
 	if err == nil {
 		b, err = p.ReadAll(d)
 		d.Release()
 	}
 	if err != nil {
-		p.Errorf("%s: %s", quoteMaybe(name), kernel.Strerror(err))
+		p.Errorf("%s: %s", libc.QuoteMaybe(name), kernel.Strerror(err))
 		return 1
 	}
-	ls, _ := lines(b, delim)
-	fields, _ := strconv.Atoi(o.get("f"))
-	chars, _ := strconv.Atoi(o.get("s"))
+	ls, _ := libc.Lines(b, delim)
+	fields, _ := strconv.Atoi(o.Get("f"))
+	chars, _ := strconv.Atoi(o.Get("s"))
 	key := func(s string) string {
 		for range fields {
 			s = strings.TrimLeft(s, " \t")
@@ -50,7 +51,7 @@ func cmdUniq(p *kernel.Process) int {
 			}
 		}
 		s = s[min(chars, len(s)):]
-		if o.has("i") {
+		if o.Has("i") {
 			s = strings.ToLower(s)
 		}
 		return s
@@ -61,8 +62,8 @@ func cmdUniq(p *kernel.Process) int {
 			j++
 		}
 		n := j - i
-		if !(o.has("d") && n == 1) && !(o.has("u") && n > 1) {
-			if o.has("c") {
+		if !(o.Has("d") && n == 1) && !(o.Has("u") && n > 1) {
+			if o.Has("c") {
 				p.Printf("%7d ", n)
 			}
 			p.Print(ls[i], string(rune(delim)))

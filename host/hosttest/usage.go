@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // usageTools tell how full file systems and directories are.
@@ -21,10 +22,10 @@ type sizeStyle struct {
 }
 
 // sizeStyle reads the options that df and du share, of which the last counts.
-func readSizeStyle(p *kernel.Process, o *options) (sizeStyle, bool) {
+func readSizeStyle(p *kernel.Process, o *libc.Options) (sizeStyle, bool) {
 	s := sizeStyle{unit: 1024}
-	for _, x := range o.order {
-		switch x.name {
+	for _, x := range o.Order {
+		switch x.Name {
 		case "h":
 			s = sizeStyle{human: true}
 		case "b":
@@ -35,15 +36,15 @@ func readSizeStyle(p *kernel.Process, o *options) (sizeStyle, bool) {
 			s = sizeStyle{unit: 1 << 20}
 		case "B":
 			s = sizeStyle{}
-			text := x.value
-			if text != "" && !isDigits(text[:1]) {
+			text := x.Value
+			if text != "" && !libc.IsDigits(text[:1]) {
 				s.suffix, text = text, "1"+text
 			}
-			if n, ok := byteCount(text); ok {
+			if n, ok := libc.ByteCount(text); ok {
 				s.unit = n
 			}
 			if s.unit <= 0 {
-				p.Errorf("invalid -B argument %s", quote(x.value))
+				p.Errorf("invalid -B argument %s", libc.Quote(x.Value))
 				return s, false
 			}
 		}
@@ -101,37 +102,37 @@ func humanUp(n int64) string {
 func ceilDiv(n, unit int64) int64 { return (n + unit - 1) / unit }
 
 // dfColumns are df's columns and their headings; inodes are not counted here.
-func dfColumns(o *options, s sizeStyle) (cols []string, heads map[string]string) {
+func dfColumns(o *libc.Options, s sizeStyle) (cols []string, heads map[string]string) {
 	cols = []string{"source", "size", "used", "avail", "pcent", "target"}
-	if o.has("T") {
+	if o.Has("T") {
 		cols = slices.Insert(cols, 1, "fstype")
 	}
-	heads = map[string]string{"source": "Filesystem", "fstype": "Type", "size": s.blocks(o.has("P")), "used": "Used", "avail": "Available", "pcent": "Use%", "target": "Mounted on", "file": "File"}
-	if o.has("P") && !s.human {
+	heads = map[string]string{"source": "Filesystem", "fstype": "Type", "size": s.blocks(o.Has("P")), "used": "Used", "avail": "Available", "pcent": "Use%", "target": "Mounted on", "file": "File"}
+	if o.Has("P") && !s.human {
 		heads["pcent"] = "Capacity"
 	}
-	if s.human || o.has("output") {
+	if s.human || o.Has("output") {
 		heads["avail"] = "Avail"
 	}
-	if o.has("output") {
-		cols = strings.Split(o.get("output"), ",")
+	if o.Has("output") {
+		cols = strings.Split(o.Get("output"), ",")
 	}
 	return cols, heads
 }
 
 func cmdDf(p *kernel.Process) int {
-	o, ok := getopt(p, "aB:hklmPTt:x:v", "all>a block-size=>B human-readable>h local>l portability>P print-type>T type=>t exclude-type=>x output[= sync no-sync")
+	o, ok := libc.Getopt(p, "aB:hklmPTt:x:v", "all>a block-size=>B human-readable>h local>l portability>P print-type>T type=>t exclude-type=>x output[= sync no-sync")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	style, ok := readSizeStyle(p, o)
 	if !ok {
 		return 1
 	}
 	for _, c := range []string{"P", "T"} {
-		if o.has("output") && o.has(c) {
+		if o.Has("output") && o.Has(c) {
 			p.Errorf("options -%s and --output are mutually exclusive", c)
-			return usage(p, 1)
+			return libc.Usage(p, 1)
 		}
 	}
 	cols, heads := dfColumns(o, style)
@@ -144,8 +145,8 @@ func cmdDf(p *kernel.Process) int {
 			p.Errorf("hosttest: inodes are not counted by this machine: name the fields of --output, without them")
 			return 1
 		default:
-			p.Errorf("option --output: field %s unknown", quote(c))
-			return usage(p, 1)
+			p.Errorf("option --output: field %s unknown", libc.Quote(c))
+			return libc.Usage(p, 1)
 		}
 	}
 	type row struct {
@@ -154,27 +155,27 @@ func cmdDf(p *kernel.Process) int {
 	}
 	var shown []row
 	code := 0
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		t := p.Kernel.Tree
 		t.Lock()
 		for _, mt := range t.Mounts {
-			if o.has("a") || !mt.Vol.Pseudo && mt.Vol.Size > 0 {
+			if o.Has("a") || !mt.Vol.Pseudo && mt.Vol.Size > 0 {
 				shown = append(shown, row{mt, "-"})
 			}
 		}
 		t.Unlock()
 	}
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		st, err := p.Stat(a)
 		if err != nil {
-			p.Errorf("%s: %s", quoteMaybe(a), kernel.Strerror(err))
+			p.Errorf("%s: %s", libc.QuoteMaybe(a), kernel.Strerror(err))
 			code = 1
 			continue
 		}
 		shown = append(shown, row{st.At.Mnt, a})
 	}
 	shown = slices.DeleteFunc(shown, func(r row) bool {
-		return o.has("t") && !slices.Contains(o.all("t"), r.mnt.Vol.FSType) || slices.Contains(o.all("x"), r.mnt.Vol.FSType)
+		return o.Has("t") && !slices.Contains(o.All("t"), r.mnt.Vol.FSType) || slices.Contains(o.All("x"), r.mnt.Vol.FSType)
 	})
 	if len(shown) == 0 {
 		if code == 0 {
@@ -230,32 +231,32 @@ func dfTable(p *kernel.Process, cols []string, rows [][]string) {
 }
 
 func cmdDu(p *kernel.Process) int {
-	o, ok := getopt(p, "0abB:cd:hklmPsx", "all>a apparent-size bytes>b total>c count-links>l human-readable>h summarize>s one-file-system>x max-depth=>d block-size=>B null>0 no-dereference>P")
+	o, ok := libc.Getopt(p, "0abB:cd:hklmPsx", "all>a apparent-size bytes>b total>c count-links>l human-readable>h summarize>s one-file-system>x max-depth=>d block-size=>B null>0 no-dereference>P")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	style, ok := readSizeStyle(p, o)
 	if !ok {
 		return 1
 	}
 	depthLimit := 1 << 30
-	if o.has("d") {
-		n, ok := kernel.ParseUint(o.get("d"))
+	if o.Has("d") {
+		n, ok := kernel.ParseUint(o.Get("d"))
 		if !ok {
-			p.Errorf("invalid maximum depth %s", quote(o.get("d")))
-			return usage(p, 1)
+			p.Errorf("invalid maximum depth %s", libc.Quote(o.Get("d")))
+			return libc.Usage(p, 1)
 		}
 		depthLimit = int(n)
 	}
-	if o.has("s") {
-		if o.has("a") {
+	if o.Has("s") {
+		if o.Has("a") {
 			p.Errorf("cannot both summarize and show all entries")
-			return usage(p, 1)
+			return libc.Usage(p, 1)
 		}
 		depthLimit = 0
 	}
 	end := "\n"
-	if o.has("0") {
+	if o.Has("0") {
 		end = "\x00"
 	}
 	show := func(n int64, name string) { p.Print(style.format(n), "\t", name, end) }
@@ -265,17 +266,17 @@ func cmdDu(p *kernel.Process) int {
 	walk = func(name string, depth int, dev uint32) int64 {
 		st, err := p.Lstat(name)
 		if err != nil {
-			p.Errorf("cannot access %s: %s", quote(name), kernel.Strerror(err))
+			p.Errorf("cannot access %s: %s", libc.Quote(name), kernel.Strerror(err))
 			code = 1
 			return 0
 		}
-		if seen[st.At.Key()] && (st.IsDir() || !o.has("l")) || o.has("x") && depth > 0 && st.Dev != dev {
+		if seen[st.At.Key()] && (st.IsDir() || !o.Has("l")) || o.Has("x") && depth > 0 && st.Dev != dev {
 			return 0
 		}
 		seen[st.At.Key()] = true
 		n := st.Size
 		switch {
-		case o.has("apparent-size", "b"):
+		case o.Has("apparent-size", "b"):
 		case st.IsSymlink():
 			n = 0 // it fits into the inode
 		default:
@@ -284,19 +285,19 @@ func cmdDu(p *kernel.Process) int {
 		if st.IsDir() {
 			kids, err := p.ReadDir(name)
 			if err != nil {
-				p.Errorf("cannot read directory %s: %s", quote(name), kernel.Strerror(err))
+				p.Errorf("cannot read directory %s: %s", libc.Quote(name), kernel.Strerror(err))
 				code = 1
 			}
 			for _, k := range kids {
-				n += walk(join(name, k), depth+1, st.Dev)
+				n += walk(libc.JoinPath(name, k), depth+1, st.Dev)
 			}
 		}
-		if depth == 0 || (st.IsDir() || o.has("a")) && depth <= depthLimit {
+		if depth == 0 || (st.IsDir() || o.Has("a")) && depth <= depthLimit {
 			show(n, name)
 		}
 		return n
 	}
-	names := o.args
+	names := o.Args
 	if len(names) == 0 {
 		names = []string{"."}
 	}
@@ -309,7 +310,7 @@ func cmdDu(p *kernel.Process) int {
 		}
 		total += walk(a, 0, 0)
 	}
-	if o.has("c") {
+	if o.Has("c") {
 		show(total, "total")
 	}
 	return code

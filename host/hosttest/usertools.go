@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // accountTools are the programs of shadow-utils, and who one is.
@@ -21,35 +22,35 @@ func accountTools() map[string]kernel.Program {
 }
 
 func cmdWhoami(p *kernel.Process) int {
-	u := userByID(p.Kernel, p.UID)
+	u := libc.UserByID(p.Kernel, p.UID)
 	if u == nil {
 		return refuse(p, 1, "cannot find name for user ID %d", p.UID)
 	}
-	p.Print(u.name, "\n")
+	p.Print(u.Name, "\n")
 	return 0
 }
 
 func cmdID(p *kernel.Process) int {
-	o, ok := getopt(p, "agGnruzZ", "group>g groups>G name>n real>r user>u zero>z")
+	o, ok := libc.Getopt(p, "agGnruzZ", "group>g groups>G name>n real>r user>u zero>z")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
-	if unsupported(p, o, "z", "Z") {
+	if libc.Unsupported(p, o, "z", "Z") {
 		return 1
 	}
-	if len(o.args) > 1 {
+	if len(o.Args) > 1 {
 		return refuse(p, 1, "hosttest: several users are not supported")
 	}
 	uid, gid, groups := p.UID, p.GID, p.Groups
-	if len(o.args) > 0 {
-		u := userByName(p.Kernel, o.args[0])
-		if n, ok := kernel.ParseUint(o.args[0]); u == nil && ok {
-			u = userByID(p.Kernel, uint32(n))
+	if len(o.Args) > 0 {
+		u := libc.UserByName(p.Kernel, o.Args[0])
+		if n, ok := kernel.ParseUint(o.Args[0]); u == nil && ok {
+			u = libc.UserByID(p.Kernel, uint32(n))
 		}
 		if u == nil {
-			return refuse(p, 1, "%s: no such user", quote(o.args[0]))
+			return refuse(p, 1, "%s: no such user", libc.Quote(o.Args[0]))
 		}
-		uid, gid, groups = u.uid, u.gid, groupsOf(p.Kernel, u.name)
+		uid, gid, groups = u.UID, u.GID, libc.GroupsOf(p.Kernel, u.Name)
 	}
 	all := []uint32{gid}
 	for _, g := range groups {
@@ -60,7 +61,7 @@ func cmdID(p *kernel.Process) int {
 	show := func(name func(uint32) string, ids ...uint32) {
 		var words []string
 		for _, id := range ids {
-			if o.has("n") {
+			if o.Has("n") {
 				words = append(words, name(id))
 			} else {
 				words = append(words, strconv.Itoa(int(id)))
@@ -69,21 +70,21 @@ func cmdID(p *kernel.Process) int {
 		p.Print(strings.Join(words, " "), "\n")
 	}
 	switch {
-	case o.has("u"):
-		show(func(id uint32) string { return userName(p.Kernel, id) }, uid)
-	case o.has("g"):
-		show(func(id uint32) string { return groupName(p.Kernel, id) }, gid)
-	case o.has("G"):
-		show(func(id uint32) string { return groupName(p.Kernel, id) }, all...)
-	case o.has("n") || o.has("r"):
+	case o.Has("u"):
+		show(func(id uint32) string { return libc.UserName(p.Kernel, id) }, uid)
+	case o.Has("g"):
+		show(func(id uint32) string { return libc.GroupName(p.Kernel, id) }, gid)
+	case o.Has("G"):
+		show(func(id uint32) string { return libc.GroupName(p.Kernel, id) }, all...)
+	case o.Has("n") || o.Has("r"):
 		return refuse(p, 1, "cannot print only names or real IDs in default format")
 	default:
-		p.Printf("uid=%d(%s) gid=%d(%s) groups=", uid, userName(p.Kernel, uid), gid, groupName(p.Kernel, gid))
+		p.Printf("uid=%d(%s) gid=%d(%s) groups=", uid, libc.UserName(p.Kernel, uid), gid, libc.GroupName(p.Kernel, gid))
 		for i, g := range all {
 			if i > 0 {
 				p.Print(",")
 			}
-			p.Printf("%d(%s)", g, groupName(p.Kernel, g))
+			p.Printf("%d(%s)", g, libc.GroupName(p.Kernel, g))
 		}
 		p.Print("\n")
 	}
@@ -93,9 +94,9 @@ func cmdID(p *kernel.Process) int {
 func cmdGroups(p *kernel.Process) int {
 	who := p.Args[1:]
 	show := func(gid uint32, groups []uint32) {
-		names := []string{groupName(p.Kernel, gid)}
+		names := []string{libc.GroupName(p.Kernel, gid)}
 		for _, g := range groups {
-			if n := groupName(p.Kernel, g); !slices.Contains(names, n) {
+			if n := libc.GroupName(p.Kernel, g); !slices.Contains(names, n) {
 				names = append(names, n)
 			}
 		}
@@ -107,14 +108,14 @@ func cmdGroups(p *kernel.Process) int {
 	}
 	code := 0
 	for _, w := range who {
-		u := userByName(p.Kernel, w)
+		u := libc.UserByName(p.Kernel, w)
 		if u == nil {
-			p.Errorf("%s: no such user", quote(w))
+			p.Errorf("%s: no such user", libc.Quote(w))
 			code = 1
 			continue
 		}
 		p.Print(w, " : ")
-		show(u.gid, groupsOf(p.Kernel, w))
+		show(u.GID, libc.GroupsOf(p.Kernel, w))
 	}
 	return code
 }
@@ -123,8 +124,8 @@ func cmdGroups(p *kernel.Process) int {
 type userFiles struct {
 	p      *kernel.Process
 	busy   int // the program's exit code when the files cannot be had or written
-	users  []account
-	groups []groupLine
+	users  []libc.User
+	groups []libc.Group
 	shadow [][]string
 	gsh    [][]string
 	was    map[string]string
@@ -142,8 +143,8 @@ func openUserFiles(p *kernel.Process, busy int) (*userFiles, bool) {
 		f.was[name] = string(b)
 		return string(b)
 	}
-	f.users = slices.Clone(parsePasswd(read("/etc/passwd")))
-	f.groups = parseGroup(read("/etc/group"))
+	f.users = slices.Clone(libc.ParsePasswd(read("/etc/passwd")))
+	f.groups = libc.ParseGroup(read("/etc/group"))
 	split := func(s string) [][]string {
 		var out [][]string
 		for l := range strings.SplitSeq(s, "\n") {
@@ -161,10 +162,10 @@ func openUserFiles(p *kernel.Process, busy int) (*userFiles, bool) {
 func (f *userFiles) save() int {
 	text := map[string]string{}
 	for _, u := range f.users {
-		text["/etc/passwd"] += u.line() + "\n"
+		text["/etc/passwd"] += u.Line() + "\n"
 	}
 	for _, g := range f.groups {
-		text["/etc/group"] += g.line() + "\n"
+		text["/etc/group"] += g.Line() + "\n"
 	}
 	for _, s := range f.shadow {
 		text["/etc/shadow"] += strings.Join(s, ":") + "\n"
@@ -177,7 +178,7 @@ func (f *userFiles) save() int {
 			continue
 		}
 		f.p.WriteFile(name+"-", []byte(f.was[name]), 0o600)
-		if err := replaceFile(f.p, name, []byte(text[name]), 0o644); err != nil {
+		if err := libc.ReplaceFile(f.p, name, []byte(text[name]), 0o644); err != nil {
 			return refuse(f.p, f.busy, "failure while writing changes to %s", name)
 		}
 	}
@@ -185,9 +186,9 @@ func (f *userFiles) save() int {
 }
 
 // operand reads the options and the one name that a program of shadow-utils takes.
-func operand(p *kernel.Process, short, long, usage string) (*options, bool) {
-	o, ok := getopt(p, short, long)
-	if !ok || len(o.args) != 1 {
+func operand(p *kernel.Process, short, long, usage string) (*libc.Options, bool) {
+	o, ok := libc.Getopt(p, short, long)
+	if !ok || len(o.Args) != 1 {
 		p.Warnf("Usage: %s %s\n", p.Name(), usage)
 		return nil, false
 	}
@@ -195,7 +196,7 @@ func operand(p *kernel.Process, short, long, usage string) (*options, bool) {
 }
 
 // editAccounts is how most programs of shadow-utils begin. When there is no userFiles, the program ends with the code.
-func editAccounts(p *kernel.Process, short, long, usage string, busy int) (*userFiles, *options, int) {
+func editAccounts(p *kernel.Process, short, long, usage string, busy int) (*userFiles, *libc.Options, int) {
 	o, ok := operand(p, short, long, usage)
 	if !ok {
 		return nil, nil, 2
@@ -213,27 +214,27 @@ func refuse(p *kernel.Process, code int, format string, a ...any) int {
 	return code
 }
 
-func (f *userFiles) user(name string) *account {
+func (f *userFiles) user(name string) *libc.User {
 	for i := range f.users {
-		if f.users[i].name == name {
+		if f.users[i].Name == name {
 			return &f.users[i]
 		}
 	}
 	return nil
 }
 
-func (f *userFiles) group(name string) *groupLine {
+func (f *userFiles) group(name string) *libc.Group {
 	for i := range f.groups {
-		if f.groups[i].name == name {
+		if f.groups[i].Name == name {
 			return &f.groups[i]
 		}
 	}
 	return nil
 }
 
-func (f *userFiles) groupID(gid uint32) *groupLine {
+func (f *userFiles) groupID(gid uint32) *libc.Group {
 	for i := range f.groups {
-		if f.groups[i].gid == gid {
+		if f.groups[i].GID == gid {
 			return &f.groups[i]
 		}
 	}
@@ -241,7 +242,7 @@ func (f *userFiles) groupID(gid uint32) *groupLine {
 }
 
 // groupNamed finds a group by its id or its name.
-func (f *userFiles) groupNamed(s string) *groupLine {
+func (f *userFiles) groupNamed(s string) *libc.Group {
 	if n, ok := kernel.ParseUint(s); ok {
 		return f.groupID(uint32(n))
 	}
@@ -260,24 +261,24 @@ func (f *userFiles) groupNames(list string) ([]string, bool) {
 			f.p.Errorf("group '%s' does not exist", s)
 			return nil, false
 		}
-		names[i] = g.name
+		names[i] = g.Name
 	}
 	return names, true
 }
 
-func (f *userFiles) addGroup(g groupLine) {
+func (f *userFiles) addGroup(g libc.Group) {
 	f.groups = append(f.groups, g)
-	f.gsh = append(f.gsh, []string{g.name, "!", "", ""})
+	f.gsh = append(f.gsh, []string{g.Name, "!", "", ""})
 }
 
 func (f *userFiles) dropGroup(name string) {
-	f.groups = slices.DeleteFunc(f.groups, func(g groupLine) bool { return g.name == name })
+	f.groups = slices.DeleteFunc(f.groups, func(g libc.Group) bool { return g.Name == name })
 	f.gsh = slices.DeleteFunc(f.gsh, func(s []string) bool { return s[0] == name })
 }
 
 // emptyGroup takes all members out of a group.
-func (f *userFiles) emptyGroup(g *groupLine) {
-	for _, m := range slices.Clone(g.members) {
+func (f *userFiles) emptyGroup(g *libc.Group) {
+	for _, m := range slices.Clone(g.Members) {
 		f.member(g, m, false)
 	}
 }
@@ -299,8 +300,8 @@ func lockPassword(shadow []string) {
 }
 
 // member sets or removes a user in a group, in both files.
-func (f *userFiles) member(g *groupLine, user string, in bool) {
-	has := slices.Contains(g.members, user)
+func (f *userFiles) member(g *libc.Group, user string, in bool) {
+	has := slices.Contains(g.Members, user)
 	if has == in {
 		return
 	}
@@ -310,9 +311,9 @@ func (f *userFiles) member(g *groupLine, user string, in bool) {
 		}
 		return slices.DeleteFunc(slices.Clone(list), func(m string) bool { return m == user })
 	}
-	g.members = edit(g.members)
+	g.Members = edit(g.Members)
 	for _, s := range f.gsh {
-		if s[0] == g.name && len(s) == 4 {
+		if s[0] == g.Name && len(s) == 4 {
 			var list []string
 			if s[3] != "" {
 				list = strings.Split(s[3], ",")
@@ -343,7 +344,7 @@ func freeID(system bool, used func(uint32) bool) uint32 {
 }
 
 func (f *userFiles) uidUsed(id uint32) bool {
-	return slices.ContainsFunc(f.users, func(u account) bool { return u.uid == id })
+	return slices.ContainsFunc(f.users, func(u libc.User) bool { return u.UID == id })
 }
 
 func (f *userFiles) gidUsed(id uint32) bool { return f.groupID(id) != nil }
@@ -353,7 +354,7 @@ func accountName(s string) bool {
 	if s == "" || len(s) > 32 || s[0] == '-' || s[0] == '+' || s[0] == '~' || strings.ContainsAny(s, " \t\n:,/") {
 		return false
 	}
-	return !isDigits(s) && s != "." && s != ".."
+	return !libc.IsDigits(s) && s != "." && s != ".."
 }
 
 func today(p *kernel.Process) string {
@@ -365,91 +366,91 @@ func cmdUseradd(p *kernel.Process) int {
 	if f == nil {
 		return code
 	}
-	if unsupported(p, o, "D", "K", "R", "Z") {
+	if libc.Unsupported(p, o, "D", "K", "R", "Z") {
 		return 1
 	}
-	name := o.args[0]
+	name := o.Args[0]
 	if !accountName(name) {
 		return refuse(p, 3, "invalid user name '%s': use --badname to ignore", name)
 	}
 	if f.user(name) != nil {
 		return refuse(p, 9, "user '%s' already exists", name)
 	}
-	u := account{name: name, passwd: "x", gecos: o.get("c"), home: "/home/" + name, shell: "/bin/sh"}
-	if o.has("b") {
-		if !strings.HasPrefix(o.get("b"), "/") {
-			return refuse(p, 3, "invalid base directory '%s'", o.get("b"))
+	u := libc.User{Name: name, Passwd: "x", Gecos: o.Get("c"), Home: "/home/" + name, Shell: "/bin/sh"}
+	if o.Has("b") {
+		if !strings.HasPrefix(o.Get("b"), "/") {
+			return refuse(p, 3, "invalid base directory '%s'", o.Get("b"))
 		}
-		u.home = o.get("b") + "/" + name
+		u.Home = o.Get("b") + "/" + name
 	}
-	if o.has("d") {
-		u.home = o.get("d")
-		if !strings.HasPrefix(u.home, "/") {
-			return refuse(p, 3, "invalid home directory '%s'", u.home)
-		}
-	}
-	if strings.ContainsAny(u.gecos, ":\n") {
-		return refuse(p, 3, "invalid comment '%s'", u.gecos)
-	}
-	if o.has("s") {
-		u.shell = o.get("s")
-		if u.shell != "" && u.shell[0] != '/' && u.shell[0] != '*' {
-			return refuse(p, 3, "invalid shell '%s'", u.shell)
-		}
-		if st, err := p.Stat(u.shell); u.shell != "" && (err != nil || st.IsDir()) {
-			p.Errorf("Warning: missing or non-executable shell '%s'", u.shell)
+	if o.Has("d") {
+		u.Home = o.Get("d")
+		if !strings.HasPrefix(u.Home, "/") {
+			return refuse(p, 3, "invalid home directory '%s'", u.Home)
 		}
 	}
-	if o.has("u") {
-		n, ok := kernel.ParseUint(o.get("u"))
+	if strings.ContainsAny(u.Gecos, ":\n") {
+		return refuse(p, 3, "invalid comment '%s'", u.Gecos)
+	}
+	if o.Has("s") {
+		u.Shell = o.Get("s")
+		if u.Shell != "" && u.Shell[0] != '/' && u.Shell[0] != '*' {
+			return refuse(p, 3, "invalid shell '%s'", u.Shell)
+		}
+		if st, err := p.Stat(u.Shell); u.Shell != "" && (err != nil || st.IsDir()) {
+			p.Errorf("Warning: missing or non-executable shell '%s'", u.Shell)
+		}
+	}
+	if o.Has("u") {
+		n, ok := kernel.ParseUint(o.Get("u"))
 		if !ok {
-			return refuse(p, 3, "invalid user ID '%s'", o.get("u"))
+			return refuse(p, 3, "invalid user ID '%s'", o.Get("u"))
 		}
-		u.uid = uint32(n)
-		if f.uidUsed(u.uid) && !o.has("o") {
-			return refuse(p, 4, "UID %d is not unique", u.uid)
+		u.UID = uint32(n)
+		if f.uidUsed(u.UID) && !o.Has("o") {
+			return refuse(p, 4, "UID %d is not unique", u.UID)
 		}
 	} else {
-		u.uid = freeID(o.has("r"), f.uidUsed)
+		u.UID = freeID(o.Has("r"), f.uidUsed)
 	}
-	own := !o.has("g") && !o.has("N")
-	if o.has("g") {
-		g := f.groupNamed(o.get("g"))
+	own := !o.Has("g") && !o.Has("N")
+	if o.Has("g") {
+		g := f.groupNamed(o.Get("g"))
 		if g == nil {
-			return refuse(p, 6, "group '%s' does not exist", o.get("g"))
+			return refuse(p, 6, "group '%s' does not exist", o.Get("g"))
 		}
-		u.gid = g.gid
+		u.GID = g.GID
 	} else if own {
 		if f.group(name) != nil {
 			return refuse(p, 9, "group %s exists - if you want to add this user to that group, use -g.", name)
 		}
-		u.gid = u.uid
-		if f.gidUsed(u.gid) {
-			u.gid = freeID(o.has("r"), f.gidUsed)
+		u.GID = u.UID
+		if f.gidUsed(u.GID) {
+			u.GID = freeID(o.Has("r"), f.gidUsed)
 		}
 	} else {
-		u.gid = 100
+		u.GID = 100
 	}
-	extra, ok := f.groupNames(o.get("G"))
+	extra, ok := f.groupNames(o.Get("G"))
 	if !ok {
 		return 6
 	}
-	expiry, err := expiryDay(o.get("e"))
+	expiry, err := expiryDay(o.Get("e"))
 	if err != nil {
-		return refuse(p, 3, "invalid date '%s'", o.get("e"))
+		return refuse(p, 3, "invalid date '%s'", o.Get("e"))
 	}
 	f.users = append(f.users, u)
 	pw := "!"
-	if o.has("p") {
-		pw = o.get("p")
+	if o.Has("p") {
+		pw = o.Get("p")
 	}
 	limits := []string{"0", "99999", "7"}
-	if o.has("r") {
+	if o.Has("r") {
 		limits = []string{"", "", ""}
 	}
-	f.shadow = append(f.shadow, []string{name, pw, today(p), limits[0], limits[1], limits[2], o.get("f"), expiry, ""})
+	f.shadow = append(f.shadow, []string{name, pw, today(p), limits[0], limits[1], limits[2], o.Get("f"), expiry, ""})
 	if own {
-		f.addGroup(groupLine{name: name, passwd: "x", gid: u.gid})
+		f.addGroup(libc.Group{Name: name, Passwd: "x", GID: u.GID})
 	}
 	for _, g := range extra {
 		f.member(f.group(g), name, true)
@@ -457,7 +458,7 @@ func cmdUseradd(p *kernel.Process) int {
 	if code := f.save(); code != 0 {
 		return code
 	}
-	if !o.has("r") {
+	if !o.Has("r") {
 		for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
 			b, _ := p.ReadFile(file)
 			start := 100000
@@ -468,28 +469,28 @@ func cmdUseradd(p *kernel.Process) int {
 					start = max(start, a+n)
 				}
 			}
-			replaceFile(p, file, []byte(string(b)+fmt.Sprintf("%s:%d:65536\n", name, start)), 0o644)
+			libc.ReplaceFile(p, file, []byte(string(b)+fmt.Sprintf("%s:%d:65536\n", name, start)), 0o644)
 		}
 	}
-	if o.has("m") && !o.has("M") {
-		if _, err := p.Stat(u.home); err == nil {
-			return refuse(p, 0, "warning: the home directory %s already exists.\nuseradd: Not copying any file from skel directory into it.", u.home)
+	if o.Has("m") && !o.Has("M") {
+		if _, err := p.Stat(u.Home); err == nil {
+			return refuse(p, 0, "warning: the home directory %s already exists.\nuseradd: Not copying any file from skel directory into it.", u.Home)
 		}
-		if err := mkdirOne(p, u.home, true, nil, false); err != nil {
-			return refuse(p, 12, "cannot create directory %s", u.home)
+		if err := libc.MkdirOne(p, u.Home, true, nil, false); err != nil {
+			return refuse(p, 12, "cannot create directory %s", u.Home)
 		}
-		p.Chmod(u.home, 0o755)
+		p.Chmod(u.Home, 0o755)
 		skel := "/etc/skel"
-		if o.has("k") {
-			skel = o.get("k")
+		if o.Has("k") {
+			skel = o.Get("k")
 		}
 		if names, err := p.ReadDir(skel); err == nil {
 			archive := &copying{recursive: true, follow: 'P', mode: true, owner: true, times: true, xattrs: true}
 			for _, n := range names {
-				copyTree(p, archive, join(skel, n), join(u.home, n), true, 0)
+				copyTree(p, archive, libc.JoinPath(skel, n), libc.JoinPath(u.Home, n), true, 0)
 			}
 		}
-		recurse(p, u.home, true, func(name string, _ kernel.Stat) error { return p.Chown(name, int64(u.uid), int64(u.gid), false) })
+		libc.Walk(p, u.Home, true, func(name string, _ kernel.Stat) error { return p.Chown(name, int64(u.UID), int64(u.GID), false) })
 	}
 	return 0
 }
@@ -499,10 +500,10 @@ func cmdUsermod(p *kernel.Process) int {
 	if !ok {
 		return 2
 	}
-	if unsupported(p, o, "f", "R", "v", "V", "w", "W", "Z") {
+	if libc.Unsupported(p, o, "f", "R", "v", "V", "w", "W", "Z") {
 		return 1
 	}
-	if o.has("a") && !o.has("G") || o.has("a") && o.has("r") {
+	if o.Has("a") && !o.Has("G") || o.Has("a") && o.Has("r") {
 		p.Errorf("-a flag is only allowed with the -G flag")
 		p.Warnf("Usage: usermod [options] LOGIN\n")
 		return 2
@@ -511,113 +512,113 @@ func cmdUsermod(p *kernel.Process) int {
 	if !ok {
 		return 1
 	}
-	u := f.user(o.args[0])
-	if s := o.get("s"); s != "" && s[0] != '/' {
+	u := f.user(o.Args[0])
+	if s := o.Get("s"); s != "" && s[0] != '/' {
 		return refuse(p, 3, "invalid shell '%s'", s)
 	}
 	if u == nil {
-		return refuse(p, 6, "user '%s' does not exist", o.args[0])
+		return refuse(p, 6, "user '%s' does not exist", o.Args[0])
 	}
-	if len(o.order) == 0 {
+	if len(o.Order) == 0 {
 		return refuse(p, 2, "no options")
 	}
-	oldUID, oldHome := u.uid, u.home
-	if o.has("c") {
-		u.gecos = o.get("c")
+	oldUID, oldHome := u.UID, u.Home
+	if o.Has("c") {
+		u.Gecos = o.Get("c")
 	}
-	if o.has("d") {
-		u.home = o.get("d")
-		if !strings.HasPrefix(u.home, "/") {
+	if o.Has("d") {
+		u.Home = o.Get("d")
+		if !strings.HasPrefix(u.Home, "/") {
 			return refuse(p, 3, "homedir must be an absolute path")
 		}
 	}
-	if o.has("s") {
-		u.shell = o.get("s")
+	if o.Has("s") {
+		u.Shell = o.Get("s")
 	}
-	if o.has("u") {
-		n, ok := kernel.ParseUint(o.get("u"))
+	if o.Has("u") {
+		n, ok := kernel.ParseUint(o.Get("u"))
 		if !ok {
-			return refuse(p, 3, "invalid user ID '%s'", o.get("u"))
+			return refuse(p, 3, "invalid user ID '%s'", o.Get("u"))
 		}
-		if uint32(n) != u.uid && f.uidUsed(uint32(n)) && !o.has("o") {
+		if uint32(n) != u.UID && f.uidUsed(uint32(n)) && !o.Has("o") {
 			return refuse(p, 4, "UID '%d' already exists", n)
 		}
 		if busyUser(p, u, uint32(n)) {
 			return 8
 		}
-		u.uid = uint32(n)
+		u.UID = uint32(n)
 	}
-	if o.has("g") {
-		g := f.groupNamed(o.get("g"))
+	if o.Has("g") {
+		g := f.groupNamed(o.Get("g"))
 		if g == nil {
-			return refuse(p, 6, "group '%s' does not exist", o.get("g"))
+			return refuse(p, 6, "group '%s' does not exist", o.Get("g"))
 		}
-		u.gid = g.gid
+		u.GID = g.GID
 	}
-	if o.has("G") {
-		want, ok := f.groupNames(o.get("G"))
+	if o.Has("G") {
+		want, ok := f.groupNames(o.Get("G"))
 		if !ok {
 			return 6
 		}
 		for i := range f.groups {
 			g := &f.groups[i]
-			in := slices.Contains(want, g.name)
+			in := slices.Contains(want, g.Name)
 			switch {
-			case o.has("r"):
+			case o.Has("r"):
 				if in {
-					f.member(g, u.name, false)
+					f.member(g, u.Name, false)
 				}
 			case in:
-				f.member(g, u.name, true)
-			case !o.has("a"):
-				f.member(g, u.name, false)
+				f.member(g, u.Name, true)
+			case !o.Has("a"):
+				f.member(g, u.Name, false)
 			}
 		}
 	}
-	sh := f.shadowOf(u.name)
+	sh := f.shadowOf(u.Name)
 	if sh != nil {
 		switch {
-		case o.has("p"):
-			sh[1] = o.get("p")
+		case o.Has("p"):
+			sh[1] = o.Get("p")
 			sh[2] = today(p)
-		case o.has("L"):
+		case o.Has("L"):
 			lockPassword(sh)
-		case o.has("U"):
+		case o.Has("U"):
 			if sh[1] == "!" {
 				p.Errorf("unlocking the user's password would result in a passwordless account.\nYou should set a password with usermod -p to unlock this user's password.")
 			} else {
 				sh[1] = strings.TrimPrefix(sh[1], "!")
 			}
 		}
-		if o.has("e") {
-			d, err := expiryDay(o.get("e"))
+		if o.Has("e") {
+			d, err := expiryDay(o.Get("e"))
 			if err != nil {
-				return refuse(p, 3, "invalid date '%s'", o.get("e"))
+				return refuse(p, 3, "invalid date '%s'", o.Get("e"))
 			}
 			sh[7] = d
 		}
 	}
-	if o.has("l") {
-		n := o.get("l")
+	if o.Has("l") {
+		n := o.Get("l")
 		if f.user(n) != nil {
 			return refuse(p, 9, "user '%s' already exists", n)
 		}
 		for i := range f.groups {
-			if slices.Contains(f.groups[i].members, u.name) {
-				f.member(&f.groups[i], u.name, false)
+			if slices.Contains(f.groups[i].Members, u.Name) {
+				f.member(&f.groups[i], u.Name, false)
 				f.member(&f.groups[i], n, true)
 			}
 		}
 		if sh != nil {
 			sh[0] = n
 		}
-		u.name = n
+		u.Name = n
 	}
-	home, uid, gid := u.home, u.uid, u.gid
+	home, uid, gid := u.Home, u.UID, u.GID
 	if code := f.save(); code != 0 {
 		return code
 	}
-	if o.has("m") && home != oldHome {
+	if o.Has("m") && home != oldHome {
 		if st, err := p.Stat(oldHome); err != nil || !st.IsDir() {
 			return refuse(p, 0, "The previous home directory (%s) does not exist or is inaccessible. Move cannot be completed.", oldHome)
 		}
@@ -626,7 +627,7 @@ func cmdUsermod(p *kernel.Process) int {
 		}
 	}
 	if uid != oldUID {
-		recurse(p, home, true, func(name string, st kernel.Stat) error {
+		libc.Walk(p, home, true, func(name string, st kernel.Stat) error {
 			if st.UID == oldUID {
 				return p.Chown(name, int64(uid), int64(gid), false)
 			}
@@ -637,13 +638,13 @@ func cmdUsermod(p *kernel.Process) int {
 }
 
 // busyUser refuses to change a user who runs something.
-func busyUser(p *kernel.Process, u *account, newID uint32) bool {
-	if newID == u.uid {
+func busyUser(p *kernel.Process, u *libc.User, newID uint32) bool {
+	if newID == u.UID {
 		return false
 	}
 	for _, q := range p.Kernel.Processes() {
-		if _, _, _, ruid := q.Looks(); ruid == u.uid {
-			p.Errorf("user %s is currently used by process %d", u.name, q.PID)
+		if _, _, _, ruid := q.Looks(); ruid == u.UID {
+			p.Errorf("user %s is currently used by process %d", u.Name, q.PID)
 			return true
 		}
 	}
@@ -655,25 +656,25 @@ func cmdUserdel(p *kernel.Process) int {
 	if f == nil {
 		return code
 	}
-	if unsupported(p, o, "R", "Z") {
+	if libc.Unsupported(p, o, "R", "Z") {
 		return 1
 	}
-	name := o.args[0]
+	name := o.Args[0]
 	u := f.user(name)
 	if u == nil {
 		return refuse(p, 6, "user '%s' does not exist", name)
 	}
-	if !o.has("f") && busyUser(p, u, u.uid+1) {
+	if !o.Has("f") && busyUser(p, u, u.UID+1) {
 		return 8
 	}
-	home, gid := u.home, u.gid
-	f.users = slices.DeleteFunc(f.users, func(x account) bool { return x.name == name })
+	home, gid := u.Home, u.GID
+	f.users = slices.DeleteFunc(f.users, func(x libc.User) bool { return x.Name == name })
 	f.shadow = slices.DeleteFunc(f.shadow, func(s []string) bool { return s[0] == name })
 	for i := range f.groups {
 		f.member(&f.groups[i], name, false)
 	}
-	if g := f.group(name); g != nil && g.gid == gid {
-		if slices.ContainsFunc(f.users, func(x account) bool { return x.gid == gid }) || len(g.members) > 0 {
+	if g := f.group(name); g != nil && g.GID == gid {
+		if slices.ContainsFunc(f.users, func(x libc.User) bool { return x.GID == gid }) || len(g.Members) > 0 {
 			p.Errorf("group %s not removed because it is not the primary group of user %s.", name, name)
 		} else {
 			f.dropGroup(name)
@@ -682,12 +683,12 @@ func cmdUserdel(p *kernel.Process) int {
 	if code := f.save(); code != 0 {
 		return code
 	}
-	if o.has("r") {
+	if o.Has("r") {
 		p.Errorf("%s mail spool (/var/mail/%s) not found", name, name)
 		if _, err := p.Stat(home); err != nil {
 			return refuse(p, 0, "%s home directory (%s) not found", name, home)
 		}
-		if !removeTree(p, home, &options{set: map[string][]string{"r": {""}, "f": {""}}}, 0) {
+		if !removeTree(p, home, &libc.Options{Set: map[string][]string{"r": {""}, "f": {""}}}, 0) {
 			return 12
 		}
 	}
@@ -714,37 +715,37 @@ func cmdGroupadd(p *kernel.Process) int {
 	if f == nil {
 		return code
 	}
-	if unsupported(p, o, "K", "p", "R") {
+	if libc.Unsupported(p, o, "K", "p", "R") {
 		return 1
 	}
-	name := o.args[0]
+	name := o.Args[0]
 	if !accountName(name) {
 		return refuse(p, 3, "'%s' is not a valid group name", name)
 	}
 	if f.group(name) != nil {
-		if o.has("f") {
+		if o.Has("f") {
 			return 0
 		}
 		return refuse(p, 9, "group '%s' already exists", name)
 	}
-	g := groupLine{name: name, passwd: "x"}
-	if o.has("g") {
-		n, ok := kernel.ParseUint(o.get("g"))
+	g := libc.Group{Name: name, Passwd: "x"}
+	if o.Has("g") {
+		n, ok := kernel.ParseUint(o.Get("g"))
 		if !ok {
-			return refuse(p, 3, "invalid group ID '%s'", o.get("g"))
+			return refuse(p, 3, "invalid group ID '%s'", o.Get("g"))
 		}
-		g.gid = uint32(n)
-		if f.gidUsed(g.gid) && !o.has("o") {
-			if !o.has("f") {
+		g.GID = uint32(n)
+		if f.gidUsed(g.GID) && !o.Has("o") {
+			if !o.Has("f") {
 				return refuse(p, 4, "GID '%d' already exists", n)
 			}
-			g.gid = freeID(o.has("r"), f.gidUsed)
+			g.GID = freeID(o.Has("r"), f.gidUsed)
 		}
 	} else {
-		g.gid = freeID(o.has("r"), f.gidUsed)
+		g.GID = freeID(o.Has("r"), f.gidUsed)
 	}
 	f.addGroup(g)
-	for u := range strings.SplitSeq(o.get("U"), ",") {
+	for u := range strings.SplitSeq(o.Get("U"), ",") {
 		if u != "" {
 			f.member(f.group(name), u, true)
 		}
@@ -757,43 +758,43 @@ func cmdGroupmod(p *kernel.Process) int {
 	if f == nil {
 		return code
 	}
-	if unsupported(p, o, "p", "R") {
+	if libc.Unsupported(p, o, "p", "R") {
 		return 1
 	}
-	g := f.group(o.args[0])
+	g := f.group(o.Args[0])
 	if g == nil {
-		return refuse(p, 6, "group '%s' does not exist", o.args[0])
+		return refuse(p, 6, "group '%s' does not exist", o.Args[0])
 	}
-	old := g.name
-	if o.has("g") {
-		n, ok := kernel.ParseUint(o.get("g"))
+	old := g.Name
+	if o.Has("g") {
+		n, ok := kernel.ParseUint(o.Get("g"))
 		if !ok {
-			return refuse(p, 3, "invalid group ID '%s'", o.get("g"))
+			return refuse(p, 3, "invalid group ID '%s'", o.Get("g"))
 		}
-		if x := f.groupID(uint32(n)); x != nil && x != g && !o.has("o") {
+		if x := f.groupID(uint32(n)); x != nil && x != g && !o.Has("o") {
 			return refuse(p, 4, "GID '%d' already exists", n)
 		}
 		for i := range f.users {
-			if f.users[i].gid == g.gid {
-				f.users[i].gid = uint32(n)
+			if f.users[i].GID == g.GID {
+				f.users[i].GID = uint32(n)
 			}
 		}
-		g.gid = uint32(n)
+		g.GID = uint32(n)
 	}
-	if o.has("n") {
-		if f.group(o.get("n")) != nil {
-			return refuse(p, 9, "group '%s' already exists", o.get("n"))
+	if o.Has("n") {
+		if f.group(o.Get("n")) != nil {
+			return refuse(p, 9, "group '%s' already exists", o.Get("n"))
 		}
-		g.name = o.get("n")
+		g.Name = o.Get("n")
 		for _, s := range f.gsh {
 			if s[0] == old {
-				s[0] = g.name
+				s[0] = g.Name
 			}
 		}
 	}
-	if o.has("U") {
-		list := strings.FieldsFunc(o.get("U"), func(r rune) bool { return r == ',' })
-		if !o.has("a") {
+	if o.Has("U") {
+		list := strings.FieldsFunc(o.Get("U"), func(r rune) bool { return r == ',' })
+		if !o.Has("a") {
 			f.emptyGroup(g)
 		}
 		for _, u := range list {
@@ -808,17 +809,17 @@ func cmdGroupdel(p *kernel.Process) int {
 	if f == nil {
 		return code
 	}
-	if unsupported(p, o, "R") {
+	if libc.Unsupported(p, o, "R") {
 		return 1
 	}
-	g := f.group(o.args[0])
+	g := f.group(o.Args[0])
 	if g == nil {
-		return refuse(p, 6, "group '%s' does not exist", o.args[0])
+		return refuse(p, 6, "group '%s' does not exist", o.Args[0])
 	}
-	if i := slices.IndexFunc(f.users, func(u account) bool { return u.gid == g.gid }); i >= 0 && !o.has("f") {
-		return refuse(p, 8, "cannot remove the primary group of user '%s'", f.users[i].name)
+	if i := slices.IndexFunc(f.users, func(u libc.User) bool { return u.GID == g.GID }); i >= 0 && !o.Has("f") {
+		return refuse(p, 8, "cannot remove the primary group of user '%s'", f.users[i].Name)
 	}
-	f.dropGroup(g.name)
+	f.dropGroup(g.Name)
 	return f.save()
 }
 
@@ -827,30 +828,30 @@ func cmdGpasswd(p *kernel.Process) int {
 	if f == nil {
 		return code
 	}
-	if unsupported(p, o, "A", "r", "R") {
+	if libc.Unsupported(p, o, "A", "r", "R") {
 		return 1
 	}
-	g := f.group(o.args[0])
+	g := f.group(o.Args[0])
 	if g == nil {
-		return refuse(p, 3, "group '%s' does not exist in /etc/group", o.args[0])
+		return refuse(p, 3, "group '%s' does not exist in /etc/group", o.Args[0])
 	}
-	user := o.get("a", "d")
-	if o.has("a") && f.user(user) == nil {
+	user := o.Get("a", "d")
+	if o.Has("a") && f.user(user) == nil {
 		return refuse(p, 3, "user '%s' does not exist", user)
 	}
 	switch {
-	case o.has("a"):
-		p.Printf("Adding user %s to group %s\n", user, g.name)
+	case o.Has("a"):
+		p.Printf("Adding user %s to group %s\n", user, g.Name)
 		f.member(g, user, true)
-	case o.has("d"):
-		p.Printf("Removing user %s from group %s\n", user, g.name)
-		if !slices.Contains(g.members, user) {
-			return refuse(p, 3, "user '%s' is not a member of '%s'", user, g.name)
+	case o.Has("d"):
+		p.Printf("Removing user %s from group %s\n", user, g.Name)
+		if !slices.Contains(g.Members, user) {
+			return refuse(p, 3, "user '%s' is not a member of '%s'", user, g.Name)
 		}
 		f.member(g, user, false)
-	case o.has("M"):
+	case o.Has("M"):
 		f.emptyGroup(g)
-		for m := range strings.FieldsFuncSeq(o.get("M"), func(r rune) bool { return r == ',' }) {
+		for m := range strings.FieldsFuncSeq(o.Get("M"), func(r rune) bool { return r == ',' }) {
 			if f.user(m) == nil {
 				return refuse(p, 3, "user '%s' does not exist", m)
 			}
@@ -861,19 +862,19 @@ func cmdGpasswd(p *kernel.Process) int {
 }
 
 func cmdPasswd(p *kernel.Process) int {
-	o, ok := getopt(p, "adeklSuqi:n:w:x:", "lock>l unlock>u delete>d status>S expire>e quiet>q")
+	o, ok := libc.Getopt(p, "adeklSuqi:n:w:x:", "lock>l unlock>u delete>d status>S expire>e quiet>q")
 	if !ok {
 		p.Warnf("Usage: passwd [options] [LOGIN]\n")
 		return 2
 	}
-	if unsupported(p, o, "k", "i", "n", "w", "x", "R") {
+	if libc.Unsupported(p, o, "k", "i", "n", "w", "x", "R") {
 		return 1
 	}
-	name := userName(p.Kernel, p.RUID)
-	if len(o.args) > 0 {
-		name = o.args[0]
+	name := libc.UserName(p.Kernel, p.RUID)
+	if len(o.Args) > 0 {
+		name = o.Args[0]
 	}
-	if userByName(p.Kernel, name) == nil {
+	if libc.UserByName(p.Kernel, name) == nil {
 		return refuse(p, 1, "user '%s' does not exist", name)
 	}
 	if p.RUID != 0 {
@@ -889,7 +890,7 @@ func cmdPasswd(p *kernel.Process) int {
 		return 1
 	}
 	switch {
-	case o.has("S"):
+	case o.Has("S"):
 		st := "P"
 		if strings.HasPrefix(sh[1], "!") || strings.HasPrefix(sh[1], "*") {
 			st = "L"
@@ -899,19 +900,19 @@ func cmdPasswd(p *kernel.Process) int {
 		days, _ := strconv.ParseInt(sh[2], 10, 64)
 		p.Printf("%s %s %s %s %s %s -1\n", name, st, unixDay(days), sh[3], sh[4], sh[5])
 		return 0
-	case o.has("l"):
+	case o.Has("l"):
 		lockPassword(sh)
 		p.Print("passwd: password changed.\n")
-	case o.has("u"):
+	case o.Has("u"):
 		if sh[1] == "!" {
 			return refuse(p, 3, "unlocking the password would result in a passwordless account.\nYou should set a password with usermod -p to unlock the password of this account.")
 		}
 		sh[1] = strings.TrimPrefix(sh[1], "!")
 		p.Print("passwd: password changed.\n")
-	case o.has("d"):
+	case o.Has("d"):
 		sh[1] = ""
 		p.Print("passwd: password changed.\n")
-	case o.has("e"):
+	case o.Has("e"):
 		sh[2] = "0"
 		p.Print("passwd: password expiry information changed.\n")
 	default:
@@ -920,10 +921,10 @@ func cmdPasswd(p *kernel.Process) int {
 	return f.save()
 }
 
-func unixDay(n int64) string { return strftime("%Y-%m-%d", timeUnix(n*86400)) }
+func unixDay(n int64) string { return libc.Strftime("%Y-%m-%d", libc.TimeUnix(n*86400)) }
 
 func cmdChpasswd(p *kernel.Process) int {
-	o, ok := getopt(p, "c:emR:s:", "crypt-method=>c encrypted>e md5>m sha-rounds=>s")
+	o, ok := libc.Getopt(p, "c:emR:s:", "crypt-method=>c encrypted>e md5>m sha-rounds=>s")
 	if !ok {
 		p.Warnf("Usage: chpasswd [options]\n")
 		return 2
@@ -952,7 +953,7 @@ func cmdChpasswd(p *kernel.Process) int {
 			continue
 		}
 		sh := f.shadowOf(name)
-		if sh == nil && !o.has("e", "c", "m") {
+		if sh == nil && !o.Has("e", "c", "m") {
 			// PAM changes each password by itself.
 			p.Errorf("(user %s) pam_chauthtok() failed, error:\nAuthentication token manipulation error", name)
 			p.Errorf("(line %d, user %s) password not changed", n, name)
@@ -964,17 +965,17 @@ func cmdChpasswd(p *kernel.Process) int {
 			bad = true
 			continue
 		}
-		if o.has("e") {
+		if o.Has("e") {
 			sh[1] = pw
 		} else {
-			sh[1] = shadowHash(pw)
+			sh[1] = libc.ShadowHash(pw)
 		}
 		sh[2] = today(p)
 	}
-	if bad && o.has("e", "c", "m") {
+	if bad && o.Has("e", "c", "m") {
 		return refuse(p, 1, "error detected, changes ignored")
 	}
-	return max(f.save(), btoi(bad || failed))
+	return max(f.save(), libc.BoolToInt(bad || failed))
 }
 
 func cmdChage(p *kernel.Process) int {
@@ -989,19 +990,19 @@ func cmdChage(p *kernel.Process) int {
 	if !ok {
 		return 1
 	}
-	sh := f.shadowOf(o.args[0])
+	sh := f.shadowOf(o.Args[0])
 	if sh == nil {
-		return refuse(p, 1, "user '%s' does not exist in /etc/passwd", o.args[0])
+		return refuse(p, 1, "user '%s' does not exist in /etc/passwd", o.Args[0])
 	}
 	for opt, i := range map[string]int{"d": 2, "m": 3, "M": 4, "W": 5, "I": 6, "E": 7} {
-		if o.has(opt) {
-			sh[i] = o.get(opt)
+		if o.Has(opt) {
+			sh[i] = o.Get(opt)
 			if sh[i] == "-1" {
 				sh[i] = ""
 			}
 		}
 	}
-	if o.has("l") {
+	if o.Has("l") {
 		p.Printf("Minimum number of days between password change\t\t: %s\nMaximum number of days between password change\t\t: %s\nNumber of days of warning before password expires\t: %s\n", sh[3], sh[4], sh[5])
 		return 0
 	}

@@ -6,18 +6,19 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdWc(p *kernel.Process) int {
-	o, ok := getopt(p, "clLmw", "bytes>c lines>l chars>m words>w max-line-length>L files0-from=")
+	o, ok := libc.Getopt(p, "clLmw", "bytes>c lines>l chars>m words>w max-line-length>L files0-from=")
 	if !ok {
-		return usage(p, 1)
+		return libc.Usage(p, 1)
 	}
 	type count struct{ l, w, m, c, longest int }
 	var total count
 	var rows []count
 	var names []string
-	code := eachInput(p, o.args, func(name string, d *kernel.File) error {
+	code := libc.EachInput(p, o.Args, func(name string, d *kernel.File) error {
 		b, err := p.ReadAll(d)
 		if err != nil {
 			return err
@@ -30,21 +31,21 @@ func cmdWc(p *kernel.Process) int {
 		rows, names = append(rows, x), append(names, name)
 		return nil
 	})
-	if len(o.args) > 1 {
+	if len(o.Args) > 1 {
 		rows, names = append(rows, total), append(names, "total")
 	}
-	def := !o.has("c", "l", "m", "w", "L")
+	def := !o.Has("c", "l", "m", "w", "L")
 	cols := 0
 	for _, f := range []string{"l", "w", "m", "c", "L"} {
-		if o.has(f) {
+		if o.Has(f) {
 			cols++
 		}
 	}
 	width := len(strconv.Itoa(total.c))
-	if len(o.args) == 0 && p.FDs[0] != nil && p.FDs[0].Stream != nil {
+	if len(o.Args) == 0 && p.FDs[0] != nil && p.FDs[0].Stream != nil {
 		width = 7 // of what has no size
 	}
-	if cols == 1 && len(o.args) <= 1 {
+	if cols == 1 && len(o.Args) <= 1 {
 		width = 1
 	}
 	for i, r := range rows {
@@ -59,15 +60,15 @@ func cmdWc(p *kernel.Process) int {
 			first = false
 			p.Printf("%*d", width, n)
 		}
-		show(def || o.has("l"), r.l)
-		show(def || o.has("w"), r.w)
-		show(o.has("m"), r.m)
-		show(def || o.has("c"), r.c)
-		show(o.has("L"), r.longest)
-		if len(o.args) > 0 {
+		show(def || o.Has("l"), r.l)
+		show(def || o.Has("w"), r.w)
+		show(o.Has("m"), r.m)
+		show(def || o.Has("c"), r.c)
+		show(o.Has("L"), r.longest)
+		if len(o.Args) > 0 {
 			name := names[i]
 			if strings.Contains(name, "\n") {
-				name = quoteMaybe(name)
+				name = libc.QuoteMaybe(name)
 			}
 			p.Print(" ", name)
 		}

@@ -10,12 +10,13 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 func cmdWget(p *kernel.Process) int {
-	o, ok := getopt(p, "qO:cnvT:t:P:SU:dN4:6e:i:bk", "quiet>q output-document=>O continue>c no-verbose timeout=>T tries=>t directory-prefix=>P server-response>S user-agent=>U https-only no-check-certificate header= "+
+	o, ok := libc.Getopt(p, "qO:cnvT:t:P:SU:dN4:6e:i:bk", "quiet>q output-document=>O continue>c no-verbose timeout=>T tries=>t directory-prefix=>P server-response>S user-agent=>U https-only no-check-certificate header= "+
 		"no-hsts show-progress progress= timestamping>N ca-certificate= retry-connrefused waitretry= secure-protocol= connect-timeout= read-timeout= dns-timeout= spider verbose>v")
-	if !ok || len(o.args) == 0 {
+	if !ok || len(o.Args) == 0 {
 		if ok {
 			p.Errorf("missing URL")
 		}
@@ -25,23 +26,23 @@ func cmdWget(p *kernel.Process) int {
 		}
 		return 2
 	}
-	if unsupported(p, o, "b", "c", "e", "i", "k", "N", "S") {
+	if libc.Unsupported(p, o, "b", "c", "e", "i", "k", "N", "S") {
 		return 2
 	}
-	headers := http.Header{"User-Agent": {cmp.Or(o.get("U"), "Wget/1.21.3")}}
-	for _, h := range o.all("header") {
+	headers := http.Header{"User-Agent": {cmp.Or(o.Get("U"), "Wget/1.21.3")}}
+	for _, h := range o.All("header") {
 		if k, v, ok := strings.Cut(h, ":"); ok {
 			headers.Set(strings.TrimSpace(k), strings.TrimSpace(v))
 		}
 	}
-	quiet := o.has("q")
+	quiet := o.Has("q")
 	say := func(format string, a ...any) {
 		if !quiet {
 			p.Warnf(format, a...)
 		}
 	}
 	code := 0
-	for _, raw := range o.args {
+	for _, raw := range o.Args {
 		if !strings.Contains(raw, "://") {
 			raw = "http://" + raw
 		}
@@ -58,10 +59,10 @@ func cmdWget(p *kernel.Process) int {
 		if strings.HasSuffix(u.Path, "/") {
 			name = "index.html"
 		}
-		if o.has("P") {
-			name = join(o.get("P"), name)
+		if o.Has("P") {
+			name = libc.JoinPath(o.Get("P"), name)
 		}
-		if out := o.get("O"); out != "" {
+		if out := o.Get("O"); out != "" {
 			name = out
 			if out != "-" {
 				// wget makes the file before it knows whether there is something to write.
@@ -73,8 +74,8 @@ func cmdWget(p *kernel.Process) int {
 				d.Release()
 			}
 		}
-		stamp := localTime(p, p.Kernel.Now()).Format("2006-01-02 15:04:05")
-		if !o.has("nv", "no-verbose") {
+		stamp := libc.LocalTime(p, p.Kernel.Now()).Format("2006-01-02 15:04:05")
+		if !o.Has("nv", "no-verbose") {
 			say("--%s--  %s\n", stamp, u)
 		}
 		host, port := u.Hostname(), cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
@@ -105,7 +106,7 @@ func cmdWget(p *kernel.Process) int {
 			code = 8
 			continue
 		}
-		if o.has("spider") {
+		if o.Has("spider") {
 			continue
 		}
 		if name == "-" {
@@ -113,7 +114,7 @@ func cmdWget(p *kernel.Process) int {
 			p.Flush()
 			continue
 		}
-		if !o.has("O") {
+		if !o.Has("O") {
 			base := name
 			for n := 1; ; n++ {
 				if _, err := p.Lstat(name); err != nil {

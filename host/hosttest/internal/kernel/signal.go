@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Signals as numbered on Linux.
@@ -159,4 +160,47 @@ func (k *Kernel) ProcessGroup(pgid int) []*Process {
 	k.procMu.Lock()
 	defer k.procMu.Unlock()
 	return slices.DeleteFunc(all, func(p *Process) bool { return p.PGID != pgid })
+}
+
+// Kill is kill(2): pid 0 is the own group, -1 everybody else, and less the group -pid.
+func (p *Process) Kill(pid, sig int) error {
+	var hit []*Process
+	switch {
+	case pid == 0:
+		_, pgid, _ := p.Family()
+		hit = p.Kernel.ProcessGroup(pgid)
+	case pid < -1:
+		hit = p.Kernel.ProcessGroup(-pid)
+	default:
+		for _, q := range p.Kernel.Processes() {
+			if pid > 0 && q.PID == pid || pid == -1 && q.PID > 1 && q != p {
+				hit = append(hit, q)
+			}
+		}
+	}
+	if len(hit) == 0 {
+		return syscall.ESRCH
+	}
+	denied := 0
+	self := false
+	for _, q := range hit {
+		_, _, uid, ruid := q.Looks()
+		if p.UID != 0 && p.UID != ruid && p.UID != uid {
+			denied++
+			continue
+		}
+		if q == p {
+			self = true
+			continue
+		}
+		q.Signal(sig)
+	}
+	if self {
+		p.Signal(sig)
+		p.Check()
+	}
+	if denied == len(hit) {
+		return syscall.EPERM
+	}
+	return nil
 }

@@ -1,16 +1,16 @@
-package hosttest
+package libc
 
 import (
 	"strings"
 	"unicode/utf8"
 )
 
-// match tells whether s matches a pattern as fnmatch(3) does, in which a backslash quotes the next character. Slashes and
+// Fnmatch tells whether s matches a pattern as fnmatch(3) does, in which a backslash quotes the next character. Slashes and
 // leading dots are ordinary characters here.
-func match(pat, s string) bool { return matchPattern(pat, s, utf8.DecodeRuneInString, "!^") }
+func Fnmatch(pat, s string) bool { return matchPattern(pat, s, utf8.DecodeRuneInString, "!^") }
 
-// shellMatch is match as dash has it: bytes, and no other negation than [!...].
-func shellMatch(pat, s string) bool {
+// ShellMatch is match as dash has it: bytes, and no other negation than [!...].
+func ShellMatch(pat, s string) bool {
 	return matchPattern(pat, s, func(s string) (rune, int) { return rune(s[0]), 1 }, "!")
 }
 
@@ -91,7 +91,7 @@ func matchBracket(pat string, r rune, decode func(string) (rune, int), negation 
 		first = false
 		if strings.HasPrefix(pat[i:], "[:") {
 			if end := strings.Index(pat[i:], ":]"); end > 1 {
-				if inClass(pat[i+2:i+end], r) {
+				if InClass(pat[i+2:i+end], r) {
 					ok = true
 				}
 				i += end + 2
@@ -118,7 +118,7 @@ func matchBracket(pat string, r rune, decode func(string) (rune, int), negation 
 	}
 }
 
-func inClass(class string, r rune) bool {
+func InClass(class string, r rune) bool {
 	upper, lower, digit := r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', r >= '0' && r <= '9'
 	switch class {
 	case "alpha":
@@ -148,3 +148,5 @@ func inClass(class string, r rune) bool {
 	}
 	return false
 }
+
+func IsGlob(s string) bool { return strings.ContainsAny(s, "*?[\\") }

@@ -1,9 +1,9 @@
-package hosttest
+package libc
 
 import "strings"
 
-// lines splits text into lines without their delimiter, and tells whether the last one had it.
-func lines(b []byte, delim byte) ([]string, bool) {
+// Lines splits text into lines without their delimiter, and tells whether the last one had it.
+func Lines(b []byte, delim byte) ([]string, bool) {
 	if len(b) == 0 {
 		return nil, true
 	}

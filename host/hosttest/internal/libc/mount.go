@@ -1,4 +1,4 @@
-package hosttest
+package libc
 
 import (
 	"fmt"
@@ -10,42 +10,42 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-// An fstabLine is a file system of /etc/fstab.
-type fstabLine struct {
-	spec, mountAt, fstype string
-	opts                  []string
+// An FstabEntry is a file system of /etc/fstab.
+type FstabEntry struct {
+	Spec, MountAt, FSType string
+	Options               []string
 }
 
-func fstab(k *kernel.Kernel) []fstabLine {
+func Fstab(k *kernel.Kernel) []FstabEntry {
 	b, err := k.FS().ReadFile("/etc/fstab")
 	if err != nil {
 		return nil
 	}
-	return parseFstab(string(b))
+	return ParseFstab(string(b))
 }
 
-func parseFstab(s string) []fstabLine {
-	var out []fstabLine
+func ParseFstab(s string) []FstabEntry {
+	var out []FstabEntry
 	un := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\134`, `\`)
 	for line := range strings.SplitSeq(s, "\n") {
 		f := strings.Fields(line)
 		if len(f) < 3 || strings.HasPrefix(f[0], "#") {
 			continue
 		}
-		l := fstabLine{spec: un.Replace(f[0]), mountAt: un.Replace(f[1]), fstype: f[2]}
-		if len(l.mountAt) > 1 {
-			l.mountAt = strings.TrimRight(l.mountAt, "/")
+		l := FstabEntry{Spec: un.Replace(f[0]), MountAt: un.Replace(f[1]), FSType: f[2]}
+		if len(l.MountAt) > 1 {
+			l.MountAt = strings.TrimRight(l.MountAt, "/")
 		}
 		if len(f) > 3 {
-			l.opts = strings.Split(f[3], ",")
+			l.Options = strings.Split(f[3], ",")
 		}
 		out = append(out, l)
 	}
 	return out
 }
 
-// findPart resolves a device as mount does: a path, LABEL=, UUID=, PARTUUID=, PARTLABEL=.
-func findPart(k *kernel.Kernel, spec string) *kernel.Partition {
+// FindDevice resolves a device as mount does: a path, LABEL=, UUID=, PARTUUID=, PARTLABEL=.
+func FindDevice(k *kernel.Kernel, spec string) *kernel.Partition {
 	tag, val, ok := strings.Cut(spec, "=")
 	if ok && !strings.HasPrefix(spec, "/") {
 		val = strings.Trim(val, `"`)
@@ -77,20 +77,20 @@ func findPart(k *kernel.Kernel, spec string) *kernel.Partition {
 	return k.BlockDevice(s.Path[len("/dev/"):])
 }
 
-// A mountError is what mount(8) says.
-type mountError struct{ msg string }
+// A MountError is what mount(8) says.
+type MountError struct{ Msg string }
 
-func (e *mountError) Error() string { return e.msg }
+func (e *MountError) Error() string { return e.Msg }
 
-// mountWhat mounts a file system.
-func mountWhat(k *kernel.Kernel, spec, where, fstype string, opts []string) error {
+// Mount mounts a file system.
+func Mount(k *kernel.Kernel, spec, where, fstype string, opts []string) error {
 	t := k.Tree
 	st, err := k.FS().Stat(where)
 	if err != nil {
 		if slices.Contains(opts, "x-systemd.makedir") {
 			return err
 		}
-		return &mountError{fmt.Sprintf("%s: mount point does not exist.", where)}
+		return &MountError{fmt.Sprintf("%s: mount point does not exist.", where)}
 	}
 	where = st.Path
 	shown := []string{}
@@ -116,7 +116,7 @@ func mountWhat(k *kernel.Kernel, spec, where, fstype string, opts []string) erro
 	case bind:
 		s, err := k.FS().Stat(spec)
 		if err != nil {
-			return &mountError{fmt.Sprintf("%s: special device %s does not exist.", where, spec)}
+			return &MountError{fmt.Sprintf("%s: special device %s does not exist.", where, spec)}
 		}
 		t.Lock()
 		defer t.Unlock()
@@ -128,12 +128,12 @@ func mountWhat(k *kernel.Kernel, spec, where, fstype string, opts []string) erro
 		mode := uint32(0o1777)
 		for _, o := range opts {
 			if s, ok := strings.CutPrefix(o, "size="); ok {
-				if n, ok := byteCount(strings.ToUpper(s)); ok {
+				if n, ok := ByteCount(strings.ToUpper(s)); ok {
 					v.Size = n
 				}
 			}
 			if s, ok := strings.CutPrefix(o, "mode="); ok {
-				if f, err := parseMode(s); err == nil {
+				if f, err := ParseMode(s); err == nil {
 					mode = f(0, true, 0)
 				}
 			}
@@ -143,36 +143,36 @@ func mountWhat(k *kernel.Kernel, spec, where, fstype string, opts []string) erro
 		defer t.Unlock()
 		return t.Mount(v, 1, where, shown)
 	case fstype == "proc" || fstype == "sysfs" || fstype == "devtmpfs" || fstype == "cgroup2":
-		return &mountError{fmt.Sprintf("%s: %s already mounted on %s.", where, spec, where)}
+		return &MountError{fmt.Sprintf("%s: %s already mounted on %s.", where, spec, where)}
 	case fstype == "nfs" || fstype == "nfs4" || fstype == "cifs" || strings.Contains(spec, ":/"):
-		return &mountError{fmt.Sprintf("%s: bad option; for several filesystems (e.g. nfs, cifs) you might need a /sbin/mount.<type> helper program.", where)}
+		return &MountError{fmt.Sprintf("%s: bad option; for several filesystems (e.g. nfs, cifs) you might need a /sbin/mount.<type> helper program.", where)}
 	}
-	p := findPart(k, spec)
+	p := FindDevice(k, spec)
 	if p == nil {
 		if tag, val, ok := strings.Cut(spec, "="); ok && !strings.HasPrefix(spec, "/") {
-			return &mountError{fmt.Sprintf("%s: can't find %s=%s.", where, tag, val)}
+			return &MountError{fmt.Sprintf("%s: can't find %s=%s.", where, tag, val)}
 		}
 		if _, err := k.FS().Stat(spec); err == nil {
-			return &mountError{fmt.Sprintf("%s: %s is not a block device.", where, spec)}
+			return &MountError{fmt.Sprintf("%s: %s is not a block device.", where, spec)}
 		}
-		return &mountError{fmt.Sprintf("%s: special device %s does not exist.", where, spec)}
+		return &MountError{fmt.Sprintf("%s: special device %s does not exist.", where, spec)}
 	}
 	if p.Vol == nil || fstype != "" && fstype != "auto" && fstype != p.FSType {
-		return &mountError{fmt.Sprintf("%s: wrong fs type, bad option, bad superblock on /dev/%s, missing codepage or helper program, or other error.", where, p.Name)}
+		return &MountError{fmt.Sprintf("%s: wrong fs type, bad option, bad superblock on /dev/%s, missing codepage or helper program, or other error.", where, p.Name)}
 	}
 	t.Lock()
 	defer t.Unlock()
 	for _, mt := range t.Mounts {
 		if mt.Vol == p.Vol && mt.Target == where {
-			return &mountError{fmt.Sprintf("%s: /dev/%s already mounted on %s.", where, p.Name, where)}
+			return &MountError{fmt.Sprintf("%s: /dev/%s already mounted on %s.", where, p.Name, where)}
 		}
 	}
 	p.Vol.ReadOnly = false
 	return t.Mount(p.Vol, 1, where, shown)
 }
 
-// unmount takes the topmost mount at a place away.
-func unmount(k *kernel.Kernel, where string, lazy bool) error {
+// Unmount takes the topmost mount at a place away.
+func Unmount(k *kernel.Kernel, where string, lazy bool) error {
 	t := k.Tree
 	t.Lock()
 	defer t.Unlock()

@@ -1,4 +1,4 @@
-package hosttest
+package libc
 
 import (
 	"slices"
@@ -7,54 +7,54 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-// options is a command line taken apart as getopt_long does.
-type options struct {
-	set   map[string][]string // by short letter or long name; a flag's values are ""
-	order []option
-	args  []string
+// Options is a command line taken apart as getopt_long does.
+type Options struct {
+	Set   map[string][]string // by short letter or long name; a flag's values are ""
+	Order []Option
+	Args  []string
 }
 
-type option struct {
-	name, value string
-	given       bool // the value was given, where it need not be
+type Option struct {
+	Name, Value string
+	Given       bool // the value was given, where it need not be
 }
 
-func (o *options) has(names ...string) bool {
+func (o *Options) Has(names ...string) bool {
 	for _, n := range names {
-		if _, ok := o.set[n]; ok {
+		if _, ok := o.Set[n]; ok {
 			return true
 		}
 	}
 	return false
 }
 
-// get gives the last value of an option.
-func (o *options) get(names ...string) string {
+// Get gives the last value of an option.
+func (o *Options) Get(names ...string) string {
 	v := ""
-	for _, x := range o.order {
-		if slices.Contains(names, x.name) {
-			v = x.value
+	for _, x := range o.Order {
+		if slices.Contains(names, x.Name) {
+			v = x.Value
 		}
 	}
 	return v
 }
 
-func (o *options) all(names ...string) []string {
+func (o *Options) All(names ...string) []string {
 	var v []string
-	for _, x := range o.order {
-		if slices.Contains(names, x.name) {
-			v = append(v, x.value)
+	for _, x := range o.Order {
+		if slices.Contains(names, x.Name) {
+			v = append(v, x.Value)
 		}
 	}
 	return v
 }
 
-// getopt parses the arguments. short is as for getopt(3): a letter with ":" takes an argument, with "::" an optional one
+// Getopt parses the arguments. short is as for getopt(3): a letter with ":" takes an argument, with "::" an optional one
 // in the same word, and a leading "+" stops at the first operand. long names the long options: "name", "name=" with an
 // argument, "name[=" with an optional one, and "name>x" is the same as the short x. On an error it prints what the C
 // library prints and returns false.
-func getopt(p *kernel.Process, short, long string) (*options, bool) {
-	o := &options{set: map[string][]string{}}
+func Getopt(p *kernel.Process, short, long string) (*Options, bool) {
+	o := &Options{Set: map[string][]string{}}
 	stop := strings.HasPrefix(short, "+")
 	short = strings.TrimPrefix(short, "+")
 	type longOpt struct{ name, kind, alias string }
@@ -71,15 +71,15 @@ func getopt(p *kernel.Process, short, long string) (*options, bool) {
 		longs = append(longs, longOpt{name, kind, alias})
 	}
 	add := func(name, value string, given bool) {
-		o.set[name] = append(o.set[name], value)
-		o.order = append(o.order, option{name, value, given})
+		o.Set[name] = append(o.Set[name], value)
+		o.Order = append(o.Order, Option{name, value, given})
 	}
 	args := p.Args[1:]
 	for i := 0; i < len(args); i++ {
 		a := args[i]
 		switch {
 		case a == "--":
-			o.args = append(o.args, args[i+1:]...)
+			o.Args = append(o.Args, args[i+1:]...)
 			return o, true
 		case strings.HasPrefix(a, "--"):
 			name, value, has := strings.Cut(a[2:], "=")
@@ -151,36 +151,36 @@ func getopt(p *kernel.Process, short, long string) (*options, bool) {
 			}
 		default:
 			if stop {
-				o.args = append(o.args, args[i:]...)
+				o.Args = append(o.Args, args[i:]...)
 				return o, true
 			}
-			o.args = append(o.args, a)
+			o.Args = append(o.Args, a)
 		}
 	}
 	return o, true
 }
 
-// unsupported refuses the options that the real program has and this one has not: to ignore one would be kinder than the
+// Unsupported refuses the options that the real program has and this one has not: to ignore one would be kinder than the
 // real machine.
-func unsupported(p *kernel.Process, o *options, names ...string) bool {
+func Unsupported(p *kernel.Process, o *Options, names ...string) bool {
 	for _, n := range names {
-		if o.has(n) {
-			p.Errorf("hosttest: the option %s is not supported", dashed(n))
+		if o.Has(n) {
+			p.Errorf("hosttest: the option %s is not supported", Dashed(n))
 			return true
 		}
 	}
 	return false
 }
 
-func dashed(name string) string {
+func Dashed(name string) string {
 	if len(name) == 1 {
 		return "-" + name
 	}
 	return "--" + name
 }
 
-// usage prints the hint of the GNU tools and gives their exit code.
-func usage(p *kernel.Process, code int) int {
+// Usage prints the hint of the GNU tools and gives their exit code.
+func Usage(p *kernel.Process, code int) int {
 	p.Warnf("Try '%s --help' for more information.\n", p.Args[0])
 	return code
 }

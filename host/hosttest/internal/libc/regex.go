@@ -1,4 +1,4 @@
-package hosttest
+package libc
 
 import (
 	"errors"
@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// compileRegexp compiles a POSIX regular expression, basic or extended, with the leftmost-longest rule. A
+// CompileRegexp compiles a POSIX regular expression, basic or extended, with the leftmost-longest rule. A
 // back-reference, which Go's engine cannot match, is an error rather than a different answer.
-func compileRegexp(re string, extended bool) (*regexp.Regexp, error) {
-	s, err := translateRegexp(re, extended)
+func CompileRegexp(re string, extended bool) (*regexp.Regexp, error) {
+	s, err := TranslateRegexp(re, extended)
 	if err != nil {
 		return nil, err
 	}
@@ -22,8 +22,8 @@ func compileRegexp(re string, extended bool) (*regexp.Regexp, error) {
 	return r, nil
 }
 
-// translateRegexp writes a POSIX expression in Go's syntax.
-func translateRegexp(re string, ext bool) (string, error) {
+// TranslateRegexp writes a POSIX expression in Go's syntax.
+func TranslateRegexp(re string, ext bool) (string, error) {
 	var b strings.Builder
 	b.WriteString("(?s)")
 	depth := 0

@@ -1,16 +1,16 @@
-package hosttest
+package libc
 
 import (
 	"fmt"
 	"strings"
 )
 
-// quote quotes a name as GNU tools do in the C locale: always.
-func quote(s string) string { return quoteEscaped(s) }
+// Quote quotes a name as GNU tools do in the C locale: always.
+func Quote(s string) string { return QuoteEscaped(s) }
 
-// quoteEscaped is gnulib's shell-escape-always style: control characters become $'\n', and a name whose only trouble is
+// QuoteEscaped is gnulib's shell-escape-always style: control characters become $'\n', and a name whose only trouble is
 // an apostrophe is put in double quotes.
-func quoteEscaped(s string) string {
+func QuoteEscaped(s string) string {
 	if strings.IndexByte(s, '\'') >= 0 {
 		compat := true
 		for i := range len(s) {
@@ -54,17 +54,17 @@ func quoteEscaped(s string) string {
 	return b.String()
 }
 
-// quoteMaybe quotes only what needs it, as most coreutils messages about files do (quotef).
-func quoteMaybe(s string) string {
+// QuoteMaybe quotes only what needs it, as most coreutils messages about files do (quotef).
+func QuoteMaybe(s string) string {
 	if s == "" {
 		return "''"
 	}
 	if strings.ContainsAny(s, " '\"!$&()*;<=>[^`|?\\:") || s[0] == '#' || s[0] == '~' || s == "{" || s == "}" {
-		return quoteEscaped(s)
+		return QuoteEscaped(s)
 	}
 	for i := range len(s) {
 		if s[i] < 32 || s[i] >= 127 {
-			return quoteEscaped(s)
+			return QuoteEscaped(s)
 		}
 	}
 	return s
