@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -10,6 +11,13 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
+
+// aptPrograms are dpkg's and APT's.
+func aptPrograms() map[string]kernel.Program {
+	all := dpkgTools()
+	maps.Copy(all, aptTools())
+	return all
+}
 
 // aptTools are APT's programs.
 func aptTools() map[string]kernel.Program {

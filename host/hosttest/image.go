@@ -10,6 +10,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/sh"
 )
 
 // A release is what all machines have from Debian: the images of their file systems and the table of programs. It is built
@@ -25,8 +26,7 @@ var bookworm = sync.OnceValue(func() *release {
 	r := &release{programs: map[string]kernel.Program{}, root: map[string]*kernel.Image{}}
 	files := map[string]string{} // directory by name
 	for _, family := range []map[string]kernel.Program{
-		shellTools(), coreTools(), usageTools(), textTools(), sumTools(), findTools(), accountTools(), processTools(), dpkgTools(),
-		aptTools(), systemdTools(), systemTools(), blockTools(), mountTools(), makeTools(), archiveTools(), netTools(),
+		sh.Programs(), posixPrograms(), utilPrograms(), accountTools(), systemdTools(), aptPrograms(), netTools(),
 	} {
 		for file, run := range family {
 			dir, name := path.Split(file)

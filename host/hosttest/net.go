@@ -12,7 +12,7 @@ import (
 
 // netTools fetch what Machine.Serve offers, and show the machine's network.
 func netTools() map[string]kernel.Program {
-	return map[string]kernel.Program{"curl": cmdCurl, "wget": cmdWget, "/usr/sbin/ip": cmdIP, "ss": cmdSs}
+	return map[string]kernel.Program{"curl": cmdCurl, "wget": cmdWget, "/usr/sbin/ip": cmdIP, "ss": cmdSs, "/usr/sbin/iptables": cmdIptables}
 }
 
 // The machine's one network interface; its address is Machine.address.

@@ -14,54 +14,14 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// shellTools are the shells, and the programs that are also built into them.
-func shellTools() map[string]kernel.Program {
-	return map[string]kernel.Program{
-		"sh": cmdSh, "dash": cmdSh, "bash": cmdSh, "test": cmdTest, "[": cmdTest,
-		"printf": cmdPrintf, "echo": cmdEcho,
-		"true":  func(*kernel.Process) int { return 0 },
-		"false": func(*kernel.Process) int { return 1 },
-		"pwd":   func(p *kernel.Process) int { p.Print(p.Dir, "\n"); return 0 },
-	}
-}
-
 // processTools start, find and end processes.
 func processTools() map[string]kernel.Program {
 	return map[string]kernel.Program{
-		"env": cmdEnv, "setsid": cmdSetsid, "flock": cmdFlock, "sudo": cmdSudo,
+		"env": cmdEnv, "setsid": cmdSetsid, "flock": cmdFlock,
 		"su": cmdRunuser, "/usr/sbin/runuser": cmdRunuser, "nohup": cmdNohup,
-		"timeout": cmdTimeout, "sleep": cmdSleep, "kill": cmdKill, "ps": cmdPs, "pgrep": cmdPgrep, "pkill": cmdPgrep,
+		"timeout": cmdTimeout, "sleep": cmdSleep, "ps": cmdPs, "pgrep": cmdPgrep, "pkill": cmdPgrep,
 		"yes": cmdYes, "which": cmdWhich,
 	}
-}
-
-func cmdEcho(p *kernel.Process) int {
-	args := p.Args[1:]
-	nl, esc := true, false
-	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && strings.Trim(args[0][1:], "neE") == "" {
-		for _, c := range args[0][1:] {
-			switch c {
-			case 'n':
-				nl = false
-			case 'e':
-				esc = true
-			case 'E':
-				esc = false
-			}
-		}
-		args = args[1:]
-	}
-	s := strings.Join(args, " ")
-	if esc {
-		b, stop := libc.Unescape(nil, s, true)
-		s = string(b)
-		nl = nl && !stop
-	}
-	p.Print(s)
-	if nl {
-		p.Print("\n")
-	}
-	return 0
 }
 
 func cmdEnv(p *kernel.Process) int {
@@ -400,10 +360,6 @@ func cmdYes(p *kernel.Process) int {
 			return 1
 		}
 	}
-}
-
-func cmdKill(p *kernel.Process) int {
-	return kill(p, p.Args, func(f string, a ...any) { p.Warnf(f+"\n", a...) }, func(pid string, err error) { p.Errorf("(%s): %s", pid, kernel.Strerror(err)) })
 }
 
 func cmdWhich(p *kernel.Process) int {

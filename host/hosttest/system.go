@@ -13,14 +13,22 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
+// utilPrograms are util-linux, e2fsprogs, xfsprogs, procps, kmod, udev and a few small ones.
+func utilPrograms() map[string]kernel.Program {
+	all := systemTools()
+	for _, t := range []map[string]kernel.Program{processTools(), blockTools(), mountTools(), makeTools()} {
+		maps.Copy(all, t)
+	}
+	return all
+}
+
 // systemTools look at and set up the machine as a whole.
 func systemTools() map[string]kernel.Program {
 	return map[string]kernel.Program{
-		"date": cmdDate, "hostname": cmdHostname, "hostnamectl": cmdHostnamectl, "uname": cmdUname, "uptime": cmdUptime, "nproc": cmdNproc,
-		"arch":        func(p *kernel.Process) int { p.Print(p.Kernel.Machine(), "\n"); return 0 },
-		"timedatectl": cmdTimedatectl, "/usr/sbin/sysctl": cmdSysctl, "/usr/sbin/modprobe": cmdModprobe, "/usr/sbin/lsmod": cmdLsmod, "/usr/sbin/visudo": cmdVisudo, "/usr/sbin/sshd": cmdSshd,
-		"/usr/sbin/update-ca-certificates": cmdUpdateCA, "/usr/sbin/reboot": cmdReboot, "/usr/sbin/shutdown": cmdReboot, "/usr/sbin/poweroff": cmdReboot, "logger": cmdLogger,
-		"/usr/sbin/iptables": cmdIptables,
+		"hostname": cmdHostname, "uname": cmdUname, "uptime": cmdUptime, "nproc": cmdNproc,
+		"arch":             func(p *kernel.Process) int { p.Print(p.Kernel.Machine(), "\n"); return 0 },
+		"/usr/sbin/sysctl": cmdSysctl, "/usr/sbin/modprobe": cmdModprobe, "/usr/sbin/lsmod": cmdLsmod, "/usr/sbin/sshd": cmdSshd,
+		"/usr/sbin/update-ca-certificates": cmdUpdateCA,
 	}
 }
 

@@ -17,7 +17,9 @@ import (
 
 // systemdTools are the programs of systemd.
 func systemdTools() map[string]kernel.Program {
-	return map[string]kernel.Program{"systemctl": cmdSystemctl, "systemd-analyze": cmdAnalyze, "systemd-escape": cmdEscape, "journalctl": cmdJournalctl}
+	return map[string]kernel.Program{
+		"hostnamectl": cmdHostnamectl, "timedatectl": cmdTimedatectl, "logger": cmdLogger, "/usr/sbin/reboot": cmdReboot, "/usr/sbin/shutdown": cmdReboot, "/usr/sbin/poweroff": cmdReboot,
+		"systemctl": cmdSystemctl, "systemd-analyze": cmdAnalyze, "systemd-escape": cmdEscape, "journalctl": cmdJournalctl}
 }
 
 // unitName completes a name as systemctl does.

@@ -1,8 +1,6 @@
 package libc
 
-import (
-	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
-)
+import "gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 
 // Walk visits a path and, with -R, all below it.
 func Walk(p *kernel.Process, name string, deep bool, f func(string, kernel.Stat) error) {
