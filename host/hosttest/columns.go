@@ -55,25 +55,6 @@ func pickColumns(p *kernel.Process, all []column, list []string, def string) ([]
 	return out, true
 }
 
-// utf8Locale tells whether the process may print more than ASCII.
-func utf8Locale(p *kernel.Process) bool {
-	for _, k := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := p.Getenv(k); v != "" {
-			v = strings.ToUpper(v)
-			return strings.Contains(v, "UTF-8") || strings.Contains(v, "UTF8")
-		}
-	}
-	return false
-}
-
-// characters counts as the locale does: bytes in C.
-func characters(p *kernel.Process, b []byte) int {
-	if utf8Locale(p) {
-		return utf8.RuneCount(b)
-	}
-	return len(b)
-}
-
 // print prints the sheet in the form that the options of lsblk and findmnt ask for.
 func (s *sheet) print(p *kernel.Process, o *libc.Options) {
 	switch head := !o.Has("n"); {
@@ -118,7 +99,7 @@ func (s *sheet) flat(unicode bool) []*sheetRow {
 
 // table prints columns that are padded.
 func (s *sheet) table(p *kernel.Process, head bool) {
-	rows := s.flat(utf8Locale(p))
+	rows := s.flat(libc.UTF8(p))
 	if len(rows) == 0 {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/posix"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/sh"
 )
 
@@ -26,7 +27,7 @@ var bookworm = sync.OnceValue(func() *release {
 	r := &release{programs: map[string]kernel.Program{}, root: map[string]*kernel.Image{}}
 	files := map[string]string{} // directory by name
 	for _, family := range []map[string]kernel.Program{
-		sh.Programs(), posixPrograms(), utilPrograms(), accountTools(), systemdTools(), aptPrograms(), netTools(),
+		sh.Programs(), posix.Programs(), utilPrograms(), accountTools(), systemdTools(), aptPrograms(), netTools(),
 	} {
 		for file, run := range family {
 			dir, name := path.Split(file)

@@ -9,6 +9,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/posix"
 )
 
 // accountTools are the programs of shadow-utils, and who one is.
@@ -485,9 +486,8 @@ func cmdUseradd(p *kernel.Process) int {
 			skel = o.Get("k")
 		}
 		if names, err := p.ReadDir(skel); err == nil {
-			archive := &copying{recursive: true, follow: 'P', mode: true, owner: true, times: true, xattrs: true}
 			for _, n := range names {
-				copyTree(p, archive, libc.JoinPath(skel, n), libc.JoinPath(u.Home, n), true, 0)
+				posix.CopyArchive(p, libc.JoinPath(skel, n), libc.JoinPath(u.Home, n))
 			}
 		}
 		libc.Walk(p, u.Home, true, func(name string, _ kernel.Stat) error { return p.Chown(name, int64(u.UID), int64(u.GID), false) })
@@ -688,7 +688,7 @@ func cmdUserdel(p *kernel.Process) int {
 		if _, err := p.Stat(home); err != nil {
 			return refuse(p, 0, "%s home directory (%s) not found", name, home)
 		}
-		if !removeTree(p, home, &libc.Options{Set: map[string][]string{"r": {""}, "f": {""}}}, 0) {
+		if !posix.RemoveAll(p, home) {
 			return 12
 		}
 	}

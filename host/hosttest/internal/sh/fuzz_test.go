@@ -1,8 +1,6 @@
 package sh
 
-import (
-	"testing"
-)
+import "testing"
 
 func FuzzParsers(f *testing.F) {
 	for _, s := range []string{"%5.3s|%-10d|\\n\\0101%b", "a && b | c; d", "for i in $(x); do y; done"} {
