@@ -8,8 +8,10 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/accounts"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/netclient"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/posix"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/sh"
 )
@@ -27,7 +29,7 @@ var bookworm = sync.OnceValue(func() *release {
 	r := &release{programs: map[string]kernel.Program{}, root: map[string]*kernel.Image{}}
 	files := map[string]string{} // directory by name
 	for _, family := range []map[string]kernel.Program{
-		sh.Programs(), posix.Programs(), utilPrograms(), accountTools(), systemdTools(), aptPrograms(), netTools(),
+		sh.Programs(), posix.Programs(), utilPrograms(), accounts.Programs(), systemdTools(), aptPrograms(), netclient.Programs(),
 	} {
 		for file, run := range family {
 			dir, name := path.Split(file)

@@ -19,6 +19,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/netclient"
 )
 
 // A Config describes a machine. The zero value is a Raspberry Pi 5 with Debian 12 and an SD card, whose user pi may log
@@ -198,7 +199,7 @@ func (m *Machine) Handle(name string, c Command) {
 }
 
 // Serve makes a URL answer curl and wget on this machine with the bytes. A URL that nobody serves cannot be resolved.
-func (m *Machine) Serve(url string, b []byte) { serveURL(m.kernel, url, b) }
+func (m *Machine) Serve(url string, b []byte) { netclient.Serve(m.kernel, url, b) }
 
 // Listen makes a TCP port of the machine answer direct-tcpip channels with f, which closes the connection.
 func (m *Machine) Listen(port int, f func(net.Conn)) { m.kernel.Listen(port, f) }

@@ -10,9 +10,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// netTools fetch what Machine.Serve offers, and show the machine's network.
+// netTools show the machine's network.
 func netTools() map[string]kernel.Program {
-	return map[string]kernel.Program{"curl": cmdCurl, "wget": cmdWget, "/usr/sbin/ip": cmdIP, "ss": cmdSs, "/usr/sbin/iptables": cmdIptables}
+	return map[string]kernel.Program{"/usr/sbin/ip": cmdIP, "ss": cmdSs, "/usr/sbin/iptables": cmdIptables}
 }
 
 // The machine's one network interface; its address is Machine.address.

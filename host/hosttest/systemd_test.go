@@ -229,19 +229,3 @@ func TestSystemctlOfOthers(t *testing.T) {
 		t.Error(errs, err)
 	}
 }
-
-func FuzzParseUnit(f *testing.F) {
-	f.Add("[Unit]\nDescription=a\\\n b\n[Service]\nExecStart=/bin/a 'b c'\nExecStart=\n")
-	f.Add("[Service\n=\nx")
-	f.Fuzz(func(t *testing.T, s string) {
-		u := parseUnit(s, "x.service")
-		for k := range u.settings {
-			if !strings.Contains(k, ".") {
-				t.Errorf("setting %q has no section", k)
-			}
-		}
-		splitCommand(s)
-		quoteInside(s)
-		u.merge(s, "y.conf")
-	})
-}

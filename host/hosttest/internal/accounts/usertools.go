@@ -1,4 +1,4 @@
-package hosttest
+package accounts
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/posix"
 )
 
-// accountTools are the programs of shadow-utils, and who one is.
-func accountTools() map[string]kernel.Program {
+// Programs are the programs of shadow-utils, and who one is.
+func Programs() map[string]kernel.Program {
 	return map[string]kernel.Program{
 		"getent": cmdGetent, "id": cmdID, "whoami": cmdWhoami, "sudo": cmdSudo, "/usr/sbin/visudo": cmdVisudo, "groups": cmdGroups,
 		"/usr/sbin/useradd": cmdUseradd, "/usr/sbin/usermod": cmdUsermod, "/usr/sbin/userdel": cmdUserdel, "/usr/sbin/groupadd": cmdGroupadd, "/usr/sbin/groupmod": cmdGroupmod, "/usr/sbin/groupdel": cmdGroupdel,
