@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // TestAccounts compares with what Debian 12's shadow-utils answered to the same script; how to use a program is left out.
@@ -25,7 +27,7 @@ func TestAccounts(t *testing.T) {
 	var got []string
 	for line := range strings.Lines(out) {
 		if !strings.HasPrefix(line, "Usage") && !strings.HasPrefix(line, "  ") && line != "\n" {
-			got = append(got, strings.Replace(line, m.now().UTC().Format("2006-01-02"), "TODAY", 1))
+			got = append(got, strings.Replace(line, m.kernel.Now().UTC().Format("2006-01-02"), "TODAY", 1))
 		}
 	}
 	wants := strings.SplitAfter(string(want), "\n")
@@ -52,7 +54,7 @@ func TestAccountsOfOthers(t *testing.T) {
 			t.Errorf("%s: exit %d (%s), want %d", cmd, got, errs, code)
 		}
 	}
-	if m.userByName("x") != nil {
+	if libc.UserByName(m.kernel, "x") != nil {
 		t.Error("a user was added by pi")
 	}
 }

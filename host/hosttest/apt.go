@@ -2,48 +2,78 @@ package hosttest
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
+// aptPrograms are dpkg's and APT's.
+func aptPrograms() map[string]kernel.Program {
+	all := dpkgTools()
+	maps.Copy(all, aptTools())
+	return all
+}
+
 // aptTools are APT's programs.
-func aptTools() map[string]tool {
-	return map[string]tool{"apt-get": {"", cmdAptGet}, "apt": {"", cmdAptGet}, "apt-mark": {"", cmdAptMark}, "apt-cache": {"", cmdAptCache}}
+func aptTools() map[string]kernel.Program {
+	return map[string]kernel.Program{"apt-get": cmdAptGet, "apt": cmdAptGet, "apt-mark": cmdAptMark, "apt-cache": cmdAptCache}
 }
 
-// aptFaults are armed by Faults.
+// aptFaults are the armed faults of dpkg and apt-get.
 type aptFaults struct {
-	locked bool
-	fetch  int // downloads that still fail; < 0 means all
+	mu   sync.Mutex
+	lock bool
+	left int // downloads that still fail; < 0 means all
 }
 
-// AptLock holds dpkg's lock as unattended-upgrades does after boot, until AptLock(false) or Reset.
-func (f Faults) AptLock(on bool) { f.arm(func(x *faults) { x.apt.locked = on }) }
+// aptFaultsOf gives the faults of a machine.
+func aptFaultsOf(k *kernel.Kernel) *aptFaults { return kernel.Local[aptFaults](k) }
 
-// AptFetch makes the next n downloads of apt-get fail, of lists or packages and repetitions included; -1 means all.
-func (f Faults) AptFetch(n int) { f.arm(func(x *faults) { x.apt.fetch = n }) }
-
-func (x *faults) aptLocked() bool {
+// Reset disarms all.
+func (x *aptFaults) Reset() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.apt.locked
+	x.lock, x.left = false, 0
 }
 
-func (x *faults) fetchFails() bool {
+// Lock holds dpkg's lock as unattended-upgrades does after boot.
+func (x *aptFaults) Lock(on bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.apt.fetch > 0 {
-		x.apt.fetch--
+	x.lock = on
+}
+
+// FailFetch makes the next n downloads fail, of lists or packages and repetitions included; -1 means all.
+func (x *aptFaults) FailFetch(n int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.left = n
+}
+
+func (x *aptFaults) locked() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.lock
+}
+
+func (x *aptFaults) failsFetch() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.left > 0 {
+		x.left--
 		return true
 	}
-	return x.apt.fetch < 0
+	return x.left < 0
 }
 
 // An apt is one run of apt-get.
 type apt struct {
-	p       *Process
+	p       *kernel.Process
 	conf    aptConf
 	flags   map[string]bool
 	verb    string
@@ -52,7 +82,7 @@ type apt struct {
 	avail   map[string][]candidate
 	pins    []aptPin
 
-	install []Package // dependencies first
+	install []archived // dependencies first
 	from    map[string]candidate
 	remove  []string
 	named   map[string]bool // what the command line asked for
@@ -60,9 +90,9 @@ type apt struct {
 }
 
 // fail prints an error and gives APT's exit code.
-func (p *Process) aptFail(format string, a ...any) int {
-	p.flush()
-	p.warn("E: "+format+"\n", a...)
+func aptFail(p *kernel.Process, format string, a ...any) int {
+	p.Flush()
+	p.Warnf("E: "+format+"\n", a...)
 	return 100
 }
 
@@ -73,37 +103,37 @@ const lockerPID = 642
 func (a *apt) lock(file, what string) int {
 	p := a.p
 	seconds, _ := strconv.Atoi(a.conf.get("DPkg::Lock::Timeout"))
-	deadline := p.m.now().Add(time.Duration(seconds) * time.Second)
+	deadline := p.Kernel.Now().Add(time.Duration(seconds) * time.Second)
 	told := false
 	for {
-		var holder *Process
+		var holder *kernel.Process
 		err := error(syscall.EAGAIN)
 		by := "It is held by process " + strconv.Itoa(lockerPID) + " (unattended-upgr)"
-		if file != frontendLock || !p.m.faults.aptLocked() {
-			if holder, err = p.lockPath(file); err == nil {
+		if file != frontendLock || !aptFaultsOf(p.Kernel).locked() {
+			if holder, err = lockPath(p, file); err == nil {
 				return 0
 			}
 			by = "It is held by process 0"
 			if holder != nil {
-				by = fmt.Sprintf("It is held by process %d (%s)", holder.PID, holder.comm())
+				by = fmt.Sprintf("It is held by process %d (%s)", holder.PID, holder.Comm())
 			}
 		}
 		if err != syscall.EAGAIN {
 			what = strings.Replace(what, "is another process using it?", "are you root?", 1)
-			p.flush()
-			p.warn("E: Could not open lock file %s - open (%s)\nE: %s\n", file, errnoText(err), what)
+			p.Flush()
+			p.Warnf("E: Could not open lock file %s - open (%s)\nE: %s\n", file, errnoText(err), what)
 			return 100
 		}
-		if file != frontendLock || seconds >= 0 && !p.m.now().Before(deadline) {
-			p.flush()
-			p.warn("E: Could not get lock %s. %s\nN: Be aware that removing the lock file is not a solution and may break your system.\nE: %s\n", file, by, what)
+		if file != frontendLock || seconds >= 0 && !p.Kernel.Now().Before(deadline) {
+			p.Flush()
+			p.Warnf("E: Could not get lock %s. %s\nN: Be aware that removing the lock file is not a solution and may break your system.\nE: %s\n", file, by, what)
 			return 100
 		}
 		if !told {
-			p.printf("Waiting for cache lock: Could not get lock %s. %s...\n", file, by)
-			p.flush()
+			p.Printf("Waiting for cache lock: Could not get lock %s. %s...\n", file, by)
+			p.Flush()
 			told = true
 		}
-		p.sleep(min(20*time.Millisecond, max(time.Millisecond, deadline.Sub(p.m.now()))))
+		p.Sleep(min(20*time.Millisecond, max(time.Millisecond, deadline.Sub(p.Kernel.Now()))))
 	}
 }

@@ -117,8 +117,12 @@ func TestConffiles(t *testing.T) {
 	const file = "/etc/lab-test.conf"
 	v := map[string]string{"1.0": "", "1.1": ""}
 	for version := range v {
-		pk, _ := New(t, Config{}).archived("lab-test-conf", version)
-		v[version] = pk.Conffiles[file]
+		m := New(t, Config{})
+		if _, err := m.Exec("apt-get update && apt-get -y install lab-test-conf=" + version); err != nil {
+			t.Fatal(err)
+		}
+		text, _ := m.FS().ReadFile(file)
+		v[version] = string(text)
 	}
 	for name, c := range map[string]struct {
 		first   bool   // install 1.0 before
@@ -221,38 +225,4 @@ func TestAptPowerCuts(t *testing.T) {
 		t.Errorf("of %d cuts %d interrupted dpkg, %d with a package half installed", total, interrupted, half)
 	}
 	t.Logf("%d writes, %d interruptions, %d with a package half installed", total, interrupted, half)
-}
-
-func FuzzAptConf(f *testing.F) {
-	f.Add("A::B \"x\";\nC { \"y\"; D \"z\"; };\n// c\n# d\n/* e */")
-	f.Add("Unattended-Upgrade::Package-Blacklist {\n\t\"docker-ce*\";\n};\n")
-	f.Add("{")
-	f.Fuzz(func(t *testing.T, text string) {
-		if line, bad := (aptConf{}).parse(text); bad != "" && (line < 1 || line > 1+strings.Count(text, "\n")) {
-			t.Errorf("%q: line %d: %s", text, line, bad)
-		}
-	})
-}
-
-func FuzzSources(f *testing.F) {
-	f.Add("deb [arch=arm64 signed-by=/x] http://deb.debian.test/debian bookworm main\n")
-	f.Add("Types: deb\nURIs: http://a/ http://b\nSuites: x/ y\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, parse := range []func(string, string) ([]aptSource, string){parseSources, parseSourcesList} {
-			list, bad := parse(text, "f")
-			if bad != "" && list != nil {
-				t.Errorf("%q: both sources and a problem", text)
-			}
-			for _, s := range list {
-				if s.uri == "" || s.suite == "" {
-					t.Errorf("%q: %+v", text, s)
-				}
-				for _, i := range s.indexes() {
-					if strings.Contains(i.file("arm64")[len(listsDir):], "/") {
-						t.Errorf("%q: list file %s", text, i.file("arm64"))
-					}
-				}
-			}
-		}
-	})
 }

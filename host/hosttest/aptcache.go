@@ -1,43 +1,46 @@
 package hosttest
 
 import (
+	"maps"
 	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func cmdAptCache(p *Process) int {
-	conf, bad := p.aptConfig()
+func cmdAptCache(p *kernel.Process) int {
+	conf, bad := aptConfig(p)
 	if bad != "" {
-		return p.aptFail("%s", bad)
+		return aptFail(p, "%s", bad)
 	}
-	_, args, bad := p.aptOptions(conf)
+	_, args, bad := aptOptions(p, conf)
 	if bad != "" {
-		return p.aptFail("%s", bad)
+		return aptFail(p, "%s", bad)
 	}
 	if len(args) == 0 {
-		p.printf("apt 2.6.1 (%s)\nUsage: apt-cache [options] command\n       apt-cache [options] show pkg1 [pkg2 ...]\n", p.m.arch)
+		p.Printf("apt 2.6.1 (%s)\nUsage: apt-cache [options] command\n       apt-cache [options] show pkg1 [pkg2 ...]\n", p.Kernel.Config.Arch)
 		return 1
 	}
 	verb, args := args[0], args[1:]
-	sources, bad := p.aptSources()
+	sources, bad := aptSources(p)
 	if bad != "" {
-		p.warn("E: %s\nE: The list of sources could not be read.\n", bad)
+		p.Warnf("E: %s\nE: The list of sources could not be read.\n", bad)
 		return 100
 	}
-	avail := p.available(sources)
-	a := &apt{p: p, avail: avail, pins: p.aptPins()}
+	avail := available(p, sources)
+	a := &apt{p: p, avail: avail, pins: aptPins(p)}
 	switch verb {
 	case "policy":
 		if len(args) == 0 {
-			p.print("Package files:\n 100 /var/lib/dpkg/status\n     release a=now\n")
+			p.Print("Package files:\n 100 /var/lib/dpkg/status\n     release a=now\n")
 			for _, s := range sources {
 				for _, i := range s.indexes() {
-					if _, err := p.stat(i.file(p.m.arch)); err == nil {
-						p.printf(" 500 %s Packages\n     release n=%s,c=%s,b=%s\n", i.place(p.m.arch), s.suite, i.component, p.m.arch)
+					if _, err := p.Stat(i.file(p.Kernel.Config.Arch)); err == nil {
+						p.Printf(" 500 %s Packages\n     release n=%s,c=%s,b=%s\n", i.place(p.Kernel.Config.Arch), s.suite, i.component, p.Kernel.Config.Arch)
 					}
 				}
 			}
-			p.print("Pinned packages:\n")
+			p.Print("Pinned packages:\n")
 		}
 		for _, arg := range args {
 			n := a.plain(arg)
@@ -58,7 +61,7 @@ func cmdAptCache(p *Process) int {
 			if c, ok := a.candidate(n); ok && (st == "" || compareVersions(c.version, installed) >= 0) {
 				cand = c.version
 			}
-			p.printf("%s:\n  Installed: %s\n  Candidate: %s\n  Version table:\n", n, installed, cand)
+			p.Printf("%s:\n  Installed: %s\n  Candidate: %s\n  Version table:\n", n, installed, cand)
 			for _, c := range versions {
 				mark, priority := "   ", 500
 				if c.version == installed {
@@ -67,12 +70,12 @@ func cmdAptCache(p *Process) int {
 				if len(c.places) == 0 {
 					priority = 100
 				}
-				p.printf(" %s %s %d\n", mark, c.version, priority)
+				p.Printf(" %s %s %d\n", mark, c.version, priority)
 				for _, i := range c.places {
-					p.printf("        500 %s Packages\n", i.place(p.m.arch))
+					p.Printf("        500 %s Packages\n", i.place(p.Kernel.Config.Arch))
 				}
 				if c.version == installed {
-					p.print("        100 /var/lib/dpkg/status\n")
+					p.Print("        100 /var/lib/dpkg/status\n")
 				}
 			}
 		}
@@ -81,7 +84,7 @@ func cmdAptCache(p *Process) int {
 			n := a.plain(arg)
 			for _, c := range avail[n] {
 				for _, i := range c.places {
-					p.printf("%10s | %10s | %s Packages\n", n, c.version, i.place(p.m.arch))
+					p.Printf("%10s | %10s | %s Packages\n", n, c.version, i.place(p.Kernel.Config.Arch))
 				}
 			}
 		}
@@ -90,30 +93,30 @@ func cmdAptCache(p *Process) int {
 		for _, arg := range args {
 			n := a.plain(arg)
 			for _, c := range avail[n] {
-				if pk, ok := p.m.archived(n, c.version); ok {
-					s := pk.stanza(p.m.arch, "")
+				if pk, ok := inArchive(p.Kernel, n, c.version); ok {
+					s := pk.stanza(p.Kernel.Config.Arch, "")
 					for _, k := range s.keys {
-						p.print(k, ": ", s.get(k), "\n")
+						p.Print(k, ": ", s.get(k), "\n")
 					}
-					p.print("\n")
+					p.Print("\n")
 					found = true
 				}
 			}
 		}
 		if !found {
-			return p.aptFail("No packages found")
+			return aptFail(p, "No packages found")
 		}
 	case "pkgnames":
-		for _, n := range sortedKeys(avail) {
+		for _, n := range slices.Sorted(maps.Keys(avail)) {
 			if len(args) == 0 || strings.HasPrefix(n, args[0]) {
-				p.print(n, "\n")
+				p.Print(n, "\n")
 			}
 		}
 	case "search", "depends", "rdepends", "showpkg", "showsrc", "stats", "dump", "dumpavail", "unmet", "dotty", "xvcg", "gencaches":
-		p.warn("E: hosttest: apt-cache %s is not known to this machine\n", verb)
+		p.Warnf("E: hosttest: apt-cache %s is not known to this machine\n", verb)
 		return 100
 	default:
-		return p.aptFail("Invalid operation %s", verb)
+		return aptFail(p, "Invalid operation %s", verb)
 	}
 	return 0
 }

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // aptConf is apt's configuration (apt.conf(5)): values by lower-case name.
@@ -28,9 +30,9 @@ func (c aptConf) set(name, value string) {
 }
 
 // aptConfig reads the configuration files. The text is what apt says of the first line that it cannot read.
-func (p *Process) aptConfig() (aptConf, string) {
+func aptConfig(p *kernel.Process) (aptConf, string) {
 	c := aptConf{}
-	names, _ := p.readDir("/etc/apt/apt.conf.d")
+	names, _ := p.ReadDir("/etc/apt/apt.conf.d")
 	slices.Sort(names)
 	files := []string{}
 	for _, n := range names {
@@ -38,11 +40,11 @@ func (p *Process) aptConfig() (aptConf, string) {
 			files = append(files, "/etc/apt/apt.conf.d/"+n)
 		}
 	}
-	if _, err := p.stat("/etc/apt/apt.conf"); err == nil {
+	if _, err := p.Stat("/etc/apt/apt.conf"); err == nil {
 		files = append(files, "/etc/apt/apt.conf")
 	}
 	for _, f := range files {
-		b, err := p.readFile(f)
+		b, err := p.ReadFile(f)
 		if err != nil {
 			continue
 		}

@@ -2,29 +2,33 @@ package hosttest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-func cmdAptGet(p *Process) int {
-	conf, bad := p.aptConfig()
+func cmdAptGet(p *kernel.Process) int {
+	conf, bad := aptConfig(p)
 	if bad != "" {
-		return p.aptFail("%s", bad)
+		return aptFail(p, "%s", bad)
 	}
-	flags, args, bad := p.aptOptions(conf)
+	flags, args, bad := aptOptions(p, conf)
 	if bad != "" {
-		return p.aptFail("%s", bad)
+		return aptFail(p, "%s", bad)
 	}
-	if p.name() == "apt" {
-		p.warn("\nWARNING: apt does not have a stable CLI interface. Use with caution in scripts.\n\n")
+	if p.Name() == "apt" {
+		p.Warnf("\nWARNING: apt does not have a stable CLI interface. Use with caution in scripts.\n\n")
 	}
 	if flags["version"] {
-		p.printf("apt 2.6.1 (%s)\n", p.m.arch)
+		p.Printf("apt 2.6.1 (%s)\n", p.Kernel.Config.Arch)
 		return 0
 	}
 	if len(args) == 0 || flags["help"] {
-		p.printf("apt 2.6.1 (%s)\nUsage: apt-get [options] command\n       apt-get [options] install|remove pkg1 [pkg2 ...]\n       apt-get [options] source pkg1 [pkg2 ...]\n", p.m.arch)
-		return btoi(!flags["help"])
+		p.Printf("apt 2.6.1 (%s)\nUsage: apt-get [options] command\n       apt-get [options] install|remove pkg1 [pkg2 ...]\n       apt-get [options] source pkg1 [pkg2 ...]\n", p.Kernel.Config.Arch)
+		return libc.BoolToInt(!flags["help"])
 	}
 	a := &apt{p: p, conf: conf, flags: flags, verb: args[0], args: args[1:], from: map[string]candidate{}, named: map[string]bool{}}
 	if v := strings.ToLower(conf.get("APT::Get::Assume-Yes")); isYes(v) {
@@ -33,14 +37,14 @@ func cmdAptGet(p *Process) int {
 	switch a.verb {
 	case "update", "clean", "autoclean", "check", "install", "reinstall", "remove", "purge", "autoremove", "autopurge", "upgrade", "dist-upgrade", "full-upgrade":
 	case "source", "build-dep", "download", "changelog", "satisfy", "dselect-upgrade", "indextargets", "list", "show", "search":
-		p.warn("E: hosttest: %s %s is not known to this machine\n", p.name(), a.verb)
+		p.Warnf("E: hosttest: %s %s is not known to this machine\n", p.Name(), a.verb)
 		return 100
 	default:
-		return p.aptFail("Invalid operation %s", a.verb)
+		return aptFail(p, "Invalid operation %s", a.verb)
 	}
-	if a.sources, bad = p.aptSources(); bad != "" {
-		p.flush()
-		p.warn("E: %s\nE: The list of sources could not be read.\n", bad)
+	if a.sources, bad = aptSources(p); bad != "" {
+		p.Flush()
+		p.Warnf("E: %s\nE: The list of sources could not be read.\n", bad)
 		return 100
 	}
 	switch a.verb {
@@ -51,10 +55,10 @@ func cmdAptGet(p *Process) int {
 			return code
 		}
 		if a.verb == "clean" {
-			names, _ := p.readDir(debDir)
+			names, _ := p.ReadDir(debDir)
 			for _, n := range names {
 				if strings.HasSuffix(n, ".deb") {
-					p.unlink(debDir + n)
+					p.Unlink(debDir + n)
 				}
 			}
 		}
@@ -64,13 +68,13 @@ func cmdAptGet(p *Process) int {
 		if code := a.lock(frontendLock, "Unable to acquire the dpkg frontend lock ("+frontendLock+"), is another process using it?"); code != 0 {
 			return code
 		}
-		names, _ := p.readDir("/var/lib/dpkg/updates")
-		if slices.ContainsFunc(names, func(n string) bool { _, ok := parseUint(n); return ok }) {
-			return p.aptFail("dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. ")
+		names, _ := p.ReadDir("/var/lib/dpkg/updates")
+		if slices.ContainsFunc(names, func(n string) bool { _, ok := kernel.ParseUint(n); return ok }) {
+			return aptFail(p, "dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. ")
 		}
 	}
-	p.print("Reading package lists...\nBuilding dependency tree...\nReading state information...\n")
-	a.avail, a.pins = p.available(a.sources), p.aptPins()
+	p.Print("Reading package lists...\nBuilding dependency tree...\nReading state information...\n")
+	a.avail, a.pins = available(p, a.sources), aptPins(p)
 	if code := a.repair(); code != 0 {
 		return code
 	}
@@ -86,12 +90,12 @@ func cmdAptGet(p *Process) int {
 			return code
 		}
 	case "autoremove", "autopurge":
-		a.remove = p.autoremovable(nil)
+		a.remove = autoremovable(p, nil)
 	case "upgrade", "dist-upgrade", "full-upgrade":
 		a.chooseUpgrade()
 	}
 	if a.flags["auto-remove"] && a.verb != "autoremove" {
-		for _, n := range p.autoremovable(a.remove) {
+		for _, n := range autoremovable(p, a.remove) {
 			if !slices.Contains(a.remove, n) {
 				a.remove = append(a.remove, n)
 			}
@@ -102,7 +106,7 @@ func cmdAptGet(p *Process) int {
 
 // repair plans to unpack again what an interrupted dpkg left half installed.
 func (a *apt) repair() int {
-	for _, s := range a.p.m.packages() {
+	for _, s := range packages(a.p.Kernel) {
 		n := s.get("Package")
 		if _, st := a.state(n); st != "half-installed" || (a.verb == "remove" || a.verb == "purge") && slices.Contains(a.args, n) {
 			continue
@@ -112,7 +116,7 @@ func (a *apt) repair() int {
 			c, ok = a.avail[n][at], true
 		}
 		if !ok {
-			return a.p.aptFail("The package %s needs to be reinstalled, but I can't find an archive for it.", n)
+			return aptFail(a.p, "The package %s needs to be reinstalled, but I can't find an archive for it.", n)
 		}
 		a.add(n, c)
 	}
@@ -122,7 +126,7 @@ func (a *apt) repair() int {
 // plain takes the architecture off a name, when it is one of this machine.
 func (a *apt) plain(name string) string {
 	base, arch, ok := strings.Cut(name, ":")
-	if ok && (arch == a.p.m.arch || arch == "any" || arch == "all") {
+	if ok && (arch == a.p.Kernel.Config.Arch || arch == "any" || arch == "all") {
 		return base
 	}
 	return name
@@ -139,15 +143,15 @@ func (a *apt) chooseInstall() int {
 	for _, arg := range a.args {
 		if strings.Contains(arg, "/") {
 			if !strings.HasPrefix(arg, "/") && !strings.HasPrefix(arg, ".") {
-				return p.aptFail("Release '%s' for '%s' was not found", arg[strings.IndexByte(arg, '/')+1:], arg[:strings.IndexByte(arg, '/')])
+				return aptFail(p, "Release '%s' for '%s' was not found", arg[strings.IndexByte(arg, '/')+1:], arg[:strings.IndexByte(arg, '/')])
 			}
-			b, err := p.readFile(arg)
-			pk, ok := p.m.packageOf(b)
+			b, err := p.ReadFile(arg)
+			pk, ok := packageOf(p.Kernel, b)
 			if err != nil || !ok {
-				return p.aptFail("Unsupported file %s given on commandline", arg)
+				return aptFail(p, "Unsupported file %s given on commandline", arg)
 			}
-			p.printf("Note, selecting '%s' instead of '%s'\n", pk.Name, arg)
-			chosen = append(chosen, choice{pk.Name, candidate{pk.Version, pk.arch(p.m.arch), pk.Depends, nil}})
+			p.Printf("Note, selecting '%s' instead of '%s'\n", pk.Name, arg)
+			chosen = append(chosen, choice{pk.Name, candidate{pk.Version, pk.arch(p.Kernel.Config.Arch), pk.Depends, nil}})
 			continue
 		}
 		full, version, has := strings.Cut(arg, "=")
@@ -160,32 +164,32 @@ func (a *apt) chooseInstall() int {
 				}
 				continue
 			}
-			if isGlob(name) {
-				for _, n := range sortedKeys(a.avail) {
-					if c, ok := a.candidate(n); ok && match(name, n) {
-						p.printf("Note, selecting '%s' for glob '%s'\n", n, name)
+			if libc.IsGlob(name) {
+				for _, n := range slices.Sorted(maps.Keys(a.avail)) {
+					if c, ok := a.candidate(n); ok && libc.Fnmatch(name, n) {
+						p.Printf("Note, selecting '%s' for glob '%s'\n", n, name)
 						chosen = append(chosen, choice{n, c})
 					}
 				}
 				continue
 			}
 			if list := a.providers(name); len(list) > 0 && !has {
-				p.printf("Package %s is a virtual package provided by:\n", name)
+				p.Printf("Package %s is a virtual package provided by:\n", name)
 				for _, n := range list {
 					if c, ok := a.candidate(n); ok {
-						p.printf("  %s %s\n", n, c.version)
+						p.Printf("  %s %s\n", n, c.version)
 					}
 				}
-				p.print("You should explicitly select one to install.\n\n")
-				p.flush()
-				p.warn("E: Package '%s' has no installation candidate\n", name)
+				p.Print("You should explicitly select one to install.\n\n")
+				p.Flush()
+				p.Warnf("E: archived '%s' has no installation candidate\n", name)
 				code = 100
 				continue
 			}
-			p.flush()
-			p.warn("E: Unable to locate package %s\n", full)
+			p.Flush()
+			p.Warnf("E: Unable to locate package %s\n", full)
 			if strings.Contains(full, ".") {
-				p.warn("E: Couldn't find any package by glob '%s'\n", full)
+				p.Warnf("E: Couldn't find any package by glob '%s'\n", full)
 			}
 			code = 100
 			continue
@@ -196,22 +200,22 @@ func (a *apt) chooseInstall() int {
 			switch {
 			case at >= 0:
 				c, ok = a.avail[name][at], true
-				p.printf("Selected version '%s' (%s [%s]) for '%s'\n", version, c.release(), c.arch, name)
+				p.Printf("Selected version '%s' (%s [%s]) for '%s'\n", version, c.release(), c.arch, name)
 			case st != "" && s.get("Version") == version:
 				c, ok = candidate{version, s.get("Architecture"), s.get("Depends"), nil}, true
 			default:
-				p.printf("Package %s is not available, but is referred to by another package.\nThis may mean that the package is missing, has been obsoleted, or\nis only available from another source\n\n", name)
-				p.flush()
-				p.warn("E: Version '%s' for '%s' was not found\n", version, name)
+				p.Printf("Package %s is not available, but is referred to by another package.\nThis may mean that the package is missing, has been obsoleted, or\nis only available from another source\n\n", name)
+				p.Flush()
+				p.Warnf("E: Version '%s' for '%s' was not found\n", version, name)
 				code = 100
 				continue
 			}
 		}
 		if !ok {
 			if st == "" {
-				p.printf("Package %s is not available, but is referred to by another package.\nThis may mean that the package is missing, has been obsoleted, or\nis only available from another source\n\n", name)
-				p.flush()
-				p.warn("E: Package '%s' has no installation candidate\n", name)
+				p.Printf("Package %s is not available, but is referred to by another package.\nThis may mean that the package is missing, has been obsoleted, or\nis only available from another source\n\n", name)
+				p.Flush()
+				p.Warnf("E: archived '%s' has no installation candidate\n", name)
 				code = 100
 				continue
 			}
@@ -234,23 +238,23 @@ func (a *apt) chooseInstall() int {
 		case same && st == "half-installed": // repair has planned it
 		case same && !a.flags["reinstall"] && a.verb != "reinstall":
 			if st == "installed" {
-				p.printf("%s is already the newest version (%s).\n", x.name, x.c.version)
+				p.Printf("%s is already the newest version (%s).\n", x.name, x.c.version)
 			}
-			if p.autoMarked(x.name) {
-				p.printf("%s set to manually installed.\n", x.name)
+			if autoMarked(p, x.name) {
+				p.Printf("%s set to manually installed.\n", x.name)
 				if !a.flags["simulate"] {
-					p.markAuto(x.name, false)
+					markAuto(p, x.name, false)
 				}
 			}
 			continue
 		case same && len(x.c.places) == 0:
-			p.printf("Reinstallation of %s is not possible, it cannot be downloaded.\n", x.name)
+			p.Printf("Reinstallation of %s is not possible, it cannot be downloaded.\n", x.name)
 			continue
 		case st == "" && a.flags["only-upgrade"]:
-			p.printf("Skipping %s, it is not installed and only upgrades are requested.\n", x.name)
+			p.Printf("Skipping %s, it is not installed and only upgrades are requested.\n", x.name)
 			continue
 		case st != "" && a.flags["no-upgrade"]:
-			p.printf("Skipping %s, it is already installed and upgrade is not set.\n", x.name)
+			p.Printf("Skipping %s, it is already installed and upgrade is not set.\n", x.name)
 			continue
 		}
 		a.add(x.name, x.c)
@@ -261,9 +265,9 @@ func (a *apt) chooseInstall() int {
 // checkPlan says which dependencies would be broken.
 func (a *apt) checkPlan() int {
 	p := a.p
-	for _, s := range p.m.packages() {
+	for _, s := range packages(p.Kernel) {
 		n := s.get("Package")
-		if _, st := a.state(n); st == "" || slices.Contains(a.remove, n) || slices.ContainsFunc(a.install, func(pk Package) bool { return pk.Name == n }) {
+		if _, st := a.state(n); st == "" || slices.Contains(a.remove, n) || slices.ContainsFunc(a.install, func(pk archived) bool { return pk.Name == n }) {
 			continue
 		}
 		for _, any := range parseRelations(s.get("Depends")) {
@@ -285,11 +289,11 @@ func (a *apt) checkPlan() int {
 	if len(a.unmet) == 0 {
 		return 0
 	}
-	p.print("Some packages could not be installed. This may mean that you have\nrequested an impossible situation or if you are using the unstable\ndistribution that some required packages have not yet been created\nor been moved out of Incoming.\nThe following information may help to resolve the situation:\n\nThe following packages have unmet dependencies:\n")
+	p.Print("Some packages could not be installed. This may mean that you have\nrequested an impossible situation or if you are using the unstable\ndistribution that some required packages have not yet been created\nor been moved out of Incoming.\nThe following information may help to resolve the situation:\n\nThe following packages have unmet dependencies:\n")
 	for _, u := range a.unmet {
-		p.print(u, "\n")
+		p.Print(u, "\n")
 	}
-	return p.aptFail("Unable to correct problems, you have held broken packages.")
+	return aptFail(p, "Unable to correct problems, you have held broken packages.")
 }
 
 func (a *apt) chooseRemove() int {
@@ -299,17 +303,17 @@ func (a *apt) chooseRemove() int {
 		name := a.plain(arg)
 		s, _ := a.state(name)
 		names := []string{name}
-		if isGlob(name) && s == nil {
+		if libc.IsGlob(name) && s == nil {
 			names = nil
-			for _, x := range p.m.packages() {
-				if n := x.get("Package"); match(name, n) {
-					p.printf("Note, selecting '%s' for glob '%s'\n", n, name)
+			for _, x := range packages(p.Kernel) {
+				if n := x.get("Package"); libc.Fnmatch(name, n) {
+					p.Printf("Note, selecting '%s' for glob '%s'\n", n, name)
 					names = append(names, n)
 				}
 			}
 		} else if _, known := a.avail[name]; !known && s == nil {
-			p.flush()
-			p.warn("E: Unable to locate package %s\n", arg)
+			p.Flush()
+			p.Warnf("E: Unable to locate package %s\n", arg)
 			code = 100
 			continue
 		}
@@ -324,7 +328,7 @@ func (a *apt) chooseRemove() int {
 					a.remove = append(a.remove, n)
 				}
 			default:
-				p.printf("Package '%s' is not installed, so not removed\n", n)
+				p.Printf("Package '%s' is not installed, so not removed\n", n)
 			}
 		}
 	}
@@ -337,7 +341,7 @@ func (a *apt) purging() bool {
 
 func (a *apt) chooseUpgrade() {
 	var kept []string
-	for _, s := range a.p.m.packages() {
+	for _, s := range packages(a.p.Kernel) {
 		n := s.get("Package")
 		want, _, _ := s.state()
 		c, ok := a.candidate(n)
@@ -358,23 +362,23 @@ func (a *apt) chooseUpgrade() {
 		}
 		a.named[n] = true
 	}
-	a.p.print("Calculating upgrade...\n")
-	a.p.wrapList("The following packages have been kept back:", kept)
+	a.p.Print("Calculating upgrade...\n")
+	wrapList(a.p, "The following packages have been kept back:", kept)
 }
 
 // wrapList prints names as APT does, when there are any.
-func (p *Process) wrapList(title string, names []string) {
+func wrapList(p *kernel.Process, title string, names []string) {
 	if len(names) == 0 {
 		return
 	}
-	p.print(title, "\n")
+	p.Print(title, "\n")
 	line := " "
 	for _, n := range names {
 		if len(line)+1+len(n) > 80 && line != " " {
-			p.print(line, "\n")
+			p.Print(line, "\n")
 			line = " "
 		}
 		line += " " + n
 	}
-	p.print(line, "\n")
+	p.Print(line, "\n")
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 const listsDir = "/var/lib/apt/lists/"
@@ -70,7 +72,7 @@ func (s aptSource) isDebian() bool {
 }
 
 // provides tells whether a list names a package.
-func (i index) provides(pk Package) bool {
+func (i index) provides(pk archived) bool {
 	first := i.component == "" || i.component == i.source.components[0]
 	if pk.Source != "" {
 		return first && strings.Contains(i.source.uri, pk.Source)
@@ -81,17 +83,17 @@ func (i index) provides(pk Package) bool {
 }
 
 // known tells whether the source's host answers.
-func (s aptSource) known(all []Package) bool {
-	return s.isDebian() || slices.ContainsFunc(all, func(pk Package) bool { return pk.Source != "" && strings.Contains(s.uri, pk.Source) })
+func (s aptSource) known(all []archived) bool {
+	return s.isDebian() || slices.ContainsFunc(all, func(pk archived) bool { return pk.Source != "" && strings.Contains(s.uri, pk.Source) })
 }
 
 // sources reads the lists of sources. The text is what apt says of the first entry that it cannot read.
-func (p *Process) aptSources() (out []aptSource, problem string) {
+func aptSources(p *kernel.Process) (out []aptSource, problem string) {
 	files := []string{}
-	if _, err := p.stat("/etc/apt/sources.list"); err == nil {
+	if _, err := p.Stat("/etc/apt/sources.list"); err == nil {
 		files = append(files, "/etc/apt/sources.list")
 	}
-	names, _ := p.readDir("/etc/apt/sources.list.d")
+	names, _ := p.ReadDir("/etc/apt/sources.list.d")
 	slices.Sort(names)
 	for _, n := range names {
 		if e := path.Ext(n); e == ".list" || e == ".sources" {
@@ -99,7 +101,7 @@ func (p *Process) aptSources() (out []aptSource, problem string) {
 		}
 	}
 	for _, f := range files {
-		b, err := p.readFile(f)
+		b, err := p.ReadFile(f)
 		if err != nil {
 			return nil, "Opening " + f + " - ifstream::ifstream (" + errnoText(err) + ")"
 		}
@@ -114,15 +116,15 @@ func (p *Process) aptSources() (out []aptSource, problem string) {
 		}
 		out = append(out, list...)
 	}
-	return slices.DeleteFunc(out, func(s aptSource) bool { return len(s.archs) > 0 && !slices.Contains(s.archs, p.m.arch) }), ""
+	return slices.DeleteFunc(out, func(s aptSource) bool { return len(s.archs) > 0 && !slices.Contains(s.archs, p.Kernel.Config.Arch) }), ""
 }
 
 // errnoText is an error as apt prints it: the number and the text.
 func errnoText(err error) string {
 	if no, ok := err.(syscall.Errno); ok {
-		return fmt.Sprintf("%d: %s", int(no), strerror(err))
+		return fmt.Sprintf("%d: %s", int(no), kernel.Strerror(err))
 	}
-	return strerror(err)
+	return kernel.Strerror(err)
 }
 
 // parseSourcesList reads the one-line style of sources.list(5).
@@ -237,19 +239,19 @@ func parseSources(text, file string) (out []aptSource, problem string) {
 }
 
 // keyed tells whether the machine has a key with which the source's signature can be checked.
-func (p *Process) keyed(s aptSource) bool {
+func keyed(p *kernel.Process, s aptSource) bool {
 	switch {
 	case s.trusted:
 		return true
 	case strings.Contains(s.signedBy, "BEGIN PGP PUBLIC KEY BLOCK"):
 		return true
 	case strings.HasPrefix(s.signedBy, "/"):
-		b, err := p.readFile(s.signedBy)
+		b, err := p.ReadFile(s.signedBy)
 		return err == nil && (path.Ext(s.signedBy) != ".asc" && len(b) > 0 || strings.Contains(string(b), "BEGIN PGP PUBLIC KEY BLOCK"))
 	case s.isDebian():
 		return true
 	}
-	names, _ := p.readDir("/etc/apt/trusted.gpg.d")
+	names, _ := p.ReadDir("/etc/apt/trusted.gpg.d")
 	return len(names) > 0
 }
 
@@ -262,11 +264,11 @@ type candidate struct {
 }
 
 // available reads the lists that were fetched from the sources that are configured now, newest version first.
-func (p *Process) available(sources []aptSource) map[string][]candidate {
+func available(p *kernel.Process, sources []aptSource) map[string][]candidate {
 	out := map[string][]candidate{}
 	for _, s := range sources {
 		for _, i := range s.indexes() {
-			b, err := p.readFile(i.file(p.m.arch))
+			b, err := p.ReadFile(i.file(p.Kernel.Config.Arch))
 			if err != nil {
 				continue
 			}

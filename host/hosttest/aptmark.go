@@ -1,17 +1,22 @@
 package hosttest
 
-import "slices"
+import (
+	"slices"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+)
 
 const extendedStates = "/var/lib/apt/extended_states"
 
 // autoMarked tells whether a package was installed for the sake of another.
-func (p *Process) autoMarked(name string) bool {
-	b, _ := p.readFile(extendedStates)
+func autoMarked(p *kernel.Process, name string) bool {
+	b, _ := p.ReadFile(extendedStates)
 	return slices.ContainsFunc(parseStatus(string(b)), func(s *stanza) bool { return s.get("Package") == name && s.get("Auto-Installed") == "1" })
 }
 
-func (p *Process) markAuto(name string, auto bool) error {
-	b, _ := p.readFile(extendedStates)
+func markAuto(p *kernel.Process, name string, auto bool) error {
+	b, _ := p.ReadFile(extendedStates)
 	list := parseStatus(string(b))
 	at := slices.IndexFunc(list, func(s *stanza) bool { return s.get("Package") == name })
 	if (at >= 0 && list[at].get("Auto-Installed") == "1") == auto {
@@ -23,19 +28,19 @@ func (p *Process) markAuto(name string, auto bool) error {
 	if auto {
 		s := &stanza{fields: map[string]string{}}
 		s.set("Package", name)
-		s.set("Architecture", p.m.arch)
+		s.set("Architecture", p.Kernel.Config.Arch)
 		s.set("Auto-Installed", "1")
 		list = append(list, s)
 	}
-	return p.replaceFile(extendedStates, []byte(formatStatus(list)), 0o644)
+	return libc.ReplaceFile(p, extendedStates, []byte(formatStatus(list)), 0o644)
 }
 
 // autoremovable are the packages that were installed for the sake of others which are gone.
-func (p *Process) autoremovable(gone []string) []string {
+func autoremovable(p *kernel.Process, gone []string) []string {
 	need := map[string]bool{}
 	var mark func(name string)
 	mark = func(name string) {
-		s := p.m.findPackage(name)
+		s := findPackage(p.Kernel, name)
 		if s == nil || need[name] || slices.Contains(gone, name) {
 			return
 		}
@@ -46,7 +51,7 @@ func (p *Process) autoremovable(gone []string) []string {
 			}
 		}
 	}
-	b, _ := p.readFile(extendedStates)
+	b, _ := p.ReadFile(extendedStates)
 	auto := map[string]bool{}
 	for _, s := range parseStatus(string(b)) {
 		auto[s.get("Package")] = s.get("Auto-Installed") == "1"
@@ -54,13 +59,13 @@ func (p *Process) autoremovable(gone []string) []string {
 	if len(auto) == 0 {
 		return nil
 	}
-	for _, s := range p.m.packages() {
+	for _, s := range packages(p.Kernel) {
 		if n := s.get("Package"); s.installed() && !auto[n] {
 			mark(n)
 		}
 	}
 	var out []string
-	for _, s := range p.m.packages() {
+	for _, s := range packages(p.Kernel) {
 		if n := s.get("Package"); s.installed() && auto[n] && !need[n] {
 			out = append(out, n)
 		}
@@ -68,70 +73,70 @@ func (p *Process) autoremovable(gone []string) []string {
 	// What needs others goes first.
 	slices.SortStableFunc(out, func(x, y string) int {
 		needs := func(a, b string) bool {
-			return slices.ContainsFunc(parseRelations(p.m.findPackage(a).get("Depends")), func(any []relation) bool {
+			return slices.ContainsFunc(parseRelations(findPackage(p.Kernel, a).get("Depends")), func(any []relation) bool {
 				return slices.ContainsFunc(any, func(r relation) bool { return r.name == b })
 			})
 		}
-		return btoi(needs(y, x)) - btoi(needs(x, y))
+		return libc.BoolToInt(needs(y, x)) - libc.BoolToInt(needs(x, y))
 	})
 	return out
 }
 
-func cmdAptMark(p *Process) int {
-	conf, bad := p.aptConfig()
+func cmdAptMark(p *kernel.Process) int {
+	conf, bad := aptConfig(p)
 	if bad != "" {
-		return p.aptFail("%s", bad)
+		return aptFail(p, "%s", bad)
 	}
-	_, args, bad := p.aptOptions(conf)
+	_, args, bad := aptOptions(p, conf)
 	if bad != "" {
-		return p.aptFail("%s", bad)
+		return aptFail(p, "%s", bad)
 	}
 	if len(args) == 0 {
-		p.printf("apt 2.6.1 (%s)\nUsage: apt-mark [options] {auto|manual} pkg1 [pkg2 ...]\n", p.m.arch)
+		p.Printf("apt 2.6.1 (%s)\nUsage: apt-mark [options] {auto|manual} pkg1 [pkg2 ...]\n", p.Kernel.Config.Arch)
 		return 1
 	}
 	verb, args := args[0], args[1:]
 	switch verb {
 	case "showhold", "showholds", "showheld", "showauto", "showmanual":
-		for _, s := range p.m.packages() {
+		for _, s := range packages(p.Kernel) {
 			n := s.get("Package")
 			want, _, _ := s.state()
 			show := want == "hold"
 			switch verb {
 			case "showauto":
-				show = s.installed() && p.autoMarked(n)
+				show = s.installed() && autoMarked(p, n)
 			case "showmanual":
-				show = s.installed() && !p.autoMarked(n)
+				show = s.installed() && !autoMarked(p, n)
 			}
 			if show && (len(args) == 0 || slices.Contains(args, n)) {
-				p.print(n, "\n")
+				p.Print(n, "\n")
 			}
 		}
 		return 0
 	case "hold", "unhold", "auto", "manual":
 	default:
-		return p.aptFail("Invalid operation %s", verb)
+		return aptFail(p, "Invalid operation %s", verb)
 	}
-	sources, bad := p.aptSources()
+	sources, bad := aptSources(p)
 	if bad != "" {
-		p.warn("E: %s\nE: The list of sources could not be read.\n", bad)
+		p.Warnf("E: %s\nE: The list of sources could not be read.\n", bad)
 		return 100
 	}
-	avail := p.available(sources)
+	avail := available(p, sources)
 	a := &apt{p: p, avail: avail}
 	var names []string
 	missing := false
 	for _, arg := range args {
 		n := a.plain(arg)
-		if _, ok := avail[n]; !ok && p.m.findPackage(n) == nil {
-			p.warn("E: Unable to locate package %s\n", arg)
+		if _, ok := avail[n]; !ok && findPackage(p.Kernel, n) == nil {
+			p.Warnf("E: Unable to locate package %s\n", arg)
 			missing = true
 			continue
 		}
 		names = append(names, n)
 	}
 	if len(names) == 0 {
-		return p.aptFail("No packages found")
+		return aptFail(p, "No packages found")
 	}
 	if missing {
 		return 100
@@ -139,36 +144,36 @@ func cmdAptMark(p *Process) int {
 	if verb == "auto" || verb == "manual" {
 		for _, n := range names {
 			word := map[string]string{"auto": "automatically", "manual": "manually"}[verb]
-			if s := p.m.findPackage(n); s == nil || !s.installed() {
-				p.printf("%s can not be marked as it is not installed.\n", n)
+			if s := findPackage(p.Kernel, n); s == nil || !s.installed() {
+				p.Printf("%s can not be marked as it is not installed.\n", n)
 				continue
 			}
-			if p.autoMarked(n) == (verb == "auto") {
-				p.printf("%s was already set to %s installed.\n", n, word)
+			if autoMarked(p, n) == (verb == "auto") {
+				p.Printf("%s was already set to %s installed.\n", n, word)
 				continue
 			}
-			if err := p.markAuto(n, verb == "auto"); err != nil {
-				p.flush()
-				p.warn("E: Could not create temporary file for %s - mkstemp (%s)\nE: Failed to write temporary StateFile %s\n", extendedStates, errnoText(err), extendedStates)
+			if err := markAuto(p, n, verb == "auto"); err != nil {
+				p.Flush()
+				p.Warnf("E: Could not create temporary file for %s - mkstemp (%s)\nE: Failed to write temporary StateFile %s\n", extendedStates, errnoText(err), extendedStates)
 				return 100
 			}
-			p.printf("%s set to %s installed.\n", n, word)
+			p.Printf("%s set to %s installed.\n", n, word)
 		}
 		return 0
 	}
 	for _, n := range names {
-		s := p.m.findPackage(n)
+		s := findPackage(p.Kernel, n)
 		want, flag, st := "unknown", "ok", "not-installed"
 		if s != nil {
 			want, flag, st = s.state()
 		}
 		if (want == "hold") == (verb == "hold") {
-			p.printf("%s was already %s.\n", n, map[string]string{"hold": "set on hold", "unhold": "not on hold"}[verb])
+			p.Printf("%s was already %s.\n", n, map[string]string{"hold": "set on hold", "unhold": "not on hold"}[verb])
 			continue
 		}
-		if p.uid != 0 {
-			p.flush()
-			p.warn("dpkg: error: required read/write access to the dpkg database directory /var/lib/dpkg\nE: Sub-process dpkg --set-selections returned an error code (2)\nE: Executing dpkg failed. Are you root?\n")
+		if p.UID != 0 {
+			p.Flush()
+			p.Warnf("dpkg: error: required read/write access to the dpkg database directory /var/lib/dpkg\nE: Sub-process dpkg --set-selections returned an error code (2)\nE: Executing dpkg failed. Are you root?\n")
 			return 100
 		}
 		want = "hold"
@@ -177,7 +182,7 @@ func cmdAptMark(p *Process) int {
 				want = "unknown"
 			}
 		}
-		if err := p.editPackage(n, func(s *stanza) *stanza {
+		if err := editPackage(p, n, func(s *stanza) *stanza {
 			if s == nil {
 				s = &stanza{fields: map[string]string{}}
 				s.set("Package", n)
@@ -185,14 +190,14 @@ func cmdAptMark(p *Process) int {
 			s.set("Status", want+" "+flag+" "+st)
 			return s
 		}); err != nil {
-			p.flush()
-			p.warn("dpkg: error: %s\nE: Sub-process dpkg --set-selections returned an error code (2)\nE: Executing dpkg failed. Are you root?\n", strerror(err))
+			p.Flush()
+			p.Warnf("dpkg: error: %s\nE: Sub-process dpkg --set-selections returned an error code (2)\nE: Executing dpkg failed. Are you root?\n", kernel.Strerror(err))
 			return 100
 		}
 		if verb == "hold" {
-			p.printf("%s set on hold.\n", n)
+			p.Printf("%s set on hold.\n", n)
 		} else {
-			p.printf("Canceled hold on %s.\n", n)
+			p.Printf("Canceled hold on %s.\n", n)
 		}
 	}
 	return 0

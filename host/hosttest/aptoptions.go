@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // aptFlags are the options without an argument, by their short letter or the first of their names.
@@ -16,7 +18,7 @@ var aptFlags = strings.Fields(`yes assume-yes>yes simulate just-print>simulate d
 var aptShort = map[byte]string{'y': "yes", 's': "simulate", 'd': "download-only", 'f': "fix-broken", 'm': "fix-missing", 'u': "show-upgraded", 'V': "verbose-versions", 'q': "quiet", 'h': "help", 'v': "version"}
 
 // aptOptions reads a command line as APT's programs do. The text is their error.
-func (p *Process) aptOptions(c aptConf) (flags map[string]bool, args []string, problem string) {
+func aptOptions(p *kernel.Process, c aptConf) (flags map[string]bool, args []string, problem string) {
 	flags = map[string]bool{}
 	words := p.Args[1:]
 	for i := 0; i < len(words); i++ {

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // An aptPin is a stanza of apt_preferences(5) for one pattern of packages.
@@ -13,10 +16,10 @@ type aptPin struct {
 	priority     int
 }
 
-func (p *Process) aptPins() []aptPin {
+func aptPins(p *kernel.Process) []aptPin {
 	var out []aptPin
 	files := []string{"/etc/apt/preferences"}
-	names, _ := p.readDir("/etc/apt/preferences.d")
+	names, _ := p.ReadDir("/etc/apt/preferences.d")
 	slices.Sort(names)
 	for _, n := range names {
 		if ext := path.Ext(n); ext == "" || ext == ".pref" {
@@ -24,7 +27,7 @@ func (p *Process) aptPins() []aptPin {
 		}
 	}
 	for _, f := range files {
-		b, err := p.readFile(f)
+		b, err := p.ReadFile(f)
 		if err != nil {
 			continue
 		}
@@ -44,14 +47,14 @@ func candidateOf(name string, versions []candidate, pins []aptPin) (candidate, b
 	for _, c := range versions {
 		priority := 500
 		for _, pin := range pins {
-			if pin.pattern != name && !(isGlob(pin.pattern) && match(pin.pattern, name)) {
+			if pin.pattern != name && !(libc.IsGlob(pin.pattern) && libc.Fnmatch(pin.pattern, name)) {
 				continue
 			}
 			kind, what, _ := strings.Cut(pin.pin, " ")
 			hit := false
 			switch kind {
 			case "version":
-				hit = match(strings.TrimSpace(what), c.version)
+				hit = libc.Fnmatch(strings.TrimSpace(what), c.version)
 			case "origin":
 				hit = slices.ContainsFunc(c.places, func(i index) bool { return strings.Contains(i.source.uri, strings.Trim(what, `"`)) })
 			case "release":

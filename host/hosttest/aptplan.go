@@ -11,7 +11,7 @@ func (a *apt) candidate(name string) (candidate, bool) {
 
 // state is the package in the status file and its status; "" when it has none.
 func (a *apt) state(name string) (*stanza, string) {
-	s := a.p.m.findPackage(name)
+	s := findPackage(a.p.Kernel, name)
 	if s == nil {
 		return nil, ""
 	}
@@ -49,7 +49,7 @@ func (a *apt) holds(any []relation) bool {
 // providers are the packages that provide a virtual one.
 func (a *apt) providers(name string) []string {
 	var out []string
-	for _, pk := range a.p.m.everyPackage() {
+	for _, pk := range everyPackage(a.p.Kernel) {
 		for _, any := range parseRelations(pk.Provides) {
 			if any[0].name == name && !slices.Contains(out, pk.Name) {
 				out = append(out, pk.Name)
@@ -61,16 +61,16 @@ func (a *apt) providers(name string) []string {
 
 // add plans a version and what it needs.
 func (a *apt) add(name string, c candidate) {
-	m := a.p.m
-	if at := slices.IndexFunc(a.install, func(pk Package) bool { return pk.Name == name }); at >= 0 {
+	k := a.p.Kernel
+	if at := slices.IndexFunc(a.install, func(pk archived) bool { return pk.Name == name }); at >= 0 {
 		if a.install[at].Version == c.version || !a.named[name] {
 			return
 		}
 		a.install = slices.Delete(a.install, at, at+1) // repair wanted another version than the command line does
 	}
-	pk, ok := m.archived(name, c.version)
+	pk, ok := inArchive(k, name, c.version)
 	if !ok {
-		pk = Package{Name: name, Version: c.version, Arch: c.arch, Depends: c.depends}
+		pk = archived{Name: name, Version: c.version, Arch: c.arch, Depends: c.depends}
 	}
 	a.install = append(a.install, pk) // so that a circle of dependencies ends
 	a.from[name] = c
@@ -112,14 +112,14 @@ func (a *apt) add(name string, c candidate) {
 		}
 	}
 	// Dependencies come first.
-	at := slices.IndexFunc(a.install, func(x Package) bool { return x.Name == name })
+	at := slices.IndexFunc(a.install, func(x archived) bool { return x.Name == name })
 	a.install = append(slices.Delete(a.install, at, at+1), pk)
 	for _, any := range parseRelations(pk.Conflicts) {
 		if _, st := a.state(any[0].name); st != "" {
 			a.drop(any[0].name)
 		}
 	}
-	for _, s := range m.packages() {
+	for _, s := range packages(k) {
 		n := s.get("Package")
 		if _, st := a.state(n); st == "" || n == name {
 			continue
@@ -138,7 +138,7 @@ func (a *apt) drop(name string) {
 		return
 	}
 	a.remove = append(a.remove, name)
-	for _, s := range a.p.m.packages() {
+	for _, s := range packages(a.p.Kernel) {
 		n := s.get("Package")
 		if _, st := a.state(n); st == "" || n == name {
 			continue

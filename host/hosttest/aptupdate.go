@@ -6,18 +6,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // update fetches the lists of all sources.
 func (a *apt) update() int {
-	p, m := a.p, a.p.m
+	p, k := a.p, a.p.Kernel
 	if code := a.lock(listsDir+"lock", "Unable to lock directory "+listsDir); code != 0 {
-		if p.uid != 0 {
-			p.print("Reading package lists...\n")
+		if p.UID != 0 {
+			p.Print("Reading package lists...\n")
 		}
 		return code
 	}
-	all := m.everyPackage()
+	all := everyPackage(k)
 	retries, _ := strconv.Atoi(a.conf.get("Acquire::Retries"))
 	var errs, warns []string
 	keep := map[string]bool{listsDir + "lock": true, listsDir + "partial": true, listsDir + "auxfiles": true}
@@ -34,7 +36,7 @@ func (a *apt) update() int {
 		local := strings.HasPrefix(s.uri, "file:") || strings.HasPrefix(s.uri, "copy:")
 		for try := 0; try <= retries; try++ {
 			switch {
-			case s.known(all) && !m.faults.fetchFails():
+			case s.known(all) && !aptFaultsOf(k).failsFetch():
 				problem = ""
 			case local:
 				problem = "absent"
@@ -44,66 +46,66 @@ func (a *apt) update() int {
 			if problem == "" || try == retries || local {
 				break
 			}
-			p.printf("Ign:%d %s InRelease\n", at, s.label())
+			p.Printf("Ign:%d %s InRelease\n", at, s.label())
 		}
 		for _, i := range s.indexes() {
-			keep[i.file(m.arch)] = true
+			keep[i.file(k.Config.Arch)] = true
 		}
 		switch {
 		case problem == "absent":
-			p.printf("Err:%d %s Release\n  File not found - %s/Release (2: No such file or directory)\n", at, s.label(), strings.TrimPrefix(s.uri, "file:"))
+			p.Printf("Err:%d %s Release\n  File not found - %s/Release (2: No such file or directory)\n", at, s.label(), strings.TrimPrefix(s.uri, "file:"))
 			errs = append(errs, "The repository '"+s.label()+" Release' does not have a Release file.")
 			continue
 		case problem != "":
-			p.printf("Err:%d %s InRelease\n  %s\n", at, s.label(), problem)
+			p.Printf("Err:%d %s InRelease\n  %s\n", at, s.label(), problem)
 			warns = append(warns, "Failed to fetch "+url+"  "+problem)
 			continue
-		case !p.keyed(s):
-			p.printf("Get:%d %s InRelease [48.8 kB]\nErr:%d %s InRelease\n  The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 7EA0A9C3F273FCD8\n", at, s.label(), at, s.label())
+		case !keyed(p, s):
+			p.Printf("Get:%d %s InRelease [48.8 kB]\nErr:%d %s InRelease\n  The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 7EA0A9C3F273FCD8\n", at, s.label(), at, s.label())
 			warns = append(warns, "GPG error: "+s.label()+" InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 7EA0A9C3F273FCD8")
 			errs = append(errs, "The repository '"+s.label()+" InRelease' is not signed.")
 			continue
 		}
 		word := "Hit"
 		for _, i := range s.indexes() {
-			file := i.file(m.arch)
+			file := i.file(k.Config.Arch)
 			if seen[file] {
-				warns = append(warns, "Target Packages ("+cmp.Or(i.component, s.suite)+"/binary-"+m.arch+"/Packages) is configured multiple times")
+				warns = append(warns, "Target Packages ("+cmp.Or(i.component, s.suite)+"/binary-"+k.Config.Arch+"/Packages) is configured multiple times")
 			}
 			seen[file] = true
 			var list []*stanza
 			for _, pk := range all {
 				if i.provides(pk) {
-					list = append(list, pk.stanza(m.arch, ""))
+					list = append(list, pk.stanza(k.Config.Arch, ""))
 				}
 			}
 			text := formatStatus(list)
-			if old, err := p.readFile(file); err == nil && string(old) == text {
+			if old, err := p.ReadFile(file); err == nil && string(old) == text {
 				continue
 			}
 			word = "Get"
-			if err := p.replaceFile(file, []byte(text), 0o644); err != nil {
+			if err := libc.ReplaceFile(p, file, []byte(text), 0o644); err != nil {
 				errs = append(errs, fmt.Sprintf("Failed to fetch %s  Error writing to file - write (%s)", url, errnoText(err)))
 			}
 		}
-		p.printf("%s:%d %s InRelease\n", word, at, s.label())
+		p.Printf("%s:%d %s InRelease\n", word, at, s.label())
 	}
-	names, _ := p.readDir(strings.TrimSuffix(listsDir, "/"))
+	names, _ := p.ReadDir(strings.TrimSuffix(listsDir, "/"))
 	for _, n := range names {
 		if !keep[listsDir+n] && len(errs) == 0 {
-			p.unlink(listsDir + n)
+			p.Unlink(listsDir + n)
 		}
 	}
-	p.print("Reading package lists...\n")
-	p.flush()
+	p.Print("Reading package lists...\n")
+	p.Flush()
 	for _, w := range warns {
-		p.warn("W: %s\n", w)
+		p.Warnf("W: %s\n", w)
 	}
 	if len(warns) > 0 && slices.ContainsFunc(warns, func(w string) bool { return strings.HasPrefix(w, "Failed") }) && len(errs) == 0 {
-		p.warn("W: Some index files failed to download. They have been ignored, or old ones used instead.\n")
+		p.Warnf("W: Some index files failed to download. They have been ignored, or old ones used instead.\n")
 	}
 	for _, e := range errs {
-		p.warn("E: %s\n", e)
+		p.Warnf("E: %s\n", e)
 	}
 	if len(errs) > 0 {
 		return 100

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // observation is a script as an engine sends it: about a hundred resources, in some 20 KB.
@@ -16,7 +18,7 @@ func observation(m *Machine) string {
 	var b strings.Builder
 	var files []string
 	for _, dir := range []string{"/etc", "/usr/lib/systemd"} {
-		m.FS().Walk(dir, func(p string, st Stat) error {
+		m.FS().Walk(dir, func(p string, st kernel.Stat) error {
 			if st.IsRegular() && len(files) < 60 {
 				files = append(files, p)
 			}

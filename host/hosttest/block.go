@@ -2,25 +2,24 @@ package hosttest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // blockTools look at and change disks, file systems and mounts.
-func blockTools() map[string]tool {
-	const s = "/usr/sbin"
-	tools := map[string]tool{
-		"lsblk": {"", cmdLsblk}, "blkid": {s, cmdBlkid}, "wipefs": {s, cmdWipefs}, "blockdev": {s, cmdBlockdev}, "partprobe": {s, cmdPartprobe}, "udevadm": {"", cmdUdevadm},
-		"chattr": {"", cmdChattr}, "lsattr": {"", cmdLsattr},
+func blockTools() map[string]kernel.Program {
+	return map[string]kernel.Program{
+		"lsblk": cmdLsblk, "/usr/sbin/blkid": cmdBlkid, "/usr/sbin/wipefs": cmdWipefs, "/usr/sbin/blockdev": cmdBlockdev, "udevadm": cmdUdevadm,
+		"chattr": cmdChattr, "lsattr": cmdLsattr,
 	}
-	maps.Copy(tools, mountTools())
-	maps.Copy(tools, makeTools())
-	return tools
 }
 
 // A signature is what tells what is on a device.
@@ -34,7 +33,7 @@ type signature struct {
 
 // A blockView is a device as it was when somebody looked.
 type blockView struct {
-	*part
+	*kernel.Partition
 	signs   []signature // of a file system or its like, and of a partition table
 	table   string
 	ptuuid  string
@@ -62,35 +61,35 @@ func (v blockView) mount() string {
 }
 
 // look tells what is on every device.
-func (m *Machine) look() []blockView {
-	swaps := m.swapList()
-	t := m.tree
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func look(k *kernel.Kernel) []blockView {
+	swaps := k.SwapList()
+	t := k.Tree
+	t.Lock()
+	defer t.Unlock()
 	var out []blockView
-	for i, d := range m.disks {
-		for _, p := range d.all() {
-			v := blockView{part: p, major: 8, minor: (i-1)*16 + p.num}
+	for i, d := range k.Disks {
+		for _, p := range d.All() {
+			v := blockView{Partition: p, major: 8, minor: (i-1)*16 + p.Num}
 			if i == 0 {
-				v.major, v.minor = 179, p.num
-			} else if strings.HasPrefix(d.name, "nvme") {
+				v.major, v.minor = 179, p.Num
+			} else if strings.HasPrefix(d.Name, "nvme") {
 				v.major = 259
 			}
-			v.signs = p.signatures()
-			if p == d.whole {
-				v.table, v.ptuuid = d.table, d.ptuuid
+			v.signs = signatures(p)
+			if p == d.Whole {
+				v.table, v.ptuuid = d.Table, d.PTUUID
 			}
 			for _, s := range v.signs {
-				if p == d.whole && v.table == "" && s.usage == "" {
+				if p == d.Whole && v.table == "" && s.usage == "" {
 					v.table = s.kind
 				}
 			}
-			for _, mt := range t.mounts {
-				if p.vol != nil && mt.vol == p.vol {
-					v.targets = append(v.targets, mt.target)
+			for _, mt := range t.Mounts {
+				if p.Vol != nil && mt.Vol == p.Vol {
+					v.targets = append(v.targets, mt.Target)
 				}
 			}
-			if slices.Contains(swaps, "/dev/"+p.name) {
+			if slices.Contains(swaps, "/dev/"+p.Name) {
 				v.targets = append(v.targets, "[SWAP]")
 			}
 			out = append(out, v)
@@ -100,12 +99,12 @@ func (m *Machine) look() []blockView {
 }
 
 // signatures reads the device as libblkid does.
-func (p *part) signatures() []signature {
+func signatures(p *kernel.Partition) []signature {
 	var out []signature
-	d := p.disk
-	if p.fstype != "" {
-		s := signature{kind: p.fstype, uuid: p.uuid, label: p.label, usage: "filesystem"}
-		switch p.fstype {
+	d := p.Disk
+	if p.FSType != "" {
+		s := signature{kind: p.FSType, uuid: p.UUID, label: p.Label, usage: "filesystem"}
+		switch p.FSType {
 		case "ext4", "ext3", "ext2":
 			s.offset, s.magic = 0x438, []byte{0x53, 0xef}
 		case "xfs":
@@ -122,24 +121,24 @@ func (p *part) signatures() []signature {
 			s.magic = make([]byte, 4)
 		}
 		out = append(out, s)
-	} else if s, ok := p.sniff(); ok {
+	} else if s, ok := sniff(p); ok {
 		out = append(out, s)
 	}
-	if p != d.whole {
+	if p != d.Whole {
 		return out
 	}
 	head, tail := make([]byte, 1024), make([]byte, 512)
-	d.read(0, head)
-	d.read(d.size-512, tail)
+	d.Read(0, head)
+	d.Read(d.Size-512, tail)
 	gpt := []byte("EFI PART")
 	switch {
-	case d.table == "gpt", d.table == "" && bytes.HasPrefix(head[512:], gpt):
+	case d.Table == "gpt", d.Table == "" && bytes.HasPrefix(head[512:], gpt):
 		out = append(out, signature{offset: 0x200, kind: "gpt", magic: gpt})
 		if bytes.HasPrefix(tail, gpt) {
-			out = append(out, signature{offset: d.size - 512, kind: "gpt", magic: gpt})
+			out = append(out, signature{offset: d.Size - 512, kind: "gpt", magic: gpt})
 		}
 		out = append(out, signature{offset: 0x1fe, kind: "PMBR", magic: []byte{0x55, 0xaa}})
-	case d.table == "dos", d.table == "" && isMBR(head) && len(out) == 0:
+	case d.Table == "dos", d.Table == "" && isMBR(head) && len(out) == 0:
 		out = append(out, signature{offset: 0x1fe, kind: "dos", magic: []byte{0x55, 0xaa}})
 	}
 	return out
@@ -161,9 +160,9 @@ func isMBR(b []byte) bool {
 }
 
 // sniff finds a file system in the bytes of a device that nobody has formatted here.
-func (p *part) sniff() (signature, bool) {
+func sniff(p *kernel.Partition) (signature, bool) {
 	b := make([]byte, 0x10048)
-	p.disk.read(p.start, b)
+	p.Disk.Read(p.Start, b)
 	has := func(at int, magic string) bool { return string(b[at:at+len(magic)]) == magic }
 	str := func(at, n int) string { s, _, _ := strings.Cut(string(b[at:at+n]), "\x00"); return s }
 	id := func(at int) string { return formatUUID(b[at : at+16]) }
@@ -212,18 +211,18 @@ func formatUUID(b []byte) string {
 }
 
 // device finds the block device that a path names.
-func (p *Process) device(name string) *part {
-	rest, ok := strings.CutPrefix(p.absolute(name), "/dev/")
+func device(p *kernel.Process, name string) *kernel.Partition {
+	rest, ok := strings.CutPrefix(absolute(p, name), "/dev/")
 	if !ok {
 		return nil
 	}
-	return p.m.blockDevice(rest)
+	return p.Kernel.BlockDevice(rest)
 }
 
 // inUse tells what keeps a device, or a partition of it, from being changed.
-func (m *Machine) inUse(p *part) string {
-	for _, v := range m.look() {
-		if (v.part == p || p == p.disk.whole && v.disk == p.disk) && len(v.targets) > 0 {
+func inUse(k *kernel.Kernel, p *kernel.Partition) string {
+	for _, v := range look(k) {
+		if (v.Partition == p || p == p.Disk.Whole && v.Disk == p.Disk) && len(v.targets) > 0 {
 			return v.targets[0]
 		}
 	}
@@ -231,13 +230,13 @@ func (m *Machine) inUse(p *part) string {
 }
 
 // changeDisk runs a change of a disk and lets udev see it.
-func (m *Machine) changeDisk(f func()) error {
-	if err := m.mutation(nil); err != nil {
+func changeDisk(k *kernel.Kernel, f func()) error {
+	if err := k.Mutate(nil); err != nil {
 		return err
 	}
-	return m.tree.quietly(func() error {
+	return k.Tree.Quietly(func() error {
 		f()
-		m.udev()
+		k.Udev()
 		return nil
 	})
 }
@@ -248,53 +247,53 @@ var lsblkColumns = []column{{name: "NAME"}, {name: "KNAME"}, {name: "PATH"}, {na
 	{name: "MODEL"}, {name: "SERIAL"}, {name: "SIZE", right: true}, {name: "STATE"}, {name: "OWNER"}, {name: "GROUP"}, {name: "MODE"}, {name: "LOG-SEC", right: true, kind: 'n'}, {name: "PHY-SEC", right: true, kind: 'n'},
 	{name: "ROTA", right: true, kind: 'b'}, {name: "TYPE"}, {name: "PKNAME"}, {name: "TRAN"}, {name: "VENDOR"}, {name: "REV"}, {name: "WWN"}, {name: "START", right: true, kind: 'n'}}
 
-func cmdLsblk(p *Process) int {
-	o, ok := p.getopt("aAbdDe:E:fhI:iJlMmNno:OpPrSstTvVw:x:yz", "all>a noempty>A bytes>b nodeps>d discard>D exclude=>e dedup=>E fs>f include=>I ascii>i json>J list>l merge>M perms>m noheadings>n output=>o output-all>O paths>p pairs>P "+
+func cmdLsblk(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "aAbdDe:E:fhI:iJlMmNno:OpPrSstTvVw:x:yz", "all>a noempty>A bytes>b nodeps>d discard>D exclude=>e dedup=>E fs>f include=>I ascii>i json>J list>l merge>M perms>m noheadings>n output=>o output-all>O paths>p pairs>P "+
 		"raw>r scsi>S inverse>s topology>t tree[=>T width=>w sort=>x sysroot= shell>y zoned>z nvme>N virtio>v")
 	if !ok {
-		return p.usage(1)
+		return libc.Usage(p, 1)
 	}
-	if o.has("D", "I", "m", "M", "E", "s", "S", "t", "x", "sysroot", "z", "O", "N", "v") {
-		p.errorf("hosttest: this lsblk has no such view")
+	if o.Has("D", "I", "m", "M", "E", "s", "S", "t", "x", "sysroot", "z", "O", "N", "v") {
+		p.Errorf("hosttest: this lsblk has no such view")
 		return 1
 	}
 	def := "NAME,MAJ:MIN,RM,SIZE,RO,TYPE,MOUNTPOINTS"
-	if o.has("f") {
+	if o.Has("f") {
 		def = "NAME,FSTYPE,FSVER,LABEL,UUID,FSAVAIL,FSUSE%,MOUNTPOINTS"
 	}
-	cols, ok := p.pickColumns(lsblkColumns, o.all("o"), def)
+	cols, ok := pickColumns(p, lsblkColumns, o.All("o"), def)
 	if !ok {
 		return 1
 	}
-	if o.has("b") {
+	if o.Has("b") {
 		for i, c := range cols {
 			if c.name == "SIZE" || strings.HasPrefix(c.name, "FS") && c.right && c.name != "FSUSE%" {
 				cols[i].kind = 'n'
 			}
 		}
 	}
-	views := p.m.look()
+	views := look(p.Kernel)
 	s := &sheet{name: "blockdevices", cols: cols, tree: -1}
-	if !o.has("l", "d") {
+	if !o.Has("l", "d") {
 		s.tree = slices.IndexFunc(cols, func(c column) bool { return c.name == "NAME" })
 	}
 	row := func(v blockView) *sheetRow {
 		r := &sheetRow{}
 		for _, c := range cols {
-			r.cells = append(r.cells, p.lsblkCell(o, v, c.name))
+			r.cells = append(r.cells, lsblkCell(p, o, v, c.name))
 		}
 		return r
 	}
 	add := func(v blockView) {
 		r := row(v)
 		s.rows = append(s.rows, r)
-		if v.part != v.disk.whole || o.has("d") {
+		if v.Partition != v.Disk.Whole || o.Has("d") {
 			return
 		}
 		for _, k := range views {
-			if k.disk == v.disk && k.part != v.part {
+			if k.Disk == v.Disk && k.Partition != v.Partition {
 				switch {
-				case o.has("l"):
+				case o.Has("l"):
 					s.rows = append(s.rows, row(k))
 				default:
 					r.kids = append(r.kids, row(k))
@@ -303,22 +302,22 @@ func cmdLsblk(p *Process) int {
 		}
 	}
 	bad := 0
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		for _, v := range views {
-			if v.part == v.disk.whole {
+			if v.Partition == v.Disk.Whole {
 				add(v)
 			}
 		}
 	}
-	for _, a := range o.args {
-		dev := p.device(a)
+	for _, a := range o.Args {
+		dev := device(p, a)
 		if dev == nil {
-			p.errorf("%s: not a block device", a)
+			p.Errorf("%s: not a block device", a)
 			bad++
 			continue
 		}
 		for _, v := range views {
-			if v.part == dev {
+			if v.Partition == dev {
 				add(v)
 			}
 		}
@@ -327,7 +326,7 @@ func cmdLsblk(p *Process) int {
 		s.print(p, o)
 	}
 	switch {
-	case bad > 0 && bad == len(o.args):
+	case bad > 0 && bad == len(o.Args):
 		return 32
 	case bad > 0:
 		return 64
@@ -341,44 +340,44 @@ const (
 	linuxDOS = "0x83"
 )
 
-func (p *part) partType() string {
+func partType(p *kernel.Partition) string {
 	switch {
-	case p.disk.table == "gpt":
+	case p.Disk.Table == "gpt":
 		return linuxGPT
-	case p.fstype == "vfat":
+	case p.FSType == "vfat":
 		return "0xc"
 	}
 	return linuxDOS
 }
 
-func (p *Process) lsblkCell(o *options, v blockView, col string) string {
-	whole := v.part == v.disk.whole
+func lsblkCell(p *kernel.Process, o *libc.Options, v blockView, col string) string {
+	whole := v.Partition == v.Disk.Whole
 	size := func(n int64) string {
-		if o.has("b") {
+		if o.Has("b") {
 			return strconv.FormatInt(n, 10)
 		}
 		return humanSize(n)
 	}
-	mounted := v.vol != nil && len(v.targets) > 0
+	mounted := v.Vol != nil && len(v.targets) > 0
 	var total, free int64
 	if mounted {
-		total, free = p.m.space(v.vol)
+		total, free = p.Kernel.Space(v.Vol)
 	}
 	switch col {
 	case "NAME":
-		if o.has("p") {
-			return "/dev/" + v.name
+		if o.Has("p") {
+			return "/dev/" + v.Name
 		}
-		return v.name
+		return v.Name
 	case "KNAME":
-		if o.has("p") {
-			return "/dev/" + v.name
+		if o.Has("p") {
+			return "/dev/" + v.Name
 		}
-		return v.name
+		return v.Name
 	case "PATH":
-		return "/dev/" + v.name
+		return "/dev/" + v.Name
 	case "MAJ:MIN":
-		if o.has("r", "P", "J") {
+		if o.Has("r", "P", "J") {
 			return fmt.Sprintf("%d:%d", v.major, v.minor)
 		}
 		return fmt.Sprintf("%3d:%-3d", v.major, v.minor)
@@ -422,40 +421,40 @@ func (p *Process) lsblkCell(o *options, v blockView, col string) string {
 	case "MOUNTPOINTS":
 		return strings.Join(v.targets, "\n")
 	case "PTUUID":
-		return v.disk.ptuuidIf()
+		return ptuuidIf(v.Disk)
 	case "PTTYPE":
 		if whole {
 			return v.table
 		}
-		return v.disk.table
+		return v.Disk.Table
 	case "PARTTYPE":
 		if !whole {
-			return v.partType()
+			return partType(v.Partition)
 		}
 	case "PARTTYPENAME":
 		if !whole {
 			return "Linux filesystem"
 		}
 	case "PARTUUID":
-		return v.partuuid
+		return v.PARTUUID
 	case "RA":
 		return "128"
 	case "RO", "RM", "HOTPLUG", "ROTA":
 		return "0"
 	case "MODEL":
 		if whole {
-			return v.disk.model
+			return v.Disk.Model
 		}
 	case "SERIAL":
 		if whole {
-			return v.disk.serial
+			return v.Disk.Serial
 		}
 	case "VENDOR":
 		if whole {
-			return strings.TrimSpace(v.disk.vendor)
+			return strings.TrimSpace(v.Disk.Vendor)
 		}
 	case "SIZE":
-		return size(v.size)
+		return size(v.Size)
 	case "STATE":
 		if whole && v.major == 8 {
 			return "running"
@@ -477,10 +476,10 @@ func (p *Process) lsblkCell(o *options, v blockView, col string) string {
 		if whole {
 			return ""
 		}
-		if o.has("p") {
-			return "/dev/" + v.disk.name
+		if o.Has("p") {
+			return "/dev/" + v.Disk.Name
 		}
-		return v.disk.name
+		return v.Disk.Name
 	case "TRAN":
 		switch {
 		case !whole:
@@ -493,17 +492,17 @@ func (p *Process) lsblkCell(o *options, v blockView, col string) string {
 		}
 	case "START":
 		if !whole {
-			return strconv.FormatInt(v.start/512, 10)
+			return strconv.FormatInt(v.Start/512, 10)
 		}
 	}
 	return ""
 }
 
-func (d *disk) ptuuidIf() string {
-	if d.table == "" {
+func ptuuidIf(d *kernel.Disk) string {
+	if d.Table == "" {
 		return ""
 	}
-	return d.ptuuid
+	return d.PTUUID
 }
 
 // A tag is a name and a value of blkid.
@@ -544,54 +543,54 @@ func (v blockView) tags(low bool) []tag {
 		add("USAGE", s.usage)
 	}
 	switch {
-	case v.part == v.disk.whole:
+	case v.Partition == v.Disk.Whole:
 		if s.kind == "" && v.table != "" {
 			add("PTUUID", v.ptuuid)
 			add("PTTYPE", v.table)
 		}
 	case low:
-		add("PART_ENTRY_SCHEME", v.disk.table)
-		add("PART_ENTRY_UUID", v.partuuid)
-		add("PART_ENTRY_TYPE", v.partType())
-		add("PART_ENTRY_NUMBER", strconv.Itoa(v.num))
-		add("PART_ENTRY_OFFSET", strconv.FormatInt(v.start/512, 10))
-		add("PART_ENTRY_SIZE", strconv.FormatInt(v.size/512, 10))
-		add("PART_ENTRY_DISK", fmt.Sprintf("%d:%d", v.major, v.minor-v.num))
+		add("PART_ENTRY_SCHEME", v.Disk.Table)
+		add("PART_ENTRY_UUID", v.PARTUUID)
+		add("PART_ENTRY_TYPE", partType(v.Partition))
+		add("PART_ENTRY_NUMBER", strconv.Itoa(v.Num))
+		add("PART_ENTRY_OFFSET", strconv.FormatInt(v.Start/512, 10))
+		add("PART_ENTRY_SIZE", strconv.FormatInt(v.Size/512, 10))
+		add("PART_ENTRY_DISK", fmt.Sprintf("%d:%d", v.major, v.minor-v.Num))
 	default:
-		add("PARTUUID", v.partuuid)
+		add("PARTUUID", v.PARTUUID)
 	}
 	return out
 }
 
-func cmdBlkid(p *Process) int {
-	o, ok := p.getopt("c:DdghilL:n:o:O:ps:S:t:u:U:wV", "cache-file=>c no-encoding>d garbage-collect>g info>i list-filesystems>k list-one>l label=>L match-types=>n output=>o offset=>O probe>p match-tag=>s size=>S match-token=>t usages=>u uuid=>U no-part-details>D")
+func cmdBlkid(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "c:DdghilL:n:o:O:ps:S:t:u:U:wV", "cache-file=>c no-encoding>d garbage-collect>g info>i list-filesystems>k list-one>l label=>L match-types=>n output=>o offset=>O probe>p match-tag=>s size=>S match-token=>t usages=>u uuid=>U no-part-details>D")
 	if !ok {
-		return p.usage(1)
+		return libc.Usage(p, 1)
 	}
-	if o.has("g") {
+	if o.Has("g") {
 		return 0
 	}
-	format := o.get("o")
+	format := o.Get("o")
 	if !slices.Contains([]string{"", "full", "value", "device", "export", "udev"}, format) {
-		if format == "list" || o.has("i", "k") {
-			p.errorf("hosttest: this blkid has no such output")
+		if format == "list" || o.Has("i", "k") {
+			p.Errorf("hosttest: this blkid has no such output")
 			return 4
 		}
-		p.errorf("unsupported output format %s", format)
+		p.Errorf("unsupported output format %s", format)
 		return 4
 	}
-	views := p.m.look()
-	if o.has("L", "U") {
+	views := look(p.Kernel)
+	if o.Has("L", "U") {
 		for _, v := range views {
-			if s := v.fs(); o.has("L") && s.label == o.get("L") && s.label != "" || o.has("U") && strings.EqualFold(s.uuid, o.get("U")) && s.uuid != "" {
-				p.print("/dev/", v.name, "\n")
+			if s := v.fs(); o.Has("L") && s.label == o.Get("L") && s.label != "" || o.Has("U") && strings.EqualFold(s.uuid, o.Get("U")) && s.uuid != "" {
+				p.Print("/dev/", v.Name, "\n")
 				return 0
 			}
 		}
 		return 2
 	}
-	if o.has("p") && len(o.args) == 0 {
-		p.errorf("The low-level probing mode requires a device")
+	if o.Has("p") && len(o.Args) == 0 {
+		p.Errorf("The low-level probing mode requires a device")
 		return 4
 	}
 	type named struct {
@@ -599,59 +598,59 @@ func cmdBlkid(p *Process) int {
 		blockView
 	}
 	var list []named
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		for _, v := range views {
-			list = append(list, named{"/dev/" + v.name, v})
+			list = append(list, named{"/dev/" + v.Name, v})
 		}
 	}
-	for _, a := range o.args {
-		dev := p.device(a)
-		if dev == nil || p.access(a, mayRead) != nil {
-			if o.has("p") {
+	for _, a := range o.Args {
+		dev := device(p, a)
+		if dev == nil || p.Access(a, kernel.MayRead) != nil {
+			if o.Has("p") {
 				// Both a missing device and one without a signature are 2.
-				if _, err := p.stat(a); err != nil {
-					p.errorf("error: %s: %s", a, strerror(err))
+				if _, err := p.Stat(a); err != nil {
+					p.Errorf("error: %s: %s", a, kernel.Strerror(err))
 				}
 				return 2
 			}
 			continue
 		}
 		for _, v := range views {
-			if v.part == dev {
+			if v.Partition == dev {
 				list = append(list, named{a, v})
 			}
 		}
 	}
 	found := false
 	for _, v := range list {
-		tags := v.tags(o.has("p"))
-		if t := o.get("t"); t != "" {
+		tags := v.tags(o.Has("p"))
+		if t := o.Get("t"); t != "" {
 			name, value, _ := strings.Cut(t, "=")
 			if !slices.Contains(tags, tag{name, strings.Trim(value, `"`)}) {
 				continue
 			}
 		}
-		if want := o.all("s"); len(want) > 0 {
+		if want := o.All("s"); len(want) > 0 {
 			tags = slices.DeleteFunc(tags, func(t tag) bool { return !slices.Contains(want, t.name) })
 		}
 		if len(tags) == 0 {
 			continue
 		}
 		if found && format == "export" {
-			p.print("\n")
+			p.Print("\n")
 		}
 		found = true
 		switch format {
 		case "value":
 			for _, t := range tags {
-				p.print(t.value, "\n")
+				p.Print(t.value, "\n")
 			}
 		case "device":
-			p.print(v.name, "\n")
+			p.Print(v.name, "\n")
 		case "export":
-			p.print("DEVNAME=", v.name, "\n")
+			p.Print("DEVNAME=", v.name, "\n")
 			for _, t := range tags {
-				p.print(t.name, "=", strings.NewReplacer(" ", `\ `, `"`, `\"`, `\`, `\\`, "$", `\$`, "'", `\'`).Replace(t.value), "\n")
+				p.Print(t.name, "=", strings.NewReplacer(" ", `\ `, `"`, `\"`, `\`, `\\`, "$", `\$`, "'", `\'`).Replace(t.value), "\n")
 			}
 		case "udev":
 			for _, t := range tags {
@@ -661,19 +660,19 @@ func cmdBlkid(p *Process) int {
 				} else if strings.HasPrefix(t.name, "PT") {
 					name = "ID_PART_TABLE_" + strings.TrimPrefix(t.name, "PT")
 				}
-				p.print(name, "=", strings.ReplaceAll(t.value, " ", "_"), "\n")
+				p.Print(name, "=", strings.ReplaceAll(t.value, " ", "_"), "\n")
 				if t.name == "LABEL" || t.name == "UUID" {
-					p.print(name, "_ENC=", strings.ReplaceAll(t.value, " ", `\x20`), "\n")
+					p.Print(name, "_ENC=", strings.ReplaceAll(t.value, " ", `\x20`), "\n")
 				}
 			}
 		default:
-			p.print(v.name, ":")
+			p.Print(v.name, ":")
 			for _, t := range tags {
-				p.print(" ", t.name, `="`, strings.NewReplacer(`"`, `\"`, `\`, `\\`).Replace(t.value), `"`)
+				p.Print(" ", t.name, `="`, strings.NewReplacer(`"`, `\"`, `\`, `\\`).Replace(t.value), `"`)
 			}
-			p.print("\n")
+			p.Print("\n")
 		}
-		if o.has("l") {
+		if o.Has("l") {
 			break
 		}
 	}
@@ -685,24 +684,24 @@ func cmdBlkid(p *Process) int {
 
 var wipefsColumns = []column{{name: "UUID"}, {name: "LABEL"}, {name: "LENGTH"}, {name: "TYPE"}, {name: "OFFSET"}, {name: "USAGE"}, {name: "DEVICE"}}
 
-func cmdWipefs(p *Process) int {
-	o, ok := p.getopt("ab::fhiJnO:o:pqt:V", "all>a backup[=>b force>f noheadings>i json>J no-act>n offset=>o output=>O parsable>p quiet>q types=>t lock[=")
+func cmdWipefs(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "ab::fhiJnO:o:pqt:V", "all>a backup[=>b force>f noheadings>i json>J no-act>n offset=>o output=>O parsable>p quiet>q types=>t lock[=")
 	if !ok {
-		return p.usage(1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 0 {
-		p.errorf("no device specified")
-		return p.usage(1)
+	if len(o.Args) == 0 {
+		p.Errorf("no device specified")
+		return libc.Usage(p, 1)
 	}
-	if o.has("b") {
-		p.errorf("hosttest: this wipefs makes no backup")
+	if o.Has("b") {
+		p.Errorf("hosttest: this wipefs makes no backup")
 		return 1
 	}
 	var offset int64 = -1
-	if v := o.get("o"); v != "" {
+	if v := o.Get("o"); v != "" {
 		n, err := strconv.ParseInt(v, 0, 64)
 		if err != nil {
-			p.errorf("invalid offset argument: '%s': %s", v, strerror(syscall.EINVAL))
+			p.Errorf("invalid offset argument: '%s': %s", v, kernel.Strerror(syscall.EINVAL))
 			return 1
 		}
 		offset = n
@@ -711,41 +710,41 @@ func cmdWipefs(p *Process) int {
 		if offset >= 0 && s.offset != offset {
 			return false
 		}
-		t, no := strings.CutPrefix(o.get("t"), "no")
+		t, no := strings.CutPrefix(o.Get("t"), "no")
 		return t == "" || slices.Contains(strings.Split(t, ","), s.kind) != no
 	}
-	cols, ok := p.pickColumns(wipefsColumns, o.all("O"), "DEVICE,OFFSET,TYPE,UUID,LABEL")
+	cols, ok := pickColumns(p, wipefsColumns, o.All("O"), "DEVICE,OFFSET,TYPE,UUID,LABEL")
 	if !ok {
 		return 1
 	}
 	s := &sheet{name: "signatures", cols: cols, tree: -1}
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		fail := func(err error) int {
-			p.errorf("error: %s: probing initialization failed: %s", a, strerror(err))
+			p.Errorf("error: %s: probing initialization failed: %s", a, kernel.Strerror(err))
 			return 1
 		}
-		if _, err := p.stat(a); err != nil {
+		if _, err := p.Stat(a); err != nil {
 			return fail(err)
 		}
-		dev := p.device(a)
+		dev := device(p, a)
 		if dev == nil {
-			p.errorf("hosttest: %s: this wipefs knows only block devices", a)
+			p.Errorf("hosttest: %s: this wipefs knows only block devices", a)
 			return 1
 		}
-		erase := o.has("a") || offset >= 0
-		want := uint32(mayRead)
-		if erase && !o.has("n") {
-			want |= mayWrite
+		erase := o.Has("a") || offset >= 0
+		want := uint32(kernel.MayRead)
+		if erase && !o.Has("n") {
+			want |= kernel.MayWrite
 		}
-		if err := p.access(a, want); err != nil {
+		if err := p.Access(a, want); err != nil {
 			return fail(err)
 		}
-		if erase && !o.has("n", "f") && p.m.inUse(dev) != "" {
+		if erase && !o.Has("n", "f") && inUse(p.Kernel, dev) != "" {
 			return fail(syscall.EBUSY)
 		}
 		var signs []signature
-		for _, v := range p.m.look() {
-			if v.part == dev {
+		for _, v := range look(p.Kernel) {
+			if v.Partition == dev {
 				signs = v.signs
 			}
 		}
@@ -757,61 +756,61 @@ func cmdWipefs(p *Process) int {
 			if !erase {
 				r := &sheetRow{}
 				for _, c := range cols {
-					r.cells = append(r.cells, map[string]string{"UUID": sg.uuid, "LABEL": sg.label, "LENGTH": strconv.Itoa(len(sg.magic)), "TYPE": sg.kind, "OFFSET": fmt.Sprintf("0x%x", sg.offset), "USAGE": cmpOr(sg.usage, "partition-table"), "DEVICE": dev.name}[c.name])
+					r.cells = append(r.cells, map[string]string{"UUID": sg.uuid, "LABEL": sg.label, "LENGTH": strconv.Itoa(len(sg.magic)), "TYPE": sg.kind, "OFFSET": fmt.Sprintf("0x%x", sg.offset), "USAGE": cmp.Or(sg.usage, "partition-table"), "DEVICE": dev.Name}[c.name])
 				}
 				s.rows = append(s.rows, r)
 				continue
 			}
-			if !o.has("n") {
-				if err := p.m.changeDisk(func() { dev.erase(sg) }); err != nil {
-					p.errorf("error: %s: failed to erase %s magic string at offset 0x%08x: %s", a, sg.kind, sg.offset, strerror(err))
+			if !o.Has("n") {
+				if err := changeDisk(p.Kernel, func() { eraseSignature(dev, sg) }); err != nil {
+					p.Errorf("error: %s: failed to erase %s magic string at offset 0x%08x: %s", a, sg.kind, sg.offset, kernel.Strerror(err))
 					return 1
 				}
 			}
 			table = table || sg.usage == ""
-			if !o.has("q") {
+			if !o.Has("q") {
 				word := "bytes were"
 				if len(sg.magic) == 1 {
 					word = "byte was"
 				}
-				p.printf("%s: %d %s erased at offset 0x%08x (%s): % x\n", a, len(sg.magic), word, sg.offset, sg.kind, sg.magic)
+				p.Printf("%s: %d %s erased at offset 0x%08x (%s): % x\n", a, len(sg.magic), word, sg.offset, sg.kind, sg.magic)
 			}
 		}
-		if table && !o.has("q", "n") {
-			p.printf("%s: calling ioctl to re-read partition table: Success\n", a)
+		if table && !o.Has("q", "n") {
+			p.Printf("%s: calling ioctl to re-read partition table: Success\n", a)
 		}
 	}
 	switch {
-	case o.has("a") || offset >= 0:
-	case o.has("J"):
+	case o.Has("a") || offset >= 0:
+	case o.Has("J"):
 		s.json(p)
-	case o.has("p"):
+	case o.Has("p"):
 		for _, r := range s.flat(false) {
 			c := r.cells
-			if len(o.all("O")) == 0 {
+			if len(o.All("O")) == 0 {
 				c = []string{c[1], c[3], c[4], c[2]} // OFFSET,UUID,LABEL,TYPE
 			}
-			p.print(strings.Join(c, ","), "\n")
+			p.Print(strings.Join(c, ","), "\n")
 		}
 	default:
-		s.table(p, !o.has("i"))
+		s.table(p, !o.Has("i"))
 	}
 	return 0
 }
 
-// erase takes a signature away. The tree is locked.
-func (p *part) erase(s signature) {
-	p.disk.write(p.start+s.offset, make([]byte, len(s.magic)))
+// eraseSignature removes a signature. The tree is locked.
+func eraseSignature(p *kernel.Partition, s signature) {
+	p.Disk.Write(p.Start+s.offset, make([]byte, len(s.magic)))
 	if s.usage != "" {
-		p.clear()
+		p.Clear()
 		return
 	}
-	p.disk.table, p.disk.parts = "", nil
+	p.Disk.Table, p.Disk.Parts = "", nil
 }
 
-func cmdBlockdev(p *Process) int {
+func cmdBlockdev(p *kernel.Process) int {
 	try := func() int {
-		p.warn("Try 'blockdev --help' for more information.\n")
+		p.Warnf("Try 'blockdev --help' for more information.\n")
 		return 1
 	}
 	var commands []string
@@ -823,155 +822,140 @@ func cmdBlockdev(p *Process) int {
 			devices = append(devices, a)
 		case a == "--", a == "-q", a == "-v":
 		case a == "--setro", a == "--setrw", a == "--report":
-			p.errorf("hosttest: this blockdev has no %s", a)
+			p.Errorf("hosttest: this blockdev has no %s", a)
 			return 1
 		case slices.Contains(known, a):
 			commands = append(commands, a)
 		default:
-			p.errorf("Unknown command: %s", a)
+			p.Errorf("Unknown command: %s", a)
 			return try()
 		}
 	}
 	if len(p.Args) == 1 {
-		p.errorf("not enough arguments")
+		p.Errorf("not enough arguments")
 		return try()
 	}
 	if len(devices) == 0 {
-		p.errorf("no device specified")
+		p.Errorf("no device specified")
 		return try()
 	}
 	for _, name := range devices {
-		if err := p.access(name, mayRead); err != nil {
-			p.errorf("cannot open %s: %s", name, strerror(err))
+		if err := p.Access(name, kernel.MayRead); err != nil {
+			p.Errorf("cannot open %s: %s", name, kernel.Strerror(err))
 			return 1
 		}
-		dev := p.device(name)
+		dev := device(p, name)
 		for _, c := range commands {
 			if dev == nil {
-				p.errorf("ioctl error on %s: %s", map[string]string{"--getsize64": "BLKGETSIZE64", "--getsz": "BLKGETSIZE64", "--getss": "BLKSSZGET", "--getro": "BLKROGET"}[c], strerror(syscall.ENOTTY))
+				p.Errorf("ioctl error on %s: %s", map[string]string{"--getsize64": "BLKGETSIZE64", "--getsz": "BLKGETSIZE64", "--getss": "BLKSSZGET", "--getro": "BLKROGET"}[c], kernel.Strerror(syscall.ENOTTY))
 				return 1
 			}
 			switch c {
 			case "--getsize64":
-				p.print(strconv.FormatInt(dev.size, 10), "\n")
+				p.Print(strconv.FormatInt(dev.Size, 10), "\n")
 			case "--getsz", "--getsize":
-				p.print(strconv.FormatInt(dev.size/512, 10), "\n")
+				p.Print(strconv.FormatInt(dev.Size/512, 10), "\n")
 			case "--getss", "--getpbsz", "--getiomin":
-				p.print("512\n")
+				p.Print("512\n")
 			case "--getbsz":
-				p.print("4096\n")
+				p.Print("4096\n")
 			case "--getro":
-				p.print("0\n")
+				p.Print("0\n")
 			case "--getra", "--getmaxsect":
-				p.print("256\n")
+				p.Print("256\n")
 			case "--rereadpt":
 				switch {
-				case dev != dev.disk.whole:
-					p.errorf("ioctl error on BLKRRPART: %s", strerror(syscall.EINVAL))
+				case dev != dev.Disk.Whole:
+					p.Errorf("ioctl error on BLKRRPART: %s", kernel.Strerror(syscall.EINVAL))
 					return 1
-				case p.m.inUse(dev) != "":
-					p.errorf("ioctl error on BLKRRPART: %s", strerror(syscall.EBUSY))
+				case inUse(p.Kernel, dev) != "":
+					p.Errorf("ioctl error on BLKRRPART: %s", kernel.Strerror(syscall.EBUSY))
 					return 1
 				}
-				p.m.settleDevices()
+				p.Kernel.SettleDevices()
 			}
 		}
 	}
 	return 0
 }
 
-func cmdPartprobe(p *Process) int {
-	o, ok := p.getopt("dsh", "dry-run>d summary>s")
-	if !ok {
-		return 1
-	}
-	for _, a := range o.args {
-		if _, err := p.stat(a); err != nil {
-			p.warn("Error: Could not stat device %s - %s.\n", a, strerror(err))
-			return 1
-		}
-	}
-	p.m.settleDevices()
-	return 0
-}
-
-func cmdUdevadm(p *Process) int {
+func cmdUdevadm(p *kernel.Process) int {
 	args := p.Args[1:]
 	if len(args) == 0 {
-		p.errorf("missing command")
+		p.Errorf("missing command")
 		return 1
 	}
 	p.Args = append([]string{"udevadm"}, args[1:]...)
 	switch args[0] {
 	case "settle":
-		if _, ok := p.getopt("t:E:hV", "timeout=>t exit-if-exists=>E"); !ok {
+		if _, ok := libc.Getopt(p, "t:E:hV", "timeout=>t exit-if-exists=>E"); !ok {
 			return 1
 		}
-		p.m.settleDevices()
+		p.Kernel.SettleDevices()
 		return 0
 	case "trigger":
-		if _, ok := p.getopt("vnqt:c:s:S:a:A:p:g:y:b:wh", "verbose>v dry-run>n quiet>q type=>t action=>c subsystem-match=>s subsystem-nomatch=>S attr-match=>a property-match=>p tag-match=>g sysname-match=>y name-match= parent-match=>b settle>w prioritized-subsystem= initialized-match wait-daemon[="); !ok {
+		if _, ok := libc.Getopt(p, "vnqt:c:s:S:a:A:p:g:y:b:wh", "verbose>v dry-run>n quiet>q type=>t action=>c subsystem-match=>s subsystem-nomatch=>S attr-match=>a property-match=>p tag-match=>g sysname-match=>y name-match= parent-match=>b settle>w prioritized-subsystem= initialized-match wait-daemon[="); !ok {
 			return 1
 		}
-		p.m.settleDevices()
+		p.Kernel.SettleDevices()
 		return 0
 	case "control":
-		if _, ok := p.getopt("esSRl:p:m:t:h", "exit>e reload>R reload-rules>R log-level=>l property=>p stop-exec-queue>s start-exec-queue>S children-max=>m timeout=>t ping"); !ok {
+		if _, ok := libc.Getopt(p, "esSRl:p:m:t:h", "exit>e reload>R reload-rules>R log-level=>l property=>p stop-exec-queue>s start-exec-queue>S children-max=>m timeout=>t ping"); !ok {
 			return 1
 		}
 		return 0
 	case "info":
-		return p.udevInfo()
+		return udevInfo(p)
 	}
-	p.warn("Unknown command verb %s.\n", args[0])
+	p.Warnf("Unknown command verb %s.\n", args[0])
 	return 1
 }
 
 // udevInfo is udevadm info for a block device.
-func (p *Process) udevInfo() int {
-	o, ok := p.getopt("q:p:n:raxPeh", "query=>q path=>p name=>n root>r attribute-walk>a export>x export-prefix=>P property= value export-db>e")
+func udevInfo(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "q:p:n:raxPeh", "query=>q path=>p name=>n root>r attribute-walk>a export>x export-prefix=>P property= value export-db>e")
 	if !ok {
 		return 1
 	}
-	name := o.get("n")
-	if name == "" && len(o.args) > 0 {
-		name = o.args[0]
+	name := o.Get("n")
+	if name == "" && len(o.Args) > 0 {
+		name = o.Args[0]
 	}
 	if name != "" && !strings.HasPrefix(name, "/") {
 		name = "/dev/" + name
 	}
-	dev := p.device(name)
+	dev := device(p, name)
 	if dev == nil {
-		p.warn("Unknown device \"%s\": No such device\n", name)
+		p.Warnf("Unknown device \"%s\": No such device\n", name)
 		return 1
 	}
-	props := []tag{{"DEVNAME", "/dev/" + dev.name}, {"DEVTYPE", "disk"}, {"SUBSYSTEM", "block"}, {"ID_SERIAL_SHORT", dev.disk.serial}, {"ID_MODEL", strings.ReplaceAll(dev.disk.model, " ", "_")}, {"ID_BUS", "usb"}}
-	if dev != dev.disk.whole {
+	props := []tag{{"DEVNAME", "/dev/" + dev.Name}, {"DEVTYPE", "disk"}, {"SUBSYSTEM", "block"}, {"ID_SERIAL_SHORT", dev.Disk.Serial}, {"ID_MODEL", strings.ReplaceAll(dev.Disk.Model, " ", "_")}, {"ID_BUS", "usb"}}
+	if dev != dev.Disk.Whole {
 		props[1].value = "partition"
 	}
-	switch o.get("q") {
+	switch o.Get("q") {
 	case "name":
-		p.print(dev.name, "\n")
+		p.Print(dev.Name, "\n")
 	case "property":
 		for _, t := range props {
-			if want := o.get("property"); want != "" && want != t.name {
+			if want := o.Get("property"); want != "" && want != t.name {
 				continue
 			}
-			if o.has("value") {
-				p.print(t.value, "\n")
+			if o.Has("value") {
+				p.Print(t.value, "\n")
 			} else {
-				p.print(t.name, "=", t.value, "\n")
+				p.Print(t.name, "=", t.value, "\n")
 			}
 		}
 	default:
-		p.warn("hosttest: udevadm info knows -q name and -q property\n")
+		p.Warnf("hosttest: udevadm info knows -q name and -q property\n")
 		return 1
 	}
 	return 0
 }
 
 // chattrBits are those that this machine keeps.
-var chattrBits = map[byte]uint32{'i': attrImmutable, 'a': attrAppend, 'e': attrExtents, 'd': 0x40, 'A': 0x80, 'S': 0x8, 'c': 0x4, 's': 0x1, 'u': 0x2, 'C': 0x800000}
+var chattrBits = map[byte]uint32{'i': kernel.AttrImmutable, 'a': kernel.AttrAppend, 'e': kernel.AttrExtents, 'd': 0x40, 'A': 0x80, 'S': 0x8, 'c': 0x4, 's': 0x1, 'u': 0x2, 'C': 0x800000}
 
 func attrString(bits uint32) string {
 	// The order and width of lsattr.
@@ -984,9 +968,9 @@ func attrString(bits uint32) string {
 	return string(out)
 }
 
-func cmdChattr(p *Process) int {
+func cmdChattr(p *kernel.Process) int {
 	usage := func() int {
-		p.warn("Usage: chattr [-RVf] [-+=aAcCdDeijPsStTuFx] [-p project] [-v version] files...\n")
+		p.Warnf("Usage: chattr [-RVf] [-+=aAcCdDeijPsStTuFx] [-p project] [-v version] files...\n")
 		return 1
 	}
 	var add, remove, set uint32
@@ -1011,7 +995,7 @@ func cmdChattr(p *Process) int {
 			}
 			b, ok := chattrBits[a[i]]
 			if !ok {
-				p.errorf("hosttest: this file system keeps no attribute %c", a[i])
+				p.Errorf("hosttest: this file system keeps no attribute %c", a[i])
 				return 1
 			}
 			bits |= b
@@ -1030,7 +1014,7 @@ func cmdChattr(p *Process) int {
 		return usage()
 	}
 	if loud {
-		p.warn("chattr 1.47.0 (5-Feb-2023)\n")
+		p.Warnf("chattr 1.47.0 (5-Feb-2023)\n")
 	}
 	code := 0
 	var change func(name string)
@@ -1038,12 +1022,12 @@ func cmdChattr(p *Process) int {
 		fail := func(format string, a ...any) {
 			code = 1
 			if !quiet {
-				p.errorf(format, a...)
+				p.Errorf(format, a...)
 			}
 		}
-		st, err := p.lstat(name)
+		st, err := p.Lstat(name)
 		if err != nil {
-			fail("%s while trying to stat %s", strerror(err), name)
+			fail("%s while trying to stat %s", kernel.Strerror(err), name)
 			return
 		}
 		if !st.IsDir() && !st.IsRegular() {
@@ -1054,21 +1038,21 @@ func cmdChattr(p *Process) int {
 		if hasSet {
 			bits = set
 		}
-		switch err := p.setAttrs(name, bits); {
+		switch err := setAttrs(p, name, bits); {
 		case err == syscall.ENOTSUP:
 			fail("Operation not supported while reading flags on %s", name)
 		case err != nil:
-			fail("%s while setting flags on %s", strerror(err), name)
+			fail("%s while setting flags on %s", kernel.Strerror(err), name)
 		case loud:
-			p.printf("Flags of %s set as %s\n", name, attrString(bits))
+			p.Printf("Flags of %s set as %s\n", name, attrString(bits))
 		}
 		if deep && st.IsDir() {
-			names, err := p.readDir(name)
+			names, err := p.ReadDir(name)
 			if err != nil {
 				return
 			}
 			for _, n := range names {
-				change(join(name, n))
+				change(libc.JoinPath(name, n))
 			}
 		}
 	}
@@ -1079,82 +1063,82 @@ func cmdChattr(p *Process) int {
 }
 
 // setAttrs is FS_IOC_SETFLAGS.
-func (p *Process) setAttrs(name string, bits uint32) error {
-	defer p.lockTree()()
-	t := p.m.tree
-	s, err := t.must(p.cred(), p.Dir, name, false)
+func setAttrs(p *kernel.Process, name string, bits uint32) error {
+	defer p.LockTree()()
+	t := p.Kernel.Tree
+	s, err := t.Must(p.Cred(), p.Dir, name, false)
 	if err != nil {
 		return err
 	}
-	v := s.at.mnt.vol
-	i := s.at.inode()
+	v := s.At.Mnt.Vol
+	i := s.At.Inode()
 	switch {
-	case v.kernel || v.lossy || v.fstype == "vfat":
+	case v.Pseudo || v.Lossy || v.FSType == "vfat":
 		return syscall.ENOTSUP
-	case p.uid != 0 && p.uid != i.uid:
+	case p.UID != 0 && p.UID != i.UID:
 		return syscall.EPERM
-	case p.uid != 0 && (bits^i.attrs)&(attrImmutable|attrAppend) != 0:
+	case p.UID != 0 && (bits^i.Attrs)&(kernel.AttrImmutable|kernel.AttrAppend) != 0:
 		return syscall.EPERM
 	}
-	if err := t.mutable(s.at); err != nil {
+	if err := t.Mutable(s.At); err != nil {
 		return err
 	}
-	i = v.edit(s.at.num)
-	i.attrs, i.ctime = bits, t.now()
-	i.changes++
+	i = v.Edit(s.At.Num)
+	i.Attrs, i.CTime = bits, t.Now()
+	i.Changes++
 	return nil
 }
 
-func cmdLsattr(p *Process) int {
-	o, ok := p.getopt("RVadlpv", "")
+func cmdLsattr(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "RVadlpv", "")
 	if !ok {
-		p.warn("Usage: lsattr [-RVadlpv] [files...]\n")
+		p.Warnf("Usage: lsattr [-RVadlpv] [files...]\n")
 		return 1
 	}
-	if p.unsupported(o, "l", "p", "v") {
+	if libc.Unsupported(p, o, "l", "p", "v") {
 		return 1
 	}
-	names := o.args
+	names := o.Args
 	if len(names) == 0 {
 		names = []string{"."}
 	}
 	code := 0
 	show := func(name string) {
-		st, err := p.lstat(name)
+		st, err := p.Lstat(name)
 		switch {
 		case err != nil:
-			p.errorf("%s while trying to stat %s", strerror(err), name)
+			p.Errorf("%s while trying to stat %s", kernel.Strerror(err), name)
 			code = 1
-		case !st.IsDir() && !st.IsRegular(), st.at.mnt.vol.kernel, st.at.mnt.vol.lossy:
-			p.errorf("Operation not supported while reading flags on %s", name)
+		case !st.IsDir() && !st.IsRegular(), st.At.Mnt.Vol.Pseudo, st.At.Mnt.Vol.Lossy:
+			p.Errorf("Operation not supported while reading flags on %s", name)
 			code = 1
 		default:
-			p.print(attrString(st.Attrs), " ", name, "\n")
+			p.Print(attrString(st.Attrs), " ", name, "\n")
 		}
 	}
 	var list func(name string)
 	list = func(name string) {
-		kids, err := p.readDir(name)
+		kids, err := p.ReadDir(name)
 		if err != nil {
-			p.errorf("%s while reading %s", strerror(err), name)
+			p.Errorf("%s while reading %s", kernel.Strerror(err), name)
 			code = 1
 			return
 		}
 		for _, k := range kids {
-			if strings.HasPrefix(k, ".") && !o.has("a") {
+			if strings.HasPrefix(k, ".") && !o.Has("a") {
 				continue
 			}
-			show(join(name, k))
-			if st, err := p.lstat(join(name, k)); err == nil && st.IsDir() && o.has("R") {
-				p.printf("\n%s:\n", join(name, k))
-				list(join(name, k))
-				p.print("\n")
+			show(libc.JoinPath(name, k))
+			if st, err := p.Lstat(libc.JoinPath(name, k)); err == nil && st.IsDir() && o.Has("R") {
+				p.Printf("\n%s:\n", libc.JoinPath(name, k))
+				list(libc.JoinPath(name, k))
+				p.Print("\n")
 			}
 		}
 	}
 	for _, n := range names {
-		st, err := p.lstat(n)
-		if err == nil && st.IsDir() && !o.has("d") {
+		st, err := p.Lstat(n)
+		if err == nil && st.IsDir() && !o.Has("d") {
 			list(n)
 			continue
 		}

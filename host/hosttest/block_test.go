@@ -177,29 +177,14 @@ Use the --no-reread flag to suppress this check.
 sfdisk: Use the --force flag to overrule all checks.
 1
 `},
-		{"mkfs.ext4", "mkfs.ext4 -q -L lab -U " + dataUUID + " /dev/sda; blkid /dev/sda; ls -l /dev/disk/by-label/lab | sed 's/.*-> //'; mount LABEL=lab /mnt; echo a >/mnt/f; mkfs.ext4 -q /dev/sda; echo $?; umount /mnt; mount /dev/sda /mnt; cat /mnt/f; umount /mnt; mkfs.ext4 -q /dev/sda </dev/null; echo $?; mount /dev/sda /mnt; ls /mnt; ls /dev/disk/by-label/lab; mkfs.ext4 -q /dev/nosuch; echo $?; mkfs.ext4 -q -U no /dev/sdb; echo $?; mkfs -t foo /dev/sdb; echo $?; mkfs -t ext4 -q /dev/sdb; blkid -s TYPE -o value /dev/sdb; swapon /dev/sde; mkfs.ext4 -q /dev/sde; echo $?",
+		{"mkfs.ext4", "mkfs.ext4 -q -L lab -U " + dataUUID + " /dev/sda; blkid /dev/sda; ls -l /dev/disk/by-label/lab | sed 's/.*-> //'; mount LABEL=lab /mnt; echo a >/mnt/f; mkfs.ext4 -q /dev/sda; echo $?; umount /mnt; mount /dev/sda /mnt; cat /mnt/f; umount /mnt; mkfs.ext4 -q /dev/sda </dev/null; echo $?; mount /dev/sda /mnt; ls /mnt; ls /dev/disk/by-label/lab; mkfs.ext4 -q /dev/nosuch; echo $?; mkfs.ext4 -q -U no /dev/sdb; echo $?; mkfs.ext4 -q /dev/sdb; blkid -s TYPE -o value /dev/sdb; swapon /dev/sde; mkfs.ext4 -q /dev/sde; echo $?",
 			"/dev/sda: LABEL=\"lab\" UUID=\"" + dataUUID + "\" BLOCK_SIZE=\"4096\" TYPE=\"ext4\"\n../../sda\n/dev/sda is mounted; will not make a filesystem here!\n1\na\n0\nlost+found\nls: cannot access '/dev/disk/by-label/lab': No such file or directory\n" +
-				"The file /dev/nosuch does not exist and no size was specified.\n1\n\n/dev/sdb: could not parse UUID: no\n\n1\nmkfs: failed to execute mkfs.foo: No such file or directory\n1\next4\n/dev/sde is apparently in use by the system; will not make a filesystem here!\n1\n"},
+				"The file /dev/nosuch does not exist and no size was specified.\n1\n\n/dev/sdb: could not parse UUID: no\n\n1\next4\n/dev/sde is apparently in use by the system; will not make a filesystem here!\n1\n"},
 		{"mkfs.xfs", "mkfs.xfs -q -L lab /dev/sda; blkid -s TYPE -s LABEL /dev/sda; mkfs.xfs -q /dev/sda; echo $?; mkfs.xfs -q /dev/sdd; echo $?; mkfs.xfs -q -f /dev/sda; echo $?; mkfs.xfs -q -L thirteencharss /dev/sda 2>&1 | head -1; mount /dev/sda /mnt; mkfs.xfs -q -f /dev/sda 2>&1 | head -1; printf 'label: gpt\\n,100M\\n' | sfdisk -q /dev/sdb; mkfs.xfs -q /dev/sdb1 2>&1 | head -1",
 			"/dev/sda: LABEL=\"lab\" TYPE=\"xfs\"\nmkfs.xfs: /dev/sda appears to contain an existing filesystem (xfs).\nmkfs.xfs: Use the -f option to force overwrite.\n1\nmkfs.xfs: /dev/sdd appears to contain a partition table (gpt).\nmkfs.xfs: Use the -f option to force overwrite.\n1\n0\n" +
 				"Invalid value thirteencharss for -L option\nmkfs.xfs: /dev/sda contains a mounted filesystem\nFilesystem must be larger than 300MB.\n"},
-		{"labels", "e2label /dev/sdc; e2label /dev/sdc new; e2label /dev/sdc; blkid -L new; e2label /dev/sdb; echo $?; e2label /dev/nosuch; echo $?; e2label; echo $?; tune2fs -L foo /dev/sdc; tune2fs -l /dev/sdc 2>/dev/null | grep -e name: -e 'Block count'; tune2fs -l /dev/sdb; echo $?; e2fsck -fn /dev/sdc | head -1; e2fsck -fn /dev/sdb 2>&1 | head -2", `
-data
-new
+		{"labels", "blkid -L data; e2fsck -fn /dev/sdc | head -1; e2fsck -fn /dev/sdb 2>&1 | head -2", `
 /dev/sdc
-e2label: Bad magic number in super-block while trying to open /dev/sdb
-1
-e2label: No such file or directory while trying to open /dev/nosuch
-Couldn't find valid filesystem superblock.
-1
-Usage: e2label device [newlabel]
-1
-tune2fs 1.47.0 (5-Feb-2023)
-Filesystem volume name:   foo
-Block count:              262144
-tune2fs 1.47.0 (5-Feb-2023)
-tune2fs: Bad magic number in super-block while trying to open /dev/sdb
-1
 e2fsck 1.47.0 (5-Feb-2023)
 Pass 1: Checking inodes, blocks, and sizes
 e2fsck 1.47.0 (5-Feb-2023)
@@ -251,8 +236,8 @@ chattr: Operation not permitted while setting flags on /tmp/g
 lsattr: Operation not supported while reading flags on /run
 1
 `},
-		{"parted", "parted -s /dev/sda mklabel gpt mkpart data ext4 0% 100%; echo $?; lsblk -n -r -o NAME,SIZE /dev/sda; partprobe /dev/sda; udevadm settle; echo $?; udevadm trigger; udevadm foo; echo $?; udevadm info -q property -n /dev/sda | grep SHORT; mount /dev/sdd1 /mnt; parted -s /dev/sdd mklabel gpt; echo $?",
-			"0\nsda 1G\nsda1 1022M\n0\nUnknown command verb foo.\n1\nID_SERIAL_SHORT=BLANK\nError: Partition(s) on /dev/sdd are being used.\n1\n"},
+		{"udevadm", "udevadm settle; echo $?; udevadm trigger; udevadm foo; echo $?; udevadm info -q property -n /dev/sda | grep SHORT",
+			"0\nUnknown command verb foo.\n1\nID_SERIAL_SHORT=BLANK\n"},
 	})
 }
 
@@ -271,7 +256,7 @@ func TestDisksOutliveAReboot(t *testing.T) {
 func TestUsersCannotChangeDisks(t *testing.T) {
 	m := New(t, someDisks())
 	before, _ := m.Exec("wipefs -n /dev/sdc; lsblk -r")
-	for _, c := range []string{"wipefs -a /dev/sdc", "mkfs.ext4 -q -F /dev/sdc", "mkfs.xfs -q -f /dev/sdc", "mkswap /dev/sdc", "echo ,,L | sfdisk -q /dev/sdc", "parted -s /dev/sdc mklabel gpt", "swapon /dev/sde", "dd if=/dev/zero of=/dev/sdc count=1", "e2label /dev/sdc x", "mount /dev/sdc /mnt"} {
+	for _, c := range []string{"wipefs -a /dev/sdc", "mkfs.ext4 -q -F /dev/sdc", "mkfs.xfs -q -f /dev/sdc", "mkswap /dev/sdc", "echo ,,L | sfdisk -q /dev/sdc", "swapon /dev/sde", "dd if=/dev/zero of=/dev/sdc count=1", "mount /dev/sdc /mnt"} {
 		if _, err := m.Exec("runuser -u nobody -- sh -c '" + c + "'"); err == nil {
 			t.Errorf("nobody may: %s", c)
 		}

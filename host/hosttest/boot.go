@@ -1,56 +1,53 @@
 package hosttest
 
 import (
+	"maps"
+	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // bootConfig does what happens between the kernel and the services: the command line is taken from the boot partition,
 // modules and kernel parameters from their configuration.
-func (m *Machine) bootConfig() {
-	fs := m.FS()
+func bootConfig(k *kernel.Kernel) {
+	fs := k.FS()
 	line, _ := fs.ReadFile("/boot/firmware/cmdline.txt")
 	cmdline, _, _ := strings.Cut(string(line), "\n")
-	if m.cfg.Model != "-" {
+	if k.Config.Model != "-" {
 		// What the Raspberry Pi's firmware puts in front.
 		cmdline = "reboot=w coherent_pool=1M cgroup_disable=memory numa_policy=interleave " + cmdline
 	}
-	m.mu.Lock()
-	m.cmdline = cmdline
-	m.mu.Unlock()
+	k.SetCmdline(cmdline)
 	if h, err := fs.ReadFile("/etc/hostname"); err == nil {
-		m.mu.Lock()
-		m.hostname = strings.TrimSpace(string(h))
-		m.mu.Unlock()
+		k.SetHostname(strings.TrimSpace(string(h)))
 	}
 	for _, f := range confFiles(fs, "modules-load.d") {
 		b, _ := fs.ReadFile(f)
 		for mod := range strings.FieldsSeq(stripComments(string(b))) {
-			m.loadModule(mod)
+			k.LoadModule(mod)
 		}
 	}
 	if b, err := fs.ReadFile("/etc/modules"); err == nil {
 		for l := range strings.SplitSeq(stripComments(string(b)), "\n") {
 			if f := strings.Fields(l); len(f) > 0 {
-				m.loadModule(f[0])
+				k.LoadModule(f[0])
 			}
 		}
 	}
 	for _, f := range confFiles(fs, "sysctl.d") {
 		b, _ := fs.ReadFile(f)
 		for _, kv := range parseSysctl(string(b)) {
-			m.setSysctl(strings.ReplaceAll(kv.key, ".", "/"), kv.value)
+			k.SetSysctl(strings.ReplaceAll(kv.key, ".", "/"), kv.value)
 		}
 	}
-	for _, f := range m.fstab() {
-		if f.fstype == "swap" {
-			if p := m.findPart(f.spec); p != nil && p.fstype == "swap" {
-				m.mu.Lock()
-				m.swaps = append(m.swaps, "/dev/"+p.name)
-				m.mu.Unlock()
-			} else if st, err := fs.Stat(f.spec); err == nil && st.IsRegular() {
-				m.mu.Lock()
-				m.swaps = append(m.swaps, f.spec)
-				m.mu.Unlock()
+	for _, f := range libc.Fstab(k) {
+		if f.FSType == "swap" {
+			if p := libc.FindDevice(k, f.Spec); p != nil && p.FSType == "swap" {
+				k.SwapOn("/dev/" + p.Name)
+			} else if st, err := fs.Stat(f.Spec); err == nil && st.IsRegular() {
+				k.SwapOn(f.Spec)
 			}
 		}
 	}
@@ -58,7 +55,7 @@ func (m *Machine) bootConfig() {
 
 // confFiles lists the .conf files of a configuration directory of /etc, /run and /usr/lib in the order in which they are
 // read: by name, where /etc hides /run and /run hides /usr/lib.
-func confFiles(fs FS, dir string) []string {
+func confFiles(fs kernel.FS, dir string) []string {
 	found := map[string]string{}
 	for _, root := range []string{"/usr/lib/", "/run/", "/etc/"} {
 		names, err := fs.ReadDir(root + dir)
@@ -72,7 +69,7 @@ func confFiles(fs FS, dir string) []string {
 		}
 	}
 	var out []string
-	for _, n := range sortedKeys(found) {
+	for _, n := range slices.Sorted(maps.Keys(found)) {
 		out = append(out, found[n])
 	}
 	return out
@@ -108,21 +105,4 @@ func parseSysctl(s string) []sysctlLine {
 		out = append(out, sysctlLine{strings.ReplaceAll(strings.TrimPrefix(k, "-"), "/", "."), strings.TrimSpace(v), opt})
 	}
 	return out
-}
-
-// loadModule loads a module and what it depends on, as far as this machine has any.
-func (m *Machine) loadModule(name string) bool {
-	name = strings.ReplaceAll(name, "-", "_")
-	for _, k := range knownModules {
-		if strings.ReplaceAll(k, "-", "_") == name {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.modules[name] = true
-			for _, d := range map[string][]string{"iscsi_tcp": {"libiscsi"}, "br_netfilter": {"bridge"}, "nfsv4": {"nfs"}}[name] {
-				m.modules[d] = true
-			}
-			return true
-		}
-	}
-	return false
 }

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // A column of a sheet.
@@ -31,7 +34,7 @@ type sheetRow struct {
 }
 
 // pickColumns finds the columns of a -o list. A leading "+" adds to the default.
-func (p *Process) pickColumns(all []column, list []string, def string) ([]column, bool) {
+func pickColumns(p *kernel.Process, all []column, list []string, def string) ([]column, bool) {
 	names := def
 	for _, l := range list {
 		if more, ok := strings.CutPrefix(l, "+"); ok {
@@ -44,7 +47,7 @@ func (p *Process) pickColumns(all []column, list []string, def string) ([]column
 	for n := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(all, func(c column) bool { return strings.EqualFold(c.name, n) })
 		if i < 0 {
-			p.errorf("unknown column: %s", n)
+			p.Errorf("unknown column: %s", n)
 			return nil, false
 		}
 		out = append(out, all[i])
@@ -52,33 +55,14 @@ func (p *Process) pickColumns(all []column, list []string, def string) ([]column
 	return out, true
 }
 
-// utf8Locale tells whether the process may print more than ASCII.
-func (p *Process) utf8Locale() bool {
-	for _, k := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := p.Getenv(k); v != "" {
-			v = strings.ToUpper(v)
-			return strings.Contains(v, "UTF-8") || strings.Contains(v, "UTF8")
-		}
-	}
-	return false
-}
-
-// characters counts as the locale does: bytes in C.
-func (p *Process) characters(b []byte) int {
-	if p.utf8Locale() {
-		return utf8.RuneCount(b)
-	}
-	return len(b)
-}
-
 // print prints the sheet in the form that the options of lsblk and findmnt ask for.
-func (s *sheet) print(p *Process, o *options) {
-	switch head := !o.has("n"); {
-	case o.has("J"):
+func (s *sheet) print(p *kernel.Process, o *libc.Options) {
+	switch head := !o.Has("n"); {
+	case o.Has("J"):
 		s.json(p)
-	case o.has("P"):
+	case o.Has("P"):
 		s.pairs(p)
-	case o.has("r"):
+	case o.Has("r"):
 		s.raw(p, head)
 	default:
 		s.table(p, head)
@@ -114,8 +98,8 @@ func (s *sheet) flat(unicode bool) []*sheetRow {
 }
 
 // table prints columns that are padded.
-func (s *sheet) table(p *Process, head bool) {
-	rows := s.flat(p.utf8Locale())
+func (s *sheet) table(p *kernel.Process, head bool) {
+	rows := s.flat(libc.UTF8(p))
 	if len(rows) == 0 {
 		return
 	}
@@ -133,17 +117,17 @@ func (s *sheet) table(p *Process, head bool) {
 			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(v))
 			switch {
 			case s.cols[i].right:
-				p.print(pad, v)
+				p.Print(pad, v)
 			case i == len(cells)-1:
-				p.print(v)
+				p.Print(v)
 			default:
-				p.print(v, pad)
+				p.Print(v, pad)
 			}
 			if i < len(cells)-1 {
-				p.print(" ")
+				p.Print(" ")
 			}
 		}
-		p.print("\n")
+		p.Print("\n")
 	}
 	if head {
 		h := make([]string, len(s.cols))
@@ -184,7 +168,7 @@ func blankless(v string, quotes bool) string {
 }
 
 // raw prints words with one space between.
-func (s *sheet) raw(p *Process, head bool) {
+func (s *sheet) raw(p *kernel.Process, head bool) {
 	s.tree = -1
 	rows := s.flat(false)
 	if len(rows) == 0 {
@@ -200,30 +184,30 @@ func (s *sheet) raw(p *Process, head bool) {
 	for _, r := range rows {
 		for i, v := range r.cells {
 			if i > 0 {
-				p.print(" ")
+				p.Print(" ")
 			}
-			p.print(blankless(v, false))
+			p.Print(blankless(v, false))
 		}
-		p.print("\n")
+		p.Print("\n")
 	}
 }
 
 // pairs prints NAME="value".
-func (s *sheet) pairs(p *Process) {
+func (s *sheet) pairs(p *kernel.Process) {
 	s.tree = -1
 	for _, r := range s.flat(false) {
 		for i, v := range r.cells {
 			if i > 0 {
-				p.print(" ")
+				p.Print(" ")
 			}
-			p.print(s.cols[i].name, `="`, blankless(v, true), `"`)
+			p.Print(s.cols[i].name, `="`, blankless(v, true), `"`)
 		}
-		p.print("\n")
+		p.Print("\n")
 	}
 }
 
 // json prints an object with one array.
-func (s *sheet) json(p *Process) {
+func (s *sheet) json(p *kernel.Process) {
 	var rows func(list []*sheetRow, indent string)
 	str := func(v string) string {
 		b := &strings.Builder{}
@@ -234,57 +218,57 @@ func (s *sheet) json(p *Process) {
 	}
 	rows = func(list []*sheetRow, indent string) {
 		if len(list) == 0 {
-			p.print("\n\n")
+			p.Print("\n\n")
 			return
 		}
-		p.print("\n", indent)
+		p.Print("\n", indent)
 		for i, r := range list {
 			if i > 0 {
-				p.print(",")
+				p.Print(",")
 			}
-			p.print("{\n")
+			p.Print("{\n")
 			for j, v := range r.cells {
-				p.print(indent, "   ", strconv.Quote(strings.ToLower(s.cols[j].name)), ": ")
+				p.Print(indent, "   ", strconv.Quote(strings.ToLower(s.cols[j].name)), ": ")
 				switch k := s.cols[j].kind; {
 				case k == 'a':
-					p.print("[\n", indent, "       ")
+					p.Print("[\n", indent, "       ")
 					for n, l := range strings.Split(v, "\n") {
 						if n > 0 {
-							p.print(",")
+							p.Print(",")
 						}
 						if l == "" {
-							p.print("null")
+							p.Print("null")
 						} else {
-							p.print(str(l))
+							p.Print(str(l))
 						}
 					}
-					p.print("\n", indent, "   ]")
+					p.Print("\n", indent, "   ]")
 				case k == 'b':
-					p.print(strconv.FormatBool(v == "1"))
+					p.Print(strconv.FormatBool(v == "1"))
 				case v == "":
-					p.print("null")
+					p.Print("null")
 				case k == 'n':
-					p.print(v)
+					p.Print(v)
 				default:
-					p.print(str(v))
+					p.Print(str(v))
 				}
 				if j < len(r.cells)-1 || len(r.kids) > 0 {
-					p.print(",")
+					p.Print(",")
 				}
-				p.print("\n")
+				p.Print("\n")
 			}
 			if len(r.kids) > 0 {
-				p.print(indent, `   "children": [`)
+				p.Print(indent, `   "children": [`)
 				rows(r.kids, indent+"      ")
-				p.print(indent, "   ]\n")
+				p.Print(indent, "   ]\n")
 			}
-			p.print(indent, "}")
+			p.Print(indent, "}")
 		}
-		p.print("\n")
+		p.Print("\n")
 	}
-	p.print("{\n   ", strconv.Quote(s.name), ": [")
+	p.Print("{\n   ", strconv.Quote(s.name), ": [")
 	rows(s.rows, "      ")
-	p.print("   ]\n}\n")
+	p.Print("   ]\n}\n")
 }
 
 // humanSize writes a size as lsblk does: powers of 1024 with at most one decimal.

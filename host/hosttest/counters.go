@@ -22,7 +22,7 @@ type Counters struct {
 }
 
 type counters struct {
-	connections, logins, execs, turns, in, out, writes, tmpWrites atomic.Int64
+	writes, tmpWrites atomic.Int64
 
 	mu       sync.Mutex
 	commands map[string]int64
@@ -39,12 +39,12 @@ func (c *counters) command(name string) {
 
 // Counters returns the counts so far.
 func (m *Machine) Counters() Counters {
-	c := &m.counters
+	s, c := m.ssh.counters(), &m.counters
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return Counters{
-		Connections: c.connections.Load(), Logins: c.logins.Load(), Execs: c.execs.Load(), Turns: c.turns.Load(),
-		BytesIn: c.in.Load(), BytesOut: c.out.Load(), Writes: c.writes.Load(), TmpWrites: c.tmpWrites.Load(),
+		Connections: s.Connections.Load(), Logins: s.Logins.Load(), Execs: s.Execs.Load(), Turns: s.Turns.Load(),
+		BytesIn: s.In.Load(), BytesOut: s.Out.Load(), Writes: c.writes.Load(), TmpWrites: c.tmpWrites.Load(),
 		Commands: maps.Clone(c.commands),
 	}
 }

@@ -1,9 +1,12 @@
 package hosttest
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 func TestCopyLikeReal(t *testing.T) {
@@ -25,7 +28,7 @@ func TestCopyLikeReal(t *testing.T) {
 // TestCopyAttributes takes an access list, attributes and a capability from one file to another, which no other tool of a
 // small machine can.
 func TestCopyAttributes(t *testing.T) {
-	list := acl{{aclUserObj, 6, 0}, {aclUser, 4, 1}, {aclGroupObj, 4, 0}, {aclMask, 4, 0}, {aclOther, 0, 0}}
+	list := kernel.ACL{{Tag: kernel.ACLUserObj, Perm: 6, ID: 0}, {Tag: kernel.ACLUser, Perm: 4, ID: 1}, {Tag: kernel.ACLGroupObj, Perm: 4, ID: 0}, {Tag: kernel.ACLMask, Perm: 4, ID: 0}, {Tag: kernel.ACLOther, Perm: 0, ID: 0}}
 	m := New(t, Config{})
 	reset := func(t *testing.T) {
 		for _, f := range []string{"/t/old", "/t/new"} {
@@ -36,25 +39,25 @@ func TestCopyAttributes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for name, v := range map[string]string{"user.note": "kept", capability: "cap", aclAccess: list.bytes()} {
+		for name, v := range map[string]string{"user.note": "kept", kernel.XattrCapability: "cap", kernel.ACLAccess: list.Bytes()} {
 			if err := m.FS().SetXattr("/t/old", name, v); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	for _, c := range []struct{ script, want string }{
-		{"cp --attributes-only --preserve=all -- old new", capability + " " + aclAccess + " user.note"},
-		{"cp --attributes-only --preserve=mode,ownership,timestamps,xattr old new", capability + " " + aclAccess + " user.note"},
-		{"cp -a old new; cp -a old new", capability + " " + aclAccess + " user.note"},
-		{"cp -p old new", aclAccess},
-		{"cp --preserve=xattr old new", capability + " user.note"},
+		{"cp --attributes-only --preserve=all -- old new", kernel.XattrCapability + " " + kernel.ACLAccess + " user.note"},
+		{"cp --attributes-only --preserve=mode,ownership,timestamps,xattr old new", kernel.XattrCapability + " " + kernel.ACLAccess + " user.note"},
+		{"cp -a old new; cp -a old new", kernel.XattrCapability + " " + kernel.ACLAccess + " user.note"},
+		{"cp -p old new", kernel.ACLAccess},
+		{"cp --preserve=xattr old new", kernel.XattrCapability + " user.note"},
 		{"cp old new", ""},
 		{"cp old x; mv x new", ""},
-		{"mv old new", capability + " " + aclAccess + " user.note"},
-		{"mv old /run; mv /run/old new", capability + " " + aclAccess + " user.note"},
-		{"cp -a old new; echo more >>new", aclAccess + " user.note"},
-		{"cp -a old new; chown 7 new", aclAccess + " user.note"},
-		{"cp -a old new; cp -p --attributes-only /etc/passwd new", capability + " user.note"},
+		{"mv old new", kernel.XattrCapability + " " + kernel.ACLAccess + " user.note"},
+		{"mv old /run; mv /run/old new", kernel.XattrCapability + " " + kernel.ACLAccess + " user.note"},
+		{"cp -a old new; echo more >>new", kernel.ACLAccess + " user.note"},
+		{"cp -a old new; chown 7 new", kernel.ACLAccess + " user.note"},
+		{"cp -a old new; cp -p --attributes-only /etc/passwd new", kernel.XattrCapability + " user.note"},
 	} {
 		t.Run(c.script, func(t *testing.T) {
 			reset(t)
@@ -65,7 +68,7 @@ func TestCopyAttributes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.Join(sortedKeys(x), " "); got != c.want {
+			if got := strings.Join(slices.Sorted(maps.Keys(x)), " "); got != c.want {
 				t.Errorf("the copy has %q, want %q", got, c.want)
 			}
 		})
@@ -90,7 +93,7 @@ stat -c %a old; runuser -u daemon -- cat old; chmod 660 old; runuser -u daemon -
 			t.Errorf("%s is taken", name)
 		}
 	}
-	if err := m.FS().SetXattr("/t/old", aclAccess, "junk"); err == nil {
+	if err := m.FS().SetXattr("/t/old", kernel.ACLAccess, "junk"); err == nil {
 		t.Error("an access list that is none is taken")
 	}
 }

@@ -19,18 +19,6 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-func FuzzCurlProtocols(f *testing.F) {
-	for _, s := range []string{"=https,http", "-all,+https", "", "=", "+,-", "all"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		on := curlProtocols(s)
-		if strings.HasPrefix(s, "=https") && !strings.Contains(s, ",") && on["http"] {
-			t.Errorf("%q allows http", s)
-		}
-	})
-}
-
 // TestCurlServer fetches from a server that is busy at first, and from one that hangs up in the middle.
 func TestCurlServer(t *testing.T) {
 	var waited []time.Duration

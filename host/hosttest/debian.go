@@ -3,22 +3,24 @@ package hosttest
 import (
 	"strings"
 	"sync"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // debianArchive is made once and never changes.
 var debianArchive struct {
 	once     sync.Once
-	packages []Package
+	packages []archived
 }
 
 // debian is the archive that every machine's sources provide: what a lab installs, and the base system.
-func debian() []Package {
+func debian() []archived {
 	debianArchive.once.Do(func() { debianArchive.packages = makeDebian() })
 	return debianArchive.packages
 }
 
-func makeDebian() []Package {
-	out := []Package{
+func makeDebian() []archived {
+	out := []archived{
 		{Name: "age", Version: "1.1.1-1+b3", Commands: commands("age age-keygen")},
 		{Name: "ca-certificates", Version: "20230311+deb12u1", Arch: "all", Depends: "openssl (>= 1.1.1)", Postinst: "update-ca-certificates"},
 		{
@@ -79,9 +81,9 @@ func makeDebian() []Package {
 			Units: map[string]string{"rsync.service": "[Unit]\nDescription=fast remote file copy program daemon\nConditionPathExists=/etc/rsyncd.conf\n\n[Service]\nExecStart=/usr/bin/rsync --daemon --no-detach\n\n[Install]\nWantedBy=multi-user.target\n"},
 		},
 		{
-			Name: "unattended-upgrades", Version: "2.9.1+nmu3", Arch: "all", Depends: "apt, debconf", Commands: map[string]Command{"unattended-upgrade": cmdUnattended, "/usr/share/unattended-upgrades/unattended-upgrade-shutdown": nil},
-			Conffiles: map[string]string{"/etc/apt/apt.conf.d/50unattended-upgrades": "Unattended-Upgrade::Origins-Pattern {\n\t\"origin=Debian,codename=${distro_codename},label=Debian\";\n\t\"origin=Debian,codename=${distro_codename},label=Debian-Security\";\n};\nUnattended-Upgrade::Package-Blacklist {\n};\n"},
-			Postinst:  "[ -e /etc/apt/apt.conf.d/20auto-upgrades ] || printf 'APT::Periodic::Update-Package-Lists \"1\";\\nAPT::Periodic::Unattended-Upgrade \"1\";\\n' >/etc/apt/apt.conf.d/20auto-upgrades",
+			Name: "unattended-upgrades", Version: "2.9.1+nmu3", Arch: "all", Depends: "apt, debconf", Commands: map[string]kernel.Program{"unattended-upgrade": cmdUnattended, "/usr/share/unattended-upgrades/unattended-upgrade-shutdown": nil},
+			Conffiles: map[string]string{"/etc/apt/apt.conf.d/50unattended-upgrades": "Unattended-Upgrade::Origins-Pattern {\n\t\"origin=Debian,codename=${distro_codename},label=Debian\";\n\t\"origin=Debian,codename=${distro_codename},label=Debian-Security\";\n};\nUnattended-Upgrade::archived-Blacklist {\n};\n"},
+			Postinst:  "[ -e /etc/apt/apt.conf.d/20auto-upgrades ] || printf 'APT::Periodic::Update-archived-Lists \"1\";\\nAPT::Periodic::Unattended-Upgrade \"1\";\\n' >/etc/apt/apt.conf.d/20auto-upgrades",
 			Units:     map[string]string{"unattended-upgrades.service": "[Unit]\nDescription=Unattended Upgrades Shutdown\n\n[Service]\nExecStart=/usr/share/unattended-upgrades/unattended-upgrade-shutdown --wait-for-signal\nKillMode=process\n\n[Install]\nWantedBy=multi-user.target\n"},
 		},
 		{
@@ -90,12 +92,12 @@ func makeDebian() []Package {
 		},
 		{Name: "runc", Version: "1.1.5+ds1-1+deb12u1", Commands: commands("/usr/sbin/runc")},
 		{Name: "containerd", Version: "1.6.20~ds1-1+deb12u1", Depends: "runc", Conflicts: "containerd.io", Commands: commands("containerd"), Units: map[string]string{"containerd.service": containerdUnit}},
-		dockerEngine(Package{Name: "docker.io", Version: "20.10.24+dfsg1-1+deb12u1+b6", Depends: "adduser, containerd (>= 1.4), runc, iptables", Conflicts: "docker-ce, docker-ce-cli", Commands: commands("docker /usr/sbin/dockerd")}),
+		dockerEngine(archived{Name: "docker.io", Version: "20.10.24+dfsg1-1+deb12u1+b6", Depends: "adduser, containerd (>= 1.4), runc, iptables", Conflicts: "docker-ce, docker-ce-cli", Commands: commands("docker /usr/sbin/dockerd")}),
 		{Name: "containerd.io", Version: "1.7.27-1", Conflicts: "containerd, runc", Source: dockerSource, Commands: commands("containerd runc"), Units: map[string]string{"containerd.service": containerdUnit}},
 		{Name: "docker-ce-cli", Version: "5:28.1.1-1~debian.12~bookworm", Source: dockerSource, Conflicts: "docker.io", Commands: commands("docker")},
 		{Name: "docker-ce-cli", Version: "5:27.5.1-1~debian.12~bookworm", Source: dockerSource, Conflicts: "docker.io", Commands: commands("docker")},
-		dockerEngine(Package{Name: "docker-ce", Version: "5:28.1.1-1~debian.12~bookworm", Source: dockerSource, Depends: "containerd.io (>= 1.7.27), docker-ce-cli, iptables", Conflicts: "docker.io", Commands: commands("dockerd")}),
-		dockerEngine(Package{Name: "docker-ce", Version: "5:27.5.1-1~debian.12~bookworm", Source: dockerSource, Depends: "containerd.io (>= 1.6.24), docker-ce-cli, iptables", Conflicts: "docker.io", Commands: commands("dockerd")}),
+		dockerEngine(archived{Name: "docker-ce", Version: "5:28.1.1-1~debian.12~bookworm", Source: dockerSource, Depends: "containerd.io (>= 1.7.27), docker-ce-cli, iptables", Conflicts: "docker.io", Commands: commands("dockerd")}),
+		dockerEngine(archived{Name: "docker-ce", Version: "5:27.5.1-1~debian.12~bookworm", Source: dockerSource, Depends: "containerd.io (>= 1.6.24), docker-ce-cli, iptables", Conflicts: "docker.io", Commands: commands("dockerd")}),
 		{Name: "docker-compose-plugin", Version: "2.35.1-1~debian.12~bookworm", Source: dockerSource, Depends: "docker-ce-cli", Commands: commands("/usr/libexec/docker/cli-plugins/docker-compose")},
 		{Name: "docker-buildx-plugin", Version: "0.23.0-1~debian.12~bookworm", Source: dockerSource, Depends: "docker-ce-cli", Commands: commands("/usr/libexec/docker/cli-plugins/docker-buildx")},
 		{Name: "gpg", Version: "2.2.40-1.1", Commands: commands("gpg")},
@@ -122,7 +124,7 @@ func makeDebian() []Package {
 		if have[f[0]] {
 			continue
 		}
-		pk := Package{Name: f[0], Version: f[1]}
+		pk := archived{Name: f[0], Version: f[1]}
 		if len(f) > 4 && strings.Contains(f[4], "a") {
 			pk.Arch = "all"
 		}
@@ -136,7 +138,7 @@ const dockerSource = "download.docker.com"
 const containerdUnit = "[Unit]\nDescription=containerd container runtime\nAfter=network.target\n\n[Service]\nType=notify\nExecStart=/usr/bin/containerd\nDelegate=yes\nKillMode=process\nRestart=always\nRestartSec=5\n\n[Install]\nWantedBy=multi-user.target\n"
 
 // dockerEngine adds what Docker's daemon has by whichever name it is packaged.
-func dockerEngine(pk Package) Package {
+func dockerEngine(pk archived) archived {
 	exec := "/usr/bin/dockerd"
 	if pk.Source == "" {
 		exec = "/usr/sbin/dockerd"
@@ -150,8 +152,8 @@ func dockerEngine(pk Package) Package {
 }
 
 // commands are programs that only Machine.Handle can give.
-func commands(names string) map[string]Command {
-	out := map[string]Command{}
+func commands(names string) map[string]kernel.Program {
+	out := map[string]kernel.Program{}
 	for n := range strings.FieldsSeq(names) {
 		out[n] = nil
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -34,7 +35,7 @@ func (r result) String() string {
 
 // leftLine describes one file as both sides can.
 func leftLine(name string, mode, uid, gid, nlink uint32, content string) string {
-	if mode&sIFMT == sIFDIR {
+	if mode&kernel.ModeType == kernel.ModeDir {
 		nlink = 0
 	}
 	return fmt.Sprintf("%s %06o %d:%d %d %q\n", strings.Map(func(r rune) rune {
@@ -59,11 +60,11 @@ func realLeft(t *testing.T, dir string) string {
 		st := i.Sys().(*syscall.Stat_t)
 		mode := uint32(st.Mode) // 16 bits on macOS
 		content := ""
-		switch mode & sIFMT {
-		case sIFLNK:
+		switch mode & kernel.ModeType {
+		case kernel.ModeSymlink:
 			content, err = os.Readlink(path)
 			content = strings.ReplaceAll(content, dir, "/w")
-		case sIFREG:
+		case kernel.ModeRegular:
 			var c []byte
 			c, err = os.ReadFile(path)
 			content = strings.ReplaceAll(string(c), dir, "/w")
@@ -113,36 +114,36 @@ func fakeLeft(t *testing.T, m *Machine) string {
 
 // fakeRun runs a script as root in /w of a machine.
 func fakeRun(m *Machine, script string, stdin string) result {
-	p := m.newProcess(nil)
+	p := m.kernel.NewProcess(nil)
 	p.Env = []string{"HOME=/root", "LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "PWD=/w"}
 	p.Dir = "/w"
-	inR, inW := newPipe(0).descriptions()
+	inR, inW := kernel.NewPipe(0).Descriptions()
 	inW.Write(nil, []byte(stdin))
-	inW.release()
-	outR, outW := newPipe(0).descriptions()
-	errR, errW := newPipe(0).descriptions()
-	p.give(inR, outW, errW)
-	p.goRun(func(p *Process) int {
-		code, err := p.exec("/bin/sh", []string{"sh", "-c", script}, p.Env)
+	inW.Release()
+	outR, outW := kernel.NewPipe(0).Descriptions()
+	errR, errW := kernel.NewPipe(0).Descriptions()
+	p.Give(inR, outW, errW)
+	p.Go(func(p *kernel.Process) int {
+		code, err := p.Exec("/bin/sh", []string{"sh", "-c", script}, p.Env)
 		if err != nil {
 			return 127
 		}
 		return code
 	})
-	<-p.killed
-	drain := func(d *description) string {
+	<-p.Done
+	drain := func(d *kernel.File) string {
 		var b bytes.Buffer
 		buf := make([]byte, 4096)
 		for {
 			n, err := d.Read(nil, buf)
 			b.Write(buf[:n])
 			if err != nil {
-				d.release()
+				d.Release()
 				return b.String()
 			}
 		}
 	}
-	return result{drain(outR), drain(errR), p.status.shell(), ""}
+	return result{drain(outR), drain(errR), p.Status.ExitCode(), ""}
 }
 
 // realRun runs a script with the host's own tools in an empty directory.

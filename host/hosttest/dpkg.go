@@ -7,13 +7,16 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 const statusFile = "/var/lib/dpkg/status"
 
 // dpkgTools are dpkg's programs.
-func dpkgTools() map[string]tool {
-	return map[string]tool{"dpkg-query": {"", cmdDpkgQuery}, "dpkg": {"", cmdDpkg}, "dpkg-deb": {"", cmdDpkgDeb}, "debconf-set-selections": {"", cmdDebconf}}
+func dpkgTools() map[string]kernel.Program {
+	return map[string]kernel.Program{"dpkg-query": cmdDpkgQuery, "dpkg": cmdDpkg, "dpkg-deb": cmdDpkgDeb}
 }
 
 // A stanza is one package of the status file: its fields in order, and by lower-case name.
@@ -102,6 +105,7 @@ func formatStatus(list []*stanza) string {
 
 // statusMemo keeps the parsed status file until the file changes.
 type statusMemo struct {
+	mu   sync.Mutex
 	raw  []byte
 	list []*stanza
 }
@@ -113,20 +117,20 @@ var imageStatus struct {
 }
 
 // packages parses the status file. The result is shared: clone before changing.
-func (m *Machine) packages() []*stanza {
-	t := m.tree
-	t.mu.Lock()
-	raw := t.rawFile(statusFile)
+func packages(k *kernel.Kernel) []*stanza {
+	t := k.Tree
+	t.Lock()
+	raw := libc.RawFile(t, statusFile)
 	pristine := false
-	if s, err := t.must(rootCred, "/", statusFile, true); err == nil {
-		i := s.at.inode()
-		pristine = !i.owned
+	if s, err := t.Must(kernel.RootCred, "/", statusFile, true); err == nil {
+		i := s.At.Inode()
+		pristine = !i.Owned
 	}
 	var text string
 	if !pristine {
 		text = string(raw)
 	}
-	t.mu.Unlock()
+	t.Unlock()
 	if len(raw) == 0 {
 		return nil
 	}
@@ -143,18 +147,19 @@ func (m *Machine) packages() []*stanza {
 		imageStatus.m[&raw[0]] = l
 		return l
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if string(m.dpkg.raw) != text {
-		m.dpkg = statusMemo{[]byte(text), parseStatus(text)}
+	d := kernel.Local[statusMemo](k)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if string(d.raw) != text {
+		d.raw, d.list = []byte(text), parseStatus(text)
 	}
-	return m.dpkg.list
+	return d.list
 }
 
-func (m *Machine) findPackage(name string) *stanza {
+func findPackage(k *kernel.Kernel, name string) *stanza {
 	name, arch, _ := strings.Cut(name, ":")
-	for _, s := range m.packages() {
-		if s.get("Package") == name && (arch == "" || arch == "any" || s.get("Architecture") == arch || arch == m.arch && s.get("Architecture") == "all") {
+	for _, s := range packages(k) {
+		if s.get("Package") == name && (arch == "" || arch == "any" || s.get("Architecture") == arch || arch == k.Config.Arch && s.get("Architecture") == "all") {
 			return s
 		}
 	}
@@ -162,48 +167,46 @@ func (m *Machine) findPackage(name string) *stanza {
 }
 
 // savePackages writes the status file as dpkg does: completely, synced, renamed.
-func (p *Process) savePackages(list []*stanza) error {
+func savePackages(p *kernel.Process, list []*stanza) error {
 	list = slices.Clone(list)
-	sortBy(list, func(s *stanza) string { return s.get("Package") })
-	return p.replaceFile(statusFile, []byte(formatStatus(list)), 0o644)
+	slices.SortStableFunc(list, func(a, b *stanza) int { return cmp.Compare(a.get("Package"), b.get("Package")) })
+	return libc.ReplaceFile(p, statusFile, []byte(formatStatus(list)), 0o644)
 }
 
 const dpkgQueryHelp = "\nUse --help for help about querying packages.\n"
 
-func cmdDpkgQuery(p *Process) int {
-	o, ok := p.getopt("WlsLSf:pc", "show>W list>l status>s listfiles>L search>S showformat=>f print-avail>p control-path>c no-pager load-avail admindir= root=")
+func cmdDpkgQuery(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "WlsLSf:pc", "show>W list>l status>s listfiles>L search>S showformat=>f print-avail>p control-path>c no-pager load-avail admindir= root=")
 	if !ok {
 		return 2
 	}
-	if p.unsupported(o, "admindir", "root", "load-avail") {
+	if libc.Unsupported(p, o, "admindir", "root", "load-avail") {
 		return 2
 	}
 	switch {
-	case o.has("W"):
+	case o.Has("W"):
 		format := "${binary:Package}\t${Version}\n"
-		if o.has("f") {
-			format = strings.TrimPrefix(o.get("f"), "=") // dpkg takes -f=FORMAT as --showformat=FORMAT
+		if o.Has("f") {
+			format = strings.TrimPrefix(o.Get("f"), "=") // dpkg takes -f=FORMAT as --showformat=FORMAT
 		}
-		return p.dpkgShow(format, o.args)
-	case o.has("l"):
-		return p.dpkgList(o.args)
-	case o.has("s"):
-		return p.dpkgStatus(o.args)
-	case o.has("L"):
-		return p.dpkgFiles(o.args)
-	case o.has("S"):
-		return p.dpkgSearch(o.args)
+		return dpkgShow(p, format, o.Args)
+	case o.Has("l"):
+		return dpkgList(p, o.Args)
+	case o.Has("s"):
+		return dpkgStatus(p, o.Args)
+	case o.Has("L"):
+		return dpkgFiles(p, o.Args)
+	case o.Has("S"):
+		return dpkgSearch(p, o.Args)
 	}
-	p.errorf("error: need an action option")
-	p.warn("%s", dpkgQueryHelp)
+	p.Errorf("error: need an action option")
+	p.Warnf("%s", dpkgQueryHelp)
 	return 2
 }
 
-func isGlob(s string) bool { return strings.ContainsAny(s, "*?[\\") }
-
 // selectPackages finds what the patterns name, in dpkg's order, and says which found nothing.
-func (p *Process) selectPackages(args []string) ([]*stanza, int) {
-	all := p.m.packages()
+func selectPackages(p *kernel.Process, args []string) ([]*stanza, int) {
+	all := packages(p.Kernel)
 	if len(args) == 0 {
 		var out []*stanza
 		for _, s := range all {
@@ -220,10 +223,10 @@ func (p *Process) selectPackages(args []string) ([]*stanza, int) {
 		hit := false
 		for i, a := range args {
 			name, arch, _ := strings.Cut(a, ":")
-			if arch != "" && arch != "any" && arch != s.get("Architecture") && !isGlob(arch) {
+			if arch != "" && arch != "any" && arch != s.get("Architecture") && !libc.IsGlob(arch) {
 				continue
 			}
-			if name == s.get("Package") || isGlob(name) && match(name, s.get("Package")) {
+			if name == s.get("Package") || libc.IsGlob(name) && libc.Fnmatch(name, s.get("Package")) {
 				hit, found[i] = true, true
 			}
 		}
@@ -233,7 +236,7 @@ func (p *Process) selectPackages(args []string) ([]*stanza, int) {
 	}
 	for i, a := range args {
 		if !found[i] {
-			p.errorf("no packages found matching %s", a)
+			p.Errorf("no packages found matching %s", a)
 			code = 1
 		}
 	}
@@ -244,16 +247,16 @@ var statusAbbrev = map[string]string{"unknown": "u", "install": "i", "hold": "h"
 
 var stateAbbrev = map[string]string{"not-installed": "n", "config-files": "c", "half-installed": "H", "unpacked": "U", "half-configured": "F", "triggers-awaiting": "W", "triggers-pending": "t", "installed": "i"}
 
-func (p *Process) dpkgShow(format string, args []string) int {
-	list, code := p.selectPackages(args)
+func dpkgShow(p *kernel.Process, format string, args []string) int {
+	list, code := selectPackages(p, args)
 	var b strings.Builder
 	for _, s := range list {
 		if err := expandFormat(&b, format, s); err != "" {
-			p.errorf("error: error in show format: %s", err)
+			p.Errorf("error: error in show format: %s", err)
 			return 2
 		}
 	}
-	p.print(b.String())
+	p.Print(b.String())
 	return code
 }
 
@@ -327,8 +330,8 @@ func dpkgField(s *stanza, field string) string {
 	return s.get(field)
 }
 
-func (p *Process) dpkgList(args []string) int {
-	list, code := p.selectPackages(args)
+func dpkgList(p *kernel.Process, args []string) int {
+	list, code := selectPackages(p, args)
 	if len(list) == 0 {
 		return code
 	}
@@ -336,72 +339,72 @@ func (p *Process) dpkgList(args []string) int {
 	for _, s := range list {
 		name, ver, arch = max(name, len(s.binaryPackage())), max(ver, len(s.get("Version"))), max(arch, len(s.get("Architecture")))
 	}
-	p.print("Desired=Unknown/Install/Remove/Purge/Hold\n| Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend\n|/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)\n")
-	p.printf("||/ %-*s %-*s %-*s Description\n", name, "Name", ver, "Version", arch, "Architecture")
-	p.printf("+++-%s-%s-%s-=================================\n", strings.Repeat("=", name), strings.Repeat("=", ver), strings.Repeat("=", arch))
+	p.Print("Desired=Unknown/Install/Remove/Purge/Hold\n| Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend\n|/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)\n")
+	p.Printf("||/ %-*s %-*s %-*s Description\n", name, "Name", ver, "Version", arch, "Architecture")
+	p.Printf("+++-%s-%s-%s-=================================\n", strings.Repeat("=", name), strings.Repeat("=", ver), strings.Repeat("=", arch))
 	for _, s := range list {
 		v, a := s.get("Version"), s.get("Architecture")
-		p.printf("%s %-*s %-*s %-*s %s\n", dpkgField(s, "db:Status-Abbrev"), name, s.binaryPackage(), ver, cmp.Or(v, "<none>"), arch, cmp.Or(a, "<none>"), cmp.Or(dpkgField(s, "binary:Summary"), "(no description available)"))
+		p.Printf("%s %-*s %-*s %-*s %s\n", dpkgField(s, "db:Status-Abbrev"), name, s.binaryPackage(), ver, cmp.Or(v, "<none>"), arch, cmp.Or(a, "<none>"), cmp.Or(dpkgField(s, "binary:Summary"), "(no description available)"))
 	}
 	return code
 }
 
-func (p *Process) dpkgStatus(args []string) int {
+func dpkgStatus(p *kernel.Process, args []string) int {
 	code := 0
 	for i, a := range args {
-		s := p.m.findPackage(a)
+		s := findPackage(p.Kernel, a)
 		if s == nil {
-			p.flush()
-			p.errorf("package '%s' is not installed and no information is available", a)
+			p.Flush()
+			p.Errorf("package '%s' is not installed and no information is available", a)
 			code = 1
 			continue
 		}
 		if i > 0 {
-			p.print("\n")
+			p.Print("\n")
 		}
 		for _, k := range s.keys {
-			p.print(k, ": ", s.get(k), "\n")
+			p.Print(k, ": ", s.get(k), "\n")
 		}
 	}
 	if code != 0 {
-		p.flush()
-		p.warn("Use dpkg --info (= dpkg-deb --info) to examine archive files.\n")
+		p.Flush()
+		p.Warnf("Use dpkg --info (= dpkg-deb --info) to examine archive files.\n")
 	}
 	return code
 }
 
-func (m *Machine) listFile(s *stanza) string {
+func listFile(k *kernel.Kernel, s *stanza) string {
 	if s.get("Multi-Arch") == "same" {
 		return "/var/lib/dpkg/info/" + s.get("Package") + ":" + s.get("Architecture") + ".list"
 	}
 	return "/var/lib/dpkg/info/" + s.get("Package") + ".list"
 }
 
-func (p *Process) dpkgFiles(args []string) int {
+func dpkgFiles(p *kernel.Process, args []string) int {
 	code := 0
 	for _, a := range args {
-		s := p.m.findPackage(a)
+		s := findPackage(p.Kernel, a)
 		if s == nil || !s.installed() {
-			p.flush()
-			p.errorf("package '%s' is not installed", a)
-			p.warn("Use dpkg --contents (= dpkg-deb --contents) to list archive files contents.\n")
+			p.Flush()
+			p.Errorf("package '%s' is not installed", a)
+			p.Warnf("Use dpkg --contents (= dpkg-deb --contents) to list archive files contents.\n")
 			code = 1
 			continue
 		}
-		b, err := p.readFile(p.m.listFile(s))
+		b, err := p.ReadFile(listFile(p.Kernel, s))
 		if err == nil {
-			p.print(string(b))
+			p.Print(string(b))
 		}
 	}
 	return code
 }
 
-func (p *Process) dpkgSearch(args []string) int {
+func dpkgSearch(p *kernel.Process, args []string) int {
 	code := 0
 	for _, a := range args {
 		found := false
-		for _, s := range p.m.packages() {
-			b, err := p.readFile(p.m.listFile(s))
+		for _, s := range packages(p.Kernel) {
+			b, err := p.ReadFile(listFile(p.Kernel, s))
 			if err != nil {
 				continue
 			}
@@ -412,222 +415,174 @@ func (p *Process) dpkgSearch(args []string) int {
 				hit := false
 				switch {
 				case strings.HasPrefix(a, "/"):
-					hit = line == a || isGlob(a) && match(a, line)
-				case isGlob(a):
-					hit = match(a, line)
+					hit = line == a || libc.IsGlob(a) && libc.Fnmatch(a, line)
+				case libc.IsGlob(a):
+					hit = libc.Fnmatch(a, line)
 				default:
 					hit = strings.Contains(line, a)
 				}
 				if hit {
-					p.print(s.binaryPackage(), ": ", line, "\n")
+					p.Print(s.binaryPackage(), ": ", line, "\n")
 					found = true
 				}
 			}
 		}
 		if !found {
-			p.flush()
+			p.Flush()
 			pat := a
-			if !strings.HasPrefix(a, "/") && !isGlob(a) {
+			if !strings.HasPrefix(a, "/") && !libc.IsGlob(a) {
 				pat = "*" + a + "*"
 			}
-			p.errorf("no path found matching pattern %s", pat)
+			p.Errorf("no path found matching pattern %s", pat)
 			code = 1
 		}
 	}
 	return code
 }
 
-func cmdDpkg(p *Process) int {
-	o, ok := p.getopt("ailsLSPrBGERO", "install>i list>l status>s listfiles>L search>S purge>P remove>r print-architecture print-foreign-architectures add-architecture= configure pending>a audit get-selections set-selections compare-versions validate-version verify[= force-confold force-confdef force-confnew force-confmiss auto-deconfigure force-depends force-all force-overwrite refuse-downgrade force-downgrade unpack recursive no-triggers admindir= root= version")
+func cmdDpkg(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "ailsLSPrBGERO", "install>i list>l status>s listfiles>L search>S purge>P remove>r print-architecture print-foreign-architectures add-architecture= configure pending>a audit get-selections set-selections compare-versions validate-version verify[= force-confold force-confdef force-confnew force-confmiss auto-deconfigure force-depends force-all force-overwrite refuse-downgrade force-downgrade unpack recursive no-triggers admindir= root= version")
 	if !ok {
-		p.warn("\nType dpkg --help for help about installing and deinstalling packages [*];\nUse 'apt' or 'aptitude' for user-friendly package management;\n")
+		p.Warnf("\nType dpkg --help for help about installing and deinstalling packages [*];\nUse 'apt' or 'aptitude' for user-friendly package management;\n")
 		return 2
 	}
-	if p.unsupported(o, "G", "E", "R", "O", "refuse-downgrade", "recursive", "admindir", "root", "verify", "validate-version") {
+	if libc.Unsupported(p, o, "G", "E", "R", "O", "refuse-downgrade", "recursive", "admindir", "root", "verify", "validate-version") {
 		return 2
 	}
 	switch {
-	case o.has("print-architecture"):
-		p.print(p.m.arch, "\n")
+	case o.Has("print-architecture"):
+		p.Print(p.Kernel.Config.Arch, "\n")
 		return 0
-	case o.has("print-foreign-architectures"), o.has("add-architecture"):
+	case o.Has("print-foreign-architectures"), o.Has("add-architecture"):
 		return 0
-	case o.has("version"):
-		p.printf("Debian 'dpkg' package management program version 1.21.22 (%s).\n", p.m.arch)
+	case o.Has("version"):
+		p.Printf("Debian 'dpkg' package management program version 1.21.22 (%s).\n", p.Kernel.Config.Arch)
 		return 0
-	case o.has("compare-versions"):
-		if len(o.args) != 3 {
-			p.errorf("error: --compare-versions takes three arguments: <version> <relation> <version>")
+	case o.Has("compare-versions"):
+		if len(o.Args) != 3 {
+			p.Errorf("error: --compare-versions takes three arguments: <version> <relation> <version>")
 			return 2
 		}
-		c := compareVersions(o.args[0], o.args[2])
+		c := compareVersions(o.Args[0], o.Args[2])
 		ok := map[string]bool{"lt": c < 0, "<<": c < 0, "le": c <= 0, "<=": c <= 0, "<": c <= 0, "eq": c == 0, "=": c == 0, "ne": c != 0, "ge": c >= 0, ">=": c >= 0, ">": c >= 0, "gt": c > 0, ">>": c > 0}
-		v, known := ok[o.args[1]]
+		v, known := ok[o.Args[1]]
 		if !known {
-			p.errorf("error: --compare-versions bad relation")
+			p.Errorf("error: --compare-versions bad relation")
 			return 2
 		}
-		return btoi(!v)
-	case o.has("l"), o.has("s"), o.has("L"), o.has("S"):
-		p.setArgs(append([]string{"dpkg-query"}, p.Args[1:]...))
+		return libc.BoolToInt(!v)
+	case o.Has("l"), o.Has("s"), o.Has("L"), o.Has("S"):
+		p.SetArgs(append([]string{"dpkg-query"}, p.Args[1:]...))
 		switch {
-		case o.has("l"):
-			return p.dpkgList(o.args)
-		case o.has("s"):
-			return p.dpkgStatus(o.args)
-		case o.has("L"):
-			return p.dpkgFiles(o.args)
+		case o.Has("l"):
+			return dpkgList(p, o.Args)
+		case o.Has("s"):
+			return dpkgStatus(p, o.Args)
+		case o.Has("L"):
+			return dpkgFiles(p, o.Args)
 		}
-		return p.dpkgSearch(o.args)
-	case o.has("get-selections"):
-		list, _ := p.selectPackages(o.args)
+		return dpkgSearch(p, o.Args)
+	case o.Has("get-selections"):
+		list, _ := selectPackages(p, o.Args)
 		for _, s := range list {
 			w, _, _ := s.state()
-			p.printf("%-40s\t%s\n", s.binaryPackage(), w)
+			p.Printf("%-40s\t%s\n", s.binaryPackage(), w)
 		}
 		return 0
-	case o.has("audit"), o.has("verify"):
+	case o.Has("audit"), o.Has("verify"):
 		return 0
 	}
-	if p.uid != 0 {
-		p.errorf("error: requested operation requires superuser privilege")
+	if p.UID != 0 {
+		p.Errorf("error: requested operation requires superuser privilege")
 		return 2
 	}
-	release, busy := p.lockDpkg()
+	release, busy := lockDpkg(p)
 	if busy != "" {
-		p.errorf("error: %s", busy)
+		p.Errorf("error: %s", busy)
 		return 2
 	}
 	defer release()
 	switch {
-	case o.has("configure"):
-		names := o.args
-		if o.has("a") || len(names) == 0 {
-			names = p.pendingPackages()
+	case o.Has("configure"):
+		names := o.Args
+		if o.Has("a") || len(names) == 0 {
+			names = pendingPackages(p)
 		}
-		return p.journaled(func() int { return p.configureAll(names) })
-	case o.has("i"), o.has("unpack"):
+		return journaled(p, func() int { return configureAll(p, names) })
+	case o.Has("i"), o.Has("unpack"):
 		code := 0
-		for _, f := range o.args {
-			b, err := p.readFile(f)
+		for _, f := range o.Args {
+			b, err := p.ReadFile(f)
 			if err != nil {
-				p.errorf("error: cannot access archive '%s': %s", f, strerror(err))
+				p.Errorf("error: cannot access archive '%s': %s", f, kernel.Strerror(err))
 				code = 2
 				continue
 			}
-			pk, ok := p.m.packageOf(b)
+			pk, ok := packageOf(p.Kernel, b)
 			if !ok {
-				p.errorf("error processing archive %s (--install):\n '%s' is not a Debian format archive", f, f)
+				p.Errorf("error processing archive %s (--install):\n '%s' is not a Debian format archive", f, f)
 				code = 1
 				continue
 			}
-			if missing := p.m.unmet(pk); len(missing) > 0 {
-				p.warn("dpkg: dependency problems prevent configuration of %s:\n", pk.Name)
+			if missing := unmet(p.Kernel, pk); len(missing) > 0 {
+				p.Warnf("dpkg: dependency problems prevent configuration of %s:\n", pk.Name)
 				for _, d := range missing {
-					p.warn(" %s depends on %s; however:\n  Package %s is not installed.\n", pk.Name, d, d)
+					p.Warnf(" %s depends on %s; however:\n  archived %s is not installed.\n", pk.Name, d, d)
 				}
-				p.warn("\ndpkg: error processing package %s (--install):\n dependency problems - leaving unconfigured\n", pk.Name)
+				p.Warnf("\ndpkg: error processing package %s (--install):\n dependency problems - leaving unconfigured\n", pk.Name)
 				code = 1
 				continue
 			}
-			if p.journaled(func() int { err = p.unpack(pk, o.has("unpack")); return 0 }) != 0 || err != nil {
-				p.errorf("error processing archive %s (--install):\n %s", f, strerror(err))
+			if journaled(p, func() int { err = unpack(p, pk, o.Has("unpack")); return 0 }) != 0 || err != nil {
+				p.Errorf("error processing archive %s (--install):\n %s", f, kernel.Strerror(err))
 				code = 1
 			}
 		}
 		return code
-	case o.has("r"), o.has("P"):
+	case o.Has("r"), o.Has("P"):
 		code := 0
-		for _, a := range o.args {
-			s := p.m.findPackage(a)
-			if s == nil || !s.installed() && !(o.has("P") && strings.HasSuffix(s.get("Status"), "config-files")) {
-				p.warn("dpkg: warning: ignoring request to remove %s which isn't installed\n", a)
+		for _, a := range o.Args {
+			s := findPackage(p.Kernel, a)
+			if s == nil || !s.installed() && !(o.Has("P") && strings.HasSuffix(s.get("Status"), "config-files")) {
+				p.Warnf("dpkg: warning: ignoring request to remove %s which isn't installed\n", a)
 				continue
 			}
-			if err := p.removePackage(s, o.has("P")); err != nil {
-				p.errorf("error processing package %s: %s", a, strerror(err))
+			if err := removePackage(p, s, o.Has("P")); err != nil {
+				p.Errorf("error processing package %s: %s", a, kernel.Strerror(err))
 				code = 1
 			}
 		}
 		return code
 	}
-	p.errorf("error: need an action option")
-	p.warn("\nType dpkg --help for help about installing and deinstalling packages [*];\nUse 'apt' or 'aptitude' for user-friendly package management;\n")
+	p.Errorf("error: need an action option")
+	p.Warnf("\nType dpkg --help for help about installing and deinstalling packages [*];\nUse 'apt' or 'aptitude' for user-friendly package management;\n")
 	return 2
 }
 
-func cmdDpkgDeb(p *Process) int {
-	o, ok := p.getopt("fIxcW", "field>f info>I show>W")
-	if !ok || len(o.args) == 0 {
+func cmdDpkgDeb(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "fIxcW", "field>f info>I show>W")
+	if !ok || len(o.Args) == 0 {
 		return 2
 	}
-	b, err := p.readFile(o.args[0])
+	b, err := p.ReadFile(o.Args[0])
 	if err != nil {
-		p.errorf("error: failed to read archive '%s': %s", o.args[0], strerror(err))
+		p.Errorf("error: failed to read archive '%s': %s", o.Args[0], kernel.Strerror(err))
 		return 2
 	}
-	pk, ok := p.m.packageOf(b)
+	pk, ok := packageOf(p.Kernel, b)
 	if !ok {
-		p.errorf("error: '%s' is not a Debian format archive", o.args[0])
+		p.Errorf("error: '%s' is not a Debian format archive", o.Args[0])
 		return 2
 	}
-	s := pk.stanza(p.m.arch, "install ok installed")
-	if len(o.args) == 2 {
-		p.print(s.get(o.args[1]), "\n")
+	s := pk.stanza(p.Kernel.Config.Arch, "install ok installed")
+	if len(o.Args) == 2 {
+		p.Print(s.get(o.Args[1]), "\n")
 		return 0
 	}
 	for _, k := range s.keys {
-		if len(o.args) == 1 || slices.Contains(o.args[1:], k) {
-			p.print(k, ": ", s.get(k), "\n")
+		if len(o.Args) == 1 || slices.Contains(o.Args[1:], k) {
+			p.Print(k, ": ", s.get(k), "\n")
 		}
-	}
-	return 0
-}
-
-func cmdDebconf(p *Process) int {
-	o, ok := p.getopt("cuv", "checkonly>c unseen>u verbose>v")
-	if !ok {
-		return 1
-	}
-	var all []byte
-	code := p.eachInput(o.args, func(_ string, d *description) error {
-		b, err := p.readAll(d)
-		all = append(all, b...)
-		return err
-	})
-	if code != 0 || o.has("c") {
-		return code
-	}
-	const file = "/var/cache/debconf/config.dat"
-	old, _ := p.readFile(file)
-	text := string(old)
-	for line := range strings.Lines(string(all)) {
-		f := strings.Fields(line)
-		if len(f) == 0 || f[0][0] == '#' {
-			continue
-		}
-		if len(f) < 3 {
-			p.warn("warning: Unknown type %s, skipping line %d\n", strings.Join(f[1:], " "), 1)
-			continue
-		}
-		entry := "Name: " + f[1] + "\nTemplate: " + f[1] + "\nValue: " + strings.Join(f[3:], " ") + "\nOwners: " + f[0] + "\nFlags: seen\n\n"
-		if i := strings.Index(text, "Name: "+f[1]+"\n"); i >= 0 {
-			end := strings.Index(text[i:], "\n\n")
-			text = text[:i] + entry + text[i+end+2:]
-		} else {
-			text += entry
-		}
-	}
-	if text == string(old) {
-		return 0
-	}
-	if err := p.mkdirOne("/var/cache/debconf", true, nil, false); err != nil {
-		p.sayErr(err)
-		return 1
-	}
-	if err := p.replaceFile(file, []byte(text), 0o644); err != nil {
-		p.errorf("%s: %s", file, strerror(err))
-		return 1
 	}
 	return 0
 }
@@ -639,10 +594,10 @@ func compareVersions(a, b string) int {
 	if ea != eb {
 		return cmp.Compare(ea, eb)
 	}
-	if c := compareUpstream(ua, ub); c != 0 {
+	if c := libc.CompareVersions(ua, ub); c != 0 {
 		return c
 	}
-	return compareUpstream(ra, rb)
+	return libc.CompareVersions(ra, rb)
 }
 
 func splitVersion(s string) (epoch int, upstream, revision string) {
@@ -654,56 +609,4 @@ func splitVersion(s string) (epoch int, upstream, revision string) {
 		return epoch, s[:i], s[i+1:]
 	}
 	return epoch, s, ""
-}
-
-func compareUpstream(a, b string) int {
-	order := func(s string, i int) int {
-		if i >= len(s) || s[i] >= '0' && s[i] <= '9' {
-			return 0
-		}
-		c := s[i]
-		switch {
-		case c == '~':
-			return -1
-		case c|0x20 >= 'a' && c|0x20 <= 'z':
-			return int(c)
-		}
-		return int(c) + 256
-	}
-	digit := func(s string, i int) bool { return i < len(s) && s[i] >= '0' && s[i] <= '9' }
-	i, j := 0, 0
-	for i < len(a) || j < len(b) {
-		for i < len(a) && !digit(a, i) || j < len(b) && !digit(b, j) {
-			x, y := order(a, i), order(b, j)
-			if x != y {
-				return cmp.Compare(x, y)
-			}
-			i++
-			j++
-		}
-		for i < len(a) && a[i] == '0' {
-			i++
-		}
-		for j < len(b) && b[j] == '0' {
-			j++
-		}
-		diff := 0
-		for digit(a, i) && digit(b, j) {
-			if diff == 0 {
-				diff = cmp.Compare(a[i], b[j])
-			}
-			i++
-			j++
-		}
-		if digit(a, i) {
-			return 1
-		}
-		if digit(b, j) {
-			return -1
-		}
-		if diff != 0 {
-			return diff
-		}
-	}
-	return 0
 }

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"log"
 
-	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
 func Example() {

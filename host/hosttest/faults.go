@@ -11,27 +11,14 @@ import (
 // Faults are the ways in which a machine can fail. Each one stays armed until it has fired, or until Reset.
 type Faults struct{ m *Machine }
 
-// faults is the armed state.
+// faults is what is armed on the machine itself; its SSH server and its apt-get keep their own.
 type faults struct {
-	m  *Machine
-	mu sync.Mutex
-
-	failExec   map[int64]bool // exec requests to refuse, by number
-	cutAfter   map[int64]int64
-	cutWhen    func([]byte) bool
-	lostAnswer map[int64]bool
-	dropAfter  int64 // bytes the server still sends before it drops the connection; < 0 means never
-	dropArmed  bool
-	latency    time.Duration
-	refuse     bool
-	blackhole  bool
+	mu         sync.Mutex
 	full       int64 // bytes that still fit on disk file systems
 	fullArmed  bool
-	killAt     map[string]int
-	seen       map[string]int
+	killAt     map[string]int // runs of a program until it is killed
 	cutAtWrite int64
 	cutFired   chan struct{}
-	apt        aptFaults
 }
 
 // Faults gives the fault knobs of the machine.
@@ -45,51 +32,45 @@ func (f Faults) arm(set func(*faults)) {
 
 // Reset disarms every fault.
 func (f Faults) Reset() {
-	f.arm(func(x *faults) {
-		x.failExec, x.cutAfter, x.cutWhen, x.lostAnswer = nil, nil, nil, nil
-		x.dropArmed, x.latency, x.refuse, x.blackhole, x.fullArmed = false, 0, false, false, false
-		x.killAt, x.seen, x.cutAtWrite, x.apt = nil, nil, 0, aptFaults{}
-	})
+	f.m.ssh.Faults.Reset()
+	aptFaultsOf(f.m.kernel).Reset()
+	f.arm(func(x *faults) { x.fullArmed, x.killAt, x.cutAtWrite = false, nil, 0 })
 }
+
+// nextExec is the number, for the SSH server, of the n-th next exec request.
+func (f Faults) nextExec(n int) int64 { return f.m.ssh.counters().Execs.Load() + int64(n) }
 
 // FailExec makes the server refuse an exec request: n counts from 1 for the next one.
-func (f Faults) FailExec(n int) {
-	at := f.m.counters.execs.Load() + int64(n)
-	f.arm(func(x *faults) { set(&x.failExec, at, true) })
-}
+func (f Faults) FailExec(n int) { f.m.ssh.Faults.FailExec(f.nextExec(n)) }
 
 // CutAfter breaks the connection once the n-th next exec has sent that many bytes on its standard output.
-func (f Faults) CutAfter(n int, bytes int64) {
-	at := f.m.counters.execs.Load() + int64(n)
-	f.arm(func(x *faults) { set(&x.cutAfter, at, bytes) })
-}
+func (f Faults) CutAfter(n int, bytes int64) { f.m.ssh.Faults.CutAfter(f.nextExec(n), bytes) }
 
 // CutWhen breaks the connection before it sends what makes match true. match gets all that the exec has written on its
 // standard output, the new part included.
-func (f Faults) CutWhen(match func(stdout []byte) bool) {
-	f.arm(func(x *faults) { x.cutWhen = match })
-}
+func (f Faults) CutWhen(match func(stdout []byte) bool) { f.m.ssh.Faults.CutWhen(match) }
 
 // LostAnswer lets the n-th next exec run to its end and breaks the connection instead of sending what it answers.
-func (f Faults) LostAnswer(n int) {
-	at := f.m.counters.execs.Load() + int64(n)
-	f.arm(func(x *faults) { set(&x.lostAnswer, at, true) })
-}
+func (f Faults) LostAnswer(n int) { f.m.ssh.Faults.LostAnswer(f.nextExec(n)) }
 
 // DropAfterBytes breaks the connection that sends the n-th next byte of the wire, handshakes included.
-func (f Faults) DropAfterBytes(n int64) {
-	f.arm(func(x *faults) { x.dropAfter, x.dropArmed = n, true })
-}
+func (f Faults) DropAfterBytes(n int64) { f.m.ssh.Faults.DropAfter(n) }
 
 // Latency delays what the server sends: a client that waits for an answer pays it once, as it does a round trip.
 // It holds for the connections made from now on.
-func (f Faults) Latency(d time.Duration) { f.arm(func(x *faults) { x.latency = d }) }
+func (f Faults) Latency(d time.Duration) { f.m.ssh.Faults.Latency(d) }
 
 // Refuse closes new connections at once, as a machine that is down; Refuse(false) lets them in again.
-func (f Faults) Refuse(on bool) { f.arm(func(x *faults) { x.refuse = on }) }
+func (f Faults) Refuse(on bool) { f.m.ssh.Faults.Refuse(on) }
 
 // Blackhole accepts new connections and never answers.
-func (f Faults) Blackhole(on bool) { f.arm(func(x *faults) { x.blackhole = on }) }
+func (f Faults) Blackhole(on bool) { f.m.ssh.Faults.Blackhole(on) }
+
+// AptLock holds dpkg's lock as unattended-upgrades does after boot, until AptLock(false) or Reset.
+func (f Faults) AptLock(on bool) { aptFaultsOf(f.m.kernel).Lock(on) }
+
+// AptFetch makes the next n downloads of apt-get fail, of lists or packages and repetitions included; -1 means all.
+func (f Faults) AptFetch(n int) { aptFaultsOf(f.m.kernel).FailFetch(n) }
 
 // DiskFullAfter lets that many more bytes be written to disk file systems; then writes fail with ENOSPC.
 func (f Faults) DiskFullAfter(bytes int64) {
@@ -97,18 +78,15 @@ func (f Faults) DiskFullAfter(bytes int64) {
 }
 
 // ReadOnly remounts the root file system read-only, as the kernel does after an I/O error, or writable again.
-func (f Faults) ReadOnly(on bool) {
-	t := f.m.tree
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.root.vol.readonly = on
-}
+func (f Faults) ReadOnly(on bool) { f.m.kernel.SetReadOnly(on) }
 
 // KillCommand kills (SIGKILL) the n-th next run of a program as it starts.
 func (f Faults) KillCommand(name string, n int) {
 	f.arm(func(x *faults) {
-		set(&x.killAt, name, n)
-		delete(x.seen, name)
+		if x.killAt == nil {
+			x.killAt = map[string]int{}
+		}
+		x.killAt[name] = n
 	})
 }
 
@@ -127,24 +105,12 @@ func (f Faults) ChangeHostKey() error {
 	if err != nil {
 		return err
 	}
-	f.m.mu.Lock()
-	defer f.m.mu.Unlock()
-	f.m.hostKeys = []ssh.Signer{s}
+	f.m.ssh.SetHostKeys([]ssh.Signer{s})
 	return nil
 }
 
-func set[K comparable, V any](m *map[K]V, k K, v V) {
-	if *m == nil {
-		*m = map[K]V{}
-	}
-	(*m)[k] = v
-}
-
-// fill reports that n more bytes do not fit.
-func (x *faults) fill(v *volume, n int64) bool {
-	if v.lossy || v.kernel {
-		return false
-	}
+// fill reports that n more bytes do not fit on the disks.
+func (x *faults) fill(n int64) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.fullArmed {
@@ -157,6 +123,17 @@ func (x *faults) fill(v *volume, n int64) bool {
 	return false
 }
 
+// room gives what of the free bytes of a disk can be used.
+func (x *faults) room(free int64) int64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.fullArmed {
+		return min(free, x.full)
+	}
+	return free
+}
+
+// kills reports that this run of a program is the one to kill.
 func (x *faults) kills(name string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -164,83 +141,33 @@ func (x *faults) kills(name string) bool {
 	if !ok {
 		return false
 	}
-	set(&x.seen, name, x.seen[name]+1)
-	if x.seen[name] == n {
+	x.killAt[name] = n - 1
+	if n == 1 {
 		delete(x.killAt, name)
 		return true
 	}
 	return false
 }
 
-// write is told of each write by its number.
-func (x *faults) write(n int64) error {
+// write is asked before each change.
+func (m *Machine) write(lossy bool) error {
+	if lossy {
+		m.counters.tmpWrites.Add(1)
+		return nil
+	}
+	n, x := m.counters.writes.Add(1), &m.faults
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.cutAtWrite == 0 || n < x.cutAtWrite {
 		return nil
 	}
 	x.cutAtWrite = 0
-	m, done := x.m, x.cutFired
-	m.off.Store(true)
+	done := x.cutFired
+	m.kernel.PowerOff()
 	// The caller holds locks of the machine that dies.
-	m.serving.Go(func() {
+	m.kernel.Go(func() {
 		m.PowerCut()
 		close(done)
 	})
 	return syscall.EIO
-}
-
-// execFaults are those of one exec.
-type execFaults struct {
-	fail bool
-	cut  int64 // < 0: never
-	lost bool
-}
-
-func (x *faults) exec(n int64) execFaults {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	e := execFaults{fail: x.failExec[n], lost: x.lostAnswer[n], cut: -1}
-	if c, ok := x.cutAfter[n]; ok {
-		e.cut = c
-	}
-	delete(x.failExec, n)
-	delete(x.lostAnswer, n)
-	delete(x.cutAfter, n)
-	return e
-}
-
-func (x *faults) cutNow(stdout []byte) bool {
-	x.mu.Lock()
-	f := x.cutWhen
-	x.mu.Unlock()
-	if f == nil || !f(stdout) {
-		return false
-	}
-	x.mu.Lock()
-	x.cutWhen = nil
-	x.mu.Unlock()
-	return true
-}
-
-// watching tells whether an exec's output must be kept for CutWhen.
-func (x *faults) watching() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.cutWhen != nil
-}
-
-// sending gives how many of n bytes may still be sent, and whether the connection then drops.
-func (x *faults) sending(n int) (int, bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if !x.dropArmed {
-		return n, false
-	}
-	if int64(n) < x.dropAfter {
-		x.dropAfter -= int64(n)
-		return n, false
-	}
-	x.dropArmed = false
-	return int(x.dropAfter), true
 }

@@ -3,10 +3,8 @@ package hosttest
 import (
 	"fmt"
 	"math/rand/v2"
-	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestOddNames does what engines do with files, with names that break what is not quoted.
@@ -51,49 +49,4 @@ func TestVersionsLikeDpkg(t *testing.T) {
 		}
 	}
 	compare(t, []string{strings.ReplaceAll(s.String(), "'1.0-'", "'1.0-0'")})
-}
-
-func FuzzParsers(f *testing.F) {
-	for _, s := range []string{"a\\(b\\)*[^]x-z]\\{2,3\\}$", "(a|b)+?", "u+rwX,g=u,o-t", "s/a\\/b/[&]\\1/gp;2,/x/{d;p}", "pi ALL=(ALL) NOPASSWD: /bin/a, !/bin/b", "1,3-5,7-", `"a b" c\ d 'e`, "UUID=x /mnt\\040a ext4 defaults 0 2", "2 days ago", "%5.3s|%-10d|\\n\\0101%b", "Package: a\nStatus: install ok installed\nDescription: x\n y\n\n", "[:alpha:]a-f\\n"} {
-		f.Add(s)
-	}
-	now := time.Unix(1e9, 0).UTC()
-	f.Fuzz(func(t *testing.T, s string) {
-		for _, ext := range []bool{false, true} {
-			if re, err := translateRegexp(s, ext); err == nil {
-				if _, err := regexp.Compile(re); err != nil && !strings.Contains(err.Error(), "invalid") && !strings.Contains(err.Error(), "missing") && !strings.Contains(err.Error(), "expression") {
-					t.Errorf("%q became %q: %v", s, re, err)
-				}
-			}
-		}
-		if m, err := parseMode(s); err == nil {
-			if got := m(0o644, true, 0o022); got > 0o7777 {
-				t.Errorf("mode %q gives %o", s, got)
-			}
-		}
-		(&sedParser{s: s}).commands(false)
-		_, _, bad := parseSudoers(s)
-		for _, e := range bad {
-			if e.line < 1 || e.col < 1 {
-				t.Errorf("%q: error at %d:%d", s, e.line, e.col)
-			}
-			e.text("f")
-		}
-		cutList(s)
-		xargsWords(s, false)
-		parseFstab(s)
-		parseDate(s, now)
-		strftime(s, now)
-		trSet(s)
-		printfFormat(s, []string{s, "1"}, true, func(string, ...any) {})
-		match("["+s, "a")
-		match(s, s)
-		shellMatch("["+s, s)
-		list := parseStatus(s)
-		again := parseStatus(formatStatus(list))
-		if len(again) != len(list) {
-			t.Errorf("%q: %d packages became %d", s, len(list), len(again))
-		}
-		parse(s)
-	})
 }

@@ -2,140 +2,50 @@ package hosttest
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/accounts"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/netclient"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/posix"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/sh"
 )
 
-// A world is what all machines share: the images of their file systems and the table of programs. It is built when the
-// first machine starts and never changes.
-type world struct {
-	programs map[string]program
-	root     map[string]*image // by architecture
-	boot     *image
-	proc     *image
-	sys      *image
-	dev      *image
-	cgroup   *image
+// A release is what all machines have from Debian: the images of their file systems and the table of programs. It is built
+// when the first machine starts and never changes.
+type release struct {
+	programs map[string]kernel.Program
+	root     map[string]*kernel.Image // by architecture
+	boot     *kernel.Image
 }
 
-var shared struct {
-	once sync.Once
-	w    *world
-}
-
-func theWorld() *world {
-	shared.once.Do(func() {
-		w := &world{programs: map[string]program{}, root: map[string]*image{}}
-		bins := map[string]string{}
-		for _, family := range []map[string]tool{
-			shellTools(), coreTools(), usageTools(), textTools(), sumTools(), findTools(), accountTools(), processTools(), dpkgTools(),
-			aptTools(), systemdTools(), systemTools(), blockTools(), archiveTools(), netTools(),
-		} {
-			for name, t := range family {
-				w.programs[name] = t.run
-				bins[name] = t.path
-			}
+// bookworm is the one release that there is.
+var bookworm = sync.OnceValue(func() *release {
+	r := &release{programs: map[string]kernel.Program{}, root: map[string]*kernel.Image{}}
+	files := map[string]string{} // directory by name
+	for _, family := range []map[string]kernel.Program{
+		sh.Programs(), posix.Programs(), utilPrograms(), accounts.Programs(), systemdTools(), aptPrograms(), netclient.Programs(),
+	} {
+		for file, run := range family {
+			dir, name := path.Split(file)
+			r.programs[name] = run
+			files[name] = strings.TrimSuffix(dir, "/")
 		}
-		for _, arch := range []string{"arm64", "amd64"} {
-			w.root[arch] = rootImage(arch, bins)
-		}
-		w.boot = bootImage()
-		w.proc, w.sys, w.dev, w.cgroup = procImage(), sysImage(), devImage(), cgroupImage()
-		shared.w = w
-	})
-	return shared.w
-}
-
-func programs() map[string]program { return theWorld().programs }
-
-// A tool is a program of the base system and the directory of its executable.
-type tool struct {
-	path string // "/usr/bin" or "/usr/sbin"; empty means /usr/bin
-	run  program
-}
-
-// A builder makes an image.
-type builder struct {
-	im   *image
-	dirs map[string]uint32
-}
-
-func newBuilder() *builder {
-	b := &builder{im: &image{inodes: []*inode{nil}}, dirs: map[string]uint32{}}
-	b.dirs[""] = b.add(sIFDIR|0o755, 0, 0)
-	return b
-}
-
-func (b *builder) image() *image { return b.im }
-
-func (b *builder) add(mode, uid, gid uint32) uint32 {
-	n := uint32(len(b.im.inodes))
-	ns := imageTime.UnixNano()
-	i := &inode{num: n, mode: mode, uid: uid, gid: gid, nlink: 1, atime: ns, mtime: ns, ctime: ns, btime: ns, attrs: attrExtents}
-	if i.isDir() {
-		i.kids, i.nlink = map[string]uint32{}, 2
 	}
-	if i.isLink() {
-		i.attrs = 0
+	for _, arch := range []string{"arm64", "amd64"} {
+		r.root[arch] = rootImage(arch, files)
 	}
-	b.im.inodes = append(b.im.inodes, i)
-	return n
-}
+	r.boot = bootImage()
+	return r
+})
 
-func (b *builder) dir(path string, mode uint32) *inode {
-	path = strings.TrimSuffix(path, "/")
-	if n, ok := b.dirs[path]; ok {
-		i := b.im.inodes[n]
-		if mode != 0 {
-			i.mode = sIFDIR | mode
-		}
-		return i
-	}
-	if mode == 0 {
-		mode = 0o755
-	}
-	up, name := splitPath(path)
-	parent := b.dir(up, 0)
-	n := b.add(sIFDIR|mode, 0, 0)
-	parent.kids[name] = n
-	parent.nlink++
-	b.dirs[path] = n
-	return b.im.inodes[n]
-}
-
-func splitPath(path string) (dir, name string) {
-	i := strings.LastIndexByte(path, '/')
-	return path[:i], path[i+1:]
-}
-
-func (b *builder) put(path string, mode uint32) *inode {
-	up, name := splitPath(path)
-	parent := b.dir(up, 0)
-	n := b.add(mode, 0, 0)
-	parent.kids[name] = n
-	return b.im.inodes[n]
-}
-
-func (b *builder) file(path string, perm uint32, content string) *inode {
-	i := b.put(path, sIFREG|perm)
-	i.data = []byte(content)
-	i.data = i.data[:len(i.data):len(i.data)]
-	return i
-}
-
-func (b *builder) link(path, target string) { b.put(path, sIFLNK|0o777).target = target }
-
-// gen adds a file that the kernel generates.
-func (b *builder) gen(path string, perm uint32, n *node) *inode {
-	i := b.put(path, sIFREG|perm)
-	i.node = n
-	return i
-}
-
-func rootImage(arch string, bins map[string]string) *image {
-	b := newBuilder()
+func rootImage(arch string, bins map[string]string) *kernel.Image {
+	b := kernel.NewBuilder()
 	for _, d := range strings.Fields(`/boot/firmware /dev /etc/apt/apt.conf.d /etc/apt/preferences.d /etc/apt/sources.list.d /etc/apt/trusted.gpg.d
 		/etc/apt/keyrings /etc/cron.d /etc/cron.daily /etc/cron.hourly /etc/cron.weekly /etc/cron.monthly /etc/default /etc/modprobe.d /etc/modules-load.d
 		/etc/network/interfaces.d /etc/profile.d /etc/ssh/sshd_config.d /etc/ssh/ssh_config.d /etc/ssl/certs /etc/sysctl.d /etc/systemd/system /etc/systemd/network
@@ -143,18 +53,18 @@ func rootImage(arch string, bins map[string]string) *image {
 		/usr/lib/modules-load.d /usr/lib/systemd/system /usr/lib/tmpfiles.d /usr/local/bin /usr/local/sbin /usr/local/etc /usr/local/lib /usr/local/share/ca-certificates
 		/usr/share/doc /usr/share/keyrings /usr/share/zoneinfo /usr/src /var/backups /var/cache/apt/archives/partial /var/lib/apt/lists/partial
 		/var/lib/dpkg/info /var/lib/dpkg/updates /var/lib/systemd/timers /var/log/apt /var/opt /var/spool/cron/crontabs /var/local`) {
-		b.dir(d, 0)
+		b.Dir(d, 0)
 	}
-	b.dir("/tmp", 0o1777)
-	b.dir("/var/tmp", 0o1777)
-	b.dir("/root", 0o700)
-	b.dir("/lost+found", 0o700)
-	b.dir("/var/mail", 0o2775).gid = 8
-	b.dir("/var/local", 0o2775).gid = 50
-	b.dir("/etc/sudoers.d", 0o750)
-	b.dir("/var/spool/cron/crontabs", 0o1730).gid = 101
-	b.dir("/etc/ssl/private", 0o710).gid = 104
-	b.dir("/var/lib/private", 0o700)
+	b.Dir("/tmp", 0o1777)
+	b.Dir("/var/tmp", 0o1777)
+	b.Dir("/root", 0o700)
+	b.Dir("/lost+found", 0o700)
+	b.Dir("/var/mail", 0o2775).GID = 8
+	b.Dir("/var/local", 0o2775).GID = 50
+	b.Dir("/etc/sudoers.d", 0o750)
+	b.Dir("/var/spool/cron/crontabs", 0o1730).GID = 101
+	b.Dir("/etc/ssl/private", 0o710).GID = 104
+	b.Dir("/var/lib/private", 0o700)
 	for _, l := range []string{"/bin usr/bin", "/sbin usr/sbin", "/lib usr/lib", "/var/run /run", "/var/lock /run/lock", "/etc/mtab ../proc/self/mounts",
 		"/etc/os-release ../usr/lib/os-release", "/etc/localtime /usr/share/zoneinfo/Etc/UTC", "/usr/share/zoneinfo/UTC Etc/UTC",
 		"/etc/sysctl.d/99-sysctl.conf ../sysctl.conf", "/usr/bin/awk mawk", "/var/spool/mail ../mail", "/usr/lib/systemd/system/ctrl-alt-del.target reboot.target",
@@ -163,10 +73,10 @@ func rootImage(arch string, bins map[string]string) *image {
 		if path == "/usr/bin/which.debianutils" {
 			continue
 		}
-		b.link(path, target)
+		b.Link(path, target)
 	}
-	b.file("/etc/passwd", 0o644, basePasswd)
-	b.file("/etc/group", 0o644, baseGroup)
+	b.File("/etc/passwd", 0o644, basePasswd)
+	b.File("/etc/group", 0o644, baseGroup)
 	shadow, gshadow := "", ""
 	for line := range strings.Lines(basePasswd) {
 		name, _, _ := strings.Cut(line, ":")
@@ -176,49 +86,49 @@ func rootImage(arch string, bins map[string]string) *image {
 		name, _, _ := strings.Cut(line, ":")
 		gshadow += name + ":*::\n"
 	}
-	b.file("/etc/shadow", 0o640, shadow).gid = 42
-	b.file("/etc/gshadow", 0o640, gshadow).gid = 42
-	b.file("/etc/subuid", 0o644, "")
-	b.file("/etc/subgid", 0o644, "")
-	b.file("/etc/shells", 0o644, "# /etc/shells: valid login shells\n/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n/bin/rbash\n/usr/bin/rbash\n/bin/dash\n/usr/bin/dash\n")
-	b.file("/etc/login.defs", 0o644, "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\nSYS_UID_MIN 100\nSYS_UID_MAX 999\nUSERGROUPS_ENAB yes\nUMASK 022\n")
-	b.file("/etc/nsswitch.conf", 0o644, "passwd: files systemd\ngroup: files systemd\nshadow: files systemd\nhosts: files mdns4_minimal [NOTFOUND=return] dns\nnetworks: files\nservices: db files\n")
-	b.file("/etc/services", 0o644, "ssh\t\t22/tcp\ndomain\t\t53/tcp\ndomain\t\t53/udp\nhttp\t\t80/tcp\nntp\t\t123/udp\nhttps\t\t443/tcp\npostgresql\t5432/tcp\n")
-	b.file("/etc/resolv.conf", 0o644, "nameserver 192.168.1.1\n")
-	b.file("/etc/environment", 0o644, "")
-	b.file("/etc/debian_version", 0o644, "12.11\n")
-	b.file("/etc/issue", 0o644, "Debian GNU/Linux 12 \\n \\l\n\n")
-	b.file("/etc/profile", 0o644, "PATH=\"/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games\"\nexport PATH\n")
-	b.file("/etc/default/locale", 0o644, "LANG=C.UTF-8\n")
-	b.file("/etc/modules", 0o644, "# Kernel modules to load at boot, one a line.\n")
-	b.file("/etc/sysctl.conf", 0o644, "# Kernel parameters; see also /etc/sysctl.d.\n")
-	b.file("/usr/lib/sysctl.d/50-default.conf", 0o644, "kernel.sysrq = 0x01b6\nnet.ipv4.conf.default.rp_filter = 2\n-net.ipv4.ping_group_range = 0 2147483647\nfs.protected_hardlinks = 1\nfs.protected_symlinks = 1\nfs.protected_regular = 2\nfs.protected_fifos = 1\n")
-	b.file("/usr/lib/os-release", 0o644, "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL=\"https://www.debian.org/\"\nSUPPORT_URL=\"https://www.debian.org/support\"\nBUG_REPORT_URL=\"https://bugs.debian.org/\"\n")
-	b.file("/etc/apt/sources.list", 0o644, "deb http://deb.debian.test/debian bookworm main contrib non-free non-free-firmware\ndeb http://deb.debian.test/debian-security/ bookworm-security main contrib non-free non-free-firmware\ndeb http://deb.debian.test/debian bookworm-updates main contrib non-free non-free-firmware\n")
-	b.file("/etc/apt/sources.list.d/raspi.list", 0o644, "deb http://archive.raspberrypi.test/debian/ bookworm main\n")
-	b.file("/etc/ssh/sshd_config", 0o644, "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\nX11Forwarding yes\nPrintMotd no\nAcceptEnv LANG LC_*\nSubsystem\tsftp\t/usr/lib/openssh/sftp-server\n")
-	b.file("/etc/ssh/ssh_config", 0o644, "Include /etc/ssh/ssh_config.d/*.conf\nHost *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\n")
-	b.file("/etc/crontab", 0o644, "SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin\n17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly\n")
-	b.file("/etc/sudoers", 0o440, "Defaults\tenv_reset\nDefaults\tmail_badpass\nDefaults\tsecure_path=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"\nDefaults\tuse_pty\n\nroot\tALL=(ALL:ALL) ALL\n%sudo\tALL=(ALL:ALL) ALL\n\n@includedir /etc/sudoers.d\n")
-	b.file("/etc/ca-certificates.conf", 0o644, "mozilla/ISRG_Root_X1.crt\n")
-	b.file("/etc/ssl/certs/ca-certificates.crt", 0o644, "")
-	b.file("/usr/share/ca-certificates/mozilla/ISRG_Root_X1.crt", 0o644, "-----BEGIN CERTIFICATE-----\nSVNSRyBSb290IFgx\n-----END CERTIFICATE-----\n")
-	b.file("/var/lib/dpkg/lock", 0o640, "")
-	b.file("/var/lib/dpkg/lock-frontend", 0o640, "")
-	b.file("/var/lib/apt/lists/lock", 0o640, "")
-	b.file("/var/cache/apt/archives/lock", 0o640, "")
-	b.file("/var/lib/apt/extended_states", 0o644, "")
-	b.file("/var/lib/dpkg/diversions", 0o644, "")
-	b.file("/var/lib/dpkg/statoverride", 0o644, "")
-	b.file("/var/log/dpkg.log", 0o644, "")
-	b.file("/var/log/apt/history.log", 0o644, "")
-	b.file("/etc/skel/.bash_logout", 0o644, "# ~/.bash_logout: executed by bash(1) when login shell exits.\n")
-	b.file("/etc/skel/.bashrc", 0o644, "# ~/.bashrc: executed by bash(1) for non-login shells.\n")
-	b.file("/etc/skel/.profile", 0o644, "# ~/.profile: executed by the command interpreter for login shells.\n")
-	b.file("/root/.bashrc", 0o644, "")
-	b.file("/root/.profile", 0o644, "mesg n 2> /dev/null || true\n")
+	b.File("/etc/shadow", 0o640, shadow).GID = 42
+	b.File("/etc/gshadow", 0o640, gshadow).GID = 42
+	b.File("/etc/subuid", 0o644, "")
+	b.File("/etc/subgid", 0o644, "")
+	b.File("/etc/shells", 0o644, "# /etc/shells: valid login shells\n/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n/bin/rbash\n/usr/bin/rbash\n/bin/dash\n/usr/bin/dash\n")
+	b.File("/etc/login.defs", 0o644, "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\nSYS_UID_MIN 100\nSYS_UID_MAX 999\nUSERGROUPS_ENAB yes\nUMASK 022\n")
+	b.File("/etc/nsswitch.conf", 0o644, "passwd: files systemd\ngroup: files systemd\nshadow: files systemd\nhosts: files mdns4_minimal [NOTFOUND=return] dns\nnetworks: files\nservices: db files\n")
+	b.File("/etc/services", 0o644, "ssh\t\t22/tcp\ndomain\t\t53/tcp\ndomain\t\t53/udp\nhttp\t\t80/tcp\nntp\t\t123/udp\nhttps\t\t443/tcp\npostgresql\t5432/tcp\n")
+	b.File("/etc/resolv.conf", 0o644, "nameserver 192.168.1.1\n")
+	b.File("/etc/environment", 0o644, "")
+	b.File("/etc/debian_version", 0o644, "12.11\n")
+	b.File("/etc/issue", 0o644, "Debian GNU/Linux 12 \\n \\l\n\n")
+	b.File("/etc/profile", 0o644, "PATH=\"/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games\"\nexport PATH\n")
+	b.File("/etc/default/locale", 0o644, "LANG=C.UTF-8\n")
+	b.File("/etc/modules", 0o644, "# Kernel modules to load at boot, one a line.\n")
+	b.File("/etc/sysctl.conf", 0o644, "# Kernel parameters; see also /etc/sysctl.d.\n")
+	b.File("/usr/lib/sysctl.d/50-default.conf", 0o644, "kernel.sysrq = 0x01b6\nnet.ipv4.conf.default.rp_filter = 2\n-net.ipv4.ping_group_range = 0 2147483647\nfs.protected_hardlinks = 1\nfs.protected_symlinks = 1\nfs.protected_regular = 2\nfs.protected_fifos = 1\n")
+	b.File("/usr/lib/os-release", 0o644, "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL=\"https://www.debian.org/\"\nSUPPORT_URL=\"https://www.debian.org/support\"\nBUG_REPORT_URL=\"https://bugs.debian.org/\"\n")
+	b.File("/etc/apt/sources.list", 0o644, "deb http://deb.debian.test/debian bookworm main contrib non-free non-free-firmware\ndeb http://deb.debian.test/debian-security/ bookworm-security main contrib non-free non-free-firmware\ndeb http://deb.debian.test/debian bookworm-updates main contrib non-free non-free-firmware\n")
+	b.File("/etc/apt/sources.list.d/raspi.list", 0o644, "deb http://archive.raspberrypi.test/debian/ bookworm main\n")
+	b.File("/etc/ssh/sshd_config", 0o644, "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\nX11Forwarding yes\nPrintMotd no\nAcceptEnv LANG LC_*\nSubsystem\tsftp\t/usr/lib/openssh/sftp-server\n")
+	b.File("/etc/ssh/ssh_config", 0o644, "Include /etc/ssh/ssh_config.d/*.conf\nHost *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\n")
+	b.File("/etc/crontab", 0o644, "SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin\n17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly\n")
+	b.File("/etc/sudoers", 0o440, "Defaults\tenv_reset\nDefaults\tmail_badpass\nDefaults\tsecure_path=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"\nDefaults\tuse_pty\n\nroot\tALL=(ALL:ALL) ALL\n%sudo\tALL=(ALL:ALL) ALL\n\n@includedir /etc/sudoers.d\n")
+	b.File("/etc/ca-certificates.conf", 0o644, "mozilla/ISRG_Root_X1.crt\n")
+	b.File("/etc/ssl/certs/ca-certificates.crt", 0o644, "")
+	b.File("/usr/share/ca-certificates/mozilla/ISRG_Root_X1.crt", 0o644, "-----BEGIN CERTIFICATE-----\nSVNSRyBSb290IFgx\n-----END CERTIFICATE-----\n")
+	b.File("/var/lib/dpkg/lock", 0o640, "")
+	b.File("/var/lib/dpkg/lock-frontend", 0o640, "")
+	b.File("/var/lib/apt/lists/lock", 0o640, "")
+	b.File("/var/cache/apt/archives/lock", 0o640, "")
+	b.File("/var/lib/apt/extended_states", 0o644, "")
+	b.File("/var/lib/dpkg/diversions", 0o644, "")
+	b.File("/var/lib/dpkg/statoverride", 0o644, "")
+	b.File("/var/log/dpkg.log", 0o644, "")
+	b.File("/var/log/apt/history.log", 0o644, "")
+	b.File("/etc/skel/.bash_logout", 0o644, "# ~/.bash_logout: executed by bash(1) when login shell exits.\n")
+	b.File("/etc/skel/.bashrc", 0o644, "# ~/.bashrc: executed by bash(1) for non-login shells.\n")
+	b.File("/etc/skel/.profile", 0o644, "# ~/.profile: executed by the command interpreter for login shells.\n")
+	b.File("/root/.bashrc", 0o644, "")
+	b.File("/root/.profile", 0o644, "mesg n 2> /dev/null || true\n")
 	for _, z := range []string{"Etc/UTC", "Etc/GMT", "Europe/Paris", "Europe/London", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Australia/Sydney"} {
-		b.file("/usr/share/zoneinfo/"+z, 0o644, "TZif2 "+z+"\n")
+		b.File("/usr/share/zoneinfo/"+z, 0o644, "TZif2 "+z+"\n")
 	}
 	for name, dir := range bins {
 		if dir == "" {
@@ -228,30 +138,30 @@ func rootImage(arch string, bins map[string]string) *image {
 		switch name {
 		case "sudo", "su", "mount", "umount", "passwd", "gpasswd", "newgrp", "chsh":
 			mode = 0o4755
-		case "chage", "crontab":
+		case "chage":
 			mode = 0o2755
 		}
-		b.file(dir+"/"+name, mode, string(elf(name)))
+		b.File(dir+"/"+name, mode, string(kernel.Binary(name)))
 	}
 	for _, d := range baseDaemons {
-		b.file(d, 0o755, string(elf(d[strings.LastIndexByte(d, '/')+1:])))
+		b.File(d, 0o755, string(kernel.Binary(d[strings.LastIndexByte(d, '/')+1:])))
 	}
 	for name, text := range baseUnits() {
-		b.file("/usr/lib/systemd/system/"+name, 0o644, text)
+		b.File("/usr/lib/systemd/system/"+name, 0o644, text)
 	}
 	for _, l := range baseUnitLinks {
 		path, target, _ := strings.Cut(l, " ")
-		b.link(path, target)
+		b.Link(path, target)
 	}
-	b.file("/var/lib/dpkg/status", 0o644, baseStatus(arch))
+	b.File("/var/lib/dpkg/status", 0o644, baseStatus(arch))
 	for name, files := range baseLists(arch) {
-		b.file("/var/lib/dpkg/info/"+name+".list", 0o644, files)
+		b.File("/var/lib/dpkg/info/"+name+".list", 0o644, files)
 	}
-	for _, mod := range knownModules {
-		b.dir("/usr/lib/modules", 0)
+	for _, mod := range kernel.KnownModules {
+		b.Dir("/usr/lib/modules", 0)
 		_ = mod
 	}
-	return b.image()
+	return b.Image()
 }
 
 const basePasswd = `root:x:0:0:root:/root:/bin/bash
@@ -329,59 +239,79 @@ systemd-network:x:998:
 systemd-timesync:x:997:
 `
 
-func bootImage() *image {
-	b := newBuilder()
-	b.dir("/overlays", 0o755)
-	b.file("/config.txt", 0o755, "dtparam=audio=on\nauto_initramfs=1\narm_64bit=1\n\n[all]\n")
-	b.file("/kernel_2712.img", 0o755, "kernel")
-	return b.image()
+func bootImage() *kernel.Image {
+	b := kernel.NewBuilder()
+	b.Dir("/overlays", 0o755)
+	b.File("/config.txt", 0o755, "dtparam=audio=on\nauto_initramfs=1\narm_64bit=1\n\n[all]\n")
+	b.File("/kernel_2712.img", 0o755, "kernel")
+	return b.Image()
 }
 
-// install puts on a new machine what makes it this one.
-func (m *Machine) install() {
-	w := theWorld()
-	t := &tree{m: m, locks: map[inodeKey][]*description{}}
-	t.freed = newCond(&t.mu)
-	m.tree = t
-	m.disks = m.makeDisks()
-	m.mountAll()
-	_ = w
-	put := func(path string, perm uint32, s string) { m.install1(path, perm, []byte(s)) }
-	h := m.cfg.Hostname
+// A debianConfig is what makes a machine this one.
+type debianConfig struct {
+	Hostname       string
+	Timezone       string
+	Cmdline        string // empty means what Raspberry Pi OS ships
+	User           string // the login user
+	Password       string // of User; empty locks it
+	SudoPassword   string // what sudo asks User for; empty means NOPASSWD
+	AuthorizedKeys []ssh.PublicKey
+	HostKeys       []ssh.PublicKey
+}
+
+// newDebian makes a machine on which Debian is installed and that is not booted yet.
+func newDebian(hw kernel.Config, cfg debianConfig) *kernel.Kernel {
+	r := bookworm()
+	hw.Root, hw.Boot, hw.Programs = r.root[hw.Arch], r.boot, r.programs
+	k := kernel.New(hw)
+	personalise(k, cfg)
+	return k
+}
+
+// startDebian is what happens after the kernel has booted, until all is up that the default target wants.
+func startDebian(k *kernel.Kernel) {
+	bootConfig(k)
+	startSystemd(k)
+}
+
+// personalise puts on a new machine what makes it this one.
+func personalise(m *kernel.Kernel, cfg debianConfig) {
+	put := func(path string, perm uint32, s string) { m.Install(path, perm, []byte(s)) }
+	h := cfg.Hostname
 	put("/etc/hostname", 0o644, h+"\n")
 	put("/etc/hosts", 0o644, "127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\nff02::1\t\tip6-allnodes\nff02::2\t\tip6-allrouters\n\n127.0.1.1\t"+h+"\n")
-	put("/etc/machine-id", 0o444, strings.ReplaceAll(newUUID(), "-", "")+"\n")
-	put("/etc/timezone", 0o644, m.cfg.Timezone+"\n")
-	put("/boot/firmware/cmdline.txt", 0o755, m.bootCmdline()+"\n")
+	put("/etc/machine-id", 0o444, strings.ReplaceAll(kernel.NewUUID(), "-", "")+"\n")
+	put("/etc/timezone", 0o644, cfg.Timezone+"\n")
+	put("/boot/firmware/cmdline.txt", 0o755, bootCmdline(m, cfg)+"\n")
 	fstab := "proc            /proc           proc    defaults          0       0\n"
-	for _, d := range m.disks {
-		for _, p := range d.parts {
+	for _, d := range m.Disks {
+		for _, p := range d.Parts {
 			switch {
-			case p.mountAt == "/":
-				fstab += "PARTUUID=" + p.partuuid + "  /               ext4    defaults,noatime  0       1\n"
-			case p.mountAt == "/boot/firmware":
-				fstab += "PARTUUID=" + p.partuuid + "  /boot/firmware  vfat    defaults          0       2\n"
-			case p.mountAt != "":
-				fstab += "UUID=" + p.uuid + " " + p.mountAt + " " + p.fstype + " defaults,noatime,nofail 0 2\n"
+			case p.MountAt == "/":
+				fstab += "PARTUUID=" + p.PARTUUID + "  /               ext4    defaults,noatime  0       1\n"
+			case p.MountAt == "/boot/firmware":
+				fstab += "PARTUUID=" + p.PARTUUID + "  /boot/firmware  vfat    defaults          0       2\n"
+			case p.MountAt != "":
+				fstab += "UUID=" + p.UUID + " " + p.MountAt + " " + p.FSType + " defaults,noatime,nofail 0 2\n"
 			}
 		}
 	}
 	put("/etc/fstab", 0o644, fstab)
-	if m.cfg.Timezone != "Etc/UTC" {
+	if cfg.Timezone != "Etc/UTC" {
 		f := m.FS()
-		put("/usr/share/zoneinfo/"+m.cfg.Timezone, 0o644, "TZif2 "+m.cfg.Timezone+"\n")
+		put("/usr/share/zoneinfo/"+cfg.Timezone, 0o644, "TZif2 "+cfg.Timezone+"\n")
 		f.Remove("/etc/localtime")
-		f.Symlink("/usr/share/zoneinfo/"+m.cfg.Timezone, "/etc/localtime")
+		f.Symlink("/usr/share/zoneinfo/"+cfg.Timezone, "/etc/localtime")
 	}
-	for _, k := range m.hostKeys {
-		name := strings.TrimPrefix(k.PublicKey().Type(), "ssh-")
+	for _, k := range cfg.HostKeys {
+		name := strings.TrimPrefix(k.Type(), "ssh-")
 		if strings.HasPrefix(name, "ecdsa") {
 			name = "ecdsa"
 		}
-		put("/etc/ssh/ssh_host_"+name+"_key.pub", 0o644, string(ssh.MarshalAuthorizedKey(k.PublicKey())))
+		put("/etc/ssh/ssh_host_"+name+"_key.pub", 0o644, string(ssh.MarshalAuthorizedKey(k)))
 	}
 
-	u := m.cfg.User
+	u := cfg.User
 	if u != "root" {
 		f := m.FS()
 		add := func(path, line string) {
@@ -389,10 +319,10 @@ func (m *Machine) install() {
 			f.WriteFile(path, append(b, line...))
 		}
 		hash := "!"
-		if p := m.cfg.Password; p != "" {
-			hash = shadowHash(p)
-		} else if p := m.cfg.SudoPassword; p != "" {
-			hash = shadowHash(p)
+		if p := cfg.Password; p != "" {
+			hash = libc.ShadowHash(p)
+		} else if p := cfg.SudoPassword; p != "" {
+			hash = libc.ShadowHash(p)
 		}
 		add("/etc/passwd", u+":x:1000:1000:,,,:/home/"+u+":/bin/bash\n")
 		add("/etc/shadow", u+":"+hash+":20221:0:99999:7:::\n")
@@ -409,12 +339,12 @@ func (m *Machine) install() {
 		f.Chmod("/home/"+u, 0o700)
 		f.Chown("/home/"+u+"/.ssh", 1000, 1000)
 		f.Chmod("/home/"+u+"/.ssh", 0o700)
-		if m.cfg.SudoPassword == "" {
+		if cfg.SudoPassword == "" {
 			put("/etc/sudoers.d/010_pi-nopasswd", 0o440, u+" ALL=(ALL) NOPASSWD: ALL\n")
 		}
-	} else if m.cfg.Password != "" {
+	} else if cfg.Password != "" {
 		b, _ := m.FS().ReadFile("/etc/shadow")
-		m.FS().WriteFile("/etc/shadow", []byte(strings.Replace(string(b), "root:*:", "root:"+shadowHash(m.cfg.Password)+":", 1)))
+		m.FS().WriteFile("/etc/shadow", []byte(strings.Replace(string(b), "root:*:", "root:"+libc.ShadowHash(cfg.Password)+":", 1)))
 	}
 	home := "/home/" + u
 	id := 1000
@@ -424,7 +354,7 @@ func (m *Machine) install() {
 		m.FS().Chmod("/root/.ssh", 0o700)
 	}
 	var keys strings.Builder
-	for _, k := range m.cfg.AuthorizedKeys {
+	for _, k := range cfg.AuthorizedKeys {
 		keys.Write(ssh.MarshalAuthorizedKey(k))
 	}
 	put(home+"/.ssh/authorized_keys", 0o600, keys.String())
@@ -446,9 +376,9 @@ func addMember(text, group, user string) string {
 	return strings.Join(lines, "")
 }
 
-func (m *Machine) bootCmdline() string {
-	if m.cfg.Cmdline != "" {
-		return strings.TrimSuffix(m.cfg.Cmdline, "\n")
+func bootCmdline(k *kernel.Kernel, cfg debianConfig) string {
+	if cfg.Cmdline != "" {
+		return strings.TrimSuffix(cfg.Cmdline, "\n")
 	}
-	return fmt.Sprintf("console=serial0,115200 console=tty1 root=PARTUUID=%s rootfstype=ext4 fsck.repair=yes rootwait cfg80211.ieee80211_regdom=FR", m.rootPart().partuuid)
+	return fmt.Sprintf("console=serial0,115200 console=tty1 root=PARTUUID=%s rootfstype=ext4 fsck.repair=yes rootwait cfg80211.ieee80211_regdom=FR", k.RootPart().PARTUUID)
 }

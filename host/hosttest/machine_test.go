@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestFirstContact(t *testing.T) {
 	out, errs, err := run(t, c, "id -u; hostname; uname -m; echo $$", "")
 	t.Log(out, errs, err)
 	script := "read -r x; echo got $x; head -c 5; echo; cat"
-	out, errs, err = run(t, c, `sudo -n -- setsid -w flock -n -o -E 75 /run/lab.lock sh -c 'eval "$(head -c `+itoa(len(script))+`)"'`, script+"line\n12345rest of it")
+	out, errs, err = run(t, c, `sudo -n -- setsid -w flock -n -o -E 75 /run/lab.lock sh -c 'eval "$(head -c `+strconv.Itoa(len(script))+`)"'`, script+"line\n12345rest of it")
 	t.Logf("%q %q %v", out, errs, err)
 	if want := "got line\n12345\nrest of it"; out != want || err != nil {
 		t.Fatalf("got %q, %q, %v; want %q", out, errs, err, want)

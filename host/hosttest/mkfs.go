@@ -3,29 +3,29 @@ package hosttest
 import (
 	"bufio"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // makeTools make and check file systems and partition tables.
-func makeTools() map[string]tool {
-	const s = "/usr/sbin"
-	return map[string]tool{
-		"mkfs": {s, cmdMkfs}, "mke2fs": {s, cmdMke2fs}, "mkfs.ext4": {s, cmdMke2fs}, "mkfs.ext3": {s, cmdMke2fs}, "mkfs.ext2": {s, cmdMke2fs}, "mkfs.xfs": {s, cmdMkfsXFS}, "mkswap": {s, cmdMkswap},
-		"e2label": {s, cmdE2label}, "tune2fs": {s, cmdTune2fs}, "e2fsck": {s, cmdE2fsck}, "fsck.ext4": {s, cmdE2fsck}, "sfdisk": {s, cmdSfdisk}, "parted": {s, cmdParted},
+func makeTools() map[string]kernel.Program {
+	return map[string]kernel.Program{
+		"/usr/sbin/mkfs.ext4": cmdMke2fs, "/usr/sbin/mkfs.xfs": cmdMkfsXFS, "/usr/sbin/mkswap": cmdMkswap,
+		"/usr/sbin/e2fsck": cmdE2fsck, "/usr/sbin/fsck.ext4": cmdE2fsck, "/usr/sbin/sfdisk": cmdSfdisk,
 	}
 }
 
 // makeFS puts an empty file system on a device.
-func (p *Process) makeFS(dev *part, fstype, label, uuid string) error {
-	at := slices.Index(p.m.disks, dev.disk)
-	return p.m.changeDisk(func() { dev.format(fstype, label, uuid, nil, uint32(8<<20|(at-1)*16+dev.num)) })
+func makeFS(p *kernel.Process, dev *kernel.Partition, fstype, label, uuid string) error {
+	at := slices.Index(p.Kernel.Disks, dev.Disk)
+	return changeDisk(p.Kernel, func() { dev.Format(fstype, label, uuid, nil, uint32(8<<20|(at-1)*16+dev.Num)) })
 }
 
 func isUUID(s string) bool {
@@ -44,22 +44,6 @@ func isUUID(s string) bool {
 	return true
 }
 
-func cmdMkfs(p *Process) int {
-	kind := "ext2"
-	args := p.Args[1:]
-	if len(args) > 1 && (args[0] == "-t" || args[0] == "--type") {
-		kind, args = args[1], args[2:]
-	} else if len(args) > 0 && strings.HasPrefix(args[0], "-t") {
-		kind, args = args[0][2:], args[1:]
-	}
-	name := "mkfs." + kind
-	if _, err := p.lookPath(name, "/sbin:/usr/sbin"); err != nil {
-		p.errorf("failed to execute %s: %s", name, strerror(err))
-		return 1
-	}
-	return p.Run(append([]string{name}, args...)...)
-}
-
 const mke2fsUsage = `Usage: %s [-c|-l filename] [-b block-size] [-C cluster-size]
 	[-i bytes-per-inode] [-I inode-size] [-J journal-options]
 	[-G flex-group-size] [-N number-of-inodes] [-d root-directory]
@@ -72,81 +56,81 @@ const mke2fsUsage = `Usage: %s [-c|-l filename] [-b block-size] [-C cluster-size
 
 // cmdMke2fs follows mke2fs 1.47: it asks whether to go on over an existing file system only at a terminal, which no
 // program here has, so that like the real one it overwrites what is there. A device in use it refuses.
-func cmdMke2fs(p *Process) int {
-	o, ok := p.getopt("b:cd:e:g:i:jl:m:no:qr:s:t:vC:DE:FG:I:J:KL:M:N:O:ST:U:Vz:", "")
-	if !ok || len(o.args) == 0 || len(o.args) > 2 {
-		p.warn(mke2fsUsage, p.name())
+func cmdMke2fs(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "b:cd:e:g:i:jl:m:no:qr:s:t:vC:DE:FG:I:J:KL:M:N:O:ST:U:Vz:", "")
+	if !ok || len(o.Args) == 0 || len(o.Args) > 2 {
+		p.Warnf(mke2fsUsage, p.Name())
 		return 1
 	}
-	if p.unsupported(o, "c", "d", "S") {
+	if libc.Unsupported(p, o, "c", "d", "S") {
 		return 1
 	}
-	if !o.has("q") {
-		p.warn("mke2fs 1.47.0 (5-Feb-2023)\n")
+	if !o.Has("q") {
+		p.Warnf("mke2fs 1.47.0 (5-Feb-2023)\n")
 	}
-	fstype := cmp.Or(strings.TrimPrefix(p.name(), "mkfs."), "ext2")
+	fstype := cmp.Or(strings.TrimPrefix(p.Name(), "mkfs."), "ext2")
 	if fstype == "mke2fs" {
-		fstype = cmp.Or(o.get("t"), "ext2")
+		fstype = cmp.Or(o.Get("t"), "ext2")
 	}
-	label, uuid := o.get("L"), cmp.Or(o.get("U"), newUUID())
+	label, uuid := o.Get("L"), cmp.Or(o.Get("U"), kernel.NewUUID())
 	if len(label) > 16 {
-		p.warn("Warning: label too long; will be truncated to '%s'\n\n", label[:16])
+		p.Warnf("Warning: label too long; will be truncated to '%s'\n\n", label[:16])
 		label = label[:16]
 	}
-	name := o.args[0]
-	dev := p.device(name)
-	if _, err := p.stat(name); err != nil {
-		p.warn("The file %s does not exist and no size was specified.\n", name)
+	name := o.Args[0]
+	dev := device(p, name)
+	if _, err := p.Stat(name); err != nil {
+		p.Warnf("The file %s does not exist and no size was specified.\n", name)
 		return 1
 	}
 	if dev == nil {
-		p.errorf("hosttest: this machine makes file systems only on block devices")
+		p.Errorf("hosttest: this machine makes file systems only on block devices")
 		return 1
 	}
-	if err := p.access(name, mayRead|mayWrite); err != nil {
-		p.warn("Could not open %s: %s\n", name, strerror(err))
+	if err := p.Access(name, kernel.MayRead|kernel.MayWrite); err != nil {
+		p.Warnf("Could not open %s: %s\n", name, kernel.Strerror(err))
 		return 1
 	}
-	if where := p.m.inUse(dev); where != "" {
-		if dev.vol != nil && where != "[SWAP]" {
-			p.warn("%s is mounted; will not make a filesystem here!\n", name)
+	if where := inUse(p.Kernel, dev); where != "" {
+		if dev.Vol != nil && where != "[SWAP]" {
+			p.Warnf("%s is mounted; will not make a filesystem here!\n", name)
 		} else {
-			p.warn("%s is apparently in use by the system; will not make a filesystem here!\n", name)
+			p.Warnf("%s is apparently in use by the system; will not make a filesystem here!\n", name)
 		}
 		return 1
 	}
-	if o.has("U") && !isUUID(uuid) && !slices.Contains([]string{"random", "time", "clear"}, uuid) {
-		p.warn("\n%s: could not parse UUID: %s\n\n", name, uuid)
+	if o.Has("U") && !isUUID(uuid) && !slices.Contains([]string{"random", "time", "clear"}, uuid) {
+		p.Warnf("\n%s: could not parse UUID: %s\n\n", name, uuid)
 		return 1
 	}
 	if uuid == "random" || uuid == "time" {
-		uuid = newUUID()
+		uuid = kernel.NewUUID()
 	}
-	if !o.has("q") || o.has("n") {
-		blocks := dev.size / 4096
-		p.printf("Creating filesystem with %d 4k blocks and %d inodes\nFilesystem UUID: %s\n", blocks, (dev.size/16384+7)/8*8, uuid)
+	if !o.Has("q") || o.Has("n") {
+		blocks := dev.Size / 4096
+		p.Printf("Creating filesystem with %d 4k blocks and %d inodes\nFilesystem UUID: %s\n", blocks, (dev.Size/16384+7)/8*8, uuid)
 		var backups []string
 		for _, n := range backupBlocks(blocks) {
 			backups = append(backups, strconv.FormatInt(n, 10))
 		}
 		if len(backups) > 0 {
-			p.print("Superblock backups stored on blocks: \n\t", strings.Join(backups, ", "), "\n")
+			p.Print("Superblock backups stored on blocks: \n\t", strings.Join(backups, ", "), "\n")
 		}
-		p.print("\n")
+		p.Print("\n")
 	}
-	if o.has("n") {
+	if o.Has("n") {
 		return 0
 	}
-	if err := p.makeFS(dev, fstype, label, strings.ToLower(uuid)); err != nil {
-		p.errorf("%s while writing out and closing file system", strerror(err))
+	if err := makeFS(p, dev, fstype, label, strings.ToLower(uuid)); err != nil {
+		p.Errorf("%s while writing out and closing file system", kernel.Strerror(err))
 		return 1
 	}
-	if !o.has("q") {
-		p.print("Allocating group tables: done                            \nWriting inode tables: done                            \n")
+	if !o.Has("q") {
+		p.Print("Allocating group tables: done                            \nWriting inode tables: done                            \n")
 		if fstype != "ext2" {
-			p.print("Creating journal (4096 blocks): done\n")
+			p.Print("Creating journal (4096 blocks): done\n")
 		}
-		p.print("Writing superblocks and filesystem accounting information: done\n\n")
+		p.Print("Writing superblocks and filesystem accounting information: done\n\n")
 	}
 	return 0
 }
@@ -199,26 +183,26 @@ const mkfsXFSUsage = `Usage: mkfs.xfs
 <value> is xxx (512 byte blocks).
 `
 
-func cmdMkfsXFS(p *Process) int {
-	o, ok := p.getopt("b:c:d:i:l:L:m:n:KNp:qr:s:CfV", "")
+func cmdMkfsXFS(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "b:c:d:i:l:L:m:n:KNp:qr:s:CfV", "")
 	usage := func(format string, a ...any) int {
-		p.warn(format+"%s", append(a, mkfsXFSUsage)...)
+		p.Warnf(format+"%s", append(a, mkfsXFSUsage)...)
 		return 1
 	}
 	switch {
 	case !ok:
 		return usage("")
-	case len(o.args) > 1:
+	case len(o.Args) > 1:
 		return usage("extra arguments\n")
-	case len(o.args) == 0:
+	case len(o.Args) == 0:
 		return usage("no device name given in argument list\n")
 	}
-	label, name := o.get("L"), o.args[0]
+	label, name := o.Get("L"), o.Args[0]
 	if len(label) > 12 {
 		return usage("Invalid value %s for -L option\n", label)
 	}
-	uuid := newUUID()
-	for _, m := range o.all("m") {
+	uuid := kernel.NewUUID()
+	for _, m := range o.All("m") {
 		for kv := range strings.SplitSeq(m, ",") {
 			if v, ok := strings.CutPrefix(kv, "uuid="); ok {
 				if !isUUID(v) {
@@ -228,39 +212,39 @@ func cmdMkfsXFS(p *Process) int {
 			}
 		}
 	}
-	if err := p.access(name, mayRead|mayWrite); err != nil {
-		return usage("Error accessing specified device %s: %s\n", name, strerror(err))
+	if err := p.Access(name, kernel.MayRead|kernel.MayWrite); err != nil {
+		return usage("Error accessing specified device %s: %s\n", name, kernel.Strerror(err))
 	}
-	dev := p.device(name)
+	dev := device(p, name)
 	if dev == nil {
-		p.errorf("hosttest: this machine makes file systems only on block devices")
+		p.Errorf("hosttest: this machine makes file systems only on block devices")
 		return 1
 	}
-	if p.m.inUse(dev) != "" {
+	if inUse(p.Kernel, dev) != "" {
 		return usage("mkfs.xfs: %s contains a mounted filesystem\n", name)
 	}
-	if !o.has("f") {
-		if found := dev.signatures(); len(found) > 0 {
+	if !o.Has("f") {
+		if found := signatures(dev); len(found) > 0 {
 			s, what := found[0], "an existing filesystem"
 			if s.usage == "" {
 				what = "a partition table"
 			}
-			p.warn("mkfs.xfs: %s appears to contain %s (%s).\nmkfs.xfs: Use the -f option to force overwrite.\n", name, what, s.kind)
+			p.Warnf("mkfs.xfs: %s appears to contain %s (%s).\nmkfs.xfs: Use the -f option to force overwrite.\n", name, what, s.kind)
 			return 1
 		}
 	}
-	if dev.size < 300<<20 {
+	if dev.Size < 300<<20 {
 		return usage("Filesystem must be larger than 300MB.\n")
 	}
-	if !o.has("N") {
-		if err := p.makeFS(dev, "xfs", label, uuid); err != nil {
-			p.warn("mkfs.xfs: pwrite failed: %s\n", strerror(err))
+	if !o.Has("N") {
+		if err := makeFS(p, dev, "xfs", label, uuid); err != nil {
+			p.Warnf("mkfs.xfs: pwrite failed: %s\n", kernel.Strerror(err))
 			return 1
 		}
 	}
-	if !o.has("q") {
-		blocks := dev.size / 4096
-		p.printf("meta-data=%-22s isize=512    agcount=4, agsize=%d blks\n         =                       sectsz=512   attr=2, projid32bit=1\n"+
+	if !o.Has("q") {
+		blocks := dev.Size / 4096
+		p.Printf("meta-data=%-22s isize=512    agcount=4, agsize=%d blks\n         =                       sectsz=512   attr=2, projid32bit=1\n"+
 			"         =                       crc=1        finobt=1, sparse=1, rmapbt=0\n         =                       reflink=1    bigtime=1 inobtcount=1 nrext64=0\n"+
 			"data     =                       bsize=4096   blocks=%d, imaxpct=25\n         =                       sunit=0      swidth=0 blks\n"+
 			"naming   =version 2              bsize=4096   ascii-ci=0, ftype=1\nlog      =internal log           bsize=4096   blocks=16384, version=2\n"+
@@ -269,84 +253,84 @@ func cmdMkfsXFS(p *Process) int {
 	return 0
 }
 
-func cmdMkswap(p *Process) int {
-	o, ok := p.getopt("cfp:qL:v:U:e:o:hV", "check>c force>f pagesize=>p quiet>q label=>L swapversion=>v uuid=>U endianness=>e offset=>o verbose lock[=")
+func cmdMkswap(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "cfp:qL:v:U:e:o:hV", "check>c force>f pagesize=>p quiet>q label=>L swapversion=>v uuid=>U endianness=>e offset=>o verbose lock[=")
 	if !ok {
-		return p.usage(1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) == 0 {
-		p.errorf("Nowhere to set up swap on?")
-		return p.usage(1)
+	if len(o.Args) == 0 {
+		p.Errorf("Nowhere to set up swap on?")
+		return libc.Usage(p, 1)
 	}
-	name, label := o.args[0], o.get("L")
-	uuid := cmp.Or(o.get("U"), newUUID())
-	if o.has("U") && !isUUID(uuid) {
-		p.errorf("error: parsing UUID failed")
+	name, label := o.Args[0], o.Get("L")
+	uuid := cmp.Or(o.Get("U"), kernel.NewUUID())
+	if o.Has("U") && !isUUID(uuid) {
+		p.Errorf("error: parsing UUID failed")
 		return 1
 	}
-	st, err := p.stat(name)
+	st, err := p.Stat(name)
 	if err == nil {
-		err = p.access(name, mayRead|mayWrite)
+		err = p.Access(name, kernel.MayRead|kernel.MayWrite)
 	}
 	if err != nil {
-		p.errorf("cannot open %s: %s", name, strerror(err))
+		p.Errorf("cannot open %s: %s", name, kernel.Strerror(err))
 		return 1
 	}
-	dev := p.device(name)
+	dev := device(p, name)
 	size := st.Size
 	switch {
 	case dev != nil:
-		size = dev.size
-		if where := p.m.inUse(dev); where != "" {
-			p.errorf("error: %s is mounted; will not make swapspace", name)
+		size = dev.Size
+		if where := inUse(p.Kernel, dev); where != "" {
+			p.Errorf("error: %s is mounted; will not make swapspace", name)
 			return 1
 		}
-	case slices.Contains(p.m.swapList(), st.Path):
-		p.errorf("error: %s is mounted; will not make swapspace", name)
+	case slices.Contains(p.Kernel.SwapList(), st.Path):
+		p.Errorf("error: %s is mounted; will not make swapspace", name)
 		return 1
 	case !st.IsRegular():
-		p.errorf("hosttest: %s: this mkswap knows files and block devices", name)
+		p.Errorf("hosttest: %s: this mkswap knows files and block devices", name)
 		return 1
 	}
 	if size < 10*4096 {
-		p.errorf("error: swap area needs to be at least %d KiB", 40)
+		p.Errorf("error: swap area needs to be at least %d KiB", 40)
 		return 1
 	}
 	if dev == nil {
 		if st.Perm()&0o077 != 0 {
-			p.errorf("%s: insecure permissions %04o, fix with: chmod 0600 %s", name, st.Perm(), name)
+			p.Errorf("%s: insecure permissions %04o, fix with: chmod 0600 %s", name, st.Perm(), name)
 		}
-		d, err := p.open(name, os.O_RDWR, 0)
+		d, err := p.Open(name, os.O_RDWR, 0)
 		if err == nil {
-			_, err = d.seek(4096-int64(len(swapMagic)), io.SeekStart)
+			_, err = d.Seek(4096-int64(len(swapMagic)), io.SeekStart)
 			if err == nil {
 				_, err = d.Write(p, []byte(swapMagic))
 			}
-			d.release()
+			d.Release()
 		}
 		if err != nil {
-			p.errorf("unable to write signature page: %s", strerror(err))
+			p.Errorf("unable to write signature page: %s", kernel.Strerror(err))
 			return 1
 		}
 	} else {
-		for _, s := range dev.signatures() {
-			p.errorf("%s: warning: wiping old %s signature.", name, s.kind)
+		for _, s := range signatures(dev) {
+			p.Errorf("%s: warning: wiping old %s signature.", name, s.kind)
 			break
 		}
-		if err := p.makeFS(dev, "swap", label, strings.ToLower(uuid)); err != nil {
-			p.errorf("unable to write signature page: %s", strerror(err))
+		if err := makeFS(p, dev, "swap", label, strings.ToLower(uuid)); err != nil {
+			p.Errorf("unable to write signature page: %s", kernel.Strerror(err))
 			return 1
 		}
 	}
-	if !o.has("q") {
+	if !o.Has("q") {
 		usable := (size/4096 - 1) * 4096
-		p.printf("Setting up swapspace version 1, size = %s (%d bytes)\n", longSize(usable), usable)
+		p.Printf("Setting up swapspace version 1, size = %s (%d bytes)\n", longSize(usable), usable)
 		if label == "" {
-			p.print("no label, ")
+			p.Print("no label, ")
 		} else {
-			p.print("LABEL=", label, ", ")
+			p.Print("LABEL=", label, ", ")
 		}
-		p.print("UUID=", uuid, "\n")
+		p.Print("UUID=", uuid, "\n")
 	}
 	return 0
 }
@@ -361,157 +345,42 @@ func longSize(n int64) string {
 	return s[:len(s)-1] + " " + unit + "iB"
 }
 
-// ext finds an ext file system, and says what is wrong as the tools of e2fsprogs do.
-func (p *Process) ext(name string) *part {
-	if err := p.access(name, mayRead); err != nil {
-		p.errorf("%s while trying to open %s", strerror(err), name)
-		if errors.Is(err, os.ErrNotExist) {
-			p.warn("Couldn't find valid filesystem superblock.\n")
-		}
-		return nil
-	}
-	dev := p.device(name)
-	if dev == nil || !strings.HasPrefix(dev.fstype, "ext") {
-		p.errorf("Bad magic number in super-block while trying to open %s", name)
-		return nil
-	}
-	return dev
-}
-
-// relabel gives a file system another label and UUID; empty keeps the old UUID.
-func (p *Process) relabel(dev *part, label, uuid string) bool {
-	err := p.m.changeDisk(func() {
-		dev.label = label
-		if uuid != "" {
-			dev.uuid = uuid
-		}
-		if dev.vol != nil {
-			dev.vol.label, dev.vol.uuid = dev.label, dev.uuid
-		}
-	})
-	if err != nil {
-		p.errorf("%s while writing the superblock", strerror(err))
-	}
-	return err == nil
-}
-
-func cmdE2label(p *Process) int {
-	args := p.Args[1:]
-	if len(args) == 0 || len(args) > 2 {
-		p.warn("Usage: e2label device [newlabel]\n")
-		return 1
-	}
-	dev := p.ext(args[0])
-	if dev == nil {
-		return 1
-	}
-	if len(args) == 1 {
-		p.print(dev.label, "\n")
-		return 0
-	}
-	label := args[1]
-	if len(label) > 16 {
-		p.warn("Warning: label too long, truncating.\n")
-		label = label[:16]
-	}
-	return btoi(!p.relabel(dev, label, ""))
-}
-
-const tune2fsUsage = `Usage: tune2fs [-c max_mounts_count] [-e errors_behavior] [-f] [-g group]
-	[-i interval[d|m|w]] [-j] [-J journal_options] [-l]
-	[-m reserved_blocks_percent] [-o [^]mount_options[,...]]
-	[-r reserved_blocks_count] [-u user] [-C mount_count]
-	[-L volume_label] [-M last_mounted_dir]
-	[-O [^]feature[,...]] [-Q quota_options]
-	[-E extended-option[,...]] [-T last_check_time] [-U UUID]
-	[-I new_inode_size] [-z undo_file] device
-`
-
-func cmdTune2fs(p *Process) int {
-	p.warn("tune2fs 1.47.0 (5-Feb-2023)\n")
-	o, ok := p.getopt("c:e:fg:i:jJ:lm:o:r:u:C:L:M:O:Q:E:T:U:I:z:", "")
-	if !ok || len(o.args) != 1 || len(o.order) == 0 {
-		p.warn("%s", tune2fsUsage)
-		return 1
-	}
-	if p.unsupported(o, "e", "g", "j", "J", "o", "r", "u", "C", "M", "O", "Q", "E", "T", "I", "z") {
-		return 1
-	}
-	dev := p.ext(o.args[0])
-	if dev == nil {
-		return 1
-	}
-	uuid := o.get("U")
-	if uuid == "random" {
-		uuid = newUUID()
-	}
-	if uuid != "" && !isUUID(uuid) {
-		p.errorf("Invalid UUID format")
-		return 1
-	}
-	if o.has("L", "U") {
-		label := dev.label
-		if o.has("L") {
-			label = o.get("L")
-		}
-		if len(label) > 16 {
-			p.warn("Warning: label too long, truncating.\n")
-			label = label[:16]
-		}
-		if !p.relabel(dev, label, strings.ToLower(uuid)) {
-			return 1
-		}
-	}
-	if o.has("l") {
-		blocks := dev.size / 4096
-		mounted := "<not available>"
-		if w := p.m.inUse(dev); w != "" {
-			mounted = w
-		}
-		p.printf("Filesystem volume name:   %s\nLast mounted on:          %s\nFilesystem UUID:          %s\nFilesystem magic number:  0xEF53\nFilesystem revision #:    1 (dynamic)\n"+
-			"Filesystem features:      has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg sparse_super large_file huge_file dir_nlink extra_isize metadata_csum\nFilesystem state:         clean\n"+
-			"Errors behavior:          Continue\nFilesystem OS type:       Linux\nInode count:              %d\nBlock count:              %d\nReserved block count:     %d\nFree blocks:              %d\nBlock size:               4096\nInode size:\t          256\n",
-			cmp.Or(dev.label, "<none>"), mounted, dev.uuid, dev.size/16384, blocks, blocks/20, blocks-blocks/20)
-	}
-	return 0
-}
-
-func cmdE2fsck(p *Process) int {
-	o, ok := p.getopt("panyfvtb:B:dE:cC:j:l:L:kz:FDSV", "")
-	if !ok || len(o.args) != 1 {
-		p.warn("Usage: e2fsck [-panyrcdfktvDFV] [-b superblock] [-B blocksize]\n\t\t[-l|-L bad_blocks_file] [-C fd] [-j external_journal]\n\t\t[-E extended-options] [-z undo_file] device\n")
+func cmdE2fsck(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "panyfvtb:B:dE:cC:j:l:L:kz:FDSV", "")
+	if !ok || len(o.Args) != 1 {
+		p.Warnf("Usage: e2fsck [-panyrcdfktvDFV] [-b superblock] [-B blocksize]\n\t\t[-l|-L bad_blocks_file] [-C fd] [-j external_journal]\n\t\t[-E extended-options] [-z undo_file] device\n")
 		return 16
 	}
-	if !o.has("p", "a") {
-		p.warn("e2fsck 1.47.0 (5-Feb-2023)\n")
+	if !o.Has("p", "a") {
+		p.Warnf("e2fsck 1.47.0 (5-Feb-2023)\n")
 	}
-	name := o.args[0]
-	if err := p.access(name, mayRead); err != nil {
-		p.warn("e2fsck: %s while trying to open %s\nPossibly non-existent device?\n", strerror(err), name)
+	name := o.Args[0]
+	if err := p.Access(name, kernel.MayRead); err != nil {
+		p.Warnf("e2fsck: %s while trying to open %s\nPossibly non-existent device?\n", kernel.Strerror(err), name)
 		return 8
 	}
-	dev := p.device(name)
-	if dev == nil || !strings.HasPrefix(dev.fstype, "ext") {
-		p.warn("ext2fs_open2: Bad magic number in super-block\ne2fsck: Superblock invalid, trying backup blocks...\ne2fsck: Bad magic number in super-block while trying to open %s\n\n"+
+	dev := device(p, name)
+	if dev == nil || !strings.HasPrefix(dev.FSType, "ext") {
+		p.Warnf("ext2fs_open2: Bad magic number in super-block\ne2fsck: Superblock invalid, trying backup blocks...\ne2fsck: Bad magic number in super-block while trying to open %s\n\n"+
 			"The superblock could not be read or does not describe a valid ext2/ext3/ext4\nfilesystem.  If the device is valid and it really contains an ext2/ext3/ext4\nfilesystem (and not swap or ufs or something else), then the superblock\n"+
 			"is corrupt, and you might try running e2fsck with an alternate superblock:\n    e2fsck -b 8193 <device>\n or\n    e2fsck -b 32768 <device>\n\n", name)
 		return 8
 	}
-	if p.m.inUse(dev) != "" {
-		if !o.has("n") {
-			p.warn("%s is mounted.\ne2fsck: Cannot continue, aborting.\n\n\n", name)
+	if inUse(p.Kernel, dev) != "" {
+		if !o.Has("n") {
+			p.Warnf("%s is mounted.\ne2fsck: Cannot continue, aborting.\n\n\n", name)
 			return 8
 		}
-		p.warn("Warning!  %s is mounted.\nWarning: skipping journal recovery because doing a read-only filesystem check.\n", name)
+		p.Warnf("Warning!  %s is mounted.\nWarning: skipping journal recovery because doing a read-only filesystem check.\n", name)
 	}
-	title := cmp.Or(dev.label, name)
-	inodes, blocks := dev.size/16384, dev.size/4096
-	used := dev.vol.used/4096 + 64
-	if !o.has("f") {
-		p.printf("%s: clean, 11/%d files, %d/%d blocks\n", title, inodes, used, blocks)
+	title := cmp.Or(dev.Label, name)
+	inodes, blocks := dev.Size/16384, dev.Size/4096
+	used := dev.Vol.Used/4096 + 64
+	if !o.Has("f") {
+		p.Printf("%s: clean, 11/%d files, %d/%d blocks\n", title, inodes, used, blocks)
 		return 0
 	}
-	p.printf("Pass 1: Checking inodes, blocks, and sizes\nPass 2: Checking directory structure\nPass 3: Checking directory connectivity\nPass 4: Checking reference counts\nPass 5: Checking group summary information\n"+
+	p.Printf("Pass 1: Checking inodes, blocks, and sizes\nPass 2: Checking directory structure\nPass 3: Checking directory connectivity\nPass 4: Checking reference counts\nPass 5: Checking group summary information\n"+
 		"%s: 11/%d files (0.0%% non-contiguous), %d/%d blocks\n", title, inodes, used, blocks)
 	return 0
 }
@@ -606,60 +475,60 @@ func sfdiskSize(s string) (int64, bool) {
 	return n << (10 * (exp + 1)), true
 }
 
-func cmdSfdisk(p *Process) int {
-	o, ok := p.getopt("aA:bcdFfgGhJlLnN:o:OqrsS:tTuUvVw:W:X:Y:", "append>a activate=>A backup>b delete dump>d json>J show-geometry>g list>l list-free>F part-type reorder>r show-size>s list-types>T verify no-reread force>f no-act>n "+
+func cmdSfdisk(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "aA:bcdFfgGhJlLnN:o:OqrsS:tTuUvVw:W:X:Y:", "append>a activate=>A backup>b delete dump>d json>J show-geometry>g list>l list-free>F part-type reorder>r show-size>s list-types>T verify no-reread force>f no-act>n "+
 		"output=>o label=>X label-nested=>Y wipe=>w wipe-partitions=>W quiet>q partno=>N no-tell-kernel move-data[= disk-id part-uuid part-label part-attrs relocate lock[= bytes color[= backup-file=>O")
 	if !ok {
-		return p.usage(1)
+		return libc.Usage(p, 1)
 	}
-	if o.has("A", "b", "delete", "F", "g", "part-type", "r", "T", "verify", "N", "move-data", "disk-id", "part-uuid", "part-label", "part-attrs", "relocate", "J", "s", "l", "O", "G") {
-		p.errorf("hosttest: this sfdisk writes a table from a script, and dumps one with -d")
+	if o.Has("A", "b", "delete", "F", "g", "part-type", "r", "T", "verify", "N", "move-data", "disk-id", "part-uuid", "part-label", "part-attrs", "relocate", "J", "s", "l", "O", "G") {
+		p.Errorf("hosttest: this sfdisk writes a table from a script, and dumps one with -d")
 		return 1
 	}
-	if len(o.args) == 0 {
-		p.errorf("no disk device specified")
+	if len(o.Args) == 0 {
+		p.Errorf("no disk device specified")
 		return 1
 	}
-	name := o.args[0]
-	want := uint32(mayRead | mayWrite)
-	if o.has("d") {
-		want = mayRead
+	name := o.Args[0]
+	want := uint32(kernel.MayRead | kernel.MayWrite)
+	if o.Has("d") {
+		want = kernel.MayRead
 	}
-	if err := p.access(name, want); err != nil {
-		p.errorf("cannot open %s: %s", name, strerror(err))
+	if err := p.Access(name, want); err != nil {
+		p.Errorf("cannot open %s: %s", name, kernel.Strerror(err))
 		return 1
 	}
-	dev := p.device(name)
-	if dev == nil || dev != dev.disk.whole {
-		p.errorf("hosttest: %s: this sfdisk knows whole disks", name)
+	dev := device(p, name)
+	if dev == nil || dev != dev.Disk.Whole {
+		p.Errorf("hosttest: %s: this sfdisk knows whole disks", name)
 		return 1
 	}
-	d := dev.disk
-	if o.has("d") {
-		if d.table == "" {
-			p.errorf("%s: does not contain a recognized partition table", name)
+	d := dev.Disk
+	if o.Has("d") {
+		if d.Table == "" {
+			p.Errorf("%s: does not contain a recognized partition table", name)
 			return 1
 		}
-		p.printf("label: %s\nlabel-id: %s\ndevice: %s\nunit: sectors\nfirst-lba: 2048\nsector-size: 512\n\n", d.table, strings.ToUpper(d.ptuuid), name)
-		for _, x := range d.parts {
-			p.printf("/dev/%s : start=%12d, size=%12d, type=%s, uuid=%s\n", x.name, x.start/sector, x.size/sector, strings.ToUpper(x.partType()), strings.ToUpper(x.partuuid))
+		p.Printf("label: %s\nlabel-id: %s\ndevice: %s\nunit: sectors\nfirst-lba: 2048\nsector-size: 512\n\n", d.Table, strings.ToUpper(d.PTUUID), name)
+		for _, x := range d.Parts {
+			p.Printf("/dev/%s : start=%12d, size=%12d, type=%s, uuid=%s\n", x.Name, x.Start/sector, x.Size/sector, strings.ToUpper(partType(x)), strings.ToUpper(x.PARTUUID))
 		}
 		return 0
 	}
-	quiet := o.has("q")
+	quiet := o.Has("q")
 	say := func(format string, a ...any) {
 		if !quiet {
-			p.printf(format, a...)
+			p.Printf(format, a...)
 		}
 	}
-	if !o.has("no-reread", "n") {
+	if !o.Has("no-reread", "n") {
 		say("Checking that no-one is using this disk right now ...")
-		if p.m.inUse(dev) != "" {
+		if inUse(p.Kernel, dev) != "" {
 			say(" FAILED\n\n")
-			p.flush()
-			p.warn("This disk is currently in use - repartitioning is probably a bad idea.\nUmount all file systems, and swapoff all swap partitions on this disk.\nUse the --no-reread flag to suppress this check.\n\n")
-			if !o.has("f") {
-				p.errorf("Use the --force flag to overrule all checks.")
+			p.Flush()
+			p.Warnf("This disk is currently in use - repartitioning is probably a bad idea.\nUmount all file systems, and swapoff all swap partitions on this disk.\nUse the --no-reread flag to suppress this check.\n\n")
+			if !o.Has("f") {
+				p.Errorf("Use the --force flag to overrule all checks.")
 				return 1
 			}
 		} else {
@@ -667,40 +536,40 @@ func cmdSfdisk(p *Process) int {
 		}
 	}
 	if !quiet {
-		for _, s := range dev.signatures() {
+		for _, s := range signatures(dev) {
 			if s.usage != "" {
-				p.flush()
-				p.warn("The device contains '%s' signature and it may remain on the device. It is recommended to wipe the device with wipefs(8) or sfdisk --wipe, in order to avoid possible collisions.\n\n", s.kind)
+				p.Flush()
+				p.Warnf("The device contains '%s' signature and it may remain on the device. It is recommended to wipe the device with wipefs(8) or sfdisk --wipe, in order to avoid possible collisions.\n\n", s.kind)
 			}
 		}
 	}
 	in, err := io.ReadAll(p.Stdin())
 	if err != nil {
-		p.errorf("%s", strerror(err))
+		p.Errorf("%s", kernel.Strerror(err))
 		return 1
 	}
 	label, wishes, err := sfdiskScript(string(in))
 	if err != nil {
-		p.errorf("%s", err)
+		p.Errorf("%s", err)
 		return 1
 	}
-	label = strings.Replace(cmp.Or(label, o.get("X"), d.table, "dos"), "mbr", "dos", 1)
-	parts, err := layOut(d.size, label, wishes)
+	label = strings.Replace(cmp.Or(label, o.Get("X"), d.Table, "dos"), "mbr", "dos", 1)
+	parts, err := layOut(d.Size, label, wishes)
 	if err != nil {
-		p.errorf("%s", err)
+		p.Errorf("%s", err)
 		return 1
 	}
-	if o.has("a") {
-		p.errorf("hosttest: this sfdisk appends no partitions")
+	if o.Has("a") {
+		p.Errorf("hosttest: this sfdisk appends no partitions")
 		return 1
 	}
 	if len(parts) == 0 && len(in) == 0 {
-		p.errorf("failed to read partition table from standard input")
+		p.Errorf("failed to read partition table from standard input")
 		return 1
 	}
-	if !o.has("n") {
-		if err := p.m.changeDisk(func() { d.partition(label, parts) }); err != nil {
-			p.errorf("%s: failed to write disk label: %s", name, strerror(err))
+	if !o.Has("n") {
+		if err := changeDisk(p.Kernel, func() { partition(d, label, parts) }); err != nil {
+			p.Errorf("%s: failed to write disk label: %s", name, kernel.Strerror(err))
 			return 1
 		}
 	}
@@ -708,7 +577,7 @@ func cmdSfdisk(p *Process) int {
 	for i, w := range parts {
 		say("%s%d: Created a new partition %d of type 'Linux filesystem' and of size %s.\n", name, i+1, i+1, strings.Replace(longSize(w.size), " bytes", " B", 1))
 	}
-	if o.has("n") {
+	if o.Has("n") {
 		say("The partition table is unchanged (--no-act).\n")
 	} else {
 		say("\nThe partition table has been altered.\nCalling ioctl() to re-read partition table.\nSyncing disks.\n")
@@ -751,124 +620,22 @@ func layOut(size int64, label string, wishes []partWish) ([]partWish, error) {
 }
 
 // partition writes a table. The tree is locked.
-func (d *disk) partition(label string, parts []partWish) {
-	d.setTable(label)
-	d.write(1024, make([]byte, gptTail-sector)) // the entries, over what was there
+func partition(d *kernel.Disk, label string, parts []partWish) {
+	d.SetTable(label)
+	d.Write(1024, make([]byte, gptTail-sector)) // the entries, over what was there
 	if label == "gpt" {
 		tail := make([]byte, sector)
 		copy(tail, "EFI PART")
-		d.write(d.size-sector, tail)
+		d.Write(d.Size-sector, tail)
 	} else {
-		d.ptuuid = d.ptuuid[:8]
-		d.write(sector, make([]byte, sector)) // no header
-		d.table = label
+		d.PTUUID = d.PTUUID[:8]
+		d.Write(sector, make([]byte, sector)) // no header
+		d.Table = label
 	}
 	for _, w := range parts {
-		x := d.addPart(w.start, w.size)
+		x := d.AddPart(w.start, w.size)
 		if label == "dos" {
-			x.partuuid = fmt.Sprintf("%s-%02x", d.ptuuid, x.num)
+			x.PARTUUID = fmt.Sprintf("%s-%02x", d.PTUUID, x.Num)
 		}
 	}
-}
-
-// cmdParted knows mklabel and mkpart.
-func cmdParted(p *Process) int {
-	o, ok := p.getopt("+a:fhilmsv", "align=>a fix>f list>l machine>m script>s")
-	if !ok {
-		p.warn("Usage: parted [-hlmsfv] [-a<align>] [DEVICE [COMMAND [PARAMETERS]]...]\n")
-		return 1
-	}
-	if len(o.args) < 2 || !o.has("s") {
-		p.warn("parted: hosttest: this parted runs commands with -s: mklabel and mkpart\n")
-		return 1
-	}
-	name, args := o.args[0], o.args[1:]
-	dev := p.device(name)
-	if _, err := p.stat(name); err != nil {
-		p.warn("Error: Could not stat device %s - %s.\n", name, strerror(err))
-		return 1
-	}
-	if dev == nil || dev != dev.disk.whole {
-		p.warn("Error: %s: hosttest: not a whole disk\n", name)
-		return 1
-	}
-	if err := p.access(name, mayRead|mayWrite); err != nil {
-		p.warn("Error: Error opening %s: %s\n", name, strerror(err))
-		return 1
-	}
-	d := dev.disk
-	for len(args) > 0 {
-		switch args[0] {
-		case "mklabel", "mktable":
-			if len(args) < 2 || args[1] != "gpt" && args[1] != "msdos" {
-				p.warn("parted: invalid token: %s\nError: Expecting a disk label type.\n", firstWord(args[1:]))
-				return 1
-			}
-			if where := p.m.inUse(dev); where != "" {
-				p.warn("Error: Partition(s) on %s are being used.\n", name)
-				return 1
-			}
-			kind := strings.Replace(args[1], "msdos", "dos", 1)
-			if err := p.m.changeDisk(func() { d.partition(kind, nil) }); err != nil {
-				p.warn("Error: %s\n", strerror(err))
-				return 1
-			}
-			args = args[2:]
-		case "mkpart":
-			rest := args[1:]
-			if len(rest) > 0 && partedPlace(rest[0], d.size) < 0 {
-				rest = rest[1:] // a type, or a name in a GPT
-			}
-			if len(rest) > 0 && partedPlace(rest[0], d.size) < 0 {
-				rest = rest[1:] // the kind of file system, which is not made
-			}
-			if d.table == "" {
-				p.warn("Error: %s: unrecognised disk label\n", name)
-				return 1
-			}
-			if len(rest) < 2 || partedPlace(rest[0], d.size) < 0 || partedPlace(rest[1], d.size) < 0 {
-				p.warn("Error: Invalid number.\n")
-				return 1
-			}
-			start := max(alignment, (partedPlace(rest[0], d.size)+alignment-1)/alignment*alignment)
-			end := min(partedPlace(rest[1], d.size), (d.size-gptTail)/alignment*alignment) / alignment * alignment
-			clash := slices.ContainsFunc(d.parts, func(x *part) bool { return start < x.start+x.size && x.start < end })
-			if end <= start || clash {
-				p.warn("Error: Unable to satisfy all constraints on the partition.\n")
-				return 1
-			}
-			if err := p.m.changeDisk(func() {
-				x := d.addPart(start, end-start)
-				if d.table == "dos" {
-					x.partuuid = fmt.Sprintf("%s-%02x", d.ptuuid, x.num)
-				}
-			}); err != nil {
-				p.warn("Error: %s\n", strerror(err))
-				return 1
-			}
-			args = rest[2:]
-		default:
-			p.warn("parted: hosttest: this parted knows only mklabel and mkpart, not %s\n", path.Base(args[0]))
-			return 1
-		}
-	}
-	return 0
-}
-
-// partedPlace reads a place on a disk; < 0 when it is none.
-func partedPlace(s string, size int64) int64 {
-	at := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
-	unit := "MB"
-	if at >= 0 {
-		s, unit = s[:at], s[at:]
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		return -1
-	}
-	scale, ok := map[string]float64{"%": float64(size) / 100, "s": sector, "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}[unit]
-	if !ok {
-		return -1
-	}
-	return int64(f * scale)
 }

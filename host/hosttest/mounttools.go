@@ -1,20 +1,23 @@
 package hosttest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // mountTools show and change what is mounted, and swap.
-func mountTools() map[string]tool {
-	const s = "/usr/sbin"
-	return map[string]tool{
-		"mount": {"", cmdMount}, "umount": {"", cmdUmount}, "findmnt": {"", cmdFindmnt}, "mountpoint": {"", cmdMountpoint},
-		"swapon": {s, cmdSwapon}, "swapoff": {s, cmdSwapoff},
+func mountTools() map[string]kernel.Program {
+	return map[string]kernel.Program{
+		"mount": cmdMount, "umount": cmdUmount, "findmnt": cmdFindmnt, "mountpoint": cmdMountpoint,
+		"/usr/sbin/swapon": cmdSwapon, "/usr/sbin/swapoff": cmdSwapoff,
 	}
 }
 
@@ -27,19 +30,19 @@ type mounted struct {
 	fstype     string
 	root       string // the directory of the file system that is shown
 	opts       []string
-	vol        *volume
-	m          *mount
+	vol        *kernel.Volume
+	m          *kernel.MountPoint
 }
 
-func (m *Machine) mountList() []mounted {
-	t := m.tree
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func mountList(k *kernel.Kernel) []mounted {
+	t := k.Tree
+	t.Lock()
+	defer t.Unlock()
 	var out []mounted
-	for _, mt := range t.mounts {
-		x := mounted{id: mt.id, parent: 1, device: mt.vol.source, target: mt.target, fstype: mt.vol.fstype, root: mt.vol.pathOf(mt.root), opts: mt.options(), vol: mt.vol, m: mt}
-		if mt.over != nil {
-			x.parent = mt.over.id
+	for _, mt := range t.Mounts {
+		x := mounted{id: mt.ID, parent: 1, device: mt.Vol.Source, target: mt.Target, fstype: mt.Vol.FSType, root: pathOf(mt.Vol, mt.Root), opts: mt.Options(), vol: mt.Vol, m: mt}
+		if mt.Over != nil {
+			x.parent = mt.Over.ID
 		}
 		x.source = x.device
 		if x.root != "/" {
@@ -51,21 +54,21 @@ func (m *Machine) mountList() []mounted {
 }
 
 // pathOf finds the path of a directory within its file system.
-func (v *volume) pathOf(num uint32) string {
+func pathOf(v *kernel.Volume, num uint32) string {
 	if num == 1 {
 		return "/"
 	}
 	var find func(dir uint32, at string) string
 	find = func(dir uint32, at string) string {
-		i := v.get(dir)
+		i := v.Get(dir)
 		if i == nil {
 			return ""
 		}
-		for name, n := range i.kids {
+		for name, n := range i.Children {
 			if n == num {
 				return at + "/" + name
 			}
-			if k := v.get(n); k != nil && k.isDir() {
+			if k := v.Get(n); k != nil && k.IsDir() {
 				if s := find(n, at+"/"+name); s != "" {
 					return s
 				}
@@ -87,12 +90,12 @@ func topAt(list []mounted, target string) *mounted {
 }
 
 // absolute gives the path without links, also of what does not exist.
-func (p *Process) absolute(name string) string {
-	if r, err := p.realpath(name); err == nil {
+func absolute(p *kernel.Process, name string) string {
+	if r, err := p.Realpath(name); err == nil {
 		return r
 	}
 	if !strings.HasPrefix(name, "/") {
-		name = join(p.Dir, name)
+		name = libc.JoinPath(p.Dir, name)
 	}
 	return path.Clean(name)
 }
@@ -100,44 +103,44 @@ func (p *Process) absolute(name string) string {
 // noteKernel is what mount says below a message about the mount itself.
 const noteKernel = "       dmesg(1) may have more information after failed mount system call.\n"
 
-func cmdMount(p *Process) int {
-	o, ok := p.getopt("aBfFhilL:MnNo:O:rRst:T:U:vVwX", "all>a bind>B rbind>R fake>f fork>F fstab=>T internal-only>i label=>L uuid=>U make-shared make-private make-rprivate make-rshared make-slave make-rslave "+
+func cmdMount(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "aBfFhilL:MnNo:O:rRst:T:U:vVwX", "all>a bind>B rbind>R fake>f fork>F fstab=>T internal-only>i label=>L uuid=>U make-shared make-private make-rprivate make-rshared make-slave make-rslave "+
 		"move>M no-mtab>n options=>o test-opts=>O read-only>r source= target= target-prefix= types=>t verbose>v rw>w read-write>w mkdir[= options-mode= options-source= options-source-force show-labels>l onlyonce no-canonicalize>c")
 	if !ok {
-		return p.usage(1)
+		return libc.Usage(p, 1)
 	}
-	if p.unsupported(o, "F", "N", "O", "X", "T", "target-prefix", "options-mode", "options-source", "options-source-force") {
+	if libc.Unsupported(p, o, "F", "N", "O", "X", "T", "target-prefix", "options-mode", "options-source", "options-source-force") {
 		return 1
 	}
 	bad := func() int {
-		p.errorf("bad usage")
-		return p.usage(1)
+		p.Errorf("bad usage")
+		return libc.Usage(p, 1)
 	}
-	args := o.args
-	if o.has("source") {
-		args = append([]string{o.get("source")}, args...)
+	args := o.Args
+	if o.Has("source") {
+		args = append([]string{o.Get("source")}, args...)
 	}
 	for tag, k := range map[string]string{"L": "LABEL=", "U": "UUID="} {
-		if o.has(tag) {
-			args = append([]string{k + o.get(tag)}, args...)
+		if o.Has(tag) {
+			args = append([]string{k + o.Get(tag)}, args...)
 		}
 	}
-	if o.has("target") {
-		args = append(args, o.get("target"))
+	if o.Has("target") {
+		args = append(args, o.Get("target"))
 	}
-	if o.has("a") {
+	if o.Has("a") {
 		if len(args) > 0 {
 			return bad()
 		}
-		return p.mountFstab(o)
+		return mountFstab(p, o)
 	}
 	if len(args) == 0 {
-		if len(o.order) > 0 && !o.has("l", "t", "v") {
+		if len(o.Order) > 0 && !o.Has("l", "t", "v") {
 			return bad()
 		}
-		for _, m := range p.m.mountList() {
-			if t := o.get("t"); t == "" || slices.Contains(strings.Split(t, ","), m.fstype) {
-				p.printf("%s on %s type %s (%s)\n", m.device, m.target, m.fstype, strings.Join(m.opts, ","))
+		for _, m := range mountList(p.Kernel) {
+			if t := o.Get("t"); t == "" || slices.Contains(strings.Split(t, ","), m.fstype) {
+				p.Printf("%s on %s type %s (%s)\n", m.device, m.target, m.fstype, strings.Join(m.opts, ","))
 			}
 		}
 		return 0
@@ -146,162 +149,162 @@ func cmdMount(p *Process) int {
 		return bad()
 	}
 	var opts []string
-	for _, v := range o.all("o") {
+	for _, v := range o.All("o") {
 		opts = append(opts, strings.Split(v, ",")...)
 	}
-	if o.has("r") {
+	if o.Has("r") {
 		opts = append(opts, "ro")
 	}
-	if o.has("w") {
+	if o.Has("w") {
 		opts = append(opts, "rw")
 	}
-	if o.has("B") {
+	if o.Has("B") {
 		opts = append(opts, "bind")
 	}
-	if o.has("R") {
+	if o.Has("R") {
 		opts = append(opts, "rbind")
 	}
 	where := args[len(args)-1]
-	if o.has("make-shared", "make-private", "make-rprivate", "make-rshared", "make-slave", "make-rslave") && len(args) == 1 {
-		if topAt(p.m.mountList(), p.absolute(where)) == nil {
-			p.warn("mount: %s: not mount point or bad option.\n%s", p.absolute(where), noteKernel)
+	if o.Has("make-shared", "make-private", "make-rprivate", "make-rshared", "make-slave", "make-rslave") && len(args) == 1 {
+		if topAt(mountList(p.Kernel), absolute(p, where)) == nil {
+			p.Warnf("mount: %s: not mount point or bad option.\n%s", absolute(p, where), noteKernel)
 			return 32
 		}
 		return 0
 	}
-	if p.ruid != 0 {
-		p.warn("mount: %s: must be superuser to use mount.\n%s", where, noteKernel)
+	if p.RUID != 0 {
+		p.Warnf("mount: %s: must be superuser to use mount.\n%s", where, noteKernel)
 		return 32
 	}
-	if o.has("M") || slices.Contains(opts, "move") {
-		p.warn("mount: hosttest: this machine cannot move a mount\n")
+	if o.Has("M") || slices.Contains(opts, "move") {
+		p.Warnf("mount: hosttest: this machine cannot move a mount\n")
 		return 32
 	}
-	spec, fstype := "", o.get("t")
+	spec, fstype := "", o.Get("t")
 	if slices.Contains(opts, "remount") {
-		return p.remount(where, opts)
+		return remount(p, where, opts)
 	}
 	if len(args) == 2 {
 		spec = args[0]
 	} else {
-		l, found := p.fstabLine(where)
+		l, found := findFstab(p, where)
 		if !found {
-			p.errorf("%s: can't find in /etc/fstab.", where)
+			p.Errorf("%s: can't find in /etc/fstab.", where)
 			return 1
 		}
-		spec, where = l.spec, l.mountAt
-		opts = append(slices.Clone(l.opts), opts...)
+		spec, where = l.Spec, l.MountAt
+		opts = append(slices.Clone(l.Options), opts...)
 		if fstype == "" {
-			fstype = l.fstype
+			fstype = l.FSType
 		}
 	}
-	if o.has("mkdir") {
-		if err := p.mkdirOne(where, true, nil, false); err != nil {
-			p.errorf("%s: cannot create directory: %s", where, strerror(err))
+	if o.Has("mkdir") {
+		if err := libc.MkdirOne(p, where, true, nil, false); err != nil {
+			p.Errorf("%s: cannot create directory: %s", where, kernel.Strerror(err))
 			return 32
 		}
 	}
-	if o.has("f") {
+	if o.Has("f") {
 		return 0
 	}
-	return p.mountOne(spec, where, fstype, opts)
+	return mountOne(p, spec, where, fstype, opts)
 }
 
 // fstabLine finds a line of fstab by its mount point or its device.
-func (p *Process) fstabLine(name string) (fstabLine, bool) {
-	lines := p.m.fstab()
-	at := p.absolute(name)
+func findFstab(p *kernel.Process, name string) (libc.FstabEntry, bool) {
+	lines := libc.Fstab(p.Kernel)
+	at := absolute(p, name)
 	for _, l := range lines {
-		if l.fstype != "swap" && (l.mountAt == name || l.mountAt == at) {
+		if l.FSType != "swap" && (l.MountAt == name || l.MountAt == at) {
 			return l, true
 		}
 	}
 	for _, l := range lines {
-		if l.fstype == "swap" {
+		if l.FSType == "swap" {
 			continue
 		}
-		if l.spec == name {
+		if l.Spec == name {
 			return l, true
 		}
-		if dev := p.m.findPart(name); dev != nil && dev == p.m.findPart(l.spec) {
+		if dev := libc.FindDevice(p.Kernel, name); dev != nil && dev == libc.FindDevice(p.Kernel, l.Spec) {
 			return l, true
 		}
 	}
-	return fstabLine{}, false
+	return libc.FstabEntry{}, false
 }
 
 // mountOne mounts, and says what is wrong as mount does.
-func (p *Process) mountOne(spec, where, fstype string, opts []string) int {
+func mountOne(p *kernel.Process, spec, where, fstype string, opts []string) int {
 	if !slices.ContainsFunc([]string{"", "auto", "ext4", "ext3", "ext2", "xfs", "vfat", "tmpfs", "ramfs", "proc", "sysfs", "devtmpfs", "cgroup2", "bind", "none", "btrfs", "swap", "nfs", "nfs4", "cifs"},
 		func(t string) bool { return t == fstype }) {
-		p.warn("mount: %s: unknown filesystem type '%s'.\n%s", p.absolute(where), fstype, noteKernel)
+		p.Warnf("mount: %s: unknown filesystem type '%s'.\n%s", absolute(p, where), fstype, noteKernel)
 		return 32
 	}
 	if slices.Contains(opts, "bind") || slices.Contains(opts, "rbind") {
-		spec = p.absolute(spec)
+		spec = absolute(p, spec)
 	} else if fstype == "none" {
 		fstype = ""
 	}
-	if err := p.m.mutation(nil); err != nil {
-		p.warn("mount: %s: mount(2) system call failed: %s.\n%s", where, strerror(err), noteKernel)
+	if err := p.Kernel.Mutate(nil); err != nil {
+		p.Warnf("mount: %s: mount(2) system call failed: %s.\n%s", where, kernel.Strerror(err), noteKernel)
 		return 32
 	}
-	err := p.m.mountWhat(spec, p.absolute(where), fstype, opts)
-	var said *mountError
+	err := libc.Mount(p.Kernel, spec, absolute(p, where), fstype, opts)
+	var said *libc.MountError
 	switch {
 	case err == nil:
-		p.m.settleDevices()
+		p.Kernel.SettleDevices()
 		return 0
 	case errors.As(err, &said):
-		p.warn("mount: %s\n", said.msg)
-		if strings.Contains(said.msg, "can't find ") {
+		p.Warnf("mount: %s\n", said.Msg)
+		if strings.Contains(said.Msg, "can't find ") {
 			return 1
 		}
 	default:
-		p.warn("mount: %s: mount(2) system call failed: %s.\n", where, strerror(err))
+		p.Warnf("mount: %s: mount(2) system call failed: %s.\n", where, kernel.Strerror(err))
 	}
-	p.warn("%s", noteKernel)
+	p.Warnf("%s", noteKernel)
 	return 32
 }
 
 // remount changes the options of what is mounted.
-func (p *Process) remount(where string, opts []string) int {
-	at := p.absolute(where)
-	t := p.m.tree
-	if err := p.m.mutation(nil); err != nil {
+func remount(p *kernel.Process, where string, opts []string) int {
+	at := absolute(p, where)
+	t := p.Kernel.Tree
+	if err := p.Kernel.Mutate(nil); err != nil {
 		return 32
 	}
-	t.mu.Lock()
-	var mt *mount
-	for _, x := range t.mounts {
-		if x.target == at {
+	t.Lock()
+	var mt *kernel.MountPoint
+	for _, x := range t.Mounts {
+		if x.Target == at {
 			mt = x
 		}
 	}
 	if mt == nil {
-		t.mu.Unlock()
-		if _, err := p.stat(where); err != nil {
-			p.warn("mount: %s: mount point does not exist.\n%s", at, noteKernel)
+		t.Unlock()
+		if _, err := p.Stat(where); err != nil {
+			p.Warnf("mount: %s: mount point does not exist.\n%s", at, noteKernel)
 			return 32
 		}
-		p.warn("mount: %s: mount point not mounted or bad option.\n%s", at, noteKernel)
+		p.Warnf("mount: %s: mount point not mounted or bad option.\n%s", at, noteKernel)
 		return 32
 	}
-	defer t.mu.Unlock()
+	defer t.Unlock()
 	ro := slices.Contains(opts, "ro")
 	if ro {
-		for _, i := range mt.vol.upper {
-			if i.opens > 0 && i.dirty != 0 {
-				p.warn("mount: %s: mount point is busy.\n%s", at, noteKernel)
+		for _, i := range mt.Vol.Upper {
+			if i.Opens > 0 && i.Dirty != 0 {
+				p.Warnf("mount: %s: mount point is busy.\n%s", at, noteKernel)
 				return 32
 			}
 		}
-		mt.vol.sync()
+		mt.Vol.Sync()
 	}
 	if !ro {
-		mt.vol.readonly = false
+		mt.Vol.ReadOnly = false
 	}
-	kept := slices.DeleteFunc(slices.Clone(mt.opts), func(o string) bool { return o == "ro" || o == "rw" })
+	kept := slices.DeleteFunc(slices.Clone(mt.Opts), func(o string) bool { return o == "ro" || o == "rw" })
 	for _, o := range opts {
 		name, _, _ := strings.Cut(o, "=")
 		atime := strings.HasSuffix(o, "atime")
@@ -317,46 +320,46 @@ func (p *Process) remount(where string, opts []string) int {
 		})
 		kept = append(kept, o)
 		if size, ok := strings.CutPrefix(o, "size="); ok {
-			if n, ok := byteCount(strings.ToUpper(size)); ok {
-				mt.vol.size = n
+			if n, ok := libc.ByteCount(strings.ToUpper(size)); ok {
+				mt.Vol.Size = n
 			}
 		}
 	}
 	if ro {
 		kept = append([]string{"ro"}, kept...)
 	}
-	mt.opts = kept
+	mt.Opts = kept
 	return 0
 }
 
 // mountFstab is mount -a.
-func (p *Process) mountFstab(o *options) int {
-	if p.ruid != 0 {
+func mountFstab(p *kernel.Process, o *libc.Options) int {
+	if p.RUID != 0 {
 		return 0 // it skips what a user may not mount
 	}
 	code := 0
 	tried, bad := 0, 0
-	for _, l := range p.m.fstab() {
-		if l.fstype == "swap" || l.mountAt == "none" || l.mountAt == "/" || slices.Contains(l.opts, "noauto") {
+	for _, l := range libc.Fstab(p.Kernel) {
+		if l.FSType == "swap" || l.MountAt == "none" || l.MountAt == "/" || slices.Contains(l.Options, "noauto") {
 			continue
 		}
-		if t := o.get("t"); t != "" && !slices.Contains(strings.Split(t, ","), l.fstype) {
+		if t := o.Get("t"); t != "" && !slices.Contains(strings.Split(t, ","), l.FSType) {
 			continue
 		}
-		if topAt(p.m.mountList(), p.absolute(l.mountAt)) != nil {
-			if o.has("v") {
-				p.printf("%-25s: already mounted\n", l.mountAt)
+		if topAt(mountList(p.Kernel), absolute(p, l.MountAt)) != nil {
+			if o.Has("v") {
+				p.Printf("%-25s: already mounted\n", l.MountAt)
 			}
 			continue
 		}
-		if slices.Contains(l.opts, "nofail") && strings.Contains(l.spec, "=") && p.m.findPart(l.spec) == nil {
+		if slices.Contains(l.Options, "nofail") && strings.Contains(l.Spec, "=") && libc.FindDevice(p.Kernel, l.Spec) == nil {
 			continue
 		}
 		tried++
-		if p.mountOne(l.spec, l.mountAt, l.fstype, l.opts) != 0 {
+		if mountOne(p, l.Spec, l.MountAt, l.FSType, l.Options) != 0 {
 			bad++
-		} else if o.has("v") {
-			p.printf("%-25s: successfully mounted\n", l.mountAt)
+		} else if o.Has("v") {
+			p.Printf("%-25s: successfully mounted\n", l.MountAt)
 		}
 	}
 	switch {
@@ -368,66 +371,66 @@ func (p *Process) mountFstab(o *options) int {
 	return code
 }
 
-func cmdUmount(p *Process) int {
-	o, ok := p.getopt("aAcdfhilnN:O:qrRt:vV", "all>a all-targets>A no-canonicalize>c detach-loop>d fake force>f internal-only>i lazy>l no-mtab>n quiet>q read-only>r recursive>R types=>t test-opts=>O verbose>v namespace=>N")
+func cmdUmount(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "aAcdfhilnN:O:qrRt:vV", "all>a all-targets>A no-canonicalize>c detach-loop>d fake force>f internal-only>i lazy>l no-mtab>n quiet>q read-only>r recursive>R types=>t test-opts=>O verbose>v namespace=>N")
 	if !ok {
-		return p.usage(1)
+		return libc.Usage(p, 1)
 	}
-	if p.unsupported(o, "A", "N", "O", "r", "fake") {
+	if libc.Unsupported(p, o, "A", "N", "O", "r", "fake") {
 		return 1
 	}
-	if o.has("a") {
+	if o.Has("a") {
 		code := 0
-		for _, m := range slices.Backward(p.m.mountList()) {
-			if m.vol.kernel || m.target == "/" || m.vol.lossy && strings.HasPrefix(m.target, "/run") || o.has("t") && !slices.Contains(strings.Split(o.get("t"), ","), m.fstype) {
+		for _, m := range slices.Backward(mountList(p.Kernel)) {
+			if m.vol.Pseudo || m.target == "/" || m.vol.Lossy && strings.HasPrefix(m.target, "/run") || o.Has("t") && !slices.Contains(strings.Split(o.Get("t"), ","), m.fstype) {
 				continue
 			}
-			code = max(code, p.umountOne(m.target, o))
+			code = max(code, umountOne(p, m.target, o))
 		}
 		return code
 	}
-	if len(o.args) == 0 {
-		p.errorf("bad usage")
-		return p.usage(1)
+	if len(o.Args) == 0 {
+		p.Errorf("bad usage")
+		return libc.Usage(p, 1)
 	}
 	code := 0
-	for _, a := range o.args {
-		code = max(code, p.umountOne(a, o))
+	for _, a := range o.Args {
+		code = max(code, umountOne(p, a, o))
 	}
 	return code
 }
 
-func (p *Process) umountOne(name string, o *options) int {
-	list := p.m.mountList()
-	at := p.absolute(name)
+func umountOne(p *kernel.Process, name string, o *libc.Options) int {
+	list := mountList(p.Kernel)
+	at := absolute(p, name)
 	mt := topAt(list, at)
 	if mt == nil {
 		// A device stands for where it is mounted last.
 		for i := range list {
-			if dev := p.m.findPart(name); dev != nil && dev.vol != nil && list[i].vol == dev.vol {
+			if dev := libc.FindDevice(p.Kernel, name); dev != nil && dev.Vol != nil && list[i].vol == dev.Vol {
 				mt = &list[i]
 			}
 		}
 	}
-	if p.ruid != 0 && mt != nil {
-		p.errorf("%s: must be superuser to unmount.", mt.target)
+	if p.RUID != 0 && mt != nil {
+		p.Errorf("%s: must be superuser to unmount.", mt.target)
 		return 32
 	}
 	if mt == nil {
-		switch _, err := p.stat(name); {
+		switch _, err := p.Stat(name); {
 		case err != nil:
-			p.errorf("%s: no mount point specified.", name)
-		case o.has("q"):
+			p.Errorf("%s: no mount point specified.", name)
+		case o.Has("q"):
 		default:
-			p.errorf("%s: not mounted.", name)
+			p.Errorf("%s: not mounted.", name)
 		}
-		if o.has("R") {
+		if o.Has("R") {
 			return 1
 		}
 		return 32
 	}
 	targets := []mounted{*mt}
-	if o.has("R") {
+	if o.Has("R") {
 		for _, x := range list {
 			if strings.HasPrefix(x.target, mt.target+"/") {
 				targets = append(targets, x)
@@ -435,20 +438,20 @@ func (p *Process) umountOne(name string, o *options) int {
 		}
 	}
 	for _, x := range slices.Backward(targets) {
-		if err := p.m.mutation(nil); err != nil {
-			p.errorf("%s: %s", x.target, strerror(err))
+		if err := p.Kernel.Mutate(nil); err != nil {
+			p.Errorf("%s: %s", x.target, kernel.Strerror(err))
 			return 32
 		}
-		switch err := p.m.unmount(x.target, o.has("l")); err {
+		switch err := libc.Unmount(p.Kernel, x.target, o.Has("l")); err {
 		case nil:
-			if o.has("v") {
-				p.printf("umount: %s (%s) unmounted\n", x.target, x.device)
+			if o.Has("v") {
+				p.Printf("umount: %s (%s) unmounted\n", x.target, x.device)
 			}
 		case syscall.EBUSY:
-			p.errorf("%s: target is busy.", x.target)
+			p.Errorf("%s: target is busy.", x.target)
 			return 32
 		default:
-			p.errorf("%s: umount failed: %s.", x.target, strerror(err))
+			p.Errorf("%s: umount failed: %s.", x.target, kernel.Strerror(err))
 			return 32
 		}
 	}
@@ -459,83 +462,83 @@ var findmntColumns = []column{{name: "SOURCE"}, {name: "TARGET"}, {name: "FSTYPE
 	{name: "PARTLABEL"}, {name: "MAJ:MIN"}, {name: "SIZE", right: true}, {name: "AVAIL", right: true}, {name: "USED", right: true}, {name: "USE%", right: true}, {name: "FSROOT"}, {name: "ID", right: true, kind: 'n'},
 	{name: "PARENT", right: true, kind: 'n'}, {name: "PROPAGATION"}, {name: "FREQ", right: true, kind: 'n'}, {name: "PASSNO", right: true, kind: 'n'}}
 
-func cmdFindmnt(p *Process) int {
-	o, ok := p.getopt("AaBbCcDd:eF:fiJklM:mN:no:O:PpRrS:st:T:uUvVw:xy", "all>A ascii>a bytes>b df>D direction=>d evaluate>e tab-file=>F first-only>f invert>i json>J kernel>k list>l mountpoint=>M mtab>m noheadings>n output=>o "+
+func cmdFindmnt(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "AaBbCcDd:eF:fiJklM:mN:no:O:PpRrS:st:T:uUvVw:xy", "all>A ascii>a bytes>b df>D direction=>d evaluate>e tab-file=>F first-only>f invert>i json>J kernel>k list>l mountpoint=>M mtab>m noheadings>n output=>o "+
 		"options=>O pairs>P pseudo real raw>r submounts>R source=>S fstab>s types=>t target=>T uniq>U nofsroot>v notruncate>u tree verify>x verbose shadowed nocanonicalize>c task=>N vfs-all shell>y output-all hyperlink")
 	if !ok {
-		return p.usage(1)
+		return libc.Usage(p, 1)
 	}
-	if p.unsupported(o, "N", "shadowed", "vfs-all", "output-all", "d") {
+	if libc.Unsupported(p, o, "N", "shadowed", "vfs-all", "output-all", "d") {
 		return 1
 	}
-	if o.has("x") {
-		return p.verifyFstab(o)
+	if o.Has("x") {
+		return verifyFstab(p, o)
 	}
 	def := "TARGET,SOURCE,FSTYPE,OPTIONS"
-	if o.has("D") {
+	if o.Has("D") {
 		def = "SOURCE,FSTYPE,SIZE,USED,AVAIL,USE%,TARGET"
 	}
-	cols, ok := p.pickColumns(findmntColumns, o.all("o"), def)
+	cols, ok := pickColumns(p, findmntColumns, o.All("o"), def)
 	if !ok {
 		return 1
 	}
 	var list []mounted
-	if o.has("s", "m", "F") {
-		for i, l := range p.m.fstab() {
-			list = append(list, mounted{id: i + 1, source: l.spec, device: l.spec, target: l.mountAt, fstype: l.fstype, opts: l.opts, root: "/"})
+	if o.Has("s", "m", "F") {
+		for i, l := range libc.Fstab(p.Kernel) {
+			list = append(list, mounted{id: i + 1, source: l.Spec, device: l.Spec, target: l.MountAt, fstype: l.FSType, opts: l.Options, root: "/"})
 		}
 	} else {
-		list = p.m.mountList()
+		list = mountList(p.Kernel)
 	}
 	// What one asks for: a mount point or a device, or both in this order.
-	source, target := o.get("S"), o.get("M")
-	args := o.args
+	source, target := o.Get("S"), o.Get("M")
+	args := o.Args
 	switch len(args) {
 	case 0:
 	case 1:
-		source = cmpOr(source, "")
+		source = cmp.Or(source, "")
 	case 2:
 		source, target = args[0], args[1]
 	default:
-		p.errorf("bad usage")
-		return p.usage(1)
+		p.Errorf("bad usage")
+		return libc.Usage(p, 1)
 	}
 	isSource := func(m mounted, s string) bool {
 		if m.source == s || m.device == s {
 			return true
 		}
-		dev := p.m.findPart(s)
-		return dev != nil && (m.vol != nil && m.vol == dev.vol || m.vol == nil && p.m.findPart(m.source) == dev)
+		dev := libc.FindDevice(p.Kernel, s)
+		return dev != nil && (m.vol != nil && m.vol == dev.Vol || m.vol == nil && libc.FindDevice(p.Kernel, m.source) == dev)
 	}
 	keep := func(m mounted) bool {
-		if t := o.get("t"); t != "" {
+		if t := o.Get("t"); t != "" {
 			names, no := strings.CutPrefix(t, "no")
 			if slices.Contains(strings.Split(names, ","), m.fstype) == no {
 				return false
 			}
 		}
-		for _, want := range strings.FieldsFunc(o.get("O"), func(r rune) bool { return r == ',' }) {
+		for _, want := range strings.FieldsFunc(o.Get("O"), func(r rune) bool { return r == ',' }) {
 			if !slices.Contains(m.opts, want) {
 				return false
 			}
 		}
-		if o.has("real") && (m.vol == nil || m.vol.kernel || m.vol.lossy) || o.has("pseudo") && m.vol != nil && !m.vol.kernel && !m.vol.lossy {
+		if o.Has("real") && (m.vol == nil || m.vol.Pseudo || m.vol.Lossy) || o.Has("pseudo") && m.vol != nil && !m.vol.Pseudo && !m.vol.Lossy {
 			return false
 		}
 		if source != "" && !isSource(m, source) {
 			return false
 		}
-		if target != "" && m.target != p.absolute(target) {
+		if target != "" && m.target != absolute(p, target) {
 			return false
 		}
 		return true
 	}
-	if o.has("T") {
-		at := o.get("T")
-		if _, err := p.stat(at); err != nil {
+	if o.Has("T") {
+		at := o.Get("T")
+		if _, err := p.Stat(at); err != nil {
 			return 1
 		}
-		at = p.absolute(at)
+		at = absolute(p, at)
 		best := ""
 		for _, m := range list {
 			if (at == m.target || m.target == "/" || strings.HasPrefix(at, m.target+"/")) && len(m.target) >= len(best) {
@@ -547,27 +550,27 @@ func cmdFindmnt(p *Process) int {
 			source = args[0]
 		}
 	} else if len(args) == 1 {
-		at := p.absolute(args[0])
+		at := absolute(p, args[0])
 		if slices.ContainsFunc(list, func(m mounted) bool { return m.target == at }) {
 			target = args[0]
 		} else {
 			source = args[0]
 		}
 	}
-	if o.has("D") && len(args) == 0 && !o.has("T", "M", "S") {
-		list = slices.DeleteFunc(list, func(m mounted) bool { return m.vol != nil && m.vol.kernel })
+	if o.Has("D") && len(args) == 0 && !o.Has("T", "M", "S") {
+		list = slices.DeleteFunc(list, func(m mounted) bool { return m.vol != nil && m.vol.Pseudo })
 	}
-	filtered := source != "" || target != "" || o.has("t", "O", "real", "pseudo")
+	filtered := source != "" || target != "" || o.Has("t", "O", "real", "pseudo")
 	var hit []mounted
 	for _, m := range list {
-		if keep(m) != o.has("i") {
+		if keep(m) != o.Has("i") {
 			hit = append(hit, m)
-			if o.has("f") {
+			if o.Has("f") {
 				break
 			}
 		}
 	}
-	if o.has("R") && len(hit) > 0 {
+	if o.Has("R") && len(hit) > 0 {
 		under := map[int]bool{hit[0].id: true}
 		hit = hit[:1]
 		for _, m := range list {
@@ -581,7 +584,7 @@ func cmdFindmnt(p *Process) int {
 	if len(hit) == 0 {
 		return 1
 	}
-	if o.has("b") {
+	if o.Has("b") {
 		for i, c := range cols {
 			if c.name == "SIZE" || c.name == "AVAIL" || c.name == "USED" {
 				cols[i].kind = 'n'
@@ -590,11 +593,11 @@ func cmdFindmnt(p *Process) int {
 	}
 	s := &sheet{name: "filesystems", cols: cols, tree: -1}
 	rows := map[int]*sheetRow{}
-	isTree := !o.has("l", "s", "D", "r", "P") && (!filtered || o.has("tree"))
+	isTree := !o.Has("l", "s", "D", "r", "P") && (!filtered || o.Has("tree"))
 	for _, m := range hit {
 		r := &sheetRow{}
 		for _, c := range cols {
-			r.cells = append(r.cells, p.findmntCell(m, c.name, o))
+			r.cells = append(r.cells, findmntCell(p, m, c.name, o))
 		}
 		rows[m.id] = r
 		if up := rows[m.parent]; isTree && up != nil && m.parent != m.id {
@@ -610,19 +613,12 @@ func cmdFindmnt(p *Process) int {
 	return 0
 }
 
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
-func (p *Process) findmntCell(m mounted, col string, o *options) string {
+func findmntCell(p *kernel.Process, m mounted, col string, o *libc.Options) string {
 	size := func(n int64) string {
 		switch {
-		case m.vol == nil || m.vol.kernel && !o.has("b"):
+		case m.vol == nil || m.vol.Pseudo && !o.Has("b"):
 			return "0"
-		case o.has("b"):
+		case o.Has("b"):
 			return fmt.Sprint(n)
 		case n == 0:
 			return "0"
@@ -631,29 +627,29 @@ func (p *Process) findmntCell(m mounted, col string, o *options) string {
 	}
 	var total, free int64
 	if m.vol != nil && (col == "SIZE" || col == "USED" || col == "AVAIL" || col == "USE%") {
-		total, free = p.m.space(m.vol)
+		total, free = p.Kernel.Space(m.vol)
 	}
-	var dev *part
+	var dev *kernel.Partition
 	if m.vol != nil {
-		for _, d := range p.m.disks {
-			for _, x := range d.all() {
-				if x.vol == m.vol {
+		for _, d := range p.Kernel.Disks {
+			for _, x := range d.All() {
+				if x.Vol == m.vol {
 					dev = x
 				}
 			}
 		}
 	} else {
-		dev = p.m.findPart(m.source)
+		dev = libc.FindDevice(p.Kernel, m.source)
 	}
 	switch col {
 	case "TARGET":
 		return m.target
 	case "SOURCE":
-		if o.has("v") {
+		if o.Has("v") {
 			return m.device
 		}
-		if o.has("e") && dev != nil {
-			return "/dev/" + dev.name
+		if o.Has("e") && dev != nil {
+			return "/dev/" + dev.Name
 		}
 		return m.source
 	case "FSTYPE":
@@ -664,7 +660,7 @@ func (p *Process) findmntCell(m mounted, col string, o *options) string {
 		return "rw"
 	case "MAJ:MIN":
 		if m.vol != nil {
-			return fmt.Sprintf("%d:%d", m.vol.dev>>20, m.vol.dev&0xfffff)
+			return fmt.Sprintf("%d:%d", m.vol.Dev>>20, m.vol.Dev&0xfffff)
 		}
 	case "FSROOT":
 		return m.root
@@ -691,20 +687,20 @@ func (p *Process) findmntCell(m mounted, col string, o *options) string {
 	}
 	switch col {
 	case "LABEL":
-		return dev.label
+		return dev.Label
 	case "UUID":
-		return dev.uuid
+		return dev.UUID
 	case "PARTUUID":
-		return dev.partuuid
+		return dev.PARTUUID
 	}
 	return ""
 }
 
 // verifyFstab is findmnt --verify: what would fail at boot.
-func (p *Process) verifyFstab(o *options) int {
-	b, err := p.readFile(cmpOr(o.get("F"), "/etc/fstab"))
+func verifyFstab(p *kernel.Process, o *libc.Options) int {
+	b, err := p.ReadFile(cmp.Or(o.Get("F"), "/etc/fstab"))
 	if err != nil {
-		p.errorf("can't read %s: %s", cmpOr(o.get("F"), "/etc/fstab"), strerror(err))
+		p.Errorf("can't read %s: %s", cmp.Or(o.Get("F"), "/etc/fstab"), kernel.Strerror(err))
 		return 1
 	}
 	nerr, nwarn := 0, 0
@@ -715,7 +711,7 @@ func (p *Process) verifyFstab(o *options) int {
 		}
 	}
 	seen := map[string]bool{}
-	for _, l := range parseFstab(string(b)) {
+	for _, l := range libc.ParseFstab(string(b)) {
 		var said []string
 		fail := func(kind, format string, a ...any) {
 			if kind == "E" {
@@ -725,43 +721,43 @@ func (p *Process) verifyFstab(o *options) int {
 			}
 			said = append(said, fmt.Sprintf("   [%s] %s", kind, fmt.Sprintf(format, a...)))
 		}
-		if seen[l.mountAt] && l.mountAt != "none" {
+		if seen[l.MountAt] && l.MountAt != "none" {
 			fail("W", "non-unique target")
 		}
-		seen[l.mountAt] = true
-		if l.fstype != "swap" {
-			if _, err := p.stat(l.mountAt); err != nil {
-				if slices.Contains(l.opts, "noauto") || slices.Contains(l.opts, "nofail") {
-					fail("W", "unreachable on boot required target: %s", strerror(err))
+		seen[l.MountAt] = true
+		if l.FSType != "swap" {
+			if _, err := p.Stat(l.MountAt); err != nil {
+				if slices.Contains(l.Options, "noauto") || slices.Contains(l.Options, "nofail") {
+					fail("W", "unreachable on boot required target: %s", kernel.Strerror(err))
 				} else {
-					fail("E", "unreachable on boot required target: %s", strerror(err))
+					fail("E", "unreachable on boot required target: %s", kernel.Strerror(err))
 				}
 			}
 		}
-		pseudo := slices.Contains([]string{"proc", "sysfs", "tmpfs", "devtmpfs", "cgroup2", "nfs", "nfs4", "cifs"}, l.fstype) || slices.Contains(l.opts, "bind")
-		dev := p.m.findPart(l.spec)
-		if tag, val, ok := strings.Cut(l.spec, "="); ok && !strings.HasPrefix(l.spec, "/") && dev == nil {
+		pseudo := slices.Contains([]string{"proc", "sysfs", "tmpfs", "devtmpfs", "cgroup2", "nfs", "nfs4", "cifs"}, l.FSType) || slices.Contains(l.Options, "bind")
+		dev := libc.FindDevice(p.Kernel, l.Spec)
+		if tag, val, ok := strings.Cut(l.Spec, "="); ok && !strings.HasPrefix(l.Spec, "/") && dev == nil {
 			fail("E", "unreachable: %s=%s", tag, val)
 		} else if !pseudo && dev == nil {
-			if _, err := p.stat(l.spec); err != nil {
-				fail("E", "unreachable source: %s: %s", l.spec, strerror(err))
-			} else if l.fstype != "swap" {
-				fail("W", "%s: not a block device", l.spec)
+			if _, err := p.Stat(l.Spec); err != nil {
+				fail("E", "unreachable source: %s: %s", l.Spec, kernel.Strerror(err))
+			} else if l.FSType != "swap" {
+				fail("W", "%s: not a block device", l.Spec)
 			}
 		}
-		if dev != nil && l.fstype != "auto" && dev.fstype != "" && dev.fstype != l.fstype {
-			fail("W", "%s does not match with on-disk %s", l.fstype, dev.fstype)
+		if dev != nil && l.FSType != "auto" && dev.FSType != "" && dev.FSType != l.FSType {
+			fail("W", "%s does not match with on-disk %s", l.FSType, dev.FSType)
 		}
 		if len(said) > 0 {
-			p.print(l.mountAt, "\n", strings.Join(said, "\n"), "\n")
+			p.Print(l.MountAt, "\n", strings.Join(said, "\n"), "\n")
 		}
 	}
 	if parse+nerr+nwarn == 0 {
-		p.print("Success, no errors or warnings detected\n")
+		p.Print("Success, no errors or warnings detected\n")
 		return 0
 	}
-	p.printf("\n%d parse %s, %d %s, %d %s\n", parse, plural(parse, "error"), nerr, plural(nerr, "error"), nwarn, plural(nwarn, "warning"))
-	return btoi(parse+nerr > 0)
+	p.Printf("\n%d parse %s, %d %s, %d %s\n", parse, plural(parse, "error"), nerr, plural(nerr, "error"), nwarn, plural(nwarn, "warning"))
+	return libc.BoolToInt(parse+nerr > 0)
 }
 
 func plural(n int, word string) string {
@@ -771,122 +767,115 @@ func plural(n int, word string) string {
 	return word + "s"
 }
 
-func cmdMountpoint(p *Process) int {
-	o, ok := p.getopt("qdxhV", "quiet>q fs-devno>d devno>x nofollow")
+func cmdMountpoint(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "qdxhV", "quiet>q fs-devno>d devno>x nofollow")
 	if !ok {
-		return p.usage(1)
+		return libc.Usage(p, 1)
 	}
-	if p.unsupported(o, "nofollow") {
+	if libc.Unsupported(p, o, "nofollow") {
 		return 1
 	}
-	if len(o.args) != 1 || o.has("x") && o.has("d") {
-		p.errorf("bad usage")
-		return p.usage(1)
+	if len(o.Args) != 1 || o.Has("x") && o.Has("d") {
+		p.Errorf("bad usage")
+		return libc.Usage(p, 1)
 	}
-	name := o.args[0]
-	st, err := p.stat(name)
+	name := o.Args[0]
+	st, err := p.Stat(name)
 	if err != nil {
-		if !o.has("q") {
-			p.errorf("%s: %s", name, strerror(err))
+		if !o.Has("q") {
+			p.Errorf("%s: %s", name, kernel.Strerror(err))
 		}
 		return 1
 	}
-	if o.has("x") {
-		if st.Mode&sIFMT != sIFBLK {
-			if !o.has("q") {
-				p.errorf("%s: not a block device", name)
+	if o.Has("x") {
+		if st.Mode&kernel.ModeType != kernel.ModeBlock {
+			if !o.Has("q") {
+				p.Errorf("%s: not a block device", name)
 			}
 			return 32
 		}
-		p.printf("%d:%d\n", st.rdev>>8, st.rdev&0xff)
+		p.Printf("%d:%d\n", st.Rdev>>8, st.Rdev&0xff)
 		return 0
 	}
-	if topAt(p.m.mountList(), st.Path) == nil {
-		if !o.has("q") {
-			p.printf("%s is not a mountpoint\n", name)
+	if topAt(mountList(p.Kernel), st.Path) == nil {
+		if !o.Has("q") {
+			p.Printf("%s is not a mountpoint\n", name)
 		}
 		return 32
 	}
 	switch {
-	case o.has("d"):
-		p.printf("%d:%d\n", st.Dev>>20, st.Dev&0xfffff)
-	case !o.has("q"):
-		p.printf("%s is a mountpoint\n", name)
+	case o.Has("d"):
+		p.Printf("%d:%d\n", st.Dev>>20, st.Dev&0xfffff)
+	case !o.Has("q"):
+		p.Printf("%s is a mountpoint\n", name)
 	}
 	return 0
 }
 
-// swapList is what /proc/swaps names, in order.
-func (m *Machine) swapList() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.swaps)
-}
-
 var swaponColumns = []column{{name: "NAME"}, {name: "TYPE"}, {name: "SIZE", right: true}, {name: "USED", right: true}, {name: "PRIO", right: true}, {name: "UUID"}, {name: "LABEL"}}
 
-func cmdSwapon(p *Process) int {
-	o, ok := p.getopt("ad::efhL:o:p:sT:U:vV", "all>a discard[=>d ifexists>e fixpgsz>f label=>L uuid=>U options=>o priority=>p summary>s show[= noheadings raw bytes verbose>v fstab=>T")
+func cmdSwapon(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "ad::efhL:o:p:sT:U:vV", "all>a discard[=>d ifexists>e fixpgsz>f label=>L uuid=>U options=>o priority=>p summary>s show[= noheadings raw bytes verbose>v fstab=>T")
 	if !ok {
-		return p.usage(16)
+		return libc.Usage(p, 16)
 	}
-	if p.unsupported(o, "T") {
+	if libc.Unsupported(p, o, "T") {
 		return 16
 	}
 	switch {
-	case o.has("s"):
-		if len(p.m.swapList()) > 0 {
-			b, err := p.readFile("/proc/swaps")
+	case o.Has("s"):
+		if len(p.Kernel.SwapList()) > 0 {
+			b, err := p.ReadFile("/proc/swaps")
 			if err != nil {
-				p.errorf("/proc/swaps: %s", strerror(err))
+				p.Errorf("/proc/swaps: %s", kernel.Strerror(err))
 				return 16
 			}
-			p.print(string(b))
+			p.Print(string(b))
 		}
 		return 0
-	case o.has("show") || len(o.order) == 0 && len(o.args) == 0:
-		return p.showSwaps(o)
+	case o.Has("show") || len(o.Order) == 0 && len(o.Args) == 0:
+		return showSwaps(p, o)
 	}
-	if p.uid != 0 {
-		for _, a := range o.args {
-			p.errorf("cannot open %s: %s", a, strerror(syscall.EACCES))
+	if p.UID != 0 {
+		for _, a := range o.Args {
+			p.Errorf("cannot open %s: %s", a, kernel.Strerror(syscall.EACCES))
 		}
 		return 255
 	}
 	var names []string
-	if o.has("a") {
-		for _, l := range p.m.fstab() {
-			if l.fstype == "swap" && !slices.Contains(l.opts, "noauto") {
-				names = append(names, l.spec)
+	if o.Has("a") {
+		for _, l := range libc.Fstab(p.Kernel) {
+			if l.FSType == "swap" && !slices.Contains(l.Options, "noauto") {
+				names = append(names, l.Spec)
 			}
 		}
 	}
 	for _, tag := range []string{"L", "U"} {
-		for _, v := range o.all(tag) {
+		for _, v := range o.All(tag) {
 			names = append(names, map[string]string{"L": "LABEL=", "U": "UUID="}[tag]+v)
 		}
 	}
 	code := 0
-	for _, n := range append(names, o.args...) {
-		code = max(code, p.swaponOne(n, o.has("a", "e")))
+	for _, n := range append(names, o.Args...) {
+		code = max(code, swaponOne(p, n, o.Has("a", "e")))
 	}
 	return code
 }
 
-func (p *Process) showSwaps(o *options) int {
-	cols, ok := p.pickColumns(swaponColumns, slices.DeleteFunc(o.all("show"), func(s string) bool { return s == "" }), "NAME,TYPE,SIZE,USED,PRIO")
+func showSwaps(p *kernel.Process, o *libc.Options) int {
+	cols, ok := pickColumns(p, swaponColumns, slices.DeleteFunc(o.All("show"), func(s string) bool { return s == "" }), "NAME,TYPE,SIZE,USED,PRIO")
 	if !ok {
 		return 16
 	}
 	s := &sheet{cols: cols, tree: -1}
-	for i, n := range p.m.swapList() {
+	for i, n := range p.Kernel.SwapList() {
 		size := func(v int64) string {
-			if o.has("bytes") {
+			if o.Has("bytes") {
 				return fmt.Sprint(v)
 			}
 			return humanSize(v)
 		}
-		dev := p.m.findPart(n)
+		dev := libc.FindDevice(p.Kernel, n)
 		r := &sheetRow{}
 		for _, c := range cols {
 			v := ""
@@ -899,148 +888,144 @@ func (p *Process) showSwaps(o *options) int {
 					v = "partition"
 				}
 			case "SIZE":
-				v = size(p.m.swapSize(n) >> 10 << 10)
+				v = size(p.Kernel.SwapSize(n) >> 10 << 10)
 			case "USED":
 				v = size(0)
 			case "PRIO":
 				v = fmt.Sprint(-2 - i)
 			case "UUID":
 				if dev != nil {
-					v = dev.uuid
+					v = dev.UUID
 				}
 			case "LABEL":
 				if dev != nil {
-					v = dev.label
+					v = dev.Label
 				}
 			}
 			r.cells = append(r.cells, v)
 		}
 		s.rows = append(s.rows, r)
 	}
-	if o.has("raw") {
-		s.raw(p, !o.has("noheadings"))
+	if o.Has("raw") {
+		s.raw(p, !o.Has("noheadings"))
 	} else {
-		s.table(p, !o.has("noheadings"))
+		s.table(p, !o.Has("noheadings"))
 	}
 	return 0
 }
 
-func (p *Process) swaponOne(spec string, lenient bool) int {
+func swaponOne(p *kernel.Process, spec string, lenient bool) int {
 	name := spec
-	dev := p.m.findPart(spec)
+	dev := libc.FindDevice(p.Kernel, spec)
 	if tag, val, ok := strings.Cut(spec, "="); ok && dev == nil && !strings.HasPrefix(spec, "/") {
 		if !lenient {
-			p.errorf("cannot find the device for %s=%s", tag, val)
+			p.Errorf("cannot find the device for %s=%s", tag, val)
 		}
 		return 255
 	}
 	if dev != nil {
-		name = "/dev/" + dev.name
+		name = "/dev/" + dev.Name
 	} else {
-		name = p.absolute(spec)
+		name = absolute(p, spec)
 	}
-	if slices.Contains(p.m.swapList(), name) {
+	if slices.Contains(p.Kernel.SwapList(), name) {
 		if lenient {
 			return 0
 		}
-		p.errorf("%s: swapon failed: %s", name, strerror(syscall.EBUSY))
+		p.Errorf("%s: swapon failed: %s", name, kernel.Strerror(syscall.EBUSY))
 		return 255
 	}
-	if dev != nil && dev.fstype != "swap" {
-		p.errorf("%s: read swap header failed", name)
+	if dev != nil && dev.FSType != "swap" {
+		p.Errorf("%s: read swap header failed", name)
 		return 255
 	}
 	if dev == nil {
-		st, err := p.stat(name)
+		st, err := p.Stat(name)
 		if err != nil {
-			p.errorf("cannot open %s: %s", name, strerror(err))
+			p.Errorf("cannot open %s: %s", name, kernel.Strerror(err))
 			return 255
 		}
 		if !st.IsRegular() {
-			p.errorf("%s: skipping - it is not a regular file", name)
+			p.Errorf("%s: skipping - it is not a regular file", name)
 			return 255
 		}
 		if st.Perm()&0o077 != 0 {
-			p.errorf("%s: insecure permissions %04o, 0600 suggested.", name, st.Perm())
+			p.Errorf("%s: insecure permissions %04o, 0600 suggested.", name, st.Perm())
 		}
-		if !p.m.isSwapFile(name) {
-			p.errorf("%s: read swap header failed", name)
+		if !isSwapFile(p.Kernel, name) {
+			p.Errorf("%s: read swap header failed", name)
 			return 255
 		}
 	}
-	if err := p.m.mutation(nil); err != nil {
-		p.errorf("%s: swapon failed: %s", name, strerror(err))
+	if err := p.Kernel.Mutate(nil); err != nil {
+		p.Errorf("%s: swapon failed: %s", name, kernel.Strerror(err))
 		return 255
 	}
-	p.m.mu.Lock()
-	p.m.swaps = append(p.m.swaps, name)
-	p.m.mu.Unlock()
+	p.Kernel.SwapOn(name)
 	return 0
 }
 
 // isSwapFile looks for the signature of mkswap.
-func (m *Machine) isSwapFile(name string) bool {
-	b, err := m.FS().ReadFile(name)
+func isSwapFile(k *kernel.Kernel, name string) bool {
+	b, err := k.FS().ReadFile(name)
 	return err == nil && len(b) >= 4096 && string(b[4086:4096]) == swapMagic
 }
 
 const swapMagic = "SWAPSPACE2"
 
-func cmdSwapoff(p *Process) int {
-	o, ok := p.getopt("ahvVL:U:T:", "all>a verbose>v fstab=>T")
+func cmdSwapoff(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "ahvVL:U:T:", "all>a verbose>v fstab=>T")
 	if !ok {
-		return p.usage(16)
+		return libc.Usage(p, 16)
 	}
-	names := o.args
+	names := o.Args
 	for tag, k := range map[string]string{"L": "LABEL=", "U": "UUID="} {
-		for _, v := range o.all(tag) {
+		for _, v := range o.All(tag) {
 			names = append(names, k+v)
 		}
 	}
-	if o.has("a") {
-		if p.uid == 0 {
-			names = append(names, p.m.swapList()...)
+	if o.Has("a") {
+		if p.UID == 0 {
+			names = append(names, p.Kernel.SwapList()...)
 		}
 	} else if len(names) == 0 {
-		p.errorf("bad usage")
-		return p.usage(16)
+		p.Errorf("bad usage")
+		return libc.Usage(p, 16)
 	}
 	code := 0
 	for _, spec := range names {
 		name := spec
-		if dev := p.m.findPart(spec); dev != nil {
-			name = "/dev/" + dev.name
+		if dev := libc.FindDevice(p.Kernel, spec); dev != nil {
+			name = "/dev/" + dev.Name
 		} else if strings.Contains(spec, "=") && !strings.HasPrefix(spec, "/") {
-			p.errorf("cannot find the device for %s", spec)
+			p.Errorf("cannot find the device for %s", spec)
 			code = max(code, 4)
 			continue
 		} else {
-			name = p.absolute(spec)
+			name = absolute(p, spec)
 		}
-		if p.uid != 0 {
-			p.errorf("Not superuser.")
+		if p.UID != 0 {
+			p.Errorf("Not superuser.")
 			return 16
 		}
-		if !slices.Contains(p.m.swapList(), name) {
+		if !slices.Contains(p.Kernel.SwapList(), name) {
 			err := error(syscall.EINVAL)
-			if _, e := p.stat(name); e != nil {
+			if _, e := p.Stat(name); e != nil {
 				err = e
 			}
-			p.errorf("%s: swapoff failed: %s", name, strerror(err))
+			p.Errorf("%s: swapoff failed: %s", name, kernel.Strerror(err))
 			code = max(code, 4)
 			continue
 		}
-		if err := p.m.mutation(nil); err != nil {
-			p.errorf("%s: swapoff failed: %s", name, strerror(err))
+		if err := p.Kernel.Mutate(nil); err != nil {
+			p.Errorf("%s: swapoff failed: %s", name, kernel.Strerror(err))
 			code = max(code, 4)
 			continue
 		}
-		if o.has("v") {
-			p.printf("swapoff %s\n", name)
+		if o.Has("v") {
+			p.Printf("swapoff %s\n", name)
 		}
-		p.m.mu.Lock()
-		p.m.swaps = slices.DeleteFunc(p.m.swaps, func(s string) bool { return s == name })
-		p.m.mu.Unlock()
+		p.Kernel.SwapOff(name)
 	}
 	return code
 }

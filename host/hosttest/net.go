@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// netTools fetch what Machine.Serve offers, and show the machine's network.
-func netTools() map[string]tool {
-	return map[string]tool{"curl": {"", cmdCurl}, "wget": {"", cmdWget}, "ip": {"/usr/sbin", cmdIP}, "ss": {"", cmdSs}}
+// netTools show the machine's network.
+func netTools() map[string]kernel.Program {
+	return map[string]kernel.Program{"/usr/sbin/ip": cmdIP, "ss": cmdSs, "/usr/sbin/iptables": cmdIptables}
 }
 
 // The machine's one network interface; its address is Machine.address.
@@ -47,17 +50,17 @@ type ifaceAddr struct {
 	Preferred uint32 `json:"preferred_life_time"`
 }
 
-func (m *Machine) interfaces() []iface {
+func interfaces(k *kernel.Kernel) []iface {
 	const forever = 1<<32 - 1
 	return []iface{
 		{1, "lo", []string{"LOOPBACK", "UP", "LOWER_UP"}, 65536, "noqueue", "UNKNOWN", "default", 1000, "loopback", "00:00:00:00:00:00", "00:00:00:00:00:00",
 			[]ifaceAddr{{"inet", "127.0.0.1", 8, "", "host", "lo", forever, forever}, {"inet6", "::1", 128, "", "host", "", forever, forever}}},
 		{2, netDev, []string{"BROADCAST", "MULTICAST", "UP", "LOWER_UP"}, 1500, "fq_codel", "UP", "default", 1000, "ether", ethernet, "ff:ff:ff:ff:ff:ff",
-			[]ifaceAddr{{"inet", m.address(), 24, "192.168.1.255", "global", netDev, forever, forever}, {"inet6", "fe80::2ecf:67ff:fe00:1", 64, "", "link", "", forever, forever}}},
+			[]ifaceAddr{{"inet", k.Address(), 24, "192.168.1.255", "global", netDev, forever, forever}, {"inet6", "fe80::2ecf:67ff:fe00:1", 64, "", "link", "", forever, forever}}},
 	}
 }
 
-func cmdIP(p *Process) int {
+func cmdIP(p *kernel.Process) int {
 	args := p.Args[1:]
 	asJSON, oneLine, brief, family := false, false, false, ""
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
@@ -74,13 +77,13 @@ func cmdIP(p *Process) int {
 			family = "inet6"
 		case "-p", "-pretty", "-c", "-color", "-d", "-details", "-s", "-stats", "-N":
 		default:
-			p.warn("Option \"%s\" is unknown, try \"ip -help\".\n", args[0])
+			p.Warnf("Option \"%s\" is unknown, try \"ip -help\".\n", args[0])
 			return 255
 		}
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		p.warn("Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }\n")
+		p.Warnf("Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }\n")
 		return 255
 	}
 	object := args[0]
@@ -92,7 +95,7 @@ func cmdIP(p *Process) int {
 		}
 		args = args[1:]
 	} else if len(args) > 0 && slices.Contains([]string{"add", "del", "delete", "set", "change", "replace", "flush", "append"}, args[0]) {
-		p.warn("hosttest: ip %s %s: this machine's network cannot be changed\n", object, args[0])
+		p.Warnf("hosttest: ip %s %s: this machine's network cannot be changed\n", object, args[0])
 		return 2
 	}
 	is := func(full string) bool { return strings.HasPrefix(full, object) }
@@ -112,41 +115,41 @@ func cmdIP(p *Process) int {
 				dev = args[i]
 			}
 		}
-		return p.showInterfaces(dev, family, is("link"), asJSON, oneLine, brief)
+		return showInterfaces(p, dev, family, is("link"), asJSON, oneLine, brief)
 	case is("route"):
 		switch {
 		case verb == "get" && len(args) > 0 && asJSON:
-			p.printf("[{\"dst\":%q,\"gateway\":%q,\"dev\":%q,\"prefsrc\":%q,\"flags\":[],\"uid\":%d,\"cache\":[]}]\n", args[0], gateway, netDev, p.m.address(), p.uid)
+			p.Printf("[{\"dst\":%q,\"gateway\":%q,\"dev\":%q,\"prefsrc\":%q,\"flags\":[],\"uid\":%d,\"cache\":[]}]\n", args[0], gateway, netDev, p.Kernel.Address(), p.UID)
 		case verb == "get" && len(args) > 0:
-			p.printf("%s via %s dev %s src %s uid %d \n    cache \n", args[0], gateway, netDev, p.m.address(), p.uid)
+			p.Printf("%s via %s dev %s src %s uid %d \n    cache \n", args[0], gateway, netDev, p.Kernel.Address(), p.UID)
 		case family == "inet6":
 			if asJSON {
-				p.print("[]\n")
+				p.Print("[]\n")
 			}
 		case asJSON:
-			def := fmt.Sprintf(`{"dst":"default","gateway":%q,"dev":%q,"protocol":"dhcp","prefsrc":%q,"metric":100,"flags":[]}`, gateway, netDev, p.m.address())
+			def := fmt.Sprintf(`{"dst":"default","gateway":%q,"dev":%q,"protocol":"dhcp","prefsrc":%q,"metric":100,"flags":[]}`, gateway, netDev, p.Kernel.Address())
 			if len(args) == 0 {
-				def += fmt.Sprintf(`,{"dst":%q,"dev":%q,"protocol":"kernel","scope":"link","prefsrc":%q,"metric":100,"flags":[]}`, netPrefix, netDev, p.m.address())
+				def += fmt.Sprintf(`,{"dst":%q,"dev":%q,"protocol":"kernel","scope":"link","prefsrc":%q,"metric":100,"flags":[]}`, netPrefix, netDev, p.Kernel.Address())
 			}
-			p.print("[", def, "]\n")
+			p.Print("[", def, "]\n")
 		default:
-			p.printf("default via %s dev %s proto dhcp src %s metric 100 \n", gateway, netDev, p.m.address())
+			p.Printf("default via %s dev %s proto dhcp src %s metric 100 \n", gateway, netDev, p.Kernel.Address())
 			if len(args) == 0 {
-				p.printf("%s dev %s proto kernel scope link src %s metric 100 \n", netPrefix, netDev, p.m.address())
+				p.Printf("%s dev %s proto kernel scope link src %s metric 100 \n", netPrefix, netDev, p.Kernel.Address())
 			}
 		}
 		return 0
 	}
-	p.warn("Object \"%s\" is unknown, try \"ip help\".\n", object)
+	p.Warnf("Object \"%s\" is unknown, try \"ip help\".\n", object)
 	return 1
 }
 
-func (p *Process) showInterfaces(dev, family string, linkOnly, asJSON, oneLine, brief bool) int {
-	list := p.m.interfaces()
+func showInterfaces(p *kernel.Process, dev, family string, linkOnly, asJSON, oneLine, brief bool) int {
+	list := interfaces(p.Kernel)
 	if dev != "" {
 		list = slices.DeleteFunc(list, func(i iface) bool { return i.Name != dev })
 		if len(list) == 0 {
-			p.warn("Device \"%s\" does not exist.\n", dev)
+			p.Warnf("Device \"%s\" does not exist.\n", dev)
 			return 1
 		}
 	}
@@ -163,7 +166,7 @@ func (p *Process) showInterfaces(dev, family string, linkOnly, asJSON, oneLine, 
 		if err != nil {
 			return 1
 		}
-		p.print(string(b), "\n")
+		p.Print(string(b), "\n")
 		return 0
 	}
 	for _, i := range list {
@@ -182,12 +185,12 @@ func (p *Process) showInterfaces(dev, family string, linkOnly, asJSON, oneLine, 
 		}
 		switch {
 		case brief && linkOnly:
-			p.printf("%-16s %-14s %s <%s> \n", i.Name, i.State, i.Address, strings.Join(i.Flags, ","))
+			p.Printf("%-16s %-14s %s <%s> \n", i.Name, i.State, i.Address, strings.Join(i.Flags, ","))
 		case brief:
-			p.printf("%-16s %-14s %s \n", i.Name, i.State, strings.Join(addrs, " "))
+			p.Printf("%-16s %-14s %s \n", i.Name, i.State, strings.Join(addrs, " "))
 		case oneLine && !linkOnly:
 			for _, a := range addrs {
-				p.printf("%d: %s    %s\\       valid_lft forever preferred_lft forever\n", i.Index, i.Name, a)
+				p.Printf("%d: %s    %s\\       valid_lft forever preferred_lft forever\n", i.Index, i.Name, a)
 			}
 		default:
 			sep := "\n"
@@ -198,50 +201,55 @@ func (p *Process) showInterfaces(dev, family string, linkOnly, asJSON, oneLine, 
 			if linkOnly {
 				mode = " mode DEFAULT"
 			}
-			p.printf("%d: %s: <%s> mtu %d qdisc %s state %s%s group %s qlen %d%s", i.Index, i.Name, strings.Join(i.Flags, ","), i.MTU, i.Qdisc, i.State, mode, i.Group, i.Queue, sep)
+			p.Printf("%d: %s: <%s> mtu %d qdisc %s state %s%s group %s qlen %d%s", i.Index, i.Name, strings.Join(i.Flags, ","), i.MTU, i.Qdisc, i.State, mode, i.Group, i.Queue, sep)
 			if family == "" || linkOnly {
-				p.printf("    link/%s %s brd %s\n", i.Link, i.Address, i.Broadcast)
+				p.Printf("    link/%s %s brd %s\n", i.Link, i.Address, i.Broadcast)
 			}
 			for _, a := range addrs {
-				p.printf("    %s\n       valid_lft forever preferred_lft forever\n", a)
+				p.Printf("    %s\n       valid_lft forever preferred_lft forever\n", a)
 			}
 		}
 	}
 	return 0
 }
 
-func cmdSs(p *Process) int {
-	o, ok := p.getopt("altnupHeimo46xsr", "all>a listening>l tcp>t numeric>n udp>u processes>p no-header>H extended>e ipv4>4 ipv6>6 unix>x")
+func cmdSs(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "altnupHeimo46xsr", "all>a listening>l tcp>t numeric>n udp>u processes>p no-header>H extended>e ipv4>4 ipv6>6 unix>x")
 	if !ok {
-		p.warn("Usage: ss [ OPTIONS ]\n")
+		p.Warnf("Usage: ss [ OPTIONS ]\n")
 		return 255
 	}
-	if p.unsupported(o, "e", "i", "m", "o", "p", "s", "r") {
+	if libc.Unsupported(p, o, "e", "i", "m", "o", "p", "s", "r") {
 		return 255
 	}
-	if !o.has("l") || !o.has("t") {
-		p.errorf("hosttest: this ss shows only listening TCP sockets: -ltn")
+	if !o.Has("l") || !o.Has("t") {
+		p.Errorf("hosttest: this ss shows only listening TCP sockets: -ltn")
 		return 255
 	}
-	ports := []int{22}
-	p.m.mu.Lock()
-	for n := range p.m.ports {
-		ports = append(ports, n)
-	}
-	p.m.mu.Unlock()
+	ports := append(p.Kernel.OpenPorts(), 22)
 	slices.Sort(ports)
 	s := &sheet{cols: []column{{name: "State"}, {name: "Recv-Q"}, {name: "Send-Q"}, {name: "Local Address:Port", right: true}, {name: "Peer Address:Port", right: true}}, tree: -1}
-	if o.has("H") {
+	if o.Has("H") {
 		s.cols[3].name, s.cols[4].name = "", "" // their width is then that of the addresses
 	}
 	for _, n := range slices.Compact(ports) {
 		for _, any := range []string{"0.0.0.0", "[::]"} {
-			if any == "[::]" && o.has("4") || any == "0.0.0.0" && o.has("6") {
+			if any == "[::]" && o.Has("4") || any == "0.0.0.0" && o.Has("6") {
 				continue
 			}
 			s.rows = append(s.rows, &sheetRow{cells: []string{"LISTEN", "0", "128", fmt.Sprintf("%s:%d", any, n), any + ":*"}})
 		}
 	}
-	s.table(p, !o.has("H"))
+	s.table(p, !o.Has("H"))
+	return 0
+}
+
+// cmdIptables tells its version.
+func cmdIptables(p *kernel.Process) int {
+	if len(p.Args) < 2 || p.Args[1] != "-V" && p.Args[1] != "--version" {
+		p.Errorf("hosttest: this iptables knows only --version")
+		return 2
+	}
+	p.Print("iptables v1.8.9 (nf_tables)\n")
 	return 0
 }

@@ -12,11 +12,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// A Package is one version of a Debian package in the archive that a machine's apt-get fetches from.
-type Package struct {
+// An archived package is one version of a Debian package in the archive that a machine's apt-get fetches from.
+type archived struct {
 	Name    string
 	Version string
 	Arch    string // empty means the machine's; "all"
@@ -34,31 +38,36 @@ type Package struct {
 	// for the first time, and restarted by an upgrade, unless Disabled names it.
 	Units    map[string]string
 	Disabled []string
-	// Commands are executables by absolute path, or by name for /usr/bin. A nil Command stands for a program that only
+	// Commands are executables by absolute path, or by name for /usr/bin. A nil program stands for a program that only
 	// Machine.Handle can give.
-	Commands map[string]Command
+	Commands map[string]kernel.Program
 	Users    []string // system users, each with its group
 	Groups   []string // system groups
 	Postinst string   // a shell script run as root when the package is configured, with the arguments of Debian Policy 6.5
 	Prerm    string   // and before it is removed
 }
 
-// AddPackage puts versions of packages into the archive. A machine sees them after its next apt-get update. A version
-// that is there is replaced.
-func (m *Machine) AddPackage(packages ...Package) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, pk := range packages {
-		m.archive = slices.DeleteFunc(slices.Clone(m.archive), func(x Package) bool { return x.Name == pk.Name && x.Version == pk.Version })
-		m.archive = append(m.archive, pk)
-	}
+// archive is what was added to the archive of a machine.
+type archive struct {
+	mu       sync.Mutex
+	packages []archived
+}
+
+// addPackage puts a version of a package into the archive, in place of the same version that is there.
+func addPackage(k *kernel.Kernel, pk archived) {
+	a := kernel.Local[archive](k)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.packages = slices.DeleteFunc(slices.Clone(a.packages), func(x archived) bool { return x.Name == pk.Name && x.Version == pk.Version })
+	a.packages = append(a.packages, pk)
 }
 
 // everyPackage lists the archive: what was added hides the same version of what every machine's archive holds.
-func (m *Machine) everyPackage() []Package {
-	m.mu.Lock()
-	added := m.archive
-	m.mu.Unlock()
+func everyPackage(k *kernel.Kernel) []archived {
+	a := kernel.Local[archive](k)
+	a.mu.Lock()
+	added := a.packages
+	a.mu.Unlock()
 	have := map[[2]string]bool{}
 	for _, pk := range added {
 		have[[2]string{pk.Name, pk.Version}] = true
@@ -72,34 +81,33 @@ func (m *Machine) everyPackage() []Package {
 	return out
 }
 
-func (m *Machine) archived(name, version string) (Package, bool) {
-	for _, pk := range m.everyPackage() {
+func inArchive(k *kernel.Kernel, name, version string) (archived, bool) {
+	for _, pk := range everyPackage(k) {
 		if pk.Name == name && pk.Version == version {
 			return pk, true
 		}
 	}
-	return Package{}, false
+	return archived{}, false
 }
 
 const debMagic = "!<arch>\nhosttest "
 
-// Deb gives the bytes of the package's .deb file, which dpkg and apt-get of a machine can install when the package is in
-// its archive.
-func (pk Package) Deb() []byte { return []byte(debMagic + pk.Name + " " + pk.Version + "\n") }
+// debFile is a .deb file, which dpkg and apt-get can install when the package is in the machine's archive.
+func debFile(name, version string) []byte { return []byte(debMagic + name + " " + version + "\n") }
 
 // packageOf reads a .deb file.
-func (m *Machine) packageOf(deb []byte) (Package, bool) {
+func packageOf(k *kernel.Kernel, deb []byte) (archived, bool) {
 	f := strings.Fields(strings.TrimPrefix(string(deb), debMagic))
 	if !strings.HasPrefix(string(deb), debMagic) || len(f) != 2 {
-		return Package{}, false
+		return archived{}, false
 	}
-	return m.archived(f[0], f[1])
+	return inArchive(k, f[0], f[1])
 }
 
-func (pk Package) arch(machine string) string { return cmp.Or(pk.Arch, machine) }
+func (pk archived) arch(machine string) string { return cmp.Or(pk.Arch, machine) }
 
 // stanza is the package in dpkg's status file, or in a list of packages when status is empty.
-func (pk Package) stanza(arch, status string) *stanza {
+func (pk archived) stanza(arch, status string) *stanza {
 	s := &stanza{fields: map[string]string{}}
 	s.set("Package", pk.Name)
 	if status != "" {
@@ -124,7 +132,7 @@ func (pk Package) stanza(arch, status string) *stanza {
 	return s
 }
 
-func (pk Package) kilobytes() int {
+func (pk archived) kilobytes() int {
 	n := 16
 	for _, f := range []map[string]string{pk.Files, pk.Conffiles, pk.Units} {
 		for _, s := range f {
@@ -135,7 +143,7 @@ func (pk Package) kilobytes() int {
 }
 
 // content gives all that dpkg unpacks but the configuration files.
-func (pk Package) content() map[string]string {
+func (pk archived) content() map[string]string {
 	out := maps.Clone(pk.Files)
 	if out == nil {
 		out = map[string]string{}
@@ -144,7 +152,7 @@ func (pk Package) content() map[string]string {
 		out["/lib/systemd/system/"+name] = text
 	}
 	for name := range pk.Commands {
-		out[commandPath(name)] = string(elf(path.Base(name)))
+		out[commandPath(name)] = string(kernel.Binary(path.Base(name)))
 	}
 	return out
 }
@@ -216,15 +224,15 @@ func relationText(any []relation) string {
 }
 
 // unmet names what a package depends on and is not installed.
-func (m *Machine) unmet(pk Package) []string {
-	return m.unmetField(pk.Depends, func(st string) bool { return st == "installed" })
+func unmet(k *kernel.Kernel, pk archived) []string {
+	return unmetField(k, pk.Depends, func(st string) bool { return st == "installed" })
 }
 
-func (m *Machine) unmetField(depends string, good func(status string) bool) []string {
+func unmetField(k *kernel.Kernel, depends string, good func(status string) bool) []string {
 	var out []string
 	for _, any := range parseRelations(depends) {
 		if !slices.ContainsFunc(any, func(r relation) bool {
-			s := m.findPackage(r.name)
+			s := findPackage(k, r.name)
 			if s == nil {
 				return false
 			}
@@ -238,23 +246,18 @@ func (m *Machine) unmetField(depends string, good func(status string) bool) []st
 }
 
 // lockPath takes a lock file for as long as the process lives. It says who holds it when somebody does.
-func (p *Process) lockPath(name string) (holder *Process, err error) {
-	d, err := p.open(name, os.O_RDWR|os.O_CREATE, 0o640)
+func lockPath(p *kernel.Process, name string) (holder *kernel.Process, err error) {
+	d, err := p.Open(name, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
 		return nil, err
 	}
-	if p.m.tree.flock(d, true) {
-		p.mu.Lock()
-		p.holds = append(p.holds, d)
-		p.mu.Unlock()
+	if p.Kernel.Tree.Flock(d, true) {
+		p.Hold(d)
 		return nil, nil
 	}
-	d.release()
-	for _, q := range p.m.processes() {
-		q.mu.Lock()
-		held := slices.ContainsFunc(q.holds, func(h *description) bool { return h.path == name && h.flags&flagLocked != 0 })
-		q.mu.Unlock()
-		if held {
+	d.Release()
+	for _, q := range p.Kernel.Processes() {
+		if q.HoldsLock(name) {
 			return q, syscall.EAGAIN
 		}
 	}
@@ -267,9 +270,9 @@ const (
 )
 
 // lockDpkg takes dpkg's locks until the process ends. The text says why it could not.
-func (p *Process) lockDpkg() (release func(), busy string) {
+func lockDpkg(p *kernel.Process) (release func(), busy string) {
 	release = func() {}
-	if p.m.faults.aptLocked() {
+	if aptFaultsOf(p.Kernel).locked() {
 		return release, "dpkg frontend lock was locked by another process with pid " + strconv.Itoa(lockerPID) + lockAdvice
 	}
 	locks := []string{frontendLock, databaseLock}
@@ -278,12 +281,12 @@ func (p *Process) lockDpkg() (release func(), busy string) {
 		locks, what = locks[1:], what[1:]
 	}
 	for i, name := range locks {
-		switch holder, err := p.lockPath(name); {
+		switch holder, err := lockPath(p, name); {
 		case err == nil:
 		case holder != nil:
 			return release, fmt.Sprintf("%s was locked by another process with pid %d%s", what[i], holder.PID, lockAdvice)
 		default:
-			return release, fmt.Sprintf("unable to lock %s: %s", what[i], strerror(err))
+			return release, fmt.Sprintf("unable to lock %s: %s", what[i], kernel.Strerror(err))
 		}
 	}
 	return release, ""
@@ -295,30 +298,30 @@ const lockAdvice = "\nNote: removing the lock file is always wrong, can damage t
 const journalFile = "/var/lib/dpkg/updates/0000"
 
 // journaled runs a change of dpkg's database, whose steps are notes.
-func (p *Process) journaled(f func() int) int {
+func journaled(p *kernel.Process, f func() int) int {
 	code := f()
-	if err := p.unlink(journalFile); err != nil && err != syscall.ENOENT {
-		p.flush()
-		p.warn("dpkg: error: failed to remove incorporated update file %s: %s\n", journalFile, strerror(err))
+	if err := p.Unlink(journalFile); err != nil && err != syscall.ENOENT {
+		p.Flush()
+		p.Warnf("dpkg: error: failed to remove incorporated update file %s: %s\n", journalFile, kernel.Strerror(err))
 		return 2
 	}
 	return code
 }
 
 // note is editPackage as a step of a run of dpkg.
-func (p *Process) note(name string, change func(*stanza) *stanza) error {
-	if err := p.editPackage(name, change); err != nil {
+func note(p *kernel.Process, name string, change func(*stanza) *stanza) error {
+	if err := editPackage(p, name, change); err != nil {
 		return err
 	}
-	if _, err := p.lstat(journalFile); err == nil {
+	if _, err := p.Lstat(journalFile); err == nil {
 		return nil
 	}
-	return p.writeFile(journalFile, nil, 0o644)
+	return p.WriteFile(journalFile, nil, 0o644)
 }
 
 // editPackage changes one package of the status file. change gets nil when there is none, and gives nil to drop it.
-func (p *Process) editPackage(name string, change func(*stanza) *stanza) error {
-	list := slices.Clone(p.m.packages())
+func editPackage(p *kernel.Process, name string, change func(*stanza) *stanza) error {
+	list := slices.Clone(packages(p.Kernel))
 	at := slices.IndexFunc(list, func(s *stanza) bool { return s.get("Package") == name })
 	var s *stanza
 	if at >= 0 {
@@ -335,12 +338,12 @@ func (p *Process) editPackage(name string, change func(*stanza) *stanza) error {
 	default:
 		list[at] = s
 	}
-	return p.savePackages(list)
+	return savePackages(p, list)
 }
 
 // setStatus sets the last two words of Status, and keeps whether the package is held.
-func (p *Process) setStatus(name, flagAndStatus string) error {
-	return p.note(name, func(s *stanza) *stanza {
+func setStatus(p *kernel.Process, name, flagAndStatus string) error {
+	return note(p, name, func(s *stanza) *stanza {
 		if s == nil {
 			return nil
 		}
@@ -350,53 +353,53 @@ func (p *Process) setStatus(name, flagAndStatus string) error {
 	})
 }
 
-func (p *Process) dpkgLog(format string, a ...any) {
-	d, err := p.open("/var/log/dpkg.log", os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+func dpkgLog(p *kernel.Process, format string, a ...any) {
+	d, err := p.Open("/var/log/dpkg.log", os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 	if err != nil {
 		return
 	}
-	defer d.release()
-	d.Write(p, fmt.Appendf(nil, p.m.now().In(p.m.location()).Format("2006-01-02 15:04:05 ")+format+"\n", a...))
+	defer d.Release()
+	d.Write(p, fmt.Appendf(nil, p.Kernel.Now().In(libc.Location(p.Kernel)).Format("2006-01-02 15:04:05 ")+format+"\n", a...))
 }
 
 // place puts a file where the package wants it, as dpkg does: under another name, synced, renamed.
-func (p *Process) place(file, content string, perm uint32) error {
+func place(p *kernel.Process, file, content string, perm uint32) error {
 	if dir, ok := strings.CutSuffix(file, "/"); ok {
-		return p.mkdirOne(dir, true, nil, false)
+		return libc.MkdirOne(p, dir, true, nil, false)
 	}
-	if err := p.mkdirOne(path.Dir(file), true, nil, false); err != nil {
+	if err := libc.MkdirOne(p, path.Dir(file), true, nil, false); err != nil {
 		return err
 	}
-	return p.placeAs(file+".dpkg-new", file, content, perm)
+	return placeAs(p, file+".dpkg-new", file, content, perm)
 }
 
-func (p *Process) placeAs(tmp, file, content string, perm uint32) error {
-	if err := p.writeSynced(tmp, content, perm); err != nil {
-		p.unlink(tmp)
-		return fmt.Errorf("cannot copy extracted data for '.%s' to '%s': failed to write (%s)", file, tmp, strerror(err))
+func placeAs(p *kernel.Process, tmp, file, content string, perm uint32) error {
+	if err := writeSynced(p, tmp, content, perm); err != nil {
+		p.Unlink(tmp)
+		return fmt.Errorf("cannot copy extracted data for '.%s' to '%s': failed to write (%s)", file, tmp, kernel.Strerror(err))
 	}
-	if err := p.rename(tmp, file); err != nil {
-		p.unlink(tmp)
-		return fmt.Errorf("unable to install new version of '%s': %s", file, strerror(err))
+	if err := p.Rename(tmp, file); err != nil {
+		p.Unlink(tmp)
+		return fmt.Errorf("unable to install new version of '%s': %s", file, kernel.Strerror(err))
 	}
 	return nil
 }
 
-func (p *Process) writeSynced(file, content string, perm uint32) error {
-	d, err := p.open(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+func writeSynced(p *kernel.Process, file, content string, perm uint32) error {
+	d, err := p.Open(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 	if err != nil {
 		return err
 	}
 	if content != "" {
 		_, err = d.Write(p, []byte(content))
 	}
-	d.sync()
-	d.release()
+	d.Sync()
+	d.Release()
 	return err
 }
 
 // listText is the content of a package's .list file.
-func (pk Package) listText() string {
+func (pk archived) listText() string {
 	seen := map[string]bool{"/.": true}
 	add := func(file string) {
 		for f := strings.TrimSuffix(file, "/"); f != "/" && f != "."; f = path.Dir(f) {
@@ -409,37 +412,37 @@ func (pk Package) listText() string {
 	for f := range pk.Conffiles {
 		add(f)
 	}
-	return strings.Join(sortedKeys(seen), "\n") + "\n"
+	return strings.Join(slices.Sorted(maps.Keys(seen)), "\n") + "\n"
 }
 
 // unpack installs a package whose dependencies are there. unconfigured leaves it unpacked.
-func (p *Process) unpack(pk Package, unconfigured bool) error {
-	m := p.m
-	old := m.findPackage(pk.Name)
+func unpack(p *kernel.Process, pk archived, unconfigured bool) error {
+	k := p.Kernel
+	old := findPackage(k, pk.Name)
 	was := "not-installed"
 	if old != nil {
 		_, _, was = old.state()
 	}
 	fresh := was == "not-installed" || was == "config-files"
 	for _, any := range parseRelations(pk.Conflicts) {
-		if c := m.findPackage(any[0].name); c != nil && c.get("Package") != pk.Name {
+		if c := findPackage(k, any[0].name); c != nil && c.get("Package") != pk.Name {
 			if _, _, st := c.state(); st != "not-installed" && st != "config-files" {
 				return fmt.Errorf("conflicting packages - not installing %s", pk.Name)
 			}
 		}
 	}
-	p.printf("Preparing to unpack .../%s ...\n", pk.debFile(m.arch))
+	p.Printf("Preparing to unpack .../%s ...\n", pk.debFile(k.Config.Arch))
 	if fresh {
-		p.printf("Unpacking %s (%s) ...\n", pk.Name, pk.Version)
-		p.dpkgLog("install %s:%s <none> %s", pk.Name, pk.arch(m.arch), pk.Version)
+		p.Printf("Unpacking %s (%s) ...\n", pk.Name, pk.Version)
+		dpkgLog(p, "install %s:%s <none> %s", pk.Name, pk.arch(k.Config.Arch), pk.Version)
 	} else {
-		p.printf("Unpacking %s (%s) over (%s) ...\n", pk.Name, pk.Version, old.get("Version"))
-		p.dpkgLog("upgrade %s:%s %s %s", pk.Name, pk.arch(m.arch), old.get("Version"), pk.Version)
+		p.Printf("Unpacking %s (%s) over (%s) ...\n", pk.Name, pk.Version, old.get("Version"))
+		dpkgLog(p, "upgrade %s:%s %s %s", pk.Name, pk.arch(k.Config.Arch), old.get("Version"), pk.Version)
 	}
-	p.flush()
-	if err := p.note(pk.Name, func(s *stanza) *stanza {
+	p.Flush()
+	if err := note(p, pk.Name, func(s *stanza) *stanza {
 		if s == nil {
-			return pk.stanza(m.arch, "install reinstreq half-installed")
+			return pk.stanza(k.Config.Arch, "install reinstreq half-installed")
 		}
 		want, _, _ := s.state()
 		if want != "hold" {
@@ -454,7 +457,7 @@ func (p *Process) unpack(pk Package, unconfigured bool) error {
 	content := pk.content()
 	var oldFiles []string
 	if old != nil && !fresh {
-		b, _ := p.readFile(m.listFile(old))
+		b, _ := p.ReadFile(listFile(k, old))
 		oldFiles = strings.Split(strings.TrimSpace(string(b)), "\n")
 	}
 	var done []string
@@ -462,20 +465,20 @@ func (p *Process) unpack(pk Package, unconfigured bool) error {
 		// As dpkg does, as far as it can: what was new goes away again, and the package is what it was.
 		if fresh {
 			for _, f := range done {
-				p.unlink(f)
+				p.Unlink(f)
 			}
-			if p.note(pk.Name, func(*stanza) *stanza { return old }) != nil {
+			if note(p, pk.Name, func(*stanza) *stanza { return old }) != nil {
 				return err
 			}
 		}
 		return err
 	}
-	for _, f := range sortedKeys(content) {
+	for _, f := range slices.Sorted(maps.Keys(content)) {
 		perm := uint32(0o644)
-		if strings.HasPrefix(content[f], binaryMagic) || strings.HasPrefix(content[f], "#!") {
+		if strings.HasPrefix(content[f], kernel.BinaryMagic) || strings.HasPrefix(content[f], "#!") {
 			perm = 0o755
 		}
-		if err := p.place(f, content[f], perm); err != nil {
+		if err := place(p, f, content[f], perm); err != nil {
 			return fail(err)
 		}
 		if !strings.HasSuffix(f, "/") && !slices.Contains(oldFiles, f) {
@@ -483,12 +486,12 @@ func (p *Process) unpack(pk Package, unconfigured bool) error {
 		}
 	}
 	var conffiles strings.Builder
-	for _, f := range sortedKeys(pk.Conffiles) {
-		if err := p.mkdirOne(path.Dir(f), true, nil, false); err != nil {
+	for _, f := range slices.Sorted(maps.Keys(pk.Conffiles)) {
+		if err := libc.MkdirOne(p, path.Dir(f), true, nil, false); err != nil {
 			return fail(err)
 		}
-		if err := p.writeSynced(f+".dpkg-new", pk.Conffiles[f], 0o644); err != nil {
-			return fail(fmt.Errorf("cannot copy extracted data for '.%s' to '%s.dpkg-new': failed to write (%s)", f, f, strerror(err)))
+		if err := writeSynced(p, f+".dpkg-new", pk.Conffiles[f], 0o644); err != nil {
+			return fail(fmt.Errorf("cannot copy extracted data for '.%s' to '%s.dpkg-new': failed to write (%s)", f, f, kernel.Strerror(err)))
 		}
 		done = append(done, f+".dpkg-new")
 		conffiles.WriteString(f + "\n")
@@ -497,8 +500,8 @@ func (p *Process) unpack(pk Package, unconfigured bool) error {
 		if _, kept := content[f]; kept || slices.Contains(strings.Split(pk.listText(), "\n"), f) || conffileHash(old, f) != "" {
 			continue
 		}
-		if st, err := p.lstat(f); err == nil && !st.IsDir() {
-			if err := p.unlink(f); err != nil {
+		if st, err := p.Lstat(f); err == nil && !st.IsDir() {
+			if err := p.Unlink(f); err != nil {
 				return fail(err)
 			}
 		}
@@ -513,26 +516,24 @@ func (p *Process) unpack(pk Package, unconfigured bool) error {
 			} else if !strings.HasPrefix(text, "#!") {
 				text = "#!/bin/sh\nset -e\n" + text + "\n"
 			}
-			if err := p.placeAs(info+x[0]+".dpkg-new", info+x[0], text, perm); err != nil {
+			if err := placeAs(p, info+x[0]+".dpkg-new", info+x[0], text, perm); err != nil {
 				return fail(err)
 			}
-		} else if err := p.unlink(info + x[0]); err != nil && err != syscall.ENOENT {
+		} else if err := p.Unlink(info + x[0]); err != nil && err != syscall.ENOENT {
 			return fail(err)
 		}
 	}
-	if err := p.placeAs(info+".list-new", info+".list", pk.listText(), 0o644); err != nil {
+	if err := placeAs(p, info+".list-new", info+".list", pk.listText(), 0o644); err != nil {
 		return fail(err)
 	}
-	m.mu.Lock()
 	for name, c := range pk.Commands {
 		if c != nil {
-			m.commands[path.Base(name)] = c
+			k.Handle(path.Base(name), c)
 		}
 	}
-	m.mu.Unlock()
-	if err := p.note(pk.Name, func(s *stanza) *stanza {
+	if err := note(p, pk.Name, func(s *stanza) *stanza {
 		want, _, _ := s.state()
-		n := pk.stanza(m.arch, want+" ok unpacked")
+		n := pk.stanza(k.Config.Arch, want+" ok unpacked")
 		if !fresh && was != "half-installed" {
 			n.set("Config-Version", cmp.Or(s.get("Config-Version"), old.get("Version")))
 		} else if v := s.get("Config-Version"); v != "" {
@@ -540,7 +541,7 @@ func (p *Process) unpack(pk Package, unconfigured bool) error {
 		}
 		// The digests of the configuration files as the last configured version had them.
 		text := ""
-		for _, f := range sortedKeys(pk.Conffiles) {
+		for _, f := range slices.Sorted(maps.Keys(pk.Conffiles)) {
 			text += "\n " + f + " " + cmp.Or(conffileHash(s, f), "newconffile")
 		}
 		if text != "" {
@@ -550,11 +551,11 @@ func (p *Process) unpack(pk Package, unconfigured bool) error {
 	}); err != nil {
 		return err
 	}
-	p.flush()
+	p.Flush()
 	if unconfigured {
 		return nil
 	}
-	return p.configure(pk.Name)
+	return configure(p, pk.Name)
 }
 
 // conffileHash is the digest of a configuration file in its package's last configured version; "" when there was none.
@@ -576,9 +577,9 @@ func md5Hex(s string) string {
 }
 
 // pendingPackages are those that were unpacked and not configured.
-func (p *Process) pendingPackages() []string {
+func pendingPackages(p *kernel.Process) []string {
 	var out []string
-	for _, s := range p.m.packages() {
+	for _, s := range packages(p.Kernel) {
 		if _, _, st := s.state(); st == "unpacked" || st == "half-configured" {
 			out = append(out, s.get("Package"))
 		}
@@ -587,53 +588,53 @@ func (p *Process) pendingPackages() []string {
 }
 
 // configureAll configures packages in the order of their dependencies, and says what dpkg says of those that cannot be.
-func (p *Process) configureAll(names []string) int {
+func configureAll(p *kernel.Process, names []string) int {
 	var failed []string
 	for progress := true; progress && len(names) > 0; {
 		progress = false
 		var rest []string
 		for _, n := range names {
-			s := p.m.findPackage(n)
+			s := findPackage(p.Kernel, n)
 			if s == nil {
-				p.flush()
-				p.warn("dpkg: error processing package %[1]s (--configure):\n no package named '%[1]s' is installed, cannot configure\n", n)
+				p.Flush()
+				p.Warnf("dpkg: error processing package %[1]s (--configure):\n no package named '%[1]s' is installed, cannot configure\n", n)
 				failed = append(failed, n)
 				continue
 			}
 			if s.installed() {
 				continue
 			}
-			if len(p.m.unmetField(s.get("Depends"), func(st string) bool { return st == "installed" })) > 0 {
+			if len(unmetField(p.Kernel, s.get("Depends"), func(st string) bool { return st == "installed" })) > 0 {
 				rest = append(rest, n)
 				continue
 			}
 			progress = true
-			if err := p.configure(n); err != nil {
-				p.flush()
-				p.warn("dpkg: error processing package %s (--configure):\n %s\n", n, strerror(err))
+			if err := configure(p, n); err != nil {
+				p.Flush()
+				p.Warnf("dpkg: error processing package %s (--configure):\n %s\n", n, kernel.Strerror(err))
 				failed = append(failed, n)
 			}
 		}
 		names = rest
 	}
 	for _, n := range names {
-		p.flush()
-		p.warn("dpkg: dependency problems prevent configuration of %s:\n", n)
-		for _, d := range p.m.unmetField(p.m.findPackage(n).get("Depends"), func(st string) bool { return st == "installed" }) {
+		p.Flush()
+		p.Warnf("dpkg: dependency problems prevent configuration of %s:\n", n)
+		for _, d := range unmetField(p.Kernel, findPackage(p.Kernel, n).get("Depends"), func(st string) bool { return st == "installed" }) {
 			name, _, _ := strings.Cut(d, " ")
 			why := "is not installed"
-			if s := p.m.findPackage(name); s != nil {
+			if s := findPackage(p.Kernel, name); s != nil {
 				why = "is not configured yet"
 			}
-			p.warn(" %s depends on %s; however:\n  Package %s %s.\n", n, d, name, why)
+			p.Warnf(" %s depends on %s; however:\n  archived %s %s.\n", n, d, name, why)
 		}
-		p.warn("\ndpkg: error processing package %s (--configure):\n dependency problems - leaving unconfigured\n", n)
+		p.Warnf("\ndpkg: error processing package %s (--configure):\n dependency problems - leaving unconfigured\n", n)
 		failed = append(failed, n)
 	}
 	if len(failed) > 0 {
-		p.warn("Errors were encountered while processing:\n")
+		p.Warnf("Errors were encountered while processing:\n")
 		for _, n := range failed {
-			p.warn(" %s\n", n)
+			p.Warnf(" %s\n", n)
 		}
 		return 1
 	}
@@ -641,24 +642,24 @@ func (p *Process) configureAll(names []string) int {
 }
 
 // configure sets an unpacked package up.
-func (p *Process) configure(name string) error {
-	m := p.m
-	s := m.findPackage(name)
-	p.printf("Setting up %s (%s) ...\n", name, s.get("Version"))
-	p.flush()
-	p.dpkgLog("configure %s:%s %s <none>", name, s.get("Architecture"), s.get("Version"))
-	pk, _ := m.archived(name, s.get("Version"))
+func configure(p *kernel.Process, name string) error {
+	m := p.Kernel
+	s := findPackage(m, name)
+	p.Printf("Setting up %s (%s) ...\n", name, s.get("Version"))
+	p.Flush()
+	dpkgLog(p, "configure %s:%s %s <none>", name, s.get("Architecture"), s.get("Version"))
+	pk, _ := inArchive(m, name, s.get("Version"))
 	fresh := s.get("Config-Version") == ""
 	if _, _, st := s.state(); st == "unpacked" {
 		hashes := ""
-		for _, f := range sortedKeys(pk.Conffiles) {
-			if err := p.conffile(s, f, pk.Conffiles[f]); err != nil {
-				p.setStatus(name, "ok half-configured")
+		for _, f := range slices.Sorted(maps.Keys(pk.Conffiles)) {
+			if err := conffile(p, s, f, pk.Conffiles[f]); err != nil {
+				setStatus(p, name, "ok half-configured")
 				return err
 			}
 			hashes += "\n " + f + " " + md5Hex(pk.Conffiles[f])
 		}
-		if err := p.note(name, func(s *stanza) *stanza {
+		if err := note(p, name, func(s *stanza) *stanza {
 			want, _, _ := s.state()
 			s.set("Status", want+" ok half-configured")
 			if hashes != "" {
@@ -669,16 +670,16 @@ func (p *Process) configure(name string) error {
 			return err
 		}
 	}
-	if err := p.addSystemAccounts(pk); err != nil {
+	if err := addSystemAccounts(p, pk); err != nil {
 		return err
 	}
 	if pk.Postinst != "" {
-		if code := p.quietRun(true, "/var/lib/dpkg/info/"+name+".postinst", "configure", s.get("Config-Version")); code != 0 {
+		if code := quietRun(p, true, "/var/lib/dpkg/info/"+name+".postinst", "configure", s.get("Config-Version")); code != 0 {
 			return fmt.Errorf("installed %s package post-installation script subprocess returned error exit status %d", name, code)
 		}
 	}
-	p.setUpUnits(pk, fresh)
-	return p.note(name, func(s *stanza) *stanza {
+	setUpUnits(p, pk, fresh)
+	return note(p, name, func(s *stanza) *stanza {
 		want, _, _ := s.state()
 		s.set("Status", want+" ok installed")
 		s.keys = slices.DeleteFunc(s.keys, func(k string) bool { return k == "Config-Version" })
@@ -688,12 +689,12 @@ func (p *Process) configure(name string) error {
 }
 
 // conffile decides between a configuration file and its new version as dpkg does (deb-conffiles(5), dpkg(1) --force-conf*).
-func (p *Process) conffile(s *stanza, file, content string) error {
+func conffile(p *kernel.Process, s *stanza, file, content string) error {
 	tmp := file + ".dpkg-new"
-	if _, err := p.lstat(tmp); err == syscall.ENOENT {
+	if _, err := p.Lstat(tmp); err == syscall.ENOENT {
 		return nil // it was decided before dpkg was interrupted
 	}
-	have, err := p.readFile(file)
+	have, err := p.ReadFile(file)
 	there := err == nil
 	last, dist := conffileHash(s, file), md5Hex(content)
 	if last == "newconffile" {
@@ -701,102 +702,102 @@ func (p *Process) conffile(s *stanza, file, content string) error {
 	}
 	edited := there && md5Hex(string(have)) != last || !there && last != ""
 	take := func() error {
-		if st, err := p.stat(file); err == nil {
-			if err := p.chown(tmp, int64(st.UID), int64(st.GID), true); err != nil {
+		if st, err := p.Stat(file); err == nil {
+			if err := p.Chown(tmp, int64(st.UID), int64(st.GID), true); err != nil {
 				return err
 			}
-			if err := p.chmod(tmp, st.Perm()); err != nil {
+			if err := p.Chmod(tmp, st.Perm()); err != nil {
 				return err
 			}
 		}
-		return p.rename(tmp, file)
+		return p.Rename(tmp, file)
 	}
 	switch {
 	case there && md5Hex(string(have)) == dist, dist == last:
-		return p.unlink(tmp)
+		return p.Unlink(tmp)
 	case !edited:
 		return take()
 	}
-	p.printf("\nConfiguration file '%s'\n", file)
+	p.Printf("\nConfiguration file '%s'\n", file)
 	switch {
 	case last == "":
-		p.print(" ==> File on system created by you or by a script.\n ==> File also in package provided by package maintainer.\n")
+		p.Print(" ==> File on system created by you or by a script.\n ==> File also in package provided by package maintainer.\n")
 	case !there:
-		p.print(" ==> Deleted (by you or by a script) since installation.\n ==> Package distributor has shipped an updated version.\n")
+		p.Print(" ==> Deleted (by you or by a script) since installation.\n ==> archived distributor has shipped an updated version.\n")
 	default:
-		p.print(" ==> Modified (by you or by a script) since installation.\n ==> Package distributor has shipped an updated version.\n")
+		p.Print(" ==> Modified (by you or by a script) since installation.\n ==> archived distributor has shipped an updated version.\n")
 	}
 	switch {
 	case slices.Contains(p.Args, "--force-confold"):
-		p.print(" ==> Keeping old config file as default.\n")
-		return p.rename(tmp, file+".dpkg-dist")
+		p.Print(" ==> Keeping old config file as default.\n")
+		return p.Rename(tmp, file+".dpkg-dist")
 	case slices.Contains(p.Args, "--force-confnew"):
-		p.print(" ==> Using new file as you requested.\n")
+		p.Print(" ==> Using new file as you requested.\n")
 		if there {
-			if err := p.placeAs(file+".dpkg-tmp", file+".dpkg-old", string(have), 0o644); err != nil {
+			if err := placeAs(p, file+".dpkg-tmp", file+".dpkg-old", string(have), 0o644); err != nil {
 				return err
 			}
 		}
 		return take()
 	}
-	p.print("   What would you like to do about it ?  Your options are:\n    Y or I  : install the package maintainer's version\n    N or O  : keep your currently-installed version\n      D     : show the differences between the versions\n      Z     : start a shell to examine the situation\n The default action is to keep your current version.\n")
+	p.Print("   What would you like to do about it ?  Your options are:\n    Y or I  : install the package maintainer's version\n    N or O  : keep your currently-installed version\n      D     : show the differences between the versions\n      Z     : start a shell to examine the situation\n The default action is to keep your current version.\n")
 	for {
-		p.printf("*** %s (Y/I/N/O/D/Z) [default=N] ? ", path.Base(file))
-		p.flush()
-		line, err := p.readLine()
+		p.Printf("*** %s (Y/I/N/O/D/Z) [default=N] ? ", path.Base(file))
+		p.Flush()
+		line, err := libc.ReadLine(p)
 		if err != nil {
-			p.print("\n")
-			p.flush()
+			p.Print("\n")
+			p.Flush()
 			return errors.New("end of file on stdin at conffile prompt")
 		}
 		switch strings.ToLower(strings.TrimSpace(line)) {
 		case "y", "i":
 			return take()
 		case "n", "o", "":
-			return p.rename(tmp, file+".dpkg-dist")
+			return p.Rename(tmp, file+".dpkg-dist")
 		}
 	}
 }
 
 // quietRun runs a program of a maintainer script. Its standard output is shown only when loud.
-func (p *Process) quietRun(loud bool, args ...string) int {
-	p.flush()
+func quietRun(p *kernel.Process, loud bool, args ...string) int {
+	p.Flush()
 	env := p.Env
 	if p.Getenv("PATH") == "" {
-		env = setenv(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+		env = libc.Setenv(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	}
-	c := p.start(args, env, func(c *Process) {
+	c := libc.Spawn(p, args, env, func(c *kernel.Process) {
 		c.Env = env
 		if !loud {
-			c.setFD(1, newStream(device("null"), os.O_WRONLY))
-			c.setFD(2, newStream(device("null"), os.O_WRONLY))
+			c.SetFD(1, kernel.NewStream(kernel.Device("null"), os.O_WRONLY))
+			c.SetFD(2, kernel.NewStream(kernel.Device("null"), os.O_WRONLY))
 		}
 	})
-	return p.waitFor(c).shell()
+	return p.WaitFor(c).ExitCode()
 }
 
 const helperState = "/var/lib/systemd/deb-systemd-helper-enabled/"
 
 // setUpUnits does what Debian's maintainer scripts do through deb-systemd-helper and deb-systemd-invoke: units are
 // enabled at the first installation and keep what the administrator made of them later.
-func (p *Process) setUpUnits(pk Package, fresh bool) {
+func setUpUnits(p *kernel.Process, pk archived, fresh bool) {
 	if len(pk.Units) == 0 {
 		return
 	}
-	booted := p.quietRun(false, "test", "-d", "/run/systemd/system") == 0
+	booted := quietRun(p, false, "test", "-d", "/run/systemd/system") == 0
 	var start []string
-	for _, n := range sortedKeys(pk.Units) {
+	for _, n := range slices.Sorted(maps.Keys(pk.Units)) {
 		if tmpl, inst := templateOf(n); tmpl != "" && inst == "" || slices.Contains(pk.Disabled, n) {
 			continue
 		}
 		f := parseUnit(pk.Units[n], n)
 		if len(f.words("Install.WantedBy"))+len(f.words("Install.RequiredBy"))+len(f.words("Install.Alias")) > 0 {
-			if _, err := p.lstat(helperState + n + ".dsh-also"); err != nil {
-				if st, err := p.lstat("/etc/systemd/system/" + n); err != nil || st.Target != "/dev/null" {
-					p.quietRun(true, "systemctl", "--no-reload", "enable", n)
+			if _, err := p.Lstat(helperState + n + ".dsh-also"); err != nil {
+				if st, err := p.Lstat("/etc/systemd/system/" + n); err != nil || st.Target != "/dev/null" {
+					quietRun(p, true, "systemctl", "--no-reload", "enable", n)
 				}
-				if p.mkdirOne(path.Clean(helperState), true, nil, false) == nil {
-					p.writeFile(helperState+n+".dsh-also", nil, 0o644)
+				if libc.MkdirOne(p, path.Clean(helperState), true, nil, false) == nil {
+					p.WriteFile(helperState+n+".dsh-also", nil, 0o644)
 				}
 			}
 			start = append(start, n)
@@ -805,140 +806,140 @@ func (p *Process) setUpUnits(pk Package, fresh bool) {
 	if !booted {
 		return
 	}
-	p.quietRun(false, "systemctl", "--system", "daemon-reload")
+	quietRun(p, false, "systemctl", "--system", "daemon-reload")
 	verb := "restart"
 	if fresh {
 		verb = "start"
 	}
 	for _, n := range start {
-		if p.quietRun(false, "systemctl", "is-enabled", "--quiet", n) == 0 || !fresh {
-			if fresh || p.quietRun(false, "systemctl", "is-active", "--quiet", n) == 0 {
-				p.quietRun(false, "systemctl", verb, n)
+		if quietRun(p, false, "systemctl", "is-enabled", "--quiet", n) == 0 || !fresh {
+			if fresh || quietRun(p, false, "systemctl", "is-active", "--quiet", n) == 0 {
+				quietRun(p, false, "systemctl", verb, n)
 			}
 		}
 	}
 }
 
 // addSystemAccounts makes the users and groups that a package's maintainer script would.
-func (p *Process) addSystemAccounts(pk Package) error {
+func addSystemAccounts(p *kernel.Process, pk archived) error {
 	for _, g := range pk.Groups {
-		if p.m.groupByName(g) == nil {
-			if err := p.addSystemGroup(g); err != nil {
+		if libc.GroupByName(p.Kernel, g) == nil {
+			if err := addSystemGroup(p, g); err != nil {
 				return err
 			}
 		}
 	}
 	for _, u := range pk.Users {
-		if p.m.userByName(u) != nil {
+		if libc.UserByName(p.Kernel, u) != nil {
 			continue
 		}
-		if p.m.groupByName(u) == nil {
-			if err := p.addSystemGroup(u); err != nil {
+		if libc.GroupByName(p.Kernel, u) == nil {
+			if err := addSystemGroup(p, u); err != nil {
 				return err
 			}
 		}
 		uid := uint32(103)
-		for p.m.userByID(uid) != nil {
+		for libc.UserByID(p.Kernel, uid) != nil {
 			uid++
 		}
-		if err := p.appendLine("/etc/passwd", fmt.Sprintf("%s:x:%d:%d::/nonexistent:/usr/sbin/nologin", u, uid, p.m.groupByName(u).gid)); err != nil {
+		if err := appendLine(p, "/etc/passwd", fmt.Sprintf("%s:x:%d:%d::/nonexistent:/usr/sbin/nologin", u, uid, libc.GroupByName(p.Kernel, u).GID)); err != nil {
 			return err
 		}
-		if err := p.appendLine("/etc/shadow", u+":!:20221::::::"); err != nil {
+		if err := appendLine(p, "/etc/shadow", u+":!:20221::::::"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *Process) addSystemGroup(name string) error {
+func addSystemGroup(p *kernel.Process, name string) error {
 	gid := uint32(106)
-	for p.m.groupByID(gid) != nil {
+	for libc.GroupByID(p.Kernel, gid) != nil {
 		gid++
 	}
-	if err := p.appendLine("/etc/group", fmt.Sprintf("%s:x:%d:", name, gid)); err != nil {
+	if err := appendLine(p, "/etc/group", fmt.Sprintf("%s:x:%d:", name, gid)); err != nil {
 		return err
 	}
-	return p.appendLine("/etc/gshadow", name+":!::")
+	return appendLine(p, "/etc/gshadow", name+":!::")
 }
 
-func (p *Process) appendLine(file, line string) error {
-	b, err := p.readFile(file)
+func appendLine(p *kernel.Process, file, line string) error {
+	b, err := p.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	return p.replaceFile(file, append(slices.Clip(b), line+"\n"...), 0o644)
+	return libc.ReplaceFile(p, file, append(slices.Clip(b), line+"\n"...), 0o644)
 }
 
 // removePackage removes an installed package, and with purge its configuration too.
-func (p *Process) removePackage(s *stanza, purge bool) error {
-	name, m := s.get("Package"), p.m
+func removePackage(p *kernel.Process, s *stanza, purge bool) error {
+	name, m := s.get("Package"), p.Kernel
 	_, _, st := s.state()
-	pk, _ := m.archived(name, s.get("Version"))
+	pk, _ := inArchive(m, name, s.get("Version"))
 	if st != "config-files" {
-		for _, other := range m.packages() {
+		for _, other := range packages(m) {
 			if _, _, ost := other.state(); ost != "installed" || other.get("Package") == name {
 				continue
 			}
 			for _, any := range parseRelations(other.get("Depends")) {
 				if slices.ContainsFunc(any, func(r relation) bool { return r.name == name }) &&
 					!slices.ContainsFunc(any, func(r relation) bool {
-						x := m.findPackage(r.name)
+						x := findPackage(m, r.name)
 						return r.name != name && x != nil && x.installed() && r.allows(x.get("Version"))
 					}) {
-					p.flush()
-					p.warn("dpkg: dependency problems prevent removal of %s:\n %s depends on %s.\n\n", name, other.get("Package"), relationText(any))
+					p.Flush()
+					p.Warnf("dpkg: dependency problems prevent removal of %s:\n %s depends on %s.\n\n", name, other.get("Package"), relationText(any))
 					return errors.New("dependency problems - not removing")
 				}
 			}
 		}
-		p.printf("Removing %s (%s) ...\n", name, s.get("Version"))
-		p.flush()
-		p.dpkgLog("remove %s:%s %s <none>", name, s.get("Architecture"), s.get("Version"))
-		if err := p.setWant(name, "deinstall", "ok half-configured"); err != nil {
+		p.Printf("Removing %s (%s) ...\n", name, s.get("Version"))
+		p.Flush()
+		dpkgLog(p, "remove %s:%s %s <none>", name, s.get("Architecture"), s.get("Version"))
+		if err := setWant(p, name, "deinstall", "ok half-configured"); err != nil {
 			return err
 		}
-		for _, n := range sortedKeys(pk.Units) {
-			if p.quietRun(false, "test", "-d", "/run/systemd/system") == 0 && p.quietRun(false, "systemctl", "is-active", "--quiet", n) == 0 {
-				p.quietRun(false, "systemctl", "stop", n)
+		for _, n := range slices.Sorted(maps.Keys(pk.Units)) {
+			if quietRun(p, false, "test", "-d", "/run/systemd/system") == 0 && quietRun(p, false, "systemctl", "is-active", "--quiet", n) == 0 {
+				quietRun(p, false, "systemctl", "stop", n)
 			}
 		}
 		if pk.Prerm != "" {
-			if code := p.quietRun(true, "/var/lib/dpkg/info/"+name+".prerm", "remove"); code != 0 {
-				p.setWant(name, "deinstall", "ok installed")
+			if code := quietRun(p, true, "/var/lib/dpkg/info/"+name+".prerm", "remove"); code != 0 {
+				setWant(p, name, "deinstall", "ok installed")
 				return fmt.Errorf("installed %s package pre-removal script subprocess returned error exit status %d", name, code)
 			}
 		}
-		if err := p.setWant(name, "deinstall", "ok half-installed"); err != nil {
+		if err := setWant(p, name, "deinstall", "ok half-installed"); err != nil {
 			return err
 		}
-		b, _ := p.readFile(m.listFile(s))
+		b, _ := p.ReadFile(listFile(m, s))
 		files := strings.Split(strings.TrimSpace(string(b)), "\n")
 		slices.Reverse(files)
 		var kept []string
 		for _, f := range files {
-			info, err := p.lstat(f)
+			info, err := p.Lstat(f)
 			switch {
 			case f == "" || err != nil:
 			case conffileHash(s, f) != "" || info.IsDir() && slices.ContainsFunc(kept, func(k string) bool { return strings.HasPrefix(k, f+"/") }):
 				kept = append(kept, f)
 			case info.IsDir():
-				if !m.shared(name, f) {
-					p.rmdir(f) // which stays when something else is in it
+				if !shared(m, name, f) {
+					p.Rmdir(f) // which stays when something else is in it
 				}
 			default:
-				if err := p.unlink(f); err != nil {
+				if err := p.Unlink(f); err != nil {
 					return err
 				}
 			}
 		}
 		if len(pk.Units) > 0 {
-			p.quietRun(false, "systemctl", "--system", "daemon-reload")
+			quietRun(p, false, "systemctl", "--system", "daemon-reload")
 		}
-		p.unlink("/var/lib/dpkg/info/" + name + ".prerm")
+		p.Unlink("/var/lib/dpkg/info/" + name + ".prerm")
 		if conf := s.get("Conffiles"); conf == "" && len(pk.Units) == 0 {
 			purge = true // nothing is left
-		} else if err := p.setWant(name, "deinstall", "ok config-files"); err != nil {
+		} else if err := setWant(p, name, "deinstall", "ok config-files"); err != nil {
 			return err
 		}
 	}
@@ -946,56 +947,56 @@ func (p *Process) removePackage(s *stanza, purge bool) error {
 		return nil
 	}
 	if s.get("Conffiles") != "" || len(pk.Units) > 0 || st == "config-files" {
-		p.printf("Purging configuration files for %s (%s) ...\n", name, s.get("Version"))
-		p.dpkgLog("purge %s:%s %s <none>", name, s.get("Architecture"), s.get("Version"))
+		p.Printf("Purging configuration files for %s (%s) ...\n", name, s.get("Version"))
+		dpkgLog(p, "purge %s:%s %s <none>", name, s.get("Architecture"), s.get("Version"))
 	}
-	p.flush()
+	p.Flush()
 	for line := range strings.SplitSeq(s.get("Conffiles"), "\n") {
 		if f := strings.Fields(line); len(f) > 1 {
 			for _, suffix := range []string{"", ".dpkg-dist", ".dpkg-old", ".dpkg-new", "~"} {
-				if err := p.unlink(f[0] + suffix); err != nil && err != syscall.ENOENT && err != syscall.ENOTDIR {
+				if err := p.Unlink(f[0] + suffix); err != nil && err != syscall.ENOENT && err != syscall.ENOTDIR {
 					return err
 				}
 			}
-			p.rmdir(path.Dir(f[0]))
+			p.Rmdir(path.Dir(f[0]))
 		}
 	}
-	for _, n := range sortedKeys(pk.Units) {
-		p.unlink(helperState + n + ".dsh-also")
+	for _, n := range slices.Sorted(maps.Keys(pk.Units)) {
+		p.Unlink(helperState + n + ".dsh-also")
 		f := parseUnit(pk.Units[n], n)
 		for key, dir := range map[string]string{"WantedBy": ".wants", "RequiredBy": ".requires"} {
 			for _, w := range f.words("Install." + key) {
-				p.unlink("/etc/systemd/system/" + w + dir + "/" + n)
+				p.Unlink("/etc/systemd/system/" + w + dir + "/" + n)
 			}
 		}
 		for _, a := range f.words("Install.Alias") {
-			p.unlink("/etc/systemd/system/" + a)
+			p.Unlink("/etc/systemd/system/" + a)
 		}
 	}
 	for _, suffix := range []string{".list", ".conffiles", ".postinst", ".prerm"} {
-		p.unlink("/var/lib/dpkg/info/" + name + suffix)
+		p.Unlink("/var/lib/dpkg/info/" + name + suffix)
 	}
-	return p.note(name, func(*stanza) *stanza { return nil })
+	return note(p, name, func(*stanza) *stanza { return nil })
 }
 
-func (p *Process) setWant(name, want, flagAndStatus string) error {
-	return p.note(name, func(s *stanza) *stanza {
+func setWant(p *kernel.Process, name, want, flagAndStatus string) error {
+	return note(p, name, func(s *stanza) *stanza {
 		s.set("Status", want+" "+flagAndStatus)
 		return s
 	})
 }
 
 // shared tells whether a directory belongs to the system, or to another package too.
-func (m *Machine) shared(name, dir string) bool {
+func shared(k *kernel.Kernel, name, dir string) bool {
 	switch dir {
 	case "/etc", "/usr", "/usr/bin", "/usr/sbin", "/usr/share", "/lib", "/bin", "/sbin", "/var", "/var/lib", "/lib/systemd", "/lib/systemd/system", "/etc/apt/apt.conf.d":
 		return true
 	}
-	for _, s := range m.packages() {
+	for _, s := range packages(k) {
 		if s.get("Package") == name {
 			continue
 		}
-		b, err := m.FS().ReadFile(m.listFile(s))
+		b, err := k.FS().ReadFile(listFile(k, s))
 		if err == nil && strings.Contains(string(b), "\n"+dir+"\n") {
 			return true
 		}

@@ -2,7 +2,6 @@ package hosttest
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"slices"
@@ -10,313 +9,224 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// shellTools are the shells, and the programs that are also built into them.
-func shellTools() map[string]tool {
-	return map[string]tool{
-		"sh": {"", cmdSh}, "dash": {"", cmdSh}, "bash": {"", cmdSh}, "test": {"", cmdTest}, "[": {"", cmdTest},
-		"printf": {"", cmdPrintf}, "echo": {"", cmdEcho},
-		"true":  {"", func(*Process) int { return 0 }},
-		"false": {"", func(*Process) int { return 1 }},
-		"pwd":   {"", func(p *Process) int { p.print(p.Dir, "\n"); return 0 }},
-	}
-}
-
 // processTools start, find and end processes.
-func processTools() map[string]tool {
-	return map[string]tool{
-		"env": {"", cmdEnv}, "printenv": {"", cmdPrintenv}, "setsid": {"", cmdSetsid}, "flock": {"", cmdFlock}, "sudo": {"", cmdSudo},
-		"su": {"", cmdRunuser}, "runuser": {"/usr/sbin", cmdRunuser}, "nohup": {"", cmdNohup}, "nice": {"", cmdNice}, "ionice": {"", cmdNice},
-		"timeout": {"", cmdTimeout}, "sleep": {"", cmdSleep}, "kill": {"", cmdKill}, "ps": {"", cmdPs}, "pgrep": {"", cmdPgrep}, "pkill": {"", cmdPgrep},
-		"stdbuf": {"", cmdStdbuf}, "yes": {"", cmdYes}, "which": {"", cmdWhich},
+func processTools() map[string]kernel.Program {
+	return map[string]kernel.Program{
+		"env": cmdEnv, "setsid": cmdSetsid, "flock": cmdFlock,
+		"su": cmdRunuser, "/usr/sbin/runuser": cmdRunuser, "nohup": cmdNohup,
+		"timeout": cmdTimeout, "sleep": cmdSleep, "ps": cmdPs, "pgrep": cmdPgrep, "pkill": cmdPgrep,
+		"yes": cmdYes, "which": cmdWhich,
 	}
 }
 
-func cmdEcho(p *Process) int {
-	args := p.Args[1:]
-	nl, esc := true, false
-	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && strings.Trim(args[0][1:], "neE") == "" {
-		for _, c := range args[0][1:] {
-			switch c {
-			case 'n':
-				nl = false
-			case 'e':
-				esc = true
-			case 'E':
-				esc = false
-			}
-		}
-		args = args[1:]
-	}
-	s := strings.Join(args, " ")
-	if esc {
-		b, stop := unescapeB(nil, s, true)
-		s = string(b)
-		nl = nl && !stop
-	}
-	p.print(s)
-	if nl {
-		p.print("\n")
-	}
-	return 0
-}
-
-func cmdEnv(p *Process) int {
-	o, ok := p.getopt("+iu:0C:S:v", "ignore-environment>i unset=>u null>0 chdir=>C split-string=>S")
+func cmdEnv(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "+iu:0C:S:v", "ignore-environment>i unset=>u null>0 chdir=>C split-string=>S")
 	if !ok {
-		return p.usage(125)
+		return libc.Usage(p, 125)
 	}
-	if p.unsupported(o, "v") {
+	if libc.Unsupported(p, o, "v") {
 		return 125
 	}
 	env := p.Env
-	args := o.args
-	if o.has("S") {
-		args = append(strings.Fields(o.get("S")), args...)
+	args := o.Args
+	if o.Has("S") {
+		args = append(strings.Fields(o.Get("S")), args...)
 	}
 	if len(args) > 0 && args[0] == "-" {
-		o.set["i"] = nil
+		o.Set["i"] = nil
 		args = args[1:]
 	}
-	if o.has("i") {
+	if o.Has("i") {
 		env = nil
 	}
-	for _, u := range o.all("u") {
+	for _, u := range o.All("u") {
 		env = slices.DeleteFunc(slices.Clone(env), func(e string) bool { return strings.HasPrefix(e, u+"=") })
 	}
 	for len(args) > 0 && strings.Contains(args[0], "=") {
 		n, v, _ := strings.Cut(args[0], "=")
-		env = setenv(env, n, v)
+		env = libc.Setenv(env, n, v)
 		args = args[1:]
 	}
 	if len(args) == 0 {
 		end := "\n"
-		if o.has("0") {
+		if o.Has("0") {
 			end = "\x00"
 		}
 		for _, e := range env {
-			p.print(e, end)
+			p.Print(e, end)
 		}
 		return 0
 	}
-	if o.has("C") {
-		st, err := p.stat(o.get("C"))
+	if o.Has("C") {
+		st, err := p.Stat(o.Get("C"))
 		if err == nil && !st.IsDir() {
 			err = syscall.ENOTDIR
 		}
 		if err != nil {
-			p.errorf("cannot change directory to %s: %s", quote(o.get("C")), strerror(err))
+			p.Errorf("cannot change directory to %s: %s", libc.Quote(o.Get("C")), kernel.Strerror(err))
 			return 125
 		}
-		p.chdir(st.Path)
+		p.Chdir(st.Path)
 	}
-	p.setEnv(env)
-	return p.execvp(args, env)
+	p.SetEnv(env)
+	return libc.Execvp(p, args, env)
 }
 
-func cmdPrintenv(p *Process) int {
-	if len(p.Args) == 1 {
-		for _, e := range p.Env {
-			p.print(e, "\n")
-		}
-		return 0
-	}
-	code := 0
-	for _, n := range p.Args[1:] {
-		found := false
-		for _, e := range p.Env {
-			if v, ok := strings.CutPrefix(e, n+"="); ok {
-				p.print(v, "\n")
-				found = true
-			}
-		}
-		if !found {
-			code = 1
-		}
-	}
-	return code
-}
-
-func cmdSetsid(p *Process) int {
-	o, ok := p.getopt("+cfw", "ctty>c fork>f wait>w")
+func cmdSetsid(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "+cfw", "ctty>c fork>f wait>w")
 	if !ok {
-		return p.usage(1)
+		return libc.Usage(p, 1)
 	}
-	if p.unsupported(o, "c") {
+	if libc.Unsupported(p, o, "c") {
 		return 1
 	}
-	if len(o.args) == 0 {
-		p.errorf("no command specified")
-		return p.usage(1)
+	if len(o.Args) == 0 {
+		p.Errorf("no command specified")
+		return libc.Usage(p, 1)
 	}
-	run := func(c *Process) int {
-		c.m.procMu.Lock()
-		c.sid, c.pgid = c.PID, c.PID
-		c.m.procMu.Unlock()
-		return c.execvp(o.args, c.Env)
+	run := func(c *kernel.Process) int {
+		c.Setsid()
+		return libc.Execvp(c, o.Args, c.Env)
 	}
-	if o.has("f") || p.psField("pgid") == strconv.Itoa(p.PID) {
-		c := p.fork(run)
-		if !o.has("w") {
+	if o.Has("f") || psField(p, "pgid") == strconv.Itoa(p.PID) {
+		c := p.Fork(run)
+		if !o.Has("w") {
 			return 0
 		}
-		st := p.waitFor(c)
-		if st.signal != 0 {
-			p.warn("setsid: child %d did not exit normally: Success\n", c.PID)
-			return st.signal
+		st := p.WaitFor(c)
+		if st.Signal != 0 {
+			p.Warnf("setsid: child %d did not exit normally: Success\n", c.PID)
+			return st.Signal
 		}
-		return st.code
+		return st.Code
 	}
 	return run(p)
 }
 
-func cmdFlock(p *Process) int {
-	o, ok := p.getopt("+sexnoFuw:c:E:", "shared>s exclusive>x unlock>u nonblocking>n nb>n timeout=>w wait=>w conflict-exit-code=>E close>o no-fork>F command=>c verbose")
+func cmdFlock(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "+sexnoFuw:c:E:", "shared>s exclusive>x unlock>u nonblocking>n nb>n timeout=>w wait=>w conflict-exit-code=>E close>o no-fork>F command=>c verbose")
 	if !ok {
-		return p.usage(64)
+		return libc.Usage(p, 64)
 	}
 	conflict := 1
-	if o.has("E") {
-		n, err := strconv.Atoi(o.get("E"))
+	if o.Has("E") {
+		n, err := strconv.Atoi(o.Get("E"))
 		if err != nil || n < 0 || n > 255 {
-			p.errorf("exit code out of range (expected 0 to 255)")
+			p.Errorf("exit code out of range (expected 0 to 255)")
 			return 64
 		}
 		conflict = n
 	}
-	args := o.args
+	args := o.Args
 	if len(args) == 0 {
-		p.errorf("not enough arguments")
-		return p.usage(64)
+		p.Errorf("not enough arguments")
+		return libc.Usage(p, 64)
 	}
-	var d *description
+	var d *kernel.File
 	var cmd []string
-	if n, ok := parseUint(args[0]); ok && len(args) == 1 && !o.has("c") {
-		if n >= uint64(len(p.fds)) || p.fds[n] == nil {
-			p.errorf("%d: Bad file descriptor", n)
+	if n, ok := kernel.ParseUint(args[0]); ok && len(args) == 1 && !o.Has("c") {
+		if n >= uint64(len(p.FDs)) || p.FDs[n] == nil {
+			p.Errorf("%d: Bad file descriptor", n)
 			return 65
 		}
-		d = p.fds[n].ref()
+		d = p.FDs[n].Ref()
 	} else {
 		cmd = args[1:]
-		if o.has("c") {
-			cmd = []string{"/bin/sh", "-c", o.get("c")}
+		if o.Has("c") {
+			cmd = []string{"/bin/sh", "-c", o.Get("c")}
 		}
 		if len(cmd) > 1 && cmd[0] == "-c" {
 			cmd = []string{"/bin/sh", "-c", cmd[1]}
 		}
 		if len(cmd) == 0 {
-			p.errorf("bad file descriptor: '%s'", args[0])
+			p.Errorf("bad file descriptor: '%s'", args[0])
 			return 64
 		}
 		var err error
-		if d, err = p.open(args[0], os.O_RDONLY|os.O_CREATE, 0o666); err == syscall.EISDIR {
-			d, err = p.open(args[0], os.O_RDONLY, 0)
+		if d, err = p.Open(args[0], os.O_RDONLY|os.O_CREATE, 0o666); err == syscall.EISDIR {
+			d, err = p.Open(args[0], os.O_RDONLY, 0)
 		}
 		if err != nil {
-			p.errorf("cannot open lock file %s: %s", args[0], strerror(err))
+			p.Errorf("cannot open lock file %s: %s", args[0], kernel.Strerror(err))
 			return 66
 		}
 	}
-	t := p.m.tree
-	if d.stream != nil {
-		d.release()
-		p.errorf("%s: Bad file descriptor", args[0])
+	t := p.Kernel.Tree
+	if d.Stream != nil {
+		d.Release()
+		p.Errorf("%s: Bad file descriptor", args[0])
 		return 65
 	}
-	if o.has("u") {
-		t.unlock(d)
-		d.release()
+	if o.Has("u") {
+		t.Funlock(d)
+		d.Release()
 		return 0
 	}
 	var deadline time.Time
-	if o.has("w") {
-		s, err := strconv.ParseFloat(o.get("w"), 64)
+	if o.Has("w") {
+		s, err := strconv.ParseFloat(o.Get("w"), 64)
 		if err != nil {
-			p.errorf("invalid timeout value: '%s'", o.get("w"))
+			p.Errorf("invalid timeout value: '%s'", o.Get("w"))
 			return 64
 		}
-		deadline = p.m.now().Add(time.Duration(s * float64(time.Second)))
+		deadline = p.Kernel.Now().Add(time.Duration(s * float64(time.Second)))
 	}
-	for !t.flock(d, !o.has("s")) {
-		if o.has("n") || !deadline.IsZero() && !p.m.now().Before(deadline) {
-			d.release()
+	for !t.Flock(d, !o.Has("s")) {
+		if o.Has("n") || !deadline.IsZero() && !p.Kernel.Now().Before(deadline) {
+			d.Release()
 			return conflict
 		}
-		p.waitLock(deadline)
+		waitLock(p, deadline)
 	}
 	if cmd == nil {
-		d.release()
+		d.Release()
 		return 0
 	}
-	if o.has("F") {
-		p.setFD(9, d) // the lock lives as long as the command's process
-		return p.execvp(cmd, p.Env)
+	if o.Has("F") {
+		p.SetFD(9, d) // the lock lives as long as the command's process
+		return libc.Execvp(p, cmd, p.Env)
 	}
-	if !o.has("o") {
-		p.setFD(9, d.ref())
+	if !o.Has("o") {
+		p.SetFD(9, d.Ref())
 	}
-	c := p.start(cmd, p.Env, nil)
+	c := libc.Spawn(p, cmd, p.Env, nil)
 	// The lock is released with the last descriptor: when this process ends, and not before.
-	p.mu.Lock()
-	p.holds = append(p.holds, d)
-	p.mu.Unlock()
-	if !o.has("o") {
-		p.setFD(9, nil)
+	p.Hold(d)
+	if !o.Has("o") {
+		p.SetFD(9, nil)
 	}
-	st := p.waitFor(c)
-	return st.shell()
+	st := p.WaitFor(c)
+	return st.ExitCode()
 }
 
 // waitLock waits until some lock is released.
-func (p *Process) waitLock(deadline time.Time) {
+func waitLock(p *kernel.Process, deadline time.Time) {
 	if !deadline.IsZero() {
-		p.sleep(min(10*time.Millisecond, max(time.Millisecond, deadline.Sub(p.m.now()))))
+		p.Sleep(min(10*time.Millisecond, max(time.Millisecond, deadline.Sub(p.Kernel.Now()))))
 		return
 	}
-	t := p.m.tree
-	t.mu.Lock()
-	if p.blockOn(t.freed) {
-		t.freed.Wait()
-		p.unblock()
+	t := p.Kernel.Tree
+	t.Lock()
+	if p.BlockOn(t.Freed) {
+		t.Freed.Wait()
+		p.Unblock()
 	}
-	t.mu.Unlock()
-	p.check()
+	t.Unlock()
+	p.Check()
 }
 
-func cmdNohup(p *Process) int {
+func cmdNohup(p *kernel.Process) int {
 	if len(p.Args) < 2 {
-		p.errorf("missing operand")
-		return p.usage(125)
+		p.Errorf("missing operand")
+		return libc.Usage(p, 125)
 	}
-	p.mu.Lock()
-	if p.ignored == nil {
-		p.ignored = map[int]bool{}
-	}
-	p.ignored[sigHUP] = true
-	p.mu.Unlock()
-	return p.execvp(p.Args[1:], p.Env)
-}
-
-func cmdNice(p *Process) int {
-	o, ok := p.getopt("+n:c:p:t", "adjustment=>n class=>c classdata=>n")
-	if !ok {
-		return p.usage(125)
-	}
-	if len(o.args) == 0 {
-		p.print("0\n")
-		return 0
-	}
-	return p.execvp(o.args, p.Env)
-}
-
-func cmdStdbuf(p *Process) int {
-	o, ok := p.getopt("+i:o:e:", "input=>i output=>o error=>e")
-	if !ok || len(o.args) == 0 {
-		return p.usage(125)
-	}
-	return p.execvp(o.args, p.Env)
+	p.Ignore(kernel.SigHUP)
+	return libc.Execvp(p, p.Args[1:], p.Env)
 }
 
 // duration reads sleep's and timeout's numbers: a decimal with s, m, h or d.
@@ -338,17 +248,17 @@ func duration(s string) (time.Duration, bool) {
 	return time.Duration(f * float64(unit)), true
 }
 
-func cmdSleep(p *Process) int {
+func cmdSleep(p *kernel.Process) int {
 	if len(p.Args) < 2 {
-		p.errorf("missing operand")
-		return p.usage(1)
+		p.Errorf("missing operand")
+		return libc.Usage(p, 1)
 	}
 	var total time.Duration
 	for _, a := range p.Args[1:] {
 		d, ok := duration(a)
 		if !ok {
-			p.errorf("invalid time interval %s", quote(a))
-			return p.usage(1)
+			p.Errorf("invalid time interval %s", libc.Quote(a))
+			return libc.Usage(p, 1)
 		}
 		if d > 1<<62 {
 			total = d
@@ -357,210 +267,151 @@ func cmdSleep(p *Process) int {
 		total += d
 	}
 	if total > 0 {
-		p.sleep(total)
+		p.Sleep(total)
 	}
 	return 0
 }
 
-func cmdTimeout(p *Process) int {
-	o, ok := p.getopt("+k:s:v", "foreground kill-after=>k signal=>s preserve-status verbose>v")
+func cmdTimeout(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "+k:s:v", "foreground kill-after=>k signal=>s preserve-status verbose>v")
 	if !ok {
-		return p.usage(125)
+		return libc.Usage(p, 125)
 	}
-	if p.unsupported(o, "v") {
+	if libc.Unsupported(p, o, "v") {
 		return 125
 	}
-	if len(o.args) < 2 {
-		return p.usage(125)
+	if len(o.Args) < 2 {
+		return libc.Usage(p, 125)
 	}
-	d, ok := duration(o.args[0])
+	d, ok := duration(o.Args[0])
 	if !ok {
-		p.errorf("invalid time interval %s", quote(o.args[0]))
-		return p.usage(125)
+		p.Errorf("invalid time interval %s", libc.Quote(o.Args[0]))
+		return libc.Usage(p, 125)
 	}
-	sig := sigTERM
-	if o.has("s") {
-		if sig = signalNumber(o.get("s")); sig < 0 {
-			p.errorf("%s: invalid signal", quote(o.get("s")))
-			return p.usage(125)
+	sig := kernel.SigTERM
+	if o.Has("s") {
+		if sig = kernel.SignalNumber(o.Get("s")); sig < 0 {
+			p.Errorf("%s: invalid signal", libc.Quote(o.Get("s")))
+			return libc.Usage(p, 125)
 		}
 	}
-	if !o.has("foreground") {
-		p.m.procMu.Lock()
-		p.pgid = p.PID
-		p.m.procMu.Unlock()
+	if !o.Has("foreground") {
+		p.Setpgid()
 	}
 	// A signal to timeout is passed on to the command.
-	p.mu.Lock()
-	p.caught = map[int]bool{sigTERM: true, sigINT: true, sigHUP: true, sigQUIT: true}
-	p.mu.Unlock()
-	c := p.start(o.args[1:], p.Env, nil)
+	p.Catch(kernel.SigTERM, kernel.SigINT, kernel.SigHUP, kernel.SigQUIT)
+	c := libc.Spawn(p, o.Args[1:], p.Env, nil)
 	timer := make(chan struct{})
 	if d > 0 && d < 1<<62 {
-		t := p.m.after(d, func() { close(timer) })
+		t := p.Kernel.After(d, func() { close(timer) })
 		defer t()
 	}
 	send := func(s int) {
-		c.signal(s)
-		if !o.has("foreground") {
-			p.m.procMu.Lock()
-			var group []*Process
-			for _, q := range p.m.procs {
-				if q.pgid == p.PID && q != p && q != c {
-					group = append(group, q)
+		c.Signal(s)
+		if !o.Has("foreground") {
+			for _, q := range p.Kernel.ProcessGroup(p.PID) {
+				if q != p && q != c {
+					q.Signal(s)
 				}
-			}
-			p.m.procMu.Unlock()
-			for _, q := range group {
-				q.signal(s)
 			}
 		}
 	}
 	timedOut := false
 	for {
 		select {
-		case <-c.killed:
-			p.check()
-			st := c.status
-			if timedOut && !o.has("preserve-status") {
-				if st.signal == sigKILL {
-					p.die(sigKILL) // it signals its own group, itself included
-					p.check()
+		case <-c.Done:
+			p.Check()
+			st := c.Status
+			if timedOut && !o.Has("preserve-status") {
+				if st.Signal == kernel.SigKILL {
+					p.Die(kernel.SigKILL) // it signals its own group, itself included
+					p.Check()
 				}
 				return 124
 			}
-			return st.shell()
-		case <-p.killed:
-			panic(procExit{0})
-		case <-p.sig:
-			p.mu.Lock()
-			got := p.pending
-			p.pending = nil
-			p.mu.Unlock()
-			for _, s := range got {
+			return st.ExitCode()
+		case <-p.Done:
+			panic(kernel.Exit{Code: 0})
+		case <-p.Signals:
+			for s := p.NextSignal(); s != 0; s = p.NextSignal() {
 				send(s)
 			}
 		case <-timer:
 			timer = nil
 			timedOut = true
 			send(sig)
-			if k, ok := duration(o.get("k")); ok && k > 0 {
-				stop := p.m.after(k, func() { send(sigKILL) })
+			if k, ok := duration(o.Get("k")); ok && k > 0 {
+				stop := p.Kernel.After(k, func() { send(kernel.SigKILL) })
 				defer stop()
 			}
 		}
 	}
 }
 
-// after runs f on the machine's clock; the result stops it.
-func (m *Machine) after(d time.Duration, f func()) func() {
-	if m.cfg.Sleep == nil {
-		t := time.AfterFunc(d, f)
-		return func() { t.Stop() }
-	}
-	if !m.begin() {
-		return func() {}
-	}
-	done := make(chan struct{})
-	go func() {
-		defer m.running.Done()
-		m.cfg.Sleep(done, d)
-		select {
-		case <-done:
-		default:
-			f()
-		}
-	}()
-	stopped := false
-	return func() {
-		if !stopped {
-			stopped = true
-			close(done)
-		}
-	}
-}
-
-func cmdYes(p *Process) int {
+func cmdYes(p *kernel.Process) int {
 	line := "y\n"
 	if len(p.Args) > 1 {
 		line = strings.Join(p.Args[1:], " ") + "\n"
 	}
 	block := []byte(strings.Repeat(line, 1+4096/len(line)))
 	for {
-		if err := p.write(1, block); err != nil {
-			p.errorf("standard output: %s", strerror(err))
+		if err := p.Write(1, block); err != nil {
+			p.Errorf("standard output: %s", kernel.Strerror(err))
 			return 1
 		}
 	}
 }
 
-func cmdKill(p *Process) int {
-	return kill(p, p.Args, func(f string, a ...any) { p.warn(f+"\n", a...) }, func(pid string, err error) { p.errorf("(%s): %s", pid, strerror(err)) })
-}
-
-func cmdWhich(p *Process) int {
-	o, ok := p.getopt("as", "")
+func cmdWhich(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "as", "")
 	if !ok {
 		return 2
 	}
-	if p.unsupported(o, "a") {
+	if libc.Unsupported(p, o, "a") {
 		return 1
 	}
 	code := 0
-	for _, a := range o.args {
-		f, err := p.lookPath(a, p.Getenv("PATH"))
+	for _, a := range o.Args {
+		f, err := libc.LookPath(p, a, p.Getenv("PATH"))
 		if err != nil {
 			code = 1
 			continue
 		}
-		if !o.has("s") {
-			p.print(f, "\n")
+		if !o.Has("s") {
+			p.Print(f, "\n")
 		}
 	}
-	if len(o.args) == 0 {
+	if len(o.Args) == 0 {
 		return 1
 	}
 	return code
 }
 
-// processes lists what runs, the oldest first. A signal to many goes in this order: Linux signals a group at once, so that a shell which is
-// killed with the command it waits for does not live to see the command's end; here it does not because it is the older one.
-func (m *Machine) processes() []*Process {
-	m.procMu.Lock()
-	defer m.procMu.Unlock()
-	out := make([]*Process, 0, len(m.procs))
-	for _, q := range m.procs {
-		out = append(out, q)
-	}
-	sortBy(out, func(q *Process) int { return q.PID })
-	return out
-}
-
-func cmdPs(p *Process) int {
-	o, ok := p.getopt("eAafwwo:p:C:u:U:", "no-headers pid=>p ppid= sort= format=>o user=>u headers")
+func cmdPs(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "eAafwwo:p:C:u:U:", "no-headers pid=>p ppid= sort= format=>o user=>u headers")
 	if !ok {
-		p.args0ps()
+		args0ps(p)
 		return 1
 	}
 	bsd := false
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		if strings.Trim(a, "auxw") == "" {
 			bsd = true
 		} else {
-			p.errorf("error: unsupported option (BSD syntax)\n")
+			p.Errorf("error: unsupported option (BSD syntax)\n")
 			return 1
 		}
 	}
 	type col struct{ key, head string }
 	var cols []col
-	noHead := o.has("no-headers")
+	noHead := o.Has("no-headers")
 	heads := map[string]string{"pid": "PID", "ppid": "PPID", "pgid": "PGID", "pgrp": "PGRP", "sid": "SID", "sess": "SESS", "user": "USER", "uid": "UID", "comm": "COMMAND", "cmd": "CMD", "args": "COMMAND",
 		"command": "COMMAND", "stat": "STAT", "etimes": "ELAPSED", "etime": "ELAPSED", "lstart": "STARTED", "tty": "TT", "time": "TIME", "ucmd": "CMD", "pcpu": "%CPU", "pmem": "%MEM", "rss": "RSS", "vsz": "VSZ"}
-	for _, f := range o.all("o") {
+	for _, f := range o.All("o") {
 		for _, k := range strings.FieldsFunc(f, func(r rune) bool { return r == ',' || r == ' ' }) {
 			name, head, set := strings.Cut(k, "=")
 			if heads[name] == "" {
-				p.warn("error: unknown user-defined format specifier \"%s\"\n", name)
+				p.Warnf("error: unknown user-defined format specifier \"%s\"\n", name)
 				return 1
 			}
 			if !set {
@@ -578,33 +429,33 @@ func cmdPs(p *Process) int {
 		noHead = noHead || all
 	case bsd:
 		cols = []col{{"user", "USER"}, {"pid", "PID"}, {"pcpu", "%CPU"}, {"pmem", "%MEM"}, {"stat", "STAT"}, {"time", "TIME"}, {"args", "COMMAND"}}
-	case o.has("f"):
+	case o.Has("f"):
 		cols = []col{{"user", "UID"}, {"pid", "PID"}, {"ppid", "PPID"}, {"tty", "TTY"}, {"time", "TIME"}, {"args", "CMD"}}
 	default:
 		cols = []col{{"pid", "PID"}, {"tty", "TTY"}, {"time", "TIME"}, {"comm", "CMD"}}
 	}
-	init := &Process{m: p.m, Args: []string{"/sbin/init"}, exe: "/usr/lib/systemd/systemd", PID: 1, pgid: 1, sid: 1, started: p.m.bootTime}
-	list := append([]*Process{init}, p.m.processes()...)
+	init := &kernel.Process{Kernel: p.Kernel, Args: []string{"/sbin/init"}, Exe: "/usr/lib/systemd/systemd", PID: 1, PGID: 1, SID: 1, Started: p.Kernel.BootTime}
+	list := append([]*kernel.Process{init}, p.Kernel.Processes()...)
 	var rows [][]string
 	for _, q := range list {
-		keep := o.has("e", "A") || bsd
-		if !keep && !o.has("p", "C", "u", "U", "ppid") {
-			keep = q.psField("uid") == p.psField("uid") && q.psField("sid") == p.psField("sid")
+		keep := o.Has("e", "A") || bsd
+		if !keep && !o.Has("p", "C", "u", "U", "ppid") {
+			keep = psField(q, "uid") == psField(p, "uid") && psField(q, "sid") == psField(p, "sid")
 		}
-		for _, v := range o.all("p") {
+		for _, v := range o.All("p") {
 			for s := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r == ' ' }) {
 				keep = keep || s == strconv.Itoa(q.PID)
 			}
 		}
-		keep = keep || o.has("C") && o.get("C") == q.comm()
-		keep = keep || o.has("ppid") && o.get("ppid") == q.psField("ppid")
-		keep = keep || o.has("u", "U") && (o.get("u", "U") == q.psField("user") || o.get("u", "U") == q.psField("uid"))
+		keep = keep || o.Has("C") && o.Get("C") == q.Comm()
+		keep = keep || o.Has("ppid") && o.Get("ppid") == psField(q, "ppid")
+		keep = keep || o.Has("u", "U") && (o.Get("u", "U") == psField(q, "user") || o.Get("u", "U") == psField(q, "uid"))
 		if !keep {
 			continue
 		}
 		row := make([]string, len(cols))
 		for i, c := range cols {
-			row[i] = q.psField(c.key)
+			row[i] = psField(q, c.key)
 		}
 		rows = append(rows, row)
 	}
@@ -620,17 +471,17 @@ func cmdPs(p *Process) int {
 			right := slices.Contains([]string{"pid", "ppid", "pgid", "pgrp", "sid", "sess", "uid", "etimes", "rss", "vsz", "pcpu", "pmem", "etime"}, cols[i].key)
 			switch {
 			case i == len(row)-1 && !right:
-				p.print(v)
+				p.Print(v)
 			case right:
-				p.printf("%*s", width[i], v)
+				p.Printf("%*s", width[i], v)
 			default:
-				p.printf("%-*s", width[i], v)
+				p.Printf("%-*s", width[i], v)
 			}
 			if i < len(row)-1 {
-				p.print(" ")
+				p.Print(" ")
 			}
 		}
-		p.print("\n")
+		p.Print("\n")
 	}
 	if !noHead {
 		h := make([]string, len(cols))
@@ -648,15 +499,11 @@ func cmdPs(p *Process) int {
 	return 0
 }
 
-func (p *Process) args0ps() { p.warn("\nUsage:\n ps [options]\n") }
+func args0ps(p *kernel.Process) { p.Warnf("\nUsage:\n ps [options]\n") }
 
-func (q *Process) psField(key string) string {
-	q.mu.Lock()
-	args, started, uid := q.Args, q.started, q.uid
-	q.mu.Unlock()
-	q.m.procMu.Lock()
-	ppid, pgid, sid := q.ppid, q.pgid, q.sid
-	q.m.procMu.Unlock()
+func psField(q *kernel.Process, key string) string {
+	args, started, uid, _ := q.Looks()
+	ppid, pgid, sid := q.Family()
 	switch key {
 	case "pid":
 		return strconv.Itoa(q.PID)
@@ -669,20 +516,20 @@ func (q *Process) psField(key string) string {
 	case "uid":
 		return strconv.Itoa(int(uid))
 	case "user":
-		return q.m.userName(uid)
+		return libc.UserName(q.Kernel, uid)
 	case "comm", "ucmd":
-		return q.comm()
+		return q.Comm()
 	case "args", "cmd", "command":
 		return strings.Join(args, " ")
 	case "stat":
 		return "Ss"
 	case "etimes":
-		return strconv.Itoa(int(q.m.now().Sub(started).Seconds()))
+		return strconv.Itoa(int(q.Kernel.Now().Sub(started).Seconds()))
 	case "etime":
-		s := int(q.m.now().Sub(started).Seconds())
+		s := int(q.Kernel.Now().Sub(started).Seconds())
 		return fmt.Sprintf("%02d:%02d", s/60, s%60)
 	case "lstart":
-		return started.In(q.m.location()).Format("Mon Jan _2 15:04:05 2006")
+		return started.In(libc.Location(q.Kernel)).Format("Mon Jan _2 15:04:05 2006")
 	case "tty":
 		return "?"
 	case "time":
@@ -695,190 +542,159 @@ func (q *Process) psField(key string) string {
 	return ""
 }
 
-func cmdPgrep(p *Process) int {
-	o, ok := p.getopt("faxlncou:P:g:s:0123456789", "full>f list-name>l exact>x list-full>a newest>n oldest>o count>c parent=>P pgroup=>g session=>s euid=>u signal=")
+func cmdPgrep(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "faxlncou:P:g:s:0123456789", "full>f list-name>l exact>x list-full>a newest>n oldest>o count>c parent=>P pgroup=>g session=>s euid=>u signal=")
 	if !ok {
-		return p.usage(2)
+		return libc.Usage(p, 2)
 	}
 	pat := ""
-	if len(o.args) > 0 {
-		pat = o.args[0]
-	} else if len(o.order) == 0 {
-		p.errorf("no matching criteria specified")
-		return p.usage(2)
+	if len(o.Args) > 0 {
+		pat = o.Args[0]
+	} else if len(o.Order) == 0 {
+		p.Errorf("no matching criteria specified")
+		return libc.Usage(p, 2)
 	}
-	re, err := compileRegexp(pat, true)
+	re, err := libc.CompileRegexp(pat, true)
 	if err != nil {
-		p.errorf("%v", err)
+		p.Errorf("%v", err)
 		return 2
 	}
-	var hit []*Process
-	for _, q := range p.m.processes() {
+	var hit []*kernel.Process
+	for _, q := range p.Kernel.Processes() {
 		if q == p {
 			continue
 		}
-		s := q.comm()
-		if o.has("f") {
-			s = q.psField("args")
+		s := q.Comm()
+		if o.Has("f") {
+			s = psField(q, "args")
 		}
 		loc := re.FindStringIndex(s)
-		if loc == nil || o.has("x") && (loc[0] != 0 || loc[1] != len(s)) {
+		if loc == nil || o.Has("x") && (loc[0] != 0 || loc[1] != len(s)) {
 			continue
 		}
-		if o.has("P") && o.get("P") != q.psField("ppid") || o.has("g") && o.get("g") != q.psField("pgid") || o.has("s") && o.get("s") != q.psField("sid") ||
-			o.has("u") && o.get("u") != q.psField("user") && o.get("u") != q.psField("uid") {
+		if o.Has("P") && o.Get("P") != psField(q, "ppid") || o.Has("g") && o.Get("g") != psField(q, "pgid") || o.Has("s") && o.Get("s") != psField(q, "sid") ||
+			o.Has("u") && o.Get("u") != psField(q, "user") && o.Get("u") != psField(q, "uid") {
 			continue
 		}
 		hit = append(hit, q)
 	}
-	if o.has("n") && len(hit) > 0 {
+	if o.Has("n") && len(hit) > 0 {
 		hit = hit[len(hit)-1:]
 	}
-	if o.has("o") && len(hit) > 0 {
+	if o.Has("o") && len(hit) > 0 {
 		hit = hit[:1]
 	}
-	if p.name() == "pkill" {
-		sig := sigTERM
-		if o.has("signal") {
-			sig = signalNumber(o.get("signal"))
+	if p.Name() == "pkill" {
+		sig := kernel.SigTERM
+		if o.Has("signal") {
+			sig = kernel.SignalNumber(o.Get("signal"))
 		}
-		if o.has("9") {
-			sig = sigKILL
+		if o.Has("9") {
+			sig = kernel.SigKILL
 		}
 		for _, q := range hit {
-			p.kill(q.PID, sig)
+			p.Kill(q.PID, sig)
 		}
-	} else if o.has("c") {
-		p.printf("%d\n", len(hit))
+	} else if o.Has("c") {
+		p.Printf("%d\n", len(hit))
 	} else {
 		for _, q := range hit {
 			switch {
-			case o.has("a"):
-				p.printf("%d %s\n", q.PID, q.psField("args"))
-			case o.has("l"):
-				p.printf("%d %s\n", q.PID, q.comm())
+			case o.Has("a"):
+				p.Printf("%d %s\n", q.PID, psField(q, "args"))
+			case o.Has("l"):
+				p.Printf("%d %s\n", q.PID, q.Comm())
 			default:
-				p.printf("%d\n", q.PID)
+				p.Printf("%d\n", q.PID)
 			}
 		}
 	}
-	return btoi(len(hit) == 0)
+	return libc.BoolToInt(len(hit) == 0)
 }
 
-// become takes on a user's identity.
-func (p *Process) become(u *account) {
-	groups := p.m.groupsOf(u.name)
-	p.mu.Lock()
-	p.uid, p.ruid, p.gid, p.groups = u.uid, u.uid, u.gid, groups
-	p.mu.Unlock()
-}
-
-func cmdRunuser(p *Process) int {
-	o, ok := p.getopt("+c:lmpPs:u:g:G:w:f", "command=>c login>l preserve-environment>m shell=>s user=>u group=>g session-command=>c")
+func cmdRunuser(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "+c:lmpPs:u:g:G:w:f", "command=>c login>l preserve-environment>m shell=>s user=>u group=>g session-command=>c")
 	if !ok {
-		return p.usage(1)
+		return libc.Usage(p, 1)
 	}
-	if p.unsupported(o, "g", "G", "w", "P", "p") {
+	if libc.Unsupported(p, o, "g", "G", "w", "P", "p") {
 		return 1
 	}
-	args := o.args
+	args := o.Args
 	if len(args) > 0 && args[0] == "-" {
-		o.set["l"] = []string{""}
+		o.Set["l"] = []string{""}
 		args = args[1:]
 	}
 	name := "root"
-	direct := o.has("u")
+	direct := o.Has("u")
 	if direct {
-		name = o.get("u")
+		name = o.Get("u")
 	} else if len(args) > 0 {
 		name = args[0]
 		args = args[1:]
 	}
-	u := p.m.userByName(name)
+	u := libc.UserByName(p.Kernel, name)
 	if u == nil {
-		p.errorf("user %s does not exist or the user entry does not contain all the required fields", name)
+		p.Errorf("user %s does not exist or the user entry does not contain all the required fields", name)
 		return 1
 	}
-	if p.ruid != 0 {
-		if p.name() == "runuser" {
-			p.errorf("may not be used by non-root users")
+	if p.RUID != 0 {
+		if p.Name() == "runuser" {
+			p.Errorf("may not be used by non-root users")
 			return 1
 		}
-		p.warn("Password: ")
-		pw, err := p.readLine()
-		if err != nil || !p.m.checkPassword(name, pw) {
-			p.warn("\nsu: Authentication failure\n")
+		p.Warnf("Password: ")
+		pw, err := libc.ReadLine(p)
+		if err != nil || !libc.CheckPassword(p.Kernel, name, pw) {
+			p.Warnf("\nsu: Authentication failure\n")
 			return 1
 		}
 	}
-	p.become(u)
+	libc.BecomeUser(p, u)
 	env := p.Env
-	if !o.has("m") {
-		env = setenv(setenv(env, "HOME", u.home), "SHELL", u.shell)
-		if u.uid != 0 {
-			env = setenv(setenv(env, "USER", u.name), "LOGNAME", u.name)
+	if !o.Has("m") {
+		env = libc.Setenv(libc.Setenv(env, "HOME", u.Home), "SHELL", u.Shell)
+		if u.UID != 0 {
+			env = libc.Setenv(libc.Setenv(env, "USER", u.Name), "LOGNAME", u.Name)
 		}
-		if o.has("l") {
-			env = []string{"HOME=" + u.home, "SHELL=" + u.shell, "USER=" + u.name, "LOGNAME=" + u.name, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
-			if u.uid == 0 {
+		if o.Has("l") {
+			env = []string{"HOME=" + u.Home, "SHELL=" + u.Shell, "USER=" + u.Name, "LOGNAME=" + u.Name, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
+			if u.UID == 0 {
 				env[4] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 			}
-			p.chdir(u.home)
+			p.Chdir(u.Home)
 		}
 	}
-	p.setEnv(env)
+	p.SetEnv(env)
 	if direct {
 		if len(args) == 0 {
-			p.errorf("no command was specified")
+			p.Errorf("no command was specified")
 			return 1
 		}
-		return p.waitFor(p.start(args, env, nil)).shell()
+		return p.WaitFor(libc.Spawn(p, args, env, nil)).ExitCode()
 	}
-	shell := u.shell
-	if o.has("s") {
-		shell = o.get("s")
+	shell := u.Shell
+	if o.Has("s") {
+		shell = o.Get("s")
 	}
 	if shell == "" {
 		shell = "/bin/sh"
 	}
 	argv := []string{shell}
-	if o.has("l") {
+	if o.Has("l") {
 		argv[0] = "-" + path.Base(shell)
 	}
-	if o.has("c") {
-		argv = append(argv, "-c", o.get("c"))
+	if o.Has("c") {
+		argv = append(argv, "-c", o.Get("c"))
 	}
 	argv = append(argv, args...)
-	c := p.fork(func(c *Process) int {
-		code, err := c.exec(shell, argv, env)
+	c := p.Fork(func(c *kernel.Process) int {
+		code, err := c.Exec(shell, argv, env)
 		if err != nil {
-			c.warn("%s: failed to execute %s: %s\n", p.name(), shell, strerror(err))
+			c.Warnf("%s: failed to execute %s: %s\n", p.Name(), shell, kernel.Strerror(err))
 			return 127
 		}
 		return code
 	})
-	return p.waitFor(c).shell()
-}
-
-// readLine reads a line from standard input byte by byte, so that nothing after it is taken.
-func (p *Process) readLine() (string, error) {
-	var line []byte
-	var b [1]byte
-	for {
-		n, err := p.Stdin().Read(b[:])
-		p.check()
-		if n == 0 {
-			if err == nil {
-				continue
-			}
-			if len(line) == 0 {
-				return "", io.EOF
-			}
-			return string(line), nil
-		}
-		if b[0] == '\n' {
-			return string(line), nil
-		}
-		line = append(line, b[0])
-	}
+	return p.WaitFor(c).ExitCode()
 }

@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -318,9 +319,9 @@ func TestClosedChannelIsSIGPIPE(t *testing.T) {
 }
 
 // processesOf lists what runs under a name.
-func (m *Machine) processesOf(name string) (out []*Process) {
-	for _, p := range m.processes() {
-		if p.comm() == name {
+func (m *Machine) processesOf(name string) (out []*kernel.Process) {
+	for _, p := range m.kernel.Processes() {
+		if p.Comm() == name {
 			out = append(out, p)
 		}
 	}
@@ -641,7 +642,7 @@ func TestHandle(t *testing.T) {
 	if out, _ := m.Exec("docker ps; echo $?"); out != "127\n" {
 		t.Errorf("a program without a file ran: %q", out)
 	}
-	if err := m.FS().WriteFile("/usr/bin/mystery", elf("mystery")); err != nil {
+	if err := m.FS().WriteFile("/usr/bin/mystery", kernel.Binary("mystery")); err != nil {
 		t.Fatal(err)
 	}
 	m.FS().Chmod("/usr/bin/mystery", 0o755)
@@ -712,7 +713,7 @@ func TestSSHClient(t *testing.T) {
 }
 
 func TestNothingIsLeftRunning(t *testing.T) {
-	theWorld()
+	bookworm()
 	waitFor(t, func() bool { runtime.GC(); return true })
 	before := runtime.NumGoroutine()
 	for range 5 {

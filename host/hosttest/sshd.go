@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -15,53 +16,128 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // maxSessions is sshd's default of MaxSessions.
 const maxSessions = 10
 
-func (m *Machine) accept(l net.Listener) {
+// sshConfig is who may log in to a server, and what it presents.
+type sshConfig struct {
+	HostKeys  []ssh.Signer
+	UserCA    ssh.PublicKey // nil trusts no user certificates (TrustedUserCAKeys)
+	Passwords bool          // PasswordAuthentication
+}
+
+// sshCounters count what a server had to do.
+type sshCounters struct {
+	Connections, Logins, Execs, Turns, In, Out atomic.Int64
+}
+
+// A sshServer is sshd on a loopback port of the host. Its users and their keys are those of the machine's files.
+type sshServer struct {
+	Faults sshFaults
+
+	k        *kernel.Kernel
+	cfg      sshConfig
+	listener net.Listener
+	count    sshCounters
+
+	mu       sync.Mutex // guards what follows
+	hostKeys []ssh.Signer
+	conns    map[*conn]bool
+	closed   bool
+}
+
+// sshListen starts a server.
+func sshListen(k *kernel.Kernel, cfg sshConfig) (*sshServer, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &sshServer{k: k, cfg: cfg, listener: l, hostKeys: cfg.HostKeys, conns: map[*conn]bool{}}
+	k.Go(s.accept)
+	return s, nil
+}
+
+// Addr is the host:port that the server listens on.
+func (s *sshServer) Addr() string { return s.listener.Addr().String() }
+
+// HostKey is the first host key.
+func (s *sshServer) HostKey() ssh.PublicKey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hostKeys[0].PublicKey()
+}
+
+// SetHostKeys gives connections made from now on other host keys.
+func (s *sshServer) SetHostKeys(keys []ssh.Signer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hostKeys = keys
+}
+
+// Close ends listening. Connections last until Cut.
+func (s *sshServer) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	return s.listener.Close()
+}
+
+// Cut breaks the connections.
+func (s *sshServer) Cut() {
+	s.mu.Lock()
+	conns := slices.Collect(maps.Keys(s.conns))
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.kill()
+	}
+}
+
+func (s *sshServer) counters() *sshCounters { return &s.count }
+
+func (s *sshServer) accept() {
 	for {
-		nc, err := l.Accept()
+		nc, err := s.listener.Accept()
 		if err != nil {
 			return
 		}
-		x := &m.faults
-		x.mu.Lock()
-		refuse, hole, latency := x.refuse, x.blackhole, x.latency
-		x.mu.Unlock()
-		if refuse || m.off.Load() {
+		refuse, hole, latency := s.Faults.connecting()
+		if refuse || s.k.Off() {
 			if tc, ok := nc.(*net.TCPConn); ok {
 				tc.SetLinger(0) // a reset, not an orderly end
 			}
 			nc.Close()
 			continue
 		}
-		m.counters.connections.Add(1)
-		c := &conn{Conn: nc, m: m}
+		s.count.Connections.Add(1)
+		c := &conn{Conn: nc, s: s}
 		if latency > 0 {
 			c.delay(latency)
 		}
-		m.mu.Lock()
-		if m.closed {
-			m.mu.Unlock()
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
 			nc.Close()
 			return
 		}
-		m.conns[c] = true
-		m.mu.Unlock()
-		m.serving.Go(func() {
+		s.conns[c] = true
+		s.mu.Unlock()
+		s.k.Go(func() {
 			defer func() {
 				c.Close()
-				m.mu.Lock()
-				delete(m.conns, c)
-				m.mu.Unlock()
+				s.mu.Lock()
+				delete(s.conns, c)
+				s.mu.Unlock()
 			}()
 			if hole {
 				io.Copy(io.Discard, nc)
 				return
 			}
-			m.serve(c)
+			s.serve(c)
 		})
 	}
 }
@@ -69,7 +145,7 @@ func (m *Machine) accept(l net.Listener) {
 // conn counts the bytes and the turns of a connection, and can be cut.
 type conn struct {
 	net.Conn
-	m        *Machine
+	s        *sshServer
 	answered atomic.Bool // something was answered that the client may wait for
 	open     atomic.Bool // the handshake is over: answers are marked where they are made
 	sessions atomic.Int32
@@ -87,7 +163,7 @@ type packet struct {
 // delay sends everything d later, in order.
 func (c *conn) delay(d time.Duration) {
 	c.queue, c.done = make(chan packet, 1024), make(chan struct{})
-	c.m.serving.Go(func() {
+	c.s.k.Go(func() {
 		for {
 			select {
 			case p := <-c.queue:
@@ -137,21 +213,21 @@ func (c *conn) raw() net.Conn {
 func (c *conn) Read(b []byte) (int, error) {
 	blocked := !readable(c.raw())
 	n, err := c.raw().Read(b)
-	c.m.counters.in.Add(int64(n))
+	c.s.count.In.Add(int64(n))
 	// Messages of the smallest size are ends of channels and window adjustments, for which nobody waits.
 	small := n%smallest == 0 && n <= 8*smallest && c.open.Load()
 	if n > 0 && blocked && !small && c.answered.Swap(false) {
-		c.m.counters.turns.Add(1)
+		c.s.count.Turns.Add(1)
 	}
 	return n, err
 }
 
 func (c *conn) Write(b []byte) (int, error) {
-	if c.m.off.Load() {
+	if c.s.k.Off() {
 		return 0, net.ErrClosed
 	}
-	n, drop := c.m.faults.sending(len(b))
-	c.m.counters.out.Add(int64(n))
+	n, drop := c.s.Faults.sending(len(b))
+	c.s.count.Out.Add(int64(n))
 	if !c.open.Load() {
 		c.answered.Store(true)
 	}
@@ -204,66 +280,66 @@ func readable(nc net.Conn) bool {
 
 var errAuth = errors.New("permission denied")
 
-func (m *Machine) serverConfig() *ssh.ServerConfig {
+func (s *sshServer) serverConfig() *ssh.ServerConfig {
 	cfg := &ssh.ServerConfig{
 		ServerVersion: "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u6",
 		MaxAuthTries:  6,
 	}
 	checker := &ssh.CertChecker{
 		IsUserAuthority: func(k ssh.PublicKey) bool {
-			return m.cfg.UserCA != nil && bytes.Equal(k.Marshal(), m.cfg.UserCA.Marshal())
+			return s.cfg.UserCA != nil && bytes.Equal(k.Marshal(), s.cfg.UserCA.Marshal())
 		},
 		UserKeyFallback: func(md ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-			if m.authorized(md.User(), key) {
+			if s.authorized(md.User(), key) {
 				return &ssh.Permissions{}, nil
 			}
 			return nil, errAuth
 		},
-		Clock: m.now,
+		Clock: s.k.Now,
 	}
 	cfg.PublicKeyCallback = func(md ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-		if cert, ok := key.(*ssh.Certificate); ok && m.userByName(md.User()) == nil {
+		if cert, ok := key.(*ssh.Certificate); ok && libc.UserByName(s.k, md.User()) == nil {
 			_ = cert
 			return nil, errAuth
 		}
 		return checker.Authenticate(md, key)
 	}
-	if m.cfg.Password != "" {
+	if s.cfg.Passwords {
 		cfg.PasswordCallback = func(md ssh.ConnMetadata, pw []byte) (*ssh.Permissions, error) {
-			if m.checkPassword(md.User(), string(pw)) {
+			if libc.CheckPassword(s.k, md.User(), string(pw)) {
 				return &ssh.Permissions{}, nil
 			}
 			return nil, errAuth
 		}
 		cfg.KeyboardInteractiveCallback = func(md ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 			a, err := ask("", "", []string{"Password: "}, []bool{false})
-			if err == nil && len(a) == 1 && m.checkPassword(md.User(), a[0]) {
+			if err == nil && len(a) == 1 && libc.CheckPassword(s.k, md.User(), a[0]) {
 				return &ssh.Permissions{}, nil
 			}
 			return nil, errAuth
 		}
 	}
-	m.mu.Lock()
-	for _, k := range m.hostKeys {
+	s.mu.Lock()
+	for _, k := range s.hostKeys {
 		cfg.AddHostKey(k)
 	}
-	m.mu.Unlock()
+	s.mu.Unlock()
 	return cfg
 }
 
 // authorized reads the user's authorized_keys, as sshd does with StrictModes.
-func (m *Machine) authorized(user string, key ssh.PublicKey) bool {
-	u := m.userByName(user)
+func (s *sshServer) authorized(user string, key ssh.PublicKey) bool {
+	u := libc.UserByName(s.k, user)
 	if u == nil {
 		return false
 	}
-	b, err := m.FS().ReadFile(u.home + "/.ssh/authorized_keys")
+	b, err := s.k.FS().ReadFile(u.Home + "/.ssh/authorized_keys")
 	if err != nil {
 		return false
 	}
-	for _, p := range []string{u.home, u.home + "/.ssh", u.home + "/.ssh/authorized_keys"} {
-		st, err := m.FS().Stat(p)
-		if err != nil || st.Mode&0o022 != 0 || st.UID != 0 && st.UID != u.uid {
+	for _, p := range []string{u.Home, u.Home + "/.ssh", u.Home + "/.ssh/authorized_keys"} {
+		st, err := s.k.FS().Stat(p)
+		if err != nil || st.Mode&0o022 != 0 || st.UID != 0 && st.UID != u.UID {
 			return false
 		}
 	}
@@ -282,16 +358,16 @@ func (m *Machine) authorized(user string, key ssh.PublicKey) bool {
 }
 
 // serve speaks SSH on one connection until it ends.
-func (m *Machine) serve(c *conn) {
+func (s *sshServer) serve(c *conn) {
 	c.Conn.SetDeadline(time.Now().Add(2 * time.Minute)) // LoginGraceTime
-	sc, chans, reqs, err := ssh.NewServerConn(c, m.serverConfig())
+	sc, chans, reqs, err := ssh.NewServerConn(c, s.serverConfig())
 	if err != nil {
 		return
 	}
 	c.Conn.SetDeadline(time.Time{})
 	c.open.Store(true)
 	c.answered.Store(true)
-	m.counters.logins.Add(1)
+	s.count.Logins.Add(1)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for r := range reqs {
@@ -332,8 +408,8 @@ func (m *Machine) serve(c *conn) {
 				continue
 			}
 			wg.Go(func() {
-				m.forward(c, nc, func() (net.Conn, error) {
-					return m.dial(net.JoinHostPort(d.Host, strconv.Itoa(int(d.Port))))
+				s.forward(c, nc, func() (net.Conn, error) {
+					return s.k.Dial(net.JoinHostPort(d.Host, strconv.Itoa(int(d.Port))))
 				})
 			})
 		case "direct-streamlocal@openssh.com":
@@ -346,7 +422,7 @@ func (m *Machine) serve(c *conn) {
 				nc.Reject(ssh.ConnectionFailed, "bad request")
 				continue
 			}
-			wg.Go(func() { m.forward(c, nc, func() (net.Conn, error) { return m.dialUnix(sc.User(), d.Path) }) })
+			wg.Go(func() { s.forward(c, nc, func() (net.Conn, error) { return s.dialUnix(sc.User(), d.Path) }) })
 		default:
 			nc.Reject(ssh.UnknownChannelType, "unknown channel type")
 			c.answered.Store(true)
@@ -355,7 +431,7 @@ func (m *Machine) serve(c *conn) {
 	wg.Wait()
 }
 
-func (m *Machine) forward(c *conn, nc ssh.NewChannel, dial func() (net.Conn, error)) {
+func (s *sshServer) forward(c *conn, nc ssh.NewChannel, dial func() (net.Conn, error)) {
 	t, err := dial()
 	if err != nil {
 		nc.Reject(ssh.ConnectionFailed, "Connection refused")
@@ -397,57 +473,13 @@ func (m *Machine) forward(c *conn, nc ssh.NewChannel, dial func() (net.Conn, err
 	wg.Wait()
 }
 
-func (m *Machine) dial(addr string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, err
-	}
-	n, _ := strconv.Atoi(port)
-	local := host == "localhost" || host == "127.0.0.1" || host == "::1" || host == m.Hostname()
-	m.mu.Lock()
-	f := m.ports[n]
-	m.mu.Unlock()
-	if local && f != nil {
-		a, b := net.Pipe()
-		m.serving.Go(func() { f(b) })
-		return a, nil
-	}
-	if local && n == 22 {
-		return net.Dial("tcp", m.addr)
-	}
-	if m.cfg.Dial != nil {
-		return m.cfg.Dial("tcp", addr)
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
-		return net.Dial("tcp", addr)
-	}
-	return nil, syscall.ECONNREFUSED
-}
-
-func (m *Machine) dialUnix(user, path string) (net.Conn, error) {
-	u := m.userByName(user)
+// dialUnix connects to a socket as a user.
+func (s *sshServer) dialUnix(user, path string) (net.Conn, error) {
+	u := libc.UserByName(s.k, user)
 	if u == nil {
 		return nil, syscall.EACCES
 	}
-	t := m.tree
-	t.mu.Lock()
-	s, err := t.must(cred{u.uid, u.gid, m.groupsOfLocked(u.name)}, "/", path, true)
-	if err == nil && !(cred{u.uid, u.gid, m.groupsOfLocked(u.name)}).may(s.at.inode(), mayWrite) {
-		err = syscall.EACCES
-	}
-	t.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	f := m.sockets[s.path]
-	m.mu.Unlock()
-	if f == nil {
-		return nil, syscall.ECONNREFUSED
-	}
-	a, b := net.Pipe()
-	m.serving.Go(func() { f(b) })
-	return a, nil
+	return s.k.DialUnix(kernel.Cred{UID: u.UID, GID: u.GID, Groups: libc.GroupsOf(s.k, u.Name)}, path)
 }
 
 // A session is one "session" channel.
@@ -456,14 +488,14 @@ type session struct {
 	ch   ssh.Channel
 	user string
 	env  []string
-	proc *Process
+	proc *kernel.Process
 	ends sessionEnds
 	done chan struct{}
 }
 
 func (s *session) run(reqs <-chan *ssh.Request) {
 	defer s.ch.Close()
-	m := s.c.m
+	m := s.c.s
 	for r := range reqs {
 		ok := false
 		switch r.Type {
@@ -484,7 +516,7 @@ func (s *session) run(reqs <-chan *ssh.Request) {
 			}
 			f := execFaults{cut: -1}
 			if r.Type == "exec" {
-				f = m.faults.exec(m.counters.execs.Add(1))
+				f = m.Faults.exec(m.count.Execs.Add(1))
 				if f.fail {
 					break
 				}
@@ -496,9 +528,12 @@ func (s *session) run(reqs <-chan *ssh.Request) {
 		case "signal":
 			var e struct{ Name string }
 			if ssh.Unmarshal(r.Payload, &e) == nil && s.proc != nil {
-				if n := signalNumber(e.Name); n > 0 {
+				if n := kernel.SignalNumber(e.Name); n > 0 {
 					// sshd signals the process group of the session's child.
-					m.signalGroup(s.proc, n)
+					_, pgid, _ := s.proc.Family()
+					for _, p := range m.k.ProcessGroup(pgid) {
+						p.Signal(n)
+					}
 					ok = true
 				}
 			}
@@ -516,61 +551,51 @@ func (s *session) run(reqs <-chan *ssh.Request) {
 	}
 }
 
-func (m *Machine) signalGroup(of *Process, sig int) {
-	all := m.processes()
-	m.procMu.Lock()
-	all = slices.DeleteFunc(all, func(p *Process) bool { return p.pgid != of.pgid })
-	m.procMu.Unlock()
-	for _, p := range all {
-		p.signal(sig)
-	}
-}
-
 // start prepares the login user's shell; begin lets it run once the request is answered.
 func (s *session) start(command string, login bool, f execFaults) error {
-	m := s.c.m
-	u := m.userByName(s.user)
-	if u == nil || m.off.Load() {
+	m := s.c.s
+	u := libc.UserByName(m.k, s.user)
+	if u == nil || m.k.Off() {
 		return syscall.ENOENT
 	}
-	p := m.newProcess(nil)
-	p.become(u)
-	home := u.home
-	if st, err := m.FS().Stat(u.home); err != nil || !st.IsDir() {
+	p := m.k.NewProcess(nil)
+	libc.BecomeUser(p, u)
+	home := u.Home
+	if st, err := m.k.FS().Stat(u.Home); err != nil || !st.IsDir() {
 		home = "/"
 	}
-	p.chdir(home)
+	p.Chdir(home)
 	la, ra := s.c.LocalAddr().String(), s.c.RemoteAddr().String()
 	lh, lp, _ := net.SplitHostPort(la)
 	rh, rp, _ := net.SplitHostPort(ra)
-	p.setEnv(append([]string{
-		"HOME=" + u.home, "LOGNAME=" + u.name, "MAIL=/var/mail/" + u.name,
-		"PATH=/usr/local/bin:/usr/bin:/bin:/usr/games", "PWD=" + home, "SHELL=" + u.shell, "USER=" + u.name,
+	p.SetEnv(append([]string{
+		"HOME=" + u.Home, "LOGNAME=" + u.Name, "MAIL=/var/mail/" + u.Name,
+		"PATH=/usr/local/bin:/usr/bin:/bin:/usr/games", "PWD=" + home, "SHELL=" + u.Shell, "USER=" + u.Name,
 		"SSH_CLIENT=" + rh + " " + rp + " " + lp, "SSH_CONNECTION=" + rh + " " + rp + " " + lh + " " + lp,
 	}, s.env...))
-	args := []string{u.shell[strings.LastIndexByte(u.shell, '/')+1:], "-c", command}
+	args := []string{u.Shell[strings.LastIndexByte(u.Shell, '/')+1:], "-c", command}
 	if login {
 		args = []string{"-" + args[0]}
 	}
-	p.setArgs(args)
+	p.SetArgs(args)
 	s.proc = p
-	in, out, errs := newPipe(pipeSize), newPipe(pipeSize), newPipe(pipeSize)
-	inR, inW := in.descriptions()
-	outR, outW := out.descriptions()
-	errR, errW := errs.descriptions()
-	p.give(inR, outW, errW)
+	in, out, errs := kernel.NewPipe(kernel.PipeSize), kernel.NewPipe(kernel.PipeSize), kernel.NewPipe(kernel.PipeSize)
+	inR, inW := in.Descriptions()
+	outR, outW := out.Descriptions()
+	errR, errW := errs.Descriptions()
+	p.Give(inR, outW, errW)
 	s.ends = sessionEnds{inW, outR, errR, out, errs, f}
 	return nil
 }
 
 type sessionEnds struct {
-	in, out, err      *description
-	outPipe, errsPipe *pipe
+	in, out, err      *kernel.File
+	outPipe, errsPipe *kernel.Pipe
 	f                 execFaults
 }
 
 func (s *session) begin() {
-	m := s.c.m
+	m := s.c.s
 	s.done = make(chan struct{})
 	e := s.ends
 	p := s.proc
@@ -589,28 +614,28 @@ func (s *session) begin() {
 				break
 			}
 		}
-		e.in.release()
+		e.in.Release()
 	}()
-	boot := m.BootID()
-	m.watch(e.outPipe, e.errsPipe)
+	boot := m.k.BootID()
+	m.k.Watch(e.outPipe, e.errsPipe)
 	pumps.Go(func() { s.pump(e.out, s.ch, e.f, true) })
 	pumps.Go(func() { s.pump(e.err, s.ch.Stderr(), execFaults{cut: -1, lost: e.f.lost}, false) })
 	shell := p.Args[0]
-	p.goRun(func(p *Process) int {
-		u := m.userByName(s.user)
-		code, err := p.exec(u.shell, p.Args, p.Env)
+	p.Go(func(p *kernel.Process) int {
+		u := libc.UserByName(m.k, s.user)
+		code, err := p.Exec(u.Shell, p.Args, p.Env)
 		if err != nil {
-			p.warn("%s: %s\n", shell, strerror(err))
+			p.Warnf("%s: %s\n", shell, kernel.Strerror(err))
 			return 127
 		}
 		return code
 	})
-	m.serving.Go(func() {
+	m.k.Go(func() {
 		defer close(s.done)
-		<-p.killed
+		<-p.Done
 		pumps.Wait()
-		m.unwatch(e.outPipe, e.errsPipe)
-		if m.off.Load() || m.BootID() != boot {
+		m.k.Unwatch(e.outPipe, e.errsPipe)
+		if m.k.Off() || m.k.BootID() != boot {
 			return
 		}
 		if e.f.lost {
@@ -618,15 +643,15 @@ func (s *session) begin() {
 			return
 		}
 		s.c.answered.Store(true)
-		if sig := p.status.signal; sig != 0 {
+		if sig := p.Status.Signal; sig != 0 {
 			s.ch.SendRequest("exit-signal", false, ssh.Marshal(struct {
 				Signal string
 				Core   bool
 				Error  string
 				Lang   string
-			}{signalNames[sig], false, "", ""}))
+			}{kernel.SignalNames[sig], false, "", ""}))
 		} else {
-			s.ch.SendRequest("exit-status", false, binary.BigEndian.AppendUint32(nil, uint32(p.status.code)))
+			s.ch.SendRequest("exit-status", false, binary.BigEndian.AppendUint32(nil, uint32(p.Status.Code)))
 		}
 		s.ch.CloseWrite()
 		s.ch.Close()
@@ -634,9 +659,9 @@ func (s *session) begin() {
 }
 
 // pump sends what the processes write until all of them have closed it.
-func (s *session) pump(d *description, w io.Writer, f execFaults, stdout bool) {
-	defer d.release()
-	m := s.c.m
+func (s *session) pump(d *kernel.File, w io.Writer, f execFaults, stdout bool) {
+	defer d.Release()
+	m := s.c.s
 	buf := make([]byte, 32<<10)
 	var sent int64
 	var all []byte
@@ -648,9 +673,9 @@ func (s *session) pump(d *description, w io.Writer, f execFaults, stdout bool) {
 			if stdout && f.cut >= 0 && sent+int64(n) >= f.cut {
 				b, cut = b[:f.cut-sent], true
 			}
-			if stdout && (all != nil || m.faults.watching()) {
+			if stdout && (all != nil || m.Faults.watching()) {
 				all = append(all, b...)
-				if m.faults.cutNow(all) {
+				if m.Faults.cutNow(all) {
 					s.c.kill()
 					return
 				}

@@ -2,241 +2,211 @@ package hosttest
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"slices"
 	"strings"
 	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
+// utilPrograms are util-linux, e2fsprogs, xfsprogs, procps, kmod, udev and a few small ones.
+func utilPrograms() map[string]kernel.Program {
+	all := systemTools()
+	for _, t := range []map[string]kernel.Program{processTools(), blockTools(), mountTools(), makeTools(), netTools()} {
+		maps.Copy(all, t)
+	}
+	return all
+}
+
 // systemTools look at and set up the machine as a whole.
-func systemTools() map[string]tool {
-	const s = "/usr/sbin"
-	return map[string]tool{
-		"date": {"", cmdDate}, "hostname": {"", cmdHostname}, "hostnamectl": {"", cmdHostnamectl}, "uname": {"", cmdUname}, "uptime": {"", cmdUptime}, "nproc": {"", cmdNproc},
-		"arch":        {"", func(p *Process) int { p.print(p.m.machine(), "\n"); return 0 }},
-		"timedatectl": {"", cmdTimedatectl}, "sysctl": {s, cmdSysctl}, "modprobe": {s, cmdModprobe}, "lsmod": {s, cmdLsmod}, "visudo": {s, cmdVisudo}, "sshd": {s, cmdSshd},
-		"crontab": {"", cmdCrontab}, "update-ca-certificates": {s, cmdUpdateCA}, "reboot": {s, cmdReboot}, "shutdown": {s, cmdReboot}, "poweroff": {s, cmdReboot}, "logger": {"", cmdLogger},
-		"free": {"", cmdFree}, "lscpu": {"", cmdLscpu},
-		"vcgencmd": {"", cmdVcgencmd}, "setpriv": {"", cmdSetpriv}, "openssl": {"", cmdOpenssl}, "iptables": {s, cmdIptables},
-		"tty": {"", func(p *Process) int { p.print("not a tty\n"); return 1 }},
+func systemTools() map[string]kernel.Program {
+	return map[string]kernel.Program{
+		"hostname": cmdHostname, "uname": cmdUname, "uptime": cmdUptime, "nproc": cmdNproc,
+		"arch":             func(p *kernel.Process) int { p.Print(p.Kernel.Machine(), "\n"); return 0 },
+		"/usr/sbin/sysctl": cmdSysctl, "/usr/sbin/modprobe": cmdModprobe, "/usr/sbin/lsmod": cmdLsmod, "/usr/sbin/sshd": cmdSshd,
+		"/usr/sbin/update-ca-certificates": cmdUpdateCA,
 	}
 }
 
-// machine is uname -m.
-func (m *Machine) machine() string {
-	if m.arch == "arm64" {
-		return "aarch64"
-	}
-	return "x86_64"
-}
-
-func cmdUname(p *Process) int {
-	o, ok := p.getopt("asnrvmpio", "all>a kernel-name>s nodename>n kernel-release>r kernel-version>v machine>m processor>p hardware-platform>i operating-system>o")
+func cmdUname(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "asnrvmpio", "all>a kernel-name>s nodename>n kernel-release>r kernel-version>v machine>m processor>p hardware-platform>i operating-system>o")
 	if !ok {
-		return p.usage(1)
+		return libc.Usage(p, 1)
 	}
-	if len(o.args) > 0 {
-		p.errorf("extra operand %s", quote(o.args[0]))
-		return p.usage(1)
+	if len(o.Args) > 0 {
+		p.Errorf("extra operand %s", libc.Quote(o.Args[0]))
+		return libc.Usage(p, 1)
 	}
-	parts := []struct{ f, v string }{{"s", "Linux"}, {"n", p.m.Hostname()}, {"r", p.m.kernel}, {"v", "#1 SMP PREEMPT Debian 1:6.12.25-1+rpt1 (2025-04-30)"}, {"m", p.m.machine()}, {"p", "unknown"}, {"i", "unknown"}, {"o", "GNU/Linux"}}
+	parts := []struct{ f, v string }{{"s", "Linux"}, {"n", p.Kernel.Hostname()}, {"r", p.Kernel.Config.Release}, {"v", "#1 SMP PREEMPT Debian 1:6.12.25-1+rpt1 (2025-04-30)"}, {"m", p.Kernel.Machine()}, {"p", "unknown"}, {"i", "unknown"}, {"o", "GNU/Linux"}}
 	var out []string
 	for _, x := range parts {
-		if o.has(x.f) || o.has("a") && x.f != "p" && x.f != "i" || len(o.order) == 0 && x.f == "s" {
+		if o.Has(x.f) || o.Has("a") && x.f != "p" && x.f != "i" || len(o.Order) == 0 && x.f == "s" {
 			out = append(out, x.v)
 		}
 	}
-	p.print(strings.Join(out, " "), "\n")
+	p.Print(strings.Join(out, " "), "\n")
 	return 0
 }
 
-func cmdHostname(p *Process) int {
-	o, ok := p.getopt("sfidIAbF:y", "short>s fqdn>f long>f ip-address>i domain>d all-ip-addresses>I all-fqdns>A boot>b file=>F")
+func cmdHostname(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "sfidIAbF:y", "short>s fqdn>f long>f ip-address>i domain>d all-ip-addresses>I all-fqdns>A boot>b file=>F")
 	if !ok {
 		return 255
 	}
-	if p.unsupported(o, "A", "b", "y") {
+	if libc.Unsupported(p, o, "A", "b", "y") {
 		return 1
 	}
-	h := p.m.Hostname()
+	h := p.Kernel.Hostname()
 	set := ""
-	if len(o.args) > 0 {
-		set = o.args[0]
+	if len(o.Args) > 0 {
+		set = o.Args[0]
 	}
-	if o.has("F") {
-		b, err := p.readFile(o.get("F"))
+	if o.Has("F") {
+		b, err := p.ReadFile(o.Get("F"))
 		if err != nil {
-			p.errorf("%s: %s", o.get("F"), strerror(err))
+			p.Errorf("%s: %s", o.Get("F"), kernel.Strerror(err))
 			return 1
 		}
 		set = strings.TrimSpace(string(b))
 	}
 	if set != "" {
-		if p.uid != 0 {
-			p.errorf("you must be root to change the host name")
+		if p.UID != 0 {
+			p.Errorf("you must be root to change the host name")
 			return 1
 		}
-		if p.m.mutation(nil) != nil {
+		if p.Kernel.Mutate(nil) != nil {
 			return 1
 		}
-		p.m.mu.Lock()
-		p.m.hostname = set
-		p.m.mu.Unlock()
+		p.Kernel.SetHostname(set)
 		return 0
 	}
 	short, domain, _ := strings.Cut(h, ".")
 	switch {
-	case o.has("s"):
-		p.print(short, "\n")
-	case o.has("I"):
-		p.print(p.m.address(), " \n")
-	case o.has("i"):
-		p.print("127.0.1.1\n")
-	case o.has("d"):
-		p.print(domain, "\n")
-	case o.has("f"):
-		b, _ := p.readFile("/etc/hosts")
-		for _, e := range parseHosts(string(b)) {
+	case o.Has("s"):
+		p.Print(short, "\n")
+	case o.Has("I"):
+		p.Print(p.Kernel.Address(), " \n")
+	case o.Has("i"):
+		p.Print("127.0.1.1\n")
+	case o.Has("d"):
+		p.Print(domain, "\n")
+	case o.Has("f"):
+		b, _ := p.ReadFile("/etc/hosts")
+		for _, e := range libc.ParseHosts(string(b)) {
 			if slices.Contains(e[1:], h) {
-				p.print(e[1], "\n")
+				p.Print(e[1], "\n")
 				return 0
 			}
 		}
-		p.errorf("Name or service not known")
+		p.Errorf("Name or service not known")
 		return 1
 	default:
-		p.print(h, "\n")
+		p.Print(h, "\n")
 	}
 	return 0
 }
 
 // address is the machine's address as its own tools tell it.
-func (m *Machine) address() string { return "192.168.1.201" }
-
-func cmdHostnamectl(p *Process) int {
-	o, ok := p.getopt("H:M:", "static pretty transient no-ask-password json= help")
+func cmdHostnamectl(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "H:M:", "static pretty transient no-ask-password json= help")
 	if !ok {
 		return 1
 	}
-	if p.unsupported(o, "H", "M", "json") {
+	if libc.Unsupported(p, o, "H", "M", "json") {
 		return 1
 	}
 	static := func() string {
-		b, _ := p.readFile("/etc/hostname")
+		b, _ := p.ReadFile("/etc/hostname")
 		return strings.TrimSpace(string(b))
 	}
 	verb := "status"
-	if len(o.args) > 0 {
-		verb = o.args[0]
+	if len(o.Args) > 0 {
+		verb = o.Args[0]
 	}
 	switch verb {
 	case "status":
 		switch {
-		case o.has("static"):
-			p.print(static(), "\n")
-		case o.has("transient"):
-			p.print(p.m.Hostname(), "\n")
-		case o.has("pretty"):
-			p.print("\n")
+		case o.Has("static"):
+			p.Print(static(), "\n")
+		case o.Has("transient"):
+			p.Print(p.Kernel.Hostname(), "\n")
+		case o.Has("pretty"):
+			p.Print("\n")
 		default:
-			p.printf(" Static hostname: %s\n       Icon name: computer\n      Machine ID: -\n         Boot ID: %s\nOperating System: Debian GNU/Linux 12 (bookworm)\n          Kernel: Linux %s\n    Architecture: %s\n", static(), strings.ReplaceAll(p.m.BootID(), "-", ""), p.m.kernel, p.m.arch)
+			p.Printf(" Static hostname: %s\n       Icon name: computer\n      Machine ID: -\n         Boot ID: %s\nOperating System: Debian GNU/Linux 12 (bookworm)\n          Kernel: Linux %s\n    Architecture: %s\n", static(), strings.ReplaceAll(p.Kernel.BootID(), "-", ""), p.Kernel.Config.Release, p.Kernel.Config.Arch)
 		}
 		return 0
 	case "hostname", "set-hostname":
-		if len(o.args) < 2 {
+		if len(o.Args) < 2 {
 			if verb == "hostname" {
-				p.print(static(), "\n")
+				p.Print(static(), "\n")
 				return 0
 			}
-			p.warn("Too few arguments.\n")
+			p.Warnf("Too few arguments.\n")
 			return 1
 		}
-		h := o.args[1]
-		if p.uid != 0 {
-			p.warn("Could not set static hostname: Interactive authentication required.\n")
+		h := o.Args[1]
+		if p.UID != 0 {
+			p.Warnf("Could not set static hostname: Interactive authentication required.\n")
 			return 1
 		}
 		if h == "" || len(h) > 64 || strings.Trim(h, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") != "" || strings.HasPrefix(h, "-") || strings.HasPrefix(h, ".") || strings.HasSuffix(h, ".") {
-			p.warn("Could not set static hostname: Invalid static hostname '%s'\n", h)
+			p.Warnf("Could not set static hostname: Invalid static hostname '%s'\n", h)
 			return 1
 		}
-		if err := p.replaceFile("/etc/hostname", []byte(h+"\n"), 0o644); err != nil {
-			p.warn("Could not set static hostname: %s\n", strerror(err))
+		if err := libc.ReplaceFile(p, "/etc/hostname", []byte(h+"\n"), 0o644); err != nil {
+			p.Warnf("Could not set static hostname: %s\n", kernel.Strerror(err))
 			return 1
 		}
-		p.m.mu.Lock()
-		p.m.hostname = h
-		p.m.mu.Unlock()
+		p.Kernel.SetHostname(h)
 		return 0
 	}
-	p.warn("Unknown command verb %s.\n", verb)
+	p.Warnf("Unknown command verb %s.\n", verb)
 	return 1
 }
 
-func cmdUptime(p *Process) int {
-	o, ok := p.getopt("ps", "pretty>p since>s")
+func cmdUptime(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "ps", "pretty>p since>s")
 	if !ok {
 		return 1
 	}
-	up := p.m.uptime()
+	up := p.Kernel.Uptime()
 	switch {
-	case o.has("s"):
-		p.print(p.m.now().Add(-up).In(p.m.location()).Format("2006-01-02 15:04:05"), "\n")
-	case o.has("p"):
-		p.printf("up %d minutes\n", int(up.Minutes()))
+	case o.Has("s"):
+		p.Print(p.Kernel.Now().Add(-up).In(libc.Location(p.Kernel)).Format("2006-01-02 15:04:05"), "\n")
+	case o.Has("p"):
+		p.Printf("up %d minutes\n", int(up.Minutes()))
 	default:
-		p.printf(" %s up %d min,  0 users,  load average: 0.08, 0.03, 0.01\n", p.m.now().In(p.m.location()).Format("15:04:05"), int(up.Minutes()))
+		p.Printf(" %s up %d min,  0 users,  load average: 0.08, 0.03, 0.01\n", p.Kernel.Now().In(libc.Location(p.Kernel)).Format("15:04:05"), int(up.Minutes()))
 	}
 	return 0
 }
 
-func cmdNproc(p *Process) int {
-	p.printf("%d\n", p.m.cfg.CPUs)
+func cmdNproc(p *kernel.Process) int {
+	p.Printf("%d\n", p.Kernel.Config.CPUs)
 	return 0
 }
 
-func cmdFree(p *Process) int {
-	o, ok := p.getopt("bkmgh", "bytes>b kibi>k mebi>m gibi>g human>h")
-	if !ok {
-		return 1
-	}
-	unit := int64(1024)
-	switch {
-	case o.has("b"):
-		unit = 1
-	case o.has("m"):
-		unit = 1 << 20
-	case o.has("g"):
-		unit = 1 << 30
-	}
-	t := p.m.cfg.Memory / unit
-	s := p.m.swapTotal() / unit
-	p.printf("               total        used        free      shared  buff/cache   available\nMem:    %12d%12d%12d%12d%12d%12d\nSwap:   %12d%12d%12d\n", t, t/10, t*7/10, 0, t/5, t*9/10, s, 0, s)
-	return 0
-}
-
-func cmdLscpu(p *Process) int {
-	p.printf("Architecture:            %s\nCPU(s):                  %d\n", p.m.machine(), p.m.cfg.CPUs)
-	return 0
-}
-
-func cmdTimedatectl(p *Process) int {
-	o, ok := p.getopt("p:P:a", "property=>p value all>a no-pager no-ask-password adjust-system-clock")
+func cmdTimedatectl(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "p:P:a", "property=>p value all>a no-pager no-ask-password adjust-system-clock")
 	if !ok {
 		return 1
 	}
 	verb := "status"
-	if len(o.args) > 0 {
-		verb = o.args[0]
+	if len(o.Args) > 0 {
+		verb = o.Args[0]
 	}
 	zone := "Etc/UTC"
-	if st, err := p.lstat("/etc/localtime"); err == nil && st.IsSymlink() {
+	if st, err := p.Lstat("/etc/localtime"); err == nil && st.IsSymlink() {
 		if _, z, ok := strings.Cut(st.Target, "/zoneinfo/"); ok {
 			zone = z
 		}
 	}
-	s := p.m.manager()
+	s := manager(p.Kernel)
 	ntp := func() (exists, on bool) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -245,126 +215,124 @@ func cmdTimedatectl(p *Process) int {
 	}
 	yes := func(b bool) string { return map[bool]string{true: "yes", false: "no"}[b] }
 	can, on := ntp()
-	p.m.mu.Lock()
-	synced := p.m.ntpSynced
-	p.m.mu.Unlock()
+	synced := true
 	switch verb {
 	case "show":
 		var want []string
-		for _, v := range o.all("p", "P") {
+		for _, v := range o.All("p", "P") {
 			want = append(want, strings.Split(v, ",")...)
 		}
 		for _, kv := range [][2]string{{"Timezone", zone}, {"LocalRTC", "no"}, {"CanNTP", yes(can)}, {"NTP", yes(on)}, {"NTPSynchronized", yes(synced && on)},
-			{"TimeUSec", p.m.now().In(p.m.location()).Format(stampFormat)}} {
+			{"TimeUSec", p.Kernel.Now().In(libc.Location(p.Kernel)).Format(stampFormat)}} {
 			if len(want) > 0 && !slices.Contains(want, kv[0]) {
 				continue
 			}
-			if o.has("value", "P") {
-				p.print(kv[1], "\n")
+			if o.Has("value", "P") {
+				p.Print(kv[1], "\n")
 			} else {
-				p.print(kv[0], "=", kv[1], "\n")
+				p.Print(kv[0], "=", kv[1], "\n")
 			}
 		}
 		return 0
 	case "status":
-		p.printf("               Local time: %s\n                Time zone: %s (UTC, +0000)\nSystem clock synchronized: %s\n              NTP service: %s\n          RTC in local TZ: no\n",
-			p.m.now().In(p.m.location()).Format(stampFormat), zone, yes(synced && on), map[bool]string{true: "active", false: "inactive"}[on])
+		p.Printf("               Local time: %s\n                Time zone: %s (UTC, +0000)\nSystem clock synchronized: %s\n              NTP service: %s\n          RTC in local TZ: no\n",
+			p.Kernel.Now().In(libc.Location(p.Kernel)).Format(stampFormat), zone, yes(synced && on), map[bool]string{true: "active", false: "inactive"}[on])
 		return 0
 	case "list-timezones":
-		p.recurse("/usr/share/zoneinfo", true, func(name string, st Stat) error {
+		libc.Walk(p, "/usr/share/zoneinfo", true, func(name string, st kernel.Stat) error {
 			if st.IsRegular() {
-				p.print(strings.TrimPrefix(name, "/usr/share/zoneinfo/"), "\n")
+				p.Print(strings.TrimPrefix(name, "/usr/share/zoneinfo/"), "\n")
 			}
 			return nil
 		})
 		return 0
 	case "set-timezone", "set-ntp":
-		if len(o.args) < 2 {
-			p.warn("Too few arguments.\n")
+		if len(o.Args) < 2 {
+			p.Warnf("Too few arguments.\n")
 			return 1
 		}
-		if p.uid != 0 {
-			p.warn("Failed to set %s: Interactive authentication required.\n", map[string]string{"set-timezone": "time zone", "set-ntp": "ntp"}[verb])
+		if p.UID != 0 {
+			p.Warnf("Failed to set %s: Interactive authentication required.\n", map[string]string{"set-timezone": "time zone", "set-ntp": "ntp"}[verb])
 			return 1
 		}
 		if verb == "set-timezone" {
-			z := o.args[1]
-			if st, err := p.stat("/usr/share/zoneinfo/" + z); err != nil || st.IsDir() || strings.Contains(z, "..") {
-				p.warn("Failed to set time zone: Invalid or not installed time zone '%s'\n", z)
+			z := o.Args[1]
+			if st, err := p.Stat("/usr/share/zoneinfo/" + z); err != nil || st.IsDir() || strings.Contains(z, "..") {
+				p.Warnf("Failed to set time zone: Invalid or not installed time zone '%s'\n", z)
 				return 1
 			}
-			tmp := "/etc/.#localtime" + randomName(8)
-			if err := p.symlink("../usr/share/zoneinfo/"+z, tmp); err != nil {
-				p.warn("Failed to set time zone: %s\n", strerror(err))
+			tmp := "/etc/.#localtime" + libc.RandomName(8)
+			if err := p.Symlink("../usr/share/zoneinfo/"+z, tmp); err != nil {
+				p.Warnf("Failed to set time zone: %s\n", kernel.Strerror(err))
 				return 1
 			}
-			if err := p.rename(tmp, "/etc/localtime"); err != nil {
-				p.warn("Failed to set time zone: %s\n", strerror(err))
+			if err := p.Rename(tmp, "/etc/localtime"); err != nil {
+				p.Warnf("Failed to set time zone: %s\n", kernel.Strerror(err))
 				return 1
 			}
 			// Debian's timedated keeps /etc/timezone in step.
-			if _, err := p.stat("/etc/timezone"); err == nil {
-				p.replaceFile("/etc/timezone", []byte(z+"\n"), 0o644)
+			if _, err := p.Stat("/etc/timezone"); err == nil {
+				libc.ReplaceFile(p, "/etc/timezone", []byte(z+"\n"), 0o644)
 			}
 			return 0
 		}
 		if !can {
-			p.warn("Failed to set ntp: NTP not supported\n")
+			p.Warnf("Failed to set ntp: NTP not supported\n")
 			return 1
 		}
-		c := &systemctl{p: p, s: s, o: &options{set: map[string][]string{"now": {""}, "q": {""}}}}
+		c := &systemctl{p: p, s: s, o: &libc.Options{Set: map[string][]string{"now": {""}, "q": {""}}}}
 		verb := "disable"
-		if isYes(o.args[1]) {
+		if isYes(o.Args[1]) {
 			verb = "enable"
 		}
 		return c.enable(verb, []string{"systemd-timesyncd.service"})
 	}
-	p.warn("Unknown command verb %s.\n", verb)
+	p.Warnf("Unknown command verb %s.\n", verb)
 	return 1
 }
 
-func cmdSysctl(p *Process) int {
-	o, ok := p.getopt("aAbeFhNnp::qr:wX", "all>a binary>b ignore>e names>N values>n load[=>p quiet>q write>w system pattern=>r")
+func cmdSysctl(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "aAbeFhNnp::qr:wX", "all>a binary>b ignore>e names>N values>n load[=>p quiet>q write>w system pattern=>r")
 	if !ok {
 		return 1
 	}
-	if p.unsupported(o, "b", "F", "r", "X") {
+	if libc.Unsupported(p, o, "b", "F", "r", "X") {
 		return 1
 	}
 	code := 0
 	file := func(key string) string { return "/proc/sys/" + strings.ReplaceAll(key, ".", "/") }
 	show := func(key, value string) {
 		switch {
-		case o.has("q"):
-		case o.has("n"):
-			p.print(value, "\n")
-		case o.has("N"):
-			p.print(key, "\n")
+		case o.Has("q"):
+		case o.Has("n"):
+			p.Print(value, "\n")
+		case o.Has("N"):
+			p.Print(key, "\n")
 		default:
-			p.print(key, " = ", value, "\n")
+			p.Print(key, " = ", value, "\n")
 		}
 	}
 	write := func(key, value string, optional bool) {
 		key = strings.ReplaceAll(key, "/", ".")
-		d, err := p.open(file(key), os.O_WRONLY, 0)
+		d, err := p.Open(file(key), os.O_WRONLY, 0)
 		if err == nil {
 			_, err = d.Write(p, []byte(value))
-			d.release()
-			p.check()
+			d.Release()
+			p.Check()
 		}
 		if err != nil {
 			switch {
-			case err == syscall.ENOENT && (o.has("e") || optional):
+			case err == syscall.ENOENT && (o.Has("e") || optional):
 				return
 			case err == syscall.ENOENT:
-				p.errorf("cannot stat %s: No such file or directory", file(key))
+				p.Errorf("cannot stat %s: No such file or directory", file(key))
 			case err == syscall.EACCES:
-				p.errorf("permission denied on key \"%s\"", key)
+				p.Errorf("permission denied on key \"%s\"", key)
 				if optional {
 					return
 				}
 			default:
-				p.errorf("setting key \"%s\": %s", key, strerror(err))
+				p.Errorf("setting key \"%s\": %s", key, kernel.Strerror(err))
 				if optional {
 					return
 				}
@@ -375,15 +343,15 @@ func cmdSysctl(p *Process) int {
 		show(key, value)
 	}
 	load := func(f string) {
-		b, err := p.readFile(f)
+		b, err := p.ReadFile(f)
 		if err != nil {
-			p.errorf("cannot open \"%s\": %s", f, strerror(err))
+			p.Errorf("cannot open \"%s\": %s", f, kernel.Strerror(err))
 			code = 1
 			return
 		}
 		for n, l := range strings.Split(string(b), "\n") {
 			if l = stripComments(l); l != "" && !strings.Contains(l, "=") {
-				p.errorf("%s(%d): invalid syntax, continuing...", f, n+1)
+				p.Errorf("%s(%d): invalid syntax, continuing...", f, n+1)
 				code = 1
 			}
 		}
@@ -392,18 +360,18 @@ func cmdSysctl(p *Process) int {
 		}
 	}
 	switch {
-	case o.has("system"):
-		files := append(confFiles(p.m.FS(), "sysctl.d"), "/etc/sysctl.conf")
+	case o.Has("system"):
+		files := append(confFiles(p.Kernel.FS(), "sysctl.d"), "/etc/sysctl.conf")
 		for _, f := range files {
-			if !o.has("q") {
-				p.print("* Applying ", f, " ...\n")
+			if !o.Has("q") {
+				p.Print("* Applying ", f, " ...\n")
 			}
 			load(f)
 		}
 		return code
-	case o.has("p"):
-		files := o.args
-		if v := o.get("p"); v != "" {
+	case o.Has("p"):
+		files := o.Args
+		if v := o.Get("p"); v != "" {
 			files = append([]string{v}, files...)
 		}
 		if len(files) == 0 {
@@ -413,10 +381,10 @@ func cmdSysctl(p *Process) int {
 			load(f)
 		}
 		return code
-	case o.has("a", "A"):
-		p.recurse("/proc/sys", true, func(name string, st Stat) error {
+	case o.Has("a", "A"):
+		libc.Walk(p, "/proc/sys", true, func(name string, st kernel.Stat) error {
 			if st.IsRegular() {
-				b, err := p.readFile(name)
+				b, err := p.ReadFile(name)
 				if err == nil {
 					show(strings.ReplaceAll(strings.TrimPrefix(name, "/proc/sys/"), "/", "."), strings.TrimSpace(string(b)))
 				}
@@ -425,30 +393,30 @@ func cmdSysctl(p *Process) int {
 		})
 		return 0
 	}
-	if len(o.args) == 0 {
-		p.warn("\nUsage:\n sysctl [options] [variable[=value] ...]\n")
+	if len(o.Args) == 0 {
+		p.Warnf("\nUsage:\n sysctl [options] [variable[=value] ...]\n")
 		return 1
 	}
-	for _, a := range o.args {
+	for _, a := range o.Args {
 		key, value, has := strings.Cut(a, "=")
 		if has {
 			write(strings.TrimSpace(key), strings.TrimSpace(value), false)
 			continue
 		}
-		if o.has("w") {
-			p.errorf("command line(0): invalid syntax, continuing...")
+		if o.Has("w") {
+			p.Errorf("command line(0): invalid syntax, continuing...")
 			code = 1
 			continue
 		}
 		key = strings.ReplaceAll(key, "/", ".")
-		b, err := p.readFile(file(key))
+		b, err := p.ReadFile(file(key))
 		if err != nil {
-			if !o.has("e") {
-				p.flush()
+			if !o.Has("e") {
+				p.Flush()
 				if err == syscall.ENOENT {
-					p.errorf("cannot stat %s: No such file or directory", file(key))
+					p.Errorf("cannot stat %s: No such file or directory", file(key))
 				} else {
-					p.errorf("permission denied on key '%s'", key)
+					p.Errorf("permission denied on key '%s'", key)
 				}
 				code = 1
 			}
@@ -461,133 +429,71 @@ func cmdSysctl(p *Process) int {
 	return code
 }
 
-func cmdModprobe(p *Process) int {
-	o, ok := p.getopt("arnqvDfRScibt:d:", "all>a remove>r dry-run>n show>n quiet>q verbose>v first-time show-depends>D resolve-alias>R use-blacklist>b ignore-install>i force>f showconfig>c")
+func cmdModprobe(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "arnqvDfRScibt:d:", "all>a remove>r dry-run>n show>n quiet>q verbose>v first-time show-depends>D resolve-alias>R use-blacklist>b ignore-install>i force>f showconfig>c")
 	if !ok {
 		return 1
 	}
-	if p.unsupported(o, "R", "S", "c", "i", "b", "t", "d") {
+	if libc.Unsupported(p, o, "R", "S", "c", "i", "b", "t", "d") {
 		return 1
 	}
-	if len(o.args) == 0 {
-		p.errorf("ERROR: missing parameters. See -h.")
+	if len(o.Args) == 0 {
+		p.Errorf("ERROR: missing parameters. See -h.")
 		return 1
 	}
-	names := o.args[:1]
-	if o.has("a") || o.has("r") {
-		names = o.args
+	names := o.Args[:1]
+	if o.Has("a") || o.Has("r") {
+		names = o.Args
 	}
 	code := 0
 	for _, n := range names {
 		mod := strings.ReplaceAll(n, "-", "_")
-		known := slices.ContainsFunc(knownModules, func(k string) bool { return strings.ReplaceAll(k, "-", "_") == mod })
-		if !known && !p.m.loaded(mod) {
-			if !o.has("q") {
-				p.warn("modprobe: FATAL: Module %s not found in directory /lib/modules/%s\n", n, p.m.kernel)
+		known := slices.ContainsFunc(kernel.KnownModules, func(k string) bool { return strings.ReplaceAll(k, "-", "_") == mod })
+		if !known && !p.Kernel.Loaded(mod) {
+			if !o.Has("q") {
+				p.Warnf("modprobe: FATAL: Module %s not found in directory /lib/modules/%s\n", n, p.Kernel.Config.Release)
 			}
 			code = 1
 			continue
 		}
-		if o.has("n", "D") {
+		if o.Has("n", "D") {
 			continue
 		}
-		if p.m.loaded(mod) != o.has("r") {
-			if o.has("first-time") {
-				p.errorf("ERROR: could not insert '%s': Module already in kernel", mod)
+		if p.Kernel.Loaded(mod) != o.Has("r") {
+			if o.Has("first-time") {
+				p.Errorf("ERROR: could not insert '%s': Module already in kernel", mod)
 				code = 1
 			}
-			if o.has("r") && !p.m.loaded(mod) {
+			if o.Has("r") && !p.Kernel.Loaded(mod) {
 				continue
 			}
 			continue
 		}
-		if p.uid != 0 {
-			if o.has("r") {
-				p.errorf("ERROR: ../libkmod/libkmod-module.c:856 kmod_module_remove_module() could not remove '%s': Operation not permitted", mod)
+		if p.UID != 0 {
+			if o.Has("r") {
+				p.Errorf("ERROR: ../libkmod/libkmod-module.c:856 kmod_module_remove_module() could not remove '%s': Operation not permitted", mod)
 			} else {
-				p.errorf("ERROR: could not insert '%s': Operation not permitted", mod)
+				p.Errorf("ERROR: could not insert '%s': Operation not permitted", mod)
 			}
 			code = 1
 			continue
 		}
-		if p.m.mutation(nil) != nil {
+		if p.Kernel.Mutate(nil) != nil {
 			return 1
 		}
-		if o.has("r") {
-			p.m.mu.Lock()
-			delete(p.m.modules, mod)
-			p.m.mu.Unlock()
+		if o.Has("r") {
+			p.Kernel.RemoveModule(mod)
 		} else {
-			p.m.loadModule(mod)
+			p.Kernel.LoadModule(mod)
 		}
 	}
 	return code
 }
 
-func cmdLsmod(p *Process) int {
-	p.print("Module                  Size  Used by\n")
-	for _, n := range p.m.moduleList() {
-		p.printf("%-20s 16384  0\n", n)
-	}
-	return 0
-}
-
-func cmdVisudo(p *Process) int {
-	o, ok := p.getopt("cf:hqsVIOP", "check>c file=>f quiet>q strict>s version>V")
-	if !ok {
-		p.warn("usage: visudo [-chqsV] [[-f] sudoers ]\n")
-		return 1
-	}
-	if !o.has("c") {
-		p.errorf("hosttest: there is no editor: use -c")
-		return 1
-	}
-	file := "/etc/sudoers"
-	given := false
-	if o.has("f") {
-		file, given = o.get("f"), true
-	} else if len(o.args) > 0 {
-		file, given = o.args[0], true
-	}
-	var b []byte
-	var err error
-	shown := file
-	if file == "-" {
-		shown = "stdin"
-		d, e := p.in("-")
-		if e == nil {
-			b, err = p.readAll(d)
-			d.release()
-		}
-	} else {
-		b, err = p.readFile(file)
-	}
-	if err != nil {
-		p.errorf("unable to open %s: %s", file, strerror(err))
-		return 1
-	}
-	failed := false
-	p.m.readSudoers(shown, string(b)+"\n", 0, func(text string) {
-		failed = true
-		if !o.has("q") {
-			p.warn("%s", text)
-		}
-	})
-	if failed {
-		return 1
-	}
-	if st, err := p.stat(file); err == nil && !given {
-		if st.UID != 0 || st.GID != 0 {
-			p.errorf("%s: wrong owner (uid, gid) should be (0, 0)", file)
-			return 1
-		}
-		if st.Perm() != 0o440 {
-			p.errorf("%s: bad permissions, should be mode 0440", file)
-			return 1
-		}
-	}
-	if !o.has("q") {
-		p.print(shown, ": parsed OK\n")
+func cmdLsmod(p *kernel.Process) int {
+	p.Print("Module                  Size  Used by\n")
+	for _, n := range p.Kernel.ModuleList() {
+		p.Printf("%-20s 16384  0\n", n)
 	}
 	return 0
 }
@@ -604,10 +510,10 @@ var sshdKeywords = strings.Fields(`acceptenv addressfamily allowagentforwarding 
 	x11displayoffset x11forwarding x11uselocalhost xauthlocation protocol useprivilegeseparation`)
 
 // checkSshd finds what sshd would not accept in a configuration.
-func (p *Process) checkSshd(file string, depth int) []string {
-	b, err := p.readFile(file)
+func checkSshd(p *kernel.Process, file string, depth int) []string {
+	b, err := p.ReadFile(file)
 	if err != nil {
-		return []string{fmt.Sprintf("%s: %s", file, strerror(err))}
+		return []string{fmt.Sprintf("%s: %s", file, kernel.Strerror(err))}
 	}
 	var bad []string
 	for i, l := range strings.Split(string(b), "\n") {
@@ -638,11 +544,11 @@ func (p *Process) checkSshd(file string, depth int) []string {
 				bad = append(bad, at+"unsupported option \""+first+"\".")
 			}
 		case "port":
-			if n, ok := parseUint(first); !ok || n == 0 || n > 65535 {
+			if n, ok := kernel.ParseUint(first); !ok || n == 0 || n > 65535 {
 				bad = append(bad, at+"Badly formatted port number.")
 			}
 		case "maxauthtries", "maxsessions", "clientalivecountmax":
-			if _, ok := parseUint(first); !ok {
+			if _, ok := kernel.ParseUint(first); !ok {
 				bad = append(bad, at+"invalid integer value.")
 			}
 		case "include":
@@ -650,11 +556,11 @@ func (p *Process) checkSshd(file string, depth int) []string {
 				continue
 			}
 			dir := path.Dir(first)
-			names, _ := p.readDir(dir)
+			names, _ := p.ReadDir(dir)
 			slices.Sort(names)
 			for _, n := range names {
-				if match(path.Base(first), n) {
-					bad = append(bad, p.checkSshd(dir+"/"+n, depth+1)...)
+				if libc.Fnmatch(path.Base(first), n) {
+					bad = append(bad, checkSshd(p, dir+"/"+n, depth+1)...)
 				}
 			}
 		}
@@ -662,22 +568,22 @@ func (p *Process) checkSshd(file string, depth int) []string {
 	return bad
 }
 
-func cmdSshd(p *Process) int {
-	o, ok := p.getopt("46deDiqtTf:E:h:o:p:C:c:b:g:k:u:", "")
+func cmdSshd(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "46deDiqtTf:E:h:o:p:C:c:b:g:k:u:", "")
 	if !ok {
 		return 1
 	}
 	file := "/etc/ssh/sshd_config"
-	if o.has("f") {
-		file = o.get("f")
+	if o.Has("f") {
+		file = o.Get("f")
 	}
-	if !o.has("t", "T") {
-		p.errorf("hosttest: sshd runs as a service only: systemctl start ssh")
+	if !o.Has("t", "T") {
+		p.Errorf("hosttest: sshd runs as a service only: systemctl start ssh")
 		return 1
 	}
-	bad := p.checkSshd(file, 0)
+	bad := checkSshd(p, file, 0)
 	for _, l := range bad {
-		p.warn("%s\n", l)
+		p.Warnf("%s\n", l)
 	}
 	if len(bad) > 0 {
 		if strings.Contains(bad[0], "Bad configuration option") {
@@ -687,250 +593,130 @@ func cmdSshd(p *Process) int {
 					n++
 				}
 			}
-			p.warn("%s: terminating, %d bad configuration options\n", file, n)
+			p.Warnf("%s: terminating, %d bad configuration options\n", file, n)
 		}
 		return 255
 	}
 	return 0
 }
 
-func cmdCrontab(p *Process) int {
-	o, ok := p.getopt("u:lreni", "")
-	if !ok {
-		p.warn("usage:\tcrontab [ -u user ] file\n\tcrontab [ -u user ] [ -i ] { -e | -l | -r }\n")
-		return 1
-	}
-	name := p.m.userName(p.ruid)
-	if o.has("u") {
-		if p.ruid != 0 {
-			p.warn("must be privileged to use -u\n")
-			return 1
-		}
-		name = o.get("u")
-	}
-	u := p.m.userByName(name)
-	if u == nil {
-		p.warn("crontab:  user `%s' unknown\n", name)
-		return 1
-	}
-	file := "/var/spool/cron/crontabs/" + name
-	old := p.uid
-	p.uid = 0 // crontab is set-group-ID; the spool is its own
-	defer func() { p.uid = old }()
-	switch {
-	case o.has("l"):
-		b, err := p.readFile(file)
-		if err != nil {
-			p.warn("no crontab for %s\n", name)
-			return 1
-		}
-		p.print(string(b))
-		return 0
-	case o.has("r"):
-		if err := p.unlink(file); err != nil {
-			p.warn("no crontab for %s\n", name)
-			return 1
-		}
-		return 0
-	case o.has("e"):
-		p.errorf("hosttest: there is no editor")
-		return 1
-	}
-	src := "-"
-	if len(o.args) > 0 {
-		src = o.args[0]
-	}
-	p.uid = old
-	d, err := p.in(src)
-	var b []byte
-	if err == nil {
-		b, err = p.readAll(d)
-		d.release()
-	}
-	p.uid = 0
-	if err != nil {
-		p.warn("%s: %s\n", src, strerror(err))
-		return 1
-	}
-	for i, l := range strings.Split(string(b), "\n") {
-		t := strings.TrimSpace(l)
-		if t == "" || t[0] == '#' {
-			continue
-		}
-		if k, _, ok := strings.Cut(t, "="); ok && validName(strings.TrimSpace(k)) {
-			continue
-		}
-		f := strings.Fields(t)
-		need := 6
-		if t[0] == '@' {
-			need = 2
-		}
-		if len(f) < need || t[0] != '@' && !cronFields(f[:5]) {
-			p.warn("\"%s\":%d: bad minute\nerrors in crontab file, can't install.\n", src, i+1)
-			return 1
-		}
-	}
-	if len(b) > 0 && b[len(b)-1] != '\n' {
-		p.warn("new crontab file is missing newline before EOF, can't install.\n")
-		return 1
-	}
-	if err := p.replaceFile(file, b, 0o600); err != nil {
-		p.warn("%s: %s\n", file, strerror(err))
-		return 1
-	}
-	p.chown(file, int64(u.uid), 101, true)
-	return 0
-}
-
-// cronFields checks the five time fields.
-func cronFields(f []string) bool {
-	limits := [][2]int{{0, 59}, {0, 23}, {1, 31}, {1, 12}, {0, 7}}
-	for i, x := range f {
-		for part := range strings.SplitSeq(x, ",") {
-			rng, step, hasStep := strings.Cut(part, "/")
-			if hasStep {
-				if n, ok := parseUint(step); !ok || n == 0 {
-					return false
-				}
-			}
-			if rng == "*" {
-				continue
-			}
-			a, b, two := strings.Cut(rng, "-")
-			for _, v := range []string{a, b} {
-				if v == "" && !two {
-					continue
-				}
-				if i >= 3 && len(v) == 3 && strings.Trim(strings.ToLower(v), "abcdefghijklmnopqrstuvwxyz") == "" {
-					continue
-				}
-				n, ok := parseUint(v)
-				if !ok || int(n) < limits[i][0] || int(n) > limits[i][1] {
-					return false
-				}
-			}
-		}
-	}
-	return true
-}
-
 // cmdUpdateCA makes /etc/ssl/certs/ca-certificates.crt from what is trusted, and counts what changed.
-func cmdUpdateCA(p *Process) int {
-	o, ok := p.getopt("vfh", "verbose>v fresh>f help>h default")
+func cmdUpdateCA(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "vfh", "verbose>v fresh>f help>h default")
 	if !ok {
 		return 1
 	}
 	_ = o
 	const bundle = "/etc/ssl/certs/ca-certificates.crt"
 	certs := map[string]string{}
-	conf, _ := p.readFile("/etc/ca-certificates.conf")
+	conf, _ := p.ReadFile("/etc/ca-certificates.conf")
 	for l := range strings.SplitSeq(string(conf), "\n") {
 		if l == "" || l[0] == '#' || l[0] == '!' {
 			continue
 		}
 		certs[strings.TrimSuffix(path.Base(l), ".crt")+".pem"] = "/usr/share/ca-certificates/" + l
 	}
-	p.recurse("/usr/local/share/ca-certificates", true, func(name string, st Stat) error {
+	libc.Walk(p, "/usr/local/share/ca-certificates", true, func(name string, st kernel.Stat) error {
 		if strings.HasSuffix(name, ".crt") && !st.IsDir() {
 			certs[strings.TrimSuffix(path.Base(name), ".crt")+".pem"] = name
 		}
 		return nil
 	})
 	added, removed := 0, 0
-	if err := p.access("/etc/ssl/certs", mayWrite); err != nil {
-		p.warn("mktemp: failed to create file via template '/etc/ssl/certs/ca-certificates.txt.XXXXXX': %s\n", strerror(err))
+	if err := p.Access("/etc/ssl/certs", kernel.MayWrite); err != nil {
+		p.Warnf("mktemp: failed to create file via template '/etc/ssl/certs/ca-certificates.txt.XXXXXX': %s\n", kernel.Strerror(err))
 		return 1
 	}
-	p.print("Updating certificates in /etc/ssl/certs...\n")
+	p.Print("Updating certificates in /etc/ssl/certs...\n")
 	var text strings.Builder
-	for _, name := range sortedKeys(certs) {
-		b, err := p.readFile(certs[name])
+	for _, name := range slices.Sorted(maps.Keys(certs)) {
+		b, err := p.ReadFile(certs[name])
 		if err != nil {
-			p.warn("W: %s not found, but listed in /etc/ca-certificates.conf.\n", certs[name])
+			p.Warnf("W: %s not found, but listed in /etc/ca-certificates.conf.\n", certs[name])
 			continue
 		}
 		if !strings.Contains(string(b), "-----BEGIN CERTIFICATE-----") {
-			p.warn("rehash: warning: skipping %s,it does not contain exactly one certificate or CRL\n", name)
+			p.Warnf("rehash: warning: skipping %s,it does not contain exactly one certificate or CRL\n", name)
 		}
 		text.Write(b)
 		if len(b) > 0 && b[len(b)-1] != '\n' {
 			text.WriteByte('\n')
 		}
 		link := "/etc/ssl/certs/" + name
-		if st, err := p.lstat(link); err != nil || st.Target != certs[name] {
+		if st, err := p.Lstat(link); err != nil || st.Target != certs[name] {
 			if err == nil {
-				p.unlink(link)
+				p.Unlink(link)
 			}
-			p.symlink(certs[name], link)
+			p.Symlink(certs[name], link)
 			added++
 		}
 	}
-	names, _ := p.readDir("/etc/ssl/certs")
+	names, _ := p.ReadDir("/etc/ssl/certs")
 	for _, n := range names {
-		st, err := p.lstat("/etc/ssl/certs/" + n)
+		st, err := p.Lstat("/etc/ssl/certs/" + n)
 		if err == nil && st.IsSymlink() && strings.HasSuffix(n, ".pem") && certs[n] == "" && (strings.HasPrefix(st.Target, "/usr/local/share/ca-certificates/") || strings.HasPrefix(st.Target, "/usr/share/ca-certificates/")) {
-			p.unlink("/etc/ssl/certs/" + n)
+			p.Unlink("/etc/ssl/certs/" + n)
 			removed++
 		}
 	}
-	old, _ := p.readFile(bundle)
+	old, _ := p.ReadFile(bundle)
 	if string(old) != text.String() {
-		if err := p.replaceFile(bundle, []byte(text.String()), 0o644); err != nil {
-			p.errorf("%s: %s", bundle, strerror(err))
+		if err := libc.ReplaceFile(p, bundle, []byte(text.String()), 0o644); err != nil {
+			p.Errorf("%s: %s", bundle, kernel.Strerror(err))
 			return 1
 		}
 	}
-	p.printf("%d added, %d removed; done.\nRunning hooks in /etc/ca-certificates/update.d...\ndone.\n", added, removed)
+	p.Printf("%d added, %d removed; done.\nRunning hooks in /etc/ca-certificates/update.d...\ndone.\n", added, removed)
 	return 0
 }
 
-func cmdReboot(p *Process) int {
-	if p.uid != 0 {
-		p.warn("Call to %s failed: Interactive authentication required.\n", map[bool]string{true: "Reboot", false: "PowerOff"}[p.name() == "reboot"])
+func cmdReboot(p *kernel.Process) int {
+	if p.UID != 0 {
+		p.Warnf("Call to %s failed: Interactive authentication required.\n", map[bool]string{true: "Reboot", false: "PowerOff"}[p.Name() == "reboot"])
 		return 1
 	}
-	if p.name() == "shutdown" {
+	if p.Name() == "shutdown" {
 		if len(p.Args) > 1 && p.Args[1] == "-c" {
 			return 0
 		}
 		if !slices.Contains(p.Args, "-r") {
-			p.errorf("hosttest: only shutdown -r is supported: this machine cannot be switched on again")
+			p.Errorf("hosttest: only shutdown -r is supported: this machine cannot be switched on again")
 			return 1
 		}
 	}
-	if p.name() == "poweroff" {
-		p.errorf("hosttest: this machine cannot be switched on again")
+	if p.Name() == "poweroff" {
+		p.Errorf("hosttest: this machine cannot be switched on again")
 		return 1
 	}
-	if p.m.mutation(nil) != nil {
+	if p.Kernel.Mutate(nil) != nil {
 		return 1
 	}
-	p.m.rebootSoon()
+	p.Kernel.Config.Reboot()
 	return 0
 }
 
-func cmdLogger(p *Process) int {
-	o, ok := p.getopt("t:p:isS:f:", "tag=>t priority=>p id[=>i stderr>s")
+func cmdLogger(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "t:p:isS:f:", "tag=>t priority=>p id[=>i stderr>s")
 	if !ok {
 		return 1
 	}
-	tag := p.m.userName(p.uid)
-	if o.has("t") {
-		tag = o.get("t")
+	tag := libc.UserName(p.Kernel, p.UID)
+	if o.Has("t") {
+		tag = o.Get("t")
 	}
 	var text []string
-	if len(o.args) > 0 {
-		text = []string{strings.Join(o.args, " ")}
+	if len(o.Args) > 0 {
+		text = []string{strings.Join(o.Args, " ")}
 	} else {
-		d, err := p.in("-")
+		d, err := libc.OpenInput(p, "-")
 		if err != nil {
 			return 1
 		}
-		b, _ := p.readAll(d)
-		d.release()
-		text, _ = lines(b, '\n')
+		b, _ := p.ReadAll(d)
+		d.Release()
+		text, _ = libc.Lines(b, '\n')
 	}
-	s := p.m.manager()
+	s := manager(p.Kernel)
 	s.logLines(&unit{}, tag, p.PID, text)
 	return 0
 }

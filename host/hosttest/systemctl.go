@@ -4,16 +4,22 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // systemdTools are the programs of systemd.
-func systemdTools() map[string]tool {
-	return map[string]tool{"systemctl": {"", cmdSystemctl}, "systemd-analyze": {"", cmdAnalyze}, "systemd-escape": {"", cmdEscape}, "journalctl": {"", cmdJournalctl}}
+func systemdTools() map[string]kernel.Program {
+	return map[string]kernel.Program{
+		"hostnamectl": cmdHostnamectl, "timedatectl": cmdTimedatectl, "logger": cmdLogger, "/usr/sbin/reboot": cmdReboot, "/usr/sbin/shutdown": cmdReboot, "/usr/sbin/poweroff": cmdReboot,
+		"systemctl": cmdSystemctl, "systemd-analyze": cmdAnalyze, "systemd-escape": cmdEscape, "journalctl": cmdJournalctl}
 }
 
 // unitName completes a name as systemctl does.
@@ -32,7 +38,7 @@ func unitNameOf(s string) string {
 }
 
 // arrow is what systemd draws between a link and its target: as far as a locale that is named can show it.
-func (p *Process) arrow() string {
+func arrow(p *kernel.Process) string {
 	for _, v := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if l := strings.ToUpper(p.Getenv(v)); l != "" {
 			if strings.Contains(l, "UTF-8") || strings.Contains(l, "UTF8") {
@@ -44,43 +50,43 @@ func (p *Process) arrow() string {
 	return "→"
 }
 
-func cmdSystemctl(p *Process) int {
-	o, ok := p.getopt("t:p:P:alqfsn:o:iH:M:rT", "type=>t property=>p all>a full>l quiet>q force>f now no-block no-pager no-legend no-reload system user value state= failed plain runtime lines=>n output=>o job-mode= signal=>s kill-who= kill-whom= no-ask-password root= show-types wait dry-run legend= timestamp= recursive>r no-wall message= check-inhibitors= reverse after before global version preset-mode=")
+func cmdSystemctl(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "t:p:P:alqfsn:o:iH:M:rT", "type=>t property=>p all>a full>l quiet>q force>f now no-block no-pager no-legend no-reload system user value state= failed plain runtime lines=>n output=>o job-mode= signal=>s kill-who= kill-whom= no-ask-password root= show-types wait dry-run legend= timestamp= recursive>r no-wall message= check-inhibitors= reverse after before global version preset-mode=")
 	if !ok {
 		return 1
 	}
-	if p.unsupported(o, "H", "M", "root", "dry-run", "kill-whom", "kill-who", "preset-mode", "reverse", "after", "before", "global", "timestamp", "show-types") {
+	if libc.Unsupported(p, o, "H", "M", "root", "dry-run", "kill-whom", "kill-who", "preset-mode", "reverse", "after", "before", "global", "timestamp", "show-types") {
 		return 1
 	}
-	if o.has("version") {
-		p.print("systemd 252 (252.38-1~deb12u1)\n+PAM +AUDIT +SELINUX +APPARMOR +IMA +SMACK +SECCOMP +GCRYPT\n")
+	if o.Has("version") {
+		p.Print("systemd 252 (252.38-1~deb12u1)\n+PAM +AUDIT +SELINUX +APPARMOR +IMA +SMACK +SECCOMP +GCRYPT\n")
 		return 0
 	}
 	verb := "list-units"
-	args := o.args
+	args := o.Args
 	if len(args) > 0 {
 		verb, args = args[0], args[1:]
 	}
-	if o.has("user") {
-		p.warn("Failed to connect to bus: No medium found\n")
+	if o.Has("user") {
+		p.Warnf("Failed to connect to bus: No medium found\n")
 		return 1
 	}
-	if _, err := p.stat("/run/systemd/system"); err != nil {
-		p.warn("System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down\n")
+	if _, err := p.Stat("/run/systemd/system"); err != nil {
+		p.Warnf("System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down\n")
 		return 1
 	}
-	s := p.m.manager()
+	s := manager(p.Kernel)
 	c := &systemctl{p: p, s: s, o: o}
 	need := func(n int) bool {
 		if len(args) < n {
-			p.warn("Too few arguments.\n")
+			p.Warnf("Too few arguments.\n")
 			return false
 		}
 		return true
 	}
 	privileged := func(what string) bool {
-		if p.uid != 0 {
-			p.warn("%s", what)
+		if p.UID != 0 {
+			p.Warnf("%s", what)
 			return false
 		}
 		return true
@@ -140,8 +146,8 @@ func cmdSystemctl(p *Process) int {
 		found := false
 		for _, a := range args {
 			for _, u := range c.expand(a) {
-				if !o.has("q") {
-					p.print(u.active, "\n")
+				if !o.Has("q") {
+					p.Print(u.active, "\n")
 				}
 				if verb == "is-active" && (u.active == "active" || u.active == "reloading") || verb == "is-failed" && u.active == "failed" {
 					found = true
@@ -165,12 +171,12 @@ func cmdSystemctl(p *Process) int {
 		for _, a := range args {
 			st := s.enabledState(unitNameOf(a))
 			if st == "" {
-				p.flush()
-				p.warn("Failed to get unit file state for %s: No such file or directory\n", unitNameOf(a))
+				p.Flush()
+				p.Warnf("Failed to get unit file state for %s: No such file or directory\n", unitNameOf(a))
 				return 1
 			}
-			if !o.has("q") {
-				p.print(st, "\n")
+			if !o.Has("q") {
+				p.Print(st, "\n")
 			}
 			switch st {
 			case "enabled", "enabled-runtime", "static", "alias", "indirect", "generated":
@@ -183,11 +189,11 @@ func cmdSystemctl(p *Process) int {
 		defer s.mu.Unlock()
 		for _, u := range s.unitList() {
 			if u.active == "failed" {
-				p.print("degraded\n")
+				p.Print("degraded\n")
 				return 1
 			}
 		}
-		p.print("running\n")
+		p.Print("running\n")
 		return 0
 	case "show":
 		return c.show(args)
@@ -205,7 +211,7 @@ func cmdSystemctl(p *Process) int {
 	case "reset-failed":
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if err := p.m.mutation(nil); err != nil {
+		if err := p.Kernel.Mutate(nil); err != nil {
 			return 1
 		}
 		reset := func(u *unit) {
@@ -228,7 +234,7 @@ func cmdSystemctl(p *Process) int {
 		for _, a := range args {
 			u := s.unit(unitNameOf(a))
 			if u.load == "not-found" {
-				p.warn("Failed to reset failed state of unit %s: Unit %s not loaded.\n", u.name, u.name)
+				p.Warnf("Failed to reset failed state of unit %s: Unit %s not loaded.\n", u.name, u.name)
 				return 1
 			}
 			reset(u)
@@ -238,9 +244,9 @@ func cmdSystemctl(p *Process) int {
 		if !need(1) {
 			return 1
 		}
-		sig := sigTERM
-		if o.has("s") {
-			sig = signalNumber(o.get("s"))
+		sig := kernel.SigTERM
+		if o.Has("s") {
+			sig = kernel.SignalNumber(o.Get("s"))
 		}
 		code := 0
 		for _, a := range args {
@@ -249,33 +255,30 @@ func cmdSystemctl(p *Process) int {
 			missing := s.unit(n).load == "not-found"
 			s.mu.Unlock()
 			if missing {
-				p.warn("Failed to kill unit %[1]s: Unit %[1]s not loaded.\n", n)
+				p.Warnf("Failed to kill unit %[1]s: Unit %[1]s not loaded.\n", n)
 				code = 1
 			}
-			for _, q := range p.m.processes() {
-				q.mu.Lock()
-				own := q.unit == n
-				q.mu.Unlock()
-				if own {
-					q.signal(sig)
+			for _, q := range p.Kernel.Processes() {
+				if q.InUnit(n) {
+					q.Signal(sig)
 				}
 			}
 		}
 		return code
 	case "get-default":
-		p.print("multi-user.target\n")
+		p.Print("multi-user.target\n")
 		return 0
 	case "set-default", "preset", "isolate":
-		p.warn("hosttest: systemctl %s is not supported\n", verb)
+		p.Warnf("hosttest: systemctl %s is not supported\n", verb)
 		return 1
 	case "reboot", "poweroff", "halt", "kexec":
-		if err := p.m.mutation(nil); err != nil {
+		if err := p.Kernel.Mutate(nil); err != nil {
 			return 1
 		}
-		p.m.rebootSoon()
+		p.Kernel.Config.Reboot()
 		return 0
 	}
-	p.warn("Unknown command verb %s.\n", verb)
+	p.Warnf("Unknown command verb %s.\n", verb)
 	return 1
 }
 
@@ -287,36 +290,18 @@ func firstWord(args []string) string {
 	return args[0]
 }
 
-// rebootSoon lets the caller's answer leave before the machine goes down.
-func (m *Machine) rebootSoon() {
-	m.mu.Lock()
-	if m.rebooting || m.closed {
-		m.mu.Unlock()
-		return
-	}
-	m.rebooting = true
-	m.mu.Unlock()
-	m.serving.Go(func() {
-		time.Sleep(2 * time.Millisecond)
-		m.Reboot()
-		m.mu.Lock()
-		m.rebooting = false
-		m.mu.Unlock()
-	})
-}
-
 type systemctl struct {
-	p *Process
+	p *kernel.Process
 	s *systemd
-	o *options
+	o *libc.Options
 }
 
 // expand gives the units of an argument, which may be a pattern over what is loaded.
 func (c *systemctl) expand(arg string) []*unit {
-	if isGlob(arg) {
+	if libc.IsGlob(arg) {
 		var out []*unit
 		for _, u := range c.s.unitList() {
-			if match(unitNameOf(arg), u.name) || match(arg, u.name) {
+			if libc.Fnmatch(unitNameOf(arg), u.name) || libc.Fnmatch(arg, u.name) {
 				out = append(out, u)
 			}
 		}
@@ -338,34 +323,34 @@ func (c *systemctl) job(verb string, args []string) int {
 				word = verb
 			}
 			if strings.Contains(u.name, "@.") {
-				p.warn("Failed to %s %s: Unit name %s is missing the instance name.\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
+				p.Warnf("Failed to %s %s: Unit name %s is missing the instance name.\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
 				code = 1
 				continue
 			}
 			if u.load == "not-found" && (verb != "stop" || u.active == "inactive") {
 				if verb == "stop" {
-					p.warn("Failed to stop %s: Unit %s not loaded.\n", u.name, u.name)
+					p.Warnf("Failed to stop %s: Unit %s not loaded.\n", u.name, u.name)
 				} else {
-					p.warn("Failed to %s %s: Unit %s not found.\n", word, u.name, u.name)
+					p.Warnf("Failed to %s %s: Unit %s not found.\n", word, u.name, u.name)
 				}
 				code = 5
 				continue
 			}
 			if u.load == "masked" && verb != "stop" {
-				p.warn("Failed to %s %s: Unit %s is masked.\n", word, u.name, u.name)
+				p.Warnf("Failed to %s %s: Unit %s is masked.\n", word, u.name, u.name)
 				code = 1
 				continue
 			}
 			if u.load == "bad-setting" && verb != "stop" {
-				p.warn("Failed to %s %s: Unit %s has a bad unit file setting.\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
+				p.Warnf("Failed to %s %s: Unit %s has a bad unit file setting.\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
 				code = 1
 				continue
 			}
 			if s.stale(u) {
-				p.warn("Warning: The unit file, source configuration file or drop-ins of %s changed on disk. Run 'systemctl daemon-reload' to reload units.\n", u.name)
+				p.Warnf("Warning: The unit file, source configuration file or drop-ins of %s changed on disk. Run 'systemctl daemon-reload' to reload units.\n", u.name)
 			}
 			if isYes(u.file.get("Unit.RefuseManualStart")) && verb != "stop" {
-				p.warn("Failed to %s %s: Operation refused, unit %s may be requested by dependency only (it is configured to refuse manual start/stop).\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
+				p.Warnf("Failed to %s %s: Operation refused, unit %s may be requested by dependency only (it is configured to refuse manual start/stop).\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
 				code = 4
 				continue
 			}
@@ -394,15 +379,15 @@ func (c *systemctl) job(verb string, args []string) int {
 					err = s.restartLocked(u)
 				}
 			}
-			if err == nil || c.o.has("no-block") {
+			if err == nil || c.o.Has("no-block") {
 				continue
 			}
 			code = 1
 			switch msg := err.Error(); {
 			case errors.Is(err, errDependency):
-				p.warn("A dependency job for %s failed. See 'journalctl -xe' for details.\n", u.name)
+				p.Warnf("A dependency job for %s failed. See 'journalctl -xe' for details.\n", u.name)
 			case strings.HasPrefix(msg, "Unit ") || strings.HasPrefix(msg, "Job type"):
-				p.warn("Failed to %s %s: %s\n", word, u.name, msg)
+				p.Warnf("Failed to %s %s: %s\n", word, u.name, msg)
 				if strings.HasPrefix(msg, "Job type") {
 					code = 3
 				}
@@ -410,21 +395,21 @@ func (c *systemctl) job(verb string, args []string) int {
 					code = 5
 				}
 			case strings.Contains(msg, "cannot reload"):
-				p.warn("%s\n", msg)
+				p.Warnf("%s\n", msg)
 			case strings.HasPrefix(msg, "Assertion"):
-				p.warn("%s\n", msg)
+				p.Warnf("%s\n", msg)
 			default:
 				why := map[string]string{"exit-code": "the control process exited with error code", "signal": "a fatal signal was delivered to the control process", "timeout": "a timeout was exceeded",
 					"resources": "of unavailable resources or another system error", "start-limit-hit": "start of the service was attempted too often", "protocol": "the service did not take the steps required by its unit configuration"}[msg]
 				if msg == "start-limit-hit" {
-					p.warn("Job for %s failed because %s.\n", u.name, why)
+					p.Warnf("Job for %s failed because %s.\n", u.name, why)
 				} else {
-					p.warn("Job for %s failed because %s.\n", u.name, cmp.Or(why, msg))
+					p.Warnf("Job for %s failed because %s.\n", u.name, cmp.Or(why, msg))
 				}
 				if strings.HasSuffix(u.name, ".mount") {
-					p.warn("See \"systemctl status %s\" and \"journalctl -xeu %s\" for details.\n", u.name, u.name)
+					p.Warnf("See \"systemctl status %s\" and \"journalctl -xeu %s\" for details.\n", u.name, u.name)
 				} else {
-					p.warn("See \"systemctl status %s\" and \"journalctl -xeu %s\" for details.\n", u.name, u.name)
+					p.Warnf("See \"systemctl status %s\" and \"journalctl -xeu %s\" for details.\n", u.name, u.name)
 				}
 			}
 		}
@@ -442,7 +427,7 @@ func (s *systemd) restartLocked(u *unit) error {
 // enabledState is UnitFileState; "" when there is no such unit file.
 func (s *systemd) enabledState(name string) string {
 	fragment, id, masked := s.find(name)
-	fs := s.m.FS()
+	fs := s.k.FS()
 	if masked {
 		if strings.HasPrefix(fragment, "/run/") {
 			return "masked-runtime"
@@ -513,20 +498,20 @@ func (c *systemctl) enable(verb string, args []string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	root := "/etc/systemd/system"
-	if c.o.has("runtime") {
+	if c.o.Has("runtime") {
 		root = "/run/systemd/system"
 	}
 	var units []string
 	for _, a := range args {
 		if strings.HasPrefix(a, "/") && verb != "disable" {
 			b := path.Base(a)
-			if _, err := p.stat(a); err != nil {
-				p.warn("Failed to enable unit: File %s: No such file or directory\n", a)
+			if _, err := p.Stat(a); err != nil {
+				p.Warnf("Failed to enable unit: File %s: No such file or directory\n", a)
 				return 1
 			}
-			if _, err := p.lstat(root + "/" + b); err != nil {
-				if err := p.symlink(a, root+"/"+b); err == nil {
-					p.warn("Created symlink %s %s %s.\n", root+"/"+b, p.arrow(), a)
+			if _, err := p.Lstat(root + "/" + b); err != nil {
+				if err := p.Symlink(a, root+"/"+b); err == nil {
+					p.Warnf("Created symlink %s %s %s.\n", root+"/"+b, arrow(p), a)
 				}
 			}
 			a = b
@@ -537,12 +522,12 @@ func (c *systemctl) enable(verb string, args []string) int {
 		fragment, _, masked := s.find(n)
 		if masked {
 			if verb == "enable" || verb == "reenable" {
-				p.warn("Failed to %s unit: Unit file %s is masked.\n", verb, fragment)
+				p.Warnf("Failed to %s unit: Unit file %s is masked.\n", verb, fragment)
 				return 1
 			}
 		}
 		if fragment == "" {
-			p.warn("Failed to %s unit: Unit file %s does not exist.\n", verb, n)
+			p.Warnf("Failed to %s unit: Unit file %s does not exist.\n", verb, n)
 			return 1
 		}
 	}
@@ -587,39 +572,39 @@ func (c *systemctl) enable(verb string, args []string) int {
 				links = append(links, [2]string{root + "/" + s.specifiers(u, w) + dir + "/" + inst, fragment})
 			}
 		}
-		sortBy(links, func(l [2]string) string { return l[0] })
-		if len(links) == 0 && len(f.words("Install.Also")) == 0 && !c.o.has("q") {
-			p.warn("The unit files have no installation config (WantedBy=, RequiredBy=, Also=,\nAlias= settings in the [Install] section, and DefaultInstance= for template\nunits). This means they are not meant to be enabled using systemctl.\n \nPossible reasons for having this kind of units are:\n• A unit may be statically enabled by being symlinked from another unit's\n  .wants/ or .requires/ directory.\n• A unit's purpose may be to act as a helper for some other unit which has\n  a requirement dependency on it.\n• A unit may be started when needed via activation (socket, path, timer,\n  D-Bus, udev, scripted systemctl call, ...).\n• In case of template units, the unit is meant to be enabled with some\n  instance name specified.\n")
+		slices.SortStableFunc(links, func(a, b [2]string) int { return cmp.Compare(a[0], b[0]) })
+		if len(links) == 0 && len(f.words("Install.Also")) == 0 && !c.o.Has("q") {
+			p.Warnf("The unit files have no installation config (WantedBy=, RequiredBy=, Also=,\nAlias= settings in the [Install] section, and DefaultInstance= for template\nunits). This means they are not meant to be enabled using systemctl.\n \nPossible reasons for having this kind of units are:\n• A unit may be statically enabled by being symlinked from another unit's\n  .wants/ or .requires/ directory.\n• A unit's purpose may be to act as a helper for some other unit which has\n  a requirement dependency on it.\n• A unit may be started when needed via activation (socket, path, timer,\n  D-Bus, udev, scripted systemctl call, ...).\n• In case of template units, the unit is meant to be enabled with some\n  instance name specified.\n")
 		}
 		for _, l := range links {
-			if st, err := p.lstat(l[0]); err == nil {
+			if st, err := p.Lstat(l[0]); err == nil {
 				if st.IsSymlink() && (path.Base(st.Target) == path.Base(l[1])) {
 					continue
 				}
-				if !c.o.has("f") {
-					p.warn("Failed to %s unit: File %s already exists and is a symlink to %s.\n", verb, l[0], st.Target)
+				if !c.o.Has("f") {
+					p.Warnf("Failed to %s unit: File %s already exists and is a symlink to %s.\n", verb, l[0], st.Target)
 					return 1
 				}
-				p.unlink(l[0])
+				p.Unlink(l[0])
 			}
-			if err := p.mkdirOne(path.Dir(l[0]), true, nil, false); err != nil {
-				p.sayErr(err)
+			if err := libc.MkdirOne(p, path.Dir(l[0]), true, nil, false); err != nil {
+				libc.SayError(p, err)
 				return 1
 			}
-			if err := p.symlink(l[1], l[0]); err != nil {
-				p.warn("Failed to %s unit: %s\n", verb, strerror(err))
+			if err := p.Symlink(l[1], l[0]); err != nil {
+				p.Warnf("Failed to %s unit: %s\n", verb, kernel.Strerror(err))
 				return 1
 			}
 			changed = true
-			if !c.o.has("q") {
-				p.warn("Created symlink %s %s %s.\n", l[0], p.arrow(), l[1])
+			if !c.o.Has("q") {
+				p.Warnf("Created symlink %s %s %s.\n", l[0], arrow(p), l[1])
 			}
 		}
 	}
-	if changed && !c.o.has("no-reload") {
+	if changed && !c.o.Has("no-reload") {
 		s.daemonReload()
 	}
-	if c.o.has("now") {
+	if c.o.Has("now") {
 		jobVerb := "start"
 		if verb == "disable" {
 			jobVerb = "stop"
@@ -642,7 +627,7 @@ func (c *systemctl) enable(verb string, args []string) int {
 func (c *systemctl) removeLinks(root, name string) bool {
 	p := c.p
 	changed := false
-	names, _ := p.readDir(root)
+	names, _ := p.ReadDir(root)
 	slices.Sort(names)
 	tmpl, inst := templateOf(name)
 	same := func(n string) bool {
@@ -654,28 +639,28 @@ func (c *systemctl) removeLinks(root, name string) bool {
 	}
 	for _, n := range names {
 		if strings.HasSuffix(n, ".wants") || strings.HasSuffix(n, ".requires") || strings.HasSuffix(n, ".upholds") {
-			entries, _ := p.readDir(root + "/" + n)
+			entries, _ := p.ReadDir(root + "/" + n)
 			for _, e := range entries {
 				if same(e) {
-					if p.unlink(root+"/"+n+"/"+e) == nil {
+					if p.Unlink(root+"/"+n+"/"+e) == nil {
 						changed = true
-						if !c.o.has("q") {
-							p.warn("Removed \"%s\".\n", root+"/"+n+"/"+e)
+						if !c.o.Has("q") {
+							p.Warnf("Removed \"%s\".\n", root+"/"+n+"/"+e)
 						}
 					}
 				}
 			}
 			if len(entries) > 0 {
-				p.rmdir(root + "/" + n) // only when it is empty now
+				p.Rmdir(root + "/" + n) // only when it is empty now
 			}
 			continue
 		}
-		st, err := p.lstat(root + "/" + n)
+		st, err := p.Lstat(root + "/" + n)
 		if err == nil && st.IsSymlink() && (path.Base(st.Target) == name || n == name && st.Target != "/dev/null") {
-			if p.unlink(root+"/"+n) == nil {
+			if p.Unlink(root+"/"+n) == nil {
 				changed = true
-				if !c.o.has("q") {
-					p.warn("Removed \"%s\".\n", root+"/"+n)
+				if !c.o.Has("q") {
+					p.Warnf("Removed \"%s\".\n", root+"/"+n)
 				}
 			}
 		}
@@ -688,43 +673,43 @@ func (c *systemctl) mask(on bool, args []string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	root := "/etc/systemd/system"
-	if c.o.has("runtime") {
+	if c.o.Has("runtime") {
 		root = "/run/systemd/system"
 	}
 	changed := false
 	for _, a := range args {
 		n := unitNameOf(a)
 		file := root + "/" + n
-		st, err := p.lstat(file)
+		st, err := p.Lstat(file)
 		if on {
 			if f, _, _ := s.find(n); f == "" {
-				p.warn("Unit %s does not exist, proceeding anyway.\n", n)
+				p.Warnf("Unit %s does not exist, proceeding anyway.\n", n)
 			}
 			if err == nil {
 				if st.IsSymlink() && st.Target == "/dev/null" {
 					continue
 				}
 				if !st.IsSymlink() {
-					p.warn("Failed to mask unit: File %s already exists.\n", file)
+					p.Warnf("Failed to mask unit: File %s already exists.\n", file)
 					return 1
 				}
-				p.unlink(file)
+				p.Unlink(file)
 			}
-			if err := p.symlink("/dev/null", file); err != nil {
-				p.warn("Failed to mask unit: %s\n", strerror(err))
+			if err := p.Symlink("/dev/null", file); err != nil {
+				p.Warnf("Failed to mask unit: %s\n", kernel.Strerror(err))
 				return 1
 			}
 			changed = true
-			if !c.o.has("q") {
-				p.warn("Created symlink %s %s /dev/null.\n", file, p.arrow())
+			if !c.o.Has("q") {
+				p.Warnf("Created symlink %s %s /dev/null.\n", file, arrow(p))
 			}
 			continue
 		}
 		if err == nil && st.IsSymlink() && st.Target == "/dev/null" {
-			p.unlink(file)
+			p.Unlink(file)
 			changed = true
-			if !c.o.has("q") {
-				p.warn("Removed \"%s\".\n", file)
+			if !c.o.Has("q") {
+				p.Warnf("Removed \"%s\".\n", file)
 			}
 		}
 	}
@@ -736,7 +721,7 @@ func (c *systemctl) mask(on bool, args []string) int {
 			}
 		}
 	}
-	if on && c.o.has("now") {
+	if on && c.o.Has("now") {
 		s.mu.Unlock()
 		code := c.job("stop", args)
 		s.mu.Lock()
@@ -757,10 +742,8 @@ func (s *systemd) properties(u *unit) [][2]string {
 			add(k+"Monotonic", "0")
 			return
 		}
-		add(k, t.In(s.m.location()).Format(stampFormat))
-		s.m.mu.Lock()
-		b := s.m.bootTime
-		s.m.mu.Unlock()
+		add(k, t.In(libc.Location(s.k)).Format(stampFormat))
+		b := s.k.BootedAt()
 		add(k+"Monotonic", strconv.FormatInt(t.Sub(b).Microseconds(), 10))
 	}
 	yesNo := func(b bool) string {
@@ -899,17 +882,17 @@ func (c *systemctl) show(args []string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var want []string
-	for _, v := range c.o.all("p", "P") {
+	for _, v := range c.o.All("p", "P") {
 		want = append(want, strings.Split(v, ",")...)
 	}
-	value := c.o.has("value", "P")
+	value := c.o.Has("value", "P")
 	if len(args) == 0 {
-		for _, kv := range [][2]string{{"Version", "252.38-1~deb12u1"}, {"Architecture", map[string]string{"amd64": "x86-64"}[p.m.arch] + map[string]string{"arm64": "arm64"}[p.m.arch]}, {"SystemState", "running"}, {"NFailedUnits", "0"}} {
+		for _, kv := range [][2]string{{"Version", "252.38-1~deb12u1"}, {"Architecture", map[string]string{"amd64": "x86-64"}[p.Kernel.Config.Arch] + map[string]string{"arm64": "arm64"}[p.Kernel.Config.Arch]}, {"SystemState", "running"}, {"NFailedUnits", "0"}} {
 			if len(want) == 0 || slices.Contains(want, kv[0]) {
 				if value {
-					p.print(kv[1], "\n")
+					p.Print(kv[1], "\n")
 				} else {
-					p.print(kv[0], "=", kv[1], "\n")
+					p.Print(kv[0], "=", kv[1], "\n")
 				}
 			}
 		}
@@ -919,20 +902,20 @@ func (c *systemctl) show(args []string) int {
 	for _, a := range args {
 		for _, u := range c.expand(a) {
 			if !firstUnit {
-				p.print("\n")
+				p.Print("\n")
 			}
 			firstUnit = false
 			for _, kv := range s.properties(u) {
 				if len(want) > 0 && !slices.Contains(want, kv[0]) {
 					continue
 				}
-				if len(want) == 0 && kv[1] == "" && !c.o.has("a") {
+				if len(want) == 0 && kv[1] == "" && !c.o.Has("a") {
 					continue
 				}
 				if value {
-					p.print(kv[1], "\n")
+					p.Print(kv[1], "\n")
 				} else {
-					p.print(kv[0], "=", kv[1], "\n")
+					p.Print(kv[0], "=", kv[1], "\n")
 				}
 			}
 		}
@@ -945,25 +928,25 @@ func (c *systemctl) cat(args []string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, a := range args {
-		fresh := &systemd{m: s.m, units: map[string]*unit{}}
+		fresh := &systemd{k: s.k, units: map[string]*unit{}}
 		u := fresh.loadUnit(unitNameOf(a))
 		if u.load == "not-found" || u.fragment == "" {
-			p.flush()
-			p.warn("No files found for %s.\n", u.name)
+			p.Flush()
+			p.Warnf("No files found for %s.\n", u.name)
 			return 1
 		}
 		if i > 0 {
-			p.print("\n")
+			p.Print("\n")
 		}
 		for j, f := range append([]string{u.fragment}, u.dropIns...) {
 			if j > 0 {
-				p.print("\n")
+				p.Print("\n")
 			}
 			b, _, err := s.read(f)
 			if err != nil {
 				b = nil
 			}
-			p.print("# ", f, "\n", string(b))
+			p.Print("# ", f, "\n", string(b))
 		}
 	}
 	return 0
@@ -977,15 +960,15 @@ func (c *systemctl) status(args []string) int {
 	for _, a := range args {
 		for _, u := range c.expand(a) {
 			if u.load == "not-found" {
-				p.flush()
-				p.warn("Unit %s could not be found.\n", u.name)
+				p.Flush()
+				p.Warnf("Unit %s could not be found.\n", u.name)
 				code = 4
 				continue
 			}
 			dot := map[string]string{"active": "●", "failed": "×"}[u.active]
-			p.printf("%s %s\n     Loaded: %s (%s; %s; preset: enabled)\n     Active: %s (%s)\n", cmp.Or(dot, "○"), s.describe(u), u.load, u.fragment, s.enabledState(u.name), u.active, u.sub)
+			p.Printf("%s %s\n     Loaded: %s (%s; %s; preset: enabled)\n     Active: %s (%s)\n", cmp.Or(dot, "○"), s.describe(u), u.load, u.fragment, s.enabledState(u.name), u.active, u.sub)
 			if u.proc != nil {
-				p.printf("   Main PID: %d (%s)\n", u.proc.PID, u.proc.comm())
+				p.Printf("   Main PID: %d (%s)\n", u.proc.PID, u.proc.Comm())
 			}
 			if u.active != "active" && code == 0 {
 				code = 3
@@ -999,59 +982,59 @@ func (c *systemctl) list(verb string, args []string) int {
 	s, p := c.s, c.p
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	legend := !c.o.has("no-legend") && c.o.get("legend") != "no" && c.o.get("legend") != "false"
+	legend := !c.o.Has("no-legend") && c.o.Get("legend") != "no" && c.o.Get("legend") != "false"
 	n := 0
 	if verb == "list-timers" {
 		if legend {
-			p.print("NEXT LEFT LAST PASSED UNIT ACTIVATES\n")
+			p.Print("NEXT LEFT LAST PASSED UNIT ACTIVATES\n")
 		}
 		for _, u := range s.unitList() {
-			if strings.HasSuffix(u.name, ".timer") && (u.active == "active" || c.o.has("a")) {
-				p.printf("n/a n/a n/a n/a %s %s\n", u.name, cmp.Or(u.file.get("Timer.Unit"), strings.TrimSuffix(u.name, ".timer")+".service"))
+			if strings.HasSuffix(u.name, ".timer") && (u.active == "active" || c.o.Has("a")) {
+				p.Printf("n/a n/a n/a n/a %s %s\n", u.name, cmp.Or(u.file.get("Timer.Unit"), strings.TrimSuffix(u.name, ".timer")+".service"))
 				n++
 			}
 		}
 		if legend {
-			p.printf("\n%d timers listed.\n", n)
+			p.Printf("\n%d timers listed.\n", n)
 		}
 		return 0
 	}
 	if legend {
-		p.print("  UNIT LOAD ACTIVE SUB DESCRIPTION\n")
+		p.Print("  UNIT LOAD ACTIVE SUB DESCRIPTION\n")
 	}
-	types := strings.Split(c.o.get("t"), ",")
-	states := strings.Split(c.o.get("state"), ",")
+	types := strings.Split(c.o.Get("t"), ",")
+	states := strings.Split(c.o.Get("state"), ",")
 	for _, u := range s.unitList() {
-		if c.o.get("t") != "" && !slices.Contains(types, strings.TrimPrefix(path.Ext(u.name), ".")) {
+		if c.o.Get("t") != "" && !slices.Contains(types, strings.TrimPrefix(path.Ext(u.name), ".")) {
 			continue
 		}
 		switch {
-		case c.o.get("state") != "":
+		case c.o.Get("state") != "":
 			if !slices.Contains(states, u.active) && !slices.Contains(states, u.sub) && !slices.Contains(states, u.load) {
 				continue
 			}
-		case c.o.has("failed"):
+		case c.o.Has("failed"):
 			if u.active != "failed" {
 				continue
 			}
-		case !c.o.has("a") && (u.active == "inactive" || u.load == "not-found"):
+		case !c.o.Has("a") && (u.active == "inactive" || u.load == "not-found"):
 			continue
 		}
-		if len(args) > 0 && !slices.ContainsFunc(args, func(a string) bool { return match(a, u.name) || u.name == unitNameOf(a) }) {
+		if len(args) > 0 && !slices.ContainsFunc(args, func(a string) bool { return libc.Fnmatch(a, u.name) || u.name == unitNameOf(a) }) {
 			continue
 		}
 		mark := "  "
 		if u.active == "failed" {
 			mark = "● "
 		}
-		if c.o.has("plain") {
+		if c.o.Has("plain") {
 			mark = ""
 		}
-		p.printf("%s%s %s %s %s %s\n", mark, u.name, u.load, u.active, u.sub, cmp.Or(s.specifiers(u, u.file.get("Unit.Description")), u.name))
+		p.Printf("%s%s %s %s %s %s\n", mark, u.name, u.load, u.active, u.sub, cmp.Or(s.specifiers(u, u.file.get("Unit.Description")), u.name))
 		n++
 	}
 	if legend {
-		p.printf("\n%d loaded units listed.\n", n)
+		p.Printf("\n%d loaded units listed.\n", n)
 	}
 	return 0
 }
@@ -1062,34 +1045,34 @@ func (c *systemctl) listFiles(args []string) int {
 	defer s.mu.Unlock()
 	seen := map[string]bool{}
 	for _, dir := range unitDirs {
-		names, _ := s.m.FS().ReadDir(dir)
+		names, _ := s.k.FS().ReadDir(dir)
 		for _, n := range names {
 			if unitSections[path.Ext(n)] != nil {
 				seen[n] = true
 			}
 		}
 	}
-	legend := !c.o.has("no-legend")
+	legend := !c.o.Has("no-legend")
 	if legend {
-		p.print("UNIT FILE STATE PRESET\n")
+		p.Print("UNIT FILE STATE PRESET\n")
 	}
 	n := 0
-	for _, name := range sortedKeys(seen) {
-		if c.o.get("t") != "" && "."+c.o.get("t") != path.Ext(name) {
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		if c.o.Get("t") != "" && "."+c.o.Get("t") != path.Ext(name) {
 			continue
 		}
-		if len(args) > 0 && !slices.ContainsFunc(args, func(a string) bool { return match(a, name) || name == unitNameOf(a) }) {
+		if len(args) > 0 && !slices.ContainsFunc(args, func(a string) bool { return libc.Fnmatch(a, name) || name == unitNameOf(a) }) {
 			continue
 		}
 		st := s.enabledState(name)
-		if c.o.get("state") != "" && st != c.o.get("state") {
+		if c.o.Get("state") != "" && st != c.o.Get("state") {
 			continue
 		}
-		p.printf("%s %s enabled\n", name, st)
+		p.Printf("%s %s enabled\n", name, st)
 		n++
 	}
 	if legend {
-		p.printf("\n%d unit files listed.\n", n)
+		p.Printf("\n%d unit files listed.\n", n)
 	}
 	if n == 0 && len(args) > 0 {
 		return 1
@@ -1097,59 +1080,59 @@ func (c *systemctl) listFiles(args []string) int {
 	return 0
 }
 
-func cmdEscape(p *Process) int {
-	o, ok := p.getopt("pum", "path>p unescape>u mangle>m suffix= template=")
+func cmdEscape(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "pum", "path>p unescape>u mangle>m suffix= template=")
 	if !ok {
 		return 1
 	}
-	for i, a := range o.args {
+	for i, a := range o.Args {
 		v := a
 		switch {
-		case o.has("u") && o.has("p"):
+		case o.Has("u") && o.Has("p"):
 			v = unescapeUnitPath(a)
-		case o.has("p"):
+		case o.Has("p"):
 			v = escapeUnitPath(a)
-		case o.has("u"):
+		case o.Has("u"):
 			v = strings.TrimPrefix(unescapeUnitPath(a), "/")
 		default:
 			v = strings.ReplaceAll(escapeUnitPath(strings.ReplaceAll(a, "/", "\x00")), `\x00`, "-")
 		}
-		if s := o.get("suffix"); s != "" {
+		if s := o.Get("suffix"); s != "" {
 			v += "." + s
 		}
-		if t := o.get("template"); t != "" {
+		if t := o.Get("template"); t != "" {
 			v = strings.Replace(t, "@.", "@"+v+".", 1)
 		}
 		if i > 0 {
-			p.print(" ")
+			p.Print(" ")
 		}
-		p.print(v)
+		p.Print(v)
 	}
-	p.print("\n")
+	p.Print("\n")
 	return 0
 }
 
 // cmdAnalyze is systemd-analyze verify.
-func cmdAnalyze(p *Process) int {
-	o, ok := p.getopt("", "man[= generators[= recursive-errors= no-pager user system")
+func cmdAnalyze(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "", "man[= generators[= recursive-errors= no-pager user system")
 	if !ok {
 		return 1
 	}
-	if p.unsupported(o, "user") {
+	if libc.Unsupported(p, o, "user") {
 		return 1
 	}
-	if len(o.args) == 0 || o.args[0] != "verify" {
-		if len(o.args) > 0 && o.args[0] == "calendar" {
+	if len(o.Args) == 0 || o.Args[0] != "verify" {
+		if len(o.Args) > 0 && o.Args[0] == "calendar" {
 			return 0
 		}
-		p.warn("hosttest: systemd-analyze knows only verify\n")
+		p.Warnf("hosttest: systemd-analyze knows only verify\n")
 		return 1
 	}
 	code := 0
-	for _, f := range o.args[1:] {
+	for _, f := range o.Args[1:] {
 		base := path.Base(f)
 		if unitSections[path.Ext(base)] == nil {
-			p.warn("Failed to prepare filename %s: Invalid argument\n", f)
+			p.Warnf("Failed to prepare filename %s: Invalid argument\n", f)
 			code = 1
 			continue
 		}
@@ -1157,20 +1140,20 @@ func cmdAnalyze(p *Process) int {
 		if !strings.Contains(f, "/") {
 			file = "/etc/systemd/system/" + f
 		}
-		b, err := p.readFile(file)
+		b, err := p.ReadFile(file)
 		if err != nil {
-			p.warn("Failed to open %s: %s\n", f, strerror(err))
+			p.Warnf("Failed to open %s: %s\n", f, kernel.Strerror(err))
 			code = 1
 			continue
 		}
 		u := parseUnit(string(b), file)
 		for _, w := range u.problems {
-			p.warn("%s\n", w)
+			p.Warnf("%s\n", w)
 			code = 1
 		}
 		if strings.HasSuffix(base, ".service") {
 			if len(u.all("Service.ExecStart")) == 0 && u.get("Service.Type") != "oneshot" {
-				p.warn("%s: Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.\n", base)
+				p.Warnf("%s: Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.\n", base)
 				code = 1
 			}
 			for _, k := range []string{"ExecStart", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecReload"} {
@@ -1179,8 +1162,8 @@ func cmdAnalyze(p *Process) int {
 					if len(args) == 0 || strings.Contains(args[0], "%") {
 						continue
 					}
-					if _, err := p.lookPath(args[0], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
-						p.warn("%s: Command %s is not executable: %s\n", base, args[0], strerror(err))
+					if _, err := libc.LookPath(p, args[0], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
+						p.Warnf("%s: Command %s is not executable: %s\n", base, args[0], kernel.Strerror(err))
 						code = 1
 					}
 				}
@@ -1190,55 +1173,55 @@ func cmdAnalyze(p *Process) int {
 	return code
 }
 
-func cmdJournalctl(p *Process) int {
-	o, ok := p.getopt("u:n::o:xefrkb::t:S:U:qap:g:", "unit=>u lines[=>n output=>o no-pager follow>f reverse>r since=>S until=>U quiet>q boot[=>b identifier=>t all>a no-hostname priority=>p vacuum-time= rotate grep=>g dmesg>k catalog>x")
+func cmdJournalctl(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "u:n::o:xefrkb::t:S:U:qap:g:", "unit=>u lines[=>n output=>o no-pager follow>f reverse>r since=>S until=>U quiet>q boot[=>b identifier=>t all>a no-hostname priority=>p vacuum-time= rotate grep=>g dmesg>k catalog>x")
 	if !ok {
 		return 1
 	}
-	if p.unsupported(o, "k", "f", "S", "U", "a", "p", "g", "vacuum-time", "rotate") {
+	if libc.Unsupported(p, o, "k", "f", "S", "U", "a", "p", "g", "vacuum-time", "rotate") {
 		return 1
 	}
-	s := p.m.manager()
+	s := manager(p.Kernel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var units []string
-	for _, u := range o.all("u") {
+	for _, u := range o.All("u") {
 		units = append(units, unitNameOf(u))
 	}
 	var lines []logLine
 	for _, l := range s.journal {
-		if len(units) > 0 && !slices.Contains(units, l.unit) || o.has("t") && o.get("t") != l.tag {
+		if len(units) > 0 && !slices.Contains(units, l.unit) || o.Has("t") && o.Get("t") != l.tag {
 			continue
 		}
 		lines = append(lines, l)
 	}
-	if o.has("n", "e") {
+	if o.Has("n", "e") {
 		n := 10
-		if o.has("e") {
+		if o.Has("e") {
 			n = 1000
 		}
-		if v, err := strconv.Atoi(o.get("n")); err == nil {
+		if v, err := strconv.Atoi(o.Get("n")); err == nil {
 			n = v
-		} else if len(o.args) > 0 {
-			if v, err := strconv.Atoi(o.args[0]); err == nil {
+		} else if len(o.Args) > 0 {
+			if v, err := strconv.Atoi(o.Args[0]); err == nil {
 				n = v
 			}
 		}
 		lines = lines[max(0, len(lines)-n):]
 	}
-	if o.has("r") {
+	if o.Has("r") {
 		slices.Reverse(lines)
 	}
-	if len(lines) == 0 && !o.has("q") {
-		p.print("-- No entries --\n")
+	if len(lines) == 0 && !o.Has("q") {
+		p.Print("-- No entries --\n")
 		return 0
 	}
 	for _, l := range lines {
-		if o.get("o") == "cat" {
-			p.print(l.text, "\n")
+		if o.Get("o") == "cat" {
+			p.Print(l.text, "\n")
 			continue
 		}
-		p.printf("%s %s %s[%d]: %s\n", l.at.In(p.m.location()).Format("Jan 02 15:04:05"), p.m.Hostname(), l.tag, l.pid, l.text)
+		p.Printf("%s %s %s[%d]: %s\n", l.at.In(libc.Location(p.Kernel)).Format("Jan 02 15:04:05"), p.Kernel.Hostname(), l.tag, l.pid, l.text)
 	}
 	return 0
 }

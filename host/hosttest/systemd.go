@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -12,11 +13,14 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // systemd is the service manager of one machine, with what it has loaded and runs.
 type systemd struct {
-	m       *Machine
+	k       *kernel.Kernel
 	mu      sync.Mutex
 	units   map[string]*unit
 	journal []logLine
@@ -63,7 +67,7 @@ type unit struct {
 	execPID             int
 	restarts            int
 	starts              []time.Time // for the start limit
-	proc                *Process
+	proc                *kernel.Process
 	ready               chan struct{}
 	stopping            bool
 	next                func() // cancels a pending restart
@@ -72,37 +76,37 @@ type unit struct {
 var unitDirs = []string{"/etc/systemd/system", "/run/systemd/system", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/lib/systemd/system"}
 
 func (s *systemd) read(file string) ([]byte, fileStamp, error) {
-	t := s.m.tree
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	sp, err := t.must(rootCred, "/", file, true)
+	t := s.k.Tree
+	t.Lock()
+	defer t.Unlock()
+	sp, err := t.Must(kernel.RootCred, "/", file, true)
 	if err != nil {
 		return nil, fileStamp{}, err
 	}
-	i := sp.at.inode()
-	if i.isDir() {
+	i := sp.At.Inode()
+	if i.IsDir() {
 		return nil, fileStamp{}, syscall.EISDIR
 	}
-	return slices.Clip(i.data), fileStamp{file, i.num, i.changes, i.mtime}, nil
+	return slices.Clip(i.Data), fileStamp{file, i.Num, i.Changes, i.MTime}, nil
 }
 
 // parsedFile gives a parsed unit file; those of the images are parsed once for all machines.
 func (s *systemd) parsedFile(file string) (*unitFile, fileStamp, error) {
-	t := s.m.tree
-	t.mu.Lock()
-	sp, err := t.must(rootCred, "/", file, true)
+	t := s.k.Tree
+	t.Lock()
+	sp, err := t.Must(kernel.RootCred, "/", file, true)
 	if err != nil {
-		t.mu.Unlock()
+		t.Unlock()
 		return nil, fileStamp{}, err
 	}
-	i := sp.at.inode()
-	raw, own := i.data, i.owned
-	stamp := fileStamp{file, i.num, i.changes, i.mtime}
+	i := sp.At.Inode()
+	raw, own := i.Data, i.Owned
+	stamp := fileStamp{file, i.Num, i.Changes, i.MTime}
 	var text string
 	if own {
 		text = string(raw)
 	}
-	t.mu.Unlock()
+	t.Unlock()
 	if own {
 		return parseUnit(text, file), stamp, nil
 	}
@@ -120,7 +124,7 @@ func templateOf(name string) (template, instance string) {
 
 // find gives the fragment of a unit name and, through links, the unit's own name.
 func (s *systemd) find(name string) (fragment, id string, masked bool) {
-	fs := s.m.FS()
+	fs := s.k.FS()
 	for _, n := range []string{name, first(templateOf(name))} {
 		if n == "" {
 			continue
@@ -221,7 +225,7 @@ func (s *systemd) loadUnit(name string) *unit {
 		dirs = append(dirs, t+".d")
 	}
 	dirs = append(dirs, strings.TrimPrefix(path.Ext(id), ".")+".d")
-	fs := s.m.FS()
+	fs := s.k.FS()
 	for _, base := range unitDirs {
 		for _, d := range dirs {
 			names, err := fs.ReadDir(base + "/" + d)
@@ -236,7 +240,7 @@ func (s *systemd) loadUnit(name string) *unit {
 		}
 	}
 	if u.load != "not-found" {
-		for _, n := range sortedKeys(seen) {
+		for _, n := range slices.Sorted(maps.Keys(seen)) {
 			b, st, err := s.read(seen[n])
 			if err != nil {
 				continue
@@ -293,21 +297,22 @@ func (s *systemd) stale(u *unit) bool {
 			return true
 		}
 	}
-	fresh := &systemd{m: s.m, units: map[string]*unit{}}
+	fresh := &systemd{k: s.k, units: map[string]*unit{}}
 	f := fresh.loadUnit(u.name)
 	return f.fragment != u.fragment || !slices.Equal(f.dropIns, u.dropIns) || (f.load == "masked") != (u.load == "masked")
 }
 
 // startSystemd is boot: generators, then everything that the default target wants.
-func (m *Machine) startSystemd() {
-	s := &systemd{m: m, units: map[string]*unit{}}
-	m.mu.Lock()
-	m.systemd = s
-	m.mu.Unlock()
+func startSystemd(k *kernel.Kernel) {
+	s := &systemd{k: k, units: map[string]*unit{}}
+	b := kernel.Local[managers](k)
+	b.mu.Lock()
+	b.now = s
+	b.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.generate()
-	fs := m.FS()
+	fs := k.FS()
 	seen := map[string]bool{}
 	var want func(name string)
 	var order []string
@@ -341,11 +346,11 @@ func (m *Machine) startSystemd() {
 			s.startLocked(u, true)
 		}
 	}
-	for _, f := range m.fstab() {
-		if f.mountAt == "/" || slices.Contains(f.opts, "noauto") || f.fstype == "swap" || f.mountAt == "none" {
+	for _, f := range libc.Fstab(k) {
+		if f.MountAt == "/" || slices.Contains(f.Options, "noauto") || f.FSType == "swap" || f.MountAt == "none" {
 			continue
 		}
-		if u := s.unit(mountUnitName(f.mountAt)); u.load == "loaded" && u.active != "active" {
+		if u := s.unit(mountUnitName(f.MountAt)); u.load == "loaded" && u.active != "active" {
 			s.startLocked(u, true)
 		}
 	}
@@ -353,19 +358,19 @@ func (m *Machine) startSystemd() {
 
 // generate is what the fstab generator does at boot and at each daemon-reload.
 func (s *systemd) generate() {
-	t := s.m.tree
-	t.quietly(func() error {
-		t.removeAll("/run/systemd/generator")
-		t.mkdirAll("/run/systemd/generator")
+	t := s.k.Tree
+	t.Quietly(func() error {
+		t.RemoveAll("/run/systemd/generator")
+		t.MkdirAll("/run/systemd/generator")
 		return nil
 	})
-	for _, f := range s.m.fstab() {
-		if !strings.HasPrefix(f.mountAt, "/") || f.mountAt == "/proc" {
+	for _, f := range libc.Fstab(s.k) {
+		if !strings.HasPrefix(f.MountAt, "/") || f.MountAt == "/proc" {
 			continue
 		}
-		text := "# Automatically generated by systemd-fstab-generator\n\n[Unit]\nSourcePath=/etc/fstab\nDocumentation=man:fstab(5) man:systemd-fstab-generator(8)\n\n[Mount]\nWhat=" + f.spec + "\nWhere=" + f.mountAt + "\nType=" + f.fstype + "\nOptions=" + strings.Join(f.opts, ",") + "\n"
-		t.quietly(func() error {
-			return t.put("/run/systemd/generator/"+mountUnitName(f.mountAt), 0o644, []byte(text))
+		text := "# Automatically generated by systemd-fstab-generator\n\n[Unit]\nSourcePath=/etc/fstab\nDocumentation=man:fstab(5) man:systemd-fstab-generator(8)\n\n[Mount]\nWhat=" + f.Spec + "\nWhere=" + f.MountAt + "\nType=" + f.FSType + "\nOptions=" + strings.Join(f.Options, ",") + "\n"
+		t.Quietly(func() error {
+			return t.Put("/run/systemd/generator/"+mountUnitName(f.MountAt), 0o644, []byte(text))
 		})
 	}
 }
@@ -423,7 +428,7 @@ func (s *systemd) mountedUnit(name string) (string, bool) {
 		return "", false
 	}
 	where := unescapeUnitPath(base)
-	for _, mt := range s.m.Mounts() {
+	for _, mt := range s.k.Mounts() {
 		if mt.Target == where {
 			return where, true
 		}
@@ -432,7 +437,7 @@ func (s *systemd) mountedUnit(name string) (string, bool) {
 }
 
 func (s *systemd) setState(u *unit, active, sub string) {
-	now := s.m.now()
+	now := s.k.Now()
 	if u.active != active {
 		u.stateChange = now
 		if u.active == "inactive" || u.active == "failed" {
@@ -452,7 +457,7 @@ func (s *systemd) setState(u *unit, active, sub string) {
 }
 
 func (s *systemd) log(u *unit, tag string, pid int, format string, a ...any) {
-	s.journal = append(s.journal, logLine{s.m.now(), u.name, tag, pid, fmt.Sprintf(format, a...)})
+	s.journal = append(s.journal, logLine{s.k.Now(), u.name, tag, pid, fmt.Sprintf(format, a...)})
 	if len(s.journal) > 4096 {
 		s.journal = slices.Delete(s.journal, 0, 1024)
 	}
@@ -499,7 +504,7 @@ func (s *systemd) startLocked(u *unit, boot bool) error {
 		}
 	}
 	if !boot {
-		if err := s.m.mutation(nil); err != nil {
+		if err := s.k.Mutate(nil); err != nil {
 			return err
 		}
 	}
@@ -519,14 +524,14 @@ func (s *systemd) startLocked(u *unit, boot bool) error {
 			}
 		}
 	}
-	u.invocation = strings.ReplaceAll(newUUID(), "-", "")
+	u.invocation = strings.ReplaceAll(kernel.NewUUID(), "-", "")
 	switch path.Ext(u.name) {
 	case ".service":
 		return s.startService(u, boot)
 	case ".mount":
 		where := cmp.Or(u.file.get("Mount.Where"), unescapeUnitPath(strings.TrimSuffix(u.name, ".mount")))
 		if _, ok := s.mountedUnit(u.name); !ok {
-			if err := s.m.mountWhat(u.file.get("Mount.What"), where, u.file.get("Mount.Type"), strings.Split(u.file.get("Mount.Options"), ",")); err != nil {
+			if err := libc.Mount(s.k, u.file.get("Mount.What"), where, u.file.get("Mount.Type"), strings.Split(u.file.get("Mount.Options"), ",")); err != nil {
 				u.result = "exit-code"
 				s.setState(u, "failed", "failed")
 				s.log(u, "systemd", 1, "%s: Mount process exited, code=exited, status=32/n/a", u.name)
@@ -546,7 +551,7 @@ func (s *systemd) startLocked(u *unit, boot bool) error {
 		if !boot {
 			for _, kind := range []string{".wants", ".requires"} {
 				for _, dir := range unitDirs {
-					names, _ := s.m.FS().ReadDir(dir + "/" + u.name + kind)
+					names, _ := s.k.FS().ReadDir(dir + "/" + u.name + kind)
 					for _, n := range names {
 						if d := s.unit(n); d.load == "loaded" && d.active != "active" {
 							s.startLocked(d, boot)
@@ -584,7 +589,7 @@ func (s *systemd) condition(kind, v string) bool {
 	v = strings.TrimPrefix(v, "|")
 	not := strings.HasPrefix(v, "!")
 	v = strings.TrimPrefix(v, "!")
-	fs := s.m.FS()
+	fs := s.k.FS()
 	st, err := fs.Stat(v)
 	ok := true
 	switch kind {
@@ -593,7 +598,7 @@ func (s *systemd) condition(kind, v string) bool {
 	case "PathIsDirectory":
 		ok = err == nil && st.IsDir()
 	case "PathIsMountPoint":
-		ok = slices.ContainsFunc(s.m.Mounts(), func(m Mount) bool { return m.Target == path.Clean(v) })
+		ok = slices.ContainsFunc(s.k.Mounts(), func(m kernel.Mount) bool { return m.Target == path.Clean(v) })
 	case "FileNotEmpty":
 		ok = err == nil && st.IsRegular() && st.Size > 0
 	case "FileIsExecutable":
@@ -603,16 +608,16 @@ func (s *systemd) condition(kind, v string) bool {
 		ok = err == nil && len(names) > 0
 	case "PathExistsGlob":
 		names, _ := fs.ReadDir(path.Dir(v))
-		ok = slices.ContainsFunc(names, func(n string) bool { return match(path.Base(v), n) })
+		ok = slices.ContainsFunc(names, func(n string) bool { return libc.Fnmatch(path.Base(v), n) })
 	case "Virtualization":
 		ok = false
 		if v == "no" {
 			ok = true
 		}
 	case "Architecture":
-		ok = v == s.m.arch || v == map[string]string{"amd64": "x86-64"}[s.m.arch]
+		ok = v == s.k.Config.Arch || v == map[string]string{"amd64": "x86-64"}[s.k.Config.Arch]
 	case "Host":
-		ok = v == s.m.Hostname()
+		ok = v == s.k.Hostname()
 	}
 	return ok != not
 }
@@ -664,12 +669,12 @@ func (s *systemd) specifiers(u *unit, v string) string {
 		case 'U':
 			b.WriteString("0")
 		case 'H':
-			b.WriteString(s.m.Hostname())
+			b.WriteString(s.k.Hostname())
 		case 'm':
-			id, _ := s.m.FS().ReadFile("/etc/machine-id")
+			id, _ := s.k.FS().ReadFile("/etc/machine-id")
 			b.WriteString(strings.TrimSpace(string(id)))
 		case 'b':
-			b.WriteString(strings.ReplaceAll(s.m.BootID(), "-", ""))
+			b.WriteString(strings.ReplaceAll(s.k.BootID(), "-", ""))
 		case '%':
 			b.WriteByte('%')
 		default:
@@ -735,7 +740,7 @@ func (s *systemd) command(u *unit, line string, env []string) (args []string, ig
 		return ""
 	}
 	for _, w := range splitCommand(s.specifiers(u, line)) {
-		if n, ok := strings.CutPrefix(w, "$"); ok && validName(n) {
+		if n, ok := strings.CutPrefix(w, "$"); ok && libc.IsName(n) {
 			args = append(args, strings.Fields(lookup(n))...)
 			continue
 		}
@@ -745,7 +750,7 @@ func (s *systemd) command(u *unit, line string, env []string) (args []string, ig
 				break
 			}
 			j := strings.IndexByte(w[i:], '}')
-			if j < 0 || !validName(w[i+2:i+j]) {
+			if j < 0 || !libc.IsName(w[i+2:i+j]) {
 				break
 			}
 			w = w[:i] + lookup(w[i+2:i+j]) + w[i+j+1:]
@@ -760,7 +765,7 @@ func (s *systemd) environment(u *unit) ([]string, error) {
 	env := []string{"LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "INVOCATION_ID=" + u.invocation}
 	set := func(kv string) {
 		if n, v, ok := strings.Cut(kv, "="); ok {
-			env = setenv(env, n, v)
+			env = libc.Setenv(env, n, v)
 		}
 	}
 	for _, line := range u.file.all("Service.Environment") {
@@ -771,12 +776,12 @@ func (s *systemd) environment(u *unit) ([]string, error) {
 	for _, f := range u.file.all("Service.EnvironmentFile") {
 		opt := strings.HasPrefix(f, "-")
 		file := s.specifiers(u, strings.TrimPrefix(f, "-"))
-		b, err := s.m.FS().ReadFile(file)
+		b, err := s.k.FS().ReadFile(file)
 		if err != nil {
 			if opt {
 				continue
 			}
-			s.log(u, "systemd", 1, "%s: Failed to load environment files: %s", u.name, strerror(err))
+			s.log(u, "systemd", 1, "%s: Failed to load environment files: %s", u.name, kernel.Strerror(err))
 			return nil, errors.New("resources")
 		}
 		for line := range strings.SplitSeq(string(b), "\n") {
@@ -844,9 +849,9 @@ type journalStream struct {
 	rest []byte
 }
 
-func (j *journalStream) read(*Process, []byte) (int, error) { return 0, syscall.EBADF }
+func (j *journalStream) Read(*kernel.Process, []byte) (int, error) { return 0, syscall.EBADF }
 
-func (j *journalStream) write(p *Process, b []byte) (int, error) {
+func (j *journalStream) Write(p *kernel.Process, b []byte) (int, error) {
 	j.mu.Lock()
 	j.rest = append(j.rest, b...)
 	var lines []string
@@ -867,7 +872,7 @@ func (j *journalStream) write(p *Process, b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (j *journalStream) close() {}
+func (j *journalStream) Close() {}
 
 // logLines is called by running services, which never hold the manager's lock.
 func (s *systemd) logLines(u *unit, tag string, pid int, lines []string) {
@@ -882,73 +887,69 @@ func (s *systemd) logLines(u *unit, tag string, pid int, lines []string) {
 }
 
 // spawn starts a command of a service as a process of init.
-func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *Process, err error) {
-	m := s.m
+func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *kernel.Process, err error) {
+	k := s.k
 	defer func() {
 		// The machine goes down meanwhile.
 		if r := recover(); r != nil {
-			if _, ok := r.(procExit); !ok {
+			if _, ok := r.(kernel.Exit); !ok {
 				panic(r)
 			}
 			err = errors.New("203/EXEC")
 		}
 	}()
-	p := m.newProcess(nil)
-	p.mu.Lock()
-	p.unit, p.Args, p.Env, p.started = u.name, args, env, m.now()
-	p.mu.Unlock()
-	fail := func(err error) (*Process, error) {
-		p.die(sigKILL)
+	p := k.NewProcess(nil)
+	p.SetUnit(u.name)
+	p.SetArgs(args)
+	p.SetEnv(env)
+	fail := func(err error) (*kernel.Process, error) {
+		p.Die(kernel.SigKILL)
 		return nil, err
 	}
 	if name := u.file.get("Service.User"); name != "" && name != "root" && !isYes(u.file.get("Service.DynamicUser")) {
-		acc := m.userByName(name)
+		acc := libc.UserByName(k, name)
 		if acc == nil {
 			return fail(fmt.Errorf("217/USER"))
 		}
-		p.become(acc)
-		p.setEnv(setenv(setenv(setenv(env, "USER", acc.name), "LOGNAME", acc.name), "HOME", acc.home))
+		libc.BecomeUser(p, acc)
+		p.SetEnv(libc.Setenv(libc.Setenv(libc.Setenv(env, "USER", acc.Name), "LOGNAME", acc.Name), "HOME", acc.Home))
 	}
 	if g := u.file.get("Service.Group"); g != "" {
-		gr := m.groupByName(g)
+		gr := libc.GroupByName(k, g)
 		if gr == nil {
 			return fail(fmt.Errorf("216/GROUP"))
 		}
-		p.mu.Lock()
-		p.gid = gr.gid
-		p.mu.Unlock()
+		p.SetGroup(gr.GID)
 	}
 	if d := u.file.get("Service.WorkingDirectory"); d != "" {
 		opt := strings.HasPrefix(d, "-")
 		d = s.specifiers(u, strings.TrimPrefix(d, "-"))
-		st, err := m.FS().Stat(d)
+		st, err := k.FS().Stat(d)
 		switch {
 		case err == nil && st.IsDir():
-			p.chdir(st.Path)
+			p.Chdir(st.Path)
 		case !opt:
 			return fail(fmt.Errorf("200/CHDIR"))
 		}
 	}
-	file, err := p.lookPath(args[0], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	file, err := libc.LookPath(p, args[0], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	if err != nil {
 		return fail(fmt.Errorf("203/EXEC"))
 	}
 	exe := file
-	if st, err := m.FS().Stat(file); err == nil {
+	if st, err := k.FS().Stat(file); err == nil {
 		exe = st.Path
 	}
-	p.mu.Lock()
-	p.exe = exe
-	p.mu.Unlock()
-	if stub && m.isStub(p, file, args) {
-		p.stub = true
+	p.SetProgram(args, exe)
+	if stub && isStub(k, p, file, args) {
+		p.Stub = true
 		return p, nil
 	}
 	tag := path.Base(args[0])
-	out := newStream(&journalStream{s: s, u: u, tag: tag}, os.O_WRONLY)
-	p.give(newStream(device("null"), os.O_RDONLY), out, out.ref())
-	p.goRun(func(p *Process) int {
-		code, err := p.exec(file, args, p.Env)
+	out := kernel.NewStream(&journalStream{s: s, u: u, tag: tag}, os.O_WRONLY)
+	p.Give(kernel.NewStream(kernel.Device("null"), os.O_RDONLY), out, out.Ref())
+	p.Go(func(p *kernel.Process) int {
+		code, err := p.Exec(file, args, p.Env)
 		if err == syscall.ENOEXEC {
 			return 203
 		}
@@ -961,17 +962,17 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *Pro
 }
 
 // isStub tells whether an executable is a daemon without a program: a process stands for it, without a goroutine.
-func (m *Machine) isStub(p *Process, file string, args []string) bool {
+func isStub(k *kernel.Kernel, p *kernel.Process, file string, args []string) bool {
 	if path.Base(file) == "sshd" && slices.Contains(args, "-D") {
 		return true // the server is this package
 	}
-	_, _, _, err := p.load(file, args, 0)
-	return err == errNoProgram
+	_, _, _, err := p.Load(file, args, 0)
+	return err == kernel.ErrNoProgram
 }
 
 // startService runs a service. The manager's lock is held, and released while commands run.
 func (s *systemd) startService(u *unit, boot bool) error {
-	limit := s.m.now().Add(-10 * time.Second)
+	limit := s.k.Now().Add(-10 * time.Second)
 	u.starts = slices.DeleteFunc(u.starts, func(t time.Time) bool { return t.Before(limit) })
 	burst := 5
 	if v := u.file.get("Unit.StartLimitBurst"); v != "" {
@@ -986,7 +987,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 		s.log(u, "systemd", 1, "%s: Start request repeated too quickly.", u.name)
 		return errors.New("start-limit-hit")
 	}
-	u.starts = append(u.starts, s.m.now())
+	u.starts = append(u.starts, s.k.Now())
 	if u.next != nil {
 		u.next()
 		u.next = nil
@@ -1016,7 +1017,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 	for _, key := range []string{"RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory"} {
 		root := map[string]string{"RuntimeDirectory": "/run/", "StateDirectory": "/var/lib/", "CacheDirectory": "/var/cache/", "LogsDirectory": "/var/log/"}[key]
 		for _, d := range u.file.words("Service." + key) {
-			s.m.FS().MkdirAll(root + d)
+			s.k.FS().MkdirAll(root + d)
 		}
 	}
 	// run executes a control command and waits for it.
@@ -1033,19 +1034,19 @@ func (s *systemd) startService(u *unit, boot bool) error {
 			status, _ := strconv.Atoi(strings.SplitN(err.Error(), "/", 2)[0])
 			return fail("exit-code", 1, status)
 		}
-		if p.stub { // a daemon of the base: it does nothing, well
-			p.finish(waitStatus{})
+		if p.Stub { // a daemon of the base: it does nothing, well
+			p.Finish(kernel.WaitStatus{})
 			return nil
 		}
 		s.mu.Unlock()
-		<-p.killed
+		<-p.Done
 		s.mu.Lock()
-		st := p.status
-		if (st.code != 0 || st.signal != 0) && !ignore {
-			if st.signal != 0 {
-				return fail("signal", 2, st.signal)
+		st := p.Status
+		if (st.Code != 0 || st.Signal != 0) && !ignore {
+			if st.Signal != 0 {
+				return fail("signal", 2, st.Signal)
 			}
-			return fail("exit-code", 1, st.code)
+			return fail("exit-code", 1, st.Code)
 		}
 		return nil
 	}
@@ -1059,12 +1060,12 @@ func (s *systemd) startService(u *unit, boot bool) error {
 	}
 	if typ == "oneshot" {
 		for _, l := range u.file.all("Service.ExecStart") {
-			u.execStart = s.m.now()
+			u.execStart = s.k.Now()
 			if err := run(l); err != nil {
 				s.scheduleRestart(u)
 				return err
 			}
-			u.execExit, u.execCode, u.execStatus = s.m.now(), 1, 0
+			u.execExit, u.execCode, u.execStatus = s.k.Now(), 1, 0
 		}
 	} else {
 		args, ignore := s.command(u, u.file.get("Service.ExecStart"), env)
@@ -1074,7 +1075,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 		p, err := s.spawn(u, args, env, true)
 		if err != nil {
 			status, _ := strconv.Atoi(strings.SplitN(err.Error(), "/", 2)[0])
-			u.execStart = s.m.now()
+			u.execStart = s.k.Now()
 			// Type=simple is started as soon as it is forked: what comes after is a failure of the running service.
 			err := fail("exit-code", 1, status)
 			s.scheduleRestart(u)
@@ -1083,39 +1084,36 @@ func (s *systemd) startService(u *unit, boot bool) error {
 			}
 			return err
 		}
-		u.proc, u.execPID, u.execStart = p, p.PID, s.m.now()
+		u.proc, u.execPID, u.execStart = p, p.PID, s.k.Now()
 		u.execExit, u.execCode, u.execStatus = time.Time{}, 0, 0
 		ready := make(chan struct{})
 		u.ready = ready
-		stub := p.stub
-		p.mu.Lock()
-		p.onExit = func(st waitStatus) { s.exited(u, p, st) }
-		gone := p.dead.Load()
-		p.mu.Unlock()
+		stub := p.Stub
+		gone := p.AtExit(func(st kernel.WaitStatus) { s.exited(u, p, st) })
 		if gone && !stub {
-			go s.exited(u, p, p.status)
+			go s.exited(u, p, p.Status)
 		}
 		if (typ == "notify" || typ == "forking" || typ == "dbus" || typ == "notify-reload") && !stub {
 			// The start job waits for readiness, or for the end of the process.
 			s.mu.Unlock()
 			timeout := make(chan struct{})
-			stop := s.m.after(90*time.Second, func() { close(timeout) })
+			stop := s.k.After(90*time.Second, func() { close(timeout) })
 			select {
 			case <-ready:
-			case <-p.killed:
+			case <-p.Done:
 			case <-timeout:
-				p.die(sigKILL)
+				p.Die(kernel.SigKILL)
 			}
 			stop()
 			s.mu.Lock()
 			select {
 			case <-ready:
 			default:
-				if typ == "forking" && p.status == (waitStatus{}) {
+				if typ == "forking" && p.Status == (kernel.WaitStatus{}) {
 					u.proc = nil
 					break
 				}
-				for u.proc == p && !s.m.off.Load() { // exited will tell, unless the machine goes down
+				for u.proc == p && !s.k.Off() { // exited will tell, unless the machine goes down
 					s.mu.Unlock()
 					time.Sleep(time.Millisecond)
 					s.mu.Lock()
@@ -1148,13 +1146,13 @@ func (s *systemd) startService(u *unit, boot bool) error {
 	return nil
 }
 
-// Ready tells the service manager that a service of Type=notify is up, as sd_notify(3) READY=1 does. Until then
+// ready tells the service manager that a service of Type=notify is up, as sd_notify(3) READY=1 does. Until then
 // "systemctl start" waits.
-func (p *Process) Ready() {
-	s := p.m.manager()
+func ready(p *kernel.Process) {
+	s := manager(p.Kernel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u := s.units[p.unit]
+	u := s.units[p.Unit]
 	if u == nil || u.ready == nil {
 		return
 	}
@@ -1165,27 +1163,35 @@ func (p *Process) Ready() {
 	}
 }
 
-func (m *Machine) manager() *systemd {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.systemd
+// managers holds the service manager of this boot.
+type managers struct {
+	mu  sync.Mutex
+	now *systemd
+}
+
+// manager is the service manager that runs.
+func manager(k *kernel.Kernel) *systemd {
+	b := kernel.Local[managers](k)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now
 }
 
 // exited is told when a main process has ended.
-func (s *systemd) exited(u *unit, p *Process, st waitStatus) {
+func (s *systemd) exited(u *unit, p *kernel.Process, st kernel.WaitStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.m.off.Load() || u.proc != p {
+	if s.k.Off() || u.proc != p {
 		return
 	}
 	u.proc = nil
-	u.execExit = s.m.now()
-	u.execCode, u.execStatus = 1, st.code
-	if st.signal != 0 {
-		u.execCode, u.execStatus = 2, st.signal
+	u.execExit = s.k.Now()
+	u.execCode, u.execStatus = 1, st.Code
+	if st.Signal != 0 {
+		u.execCode, u.execStatus = 2, st.Signal
 	}
-	clean := st.code == 0 && st.signal == 0 || st.signal == sigTERM || st.signal == sigINT || st.signal == sigHUP || st.signal == sigPIPE ||
-		slices.Contains(u.file.words("Service.SuccessExitStatus"), strconv.Itoa(st.code)) && st.signal == 0
+	clean := st.Code == 0 && st.Signal == 0 || st.Signal == kernel.SigTERM || st.Signal == kernel.SigINT || st.Signal == kernel.SigHUP || st.Signal == kernel.SigPIPE ||
+		slices.Contains(u.file.words("Service.SuccessExitStatus"), strconv.Itoa(st.Code)) && st.Signal == 0
 	if u.stopping {
 		return // stopLocked goes on
 	}
@@ -1199,7 +1205,7 @@ func (s *systemd) exited(u *unit, p *Process, st waitStatus) {
 		}
 	} else {
 		u.result = "exit-code"
-		if st.signal != 0 {
+		if st.Signal != 0 {
 			u.result = "signal"
 		}
 		s.setState(u, "failed", "failed")
@@ -1235,14 +1241,14 @@ func (s *systemd) scheduleRestart(u *unit) {
 		}
 	}
 	u.active, u.sub = "activating", "auto-restart"
-	u.next = s.m.after(d, func() { s.restart(u) })
+	u.next = s.k.After(d, func() { s.restart(u) })
 }
 
 // restart starts a service again whose pause is over, unless the machine goes down, or was started anew, meanwhile.
 func (s *systemd) restart(u *unit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.m.manager() != s || s.m.off.Load() || u.sub != "auto-restart" {
+	if manager(s.k) != s || s.k.Off() || u.sub != "auto-restart" {
 		return
 	}
 	u.next = nil
@@ -1287,18 +1293,13 @@ func (s *systemd) killService(u *unit) {
 	p := u.proc
 	u.proc = nil
 	if p != nil {
-		p.mu.Lock()
-		p.onExit = nil
-		p.mu.Unlock()
+		p.AtExit(nil)
 	}
-	for _, q := range s.m.processes() {
-		q.mu.Lock()
-		own := q.unit == u.name
-		q.mu.Unlock()
-		if own && (q == p || u.file.get("Service.KillMode") != "process") {
-			q.signal(sigTERM)
-			if !q.dead.Load() {
-				q.die(sigKILL) // after TimeoutStopSec, which is not waited for
+	for _, q := range s.k.Processes() {
+		if q.InUnit(u.name) && (q == p || u.file.get("Service.KillMode") != "process") {
+			q.Signal(kernel.SigTERM)
+			if !q.IsDead() {
+				q.Die(kernel.SigKILL) // after TimeoutStopSec, which is not waited for
 			}
 		}
 	}
@@ -1312,7 +1313,7 @@ func (s *systemd) stopLocked(u *unit) error {
 	if u.active != "active" && u.active != "activating" && u.active != "reloading" {
 		return nil
 	}
-	if err := s.m.mutation(nil); err != nil {
+	if err := s.k.Mutate(nil); err != nil {
 		return err
 	}
 	// What requires this unit is stopped too.
@@ -1327,7 +1328,7 @@ func (s *systemd) stopLocked(u *unit) error {
 		env, err := s.environment(u)
 		if err == nil {
 			if u.proc != nil {
-				env = setenv(env, "MAINPID", strconv.Itoa(u.proc.PID))
+				env = libc.Setenv(env, "MAINPID", strconv.Itoa(u.proc.PID))
 			}
 			u.stopping = true
 			for _, l := range u.file.all("Service.ExecStop") {
@@ -1336,24 +1337,24 @@ func (s *systemd) stopLocked(u *unit) error {
 					continue
 				}
 				if p, err := s.spawn(u, args, env, true); err == nil {
-					if p.stub {
-						p.finish(waitStatus{})
+					if p.Stub {
+						p.Finish(kernel.WaitStatus{})
 						continue
 					}
 					s.mu.Unlock()
-					<-p.killed
+					<-p.Done
 					s.mu.Lock()
 				}
 			}
 		}
 		s.killService(u)
 		if u.execExit.Before(u.execStart) {
-			u.execExit, u.execCode, u.execStatus = s.m.now(), 2, sigTERM
+			u.execExit, u.execCode, u.execStatus = s.k.Now(), 2, kernel.SigTERM
 		}
 		s.log(u, "systemd", 1, "Stopped %s.", s.describe(u))
 	case ".mount":
 		where := cmp.Or(u.file.get("Mount.Where"), unescapeUnitPath(strings.TrimSuffix(u.name, ".mount")))
-		if err := s.m.unmount(where, false); err != nil {
+		if err := libc.Unmount(s.k, where, false); err != nil {
 			return err
 		}
 	}
@@ -1365,7 +1366,7 @@ func (s *systemd) stopLocked(u *unit) error {
 // unitList gives each loaded unit once, by name.
 func (s *systemd) unitList() []*unit {
 	var out []*unit
-	for _, k := range sortedKeys(s.units) {
+	for _, k := range slices.Sorted(maps.Keys(s.units)) {
 		if u := s.units[k]; u.name == k {
 			out = append(out, u)
 		}
@@ -1381,7 +1382,7 @@ func (s *systemd) reloadLocked(u *unit) error {
 	if u.active != "active" {
 		return fmt.Errorf("%s is not active, cannot reload.", u.name)
 	}
-	if err := s.m.mutation(nil); err != nil {
+	if err := s.k.Mutate(nil); err != nil {
 		return err
 	}
 	env, err := s.environment(u)
@@ -1389,25 +1390,25 @@ func (s *systemd) reloadLocked(u *unit) error {
 		return err
 	}
 	if u.proc != nil {
-		env = setenv(env, "MAINPID", strconv.Itoa(u.proc.PID))
+		env = libc.Setenv(env, "MAINPID", strconv.Itoa(u.proc.PID))
 	}
 	for _, l := range lines {
 		args, ignore := s.command(u, l, env)
-		if len(args) == 0 || path.Base(args[0]) == "kill" && u.proc != nil && u.proc.stub {
+		if len(args) == 0 || path.Base(args[0]) == "kill" && u.proc != nil && u.proc.Stub {
 			continue // a daemon without a program takes any HUP well
 		}
 		p, err := s.spawn(u, args, env, true)
 		if err != nil {
 			return errors.New("exit-code")
 		}
-		if p.stub {
-			p.finish(waitStatus{})
+		if p.Stub {
+			p.Finish(kernel.WaitStatus{})
 			continue
 		}
 		s.mu.Unlock()
-		<-p.killed
+		<-p.Done
 		s.mu.Lock()
-		if p.status != (waitStatus{}) && !ignore {
+		if p.Status != (kernel.WaitStatus{}) && !ignore {
 			return errors.New("exit-code")
 		}
 	}
@@ -1416,7 +1417,7 @@ func (s *systemd) reloadLocked(u *unit) error {
 
 // daemonReload reads every unit again.
 func (s *systemd) daemonReload() error {
-	if err := s.m.mutation(nil); err != nil {
+	if err := s.k.Mutate(nil); err != nil {
 		return err
 	}
 	s.gen++

@@ -4,30 +4,33 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // cmdUnattended is unattended-upgrade: it upgrades what is not held and not in the blacklist.
-func cmdUnattended(p *Process) int {
-	conf, bad := p.aptConfig()
+func cmdUnattended(p *kernel.Process) int {
+	conf, bad := aptConfig(p)
 	if bad != "" {
-		return p.aptFail("%s", bad)
+		return aptFail(p, "%s", bad)
 	}
-	o, ok := p.getopt("dv", "dry-run debug>d verbose>v apt-debug minimal-upgrade-steps no-minimal-upgrade-steps download-only")
+	o, ok := libc.Getopt(p, "dv", "dry-run debug>d verbose>v apt-debug minimal-upgrade-steps no-minimal-upgrade-steps download-only")
 	if !ok {
 		return 2
 	}
-	if p.uid != 0 {
-		p.print("You need to be root to run this application\n")
+	if p.UID != 0 {
+		p.Print("You need to be root to run this application\n")
 		return 1
 	}
-	sources, bad := p.aptSources()
+	sources, bad := aptSources(p)
 	if bad != "" {
-		p.warn("E: %s\n", bad)
+		p.Warnf("E: %s\n", bad)
 		return 1
 	}
-	a := &apt{p: p, avail: p.available(sources), pins: p.aptPins()}
+	a := &apt{p: p, avail: available(p, sources), pins: aptPins(p)}
 	var up []string
-	for _, s := range p.m.packages() {
+	for _, s := range packages(p.Kernel) {
 		n := s.get("Package")
 		want, _, _ := s.state()
 		c, ok := a.candidate(n)
@@ -43,12 +46,12 @@ func cmdUnattended(p *Process) int {
 		}
 		up = append(up, n)
 	}
-	if o.has("dry-run") || len(up) == 0 {
-		if o.has("d", "v") {
-			p.print("Packages that will be upgraded: ", strings.Join(up, " "), "\n")
+	if o.Has("dry-run") || len(up) == 0 {
+		if o.Has("d", "v") {
+			p.Print("Packages that will be upgraded: ", strings.Join(up, " "), "\n")
 		}
 		return 0
 	}
-	p.flush()
-	return p.Run(append([]string{"apt-get", "-q", "-y", "install", "--no-install-recommends", "--"}, up...)...)
+	p.Flush()
+	return libc.Run(p, append([]string{"apt-get", "-q", "-y", "install", "--no-install-recommends", "--"}, up...)...)
 }

@@ -1,0 +1,560 @@
+package kernel
+
+import (
+	"crypto/rand"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// A stream is an open description that is not a regular file: a pipe's end, a channel of the connection, a device.
+type stream interface {
+	Read(p *Process, b []byte) (int, error)
+	Write(p *Process, b []byte) (int, error)
+	Close()
+}
+
+// A File is an open file, shared by the descriptors that were duplicated or inherited from one open(2).
+type File struct {
+	refs   atomic.Int32
+	Tree   *Tree
+	Stream stream
+	At     place
+	Path   string
+	flags  int
+
+	Off     int64 // guarded by t.mu
+	wrote   bool
+	counted bool
+	Gen     []byte // what a generated file held when it was opened
+	once    bool   // see [node]
+}
+
+func NewStream(s stream, flags int) *File {
+	d := &File{Stream: s, flags: flags}
+	d.refs.Store(1)
+	return d
+}
+
+func (d *File) Ref() *File { d.refs.Add(1); return d }
+
+func (d *File) Release() {
+	if d.refs.Add(-1) != 0 {
+		return
+	}
+	if d.Stream != nil {
+		d.Stream.Close()
+		return
+	}
+	t := d.Tree
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.unlockLocked(d)
+	v := d.At.Mnt.Vol
+	if i, ok := v.Upper[d.At.Num]; ok && d.counted {
+		i.Opens--
+		if i.Nlink == 0 && i.Opens == 0 {
+			t.free(v, i)
+		}
+	}
+}
+
+// openFile is open(2).
+func (t *Tree) openFile(c Cred, cwd, path string, flags int, perm uint32, p *Process) (*File, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	write := flags&(os.O_WRONLY|os.O_RDWR) != 0
+	read := flags&os.O_WRONLY == 0
+	s, err := t.Walk(c, cwd, path, flags&os.O_EXCL == 0)
+	if err != nil {
+		return nil, err
+	}
+	if !s.Exists() {
+		if flags&os.O_CREATE == 0 {
+			return nil, syscall.ENOENT
+		}
+		if s.At, err = t.create(c, s, ModeRegular|perm); err != nil {
+			return nil, err
+		}
+	} else {
+		i := s.At.Inode()
+		if flags&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL {
+			return nil, syscall.EEXIST
+		}
+		if i.IsDir() && (write || flags&os.O_CREATE != 0) {
+			return nil, syscall.EISDIR
+		}
+		if i.Mode&ModeType == ModeSocket {
+			return nil, syscall.ENXIO
+		}
+		var want uint32
+		if read {
+			want |= MayRead
+		}
+		if write {
+			want |= MayWrite
+		}
+		if !c.may(i, want) {
+			return nil, syscall.EACCES
+		}
+		// fs.protected_regular=2, Debian's default.
+		if di := s.dir.Inode(); flags&os.O_CREATE != 0 && i.IsReg() && di.Mode&ModeSticky != 0 && di.Mode&0o022 != 0 && c.UID != i.UID && di.UID != i.UID {
+			return nil, syscall.EACCES
+		}
+		if write && i.node == nil {
+			if s.At.Mnt.readonly() {
+				return nil, syscall.EROFS
+			}
+			if i.Attrs&AttrImmutable != 0 || i.Attrs&AttrAppend != 0 && (flags&os.O_APPEND == 0 || flags&os.O_TRUNC != 0) {
+				return nil, syscall.EPERM
+			}
+		}
+		if i.node != nil && i.node.dev != "" {
+			st, err := t.k.openDevice(i.node.dev, write)
+			if err != nil {
+				return nil, err
+			}
+			d := NewStream(st, flags)
+			d.Path = s.Path
+			return d, nil
+		}
+		if flags&os.O_TRUNC != 0 && write && i.node == nil {
+			if err := t.Mutable(s.At); err != nil {
+				return nil, err
+			}
+			i = s.At.Mnt.Vol.Edit(s.At.Num)
+			t.setData(s.At, i, nil)
+		}
+	}
+	d := &File{Tree: t, At: s.At, flags: flags, Path: s.Path}
+	d.refs.Store(1)
+	i := s.At.Inode()
+	if i.node != nil {
+		d.once = i.node.once
+		if i.node.read != nil && read {
+			d.Gen = i.node.read(t.k, p)
+			if d.Gen == nil {
+				return nil, syscall.EIO
+			}
+		}
+		return d, nil
+	}
+	// A reader of an image's file is not counted: should the file go, the image still has what it held.
+	if write || s.At.Mnt.Vol.Upper[s.At.Num] != nil {
+		s.At.Mnt.Vol.Edit(s.At.Num).Opens++
+		d.counted = true
+	}
+	return d, nil
+}
+
+// setData replaces a file's content. The data becomes safe from a power cut at the next sync.
+func (t *Tree) setData(p place, i *Inode, b []byte) {
+	v := p.Mnt.Vol
+	v.Used += int64(len(b)) - int64(len(i.Data))
+	i.Data, i.Owned = b, true
+	t.dirtied(v, i)
+}
+
+func (t *Tree) dirtied(v *Volume, i *Inode) {
+	now := t.Now()
+	i.MTime, i.CTime = now, now
+	i.Changes++
+	if i.Dirty == 0 {
+		i.Dirty = now
+	}
+}
+
+func (d *File) Read(p *Process, b []byte) (int, error) {
+	if d.flags&os.O_WRONLY != 0 {
+		return 0, syscall.EBADF
+	}
+	if d.Stream != nil {
+		return d.Stream.Read(p, b)
+	}
+	d.Tree.mu.Lock()
+	defer d.Tree.mu.Unlock()
+	data := d.Gen
+	if data == nil {
+		i := d.At.Inode()
+		if i == nil {
+			return 0, io.EOF
+		}
+		if i.Nlink == 0 && !d.counted {
+			i = d.At.Mnt.Vol.image.get(d.At.Num)
+		}
+		if i.IsDir() {
+			return 0, syscall.EISDIR
+		}
+		data = i.Data
+	}
+	if d.Off >= int64(len(data)) || d.once && d.Off > 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, data[d.Off:])
+	d.Off += int64(n)
+	return n, nil
+}
+
+func (d *File) Write(p *Process, b []byte) (int, error) {
+	if d.flags&(os.O_WRONLY|os.O_RDWR) == 0 {
+		return 0, syscall.EBADF
+	}
+	if d.Stream != nil {
+		return d.Stream.Write(p, b)
+	}
+	if len(b) == 0 {
+		return 0, nil
+	}
+	t := d.Tree
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := d.At.Inode()
+	if i == nil {
+		return 0, syscall.EIO
+	}
+	if i.node != nil {
+		if i.node.write == nil {
+			return 0, syscall.EIO
+		}
+		if err := t.k.Mutate(nil); err != nil {
+			return 0, err
+		}
+		if err := i.node.write(t.k, p, b); err != nil {
+			return 0, err
+		}
+		return len(b), nil
+	}
+	if d.At.Mnt.Vol.ReadOnly {
+		return 0, syscall.EIO
+	}
+	if !d.wrote {
+		if err := t.Mutable(d.At); err != nil {
+			return 0, err
+		}
+		d.wrote = true
+	}
+	v := d.At.Mnt.Vol
+	i = v.Edit(d.At.Num)
+	if d.flags&os.O_APPEND != 0 {
+		d.Off = int64(len(i.Data))
+	}
+	end := d.Off + int64(len(b))
+	if grow := end - int64(len(i.Data)); grow > 0 {
+		if err := t.reserve(v, grow); err != nil {
+			return 0, err
+		}
+	}
+	if !i.Owned {
+		// Appending to data of an image must not reach its spare capacity.
+		i.Data = slices.Clone(i.Data)
+		i.Owned = true
+	}
+	if d.Off > int64(len(i.Data)) {
+		i.Data = append(i.Data, make([]byte, d.Off-int64(len(i.Data)))...)
+	}
+	n := copy(i.Data[d.Off:], b)
+	i.Data = append(i.Data, b[n:]...)
+	d.Off = end
+	if i.Mode&(ModeSetUID|ModeSetGID) != 0 && p != nil && p.UID != 0 {
+		i.Mode &^= ModeSetUID | ModeSetGID
+	}
+	delete(i.xattrs, XattrCapability)
+	t.dirtied(v, i)
+	return len(b), nil
+}
+
+// Seek moves the offset of a regular file.
+func (d *File) Seek(off int64, whence int) (int64, error) {
+	if d.Stream != nil {
+		if s, ok := d.Stream.(interface {
+			seek(off int64, whence int) (int64, error)
+		}); ok {
+			return s.seek(off, whence)
+		}
+		return 0, syscall.ESPIPE
+	}
+	d.Tree.mu.Lock()
+	defer d.Tree.mu.Unlock()
+	switch whence {
+	case io.SeekCurrent:
+		off += d.Off
+	case io.SeekEnd:
+		off += int64(len(d.At.Inode().Data))
+	}
+	if off < 0 {
+		return 0, syscall.EINVAL
+	}
+	d.Off = off
+	return off, nil
+}
+
+// Truncate is ftruncate(2).
+func (d *File) Truncate(size int64) error {
+	if d.Stream != nil {
+		return syscall.EINVAL
+	}
+	t := d.Tree
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.Mutable(d.At); err != nil {
+		return err
+	}
+	v := d.At.Mnt.Vol
+	i := v.Edit(d.At.Num)
+	old := int64(len(i.Data))
+	if size > old {
+		if err := t.reserve(v, size-old); err != nil {
+			return err
+		}
+		i.Data = append(slices.Clip(i.Data), make([]byte, size-old)...)
+	} else {
+		i.Data = slices.Clip(i.Data[:size])
+		i.Owned = false
+		v.Used -= old - size
+	}
+	t.dirtied(v, i)
+	return nil
+}
+
+// Sync is fsync(2): what was written survives a power cut.
+func (d *File) Sync() {
+	if d.Stream != nil {
+		return
+	}
+	d.Tree.mu.Lock()
+	defer d.Tree.mu.Unlock()
+	if i, ok := d.At.Mnt.Vol.Upper[d.At.Num]; ok {
+		i.Dirty = 0
+	}
+}
+
+func (v *Volume) Sync() {
+	for _, i := range v.Upper {
+		i.Dirty = 0
+	}
+}
+
+// Flock is flock(2) without waiting: false means that somebody else holds it.
+func (t *Tree) Flock(d *File, exclusive bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k := d.At.Key()
+	held := t.locks[k]
+	for _, h := range held {
+		if h != d && (exclusive || h.lockExclusive()) {
+			return false
+		}
+	}
+	if !slices.Contains(held, d) {
+		t.locks[k] = append(held, d)
+	}
+	d.setLock(exclusive)
+	return true
+}
+
+const (
+	flagLocked    = 1 << 40
+	flagExclusive = 1 << 41
+)
+
+func (d *File) lockExclusive() bool { return d.flags&flagExclusive != 0 }
+
+func (d *File) setLock(exclusive bool) {
+	d.flags |= flagLocked
+	d.flags &^= flagExclusive
+	if exclusive {
+		d.flags |= flagExclusive
+	}
+}
+
+func (t *Tree) Funlock(d *File) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.unlockLocked(d)
+}
+
+func (t *Tree) unlockLocked(d *File) {
+	if d.flags&flagLocked == 0 {
+		return
+	}
+	d.flags &^= flagLocked | flagExclusive
+	k := d.At.Key()
+	t.locks[k] = slices.DeleteFunc(t.locks[k], func(h *File) bool { return h == d })
+	if len(t.locks[k]) == 0 {
+		delete(t.locks, k)
+	}
+	t.Freed.Broadcast()
+}
+
+// A Pipe is pipe(2): 64 KiB, exact reads, EPIPE when nobody reads.
+type Pipe struct {
+	mu      sync.Mutex
+	cond    sync.Cond
+	buf     []byte // unread bytes
+	start   int
+	noRead  bool
+	noWrite bool
+	limit   int // 0 means unlimited: a command substitution, which is read at the end
+}
+
+const PipeSize = 64 << 10
+
+func NewPipe(limit int) *Pipe {
+	p := &Pipe{limit: limit}
+	p.cond.L = &p.mu
+	return p
+}
+
+type (
+	PipeReader struct{ *Pipe }
+	pipeWriter struct{ *Pipe }
+)
+
+// Descriptions gives the two ends.
+func (p *Pipe) Descriptions() (r, w *File) {
+	return NewStream(PipeReader{p}, os.O_RDONLY), NewStream(pipeWriter{p}, os.O_WRONLY)
+}
+
+// end lets the reader see the end of file, as if all writers were gone.
+func (p *Pipe) end() {
+	p.mu.Lock()
+	p.noWrite = true
+	p.mu.Unlock()
+	p.cond.Broadcast()
+}
+
+// wait sleeps until the pipe changes or the process has a signal to look at.
+func (p *Pipe) wait(proc *Process) {
+	if proc == nil {
+		p.cond.Wait()
+		return
+	}
+	if proc.BlockOn(&p.cond) {
+		p.cond.Wait()
+		proc.Unblock()
+	}
+}
+
+func (r PipeReader) Read(proc *Process, b []byte) (int, error) {
+	p := r.Pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.start == len(p.buf) {
+		if p.noWrite {
+			return 0, io.EOF
+		}
+		if proc != nil && proc.interrupted() {
+			return 0, syscall.EINTR
+		}
+		p.wait(proc)
+	}
+	n := copy(b, p.buf[p.start:])
+	p.start += n
+	if p.start == len(p.buf) {
+		p.buf, p.start = p.buf[:0], 0
+		if cap(p.buf) > PipeSize {
+			p.buf = nil
+		}
+	}
+	p.cond.Broadcast()
+	return n, nil
+}
+
+func (r PipeReader) Write(*Process, []byte) (int, error) { return 0, syscall.EBADF }
+
+func (r PipeReader) Close() {
+	r.mu.Lock()
+	r.noRead = true
+	r.buf, r.start = nil, 0
+	r.mu.Unlock()
+	r.cond.Broadcast()
+}
+
+// Unread is what was written and not read yet.
+func (p *Pipe) Unread() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.buf[p.start:]
+}
+
+func (w pipeWriter) Write(proc *Process, b []byte) (int, error) {
+	p := w.Pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	total := 0
+	for len(b) > 0 {
+		if p.noRead {
+			return total, syscall.EPIPE
+		}
+		room := len(b)
+		if p.limit > 0 {
+			room = p.limit - (len(p.buf) - p.start)
+		}
+		if room <= 0 {
+			if proc != nil && proc.interrupted() {
+				return total, syscall.EINTR
+			}
+			p.wait(proc)
+			continue
+		}
+		n := min(room, len(b))
+		if p.start > 0 && len(p.buf)+n > cap(p.buf) {
+			p.buf = p.buf[:copy(p.buf, p.buf[p.start:])]
+			p.start = 0
+		}
+		p.buf = append(p.buf, b[:n]...)
+		b = b[n:]
+		total += n
+		p.cond.Broadcast()
+	}
+	return total, nil
+}
+
+func (w pipeWriter) Read(*Process, []byte) (int, error) { return 0, syscall.EBADF }
+
+func (w pipeWriter) Close() {
+	w.mu.Lock()
+	w.noWrite = true
+	w.mu.Unlock()
+	w.cond.Broadcast()
+}
+
+// Device is /dev/null and its like.
+type Device string
+
+func (d Device) Read(_ *Process, b []byte) (int, error) {
+	switch d {
+	case "zero", "full":
+		clear(b)
+		return len(b), nil
+	case "random", "urandom":
+		return rand.Read(b)
+	}
+	return 0, io.EOF
+}
+
+func (d Device) Write(_ *Process, b []byte) (int, error) {
+	if d == "full" {
+		return 0, syscall.ENOSPC
+	}
+	return len(b), nil
+}
+
+func (d Device) Close() {}
+
+func (k *Kernel) openDevice(name string, write bool) (stream, error) {
+	switch name {
+	case "null", "zero", "full", "random", "urandom", "kmsg":
+		return Device(name), nil
+	case "tty", "console":
+		return nil, syscall.ENXIO
+	}
+	if d := k.BlockDevice(strings.TrimPrefix(name, "disk:")); d != nil {
+		return &blockFile{dev: d, k: k}, nil
+	}
+	return nil, syscall.ENXIO
+}

@@ -1,0 +1,213 @@
+package libc
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+)
+
+// An FstabEntry is a file system of /etc/fstab.
+type FstabEntry struct {
+	Spec, MountAt, FSType string
+	Options               []string
+}
+
+func Fstab(k *kernel.Kernel) []FstabEntry {
+	b, err := k.FS().ReadFile("/etc/fstab")
+	if err != nil {
+		return nil
+	}
+	return ParseFstab(string(b))
+}
+
+func ParseFstab(s string) []FstabEntry {
+	var out []FstabEntry
+	un := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\134`, `\`)
+	for line := range strings.SplitSeq(s, "\n") {
+		f := strings.Fields(line)
+		if len(f) < 3 || strings.HasPrefix(f[0], "#") {
+			continue
+		}
+		l := FstabEntry{Spec: un.Replace(f[0]), MountAt: un.Replace(f[1]), FSType: f[2]}
+		if len(l.MountAt) > 1 {
+			l.MountAt = strings.TrimRight(l.MountAt, "/")
+		}
+		if len(f) > 3 {
+			l.Options = strings.Split(f[3], ",")
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// FindDevice resolves a device as mount does: a path, LABEL=, UUID=, PARTUUID=, PARTLABEL=.
+func FindDevice(k *kernel.Kernel, spec string) *kernel.Partition {
+	tag, val, ok := strings.Cut(spec, "=")
+	if ok && !strings.HasPrefix(spec, "/") {
+		val = strings.Trim(val, `"`)
+		for _, d := range k.Disks {
+			for _, p := range d.All() {
+				switch tag {
+				case "LABEL":
+					ok = p.Label == val
+				case "UUID":
+					ok = strings.EqualFold(p.UUID, val)
+				case "PARTUUID":
+					ok = strings.EqualFold(p.PARTUUID, val)
+				default:
+					ok = false
+				}
+				if ok && val != "" {
+					return p
+				}
+			}
+		}
+		return nil
+	}
+	k.Tree.Lock()
+	s, err := k.Tree.Must(kernel.RootCred, "/", spec, true)
+	k.Tree.Unlock()
+	if err != nil || !strings.HasPrefix(s.Path, "/dev/") {
+		return nil
+	}
+	return k.BlockDevice(s.Path[len("/dev/"):])
+}
+
+// A MountError is what mount(8) says.
+type MountError struct{ Msg string }
+
+func (e *MountError) Error() string { return e.Msg }
+
+// Mount mounts a file system.
+func Mount(k *kernel.Kernel, spec, where, fstype string, opts []string) error {
+	t := k.Tree
+	st, err := k.FS().Stat(where)
+	if err != nil {
+		if slices.Contains(opts, "x-systemd.makedir") {
+			return err
+		}
+		return &MountError{fmt.Sprintf("%s: mount point does not exist.", where)}
+	}
+	where = st.Path
+	shown := []string{}
+	ro := false
+	for _, o := range opts {
+		switch {
+		case o == "ro":
+			ro = true
+		case o == "defaults" || o == "rw" || o == "auto" || o == "noauto" || o == "user" || o == "users" || o == "nouser" || o == "nofail" || o == "_netdev" || o == "" ||
+			o == "exec" || o == "suid" || o == "dev" || o == "async" || strings.HasPrefix(o, "x-") || strings.HasPrefix(o, "comment=") || o == "bind" || o == "rbind":
+		default:
+			shown = append(shown, o)
+		}
+	}
+	if ro {
+		shown = append([]string{"ro"}, shown...)
+	}
+	if !slices.ContainsFunc(shown, func(o string) bool { return o == "noatime" || o == "relatime" || o == "strictatime" }) {
+		shown = append(shown, "relatime")
+	}
+	bind := slices.Contains(opts, "bind") || slices.Contains(opts, "rbind") || fstype == "bind"
+	switch {
+	case bind:
+		s, err := k.FS().Stat(spec)
+		if err != nil {
+			return &MountError{fmt.Sprintf("%s: special device %s does not exist.", where, spec)}
+		}
+		t.Lock()
+		defer t.Unlock()
+		return t.Mount(s.At.Mnt.Vol, s.At.Num, where, shown)
+	case fstype == "tmpfs" || fstype == "ramfs":
+		v := kernel.NewVolume(40+uint32(len(t.Mounts)), "tmpfs", spec, nil)
+		v.Lossy, v.Size = true, k.Config.Memory/2
+		now := k.Now().UnixNano()
+		mode := uint32(0o1777)
+		for _, o := range opts {
+			if s, ok := strings.CutPrefix(o, "size="); ok {
+				if n, ok := ByteCount(strings.ToUpper(s)); ok {
+					v.Size = n
+				}
+			}
+			if s, ok := strings.CutPrefix(o, "mode="); ok {
+				if f, err := ParseMode(s); err == nil {
+					mode = f(0, true, 0)
+				}
+			}
+		}
+		v.Upper[1] = &kernel.Inode{Num: 1, Mode: kernel.ModeDir | mode, Nlink: 2, Children: map[string]uint32{}, ATime: now, MTime: now, CTime: now, BTime: now, Owned: true}
+		t.Lock()
+		defer t.Unlock()
+		return t.Mount(v, 1, where, shown)
+	case fstype == "proc" || fstype == "sysfs" || fstype == "devtmpfs" || fstype == "cgroup2":
+		return &MountError{fmt.Sprintf("%s: %s already mounted on %s.", where, spec, where)}
+	case fstype == "nfs" || fstype == "nfs4" || fstype == "cifs" || strings.Contains(spec, ":/"):
+		return &MountError{fmt.Sprintf("%s: bad option; for several filesystems (e.g. nfs, cifs) you might need a /sbin/mount.<type> helper program.", where)}
+	}
+	p := FindDevice(k, spec)
+	if p == nil {
+		if tag, val, ok := strings.Cut(spec, "="); ok && !strings.HasPrefix(spec, "/") {
+			return &MountError{fmt.Sprintf("%s: can't find %s=%s.", where, tag, val)}
+		}
+		if _, err := k.FS().Stat(spec); err == nil {
+			return &MountError{fmt.Sprintf("%s: %s is not a block device.", where, spec)}
+		}
+		return &MountError{fmt.Sprintf("%s: special device %s does not exist.", where, spec)}
+	}
+	if p.Vol == nil || fstype != "" && fstype != "auto" && fstype != p.FSType {
+		return &MountError{fmt.Sprintf("%s: wrong fs type, bad option, bad superblock on /dev/%s, missing codepage or helper program, or other error.", where, p.Name)}
+	}
+	t.Lock()
+	defer t.Unlock()
+	for _, mt := range t.Mounts {
+		if mt.Vol == p.Vol && mt.Target == where {
+			return &MountError{fmt.Sprintf("%s: /dev/%s already mounted on %s.", where, p.Name, where)}
+		}
+	}
+	p.Vol.ReadOnly = false
+	return t.Mount(p.Vol, 1, where, shown)
+}
+
+// Unmount takes the topmost mount at a place away.
+func Unmount(k *kernel.Kernel, where string, lazy bool) error {
+	t := k.Tree
+	t.Lock()
+	defer t.Unlock()
+	for i, mt := range slices.Backward(t.Mounts) {
+		if mt.Target != path.Clean(where) {
+			continue
+		}
+		if mt == t.Root {
+			return syscall.EBUSY
+		}
+		if !lazy {
+			for _, x := range t.Mounts {
+				if x.Over == mt {
+					return syscall.EBUSY
+				}
+			}
+			prefix := mt.Target + "/"
+			for _, p := range k.Processes() {
+				dir := p.WorkingDirectory()
+				if dir == mt.Target || strings.HasPrefix(dir, prefix) {
+					return syscall.EBUSY
+				}
+			}
+			for _, n := range mt.Vol.Upper {
+				if n.Opens > 0 && !slices.ContainsFunc(t.Mounts, func(x *kernel.MountPoint) bool { return x != mt && x.Vol == mt.Vol }) {
+					return syscall.EBUSY
+				}
+			}
+		}
+		mt.Vol.Sync()
+		t.Mounts = slices.Delete(t.Mounts, i, i+1)
+		if lazy {
+			t.Mounts = slices.DeleteFunc(t.Mounts, func(x *kernel.MountPoint) bool { return x.Over == mt })
+		}
+		return nil
+	}
+	return syscall.EINVAL
+}
