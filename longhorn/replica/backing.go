@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // findBacking looks for the backing file that volume.meta records, in the replica directory dir. The recorded path is the one inside the
@@ -31,7 +32,7 @@ func findBacking(dir, recorded string) (string, error) {
 	}
 	var found []string
 	for _, c := range candidates {
-		if fi, err := os.Stat(c); err == nil && fi.Mode().IsRegular() && !slices.ContainsFunc(found, func(f string) bool { return sameFile(f, c) }) {
+		if fi, err := os.Stat(c); err == nil && fi.Mode().IsRegular() && !slices.ContainsFunc(found, func(f string) bool { return diskfile.SameFile(f, c) }) {
 			found = append(found, c)
 		}
 	}
@@ -48,7 +49,7 @@ func findBacking(dir, recorded string) (string, error) {
 func backingImages(dir string) []string {
 	disk := filepath.Dir(filepath.Dir(dir))
 	found, _ := filepath.Glob(filepath.Join(globQuote(disk), "backing-images", "*", "backing"))
-	if beside := filepath.Join(filepath.Dir(dir), "backing", "backing"); fileExists(beside) {
+	if beside := filepath.Join(filepath.Dir(dir), "backing", "backing"); diskfile.IsFile(beside) {
 		found = append(found, beside)
 	}
 	return found
@@ -58,35 +59,22 @@ func globQuote(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
 
-func fileExists(path string) bool {
-	fi, err := os.Stat(path)
-	return err == nil && fi.Mode().IsRegular()
-}
-
 // checkBacking refuses what cannot lie under a volume of that size as it is.
 func checkBacking(path string, volume int64) error {
 	refuse := func(hint, format string, args ...any) error {
 		return &lab.Error{Op: "use backing file", Path: path, Hint: hint, Err: fmt.Errorf("%w: %s", lab.ErrRefused, fmt.Sprintf(format, args...))}
 	}
-	head, fi, err := readSmall(path, 16)
+	head, fi, err := diskfile.Read(path, 16)
 	if err != nil {
 		return &lab.Error{Op: "use backing file", Path: path, Hint: "give the backing file with -backing FILE", Err: err}
 	}
 	switch {
 	case strings.HasPrefix(string(head), "QFI\xfb"):
-		return refuse("convert it with: qemu-img convert -O raw "+shellWord(path)+" FILE.raw, then give it with -backing FILE.raw", "a qcow2 image, not a raw one")
+		return refuse("convert it with: qemu-img convert -O raw "+diskfile.Quote(path)+" FILE.raw, then give it with -backing FILE.raw", "a qcow2 image, not a raw one")
 	case fi.Size == 0 || fi.Size%512 != 0:
 		return refuse("give the right file with -backing FILE: a raw image", "%d bytes, not a positive multiple of 512", fi.Size)
 	case fi.Size > volume:
 		return refuse("give the right file with -backing FILE", "%d bytes, larger than the volume (%d)", fi.Size, volume)
 	}
 	return nil
-}
-
-// shellWord returns s for a command that a person may paste.
-func shellWord(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./+:=@") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // Want says which state of the volume is wanted, and which doubts are accepted. The zero value is the live state, and no doubts.
@@ -203,7 +204,7 @@ func (b *chainBuilder) top() (*Layer, error) {
 	if b.want.Snapshot != "" {
 		l := b.d.layer(b.want.Snapshot)
 		if l == nil { // a snapshot may be called as another one's file is
-			l = b.d.layer(snapPrefix + b.want.Snapshot + imgSuffix)
+			l = b.d.layer(diskfile.SnapshotFile(b.want.Snapshot))
 		}
 		switch {
 		case l != nil && l.Absent:
@@ -213,7 +214,7 @@ func (b *chainBuilder) top() (*Layer, error) {
 		}
 		return nil, &lab.Error{Op: "find snapshot", Target: b.d.Name(), Path: b.want.Snapshot, Hint: "recovery points: " + b.points(), Err: lab.ErrNotFound}
 	}
-	if !isHead(b.d.Meta.Head) { // lost
+	if !diskfile.IsHead(b.d.Meta.Head) { // lost
 		return b.inferHead()
 	}
 	l := b.d.layer(b.d.Meta.Head)
@@ -370,7 +371,7 @@ func (b *chainBuilder) parent(l *Layer, seen map[string]bool) (string, error) {
 		return l.Meta.Parent, nil
 	}
 	if ours {
-		if p := b.d.Meta.Parent; p == "" && b.d.MetaState == Good || isSnapshot(p) {
+		if p := b.d.Meta.Parent; p == "" && b.d.MetaState == Good || diskfile.IsSnapshot(p) {
 			b.warn(WarnParentInferred, metaFile, "%s: the parent is taken from volume.meta: %s", l.MetaState, orBase(p))
 			return p, nil
 		}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // Check looks at the file system in the image file: what it is, and what its own checker says, without changing a bit. Where a journal is
@@ -70,7 +71,7 @@ func openImage(path string) (*os.File, error) {
 		return nil, e
 	}
 	fi, err := f.Stat()
-	if err == nil && !fi.Mode().IsRegular() && !blockDevice(fi) {
+	if err == nil && !fi.Mode().IsRegular() && !diskfile.BlockDevice(fi) {
 		err = fmt.Errorf("%w: neither a file nor a block device", lab.ErrRefused)
 	}
 	if err != nil {
@@ -198,17 +199,17 @@ func copySparse(ctx context.Context, src *os.File, name string, size int64) (err
 	if err := dst.Truncate(size); err != nil {
 		return err
 	}
-	extents, err := seekData(src, size)
+	extents, err := diskfile.SeekData(src, size)
 	if err != nil {
 		return err
 	}
 	buf := make([]byte, chunkSize)
 	for _, e := range extents {
-		for off := e.Off; off < e.end(); off += chunkSize {
+		for off := e.Off; off < e.End(); off += chunkSize {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			p := buf[:min(chunkSize, e.end()-off)]
+			p := buf[:min(chunkSize, e.End()-off)]
 			if _, err := io.ReadFull(io.NewSectionReader(src, off, int64(len(p))), p); err != nil {
 				return err
 			}

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"golang.org/x/sync/errgroup"
+
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // Sum is what became of checking one snapshot layer against its .checksum.
@@ -52,9 +54,9 @@ func (im *Image) Checksums(ctx context.Context) ([]Sum, error) {
 
 // crc returns the CRC-64 of the whole file. Holes are not read.
 func (s *source) crc(ctx context.Context) (uint64, error) {
-	extents, _, err := extentsOf(s.file, s.print.Size)
+	extents, _, err := diskfile.Extents(s.file, s.print.Size)
 	if err != nil {
-		extents = []Extent{{Off: 0, Len: s.print.Size}}
+		extents = []diskfile.Extent{{Off: 0, Len: s.print.Size}}
 	}
 	table := crc64.MakeTable(crc64.ISO)
 	buf := make([]byte, chunkSize)
@@ -65,11 +67,11 @@ func (s *source) crc(ctx context.Context) (uint64, error) {
 			continue
 		}
 		crc = crcZeros(crc, e.Off-pos)
-		for pos = e.Off; pos < e.end(); {
+		for pos = e.Off; pos < e.End(); {
 			if err := ctx.Err(); err != nil {
 				return 0, err
 			}
-			p := buf[:min(int64(len(buf)), e.end()-pos)]
+			p := buf[:min(int64(len(buf)), e.End()-pos)]
 			if n, err := s.file.ReadAt(p, pos); err != nil && !(err == io.EOF && n == len(p)) {
 				return 0, fmt.Errorf("read %d bytes at %d: %w", len(p), pos, err)
 			}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // Directory is what the metadata of one replica directory says, as it was found. Nothing in it has been concluded or repaired.
@@ -43,18 +44,18 @@ type Layer struct {
 	Checksum      Checksum
 	ChecksumState State
 
-	id fingerprint
+	id diskfile.Fingerprint
 }
 
 // Snapshot reports whether the layer is a snapshot, not a head.
-func (l *Layer) Snapshot() bool { return isSnapshot(l.File) }
+func (l *Layer) Snapshot() bool { return diskfile.IsSnapshot(l.File) }
 
 // Name returns the snapshot's name, or a head's file name.
-func (l *Layer) Name() string { return snapshotName(l.File) }
+func (l *Layer) Name() string { return diskfile.LayerName(l.File) }
 
 type dirFile struct {
 	name string
-	info fileInfo
+	info diskfile.Info
 }
 
 // layer returns the layer of that file name, or nil.
@@ -94,7 +95,7 @@ func Read(path string) (*Directory, error) {
 	if !fi.IsDir() {
 		return refuseDisk(path, abs, fi)
 	}
-	names, err := readNames(abs)
+	names, err := diskfile.Names(abs)
 	if err != nil { // some of the names would be worse than none
 		return fail(readHint(err), err)
 	}
@@ -153,42 +154,42 @@ type dirReader struct {
 // read takes in one directory entry. Only a failure to read what is there is an error.
 func (r *dirReader) read(name string) error {
 	d, path := r.d, filepath.Join(r.d.Path, name)
-	fi, err := lstat(path)
+	fi, err := diskfile.Lstat(path)
 	if err != nil {
 		return err
 	}
-	kind := Kind(name)
+	kind := kindOf(name)
 	if !fi.Mode.IsRegular() {
 		r.ws.add(WarnUnknownFile, name, "%s, not a regular file: ignored", fileType(fi.Mode))
 		return nil
 	}
 	d.files = append(d.files, dirFile{name, fi})
-	if fi.Links > 1 && (kind == FileHead || kind == FileSnapshot) {
+	if fi.Links > 1 && (kind == kindHead || kind == kindSnapshot) {
 		r.ws.add(WarnHardLink, name, "the file has %d names: a snapshot or a purge was cut off", fi.Links)
 	}
 	switch kind {
-	case FileHead, FileSnapshot:
+	case kindHead, kindSnapshot:
 		l := r.layerOf(name)
-		l.Absent, l.Size, l.Allocated, l.ModTime, l.Links, l.id = false, fi.Size, fi.Allocated, fi.modTime(), fi.Links, fi.fingerprint
+		l.Absent, l.Size, l.Allocated, l.ModTime, l.Links, l.id = false, fi.Size, fi.Allocated, fi.ModTime(), fi.Links, fi.Fingerprint
 		return nil
-	case FileTemporary:
+	case kindTemporary:
 		r.ws.add(WarnTemporary, name, "left by an operation that was cut off: ignored")
 		return nil
-	case FileRestore:
+	case kindRestore:
 		r.ws.add(WarnRestoring, name, "a backup was being restored, or a file of that is left: ignored")
 		return nil
-	case FileUnknown:
+	case kindUnknown:
 		r.ws.add(WarnUnknownFile, name, "not a file of a replica: ignored")
 		return nil
 	}
-	data, _, err := readSmall(path, maxMeta)
+	data, _, err := diskfile.Read(path, maxMeta)
 	if err != nil {
 		return err
 	}
 	var perr error
 	var trailing bool
 	switch kind {
-	case FileVolumeMeta:
+	case kindVolumeMeta:
 		d.Meta, d.MetaState, trailing, perr = parseVolumeMeta(data)
 		if d.MetaState != Good {
 			r.ws.add(WarnVolumeMetaLost, name, "%s", stateText(d.MetaState, perr))
@@ -196,20 +197,20 @@ func (r *dirReader) read(name string) error {
 		if d.Meta.Error != "" {
 			r.ws.add(WarnEngineError, name, "the engine noted: %s", lab.Printable(d.Meta.Error))
 		}
-	case FileLayerMeta:
+	case kindLayerMeta:
 		l := r.layerOf(strings.TrimSuffix(name, metaSuffix))
 		r.metas[l.File] = true
 		l.Meta, l.MetaState, trailing, perr = parseLayerMeta(data)
 		if l.MetaState != Good {
 			r.ws.add(WarnMetaLost, name, "%s", stateText(l.MetaState, perr))
 		}
-	case FileCounter:
+	case kindCounter:
 		d.Counter, d.CounterState, perr = parseCounter(data)
 		if d.CounterState != Good {
 			d.Counter = -1
 			r.ws.add(WarnCounter, name, "%s", stateText(d.CounterState, perr))
 		}
-	case FileChecksum:
+	case kindChecksum:
 		l := r.layerOf(strings.TrimSuffix(name, checksumSuffix))
 		l.Checksum, l.ChecksumState, perr = parseChecksum(data)
 		if l.ChecksumState != Good {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // Extract brings the files of the file system in the image out into the directory out, which must not exist: content, owners, modes,
@@ -32,11 +32,13 @@ func Extract(ctx context.Context, image, out string, o Extraction) (*Extracted, 
 		return nil, err
 	}
 	defer f.Close()
-	path, _, ws, err := place("extract files", out, false, nil)
+	place, err := diskfile.NewPlace("extract files", out, nil)
 	if err != nil {
 		return nil, err
 	}
-	x := &extractor{ctx: ctx, o: o, seen: map[[2]uint64]string{}, result: Extracted{Path: path, Warnings: ws}}
+	path := place.Path
+	x := &extractor{ctx: ctx, o: o, seen: map[[2]uint64]string{}, result: Extracted{Path: path}}
+	(*warnings)(&x.result.Warnings).doubts(place)
 	if x.result.FileSystem, err = Identify(f); err != nil {
 		return nil, &lab.Error{Op: "extract files", Path: image, Err: err}
 	}
@@ -63,9 +65,9 @@ func extractable(image string, fsys FileSystem) error {
 	hint, what := "", ""
 	switch fsys.Type {
 	case "luks":
-		what, hint = "an encrypted container", "open it: cryptsetup open --readonly "+shellWord(image)+" NAME, with the StorageClass's secret; then give /dev/mapper/NAME"
+		what, hint = "an encrypted container", "open it: cryptsetup open --readonly "+diskfile.Quote(image)+" NAME, with the StorageClass's secret; then give /dev/mapper/NAME"
 	case "gpt", "mbr":
-		what, hint = "a partitioned disk", "attach it: losetup --read-only --partscan --find --show "+shellWord(image)+"; then give one of its partitions"
+		what, hint = "a partitioned disk", "attach it: losetup --read-only --partscan --find --show "+diskfile.Quote(image)+"; then give one of its partitions"
 	case "lvm":
 		what, hint = "an LVM physical volume", "attach it with losetup --read-only, activate it with vgchange, then give the logical volume"
 	case "swap":
@@ -73,7 +75,7 @@ func extractable(image string, fsys FileSystem) error {
 	case "empty":
 		what = "zeros"
 	case "":
-		what, hint = "nothing that is known", "merge another recovery point, or look at it yourself: file -s "+shellWord(image)
+		what, hint = "nothing that is known", "merge another recovery point, or look at it yourself: file -s "+diskfile.Quote(image)
 	default:
 		return nil
 	}
@@ -178,19 +180,16 @@ func mountOptionsOf(f FileSystem) []string {
 
 // into makes the directory.
 func (x *extractor) into(path string) error {
-	part := partName(path)
-	if err := os.Mkdir(part, 0o700); err != nil {
-		hint := ""
-		if errors.Is(err, fs.ErrExist) {
-			hint, err = "remove it: it is of a run that was killed", fmt.Errorf("%w: %w", lab.ErrRefused, err)
-		}
-		return &lab.Error{Op: "extract files", Path: part, Hint: hint, Err: err}
+	part, err := diskfile.MakePart("extract files", path)
+	if err != nil {
+		return err
 	}
-	err := x.fill(part)
+	err = x.fill(part)
 	if err == nil {
-		if err = renameNew(part, path); err == nil {
-			return syncDir(filepath.Dir(path))
-		}
+		err = diskfile.Finish(part, path)
+	}
+	if err == nil {
+		return nil
 	}
 	os.RemoveAll(part)
 	var le *lab.Error
@@ -376,21 +375,21 @@ func copyHashed(ctx context.Context, src, dst *os.File, size int64) (string, err
 
 // hashData reads what of src is not a hole, gives it to write, and returns the SHA-256 of all of it.
 func hashData(ctx context.Context, src *os.File, size int64, write func([]byte, int64) error) (string, error) {
-	extents, err := seekData(src, size)
+	extents, err := diskfile.SeekData(src, size)
 	if err != nil {
-		extents = []Extent{{Off: 0, Len: size}}
+		extents = []diskfile.Extent{{Off: 0, Len: size}}
 	}
 	h, buf, zeros := sha256.New(), make([]byte, chunkSize), make([]byte, 64<<10)
 	pos := int64(0)
-	for _, e := range append(extents, Extent{Off: size}) {
+	for _, e := range append(extents, diskfile.Extent{Off: size}) {
 		if err := hashHole(ctx, h, zeros, e.Off-pos); err != nil {
 			return "", err
 		}
-		for pos = e.Off; pos < e.end(); {
+		for pos = e.Off; pos < e.End(); {
 			if err := ctx.Err(); err != nil {
 				return "", context.Cause(ctx)
 			}
-			p := buf[:min(chunkSize, e.end()-pos)]
+			p := buf[:min(chunkSize, e.End()-pos)]
 			if _, err := io.ReadFull(io.NewSectionReader(src, pos, int64(len(p))), p); err != nil {
 				return "", err
 			}

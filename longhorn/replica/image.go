@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 const (
@@ -32,7 +33,7 @@ type Image struct {
 type source struct {
 	path    string
 	file    *os.File
-	print   fingerprint
+	print   diskfile.Fingerprint
 	extents int
 }
 
@@ -59,27 +60,27 @@ func (im *Image) open(ctx context.Context) error {
 	}
 	ws := (*warnings)(&im.Warnings)
 	for i, path := range paths {
-		f, err := openSource(path)
+		f, err := diskfile.Open(path)
 		if f == nil {
 			return im.fail(path, readHint(err), err)
 		}
 		im.sources = append(im.sources, source{path: path, file: f})
-		if errors.Is(err, errAtime) {
+		if errors.Is(err, diskfile.ErrAccessTime) {
 			ws.add(WarnAccessTime, path, "opened so that reading may change its access time: only its owner and root can spare that")
 		}
-		fi, err := statFile(f)
+		fi, err := diskfile.Stat(f)
 		if err != nil {
 			return im.fail(path, "", err)
 		}
-		if i < len(c.Layers) && fi.fingerprint != c.Layers[i].id {
+		if i < len(c.Layers) && fi.Fingerprint != c.Layers[i].id {
 			return im.changed(path)
 		}
-		im.sources[i].print = fi.fingerprint
+		im.sources[i].print = fi.Fingerprint
 	}
 	if err := im.notInUse(ctx); err != nil {
 		return err
 	}
-	extents := make([][]Extent, len(im.sources))
+	extents := make([][]diskfile.Extent, len(im.sources))
 	for i := range im.sources {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -100,11 +101,11 @@ func (im *Image) open(ctx context.Context) error {
 
 // extents returns the ranges of source i that belong to it. Of the oldest source only the content matters, since everything that is not
 // found above it is looked up there, so that its holes and zeros are the same.
-func (im *Image) extents(i int) ([]Extent, error) {
+func (im *Image) extents(i int) ([]diskfile.Extent, error) {
 	s, last := &im.sources[i], i == len(im.sources)-1
 	ws := (*warnings)(&im.Warnings)
 	size := min(s.print.Size, im.Chain.Size)
-	found, bySeek, err := extentsOf(s.file, size)
+	found, bySeek, err := diskfile.Extents(s.file, size)
 	if last {
 		if err == nil {
 			// Unwritten space at the bottom is as good as a hole.
@@ -119,12 +120,12 @@ func (im *Image) extents(i int) ([]Extent, error) {
 		if errors.Is(err, errors.ErrUnsupported) {
 			return nil, im.fail(s.path, unsupportedHint, err)
 		}
-		return []Extent{{Off: 0, Len: size}}, nil
+		return []diskfile.Extent{{Off: 0, Len: size}}, nil
 	}
 	if err != nil {
 		hint := ""
 		switch {
-		case errors.Is(err, errNoExtents):
+		case errors.Is(err, diskfile.ErrNoExtents):
 			err = fmt.Errorf("%w: %w", lab.ErrRefused, err)
 			hint = "merge on the disk that Longhorn wrote to (ext4, xfs); move replica directories with `replica pack` and `replica unpack`, or tar -cS"
 		case errors.Is(err, errors.ErrUnsupported):
@@ -132,7 +133,7 @@ func (im *Image) extents(i int) ([]Extent, error) {
 		}
 		return nil, im.fail(s.path, hint, err)
 	}
-	if bs, err := blockSize(s.file); err != nil {
+	if bs, err := diskfile.BlockSize(s.file); err != nil {
 		return nil, im.fail(s.path, "", err)
 	} else if bs > SectorSize {
 		return nil, im.fail(s.path, "use another replica, on a file system with blocks of 4096 bytes",
@@ -209,12 +210,12 @@ func (im *Image) notInUse(ctx context.Context) error {
 // Unchanged reports, as an error ([lab.ErrDrift]), a source that is no longer as it was when it was opened.
 func (im *Image) Unchanged() error {
 	for _, s := range im.sources {
-		open, err := statFile(s.file)
+		open, err := diskfile.Stat(s.file)
 		if err != nil {
 			return im.fail(s.path, "", err)
 		}
-		named, err := lstat(s.path)
-		if err != nil || open.fingerprint != s.print || named.fingerprint != s.print {
+		named, err := diskfile.Lstat(s.path)
+		if err != nil || open.Fingerprint != s.print || named.Fingerprint != s.print {
 			return im.changed(s.path)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // holder is a process or device that may write to a file.
@@ -43,7 +45,7 @@ func openForWriting(ctx context.Context, files map[[2]uint64]string) (holders []
 
 // leasable reports whether nobody can write to the file. An error means that this could not be found out: leases are for the owner and root.
 func leasable(path string) (bool, error) {
-	f, err := openSource(path)
+	f, err := diskfile.Open(path)
 	if f == nil {
 		return false, err
 	}

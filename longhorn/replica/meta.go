@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // State says what became of a metadata file. The engine writes them by tmp and rename without fsync, so that a power cut leaves any of these.
@@ -131,7 +133,7 @@ func parseVolumeMeta(data []byte) (m VolumeMeta, s State, trailing bool, err err
 		err = fmt.Errorf("size %d is not a positive multiple of %d", m.Size, SectorSize)
 	case m.Size > maxVolume:
 		err = fmt.Errorf("size %d is more than a volume can have", m.Size)
-	case !isHead(m.Head):
+	case !diskfile.IsHead(m.Head):
 		err = fmt.Errorf("head %q is not a head's file name", m.Head)
 	}
 	if err != nil {
@@ -164,7 +166,7 @@ func parseLayerMeta(data []byte) (m LayerMeta, s State, trailing bool, err error
 		}
 		return LayerMeta{}, Broken, trailing, err
 	}
-	if *v.Parent != "" && !isSnapshot(*v.Parent) {
+	if *v.Parent != "" && !diskfile.IsSnapshot(*v.Parent) {
 		return LayerMeta{}, Broken, trailing, fmt.Errorf("parent %q is not a snapshot's file name", *v.Parent)
 	}
 	if s == Broken {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // Pack writes the replica directory dir to w as a stream from which [Unpack] makes it anew, extent for extent: holes stay holes, written
@@ -53,7 +53,7 @@ func (p *packer) refuse(path, hint, format string, args ...any) error {
 }
 
 func (p *packer) run() error {
-	names, err := readNames(p.d.Path)
+	names, err := diskfile.Names(p.d.Path)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (p *packer) run() error {
 	if err := p.idle(ids); err != nil {
 		return err
 	}
-	dir, err := lstat(p.d.Path)
+	dir, err := diskfile.Lstat(p.d.Path)
 	if err != nil {
 		return err
 	}
@@ -90,11 +90,11 @@ func (p *packer) run() error {
 		}
 	}
 	for _, f := range p.d.files {
-		if fi, err := lstat(filepath.Join(p.d.Path, f.name)); err != nil || fi.fingerprint != f.info.fingerprint {
+		if fi, err := diskfile.Lstat(filepath.Join(p.d.Path, f.name)); err != nil || fi.Fingerprint != f.info.Fingerprint {
 			return p.changed(f.name)
 		}
 	}
-	if now, err := lstat(p.d.Path); err != nil || now.fingerprint != dir.fingerprint {
+	if now, err := diskfile.Lstat(p.d.Path); err != nil || now.Fingerprint != dir.Fingerprint {
 		return p.changed("")
 	}
 	if err := p.idle(ids); err != nil {
@@ -130,19 +130,19 @@ func (p *packer) file(f dirFile, e streamEntry) error {
 		return p.w.endEntry()
 	}
 	path := filepath.Join(p.d.Path, f.name)
-	src, err := openSource(path)
+	src, err := diskfile.Open(path)
 	if src == nil {
 		return err
 	}
 	defer src.Close()
-	if fi, err := statFile(src); err != nil || fi.fingerprint != f.info.fingerprint {
+	if fi, err := diskfile.Stat(src); err != nil || fi.Fingerprint != f.info.Fingerprint {
 		return p.changed(f.name)
 	}
-	extents := []Extent{{Off: 0, Len: e.Size}}
-	if k := Kind(f.name); k == FileHead || k == FileSnapshot || k == FileRestore {
-		if extents, _, err = extentsOf(src, e.Size); err != nil {
+	extents := []diskfile.Extent{{Off: 0, Len: e.Size}}
+	if k := kindOf(f.name); k == kindHead || k == kindSnapshot || k == kindRestore {
+		if extents, _, err = diskfile.Extents(src, e.Size); err != nil {
 			hint := "pack it on the disk that Longhorn wrote to (ext4, xfs)"
-			if errors.Is(err, errNoExtents) {
+			if errors.Is(err, diskfile.ErrNoExtents) {
 				return p.refuse(f.name, hint, "%v", err)
 			}
 			return err
@@ -159,11 +159,11 @@ func (p *packer) file(f dirFile, e streamEntry) error {
 		if x.Unwritten {
 			continue
 		}
-		for off := x.Off; off < x.end(); {
+		for off := x.Off; off < x.End(); {
 			if err := p.ctx.Err(); err != nil {
 				return err
 			}
-			b := buf[:min(maxFrame, x.end()-off)]
+			b := buf[:min(maxFrame, x.End()-off)]
 			if n, err := src.ReadAt(b, off); err != nil && !(errors.Is(err, io.EOF) && n == len(b)) {
 				return fmt.Errorf("read %s at %d: %w", path, off, err)
 			}
@@ -190,19 +190,17 @@ func (p *packer) progress(name string) {
 // written, verified and on disk; of a stream that was cut off or has changed ([lab.ErrInvalid]), or on a file system that does not keep
 // extents as they are ([lab.ErrRefused]), nothing stays. Owners are set when root does it.
 func Unpack(ctx context.Context, r io.Reader, dir string) (*Packed, error) {
-	path, _, ws, err := place("unpack replica", dir, false, nil)
+	place, err := diskfile.NewPlace("unpack replica", dir, nil)
 	if err != nil {
 		return nil, err
 	}
-	part := partName(path)
-	if err := os.Mkdir(part, 0o700); err != nil {
-		hint := ""
-		if errors.Is(err, fs.ErrExist) {
-			hint, err = "remove it: it is of a run that was killed", fmt.Errorf("%w: %w", lab.ErrRefused, err)
-		}
-		return nil, &lab.Error{Op: "unpack replica", Path: part, Hint: hint, Err: err}
+	path := place.Path
+	part, err := diskfile.MakePart("unpack replica", path)
+	if err != nil {
+		return nil, err
 	}
-	u := &unpacker{ctx: ctx, result: Packed{Directory: path, Warnings: ws}}
+	u := &unpacker{ctx: ctx, result: Packed{Directory: path}}
+	(*warnings)(&u.result.Warnings).doubts(place)
 	if u.root, err = os.OpenRoot(part); err == nil {
 		err = readStream(&contextReader{ctx, r, &u.result.Stream}, u)
 		err = errors.Join(err, u.close())
@@ -282,7 +280,7 @@ func (u *unpacker) entry(e streamEntry) (err error) {
 	if err := u.file.Truncate(e.Size); err != nil {
 		return err
 	}
-	_, u.noMap, _ = extentsOf(u.file, e.Size)
+	_, u.noMap, _ = diskfile.Extents(u.file, e.Size)
 	return nil
 }
 
@@ -315,7 +313,7 @@ func (u *unpacker) unwritten(off, n int64) error {
 }
 
 // endEntry sets what belongs to the file, brings it to disk, and proves that a layer has the extents it is to have.
-func (u *unpacker) endEntry(extents []Extent) error {
+func (u *unpacker) endEntry(extents []diskfile.Extent) error {
 	e, f := u.now, u.file
 	if e.Link != "" {
 		return nil
@@ -326,7 +324,7 @@ func (u *unpacker) endEntry(extents []Extent) error {
 		err = errors.Join(err, f.Chown(e.UID, e.GID))
 	}
 	if err = errors.Join(err, f.Sync()); err == nil {
-		if k := Kind(e.Name); k == FileHead || k == FileSnapshot || k == FileRestore {
+		if k := kindOf(e.Name); k == kindHead || k == kindSnapshot || k == kindRestore {
 			err = sameExtents(f, e, extents)
 		}
 	}
@@ -338,9 +336,9 @@ func (u *unpacker) endEntry(extents []Extent) error {
 }
 
 // sameExtents refuses a file system that has made something else of a layer's extents.
-func sameExtents(f *os.File, e streamEntry, want []Extent) error {
+func sameExtents(f *os.File, e streamEntry, want []diskfile.Extent) error {
 	size := (e.Size + SectorSize - 1) &^ (SectorSize - 1)
-	got, _, err := extentsOf(f, e.Size)
+	got, _, err := diskfile.Extents(f, e.Size)
 	if err == nil && !slices.Equal(sectors(got, size), sectors(want, size)) {
 		err = errors.New("its extents are not as they were")
 	}
@@ -358,11 +356,8 @@ func (u *unpacker) finish(part, path string) error {
 		err = errors.Join(err, os.Chown(part, u.head.UID, u.head.GID))
 	}
 	t := time.Unix(0, u.head.Mtime)
-	if err = errors.Join(err, os.Chtimes(part, t, t), syncDir(part)); err != nil {
+	if err = errors.Join(err, os.Chtimes(part, t, t), diskfile.SyncDir(part)); err != nil {
 		return err
 	}
-	if err := renameNew(part, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	return diskfile.Finish(part, path)
 }

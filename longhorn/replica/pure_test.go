@@ -11,54 +11,22 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
-
-func TestKind(t *testing.T) {
-	for name, want := range map[string]FileKind{
-		"volume.meta":                            FileVolumeMeta,
-		"volume.meta.tmp":                        FileTemporary,
-		"revision.counter":                       FileCounter,
-		"volume-head-000.img":                    FileHead,
-		"volume-head-1000.img":                   FileHead,
-		"volume-head-.img":                       FileUnknown,
-		"volume-head-0x1.img":                    FileUnknown,
-		"volume-head-000.img.meta":               FileLayerMeta,
-		"volume-head-000.img.meta.tmp":           FileTemporary,
-		"volume-snap-a.img":                      FileSnapshot,
-		"volume-snap-.img":                       FileUnknown,
-		"volume-snap-a.img.meta":                 FileLayerMeta,
-		"volume-snap-a.img.meta.img":             FileSnapshot, // a snapshot may be called a.img.meta
-		"volume-snap-a.img.checksum":             FileChecksum,
-		"volume-snap-a.img.snap_tmp":             FileRestore,
-		"volume-delta-a.img":                     FileRestore,
-		"volume-snap-../../../../etc/passwd.img": FileUnknown,
-		"lost+found":                             FileUnknown,
-		"":                                       FileUnknown,
-	} {
-		if got := Kind(name); got != want {
-			t.Errorf("Kind(%q) = %d, want %d", name, got, want)
-		}
-	}
-	for name, want := range map[string]string{"pvc-1-0123abcd": "pvc-1", "vol-0123abcd": "vol", "r1": "", "-0123abcd": "", "pvc-0123abc": "", "pvc-0123abcg": "", "a-01234567-89abcdef": "a-01234567"} {
-		if got := volumeOf(name); got != want {
-			t.Errorf("volumeOf(%q) = %q, want %q", name, got, want)
-		}
-	}
-}
 
 // TestLocate holds the intervals against an array that has an entry for each sector.
 func TestLocate(t *testing.T) {
 	const sectors = 40
 	for seed := range uint64(5000) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		layers, want := make([][]Extent, 1+r.IntN(6)), [sectors]int{}
+		layers, want := make([][]diskfile.Extent, 1+r.IntN(6)), [sectors]int{}
 		for i := range want {
 			want[i] = -1
 		}
 		for l := range layers {
 			for s := range int64(sectors) {
 				if r.IntN(3) == 0 {
-					layers[l] = appendExtent(layers[l], Extent{Off: s * SectorSize, Len: SectorSize})
+					layers[l] = diskfile.AppendExtent(layers[l], diskfile.Extent{Off: s * SectorSize, Len: SectorSize})
 					if want[s] < 0 {
 						want[s] = l
 					}
@@ -85,7 +53,7 @@ func TestLocate(t *testing.T) {
 }
 
 func TestSectors(t *testing.T) {
-	got := sectors([]Extent{{Off: 100, Len: 1}, {Off: 4096, Len: 4096, Unwritten: true}, {Off: 20480, Len: 1024}, {Off: 22528, Len: 9999}}, 6*4096)
+	got := sectors([]diskfile.Extent{{Off: 100, Len: 1}, {Off: 4096, Len: 4096, Unwritten: true}, {Off: 20480, Len: 1024}, {Off: 22528, Len: 9999}}, 6*4096)
 	if want := "[{0 8192 false} {20480 4096 false}]"; fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -126,10 +94,10 @@ func FuzzMeta(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if m, s, _, err := parseVolumeMeta(data); s == Good && (err != nil || m.Size <= 0 || m.Size%SectorSize != 0 || m.Size > maxVolume || !isHead(m.Head)) {
+		if m, s, _, err := parseVolumeMeta(data); s == Good && (err != nil || m.Size <= 0 || m.Size%SectorSize != 0 || m.Size > maxVolume || !diskfile.IsHead(m.Head)) {
 			t.Errorf("volume.meta %+v %v", m, err)
 		}
-		if m, s, _, err := parseLayerMeta(data); s == Good && (err != nil || m.Parent != "" && !isSnapshot(m.Parent)) {
+		if m, s, _, err := parseLayerMeta(data); s == Good && (err != nil || m.Parent != "" && !diskfile.IsSnapshot(m.Parent)) {
 			t.Errorf(".meta %+v %v", m, err)
 		}
 		if n, s, err := parseCounter(data); s == Good && (err != nil || n < 0) {
@@ -138,24 +106,6 @@ func FuzzMeta(f *testing.F) {
 		parseChecksum(data)
 		if !json.Valid(readable(data)) {
 			t.Errorf("of %q %q can be read", data, readable(data))
-		}
-	})
-}
-
-// FuzzName: a name that a layer may have is one element of a path.
-func FuzzName(f *testing.F) {
-	for _, s := range []string{"volume-head-000.img", "volume-snap-x.img.meta", "volume-snap-../x.img", "volume-snap-\x00.img", ".", "a-01234567"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, name string) {
-		if k := Kind(name); k != FileUnknown && strings.ContainsAny(name, "/\x00") {
-			t.Errorf("%q is of kind %d", name, k)
-		}
-		if isHead(name) && isSnapshot(name) {
-			t.Errorf("%q is a head and a snapshot", name)
-		}
-		if v := volumeOf(name); v != "" && !strings.HasPrefix(name, v+"-") {
-			t.Errorf("volume %q of %q", v, name)
 		}
 	})
 }
@@ -186,7 +136,7 @@ func (r *recorder) unwritten(off, n int64) error {
 	return nil
 }
 
-func (r *recorder) endEntry([]Extent) error { return nil }
+func (r *recorder) endEntry([]diskfile.Extent) error { return nil }
 
 // sampleStream is a stream with everything in it.
 func sampleStream() []byte {
@@ -195,8 +145,8 @@ func sampleStream() []byte {
 	err := errors.Join(
 		w.begin(streamHeader{Version: streamVersion, Directory: "vol"}),
 		w.beginEntry(streamEntry{Name: "a", Size: 10000, Mode: 0o600}),
-		w.extent(Extent{Off: 0, Len: 3}), w.frame(frameData, []byte("ab")), w.frame(frameData, []byte("c")),
-		w.extent(Extent{Off: 4096, Len: 4096, Unwritten: true}), w.endEntry(),
+		w.extent(diskfile.Extent{Off: 0, Len: 3}), w.frame(frameData, []byte("ab")), w.frame(frameData, []byte("c")),
+		w.extent(diskfile.Extent{Off: 4096, Len: 4096, Unwritten: true}), w.endEntry(),
 		w.beginEntry(streamEntry{Name: "b", Size: 10000, Link: "a"}), w.endEntry(), w.end())
 	if err != nil {
 		panic(err)
@@ -234,19 +184,19 @@ func TestStreamRefuses(t *testing.T) {
 		"negative size":   func(w *streamWriter) error { return w.beginEntry(streamEntry{Name: "x", Size: -1}) },
 		"link to nothing": func(w *streamWriter) error { return w.beginEntry(streamEntry{Name: "x", Link: "/etc/passwd"}) },
 		"extent outside": func(w *streamWriter) error {
-			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(Extent{Off: 5, Len: 6}))
+			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(diskfile.Extent{Off: 5, Len: 6}))
 		},
 		"extent overflows": func(w *streamWriter) error {
-			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(Extent{Off: 1 << 62, Len: 1 << 62}))
+			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(diskfile.Extent{Off: 1 << 62, Len: 1 << 62}))
 		},
 		"extents out of turn": func(w *streamWriter) error {
-			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(Extent{Off: 5, Len: 1, Unwritten: true}), w.extent(Extent{Off: 1, Len: 1}))
+			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(diskfile.Extent{Off: 5, Len: 1, Unwritten: true}), w.extent(diskfile.Extent{Off: 1, Len: 1}))
 		},
 		"too much data": func(w *streamWriter) error {
-			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(Extent{Off: 0, Len: 1}), w.frame(frameData, []byte("ab")))
+			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(diskfile.Extent{Off: 0, Len: 1}), w.frame(frameData, []byte("ab")))
 		},
 		"too little data": func(w *streamWriter) error {
-			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(Extent{Off: 0, Len: 9}))
+			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(diskfile.Extent{Off: 0, Len: 9}))
 		},
 		"twice": func(w *streamWriter) error {
 			return errors.Join(w.beginEntry(streamEntry{Name: "x"}), w.endEntry(), w.beginEntry(streamEntry{Name: "x"}))
@@ -271,26 +221,5 @@ func TestStreamRefuses(t *testing.T) {
 	}
 	if err := readStream(bytes.NewReader(sampleStream()), &recorder{t: t}); err != nil {
 		t.Errorf("a good stream: %v", err)
-	}
-}
-
-func TestIdentify(t *testing.T) {
-	image := func(off int, magic string) []byte {
-		b := make([]byte, 1<<17)
-		copy(b[off:], magic)
-		return b
-	}
-	for want, data := range map[string][]byte{
-		"xfs": image(0, "XFSB"), "btrfs": image(0x10040, "_BHRfS_M"), "luks": image(0, "LUKS\xba\xbe"), "swap": image(4086, "SWAPSPACE2"),
-		"gpt": image(512, "EFI PART"), "mbr": image(510, "\x55\xaa"), "lvm": image(512, "LABELONE"), "ntfs": image(3, "NTFS    "), "ext2": image(0x438, "\x53\xef"),
-		"empty": make([]byte, 1<<17), "": image(77, "x"),
-	} {
-		fs, err := Identify(bytes.NewReader(data))
-		if err != nil || fs.Type != want {
-			t.Errorf("%q: %+v %v", want, fs, err)
-		}
-		if _, err := Identify(bytes.NewReader(data[:600])); err != nil {
-			t.Errorf("%q, short: %v", want, err)
-		}
 	}
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // timeWindow: head times as near as this count as equal (the engine's own window for salvaging).
@@ -58,12 +58,12 @@ func (r *Ranked) measure() {
 		return
 	}
 	r.headBytes = h.Allocated
-	f, _ := openSource(filepath.Join(r.Directory.Path, h.File))
+	f, _ := diskfile.Open(filepath.Join(r.Directory.Path, h.File))
 	if f == nil {
 		return
 	}
 	defer f.Close()
-	if extents, _, err := extentsOf(f, h.Size); err == nil {
+	if extents, _, err := diskfile.Extents(f, h.Size); err == nil {
 		r.headBytes, _ = total(extents)
 	}
 }
@@ -72,7 +72,7 @@ func (r *Ranked) measure() {
 func (r *Ranked) badSums() (bad []string) {
 	for _, s := range r.Sums {
 		if s.bad() {
-			bad = append(bad, snapshotName(s.File))
+			bad = append(bad, diskfile.LayerName(s.File))
 		}
 	}
 	return bad
@@ -114,7 +114,7 @@ func ReadAll(paths []string) ([]*Directory, error) {
 			errs = append(errs, err)
 			continue
 		}
-		if !slices.ContainsFunc(dirs, func(o *Directory) bool { return o.Path == d.Path || sameFile(o.Path, d.Path) }) {
+		if !slices.ContainsFunc(dirs, func(o *Directory) bool { return o.Path == d.Path || diskfile.SameFile(o.Path, d.Path) }) {
 			dirs = append(dirs, d)
 		}
 	}
@@ -412,11 +412,4 @@ func sameChain(a, b *Chain) bool {
 		return names
 	}
 	return slices.Equal(snapshots(a), snapshots(b))
-}
-
-// sameFile reports whether two paths are one file.
-func sameFile(a, b string) bool {
-	x, errX := os.Stat(a)
-	y, errY := os.Stat(b)
-	return errX == nil && errY == nil && os.SameFile(x, y)
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // Save writes the image to o. The output gets its name only when it is complete, on disk, and the sources are proved unchanged; it is
@@ -23,18 +24,9 @@ import (
 // and happen before anything is written; a source that changed meanwhile is [lab.ErrDrift].
 func (im *Image) Save(ctx context.Context, o Output) (*Result, error) {
 	start := time.Now()
-	avoid := append([]string{im.Chain.Directory.Path}, o.Avoid...)
-	path, device, ws, err := place("save image", o.Path, o.Device, avoid)
+	t, ws, err := im.target(o)
 	if err != nil {
 		return nil, err
-	}
-	t := &target{path: path, name: path, device: device, state: stateName(path)}
-	if device {
-		if t.state, err = statePath(o.State, avoid); err != nil {
-			return nil, err
-		}
-	} else {
-		t.name = partName(path)
 	}
 	j, err := t.open(im, o)
 	if err != nil {
@@ -59,11 +51,28 @@ func (im *Image) Save(ctx context.Context, o Output) (*Result, error) {
 	if err := t.finish(); err != nil {
 		return nil, t.hinted(err)
 	}
-	r := &Result{Path: path, Size: im.Size(), Data: im.data, Copied: cp.written.Load(), Resumed: j.Copied, Method: cp.used(), Warnings: ws, Duration: time.Since(start)}
+	r := &Result{Path: t.path, Size: im.Size(), Data: im.data, Copied: cp.written.Load(), Resumed: j.Copied, Method: cp.used(), Warnings: ws, Duration: time.Since(start)}
 	if !o.NoHash {
 		r.SHA256 = hex.EncodeToString(cp.hash.Sum(nil))
 	}
 	return r, nil
+}
+
+// target finds where the output goes, and what speaks against that.
+func (im *Image) target(o Output) (*target, []Warning, error) {
+	avoid := append([]string{im.Chain.Directory.Path}, o.Avoid...)
+	if o.Device {
+		path, err := diskfile.DevicePlace("save image", o.Path)
+		if err != nil {
+			return nil, nil, err
+		}
+		state, err := statePath(o.State, avoid)
+		return &target{path: path, name: path, device: true, state: state}, nil, err
+	}
+	place, err := diskfile.NewPlace("save image", o.Path, avoid)
+	var ws warnings
+	ws.doubts(place)
+	return &target{path: place.Path, name: diskfile.PartName(place.Path), state: stateName(place.Path)}, ws, err
 }
 
 // statePath checks where the progress of writing to a device is to be kept, "" for nowhere.
@@ -80,13 +89,13 @@ func statePath(path string, avoid []string) (string, error) {
 	}
 	parent, err := filepath.EvalSymlinks(filepath.Dir(abs))
 	if err != nil {
-		return fail("make the directory first: mkdir -p "+shellWord(filepath.Dir(abs)), err)
+		return fail("make the directory first: mkdir -p "+diskfile.Quote(filepath.Dir(abs)), err)
 	}
 	abs = filepath.Join(parent, filepath.Base(abs))
-	if _, err := outside("keep progress", abs, avoid); err != nil {
+	if _, err := diskfile.Outside("keep progress", abs, avoid); err != nil {
 		return "", err
 	}
-	data, _, err := readSmall(abs, maxState)
+	data, _, err := diskfile.Read(abs, maxState)
 	if errors.Is(err, fs.ErrNotExist) {
 		return abs, nil
 	}
@@ -240,7 +249,7 @@ func (t *target) openPart(size int64) (continued bool, err error) {
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return false, t.refuse("wait for it to end", "another run is writing it")
 	}
-	fi, err := statFile(t.file)
+	fi, err := diskfile.Stat(t.file)
 	if err != nil {
 		return false, err
 	}
@@ -256,7 +265,7 @@ func (t *target) length() (int64, error) {
 	if t.device {
 		return t.work.Size, nil
 	}
-	fi, err := statFile(t.file)
+	fi, err := diskfile.Stat(t.file)
 	return fi.Size, err
 }
 
@@ -326,7 +335,7 @@ func (t *target) readState() (j journal, ok bool, err error) {
 	if t.state == "" {
 		return j, false, nil
 	}
-	data, _, err := readSmall(t.state, maxState)
+	data, _, err := diskfile.Read(t.state, maxState)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, false, nil
 	}
@@ -372,13 +381,11 @@ func (t *target) finish() error {
 	if t.device {
 		return t.forget()
 	}
-	if err := renameNew(t.name, t.path); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return &lab.Error{Op: "save image", Path: t.path, Hint: "the finished image is " + t.name, Err: fmt.Errorf("%w: it exists now", lab.ErrRefused)}
-		}
-		return err
+	err := diskfile.Finish(t.name, t.path)
+	if errors.Is(err, fs.ErrExist) {
+		return &lab.Error{Op: "save image", Path: t.path, Hint: "the finished image is " + t.name, Err: fmt.Errorf("%w: it exists now", lab.ErrRefused)}
 	}
-	if err := syncDir(filepath.Dir(t.path)); err != nil {
+	if err != nil {
 		return err
 	}
 	return t.forget()
@@ -399,32 +406,6 @@ func (t *target) close() {
 	if t.file != nil {
 		t.file.Close()
 	}
-}
-
-// renameNew renames a file unless the new name exists.
-func renameNew(from, to string) error {
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-		// The file system cannot say so in one step.
-		if _, serr := os.Lstat(to); serr == nil {
-			err = unix.EEXIST
-		} else {
-			err = unix.Rename(from, to)
-		}
-	}
-	if err != nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-	}
-	return nil
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 func bytesText(n int64) string {

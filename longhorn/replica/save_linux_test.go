@@ -18,6 +18,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica/replicatest"
 )
 
@@ -52,7 +53,7 @@ func openTest(t *testing.T, dir string) *Image {
 	}
 	im, err := c.Open(t.Context())
 	if err != nil {
-		if errors.Is(err, errNoExtents) {
+		if errors.Is(err, diskfile.ErrNoExtents) {
 			real.Missing(t, "extents (FIEMAP) of the temporary directory")
 		}
 		t.Fatal(err)
@@ -71,7 +72,7 @@ func checkFile(t *testing.T, path string, want []byte, r *Result) {
 	if !bytes.Equal(got, want) || r.SHA256 != hex.EncodeToString(sum[:]) {
 		t.Fatalf("the image is wrong, or its hash %s", r.SHA256)
 	}
-	for _, left := range []string{partName(path), stateName(path), stateName(path) + ".tmp"} {
+	for _, left := range []string{diskfile.PartName(path), stateName(path), stateName(path) + ".tmp"} {
 		if _, err := os.Lstat(left); err == nil {
 			t.Errorf("%s was left", left)
 		}
@@ -332,7 +333,7 @@ func TestSavePartChanged(t *testing.T) {
 	}}); !errors.Is(err, full) {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(partName(out), 3*chunkSize); err != nil {
+	if err := os.Truncate(diskfile.PartName(out), 3*chunkSize); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := im.Save(t.Context(), Output{Path: out}); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "although") {

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // The stream that [Pack] writes:
@@ -144,7 +145,7 @@ func (s *streamWriter) beginEntry(e streamEntry) error {
 	return s.frame(frameEntry, data)
 }
 
-func (s *streamWriter) extent(e Extent) error {
+func (s *streamWriter) extent(e diskfile.Extent) error {
 	var p [extentLength]byte
 	binary.BigEndian.PutUint64(p[0:], uint64(e.Off))
 	binary.BigEndian.PutUint64(p[8:], uint64(e.Len))
@@ -174,7 +175,7 @@ type streamSink interface {
 	entry(streamEntry) error
 	data(off int64, p []byte) error
 	unwritten(off, n int64) error
-	endEntry(extents []Extent) error
+	endEntry(extents []diskfile.Extent) error
 }
 
 // readStream reads a whole stream into sink. Everything is checked before it is told, except that a data frame is told when its own
@@ -289,7 +290,7 @@ func (s *streamReader) file(p []byte) error {
 	if err := s.sink.entry(e); err != nil {
 		return err
 	}
-	var extents []Extent
+	var extents []diskfile.Extent
 	end, left := int64(0), int64(0) // of the last extent, and what is to come of it
 	for {
 		kind, p, err := s.frame()
@@ -303,11 +304,11 @@ func (s *streamReader) file(p []byte) error {
 			}
 			left -= int64(len(p))
 		case kind == frameExtent && left == 0 && len(p) == extentLength && e.Link == "" && p[16] <= 1:
-			x := Extent{Off: int64(binary.BigEndian.Uint64(p)), Len: int64(binary.BigEndian.Uint64(p[8:])), Unwritten: p[16] == 1}
+			x := diskfile.Extent{Off: int64(binary.BigEndian.Uint64(p)), Len: int64(binary.BigEndian.Uint64(p[8:])), Unwritten: p[16] == 1}
 			if x.Off < end || x.Len <= 0 || x.Off > e.Size || x.Len > e.Size-x.Off {
 				return streamError("%s: an extent of %d bytes at %d", lab.Printable(e.Name), x.Len, x.Off)
 			}
-			end = x.end()
+			end = x.End()
 			extents = append(extents, x)
 			if x.Unwritten {
 				if err := s.sink.unwritten(x.Off, x.Len); err != nil {

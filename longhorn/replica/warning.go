@@ -1,6 +1,10 @@
 package replica
 
-import "fmt"
+import (
+	"fmt"
+
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
+)
 
 // Code names a kind of [Warning], for programs.
 type Code string
@@ -67,4 +71,11 @@ type warnings []Warning
 
 func (ws *warnings) add(code Code, path, format string, args ...any) {
 	*ws = append(*ws, Warning{code, path, fmt.Sprintf(format, args...)})
+}
+
+// doubts takes in what speaks against the place of an output.
+func (ws *warnings) doubts(p diskfile.Place) {
+	for _, d := range p.Doubts {
+		ws.add(WarnLonghornDisk, p.Path, "%s", d)
+	}
 }

@@ -1,4 +1,4 @@
-package replica
+package diskfile
 
 import (
 	"bufio"
@@ -40,11 +40,12 @@ type fiemapRequest struct {
 	Extents [fiemapBatch]fiemapExtent
 }
 
-// errNoExtents says that a file system does not tell holes from zeros reliably.
-var errNoExtents = errors.New("the file system does not tell written zeros from holes")
+// pageSize is that of a tmpfs without huge pages, in bytes.
+const pageSize = 4096
 
-// extentsOf returns the extents of a regular file up to size bytes, and whether they come from SEEK_DATA instead of FIEMAP.
-func extentsOf(f *os.File, size int64) (extents []Extent, bySeek bool, err error) {
+// Extents returns the extents of a regular file up to size bytes, and whether they come from SEEK_DATA instead of
+// FIEMAP. The error wraps [ErrNoExtents] where neither is reliable.
+func Extents(f *os.File, size int64) (extents []Extent, bySeek bool, err error) {
 	extents, err = fiemap(f, size)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOTTY) {
 		extents, err = provedBySeek(f, size)
@@ -57,7 +58,8 @@ func fiemap(f *os.File, size int64) ([]Extent, error) {
 	var extents []Extent
 	req := new(fiemapRequest)
 	for start := uint64(0); start < uint64(size); {
-		req.fiemapHeader = fiemapHeader{Start: start, Length: uint64(size) - start, Flags: fiemapFlagSync, ExtentCount: fiemapBatch}
+		left := uint64(size) - start
+		req.fiemapHeader = fiemapHeader{Start: start, Length: left, Flags: fiemapFlagSync, ExtentCount: fiemapBatch}
 		_, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), fsIocFiemap, uintptr(unsafe.Pointer(req)))
 		runtime.KeepAlive(f)
 		if errno == unix.EINTR {
@@ -73,7 +75,9 @@ func fiemap(f *os.File, size int64) ([]Extent, error) {
 		for _, e := range req.Extents[:min(req.Mapped, fiemapBatch)] {
 			end := min(e.Logical+e.Length, uint64(size))
 			if e.Logical < end {
-				extents = appendExtent(extents, Extent{Off: int64(e.Logical), Len: int64(end - e.Logical), Unwritten: e.Flags&fiemapExtentUnwritten != 0})
+				extents = AppendExtent(extents, Extent{
+					Off: int64(e.Logical), Len: int64(end - e.Logical), Unwritten: e.Flags&fiemapExtentUnwritten != 0,
+				})
 			}
 			next = e.Logical + e.Length
 			if e.Flags&fiemapExtentLast != 0 {
@@ -88,34 +92,35 @@ func fiemap(f *os.File, size int64) ([]Extent, error) {
 	return extents, nil
 }
 
-// provedBySeek finds the extents with SEEK_DATA, and accepts them only where that is exactly right. On tmpfs a file's block count is its
-// number of pages; when SEEK_DATA finds as many, no page is allocated that it does not see (a preallocated one), so that its answer is what
-// FIEMAP would say. Huge pages would make single sectors' neighbours look written, so they are refused.
+// provedBySeek finds the extents with SEEK_DATA, and accepts them only where that is exactly right. On tmpfs a file's
+// block count is its number of pages; when SEEK_DATA finds as many, no page is allocated that it does not see (a
+// preallocated one), so that its answer is what FIEMAP would say. Huge pages would make single sectors' neighbours look
+// written, so they are refused.
 func provedBySeek(f *os.File, size int64) ([]Extent, error) {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil {
 		return nil, fmt.Errorf("statfs %s: %w", f.Name(), err)
 	}
-	if fs.Type != unix.TMPFS_MAGIC || fs.Bsize > SectorSize {
-		return nil, fmt.Errorf("%s: no FIEMAP: %w", f.Name(), errNoExtents)
+	if fs.Type != unix.TMPFS_MAGIC || fs.Bsize > pageSize {
+		return nil, fmt.Errorf("%s: no FIEMAP: %w", f.Name(), ErrNoExtents)
 	}
 	if huge, err := hugePages(f); err != nil || huge {
-		return nil, fmt.Errorf("%s: tmpfs with huge pages: %w", f.Name(), errors.Join(errNoExtents, err))
+		return nil, fmt.Errorf("%s: tmpfs with huge pages: %w", f.Name(), errors.Join(ErrNoExtents, err))
 	}
-	extents, err := seekData(f, size)
+	extents, err := SeekData(f, size)
 	if err != nil {
 		return nil, err
 	}
-	fi, err := statFile(f)
+	fi, err := Stat(f)
 	if err != nil {
 		return nil, err
 	}
 	var seen int64
 	for _, e := range extents {
-		seen += (e.end()+SectorSize-1)&^(SectorSize-1) - e.Off&^(SectorSize-1)
+		seen += (e.End()+pageSize-1)&^(pageSize-1) - e.Off&^(pageSize-1)
 	}
 	if seen != fi.Allocated {
-		return nil, fmt.Errorf("%s: %d bytes are allocated, SEEK_DATA sees %d: %w", f.Name(), fi.Allocated, seen, errNoExtents)
+		return nil, fmt.Errorf("%s: %d bytes are allocated, SEEK_DATA sees %d: %w", f.Name(), fi.Allocated, seen, ErrNoExtents)
 	}
 	return extents, nil
 }
@@ -126,7 +131,7 @@ func hugePages(f *os.File) (bool, error) {
 	if err == nil && bytes.Contains(forced, []byte("[force]")) {
 		return true, nil
 	}
-	fi, err := statFile(f)
+	fi, err := Stat(f)
 	if err != nil {
 		return false, err
 	}
@@ -159,8 +164,9 @@ func mountOptions(dev uint64) (string, error) {
 	return "", fmt.Errorf("device %s is not in /proc/self/mountinfo", want)
 }
 
-// seekData lists what SEEK_DATA and SEEK_HOLE call data: right for content, not for telling written zeros.
-func seekData(f *os.File, size int64) ([]Extent, error) {
+// SeekData lists what SEEK_DATA and SEEK_HOLE call data, up to size bytes: complete as to content, but written zeros may
+// be missing from it.
+func SeekData(f *os.File, size int64) ([]Extent, error) {
 	var extents []Extent
 	for off := int64(0); off < size; {
 		start, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
@@ -177,7 +183,7 @@ func seekData(f *os.File, size int64) ([]Extent, error) {
 		if end = min(end, size); end <= start {
 			break
 		}
-		extents = appendExtent(extents, Extent{Off: start, Len: end - start})
+		extents = AppendExtent(extents, Extent{Off: start, Len: end - start})
 		off = end
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -186,8 +192,8 @@ func seekData(f *os.File, size int64) ([]Extent, error) {
 	return extents, nil
 }
 
-// blockSize returns the size in bytes of the blocks in which the file system that holds f allocates.
-func blockSize(f *os.File) (int64, error) {
+// BlockSize returns the size in bytes of the blocks in which the file system that holds f allocates.
+func BlockSize(f *os.File) (int64, error) {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil {
 		return 0, fmt.Errorf("statfs %s: %w", f.Name(), err)
