@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
@@ -150,7 +151,7 @@ func TestFixtureFiles(t *testing.T) {
 			}
 			got := map[string]string{}
 			out := filepath.Join(t.TempDir(), "files")
-			x, err := replica.Extract(t.Context(), image, out, replica.Extraction{NoMount: method == "debugfs", Found: func(f replica.File) {
+			x, err := fsimage.Extract(t.Context(), image, out, fsimage.Extraction{NoMount: method == "debugfs", Found: func(f fsimage.File) {
 				if f.Type == "file" {
 					got[f.Path] = f.SHA256
 				}

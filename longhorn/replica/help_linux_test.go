@@ -1,8 +1,6 @@
 package replica_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -94,20 +91,4 @@ func unmount(dir string) error {
 		return fmt.Errorf("umount: %w: %s", err, out)
 	}
 	return os.Remove(dir)
-}
-
-func timeOf(st unix.Stat_t) time.Time { return time.Unix(st.Mtim.Unix()) }
-
-func fileSum(t testing.TB, path string) string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		t.Fatal(err)
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }

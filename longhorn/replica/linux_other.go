@@ -32,11 +32,3 @@ func Pack(context.Context, io.Writer, string, func(lab.Event)) (*Packed, error) 
 func Unpack(context.Context, io.Reader, string) (*Packed, error) {
 	return nil, diskfile.NeedLinux("unpack replica")
 }
-
-// Check needs Linux: it runs the file systems' own checkers.
-func Check(context.Context, string) (*Checked, error) { return nil, diskfile.NeedLinux("check image") }
-
-// Extract needs Linux, which mounts the image.
-func Extract(context.Context, string, string, Extraction) (*Extracted, error) {
-	return nil, diskfile.NeedLinux("extract files")
-}

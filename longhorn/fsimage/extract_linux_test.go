@@ -1,4 +1,4 @@
-package replica_test
+package fsimage_test
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
-	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 )
 
 // imageOf makes a file system with files of all kinds, and returns an image of it: after it was unmounted, or as a power cut leaves it, with
@@ -110,7 +110,7 @@ func TestExtract(t *testing.T) {
 		t.Run(fmt.Sprintf("%s/nomount=%v/cut=%v", c.mkfs[0], c.noMount, c.cut), func(t *testing.T) {
 			image := imageOf(t, c.cut, c.mkfs...)
 			before := fileSum(t, image)
-			check, err := replica.Check(t.Context(), image)
+			check, err := fsimage.Check(t.Context(), image)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,8 +118,8 @@ func TestExtract(t *testing.T) {
 				t.Errorf("check: clean %v, replayed %v:\n%s", check.Clean, check.Replayed, check.Output)
 			}
 			out := filepath.Join(t.TempDir(), "out")
-			found := map[string]replica.File{}
-			x, err := replica.Extract(t.Context(), image, out, replica.Extraction{NoMount: c.noMount, Found: func(f replica.File) { found[f.Path] = f }})
+			found := map[string]fsimage.File{}
+			x, err := fsimage.Extract(t.Context(), image, out, fsimage.Extraction{NoMount: c.noMount, Found: func(f fsimage.File) { found[f.Path] = f }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +150,7 @@ func TestCheckBesideOriginal(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	defer unmount(mnt)
-	c, err := replica.Check(t.Context(), image)
+	c, err := fsimage.Check(t.Context(), image)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestCheckBesideOriginal(t *testing.T) {
 	}
 }
 
-func checkTree(t *testing.T, out string, found map[string]replica.File) {
+func checkTree(t *testing.T, out string, found map[string]fsimage.File) {
 	t.Helper()
 	stat := func(name string) (st unix.Stat_t) {
 		t.Helper()
@@ -245,18 +245,18 @@ func TestExtractRefuses(t *testing.T) {
 	put(t, dir, "noise", strings.Repeat("noise", 1000))
 	put(t, dir, "gpt", strings.Repeat("\x00", 512)+"EFI PART"+strings.Repeat("\x00", 5000))
 	for name, want := range map[string]string{"luks": "an encrypted container", "empty": "zeros", "noise": "nothing that is known", "gpt": "a partitioned disk"} {
-		_, err := replica.Extract(t.Context(), filepath.Join(dir, name), filepath.Join(dir, "out"), replica.Extraction{})
+		_, err := fsimage.Extract(t.Context(), filepath.Join(dir, name), filepath.Join(dir, "out"), fsimage.Extraction{})
 		if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
-	_, err := replica.Extract(t.Context(), filepath.Join(dir, "noise"), filepath.Join(dir, "luks"), replica.Extraction{})
+	_, err := fsimage.Extract(t.Context(), filepath.Join(dir, "noise"), filepath.Join(dir, "luks"), fsimage.Extraction{})
 	refused(t, err, "exists")
-	if _, err := replica.Extract(t.Context(), filepath.Join(dir, "never"), filepath.Join(dir, "out"), replica.Extraction{}); !errors.Is(err, lab.ErrNotFound) {
+	if _, err := fsimage.Extract(t.Context(), filepath.Join(dir, "never"), filepath.Join(dir, "out"), fsimage.Extraction{}); !errors.Is(err, lab.ErrNotFound) {
 		t.Errorf("no image: %v", err)
 	}
-	c, err := replica.Check(t.Context(), filepath.Join(dir, "noise"))
-	if err != nil || !has(c.Warnings("noise"), replica.WarnNotChecked) {
+	c, err := fsimage.Check(t.Context(), filepath.Join(dir, "noise"))
+	if err != nil || !has(c.Warnings("noise"), fsimage.WarnNotChecked) {
 		t.Errorf("check of noise: %+v %v", c, err)
 	}
 }
@@ -281,14 +281,14 @@ func TestCheckFindsErrors(t *testing.T) {
 		}
 	}
 	f.Close()
-	c, err := replica.Check(t.Context(), image)
+	c, err := fsimage.Check(t.Context(), image)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Tool == "" {
 		real.Missing(t, "e2fsck")
 	}
-	if c.Clean || !has(c.Warnings(image), replica.WarnNotClean) {
+	if c.Clean || !has(c.Warnings(image), fsimage.WarnNotClean) {
 		t.Errorf("clean %v:\n%s", c.Clean, c.Output)
 	}
 }
@@ -322,7 +322,7 @@ func TestExtractSubvolumes(t *testing.T) {
 	if err := unmount(mnt); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := replica.Extract(t.Context(), image, out, replica.Extraction{}); err != nil {
+	if _, err := fsimage.Extract(t.Context(), image, out, fsimage.Extraction{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"a", "b"} {
@@ -353,7 +353,7 @@ func TestExtractOddLinks(t *testing.T) {
 	}
 	for _, noMount := range []bool{false, true} {
 		out := filepath.Join(base, fmt.Sprint("out-", noMount))
-		x, err := replica.Extract(t.Context(), image, out, replica.Extraction{NoMount: noMount})
+		x, err := fsimage.Extract(t.Context(), image, out, fsimage.Extraction{NoMount: noMount})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -379,15 +379,15 @@ func TestImageNames(t *testing.T) {
 	if out, err := exec.Command(mkfs, "-q", "-F", "./"+image).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if c, err := replica.Check(t.Context(), image); err != nil || c.Tool == "" || !c.Clean {
+	if c, err := fsimage.Check(t.Context(), image); err != nil || c.Tool == "" || !c.Clean {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for _, noMount := range []bool{false, true} {
-		if _, err := replica.Extract(t.Context(), image, fmt.Sprint("out-", noMount), replica.Extraction{NoMount: noMount}); err != nil {
+		if _, err := fsimage.Extract(t.Context(), image, fmt.Sprint("out-", noMount), fsimage.Extraction{NoMount: noMount}); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := replica.Check(t.Context(), "pipe"); !errors.Is(err, lab.ErrRefused) {
+	if _, err := fsimage.Check(t.Context(), "pipe"); !errors.Is(err, lab.ErrRefused) {
 		t.Errorf("a pipe: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package replica
+package fsimage
 
 import (
 	"bytes"
@@ -10,7 +10,9 @@ import (
 
 // FileSystem is what the first bytes of an image say it holds.
 type FileSystem struct {
-	Type  string `json:"type"` // "ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "ntfs", "swap", "luks", "lvm", "gpt", "mbr", "empty", or "" for anything else
+	// Type is "ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "ntfs", "swap", "luks", "lvm", "gpt", "mbr", "empty" for
+	// zeros only, or "" for anything else.
+	Type  string `json:"type"`
 	Label string `json:"label,omitempty"`
 	UUID  string `json:"uuid,omitempty"`
 	// Replay: its journal holds changes that were not applied yet, as after any power cut. Known of ext3 and ext4 only.
@@ -22,7 +24,7 @@ type FileSystem struct {
 // ext reports whether e2fsprogs know the file system.
 func (f FileSystem) ext() bool { return strings.HasPrefix(f.Type, "ext") }
 
-// Identify looks at the superblocks of an image. Its places and magic numbers are those of libblkid.
+// Identify reads the superblocks of an image. Its offsets and magic numbers are those of libblkid.
 func Identify(r io.ReaderAt) (FileSystem, error) {
 	b := make([]byte, 0x10000+0x400)
 	n, err := r.ReadAt(b, 0)
@@ -67,8 +69,10 @@ func identifyExt(sb []byte) FileSystem {
 	}
 	const hasJournal, recover, ext4Only = 0x4, 0x4, 0x40 | 0x80 | 0x200 // extents, 64bit, flex_bg
 	compat, incompat := binary.LittleEndian.Uint32(sb[0x5c:]), binary.LittleEndian.Uint32(sb[0x60:])
-	f := FileSystem{Type: "ext2", Label: text(sb[0x78:0x88]), UUID: uuid(sb[0x68:0x78]), Replay: incompat&recover != 0,
-		Errors: binary.LittleEndian.Uint16(sb[0x3a:])&2 != 0}
+	f := FileSystem{
+		Type: "ext2", Label: text(sb[0x78:0x88]), UUID: uuid(sb[0x68:0x78]),
+		Replay: incompat&recover != 0, Errors: binary.LittleEndian.Uint16(sb[0x3a:])&2 != 0,
+	}
 	switch {
 	case incompat&ext4Only != 0:
 		f.Type = "ext4"

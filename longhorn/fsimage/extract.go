@@ -1,4 +1,4 @@
-package replica
+package fsimage
 
 import (
 	"time"
@@ -12,13 +12,13 @@ type Extraction struct {
 	NoReplay bool
 	// NoMount reads the image with debugfs, which needs no root and knows ext2 to ext4 only, even if it could be mounted.
 	NoMount bool
-	// Found is told each file, in an order in which directories come before what is in them. Nil means nobody.
+	// Found is called for each file, in an order in which directories come before what is in them. Nil is allowed.
 	Found func(File)
-	// Events is told the progress. Nil means nobody.
+	// Events receives the progress. Nil is allowed.
 	Events func(lab.Event)
 }
 
-// File is a file that was brought out of an image.
+// File is a file that was extracted from an image.
 type File struct {
 	Path   string            `json:"path"` // relative, with slashes
 	Type   string            `json:"kind"` // "file", "dir", "symlink", "link", "fifo", "socket", "char", "block"
@@ -32,7 +32,7 @@ type File struct {
 	Xattrs map[string][]byte `json:"xattrs,omitempty"`
 }
 
-// Extracted tells what [Extract] did.
+// Extracted is the report of [Extract].
 type Extracted struct {
 	Path       string     `json:"path"`
 	FileSystem FileSystem `json:"file_system"`
@@ -42,11 +42,3 @@ type Extracted struct {
 	Bytes      int64      `json:"bytes"` // of files' content
 	Warnings   []Warning  `json:"warnings,omitempty"`
 }
-
-// The warnings of an extraction.
-const (
-	WarnNotReplayed Code = "journal-not-replayed" // the journal holds changes that are not in the files
-	WarnSkipped     Code = "file-skipped"         // a file could not be made, a device without root for one
-	WarnOwner       Code = "owner-not-set"        // owners can be set by root only; they are in the list
-	WarnXattr       Code = "xattr-not-set"        // an extended attribute could not be set; it is in the list
-)
