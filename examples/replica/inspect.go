@@ -28,10 +28,10 @@ func (p *program) inspect(ctx context.Context, args []string) error {
 	}
 	for _, d := range dirs {
 		among := w
-		among.Sisters = dirs
+		among.Peers = dirs
 		p.out.directory(d, d.Points(among))
 	}
-	ranking, rerr := replica.Rank(ctx, dirs, w, checksums)
+	ranking, rerr := replica.Rank(ctx, dirs, w, replica.RankOptions{NoChecksums: !checksums})
 	if rerr == nil {
 		p.out.ranking(ranking)
 	}

@@ -14,11 +14,11 @@ import (
 
 // mergeFlags are the flags of replica merge.
 type mergeFlags struct {
-	want        replica.Want
-	output      replica.Output
-	method      string
-	noChecksums bool
-	check       bool
+	want   replica.Want
+	rank   replica.RankOptions
+	output replica.Output
+	method string
+	check  bool
 }
 
 func (m *mergeFlags) define(f *flag.FlagSet) {
@@ -32,7 +32,7 @@ func (m *mergeFlags) define(f *flag.FlagSet) {
 	f.BoolVar(&o.NoHash, "no-hash", false, "leave the SHA-256 out")
 	f.IntVar(&o.Workers, "workers", 0, "parallel readers; 0 means 4")
 	f.StringVar(&m.method, "method", "", "clone, copy-range or read-write; empty means the fastest that works")
-	f.BoolVar(&m.noChecksums, "no-checksums", false,
+	f.BoolVar(&m.rank.NoChecksums, "no-checksums", false,
 		"do not verify the snapshots by Longhorn's checksums, which reads them whole")
 	f.BoolVar(&m.check, "check", false, "check the image's file system afterwards")
 }
@@ -67,7 +67,7 @@ func (p *program) merge(ctx context.Context, args []string) error {
 	for _, d := range dirs {
 		m.output.Avoid = append(m.output.Avoid, d.Path)
 	}
-	ranking, err := replica.Rank(ctx, dirs, m.want, !m.noChecksums)
+	ranking, err := replica.Rank(ctx, dirs, m.want, m.rank)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ type Want struct {
 	Size int64
 	// Borrow lets lost metadata be read from Sisters, other replicas of the same volume.
 	Borrow  bool
-	Sisters []*Directory
+	Peers []*Directory
 	// ForceRebuilding accepts a replica that was, or may have been, being rebuilt.
 	ForceRebuilding bool
 	// DropMissing leaves a missing layer out where a purge was cut off at the one point where its parent holds all of its data.
@@ -116,7 +116,7 @@ func (b *chainBuilder) volumeMeta() error {
 		return nil
 	}
 	var from *Directory
-	for _, s := range b.want.Sisters {
+	for _, s := range b.want.Peers {
 		if s == b.d || s.MetaState != Good {
 			continue
 		}
@@ -395,7 +395,7 @@ func (b *chainBuilder) parent(l *Layer, seen map[string]bool) (string, error) {
 func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (string, *Directory, error) {
 	var from *Directory
 	var parent string
-	for _, s := range b.want.Sisters {
+	for _, s := range b.want.Peers {
 		if s == b.d {
 			continue
 		}

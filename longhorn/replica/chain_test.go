@@ -341,7 +341,7 @@ func TestBorrow(t *testing.T) {
 		}
 		return d
 	}
-	w := replica.Want{Sisters: []*replica.Directory{read(sick), read(well), read(other)}}
+	w := replica.Want{Peers: []*replica.Directory{read(sick), read(well), read(other)}}
 	if _, err := read(sick).Chain(w); !errors.Is(err, lab.ErrRefused) {
 		t.Fatalf("not asked to borrow: %v", err)
 	}
@@ -359,7 +359,7 @@ func TestBorrow(t *testing.T) {
 	_, err = read(sick).Chain(w)
 	refused(t, err, "does not have volume-snap-two-a.img")
 	put(t, other, twoFile+".meta", `{"Parent":""}`)
-	w.Sisters[2] = read(other)
+	w.Peers[2] = read(other)
 	_, err = read(sick).Chain(w)
 	refused(t, err, "disagree on the parent")
 }

@@ -192,7 +192,7 @@ func (v *Verification) OK() bool {
 // Verify reads the replicas of one volume whole: it ranks them with their checksums, and compares their content in the state w.
 // It writes nothing. events may be nil.
 func Verify(ctx context.Context, dirs []*Directory, w Want, events func(lab.Event)) (*Verification, error) {
-	ranking, err := Rank(ctx, dirs, w, true)
+	ranking, err := Rank(ctx, dirs, w, RankOptions{})
 	if err != nil {
 		return nil, err
 	}

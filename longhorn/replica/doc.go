@@ -3,7 +3,7 @@
 // would return it after opening the replica anew.
 //
 //	dirs, err := replica.ReadAll(paths)                                // metadata, leniently
-//	ranking, err := replica.Rank(ctx, dirs, replica.Want{}, true)      // which one is best, and why
+//	ranking, err := replica.Rank(ctx, dirs, replica.Want{}, replica.RankOptions{})      // which one is best, and why
 //	image, err := ranking.Best().Chain.Open(ctx)                       // layers and their extents
 //	result, err := image.Save(ctx, replica.Output{Path: "volume.img"}) // sparse, hashed, resumable
 //

@@ -30,7 +30,7 @@ func ExampleRank() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ranking, err := replica.Rank(context.Background(), dirs, replica.Want{}, true)
+	ranking, err := replica.Rank(context.Background(), dirs, replica.Want{}, replica.RankOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func TestFixtures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ranking, err := replica.Rank(t.Context(), dirs, replica.Want{}, true)
+			ranking, err := replica.Rank(t.Context(), dirs, replica.Want{}, replica.RankOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -121,14 +121,19 @@ func ReadAll(paths []string) ([]*Directory, error) {
 	return dirs, errors.Join(errs...)
 }
 
-// Rank orders the replicas of one volume by how well they serve for the state w. A replica must be complete and not half rebuilt to be
-// merged at all. Of those, in this order, the better one has the higher revision counter (if all have one); a head written within five
-// seconds of the newest; no snapshot that contradicts its checksum; nothing that had to be concluded; the larger head; the newer head.
-// Of a recovery point the counter and the times say little, since a rebuilt replica has new times and what it counts came later: there the
-// checksums and certainty come first, and the times are left out.
-// Checksums are computed, by reading whole layers, when checksums is set. What contradicts the order is a warning. Directories of
-// different volumes are refused.
-func Rank(ctx context.Context, dirs []*Directory, w Want, checksums bool) (*Ranking, error) {
+// RankOptions says how [Rank] is to work. Its zero value works.
+type RankOptions struct {
+	// NoChecksums leaves the snapshots unverified by Longhorn's checksums, which takes reading whole layers.
+	NoChecksums bool
+}
+
+// Rank orders the replicas of one volume by how well they serve for the state w. A replica must be complete and not half
+// rebuilt to be merged at all. Of those, in this order, the better one has the higher revision counter (if all have one);
+// a head written within five seconds of the newest; no snapshot that contradicts its checksum; no metadata that had to be
+// inferred; the larger head; the newer head. Of a recovery point the counter and the times say little, since a rebuilt
+// replica has new times and what it counts came later: there the checksums and certainty come first, and the times are
+// left out. What contradicts the order is a warning. Directories of different volumes are refused ([lab.ErrRefused]).
+func Rank(ctx context.Context, dirs []*Directory, w Want, o RankOptions) (*Ranking, error) {
 	if err := oneVolume(dirs); err != nil {
 		return nil, err
 	}
@@ -136,11 +141,11 @@ func Rank(ctx context.Context, dirs []*Directory, w Want, checksums bool) (*Rank
 	var good []*Ranked
 	for _, d := range dirs {
 		w := w
-		w.Sisters = dirs
+		w.Peers = dirs
 		c := &Ranked{Directory: d}
 		c.Chain, c.Err = d.Chain(w)
 		c.measure()
-		if c.Err == nil && checksums {
+		if c.Err == nil && !o.NoChecksums {
 			if err := c.sum(ctx); err != nil {
 				if ctx.Err() != nil {
 					return nil, ctx.Err()

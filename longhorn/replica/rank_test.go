@@ -84,7 +84,7 @@ func TestRank(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := replica.Rank(t.Context(), dirs, c.want, true)
+			r, err := replica.Rank(t.Context(), dirs, c.want, replica.RankOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,7 +129,7 @@ func TestRankRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = replica.Rank(t.Context(), dirs, replica.Want{}, false)
+		_, err = replica.Rank(t.Context(), dirs, replica.Want{}, replica.RankOptions{NoChecksums: true})
 		refused(t, err, "two volumes")
 	}
 }
