@@ -5,9 +5,8 @@ import (
 	"flag"
 	"strings"
 
-	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
-
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 )
 
 func (p *program) check(ctx context.Context, args []string) error {

@@ -12,8 +12,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
-// create creates a file that must not exist, under a temporary name until finish is called without an error. It creates
-// none in a replica directory.
+// create creates a file that must not exist, under a temporary name until finish is called without
+// an error. It creates none in a replica directory.
 func create(path string) (w io.Writer, finish func(error) error, err error) {
 	if err := placed(path); err != nil {
 		return nil, nil, err
@@ -53,7 +53,7 @@ func placed(path string) error {
 		abs, err = filepath.EvalSymlinks(filepath.Dir(abs))
 	}
 	if err != nil {
-		at.Hint, at.Err = "make the directory first", err
+		at.Hint, at.Err = "create the directory first", err
 		return &at
 	}
 	for dir := abs; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {

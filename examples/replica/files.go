@@ -8,9 +8,8 @@ import (
 	"io"
 	"strings"
 
-	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
-
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 )
 
 func (p *program) files(ctx context.Context, args []string) error {
@@ -56,8 +55,8 @@ func (p *program) files(ctx context.Context, args []string) error {
 	return nil
 }
 
-// manifestLine returns a line as sha256sum writes it: a name with a backslash or a line break is escaped, and the line
-// begins with a backslash.
+// manifestLine returns a line as sha256sum writes it: a name with a backslash or a line break is
+// escaped, and the line begins with a backslash.
 func manifestLine(sum, name string) string {
 	if strings.ContainsAny(name, "\\\n\r") {
 		return `\` + sum + "  " + strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`).Replace(name)

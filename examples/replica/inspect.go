@@ -51,7 +51,8 @@ type pointLine struct {
 
 func pointLineOf(q replica.Point) pointLine {
 	l := pointLine{
-		Name: q.Name, File: q.File, Created: q.Created, User: q.User, Removed: q.Removed, Live: q.Live, Layers: q.Layers,
+		Name: q.Name, File: q.File, Created: q.Created, User: q.User,
+		Removed: q.Removed, Live: q.Live, Layers: q.Layers,
 	}
 	if q.Err != nil {
 		l.Error = q.Err.Error()

@@ -8,9 +8,10 @@
 //	replica pack [-o FILE] DIR               a stream that keeps a directory's extents, to move it
 //	replica unpack -o DIR [FILE]             the directory again
 //
-// It runs on the machine that owns the disk, as root, while the volume is detached. An interrupted merge is continued by
-// the same command. It exits with 0 when all is well, 4 when a guard refused, 2 when verify found differences or a check
-// found errors in a file system, 130 when it was interrupted, 1 for anything else.
+// It runs on the machine that owns the disk, as root, while the volume is detached. An interrupted
+// merge is continued by the same command. It exits with 0 when all is well, 4 when a guard refused,
+// 2 when verify found differences or a check found errors in a file system, 130 when it was
+// interrupted, 1 for anything else.
 package main
 
 import (
@@ -139,8 +140,8 @@ func (p *program) exit(err error) int {
 // resumable reports whether what was interrupted can be continued.
 func (p *program) resumable() bool { return p.out != nil && p.out.resumable }
 
-// flags parses a command's flags, which may stand before, between and after its arguments, and returns the arguments:
-// least of them at least, most at most, 0 for any number.
+// flags parses a command's flags, which may stand before, between and after its arguments, and
+// returns the arguments: least of them at least, most at most, 0 for any number.
 func (p *program) flags(
 	name, synopsis string, define func(*flag.FlagSet), args []string, least, most int,
 ) ([]string, error) {

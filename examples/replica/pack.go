@@ -8,9 +8,10 @@ import (
 	"io"
 	"os"
 
+	"golang.org/x/term"
+
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
-	"golang.org/x/term"
 )
 
 func (p *program) pack(ctx context.Context, args []string) error {

@@ -9,11 +9,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
-
 	"golang.org/x/term"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 

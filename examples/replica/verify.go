@@ -43,7 +43,8 @@ type imageLine struct {
 	Group int `json:"group"`
 }
 
-// imageLines returns how each image compares with the first, and the group of equal images that it is in.
+// imageLines returns how each image compares with the first, and the group of equal images that it
+// is in.
 func imageLines(v *replica.Verification) []imageLine {
 	var lines []imageLine
 	for i, r := range v.Compared {

@@ -13,7 +13,9 @@ func wantFlags(f *flag.FlagSet, w *replica.Want) {
 	f.BoolVar(&w.NoBacking, "no-backing", false, "the volume has no backing file, where volume.meta is lost")
 	f.Int64Var(&w.Size, "size", 0, "the volume's size in `BYTES`, where volume.meta is lost")
 	f.BoolVar(&w.Borrow, "borrow", false, "read lost metadata from the other replicas given")
-	f.BoolVar(&w.ForceRebuilding, "force-rebuilding", false, "accept a replica that was being rebuilt, and is half copied")
-	f.BoolVar(&w.DropMissing, "drop-missing", false, "leave out a layer that a purge, cut off, had merged into its parent")
+	f.BoolVar(&w.ForceRebuilding, "force-rebuilding", false,
+		"accept a replica that was being rebuilt, and is half copied")
+	f.BoolVar(&w.DropMissing, "drop-missing", false,
+		"leave out a layer that a purge, cut off, had merged into its parent")
 	f.BoolVar(&w.Encrypted, "encrypted", false, "accept an encrypted volume: the image is its LUKS container")
 }

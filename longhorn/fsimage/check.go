@@ -6,7 +6,7 @@ type Checked struct {
 	Tool       string     `json:"tool,omitempty"` // the checker that was run; empty when there was none
 	// Clean: the checker found nothing to complain of, after the journal's replay if there was one.
 	Clean    bool   `json:"clean"`
-	Replayed bool   `json:"replayed"` // Clean speaks of a copy whose journal was replayed
+	Replayed bool   `json:"replayed"` // Clean is of a copy whose journal was replayed
 	Output   string `json:"output"`   // of the checker, or why there was none
 }
 

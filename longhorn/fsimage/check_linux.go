@@ -8,10 +8,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Check reports what file system is in the image file or block device path, and what its own checker says, without
-// changing a bit. Where a journal is to be replayed, that is done on a copy beside the image (path.replay), which shares
-// the image's blocks where the file system can, and which is removed again. A checker that is not installed is in the
-// report, not an error.
+// Check reports what file system is in the image file or block device path, and what its own
+// checker says, without changing a bit. Where a journal is to be replayed, that is done on a copy
+// beside the image (path.replay), which shares the image's blocks where the file system can, and
+// which is removed again. A checker that is not installed is in the report, not an error.
 func Check(ctx context.Context, path string) (*Checked, error) {
 	path = noOption(path)
 	f, err := openImage(path)

@@ -34,7 +34,7 @@ func (x *extractor) create(n node, dst *os.File) error {
 		err = unix.Symlinkat(n.Target, int(dst.Fd()), name)
 	default:
 		if err = special(n, dst, name); err == unix.EPERM {
-			x.warnOnce(WarnSkipped, n.Path, "%s: only root can make it; more may follow", n.Type)
+			x.warnOnce(WarnSkipped, n.Path, "%s: only root can create it; more may follow", n.Type)
 			x.report(n)
 			return nil
 		}
@@ -95,7 +95,8 @@ func (x *extractor) file(n node, dst *os.File, name string) (sum string, err err
 	return sum, nil
 }
 
-// special creates a device, FIFO or socket; EPERM is the error for what the user may not create, or nobody can.
+// special creates a device, FIFO or socket; EPERM is the error for what the user may not create, or
+// nobody can.
 func special(n node, dst *os.File, name string) error {
 	kinds := map[string]uint32{
 		"fifo": unix.S_IFIFO, "socket": unix.S_IFSOCK, "char": unix.S_IFCHR, "block": unix.S_IFBLK,
@@ -107,7 +108,8 @@ func special(n node, dst *os.File, name string) error {
 	return unix.Mknodat(int(dst.Fd()), name, kind|0o600, int(n.rdev))
 }
 
-// attributes sets owner, mode, extended attributes and time, in an order in which none resets another.
+// attributes sets owner, mode, extended attributes and time, in an order in which none resets
+// another.
 func (x *extractor) attributes(n node, dst *os.File, name string) error {
 	at := int(dst.Fd())
 	if err := unix.Fchownat(at, name, n.UID, n.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// debugTree reads an ext2 to ext4 file system with debugfs (e2fsprogs). It asks for files by inode number, so that no
-// name of the image is ever part of a command.
+// debugTree reads an ext2 to ext4 file system with debugfs (e2fsprogs). It asks for files by inode
+// number, so that no name of the image is ever part of a command.
 type debugTree struct {
 	ctx         context.Context
 	tool, image string
@@ -32,7 +32,8 @@ func (t *debugTree) command(commands ...string) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, stderr
 }
 
-// ask runs the commands and returns what each printed. debugfs echoes every command before its answer.
+// ask runs the commands and returns what each printed. debugfs echoes every command before its
+// answer.
 func (t *debugTree) ask(commands ...string) ([]string, error) {
 	cmd, stderr := t.command(commands...)
 	out, err := cmd.Output()
@@ -83,7 +84,7 @@ func (t *debugTree) list(dir node) ([]node, []Warning, error) {
 		n, name, ok := parseListing(line)
 		if !ok {
 			ws = append(ws, warning(WarnSkipped, dir.Path,
-				"debugfs printed a name that cannot be told from its other output: %q", line))
+				"debugfs printed a name that looks like its other output: %q", line))
 			continue
 		}
 		if name == "." || name == ".." {
@@ -115,7 +116,8 @@ func (t *debugTree) attribute(ino uint64, name string) ([]byte, error) {
 	return t.output(ino, "ea_get -f %[2]s <%[1]d> "+strings.ReplaceAll(name, "%", "%%"))
 }
 
-// output has debugfs write what a command yields to a file, and returns it. format takes the inode and the file.
+// output has debugfs write what a command yields to a file, and returns it. format takes the inode
+// and the file.
 func (t *debugTree) output(ino uint64, format string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "fsimage-debugfs-")
 	if err != nil {
@@ -158,11 +160,12 @@ func (t *debugTree) content(n node, dst *os.File) (string, error) {
 	return hashData(t.ctx, dst, n.Size, func(p []byte, off int64) error { return digHoles(dst, p, off) })
 }
 
-// blockSize is the size in bytes of the blocks that are looked at for holes: that of most file systems.
+// blockSize is the size in bytes of the blocks that are looked at for holes: that of most file
+// systems.
 const blockSize = 4096
 
-// digHoles turns the blocks of p, which is at off in f, into holes where they are zeros: debugfs has written those of the
-// image as zeros. If that cannot be done it costs space only.
+// digHoles turns the blocks of p, which is at off in f, into holes where they are zeros: debugfs
+// has written those of the image as zeros. If that cannot be done it costs space only.
 func digHoles(f *os.File, p []byte, off int64) error {
 	var zero [blockSize]byte
 	for start := 0; start < len(p); start += blockSize {

@@ -67,21 +67,23 @@ func (t *debugTree) stat(n *node, answer string) error {
 	return nil
 }
 
-// cutFastLink takes the target of a symbolic link that is kept in its inode from the answer, and reports whether it was
-// there. It is printed as it is, with line breaks and quotes, and may look like what else debugfs prints.
+// cutFastLink takes the target of a symbolic link that is kept in its inode from the answer, and
+// reports whether it was there. It is printed as it is, with line breaks and quotes, and may look
+// like what else debugfs prints.
 func (n *node) cutFastLink(answer string) (before string, fast bool, err error) {
 	before, target, fast := strings.Cut(answer, "\nFast link dest: \"")
 	if !fast {
 		return answer, false, nil
 	}
 	if int64(len(target)) < n.Size || !strings.HasPrefix(target[n.Size:], "\"\n") {
-		return "", false, errors.New("debugfs printed a symbolic link's target that cannot be told from its other output")
+		return "", false, errors.New("debugfs printed a symbolic link's target that looks like its other output")
 	}
 	n.Target = target[:n.Size]
 	return before, true, nil
 }
 
-// statAttribute takes in a line of the extended attributes, NAME (LENGTH) = VALUE: the value is asked for.
+// statAttribute takes in a line of the extended attributes, NAME (LENGTH) = VALUE: the value is
+// asked for.
 func (t *debugTree) statAttribute(n *node, line string) error {
 	name, _, ok := strings.Cut(line, " (")
 	if !ok {
@@ -98,7 +100,8 @@ func (t *debugTree) statAttribute(n *node, line string) error {
 	return nil
 }
 
-// statLine takes in a line of the answer to `stat`. Of the root, inode 2, which is in no listing, it has all there is.
+// statLine takes in a line of the answer to `stat`. Of the root, inode 2, which is in no listing,
+// it has all there is.
 func (n *node) statLine(line string) {
 	switch {
 	case strings.HasPrefix(line, "Links: "):
@@ -124,7 +127,8 @@ func (n *node) statLine(line string) {
 	}
 }
 
-// parseTime reads "0xSECONDS:EXTRA", hexadecimal; EXTRA has the nanoseconds above two more bits of the seconds.
+// parseTime reads "0xSECONDS:EXTRA", hexadecimal; EXTRA has the nanoseconds above two more bits of
+// the seconds.
 func parseTime(s string) time.Time {
 	sec, extra, _ := strings.Cut(strings.TrimPrefix(s, "0x"), ":")
 	lo, err := strconv.ParseUint(sec, 16, 32)

@@ -8,11 +8,14 @@ import (
 
 // Extraction says how [Extract] is to work. Its zero value works.
 type Extraction struct {
-	// NoReplay takes the file system as it is, even if its journal holds changes that were not applied yet.
+	// NoReplay takes the file system as it is, even if its journal holds changes that were not
+	// applied yet.
 	NoReplay bool
-	// NoMount reads the image with debugfs, which needs no root and knows ext2 to ext4 only, even if it could be mounted.
+	// NoMount reads the image with debugfs, which needs no root and knows ext2 to ext4 only, even
+	// if it could be mounted.
 	NoMount bool
-	// Found is called for each file, in an order in which directories come before what is in them. Nil is allowed.
+	// Found is called for each file, in an order in which directories come before what is in them.
+	// Nil is allowed.
 	Found func(File)
 	// Events receives the progress. Nil is allowed.
 	Events func(lab.Event)

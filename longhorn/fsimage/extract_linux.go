@@ -16,11 +16,12 @@ import (
 // reportEvery is the time between two events.
 const reportEvery = 200 * time.Millisecond
 
-// Extract copies the files of the file system in the image file or block device image into the directory out, which must
-// not exist: content, owners, modes, times, extended attributes, links and special files, as far as the user may create
-// them. As root it mounts the image, read-only, without replaying its journal; otherwise, for ext2 to ext4, it uses
-// debugfs. A journal that holds changes is replayed first, on a copy beside the image. The directory is called out.part
-// until it is complete.
+// Extract copies the files of the file system in the image file or block device image into the
+// directory out, which must not exist: content, owners, modes, times, extended attributes, links
+// and special files, as far as the user may create them. As root it mounts the image, read-only,
+// without replaying its journal; otherwise, for ext2 to ext4, it uses debugfs. A journal that holds
+// changes is replayed first, on a copy beside the image. The directory is called out.part until it
+// is complete.
 func Extract(ctx context.Context, image, out string, o Extraction) (*Extracted, error) {
 	image = noOption(image)
 	f, err := openImage(image)
@@ -94,7 +95,8 @@ type extractor struct {
 	result Extracted
 }
 
-// source returns what to read: the image, or a copy of it whose journal was replayed, and how to remove that.
+// source returns what to read: the image, or a copy of it whose journal was replayed, and how to
+// remove that.
 func (x *extractor) source(f *os.File, image string) (path string, drop func(), err error) {
 	fsys, none := &x.result.FileSystem, func() {}
 	if fsys.Type == "xfs" && !x.o.NoReplay {
@@ -195,8 +197,8 @@ func (x *extractor) fill(part string) error {
 	return unix.Syncfs(int(dst.Fd()))
 }
 
-// dir copies what is in the directory src into dst. Everything is created relative to dst's descriptor, never through a
-// link of the image.
+// dir copies what is in the directory src into dst. Everything is created relative to dst's
+// descriptor, never through a link of the image.
 func (x *extractor) dir(src node, dst *os.File) error {
 	children, ws, err := x.tree.list(src)
 	if err != nil {

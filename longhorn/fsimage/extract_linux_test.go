@@ -18,8 +18,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 )
 
-// imageOf makes a file system with files of all kinds, and returns an image of it: after it was unmounted, or as a power cut leaves it, with
-// a journal that holds what is not in place yet.
+// imageOf makes a file system with files of all kinds, and returns an image of it: after it was
+// unmounted, or as a power cut leaves it, with a journal that holds what is not in place yet.
 func imageOf(t *testing.T, cut bool, mkfs ...string) string {
 	t.Helper()
 	tool := mkfsTool(t, mkfs[0])
@@ -37,7 +37,7 @@ func imageOf(t *testing.T, cut bool, mkfs ...string) string {
 			t.Fatal(err)
 		}
 	}
-	if mkfs[0] == "mkfs.ext4" { // else the kernel goes on making the file system while it is copied
+	if mkfs[0] == "mkfs.ext4" { // otherwise the kernel still writes the file system while it is copied
 		mkfs = append(mkfs, "-E", "lazy_itable_init=0,lazy_journal_init=0")
 	}
 	must(os.WriteFile(image, nil, 0o600))
@@ -91,7 +91,7 @@ func imageOf(t *testing.T, cut bool, mkfs ...string) string {
 	return image
 }
 
-// TestExtract brings files of all kinds out of images, by each way.
+// TestExtract copies files of all kinds out of images, by each way.
 func TestExtract(t *testing.T) {
 	for _, c := range []struct {
 		mkfs    []string
@@ -119,7 +119,8 @@ func TestExtract(t *testing.T) {
 			}
 			out := filepath.Join(t.TempDir(), "out")
 			found := map[string]fsimage.File{}
-			x, err := fsimage.Extract(t.Context(), image, out, fsimage.Extraction{NoMount: c.noMount, Found: func(f fsimage.File) { found[f.Path] = f }})
+			x, err := fsimage.Extract(t.Context(), image, out,
+				fsimage.Extraction{NoMount: c.noMount, Found: func(f fsimage.File) { found[f.Path] = f }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,11 +143,13 @@ func TestExtract(t *testing.T) {
 	}
 }
 
-// TestCheckBesideOriginal replays the log of an XFS image while the file system that it is a copy of, of the same UUID, is mounted.
+// TestCheckBesideOriginal replays the log of an XFS image while the file system that it is a copy
+// of, of the same UUID, is mounted.
 func TestCheckBesideOriginal(t *testing.T) {
 	image := imageOf(t, true, "mkfs.xfs", "-q")
 	mnt := t.TempDir()
-	if out, err := exec.Command("mount", "-o", "loop", strings.TrimSuffix(image, ".cut"), mnt).CombinedOutput(); err != nil {
+	original := strings.TrimSuffix(image, ".cut")
+	if out, err := exec.Command("mount", "-o", "loop", original, mnt).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	defer unmount(mnt)
@@ -172,7 +175,8 @@ func checkTree(t *testing.T, out string, found map[string]fsimage.File) {
 		return st
 	}
 	file := stat("dir/file")
-	if file.Uid != 1234 || file.Gid != 56789 || file.Mode&0o7777 != 0o640 || file.Nlink != 2 || file.Ino != stat("dir/deep/same").Ino {
+	if file.Uid != 1234 || file.Gid != 56789 || file.Mode&0o7777 != 0o640 || file.Nlink != 2 ||
+		file.Ino != stat("dir/deep/same").Ino {
 		t.Errorf("dir/file: %+v", file)
 	}
 	for name, want := range map[string]string{"user.note": "a\x00b", "user.long": strings.Repeat("x", 200)} {
@@ -237,22 +241,27 @@ func checkTree(t *testing.T, out string, found map[string]fsimage.File) {
 	}
 }
 
-// TestExtractRefuses images that hold no files, and places where they may not go.
+// TestExtractRefuses images that hold no files, and places where they may not be written.
 func TestExtractRefuses(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "luks", "LUKS\xba\xbe"+strings.Repeat("x", 5000))
 	put(t, dir, "empty", strings.Repeat("\x00", 5000))
 	put(t, dir, "noise", strings.Repeat("noise", 1000))
 	put(t, dir, "gpt", strings.Repeat("\x00", 512)+"EFI PART"+strings.Repeat("\x00", 5000))
-	for name, want := range map[string]string{"luks": "an encrypted container", "empty": "zeros", "noise": "nothing that is known", "gpt": "a partitioned disk"} {
-		_, err := fsimage.Extract(t.Context(), filepath.Join(dir, name), filepath.Join(dir, "out"), fsimage.Extraction{})
+	extract := func(image, out string) error {
+		_, err := fsimage.Extract(t.Context(), filepath.Join(dir, image), filepath.Join(dir, out), fsimage.Extraction{})
+		return err
+	}
+	for name, want := range map[string]string{
+		"luks": "an encrypted container", "empty": "zeros", "noise": "nothing that is known", "gpt": "a partitioned disk",
+	} {
+		err := extract(name, "out")
 		if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
-	_, err := fsimage.Extract(t.Context(), filepath.Join(dir, "noise"), filepath.Join(dir, "luks"), fsimage.Extraction{})
-	refused(t, err, "exists")
-	if _, err := fsimage.Extract(t.Context(), filepath.Join(dir, "never"), filepath.Join(dir, "out"), fsimage.Extraction{}); !errors.Is(err, lab.ErrNotFound) {
+	refused(t, extract("noise", "luks"), "exists")
+	if err := extract("never", "out"); !errors.Is(err, lab.ErrNotFound) {
 		t.Errorf("no image: %v", err)
 	}
 	c, err := fsimage.Check(t.Context(), filepath.Join(dir, "noise"))
@@ -293,7 +302,8 @@ func TestCheckFindsErrors(t *testing.T) {
 	}
 }
 
-// TestExtractSubvolumes has files with several names in two subvolumes of btrfs, which number their inodes alike.
+// TestExtractSubvolumes has files with several names in two subvolumes of btrfs, which number their
+// inodes alike.
 func TestExtractSubvolumes(t *testing.T) {
 	mkfs, tool := mkfsTool(t, "mkfs.btrfs"), mkfsTool(t, "btrfs")
 	base := t.TempDir()
@@ -304,7 +314,8 @@ func TestExtractSubvolumes(t *testing.T) {
 			t.Fatalf("%s %v: %v: %s", name, args, err, out)
 		}
 	}
-	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 200<<20), os.Mkdir(mnt, 0o700)); err != nil {
+	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 200<<20),
+		os.Mkdir(mnt, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	run(mkfs, "-q", image)
@@ -315,7 +326,10 @@ func TestExtractSubvolumes(t *testing.T) {
 		sub := filepath.Join(mnt, name)
 		if text, err := exec.Command(tool, "subvolume", "create", sub).CombinedOutput(); err != nil {
 			t.Errorf("%v: %s", err, text)
-		} else if err := errors.Join(os.WriteFile(filepath.Join(sub, "file"), []byte(name), 0o600), os.Link(filepath.Join(sub, "file"), filepath.Join(sub, "same"))); err != nil {
+			continue
+		}
+		file, same := filepath.Join(sub, "file"), filepath.Join(sub, "same")
+		if err := errors.Join(os.WriteFile(file, []byte(name), 0o600), os.Link(file, same)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -334,15 +348,19 @@ func TestExtractSubvolumes(t *testing.T) {
 	}
 }
 
-// TestExtractOddLinks brings out symbolic links whose targets look like what debugfs prints.
+// TestExtractOddLinks extracts symbolic links whose targets look like what debugfs prints.
 func TestExtractOddLinks(t *testing.T) {
 	mkfs := mkfsTool(t, "mkfs.ext4")
 	base := t.TempDir()
 	image, src := filepath.Join(base, "disk"), filepath.Join(base, "src")
-	if err := errors.Join(os.Mkdir(src, 0o700), os.WriteFile(image, nil, 0o600), os.Truncate(image, 16<<20)); err != nil {
+	if err := errors.Join(os.Mkdir(src, 0o700), os.WriteFile(image, nil, 0o600),
+		os.Truncate(image, 16<<20)); err != nil {
 		t.Fatal(err)
 	}
-	targets := map[string]string{"lines": "new\nline", "quoted": `"quoted"`, "quote": `"`, "attribute": "a\nExtended attributes:\n  user.z (3)\nLinks: 9", "again": "\nFast link dest: \"x\"\n", "long": strings.Repeat("l", 200)}
+	targets := map[string]string{
+		"lines": "new\nline", "quoted": `"quoted"`, "quote": `"`, "long": strings.Repeat("l", 200),
+		"attribute": "a\nExtended attributes:\n  user.z (3)\nLinks: 9", "again": "\nFast link dest: \"x\"\n",
+	}
 	for name, target := range targets {
 		if err := os.Symlink(target, filepath.Join(src, name)); err != nil {
 			t.Fatal(err)
@@ -373,7 +391,8 @@ func TestImageNames(t *testing.T) {
 	mkfs := mkfsTool(t, "mkfs.ext4")
 	t.Chdir(t.TempDir())
 	const image = "-x image"
-	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 16<<20), unix.Mkfifo("pipe", 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 16<<20),
+		unix.Mkfifo("pipe", 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command(mkfs, "-q", "-F", "./"+image).CombinedOutput(); err != nil {
@@ -383,7 +402,8 @@ func TestImageNames(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for _, noMount := range []bool{false, true} {
-		if _, err := fsimage.Extract(t.Context(), image, fmt.Sprint("out-", noMount), fsimage.Extraction{NoMount: noMount}); err != nil {
+		out := fmt.Sprint("out-", noMount)
+		if _, err := fsimage.Extract(t.Context(), image, out, fsimage.Extraction{NoMount: noMount}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -10,12 +10,13 @@ import (
 
 // FileSystem is what the first bytes of an image say it holds.
 type FileSystem struct {
-	// Type is "ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "ntfs", "swap", "luks", "lvm", "gpt", "mbr", "empty" for
-	// zeros only, or "" for anything else.
+	// Type is "ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "ntfs", "swap", "luks", "lvm", "gpt",
+	// "mbr", "empty" for zeros only, or "" for anything else.
 	Type  string `json:"type"`
 	Label string `json:"label,omitempty"`
 	UUID  string `json:"uuid,omitempty"`
-	// Replay: its journal holds changes that were not applied yet, as after any power cut. Known of ext3 and ext4 only.
+	// Replay: its journal holds changes that were not applied yet, as after any power cut. Known of
+	// ext3 and ext4 only.
 	Replay bool `json:"replay,omitempty"`
 	// Errors: the file system is marked as having errors. Known of ext2 to ext4 only.
 	Errors bool `json:"errors,omitempty"`
@@ -62,7 +63,8 @@ func Identify(r io.ReaderAt) (FileSystem, error) {
 	return FileSystem{}, nil
 }
 
-// identifyExt reads the superblock of ext2 to ext4 (the kernel's Documentation/filesystems/ext4/super.rst).
+// identifyExt reads the superblock of ext2 to ext4 (the kernel's
+// Documentation/filesystems/ext4/super.rst).
 func identifyExt(sb []byte) FileSystem {
 	if len(sb) < 0x100 {
 		return FileSystem{}

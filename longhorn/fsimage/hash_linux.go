@@ -15,7 +15,8 @@ import (
 // chunkSize is how many bytes of a file are read at a time.
 const chunkSize = 1 << 20
 
-// copyHashed copies what of src is not a hole to dst, an empty file, and returns the SHA-256 of all of it.
+// copyHashed copies what of src is not a hole to dst, an empty file, and returns the SHA-256 of all
+// of it.
 func copyHashed(ctx context.Context, src, dst *os.File, size int64) (string, error) {
 	sum, err := hashData(ctx, src, size, func(p []byte, off int64) error {
 		_, err := dst.WriteAt(p, off)

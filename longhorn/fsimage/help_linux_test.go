@@ -35,9 +35,9 @@ func mkfsTool(t *testing.T, name string) string {
 	return tool
 }
 
-// unmount unmounts what is mounted on dir, and removes dir. A container or machine that is being started at this moment,
-// by another test for one, has a copy of all mounts and keeps the file system mounted in it; removing the mount point
-// unmounts it there too.
+// unmount unmounts what is mounted on dir, and removes dir. A container or machine that is being
+// started at this moment, by another test for one, has a copy of all mounts and keeps the file
+// system mounted in it; removing the mount point unmounts it there too.
 func unmount(dir string) error {
 	if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("umount: %w: %s", err, out)

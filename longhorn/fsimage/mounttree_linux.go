@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountTree is a mounted file system. It is read-only, so that a path that was listed stays what it was.
+// mountTree is a mounted file system. It is read-only, so that a path that was listed stays what it
+// was.
 type mountTree struct {
 	ctx context.Context
 	m   *mounted

@@ -13,8 +13,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
-// replayed copies the image and replays the journal of the copy. It returns the copy's path, or "" where what that needs
-// is missing: e2fsck for ext, root for XFS, an image that is a file.
+// replayed copies the image and replays the journal of the copy. It returns the copy's path, or ""
+// where what that needs is missing: e2fsck for ext, root for XFS, an image that is a file.
 func replayed(ctx context.Context, image *os.File, path string, fsys FileSystem) (string, error) {
 	var tool string
 	if fsys.ext() {
@@ -62,7 +62,8 @@ func replayXFS(ctx context.Context, path string) error {
 	return m.unmount()
 }
 
-// copySparse copies src to a new file, by sharing its blocks if that can be done, otherwise without its holes.
+// copySparse copies src to a new file, by sharing its blocks if that can be done, otherwise without
+// its holes.
 func copySparse(ctx context.Context, src *os.File, name string, size int64) (err error) {
 	dst, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

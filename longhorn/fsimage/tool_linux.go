@@ -11,7 +11,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// findTool finds a program of the system administrator's, whose directories are not in every user's PATH.
+// findTool finds a program of the system administrator's, whose directories are not in every user's
+// PATH.
 func findTool(name string) (string, error) {
 	if p, err := exec.LookPath(name); err == nil {
 		return p, nil

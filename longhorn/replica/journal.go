@@ -1,6 +1,9 @@
 package replica
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"path/filepath"
 	"strings"
@@ -15,9 +18,10 @@ func stateName(path string) string { return path + ".part.state" }
 type journal struct {
 	Version int         `json:"version"`
 	Work    journalWork `json:"work"`
-	// Output tells the output from another of the same name.
+	// Output identifies the output: it differs from that of another of the same name.
 	Output string `json:"output"`
-	// Copied: the output is complete and on disk up to here. Hashed: Hash is the state of the SHA-256 after that many bytes, at most Copied.
+	// Copied: the output is complete and on disk up to here. Hashed: Hash is the state of the
+	// SHA-256 after that many bytes, at most Copied.
 	Copied int64  `json:"copied"`
 	Hashed int64  `json:"hashed"`
 	Hash   []byte `json:"hash,omitempty"`
@@ -27,8 +31,10 @@ const journalVersion = 1
 
 // parseJournal reads a journal; it reports whether it is a sound one.
 func parseJournal(data []byte) (j journal, ok bool) {
-	ok = json.Unmarshal(data, &j) == nil && j.Version == journalVersion && j.Copied >= 0 && j.Hashed >= 0 && j.Hashed <= j.Copied
-	return j, ok
+	if json.Unmarshal(data, &j) != nil || j.Version != journalVersion {
+		return j, false
+	}
+	return j, j.Copied >= 0 && j.Hashed >= 0 && j.Hashed <= j.Copied
 }
 
 // journalWork is what must be the same for a run to be continued.
@@ -68,4 +74,22 @@ func (a journalWork) differs(b journalWork) string {
 		return "the replica's extents have changed since"
 	}
 	return ""
+}
+
+// work describes the image for the journal.
+func (im *Image) work() journalWork {
+	w := journalWork{Size: im.Size(), Point: im.Chain.Point}
+	for _, s := range im.sources {
+		w.Sources = append(w.Sources, journalSource{s.path, s.print})
+	}
+	h := sha256.New()
+	var b [20]byte
+	for _, s := range im.segments {
+		binary.LittleEndian.PutUint64(b[0:], uint64(s.start))
+		binary.LittleEndian.PutUint64(b[8:], uint64(s.end))
+		binary.LittleEndian.PutUint32(b[16:], uint32(s.layer))
+		h.Write(b[:])
+	}
+	w.Map = hex.EncodeToString(h.Sum(nil))
+	return w
 }

@@ -10,10 +10,13 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
-// What needs Linux. Extents are the file system's to tell, and only Linux is asked here: Longhorn runs on nothing else.
+// What needs Linux: only there is the file system asked for extents, since Longhorn runs on nothing
+// else.
 
+// holder is a process or device that may write to a file.
 type holder struct{ path, who string }
 
+// openForWriting finds nobody: without Linux nothing is opened.
 func openForWriting(context.Context, map[[2]uint64]string) ([]holder, string, error) {
 	return nil, "", nil
 }

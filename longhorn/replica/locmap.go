@@ -2,9 +2,9 @@ package replica
 
 import "gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 
-// SectorSize is the granularity, in bytes, at which the engine looks a layer up (VolumeSectorSize): a sector belongs to the newest layer
-// that has any extent in it, whole.
-const SectorSize = 4096
+// sectorSize is the granularity, in bytes, at which the engine looks a layer up (VolumeSectorSize):
+// a sector belongs to the newest layer that has any extent in it, whole.
+const sectorSize = 4096
 
 // maxVolume bounds sizes, in bytes, so that sums of offsets cannot overflow.
 const maxVolume = 1 << 56
@@ -15,9 +15,10 @@ type segment struct {
 	layer      int32 // index into the chain, 0 the newest
 }
 
-// locate lays the layers over each other, extents[0] being the newest, and returns which one each sector comes from, sorted; between the
-// segments the volume reads as zeros. It takes time and memory in proportion to the number of extents, not to the volume's size.
-// extents are sorted, disjoint and in whole sectors.
+// locate puts the layers over each other, extents[0] being the newest, and returns which one each
+// sector comes from, sorted; between the segments the volume reads as zeros. It takes time and
+// memory in proportion to the number of extents, not to the volume's size. extents are sorted,
+// disjoint and in whole sectors.
 func locate(extents [][]diskfile.Extent) []segment {
 	var upper []segment
 	for i, layer := range extents {
@@ -55,13 +56,13 @@ func under(upper []segment, layer []diskfile.Extent, index int32) []segment {
 	return append(out, upper[u:]...)
 }
 
-// sectors rounds sorted extents outward to sectors and clips them to size, which is a multiple of a sector.
-// The result has no two touching extents and no distinction of unwritten ones.
+// sectors rounds sorted extents outward to sectors and clips them to size, which is a multiple of a
+// sector. The result has no two touching extents and no distinction of unwritten ones.
 func sectors(extents []diskfile.Extent, size int64) []diskfile.Extent {
 	out := make([]diskfile.Extent, 0, len(extents))
 	for _, e := range extents {
-		off := e.Off &^ (SectorSize - 1)
-		end := min((e.End()+SectorSize-1)&^(SectorSize-1), size)
+		off := e.Off &^ (sectorSize - 1)
+		end := min((e.End()+sectorSize-1)&^(sectorSize-1), size)
 		if off < end {
 			out = diskfile.AppendExtent(out, diskfile.Extent{Off: off, Len: end - off})
 		}

@@ -39,7 +39,7 @@ func kindOf(name string) fileKind {
 		return kindCounter
 	case strings.ContainsAny(name, "/\x00"):
 		return kindUnknown
-	case strings.HasSuffix(name, ".snap_tmp"), strings.HasPrefix(name, deltaPrefix), strings.HasSuffix(name, ".snap_tmp"+metaSuffix):
+	case strings.HasPrefix(name, deltaPrefix), strings.HasSuffix(strings.TrimSuffix(name, metaSuffix), ".snap_tmp"):
 		return kindRestore
 	case strings.HasSuffix(name, ".tmp"):
 		return kindTemporary
@@ -48,16 +48,21 @@ func kindOf(name string) fileKind {
 	case diskfile.IsSnapshot(name):
 		return kindSnapshot
 	}
-	if layer, ok := strings.CutSuffix(name, metaSuffix); ok && (diskfile.IsHead(layer) || diskfile.IsSnapshot(layer)) {
+	isLayer := func(name string) bool { return diskfile.IsHead(name) || diskfile.IsSnapshot(name) }
+	if layer, ok := strings.CutSuffix(name, metaSuffix); ok && isLayer(layer) {
 		return kindLayerMeta
 	}
-	if layer, ok := strings.CutSuffix(name, checksumSuffix); ok && (diskfile.IsHead(layer) || diskfile.IsSnapshot(layer)) {
+	if layer, ok := strings.CutSuffix(name, checksumSuffix); ok && isLayer(layer) {
 		return kindChecksum
 	}
 	return kindUnknown
 }
 
-// volumeOf returns the volume's name from a replica directory's: VOLUME-XXXXXXXX, eight hexadecimal digits of no meaning; "" for other names.
+// sparse reports whether the holes of such a file mean something.
+func (k fileKind) sparse() bool { return k == kindHead || k == kindSnapshot || k == kindRestore }
+
+// volumeOf returns the volume's name from a replica directory's: VOLUME-XXXXXXXX, eight hexadecimal
+// digits of no meaning; "" for other names.
 func volumeOf(dir string) string {
 	i := strings.LastIndexByte(dir, '-')
 	if i <= 0 || len(dir)-i-1 != 8 || strings.Trim(dir[i+1:], "0123456789abcdef") != "" {

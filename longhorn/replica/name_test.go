@@ -33,7 +33,8 @@ func TestKind(t *testing.T) {
 			t.Errorf("Kind(%q) = %d, want %d", name, got, want)
 		}
 	}
-	for name, want := range map[string]string{"pvc-1-0123abcd": "pvc-1", "vol-0123abcd": "vol", "r1": "", "-0123abcd": "", "pvc-0123abc": "", "pvc-0123abcg": "", "a-01234567-89abcdef": "a-01234567"} {
+	for name, want := range map[string]string{"pvc-1-0123abcd": "pvc-1", "vol-0123abcd": "vol", "r1": "",
+		"-0123abcd": "", "pvc-0123abc": "", "pvc-0123abcg": "", "a-01234567-89abcdef": "a-01234567"} {
 		if got := volumeOf(name); got != want {
 			t.Errorf("volumeOf(%q) = %q, want %q", name, got, want)
 		}
@@ -42,7 +43,8 @@ func TestKind(t *testing.T) {
 
 // FuzzName: a name that a layer may have is one element of a path.
 func FuzzName(f *testing.F) {
-	for _, s := range []string{"volume-head-000.img", "volume-snap-x.img.meta", "volume-snap-../x.img", "volume-snap-\x00.img", ".", "a-01234567"} {
+	for _, s := range []string{"volume-head-000.img", "volume-snap-x.img.meta", "volume-snap-../x.img",
+		"volume-snap-\x00.img", ".", "a-01234567"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

@@ -8,6 +8,6 @@ import (
 
 // refuse returns the error of a guard that says no: at, with the reason.
 func refuse(at lab.Error, format string, args ...any) error {
-	at.Err = fmt.Errorf("%w: %s", lab.ErrRefused, fmt.Sprintf(format, args...))
+	at.Err = fmt.Errorf("%w: %w", lab.ErrRefused, fmt.Errorf(format, args...))
 	return &at
 }

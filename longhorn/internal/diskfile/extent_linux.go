@@ -43,8 +43,8 @@ type fiemapRequest struct {
 // pageSize is that of a tmpfs without huge pages, in bytes.
 const pageSize = 4096
 
-// Extents returns the extents of a regular file up to size bytes, and whether they come from SEEK_DATA instead of
-// FIEMAP. The error wraps [ErrNoExtents] where neither is reliable.
+// Extents returns the extents of a regular file up to size bytes, and whether they come from
+// SEEK_DATA instead of FIEMAP. The error wraps [ErrNoExtents] where neither is reliable.
 func Extents(f *os.File, size int64) (extents []Extent, bySeek bool, err error) {
 	extents, err = fiemap(f, size)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOTTY) {
@@ -92,10 +92,10 @@ func fiemap(f *os.File, size int64) ([]Extent, error) {
 	return extents, nil
 }
 
-// provedBySeek finds the extents with SEEK_DATA, and accepts them only where that is exactly right. On tmpfs a file's
-// block count is its number of pages; when SEEK_DATA finds as many, no page is allocated that it does not see (a
-// preallocated one), so that its answer is what FIEMAP would say. Huge pages would make single sectors' neighbours look
-// written, so they are refused.
+// provedBySeek finds the extents with SEEK_DATA, and accepts them only where that is exactly right.
+// On tmpfs a file's block count is its number of pages; when SEEK_DATA finds as many, no page is
+// allocated that it does not see (a preallocated one), so that its answer is what FIEMAP would say.
+// Huge pages would make single sectors' neighbours look written, so they are refused.
 func provedBySeek(f *os.File, size int64) ([]Extent, error) {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil {
@@ -120,7 +120,8 @@ func provedBySeek(f *os.File, size int64) ([]Extent, error) {
 		seen += (e.End()+pageSize-1)&^(pageSize-1) - e.Off&^(pageSize-1)
 	}
 	if seen != fi.Allocated {
-		return nil, fmt.Errorf("%s: %d bytes are allocated, SEEK_DATA sees %d: %w", f.Name(), fi.Allocated, seen, ErrNoExtents)
+		return nil, fmt.Errorf("%s: %d bytes are allocated, SEEK_DATA sees %d: %w",
+			f.Name(), fi.Allocated, seen, ErrNoExtents)
 	}
 	return extents, nil
 }
@@ -147,7 +148,8 @@ func hugePages(f *os.File) (bool, error) {
 	return false, nil
 }
 
-// mountOptions returns the super block's options of the mounted device dev, from /proc/self/mountinfo.
+// mountOptions returns the super block's options of the mounted device dev, from
+// /proc/self/mountinfo.
 func mountOptions(dev uint64) (string, error) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
@@ -164,8 +166,8 @@ func mountOptions(dev uint64) (string, error) {
 	return "", fmt.Errorf("device %s is not in /proc/self/mountinfo", want)
 }
 
-// SeekData lists what SEEK_DATA and SEEK_HOLE call data, up to size bytes: complete as to content, but written zeros may
-// be missing from it.
+// SeekData lists what SEEK_DATA and SEEK_HOLE call data, up to size bytes: complete as to content,
+// but written zeros may be missing from it.
 func SeekData(f *os.File, size int64) ([]Extent, error) {
 	var extents []Extent
 	for off := int64(0); off < size; {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Fingerprint identifies a file's content, as far as the file system reports it. It is equal before and after if the
-// file was not changed meanwhile.
+// Fingerprint identifies a file's content, as far as the file system reports it. It is equal before
+// and after if the file was not changed meanwhile.
 type Fingerprint struct {
 	Dev, Ino     uint64 // 0 without Linux
 	Size         int64  // bytes

@@ -8,8 +8,9 @@ const (
 	imageSuffix    = ".img"
 )
 
-// IsHead reports whether a file of that name is the head of a replica, volume-head-NNN.img. The number has no meaning
-// beyond telling heads apart: it wraps from 010 to 001, because the engine's pattern keeps its last digit only.
+// IsHead reports whether a file of that name is the head of a replica, volume-head-NNN.img. The
+// number has no meaning beyond distinguishing heads: it wraps from 010 to 001, because the engine's
+// pattern keeps its last digit only.
 func IsHead(name string) bool {
 	n, ok := strings.CutPrefix(name, headPrefix)
 	if !ok {
@@ -28,7 +29,8 @@ func IsSnapshot(name string) bool {
 // SnapshotFile returns the name of the file of the snapshot called name.
 func SnapshotFile(name string) string { return snapshotPrefix + name + imageSuffix }
 
-// LayerName returns what a user calls the layer in that file: a snapshot's name, or the name of a head's file.
+// LayerName returns what a user calls the layer in that file: a snapshot's name, or the name of a
+// head's file.
 func LayerName(file string) string {
 	if IsSnapshot(file) {
 		return strings.TrimSuffix(strings.TrimPrefix(file, snapshotPrefix), imageSuffix)

@@ -5,11 +5,12 @@ import (
 	"io"
 )
 
-// ErrAccessTime says that a file could only be opened in a way in which reading it may change its access time.
+// ErrAccessTime says that a file could only be opened in a way in which reading it may change its
+// access time.
 var ErrAccessTime = errors.New("access time may change")
 
-// Read returns at most limit bytes of a regular file that is not a symbolic link. That its access time may change is
-// not reported.
+// Read returns at most limit bytes of a regular file that is not a symbolic link. That its access
+// time may change is not reported.
 func Read(path string, limit int64) ([]byte, Info, error) {
 	f, err := Open(path)
 	if f == nil {

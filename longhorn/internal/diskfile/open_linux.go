@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open opens a regular file for reading: no symbolic link, no waiting for a FIFO, no change of its access time. Where
-// the access time cannot be spared (only a file's owner and root may do that), it returns the file together with
-// [ErrAccessTime].
+// Open opens a regular file for reading: no symbolic link, no waiting for a FIFO, no change of its
+// access time. Where the access time cannot be spared (only a file's owner and root may do that),
+// it returns the file together with [ErrAccessTime].
 func Open(path string) (*os.File, error) {
 	f, err := openNoAtime(path, unix.O_NOFOLLOW|unix.O_NONBLOCK)
 	if f == nil {
@@ -28,13 +28,15 @@ func Open(path string) (*os.File, error) {
 	return f, err
 }
 
-// openNoAtime opens path without following symbolic links if flags say so, and spares its access time where it can.
+// openNoAtime opens path without following symbolic links if flags say so, and spares its access
+// time where it can.
 func openNoAtime(path string, flags int) (*os.File, error) {
-	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOATIME|flags, 0) })
+	flags |= unix.O_RDONLY | unix.O_CLOEXEC
+	fd, err := retry(func() (int, error) { return unix.Open(path, flags|unix.O_NOATIME, 0) })
 	var spared error
 	if errors.Is(err, unix.EPERM) {
 		spared = ErrAccessTime
-		fd, err = retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|flags, 0) })
+		fd, err = retry(func() (int, error) { return unix.Open(path, flags, 0) })
 	}
 	if errors.Is(err, unix.ELOOP) {
 		return nil, &os.PathError{Op: "open", Path: path, Err: errors.New("a symbolic link, not a regular file")}

@@ -8,7 +8,8 @@ import (
 	"os"
 )
 
-// Open opens a regular file for reading, which is not a symbolic link. Its access time is not spared here.
+// Open opens a regular file for reading, which is not a symbolic link. Its access time is not
+// spared here.
 func Open(path string) (*os.File, error) {
 	fi, err := os.Lstat(path)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 // PartName is what the output path is called until it is complete.
 func PartName(path string) string { return path + ".part" }
 
-// MakePart makes the directory that will be called path, under its [PartName], and returns that. It refuses
-// ([lab.ErrRefused]) one that an earlier run left. op is the operation that errors name.
+// MakePart creates the directory that will be called path, under its [PartName], and returns that.
+// It refuses ([lab.ErrRefused]) one that an earlier run left. op is the operation that errors name.
 func MakePart(op, path string) (string, error) {
 	part := PartName(path)
 	err := os.Mkdir(part, 0o700)

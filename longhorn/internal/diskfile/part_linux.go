@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Finish gives what is called part its name path, durably. The error wraps [io/fs.ErrExist] if there is something of that
-// name by now: nothing is replaced.
+// Finish gives what is called part its name path, durably. The error wraps [io/fs.ErrExist] if
+// there is something of that name by now: nothing is replaced.
 func Finish(part, path string) error {
 	if err := renameNew(part, path); err != nil {
 		return err
@@ -34,7 +34,7 @@ func renameNew(from, to string) error {
 	return nil
 }
 
-// SyncDir brings the entries of a directory to disk.
+// SyncDir syncs a directory, so that its entries are on disk.
 func SyncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {

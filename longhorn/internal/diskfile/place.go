@@ -14,18 +14,19 @@ import (
 // Place is where something new may be written.
 type Place struct {
 	Path   string   // absolute, the symbolic links of its directory resolved
-	Doubts []string // what speaks against it without forbidding it
+	Doubts []string // reasons against it that are not enough to refuse it
 }
 
-// NewPlace finds where path is, which must not exist yet. It refuses ([lab.ErrRefused]) a path that is taken, or in a
-// replica directory or one of avoid. op is the operation that errors name.
+// NewPlace finds where path is, which must not exist yet. It refuses ([lab.ErrRefused]) a path that
+// is taken, or in a replica directory or one of avoid. op is the operation that errors name.
 func NewPlace(op, path string, avoid []string) (Place, error) {
 	abs, fi, err := resolve(op, path)
 	if err != nil {
 		return Place{}, err
 	}
 	if fi != nil && BlockDevice(fi) {
-		return Place{}, refuse(lab.Error{Op: op, Path: path, Hint: "say -device to overwrite it"}, "it is a block device")
+		at := lab.Error{Op: op, Path: path, Hint: "say -device to overwrite it"}
+		return Place{}, refuse(at, "it is a block device")
 	}
 	if fi != nil {
 		return Place{}, taken(op, path, fi)
@@ -52,7 +53,8 @@ func DevicePlace(op, path string) (string, error) {
 	return "", taken(op, path, fi)
 }
 
-// resolve returns the absolute path, the symbolic links of its directory resolved, and what is there, nil for nothing.
+// resolve returns the absolute path, the symbolic links of its directory resolved, and what is
+// there, nil for nothing.
 func resolve(op, path string) (string, os.FileInfo, error) {
 	if path == "" {
 		return "", nil, refuse(lab.Error{Op: op, Hint: "name it with -o"}, "no output is named")
@@ -63,7 +65,7 @@ func resolve(op, path string) (string, os.FileInfo, error) {
 	}
 	parent, err := filepath.EvalSymlinks(filepath.Dir(abs))
 	if err != nil {
-		hint := "make the directory first: mkdir -p " + Quote(filepath.Dir(abs))
+		hint := "create the directory first: mkdir -p " + Quote(filepath.Dir(abs))
 		return "", nil, &lab.Error{Op: op, Path: path, Hint: hint, Err: err}
 	}
 	abs = filepath.Join(parent, filepath.Base(abs))
@@ -85,8 +87,8 @@ func taken(op, path string, fi os.FileInfo) error {
 	return refuse(lab.Error{Op: op, Path: path, Hint: "name another, or remove it"}, "it exists")
 }
 
-// Outside refuses ([lab.ErrRefused]) a path, absolute and its directory without symbolic links, that is below a replica
-// directory or one of avoid. A disk that Longhorn uses is a doubt.
+// Outside refuses ([lab.ErrRefused]) a path, absolute and its directory without symbolic links,
+// that is below a replica directory or one of avoid. A disk that Longhorn uses is a doubt.
 func Outside(op, path string, avoid []string) (doubts []string, err error) {
 	at := lab.Error{Op: op, Path: path, Hint: "write to another directory, best on another disk"}
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
