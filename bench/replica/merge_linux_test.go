@@ -22,8 +22,9 @@ import (
 )
 
 var (
-	full = flag.Bool("full", false, "the volume of the stated figures: 4 GiB in 4 layers, 950 MiB of data, more than 50,000 segments when fragmented")
-	dir  = flag.String("dir", "", "directory on the disk to measure; empty means the temporary directory")
+	full = flag.Bool("full", false,
+		"the volume of the stated figures: 4 GiB in 4 layers, 950 MiB of data, fragmented in 50,000 segments and more")
+	dir = flag.String("dir", "", "directory on the disk to measure; empty means the temporary directory")
 )
 
 func BenchmarkMerge(b *testing.B) {
@@ -120,7 +121,8 @@ func prepare(b *testing.B, shape string) volume {
 	if _, err := im.Save(b.Context(), replica.Output{Path: v.merged, NoHash: true}); err != nil {
 		b.Fatal(err)
 	}
-	b.Logf("%s: %d MiB of data in %d segments of a volume of %d MiB", shape, im.DataBytes()>>20, im.Segments(), size>>20)
+	b.Logf("%s: %d MiB of data in %d segments of a volume of %d MiB",
+		shape, im.DataBytes()>>20, im.Segments(), size>>20)
 	return v
 }
 
@@ -211,7 +213,8 @@ func (v volume) compare(b *testing.B, cold bool) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// resume interrupts a merge at half of the volume and continues it: what was copied before is not copied again.
+// resume interrupts a merge at half of the volume and continues it: what was copied before is not
+// copied again.
 func (v volume) resume(b *testing.B) {
 	out := filepath.Join(v.base, "out")
 	var at, after float64

@@ -1,16 +1,17 @@
-// Replica brings the content of Longhorn volumes back from their replica directories, without Longhorn.
+// Replica recovers the content of Longhorn volumes from their replica directories, without Longhorn.
 //
 //	replica inspect [-json] DIR...           what the directories hold, which one is best, and why
 //	replica merge [-json] -o FILE DIR...     merge the best one into a raw image
 //	replica verify [-json] DIR...            read all of them, compare their content and checksums
 //	replica check [-json] IMAGE              what file system the image holds, and whether it is sound
-//	replica files [-json] -o DIR IMAGE       bring the files out of the image
+//	replica files [-json] -o DIR IMAGE       copy the files out of the image
 //	replica pack [-o FILE] DIR               a stream that keeps a directory's extents, to move it
 //	replica unpack -o DIR [FILE]             the directory again
 //
-// It runs on the machine that owns the disk, as root, while the volume is detached. It exits with 0 when all is well, 4 when a guard
-// refused, 2 when verify found differences or a check found errors in a file system, 130 when it was interrupted, 1 for anything else. An interrupted merge is continued by the
-// same command.
+// It runs on the machine that owns the disk, as root, while the volume is detached. An interrupted
+// merge is continued by the same command. It exits with 0 when all is well, 4 when a guard refused,
+// 2 when verify found differences or a check found errors in a file system, 130 when it was
+// interrupted, 1 for anything else.
 package main
 
 import (
@@ -28,11 +29,14 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// errFound: verify found differences, or a check errors. It has been told already.
+// errFound: verify found differences, or a check errors. It has been printed already.
 var errFound = errors.New("not all is well")
 
-// errUsage: the command line is wrong. It has been told already.
+// errUsage: the command line is wrong. It has been printed already.
 var errUsage = errors.New("usage")
+
+// flagsHint is what to do where the flags of a command are not known.
+const flagsHint = "replica COMMAND -h lists a command's flags"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -61,7 +65,7 @@ func commands() []command {
 		{"merge", "[-json] -o FILE DIR...", "merge the best one into a raw image", (*program).merge},
 		{"verify", "[-json] DIR...", "read all of them, compare their content and checksums", (*program).verify},
 		{"check", "[-json] IMAGE", "what file system the image holds, and whether it is sound", (*program).check},
-		{"files", "[-json] -o DIR IMAGE", "bring the files out of the image", (*program).files},
+		{"files", "[-json] -o DIR IMAGE", "copy the files out of the image", (*program).files},
 		{"pack", "[-o FILE] DIR", "a stream that keeps a directory's extents, to move it", (*program).pack},
 		{"unpack", "-o DIR [FILE]", "the directory again", (*program).unpack},
 	}
@@ -72,7 +76,7 @@ func usage(w io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  replica %-31s %s\n", c.name+" "+c.args, c.help)
 	}
-	fmt.Fprintln(w, "replica COMMAND -h tells a command's flags")
+	fmt.Fprintln(w, flagsHint)
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
@@ -100,7 +104,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return lab.ExitError
 }
 
-// exit tells the error and returns the exit code.
+// exit prints the error and returns the exit code.
 func (p *program) exit(err error) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
@@ -109,7 +113,8 @@ func (p *program) exit(err error) int {
 		return lab.ExitPending
 	case errors.Is(err, errUsage):
 		if p.json {
-			newPrinter(p.stdout, p.stderr, true).line("error", map[string]any{"error": err.Error(), "hints": []string{"replica COMMAND -h tells a command's flags"}, "exit": lab.ExitError})
+			line := map[string]any{"error": err.Error(), "hints": []string{flagsHint}, "exit": lab.ExitError}
+			newPrinter(p.stdout, p.stderr, true).line("error", line)
 		}
 		return lab.ExitError
 	}
@@ -135,8 +140,11 @@ func (p *program) exit(err error) int {
 // resumable reports whether what was interrupted can be continued.
 func (p *program) resumable() bool { return p.out != nil && p.out.resumable }
 
-// flags parses a command's flags, which may stand before, between and after its arguments.
-func (p *program) flags(name, synopsis string, define func(*flag.FlagSet), args []string, least, most int) ([]string, error) {
+// flags parses a command's flags, which may stand before, between and after its arguments, and
+// returns the arguments: least of them at least, most at most, 0 for any number.
+func (p *program) flags(
+	name, synopsis string, define func(*flag.FlagSet), args []string, least, most int,
+) ([]string, error) {
 	set := flag.NewFlagSet(name, flag.ContinueOnError)
 	set.SetOutput(p.stderr)
 	set.Usage = func() {
@@ -151,7 +159,8 @@ func (p *program) flags(name, synopsis string, define func(*flag.FlagSet), args 
 			if errors.Is(err, flag.ErrHelp) {
 				return nil, err
 			}
-			p.json = p.json || slices.Contains(args, "-json") || slices.Contains(args, "--json") // behind the mistake
+			// The flag may be behind the mistake.
+			p.json = p.json || slices.Contains(args, "-json") || slices.Contains(args, "--json")
 			return nil, fmt.Errorf("%w: %w", errUsage, err)
 		}
 		left := set.Args()

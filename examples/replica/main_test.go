@@ -63,7 +63,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// extents reports whether the temporary directory's file system tells them.
+// extents reports whether the temporary directory's file system reports them.
 func extents(t *testing.T) bool {
 	dir := filepath.Join(t.TempDir(), "probe")
 	rep := replicatest.Replica{Sectors: 1, Layers: []replicatest.Layer{{Name: "a"}, {}}}
@@ -107,7 +107,8 @@ func damageCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(errors.Join(err, f.Close()))
 }
 
-// exitsCmd: exits CODE PROGRAM ARGS... runs it and holds its exit code against CODE. What it printed is in stdout and stderr.
+// exitsCmd: exits CODE PROGRAM ARGS... runs it and compares its exit code with CODE. What it
+// printed is in stdout and stderr.
 func exitsCmd(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -124,7 +125,8 @@ func exitsCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// jsonLastCmd: jsonlast KEY=VALUE... holds the last line of stdout, a JSON object, against the values.
+// jsonLastCmd: jsonlast KEY=VALUE... compares the last line of stdout, a JSON object, with the
+// values.
 func jsonLastCmd(ts *testscript.TestScript, neg bool, args []string) {
 	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
 	for i, line := range lines {
@@ -146,7 +148,8 @@ func jsonLastCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// narrowCmd: narrow holds every line of stdout to 100 columns, paths and hashes on lines of their own aside.
+// narrowCmd: narrow requires that no line of stdout has more than 100 columns, paths and hashes on
+// lines of their own aside.
 func narrowCmd(ts *testscript.TestScript, neg bool, args []string) {
 	for line := range strings.Lines(ts.ReadFile("stdout")) {
 		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 100 && len(strings.Fields(line)) > 2 {
@@ -155,7 +158,8 @@ func narrowCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// mergesCmd: merges SET SHA256 SIZE merges a set's replicas and holds the result against what the engine returned.
+// mergesCmd: merges SET SHA256 SIZE merges a set's replicas and compares the result with what the
+// engine returned.
 func mergesCmd(ts *testscript.TestScript, neg bool, args []string) {
 	f, err := os.Open(filepath.Join(ts.Getenv("FIXTURES"), "EXPECTED.sha256.txt"))
 	ts.Check(err)
@@ -167,17 +171,19 @@ func mergesCmd(ts *testscript.TestScript, neg bool, args []string) {
 		dirs, err := filepath.Glob(filepath.Join(dir, "r*"))
 		ts.Check(err)
 		ts.Check(ts.Exec("replica", append([]string{"merge", "-json", "-o", filepath.Join(dir, "image")}, dirs...)...))
-		jsonLastCmd(ts, false, []string{"type=result", "sha256=" + sum[0], "size=" + sum[1], "chosen=" + filepath.Join(dir, "r1")})
+		chosen := "chosen=" + filepath.Join(dir, "r1")
+		jsonLastCmd(ts, false, []string{"type=result", "sha256=" + sum[0], "size=" + sum[1], chosen})
 	}
 }
 
-// TestInterrupt stops a merge with the signal that Ctrl-C sends, and continues it. The hash of a volume of a terabyte takes longer than any
-// signal, on any machine: the second run leaves it out.
+// TestInterrupt stops a merge with the signal that Ctrl-C sends, and continues it. The hash of a
+// volume of a terabyte takes longer than any signal, on any machine: the second run leaves it out.
 func TestInterrupt(t *testing.T) {
 	if !extents(t) {
 		real.Missing(t, "extents (FIEMAP) of the temporary directory")
 	}
-	rep := replicatest.Replica{Sectors: 1 << 40 / replicatest.Sector, Layers: []replicatest.Layer{{Name: "a", Ops: []replicatest.Op{{Len: 500, Seed: 1}}}, {}}}
+	rep := replicatest.Replica{Sectors: 1 << 40 / replicatest.Sector,
+		Layers: []replicatest.Layer{{Name: "a", Ops: []replicatest.Op{{Len: 500, Seed: 1}}}, {}}}
 	dir, out := filepath.Join(t.TempDir(), "vol-0123abcd"), filepath.Join(t.TempDir(), "image")
 	if err := rep.Write(dir); err != nil {
 		t.Fatal(err)
@@ -227,9 +233,11 @@ func TestUnpackEnds(t *testing.T) {
 	if !extents(t) {
 		real.Missing(t, "extents (FIEMAP) of the temporary directory")
 	}
-	rep := replicatest.Replica{Sectors: 1024, Layers: []replicatest.Layer{{Name: "a", Ops: []replicatest.Op{{Len: 500, Seed: 1}}}, {}}}
+	rep := replicatest.Replica{Sectors: 1024,
+		Layers: []replicatest.Layer{{Name: "a", Ops: []replicatest.Op{{Len: 500, Seed: 1}}}, {}}}
 	base := t.TempDir()
-	dir, file, out := filepath.Join(base, "vol-0123abcd"), filepath.Join(base, "stream"), filepath.Join(base, "out-0123abcd")
+	dir, out := filepath.Join(base, "vol-0123abcd"), filepath.Join(base, "out-0123abcd")
+	file := filepath.Join(base, "stream")
 	if err := rep.Write(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +278,7 @@ func TestUnpackEnds(t *testing.T) {
 	}
 }
 
-// TestCreate gives a file its name at the end, replaces nothing, and throws nothing away.
+// TestCreate gives a file its name at the end, replaces nothing, and loses nothing.
 func TestCreate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	w, finish, err := create(path)
@@ -280,13 +288,15 @@ func TestCreate(t *testing.T) {
 	if _, err := io.WriteString(w, "mine"); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := create(path); !errors.Is(err, lab.ErrRefused) || !strings.Contains(strings.Join(lab.Hints(err), ""), "remove it") {
+	if _, _, err := create(path); !errors.Is(err, lab.ErrRefused) ||
+		!strings.Contains(strings.Join(lab.Hints(err), ""), "remove it") {
 		t.Errorf("a second one: %v, %q", err, lab.Hints(err))
 	}
 	if err := os.WriteFile(path, []byte("theirs"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := finish(nil); !errors.Is(err, lab.ErrRefused) || !strings.Contains(strings.Join(lab.Hints(err), ""), path+".part") {
+	if err := finish(nil); !errors.Is(err, lab.ErrRefused) ||
+		!strings.Contains(strings.Join(lab.Hints(err), ""), path+".part") {
 		t.Errorf("the name was taken meanwhile: %v, %q", err, lab.Hints(err))
 	}
 	for name, want := range map[string]string{path: "theirs", path + ".part": "mine"} {

@@ -2,16 +2,17 @@ package replica
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
-// findBacking looks for the backing file that volume.meta records, in the replica directory dir. The recorded path is the one inside the
-// instance manager, which sees the host under /host. Of the places that are looked at, more than one file is too many.
+// findBacking looks for the backing file that volume.meta records, in the replica directory dir.
+// The recorded path is the one inside the instance manager, which sees the host under /host. Of the
+// places that are looked at, more than one file is too many.
 func findBacking(dir, recorded string) (string, error) {
 	recorded = filepath.Clean(recorded)
 	var candidates []string
@@ -21,72 +22,129 @@ func findBacking(dir, recorded string) (string, error) {
 			candidates = append(candidates, "/"+host)
 		}
 	}
-	// DISK/replicas/VOLUME-x and DISK/backing-images/NAME/backing; or the last two elements moved along beside the replica.
+	// DISK/replicas/VOLUME-x and DISK/backing-images/NAME/backing; or the last two elements moved
+	// along beside the replica.
 	parts := strings.Split(strings.Trim(filepath.ToSlash(recorded), "/"), "/")
 	tail := filepath.Join(parts[max(0, len(parts)-2):]...)
 	disk := filepath.Dir(filepath.Dir(dir))
-	candidates = append(candidates, filepath.Join(disk, "backing-images", tail), filepath.Join(disk, tail), filepath.Join(filepath.Dir(dir), tail))
+	images := filepath.Join(disk, "backing-images")
+	candidates = append(candidates,
+		filepath.Join(images, tail), filepath.Join(disk, tail), filepath.Join(filepath.Dir(dir), tail))
 	if len(parts) == 1 {
 		candidates = append(candidates, filepath.Join(dir, tail))
 	}
 	var found []string
 	for _, c := range candidates {
-		if fi, err := os.Stat(c); err == nil && fi.Mode().IsRegular() && !slices.ContainsFunc(found, func(f string) bool { return sameFile(f, c) }) {
+		known := slices.ContainsFunc(found, func(f string) bool { return diskfile.SameFile(f, c) })
+		if diskfile.IsFile(c) && !known {
 			found = append(found, c)
 		}
 	}
 	switch len(found) {
 	case 0:
-		return "", fmt.Errorf("the backing file is not there, nor in %s, nor beside the replica", filepath.Join(disk, "backing-images"))
+		return "", fmt.Errorf("the backing file is not there, nor in %s, nor beside the replica", images)
 	case 1:
 		return found[0], nil
 	}
 	return "", fmt.Errorf("several files may be the backing file: %s", strings.Join(found, ", "))
 }
 
-// backingImages lists the backing files on the disk that holds the replica directory dir, or that were moved along beside it.
+// backingImages lists the backing files on the disk that holds the replica directory dir, or that
+// were moved along beside it.
 func backingImages(dir string) []string {
 	disk := filepath.Dir(filepath.Dir(dir))
 	found, _ := filepath.Glob(filepath.Join(globQuote(disk), "backing-images", "*", "backing"))
-	if beside := filepath.Join(filepath.Dir(dir), "backing", "backing"); fileExists(beside) {
+	if beside := filepath.Join(filepath.Dir(dir), "backing", "backing"); diskfile.IsFile(beside) {
 		found = append(found, beside)
 	}
 	return found
 }
 
+// globQuote returns s as a pattern that matches s alone.
 func globQuote(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
 
-func fileExists(path string) bool {
-	fi, err := os.Stat(path)
-	return err == nil && fi.Mode().IsRegular()
-}
-
 // checkBacking refuses what cannot lie under a volume of that size as it is.
 func checkBacking(path string, volume int64) error {
-	refuse := func(hint, format string, args ...any) error {
-		return &lab.Error{Op: "use backing file", Path: path, Hint: hint, Err: fmt.Errorf("%w: %s", lab.ErrRefused, fmt.Sprintf(format, args...))}
-	}
-	head, fi, err := readSmall(path, 16)
+	at := lab.Error{Op: "use backing file", Path: path}
+	head, fi, err := diskfile.Read(path, 16)
 	if err != nil {
-		return &lab.Error{Op: "use backing file", Path: path, Hint: "give the backing file with -backing FILE", Err: err}
+		at.Hint, at.Err = "give the backing file with -backing FILE", err
+		return &at
 	}
 	switch {
 	case strings.HasPrefix(string(head), "QFI\xfb"):
-		return refuse("convert it with: qemu-img convert -O raw "+shellWord(path)+" FILE.raw, then give it with -backing FILE.raw", "a qcow2 image, not a raw one")
+		at.Hint = "convert it with: qemu-img convert -O raw " + diskfile.Quote(path) + " FILE.raw, then give it with " +
+			"-backing FILE.raw"
+		return refuse(at, "a qcow2 image, not a raw one")
 	case fi.Size == 0 || fi.Size%512 != 0:
-		return refuse("give the right file with -backing FILE: a raw image", "%d bytes, not a positive multiple of 512", fi.Size)
+		at.Hint = "give the right file with -backing FILE: a raw image"
+		return refuse(at, "%d bytes, not a positive multiple of 512", fi.Size)
 	case fi.Size > volume:
-		return refuse("give the right file with -backing FILE", "%d bytes, larger than the volume (%d)", fi.Size, volume)
+		at.Hint = "give the right file with -backing FILE"
+		return refuse(at, "%d bytes, larger than the volume (%d)", fi.Size, volume)
 	}
 	return nil
 }
 
-// shellWord returns s for a command that a person may paste.
-func shellWord(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./+:=@") == "" {
-		return s
+// backing finds the backing file.
+func (b *chainBuilder) backing() error {
+	recorded := b.meta.backing()
+	if recorded == "" {
+		recorded = b.d.Meta.backing()
 	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	switch {
+	case b.want.NoBacking && b.want.Backing != "":
+		return b.refuse("", "give one of them", "both a backing file and none are asked for")
+	case recorded != "" && b.want.NoBacking:
+		return b.refuse(recorded, "give it with -backing", "the volume has a backing file")
+	case recorded == "" && b.known && b.want.Backing != "":
+		return b.refuse(b.want.Backing, "leave -backing out", "the volume has no backing file")
+	case recorded == "" && b.want.Backing == "" && (b.known || b.want.NoBacking):
+		return nil
+	case recorded == "" && b.want.Backing == "":
+		return b.unknownBacking()
+	}
+	path := b.want.Backing
+	if path == "" {
+		found, err := findBacking(b.d.Path, recorded)
+		if err != nil {
+			return b.refuse(recorded, "give the backing file with -backing FILE", "%v", err)
+		}
+		path = found
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if abs != recorded {
+		b.warn(WarnBackingRemapped, abs, "used as backing file for %s", recordedName(recorded))
+	}
+	if err := checkBacking(abs, b.chain.Size); err != nil {
+		return err
+	}
+	b.chain.Backing = abs
+	return nil
+}
+
+// unknownBacking is for a volume whose volume.meta is lost, and with it whether there was a backing
+// file.
+func (b *chainBuilder) unknownBacking() error {
+	if near := backingImages(b.d.Path); len(near) > 0 {
+		return b.refuse(volumeMetaFile, "give the backing file with -backing, or say -no-backing",
+			"%s, and with it whether the volume has a backing file; there are some on its disk: %s",
+			b.d.MetaState, strings.Join(near, ", "))
+	}
+	b.warn(WarnBackingUnknown, volumeMetaFile, "%s, and with it whether the volume has a backing file: there is none "+
+		"on its disk, so it is taken for one without; say -no-backing if you know", b.d.MetaState)
+	return nil
+}
+
+// recordedName returns what volume.meta says of the backing file, for a message.
+func recordedName(recorded string) string {
+	if recorded == "" {
+		return "a volume whose volume.meta is lost"
+	}
+	return lab.Printable(recorded)
 }

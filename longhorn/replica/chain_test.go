@@ -44,9 +44,13 @@ const (
 	twoFile  = "volume-snap-two.img"
 )
 
-// TestChain says of each state of a directory which layers are found, what is warned of, or why it is refused.
+// TestChain says of each state of a directory which layers are found, what is warned of, or why it
+// is refused.
 func TestChain(t *testing.T) {
 	live := []string{headFile, twoFile, oneFile}
+	crash := func(c replicatest.Crash) func(*replicatest.Replica) {
+		return func(r *replicatest.Replica) { r.Crash = c }
+	}
 	for _, c := range []struct {
 		name    string
 		rep     func(*replicatest.Replica)
@@ -60,33 +64,46 @@ func TestChain(t *testing.T) {
 		{name: "dirty is no defect", rep: func(r *replicatest.Replica) { r.Dirty = true }, layers: live},
 		{name: "snapshot", want: replica.Want{Snapshot: "two"}, layers: live[1:]},
 		{name: "snapshot by file", want: replica.Want{Snapshot: oneFile}, layers: live[2:]},
-		{name: "removed layers stay", rep: func(r *replicatest.Replica) { r.Layers[0].Removed, r.Layers[1].Removed = true, true }, layers: live},
+		{name: "removed layers stay", rep: func(r *replicatest.Replica) {
+			r.Layers[0].Removed, r.Layers[1].Removed = true, true
+		}, layers: live},
 		{name: "unknown and old fields", damage: func(t *testing.T, dir string) {
-			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Parent":"volume-snap-two.img","BackingFileName":"","Shiny":{"a":[1]}}`)
+			put(t, dir, "volume.meta",
+				`{"Size":65536,"Head":"volume-head-002.img","Parent":"volume-snap-two.img",`+
+					`"BackingFileName":"","Shiny":{"a":[1]}}`)
 			put(t, dir, oneFile+".meta", `{"Parent":"","Novel":1}`)
 		}, layers: live},
 		{name: "trailing bytes", damage: func(t *testing.T, dir string) {
 			put(t, dir, oneFile+".meta", `{"Parent":""}`+"\x00\x00")
 		}, layers: live, codes: []replica.Code{replica.WarnTrailingBytes}},
 		{name: "rebuilding", rep: func(r *replicatest.Replica) { r.Rebuilding = true }, refused: "being rebuilt"},
-		{name: "rebuilding, forced", rep: func(r *replicatest.Replica) { r.Rebuilding = true }, want: replica.Want{ForceRebuilding: true},
+		{name: "rebuilding, forced", rep: func(r *replicatest.Replica) { r.Rebuilding = true },
+			want:   replica.Want{ForceRebuilding: true},
 			layers: live, codes: []replica.Code{replica.WarnRebuilding, replica.WarnRebuilding}},
-		{name: "volume.meta lost with counter 0", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaEmpty }, damage: func(t *testing.T, dir string) {
-			put(t, dir, "revision.counter", "0"+strings.Repeat("\x00", 4095))
-		}, refused: "may have been being rebuilt"},
-		{name: "volume.meta lost with a layer that has no .meta", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaMissing }, damage: func(t *testing.T, dir string) {
-			put(t, dir, "volume-snap-half.img", "x")
-		}, refused: "may have been being rebuilt"},
-		{name: "volume.meta lost with a layer in the chain that has no .meta", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaMissing }, damage: func(t *testing.T, dir string) {
-			remove(t, dir, oneFile+".meta")
-		}, refused: "may have been being rebuilt"},
-		{name: "volume.meta empty", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaEmpty }, layers: live,
-			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
-		{name: "volume.meta broken", damage: func(t *testing.T, dir string) { put(t, dir, "volume.meta", `{"Size":"big"`) }, layers: live,
-			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
+		{name: "volume.meta lost with counter 0", rep: crash(replicatest.VolumeMetaEmpty),
+			damage: func(t *testing.T, dir string) {
+				put(t, dir, "revision.counter", "0"+strings.Repeat("\x00", 4095))
+			}, refused: "may have been being rebuilt"},
+		{name: "volume.meta lost with a layer that has no .meta", rep: crash(replicatest.VolumeMetaMissing),
+			damage: func(t *testing.T, dir string) {
+				put(t, dir, "volume-snap-half.img", "x")
+			}, refused: "may have been being rebuilt"},
+		{name: "volume.meta lost with a layer in the chain that has no .meta",
+			rep: crash(replicatest.VolumeMetaMissing), damage: func(t *testing.T, dir string) {
+				remove(t, dir, oneFile+".meta")
+			}, refused: "may have been being rebuilt"},
+		{name: "volume.meta empty", rep: crash(replicatest.VolumeMetaEmpty), layers: live,
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred,
+				replica.WarnBackingUnknown}},
+		{name: "volume.meta broken", damage: func(t *testing.T, dir string) {
+			put(t, dir, "volume.meta", `{"Size":"big"`)
+		}, layers: live,
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred,
+				replica.WarnBackingUnknown}},
 		{name: "volume.meta with a size that cannot be", damage: func(t *testing.T, dir string) {
 			put(t, dir, "volume.meta", `{"Size":4097,"Head":"volume-head-002.img"}`)
-		}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
+		}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred,
+			replica.WarnSizeInferred, replica.WarnBackingUnknown}},
 		{name: "no size is a multiple of a sector", damage: func(t *testing.T, dir string) {
 			put(t, dir, "volume.meta", `{"Size":66048,"Head":"volume-head-002.img","Parent":"volume-snap-two.img"}`)
 			if err := os.Truncate(filepath.Join(dir, headFile), 66048); err != nil {
@@ -98,50 +115,68 @@ func TestChain(t *testing.T) {
 			if err := os.Truncate(filepath.Join(dir, headFile), 66048); err != nil {
 				t.Fatal(err)
 			}
-		}, want: replica.Want{Size: 69632}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnBackingUnknown,
+		}, want: replica.Want{Size: 69632}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost,
+			replica.WarnHeadInferred, replica.WarnBackingUnknown,
 			replica.WarnLayerShort, replica.WarnLayerShort}},
-		{name: "volume.meta lost, size given", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaZeroed }, want: replica.Want{Size: 65536}, layers: live,
+		{name: "volume.meta lost, size given", rep: crash(replicatest.VolumeMetaZeroed),
+			want: replica.Want{Size: 65536}, layers: live,
 			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnBackingUnknown}},
 		{name: "size given and known", want: replica.Want{Size: 4096}, refused: "is known"},
-		{name: "volume.meta lost, two heads", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotNewHead }, damage: func(t *testing.T, dir string) {
-			remove(t, dir, "volume.meta")
-			put(t, dir, "volume-head-003.img.meta", `{"Parent":"volume-snap-two.img"}`)
-		}, refused: "which of volume-head-002.img, volume-head-003.img is the head"},
-		{name: "volume.meta lost after a snapshot that was cut off", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotLinked }, damage: func(t *testing.T, dir string) {
-			remove(t, dir, "volume.meta")
-		}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
-			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown, replica.WarnHardLink, replica.WarnHardLink, replica.WarnExtraHead}},
-		{name: "the same, copied so that the links are lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotLinkLost }, damage: func(t *testing.T, dir string) {
-			remove(t, dir, "volume.meta")
-		}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
-			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown, replica.WarnTemporary, replica.WarnExtraHead}},
-		{name: "volume.meta lost, no head", rep: func(r *replicatest.Replica) { r.Crash = replicatest.VolumeMetaEmpty }, damage: func(t *testing.T, dir string) {
+		{name: "volume.meta lost, two heads", rep: crash(replicatest.SnapshotNewHead),
+			damage: func(t *testing.T, dir string) {
+				remove(t, dir, "volume.meta")
+				put(t, dir, "volume-head-003.img.meta", `{"Parent":"volume-snap-two.img"}`)
+			}, refused: "which of volume-head-002.img, volume-head-003.img is the head"},
+		{name: "volume.meta lost after a snapshot that was cut off", rep: crash(replicatest.SnapshotLinked),
+			damage: func(t *testing.T, dir string) {
+				remove(t, dir, "volume.meta")
+			}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred,
+				replica.WarnBackingUnknown, replica.WarnHardLink, replica.WarnHardLink, replica.WarnExtraHead}},
+		{name: "the same, copied so that the links are lost", rep: crash(replicatest.SnapshotLinkLost),
+			damage: func(t *testing.T, dir string) {
+				remove(t, dir, "volume.meta")
+			}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred,
+				replica.WarnBackingUnknown, replica.WarnTemporary, replica.WarnExtraHead}},
+		{name: "volume.meta lost, no head", rep: crash(replicatest.VolumeMetaEmpty),
+			damage: func(t *testing.T, dir string) {
+				remove(t, dir, headFile)
+			}, refused: "there is no head"},
+		{name: "head lost", damage: func(t *testing.T, dir string) {
 			remove(t, dir, headFile)
-		}, refused: "there is no head"},
-		{name: "head lost", damage: func(t *testing.T, dir string) { remove(t, dir, headFile) }, refused: "names it as head, but it is missing"},
-		{name: "head's .meta lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.HeadMetaZeroed }, layers: live,
+		}, refused: "names it as head, but it is missing"},
+		{name: "head's .meta lost", rep: crash(replicatest.HeadMetaZeroed), layers: live,
 			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
-		{name: "head's .meta and volume.meta lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.HeadMetaEmpty }, damage: func(t *testing.T, dir string) {
-			remove(t, dir, "volume.meta")
-		}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
-		{name: "oldest .meta lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.BaseMetaZeroed }, layers: live,
+		{name: "head's .meta and volume.meta lost", rep: crash(replicatest.HeadMetaEmpty),
+			damage: func(t *testing.T, dir string) {
+				remove(t, dir, "volume.meta")
+			}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred,
+				replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnSizeInferred,
+				replica.WarnBackingUnknown}},
+		{name: "oldest .meta lost", rep: crash(replicatest.BaseMetaZeroed), layers: live,
 			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
-		{name: "middle .meta lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.MiddleMetaEmpty }, layers: live,
+		{name: "middle .meta lost", rep: crash(replicatest.MiddleMetaEmpty), layers: live,
 			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
-		{name: "middle .meta lost, the parent newer", rep: func(r *replicatest.Replica) { r.Crash = replicatest.MiddleMetaEmpty }, damage: func(t *testing.T, dir string) {
-			now := time.Now()
-			if err := os.Chtimes(filepath.Join(dir, oneFile), now, now); err != nil {
-				t.Fatal(err)
-			}
-		}, refused: "it may be the end of a side branch"},
-		{name: "middle .meta lost, two candidates", rep: func(r *replicatest.Replica) { r.Crash = replicatest.MiddleMetaEmpty }, damage: func(t *testing.T, dir string) {
-			put(t, dir, "volume-snap-other.img", "")
-			put(t, dir, "volume-snap-other.img.meta", `{"Parent":""}`)
-		}, refused: "the parent may be any of volume-snap-one.img, volume-snap-other.img"},
-		{name: "two .metas lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.MiddleMetaEmpty }, damage: func(t *testing.T, dir string) {
+		{name: "middle .meta lost, the parent newer", rep: crash(replicatest.MiddleMetaEmpty),
+			damage: func(t *testing.T, dir string) {
+				now := time.Now()
+				if err := os.Chtimes(filepath.Join(dir, oneFile), now, now); err != nil {
+					t.Fatal(err)
+				}
+			}, refused: "it may be the end of a side branch"},
+		{name: "middle .meta lost, two candidates", rep: crash(replicatest.MiddleMetaEmpty),
+			damage: func(t *testing.T, dir string) {
+				put(t, dir, "volume-snap-other.img", "")
+				put(t, dir, "volume-snap-other.img.meta", `{"Parent":""}`)
+			}, refused: "the parent may be any of volume-snap-one.img, volume-snap-other.img"},
+		{name: "two .metas lost", rep: crash(replicatest.MiddleMetaEmpty), damage: func(t *testing.T, dir string) {
 			put(t, dir, oneFile+".meta", "")
-		}, layers: live, codes: []replica.Code{replica.WarnMetaLost, replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnParentInferred}},
-		{name: ".meta without a parent field", damage: func(t *testing.T, dir string) { put(t, dir, oneFile+".meta", "{}") }, layers: live,
+		}, layers: live, codes: []replica.Code{replica.WarnMetaLost, replica.WarnMetaLost, replica.WarnParentInferred,
+			replica.WarnParentInferred}},
+		{name: ".meta without a parent field", damage: func(t *testing.T, dir string) {
+			put(t, dir, oneFile+".meta", "{}")
+		}, layers: live,
 			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
 		{name: "parent outside of the directory", damage: func(t *testing.T, dir string) {
 			put(t, dir, oneFile+".meta", `{"Parent":"../../../etc/passwd"}`)
@@ -182,8 +217,11 @@ func TestChain(t *testing.T) {
 		{name: "purge cut off, accepted", damage: func(t *testing.T, dir string) {
 			remove(t, dir, twoFile)
 			put(t, dir, oneFile+".meta", `{"Parent":"","Removed":true}`)
-		}, want: replica.Want{DropMissing: true}, layers: []string{headFile, oneFile}, codes: []replica.Code{replica.WarnMissingDropped}},
-		{name: "missing, no purge", damage: func(t *testing.T, dir string) { remove(t, dir, twoFile) }, want: replica.Want{DropMissing: true}, refused: "needs it"},
+		}, want: replica.Want{DropMissing: true}, layers: []string{headFile, oneFile},
+			codes: []replica.Code{replica.WarnMissingDropped}},
+		{name: "missing, no purge", damage: func(t *testing.T, dir string) {
+			remove(t, dir, twoFile)
+		}, want: replica.Want{DropMissing: true}, refused: "needs it"},
 		{name: "side branch", rep: func(r *replicatest.Replica) {
 			r.Branches = map[string]replicatest.Layer{"one": {Name: "aside", Ops: []replicatest.Op{{Len: 1, Seed: 9}}}}
 		}, layers: live, codes: []replica.Code{replica.WarnSideBranch}},
@@ -195,9 +233,12 @@ func TestChain(t *testing.T) {
 			put(t, dir, twoFile+".snap_tmp", "")
 		}, layers: live, codes: []replica.Code{replica.WarnRestoring, replica.WarnRestoring}},
 		{name: "engine's error", damage: func(t *testing.T, dir string) {
-			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Parent":"volume-snap-two.img","Error":"no space"}`)
+			put(t, dir, "volume.meta",
+				`{"Size":65536,"Head":"volume-head-002.img","Parent":"volume-snap-two.img","Error":"no space"}`)
 		}, layers: live, codes: []replica.Code{replica.WarnEngineError}},
-		{name: "counter unreadable", damage: func(t *testing.T, dir string) { put(t, dir, "revision.counter", "4x") }, layers: live, codes: []replica.Code{replica.WarnCounter}},
+		{name: "counter unreadable", damage: func(t *testing.T, dir string) {
+			put(t, dir, "revision.counter", "4x")
+		}, layers: live, codes: []replica.Code{replica.WarnCounter}},
 		{name: "volume.meta cut off, while rebuilding", damage: func(t *testing.T, dir string) {
 			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Dirty":true,"Rebuilding":true,"Err`)
 		}, refused: "it was being rebuilt"},
@@ -208,14 +249,21 @@ func TestChain(t *testing.T) {
 			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Encrypted":true,"Mo`+"\x00\x00\x00")
 		}, refused: "encrypted"},
 		{name: "volume.meta cut off, with a backing file", damage: func(t *testing.T, dir string) {
-			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","BackingFilePath":"/host/var/lib/longhorn/backing-images/gone/backing","Encr`)
+			put(t, dir, "volume.meta",
+				`{"Size":65536,"Head":"volume-head-002.img",`+
+					`"BackingFilePath":"/host/var/lib/longhorn/backing-images/gone/backing","Encr`)
 		}, refused: "the backing file is not there"},
-		{name: "volume.meta cut off, of two heads", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotNewHead }, damage: func(t *testing.T, dir string) {
-			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Dirty":true,"Rebu`)
-			put(t, dir, "volume-head-003.img.meta", `{"Parent":"volume-snap-two.img"}`)
-		}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown, replica.WarnExtraHead}},
-		{name: "volume.meta cut off in a number", damage: func(t *testing.T, dir string) { put(t, dir, "volume.meta", `{"Size":655`) }, layers: live,
-			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
+		{name: "volume.meta cut off, of two heads", rep: crash(replicatest.SnapshotNewHead),
+			damage: func(t *testing.T, dir string) {
+				put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Dirty":true,"Rebu`)
+				put(t, dir, "volume-head-003.img.meta", `{"Parent":"volume-snap-two.img"}`)
+			}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred,
+				replica.WarnSizeInferred, replica.WarnBackingUnknown, replica.WarnExtraHead}},
+		{name: "volume.meta cut off in a number", damage: func(t *testing.T, dir string) {
+			put(t, dir, "volume.meta", `{"Size":655`)
+		}, layers: live,
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnSizeInferred,
+				replica.WarnBackingUnknown}},
 		{name: "volume.meta names another parent of the head", damage: func(t *testing.T, dir string) {
 			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Parent":"volume-snap-one.img"}`)
 		}, layers: live, codes: []replica.Code{replica.WarnParentDisagrees}},
@@ -223,56 +271,72 @@ func TestChain(t *testing.T) {
 			r.Branches = map[string]replicatest.Layer{"one": {Name: "aside", Ops: []replicatest.Op{{Len: 1, Seed: 9}}}}
 		}, damage: func(t *testing.T, dir string) {
 			put(t, dir, twoFile+".meta", `{"Name":"volume-head-001.img","Parent":"volume-snap-one.img","Rem`)
-		}, layers: live, codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnSideBranch}},
-		{name: ".meta with a parent of another type", damage: func(t *testing.T, dir string) { put(t, dir, twoFile+".meta", `{"Parent":5}`) }, layers: live,
+		}, layers: live, codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred,
+			replica.WarnSideBranch}},
+		{name: ".meta with a parent of another type", damage: func(t *testing.T, dir string) {
+			put(t, dir, twoFile+".meta", `{"Parent":5}`)
+		}, layers: live,
 			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
-		{name: "a snapshot was just made, its .meta lost, the old head still there", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotRenamed }, damage: func(t *testing.T, dir string) {
-			remove(t, dir, "volume-snap-cut.img.meta")
-			put(t, dir, "volume-snap-cut.img.meta", "\x00\x00")
-		}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
-			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnHardLink, replica.WarnHardLink, replica.WarnExtraHead}},
-		{name: "a snapshot was just made, its .meta lost, of the old head the .meta is left", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotRenamed }, damage: func(t *testing.T, dir string) {
-			remove(t, dir, "volume-snap-cut.img.meta")
-			put(t, dir, "volume-snap-cut.img.meta", "")
-			remove(t, dir, headFile)
-		}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile}, codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
+		{name: "a snapshot was just made, its .meta lost, the old head still there",
+			rep: crash(replicatest.SnapshotRenamed), damage: func(t *testing.T, dir string) {
+				remove(t, dir, "volume-snap-cut.img.meta")
+				put(t, dir, "volume-snap-cut.img.meta", "\x00\x00")
+			}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
+			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnHardLink,
+				replica.WarnHardLink, replica.WarnExtraHead}},
+		{name: "a snapshot was just made, its .meta lost, of the old head the .meta is left",
+			rep: crash(replicatest.SnapshotRenamed), damage: func(t *testing.T, dir string) {
+				remove(t, dir, "volume-snap-cut.img.meta")
+				put(t, dir, "volume-snap-cut.img.meta", "")
+				remove(t, dir, headFile)
+			}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
+			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
 		{name: "the same beside a side branch", rep: func(r *replicatest.Replica) {
 			r.Crash = replicatest.SnapshotHeadLeft
 			r.Branches = map[string]replicatest.Layer{"two": {Name: "aside"}}
 		}, refused: "the parent may be any of volume-snap-aside.img, volume-snap-two.img"},
-		{name: "a snapshot cut off between its two links, volume.meta lost", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotLinked }, damage: func(t *testing.T, dir string) {
-			remove(t, dir, "volume.meta")
-			remove(t, dir, "volume-snap-cut.img.meta")
-		}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
-			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnMetaLost, replica.WarnHeadInferred, replica.WarnParentInferred, replica.WarnSizeInferred,
+		{name: "a snapshot cut off between its two links, volume.meta lost", rep: crash(replicatest.SnapshotLinked),
+			damage: func(t *testing.T, dir string) {
+				remove(t, dir, "volume.meta")
+				remove(t, dir, "volume-snap-cut.img.meta")
+			}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnMetaLost, replica.WarnHeadInferred,
+				replica.WarnParentInferred, replica.WarnSizeInferred,
 				replica.WarnBackingUnknown, replica.WarnHardLink, replica.WarnHardLink, replica.WarnExtraHead}},
-		{name: "a snapshot cut off between its two links, as recovery point", rep: func(r *replicatest.Replica) { r.Crash = replicatest.SnapshotLinked }, damage: func(t *testing.T, dir string) {
-			remove(t, dir, "volume-snap-cut.img.meta")
-		}, want: replica.Want{Snapshot: "cut"}, layers: []string{"volume-snap-cut.img", twoFile, oneFile},
-			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnHardLink, replica.WarnHardLink}},
-		{name: "a purge just done, the child's .meta lost, of the purged one the .meta is left", rep: func(r *replicatest.Replica) {
-			r.Layers = []replicatest.Layer{r.Layers[0], {Name: "gone", Removed: true}, r.Layers[1], r.Layers[2]}
-		}, damage: func(t *testing.T, dir string) {
-			remove(t, dir, "volume-snap-gone.img")
-			put(t, dir, twoFile+".meta", "")
-		}, layers: live, codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
+		{name: "a snapshot cut off between its two links, as recovery point", rep: crash(replicatest.SnapshotLinked),
+			damage: func(t *testing.T, dir string) {
+				remove(t, dir, "volume-snap-cut.img.meta")
+			}, want: replica.Want{Snapshot: "cut"}, layers: []string{"volume-snap-cut.img", twoFile, oneFile},
+			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnHardLink,
+				replica.WarnHardLink}},
+		{name: "a purge just done, the child's .meta lost, of the purged one the .meta is left",
+			rep: func(r *replicatest.Replica) {
+				r.Layers = []replicatest.Layer{r.Layers[0], {Name: "gone", Removed: true}, r.Layers[1], r.Layers[2]}
+			}, damage: func(t *testing.T, dir string) {
+				remove(t, dir, "volume-snap-gone.img")
+				put(t, dir, twoFile+".meta", "")
+			}, layers: live, codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
 		{name: ".meta lost, and another layer's file", rep: func(r *replicatest.Replica) {
 			r.Layers = []replicatest.Layer{r.Layers[0], {Name: "gone"}, r.Layers[1], r.Layers[2]}
 		}, damage: func(t *testing.T, dir string) {
 			remove(t, dir, "volume-snap-gone.img")
 			put(t, dir, twoFile+".meta", "")
 		}, refused: "the parent may be any of volume-snap-one.img"},
-		{name: "removed snapshot as recovery point", rep: func(r *replicatest.Replica) { r.Layers[1].Removed = true }, want: replica.Want{Snapshot: "two"}, layers: live[1:],
+		{name: "removed snapshot as recovery point", rep: func(r *replicatest.Replica) { r.Layers[1].Removed = true },
+			want: replica.Want{Snapshot: "two"}, layers: live[1:],
 			codes: []replica.Code{replica.WarnRemovedPoint}},
-		{name: "snapshot called as another one's file", rep: func(r *replicatest.Replica) { r.Layers[0].Name = "zed" }, damage: func(t *testing.T, dir string) {
-			put(t, dir, "volume-snap-volume-snap-zed.img.img", "")
-			put(t, dir, "volume-snap-volume-snap-zed.img.img.meta", `{"Parent":""}`)
-		}, want: replica.Want{Snapshot: "volume-snap-zed.img"}, layers: []string{"volume-snap-zed.img"}},
+		{name: "snapshot called as another one's file",
+			rep: func(r *replicatest.Replica) { r.Layers[0].Name = "zed" }, damage: func(t *testing.T, dir string) {
+				put(t, dir, "volume-snap-volume-snap-zed.img.img", "")
+				put(t, dir, "volume-snap-volume-snap-zed.img.img.meta", `{"Parent":""}`)
+			}, want: replica.Want{Snapshot: "volume-snap-zed.img"}, layers: []string{"volume-snap-zed.img"}},
 		{name: "encrypted", damage: func(t *testing.T, dir string) {
-			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Parent":"volume-snap-two.img","Encrypted":true}`)
+			put(t, dir, "volume.meta",
+				`{"Size":65536,"Head":"volume-head-002.img","Parent":"volume-snap-two.img","Encrypted":true}`)
 		}, refused: "encrypted"},
 		{name: "encrypted, accepted", damage: func(t *testing.T, dir string) {
-			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","Parent":"volume-snap-two.img","Encrypted":true}`)
+			put(t, dir, "volume.meta",
+				`{"Size":65536,"Head":"volume-head-002.img","Parent":"volume-snap-two.img","Encrypted":true}`)
 		}, want: replica.Want{Encrypted: true}, layers: live, codes: []replica.Code{replica.WarnEncrypted}},
 		{name: "v2", damage: func(t *testing.T, dir string) {
 			put(t, dir, "volume.meta", `{"Size":65536,"Head":"volume-head-002.img","DataEngine":"v2"}`)
@@ -317,7 +381,8 @@ func TestChain(t *testing.T) {
 			for code, n := range count {
 				// Layers that are not live are said to be so; that is another case's matter.
 				// All are copies, since their times were set: TestCopied has that.
-				if n != 0 && !(c.want.Snapshot != "" && code == replica.WarnSideBranch) && code != replica.WarnTimesCopied {
+				if n != 0 && !(c.want.Snapshot != "" && code == replica.WarnSideBranch) &&
+					code != replica.WarnTimesCopied {
 					t.Errorf("warning %s: %+d of what is wanted: %v", code, n, chain.Warnings)
 				}
 			}
@@ -325,7 +390,7 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// TestBorrow reads lost metadata from sisters, only when asked, and not when they disagree.
+// TestBorrow reads lost metadata from peers, only when asked, and not when they disagree.
 func TestBorrow(t *testing.T) {
 	sick, well, other := write(t, three()), write(t, three()), write(t, three())
 	put(t, sick, twoFile+".meta", "")
@@ -341,7 +406,7 @@ func TestBorrow(t *testing.T) {
 		}
 		return d
 	}
-	w := replica.Want{Sisters: []*replica.Directory{read(sick), read(well), read(other)}}
+	w := replica.Want{Peers: []*replica.Directory{read(sick), read(well), read(other)}}
 	if _, err := read(sick).Chain(w); !errors.Is(err, lab.ErrRefused) {
 		t.Fatalf("not asked to borrow: %v", err)
 	}
@@ -353,13 +418,13 @@ func TestBorrow(t *testing.T) {
 	if len(c.Layers) != 3 || c.Layers[2].File != oneFile || !has(c.Warnings, replica.WarnMetaBorrowed) || !c.Inferred {
 		t.Errorf("%+v", c)
 	}
-	// A snapshot that the sister does not have may have been purged there, and be the parent here.
+	// A snapshot that the peer does not have may have been purged there, and be the parent here.
 	put(t, sick, "volume-snap-two-a.img", "")
 	put(t, sick, "volume-snap-two-a.img.meta", `{"Parent":"volume-snap-one.img"}`)
 	_, err = read(sick).Chain(w)
 	refused(t, err, "does not have volume-snap-two-a.img")
 	put(t, other, twoFile+".meta", `{"Parent":""}`)
-	w.Sisters[2] = read(other)
+	w.Peers[2] = read(other)
 	_, err = read(sick).Chain(w)
 	refused(t, err, "disagree on the parent")
 }
@@ -381,7 +446,7 @@ func TestCopied(t *testing.T) {
 	}
 }
 
-// TestBacking finds the backing file where it can be told which one it is.
+// TestBacking finds the backing file where it is clear which one it is.
 func TestBacking(t *testing.T) {
 	rep := three()
 	rep.Backing = bytes.Repeat([]byte("0123456789abcdef"), 32*5)
@@ -484,7 +549,8 @@ func TestPoints(t *testing.T) {
 	}
 	var got []string
 	for _, p := range d.Points(replica.Want{}) {
-		got = append(got, fmt.Sprintf("%q live=%v user=%v layers=%d ok=%v", p.Name, p.Live, p.User, p.Layers, p.Err == nil))
+		got = append(got, fmt.Sprintf("%q live=%v user=%v layers=%d ok=%v",
+			p.Name, p.Live, p.User, p.Layers, p.Err == nil))
 	}
 	want := []string{
 		`"" live=true user=false layers=3 ok=true`,

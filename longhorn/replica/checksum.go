@@ -2,19 +2,17 @@ package replica
 
 import (
 	"context"
-	"fmt"
-	"hash/crc64"
-	"io"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// Sum is what became of checking one snapshot layer against its .checksum.
+// Sum is the checksum of one snapshot layer beside what its .checksum says.
 type Sum struct {
 	File string `json:"file"`
-	Want uint64 `json:"want"`
+	Want uint64 `json:"want"` // CRC-64 (ISO) of the whole file, as Longhorn recorded it
 	Got  uint64 `json:"got"`
-	// Stale: the layer was written to after Longhorn hashed it, as a purge does that merges another one into it. The sum proves nothing then.
+	// Stale: the layer was written to after Longhorn hashed it, as a purge does that merges another
+	// one into it. The sum proves nothing then.
 	Stale bool `json:"stale,omitempty"`
 }
 
@@ -24,15 +22,17 @@ func (s Sum) OK() bool { return s.Want == s.Got }
 // bad reports whether the content is not what it should be.
 func (s Sum) bad() bool { return !s.OK() && !s.Stale }
 
-// Checksums reads every snapshot layer of the image that has a .checksum, whole, and returns what they sum up to. Longhorn holds a checksum
-// valid only while the file's change time is the recorded one, which no copy keeps. Here the content counts, unless it was written to since.
+// Checksums reads every snapshot layer of the image that has a .checksum, whole, and returns their
+// checksums. To Longhorn a checksum is valid only while the file's change time is the recorded one,
+// which no copy keeps. Here the content counts, unless it was written to since.
 func (im *Image) Checksums(ctx context.Context) ([]Sum, error) {
 	var sums []Sum
 	var index []int
 	for i, l := range im.Chain.Layers {
 		if l.Snapshot() && l.ChecksumState == Good {
 			hashed := l.Checksum.ChangeTime
-			sums = append(sums, Sum{File: l.File, Want: l.Checksum.Sum, Stale: !hashed.IsZero() && l.ModTime.After(hashed)})
+			stale := !hashed.IsZero() && l.ModTime.After(hashed)
+			sums = append(sums, Sum{File: l.File, Want: l.Checksum.Sum, Stale: stale})
 			index = append(index, i)
 		}
 	}
@@ -42,72 +42,10 @@ func (im *Image) Checksums(ctx context.Context) ([]Sum, error) {
 		g.Go(func() (err error) {
 			sums[n].Got, err = im.sources[i].crc(ctx)
 			if err != nil {
-				err = im.fail(im.sources[i].path, failingHint, err)
+				err = located(im.at(im.sources[i].path, failingHint), err)
 			}
 			return err
 		})
 	}
 	return sums, g.Wait()
-}
-
-// crc returns the CRC-64 of the whole file. Holes are not read.
-func (s *source) crc(ctx context.Context) (uint64, error) {
-	extents, _, err := extentsOf(s.file, s.print.Size)
-	if err != nil {
-		extents = []Extent{{Off: 0, Len: s.print.Size}}
-	}
-	table := crc64.MakeTable(crc64.ISO)
-	buf := make([]byte, chunkSize)
-	var crc uint64
-	pos := int64(0)
-	for _, e := range extents {
-		if e.Unwritten {
-			continue
-		}
-		crc = crcZeros(crc, e.Off-pos)
-		for pos = e.Off; pos < e.end(); {
-			if err := ctx.Err(); err != nil {
-				return 0, err
-			}
-			p := buf[:min(int64(len(buf)), e.end()-pos)]
-			if n, err := s.file.ReadAt(p, pos); err != nil && !(err == io.EOF && n == len(p)) {
-				return 0, fmt.Errorf("read %d bytes at %d: %w", len(p), pos, err)
-			}
-			crc = crc64.Update(crc, table, p)
-			pos += int64(len(p))
-		}
-	}
-	return crcZeros(crc, s.print.Size-pos), nil
-}
-
-// matrix is a linear map of the CRC's 64 bits: column i is what bit i becomes.
-type matrix [64]uint64
-
-func (m *matrix) apply(v uint64) (out uint64) {
-	for i := 0; v != 0; i, v = i+1, v>>1 {
-		out ^= m[i] & -(v & 1)
-	}
-	return out
-}
-
-// crcZeros returns the CRC after n more zero bytes, in time logarithmic in n: feeding a zero byte is a linear map, which is squared for each bit of n.
-func crcZeros(crc uint64, n int64) uint64 {
-	table := crc64.MakeTable(crc64.ISO)
-	var m matrix
-	for i := range m {
-		bit := uint64(1) << i
-		m[i] = table[byte(bit)] ^ bit>>8
-	}
-	state := ^crc // the CRC is kept inverted
-	for ; n > 0; n >>= 1 {
-		if n&1 != 0 {
-			state = m.apply(state)
-		}
-		var square matrix
-		for i := range square {
-			square[i] = m.apply(m[i])
-		}
-		m = square
-	}
-	return ^state
 }

@@ -21,11 +21,12 @@ type Range struct {
 	Len int64 `json:"len"`
 }
 
-// Comparison tells how images differ in content. The first image is what the others are held against.
+// Comparison is how images differ in content. The others are compared with the first image.
 type Comparison struct {
 	// Groups are indexes of images that are equal, byte for byte, each image in one group.
 	Groups [][]int
-	// Differ has, for each image, in how many bytes of whole sectors it differs from the first, and where, at most a thousand ranges.
+	// Differ has, for each image, in how many bytes of whole sectors it differs from the first, and
+	// where, at most a thousand ranges.
 	Differ []Difference
 }
 
@@ -38,91 +39,125 @@ type Difference struct {
 // Equal reports whether all images are equal.
 func (c *Comparison) Equal() bool { return len(c.Groups) <= 1 }
 
-// Compare reads the images side by side and compares their content. What is a hole in all of them is not read. Sizes may differ: what is
-// behind an image's end counts as different. events may be nil.
+// Compare reads the images side by side and compares their content. What is a hole in all of them
+// is not read. Sizes may differ: what is behind an image's end counts as different. events may be
+// nil.
 func Compare(ctx context.Context, images []*Image, events func(lab.Event)) (*Comparison, error) {
-	n := len(images)
-	var size int64
-	for _, im := range images {
-		size = max(size, im.Size())
-	}
-	var mu sync.Mutex
-	differs := make([][]Range, n)
-	unequal := make([][]bool, n)
-	for i := range unequal {
-		unequal[i] = make([]bool, n)
-		for j := range images {
-			unequal[i][j] = images[i].Size() != images[j].Size()
-		}
-	}
-	var done int64
-	last := time.Now()
+	c := newComparer(images, events)
 	windows := make(chan int64)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(windows)
-		for off := nextWindow(images, 0); off < size; off = nextWindow(images, off+chunkSize) {
-			select {
-			case windows <- off:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		return nil
+		return c.produce(ctx, windows)
 	})
 	for range 4 {
-		g.Go(func() error {
-			bufs := make([][]byte, n)
-			for i := range bufs {
-				bufs[i] = make([]byte, chunkSize)
-			}
-			for off := range windows {
-				for i, im := range images {
-					p := bufs[i][:max(0, min(chunkSize, im.Size()-off))]
-					clear(bufs[i][len(p):])
-					if len(p) == 0 {
-						continue
-					}
-					if err := im.read(p, off, im.find(off)); err != nil {
-						return err
-					}
-				}
-				mu.Lock()
-				for i := range images {
-					for j := range i {
-						unequal[i][j] = unequal[i][j] || !bytes.Equal(bufs[i], bufs[j])
-					}
-					differs[i] = appendDifferent(differs[i], off, bufs[0], bufs[i])
-				}
-				done = max(done, off)
-				if events != nil && time.Since(last) > reportEvery {
-					last = time.Now()
-					events(lab.Event{Time: last, Kind: lab.EventNote, Text: "compare", Done: done, Total: size, Unit: "bytes"})
-				}
-				mu.Unlock()
-			}
-			return nil
-		})
+		g.Go(func() error { return c.work(windows) })
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	c := &Comparison{Differ: make([]Difference, n)}
-	for i := range images {
-		if a, b := images[0].Size(), images[i].Size(); a != b {
-			differs[i] = append(differs[i], Range{min(a, b), max(a, b) - min(a, b)})
-		}
-		c.Differ[i] = summarize(differs[i])
-		if g := slices.IndexFunc(c.Groups, func(g []int) bool { return !unequal[i][g[0]] }); g >= 0 {
-			c.Groups[g] = append(c.Groups[g], i)
-		} else {
-			c.Groups = append(c.Groups, []int{i})
-		}
-	}
-	return c, nil
+	return c.comparison(), nil
 }
 
-// nextWindow returns the first window from off on, aligned to chunkSize, in which some image has data; at least every image's size if none.
+// comparer compares images by windows of chunkSize, several at a time.
+type comparer struct {
+	images []*Image
+	size   int64 // of the largest
+	events func(lab.Event)
+
+	mu      sync.Mutex // guards what follows
+	differs [][]Range  // of each image from the first
+	unequal [][]bool   // of each pair of images
+	done    int64
+	last    time.Time // of the last event
+}
+
+func newComparer(images []*Image, events func(lab.Event)) *comparer {
+	n := len(images)
+	c := &comparer{images: images, events: events, last: time.Now()}
+	c.differs, c.unequal = make([][]Range, n), make([][]bool, n)
+	for i, im := range images {
+		c.size = max(c.size, im.Size())
+		c.unequal[i] = make([]bool, n)
+		for j := range images {
+			c.unequal[i][j] = im.Size() != images[j].Size()
+		}
+	}
+	return c
+}
+
+// produce sends the offsets of the windows in which some image has data.
+func (c *comparer) produce(ctx context.Context, windows chan<- int64) error {
+	for off := nextWindow(c.images, 0); off < c.size; off = nextWindow(c.images, off+chunkSize) {
+		select {
+		case windows <- off:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// work reads windows of all images and records how they differ.
+func (c *comparer) work(windows <-chan int64) error {
+	bufs := make([][]byte, len(c.images))
+	for i := range bufs {
+		bufs[i] = make([]byte, chunkSize)
+	}
+	for off := range windows {
+		for i, im := range c.images {
+			p := bufs[i][:max(0, min(chunkSize, im.Size()-off))]
+			clear(bufs[i][len(p):])
+			if len(p) == 0 {
+				continue
+			}
+			if err := im.read(p, off, im.find(off)); err != nil {
+				return err
+			}
+		}
+		c.record(off, bufs)
+	}
+	return nil
+}
+
+// record compares one window of all images.
+func (c *comparer) record(off int64, bufs [][]byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range bufs {
+		for j := range i {
+			c.unequal[i][j] = c.unequal[i][j] || !bytes.Equal(bufs[i], bufs[j])
+		}
+		c.differs[i] = appendDifferent(c.differs[i], off, bufs[0], bufs[i])
+	}
+	c.done = max(c.done, off)
+	if c.events != nil && time.Since(c.last) > reportEvery {
+		c.last = time.Now()
+		c.events(lab.Event{Time: c.last, Kind: lab.EventNote, Text: "compare",
+			Done: c.done, Total: c.size, Unit: "bytes"})
+	}
+}
+
+// comparison is what was found when all windows were compared.
+func (c *comparer) comparison() *Comparison {
+	result := &Comparison{Differ: make([]Difference, len(c.images))}
+	for i, im := range c.images {
+		if a, b := c.images[0].Size(), im.Size(); a != b {
+			c.differs[i] = append(c.differs[i], Range{min(a, b), max(a, b) - min(a, b)})
+		}
+		result.Differ[i] = summarize(c.differs[i])
+		equal := func(g []int) bool { return !c.unequal[i][g[0]] }
+		if g := slices.IndexFunc(result.Groups, equal); g >= 0 {
+			result.Groups[g] = append(result.Groups[g], i)
+		} else {
+			result.Groups = append(result.Groups, []int{i})
+		}
+	}
+	return result
+}
+
+// nextWindow returns the first window from off on, aligned to chunkSize, in which some image has
+// data; at least every image's size if none.
 func nextWindow(images []*Image, off int64) int64 {
 	next := int64(maxVolume)
 	for _, im := range images {
@@ -138,13 +173,13 @@ func appendDifferent(ranges []Range, off int64, a, b []byte) []Range {
 	if bytes.Equal(a, b) {
 		return ranges
 	}
-	for s := 0; s < len(a); s += SectorSize {
-		if !bytes.Equal(a[s:s+SectorSize], b[s:s+SectorSize]) {
+	for s := 0; s < len(a); s += sectorSize {
+		if !bytes.Equal(a[s:s+sectorSize], b[s:s+sectorSize]) {
 			at := off + int64(s)
 			if k := len(ranges); k > 0 && ranges[k-1].Off+ranges[k-1].Len == at {
-				ranges[k-1].Len += SectorSize
+				ranges[k-1].Len += sectorSize
 			} else {
-				ranges = append(ranges, Range{at, SectorSize})
+				ranges = append(ranges, Range{at, sectorSize})
 			}
 		}
 	}
@@ -169,62 +204,4 @@ func summarize(ranges []Range) (d Difference) {
 		}
 	}
 	return d
-}
-
-// Verification is what [Verify] found.
-type Verification struct {
-	Ranking    *Ranking
-	Compared   []*Ranked   // the replicas that could be read, the best first, in the order of Comparison
-	Comparison *Comparison // nil when none could be read
-	Warnings   []Warning   // of opening them
-}
-
-// OK reports whether every replica can be merged, is equal to the others, and has the checksums that Longhorn recorded.
-func (v *Verification) OK() bool {
-	for _, r := range v.Ranking.Replicas {
-		if r.Err != nil || len(r.badSums()) > 0 {
-			return false
-		}
-	}
-	return v.Comparison != nil && v.Comparison.Equal()
-}
-
-// Verify reads the replicas of one volume whole: it ranks them with their checksums, and compares their content in the state w.
-// It writes nothing. events may be nil.
-func Verify(ctx context.Context, dirs []*Directory, w Want, events func(lab.Event)) (*Verification, error) {
-	ranking, err := Rank(ctx, dirs, w, true)
-	if err != nil {
-		return nil, err
-	}
-	v := &Verification{Ranking: ranking}
-	var images []*Image
-	defer func() {
-		for _, im := range images {
-			im.Close()
-		}
-	}()
-	for _, r := range ranking.Replicas {
-		if r.Err != nil {
-			continue
-		}
-		im, err := r.Chain.Open(ctx)
-		if err != nil {
-			return nil, err
-		}
-		images = append(images, im)
-		v.Compared = append(v.Compared, r)
-		v.Warnings = append(v.Warnings, im.Warnings...)
-	}
-	if len(images) == 0 {
-		return v, nil
-	}
-	if v.Comparison, err = Compare(ctx, images, events); err != nil {
-		return nil, err
-	}
-	for _, im := range images {
-		if err := im.Unchanged(); err != nil {
-			return nil, err
-		}
-	}
-	return v, nil
 }

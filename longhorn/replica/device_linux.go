@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openDevice opens a block device that nobody uses. O_EXCL makes the kernel refuse one that is mounted or held by another driver.
+// openDevice opens a block device that nobody uses. O_EXCL makes the kernel refuse one that is
+// mounted or held by another driver.
 func (t *target) openDevice(size int64) error {
 	var st unix.Stat_t
 	if err := unix.Stat(t.name, &st); err != nil {
@@ -20,27 +22,29 @@ func (t *target) openDevice(size int64) error {
 	}
 	number := fmt.Sprintf("%d:%d", unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev)))
 	if why := deviceInUse(number); why != "" {
-		return t.refuse("unmount or release it", "the device is in use: %s", why)
+		return refuse(t.at("unmount or release it"), "the device is in use: %s", why)
 	}
 	fd, err := unix.Open(t.name, unix.O_RDWR|unix.O_EXCL|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.EBUSY) {
-		return t.refuse("unmount or release it", "the device is in use")
+		return refuse(t.at("unmount or release it"), "the device is in use")
 	}
 	if err != nil {
 		return &os.PathError{Op: "open", Path: t.name, Err: err}
 	}
 	t.file = os.NewFile(uintptr(fd), t.name)
 	var have uint64
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, t.file.Fd(), unix.BLKGETSIZE64, uintptr(unsafe.Pointer(&have))); errno != 0 {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, t.file.Fd(), unix.BLKGETSIZE64, uintptr(unsafe.Pointer(&have)))
+	if errno != 0 {
 		return &os.PathError{Op: "size of", Path: t.name, Err: errno}
 	}
 	if have < uint64(size) {
-		return t.refuse("use a larger device", "the device has %d bytes, the volume %d", have, size)
+		return refuse(t.at("use a larger device"), "the device has %d bytes, the volume %d", have, size)
 	}
-	// The sequence number tells the device from another that gets its number; it is good until the next boot.
+	// The sequence number differs from that of another device that gets the same number later; it
+	// is good until the next boot.
 	seq, _ := os.ReadFile("/sys/dev/block/" + number + "/diskseq")
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	t.id = fmt.Sprintf("device %s %d %s %s", number, have, strings.TrimSpace(string(seq)), strings.TrimSpace(string(boot)))
+	t.id = fmt.Sprintf("device %s %d %s %s", number, have, bytes.TrimSpace(seq), bytes.TrimSpace(boot))
 	return nil
 }
 

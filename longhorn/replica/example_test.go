@@ -21,7 +21,8 @@ func ExampleRank() {
 	var paths []string
 	for suffix, counter := range map[string]int64{"0a": 12, "0b": 12, "0c": 9} {
 		path := filepath.Join(disk, "replicas", "pvc-1-000000"+suffix)
-		if err := (replicatest.Replica{Sectors: 8, Counter: counter, Layers: []replicatest.Layer{{Name: "daily"}, {}}}).Write(path); err != nil {
+		if err := (replicatest.Replica{Sectors: 8, Counter: counter,
+			Layers: []replicatest.Layer{{Name: "daily"}, {}}}).Write(path); err != nil {
 			log.Fatal(err)
 		}
 		paths = append(paths, path)
@@ -30,7 +31,7 @@ func ExampleRank() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ranking, err := replica.Rank(context.Background(), dirs, replica.Want{}, true)
+	ranking, err := replica.Rank(context.Background(), dirs, replica.Want{}, replica.RankOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}

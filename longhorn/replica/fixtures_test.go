@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
-// TestFixtures merges every set that the real engine wrote, and holds the result against what the engine returned.
+// TestFixtures merges every set that the real engine wrote, and compares the result with what the
+// engine returned.
 func TestFixtures(t *testing.T) {
 	needExtents(t, t.TempDir())
 	for name, sum := range expected(t) {
@@ -28,7 +30,7 @@ func TestFixtures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ranking, err := replica.Rank(t.Context(), dirs, replica.Want{}, true)
+			ranking, err := replica.Rank(t.Context(), dirs, replica.Want{}, replica.RankOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +123,8 @@ func TestFixtureStates(t *testing.T) {
 	}
 }
 
-// TestFixtureFiles brings the files out of the merged ext4-chain, by a mount and by debugfs, and checks their hashes.
+// TestFixtureFiles copies the files out of the merged ext4-chain, by a mount and by debugfs, and
+// compares their hashes.
 func TestFixtureFiles(t *testing.T) {
 	needExtents(t, t.TempDir())
 	dir := t.TempDir()
@@ -150,11 +153,12 @@ func TestFixtureFiles(t *testing.T) {
 			}
 			got := map[string]string{}
 			out := filepath.Join(t.TempDir(), "files")
-			x, err := replica.Extract(t.Context(), image, out, replica.Extraction{NoMount: method == "debugfs", Found: func(f replica.File) {
-				if f.Type == "file" {
-					got[f.Path] = f.SHA256
-				}
-			}})
+			x, err := fsimage.Extract(t.Context(), image, out,
+				fsimage.Extraction{NoMount: method == "debugfs", Found: func(f fsimage.File) {
+					if f.Type == "file" {
+						got[f.Path] = f.SHA256
+					}
+				}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -176,7 +180,8 @@ func TestFixtureFiles(t *testing.T) {
 	}
 }
 
-// pathsUnder lists everything under dir, and sets the directories' access times back, so that the next listing would show.
+// pathsUnder lists everything under dir, and resets the directories' access times, so that the next
+// listing would show.
 func pathsUnder(t testing.TB, dir string) (paths []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {

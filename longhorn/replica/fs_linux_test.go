@@ -19,7 +19,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica/replicatest"
 )
 
-// TestFileSystems runs the random chains on other file systems, with the output beside the replica, so that blocks are shared where they can be.
+// TestFileSystems runs the random chains on other file systems, with the output beside the replica,
+// so that blocks are shared where they can be.
 func TestFileSystems(t *testing.T) {
 	for _, mkfs := range [][]string{
 		{"mkfs.ext4", "-q", "-F"},
@@ -35,12 +36,14 @@ func TestFileSystems(t *testing.T) {
 			t.Run("method", func(t *testing.T) {
 				d := filepath.Join(dir, "method", "vol-0123abcd")
 				rep := replicatest.Replica{Sectors: 600, Layers: []replicatest.Layer{
-					{Name: "s0", Ops: []replicatest.Op{{Off: 0, Len: 500, Seed: 1}}}, {Ops: []replicatest.Op{{Off: 3, Len: 7, Seed: 2}}},
+					{Name: "s0", Ops: []replicatest.Op{{Off: 0, Len: 500, Seed: 1}}},
+					{Ops: []replicatest.Op{{Off: 3, Len: 7, Seed: 2}}},
 				}}
 				if err := rep.Write(d); err != nil {
 					t.Fatal(err)
 				}
-				res, err := open(t, d, replica.Want{}).Save(t.Context(), replica.Output{Path: filepath.Join(dir, "image")})
+				res, err := open(t, d, replica.Want{}).Save(t.Context(),
+					replica.Output{Path: filepath.Join(dir, "image")})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -60,13 +63,16 @@ func TestFileSystems(t *testing.T) {
 // packs packs replicas with all features on the file system that holds dir, and unpacks them there.
 func packs(t *testing.T, dir string) {
 	t.Helper()
-	rep := replicatest.Replica{Sectors: 300, Head: 3, Counter: 7, Crash: replicatest.SnapshotLinked, Layers: []replicatest.Layer{
-		{Name: "s0", Ops: []replicatest.Op{{Off: 0, Len: 200, Seed: 1}}},
-		{Name: "s1", Removed: true, Ops: []replicatest.Op{{Kind: replicatest.Zeros, Off: 10, Len: 5}, {Kind: replicatest.Reserve, Off: 50, Len: 9}}},
-		{Ops: []replicatest.Op{{Off: 100, Len: 3, Seed: 2}, {Kind: replicatest.Reserve, Off: 290, Len: 4}}},
-	}}
+	rep := replicatest.Replica{Sectors: 300, Head: 3, Counter: 7, Crash: replicatest.SnapshotLinked,
+		Layers: []replicatest.Layer{
+			{Name: "s0", Ops: []replicatest.Op{{Off: 0, Len: 200, Seed: 1}}},
+			{Name: "s1", Removed: true, Ops: []replicatest.Op{{Kind: replicatest.Zeros, Off: 10, Len: 5},
+				{Kind: replicatest.Reserve, Off: 50, Len: 9}}},
+			{Ops: []replicatest.Op{{Off: 100, Len: 3, Seed: 2}, {Kind: replicatest.Reserve, Off: 290, Len: 4}}},
+		}}
 	src, dst := filepath.Join(dir, "pack", "vol-0123abcd"), filepath.Join(dir, "unpacked", "vol-0123abcd")
-	if err := errors.Join(rep.Write(src), os.Mkdir(filepath.Dir(dst), 0o700), os.Chmod(filepath.Join(src, "volume.meta"), 0o640)); err != nil {
+	if err := errors.Join(rep.Write(src), os.Mkdir(filepath.Dir(dst), 0o700),
+		os.Chmod(filepath.Join(src, "volume.meta"), 0o640)); err != nil {
 		t.Fatal(err)
 	}
 	var stream bytes.Buffer
@@ -111,11 +117,13 @@ func TestPack(t *testing.T) {
 	packs(t, t.TempDir())
 }
 
-// TestUnpackDamaged cuts the stream off at many places and flips bits in it: it is refused, and nothing is left.
+// TestUnpackDamaged cuts the stream off at many places and flips bits in it: it is refused, and
+// nothing is left.
 func TestUnpackDamaged(t *testing.T) {
 	needExtents(t, t.TempDir())
 	src := write(t, replicatest.Replica{Sectors: 20, Counter: 1, Layers: []replicatest.Layer{
-		{Name: "s0", Ops: []replicatest.Op{{Off: 1, Len: 2, Seed: 1}}}, {Ops: []replicatest.Op{{Kind: replicatest.Reserve, Off: 5, Len: 1}}},
+		{Name: "s0", Ops: []replicatest.Op{{Off: 1, Len: 2, Seed: 1}}},
+		{Ops: []replicatest.Op{{Kind: replicatest.Reserve, Off: 5, Len: 1}}},
 	}})
 	whole := repack(t, src).Bytes()
 	dir := t.TempDir()
@@ -143,10 +151,12 @@ func TestUnpackDamaged(t *testing.T) {
 	if _, err := replica.Unpack(t.Context(), bytes.NewReader(whole), filepath.Join(dir, "out")); err != nil {
 		t.Errorf("the whole stream: %v", err)
 	}
-	if _, err := replica.Unpack(t.Context(), bytes.NewReader(whole), filepath.Join(dir, "out")); !errors.Is(err, lab.ErrRefused) {
+	_, err := replica.Unpack(t.Context(), bytes.NewReader(whole), filepath.Join(dir, "out"))
+	if !errors.Is(err, lab.ErrRefused) {
 		t.Errorf("over what exists: %v", err)
 	}
-	if _, err := replica.Unpack(t.Context(), bytes.NewReader(whole), filepath.Join(src, "out")); !errors.Is(err, lab.ErrRefused) {
+	_, err = replica.Unpack(t.Context(), bytes.NewReader(whole), filepath.Join(src, "out"))
+	if !errors.Is(err, lab.ErrRefused) {
 		t.Errorf("inside a replica: %v", err)
 	}
 }
@@ -162,11 +172,14 @@ func TestPackRefuses(t *testing.T) {
 	refused(t, err, "not a regular file")
 }
 
-// TestFullDisk writes to a file system that is too small, whose guard speaks first, and to one that fills up meanwhile.
+// TestFullDisk writes to a file system that is too small, which a guard refuses, and to one that
+// becomes full.
 func TestFullDisk(t *testing.T) {
 	needExtents(t, t.TempDir())
 	small := loopMount(t, 8<<20, "mkfs.ext4", "-q", "-F", "-O", "^has_journal")
-	dir := write(t, replicatest.Replica{Sectors: 8192, Layers: []replicatest.Layer{{Ops: []replicatest.Op{{Len: 8192, Seed: 1}}}}})
+	dir := write(t, replicatest.Replica{Sectors: 8192, Layers: []replicatest.Layer{
+		{Ops: []replicatest.Op{{Len: 8192, Seed: 1}}},
+	}})
 	im := open(t, dir, replica.Want{})
 	_, err := im.Save(t.Context(), replica.Output{Path: filepath.Join(small, "image")})
 	refused(t, err, "are needed")
@@ -201,7 +214,8 @@ func TestTmpfs(t *testing.T) {
 	}
 	rep := replicatest.Replica{Sectors: 40, Layers: []replicatest.Layer{
 		{Name: "s0", Ops: []replicatest.Op{{Off: 0, Len: 30, Seed: 1}}},
-		{Ops: []replicatest.Op{{Off: 7, Len: 3, Seed: 2}, {Kind: replicatest.Zeros, Off: 20, Len: 2}, {Kind: replicatest.Punch, Off: 8, Len: 1}}},
+		{Ops: []replicatest.Op{{Off: 7, Len: 3, Seed: 2}, {Kind: replicatest.Zeros, Off: 20, Len: 2},
+			{Kind: replicatest.Punch, Off: 8, Len: 1}}},
 	}}
 	opened := func(dir string) (*replica.Image, error) {
 		d, err := replica.Read(dir)
@@ -232,7 +246,8 @@ func TestTmpfs(t *testing.T) {
 	}
 	t.Run("preallocated", func(t *testing.T) {
 		dir := filepath.Join(mount("size=64m"), "vol")
-		if err := (replicatest.Replica{Sectors: 40, Layers: []replicatest.Layer{{Name: "s0", Ops: rep.Layers[0].Ops}, {}}}).Write(dir); err != nil {
+		bare := replicatest.Replica{Sectors: 40, Layers: []replicatest.Layer{{Name: "s0", Ops: rep.Layers[0].Ops}, {}}}
+		if err := bare.Write(dir); err != nil {
 			t.Fatal(err)
 		}
 		f, err := os.OpenFile(filepath.Join(dir, "volume-head-000.img"), os.O_RDWR, 0)
@@ -257,7 +272,7 @@ func TestTmpfs(t *testing.T) {
 	})
 }
 
-// TestDevice writes onto a block device: guarded, holes zeroed, continued when cut off is told to be recorded.
+// TestDevice writes onto a block device, which is guarded, and in which holes are zeroed.
 func TestDevice(t *testing.T) {
 	needExtents(t, t.TempDir())
 	if os.Geteuid() != 0 {
@@ -290,7 +305,8 @@ func TestDevice(t *testing.T) {
 	if err := os.Symlink(device, link); err != nil {
 		t.Fatal(err)
 	}
-	res, err := im.Save(t.Context(), replica.Output{Path: link, Device: true, State: filepath.Join(t.TempDir(), "state")})
+	res, err := im.Save(t.Context(), replica.Output{Path: link, Device: true,
+		State: filepath.Join(t.TempDir(), "state")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +324,7 @@ func TestDevice(t *testing.T) {
 		t.Error("the device's content is wrong")
 	}
 	if got[len(want)] != 0xff {
-		t.Error("what is behind the volume was touched")
+		t.Error("what is behind the volume was changed")
 	}
 	mounted := loop(16 << 20)
 	if out, err := exec.Command("mkfs.ext4", "-q", "-F", mounted).CombinedOutput(); err != nil {
@@ -336,7 +352,7 @@ func TestOverlay(t *testing.T) {
 		}
 	}
 	mnt := filepath.Join(base, "mnt")
-	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", filepath.Join(base, "lower"), filepath.Join(base, "upper"), filepath.Join(base, "work"))
+	options := fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", base)
 	if err := syscall.Mount("overlay", mnt, "overlay", 0, options); err != nil {
 		real.Missing(t, "an overlay mount: "+err.Error())
 	}

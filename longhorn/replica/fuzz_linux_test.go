@@ -10,20 +10,26 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// FuzzDirectory: no metadata in a directory makes the reader panic, look outside of it, or fail otherwise than by a refusal.
+// FuzzDirectory: no metadata in a directory makes the reader panic, look outside of it, or fail
+// otherwise than by a refusal.
 func FuzzDirectory(f *testing.F) {
-	f.Add([]byte(`{"Size":8192,"Head":"volume-head-000.img","Parent":"volume-snap-a.img"}`), []byte(`{"Parent":"volume-snap-a.img"}`), []byte(`{"Parent":""}`), []byte("1"))
+	f.Add([]byte(`{"Size":8192,"Head":"volume-head-000.img","Parent":"volume-snap-a.img"}`),
+		[]byte(`{"Parent":"volume-snap-a.img"}`), []byte(`{"Parent":""}`), []byte("1"))
 	f.Add([]byte(``), []byte("\x00\x00"), []byte(`{"Parent":"volume-snap-b.img"}`), []byte("0"))
-	f.Add([]byte(`{"Size":8192,"Head":"volume-snap-a.img","BackingFilePath":"/etc/passwd"}`), []byte(`{"Parent":"volume-snap-a.img/../x.img"}`), []byte(`{"Parent":"volume-snap-a.img"}`), []byte("x"))
-	f.Add([]byte(`{"Size":8192,"Head":"volume-head-000.img","BackingFilePath":"../../x"}`), []byte(`{"Parent":"","Labels":{"a":"b"}}`), []byte(`{}`), []byte(""))
+	f.Add([]byte(`{"Size":8192,"Head":"volume-snap-a.img","BackingFilePath":"/etc/passwd"}`),
+		[]byte(`{"Parent":"volume-snap-a.img/../x.img"}`), []byte(`{"Parent":"volume-snap-a.img"}`), []byte("x"))
+	f.Add([]byte(`{"Size":8192,"Head":"volume-head-000.img","BackingFilePath":"../../x"}`),
+		[]byte(`{"Parent":"","Labels":{"a":"b"}}`), []byte(`{}`), []byte(""))
 	f.Fuzz(func(t *testing.T, volume, head, snap, counter []byte) {
 		dir := filepath.Join(t.TempDir(), "vol-0123abcd")
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		for name, data := range map[string][]byte{
-			volumeMetaFile: volume, "volume-head-000.img.meta": head, "volume-snap-a.img.meta": snap, "volume-snap-b.img.meta": snap, counterFile: counter,
-			"volume-snap-a.img.checksum": snap, "volume-head-000.img": make([]byte, 8192), "volume-snap-a.img": make([]byte, 8192), "volume-snap-b.img": make([]byte, 4096),
+			volumeMetaFile: volume, "volume-head-000.img.meta": head, "volume-snap-a.img.meta": snap,
+			"volume-snap-b.img.meta": snap, counterFile: counter,
+			"volume-snap-a.img.checksum": snap, "volume-head-000.img": make([]byte, 8192),
+			"volume-snap-a.img": make([]byte, 8192), "volume-snap-b.img": make([]byte, 4096),
 		} {
 			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 				t.Fatal(err)
@@ -33,7 +39,8 @@ func FuzzDirectory(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, w := range []Want{{}, {Snapshot: "a", ForceRebuilding: true}, {DropMissing: true, ForceRebuilding: true, Encrypted: true}} {
+		for _, w := range []Want{{}, {Snapshot: "a", ForceRebuilding: true},
+			{DropMissing: true, ForceRebuilding: true, Encrypted: true}} {
 			c, err := d.Chain(w)
 			if err != nil {
 				if !errors.Is(err, lab.ErrRefused) {
@@ -46,24 +53,10 @@ func FuzzDirectory(f *testing.F) {
 					t.Errorf("layer %q", l.File)
 				}
 			}
-			if len(c.Layers) > 3 || c.Size <= 0 || c.Size%SectorSize != 0 {
+			if len(c.Layers) > 3 || c.Size <= 0 || c.Size%sectorSize != 0 {
 				t.Errorf("%d layers, %d bytes", len(c.Layers), c.Size)
 			}
 		}
 		d.Points(Want{})
-	})
-}
-
-// FuzzListing: debugfs prints names of the image's making.
-func FuzzListing(f *testing.F) {
-	f.Add("/12/100644/1000/70000/a/3/")
-	f.Add("/2/040755/0/0/..//")
-	f.Add("/0/000000/0/0//0/")
-	f.Add("/1/1/1/1/a/b/3/")
-	f.Fuzz(func(t *testing.T, line string) {
-		if n, name, ok := parseListing(line); ok && (name == "" || strings.ContainsRune(name, '/') || n.ino == 0) {
-			t.Errorf("%q: %q %+v", line, name, n)
-		}
-		parseTime(line)
 	})
 }

@@ -1,8 +1,6 @@
 package replica_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,7 +21,8 @@ func statLine(t testing.TB, path string) string {
 	if err := unix.Lstat(path, &st); err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%o %d:%d %d %d %d a%d m%d c%d", st.Mode, st.Uid, st.Gid, st.Nlink, st.Size, st.Blocks, st.Atim.Nano(), st.Mtim.Nano(), st.Ctim.Nano())
+	return fmt.Sprintf("%o %d:%d %d %d %d a%d m%d c%d", st.Mode, st.Uid, st.Gid, st.Nlink, st.Size, st.Blocks,
+		st.Atim.Nano(), st.Mtim.Nano(), st.Ctim.Nano())
 }
 
 // contentSum hashes a file without touching its access time.
@@ -87,27 +85,12 @@ func loopMount(t *testing.T, size int64, mkfs ...string) string {
 	return dir
 }
 
-// unmount unmounts what is mounted on dir, and removes dir. A container or machine that is being started at this moment, by another test for
-// one, has a copy of all mounts, and keeps the file system mounted in it; removing the mount point takes it away there too.
+// unmount unmounts what is mounted on dir, and removes dir. A container or machine that is being
+// started at this moment, by another test for one, has a copy of all mounts and keeps the file
+// system mounted in it; removing the mount point unmounts it there too.
 func unmount(dir string) error {
 	if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("umount: %w: %s", err, out)
 	}
 	return os.Remove(dir)
-}
-
-func timeOf(st unix.Stat_t) time.Time { return time.Unix(st.Mtim.Unix()) }
-
-func fileSum(t testing.TB, path string) string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		t.Fatal(err)
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }

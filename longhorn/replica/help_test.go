@@ -21,7 +21,7 @@ func hexSum(p []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-// needExtents skips where the file system that holds dir, or the system, tells no extents.
+// needExtents skips where the file system that holds dir, or the system, reports no extents.
 func needExtents(t testing.TB, dir string) {
 	t.Helper()
 	one := replicatest.Replica{Sectors: 1, Layers: []replicatest.Layer{{Name: "s0"}, {}}}
@@ -73,7 +73,7 @@ func expected(t testing.TB) map[string]string {
 	return sums
 }
 
-// write makes a replica directory of the usual name and returns its path.
+// write writes a replica directory of the usual name and returns its path.
 func write(t testing.TB, rep replicatest.Replica) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "replicas", "vol-0123abcd")
@@ -102,7 +102,7 @@ func open(t testing.TB, dir string, w replica.Want) *replica.Image {
 	return im
 }
 
-// refused checks that the error is a guard's, says want, and has a hint.
+// refused requires that the error is a guard's, says want, and has a hint.
 func refused(t testing.TB, err error, want string) {
 	t.Helper()
 	if !errors.Is(err, lab.ErrRefused) {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // holder is a process or device that may write to a file.
@@ -18,9 +20,11 @@ type holder struct {
 	path, who string
 }
 
-// openForWriting looks for who may write to the files with these device and inode numbers. A reader does no harm. The kernel knows: it
-// gives a read lease on a file only while nobody, in whatever container, has it open or mapped for writing, loop devices included. Only
-// where somebody has, or where leases cannot be had, is /proc searched for the name; where that cannot show everything, blind says so.
+// openForWriting looks for who may write to the files with these device and inode numbers. A reader
+// does no harm. The kernel knows: it gives a read lease on a file only while nobody, in whatever
+// container, has it open or mapped for writing, loop devices included. Only where somebody has, or
+// where leases are not available, /proc is searched for the name; where that cannot show
+// everything, blind says so.
 func openForWriting(ctx context.Context, files map[[2]uint64]string) (holders []holder, blind string, err error) {
 	written, unknown := "", false
 	for _, path := range files {
@@ -41,9 +45,10 @@ func openForWriting(ctx context.Context, files map[[2]uint64]string) (holders []
 	return holders, blind, err
 }
 
-// leasable reports whether nobody can write to the file. An error means that this could not be found out: leases are for the owner and root.
+// leasable reports whether nobody can write to the file. An error means that this is not known:
+// leases are for the owner and root.
 func leasable(path string) (bool, error) {
-	f, err := openSource(path)
+	f, err := diskfile.Open(path)
 	if f == nil {
 		return false, err
 	}
@@ -57,7 +62,8 @@ func leasable(path string) (bool, error) {
 	return true, err
 }
 
-// searchProc searches for processes that have the files open for writing or mapped shared and writable, and for loop devices.
+// searchProc searches for processes that have the files open for writing or mapped shared and
+// writable, and for loop devices.
 func searchProc(ctx context.Context, files map[[2]uint64]string) (holders []holder, blind string, err error) {
 	procs, err := os.ReadDir("/proc")
 	if err != nil {
@@ -71,33 +77,49 @@ func searchProc(ctx context.Context, files map[[2]uint64]string) (holders []hold
 		if err := ctx.Err(); err != nil {
 			return nil, "", err
 		}
-		dir := "/proc/" + p.Name()
-		fds, err := os.ReadDir(dir + "/fd")
-		if os.IsPermission(err) {
+		held, seen := heldBy("/proc/"+p.Name(), p.Name(), files)
+		holders = append(holders, held...)
+		if !seen {
 			hidden++
+		}
+	}
+	return append(holders, loopDevices(files)...), blindness(hidden), nil
+}
+
+// heldBy returns which of the files a process may write to; seen is false where its open files are
+// not ours to see.
+func heldBy(dir, pid string, files map[[2]uint64]string) (held []holder, seen bool) {
+	fds, err := os.ReadDir(dir + "/fd")
+	if os.IsPermission(err) {
+		return nil, false
+	}
+	for _, fd := range fds {
+		var st unix.Stat_t
+		if unix.Stat(dir+"/fd/"+fd.Name(), &st) != nil {
 			continue
 		}
-		for _, fd := range fds {
-			var st unix.Stat_t
-			if unix.Stat(dir+"/fd/"+fd.Name(), &st) != nil {
-				continue
-			}
-			if path, ok := files[[2]uint64{uint64(st.Dev), st.Ino}]; ok && writable(dir+"/fdinfo/"+fd.Name()) {
-				holders = append(holders, holder{path, processName(dir, p.Name())})
-			}
-		}
-		if path := mapped(dir+"/maps", files); path != "" {
-			holders = append(holders, holder{path, processName(dir, p.Name())})
+		if path, ok := files[[2]uint64{uint64(st.Dev), st.Ino}]; ok && writable(dir+"/fdinfo/"+fd.Name()) {
+			held = append(held, holder{path, processName(dir, pid)})
 		}
 	}
-	holders = append(holders, loopDevices(files)...)
+	if path := mapped(dir+"/maps", files); path != "" {
+		held = append(held, holder{path, processName(dir, pid)})
+	}
+	return held, true
+}
+
+// blindness says what a search of /proc that could not look into some processes cannot rule out, ""
+// for nothing.
+func blindness(hidden int) string {
+	const unknown = "whether another process has the files open is not known"
 	if hidden > 0 {
-		blind = fmt.Sprintf("whether another process has the files open is not known of %d processes of other users: run it as root", hidden)
-	} else if ns, err := os.Readlink("/proc/self/ns/pid"); err == nil && ns != "pid:[4026531836]" {
-		// The initial PID namespace's number is fixed (PROC_PID_INIT_INO).
-		blind = "whether another process has the files open is not known: this is a container that does not see the machine's processes"
+		return fmt.Sprintf("%s of %d processes of other users: run it as root", unknown, hidden)
 	}
-	return holders, blind, nil
+	// The initial PID namespace's number is fixed (PROC_PID_INIT_INO).
+	if ns, err := os.Readlink("/proc/self/ns/pid"); err == nil && ns != "pid:[4026531836]" {
+		return unknown + ": this is a container that does not see the machine's processes"
+	}
+	return ""
 }
 
 // writable reports whether the open file that fdinfo describes can be written to.
@@ -115,7 +137,8 @@ func writable(fdinfo string) bool {
 	return false
 }
 
-// mapped returns which of the files the process whose maps file that is has mapped shared and writable.
+// mapped returns which of the files the process whose maps file that is has mapped shared and
+// writable.
 func mapped(maps string, files map[[2]uint64]string) string {
 	f, err := os.Open(maps)
 	if err != nil {
@@ -142,6 +165,7 @@ func mapped(maps string, files map[[2]uint64]string) string {
 	return ""
 }
 
+// processName returns a process's number and name, for people.
 func processName(dir, pid string) string {
 	comm, _ := os.ReadFile(dir + "/comm")
 	return fmt.Sprintf("process %s (%s)", pid, strings.TrimSpace(string(comm)))

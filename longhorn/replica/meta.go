@@ -8,9 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
-// State says what became of a metadata file. The engine writes them by tmp and rename without fsync, so that a power cut leaves any of these.
+// State is what became of a metadata file. The engine writes them by tmp and rename without fsync,
+// so that a power cut leaves any of these.
 type State string
 
 // The states of a metadata file.
@@ -19,10 +22,10 @@ const (
 	Missing State = "missing"
 	Empty   State = "empty"  // no bytes
 	Zeroed  State = "zeroed" // NUL bytes only
-	Broken  State = "broken" // anything else that is not what it should be
+	Broken  State = "broken" // has bytes, but is not what it should be
 )
 
-// VolumeMeta is volume.meta. Unknown fields are kept out, missing ones are zero.
+// VolumeMeta is volume.meta. Unknown fields are ignored, missing ones are zero.
 type VolumeMeta struct {
 	Size            int64  // bytes, a multiple of 4096
 	Head            string // file name of the live layer
@@ -45,7 +48,14 @@ func (m VolumeMeta) backing() string {
 	return m.BackingFileName
 }
 
-// LayerMeta is a layer's .meta. The field Name is left out: in a snapshot's .meta it is the name of the head that the snapshot was made of.
+// shared returns what all replicas of a volume have in common: the head's name, its parent and the
+// flags are each replica's own.
+func (m VolumeMeta) shared() VolumeMeta {
+	return VolumeMeta{Size: m.Size, BackingFilePath: m.backing(), Encrypted: m.Encrypted}
+}
+
+// LayerMeta is a layer's .meta. The field Name is left out: in a snapshot's .meta it is the name of
+// the head that the snapshot was made of.
 type LayerMeta struct {
 	Parent      string // file name; empty for the oldest layer
 	Removed     bool   // deleted by the user, yet part of the chain until purged
@@ -67,7 +77,7 @@ type Checksum struct {
 // maxMeta bounds what is read of a metadata file, in bytes.
 const maxMeta = 1 << 20
 
-// parseState tells the states that need no parsing; Good means that data is worth parsing.
+// parseState recognizes the states that need no parsing; Good means that data is worth parsing.
 func parseState(data []byte) State {
 	switch {
 	case len(data) == 0:
@@ -78,7 +88,8 @@ func parseState(data []byte) State {
 	return Good
 }
 
-// parseJSON decodes the first JSON value of data into v, as the engine does, and reports whether more than white space follows.
+// parseJSON decodes the first JSON value of data into v, as the engine does, and reports whether
+// more than white space follows.
 func parseJSON(data []byte, v any) (trailing bool, err error) {
 	if len(bytes.TrimLeft(data, " \t\r\n")) == 0 || bytes.TrimLeft(data, " \t\r\n")[0] != '{' {
 		return false, errors.New("not a JSON object")
@@ -90,8 +101,9 @@ func parseJSON(data []byte, v any) (trailing bool, err error) {
 	return len(bytes.TrimSpace(data[dec.InputOffset():])) > 0, nil
 }
 
-// readable returns, as an object of its own, the members of the JSON object that data begins with, up to where it breaks off. What a power cut
-// leaves of a file is right as far as it goes: its end is missing, or NUL bytes.
+// readable returns, as an object of its own, the members of the JSON object that data begins with,
+// up to where it breaks off. What a power cut leaves of a file is right up to that point: its end
+// is missing, or NUL bytes.
 func readable(data []byte) []byte {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
@@ -103,8 +115,11 @@ func readable(data []byte) []byte {
 			break
 		}
 		var v json.RawMessage
+		if dec.Decode(&v) != nil || dec.InputOffset() >= int64(len(data)) {
+			break
+		}
 		// A number has no end of its own: it may have lost digits.
-		if dec.Decode(&v) != nil || dec.InputOffset() >= int64(len(data)) || !bytes.ContainsRune([]byte(",} \t\r\n"), rune(data[dec.InputOffset()])) {
+		if bytes.IndexByte([]byte(",} \t\r\n"), data[dec.InputOffset()]) < 0 {
 			break
 		}
 		end = dec.InputOffset()
@@ -115,8 +130,9 @@ func readable(data []byte) []byte {
 	return append(bytes.Clone(data[:end]), '}')
 }
 
-// parseVolumeMeta reads volume.meta. A file whose JSON is sound but which cannot be a volume's is Broken. Of a broken one, m is what can be
-// read: no base to build on, but it may speak against what is concluded.
+// parseVolumeMeta reads volume.meta. A file whose JSON is sound but which cannot be a volume's is
+// Broken. Of a broken one, m is what can be read: no base to build on, but it may speak against
+// what is inferred.
 func parseVolumeMeta(data []byte) (m VolumeMeta, s State, trailing bool, err error) {
 	if s = parseState(data); s != Good {
 		return m, s, false, nil
@@ -127,11 +143,11 @@ func parseVolumeMeta(data []byte) (m VolumeMeta, s State, trailing bool, err err
 		return m, Broken, false, err
 	}
 	switch {
-	case m.Size <= 0 || m.Size%SectorSize != 0:
-		err = fmt.Errorf("size %d is not a positive multiple of %d", m.Size, SectorSize)
+	case m.Size <= 0 || m.Size%sectorSize != 0:
+		err = fmt.Errorf("size %d is not a positive multiple of %d", m.Size, sectorSize)
 	case m.Size > maxVolume:
 		err = fmt.Errorf("size %d is more than a volume can have", m.Size)
-	case !isHead(m.Head):
+	case !diskfile.IsHead(m.Head):
 		err = fmt.Errorf("head %q is not a head's file name", m.Head)
 	}
 	if err != nil {
@@ -140,7 +156,8 @@ func parseVolumeMeta(data []byte) (m VolumeMeta, s State, trailing bool, err err
 	return m, Good, trailing, nil
 }
 
-// parseLayerMeta reads a layer's .meta. Of one that was cut off, m has the parent, if that can be read.
+// parseLayerMeta reads a layer's .meta. Of one that was cut off, m has the parent, if that can be
+// read.
 func parseLayerMeta(data []byte) (m LayerMeta, s State, trailing bool, err error) {
 	if s = parseState(data); s != Good {
 		return m, s, false, nil
@@ -164,7 +181,7 @@ func parseLayerMeta(data []byte) (m LayerMeta, s State, trailing bool, err error
 		}
 		return LayerMeta{}, Broken, trailing, err
 	}
-	if *v.Parent != "" && !isSnapshot(*v.Parent) {
+	if *v.Parent != "" && !diskfile.IsSnapshot(*v.Parent) {
 		return LayerMeta{}, Broken, trailing, fmt.Errorf("parent %q is not a snapshot's file name", *v.Parent)
 	}
 	if s == Broken {

@@ -1,6 +1,6 @@
 package replica
 
-// Packed tells what [Pack] or [Unpack] did.
+// Packed is the report of [Pack] or [Unpack].
 type Packed struct {
 	Directory string    `json:"directory"`
 	Files     int       `json:"files"`

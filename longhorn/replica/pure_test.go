@@ -11,54 +11,22 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
-func TestKind(t *testing.T) {
-	for name, want := range map[string]FileKind{
-		"volume.meta":                            FileVolumeMeta,
-		"volume.meta.tmp":                        FileTemporary,
-		"revision.counter":                       FileCounter,
-		"volume-head-000.img":                    FileHead,
-		"volume-head-1000.img":                   FileHead,
-		"volume-head-.img":                       FileUnknown,
-		"volume-head-0x1.img":                    FileUnknown,
-		"volume-head-000.img.meta":               FileLayerMeta,
-		"volume-head-000.img.meta.tmp":           FileTemporary,
-		"volume-snap-a.img":                      FileSnapshot,
-		"volume-snap-.img":                       FileUnknown,
-		"volume-snap-a.img.meta":                 FileLayerMeta,
-		"volume-snap-a.img.meta.img":             FileSnapshot, // a snapshot may be called a.img.meta
-		"volume-snap-a.img.checksum":             FileChecksum,
-		"volume-snap-a.img.snap_tmp":             FileRestore,
-		"volume-delta-a.img":                     FileRestore,
-		"volume-snap-../../../../etc/passwd.img": FileUnknown,
-		"lost+found":                             FileUnknown,
-		"":                                       FileUnknown,
-	} {
-		if got := Kind(name); got != want {
-			t.Errorf("Kind(%q) = %d, want %d", name, got, want)
-		}
-	}
-	for name, want := range map[string]string{"pvc-1-0123abcd": "pvc-1", "vol-0123abcd": "vol", "r1": "", "-0123abcd": "", "pvc-0123abc": "", "pvc-0123abcg": "", "a-01234567-89abcdef": "a-01234567"} {
-		if got := volumeOf(name); got != want {
-			t.Errorf("volumeOf(%q) = %q, want %q", name, got, want)
-		}
-	}
-}
-
-// TestLocate holds the intervals against an array that has an entry for each sector.
+// TestLocate compares the intervals with an array that has an entry for each sector.
 func TestLocate(t *testing.T) {
 	const sectors = 40
 	for seed := range uint64(5000) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		layers, want := make([][]Extent, 1+r.IntN(6)), [sectors]int{}
+		layers, want := make([][]diskfile.Extent, 1+r.IntN(6)), [sectors]int{}
 		for i := range want {
 			want[i] = -1
 		}
 		for l := range layers {
 			for s := range int64(sectors) {
 				if r.IntN(3) == 0 {
-					layers[l] = appendExtent(layers[l], Extent{Off: s * SectorSize, Len: SectorSize})
+					layers[l] = diskfile.AppendExtent(layers[l], diskfile.Extent{Off: s * sectorSize, Len: sectorSize})
 					if want[s] < 0 {
 						want[s] = l
 					}
@@ -74,7 +42,7 @@ func TestLocate(t *testing.T) {
 				t.Fatalf("seed %d: segments overlap or are empty: %v", seed, locate(layers))
 			}
 			end = s.end
-			for i := s.start / SectorSize; i < s.end/SectorSize; i++ {
+			for i := s.start / sectorSize; i < s.end/sectorSize; i++ {
 				got[i] = int(s.layer)
 			}
 		}
@@ -85,7 +53,8 @@ func TestLocate(t *testing.T) {
 }
 
 func TestSectors(t *testing.T) {
-	got := sectors([]Extent{{Off: 100, Len: 1}, {Off: 4096, Len: 4096, Unwritten: true}, {Off: 20480, Len: 1024}, {Off: 22528, Len: 9999}}, 6*4096)
+	got := sectors([]diskfile.Extent{{Off: 100, Len: 1}, {Off: 4096, Len: 4096, Unwritten: true},
+		{Off: 20480, Len: 1024}, {Off: 22528, Len: 9999}}, 6*4096)
 	if want := "[{0 8192 false} {20480 4096 false}]"; fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -103,8 +72,10 @@ func TestCRCZeros(t *testing.T) {
 
 func TestReadable(t *testing.T) {
 	for data, want := range map[string]string{
-		``: `{}`, `[1`: `{}`, `{`: `{}`, `{"a`: `{}`, `{"a":`: `{}`, `{"a":1`: `{}`, `{"a":1,`: `{"a":1}`, `{"a":1,"b":"x`: `{"a":1}`, `{"a":1,"b":"x"`: `{"a":1}`,
-		`{"a":"x","b":tr`: `{"a":"x"}`, "{\"a\":true,\"b\x00\x00": `{"a":true}`, "{\"a\":12\x00\x00": `{}`, `{"a":{"b":1},"c":[1,`: `{"a":{"b":1}}`, `{"a":1}`: `{"a":1}`,
+		``: `{}`, `[1`: `{}`, `{`: `{}`, `{"a`: `{}`, `{"a":`: `{}`, `{"a":1`: `{}`, `{"a":1,`: `{"a":1}`,
+		`{"a":1,"b":"x`: `{"a":1}`, `{"a":1,"b":"x"`: `{"a":1}`,
+		`{"a":"x","b":tr`: `{"a":"x"}`, "{\"a\":true,\"b\x00\x00": `{"a":true}`, "{\"a\":12\x00\x00": `{}`,
+		`{"a":{"b":1},"c":[1,`: `{"a":{"b":1}}`, `{"a":1}`: `{"a":1}`,
 	} {
 		if got := string(readable([]byte(data))); got != want {
 			t.Errorf("of %q %s can be read, want %s", data, got, want)
@@ -115,21 +86,28 @@ func TestReadable(t *testing.T) {
 // FuzzMeta: no metadata makes the parsers panic, and what they call good is fit to be used.
 func FuzzMeta(f *testing.F) {
 	for _, s := range []string{
-		"", "\x00\x00\x00", "{}", "null", "[]", `{"Size":4096,"Head":"volume-head-000.img"}`, `{"Size":-1,"Head":"../x"}`,
-		`{"Size":16777216,"Head":"volume-head-001.img","Dirty":true,"Rebuilding":false,"Error":"","Parent":"volume-snap-s1.img","SectorSize":512,"BackingFilePath":"","Encrypted":false}`,
-		`{"Name":"volume-head-000.img","Parent":"","Removed":false,"UserCreated":true,"Created":"2026-11-22T04:30:39Z","Labels":null}`,
-		`{"Parent":"volume-snap-a/b.img"}`, `{"parent":"volume-snap-s1.img"}{"x":1}`, "4\x00\x00", "99999999999999999999", "-1",
+		"", "\x00\x00\x00", "{}", "null", "[]", `{"Size":4096,"Head":"volume-head-000.img"}`,
+		`{"Size":-1,"Head":"../x"}`,
+		`{"Size":16777216,"Head":"volume-head-001.img","Dirty":true,"Rebuilding":false,"Error":"",` +
+			`"Parent":"volume-snap-s1.img","SectorSize":512,"BackingFilePath":"","Encrypted":false}`,
+		`{"Name":"volume-head-000.img","Parent":"","Removed":false,"UserCreated":true,` +
+			`"Created":"2026-11-22T04:30:39Z","Labels":null}`,
+		`{"Parent":"volume-snap-a/b.img"}`, `{"parent":"volume-snap-s1.img"}{"x":1}`, "4\x00\x00",
+		"99999999999999999999", "-1",
 		`{"method":"crc64","checksum":"e30456c2a185df10","change_time":"","last_hashed_at":"","silently_corrupted":false}`,
-		`{"Size":16777216,"Head":"volume-head-001.img","Dirty":true,"Rebuil`, `{"Name":"volume-head-000.img","Parent":"volume-snap-a.img","Labels":{"a":`, `{"Parent":5,"Size":12`,
+		`{"Size":16777216,"Head":"volume-head-001.img","Dirty":true,"Rebuil`,
+		`{"Name":"volume-head-000.img","Parent":"volume-snap-a.img","Labels":{"a":`, `{"Parent":5,"Size":12`,
 		`{"Size":1e99}`, `{"Parent":null}`, "\xff\xfe{", `{"Size":9223372036854775807,"Head":"volume-head-0.img"}`,
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if m, s, _, err := parseVolumeMeta(data); s == Good && (err != nil || m.Size <= 0 || m.Size%SectorSize != 0 || m.Size > maxVolume || !isHead(m.Head)) {
+		if m, s, _, err := parseVolumeMeta(data); s == Good &&
+			(err != nil || m.Size <= 0 || m.Size%sectorSize != 0 || m.Size > maxVolume || !diskfile.IsHead(m.Head)) {
 			t.Errorf("volume.meta %+v %v", m, err)
 		}
-		if m, s, _, err := parseLayerMeta(data); s == Good && (err != nil || m.Parent != "" && !isSnapshot(m.Parent)) {
+		if m, s, _, err := parseLayerMeta(data); s == Good &&
+			(err != nil || m.Parent != "" && !diskfile.IsSnapshot(m.Parent)) {
 			t.Errorf(".meta %+v %v", m, err)
 		}
 		if n, s, err := parseCounter(data); s == Good && (err != nil || n < 0) {
@@ -142,25 +120,7 @@ func FuzzMeta(f *testing.F) {
 	})
 }
 
-// FuzzName: a name that a layer may have is one element of a path.
-func FuzzName(f *testing.F) {
-	for _, s := range []string{"volume-head-000.img", "volume-snap-x.img.meta", "volume-snap-../x.img", "volume-snap-\x00.img", ".", "a-01234567"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, name string) {
-		if k := Kind(name); k != FileUnknown && strings.ContainsAny(name, "/\x00") {
-			t.Errorf("%q is of kind %d", name, k)
-		}
-		if isHead(name) && isSnapshot(name) {
-			t.Errorf("%q is a head and a snapshot", name)
-		}
-		if v := volumeOf(name); v != "" && !strings.HasPrefix(name, v+"-") {
-			t.Errorf("volume %q of %q", v, name)
-		}
-	})
-}
-
-// recorder is a sink that checks what it is told.
+// recorder is a sink that checks what it receives.
 type recorder struct {
 	t    *testing.T
 	open bool
@@ -186,7 +146,7 @@ func (r *recorder) unwritten(off, n int64) error {
 	return nil
 }
 
-func (r *recorder) endEntry([]Extent) error { return nil }
+func (r *recorder) endEntry([]diskfile.Extent) error { return nil }
 
 // sampleStream is a stream with everything in it.
 func sampleStream() []byte {
@@ -195,8 +155,8 @@ func sampleStream() []byte {
 	err := errors.Join(
 		w.begin(streamHeader{Version: streamVersion, Directory: "vol"}),
 		w.beginEntry(streamEntry{Name: "a", Size: 10000, Mode: 0o600}),
-		w.extent(Extent{Off: 0, Len: 3}), w.frame(frameData, []byte("ab")), w.frame(frameData, []byte("c")),
-		w.extent(Extent{Off: 4096, Len: 4096, Unwritten: true}), w.endEntry(),
+		w.extent(diskfile.Extent{Off: 0, Len: 3}), w.frame(frameData, []byte("ab")), w.frame(frameData, []byte("c")),
+		w.extent(diskfile.Extent{Off: 4096, Len: 4096, Unwritten: true}), w.endEntry(),
 		w.beginEntry(streamEntry{Name: "b", Size: 10000, Link: "a"}), w.endEntry(), w.end())
 	if err != nil {
 		panic(err)
@@ -204,7 +164,8 @@ func sampleStream() []byte {
 	return b.Bytes()
 }
 
-// FuzzStream: no stream makes the reader panic, or tell its sink what is outside of a file. Checksums are mended, so that the fuzzer gets past them.
+// FuzzStream: no stream makes the reader panic, or give its sink what is outside of a file. A byte
+// of a good stream is changed too, which its checksums must find.
 func FuzzStream(f *testing.F) {
 	f.Add(sampleStream(), 30, byte(1))
 	f.Add([]byte(streamMagic), 0, byte(0))
@@ -227,26 +188,33 @@ func FuzzStream(f *testing.F) {
 // TestStreamRefuses what no replica directory can hold, checksums being right.
 func TestStreamRefuses(t *testing.T) {
 	for name, write := range map[string]func(*streamWriter) error{
-		"path":            func(w *streamWriter) error { return w.beginEntry(streamEntry{Name: "../x"}) },
-		"absolute":        func(w *streamWriter) error { return w.beginEntry(streamEntry{Name: "/x"}) },
-		"dot":             func(w *streamWriter) error { return w.beginEntry(streamEntry{Name: ".."}) },
-		"no name":         func(w *streamWriter) error { return w.beginEntry(streamEntry{}) },
-		"negative size":   func(w *streamWriter) error { return w.beginEntry(streamEntry{Name: "x", Size: -1}) },
-		"link to nothing": func(w *streamWriter) error { return w.beginEntry(streamEntry{Name: "x", Link: "/etc/passwd"}) },
+		"path":          func(w *streamWriter) error { return w.beginEntry(streamEntry{Name: "../x"}) },
+		"absolute":      func(w *streamWriter) error { return w.beginEntry(streamEntry{Name: "/x"}) },
+		"dot":           func(w *streamWriter) error { return w.beginEntry(streamEntry{Name: ".."}) },
+		"no name":       func(w *streamWriter) error { return w.beginEntry(streamEntry{}) },
+		"negative size": func(w *streamWriter) error { return w.beginEntry(streamEntry{Name: "x", Size: -1}) },
+		"link to nothing": func(w *streamWriter) error {
+			return w.beginEntry(streamEntry{Name: "x", Link: "/etc/passwd"})
+		},
 		"extent outside": func(w *streamWriter) error {
-			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(Extent{Off: 5, Len: 6}))
+			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}),
+				w.extent(diskfile.Extent{Off: 5, Len: 6}))
 		},
 		"extent overflows": func(w *streamWriter) error {
-			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(Extent{Off: 1 << 62, Len: 1 << 62}))
+			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}),
+				w.extent(diskfile.Extent{Off: 1 << 62, Len: 1 << 62}))
 		},
 		"extents out of turn": func(w *streamWriter) error {
-			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(Extent{Off: 5, Len: 1, Unwritten: true}), w.extent(Extent{Off: 1, Len: 1}))
+			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}),
+				w.extent(diskfile.Extent{Off: 5, Len: 1, Unwritten: true}), w.extent(diskfile.Extent{Off: 1, Len: 1}))
 		},
 		"too much data": func(w *streamWriter) error {
-			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(Extent{Off: 0, Len: 1}), w.frame(frameData, []byte("ab")))
+			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}),
+				w.extent(diskfile.Extent{Off: 0, Len: 1}), w.frame(frameData, []byte("ab")))
 		},
 		"too little data": func(w *streamWriter) error {
-			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}), w.extent(Extent{Off: 0, Len: 9}))
+			return errors.Join(w.beginEntry(streamEntry{Name: "x", Size: 10}),
+				w.extent(diskfile.Extent{Off: 0, Len: 9}))
 		},
 		"twice": func(w *streamWriter) error {
 			return errors.Join(w.beginEntry(streamEntry{Name: "x"}), w.endEntry(), w.beginEntry(streamEntry{Name: "x"}))
@@ -254,7 +222,8 @@ func TestStreamRefuses(t *testing.T) {
 	} {
 		var b bytes.Buffer
 		w := newStreamWriter(&b)
-		if err := errors.Join(w.begin(streamHeader{Version: streamVersion}), write(w), w.endEntry(), w.end()); err != nil {
+		err := errors.Join(w.begin(streamHeader{Version: streamVersion}), write(w), w.endEntry(), w.end())
+		if err != nil {
 			t.Fatal(err)
 		}
 		if err := readStream(&b, &recorder{t: t}); !errors.Is(err, lab.ErrInvalid) {
@@ -266,31 +235,11 @@ func TestStreamRefuses(t *testing.T) {
 	if err := errors.Join(w.begin(streamHeader{Version: streamVersion + 1}), w.end()); err != nil {
 		t.Fatal(err)
 	}
-	if err := readStream(&b, &recorder{t: t}); err == nil || !strings.Contains(err.Error(), "version 2, this program knows 1") {
+	const later = "version 2, this program knows 1"
+	if err := readStream(&b, &recorder{t: t}); err == nil || !strings.Contains(err.Error(), later) {
 		t.Errorf("a later version: %v", err)
 	}
 	if err := readStream(bytes.NewReader(sampleStream()), &recorder{t: t}); err != nil {
 		t.Errorf("a good stream: %v", err)
-	}
-}
-
-func TestIdentify(t *testing.T) {
-	image := func(off int, magic string) []byte {
-		b := make([]byte, 1<<17)
-		copy(b[off:], magic)
-		return b
-	}
-	for want, data := range map[string][]byte{
-		"xfs": image(0, "XFSB"), "btrfs": image(0x10040, "_BHRfS_M"), "luks": image(0, "LUKS\xba\xbe"), "swap": image(4086, "SWAPSPACE2"),
-		"gpt": image(512, "EFI PART"), "mbr": image(510, "\x55\xaa"), "lvm": image(512, "LABELONE"), "ntfs": image(3, "NTFS    "), "ext2": image(0x438, "\x53\xef"),
-		"empty": make([]byte, 1<<17), "": image(77, "x"),
-	} {
-		fs, err := Identify(bytes.NewReader(data))
-		if err != nil || fs.Type != want {
-			t.Errorf("%q: %+v %v", want, fs, err)
-		}
-		if _, err := Identify(bytes.NewReader(data[:600])); err != nil {
-			t.Errorf("%q, short: %v", want, err)
-		}
 	}
 }

@@ -22,7 +22,7 @@ var (
 	seed   = flag.Uint64("seed", 1, "first seed of the random chains")
 )
 
-// TestRandomChains holds the merge against the reference, on random chains with all crash states.
+// TestRandomChains compares the merge with the reference, on random chains with all crash states.
 func TestRandomChains(t *testing.T) {
 	needExtents(t, t.TempDir())
 	checkChains(t, t.TempDir, *seed, *chains)
@@ -52,7 +52,8 @@ func checkChains(t *testing.T, tempDir func() string, first uint64, n int) {
 	}
 }
 
-// checkChain checks one chain. It reports false when the chain was refused, which may be where metadata is lost.
+// checkChain checks one chain. It reports false when the chain was refused, which may be where
+// metadata is lost.
 func checkChain(t *testing.T, base string, seed uint64) (merged bool) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -70,7 +71,7 @@ func checkChain(t *testing.T, base string, seed uint64) (merged bool) {
 	var w replica.Want
 	c, err := d.Chain(w)
 	if errors.Is(err, lab.ErrRefused) && rep.Crash.Doubtful() {
-		// What cannot be concluded may be said.
+		// What cannot be inferred may be said.
 		w.NoBacking = rep.Backing == nil
 		if rep.Backing != nil {
 			w.Backing = filepath.Join(base, "replicas", "backing", "backing")
@@ -142,7 +143,8 @@ func compareImages(t *testing.T, seed uint64, rep replicatest.Replica, how strin
 	}
 	for s := 0; s < len(want) && s < len(got); s += replicatest.Sector {
 		if !bytes.Equal(got[s:s+replicatest.Sector], want[s:s+replicatest.Sector]) {
-			t.Fatalf("seed %d (crash %d, %d layers): sector %d by %s is not what the description says", seed, rep.Crash, len(rep.Layers), s/replicatest.Sector, how)
+			t.Fatalf("seed %d (crash %d, %d layers): sector %d by %s is not what the description says", seed,
+				rep.Crash, len(rep.Layers), s/replicatest.Sector, how)
 		}
 	}
 	t.Fatalf("seed %d: %d bytes by %s, want %d", seed, len(got), how, len(want))

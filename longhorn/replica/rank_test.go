@@ -37,36 +37,52 @@ func TestRank(t *testing.T) {
 		why    string // in the reason of the best
 		codes  []replica.Code
 	}{
-		{name: "alike", reps: []replicatest.Replica{rep(3, at(0), 1), rep(3, at(0), 1)}, order: "a b", why: "all 2 are alike"},
-		{name: "counter over time", reps: []replicatest.Replica{rep(3, at(60), 9), rep(4, at(0), 1), rep(4, at(0), 1)}, order: "b c a", why: "by revision counter, like 1 more",
+		{name: "alike", reps: []replicatest.Replica{rep(3, at(0), 1), rep(3, at(0), 1)}, order: "a b",
+			why: "all 2 are alike"},
+		{name: "counter over time", reps: []replicatest.Replica{rep(3, at(60), 9), rep(4, at(0), 1), rep(4, at(0), 1)},
+			order: "b c a", why: "by revision counter, like 1 more", codes: []replica.Code{replica.WarnDisagreement}},
+		{name: "one without a counter", reps: []replicatest.Replica{rep(9, at(0), 1), rep(0, at(60), 1)},
+			order: "b a", why: "by head time",
 			codes: []replica.Code{replica.WarnDisagreement}},
-		{name: "one without a counter", reps: []replicatest.Replica{rep(9, at(0), 1), rep(0, at(60), 1)}, order: "b a", why: "by head time",
-			codes: []replica.Code{replica.WarnDisagreement}},
-		{name: "time outside of the window", reps: []replicatest.Replica{rep(0, at(0), 9), rep(0, at(6), 1)}, order: "b a", why: "by head time"},
-		{name: "size inside the window", reps: []replicatest.Replica{rep(0, at(4), 1), rep(0, at(0), 9)}, order: "b a", why: "by head size"},
-		{name: "newest of equal size", reps: []replicatest.Replica{rep(0, at(0), 2), rep(0, at(4), 2)}, order: "b a", why: "alike"},
-		{name: "checksum over size", reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)}, order: "b a", why: "by checksums", damage: func(dirs []string) {
-			put(t, dirs[0], oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef"}`)
-			put(t, dirs[1], oneFile+".checksum", sum(oneLayer))
-		}},
-		{name: "checksum of what was before a purge", reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)}, order: "a b", why: "by head size", damage: func(dirs []string) {
-			put(t, dirs[0], oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef","change_time":"2026-04-13 11:59:57.123456789 +0000 UTC"}`)
-		}, codes: []replica.Code{replica.WarnChecksumUnknown}},
-		{name: "checksum of what has not been written to since", reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)}, order: "b a", why: "by checksums", damage: func(dirs []string) {
-			put(t, dirs[0], oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef","change_time":"2026-04-13 11:59:58 +0000 UTC"}`)
-		}},
-		{name: "checksum over counter and time, of a recovery point", want: replica.Want{Snapshot: "one"}, reps: []replicatest.Replica{rep(9, at(600), 9), rep(1, at(0), 1)},
+		{name: "time outside of the window", reps: []replicatest.Replica{rep(0, at(0), 9), rep(0, at(6), 1)},
+			order: "b a", why: "by head time"},
+		{name: "size inside the window", reps: []replicatest.Replica{rep(0, at(4), 1), rep(0, at(0), 9)},
+			order: "b a", why: "by head size"},
+		{name: "newest of equal size", reps: []replicatest.Replica{rep(0, at(0), 2), rep(0, at(4), 2)}, order: "b a",
+			why: "alike"},
+		{name: "checksum over size", reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)}, order: "b a",
+			why: "by checksums", damage: func(dirs []string) {
+				put(t, dirs[0], oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef"}`)
+				put(t, dirs[1], oneFile+".checksum", sum(oneLayer))
+			}},
+		{name: "checksum of what was before a purge", reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)},
+			order: "a b", why: "by head size", damage: func(dirs []string) {
+				put(t, dirs[0], oneFile+".checksum",
+					`{"method":"crc64","checksum":"0123456789abcdef",`+
+						`"change_time":"2026-04-13 11:59:57.123456789 +0000 UTC"}`)
+			}, codes: []replica.Code{replica.WarnChecksumUnknown}},
+		{name: "checksum of what has not been written to since",
+			reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)}, order: "b a", why: "by checksums",
+			damage: func(dirs []string) {
+				put(t, dirs[0], oneFile+".checksum",
+					`{"method":"crc64","checksum":"0123456789abcdef","change_time":"2026-04-13 11:59:58 +0000 UTC"}`)
+			}},
+		{name: "checksum over counter and time, of a recovery point", want: replica.Want{Snapshot: "one"},
+			reps:  []replicatest.Replica{rep(9, at(600), 9), rep(1, at(0), 1)},
 			order: "b a", why: "by checksums", damage: func(dirs []string) {
 				put(t, dirs[0], oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef"}`)
 			}},
-		{name: "certain over concluded", reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)}, order: "b a", why: "by certainty", damage: func(dirs []string) {
-			put(t, dirs[0], oneFile+".meta", "")
-		}},
-		{name: "rebuilding is out, however new", reps: []replicatest.Replica{{Sectors: 16, Rebuilding: true, Counter: 0, Time: at(600), Layers: three().Layers}, rep(5, at(0), 1)},
+		{name: "certain over inferred", reps: []replicatest.Replica{rep(1, at(0), 9), rep(1, at(0), 1)}, order: "b a",
+			why: "by certainty", damage: func(dirs []string) {
+				put(t, dirs[0], oneFile+".meta", "")
+			}},
+		{name: "rebuilding is out, however new", reps: []replicatest.Replica{
+			{Sectors: 16, Rebuilding: true, Counter: 0, Time: at(600), Layers: three().Layers}, rep(5, at(0), 1)},
 			order: "b a", why: "the only one", codes: []replica.Code{replica.WarnDisagreement}},
-		{name: "bad checksum in the best", reps: []replicatest.Replica{rep(2, at(0), 1), rep(1, at(0), 1)}, order: "a b", why: "by revision counter", damage: func(dirs []string) {
-			put(t, dirs[0], oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef"}`)
-		}, codes: []replica.Code{replica.WarnChecksumMismatch}},
+		{name: "bad checksum in the best", reps: []replicatest.Replica{rep(2, at(0), 1), rep(1, at(0), 1)},
+			order: "a b", why: "by revision counter", damage: func(dirs []string) {
+				put(t, dirs[0], oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef"}`)
+			}, codes: []replica.Code{replica.WarnChecksumMismatch}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			base := t.TempDir()
@@ -84,7 +100,7 @@ func TestRank(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := replica.Rank(t.Context(), dirs, c.want, true)
+			r, err := replica.Rank(t.Context(), dirs, c.want, replica.RankOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +129,7 @@ func TestRank(t *testing.T) {
 	}
 }
 
-// TestRankRefuses directories of two volumes, told by their names or by their snapshots.
+// TestRankRefuses directories of two volumes, recognized by their names or by their snapshots.
 func TestRankRefuses(t *testing.T) {
 	base := t.TempDir()
 	a, b, c := filepath.Join(base, "pvc-1-0123abcd"), filepath.Join(base, "pvc-2-0123abcd"), filepath.Join(base, "x")
@@ -129,7 +145,7 @@ func TestRankRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = replica.Rank(t.Context(), dirs, replica.Want{}, false)
+		_, err = replica.Rank(t.Context(), dirs, replica.Want{}, replica.RankOptions{NoChecksums: true})
 		refused(t, err, "two volumes")
 	}
 }
@@ -137,7 +153,9 @@ func TestRankRefuses(t *testing.T) {
 // TestCompare finds where replicas differ, and which are equal.
 func TestCompare(t *testing.T) {
 	needExtents(t, t.TempDir())
-	base := replicatest.Replica{Sectors: 1 << 20, Layers: []replicatest.Layer{{Name: "one", Ops: []replicatest.Op{{Off: 1000, Len: 3000, Seed: 1}}}, {}}}
+	base := replicatest.Replica{Sectors: 1 << 20, Layers: []replicatest.Layer{
+		{Name: "one", Ops: []replicatest.Op{{Off: 1000, Len: 3000, Seed: 1}}}, {},
+	}}
 	change := func(ops ...replicatest.Op) replicatest.Replica {
 		r := base
 		r.Layers = []replicatest.Layer{r.Layers[0], {Ops: ops}}
@@ -162,11 +180,13 @@ func TestCompare(t *testing.T) {
 		t.Errorf("groups %s", got)
 	}
 	const s = replicatest.Sector
-	if got, want := fmt.Sprint(c.Differ[2]), fmt.Sprint(replica.Difference{Bytes: 3 * s, Ranges: []replica.Range{{Off: 255 * s, Len: 2 * s}, {Off: 900_000 * s, Len: s}}}); got != want {
-		t.Errorf("differs %s, want %s", got, want)
-	}
-	if got, want := fmt.Sprint(c.Differ[3]), fmt.Sprint(replica.Difference{Bytes: 3000 * s, Ranges: []replica.Range{{Off: 1000 * s, Len: 3000 * s}}}); got != want {
-		t.Errorf("differs %s, want %s", got, want)
+	for i, want := range map[int]replica.Difference{
+		2: {Bytes: 3 * s, Ranges: []replica.Range{{Off: 255 * s, Len: 2 * s}, {Off: 900_000 * s, Len: s}}},
+		3: {Bytes: 3000 * s, Ranges: []replica.Range{{Off: 1000 * s, Len: 3000 * s}}},
+	} {
+		if got := fmt.Sprint(c.Differ[i]); got != fmt.Sprint(want) {
+			t.Errorf("differs %s, want %v", got, want)
+		}
 	}
 }
 
@@ -182,7 +202,8 @@ func TestVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.OK() || fmt.Sprint(v.Comparison.Groups) != "[[0 1] [2]]" || v.Comparison.Differ[2].Bytes != 12*replicatest.Sector {
+	if v.OK() || fmt.Sprint(v.Comparison.Groups) != "[[0 1] [2]]" ||
+		v.Comparison.Differ[2].Bytes != 12*replicatest.Sector {
 		t.Errorf("%+v", v.Comparison)
 	}
 	if v, err = replica.Verify(t.Context(), dirs[:2], replica.Want{}, nil); err != nil || !v.OK() {
@@ -190,7 +211,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestChecksums holds the hole-skipping sum against the plain one, and against the sum that the engine computed.
+// TestChecksums compares the hole-skipping sum with the plain one, and with the sum that the engine
+// computed.
 func TestChecksums(t *testing.T) {
 	needExtents(t, t.TempDir())
 	im := open(t, fixture(t, "ext4-chain", t.TempDir())[0], replica.Want{})
@@ -199,17 +221,19 @@ func TestChecksums(t *testing.T) {
 		t.Errorf("the engine's own: %v %v", sums, err)
 	}
 	dir := write(t, replicatest.Replica{Sectors: 5000, Layers: []replicatest.Layer{
-		{Name: "one", Ops: []replicatest.Op{{Off: 7, Len: 3, Seed: 1}, {Kind: replicatest.Zeros, Off: 100, Len: 9}, {Kind: replicatest.Reserve, Off: 300, Len: 9}, {Off: 4990, Len: 1, Seed: 2}}}, {},
+		{Name: "one", Ops: []replicatest.Op{{Off: 7, Len: 3, Seed: 1}, {Kind: replicatest.Zeros, Off: 100, Len: 9},
+			{Kind: replicatest.Reserve, Off: 300, Len: 9}, {Off: 4990, Len: 1, Seed: 2}}}, {},
 	}})
 	content, err := os.ReadFile(filepath.Join(dir, oneFile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := crc64.Checksum(content, crc64.MakeTable(crc64.ISO))
-	put(t, dir, oneFile+".checksum", fmt.Sprintf(`{"method":"crc64","checksum":"%016x","silently_corrupted":true}`, want))
+	put(t, dir, oneFile+".checksum", fmt.Sprintf(`{"method":"crc64","checksum":"%016x","silently_corrupted":true}`,
+		want))
 	im = open(t, dir, replica.Want{})
 	if !has(im.Chain.Warnings, replica.WarnSilentlyCorrupted) {
-		t.Error("Longhorn's own mark is not told")
+		t.Error("Longhorn's own mark is not reported")
 	}
 	if sums, err = im.Checksums(t.Context()); err != nil || len(sums) != 1 || sums[0].Got != want {
 		t.Errorf("%v, want %#x (%v)", sums, want, err)

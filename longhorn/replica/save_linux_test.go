@@ -18,6 +18,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica/replicatest"
 )
 
@@ -25,7 +26,8 @@ import (
 func eightChunks() replicatest.Replica {
 	return replicatest.Replica{Sectors: 2048, Layers: []replicatest.Layer{
 		{Name: "s0", Ops: []replicatest.Op{{Off: 0, Len: 2048, Seed: 1}}},
-		{Name: "s1", Ops: []replicatest.Op{{Off: 300, Len: 700, Seed: 2}, {Kind: replicatest.Zeros, Off: 1100, Len: 300}}},
+		{Name: "s1", Ops: []replicatest.Op{{Off: 300, Len: 700, Seed: 2},
+			{Kind: replicatest.Zeros, Off: 1100, Len: 300}}},
 		{Ops: []replicatest.Op{{Off: 1999, Len: 20, Seed: 3}}},
 	}}
 }
@@ -52,7 +54,7 @@ func openTest(t *testing.T, dir string) *Image {
 	}
 	im, err := c.Open(t.Context())
 	if err != nil {
-		if errors.Is(err, errNoExtents) {
+		if errors.Is(err, diskfile.ErrNoExtents) {
 			real.Missing(t, "extents (FIEMAP) of the temporary directory")
 		}
 		t.Fatal(err)
@@ -71,15 +73,15 @@ func checkFile(t *testing.T, path string, want []byte, r *Result) {
 	if !bytes.Equal(got, want) || r.SHA256 != hex.EncodeToString(sum[:]) {
 		t.Fatalf("the image is wrong, or its hash %s", r.SHA256)
 	}
-	for _, left := range []string{partName(path), stateName(path), stateName(path) + ".tmp"} {
+	for _, left := range []string{diskfile.PartName(path), stateName(path), stateName(path) + ".tmp"} {
 		if _, err := os.Lstat(left); err == nil {
 			t.Errorf("%s was left", left)
 		}
 	}
 }
 
-// TestSaveCutOffAnywhere fails the copying at each chunk, by a full disk and by an interruption, and continues it: the result is right, and
-// what was recorded as copied is not copied again.
+// TestSaveCutOffAnywhere fails the copying at each chunk, by a full disk and by an interruption,
+// and continues it: the result is right, and what was recorded as copied is not copied again.
 func TestSaveCutOffAnywhere(t *testing.T) {
 	rep, dir := writeTest(t, eightChunks())
 	im := openTest(t, dir)
@@ -104,7 +106,8 @@ func TestSaveCutOffAnywhere(t *testing.T) {
 					o.Workers = 8
 				}
 				_, err := im.Save(ctx, o)
-				if how != "interrupted" && !errors.Is(err, syscall.ENOSPC) || how == "interrupted" && !errors.Is(err, context.Canceled) {
+				if how != "interrupted" && !errors.Is(err, syscall.ENOSPC) || how == "interrupted" &&
+					!errors.Is(err, context.Canceled) {
 					t.Fatalf("got %v", err)
 				}
 				if how == "full" && !strings.Contains(strings.Join(lab.Hints(err), " "), "run the same command again") {
@@ -124,7 +127,8 @@ func TestSaveCutOffAnywhere(t *testing.T) {
 					t.Fatal(err)
 				}
 				if first.Load() < r.Resumed || how == "full" && r.Resumed != k*chunkSize {
-					t.Errorf("continued at %d, but copied %d again; it had stopped at %d", r.Resumed, first.Load(), k*chunkSize)
+					t.Errorf("continued at %d, but copied %d again; it had stopped at %d", r.Resumed, first.Load(),
+						k*chunkSize)
 				}
 				if r.Copied > im.DataBytes()-r.Resumed {
 					t.Errorf("copied %d bytes behind %d of %d", r.Copied, r.Resumed, im.DataBytes())
@@ -135,7 +139,7 @@ func TestSaveCutOffAnywhere(t *testing.T) {
 	}
 }
 
-// TestSaveContinuesHash interrupts while the hash is behind the copying: neither is begun again.
+// TestSaveContinuesHash interrupts while the hash is behind the copying: neither is started again.
 func TestSaveContinuesHash(t *testing.T) {
 	rep, dir := writeTest(t, eightChunks())
 	im := openTest(t, dir)
@@ -277,7 +281,8 @@ func TestSaveGuards(t *testing.T) {
 			t.Errorf("%s was touched: %q %v", name, data, err)
 		}
 	}
-	// Where a device is said to be, no file is made; and progress is kept in no replica, nor in a file that holds something else.
+	// No file is created where a device is expected; and progress is kept in no replica, nor in a
+	// file that holds something else.
 	guard := func(what string, err error, want string) {
 		t.Helper()
 		if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), want) || len(lab.Hints(err)) == 0 {
@@ -310,7 +315,8 @@ func TestSaveGuards(t *testing.T) {
 			t.Errorf("%s was touched: %q", name, data)
 		}
 	}
-	if _, err := im.Save(t.Context(), Output{Path: filepath.Join(base, "no", "such", "dir")}); !errors.Is(err, os.ErrNotExist) {
+	_, err := im.Save(t.Context(), Output{Path: filepath.Join(base, "no", "such", "dir")})
+	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing directory: %v", err)
 	}
 	if err := im.Unchanged(); err != nil {
@@ -332,10 +338,11 @@ func TestSavePartChanged(t *testing.T) {
 	}}); !errors.Is(err, full) {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(partName(out), 3*chunkSize); err != nil {
+	if err := os.Truncate(diskfile.PartName(out), 3*chunkSize); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := im.Save(t.Context(), Output{Path: out}); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "although") {
+	if _, err := im.Save(t.Context(), Output{Path: out}); !errors.Is(err, lab.ErrRefused) ||
+		!strings.Contains(err.Error(), "although") {
 		t.Errorf("continued: %v", err)
 	}
 	r, err := im.Save(t.Context(), Output{Path: out, Restart: true})
@@ -414,8 +421,8 @@ func TestTwoRuns(t *testing.T) {
 // TestMemory holds what a volume of a terabyte with few extents takes.
 func TestMemory(t *testing.T) {
 	const tera = 1 << 40
-	rep := replicatest.Replica{Sectors: tera / SectorSize, Layers: []replicatest.Layer{
-		{Name: "s0", Ops: []replicatest.Op{{Off: 0, Len: 10, Seed: 1}, {Off: tera/SectorSize - 5, Len: 5, Seed: 2}}},
+	rep := replicatest.Replica{Sectors: tera / sectorSize, Layers: []replicatest.Layer{
+		{Name: "s0", Ops: []replicatest.Op{{Off: 0, Len: 10, Seed: 1}, {Off: tera/sectorSize - 5, Len: 5, Seed: 2}}},
 		{Ops: []replicatest.Op{{Off: 1 << 27, Len: 100, Seed: 3}}},
 	}}
 	dir := filepath.Join(t.TempDir(), "vol-0123abcd")

@@ -1,2 +1,3 @@
-// Package replicatest makes Longhorn replica directories for tests, and reads them in a slow and independent way to compare with.
+// Package replicatest writes Longhorn replica directories for tests, and reads them in a slow and
+// independent way to compare with.
 package replicatest

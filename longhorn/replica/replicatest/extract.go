@@ -14,9 +14,10 @@ import (
 	"time"
 )
 
-// Extract recreates replica directories below dir from a tar in which each layer X.img is stored as X.img.map, a JSON object with the
-// file's size and the offsets and lengths of its extents, followed somewhere by X.img.dat, the extents' bytes. Zeros in extents are written.
-// Everything else is stored as it is. Times are kept.
+// Extract recreates replica directories below dir from a tar in which each layer X.img is stored as
+// X.img.map, a JSON object with the file's size and the offsets and lengths of its extents,
+// followed somewhere by X.img.dat, the extents' bytes. Zeros in extents are written. Everything
+// else is stored as it is. Times are kept.
 func Extract(r io.Reader, dir string) error {
 	type extentMap struct {
 		Size    int64
@@ -95,6 +96,6 @@ func writeExtents(name string, size int64, extents [][2]int64, r io.Reader) erro
 			return err
 		}
 	}
-	// Else the block count, which says how much a layer holds, would still change.
+	// Otherwise the block count, which says how much a layer holds, would still change.
 	return errors.Join(f.Sync(), f.Close())
 }

@@ -5,11 +5,13 @@ import (
 	"math/rand/v2"
 )
 
-// Random returns a replica of up to the given number of sectors, with 1 to 13 layers, and every feature now and then: expansions, removed
-// layers, written zeros, preallocated space, holes punched again, a backing file, wrapped head numbers, side branches, all crash states.
+// Random returns a replica of up to the given number of sectors, with 1 to 13 layers, and every
+// feature now and then: expansions, removed layers, written zeros, preallocated space, holes
+// punched again, a backing file, wrapped head numbers, side branches, all crash states.
 func Random(r *rand.Rand, sectors int64) Replica {
 	n := 1 + r.IntN(13)
-	rep := Replica{Sectors: 1 + r.Int64N(sectors), Head: r.IntN(11), Dirty: r.IntN(2) == 0, Crash: Crash(r.IntN(int(crashes)))}
+	rep := Replica{Sectors: 1 + r.Int64N(sectors), Head: r.IntN(11), Dirty: r.IntN(2) == 0,
+		Crash: Crash(r.IntN(int(crashes)))}
 	if r.IntN(2) == 0 {
 		rep.Counter = 1 + r.Int64N(1e6)
 	}
@@ -41,10 +43,12 @@ func Random(r *rand.Rand, sectors int64) Replica {
 		}
 		rep.Layers = append(rep.Layers, l)
 	}
-	// Where metadata is lost as well, a side branch cannot be told from a layer of the chain: that is a test of its own.
+	// Where metadata is lost as well, a side branch looks like a layer of the chain: that is a test
+	// of its own.
 	if n > 1 && !rep.Crash.Doubtful() && r.IntN(6) == 0 {
 		parent := rep.Layers[r.IntN(n-1)].Name
-		rep.Branches = map[string]Layer{parent: {Name: "branch", Sectors: rep.Layers[0].Sectors, Ops: []Op{{Kind: Data, Len: 1, Seed: r.Uint64()}}}}
+		ops := []Op{{Kind: Data, Len: 1, Seed: r.Uint64()}}
+		rep.Branches = map[string]Layer{parent: {Name: "branch", Sectors: rep.Layers[0].Sectors, Ops: ops}}
 	}
 	return rep
 }

@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read returns the live image of a replica directory whose metadata are whole, slowly: it asks the kernel for each sector of each layer
-// whether any extent is in it, and reads that sector. It shares no code with package replica. backing is the backing file's path, or "".
+// Read returns the live image of a replica directory whose metadata are whole, slowly: it asks the
+// kernel for each sector of each layer whether any extent is in it, and reads that sector. It
+// shares no code with package replica. backing is the backing file's path, or "".
 func Read(dir, backing string) ([]byte, error) {
 	var volume struct {
 		Size int64
@@ -78,7 +79,8 @@ func readJSON(path string, v any) error {
 	return nil
 }
 
-// extentsIn returns the number of extents in one sector: FIEMAP (linux/fiemap.h) with no room for extents only counts them.
+// extentsIn returns the number of extents in one sector: FIEMAP (linux/fiemap.h) with no room for
+// extents only counts them.
 func extentsIn(f *os.File, off int64) (uint32, error) {
 	req := struct {
 		start, length                  uint64

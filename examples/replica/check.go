@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
+)
+
+func (p *program) check(ctx context.Context, args []string) error {
+	paths, err := p.flags("check", "[-json] IMAGE", func(*flag.FlagSet) {}, args, 1, 1)
+	if err != nil {
+		return err
+	}
+	c, err := fsimage.Check(ctx, paths[0])
+	if err != nil {
+		return err
+	}
+	p.out.checked(paths[0], c)
+	return damaged(c)
+}
+
+// damaged returns errFound when the checker found errors.
+func damaged(c *fsimage.Checked) error {
+	if c.Tool != "" && !c.Clean {
+		return errFound
+	}
+	return nil
+}
+
+// checked prints what a check found.
+func (p *printer) checked(path string, c *fsimage.Checked) {
+	if p.json {
+		p.imageWarnings(c.Warnings(path))
+		p.line("check", struct {
+			Path string `json:"path"`
+			*fsimage.Checked
+		}{path, c})
+		return
+	}
+	what := c.FileSystem.Type
+	if what == "" {
+		what = "unknown content"
+	}
+	if c.FileSystem.Label != "" {
+		what += ", label " + lab.Printable(c.FileSystem.Label)
+	}
+	state := "not checked: " + c.Output
+	if c.Tool != "" {
+		state = c.Tool + " found errors"
+		if c.Clean {
+			state = c.Tool + " found no error"
+		}
+		if c.Replayed {
+			state += " once the journal was replayed, on a copy"
+		}
+	}
+	p.printf("holds   ")
+	p.folded(8, 8, what+": "+state)
+	if c.Tool != "" && !c.Clean {
+		for line := range strings.Lines(c.Output) {
+			p.printf("        %s\n", short(strings.TrimRight(line, "\n"), width-8))
+		}
+	}
+	p.imageWarnings(c.Warnings(path))
+}

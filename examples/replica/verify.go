@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"slices"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
+)
+
+func (p *program) verify(ctx context.Context, args []string) error {
+	var w replica.Want
+	paths, err := p.flags("verify", "[-json] DIR...", func(f *flag.FlagSet) { wantFlags(f, &w) }, args, 1, 0)
+	if err != nil {
+		return err
+	}
+	dirs, err := replica.ReadAll(paths)
+	if err != nil {
+		return err
+	}
+	v, err := replica.Verify(ctx, dirs, w, p.out.events())
+	p.out.endProgress()
+	if err != nil {
+		return err
+	}
+	p.out.ranking(v.Ranking)
+	p.out.warnings(v.Warnings)
+	p.out.verified(v)
+	if len(v.Compared) == 0 {
+		return v.Ranking.Err()
+	}
+	if !v.OK() {
+		return errFound
+	}
+	return nil
+}
+
+type imageLine struct {
+	Path string `json:"path"`
+	replica.Difference
+	Group int `json:"group"`
+}
+
+// imageLines returns how each image compares with the first, and the group of equal images that it
+// is in.
+func imageLines(v *replica.Verification) []imageLine {
+	var lines []imageLine
+	for i, r := range v.Compared {
+		group := slices.IndexFunc(v.Comparison.Groups, func(g []int) bool { return slices.Contains(g, i) })
+		lines = append(lines, imageLine{r.Directory.Path, v.Comparison.Differ[i], group})
+	}
+	return lines
+}
+
+// verified prints a comparison.
+func (p *printer) verified(v *replica.Verification) {
+	if v.Comparison == nil {
+		if p.json {
+			p.line("result", map[string]any{"equal": false, "ok": false})
+		}
+		return
+	}
+	if p.json {
+		p.line("result", map[string]any{"equal": v.Comparison.Equal(), "ok": v.OK(), "images": imageLines(v)})
+		return
+	}
+	best := lab.Printable(v.Compared[0].Name())
+	for i, r := range v.Compared[1:] {
+		name, d := lab.Printable(r.Name()), v.Comparison.Differ[i+1]
+		if d.Bytes == 0 {
+			p.paragraph(0, 4, fmt.Sprintf("%s has the same content as %s", name, best))
+			continue
+		}
+		places := count(len(d.Ranges), "place", "places")
+		p.paragraph(0, 4, fmt.Sprintf("%s differs from %s in %s, %s, first at %d",
+			name, best, size(d.Bytes), places, d.Ranges[0].Off))
+	}
+	switch {
+	case v.OK() && len(v.Compared) > 1:
+		p.printf("all %d are equal and sound\n", len(v.Compared))
+	case v.OK():
+		p.printf("%s is sound; there is no other to compare it with\n", best)
+	case v.Comparison.Equal():
+		p.printf("those that can be read are equal, but not all is well\n")
+	}
+}

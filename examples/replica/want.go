@@ -1,0 +1,21 @@
+package main
+
+import (
+	"flag"
+
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
+)
+
+// wantFlags defines the flags that say which state is wanted and which doubts are accepted.
+func wantFlags(f *flag.FlagSet, w *replica.Want) {
+	f.StringVar(&w.Snapshot, "snapshot", "", "recovery point: a `NAME` that inspect lists, instead of the live state")
+	f.StringVar(&w.Backing, "backing", "", "raw backing `FILE`, instead of the one that volume.meta names")
+	f.BoolVar(&w.NoBacking, "no-backing", false, "the volume has no backing file, where volume.meta is lost")
+	f.Int64Var(&w.Size, "size", 0, "the volume's size in `BYTES`, where volume.meta is lost")
+	f.BoolVar(&w.Borrow, "borrow", false, "read lost metadata from the other replicas given")
+	f.BoolVar(&w.ForceRebuilding, "force-rebuilding", false,
+		"accept a replica that was being rebuilt, and is half copied")
+	f.BoolVar(&w.DropMissing, "drop-missing", false,
+		"leave out a layer that a purge, cut off, had merged into its parent")
+	f.BoolVar(&w.Encrypted, "encrypted", false, "accept an encrypted volume: the image is its LUKS container")
+}

@@ -1,0 +1,74 @@
+package fsimage
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Check reports what file system is in the image file or block device path, and what its own
+// checker says, without changing a bit. Where a journal is to be replayed, that is done on a copy
+// beside the image (path.replay), which shares the image's blocks where the file system can, and
+// which is removed again. A checker that is not installed is in the report, not an error.
+func Check(ctx context.Context, path string) (*Checked, error) {
+	path = noOption(path)
+	f, err := openImage(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	c := &Checked{}
+	if c.FileSystem, err = Identify(f); err != nil {
+		return nil, &lab.Error{Op: "check image", Path: path, Err: err}
+	}
+	if err := c.run(ctx, path); err != nil {
+		return nil, err
+	}
+	if c.FileSystem.Replay && c.Tool != "" {
+		copied, err := replayed(ctx, f, path, c.FileSystem)
+		if err != nil {
+			return nil, err
+		}
+		if copied != "" {
+			defer os.Remove(copied)
+			after := &Checked{FileSystem: c.FileSystem}
+			if err := after.run(ctx, copied); err != nil {
+				return nil, err
+			}
+			c.Output += "\nafter the journal was replayed on a copy:\n" + after.Output
+			c.Replayed, c.Clean = true, after.Clean
+		}
+	}
+	return c, nil
+}
+
+// run runs the checker that belongs to the file system.
+func (c *Checked) run(ctx context.Context, path string) error {
+	var name string
+	var args []string
+	switch {
+	case c.FileSystem.ext():
+		name, args = "e2fsck", []string{"-f", "-n", path}
+	case c.FileSystem.Type == "xfs":
+		name, args = "xfs_repair", []string{"-n", "-f", path}
+	default:
+		c.Output = "no checker for it is known"
+		return nil
+	}
+	tool, err := findTool(name)
+	if err != nil {
+		c.Output = name + " is not installed"
+		return nil
+	}
+	out, code, err := runTool(ctx, tool, args...)
+	if err != nil {
+		return err
+	}
+	c.Tool, c.Output, c.Clean = name, strings.TrimSpace(out), code == 0
+	if c.FileSystem.Type == "xfs" && strings.Contains(out, "valuable metadata changes in a log") {
+		c.FileSystem.Replay = true
+	}
+	return nil
+}

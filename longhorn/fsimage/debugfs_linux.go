@@ -1,0 +1,183 @@
+package fsimage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// debugTree reads an ext2 to ext4 file system with debugfs (e2fsprogs). It asks for files by inode
+// number, so that no name of the image is ever part of a command.
+type debugTree struct {
+	ctx         context.Context
+	tool, image string
+}
+
+func (t *debugTree) close() error { return nil }
+
+// command returns debugfs as it is run for the commands, and where its standard error goes.
+func (t *debugTree) command(commands ...string) (*exec.Cmd, *bytes.Buffer) {
+	cmd := exec.CommandContext(t.ctx, t.tool, "-f", "-", t.image)
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBUGFS_PAGER=cat", "TZ=UTC")
+	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
+	stderr := new(bytes.Buffer)
+	cmd.Stderr = stderr
+	return cmd, stderr
+}
+
+// ask runs the commands and returns what each printed. debugfs echoes every command before its
+// answer.
+func (t *debugTree) ask(commands ...string) ([]string, error) {
+	cmd, stderr := t.command(commands...)
+	out, err := cmd.Output()
+	if t.ctx.Err() != nil {
+		return nil, context.Cause(t.ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("debugfs: %w: %s", err, strings.TrimSpace(stderr.String()))
+	}
+	answers := make([]string, len(commands))
+	rest := string(out)
+	for i, c := range commands {
+		_, after, ok := strings.Cut(rest, "debugfs: "+c+"\n")
+		if !ok {
+			return nil, fmt.Errorf("debugfs: no answer to %q: %s", c, strings.TrimSpace(stderr.String()))
+		}
+		rest = after
+		answers[i] = after
+		if i+1 < len(commands) {
+			answers[i], _, _ = strings.Cut(after, "debugfs: "+commands[i+1]+"\n")
+		}
+	}
+	return answers, nil
+}
+
+func (t *debugTree) root() (node, error) {
+	answers, err := t.ask("stat <2>")
+	if err != nil {
+		return node{}, err
+	}
+	n := node{File: File{Type: "dir"}, ino: 2}
+	return n, t.stat(&n, answers[0])
+}
+
+func (t *debugTree) list(dir node) ([]node, []Warning, error) {
+	answers, err := t.ask(fmt.Sprintf("ls -p <%d>", dir.ino))
+	if err != nil {
+		return nil, nil, err
+	}
+	var ws []Warning
+	var nodes []node
+	var commands []string
+	for line := range strings.Lines(answers[0]) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" || strings.HasPrefix(line, "/0/") { // an entry that is not in use
+			continue
+		}
+		n, name, ok := parseListing(line)
+		if !ok {
+			ws = append(ws, warning(WarnSkipped, dir.Path,
+				"debugfs printed a name that looks like its other output: %q", line))
+			continue
+		}
+		if name == "." || name == ".." {
+			continue
+		}
+		n.Path = strings.TrimPrefix(dir.Path+"/"+name, "/")
+		nodes = append(nodes, n)
+		commands = append(commands, fmt.Sprintf("stat <%d>", n.ino))
+	}
+	if len(nodes) == 0 {
+		return nil, ws, nil
+	}
+	if answers, err = t.ask(commands...); err != nil {
+		return nil, nil, err
+	}
+	for i := range nodes {
+		if err := t.stat(&nodes[i], answers[i]); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", nodes[i].Path, err)
+		}
+	}
+	return nodes, ws, nil
+}
+
+// attribute returns the value of an extended attribute.
+func (t *debugTree) attribute(ino uint64, name string) ([]byte, error) {
+	if strings.ContainsAny(name, " \"\t\n") {
+		return nil, fmt.Errorf("extended attribute %q cannot be asked of debugfs", name)
+	}
+	return t.output(ino, "ea_get -f %[2]s <%[1]d> "+strings.ReplaceAll(name, "%", "%%"))
+}
+
+// output has debugfs write what a command yields to a file, and returns it. format takes the inode
+// and the file.
+func (t *debugTree) output(ino uint64, format string) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "fsimage-debugfs-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := path.Join(dir, "out")
+	if _, err := t.ask(fmt.Sprintf(format, ino, file)); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+}
+
+func (t *debugTree) content(n node, dst *os.File) (string, error) {
+	// debugfs writes into our file through its descriptor: no second copy, no name to guess.
+	cmd, stderr := t.command(fmt.Sprintf("dump <%d> /proc/self/fd/3", n.ino))
+	cmd.ExtraFiles = []*os.File{dst}
+	err := cmd.Run()
+	if t.ctx.Err() != nil {
+		return "", context.Cause(t.ctx)
+	}
+	// Its first line on standard error is its version.
+	_, complaint, _ := strings.Cut(stderr.String(), "\n")
+	if err == nil && strings.TrimSpace(complaint) != "" {
+		err = errors.New(strings.TrimSpace(complaint))
+	}
+	if err != nil {
+		return "", fmt.Errorf("debugfs: %w", err)
+	}
+	fi, err := dst.Stat()
+	if err != nil {
+		return "", err
+	}
+	if fi.Size() > n.Size {
+		return "", fmt.Errorf("debugfs wrote %d bytes of %d", fi.Size(), n.Size)
+	}
+	if err := dst.Truncate(n.Size); err != nil { // a hole at the end is not written
+		return "", err
+	}
+	return hashData(t.ctx, dst, n.Size, func(p []byte, off int64) error { return digHoles(dst, p, off) })
+}
+
+// blockSize is the size in bytes of the blocks that are looked at for holes: that of most file
+// systems.
+const blockSize = 4096
+
+// digHoles turns the blocks of p, which is at off in f, into holes where they are zeros: debugfs
+// has written those of the image as zeros. If that cannot be done it costs space only.
+func digHoles(f *os.File, p []byte, off int64) error {
+	var zero [blockSize]byte
+	for start := 0; start < len(p); start += blockSize {
+		end := start
+		for end+blockSize <= len(p) && bytes.Equal(p[end:end+blockSize], zero[:]) {
+			end += blockSize
+		}
+		if end > start {
+			const punch = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
+			unix.Fallocate(int(f.Fd()), punch, off+int64(start), int64(end-start))
+			start = end
+		}
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package fsimage
+
+import (
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Extraction says how [Extract] is to work. Its zero value works.
+type Extraction struct {
+	// NoReplay takes the file system as it is, even if its journal holds changes that were not
+	// applied yet.
+	NoReplay bool
+	// NoMount reads the image with debugfs, which needs no root and knows ext2 to ext4 only, even
+	// if it could be mounted.
+	NoMount bool
+	// Found is called for each file, in an order in which directories come before what is in them.
+	// Nil is allowed.
+	Found func(File)
+	// Events receives the progress. Nil is allowed.
+	Events func(lab.Event)
+}
+
+// File is a file that was extracted from an image.
+type File struct {
+	Path   string            `json:"path"` // relative, with slashes
+	Type   string            `json:"kind"` // "file", "dir", "symlink", "link", "fifo", "socket", "char", "block"
+	Mode   uint32            `json:"mode"` // permission bits, with setuid, setgid, sticky
+	UID    int               `json:"uid"`
+	GID    int               `json:"gid"`
+	Size   int64             `json:"size"` // bytes, of files
+	Mtime  time.Time         `json:"mtime"`
+	Target string            `json:"target,omitempty"` // of symbolic links; of a hard link, the path that came first
+	SHA256 string            `json:"sha256,omitempty"` // of files
+	Xattrs map[string][]byte `json:"xattrs,omitempty"`
+}
+
+// Extracted is the report of [Extract].
+type Extracted struct {
+	Path       string     `json:"path"`
+	FileSystem FileSystem `json:"file_system"`
+	Method     string     `json:"method"`   // "mount" or "debugfs"
+	Replayed   bool       `json:"replayed"` // a copy was read whose journal was replayed
+	Files      int        `json:"files"`
+	Bytes      int64      `json:"bytes"` // of files' content
+	Warnings   []Warning  `json:"warnings,omitempty"`
+}

@@ -1,0 +1,103 @@
+package fsimage
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
+)
+
+// replayed copies the image and replays the journal of the copy. It returns the copy's path, or ""
+// where what that needs is missing: e2fsck for ext, root for XFS, an image that is a file.
+func replayed(ctx context.Context, image *os.File, path string, fsys FileSystem) (string, error) {
+	var tool string
+	if fsys.ext() {
+		var err error
+		if tool, err = findTool("e2fsck"); err != nil {
+			return "", nil
+		}
+	} else if fsys.Type != "xfs" || os.Geteuid() != 0 {
+		return "", nil
+	}
+	fi, err := image.Stat()
+	if err != nil || !fi.Mode().IsRegular() {
+		return "", err
+	}
+	name := path + ".replay"
+	if err := copySparse(ctx, image, name, fi.Size()); err != nil {
+		return "", &lab.Error{Op: "copy image", Path: name, Hint: "remove what is in the way, or make room", Err: err}
+	}
+	if fsys.ext() {
+		err = replayExt(ctx, tool, name)
+	} else {
+		err = replayXFS(ctx, name)
+	}
+	if err != nil {
+		os.Remove(name)
+		return "", err
+	}
+	return name, nil
+}
+
+func replayExt(ctx context.Context, tool, path string) error {
+	out, code, err := runTool(ctx, tool, "-p", "-E", "journal_only", path)
+	if err == nil && code >= 4 {
+		err = &lab.Error{Op: "replay journal", Path: path, Err: errors.New(strings.TrimSpace(out))}
+	}
+	return err
+}
+
+// replayXFS mounts the image: that is when XFS replays its log.
+func replayXFS(ctx context.Context, path string) error {
+	m, err := mountImage(ctx, path, "rw,nouuid") // a copy has the original's UUID, which may be mounted
+	if err != nil {
+		return err
+	}
+	return m.unmount()
+}
+
+// copySparse copies src to a new file, by sharing its blocks if that can be done, otherwise without
+// its holes.
+func copySparse(ctx context.Context, src *os.File, name string, size int64) (err error) {
+	dst, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, dst.Close()); err != nil {
+			os.Remove(name)
+		}
+	}()
+	if unix.IoctlFileClone(int(dst.Fd()), int(src.Fd())) == nil {
+		return nil
+	}
+	if err := dst.Truncate(size); err != nil {
+		return err
+	}
+	extents, err := diskfile.SeekData(src, size)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, chunkSize)
+	for _, e := range extents {
+		for off := e.Off; off < e.End(); off += chunkSize {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			p := buf[:min(chunkSize, e.End()-off)]
+			if _, err := io.ReadFull(io.NewSectionReader(src, off, int64(len(p))), p); err != nil {
+				return err
+			}
+			if _, err := dst.WriteAt(p, off); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

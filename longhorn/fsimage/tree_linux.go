@@ -1,0 +1,45 @@
+package fsimage
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// tree is a file system as it is walked.
+type tree interface {
+	root() (node, error)
+	list(dir node) ([]node, []Warning, error)
+	content(n node, dst *os.File) (sum string, err error) // to an empty file
+	close() error
+}
+
+// node is a file of a tree. Its File's path is relative to the root, "" for the root itself.
+type node struct {
+	File
+	dev   uint64 // of the subvolume, where the file system has them: each has inode numbers of its own
+	ino   uint64
+	links uint64
+	rdev  uint64
+}
+
+// typeOf returns the type of a file as [File] has it, from its mode.
+func typeOf(mode uint32) string {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return "file"
+	case unix.S_IFDIR:
+		return "dir"
+	case unix.S_IFLNK:
+		return "symlink"
+	case unix.S_IFIFO:
+		return "fifo"
+	case unix.S_IFSOCK:
+		return "socket"
+	case unix.S_IFCHR:
+		return "char"
+	case unix.S_IFBLK:
+		return "block"
+	}
+	return "unknown"
+}

@@ -1,0 +1,46 @@
+package replica
+
+import "gitea.arcodange.lab/arcodange-org/lab"
+
+// bystanders warns of the layers that are not in the chain.
+func (b *chainBuilder) bystanders() {
+	in := map[string]bool{}
+	for _, l := range b.chain.Layers {
+		in[l.File] = true
+	}
+	named := b.d.namedAsParent()
+	for i := range b.d.Layers {
+		l := &b.d.Layers[i]
+		switch {
+		case in[l.File] || l.Absent:
+		case !l.Snapshot():
+			switch {
+			case b.want.Snapshot != "":
+			case l.Allocated > 0 && b.d.twin(l) == nil:
+				b.warn(WarnExtraHead, l.File,
+					"not the head: ignored, although it has data of its own; look at it with -snapshot %s", l.File)
+			default:
+				b.warn(WarnExtraHead, l.File, "not the head: ignored")
+			}
+		case l.MetaState != Good && !named[l.File]:
+			b.warn(WarnStrayLayer, l.File, "its .meta is %s and no layer names it: not in the chain", l.MetaState)
+		case b.want.Snapshot == "":
+			b.warn(WarnSideBranch, l.File,
+				"not below the head; a recovery point of its own with -snapshot %s", lab.Printable(l.Name()))
+		}
+	}
+}
+
+// namedAsParent returns the layers that a readable .meta, or volume.meta, names as parent.
+func (d *Directory) namedAsParent() map[string]bool {
+	named := map[string]bool{}
+	if d.MetaState == Good {
+		named[d.Meta.Parent] = true
+	}
+	for i := range d.Layers {
+		if d.Layers[i].Meta.parentRead {
+			named[d.Layers[i].Meta.Parent] = true
+		}
+	}
+	return named
+}

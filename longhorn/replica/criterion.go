@@ -1,0 +1,146 @@
+package replica
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// criterion prefers some of the candidates, at least one, to the others.
+type criterion struct {
+	name string
+	keep func([]*Ranked) []*Ranked
+	why  func(best, other *Ranked) string // why other is not kept
+}
+
+// criteria returns them in their order, for the live state or a recovery point.
+func criteria(point bool) []criterion {
+	all := []criterion{
+		{"revision counter", func(cs []*Ranked) []*Ranked {
+			if slices.ContainsFunc(cs, func(c *Ranked) bool { return c.Directory.CounterState != Good }) {
+				return cs
+			}
+			return highest(cs, func(c *Ranked) int64 { return c.Directory.Counter })
+		}, func(best, other *Ranked) string {
+			return fmt.Sprintf("revision counter %d, %s has %d",
+				other.Directory.Counter, best.Name(), best.Directory.Counter)
+		}},
+		{"head time", func(cs []*Ranked) []*Ranked {
+			newest := newestHead(cs).HeadTime()
+			return keepIf(cs, func(c *Ranked) bool { return newest.Sub(c.HeadTime()) <= timeWindow })
+		}, func(best, other *Ranked) string {
+			return fmt.Sprintf("head written %s before that of %s", later(best, other), best.Name())
+		}},
+		{"checksums", func(cs []*Ranked) []*Ranked {
+			return keepIf(cs, func(c *Ranked) bool { return len(c.badSums()) == 0 })
+		}, func(_, other *Ranked) string {
+			return "content differs from the checksum: " + strings.Join(other.badSums(), ", ")
+		}},
+		{"certainty", func(cs []*Ranked) []*Ranked {
+			return keepIf(cs, func(c *Ranked) bool { return !c.Chain.Inferred })
+		}, func(best, _ *Ranked) string {
+			return "metadata had to be inferred, that of " + best.Name() + " is whole"
+		}},
+		{"head size", func(cs []*Ranked) []*Ranked {
+			return highest(cs, (*Ranked).HeadAllocated)
+		}, func(best, other *Ranked) string {
+			return fmt.Sprintf("head occupies %d bytes, that of %s %d",
+				other.HeadAllocated(), best.Name(), best.HeadAllocated())
+		}},
+	}
+	if point {
+		counter, checksums, certainty, size := all[0], all[2], all[3], all[4]
+		return []criterion{checksums, certainty, counter, size}
+	}
+	return all
+}
+
+// newestHead returns the one whose head was written last.
+func newestHead(cs []*Ranked) *Ranked {
+	return slices.MaxFunc(cs, func(a, b *Ranked) int { return a.HeadTime().Compare(b.HeadTime()) })
+}
+
+// later returns how much later the head of a was written than that of b.
+func later(a, b *Ranked) time.Duration {
+	return a.HeadTime().Sub(b.HeadTime()).Round(time.Millisecond)
+}
+
+// highest returns those with the highest value.
+func highest(cs []*Ranked, value func(*Ranked) int64) []*Ranked {
+	top := value(cs[0])
+	for _, c := range cs {
+		top = max(top, value(c))
+	}
+	return keepIf(cs, func(c *Ranked) bool { return value(c) == top })
+}
+
+// keepIf returns those for which ok holds, or all when it holds for none.
+func keepIf(cs []*Ranked, ok func(*Ranked) bool) []*Ranked {
+	var kept []*Ranked
+	for _, c := range cs {
+		if ok(c) {
+			kept = append(kept, c)
+		}
+	}
+	if len(kept) == 0 {
+		return cs
+	}
+	return kept
+}
+
+// order puts the best of good first, then the best of the rest, and so on, and gives each its reason.
+func (r *Ranking) order(good []*Ranked, by []criterion) {
+	var sorted []*Ranked
+	rest := slices.Clone(good)
+	var best *Ranked
+	for len(rest) > 0 {
+		left, decided := rest, ""
+		for _, c := range by {
+			kept := c.keep(left)
+			if len(kept) < len(left) && decided == "" {
+				decided = c.name
+			}
+			if best == nil {
+				for _, out := range left {
+					if !slices.Contains(kept, out) {
+						out.Reason = c.why(kept[0], out)
+					}
+				}
+			}
+			left = kept
+		}
+		pick := newestHead(left)
+		if best == nil {
+			best = pick
+			for _, c := range left {
+				c.Tied = true
+				if c != pick {
+					c.Reason = "as good as " + pick.Name() + " by all that is recorded"
+				}
+			}
+			pick.Reason = "best: " + whyBest(decided, len(good), len(left))
+		}
+		sorted = append(sorted, pick)
+		rest = slices.DeleteFunc(rest, func(c *Ranked) bool { return c == pick })
+	}
+	for _, c := range r.Replicas {
+		if c.Err != nil {
+			sorted = append(sorted, c)
+		}
+	}
+	r.Replicas = sorted
+}
+
+// whyBest says by what the best was chosen: the criterion that decided, "" for none.
+func whyBest(decided string, candidates, tied int) string {
+	switch {
+	case candidates == 1:
+		return "the only one that can be merged"
+	case decided == "":
+		return fmt.Sprintf("all %d are alike by all that is recorded", candidates)
+	case tied > 1:
+		return fmt.Sprintf("by %s, like %d more", decided, tied-1)
+	}
+	return "by " + decided
+}

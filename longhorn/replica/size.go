@@ -1,0 +1,66 @@
+package replica
+
+import (
+	"fmt"
+	"strings"
+)
+
+// sizes finds the volume's size and compares the layers with it: a layer may be smaller than the
+// one above it, never larger.
+func (b *chainBuilder) sizes() error {
+	c, top := b.chain, b.chain.Layers[0]
+	switch {
+	case b.known && b.want.Size != 0 && b.want.Size != b.meta.Size:
+		return b.refuse(volumeMetaFile, "leave -size out",
+			"the volume's size is known, %d bytes, and is not the one given, %d", b.meta.Size, b.want.Size)
+	case b.known:
+		c.Size = b.meta.Size
+	case b.want.Size != 0:
+		c.Size = b.want.Size
+	case possibleSize(b.d.Meta.Size):
+		c.Size, c.Inferred = b.d.Meta.Size, true
+		b.warn(WarnSizeInferred, volumeMetaFile,
+			"%s, but the volume's size can be read: %d bytes", b.d.MetaState, c.Size)
+	default:
+		c.Size, c.Inferred = top.Size, true
+		b.warn(WarnSizeInferred, volumeMetaFile,
+			"%s: the volume's size is taken from %s: %d bytes", b.d.MetaState, top.File, c.Size)
+	}
+	if !possibleSize(c.Size) {
+		hint := "give the volume's size with -size"
+		if up := (c.Size + sectorSize - 1) &^ (sectorSize - 1); possibleSize(up) {
+			hint += fmt.Sprintf(", %d if it was cut off in a sector: what is missing reads as zeros", up)
+		}
+		return b.refuse("", hint,
+			"%d bytes cannot be a volume's size, which is a positive multiple of %d", c.Size, sectorSize)
+	}
+	return b.layerSizes()
+}
+
+// layerSizes compares the size of each layer with that of the one above it.
+func (b *chainBuilder) layerSizes() error {
+	c := b.chain
+	above, aboveSize := "the volume", c.Size
+	for i, l := range c.Layers {
+		if l.Size > aboveSize {
+			return b.refuse(l.File, "use another replica, or a recovery point below with -snapshot: "+b.points(),
+				"%d bytes, larger than %s (%d bytes)", l.Size, above, aboveSize)
+		}
+		if l.Size < aboveSize && !(l.Snapshot() && (i > 0 || b.want.Snapshot != "") && l.expansion()) {
+			b.warn(WarnLayerShort, l.File, "%d bytes, smaller than %s (%d bytes), and no expansion explains it: "+
+				"what is missing reads as zeros or from the layers below", l.Size, above, aboveSize)
+		}
+		above, aboveSize = l.File, l.Size
+	}
+	return nil
+}
+
+// possibleSize reports whether a volume can have that many bytes.
+func possibleSize(n int64) bool { return n > 0 && n%sectorSize == 0 && n <= maxVolume }
+
+// expansion reports whether the snapshot was made by an expansion, so that what is above it is
+// larger.
+func (l *Layer) expansion() bool {
+	_, labelled := l.Meta.Labels["replica-expansion"]
+	return labelled || strings.HasPrefix(l.Name(), "expand-")
+}

@@ -1,0 +1,168 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
+)
+
+// target finds where the output is to be written, and the doubts about that.
+func (im *Image) target(o Output) (*target, []Warning, error) {
+	avoid := append([]string{im.Chain.Directory.Path}, o.Avoid...)
+	if o.Device {
+		path, err := diskfile.DevicePlace("save image", o.Path)
+		if err != nil {
+			return nil, nil, err
+		}
+		state, err := statePath(o.State, avoid)
+		return &target{path: path, name: path, device: true, state: state}, nil, err
+	}
+	place, err := diskfile.NewPlace("save image", o.Path, avoid)
+	var ws warnings
+	ws.doubts(place)
+	return &target{path: place.Path, name: diskfile.PartName(place.Path), state: stateName(place.Path)}, ws, err
+}
+
+// target is the output while it is written.
+type target struct {
+	path   string // what it will be called
+	name   string // what it is called now: path.part, or the device
+	device bool
+	state  string // the journal's path; empty for none
+	file   *os.File
+	work   journalWork
+	id     string
+}
+
+// at is the place of an error.
+func (t *target) at(hint string) lab.Error {
+	return lab.Error{Op: "save image", Path: t.name, Hint: hint}
+}
+
+// hinted adds the next step to an error that the file system gave.
+func (t *target) hinted(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	hint := ""
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		hint = "free some space, then run the same command again: it continues where it stopped"
+	case errors.Is(err, unix.EFBIG):
+		hint = "the file system cannot hold a file of that size: write to another one"
+	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EACCES):
+		hint = "write to a directory that you may write to"
+	}
+	return located(t.at(hint), err)
+}
+
+// open creates the output, or opens what an interrupted run left of it. It returns the progress to
+// continue from.
+func (t *target) open(im *Image, o Output) (journal, error) {
+	t.work = im.work()
+	old, known, err := t.readState()
+	if err != nil && !o.Restart {
+		return journal{}, err
+	}
+	continued := known
+	if t.device {
+		err = t.openDevice(im.Size())
+	} else {
+		continued, err = t.openFile(known, o.Restart)
+	}
+	if err != nil {
+		return journal{}, err
+	}
+	if !continued || o.Restart {
+		fresh := journal{Version: journalVersion, Work: t.work, Output: t.id}
+		return fresh, t.begin(im, o, fresh)
+	}
+	return old, t.resume(im, o, old)
+}
+
+// openFile opens path.part, and reports whether an interrupted run left it, which it continues if
+// its progress is known.
+func (t *target) openFile(known, restart bool) (continued bool, err error) {
+	if restart {
+		if err := t.discard(); err != nil {
+			return false, err
+		}
+		known = false
+	}
+	continued, err = t.openPart()
+	if err == nil && continued && !known {
+		err = refuse(t.at("remove it, or begin again with -restart"), "it exists, and its progress is not known")
+	}
+	return continued, err
+}
+
+// begin prepares an output that is new.
+func (t *target) begin(im *Image, o Output, j journal) error {
+	err := t.space(im, o, 0)
+	if err == nil && !t.device {
+		err = t.file.Truncate(im.Size())
+	}
+	if err != nil {
+		if !t.device {
+			os.Remove(t.name)
+		}
+		return err
+	}
+	return t.writeState(j)
+}
+
+// resume prepares an output of which a part is there.
+func (t *target) resume(im *Image, o Output, old journal) error {
+	const hint = "begin again with -restart"
+	if why := t.work.differs(old.Work); why != "" {
+		return refuse(t.at(hint), "it cannot be continued: %s", why)
+	}
+	if old.Output != t.id {
+		return refuse(t.at(hint), "it cannot be continued: it is not the output that was begun")
+	}
+	size, err := t.length()
+	if err != nil {
+		return err
+	}
+	if size < old.Copied {
+		return refuse(t.at(hint),
+			"it cannot be continued: it has %d bytes, although %d were copied", size, old.Copied)
+	}
+	if err := t.space(im, o, old.Copied); err != nil {
+		return err
+	}
+	if t.device {
+		return nil
+	}
+	// What is behind is written again: nothing of it may stay.
+	return errors.Join(t.file.Truncate(old.Copied), t.file.Truncate(im.Size()))
+}
+
+// finish gives the output its name.
+func (t *target) finish() error {
+	if t.device {
+		return t.forget()
+	}
+	err := diskfile.Finish(t.name, t.path)
+	if errors.Is(err, fs.ErrExist) {
+		at := t.at("the finished image is " + t.name)
+		at.Path = t.path
+		return refuse(at, "it exists now")
+	}
+	if err != nil {
+		return err
+	}
+	return t.forget()
+}
+
+func (t *target) close() {
+	if t.file != nil {
+		t.file.Close()
+	}
+}
