@@ -92,7 +92,7 @@ func TestDumpResetAndDropWithDump(t *testing.T) {
 	}
 	defer os.RemoveAll(tmp)
 	t.Setenv("TMPDIR", tmp) // what is left behind in it is of this test
-	root := target(pg)
+	root := access(pg)
 	prod, sandbox := lab.App("erp").In(lab.Prod), lab.App("erp").In("sandbox")
 	spec := pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: prod, Extensions: []string{"citext"}}, {Instance: sandbox}}}
 	p, err := root.Plan(t.Context(), spec)
@@ -103,7 +103,7 @@ func TestDumpResetAndDropWithDump(t *testing.T) {
 		sql(t, pg.DSN("postgres"), fmt.Sprintf(`CREATE ROLE "v-%[1]s" LOGIN PASSWORD 'secret' IN ROLE "%[2]s"`, i.ID(), i.OwnerRole()), fmt.Sprintf(`ALTER ROLE "v-%s" SET role TO '%s'`, i.ID(), i.OwnerRole()))
 	}
 	as := func(i lab.Instance) *pgprov.Server {
-		s := target(pg)
+		s := access(pg)
 		s.User, s.Password = "v-"+i.ID(), lab.NewSecret("secret")
 		return &s
 	}

@@ -26,6 +26,9 @@ func (c *Cutter) Arm(n int, how Failure) {
 	c.cuts.At(n, how)
 }
 
+// Reset takes back a cut that has not come yet.
+func (c *Cutter) Reset() { c.cuts.Reset() }
+
 // Fired reports whether it has cut since it was armed.
 func (c *Cutter) Fired() bool { return c.cuts.Fired() > 0 }
 
@@ -69,10 +72,11 @@ func (c *cutConn) Write(b []byte) (int, error) {
 		return 0, errCut
 	}
 	c.keeping.Store(true)
-	if _, err := c.Conn.Write(b); err != nil {
-		return 0, err
+	n, err := c.Conn.Write(b)
+	if err == nil {
+		_, _ = c.Read(make([]byte, 4096)) // until the server has answered
 	}
-	return c.Read(make([]byte, 4096))
+	return n, err
 }
 
 // Read reads on to the end of an answer that is kept, and says then that the connection was cut.

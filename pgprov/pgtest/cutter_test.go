@@ -46,8 +46,11 @@ func TestCutterWhileRead(t *testing.T) {
 			}
 		})
 		synctest.Wait() // the client reads
-		if n, err := conn.Write([]byte("Q\x00\x00\x00\x05\x00")); n != 0 || err != errCut {
+		if n, err := conn.Write([]byte("Q\x00\x00\x00\x05\x00")); n != 6 || err != nil { // it was sent: no error may say that it was not
 			t.Errorf("write: %d, %v", n, err)
+		}
+		if n, err := conn.Read(make([]byte, 4)); n != 0 || err != errCut {
+			t.Errorf("read after the cut: %d, %v", n, err)
 		}
 		if !c.Fired() {
 			t.Error("it was not cut")

@@ -3,7 +3,7 @@
 // transactions, advisory locks, and the rules of PostgreSQL 15, 16, 17 or 18 on who may do what.
 //
 //	f := pgtest.New(t, pgtest.Config{Major: 17})
-//	server := f.Target()
+//	server := f.Access()
 //	p, err := server.Plan(ctx, spec)
 //
 // It knows the statements that pgprov sends, those by which Vault makes users, and those of the suite. A statement that it does not know is an error, never a

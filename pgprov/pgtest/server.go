@@ -163,8 +163,8 @@ func (s *Server) Host() string { return s.listener.Addr().(*net.TCPAddr).IP.Stri
 // Port returns the TCP port it listens on.
 func (s *Server) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
-// Target returns the server as package pgprov is told of it, with the superuser logging in.
-func (s *Server) Target() pgprov.Server {
+// Access returns the server as package pgprov is told of it, with the superuser logging in.
+func (s *Server) Access() pgprov.Server {
 	return pgprov.Server{Host: s.Host(), Port: s.Port(), User: s.config.Superuser, Password: s.config.Password, Identity: s.config.Identity}
 }
 
