@@ -14,13 +14,7 @@ import (
 func Laws(t *testing.T, fresh func(*testing.T) World) {
 	t.Run("Planning", func(t *testing.T) { planning(t, fresh(t)) })
 	t.Run("Drift", func(t *testing.T) { drift(t, fresh(t)) })
-	t.Run("CutOff", func(t *testing.T) {
-		w := fresh(t)
-		t.Run("Context", func(t *testing.T) { cutOff(t, w, byContext) })
-		for n, cut := range w.Cuts {
-			t.Run(cut.Name, func(t *testing.T) { cutOff(t, w, byCut(n)) })
-		}
-	})
+	t.Run("CutOff", func(t *testing.T) { CutOff(t, fresh(t)) })
 	t.Run("Foreign", func(t *testing.T) { foreign(t, fresh(t)) })
 	t.Run("Secrets", func(t *testing.T) { secrets(t, fresh(t)) })
 	t.Run("Boundary", func(t *testing.T) { boundary(t, fresh(t)) })

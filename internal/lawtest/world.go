@@ -42,6 +42,10 @@ type World struct {
 	// Cuts are the ways in which an apply is cut off, beside that its context ends as its n-th change begins.
 	Cuts []Cut
 
+	// RunsOn says that changes go on unheard when the connection is lost, as in a script on a machine: what was reported as not run may
+	// have been made.
+	RunsOn bool
+
 	// Every is the distance between two cuts, where an apply takes long; 0 means 1, every place.
 	Every int
 }
