@@ -57,7 +57,7 @@ func (s *Spec) diffShared(seen *observed) (ops []op, err error) {
 	pooler := catalog.Role{Name: s.pooler(), Login: true, ConnectionLimit: -1}
 	if s.EditorEndsSessions && seen.server.Version < 160000 {
 		err = &lab.Error{Op: "plan", Path: s.editor(), Hint: "upgrade to PostgreSQL 16 or later, or leave it out",
-			Err: fmt.Errorf("%w: on PostgreSQL 15 a role inherits all of its memberships or none, so the editor cannot be let end sessions alone", lab.ErrRefused)}
+			Err: kindf(lab.ErrRefused, "on PostgreSQL 15 a role inherits all of its memberships or none, so the editor cannot be let end sessions alone")}
 	}
 	ops = append(ops, diffRole(stepShared, editor, s.Editor.Password, seen)...)
 	ops = append(ops, diffRole(stepShared, pooler, s.Pooler.Password, seen)...)
@@ -226,7 +226,7 @@ func (s *Spec) diffInstance(i Instance, seen *observed, in *inside) ([]op, error
 	ops = append(ops, s.diffConnect(i, seen)...)
 	for _, role := range i.Connect {
 		if _, ok := seen.roles[role]; !ok {
-			errs = append(errs, &lab.Error{Op: "plan", Target: step, Path: role, Hint: "create the role, or leave it out", Err: fmt.Errorf("%w: the role that is to connect", lab.ErrNotFound)})
+			errs = append(errs, &lab.Error{Op: "plan", Target: step, Path: role, Hint: "create the role, or leave it out", Err: kindf(lab.ErrNotFound, "the role that is to connect")})
 		}
 	}
 	if in == nil {
@@ -276,29 +276,31 @@ func (s *Spec) diffDatabase(i Instance, seen *observed) ([]op, error) {
 		}
 		return create(id, want, sql), nil
 	}
-	conflict := func(kind error, hint, format string, args ...any) error {
-		return &lab.Error{Op: "plan", Target: step, Path: "database " + name, Hint: hint, Err: fmt.Errorf("%w: "+format, append([]any{kind}, args...)...)}
-	}
-	const anew = "a database keeps what it was made with: dump it, drop it and restore it, or ask for what it has"
 	var errs []error
+	conflict := func(kind error, hint, format string, args ...any) {
+		errs = append(errs, &lab.Error{Op: "plan", Target: step, Path: "database " + name, Hint: hint, Err: kindf(kind, format, args...)})
+	}
+	const recreate = "a database keeps what it was made with: dump it, drop it and restore it, or ask for what it has"
 	if i.Encoding != "" && encodingKey(i.Encoding) != encodingKey(have.Encoding) {
-		errs = append(errs, conflict(lab.ErrConflict, anew, "its encoding is %s, not %s", have.Encoding, i.Encoding))
+		conflict(lab.ErrConflict, recreate, "its encoding is %s, not %s", have.Encoding, i.Encoding)
 	}
 	if i.Locale != "" && (localeKey(i.Locale) != localeKey(have.Collate) || localeKey(i.Locale) != localeKey(have.CType)) {
-		errs = append(errs, conflict(lab.ErrConflict, anew, "its LC_COLLATE is %s and its LC_CTYPE %s, not %s", have.Collate, have.CType, i.Locale))
+		conflict(lab.ErrConflict, recreate, "its LC_COLLATE is %s and its LC_CTYPE %s, not %s", have.Collate, have.CType, i.Locale)
 	}
 	if i.ICULocale != "" && (have.Provider != "i" || icuKey(have.Locale) != icuKey(i.ICULocale)) {
-		errs = append(errs, conflict(lab.ErrConflict, anew, "its locale is %s of provider %q, not %s of ICU", cmp.Or(have.Locale, have.Collate), have.Provider, i.ICULocale))
+		conflict(lab.ErrConflict, recreate, "its locale is %s of provider %q, not %s of ICU",
+			cmp.Or(have.Locale, have.Collate), have.Provider, i.ICULocale)
 	}
 	switch {
 	case have.ConnectionLimit == -2:
-		errs = append(errs, conflict(lab.ErrBlocked, "DROP DATABASE "+ident(name), "somebody's DROP DATABASE was cut off, and it cannot be used any more"))
+		conflict(lab.ErrBlocked, "DROP DATABASE "+ident(name), "somebody's DROP DATABASE was cut off, and it cannot be used any more")
 	case !have.AllowConnections:
-		errs = append(errs, conflict(lab.ErrBlocked, "ALTER DATABASE "+ident(name)+" ALLOW_CONNECTIONS true", "it was closed to connections, and cannot be looked into"))
+		conflict(lab.ErrBlocked, "ALTER DATABASE "+ident(name)+" ALLOW_CONNECTIONS true", "it was closed to connections, and cannot be looked into")
 	case have.Template:
-		errs = append(errs, conflict(lab.ErrConflict, "ALTER DATABASE "+ident(name)+" IS_TEMPLATE false", "it is a template: any role with CREATEDB can copy it"))
+		conflict(lab.ErrConflict, "ALTER DATABASE "+ident(name)+" IS_TEMPLATE false", "it is a template: any role with CREATEDB can copy it")
 	}
-	return update(id, "its owner is "+have.Owner, []string{"OWNER " + ident(have.Owner)}, want, "ALTER DATABASE "+ident(name)+" OWNER TO "+ident(owner)), errors.Join(errs...)
+	return update(id, "its owner is "+have.Owner, []string{"OWNER " + ident(have.Owner)}, want,
+		"ALTER DATABASE "+ident(name)+" OWNER TO "+ident(owner)), errors.Join(errs...)
 }
 
 // diffConnect compares who may connect to the database.
@@ -323,7 +325,7 @@ func diffExtensions(i Instance, seen *observed, in *inside) (ops []op, err error
 			continue
 		}
 		if !slices.Contains(seen.available, name) {
-			err = errors.Join(err, &lab.Error{Op: "plan", Target: step, Path: "extension " + name, Hint: "install the package that holds it on the server", Err: fmt.Errorf("%w: the server has no such extension", lab.ErrNotFound)})
+			err = errors.Join(err, &lab.Error{Op: "plan", Target: step, Path: "extension " + name, Hint: "install the package that holds it on the server", Err: kindf(lab.ErrNotFound, "the server has no such extension")})
 			continue
 		}
 		// An extension without a schema of its own goes where the app looks for it.

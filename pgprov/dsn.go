@@ -25,7 +25,7 @@ var dsnParameters = []string{"host", "port", "user", "password", "dbname", "sslm
 // The errors do not repeat the DSN, which may hold a password.
 func ParseDSN(dsn string) (Server, error) {
 	fail := func(format string, args ...any) (Server, error) {
-		return Server{}, &lab.Error{Op: "read DSN", Hint: `write "postgres://USER@HOST:PORT/DATABASE"`, Err: fmt.Errorf("%w: "+format, append([]any{lab.ErrInvalid}, args...)...)}
+		return Server{}, &lab.Error{Op: "read DSN", Hint: `write "postgres://USER@HOST:PORT/DATABASE"`, Err: kindf(lab.ErrInvalid, format, args...)}
 	}
 	u, err := url.Parse(dsn)
 	if err != nil {

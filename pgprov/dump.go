@@ -86,7 +86,7 @@ func (d *Dump) database(ctx context.Context, c *client, database string) (path s
 		}
 	}
 	if data == 0 && len(answers[0]) > 0 {
-		return "", fmt.Errorf("%w: the database has %d tables, and the dump the data of none", lab.ErrDrift, len(answers[0]))
+		return "", kindf(lab.ErrDrift, "the database has %d tables, and the dump the data of none", len(answers[0]))
 	}
 	if err := f.Sync(); err != nil {
 		return "", err
@@ -175,10 +175,10 @@ func checkProgram(ctx context.Context, programs, name string, major int) error {
 	}
 	m := programVersion.FindStringSubmatch(out)
 	if m == nil {
-		return &lab.Error{Op: "run " + name, Err: fmt.Errorf("%w: not a version: %q", lab.ErrInvalid, strings.TrimSpace(out))}
+		return &lab.Error{Op: "run " + name, Err: kindf(lab.ErrInvalid, "not a version: %q", strings.TrimSpace(out))}
 	}
 	if v, _ := strconv.Atoi(m[1]); v < major {
-		return &lab.Error{Op: "run " + name, Hint: fmt.Sprintf("install the programs of PostgreSQL %d, or say where they are", major), Err: fmt.Errorf("%w: version %d is older than the server, %d", lab.ErrRefused, v, major)}
+		return &lab.Error{Op: "run " + name, Hint: fmt.Sprintf("install the programs of PostgreSQL %d, or say where they are", major), Err: kindf(lab.ErrRefused, "version %d is older than the server, %d", v, major)}
 	}
 	return nil
 }

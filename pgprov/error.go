@@ -39,6 +39,19 @@ var kinds = map[string]struct {
 	"22023": {lab.ErrInvalid, "check encoding and locale"},
 }
 
+// kindf returns an error of a kind: what format says, behind the kind.
+func kindf(kind error, format string, args ...any) error {
+	return fmt.Errorf("%w: %w", kind, fmt.Errorf(format, args...))
+}
+
+// invalid returns the problems of what the server was given as an error, nil when there are none.
+func (s *Server) invalid(ps lab.Problems) error {
+	if len(ps) == 0 {
+		return nil
+	}
+	return &lab.Error{Op: "validate spec", Target: s.target(), Err: ps.Err()}
+}
+
 // fail returns err as a [lab.Error] of an operation in a database, told apart by its SQLSTATE.
 func (c *client) fail(ctx context.Context, op, database string, err error) error {
 	if err == nil {

@@ -215,7 +215,7 @@ func (c *client) elsewhere(database string, places []catalog.Place, identity str
 		got = fmt.Sprintf("database %q of system %s", places[0].Database, places[0].Identity)
 	}
 	return &lab.Error{Op: "connect", Target: c.server.target(), Path: database, Hint: "connect to the server itself, not to a pooler or a balancer",
-		Err: fmt.Errorf("%w: reached %s instead of system %s", lab.ErrRefused, got, identity)}
+		Err: kindf(lab.ErrRefused, "reached %s instead of system %s", got, identity)}
 }
 
 func (o *object) add(g catalog.Grant) {
@@ -226,28 +226,32 @@ func (o *object) add(g catalog.Grant) {
 
 // check reports what forbids working on this server at all, and remembers which server it is.
 func (c *client) check(seen *observed, allowPG15 bool) error {
-	refuse := func(kind error, hint, format string, args ...any) error {
-		return &lab.Error{Op: "check server", Target: c.server.target(), Hint: hint, Err: fmt.Errorf("%w: "+format, append([]any{kind}, args...)...)}
-	}
+	e := &lab.Error{Op: "check server", Target: c.server.target()}
 	v := seen.server.Version / 10000
 	switch {
 	case c.identity != "" && seen.server.Identity != c.identity:
-		return refuse(lab.ErrRefused, "check the address; if the server was made anew on purpose, give its new identity",
-			"its system identifier is %s, not %s: it is another server", seen.server.Identity, c.identity)
+		e.Hint = "check the address; if the server was recreated on purpose, give its new identity"
+		e.Err = kindf(lab.ErrRefused, "its system identifier is %s, not %s: it is another server", seen.server.Identity, c.identity)
 	case seen.server.InRecovery:
-		return refuse(lab.ErrBlocked, "connect to the primary, or wait until recovery has ended", "it is in recovery and takes no writes")
+		e.Hint = "connect to the primary, or wait until recovery has ended"
+		e.Err = kindf(lab.ErrBlocked, "it is in recovery and takes no writes")
 	case !seen.server.Superuser:
-		return refuse(lab.ErrUnauthorized, "log in as a superuser", "%q is not a superuser", seen.server.User)
+		e.Hint = "log in as a superuser"
+		e.Err = kindf(lab.ErrUnauthorized, "%q is not a superuser", seen.server.User)
 	case v < oldestVersion:
-		return refuse(lab.ErrRefused, "upgrade to PostgreSQL 16 or later", "PostgreSQL %d is too old", v)
+		e.Hint = "upgrade to PostgreSQL 16 or later"
+		e.Err = kindf(lab.ErrRefused, "PostgreSQL %d is too old", v)
 	case v == 15 && !allowPG15:
-		return refuse(lab.ErrRefused, "upgrade to PostgreSQL 16 or later, or accept it by AllowPG15",
-			"on PostgreSQL 15 whoever holds the editor's password can join any role but a superuser, run programs on the machine and change passwords, because CREATEROLE allows that")
+		e.Hint = "upgrade to PostgreSQL 16 or later, or accept it by AllowPG15"
+		e.Err = kindf(lab.ErrRefused, "on PostgreSQL 15 whoever holds the editor's password can join any role but a superuser, "+
+			"run programs on the machine and change passwords, because CREATEROLE allows that")
+	default:
+		if c.identity == "" { // the first to be reached: several check at once only later
+			c.identity = seen.server.Identity
+		}
+		return nil
 	}
-	if c.identity == "" { // the first to be reached: several check at once only later
-		c.identity = seen.server.Identity
-	}
-	return nil
+	return e
 }
 
 // room is how many connections more than this one the server can take without using those kept for superusers.

@@ -52,8 +52,8 @@ func (s *Server) provision(spec Spec) (*reconciler, error) {
 			ps.Add(fmt.Sprintf("instances[%d]", n), "its owner role %q is who logs in", i.OwnerRole())
 		}
 	}
-	if err := ps.Err(); err != nil {
-		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
+	if err := s.invalid(ps); err != nil {
+		return nil, err
 	}
 	return &reconciler{client: s.client(), spec: spec}, nil
 }

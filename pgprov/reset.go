@@ -21,7 +21,7 @@ type Sandbox struct{ instance lab.Instance }
 // SandboxOf returns the instance as a sandbox. Production, and the zero instance, are refused ([lab.ErrRefused]).
 func SandboxOf(i lab.Instance) (Sandbox, error) {
 	if i.Env == "" || i.Env == lab.Prod {
-		return Sandbox{}, &lab.Error{Op: "take as sandbox", Path: i.ID(), Hint: "name an environment", Err: fmt.Errorf("%w: it is production", lab.ErrRefused)}
+		return Sandbox{}, &lab.Error{Op: "take as sandbox", Path: i.ID(), Hint: "name an environment", Err: kindf(lab.ErrRefused, "it is production")}
 	}
 	if err := lab.CheckInstances([]lab.Instance{i}); err != nil {
 		return Sandbox{}, err
@@ -57,8 +57,8 @@ func (s *Server) Reset(ctx context.Context, spec ResetSpec) (*lab.Plan, error) {
 	if spec.File == "" {
 		ps.Add("file", "empty")
 	}
-	if err := ps.Err(); err != nil {
-		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
+	if err := s.invalid(ps); err != nil {
+		return nil, err
 	}
 	c := s.client()
 	o, err := c.connect(ctx, i.Database())
@@ -79,7 +79,7 @@ func (s *Server) Reset(ctx context.Context, spec ResetSpec) (*lab.Plan, error) {
 	}
 	tables := wantedTables(entries)
 	if len(tables) == 0 {
-		return nil, &lab.Error{Op: "plan reset", Target: stepOf(i), Path: spec.File, Hint: "make the dump again", Err: fmt.Errorf("%w: the dump holds no table", lab.ErrRefused)}
+		return nil, &lab.Error{Op: "plan reset", Target: stepOf(i), Path: spec.File, Hint: "make the dump again", Err: kindf(lab.ErrRefused, "the dump holds no table")}
 	}
 	if err := o.hasExtensions(ctx, i, entries); err != nil {
 		return nil, err
@@ -113,29 +113,31 @@ func (s *session) tenant(ctx context.Context, i lab.Instance) (t catalog.Tenant,
 		return t, fmt.Errorf("the server described its user in %d rows", len(ts))
 	}
 	t = ts[0]
-	refuse := func(format string, args ...any) error {
-		return &lab.Error{Op: "reset", Target: stepOf(i), Hint: "log in as a user of the sandbox: vault read postgres/creds/" + i.VaultDatabaseRole(), Err: fmt.Errorf("%w: "+format, append([]any{lab.ErrRefused}, args...)...)}
-	}
+	e := &lab.Error{Op: "reset", Target: stepOf(i), Hint: "log in as a user of the sandbox: vault read postgres/creds/" + i.VaultDatabaseRole()}
 	switch {
 	case s.client.identity != "" && t.Identity != s.client.identity:
-		return t, s.client.elsewhere(s.database, []catalog.Place{{Identity: t.Identity, Database: t.Database}}, s.client.identity)
+		place := catalog.Place{Identity: t.Identity, Database: t.Database}
+		return t, s.client.elsewhere(s.database, []catalog.Place{place}, s.client.identity)
 	case t.Database != i.Database():
-		return t, refuse("reached the database %q", t.Database)
+		e.Err = kindf(lab.ErrRefused, "reached the database %q", t.Database)
 	case t.Owner != i.OwnerRole():
-		return t, refuse("the database belongs to %q", t.Owner)
+		e.Err = kindf(lab.ErrRefused, "the database belongs to %q", t.Owner)
 	case t.Powerful:
-		return t, refuse("%q has power beyond the sandbox", t.User)
+		e.Err = kindf(lab.ErrRefused, "%q has power beyond the sandbox", t.User)
 	case !t.Member:
-		return t, refuse("%q is no member of %s", t.User, i.OwnerRole())
+		e.Err = kindf(lab.ErrRefused, "%q is no member of %s", t.User, i.OwnerRole())
 	case t.Others > 0:
-		return t, refuse("%q has rights on %d other databases", t.User, t.Others)
+		e.Err = kindf(lab.ErrRefused, "%q has rights on %d other databases", t.User, t.Others)
 	case t.Sessions > 0:
-		return t, &lab.Error{Op: "reset", Target: stepOf(i), Hint: "scale the app to 0", Err: fmt.Errorf("%w: %d other sessions of the sandbox are open", lab.ErrRefused, t.Sessions)}
+		e.Hint = "scale the app to 0"
+		e.Err = kindf(lab.ErrRefused, "%d other sessions of the sandbox are open", t.Sessions)
+	default:
+		if s.client.identity == "" {
+			s.client.identity = t.Identity
+		}
+		return t, nil
 	}
-	if s.client.identity == "" {
-		s.client.identity = t.Identity
-	}
-	return t, nil
+	return t, e
 }
 
 // hasExtensions reports extensions of the dump that the database lacks: the app cannot make them.
@@ -157,7 +159,7 @@ func (s *session) hasExtensions(ctx context.Context, i lab.Instance, entries []e
 	if len(missing) == 0 {
 		return nil
 	}
-	return &lab.Error{Op: "plan reset", Target: stepOf(i), Hint: "add them to the instance's extensions and provision it", Err: fmt.Errorf("%w: the dump needs the extensions %s", lab.ErrNotFound, strings.Join(missing, ", "))}
+	return &lab.Error{Op: "plan reset", Target: stepOf(i), Hint: "add them to the instance's extensions and provision it", Err: kindf(lab.ErrNotFound, "the dump needs the extensions %s", strings.Join(missing, ", "))}
 }
 
 func wantedTables(entries []entry) (tables []catalog.Table) {
@@ -183,7 +185,7 @@ func (s *session) reset(ctx context.Context, spec ResetSpec, tables []catalog.Ta
 		return err
 	}
 	if !slices.Equal(wantedTables(entries), tables) {
-		return &lab.Error{Op: "reset", Target: stepOf(i), Path: spec.File, Hint: "plan again", Err: fmt.Errorf("%w: the dump is not the one that was planned with", lab.ErrDrift)}
+		return &lab.Error{Op: "reset", Target: stepOf(i), Path: spec.File, Hint: "plan again", Err: kindf(lab.ErrDrift, "the dump is not the one that was planned with")}
 	}
 	dir, err := os.MkdirTemp("", "pgprov-")
 	if err != nil {
@@ -233,11 +235,11 @@ func (s *session) verifyReset(ctx context.Context, i lab.Instance, tables []cata
 	for _, t := range tables {
 		t.Owner = i.OwnerRole()
 		if !slices.Contains(have, t) {
-			errs = append(errs, fmt.Errorf("%w: the table %s.%s is missing, or not of %s", lab.ErrDrift, t.Schema, t.Name, t.Owner))
+			errs = append(errs, kindf(lab.ErrDrift, "the table %s.%s is missing, or not of %s", t.Schema, t.Name, t.Owner))
 		}
 	}
 	if !reflect.DeepEqual(before, after) {
-		errs = append(errs, fmt.Errorf("%w: user_lookup(), its schema or the extensions are not as before", lab.ErrDrift))
+		errs = append(errs, kindf(lab.ErrDrift, "user_lookup(), its schema or the extensions are not as before"))
 	}
 	if len(errs) == 0 {
 		return nil

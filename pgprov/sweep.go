@@ -45,8 +45,8 @@ func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 	if spec.Grace < 0 {
 		ps.Add("grace", "%s is negative", spec.Grace)
 	}
-	if err := ps.Err(); err != nil {
-		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
+	if err := s.invalid(ps); err != nil {
+		return nil, err
 	}
 	c := s.client()
 	conn, err := c.connect(ctx, s.database())
