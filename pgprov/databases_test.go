@@ -34,8 +34,8 @@ func TestLocales(t *testing.T) {
 	t.Run("real", func(t *testing.T) { check(t, access(startReal(t, real.PGOptions{Major: 18}))) })
 }
 
-// TestTransactionTimeout looks that a timeout that the owner of a database has set for his app does not end a transaction of ours that waits. Older servers
-// would refuse the setting.
+// TestTransactionTimeout looks that a timeout that the owner of a database has set for his app does
+// not end a transaction of ours that waits. Older servers would refuse the setting.
 func TestTransactionTimeout(t *testing.T) {
 	for _, major := range majors {
 		f := pgtest.New(t, pgtest.Config{Major: major})
@@ -81,7 +81,8 @@ func TestDumpStaysInItsFolder(t *testing.T) {
 	}
 }
 
-// TestDropCutOff drops a database whose DROP DATABASE was cut off: nobody can connect to it any more to make a dump.
+// TestDropCutOff drops a database whose DROP DATABASE was cut off: nobody can connect to it any
+// more to make a dump.
 func TestDropCutOff(t *testing.T) {
 	pg := dumpable(t)
 	root := access(pg)

@@ -94,7 +94,8 @@ func (seen *observed) rolesOf(member string) (roles []string) {
 	return roles
 }
 
-// diffRole returns what turns a role into the wanted one. An empty password leaves that as it is for a role that logs in.
+// diffRole returns what turns a role into the wanted one. An empty password leaves that as it is
+// for a role that logs in.
 func diffRole(step string, want catalog.Role, password lab.Secret, seen *observed) []op {
 	id := step + "/role:" + want.Name
 	after := describeRole(want)
@@ -156,8 +157,9 @@ func (o options) String() string {
 	return fmt.Sprintf("ADMIN %s, INHERIT %s, SET %s", word(o.admin), word(o.inherit), word(o.set))
 }
 
-// diffMembership returns what makes member a member of role with exactly these options, granted by the superuser of initdb, in whose name
-// superusers grant; nil: no member at all. From PostgreSQL 16 on the same membership can have been granted by several.
+// diffMembership returns what makes member a member of role with exactly these options, granted by
+// the superuser of initdb, in whose name superusers grant; nil: no member at all. From PostgreSQL
+// 16 on the same membership can have been granted by several.
 func diffMembership(step, role, member string, want *options, seen *observed) []op {
 	id := step + "/grant:" + role + ":" + member
 	modern := seen.server.Version >= 160000
@@ -212,7 +214,8 @@ func diffMembership(step, role, member string, want *options, seen *observed) []
 	return update(id, "differs", before, after, stmts...)
 }
 
-// diffInstance returns what an instance lacks. in is what was read in its database; nil when that does not exist.
+// diffInstance returns what an instance lacks. in is what was read in its database; nil when that
+// does not exist.
 func (s *Spec) diffInstance(i Instance, seen *observed, in *inside) ([]op, error) {
 	step, owner := stepOf(i.Instance), i.OwnerRole()
 	var errs []error
@@ -250,7 +253,8 @@ func (s *Spec) diffInstance(i Instance, seen *observed, in *inside) ([]op, error
 	return ops, errors.Join(errs...)
 }
 
-// early reports whether the change is made outside of the database, before that exists: of its owner role, and of itself.
+// early reports whether the change is made outside of the database, before that exists: of its
+// owner role, and of itself.
 func early(i lab.Instance, c lab.Change) bool {
 	return c.Action == lab.Create && (c.ID == stepOf(i)+"/role:"+i.OwnerRole() || c.ID == stepOf(i)+"/database:"+i.Database())
 }
@@ -335,7 +339,8 @@ func diffExtensions(i Instance, seen *observed, in *inside) (ops []op, err error
 	return ops, err
 }
 
-// superuserOr returns who owns what superusers own: whoever does, when that is a superuser, else who is logged in.
+// superuserOr returns who owns what superusers own: whoever does, when that is a superuser, else
+// who is logged in.
 func (seen *observed) superuserOr(owner string) string {
 	if _, ok := seen.superusers[owner]; ok {
 		return owner

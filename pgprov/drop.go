@@ -18,10 +18,12 @@ type DropSpec struct {
 	Dump      *Dump          // makes a dump of each database first; nil makes none
 }
 
-// Drop returns a plan that drops the databases of instances, a dump first when one is asked for, and then their owner roles, after giving what
-// these own in any other database to the owner of that. It is the only way to lose data here: each database is a change with
-// [lab.RiskDataLoss], which Apply does not make without its confirmation. It refuses ([lab.ErrRefused]) while anybody is connected to one of
-// the databases, or connected anywhere as a user of one of the roles. A drop that was cut off is continued by the next.
+// Drop returns a plan that drops the databases of instances, a dump first when one is asked for,
+// and then their owner roles, after giving what these own in any other database to the owner of
+// that. It is the only way to lose data here: each database is a change with [lab.RiskDataLoss],
+// which Apply does not make without its confirmation. It refuses ([lab.ErrRefused]) while anybody
+// is connected to one of the databases, or connected anywhere as a user of one of the roles. A drop
+// that was cut off is continued by the next.
 func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 	ps := s.validate()
 	var sc scope
@@ -63,7 +65,8 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: d.Name, Hint: "look at whose it is", Err: kindf(lab.ErrRefused, "it belongs to %q, not to %q", d.Owner, i.OwnerRole())}
 		}
 		dump := spec.Dump
-		if d.ConnectionLimit == -2 { // its DROP DATABASE was cut off: nobody can connect any more, and the dump was made before
+		// its DROP DATABASE was cut off: nobody can connect any more, and the dump was made before
+		if d.ConnectionLimit == -2 {
 			dump = nil
 		}
 		if planned := reconcile.Changes(dropOps(i, exists, hasRole, dump)); len(planned) > 0 {

@@ -19,8 +19,10 @@ import (
 
 // Dump says where dumps go, and which programs make them.
 type Dump struct {
-	Dir      string // made with mode 0700 if it is missing. It must be given
-	Programs string // the folder of pg_dump and pg_restore, at least as new as the server; empty means that they are looked for in PATH
+	Dir string // made with mode 0700 if it is missing. It must be given
+	// the folder of pg_dump and pg_restore, at least as new as the server; empty means that they
+	// are looked for in PATH
+	Programs string
 }
 
 func (d *Dump) validate() (ps lab.Problems) {
@@ -30,8 +32,10 @@ func (d *Dump) validate() (ps lab.Problems) {
 	return ps
 }
 
-// Dump dumps a database into a file of d.Dir, in pg_dump's custom format, and proves that the file can be restored from before it gives it its name:
-// "webapp-20260102T030405Z.dump", mode 0600. pg_dump is connected through [Server.Boundary] to a session of ours that can only read; it gets no password.
+// Dump dumps a database into a file of d.Dir, in pg_dump's custom format, and proves that the file
+// can be restored from before it gives it its name: "webapp-20260102T030405Z.dump", mode 0600.
+// pg_dump is connected through [Server.Boundary] to a session of ours that can only read; it gets
+// no password.
 func (s *Server) Dump(ctx context.Context, database string, d Dump) (path string, err error) {
 	ps := append(s.validate(), d.validate()...)
 	ps = append(ps, validateName("database", database)...)
@@ -105,7 +109,8 @@ func syncDir(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// readDump proves that a dump can be restored from: its table of contents is read, then all of its data, which goes nowhere.
+// readDump proves that a dump can be restored from: its table of contents is read, then all of its
+// data, which goes nowhere.
 func readDump(ctx context.Context, programs, path string) ([]entry, error) {
 	list, err := runProgram(ctx, programs, "pg_restore", nil, "--list", path)
 	if err != nil {

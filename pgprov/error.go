@@ -80,7 +80,8 @@ func (c *client) fail(ctx context.Context, op, database string, err error) error
 	return e
 }
 
-// ServerError is what PostgreSQL said. It wraps the sentinel of package lab that fits, and a *pgconn.PgError with every field.
+// ServerError is what PostgreSQL said. It wraps the sentinel of package lab that fits, and a
+// *pgconn.PgError with every field.
 type ServerError struct {
 	Code    string // SQLSTATE
 	Message string
@@ -106,7 +107,8 @@ func (e *ServerError) Unwrap() []error {
 	return []error{e.kind, e.cause}
 }
 
-// raced reports an error that comes of somebody else doing the same at the same time: nothing was done, and the next try sees what they did.
+// raced reports an error that comes of somebody else doing the same at the same time: nothing was
+// done, and the next try sees what they did.
 func raced(err error) bool {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {

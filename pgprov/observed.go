@@ -96,7 +96,8 @@ func (s *session) observe(ctx context.Context, sc scope, allowPG15 bool) (*obser
 	return seen, s.client.check(seen, allowPG15)
 }
 
-// readServer asks for everything but the inside of databases: one round trip, whatever the number of instances.
+// readServer asks for everything but the inside of databases: one round trip, whatever the number
+// of instances.
 func (s *session) readServer(ctx context.Context, sc scope) (*observed, error) {
 	var poolers []string
 	if sc.pooler != "" {
@@ -208,7 +209,8 @@ func (s *session) readInside(ctx context.Context, identity string, extensions bo
 	return in, nil
 }
 
-// elsewhere is the error of a connection that did not reach the database, or the server, that all others did.
+// elsewhere is the error of a connection that did not reach the database, or the server, that all
+// others did.
 func (c *client) elsewhere(database string, places []catalog.Place, identity string) error {
 	got := "nothing"
 	if len(places) == 1 {
@@ -254,5 +256,6 @@ func (c *client) check(seen *observed, allowPG15 bool) error {
 	return e
 }
 
-// room is how many connections more than this one the server can take without using those kept for superusers.
+// room is how many connections more than this one the server can take without using those kept for
+// superusers.
 func room(s catalog.Server) int { return s.MaxConnections - s.Reserved - s.Connections }

@@ -11,8 +11,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// MinPgBouncer is the oldest PgBouncer to run in production: before it, whoever can connect can have user_lookup() answered by a function of
-// his own when track_extra_parameters holds search_path (CVE-2025-12819), and more (CVE-2026-6664 to 6667).
+// MinPgBouncer is the oldest PgBouncer to run in production: before it, whoever can connect can
+// have user_lookup() answered by a function of his own when track_extra_parameters holds
+// search_path (CVE-2025-12819), and more (CVE-2026-6664 to 6667).
 const MinPgBouncer = "1.25.2"
 
 // PgBouncer is the configuration of the pooler in front of a server that [Server.Plan] provisioned.
@@ -21,8 +22,8 @@ type PgBouncer struct {
 	Host string // PostgreSQL's name or address, as the pooler reaches it, or the folder of its socket. It must be given
 	Port int    // PostgreSQL's; 0 means 5432
 
-	// LeaseTTL is how long Vault's users live. Connections to the server are closed within it, so that none outlives its user by more. It
-	// must be given, at least a second.
+	// LeaseTTL is how long Vault's users live. Connections to the server are closed within it, so
+	// that none outlives its user by more. It must be given, at least a second.
 	LeaseTTL time.Duration
 
 	ListenAddress string // 0 means all IPv4 addresses: "0.0.0.0"
@@ -31,16 +32,19 @@ type PgBouncer struct {
 	PoolSize      int    // connections for each user and database; 0 means PgBouncer's own, 20
 	MaxClients    int    // 0 means PgBouncer's own, 100
 
-	// MaxPreparedStatements is how many prepared statements each connection keeps in transaction mode; 0 means PgBouncer's own, 200 since 1.24, and
-	// none before 1.21, which does not know the setting.
+	// MaxPreparedStatements is how many prepared statements each connection keeps in transaction
+	// mode; 0 means PgBouncer's own, 200 since 1.24, and none before 1.21, which does not know the
+	// setting.
 	MaxPreparedStatements int
 
-	// ServerCA is the file of the authorities that PostgreSQL's certificate is verified by, in full. PlainServer goes without encryption, as only a
-	// connection inside one machine may. One of the two must be given.
+	// ServerCA is the file of the authorities that PostgreSQL's certificate is verified by, in
+	// full. PlainServer goes without encryption, as only a connection inside one machine may. One
+	// of the two must be given.
 	ServerCA    string
 	PlainServer bool
 
-	// ClientCert and ClientKey are the files by which the pooler shows itself to its clients, who then must use TLS. Empty: they need not.
+	// ClientCert and ClientKey are the files by which the pooler shows itself to its clients, who
+	// then must use TLS. Empty: they need not.
 	ClientCert, ClientKey string
 
 	UserListFile string // where the second file will be; empty means /etc/pgbouncer/userlist.txt
@@ -48,8 +52,10 @@ type PgBouncer struct {
 
 // PgBouncerFiles are the files of a pooler.
 type PgBouncerFiles struct {
-	INI      string     // pgbouncer.ini; no secret
-	UserList lab.Secret // userlist.txt, for the pooler alone to read: the password of its own login in plain text, which it needs to log in
+	INI string // pgbouncer.ini; no secret
+	// userlist.txt, for the pooler alone to read: the password of its own login in plain text,
+	// which it needs to log in
+	UserList lab.Secret
 }
 
 // Validate reports everything that is wrong with the configuration.
@@ -93,7 +99,8 @@ func (b *PgBouncer) validate() (ps lab.Problems) {
 	return ps
 }
 
-// Files returns the files. The question is asked of the one function by its full name, in each app's own database.
+// Files returns the files. The question is asked of the one function by its full name, in each
+// app's own database.
 func (b *PgBouncer) Files() (PgBouncerFiles, error) {
 	if err := b.Validate(); err != nil {
 		return PgBouncerFiles{}, err
@@ -101,7 +108,9 @@ func (b *PgBouncer) Files() (PgBouncerFiles, error) {
 	var ini strings.Builder
 	ini.WriteString("[databases]\n")
 	port := cmp.Or(b.Port, defaultPort)
-	for _, i := range b.Spec.Instances { // letters, digits and hyphens need no quotes, and quotes are not understood here (pgbouncer issue 971)
+	// letters, digits and hyphens need no quotes, and quotes are not understood here (pgbouncer
+	// issue 971)
+	for _, i := range b.Spec.Instances {
 		fmt.Fprintf(&ini, "%s = host='%s' port=%d dbname='%s'\n", i.Database(), b.Host, port, i.Database())
 	}
 	ini.WriteString("\n[pgbouncer]\n")

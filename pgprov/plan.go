@@ -10,15 +10,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Plan reads the server and returns what must be done so that it holds what spec says. It writes nothing. It reads the cluster over one
-// connection, in one round trip, then each database that exists over one of its own, in one round trip, no more than [Server.MaxConns] at once.
+// Plan reads the server and returns what must be done so that it holds what spec says. It writes
+// nothing. It reads the cluster over one connection, in one round trip, then each database that
+// exists over one of its own, in one round trip, no more than [Server.MaxConns] at once.
 //
-// What cannot be repaired, such as a database in another encoding, is an error; all such are returned at once. The errors wrap [lab.ErrInvalid]
-// (the spec or the server's fields), [lab.ErrUnreachable], [lab.ErrUnauthorized] (login, or no superuser), [lab.ErrRefused] (the identity, or
-// PostgreSQL 15), [lab.ErrBlocked] (a standby, no connection left) and [lab.ErrConflict].
+// What cannot be repaired, such as a database in another encoding, is an error; all such are
+// returned at once. The errors wrap [lab.ErrInvalid] (the spec or the server's fields),
+// [lab.ErrUnreachable], [lab.ErrUnauthorized] (login, or no superuser), [lab.ErrRefused] (the
+// identity, or PostgreSQL 15), [lab.ErrBlocked] (a standby, no connection left) and
+// [lab.ErrConflict].
 //
-// Apply may be called from several copies of the tool at once. It does what was planned and nothing else: under the lock of each database it
-// looks again, leaves out what has been done meanwhile, and notes what has drifted since and is not in the plan.
+// Apply may be called from several copies of the tool at once. It does what was planned and nothing
+// else: under the lock of each database it looks again, leaves out what has been done meanwhile,
+// and notes what has drifted since and is not in the plan.
 func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 	p, err := s.provision(spec)
 	if err != nil {

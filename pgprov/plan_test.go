@@ -21,7 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "write testdata anew")
 
-// TestPlanText shows plans as people see them: of a new server, of what drifted, and of a server of older times.
+// TestPlanText shows plans as people see them: of a new server, of what drifted, and of a server of
+// older times.
 func TestPlanText(t *testing.T) {
 	spec := pgprov.Spec{Editor: pgprov.Login{Password: lab.NewSecret("editor")}, Pooler: pgprov.Login{Password: lab.NewSecret("pooler")}, AllowPG15: true,
 		Instances: []pgprov.Instance{{Instance: lab.App("webapp").In(""), Extensions: []string{"citext"}}}}

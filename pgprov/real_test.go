@@ -53,7 +53,8 @@ func startReal(t *testing.T, o real.PGOptions) *real.PG {
 		settings[k] = v
 	}
 	o.Settings, o.Fetch = settings, true
-	pg, err := real.StartPostgres(t.Context(), o) // PostgresWith shows the log when a test fails: here it holds every statement
+	// PostgresWith shows the log when a test fails: here it holds every statement
+	pg, err := real.StartPostgres(t.Context(), o)
 	if errors.Is(err, real.ErrNoPostgres) {
 		real.Missing(t, err.Error())
 	}
@@ -91,7 +92,8 @@ func transactions(tb testing.TB, pg *real.PG) int64 {
 	return n
 }
 
-// TestFakeIsReal compares what the fake and PostgreSQL say to the same few hundred statements, and what is planned after them.
+// TestFakeIsReal compares what the fake and PostgreSQL say to the same few hundred statements, and
+// what is planned after them.
 func TestFakeIsReal(t *testing.T) {
 	for _, major := range majors {
 		t.Run(strconv.Itoa(major), func(t *testing.T) {

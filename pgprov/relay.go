@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// relay lets PostgreSQL's own programs reach the server through our dialer and our login: they are given a socket in a private folder, and no
-// password at all.
+// relay lets PostgreSQL's own programs reach the server through our dialer and our login: they are
+// given a socket in a private folder, and no password at all.
 type relay struct {
 	client   *client
 	database string

@@ -15,10 +15,12 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
-// Sandbox is an instance outside of production. There is no other way to make one than [SandboxOf], so that production cannot be reset.
+// Sandbox is an instance outside of production. There is no other way to make one than [SandboxOf],
+// so that production cannot be reset.
 type Sandbox struct{ instance lab.Instance }
 
-// SandboxOf returns the instance as a sandbox. Production, and the zero instance, are refused ([lab.ErrRefused]).
+// SandboxOf returns the instance as a sandbox. Production, and the zero instance, are refused
+// ([lab.ErrRefused]).
 func SandboxOf(i lab.Instance) (Sandbox, error) {
 	if i.Env == "" || i.Env == lab.Prod {
 		return Sandbox{}, &lab.Error{Op: "take as sandbox", Path: i.ID(), Hint: "name an environment", Err: kindf(lab.ErrRefused, "it is production")}
@@ -34,20 +36,25 @@ func (s Sandbox) Instance() lab.Instance { return s.instance }
 
 // ResetSpec says what is put into a sandbox's database.
 type ResetSpec struct {
-	Sandbox  Sandbox
-	File     string // a dump in pg_dump's custom format, such as [Server.Dump] makes
-	Programs string // the folder of pg_restore, at least as new as the server; empty means that it is looked for in PATH
+	Sandbox Sandbox
+	File    string // a dump in pg_dump's custom format, such as [Server.Dump] makes
+	// the folder of pg_restore, at least as new as the server; empty means that it is looked for in
+	// PATH
+	Programs string
 }
 
-// Reset returns a plan that empties the database of a sandbox and fills it from a dump: everything that the owner role owns is dropped, and the dump
-// restored as that role, in one transaction, so that a restore that fails leaves what was there. What the provisioner owns, user_lookup()
-// and its schema, extensions and grants, is left alone, and left out of the restore.
+// Reset returns a plan that empties the database of a sandbox and fills it from a dump: everything
+// that the owner role owns is dropped, and the dump restored as that role, in one transaction, so
+// that a restore that fails leaves what was there. What the provisioner owns, user_lookup() and its
+// schema, extensions and grants, is left alone, and left out of the restore.
 //
-// The server's user must be one of the sandbox's own, as Vault makes them. One who has power beyond it, a superuser or a member of another
-// instance's owner role, is refused ([lab.ErrRefused]): that production is out of reach is then the database's word, not ours.
+// The server's user must be one of the sandbox's own, as Vault makes them. One who has power beyond
+// it, a superuser or a member of another instance's owner role, is refused ([lab.ErrRefused]): that
+// production is out of reach is then the database's word, not ours.
 //
-// Planning proves that the whole dump can be read, and fits. The change has [lab.RiskDataLoss]; it is refused while other users of the sandbox
-// are connected. Afterwards every table of the dump must be there and the owner role's, and user_lookup() as it was.
+// Planning proves that the whole dump can be read, and fits. The change has [lab.RiskDataLoss]; it
+// is refused while other users of the sandbox are connected. Afterwards every table of the dump
+// must be there and the owner role's, and user_lookup() as it was.
 func (s *Server) Reset(ctx context.Context, spec ResetSpec) (*lab.Plan, error) {
 	i := spec.Sandbox.instance
 	ps := s.validate()
@@ -202,8 +209,8 @@ func (s *session) reset(ctx context.Context, spec ResetSpec, tables []catalog.Ta
 	if err := os.WriteFile(listFile, []byte(list.String()), 0o600); err != nil {
 		return err
 	}
-	// pg_restore finds itself in a transaction that has dropped everything. Its own BEGIN changes nothing, its COMMIT ends both, and when it
-	// fails there is none.
+	// pg_restore finds itself in a transaction that has dropped everything. Its own BEGIN changes
+	// nothing, its COMMIT ends both, and when it fails there is none.
 	prelude := "BEGIN; DROP OWNED BY " + ident(i.OwnerRole()) + " CASCADE"
 	err = s.client.runRelayed(ctx, i.Database(), parameters(s.client.server.user(), i.Database()), prelude, spec.Programs, "pg_restore", "--no-password", "--exit-on-error", "--single-transaction",
 		"--no-owner", "--no-acl", "--role="+i.OwnerRole(), "--use-list="+listFile, "--dbname="+i.Database(), spec.File)

@@ -57,7 +57,8 @@ func sql(t testing.TB, dsn string, statements ...string) (values []string) {
 	return values
 }
 
-// hangUp ends a session, and waits until the server has ended it too: until then it counts as one that is open.
+// hangUp ends a session, and waits until the server has ended it too: until then it counts as one
+// that is open.
 func hangUp(c *pgconn.PgConn) {
 	h, err := c.Hijack()
 	if err != nil { // it broke off
@@ -67,7 +68,8 @@ func hangUp(c *pgconn.PgConn) {
 	defer h.Conn.Close()
 	h.Frontend.Send(&pgproto3.Terminate{})
 	if h.Frontend.Flush() == nil {
-		_, _ = io.Copy(io.Discard, h.Conn) // the server's end of it is closed with the process, which has left the list by then
+		// the server's end of it is closed with the process, which has left the list by then
+		_, _ = io.Copy(io.Discard, h.Conn)
 	}
 }
 

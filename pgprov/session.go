@@ -63,7 +63,8 @@ func (s *session) results(ctx context.Context, r *pgconn.MultiResultReader) ([][
 	results, err := r.ReadAll()
 	if err != nil {
 		if s.conn.IsClosed() && !errors.As(err, new(*pgconn.PgError)) {
-			// pgx says of the error of a request that was sent that it is safe to retry, so it is not wrapped
+			// pgx says of the error of a request that was sent that it is safe to retry, so it is
+			// not wrapped
 			err = kindf(lab.ErrUnreachable, "the connection was lost: %v", err)
 		}
 		return nil, s.client.fail(ctx, "query", s.database, err)

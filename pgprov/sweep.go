@@ -34,9 +34,11 @@ func (w SweepSpec) grace() string {
 	return strconv.FormatFloat(w.Grace.Seconds(), 'f', -1, 64)
 }
 
-// Sweep returns a plan that drops the users that Vault made and, having lost their lease, will not drop: those with the prefix that log in, may
-// nothing by themselves, expired longer than the grace ago, and have no session. What they own goes to the owner of the database it is in,
-// and what they were granted is revoked. Apply looks again before each: a user that has come to life again is left.
+// Sweep returns a plan that drops the users that Vault made and, having lost their lease, will not
+// drop: those with the prefix that log in, may nothing by themselves, expired longer than the grace
+// ago, and have no session. What they own goes to the owner of the database it is in, and what they
+// were granted is revoked. Apply looks again before each: a user that has come to life again is
+// left.
 func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 	ps := s.validate()
 	if len(spec.prefix()) < 2 {
@@ -118,8 +120,9 @@ func (c *client) sweep(ctx context.Context, r *lab.Recorder, spec SweepSpec, pla
 	return reconcile.Run(ctx, r, s, reconcile.Match(r, planned, found))
 }
 
-// dropRole drops a role. What it owns in a database goes to that database's owner, or to who is logged in where that is the role itself; what it
-// was granted is revoked. The session must be in a database that the role does not own.
+// dropRole drops a role. What it owns in a database goes to that database's owner, or to who is
+// logged in where that is the role itself; what it was granted is revoked. The session must be in a
+// database that the role does not own.
 func (s *session) dropRole(ctx context.Context, role string) error {
 	answers, err := s.ask(ctx, query{catalog.HoldingsQuery, [][]string{{role}}})
 	if err != nil {

@@ -44,8 +44,8 @@ func parseTOC(list string) (entries []entry) {
 	return entries
 }
 
-// restorable reports whether the entry belongs to the app. What the provisioner owns, extensions, the schema public and the lookup functions, is there
-// already and stays.
+// restorable reports whether the entry belongs to the app. What the provisioner owns, extensions,
+// the schema public and the lookup functions, is there already and stays.
 func (e entry) restorable() bool {
 	switch {
 	case e.schema == lookupSchema, e.kind == "SCHEMA" && e.name == lookupSchema, e.kind == "COMMENT" && e.name == "SCHEMA "+lookupSchema:

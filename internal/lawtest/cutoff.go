@@ -27,7 +27,8 @@ type attempt struct {
 	least    int              // see [Cut]
 }
 
-// byContext ends the context of an apply as its n-th change begins. That is no error where the change was the last one and was made.
+// byContext ends the context of an apply as its n-th change begins. That is no error where the
+// change was the last one and was made.
 func byContext(tb testing.TB, _ World, n int) attempt {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(tb.Context())
@@ -54,7 +55,8 @@ func byCut(index int) func(testing.TB, World, int) attempt {
 // most is more places than any apply of a suite has.
 const most = 1000
 
-// cutOff proves law 4: it cuts applies off, each in a world of its own, at one place after the other, until one has fewer.
+// cutOff proves law 4: it cuts applies off, each in a world of its own, at one place after the
+// other, until one has fewer.
 func cutOff(tb testing.TB, w World, arm func(tb testing.TB, w World, n int) attempt) {
 	tb.Helper()
 	for n := 1; n <= most; n += max(w.Every, 1) {

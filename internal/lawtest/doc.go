@@ -1,4 +1,5 @@
-// Package lawtest proves the laws that every layer keeps, on its server for tests and on the real one alike:
+// Package lawtest proves the laws that every layer keeps, on its server for tests and on the real
+// one alike:
 //
 //  1. planning twice gives the same plan;
 //  2. planning writes nothing;

@@ -9,8 +9,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Laws proves the laws, each in a subtest of its own, in worlds that fresh returns. Laws that the world does not say how to prove are
-// skipped.
+// Laws proves the laws, each in a subtest of its own, in worlds that fresh returns. Laws that the
+// world does not say how to prove are skipped.
 func Laws(t *testing.T, fresh func(*testing.T) World) {
 	t.Run("Planning", func(t *testing.T) { planning(t, fresh(t)) })
 	t.Run("Drift", func(t *testing.T) { drift(t, fresh(t)) })

@@ -10,8 +10,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// secrets proves law 6 in all that a life of the world says: of the first apply, of one that is cut off, of drift and its repair, and of
-// a plan that is refused.
+// secrets proves law 6 in all that a life of the world says: of the first apply, of one that is cut
+// off, of drift and its repair, and of a plan that is refused.
 func secrets(tb testing.TB, w World) {
 	tb.Helper()
 	if len(w.Secrets) == 0 {
@@ -59,7 +59,8 @@ func secrets(tb testing.TB, w World) {
 	NoSecret(tb, w.Secrets, said...)
 }
 
-// NoSecret fails the test when a secret is in one of the texts, in any of the forms that [lab.Mask] knows.
+// NoSecret fails the test when a secret is in one of the texts, in any of the forms that [lab.Mask]
+// knows.
 func NoSecret(tb testing.TB, secrets []lab.Secret, texts ...string) {
 	tb.Helper()
 	m := lab.NewMasker(secrets...)

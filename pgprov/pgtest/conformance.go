@@ -15,8 +15,9 @@ type Subject struct {
 	Writes    func(tb testing.TB) int64 // how many transactions have changed something
 }
 
-// Conformance checks that package pgprov does what it promises on a server, and that the server is what the package takes it for. The same
-// suite runs on [Server] and on PostgreSQL itself. It leaves roles and databases behind.
+// Conformance checks that package pgprov does what it promises on a server, and that the server is
+// what the package takes it for. The same suite runs on [Server] and on PostgreSQL itself. It
+// leaves roles and databases behind.
 func Conformance(t *testing.T, subject Subject) {
 	x := &suite{Subject: subject}
 	for _, c := range []struct {
@@ -31,8 +32,9 @@ func Conformance(t *testing.T, subject Subject) {
 	}
 }
 
-// Transcript grants and revokes at random, in the names of several roles, on a server that holds nothing of the suite yet. Whatever comes of it must be
-// repaired by one apply. It returns every statement with what it ended in, and every plan: they are the same on all servers of a version.
+// Transcript grants and revokes at random, in the names of several roles, on a server that holds
+// nothing of the suite yet. Whatever comes of it must be repaired by one apply. It returns every
+// statement with what it ended in, and every plan: they are the same on all servers of a version.
 func Transcript(t *testing.T, subject Subject) []string {
 	return (&suite{Subject: subject}).transcript(t)
 }

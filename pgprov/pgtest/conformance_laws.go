@@ -66,7 +66,8 @@ func (x *suite) world(apps ...string) lawtest.World {
 	}
 }
 
-// foreign makes things that are not ours: roles and a database, and in the database of an app what somebody else may have there.
+// foreign makes things that are not ours: roles and a database, and in the database of an app what
+// somebody else may have there.
 func (x *suite) foreign(tb testing.TB, s pgprov.Spec) (describe func() string) {
 	tb.Helper()
 	app := s.Instances[len(s.Instances)-1]
@@ -97,8 +98,8 @@ func (x *suite) foreign(tb testing.TB, s pgprov.Spec) (describe func() string) {
 	}
 }
 
-// describe returns the answers to the queries of package pgprov about roles, their memberships in others, databases, and what is in
-// the first database, one row a line.
+// describe returns the answers to the queries of package pgprov about roles, their memberships in
+// others, databases, and what is in the first database, one row a line.
 func (x *suite) describe(tb testing.TB, database string, roles, others, databases []string) (lines []string) {
 	tb.Helper()
 	c := x.as(tb, "", "", database)
@@ -191,7 +192,8 @@ func (x *suite) together(t *testing.T) {
 	}
 }
 
-// secrets looks for the passwords in everything that the server was sent. Those that the suite itself set in the clear are others.
+// secrets looks for the passwords in everything that the server was sent. Those that the suite
+// itself set in the clear are others.
 func (x *suite) secrets(t *testing.T) {
 	text := x.Log()
 	if !strings.Contains(text, "CREATE DATABASE") || !strings.Contains(text, "SCRAM-SHA-256$4096:") {

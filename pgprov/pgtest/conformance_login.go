@@ -33,7 +33,8 @@ func (x *suite) editor(t *testing.T) {
 	x.converged(t, s)
 }
 
-// matrix is what the editor can do, by version and by how it was granted the app's role: components.md 8.6.
+// matrix is what the editor can do, by version and by how it was granted the app's role:
+// components.md 8.6.
 func (x *suite) matrix(t *testing.T) {
 	s := x.spec("webapp", "erp")
 	x.provision(t, s)

@@ -1,8 +1,10 @@
-// Package catalog holds the questions that pgprov asks a PostgreSQL server and the rows that answer them. Package pgtest answers the same
-// questions, by the same texts.
+// Package catalog holds the questions that pgprov asks a PostgreSQL server and the rows that answer
+// them. Package pgtest answers the same questions, by the same texts.
 //
-// They are asked in every database of a server over a connection of its own, whose caches are empty, so they are written to be planned cheaply:
-// raw columns, no joins beyond the grants, no casts that output does as well. Every name is qualified and the session's search_path holds pg_catalog alone, so that no object of a database's owner is in the way.
+// They are asked in every database of a server over a connection of its own, whose caches are
+// empty, so they are written to be planned cheaply: raw columns, no joins beyond the grants, no
+// casts that output does as well. Every name is qualified and the session's search_path holds
+// pg_catalog alone, so that no object of a database's owner is in the way.
 package catalog
 
 import (
@@ -73,8 +75,8 @@ type Membership struct {
 	Set     bool // true before PostgreSQL 16
 }
 
-// MembershipsQuery asks for the memberships of the roles named in $1 in those named in $2, in predefined roles and in superusers, and for
-// every membership of the roles named in $3.
+// MembershipsQuery asks for the memberships of the roles named in $1 in those named in $2, in
+// predefined roles and in superusers, and for every membership of the roles named in $3.
 func MembershipsQuery(version int) string {
 	options := "m.inherit_option, m.set_option"
 	if version < 160000 {
@@ -127,7 +129,8 @@ type Grant struct {
 
 const grantColumns = `a.grantee::regrole, a.grantor::regrole, a.privilege_type, a.is_grantable`
 
-// DatabaseGrantsQuery asks for the grants on the databases named in $1. A database nobody changed the grants of has the default ones.
+// DatabaseGrantsQuery asks for the grants on the databases named in $1. A database nobody changed
+// the grants of has the default ones.
 const DatabaseGrantsQuery = `SELECT d.datname, ` + grantColumns + `
 FROM pg_catalog.pg_database d, pg_catalog.aclexplode(COALESCE(d.datacl, pg_catalog.acldefault('d', d.datdba))) a WHERE d.datname = ANY ($1::text[])`
 
@@ -216,7 +219,8 @@ func quote(s string) string {
 	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 }
 
-// Decode reads one row, in text format, into the struct that v points to: its fields in order, embedded structs flattened. Null is the zero value.
+// Decode reads one row, in text format, into the struct that v points to: its fields in order,
+// embedded structs flattened. Null is the zero value.
 func Decode(row [][]byte, v any) error {
 	fields := flatten(reflect.ValueOf(v).Elem(), nil)
 	if len(fields) != len(row) {
@@ -282,8 +286,8 @@ type Expired struct {
 	Sessions   int
 }
 
-// ExpiredQuery asks for the roles that log in, have no power of their own, whose names begin with $1[1], and which expired more than $2[1] seconds
-// ago.
+// ExpiredQuery asks for the roles that log in, have no power of their own, whose names begin with
+// $1[1], and which expired more than $2[1] seconds ago.
 const ExpiredQuery = `SELECT r.rolname, r.rolvaliduntil, (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid)
 FROM pg_catalog.pg_authid r
 WHERE pg_catalog.starts_with(r.rolname, ($1::text[])[1]) AND r.rolcanlogin AND NOT (r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls)
@@ -310,8 +314,9 @@ type Session struct {
 	Count       int
 }
 
-// SessionsQuery asks who is connected to the databases named in $1, or anywhere as a user of the roles named in $2. Sessions of this very program
-// do not count, one of which may still be ending, nor do those who are members to administer the role.
+// SessionsQuery asks who is connected to the databases named in $1, or anywhere as a user of the
+// roles named in $2. Sessions of this very program do not count, one of which may still be ending,
+// nor do those who are members to administer the role.
 const SessionsQuery = `SELECT a.datname, a.usename, a.application_name, pg_catalog.count(*)
 FROM pg_catalog.pg_stat_activity a
 WHERE NOT (a.usename = SESSION_USER AND a.application_name = pg_catalog.current_setting('application_name')) AND (a.datname = ANY ($1::text[]) OR EXISTS (

@@ -1,5 +1,6 @@
-// Package login opens a connection to a PostgreSQL server that is ready for its first request. It does itself what pgconn.Connect
-// does, because that reads the environment and files of the user, and stretches the password again for each of a thousand connections.
+// Package login opens a connection to a PostgreSQL server that is ready for its first request. It
+// does itself what pgconn.Connect does, because that reads the environment and files of the user,
+// and stretches the password again for each of a thousand connections.
 package login
 
 import (
@@ -31,8 +32,9 @@ type Config struct {
 // timeout is how long a login may take.
 const timeout = 20 * time.Second
 
-// Connect logs in. The parameters are those of the session, user and database among them. Whatever the error, it is safe to log in
-// again; the connection is closed then. What PostgreSQL says is a [*pgconn.PgError].
+// Connect logs in. The parameters are those of the session, user and database among them. Whatever
+// the error, it is safe to log in again; the connection is closed then. What PostgreSQL says is a
+// [*pgconn.PgError].
 func (c *Config) Connect(ctx context.Context, params map[string]string) (*pgconn.HijackedConn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w after %s", lab.ErrTimeout, timeout))
 	defer cancel()

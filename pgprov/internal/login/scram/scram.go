@@ -1,6 +1,8 @@
-// Package scram is SCRAM-SHA-256 as PostgreSQL speaks it (RFC 5802, RFC 7677): stored verifiers, and both ends of the exchange.
+// Package scram is SCRAM-SHA-256 as PostgreSQL speaks it (RFC 5802, RFC 7677): stored verifiers,
+// and both ends of the exchange.
 //
-// Passwords are printable ASCII: of anything else clients prepare different bytes (SASLprep, PRECIS, or none at all).
+// Passwords are printable ASCII: of anything else clients prepare different bytes (SASLprep,
+// PRECIS, or none at all).
 package scram
 
 import (
@@ -50,7 +52,8 @@ func verifier(password string, salt []byte, iterations int) Verifier {
 	return Verifier{iterations, salt, stored[:], k.server}
 }
 
-// ParseVerifier reads a verifier as pg_authid.rolpassword holds it. ok is false for anything else, such as an MD5 hash.
+// ParseVerifier reads a verifier as pg_authid.rolpassword holds it. ok is false for anything else,
+// such as an MD5 hash.
 func ParseVerifier(s string) (v Verifier, ok bool) {
 	rest, ok := strings.CutPrefix(s, Mechanism+"$")
 	if !ok {
@@ -99,8 +102,9 @@ func mac(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-// Password is a client's password. It remembers the keys it was last stretched into: that is most of what a login costs, and a server asks
-// for the same salt every time. It is safe for concurrent use.
+// Password is a client's password. It remembers the keys it was last stretched into: that is most
+// of what a login costs, and a server asks for the same salt every time. It is safe for concurrent
+// use.
 type Password struct {
 	text string
 
@@ -124,16 +128,19 @@ func (p *Password) stretch(salt []byte, iterations int) keys {
 
 // Client is the client's end of one exchange.
 type Client struct {
-	password  *Password
-	header    string // GS2: "n,," no channel binding, "y,," the client could but the server did not offer, "p=..." bound
+	password *Password
+	// GS2: "n,," no channel binding, "y,," the client could but the server did not offer, "p=..."
+	// bound
+	header    string
 	binding   []byte
 	first     string
 	nonce     string
 	signature []byte
 }
 
-// NewClient begins an exchange. binding is the hash of the server's certificate (tls-server-end-point) for [MechanismPlus], else empty; tls says
-// that the connection has one, so that a downgrade is noticed.
+// NewClient begins an exchange. binding is the hash of the server's certificate
+// (tls-server-end-point) for [MechanismPlus], else empty; tls says that the connection has one, so
+// that a downgrade is noticed.
 func NewClient(p *Password, binding []byte, tls bool) *Client {
 	raw := make([]byte, 18)
 	_, _ = rand.Read(raw)
