@@ -22,8 +22,8 @@ func lockOf(database string) string {
 	return fmt.Sprintf("%d, %d", lockClass, int32(h.Sum32()))
 }
 
-// tries is how often a transaction is begun that somebody else, who does not know of our locks, got
-// in the way of.
+// tries is how often a transaction is begun at most. Somebody who does not know of our locks may get
+// in its way.
 const tries = 5
 
 func (p *reconciler) applyShared(ctx context.Context, r *lab.Recorder, planned []lab.Change) error {
@@ -114,10 +114,11 @@ func (p *reconciler) makeEarly(ctx context.Context, s *session, i Instance, o op
 	}
 }
 
-// lock takes an advisory lock by the function named, and says so when it has to wait for it. The
+// lock takes an advisory lock by the named function, and records that it waits when it has to. The
 // server gives up after lock_timeout.
 func (s *session) lock(ctx context.Context, r *lab.Recorder, database, function string) error {
-	answers, err := s.query(ctx, "SELECT pg_catalog."+strings.Replace(function, "pg_", "pg_try_", 1)+"("+lockOf(database)+")")
+	try := strings.Replace(function, "pg_", "pg_try_", 1)
+	answers, err := s.query(ctx, "SELECT pg_catalog."+try+"("+lockOf(database)+")")
 	if err != nil {
 		return err
 	}
@@ -129,9 +130,12 @@ func (s *session) lock(ctx context.Context, r *lab.Recorder, database, function 
 	return err
 }
 
-// transact makes the planned changes in one transaction, under the lock of the session's database:
-// those that find, which reads the world, still finds to be made.
-func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.Change, find func(context.Context) ([]op, error)) error {
+// finder observes again and returns what is to be done now.
+type finder func(context.Context) ([]op, error)
+
+// transact makes the planned changes that are still to be done in one transaction, under the lock of
+// the session's database.
+func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.Change, find finder) error {
 	for try := 1; ; try++ {
 		err := s.attempt(ctx, r, planned, find, try == tries)
 		if err == nil || !raced(err) || try == tries {
@@ -143,11 +147,11 @@ func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.C
 	}
 }
 
-func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Change, find func(context.Context) ([]op, error), last bool) error {
+// attempt is one try of a transaction. An error that comes of a race is not recorded unless it is the
+// last try.
+func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Change, find finder, last bool) error {
 	begin := "BEGIN"
-	// the owner may have set it for what his app does; older servers refuse a parameter that they
-	// do not know
-	if s.version >= 170000 {
+	if s.version >= 170000 { // the owner of the database may have set it for his app; older servers refuse it
 		begin += "; SET LOCAL transaction_timeout = 0"
 	}
 	if err := s.exec(ctx, begin); err != nil {

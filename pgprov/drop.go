@@ -14,7 +14,7 @@ import (
 
 // DropSpec says what is to be dropped.
 type DropSpec struct {
-	Instances []lab.Instance // whose databases and owner roles go
+	Instances []lab.Instance // whose databases and owner roles are dropped
 	Dump      *Dump          // makes a dump of each database first; nil makes none
 }
 
@@ -59,10 +59,12 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 		d, exists := seen.databases[i.Database()]
 		r, hasRole := seen.roles[i.OwnerRole()]
 		if hasRole && (r.Superuser || r.Login) {
-			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: r.Name, Hint: "look at what it is used for", Err: kindf(lab.ErrRefused, "it is no owner role: it logs in, or is a superuser")}
+			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: r.Name,
+				Hint: "look at what it is used for", Err: kindf(lab.ErrRefused, "it is no owner role: it logs in, or is a superuser")}
 		}
 		if exists && d.Owner != i.OwnerRole() {
-			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: d.Name, Hint: "look at whose it is", Err: kindf(lab.ErrRefused, "it belongs to %q, not to %q", d.Owner, i.OwnerRole())}
+			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: d.Name, Hint: "look at whose it is",
+				Err: kindf(lab.ErrRefused, "it belongs to %q, not to %q", d.Owner, i.OwnerRole())}
 		}
 		dump := spec.Dump
 		// its DROP DATABASE was cut off: nobody can connect any more, and the dump was made before
@@ -70,9 +72,8 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 			dump = nil
 		}
 		if planned := reconcile.Changes(dropOps(i, exists, hasRole, dump)); len(planned) > 0 {
-			steps = append(steps, lab.Step{Name: stepOf(i), Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
-				return c.drop(ctx, r, i, planned, dump)
-			}})
+			run := func(ctx context.Context, r *lab.Recorder) error { return c.drop(ctx, r, i, planned, dump) }
+			steps = append(steps, lab.Step{Name: stepOf(i), Changes: planned, Run: run})
 		}
 	}
 	return lab.NewPlan(steps...)
@@ -117,10 +118,12 @@ func (s *session) idle(ctx context.Context, i lab.Instance) error {
 	}
 	var who []string
 	for _, o := range sessions {
-		who = append(who, fmt.Sprintf("%d of %q at %q (%s)", o.Count, o.User, o.Database, cmp.Or(o.Application, "unnamed")))
+		application := cmp.Or(o.Application, "unnamed")
+		who = append(who, fmt.Sprintf("%d of %q at %q (%s)", o.Count, o.User, o.Database, application))
 	}
-	return &lab.Error{Op: "plan drop", Target: s.client.server.target(), Path: i.Database(), Hint: "stop the app and its pooler",
-		Err: kindf(lab.ErrRefused, "sessions are open: %s", strings.Join(who, ", "))}
+	return &lab.Error{Op: "plan drop", Target: s.client.server.target(), Path: i.Database(),
+		Hint: "stop the app and its pooler",
+		Err:  kindf(lab.ErrRefused, "sessions are open: %s", strings.Join(who, ", "))}
 }
 
 func (c *client) drop(ctx context.Context, r *lab.Recorder, i lab.Instance, planned []lab.Change, dump *Dump) error {
@@ -141,7 +144,8 @@ func (c *client) drop(ctx context.Context, r *lab.Recorder, i lab.Instance, plan
 	}
 	d, exists := seen.databases[i.Database()]
 	if exists && d.Owner != i.OwnerRole() {
-		return &lab.Error{Op: "drop", Target: stepOf(i), Err: kindf(lab.ErrDrift, "the database has another owner by now: %q", d.Owner)}
+		return &lab.Error{Op: "drop", Target: stepOf(i),
+			Err: kindf(lab.ErrDrift, "the database has another owner by now: %q", d.Owner)}
 	}
 	_, hasRole := seen.roles[i.OwnerRole()]
 	return reconcile.Run(ctx, r, s, reconcile.Match(r, planned, dropOps(i, exists, hasRole, dump)))

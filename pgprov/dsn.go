@@ -18,7 +18,7 @@ var dsnParameters = []string{"host", "port", "user", "password", "dbname", "sslm
 
 // ParseDSN reads
 // "postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=ca.pem" into a
-// [Server]. The folder of a Unix socket is given as "postgres:///database?host=/run/postgresql".
+// [Server]. The directory of a Unix socket is given as "postgres:///database?host=/run/postgresql".
 // Nothing is filled in from the environment; the file of sslrootcert is read.
 //
 // The values of sslmode are disable, require (encrypted, but anybody's server), verify-ca and
@@ -28,7 +28,8 @@ var dsnParameters = []string{"host", "port", "user", "password", "dbname", "sslm
 // The errors do not repeat the DSN, which may hold a password.
 func ParseDSN(dsn string) (Server, error) {
 	fail := func(format string, args ...any) (Server, error) {
-		return Server{}, &lab.Error{Op: "read DSN", Hint: `write "postgres://USER@HOST:PORT/DATABASE"`, Err: kindf(lab.ErrInvalid, format, args...)}
+		return Server{}, &lab.Error{Op: "read DSN", Hint: `write "postgres://USER@HOST:PORT/DATABASE"`,
+			Err: kindf(lab.ErrInvalid, format, args...)}
 	}
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -38,7 +39,8 @@ func ParseDSN(dsn string) (Server, error) {
 		return fail("not a URL that begins with postgres://")
 	}
 	password, _ := u.User.Password()
-	s := Server{Host: u.Hostname(), User: u.User.Username(), Password: lab.NewSecret(password), Database: strings.TrimPrefix(u.Path, "/")}
+	s := Server{Host: u.Hostname(), User: u.User.Username(), Password: lab.NewSecret(password),
+		Database: strings.TrimPrefix(u.Path, "/")}
 	if strings.Contains(u.Host, ",") {
 		return fail("more than one host")
 	}
@@ -119,7 +121,8 @@ func dsnTLS(mode, rootCert string, local bool) (*tls.Config, error) {
 		return nil, nil
 	case "prefer", "allow":
 		if !local {
-			return nil, fmt.Errorf("sslmode %s lets whoever is in between switch encryption off: use verify-full or disable", mode)
+			return nil, fmt.Errorf("sslmode %s lets whoever is in between switch encryption off: "+
+				"use verify-full or disable", mode)
 		}
 		return nil, nil
 	case "require":

@@ -17,11 +17,12 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
-// Dump says where dumps go, and which programs make them.
+// Dump says where dumps are written, and which programs make them.
 type Dump struct {
 	Dir string // made with mode 0700 if it is missing. It must be given
-	// the folder of pg_dump and pg_restore, at least as new as the server; empty means that they
-	// are looked for in PATH
+
+	// Programs is the directory of pg_dump and pg_restore, at least as new as the server; empty means
+	// that they are looked for in PATH.
 	Programs string
 }
 
@@ -66,7 +67,8 @@ func (d *Dump) database(ctx context.Context, c *client, database string) (path s
 	if err := os.MkdirAll(d.Dir, 0o700); err != nil {
 		return "", err
 	}
-	path = filepath.Join(d.Dir, strings.ReplaceAll(database, "/", "%2F")+"-"+time.Now().UTC().Format("20060102T150405Z")+".dump")
+	name := strings.ReplaceAll(database, "/", "%2F") + "-" + time.Now().UTC().Format("20060102T150405Z") + ".dump"
+	path = filepath.Join(d.Dir, name)
 	partial := path + ".partial"
 	f, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -76,7 +78,9 @@ func (d *Dump) database(ctx context.Context, c *client, database string) (path s
 	defer os.Remove(partial)
 	params := parameters(c.server.user(), database)
 	params["default_transaction_read_only"] = "on"
-	if err := c.runRelayed(ctx, database, params, "", d.Programs, "pg_dump", "--no-password", "--format=custom", "--lock-wait-timeout=60000", "--file="+partial); err != nil {
+	err = c.runRelayed(ctx, relayed{database: database, params: params}, d.Programs, "pg_dump", "--no-password",
+		"--format=custom", "--lock-wait-timeout=60000", "--file="+partial)
+	if err != nil {
 		return "", err
 	}
 	entries, err := readDump(ctx, d.Programs, partial)
@@ -110,7 +114,7 @@ func syncDir(path string) error {
 }
 
 // readDump proves that a dump can be restored from: its table of contents is read, then all of its
-// data, which goes nowhere.
+// data, which is thrown away.
 func readDump(ctx context.Context, programs, path string) ([]entry, error) {
 	list, err := runProgram(ctx, programs, "pg_restore", nil, "--list", path)
 	if err != nil {
@@ -123,8 +127,8 @@ func readDump(ctx context.Context, programs, path string) ([]entry, error) {
 }
 
 // runRelayed runs a program that talks to the server.
-func (c *client) runRelayed(ctx context.Context, database string, params map[string]string, prelude, programs, name string, args ...string) error {
-	r, err := c.relay(ctx, database, params, prelude)
+func (c *client) runRelayed(ctx context.Context, to relayed, programs, name string, args ...string) error {
+	r, err := c.relay(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -138,7 +142,8 @@ func programPath(programs, name string) (string, error) {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", &lab.Error{Op: "find program", Path: name, Hint: "install the PostgreSQL client programs, or say where they are", Err: fmt.Errorf("%w in PATH", lab.ErrNotFound)}
+		return "", &lab.Error{Op: "find program", Path: name, Err: fmt.Errorf("%w in PATH", lab.ErrNotFound),
+			Hint: "install the PostgreSQL client programs, or say where they are"}
 	}
 	return filepath.Abs(path)
 }
@@ -183,7 +188,9 @@ func checkProgram(ctx context.Context, programs, name string, major int) error {
 		return &lab.Error{Op: "run " + name, Err: kindf(lab.ErrInvalid, "not a version: %q", strings.TrimSpace(out))}
 	}
 	if v, _ := strconv.Atoi(m[1]); v < major {
-		return &lab.Error{Op: "run " + name, Hint: fmt.Sprintf("install the programs of PostgreSQL %d, or say where they are", major), Err: kindf(lab.ErrRefused, "version %d is older than the server, %d", v, major)}
+		return &lab.Error{Op: "run " + name,
+			Hint: fmt.Sprintf("install the programs of PostgreSQL %d, or say where they are", major),
+			Err:  kindf(lab.ErrRefused, "version %d is older than the server, %d", v, major)}
 	}
 	return nil
 }

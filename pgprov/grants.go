@@ -63,7 +63,7 @@ func (k grantKind) describeWanted(want wantedGrants) (lines []string) {
 // then.
 //
 // A grantee whose grants differ loses them all, with those that he passed on, before he gets the
-// right ones: REVOKE takes back what the owner granted, so that what others granted goes only with
+// right ones: REVOKE revokes what the owner granted, so that what others granted ends only with
 // their own right to grant.
 func (k grantKind) repair(name, owner string, grants []catalog.Grant, want wantedGrants) (stmts []string) {
 	have := map[string][]catalog.Grant{}
@@ -72,7 +72,8 @@ func (k grantKind) repair(name, owner string, grants []catalog.Grant, want wante
 	}
 	var lost []string
 	for who, gs := range have {
-		right := who == owner || len(gs) == 1 && gs[0].Privilege == want[who] && !gs[0].Grantable && string(gs[0].Grantor) == owner
+		right := who == owner ||
+			len(gs) == 1 && gs[0].Privilege == want[who] && !gs[0].Grantable && string(gs[0].Grantor) == owner
 		if !right {
 			lost = append(lost, who)
 		}
@@ -121,7 +122,8 @@ func moveTo(owner, from string, grants []catalog.Grant) []catalog.Grant {
 // defaults are the grants of an object that nobody changed the grants of.
 func (k grantKind) defaults(owner string, public ...string) (grants []catalog.Grant) {
 	for _, p := range k.all {
-		grants = append(grants, catalog.Grant{Grantee: catalog.Ident(owner), Grantor: catalog.Ident(owner), Privilege: p})
+		own := catalog.Ident(owner)
+		grants = append(grants, catalog.Grant{Grantee: own, Grantor: own, Privilege: p})
 	}
 	for _, p := range public {
 		grants = append(grants, catalog.Grant{Grantor: catalog.Ident(owner), Privilege: p})
@@ -130,7 +132,7 @@ func (k grantKind) defaults(owner string, public ...string) (grants []catalog.Gr
 }
 
 // withoutDynamic leaves out what short-lived users hold, except those in keep. What they can pass
-// on is not left out: what they passed on goes only with it.
+// on is not left out: what they passed on is revoked only with it.
 func withoutDynamic(grants []catalog.Grant, prefix string, keep wantedGrants, owner string) []catalog.Grant {
 	return slices.DeleteFunc(slices.Clone(grants), func(g catalog.Grant) bool {
 		who := string(g.Grantee)

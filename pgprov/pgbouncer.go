@@ -19,14 +19,14 @@ const MinPgBouncer = "1.25.2"
 // PgBouncer is the configuration of the pooler in front of a server that [Server.Plan] provisioned.
 type PgBouncer struct {
 	Spec Spec   // its Pooler, with the password, and the instances, which are all that can be reached
-	Host string // PostgreSQL's name or address, as the pooler reaches it, or the folder of its socket. It must be given
+	Host string // PostgreSQL's name or address, as the pooler reaches it, or the directory of its socket; required
 	Port int    // PostgreSQL's; 0 means 5432
 
 	// LeaseTTL is how long Vault's users live. Connections to the server are closed within it, so
 	// that none outlives its user by more. It must be given, at least a second.
 	LeaseTTL time.Duration
 
-	ListenAddress string // 0 means all IPv4 addresses: "0.0.0.0"
+	ListenAddress string // empty means all IPv4 addresses: "0.0.0.0"
 	ListenPort    int    // 0 means 6432
 	PoolMode      string // transaction, session or statement; empty means transaction
 	PoolSize      int    // connections for each user and database; 0 means PgBouncer's own, 20
@@ -73,7 +73,8 @@ func (b *PgBouncer) validate() (ps lab.Problems) {
 		ps.Add("lease_ttl", "%s is less than a second", b.LeaseTTL)
 	}
 	if !slices.Contains([]string{"", "transaction", "session", "statement"}, b.PoolMode) {
-		ps = append(ps, lab.Problem{Path: "pool_mode", Text: b.PoolMode, Message: "not a pool mode", Hint: "transaction, session or statement"})
+		ps = append(ps, lab.Problem{Path: "pool_mode", Text: b.PoolMode, Message: "not a pool mode",
+			Hint: "transaction, session or statement"})
 	}
 	if (b.ServerCA == "") != b.PlainServer {
 		ps.Add("server_ca", "give either the file of the authorities, or plain_server")
@@ -86,13 +87,19 @@ func (b *PgBouncer) validate() (ps lab.Problems) {
 			ps.Add(field, "%d is not a port", port)
 		}
 	}
-	for field, n := range map[string]int{"pool_size": b.PoolSize, "max_clients": b.MaxClients, "max_prepared_statements": b.MaxPreparedStatements} {
+	for field, n := range map[string]int{
+		"pool_size": b.PoolSize, "max_clients": b.MaxClients, "max_prepared_statements": b.MaxPreparedStatements,
+	} {
 		if n < 0 {
 			ps.Add(field, "%d is negative", n)
 		}
 	}
-	for field, text := range map[string]string{"host": b.Host, "listen_address": b.ListenAddress, "server_ca": b.ServerCA, "client_cert": b.ClientCert, "client_key": b.ClientKey, "user_list_file": b.UserListFile} {
-		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\'' || r == ';' || r == '%' }) {
+	endsLine := func(r rune) bool { return r < ' ' || r == 0x7f || strings.ContainsRune("';%", r) }
+	for field, text := range map[string]string{
+		"host": b.Host, "listen_address": b.ListenAddress, "server_ca": b.ServerCA,
+		"client_cert": b.ClientCert, "client_key": b.ClientKey, "user_list_file": b.UserListFile,
+	} {
+		if strings.ContainsFunc(text, endsLine) {
 			ps.Add(field, "holds a character that would end its line in the configuration")
 		}
 	}

@@ -23,7 +23,8 @@ type Sandbox struct{ instance lab.Instance }
 // ([lab.ErrRefused]).
 func SandboxOf(i lab.Instance) (Sandbox, error) {
 	if i.Env == "" || i.Env == lab.Prod {
-		return Sandbox{}, &lab.Error{Op: "take as sandbox", Path: i.ID(), Hint: "name an environment", Err: kindf(lab.ErrRefused, "it is production")}
+		return Sandbox{}, &lab.Error{Op: "take as sandbox", Path: i.ID(), Hint: "name an environment",
+			Err: kindf(lab.ErrRefused, "it is production")}
 	}
 	if err := lab.CheckInstances([]lab.Instance{i}); err != nil {
 		return Sandbox{}, err
@@ -86,27 +87,30 @@ func (s *Server) Reset(ctx context.Context, spec ResetSpec) (*lab.Plan, error) {
 	}
 	tables := wantedTables(entries)
 	if len(tables) == 0 {
-		return nil, &lab.Error{Op: "plan reset", Target: stepOf(i), Path: spec.File, Hint: "make the dump again", Err: kindf(lab.ErrRefused, "the dump holds no table")}
+		return nil, &lab.Error{Op: "plan reset", Target: stepOf(i), Path: spec.File, Hint: "make the dump again",
+			Err: kindf(lab.ErrRefused, "the dump holds no table")}
 	}
 	if err := o.hasExtensions(ctx, i, entries); err != nil {
 		return nil, err
 	}
 	reset := op{
 		Change: lab.Change{ID: stepOf(i) + "/reset:" + i.Database(), Action: lab.Replace, Risk: lab.RiskDataLoss,
-			Cause: fmt.Sprintf("the %d tables of %s are dropped, and %d restored from %s", t.Tables, i.OwnerRole(), len(tables), filepath.Base(spec.File))},
+			Cause: fmt.Sprintf("the %d tables of %s are dropped, and %d restored from %s",
+				t.Tables, i.OwnerRole(), len(tables), filepath.Base(spec.File))},
 		Make: func(ctx context.Context, s *session) error { return s.reset(ctx, spec, tables) },
 	}
-	return lab.NewPlan(lab.Step{Name: stepOf(i), Changes: []lab.Change{reset.Change}, Run: func(ctx context.Context, r *lab.Recorder) error {
+	run := func(ctx context.Context, r *lab.Recorder) error {
 		s, err := c.connect(ctx, i.Database())
 		if err != nil {
 			return err
 		}
 		defer s.close()
 		return reconcile.Run(ctx, r, s, []op{reset})
-	}})
+	}
+	return lab.NewPlan(lab.Step{Name: stepOf(i), Changes: []lab.Change{reset.Change}, Run: run})
 }
 
-// tenant checks that the session's user is the sandbox's and nobody else's.
+// tenant describes the session's user, and refuses one that is not the sandbox's alone.
 func (s *session) tenant(ctx context.Context, i lab.Instance) (t catalog.Tenant, err error) {
 	answers, err := s.ask(ctx, query{catalog.TenantQuery, [][]string{{i.OwnerRole()}}})
 	if err != nil {
@@ -120,7 +124,8 @@ func (s *session) tenant(ctx context.Context, i lab.Instance) (t catalog.Tenant,
 		return t, fmt.Errorf("the server described its user in %d rows", len(ts))
 	}
 	t = ts[0]
-	e := &lab.Error{Op: "reset", Target: stepOf(i), Hint: "log in as a user of the sandbox: vault read postgres/creds/" + i.VaultDatabaseRole()}
+	e := &lab.Error{Op: "reset", Target: stepOf(i),
+		Hint: "log in as a user of the sandbox: vault read postgres/creds/" + i.VaultDatabaseRole()}
 	switch {
 	case s.client.identity != "" && t.Identity != s.client.identity:
 		place := catalog.Place{Identity: t.Identity, Database: t.Database}
@@ -166,7 +171,9 @@ func (s *session) hasExtensions(ctx context.Context, i lab.Instance, entries []e
 	if len(missing) == 0 {
 		return nil
 	}
-	return &lab.Error{Op: "plan reset", Target: stepOf(i), Hint: "add them to the instance's extensions and provision it", Err: kindf(lab.ErrNotFound, "the dump needs the extensions %s", strings.Join(missing, ", "))}
+	return &lab.Error{Op: "plan reset", Target: stepOf(i),
+		Hint: "add them to the instance's extensions and provision it",
+		Err:  kindf(lab.ErrNotFound, "the dump needs the extensions %s", strings.Join(missing, ", "))}
 }
 
 func wantedTables(entries []entry) (tables []catalog.Table) {
@@ -192,7 +199,8 @@ func (s *session) reset(ctx context.Context, spec ResetSpec, tables []catalog.Ta
 		return err
 	}
 	if !slices.Equal(wantedTables(entries), tables) {
-		return &lab.Error{Op: "reset", Target: stepOf(i), Path: spec.File, Hint: "plan again", Err: kindf(lab.ErrDrift, "the dump is not the one that was planned with")}
+		return &lab.Error{Op: "reset", Target: stepOf(i), Path: spec.File, Hint: "plan again",
+			Err: kindf(lab.ErrDrift, "the dump is not the one that was planned with")}
 	}
 	dir, err := os.MkdirTemp("", "pgprov-")
 	if err != nil {
@@ -212,8 +220,9 @@ func (s *session) reset(ctx context.Context, spec ResetSpec, tables []catalog.Ta
 	// pg_restore finds itself in a transaction that has dropped everything. Its own BEGIN changes
 	// nothing, its COMMIT ends both, and when it fails there is none.
 	prelude := "BEGIN; DROP OWNED BY " + ident(i.OwnerRole()) + " CASCADE"
-	err = s.client.runRelayed(ctx, i.Database(), parameters(s.client.server.user(), i.Database()), prelude, spec.Programs, "pg_restore", "--no-password", "--exit-on-error", "--single-transaction",
-		"--no-owner", "--no-acl", "--role="+i.OwnerRole(), "--use-list="+listFile, "--dbname="+i.Database(), spec.File)
+	to := relayed{database: i.Database(), params: parameters(s.client.server.user(), i.Database()), prelude: prelude}
+	err = s.client.runRelayed(ctx, to, spec.Programs, "pg_restore", "--no-password", "--exit-on-error",
+		"--single-transaction", "--no-owner", "--no-acl", "--role="+i.OwnerRole(), "--use-list="+listFile, "--dbname="+i.Database(), spec.File)
 	if err != nil {
 		return &lab.Error{Op: "reset", Target: stepOf(i), Hint: "the database is as it was; look at the dump", Err: err}
 	}
@@ -242,7 +251,8 @@ func (s *session) verifyReset(ctx context.Context, i lab.Instance, tables []cata
 	for _, t := range tables {
 		t.Owner = i.OwnerRole()
 		if !slices.Contains(have, t) {
-			errs = append(errs, kindf(lab.ErrDrift, "the table %s.%s is missing, or not of %s", t.Schema, t.Name, t.Owner))
+			errs = append(errs,
+				kindf(lab.ErrDrift, "the table %s.%s is missing, or not of %s", t.Schema, t.Name, t.Owner))
 		}
 	}
 	if !reflect.DeepEqual(before, after) {
@@ -251,5 +261,6 @@ func (s *session) verifyReset(ctx context.Context, i lab.Instance, tables []cata
 	if len(errs) == 0 {
 		return nil
 	}
-	return &lab.Error{Op: "verify reset", Target: stepOf(i), Hint: "provision the instance again, and look at the dump", Err: errors.Join(errs...)}
+	return &lab.Error{Op: "verify reset", Target: stepOf(i), Hint: "provision the instance again, and look at the dump",
+		Err: errors.Join(errs...)}
 }

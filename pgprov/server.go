@@ -18,8 +18,8 @@ import (
 // itself, not a pooler: what is done here needs sessions. Nothing is read of the environment: no
 // PGHOST, no ~/.pgpass, no service file.
 type Server struct {
-	// a name or an address, or the folder of a Unix socket when it begins with a slash. It must be
-	// given
+	// Host is a name or an address, or the directory of a Unix socket when it begins with a slash. It
+	// is required.
 	Host     string
 	Port     int        // 0 means 5432
 	User     string     // a superuser, except for [Server.Reset]; empty means postgres
@@ -43,8 +43,8 @@ type Server struct {
 	// server's max_connections leaves, but not below 1.
 	MaxConns int
 
-	Logger   *slog.Logger // warned of what is allowed and yet not right; nil means nobody is
-	Counters *Counters    // counts what a plan or an apply costs; nil means nobody does
+	Logger   *slog.Logger // warned of what is allowed and yet not right; nil discards the warnings
+	Counters *Counters    // counts what plans and applies cost; nil counts nothing
 }
 
 // Counters counts what was asked of a server. One may be shared by several.
@@ -118,7 +118,8 @@ func validateName(field, name string) (ps lab.Problems) {
 	case name == "":
 		ps.Add(field, "empty")
 	case len(name) > maxName:
-		ps = append(ps, lab.Problem{Path: field, Text: name, Message: fmt.Sprintf("%d bytes long; PostgreSQL would cut it to %d", len(name), maxName)})
+		ps = append(ps, lab.Problem{Path: field, Text: name,
+			Message: fmt.Sprintf("%d bytes long; PostgreSQL would cut it to %d", len(name), maxName)})
 	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }):
 		ps = append(ps, lab.Problem{Path: field, Text: name, Message: "holds control characters"})
 	}

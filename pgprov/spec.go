@@ -12,7 +12,7 @@ import (
 // Spec is what a server must hold: the roles that all apps share, and the instances. What it does
 // not name is not touched.
 type Spec struct {
-	// Editor is whom Vault logs in as to make and drop the short-lived users of the apps. An empty
+	// Editor is the role that Vault logs in as, to make and drop the short-lived users of the apps. An empty
 	// name means credentials_editor.
 	Editor Login
 
@@ -20,7 +20,7 @@ type Spec struct {
 	// then granted pg_signal_backend.
 	EditorEndsSessions bool
 
-	// Pooler is whom PgBouncer logs in as to look up the users. An empty name means pgbouncer_auth.
+	// Pooler is the role that PgBouncer logs in as, to look up the users. An empty name means pgbouncer_auth.
 	Pooler Login
 
 	Instances []Instance // empty: the shared roles only
@@ -48,8 +48,9 @@ type Spec struct {
 // Login is a role that logs in.
 type Login struct {
 	Name string // at most 63 bytes; empty means the usual one
-	// printable ASCII; empty leaves the password as it is, and makes a role without one, which
-	// cannot log in
+
+	// Password is printable ASCII. Empty leaves the password as it is, and makes a role without one,
+	// which cannot log in.
 	Password lab.Secret
 }
 
@@ -65,7 +66,7 @@ type Instance struct {
 	Locale string
 
 	// ICULocale is the locale of an ICU database: "fr-FR". Empty makes a libc database when Locale
-	// is given, and else one of the server's own provider; it accepts what is there.
+	// is given, otherwise one of the server's own provider; it accepts what is there.
 	ICULocale string
 
 	// Extensions must be there. Others are left alone, and none is ever dropped.
@@ -166,8 +167,9 @@ func (i *Instance) validate() (ps lab.Problems) {
 
 // encodings are those that a server can use (PostgreSQL 18, table 23.3), as [encodingKey] writes
 // them, with the aliases in use.
-var encodings = strings.Fields(`UTF8 UNICODE SQLASCII LATIN1 LATIN2 LATIN3 LATIN4 LATIN5 LATIN6 LATIN7 LATIN8 LATIN9 LATIN10 ISO88591 ISO885915 ISO88595 ISO88596
-ISO88597 ISO88598 KOI8R KOI8U WIN866 WIN874 WIN1250 WIN1251 WIN1252 WIN1253 WIN1254 WIN1255 WIN1256 WIN1257 WIN1258 EUCCN EUCJP EUCJIS2004 EUCKR EUCTW MULEINTERNAL`)
+var encodings = strings.Fields(`UTF8 UNICODE SQLASCII LATIN1 LATIN2 LATIN3 LATIN4 LATIN5 LATIN6 LATIN7 LATIN8 LATIN9
+LATIN10 ISO88591 ISO885915 ISO88595 ISO88596 ISO88597 ISO88598 KOI8R KOI8U WIN866 WIN874 WIN1250 WIN1251 WIN1252 WIN1253
+WIN1254 WIN1255 WIN1256 WIN1257 WIN1258 EUCCN EUCJP EUCJIS2004 EUCKR EUCTW MULEINTERNAL`)
 
 var encodingAliases = map[string]string{"UNICODE": "UTF8", "ISO88591": "LATIN1", "ISO885915": "LATIN9"}
 

@@ -46,7 +46,8 @@ const (
 )
 
 func createLookup(ownerRole string) string {
-	return `CREATE OR REPLACE FUNCTION ` + lookupSchema + `.user_lookup(IN i_username text, OUT uname text, OUT phash text) RETURNS record
+	return `CREATE OR REPLACE FUNCTION ` + lookupSchema + `.user_lookup(
+  IN i_username text, OUT uname text, OUT phash text) RETURNS record
 LANGUAGE sql STABLE STRICT SECURITY DEFINER PARALLEL UNSAFE NOT LEAKPROOF SET search_path = pg_catalog, pg_temp
 AS ` + literal(catalog.LookupBody(ownerRole))
 }

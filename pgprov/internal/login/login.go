@@ -80,7 +80,8 @@ func (c *Config) start(conn net.Conn, params map[string]string) (*pgconn.Hijacke
 	if err := f.Flush(); err != nil {
 		return nil, err
 	}
-	h := &pgconn.HijackedConn{Conn: conn, ParameterStatuses: map[string]string{}, CustomData: map[string]any{}, Config: c.pgconn(params)}
+	h := &pgconn.HijackedConn{Conn: conn, Config: c.pgconn(params),
+		ParameterStatuses: map[string]string{}, CustomData: map[string]any{}}
 	if _, ok := conn.(*tls.Conn); ok {
 		h.TLSConfig = c.TLS
 	}
@@ -95,8 +96,10 @@ func (c *Config) start(conn net.Conn, params map[string]string) (*pgconn.Hijacke
 			if err := c.authenticate(f, conn, m.AuthMechanisms); err != nil {
 				return nil, err
 			}
-		case *pgproto3.AuthenticationCleartextPassword, *pgproto3.AuthenticationMD5Password, *pgproto3.AuthenticationGSS:
-			return nil, fmt.Errorf("%w: the server asks for a login other than SCRAM-SHA-256, which would give the password away", lab.ErrUnauthorized)
+		case *pgproto3.AuthenticationCleartextPassword, *pgproto3.AuthenticationMD5Password,
+			*pgproto3.AuthenticationGSS:
+			return nil, fmt.Errorf("%w: the server asks for a login other than SCRAM-SHA-256, "+
+				"which would give the password away", lab.ErrUnauthorized)
 		case *pgproto3.ErrorResponse:
 			return nil, pgconn.ErrorResponseToPgError(m)
 		case *pgproto3.ParameterStatus:
@@ -123,6 +126,8 @@ func (c *Config) pgconn(params map[string]string) *pgconn.Config {
 		BuildContextWatcherHandler: func(p *pgconn.PgConn) ctxwatch.Handler {
 			return &pgconn.DeadlineContextWatcherHandler{Conn: p.Conn()}
 		},
-		OnPgError: func(_ *pgconn.PgConn, e *pgconn.PgError) bool { return e.Severity != "FATAL" && e.Severity != "PANIC" },
+		OnPgError: func(_ *pgconn.PgConn, e *pgconn.PgError) bool {
+			return e.Severity != "FATAL" && e.Severity != "PANIC"
+		},
 	}
 }

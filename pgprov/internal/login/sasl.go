@@ -30,7 +30,8 @@ func (c *Config) authenticate(f *pgproto3.Frontend, conn net.Conn, mechanisms []
 		}
 	}
 	if !slices.Contains(mechanisms, mechanism) {
-		return fmt.Errorf("%w: the server offers %s and not SCRAM-SHA-256", lab.ErrUnauthorized, strings.Join(mechanisms, ", "))
+		return fmt.Errorf("%w: the server offers %s and not SCRAM-SHA-256",
+			lab.ErrUnauthorized, strings.Join(mechanisms, ", "))
 	}
 	// "y" would accuse a server that offers PLUS of having been tampered with when it is we who
 	// cannot hash its certificate

@@ -51,7 +51,8 @@ func (c *Config) encrypt(ctx context.Context, conn net.Conn) (net.Conn, error) {
 // SHA-256 for MD5 and SHA-1; nil when the signature has none.
 func certificateHash(cert *x509.Certificate) []byte {
 	switch cert.SignatureAlgorithm {
-	case x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.SHA256WithRSA, x509.ECDSAWithSHA256, x509.SHA256WithRSAPSS:
+	case x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1,
+		x509.SHA256WithRSA, x509.ECDSAWithSHA256, x509.SHA256WithRSAPSS:
 		h := sha256.Sum256(cert.Raw)
 		return h[:]
 	case x509.SHA384WithRSA, x509.ECDSAWithSHA384, x509.SHA384WithRSAPSS:
