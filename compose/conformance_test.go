@@ -24,6 +24,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/lawtest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -31,12 +32,13 @@ import (
 type subject struct {
 	machine *host.Machine
 	lock    compose.Lock
-	look    func(t *testing.T, script string) string // runs a script as root, without our code
+	look    func(t testing.TB, script string) string // runs a script as root, without our code
 	fake    *composetest.Docker                      // nil when the docker is real
-	docker  *real.DockerEngine                       // nil when it is not
+	box     *hosttest.Machine                        // the machine of the fake
+	docker  *real.DockerEngine                       // nil when the docker is not
 }
 
-func newFake(t *testing.T, c composetest.Config) (subject, *hosttest.Machine) {
+func newFake(t testing.TB, c composetest.Config) (subject, *hosttest.Machine) {
 	t.Helper()
 	var slept atomic.Int64 // who sleeps on the machine moves its clock, and waits for nothing
 	box := hosttest.New(t, hosttest.Config{Sleep: func(_ <-chan struct{}, d time.Duration) { slept.Add(int64(d)) },
@@ -46,7 +48,7 @@ func newFake(t *testing.T, c composetest.Config) (subject, *hosttest.Machine) {
 	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: box.Addr(), User: box.User(),
 		Auth: ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}}, HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
 	t.Cleanup(func() { m.Close() })
-	return subject{machine: m, lock: d.Lock("busybox:1.36"), fake: d, look: func(t *testing.T, script string) string {
+	return subject{machine: m, lock: d.Lock("busybox:1.36"), fake: d, box: box, look: func(t testing.TB, script string) string {
 		t.Helper()
 		out, err := box.Exec(script)
 		if err != nil {
@@ -101,7 +103,7 @@ func newReal(t *testing.T) subject {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return subject{machine: m, lock: lock, docker: d, look: func(t *testing.T, script string) string {
+	return subject{machine: m, lock: lock, docker: d, look: func(t testing.TB, script string) string {
 		t.Helper()
 		out, err := d.Run(context.WithoutCancel(t.Context()), "sudo sh -c "+ssh.Quote(script))
 		if err != nil {
@@ -111,7 +113,7 @@ func newReal(t *testing.T) subject {
 	}}
 }
 
-func writeFile(t *testing.T, dir, name, content string) string {
+func writeFile(t testing.TB, dir, name, content string) string {
 	t.Helper()
 	file := filepath.Join(dir, name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -155,7 +157,7 @@ volumes: {data: {}}
 // folder is a stack's folder here.
 type folder struct{ dir string }
 
-func newShop(t *testing.T) folder {
+func newShop(t testing.TB) folder {
 	t.Helper()
 	f := folder{filepath.Join(t.TempDir(), "shop")}
 	writeFile(t, f.dir, "compose.yaml", shop)
@@ -164,7 +166,7 @@ func newShop(t *testing.T) folder {
 	return f
 }
 
-func (f folder) replace(t *testing.T, old, with string) {
+func (f folder) replace(t testing.TB, old, with string) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(f.dir, "compose.yaml"))
 	if err != nil || !strings.Contains(string(b), old) {
@@ -173,7 +175,7 @@ func (f folder) replace(t *testing.T, old, with string) {
 	writeFile(t, f.dir, "compose.yaml", strings.Replace(string(b), old, with, 1))
 }
 
-func (s subject) load(t *testing.T, f folder) compose.Stack {
+func (s subject) load(t testing.TB, f folder) compose.Stack {
 	t.Helper()
 	stack, err := compose.Load(t.Context(), compose.Source{Dir: f.dir, Lock: s.lock, Variables: map[string]string{"GREETING": "it's $5"}})
 	if err != nil {
@@ -187,7 +189,7 @@ func (s subject) load(t *testing.T, f folder) compose.Stack {
 const patience = 5 * time.Minute
 
 // content loads a stack of one compose.yaml and nothing beside it.
-func (s subject) content(t *testing.T, name, content string) compose.Stack {
+func (s subject) content(t testing.TB, name, content string) compose.Stack {
 	t.Helper()
 	stack, err := compose.Load(t.Context(), compose.Source{Name: name, Content: []byte(content), Lock: s.lock})
 	if err != nil {
@@ -197,7 +199,7 @@ func (s subject) content(t *testing.T, name, content string) compose.Stack {
 	return stack
 }
 
-func (s subject) plan(t *testing.T, want ...host.Resource) *lab.Plan {
+func (s subject) plan(t testing.TB, want ...host.Resource) *lab.Plan {
 	t.Helper()
 	p, err := s.machine.Plan(t.Context(), host.State(want))
 	if err != nil {
@@ -207,7 +209,7 @@ func (s subject) plan(t *testing.T, want ...host.Resource) *lab.Plan {
 }
 
 // apply makes it so, and returns the plan's text. It fails the test when not all was done, or when the next plan is not empty.
-func (s subject) apply(t *testing.T, want ...host.Resource) string {
+func (s subject) apply(t testing.TB, want ...host.Resource) string {
 	t.Helper()
 	p := s.plan(t, want...)
 	if _, err := p.Apply(t.Context(), nil); err != nil {
@@ -217,6 +219,53 @@ func (s subject) apply(t *testing.T, want ...host.Resource) string {
 		t.Fatalf("the second plan:\n%s", again)
 	}
 	return p.String()
+}
+
+// world is the machine with a stack that it is to have, for the laws.
+func (s subject) world(tb testing.TB, f folder) lawtest.World {
+	tb.Helper()
+	want := host.State{s.load(tb, f), compose.Absent{Name: "gone"}}
+	w := lawtest.World{
+		Plan:       func(ctx context.Context) (*lab.Plan, error) { return s.machine.Plan(ctx, want) },
+		RoundTrips: func() int64 { return s.machine.Counters().Execs },
+		Cost:       1,
+		RunsOn:     true,
+		Drift: func(tb testing.TB) {
+			tb.Helper()
+			s.look(tb, "docker stop $(docker ps -q --no-trunc --filter label=com.docker.compose.project=shop --filter label=com.docker.compose.service=web)")
+		},
+		Foreign: func(tb testing.TB) func() string {
+			tb.Helper()
+			s.apply(tb, s.content(tb, "other", "services: {web: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}"))
+			return func() string {
+				tb.Helper()
+				return s.look(tb, "docker inspect --type container --format '{{json .}}' $(docker ps -q --no-trunc --filter label=com.docker.compose.project=other)")
+			}
+		},
+		Secrets: []lab.Secret{lab.NewSecret(secret)},
+		Texts: func(tb testing.TB) []string {
+			tb.Helper()
+			return []string{s.look(tb, "docker inspect --type container --format '{{json .}}' $(docker ps -aq --no-trunc); cat /opt/stacks/shop/compose.yaml")}
+		},
+		Within: func(ctx context.Context, b *lab.Boundary) error {
+			m := &host.Machine{Target: s.machine.Target}
+			m.Target.Boundary = b
+			defer m.Close()
+			_, err := m.Plan(ctx, want)
+			return err
+		},
+		Again: func(tb testing.TB) lawtest.World {
+			tb.Helper()
+			writeFile(tb, f.dir, "conf/a.conf", fmt.Sprintf("%d\n", time.Now().UnixNano()))
+			return s.world(tb, f)
+		},
+	}
+	if s.fake != nil {
+		w.Writes = func(testing.TB) int64 { return s.box.Counters().Writes + s.fake.Changes() }
+	} else {
+		w.Every = 2
+	}
+	return w
 }
 
 // changes returns what a plan does to containers, "replace db".
@@ -230,35 +279,15 @@ func changes(p *lab.Plan) (out []string) {
 }
 
 func conformance(t *testing.T, fresh func(*testing.T) subject) {
+	t.Run("laws", func(t *testing.T) {
+		lawtest.Laws(t, func(t *testing.T) lawtest.World { return fresh(t).world(t, newShop(t)) })
+	})
 	t.Run("converges", func(t *testing.T) {
 		s, f := fresh(t), newShop(t)
-		stack := s.load(t, f)
-		first, second := s.plan(t, stack).String(), s.plan(t, stack).String()
-		if first != second {
-			t.Errorf("planned twice:\n%s\n%s", first, second)
-		}
-		var shown strings.Builder
-		p := s.plan(t, stack)
-		shown.WriteString(p.String())
-		r, err := p.Apply(t.Context(), &lab.ApplyOptions{Events: func(e lab.Event) { fmt.Fprintf(&shown, "%+v\n", e) }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprint(&shown, r)
-		shown.WriteString(s.look(t, "docker inspect --type container --format '{{json .}}' $(docker ps -aq --no-trunc); cat /opt/stacks/shop/compose.yaml"))
-		if strings.Contains(shown.String(), secret) {
-			t.Error("the secret shows")
-		}
+		s.apply(t, s.load(t, f))
 		text, err := compose.Logs(t.Context(), s.machine, "shop", "/opt/stacks/shop", 10)
 		if err != nil || strings.Contains(text, secret) || !strings.Contains(text, "== shop-db-1") || s.fake == nil && !strings.Contains(text, "one\n(secret)") {
 			t.Errorf("the logs: %v\n%s", err, text)
-		}
-		before := s.machine.Counters()
-		if p := s.plan(t, stack); !p.Empty() {
-			t.Errorf("converged:\n%s", p)
-		}
-		if after := s.machine.Counters(); after.Execs-before.Execs != 1 {
-			t.Errorf("a converged stack took %d execs", after.Execs-before.Execs)
 		}
 		got := s.look(t, "docker ps -a --no-trunc --filter label=com.docker.compose.project=shop --format '{{.Names}}' | sort | tr '\\n' ' '")
 		if got != "shop-db-1 shop-migrate-1 shop-web-1" {
@@ -796,80 +825,38 @@ services:
 			t.Errorf("volumes are %q", got)
 		}
 	})
-	t.Run("cut off after any change", func(t *testing.T) {
-		s, f := fresh(t), newShop(t)
-		stack := s.load(t, f)
-		step := 1
-		if s.fake == nil {
-			step = 2
-		}
-		for k := 1; ; k += step {
-			ctx, cancel := context.WithCancel(t.Context())
-			begun := 0
-			p := s.plan(t, stack)
-			_, err := p.Apply(ctx, &lab.ApplyOptions{Events: func(e lab.Event) {
-				if e.Kind == lab.EventStart {
-					if begun++; begun == k {
-						cancel()
-					}
-				}
-			}})
-			cancel()
-			if err == nil {
-				break
-			}
-			if k > 40 {
-				t.Fatalf("still not there: %v", err)
-			}
-			s.apply(t, stack)
-			// another one, from a stack that runs
-			writeFile(t, f.dir, "conf/a.conf", fmt.Sprintf("%d\n", k))
-			stack = s.load(t, f)
-		}
-		s.apply(t, stack)
-	})
 }
 
-// TestPowerCuts cuts the power before every change of the engine: of a first deployment, and of one that makes a service anew.
+// TestPowerCuts cuts the power before every change of the engine: of a first deployment, and of one that recreates a service.
 func TestPowerCuts(t *testing.T) {
-	for _, again := range []bool{false, true} {
-		for k := 1; ; k++ {
-			s, _ := newFake(t, composetest.Config{})
-			f := newShop(t)
-			if again {
-				s.apply(t, s.load(t, f))
-				writeFile(t, f.dir, "conf/a.conf", "two\n")
-			}
-			stack := s.load(t, f)
-			p := s.plan(t, stack)
-			up := s.fake.PowerCutAtChange(k)
-			if _, err := p.Apply(t.Context(), nil); err == nil {
-				if k < 4 {
-					t.Fatalf("only %d changes", k-1)
-				}
-				break
+	for name, again := range map[string]bool{"First": false, "Again": true} {
+		t.Run(name, func(t *testing.T) { lawtest.CutOff(t, powerCuts(t, again)) })
+	}
+}
+
+// powerCuts is the shop on a machine of its own whose power is cut, and with again where the shop was deployed before.
+func powerCuts(tb testing.TB, again bool) lawtest.World {
+	tb.Helper()
+	s, _ := newFake(tb, composetest.Config{})
+	f := newShop(tb)
+	if again {
+		s.apply(tb, s.load(tb, f))
+		writeFile(tb, f.dir, "conf/a.conf", "two\n")
+	}
+	w := s.world(tb, f)
+	w.Again = func(tb testing.TB) lawtest.World { tb.Helper(); return powerCuts(tb, again) }
+	w.Cuts = []lawtest.Cut{{Name: "Power", Least: 4, Arm: func(_ testing.TB, n int) func(error) bool {
+		up := s.fake.PowerCutAtChange(n)
+		return func(err error) bool {
+			if err == nil {
+				return false
 			}
 			<-up
 			s.machine.Close()
-			s.apply(t, stack)
+			return true
 		}
-	}
-}
-
-// TestWritesNothing counts what a plan writes.
-func TestWritesNothing(t *testing.T) {
-	s, box := newFake(t, composetest.Config{})
-	f := newShop(t)
-	for _, converged := range []bool{false, true} {
-		writes, changes := box.Counters().Writes, s.fake.Changes()
-		s.plan(t, s.load(t, f), compose.Absent{Name: "other"})
-		if box.Counters().Writes != writes || s.fake.Changes() != changes {
-			t.Errorf("converged %v: %d writes, %d changes", converged, box.Counters().Writes-writes, s.fake.Changes()-changes)
-		}
-		if !converged {
-			s.apply(t, s.load(t, f))
-		}
-	}
+	}}}
+	return w
 }
 
 // TestDockerComes deploys by the plan that brings docker.

@@ -11,8 +11,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
-// lockClass is the first half of the advisory locks of this package: "pgpr". The second half is of the database, so that two copies of the tool
-// wait for each other where they would work on the same instance, and nowhere else.
+// lockClass is the first half of the advisory locks of this package: "pgpr". The second half is of
+// the database, so that two copies of the tool wait for each other where they would work on the
+// same instance, and nowhere else.
 const lockClass = 0x70677072
 
 func lockOf(database string) string {
@@ -21,7 +22,8 @@ func lockOf(database string) string {
 	return fmt.Sprintf("%d, %d", lockClass, int32(h.Sum32()))
 }
 
-// tries is how often a transaction is begun that somebody else, who does not know of our locks, got in the way of.
+// tries is how often a transaction is begun at most. Somebody who does not know of our locks may get
+// in its way.
 const tries = 5
 
 func (p *reconciler) applyShared(ctx context.Context, r *lab.Recorder, planned []lab.Change) error {
@@ -61,8 +63,8 @@ func (p *reconciler) applyInstance(ctx context.Context, r *lab.Recorder, i Insta
 	})
 }
 
-// applyEarly makes the owner role and the database. CREATE DATABASE runs in no transaction; each of the two is there or is not, so that
-// a run that was cut off between them is continued by the next.
+// applyEarly makes the owner role and the database. CREATE DATABASE runs in no transaction; each of
+// the two is there or is not, so that a run that was cut off between them is continued by the next.
 func (p *reconciler) applyEarly(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change) error {
 	planned = slices.DeleteFunc(slices.Clone(planned), func(c lab.Change) bool { return !early(i.Instance, c) })
 	if len(planned) == 0 {
@@ -97,8 +99,8 @@ func (p *reconciler) findEarly(ctx context.Context, s *session, i Instance) ([]o
 	return slices.DeleteFunc(found, func(o op) bool { return !early(i.Instance, o.Change) }), err
 }
 
-// makeEarly makes the owner role or the database. Somebody who does not know of our locks may make the same at the same time: then it
-// is there.
+// makeEarly makes the owner role or the database. Somebody who does not know of our locks may make
+// the same at the same time: then it is there.
 func (p *reconciler) makeEarly(ctx context.Context, s *session, i Instance, o op) error {
 	for try := 1; ; try++ {
 		err := o.Make(ctx, s)
@@ -112,9 +114,11 @@ func (p *reconciler) makeEarly(ctx context.Context, s *session, i Instance, o op
 	}
 }
 
-// lock takes an advisory lock by the function named, and says so when it has to wait for it. The server gives up after lock_timeout.
+// lock takes an advisory lock by the named function, and records that it waits when it has to. The
+// server gives up after lock_timeout.
 func (s *session) lock(ctx context.Context, r *lab.Recorder, database, function string) error {
-	answers, err := s.query(ctx, "SELECT pg_catalog."+strings.Replace(function, "pg_", "pg_try_", 1)+"("+lockOf(database)+")")
+	try := strings.Replace(function, "pg_", "pg_try_", 1)
+	answers, err := s.query(ctx, "SELECT pg_catalog."+try+"("+lockOf(database)+")")
 	if err != nil {
 		return err
 	}
@@ -126,9 +130,12 @@ func (s *session) lock(ctx context.Context, r *lab.Recorder, database, function 
 	return err
 }
 
-// transact makes the planned changes in one transaction, under the lock of the session's database: those that find, which reads the
-// world, still finds to be made.
-func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.Change, find func(context.Context) ([]op, error)) error {
+// finder observes again and returns what is to be done now.
+type finder func(context.Context) ([]op, error)
+
+// transact makes the planned changes that are still to be done in one transaction, under the lock of
+// the session's database.
+func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.Change, find finder) error {
 	for try := 1; ; try++ {
 		err := s.attempt(ctx, r, planned, find, try == tries)
 		if err == nil || !raced(err) || try == tries {
@@ -140,9 +147,11 @@ func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.C
 	}
 }
 
-func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Change, find func(context.Context) ([]op, error), last bool) error {
+// attempt is one try of a transaction. An error that comes of a race is not recorded unless it is the
+// last try.
+func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Change, find finder, last bool) error {
 	begin := "BEGIN"
-	if s.version >= 170000 { // the owner may have set it for what his app does; older servers refuse a parameter that they do not know
+	if s.version >= 170000 { // the owner of the database may have set it for his app; older servers refuse it
 		begin += "; SET LOCAL transaction_timeout = 0"
 	}
 	if err := s.exec(ctx, begin); err != nil {

@@ -19,7 +19,7 @@ type client struct {
 	login    login.Config
 	slots    chan struct{} // one for each connection that may be open
 	identity string        // of the server that was reached first, or that must be; empty when not known yet
-	patience lab.Poll      // with a server that has no connection left
+	patience lab.Poll      // how long a server that has no connection left is waited for
 }
 
 func (s *Server) client() *client {
@@ -36,16 +36,18 @@ func (s *Server) client() *client {
 	return c
 }
 
-// limit lowers the number of connections. It is for before the pool is used: who holds a slot gives it back where it is from.
+// limit lowers the number of connections. It must be called before they are used: a slot is returned
+// to where it was taken from.
 func (c *client) limit(n int) {
 	if n = max(n, 1); n < cap(c.slots) {
 		c.slots = make(chan struct{}, n)
 	}
 }
 
-// parameters are those of every session. What the owner of a database says with ALTER DATABASE ... SET would else hold for us: another role,
-// other rules of quoting, a search_path of his own, the end of a session that waits. quote_all_identifiers changes how the server writes the names
-// by which user_lookup() is known.
+// parameters are those of every session. What the owner of a database says with ALTER DATABASE ...
+// SET would otherwise hold for us: another role, other rules of quoting, a search_path of his own,
+// the end of a session that waits. quote_all_identifiers changes how the server writes the names by
+// which user_lookup() is known.
 func parameters(user, database string) map[string]string {
 	return map[string]string{
 		"user":                                user,
@@ -67,7 +69,8 @@ func parameters(user, database string) map[string]string {
 	}
 }
 
-// connect waits for a free slot and opens a session. A server that has no connection left is asked again for a while.
+// connect waits for a free slot and opens a session. A server that has no connection left is asked
+// again for a while.
 func (c *client) connect(ctx context.Context, database string) (s *session, err error) {
 	slot := c.slots
 	select {
@@ -103,7 +106,8 @@ func (c *client) open(ctx context.Context, database string, params map[string]st
 	if err != nil {
 		return nil, c.fail(ctx, "connect", database, err)
 	}
-	return &session{client: c, database: database, conn: p, version: versionNumber(h.ParameterStatuses["server_version"])}, nil
+	version := versionNumber(h.ParameterStatuses["server_version"])
+	return &session{client: c, database: database, conn: p, version: version}, nil
 }
 
 // logIn makes a connection that is ready for its first request.
@@ -118,7 +122,8 @@ func (c *client) logIn(ctx context.Context, database string, params map[string]s
 	return h, nil
 }
 
-// beside opens a session that its caller's own slot stands for: one who holds a slot and waits for another could wait for ever.
+// beside opens a session that needs no slot of its own, for a caller that holds one: waiting for a
+// second while holding the first could last for ever.
 func (c *client) beside(ctx context.Context, database string) (*session, error) {
 	return c.open(ctx, database, parameters(c.server.user(), database))
 }

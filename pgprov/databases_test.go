@@ -30,16 +30,16 @@ func TestLocales(t *testing.T) {
 			t.Errorf("a libc database asked for as one of ICU: %v", err)
 		}
 	}
-	t.Run("fake", func(t *testing.T) { check(t, pgtest.New(t, pgtest.Config{}).Target()) })
-	t.Run("real", func(t *testing.T) { check(t, target(startReal(t, real.PGOptions{Major: 18}))) })
+	t.Run("fake", func(t *testing.T) { check(t, pgtest.New(t, pgtest.Config{}).Access()) })
+	t.Run("real", func(t *testing.T) { check(t, access(startReal(t, real.PGOptions{Major: 18}))) })
 }
 
-// TestTransactionTimeout looks that a timeout that the owner of a database has set for his app does not end a transaction of ours that waits. Older servers
-// would refuse the setting.
+// TestTransactionTimeout looks that a timeout that the owner of a database has set for his app does
+// not end a transaction of ours that waits. Older servers would refuse the setting.
 func TestTransactionTimeout(t *testing.T) {
 	for _, major := range majors {
 		f := pgtest.New(t, pgtest.Config{Major: major})
-		s := f.Target()
+		s := f.Access()
 		p, err := s.Plan(t.Context(), pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: lab.App("erp").In(lab.Prod)}}})
 		if err := apply(t, p, err); err != nil {
 			t.Fatal(err)
@@ -54,7 +54,7 @@ func TestTransactionTimeout(t *testing.T) {
 // TestSweepGoesOn has one role that cannot be dropped, and looks that those after it are.
 func TestSweepGoesOn(t *testing.T) {
 	pg := startReal(t, real.PGOptions{Major: 18})
-	s := target(pg)
+	s := access(pg)
 	sql(t, pg.DSN("postgres"), `CREATE ROLE "v-a" LOGIN VALID UNTIL '2001-02-03'`, `CREATE ROLE "v-b" LOGIN VALID UNTIL '2001-02-03'`, "CREATE TABLE a (n int)", "CREATE TABLE b (n int)",
 		`ALTER TABLE a OWNER TO "v-a"`, `ALTER TABLE b OWNER TO "v-b"`,
 		`CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF current_query() LIKE '%v-a%' THEN RAISE 'not this one'; END IF; END $$`,
@@ -72,7 +72,7 @@ func TestSweepGoesOn(t *testing.T) {
 // TestDumpStaysInItsFolder dumps a database whose name is a path.
 func TestDumpStaysInItsFolder(t *testing.T) {
 	pg := dumpable(t)
-	root := target(pg)
+	root := access(pg)
 	sql(t, pg.DSN("postgres"), `CREATE DATABASE "../a/b"`)
 	dir := t.TempDir()
 	file, err := root.Dump(t.Context(), "../a/b", pgprov.Dump{Dir: dir})
@@ -81,10 +81,11 @@ func TestDumpStaysInItsFolder(t *testing.T) {
 	}
 }
 
-// TestDropCutOff drops a database whose DROP DATABASE was cut off: nobody can connect to it any more to make a dump.
+// TestDropCutOff drops a database whose DROP DATABASE was cut off: nobody can connect to it any
+// more to make a dump.
 func TestDropCutOff(t *testing.T) {
 	pg := dumpable(t)
-	root := target(pg)
+	root := access(pg)
 	app := lab.App("erp").In(lab.Prod)
 	p, err := root.Plan(t.Context(), pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: app}}})
 	if err := apply(t, p, err); err != nil {

@@ -14,14 +14,16 @@ import (
 
 // DropSpec says what is to be dropped.
 type DropSpec struct {
-	Instances []lab.Instance // whose databases and owner roles go
+	Instances []lab.Instance // whose databases and owner roles are dropped
 	Dump      *Dump          // makes a dump of each database first; nil makes none
 }
 
-// Drop returns a plan that drops the databases of instances, a dump first when one is asked for, and then their owner roles, after giving what
-// these own in any other database to the owner of that. It is the only way to lose data here: each database is a change with
-// [lab.RiskDataLoss], which Apply does not make without its confirmation. It refuses ([lab.ErrRefused]) while anybody is connected to one of
-// the databases, or connected anywhere as a user of one of the roles. A drop that was cut off is continued by the next.
+// Drop returns a plan that drops the databases of instances, a dump first when one is asked for,
+// and then their owner roles, after giving what these own in any other database to the owner of
+// that. It is the only way to lose data here: each database is a change with [lab.RiskDataLoss],
+// which Apply does not make without its confirmation. It refuses ([lab.ErrRefused]) while anybody
+// is connected to one of the databases, or connected anywhere as a user of one of the roles. A drop
+// that was cut off is continued by the next.
 func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 	ps := s.validate()
 	var sc scope
@@ -36,8 +38,8 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 		ps.Add("instances", "%v", err)
 	}
 	ps = append(ps, spec.Dump.validate()...)
-	if err := ps.Err(); err != nil {
-		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
+	if err := s.invalid(ps); err != nil {
+		return nil, err
 	}
 	c := s.client()
 	conn, err := c.connect(ctx, s.database())
@@ -57,19 +59,21 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 		d, exists := seen.databases[i.Database()]
 		r, hasRole := seen.roles[i.OwnerRole()]
 		if hasRole && (r.Superuser || r.Login) {
-			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: r.Name, Hint: "look at what it is used for", Err: fmt.Errorf("%w: it is no owner role: it logs in, or is a superuser", lab.ErrRefused)}
+			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: r.Name,
+				Hint: "look at what it is used for", Err: kindf(lab.ErrRefused, "it is no owner role: it logs in, or is a superuser")}
 		}
 		if exists && d.Owner != i.OwnerRole() {
-			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: d.Name, Hint: "look at whose it is", Err: fmt.Errorf("%w: it belongs to %q, not to %q", lab.ErrRefused, d.Owner, i.OwnerRole())}
+			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: d.Name, Hint: "look at whose it is",
+				Err: kindf(lab.ErrRefused, "it belongs to %q, not to %q", d.Owner, i.OwnerRole())}
 		}
 		dump := spec.Dump
-		if d.ConnectionLimit == -2 { // its DROP DATABASE was cut off: nobody can connect any more, and the dump was made before
+		// its DROP DATABASE was cut off: nobody can connect any more, and the dump was made before
+		if d.ConnectionLimit == -2 {
 			dump = nil
 		}
 		if planned := reconcile.Changes(dropOps(i, exists, hasRole, dump)); len(planned) > 0 {
-			steps = append(steps, lab.Step{Name: stepOf(i), Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
-				return c.drop(ctx, r, i, planned, dump)
-			}})
+			run := func(ctx context.Context, r *lab.Recorder) error { return c.drop(ctx, r, i, planned, dump) }
+			steps = append(steps, lab.Step{Name: stepOf(i), Changes: planned, Run: run})
 		}
 	}
 	return lab.NewPlan(steps...)
@@ -114,10 +118,12 @@ func (s *session) idle(ctx context.Context, i lab.Instance) error {
 	}
 	var who []string
 	for _, o := range sessions {
-		who = append(who, fmt.Sprintf("%d of %q at %q (%s)", o.Count, o.User, o.Database, cmp.Or(o.Application, "unnamed")))
+		application := cmp.Or(o.Application, "unnamed")
+		who = append(who, fmt.Sprintf("%d of %q at %q (%s)", o.Count, o.User, o.Database, application))
 	}
-	return &lab.Error{Op: "plan drop", Target: s.client.server.target(), Path: i.Database(), Hint: "stop the app and its pooler",
-		Err: fmt.Errorf("%w: sessions are open: %s", lab.ErrRefused, strings.Join(who, ", "))}
+	return &lab.Error{Op: "plan drop", Target: s.client.server.target(), Path: i.Database(),
+		Hint: "stop the app and its pooler",
+		Err:  kindf(lab.ErrRefused, "sessions are open: %s", strings.Join(who, ", "))}
 }
 
 func (c *client) drop(ctx context.Context, r *lab.Recorder, i lab.Instance, planned []lab.Change, dump *Dump) error {
@@ -138,7 +144,8 @@ func (c *client) drop(ctx context.Context, r *lab.Recorder, i lab.Instance, plan
 	}
 	d, exists := seen.databases[i.Database()]
 	if exists && d.Owner != i.OwnerRole() {
-		return &lab.Error{Op: "drop", Target: stepOf(i), Err: fmt.Errorf("%w: the database has another owner by now: %q", lab.ErrDrift, d.Owner)}
+		return &lab.Error{Op: "drop", Target: stepOf(i),
+			Err: kindf(lab.ErrDrift, "the database has another owner by now: %q", d.Owner)}
 	}
 	_, hasRole := seen.roles[i.OwnerRole()]
 	return reconcile.Run(ctx, r, s, reconcile.Match(r, planned, dropOps(i, exists, hasRole, dump)))

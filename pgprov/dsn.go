@@ -16,16 +16,20 @@ import (
 
 var dsnParameters = []string{"host", "port", "user", "password", "dbname", "sslmode", "sslrootcert"}
 
-// ParseDSN reads "postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=ca.pem" into a [Server]. The folder of a Unix
-// socket is given as "postgres:///database?host=/run/postgresql". Nothing is filled in from the environment; the file of sslrootcert is read.
+// ParseDSN reads
+// "postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=ca.pem" into a
+// [Server]. The directory of a Unix socket is given as "postgres:///database?host=/run/postgresql".
+// Nothing is filled in from the environment; the file of sslrootcert is read.
 //
-// The values of sslmode are disable, require (encrypted, but anybody's server), verify-ca and verify-full. Without it a connection that stays
-// on this machine is not encrypted, and any other is verified in full against the system's authorities.
+// The values of sslmode are disable, require (encrypted, but anybody's server), verify-ca and
+// verify-full. Without it a connection that stays on this machine is not encrypted, and any other
+// is verified in full against the system's authorities.
 //
 // The errors do not repeat the DSN, which may hold a password.
 func ParseDSN(dsn string) (Server, error) {
 	fail := func(format string, args ...any) (Server, error) {
-		return Server{}, &lab.Error{Op: "read DSN", Hint: `write "postgres://USER@HOST:PORT/DATABASE"`, Err: fmt.Errorf("%w: "+format, append([]any{lab.ErrInvalid}, args...)...)}
+		return Server{}, &lab.Error{Op: "read DSN", Hint: `write "postgres://USER@HOST:PORT/DATABASE"`,
+			Err: kindf(lab.ErrInvalid, format, args...)}
 	}
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -35,11 +39,13 @@ func ParseDSN(dsn string) (Server, error) {
 		return fail("not a URL that begins with postgres://")
 	}
 	password, _ := u.User.Password()
-	s := Server{Host: u.Hostname(), User: u.User.Username(), Password: lab.NewSecret(password), Database: strings.TrimPrefix(u.Path, "/")}
+	s := Server{Host: u.Hostname(), User: u.User.Username(), Password: lab.NewSecret(password),
+		Database: strings.TrimPrefix(u.Path, "/")}
 	if strings.Contains(u.Host, ",") {
 		return fail("more than one host")
 	}
-	query, err := url.ParseQuery(strings.ReplaceAll(u.RawQuery, "+", "%2B")) // libpq takes a plus sign for itself, not for a space
+	// libpq takes a plus sign for itself, not for a space
+	query, err := url.ParseQuery(strings.ReplaceAll(u.RawQuery, "+", "%2B"))
 	if err != nil {
 		return fail("malformed parameters")
 	}
@@ -82,7 +88,8 @@ func ParseDSN(dsn string) (Server, error) {
 	return s, nil
 }
 
-// Local reports whether Host is a Unix socket, a loopback address or "localhost", so that the connection does not leave this machine.
+// Local reports whether Host is a Unix socket, a loopback address or "localhost", so that the
+// connection does not leave this machine.
 func (s *Server) Local() bool {
 	if strings.HasPrefix(s.Host, "/") || s.Host == "localhost" {
 		return true
@@ -114,7 +121,8 @@ func dsnTLS(mode, rootCert string, local bool) (*tls.Config, error) {
 		return nil, nil
 	case "prefer", "allow":
 		if !local {
-			return nil, fmt.Errorf("sslmode %s lets whoever is in between switch encryption off: use verify-full or disable", mode)
+			return nil, fmt.Errorf("sslmode %s lets whoever is in between switch encryption off: "+
+				"use verify-full or disable", mode)
 		}
 		return nil, nil
 	case "require":

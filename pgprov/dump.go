@@ -17,10 +17,13 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
-// Dump says where dumps go, and which programs make them.
+// Dump says where dumps are written, and which programs make them.
 type Dump struct {
-	Dir      string // made with mode 0700 if it is missing. It must be given
-	Programs string // the folder of pg_dump and pg_restore, at least as new as the server; empty means that they are looked for in PATH
+	Dir string // made with mode 0700 if it is missing. It must be given
+
+	// Programs is the directory of pg_dump and pg_restore, at least as new as the server; empty means
+	// that they are looked for in PATH.
+	Programs string
 }
 
 func (d *Dump) validate() (ps lab.Problems) {
@@ -30,8 +33,10 @@ func (d *Dump) validate() (ps lab.Problems) {
 	return ps
 }
 
-// Dump dumps a database into a file of d.Dir, in pg_dump's custom format, and proves that the file can be restored from before it gives it its name:
-// "webapp-20260102T030405Z.dump", mode 0600. pg_dump is connected through [Server.Boundary] to a session of ours that can only read; it gets no password.
+// Dump dumps a database into a file of d.Dir, in pg_dump's custom format, and proves that the file
+// can be restored from before it gives it its name: "webapp-20260102T030405Z.dump", mode 0600.
+// pg_dump is connected through [Server.Boundary] to a session of ours that can only read; it gets
+// no password.
 func (s *Server) Dump(ctx context.Context, database string, d Dump) (path string, err error) {
 	ps := append(s.validate(), d.validate()...)
 	ps = append(ps, validateName("database", database)...)
@@ -62,7 +67,8 @@ func (d *Dump) database(ctx context.Context, c *client, database string) (path s
 	if err := os.MkdirAll(d.Dir, 0o700); err != nil {
 		return "", err
 	}
-	path = filepath.Join(d.Dir, strings.ReplaceAll(database, "/", "%2F")+"-"+time.Now().UTC().Format("20060102T150405Z")+".dump")
+	name := strings.ReplaceAll(database, "/", "%2F") + "-" + time.Now().UTC().Format("20060102T150405Z") + ".dump"
+	path = filepath.Join(d.Dir, name)
 	partial := path + ".partial"
 	f, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -72,7 +78,9 @@ func (d *Dump) database(ctx context.Context, c *client, database string) (path s
 	defer os.Remove(partial)
 	params := parameters(c.server.user(), database)
 	params["default_transaction_read_only"] = "on"
-	if err := c.runRelayed(ctx, database, params, "", d.Programs, "pg_dump", "--no-password", "--format=custom", "--lock-wait-timeout=60000", "--file="+partial); err != nil {
+	err = c.runRelayed(ctx, relayed{database: database, params: params}, d.Programs, "pg_dump", "--no-password",
+		"--format=custom", "--lock-wait-timeout=60000", "--file="+partial)
+	if err != nil {
 		return "", err
 	}
 	entries, err := readDump(ctx, d.Programs, partial)
@@ -86,7 +94,7 @@ func (d *Dump) database(ctx context.Context, c *client, database string) (path s
 		}
 	}
 	if data == 0 && len(answers[0]) > 0 {
-		return "", fmt.Errorf("%w: the database has %d tables, and the dump the data of none", lab.ErrDrift, len(answers[0]))
+		return "", kindf(lab.ErrDrift, "the database has %d tables, and the dump the data of none", len(answers[0]))
 	}
 	if err := f.Sync(); err != nil {
 		return "", err
@@ -105,7 +113,8 @@ func syncDir(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// readDump proves that a dump can be restored from: its table of contents is read, then all of its data, which goes nowhere.
+// readDump proves that a dump can be restored from: its table of contents is read, then all of its
+// data, which is thrown away.
 func readDump(ctx context.Context, programs, path string) ([]entry, error) {
 	list, err := runProgram(ctx, programs, "pg_restore", nil, "--list", path)
 	if err != nil {
@@ -118,8 +127,8 @@ func readDump(ctx context.Context, programs, path string) ([]entry, error) {
 }
 
 // runRelayed runs a program that talks to the server.
-func (c *client) runRelayed(ctx context.Context, database string, params map[string]string, prelude, programs, name string, args ...string) error {
-	r, err := c.relay(ctx, database, params, prelude)
+func (c *client) runRelayed(ctx context.Context, to relayed, programs, name string, args ...string) error {
+	r, err := c.relay(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -133,7 +142,8 @@ func programPath(programs, name string) (string, error) {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", &lab.Error{Op: "find program", Path: name, Hint: "install the PostgreSQL client programs, or say where they are", Err: fmt.Errorf("%w in PATH", lab.ErrNotFound)}
+		return "", &lab.Error{Op: "find program", Path: name, Err: fmt.Errorf("%w in PATH", lab.ErrNotFound),
+			Hint: "install the PostgreSQL client programs, or say where they are"}
 	}
 	return filepath.Abs(path)
 }
@@ -175,10 +185,12 @@ func checkProgram(ctx context.Context, programs, name string, major int) error {
 	}
 	m := programVersion.FindStringSubmatch(out)
 	if m == nil {
-		return &lab.Error{Op: "run " + name, Err: fmt.Errorf("%w: not a version: %q", lab.ErrInvalid, strings.TrimSpace(out))}
+		return &lab.Error{Op: "run " + name, Err: kindf(lab.ErrInvalid, "not a version: %q", strings.TrimSpace(out))}
 	}
 	if v, _ := strconv.Atoi(m[1]); v < major {
-		return &lab.Error{Op: "run " + name, Hint: fmt.Sprintf("install the programs of PostgreSQL %d, or say where they are", major), Err: fmt.Errorf("%w: version %d is older than the server, %d", lab.ErrRefused, v, major)}
+		return &lab.Error{Op: "run " + name,
+			Hint: fmt.Sprintf("install the programs of PostgreSQL %d, or say where they are", major),
+			Err:  kindf(lab.ErrRefused, "version %d is older than the server, %d", v, major)}
 	}
 	return nil
 }

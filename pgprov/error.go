@@ -26,8 +26,8 @@ var kinds = map[string]struct {
 	"53300": {lab.ErrBlocked, "raise max_connections, or end sessions that nobody needs"},
 	"55006": {lab.ErrBlocked, "end the sessions that use it"},
 	"55P03": {lab.ErrBlocked, "see in pg_stat_activity and pg_locks who holds the lock"},
-	"57P01": {lab.ErrUnreachable, "run it again: it goes on from here"},
-	"57P02": {lab.ErrUnreachable, "run it again: it goes on from here"},
+	"57P01": {lab.ErrUnreachable, "run it again: it continues from here"},
+	"57P02": {lab.ErrUnreachable, "run it again: it continues from here"},
 	"57P03": {lab.ErrBlocked, "wait until the server has started, and run it again"},
 	"25006": {lab.ErrBlocked, "connect to the primary"},
 	"42704": {lab.ErrNotFound, ""},
@@ -39,7 +39,21 @@ var kinds = map[string]struct {
 	"22023": {lab.ErrInvalid, "check encoding and locale"},
 }
 
-// fail returns err as a [lab.Error] of an operation in a database, told apart by its SQLSTATE.
+// kindf returns an error of a kind: what format says, behind the kind.
+func kindf(kind error, format string, args ...any) error {
+	return fmt.Errorf("%w: %w", kind, fmt.Errorf(format, args...))
+}
+
+// invalid returns the problems of what the server was given as an error, nil when there are none.
+func (s *Server) invalid(ps lab.Problems) error {
+	if len(ps) == 0 {
+		return nil
+	}
+	return &lab.Error{Op: "validate spec", Target: s.target(), Err: ps.Err()}
+}
+
+// fail returns err as a [lab.Error] of an operation in a database, of the kind of its SQLSTATE. An
+// error that is one already is returned as it is.
 func (c *client) fail(ctx context.Context, op, database string, err error) error {
 	if err == nil {
 		return nil
@@ -59,15 +73,17 @@ func (c *client) fail(ctx context.Context, op, database string, err error) error
 		e.Err = &ServerError{Code: pg.Code, Message: pg.Message, Detail: pg.Detail, kind: k.kind, cause: err}
 	case errors.Is(err, lab.ErrUnauthorized), errors.Is(err, lab.ErrRefused):
 	case errors.Is(err, lab.ErrUnreachable):
-		e.Hint = "run it again: it goes on from here"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network), pgconn.Timeout(err):
+		e.Hint = "run it again: it continues from here"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded),
+		errors.As(err, &network), pgconn.Timeout(err):
 		e.Hint = "check that the server runs and accepts connections there"
 		e.Err = fmt.Errorf("%w: %w", lab.ErrUnreachable, err)
 	}
 	return e
 }
 
-// ServerError is what PostgreSQL said. It wraps the sentinel of package lab that fits, and a *pgconn.PgError with every field.
+// ServerError is what PostgreSQL said. It wraps the sentinel of package lab that fits, and a
+// *pgconn.PgError with every field.
 type ServerError struct {
 	Code    string // SQLSTATE
 	Message string
@@ -93,7 +109,8 @@ func (e *ServerError) Unwrap() []error {
 	return []error{e.kind, e.cause}
 }
 
-// raced reports an error that comes of somebody else doing the same at the same time: nothing was done, and the next try sees what they did.
+// raced reports an error that comes of somebody else doing the same at the same time: nothing was
+// done, and the next try sees what they did.
 func raced(err error) bool {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {

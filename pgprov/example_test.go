@@ -17,7 +17,7 @@ func fake(c pgtest.Config) (*pgtest.Server, pgprov.Server) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	return f, f.Target()
+	return f, f.Access()
 }
 
 func Example() {

@@ -8,7 +8,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
-// wantedGrants are the privileges on an object: by grantee, "" being PUBLIC. The owner's own are not in it: the owner has them all.
+// wantedGrants are the privileges on an object: by grantee, "" being PUBLIC. The owner's own are
+// not in it: the owner has them all.
 type wantedGrants map[string]string
 
 // grantKind is a kind of object that has grants.
@@ -57,11 +58,13 @@ func (k grantKind) describeWanted(want wantedGrants) (lines []string) {
 	return lines
 }
 
-// repair returns the statements that leave the owner with everything and everybody else with what is wanted, and nothing when it is so. The
-// statements hold for an object whose owner is right by then.
+// repair returns the statements that leave the owner with everything and everybody else with what
+// is wanted, and nothing when it is so. The statements hold for an object whose owner is right by
+// then.
 //
-// A grantee whose grants differ loses them all, with those that he passed on, before he gets the right ones: REVOKE takes back what the
-// owner granted, so that what others granted goes only with their own right to grant.
+// A grantee whose grants differ loses them all, with those that he passed on, before he gets the
+// right ones: REVOKE revokes what the owner granted, so that what others granted ends only with
+// their own right to grant.
 func (k grantKind) repair(name, owner string, grants []catalog.Grant, want wantedGrants) (stmts []string) {
 	have := map[string][]catalog.Grant{}
 	for _, g := range grants {
@@ -69,7 +72,8 @@ func (k grantKind) repair(name, owner string, grants []catalog.Grant, want wante
 	}
 	var lost []string
 	for who, gs := range have {
-		right := who == owner || len(gs) == 1 && gs[0].Privilege == want[who] && !gs[0].Grantable && string(gs[0].Grantor) == owner
+		right := who == owner ||
+			len(gs) == 1 && gs[0].Privilege == want[who] && !gs[0].Grantable && string(gs[0].Grantor) == owner
 		if !right {
 			lost = append(lost, who)
 		}
@@ -97,7 +101,8 @@ func (k grantKind) repair(name, owner string, grants []catalog.Grant, want wante
 	return stmts
 }
 
-// moveTo is how grants look after the owner has changed: PostgreSQL puts the new one in the place of the old one.
+// moveTo is how grants look after the owner has changed: PostgreSQL puts the new one in the place
+// of the old one.
 func moveTo(owner, from string, grants []catalog.Grant) []catalog.Grant {
 	out := make([]catalog.Grant, 0, len(grants))
 	for _, g := range grants {
@@ -117,7 +122,8 @@ func moveTo(owner, from string, grants []catalog.Grant) []catalog.Grant {
 // defaults are the grants of an object that nobody changed the grants of.
 func (k grantKind) defaults(owner string, public ...string) (grants []catalog.Grant) {
 	for _, p := range k.all {
-		grants = append(grants, catalog.Grant{Grantee: catalog.Ident(owner), Grantor: catalog.Ident(owner), Privilege: p})
+		own := catalog.Ident(owner)
+		grants = append(grants, catalog.Grant{Grantee: own, Grantor: own, Privilege: p})
 	}
 	for _, p := range public {
 		grants = append(grants, catalog.Grant{Grantor: catalog.Ident(owner), Privilege: p})
@@ -125,8 +131,8 @@ func (k grantKind) defaults(owner string, public ...string) (grants []catalog.Gr
 	return grants
 }
 
-// withoutDynamic leaves out what short-lived users hold, except those in keep. What they can pass on is not left out: what they passed on goes only
-// with it.
+// withoutDynamic leaves out what short-lived users hold, except those in keep. What they can pass
+// on is not left out: what they passed on is revoked only with it.
 func withoutDynamic(grants []catalog.Grant, prefix string, keep wantedGrants, owner string) []catalog.Grant {
 	return slices.DeleteFunc(slices.Clone(grants), func(g catalog.Grant) bool {
 		who := string(g.Grantee)

@@ -10,7 +10,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
-// facts are what was read of a server.
+// observed is what was read of a server.
 type observed struct {
 	server      catalog.Server
 	superusers  map[string]bool // value: the one that initdb made
@@ -73,9 +73,10 @@ func (s *Spec) scopeOf(i Instance) scope {
 	return sc
 }
 
-// shared returns what the shared roles are about.
+// scopeOfShared returns what the shared roles are about.
 func (s *Spec) scopeOfShared() scope {
-	return scope{roles: []string{s.editor(), s.pooler()}, verifiers: []string{s.editor(), s.pooler()}, managed: []string{s.editor(), s.pooler()}, pooler: s.pooler()}
+	shared := []string{s.editor(), s.pooler()}
+	return scope{roles: shared, verifiers: shared, managed: shared, pooler: s.pooler()}
 }
 
 func (sc *scope) add(i Instance) {
@@ -93,10 +94,11 @@ func (s *session) observe(ctx context.Context, sc scope, allowPG15 bool) (*obser
 	if err != nil {
 		return nil, err
 	}
-	return seen, s.client.check(seen, allowPG15)
+	return seen, s.client.validate(seen, allowPG15)
 }
 
-// readServer asks for everything but the inside of databases: one round trip, whatever the number of instances.
+// readServer asks for everything but the inside of databases: one round trip, whatever the number
+// of instances.
 func (s *session) readServer(ctx context.Context, sc scope) (*observed, error) {
 	var poolers []string
 	if sc.pooler != "" {
@@ -120,7 +122,10 @@ func (s *session) readServer(ctx context.Context, sc scope) (*observed, error) {
 	if len(answers) != len(queries) {
 		return nil, fmt.Errorf("%d answers to %d queries", len(answers), len(queries))
 	}
-	seen := &observed{superusers: map[string]bool{}, roles: map[string]catalog.Role{}, databases: map[string]catalog.Database{}, grants: map[string][]catalog.Grant{}, inside: map[string]*inside{}}
+	seen := &observed{
+		superusers: map[string]bool{}, roles: map[string]catalog.Role{}, databases: map[string]catalog.Database{},
+		grants: map[string][]catalog.Grant{}, inside: map[string]*inside{},
+	}
 	servers, err0 := rows[catalog.Server](answers[0])
 	superusers, err1 := rows[catalog.Superuser](answers[1])
 	roles, err2 := rows[catalog.Role](answers[2])
@@ -208,47 +213,55 @@ func (s *session) readInside(ctx context.Context, identity string, extensions bo
 	return in, nil
 }
 
-// elsewhere is the error of a connection that did not reach the database, or the server, that all others did.
+// elsewhere is the error of a connection that did not reach the database, or the server, that all
+// others did.
 func (c *client) elsewhere(database string, places []catalog.Place, identity string) error {
 	got := "nothing"
 	if len(places) == 1 {
 		got = fmt.Sprintf("database %q of system %s", places[0].Database, places[0].Identity)
 	}
-	return &lab.Error{Op: "connect", Target: c.server.target(), Path: database, Hint: "connect to the server itself, not to a pooler or a balancer",
-		Err: fmt.Errorf("%w: reached %s instead of system %s", lab.ErrRefused, got, identity)}
+	return &lab.Error{Op: "connect", Target: c.server.target(), Path: database,
+		Hint: "connect to the server itself, not to a pooler or a balancer",
+		Err:  kindf(lab.ErrRefused, "reached %s instead of system %s", got, identity)}
 }
 
 func (o *object) add(g catalog.Grant) {
-	if g.Privilege != "" { // else the list is there, and empty
+	if g.Privilege != "" { // an empty list is one row without a privilege
 		o.grants = append(o.grants, g)
 	}
 }
 
-// check reports what forbids working on this server at all, and remembers which server it is.
-func (c *client) check(seen *observed, allowPG15 bool) error {
-	refuse := func(kind error, hint, format string, args ...any) error {
-		return &lab.Error{Op: "check server", Target: c.server.target(), Hint: hint, Err: fmt.Errorf("%w: "+format, append([]any{kind}, args...)...)}
-	}
+// validate reports what forbids working on this server at all, and remembers which server it is.
+func (c *client) validate(seen *observed, allowPG15 bool) error {
+	e := &lab.Error{Op: "validate server", Target: c.server.target()}
 	v := seen.server.Version / 10000
 	switch {
 	case c.identity != "" && seen.server.Identity != c.identity:
-		return refuse(lab.ErrRefused, "check the address; if the server was made anew on purpose, give its new identity",
-			"its system identifier is %s, not %s: it is another server", seen.server.Identity, c.identity)
+		e.Hint = "check the address; if the server was recreated on purpose, give its new identity"
+		e.Err = kindf(lab.ErrRefused, "its system identifier is %s, not %s: it is another server",
+			seen.server.Identity, c.identity)
 	case seen.server.InRecovery:
-		return refuse(lab.ErrBlocked, "connect to the primary, or wait until recovery has ended", "it is in recovery and takes no writes")
+		e.Hint = "connect to the primary, or wait until recovery has ended"
+		e.Err = kindf(lab.ErrBlocked, "it is in recovery and takes no writes")
 	case !seen.server.Superuser:
-		return refuse(lab.ErrUnauthorized, "log in as a superuser", "%q is not a superuser", seen.server.User)
+		e.Hint = "log in as a superuser"
+		e.Err = kindf(lab.ErrUnauthorized, "%q is not a superuser", seen.server.User)
 	case v < oldestVersion:
-		return refuse(lab.ErrRefused, "upgrade to PostgreSQL 16 or later", "PostgreSQL %d is too old", v)
+		e.Hint = "upgrade to PostgreSQL 16 or later"
+		e.Err = kindf(lab.ErrRefused, "PostgreSQL %d is too old", v)
 	case v == 15 && !allowPG15:
-		return refuse(lab.ErrRefused, "upgrade to PostgreSQL 16 or later, or accept it by AllowPG15",
-			"on PostgreSQL 15 whoever holds the editor's password can join any role but a superuser, run programs on the machine and change passwords, because CREATEROLE allows that")
+		e.Hint = "upgrade to PostgreSQL 16 or later, or accept it by AllowPG15"
+		e.Err = kindf(lab.ErrRefused, "on PostgreSQL 15 whoever holds the editor's password can join any role "+
+			"but a superuser, run programs on the machine and change passwords, because CREATEROLE allows that")
+	default:
+		if c.identity == "" { // this is the first connection: others are made only later
+			c.identity = seen.server.Identity
+		}
+		return nil
 	}
-	if c.identity == "" { // the first to be reached: several check at once only later
-		c.identity = seen.server.Identity
-	}
-	return nil
+	return e
 }
 
-// room is how many connections more than this one the server can take without using those kept for superusers.
+// room is how many connections more than this one the server can take without using those kept for
+// superusers.
 func room(s catalog.Server) int { return s.MaxConnections - s.Reserved - s.Connections }

@@ -11,36 +11,40 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// MinPgBouncer is the oldest PgBouncer to run in production: before it, whoever can connect can have user_lookup() answered by a function of
-// his own when track_extra_parameters holds search_path (CVE-2025-12819), and more (CVE-2026-6664 to 6667).
+// MinPgBouncer is the oldest PgBouncer to run in production: before it, whoever can connect can
+// have user_lookup() answered by a function of his own when track_extra_parameters holds
+// search_path (CVE-2025-12819), and more (CVE-2026-6664 to 6667).
 const MinPgBouncer = "1.25.2"
 
 // PgBouncer is the configuration of the pooler in front of a server that [Server.Plan] provisioned.
 type PgBouncer struct {
 	Spec Spec   // its Pooler, with the password, and the instances, which are all that can be reached
-	Host string // PostgreSQL's name or address, as the pooler reaches it, or the folder of its socket. It must be given
+	Host string // PostgreSQL's name or address, as the pooler reaches it, or the directory of its socket; required
 	Port int    // PostgreSQL's; 0 means 5432
 
-	// LeaseTTL is how long Vault's users live. Connections to the server are closed within it, so that none outlives its user by more. It
-	// must be given, at least a second.
+	// LeaseTTL is how long Vault's users live. Connections to the server are closed within it, so
+	// that none outlives its user by more. It must be given, at least a second.
 	LeaseTTL time.Duration
 
-	ListenAddress string // 0 means all IPv4 addresses: "0.0.0.0"
+	ListenAddress string // empty means all IPv4 addresses: "0.0.0.0"
 	ListenPort    int    // 0 means 6432
 	PoolMode      string // transaction, session or statement; empty means transaction
 	PoolSize      int    // connections for each user and database; 0 means PgBouncer's own, 20
 	MaxClients    int    // 0 means PgBouncer's own, 100
 
-	// MaxPreparedStatements is how many prepared statements each connection keeps in transaction mode; 0 means PgBouncer's own, 200 since 1.24, and
-	// none before 1.21, which does not know the setting.
+	// MaxPreparedStatements is how many prepared statements each connection keeps in transaction
+	// mode; 0 means PgBouncer's own, 200 since 1.24, and none before 1.21, which does not know the
+	// setting.
 	MaxPreparedStatements int
 
-	// ServerCA is the file of the authorities that PostgreSQL's certificate is verified by, in full. PlainServer goes without encryption, as only a
-	// connection inside one machine may. One of the two must be given.
+	// ServerCA is the file of the authorities that PostgreSQL's certificate is verified by, in
+	// full. PlainServer goes without encryption, as only a connection inside one machine may. One
+	// of the two must be given.
 	ServerCA    string
 	PlainServer bool
 
-	// ClientCert and ClientKey are the files by which the pooler shows itself to its clients, who then must use TLS. Empty: they need not.
+	// ClientCert and ClientKey are the files by which the pooler shows itself to its clients, who
+	// then must use TLS. Empty: they need not.
 	ClientCert, ClientKey string
 
 	UserListFile string // where the second file will be; empty means /etc/pgbouncer/userlist.txt
@@ -48,8 +52,10 @@ type PgBouncer struct {
 
 // PgBouncerFiles are the files of a pooler.
 type PgBouncerFiles struct {
-	INI      string     // pgbouncer.ini; no secret
-	UserList lab.Secret // userlist.txt, for the pooler alone to read: the password of its own login in plain text, which it needs to log in
+	INI string // pgbouncer.ini; no secret
+	// userlist.txt, for the pooler alone to read: the password of its own login in plain text,
+	// which it needs to log in
+	UserList lab.Secret
 }
 
 // Validate reports everything that is wrong with the configuration.
@@ -67,7 +73,8 @@ func (b *PgBouncer) validate() (ps lab.Problems) {
 		ps.Add("lease_ttl", "%s is less than a second", b.LeaseTTL)
 	}
 	if !slices.Contains([]string{"", "transaction", "session", "statement"}, b.PoolMode) {
-		ps = append(ps, lab.Problem{Path: "pool_mode", Text: b.PoolMode, Message: "not a pool mode", Hint: "transaction, session or statement"})
+		ps = append(ps, lab.Problem{Path: "pool_mode", Text: b.PoolMode, Message: "not a pool mode",
+			Hint: "transaction, session or statement"})
 	}
 	if (b.ServerCA == "") != b.PlainServer {
 		ps.Add("server_ca", "give either the file of the authorities, or plain_server")
@@ -80,20 +87,27 @@ func (b *PgBouncer) validate() (ps lab.Problems) {
 			ps.Add(field, "%d is not a port", port)
 		}
 	}
-	for field, n := range map[string]int{"pool_size": b.PoolSize, "max_clients": b.MaxClients, "max_prepared_statements": b.MaxPreparedStatements} {
+	for field, n := range map[string]int{
+		"pool_size": b.PoolSize, "max_clients": b.MaxClients, "max_prepared_statements": b.MaxPreparedStatements,
+	} {
 		if n < 0 {
 			ps.Add(field, "%d is negative", n)
 		}
 	}
-	for field, text := range map[string]string{"host": b.Host, "listen_address": b.ListenAddress, "server_ca": b.ServerCA, "client_cert": b.ClientCert, "client_key": b.ClientKey, "user_list_file": b.UserListFile} {
-		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\'' || r == ';' || r == '%' }) {
+	endsLine := func(r rune) bool { return r < ' ' || r == 0x7f || strings.ContainsRune("';%", r) }
+	for field, text := range map[string]string{
+		"host": b.Host, "listen_address": b.ListenAddress, "server_ca": b.ServerCA,
+		"client_cert": b.ClientCert, "client_key": b.ClientKey, "user_list_file": b.UserListFile,
+	} {
+		if strings.ContainsFunc(text, endsLine) {
 			ps.Add(field, "holds a character that would end its line in the configuration")
 		}
 	}
 	return ps
 }
 
-// Files returns the files. The question is asked of the one function by its full name, in each app's own database.
+// Files returns the files. The question is asked of the one function by its full name, in each
+// app's own database.
 func (b *PgBouncer) Files() (PgBouncerFiles, error) {
 	if err := b.Validate(); err != nil {
 		return PgBouncerFiles{}, err
@@ -101,7 +115,9 @@ func (b *PgBouncer) Files() (PgBouncerFiles, error) {
 	var ini strings.Builder
 	ini.WriteString("[databases]\n")
 	port := cmp.Or(b.Port, defaultPort)
-	for _, i := range b.Spec.Instances { // letters, digits and hyphens need no quotes, and quotes are not understood here (pgbouncer issue 971)
+	// letters, digits and hyphens need no quotes, and quotes are not understood here (pgbouncer
+	// issue 971)
+	for _, i := range b.Spec.Instances {
 		fmt.Fprintf(&ini, "%s = host='%s' port=%d dbname='%s'\n", i.Database(), b.Host, port, i.Database())
 	}
 	ini.WriteString("\n[pgbouncer]\n")

@@ -65,7 +65,7 @@ func TestThroughPgBouncer(t *testing.T) {
 		t.Run(strconv.Itoa(major), func(t *testing.T) {
 			pg := startReal(t, real.PGOptions{Major: major})
 			webapp, other := lab.App("dance-lessons-coach").In(""), lab.App("user").In("")
-			s := target(pg)
+			s := access(pg)
 			spec := pgprov.Spec{AllowPG15: true, Pooler: pgprov.Login{Password: lab.NewSecret(`a "quoted" one`)}, Editor: pgprov.Login{Password: lab.NewSecret("editor")},
 				Instances: []pgprov.Instance{{Instance: webapp}, {Instance: other}}}
 			p, err := s.Plan(t.Context(), spec)

@@ -10,15 +10,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Plan reads the server and returns what must be done so that it holds what spec says. It writes nothing. It reads the cluster over one
-// connection, in one round trip, then each database that exists over one of its own, in one round trip, no more than [Server.MaxConns] at once.
+// Plan reads the server and returns what must be done so that it holds what spec says. It writes
+// nothing. It reads the cluster over one connection, in one round trip, then each database that
+// exists over one of its own, in one round trip, no more than [Server.MaxConns] at once.
 //
-// What cannot be repaired, such as a database in another encoding, is an error; all such are returned at once. The errors wrap [lab.ErrInvalid]
-// (the spec or the server's fields), [lab.ErrUnreachable], [lab.ErrUnauthorized] (login, or no superuser), [lab.ErrRefused] (the identity, or
-// PostgreSQL 15), [lab.ErrBlocked] (a standby, no connection left) and [lab.ErrConflict].
+// What cannot be repaired, such as a database in another encoding, is an error; all such are
+// returned at once. The errors wrap [lab.ErrInvalid] (the spec or the server's fields),
+// [lab.ErrUnreachable], [lab.ErrUnauthorized] (login, or no superuser), [lab.ErrRefused] (the
+// identity, or PostgreSQL 15), [lab.ErrBlocked] (a standby, no connection left) and
+// [lab.ErrConflict].
 //
-// Apply may be called from several copies of the tool at once. It does what was planned and nothing else: under the lock of each database it
-// looks again, leaves out what has been done meanwhile, and notes what has drifted since and is not in the plan.
+// Apply may be called from several copies of the tool at once. It does exactly what was planned:
+// under the lock of each database it observes again, leaves out what has been done meanwhile,
+// and notes what has drifted since and is not in the plan.
 func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 	p, err := s.provision(spec)
 	if err != nil {
@@ -52,8 +56,8 @@ func (s *Server) provision(spec Spec) (*reconciler, error) {
 			ps.Add(fmt.Sprintf("instances[%d]", n), "its owner role %q is who logs in", i.OwnerRole())
 		}
 	}
-	if err := ps.Err(); err != nil {
-		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
+	if err := s.invalid(ps); err != nil {
+		return nil, err
 	}
 	return &reconciler{client: s.client(), spec: spec}, nil
 }
@@ -108,7 +112,8 @@ func (p *reconciler) readCluster(ctx context.Context) (*observed, error) {
 		return nil, err
 	}
 	if seen.server.Version < 160000 {
-		p.server.log().Warn("PostgreSQL 15 is accepted: whoever holds the editor's password can join any role but a superuser, run programs on the machine and change passwords", "server", p.server.target())
+		p.server.log().Warn("PostgreSQL 15 is accepted: whoever holds the editor's password can join any role "+
+			"but a superuser, run programs on the machine and change passwords", "server", p.server.target())
 	}
 	p.limit(room(seen.server) + 1)
 	return seen, nil
@@ -132,9 +137,8 @@ func (p *reconciler) plan(seen *observed) (*lab.Plan, error) {
 	var after []string
 	if len(shared) > 0 {
 		planned := reconcile.Changes(shared)
-		steps = append(steps, lab.Step{Name: stepShared, Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
-			return p.applyShared(ctx, r, planned)
-		}})
+		run := func(ctx context.Context, r *lab.Recorder) error { return p.applyShared(ctx, r, planned) }
+		steps = append(steps, lab.Step{Name: stepShared, Changes: planned, Run: run})
 		after = []string{stepShared}
 	}
 	for _, i := range p.spec.Instances {
@@ -148,9 +152,8 @@ func (p *reconciler) plan(seen *observed) (*lab.Plan, error) {
 			continue
 		}
 		planned := reconcile.Changes(ops)
-		steps = append(steps, lab.Step{Name: stepOf(i.Instance), After: after, Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
-			return p.applyInstance(ctx, r, i, planned)
-		}})
+		run := func(ctx context.Context, r *lab.Recorder) error { return p.applyInstance(ctx, r, i, planned) }
+		steps = append(steps, lab.Step{Name: stepOf(i.Instance), After: after, Changes: planned, Run: run})
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -158,11 +161,12 @@ func (p *reconciler) plan(seen *observed) (*lab.Plan, error) {
 	return lab.NewPlan(steps...)
 }
 
-// warn tells of an old function that is left where it is.
+// warn reports an old function that is left where it is.
 func (p *reconciler) warn(i Instance, seen *observed, in *inside) {
 	for _, fn := range in.functions {
 		if _, superuser := seen.superusers[fn.owner]; fn.Identity == oldFunction && superuser && !p.spec.DropOldLookup {
-			p.server.log().Warn("the old user_lookup is still there: the app can replace it, and it may let expired users in; let PgBouncer ask "+lookupFunction+", then drop it with DropOldLookup",
+			p.server.log().Warn("the old user_lookup is still there: the app can replace it, and it may let expired "+
+				"users in; let PgBouncer ask "+lookupFunction+", then drop it with DropOldLookup",
 				"database", i.Database(), "function", fn.Identity)
 		}
 	}

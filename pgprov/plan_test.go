@@ -21,14 +21,15 @@ import (
 
 var update = flag.Bool("update", false, "write testdata anew")
 
-// TestPlanText shows plans as people see them: of a new server, of what drifted, and of a server of older times.
+// TestPlanText shows plans as people see them: of a new server, of what drifted, and of a server of
+// older times.
 func TestPlanText(t *testing.T) {
 	spec := pgprov.Spec{Editor: pgprov.Login{Password: lab.NewSecret("editor")}, Pooler: pgprov.Login{Password: lab.NewSecret("pooler")}, AllowPG15: true,
 		Instances: []pgprov.Instance{{Instance: lab.App("webapp").In(""), Extensions: []string{"citext"}}}}
 	var got []txtar.File
 	plan := func(name string, f *pgtest.Server, spec pgprov.Spec, apply bool) {
 		t.Helper()
-		s := f.Target()
+		s := f.Access()
 		p, err := s.Plan(t.Context(), spec)
 		if err != nil {
 			t.Fatal(err)
@@ -72,7 +73,7 @@ func TestPlanText(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	f := pgtest.New(t, pgtest.Config{Major: 15})
-	s := f.Target()
+	s := f.Access()
 	var log strings.Builder
 	s.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	spec := pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: lab.App("webapp").In("")}}}
@@ -156,17 +157,17 @@ func TestRoom(t *testing.T) {
 	}
 	t.Run("fake", func(t *testing.T) {
 		f := pgtest.New(t, pgtest.Config{MaxConnections: limit})
-		check(t, f.Target(), f.DSN("postgres"), func() int { return f.Counters().MostOpen })
+		check(t, f.Access(), f.DSN("postgres"), func() int { return f.Counters().MostOpen })
 	})
 	t.Run("real", func(t *testing.T) {
 		pg := startReal(t, real.PGOptions{Settings: map[string]string{"max_connections": fmt.Sprint(limit), "max_wal_senders": "0"}})
-		check(t, target(pg), pg.DSN("postgres"), func() int { return 0 })
+		check(t, access(pg), pg.DSN("postgres"), func() int { return 0 })
 	})
 }
 
 func TestStandby(t *testing.T) {
 	f := pgtest.New(t, pgtest.Config{InRecovery: true})
-	s := f.Target()
+	s := f.Access()
 	if _, err := s.Plan(t.Context(), pgprov.Spec{}); !errors.Is(err, lab.ErrBlocked) {
 		t.Errorf("a standby: %v", err)
 	}
@@ -175,7 +176,7 @@ func TestStandby(t *testing.T) {
 // TestTooManyConnections waits while the server has none left.
 func TestTooManyConnections(t *testing.T) {
 	f := pgtest.New(t, pgtest.Config{})
-	s := f.Target()
+	s := f.Access()
 	f.Refuse(2)
 	if _, err := s.Plan(t.Context(), pgprov.Spec{}); err != nil {
 		t.Error(err)
@@ -189,7 +190,7 @@ func TestFaults(t *testing.T) {
 		n := 1
 		for ; ; n++ {
 			f := pgtest.New(t, pgtest.Config{})
-			s := f.Target()
+			s := f.Access()
 			p, err := s.Plan(t.Context(), spec)
 			if err != nil {
 				t.Fatal(err)

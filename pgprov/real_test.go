@@ -23,8 +23,8 @@ func TestFake(t *testing.T) {
 		t.Run(strconv.Itoa(major), func(t *testing.T) {
 			t.Parallel()
 			f := pgtest.New(t, pgtest.Config{Major: major})
-			pgtest.Conformance(t, pgtest.Target{
-				Server: f.Target(), Major: major, Extension: "citext",
+			pgtest.Conformance(t, pgtest.Subject{
+				Server: f.Access(), Major: major, Extension: "citext",
 				Log:    func() string { return strings.Join(f.Log(), "\n") },
 				Writes: func(testing.TB) int64 { return int64(f.Counters().Writes) },
 			})
@@ -37,8 +37,8 @@ func TestReal(t *testing.T) {
 		t.Run(strconv.Itoa(major), func(t *testing.T) {
 			t.Parallel()
 			pg := startReal(t, real.PGOptions{Major: major})
-			pgtest.Conformance(t, pgtest.Target{
-				Server: target(pg), Major: major, Extension: "citext", Log: pg.Log,
+			pgtest.Conformance(t, pgtest.Subject{
+				Server: access(pg), Major: major, Extension: "citext", Log: pg.Log,
 				Writes: func(tb testing.TB) int64 { return transactions(tb, pg) },
 			})
 		})
@@ -53,7 +53,8 @@ func startReal(t *testing.T, o real.PGOptions) *real.PG {
 		settings[k] = v
 	}
 	o.Settings, o.Fetch = settings, true
-	pg, err := real.StartPostgres(t.Context(), o) // PostgresWith shows the log when a test fails: here it holds every statement
+	// PostgresWith shows the log when a test fails: here it holds every statement
+	pg, err := real.StartPostgres(t.Context(), o)
 	if errors.Is(err, real.ErrNoPostgres) {
 		real.Missing(t, err.Error())
 	}
@@ -68,7 +69,7 @@ func startReal(t *testing.T, o real.PGOptions) *real.PG {
 	return pg
 }
 
-func target(pg *real.PG) pgprov.Server {
+func access(pg *real.PG) pgprov.Server {
 	return pgprov.Server{Host: pg.Host, Port: pg.Port, User: pg.Superuser, Password: lab.NewSecret(pg.Password)}
 }
 
@@ -91,14 +92,15 @@ func transactions(tb testing.TB, pg *real.PG) int64 {
 	return n
 }
 
-// TestFakeIsReal compares what the fake and PostgreSQL say to the same few hundred statements, and what is planned after them.
+// TestFakeIsReal compares what the fake and PostgreSQL say to the same few hundred statements, and
+// what is planned after them.
 func TestFakeIsReal(t *testing.T) {
 	for _, major := range majors {
 		t.Run(strconv.Itoa(major), func(t *testing.T) {
 			t.Parallel()
 			pg := startReal(t, real.PGOptions{Major: major})
-			want := pgtest.Transcript(t, pgtest.Target{Server: target(pg), Major: major})
-			got := pgtest.Transcript(t, pgtest.Target{Server: pgtest.New(t, pgtest.Config{Major: major}).Target(), Major: major})
+			want := pgtest.Transcript(t, pgtest.Subject{Server: access(pg), Major: major})
+			got := pgtest.Transcript(t, pgtest.Subject{Server: pgtest.New(t, pgtest.Config{Major: major}).Access(), Major: major})
 			for n := range min(len(got), len(want)) {
 				if got[n] != want[n] {
 					t.Errorf("the fake says\n%s\nand PostgreSQL\n%s", got[n], want[n])

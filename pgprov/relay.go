@@ -14,13 +14,11 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// relay lets PostgreSQL's own programs reach the server through our dialer and our login: they are given a socket in a private folder, and no
-// password at all.
+// relay lets PostgreSQL's own programs reach the server through our dialer and our login: they are
+// given a socket in a private directory, and no password at all.
 type relay struct {
-	client   *client
-	database string
-	params   map[string]string
-	prelude  string // run on every connection before it is handed over; empty: nothing
+	client *client
+	relayed
 
 	dir      string
 	listener net.Listener
@@ -29,15 +27,22 @@ type relay struct {
 	err      error // of the first connection that could not be made
 }
 
+// relayed says what every connection of a relay is.
+type relayed struct {
+	database string
+	params   map[string]string // of the session
+	prelude  string            // run before the connection is handed over; empty: nothing
+}
+
 const relayPort = "5432"
 
 // relay begins to listen. It must be closed.
-func (c *client) relay(ctx context.Context, database string, params map[string]string, prelude string) (*relay, error) {
-	dir, err := os.MkdirTemp("", "pgprov-") // mode 0700: nobody else gets at the socket
+func (c *client) relay(ctx context.Context, to relayed) (*relay, error) {
+	dir, err := os.MkdirTemp("", "pgprov-") // mode 0700: nobody but us reaches the socket
 	if err != nil {
 		return nil, err
 	}
-	r := &relay{client: c, database: database, params: params, prelude: prelude, dir: dir}
+	r := &relay{client: c, relayed: to, dir: dir}
 	if r.listener, err = net.Listen("unix", filepath.Join(dir, ".s.PGSQL."+relayPort)); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -62,8 +67,11 @@ func (c *client) relay(ctx context.Context, database string, params map[string]s
 
 // environment is that of a program that uses the relay: nothing of ours, and nothing ambient.
 func (r *relay) environment() []string {
-	return []string{"PGHOST=" + r.dir, "PGPORT=" + relayPort, "PGUSER=" + r.client.server.user(), "PGDATABASE=" + r.database, "PGSSLMODE=disable", "PGGSSENCMODE=disable",
-		"PGPASSFILE=/dev/null", "PGSERVICEFILE=/dev/null", "PGSYSCONFDIR=/nonexistent", "PGAPPNAME=pgprov", "HOME=/nonexistent", "LC_ALL=C", "PATH=/usr/bin:/bin"}
+	return []string{
+		"PGHOST=" + r.dir, "PGPORT=" + relayPort, "PGUSER=" + r.client.server.user(), "PGDATABASE=" + r.database,
+		"PGSSLMODE=disable", "PGGSSENCMODE=disable", "PGPASSFILE=/dev/null", "PGSERVICEFILE=/dev/null",
+		"PGSYSCONFDIR=/nonexistent", "PGAPPNAME=pgprov", "HOME=/nonexistent", "LC_ALL=C", "PATH=/usr/bin:/bin",
+	}
 }
 
 // close ends what is still connected, and returns why a connection could not be made.

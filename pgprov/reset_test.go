@@ -57,7 +57,8 @@ func sql(t testing.TB, dsn string, statements ...string) (values []string) {
 	return values
 }
 
-// hangUp ends a session, and waits until the server has ended it too: until then it counts as one that is open.
+// hangUp ends a session, and waits until the server has ended it too: until then it counts as one
+// that is open.
 func hangUp(c *pgconn.PgConn) {
 	h, err := c.Hijack()
 	if err != nil { // it broke off
@@ -67,7 +68,8 @@ func hangUp(c *pgconn.PgConn) {
 	defer h.Conn.Close()
 	h.Frontend.Send(&pgproto3.Terminate{})
 	if h.Frontend.Flush() == nil {
-		_, _ = io.Copy(io.Discard, h.Conn) // the server's end of it is closed with the process, which has left the list by then
+		// the server's end of it is closed with the process, which has left the list by then
+		_, _ = io.Copy(io.Discard, h.Conn)
 	}
 }
 
@@ -92,7 +94,7 @@ func TestDumpResetAndDropWithDump(t *testing.T) {
 	}
 	defer os.RemoveAll(tmp)
 	t.Setenv("TMPDIR", tmp) // what is left behind in it is of this test
-	root := target(pg)
+	root := access(pg)
 	prod, sandbox := lab.App("erp").In(lab.Prod), lab.App("erp").In("sandbox")
 	spec := pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: prod, Extensions: []string{"citext"}}, {Instance: sandbox}}}
 	p, err := root.Plan(t.Context(), spec)
@@ -103,7 +105,7 @@ func TestDumpResetAndDropWithDump(t *testing.T) {
 		sql(t, pg.DSN("postgres"), fmt.Sprintf(`CREATE ROLE "v-%[1]s" LOGIN PASSWORD 'secret' IN ROLE "%[2]s"`, i.ID(), i.OwnerRole()), fmt.Sprintf(`ALTER ROLE "v-%s" SET role TO '%s'`, i.ID(), i.OwnerRole()))
 	}
 	as := func(i lab.Instance) *pgprov.Server {
-		s := target(pg)
+		s := access(pg)
 		s.User, s.Password = "v-"+i.ID(), lab.NewSecret("secret")
 		return &s
 	}

@@ -14,31 +14,37 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Server says which PostgreSQL server to provision and how to get there. It must be the server itself, not a pooler: what is done here needs
-// sessions. Nothing is read of the environment: no PGHOST, no ~/.pgpass, no service file.
+// Server says which PostgreSQL server to provision and how to get there. It must be the server
+// itself, not a pooler: what is done here needs sessions. Nothing is read of the environment: no
+// PGHOST, no ~/.pgpass, no service file.
 type Server struct {
-	Host     string     // a name or an address, or the folder of a Unix socket when it begins with a slash. It must be given
+	// Host is a name or an address, or the directory of a Unix socket when it begins with a slash. It
+	// is required.
+	Host     string
 	Port     int        // 0 means 5432
 	User     string     // a superuser, except for [Server.Reset]; empty means postgres
 	Password lab.Secret // printable ASCII, used for SCRAM-SHA-256 only; empty when the server asks for none
 	Database string     // where to connect first; it is not changed. Empty means postgres
 
-	// TLS is how the connection is encrypted; nil means that it is not. Without a ServerName it is verified against Host.
+	// TLS is how the connection is encrypted; nil means that it is not. Without a ServerName it is
+	// verified against Host.
 	TLS *tls.Config
 
-	// Boundary makes the connections: a [*lab.Boundary], or an SSH connection to a machine from which the server is reached. Nil
-	// means the zero [lab.Boundary], which allows loopback only.
+	// Boundary makes the connections: a [*lab.Boundary], or an SSH connection to a machine from
+	// which the server is reached. Nil means the zero [lab.Boundary], which allows loopback only.
 	Boundary lab.Dialer
 
-	// Identity is the system identifier that the server must prove before anything is planned; "" means that any server is taken. Whatever it
-	// is, all connections of one plan, and those that apply it, must reach the same server.
+	// Identity is the system identifier that the server must prove before anything is planned; ""
+	// means that any server is taken. Whatever it is, all connections of one plan, and those that
+	// apply it, must reach the same server.
 	Identity string
 
-	// MaxConns is how many connections are held at once; 0 means 8. It is lowered to what the server's max_connections leaves, but not below 1.
+	// MaxConns is how many connections are held at once; 0 means 8. It is lowered to what the
+	// server's max_connections leaves, but not below 1.
 	MaxConns int
 
-	Logger   *slog.Logger // warned of what is allowed and yet not right; nil means nobody is
-	Counters *Counters    // counts what a plan or an apply costs; nil means nobody does
+	Logger   *slog.Logger // warned of what is allowed and yet not right; nil discards the warnings
+	Counters *Counters    // counts what plans and applies cost; nil counts nothing
 }
 
 // Counters counts what was asked of a server. One may be shared by several.
@@ -112,7 +118,8 @@ func validateName(field, name string) (ps lab.Problems) {
 	case name == "":
 		ps.Add(field, "empty")
 	case len(name) > maxName:
-		ps = append(ps, lab.Problem{Path: field, Text: name, Message: fmt.Sprintf("%d bytes long; PostgreSQL would cut it to %d", len(name), maxName)})
+		ps = append(ps, lab.Problem{Path: field, Text: name,
+			Message: fmt.Sprintf("%d bytes long; PostgreSQL would cut it to %d", len(name), maxName)})
 	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }):
 		ps = append(ps, lab.Problem{Path: field, Text: name, Message: "holds control characters"})
 	}

@@ -63,7 +63,9 @@ func (s *session) results(ctx context.Context, r *pgconn.MultiResultReader) ([][
 	results, err := r.ReadAll()
 	if err != nil {
 		if s.conn.IsClosed() && !errors.As(err, new(*pgconn.PgError)) {
-			err = fmt.Errorf("%w: the connection was lost: %w", lab.ErrUnreachable, err)
+			// pgx says of the error of a request that was sent that it is safe to retry, so it is
+			// not wrapped
+			err = kindf(lab.ErrUnreachable, "the connection was lost: %v", err)
 		}
 		return nil, s.client.fail(ctx, "query", s.database, err)
 	}

@@ -9,42 +9,49 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Spec is what a server must hold: the roles that all apps share, and the instances. What it does not name is not touched.
+// Spec is what a server must hold: the roles that all apps share, and the instances. What it does
+// not name is not touched.
 type Spec struct {
-	// Editor is whom Vault logs in as to make and drop the short-lived users of the apps. An empty name means credentials_editor.
+	// Editor is the role that Vault logs in as, to make and drop the short-lived users of the apps. An empty
+	// name means credentials_editor.
 	Editor Login
 
-	// EditorEndsSessions lets the editor end sessions, which dropping a user does not do: it is then granted pg_signal_backend.
+	// EditorEndsSessions lets the editor end sessions, which dropping a user does not do: it is
+	// then granted pg_signal_backend.
 	EditorEndsSessions bool
 
-	// Pooler is whom PgBouncer logs in as to look up the users. An empty name means pgbouncer_auth.
+	// Pooler is the role that PgBouncer logs in as, to look up the users. An empty name means pgbouncer_auth.
 	Pooler Login
 
 	Instances []Instance // empty: the shared roles only
 
-	// LookupMembersOnly makes user_lookup() know only the members of its database's owner role, so that a user of one app cannot even be asked
-	// for in the database of another.
+	// LookupMembersOnly makes user_lookup() know only the members of its database's owner role, so
+	// that a user of one app cannot even be asked for in the database of another.
 	LookupMembersOnly bool
 
-	// DropOldLookup drops user_lookup(text) in the schema public, where the app can replace it, when a superuser owns it. Set it when every
-	// PgBouncer asks pgbouncer.user_lookup: while one still asks the old function, nobody could log in through it. False leaves it and
-	// warns.
+	// DropOldLookup drops user_lookup(text) in the schema public, where the app can replace it,
+	// when a superuser owns it. Set it when every PgBouncer asks pgbouncer.user_lookup: while one
+	// still asks the old function, nobody could log in through it. False leaves it and warns.
 	DropOldLookup bool
 
-	// DynamicPrefix is how the names of Vault's short-lived users begin; empty means "v-". What they hold on a database is left to Vault, but
-	// for the right to pass it on.
+	// DynamicPrefix is how the names of Vault's short-lived users begin; empty means "v-". What
+	// they hold on a database is left to Vault, but for the right to pass it on.
 	DynamicPrefix string
 
-	// AllowPG15 accepts PostgreSQL 15, where any role with CREATEROLE, as the editor is, can make itself a member of any role that is no superuser,
-	// such as pg_execute_server_program, and change the password of any such role: whoever holds the editor's password holds every app and
+	// AllowPG15 accepts PostgreSQL 15, where any role with CREATEROLE, as the editor is, can make
+	// itself a member of any role that is no superuser, such as pg_execute_server_program, and
+	// change the password of any such role: whoever holds the editor's password holds every app and
 	// the machine. False refuses.
 	AllowPG15 bool
 }
 
 // Login is a role that logs in.
 type Login struct {
-	Name     string     // at most 63 bytes; empty means the usual one
-	Password lab.Secret // printable ASCII; empty leaves the password as it is, and makes a role without one, which cannot log in
+	Name string // at most 63 bytes; empty means the usual one
+
+	// Password is printable ASCII. Empty leaves the password as it is, and makes a role without one,
+	// which cannot log in.
+	Password lab.Secret
 }
 
 // Instance is an app in an environment, and what its database must be like.
@@ -54,17 +61,19 @@ type Instance struct {
 	// Encoding is the database's: "UTF8", "LATIN1", ... Empty makes it in UTF8 and accepts what is there.
 	Encoding string
 
-	// Locale is the database's LC_COLLATE and LC_CTYPE: "C.UTF-8", "fr_FR.UTF-8". Empty makes it in the server's and accepts what is there.
+	// Locale is the database's LC_COLLATE and LC_CTYPE: "C.UTF-8", "fr_FR.UTF-8". Empty makes it in
+	// the server's and accepts what is there.
 	Locale string
 
-	// ICULocale is the locale of an ICU database: "fr-FR". Empty makes a libc database when Locale is given, and else one of the server's own
-	// provider; it accepts what is there.
+	// ICULocale is the locale of an ICU database: "fr-FR". Empty makes a libc database when Locale
+	// is given, otherwise one of the server's own provider; it accepts what is there.
 	ICULocale string
 
 	// Extensions must be there. Others are left alone, and none is ever dropped.
 	Extensions []string
 
-	// Connect names roles that may connect to the database beside its owner role, the editor and the pooler, such as one that makes backups.
+	// Connect names roles that may connect to the database beside its owner role, the editor and
+	// the pooler, such as one that makes backups.
 	Connect []string
 }
 
@@ -79,7 +88,8 @@ func (s *Spec) editor() string        { return cmp.Or(s.Editor.Name, DefaultEdit
 func (s *Spec) pooler() string        { return cmp.Or(s.Pooler.Name, DefaultPooler) }
 func (s *Spec) dynamicPrefix() string { return cmp.Or(s.DynamicPrefix, DefaultDynamicPrefix) }
 
-// reserved are names of databases that mean something else: to PostgreSQL, and to PgBouncer, whose console is called pgbouncer.
+// reserved are names of databases that mean something else: to PostgreSQL, and to PgBouncer, whose
+// console is called pgbouncer.
 var reserved = []string{"postgres", "template0", "template1", "pgbouncer"}
 
 // Validate reports everything that is wrong with the spec by itself.
@@ -155,13 +165,16 @@ func (i *Instance) validate() (ps lab.Problems) {
 	return ps
 }
 
-// encodings are those that a server can use (PostgreSQL 18, table 23.3), as [encodingKey] writes them, with the aliases in use.
-var encodings = strings.Fields(`UTF8 UNICODE SQLASCII LATIN1 LATIN2 LATIN3 LATIN4 LATIN5 LATIN6 LATIN7 LATIN8 LATIN9 LATIN10 ISO88591 ISO885915 ISO88595 ISO88596
-ISO88597 ISO88598 KOI8R KOI8U WIN866 WIN874 WIN1250 WIN1251 WIN1252 WIN1253 WIN1254 WIN1255 WIN1256 WIN1257 WIN1258 EUCCN EUCJP EUCJIS2004 EUCKR EUCTW MULEINTERNAL`)
+// encodings are those that a server can use (PostgreSQL 18, table 23.3), as [encodingKey] writes
+// them, with the aliases in use.
+var encodings = strings.Fields(`UTF8 UNICODE SQLASCII LATIN1 LATIN2 LATIN3 LATIN4 LATIN5 LATIN6 LATIN7 LATIN8 LATIN9
+LATIN10 ISO88591 ISO885915 ISO88595 ISO88596 ISO88597 ISO88598 KOI8R KOI8U WIN866 WIN874 WIN1250 WIN1251 WIN1252 WIN1253
+WIN1254 WIN1255 WIN1256 WIN1257 WIN1258 EUCCN EUCJP EUCJIS2004 EUCKR EUCTW MULEINTERNAL`)
 
 var encodingAliases = map[string]string{"UNICODE": "UTF8", "ISO88591": "LATIN1", "ISO885915": "LATIN9"}
 
-// encodingKey writes an encoding's name so that two names of one encoding are equal: PostgreSQL ignores case and punctuation in them.
+// encodingKey writes an encoding's name so that two names of one encoding are equal: PostgreSQL
+// ignores case and punctuation in them.
 func encodingKey(name string) string {
 	key := strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
@@ -172,7 +185,8 @@ func encodingKey(name string) string {
 	return cmp.Or(encodingAliases[key], key)
 }
 
-// icuKey writes an ICU locale so that two names of one locale are equal: from PostgreSQL 16 on fr_FR is stored as fr-FR.
+// icuKey writes an ICU locale so that two names of one locale are equal: from PostgreSQL 16 on
+// fr_FR is stored as fr-FR.
 func icuKey(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "-")) }
 
 // localeKey writes a libc locale so that two names of one locale are equal: fr_FR.UTF-8 and fr_FR.utf8.

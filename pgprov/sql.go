@@ -8,10 +8,12 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/login/scram"
 )
 
-// ident quotes the name of an object. Names that could not stand in a statement were refused by [validateName].
+// ident quotes the name of an object. Names that could not stand in a statement were refused by
+// [validateName].
 func ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// literal quotes a string. Sessions have standard_conforming_strings on; a backslash gets the form that means the same without it too.
+// literal quotes a string. Sessions have standard_conforming_strings on; a backslash gets the form
+// that means the same without it too.
 func literal(s string) string {
 	q := "'" + strings.ReplaceAll(s, "'", "''") + "'"
 	if strings.Contains(s, `\`) {
@@ -28,8 +30,8 @@ func grantee(name string) string {
 	return ident(name)
 }
 
-// passwordClause sets a password by what the server would store of it, so that the password itself is in no statement, no log and no view. It is
-// empty for the empty password.
+// passwordClause sets a password by what the server would store of it, so that the password itself
+// is in no statement, no log and no view. It is empty for the empty password.
 func passwordClause(password lab.Secret) string {
 	if password.IsZero() {
 		return ""
@@ -44,7 +46,8 @@ const (
 )
 
 func createLookup(ownerRole string) string {
-	return `CREATE OR REPLACE FUNCTION ` + lookupSchema + `.user_lookup(IN i_username text, OUT uname text, OUT phash text) RETURNS record
+	return `CREATE OR REPLACE FUNCTION ` + lookupSchema + `.user_lookup(
+  IN i_username text, OUT uname text, OUT phash text) RETURNS record
 LANGUAGE sql STABLE STRICT SECURITY DEFINER PARALLEL UNSAFE NOT LEAKPROOF SET search_path = pg_catalog, pg_temp
 AS ` + literal(catalog.LookupBody(ownerRole))
 }

@@ -34,9 +34,11 @@ func (w SweepSpec) grace() string {
 	return strconv.FormatFloat(w.Grace.Seconds(), 'f', -1, 64)
 }
 
-// Sweep returns a plan that drops the users that Vault made and, having lost their lease, will not drop: those with the prefix that log in, may
-// nothing by themselves, expired longer than the grace ago, and have no session. What they own goes to the owner of the database it is in,
-// and what they were granted is revoked. Apply looks again before each: a user that has come to life again is left.
+// Sweep returns a plan that drops the users that Vault made and, having lost their lease, will not
+// drop: those with the prefix that log in, may nothing by themselves, expired longer than the grace
+// ago, and have no session. What they own is given to the owner of the database it is in, and what they
+// were granted is revoked. Apply looks again before each: a user that has come to life again is
+// left.
 func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 	ps := s.validate()
 	if len(spec.prefix()) < 2 {
@@ -45,8 +47,8 @@ func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 	if spec.Grace < 0 {
 		ps.Add("grace", "%s is negative", spec.Grace)
 	}
-	if err := ps.Err(); err != nil {
-		return nil, &lab.Error{Op: "check spec", Target: s.target(), Err: err}
+	if err := s.invalid(ps); err != nil {
+		return nil, err
 	}
 	c := s.client()
 	conn, err := c.connect(ctx, s.database())
@@ -62,9 +64,8 @@ func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 		return lab.NewPlan()
 	}
 	planned := reconcile.Changes(found)
-	return lab.NewPlan(lab.Step{Name: stepSweep, Changes: planned, Run: func(ctx context.Context, r *lab.Recorder) error {
-		return c.sweep(ctx, r, spec, planned)
-	}})
+	run := func(ctx context.Context, r *lab.Recorder) error { return c.sweep(ctx, r, spec, planned) }
+	return lab.NewPlan(lab.Step{Name: stepSweep, Changes: planned, Run: run})
 }
 
 // findExpired returns what drops the orphans, and the IDs of the changes of those that have a session.
@@ -112,14 +113,15 @@ func (c *client) sweep(ctx context.Context, r *lab.Recorder, spec SweepSpec, pla
 		case slices.Contains(busy, p.ID):
 			r.Skip(p.ID, "it has a session")
 		case !slices.ContainsFunc(found, func(o op) bool { return o.ID == p.ID }):
-			r.Note(p.ID + ": the user is gone, or was renewed")
+			r.Note(p.ID + ": the user was dropped or renewed meanwhile")
 		}
 	}
 	return reconcile.Run(ctx, r, s, reconcile.Match(r, planned, found))
 }
 
-// dropRole drops a role. What it owns in a database goes to that database's owner, or to who is logged in where that is the role itself; what it
-// was granted is revoked. The session must be in a database that the role does not own.
+// dropRole drops a role. What it owns in a database is given to that database's owner, or to who is
+// logged in where that is the role itself; what it was granted is revoked. The session must be in a
+// database that the role does not own.
 func (s *session) dropRole(ctx context.Context, role string) error {
 	answers, err := s.ask(ctx, query{catalog.HoldingsQuery, [][]string{{role}}})
 	if err != nil {
@@ -157,5 +159,6 @@ func disown(role, to string) []string {
 	if to != "" && to != role {
 		heir = ident(to)
 	}
-	return []string{"BEGIN", fmt.Sprintf("REASSIGN OWNED BY %s TO %s", ident(role), heir), "DROP OWNED BY " + ident(role), "COMMIT"}
+	reassign := fmt.Sprintf("REASSIGN OWNED BY %s TO %s", ident(role), heir)
+	return []string{"BEGIN", reassign, "DROP OWNED BY " + ident(role), "COMMIT"}
 }

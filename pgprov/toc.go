@@ -44,17 +44,19 @@ func parseTOC(list string) (entries []entry) {
 	return entries
 }
 
-// restorable reports whether the entry belongs to the app. What the provisioner owns, extensions, the schema public and the lookup functions, is there
-// already and stays.
+// restorable reports whether the entry belongs to the app. What the provisioner owns, extensions,
+// the schema public and the lookup functions, is there already and stays.
 func (e entry) restorable() bool {
 	switch {
-	case e.schema == lookupSchema, e.kind == "SCHEMA" && e.name == lookupSchema, e.kind == "COMMENT" && e.name == "SCHEMA "+lookupSchema:
+	case e.schema == lookupSchema, e.kind == "SCHEMA" && e.name == lookupSchema,
+		e.kind == "COMMENT" && e.name == "SCHEMA "+lookupSchema:
 		return false
 	case e.kind == "EXTENSION", e.kind == "COMMENT" && strings.HasPrefix(e.name, "EXTENSION "):
 		return false
 	case e.kind == "SCHEMA" && e.name == "public", e.kind == "COMMENT" && e.name == "SCHEMA public":
 		return false
-	case e.kind == "FUNCTION" && strings.HasPrefix(e.name, "user_lookup("), e.kind == "COMMENT" && strings.HasPrefix(e.name, "FUNCTION user_lookup("):
+	case e.kind == "FUNCTION" && strings.HasPrefix(e.name, "user_lookup("),
+		e.kind == "COMMENT" && strings.HasPrefix(e.name, "FUNCTION user_lookup("):
 		return false
 	case e.kind == "ACL", e.kind == "DEFAULT ACL":
 		return false

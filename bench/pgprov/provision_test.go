@@ -125,7 +125,8 @@ func (f *fleet) floor(tb testing.TB) time.Duration {
 	return time.Since(start)
 }
 
-// BenchmarkPlan plans a converged server; "floor" is measured in turn with it, and "ratio" is one by the other.
+// BenchmarkPlan plans a converged server; "floor" is measured in turn with it, and "ratio" is one
+// by the other.
 func BenchmarkPlan(b *testing.B) {
 	for _, apps := range []int{100, 1000} {
 		b.Run(strconv.Itoa(apps), func(b *testing.B) {

@@ -106,7 +106,7 @@ func (l *Lab) sandboxDatabase(ctx context.Context) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.server, d.close = s.Target(), s.Close
+	d.server, d.close = s.Access(), s.Close
 	return d, nil
 }
 

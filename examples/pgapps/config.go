@@ -35,7 +35,8 @@ type Shared struct {
 	// Let user_lookup() know only the users of its own database's app.
 	LookupMembersOnly bool `yaml:"lookup_members_only"`
 
-	// Drop the user_lookup() that older tools put into the schema public. Only when every PgBouncer asks pgbouncer.user_lookup.
+	// Drop the user_lookup() that older tools put into the schema public. Only when every PgBouncer
+	// asks pgbouncer.user_lookup.
 	DropOldLookup bool `yaml:"drop_old_lookup"`
 
 	// Accept PostgreSQL 15, where who holds the editor's password holds every app and the machine.
@@ -64,7 +65,8 @@ type App struct {
 	// In lowercase kebab-case. All other names derive from it.
 	Name string `yaml:"name,required"`
 
-	// Its environments; prod alone when it is left out. The database is called NAME in prod and NAME-ENV elsewhere.
+	// Its environments; prod alone when it is left out. The database is called NAME in prod and
+	// NAME-ENV elsewhere.
 	Envs []string `yaml:"envs"`
 
 	// The databases' encoding; UTF8 for new ones when it is left out.
@@ -83,7 +85,8 @@ type App struct {
 	Connect []string `yaml:"connect"`
 }
 
-// readSpec reads APPS.yaml, or makes do without when file is empty, and keeps the apps that are named in only; all when it is empty.
+// readSpec reads APPS.yaml, or makes do without when file is empty, and keeps the apps that are
+// named in only; all when it is empty.
 func readSpec(file string, only []string) (pgprov.Spec, error) {
 	if file == "" {
 		var c Config
@@ -108,7 +111,8 @@ func readSpec(file string, only []string) (pgprov.Spec, error) {
 	return spec, d.Locate(err)
 }
 
-// spec turns the configuration into what package pgprov takes, and reports what is wrong by the configuration's own paths.
+// spec turns the configuration into what package pgprov takes, and reports what is wrong by the
+// configuration's own paths.
 func (c *Config) spec(dir cli.Folder, only []string) (pgprov.Spec, error) {
 	var ps lab.Problems
 	secret := func(path string, r lab.SecretRef) lab.Secret {

@@ -8,9 +8,10 @@
 //	pgapps reset -dsn ... -app NAME -env ENV -file DUMP                 fill a sandbox's database from a dump, as one of its own users
 //	pgapps schema                                                       the JSON schema of APPS.yaml
 //
-// The password is in the DSN, or -password says where it is; the DSN itself can be a reference, env:NAME or file:PATH, and then no password is in
-// the list of processes. Only a server on this machine is reached, or one in the networks that -allow names. Exit
-// codes: 0 done or nothing to do, 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
+// The password is in the DSN, or -password says where it is; the DSN itself can be a reference,
+// env:NAME or file:PATH, and then no password is in the list of processes. Only a server on this
+// machine is reached, or one in the networks that -allow names. Exit codes: 0 done or nothing to
+// do, 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
 package main
 
 import (

@@ -3,11 +3,13 @@ package dag
 
 import "slices"
 
-// Sort returns the nodes 0 to n-1 so that each stands after those that after(node) lists, and otherwise in ascending order: a node
-// is moved forward only as far as one that comes after it asks. after is called once a node; what it lists may repeat, and is placed
-// in the order in which it is listed.
+// Sort returns the nodes 0 to n-1 so that each stands after those that after(node) lists, and
+// otherwise in ascending order: a node is moved forward only as far as one that comes after it
+// asks. after is called once a node; what it lists may repeat, and is placed in the order in which
+// it is listed.
 //
-// Where the nodes cannot be ordered, order is nil and cycle is the way round: [2 5 2] says that 2 comes after 5, and 5 after 2.
+// Where the nodes cannot be ordered, order is nil and cycle is the way round: [2 5 2] says that 2
+// comes after 5, and 5 after 2.
 func Sort(n int, after func(node int) []int) (order, cycle []int) {
 	const (
 		pending = iota

@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// Faults are the faults that a server for tests has been told to have, each at a request that is chosen by its number. F says how a
-// request fails, in the words of the protocol. The zero Faults are none. They are safe for concurrent use.
+// Faults are the faults that a server for tests has been told to have, each at a request that is
+// chosen by its number. F says how a request fails, in the words of the protocol. The zero Faults
+// are none. They are safe for concurrent use.
 //
-// A server asks [Faults.Next] of every request that counts, and does what it says; which requests count, it says in its own
-// documentation.
+// A server asks [Faults.Next] of every request that counts, and does what it says; which requests
+// count, it says in its own documentation.
 type Faults[F any] struct {
 	mu       sync.Mutex
 	armed    []armed[F]

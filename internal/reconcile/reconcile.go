@@ -1,5 +1,6 @@
-// Package reconcile is what the layers over an API do alike: what is compared becomes ops, the plan holds their changes, and when it is
-// applied the world is observed and compared again, and what is left of the plan is made, one op after the other.
+// Package reconcile is what the layers over an API do alike: what is compared becomes ops, the plan
+// holds their changes, and when it is applied the world is observed and compared again, and what is
+// left of the plan is made, one op after the other.
 //
 //	found, err := compare(want, observe(ctx, session))                  // by Plan, and again by its Apply
 //	err = reconcile.Run(ctx, r, session, reconcile.Match(r, planned, found)) // by its Apply
@@ -13,13 +14,13 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Op is one change with what makes it. T is what it is made through, a session or a client: the comparison that says what is to be
-// done does without one.
+// Op is one change with what makes it. T is what it is made through, a session or a client: the
+// comparison that says what is to be done does without one.
 type Op[T any] struct {
 	lab.Change
 
-	// Make makes the change, which may have been made already by a run that lost the answer. Its error is a [lab.ErrUnreachable] where
-	// it is not known whether the change was made.
+	// Make makes the change, which may have been made already by a run that lost the answer. Its
+	// error is a [lab.ErrUnreachable] where it is not known whether the change was made.
 	Make func(context.Context, T) error
 }
 
@@ -32,9 +33,9 @@ func Changes[T any](ops []Op[T]) []lab.Change {
 	return changes
 }
 
-// Match compares what was planned with what is found to be done when the plan is applied, by ID, and returns the ops that are both, as
-// they are found. What was planned and needs no making any more is recorded as done. What is found and was not planned is noted, and
-// left to the next plan.
+// Match compares what was planned with what is found to be done when the plan is applied, by ID,
+// and returns the ops that are both, as they are found. What was planned and needs no making any
+// more is recorded as done. What is found and was not planned is noted, and left to the next plan.
 func Match[T any](r *lab.Recorder, planned []lab.Change, found []Op[T]) []Op[T] {
 	var todo []Op[T]
 	for _, op := range found {
@@ -52,9 +53,10 @@ func Match[T any](r *lab.Recorder, planned []lab.Change, found []Op[T]) []Op[T] 
 	return todo
 }
 
-// Run makes the ops one after the other, each by itself, and records them. What comes after one that was not made is skipped; the
-// others go on. It stops where nothing can be made any more: when ctx has ended, or when the server was lost, which leaves unknown
-// whether the op was made. The error joins those of all ops.
+// Run makes the ops one after the other, each by itself, and records them. What comes after one
+// that was not made is skipped; the others go on. It stops where nothing can be made any more: when
+// ctx has ended, or when the server was lost, which leaves unknown whether the op was made. The
+// error joins those of all ops.
 func Run[T any](ctx context.Context, r *lab.Recorder, through T, ops []Op[T]) error {
 	var errs []error
 	missing := map[string]bool{} // IDs of ops that were not made

@@ -22,7 +22,8 @@ func op(id string, err error, after ...string) reconcile.Op[*world] {
 	}}
 }
 
-// apply applies a plan of one step, and returns what became of each change, what was noted, and the error.
+// apply applies a plan of one step, and returns what became of each change, what was noted, and the
+// error.
 func apply(t *testing.T, planned []lab.Change, run func(context.Context, *lab.Recorder) error) (results, notes []string, err error) {
 	t.Helper()
 	p, err := lab.NewPlan(lab.Step{Name: "s", Changes: planned, Run: run})

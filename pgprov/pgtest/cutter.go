@@ -12,19 +12,23 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
 )
 
-// Cutter is a dialer that cuts a connection at a chosen request, whatever server is at the other end. The zero Cutter cuts nothing.
+// Cutter is a dialer that cuts a connection at a chosen request, whatever server is at the other
+// end. The zero Cutter cuts nothing.
 type Cutter struct {
 	Boundary lab.Dialer // nil means a plain dialer
 
 	cuts fake.Faults[Failure] // by request
 }
 
-// Arm cuts at the n-th request from now on, once: 1 is the next. [LoseBefore] cuts before the request is sent, [LoseAfter] when the server has
-// answered it, and keeps the answer.
+// Arm cuts at the n-th request from now on, once: 1 is the next. [LoseBefore] cuts before the
+// request is sent, [LoseAfter] when the server has answered it, and keeps the answer.
 func (c *Cutter) Arm(n int, how Failure) {
 	c.cuts.Reset()
 	c.cuts.At(n, how)
 }
+
+// Reset takes back a cut that has not come yet.
+func (c *Cutter) Reset() { c.cuts.Reset() }
 
 // Fired reports whether it has cut since it was armed.
 func (c *Cutter) Fired() bool { return c.cuts.Fired() > 0 }
@@ -42,8 +46,9 @@ func (c *Cutter) DialContext(ctx context.Context, network, address string) (net.
 	return &cutConn{Conn: conn, cutter: c}, nil
 }
 
-// cutConn is a connection that the cutter can cut. The client may read while it writes: pgx does when a write takes long, and then an answer
-// that is to be kept from it can come to either of the two.
+// cutConn is a connection that the cutter can cut. The client may read while it writes: pgx does
+// when a write takes long, and then an answer that is to be kept from it can come to either of the
+// two.
 type cutConn struct {
 	net.Conn
 	cutter *Cutter
@@ -69,10 +74,11 @@ func (c *cutConn) Write(b []byte) (int, error) {
 		return 0, errCut
 	}
 	c.keeping.Store(true)
-	if _, err := c.Conn.Write(b); err != nil {
-		return 0, err
+	n, err := c.Conn.Write(b)
+	if err == nil {
+		_, _ = c.Read(make([]byte, 4096)) // until the server has answered
 	}
-	return c.Read(make([]byte, 4096))
+	return n, err
 }
 
 // Read reads on to the end of an answer that is kept, and says then that the connection was cut.
@@ -86,7 +92,8 @@ func (c *cutConn) Read(b []byte) (int, error) {
 		}
 		c.kept = append(c.kept, b[:n]...)
 		last := c.kept[max(0, len(c.kept)-6):]
-		c.cut = err != nil || bytes.HasPrefix(last, []byte{'Z', 0, 0, 0, 5}) // ReadyForQuery, and the state of the transaction
+		// ReadyForQuery, and the state of the transaction
+		c.cut = err != nil || bytes.HasPrefix(last, []byte{'Z', 0, 0, 0, 5})
 	}
 	return 0, errCut
 }

@@ -13,7 +13,8 @@ type oneConn struct{ net.Conn }
 
 func (c oneConn) DialContext(context.Context, string, string) (net.Conn, error) { return c.Conn, nil }
 
-// TestCutterWhileRead cuts a connection that the client reads from already, as pgx does when a write takes long.
+// TestCutterWhileRead cuts a connection that the client reads from already, as pgx does when a
+// write takes long.
 func TestCutterWhileRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
@@ -46,8 +47,12 @@ func TestCutterWhileRead(t *testing.T) {
 			}
 		})
 		synctest.Wait() // the client reads
-		if n, err := conn.Write([]byte("Q\x00\x00\x00\x05\x00")); n != 0 || err != errCut {
+		// it was sent: no error may say that it was not
+		if n, err := conn.Write([]byte("Q\x00\x00\x00\x05\x00")); n != 6 || err != nil {
 			t.Errorf("write: %d, %v", n, err)
+		}
+		if n, err := conn.Read(make([]byte, 4)); n != 0 || err != errCut {
+			t.Errorf("read after the cut: %d, %v", n, err)
 		}
 		if !c.Fired() {
 			t.Error("it was not cut")

@@ -349,8 +349,9 @@ func (s *session) functionIndex(identity string) int {
 	return n
 }
 
-// grantingAs returns in whose name the session grants on an object, and which of the privileges it can: all in the owner's name; else those that a
-// role whose rights it has was allowed to pass on. Who has some privilege on the object, and may pass on none, is only warned.
+// grantingAs returns in whose name the session grants on an object, and which of the privileges it
+// can: all in the owner's name; else those that a role whose rights it has was allowed to pass on.
+// Who has some privilege on the object, and may pass on none, is only warned.
 func (s *session) grantingAs(t grantTarget, o object) (by string, privileges []string) {
 	world := s.view()
 	if t.kind == "function" {

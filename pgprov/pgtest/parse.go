@@ -89,7 +89,8 @@ func isLetter(c byte) bool {
 	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
 
-// unquote reads what is in quotes at the beginning of s, and says how long it is; 0 means that it does not end.
+// unquote reads what is in quotes at the beginning of s, and says how long it is; 0 means that it
+// does not end.
 func unquote(s string, q byte, escapes bool) (text string, n int) {
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
@@ -133,7 +134,8 @@ func split(sql string) ([]string, error) {
 	return kept, nil
 }
 
-// parser reads the tokens of one statement. Its methods panic with a syntaxError, which statement.run turns into PostgreSQL's.
+// parser reads the tokens of one statement. Its methods panic with a syntaxError, which
+// statement.run turns into PostgreSQL's.
 type parser struct {
 	tokens []token
 	sql    string
@@ -192,7 +194,8 @@ func (p *parser) done() {
 	}
 }
 
-// reservedWords cannot be names without quotes (PostgreSQL, appendix C; those that functions and types may have are left out).
+// reservedWords cannot be names without quotes (PostgreSQL, appendix C; those that functions and
+// types may have are left out).
 var reservedWords = strings.Fields(`all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create current_catalog current_date
 current_role current_time current_timestamp current_user default deferrable desc distinct do else end except false fetch for foreign from grant group having in
 initially intersect into lateral leading limit localtime localtimestamp not null offset on only or order placing primary references returning select session_user

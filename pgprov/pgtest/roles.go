@@ -119,7 +119,8 @@ func checkRoleName(name string) {
 	checkLength(name)
 }
 
-// checkLength refuses what PostgreSQL would cut with a notice only: package pgprov promises never to send it.
+// checkLength refuses what PostgreSQL would cut with a notice only: package pgprov promises never
+// to send it.
 func checkLength(name string) {
 	if len(name) > 63 {
 		panic(errorf("42622", "identifier %q will be truncated", name))

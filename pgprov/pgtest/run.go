@@ -59,7 +59,8 @@ func (r result) orRows(s *session) result {
 	return r
 }
 
-// statement runs a statement that is none of the fixed questions, and returns its tag. It panics with a *sqlError.
+// statement runs a statement that is none of the fixed questions, and returns its tag. It panics
+// with a *sqlError.
 func (s *session) statement(p *parser, params [][]byte) string {
 	switch {
 	case p.accept("begin"), p.accept("start", "transaction"):
@@ -156,8 +157,8 @@ func (s *session) view() *state {
 	return s.server.committed
 }
 
-// write returns the state for changing. One session changes it at a time: the others wait for its commit, as they would on a real server for
-// the rows that it has locked.
+// write returns the state for changing. One session changes it at a time: the others wait for its
+// commit, as they would on a real server for the rows that it has locked.
 func (s *session) write() *state {
 	if s.server.config.InRecovery {
 		panic(errorf("25006", "cannot execute this statement in a read-only transaction"))
@@ -494,7 +495,8 @@ var shapes = map[string]any{
 	catalog.ExpiredQuery: catalog.Expired{}, catalog.HoldingsQuery: catalog.Holding{}, catalog.SessionsQuery: catalog.Session{},
 }
 
-// questionColumns describes the rows of a fixed question: all columns are of type text here, which clients that read text cannot tell.
+// questionColumns describes the rows of a fixed question: all columns are of type text here, which
+// clients that read text cannot tell.
 func questionColumns(sql string) []column {
 	shape, ok := shapes[sql]
 	if !ok {
@@ -698,7 +700,8 @@ func (s *session) searchPath() (out []string) {
 	return out
 }
 
-// OldBody is the body of the user_lookup() that older modules installed in the schema public: it lets expired users in.
+// OldBody is the body of the user_lookup() that older modules installed in the schema public: it
+// lets expired users in.
 const OldBody = `SELECT usename::text, passwd::text FROM pg_catalog.pg_shadow WHERE usename = i_username`
 
 // lookupRows is what a known body of user_lookup() returns, run as a role.

@@ -30,7 +30,9 @@ type Config struct {
 	MaxConnections int        // 0 means 100
 	Identity       string     // the system identifier; empty means a random one
 	InRecovery     bool       // a standby: it takes no writes
-	Extensions     []string   // whose files are there beside plpgsql; nil means citext, hstore, pg_trgm, pgcrypto and unaccent
+	// whose files are there beside plpgsql; nil means citext, hstore, pg_trgm, pgcrypto and
+	// unaccent
+	Extensions []string
 }
 
 // Server is a PostgreSQL server in this process. It is safe for concurrent use.
@@ -163,8 +165,8 @@ func (s *Server) Host() string { return s.listener.Addr().(*net.TCPAddr).IP.Stri
 // Port returns the TCP port it listens on.
 func (s *Server) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
-// Target returns the server as package pgprov is told of it, with the superuser logging in.
-func (s *Server) Target() pgprov.Server {
+// Access returns the server as package pgprov is told of it, with the superuser logging in.
+func (s *Server) Access() pgprov.Server {
 	return pgprov.Server{Host: s.Host(), Port: s.Port(), User: s.config.Superuser, Password: s.config.Password, Identity: s.config.Identity}
 }
 
@@ -183,7 +185,8 @@ func (s *Server) Counters() Counters {
 	return c
 }
 
-// Log returns the statements that were received, in order, as a server logs them that logs everything: with their parameters.
+// Log returns the statements that were received, in order, as a server logs them that logs
+// everything: with their parameters.
 func (s *Server) Log() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,7 +203,8 @@ const (
 	Terminate                 // an administrator ends the session before the statement is run: the client is told so
 )
 
-// FailAt makes the n-th statement from now on fail, once; 1 is the next. What was not committed is rolled back.
+// FailAt makes the n-th statement from now on fail, once; 1 is the next. What was not committed is
+// rolled back.
 func (s *Server) FailAt(n int, how Failure) { s.faults.At(n, how) }
 
 // Reset clears every failure that has not come yet, latency and refusals.

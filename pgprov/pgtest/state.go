@@ -11,7 +11,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
-// state is what a cluster holds. A state that others can see is not changed: who changes something changes a copy.
+// state is what a cluster holds. A state that others can see is not changed: who changes something
+// changes a copy.
 type state struct {
 	roles     map[string]role
 	members   []catalog.Membership
@@ -165,7 +166,8 @@ func (a acl) grant(to, by string, option bool, privileges ...string) acl {
 	return a
 }
 
-// revoke takes privileges back that by granted, or only the option to pass them on; what was passed on goes too, or is an error without cascade.
+// revoke takes privileges back that by granted, or only the option to pass them on; what was passed
+// on goes too, or is an error without cascade.
 func (a acl) revoke(from, by, owner string, optionOnly, cascade bool, privileges ...string) (acl, *sqlError) {
 	for _, p := range privileges {
 		n := slices.IndexFunc(a, func(g catalog.Grant) bool {
@@ -212,7 +214,8 @@ func (a acl) mentions(role, owner string) bool {
 	return role != owner && slices.ContainsFunc(a, func(g catalog.Grant) bool { return string(g.Grantee) == role || string(g.Grantor) == role })
 }
 
-// reaches reports whether member is, directly or not, a member of role by memberships that pass; everybody is a member of himself.
+// reaches reports whether member is, directly or not, a member of role by memberships that pass;
+// everybody is a member of himself.
 func (s *state) reaches(member, role string, pass func(catalog.Membership) bool) bool {
 	seen := map[string]bool{member: true}
 	for queue := []string{member}; len(queue) > 0; queue = queue[1:] {

@@ -187,7 +187,8 @@ func (s *session) request() {
 	s.server.faults.Delay()
 }
 
-// simple runs the statements of a simple query. More than one are one transaction, unless they say otherwise.
+// simple runs the statements of a simple query. More than one are one transaction, unless they say
+// otherwise.
 func (s *session) simple(sql string) error {
 	statements, err := split(sql)
 	if err != nil {
@@ -219,7 +220,8 @@ func (s *session) simple(sql string) error {
 	return nil
 }
 
-// execute runs one statement and sends its result. An error of the statement is sent; an error returned ends the connection.
+// execute runs one statement and sends its result. An error of the statement is sent; an error
+// returned ends the connection.
 func (s *session) execute(sql string, params [][]byte, describe bool) error {
 	how, fails := s.server.due(sql, params)
 	if fails && how != LoseAfter {

@@ -1,8 +1,10 @@
-// Package catalog holds the questions that pgprov asks a PostgreSQL server and the rows that answer them. Package pgtest answers the same
-// questions, by the same texts.
+// Package catalog holds the questions that pgprov asks a PostgreSQL server and the rows that answer
+// them. Package pgtest answers the same questions, by the same texts.
 //
-// They are asked in every database of a server over a connection of its own, whose caches are empty, so they are written to be planned cheaply:
-// raw columns, no joins beyond the grants, no casts that output does as well. Every name is qualified and the session's search_path holds pg_catalog alone, so that no object of a database's owner is in the way.
+// They are asked in every database of a server over a connection of its own, whose caches are
+// empty, so they are written to be planned cheaply: raw columns, no joins beyond the grants, no
+// casts that output does as well. Every name is qualified and the session's search_path holds
+// pg_catalog alone, so that no object of a database's owner is in the way.
 package catalog
 
 import (
@@ -26,9 +28,11 @@ type Server struct {
 }
 
 // ServerQuery asks who and what the server is.
-const ServerQuery = `SELECT pg_catalog.current_setting('server_version_num'), c.system_identifier, pg_catalog.pg_is_in_recovery(), r.rolname, r.rolsuper,
+const ServerQuery = `SELECT pg_catalog.current_setting('server_version_num'), c.system_identifier,
+  pg_catalog.pg_is_in_recovery(), r.rolname, r.rolsuper,
   pg_catalog.current_setting('max_connections'),
-  pg_catalog.current_setting('superuser_reserved_connections')::int + COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::int,
+  pg_catalog.current_setting('superuser_reserved_connections')::int
+    + COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::int,
   (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.backend_type = 'client backend')
 FROM pg_catalog.pg_control_system() c, pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER`
 
@@ -49,7 +53,8 @@ type Role struct {
 }
 
 // RolesQuery asks for the roles named in $1, and for the verifiers of those in $2.
-const RolesQuery = `SELECT r.rolname, r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin, r.rolreplication, r.rolbypassrls, r.rolconnlimit,
+const RolesQuery = `SELECT r.rolname, r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin,
+  r.rolreplication, r.rolbypassrls, r.rolconnlimit,
   CASE WHEN r.rolvaliduntil < 'infinity' THEN r.rolvaliduntil::text ELSE '' END, r.rolpassword IS NOT NULL,
   CASE WHEN r.rolname = ANY ($2::text[]) THEN COALESCE(r.rolpassword, '') ELSE '' END
 FROM pg_catalog.pg_authid r WHERE r.rolname = ANY ($1::text[]) OR r.rolname = ANY ($2::text[])`
@@ -73,17 +78,18 @@ type Membership struct {
 	Set     bool // true before PostgreSQL 16
 }
 
-// MembershipsQuery asks for the memberships of the roles named in $1 in those named in $2, in predefined roles and in superusers, and for
-// every membership of the roles named in $3.
+// MembershipsQuery asks for the memberships of the roles named in $1 in those named in $2, in
+// predefined roles and in superusers, and for every membership of the roles named in $3.
 func MembershipsQuery(version int) string {
 	options := "m.inherit_option, m.set_option"
 	if version < 160000 {
 		options = "false, true"
 	}
 	return `SELECT r.rolname, u.rolname, COALESCE(g.rolname, ''), m.admin_option, ` + options + `
-FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid r ON r.oid = m.roleid JOIN pg_catalog.pg_authid u ON u.oid = m.member
-  LEFT JOIN pg_catalog.pg_authid g ON g.oid = m.grantor
-WHERE u.rolname = ANY ($1::text[]) AND (r.rolname = ANY ($2::text[]) OR r.rolname LIKE 'pg\_%' OR r.rolsuper) OR u.rolname = ANY ($3::text[])`
+FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid r ON r.oid = m.roleid
+  JOIN pg_catalog.pg_authid u ON u.oid = m.member LEFT JOIN pg_catalog.pg_authid g ON g.oid = m.grantor
+WHERE u.rolname = ANY ($1::text[]) AND (r.rolname = ANY ($2::text[]) OR r.rolname LIKE 'pg\_%' OR r.rolsuper)
+  OR u.rolname = ANY ($3::text[])`
 }
 
 // Database answers [DatabasesQuery].
@@ -106,7 +112,8 @@ func DatabasesQuery(version int) string {
 	if version < 170000 {
 		locale = "d.daticulocale"
 	}
-	return `SELECT d.datname, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, d.datlocprovider,
+	return `SELECT d.datname, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding),
+  d.datcollate, d.datctype, d.datlocprovider,
   COALESCE(` + locale + `, ''), d.datallowconn, d.datistemplate, d.datconnlimit
 FROM pg_catalog.pg_database d WHERE d.datname = ANY ($1::text[])`
 }
@@ -127,15 +134,18 @@ type Grant struct {
 
 const grantColumns = `a.grantee::regrole, a.grantor::regrole, a.privilege_type, a.is_grantable`
 
-// DatabaseGrantsQuery asks for the grants on the databases named in $1. A database nobody changed the grants of has the default ones.
+// DatabaseGrantsQuery asks for the grants on the databases named in $1. A database nobody changed
+// the grants of has the default ones.
 const DatabaseGrantsQuery = `SELECT d.datname, ` + grantColumns + `
-FROM pg_catalog.pg_database d, pg_catalog.aclexplode(COALESCE(d.datacl, pg_catalog.acldefault('d', d.datdba))) a WHERE d.datname = ANY ($1::text[])`
+FROM pg_catalog.pg_database d, pg_catalog.aclexplode(COALESCE(d.datacl, pg_catalog.acldefault('d', d.datdba))) a
+WHERE d.datname = ANY ($1::text[])`
 
 // Name answers queries for names.
 type Name struct{ Name string }
 
 // AvailableExtensionsQuery asks which of the extensions named in $1 the server has files of.
-const AvailableExtensionsQuery = `SELECT e.name FROM pg_catalog.pg_available_extensions e WHERE e.name = ANY ($1::text[])`
+const AvailableExtensionsQuery = `SELECT e.name FROM pg_catalog.pg_available_extensions e
+WHERE e.name = ANY ($1::text[])`
 
 // Place answers [PlaceQuery].
 type Place struct {
@@ -154,7 +164,9 @@ type SchemaGrant struct {
 
 // SchemaQuery asks for the schema pgbouncer: its owner and its grants.
 const SchemaQuery = `SELECT n.nspowner::regrole, ` + grantColumns + `
-FROM pg_catalog.pg_namespace n LEFT JOIN LATERAL pg_catalog.aclexplode(COALESCE(n.nspacl, pg_catalog.acldefault('n', n.nspowner))) a ON true WHERE n.nspname = 'pgbouncer'`
+FROM pg_catalog.pg_namespace n
+  LEFT JOIN LATERAL pg_catalog.aclexplode(COALESCE(n.nspacl, pg_catalog.acldefault('n', n.nspowner))) a ON true
+WHERE n.nspname = 'pgbouncer'`
 
 // FunctionGrant answers [FunctionsQuery].
 type FunctionGrant struct {
@@ -183,10 +195,13 @@ type FunctionGrant struct {
 }
 
 // FunctionsQuery asks for everything that is called user_lookup.
-const FunctionsQuery = `SELECT p.oid::regprocedure, p.pronamespace::regnamespace, p.proargtypes, p.prokind, p.proowner::regrole, p.prolang, p.provolatile, p.proparallel,
-  p.proisstrict, p.prosecdef, p.proleakproof, p.proretset, p.prorettype, p.proargnames, p.proargmodes, p.proallargtypes, p.pronargdefaults, p.proconfig, p.prosrc,
+const FunctionsQuery = `SELECT p.oid::regprocedure, p.pronamespace::regnamespace, p.proargtypes, p.prokind,
+  p.proowner::regrole, p.prolang, p.provolatile, p.proparallel, p.proisstrict, p.prosecdef, p.proleakproof, p.proretset,
+  p.prorettype, p.proargnames, p.proargmodes, p.proallargtypes, p.pronargdefaults, p.proconfig, p.prosrc,
   p.prosqlbody IS NOT NULL, p.prosupport, ` + grantColumns + `
-FROM pg_catalog.pg_proc p LEFT JOIN LATERAL pg_catalog.aclexplode(COALESCE(p.proacl, pg_catalog.acldefault('f', p.proowner))) a ON true WHERE p.proname = 'user_lookup'`
+FROM pg_catalog.pg_proc p
+  LEFT JOIN LATERAL pg_catalog.aclexplode(COALESCE(p.proacl, pg_catalog.acldefault('f', p.proowner))) a ON true
+WHERE p.proname = 'user_lookup'`
 
 // ExtensionsQuery asks for the extensions of the database.
 const ExtensionsQuery = `SELECT e.extname FROM pg_catalog.pg_extension e`
@@ -216,7 +231,8 @@ func quote(s string) string {
 	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 }
 
-// Decode reads one row, in text format, into the struct that v points to: its fields in order, embedded structs flattened. Null is the zero value.
+// Decode reads one row, in text format, into the struct that v points to: its fields in order,
+// embedded structs flattened. Null is the zero value.
 func Decode(row [][]byte, v any) error {
 	fields := flatten(reflect.ValueOf(v).Elem(), nil)
 	if len(fields) != len(row) {
@@ -282,11 +298,13 @@ type Expired struct {
 	Sessions   int
 }
 
-// ExpiredQuery asks for the roles that log in, have no power of their own, whose names begin with $1[1], and which expired more than $2[1] seconds
-// ago.
-const ExpiredQuery = `SELECT r.rolname, r.rolvaliduntil, (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid)
+// ExpiredQuery asks for the roles that log in, have no power of their own, whose names begin with
+// $1[1], and which expired more than $2[1] seconds ago.
+const ExpiredQuery = `SELECT r.rolname, r.rolvaliduntil,
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid)
 FROM pg_catalog.pg_authid r
-WHERE pg_catalog.starts_with(r.rolname, ($1::text[])[1]) AND r.rolcanlogin AND NOT (r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls)
+WHERE pg_catalog.starts_with(r.rolname, ($1::text[])[1]) AND r.rolcanlogin
+  AND NOT (r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls)
   AND r.rolvaliduntil < pg_catalog.now() - pg_catalog.make_interval(secs => ($2::text[])[1]::float8)
 ORDER BY r.rolname`
 
@@ -299,8 +317,10 @@ type Holding struct {
 
 // HoldingsQuery asks where the roles named in $1 own something or were granted something.
 const HoldingsQuery = `SELECT DISTINCT r.rolname, d.datname, pg_catalog.pg_get_userbyid(d.datdba)
-FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_authid r ON r.oid = s.refobjid LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid
-WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND s.classid <> 'pg_catalog.pg_auth_members'::regclass AND r.rolname = ANY ($1::text[])`
+FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_authid r ON r.oid = s.refobjid
+  LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid
+WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND s.classid <> 'pg_catalog.pg_auth_members'::regclass
+  AND r.rolname = ANY ($1::text[])`
 
 // Session answers [SessionsQuery].
 type Session struct {
@@ -310,16 +330,19 @@ type Session struct {
 	Count       int
 }
 
-// SessionsQuery asks who is connected to the databases named in $1, or anywhere as a user of the roles named in $2. Sessions of this very program
-// do not count, one of which may still be ending, nor do those who are members to administer the role.
+// SessionsQuery asks who is connected to the databases named in $1, or anywhere as a user of the
+// roles named in $2. Sessions of this very program do not count, one of which may still be ending,
+// nor do those who are members to administer the role.
 const SessionsQuery = `SELECT a.datname, a.usename, a.application_name, pg_catalog.count(*)
 FROM pg_catalog.pg_stat_activity a
-WHERE NOT (a.usename = SESSION_USER AND a.application_name = pg_catalog.current_setting('application_name')) AND (a.datname = ANY ($1::text[]) OR EXISTS (
-  SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid r ON r.oid = m.roleid JOIN pg_catalog.pg_authid u ON u.oid = m.member
+WHERE NOT (a.usename = SESSION_USER AND a.application_name = pg_catalog.current_setting('application_name'))
+AND (a.datname = ANY ($1::text[]) OR EXISTS (
+  SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid r ON r.oid = m.roleid
+    JOIN pg_catalog.pg_authid u ON u.oid = m.member
   WHERE m.member = a.usesysid AND r.rolname = ANY ($2::text[]) AND NOT (u.rolcreaterole OR u.rolsuper)))
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`
 
-// Tenant answers [TenantQuery]: whom a reset works as, and where.
+// Tenant answers [TenantQuery]: the user that a reset logs in as, and where.
 type Tenant struct {
 	Identity  string
 	Database  string
@@ -335,14 +358,19 @@ type Tenant struct {
 
 // TenantQuery asks what a user is to the role named in $1[1], without needing a superuser.
 const TenantQuery = `SELECT c.system_identifier, d.datname, pg_catalog.pg_get_userbyid(d.datdba), u.rolname,
-  u.rolsuper OR u.rolcreaterole OR u.rolcreatedb OR u.rolreplication OR u.rolbypassrls, COALESCE(pg_catalog.pg_has_role(u.oid, o.oid, 'MEMBER'), false),
-  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_database x WHERE x.oid <> d.oid AND pg_catalog.pg_has_role(u.oid, x.datdba, 'MEMBER')),
+  u.rolsuper OR u.rolcreaterole OR u.rolcreatedb OR u.rolreplication OR u.rolbypassrls,
+  COALESCE(pg_catalog.pg_has_role(u.oid, o.oid, 'MEMBER'), false),
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_database x
+    WHERE x.oid <> d.oid AND pg_catalog.pg_has_role(u.oid, x.datdba, 'MEMBER')),
   (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class t WHERE t.relowner = o.oid AND t.relkind IN ('r', 'p')),
-  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid AND a.pid <> pg_catalog.pg_backend_pid() AND pg_catalog.pg_has_role(a.usesysid, o.oid, 'MEMBER')
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a
+    WHERE a.datid = d.oid AND a.pid <> pg_catalog.pg_backend_pid()
+    AND pg_catalog.pg_has_role(a.usesysid, o.oid, 'MEMBER')
     AND NOT (a.usesysid = u.oid AND a.application_name = pg_catalog.current_setting('application_name'))
     AND NOT (SELECT r.rolsuper OR r.rolcreaterole FROM pg_catalog.pg_roles r WHERE r.oid = a.usesysid)),
   o.oid IS NOT NULL
-FROM pg_catalog.pg_control_system() c, pg_catalog.pg_roles u LEFT JOIN pg_catalog.pg_roles o ON o.rolname = ($1::text[])[1], pg_catalog.pg_database d
+FROM pg_catalog.pg_control_system() c,
+  pg_catalog.pg_roles u LEFT JOIN pg_catalog.pg_roles o ON o.rolname = ($1::text[])[1], pg_catalog.pg_database d
 WHERE u.rolname = SESSION_USER AND d.datname = pg_catalog.current_database()`
 
 // Table answers [TablesQuery].
@@ -355,5 +383,7 @@ type Table struct {
 // TablesQuery asks for the tables of the database that are not the server's own.
 const TablesQuery = `SELECT n.nspname, t.relname, pg_catalog.pg_get_userbyid(t.relowner)
 FROM pg_catalog.pg_class t JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
-WHERE t.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT pg_catalog.starts_with(n.nspname::text, 'pg_toast') AND NOT pg_catalog.starts_with(n.nspname::text, 'pg_temp')
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_class'::regclass AND x.objid = t.oid AND x.deptype = 'e')`
+WHERE t.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND NOT pg_catalog.starts_with(n.nspname::text, 'pg_toast') AND NOT pg_catalog.starts_with(n.nspname::text, 'pg_temp')
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x
+    WHERE x.classid = 'pg_catalog.pg_class'::regclass AND x.objid = t.oid AND x.deptype = 'e')`

@@ -43,8 +43,8 @@ func AwaitStartup(local net.Conn) error {
 	}
 }
 
-// Welcome tells a local client that it is logged in, as the server told us: h is the connection that it is to talk to, and status the
-// state of its transaction.
+// Welcome lets a local client know that it is logged in, in the server's words: h is the connection
+// that it is to talk to, and status the state of its transaction.
 func Welcome(local net.Conn, h *pgconn.HijackedConn, status byte) error {
 	b := pgproto3.NewBackend(local, local)
 	b.Send(&pgproto3.AuthenticationOk{})

@@ -1,5 +1,6 @@
-// Package login opens a connection to a PostgreSQL server that is ready for its first request. It does itself what pgconn.Connect
-// does, because that reads the environment and files of the user, and stretches the password again for each of a thousand connections.
+// Package login opens a connection to a PostgreSQL server that is ready for its first request. It
+// does itself what pgconn.Connect does, because that reads the environment and files of the user,
+// and stretches the password again for each of a thousand connections.
 package login
 
 import (
@@ -31,8 +32,9 @@ type Config struct {
 // timeout is how long a login may take.
 const timeout = 20 * time.Second
 
-// Connect logs in. The parameters are those of the session, user and database among them. Whatever the error, it is safe to log in
-// again; the connection is closed then. What PostgreSQL says is a [*pgconn.PgError].
+// Connect logs in. The parameters are those of the session, user and database among them. Whatever
+// the error, it is safe to log in again; the connection is closed then. What PostgreSQL says is a
+// [*pgconn.PgError].
 func (c *Config) Connect(ctx context.Context, params map[string]string) (*pgconn.HijackedConn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w after %s", lab.ErrTimeout, timeout))
 	defer cancel()
@@ -78,7 +80,8 @@ func (c *Config) start(conn net.Conn, params map[string]string) (*pgconn.Hijacke
 	if err := f.Flush(); err != nil {
 		return nil, err
 	}
-	h := &pgconn.HijackedConn{Conn: conn, ParameterStatuses: map[string]string{}, CustomData: map[string]any{}, Config: c.pgconn(params)}
+	h := &pgconn.HijackedConn{Conn: conn, Config: c.pgconn(params),
+		ParameterStatuses: map[string]string{}, CustomData: map[string]any{}}
 	if _, ok := conn.(*tls.Conn); ok {
 		h.TLSConfig = c.TLS
 	}
@@ -93,8 +96,10 @@ func (c *Config) start(conn net.Conn, params map[string]string) (*pgconn.Hijacke
 			if err := c.authenticate(f, conn, m.AuthMechanisms); err != nil {
 				return nil, err
 			}
-		case *pgproto3.AuthenticationCleartextPassword, *pgproto3.AuthenticationMD5Password, *pgproto3.AuthenticationGSS:
-			return nil, fmt.Errorf("%w: the server asks for a login other than SCRAM-SHA-256, which would give the password away", lab.ErrUnauthorized)
+		case *pgproto3.AuthenticationCleartextPassword, *pgproto3.AuthenticationMD5Password,
+			*pgproto3.AuthenticationGSS:
+			return nil, fmt.Errorf("%w: the server asks for a login other than SCRAM-SHA-256, "+
+				"which would give the password away", lab.ErrUnauthorized)
 		case *pgproto3.ErrorResponse:
 			return nil, pgconn.ErrorResponseToPgError(m)
 		case *pgproto3.ParameterStatus:
@@ -121,6 +126,8 @@ func (c *Config) pgconn(params map[string]string) *pgconn.Config {
 		BuildContextWatcherHandler: func(p *pgconn.PgConn) ctxwatch.Handler {
 			return &pgconn.DeadlineContextWatcherHandler{Conn: p.Conn()}
 		},
-		OnPgError: func(_ *pgconn.PgConn, e *pgconn.PgError) bool { return e.Severity != "FATAL" && e.Severity != "PANIC" },
+		OnPgError: func(_ *pgconn.PgConn, e *pgconn.PgError) bool {
+			return e.Severity != "FATAL" && e.Severity != "PANIC"
+		},
 	}
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// authenticate proves by SCRAM-SHA-256 who we are, and lets the server prove that it knows the password too.
+// authenticate proves by SCRAM-SHA-256 who we are, and lets the server prove that it knows the
+// password too.
 func (c *Config) authenticate(f *pgproto3.Frontend, conn net.Conn, mechanisms []string) error {
 	if c.Password == nil {
 		return fmt.Errorf("%w: the server asks for a password and none is given", lab.ErrUnauthorized)
@@ -29,9 +30,11 @@ func (c *Config) authenticate(f *pgproto3.Frontend, conn net.Conn, mechanisms []
 		}
 	}
 	if !slices.Contains(mechanisms, mechanism) {
-		return fmt.Errorf("%w: the server offers %s and not SCRAM-SHA-256", lab.ErrUnauthorized, strings.Join(mechanisms, ", "))
+		return fmt.Errorf("%w: the server offers %s and not SCRAM-SHA-256",
+			lab.ErrUnauthorized, strings.Join(mechanisms, ", "))
 	}
-	// "y" would accuse a server that offers PLUS of having been tampered with when it is we who cannot hash its certificate
+	// "y" would accuse a server that offers PLUS of having been tampered with when it is we who
+	// cannot hash its certificate
 	x := scram.NewClient(c.Password, binding, secured && !slices.Contains(mechanisms, scram.MechanismPlus))
 	f.Send(&pgproto3.SASLInitialResponse{AuthMechanism: mechanism, Data: x.First()})
 	if err := f.Flush(); err != nil {

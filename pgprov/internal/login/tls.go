@@ -24,7 +24,9 @@ func (c *Config) encrypt(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	if _, err := conn.Write(request); err != nil {
 		return nil, err
 	}
-	answer := make([]byte, 1) // no more: what an attacker sends in clear ahead of the handshake must not be read as if it came after
+	// no more: what an attacker sends in clear ahead of the handshake must not be read as if it
+	// came after
+	answer := make([]byte, 1)
 	if _, err := io.ReadFull(conn, answer); err != nil {
 		return nil, err
 	}
@@ -45,11 +47,12 @@ func (c *Config) encrypt(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	return t, nil
 }
 
-// certificateHash is tls-server-end-point of RFC 5929: the certificate under its signature's hash, SHA-256 for MD5 and SHA-1; nil when
-// the signature has none.
+// certificateHash is tls-server-end-point of RFC 5929: the certificate under its signature's hash,
+// SHA-256 for MD5 and SHA-1; nil when the signature has none.
 func certificateHash(cert *x509.Certificate) []byte {
 	switch cert.SignatureAlgorithm {
-	case x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.SHA256WithRSA, x509.ECDSAWithSHA256, x509.SHA256WithRSAPSS:
+	case x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1,
+		x509.SHA256WithRSA, x509.ECDSAWithSHA256, x509.SHA256WithRSAPSS:
 		h := sha256.Sum256(cert.Raw)
 		return h[:]
 	case x509.SHA384WithRSA, x509.ECDSAWithSHA384, x509.SHA384WithRSAPSS:

@@ -1,6 +1,8 @@
-// Package scram is SCRAM-SHA-256 as PostgreSQL speaks it (RFC 5802, RFC 7677): stored verifiers, and both ends of the exchange.
+// Package scram is SCRAM-SHA-256 as PostgreSQL speaks it (RFC 5802, RFC 7677): stored verifiers,
+// and both ends of the exchange.
 //
-// Passwords are printable ASCII: of anything else clients prepare different bytes (SASLprep, PRECIS, or none at all).
+// Passwords are printable ASCII: of anything else clients prepare different bytes (SASLprep,
+// PRECIS, or none at all).
 package scram
 
 import (
@@ -29,7 +31,7 @@ const (
 	MechanismPlus = "SCRAM-SHA-256-PLUS"
 )
 
-// Verifier is what a server stores of a password: it proves a password right and does not tell it.
+// Verifier is what a server stores of a password: it proves a password right and does not reveal it.
 type Verifier struct {
 	Iterations int
 	Salt       []byte
@@ -50,7 +52,8 @@ func verifier(password string, salt []byte, iterations int) Verifier {
 	return Verifier{iterations, salt, stored[:], k.server}
 }
 
-// ParseVerifier reads a verifier as pg_authid.rolpassword holds it. ok is false for anything else, such as an MD5 hash.
+// ParseVerifier reads a verifier as pg_authid.rolpassword holds it. ok is false for anything else,
+// such as an MD5 hash.
 func ParseVerifier(s string) (v Verifier, ok bool) {
 	rest, ok := strings.CutPrefix(s, Mechanism+"$")
 	if !ok {
@@ -79,7 +82,8 @@ func (v Verifier) String() string {
 // Matches reports whether the verifier is of this password.
 func (v Verifier) Matches(password string) bool {
 	w := verifier(password, v.Salt, v.Iterations)
-	return subtle.ConstantTimeCompare(v.StoredKey, w.StoredKey)&subtle.ConstantTimeCompare(v.ServerKey, w.ServerKey) == 1
+	return subtle.ConstantTimeCompare(v.StoredKey, w.StoredKey)&
+		subtle.ConstantTimeCompare(v.ServerKey, w.ServerKey) == 1
 }
 
 // keys are what a password is stretched into.
@@ -99,8 +103,9 @@ func mac(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-// Password is a client's password. It remembers the keys it was last stretched into: that is most of what a login costs, and a server asks
-// for the same salt every time. It is safe for concurrent use.
+// Password is a client's password. It remembers the keys it was last stretched into: that is most
+// of what a login costs, and a server asks for the same salt every time. It is safe for concurrent
+// use.
 type Password struct {
 	text string
 
@@ -124,16 +129,19 @@ func (p *Password) stretch(salt []byte, iterations int) keys {
 
 // Client is the client's end of one exchange.
 type Client struct {
-	password  *Password
-	header    string // GS2: "n,," no channel binding, "y,," the client could but the server did not offer, "p=..." bound
+	password *Password
+	// GS2: "n,," no channel binding, "y,," the client could but the server did not offer, "p=..."
+	// bound
+	header    string
 	binding   []byte
 	first     string
 	nonce     string
 	signature []byte
 }
 
-// NewClient begins an exchange. binding is the hash of the server's certificate (tls-server-end-point) for [MechanismPlus], else empty; tls says
-// that the connection has one, so that a downgrade is noticed.
+// NewClient begins an exchange. binding is the hash of the server's certificate
+// (tls-server-end-point) for [MechanismPlus], otherwise empty; tls says that the connection has one, so
+// that a downgrade is noticed.
 func NewClient(p *Password, binding []byte, tls bool) *Client {
 	raw := make([]byte, 18)
 	_, _ = rand.Read(raw)
@@ -233,7 +241,8 @@ func (s *Server) First(clientFirst []byte) ([]byte, error) {
 	raw := make([]byte, 18)
 	_, _ = rand.Read(raw)
 	s.first, s.header, s.nonce = bare, header, a[1]+base64.StdEncoding.EncodeToString(raw)
-	s.reply = fmt.Sprintf("r=%s,s=%s,i=%d", s.nonce, base64.StdEncoding.EncodeToString(s.verifier.Salt), s.verifier.Iterations)
+	salt := base64.StdEncoding.EncodeToString(s.verifier.Salt)
+	s.reply = fmt.Sprintf("r=%s,s=%s,i=%d", s.nonce, salt, s.verifier.Iterations)
 	return []byte(s.reply), nil
 }
 
@@ -248,14 +257,15 @@ func cutGS2(message string) (header, bare string, ok bool) {
 // ErrPassword says that the client does not know the password.
 var ErrPassword = errors.New("wrong password")
 
-// Final checks the client's final message and returns the server's.
+// Final verifies the client's final message and returns the server's.
 func (s *Server) Final(clientFinal []byte) ([]byte, error) {
 	a, err := attributes(string(clientFinal), "c", "r", "p")
 	if err != nil {
 		return nil, err
 	}
 	proof, err := base64.StdEncoding.DecodeString(a[2])
-	if err != nil || len(proof) != sha256.Size || a[1] != s.nonce || a[0] != base64.StdEncoding.EncodeToString([]byte(s.header)) {
+	header := base64.StdEncoding.EncodeToString([]byte(s.header))
+	if err != nil || len(proof) != sha256.Size || a[1] != s.nonce || a[0] != header {
 		return nil, ErrPassword
 	}
 	auth := s.first + "," + s.reply + ",c=" + a[0] + ",r=" + a[1]

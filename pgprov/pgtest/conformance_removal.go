@@ -1,0 +1,98 @@
+package pgtest
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
+)
+
+func (x *suite) sweep(t *testing.T) {
+	s := x.spec("webapp", "erp")
+	x.provision(t, s)
+	app := s.Instances[0]
+	alive, orphan, owning := x.user(t, s, app, "alive", soon()), x.user(t, s, app, "orphan", past), x.user(t, s, app, "owning", past)
+	recent := x.user(t, s, app, "recent", time.Now().Add(-time.Minute).UTC().Format("2006-01-02 15:04:05")+"+00")
+	busy := x.user(t, s, app, "busy", soon())
+	x.as(t, busy, userSecret, app.Database())
+	nologin := s.DynamicPrefix + "group"
+	x.root(t, "", "ALTER ROLE "+q(busy)+" VALID UNTIL '"+past+"'", "CREATE ROLE "+q(nologin)+" VALID UNTIL '"+past+"'", "GRANT CONNECT ON DATABASE "+q(s.Instances[1].Database())+" TO "+q(owning))
+	x.root(t, app.Database(), "CREATE TABLE theirs (n integer)", "CREATE SCHEMA theirs AUTHORIZATION "+q(owning))
+	p, err := x.Server.Sweep(t.Context(), pgprov.SweepSpec{Prefix: s.DynamicPrefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, c := range p.Changes() {
+		ids = append(ids, strings.TrimPrefix(c.ID, "pg/sweep/role:"))
+	}
+	if !slices.Equal(ids, []string{orphan, owning}) {
+		t.Errorf("would sweep %q, want %q (not %q)", ids, []string{orphan, owning}, []string{alive, recent, busy, nologin})
+	}
+	written := x.Writes(t)
+	if r, err := p.Apply(t.Context(), nil); err != nil {
+		t.Fatalf("%v\n%v", err, r)
+	}
+	if x.Writes(t) == written {
+		t.Error("nothing was written")
+	}
+	c := x.as(t, "", "", app.Database())
+	for _, gone := range []string{orphan, owning} {
+		want(t, c, "42704", "DROP ROLE "+q(gone))
+	}
+	want(t, c, "42P06", "CREATE SCHEMA theirs")
+	want(t, c, "2BP01", "DROP ROLE "+q(app.OwnerRole())) // it owns the schema now, among others
+	if p, err := x.Server.Sweep(t.Context(), pgprov.SweepSpec{Prefix: s.DynamicPrefix}); err != nil || !p.Empty() {
+		t.Errorf("swept, and yet: %v\n%v", err, p)
+	}
+	if _, err := x.Server.Sweep(t.Context(), pgprov.SweepSpec{Prefix: "v"}); !errors.Is(err, lab.ErrInvalid) {
+		t.Errorf("a prefix of one character: %v", err)
+	}
+	x.converged(t, s)
+}
+
+func (x *suite) drop(t *testing.T) {
+	s := x.spec("webapp", "erp")
+	x.provision(t, s)
+	app, other := s.Instances[0], s.Instances[1]
+	user := x.user(t, s, app, "valid", soon())
+	// the role has left things in another database
+	x.root(t, other.Database(), "CREATE SCHEMA leftover AUTHORIZATION "+q(app.OwnerRole()), "GRANT USAGE ON SCHEMA pgbouncer TO "+q(app.OwnerRole()))
+	drop := pgprov.DropSpec{Instances: []lab.Instance{app.Instance}}
+	c := x.as(t, user, userSecret, app.Database())
+	if _, err := x.Server.Drop(t.Context(), drop); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), user) {
+		t.Errorf("a session is open: %v", err)
+	}
+	c.Close(t.Context())
+	waitFor(t, func() bool { _, err := x.Server.Drop(t.Context(), drop); return !errors.Is(err, lab.ErrRefused) })
+	p, err := x.Server.Drop(t.Context(), drop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Risk() != lab.RiskDataLoss {
+		t.Errorf("the risk is %v", p.Risk())
+	}
+	if _, err := p.Apply(t.Context(), nil); !errors.Is(err, lab.ErrRefused) {
+		t.Errorf("unconfirmed: %v", err)
+	}
+	o := &lab.ApplyOptions{}
+	for _, change := range p.Changes() {
+		o.Confirmed = append(o.Confirmed, lab.Confirm(change.ID))
+	}
+	if r, err := p.Apply(t.Context(), o); err != nil {
+		t.Fatalf("%v\n%v", err, r)
+	}
+	root := x.as(t, "", "", other.Database())
+	want(t, root, "42704", "DROP ROLE "+q(app.OwnerRole()))
+	want(t, root, "3D000", "ALTER DATABASE "+q(app.Database())+" IS_TEMPLATE false")
+	want(t, root, "42P06", "CREATE SCHEMA leftover")
+	if p, err := x.Server.Drop(t.Context(), drop); err != nil || !p.Empty() {
+		t.Errorf("dropped, and yet: %v\n%v", err, p)
+	}
+	s.Instances = s.Instances[1:]
+	x.converged(t, s)
+}
