@@ -222,7 +222,8 @@ func (s *session) reset(ctx context.Context, spec ResetSpec, tables []catalog.Ta
 	prelude := "BEGIN; DROP OWNED BY " + ident(i.OwnerRole()) + " CASCADE"
 	to := relayed{database: i.Database(), params: parameters(s.client.server.user(), i.Database()), prelude: prelude}
 	err = s.client.runRelayed(ctx, to, spec.Programs, "pg_restore", "--no-password", "--exit-on-error",
-		"--single-transaction", "--no-owner", "--no-acl", "--role="+i.OwnerRole(), "--use-list="+listFile, "--dbname="+i.Database(), spec.File)
+		"--single-transaction", "--no-owner", "--no-acl", "--role="+i.OwnerRole(), "--use-list="+listFile,
+		"--dbname="+i.Database(), spec.File)
 	if err != nil {
 		return &lab.Error{Op: "reset", Target: stepOf(i), Hint: "the database is as it was; look at the dump", Err: err}
 	}

@@ -342,7 +342,8 @@ func (s *session) setACL(t grantTarget, a acl) {
 }
 
 func (s *session) functionIndex(identity string) int {
-	n := slices.IndexFunc(s.view().databases[s.database].functions, func(f function) bool { return f.Identity == identity })
+	n := slices.IndexFunc(s.view().databases[s.database].functions,
+		func(f function) bool { return f.Identity == identity })
 	if n < 0 {
 		panic(errorf("42883", "function %s does not exist", identity))
 	}
@@ -376,7 +377,9 @@ func (s *session) grantingAs(t grantTarget, o object) (by string, privileges []s
 		}
 		var can []string
 		for _, p := range t.privileges {
-			if slices.ContainsFunc(grants, func(g catalog.Grant) bool { return string(g.Grantee) == who && g.Privilege == p && g.Grantable }) {
+			if slices.ContainsFunc(grants, func(g catalog.Grant) bool {
+				return string(g.Grantee) == who && g.Privilege == p && g.Grantable
+			}) {
 				can = append(can, p)
 			}
 		}
@@ -573,7 +576,8 @@ func (s *session) createExtension(p *parser) {
 		}
 		panic(errorf(codeDuplicate, "extension %q already exists", name))
 	}
-	if path := s.searchPath(); len(path) == 0 || path[0] == "pg_catalog" || s.view().databases[s.database].schemas[path[0]].owner == "" {
+	if path := s.searchPath(); len(path) == 0 || path[0] == "pg_catalog" ||
+		s.view().databases[s.database].schemas[path[0]].owner == "" {
 		panic(errorf("3F000", "no schema has been selected to create in"))
 	}
 	c := s.write().change(s.database)
@@ -600,7 +604,8 @@ func (s *session) createTable(p *parser) {
 	c.tables[name] = object{owner: s.role}
 }
 
-var typeOIDs = map[string]string{"text": "25", "name": "19", "integer": "23", "int": "23", "varchar": "1043", "record": "2249", "void": "2278"}
+var typeOIDs = map[string]string{"text": "25", "name": "19", "integer": "23", "int": "23", "varchar": "1043",
+	"record": "2249", "void": "2278"}
 var typeNames = map[string]string{"int": "integer", "varchar": "character varying"}
 
 func (p *parser) typeOID() (name, oid string) {
@@ -620,7 +625,8 @@ func (s *session) createFunction(p *parser, replace bool) {
 	if schema == "" {
 		schema = "public"
 	}
-	f := function{name: name, FunctionGrant: catalog.FunctionGrant{Schema: catalog.Ident(schema), Kind: "f", Volatility: "v", Parallel: "u", Support: "-"}}
+	f := function{name: name, FunctionGrant: catalog.FunctionGrant{Schema: catalog.Ident(schema), Kind: "f",
+		Volatility: "v", Parallel: "u", Support: "-"}}
 	var inTypes, inOIDs, names, modes, all, outs []string
 	named, out := false, false
 	p.expect("(")
@@ -686,7 +692,8 @@ func (s *session) createFunction(p *parser, replace bool) {
 		}
 	}
 	s.mayCreateIn(schema)
-	n := slices.IndexFunc(s.view().databases[s.database].functions, func(o function) bool { return o.Identity == f.Identity })
+	n := slices.IndexFunc(s.view().databases[s.database].functions,
+		func(o function) bool { return o.Identity == f.Identity })
 	if n < 0 {
 		f.owner = s.role
 		c := s.write().change(s.database)
@@ -698,7 +705,8 @@ func (s *session) createFunction(p *parser, replace bool) {
 	}
 	old := s.view().databases[s.database].functions[n]
 	s.mustOwn("function", name, old.owner)
-	if old.Kind != f.Kind || old.Result != f.Result || old.ReturnsSet != f.ReturnsSet || old.Names != f.Names || old.Modes != f.Modes || old.Types != f.Types {
+	if old.Kind != f.Kind || old.Result != f.Result || old.ReturnsSet != f.ReturnsSet || old.Names != f.Names ||
+		old.Modes != f.Modes || old.Types != f.Types {
 		panic(errorf("42P13", "cannot change return type of existing function"))
 	}
 	if f.Defaults < old.Defaults {
@@ -776,7 +784,8 @@ func (s *session) dropFunction(p *parser) {
 	ifExists := p.accept("if", "exists")
 	identity := p.signature()
 	p.done()
-	if ifExists && !slices.ContainsFunc(s.view().databases[s.database].functions, func(f function) bool { return f.Identity == identity }) {
+	if ifExists && !slices.ContainsFunc(s.view().databases[s.database].functions,
+		func(f function) bool { return f.Identity == identity }) {
 		return
 	}
 	n := s.functionIndex(identity)

@@ -265,7 +265,9 @@ func (s *session) question(sql string, params [][]byte) (result, bool) {
 func (s *session) majorText(sql string) string {
 	version := s.major() * 10000
 	switch {
-	case sql == catalog.MembershipsQuery(160000) && s.major() < 16, sql == catalog.DatabasesQuery(170000) && s.major() < 17, sql == catalog.DatabasesQuery(150000) && s.major() >= 17:
+	case sql == catalog.MembershipsQuery(160000) && s.major() < 16,
+		sql == catalog.DatabasesQuery(170000) && s.major() < 17,
+		sql == catalog.DatabasesQuery(150000) && s.major() >= 17:
 		return ""
 	case sql == catalog.MembershipsQuery(version):
 		return catalog.MembershipsQuery(180000)
@@ -305,8 +307,10 @@ var questions = map[string]answerer{
 		s.server.mu.Lock()
 		n := len(s.server.sessions)
 		s.server.mu.Unlock()
-		return []any{catalog.Server{Version: s.major() * 10000, Identity: s.server.config.Identity, InRecovery: s.server.config.InRecovery, User: s.role,
-			Superuser: world.roles[s.role].Superuser, MaxConnections: s.server.config.MaxConnections, Reserved: 3, Connections: n}}
+		return []any{catalog.Server{Version: s.major() * 10000, Identity: s.server.config.Identity,
+			InRecovery: s.server.config.InRecovery, User: s.role,
+			Superuser: world.roles[s.role].Superuser, MaxConnections: s.server.config.MaxConnections, Reserved: 3,
+			Connections: n}}
 	},
 	catalog.SuperusersQuery: func(s *session, world *state, _ [][]string) (out []any) {
 		s.needSuperuser("table pg_authid")
@@ -335,7 +339,8 @@ var questions = map[string]answerer{
 	catalog.MembershipsQuery(180000): func(s *session, world *state, params [][]string) (out []any) {
 		s.needSuperuser("table pg_authid")
 		for _, m := range world.members {
-			interesting := slices.Contains(params[1], m.Role) || strings.HasPrefix(m.Role, "pg_") || world.roles[m.Role].Superuser
+			interesting := slices.Contains(params[1], m.Role) || strings.HasPrefix(m.Role, "pg_") ||
+				world.roles[m.Role].Superuser
 			if slices.Contains(params[0], m.Member) && interesting || slices.Contains(params[2], m.Member) {
 				if s.major() < 16 {
 					m.Inherit, m.Set = false, true
@@ -392,7 +397,8 @@ var questions = map[string]answerer{
 			for _, g := range grantsOf(f.object, "function") {
 				row := f.FunctionGrant
 				if s.settings["quote_all_identifiers"] == "on" {
-					row.Identity = quoteAll(string(f.Schema)) + "." + quoteAll(f.name) + row.Identity[strings.Index(row.Identity, "("):]
+					row.Identity = quoteAll(string(f.Schema)) + "." + quoteAll(f.name) +
+						row.Identity[strings.Index(row.Identity, "("):]
 				}
 				row.Owner, row.Grant = catalog.Ident(f.owner), g
 				out = append(out, row)
@@ -414,7 +420,8 @@ var questions = map[string]answerer{
 			r := world.roles[n]
 			power := r.Superuser || r.CreateRole || r.CreateDB || r.Replication || r.BypassRLS
 			if strings.HasPrefix(n, params[0][0]) && r.Login && !power && !r.until.IsZero() && r.until.Before(before) {
-				out = append(out, catalog.Expired{Name: n, ValidUntil: r.ValidUntil, Sessions: s.count(func(o *session) bool { return o.user == n })})
+				out = append(out, catalog.Expired{Name: n, ValidUntil: r.ValidUntil,
+					Sessions: s.count(func(o *session) bool { return o.user == n })})
 			}
 		}
 		return out
@@ -448,7 +455,8 @@ var questions = map[string]answerer{
 		}
 		s.server.mu.Unlock()
 		sorted := slices.SortedFunc(maps.Keys(found), func(a, b catalog.Session) int {
-			return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.User, b.User), cmp.Compare(a.Application, b.Application))
+			return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.User, b.User),
+				cmp.Compare(a.Application, b.Application))
 		})
 		for _, k := range sorted {
 			k.Count = found[k]
@@ -487,12 +495,16 @@ func (s *session) needSuperuser(what string) {
 
 // shapes are the rows that answer the fixed questions.
 var shapes = map[string]any{
-	catalog.ServerQuery: catalog.Server{}, catalog.SuperusersQuery: catalog.Superuser{}, catalog.RolesQuery: catalog.Role{},
+	catalog.ServerQuery: catalog.Server{}, catalog.SuperusersQuery: catalog.Superuser{},
+	catalog.RolesQuery:               catalog.Role{},
 	catalog.MembershipsQuery(150000): catalog.Membership{}, catalog.MembershipsQuery(180000): catalog.Membership{},
 	catalog.DatabasesQuery(150000): catalog.Database{}, catalog.DatabasesQuery(180000): catalog.Database{},
-	catalog.DatabaseGrantsQuery: catalog.DatabaseGrant{}, catalog.AvailableExtensionsQuery: catalog.Name{}, catalog.PlaceQuery: catalog.Place{},
-	catalog.SchemaQuery: catalog.SchemaGrant{}, catalog.FunctionsQuery: catalog.FunctionGrant{}, catalog.ExtensionsQuery: catalog.Name{},
-	catalog.ExpiredQuery: catalog.Expired{}, catalog.HoldingsQuery: catalog.Holding{}, catalog.SessionsQuery: catalog.Session{},
+	catalog.DatabaseGrantsQuery: catalog.DatabaseGrant{}, catalog.AvailableExtensionsQuery: catalog.Name{},
+	catalog.PlaceQuery:  catalog.Place{},
+	catalog.SchemaQuery: catalog.SchemaGrant{}, catalog.FunctionsQuery: catalog.FunctionGrant{},
+	catalog.ExtensionsQuery: catalog.Name{},
+	catalog.ExpiredQuery:    catalog.Expired{}, catalog.HoldingsQuery: catalog.Holding{},
+	catalog.SessionsQuery: catalog.Session{},
 }
 
 // questionColumns describes the rows of a fixed question: all columns are of type text here, which
@@ -554,7 +566,8 @@ func (s *session) selectStatement(p *parser, params [][]byte) {
 		return
 	case p.accept("session_user", ",", "current_user"):
 		p.done()
-		s.answer([]column{{"session_user", oidText}, {"current_user", oidText}}, [][]byte{[]byte(s.user), []byte(s.role)})
+		s.answer([]column{{"session_user", oidText}, {"current_user", oidText}},
+			[][]byte{[]byte(s.user), []byte(s.role)})
 		return
 	case p.accept("pg_catalog", "."):
 		s.selectFunction(p)
@@ -590,7 +603,8 @@ func (s *session) selectFunction(p *parser) {
 		b := p.number()
 		p.expect(")")
 		p.done()
-		got := s.advisoryLock(advisoryKey{s.database, a, b}, strings.Contains(name, "_try_"), strings.Contains(name, "_xact_"))
+		got := s.advisoryLock(advisoryKey{s.database, a, b}, strings.Contains(name, "_try_"),
+			strings.Contains(name, "_xact_"))
 		if strings.Contains(name, "_try_") {
 			s.answer([]column{{name, oidBool}}, [][]byte{[]byte(strconv.FormatBool(got)[:1])})
 		} else {
@@ -632,7 +646,9 @@ func (s *session) advisoryLock(k advisoryKey, try, transaction bool) bool {
 // terminate ends the sessions of a user, if this one may.
 func (s *session) terminate(user string) {
 	world := s.view()
-	if !s.superuser() && (world.roles[user].Superuser || !world.hasPrivilegesOf(s.role, "pg_signal_backend", s.major()) && !world.hasPrivilegesOf(s.role, user, s.major())) {
+	if !s.superuser() && (world.roles[user].Superuser ||
+		!world.hasPrivilegesOf(s.role, "pg_signal_backend", s.major()) &&
+			!world.hasPrivilegesOf(s.role, user, s.major())) {
 		if s.count(func(o *session) bool { return o.user == user }) > 0 {
 			panic(errorf(codeDenied, "permission denied to terminate process"))
 		}
@@ -668,7 +684,9 @@ func (s *session) lookup(schema, name, value string) {
 			}
 			panic(denied("schema", candidate))
 		}
-		n := slices.IndexFunc(d.functions, func(f function) bool { return string(f.Schema) == candidate && f.name == name && f.Arguments == "25" })
+		n := slices.IndexFunc(d.functions, func(f function) bool {
+			return string(f.Schema) == candidate && f.name == name && f.Arguments == "25"
+		})
 		if n < 0 {
 			continue
 		}

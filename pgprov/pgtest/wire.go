@@ -111,7 +111,8 @@ func (s *session) handle(m pgproto3.FrontendMessage) error {
 			}
 		}
 		if len(m.Parameters) != p.params {
-			return s.broken(errorf("08P01", "bind message supplies %d parameters, but prepared statement %q requires %d", len(m.Parameters), m.PreparedStatement, p.params))
+			return s.broken(errorf("08P01", "bind message supplies %d parameters, but prepared statement %q "+
+				"requires %d", len(m.Parameters), m.PreparedStatement, p.params))
 		}
 		params := make([][]byte, len(m.Parameters))
 		for i, v := range m.Parameters {
@@ -226,7 +227,8 @@ func (s *session) execute(sql string, params [][]byte, describe bool) error {
 	how, fails := s.server.due(sql, params)
 	if fails && how != LoseAfter {
 		if how == Terminate {
-			s.sendError(&sqlError{code: "57P01", message: "terminating connection due to administrator command", fatal: true})
+			s.sendError(&sqlError{code: "57P01", message: "terminating connection due to administrator command",
+				fatal: true})
 			_ = s.b.Flush()
 		}
 		return errHangUp
@@ -278,7 +280,8 @@ func (s *session) sendError(e *sqlError) {
 	if e.fatal {
 		severity = "FATAL"
 	}
-	s.b.Send(&pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: e.code, Message: e.message, Detail: e.detail})
+	s.b.Send(&pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: e.code,
+		Message: e.message, Detail: e.detail})
 }
 
 func (s *session) refuse(e *sqlError) error {
@@ -303,7 +306,8 @@ func rowDescription(columns []column) *pgproto3.RowDescription {
 		case oidInt4:
 			size = 4
 		}
-		d.Fields = append(d.Fields, pgproto3.FieldDescription{Name: []byte(c.name), DataTypeOID: c.oid, DataTypeSize: size, TypeModifier: -1})
+		d.Fields = append(d.Fields, pgproto3.FieldDescription{Name: []byte(c.name), DataTypeOID: c.oid,
+			DataTypeSize: size, TypeModifier: -1})
 	}
 	return d
 }
@@ -402,8 +406,9 @@ func (s *session) authenticate(world *state) error {
 }
 
 // startupParameters are those that a client may set in the startup packet here.
-var startupParameters = strings.Fields(`user database application_name client_encoding datestyle timezone role search_path standard_conforming_strings
-default_transaction_isolation default_transaction_read_only statement_timeout lock_timeout idle_in_transaction_session_timeout idle_session_timeout quote_all_identifiers extra_float_digits`)
+var startupParameters = strings.Fields(`user database application_name client_encoding datestyle timezone role
+search_path standard_conforming_strings default_transaction_isolation default_transaction_read_only statement_timeout
+lock_timeout idle_in_transaction_session_timeout idle_session_timeout quote_all_identifiers extra_float_digits`)
 
 // enter admits a user who proved who he is.
 func (s *session) enter(params map[string]string) error {
@@ -461,7 +466,8 @@ func (s *session) enter(params map[string]string) error {
 	s.server.counters.MostOpen = max(s.server.counters.MostOpen, len(s.server.sessions))
 	s.server.mu.Unlock()
 	s.b.Send(&pgproto3.AuthenticationOk{})
-	for name, value := range map[string]string{"server_version": fmt.Sprintf("%d.0", s.server.config.Major), "server_encoding": d.Encoding, "client_encoding": "UTF8", "standard_conforming_strings": "on",
+	for name, value := range map[string]string{"server_version": fmt.Sprintf("%d.0", s.server.config.Major),
+		"server_encoding": d.Encoding, "client_encoding": "UTF8", "standard_conforming_strings": "on",
 		"integer_datetimes": "on", "DateStyle": "ISO, YMD", "TimeZone": "UTC"} {
 		s.b.Send(&pgproto3.ParameterStatus{Name: name, Value: value})
 	}
