@@ -36,7 +36,7 @@ func TestLocales(t *testing.T) {
 	t.Run("real", func(t *testing.T) { check(t, access(startReal(t, real.PGOptions{Major: 18}))) })
 }
 
-// TestTransactionTimeout looks that a timeout that the owner of a database has set for his app does
+// TestTransactionTimeout proves that a timeout that the owner of a database has set for his app does
 // not end a transaction of ours that waits. Older servers would refuse the setting.
 func TestTransactionTimeout(t *testing.T) {
 	for _, major := range majors {
@@ -55,7 +55,7 @@ func TestTransactionTimeout(t *testing.T) {
 	}
 }
 
-// TestSweepGoesOn has one role that cannot be dropped, and looks that those after it are.
+// TestSweepGoesOn has one role that cannot be dropped, and wants those after it to be dropped.
 func TestSweepGoesOn(t *testing.T) {
 	pg := startReal(t, real.PGOptions{Major: 18})
 	s := access(pg)
@@ -76,8 +76,8 @@ func TestSweepGoesOn(t *testing.T) {
 	}
 }
 
-// TestDumpStaysInItsFolder dumps a database whose name is a path.
-func TestDumpStaysInItsFolder(t *testing.T) {
+// TestDumpStaysInItsDirectory dumps a database whose name is a path.
+func TestDumpStaysInItsDirectory(t *testing.T) {
 	pg := dumpable(t)
 	root := access(pg)
 	sql(t, pg.DSN("postgres"), `CREATE DATABASE "../a/b"`)

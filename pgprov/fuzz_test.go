@@ -20,7 +20,7 @@ func FuzzParseDSN(f *testing.F) {
 		s, err := ParseDSN(strings.Replace(dsn, ":p@", ":"+password+"@", 1))
 		if err != nil {
 			if strings.Contains(dsn, ":p@") && strings.Contains(err.Error(), password) {
-				t.Errorf("the error tells the password: %v", err)
+				t.Errorf("the error repeats the password: %v", err)
 			}
 			return
 		}

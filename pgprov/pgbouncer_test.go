@@ -55,7 +55,7 @@ func TestPgBouncerProblems(t *testing.T) {
 	for _, path := range []string{"spec.pooler.password", "lease_ttl", "pool_mode", "port", "pool_size",
 		"client_cert", "server_ca", "host"} {
 		if !strings.Contains(err.Error(), path+": ") {
-			t.Errorf("%s is not told in\n%v", path, err)
+			t.Errorf("%s is not reported in\n%v", path, err)
 		}
 	}
 }

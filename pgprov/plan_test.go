@@ -19,7 +19,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/pgtest"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
+var update = flag.Bool("update", false, "rewrite testdata")
 
 // createOldLookup makes the function that older modules put into public.
 const createOldLookup = "CREATE FUNCTION public.user_lookup(IN i_username text, OUT uname text, OUT phash text) " +
@@ -73,7 +73,7 @@ func TestPlanText(t *testing.T) {
 	}
 	for n, g := range got {
 		if n >= len(want.Files) || want.Files[n].Name != g.Name || !bytes.Equal(want.Files[n].Data, g.Data) {
-			t.Errorf("the plan %q is\n%s\nwrite it anew with -update if it should be", g.Name, g.Data)
+			t.Errorf("the plan %q is\n%s\nrewrite it with -update if it should be", g.Name, g.Data)
 		}
 	}
 }
@@ -99,7 +99,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestSpecProblems tells everything that is wrong at once, each by its path.
+// TestSpecProblems wants everything that is wrong to be reported at once, each by its path.
 func TestSpecProblems(t *testing.T) {
 	s := pgprov.Server{Port: -1, MaxConns: -1, Password: lab.NewSecret("caf\u00e9")}
 	app := func(name, env string) pgprov.Instance { return pgprov.Instance{Instance: lab.App(name).In(env)} }
@@ -123,7 +123,7 @@ func TestSpecProblems(t *testing.T) {
 		"instances[8].app: ", "instances[9].encoding: ", "instances[9].extensions[0]: empty",
 		"instances[9].extensions[2]: ", "instances[9].connect[0]: 64 bytes long", "instances[9].connect[1]: "} {
 		if !strings.Contains(err.Error(), says) {
-			t.Errorf("not told: %s", says)
+			t.Errorf("not reported: %s", says)
 		}
 	}
 	if t.Failed() {
@@ -220,17 +220,17 @@ func TestFaults(t *testing.T) {
 				break
 			}
 			if !errors.Is(err, lab.ErrUnreachable) {
-				t.Errorf("fault %d at statement %d: %v", how, n, err)
+				t.Errorf("failure %d at statement %d: %v", how, n, err)
 			}
 			if r.Complete() || before == 0 {
-				t.Errorf("fault %d at statement %d: the report says complete", how, n)
+				t.Errorf("failure %d at statement %d: the report says complete", how, n)
 			}
 			p, err = s.Plan(t.Context(), spec)
 			if err := apply(t, p, err); err != nil {
-				t.Fatalf("fault %d at statement %d: the next apply: %v", how, n, err)
+				t.Fatalf("failure %d at statement %d: the next apply: %v", how, n, err)
 			}
 			if p, err = s.Plan(t.Context(), spec); err != nil || !p.Empty() {
-				t.Fatalf("fault %d at statement %d: %v\n%v", how, n, err, p)
+				t.Fatalf("failure %d at statement %d: %v\n%v", how, n, err, p)
 			}
 			f.Close()
 		}

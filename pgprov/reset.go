@@ -39,8 +39,9 @@ func (s Sandbox) Instance() lab.Instance { return s.instance }
 type ResetSpec struct {
 	Sandbox Sandbox
 	File    string // a dump in pg_dump's custom format, such as [Server.Dump] makes
-	// the folder of pg_restore, at least as new as the server; empty means that it is looked for in
-	// PATH
+
+	// Programs is the directory of pg_restore, at least as new as the server; empty means that it is
+	// looked for in PATH.
 	Programs string
 }
 

@@ -21,7 +21,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
 )
 
-var provider = flag.String("terraform", "", "the folder of a built terraform-provider-postgresql")
+var provider = flag.String("terraform", "", "the `directory` of a built terraform-provider-postgresql")
 
 // fleet is a server and the apps that it is to hold.
 type fleet struct {
@@ -89,7 +89,7 @@ func (f *fleet) noop(tb testing.TB) time.Duration {
 	return took
 }
 
-// floor connects to each database with pgx and asks one question, 8 at a time.
+// floor connects to each database with pgx and sends one query, 8 at a time.
 func (f *fleet) floor(tb testing.TB) time.Duration {
 	tb.Helper()
 	config, err := pgconn.ParseConfig(f.pg.DSN("postgres"))
@@ -165,7 +165,7 @@ func BenchmarkApply(b *testing.B) {
 // TestTerraform provisions the same 100 apps with Terraform or OpenTofu.
 func TestTerraform(t *testing.T) {
 	if *provider == "" {
-		t.Log("run with -terraform FOLDER to measure Terraform")
+		t.Log("run with -terraform DIRECTORY to measure Terraform")
 		return
 	}
 	tool := ""

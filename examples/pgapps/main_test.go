@@ -17,7 +17,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/pgtest"
 )
 
-var update = flag.Bool("update", false, "write schema.json anew")
+var update = flag.Bool("update", false, "rewrite schema.json")
 
 // TestSchemaIsInStep keeps the schema in step with the configuration and its comments.
 func TestSchemaIsInStep(t *testing.T) {
@@ -148,7 +148,7 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("ended in %d, want %d with %q\n%s%s", code, c.code, c.says, out, errs)
 			}
 			if strings.Contains(out+errs, "wr0ng-one") {
-				t.Errorf("the password is told:\n%s%s", out, errs)
+				t.Errorf("the password is shown:\n%s%s", out, errs)
 			}
 		})
 	}

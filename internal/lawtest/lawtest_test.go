@@ -15,7 +15,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
-// shelf is a small server: names with values. It breaks the laws that it is told to break.
+// shelf is a small server: names with values. It breaks one law on request.
 type shelf struct {
 	holds         map[string]string
 	foreign       string
@@ -123,7 +123,7 @@ func TestLaws(t *testing.T) {
 	Laws(t, func(*testing.T) World { return world("") })
 }
 
-// recorder keeps what a test would have been told.
+// recorder keeps what would have failed a test.
 type recorder struct {
 	testing.TB
 	said []string

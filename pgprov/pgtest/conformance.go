@@ -15,7 +15,7 @@ type Subject struct {
 	Writes    func(tb testing.TB) int64 // how many transactions have changed something
 }
 
-// Conformance checks that package pgprov does what it promises on a server, and that the server is
+// Conformance proves that package pgprov does what it promises on a server, and that the server is
 // what the package takes it for. The same suite runs on [Server] and on PostgreSQL itself. It
 // leaves roles and databases behind.
 func Conformance(t *testing.T, subject Subject) {

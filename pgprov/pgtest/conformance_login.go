@@ -114,7 +114,7 @@ func (x *suite) logins(t *testing.T) {
 	}
 }
 
-// passwords are set when a role is made, and when they differ, and else not.
+// passwords are set when a role is made and when they differ, and otherwise not.
 func (x *suite) passwords(t *testing.T) {
 	s := x.spec()
 	s.Pooler.Password = lab.Secret{}

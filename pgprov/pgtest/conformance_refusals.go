@@ -60,7 +60,7 @@ func (x *suite) refusals(t *testing.T) {
 	_, err := x.Server.Plan(t.Context(), conflict)
 	if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "encoding") ||
 		!strings.Contains(err.Error(), "LC_COLLATE") {
-		t.Errorf("another encoding and locale: want both told: %v", err)
+		t.Errorf("another encoding and locale: want both reported: %v", err)
 	}
 	missing := s
 	missing.Instances = slices.Clone(s.Instances)
@@ -69,7 +69,7 @@ func (x *suite) refusals(t *testing.T) {
 	_, err = x.Server.Plan(t.Context(), missing)
 	if !errors.Is(err, lab.ErrNotFound) || !strings.Contains(err.Error(), "no_such_extension") ||
 		!strings.Contains(err.Error(), "no_such_role") {
-		t.Errorf("want the missing extension and role told: %v", err)
+		t.Errorf("want the missing extension and role reported: %v", err)
 	}
 	x.root(t, "", "ALTER DATABASE "+q(app.Database())+" ALLOW_CONNECTIONS false")
 	refused("a closed database", x.Server, s, lab.ErrBlocked)

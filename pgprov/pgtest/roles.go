@@ -312,7 +312,7 @@ func (s *session) grantMembership(roleName, member, by string, o membershipOptio
 	m.Admin, m.Inherit, m.Set = o.admin.or(m.Admin), o.inherit.or(m.Inherit), o.set.or(m.Set)
 }
 
-// grantor checks that the session may grant or revoke a role, and returns in whose name.
+// grantor returns in whose name the session grants or revokes a role, and panics where it may not.
 func (s *session) grantor(world *state, roleName, by string, grant bool) string {
 	me := world.roles[s.role]
 	if world.roles[roleName].Superuser && !me.Superuser {
@@ -345,7 +345,7 @@ func (s *session) grantor(world *state, roleName, by string, grant bool) string 
 	return by
 }
 
-// revokeMembership takes back what a grantor granted, or some of its options.
+// revokeMembership revokes what a grantor granted, or some of its options.
 func (s *session) revokeMembership(roleName, member, by, option string, cascade bool) {
 	world := s.view()
 	for _, n := range []string{roleName, member} {

@@ -175,7 +175,7 @@ func (s *Server) Host() string { return s.listener.Addr().(*net.TCPAddr).IP.Stri
 // Port returns the TCP port it listens on.
 func (s *Server) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
-// Access returns the server as package pgprov is told of it, with the superuser logging in.
+// Access returns how package pgprov reaches the server, as its superuser.
 func (s *Server) Access() pgprov.Server {
 	return pgprov.Server{Host: s.Host(), Port: s.Port(), User: s.config.Superuser, Password: s.config.Password,
 		Identity: s.config.Identity}
@@ -212,7 +212,7 @@ type Failure int
 const (
 	LoseBefore Failure = iota // the connection is lost before the statement is run
 	LoseAfter                 // the statement is run, and the connection lost before the answer
-	Terminate                 // an administrator ends the session before the statement is run: the client is told so
+	Terminate                 // an administrator ends the session before the statement is run, with an error
 )
 
 // FailAt makes the n-th statement from now on fail, once; 1 is the next. What was not committed is

@@ -151,7 +151,7 @@ func (a acl) moved(from, to string) acl {
 	return out
 }
 
-// grant adds privileges; the option to pass them on is added to what is there, and never taken away.
+// grant adds privileges; the option to pass them on is added to what is there, and never removed.
 func (a acl) grant(to, by string, option bool, privileges ...string) acl {
 	for _, p := range privileges {
 		n := slices.IndexFunc(a, func(g catalog.Grant) bool {
@@ -168,7 +168,7 @@ func (a acl) grant(to, by string, option bool, privileges ...string) acl {
 }
 
 // revoke takes privileges back that by granted, or only the option to pass them on; what was passed
-// on goes too, or is an error without cascade.
+// on is revoked too, or is an error without cascade.
 func (a acl) revoke(from, by, owner string, optionOnly, cascade bool, privileges ...string) (acl, *sqlError) {
 	for _, p := range privileges {
 		n := slices.IndexFunc(a, func(g catalog.Grant) bool {

@@ -56,7 +56,7 @@ func (x *suite) plan(t testing.TB, s pgprov.Spec) *lab.Plan {
 	return p
 }
 
-// provision plans, applies, and checks that nothing is left.
+// provision plans and applies, and wants nothing to be left.
 func (x *suite) provision(t testing.TB, s pgprov.Spec) {
 	t.Helper()
 	if r, err := x.plan(t, s).Apply(t.Context(), nil); err != nil {
@@ -131,7 +131,7 @@ func sqlstate(err error) string {
 	return err.Error()
 }
 
-// want checks what a statement ends in: "" is success, else the SQLSTATE.
+// want runs a statement and compares how it ends: "" is success, otherwise the SQLSTATE.
 func want(t testing.TB, c *pgconn.PgConn, code, sql string) {
 	t.Helper()
 	got := run(t.Context(), c, sql)
