@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sync/errgroup"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
@@ -97,34 +97,22 @@ func (f *fleet) floor(tb testing.TB) time.Duration {
 		tb.Fatal(err)
 	}
 	start := time.Now()
-	next := make(chan string)
-	var wg sync.WaitGroup
-	errs := make(chan error, len(f.spec.Instances))
-	for range 8 {
-		wg.Go(func() {
-			for database := range next {
-				c := config.Copy()
-				c.Database = database
-				conn, err := pgconn.ConnectConfig(tb.Context(), c)
-				if err == nil {
-					_, err = conn.Exec(tb.Context(), "SELECT 1").ReadAll()
-					err = errors.Join(err, conn.Close(tb.Context()))
-				}
-				if err != nil {
-					errs <- err
-				}
+	var g errgroup.Group
+	g.SetLimit(8)
+	for _, i := range f.spec.Instances {
+		g.Go(func() error {
+			c := config.Copy()
+			c.Database = i.Database()
+			conn, err := pgconn.ConnectConfig(tb.Context(), c)
+			if err != nil {
+				return err
 			}
+			_, err = conn.Exec(tb.Context(), "SELECT 1").ReadAll()
+			return errors.Join(err, conn.Close(tb.Context()))
 		})
 	}
-	for _, i := range f.spec.Instances {
-		next <- i.Database()
-	}
-	close(next)
-	wg.Wait()
-	select {
-	case err := <-errs:
+	if err := g.Wait(); err != nil {
 		tb.Fatal(err)
-	default:
 	}
 	return time.Since(start)
 }

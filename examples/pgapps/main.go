@@ -1,11 +1,11 @@
 // Command pgapps provisions PostgreSQL for apps.
 //
-//	pgapps plan  -dsn postgres://USER@HOST/postgres [flags] APPS.yaml   show what would be done; exit 2 when there is something
+//	pgapps plan  -dsn postgres://USER@HOST/postgres [flags] APPS.yaml   show what would be done; exit 2 when there is any
 //	pgapps apply -dsn postgres://USER@HOST/postgres [flags] APPS.yaml   do it
 //	pgapps plan  -dsn ... -app NAME                                     one app, in production, without a file
 //	pgapps sweep -dsn ... [-prefix v-] [-apply]                         users of Vault's that nobody drops any more
-//	pgapps drop  -dsn ... -app NAME [-env ENV] [-dump DIR]              drop an app's database; only what -confirm names is done
-//	pgapps reset -dsn ... -app NAME -env ENV -file DUMP                 fill a sandbox's database from a dump, as one of its own users
+//	pgapps drop  -dsn ... -app NAME [-env ENV] [-dump DIR]              drop a database that -confirm names
+//	pgapps reset -dsn ... -app NAME -env ENV -file DUMP                 fill a sandbox's database from a dump
 //	pgapps schema                                                       the JSON schema of APPS.yaml
 //
 // The password is in the DSN, or -password says where it is; the DSN itself can be a reference,

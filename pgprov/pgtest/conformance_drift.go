@@ -61,7 +61,11 @@ func (x *suite) transcript(t *testing.T) (transcript []string) {
 	objects := []struct {
 		name       string
 		privileges []string
-	}{{"DATABASE " + q(app.Database()), []string{"ALL", "CONNECT", "CREATE", "TEMPORARY"}}, {"SCHEMA pgbouncer", []string{"ALL", "USAGE", "CREATE"}}, {"FUNCTION pgbouncer.user_lookup(text)", []string{"ALL", "EXECUTE"}}}
+	}{
+		{"DATABASE " + q(app.Database()), []string{"ALL", "CONNECT", "CREATE", "TEMPORARY"}},
+		{"SCHEMA pgbouncer", []string{"ALL", "USAGE", "CREATE"}},
+		{"FUNCTION pgbouncer.user_lookup(text)", []string{"ALL", "EXECUTE"}},
+	}
 	const seed = 20260102
 	random := rand.New(rand.NewPCG(seed, 1))
 	pick := func(from []string) string { return from[random.IntN(len(from))] }
@@ -105,17 +109,24 @@ func (x *suite) hostile(t *testing.T) {
 	app := s.Instances[0]
 	owner, db := q(app.OwnerRole()), app.Database()
 	x.root(t, "", "CREATE ROLE "+owner, "CREATE DATABASE "+q(db)+" OWNER "+owner,
-		"ALTER DATABASE "+q(db)+" SET role = "+owner, "ALTER DATABASE "+q(db)+" SET search_path = public", "ALTER DATABASE "+q(db)+" SET standard_conforming_strings = off",
+		"ALTER DATABASE "+q(db)+" SET role = "+owner,
+		"ALTER DATABASE "+q(db)+" SET search_path = public",
+		"ALTER DATABASE "+q(db)+" SET standard_conforming_strings = off",
 		"ALTER DATABASE "+q(db)+" SET quote_all_identifiers = on")
 	x.root(t, db, "SET ROLE "+owner, "CREATE SCHEMA pgbouncer",
 		"CREATE FUNCTION pgbouncer.user_lookup(IN i_username text, OUT uname text, OUT phash text) "+
 			"LANGUAGE sql SECURITY DEFINER AS 'SELECT i_username, i_username'",
 		"CREATE FUNCTION pgbouncer.user_lookup(name) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'")
 	x.provision(t, s)
-	for _, sql := range []string{"DROP FUNCTION pgbouncer.user_lookup(text)", "ALTER FUNCTION pgbouncer.user_lookup(text) SECURITY INVOKER", "ALTER SCHEMA pgbouncer OWNER TO " + owner, "DROP SCHEMA pgbouncer CASCADE",
+	for _, sql := range []string{
+		"DROP FUNCTION pgbouncer.user_lookup(text)",
+		"ALTER FUNCTION pgbouncer.user_lookup(text) SECURITY INVOKER",
+		"ALTER SCHEMA pgbouncer OWNER TO " + owner,
+		"DROP SCHEMA pgbouncer CASCADE",
 		"CREATE FUNCTION pgbouncer.user_lookup(name) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'",
 		"CREATE OR REPLACE FUNCTION pgbouncer.user_lookup(IN i_username text, OUT uname text, OUT phash text) " +
-			"LANGUAGE sql AS 'SELECT i_username, i_username'"} {
+			"LANGUAGE sql AS 'SELECT i_username, i_username'",
+	} {
 		c := x.as(t, "", "", db)
 		want(t, c, "", "SET ROLE "+owner)
 		want(t, c, "42501", sql)

@@ -93,8 +93,9 @@ const goodBody = "SELECT rolname::text, CASE WHEN rolvaliduntil < pg_catalog.now
 
 // withBody is the statement that gives user_lookup() another body.
 func withBody(language, body string) string {
-	return fmt.Sprintf(`CREATE OR REPLACE FUNCTION pgbouncer.user_lookup(IN i_username text, OUT uname text, OUT phash text)
-RETURNS record LANGUAGE %s STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS '%s'`, language, body)
+	return fmt.Sprintf(`CREATE OR REPLACE FUNCTION pgbouncer.user_lookup(
+  IN i_username text, OUT uname text, OUT phash text) RETURNS record
+LANGUAGE %s STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS '%s'`, language, body)
 }
 
 // driftedInDatabase are attributes of what is in the database of an app.
@@ -131,7 +132,8 @@ func driftedInDatabase() []drifted {
 		{"function has no path", "ALTER FUNCTION pgbouncer.user_lookup(text) RESET ALL",
 			"$step/function:pgbouncer.user_lookup(text)", "-SET nothing"},
 		{"function has another body", withBody("sql", strings.ReplaceAll(goodBody, "NOT rolsuper AND ", "")),
-			"$step/function:pgbouncer.user_lookup(text)", "+  WHERE rolname = i_username AND rolcanlogin AND NOT rolsuper"},
+			"$step/function:pgbouncer.user_lookup(text)",
+			"+  WHERE rolname = i_username AND rolcanlogin AND NOT rolsuper"},
 		{"function is in another language", withBody("plpgsql", "BEGIN RETURN;END"),
 			"$step/function:pgbouncer.user_lookup(text)", "+LANGUAGE sql"},
 		{"function has another signature",
@@ -141,8 +143,8 @@ func driftedInDatabase() []drifted {
 			"$step/function:pgbouncer.user_lookup(text)", "{who,a,b}"},
 		{"function has a default",
 			"DROP FUNCTION pgbouncer.user_lookup(text); " +
-				"CREATE FUNCTION pgbouncer.user_lookup(IN i_username text DEFAULT 'x', OUT uname text, OUT phash text) " +
-				"LANGUAGE sql AS 'SELECT i_username, i_username'",
+				"CREATE FUNCTION pgbouncer.user_lookup(IN i_username text DEFAULT 'x', " +
+				"OUT uname text, OUT phash text) LANGUAGE sql AS 'SELECT i_username, i_username'",
 			"$step/function:pgbouncer.user_lookup(text)", "-DEFAULT of 1"},
 		{"function is missing", "DROP FUNCTION pgbouncer.user_lookup(text)",
 			"$step/function:pgbouncer.user_lookup(text)", "+FUNCTION"},
