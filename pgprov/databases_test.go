@@ -14,8 +14,10 @@ import (
 
 // TestLocales makes databases of every kind of locale, and finds them right afterwards.
 func TestLocales(t *testing.T) {
-	spec := pgprov.Spec{Instances: []pgprov.Instance{{Instance: lab.App("plain").In(lab.Prod)}, {Instance: lab.App("libc").In(lab.Prod), Locale: "C.UTF-8"},
-		{Instance: lab.App("icu").In(lab.Prod), ICULocale: "fr_FR"}, {Instance: lab.App("both").In(lab.Prod), ICULocale: "de-DE", Locale: "C"}}}
+	spec := pgprov.Spec{Instances: []pgprov.Instance{{Instance: lab.App("plain").In(lab.Prod)},
+		{Instance: lab.App("libc").In(lab.Prod), Locale: "C.UTF-8"},
+		{Instance: lab.App("icu").In(lab.Prod), ICULocale: "fr_FR"},
+		{Instance: lab.App("both").In(lab.Prod), ICULocale: "de-DE", Locale: "C"}}}
 	check := func(t *testing.T, s pgprov.Server) {
 		p, err := s.Plan(t.Context(), spec)
 		if err := apply(t, p, err); err != nil {
@@ -34,43 +36,48 @@ func TestLocales(t *testing.T) {
 	t.Run("real", func(t *testing.T) { check(t, access(startReal(t, real.PGOptions{Major: 18}))) })
 }
 
-// TestTransactionTimeout looks that a timeout that the owner of a database has set for his app does
+// TestTransactionTimeout proves that a timeout that the owner of a database has set for his app does
 // not end a transaction of ours that waits. Older servers would refuse the setting.
 func TestTransactionTimeout(t *testing.T) {
 	for _, major := range majors {
 		f := pgtest.New(t, pgtest.Config{Major: major})
 		s := f.Access()
-		p, err := s.Plan(t.Context(), pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: lab.App("erp").In(lab.Prod)}}})
+		p, err := s.Plan(t.Context(), pgprov.Spec{AllowPG15: true,
+			Instances: []pgprov.Instance{{Instance: lab.App("erp").In(lab.Prod)}}})
 		if err := apply(t, p, err); err != nil {
 			t.Fatal(err)
 		}
-		begun, lifted := strings.Count("\n"+strings.Join(f.Log(), "\n"), "\nBEGIN"), strings.Count(strings.Join(f.Log(), "\n"), "SET LOCAL transaction_timeout = 0")
+		begun, lifted := strings.Count("\n"+strings.Join(f.Log(), "\n"), "\nBEGIN"),
+			strings.Count(strings.Join(f.Log(), "\n"), "SET LOCAL transaction_timeout = 0")
 		if want := map[bool]int{true: begun}[major >= 17]; lifted != want || begun == 0 {
 			t.Errorf("PostgreSQL %d: the timeout is lifted in %d of %d transactions", major, lifted, begun)
 		}
 	}
 }
 
-// TestSweepGoesOn has one role that cannot be dropped, and looks that those after it are.
+// TestSweepGoesOn has one role that cannot be dropped, and wants those after it to be dropped.
 func TestSweepGoesOn(t *testing.T) {
 	pg := startReal(t, real.PGOptions{Major: 18})
 	s := access(pg)
-	sql(t, pg.DSN("postgres"), `CREATE ROLE "v-a" LOGIN VALID UNTIL '2001-02-03'`, `CREATE ROLE "v-b" LOGIN VALID UNTIL '2001-02-03'`, "CREATE TABLE a (n int)", "CREATE TABLE b (n int)",
+	sql(t, pg.DSN("postgres"), `CREATE ROLE "v-a" LOGIN VALID UNTIL '2001-02-03'`,
+		`CREATE ROLE "v-b" LOGIN VALID UNTIL '2001-02-03'`, "CREATE TABLE a (n int)", "CREATE TABLE b (n int)",
 		`ALTER TABLE a OWNER TO "v-a"`, `ALTER TABLE b OWNER TO "v-b"`,
-		`CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF current_query() LIKE '%v-a%' THEN RAISE 'not this one'; END IF; END $$`,
+		`CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS
+			$$ BEGIN IF current_query() LIKE '%v-a%' THEN RAISE 'not this one'; END IF; END $$`,
 		"CREATE EVENT TRIGGER forbid ON ddl_command_start WHEN TAG IN ('DROP OWNED') EXECUTE FUNCTION forbid()")
 	p, err := s.Sweep(t.Context(), pgprov.SweepSpec{})
 	if err != nil || len(p.Changes()) != 2 {
 		t.Fatalf("%v\n%v", err, p)
 	}
 	r, err := p.Apply(t.Context(), nil)
-	if err == nil || !strings.Contains(err.Error(), "not this one") || strings.Contains(err.Error(), "25P02") || r.Count(lab.StatusDone) != 1 {
+	if err == nil || !strings.Contains(err.Error(), "not this one") || strings.Contains(err.Error(), "25P02") ||
+		r.Count(lab.StatusDone) != 1 {
 		t.Errorf("%v\n%v", err, r)
 	}
 }
 
-// TestDumpStaysInItsFolder dumps a database whose name is a path.
-func TestDumpStaysInItsFolder(t *testing.T) {
+// TestDumpStaysInItsDirectory dumps a database whose name is a path.
+func TestDumpStaysInItsDirectory(t *testing.T) {
 	pg := dumpable(t)
 	root := access(pg)
 	sql(t, pg.DSN("postgres"), `CREATE DATABASE "../a/b"`)
@@ -92,7 +99,8 @@ func TestDropCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	sql(t, pg.DSN("postgres"), "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'erp'")
-	p, err = root.Drop(t.Context(), pgprov.DropSpec{Instances: []lab.Instance{app}, Dump: &pgprov.Dump{Dir: t.TempDir()}})
+	p, err = root.Drop(t.Context(), pgprov.DropSpec{Instances: []lab.Instance{app},
+		Dump: &pgprov.Dump{Dir: t.TempDir()}})
 	if err := apply(t, p, err); err != nil {
 		t.Fatal(err)
 	}

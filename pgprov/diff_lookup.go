@@ -167,7 +167,7 @@ func (s *Spec) diffOther(step string, seen *observed, fn function) []op {
 	}
 	switch {
 	case fn.Schema == lookupSchema && fn.Identity != lookupFunction:
-		return drop("PgBouncer's question could be answered by it", lab.RiskNone)
+		return drop("PgBouncer's auth_query could be answered by it", lab.RiskNone)
 	case fn.Identity == oldFunction && superuser && s.DropOldLookup:
 		return drop("replaced by "+lookupFunction+": whoever still asks it lets nobody in any more", lab.RiskDisrupt)
 	}

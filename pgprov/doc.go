@@ -1,7 +1,7 @@
 // Package pgprov provisions PostgreSQL for apps: for each instance a database with an owner role
 // that does not log in, the right of Vault's role credentials_editor to make short-lived users of
 // it, and the function pgbouncer.user_lookup() by which PgBouncer knows them. It observes the
-// server, plans what differs, and applies just that; a converged server costs one connection and
+// server, plans what differs, and applies exactly that; a converged server costs one connection and
 // one round trip, and one of each a database.
 //
 //	s, err := pgprov.ParseDSN("postgres://postgres@127.0.0.1/postgres")
@@ -26,7 +26,8 @@
 //
 // leaves what it makes to the owner role, so that it can be dropped. user_lookup() is in the schema
 // pgbouncer, which belongs to a superuser: what is in public belongs to the app, which could put a
-// function of its own in the place of ours. It tells nothing of superusers and of expired users.
+// function of its own in the place of ours. It returns nothing of superusers,
+// and no password of expired users.
 //
 // # What it never does
 //
@@ -34,7 +35,7 @@
 // [Server.Sweep] and [Server.Reset], which are asked for by name. It never touches what the spec
 // does not name: other roles, databases, functions, extensions, members of the owner roles. It
 // never sends a password: roles are given SCRAM-SHA-256 verifiers, and whether a password is the
-// one that is stored is checked here. It reads nothing of the environment.
+// one that is stored is found out here. It reads nothing of the environment.
 //
 // It needs a superuser, PostgreSQL 16 or later (15 on request, see [Spec.AllowPG15]), and the
 // server itself, not a pooler in front of it. Passwords are printable ASCII.
@@ -43,7 +44,7 @@
 //
 // What is wrong with a spec comes as [lab.Problems]; what PostgreSQL said as a [*ServerError] in a
 // [*lab.Error], with the sentinel of package lab that fits its SQLSTATE. After any error the next
-// run goes on: each database is changed in one transaction, and what cannot be in one, CREATE
+// run continues: each database is changed in one transaction, and what cannot be in one, CREATE
 // DATABASE, is there or is not.
 //
 // # Tests

@@ -60,7 +60,8 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 		r, hasRole := seen.roles[i.OwnerRole()]
 		if hasRole && (r.Superuser || r.Login) {
 			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: r.Name,
-				Hint: "look at what it is used for", Err: kindf(lab.ErrRefused, "it is no owner role: it logs in, or is a superuser")}
+				Hint: "look at what it is used for", Err: kindf(lab.ErrRefused,
+					"it is no owner role: it logs in, or is a superuser")}
 		}
 		if exists && d.Owner != i.OwnerRole() {
 			return nil, &lab.Error{Op: "plan drop", Target: s.target(), Path: d.Name, Hint: "look at whose it is",

@@ -9,7 +9,8 @@ import (
 )
 
 func FuzzParseDSN(f *testing.F) {
-	for _, s := range []string{"postgres://u:p@127.0.0.1:5432/db?sslmode=disable", "postgres:///db?host=/run/postgresql", "postgresql://h", "postgres://u:p%zz@h", "host=h user=u"} {
+	for _, s := range []string{"postgres://u:p@127.0.0.1:5432/db?sslmode=disable",
+		"postgres:///db?host=/run/postgresql", "postgresql://h", "postgres://u:p%zz@h", "host=h user=u"} {
 		f.Add(s, "pa55word")
 	}
 	f.Fuzz(func(t *testing.T, dsn, password string) {
@@ -19,7 +20,7 @@ func FuzzParseDSN(f *testing.F) {
 		s, err := ParseDSN(strings.Replace(dsn, ":p@", ":"+password+"@", 1))
 		if err != nil {
 			if strings.Contains(dsn, ":p@") && strings.Contains(err.Error(), password) {
-				t.Errorf("the error tells the password: %v", err)
+				t.Errorf("the error repeats the password: %v", err)
 			}
 			return
 		}
@@ -31,13 +32,16 @@ func FuzzParseDSN(f *testing.F) {
 
 func TestParseDSN(t *testing.T) {
 	for dsn, want := range map[string]Server{
-		"postgres://127.0.0.1":                                  {Host: "127.0.0.1"},
-		"postgresql://ops@[::1]:6000/postgres":                  {Host: "::1", Port: 6000, User: "ops", Database: "postgres"},
-		"postgres:///template1?host=/run/postgresql&port=5433":  {Host: "/run/postgresql", Port: 5433, Database: "template1"},
+		"postgres://127.0.0.1": {Host: "127.0.0.1"},
+		"postgresql://ops@[::1]:6000/postgres": {Host: "::1", Port: 6000, User: "ops",
+			Database: "postgres"},
+		"postgres:///template1?host=/run/postgresql&port=5433": {Host: "/run/postgresql", Port: 5433,
+			Database: "template1"},
 		"postgres://localhost?user=ops&dbname=x&sslmode=prefer": {Host: "localhost", User: "ops", Database: "x"},
 	} {
 		got, err := ParseDSN(dsn)
-		if err != nil || got.Host != want.Host || got.Port != want.Port || got.User != want.User || got.Database != want.Database || got.TLS != nil {
+		if err != nil || got.Host != want.Host || got.Port != want.Port || got.User != want.User ||
+			got.Database != want.Database || got.TLS != nil {
 			t.Errorf("%s: %+v, %v", dsn, got, err)
 		}
 	}
@@ -70,7 +74,8 @@ func FuzzQuote(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if q := ident(s); q[0] != '"' || q[len(q)-1] != '"' || strings.ReplaceAll(q[1:len(q)-1], `""`, `"`) != s || strings.Count(q, `"`)%2 != 0 {
+		if q := ident(s); q[0] != '"' || q[len(q)-1] != '"' || strings.ReplaceAll(q[1:len(q)-1], `""`, `"`) != s ||
+			strings.Count(q, `"`)%2 != 0 {
 			t.Errorf("ident(%q) = %s", s, q)
 		}
 		q := literal(s)
@@ -95,7 +100,8 @@ func FuzzQuote(f *testing.F) {
 }
 
 func FuzzParseTOC(f *testing.F) {
-	f.Add("; Archive created at 2026-01-02\n;\n215; 1259 16386 TABLE public llx_user erp_role\n3350; 0 16386 TABLE DATA public llx_user erp_role\n6; 2615 16400 SCHEMA - pgbouncer postgres\n")
+	f.Add("; Archive created at 2026-01-02\n;\n215; 1259 16386 TABLE public llx_user erp_role\n" +
+		"3350; 0 16386 TABLE DATA public llx_user erp_role\n6; 2615 16400 SCHEMA - pgbouncer postgres\n")
 	f.Add("1; 2 3 \n4; 5 6 A\n7; 8 9 A b")
 	f.Fuzz(func(t *testing.T, list string) {
 		for _, e := range parseTOC(list) {
@@ -133,7 +139,8 @@ func TestRestorable(t *testing.T) {
 			kept = append(kept, e.kind+" "+e.schema+" "+e.name)
 		}
 	}
-	want := []string{"FUNCTION public greet(text)", "TABLE public llx user", "TABLE DATA public llx user", "SCHEMA - more"}
+	want := []string{"FUNCTION public greet(text)", "TABLE public llx user", "TABLE DATA public llx user",
+		"SCHEMA - more"}
 	if len(entries) != 13 || !slices.Equal(kept, want) {
 		t.Errorf("of %d entries %q are restored, want %q", len(entries), kept, want)
 	}
@@ -149,7 +156,8 @@ func TestTextArray(t *testing.T) {
 }
 
 func TestVersionNumber(t *testing.T) {
-	for text, want := range map[string]int{"17.10 (Debian 17.10-1.pgdg12+1)": 170010, "15.20": 150020, "19beta1": 190000, "18.4": 180004, "": 0} {
+	for text, want := range map[string]int{"17.10 (Debian 17.10-1.pgdg12+1)": 170010, "15.20": 150020,
+		"19beta1": 190000, "18.4": 180004, "": 0} {
 		if got := versionNumber(text); got != want {
 			t.Errorf("%q: %d, want %d", text, got, want)
 		}

@@ -38,7 +38,7 @@ type PgBouncer struct {
 	MaxPreparedStatements int
 
 	// ServerCA is the file of the authorities that PostgreSQL's certificate is verified by, in
-	// full. PlainServer goes without encryption, as only a connection inside one machine may. One
+	// full. PlainServer does without encryption, as only a connection inside one machine may. One
 	// of the two must be given.
 	ServerCA    string
 	PlainServer bool
@@ -106,7 +106,7 @@ func (b *PgBouncer) validate() (ps lab.Problems) {
 	return ps
 }
 
-// Files returns the files. The question is asked of the one function by its full name, in each
+// Files returns the files. The auth_query calls the one function by its full name, in each
 // app's own database.
 func (b *PgBouncer) Files() (PgBouncerFiles, error) {
 	if err := b.Validate(); err != nil {

@@ -52,9 +52,10 @@ func TestPgBouncerProblems(t *testing.T) {
 	if !errors.Is(err, lab.ErrInvalid) {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"spec.pooler.password", "lease_ttl", "pool_mode", "port", "pool_size", "client_cert", "server_ca", "host"} {
+	for _, path := range []string{"spec.pooler.password", "lease_ttl", "pool_mode", "port", "pool_size",
+		"client_cert", "server_ca", "host"} {
 		if !strings.Contains(err.Error(), path+": ") {
-			t.Errorf("%s is not told in\n%v", path, err)
+			t.Errorf("%s is not reported in\n%v", path, err)
 		}
 	}
 }
@@ -66,7 +67,8 @@ func TestThroughPgBouncer(t *testing.T) {
 			pg := startReal(t, real.PGOptions{Major: major})
 			webapp, other := lab.App("dance-lessons-coach").In(""), lab.App("user").In("")
 			s := access(pg)
-			spec := pgprov.Spec{AllowPG15: true, Pooler: pgprov.Login{Password: lab.NewSecret(`a "quoted" one`)}, Editor: pgprov.Login{Password: lab.NewSecret("editor")},
+			spec := pgprov.Spec{AllowPG15: true, Pooler: pgprov.Login{Password: lab.NewSecret(`a "quoted" one`)},
+				Editor:    pgprov.Login{Password: lab.NewSecret("editor")},
 				Instances: []pgprov.Instance{{Instance: webapp}, {Instance: other}}}
 			p, err := s.Plan(t.Context(), spec)
 			if err := apply(t, p, err); err != nil {
@@ -79,7 +81,9 @@ func TestThroughPgBouncer(t *testing.T) {
 			}
 			pooler := real.PgBouncer(t, real.PgBouncerOptions{Config: files.INI, UserList: files.UserList.Reveal()})
 			user := func(i lab.Instance, name string) {
-				sql(t, pg.DSNAs("credentials_editor", "editor", i.Database()), fmt.Sprintf(`CREATE ROLE "v-%s" WITH LOGIN PASSWORD 'secret' VALID UNTIL 'infinity' IN ROLE "%s"`, name, i.OwnerRole()),
+				sql(t, pg.DSNAs("credentials_editor", "editor", i.Database()),
+					fmt.Sprintf(`CREATE ROLE "v-%s" WITH LOGIN PASSWORD 'secret' VALID UNTIL 'infinity' IN ROLE "%s"`,
+						name, i.OwnerRole()),
 					fmt.Sprintf(`ALTER ROLE "v-%s" SET role TO '%s'`, name, i.OwnerRole()))
 			}
 			user(webapp, "one")
@@ -89,7 +93,8 @@ func TestThroughPgBouncer(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				c.Host, c.Port, c.User, c.Password, c.Database = pooler.Host, uint16(pooler.Port), user, password, i.Database()
+				c.Host, c.Port, c.User, c.Password, c.Database = pooler.Host, uint16(pooler.Port), user, password,
+					i.Database()
 				conn, err := pgconn.ConnectConfig(t.Context(), c)
 				if err != nil {
 					return "", err

@@ -19,12 +19,17 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/pgtest"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
+var update = flag.Bool("update", false, "rewrite testdata")
+
+// createOldLookup makes the function that older modules put into public.
+const createOldLookup = "CREATE FUNCTION public.user_lookup(IN i_username text, OUT uname text, OUT phash text) " +
+	"RETURNS record LANGUAGE sql SECURITY DEFINER AS '" + pgtest.OldBody + "'"
 
 // TestPlanText shows plans as people see them: of a new server, of what drifted, and of a server of
 // older times.
 func TestPlanText(t *testing.T) {
-	spec := pgprov.Spec{Editor: pgprov.Login{Password: lab.NewSecret("editor")}, Pooler: pgprov.Login{Password: lab.NewSecret("pooler")}, AllowPG15: true,
+	spec := pgprov.Spec{Editor: pgprov.Login{Password: lab.NewSecret("editor")},
+		Pooler: pgprov.Login{Password: lab.NewSecret("pooler")}, AllowPG15: true,
 		Instances: []pgprov.Instance{{Instance: lab.App("webapp").In(""), Extensions: []string{"citext"}}}}
 	var got []txtar.File
 	plan := func(name string, f *pgtest.Server, spec pgprov.Spec, apply bool) {
@@ -44,11 +49,13 @@ func TestPlanText(t *testing.T) {
 	f := pgtest.New(t, pgtest.Config{Major: 17})
 	plan("new", f, spec, true)
 	plan("converged", f, spec, false)
-	sql(t, f.DSN("webapp"), "ALTER ROLE webapp_role CREATEDB", "GRANT CONNECT ON DATABASE webapp TO PUBLIC", "ALTER FUNCTION pgbouncer.user_lookup(text) VOLATILE", "ALTER FUNCTION pgbouncer.user_lookup(text) OWNER TO webapp_role",
+	sql(t, f.DSN("webapp"), "ALTER ROLE webapp_role CREATEDB", "GRANT CONNECT ON DATABASE webapp TO PUBLIC",
+		"ALTER FUNCTION pgbouncer.user_lookup(text) VOLATILE",
+		"ALTER FUNCTION pgbouncer.user_lookup(text) OWNER TO webapp_role",
 		"GRANT webapp_role TO credentials_editor WITH SET TRUE", "ALTER ROLE pgbouncer_auth PASSWORD 'another'")
 	plan("drifted", f, spec, true)
 	spec.DropOldLookup, spec.LookupMembersOnly = true, true
-	sql(t, f.DSN("webapp"), "CREATE FUNCTION public.user_lookup(IN i_username text, OUT uname text, OUT phash text) RETURNS record LANGUAGE sql SECURITY DEFINER AS '"+pgtest.OldBody+"'")
+	sql(t, f.DSN("webapp"), createOldLookup)
 	plan("moved", f, spec, true)
 	old := pgtest.New(t, pgtest.Config{Major: 15})
 	plan("PostgreSQL 15", old, spec, false)
@@ -66,7 +73,7 @@ func TestPlanText(t *testing.T) {
 	}
 	for n, g := range got {
 		if n >= len(want.Files) || want.Files[n].Name != g.Name || !bytes.Equal(want.Files[n].Data, g.Data) {
-			t.Errorf("the plan %q is\n%s\nwrite it anew with -update if it should be", g.Name, g.Data)
+			t.Errorf("the plan %q is\n%s\nrewrite it with -update if it should be", g.Name, g.Data)
 		}
 	}
 }
@@ -81,7 +88,7 @@ func TestWarnings(t *testing.T) {
 	if err := apply(t, p, err); err != nil {
 		t.Fatal(err)
 	}
-	sql(t, f.DSN("webapp"), "CREATE FUNCTION public.user_lookup(IN i_username text, OUT uname text, OUT phash text) RETURNS record LANGUAGE sql SECURITY DEFINER AS '"+pgtest.OldBody+"'")
+	sql(t, f.DSN("webapp"), createOldLookup)
 	if p, err := s.Plan(t.Context(), spec); err != nil || !p.Empty() {
 		t.Fatal(p, err)
 	}
@@ -92,24 +99,31 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestSpecProblems tells everything that is wrong at once, each by its path.
+// TestSpecProblems wants everything that is wrong to be reported at once, each by its path.
 func TestSpecProblems(t *testing.T) {
 	s := pgprov.Server{Port: -1, MaxConns: -1, Password: lab.NewSecret("caf\u00e9")}
 	app := func(name, env string) pgprov.Instance { return pgprov.Instance{Instance: lab.App(name).In(env)} }
 	spec := pgprov.Spec{
-		Editor: pgprov.Login{Name: "same"}, Pooler: pgprov.Login{Name: "same", Password: lab.NewSecret("a\x00b")}, DynamicPrefix: "v",
-		Instances: []pgprov.Instance{app("postgres", ""), app("pg", ""), app("pgbouncer", ""), app("a-b", ""), app("a", "b"), app("My_App", ""), app("erp", ""), app("erp", "prod"), app(strings.Repeat("a", 41), ""),
-			{Instance: lab.App("x").In(""), Encoding: "UTF9", Extensions: []string{"", "citext", "citext"}, Connect: []string{strings.Repeat("r", 64), "a\nb"}}},
+		Editor: pgprov.Login{Name: "same"}, Pooler: pgprov.Login{Name: "same", Password: lab.NewSecret("a\x00b")},
+		DynamicPrefix: "v",
+		Instances: []pgprov.Instance{app("postgres", ""), app("pg", ""), app("pgbouncer", ""), app("a-b", ""),
+			app("a", "b"), app("My_App", ""), app("erp", ""), app("erp", "prod"), app(strings.Repeat("a", 41), ""),
+			{Instance: lab.App("x").In(""), Encoding: "UTF9", Extensions: []string{"", "citext", "citext"},
+				Connect: []string{strings.Repeat("r", 64), "a\nb"}}},
 	}
 	_, err := s.Plan(t.Context(), spec)
 	if !errors.Is(err, lab.ErrInvalid) {
 		t.Fatal(err)
 	}
-	for _, says := range []string{"host: empty", "port: -1", "max_conns: ", "password: holds characters", "pooler.name: \"same\" is the editor's", "pooler.password: ", "dynamic_prefix: ",
-		"instances[0]: a database cannot be called \"postgres\"", "instances[1]: its owner role \"pg_role\"", "instances[2]: ", "instances[4]: ", "instances[5].app: ", "instances[7]: instance erp in prod is named twice",
-		"instances[8].app: ", "instances[9].encoding: ", "instances[9].extensions[0]: empty", "instances[9].extensions[2]: ", "instances[9].connect[0]: 64 bytes long", "instances[9].connect[1]: "} {
+	for _, says := range []string{"host: empty", "port: -1", "max_conns: ", "password: holds characters",
+		"pooler.name: \"same\" is the editor's", "pooler.password: ", "dynamic_prefix: ",
+		"instances[0]: a database cannot be called \"postgres\"", "instances[1]: its owner role \"pg_role\"",
+		"instances[2]: ", "instances[4]: ", "instances[5].app: ",
+		"instances[7]: instance erp in prod is named twice",
+		"instances[8].app: ", "instances[9].encoding: ", "instances[9].extensions[0]: empty",
+		"instances[9].extensions[2]: ", "instances[9].connect[0]: 64 bytes long", "instances[9].connect[1]: "} {
 		if !strings.Contains(err.Error(), says) {
-			t.Errorf("not told: %s", says)
+			t.Errorf("not reported: %s", says)
 		}
 	}
 	if t.Failed() {
@@ -122,7 +136,8 @@ func TestSpecProblems(t *testing.T) {
 	}
 	shared := pgprov.Server{Host: "127.0.0.1", User: "credentials_editor", Database: "user"}
 	_, err = shared.Plan(t.Context(), ok)
-	if err == nil || !strings.Contains(err.Error(), `"credentials_editor" is a shared role`) || !strings.Contains(err.Error(), "connect to first") {
+	if err == nil || !strings.Contains(err.Error(), `"credentials_editor" is a shared role`) ||
+		!strings.Contains(err.Error(), "connect to first") {
 		t.Error(err)
 	}
 }
@@ -160,7 +175,8 @@ func TestRoom(t *testing.T) {
 		check(t, f.Access(), f.DSN("postgres"), func() int { return f.Counters().MostOpen })
 	})
 	t.Run("real", func(t *testing.T) {
-		pg := startReal(t, real.PGOptions{Settings: map[string]string{"max_connections": fmt.Sprint(limit), "max_wal_senders": "0"}})
+		pg := startReal(t, real.PGOptions{Settings: map[string]string{"max_connections": fmt.Sprint(limit),
+			"max_wal_senders": "0"}})
 		check(t, access(pg), pg.DSN("postgres"), func() int { return 0 })
 	})
 }
@@ -185,7 +201,8 @@ func TestTooManyConnections(t *testing.T) {
 
 // TestFaults fails at every statement of an apply, in the server: the next apply always ends it.
 func TestFaults(t *testing.T) {
-	spec := pgprov.Spec{Editor: pgprov.Login{Password: lab.NewSecret("editor")}, Instances: []pgprov.Instance{{Instance: lab.App("webapp").In(""), Extensions: []string{"hstore"}}}}
+	spec := pgprov.Spec{Editor: pgprov.Login{Password: lab.NewSecret("editor")},
+		Instances: []pgprov.Instance{{Instance: lab.App("webapp").In(""), Extensions: []string{"hstore"}}}}
 	for _, how := range []pgtest.Failure{pgtest.LoseBefore, pgtest.LoseAfter, pgtest.Terminate} {
 		n := 1
 		for ; ; n++ {
@@ -203,17 +220,17 @@ func TestFaults(t *testing.T) {
 				break
 			}
 			if !errors.Is(err, lab.ErrUnreachable) {
-				t.Errorf("fault %d at statement %d: %v", how, n, err)
+				t.Errorf("failure %d at statement %d: %v", how, n, err)
 			}
 			if r.Complete() || before == 0 {
-				t.Errorf("fault %d at statement %d: the report says complete", how, n)
+				t.Errorf("failure %d at statement %d: the report says complete", how, n)
 			}
 			p, err = s.Plan(t.Context(), spec)
 			if err := apply(t, p, err); err != nil {
-				t.Fatalf("fault %d at statement %d: the next apply: %v", how, n, err)
+				t.Fatalf("failure %d at statement %d: the next apply: %v", how, n, err)
 			}
 			if p, err = s.Plan(t.Context(), spec); err != nil || !p.Empty() {
-				t.Fatalf("fault %d at statement %d: %v\n%v", how, n, err, p)
+				t.Fatalf("failure %d at statement %d: %v\n%v", how, n, err, p)
 			}
 			f.Close()
 		}
@@ -236,7 +253,9 @@ func TestTLS(t *testing.T) {
 	dsn := func(mode string) string {
 		return fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?%s", pg.Password, pg.Port, mode)
 	}
-	for mode, want := range map[string]bool{"sslmode=require": true, "sslmode=verify-ca&sslrootcert=" + pg.CAFile: true, "sslmode=verify-full": false, "sslmode=verify-ca": false, "sslmode=disable": true} {
+	for mode, want := range map[string]bool{"sslmode=require": true,
+		"sslmode=verify-ca&sslrootcert=" + pg.CAFile: true, "sslmode=verify-full": false, "sslmode=verify-ca": false,
+		"sslmode=disable": true} {
 		s, err := pgprov.ParseDSN(dsn(mode))
 		if err != nil {
 			t.Fatal(err)

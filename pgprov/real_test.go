@@ -100,7 +100,8 @@ func TestFakeIsReal(t *testing.T) {
 			t.Parallel()
 			pg := startReal(t, real.PGOptions{Major: major})
 			want := pgtest.Transcript(t, pgtest.Subject{Server: access(pg), Major: major})
-			got := pgtest.Transcript(t, pgtest.Subject{Server: pgtest.New(t, pgtest.Config{Major: major}).Access(), Major: major})
+			got := pgtest.Transcript(t, pgtest.Subject{Server: pgtest.New(t, pgtest.Config{Major: major}).Access(),
+				Major: major})
 			for n := range min(len(got), len(want)) {
 				if got[n] != want[n] {
 					t.Errorf("the fake says\n%s\nand PostgreSQL\n%s", got[n], want[n])

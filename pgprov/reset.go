@@ -39,8 +39,9 @@ func (s Sandbox) Instance() lab.Instance { return s.instance }
 type ResetSpec struct {
 	Sandbox Sandbox
 	File    string // a dump in pg_dump's custom format, such as [Server.Dump] makes
-	// the folder of pg_restore, at least as new as the server; empty means that it is looked for in
-	// PATH
+
+	// Programs is the directory of pg_restore, at least as new as the server; empty means that it is
+	// looked for in PATH.
 	Programs string
 }
 
@@ -222,7 +223,8 @@ func (s *session) reset(ctx context.Context, spec ResetSpec, tables []catalog.Ta
 	prelude := "BEGIN; DROP OWNED BY " + ident(i.OwnerRole()) + " CASCADE"
 	to := relayed{database: i.Database(), params: parameters(s.client.server.user(), i.Database()), prelude: prelude}
 	err = s.client.runRelayed(ctx, to, spec.Programs, "pg_restore", "--no-password", "--exit-on-error",
-		"--single-transaction", "--no-owner", "--no-acl", "--role="+i.OwnerRole(), "--use-list="+listFile, "--dbname="+i.Database(), spec.File)
+		"--single-transaction", "--no-owner", "--no-acl", "--role="+i.OwnerRole(), "--use-list="+listFile,
+		"--dbname="+i.Database(), spec.File)
 	if err != nil {
 		return &lab.Error{Op: "reset", Target: stepOf(i), Hint: "the database is as it was; look at the dump", Err: err}
 	}

@@ -96,13 +96,15 @@ func TestDumpResetAndDropWithDump(t *testing.T) {
 	t.Setenv("TMPDIR", tmp) // what is left behind in it is of this test
 	root := access(pg)
 	prod, sandbox := lab.App("erp").In(lab.Prod), lab.App("erp").In("sandbox")
-	spec := pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: prod, Extensions: []string{"citext"}}, {Instance: sandbox}}}
+	spec := pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: prod,
+		Extensions: []string{"citext"}}, {Instance: sandbox}}}
 	p, err := root.Plan(t.Context(), spec)
 	if err := apply(t, p, err); err != nil {
 		t.Fatal(err)
 	}
 	for _, i := range []lab.Instance{prod, sandbox} {
-		sql(t, pg.DSN("postgres"), fmt.Sprintf(`CREATE ROLE "v-%[1]s" LOGIN PASSWORD 'secret' IN ROLE "%[2]s"`, i.ID(), i.OwnerRole()), fmt.Sprintf(`ALTER ROLE "v-%s" SET role TO '%s'`, i.ID(), i.OwnerRole()))
+		sql(t, pg.DSN("postgres"), fmt.Sprintf(`CREATE ROLE "v-%[1]s" LOGIN PASSWORD 'secret' IN ROLE "%[2]s"`,
+			i.ID(), i.OwnerRole()), fmt.Sprintf(`ALTER ROLE "v-%s" SET role TO '%s'`, i.ID(), i.OwnerRole()))
 	}
 	as := func(i lab.Instance) *pgprov.Server {
 		s := access(pg)
@@ -110,8 +112,10 @@ func TestDumpResetAndDropWithDump(t *testing.T) {
 		return &s
 	}
 	inProd, inSandbox := pg.DSNAs("v-erp", "secret", "erp"), pg.DSNAs("v-erp-sandbox", "secret", "erp-sandbox")
-	sql(t, inProd, "CREATE TABLE llx_user (id int PRIMARY KEY, name citext)", "INSERT INTO llx_user SELECT n, 'user ' || n FROM generate_series(1, 1000) n",
-		"CREATE VIEW llx_names AS SELECT name FROM llx_user", "CREATE SCHEMA more", "CREATE TABLE more.notes (t text)", "SELECT lo_from_bytea(0, 'large')")
+	sql(t, inProd, "CREATE TABLE llx_user (id int PRIMARY KEY, name citext)",
+		"INSERT INTO llx_user SELECT n, 'user ' || n FROM generate_series(1, 1000) n",
+		"CREATE VIEW llx_names AS SELECT name FROM llx_user", "CREATE SCHEMA more",
+		"CREATE TABLE more.notes (t text)", "SELECT lo_from_bytea(0, 'large')")
 	sql(t, inSandbox, "CREATE TABLE old (n int)", "INSERT INTO old VALUES (7)")
 
 	dir := filepath.Join(t.TempDir(), "dumps")
@@ -191,7 +195,8 @@ func TestDumpResetAndDropWithDump(t *testing.T) {
 	if got := sql(t, inSandbox, "SELECT count(*) FROM llx_names"); !slices.Equal(got, []string{"1000"}) {
 		t.Errorf("restored %q rows", got)
 	}
-	if got := sql(t, inSandbox, "SELECT to_regclass('old') IS NULL AND (SELECT tableowner = 'erp_sandbox_role' FROM pg_tables WHERE tablename = 'notes')"); !slices.Equal(got, []string{"t"}) {
+	if got := sql(t, inSandbox, "SELECT to_regclass('old') IS NULL AND (SELECT tableowner = 'erp_sandbox_role' "+
+		"FROM pg_tables WHERE tablename = 'notes')"); !slices.Equal(got, []string{"t"}) {
 		t.Errorf("the old table is still there, or a new one is not the owner role's")
 	}
 	if p, err := root.Plan(t.Context(), spec); err != nil || !p.Empty() {
@@ -202,7 +207,8 @@ func TestDumpResetAndDropWithDump(t *testing.T) {
 	}
 
 	// a restore that fails leaves what was there: only a superuser can make an event trigger
-	sql(t, pg.DSN("erp"), "CREATE FUNCTION public.f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'", "CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION public.f()")
+	sql(t, pg.DSN("erp"), "CREATE FUNCTION public.f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+		"CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION public.f()")
 	bad, err := root.Dump(t.Context(), "erp", pgprov.Dump{Dir: filepath.Join(dir, "bad")})
 	if err != nil {
 		t.Fatal(err)
@@ -212,13 +218,15 @@ func TestDumpResetAndDropWithDump(t *testing.T) {
 	if err := apply(t, p, err); err == nil || !strings.Contains(err.Error(), "event trigger") {
 		t.Errorf("want the failure of the restore: %v", err)
 	}
-	if got := sql(t, inSandbox, "SELECT count(*) FROM llx_user, (SELECT count(*) FROM precious) p"); !slices.Equal(got, []string{"1000"}) {
+	if got := sql(t, inSandbox, "SELECT count(*) FROM llx_user, (SELECT count(*) FROM precious) p"); !slices.Equal(
+		got, []string{"1000"}) {
 		t.Errorf("a restore that failed left %q rows", got)
 	}
 
 	// a drop dumps first
 	d := pgprov.DropSpec{Instances: []lab.Instance{sandbox}, Dump: &pgprov.Dump{Dir: filepath.Join(dir, "last")}}
-	settled = lab.Wait(t.Context(), lab.Poll{What: "the sessions to end"}, func(ctx context.Context) (bool, error) { _, err := root.Drop(ctx, d); return err == nil, nil })
+	settled = lab.Wait(t.Context(), lab.Poll{What: "the sessions to end"},
+		func(ctx context.Context) (bool, error) { _, err := root.Drop(ctx, d); return err == nil, nil })
 	if settled != nil {
 		t.Fatal(settled)
 	}

@@ -82,7 +82,7 @@ func (s *session) exec(ctx context.Context, sql string) error {
 	return err
 }
 
-// rows reads the rows of one question.
+// rows reads the rows of one query.
 func rows[T any](in [][][]byte) ([]T, error) {
 	out := make([]T, len(in))
 	for i, row := range in {

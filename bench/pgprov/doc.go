@@ -1,6 +1,6 @@
 // Package pgprov measures how fast PostgreSQL is provisioned: plans of converged servers with 100
-// and 1000 apps beside their floor, which is to connect to each database, by TCP and SCRAM, and ask
-// one question, 8 at a time; first provisioning; and, when asked, Terraform or OpenTofu with the
+// and 1000 apps beside their floor, which is to connect to each database, by TCP and SCRAM, and send
+// one query, 8 at a time; first provisioning; and, when asked, Terraform or OpenTofu with the
 // PostgreSQL provider on the same server.
 //
 //	go test ./bench/pgprov -bench . -benchtime 20x

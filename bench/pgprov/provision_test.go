@@ -10,18 +10,18 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sync/errgroup"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
 )
 
-var provider = flag.String("terraform", "", "the folder of a built terraform-provider-postgresql")
+var provider = flag.String("terraform", "", "the `directory` of a built terraform-provider-postgresql")
 
 // fleet is a server and the apps that it is to hold.
 type fleet struct {
@@ -34,7 +34,8 @@ func newFleet(tb testing.TB, apps int) *fleet {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 5*time.Minute)
 	defer cancel()
-	pg, err := real.StartPostgres(ctx, real.PGOptions{Major: 17, Fetch: true, Settings: map[string]string{"autovacuum": "off"}})
+	pg, err := real.StartPostgres(ctx, real.PGOptions{Major: 17, Fetch: true,
+		Settings: map[string]string{"autovacuum": "off"}})
 	if errors.Is(err, real.ErrNoPostgres) {
 		real.Missing(tb, err.Error())
 	}
@@ -42,8 +43,10 @@ func newFleet(tb testing.TB, apps int) *fleet {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = pg.Close() })
-	f := &fleet{pg: pg, server: pgprov.Server{Host: pg.Host, Port: pg.Port, User: pg.Superuser, Password: lab.NewSecret(pg.Password), Counters: &pgprov.Counters{}},
-		spec: pgprov.Spec{Editor: pgprov.Login{Password: lab.NewSecret("editor")}, Pooler: pgprov.Login{Password: lab.NewSecret("pooler")}}}
+	f := &fleet{pg: pg, server: pgprov.Server{Host: pg.Host, Port: pg.Port, User: pg.Superuser,
+		Password: lab.NewSecret(pg.Password), Counters: &pgprov.Counters{}},
+		spec: pgprov.Spec{Editor: pgprov.Login{Password: lab.NewSecret("editor")},
+			Pooler: pgprov.Login{Password: lab.NewSecret("pooler")}}}
 	for n := range apps {
 		f.spec.Instances = append(f.spec.Instances, pgprov.Instance{Instance: lab.App(fmt.Sprintf("app-%d", n)).In("")})
 	}
@@ -79,13 +82,14 @@ func (f *fleet) noop(tb testing.TB) time.Duration {
 		tb.Fatalf("there is to do:\n%v", p)
 	}
 	want := int64(len(f.spec.Instances) + 1)
-	if c, r := f.server.Counters.Connections.Load()-connections, f.server.Counters.RoundTrips.Load()-trips; c != want || r != want {
+	c, r := f.server.Counters.Connections.Load()-connections, f.server.Counters.RoundTrips.Load()-trips
+	if c != want || r != want {
 		tb.Fatalf("%d connections and %d round trips, want %d", c, r, want)
 	}
 	return took
 }
 
-// floor connects to each database with pgx and asks one question, 8 at a time.
+// floor connects to each database with pgx and sends one query, 8 at a time.
 func (f *fleet) floor(tb testing.TB) time.Duration {
 	tb.Helper()
 	config, err := pgconn.ParseConfig(f.pg.DSN("postgres"))
@@ -93,34 +97,22 @@ func (f *fleet) floor(tb testing.TB) time.Duration {
 		tb.Fatal(err)
 	}
 	start := time.Now()
-	next := make(chan string)
-	var wg sync.WaitGroup
-	errs := make(chan error, len(f.spec.Instances))
-	for range 8 {
-		wg.Go(func() {
-			for database := range next {
-				c := config.Copy()
-				c.Database = database
-				conn, err := pgconn.ConnectConfig(tb.Context(), c)
-				if err == nil {
-					_, err = conn.Exec(tb.Context(), "SELECT 1").ReadAll()
-					err = errors.Join(err, conn.Close(tb.Context()))
-				}
-				if err != nil {
-					errs <- err
-				}
+	var g errgroup.Group
+	g.SetLimit(8)
+	for _, i := range f.spec.Instances {
+		g.Go(func() error {
+			c := config.Copy()
+			c.Database = i.Database()
+			conn, err := pgconn.ConnectConfig(tb.Context(), c)
+			if err != nil {
+				return err
 			}
+			_, err = conn.Exec(tb.Context(), "SELECT 1").ReadAll()
+			return errors.Join(err, conn.Close(tb.Context()))
 		})
 	}
-	for _, i := range f.spec.Instances {
-		next <- i.Database()
-	}
-	close(next)
-	wg.Wait()
-	select {
-	case err := <-errs:
+	if err := g.Wait(); err != nil {
 		tb.Fatal(err)
-	default:
 	}
 	return time.Since(start)
 }
@@ -161,7 +153,7 @@ func BenchmarkApply(b *testing.B) {
 // TestTerraform provisions the same 100 apps with Terraform or OpenTofu.
 func TestTerraform(t *testing.T) {
 	if *provider == "" {
-		t.Log("run with -terraform FOLDER to measure Terraform")
+		t.Log("run with -terraform DIRECTORY to measure Terraform")
 		return
 	}
 	tool := ""
@@ -181,16 +173,19 @@ func TestTerraform(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("rc", fmt.Sprintf("provider_installation {\n  dev_overrides { \"cyrilgdn/postgresql\" = %q }\n  direct {}\n}\n", *provider))
+	write("rc", fmt.Sprintf("provider_installation {\n"+
+		"  dev_overrides { \"cyrilgdn/postgresql\" = %q }\n  direct {}\n}\n", *provider))
 	var names []string
 	for _, i := range f.spec.Instances {
 		names = append(names, strconv.Quote(i.ID()))
 	}
-	write("main.tf", fmt.Sprintf(terraformConfig, f.pg.Host, f.pg.Port, f.pg.Superuser, f.pg.Password, strings.Join(names, ", ")))
+	write("main.tf", fmt.Sprintf(terraformConfig, f.pg.Host, f.pg.Port, f.pg.Superuser, f.pg.Password,
+		strings.Join(names, ", ")))
 	run := func(args ...string) time.Duration {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), tool, append(args, "-no-color", "-input=false")...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), "TF_CLI_CONFIG_FILE="+filepath.Join(dir, "rc"), "CHECKPOINT_DISABLE=1")
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "TF_CLI_CONFIG_FILE="+filepath.Join(dir, "rc"),
+			"CHECKPOINT_DISABLE=1")
 		start := time.Now()
 		out, err := cmd.CombinedOutput()
 		switch {
@@ -211,8 +206,11 @@ func TestTerraform(t *testing.T) {
 		floor += f.floor(t)
 	}
 	fresh := newFleet(t, 100).apply(t)
-	t.Logf("%s: first apply %v, no-op plan %v\npgprov: first apply %v, adoption %v, no-op plan %v (floor %v)\nno-op plan: %.0f times faster; %.2f of the floor",
-		filepath.Base(tool), first, noop, fresh, own, ours/times, floor/times, noop.Seconds()/(ours/times).Seconds(), ours.Seconds()/floor.Seconds())
+	t.Logf("%s: first apply %v, no-op plan %v\n"+
+		"pgprov: first apply %v, adoption %v, no-op plan %v (floor %v)\n"+
+		"no-op plan: %.0f times faster; %.2f of the floor",
+		filepath.Base(tool), first, noop, fresh, own, ours/times, floor/times, noop.Seconds()/(ours/times).Seconds(),
+		ours.Seconds()/floor.Seconds())
 }
 
 // terraformConfig is the same state in the provider's words: seven resources an app.

@@ -123,13 +123,15 @@ func (c *Config) spec(dir cli.Folder, only []string) (pgprov.Spec, error) {
 		return s
 	}
 	s := pgprov.Spec{
-		Editor:             pgprov.Login{Name: c.Shared.Editor.Name, Password: secret("shared.credentials_editor.password", c.Shared.Editor.Password)},
+		Editor: pgprov.Login{Name: c.Shared.Editor.Name,
+			Password: secret("shared.credentials_editor.password", c.Shared.Editor.Password)},
 		EditorEndsSessions: c.Shared.Editor.EndsSessions,
-		Pooler:             pgprov.Login{Name: c.Shared.Pooler.Name, Password: secret("shared.pgbouncer_auth.password", c.Shared.Pooler.Password)},
-		LookupMembersOnly:  c.Shared.LookupMembersOnly,
-		DropOldLookup:      c.Shared.DropOldLookup,
-		DynamicPrefix:      c.Shared.DynamicPrefix,
-		AllowPG15:          c.Shared.AllowPG15,
+		Pooler: pgprov.Login{Name: c.Shared.Pooler.Name,
+			Password: secret("shared.pgbouncer_auth.password", c.Shared.Pooler.Password)},
+		LookupMembersOnly: c.Shared.LookupMembersOnly,
+		DropOldLookup:     c.Shared.DropOldLookup,
+		DynamicPrefix:     c.Shared.DynamicPrefix,
+		AllowPG15:         c.Shared.AllowPG15,
 	}
 	var places []string // of the instances
 	for n, a := range c.Apps {
@@ -138,7 +140,8 @@ func (c *Config) spec(dir cli.Folder, only []string) (pgprov.Spec, error) {
 			envs = []string{lab.Prod}
 		}
 		for _, env := range envs {
-			s.Instances = append(s.Instances, pgprov.Instance{Instance: lab.App(a.Name).In(env), Encoding: a.Encoding, Locale: a.Locale, ICULocale: a.ICULocale, Extensions: a.Extensions, Connect: a.Connect})
+			s.Instances = append(s.Instances, pgprov.Instance{Instance: lab.App(a.Name).In(env), Encoding: a.Encoding,
+				Locale: a.Locale, ICULocale: a.ICULocale, Extensions: a.Extensions, Connect: a.Connect})
 			places = append(places, fmt.Sprintf("apps[%d]", n))
 		}
 	}
@@ -175,7 +178,8 @@ func relocate(path string, places []string) string {
 		}
 		return place + rest
 	}
-	return strings.NewReplacer("editor.", "shared.credentials_editor.", "pooler.", "shared.pgbouncer_auth.", "dynamic_prefix", "shared.dynamic_prefix").Replace(path)
+	return strings.NewReplacer("editor.", "shared.credentials_editor.", "pooler.", "shared.pgbouncer_auth.",
+		"dynamic_prefix", "shared.dynamic_prefix").Replace(path)
 }
 
 // keep leaves the instances of the named apps only.

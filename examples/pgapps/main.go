@@ -1,11 +1,11 @@
 // Command pgapps provisions PostgreSQL for apps.
 //
-//	pgapps plan  -dsn postgres://USER@HOST/postgres [flags] APPS.yaml   show what would be done; exit 2 when there is something
+//	pgapps plan  -dsn postgres://USER@HOST/postgres [flags] APPS.yaml   show what would be done; exit 2 when there is any
 //	pgapps apply -dsn postgres://USER@HOST/postgres [flags] APPS.yaml   do it
 //	pgapps plan  -dsn ... -app NAME                                     one app, in production, without a file
 //	pgapps sweep -dsn ... [-prefix v-] [-apply]                         users of Vault's that nobody drops any more
-//	pgapps drop  -dsn ... -app NAME [-env ENV] [-dump DIR]              drop an app's database; only what -confirm names is done
-//	pgapps reset -dsn ... -app NAME -env ENV -file DUMP                 fill a sandbox's database from a dump, as one of its own users
+//	pgapps drop  -dsn ... -app NAME [-env ENV] [-dump DIR]              drop a database that -confirm names
+//	pgapps reset -dsn ... -app NAME -env ENV -file DUMP                 fill a sandbox's database from a dump
 //	pgapps schema                                                       the JSON schema of APPS.yaml
 //
 // The password is in the DSN, or -password says where it is; the DSN itself can be a reference,
@@ -51,7 +51,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case "plan", "apply", "sweep", "drop", "reset":
 		return runVerb(ctx, args[0], args[1:], stdout, stderr)
 	case "-h", "-help", "--help", "help":
-		fmt.Fprintln(stdout, "usage: pgapps plan|apply -dsn postgres://USER@HOST:PORT/postgres [flags] APPS.yaml\n       pgapps sweep|drop|reset -dsn ... [flags]\n       pgapps schema\n\nflags: pgapps plan -h")
+		fmt.Fprintln(stdout, "usage: pgapps plan|apply -dsn postgres://USER@HOST:PORT/postgres [flags] APPS.yaml\n"+
+			"       pgapps sweep|drop|reset -dsn ... [flags]\n       pgapps schema\n\nflags: pgapps plan -h")
 		return nil
 	}
 	return cli.Usage("%q: %s", args[0], verbs)
@@ -93,30 +94,36 @@ func parse(verb string, args []string, stdout, stderr io.Writer) (*options, erro
 	o := &options{verb: verb}
 	flags := flag.NewFlagSet("pgapps "+verb, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	dsn := flags.String("dsn", "", "the server, `postgres://USER@HOST:PORT/DATABASE`; ?host=/run/postgresql for a socket; or env:NAME, file:PATH. USER is a superuser, except for reset")
+	dsn := flags.String("dsn", "", "the server, `postgres://USER@HOST:PORT/DATABASE`; ?host=/run/postgresql for a "+
+		"socket; or env:NAME, file:PATH. USER is a superuser, except for reset")
 	password := flags.String("password", "", "where the password is when it is not in the DSN, `file:PATH or env:NAME`")
 	var allow cli.List
-	flags.Var(&allow, "allow", "a `network` or address that the server may be in when it is not on this machine, as 192.168.1.202/32 (may be repeated)")
-	identity := flags.String("identity", "", "the system `identifier` that the server must have, as pg_controldata shows it")
+	flags.Var(&allow, "allow", "a `network` or address that the server may be in when it is not on this machine, "+
+		"as 192.168.1.202/32 (may be repeated)")
+	identity := flags.String("identity", "",
+		"the system `identifier` that the server must have, as pg_controldata shows it")
 	conns := flags.Int("conns", 0, "connections at once; 0 means 8")
 	output := flags.String("output", "text", "text, or json: an object a line, the last one a summary")
-	flags.Var(&o.apps, "app", "only this app, or this instance of one; without APPS.yaml, this app in production (`NAME`, may be repeated)")
+	flags.Var(&o.apps, "app", "only this app, or this instance of one; without APPS.yaml, this app in production "+
+		"(`NAME`, may be repeated)")
 	o.request.Flags(flags)
 	switch verb {
 	case "plan", "apply":
-		flags.BoolVar(&o.allowPG15, "allow-pg15", false, "accept PostgreSQL 15, where who holds the editor's password holds every app and the machine")
+		flags.BoolVar(&o.allowPG15, "allow-pg15", false,
+			"accept PostgreSQL 15, where who holds the editor's password holds every app and the machine")
 	case "sweep":
 		flags.StringVar(&o.sweep.Prefix, "prefix", "", "how the users' names begin; empty means v-")
 		flags.DurationVar(&o.sweep.Grace, "grace", 0, "how long ago they expired; 0 means 24h")
 		flags.BoolVar(&o.request.Apply, "apply", false, "drop them, not only show them")
 	case "drop":
 		flags.StringVar(&o.env, "env", lab.Prod, "the environment")
-		flags.StringVar(&o.dump, "dump", "", "dump the database into this `folder` first")
-		flags.StringVar(&o.programs, "programs", "", "the `folder` of pg_dump and pg_restore; empty: looked for in PATH")
+		flags.StringVar(&o.dump, "dump", "", "dump the database into this `directory` first")
+		flags.StringVar(&o.programs, "programs", "",
+			"the `directory` of pg_dump and pg_restore; empty: looked for in PATH")
 	case "reset":
 		flags.StringVar(&o.env, "env", "", "the environment, not prod")
 		flags.StringVar(&o.dumpFile, "file", "", "the dump, in pg_dump's custom format")
-		flags.StringVar(&o.programs, "programs", "", "the `folder` of pg_restore; empty: looked for in PATH")
+		flags.StringVar(&o.programs, "programs", "", "the `directory` of pg_restore; empty: looked for in PATH")
 	}
 	words, err := cli.Parse(flags, args)
 	if err != nil {
@@ -149,12 +156,13 @@ func parse(verb string, args []string, stdout, stderr io.Writer) (*options, erro
 		return nil, err
 	}
 	o.server.Identity, o.server.MaxConns, o.server.Counters = *identity, *conns, &pgprov.Counters{}
-	o.server.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return a
-	}}))
+	o.server.Logger = slog.New(slog.NewTextHandler(stderr,
+		&slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}}))
 	return o, nil
 }
 
@@ -201,8 +209,9 @@ func server(dsn, password string, allow []string) (pgprov.Server, error) {
 	case s.Local():
 		b.Allow = nil // loopback
 	case len(b.Allow) == 0:
-		return s, &lab.Error{Op: "read command line", Hint: "if you mean it: -allow and its address, as -allow 192.168.1.202/32",
-			Err: fmt.Errorf("%w: %s is not on this machine", lab.ErrRefused, s.Host)}
+		return s, &lab.Error{Op: "read command line",
+			Hint: "if you mean it: -allow and its address, as -allow 192.168.1.202/32",
+			Err:  fmt.Errorf("%w: %s is not on this machine", lab.ErrRefused, s.Host)}
 	}
 	s.Boundary = b
 	return s, nil

@@ -17,7 +17,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/pgtest"
 )
 
-var update = flag.Bool("update", false, "write schema.json anew")
+var update = flag.Bool("update", false, "rewrite schema.json")
 
 // TestSchemaIsInStep keeps the schema in step with the configuration and its comments.
 func TestSchemaIsInStep(t *testing.T) {
@@ -89,13 +89,15 @@ func TestPlanApplyPlan(t *testing.T) {
 	want(2, "plan", "-dsn", "env:LAB_DSN", "-app", "url-shortener")
 	want(0, "apply", "-dsn", dsn, "-app", "url-shortener", "-output", "json")
 	want(0, "plan", "-dsn", dsn, "-app", "erp", "-app", "webapp", "apps.yaml")
-	if out := want(1, "plan", "-dsn", dsn, "-app", "web-app", "apps.yaml"); !strings.Contains(out, "did you mean webapp") {
+	out = want(1, "plan", "-dsn", dsn, "-app", "web-app", "apps.yaml")
+	if !strings.Contains(out, "did you mean webapp") {
 		t.Error(out)
 	}
 
 	// what was reviewed, and no more
 	reviewed := filepath.Join(t.TempDir(), "plan.json")
-	if err := os.WriteFile(reviewed, []byte(want(2, "plan", "-dsn", dsn, "-app", "one", "-output", "json")), 0o600); err != nil {
+	plan := want(2, "plan", "-dsn", dsn, "-app", "one", "-output", "json")
+	if err := os.WriteFile(reviewed, []byte(plan), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	want(1, "apply", "-dsn", dsn, "-plan", reviewed, "-app", "one", "-app", "two")
@@ -116,20 +118,29 @@ func TestRefusals(t *testing.T) {
 		args []string
 		says string
 	}{
-		"elsewhere":       {lab.ExitRefused, []string{"plan", "-dsn", "postgres://postgres@192.0.2.1/postgres?sslmode=disable", "-app", "x"}, "-allow"},
-		"not in -allow":   {lab.ExitRefused, []string{"plan", "-dsn", "postgres://postgres@192.0.2.1/postgres?sslmode=disable", "-allow", "198.51.100.0/24", "-app", "x"}, "outside the boundary"},
-		"PostgreSQL 15":   {lab.ExitRefused, []string{"plan", "-dsn", here("127.0.0.1"), "-app", "x"}, "PostgreSQL 15"},
-		"wrong password":  {lab.ExitError, []string{"plan", "-dsn", fmt.Sprintf("postgres://postgres:wr0ng-one@127.0.0.1:%d/postgres", f.Port()), "-app", "x"}, "28P01"},
-		"another server":  {lab.ExitRefused, []string{"plan", "-dsn", here("127.0.0.1"), "-identity", "1", "-app", "x"}, "another server"},
-		"no verb":         {lab.ExitError, nil, "plan, apply"},
-		"a wrong verb":    {lab.ExitError, []string{"plann"}, "plan, apply"},
-		"no server":       {lab.ExitError, []string{"plan", "apps.yaml"}, "-dsn"},
-		"no apps":         {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1")}, "APPS.yaml"},
-		"no file":         {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1"), "nowhere.yaml"}, "nowhere.yaml"},
-		"a DSN's secret":  {lab.ExitError, []string{"plan", "-dsn", "postgres://u:wr0ng-one@h:x/", "-app", "x"}, "not a URL"},
-		"reset to prod":   {lab.ExitRefused, []string{"reset", "-dsn", here("127.0.0.1"), "-app", "erp", "-file", "x"}, "production"},
-		"a bad app":       {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1"), "-app", "My_App"}, "not an app name"},
-		"a reserved name": {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1"), "-app", "postgres"}, "cannot be called"},
+		"elsewhere": {lab.ExitRefused, []string{"plan", "-dsn",
+			"postgres://postgres@192.0.2.1/postgres?sslmode=disable", "-app", "x"}, "-allow"},
+		"not in -allow": {lab.ExitRefused, []string{"plan", "-dsn",
+			"postgres://postgres@192.0.2.1/postgres?sslmode=disable", "-allow", "198.51.100.0/24", "-app", "x"},
+			"outside the boundary"},
+		"PostgreSQL 15": {lab.ExitRefused, []string{"plan", "-dsn", here("127.0.0.1"), "-app", "x"}, "PostgreSQL 15"},
+		"wrong password": {lab.ExitError, []string{"plan", "-dsn",
+			fmt.Sprintf("postgres://postgres:wr0ng-one@127.0.0.1:%d/postgres", f.Port()), "-app", "x"}, "28P01"},
+		"another server": {lab.ExitRefused, []string{"plan", "-dsn", here("127.0.0.1"), "-identity", "1", "-app", "x"},
+			"another server"},
+		"no verb":      {lab.ExitError, nil, "plan, apply"},
+		"a wrong verb": {lab.ExitError, []string{"plann"}, "plan, apply"},
+		"no server":    {lab.ExitError, []string{"plan", "apps.yaml"}, "-dsn"},
+		"no apps":      {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1")}, "APPS.yaml"},
+		"no file":      {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1"), "nowhere.yaml"}, "nowhere.yaml"},
+		"a DSN's secret": {lab.ExitError, []string{"plan", "-dsn", "postgres://u:wr0ng-one@h:x/", "-app", "x"},
+			"not a URL"},
+		"reset to prod": {lab.ExitRefused, []string{"reset", "-dsn", here("127.0.0.1"), "-app", "erp", "-file", "x"},
+			"production"},
+		"a bad app": {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1"), "-app", "My_App"},
+			"not an app name"},
+		"a reserved name": {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1"), "-app", "postgres"},
+			"cannot be called"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			code, out, errs := call(t, c.args...)
@@ -137,11 +148,12 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("ended in %d, want %d with %q\n%s%s", code, c.code, c.says, out, errs)
 			}
 			if strings.Contains(out+errs, "wr0ng-one") {
-				t.Errorf("the password is told:\n%s%s", out, errs)
+				t.Errorf("the password is shown:\n%s%s", out, errs)
 			}
 		})
 	}
-	if code, _, errs := call(t, "plan", "-dsn", here("localhost"), "-allow-pg15", "-app", "x"); code != lab.ExitPending || !strings.Contains(errs, "level=WARN") {
+	code, _, errs := call(t, "plan", "-dsn", here("localhost"), "-allow-pg15", "-app", "x")
+	if code != lab.ExitPending || !strings.Contains(errs, "level=WARN") {
 		t.Errorf("PostgreSQL 15 on request: %d\n%s", code, errs)
 	}
 }

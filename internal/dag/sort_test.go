@@ -27,7 +27,8 @@ func TestSort(t *testing.T) {
 		{"a cycle, without the way to it", [][]int{{1}, {2}, {3}, {2}}, nil, []int{2, 3, 2}},
 	} {
 		order, cycle := dag.Sort(len(test.after), func(n int) []int { return test.after[n] })
-		if !slices.Equal(order, test.order) || !slices.Equal(cycle, test.cycle) || (order == nil) != (test.order == nil) {
+		if !slices.Equal(order, test.order) || !slices.Equal(cycle, test.cycle) ||
+			(order == nil) != (test.order == nil) {
 			t.Errorf("%s: order %v, cycle %v; want %v, %v", test.name, order, cycle, test.order, test.cycle)
 		}
 	}
@@ -61,7 +62,8 @@ func TestSortRandom(t *testing.T) {
 		for at, node := range order {
 			place[node] = at
 		}
-		if sorted := slices.Sorted(slices.Values(order)); len(sorted) != n || !slices.Equal(slices.Compact(sorted), sorted) {
+		if sorted := slices.Sorted(slices.Values(order)); len(sorted) != n ||
+			!slices.Equal(slices.Compact(sorted), sorted) {
 			t.Fatalf("%v: order %v", after, order)
 		}
 		for node, before := range after {

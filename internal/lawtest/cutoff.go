@@ -21,7 +21,7 @@ func CutOff(t *testing.T, w World) {
 // attempt is one apply that is to be cut off.
 type attempt struct {
 	ctx      context.Context
-	events   func(lab.Event)  // nil: nobody is told
+	events   func(lab.Event)  // nil: not asked for
 	happened func(error) bool // see [Cut]
 	fails    bool             // an apply that was cut off must say so
 	least    int              // see [Cut]

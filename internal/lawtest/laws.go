@@ -101,11 +101,13 @@ func boundary(tb testing.TB, w World) {
 		tb.Skip("the suite says nothing of a boundary")
 	}
 	refused := 0
-	b := &lab.Boundary{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Refused: func(_, _ string) { refused++ }}
+	b := &lab.Boundary{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
+		Refused: func(_, _ string) { refused++ }}
 	trips := w.roundTrips()
 	err := w.Within(tb.Context(), b)
 	if !errors.Is(err, lab.ErrRefused) || refused == 0 || w.roundTrips() != trips {
-		tb.Errorf("law 7: planning outside of the boundary ended in %v after %d refusals and %d round trips", err, refused, w.roundTrips()-trips)
+		tb.Errorf("law 7: planning outside of the boundary ended in %v after %d refusals and %d round trips", err,
+			refused, w.roundTrips()-trips)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
-// shelf is a small server: names with values. It breaks the laws that it is told to break.
+// shelf is a small server: names with values. It breaks one law on request.
 type shelf struct {
 	holds         map[string]string
 	foreign       string
@@ -89,7 +89,8 @@ func (s *shelf) compare() (ops []reconcile.Op[*shelf]) {
 		case "law 6":
 			c.Diff = "+" + secret
 		}
-		ops = append(ops, reconcile.Op[*shelf]{Change: c, Make: func(_ context.Context, s *shelf) error { return s.put(name) }})
+		ops = append(ops, reconcile.Op[*shelf]{Change: c,
+			Make: func(_ context.Context, s *shelf) error { return s.put(name) }})
 	}
 	return ops
 }
@@ -122,7 +123,7 @@ func TestLaws(t *testing.T) {
 	Laws(t, func(*testing.T) World { return world("") })
 }
 
-// recorder keeps what a test would have been told.
+// recorder keeps what would have failed a test.
 type recorder struct {
 	testing.TB
 	said []string
@@ -148,10 +149,16 @@ func TestBrokenLawsAreFound(t *testing.T) {
 		{"law 3", planning, "law 3: after the apply there is to do"},
 		{"cost", planning, "cost 2 round trips, want 1"},
 		{"drift", drift, "drift was not found"},
-		{"law 4", func(tb testing.TB, w World) { cutOff(tb, w, byCut(0)) }, "law 4: cut off at place 1, the apply reports no failure"},
-		{"honesty", func(tb testing.TB, w World) { cutOff(tb, w, byCut(1)) }, "shelf/a was reported failed, and is done"},
+		{"law 4", func(tb testing.TB, w World) { cutOff(tb, w, byCut(0)) },
+			"law 4: cut off at place 1, the apply reports no failure"},
+		{"honesty", func(tb testing.TB, w World) { cutOff(tb, w, byCut(1)) },
+			"shelf/a was reported failed, and is done"},
 		{"", func(tb testing.TB, w World) {
-			cutOff(tb, w, func(tb testing.TB, w World, n int) attempt { a := byCut(0)(tb, w, n); a.least = 4; return a })
+			cutOff(tb, w, func(tb testing.TB, w World, n int) attempt {
+				a := byCut(0)(tb, w, n)
+				a.least = 4
+				return a
+			})
 		}, "an apply has 3 places to cut it off, want at least 4"},
 		{"law 5", foreign, "law 5: what is foreign was\ntheirs\nand is\nours"},
 		{"law 6", secrets, "law 6: a secret is in"},

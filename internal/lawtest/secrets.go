@@ -24,7 +24,7 @@ func secrets(tb testing.TB, w World) {
 			said = append(said, fmt.Sprintf("%v|%+v|%#v|%s|%v", v, v, v, b, err))
 		}
 	}
-	tell := func(ctx context.Context, events func(lab.Event)) {
+	live := func(ctx context.Context, events func(lab.Event)) {
 		p := w.plan(tb)
 		say(p, p.Changes())
 		o := confirmed(p)
@@ -38,11 +38,11 @@ func secrets(tb testing.TB, w World) {
 		say(r, err, lab.Hints(err))
 	}
 	cut := byContext(tb, w, 2)
-	tell(cut.ctx, cut.events)
-	tell(tb.Context(), nil)
+	live(cut.ctx, cut.events)
+	live(tb.Context(), nil)
 	if w.Drift != nil {
 		w.Drift(tb)
-		tell(tb.Context(), nil)
+		live(tb.Context(), nil)
 	}
 	w.converged(tb, "law 6: after all")
 	if w.Within != nil {

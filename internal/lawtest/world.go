@@ -13,7 +13,7 @@ type World struct {
 	// Plan plans what is wanted. It always wants the same.
 	Plan func(context.Context) (*lab.Plan, error)
 
-	// Writes returns how often the world was changed, whoever did it.
+	// Writes returns how often the world was changed, whoever did it. Nil leaves out law 2.
 	Writes func(testing.TB) int64
 
 	// RoundTrips returns how many round trips the plans and applies have cost, and Cost is what a
@@ -46,7 +46,7 @@ type World struct {
 	// change begins.
 	Cuts []Cut
 
-	// RunsOn says that changes go on unheard when the connection is lost, as in a script on a
+	// RunsOn says that changes are still made when the connection is lost, as by a script on a
 	// machine: what was reported as not run may have been made.
 	RunsOn bool
 

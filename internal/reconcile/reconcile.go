@@ -1,9 +1,12 @@
-// Package reconcile is what the layers over an API do alike: what is compared becomes ops, the plan
-// holds their changes, and when it is applied the world is observed and compared again, and what is
-// left of the plan is made, one op after the other.
+// Package reconcile is what the layers over an API do alike. A layer's comparison of what is wanted
+// with what is observed yields ops; its plan holds their changes:
 //
-//	found, err := compare(want, observe(ctx, session))                  // by Plan, and again by its Apply
-//	err = reconcile.Run(ctx, r, session, reconcile.Match(r, planned, found)) // by its Apply
+//	planned := reconcile.Changes(found)
+//
+// When the plan is applied, the layer observes and compares again, and what is left of the plan is
+// made, one op after the other:
+//
+//	err := reconcile.Run(ctx, r, session, reconcile.Match(r, planned, found))
 package reconcile
 
 import (

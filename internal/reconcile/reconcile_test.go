@@ -16,15 +16,18 @@ type world struct{ made []string }
 
 // op makes a change that ends in err.
 func op(id string, err error, after ...string) reconcile.Op[*world] {
-	return reconcile.Op[*world]{Change: lab.Change{ID: id, Action: lab.Create, After: after}, Make: func(_ context.Context, w *world) error {
-		w.made = append(w.made, id)
-		return err
-	}}
+	return reconcile.Op[*world]{Change: lab.Change{ID: id, Action: lab.Create, After: after},
+		Make: func(_ context.Context, w *world) error {
+			w.made = append(w.made, id)
+			return err
+		}}
 }
 
 // apply applies a plan of one step, and returns what became of each change, what was noted, and the
 // error.
-func apply(t *testing.T, planned []lab.Change, run func(context.Context, *lab.Recorder) error) (results, notes []string, err error) {
+func apply(
+	t *testing.T, planned []lab.Change, run func(context.Context, *lab.Recorder) error,
+) (results, notes []string, err error) {
 	t.Helper()
 	p, err := lab.NewPlan(lab.Step{Name: "s", Changes: planned, Run: run})
 	if err != nil {
@@ -50,7 +53,8 @@ func TestRun(t *testing.T) {
 		made, results, err string
 	}{
 		{"all", []reconcile.Op[*world]{op("a", nil), op("b", nil, "a")}, "a b", "a done, b done", "<nil>"},
-		{"what comes after a failed one", []reconcile.Op[*world]{op("a", errBoom), op("b", nil, "a"), op("c", nil, "b"), op("d", nil)}, "a d",
+		{"what comes after a failed one", []reconcile.Op[*world]{op("a", errBoom), op("b", nil, "a"),
+			op("c", nil, "b"), op("d", nil)}, "a d",
 			"a failed, b skipped a was not done, c skipped b was not done, d done", "boom"},
 		{"a lost answer", []reconcile.Op[*world]{op("a", nil), op("b", lost), op("c", nil)}, "a b",
 			"a done, b unknown, c not run unreachable: the answer", "unreachable: the answer"},
@@ -81,8 +85,10 @@ func TestRunStopsWithItsContext(t *testing.T) {
 	first := op("a", nil)
 	first.Make = func(context.Context, *world) error { cancel(); return nil }
 	ops := []reconcile.Op[*world]{first, op("b", nil)}
-	results, _, err := apply(t, reconcile.Changes(ops), func(_ context.Context, r *lab.Recorder) error { return reconcile.Run(ctx, r, w, ops) })
-	if got := strings.Join(results, ", "); got != "a done, b not run context canceled" || len(w.made) > 0 || !errors.Is(err, context.Canceled) {
+	results, _, err := apply(t, reconcile.Changes(ops),
+		func(_ context.Context, r *lab.Recorder) error { return reconcile.Run(ctx, r, w, ops) })
+	if got := strings.Join(results, ", "); got != "a done, b not run context canceled" || len(w.made) > 0 ||
+		!errors.Is(err, context.Canceled) {
 		t.Errorf("%s, %v; made %v", got, err, w.made)
 	}
 }

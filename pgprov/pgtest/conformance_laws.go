@@ -89,8 +89,10 @@ func (x *suite) foreign(tb testing.TB, s pgprov.Spec) (describe func() string) {
 	return func() string {
 		tb.Helper()
 		var lines []string
-		for _, line := range x.describe(tb, app.Database(), []string{human, user}, []string{app.OwnerRole()}, []string{theirs, app.Database()}) {
-			if slices.ContainsFunc([]string{human, user, theirs, "theirs.", "(name)", x.Extension}, func(word string) bool { return strings.Contains(line, word) }) {
+		for _, line := range x.describe(tb, app.Database(), []string{human, user}, []string{app.OwnerRole()},
+			[]string{theirs, app.Database()}) {
+			if slices.ContainsFunc([]string{human, user, theirs, "theirs.", "(name)", x.Extension},
+				func(word string) bool { return strings.Contains(line, word) }) {
 				lines = append(lines, line)
 			}
 		}

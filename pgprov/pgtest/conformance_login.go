@@ -24,10 +24,11 @@ func (x *suite) editor(t *testing.T) {
 	want(t, c, "", "CREATE TABLE notes (n integer)")
 	e := x.as(t, s.Editor.Name, editorSecret, app.Database())
 	want(t, e, "", fmt.Sprintf("ALTER ROLE %s VALID UNTIL '%s'", q(user), soon()))
+	const endSessions = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE usename = '"
 	if s.EditorEndsSessions {
-		want(t, e, "", "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE usename = '"+user+"'")
+		want(t, e, "", endSessions+user+"'")
 	} else {
-		want(t, e, "42501", "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE usename = '"+user+"'")
+		want(t, e, "42501", endSessions+user+"'")
 	}
 	want(t, e, "", "DROP ROLE IF EXISTS "+q(user)) // the table is the app's
 	x.converged(t, s)
@@ -113,7 +114,7 @@ func (x *suite) logins(t *testing.T) {
 	}
 }
 
-// passwords are set when a role is made, and when they differ, and else not.
+// passwords are set when a role is made and when they differ, and otherwise not.
 func (x *suite) passwords(t *testing.T) {
 	s := x.spec()
 	s.Pooler.Password = lab.Secret{}

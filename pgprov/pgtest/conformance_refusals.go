@@ -58,20 +58,23 @@ func (x *suite) refusals(t *testing.T) {
 	conflict.Instances[0].Encoding = "LATIN1"
 	conflict.Instances[0].Locale = "C.nothing"
 	_, err := x.Server.Plan(t.Context(), conflict)
-	if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "encoding") || !strings.Contains(err.Error(), "LC_COLLATE") {
-		t.Errorf("another encoding and locale: want both told: %v", err)
+	if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "encoding") ||
+		!strings.Contains(err.Error(), "LC_COLLATE") {
+		t.Errorf("another encoding and locale: want both reported: %v", err)
 	}
 	missing := s
 	missing.Instances = slices.Clone(s.Instances)
 	missing.Instances[0].Extensions = []string{"no_such_extension"}
 	missing.Instances[0].Connect = []string{"no_such_role"}
 	_, err = x.Server.Plan(t.Context(), missing)
-	if !errors.Is(err, lab.ErrNotFound) || !strings.Contains(err.Error(), "no_such_extension") || !strings.Contains(err.Error(), "no_such_role") {
-		t.Errorf("want the missing extension and role told: %v", err)
+	if !errors.Is(err, lab.ErrNotFound) || !strings.Contains(err.Error(), "no_such_extension") ||
+		!strings.Contains(err.Error(), "no_such_role") {
+		t.Errorf("want the missing extension and role reported: %v", err)
 	}
 	x.root(t, "", "ALTER DATABASE "+q(app.Database())+" ALLOW_CONNECTIONS false")
 	refused("a closed database", x.Server, s, lab.ErrBlocked)
-	x.root(t, "", "ALTER DATABASE "+q(app.Database())+" ALLOW_CONNECTIONS true", "ALTER DATABASE "+q(app.Database())+" IS_TEMPLATE true")
+	x.root(t, "", "ALTER DATABASE "+q(app.Database())+" ALLOW_CONNECTIONS true",
+		"ALTER DATABASE "+q(app.Database())+" IS_TEMPLATE true")
 	refused("a template", x.Server, s, lab.ErrConflict)
 	x.root(t, "", "ALTER DATABASE "+q(app.Database())+" IS_TEMPLATE false")
 	x.converged(t, s)

@@ -15,12 +15,15 @@ func (x *suite) sweep(t *testing.T) {
 	s := x.spec("webapp", "erp")
 	x.provision(t, s)
 	app := s.Instances[0]
-	alive, orphan, owning := x.user(t, s, app, "alive", soon()), x.user(t, s, app, "orphan", past), x.user(t, s, app, "owning", past)
+	alive, orphan, owning := x.user(t, s, app, "alive", soon()), x.user(t, s, app, "orphan", past),
+		x.user(t, s, app, "owning", past)
 	recent := x.user(t, s, app, "recent", time.Now().Add(-time.Minute).UTC().Format("2006-01-02 15:04:05")+"+00")
 	busy := x.user(t, s, app, "busy", soon())
 	x.as(t, busy, userSecret, app.Database())
 	nologin := s.DynamicPrefix + "group"
-	x.root(t, "", "ALTER ROLE "+q(busy)+" VALID UNTIL '"+past+"'", "CREATE ROLE "+q(nologin)+" VALID UNTIL '"+past+"'", "GRANT CONNECT ON DATABASE "+q(s.Instances[1].Database())+" TO "+q(owning))
+	x.root(t, "", "ALTER ROLE "+q(busy)+" VALID UNTIL '"+past+"'",
+		"CREATE ROLE "+q(nologin)+" VALID UNTIL '"+past+"'",
+		"GRANT CONNECT ON DATABASE "+q(s.Instances[1].Database())+" TO "+q(owning))
 	x.root(t, app.Database(), "CREATE TABLE theirs (n integer)", "CREATE SCHEMA theirs AUTHORIZATION "+q(owning))
 	p, err := x.Server.Sweep(t.Context(), pgprov.SweepSpec{Prefix: s.DynamicPrefix})
 	if err != nil {
@@ -31,7 +34,8 @@ func (x *suite) sweep(t *testing.T) {
 		ids = append(ids, strings.TrimPrefix(c.ID, "pg/sweep/role:"))
 	}
 	if !slices.Equal(ids, []string{orphan, owning}) {
-		t.Errorf("would sweep %q, want %q (not %q)", ids, []string{orphan, owning}, []string{alive, recent, busy, nologin})
+		t.Errorf("would sweep %q, want %q (not %q)", ids, []string{orphan, owning},
+			[]string{alive, recent, busy, nologin})
 	}
 	written := x.Writes(t)
 	if r, err := p.Apply(t.Context(), nil); err != nil {
@@ -61,10 +65,12 @@ func (x *suite) drop(t *testing.T) {
 	app, other := s.Instances[0], s.Instances[1]
 	user := x.user(t, s, app, "valid", soon())
 	// the role has left things in another database
-	x.root(t, other.Database(), "CREATE SCHEMA leftover AUTHORIZATION "+q(app.OwnerRole()), "GRANT USAGE ON SCHEMA pgbouncer TO "+q(app.OwnerRole()))
+	x.root(t, other.Database(), "CREATE SCHEMA leftover AUTHORIZATION "+q(app.OwnerRole()),
+		"GRANT USAGE ON SCHEMA pgbouncer TO "+q(app.OwnerRole()))
 	drop := pgprov.DropSpec{Instances: []lab.Instance{app.Instance}}
 	c := x.as(t, user, userSecret, app.Database())
-	if _, err := x.Server.Drop(t.Context(), drop); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), user) {
+	if _, err := x.Server.Drop(t.Context(), drop); !errors.Is(err, lab.ErrRefused) ||
+		!strings.Contains(err.Error(), user) {
 		t.Errorf("a session is open: %v", err)
 	}
 	c.Close(t.Context())

@@ -27,7 +27,7 @@ func (c *Cutter) Arm(n int, how Failure) {
 	c.cuts.At(n, how)
 }
 
-// Reset takes back a cut that has not come yet.
+// Reset clears a cut that has not come yet.
 func (c *Cutter) Reset() { c.cuts.Reset() }
 
 // Fired reports whether it has cut since it was armed.

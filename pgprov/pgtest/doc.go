@@ -12,7 +12,7 @@
 // is a name and an owner. It does not speak TLS, pg_dump or COPY.
 //
 // Faults are asked for by number ([Server.FailAt]) or for a while ([Server.Refuse],
-// [Server.SetLatency]); [Server.Counters] and [Server.Log] tell what it was asked to do. A [Cutter]
+// [Server.SetLatency]); [Server.Counters] and [Server.Log] say what it was asked to do. A [Cutter]
 // loses connections in front of any server.
 //
 // [Conformance] is the suite that runs on this server and on PostgreSQL itself: where the two

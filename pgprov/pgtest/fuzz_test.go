@@ -6,7 +6,8 @@ import (
 )
 
 func FuzzLex(f *testing.F) {
-	for _, s := range []string{`CREATE ROLE "a""b" PASSWORD E'x\\y'; -- c`, "SELECT $1::text[]", "AS $$ body; $$", `'a''b'`, `"`, `E'\`, "$$", "a.b-1"} {
+	for _, s := range []string{`CREATE ROLE "a""b" PASSWORD E'x\\y'; -- c`, "SELECT $1::text[]", "AS $$ body; $$",
+		`'a''b'`, `"`, `E'\`, "$$", "a.b-1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, sql string) {

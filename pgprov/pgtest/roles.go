@@ -66,7 +66,8 @@ func (p *parser) roleOptions(r role) roleOptions {
 }
 
 func parseTime(text string) time.Time {
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999Z07", "2006-01-02 15:04:05-0700", "2006-01-02 15:04:05", "2006-01-02"} {
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05.999999999Z07:00",
+		"2006-01-02 15:04:05.999999999Z07", "2006-01-02 15:04:05-0700", "2006-01-02 15:04:05", "2006-01-02"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t
 		}
@@ -83,7 +84,8 @@ func (s *session) createRole(p *parser) {
 		if !me.CreateRole {
 			panic(errorf(codeDenied, "permission denied to create role"))
 		}
-		for _, power := range []struct{ has, wants bool }{{false, o.Superuser}, {me.Replication && s.major() >= 16, o.Replication}, {me.BypassRLS && s.major() >= 16, o.BypassRLS},
+		for _, power := range []struct{ has, wants bool }{{false, o.Superuser},
+			{me.Replication && s.major() >= 16, o.Replication}, {me.BypassRLS && s.major() >= 16, o.BypassRLS},
 			{me.CreateDB || s.major() < 16, o.CreateDB}} {
 			if power.wants && !power.has {
 				panic(errorf(codeDenied, "permission denied to create role"))
@@ -98,7 +100,8 @@ func (s *session) createRole(p *parser) {
 	o.Name = name
 	world.roles[name] = o.role
 	if !me.Superuser && s.major() >= 16 {
-		world.members = append(world.members, catalog.Membership{Role: name, Member: s.role, Grantor: world.bootstrap(), Admin: true})
+		world.members = append(world.members, catalog.Membership{Role: name, Member: s.role,
+			Grantor: world.bootstrap(), Admin: true})
 	}
 	for _, r := range o.inRoles {
 		s.grantMembership(r, name, "", membershipOptions{})
@@ -217,12 +220,14 @@ func (s *session) dropRole(p *parser) {
 			e.detail = strings.Trim(e.detail, "\n")
 			panic(e)
 		}
-		if s.major() >= 16 && slices.ContainsFunc(world.members, func(m catalog.Membership) bool { return m.Grantor == name && m.Role != name && m.Member != name }) {
+		if s.major() >= 16 && slices.ContainsFunc(world.members,
+			func(m catalog.Membership) bool { return m.Grantor == name && m.Role != name && m.Member != name }) {
 			panic(errorf(codeDependents, "role %q cannot be dropped because some objects depend on it", name))
 		}
 		world = s.write()
 		delete(world.roles, name)
-		world.members = slices.DeleteFunc(world.members, func(m catalog.Membership) bool { return m.Role == name || m.Member == name })
+		world.members = slices.DeleteFunc(world.members,
+			func(m catalog.Membership) bool { return m.Role == name || m.Member == name })
 	}
 }
 
@@ -299,14 +304,15 @@ func (s *session) grantMembership(roleName, member, by string, o membershipOptio
 	})
 	if n < 0 {
 		inherit := world.roles[member].Inherit
-		world.members = append(world.members, catalog.Membership{Role: roleName, Member: member, Grantor: grantor, Admin: o.admin.or(false), Inherit: o.inherit.or(inherit), Set: o.set.or(true)})
+		world.members = append(world.members, catalog.Membership{Role: roleName, Member: member, Grantor: grantor,
+			Admin: o.admin.or(false), Inherit: o.inherit.or(inherit), Set: o.set.or(true)})
 		return
 	}
 	m := &world.members[n]
 	m.Admin, m.Inherit, m.Set = o.admin.or(m.Admin), o.inherit.or(m.Inherit), o.set.or(m.Set)
 }
 
-// grantor checks that the session may grant or revoke a role, and returns in whose name.
+// grantor returns in whose name the session grants or revokes a role, and panics where it may not.
 func (s *session) grantor(world *state, roleName, by string, grant bool) string {
 	me := world.roles[s.role]
 	if world.roles[roleName].Superuser && !me.Superuser {
@@ -339,7 +345,7 @@ func (s *session) grantor(world *state, roleName, by string, grant bool) string 
 	return by
 }
 
-// revokeMembership takes back what a grantor granted, or some of its options.
+// revokeMembership revokes what a grantor granted, or some of its options.
 func (s *session) revokeMembership(roleName, member, by, option string, cascade bool) {
 	world := s.view()
 	for _, n := range []string{roleName, member} {
@@ -372,7 +378,9 @@ func (s *session) revokeMembership(roleName, member, by, option string, cascade 
 		return
 	}
 	for {
-		k := slices.IndexFunc(world.members, func(m catalog.Membership) bool { return m.Role == roleName && m.Grantor == member })
+		k := slices.IndexFunc(world.members, func(m catalog.Membership) bool {
+			return m.Role == roleName && m.Grantor == member
+		})
 		if k < 0 {
 			return
 		}

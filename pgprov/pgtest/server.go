@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -98,7 +99,8 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pgtest: %w", err)
 	}
-	s := &Server{config: c, listener: l, verifier: scram.NewVerifier(rand.Text()), sessions: map[uint32]*session{}, advisory: map[advisoryKey]advisoryLock{}, nextPID: 1000}
+	s := &Server{config: c, listener: l, verifier: scram.NewVerifier(rand.Text()), sessions: map[uint32]*session{},
+		advisory: map[advisoryKey]advisoryLock{}, nextPID: 1000}
 	s.changed = sync.NewCond(&s.mu)
 	s.committed = initial(c)
 	s.done.Go(s.accept)
@@ -119,11 +121,14 @@ func New(tb testing.TB, c Config) *Server {
 // initial is what initdb makes.
 func initial(c Config) *state {
 	s := &state{roles: map[string]role{}, databases: map[string]*database{}, nextOID: 16384}
-	s.roles[c.Superuser] = role{bootstrap: true, Role: catalog.Role{Name: c.Superuser, Superuser: true, Inherit: true, CreateRole: true, CreateDB: true, Login: true, Replication: true, BypassRLS: true,
-		ConnectionLimit: -1, HasPassword: true, Verifier: scram.NewVerifier(c.Password.Reveal()).String()}}
-	predefined := []string{"pg_database_owner", "pg_read_all_data", "pg_write_all_data", "pg_monitor", "pg_read_all_settings", "pg_read_all_stats", "pg_stat_scan_tables",
-		"pg_read_server_files", "pg_write_server_files", "pg_execute_server_program", "pg_signal_backend", "pg_checkpoint"}
-	for _, name := range predefined {
+	s.roles[c.Superuser] = role{bootstrap: true, Role: catalog.Role{
+		Name: c.Superuser, Superuser: true, Inherit: true, CreateRole: true, CreateDB: true, Login: true,
+		Replication: true, BypassRLS: true, ConnectionLimit: -1,
+		HasPassword: true, Verifier: scram.NewVerifier(c.Password.Reveal()).String(),
+	}}
+	for name := range strings.FieldsSeq(`pg_database_owner pg_read_all_data pg_write_all_data pg_monitor
+		pg_read_all_settings pg_read_all_stats pg_stat_scan_tables pg_read_server_files pg_write_server_files
+		pg_execute_server_program pg_signal_backend pg_checkpoint`) {
 		s.roles[name] = role{Role: catalog.Role{Name: name, Inherit: true, ConnectionLimit: -1}}
 	}
 	for _, name := range []string{"postgres", "template1", "template0"} {
@@ -135,10 +140,15 @@ func initial(c Config) *state {
 }
 
 func newDatabase(name, owner, encoding, locale string, major int) *database {
-	d := &database{Database: catalog.Database{Name: name, Owner: owner, Encoding: encoding, Collate: locale, CType: locale, Provider: "c", AllowConnections: true, ConnectionLimit: -1},
-		settings: map[string]string{}, schemas: map[string]object{}, tables: map[string]object{}, extensions: []string{"plpgsql"}}
+	d := &database{
+		Database: catalog.Database{Name: name, Owner: owner, Encoding: encoding, Collate: locale, CType: locale,
+			Provider: "c", AllowConnections: true, ConnectionLimit: -1},
+		settings: map[string]string{}, schemas: map[string]object{}, tables: map[string]object{},
+		extensions: []string{"plpgsql"},
+	}
 	const owners = "pg_database_owner"
-	d.schemas["public"] = object{owner: owners, acl: append(defaults("schema", owners), catalog.Grant{Grantor: owners, Privilege: "USAGE"})}
+	d.schemas["public"] = object{owner: owners,
+		acl: append(defaults("schema", owners), catalog.Grant{Grantor: owners, Privilege: "USAGE"})}
 	return d
 }
 
@@ -165,14 +175,16 @@ func (s *Server) Host() string { return s.listener.Addr().(*net.TCPAddr).IP.Stri
 // Port returns the TCP port it listens on.
 func (s *Server) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
-// Access returns the server as package pgprov is told of it, with the superuser logging in.
+// Access returns how package pgprov reaches the server, as its superuser.
 func (s *Server) Access() pgprov.Server {
-	return pgprov.Server{Host: s.Host(), Port: s.Port(), User: s.config.Superuser, Password: s.config.Password, Identity: s.config.Identity}
+	return pgprov.Server{Host: s.Host(), Port: s.Port(), User: s.config.Superuser, Password: s.config.Password,
+		Identity: s.config.Identity}
 }
 
 // DSN returns the URL of a database for the superuser, with the password in it.
 func (s *Server) DSN(database string) string {
-	u := url.URL{Scheme: "postgres", User: url.UserPassword(s.config.Superuser, s.config.Password.Reveal()), Host: s.listener.Addr().String(), Path: "/" + database, RawQuery: "sslmode=disable"}
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(s.config.Superuser, s.config.Password.Reveal()),
+		Host: s.listener.Addr().String(), Path: "/" + database, RawQuery: "sslmode=disable"}
 	return u.String()
 }
 
@@ -200,7 +212,7 @@ type Failure int
 const (
 	LoseBefore Failure = iota // the connection is lost before the statement is run
 	LoseAfter                 // the statement is run, and the connection lost before the answer
-	Terminate                 // an administrator ends the session before the statement is run: the client is told so
+	Terminate                 // an administrator ends the session before the statement is run, with an error
 )
 
 // FailAt makes the n-th statement from now on fail, once; 1 is the next. What was not committed is
@@ -237,7 +249,8 @@ func (s *Server) accept() {
 		}
 		s.done.Go(func() {
 			defer conn.Close()
-			c := &session{server: s, conn: conn, settings: map[string]string{}, prepared: map[string]*prepared{}, portals: map[string]*portal{}}
+			c := &session{server: s, conn: conn, settings: map[string]string{}, prepared: map[string]*prepared{},
+				portals: map[string]*portal{}}
 			c.serve(context.Background())
 		})
 	}

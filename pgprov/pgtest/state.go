@@ -151,14 +151,15 @@ func (a acl) moved(from, to string) acl {
 	return out
 }
 
-// grant adds privileges; the option to pass them on is added to what is there, and never taken away.
+// grant adds privileges; the option to pass them on is added to what is there, and never removed.
 func (a acl) grant(to, by string, option bool, privileges ...string) acl {
 	for _, p := range privileges {
 		n := slices.IndexFunc(a, func(g catalog.Grant) bool {
 			return string(g.Grantee) == to && string(g.Grantor) == by && g.Privilege == p
 		})
 		if n < 0 {
-			a = append(a, catalog.Grant{Grantee: catalog.Ident(to), Grantor: catalog.Ident(by), Privilege: p, Grantable: option})
+			a = append(a, catalog.Grant{Grantee: catalog.Ident(to), Grantor: catalog.Ident(by), Privilege: p,
+				Grantable: option})
 		} else if option {
 			a[n].Grantable = true
 		}
@@ -167,7 +168,7 @@ func (a acl) grant(to, by string, option bool, privileges ...string) acl {
 }
 
 // revoke takes privileges back that by granted, or only the option to pass them on; what was passed
-// on goes too, or is an error without cascade.
+// on is revoked too, or is an error without cascade.
 func (a acl) revoke(from, by, owner string, optionOnly, cascade bool, privileges ...string) (acl, *sqlError) {
 	for _, p := range privileges {
 		n := slices.IndexFunc(a, func(g catalog.Grant) bool {
@@ -182,7 +183,8 @@ func (a acl) revoke(from, by, owner string, optionOnly, cascade bool, privileges
 		} else {
 			a = slices.Delete(a, n, n+1)
 		}
-		still := from == owner || slices.ContainsFunc(a, func(g catalog.Grant) bool { return string(g.Grantee) == from && g.Privilege == p && g.Grantable })
+		still := from == owner || slices.ContainsFunc(a,
+			func(g catalog.Grant) bool { return string(g.Grantee) == from && g.Privilege == p && g.Grantable })
 		if !had || still || from == "" {
 			continue
 		}
@@ -211,7 +213,8 @@ func (a acl) forget(role string) acl {
 }
 
 func (a acl) mentions(role, owner string) bool {
-	return role != owner && slices.ContainsFunc(a, func(g catalog.Grant) bool { return string(g.Grantee) == role || string(g.Grantor) == role })
+	return role != owner && slices.ContainsFunc(a,
+		func(g catalog.Grant) bool { return string(g.Grantee) == role || string(g.Grantor) == role })
 }
 
 // reaches reports whether member is, directly or not, a member of role by memberships that pass;

@@ -34,7 +34,8 @@ var suiteSecrets = []lab.Secret{lab.NewSecret(editorSecret), lab.NewSecret(poole
 func (x *suite) spec(apps ...string) pgprov.Spec {
 	x.n++
 	s := pgprov.Spec{
-		Editor:        pgprov.Login{Name: fmt.Sprintf("credentials_editor%d", x.n), Password: lab.NewSecret(editorSecret)},
+		Editor: pgprov.Login{Name: fmt.Sprintf("credentials_editor%d", x.n),
+			Password: lab.NewSecret(editorSecret)},
 		Pooler:        pgprov.Login{Name: fmt.Sprintf("pgbouncer_auth%d", x.n), Password: lab.NewSecret(poolerSecret)},
 		AllowPG15:     true,
 		DynamicPrefix: fmt.Sprintf("v%d-", x.n),
@@ -55,7 +56,7 @@ func (x *suite) plan(t testing.TB, s pgprov.Spec) *lab.Plan {
 	return p
 }
 
-// provision plans, applies, and checks that nothing is left.
+// provision plans and applies, and wants nothing to be left.
 func (x *suite) provision(t testing.TB, s pgprov.Spec) {
 	t.Helper()
 	if r, err := x.plan(t, s).Apply(t.Context(), nil); err != nil {
@@ -130,7 +131,7 @@ func sqlstate(err error) string {
 	return err.Error()
 }
 
-// want checks what a statement ends in: "" is success, else the SQLSTATE.
+// want runs a statement and compares how it ends: "" is success, otherwise the SQLSTATE.
 func want(t testing.TB, c *pgconn.PgConn, code, sql string) {
 	t.Helper()
 	got := run(t.Context(), c, sql)
@@ -148,7 +149,8 @@ func (x *suite) user(t testing.TB, s pgprov.Spec, i pgprov.Instance, name, until
 	c := x.as(t, s.Editor.Name, editorSecret, i.Database())
 	defer c.Close(t.Context())
 	name = s.DynamicPrefix + name
-	want(t, c, "", fmt.Sprintf("CREATE ROLE %s WITH LOGIN PASSWORD '%s' VALID UNTIL '%s' IN ROLE %s", q(name), scram.NewVerifier(userSecret), until, q(i.OwnerRole())))
+	want(t, c, "", fmt.Sprintf("CREATE ROLE %s WITH LOGIN PASSWORD '%s' VALID UNTIL '%s' IN ROLE %s", q(name),
+		scram.NewVerifier(userSecret), until, q(i.OwnerRole())))
 	want(t, c, "", fmt.Sprintf("ALTER ROLE %s SET role TO '%s'", q(name), i.OwnerRole()))
 	return name
 }
@@ -172,7 +174,8 @@ func lookupAs(ctx context.Context, c *pgconn.PgConn, function, user string) (nam
 // waitFor asks until it is so: a server notices the end of a session in its own time.
 func waitFor(t testing.TB, ready func() bool) {
 	t.Helper()
-	err := lab.Wait(t.Context(), lab.Poll{What: "the server to notice", First: 10 * time.Millisecond, Timeout: 2 * time.Minute}, func(context.Context) (bool, error) { return ready(), nil })
+	err := lab.Wait(t.Context(), lab.Poll{What: "the server to notice", First: 10 * time.Millisecond,
+		Timeout: 2 * time.Minute}, func(context.Context) (bool, error) { return ready(), nil })
 	if err != nil {
 		t.Fatal(err)
 	}

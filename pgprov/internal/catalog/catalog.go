@@ -1,5 +1,5 @@
-// Package catalog holds the questions that pgprov asks a PostgreSQL server and the rows that answer
-// them. Package pgtest answers the same questions, by the same texts.
+// Package catalog holds the queries that pgprov sends to a PostgreSQL server and the rows that answer
+// them. Package pgtest answers the same queries, by the same texts.
 //
 // They are asked in every database of a server over a connection of its own, whose caches are
 // empty, so they are written to be planned cheaply: raw columns, no joins beyond the grants, no

@@ -6,7 +6,8 @@ import (
 )
 
 func TestDecodeEncode(t *testing.T) {
-	want := FunctionGrant{Identity: "pgbouncer.user_lookup(text)", Schema: "pgbouncer", Kind: "f", Owner: `a-b"c`, Strict: true, Config: `{"a=b, c"}`, Grant: Grant{Grantor: "user", Privilege: "EXECUTE"}}
+	want := FunctionGrant{Identity: "pgbouncer.user_lookup(text)", Schema: "pgbouncer", Kind: "f", Owner: `a-b"c`,
+		Strict: true, Config: `{"a=b, c"}`, Grant: Grant{Grantor: "user", Privilege: "EXECUTE"}}
 	row := Encode(want)
 	var got FunctionGrant
 	if err := Decode(row, &got); err != nil || !reflect.DeepEqual(got, want) {

@@ -2,7 +2,7 @@ package catalog
 
 import "strings"
 
-// LookupBody is the body of user_lookup(). It tells PgBouncer what is stored of a user's password,
+// LookupBody is the body of user_lookup(). It gives PgBouncer what is stored of a user's password,
 // and nothing of superusers and replication, nor of users that expired: PgBouncer itself logs in
 // only the first time, so that it is here that an expired user is turned away. Upstream's advice is
 // doc/config.md of PgBouncer, section auth_query. ownerRole, when not empty, is whose members alone
