@@ -130,12 +130,12 @@ func (l *Lab) resolve() error {
 		}
 		for _, e := range envs {
 			inst := lab.App(a.Name).In(e)
-			collect(fmt.Sprintf("apps[%d]", i), nameOf(lab.CheckInstances([]lab.Instance{inst})))
+			collect(fmt.Sprintf("apps[%d]", i), nameOf(lab.ValidateInstances([]lab.Instance{inst})))
 			l.Instances = append(l.Instances, inst)
 		}
 	}
 	if len(ps) == 0 {
-		collect("apps", lab.CheckInstances(l.Instances))
+		collect("apps", lab.ValidateInstances(l.Instances))
 	}
 	for i, p := range l.Resources {
 		path := fmt.Sprintf("resources[%d]", i)
