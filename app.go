@@ -7,17 +7,19 @@ import (
 	"strings"
 )
 
-// App is the name of an application: lowercase, kebab-case, the key by which a dozen systems find each other. Every other name is derived
-// from it and an environment, never typed: a typo in one of them breaks the chain without an error.
+// App is the name of an application, in lowercase kebab-case: the key by which a dozen systems find
+// each other. Every other name is derived from it and an environment, and never typed, because a
+// typo in one of them would break the chain without an error.
 //
-// A valid App has 1 to 40 letters a-z, digits and single hyphens, begins with a letter and does not end with a hyphen.
+// A valid App has 1 to 40 letters a-z, digits and single hyphens, begins with a letter and does not
+// end with a hyphen.
 type App string
 
-// Prod is the environment whose name elides: App("erp").In(Prod) is called "erp" everywhere.
+// Prod is the environment whose name is left out: App("erp").In(Prod) is called "erp" everywhere.
 const Prod = "prod"
 
-// In returns the instance of the app in an environment; "" means [Prod]. The names it yields are right only for an instance that
-// [CheckInstances] accepts.
+// In returns the instance of the app in an environment; "" means [Prod]. The names of an instance
+// are valid only if [ValidateInstances] accepts it.
 func (a App) In(env string) Instance {
 	if env == "" {
 		env = Prod
@@ -32,13 +34,15 @@ var (
 
 const (
 	maxApp = 40
-	maxEnv = 15 // so that the longest owner role, app_env_role, is 61 of PostgreSQL's 63 bytes, and an instance 56 of a DNS label's 63
+	// so that the longest owner role, app_env_role, has 61 of PostgreSQL's 63 bytes, and an ID 56
+	// of a DNS label's 63
+	maxEnv = 15
 )
 
-// Instance is an app in an environment. Its methods are the names of what belongs to it.
+// Instance is an app in an environment. Its methods return the names of what belongs to it.
 type Instance struct {
 	App App
-	Env string // lowercase letters and digits, 1 to 15, beginning with a letter; [Prod] elides
+	Env string // 1 to 15 letters a-z and digits, beginning with a letter; empty means [Prod]
 }
 
 func (i Instance) prod() bool { return i.Env == "" || i.Env == Prod }
@@ -57,8 +61,9 @@ func (i Instance) String() string { return i.ID() }
 // Database returns the name of its PostgreSQL database, which is its ID.
 func (i Instance) Database() string { return i.ID() }
 
-// OwnerRole returns the PostgreSQL role without login that owns the database: "erp_role", "erp_sandbox_role". The app keeps its hyphens,
-// so the name must be quoted in SQL, and it cannot be derived from the ID by replacing characters.
+// OwnerRole returns the PostgreSQL role without login that owns the database: "erp_role",
+// "erp_sandbox_role". The app keeps its hyphens, so the name must be quoted in SQL, and it cannot
+// be derived from the ID by replacing characters.
 func (i Instance) OwnerRole() string {
 	if i.prod() {
 		return string(i.App) + "_role"
@@ -72,16 +77,19 @@ func (i Instance) VaultPolicy() string { return i.ID() }
 // VaultOpsPolicy returns the policy of the app's CI, one for all environments: "erp-ops".
 func (i Instance) VaultOpsPolicy() string { return string(i.App) + "-ops" }
 
-// VaultJWTRole returns the role by which the app's CI logs in at Vault, one for all environments: "gitea_cicd_erp".
+// VaultJWTRole returns the role with which the app's CI logs in to Vault, one for all environments:
+// "gitea_cicd_erp".
 func (i Instance) VaultJWTRole() string { return "gitea_cicd_" + string(i.App) }
 
-// VaultKubernetesRole returns the role by which the instance's pods log in at Vault, which is its ID.
+// VaultKubernetesRole returns the role with which the instance's pods log in to Vault, which is its ID.
 func (i Instance) VaultKubernetesRole() string { return i.ID() }
 
-// VaultDatabaseRole returns the role of Vault's database engine that makes its short-lived users, read at "postgres/creds/<role>"; it is its ID.
+// VaultDatabaseRole returns the role of Vault's database engine that creates its short-lived users,
+// read at "postgres/creds/<role>". It is its ID.
 func (i Instance) VaultDatabaseRole() string { return i.ID() }
 
-// VaultConfigPath returns the path of its configuration below the mount of KV version 2: "erp-sandbox/config".
+// VaultConfigPath returns the path of its configuration in the KV version 2 engine:
+// "erp-sandbox/config".
 func (i Instance) VaultConfigPath() string { return i.ID() + "/config" }
 
 // Namespace returns its Kubernetes namespace, which is its ID.
@@ -96,7 +104,8 @@ func (i Instance) Application() string { return i.ID() }
 // Host returns its DNS name in zone: "erp.arcodange.lab".
 func (i Instance) Host(zone string) string { return i.ID() + "." + zone }
 
-// Repository returns the Gitea repository of the app in org, one for all environments: "arcodange-org/erp".
+// Repository returns the Gitea repository of the app in org, one for all environments:
+// "arcodange-org/erp".
 func (i Instance) Repository(org string) string { return org + "/" + string(i.App) }
 
 // Image returns the app's image at a registry, without tag: "gitea.arcodange.lab/arcodange-org/erp".
@@ -104,21 +113,24 @@ func (i Instance) Image(registry, org string) string {
 	return registry + "/" + i.Repository(org)
 }
 
-// StatePrefix returns the prefix of what is kept about it in the state bucket: "erp/main", "erp-sandbox/main".
+// StatePrefix returns the prefix of its objects in the state bucket: "erp/main", "erp-sandbox/main".
 func (i Instance) StatePrefix() string { return i.ID() + "/main" }
 
-// validate reports what is wrong with the instance's own two words.
+// validate returns what is wrong with the app and the environment.
 func (i Instance) validate() (ps Problems) {
 	if a := string(i.App); !appPattern.MatchString(a) || len(a) > maxApp {
-		ps = append(ps, Problem{Path: "app", Text: a, Message: fmt.Sprintf("not an app name: 1 to %d letters a-z, digits and single hyphens, a letter first", maxApp), Hint: suggest(a)})
+		ps = append(ps, Problem{Path: "app", Text: a,
+			Message: fmt.Sprintf("not an app name: 1 to %d letters a-z, digits and single hyphens, a letter first",
+				maxApp), Hint: suggest(a)})
 	}
 	if !i.prod() && (!envPattern.MatchString(i.Env) || len(i.Env) > maxEnv) {
-		ps = append(ps, Problem{Path: "env", Text: i.Env, Message: fmt.Sprintf("not an environment name: 1 to %d letters a-z and digits, a letter first", maxEnv)})
+		ps = append(ps, Problem{Path: "env", Text: i.Env,
+			Message: fmt.Sprintf("not an environment name: 1 to %d letters a-z and digits, a letter first", maxEnv)})
 	}
 	return ps
 }
 
-// suggest returns a hint with the app name that a was probably meant to be.
+// suggest returns a hint with the app name that was probably meant; empty if there is none.
 func suggest(a string) string {
 	s := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(a), "-"), "-")
 	if !appPattern.MatchString(s) || len(s) > maxApp {
@@ -127,12 +139,14 @@ func suggest(a string) string {
 	return fmt.Sprintf("write %q", s)
 }
 
-// CheckInstances reports everything that keeps the instances from living together: invalid words, an instance named twice, and two
-// instances that would share a name in one of the systems, such as app a-b in prod with app a in environment b, or an environment "ops",
-// whose runtime policy would be the CI policy. Names that belong to the app, such as its repository, are shared by its own environments.
-func CheckInstances(instances []Instance) error {
+// ValidateInstances reports everything that prevents the instances from coexisting, as [Problems]:
+// invalid names, an instance that is named twice, and two instances that would share a name in one
+// of the systems, such as app a-b in prod and app a in environment b, or an environment "ops",
+// whose runtime policy would be the CI policy. Names that belong to the app, such as its
+// repository, are shared by its own environments.
+func ValidateInstances(instances []Instance) error {
 	var ps Problems
-	taken := map[string]string{} // who has a name: an instance, or an app
+	taken := map[string]string{} // name to the instance or the app that has it
 	for n, i := range instances {
 		path := fmt.Sprintf("[%d]", n)
 		if bad := i.validate(); len(bad) > 0 {

@@ -10,16 +10,21 @@ import (
 )
 
 func ExampleApp_In() {
-	for _, i := range []lab.Instance{lab.App("erp").In(lab.Prod), lab.App("erp").In("sandbox"), lab.App("dance-lessons-coach").In("")} {
-		fmt.Println(i.ID(), i.OwnerRole(), i.VaultPolicy(), i.VaultOpsPolicy(), i.VaultJWTRole(), i.Host("arcodange.lab"), i.StatePrefix())
+	app := lab.App("dance-lessons-coach")
+	for _, i := range []lab.Instance{lab.App("erp").In(lab.Prod), lab.App("erp").In("sandbox"), app.In("")} {
+		fmt.Println(i.ID(), i.OwnerRole(), i.Host("arcodange.lab"), i.StatePrefix())
+		fmt.Println(" ", i.VaultPolicy(), i.VaultOpsPolicy(), i.VaultJWTRole())
 	}
 	// Output:
-	// erp erp_role erp erp-ops gitea_cicd_erp erp.arcodange.lab erp/main
-	// erp-sandbox erp_sandbox_role erp-sandbox erp-ops gitea_cicd_erp erp-sandbox.arcodange.lab erp-sandbox/main
-	// dance-lessons-coach dance-lessons-coach_role dance-lessons-coach dance-lessons-coach-ops gitea_cicd_dance-lessons-coach dance-lessons-coach.arcodange.lab dance-lessons-coach/main
+	// erp erp_role erp.arcodange.lab erp/main
+	//   erp erp-ops gitea_cicd_erp
+	// erp-sandbox erp_sandbox_role erp-sandbox.arcodange.lab erp-sandbox/main
+	//   erp-sandbox erp-ops gitea_cicd_erp
+	// dance-lessons-coach dance-lessons-coach_role dance-lessons-coach.arcodange.lab dance-lessons-coach/main
+	//   dance-lessons-coach dance-lessons-coach-ops gitea_cicd_dance-lessons-coach
 }
 
-func TestCheckInstances(t *testing.T) {
+func TestValidateInstances(t *testing.T) {
 	in := func(words ...string) (out []lab.Instance) {
 		for _, w := range words {
 			app, env, _ := strings.Cut(w, "/")
@@ -48,29 +53,32 @@ func TestCheckInstances(t *testing.T) {
 		{"ops", in("erp", "erp/ops"), "Vault policy erp-ops"},
 		{"an app that is another's policy", in("erp-ops", "erp"), "Vault policy erp-ops"},
 	} {
-		err := lab.CheckInstances(c.instances)
-		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, lab.ErrInvalid)) {
+		err := lab.ValidateInstances(c.instances)
+		if c.want == "" && err != nil || c.want != "" &&
+			(err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, lab.ErrInvalid)) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }
 
-// FuzzCheckInstances: accepted instances share no name, and every name fits the system that it is for.
-func FuzzCheckInstances(f *testing.F) {
+// FuzzValidateInstances: accepted instances share no name, and their names are not too long for
+// their systems.
+func FuzzValidateInstances(f *testing.F) {
 	f.Add("a-b", "prod", "a", "b")
 	f.Add("erp", "ops", "erp", "prod")
 	f.Fuzz(func(t *testing.T, a, e, b, g string) {
 		x, y := lab.App(a).In(e), lab.App(b).In(g)
-		if lab.CheckInstances([]lab.Instance{x, y}) != nil {
+		if lab.ValidateInstances([]lab.Instance{x, y}) != nil {
 			return
 		}
-		for _, pair := range [][2]string{{x.ID(), y.ID()}, {x.OwnerRole(), y.OwnerRole()}, {x.VaultPolicy(), y.VaultOpsPolicy()}, {x.VaultOpsPolicy(), y.VaultPolicy()}} {
+		for _, pair := range [][2]string{{x.ID(), y.ID()}, {x.OwnerRole(), y.OwnerRole()},
+			{x.VaultPolicy(), y.VaultOpsPolicy()}, {x.VaultOpsPolicy(), y.VaultPolicy()}} {
 			if pair[0] == pair[1] {
 				t.Errorf("%v and %v share %s", x, y, pair[0])
 			}
 		}
 		if len(x.OwnerRole()) > 63 || len(x.ID()) > 63 {
-			t.Errorf("%v does not fit", x)
+			t.Errorf("the names of %v are too long", x)
 		}
 	})
 }

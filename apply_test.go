@@ -15,8 +15,9 @@ import (
 
 var errBoom = errors.New("boom")
 
-// TestApplyKeepsOrder: over random graphs, with random failures, each step runs after those it comes after, none runs whose predecessor did not end
-// well, everything else runs, no more than Parallel at once, and the report says of each change what was.
+// TestApplyKeepsOrder applies random graphs with random failures: each step runs after its
+// predecessors, and only if they succeeded; all others run; no more than Parallel run at the same
+// time; and the report is right about each change.
 func TestApplyKeepsOrder(t *testing.T) {
 	for seed := range uint64(300) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
@@ -50,7 +51,7 @@ func TestApplyKeepsOrder(t *testing.T) {
 				most = max(most, running)
 				for _, a := range after[name] {
 					if !ended[a] || fails[a] {
-						t.Errorf("seed %d: %s ran before, or in spite of, %s", seed, name, a)
+						t.Errorf("seed %d: %s ran before %s, or although that failed", seed, name, a)
 					}
 				}
 				mu.Unlock()
@@ -73,7 +74,7 @@ func TestApplyKeepsOrder(t *testing.T) {
 		parallel := 1 + rnd.IntN(4)
 		r, err := p.Apply(t.Context(), &lab.ApplyOptions{Parallel: parallel})
 		if most > parallel {
-			t.Errorf("seed %d: %d steps at once, %d allowed", seed, most, parallel)
+			t.Errorf("seed %d: %d steps at the same time, %d allowed", seed, most, parallel)
 		}
 		var doomed func(string) bool
 		doomed = func(s string) bool {
@@ -100,7 +101,8 @@ func TestApplyKeepsOrder(t *testing.T) {
 	}
 }
 
-// TestApplyReportsTruthfully: what was begun and not ended is unknown, what was not begun was not run, a check takes back a success.
+// TestApplyReportsTruthfully: a change that was started and has not ended is unknown, one that was
+// not started was not run, and a later failure replaces a success.
 func TestApplyReportsTruthfully(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	changes := func(step string, n int) (out []lab.Change) {
@@ -116,13 +118,14 @@ func TestApplyReportsTruthfully(t *testing.T) {
 			r.Done("a/0", nil)
 			r.Start("a/1")
 			r.Done("a/1", errBoom)
-			r.Done("a/1", nil) // the first word stands
+			r.Done("a/1", nil) // the first result counts
 			r.Skip("a/2", "a/1 was not done")
 			r.Start("a/3")
 			cancel()
 			return lab.ErrUnreachable
 		}},
-		lab.Step{Name: "b", AfterAny: []string{"a"}, Changes: changes("b", 1), Run: func(context.Context, *lab.Recorder) error { t.Error("a step began after the end"); return nil }},
+		lab.Step{Name: "b", AfterAny: []string{"a"}, Changes: changes("b", 1),
+			Run: func(context.Context, *lab.Recorder) error { t.Error("a step was started after the end"); return nil }},
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +135,8 @@ func TestApplyReportsTruthfully(t *testing.T) {
 	for _, res := range r.Results {
 		got = append(got, res.Status)
 	}
-	want := []lab.Status{lab.StatusDone, lab.StatusFailed, lab.StatusSkipped, lab.StatusUnknown, lab.StatusNotRun, lab.StatusNotRun}
+	want := []lab.Status{lab.StatusDone, lab.StatusFailed, lab.StatusSkipped, lab.StatusUnknown,
+		lab.StatusNotRun, lab.StatusNotRun}
 	if !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
@@ -146,21 +150,22 @@ func TestApplyReportsTruthfully(t *testing.T) {
 		}
 	}
 	if ends != 5 {
-		t.Errorf("%d ends were told of", ends)
+		t.Errorf("%d events of ends", ends)
 	}
 	j, err := json.Marshal(r)
 	if err != nil || !json.Valid(j) {
 		t.Errorf("%s: %v", j, err)
 	}
 
-	taken := lab.Step{Name: "c", Changes: changes("c", 1), Run: func(_ context.Context, r *lab.Recorder) error {
+	retracted := lab.Step{Name: "c", Changes: changes("c", 1), Run: func(_ context.Context, r *lab.Recorder) error {
 		r.Start("c/0")
 		r.Done("c/0", nil)
 		r.Done("c/0", lab.ErrDrift)
 		return nil
 	}}
-	panics := lab.Step{Name: "d", Changes: changes("d", 1), Run: func(context.Context, *lab.Recorder) error { panic("oops") }}
-	if p, err = lab.NewPlan(taken, panics); err != nil {
+	panics := lab.Step{Name: "d", Changes: changes("d", 1),
+		Run: func(context.Context, *lab.Recorder) error { panic("oops") }}
+	if p, err = lab.NewPlan(retracted, panics); err != nil {
 		t.Fatal(err)
 	}
 	r, err = p.Apply(t.Context(), nil)
@@ -169,6 +174,7 @@ func TestApplyReportsTruthfully(t *testing.T) {
 	}
 }
 
+// TestGatesRunAfterChangesOnly: a gate runs only if a step that it comes after has made changes.
 func TestGatesRunAfterChangesOnly(t *testing.T) {
 	for _, c := range []struct{ changes, gates int }{{0, 0}, {1, 1}} {
 		gates := 0
@@ -176,7 +182,8 @@ func TestGatesRunAfterChangesOnly(t *testing.T) {
 		if c.changes > 0 {
 			first.Changes = []lab.Change{{ID: "a/0"}}
 		}
-		p, err := lab.NewPlan(first, lab.Step{Name: "gate", After: []string{"a"}, Run: func(context.Context, *lab.Recorder) error { gates++; return errBoom }},
+		p, err := lab.NewPlan(first, lab.Step{Name: "gate", After: []string{"a"},
+			Run: func(context.Context, *lab.Recorder) error { gates++; return errBoom }},
 			lab.Step{Name: "b", After: []string{"gate"}, Changes: []lab.Change{{ID: "b/0"}}, Run: nothing})
 		if err != nil {
 			t.Fatal(err)
@@ -188,7 +195,7 @@ func TestGatesRunAfterChangesOnly(t *testing.T) {
 	}
 }
 
-func TestNewPlanRefusesWhatCannotBe(t *testing.T) {
+func TestNewPlanRefusesInvalidSteps(t *testing.T) {
 	c := func(id string, after ...string) lab.Change { return lab.Change{ID: id, After: after} }
 	step := func(name string, changes ...lab.Change) lab.Step {
 		return lab.Step{Name: name, Changes: changes, Run: nothing}
@@ -199,14 +206,16 @@ func TestNewPlanRefusesWhatCannotBe(t *testing.T) {
 	}{
 		{"make plan a: conflict: two steps have this name", []lab.Step{{Name: "a"}, {Name: "a"}}},
 		{"make plan x: conflict: two changes have this ID", []lab.Step{step("a", c("x")), step("b", c("x"))}},
-		{"make plan a: not found: the step b that it comes after", []lab.Step{{Name: "a", After: []string{"b"}}}},
-		{"make plan a: not found: the step b that it comes behind", []lab.Step{{Name: "a", AfterAny: []string{"b"}}}},
-		{"make plan x: not found: the change y that it comes after", []lab.Step{step("a", c("x", "y"))}},
-		{"make plan: a cycle of steps through a", []lab.Step{{Name: "a", After: []string{"b"}}, {Name: "b", After: []string{"a"}}}},
+		{"make plan a: not found: the step b in its After", []lab.Step{{Name: "a", After: []string{"b"}}}},
+		{"make plan a: not found: the step b in its AfterAny", []lab.Step{{Name: "a", AfterAny: []string{"b"}}}},
+		{"make plan x: not found: the change y in its After", []lab.Step{step("a", c("x", "y"))}},
+		{"make plan: a cycle of steps through a",
+			[]lab.Step{{Name: "a", After: []string{"b"}}, {Name: "b", After: []string{"a"}}}},
 		{"make plan: a cycle of steps through a", []lab.Step{step("a", c("x", "y")), step("b", c("y", "x"))}},
-		{"make plan: a cycle of steps through a", []lab.Step{{Name: "a", AfterAny: []string{"b"}}, {Name: "b", After: []string{"a"}}}},
-		{"make plan x: it stands before y, which it comes after", []lab.Step{step("a", c("x", "y"), c("y"))}},
-		{"make plan a: invalid: nothing makes its changes", []lab.Step{{Name: "a", Changes: []lab.Change{c("x")}}}},
+		{"make plan: a cycle of steps through a",
+			[]lab.Step{{Name: "a", AfterAny: []string{"b"}}, {Name: "b", After: []string{"a"}}}},
+		{"make plan x: it is listed before y, which is in its After", []lab.Step{step("a", c("x", "y"), c("y"))}},
+		{"make plan a: invalid: it has changes, but no Run", []lab.Step{{Name: "a", Changes: []lab.Change{c("x")}}}},
 	} {
 		if _, err := lab.NewPlan(x.steps...); err == nil || err.Error() != x.want {
 			t.Errorf("got %v, want %s", err, x.want)
@@ -250,18 +259,20 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// What a step leaves running tells nothing after the end, and changes no report.
-func TestNothingIsToldAfterTheEnd(t *testing.T) {
-	over, told := make(chan bool), make(chan bool)
-	p, err := lab.NewPlan(lab.Step{Name: "s", Changes: []lab.Change{{ID: "s/a"}}, Run: func(_ context.Context, r *lab.Recorder) error {
-		go func() {
-			<-over
-			r.Output("s/a", "late")
-			r.Done("s/a", errBoom)
-			close(told)
-		}()
-		return nil
-	}})
+// TestNoEventAfterTheEnd: a goroutine that a step leaves running sends no events after the end, and
+// changes no report.
+func TestNoEventAfterTheEnd(t *testing.T) {
+	ended, reported := make(chan bool), make(chan bool)
+	p, err := lab.NewPlan(lab.Step{Name: "s", Changes: []lab.Change{{ID: "s/a"}},
+		Run: func(_ context.Context, r *lab.Recorder) error {
+			go func() {
+				<-ended
+				r.Output("s/a", "late")
+				r.Done("s/a", errBoom)
+				close(reported)
+			}()
+			return nil
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,8 +282,8 @@ func TestNothingIsToldAfterTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := events
-	close(over)
-	<-told
+	close(ended)
+	<-reported
 	if events != before || !r.Complete() {
 		t.Errorf("%d events after the end; %v", events-before, r)
 	}

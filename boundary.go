@@ -12,34 +12,37 @@ import (
 	"time"
 )
 
-// Boundary says which addresses an environment may reach. Its dialer decides on the address about to be connected to, after the name was
-// resolved, so that neither a name, nor a redirect, nor a proxy gets round it. The zero Boundary, and nil, allow loopback only.
+// Boundary says which addresses an environment may reach. It decides about the address that is
+// about to be connected to, after the name was resolved, so that neither a name, nor a redirect,
+// nor a proxy can get around it. The zero Boundary and nil allow loopback only.
 //
-// A Boundary is safe for concurrent use and is not changed once it is used.
+// A Boundary is safe for concurrent use. Do not change it once it is in use.
 type Boundary struct {
 	Name string // of the environment, for messages: "sandbox"; empty means "sandbox"
 
-	// Allow are the addresses that may be reached; empty means loopback (127.0.0.0/8 and ::1). An IPv4 address that is written as IPv6 counts
-	// as what it is.
+	// Allow are the addresses that may be reached; empty means loopback (127.0.0.0/8 and ::1). An
+	// IPv4-mapped IPv6 address counts as the IPv4 address.
 	Allow []netip.Prefix
 
-	// Deny are addresses that may not be reached though Allow holds them.
+	// Deny are addresses that may not be reached, even if Allow contains them.
 	Deny []netip.Prefix
 
 	// Ports are the TCP and UDP ports that may be reached; empty means all.
 	Ports []uint16
 
-	// Unix are the sockets that may be dialled: a path, or a folder with a final slash for what lies below it. Empty means none.
+	// Unix are the sockets that may be dialled: a path, or a directory with a trailing slash for
+	// all sockets below it. Empty means none.
 	Unix []string
 
-	// Names are host names that may be dialled through another machine, which resolves them where we cannot see it, as an SSH jump host
-	// does. Empty means none: such an address must then be an IP address.
+	// Names are host names that may be dialled through another machine, such as an SSH jump host,
+	// which resolves them out of our sight. Empty means none: such an address must then be an IP
+	// address.
 	Names []string
 
 	// Resolver resolves names; nil means the system's.
 	Resolver *net.Resolver
 
-	// Refused is told of every address that was refused; nil means nobody is.
+	// Refused is called for every address that is refused; nil means that it is not reported.
 	Refused func(network, address string)
 }
 
@@ -54,14 +57,15 @@ func (b *Boundary) refuse(network, address, why string) error {
 	if b != nil && b.Refused != nil {
 		b.Refused(network, address)
 	}
-	return NotSent(&Error{Op: "dial", Target: address, Hint: "if this address belongs to the environment, allow it in its boundary",
-		Err: fmt.Errorf("%w: %s is outside the boundary of %q", ErrRefused, why, b.name())})
+	return NotSent(&Error{Op: "dial", Target: address,
+		Hint: "if this address belongs to the environment, allow it in its boundary",
+		Err:  fmt.Errorf("%w: %s is outside the boundary of %q", ErrRefused, why, b.name())})
 }
 
-// Check returns an [ErrRefused] when the address may not be reached.
+// Check returns an [ErrRefused] if the address may not be reached.
 func (b *Boundary) Check(addr netip.AddrPort) error {
 	ip := addr.Addr().Unmap().WithZone("")
-	holds := func(ps []netip.Prefix) bool {
+	contains := func(ps []netip.Prefix) bool {
 		return slices.ContainsFunc(ps, func(p netip.Prefix) bool {
 			if p.Addr().Is4In6() && p.Bits() >= 96 {
 				p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
@@ -71,10 +75,10 @@ func (b *Boundary) Check(addr netip.AddrPort) error {
 	}
 	allowed := ip.IsLoopback()
 	if b != nil && len(b.Allow) > 0 {
-		allowed = holds(b.Allow)
+		allowed = contains(b.Allow)
 	}
 	switch {
-	case !allowed, b != nil && holds(b.Deny):
+	case !allowed, b != nil && contains(b.Deny):
 		return b.refuse("tcp", addr.String(), ip.String())
 	case b != nil && len(b.Ports) > 0 && !slices.Contains(b.Ports, addr.Port()):
 		return b.refuse("tcp", addr.String(), fmt.Sprintf("port %d", addr.Port()))
@@ -82,17 +86,19 @@ func (b *Boundary) Check(addr netip.AddrPort) error {
 	return nil
 }
 
-// CheckRemote returns an [ErrRefused] when "host:port" may not be dialled through another machine: an IP address is held to [Boundary.Check],
-// a name must be one of Names.
+// CheckRemote returns an [ErrRefused] if "host:port" may not be dialled through another machine.
+// For an IP address [Boundary.Check] decides; a name must be one of Names.
 func (b *Boundary) CheckRemote(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return NotSent(&Error{Op: "dial", Target: address, Hint: `write "host:port"`, Err: fmt.Errorf("%w: %w", ErrInvalid, err)})
+		return NotSent(&Error{Op: "dial", Target: address, Hint: `write "host:port"`,
+			Err: fmt.Errorf("%w: %w", ErrInvalid, err)})
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		n, err := net.LookupPort("tcp", port)
 		if err != nil {
-			return NotSent(&Error{Op: "dial", Target: address, Hint: `write "host:port"`, Err: fmt.Errorf("%w: %w", ErrInvalid, err)})
+			return NotSent(&Error{Op: "dial", Target: address, Hint: `write "host:port"`,
+				Err: fmt.Errorf("%w: %w", ErrInvalid, err)})
 		}
 		return b.Check(netip.AddrPortFrom(ip, uint16(n)))
 	}
@@ -102,7 +108,7 @@ func (b *Boundary) CheckRemote(address string) error {
 	return b.refuse("tcp", address, "the name "+host+", which another machine would resolve,")
 }
 
-// CheckUnix returns an [ErrRefused] when the socket may not be dialled.
+// CheckUnix returns an [ErrRefused] if the socket may not be dialled.
 func (b *Boundary) CheckUnix(path string) error {
 	if b != nil && slices.ContainsFunc(b.Unix, func(u string) bool {
 		return u == path || strings.HasSuffix(u, "/") && strings.HasPrefix(path, u) && !strings.Contains(path, "/../")
@@ -112,16 +118,18 @@ func (b *Boundary) CheckUnix(path string) error {
 	return b.refuse("unix", path, "the socket "+path)
 }
 
-// Dialer makes the connections of a client, and decides which are allowed: a [*Boundary], or an SSH connection to a machine, which
-// dials from there and asks the machine's own boundary. Clients call the field that they take it in Boundary.
+// Dialer makes the connections of a client, and decides which are allowed. It is a [*Boundary], or
+// an SSH connection to a machine, which dials from there and applies the boundary of the machine.
+// Clients take it in a field named Boundary.
 type Dialer interface {
-	// DialContext connects as [net.Dialer.DialContext] does: network is "tcp" and address "host:port", or "unix" and the path of a
-	// socket. It resolves names itself. Nothing outside the boundary is dialled: that is an [ErrRefused].
+	// DialContext connects as [net.Dialer.DialContext] does: network and address are "tcp" and
+	// "host:port", or "unix" and the path of a socket. It resolves names itself. An address outside
+	// the boundary is an [ErrRefused], and is not dialled.
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// DialContext dials as [net.Dialer.DialContext] does, and refuses what is outside. A refusal and a name that does not resolve are safe to
-// retry: nothing was sent.
+// DialContext dials as [net.Dialer.DialContext] does, and refuses addresses outside the boundary
+// with an [ErrRefused], which is safe to retry: nothing was sent.
 func (b *Boundary) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if strings.HasPrefix(network, "unix") {
 		if err := b.CheckUnix(address); err != nil {
@@ -145,8 +153,9 @@ func (b *Boundary) DialContext(ctx context.Context, network, address string) (ne
 	return d.DialContext(ctx, network, address)
 }
 
-// HTTPClient returns a client that dials inside the boundary only, uses no proxy, reads nothing of the environment, and does not follow a
-// redirect to another host: a token in a header would go with it. It has no timeout of its own; give requests a context.
+// HTTPClient returns a client that dials inside the boundary only, uses no proxy, reads no
+// environment variables, and does not follow a redirect to another host, which would receive any
+// token in a header. It has no timeout of its own; give requests a context.
 func (b *Boundary) HTTPClient() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
@@ -159,11 +168,13 @@ func (b *Boundary) HTTPClient() *http.Client {
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if req.URL.Host != via[0].URL.Host || req.URL.Scheme != via[0].URL.Scheme {
-				return &Error{Op: "follow redirect", Target: via[0].URL.Host, Hint: "use the address it redirects to, if that is the right server",
-					Err: fmt.Errorf("%w: to another server, %s://%s", ErrRefused, req.URL.Scheme, req.URL.Host)}
+				return &Error{Op: "follow redirect", Target: via[0].URL.Host,
+					Hint: "use the address it redirects to, if that is the right server",
+					Err:  fmt.Errorf("%w: to another server, %s://%s", ErrRefused, req.URL.Scheme, req.URL.Host)}
 			}
 			if len(via) >= 10 {
-				return &Error{Op: "follow redirect", Target: via[0].URL.Host, Err: fmt.Errorf("%w: 10 redirects", ErrConflict)}
+				return &Error{Op: "follow redirect", Target: via[0].URL.Host,
+					Err: fmt.Errorf("%w: 10 redirects", ErrConflict)}
 			}
 			return nil
 		},

@@ -10,22 +10,22 @@ type Action string
 
 // The actions.
 const (
-	Create  Action = "create"  // it was not there
+	Create  Action = "create"  // it does not exist
 	Update  Action = "update"  // it is changed in place
-	Replace Action = "replace" // it is made anew in the place of the old one
+	Replace Action = "replace" // it is removed and recreated
 	Delete  Action = "delete"
-	Run     Action = "run" // something happens that is not a thing: a restart, a reload, a reboot, a command
+	Run     Action = "run" // something is done, and no object changes: a restart, a reload, a reboot, a command
 )
 
-// Risk is how much a change can hurt. Guards and confirmations key on it.
+// Risk is how much harm a change can do. Guards and confirmations depend on it.
 type Risk int
 
-// The risks, from none upwards.
+// The risks, in ascending order.
 const (
 	RiskNone     Risk = iota
 	RiskRestart       // a service restarts: seconds
 	RiskDisrupt       // a machine reboots, or users notice
-	RiskDataLoss      // data that nobody else holds may be gone: never done without a [Confirmation] of that very change
+	RiskDataLoss      // the only copy of data may be lost: never done without a [Confirmation] of this change
 )
 
 var riskNames = []string{"none", "restart", "disrupt", "dataloss"}
@@ -51,25 +51,28 @@ func (r *Risk) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Change is one thing that a plan would do.
+// Change is one thing that a plan does when it is applied.
 type Change struct {
-	ID     string   `json:"id"`              // stable address, unique in a plan: "host/pi1/file:/etc/hosts", "pg/webapp/role:webapp_role"
+	// stable and unique in a plan: "host/pi1/file:/etc/hosts", "pg/webapp/role:webapp_role"
+	ID     string   `json:"id"`
 	Action Action   `json:"action"`          // what is done
 	Cause  string   `json:"cause,omitempty"` // why: "not found", "content differs", "notified by file:/etc/k3s.yaml"
-	Diff   string   `json:"diff,omitempty"`  // unified, secrets masked; empty when there is nothing to show
+	Diff   string   `json:"diff,omitempty"`  // unified, secrets masked; empty if there is nothing to show
 	After  []string `json:"after,omitempty"` // IDs of changes of this plan that must be done first
 
-	// Deferred means that what exactly is done is decided once the changes that it comes after are made.
+	// Deferred means that what exactly is done is decided only when the changes that it comes after
+	// have been made.
 	Deferred bool `json:"deferred,omitempty"`
 
 	Risk Risk `json:"risk"`
 }
 
-// Confirmation is a person's word for one change with [RiskDataLoss], given by repeating the change's ID. It can only be made by [Confirm]:
-// decoding one from a document fails, so that no configuration file can hold it.
+// Confirmation is a person's consent to one change with [RiskDataLoss], given by repeating the
+// change's ID. It can only be created by [Confirm]: decoding one from a document fails, so that no
+// configuration file can contain it.
 type Confirmation struct{ id string }
 
-// Confirm confirms the change with this very ID. Call it with what a person typed.
+// Confirm confirms the change with this ID. Call it with what a person typed.
 func Confirm(id string) Confirmation { return Confirmation{id} }
 
 // UnmarshalText refuses.

@@ -8,15 +8,19 @@ import (
 )
 
 const (
-	diffContext  = 3         // lines of context around a change, as diff -u has
-	maxDiffBytes = 256 << 10 // of either side; more is summed up in one line
-	maxDiffEdits = 1000      // edit distance beyond which the differing middle is shown as one replacement: the search is quadratic in it
+	diffContext  = 3         // lines of context around a change, as in diff -u
+	maxDiffBytes = 256 << 10 // of either side; longer content is summarized in one line
+	// edit distance beyond which the differing middle is shown as one replacement; the search is
+	// quadratic in it
+	maxDiffEdits = 1000
 )
 
-// Diff returns a unified diff from before to after, with name in both headers, or "" when they are equal. Content that is not UTF-8 text,
-// or longer than 256 KiB on either side, is summed up in one line. A missing final newline is told as diff -u tells it.
+// Diff returns a unified diff from before to after, with name in both headers, or "" if they are
+// equal. Content that is not UTF-8 text, or longer than 256 KiB on either side, is summarized in
+// one line. A missing final newline is marked as in diff -u.
 //
-// Mask secrets in both sides first, with [Mask]: two secrets that differ then look the same, and the diff says nothing of them.
+// Mask secrets in both sides first, with [Mask]: two different secrets then look the same, and the
+// diff does not show them.
 func Diff(name string, before, after []byte) string {
 	if bytes.Equal(before, after) {
 		return ""
@@ -57,7 +61,8 @@ func splitLines(s string) []string {
 	return lines
 }
 
-// span writes a range of a hunk's header: a start of 0 belongs to an empty range, and a count of 1 goes unsaid.
+// span returns a range of a hunk's header. An empty range starts one line earlier, and a count of 1
+// is left out.
 func span(start, n int) string {
 	switch n {
 	case 0:
@@ -73,7 +78,8 @@ type edit struct {
 	line string
 }
 
-// edits returns the shortest script from a to b (Myers, "An O(ND) Difference Algorithm and Its Variations", 1986), deletions first.
+// edits returns the shortest edit script from a to b (Myers, "An O(ND) Difference Algorithm and Its
+// Variations", 1986), deletions first.
 func edits(a, b []string) []edit {
 	var head, tail []edit
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
@@ -91,6 +97,7 @@ func edits(a, b []string) []edit {
 	return script
 }
 
+// middle returns the edit script of two texts without common lines at their beginnings and ends.
 func middle(a, b []string) []edit {
 	n, m := len(a), len(b)
 	limit := min(n+m, maxDiffEdits)

@@ -78,7 +78,7 @@ func FuzzDiff(f *testing.F) {
 	})
 }
 
-// TestDiffIsShortest compares with diff(1), which finds a shortest script too.
+// TestDiffIsShortest compares with diff(1), which also finds a shortest script.
 func TestDiffIsShortest(t *testing.T) {
 	diff, err := exec.LookPath("diff")
 	if err != nil {
@@ -96,7 +96,8 @@ func TestDiffIsShortest(t *testing.T) {
 	}
 	edits := func(d string) (n int) {
 		for _, l := range strings.Split(d, "\n") {
-			if !strings.HasPrefix(l, "---") && !strings.HasPrefix(l, "+++") && (strings.HasPrefix(l, "-") || strings.HasPrefix(l, "+")) {
+			if !strings.HasPrefix(l, "---") && !strings.HasPrefix(l, "+++") &&
+				(strings.HasPrefix(l, "-") || strings.HasPrefix(l, "+")) {
 				n++
 			}
 		}
@@ -111,14 +112,14 @@ func TestDiffIsShortest(t *testing.T) {
 		if err := os.WriteFile(pb, []byte(b), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		theirs, _ := exec.Command(diff, "-u", "-d", pa, pb).Output() // it exits 1 when they differ
+		theirs, _ := exec.Command(diff, "-u", "-d", pa, pb).Output() // it exits with 1 if they differ
 		if x, y := edits(lab.Diff("f", []byte(a), []byte(b))), edits(string(theirs)); x != y {
 			t.Fatalf("%d edits, diff has %d:\n%s", x, y, theirs)
 		}
 	}
 }
 
-func TestDiffSumsUp(t *testing.T) {
+func TestDiffSummarizes(t *testing.T) {
 	big := strings.Repeat("x\n", 200_000)
 	for name, c := range map[string][2]string{
 		"binary content differs: 2 bytes before, 1 after\n": {"a\x00", "b"},

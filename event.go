@@ -5,34 +5,35 @@ import (
 	"time"
 )
 
-// EventKind says what an [Event] tells.
+// EventKind says what an [Event] reports.
 type EventKind string
 
 // The kinds of events.
 const (
 	EventStart  EventKind = "start"  // a change begins
-	EventDone   EventKind = "done"   // a change ended; Status says how
+	EventDone   EventKind = "done"   // a change has ended; Status says how
 	EventOutput EventKind = "output" // a line that the change printed, secrets masked
-	EventWait   EventKind = "wait"   // something is waited for; Text says what
+	EventWait   EventKind = "wait"   // a step is waiting; Text says for what
 	EventNote   EventKind = "note"   // anything else that a person would want to know
 )
 
-// Event is one step of progress. Libraries never print: they tell events to whoever asked for them.
+// Event reports progress. Libraries never print; they pass events to the function in [ApplyOptions].
 type Event struct {
 	Time   time.Time
 	Kind   EventKind
-	Target string // the step of the plan, "host/pi1"; empty when it is of no step
-	Change string // the change's ID; empty when it is of no change
+	Target string // the step of the plan, "host/pi1"; empty if it is about no step
+	Change string // the change's ID; empty if it is about no change
 	Status Status // of EventDone
 	Text   string // for people, one line, secrets masked
-	Err    error  // of EventDone, when it failed
+	Err    error  // of EventDone, if the change failed
 
-	Done, Total int64 // progress of long work, in Unit; Total 0 means not known
+	Done, Total int64 // progress of long work, in Unit; a Total of 0 means unknown
 	Unit        string
 }
 
-// MarshalJSON writes the event as one flat object: "type":"event", "kind", "time" (RFC 3339), and those of "target", "change", "status",
-// "text", "error", "done", "total", "unit" that are not empty.
+// MarshalJSON returns the event as one flat object: "type":"event", "kind", "time" (RFC 3339), and
+// those of "target", "change", "status", "text", "error", "done", "total" and "unit" that are not
+// empty.
 func (e Event) MarshalJSON() ([]byte, error) {
 	v := struct {
 		Type   string    `json:"type"`
@@ -46,7 +47,8 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Done   int64     `json:"done,omitempty"`
 		Total  int64     `json:"total,omitempty"`
 		Unit   string    `json:"unit,omitempty"`
-	}{"event", e.Kind, e.Time.Format(time.RFC3339Nano), e.Target, e.Change, string(e.Status), e.Text, "", e.Done, e.Total, e.Unit}
+	}{"event", e.Kind, e.Time.Format(time.RFC3339Nano), e.Target, e.Change, string(e.Status),
+		e.Text, "", e.Done, e.Total, e.Unit}
 	if e.Err != nil {
 		v.Error = e.Err.Error()
 	}

@@ -10,35 +10,47 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/dag"
 )
 
-// PlanVersion is the version of the plan's JSON. It grows when a field changes its meaning or goes; new fields may appear without that.
+// PlanVersion is the version of the plan's JSON. It is incremented if the meaning of a field
+// changes or a field is removed, but not if a field is added.
 const PlanVersion = 1
 
-// Step is the unit that [Plan.Apply] runs: the changes that are made together, by one remote script or in one transaction.
+// Step is the unit that [Plan.Apply] runs: the changes that are made together, by one remote script
+// or in one transaction.
 type Step struct {
-	Name  string   // unique in the plan: "host/pi1", "pg/webapp"
-	After []string // names of steps that must have ended well first. Those that the changes' After ask for are found without being named
+	Name string // unique in the plan: "host/pi1", "pg/webapp"
 
-	// AfterAny are names of steps that must have ended first, well or not.
+	// After are the names of steps that must have succeeded before this one. Steps with changes
+	// that a change of this step comes after need not be named.
+	After []string
+
+	// AfterAny are the names of steps that must have ended before this one, whether they succeeded
+	// or not.
 	AfterAny []string
 
-	// Changes are what the step does, in its order. A step without changes is a gate: it runs when a step it comes after has made
-	// changes, and what comes after it waits for it.
+	// Changes are what the step does, in order. A step without changes is a gate: it runs if a step
+	// that it comes after has made changes, and steps that come after it wait for it.
 	Changes []Change
 
-	// Run makes the changes and tells r of each. A change that r was told nothing of takes its end from what Run returns: done for nil; else
-	// it is unknown when it was begun, and not run when it was not. Run skips what depends on a change of its own that failed.
+	// Run makes the changes and reports each of them to r. A change that was not reported gets its
+	// status from what Run returns: done if it returns nil; otherwise unknown if the change was
+	// started, and not run if it was not. Run itself skips changes that depend on a change of the
+	// same step that failed.
 	Run func(ctx context.Context, r *Recorder) error
 }
 
-// Plan is what would have to be done: changes, in steps. A plan is made by reading the world and is good for one [Plan.Apply]. The zero
-// Plan is empty.
+// hintBug is the hint of an error that only a bug can cause.
+const hintBug = "report this: the package that made the plan has a bug"
+
+// Plan is what has to be done to reach a desired state: changes, in steps. A plan is made from the
+// observed state, and can be applied once. The zero Plan is empty.
 type Plan struct{ steps []Step }
 
-// NewPlan returns the plan of the steps, ordered so that each comes after those it depends on and otherwise as given. An ID or a name that
-// occurs twice, changes without a Run, a dependency on what is not there, and a cycle are errors of whoever made the steps.
+// NewPlan returns the plan of the steps, ordered so that each comes after those it depends on, and
+// otherwise as given. An ID or a name that occurs twice, changes without a Run, a dependency on
+// something that is not in the plan, and a cycle are bugs of the caller.
 func NewPlan(steps ...Step) (*Plan, error) {
 	fail := func(path, format string, args ...any) (*Plan, error) {
-		return nil, &Error{Op: "make plan", Path: path, Hint: "report this: the package that planned it has a fault", Err: fmt.Errorf(format, args...)}
+		return nil, &Error{Op: "make plan", Path: path, Hint: hintBug, Err: fmt.Errorf(format, args...)}
 	}
 	index := map[string]int{}
 	stepOf := map[string]int{} // of a change
@@ -47,7 +59,7 @@ func NewPlan(steps ...Step) (*Plan, error) {
 			return fail(s.Name, "%w: two steps have this name", ErrConflict)
 		}
 		if len(s.Changes) > 0 && s.Run == nil {
-			return fail(s.Name, "%w: nothing makes its changes", ErrInvalid)
+			return fail(s.Name, "%w: it has changes, but no Run", ErrInvalid)
 		}
 		index[s.Name] = n
 		for _, c := range s.Changes {
@@ -57,20 +69,19 @@ func NewPlan(steps ...Step) (*Plan, error) {
 			stepOf[c.ID] = n
 		}
 	}
-	after := make([][]int, len(steps)) // those that must have ended well
-	behind := make([][]int, len(steps))
+	after, afterAny := make([][]int, len(steps)), make([][]int, len(steps))
 	for n, s := range steps {
 		for _, name := range s.AfterAny {
 			m, ok := index[name]
 			if !ok {
-				return fail(s.Name, "%w: the step %s that it comes behind", ErrNotFound, name)
+				return fail(s.Name, "%w: the step %s in its AfterAny", ErrNotFound, name)
 			}
-			behind[n] = append(behind[n], m)
+			afterAny[n] = append(afterAny[n], m)
 		}
 		for _, name := range s.After {
 			m, ok := index[name]
 			if !ok {
-				return fail(s.Name, "%w: the step %s that it comes after", ErrNotFound, name)
+				return fail(s.Name, "%w: the step %s in its After", ErrNotFound, name)
 			}
 			after[n] = append(after[n], m)
 		}
@@ -80,17 +91,17 @@ func NewPlan(steps ...Step) (*Plan, error) {
 				m, ok := stepOf[id]
 				switch {
 				case !ok:
-					return fail(c.ID, "%w: the change %s that it comes after", ErrNotFound, id)
+					return fail(c.ID, "%w: the change %s in its After", ErrNotFound, id)
 				case m != n:
 					after[n] = append(after[n], m)
 				case !seen[id]:
-					return fail(c.ID, "it stands before %s, which it comes after", id)
+					return fail(c.ID, "it is listed before %s, which is in its After", id)
 				}
 			}
 			seen[c.ID] = true
 		}
 	}
-	order, cycle := dag.Sort(len(steps), func(n int) []int { return slices.Concat(behind[n], after[n]) })
+	order, cycle := dag.Sort(len(steps), func(n int) []int { return slices.Concat(afterAny[n], after[n]) })
 	if cycle != nil {
 		return fail("", "a cycle of steps through %s", steps[cycle[0]].Name)
 	}
@@ -108,7 +119,7 @@ func NewPlan(steps ...Step) (*Plan, error) {
 	return p, nil
 }
 
-// Join returns one plan with the steps of all. A nil plan adds nothing.
+// Join returns a plan with the steps of all the plans. Nil plans are ignored.
 func Join(plans ...*Plan) (*Plan, error) {
 	var steps []Step
 	for _, p := range plans {
@@ -119,7 +130,7 @@ func Join(plans ...*Plan) (*Plan, error) {
 	return NewPlan(steps...)
 }
 
-// Steps returns the plan's steps in order, for joining them with others.
+// Steps returns the plan's steps in order, so that they can be combined with others.
 func (p *Plan) Steps() []Step {
 	if p == nil {
 		return nil
@@ -141,7 +152,7 @@ func (p *Plan) Changes() []Change {
 // Empty reports whether there is nothing to do.
 func (p *Plan) Empty() bool { return len(p.Changes()) == 0 }
 
-// Risk returns the highest risk of its changes.
+// Risk returns the highest risk of the plan's changes.
 func (p *Plan) Risk() (r Risk) {
 	for _, c := range p.Changes() {
 		r = max(r, c.Risk)
@@ -151,7 +162,7 @@ func (p *Plan) Risk() (r Risk) {
 
 var actionSigns = map[Action]string{Create: "+", Update: "~", Replace: "±", Delete: "-", Run: "!"}
 
-// Sign returns one character for the action, for lists: + ~ ± - !
+// Sign returns one character for the action, for lists: one of + ~ ± - !
 func (a Action) Sign() string {
 	if s, ok := actionSigns[a]; ok {
 		return s
@@ -159,7 +170,8 @@ func (a Action) Sign() string {
 	return "?"
 }
 
-// String returns the plan for people: the changes by step, each with its cause, its risk and its diff, and a summary line.
+// String returns the plan for people: the changes by step, each with its cause, its risk and its
+// diff, and a summary line.
 func (p *Plan) String() string {
 	var b strings.Builder
 	for _, s := range p.Steps() {
@@ -190,7 +202,8 @@ func (p *Plan) String() string {
 	return b.String()
 }
 
-// Summary returns one line: "3 changes: 1 to create, 1 to update, 1 to run; risk restart", or "nothing to do".
+// Summary returns one line: "3 changes: 1 to create, 1 to update, 1 to run; risk restart", or
+// "nothing to do".
 func (p *Plan) Summary() string {
 	changes := p.Changes()
 	if len(changes) == 0 {
@@ -222,7 +235,9 @@ type savedPlan struct {
 	Changes []Change `json:"changes"`
 }
 
-// MarshalJSON writes {"version":1,"type":"plan","changes":[{"id","action","cause","diff","after","risk"}]}, the changes in order.
+// MarshalJSON returns
+// {"version":1,"type":"plan","changes":[{"id","action","cause","diff","after","risk"}]}, the
+// changes in order.
 func (p *Plan) MarshalJSON() ([]byte, error) {
 	changes := p.Changes()
 	if changes == nil {
@@ -231,21 +246,22 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 	return json.Marshal(savedPlan{PlanVersion, "plan", changes})
 }
 
-// ReadChanges reads the changes of a plan that was written as JSON, for [Plan.Within].
+// ReadChanges decodes the changes of a plan from its JSON, for [Plan.Within].
 func ReadChanges(data []byte) ([]Change, error) {
 	var s savedPlan
 	if err := json.Unmarshal(data, &s); err != nil {
-		return nil, &Error{Op: "read plan", Hint: "write it again", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
+		return nil, &Error{Op: "read plan", Hint: "save the plan again", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
 	}
 	if s.Type != "plan" || s.Version != PlanVersion {
-		return nil, &Error{Op: "read plan", Hint: "write it again with this version of the program",
+		return nil, &Error{Op: "read plan", Hint: "save the plan again with this version of the program",
 			Err: fmt.Errorf("%w: type %q version %d, not a plan of version %d", ErrInvalid, s.Type, s.Version, PlanVersion)}
 	}
 	return s.Changes, nil
 }
 
-// Within reports as [ErrDrift] whatever the plan would do that reviewed, an earlier plan of the same, did not say just so: the world may
-// have moved towards what is wanted since the review, so that changes fell away, and nothing else.
+// Within returns an [ErrDrift] unless the plan only has changes that are also in reviewed, the
+// changes of an earlier plan: changes may have become unnecessary since the review, but none may be
+// new or different.
 func (p *Plan) Within(reviewed []Change) error {
 	known := map[string]Change{}
 	for _, c := range reviewed {
@@ -262,5 +278,6 @@ func (p *Plan) Within(reviewed []Change) error {
 		return nil
 	}
 	return &Error{Op: "apply reviewed plan", Path: more[0], Hint: "plan again and review it",
-		Err: fmt.Errorf("%w: %s would be made that the reviewed plan does not hold, or holds otherwise: %s", ErrDrift, count(len(more), "change"), strings.Join(more, ", "))}
+		Err: fmt.Errorf("%w: %s not as in the reviewed plan: %s", ErrDrift,
+			count(len(more), "change"), strings.Join(more, ", "))}
 }

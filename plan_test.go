@@ -14,8 +14,10 @@ func ExamplePlan() {
 	p, err := lab.NewPlan(lab.Step{
 		Name: "host/pi1",
 		Changes: []lab.Change{
-			{ID: "host/pi1/file:/etc/motd", Action: lab.Update, Cause: "content differs", Diff: lab.Diff("/etc/motd", []byte("old\n"), []byte("new\n"))},
-			{ID: "host/pi1/restart:ssh.service", Action: lab.Run, Cause: "notified by file:/etc/motd", Risk: lab.RiskRestart, After: []string{"host/pi1/file:/etc/motd"}},
+			{ID: "host/pi1/file:/etc/motd", Action: lab.Update, Cause: "content differs",
+				Diff: lab.Diff("/etc/motd", []byte("old\n"), []byte("new\n"))},
+			{ID: "host/pi1/restart:ssh.service", Action: lab.Run, Cause: "notified by file:/etc/motd",
+				Risk: lab.RiskRestart, After: []string{"host/pi1/file:/etc/motd"}},
 		},
 		Run: func(ctx context.Context, r *lab.Recorder) error { return nil },
 	})
@@ -41,7 +43,8 @@ func ExamplePlan() {
 
 func TestApplyRefusesUnconfirmedDataLoss(t *testing.T) {
 	ran := false
-	p, err := lab.NewPlan(lab.Step{Name: "s", Changes: []lab.Change{{ID: "s/drop", Action: lab.Delete, Risk: lab.RiskDataLoss}},
+	p, err := lab.NewPlan(lab.Step{Name: "s", Changes: []lab.Change{{ID: "s/drop",
+		Action: lab.Delete, Risk: lab.RiskDataLoss}},
 		Run: func(context.Context, *lab.Recorder) error { ran = true; return nil }})
 	if err != nil {
 		t.Fatal(err)
@@ -50,17 +53,20 @@ func TestApplyRefusesUnconfirmedDataLoss(t *testing.T) {
 	if !errors.Is(err, lab.ErrRefused) || ran || r.Count(lab.StatusNotRun) != 1 {
 		t.Fatalf("err %v, ran %v, report %v", err, ran, r)
 	}
-	if _, err = p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("s/other")}}); !errors.Is(err, lab.ErrRefused) || ran {
-		t.Fatalf("another's confirmation was taken: %v", err)
+	if _, err = p.Apply(t.Context(),
+		&lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("s/other")}}); !errors.Is(err, lab.ErrRefused) || ran {
+		t.Fatalf("the confirmation of another change was accepted: %v", err)
 	}
-	if _, err = p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("s/drop")}}); err != nil || !ran {
-		t.Fatalf("confirmed and not done: %v", err)
+	if _, err = p.Apply(t.Context(),
+		&lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("s/drop")}}); err != nil || !ran {
+		t.Fatalf("confirmed, but not done: %v", err)
 	}
 }
 
-// Neither a plan nor a report steers the terminal that it is printed on.
-func TestPrintedTextSteersNoTerminal(t *testing.T) {
-	p, err := lab.NewPlan(lab.Step{Name: "s", Changes: []lab.Change{{ID: "s/a", Cause: "is \x1b[2J", Diff: "+\x1b[2J\n"}}, Run: func(context.Context, *lab.Recorder) error {
+// TestPrintedTextHasNoControlCharacters: plans and reports are safe to print on a terminal.
+func TestPrintedTextHasNoControlCharacters(t *testing.T) {
+	p, err := lab.NewPlan(lab.Step{Name: "s", Changes: []lab.Change{{ID: "s/a", Cause: "is \x1b[2J",
+		Diff: "+\x1b[2J\n"}}, Run: func(context.Context, *lab.Recorder) error {
 		return errors.New("exit status 1: \x1b[2J\r\n\u009b2J")
 	}})
 	if err != nil {

@@ -8,16 +8,16 @@ import (
 
 // Problem is one thing that is wrong with an input.
 type Problem struct {
-	File    string // empty when the input is not a file
-	Line    int    // 1 is the first; 0 when not known
-	Column  int    // 1 is the first; 0 when not known
-	Path    string // the field: "machines[2].address"; empty when it is the whole
-	Text    string // the offending text; empty when there is none, or when it may be a secret
+	File    string // empty if the input is not a file
+	Line    int    // counted from 1; 0 if unknown
+	Column  int    // counted from 1; 0 if unknown
+	Path    string // the field: "machines[2].address"; empty if it is the whole
+	Text    string // the offending text; empty if there is none, or if it may be a secret
 	Message string // what is wrong
-	Hint    string // what to write instead; empty when there is nothing to say
+	Hint    string // what to write instead; empty if there is nothing to suggest
 }
 
-// String returns "file:line:column: path: message", then the offending text and the hint where they are known.
+// String returns "file:line:column: path: message: text (hint)", without the parts that are empty.
 func (p Problem) String() string {
 	var b strings.Builder
 	if p.File != "" {
@@ -45,10 +45,10 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Problems is everything that is wrong with an input, as one error, which is an [ErrInvalid].
+// Problems is everything that is wrong with an input, as one error. It is an [ErrInvalid].
 type Problems []Problem
 
-// Error returns the problems, one a line.
+// Error returns the problems, one per line.
 func (ps Problems) Error() string {
 	lines := make([]string, len(ps))
 	for i, p := range ps {
@@ -60,7 +60,7 @@ func (ps Problems) Error() string {
 // Unwrap returns [ErrInvalid].
 func (ps Problems) Unwrap() error { return ErrInvalid }
 
-// Err returns the problems as an error, in the order of their places, or nil when there are none.
+// Err returns the problems as an error, sorted by file, line and column, or nil if there are none.
 func (ps Problems) Err() error {
 	if len(ps) == 0 {
 		return nil
@@ -79,12 +79,12 @@ func (ps Problems) Err() error {
 	return sorted
 }
 
-// Add appends a problem with a field; format and args are as for fmt.Sprintf.
+// Add appends a problem with the field at path; format and args are those of [fmt.Sprintf].
 func (ps *Problems) Add(path, format string, args ...any) {
 	*ps = append(*ps, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
-// Under returns the problems with prefix put before each path, for a spec that holds other specs.
+// Under returns the problems with prefix in front of each path, for a spec that contains other specs.
 func (ps Problems) Under(prefix string) Problems {
 	out := make(Problems, len(ps))
 	for i, p := range ps {
@@ -101,8 +101,10 @@ func (ps Problems) Under(prefix string) Problems {
 	return out
 }
 
-// Nearest returns the candidate that word was most likely meant to be, or "" when none is near: no more than a third of the longer
-// word's letters differ, letter case aside, two that changed places counting as one. Of equally near candidates the first in alphabetical order is returned.
+// Nearest returns the candidate that was most likely meant by word, or "" if none is near. A
+// candidate is near if no more than a third of the letters of the longer word differ, regardless of
+// case, or if only one does; two letters that are swapped count as one. Of equally near candidates
+// it returns the first in alphabetical order.
 func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", -1
 	for _, c := range candidates {
@@ -120,7 +122,8 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// distance is the number of bytes that are inserted, removed, replaced, or swapped with the next to make b of a (optimal string alignment).
+// distance returns how many bytes must be inserted, removed, replaced, or swapped with the next to
+// turn a into b (optimal string alignment).
 func distance(a, b string) int {
 	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {

@@ -16,31 +16,32 @@ type Status string
 const (
 	StatusDone       Status = "done"
 	StatusFailed     Status = "failed"
-	StatusSkipped    Status = "skipped"     // something it depends on failed
-	StatusNotRun     Status = "not run"     // it was not begun: the run was stopped before
-	StatusUnknown    Status = "unknown"     // it was begun, and no answer came: the next plan finds out
+	StatusSkipped    Status = "skipped"     // something that it depends on failed
+	StatusNotRun     Status = "not run"     // it was not started, because the run was stopped
+	StatusUnknown    Status = "unknown"     // it was started, and its outcome was not received; the next plan observes it
 	StatusRolledBack Status = "rolled back" // it was made, and then reverted because something after it failed
 )
 
-// Result is what became of one change.
+// Result is the outcome of one change.
 type Result struct {
 	ID     string
 	Action Action
 	Status Status
-	Err    error         // why it failed, or why its end is not known
+	Err    error         // why it failed, or why its outcome is unknown
 	Reason string        // why it was skipped, not run or rolled back
-	Took   time.Duration // from its start to its end; 0 when it was not begun
+	Took   time.Duration // from its start to its end; 0 if it was not started
 }
 
-// Report is what [Plan.Apply] did: one result for every change of the plan, in the plan's order, whatever happened.
+// Report is the outcome of [Plan.Apply]. It always has one result for every change of the plan, in
+// the plan's order.
 type Report struct {
 	Results []Result
 	Started time.Time
 	Took    time.Duration
-	errs    []error // of steps, beside those of changes
+	errs    []error // of steps, other than those of their changes
 }
 
-// Count returns how many changes ended so.
+// Count returns how many changes have this status.
 func (r *Report) Count(s Status) (n int) {
 	for _, res := range r.Results {
 		if res.Status == s {
@@ -50,14 +51,14 @@ func (r *Report) Count(s Status) (n int) {
 	return n
 }
 
-// Complete reports whether every change was done and every step ended well.
+// Complete reports whether every change was done and every step succeeded.
 func (r *Report) Complete() bool { return r.Count(StatusDone) == len(r.Results) && len(r.errs) == 0 }
 
-// Err returns every failure in the plan's order, joined, or nil when the report is complete.
+// Err returns all failures in the plan's order, joined, or nil if the report is complete.
 func (r *Report) Err() error {
 	var errs []error
 	add := func(e error) {
-		// one lost connection is the error of many changes: it is said once
+		// A lost connection may be the error of many changes.
 		if e != nil && !slices.ContainsFunc(errs, func(o error) bool { return errors.Is(o, e) }) {
 			errs = append(errs, e)
 		}
@@ -69,7 +70,8 @@ func (r *Report) Err() error {
 		add(e)
 	}
 	if len(errs) == 0 && !r.Complete() {
-		return fmt.Errorf("%w: %d of %d changes were not made", ErrDrift, len(r.Results)-r.Count(StatusDone), len(r.Results))
+		return fmt.Errorf("%w: %d of %d changes were not made", ErrDrift,
+			len(r.Results)-r.Count(StatusDone), len(r.Results))
 	}
 	return errors.Join(errs...)
 }
@@ -88,7 +90,7 @@ func (r *Report) Summary() string {
 	return fmt.Sprintf("%s: %s", count(len(r.Results), "change"), strings.Join(parts, ", "))
 }
 
-// String returns the changes that were not done, a line each with the reason, and the summary.
+// String returns the changes that were not done, one per line with the reason, and the summary.
 func (r *Report) String() string {
 	var b strings.Builder
 	for _, res := range r.Results {
@@ -105,8 +107,9 @@ func (r *Report) String() string {
 	return b.String()
 }
 
-// MarshalJSON writes {"version":1,"type":"report","started":...,"seconds":...,"results":[{"id","action","status","error","reason","seconds"}]}.
-// The version grows when a field changes its meaning or goes.
+// MarshalJSON returns {"version":1,"type":"report","started":...,"seconds":...,"results":[...]},
+// with results of the form {"id","action","status","error","reason","seconds"}. The version is
+// incremented if the meaning of a field changes or a field is removed.
 func (r *Report) MarshalJSON() ([]byte, error) {
 	type result struct {
 		ID      string  `json:"id"`

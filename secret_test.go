@@ -32,7 +32,8 @@ func TestSecretIsNeverFormatted(t *testing.T) {
 	logger.Info("x", "secret", s, "holder", h, "pointer", &h)
 	outputs := []string{logged.String()}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%T", "%08.3f", "%!"} {
-		for _, v := range []any{s, &s, h, &h, []lab.Secret{s}, map[string]any{"a": s}, fmt.Errorf("wrapped: %w", &lab.Error{Op: "x", Err: fmt.Errorf("%v", h)})} {
+		for _, v := range []any{s, &s, h, &h, []lab.Secret{s}, map[string]any{"a": s},
+			fmt.Errorf("wrapped: %w", &lab.Error{Op: "x", Err: fmt.Errorf("%v", h)})} {
 			outputs = append(outputs, fmt.Sprintf(verb, v))
 		}
 	}
@@ -48,12 +49,13 @@ func TestSecretIsNeverFormatted(t *testing.T) {
 			t.Errorf("shown: %s", out)
 		}
 	}
-	if s.Reveal() != value || s.String() != "(secret)" || (lab.Secret{}).String() != "" || !s.Equal(lab.NewSecret(value)) || s.Equal(lab.NewSecret("x")) {
-		t.Error("a secret does not hold what it was given")
+	if s.Reveal() != value || s.String() != "(secret)" || (lab.Secret{}).String() != "" ||
+		!s.Equal(lab.NewSecret(value)) || s.Equal(lab.NewSecret("x")) {
+		t.Error("a secret does not have the value it was given")
 	}
 }
 
-func TestMaskKnowsTheFormsOfASecret(t *testing.T) {
+func TestMaskForms(t *testing.T) {
 	multi := lab.NewSecret("first line of it\nsecond 'line' & more\n")
 	s := lab.NewSecret(`p"w\` + "\t" + `{}'é/+`)
 	quoted, err := json.Marshal(s.Reveal())
@@ -62,7 +64,8 @@ func TestMaskKnowsTheFormsOfASecret(t *testing.T) {
 	}
 	for _, text := range []string{
 		"x " + s.Reveal() + " y", string(quoted), url.QueryEscape(s.Reveal()), url.PathEscape(s.Reveal()),
-		"cG" + "x", "sh: " + strings.ReplaceAll(s.Reveal(), "'", `'\''`), "error near: second 'line' & more", multi.Reveal(),
+		"cG" + "x", "sh: " + strings.ReplaceAll(s.Reveal(), "'", `'\''`),
+		"error near: second 'line' & more", multi.Reveal(),
 	} {
 		masked := lab.Mask(text, s, multi)
 		for _, part := range []string{s.Reveal(), url.QueryEscape(s.Reveal()), "first line of it", "second 'line'"} {
@@ -79,14 +82,15 @@ func TestMaskKnowsTheFormsOfASecret(t *testing.T) {
 	}
 }
 
-// What programs write of a secret in their own notation.
+// TestMaskNotations masks secrets in the notations of several programs.
 func TestMaskNotations(t *testing.T) {
 	s := lab.NewSecret(`it's <a>&b "q" pass`)
 	for _, text := range []string{
 		`"it's <a>&b \"q\" pass"`, `"it's \u003ca\u003e\u0026b \"q\" pass"`, // JSON of jq and of Go
 		`SET PASSWORD 'it''s <a>&b "q" pass'`, `+ echo 'it'"'"'s <a>&b "q" pass'`,
 	} {
-		if masked := lab.Mask(text, s); strings.Contains(masked, "pass") && !strings.Contains(masked, "PASSWORD") || strings.Contains(masked, "<a>") {
+		if masked := lab.Mask(text, s); strings.Contains(masked, "pass") && !strings.Contains(masked, "PASSWORD") ||
+			strings.Contains(masked, "<a>") {
 			t.Errorf("%s is masked as %s", text, masked)
 		}
 	}
@@ -99,9 +103,11 @@ func TestMaskNotations(t *testing.T) {
 	for _, user := range []string{"", "a", "ab", "abc", "abcd"} {
 		for _, after := range []string{"", "\n", "xy", "xyz"} {
 			for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
-				// 3 of 4 characters say less than the byte at either end
-				masked := lab.Mask("Basic "+e.EncodeToString([]byte(user+":hunter2?>hunter2?>"+after)), lab.NewSecret("hunter2?>hunter2?>"))
-				if rest := strings.Replace(masked, "(secret)", "", 1); rest == masked || len(rest) > len("Basic ")+(len(user)+1+len(after))*4/3+6 {
+				// up to 3 characters at either end depend on other bytes too
+				masked := lab.Mask("Basic "+e.EncodeToString([]byte(user+":hunter2?>hunter2?>"+after)),
+					lab.NewSecret("hunter2?>hunter2?>"))
+				if rest := strings.Replace(masked, "(secret)", "", 1); rest == masked ||
+					len(rest) > len("Basic ")+(len(user)+1+len(after))*4/3+6 {
 					t.Errorf("%q before, %q after: %s", user, after, masked)
 				}
 			}
@@ -133,7 +139,8 @@ func TestSecretRef(t *testing.T) {
 		}
 		return nil, os.ErrNotExist
 	}
-	for text, want := range map[string]error{"env:TOKEN": nil, "file:/s": nil, "": nil, "env:NONE": lab.ErrNotFound, "env:EMPTY": lab.ErrNotFound, "file:/none": os.ErrNotExist} {
+	for text, want := range map[string]error{"env:TOKEN": nil, "file:/s": nil, "": nil, "env:NONE": lab.ErrNotFound,
+		"env:EMPTY": lab.ErrNotFound, "file:/none": os.ErrNotExist} {
 		r, err := lab.ParseSecretRef(text)
 		if err != nil {
 			t.Fatal(err)
@@ -144,7 +151,8 @@ func TestSecretRef(t *testing.T) {
 		}
 	}
 	for _, text := range []string{value, "vault:x", "env:", ":x", "file"} {
-		if _, err := lab.ParseSecretRef(text); !errors.Is(err, lab.ErrRefused) || text == value && strings.Contains(err.Error(), value) {
+		if _, err := lab.ParseSecretRef(text); !errors.Is(err, lab.ErrRefused) ||
+			text == value && strings.Contains(err.Error(), value) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -6,17 +6,20 @@ import (
 	"time"
 )
 
-// Poll says how [Wait] waits. The zero value is good, except for What.
+// Poll says how [Wait] waits. All fields but What may be left out.
 type Poll struct {
-	What    string        // what is waited for: "pi1 to boot"; it is in the error and in what Tell is told
-	First   time.Duration // pause after the first try; 0 means 100 ms. It grows by half after each
+	What    string        // what it waits for: "pi1 to boot"; for errors and Tell
+	First   time.Duration // pause after the first try; 0 means 100 ms. Each pause is longer than the last by half
 	Longest time.Duration // longest pause; 0 means 5 s
-	Timeout time.Duration // of the whole; 0 means that only the context ends it
-	Tell    func(what string)
+	Timeout time.Duration // for the whole; 0 means that only the context limits it
+
+	// Tell is called once, with What, after the first try if that was not enough; nil means that
+	// waiting is not reported.
+	Tell func(what string)
 }
 
-// Wait calls ready until it returns true or an error. It ends with ctx's cause when ctx ends, and with [ErrTimeout] after the timeout;
-// both errors say what was waited for.
+// Wait calls ready until it returns true or an error. If ctx ends, Wait returns its cause, and
+// after the timeout an [ErrTimeout]; both errors say what it was waiting for.
 func Wait(ctx context.Context, p Poll, ready func(context.Context) (bool, error)) error {
 	pause, longest := p.First, p.Longest
 	if pause <= 0 {
@@ -34,7 +37,7 @@ func Wait(ctx context.Context, p Poll, ready func(context.Context) (bool, error)
 	for told := false; ; told = true {
 		ok, err := ready(ctx)
 		if at, limited := ctx.Deadline(); err != nil && limited && !time.Now().Before(at) {
-			<-ctx.Done() // what goes by the clock, as net.Dialer does, may give up before the context has
+			<-ctx.Done() // what watches the clock itself, as net.Dialer does, may give up before the context has ended
 		}
 		switch {
 		case outer.Err() != nil && !(ok && err == nil):

@@ -34,7 +34,7 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 		sc.databases = append(sc.databases, i.Database())
 		sc.roles = append(sc.roles, i.OwnerRole())
 	}
-	if err := lab.CheckInstances(spec.Instances); err != nil {
+	if err := lab.ValidateInstances(spec.Instances); err != nil {
 		ps.Add("instances", "%v", err)
 	}
 	ps = append(ps, spec.Dump.validate()...)

@@ -26,7 +26,7 @@ func SandboxOf(i lab.Instance) (Sandbox, error) {
 		return Sandbox{}, &lab.Error{Op: "take as sandbox", Path: i.ID(), Hint: "name an environment",
 			Err: kindf(lab.ErrRefused, "it is production")}
 	}
-	if err := lab.CheckInstances([]lab.Instance{i}); err != nil {
+	if err := lab.ValidateInstances([]lab.Instance{i}); err != nil {
 		return Sandbox{}, err
 	}
 	return Sandbox{i}, nil

@@ -126,7 +126,7 @@ func (s *Spec) validate() (ps lab.Problems) {
 		}
 		ps = append(ps, i.validate().Under(path)...)
 	}
-	if err := lab.CheckInstances(plain); err != nil {
+	if err := lab.ValidateInstances(plain); err != nil {
 		if clashes, ok := err.(lab.Problems); ok {
 			ps = append(ps, clashes.Under("instances")...)
 		} else {

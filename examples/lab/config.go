@@ -77,7 +77,7 @@ type Lab struct {
 	Instances []lab.Instance
 	inventory *inventory.Inventory
 	placed    [][]string // for each placement, the names of its hosts
-	dir       cli.Folder // of the file
+	dir       cli.Dir    // of the file
 }
 
 // ReadConfig reads a config. file is its name in messages; relative paths are taken from its folder. Everything that is wrong is reported at
@@ -87,7 +87,7 @@ func ReadConfig(file string, data []byte) (*Lab, error) {
 	if d == nil {
 		return nil, syntax
 	}
-	l := &Lab{dir: cli.FolderOf(file)}
+	l := &Lab{dir: cli.DirOf(file)}
 	shape := d.Decode(&l.Config, strictyaml.OneOf(host.Kinds()))
 	if err := strictyaml.Merge(syntax, shape, d.Locate(l.resolve())); err != nil {
 		return nil, err
@@ -130,12 +130,12 @@ func (l *Lab) resolve() error {
 		}
 		for _, e := range envs {
 			inst := lab.App(a.Name).In(e)
-			collect(fmt.Sprintf("apps[%d]", i), nameOf(lab.CheckInstances([]lab.Instance{inst})))
+			collect(fmt.Sprintf("apps[%d]", i), nameOf(lab.ValidateInstances([]lab.Instance{inst})))
 			l.Instances = append(l.Instances, inst)
 		}
 	}
 	if len(ps) == 0 {
-		collect("apps", lab.CheckInstances(l.Instances))
+		collect("apps", lab.ValidateInstances(l.Instances))
 	}
 	for i, p := range l.Resources {
 		path := fmt.Sprintf("resources[%d]", i)

@@ -1,11 +1,12 @@
 // Command machine plans or applies one machine from a YAML list of resources.
 //
-//	machine plan  -host pi@192.0.2.11 [flags] STATE.yaml   show what would be done; exit 2 when there is something
-//	machine apply -host pi@192.0.2.11 [flags] STATE.yaml   do it
-//	machine schema                                         the JSON schema of STATE.yaml
+//	machine plan  -host pi@192.0.2.11 [flags] STATE.yaml   show the plan; exit with 2 if there are changes
+//	machine apply -host pi@192.0.2.11 [flags] STATE.yaml   apply it
+//	machine schema                                         print the JSON schema of STATE.yaml
 //
-// STATE.yaml is a list: "- file: {path: /etc/motd, content: hello}". Only the machine that -host names is reached, and the jumps that -jump
-// names. Exit codes: 0 done or nothing to do, 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
+// STATE.yaml is a list: "- file: {path: /etc/motd, content: hello}". Only the machine that -host
+// names and the jumps that -jump names are connected to. Exit codes: 0 done or nothing to do, 2
+// changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
 package main
 
 import (
@@ -26,6 +27,12 @@ import (
 //go:embed schema.json
 var schema string
 
+const usage = `usage: machine plan|apply -host USER@ADDR[:PORT] [flags] STATE.yaml
+       machine schema
+
+flags: machine plan -h
+`
+
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -39,7 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case args[0] == "plan", args[0] == "apply":
 		return planOrApply(ctx, args[0], args[1:], stdout, stderr)
 	case cli.IsHelp(args[0]):
-		fmt.Fprintln(stdout, "usage: machine plan|apply -host USER@ADDR[:PORT] [flags] STATE.yaml\n       machine schema\n\nflags: machine plan -h")
+		fmt.Fprint(stdout, usage)
 		return nil
 	}
 	return cli.Usage("%q: plan, apply or schema", args[0])
@@ -49,25 +56,25 @@ func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr
 	flags := flag.NewFlagSet("machine "+verb, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	var only cli.List
-	var on login.Login
-	on.Flags(flags)
+	var machine login.Login
+	machine.Flags(flags)
 	request := cli.Request{Apply: verb == "apply"}
 	request.Flags(flags)
 	flags.Var(&only, "only", "only resources whose ID matches this `glob` (may be repeated)")
-	output := flags.String("output", "text", "text, or json: an object a line, the last one the summary")
+	output := flags.String("output", "text", "text, or json: one object per line, the last one the summary")
 	files, err := cli.Parse(flags, args)
 	if err != nil {
 		return err
 	}
-	if len(files) != 1 || on.Host == "" {
-		return cli.Usage("want -host USER@ADDR and one STATE.yaml")
+	if len(files) != 1 || machine.Host == "" {
+		return cli.Usage("-host USER@ADDR and one STATE.yaml are required")
 	}
 	out, err := cli.NewPrinter(stdout, *output)
 	if err != nil {
 		return err
 	}
 	summary := map[string]any{"type": "summary", "changes": 0, "failed": 0, "connections": 0, "execs": 0}
-	err = work(ctx, files[0], on, only, request, out, summary)
+	err = execute(ctx, files[0], machine, only, request, out, summary)
 	if err != nil && !errors.Is(err, cli.ErrPending) {
 		summary["error"] = err.Error()
 	}
@@ -75,8 +82,9 @@ func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr
 	return err
 }
 
-// work plans or applies the state in the file, and puts what came of it into the summary.
-func work(ctx context.Context, file string, on login.Login, only []string, request cli.Request, out *cli.Printer, summary map[string]any) error {
+// execute plans or applies the state in the file, and completes the summary.
+func execute(ctx context.Context, file string, machine login.Login, only []string,
+	request cli.Request, out *cli.Printer, summary map[string]any) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return &lab.Error{Op: "read state", Path: file, Err: err}
@@ -85,21 +93,21 @@ func work(ctx context.Context, file string, on login.Login, only []string, reque
 	if err != nil {
 		return err
 	}
-	if state, err = state.Resolve(os.LookupEnv, cli.FolderOf(file).ReadFile); err != nil {
+	if state, err = state.Resolve(os.LookupEnv, cli.DirOf(file).ReadFile); err != nil {
 		return err
 	}
 	if err := host.Unmatched(only, state); err != nil {
 		return err
 	}
-	target, err := on.Target(ctx)
+	target, err := machine.Target(ctx)
 	if err != nil {
 		return err
 	}
 	m := &host.Machine{Target: target}
-	defer m.Close() // nothing is left to be said on it
+	defer m.Close()
 	defer func() {
-		st := m.Counters()
-		summary["connections"], summary["execs"] = st.Connections, st.Execs
+		n := m.Counters()
+		summary["connections"], summary["execs"] = n.Connections, n.Execs
 	}()
 	plan, err := m.Plan(ctx, state, only...)
 	if err != nil {

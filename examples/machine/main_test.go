@@ -16,8 +16,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"machine": main})
 }
 
-// TestScript runs the program against three machines in this process, as [programtest.Machines] tells. The file wrong_hosts has another key for the
-// second.
+// TestScript runs the program against three machines in this process, see [programtest.Machines].
+// The file wrong_hosts has a wrong host key for the second.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",

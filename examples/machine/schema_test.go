@@ -9,10 +9,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
 
-var update = flag.Bool("update", false, "write schema.json anew")
+var update = flag.Bool("update", false, "update schema.json")
 
-// TestSchemaIsInStep keeps the schema in step with the kinds of package host and their comments.
-func TestSchemaIsInStep(t *testing.T) {
+// TestSchemaIsUpToDate compares the schema with the kinds of package host and their comments.
+func TestSchemaIsUpToDate(t *testing.T) {
 	docs, err := strictyaml.ReadDocs("../../host", "../..")
 	if err != nil {
 		t.Fatal(err)

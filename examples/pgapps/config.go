@@ -107,13 +107,13 @@ func readSpec(file string, only []string) (pgprov.Spec, error) {
 	if err := d.Decode(&c); err != nil {
 		return pgprov.Spec{}, err
 	}
-	spec, err := c.spec(cli.FolderOf(file), only)
+	spec, err := c.spec(cli.DirOf(file), only)
 	return spec, d.Locate(err)
 }
 
 // spec turns the configuration into what package pgprov takes, and reports what is wrong by the
 // configuration's own paths.
-func (c *Config) spec(dir cli.Folder, only []string) (pgprov.Spec, error) {
+func (c *Config) spec(dir cli.Dir, only []string) (pgprov.Spec, error) {
 	var ps lab.Problems
 	secret := func(path string, r lab.SecretRef) lab.Secret {
 		s, err := r.Resolve(os.LookupEnv, dir.ReadFile)

@@ -169,7 +169,7 @@ func parse(verb string, args []string, stdout, stderr io.Writer) (*options, erro
 // server reads the DSN, and draws the boundary: this machine, or the networks of -allow.
 func server(dsn, password string, allow []string) (pgprov.Server, error) {
 	if ref, err := lab.ParseSecretRef(dsn); err == nil {
-		from, err := ref.Resolve(os.LookupEnv, cli.Folder("").ReadFile)
+		from, err := ref.Resolve(os.LookupEnv, cli.Dir("").ReadFile)
 		if err != nil {
 			return pgprov.Server{}, err
 		}
@@ -184,7 +184,7 @@ func server(dsn, password string, allow []string) (pgprov.Server, error) {
 		if err != nil {
 			return s, err
 		}
-		if s.Password, err = ref.Resolve(os.LookupEnv, cli.Folder("").ReadFile); err != nil {
+		if s.Password, err = ref.Resolve(os.LookupEnv, cli.Dir("").ReadFile); err != nil {
 			return s, err
 		}
 	}

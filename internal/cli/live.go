@@ -8,12 +8,13 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// liveView is the part of a terminal below the lines that stay: what is under way, a line for each step.
+// liveView is the part of a terminal below the permanent lines: what is in progress, one line for
+// each step.
 type liveView struct {
-	width func() int // nil when there is no terminal
+	width func() int // nil without a terminal
 	order []string
 	lines map[string]string
-	drawn int // lines on the terminal now
+	drawn int // lines that are on the terminal now
 }
 
 func (v *liveView) event(e lab.Event) {
@@ -40,7 +41,7 @@ func (v *liveView) event(e lab.Event) {
 			set(short + ": " + lab.Printable(strings.TrimSpace(e.Text)))
 		}
 	case lab.EventWait:
-		set("waits for " + lab.Printable(e.Text))
+		set("waiting for " + lab.Printable(e.Text))
 	case lab.EventDone:
 		delete(v.lines, e.Target)
 		for i, t := range v.order {
@@ -54,7 +55,8 @@ func (v *liveView) event(e lab.Event) {
 
 func (v *liveView) clear() { v.order, v.lines = nil, nil }
 
-// erase removes what was drawn: up a line, and erase to the end of the screen (ECMA-48 CUU, ED).
+// erase removes what was drawn: it moves the cursor up and erases to the end of the screen (ECMA-48
+// CUU, ED).
 func (v *liveView) erase(w io.Writer) {
 	if v.drawn > 0 {
 		fmt.Fprintf(w, "\x1b[%dA\x1b[J", v.drawn)
@@ -62,7 +64,7 @@ func (v *liveView) erase(w io.Writer) {
 	}
 }
 
-// maxLive is how many steps are shown at once.
+// maxLive is how many steps are shown.
 const maxLive = 8
 
 func (v *liveView) draw(w io.Writer) {

@@ -9,14 +9,15 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Output is a program's standard output. When it cannot be written to any more, since its reader is gone or its disk is full, the program is stopped
-// as by Ctrl-C: what nobody is told of should not go on being done, and what runs is to end in order, not to be cut off.
+// Output is a program's standard output. After a write error, because its reader has exited or the
+// disk is full, the program is stopped as by Ctrl-C: it must not continue without anybody seeing
+// what it does, but what is in progress should come to an orderly end.
 type Output struct {
 	file *os.File
 	stop func(error)
 
 	mu  sync.Mutex
-	err error // of the first write that went wrong
+	err error // of the first write that failed
 }
 
 // Write writes to the file.
@@ -34,10 +35,11 @@ func (o *Output) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Fd returns the file's descriptor, to ask whether it is a terminal.
+// Fd returns the file descriptor, to find out whether it is a terminal.
 func (o *Output) Fd() uintptr { return o.file.Fd() }
 
-// exitBrokenPipe is what a shell says of a program that SIGPIPE ended: 128 and the signal's number.
+// exitBrokenPipe is the exit code of a program that is ended by SIGPIPE, as a shell reports it: 128
+// plus the signal.
 const exitBrokenPipe = 128 + int(syscall.SIGPIPE)
 
 // end returns the exit code of a program that ended with err, and the error to be printed.
@@ -48,7 +50,7 @@ func (o *Output) end(err error) (int, error) {
 	case o.err == nil:
 		return Code(err), err
 	case errors.Is(o.err, syscall.EPIPE):
-		// lab plan | head: whoever read has read enough, and knows
+		// lab plan | head: the reader has read enough
 		if err == o.err {
 			err = nil
 		}

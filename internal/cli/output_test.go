@@ -13,7 +13,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-func TestOutputOfWhichTheReaderIsGone(t *testing.T) {
+// TestOutputBrokenPipe: the program stops when the reader of its output has exited.
+func TestOutputBrokenPipe(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -34,13 +35,13 @@ func TestOutputOfWhichTheReaderIsGone(t *testing.T) {
 	}
 	p.Printf("b\n")
 	if !errors.Is(context.Cause(ctx), syscall.EPIPE) {
-		t.Errorf("the program goes on: %v", context.Cause(ctx))
+		t.Errorf("the program continues: %v", context.Cause(ctx))
 	}
 	if code, err := o.end(ErrPending); err != ErrPending || code != 141 {
 		t.Errorf("a plan: %v, %d", err, code)
 	}
 	if _, writing := fmt.Fprint(o, "c"); writing == nil {
-		t.Error("a write says nothing")
+		t.Error("a write does not fail")
 	}
 	if code, err := o.end(o.err); err != nil || code != 141 {
 		t.Errorf("a schema: %v, %d", err, code)
@@ -51,16 +52,18 @@ func TestOutputOfWhichTheReaderIsGone(t *testing.T) {
 	}
 }
 
-func TestOutputThatIsFull(t *testing.T) {
+// TestOutputDiskFull: the program fails when its output cannot be written.
+func TestOutputDiskFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		real.Missing(t, "/dev/full, as Linux has it")
+		real.Missing(t, "/dev/full, which only Linux has")
 	}
 	defer full.Close()
 	o := &Output{file: full, stop: func(error) {}}
 	fmt.Fprint(o, "a")
 	for _, of := range []error{nil, ErrPending} {
-		if code, err := o.end(of); code != lab.ExitError || !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), "write output: ") {
+		if code, err := o.end(of); code != lab.ExitError || !errors.Is(err, syscall.ENOSPC) ||
+			!strings.HasPrefix(err.Error(), "write output: ") {
 			t.Errorf("%v: %v, %d", of, err, code)
 		}
 	}

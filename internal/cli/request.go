@@ -7,21 +7,23 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Request is what a person wants of a plan: to see it, or to have it done.
+// Request says what to do with a plan: show it, or apply it too.
 type Request struct {
-	Apply     bool   // else it is only shown
-	Reviewed  string // the file of a plan that was looked at: nothing else is done; empty means that there is none
+	Apply     bool   // apply the plan; otherwise it is only shown
+	Reviewed  string // file of a reviewed plan: no change is made that it does not have; empty means that there is none
 	Confirmed List   // IDs of changes that may lose data
 }
 
 // Flags defines the flags of the request.
 func (r *Request) Flags(flags *flag.FlagSet) {
 	flags.Var(&r.Confirmed, "confirm", "the `ID` of a change that may lose data, to confirm it (may be repeated)")
-	flags.StringVar(&r.Reviewed, "plan", "", "apply only what this reviewed plan `file` holds, written by plan -output json")
+	flags.StringVar(&r.Reviewed, "plan", "",
+		"apply only the changes of this reviewed plan `file`, the output of plan -output json")
 }
 
-// Execute shows the plan and, where that is asked for and there is something to do, applies it and shows the report, which is nil otherwise. The
-// error is [ErrPending] when there are changes that were only to be shown.
+// Execute shows the plan. If requested and not empty, it applies the plan too, and shows and
+// returns the report, which is nil otherwise. The error is [ErrPending] if the plan has changes and
+// is only shown.
 func (p *Printer) Execute(ctx context.Context, plan *lab.Plan, r Request) (*lab.Report, error) {
 	p.Plan(plan)
 	switch {

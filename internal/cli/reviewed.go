@@ -8,17 +8,18 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Reviewed reads the changes of a plan that somebody looked at: the first JSON value in the file, which is what plan -output json prints first. The
-// plan that is then applied is held to them by [lab.Plan.Within].
+// Reviewed reads the changes of a reviewed plan: the first JSON value in the file, which is what
+// plan -output json prints first. [lab.Plan.Within] compares the plan that is applied with them.
 func Reviewed(file string) ([]lab.Change, error) {
 	fail := func(err error) ([]lab.Change, error) {
-		return nil, &lab.Error{Op: "read reviewed plan", Path: file, Hint: "write it anew: plan -output json, or lab plan -out FILE", Err: err}
+		return nil, &lab.Error{Op: "read reviewed plan", Path: file,
+			Hint: "save it again: plan -output json, or lab plan -out FILE", Err: err}
 	}
 	f, err := os.Open(file)
 	if err != nil {
 		return fail(err)
 	}
-	defer f.Close() // it was only read
+	defer f.Close()
 	var first json.RawMessage
 	if err := json.NewDecoder(f).Decode(&first); err != nil {
 		return fail(fmt.Errorf("%w: %w", lab.ErrInvalid, err))

@@ -23,7 +23,8 @@ func TestReviewed(t *testing.T) {
 			t.Fatal(err)
 		}
 		changes, err := Reviewed(file)
-		if want < 0 && (!errors.Is(err, lab.ErrInvalid) || len(lab.Hints(err)) == 0) || want >= 0 && (err != nil || len(changes) != want) {
+		if want < 0 && (!errors.Is(err, lab.ErrInvalid) || len(lab.Hints(err)) == 0) ||
+			want >= 0 && (err != nil || len(changes) != want) {
 			t.Errorf("%q: %d changes, %v", content, len(changes), err)
 		}
 	}

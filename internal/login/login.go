@@ -1,4 +1,5 @@
-// Package login is the flags by which the programs that work on one machine are told which, and how to log in.
+// Package login has the flags with which the programs for one machine choose the machine and how to
+// log in to it.
 package login
 
 import (
@@ -22,9 +23,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 )
 
-// Login is one machine and how to log in to it, in the words of the command line.
+// Login is one machine and how to log in to it, as given on the command line.
 type Login struct {
-	Host             string // "pi@192.0.2.11"; empty when it was not given
+	Host string // "pi@192.0.2.11"; empty if it was not given
+
 	identities       cli.List
 	knownHosts       cli.List
 	jumps            cli.List
@@ -32,18 +34,21 @@ type Login struct {
 	acceptNew        bool
 }
 
-// Flags adds the flags.
+// Flags defines the flags.
 func (l *Login) Flags(flags *flag.FlagSet) {
 	flags.StringVar(&l.Host, "host", "", "the machine, `USER@ADDR[:PORT]`")
-	flags.Var(&l.identities, "identity", "a private key `file` (may be repeated); without one, ~/.ssh/id_ed25519 and the keys of the ssh-agent at SSH_AUTH_SOCK, those that are there")
-	flags.StringVar(&l.passphrase, "passphrase", "", "where the passphrase of the keys is, `file:PATH or env:NAME`")
+	flags.Var(&l.identities, "identity", "a private key `file` (may be repeated); "+
+		"without one, ~/.ssh/id_ed25519 and the keys of the ssh-agent at SSH_AUTH_SOCK, as far as they exist")
+	flags.StringVar(&l.passphrase, "passphrase", "", "the passphrase of the keys, `file:PATH or env:NAME`")
 	flags.Var(&l.knownHosts, "known-hosts", "a known_hosts `file` (may be repeated); without one, ~/.ssh/known_hosts")
-	flags.BoolVar(&l.acceptNew, "accept-new", false, "add the key of a machine that is seen for the first time to the first known_hosts file")
-	flags.StringVar(&l.sudo, "sudo-password", "", "where the password for sudo is, `file:PATH or env:NAME`; without it, sudo must not ask")
+	flags.BoolVar(&l.acceptNew, "accept-new", false,
+		"add the host key of a machine that is seen for the first time to the first known_hosts file")
+	flags.StringVar(&l.sudo, "sudo-password", "",
+		"the password for sudo, `file:PATH or env:NAME`; without it, sudo must not ask")
 	flags.Var(&l.jumps, "jump", "a machine to go through, `USER@ADDR[:PORT]` (may be repeated, the first dialled first)")
 }
 
-// Target returns the machine. Its boundary allows what the flags name and nothing else.
+// Target returns the machine. Its boundary allows only the machines that the flags name.
 func (l *Login) Target(ctx context.Context) (ssh.Target, error) {
 	auth, keys, err := l.read(ctx)
 	if err != nil {
@@ -78,7 +83,7 @@ func parseTarget(s string) (ssh.Target, error) {
 	return ssh.Target{Name: addr, Address: addr, User: user}, nil
 }
 
-// boundary allows the machines of the command line and nothing else.
+// boundary returns a boundary that allows only the machines of the command line.
 func boundary(ctx context.Context, t ssh.Target) (*lab.Boundary, error) {
 	b := &lab.Boundary{Name: "command line"}
 	first := t.Address
@@ -93,7 +98,8 @@ func boundary(ctx context.Context, t ssh.Target) (*lab.Boundary, error) {
 	}
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", hostOf(first))
 	if err != nil {
-		return nil, &lab.Error{Op: "resolve", Target: first, Hint: "is the name right?", Err: fmt.Errorf("%w: %w", lab.ErrUnreachable, err)}
+		return nil, &lab.Error{Op: "resolve", Target: first, Hint: "is the name correct?",
+			Err: fmt.Errorf("%w: %w", lab.ErrUnreachable, err)}
 	}
 	for _, ip := range ips {
 		ip = ip.Unmap().WithZone("")
@@ -109,6 +115,7 @@ func hostOf(addr string) string {
 	return strings.Trim(addr, "[]")
 }
 
+// read returns how to log in, to the machine and to its jumps.
 func (l *Login) read(ctx context.Context) (ssh.Auth, ssh.HostKeys, error) {
 	var auth ssh.Auth
 	var keys ssh.HostKeys
@@ -124,7 +131,8 @@ func (l *Login) read(ctx context.Context) (ssh.Auth, ssh.HostKeys, error) {
 		auth.KeyFiles = append(auth.KeyFiles, ssh.KeyFile{Path: f, Passphrase: phrase})
 	}
 	if len(auth.KeyFiles) == 0 {
-		auth = usual(ctx, os.Getenv("SSH_AUTH_SOCK"), ssh.KeyFile{Path: filepath.Join(home, ".ssh", "id_ed25519"), Passphrase: phrase})
+		auth = defaultAuth(ctx, os.Getenv("SSH_AUTH_SOCK"),
+			ssh.KeyFile{Path: filepath.Join(home, ".ssh", "id_ed25519"), Passphrase: phrase})
 	}
 	keys.KnownHosts = l.knownHosts
 	if len(keys.KnownHosts) == 0 {
@@ -136,27 +144,28 @@ func (l *Login) read(ctx context.Context) (ssh.Auth, ssh.HostKeys, error) {
 	return auth, keys, nil
 }
 
-// usual is how to log in when nothing is said about it: by the keys of the ssh-agent and by the usual file, as far as they are there. macOS names
-// an ssh-agent to everybody, which most often holds nothing.
-func usual(ctx context.Context, socket string, file ssh.KeyFile) ssh.Auth {
+// defaultAuth is how to log in if no key was given: with the keys of the ssh-agent and with the
+// default file, as far as they exist. On macOS SSH_AUTH_SOCK is always set, and its ssh-agent is
+// usually empty.
+func defaultAuth(ctx context.Context, socket string, file ssh.KeyFile) ssh.Auth {
 	var a ssh.Auth
 	if holdsKeys(ctx, socket) {
 		a.AgentSocket = socket
 	}
 	pem, err := os.ReadFile(file.Path)
 	if err == nil && a.AgentSocket != "" && file.Passphrase.IsZero() {
-		_, err = cryptossh.ParseRawPrivateKey(pem) // one that is locked is most often in the ssh-agent
+		_, err = cryptossh.ParseRawPrivateKey(pem) // an encrypted key is usually in the ssh-agent
 	}
 	switch {
 	case err == nil, a.AgentSocket == "" && socket == "", a.AgentSocket == "" && !errors.Is(err, fs.ErrNotExist):
 		a.KeyFiles = []ssh.KeyFile{file}
 	case a.AgentSocket == "":
-		a.AgentSocket = socket // the error says what is the matter with it
+		a.AgentSocket = socket // the login reports what is wrong with it
 	}
 	return a
 }
 
-// agentTimeout is how long an ssh-agent may take to say what it holds.
+// agentTimeout is how long an ssh-agent may take to list its keys.
 const agentTimeout = 10 * time.Second
 
 func holdsKeys(ctx context.Context, socket string) bool {
@@ -175,7 +184,8 @@ func holdsKeys(ctx context.Context, socket string) bool {
 	return err == nil && len(keys) > 0
 }
 
-// Secret reads the secret that a flag refers to, "file:PATH" or "env:NAME"; empty for an empty flag.
+// Secret reads the secret that the value of a flag refers to, "file:PATH" or "env:NAME"; empty for
+// an empty value.
 func Secret(ref string) (lab.Secret, error) {
 	r, err := lab.ParseSecretRef(ref)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-func TestUsual(t *testing.T) {
-	dir, err := os.MkdirTemp("", "login") // a socket's path is short
+func TestDefaultAuth(t *testing.T) {
+	dir, err := os.MkdirTemp("", "login") // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,15 +84,15 @@ func TestUsual(t *testing.T) {
 		{"locked, no ssh-agent", "", locked, "", []ssh.KeyFile{locked}},
 		{"both", full, open, full, []ssh.KeyFile{open}},
 		{"the ssh-agent alone", full, none, full, nil},
-		{"locked, most often in the ssh-agent", full, locked, full, nil},
+		{"locked, assumed to be in the ssh-agent", full, locked, full, nil},
 		{"its passphrase is known", full, unlocked, full, []ssh.KeyFile{unlocked}},
 		{"an empty ssh-agent", empty, open, "", []ssh.KeyFile{open}},
 		{"an empty ssh-agent, locked", empty, locked, "", []ssh.KeyFile{locked}},
 		{"an empty ssh-agent and no file", empty, none, empty, nil},
-		{"an ssh-agent that is gone", gone, open, "", []ssh.KeyFile{open}},
-		{"an ssh-agent that is gone and no file", gone, none, gone, nil},
+		{"no ssh-agent at the socket", gone, open, "", []ssh.KeyFile{open}},
+		{"no ssh-agent at the socket and no file", gone, none, gone, nil},
 	} {
-		a := usual(t.Context(), test.socket, test.file)
+		a := defaultAuth(t.Context(), test.socket, test.file)
 		if a.AgentSocket != test.agent || !reflect.DeepEqual(a.KeyFiles, test.files) {
 			t.Errorf("%s: %q %v, want %q %v", test.name, a.AgentSocket, a.KeyFiles, test.agent, test.files)
 		}

@@ -1,4 +1,4 @@
-// Package programtest sets up what the scripts that test a program run against.
+// Package programtest sets up the environment of the scripts that test a program.
 package programtest
 
 import (
@@ -17,8 +17,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
-// Machines starts machines in this process for as long as the script runs, one for each configuration: $PORT1, $PORT2, ... of 127.0.0.1. A key that
-// they all let in is in the file id, and their keys are in the file known_hosts. A machine without a host name is pi1, pi2, ... by its place.
+// Machines starts one machine in this process for each configuration, for as long as the script
+// runs: at 127.0.0.1, ports $PORT1, $PORT2, ... The file id has a private key that all of them
+// accept, and the file known_hosts their host keys. A machine without a host name is named pi1,
+// pi2, ... by its position.
 func Machines(env *testscript.Env, configs ...hosttest.Config) ([]*hosttest.Machine, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -58,7 +60,7 @@ func Machines(env *testscript.Env, configs ...hosttest.Config) ([]*hosttest.Mach
 	return machines, os.WriteFile(filepath.Join(env.WorkDir, "known_hosts"), []byte(known), 0o600)
 }
 
-// Expand is the command `expand FILE`: it replaces $NAME in the file by the script's variable.
+// Expand is the command "expand FILE": it replaces $NAME in the file by the script's variable.
 func Expand(ts *testscript.TestScript, _ bool, args []string) {
 	file := ts.MkAbs(args[0])
 	ts.Check(os.WriteFile(file, []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o600))

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// Schema keeps schema.json, in the working directory, in step with what a program's config says now. With update it writes the file anew.
+// Schema tests that schema.json, in the working directory, is the schema of the program's config.
+// With update it writes the file.
 func Schema(t *testing.T, have string, want []byte, update bool) {
 	t.Helper()
 	switch {
@@ -14,6 +15,6 @@ func Schema(t *testing.T, have string, want []byte, update bool) {
 			t.Fatal(err)
 		}
 	case have != string(want):
-		t.Error("schema.json is not what the config says; write it anew with -update")
+		t.Error("schema.json is outdated; update it with go test -update")
 	}
 }

@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// Docs are the comments of types and of fields by their names in Go: "host.File", "host.File.Mode".
+// Docs are the comments of types and fields by their Go names: "host.File", "host.File.Mode".
 type Docs map[string]string
 
-// ReadDocs reads the comments of the packages in the folders, without their tests. It is for a test that keeps a schema in step with the
-// source; programs carry the schema.
+// ReadDocs reads the comments of the packages in the directories, without their tests. It is for a
+// test that keeps a schema up to date with the source; programs embed the schema.
 func ReadDocs(dirs ...string) (Docs, error) {
 	docs := Docs{}
 	for _, dir := range dirs {
@@ -86,7 +86,7 @@ func (d Docs) add(name string, doc *ast.CommentGroup) {
 
 var docLink = regexp.MustCompile(`\[\*?([A-Za-z][A-Za-z0-9_.]*)\]`)
 
-// describeComment returns a comment with one line a paragraph, and without the brackets of links.
+// describeComment returns a comment with one line per paragraph, and without the brackets of links.
 func describeComment(text string) string {
 	paragraphs := strings.Split(strings.TrimSpace(text), "\n\n")
 	for i, p := range paragraphs {

@@ -9,9 +9,9 @@ import (
 
 func Example() {
 	type machine struct {
-		Name    string        `yaml:",key"`
-		Address string        `yaml:"address,required"`
-		Token   lab.SecretRef `yaml:"token"`
+		Name    string `yaml:",key"`
+		Address string `yaml:"address,required"`
+		Port    int    `yaml:"port"`
 	}
 	var config struct {
 		Machines []machine `yaml:"machines"`
@@ -21,7 +21,7 @@ func Example() {
     adress: 192.168.1.201
   pi2:
     address: 192.168.1.999
-    token: hunter2
+    port: ssh
 `)
 	d, err := strictyaml.Parse("lab.yaml", data)
 	if err != nil {
@@ -30,11 +30,11 @@ func Example() {
 	}
 	fmt.Println(d.Decode(&config))
 
-	// What the program itself finds has a path, and gets its place.
+	// Problems that the program itself finds have a path, and get a position.
 	fmt.Println(d.Locate(lab.Problems{{Path: "machines.pi2.address", Message: "no such address"}}))
 	// Output:
 	// lab.yaml:2:3: machines.pi1: a required key is missing: address
 	// lab.yaml:3:5: machines.pi1: unknown key: adress (nearest: address)
-	// lab.yaml:6:12: machines.pi2.token: read secret reference: refused: not a reference; a secret in plain text is not accepted here (write "file:PATH" or "env:NAME")
+	// lab.yaml:6:11: machines.pi2.port: expected a whole number, got text: ssh
 	// lab.yaml:5:14: machines.pi2.address: no such address: 192.168.1.999
 }

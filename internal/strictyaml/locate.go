@@ -10,9 +10,11 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Locate gives the problems that have only a path, such as "hosts.pi1.address" or "apps[2].name", their file, line and column, and their text where
-// Decode put that into a field that is not secret. A path that the document does not have, because a key is missing, gets the place of what holds it.
-// A joined error is located part by part; an error that is not a [lab.Problems] is returned as it is, and nil is nil.
+// Locate adds file, line and column to problems that have only a path, such as "hosts.pi1.address"
+// or "apps[2].name", and the text if Decode stored it in a field that is not secret. If the
+// document does not have the path because a key is missing, the problem gets the position of the
+// nearest parent. The parts of a joined error are located one by one. Any error that is not a
+// [lab.Problems] is returned unchanged, and so is nil.
 func (d *Document) Locate(err error) error {
 	switch e := err.(type) {
 	case lab.Problems:
@@ -27,7 +29,7 @@ func (d *Document) Locate(err error) error {
 	case interface{ Unwrap() []error }:
 		parts := e.Unwrap()
 		if err.Error() != errors.Join(parts...).Error() {
-			return err // it says more than its parts
+			return err // its text is not just that of its parts
 		}
 		located := make([]error, len(parts))
 		for i, part := range parts {
@@ -50,7 +52,7 @@ func (d *Document) locate(p *lab.Problem) {
 			n = n.Alias
 		}
 		key, child, tail := step(n, rest)
-		if child == nil && d.union[n] { // the path does not name the kind
+		if child == nil && d.union[n] { // the path leaves out the kind
 			child, tail = n.Content[1], rest
 		}
 		if child == nil {
@@ -58,7 +60,7 @@ func (d *Document) locate(p *lab.Problem) {
 		}
 		n, rest, where = child, tail, child
 		if key != nil && (child.Kind == yaml.MappingNode || child.Kind == yaml.SequenceNode) {
-			where = key // the line that names it, not the one below
+			where = key // the line with its name, not the next one
 		}
 		where = d.visible(where)
 	}
@@ -66,13 +68,14 @@ func (d *Document) locate(p *lab.Problem) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if rest == "" && p.Text == "" && n.Kind == yaml.ScalarNode && d.shown[n] && n.Value != "" && !strings.Contains(p.Message, n.Value) {
+	if rest == "" && p.Text == "" && n.Kind == yaml.ScalarNode && d.shown[n] && n.Value != "" &&
+		!strings.Contains(p.Message, n.Value) {
 		p.Text = clip(n.Value)
 	}
 }
 
-// step returns what the first part of path names in n, its key when n is a mapping, and the rest of path. Keys may hold dots: the longest that fits
-// is taken.
+// step returns the child of n that the first part of path names, its key if n is a mapping, and the
+// rest of path. Keys may contain dots: the longest that matches counts.
 func step(n *yaml.Node, path string) (key, child *yaml.Node, rest string) {
 	switch n.Kind {
 	case yaml.SequenceNode:
@@ -86,7 +89,8 @@ func step(n *yaml.Node, path string) (key, child *yaml.Node, rest string) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k := n.Content[i]
 			tail, ok := strings.CutPrefix(path, k.Value)
-			if !ok || k.Value == "" || tail != "" && tail[0] != '.' && tail[0] != '[' || key != nil && len(k.Value) < len(key.Value) {
+			if !ok || k.Value == "" || tail != "" && tail[0] != '.' && tail[0] != '[' ||
+				key != nil && len(k.Value) < len(key.Value) {
 				continue
 			}
 			key, child, rest = k, n.Content[i+1], strings.TrimPrefix(tail, ".")
@@ -95,7 +99,7 @@ func step(n *yaml.Node, path string) (key, child *yaml.Node, rest string) {
 	return key, child, rest
 }
 
-// visible returns n, or its key when n is empty and there is nothing to look at.
+// visible returns n, or its key if n is empty and has no text to point at.
 func (d *Document) visible(n *yaml.Node) *yaml.Node {
 	if k := d.keys[n]; k != nil && n.Kind == yaml.ScalarNode && n.Value == "" && isNull(n) {
 		return k

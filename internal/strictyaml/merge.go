@@ -6,9 +6,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Merge returns the problems of all errors as one, in the order of their places: what Parse, Decode and the caller's own checks found. Of a later
-// error, problems in a place of which an earlier one spoke are left out: they follow from that. An error that is not a [lab.Problems] is
-// returned alone. Nil errors count for nothing.
+// Merge returns the problems of all errors as one error, sorted by position: those that Parse,
+// Decode and the caller's own validation found. Problems at a position where an earlier error has
+// one are left out, because they follow from it. The first error that is not a [lab.Problems] is
+// returned alone. Nil errors are ignored.
 func Merge(errs ...error) error {
 	var all lab.Problems
 	seen := map[[2]int]bool{}

@@ -6,18 +6,19 @@ import (
 	"strings"
 )
 
-// place is a path in a document, as a list from its end, so that a path costs nothing until a problem needs it. Nil is the whole.
+// place is a path in a document, linked from its end, so that it costs nothing until a problem
+// needs it. Nil is the whole document.
 type place struct {
 	parent *place
-	name   string // of a mapping
-	number int    // of a list, when name is empty
+	name   string // in a mapping
+	number int    // in a list
 	list   bool
 }
 
 func (p *place) key(name string) *place { return &place{parent: p, name: name} }
 func (p *place) index(i int) *place     { return &place{parent: p, number: i, list: true} }
 
-// String returns the path: "apps[2].name", and "" for the whole.
+// String returns the path: "apps[2].name", or "" for the whole document.
 func (p *place) String() string {
 	var parts []string
 	for ; p != nil; p = p.parent {

@@ -11,11 +11,12 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Schema returns the JSON Schema (draft 2020-12) of the documents that Decode puts into a value like v, for editors: names, types, required
-// keys, enumerations, the defaults of the tags and, from docs, descriptions. It accepts what Decode accepts; Decode refuses more, such as an
-// address that is none. docs may be nil.
+// Schema returns a JSON Schema (draft 2020-12) for editors, of the documents that Decode stores in
+// a value like v: names, types, required keys, enumerations, the defaults of the tags and, from
+// docs, descriptions. It accepts everything that Decode accepts; Decode refuses more, such as an
+// invalid address. docs may be nil.
 //
-// Structs are under $defs by their Go name: "host.File". Two types of the same name are an error.
+// Structs are under $defs by their Go names: "host.File". Two types with the same name are an error.
 func Schema(v any, docs Docs, unions ...Union) ([]byte, error) {
 	t := reflect.TypeOf(v)
 	if t != nil && t.Kind() == reflect.Pointer {
@@ -110,7 +111,7 @@ func (w *schemaWriter) schema(s *shape) (*schema, error) {
 		case s.values != nil:
 			return &schema{Type: "string", Enum: s.values}, nil
 		}
-		return &schema{Type: []string{"string", "number", "boolean"}}, nil // it gets the text of any of them
+		return &schema{Type: []string{"string", "number", "boolean"}}, nil // UnmarshalText gets the text of any of them
 	case kindPointer:
 		elem, err := w.schema(s.elem)
 		return &schema{AnyOf: []*schema{elem, {Type: "null"}}}, err
@@ -128,7 +129,7 @@ func (w *schemaWriter) schema(s *shape) (*schema, error) {
 		if known := w.types[name]; known != nil && known != s.typ {
 			return nil, fmt.Errorf("strictyaml: two types are named %s", name)
 		} else if known == nil {
-			w.types[name] = s.typ // before it is complete: types may hold themselves
+			w.types[name] = s.typ // before it is complete, because types may contain themselves
 			object, err := w.object(s)
 			if err != nil {
 				return nil, err
@@ -142,7 +143,8 @@ func (w *schemaWriter) schema(s *shape) (*schema, error) {
 
 // object returns the schema of a struct or union.
 func (w *schemaWriter) object(s *shape) (*schema, error) {
-	out := &schema{Description: w.docs[s.typ.String()], Type: "object", Properties: map[string]*schema{}, AdditionalProperties: false}
+	out := &schema{Description: w.docs[s.typ.String()], Type: "object",
+		Properties: map[string]*schema{}, AdditionalProperties: false}
 	if s.kind == kindUnion {
 		out.MinProperties, out.MaxProperties = 1, 1
 		for _, name := range s.names {
@@ -184,7 +186,7 @@ func (w *schemaWriter) object(s *shape) (*schema, error) {
 	return out, nil
 }
 
-// nullable reports whether Decode takes null for an empty value.
+// nullable reports whether Decode accepts null as an empty value.
 func (s *shape) nullable() bool {
 	switch s.kind {
 	case kindAny, kindPointer, kindList, kindKeyed, kindMap:
@@ -214,7 +216,7 @@ func fallback(f field) (v any, err error) {
 	case kindFloat:
 		v, err = strconv.ParseFloat(f.fallback, 64)
 	case kindList, kindKeyed, kindMap, kindStruct, kindUnion:
-		err = fmt.Errorf("such a field has no default")
+		err = fmt.Errorf("a field of this type cannot have a default")
 	default:
 		v = f.fallback
 	}

@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// settings has a schema that a person can check.
+// settings is small enough for a person to check its schema.
 type settings struct {
 	// Names of machines, in
 	// their order; see [machine].
@@ -30,7 +30,7 @@ type settings struct {
 	Level    *level        `yaml:"level" default:"info"`
 	Token    lab.SecretRef `yaml:"token"`
 	Steps    []step        `yaml:"steps"`
-	Parts    []settings    `yaml:"parts"` // types may hold themselves
+	Parts    []settings    `yaml:"parts"` // types may contain themselves
 }
 
 func TestSchemaGolden(t *testing.T) {
@@ -55,13 +55,15 @@ func TestSchemaGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("the schema differs from %s; go test -update writes it\n%s", golden, got)
+		t.Errorf("the schema differs from %s; update it with go test -update\n%s", golden, got)
 	}
 }
 
 func TestReadDocs(t *testing.T) {
 	dir := t.TempDir()
-	source := "package p\n\n// A is one.\n//\n// It wraps\n// a [B] and a [*lab.Plan], not [1].\n//\n//\tcode  stays\ntype A struct {\n\t// Long one.\n\tX, Y int // not this\n\tZ int // short one\n\tnone int\n}\n\ntype (\n\t// B is two.\n\tB int\n\tC int\n)\n"
+	source := "package p\n\n// A is one.\n//\n// It wraps\n// a [B] and a [*lab.Plan], not [1].\n//\n" +
+		"//\tcode  stays\ntype A struct {\n\t// Long one.\n\tX, Y int // not this\n\tZ int // short one\n\tnone int\n" +
+		"}\n\ntype (\n\t// B is two.\n\tB int\n\tC int\n)\n"
 	if err := os.WriteFile(filepath.Join(dir, "a.go"), []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -72,16 +74,18 @@ func TestReadDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := strictyaml.Docs{"p.A": "A is one.\n\nIt wraps a B and a lab.Plan, not [1].\n\n\tcode  stays", "p.A.X": "Long one.", "p.A.Y": "Long one.", "p.A.Z": "short one", "p.B": "B is two."}
+	want := strictyaml.Docs{"p.A": "A is one.\n\nIt wraps a B and a lab.Plan, not [1].\n\n\tcode  stays",
+		"p.A.X": "Long one.", "p.A.Y": "Long one.", "p.A.Z": "short one", "p.B": "B is two."}
 	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	if _, err := strictyaml.ReadDocs(t.TempDir()); err == nil {
-		t.Error("an empty folder has no comments")
+		t.Error("an empty directory has no comments")
 	}
 }
 
-func TestSchemaFaults(t *testing.T) {
+// TestSchemaOfWrongTypes: bugs of the program are errors.
+func TestSchemaOfWrongTypes(t *testing.T) {
 	for _, v := range []any{nil, make(chan int), struct {
 		A int `yaml:"a" default:"x"`
 	}{}, struct {
@@ -93,24 +97,42 @@ func TestSchemaFaults(t *testing.T) {
 	}
 }
 
-// beyondSchema are the problems that a schema does not see: what an editor's YAML reads otherwise, ranges of 64 bits, and the text of types that read it.
-var beyondSchema = regexp.MustCompile(`not a duration: 30|leading zero: 0644|not a file mode: (644|9)\b|IPv4 address too short|YAML 1\.[12]|a number too large|not a finite|not between -9223|\.inf|1e999|remove the quotes`)
+// beyondSchema matches problems that a schema does not find: values that an editor's YAML reads
+// differently, 64-bit ranges, and text that is passed to UnmarshalText.
+var beyondSchema = regexp.MustCompile(`not a duration: 30|leading zero: 0644|not a file mode: (644|9)\b|IPv4 address ` +
+	`too short|YAML 1\.[12]|a number too large|not a finite|not between -9223|\.inf|1e999|remove the quotes`)
 
-// What Decode accepts the schema accepts, and what the schema accepts Decode accepts, but for beyondSchema.
+// TestSchemaAgrees: the schema and Decode accept the same documents, except for beyondSchema.
 func TestSchemaAgrees(t *testing.T) {
 	agree(t, func() any { return &settings{} },
-		"machines: ", "machines: {}", "machines: []", "retries: 1", "machines: {a: {address: b}}\nlevel: \nparts: [{machines: {}}]", "machines: {}\nparts: [{machines: }]", "machines: {}\nparts: [null]")
+		"machines: ", "machines: {}", "machines: []", "retries: 1",
+		"machines: {a: {address: b}}\nlevel: \nparts: [{machines: {}}]",
+		"machines: {}\nparts: [{machines: }]", "machines: {}\nparts: [null]")
 	agree(t, func() any { return &config{} },
 
-		"name: x", "name: ''", "name: yes", "name: 12", "name: ", "name: [x]", "name: {}", "", "null", "[]", "nome: x", "name: x\nother: 1",
-		"name: x\nmachines: ", "name: x\nmachines: {}", "name: x\nmachines: {a: {address: b}}", "name: x\nmachines: {a: }", "name: x\nmachines: {a: {}}", "name: x\nmachines: [a]", "name: x\nmachines: {a: {address: b, prt: 1}}",
-		"name: x\napps: ", "name: x\napps: [{name: a, envs: [b]}]", "name: x\napps: [{envs: [1]}]", "name: x\napps: [ ]", "name: x\napps: [null]", "name: x\nlabels: {a: b}", "name: x\nlabels: {a: 1}",
-		"name: x\nlimits: {a: , b: {max: 1}}", "name: x\nlimits: {a: 1}", "name: x\nvars: {a: [1, {b: null}]}", "name: x\nvars: [a]",
-		"name: x\nsteps: [{file: {path: /x, mode: '0644'}}]", "name: x\nsteps: [{file: {}}]", "name: x\nsteps: [{file: }]", "name: x\nsteps: [{reboot: }]", "name: x\nsteps: [{reboot: {after: 5s}}]", "name: x\nsteps: [{reboot: {after: soon}}]",
-		"name: x\nsteps: [{}]", "name: x\nsteps: [{file: {path: a}, reboot: }]", "name: x\nsteps: [{fle: }]", "name: x\nsteps: [null]", "name: x\nsteps: [reboot]",
-		"name: x\nlevel: info", "name: x\nlevel: loud", "name: x\nlevel: ", "name: x\non: true", "name: x\non: yes", "name: x\non: ", "name: x\nsmall: 127", "name: x\nsmall: 128", "name: x\nsmall: -129", "name: x\nport: -1", "name: x\nport: 65535", "name: x\nport: 65536",
-		"name: x\ncount: 1.5", "name: x\ncount: a", "name: x\nratio: 1", "name: x\nratio: a", "name: x\nevery: 1h30m", "name: x\nevery: 1.5h", "name: x\nevery: 0", "name: x\nevery: '0'", "name: x\nevery: 5", "name: x\nmode: '0644'", "name: x\nmode: '644'", "name: x\nmode: a",
-		"name: x\npointer: ", "name: x\npointer: 1", "name: x\npointer: a", "name: x\nip: 10.0.0.1", "name: x\nip: ", "name: x\nip: [a]", "name: x\ntoken: env:A", "name: x\ntoken: ''", "name: x\ntoken: A", "name: x\ntoken: 'env:'", "name: x\nplain: A", "name: x\nplain: ''",
+		"name: x", "name: ''", "name: yes", "name: 12", "name: ", "name: [x]", "name: {}", "", "null",
+		"[]", "nome: x", "name: x\nother: 1",
+		"name: x\nmachines: ", "name: x\nmachines: {}", "name: x\nmachines: {a: {address: b}}",
+		"name: x\nmachines: {a: }", "name: x\nmachines: {a: {}}", "name: x\nmachines: [a]",
+		"name: x\nmachines: {a: {address: b, prt: 1}}",
+		"name: x\napps: ", "name: x\napps: [{name: a, envs: [b]}]", "name: x\napps: [{envs: [1]}]",
+		"name: x\napps: [ ]", "name: x\napps: [null]", "name: x\nlabels: {a: b}", "name: x\nlabels: {a: 1}",
+		"name: x\nlimits: {a: , b: {max: 1}}", "name: x\nlimits: {a: 1}",
+		"name: x\nvars: {a: [1, {b: null}]}", "name: x\nvars: [a]",
+		"name: x\nsteps: [{file: {path: /x, mode: '0644'}}]", "name: x\nsteps: [{file: {}}]",
+		"name: x\nsteps: [{file: }]", "name: x\nsteps: [{reboot: }]", "name: x\nsteps: [{reboot: {after: 5s}}]",
+		"name: x\nsteps: [{reboot: {after: soon}}]",
+		"name: x\nsteps: [{}]", "name: x\nsteps: [{file: {path: a}, reboot: }]", "name: x\nsteps: [{fle: }]",
+		"name: x\nsteps: [null]", "name: x\nsteps: [reboot]",
+		"name: x\nlevel: info", "name: x\nlevel: loud", "name: x\nlevel: ", "name: x\non: true", "name: x\non: yes",
+		"name: x\non: ", "name: x\nsmall: 127", "name: x\nsmall: 128", "name: x\nsmall: -129", "name: x\nport: -1",
+		"name: x\nport: 65535", "name: x\nport: 65536",
+		"name: x\ncount: 1.5", "name: x\ncount: a", "name: x\nratio: 1", "name: x\nratio: a", "name: x\nevery: 1h30m",
+		"name: x\nevery: 1.5h", "name: x\nevery: 0", "name: x\nevery: '0'", "name: x\nevery: 5",
+		"name: x\nmode: '0644'", "name: x\nmode: '644'", "name: x\nmode: a",
+		"name: x\npointer: ", "name: x\npointer: 1", "name: x\npointer: a", "name: x\nip: 10.0.0.1", "name: x\nip: ",
+		"name: x\nip: [a]", "name: x\ntoken: env:A", "name: x\ntoken: ''", "name: x\ntoken: A",
+		"name: x\ntoken: 'env:'", "name: x\nplain: A", "name: x\nplain: ''",
 		"name: x\nhidden: ", "name: x\nhidden: {max: a}", "name: x\npassword: a")
 }
 
@@ -135,7 +157,7 @@ func agree(t *testing.T, value func() any, texts ...string) {
 		if decodeErr != nil && beyondSchema.MatchString(decodeErr.Error()) {
 			continue
 		}
-		// An empty document is null, and yes is text: what the free value does not show is left out.
+		// The free value of yes is an error, and does not show that yes is text.
 		if strings.Contains(text, "yes") {
 			continue
 		}
@@ -145,13 +167,14 @@ func agree(t *testing.T, value func() any, texts ...string) {
 	}
 }
 
-// validate is JSON Schema as far as Schema uses it; a word that it does not know is an error.
+// validate implements the part of JSON Schema that Schema uses; an unknown keyword is an error.
 func validate(root, s map[string]any, v any) error {
 	for word, arg := range s {
 		switch word {
 		case "$schema", "$defs", "description", "default", "required", "properties":
 		case "$ref":
-			if err := validate(root, root["$defs"].(map[string]any)[strings.TrimPrefix(arg.(string), "#/$defs/")].(map[string]any), v); err != nil {
+			if err := validate(root, root["$defs"].(map[string]any)[strings.TrimPrefix(arg.(string),
+				"#/$defs/")].(map[string]any), v); err != nil {
 				return err
 			}
 		case "type":
@@ -171,7 +194,8 @@ func validate(root, s map[string]any, v any) error {
 				return fmt.Errorf("%q does not match %v", v, arg)
 			}
 		case "minimum", "maximum":
-			if n, ok := v.(int); ok && (word == "minimum" && float64(n) < arg.(float64) || word == "maximum" && float64(n) > arg.(float64)) {
+			if n, ok := v.(int); ok && (word == "minimum" && float64(n) < arg.(float64) ||
+				word == "maximum" && float64(n) > arg.(float64)) {
 				return fmt.Errorf("%v: %s %v", v, word, arg)
 			}
 		case "items":
@@ -182,7 +206,9 @@ func validate(root, s map[string]any, v any) error {
 				}
 			}
 		case "minProperties", "maxProperties":
-			if m, ok := v.(map[string]any); ok && (word == "minProperties" && float64(len(m)) < arg.(float64) || word == "maxProperties" && float64(len(m)) > arg.(float64)) {
+			if m, ok := v.(map[string]any); ok &&
+				(word == "minProperties" && float64(len(m)) < arg.(float64) ||
+					word == "maxProperties" && float64(len(m)) > arg.(float64)) {
 				return fmt.Errorf("%d properties: %s %v", len(m), word, arg)
 			}
 		case "anyOf":
@@ -216,7 +242,7 @@ func validate(root, s map[string]any, v any) error {
 				}
 			}
 		default:
-			return fmt.Errorf("unknown word %q", word)
+			return fmt.Errorf("unknown keyword %q", word)
 		}
 	}
 	return nil

@@ -12,24 +12,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Union is an interface type and the types that a document may put there. In the document it is a mapping with one key, which selects the type:
-//
-//   - file: {path: /etc/motd, content: hello}
-type Union struct {
-	of    reflect.Type
-	kinds map[string]reflect.Type
-}
-
-// OneOf returns the Union of T whose keys select the types of the given values; the values themselves do not matter. A decoded value has the very type
-// of the one given for its key, a pointer or not.
-func OneOf[T any](kinds map[string]T) Union {
-	u := Union{reflect.TypeFor[T](), make(map[string]reflect.Type, len(kinds))}
-	for k, v := range kinds {
-		u.kinds[k] = reflect.TypeOf(v)
-	}
-	return u
-}
-
+// kind is how a Go type is decoded.
 type kind int
 
 const (
@@ -50,16 +33,16 @@ const (
 	kindUnion
 )
 
-// shape is what a Go type looks like in a document.
+// shape is the form of a Go type in a document.
 type shape struct {
 	kind   kind
 	typ    reflect.Type
 	elem   *shape            // of pointers, lists and maps
 	fields []field           // of structs, in the order of the type
-	key    []int             // of structs: the field that holds the key; nil when there is none
+	key    []int             // of structs: the index of the field that holds the key; nil if there is none
 	kinds  map[string]*shape // of unions
 	names  []string          // of structs and unions: the valid keys, in order
-	values []string          // of strings: the only ones that are valid; nil when all are
+	values []string          // of strings: the valid values; nil if all are
 	secret bool
 }
 
@@ -83,7 +66,7 @@ func (s *shape) field(name string) *field {
 	return nil
 }
 
-// holdsSecret reports whether a secret may stand somewhere in s: text in a wrong place may then be one.
+// holdsSecret reports whether s contains a secret field: text in a wrong place may then be the secret.
 func (s *shape) holdsSecret(seen map[*shape]bool) bool {
 	if s == nil || seen[s] {
 		return false
@@ -105,7 +88,7 @@ func (s *shape) holdsSecret(seen map[*shape]bool) bool {
 	return false
 }
 
-// shapes makes the shapes of types. Its errors are faults of the program, not of a document.
+// shapes creates the shapes of types. Its errors are bugs of the program, not problems of a document.
 type shapes struct {
 	unions map[reflect.Type]Union
 	made   map[reflect.Type]*shape
@@ -124,40 +107,48 @@ func (ss *shapes) of(t reflect.Type) (*shape, error) {
 		return s, nil
 	}
 	s := &shape{typ: t}
-	ss.made[t] = s // before it is complete: types may hold themselves
+	ss.made[t] = s // before it is complete, because types may contain themselves
 	return s, ss.fill(s)
 }
 
-func (ss *shapes) fill(s *shape) (err error) {
+func (ss *shapes) fill(s *shape) error {
 	t := s.typ
+	isPlain := t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface
 	switch {
 	case t == reflect.TypeFor[lab.Secret](), t == reflect.TypeFor[lab.SecretRef]():
 		s.kind, s.secret = kindText, true
-		return nil
 	case t == reflect.TypeFor[time.Duration]():
 		s.kind = kindDuration
-		return nil
 	case t == reflect.TypeFor[fs.FileMode]():
 		s.kind = kindMode
-		return nil
-	case t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface && reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+	case isPlain && reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 		s.kind, s.values = kindText, valuesOf(t)
-		return nil
-	}
-	if u, ok := ss.unions[t]; ok {
-		s.kind, s.kinds = kindUnion, map[string]*shape{}
-		for k, kt := range u.kinds {
-			if kt == nil {
-				return fmt.Errorf("strictyaml: %s: the kind %q is nil", t, k)
-			}
-			if s.kinds[k], err = ss.of(kt); err != nil {
-				return err
-			}
-			s.names = append(s.names, k)
+	default:
+		if u, ok := ss.unions[t]; ok {
+			return ss.fillUnion(s, u)
 		}
-		slices.Sort(s.names)
-		return nil
+		return ss.fillByKind(s)
 	}
+	return nil
+}
+
+func (ss *shapes) fillUnion(s *shape, u Union) (err error) {
+	s.kind, s.kinds = kindUnion, map[string]*shape{}
+	for k, t := range u.kinds {
+		if t == nil {
+			return fmt.Errorf("strictyaml: %s: the kind %q is nil", s.typ, k)
+		}
+		if s.kinds[k], err = ss.of(t); err != nil {
+			return err
+		}
+		s.names = append(s.names, k)
+	}
+	slices.Sort(s.names)
+	return nil
+}
+
+func (ss *shapes) fillByKind(s *shape) (err error) {
+	t := s.typ
 	switch t.Kind() {
 	case reflect.Interface:
 		if t.NumMethod() > 0 {
@@ -180,7 +171,7 @@ func (ss *shapes) fill(s *shape) (err error) {
 	case reflect.Slice:
 		s.kind = kindList
 		if t.Elem().Kind() == reflect.Uint8 {
-			return fmt.Errorf("strictyaml: %s: bytes are not read", t)
+			return fmt.Errorf("strictyaml: %s: byte slices are not supported", t)
 		}
 		s.elem, err = ss.of(t.Elem())
 		if err == nil && s.elem.kind == kindStruct && s.elem.key != nil {
@@ -204,12 +195,12 @@ func (ss *shapes) fill(s *shape) (err error) {
 			s.names = append(s.names, f.name)
 		}
 	default:
-		return fmt.Errorf("strictyaml: %s: such a type is not read", t)
+		return fmt.Errorf("strictyaml: %s: this type is not supported", t)
 	}
 	return err
 }
 
-// fields adds the fields of t, which is s.typ or a struct in it at index.
+// fields adds the fields of t, which is s.typ or an inline struct in it at index.
 func (ss *shapes) fields(s *shape, t reflect.Type, index []int) error {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -240,14 +231,14 @@ func (ss *shapes) fields(s *shape, t reflect.Type, index []int) error {
 		case !f.IsExported() && !(inline && f.Anonymous):
 			return fmt.Errorf("strictyaml: %s.%s: the field is not exported", t, f.Name)
 		case inline && f.Type.Kind() != reflect.Struct:
-			return fmt.Errorf("strictyaml: %s.%s: only structs stand inline", t, f.Name)
+			return fmt.Errorf("strictyaml: %s.%s: only a struct can be inline", t, f.Name)
 		case inline:
 			if err := ss.fields(s, f.Type, at); err != nil {
 				return err
 			}
 			continue
 		case key && f.Type.Kind() != reflect.String:
-			return fmt.Errorf("strictyaml: %s.%s: a key is a string", t, f.Name)
+			return fmt.Errorf("strictyaml: %s.%s: a key must be a string", t, f.Name)
 		case key:
 			s.key = at
 			continue
@@ -263,7 +254,7 @@ func (ss *shapes) fields(s *shape, t reflect.Type, index []int) error {
 	return nil
 }
 
-// valuesOf returns the values that a type allows; nil when it does not say.
+// valuesOf returns the values that a type allows; nil if it does not restrict them.
 func valuesOf(t reflect.Type) []string {
 	if v, ok := reflect.New(t).Interface().(interface{ Values() []string }); ok {
 		return v.Values()

@@ -172,61 +172,81 @@ func TestDecodeEmpty(t *testing.T) {
 		}
 		var c config
 		err := parse(t, text).Decode(&c, steps())
-		if want := "lab.yaml:1:1: a required key is missing: name"; err == nil || strings.Replace(err.Error(), ":2:1:", ":1:1:", 1) != want {
+		if want := "lab.yaml:1:1: a required key is missing: name"; err == nil ||
+			strings.Replace(err.Error(), ":2:1:", ":1:1:", 1) != want {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 }
 
-// Every kind of problem, in its exact words.
+// TestProblems has every kind of problem, with its exact text.
 func TestProblems(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	for _, c := range []struct{ text, want string }{
 		// syntax
-		{"a: [1", "lab.yaml:2:1: not YAML: did not find expected ',' or ']', while parsing a flow sequence that begins in line 1"},
-		{"a: b: c", `lab.yaml:1:5: not YAML: mapping values are not allowed in this context (quote a text that holds ": ")`},
-		{"a: b\n\tc: d", "lab.yaml:2:1: not YAML: found a tab character that violates indentation, while scanning a plain scalar that begins in line 1 (indent with spaces)"},
-		{"a: *b", "lab.yaml:1:4: not YAML: an alias of what is not there (quote what is text)"},
-		{"a:\n  - b\n c: d", "lab.yaml:3:2: not YAML: did not find expected key, while parsing a block mapping that begins in line 1 (check the indentation)"},
+		{"a: [1", "lab.yaml:2:1: not YAML: did not find expected ',' or ']', while parsing a flow sequence that " +
+			"begins on line 1"},
+		{"a: b: c", `lab.yaml:1:5: not YAML: mapping values are not allowed in this context (quote text that ` +
+			`contains ": ")`},
+		{"a: b\n\tc: d", "lab.yaml:2:1: not YAML: found a tab character that violates indentation, while scanning a " +
+			"plain scalar that begins on line 1 (indent with spaces)"},
+		{"a: *b", "lab.yaml:1:4: not YAML: an alias without an anchor (quote it if it is text)"},
+		{"a:\n  - b\n c: d", "lab.yaml:3:2: not YAML: did not find expected key, while parsing a block mapping that " +
+			"begins on line 1 (check the indentation)"},
 		{"name: x\né: \xff", "lab.yaml:2:4: not UTF-8 (save the file as UTF-8)"},
 		{"name: \x00", "lab.yaml:1:7: a control character, U+0000 (remove it, or write it as an escape in double quotes)"},
-		{strings.Repeat("[", 65) + strings.Repeat("]", 65), "lab.yaml:1:65: not YAML: exceeded max depth of 64, while increasing flow level that begins in line 1"},
+		{strings.Repeat("[", 65) + strings.Repeat("]", 65),
+			"lab.yaml:1:65: not YAML: exceeded max depth of 64, while increasing flow level that begins on line 1"},
 		{strings.Repeat("#", strictyaml.MaxSize+1), "lab.yaml: the document has 1048577 bytes, more than 1048576"},
-		{"name: x\n---\nname: y", "lab.yaml:2:1: a second document begins here; one is wanted (remove the line ---)"},
-		// what we do not read
-		{"name: x\nname: y\nvars: {a: {b: 1, b: 2}}", "lab.yaml:2:1: a key that stands twice: name (the first is in line 1)\nlab.yaml:3:18: vars.a: a key that stands twice: b (the first is in line 3)"},
-		{"a: &a {b: c}\nd: {<<: *a}", "lab.yaml:2:5: d: merge keys are not read: << (write the keys out)"},
-		{"name: !vault x\nvars: !!map {}", "lab.yaml:1:7: name: a tag (remove it; quote what is text)\nlab.yaml:2:7: vars: a tag (remove it; quote what is text)"},
-		{"80: x\n~: y\ntrue: z\n[a]: b", "lab.yaml:1:1: a key that is not text: 80 (quote it)\nlab.yaml:2:1: an empty key (quote it if it is meant)\nlab.yaml:3:1: a key that is not text: true (quote it)\nlab.yaml:4:1: a key that is not text"},
-		{"vars: &a [*a]", "lab.yaml:1:11: vars[0]: an alias inside of what it stands for: *a"},
+		{"name: x\n---\nname: y", "lab.yaml:2:1: a second document begins here; only one is allowed (remove the line ---)"},
+		// YAML that is not supported
+		{"name: x\nname: y\nvars: {a: {b: 1, b: 2}}",
+			"lab.yaml:2:1: a duplicate key: name (the first is on line 1)\n" +
+				"lab.yaml:3:18: vars.a: a duplicate key: b (the first is on line 3)"},
+		{"a: &a {b: c}\nd: {<<: *a}", "lab.yaml:2:5: d: merge keys are not supported: << (write the keys out)"},
+		{"name: !vault x\nvars: !!map {}",
+			"lab.yaml:1:7: name: a tag (remove it, and quote text)\nlab.yaml:2:7: vars: a tag (remove it, and quote text)"},
+		{"80: x\n~: y\ntrue: z\n[a]: b",
+			"lab.yaml:1:1: a key that is not text: 80 (quote it)\n" +
+				"lab.yaml:2:1: an empty key (quote it if it is intended)\n" +
+				"lab.yaml:3:1: a key that is not text: true (quote it)\nlab.yaml:4:1: a key that is not text"},
+		{"vars: &a [*a]", "lab.yaml:1:11: vars[0]: an alias inside its own anchor: *a"},
 		{long + ": x", "lab.yaml:1:1: a key of 300 bytes; 256 are allowed: " + long[:80] + "…"},
 		// keys
-		{"name: x\nmachines:\n  pi1:\n    adress: y\n", "lab.yaml:3:3: machines.pi1: a required key is missing: address\nlab.yaml:4:5: machines.pi1: unknown key: adress (nearest: address)"},
+		{"name: x\nmachines:\n  pi1:\n    adress: y\n",
+			"lab.yaml:3:3: machines.pi1: a required key is missing: address\n" +
+				"lab.yaml:4:5: machines.pi1: unknown key: adress (nearest: address)"},
 		{"name: x\nlimits: {a: {zzzzzz: 1}}", "lab.yaml:2:14: limits.a: unknown key: zzzzzz (known: memory, max)"},
-		{"name:", "lab.yaml:1:1: name: empty, and a value is required"},
+		{"name:", "lab.yaml:1:1: name: empty, but a value is required"},
 		{"name: x\nUntagged: y\n", "lab.yaml:2:1: unknown key: Untagged"},
 		// kinds
-		{"[]", "lab.yaml:1:1: a mapping is wanted, and this is a list"},
-		{"name: x\napps: {}\nlabels: []\nmachines: text", "lab.yaml:2:7: apps: a list is wanted, and this is a mapping\nlab.yaml:3:9: labels: a mapping is wanted, and this is a list\nlab.yaml:4:11: machines: a mapping is wanted, and this is text: text"},
-		{"name: x\napps: [{envs: prod}]", "lab.yaml:2:15: apps[0].envs: a list is wanted, and this is text: prod (write [prod])"},
-		{"name: [x]", "lab.yaml:1:7: name: text is wanted, and this is a list"},
+		{"[]", "lab.yaml:1:1: expected a mapping, got a list"},
+		{"name: x\napps: {}\nlabels: []\nmachines: text",
+			"lab.yaml:2:7: apps: expected a list, got a mapping\n" +
+				"lab.yaml:3:9: labels: expected a mapping, got a list\n" +
+				"lab.yaml:4:11: machines: expected a mapping, got text: text"},
+		{"name: x\napps: [{envs: prod}]", "lab.yaml:2:15: apps[0].envs: expected a list, got text: prod (write [prod])"},
+		{"name: [x]", "lab.yaml:1:7: name: expected text, got a list"},
 		// scalars
-		{"name: 1.10", `lab.yaml:1:7: name: text is wanted, and this is a number: 1.10 (quote it: "1.10")`},
-		{"name: true", `lab.yaml:1:7: name: text is wanted, and this is a boolean: true (quote it: "true")`},
-		{"name: x\nlabels: {a: }", `lab.yaml:2:10: labels.a: text is wanted, and this is empty (write "" if it is meant to be empty)`},
-		{"name: x\non: yes", "lab.yaml:2:5: on: true or false is wanted, and this is text: yes (write true)"},
-		{"name: x\non: 'false'", "lab.yaml:2:5: on: true or false is wanted, and this is text: false (remove the quotes)"},
-		{"name: x\non: ", "lab.yaml:2:1: on: true or false is wanted, and this is empty (write a value, or remove the key)"},
+		{"name: 1.10", `lab.yaml:1:7: name: expected text, got a number: 1.10 (quote it: "1.10")`},
+		{"name: true", `lab.yaml:1:7: name: expected text, got a boolean: true (quote it: "true")`},
+		{"name: x\nlabels: {a: }", `lab.yaml:2:10: labels.a: expected text, got nothing (write "" if it is intended ` +
+			`to be empty)`},
+		{"name: x\non: yes", "lab.yaml:2:5: on: expected true or false, got text: yes (write true)"},
+		{"name: x\non: 'false'", "lab.yaml:2:5: on: expected true or false, got text: false (remove the quotes)"},
+		{"name: x\non: ", "lab.yaml:2:1: on: expected true or false, got nothing (write a value, or remove the key)"},
 		{"name: x\nsmall: 128", "lab.yaml:2:8: small: not between -128 and 127: 128"},
 		{"name: x\nport: -1", "lab.yaml:2:7: port: not between 0 and 65535: -1"},
 		{"name: x\nport: 65536", "lab.yaml:2:7: port: not between 0 and 65535: 65536"},
-		{"name: x\ncount: 99999999999999999999", "lab.yaml:2:8: count: not between -9223372036854775808 and 9223372036854775807: 99999999999999999999"},
-		{"name: x\ncount: 0644", "lab.yaml:2:8: count: a whole number is written in decimal digits, without a leading zero: 0644"},
-		{"name: x\ncount: '3'", "lab.yaml:2:8: count: a whole number is wanted, and this is text: 3 (remove the quotes)"},
-		{"name: x\ncount: 1.5", "lab.yaml:2:8: count: a whole number is wanted, and this is a number: 1.5"},
-		{"name: x\nratio: .inf", "lab.yaml:2:8: ratio: a finite number is wanted, and this is a number: .inf"},
-		{"name: x\nratio: 1e999", "lab.yaml:2:8: ratio: a finite number is wanted, and this is text: 1e999"},
-		{"name: x\nratio: '1'", "lab.yaml:2:8: ratio: a finite number is wanted, and this is text: 1 (remove the quotes)"},
+		{"name: x\ncount: 99999999999999999999",
+			"lab.yaml:2:8: count: not between -9223372036854775808 and 9223372036854775807: 99999999999999999999"},
+		{"name: x\ncount: 0644", "lab.yaml:2:8: count: a whole number is written in decimal digits, without a " +
+			"leading zero: 0644"},
+		{"name: x\ncount: '3'", "lab.yaml:2:8: count: expected a whole number, got text: 3 (remove the quotes)"},
+		{"name: x\ncount: 1.5", "lab.yaml:2:8: count: expected a whole number, got a number: 1.5"},
+		{"name: x\nratio: .inf", "lab.yaml:2:8: ratio: expected a finite number, got a number: .inf"},
+		{"name: x\nratio: 1e999", "lab.yaml:2:8: ratio: expected a finite number, got text: 1e999"},
+		{"name: x\nratio: '1'", "lab.yaml:2:8: ratio: expected a finite number, got text: 1 (remove the quotes)"},
 		{"name: x\nevery: 30", "lab.yaml:2:8: every: not a duration: 30 (add a unit: 30s)"},
 		{"name: x\nevery: soon", "lab.yaml:2:8: every: not a duration: soon (write 30s, 10m or 1h30m)"},
 		{"name: x\nmode: 644", "lab.yaml:2:7: mode: not a file mode: 644 (write 0644)"},
@@ -234,15 +254,39 @@ func TestProblems(t *testing.T) {
 		{"name: x\nip: 10.0.0", `lab.yaml:2:5: ip: ParseAddr("10.0.0"): IPv4 address too short: 10.0.0`},
 		{"name: x\nlevel: inf", "lab.yaml:2:8: level: not one of debug, info, warn: inf (nearest: info)"},
 		// free values
-		{"name: x\nvars: {a: 0644, b: yes, c: .nan, d: 99999999999999999999, e: [0x10]}", "lab.yaml:2:11: vars.a: YAML 1.1 and 1.2 read this number differently (quote it, or write it in decimal digits without a leading zero)\nlab.yaml:2:20: vars.b: YAML 1.1 reads this as a boolean, and 1.2 as text (write true, or quote it)\nlab.yaml:2:28: vars.c: not a finite decimal number (quote it if it is text)\nlab.yaml:2:37: vars.d: a number too large (quote it)\nlab.yaml:2:63: vars.e[0]: YAML 1.1 and 1.2 read this number differently (quote it, or write it in decimal digits without a leading zero)"},
+		{"name: x\nvars: {a: 0644, b: yes, c: .nan, d: 99999999999999999999, e: [0x10]}",
+			"lab.yaml:2:11: vars.a: YAML 1.1 and 1.2 read this number differently (quote it, or write it in decimal " +
+				"digits without a leading zero)\n" +
+				"lab.yaml:2:20: vars.b: YAML 1.1 reads this as a boolean, and 1.2 as text (write true, or quote " +
+				"it)\nlab.yaml:2:28: vars.c: not a finite decimal number (quote it if it is text)\n" +
+				"lab.yaml:2:37: vars.d: a number too large (quote it)\n" +
+				"lab.yaml:2:63: vars.e[0]: YAML 1.1 and 1.2 read this number differently (quote it, " +
+				"or write it in decimal digits without a leading zero)"},
 		// one of several types
-		{"name: x\nsteps:\n- fle: {}\n- file:\n  path: /x\n- reboot\n- {}\n- file: {}\n- file: {path: /x, mode: 9}", "lab.yaml:3:3: steps[0]: unknown kind: fle (nearest: file)\nlab.yaml:4:3: steps[1]: a mapping with one key is wanted, and this has 2 (indent what belongs to file)\nlab.yaml:6:3: steps[2]: a mapping with one key is wanted, and this is text: reboot (write reboot: {})\nlab.yaml:7:3: steps[3]: a mapping with one key is wanted, and this is a mapping (known: file, reboot)\nlab.yaml:8:3: steps[4].file: a required key is missing: path\nlab.yaml:9:26: steps[5].file.mode: not a file mode: 9 (write octal digits with a leading zero: 0644)"},
+		{"name: x\nsteps:\n- fle: {}\n- file:\n  path: /x\n- reboot\n- {}\n- file: {}\n- file: {path: /x, mode: 9}",
+			"lab.yaml:3:3: steps[0]: unknown kind: fle (nearest: file)\n" +
+				"lab.yaml:4:3: steps[1]: expected a mapping with one key, got 2 keys (indent the content of file)\n" +
+				"lab.yaml:6:3: steps[2]: expected a mapping with one key, got text: reboot (write reboot: {})\n" +
+				"lab.yaml:7:3: steps[3]: expected a mapping with one key, got a mapping (known: file, " +
+				"reboot)\nlab.yaml:8:3: steps[4].file: a required key is missing: path\n" +
+				"lab.yaml:9:26: steps[5].file.mode: not a file mode: 9 (write octal digits with a " +
+				"leading zero: 0644)"},
 		// secrets
-		{"name: x\ntoken: hunter2", `lab.yaml:2:8: token: read secret reference: refused: not a reference; a secret in plain text is not accepted here (write "file:PATH" or "env:NAME")`},
-		{"name: x\nplain: hunter2", `lab.yaml:2:8: plain: read secret: refused: a secret in plain text in a document (write a reference instead, "file:PATH" or "env:NAME")`},
-		{"name: x\ntoken: [hunter2]\npassword: 123456\nhidden: {max: hunter2, memory: 7}", "lab.yaml:2:8: token: text is wanted, and this is a list\nlab.yaml:3:11: password: text is wanted, and this is a number (quote it)\nlab.yaml:4:15: hidden.max: a whole number is wanted, and this is text\nlab.yaml:4:32: hidden.memory: text is wanted, and this is a number (quote it)"},
-		{"name: x\ntokens: hunter2\nlogins: {a: hunter2, b: [hunter2]}", "lab.yaml:2:9: tokens: a list is wanted, and this is text\nlab.yaml:3:13: logins.a: a mapping is wanted, and this is text (known: password)\nlab.yaml:3:25: logins.b: a mapping is wanted, and this is a list (known: password)"},
-		{"name: x\nlogins: hunter2\ntoken: *hunter2", "lab.yaml:3:8: not YAML: an alias of what is not there (quote what is text)"},
+		{"name: x\ntoken: hunter2", `lab.yaml:2:8: token: read secret reference: refused: not a reference; a secret ` +
+			`in plain text is not accepted here (write "file:PATH" or "env:NAME")`},
+		{"name: x\nplain: hunter2", `lab.yaml:2:8: plain: read secret: refused: a secret in plain text in a document ` +
+			`(write a reference instead, "file:PATH" or "env:NAME")`},
+		{"name: x\ntoken: [hunter2]\npassword: 123456\nhidden: {max: hunter2, memory: 7}",
+			"lab.yaml:2:8: token: expected text, got a list\n" +
+				"lab.yaml:3:11: password: expected text, got a number (quote it)\n" +
+				"lab.yaml:4:15: hidden.max: expected a whole number, got text\n" +
+				"lab.yaml:4:32: hidden.memory: expected text, got a number (quote it)"},
+		{"name: x\ntokens: hunter2\nlogins: {a: hunter2, b: [hunter2]}",
+			"lab.yaml:2:9: tokens: expected a list, got text\n" +
+				"lab.yaml:3:13: logins.a: expected a mapping, got text (known: password)\n" +
+				"lab.yaml:3:25: logins.b: expected a mapping, got a list (known: password)"},
+		{"name: x\nlogins: hunter2\ntoken: *hunter2",
+			"lab.yaml:3:8: not YAML: an alias without an anchor (quote it if it is text)"},
 	} {
 		d, err := strictyaml.Parse("lab.yaml", []byte(c.text))
 		if err == nil {
@@ -301,7 +345,8 @@ password: hunter2
 			t.Errorf("%s: %s\nwant %s", c.path, err, c.want)
 		}
 	}
-	if err := d.Locate(lab.Problems{{Path: "apps[0].name", Message: "Erp is no name"}}); err.Error() != "lab.yaml:9:11: apps[0].name: Erp is no name" {
+	if err := d.Locate(lab.Problems{{Path: "apps[0].name",
+		Message: "Erp is no name"}}); err.Error() != "lab.yaml:9:11: apps[0].name: Erp is no name" {
 		t.Error(err)
 	}
 	if err := d.Locate(lab.Problems{{File: "other", Line: 3, Message: "bad"}}); err.Error() != "other:3: bad" {
@@ -323,8 +368,8 @@ password: hunter2
 	}
 }
 
-// Types that cannot be read are faults of the program, and no Problems.
-func TestDecodeFaults(t *testing.T) {
+// TestDecodeWrongTypes: types that are not supported are bugs of the program, not Problems.
+func TestDecodeWrongTypes(t *testing.T) {
 	type twice struct {
 		A string `yaml:"a"`
 		B string `yaml:"a"`
@@ -333,11 +378,11 @@ func TestDecodeFaults(t *testing.T) {
 		v    any
 		want string
 	}{
-		{config{}, "strictyaml: decode into strictyaml_test.config: a pointer is wanted"},
-		{(*config)(nil), "strictyaml: decode into *strictyaml_test.config: a pointer is wanted"},
+		{config{}, "strictyaml: decode into strictyaml_test.config: not a pointer, or nil"},
+		{(*config)(nil), "strictyaml: decode into *strictyaml_test.config: not a pointer, or nil"},
 		{&config{}, "strictyaml: strictyaml_test.step: an interface without a Union"},
-		{new(chan int), "strictyaml: chan int: such a type is not read"},
-		{new([]byte), "strictyaml: []uint8: bytes are not read"},
+		{new(chan int), "strictyaml: chan int: this type is not supported"},
+		{new([]byte), "strictyaml: []uint8: byte slices are not supported"},
 		{new(map[int]int), "strictyaml: map[int]int: keys must be strings"},
 		{&twice{}, `strictyaml: strictyaml_test.twice: two fields are named "a"`},
 		{&struct {
@@ -357,7 +402,7 @@ func TestDecodeFaults(t *testing.T) {
 	}
 }
 
-// What a small document can grow to is bounded.
+// TestBombs: the work for a small document is limited.
 func TestBombs(t *testing.T) {
 	var aliases strings.Builder
 	aliases.WriteString("name: x\nvars:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n")
@@ -372,9 +417,11 @@ func TestBombs(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"aliases", aliases.String(), "lab.yaml:7:57: vars.a4[9]: more than 100000 values, with this alias expanded: *a3"},
 		{"levels", deep.String(), "more than 64 levels, with this alias expanded: *a"},
-		{"values", "vars: [" + strings.Repeat("x,", 200_000) + "x]", "lab.yaml:1:200006: vars[99999]: more than 100000 values"},
-		{"problems", "labels: [" + strings.Repeat("x,", 90_000) + "x]\napps: [" + strings.Repeat("x,", 5000) + "x]", "lab.yaml: more than 1000 problems"},
-		{"keys", strings.Repeat("a: 1\n", 20_000), "a key that stands twice"},
+		{"values", "vars: [" + strings.Repeat("x,", 200_000) + "x]",
+			"lab.yaml:1:200006: vars[99999]: more than 100000 values"},
+		{"problems", "labels: [" + strings.Repeat("x,", 90_000) + "x]\napps: [" + strings.Repeat("x,", 5000) + "x]",
+			"lab.yaml: more than 1000 problems"},
+		{"keys", strings.Repeat("a: 1\n", 20_000), "a duplicate key"},
 		{"block", strings.Repeat("- ", 400_000), "exceeded max depth"},
 		{"complex keys", strings.Repeat("? ", 400_000), "exceeded max depth"},
 	} {
@@ -392,8 +439,10 @@ func TestBombs(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{"name: x", "a: &a [*a]", "steps: [{file: {path: /x, mode: 0644}}, {reboot: }]", "? [a]\n: b", "machines: {pi1: {address: x}}", "<<: *a",
-		"vars: {a: [1, 1.5, ~, yes, 0x1f]}", "limits: {a: , b: {max: 99999999999999999999}}", "\ufeffname: |\n  x\n", "!!int 1", "mode: '04755'\nevery: 3s\nip: ::1\n", "---\n...\n---", "token: env:A\nplain: a\npassword: 1"} {
+	for _, s := range []string{"name: x", "a: &a [*a]", "steps: [{file: {path: /x, mode: 0644}}, {reboot: }]",
+		"? [a]\n: b", "machines: {pi1: {address: x}}", "<<: *a",
+		"vars: {a: [1, 1.5, ~, yes, 0x1f]}", "limits: {a: , b: {max: 99999999999999999999}}", "\ufeffname: |\n  x\n",
+		"!!int 1", "mode: '04755'\nevery: 3s\nip: ::1\n", "---\n...\n---", "token: env:A\nplain: a\npassword: 1"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
+
+// Main runs a program and exits with the code of its error. Ctrl-C and SIGTERM cancel its context,
+// so that it can report what was done; a second signal ends it immediately. A write error of its
+// output cancels the context too, see [Output].
+func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
+	ctx, stop := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s := <-signals
+		fmt.Fprintf(os.Stderr, "\n%s: stopping; again to stop immediately\n", s)
+		stop(fmt.Errorf("%w by %s", context.Canceled, s))
+		<-signals
+		os.Exit(lab.ExitInterrupted)
+	}()
+	signal.Ignore(syscall.SIGPIPE) // the write fails too, which leaves time for an orderly end
+	out := &Output{file: os.Stdout, stop: stop}
+	code, err := out.end(run(ctx, os.Args[1:], out, os.Stderr))
+	PrintError(os.Stderr, err)
+	os.Exit(code)
+}
+
+// ErrPending is the error of a plan command that found changes to make. It is not a failure, and is
+// not printed.
+var ErrPending = errors.New("changes are pending")
+
+// Code returns the exit code for err.
+func Code(err error) int {
+	switch {
+	case errors.Is(err, ErrPending):
+		return lab.ExitPending
+	case errors.Is(err, flag.ErrHelp):
+		return lab.ExitOK
+	}
+	return lab.ExitCode(err)
+}
