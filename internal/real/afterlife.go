@@ -7,14 +7,15 @@ import (
 	"syscall"
 )
 
-// removeAfterDeath has a small shell outlive this process and remove dir, as
-// soon as the server in it, told by the kernel to end, lets it: it tries for
-// two minutes. The function that it returns sends the shell home, with dir removed or kept.
+// removeAfterDeath starts a small shell that outlives this process if it is
+// killed, and then removes dir as soon as the server in it, which the kernel
+// stops, has exited: it tries for two minutes. The function that it returns
+// stops the shell; dir may then be removed or kept.
 func removeAfterDeath(dir string) (dismiss func(), err error) {
 	sh := exec.Command("/bin/sh", "-c", `
 read -r word && exit 0
 for try in $(seq 120); do sleep 1; rm -rf "$1" 2>/dev/null && exit 0; done`, "sh", dir)
-	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no Ctrl-C for it
+	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C must not reach it
 	pipe, err := sh.StdinPipe()
 	if err == nil {
 		err = sh.Start()

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Ansible is the path of the ansible command of ansible-core;
-// ansible-playbook, ansible-inventory and the others are beside it.
+// Ansible returns the path of the ansible command of ansible-core;
+// ansible-playbook, ansible-inventory and the others are in the same directory.
 func Ansible(tb testing.TB) string {
 	tb.Helper()
 	bin := findBinary("ansible", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
@@ -18,8 +18,8 @@ func Ansible(tb testing.TB) string {
 	return bin
 }
 
-// AnsiblePython is the Python that runs [Ansible], which is not always the
-// first in PATH: "import ansible" works in it.
+// AnsiblePython returns the Python that runs [Ansible], which is not always the
+// first in PATH. "import ansible" works in it.
 func AnsiblePython(tb testing.TB) string {
 	tb.Helper()
 	f, err := os.Open(Ansible(tb))
@@ -34,7 +34,7 @@ func AnsiblePython(tb testing.TB) string {
 	python, ok := strings.CutPrefix(line, "#!")
 	python = strings.TrimSpace(python)
 	if !ok || strings.Contains(python, " ") { // such as a wrapper of pyenv, or env python3
-		Missing(tb, "ansible that names its Python in its first line")
+		Missing(tb, "an ansible whose first line names its Python")
 	}
 	return python
 }

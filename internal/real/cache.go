@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// CacheDir is the folder that keeps what takes long to make: $LAB_REAL_DIR, or
-// lab-real in the user's cache directory. It exists when CacheDir returns nil.
-// Everything in it can be removed while no test runs.
+// CacheDir returns the directory for what takes long to build: $LAB_REAL_DIR, or
+// lab-real in the user's cache directory. It creates the directory. Everything in
+// it can be removed while no test is running.
 func CacheDir() (string, error) {
 	dir := os.Getenv("LAB_REAL_DIR")
 	if dir == "" {
@@ -29,9 +29,9 @@ func CacheDir() (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-// cached returns the folder kind/key of the cache, and makes it first with
-// build if it is not there. Of two processes that want it, one builds and the
-// other waits; a build that was cut off is started again.
+// cached returns the directory kind/key of the cache. If it does not exist, build
+// fills it first. If two processes need it, one builds it and the other waits. A
+// build that was interrupted is started again.
 func cached(ctx context.Context, kind, key string, build func(dir string) error) (string, error) {
 	cache, err := CacheDir()
 	if err != nil {
@@ -65,8 +65,8 @@ func cached(ctx context.Context, kind, key string, build func(dir string) error)
 	return dir, os.Rename(partial, dir)
 }
 
-// lockFile waits for the exclusive lock on the file at path. The kernel lets
-// go of it when this process ends, however it ends.
+// lockFile waits for the exclusive lock on the file at path. The kernel releases
+// it when this process ends, in whatever way.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -86,8 +86,8 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	}
 }
 
-// tryLockFile locks the file at path, or says syscall.EWOULDBLOCK when another
-// holds it. Closing the file unlocks it.
+// tryLockFile locks the file at path, or returns syscall.EWOULDBLOCK if another
+// process holds the lock. Closing the file releases it.
 func tryLockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// newServerCertificate makes an authority and a certificate of it for
-// 127.0.0.1 and localhost, all in PEM.
+// newServerCertificate creates an authority and a certificate that it signs, for
+// 127.0.0.1 and localhost, in PEM.
 func newServerCertificate() (ca, cert, key string, err error) {
 	caKey, err1 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	srvKey, err2 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -39,5 +39,6 @@ func newServerCertificate() (ca, cert, key string, err error) {
 	text := func(kind string, der []byte) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 	}
-	return text("CERTIFICATE", caDER), text("CERTIFICATE", srvDER), text("PRIVATE KEY", keyDER), errors.Join(err1, err2, err3)
+	return text("CERTIFICATE", caDER), text("CERTIFICATE", srvDER),
+		text("PRIVATE KEY", keyDER), errors.Join(err1, err2, err3)
 }

@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// cgroupRoot is where the machines' cgroups are made: at the top of the
-// cgroup2 hierarchy. Machines that shared a cgroup would share systemd's tree.
+// cgroupRoot returns the parent of the machines' cgroups, at the top of the
+// cgroup2 hierarchy. Machines in the same cgroup would share systemd's tree.
 func cgroupRoot() (string, error) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
@@ -29,7 +29,8 @@ func cgroupRoot() (string, error) {
 	return "", errors.New("boot machines: no cgroup2 file system is mounted; mount one at /sys/fs/cgroup/unified")
 }
 
-// enterCgroup makes the cgroup dir and has cmd start in it.
+// enterCgroup creates the cgroup dir and makes cmd start in it. Call leave after
+// the start.
 func enterCgroup(cmd *exec.Cmd, dir string) (leave func() error, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func enterCgroup(cmd *exec.Cmd, dir string) (leave func() error, err error) {
 	return f.Close, nil
 }
 
-// killCgroup kills every process in and below dir and waits for their end.
+// killCgroup kills every process in and below dir and waits until they are gone.
 func killCgroup(ctx context.Context, dir string) error {
 	if !exists(dir) {
 		return nil

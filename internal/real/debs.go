@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// testPackage is a tiny Debian package that tests install, so that package
-// tests need no network.
+// testPackage is a tiny Debian package for tests of packages, which then need no
+// network.
 type testPackage struct {
 	name, version, depends string
 	files                  map[string]string
 	scripts                map[string]string // maintainer scripts, by name
 }
 
-// testPackages are those of the machines' own repository.
+// testPackages returns the packages of the machines' own repository.
 func testPackages() []testPackage {
 	version := func(name, v string) map[string]string {
 		return map[string]string{"usr/share/" + name + "/version": v + "\n"}
@@ -38,19 +38,23 @@ func testPackages() []testPackage {
 		{
 			name: "lab-test-svc", version: "1.0",
 			files: map[string]string{
-				"lib/systemd/system/lab-test-svc.service": "[Unit]\nDescription=A service for tests\n\n[Service]\nExecStart=/bin/sleep infinity\n\n[Install]\nWantedBy=multi-user.target\n",
+				"lib/systemd/system/lab-test-svc.service": "[Unit]\nDescription=A service for tests\n\n[Service]\n" +
+					"ExecStart=/bin/sleep infinity\n\n[Install]\nWantedBy=multi-user.target\n",
 			},
 			scripts: map[string]string{
-				"postinst": "#!/bin/sh\nset -e\nif [ \"$1\" = configure ] && [ -d /run/systemd/system ]; then\n\tsystemctl daemon-reload\n\tsystemctl enable --quiet lab-test-svc.service\n\tsystemctl start lab-test-svc.service\nfi\n",
-				"prerm":    "#!/bin/sh\nset -e\nif [ \"$1\" = remove ] && [ -d /run/systemd/system ]; then\n\tsystemctl disable --quiet --now lab-test-svc.service\nfi\n",
-				"postrm":   "#!/bin/sh\nset -e\nif [ -d /run/systemd/system ]; then\n\tsystemctl daemon-reload\nfi\n",
+				"postinst": "#!/bin/sh\nset -e\nif [ \"$1\" = configure ] && [ -d /run/systemd/system ]; then\n" +
+					"\tsystemctl daemon-reload\n\tsystemctl enable --quiet lab-test-svc.service\n" +
+					"\tsystemctl start lab-test-svc.service\nfi\n",
+				"prerm": "#!/bin/sh\nset -e\nif [ \"$1\" = remove ] && [ -d /run/systemd/system ]; then\n" +
+					"\tsystemctl disable --quiet --now lab-test-svc.service\nfi\n",
+				"postrm": "#!/bin/sh\nset -e\nif [ -d /run/systemd/system ]; then\n\tsystemctl daemon-reload\nfi\n",
 			},
 		},
 	}
 }
 
-// writeRepository builds the test packages into dir with dpkg-deb, and an
-// index beside them, so that apt takes dir for a flat repository.
+// writeRepository builds the test packages in dir with dpkg-deb, and an index of
+// them, so that dir is a flat repository for apt.
 func writeRepository(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -85,7 +89,7 @@ func (p testPackage) control() string {
 	return b.String()
 }
 
-// build lays the package out in tree and packs it into deb.
+// build writes the package's files to tree and packs them into deb.
 func (p testPackage) build(ctx context.Context, tree, deb string) error {
 	var conffiles strings.Builder
 	files := map[string]string{"DEBIAN/control": p.control()}
@@ -109,15 +113,4 @@ func (p testPackage) build(ctx context.Context, tree, deb string) error {
 		}
 	}
 	return run(ctx, "dpkg-deb", "--build", "--root-owner-group", "-Zgzip", tree, deb)
-}
-
-// writeFile writes a file and the folders above it, with exactly that mode.
-func writeFile(path, content string, mode os.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(path, []byte(content), mode); err != nil {
-		return err
-	}
-	return os.Chmod(path, mode) // whatever the umask
 }

@@ -48,12 +48,14 @@ services:
 secrets: {pw: {file: ./pw}}
 volumes: {data: }
 `
-	must(t, d.Machine, "mkdir stack && cd stack && printf hidden > pw && cat > compose.yaml <<'END'\n"+stack+"END\nsudo docker compose up -d --wait --quiet-pull")
+	must(t, d.Machine, "mkdir stack && cd stack && printf hidden > pw && cat > compose.yaml <<'END'\n"+stack+"END\n"+
+		"sudo docker compose up -d --wait --quiet-pull")
 	dsn := fmt.Sprintf("postgres://postgres:hidden@%s:5432/shop?sslmode=disable", d.Host)
 	if got, err := query(t, dsn, "SELECT current_setting('server_version_num')"); err != nil || got[:2] != "17" {
 		t.Errorf("through the published port: got %q, %v", got, err)
 	}
-	if got := must(t, d.Machine, "cd stack && sudo docker compose exec -T old psql -U postgres -Atc 'SHOW server_version'"); got[:2] != "15" {
+	got := must(t, d.Machine, "cd stack && sudo docker compose exec -T old psql -U postgres -Atc 'SHOW server_version'")
+	if got[:2] != "15" {
 		t.Errorf("psql in the container: got %q", got)
 	}
 	if err := d.Reboot(t.Context()); err != nil {

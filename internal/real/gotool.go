@@ -13,16 +13,18 @@ import (
 	"testing"
 )
 
-// errNoModules says that no module proxy gave what a tool is built of.
-var errNoModules = errors.New("its modules cannot be had")
+// errNoModules means that the modules of a tool cannot be downloaded.
+var errNoModules = errors.New("its modules cannot be downloaded")
 
-// errNotBuilt says that a tool is not in the cache, and that building it was not asked for.
+// errNotBuilt means that a tool is not in the cache, and that it must not be
+// built now.
 var errNotBuilt = errors.New("it is not built")
 
-type preparing struct{} // key of a context in which tools are built though nothing requires them
+// preparing is the key of a context in which tools may be built.
+type preparing struct{}
 
-// lacksTool ends the test when the error is that a tool cannot be had, or is not
-// built: that takes longer than go test lets a package run.
+// lacksTool skips the test if a tool cannot be built, or is not built: building it
+// takes longer than go test lets a package run.
 func lacksTool(tb testing.TB, what string, err error) {
 	tb.Helper()
 	switch {
@@ -33,16 +35,16 @@ func lacksTool(tb testing.TB, what string, err error) {
 	}
 }
 
-// toolModule is the folder internal/real/name of this module.
+// toolModule returns the directory internal/real/name of this module.
 func toolModule(ctx context.Context, name string) (string, error) {
 	root, err := capture(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}", "gitea.arcodange.lab/arcodange-org/lab")
 	return filepath.Join(strings.TrimSpace(root), "internal", "real", name), err
 }
 
-// goTool builds the command pkg in the module internal/real/name, a module of
-// its own, statically and for Linux, and returns the binary's path in the
-// cache. A change to that module builds anew. Cold builds take minutes: they are
-// made by [Prepare], or when real servers are [Required].
+// goTool builds the command pkg in the module internal/real/name, which is a
+// module of its own, statically and for Linux. It returns the binary's path in
+// the cache. A change of that module causes a rebuild. Cold builds take minutes:
+// they are made by [Prepare], or if real servers are [Required].
 func goTool(ctx context.Context, name, pkg string, ldflags ...string) (string, error) {
 	module, err := toolModule(ctx, name)
 	if err != nil {
@@ -71,7 +73,7 @@ func goTool(ctx context.Context, name, pkg string, ldflags ...string) (string, e
 			}
 			return nil
 		}
-		if err := tool("list", "-deps", "-f", "{{\"\"}}", pkg); err != nil { // downloads what the build reads, and no more
+		if err := tool("list", "-deps", "-f", "{{\"\"}}", pkg); err != nil { // downloads only what the build needs
 			return fmt.Errorf("%w: %w", errNoModules, err)
 		}
 		return tool("build", "-trimpath", "-ldflags", flags, "-o", filepath.Join(dir, name), pkg)

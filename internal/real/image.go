@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// The recipe of the machines' root file system is the two files that make it:
-// a change to either of them makes a new image.
+// The recipe of the machines' root file system is the source of the two files
+// that build it: a change of either of them causes a rebuild.
 var (
 	//go:embed image.go
 	imageSource string
@@ -20,21 +20,22 @@ var (
 	debsSource string
 )
 
-// SudoUser is a user of every machine who, unlike pi, must give SudoPassword
-// to sudo. The machine's key logs in for both.
+// SudoUser is a user of every machine for whom, unlike for pi, sudo asks for
+// SudoPassword. The machine's key logs in as either.
 const (
 	SudoUser     = "ops"
 	SudoPassword = "correct horse"
 )
 
-// imagePackages are what a Raspberry Pi OS Lite has that the lab asks for.
-// Python is there for Ansible, with which benchmarks compare; nothing of ours
-// uses it.
-const imagePackages = "systemd,systemd-sysv,systemd-timesyncd,dbus,udev,kmod,openssh-server,sudo,ca-certificates,iproute2,iptables,nftables," +
-	"procps,curl,e2fsprogs,xfsprogs,dosfstools,fdisk,parted,netbase,iputils-ping,less,cron,tzdata,python3-minimal,python3-apt"
+// imagePackages are the packages of Raspberry Pi OS Lite that the lab uses. Python
+// is there for Ansible, with which benchmarks compare; this module does not use
+// it.
+const imagePackages = "systemd,systemd-sysv,systemd-timesyncd,dbus,udev,kmod,openssh-server,sudo,ca-certificates," +
+	"iproute2,iptables,nftables,procps,curl,e2fsprogs,xfsprogs,dosfstools,fdisk,parted,netbase,iputils-ping,less," +
+	"cron,tzdata,python3-minimal,python3-apt"
 
-// image returns the machines' root file system, which is made on first use, in
-// one to three minutes.
+// image returns the machines' root file system. Its first use builds it, which
+// takes one to three minutes.
 func image(ctx context.Context) (string, error) {
 	sources := hostSources()
 	h := sha256.New()
@@ -51,8 +52,8 @@ func image(ctx context.Context) (string, error) {
 	})
 }
 
-// hostSources are the apt sources of this machine when it is the same Debian
-// release; without any, mmdebstrap knows the release's own.
+// hostSources returns the apt sources of this machine if it is the same Debian
+// release. Without any, mmdebstrap uses the release's own.
 func hostSources() []string {
 	release, err := os.ReadFile("/etc/os-release")
 	if err != nil || !strings.Contains(string(release), "VERSION_CODENAME=bookworm") {
@@ -67,18 +68,20 @@ func hostSources() []string {
 }
 
 func buildImage(ctx context.Context, root string, sources []string) error {
-	if err := run(ctx, "mmdebstrap", append(append(mmdebstrapArgs(ctx, imagePackages), "bookworm", root), sources...)...); err != nil {
+	if err := run(ctx, "mmdebstrap", append(append(mmdebstrapArgs(ctx, imagePackages), "bookworm", root),
+		sources...)...); err != nil {
 		return err
 	}
 	return customise(ctx, root)
 }
 
-// mmdebstrapArgs are its options for a small Debian with the packages.
+// mmdebstrapArgs returns options for a small Debian with the packages.
 func mmdebstrapArgs(ctx context.Context, packages string) []string {
 	args := []string{
 		"--quiet", "--mode=root", "--format=directory", "--variant=minbase", "--include=" + packages,
-		"--aptopt=Acquire::Check-Valid-Until \"false\"", // a machine whose clock is off, a mirror that is old
-		"--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
+		"--aptopt=Acquire::Check-Valid-Until \"false\"", // the clock may be wrong, and a mirror outdated
+		"--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+		"--dpkgopt=path-exclude=/usr/share/doc/*",
 	}
 	for _, key := range []string{"Acquire::http::Proxy", "Acquire::https::Proxy"} {
 		if v, err := capture(ctx, "", "apt-config", "shell", "v", key); err == nil {
@@ -108,7 +111,7 @@ func customise(ctx context.Context, root string) error {
 	if err != nil {
 		return err
 	}
-	for _, k := range append(keys, filepath.Join(root, "etc/machine-id")) { // every machine has its own
+	for _, k := range append(keys, filepath.Join(root, "etc/machine-id")) { // each machine gets its own
 		if err := os.Remove(k); err != nil {
 			return err
 		}
@@ -116,9 +119,10 @@ func customise(ctx context.Context, root string) error {
 	for name, content := range map[string]string{
 		"etc/sudoers.d/010_pi-nopasswd":  "pi ALL=(ALL) NOPASSWD: ALL\n",
 		"etc/ssh/sshd_config.d/lab.conf": "HostKey /etc/ssh/ssh_host_ed25519_key\nUseDNS no\n",
-		"boot/firmware/cmdline.txt":      "console=serial0,115200 console=tty1 root=PARTUUID=5ba1b2d0-02 rootfstype=ext4 fsck.repair=yes rootwait\n",
-		// apt knows the local repository alone, so that a plain `apt-get update`
-		// needs no network. EnableDebian brings the others back.
+		"boot/firmware/cmdline.txt": "console=serial0,115200 console=tty1 root=PARTUUID=5ba1b2d0-02 " +
+			"rootfstype=ext4 fsck.repair=yes rootwait\n",
+		// apt uses only the local repository, so that apt-get update needs no
+		// network. EnableDebian adds the others.
 		"etc/apt/sources.list.d/lab-test.list": "deb [trusted=yes] file:/srv/lab-apt ./\n",
 	} {
 		if err := writeFile(filepath.Join(root, name), content, 0o644); err != nil {
@@ -128,7 +132,8 @@ func customise(ctx context.Context, root string) error {
 	if err := os.Chmod(filepath.Join(root, "etc/sudoers.d/010_pi-nopasswd"), 0o440); err != nil {
 		return err
 	}
-	// The kernel is this machine's: there is nothing to load, and no console to log in at.
+	// The kernel is this machine's: there are no modules to load, and no console to
+	// log in on.
 	for _, unit := range []string{"systemd-modules-load.service", "getty@tty1.service", "console-getty.service"} {
 		if err := os.Symlink("/dev/null", filepath.Join(root, "etc/systemd/system", unit)); err != nil {
 			return err
@@ -143,10 +148,11 @@ func customise(ctx context.Context, root string) error {
 	return run(ctx, "chroot", root, "apt-get", "update", "-qq")
 }
 
-// parkedSources is where the sources of Debian's own repositories wait.
+// parkedSources is the directory for the sources of Debian's own repositories, until
+// EnableDebian.
 const parkedSources = "usr/share/lab/apt-sources"
 
-// parkSources moves Debian's apt sources out of apt's sight.
+// parkSources moves Debian's apt sources to where apt does not read them.
 func parkSources(root string) error {
 	parked := filepath.Join(root, parkedSources)
 	if err := os.MkdirAll(parked, 0o755); err != nil {
@@ -167,9 +173,4 @@ func parkSources(root string) error {
 		}
 	}
 	return nil
-}
-
-func isRegular(path string) bool {
-	st, err := os.Lstat(path)
-	return err == nil && st.Mode().IsRegular()
 }

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// newKey makes an Ed25519 key and writes it to path in OpenSSH's format, mode
-// 0600, and its public half beside it as path.pub.
+// newKey creates an Ed25519 key and writes it to path in OpenSSH's format, with
+// mode 0600, and its public half to path.pub.
 func newKey(path string) (ssh.Signer, error) {
 	_, priv, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -32,9 +32,10 @@ func newKey(path string) (ssh.Signer, error) {
 	return signer, os.WriteFile(path+".pub", ssh.MarshalAuthorizedKey(signer.PublicKey()), 0o644)
 }
 
-// Certify signs key with the authority ca: an OpenSSH certificate of the kind
-// ssh.UserCert or ssh.HostCert for the principals, good from a minute ago for
-// an hour. Without a principal OpenSSH takes no user certificate.
+// Certify signs key with the authority ca. It returns an OpenSSH certificate of
+// the kind ssh.UserCert or ssh.HostCert for the principals, valid since a minute
+// ago and for another hour. OpenSSH accepts no user certificate without a
+// principal.
 func Certify(ca ssh.Signer, key ssh.PublicKey, kind uint32, principals ...string) (*ssh.Certificate, error) {
 	now := time.Now()
 	cert := &ssh.Certificate{
@@ -47,7 +48,8 @@ func Certify(ca ssh.Signer, key ssh.PublicKey, kind uint32, principals ...string
 		ValidBefore:     uint64(now.Add(time.Hour).Unix()),
 	}
 	if kind == ssh.UserCert {
-		cert.Permissions.Extensions = map[string]string{"permit-pty": "", "permit-port-forwarding": "", "permit-agent-forwarding": ""}
+		cert.Permissions.Extensions = map[string]string{"permit-pty": "",
+			"permit-port-forwarding": "", "permit-agent-forwarding": ""}
 	}
 	if err := cert.SignCert(rand.Reader, ca); err != nil {
 		return nil, fmt.Errorf("sign certificate: %w", err)

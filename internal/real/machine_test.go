@@ -28,7 +28,8 @@ func TestMachines(t *testing.T) {
 	ms := real.Machines(t, 2)
 	a, b := ms[0], ms[1]
 	for _, m := range ms {
-		if got := must(t, m, "hostname; cat /etc/debian_version; sudo id -u; ps -p 1 -o comm="); !strings.HasPrefix(got, m.Name+"\n12.") || !strings.HasSuffix(got, "\n0\nsystemd") {
+		got := must(t, m, "hostname; cat /etc/debian_version; sudo id -u; ps -p 1 -o comm=")
+		if !strings.HasPrefix(got, m.Name+"\n12.") || !strings.HasSuffix(got, "\n0\nsystemd") {
 			t.Errorf("%s is not a Debian 12 with systemd: %q", m.Name, got)
 		}
 		if got := must(t, m, "systemctl list-units --failed --plain --no-legend"); got != "" {
@@ -42,7 +43,7 @@ func TestMachines(t *testing.T) {
 		}
 	}
 	if id := must(t, a, "cat /etc/machine-id"); id == must(t, b, "cat /etc/machine-id") {
-		t.Error("two machines have one machine-id")
+		t.Error("two machines have the same machine-id")
 	}
 	must(t, a, "ping -c1 -W60 pi2")
 
@@ -85,8 +86,10 @@ func TestMachines(t *testing.T) {
 		if got := must(t, a, "cat /usr/share/lab-test-a/version; systemctl is-active lab-test-svc"); got != "1.0\nactive" {
 			t.Errorf("installed: %q", got)
 		}
-		must(t, a, "sudo apt-mark hold lab-test-conf && echo mine | sudo tee -a /etc/lab-test.conf && sudo apt-get upgrade -y -qq")
-		if got := must(t, a, "dpkg-query -W -f '${Package} ${Version}\n' 'lab-test-*'"); got != "lab-test-a 1.1\nlab-test-b 2.0\nlab-test-conf 1.0\nlab-test-svc 1.0" {
+		must(t, a, "sudo apt-mark hold lab-test-conf && echo mine | sudo tee -a /etc/lab-test.conf && "+
+			"sudo apt-get upgrade -y -qq")
+		got := must(t, a, "dpkg-query -W -f '${Package} ${Version}\n' 'lab-test-*'")
+		if got != "lab-test-a 1.1\nlab-test-b 2.0\nlab-test-conf 1.0\nlab-test-svc 1.0" {
 			t.Errorf("after an upgrade with a hold: %q", got)
 		}
 		must(t, a, "sudo apt-get purge -y -qq lab-test-svc && ! systemctl is-active lab-test-svc")
@@ -105,13 +108,13 @@ func TestMachines(t *testing.T) {
 		c := a.ClientConfig(a.User)
 		c.HostKeyCallback = ssh.FixedHostKey(b.HostKey)
 		if _, err := output(a.Addr, c, "true"); err == nil {
-			t.Error("two machines have one host key")
+			t.Error("two machines have the same host key")
 		}
 	})
 }
 
-// TestBootAfterKill has a second process boot machines and kills it: the next
-// Boot removes all that it left.
+// TestBootAfterKill kills a second process that has booted machines: the next Boot
+// removes everything that it left behind.
 func TestBootAfterKill(t *testing.T) {
 	if dir := os.Getenv("LAB_REAL_TEST_CHILD"); dir != "" {
 		set, err := real.Boot(t.Context(), dir, 1)
@@ -140,12 +143,12 @@ func TestBootAfterKill(t *testing.T) {
 		fmt.Sscanf(lines.Text(), "up %s %s %s %s", &bridge, &root, &disk, &addr)
 	}
 	if bridge == "" {
-		t.Fatal("the other process booted nothing")
+		t.Fatal("the other process booted no machines")
 	}
 	if addr == mine.Addr || disk == mine.Disk {
 		t.Fatalf("two processes share %s or %s", addr, disk)
 	}
-	index := "/sys/class/net/" + bridge + "/ifindex" // the kernel gives no number twice
+	index := "/sys/class/net/" + bridge + "/ifindex" // the kernel does not reuse a number
 	before, err := os.ReadFile(index)
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +163,7 @@ func TestBootAfterKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	// Not whether we got it: another process may have it by now.
+	// Another process may have a bridge of this name by now.
 	if now, err := os.ReadFile(index); err == nil && string(now) == string(before) {
 		t.Errorf("the dead process' bridge %s is still there", bridge)
 	}
@@ -169,8 +172,8 @@ func TestBootAfterKill(t *testing.T) {
 	}
 	for _, table := range []string{"/proc/self/mounts", "/sys/block/" + filepath.Base(disk) + "/loop/backing_file"} {
 		if b, _ := os.ReadFile(table); strings.Contains(string(b), dir) {
-			t.Errorf("%s still tells of %s", table, dir)
+			t.Errorf("%s still mentions %s", table, dir)
 		}
 	}
-	must(t, mine, "true") // and the living were left alone
+	must(t, mine, "true") // and those of living processes are untouched
 }

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// Required reports whether LAB_REAL=require is set, as in CI: a real server
-// that cannot be had is then a failure, not a reason to skip.
+// Required reports whether LAB_REAL=require is set, as in CI: a missing server is
+// then a failure, not a reason to skip a test.
 func Required() bool { return os.Getenv("LAB_REAL") == "require" }
 
-// Missing ends the test because what, named as in "Linux and root" or "sshd of
-// OpenSSH", is not there: it skips with "needs WHAT", or fails when
+// Missing ends the test because what, such as "Linux and root" or "sshd of
+// OpenSSH", is missing: the test is skipped with "needs WHAT", or fails if
 // [Required].
 func Missing(tb testing.TB, what string) {
 	tb.Helper()

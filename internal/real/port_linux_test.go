@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestReservePort holds ports while others take as many as they get: nobody is given one of them, and their owner can listen again and again.
+// TestReservePort reserves ports while others ask for as many as they get: none of them is reserved,
+// and their owner can listen repeatedly.
 func TestReservePort(t *testing.T) {
 	reserved := map[int]bool{}
 	for range 50 {

@@ -4,8 +4,8 @@ package real
 
 import "net"
 
-// reservePort gives a port of the address that nobody listened on a moment ago:
-// without Linux, a port that is bound cannot be listened on by another process.
+// reservePort returns a port of the address that was free a moment ago: on other
+// systems than Linux, another process cannot listen on a port that is bound.
 func reservePort(host string) (port int, release func(), err error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {

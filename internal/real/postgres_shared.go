@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// sharedPG holds the server of each major version that the tests of this
-// process share. Tests have nothing but the process in common.
+// sharedPG has one server for each major version, which the tests of this process
+// share. Tests share nothing but the process.
 var sharedPG = struct {
 	sync.Mutex
 	started map[int]func() (*PG, error)
 }{started: map[int]func() (*PG, error){}}
 
-// Postgres is the PostgreSQL server of a major version, 15 to 18, that all
-// tests of the process share; it ends with the process. Tests make databases
-// and roles of their own in it, and leave its configuration alone.
+// Postgres returns the PostgreSQL server of a major version, 15 to 18, that all
+// tests of the process share. It is stopped with the process. Tests create their
+// own databases and roles in it, and must not change its configuration.
 func Postgres(tb testing.TB, major int) *PG {
 	tb.Helper()
 	sharedPG.Lock()
@@ -50,7 +50,7 @@ func PostgresWith(tb testing.TB, o PGOptions) *PG {
 	}
 	tb.Cleanup(func() {
 		if tb.Failed() {
-			tb.Logf("postgres' log:\n%s", p.Log())
+			tb.Logf("log of postgres:\n%s", p.Log())
 		}
 		if err := p.Close(); err != nil {
 			tb.Errorf("postgres: %v", err)
@@ -59,7 +59,7 @@ func PostgresWith(tb testing.TB, o PGOptions) *PG {
 	return p
 }
 
-// startForTest fetches what is not installed: that may take a minute.
+// startForTest fetches a server that is not installed, which may take a minute.
 func startForTest(ctx context.Context, o PGOptions) (*PG, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()

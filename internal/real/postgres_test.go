@@ -31,7 +31,7 @@ func TestPostgres(t *testing.T) {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			p := real.Postgres(t, major)
 			if again := real.Postgres(t, major); again != p {
-				t.Error("the test's process has two shared servers")
+				t.Error("the process has two shared servers")
 			}
 			for _, dsn := range []string{p.DSN("postgres"), p.SocketDSN("postgres")} {
 				got, err := query(t, dsn, "SELECT current_setting('server_version_num') || ' ' || current_user")
@@ -48,14 +48,16 @@ func TestPostgres(t *testing.T) {
 
 func TestPostgresAlone(t *testing.T) {
 	p := real.PostgresWith(t, real.PGOptions{TLS: true, Settings: map[string]string{"work_mem": "5MB"}})
-	got, err := query(t, p.DSN("postgres"), "SELECT current_setting('work_mem') || ' ' || version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+	got, err := query(t, p.DSN("postgres"),
+		"SELECT current_setting('work_mem') || ' ' || version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
 	if err != nil || !strings.HasPrefix(got, "5MB TLS") {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if err := p.SetHBA(t.Context(), "hostssl all all 127.0.0.1/32 reject", "local all all scram-sha-256"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := query(t, p.DSN("postgres"), "SELECT 'in'"); err == nil || !strings.Contains(err.Error(), "pg_hba.conf rejects") {
+	if _, err := query(t, p.DSN("postgres"), "SELECT 'in'"); err == nil ||
+		!strings.Contains(err.Error(), "pg_hba.conf rejects") {
 		t.Errorf("a rejected host: got %v", err)
 	}
 	if err := p.Stop(); err != nil {
@@ -79,7 +81,8 @@ func TestPostgresAlone(t *testing.T) {
 func TestPgBouncer(t *testing.T) {
 	p := real.Postgres(t, 15)
 	b := real.PgBouncer(t, real.PgBouncerOptions{
-		Config:   fmt.Sprintf("[databases]\nalias = host=%s port=%d dbname=postgres\n[pgbouncer]\nauth_type = scram-sha-256\npool_mode = transaction\n", p.Host, p.Port),
+		Config: fmt.Sprintf("[databases]\nalias = host=%s port=%d dbname=postgres\n[pgbouncer]\n"+
+			"auth_type = scram-sha-256\npool_mode = transaction\n", p.Host, p.Port),
 		UserList: fmt.Sprintf("%q %q\n", p.Superuser, p.Password),
 	})
 	dsn := fmt.Sprintf("postgres://%s:%s@%s:%d/alias?sslmode=disable", p.Superuser, p.Password, b.Host, b.Port)
@@ -100,14 +103,14 @@ func TestPgBouncer(t *testing.T) {
 	}
 }
 
-// TestPostgresAfterKill has a second process start a server and kills it.
+// TestPostgresAfterKill kills a second process that has started a server.
 func TestPostgresAfterKill(t *testing.T) {
 	if os.Getenv("LAB_REAL_TEST_CHILD") != "" {
 		p := real.Postgres(t, 15)
 		fmt.Println("\nup", p.Dir, p.DSN("postgres"))
 		select {}
 	}
-	real.Postgres(t, 15) // or be skipped
+	real.Postgres(t, 15) // skips the test if it is missing
 	child := exec.Command(os.Args[0], "-test.run=^TestPostgresAfterKill$")
 	child.Env = append(os.Environ(), "LAB_REAL_TEST_CHILD=yes")
 	out, err := child.StdoutPipe()
@@ -124,9 +127,9 @@ func TestPostgresAfterKill(t *testing.T) {
 		fmt.Sscanf(lines.Text(), "up %s %s", &dir, &dsn)
 	}
 	if dsn == "" {
-		t.Fatal("the other process started nothing")
+		t.Fatal("the other process started no server")
 	}
-	// A connection tells of the end of this server, and of no other's that has its port by then.
+	// A connection shows the end of this server, even if another has its port by then.
 	conn, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +138,7 @@ func TestPostgresAfterKill(t *testing.T) {
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := conn.WaitForNotification(t.Context()); !conn.IsClosed() { // the test's own timeout ends it
+	if _, err := conn.WaitForNotification(t.Context()); !conn.IsClosed() { // limited by the test's timeout
 		t.Errorf("the server's connection: %v", err)
 	}
 	for tick := time.Tick(50 * time.Millisecond); ; <-tick {

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Prepare downloads and builds into the cache what the tests' servers are made
-// of, so that no test waits for it: minutes of work, once. It goes on after an
-// error, and returns all of them. tell is told of each part when it is there.
-func Prepare(ctx context.Context, tell func(string)) error {
+// Prepare downloads and builds what the tests' servers need into the cache, so
+// that no test waits for it. The first time it takes minutes. It continues after
+// an error, and returns all of them. It calls report for each part that is ready.
+func Prepare(ctx context.Context, report func(string)) error {
 	if what := machinesNeed(); what != "" {
 		return fmt.Errorf("missing: %s", what)
 	}
 	ctx = context.WithValue(ctx, preparing{}, true)
 	type part struct {
-		name string
-		make func(context.Context) (string, error)
+		name  string
+		build func(context.Context) (string, error)
 	}
 	parts := []part{
 		{"the machines' image", image},
@@ -36,16 +36,17 @@ func Prepare(ctx context.Context, tell func(string)) error {
 	}
 	slices.Sort(majors)
 	for _, major := range majors {
-		parts = append(parts, part{fmt.Sprintf("the image of PostgreSQL %d", major), func(ctx context.Context) (string, error) { return postgresImage(ctx, major) }})
+		parts = append(parts, part{fmt.Sprintf("the image of PostgreSQL %d", major),
+			func(ctx context.Context) (string, error) { return postgresImage(ctx, major) }})
 	}
 	var errs []error
 	for _, p := range parts {
 		start := time.Now()
-		if _, err := p.make(ctx); err != nil {
+		if _, err := p.build(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", p.name, err))
 			continue
 		}
-		tell(fmt.Sprintf("%-26s %4.0f s", p.name, time.Since(start).Seconds()))
+		report(fmt.Sprintf("%-26s %4.0f s", p.name, time.Since(start).Seconds()))
 	}
 	return errors.Join(errs...)
 }

@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// process is a child that ends with this process, however this one ends.
+// process is a child that is stopped when this process ends, in whatever way.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the child has ended
-	err  error         // what Wait said; read it after done
+	err  error         // of Wait; valid once done is closed
 }
 
-// start runs cmd. When this process dies, even by SIGKILL, the child gets sig.
+// start runs cmd. When this process ends, even by SIGKILL, the child gets sig.
 func start(cmd *exec.Cmd, sig syscall.Signal) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// The kernel ties the parent-death signal to the thread that forked
-		// (golang.org/issue/27505), so that thread stays until the child ends.
+		// The kernel sends the parent-death signal when the thread that forked ends
+		// (golang.org/issue/27505), so that thread must live until the child ends.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		release, err := startBound(cmd, sig)
@@ -41,9 +41,12 @@ func start(cmd *exec.Cmd, sig syscall.Signal) (*process, error) {
 	return p, nil
 }
 
-// until is [until], cut short when the process ends.
+// until does the same as [until], and stops waiting when the process ends.
 func (p *process) until(ctx context.Context, what string, ready func() error) error {
-	ctx, stop := whileRunning(ctx, p.done, func() error { return fmt.Errorf("%s ended: %v", p.cmd.Path, p.cmd.ProcessState) })
+	ctx, stop := whileRunning(ctx, p.done, func() error {
+		return fmt.Errorf("%s exited: %v",
+			p.cmd.Path, p.cmd.ProcessState)
+	})
 	defer stop()
 	return until(ctx, what, ready)
 }
@@ -78,5 +81,5 @@ func (p *process) stop(sig os.Signal, grace time.Duration) error {
 	return nil
 }
 
-// exitCode is the child's exit code, -1 when a signal ended it.
+// exitCode returns the child's exit code; -1 if a signal ended it.
 func (p *process) exitCode() int { return p.cmd.ProcessState.ExitCode() }

@@ -16,20 +16,20 @@ import (
 	"time"
 )
 
-// ImageRegistry is a registry of container images, the CNCF's distribution, in
-// a process of its own. It speaks HTTP without TLS, and lets everybody push and
-// pull; a [DockerEngine] trusts those on its bridge.
+// ImageRegistry is a registry of container images, the CNCF's distribution, in a
+// process of its own. It speaks HTTP without TLS, and anybody can push and pull.
+// A [DockerEngine] trusts registries on its bridge.
 type ImageRegistry struct {
-	Addr string // where it listens: an image is named Addr/NAME:TAG
+	Addr string // its address: an image is named Addr/NAME:TAG
 
 	binary, config string
 	log            string
 	proc           *process
 }
 
-// Registry starts a registry for as long as the test runs. It listens on addr,
-// such as the Gateway of a [Machine] with port 0, which stands for a free one.
-// Its first build takes minutes.
+// Registry starts a registry for the duration of the test. It listens on addr,
+// such as the Gateway of a [Machine] with port 0, which means a free port. Its
+// first build takes minutes.
 func Registry(tb testing.TB, addr string) *ImageRegistry {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Minute)
@@ -48,7 +48,8 @@ func Registry(tb testing.TB, addr string) *ImageRegistry {
 		addr, release = net.JoinHostPort(host, strconv.Itoa(free)), done
 	}
 	dir := tb.TempDir()
-	r := &ImageRegistry{Addr: addr, binary: binary, config: filepath.Join(dir, "config.json"), log: filepath.Join(dir, "log")}
+	r := &ImageRegistry{Addr: addr, binary: binary,
+		config: filepath.Join(dir, "config.json"), log: filepath.Join(dir, "log")}
 	// JSON is YAML.
 	config, err := json.Marshal(map[string]any{
 		"version": 0.1,
@@ -73,7 +74,7 @@ func Registry(tb testing.TB, addr string) *ImageRegistry {
 		}
 		release()
 		if b, err := os.ReadFile(r.log); tb.Failed() && err == nil {
-			tb.Logf("the registry's log:\n%s", b)
+			tb.Logf("log of the registry:\n%s", b)
 		}
 	})
 	return r
@@ -83,7 +84,7 @@ func registryProgram(ctx context.Context) (string, error) {
 	return goTool(ctx, "registry", "github.com/distribution/distribution/v3/cmd/registry")
 }
 
-// Start starts the registry again, with what was pushed to it before.
+// Start starts the registry again, with the images that were pushed before.
 func (r *ImageRegistry) Start(tb testing.TB) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 5*time.Minute)
@@ -101,7 +102,7 @@ func (r *ImageRegistry) start(ctx context.Context) error {
 	defer log.Close()
 	cmd := exec.Command(r.binary, "serve", r.config)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Env = []string{"OTEL_TRACES_EXPORTER=none"} // and no REGISTRY_ variables, which would change the configuration
+	cmd.Env = []string{"OTEL_TRACES_EXPORTER=none"} // without REGISTRY_ variables, which would change the configuration
 	if r.proc, err = start(cmd, syscall.SIGKILL); err != nil {
 		return err
 	}
@@ -117,7 +118,7 @@ func (r *ImageRegistry) start(ctx context.Context) error {
 	})
 }
 
-// Stop ends the registry: connections to it are refused until [ImageRegistry.Start].
+// Stop stops the registry. Connections are refused until [ImageRegistry.Start].
 func (r *ImageRegistry) Stop(tb testing.TB) {
 	tb.Helper()
 	if err := r.proc.stop(syscall.SIGTERM, 5*time.Second); err != nil {
@@ -125,8 +126,8 @@ func (r *ImageRegistry) Stop(tb testing.TB) {
 	}
 }
 
-// Digest returns the digest that the registry gives for a tag, without asking
-// any code under test.
+// Digest returns the digest that the registry has for a tag, without any code under
+// test.
 func (r *ImageRegistry) Digest(tb testing.TB, name, tag string) string {
 	tb.Helper()
 	digest, err := r.digest(tb.Context(), name, tag)
@@ -137,11 +138,13 @@ func (r *ImageRegistry) Digest(tb testing.TB, name, tag string) string {
 }
 
 func (r *ImageRegistry) digest(ctx context.Context, name, tag string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, fmt.Sprintf("http://%s/v2/%s/manifests/%s", r.Addr, name, tag), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead,
+		fmt.Sprintf("http://%s/v2/%s/manifests/%s", r.Addr, name, tag), nil)
 	if err != nil {
 		return "", err
 	}
-	for _, t := range []string{"vnd.docker.distribution.manifest.v2", "vnd.docker.distribution.manifest.list.v2", "vnd.oci.image.manifest.v1", "vnd.oci.image.index.v1"} {
+	for _, t := range []string{"vnd.docker.distribution.manifest.v2", "vnd.docker.distribution.manifest.list.v2",
+		"vnd.oci.image.manifest.v1", "vnd.oci.image.index.v1"} {
 		req.Header.Add("Accept", "application/"+t+"+json")
 	}
 	resp, err := http.DefaultClient.Do(req)

@@ -21,7 +21,8 @@ func TestRegistry(t *testing.T) {
 	}
 	must(t, d.Machine, "sudo docker rmi "+name+":1")
 	r.Stop(t)
-	if _, err := d.Run(t.Context(), "sudo docker pull "+name+"@"+digest); err == nil || !strings.Contains(err.Error(), "connection refused") {
+	if _, err := d.Run(t.Context(), "sudo docker pull "+name+"@"+digest); err == nil ||
+		!strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("from a registry that is down: %v", err)
 	}
 	r.Start(t)

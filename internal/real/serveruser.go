@@ -3,7 +3,6 @@ package real
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
@@ -12,8 +11,8 @@ import (
 	"syscall"
 )
 
-// serverUser is whom PostgreSQL and PgBouncer run as, since they refuse root:
-// nil, for the one who runs the test, unless that is root.
+// serverUser returns the user for PostgreSQL and PgBouncer, which refuse to run as
+// root; nil, which means the user who runs the test, unless that is root.
 func serverUser() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -30,8 +29,8 @@ func serverUser() (*syscall.Credential, error) {
 	return nil, errors.New("no user postgres or nobody to run the server as")
 }
 
-// serverDir makes a folder for the server user, below TMPDIR and with a short
-// name: the path of a Unix socket has little more than 100 bytes.
+// serverDir creates a directory for the server user, below TMPDIR and with a short
+// name, because the path of a Unix socket is limited to little more than 100 bytes.
 func serverDir(pattern string, as *syscall.Credential) (string, error) {
 	dir, err := os.MkdirTemp("", pattern)
 	if err != nil {
@@ -40,7 +39,7 @@ func serverDir(pattern string, as *syscall.Credential) (string, error) {
 	return dir, give(dir, as)
 }
 
-// give makes the server user the owner of the files.
+// give makes the server user the owner of a file.
 func give(path string, as *syscall.Credential) error {
 	if as == nil {
 		return nil
@@ -48,7 +47,7 @@ func give(path string, as *syscall.Credential) error {
 	return os.Chown(path, int(as.Uid), int(as.Gid))
 }
 
-// serverCommand is a command that runs as the server user.
+// serverCommand returns a command that runs as the server user.
 func serverCommand(as *syscall.Credential, dir, name string, arg ...string) *exec.Cmd {
 	cmd := exec.Command(name, arg...)
 	cmd.Dir = dir
@@ -59,8 +58,8 @@ func serverCommand(as *syscall.Credential, dir, name string, arg ...string) *exe
 	return cmd
 }
 
-// reachable reports whether any user may read what is at path: whether all
-// folders above it let them through.
+// reachable reports whether all users have access to path: whether they may search
+// all directories above it.
 func reachable(path string) bool {
 	for d := path; ; d = filepath.Dir(d) {
 		st, err := os.Stat(d)
@@ -73,43 +72,8 @@ func reachable(path string) bool {
 	}
 }
 
-// linkTree makes to a copy of the folder from, of hard links where it can.
-func linkTree(from, to string) error {
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, rel)
-		switch {
-		case d.IsDir():
-			return os.MkdirAll(target, 0o755)
-		case d.Type() == fs.ModeSymlink:
-			link, err := os.Readlink(path)
-			if err != nil {
-				return err
-			}
-			return os.Symlink(link, target)
-		}
-		if os.Link(path, target) == nil {
-			return nil
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(target, b, info.Mode().Perm())
-	})
-}
-
-// writeServerFile writes a file that the server user owns and alone can read.
+// writeServerFile writes a file that the server user owns and only that user can
+// read.
 func writeServerFile(path, content string, as *syscall.Credential) error {
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)

@@ -19,17 +19,17 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// SSHOptions says how a test's sshd differs from the plain one. The zero value
-// is the plain one.
+// SSHOptions says how a test's sshd differs from the default. The zero value is
+// the default.
 type SSHOptions struct {
-	// Config holds more lines of sshd_config(5), such as "MaxSessions 1" or
-	// "ClientAliveInterval 1". They come first, and sshd takes the first value
-	// that it reads for a keyword.
+	// Config has lines of sshd_config(5), such as "MaxSessions 1" or
+	// "ClientAliveInterval 1". They come first, and sshd uses the first value of a
+	// keyword.
 	Config []string
-	// UserCA makes an authority whose user certificates are accepted too.
+	// UserCA creates an authority whose user certificates are accepted too.
 	UserCA bool
-	// HostCert makes an authority and shows a host certificate of it, for
-	// 127.0.0.1 and localhost.
+	// HostCert creates an authority and presents a host certificate that it signed,
+	// for 127.0.0.1 and localhost.
 	HostCert bool
 }
 
@@ -38,14 +38,14 @@ type SSHServer struct {
 	Addr       string        // 127.0.0.1:port
 	Host       string        // 127.0.0.1
 	Port       int           //
-	User       string        // who runs the test, and who can log in
-	Key        ssh.Signer    // the one key in its authorized_keys
-	KeyFile    string        // the same, in OpenSSH's format; KeyFile.pub is its public half
+	User       string        // the user who runs the test, and can log in
+	Key        ssh.Signer    // the only key in its authorized_keys
+	KeyFile    string        // the same key, in OpenSSH's format; KeyFile.pub is its public half
 	HostKey    ssh.PublicKey // its Ed25519 host key
 	KnownHosts string        // a known_hosts file that pins HostKey for Addr
 	Dir        string        // its configuration, keys and authorized_keys
-	UserCA     ssh.Signer    // nil unless asked for; sign with [Certify]
-	HostCA     ssh.Signer    // nil unless asked for
+	UserCA     ssh.Signer    // nil unless requested; sign with [Certify]
+	HostCA     ssh.Signer    // nil unless requested
 
 	bin     string
 	log     string
@@ -53,14 +53,14 @@ type SSHServer struct {
 	release func() // of the port
 }
 
-// SSHD starts an OpenSSH server with the plain options, for as long as the
-// test runs.
+// SSHD starts an OpenSSH server with the default options, for the duration of the
+// test.
 func SSHD(tb testing.TB) *SSHServer {
 	tb.Helper()
 	return SSHDWith(tb, SSHOptions{})
 }
 
-// SSHDWith starts an OpenSSH server as o says, for as long as the test runs.
+// SSHDWith starts an OpenSSH server with options, for the duration of the test.
 func SSHDWith(tb testing.TB, o SSHOptions) *SSHServer {
 	tb.Helper()
 	bin := findBinary("sshd", "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
@@ -75,7 +75,7 @@ func SSHDWith(tb testing.TB, o SSHOptions) *SSHServer {
 		s.Stop()
 		s.release()
 		if tb.Failed() {
-			tb.Logf("sshd's log:\n%s", s.Log())
+			tb.Logf("log of sshd:\n%s", s.Log())
 		}
 	})
 	ctx, cancel := context.WithTimeout(tb.Context(), 5*time.Minute)
@@ -86,8 +86,8 @@ func SSHDWith(tb testing.TB, o SSHOptions) *SSHServer {
 	return s
 }
 
-// Start starts the server again, with the same keys, port and configuration
-// (edit Dir/sshd_config between [SSHServer.Stop] and Start to change it).
+// Start starts the server again, with the same keys, port and configuration. To
+// change it, edit Dir/sshd_config between [SSHServer.Stop] and Start.
 func (s *SSHServer) Start(ctx context.Context) error {
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *SSHServer) Start(ctx context.Context) error {
 	if s.proc, err = start(cmd, syscall.SIGKILL); err != nil {
 		return err
 	}
-	err = s.proc.until(ctx, "sshd answers at "+s.Addr, func() error { return sshBanner(s.Addr) })
+	err = s.proc.until(ctx, "sshd answers on "+s.Addr, func() error { return sshBanner(s.Addr) })
 	if err != nil {
 		s.Stop()
 		return fmt.Errorf("%w\n%s", err, s.Log())
@@ -107,13 +107,13 @@ func (s *SSHServer) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the listener. Connections that are open stay open, as they do when
-// sshd is restarted on a machine.
+// Stop stops the listener. Open connections stay open, as when sshd is restarted on
+// a machine.
 func (s *SSHServer) Stop() {
 	_ = s.proc.stop(syscall.SIGTERM, 5*time.Second)
 }
 
-// Log is what the server has logged so far.
+// Log returns what the server has logged so far.
 func (s *SSHServer) Log() string {
 	b, err := os.ReadFile(s.log)
 	if err != nil {
@@ -146,12 +146,17 @@ func newSSHServer(bin, dir string, o SSHOptions) (_ *SSHServer, err error) {
 	if s.Key, err = newKey(s.KeyFile); err != nil {
 		return nil, err
 	}
-	hostKeyFile := filepath.Join(dir, "host_ed25519")
-	host, err := newKey(hostKeyFile)
+	host, err := newKey(filepath.Join(dir, "host_ed25519"))
 	if err != nil {
 		return nil, err
 	}
 	s.HostKey = host.PublicKey()
+	return s, s.configure(o, me)
+}
+
+// configure writes the server's files.
+func (s *SSHServer) configure(o SSHOptions, me *user.User) (err error) {
+	hostKeyFile := filepath.Join(s.Dir, "host_ed25519")
 	pin := knownhosts.Line([]string{knownhosts.Normalize(s.Addr)}, s.HostKey) + "\n"
 	files := map[string][]byte{
 		"authorized_keys": ssh.MarshalAuthorizedKey(s.Key.PublicKey()),
@@ -161,9 +166,9 @@ func newSSHServer(bin, dir string, o SSHOptions) (_ *SSHServer, err error) {
 	conf = append(conf,
 		"ListenAddress "+s.Addr,
 		"HostKey "+hostKeyFile,
-		"AuthorizedKeysFile "+filepath.Join(dir, "authorized_keys"),
+		"AuthorizedKeysFile "+filepath.Join(s.Dir, "authorized_keys"),
 		"PidFile none",
-		"StrictModes no", // a test's folder may sit below a folder that others can write to
+		"StrictModes no", // the directory may be below one that others can write to
 		"PasswordAuthentication no",
 		"KbdInteractiveAuthentication no",
 		"PermitRootLogin prohibit-password",
@@ -171,49 +176,49 @@ func newSSHServer(bin, dir string, o SSHOptions) (_ *SSHServer, err error) {
 		"PrintMotd no",
 		"LogLevel VERBOSE",
 		"Subsystem sftp internal-sftp",
-		// bash reads the .bashrc of who runs the test when it is the first shell
-		// below sshd. What that prints, waits for and locks is none of a test's.
+		// bash reads .bashrc if it is the first shell below sshd. The .bashrc of the
+		// user who runs the test must not affect the tests.
 		"SetEnv SHLVL=1",
 	)
 	if o.UserCA {
-		ca := filepath.Join(dir, "user_ca")
+		ca := filepath.Join(s.Dir, "user_ca")
 		if s.UserCA, err = newKey(ca); err != nil {
-			return nil, err
+			return err
 		}
 		conf = append(conf, "TrustedUserCAKeys "+ca+".pub")
 	}
 	if o.HostCert {
-		if s.HostCA, err = newKey(filepath.Join(dir, "host_ca")); err != nil {
-			return nil, err
+		if s.HostCA, err = newKey(filepath.Join(s.Dir, "host_ca")); err != nil {
+			return err
 		}
 		cert, err := Certify(s.HostCA, s.HostKey, ssh.HostCert, "127.0.0.1", "localhost")
 		if err != nil {
-			return nil, err
+			return err
 		}
 		files["host_ed25519-cert.pub"] = ssh.MarshalAuthorizedKey(cert)
 		conf = append(conf, "HostCertificate "+hostKeyFile+"-cert.pub")
 	}
 	if me.Uid == "0" {
-		// sshd as root separates privileges below this folder, which Debian's
-		// unit makes and a machine without that unit lacks.
+		// As root, sshd separates privileges below this directory, which Debian's
+		// unit creates and which is missing without that unit.
 		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
-			return nil, err
+			return err
 		}
 		if accountLocked("/etc/shadow", me.Username) {
-			conf = append(conf, "UsePAM yes") // without PAM sshd refuses a locked account even with a key
+			conf = append(conf, "UsePAM yes") // without PAM sshd refuses a locked account, even with a key
 		}
 	}
 	files["sshd_config"] = []byte(strings.Join(conf, "\n") + "\n")
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-			return nil, err
+		if err := os.WriteFile(filepath.Join(s.Dir, name), content, 0o600); err != nil {
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
-// accountLocked reports whether name's password in the shadow file starts with
-// the mark that sshd takes for a locked account.
+// accountLocked reports whether name's password in the shadow file begins with the
+// character that means a locked account to sshd.
 func accountLocked(shadow, name string) bool {
 	b, _ := os.ReadFile(shadow)
 	for line := range bytes.Lines(b) {
@@ -224,7 +229,7 @@ func accountLocked(shadow, name string) bool {
 	return false
 }
 
-// sshBanner succeeds when an SSH server greets at addr.
+// sshBanner succeeds if an SSH server sends its greeting on addr.
 func sshBanner(addr string) error {
 	c, err := net.DialTimeout("tcp", addr, time.Minute)
 	if err != nil {
@@ -242,23 +247,4 @@ func sshBanner(addr string) error {
 		return fmt.Errorf("unexpected greeting %q", b)
 	}
 	return nil
-}
-
-// findBinary looks for name in PATH and then in dirs, whose parts may be
-// patterns. Empty means that it is nowhere.
-func findBinary(name string, dirs ...string) string {
-	if p, err := exec.LookPath(name); err == nil {
-		if abs, err := filepath.Abs(p); err == nil {
-			return abs // sshd insists on an absolute path
-		}
-	}
-	for _, d := range dirs {
-		found, _ := filepath.Glob(filepath.Join(d, name))
-		for _, f := range found {
-			if st, err := os.Stat(f); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
-				return f
-			}
-		}
-	}
-	return ""
 }

@@ -13,7 +13,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-// output runs command over a new connection and returns what it printed.
+// output runs command over a new connection and returns its output.
 func output(addr string, c *ssh.ClientConfig, command string) (string, error) {
 	conn, err := ssh.Dial("tcp", addr, c)
 	if err != nil {
@@ -35,16 +35,18 @@ func TestSSHD(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]*ssh.ClientConfig{
-		"fixed host key": {User: s.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(s.Key)}, HostKeyCallback: ssh.FixedHostKey(s.HostKey)},
-		"known_hosts":    {User: s.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(s.Key)}, HostKeyCallback: pinned},
+		"fixed host key": {User: s.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(s.Key)},
+			HostKeyCallback: ssh.FixedHostKey(s.HostKey)},
+		"known_hosts": {User: s.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(s.Key)}, HostKeyCallback: pinned},
 	} {
 		if out, err := output(s.Addr, c, "echo $((6*7))"); err != nil || out != "42" {
 			t.Errorf("%s: got %q, %v", name, out, err)
 		}
 	}
 	c := &ssh.ClientConfig{User: s.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(s.Key)}, HostKeyCallback: pinned}
-	if out, err := output(s.Addr, c, `echo "$BASH_VERSION $SHLVL"`); err != nil || strings.Contains(out, " ") && !strings.HasSuffix(out, " 2") {
-		t.Errorf("bash takes itself for the first shell, and reads .bashrc: %q, %v", out, err)
+	if out, err := output(s.Addr, c, `echo "$BASH_VERSION $SHLVL"`); err != nil ||
+		strings.Contains(out, " ") && !strings.HasSuffix(out, " 2") {
+		t.Errorf("bash believes that it is the first shell, and reads .bashrc: %q, %v", out, err)
 	}
 	nobody := &ssh.ClientConfig{User: s.User, HostKeyCallback: ssh.FixedHostKey(s.HostKey)}
 	if _, err := output(s.Addr, nobody, "true"); err == nil {
@@ -103,7 +105,8 @@ func TestSSHDByOpenSSH(t *testing.T) {
 	}
 	s := real.SSHD(t)
 	_, port, _ := net.SplitHostPort(s.Addr)
-	out, err := exec.Command(client, "-F", "none", "-i", s.KeyFile, "-o", "BatchMode=yes", "-o", "UserKnownHostsFile="+s.KnownHosts,
+	out, err := exec.Command(client, "-F", "none", "-i", s.KeyFile, "-o", "BatchMode=yes",
+		"-o", "UserKnownHostsFile="+s.KnownHosts,
 		"-o", "StrictHostKeyChecking=yes", "-p", port, s.User+"@"+s.Host, "echo hello").CombinedOutput()
 	if err != nil || string(out) != "hello\n" {
 		t.Errorf("got %q, %v", out, err)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// until calls ready every few milliseconds until it succeeds or ctx ends. what
-// names the awaited state in the error.
+// until calls ready every few milliseconds until it succeeds or ctx ends. what is
+// the state that it waits for, for the error.
 func until(ctx context.Context, what string, ready func() error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -24,8 +24,8 @@ func until(ctx context.Context, what string, ready func() error) error {
 	}
 }
 
-// whileRunning is a context that also ends, with why as its cause, when gone
-// is closed: there is no use in waiting for a server that has died.
+// whileRunning returns a context that also ends, with why as its cause, when gone
+// is closed, because it is useless to wait for a server that has exited.
 func whileRunning(ctx context.Context, gone <-chan struct{}, why func() error) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stopped := make(chan struct{})

@@ -1,8 +1,8 @@
-// Machines runs the test machines for a developer, as root on Linux:
+// Command machines runs the test machines for a developer, as root on Linux:
 //
-//	go run ./internal/real/cmd/machines up 3        # until Ctrl-C; prints how to reach them
+//	go run ./internal/real/cmd/machines up 3        # until Ctrl-C; prints how to log in
 //	go run ./internal/real/cmd/machines ssh 1 CMD   # from another terminal
-//	go run ./internal/real/cmd/machines prepare     # builds all servers of the tests into the cache
+//	go run ./internal/real/cmd/machines prepare     # builds all servers for the tests in the cache
 package main
 
 import (
