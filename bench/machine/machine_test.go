@@ -1,8 +1,3 @@
-// Package machine measures how machines converge: on three real Debian machines, beside a plain ssh that runs the same reads once and, when
-// asked, ansible-core with the same state; and on a thousand machines in this process.
-//
-//	go test ./bench/machine -bench . -benchtime 10x
-//	go test ./bench/machine -run Ansible -ansible -v     # a minute or more
 package machine
 
 import (
@@ -26,7 +21,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-var withAnsible = flag.Bool("ansible", false, "run ansible-core beside it on the same machines")
+var withAnsible = flag.Bool("ansible", false, "also run ansible-core on the same machines")
 
 func readState(tb testing.TB) host.State {
 	data, err := os.ReadFile("testdata/state.yaml")
@@ -40,13 +35,16 @@ func readState(tb testing.TB) host.State {
 	return s
 }
 
-// fleet returns the machines unconnected: every run pays for its connections, as a program does.
+// fleet returns the machines without connections: every run makes its own, as a program does.
 func fleet(ms []*real.Machine) host.Fleet {
 	b := &lab.Boundary{Name: "bench", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")}}
 	var f host.Fleet
 	for _, m := range ms {
-		f.Machines = append(f.Machines, &host.Machine{Target: ssh.Target{Name: m.Name, Address: m.Addr, User: m.User, Boundary: b,
-			Auth: ssh.Auth{Signers: []cryptossh.Signer{m.Key}}, HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(m.HostKey))}}}})
+		f.Machines = append(f.Machines, &host.Machine{Target: ssh.Target{
+			Name: m.Name, Address: m.Addr, User: m.User, Boundary: b,
+			Auth:     ssh.Auth{Signers: []cryptossh.Signer{m.Key}},
+			HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(m.HostKey))}},
+		}})
 	}
 	return f
 }
@@ -66,7 +64,7 @@ func converge(tb testing.TB, ms []*real.Machine, s host.State) time.Duration {
 	return time.Since(start)
 }
 
-// noop plans converged machines and returns the stats of one of them.
+// noop plans converged machines and returns the counters of one of them.
 func noop(tb testing.TB, ms []*real.Machine, s host.State) ssh.Counters {
 	f := fleet(ms)
 	defer f.Close()
@@ -75,12 +73,12 @@ func noop(tb testing.TB, ms []*real.Machine, s host.State) ssh.Counters {
 		tb.Fatal(err)
 	}
 	if !p.Empty() {
-		tb.Fatalf("the machines are not as wanted:\n%s", p)
+		tb.Fatalf("the machines have not converged:\n%s", p)
 	}
 	return f.Machines[0].Counters()
 }
 
-// knownHosts writes the machines' host keys into a file for programs that take one.
+// knownHosts writes the machines' host keys to a known_hosts file.
 func knownHosts(tb testing.TB, ms []*real.Machine) string {
 	var b strings.Builder
 	for _, m := range ms {
@@ -93,7 +91,7 @@ func knownHosts(tb testing.TB, ms []*real.Machine) string {
 	return file
 }
 
-// floor runs the reads once on each machine by the ssh client of the system, all at once.
+// floor runs the reads once on each machine with the ssh client of the system, in parallel.
 func floor(tb testing.TB, ms []*real.Machine, known string) {
 	script, err := os.ReadFile("testdata/floor.sh")
 	if err != nil {
@@ -102,7 +100,8 @@ func floor(tb testing.TB, ms []*real.Machine, known string) {
 	var wg sync.WaitGroup
 	for _, m := range ms {
 		wg.Go(func() {
-			cmd := exec.Command("ssh", "-F", "none", "-i", m.KeyFile, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile="+known, m.User+"@"+m.Host, "sudo sh -s")
+			cmd := exec.Command("ssh", "-F", "none", "-i", m.KeyFile, "-o", "BatchMode=yes",
+				"-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile="+known, m.User+"@"+m.Host, "sudo sh -s")
 			cmd.Stdin = bytes.NewReader(script)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				tb.Errorf("%v: %s", err, out)
@@ -117,12 +116,12 @@ func BenchmarkConverged(b *testing.B) {
 	s := readState(b)
 	converge(b, ms, s)
 	b.Run("lab", func(b *testing.B) {
-		var st ssh.Counters
+		var n ssh.Counters
 		for b.Loop() {
-			st = noop(b, ms, s)
+			n = noop(b, ms, s)
 		}
-		b.ReportMetric(float64(st.Connections), "connections/machine")
-		b.ReportMetric(float64(st.Execs), "execs/machine")
+		b.ReportMetric(float64(n.Connections), "connections/machine")
+		b.ReportMetric(float64(n.Execs), "execs/machine")
 	})
 	known := knownHosts(b, ms)
 	b.Run("ssh", func(b *testing.B) {
@@ -142,7 +141,8 @@ func BenchmarkFirstRun(b *testing.B) {
 	}
 }
 
-// TestAnsible runs ansible-core and this module on the same machines: the first run on fresh ones, then runs that find nothing to do.
+// TestAnsible runs ansible-core and this module on the same machines: first on new ones, then when
+// there is nothing to do.
 func TestAnsible(t *testing.T) {
 	if !*withAnsible {
 		t.Log("run with -ansible to measure ansible-core")
@@ -153,7 +153,8 @@ func TestAnsible(t *testing.T) {
 		dir, known := t.TempDir(), knownHosts(t, ms)
 		var inv strings.Builder
 		for _, m := range ms {
-			fmt.Fprintf(&inv, "%s ansible_host=%s ansible_user=%s ansible_ssh_private_key_file=%s ansible_ssh_common_args='-F none -o UserKnownHostsFile=%s'\n", m.Name, m.Host, m.User, m.KeyFile, known)
+			fmt.Fprintf(&inv, "%s ansible_host=%s ansible_user=%s ansible_ssh_private_key_file=%s "+
+				"ansible_ssh_common_args='-F none -o UserKnownHostsFile=%s'\n", m.Name, m.Host, m.User, m.KeyFile, known)
 		}
 		if err := os.WriteFile(filepath.Join(dir, "inventory"), []byte(inv.String()), 0o600); err != nil {
 			t.Fatal(err)
@@ -164,7 +165,9 @@ func TestAnsible(t *testing.T) {
 		}
 		cmd := exec.Command(playbook, "-i", "inventory", file)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "HOME="+dir, "ANSIBLE_HOME="+dir, fmt.Sprintf("ANSIBLE_PIPELINING=%t", pipelining), "ANSIBLE_SSH_ARGS=-o ControlMaster=auto -o ControlPersist=60s", "LC_ALL=C.UTF-8")
+		cmd.Env = append(os.Environ(), "HOME="+dir, "ANSIBLE_HOME="+dir, "LC_ALL=C.UTF-8",
+			fmt.Sprintf("ANSIBLE_PIPELINING=%t", pipelining),
+			"ANSIBLE_SSH_ARGS=-o ControlMaster=auto -o ControlPersist=60s")
 		start := time.Now()
 		out, err := cmd.CombinedOutput()
 		took := time.Since(start)
@@ -175,7 +178,8 @@ func TestAnsible(t *testing.T) {
 	}
 	s := readState(t)
 	for _, pipelining := range []bool{false, true} {
-		t.Run(fmt.Sprintf("pipelining=%t", pipelining), func(t *testing.T) { // its machines end with it and do not slow the next
+		// In a subtest, so that its machines are stopped and do not slow down the next.
+		t.Run(fmt.Sprintf("pipelining=%t", pipelining), func(t *testing.T) {
 			ms := real.Machines(t, 3)
 			first := run(t, ms, pipelining)
 			second := run(t, ms, pipelining)
@@ -190,14 +194,15 @@ func TestAnsible(t *testing.T) {
 	first = min(first, converge(t, ms, s))
 	known := knownHosts(t, ms)
 	best := time.Hour
-	var ssh time.Duration = time.Hour
+	plain := time.Hour
 	for range 10 {
 		start := time.Now()
 		noop(t, ms, s)
 		best = min(best, time.Since(start))
 		start = time.Now()
 		floor(t, ms, known)
-		ssh = min(ssh, time.Since(start))
+		plain = min(plain, time.Since(start))
 	}
-	t.Logf("lab: first run %.2f s, nothing to do %.3f s; plain ssh with the same reads %.3f s (best of 3 and of 10)", first.Seconds(), best.Seconds(), ssh.Seconds())
+	t.Logf("lab: first run %.2f s, nothing to do %.3f s; plain ssh with the same reads %.3f s (best of 3 and of 10)",
+		first.Seconds(), best.Seconds(), plain.Seconds())
 }
