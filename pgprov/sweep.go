@@ -36,9 +36,8 @@ func (w SweepSpec) grace() string {
 
 // Sweep returns a plan that drops the users that Vault made and, having lost their lease, will not
 // drop: those with the prefix that log in, may nothing by themselves, expired longer than the grace
-// ago, and have no session. What they own is given to the owner of the database it is in, and what they
-// were granted is revoked. Apply looks again before each: a user that has come to life again is
-// left.
+// ago, and have no session. What they own is given to the owner of the database it is in, and what
+// they were granted is revoked. Apply observes again: a user that was renewed meanwhile is left.
 func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 	ps := s.validate()
 	if len(spec.prefix()) < 2 {
