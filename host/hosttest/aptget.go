@@ -8,6 +8,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/systemd"
 )
 
 func cmdAptGet(p *kernel.Process) int {
@@ -31,7 +32,7 @@ func cmdAptGet(p *kernel.Process) int {
 		return libc.BoolToInt(!flags["help"])
 	}
 	a := &apt{p: p, conf: conf, flags: flags, verb: args[0], args: args[1:], from: map[string]candidate{}, named: map[string]bool{}}
-	if v := strings.ToLower(conf.get("APT::Get::Assume-Yes")); isYes(v) {
+	if v := strings.ToLower(conf.get("APT::Get::Assume-Yes")); systemd.IsYes(v) {
 		flags["yes"] = true
 	}
 	switch a.verb {

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/systemd"
 )
 
 const listsDir = "/var/lib/apt/lists/"
@@ -159,7 +160,7 @@ func parseSourcesList(text, file string) (out []aptSource, problem string) {
 				case "signed-by":
 					s.signedBy = v
 				case "trusted":
-					s.trusted = isYes(v)
+					s.trusted = systemd.IsYes(v)
 				}
 			}
 			rest = after
@@ -231,7 +232,7 @@ func parseSources(text, file string) (out []aptSource, problem string) {
 					}
 					return nil, bad("absolute Suite Component")
 				}
-				out = append(out, aptSource{u, su, components, strings.Fields(parsed.get("Architectures")), strings.TrimSpace(parsed.get("Signed-By")), isYes(strings.ToLower(parsed.get("Trusted")))})
+				out = append(out, aptSource{u, su, components, strings.Fields(parsed.get("Architectures")), strings.TrimSpace(parsed.get("Signed-By")), systemd.IsYes(strings.ToLower(parsed.get("Trusted")))})
 			}
 		}
 	}

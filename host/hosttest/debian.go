@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/systemd"
 )
 
 // debianArchive is made once and never changes.
@@ -88,7 +89,7 @@ func makeDebian() []archived {
 		},
 		{
 			Name: "systemd-timesyncd", Version: "252.38-1~deb12u1", Depends: "systemd", Provides: "time-daemon", Conflicts: "chrony", Users: []string{"systemd-timesync"}, Commands: commands("/lib/systemd/systemd-timesyncd"),
-			Conffiles: map[string]string{"/etc/systemd/timesyncd.conf": "[Time]\n#NTP=\n"}, Units: map[string]string{"systemd-timesyncd.service": baseUnits()["systemd-timesyncd.service"]},
+			Conffiles: map[string]string{"/etc/systemd/timesyncd.conf": "[Time]\n#NTP=\n"}, Units: map[string]string{"systemd-timesyncd.service": systemd.BaseUnits()["systemd-timesyncd.service"]},
 		},
 		{Name: "runc", Version: "1.1.5+ds1-1+deb12u1", Commands: commands("/usr/sbin/runc")},
 		{Name: "containerd", Version: "1.6.20~ds1-1+deb12u1", Depends: "runc", Conflicts: "containerd.io", Commands: commands("containerd"), Units: map[string]string{"containerd.service": containerdUnit}},

@@ -14,6 +14,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/netclient"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/posix"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/sh"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/systemd"
 )
 
 // A release is what all machines have from Debian: the images of their file systems and the table of programs. It is built
@@ -29,7 +30,7 @@ var bookworm = sync.OnceValue(func() *release {
 	r := &release{programs: map[string]kernel.Program{}, root: map[string]*kernel.Image{}}
 	files := map[string]string{} // directory by name
 	for _, family := range []map[string]kernel.Program{
-		sh.Programs(), posix.Programs(), utilPrograms(), accounts.Programs(), systemdTools(), aptPrograms(), netclient.Programs(),
+		sh.Programs(), posix.Programs(), utilPrograms(), accounts.Programs(), systemd.Programs(), aptPrograms(), netclient.Programs(),
 	} {
 		for file, run := range family {
 			dir, name := path.Split(file)
@@ -143,13 +144,13 @@ func rootImage(arch string, bins map[string]string) *kernel.Image {
 		}
 		b.File(dir+"/"+name, mode, string(kernel.Binary(name)))
 	}
-	for _, d := range baseDaemons {
+	for _, d := range systemd.BaseDaemons {
 		b.File(d, 0o755, string(kernel.Binary(d[strings.LastIndexByte(d, '/')+1:])))
 	}
-	for name, text := range baseUnits() {
+	for name, text := range systemd.BaseUnits() {
 		b.File("/usr/lib/systemd/system/"+name, 0o644, text)
 	}
-	for _, l := range baseUnitLinks {
+	for _, l := range systemd.BaseUnitLinks {
 		path, target, _ := strings.Cut(l, " ")
 		b.Link(path, target)
 	}
@@ -271,7 +272,7 @@ func newDebian(hw kernel.Config, cfg debianConfig) *kernel.Kernel {
 // startDebian is what happens after the kernel has booted, until all is up that the default target wants.
 func startDebian(k *kernel.Kernel) {
 	bootConfig(k)
-	startSystemd(k)
+	systemd.Start(k)
 }
 
 // personalise puts on a new machine what makes it this one.

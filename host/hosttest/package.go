@@ -17,6 +17,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/systemd"
 )
 
 // An archived package is one version of a Debian package in the archive that a machine's apt-get fetches from.
@@ -787,11 +788,11 @@ func setUpUnits(p *kernel.Process, pk archived, fresh bool) {
 	booted := quietRun(p, false, "test", "-d", "/run/systemd/system") == 0
 	var start []string
 	for _, n := range slices.Sorted(maps.Keys(pk.Units)) {
-		if tmpl, inst := templateOf(n); tmpl != "" && inst == "" || slices.Contains(pk.Disabled, n) {
+		if tmpl, inst := systemd.TemplateOf(n); tmpl != "" && inst == "" || slices.Contains(pk.Disabled, n) {
 			continue
 		}
-		f := parseUnit(pk.Units[n], n)
-		if len(f.words("Install.WantedBy"))+len(f.words("Install.RequiredBy"))+len(f.words("Install.Alias")) > 0 {
+		f := systemd.ParseUnit(pk.Units[n], n)
+		if len(f.Words("Install.WantedBy"))+len(f.Words("Install.RequiredBy"))+len(f.Words("Install.Alias")) > 0 {
 			if _, err := p.Lstat(helperState + n + ".dsh-also"); err != nil {
 				if st, err := p.Lstat("/etc/systemd/system/" + n); err != nil || st.Target != "/dev/null" {
 					quietRun(p, true, "systemctl", "--no-reload", "enable", n)
@@ -963,13 +964,13 @@ func removePackage(p *kernel.Process, s *stanza, purge bool) error {
 	}
 	for _, n := range slices.Sorted(maps.Keys(pk.Units)) {
 		p.Unlink(helperState + n + ".dsh-also")
-		f := parseUnit(pk.Units[n], n)
+		f := systemd.ParseUnit(pk.Units[n], n)
 		for key, dir := range map[string]string{"WantedBy": ".wants", "RequiredBy": ".requires"} {
-			for _, w := range f.words("Install." + key) {
+			for _, w := range f.Words("Install." + key) {
 				p.Unlink("/etc/systemd/system/" + w + dir + "/" + n)
 			}
 		}
-		for _, a := range f.words("Install.Alias") {
+		for _, a := range f.Words("Install.Alias") {
 			p.Unlink("/etc/systemd/system/" + a)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/systemd"
 )
 
 // execCode runs a script as root and gives its output, standard error too, and exit code.
@@ -165,11 +167,11 @@ func TestRestartIsForgottenByAReboot(t *testing.T) {
 		_, code := execCode(m, "systemctl show -p SubState x | grep -q auto-restart")
 		return code == 0
 	})
-	gone := manager(m.kernel)
+	gone := systemd.Of(m.kernel)
 	m.Reboot()
-	gone.restart(gone.unit("x.service"))
-	if u := gone.unit("x.service"); u.restarts != 0 {
-		t.Errorf("%d restarts", u.restarts)
+	gone.Restart(gone.Unit("x.service"))
+	if u := gone.Unit("x.service"); u.Restarts != 0 {
+		t.Errorf("%d restarts", u.Restarts)
 	}
 }
 

@@ -1,4 +1,4 @@
-package hosttest
+package systemd
 
 import (
 	"cmp"
@@ -15,8 +15,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// systemdTools are the programs of systemd.
-func systemdTools() map[string]kernel.Program {
+// Programs are the programs of systemd.
+func Programs() map[string]kernel.Program {
 	return map[string]kernel.Program{
 		"hostnamectl": cmdHostnamectl, "timedatectl": cmdTimedatectl, "logger": cmdLogger, "/usr/sbin/reboot": cmdReboot, "/usr/sbin/shutdown": cmdReboot, "/usr/sbin/poweroff": cmdReboot,
 		"systemctl": cmdSystemctl, "systemd-analyze": cmdAnalyze, "systemd-escape": cmdEscape, "journalctl": cmdJournalctl}
@@ -75,7 +75,7 @@ func cmdSystemctl(p *kernel.Process) int {
 		p.Warnf("System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down\n")
 		return 1
 	}
-	s := manager(p.Kernel)
+	s := Of(p.Kernel)
 	c := &systemctl{p: p, s: s, o: o}
 	need := func(n int) bool {
 		if len(args) < n {
@@ -219,7 +219,7 @@ func cmdSystemctl(p *kernel.Process) int {
 				u.next()
 				u.next = nil
 			}
-			u.starts, u.restarts = nil, 0
+			u.starts, u.Restarts = nil, 0
 			if u.active == "failed" {
 				u.result = "success"
 				s.setState(u, "inactive", "dead")
@@ -232,7 +232,7 @@ func cmdSystemctl(p *kernel.Process) int {
 			return 0
 		}
 		for _, a := range args {
-			u := s.unit(unitNameOf(a))
+			u := s.Unit(unitNameOf(a))
 			if u.load == "not-found" {
 				p.Warnf("Failed to reset failed state of unit %s: Unit %s not loaded.\n", u.name, u.name)
 				return 1
@@ -252,7 +252,7 @@ func cmdSystemctl(p *kernel.Process) int {
 		for _, a := range args {
 			n := unitNameOf(a)
 			s.mu.Lock()
-			missing := s.unit(n).load == "not-found"
+			missing := s.Unit(n).load == "not-found"
 			s.mu.Unlock()
 			if missing {
 				p.Warnf("Failed to kill unit %[1]s: Unit %[1]s not loaded.\n", n)
@@ -292,7 +292,7 @@ func firstWord(args []string) string {
 
 type systemctl struct {
 	p *kernel.Process
-	s *systemd
+	s *Manager
 	o *libc.Options
 }
 
@@ -307,7 +307,7 @@ func (c *systemctl) expand(arg string) []*unit {
 		}
 		return out
 	}
-	return []*unit{c.s.unit(unitNameOf(arg))}
+	return []*unit{c.s.Unit(unitNameOf(arg))}
 }
 
 func (c *systemctl) job(verb string, args []string) int {
@@ -349,7 +349,7 @@ func (c *systemctl) job(verb string, args []string) int {
 			if s.stale(u) {
 				p.Warnf("Warning: The unit file, source configuration file or drop-ins of %s changed on disk. Run 'systemctl daemon-reload' to reload units.\n", u.name)
 			}
-			if isYes(u.file.get("Unit.RefuseManualStart")) && verb != "stop" {
+			if IsYes(u.file.get("Unit.RefuseManualStart")) && verb != "stop" {
 				p.Warnf("Failed to %s %s: Operation refused, unit %s may be requested by dependency only (it is configured to refuse manual start/stop).\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
 				code = 4
 				continue
@@ -417,7 +417,7 @@ func (c *systemctl) job(verb string, args []string) int {
 	return code
 }
 
-func (s *systemd) restartLocked(u *unit) error {
+func (s *Manager) restartLocked(u *unit) error {
 	if err := s.stopLocked(u); err != nil {
 		return err
 	}
@@ -425,7 +425,7 @@ func (s *systemd) restartLocked(u *unit) error {
 }
 
 // enabledState is UnitFileState; "" when there is no such unit file.
-func (s *systemd) enabledState(name string) string {
+func (s *Manager) enabledState(name string) string {
 	fragment, id, masked := s.find(name)
 	fs := s.k.FS()
 	if masked {
@@ -441,7 +441,7 @@ func (s *systemd) enabledState(name string) string {
 		return "generated"
 	}
 	if id != name {
-		if tmpl, _ := templateOf(name); tmpl == "" || tmpl != id {
+		if tmpl, _ := TemplateOf(name); tmpl == "" || tmpl != id {
 			return "alias"
 		}
 	}
@@ -460,10 +460,10 @@ func (s *systemd) enabledState(name string) string {
 					}
 					return "enabled"
 				}
-				if tmpl, inst := templateOf(name); tmpl == name && inst == "" {
+				if tmpl, inst := TemplateOf(name); tmpl == name && inst == "" {
 					entries, _ := fs.ReadDir(dir + "/" + n)
 					for _, e := range entries {
-						if t, _ := templateOf(e); t == name {
+						if t, _ := TemplateOf(e); t == name {
 							return "indirect"
 						}
 					}
@@ -474,20 +474,20 @@ func (s *systemd) enabledState(name string) string {
 				continue
 			}
 			st, err := fs.Lstat(dir + "/" + n)
-			if err == nil && st.IsSymlink() && path.Base(st.Target) == name && slices.Contains(f.words("Install.Alias"), n) {
+			if err == nil && st.IsSymlink() && path.Base(st.Target) == name && slices.Contains(f.Words("Install.Alias"), n) {
 				return "enabled"
 			}
 		}
 	}
 	if st, err := fs.Lstat("/etc/systemd/system/" + name); err == nil && st.IsSymlink() {
-		if len(f.words("Install.WantedBy"))+len(f.words("Install.RequiredBy"))+len(f.words("Install.Alias")) > 0 || true {
+		if len(f.Words("Install.WantedBy"))+len(f.Words("Install.RequiredBy"))+len(f.Words("Install.Alias")) > 0 || true {
 			return "linked"
 		}
 	}
-	if len(f.words("Install.WantedBy"))+len(f.words("Install.RequiredBy"))+len(f.words("Install.Alias"))+len(f.words("Install.UpheldBy")) > 0 {
+	if len(f.Words("Install.WantedBy"))+len(f.Words("Install.RequiredBy"))+len(f.Words("Install.Alias"))+len(f.Words("Install.UpheldBy")) > 0 {
 		return "disabled"
 	}
-	if len(f.words("Install.Also")) > 0 {
+	if len(f.Words("Install.Also")) > 0 {
 		return "indirect"
 	}
 	return "static"
@@ -539,7 +539,7 @@ func (c *systemctl) enable(verb string, args []string) int {
 		if err != nil {
 			continue
 		}
-		for _, also := range f.words("Install.Also") {
+		for _, also := range f.Words("Install.Also") {
 			if !slices.Contains(units, also) {
 				units = append(units, also)
 			}
@@ -557,23 +557,23 @@ func (c *systemctl) enable(verb string, args []string) int {
 			n = id
 		}
 		inst := n
-		if tmpl, in := templateOf(n); tmpl != "" && in == "" {
+		if tmpl, in := TemplateOf(n); tmpl != "" && in == "" {
 			if d := f.get("Install.DefaultInstance"); d != "" {
 				inst = strings.Replace(n, "@.", "@"+d+".", 1)
 			}
 		}
 		u := &unit{name: inst}
 		var links [][2]string
-		for _, a := range f.words("Install.Alias") {
+		for _, a := range f.Words("Install.Alias") {
 			links = append(links, [2]string{root + "/" + s.specifiers(u, a), fragment})
 		}
 		for key, dir := range map[string]string{"WantedBy": ".wants", "RequiredBy": ".requires", "UpheldBy": ".upholds"} {
-			for _, w := range f.words("Install." + key) {
+			for _, w := range f.Words("Install." + key) {
 				links = append(links, [2]string{root + "/" + s.specifiers(u, w) + dir + "/" + inst, fragment})
 			}
 		}
 		slices.SortStableFunc(links, func(a, b [2]string) int { return cmp.Compare(a[0], b[0]) })
-		if len(links) == 0 && len(f.words("Install.Also")) == 0 && !c.o.Has("q") {
+		if len(links) == 0 && len(f.Words("Install.Also")) == 0 && !c.o.Has("q") {
 			p.Warnf("The unit files have no installation config (WantedBy=, RequiredBy=, Also=,\nAlias= settings in the [Install] section, and DefaultInstance= for template\nunits). This means they are not meant to be enabled using systemctl.\n \nPossible reasons for having this kind of units are:\n• A unit may be statically enabled by being symlinked from another unit's\n  .wants/ or .requires/ directory.\n• A unit's purpose may be to act as a helper for some other unit which has\n  a requirement dependency on it.\n• A unit may be started when needed via activation (socket, path, timer,\n  D-Bus, udev, scripted systemctl call, ...).\n• In case of template units, the unit is meant to be enabled with some\n  instance name specified.\n")
 		}
 		for _, l := range links {
@@ -611,7 +611,7 @@ func (c *systemctl) enable(verb string, args []string) int {
 		}
 		var starts []string
 		for _, n := range units {
-			if tmpl, in := templateOf(n); tmpl == "" || in != "" {
+			if tmpl, in := TemplateOf(n); tmpl == "" || in != "" {
 				starts = append(starts, n)
 			}
 		}
@@ -629,12 +629,12 @@ func (c *systemctl) removeLinks(root, name string) bool {
 	changed := false
 	names, _ := p.ReadDir(root)
 	slices.Sort(names)
-	tmpl, inst := templateOf(name)
+	tmpl, inst := TemplateOf(name)
 	same := func(n string) bool {
 		if n == name {
 			return true
 		}
-		t, _ := templateOf(n)
+		t, _ := TemplateOf(n)
 		return tmpl != "" && inst == "" && t == name
 	}
 	for _, n := range names {
@@ -733,7 +733,7 @@ func (c *systemctl) mask(on bool, args []string) int {
 const stampFormat = "Mon 2006-01-02 15:04:05 MST"
 
 // properties gives what "systemctl show" prints, in the order of the bus.
-func (s *systemd) properties(u *unit) [][2]string {
+func (s *Manager) properties(u *unit) [][2]string {
 	var out [][2]string
 	add := func(k, v string) { out = append(out, [2]string{k, v}) }
 	stamp := func(k string, t time.Time) {
@@ -768,14 +768,14 @@ func (s *systemd) properties(u *unit) [][2]string {
 		}
 		add("Type", typ)
 		add("Restart", cmp.Or(f.get("Service.Restart"), "no"))
-		add("RemainAfterExit", yesNo(isYes(f.get("Service.RemainAfterExit"))))
+		add("RemainAfterExit", yesNo(IsYes(f.get("Service.RemainAfterExit"))))
 		add("MainPID", strconv.Itoa(pid))
 		add("ControlPID", "0")
 		add("StatusText", "")
 		add("Result", u.result)
 		add("ReloadResult", "success")
 		add("CleanResult", "success")
-		add("NRestarts", strconv.Itoa(u.restarts))
+		add("NRestarts", strconv.Itoa(u.Restarts))
 		stamp("ExecMainStartTimestamp", u.execStart)
 		stamp("ExecMainExitTimestamp", u.execExit)
 		add("ExecMainPID", strconv.Itoa(u.execPID))
@@ -819,7 +819,7 @@ func (s *systemd) properties(u *unit) [][2]string {
 		add("NextElapseUSecRealtime", "")
 		add("LastTriggerUSec", "")
 		add("Result", u.result)
-		add("Persistent", yesNo(isYes(f.get("Timer.Persistent"))))
+		add("Persistent", yesNo(IsYes(f.get("Timer.Persistent"))))
 	default:
 		if path.Ext(u.name) == ".socket" {
 			add("Result", u.result)
@@ -828,15 +828,15 @@ func (s *systemd) properties(u *unit) [][2]string {
 	add("Id", u.name)
 	add("Names", strings.Join(append([]string{u.name}, u.names...), " "))
 	for _, k := range []string{"Requires", "Wants"} {
-		add(k, strings.Join(f.words("Unit."+k), " "))
+		add(k, strings.Join(f.Words("Unit."+k), " "))
 	}
 	for _, k := range []string{"WantedBy", "RequiredBy"} {
-		add(k, strings.Join(f.words("Install."+k), " "))
+		add(k, strings.Join(f.Words("Install."+k), " "))
 	}
 	for _, k := range []string{"Conflicts", "Before", "After", "RequiresMountsFor"} {
-		add(k, strings.Join(f.words("Unit."+k), " "))
+		add(k, strings.Join(f.Words("Unit."+k), " "))
 	}
-	add("Documentation", strings.Join(f.words("Unit.Documentation"), " "))
+	add("Documentation", strings.Join(f.Words("Unit.Documentation"), " "))
 	desc := s.specifiers(u, f.get("Unit.Description"))
 	add("Description", cmp.Or(desc, u.name))
 	add("LoadState", u.load)
@@ -928,7 +928,7 @@ func (c *systemctl) cat(args []string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, a := range args {
-		fresh := &systemd{k: s.k, units: map[string]*unit{}}
+		fresh := &Manager{k: s.k, units: map[string]*unit{}}
 		u := fresh.loadUnit(unitNameOf(a))
 		if u.load == "not-found" || u.fragment == "" {
 			p.Flush()
@@ -1146,7 +1146,7 @@ func cmdAnalyze(p *kernel.Process) int {
 			code = 1
 			continue
 		}
-		u := parseUnit(string(b), file)
+		u := ParseUnit(string(b), file)
 		for _, w := range u.problems {
 			p.Warnf("%s\n", w)
 			code = 1
@@ -1181,7 +1181,7 @@ func cmdJournalctl(p *kernel.Process) int {
 	if libc.Unsupported(p, o, "k", "f", "S", "U", "a", "p", "g", "vacuum-time", "rotate") {
 		return 1
 	}
-	s := manager(p.Kernel)
+	s := Of(p.Kernel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var units []string
@@ -1223,5 +1223,30 @@ func cmdJournalctl(p *kernel.Process) int {
 		}
 		p.Printf("%s %s %s[%d]: %s\n", l.at.In(libc.Location(p.Kernel)).Format("Jan 02 15:04:05"), p.Kernel.Hostname(), l.tag, l.pid, l.text)
 	}
+	return 0
+}
+
+func cmdReboot(p *kernel.Process) int {
+	if p.UID != 0 {
+		p.Warnf("Call to %s failed: Interactive authentication required.\n", map[bool]string{true: "Reboot", false: "PowerOff"}[p.Name() == "reboot"])
+		return 1
+	}
+	if p.Name() == "shutdown" {
+		if len(p.Args) > 1 && p.Args[1] == "-c" {
+			return 0
+		}
+		if !slices.Contains(p.Args, "-r") {
+			p.Errorf("hosttest: only shutdown -r is supported: this machine cannot be switched on again")
+			return 1
+		}
+	}
+	if p.Name() == "poweroff" {
+		p.Errorf("hosttest: this machine cannot be switched on again")
+		return 1
+	}
+	if p.Kernel.Mutate(nil) != nil {
+		return 1
+	}
+	p.Kernel.Config.Reboot()
 	return 0
 }

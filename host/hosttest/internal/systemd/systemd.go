@@ -1,4 +1,4 @@
-package hosttest
+package systemd
 
 import (
 	"cmp"
@@ -18,8 +18,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// systemd is the service manager of one machine, with what it has loaded and runs.
-type systemd struct {
+// Manager is the service manager of one machine, with what it has loaded and runs.
+type Manager struct {
 	k       *kernel.Kernel
 	mu      sync.Mutex
 	units   map[string]*unit
@@ -50,7 +50,7 @@ type unit struct {
 	load     string // loaded, not-found, masked, bad-setting
 	fragment string
 	dropIns  []string
-	file     *unitFile
+	file     *UnitFile
 	stamps   []fileStamp
 
 	active, sub, result string
@@ -65,7 +65,7 @@ type unit struct {
 	execCode            int // CLD_EXITED 1, CLD_KILLED 2
 	execStatus          int
 	execPID             int
-	restarts            int
+	Restarts            int
 	starts              []time.Time // for the start limit
 	proc                *kernel.Process
 	ready               chan struct{}
@@ -75,7 +75,7 @@ type unit struct {
 
 var unitDirs = []string{"/etc/systemd/system", "/run/systemd/system", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/lib/systemd/system"}
 
-func (s *systemd) read(file string) ([]byte, fileStamp, error) {
+func (s *Manager) read(file string) ([]byte, fileStamp, error) {
 	t := s.k.Tree
 	t.Lock()
 	defer t.Unlock()
@@ -91,7 +91,7 @@ func (s *systemd) read(file string) ([]byte, fileStamp, error) {
 }
 
 // parsedFile gives a parsed unit file; those of the images are parsed once for all machines.
-func (s *systemd) parsedFile(file string) (*unitFile, fileStamp, error) {
+func (s *Manager) parsedFile(file string) (*UnitFile, fileStamp, error) {
 	t := s.k.Tree
 	t.Lock()
 	sp, err := t.Must(kernel.RootCred, "/", file, true)
@@ -108,12 +108,12 @@ func (s *systemd) parsedFile(file string) (*unitFile, fileStamp, error) {
 	}
 	t.Unlock()
 	if own {
-		return parseUnit(text, file), stamp, nil
+		return ParseUnit(text, file), stamp, nil
 	}
 	return parseShared(raw, file), stamp, nil
 }
 
-func templateOf(name string) (template, instance string) {
+func TemplateOf(name string) (template, instance string) {
 	at := strings.IndexByte(name, '@')
 	dot := strings.LastIndexByte(name, '.')
 	if at < 0 || dot < at {
@@ -123,9 +123,9 @@ func templateOf(name string) (template, instance string) {
 }
 
 // find gives the fragment of a unit name and, through links, the unit's own name.
-func (s *systemd) find(name string) (fragment, id string, masked bool) {
+func (s *Manager) find(name string) (fragment, id string, masked bool) {
 	fs := s.k.FS()
-	for _, n := range []string{name, first(templateOf(name))} {
+	for _, n := range []string{name, first(TemplateOf(name))} {
 		if n == "" {
 			continue
 		}
@@ -141,8 +141,8 @@ func (s *systemd) find(name string) (fragment, id string, masked bool) {
 				}
 				to := path.Base(st.Target)
 				if to != n && to != "" {
-					if _, inst := templateOf(name); inst != "" {
-						if tmpl, ti := templateOf(to); tmpl != "" && ti == "" {
+					if _, inst := TemplateOf(name); inst != "" {
+						if tmpl, ti := TemplateOf(to); tmpl != "" && ti == "" {
 							to = strings.Replace(tmpl, "@.", "@"+inst+".", 1)
 						}
 					}
@@ -178,7 +178,7 @@ func (s *systemd) find(name string) (fragment, id string, masked bool) {
 func first(a, _ string) string { return a }
 
 // loadUnit reads a unit anew, keeping its state.
-func (s *systemd) loadUnit(name string) *unit {
+func (s *Manager) loadUnit(name string) *unit {
 	fragment, id, masked := s.find(name)
 	u := s.units[id]
 	if u == nil {
@@ -192,7 +192,7 @@ func (s *systemd) loadUnit(name string) *unit {
 		}
 	}
 	u.fragment, u.dropIns, u.stamps = fragment, nil, nil
-	u.file = &unitFile{settings: map[string][]string{}}
+	u.file = &UnitFile{settings: map[string][]string{}}
 	switch {
 	case masked:
 		u.load = "masked"
@@ -221,7 +221,7 @@ func (s *systemd) loadUnit(name string) *unit {
 	for _, n := range u.names {
 		dirs = append(dirs, n+".d")
 	}
-	if t, _ := templateOf(id); t != "" {
+	if t, _ := TemplateOf(id); t != "" {
 		dirs = append(dirs, t+".d")
 	}
 	dirs = append(dirs, strings.TrimPrefix(path.Ext(id), ".")+".d")
@@ -266,14 +266,14 @@ func (s *systemd) loadUnit(name string) *unit {
 }
 
 // isDone: a service without ExecStart= is allowed when it has ExecStop= and RemainAfterExit=yes, or a success action.
-func (s *systemd) isDone(u *unit) bool {
-	return u.file.get("Unit.SuccessAction") != "" || len(u.file.all("Service.ExecStop")) > 0 && isYes(u.file.get("Service.RemainAfterExit")) || u.name == "systemd-reboot.service"
+func (s *Manager) isDone(u *unit) bool {
+	return u.file.get("Unit.SuccessAction") != "" || len(u.file.all("Service.ExecStop")) > 0 && IsYes(u.file.get("Service.RemainAfterExit")) || u.name == "systemd-reboot.service"
 }
 
-func isYes(v string) bool { return v == "yes" || v == "true" || v == "1" || v == "on" }
+func IsYes(v string) bool { return v == "yes" || v == "true" || v == "1" || v == "on" }
 
-// unit gives a loaded unit, loading it when it is not in memory.
-func (s *systemd) unit(name string) *unit {
+// Unit gives a loaded unit, loading it when it is not in memory.
+func (s *Manager) Unit(name string) *unit {
 	if u := s.units[name]; u != nil {
 		// What is not running is not kept: systemd reads it again.
 		if u.load == "not-found" || u.active == "inactive" && u.load != "masked" && len(u.stamps) > 0 && s.stale(u) && u.proc == nil && s.gone(u) {
@@ -285,26 +285,26 @@ func (s *systemd) unit(name string) *unit {
 }
 
 // gone tells that a unit's file was removed, so that an inactive unit is forgotten.
-func (s *systemd) gone(u *unit) bool {
+func (s *Manager) gone(u *unit) bool {
 	f, _, _ := s.find(u.name)
 	return f != u.fragment
 }
 
 // stale is NeedDaemonReload: a file of the unit, or the set of its drop-ins, has changed since it was loaded.
-func (s *systemd) stale(u *unit) bool {
+func (s *Manager) stale(u *unit) bool {
 	for _, st := range u.stamps {
 		if _, now, err := s.read(st.path); err != nil || now != st {
 			return true
 		}
 	}
-	fresh := &systemd{k: s.k, units: map[string]*unit{}}
+	fresh := &Manager{k: s.k, units: map[string]*unit{}}
 	f := fresh.loadUnit(u.name)
 	return f.fragment != u.fragment || !slices.Equal(f.dropIns, u.dropIns) || (f.load == "masked") != (u.load == "masked")
 }
 
-// startSystemd is boot: generators, then everything that the default target wants.
-func startSystemd(k *kernel.Kernel) {
-	s := &systemd{k: k, units: map[string]*unit{}}
+// Start is boot: generators, then everything that the default target wants.
+func Start(k *kernel.Kernel) {
+	s := &Manager{k: k, units: map[string]*unit{}}
 	b := kernel.Local[managers](k)
 	b.mu.Lock()
 	b.now = s
@@ -322,7 +322,7 @@ func startSystemd(k *kernel.Kernel) {
 		}
 		seen[name] = true
 		u := s.loadUnit(name)
-		for _, d := range append(u.file.words("Unit.Requires"), u.file.words("Unit.Wants")...) {
+		for _, d := range append(u.file.Words("Unit.Requires"), u.file.Words("Unit.Wants")...) {
 			want(d)
 		}
 		for _, kind := range []string{".wants", ".requires"} {
@@ -341,7 +341,7 @@ func startSystemd(k *kernel.Kernel) {
 	}
 	want("default.target")
 	for _, n := range order {
-		u := s.unit(n)
+		u := s.Unit(n)
 		if u.load == "loaded" {
 			s.startLocked(u, true)
 		}
@@ -350,14 +350,14 @@ func startSystemd(k *kernel.Kernel) {
 		if f.MountAt == "/" || slices.Contains(f.Options, "noauto") || f.FSType == "swap" || f.MountAt == "none" {
 			continue
 		}
-		if u := s.unit(mountUnitName(f.MountAt)); u.load == "loaded" && u.active != "active" {
+		if u := s.Unit(mountUnitName(f.MountAt)); u.load == "loaded" && u.active != "active" {
 			s.startLocked(u, true)
 		}
 	}
 }
 
 // generate is what the fstab generator does at boot and at each daemon-reload.
-func (s *systemd) generate() {
+func (s *Manager) generate() {
 	t := s.k.Tree
 	t.Quietly(func() error {
 		t.RemoveAll("/run/systemd/generator")
@@ -422,7 +422,7 @@ func unescapeUnitPath(s string) string {
 }
 
 // mountedUnit tells whether a .mount unit stands for something mounted.
-func (s *systemd) mountedUnit(name string) (string, bool) {
+func (s *Manager) mountedUnit(name string) (string, bool) {
 	base, ok := strings.CutSuffix(name, ".mount")
 	if !ok {
 		return "", false
@@ -436,7 +436,7 @@ func (s *systemd) mountedUnit(name string) (string, bool) {
 	return where, false
 }
 
-func (s *systemd) setState(u *unit, active, sub string) {
+func (s *Manager) setState(u *unit, active, sub string) {
 	now := s.k.Now()
 	if u.active != active {
 		u.stateChange = now
@@ -456,7 +456,7 @@ func (s *systemd) setState(u *unit, active, sub string) {
 	u.active, u.sub = active, sub
 }
 
-func (s *systemd) log(u *unit, tag string, pid int, format string, a ...any) {
+func (s *Manager) log(u *unit, tag string, pid int, format string, a ...any) {
 	s.journal = append(s.journal, logLine{s.k.Now(), u.name, tag, pid, fmt.Sprintf(format, a...)})
 	if len(s.journal) > 4096 {
 		s.journal = slices.Delete(s.journal, 0, 1024)
@@ -466,7 +466,7 @@ func (s *systemd) log(u *unit, tag string, pid int, format string, a ...any) {
 var errDependency = errors.New("dependency")
 
 // startLocked starts a unit and what it requires. At boot nothing is counted. The error is for the job.
-func (s *systemd) startLocked(u *unit, boot bool) error {
+func (s *Manager) startLocked(u *unit, boot bool) error {
 	if u.active == "active" || u.active == "activating" {
 		if !strings.HasSuffix(u.name, ".mount") {
 			return nil
@@ -475,13 +475,13 @@ func (s *systemd) startLocked(u *unit, boot bool) error {
 	if u.load != "loaded" {
 		return fmt.Errorf("Unit %s not found.", u.name)
 	}
-	for _, c := range u.file.words("Unit.Conflicts") {
+	for _, c := range u.file.Words("Unit.Conflicts") {
 		if x := s.units[c]; x != nil && x.active == "active" && c != "shutdown.target" {
 			s.stopLocked(x)
 		}
 	}
-	for _, dep := range slices.Concat(u.file.words("Unit.Requires"), u.file.words("Unit.BindsTo"), s.mountDeps(u)) {
-		d := s.unit(dep)
+	for _, dep := range slices.Concat(u.file.Words("Unit.Requires"), u.file.Words("Unit.BindsTo"), s.mountDeps(u)) {
+		d := s.Unit(dep)
 		if d == u {
 			continue
 		}
@@ -498,8 +498,8 @@ func (s *systemd) startLocked(u *unit, boot bool) error {
 			}
 		}
 	}
-	for _, dep := range u.file.words("Unit.Wants") {
-		if d := s.unit(dep); d.load == "loaded" && d.active != "active" && d != u {
+	for _, dep := range u.file.Words("Unit.Wants") {
+		if d := s.Unit(dep); d.load == "loaded" && d.active != "active" && d != u {
 			s.startLocked(d, boot)
 		}
 	}
@@ -553,7 +553,7 @@ func (s *systemd) startLocked(u *unit, boot bool) error {
 				for _, dir := range unitDirs {
 					names, _ := s.k.FS().ReadDir(dir + "/" + u.name + kind)
 					for _, n := range names {
-						if d := s.unit(n); d.load == "loaded" && d.active != "active" {
+						if d := s.Unit(n); d.load == "loaded" && d.active != "active" {
 							s.startLocked(d, boot)
 						}
 					}
@@ -565,12 +565,12 @@ func (s *systemd) startLocked(u *unit, boot bool) error {
 }
 
 // mountDeps gives the mount units that RequiresMountsFor= stands for: those of fstab on the way to the paths.
-func (s *systemd) mountDeps(u *unit) []string {
+func (s *Manager) mountDeps(u *unit) []string {
 	var out []string
-	for _, p := range u.file.words("Unit.RequiresMountsFor") {
+	for _, p := range u.file.Words("Unit.RequiresMountsFor") {
 		for dir := path.Clean(p); dir != "/" && dir != "."; dir = path.Dir(dir) {
 			name := mountUnitName(dir)
-			if d := s.unit(name); d.load == "loaded" {
+			if d := s.Unit(name); d.load == "loaded" {
 				out = append(out, name)
 			}
 		}
@@ -578,14 +578,14 @@ func (s *systemd) mountDeps(u *unit) []string {
 	return out
 }
 
-func (s *systemd) describe(u *unit) string {
+func (s *Manager) describe(u *unit) string {
 	if d := u.file.get("Unit.Description"); d != "" {
 		return u.name + " - " + s.specifiers(u, d)
 	}
 	return u.name
 }
 
-func (s *systemd) condition(kind, v string) bool {
+func (s *Manager) condition(kind, v string) bool {
 	v = strings.TrimPrefix(v, "|")
 	not := strings.HasPrefix(v, "!")
 	v = strings.TrimPrefix(v, "!")
@@ -623,11 +623,11 @@ func (s *systemd) condition(kind, v string) bool {
 }
 
 // specifiers expands %i, %n and the like.
-func (s *systemd) specifiers(u *unit, v string) string {
+func (s *Manager) specifiers(u *unit, v string) string {
 	if !strings.Contains(v, "%") {
 		return v
 	}
-	tmpl, inst := templateOf(u.name)
+	tmpl, inst := TemplateOf(u.name)
 	prefix := strings.TrimSuffix(u.name, path.Ext(u.name))
 	if tmpl != "" {
 		prefix, _, _ = strings.Cut(u.name, "@")
@@ -724,7 +724,7 @@ func splitCommand(line string) []string {
 }
 
 // command prepares an Exec line. ignore tells that its failure does not count.
-func (s *systemd) command(u *unit, line string, env []string) (args []string, ignore bool) {
+func (s *Manager) command(u *unit, line string, env []string) (args []string, ignore bool) {
 	for line != "" && strings.IndexByte("@-:+!", line[0]) >= 0 {
 		if line[0] == '-' {
 			ignore = true
@@ -761,7 +761,7 @@ func (s *systemd) command(u *unit, line string, env []string) (args []string, ig
 }
 
 // environment gives what a service's processes get. The error is systemd's result word.
-func (s *systemd) environment(u *unit) ([]string, error) {
+func (s *Manager) environment(u *unit) ([]string, error) {
 	env := []string{"LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "INVOCATION_ID=" + u.invocation}
 	set := func(kv string) {
 		if n, v, ok := strings.Cut(kv, "="); ok {
@@ -842,7 +842,7 @@ func quoteInside(s string) string {
 
 // journalStream takes the standard output of a service.
 type journalStream struct {
-	s    *systemd
+	s    *Manager
 	u    *unit
 	tag  string
 	mu   sync.Mutex
@@ -875,7 +875,7 @@ func (j *journalStream) Write(p *kernel.Process, b []byte) (int, error) {
 func (j *journalStream) Close() {}
 
 // logLines is called by running services, which never hold the manager's lock.
-func (s *systemd) logLines(u *unit, tag string, pid int, lines []string) {
+func (s *Manager) logLines(u *unit, tag string, pid int, lines []string) {
 	if len(lines) == 0 {
 		return
 	}
@@ -887,7 +887,7 @@ func (s *systemd) logLines(u *unit, tag string, pid int, lines []string) {
 }
 
 // spawn starts a command of a service as a process of init.
-func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *kernel.Process, err error) {
+func (s *Manager) spawn(u *unit, args []string, env []string, stub bool) (_ *kernel.Process, err error) {
 	k := s.k
 	defer func() {
 		// The machine goes down meanwhile.
@@ -906,7 +906,7 @@ func (s *systemd) spawn(u *unit, args []string, env []string, stub bool) (_ *ker
 		p.Die(kernel.SigKILL)
 		return nil, err
 	}
-	if name := u.file.get("Service.User"); name != "" && name != "root" && !isYes(u.file.get("Service.DynamicUser")) {
+	if name := u.file.get("Service.User"); name != "" && name != "root" && !IsYes(u.file.get("Service.DynamicUser")) {
 		acc := libc.UserByName(k, name)
 		if acc == nil {
 			return fail(fmt.Errorf("217/USER"))
@@ -971,7 +971,7 @@ func isStub(k *kernel.Kernel, p *kernel.Process, file string, args []string) boo
 }
 
 // startService runs a service. The manager's lock is held, and released while commands run.
-func (s *systemd) startService(u *unit, boot bool) error {
+func (s *Manager) startService(u *unit, boot bool) error {
 	limit := s.k.Now().Add(-10 * time.Second)
 	u.starts = slices.DeleteFunc(u.starts, func(t time.Time) bool { return t.Before(limit) })
 	burst := 5
@@ -1016,7 +1016,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 	s.setState(u, "activating", "start")
 	for _, key := range []string{"RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory"} {
 		root := map[string]string{"RuntimeDirectory": "/run/", "StateDirectory": "/var/lib/", "CacheDirectory": "/var/cache/", "LogsDirectory": "/var/log/"}[key]
-		for _, d := range u.file.words("Service." + key) {
+		for _, d := range u.file.Words("Service." + key) {
 			s.k.FS().MkdirAll(root + d)
 		}
 	}
@@ -1133,7 +1133,7 @@ func (s *systemd) startService(u *unit, boot bool) error {
 	}
 	u.result = "success"
 	switch {
-	case typ == "oneshot" && !isYes(u.file.get("Service.RemainAfterExit")):
+	case typ == "oneshot" && !IsYes(u.file.get("Service.RemainAfterExit")):
 		s.setState(u, "inactive", "dead")
 	case typ == "oneshot":
 		s.setState(u, "active", "exited")
@@ -1146,10 +1146,10 @@ func (s *systemd) startService(u *unit, boot bool) error {
 	return nil
 }
 
-// ready tells the service manager that a service of Type=notify is up, as sd_notify(3) READY=1 does. Until then
+// Ready tells the service manager that a service of Type=notify is up, as sd_notify(3) READY=1 does. Until then
 // "systemctl start" waits.
-func ready(p *kernel.Process) {
-	s := manager(p.Kernel)
+func Ready(p *kernel.Process) {
+	s := Of(p.Kernel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.units[p.Unit]
@@ -1166,11 +1166,11 @@ func ready(p *kernel.Process) {
 // managers holds the service manager of this boot.
 type managers struct {
 	mu  sync.Mutex
-	now *systemd
+	now *Manager
 }
 
-// manager is the service manager that runs.
-func manager(k *kernel.Kernel) *systemd {
+// Of is the service manager that runs.
+func Of(k *kernel.Kernel) *Manager {
 	b := kernel.Local[managers](k)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -1178,7 +1178,7 @@ func manager(k *kernel.Kernel) *systemd {
 }
 
 // exited is told when a main process has ended.
-func (s *systemd) exited(u *unit, p *kernel.Process, st kernel.WaitStatus) {
+func (s *Manager) exited(u *unit, p *kernel.Process, st kernel.WaitStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.k.Off() || u.proc != p {
@@ -1191,14 +1191,14 @@ func (s *systemd) exited(u *unit, p *kernel.Process, st kernel.WaitStatus) {
 		u.execCode, u.execStatus = 2, st.Signal
 	}
 	clean := st.Code == 0 && st.Signal == 0 || st.Signal == kernel.SigTERM || st.Signal == kernel.SigINT || st.Signal == kernel.SigHUP || st.Signal == kernel.SigPIPE ||
-		slices.Contains(u.file.words("Service.SuccessExitStatus"), strconv.Itoa(st.Code)) && st.Signal == 0
+		slices.Contains(u.file.Words("Service.SuccessExitStatus"), strconv.Itoa(st.Code)) && st.Signal == 0
 	if u.stopping {
 		return // stopLocked goes on
 	}
 	s.log(u, "systemd", 1, "%s: Main process exited, code=%s, status=%d", u.name, map[int]string{1: "exited", 2: "killed"}[u.execCode], u.execStatus)
 	if clean {
 		u.result = "success"
-		if isYes(u.file.get("Service.RemainAfterExit")) {
+		if IsYes(u.file.get("Service.RemainAfterExit")) {
 			s.setState(u, "active", "exited")
 		} else {
 			s.setState(u, "inactive", "dead")
@@ -1215,7 +1215,7 @@ func (s *systemd) exited(u *unit, p *kernel.Process, st kernel.WaitStatus) {
 }
 
 // scheduleRestart follows Restart= after a service has ended by itself.
-func (s *systemd) scheduleRestart(u *unit) {
+func (s *Manager) scheduleRestart(u *unit) {
 	bad := u.result != "success"
 	again := false
 	switch u.file.get("Service.Restart") {
@@ -1228,7 +1228,7 @@ func (s *systemd) scheduleRestart(u *unit) {
 	case "on-success":
 		again = !bad
 	}
-	if slices.Contains(u.file.words("Service.RestartPreventExitStatus"), strconv.Itoa(u.execStatus)) && u.execCode == 1 {
+	if slices.Contains(u.file.Words("Service.RestartPreventExitStatus"), strconv.Itoa(u.execStatus)) && u.execCode == 1 {
 		again = false
 	}
 	if !again || u.stopping || u.result == "start-limit-hit" {
@@ -1241,19 +1241,19 @@ func (s *systemd) scheduleRestart(u *unit) {
 		}
 	}
 	u.active, u.sub = "activating", "auto-restart"
-	u.next = s.k.After(d, func() { s.restart(u) })
+	u.next = s.k.After(d, func() { s.Restart(u) })
 }
 
-// restart starts a service again whose pause is over, unless the machine goes down, or was started anew, meanwhile.
-func (s *systemd) restart(u *unit) {
+// Restart starts a service again whose pause is over, unless the machine goes down, or was started anew, meanwhile.
+func (s *Manager) Restart(u *unit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if manager(s.k) != s || s.k.Off() || u.sub != "auto-restart" {
+	if Of(s.k) != s || s.k.Off() || u.sub != "auto-restart" {
 		return
 	}
 	u.next = nil
 	u.active = "inactive"
-	u.restarts++
+	u.Restarts++
 	s.startService(u, false)
 }
 
@@ -1288,7 +1288,7 @@ func timespan(v string) (time.Duration, bool) {
 }
 
 // killService ends every process of a service.
-func (s *systemd) killService(u *unit) {
+func (s *Manager) killService(u *unit) {
 	u.stopping = true
 	p := u.proc
 	u.proc = nil
@@ -1305,7 +1305,7 @@ func (s *systemd) killService(u *unit) {
 	}
 }
 
-func (s *systemd) stopLocked(u *unit) error {
+func (s *Manager) stopLocked(u *unit) error {
 	if u.next != nil {
 		u.next()
 		u.next = nil
@@ -1318,8 +1318,8 @@ func (s *systemd) stopLocked(u *unit) error {
 	}
 	// What requires this unit is stopped too.
 	for _, x := range s.unitList() {
-		if x != u && x.active == "active" && (slices.Contains(x.file.words("Unit.Requires"), u.name) || slices.Contains(x.file.words("Unit.BindsTo"), u.name) ||
-			slices.Contains(x.file.words("Unit.PartOf"), u.name) || slices.Contains(s.mountDeps(x), u.name)) {
+		if x != u && x.active == "active" && (slices.Contains(x.file.Words("Unit.Requires"), u.name) || slices.Contains(x.file.Words("Unit.BindsTo"), u.name) ||
+			slices.Contains(x.file.Words("Unit.PartOf"), u.name) || slices.Contains(s.mountDeps(x), u.name)) {
 			s.stopLocked(x)
 		}
 	}
@@ -1364,7 +1364,7 @@ func (s *systemd) stopLocked(u *unit) error {
 }
 
 // unitList gives each loaded unit once, by name.
-func (s *systemd) unitList() []*unit {
+func (s *Manager) unitList() []*unit {
 	var out []*unit
 	for _, k := range slices.Sorted(maps.Keys(s.units)) {
 		if u := s.units[k]; u.name == k {
@@ -1374,7 +1374,7 @@ func (s *systemd) unitList() []*unit {
 	return out
 }
 
-func (s *systemd) reloadLocked(u *unit) error {
+func (s *Manager) reloadLocked(u *unit) error {
 	lines := u.file.all("Service.ExecReload")
 	if len(lines) == 0 {
 		return fmt.Errorf("Job type reload is not applicable for unit %s.", u.name)
@@ -1416,7 +1416,7 @@ func (s *systemd) reloadLocked(u *unit) error {
 }
 
 // daemonReload reads every unit again.
-func (s *systemd) daemonReload() error {
+func (s *Manager) daemonReload() error {
 	if err := s.k.Mutate(nil); err != nil {
 		return err
 	}

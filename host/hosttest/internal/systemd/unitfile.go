@@ -1,4 +1,4 @@
-package hosttest
+package systemd
 
 import (
 	"path"
@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// A unitFile is the settings of a unit: "Section.Key" to the values given, in order.
-type unitFile struct {
+// A UnitFile is the settings of a unit: "Section.Key" to the values given, in order.
+type UnitFile struct {
 	settings map[string][]string
 	problems []string // lines that systemd would warn about
 	bad      string   // why the unit cannot be loaded
 }
 
-func (u *unitFile) get(key string) string {
+func (u *UnitFile) get(key string) string {
 	v := u.settings[key]
 	if len(v) == 0 {
 		return ""
@@ -22,10 +22,10 @@ func (u *unitFile) get(key string) string {
 	return v[len(v)-1]
 }
 
-func (u *unitFile) all(key string) []string { return u.settings[key] }
+func (u *UnitFile) all(key string) []string { return u.settings[key] }
 
-// words gives the space-separated values of a list setting.
-func (u *unitFile) words(key string) []string {
+// Words gives the space-separated values of a list setting.
+func (u *UnitFile) Words(key string) []string {
 	var out []string
 	for _, v := range u.settings[key] {
 		out = append(out, strings.Fields(v)...)
@@ -40,9 +40,9 @@ var unitSections = map[string][]string{
 	".swap": {"Unit", "Swap", "Install"}, ".slice": {"Unit", "Slice", "Install"}, ".scope": {"Unit", "Scope"}, ".device": {"Unit"},
 }
 
-// parseUnit reads the text of a unit file or a drop-in. file is for messages.
-func parseUnit(text, file string) *unitFile {
-	u := &unitFile{settings: map[string][]string{}}
+// ParseUnit reads the text of a unit file or a drop-in. file is for messages.
+func ParseUnit(text, file string) *UnitFile {
+	u := &UnitFile{settings: map[string][]string{}}
 	section := ""
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
@@ -176,9 +176,9 @@ func itoa(n int) string {
 }
 
 // merge adds a drop-in: what it assigns is appended, and an empty assignment resets.
-func (u *unitFile) merge(text, file string) *unitFile {
-	d := parseUnit(text, file)
-	out := &unitFile{settings: make(map[string][]string, len(u.settings)+len(d.settings)), problems: append(slices.Clone(u.problems), d.problems...), bad: u.bad}
+func (u *UnitFile) merge(text, file string) *UnitFile {
+	d := ParseUnit(text, file)
+	out := &UnitFile{settings: make(map[string][]string, len(u.settings)+len(d.settings)), problems: append(slices.Clone(u.problems), d.problems...), bad: u.bad}
 	for k, v := range u.settings {
 		out.settings[k] = v
 	}
@@ -219,21 +219,21 @@ func listSetting(key string) bool {
 // unitMemo keeps parsed unit files of the images, which all machines share.
 var unitMemo struct {
 	mu sync.Mutex
-	m  map[*byte]*unitFile
+	m  map[*byte]*UnitFile
 }
 
-func parseShared(raw []byte, file string) *unitFile {
+func parseShared(raw []byte, file string) *UnitFile {
 	if len(raw) == 0 {
-		return parseUnit("", file)
+		return ParseUnit("", file)
 	}
 	unitMemo.mu.Lock()
 	defer unitMemo.mu.Unlock()
 	if u := unitMemo.m[&raw[0]]; u != nil {
 		return u
 	}
-	u := parseUnit(string(raw), file)
+	u := ParseUnit(string(raw), file)
 	if unitMemo.m == nil {
-		unitMemo.m = map[*byte]*unitFile{}
+		unitMemo.m = map[*byte]*UnitFile{}
 	}
 	unitMemo.m[&raw[0]] = u
 	return u

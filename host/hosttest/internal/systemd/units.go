@@ -1,12 +1,12 @@
-package hosttest
+package systemd
 
-// baseDaemons are the executables of the base system's services. They have nothing to do: a process stands for them.
-var baseDaemons = []string{"/usr/sbin/cron", "/usr/bin/dbus-daemon", "/usr/sbin/NetworkManager", "/usr/sbin/avahi-daemon", "/usr/sbin/agetty",
+// BaseDaemons are the executables of the base system's services. They have nothing to do: a process stands for them.
+var BaseDaemons = []string{"/usr/sbin/cron", "/usr/bin/dbus-daemon", "/usr/sbin/NetworkManager", "/usr/sbin/avahi-daemon", "/usr/sbin/agetty",
 	"/usr/lib/systemd/systemd-journald", "/usr/lib/systemd/systemd-udevd", "/usr/lib/systemd/systemd-logind", "/usr/lib/systemd/systemd-timesyncd", "/usr/lib/systemd/systemd",
 	"/usr/lib/systemd/systemd-sysctl", "/usr/lib/systemd/systemd-modules-load", "/usr/sbin/dphys-swapfile", "/usr/lib/apt/apt.systemd.daily", "/usr/sbin/fstrim", "/usr/sbin/logrotate",
 	"/usr/sbin/fake-hwclock"}
 
-func baseUnits() map[string]string {
+func BaseUnits() map[string]string {
 	service := func(desc, exec, typ, wantedBy, more string) string {
 		s := "[Unit]\nDescription=" + desc + "\n\n[Service]\n"
 		if typ != "" {
@@ -72,8 +72,8 @@ func baseUnits() map[string]string {
 	}
 }
 
-// baseUnitLinks are the links that enable the base units, and their aliases.
-var baseUnitLinks = []string{
+// BaseUnitLinks are the links that enable the base units, and their aliases.
+var BaseUnitLinks = []string{
 	"/usr/lib/systemd/system/multi-user.target.wants/getty.target ../getty.target",
 	"/usr/lib/systemd/system/multi-user.target.wants/dbus.service ../dbus.service",
 	"/usr/lib/systemd/system/multi-user.target.wants/systemd-logind.service ../systemd-logind.service",
