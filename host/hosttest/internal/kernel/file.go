@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// A stream is an open description that is not a regular file: a pipe's end, a channel of the connection, a device.
-type stream interface {
+// A Stream is an open description that is not a regular file: a pipe's end, a channel of the connection, a device.
+type Stream interface {
 	Read(p *Process, b []byte) (int, error)
 	Write(p *Process, b []byte) (int, error)
 	Close()
@@ -22,7 +22,7 @@ type stream interface {
 type File struct {
 	refs   atomic.Int32
 	Tree   *Tree
-	Stream stream
+	Stream Stream
 	At     place
 	Path   string
 	flags  int
@@ -34,7 +34,7 @@ type File struct {
 	once    bool   // see [node]
 }
 
-func NewStream(s stream, flags int) *File {
+func NewStream(s Stream, flags int) *File {
 	d := &File{Stream: s, flags: flags}
 	d.refs.Store(1)
 	return d
@@ -546,7 +546,7 @@ func (d Device) Write(_ *Process, b []byte) (int, error) {
 
 func (d Device) Close() {}
 
-func (k *Kernel) openDevice(name string, write bool) (stream, error) {
+func (k *Kernel) openDevice(name string, write bool) (Stream, error) {
 	switch name {
 	case "null", "zero", "full", "random", "urandom", "kmsg":
 		return Device(name), nil

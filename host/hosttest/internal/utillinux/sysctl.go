@@ -43,13 +43,13 @@ func StripComments(s string) string {
 	return b.String()
 }
 
-type sysctlLine struct {
+type SysctlLine struct {
 	Key, Value string
 	optional   bool // the line starts with a dash
 }
 
-func ParseSysctl(s string) []sysctlLine {
-	var out []sysctlLine
+func ParseSysctl(s string) []SysctlLine {
+	var out []SysctlLine
 	for l := range strings.SplitSeq(StripComments(s), "\n") {
 		k, v, ok := strings.Cut(l, "=")
 		if !ok {
@@ -57,7 +57,7 @@ func ParseSysctl(s string) []sysctlLine {
 		}
 		k = strings.TrimSpace(k)
 		opt := strings.HasPrefix(k, "-")
-		out = append(out, sysctlLine{strings.ReplaceAll(strings.TrimPrefix(k, "-"), "/", "."), strings.TrimSpace(v), opt})
+		out = append(out, SysctlLine{strings.ReplaceAll(strings.TrimPrefix(k, "-"), "/", "."), strings.TrimSpace(v), opt})
 	}
 	return out
 }
