@@ -1,4 +1,4 @@
-package hosttest
+package netclient_test
 
 import (
 	"bufio"
@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
 func TestFetchTools(t *testing.T) {
-	m := New(t, Config{})
+	m := hosttest.New(t, hosttest.Config{})
 	m.Serve("https://get.example.org/v1/tool", []byte("content\n"))
 	m.Listen(8080, func(c net.Conn) {
 		defer c.Close()

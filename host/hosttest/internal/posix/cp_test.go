@@ -1,4 +1,4 @@
-package hosttest
+package posix_test
 
 import (
 	"maps"
@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/debiantest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 func TestCopyLikeReal(t *testing.T) {
-	compare(t, []string{
+	debiantest.Compare(t, []string{
 		`echo a>a; echo b>b; chmod 640 a; cp --attributes-only a b; cat b; stat -c %a b; cp --preserve=mode --attributes-only a b; cp --attributes-only a c; stat -c '%a %s' c; touch -d @5 a; chown 3:4 a; cp --attributes-only --preserve=all -- a b; stat -c '%a %u %g %Y %s' b; cat b; cp --attributes-only --preserve=all nosuch b; cp --attributes-only --preserve=all a new; stat -c '%a %u %g %Y %s' new; cp --attributes-only --preserve=ownership,mode a d/x`,
 		`cp --preserve=foo a b; echo a >a; ln -s nosuch l; cp -f a l; echo $?; cp --reflink=always a d; echo $?; cp --preserve=context a e; cp --sparse=foo a b; cp --backup=foo a b; cp -b a b; cp -b a b; cp --no-preserve=mode a q; cp -p --no-preserve=mode a r;cp --no-preserve=foo a b; cp --preserve=m a s; echo n | cp -i a b; echo $?; cp -v -b a b; cp --preserve=mode, a b; echo $?; cp --preserve= a b; echo $?; cp --preserve a z; cp --reflink=a a y`,
 		`echo a>a; ln a b; mkdir d; cp -a a b d; ls -1 d; cp -d a b d; cp --preserve=links a b d/; cp -p a b d; mkdir e; cp -al a b e; cp -r . ../x 2>/dev/null; mkdir t; echo 1 >t/1; ln t/1 t/2; cp -a t u; cp -r t v; ln -s 1 t/3; ln t/3 t/4; cp -a t w`,
@@ -29,7 +31,7 @@ func TestCopyLikeReal(t *testing.T) {
 // small machine can.
 func TestCopyAttributes(t *testing.T) {
 	list := kernel.ACL{{Tag: kernel.ACLUserObj, Perm: 6, ID: 0}, {Tag: kernel.ACLUser, Perm: 4, ID: 1}, {Tag: kernel.ACLGroupObj, Perm: 4, ID: 0}, {Tag: kernel.ACLMask, Perm: 4, ID: 0}, {Tag: kernel.ACLOther, Perm: 0, ID: 0}}
-	m := New(t, Config{})
+	m := hosttest.New(t, hosttest.Config{})
 	reset := func(t *testing.T) {
 		for _, f := range []string{"/t/old", "/t/new"} {
 			if err := m.FS().Remove(f); err != nil {

@@ -1,10 +1,12 @@
-package hosttest
+package posix_test
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/debiantest"
 )
 
 // TestOddNames does what engines do with files, with names that break what is not quoted.
@@ -36,7 +38,7 @@ func TestOddNames(t *testing.T) {
 			"x="+quoted[0]+"; y="+quoted[1]+`; echo "$x$y"; printf '%s|' $x $y "$x" "$y"; echo; case $x in "$y") echo same;; "$x") echo self;; esac; set -- "$x" $y; echo $#; z=${x#?}; printf '%s' "$z"; echo "${y%"$y"}"; printf '%s\n' "$x" >f; read -r l <f; printf '%s' "$l"; eval "w=$(printf '%s' "$x" | sed "s/'/'\\\\''/g; s/^/'/; s/\$/'/" | head -c 1000)" 2>/dev/null; grep -F -x -e "$l" f; sort f; grep -c . f`,
 		)
 	}
-	compare(t, scripts)
+	debiantest.Compare(t, scripts)
 }
 
 // TestVersionsLikeDpkg orders versions as dpkg does.
@@ -48,5 +50,5 @@ func TestVersionsLikeDpkg(t *testing.T) {
 			fmt.Fprintf(&s, "dpkg --compare-versions '%s' lt '%s'; printf $?; ", a, b)
 		}
 	}
-	compare(t, []string{strings.ReplaceAll(s.String(), "'1.0-'", "'1.0-0'")})
+	debiantest.Compare(t, []string{strings.ReplaceAll(s.String(), "'1.0-'", "'1.0-0'")})
 }

@@ -1,4 +1,4 @@
-package hosttest
+package netclient_test
 
 import (
 	"bufio"
@@ -16,13 +16,15 @@ import (
 	"testing"
 	"time"
 
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/debiantest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 // TestCurlServer fetches from a server that is busy at first, and from one that hangs up in the middle.
 func TestCurlServer(t *testing.T) {
 	var waited []time.Duration
-	m := New(t, Config{Sleep: func(_ <-chan struct{}, d time.Duration) { waited = append(waited, d) }})
+	m := hosttest.New(t, hosttest.Config{Sleep: func(_ <-chan struct{}, d time.Duration) { waited = append(waited, d) }})
 	asked := 0
 	m.Listen(8080, func(c net.Conn) {
 		defer c.Close()
@@ -39,12 +41,12 @@ func TestCurlServer(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nwhole\n")
 		}
 	})
-	c := dial(t, m)
+	c := debiantest.Dial(t, m)
 	for _, x := range []struct{ script, want string }{
 		{"curl -fsS --retry 3 http://localhost:8080/busy", "whole\n"},
 		{"curl -fsS --retry 3 -o t http://localhost:8080/cut 2>&1; echo $?; cat t", "curl: (18) transfer closed with 5 bytes remaining to read\n18\nhalf\n"},
 	} {
-		if out, _, err := run(t, c, x.script, ""); out != x.want || err != nil {
+		if out, _, err := debiantest.Exec(t, c, x.script, ""); out != x.want || err != nil {
 			t.Errorf("%s: %q, %v; want %q", x.script, out, err, x.want)
 		}
 	}
@@ -161,10 +163,10 @@ func TestCurlLikeReal(t *testing.T) {
 			out = connectTime.ReplaceAll(out, []byte("after 0 ms"))
 			want := strings.ReplaceAll(string(out), url, "http://127.0.0.1:8080") + fmt.Sprintf("[exit %d]", cmd.ProcessState.ExitCode())
 
-			m := New(t, Config{Sleep: func(<-chan struct{}, time.Duration) {}})
+			m := hosttest.New(t, hosttest.Config{Sleep: func(<-chan struct{}, time.Duration) {}})
 			m.Listen(port, here.serve)
-			got := fakeRun(m, "cd /root; exec 2>&1; U=http://127.0.0.1:8080; "+script, "")
-			if got := got.out + fmt.Sprintf("[exit %d]", got.code); got != want {
+			got := debiantest.Run(m, "cd /root; exec 2>&1; U=http://127.0.0.1:8080; "+script, "")
+			if got := got.Out + fmt.Sprintf("[exit %d]", got.Code); got != want {
 				t.Errorf("the real one:\n%s\nhere:\n%s", want, got)
 			}
 		})

@@ -1,11 +1,13 @@
-package hosttest
+package accounts_test
 
 import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
-	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/debiantest"
 )
 
 // TestAccounts compares with what Debian 12's shadow-utils answered to the same script; how to use a program is left out.
@@ -18,7 +20,7 @@ func TestAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := New(t, Config{})
+	m := hosttest.New(t, hosttest.Config{})
 	m.FS().WriteFile("/root/accounts.sh", script)
 	out, err := m.Exec("exec 2>&1; cd /; LC_ALL=C sh /root/accounts.sh; true")
 	if err != nil {
@@ -27,7 +29,7 @@ func TestAccounts(t *testing.T) {
 	var got []string
 	for line := range strings.Lines(out) {
 		if !strings.HasPrefix(line, "Usage") && !strings.HasPrefix(line, "  ") && line != "\n" {
-			got = append(got, strings.Replace(line, m.kernel.Now().UTC().Format("2006-01-02"), "TODAY", 1))
+			got = append(got, strings.Replace(line, time.Now().UTC().Format("2006-01-02"), "TODAY", 1))
 		}
 	}
 	wants := strings.SplitAfter(string(want), "\n")
@@ -46,22 +48,22 @@ func TestAccounts(t *testing.T) {
 }
 
 func TestAccountsOfOthers(t *testing.T) {
-	m := New(t, Config{})
-	c := dial(t, m)
+	m := hosttest.New(t, hosttest.Config{})
+	c := debiantest.Dial(t, m)
 	for cmd, code := range map[string]int{"useradd x": 1, "groupadd x": 10, "usermod -s /bin/sh pi": 1, "cat /etc/shadow": 1, "getent shadow pi": 2, "passwd -l root": 1} {
-		_, errs, err := run(t, c, "PATH=$PATH:/usr/sbin; "+cmd, "")
-		if got, _ := exitOf(err); got != code {
+		_, errs, err := debiantest.Exec(t, c, "PATH=$PATH:/usr/sbin; "+cmd, "")
+		if got, _ := debiantest.ExitOf(err); got != code {
 			t.Errorf("%s: exit %d (%s), want %d", cmd, got, errs, code)
 		}
 	}
-	if libc.UserByName(m.kernel, "x") != nil {
+	if out, _ := m.Exec("getent passwd x"); out != "" {
 		t.Error("a user was added by pi")
 	}
 }
 
 // TestVisudo compares with what visudo 1.9.13 says.
 func TestVisudo(t *testing.T) {
-	m := New(t, Config{})
+	m := hosttest.New(t, hosttest.Config{})
 	for _, c := range []struct {
 		text, want string
 		code       int
@@ -89,17 +91,17 @@ func TestVisudo(t *testing.T) {
 		{"", "/f: parsed OK\n", 0},
 	} {
 		m.FS().WriteFile("/f", []byte(c.text+"\n"))
-		r := fakeRun(m, "visudo -cf /f", "")
-		if r.out+r.err != c.want || r.code != c.code {
-			t.Errorf("%q: got %q, %d; want %q, %d", c.text, r.out+r.err, r.code, c.want, c.code)
+		r := debiantest.Run(m, "visudo -cf /f", "")
+		if r.Out+r.Err != c.want || r.Code != c.code {
+			t.Errorf("%q: got %q, %d; want %q, %d", c.text, r.Out+r.Err, r.Code, c.want, c.code)
 		}
 	}
 }
 
 // TestSudoersDropIns: a wrong line is told and skipped, a file of others is not read.
 func TestSudoersDropIns(t *testing.T) {
-	m := New(t, Config{})
-	c := dial(t, m)
+	m := hosttest.New(t, hosttest.Config{})
+	c := debiantest.Dial(t, m)
 	for _, x := range []struct {
 		name, setup, cmd string
 		out              string
@@ -118,9 +120,9 @@ func TestSudoersDropIns(t *testing.T) {
 			}
 		}
 		c.Close()
-		c = dial(t, m)
-		out, _, err := run(t, c, x.cmd, "")
-		if code, _ := exitOf(err); out != x.out || code != x.code {
+		c = debiantest.Dial(t, m)
+		out, _, err := debiantest.Exec(t, c, x.cmd, "")
+		if code, _ := debiantest.ExitOf(err); out != x.out || code != x.code {
 			t.Errorf("%s: %q, %d; want %q, %d", x.name, out, code, x.out, x.code)
 		}
 	}

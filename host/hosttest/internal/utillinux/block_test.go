@@ -1,17 +1,21 @@
-package hosttest
+package utillinux_test
 
-import "testing"
+import (
+	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+)
 
 const dataUUID = "c353c779-b6fd-4ed7-bf10-bdb5b51630e5"
 
 // someDisks are in the states on which a tool decides: blank, raw data, a file system, a partition, swap.
-func someDisks() Config {
-	return Config{Disks: []Disk{
+func someDisks() hosttest.Config {
+	return hosttest.Config{Disks: []hosttest.Disk{
 		{Serial: "BLANK", Size: 1 << 30},
 		{Serial: "RAW", Size: 1 << 30, Raw: map[int64][]byte{300 << 20: []byte("only copy")}},
-		{Serial: "FS", Size: 1 << 30, Filesystem: &Partition{FSType: "ext4", Label: "data", UUID: dataUUID}},
-		{Serial: "PART", Size: 1 << 30, Partitions: []Partition{{FSType: "xfs", Label: "x", UUID: dataUUID}}},
-		{Serial: "SWAP", Size: 1 << 30, Filesystem: &Partition{FSType: "swap", UUID: dataUUID}},
+		{Serial: "FS", Size: 1 << 30, Filesystem: &hosttest.Partition{FSType: "ext4", Label: "data", UUID: dataUUID}},
+		{Serial: "PART", Size: 1 << 30, Partitions: []hosttest.Partition{{FSType: "xfs", Label: "x", UUID: dataUUID}}},
+		{Serial: "SWAP", Size: 1 << 30, Filesystem: &hosttest.Partition{FSType: "swap", UUID: dataUUID}},
 	}}
 }
 
@@ -242,7 +246,7 @@ lsattr: Operation not supported while reading flags on /run
 }
 
 func TestDisksOutliveAReboot(t *testing.T) {
-	m := New(t, someDisks())
+	m := hosttest.New(t, someDisks())
 	if out, err := m.Exec("printf 'label: gpt\n,,L\n' | sfdisk -q /dev/sda && mkfs.ext4 -q -L lab /dev/sda1 && mount LABEL=lab /mnt && echo kept >/mnt/f && sync && swapon /dev/sde"); err != nil {
 		t.Fatal(out, err)
 	}
@@ -254,7 +258,7 @@ func TestDisksOutliveAReboot(t *testing.T) {
 }
 
 func TestUsersCannotChangeDisks(t *testing.T) {
-	m := New(t, someDisks())
+	m := hosttest.New(t, someDisks())
 	before, _ := m.Exec("wipefs -n /dev/sdc; lsblk -r")
 	for _, c := range []string{"wipefs -a /dev/sdc", "mkfs.ext4 -q -F /dev/sdc", "mkfs.xfs -q -f /dev/sdc", "mkswap /dev/sdc", "echo ,,L | sfdisk -q /dev/sdc", "swapon /dev/sde", "dd if=/dev/zero of=/dev/sdc count=1", "mount /dev/sdc /mnt"} {
 		if _, err := m.Exec("runuser -u nobody -- sh -c '" + c + "'"); err == nil {

@@ -1,9 +1,13 @@
-package hosttest
+package utillinux_test
 
-import "testing"
+import (
+	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+)
 
 func TestSystemTools(t *testing.T) {
-	runCases(t, Config{}, []shellCase{
+	runCases(t, hosttest.Config{}, []shellCase{
 		{"sysctl", "sysctl -w -- nosuch.key=1; echo $?; sysctl -q nosuch; echo $?; sysctl -e nosuch; echo $?; sysctl -n kernel.panic; sysctl kernel/panic; sysctl -w foo; echo $?; sysctl -w kernel.panic=abc; echo $?; sysctl -q -w -- net.ipv4.ip_forward=1; cat /proc/sys/net/ipv4/ip_forward; runuser -u nobody -- sysctl -w kernel.panic=1; echo $?",
 			"sysctl: cannot stat /proc/sys/nosuch/key: No such file or directory\n1\nsysctl: cannot stat /proc/sys/nosuch: No such file or directory\n1\n0\n0\nkernel.panic = 0\nsysctl: command line(0): invalid syntax, continuing...\n1\nsysctl: setting key \"kernel.panic\": Invalid argument\n1\n1\nsysctl: permission denied on key \"kernel.panic\"\n1\n"},
 		{"sysctl by bytes", "read -r v </proc/sys/fs/nr_open; echo $v; read -r v </proc/sys/kernel/printk; echo $v; read -r v </proc/sys/kernel/hostname; echo $v; cat /proc/sys/fs/nr_open; head -c 3 /proc/sys/fs/nr_open; echo; grep -saH '' -- /proc/sys/fs/nr_open /proc/sys/nosuch || echo $?",

@@ -1,35 +1,13 @@
-package hosttest
+package utillinux_test
 
 import (
-	"strings"
 	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
-// A shellCase is a script that root runs on a new machine, and what it writes.
-type shellCase struct {
-	name, script string
-	want         string // standard output and standard error
-}
-
-// runCases runs each script on a machine of its own.
-func runCases(t *testing.T, cfg Config, cases []shellCase) {
-	t.Helper()
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			m := New(t, cfg)
-			out, err := m.Exec("exec 2>&1; " + c.script)
-			if err != nil {
-				out += err.Error() + "\n"
-			}
-			if want := strings.TrimLeft(c.want, "\n"); out != want {
-				t.Errorf("%s\ngot:\n%s\nwant:\n%s", c.script, out, want)
-			}
-		})
-	}
-}
-
 func TestMountTools(t *testing.T) {
-	cfg := Config{Disks: []Disk{{Serial: "D1", Size: 1 << 30, Partitions: []Partition{{FSType: "ext4", Label: "data", UUID: "c353c779-b6fd-4ed7-bf10-bdb5b51630e5", Files: map[string]string{"a/f": "x"}}}}}}
+	cfg := hosttest.Config{Disks: []hosttest.Disk{{Serial: "D1", Size: 1 << 30, Partitions: []hosttest.Partition{{FSType: "ext4", Label: "data", UUID: "c353c779-b6fd-4ed7-bf10-bdb5b51630e5", Files: map[string]string{"a/f": "x"}}}}}}
 	const note = "       dmesg(1) may have more information after failed mount system call.\n"
 	runCases(t, cfg, []shellCase{
 		{"label", "mount LABEL=data /mnt; cat /mnt/a/f; echo; findmnt -n -r -o SOURCE,TARGET,FSTYPE,OPTIONS,UUID,LABEL /mnt; mountpoint -q /mnt && umount -v -- /mnt; mountpoint /mnt; echo $?",
@@ -76,7 +54,7 @@ Success, no errors or warnings detected
 }
 
 func TestSwap(t *testing.T) {
-	runCases(t, Config{Disks: []Disk{{Size: 1 << 30, Filesystem: &Partition{FSType: "swap"}}}}, []shellCase{
+	runCases(t, hosttest.Config{Disks: []hosttest.Disk{{Size: 1 << 30, Filesystem: &hosttest.Partition{FSType: "swap"}}}}, []shellCase{
 		{"disk", "swapon /dev/sda; swapon --show; swapon --show=NAME,SIZE --noheadings --bytes --raw; grep -c sda /proc/swaps; swapoff -a; swapon --show; wc -l </proc/swaps",
 			"NAME     TYPE       SIZE USED PRIO\n/dev/sda partition 1024M   0B   -2\n/dev/sda 1073737728\n1\n1\n"},
 	})

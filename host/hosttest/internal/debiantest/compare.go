@@ -1,4 +1,5 @@
-package hosttest
+// Package debiantest runs scripts on a fake machine and, where this host is a Debian 12, beside it with the real tools.
+package debiantest
 
 import (
 	"bytes"
@@ -16,21 +17,22 @@ import (
 	"testing"
 	"time"
 
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 var syntaxError = regexp.MustCompile(`sh: \d+: (Syntax error|arithmetic expression): .*`)
 
-// A result is what a script leaves behind.
-type result struct {
-	out, err string
-	code     int
-	left     string // the files that are there afterwards
+// A Result is what a script leaves behind.
+type Result struct {
+	Out, Err string
+	Code     int
+	Left     string // the files that are there afterwards
 }
 
-func (r result) String() string {
-	return fmt.Sprintf("%s[stderr]\n%s[exit %d]\n%s", r.out, r.err, r.code, r.left)
+func (r Result) String() string {
+	return fmt.Sprintf("%s[stderr]\n%s[exit %d]\n%s", r.Out, r.Err, r.Code, r.Left)
 }
 
 // leftLine describes one file as both sides can.
@@ -78,7 +80,7 @@ func realLeft(t *testing.T, dir string) string {
 	return b.String()
 }
 
-func fakeLeft(t *testing.T, m *Machine) string {
+func fakeLeft(t *testing.T, m *hosttest.Machine) string {
 	t.Helper()
 	var b strings.Builder
 	var walk func(dir string)
@@ -112,42 +114,22 @@ func fakeLeft(t *testing.T, m *Machine) string {
 	return b.String()
 }
 
-// fakeRun runs a script as root in /w of a machine.
-func fakeRun(m *Machine, script string, stdin string) result {
-	p := m.kernel.NewProcess(nil)
-	p.Env = []string{"HOME=/root", "LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "PWD=/w"}
-	p.Dir = "/w"
-	inR, inW := kernel.NewPipe(0).Descriptions()
-	inW.Write(nil, []byte(stdin))
-	inW.Release()
-	outR, outW := kernel.NewPipe(0).Descriptions()
-	errR, errW := kernel.NewPipe(0).Descriptions()
-	p.Give(inR, outW, errW)
-	p.Go(func(p *kernel.Process) int {
-		code, err := p.Exec("/bin/sh", []string{"sh", "-c", script}, p.Env)
-		if err != nil {
-			return 127
-		}
-		return code
-	})
-	<-p.Done
-	drain := func(d *kernel.File) string {
-		var b bytes.Buffer
-		buf := make([]byte, 4096)
-		for {
-			n, err := d.Read(nil, buf)
-			b.Write(buf[:n])
-			if err != nil {
-				d.Release()
-				return b.String()
-			}
-		}
+// Run runs a script as root in /w of a machine.
+func Run(m *hosttest.Machine, script, stdin string) Result {
+	m.FS().MkdirAll("/w")
+	quoted := "'" + strings.ReplaceAll(script, "'", `'\''`) + "'"
+	out, err := m.ExecInput("cd /w && exec env -i HOME=/root LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin PWD=/w sh -c "+quoted+" 2>/run/stderr", []byte(stdin))
+	r := Result{Out: out}
+	if err != nil {
+		fmt.Sscanf(err.Error(), "exit code %d", &r.Code)
 	}
-	return result{drain(outR), drain(errR), p.Status.ExitCode(), ""}
+	errs, _ := m.FS().ReadFile("/run/stderr")
+	r.Err = string(errs)
+	return r
 }
 
 // realRun runs a script with the host's own tools in an empty directory.
-func realRun(t *testing.T, dir, script, stdin string) result {
+func realRun(t *testing.T, dir, script, stdin string) Result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -168,11 +150,11 @@ func realRun(t *testing.T, dir, script, stdin string) result {
 		code = 128 + int(ws.Signal())
 	}
 	norm := func(s string) string { return strings.ReplaceAll(s, dir, "/w") }
-	return result{norm(out.String()), norm(errs.String()), code, ""}
+	return Result{Out: norm(out.String()), Err: norm(errs.String()), Code: code}
 }
 
-// needDebian skips where the host's tools are not those that the machines imitate.
-func needDebian(t *testing.T) {
+// NeedDebian skips where the host's tools are not those that the machines imitate.
+func NeedDebian(t *testing.T) {
 	t.Helper()
 	b, _ := os.ReadFile("/etc/debian_version")
 	if !strings.HasPrefix(string(b), "12.") || os.Getuid() != 0 {
@@ -180,11 +162,11 @@ func needDebian(t *testing.T) {
 	}
 }
 
-// compare runs scripts on both sides, each in a directory of its own.
-func compare(t *testing.T, scripts []string) {
+// Compare runs scripts on both sides, each in a directory of its own.
+func Compare(t *testing.T, scripts []string) {
 	t.Helper()
-	needDebian(t)
-	m := New(t, Config{})
+	NeedDebian(t)
+	m := hosttest.New(t, hosttest.Config{})
 	for _, s := range scripts {
 		name := s
 		if len(name) > 60 {
@@ -203,10 +185,10 @@ func compare(t *testing.T, scripts []string) {
 				t.Fatal(err)
 			}
 			want := realRun(t, dir, script, stdin)
-			got := fakeRun(m, script, stdin)
-			want.left, got.left = realLeft(t, dir), fakeLeft(t, m)
+			got := Run(m, script, stdin)
+			want.Left, got.Left = realLeft(t, dir), fakeLeft(t, m)
 			// What is wrong with the syntax, and where, is worded by the parser.
-			got.err, want.err = syntaxError.ReplaceAllString(got.err, "syntax error"), syntaxError.ReplaceAllString(want.err, "syntax error")
+			got.Err, want.Err = syntaxError.ReplaceAllString(got.Err, "syntax error"), syntaxError.ReplaceAllString(want.Err, "syntax error")
 			if got != want {
 				t.Errorf("script: %s\n--- real\n%s--- here\n%s", s, want, got)
 			}

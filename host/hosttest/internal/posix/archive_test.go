@@ -1,53 +1,14 @@
-package hosttest
+package posix_test
 
 import (
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
-	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/debiantest"
 )
-
-// sameAsDebian runs scripts in an empty directory, by the real tools and on a machine of this package, and compares what
-// they write. The tools are those of Debian 12, run as root, as on the machine.
-func sameAsDebian(t *testing.T, scripts map[string]string, tools ...string) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		real.Missing(t, "root")
-	}
-	if b, err := os.ReadFile("/etc/debian_version"); err != nil || !strings.HasPrefix(string(b), "12.") {
-		real.Missing(t, "Debian 12")
-	}
-	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err != nil {
-			real.Missing(t, tool)
-		}
-	}
-	for name, script := range scripts {
-		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command("/bin/sh", "-c", "exec 2>&1; "+script)
-			cmd.Dir = t.TempDir()
-			cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TZ=UTC", "HOME=/root"}
-			want, err := cmd.Output()
-			if err != nil {
-				t.Fatalf("the real one: %v", err)
-			}
-			m := New(t, Config{})
-			got, err := m.Exec("exec 2>&1; export LC_ALL=C; mkdir /w; cd /w; " + script)
-			if err != nil {
-				t.Fatalf("here: %v\n%s", err, got)
-			}
-			if got != string(want) {
-				t.Errorf("%s\ngot:\n%s\nthe real one:\n%s", script, got, want)
-			}
-		})
-	}
-}
 
 func TestArchivesAsDebian(t *testing.T) {
 	const tree = "mkdir -p t/d/e; echo hi >t/d/f; ln -s f t/d/l; ln t/d/f t/d/g; chmod 0751 t/d/e; chmod 4711 t/d/f; touch -h -d @1700000000 t/d/* t/d; cd t; "
-	sameAsDebian(t, map[string]string{
+	debiantest.CompareOutput(t, map[string]string{
 		"round trip":    tree + "tar -c -f ../a.tar d; cd ..; mkdir o; tar -x -f a.tar -C o; stat -c '%n %a %U %Y %h' o/d o/d/e o/d/f o/d/g; readlink o/d/l; cat o/d/f; echo $?",
 		"list":          tree + "tar -c --sort=name -f ../a.tar d; tar -t -f ../a.tar; tar -tv -f ../a.tar; tar -tvf ../a.tar --numeric-owner; tar tf ../a.tar d/e",
 		"gzip":          tree + "tar czf ../a.tgz --sort=name d; tar tf ../a.tgz; cat ../a.tgz | tar -t; echo $?; cat ../a.tgz | tar -tz; tar xzvf ../a.tgz --strip-components=1 -C d/e; ls d/e",

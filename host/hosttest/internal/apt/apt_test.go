@@ -1,14 +1,16 @@
-package hosttest
+package apt_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
 // both runs a script and gives its output, errors included, and its exit code at the end.
-func both(t *testing.T, m *Machine, script string) string {
+func both(t *testing.T, m *hosttest.Machine, script string) string {
 	t.Helper()
 	out, err := m.Exec("{ " + script + "\n} 2>&1; echo \"[$?]\"")
 	if err != nil {
@@ -20,14 +22,14 @@ func both(t *testing.T, m *Machine, script string) string {
 const asEngine = "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install --no-install-recommends --allow-downgrades --allow-change-held-packages -- "
 
 func TestAptSays(t *testing.T) {
-	broken := Package{Name: "broken", Version: "1", Depends: "lab-test-a (>= 2.0)"}
-	badScript := Package{Name: "bad-script", Version: "1", Postinst: "exit 3"}
-	other := Package{Name: "elsewhere", Version: "1", Source: "apt.example.org"}
+	broken := hosttest.Package{Name: "broken", Version: "1", Depends: "lab-test-a (>= 2.0)"}
+	badScript := hosttest.Package{Name: "bad-script", Version: "1", Postinst: "exit 3"}
+	other := hosttest.Package{Name: "elsewhere", Version: "1", Source: "apt.example.org"}
 	const docker = "printf 'Types: deb\\nURIs: https://download.docker.com/linux/debian\\nSuites: bookworm\\nComponents: stable\\nSigned-By: /etc/apt/keyrings/docker.asc\\n' >/etc/apt/sources.list.d/docker.sources; "
 	const key = "echo '-----BEGIN PGP PUBLIC KEY BLOCK-----' >/etc/apt/keyrings/docker.asc; "
 	for _, c := range []struct {
 		name, before, script string
-		fault                func(Faults)
+		fault                func(hosttest.Faults)
 		want                 []string // in this order
 		not                  string
 	}{
@@ -44,11 +46,11 @@ func TestAptSays(t *testing.T) {
 		{name: "prompt", before: "apt-get update", script: "apt-get install lab-test-b </dev/null", want: []string{"Do you want to continue? [Y/n] Abort.\n[1]"}},
 		{name: "no prompt", before: "apt-get update", script: "apt-get install lab-test-a </dev/null", want: []string{"Setting up lab-test-a (1.1) ...\n[0]"}},
 		{name: "not root", script: "runuser -u pi -- apt-get -y install jq", want: []string{"E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)\nE: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?\n[100]"}},
-		{name: "locked", script: "apt-get -y install curl; dpkg --configure -a", fault: func(f Faults) { f.AptLock(true) },
+		{name: "locked", script: "apt-get -y install curl; dpkg --configure -a", fault: func(f hosttest.Faults) { f.AptLock(true) },
 			want: []string{"E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 642 (unattended-upgr)", "dpkg: error: dpkg frontend lock was locked by another process with pid 642", "[2]"}},
-		{name: "fetch lists", script: "apt-get -o Acquire::Retries=1 update", fault: func(f Faults) { f.AptFetch(-1) },
+		{name: "fetch lists", script: "apt-get -o Acquire::Retries=1 update", fault: func(f hosttest.Faults) { f.AptFetch(-1) },
 			want: []string{"Ign:1 http://deb.debian.test/debian bookworm InRelease\nErr:1 http://deb.debian.test/debian bookworm InRelease\n  Temporary failure resolving 'deb.debian.test'", "W: Some index files failed to download. They have been ignored, or old ones used instead.\n[0]"}},
-		{name: "fetch again", script: "apt-get -q -o Acquire::Retries=3 update", fault: func(f Faults) { f.AptFetch(3) }, want: []string{"Ign:1 ", "Get:1 http://deb.debian.test/debian bookworm InRelease", "[0]"}, not: "W:"},
+		{name: "fetch again", script: "apt-get -q -o Acquire::Retries=3 update", fault: func(f hosttest.Faults) { f.AptFetch(3) }, want: []string{"Ign:1 ", "Get:1 http://deb.debian.test/debian bookworm InRelease", "[0]"}, not: "W:"},
 		{name: "source unknown", before: "apt-get update", script: asEngine + "docker-ce", want: []string{"E: Unable to locate package docker-ce\n[100]"}},
 		{name: "source without key", script: docker + "apt-get update", want: []string{"NO_PUBKEY", "E: The repository 'https://download.docker.com/linux/debian bookworm InRelease' is not signed.\n[100]"}},
 		{name: "source", script: docker + key + "apt-get update && " + asEngine + "docker-ce docker-compose-plugin; systemctl is-active docker containerd; getent group docker; apt-cache madison docker-ce",
@@ -60,8 +62,8 @@ func TestAptSays(t *testing.T) {
 		{name: "malformed configuration", script: "echo 'x \"y' >/etc/apt/apt.conf.d/99x; apt-get update", want: []string{"E: Syntax error /etc/apt/apt.conf.d/99x:1: ", "[100]"}},
 		{name: "script that fails", before: "apt-get update", script: asEngine + "bad-script; dpkg-query -W -f='${db:Status-Abbrev}\\n' bad-script",
 			want: []string{"dpkg: error processing package bad-script (--configure):\n installed bad-script package post-installation script subprocess returned error exit status 3\nErrors were encountered while processing:\n bad-script\nE: Sub-process /usr/bin/dpkg returned an error code (1)\n", "iF \n[0]"}},
-		{name: "dpkg killed", before: "apt-get update", script: asEngine + "lab-test-a", fault: func(f Faults) { f.KillCommand("dpkg", 1) }, want: []string{"E: Sub-process /usr/bin/dpkg received signal 9.\n[100]"}},
-		{name: "disk full", before: "apt-get update", script: asEngine + "lab-test-a; dpkg-query -W lab-test-a", fault: func(f Faults) { f.DiskFullAfter(100) }, want: []string{"No space left on device", "no packages found matching lab-test-a\n[1]"}},
+		{name: "dpkg killed", before: "apt-get update", script: asEngine + "lab-test-a", fault: func(f hosttest.Faults) { f.KillCommand("dpkg", 1) }, want: []string{"E: Sub-process /usr/bin/dpkg received signal 9.\n[100]"}},
+		{name: "disk full", before: "apt-get update", script: asEngine + "lab-test-a; dpkg-query -W lab-test-a", fault: func(f hosttest.Faults) { f.DiskFullAfter(100) }, want: []string{"No space left on device", "no packages found matching lab-test-a\n[1]"}},
 		{name: "hold of what is unknown", script: "apt-mark hold -- nosuch", want: []string{"E: Unable to locate package nosuch\nE: No packages found\n[100]"}},
 		{name: "options", script: "apt-get --zorp; apt-get frob", want: []string{"E: Command line option --zorp is not understood in combination with the other options\nE: Invalid operation frob\n[100]"}},
 		{name: "removal", before: "apt-get update; " + asEngine + "lab-test-b lab-test-conf", script: "apt-get -y remove -- lab-test-a lab-test-conf nfs-common; dpkg -l 'lab-*' | tail -n 1; ls -d /etc/lab* /usr/share/lab*; apt-get -y purge lab-test-conf; ls -d /etc/lab*",
@@ -69,8 +71,8 @@ func TestAptSays(t *testing.T) {
 		{name: "no autoremove", before: "apt-get update; apt-get -y install jq; apt-get -y remove jq", script: "apt-get -s install; apt-get -y autoremove; dpkg -l libonig5 | tail -n 1", want: []string{"no longer required:\n  libjq1 libonig5\n", "Removing libjq1", "no packages found matching libonig5"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := New(t, Config{})
-			m.AddPackage(broken, badScript, other, Package{Name: "broken2", Version: "1", Depends: "lab-test-a (>= 1.1)"})
+			m := hosttest.New(t, hosttest.Config{})
+			m.AddPackage(broken, badScript, other, hosttest.Package{Name: "broken2", Version: "1", Depends: "lab-test-a (>= 1.1)"})
 			if c.before != "" {
 				both(t, m, c.before)
 			}
@@ -94,9 +96,9 @@ func TestAptSays(t *testing.T) {
 }
 
 func TestAptUnits(t *testing.T) {
-	m := New(t, Config{})
-	m.AddPackage(Package{Name: "svc", Version: "2", Units: map[string]string{"svc.service": "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"}, Users: []string{"svc"},
-		Commands: map[string]Command{"hello": func(p *Process) int { fmt.Fprintln(p.Stdout(), "hi"); return 7 }}})
+	m := hosttest.New(t, hosttest.Config{})
+	m.AddPackage(hosttest.Package{Name: "svc", Version: "2", Units: map[string]string{"svc.service": "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"}, Users: []string{"svc"},
+		Commands: map[string]hosttest.Command{"hello": func(p *hosttest.Process) int { fmt.Fprintln(p.Stdout(), "hi"); return 7 }}})
 	const state = "systemctl is-enabled svc; systemctl is-active svc"
 	for _, c := range [][2]string{
 		{"hello", "sh: 1: hello: not found\n[127]\n"},
@@ -117,7 +119,7 @@ func TestConffiles(t *testing.T) {
 	const file = "/etc/lab-test.conf"
 	v := map[string]string{"1.0": "", "1.1": ""}
 	for version := range v {
-		m := New(t, Config{})
+		m := hosttest.New(t, hosttest.Config{})
 		if _, err := m.Exec("apt-get update && apt-get -y install lab-test-conf=" + version); err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +144,7 @@ func TestConffiles(t *testing.T) {
 		"fresh":               {want: v["1.1"]},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := New(t, Config{})
+			m := hosttest.New(t, hosttest.Config{})
 			both(t, m, "apt-get update")
 			if c.first {
 				both(t, m, asEngine+"lab-test-conf=1.0")
@@ -171,8 +173,8 @@ func TestConffiles(t *testing.T) {
 func TestAptPowerCuts(t *testing.T) {
 	const install = asEngine + "lab-test-b lab-test-conf lab-test-svc"
 	const versions = "dpkg-query -W -f='${Package} ${Version} ${db:Status-Abbrev}\\n' 'lab-*'; systemctl is-enabled lab-test-svc"
-	prepare := func(t *testing.T) *Machine {
-		m := New(t, Config{})
+	prepare := func(t *testing.T) *hosttest.Machine {
+		m := hosttest.New(t, hosttest.Config{})
 		both(t, m, "apt-get update; "+asEngine+"lab-test-conf=1.0; echo mine >>/etc/lab-test.conf; sync")
 		return m
 	}
