@@ -2,74 +2,13 @@ package apt
 
 import (
 	"fmt"
-	"maps"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
-
-// Programs are dpkg's and APT's.
-func Programs() map[string]kernel.Program {
-	all := dpkgTools()
-	maps.Copy(all, aptTools())
-	return all
-}
-
-// aptTools are APT's programs.
-func aptTools() map[string]kernel.Program {
-	return map[string]kernel.Program{"apt-get": cmdAptGet, "apt": cmdAptGet, "apt-mark": cmdAptMark, "apt-cache": cmdAptCache}
-}
-
-// Faults are the armed faults of dpkg and apt-get.
-type Faults struct {
-	mu   sync.Mutex
-	lock bool
-	left int // downloads that still fail; < 0 means all
-}
-
-// FaultsOf gives the faults of a machine.
-func FaultsOf(k *kernel.Kernel) *Faults { return kernel.Local[Faults](k) }
-
-// Reset disarms all.
-func (x *Faults) Reset() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.lock, x.left = false, 0
-}
-
-// Lock holds dpkg's lock as unattended-upgrades does after boot.
-func (x *Faults) Lock(on bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.lock = on
-}
-
-// FailFetch makes the next n downloads fail, of lists or packages and repetitions included; -1 means all.
-func (x *Faults) FailFetch(n int) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.left = n
-}
-
-func (x *Faults) locked() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.lock
-}
-
-func (x *Faults) failsFetch() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.left > 0 {
-		x.left--
-		return true
-	}
-	return x.left < 0
-}
 
 // An apt is one run of apt-get.
 type apt struct {

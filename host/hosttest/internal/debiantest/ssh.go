@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
 // Dial logs in as the machine's user.
