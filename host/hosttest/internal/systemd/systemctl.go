@@ -63,130 +63,84 @@ func cmdSystemctl(p *kernel.Process) int {
 	}
 	s := Of(p.Kernel)
 	c := &systemctl{p: p, s: s, o: o}
-	need := func(n int) bool {
-		if len(args) < n {
-			p.Warnf("Too few arguments.\n")
-			return false
-		}
-		return true
+	if code := c.mayRun(verb, args); code != 0 {
+		return code
 	}
-	privileged := func(what string) bool {
-		if p.UID != 0 {
-			p.Warnf("%s", what)
-			return false
+	return c.run(verb, args)
+}
+
+type systemctl struct {
+	p *kernel.Process
+	s *Manager
+	o *libc.Options
+}
+
+// mayRun checks who asks for a verb that changes something, and that it has a unit where it needs one. It gives the exit
+// code, 0 when all is well.
+func (c *systemctl) mayRun(verb string, args []string) int {
+	switch verb {
+	case "show", "is-active", "is-enabled", "is-failed", "is-system-running", "cat", "list-units", "list-timers", "list-unit-files",
+		"status", "get-default", "list-dependencies", "show-environment", "list-jobs":
+	default:
+		if c.p.UID != 0 {
+			return c.deny(verb, unitNameOf(firstWord(args)))
 		}
-		return true
 	}
 	switch verb {
-	case "show", "is-active", "is-enabled", "is-failed", "is-system-running", "cat", "list-units", "list-timers", "list-unit-files", "status", "get-default", "list-dependencies", "show-environment", "list-jobs":
-	default:
-		what := "Failed to " + verb + " " + unitNameOf(firstWord(args)) + ": Interactive authentication required.\n"
-		switch verb {
-		case "daemon-reload":
-			what = "Failed to reload daemon: Interactive authentication required.\n"
-		case "enable", "disable", "mask", "unmask", "reenable":
-			what = "Failed to " + verb + " unit: Access denied\n"
-		case "reboot", "poweroff":
-			what = "Failed to set wall message, ignoring: Interactive authentication required.\nCall to Reboot failed: Interactive authentication required.\n"
-		default:
-			what += "See system logs and 'systemctl status " + unitNameOf(firstWord(args)) + "' for details.\n"
-		}
-		if !privileged(what) {
-			if verb == "start" || verb == "stop" || verb == "restart" {
-				return 4
-			}
+	case "start", "stop", "restart", "reload", "try-restart", "condrestart", "reload-or-restart", "try-reload-or-restart", "force-reload",
+		"enable", "disable", "reenable", "mask", "unmask", "is-active", "is-failed", "is-enabled", "cat", "kill":
+		if len(args) == 0 {
+			c.p.Warnf("Too few arguments.\n")
 			return 1
 		}
 	}
+	return 0
+}
+
+// deny says that only root may.
+func (c *systemctl) deny(verb, unit string) int {
 	switch verb {
 	case "daemon-reload":
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if err := s.daemonReload(); err != nil {
+		c.p.Warnf("Failed to reload daemon: Interactive authentication required.\n")
+	case "enable", "disable", "mask", "unmask", "reenable":
+		c.p.Warnf("Failed to %s unit: Access denied\n", verb)
+	case "reboot", "poweroff":
+		c.p.Warnf("Failed to set wall message, ignoring: Interactive authentication required.\nCall to Reboot failed: Interactive authentication required.\n")
+	default:
+		c.p.Warnf("Failed to %s %s: Interactive authentication required.\nSee system logs and 'systemctl status %s' for details.\n", verb, unit, unit)
+	}
+	if verb == "start" || verb == "stop" || verb == "restart" {
+		return 4
+	}
+	return 1
+}
+
+func (c *systemctl) run(verb string, args []string) int {
+	switch verb {
+	case "daemon-reload":
+		c.s.mu.Lock()
+		defer c.s.mu.Unlock()
+		if err := c.s.daemonReload(); err != nil {
 			return 1
 		}
 		return 0
 	case "daemon-reexec":
 		return 0
 	case "start", "stop", "restart", "reload", "try-restart", "condrestart", "reload-or-restart", "try-reload-or-restart", "force-reload":
-		if !need(1) {
-			return 1
-		}
 		return c.job(verb, args)
 	case "enable", "disable", "reenable":
-		if !need(1) {
-			return 1
-		}
 		return c.enable(verb, args)
 	case "mask", "unmask":
-		if !need(1) {
-			return 1
-		}
 		return c.mask(verb == "mask", args)
 	case "is-active", "is-failed":
-		if !need(1) {
-			return 1
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		found := false
-		for _, a := range args {
-			for _, u := range c.expand(a) {
-				if !o.Has("q") {
-					p.Print(u.active, "\n")
-				}
-				if verb == "is-active" && (u.active == "active" || u.active == "reloading") || verb == "is-failed" && u.active == "failed" {
-					found = true
-				}
-			}
-		}
-		if found {
-			return 0
-		}
-		if verb == "is-failed" {
-			return 1
-		}
-		return 3
+		return c.isInState(verb, args)
 	case "is-enabled":
-		if !need(1) {
-			return 1
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		code := 1
-		for _, a := range args {
-			st := s.enabledState(unitNameOf(a))
-			if st == "" {
-				p.Flush()
-				p.Warnf("Failed to get unit file state for %s: No such file or directory\n", unitNameOf(a))
-				return 1
-			}
-			if !o.Has("q") {
-				p.Print(st, "\n")
-			}
-			switch st {
-			case "enabled", "enabled-runtime", "static", "alias", "indirect", "generated":
-				code = 0
-			}
-		}
-		return code
+		return c.isEnabled(args)
 	case "is-system-running":
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, u := range s.unitList() {
-			if u.active == "failed" {
-				p.Print("degraded\n")
-				return 1
-			}
-		}
-		p.Print("running\n")
-		return 0
+		return c.isSystemRunning()
 	case "show":
 		return c.show(args)
 	case "cat":
-		if !need(1) {
-			return 1
-		}
 		return c.cat(args)
 	case "status":
 		return c.status(args)
@@ -195,77 +149,145 @@ func cmdSystemctl(p *kernel.Process) int {
 	case "list-unit-files":
 		return c.listFiles(args)
 	case "reset-failed":
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if err := p.Kernel.Mutate(nil); err != nil {
+		return c.resetFailed(args)
+	case "kill":
+		return c.kill(args)
+	case "get-default":
+		c.p.Print("multi-user.target\n")
+		return 0
+	case "set-default", "preset", "isolate":
+		c.p.Warnf("hosttest: systemctl %s is not supported\n", verb)
+		return 1
+	case "reboot", "poweroff", "halt", "kexec":
+		if err := c.p.Kernel.Mutate(nil); err != nil {
 			return 1
 		}
-		reset := func(u *unit) {
-			if u.next != nil && u.active == "failed" {
-				u.next()
-				u.next = nil
+		c.p.Kernel.Config.Reboot()
+		return 0
+	}
+	c.p.Warnf("Unknown command verb %s.\n", verb)
+	return 1
+}
+
+// isInState is is-active and is-failed.
+func (c *systemctl) isInState(verb string, args []string) int {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	found := false
+	for _, a := range args {
+		for _, u := range c.expand(a) {
+			if !c.o.Has("q") {
+				c.p.Print(u.active, "\n")
 			}
-			u.starts, u.Restarts = nil, 0
-			if u.active == "failed" {
-				u.result = "success"
-				s.setState(u, "inactive", "dead")
+			if verb == "is-active" && (u.active == "active" || u.active == "reloading") || verb == "is-failed" && u.active == "failed" {
+				found = true
 			}
 		}
-		if len(args) == 0 {
-			for _, u := range s.unitList() {
-				reset(u)
-			}
-			return 0
+	}
+	if found {
+		return 0
+	}
+	if verb == "is-failed" {
+		return 1
+	}
+	return 3
+}
+
+// isEnabled fails when a unit has no file.
+func (c *systemctl) isEnabled(args []string) int {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	code := 1
+	for _, a := range args {
+		st := c.s.enabledState(unitNameOf(a))
+		if st == "" {
+			c.p.Flush()
+			c.p.Warnf("Failed to get unit file state for %s: No such file or directory\n", unitNameOf(a))
+			return 1
 		}
-		for _, a := range args {
-			u := s.Unit(unitNameOf(a))
-			if u.load == "not-found" {
-				p.Warnf("Failed to reset failed state of unit %s: Unit %s not loaded.\n", u.name, u.name)
-				return 1
-			}
+		if !c.o.Has("q") {
+			c.p.Print(st, "\n")
+		}
+		switch st {
+		case "enabled", "enabled-runtime", "static", "alias", "indirect", "generated":
+			code = 0
+		}
+	}
+	return code
+}
+
+// isSystemRunning tells running from degraded.
+func (c *systemctl) isSystemRunning() int {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	for _, u := range c.s.unitList() {
+		if u.active == "failed" {
+			c.p.Print("degraded\n")
+			return 1
+		}
+	}
+	c.p.Print("running\n")
+	return 0
+}
+
+// resetFailed is for the named units, or all.
+func (c *systemctl) resetFailed(args []string) int {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if err := c.p.Kernel.Mutate(nil); err != nil {
+		return 1
+	}
+	reset := func(u *unit) {
+		if u.next != nil && u.active == "failed" {
+			u.next()
+			u.next = nil
+		}
+		u.starts, u.Restarts = nil, 0
+		if u.active == "failed" {
+			u.result = "success"
+			c.s.setState(u, "inactive", "dead")
+		}
+	}
+	if len(args) == 0 {
+		for _, u := range c.s.unitList() {
 			reset(u)
 		}
 		return 0
-	case "kill":
-		if !need(1) {
-			return 1
-		}
-		sig := kernel.SigTERM
-		if o.Has("s") {
-			sig = kernel.SignalNumber(o.Get("s"))
-		}
-		code := 0
-		for _, a := range args {
-			n := unitNameOf(a)
-			s.mu.Lock()
-			missing := s.Unit(n).load == "not-found"
-			s.mu.Unlock()
-			if missing {
-				p.Warnf("Failed to kill unit %[1]s: Unit %[1]s not loaded.\n", n)
-				code = 1
-			}
-			for _, q := range p.Kernel.Processes() {
-				if q.InUnit(n) {
-					q.Signal(sig)
-				}
-			}
-		}
-		return code
-	case "get-default":
-		p.Print("multi-user.target\n")
-		return 0
-	case "set-default", "preset", "isolate":
-		p.Warnf("hosttest: systemctl %s is not supported\n", verb)
-		return 1
-	case "reboot", "poweroff", "halt", "kexec":
-		if err := p.Kernel.Mutate(nil); err != nil {
-			return 1
-		}
-		p.Kernel.Config.Reboot()
-		return 0
 	}
-	p.Warnf("Unknown command verb %s.\n", verb)
-	return 1
+	for _, a := range args {
+		u := c.s.Unit(unitNameOf(a))
+		if u.load == "not-found" {
+			c.p.Warnf("Failed to reset failed state of unit %s: Unit %s not loaded.\n", u.name, u.name)
+			return 1
+		}
+		reset(u)
+	}
+	return 0
+}
+
+// kill signals every process of a unit.
+func (c *systemctl) kill(args []string) int {
+	sig := kernel.SigTERM
+	if c.o.Has("s") {
+		sig = kernel.SignalNumber(c.o.Get("s"))
+	}
+	code := 0
+	for _, a := range args {
+		n := unitNameOf(a)
+		c.s.mu.Lock()
+		missing := c.s.Unit(n).load == "not-found"
+		c.s.mu.Unlock()
+		if missing {
+			c.p.Warnf("Failed to kill unit %[1]s: Unit %[1]s not loaded.\n", n)
+			code = 1
+		}
+		for _, q := range c.p.Kernel.Processes() {
+			if q.InUnit(n) {
+				q.Signal(sig)
+			}
+		}
+	}
+	return code
 }
 
 // firstWord returns the first of the words, or "".
@@ -274,12 +296,6 @@ func firstWord(args []string) string {
 		return ""
 	}
 	return args[0]
-}
-
-type systemctl struct {
-	p *kernel.Process
-	s *Manager
-	o *libc.Options
 }
 
 // expand gives the units of an argument, which may be a pattern over what is loaded.

@@ -9,19 +9,11 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/systemd"
 )
 
-// debianArchive is made once and never changes.
-var debianArchive struct {
-	once     sync.Once
-	packages []apt.Package
-}
+// packages is the archive that every machine's sources provide: what a lab installs, and the base system. It is made once
+// and never changes.
+var packages = sync.OnceValue(makePackages)
 
-// packages is the archive that every machine's sources provide: what a lab installs, and the base system.
-func packages() []apt.Package {
-	debianArchive.once.Do(func() { debianArchive.packages = makeDebian() })
-	return debianArchive.packages
-}
-
-func makeDebian() []apt.Package {
+func makePackages() []apt.Package {
 	out := []apt.Package{
 		{Name: "age", Version: "1.1.1-1+b3", Commands: commands("age age-keygen")},
 		{Name: "ca-certificates", Version: "20230311+deb12u1", Arch: "all", Depends: "openssl (>= 1.1.1)", Postinst: "update-ca-certificates"},
