@@ -1,5 +1,7 @@
 package hosttest
 
+import "gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/apt"
+
 // A Package is one version of a Debian package in the archive that a machine's apt-get fetches from.
 type Package struct {
 	Name    string
@@ -30,4 +32,4 @@ type Package struct {
 
 // Deb gives the bytes of the package's .deb file, which dpkg and apt-get of a machine can install when the package is in
 // its archive.
-func (pk Package) Deb() []byte { return debFile(pk.Name, pk.Version) }
+func (pk Package) Deb() []byte { return apt.Deb(pk.Name, pk.Version) }

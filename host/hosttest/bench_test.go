@@ -1,4 +1,4 @@
-package hosttest
+package hosttest_test
 
 import (
 	"bytes"
@@ -10,11 +10,12 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
 // observation is a script as an engine sends it: about a hundred resources, in some 20 KB.
-func observation(m *Machine) string {
+func observation(m *hosttest.Machine) string {
 	var b strings.Builder
 	var files []string
 	for _, dir := range []string{"/etc", "/usr/lib/systemd"} {
@@ -44,21 +45,21 @@ func observation(m *Machine) string {
 // BenchmarkObserve is a whole visit: connection, handshake, one exec with a script of 20 KB that asks about a hundred
 // resources. b.N machines are visited, each once, as a fleet would be.
 func BenchmarkObserve(b *testing.B) {
-	key, err := newSigner()
+	key, err := hosttest.NewSigner()
 	if err != nil {
 		b.Fatal(err)
 	}
-	first := New(b, Config{AuthorizedKeys: []ssh.PublicKey{key.PublicKey()}})
+	first := hosttest.New(b, hosttest.Config{AuthorizedKeys: []ssh.PublicKey{key.PublicKey()}})
 	script := observation(first)
 	b.ReportMetric(float64(len(script)), "script-bytes")
-	machines := make([]*Machine, b.N)
+	machines := make([]*hosttest.Machine, b.N)
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for i := range machines {
-		machines[i] = New(b, Config{AuthorizedKeys: []ssh.PublicKey{key.PublicKey()}})
+		machines[i] = hosttest.New(b, hosttest.Config{AuthorizedKeys: []ssh.PublicKey{key.PublicKey()}})
 	}
-	visit := func(m *Machine) error {
+	visit := func(m *hosttest.Machine) error {
 		c, err := dialAs(m, "pi", ssh.PublicKeys(key))
 		if err != nil {
 			return err
@@ -80,7 +81,7 @@ func BenchmarkObserve(b *testing.B) {
 	}
 	b.ResetTimer()
 	var wg sync.WaitGroup
-	work := make(chan *Machine)
+	work := make(chan *hosttest.Machine)
 	for range 8 {
 		wg.Go(func() {
 			for m := range work {
@@ -108,7 +109,7 @@ func BenchmarkObserve(b *testing.B) {
 func BenchmarkStart(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		m, err := Start(Config{})
+		m, err := hosttest.Start(hosttest.Config{})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/systemd"
 )
 
 // A Command is a program that a package or a test adds to a machine. It returns the exit code.
@@ -63,4 +64,4 @@ func (p *Process) Run(args ...string) int { return libc.Run(p.proc, args...) }
 
 // Ready tells the service manager that a service of Type=notify is up, as sd_notify(3) READY=1 does. Until then
 // "systemctl start" waits.
-func (p *Process) Ready() { ready(p.proc) }
+func (p *Process) Ready() { systemd.Ready(p.proc) }

@@ -39,7 +39,7 @@ func (c *counters) command(name string) {
 
 // Counters returns the counts so far.
 func (m *Machine) Counters() Counters {
-	s, c := m.ssh.counters(), &m.counters
+	s, c := m.ssh.Counters(), &m.counters
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return Counters{

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/apt"
 )
 
 // Faults are the ways in which a machine can fail. Each one stays armed until it has fired, or until Reset.
@@ -33,12 +35,12 @@ func (f Faults) arm(set func(*faults)) {
 // Reset disarms every fault.
 func (f Faults) Reset() {
 	f.m.ssh.Faults.Reset()
-	aptFaultsOf(f.m.kernel).Reset()
+	apt.FaultsOf(f.m.kernel).Reset()
 	f.arm(func(x *faults) { x.fullArmed, x.killAt, x.cutAtWrite = false, nil, 0 })
 }
 
 // nextExec is the number, for the SSH server, of the n-th next exec request.
-func (f Faults) nextExec(n int) int64 { return f.m.ssh.counters().Execs.Load() + int64(n) }
+func (f Faults) nextExec(n int) int64 { return f.m.ssh.Counters().Execs.Load() + int64(n) }
 
 // FailExec makes the server refuse an exec request: n counts from 1 for the next one.
 func (f Faults) FailExec(n int) { f.m.ssh.Faults.FailExec(f.nextExec(n)) }
@@ -67,10 +69,10 @@ func (f Faults) Refuse(on bool) { f.m.ssh.Faults.Refuse(on) }
 func (f Faults) Blackhole(on bool) { f.m.ssh.Faults.Blackhole(on) }
 
 // AptLock holds dpkg's lock as unattended-upgrades does after boot, until AptLock(false) or Reset.
-func (f Faults) AptLock(on bool) { aptFaultsOf(f.m.kernel).Lock(on) }
+func (f Faults) AptLock(on bool) { apt.FaultsOf(f.m.kernel).Lock(on) }
 
 // AptFetch makes the next n downloads of apt-get fail, of lists or packages and repetitions included; -1 means all.
-func (f Faults) AptFetch(n int) { aptFaultsOf(f.m.kernel).FailFetch(n) }
+func (f Faults) AptFetch(n int) { apt.FaultsOf(f.m.kernel).FailFetch(n) }
 
 // DiskFullAfter lets that many more bytes be written to disk file systems; then writes fail with ENOSPC.
 func (f Faults) DiskFullAfter(bytes int64) {

@@ -17,9 +17,12 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/apt"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/debian"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/netclient"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/sshd"
 )
 
 // A Config describes a machine. The zero value is a Raspberry Pi 5 with Debian 12 and an SD card, whose user pi may log
@@ -62,7 +65,7 @@ type Config struct {
 type Machine struct {
 	cfg       Config
 	kernel    *kernel.Kernel
-	ssh       *sshServer
+	ssh       *sshd.Server
 	clientKey ssh.Signer
 	counters  counters
 	faults    faults
@@ -106,10 +109,10 @@ func Start(cfg Config) (*Machine, error) {
 		m.cfg.AuthorizedKeys = []ssh.PublicKey{s.PublicKey()}
 	}
 	hostKeys := append([]ssh.Signer{cfg.HostKey}, cfg.HostKeys...)
-	m.kernel = newDebian(m.kernelConfig(), m.debianConfig(hostKeys))
+	m.kernel = debian.New(m.kernelConfig(), m.debianConfig(hostKeys))
 	m.boot()
 	var err error
-	m.ssh, err = sshListen(m.kernel, sshConfig{HostKeys: hostKeys, UserCA: cfg.UserCA, Passwords: cfg.Password != ""})
+	m.ssh, err = sshd.Listen(m.kernel, sshd.Config{HostKeys: hostKeys, UserCA: cfg.UserCA, Passwords: cfg.Password != ""})
 	if err != nil {
 		m.kernel.PowerOff()
 		m.kernel.Halt()
@@ -133,8 +136,8 @@ func (m *Machine) kernelConfig() kernel.Config {
 }
 
 // debianConfig is what is put on the SD card.
-func (m *Machine) debianConfig(hostKeys []ssh.Signer) debianConfig {
-	c := debianConfig{
+func (m *Machine) debianConfig(hostKeys []ssh.Signer) debian.Config {
+	c := debian.Config{
 		Hostname: m.cfg.Hostname, Timezone: m.cfg.Timezone, Cmdline: m.cfg.Cmdline, User: m.cfg.User, Password: m.cfg.Password,
 		SudoPassword: m.cfg.SudoPassword, AuthorizedKeys: m.cfg.AuthorizedKeys,
 	}
@@ -221,7 +224,7 @@ func (m *Machine) AddPackage(packages ...Package) {
 				commands[name] = m.program(c)
 			}
 		}
-		addPackage(m.kernel, archived{
+		apt.Add(m.kernel, apt.Package{
 			Name: pk.Name, Version: pk.Version, Arch: pk.Arch, Depends: pk.Depends, Conflicts: pk.Conflicts, Provides: pk.Provides,
 			Source: pk.Source, Files: pk.Files, Conffiles: pk.Conffiles, Units: pk.Units, Disabled: pk.Disabled,
 			Commands: commands, Users: pk.Users, Groups: pk.Groups, Postinst: pk.Postinst, Prerm: pk.Prerm,
@@ -263,7 +266,7 @@ func (m *Machine) boot() {
 	}
 	m.kernel.PowerOn()
 	m.mu.Unlock()
-	startDebian(m.kernel)
+	debian.Start(m.kernel)
 }
 
 // halt cuts the connections and kills what runs.

@@ -1,51 +1,43 @@
-package hosttest
+package hosttest_test
 
 import (
-	"bytes"
 	"strconv"
-	"strings"
 	"testing"
 
-	"golang.org/x/crypto/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/debiantest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/systemd"
 )
 
-func dial(t testing.TB, m *Machine) *ssh.Client {
-	t.Helper()
-	c, err := ssh.Dial("tcp", m.Addr(), &ssh.ClientConfig{
-		User: m.User(), Auth: []ssh.AuthMethod{ssh.PublicKeys(m.ClientKey())}, HostKeyCallback: ssh.FixedHostKey(m.HostKey()),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-func run(t testing.TB, c *ssh.Client, cmd, stdin string) (stdout, stderr string, err error) {
-	t.Helper()
-	s, err := c.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	var out, errs bytes.Buffer
-	s.Stdin, s.Stdout, s.Stderr = strings.NewReader(stdin), &out, &errs
-	err = s.Run(cmd)
-	return out.String(), errs.String(), err
-}
-
 func TestFirstContact(t *testing.T) {
-	m := New(t, Config{})
-	c := dial(t, m)
-	out, errs, err := run(t, c, "id -u; hostname; uname -m; echo $$", "")
+	m := hosttest.New(t, hosttest.Config{})
+	c := debiantest.Dial(t, m)
+	out, errs, err := debiantest.Exec(t, c, "id -u; hostname; uname -m; echo $$", "")
 	t.Log(out, errs, err)
 	script := "read -r x; echo got $x; head -c 5; echo; cat"
-	out, errs, err = run(t, c, `sudo -n -- setsid -w flock -n -o -E 75 /run/lab.lock sh -c 'eval "$(head -c `+strconv.Itoa(len(script))+`)"'`, script+"line\n12345rest of it")
+	out, errs, err = debiantest.Exec(t, c, `sudo -n -- setsid -w flock -n -o -E 75 /run/lab.lock sh -c 'eval "$(head -c `+strconv.Itoa(len(script))+`)"'`, script+"line\n12345rest of it")
 	t.Logf("%q %q %v", out, errs, err)
 	if want := "got line\n12345\nrest of it"; out != want || err != nil {
 		t.Fatalf("got %q, %q, %v; want %q", out, errs, err, want)
 	}
-	out, errs, err = run(t, c, `stat -c '%a %U %n' /etc/passwd /nope; getent passwd pi; dpkg-query -W sudo nope; systemctl show -p Id,ActiveState,MainPID cron ssh; printf '/etc/hosts\0/etc/passwd\0' | xargs -0 sha256sum; ls /dev /proc; mktemp; sleep 0`, "")
+	out, errs, err = debiantest.Exec(t, c, `stat -c '%a %U %n' /etc/passwd /nope; getent passwd pi; dpkg-query -W sudo nope; systemctl show -p Id,ActiveState,MainPID cron ssh; printf '/etc/hosts\0/etc/passwd\0' | xargs -0 sha256sum; ls /dev /proc; mktemp; sleep 0`, "")
 	t.Logf("%s\n%s\n%v", out, errs, err)
 	t.Logf("%+v", m.Counters())
+}
+
+// A restart that is due after a reboot was put off by a service manager that is gone.
+func TestRestartIsForgottenByAReboot(t *testing.T) {
+	m := hosttest.New(t, hosttest.Config{})
+	m.FS().WriteFile("/etc/systemd/system/x.service", []byte("[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=1h\n"))
+	debiantest.Sh(m, "systemctl start x")
+	debiantest.WaitFor(t, func() bool {
+		_, code := debiantest.Sh(m, "systemctl show -p SubState x | grep -q auto-restart")
+		return code == 0
+	})
+	gone := systemd.Of(m.Kernel())
+	m.Reboot()
+	gone.Restart(gone.Unit("x.service"))
+	if u := gone.Unit("x.service"); u.Restarts != 0 {
+		t.Errorf("%d restarts", u.Restarts)
+	}
 }

@@ -1,4 +1,4 @@
-package hosttest
+package hosttest_test
 
 import (
 	"bytes"
@@ -23,23 +23,14 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/debiantest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-func dialAs(m *Machine, user string, auth ...ssh.AuthMethod) (*ssh.Client, error) {
+func dialAs(m *hosttest.Machine, user string, auth ...ssh.AuthMethod) (*ssh.Client, error) {
 	return ssh.Dial("tcp", m.Addr(), &ssh.ClientConfig{User: user, Auth: auth, HostKeyCallback: ssh.FixedHostKey(m.HostKey())})
-}
-
-func exitOf(err error) (int, string) {
-	var ee *ssh.ExitError
-	if errors.As(err, &ee) {
-		return ee.ExitStatus(), ee.Signal()
-	}
-	if err == nil {
-		return 0, ""
-	}
-	return -1, err.Error()
 }
 
 // elevated is how package host runs a script: the length of it, then the bytes on standard input.
@@ -48,9 +39,9 @@ func elevated(script string) string {
 }
 
 func TestAuthentication(t *testing.T) {
-	key, _ := newSigner()
-	other, _ := newSigner()
-	ca, _ := newSigner()
+	key, _ := hosttest.NewSigner()
+	other, _ := hosttest.NewSigner()
+	ca, _ := hosttest.NewSigner()
 	cert := func(ca ssh.Signer, principal string, mod func(*ssh.Certificate)) ssh.AuthMethod {
 		c := &ssh.Certificate{Key: other.PublicKey(), CertType: ssh.UserCert, ValidPrincipals: []string{principal}, ValidBefore: ssh.CertTimeInfinity}
 		if mod != nil {
@@ -65,7 +56,7 @@ func TestAuthentication(t *testing.T) {
 		}
 		return ssh.PublicKeys(s)
 	}
-	m := New(t, Config{AuthorizedKeys: []ssh.PublicKey{key.PublicKey()}, UserCA: ca.PublicKey(), Password: "hunter2"})
+	m := hosttest.New(t, hosttest.Config{AuthorizedKeys: []ssh.PublicKey{key.PublicKey()}, UserCA: ca.PublicKey(), Password: "hunter2"})
 	kbd := func(answer string) ssh.AuthMethod {
 		return ssh.KeyboardInteractive(func(_, _ string, q []string, _ []bool) ([]string, error) {
 			if len(q) == 0 {
@@ -133,7 +124,7 @@ func TestHostKeys(t *testing.T) {
 	}
 	es, _ := ssh.NewSignerFromKey(ec)
 	rs, _ := ssh.NewSignerFromKey(rk)
-	m := New(t, Config{HostKeys: []ssh.Signer{es, rs}})
+	m := hosttest.New(t, hosttest.Config{HostKeys: []ssh.Signer{es, rs}})
 	for _, algo := range []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoRSASHA512} {
 		var got ssh.PublicKey
 		c, err := ssh.Dial("tcp", m.Addr(), &ssh.ClientConfig{User: "pi", Auth: []ssh.AuthMethod{ssh.PublicKeys(m.ClientKey())}, HostKeyAlgorithms: []string{algo},
@@ -157,8 +148,8 @@ func TestHostKeys(t *testing.T) {
 }
 
 func TestSudo(t *testing.T) {
-	m := New(t, Config{SudoPassword: "secret"})
-	c := dial(t, m)
+	m := hosttest.New(t, hosttest.Config{SudoPassword: "secret"})
+	c := debiantest.Dial(t, m)
 	for _, x := range []struct {
 		name, cmd, stdin string
 		out, errs        string
@@ -178,8 +169,8 @@ func TestSudo(t *testing.T) {
 		{"exit code", "sudo -S -p '' -- sh -c 'exit 7'", "secret\n", "", "", 7, ""},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			out, errs, err := run(t, c, x.cmd, x.stdin)
-			code, _ := exitOf(err)
+			out, errs, err := debiantest.Exec(t, c, x.cmd, x.stdin)
+			code, _ := debiantest.ExitOf(err)
 			if out != x.out || errs != x.errs || code != x.code {
 				t.Errorf("got %q, %q, %d\nwant %q, %q, %d", out, errs, code, x.out, x.errs, x.code)
 			}
@@ -188,8 +179,8 @@ func TestSudo(t *testing.T) {
 }
 
 func TestUploadIsExact(t *testing.T) {
-	m := New(t, Config{})
-	c := dial(t, m)
+	m := hosttest.New(t, hosttest.Config{})
+	c := debiantest.Dial(t, m)
 	big := make([]byte, 100<<20)
 	rand.Read(big[:4096])
 	for n := 4096; n < len(big); n *= 2 {
@@ -215,8 +206,8 @@ func TestUploadIsExact(t *testing.T) {
 }
 
 func TestOutputStreams(t *testing.T) {
-	m := New(t, Config{})
-	s, err := dial(t, m).NewSession()
+	m := hosttest.New(t, hosttest.Config{})
+	s, err := debiantest.Dial(t, m).NewSession()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,8 +233,8 @@ func TestOutputStreams(t *testing.T) {
 }
 
 func TestCancelByProcessGroup(t *testing.T) {
-	m := New(t, Config{})
-	c := dial(t, m)
+	m := hosttest.New(t, hosttest.Config{})
+	c := debiantest.Dial(t, m)
 	s, err := c.NewSession()
 	if err != nil {
 		t.Fatal(err)
@@ -261,20 +252,20 @@ func TestCancelByProcessGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	// what the shell printed came before it started the sleep
-	ps, _, err := run(t, c, fmt.Sprintf("until ps -eo args= | grep -q '^sleep 1000'; do :; done; ps -o pid=,pgid=,sid= -p %d; ps -eo args= | grep -c '^sleep 1000'; flock -n -E 75 /run/lab.lock true; echo $?", pgid), "")
+	ps, _, err := debiantest.Exec(t, c, fmt.Sprintf("until ps -eo args= | grep -q '^sleep 1000'; do :; done; ps -o pid=,pgid=,sid= -p %d; ps -eo args= | grep -c '^sleep 1000'; flock -n -E 75 /run/lab.lock true; echo $?", pgid), "")
 	if err != nil || strings.Join(strings.Fields(ps), " ") != fmt.Sprintf("%d %d %d 1 75", pgid, pgid, pgid) {
 		t.Fatalf("ps: %q %v", ps, err)
 	}
-	if _, errs, err := run(t, c, fmt.Sprintf("kill -TERM -- -%d", pgid), ""); err == nil || !strings.Contains(errs, "Operation not permitted") {
+	if _, errs, err := debiantest.Exec(t, c, fmt.Sprintf("kill -TERM -- -%d", pgid), ""); err == nil || !strings.Contains(errs, "Operation not permitted") {
 		t.Errorf("another user's processes were killed: %q %v", errs, err)
 	}
-	if _, errs, err := run(t, c, fmt.Sprintf("sudo kill -TERM -- -%d", pgid), ""); err != nil {
+	if _, errs, err := debiantest.Exec(t, c, fmt.Sprintf("sudo kill -TERM -- -%d", pgid), ""); err != nil {
 		t.Fatal(errs, err)
 	}
-	if code, sig := exitOf(s.Wait()); code == 0 {
+	if code, sig := debiantest.ExitOf(s.Wait()); code == 0 {
 		t.Errorf("exit %d %s", code, sig)
 	}
-	if ps, _, _ := run(t, c, "ps -eo args= | grep '[s]leep 1000'; flock -n -E 75 /run/lab.lock echo free", ""); ps != "free\n" {
+	if ps, _, _ := debiantest.Exec(t, c, "ps -eo args= | grep '[s]leep 1000'; flock -n -E 75 /run/lab.lock echo free", ""); ps != "free\n" {
 		t.Errorf("left over: %q", ps)
 	}
 	if _, err := m.FS().Stat("/var/tmp/survived"); err == nil {
@@ -283,8 +274,8 @@ func TestCancelByProcessGroup(t *testing.T) {
 }
 
 func TestSignalRequest(t *testing.T) {
-	m := New(t, Config{})
-	s, err := dial(t, m).NewSession()
+	m := hosttest.New(t, hosttest.Config{})
+	s, err := debiantest.Dial(t, m).NewSession()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,15 +287,15 @@ func TestSignalRequest(t *testing.T) {
 	if err := s.Signal(ssh.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	code, sig := exitOf(s.Wait())
+	code, sig := debiantest.ExitOf(s.Wait())
 	if sig != "TERM" {
 		t.Errorf("exit %d, signal %q", code, sig)
 	}
 }
 
 func TestClosedChannelIsSIGPIPE(t *testing.T) {
-	m := New(t, Config{})
-	c := dial(t, m)
+	m := hosttest.New(t, hosttest.Config{})
+	c := debiantest.Dial(t, m)
 	s, err := c.NewSession()
 	if err != nil {
 		t.Fatal(err)
@@ -315,12 +306,12 @@ func TestClosedChannelIsSIGPIPE(t *testing.T) {
 	}
 	io.ReadFull(out, make([]byte, 5))
 	c.Close()
-	waitFor(t, func() bool { return len(m.processesOf("bash")) == 0 })
+	debiantest.WaitFor(t, func() bool { return len(processesOf(m, "bash")) == 0 })
 }
 
 // processesOf lists what runs under a name.
-func (m *Machine) processesOf(name string) (out []*kernel.Process) {
-	for _, p := range m.kernel.Processes() {
+func processesOf(m *hosttest.Machine, name string) (out []*kernel.Process) {
+	for _, p := range m.Kernel().Processes() {
 		if p.Comm() == name {
 			out = append(out, p)
 		}
@@ -328,27 +319,15 @@ func (m *Machine) processesOf(name string) (out []*kernel.Process) {
 	return out
 }
 
-// waitFor waits for what another goroutine does.
-func waitFor(t *testing.T, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatal("it did not happen in two minutes")
-}
-
 func TestJumpAndSockets(t *testing.T) {
-	jump := New(t, Config{Hostname: "jump"})
-	behind := New(t, Config{Hostname: "behind"})
-	jump.cfg.Dial = func(_, addr string) (net.Conn, error) {
+	behind := hosttest.New(t, hosttest.Config{Hostname: "behind"})
+	jump := hosttest.New(t, hosttest.Config{Hostname: "jump", Dial: func(_, addr string) (net.Conn, error) {
 		if addr != "behind:22" {
 			return nil, errors.New("no route")
 		}
 		return net.Dial("tcp", behind.Addr())
-	}
-	c := dial(t, jump)
+	}})
+	c := debiantest.Dial(t, jump)
 	nc, err := c.Dial("tcp", "behind:22")
 	if err != nil {
 		t.Fatal(err)
@@ -358,7 +337,7 @@ func TestJumpAndSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	through := ssh.NewClient(cc, chans, reqs)
-	if out, _, err := run(t, through, "hostname", ""); out != "behind\n" || err != nil {
+	if out, _, err := debiantest.Exec(t, through, "hostname", ""); out != "behind\n" || err != nil {
 		t.Errorf("%q %v", out, err)
 	}
 	through.Close()
@@ -373,7 +352,7 @@ func TestJumpAndSockets(t *testing.T) {
 	if err := behind.ListenUnix("/run/docker.sock", 1000, echo); err != nil {
 		t.Fatal(err)
 	}
-	b := dial(t, behind)
+	b := debiantest.Dial(t, behind)
 	for _, a := range [][2]string{{"tcp", "127.0.0.1:5432"}, {"tcp", "localhost:5432"}, {"unix", "/run/docker.sock"}} {
 		x, err := b.Dial(a[0], a[1])
 		if err != nil {
@@ -398,13 +377,13 @@ func TestJumpAndSockets(t *testing.T) {
 }
 
 func TestKeepaliveAndSessions(t *testing.T) {
-	m := New(t, Config{})
-	c := dial(t, m)
+	m := hosttest.New(t, hosttest.Config{})
+	c := debiantest.Dial(t, m)
 	if ok, _, err := c.SendRequest("keepalive@openssh.com", true, nil); ok || err != nil {
 		t.Errorf("keepalive: %v %v", ok, err)
 	}
 	var open []*ssh.Session
-	for range maxSessions {
+	for range 10 { // MaxSessions
 		s, err := c.NewSession()
 		if err != nil {
 			t.Fatal(err)
@@ -415,7 +394,7 @@ func TestKeepaliveAndSessions(t *testing.T) {
 		t.Error("more sessions than MaxSessions")
 	}
 	open[0].Close()
-	waitFor(t, func() bool {
+	debiantest.WaitFor(t, func() bool {
 		s, err := c.NewSession()
 		if err == nil {
 			s.Close()
@@ -426,39 +405,39 @@ func TestKeepaliveAndSessions(t *testing.T) {
 
 func TestFaultsOfTheConnection(t *testing.T) {
 	t.Run("FailExec", func(t *testing.T) {
-		m := New(t, Config{})
+		m := hosttest.New(t, hosttest.Config{})
 		m.Faults().FailExec(2)
-		c := dial(t, m)
-		if _, _, err := run(t, c, "true", ""); err != nil {
+		c := debiantest.Dial(t, m)
+		if _, _, err := debiantest.Exec(t, c, "true", ""); err != nil {
 			t.Error(err)
 		}
-		if _, _, err := run(t, c, "true", ""); err == nil {
+		if _, _, err := debiantest.Exec(t, c, "true", ""); err == nil {
 			t.Error("the second exec was not refused")
 		}
-		if _, _, err := run(t, c, "true", ""); err != nil {
+		if _, _, err := debiantest.Exec(t, c, "true", ""); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("CutAfter", func(t *testing.T) {
-		m := New(t, Config{})
+		m := hosttest.New(t, hosttest.Config{})
 		m.Faults().CutAfter(1, 10)
-		out, _, err := run(t, dial(t, m), "seq 100; sleep 1000", "")
+		out, _, err := debiantest.Exec(t, debiantest.Dial(t, m), "seq 100; sleep 1000", "")
 		if out != "1\n2\n3\n4\n5\n" || err == nil {
 			t.Errorf("%q %v", out, err)
 		}
 	})
 	t.Run("CutWhen", func(t *testing.T) {
-		m := New(t, Config{})
+		m := hosttest.New(t, hosttest.Config{})
 		m.Faults().CutWhen(func(b []byte) bool { return bytes.Contains(b, []byte("frame 2")) })
-		out, _, err := run(t, dial(t, m), "echo frame 1; sleep 0.05; echo frame 2; sleep 1000", "")
+		out, _, err := debiantest.Exec(t, debiantest.Dial(t, m), "echo frame 1; sleep 0.05; echo frame 2; sleep 1000", "")
 		if strings.Contains(out, "frame 2") || err == nil {
 			t.Errorf("%q %v", out, err)
 		}
 	})
 	t.Run("LostAnswer", func(t *testing.T) {
-		m := New(t, Config{})
+		m := hosttest.New(t, hosttest.Config{})
 		m.Faults().LostAnswer(1)
-		out, _, err := run(t, dial(t, m), "sudo touch /done; echo ok", "")
+		out, _, err := debiantest.Exec(t, debiantest.Dial(t, m), "sudo touch /done; echo ok", "")
 		if out != "" || err == nil {
 			t.Errorf("%q %v", out, err)
 		}
@@ -467,7 +446,7 @@ func TestFaultsOfTheConnection(t *testing.T) {
 		}
 	})
 	t.Run("DropAfterBytes", func(t *testing.T) {
-		m := New(t, Config{})
+		m := hosttest.New(t, hosttest.Config{})
 		m.Faults().DropAfterBytes(500)
 		if c, err := dialAs(m, "pi", ssh.PublicKeys(m.ClientKey())); err == nil {
 			c.Close()
@@ -480,29 +459,29 @@ func TestFaultsOfTheConnection(t *testing.T) {
 		c.Close()
 	})
 	t.Run("Refuse", func(t *testing.T) {
-		m := New(t, Config{})
+		m := hosttest.New(t, hosttest.Config{})
 		m.Faults().Refuse(true)
 		if _, err := dialAs(m, "pi", ssh.PublicKeys(m.ClientKey())); err == nil {
 			t.Error("connected")
 		}
 		m.Faults().Refuse(false)
-		dial(t, m)
+		debiantest.Dial(t, m)
 	})
 	t.Run("Latency", func(t *testing.T) {
-		m := New(t, Config{})
+		m := hosttest.New(t, hosttest.Config{})
 		m.Faults().Latency(5 * time.Millisecond)
-		if out, _, err := run(t, dial(t, m), "echo $((6*7))", ""); out != "42\n" || err != nil {
+		if out, _, err := debiantest.Exec(t, debiantest.Dial(t, m), "echo $((6*7))", ""); out != "42\n" || err != nil {
 			t.Errorf("%q %v", out, err)
 		}
 	})
 }
 
 func TestTurns(t *testing.T) {
-	m := New(t, Config{})
-	c := dial(t, m)
+	m := hosttest.New(t, hosttest.Config{})
+	c := debiantest.Dial(t, m)
 	turns := func(script string) int64 {
 		before := m.Counters().Turns
-		run(t, c, script, "")
+		debiantest.Exec(t, c, script, "")
 		return m.Counters().Turns - before
 	}
 	// A turn is not seen when the client was faster than this machine's next look at the connection.
@@ -523,7 +502,7 @@ func TestTurns(t *testing.T) {
 }
 
 func TestRebootAndPowerCut(t *testing.T) {
-	m := New(t, Config{})
+	m := hosttest.New(t, hosttest.Config{})
 	boot := m.BootID()
 	do := func(script string) {
 		t.Helper()
@@ -539,7 +518,7 @@ func TestRebootAndPowerCut(t *testing.T) {
 		}
 		return out
 	}
-	c := dial(t, m)
+	c := debiantest.Dial(t, m)
 	do("echo old >/etc/r; sync; echo a >/etc/unsynced; echo b >/etc/synced; sync /etc/synced; echo c >/run/volatile; echo new >/etc/r.tmp; mv /etc/r.tmp /etc/r; sysctl -q -w vm.swappiness=1; modprobe overlay; sleep 1000 &")
 	m.PowerCut()
 	if b := m.BootID(); b == boot {
@@ -562,10 +541,10 @@ func TestRebootAndPowerCut(t *testing.T) {
 	}
 	// By itself, as a client asks for it.
 	b := m.BootID()
-	c = dial(t, m)
-	run(t, c, "sudo systemctl reboot", "")
-	waitFor(t, func() bool { return m.BootID() != b })
-	waitFor(t, func() bool {
+	c = debiantest.Dial(t, m)
+	debiantest.Exec(t, c, "sudo systemctl reboot", "")
+	debiantest.WaitFor(t, func() bool { return m.BootID() != b })
+	debiantest.WaitFor(t, func() bool {
 		c, err := dialAs(m, "pi", ssh.PublicKeys(m.ClientKey()))
 		if err == nil {
 			c.Close()
@@ -576,7 +555,7 @@ func TestRebootAndPowerCut(t *testing.T) {
 
 func TestPowerCutAtEveryWrite(t *testing.T) {
 	script := "mkdir /srv/a; echo 1 >/srv/a/tmp; sync /srv/a/tmp; mv /srv/a/tmp /srv/a/f; chmod 600 /srv/a/f; ln -s f /srv/a/l"
-	full := New(t, Config{})
+	full := hosttest.New(t, hosttest.Config{})
 	before := full.Counters().Writes
 	if _, err := full.Exec(script); err != nil {
 		t.Fatal(err)
@@ -587,7 +566,7 @@ func TestPowerCutAtEveryWrite(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for k := 1; k <= n; k++ {
-		m := New(t, Config{})
+		m := hosttest.New(t, hosttest.Config{})
 		done := m.Faults().PowerCutAtWrite(k)
 		m.Exec(script)
 		<-done
@@ -603,7 +582,7 @@ func TestPowerCutAtEveryWrite(t *testing.T) {
 }
 
 func TestDiskFaults(t *testing.T) {
-	m := New(t, Config{})
+	m := hosttest.New(t, hosttest.Config{})
 	m.Faults().DiskFullAfter(10)
 	if _, err := m.Exec("printf 12345678 >/a"); err != nil {
 		t.Error(err)
@@ -627,8 +606,8 @@ func TestDiskFaults(t *testing.T) {
 }
 
 func TestHandle(t *testing.T) {
-	m := New(t, Config{})
-	m.Handle("/usr/local/bin/k3s", func(p *Process) int {
+	m := hosttest.New(t, hosttest.Config{})
+	m.Handle("/usr/local/bin/k3s", func(p *hosttest.Process) int {
 		fmt.Fprintf(p.Stdout(), "k3s %s as %d in %s with %s\n", strings.Join(p.Args[1:], ","), p.UID(), p.Dir, p.Getenv("X"))
 		b, _ := io.ReadAll(p.Stdin())
 		fmt.Fprintf(p.Stderr(), "%d bytes\n", len(b))
@@ -638,7 +617,7 @@ func TestHandle(t *testing.T) {
 	if want := "k3s server,--flag as 0 in /tmp with 1\n3\n/usr/local/bin/k3s\n755\n"; out != want || err != nil {
 		t.Errorf("%q %v", out, err)
 	}
-	m.Handle("docker", func(p *Process) int { return 0 })
+	m.Handle("docker", func(p *hosttest.Process) int { return 0 })
 	if out, _ := m.Exec("docker ps; echo $?"); out != "127\n" {
 		t.Errorf("a program without a file ran: %q", out)
 	}
@@ -651,7 +630,7 @@ func TestHandle(t *testing.T) {
 	}
 	// A command that does not look at its context is left behind when its process is killed.
 	stuck := make(chan struct{})
-	m.Handle("/usr/local/bin/waits", func(p *Process) int {
+	m.Handle("/usr/local/bin/waits", func(p *hosttest.Process) int {
 		io.WriteString(p.Stdout(), "up")
 		<-p.Context().Done()
 		close(stuck)
@@ -673,7 +652,7 @@ func TestSSHClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	signer, _ := ssh.NewSignerFromKey(ec)
-	m := New(t, Config{AuthorizedKeys: []ssh.PublicKey{signer.PublicKey()}})
+	m := hosttest.New(t, hosttest.Config{AuthorizedKeys: []ssh.PublicKey{signer.PublicKey()}})
 	dir := t.TempDir()
 	block, err := ssh.MarshalPrivateKey(ec, "")
 	if err != nil {
@@ -713,11 +692,15 @@ func TestSSHClient(t *testing.T) {
 }
 
 func TestNothingIsLeftRunning(t *testing.T) {
-	bookworm()
-	waitFor(t, func() bool { runtime.GC(); return true })
+	warm, err := hosttest.Start(hosttest.Config{}) // makes what machines share
+	if err != nil {
+		t.Fatal(err)
+	}
+	warm.Close()
+	debiantest.WaitFor(t, func() bool { runtime.GC(); return true })
 	before := runtime.NumGoroutine()
 	for range 5 {
-		m, err := Start(Config{})
+		m, err := hosttest.Start(hosttest.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -732,5 +715,5 @@ func TestNothingIsLeftRunning(t *testing.T) {
 		m.Close()
 		c.Close()
 	}
-	waitFor(t, func() bool { return runtime.NumGoroutine() <= before+1 })
+	debiantest.WaitFor(t, func() bool { return runtime.NumGoroutine() <= before+1 })
 }

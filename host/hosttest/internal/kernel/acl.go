@@ -15,13 +15,13 @@ const (
 	ACLOther    = 0x20
 )
 
-type aclEntry struct {
+type ACLEntry struct {
 	Tag, Perm uint16
 	ID        uint32 // of aclUser and aclGroup
 }
 
 // An ACL is a POSIX.1e access control list.
-type ACL []aclEntry
+type ACL []ACLEntry
 
 // parseACL reads the value of the extended attribute: a version and the entries, little-endian (acl_ea.h).
 func parseACL(b string) (ACL, bool) {
@@ -31,7 +31,7 @@ func parseACL(b string) (ACL, bool) {
 	var a ACL
 	named := false
 	for raw := []byte(b[4:]); len(raw) > 0; raw = raw[8:] {
-		e := aclEntry{binary.LittleEndian.Uint16(raw), binary.LittleEndian.Uint16(raw[2:]), binary.LittleEndian.Uint32(raw[4:])}
+		e := ACLEntry{binary.LittleEndian.Uint16(raw), binary.LittleEndian.Uint16(raw[2:]), binary.LittleEndian.Uint32(raw[4:])}
 		if !slices.Contains([]uint16{ACLUserObj, ACLUser, ACLGroupObj, aclGroup, ACLMask, ACLOther}, e.Tag) || e.Perm > 7 {
 			return nil, false
 		}
@@ -61,7 +61,7 @@ func (a ACL) Bytes() string {
 	return string(b)
 }
 
-func (a ACL) find(tag uint16) *aclEntry {
+func (a ACL) find(tag uint16) *ACLEntry {
 	for i := range a {
 		if a[i].Tag == tag {
 			return &a[i]
@@ -73,7 +73,7 @@ func (a ACL) find(tag uint16) *aclEntry {
 func (a ACL) minimal() bool { return len(a) == 3 }
 
 // class is the entry that the mode's group bits show.
-func (a ACL) class() *aclEntry {
+func (a ACL) class() *ACLEntry {
 	if m := a.find(ACLMask); m != nil {
 		return m
 	}

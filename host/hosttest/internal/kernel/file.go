@@ -1,18 +1,15 @@
 package kernel
 
 import (
-	"crypto/rand"
 	"io"
 	"os"
 	"slices"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 )
 
-// A stream is an open description that is not a regular file: a pipe's end, a channel of the connection, a device.
-type stream interface {
+// A Stream is an open description that is not a regular file: a pipe's end, a channel of the connection, a device.
+type Stream interface {
 	Read(p *Process, b []byte) (int, error)
 	Write(p *Process, b []byte) (int, error)
 	Close()
@@ -22,7 +19,7 @@ type stream interface {
 type File struct {
 	refs   atomic.Int32
 	Tree   *Tree
-	Stream stream
+	Stream Stream
 	At     place
 	Path   string
 	flags  int
@@ -34,7 +31,7 @@ type File struct {
 	once    bool   // see [node]
 }
 
-func NewStream(s stream, flags int) *File {
+func NewStream(s Stream, flags int) *File {
 	d := &File{Stream: s, flags: flags}
 	d.refs.Store(1)
 	return d
@@ -336,225 +333,4 @@ func (v *Volume) Sync() {
 	for _, i := range v.Upper {
 		i.Dirty = 0
 	}
-}
-
-// Flock is flock(2) without waiting: false means that somebody else holds it.
-func (t *Tree) Flock(d *File, exclusive bool) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	k := d.At.Key()
-	held := t.locks[k]
-	for _, h := range held {
-		if h != d && (exclusive || h.lockExclusive()) {
-			return false
-		}
-	}
-	if !slices.Contains(held, d) {
-		t.locks[k] = append(held, d)
-	}
-	d.setLock(exclusive)
-	return true
-}
-
-const (
-	flagLocked    = 1 << 40
-	flagExclusive = 1 << 41
-)
-
-func (d *File) lockExclusive() bool { return d.flags&flagExclusive != 0 }
-
-func (d *File) setLock(exclusive bool) {
-	d.flags |= flagLocked
-	d.flags &^= flagExclusive
-	if exclusive {
-		d.flags |= flagExclusive
-	}
-}
-
-func (t *Tree) Funlock(d *File) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.unlockLocked(d)
-}
-
-func (t *Tree) unlockLocked(d *File) {
-	if d.flags&flagLocked == 0 {
-		return
-	}
-	d.flags &^= flagLocked | flagExclusive
-	k := d.At.Key()
-	t.locks[k] = slices.DeleteFunc(t.locks[k], func(h *File) bool { return h == d })
-	if len(t.locks[k]) == 0 {
-		delete(t.locks, k)
-	}
-	t.Freed.Broadcast()
-}
-
-// A Pipe is pipe(2): 64 KiB, exact reads, EPIPE when nobody reads.
-type Pipe struct {
-	mu      sync.Mutex
-	cond    sync.Cond
-	buf     []byte // unread bytes
-	start   int
-	noRead  bool
-	noWrite bool
-	limit   int // 0 means unlimited: a command substitution, which is read at the end
-}
-
-const PipeSize = 64 << 10
-
-func NewPipe(limit int) *Pipe {
-	p := &Pipe{limit: limit}
-	p.cond.L = &p.mu
-	return p
-}
-
-type (
-	PipeReader struct{ *Pipe }
-	pipeWriter struct{ *Pipe }
-)
-
-// Descriptions gives the two ends.
-func (p *Pipe) Descriptions() (r, w *File) {
-	return NewStream(PipeReader{p}, os.O_RDONLY), NewStream(pipeWriter{p}, os.O_WRONLY)
-}
-
-// end lets the reader see the end of file, as if all writers were gone.
-func (p *Pipe) end() {
-	p.mu.Lock()
-	p.noWrite = true
-	p.mu.Unlock()
-	p.cond.Broadcast()
-}
-
-// wait sleeps until the pipe changes or the process has a signal to look at.
-func (p *Pipe) wait(proc *Process) {
-	if proc == nil {
-		p.cond.Wait()
-		return
-	}
-	if proc.BlockOn(&p.cond) {
-		p.cond.Wait()
-		proc.Unblock()
-	}
-}
-
-func (r PipeReader) Read(proc *Process, b []byte) (int, error) {
-	p := r.Pipe
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for p.start == len(p.buf) {
-		if p.noWrite {
-			return 0, io.EOF
-		}
-		if proc != nil && proc.interrupted() {
-			return 0, syscall.EINTR
-		}
-		p.wait(proc)
-	}
-	n := copy(b, p.buf[p.start:])
-	p.start += n
-	if p.start == len(p.buf) {
-		p.buf, p.start = p.buf[:0], 0
-		if cap(p.buf) > PipeSize {
-			p.buf = nil
-		}
-	}
-	p.cond.Broadcast()
-	return n, nil
-}
-
-func (r PipeReader) Write(*Process, []byte) (int, error) { return 0, syscall.EBADF }
-
-func (r PipeReader) Close() {
-	r.mu.Lock()
-	r.noRead = true
-	r.buf, r.start = nil, 0
-	r.mu.Unlock()
-	r.cond.Broadcast()
-}
-
-// Unread is what was written and not read yet.
-func (p *Pipe) Unread() []byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.buf[p.start:]
-}
-
-func (w pipeWriter) Write(proc *Process, b []byte) (int, error) {
-	p := w.Pipe
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	total := 0
-	for len(b) > 0 {
-		if p.noRead {
-			return total, syscall.EPIPE
-		}
-		room := len(b)
-		if p.limit > 0 {
-			room = p.limit - (len(p.buf) - p.start)
-		}
-		if room <= 0 {
-			if proc != nil && proc.interrupted() {
-				return total, syscall.EINTR
-			}
-			p.wait(proc)
-			continue
-		}
-		n := min(room, len(b))
-		if p.start > 0 && len(p.buf)+n > cap(p.buf) {
-			p.buf = p.buf[:copy(p.buf, p.buf[p.start:])]
-			p.start = 0
-		}
-		p.buf = append(p.buf, b[:n]...)
-		b = b[n:]
-		total += n
-		p.cond.Broadcast()
-	}
-	return total, nil
-}
-
-func (w pipeWriter) Read(*Process, []byte) (int, error) { return 0, syscall.EBADF }
-
-func (w pipeWriter) Close() {
-	w.mu.Lock()
-	w.noWrite = true
-	w.mu.Unlock()
-	w.cond.Broadcast()
-}
-
-// Device is /dev/null and its like.
-type Device string
-
-func (d Device) Read(_ *Process, b []byte) (int, error) {
-	switch d {
-	case "zero", "full":
-		clear(b)
-		return len(b), nil
-	case "random", "urandom":
-		return rand.Read(b)
-	}
-	return 0, io.EOF
-}
-
-func (d Device) Write(_ *Process, b []byte) (int, error) {
-	if d == "full" {
-		return 0, syscall.ENOSPC
-	}
-	return len(b), nil
-}
-
-func (d Device) Close() {}
-
-func (k *Kernel) openDevice(name string, write bool) (stream, error) {
-	switch name {
-	case "null", "zero", "full", "random", "urandom", "kmsg":
-		return Device(name), nil
-	case "tty", "console":
-		return nil, syscall.ENXIO
-	}
-	if d := k.BlockDevice(strings.TrimPrefix(name, "disk:")); d != nil {
-		return &blockFile{dev: d, k: k}, nil
-	}
-	return nil, syscall.ENXIO
 }

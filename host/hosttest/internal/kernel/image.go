@@ -2,21 +2,21 @@ package kernel
 
 import "strings"
 
-// A builder makes an image.
-type builder struct {
+// A Builder makes an image.
+type Builder struct {
 	im   *Image
 	dirs map[string]uint32
 }
 
-func NewBuilder() *builder {
-	b := &builder{im: &Image{inodes: []*Inode{nil}}, dirs: map[string]uint32{}}
+func NewBuilder() *Builder {
+	b := &Builder{im: &Image{inodes: []*Inode{nil}}, dirs: map[string]uint32{}}
 	b.dirs[""] = b.add(ModeDir|0o755, 0, 0)
 	return b
 }
 
-func (b *builder) Image() *Image { return b.im }
+func (b *Builder) Image() *Image { return b.im }
 
-func (b *builder) add(mode, uid, gid uint32) uint32 {
+func (b *Builder) add(mode, uid, gid uint32) uint32 {
 	n := uint32(len(b.im.inodes))
 	ns := imageTime.UnixNano()
 	i := &Inode{Num: n, Mode: mode, UID: uid, GID: gid, Nlink: 1, ATime: ns, MTime: ns, CTime: ns, BTime: ns, Attrs: AttrExtents}
@@ -30,7 +30,7 @@ func (b *builder) add(mode, uid, gid uint32) uint32 {
 	return n
 }
 
-func (b *builder) Dir(path string, mode uint32) *Inode {
+func (b *Builder) Dir(path string, mode uint32) *Inode {
 	path = strings.TrimSuffix(path, "/")
 	if n, ok := b.dirs[path]; ok {
 		i := b.im.inodes[n]
@@ -56,7 +56,7 @@ func splitPath(path string) (dir, name string) {
 	return path[:i], path[i+1:]
 }
 
-func (b *builder) put(path string, mode uint32) *Inode {
+func (b *Builder) put(path string, mode uint32) *Inode {
 	up, name := splitPath(path)
 	parent := b.Dir(up, 0)
 	n := b.add(mode, 0, 0)
@@ -64,17 +64,17 @@ func (b *builder) put(path string, mode uint32) *Inode {
 	return b.im.inodes[n]
 }
 
-func (b *builder) File(path string, perm uint32, content string) *Inode {
+func (b *Builder) File(path string, perm uint32, content string) *Inode {
 	i := b.put(path, ModeRegular|perm)
 	i.Data = []byte(content)
 	i.Data = i.Data[:len(i.Data):len(i.Data)]
 	return i
 }
 
-func (b *builder) Link(path, target string) { b.put(path, ModeSymlink|0o777).target = target }
+func (b *Builder) Link(path, target string) { b.put(path, ModeSymlink|0o777).target = target }
 
 // gen adds a file that the kernel generates.
-func (b *builder) gen(path string, perm uint32, n *node) *Inode {
+func (b *Builder) gen(path string, perm uint32, n *node) *Inode {
 	i := b.put(path, ModeRegular|perm)
 	i.node = n
 	return i

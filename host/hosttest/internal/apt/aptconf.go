@@ -1,0 +1,137 @@
+package apt
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+)
+
+// aptConf is apt's configuration (apt.conf(5)): values by lower-case name.
+type aptConf map[string][]string
+
+func (c aptConf) get(name string) string {
+	if v := c[strings.ToLower(name)]; len(v) > 0 {
+		return v[len(v)-1]
+	}
+	return ""
+}
+
+// set does what -o does: a name that ends in "::" adds to a list.
+func (c aptConf) set(name, value string) {
+	name = strings.ToLower(name)
+	if list, ok := strings.CutSuffix(name, "::"); ok {
+		c[list] = append(c[list], value)
+		return
+	}
+	c[name] = []string{value}
+}
+
+// aptConfig reads the configuration files. The text is what apt says of the first line that it cannot read.
+func aptConfig(p *kernel.Process) (aptConf, string) {
+	c := aptConf{}
+	names, _ := p.ReadDir("/etc/apt/apt.conf.d")
+	slices.Sort(names)
+	files := []string{}
+	for _, n := range names {
+		if !strings.Contains(n, ".") || path.Ext(n) == ".conf" {
+			files = append(files, "/etc/apt/apt.conf.d/"+n)
+		}
+	}
+	if _, err := p.Stat("/etc/apt/apt.conf"); err == nil {
+		files = append(files, "/etc/apt/apt.conf")
+	}
+	for _, f := range files {
+		b, err := p.ReadFile(f)
+		if err != nil {
+			continue
+		}
+		if line, what := c.parse(string(b)); what != "" {
+			return nil, fmt.Sprintf("Syntax error %s:%d: %s", f, line, what)
+		}
+	}
+	return c, ""
+}
+
+// parse adds the settings of a file.
+func (c aptConf) parse(text string) (line int, problem string) {
+	line = 1
+	var scopes []string
+	var words []string
+	quoted := false // the last word was in quotes
+	name := func(n string) string {
+		if n == "" {
+			return strings.Join(scopes, "::") + "::"
+		}
+		return strings.Join(append(slices.Clone(scopes), n), "::")
+	}
+	for i := 0; i < len(text); {
+		switch ch := text[i]; {
+		case ch == '\n':
+			line++
+			i++
+		case ch == ' ' || ch == '\t' || ch == '\r':
+			i++
+		case ch == '#' || strings.HasPrefix(text[i:], "//"):
+			for i < len(text) && text[i] != '\n' {
+				i++
+			}
+		case strings.HasPrefix(text[i:], "/*"):
+			end := strings.Index(text[i:], "*/")
+			if end < 0 {
+				return line, "Extra junk at end of file"
+			}
+			line += strings.Count(text[i:i+end], "\n")
+			i += end + 2
+		case ch == '{':
+			if len(words) == 0 {
+				return line, "Block starts with no name."
+			}
+			scopes = append(scopes, words[0])
+			if len(words) > 1 {
+				c.set(strings.Join(scopes, "::"), words[1])
+			}
+			words, quoted = nil, false
+			i++
+		case ch == '}':
+			if len(scopes) == 0 || len(words) > 0 {
+				return line, "Malformed Tag"
+			}
+			scopes = scopes[:len(scopes)-1]
+			i++
+		case ch == ';':
+			switch {
+			case len(words) == 1 && quoted:
+				c.set(name(""), words[0])
+			case len(words) == 1:
+				c.set(name(words[0]), "")
+			case len(words) == 2:
+				c.set(name(words[0]), words[1])
+			case len(words) > 2:
+				return line, "Extra junk after value"
+			}
+			words, quoted = nil, false
+			i++
+		case ch == '"':
+			end := strings.IndexByte(text[i+1:], '"')
+			if end < 0 {
+				return line, "Malformed value"
+			}
+			words, quoted = append(words, text[i+1:i+1+end]), true
+			line += strings.Count(text[i+1:i+1+end], "\n")
+			i += end + 2
+		default:
+			start := i
+			for i < len(text) && !strings.ContainsRune(" \t\r\n;{}\"", rune(text[i])) {
+				i++
+			}
+			words, quoted = append(words, text[start:i]), false
+		}
+	}
+	if len(words) > 0 || len(scopes) > 0 {
+		return line, "Extra junk at end of file"
+	}
+	return 0, ""
+}

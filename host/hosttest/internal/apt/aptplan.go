@@ -1,0 +1,154 @@
+package apt
+
+import (
+	"fmt"
+	"slices"
+)
+
+func (a *apt) candidate(name string) (candidate, bool) {
+	return candidateOf(name, a.avail[name], a.pins)
+}
+
+// state is the package in the status file and its status; "" when it has none.
+func (a *apt) state(name string) (*stanza, string) {
+	s := findPackage(a.p.Kernel, name)
+	if s == nil {
+		return nil, ""
+	}
+	_, _, st := s.state()
+	if st == "not-installed" || st == "config-files" {
+		return s, ""
+	}
+	return s, st
+}
+
+// after is the version that is installed when the plan is done.
+func (a *apt) after(name string) (string, bool) {
+	for _, pk := range a.install {
+		if pk.Name == name {
+			return pk.Version, true
+		}
+	}
+	if slices.Contains(a.remove, name) {
+		return "", false
+	}
+	s, st := a.state(name)
+	if st == "" {
+		return "", false
+	}
+	return s.get("Version"), true
+}
+
+func (a *apt) holds(any []relation) bool {
+	return slices.ContainsFunc(any, func(r relation) bool {
+		v, ok := a.after(r.name)
+		return ok && r.allows(v) || r.op == "" && slices.ContainsFunc(a.providers(r.name), func(n string) bool { _, ok := a.after(n); return ok })
+	})
+}
+
+// providers are the packages that provide a virtual one.
+func (a *apt) providers(name string) []string {
+	var out []string
+	for _, pk := range everyPackage(a.p.Kernel) {
+		for _, any := range parseRelations(pk.Provides) {
+			if any[0].name == name && !slices.Contains(out, pk.Name) {
+				out = append(out, pk.Name)
+			}
+		}
+	}
+	return out
+}
+
+// add plans a version and what it needs.
+func (a *apt) add(name string, c candidate) {
+	k := a.p.Kernel
+	if at := slices.IndexFunc(a.install, func(pk Package) bool { return pk.Name == name }); at >= 0 {
+		if a.install[at].Version == c.version || !a.named[name] {
+			return
+		}
+		a.install = slices.Delete(a.install, at, at+1) // repair wanted another version than the command line does
+	}
+	pk, ok := inArchive(k, name, c.version)
+	if !ok {
+		pk = Package{Name: name, Version: c.version, Arch: c.arch, Depends: c.depends}
+	}
+	a.install = append(a.install, pk) // so that a circle of dependencies ends
+	a.from[name] = c
+	a.remove = slices.DeleteFunc(a.remove, func(n string) bool { return n == name })
+	for _, any := range parseRelations(pk.Depends) {
+		if a.holds(any) {
+			continue
+		}
+		found := false
+		for _, r := range any {
+			for _, x := range a.avail[r.name] {
+				if best, ok := a.candidate(r.name); r.allows(x.version) && (!ok || best.version == x.version || r.op == "=") {
+					a.add(r.name, x)
+					found = true
+					break
+				}
+			}
+			if found {
+				break
+			}
+			if r.op == "" {
+				if list := a.providers(r.name); len(list) > 0 {
+					if c, ok := a.candidate(list[0]); ok {
+						a.add(list[0], c)
+						found = true
+						break
+					}
+				}
+			}
+		}
+		if !found {
+			why := "but it is not installable"
+			if v, ok := a.after(any[0].name); ok {
+				why = "but " + v + " is to be installed"
+			} else if c, ok := a.candidate(any[0].name); ok {
+				why = "but " + c.version + " is to be installed"
+			}
+			a.unmet = append(a.unmet, fmt.Sprintf(" %s : Depends: %s %s", name, relationText(any), why))
+		}
+	}
+	// Dependencies come first.
+	at := slices.IndexFunc(a.install, func(x Package) bool { return x.Name == name })
+	a.install = append(slices.Delete(a.install, at, at+1), pk)
+	for _, any := range parseRelations(pk.Conflicts) {
+		if _, st := a.state(any[0].name); st != "" {
+			a.drop(any[0].name)
+		}
+	}
+	for _, s := range packages(k) {
+		n := s.get("Package")
+		if _, st := a.state(n); st == "" || n == name {
+			continue
+		}
+		for _, any := range parseRelations(s.get("Conflicts")) {
+			if any[0].name == name {
+				a.drop(n)
+			}
+		}
+	}
+}
+
+// drop plans to remove a package and what needs it.
+func (a *apt) drop(name string) {
+	if slices.Contains(a.remove, name) {
+		return
+	}
+	a.remove = append(a.remove, name)
+	for _, s := range packages(a.p.Kernel) {
+		n := s.get("Package")
+		if _, st := a.state(n); st == "" || n == name {
+			continue
+		}
+		for _, any := range parseRelations(s.get("Depends")) {
+			if slices.ContainsFunc(any, func(r relation) bool { return r.name == name }) && !a.holds(any) {
+				a.drop(n)
+				// What needs it goes first.
+				a.remove = append([]string{n}, slices.DeleteFunc(a.remove, func(x string) bool { return x == n })...)
+			}
+		}
+	}
+}

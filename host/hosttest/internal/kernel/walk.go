@@ -1,0 +1,178 @@
+package kernel
+
+import (
+	"strings"
+	"syscall"
+)
+
+// A Entry is the result of a path walk: the place, which may be empty, and the directory and name that hold it.
+type Entry struct {
+	dir  place
+	name string
+	At   place // at.num 0: nothing there
+	Path string
+}
+
+func (s Entry) Exists() bool { return s.At.Num != 0 }
+
+// maxLinks is the kernel's limit (MAXSYMLINKS).
+const maxLinks = 40
+
+type step struct {
+	at   place
+	name string
+}
+
+// Walk resolves path from the directory cwd. The last component may be missing; a trailing slash asks for a directory.
+func (t *Tree) Walk(c Cred, cwd, path string, follow bool) (Entry, error) {
+	if path == "" {
+		return Entry{}, syscall.ENOENT
+	}
+	if len(path) > 4095 {
+		return Entry{}, syscall.ENAMETOOLONG
+	}
+	var buf [16]step
+	steps := append(buf[:0], step{at: t.cover(place{t.Root, t.Root.Root})})
+	rest := path
+	if path[0] != '/' {
+		rest = cwd + "/" + path
+	}
+	links := 0
+	var missing string
+	for rest != "" {
+		for rest != "" && rest[0] == '/' {
+			rest = rest[1:]
+		}
+		if rest == "" {
+			break
+		}
+		name := rest
+		if i := strings.IndexByte(rest, '/'); i >= 0 {
+			name, rest = rest[:i], rest[i:]
+		} else {
+			rest = ""
+		}
+		last := strings.Trim(rest, "/") == ""
+		dirWanted := rest != ""
+		cur := steps[len(steps)-1]
+		ci := cur.at.Inode()
+		if ci == nil {
+			return Entry{}, syscall.ENOENT
+		}
+		if !ci.IsDir() {
+			return Entry{}, syscall.ENOTDIR
+		}
+		if !c.may(ci, MayExec) {
+			return Entry{}, syscall.EACCES
+		}
+		if name == "." {
+			continue
+		}
+		if name == ".." {
+			if len(steps) > 1 {
+				steps = steps[:len(steps)-1]
+			}
+			continue
+		}
+		if len(name) > 255 {
+			return Entry{}, syscall.ENAMETOOLONG
+		}
+		n := t.lookup(cur.at, ci, name)
+		if n == 0 {
+			if !last {
+				return Entry{}, syscall.ENOENT
+			}
+			missing = name
+			if dirWanted {
+				missing += "/"
+			}
+			break
+		}
+		next := t.cover(place{cur.at.Mnt, n})
+		ni := next.Inode()
+		if ni.isLink() && (!last || follow || dirWanted) {
+			if links++; links > maxLinks {
+				return Entry{}, syscall.ELOOP
+			}
+			target := t.linkTarget(ni)
+			if target == "" {
+				return Entry{}, syscall.ENOENT
+			}
+			if target[0] == '/' {
+				steps = steps[:1]
+			}
+			rest = target + rest
+			continue
+		}
+		if dirWanted && !ni.IsDir() {
+			return Entry{}, syscall.ENOTDIR
+		}
+		steps = append(steps, step{next, name})
+	}
+	if missing != "" {
+		d := steps[len(steps)-1].at
+		name := strings.TrimSuffix(missing, "/")
+		s := Entry{dir: d, name: name, Path: joinSteps(steps) + "/" + name}
+		if len(steps) == 1 {
+			s.Path = "/" + name
+		}
+		if missing != name {
+			s.name = missing
+		}
+		return s, nil
+	}
+	s := Entry{At: steps[len(steps)-1].at, Path: joinSteps(steps)}
+	if len(steps) > 1 {
+		s.dir, s.name = steps[len(steps)-2].at, steps[len(steps)-1].name
+	} else {
+		s.dir, s.Path = s.At, "/"
+	}
+	return s, nil
+}
+
+// walkSelf resolves what is to be removed or renamed: a slash after a link does not follow it, but asks for a directory.
+func (t *Tree) walkSelf(c Cred, cwd, path string) (Entry, error) {
+	bare := strings.TrimRight(path, "/")
+	if bare == "" || bare == path {
+		return t.Walk(c, cwd, path, false)
+	}
+	s, err := t.Walk(c, cwd, bare, false)
+	if err == nil && s.Exists() && !s.At.Inode().IsDir() {
+		err = syscall.ENOTDIR
+	}
+	return s, err
+}
+
+func joinSteps(steps []step) string {
+	n := 0
+	for _, s := range steps[1:] {
+		n += 1 + len(s.name)
+	}
+	var b strings.Builder
+	b.Grow(n)
+	for _, s := range steps[1:] {
+		b.WriteByte('/')
+		b.WriteString(s.name)
+	}
+	return b.String()
+}
+
+// cover follows the mounts on a place.
+func (t *Tree) cover(p place) place {
+	for i := len(t.Mounts) - 1; i >= 0; i-- {
+		m := t.Mounts[i]
+		if m.Over == p.Mnt && m.overN == p.Num {
+			return t.cover(place{m, m.Root})
+		}
+	}
+	return p
+}
+
+// Must walks to something that exists.
+func (t *Tree) Must(c Cred, cwd, path string, follow bool) (Entry, error) {
+	s, err := t.Walk(c, cwd, path, follow)
+	if err == nil && !s.Exists() {
+		err = syscall.ENOENT
+	}
+	return s, err
+}

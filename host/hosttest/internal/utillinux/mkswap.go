@@ -1,0 +1,104 @@
+package utillinux
+
+import (
+	"cmp"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
+)
+
+func cmdMkswap(p *kernel.Process) int {
+	o, ok := libc.Getopt(p, "cfp:qL:v:U:e:o:hV", "check>c force>f pagesize=>p quiet>q label=>L swapversion=>v uuid=>U endianness=>e offset=>o verbose lock[=")
+	if !ok {
+		return libc.Usage(p, 1)
+	}
+	if len(o.Args) == 0 {
+		p.Errorf("Nowhere to set up swap on?")
+		return libc.Usage(p, 1)
+	}
+	name, label := o.Args[0], o.Get("L")
+	uuid := cmp.Or(o.Get("U"), kernel.NewUUID())
+	if o.Has("U") && !isUUID(uuid) {
+		p.Errorf("error: parsing UUID failed")
+		return 1
+	}
+	st, err := p.Stat(name)
+	if err == nil {
+		err = p.Access(name, kernel.MayRead|kernel.MayWrite)
+	}
+	if err != nil {
+		p.Errorf("cannot open %s: %s", name, kernel.Strerror(err))
+		return 1
+	}
+	dev := device(p, name)
+	size := st.Size
+	switch {
+	case dev != nil:
+		size = dev.Size
+		if where := inUse(p.Kernel, dev); where != "" {
+			p.Errorf("error: %s is mounted; will not make swapspace", name)
+			return 1
+		}
+	case slices.Contains(p.Kernel.SwapList(), st.Path):
+		p.Errorf("error: %s is mounted; will not make swapspace", name)
+		return 1
+	case !st.IsRegular():
+		p.Errorf("hosttest: %s: this mkswap knows files and block devices", name)
+		return 1
+	}
+	if size < 10*4096 {
+		p.Errorf("error: swap area needs to be at least %d KiB", 40)
+		return 1
+	}
+	if dev == nil {
+		if st.Perm()&0o077 != 0 {
+			p.Errorf("%s: insecure permissions %04o, fix with: chmod 0600 %s", name, st.Perm(), name)
+		}
+		d, err := p.Open(name, os.O_RDWR, 0)
+		if err == nil {
+			_, err = d.Seek(4096-int64(len(swapMagic)), io.SeekStart)
+			if err == nil {
+				_, err = d.Write(p, []byte(swapMagic))
+			}
+			d.Release()
+		}
+		if err != nil {
+			p.Errorf("unable to write signature page: %s", kernel.Strerror(err))
+			return 1
+		}
+	} else {
+		for _, s := range signatures(dev) {
+			p.Errorf("%s: warning: wiping old %s signature.", name, s.kind)
+			break
+		}
+		if err := makeFS(p, dev, "swap", label, strings.ToLower(uuid)); err != nil {
+			p.Errorf("unable to write signature page: %s", kernel.Strerror(err))
+			return 1
+		}
+	}
+	if !o.Has("q") {
+		usable := (size/4096 - 1) * 4096
+		p.Printf("Setting up swapspace version 1, size = %s (%d bytes)\n", longSize(usable), usable)
+		if label == "" {
+			p.Print("no label, ")
+		} else {
+			p.Print("LABEL=", label, ", ")
+		}
+		p.Print("UUID=", uuid, "\n")
+	}
+	return 0
+}
+
+// longSize writes a size as "10 MiB".
+func longSize(n int64) string {
+	s := humanSize(n)
+	unit := s[len(s)-1:]
+	if unit == "B" {
+		return s[:len(s)-1] + " bytes"
+	}
+	return s[:len(s)-1] + " " + unit + "iB"
+}

@@ -1,5 +1,0 @@
-package hosttest
-
-import "syscall"
-
-const msgDontWait = syscall.MSG_DONTWAIT

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package hosttest
-
-// msgDontWait is MSG_DONTWAIT of the BSDs, which package syscall does not name on darwin.
-const msgDontWait = 0x80
