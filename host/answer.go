@@ -11,28 +11,30 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// observationParser builds an Observation of the frames of [Query.script].
+// observationParser builds an Observation from the frames of [Query.script].
 type observationParser struct {
 	q       *Query
 	o       *Observation
-	kind    string
-	arg     string
+	kind    string // of the current frame
+	arg     string // the rest of its header
 	buf     bytes.Buffer
 	sums    bytes.Buffer // the lines of all "sums" frames
-	early   string       // what was printed of a probe before it ran
+	early   string       // what a probe printed before its script was read
 	ended   bool
 	size    int64
 	problem error
 }
 
-// maxObservation bounds the memory of one observation. 200 edited files of 1 MiB would pass it.
+// maxObservation limits the memory of one observation, in bytes. 200 edited files of 1 MiB fit.
 const maxObservation = 256 << 20
 
 func newObservationParser(q *Query) *observationParser {
 	return &observationParser{q: q, o: &Observation{
 		paths: map[string]Stat{}, sums: map[string]string{}, shown: map[string][]byte{}, contents: map[string][]byte{},
-		links: map[string]string{}, packages: map[string]PackageState{}, units: map[string]UnitState{}, users: map[string]UserState{},
-		groups: map[string]GroupState{}, sysctls: map[string]string{}, modules: map[string]bool{}, probes: map[string]ProbeResult{}, outlook: newOutlook(nil, false)}}
+		links: map[string]string{}, packages: map[string]PackageState{}, units: map[string]UnitState{},
+		users: map[string]UserState{}, groups: map[string]GroupState{}, sysctls: map[string]string{},
+		modules: map[string]bool{}, probes: map[string]ProbeResult{}, outlook: newOutlook(nil, false),
+	}}
 }
 
 func (p *observationParser) header(h string) {
@@ -59,109 +61,103 @@ func (p *observationParser) finish() (*Observation, error) {
 	return p.o, p.problem
 }
 
-// flush reads the frame that has ended.
+// flush parses the frame that has ended.
 func (p *observationParser) flush() {
 	b := bytes.Clone(p.buf.Bytes())
 	p.buf.Reset()
-	text := string(b)
-	named := func() (string, []byte) {
-		name, rest, _ := bytes.Cut(b, []byte{0})
-		return string(name), rest
-	}
 	switch p.kind {
 	case "facts":
-		p.o.Facts, p.o.now = readFacts(text)
+		p.o.Facts, p.o.now = readFacts(string(b))
 	case "paths":
 		p.readPaths(b)
 	case "sums":
 		p.sums.Write(b)
-	case "shown":
-		if name, rest := named(); len(rest) <= maxShown {
-			p.o.shown[name] = rest
-		}
-	case "content":
-		name, rest := named()
-		p.o.contents[name] = rest
-	case "link":
-		name, rest := named()
-		p.o.links[name] = string(rest)
+	case "shown", "content", "link":
+		p.readNamed(b)
 	case "packages":
-		p.readPackages(text)
+		p.readPackages(string(b))
 	case "units":
-		p.readUnits(text)
+		p.readUnits(string(b))
 	case "installs":
-		for line := range strings.Lines(text) {
-			name := strings.TrimSuffix(line, "\n")
-			if u, ok := p.o.units[name]; ok {
-				u.install = true
-				p.o.units[name] = u
-			}
-		}
+		p.readInstalls(string(b))
 	case "users":
-		p.readUsers(text)
+		p.readUsers(string(b))
 	case "shadow":
-		for line := range strings.Lines(text) {
-			if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) > 2 {
-				if u, ok := p.o.users[f[0]]; ok {
-					u.PasswordHash, u.HasShadow = lab.NewSecret(f[1]), true
-					p.o.users[f[0]] = u
-				}
-			}
-		}
+		p.readShadow(string(b))
 	case "groups":
-		for line := range strings.Lines(text) {
-			if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) >= 4 {
-				g := GroupState{GID: int(parseUint(f[2], 10))}
-				if f[3] != "" {
-					g.Members = strings.Split(f[3], ",")
-				}
-				p.o.groups[f[0]] = g
-			}
-		}
+		p.readGroups(string(b))
 	case "sysctls":
-		p.readSysctls(text)
+		p.readSysctls(string(b))
 	case "modules":
-		for _, m := range strings.Fields(text) {
+		for _, m := range strings.Fields(string(b)) {
 			p.o.modules[m] = true
 		}
 	case "mounts":
-		p.o.mounts = readMountinfo(text)
+		p.o.mounts = readMountinfo(string(b))
 	case "swaps":
-		for i, line := range strings.Split(text, "\n") {
-			if f := strings.Fields(line); i > 0 && len(f) > 0 {
-				p.o.swaps = append(p.o.swaps, unescapeMount(f[0]))
-			}
-		}
+		p.o.swaps = readSwaps(string(b))
 	case "probe":
-		p.early = text
+		p.early = string(b)
 	case "read":
-		if n, err := strconv.Atoi(p.arg); err == nil && n < len(p.q.probes.list) {
-			p.o.probes[p.q.probes.list[n]] = ProbeResult{Output: b}
+		if name, ok := p.probe(p.arg); ok {
+			p.o.probes[name] = ProbeResult{Output: b}
 		}
 	case "exit":
-		f := strings.Fields(p.arg)
-		if len(f) == 2 {
-			if n, err := strconv.Atoi(f[0]); err == nil && n < len(p.q.probes.list) {
-				name := p.q.probes.list[n]
-				r, read := p.o.probes[name]
-				if !read && p.problem == nil {
-					p.problem = fmt.Errorf("%w: the machine's sh cannot read the script of %s: %s", lab.ErrInvalid, lab.Printable(name), lastLine(p.early))
-				}
-				r.Exit, _ = strconv.Atoi(f[1])
-				p.o.probes[name] = r
-			}
-		}
+		p.readExit()
 	}
 	p.kind = ""
 }
 
-// lastLine returns the last line of text that is not empty, fit for a terminal: of what a shell could not read it names the place.
+// readNamed parses a path, ended by a NUL, and the content of its file or the target of its link.
+func (p *observationParser) readNamed(b []byte) {
+	name, rest, _ := bytes.Cut(b, []byte{0})
+	switch path := string(name); {
+	case p.kind == "content":
+		p.o.contents[path] = rest
+	case p.kind == "link":
+		p.o.links[path] = string(rest)
+	case len(rest) <= maxShown:
+		p.o.shown[path] = rest
+	}
+}
+
+// probe returns the name of the probe with the index.
+func (p *observationParser) probe(index string) (string, bool) {
+	n, err := strconv.Atoi(index)
+	if err != nil || n < 0 || n >= len(p.q.probes.list) {
+		return "", false
+	}
+	return p.q.probes.list[n], true
+}
+
+// readExit parses the header of the frame that ends a probe: its index and exit status.
+func (p *observationParser) readExit() {
+	f := strings.Fields(p.arg)
+	if len(f) != 2 {
+		return
+	}
+	name, ok := p.probe(f[0])
+	if !ok {
+		return
+	}
+	r, read := p.o.probes[name]
+	if !read && p.problem == nil {
+		p.problem = fmt.Errorf("%w: the machine's sh cannot parse the script of %s: %s",
+			lab.ErrInvalid, lab.Printable(name), lastLine(p.early))
+	}
+	r.Exit, _ = strconv.Atoi(f[1])
+	p.o.probes[name] = r
+}
+
+// lastLine returns the last line of text that is not empty, made printable. Of a shell's syntax
+// error it names the place.
 func lastLine(text string) string {
 	text = strings.TrimSpace(text)
 	return lab.Printable(strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:]))
 }
 
-// readPaths reads pairs of a name and "mode uid gid user group size mtime ctime", each ended by a NUL.
+// readPaths parses pairs of a name and "mode uid gid user group size mtime ctime", each ended by a
+// NUL.
 func (p *observationParser) readPaths(b []byte) {
 	parts := bytes.Split(b, []byte{0})
 	for i := 0; i+1 < len(parts); i += 2 {
@@ -170,8 +166,11 @@ func (p *observationParser) readPaths(b []byte) {
 			continue
 		}
 		mode := parseUint(f[0], 16)
-		s := Stat{Mode: Mode(mode & 0o7777), UID: int(parseUint(f[1], 10)), GID: int(parseUint(f[2], 10)), User: f[3], Group: f[4],
-			Size: int64(parseUint(f[5], 10)), Modified: time.Unix(int64(parseUint(f[6], 10)), 0), Changed: time.Unix(int64(parseUint(f[7], 10)), 0)}
+		s := Stat{
+			Mode: Mode(mode & 0o7777), UID: int(parseUint(f[1], 10)), GID: int(parseUint(f[2], 10)), User: f[3], Group: f[4],
+			Size:     int64(parseUint(f[5], 10)),
+			Modified: time.Unix(int64(parseUint(f[6], 10)), 0), Changed: time.Unix(int64(parseUint(f[7], 10)), 0),
+		}
 		switch mode & 0o170000 { // stat(2)
 		case 0o100000:
 			s.Type = RegularFile
@@ -186,7 +185,8 @@ func (p *observationParser) readPaths(b []byte) {
 	}
 }
 
-// readSums reads sha256sum's lines: "hash  name". A name with a newline or a backslash is escaped, and a backslash leads the line.
+// readSums parses the lines of sha256sum: "hash  name". A line with an escaped name starts with a
+// backslash.
 func (p *observationParser) readSums() {
 	for line := range strings.Lines(p.sums.String()) {
 		hash, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
@@ -202,6 +202,7 @@ func (p *observationParser) readSums() {
 	}
 }
 
+// readPackages parses lines of dpkg-query: name, architecture, status and version.
 func (p *observationParser) readPackages(text string) {
 	for line := range strings.Lines(text) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
@@ -215,7 +216,7 @@ func (p *observationParser) readPackages(text string) {
 		if s.Installed {
 			s.Version = f[3]
 		}
-		// a package of several architectures counts as installed when one of them is
+		// a package of several architectures counts as installed if one of them is
 		for _, name := range []string{f[0], f[0] + ":" + f[1]} {
 			if !p.o.packages[name].Installed {
 				p.o.packages[name] = s
@@ -224,12 +225,13 @@ func (p *observationParser) readPackages(text string) {
 	}
 }
 
-// readUnits reads systemctl's blocks, one a unit in the order in which they were asked for, separated by empty lines.
+// readUnits parses the output of systemctl show: one block for each unit, in the order of the query,
+// separated by empty lines.
 func (p *observationParser) readUnits(text string) {
 	blocks := strings.Split(strings.Trim(text, "\n"), "\n\n")
 	if len(blocks) != len(p.q.units.list) {
 		if p.problem == nil {
-			p.problem = fmt.Errorf("systemctl answered of %d units, asked of %d", len(blocks), len(p.q.units.list))
+			p.problem = fmt.Errorf("systemctl reported %d units, %d were asked for", len(blocks), len(p.q.units.list))
 		}
 		return
 	}
@@ -240,13 +242,28 @@ func (p *observationParser) readUnits(text string) {
 				v[key] = value
 			}
 		}
-		p.o.units[p.q.units.list[i]] = UnitState{Load: v["LoadState"], Active: v["ActiveState"], Sub: v["SubState"], File: v["UnitFileState"],
-			NeedReload: v["NeedDaemonReload"] == "yes", InvocationID: v["InvocationID"], Fragment: v["FragmentPath"], Result: v["Result"],
-			Entered: time.Duration(parseUint(v["ActiveEnterTimestampMonotonic"], 10)) * time.Microsecond}
+		p.o.units[p.q.units.list[i]] = UnitState{
+			Load: v["LoadState"], Active: v["ActiveState"], Sub: v["SubState"], File: v["UnitFileState"],
+			NeedReload: v["NeedDaemonReload"] == "yes", InvocationID: v["InvocationID"],
+			Fragment: v["FragmentPath"], Result: v["Result"],
+			Entered: time.Duration(parseUint(v["ActiveEnterTimestampMonotonic"], 10)) * time.Microsecond,
+		}
 	}
 }
 
-// readSysctls reads "path:value" of files of /proc/sys; a path may hold a colon, that of an interface's alias. Of several lines the first is taken.
+// readInstalls parses the names of linked units that have an [Install] section.
+func (p *observationParser) readInstalls(text string) {
+	for line := range strings.Lines(text) {
+		name := strings.TrimSuffix(line, "\n")
+		if u, ok := p.o.units[name]; ok {
+			u.install = true
+			p.o.units[name] = u
+		}
+	}
+}
+
+// readSysctls parses lines of "path:value" of files of /proc/sys. A path may contain a colon, that of
+// an interface alias. Only the first line of a file counts.
 func (p *observationParser) readSysctls(text string) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
@@ -262,15 +279,48 @@ func (p *observationParser) readSysctls(text string) {
 	}
 }
 
+// readUsers parses lines of passwd(5).
 func (p *observationParser) readUsers(text string) {
 	for line := range strings.Lines(text) {
 		if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) >= 7 {
-			p.o.users[f[0]] = UserState{UID: int(parseUint(f[2], 10)), GID: int(parseUint(f[3], 10)), Comment: f[4], Home: f[5], Shell: f[6]}
+			p.o.users[f[0]] = UserState{
+				UID: int(parseUint(f[2], 10)), GID: int(parseUint(f[3], 10)), Comment: f[4], Home: f[5], Shell: f[6],
+			}
 		}
 	}
 }
 
-// readMountinfo reads /proc/self/mountinfo (proc(5)): a hyphen separates the mount's fields from its file system's.
+// readShadow parses lines of shadow(5).
+func (p *observationParser) readShadow(text string) {
+	for line := range strings.Lines(text) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+		if len(f) < 3 {
+			continue
+		}
+		if u, ok := p.o.users[f[0]]; ok {
+			u.PasswordHash, u.HasShadow = lab.NewSecret(f[1]), true
+			p.o.users[f[0]] = u
+		}
+	}
+}
+
+// readGroups parses lines of group(5).
+func (p *observationParser) readGroups(text string) {
+	for line := range strings.Lines(text) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+		if len(f) < 4 {
+			continue
+		}
+		g := GroupState{GID: int(parseUint(f[2], 10))}
+		if f[3] != "" {
+			g.Members = strings.Split(f[3], ",")
+		}
+		p.o.groups[f[0]] = g
+	}
+}
+
+// readMountinfo parses /proc/self/mountinfo (proc(5)), in which a hyphen separates the fields of the
+// mount from those of its file system.
 func readMountinfo(text string) (ms []MountState) {
 	for line := range strings.Lines(text) {
 		left, right, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
@@ -278,13 +328,25 @@ func readMountinfo(text string) (ms []MountState) {
 		if !ok || len(l) < 6 || len(r) < 3 {
 			continue
 		}
-		ms = append(ms, MountState{Source: unescapeMount(r[1]), Target: unescapeMount(l[4]), FSType: r[0],
-			Options: append(strings.Split(l[5], ","), strings.Split(r[2], ",")...)})
+		ms = append(ms, MountState{
+			Source: unescapeMount(r[1]), Target: unescapeMount(l[4]), FSType: r[0],
+			Options: append(strings.Split(l[5], ","), strings.Split(r[2], ",")...),
+		})
 	}
 	return ms
 }
 
-// unescapeMount undoes the octal escapes of a space, a tab, a newline and a backslash in the mount tables.
+// readSwaps returns the areas in /proc/swaps (proc(5)), whose first line is a heading.
+func readSwaps(text string) (areas []string) {
+	for i, line := range strings.Split(text, "\n") {
+		if f := strings.Fields(line); i > 0 && len(f) > 0 {
+			areas = append(areas, unescapeMount(f[0]))
+		}
+	}
+	return areas
+}
+
+// unescapeMount decodes the octal escapes of spaces, tabs, newlines and backslashes in mount tables.
 func unescapeMount(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }

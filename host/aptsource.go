@@ -8,18 +8,18 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// AptSource is a source of packages with the key that signs it, in the deb822 form (sources.list(5)). It is two files:
-// /etc/apt/sources.list.d/NAME.sources and /etc/apt/keyrings/NAME.asc.
+// AptSource is a package source in the deb822 format (sources.list(5)), with the key that signs it.
+// It consists of two files: /etc/apt/sources.list.d/NAME.sources and /etc/apt/keyrings/NAME.asc.
 type AptSource struct {
 	Order `yaml:",inline"`
 
 	Name          string   `yaml:"name,required"`
 	URIs          []string `yaml:"uris"`
-	Suites        []string `yaml:"suites"`        // a release's codename, or a path with a final slash
+	Suites        []string `yaml:"suites"`        // the codename of a release, or a path that ends in a slash
 	Components    []string `yaml:"components"`    // empty for a suite that is a path
 	Architectures []string `yaml:"architectures"` // empty means the machine's
-	Key           string   `yaml:"key"`           // the public key that signs the source, ASCII-armored; empty means one of the system's own
-	Trusted       bool     `yaml:"trusted"`       // its packages are not verified; for a source on the machine itself
+	Key           string   `yaml:"key"`           // the public key of the source, ASCII-armored; empty means one of the system's keys
+	Trusted       bool     `yaml:"trusted"`       // packages are not verified; for a source on the machine itself
 	Absent        bool     `yaml:"absent"`
 }
 
@@ -31,23 +31,26 @@ func (a AptSource) ID() string { return "aptsource:" + a.Name }
 // Validate implements [Resource].
 func (a AptSource) Validate() (ps lab.Problems) {
 	if !fileNamePattern.MatchString(a.Name) || len(a.Name) > 200 {
-		ps = append(ps, lab.Problem{Path: "name", Text: a.Name, Message: "is not a name for a file: letters, digits, - _ and ."})
+		ps = append(ps, lab.Problem{Path: "name", Text: a.Name, Message: "is not a file name: letters, digits, - _ and ."})
 	}
 	if a.Absent {
 		return ps
 	}
 	if len(a.URIs) == 0 || len(a.Suites) == 0 {
-		ps.Add("uris", "uris and suites are both needed")
+		ps.Add("uris", "uris and suites are both required")
 	}
-	for field, words := range map[string][]string{"uris": a.URIs, "suites": a.Suites, "components": a.Components, "architectures": a.Architectures} {
+	for field, words := range map[string][]string{
+		"uris": a.URIs, "suites": a.Suites, "components": a.Components, "architectures": a.Architectures,
+	} {
 		for i, w := range words {
 			if w == "" || strings.ContainsAny(w, " \t\n\r\x00") {
-				ps = append(ps, lab.Problem{Path: fmt.Sprintf("%s[%d]", field, i), Text: w, Message: "is empty, or holds a space"})
+				ps = append(ps, lab.Problem{Path: fmt.Sprintf("%s[%d]", field, i), Text: w, Message: "is empty or contains a space"})
 			}
 		}
 	}
 	if a.Key != "" && !strings.Contains(a.Key, "-----BEGIN PGP PUBLIC KEY BLOCK-----") {
-		ps = append(ps, lab.Problem{Path: "key", Message: "is not an ASCII-armored public key", Hint: "gpg --export --armor FINGERPRINT"})
+		ps = append(ps, lab.Problem{Path: "key", Message: "is not an ASCII-armored public key",
+			Hint: "gpg --export --armor FINGERPRINT"})
 	}
 	return ps
 }
@@ -75,13 +78,13 @@ func (a AptSource) Resources() []Resource {
 	var out []Resource
 	if a.Key != "" {
 		line("Signed-By", []string{key})
-		out = append(out, Directory{Path: "/etc/apt/keyrings", Order: Order{}}, File{Path: key, Content: a.Key})
+		out = append(out, Directory{Path: "/etc/apt/keyrings"}, File{Path: key, Content: a.Key})
 	}
 	return append(out, File{Path: source, Content: b.String()})
 }
 
-// Observe implements [Resource]: its parts ask.
+// Observe implements [Resource]; the members of the set observe.
 func (AptSource) Observe(*Query) {}
 
-// Plan implements [Resource]: its parts plan.
+// Plan implements [Resource]; the members of the set plan.
 func (AptSource) Plan(*Observation) ([]Op, error) { return nil, nil }

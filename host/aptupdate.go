@@ -7,13 +7,14 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// aptUpdate fetches the lists of packages before one is installed. It is implied by packages.
+// aptUpdate downloads the package lists before a package is installed. Packages imply it.
 type aptUpdate struct{ packages []Resource }
 
-// aptStamp is touched when the lists were fetched. It is lost at a reboot, and then they are fetched again before the next package.
+// aptStamp is touched when the lists have been downloaded. It is lost at a reboot, and they are then
+// downloaded again before the next package.
 const aptStamp = "/run/lab/apt-updated"
 
-// aptFresh is how old the lists may be when a package is to be installed.
+// aptFresh is the maximum age of the lists when a package is installed.
 const aptFresh = time.Hour
 
 func (aptUpdate) ID() string { return "apt:update" }
@@ -40,7 +41,7 @@ func (aptUpdate) Observe(q *Query) {
 
 func (u aptUpdate) Plan(o *Observation) ([]Op, error) {
 	installs := func(p Resource) bool {
-		ops, err := p.Plan(o) // an error is the package's own to report
+		ops, err := p.Plan(o) // the package itself reports the error
 		return err == nil && slices.ContainsFunc(ops, func(op Op) bool { return op.Name == "" && op.Action != lab.Delete })
 	}
 	if !slices.ContainsFunc(u.packages, installs) {
@@ -53,9 +54,10 @@ func (u aptUpdate) Plan(o *Observation) ([]Op, error) {
 	case sources != "":
 		cause = "notified by " + sources
 	case stamp.Type == NoFile:
-		cause = "the lists were not fetched since boot"
-	case stamp.Modified.Before(o.Stat("/etc/apt/sources.list").Modified), stamp.Modified.Before(o.Stat("/etc/apt/sources.list.d").Modified):
-		cause = "the sources changed since the lists were fetched"
+		cause = "the lists were not downloaded since boot"
+	case stamp.Modified.Before(o.Stat("/etc/apt/sources.list").Modified),
+		stamp.Modified.Before(o.Stat("/etc/apt/sources.list.d").Modified):
+		cause = "the sources changed since the lists were downloaded"
 	case o.Now().Sub(stamp.Modified) > aptFresh, stamp.Modified.After(o.Now()):
 		cause = "the lists are more than an hour old"
 	default:

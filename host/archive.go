@@ -8,16 +8,17 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Archive is a tar archive, as it is or compressed by gzip, that the machine fetches and unpacks into a directory. The directory says in a file,
-// .lab-archive, which archive was unpacked last. Files that an older archive had and this one has not stay.
+// Archive is a tar archive, plain or compressed with gzip, that the machine downloads and unpacks
+// into a directory. The file .lab-archive in the directory records which archive was unpacked last.
+// Files that only an older archive contained are kept.
 type Archive struct {
 	Order `yaml:",inline"`
 
-	Path   string `yaml:"path,required"` // the directory; it is made when it is not there
+	Path   string `yaml:"path,required"` // the directory; created if it does not exist
 	URL    string `yaml:"url,required"`  // https, or file:// for a file on the machine
 	SHA256 string `yaml:"sha256,required"`
-	Strip  int    `yaml:"strip"` // leading components that are removed from the names in the archive
-	Owner  string `yaml:"owner"` // of the directory and of all that is below it; empty means that what is unpacked is root's and the rest is left as it is
+	Strip  int    `yaml:"strip"` // leading components that are removed from names in the archive
+	Owner  string `yaml:"owner"` // of the directory and its contents; empty means root for unpacked files and no change for others
 	Group  string `yaml:"group"` // empty means root
 }
 
@@ -67,7 +68,9 @@ func (a Archive) Plan(o *Observation) ([]Op, error) {
 		owner = ""
 	}
 	temp := tempFor(a.Path)
-	op.Script = fmt.Sprintf("[ -d %[1]s ] || ( umask 022; mkdir -p -- %[1]s )\n", ssh.Quote(a.Path)) + fetch(a.URL, temp, "", a.SHA256) +
-		shell("unpack", "temp", temp, "dir", a.Path, "stamp", a.stamp(), "sum", a.SHA256, "strip", fmt.Sprint(a.Strip), "owner", owner)
+	op.Script = fmt.Sprintf("[ -d %[1]s ] || ( umask 022; mkdir -p -- %[1]s )\n", ssh.Quote(a.Path)) +
+		downloadTo(a.URL, temp, "", a.SHA256) +
+		shell("unpack", "temp", temp, "dir", a.Path, "stamp", a.stamp(),
+			"sum", a.SHA256, "strip", fmt.Sprint(a.Strip), "owner", owner)
 	return []Op{op}, nil
 }

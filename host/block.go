@@ -7,15 +7,15 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Block is a run of lines in a file that others own too, between two marker lines.
+// Block is a sequence of lines, between two marker lines, in a file that others edit too.
 type Block struct {
 	Order `yaml:",inline"`
 
 	Path    string `yaml:"path,required"` // absolute
-	Name    string `yaml:"name,required"` // tells the blocks of a file apart; it stands in the markers
+	Name    string `yaml:"name,required"` // distinguishes the blocks of a file; part of the markers
 	Content string `yaml:"content"`       // the lines
-	Comment string `yaml:"comment"`       // what begins a comment in the file; empty means "#"
-	Absent  bool   `yaml:"absent"`        // the block must not be there
+	Comment string `yaml:"comment"`       // start of a comment in the file; empty means "#"
+	Absent  bool   `yaml:"absent"`        // the block must not exist
 
 	InsertAfter  string `yaml:"insertAfter"`  // as in [Line]
 	InsertBefore string `yaml:"insertBefore"` // as in [Line]
@@ -39,19 +39,19 @@ func (b Block) Validate() (ps lab.Problems) {
 	checkOwner(&ps, "owner", b.Owner)
 	checkOwner(&ps, "group", b.Group)
 	if b.Name == "" || strings.ContainsAny(b.Name, "\n\x00") {
-		ps.Add("name", "is empty, or holds a newline")
+		ps.Add("name", "is empty or contains a newline")
 	}
 	if strings.ContainsAny(b.Comment, "\n\x00") {
-		ps.Add("comment", "holds a newline")
+		ps.Add("comment", "contains a newline")
 	}
 	begin, end := b.markers()
 	for line := range strings.Lines(b.Content) {
 		if line = strings.TrimSuffix(line, "\n"); line == begin || line == end {
-			ps.Add("content", "holds a marker of the block itself")
+			ps.Add("content", "contains a marker of the block itself")
 		}
 	}
 	if b.InsertAfter != "" && b.InsertBefore != "" {
-		ps.Add("insertBefore", "both insertAfter and insertBefore")
+		ps.Add("insertBefore", "excludes insertAfter")
 	}
 	return ps
 }
@@ -88,6 +88,7 @@ func (b Block) Plan(o *Observation) ([]Op, error) {
 	return e.plan(o, b.change)
 }
 
+// change returns the lines with the block in them, or without it.
 func (b Block) change(lines []string) []string {
 	begin, end := b.markers()
 	from, to := -1, -1
@@ -109,7 +110,7 @@ func (b Block) change(lines []string) []string {
 	}
 	if from >= 0 && to >= 0 {
 		if !b.Absent && strings.Join(lines[from:to+1], "") == strings.TrimSuffix(strings.Join(block, ""), "\n") {
-			return lines // the file's last line, without a newline
+			return lines // the block ends the file, without a newline
 		}
 		out := append([]string(nil), lines[:from]...)
 		out = append(out, block...)
@@ -119,7 +120,8 @@ func (b Block) change(lines []string) []string {
 		return lines
 	}
 	if from >= 0 {
-		// A begin without an end: somebody cut the block. Its lines cannot be told from others, so only the marker goes.
+		// The end marker is missing. The lines of the block cannot be told from others, so only the
+		// marker is removed.
 		lines = append(append([]string(nil), lines[:from]...), lines[from+1:]...)
 	}
 	return insert(lines, place(lines, compile(nil, "", b.InsertAfter), compile(nil, "", b.InsertBefore)), block...)

@@ -9,8 +9,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// CACertificate is a certificate authority that the machine trusts: a file in /usr/local/share/ca-certificates, taken up by
-// update-ca-certificates(8). Services that run keep the set that they have read.
+// CACertificate is a certificate authority that the machine trusts: a file in
+// /usr/local/share/ca-certificates, processed by update-ca-certificates(8). Running services keep
+// using the certificates that they have already read.
 type CACertificate struct {
 	Order `yaml:",inline"`
 
@@ -25,7 +26,7 @@ func (c CACertificate) ID() string { return "cacertificate:" + c.Name }
 // Validate implements [Resource].
 func (c CACertificate) Validate() (ps lab.Problems) {
 	if !fileNamePattern.MatchString(c.Name) || len(c.Name) > 200 {
-		ps = append(ps, lab.Problem{Path: "name", Text: c.Name, Message: "is not a name for a file: letters, digits, - _ and ."})
+		ps = append(ps, lab.Problem{Path: "name", Text: c.Name, Message: "is not a file name: letters, digits, - _ and ."})
 	}
 	if c.Absent {
 		return ps
@@ -44,14 +45,14 @@ func (c CACertificate) Resources() []Resource {
 	return []Resource{f, trustedCertificate{c}}
 }
 
-// Observe implements [Resource]: its parts ask.
+// Observe implements [Resource]; the members of the set observe.
 func (CACertificate) Observe(*Query) {}
 
-// Plan implements [Resource]: its parts plan.
+// Plan implements [Resource]; the members of the set plan.
 func (CACertificate) Plan(*Observation) ([]Op, error) { return nil, nil }
 
-// trustedCertificate is the certificate as update-ca-certificates has taken it up: a link in /etc/ssl/certs, and a copy in the bundle, which
-// is younger than the file when it holds it.
+// trustedCertificate is the certificate as update-ca-certificates installs it: a link in
+// /etc/ssl/certs and a copy in the bundle, which is newer than the file if it includes it.
 type trustedCertificate struct{ c CACertificate }
 
 func (t trustedCertificate) ID() string { return t.c.ID() + "/trusted" }
@@ -90,18 +91,19 @@ func (t trustedCertificate) Plan(o *Observation) ([]Op, error) {
 	return []Op{{Action: lab.Run, Cause: cause, Script: "update-ca-certificates\ntouch -- " + caBundle}}, nil
 }
 
-// checkCertificate returns what is wrong with the text of one CA certificate. update-ca-certificates reads one a file.
+// checkCertificate returns the problem of the text of a CA certificate, nil if it has none.
+// update-ca-certificates reads one certificate from each file.
 func checkCertificate(text string) error {
 	block, rest := pem.Decode([]byte(text))
 	if block == nil || block.Type != "CERTIFICATE" || strings.TrimSpace(string(rest)) != "" {
-		return errors.New("is not one certificate in PEM")
+		return errors.New("is not exactly one certificate in PEM")
 	}
 	c, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
 		return err
 	}
 	if c.BasicConstraintsValid && !c.IsCA {
-		return errors.New("is not the certificate of an authority")
+		return errors.New("is not a CA certificate")
 	}
 	return nil
 }

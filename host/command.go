@@ -9,21 +9,22 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Command is a command that is run when the machine is not as it would leave it. It must say how to see that: by Unless, Creates or Removes.
+// Command is a command that is run if the machine does not yet have its effect. Unless, Creates or
+// Removes must tell how to see that.
 type Command struct {
 	Order `yaml:",inline"`
 
 	Name string `yaml:"name,required"`
 	Run  string `yaml:"run,required"` // POSIX sh, as root with set -e, working directory /
 
-	Unless  string `yaml:"unless"`  // a script that writes nothing: when it succeeds, there is nothing to do. It is run at every plan
-	Creates string `yaml:"creates"` // a path: when it is there, there is nothing to do
-	Removes string `yaml:"removes"` // a path: when it is not there, there is nothing to do
+	Unless  string `yaml:"unless"`  // a read-only script, run at every plan: if it succeeds, Run is not needed
+	Creates string `yaml:"creates"` // a path: if it exists, Run is not needed
+	Removes string `yaml:"removes"` // a path: if it does not exist, Run is not needed
 
-	Env  map[string]lab.SecretRef `yaml:"env"`  // references to secrets, exported to Run as variables
+	Env  map[string]lab.SecretRef `yaml:"env"`  // references to secrets, exported to Run as environment variables
 	Risk lab.Risk                 `yaml:"risk"` // what running it may cost: none, restart, disrupt or dataloss
 
-	// Values are the variables when the program holds them; a document names them with Env.
+	// Values are variables whose values the program holds; a document refers to them with Env.
 	Values map[string]lab.Secret `yaml:"-"`
 }
 
@@ -35,40 +36,31 @@ var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // Validate implements [Resource].
 func (c Command) Validate() (ps lab.Problems) {
 	if strings.TrimSpace(c.Name) == "" || strings.ContainsAny(c.Name, "\n\x00") {
-		ps.Add("name", "is empty, or holds a newline")
+		ps.Add("name", "is empty or contains a newline")
 	}
 	if strings.TrimSpace(c.Run) == "" {
 		ps.Add("run", "is empty")
 	}
 	for field, s := range map[string]string{"run": c.Run, "unless": c.Unless} {
 		if strings.ContainsRune(s, 0) {
-			ps.Add(field, "holds a NUL")
+			ps.Add(field, "contains a NUL byte")
 		}
 	}
 	if c.Unless == "" && c.Creates == "" && c.Removes == "" {
-		ps = append(ps, lab.Problem{Path: "unless", Message: "nothing says when the command need not run, so it would run every time", Hint: "set unless, creates or removes"})
+		ps = append(ps, lab.Problem{Path: "unless", Message: "the command would run every time",
+			Hint: "set unless, creates or removes"})
 	}
 	for field, p := range map[string]string{"creates": c.Creates, "removes": c.Removes} {
 		if p != "" {
 			checkPath(&ps, field, p)
 		}
 	}
-	for _, vars := range []map[string]bool{keySet(c.Env), keySet(c.Values)} {
-		for k := range vars {
-			if !variablePattern.MatchString(k) {
-				ps = append(ps, lab.Problem{Path: "env." + k, Message: "is not the name of a variable"})
-			}
+	for _, k := range append(sortedKeys(c.Env), sortedKeys(c.Values)...) {
+		if !variablePattern.MatchString(k) {
+			ps = append(ps, lab.Problem{Path: "env." + k, Message: "is not a variable name"})
 		}
 	}
 	return ps
-}
-
-func keySet[V any](m map[string]V) map[string]bool {
-	s := map[string]bool{}
-	for k := range m {
-		s[k] = true
-	}
-	return s
 }
 
 // Provides implements [Provider].
@@ -124,20 +116,20 @@ func (c Command) Plan(o *Observation) ([]Op, error) {
 		if o.Stat(c.Creates).Type != NoFile {
 			return nil, nil
 		}
-		causes = append(causes, lab.Printable(c.Creates)+" is not there")
+		causes = append(causes, lab.Printable(c.Creates)+" does not exist")
 	}
 	if c.Removes != "" {
 		if o.Stat(c.Removes).Type == NoFile {
 			return nil, nil
 		}
-		causes = append(causes, lab.Printable(c.Removes)+" is there")
+		causes = append(causes, lab.Printable(c.Removes)+" exists")
 	}
 	if c.Unless != "" {
 		r := o.Probe(c.ID())
 		if r.Exit == 0 {
 			return nil, nil
 		}
-		causes = append(causes, fmt.Sprintf("its check ends with status %d", r.Exit))
+		causes = append(causes, fmt.Sprintf("its check exits with status %d", r.Exit))
 	}
 	var b strings.Builder
 	for _, k := range sortedKeys(c.Values) {

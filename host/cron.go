@@ -8,14 +8,14 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Cron is a line of cron in a file of its own, /etc/cron.d/NAME (cron(8)).
+// Cron is a cron job in a file of its own, /etc/cron.d/NAME (cron(8)).
 type Cron struct {
 	Order `yaml:",inline"`
 
-	Name     string            `yaml:"name,required"`     // letters, digits, - and _: cron does not read files with other names
-	Schedule string            `yaml:"schedule,required"` // five fields, or @daily and the like (crontab(5))
+	Name     string            `yaml:"name,required"`     // letters, digits, - and _: cron ignores files with other names
+	Schedule string            `yaml:"schedule,required"` // five fields, or a name such as @daily (crontab(5))
 	User     string            `yaml:"user"`              // empty means root
-	Command  string            `yaml:"command,required"`  // one line; a % is a newline for cron unless it is escaped
+	Command  string            `yaml:"command,required"`  // one line; cron reads an unescaped % as a newline
 	Env      map[string]string `yaml:"env"`               // MAILTO, PATH, ...
 	Absent   bool              `yaml:"absent"`
 }
@@ -26,24 +26,26 @@ func (c Cron) ID() string { return "cron:" + c.Name }
 // Validate implements [Resource].
 func (c Cron) Validate() (ps lab.Problems) {
 	if !regexp.MustCompile(`^[A-Za-z0-9_-]+$`).MatchString(c.Name) {
-		ps = append(ps, lab.Problem{Path: "name", Text: c.Name, Message: "is not a name that cron reads: letters, digits, - and _"})
+		ps = append(ps, lab.Problem{Path: "name", Text: c.Name,
+			Message: "is not a file name that cron reads: letters, digits, - and _"})
 	}
 	if c.Absent {
 		return ps
 	}
 	f := strings.Fields(c.Schedule)
 	if strings.ContainsAny(c.Schedule, "\n\x00") || !(len(f) == 5 || len(f) == 1 && strings.HasPrefix(f[0], "@")) {
-		ps = append(ps, lab.Problem{Path: "schedule", Text: c.Schedule, Message: "is not five fields", Hint: `"0 4 * * *" or "@daily"`})
+		ps = append(ps, lab.Problem{Path: "schedule", Text: c.Schedule, Message: "is not five fields",
+			Hint: `"0 4 * * *" or "@daily"`})
 	}
 	if strings.TrimSpace(c.Command) == "" || strings.ContainsAny(c.Command, "\n\x00") {
-		ps = append(ps, lab.Problem{Path: "command", Text: c.Command, Message: "is empty, or more than one line"})
+		ps = append(ps, lab.Problem{Path: "command", Text: c.Command, Message: "is empty or more than one line"})
 	}
 	if c.User != "" {
 		checkName(&ps, "user", c.User)
 	}
 	for k, v := range c.Env {
-		if !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString(k) || strings.ContainsAny(v, "\n\x00") {
-			ps = append(ps, lab.Problem{Path: "env." + k, Message: "is not the name of a variable, or its value holds a newline"})
+		if !variablePattern.MatchString(k) || strings.ContainsAny(v, "\n\x00") {
+			ps = append(ps, lab.Problem{Path: "env." + k, Message: "is not a variable name, or its value contains a newline"})
 		}
 	}
 	return ps
@@ -63,8 +65,8 @@ func (c Cron) Resources() []Resource {
 	return []Resource{f}
 }
 
-// Observe implements [Resource]: its parts ask.
+// Observe implements [Resource]; the members of the set observe.
 func (Cron) Observe(*Query) {}
 
-// Plan implements [Resource]: its parts plan.
+// Plan implements [Resource]; the members of the set plan.
 func (Cron) Plan(*Observation) ([]Op, error) { return nil, nil }

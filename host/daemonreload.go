@@ -6,14 +6,16 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// The tokens of units' files: of those that are there when the units are changed, and of those that go when their units are down.
+// The tokens of unit files: those that are written before their units are changed, and those that
+// are removed after their units have been stopped or disabled.
 const unitFiles, unitFilesGone = "units", "units-gone"
 
-// DaemonReload lets systemd read its units' files when they changed. Kinds of units imply it, see [Implier]; a state need not name it.
+// DaemonReload makes systemd read unit files that have changed. Kinds of units imply it, see
+// [Implier]; a state need not list it.
 type DaemonReload struct {
-	Units []string // that are changed after it, for whose files systemd says that it has not read them
+	Units []string // changed after it; systemd is reloaded if it has not read the files of one of them
 
-	gone bool // it comes after the files that are removed when their units are down, not before the units
+	gone bool // it comes after the removal of files whose units are down, not before the units
 }
 
 func (d DaemonReload) token() string {
@@ -52,7 +54,7 @@ func (d DaemonReload) Provides() []string {
 // Needs implements [Needer].
 func (d DaemonReload) Needs() []string { return []string{d.token()} }
 
-// Observe implements [Resource]: the units ask.
+// Observe implements [Resource]; the units observe.
 func (DaemonReload) Observe(*Query) {}
 
 // Plan implements [Resource].
@@ -63,7 +65,8 @@ func (d DaemonReload) Plan(o *Observation) ([]Op, error) {
 		return []Op{op}, nil
 	}
 	for _, name := range d.Units {
-		// Of a masked unit with drop-ins systemd says so for ever: it loads none, and compares their times all the same. To unmask it is to reload.
+		// For a masked unit with drop-ins NeedDaemonReload is always set: systemd compares the times
+		// of the drop-ins, which it does not load. Unmasking the unit reloads systemd.
 		if u := o.Unit(name); u.NeedReload && u.Load != "masked" {
 			op.Cause = "the files of " + name + " changed since systemd read them"
 			return []Op{op}, nil

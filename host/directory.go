@@ -8,7 +8,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Directory is a directory. Those above it that are not there are made with mode 0755.
+// Directory is a directory. Missing parent directories are created with mode 0755.
 type Directory struct {
 	Order `yaml:",inline"`
 
@@ -16,8 +16,8 @@ type Directory struct {
 	Mode   Mode   `yaml:"mode"`          // 0 means 0755
 	Owner  string `yaml:"owner"`         // name or number; empty means root
 	Group  string `yaml:"group"`         // name or number; empty means root
-	Absent bool   `yaml:"absent"`        // the directory must not be there; it is removed when it is empty, and otherwise that is an error
-	Purge  bool   `yaml:"purge"`         // with absent: what is in it goes too, which is a change with risk dataloss
+	Absent bool   `yaml:"absent"`        // the directory must not exist; it is removed if it is empty, and an error otherwise
+	Purge  bool   `yaml:"purge"`         // with absent: its contents are removed too, with risk dataloss
 }
 
 // ID returns "directory:PATH".
@@ -30,7 +30,7 @@ func (d Directory) Validate() (ps lab.Problems) {
 	checkOwner(&ps, "owner", d.Owner)
 	checkOwner(&ps, "group", d.Group)
 	if d.Purge && !d.Absent {
-		ps.Add("purge", "goes with absent")
+		ps.Add("purge", "requires absent")
 	}
 	return ps
 }
@@ -46,7 +46,8 @@ func (d Directory) Removes() string {
 	return ""
 }
 
-// Merge implements [Merger]: sets state only that a directory which they write to must be there, and another may say more of it.
+// Merge implements [Merger]: sets only require that a directory exists which they write to, and
+// another resource may say more about it.
 func (d Directory) Merge(other Resource) (Resource, bool) {
 	o, ok := other.(Directory)
 	switch must := (Directory{Path: d.Path}); {
@@ -76,13 +77,16 @@ func (d Directory) Plan(o *Observation) ([]Op, error) {
 	case d.Absent && st.Type == NoFile:
 		return nil, nil
 	case st.Type != NoFile && st.Type != DirFile:
-		return nil, &lab.Error{Op: "make directory", Hint: "move it away", Err: fmt.Errorf("%w: there is a %s", lab.ErrConflict, st.Type)}
+		return nil, &lab.Error{Op: "create directory", Hint: "move it away",
+			Err: fmt.Errorf("%w: the path is a %s", lab.ErrConflict, st.Type)}
 	case d.Absent && d.Purge:
-		return []Op{{Action: lab.Delete, Cause: "is there; all that is in it goes too", Risk: lab.RiskDataLoss, Script: "rm -rf --one-file-system -- " + ssh.Quote(d.Path)}}, nil
+		return []Op{{Action: lab.Delete, Cause: "exists; its contents are removed too", Risk: lab.RiskDataLoss,
+			Script: "rm -rf --one-file-system -- " + ssh.Quote(d.Path)}}, nil
 	case d.Absent:
-		return []Op{{Action: lab.Delete, Cause: "is there", Script: "rmdir -- " + ssh.Quote(d.Path)}}, nil
+		return []Op{{Action: lab.Delete, Cause: "exists", Script: "rmdir -- " + ssh.Quote(d.Path)}}, nil
 	case st.Type == DirFile:
 		return ownership(d.Path, st, mode, owner, group), nil
 	}
-	return []Op{{Action: lab.Create, Cause: "not found", Script: shell("directory", "dir", d.Path, "owner", owner+":"+group, "mode", mode.exact())}}, nil
+	return []Op{{Action: lab.Create, Cause: "not found",
+		Script: shell("directory", "dir", d.Path, "owner", owner+":"+group, "mode", mode.exact())}}, nil
 }

@@ -1,5 +1,6 @@
-// Package host brings a machine to a state and keeps it there, over SSH, with nothing installed on it: it needs a POSIX sh, coreutils,
-// util-linux, findutils, dpkg and systemd, which every Debian has.
+// Package host brings machines to a desired state over SSH and keeps them there. Nothing is
+// installed on a machine: it needs a POSIX sh, coreutils, util-linux, findutils, dpkg and systemd,
+// which every Debian has.
 //
 //	m := &host.Machine{Target: ssh.Target{
 //		Address:  "192.168.1.201",
@@ -16,29 +17,58 @@
 //	fmt.Print(plan)
 //	report, err := plan.Apply(ctx, nil)
 //
+// Connections are those of package host/ssh. Package host/inventory reads hosts, groups and
+// variables, and selects hosts by pattern; a [Fleet] plans several machines as one.
+//
 // # How it converges
 //
-// Resources are data. What all of them must know is asked by one script, the differences are computed here, by pure functions, and what must
-// be done goes back as one script that tells of each change as it is made; a last script looks at the machine again. So the cost is that of round
-// trips, and it does not grow with the number of resources: a machine that is as wanted costs one connection and one exec, and no write.
+// Resources are data. One script reads everything that they need to know about the machine, pure
+// functions compute the differences here, and one script makes the changes and reports each of
+// them as it is made. The first script then runs again to verify the result. The cost is therefore
+// a few round trips, whatever the number of resources: a converged machine costs one connection
+// and one exec, and no write.
 //
-// Nothing is remembered between runs, on either side, but one thing: what a unit was last started with is noted in /run/lab, which a reboot
-// clears, as it clears the unit. A run that is cut off anywhere is continued by the next.
+// No state is kept between runs, with one exception: the fingerprint of the configuration that a
+// unit was last started with is noted in /run/lab, which a reboot clears. A run that was cut off
+// at any point is completed by the next one.
 //
 // # What it never does
 //
-// It writes nothing while it plans. It shows no secret, and puts none into an argument. It accepts no host key that it was not told of. It does
-// not dial outside the boundary. It formats no disk that is not blank beyond doubt, and none without a person's word for that very disk. Two
-// runs do not change a machine at the same time: one holds /run/lab.lock.
+// Planning writes nothing. No secret is shown or passed as an argument. No host key is accepted that
+// [ssh.HostKeys] does not allow, and nothing outside the boundary is dialled. A disk is formatted
+// only if it is provably blank and a person has confirmed that very disk. Two runs never change a
+// machine at the same time: a run holds the lock /run/lab.lock.
 //
 // # Errors
 //
-// A connection fails with [lab.ErrUnreachable], [lab.ErrHostKey], [lab.ErrUnauthorized] or [lab.ErrRefused] (outside the boundary). A state that
-// is wrong in itself is [lab.Problems], before anything is dialled. A machine that somebody else is changing is [lab.ErrBlocked]. A change that was
-// made and does not last is [lab.ErrDrift]. The report of [lab.Plan.Apply] tells of each change.
+// A connection fails with [lab.ErrUnreachable], [lab.ErrHostKey], [lab.ErrUnauthorized] or
+// [lab.ErrRefused] (outside the boundary). An invalid state is [lab.Problems], returned before
+// anything is dialled. A machine that another run is changing is [lab.ErrBlocked]. A change that
+// was made but does not hold is [lab.ErrDrift]. The report of [lab.Plan.Apply] lists every change.
+//
+// # Writing your own kind
+//
+// A kind of resource is any type with the four methods of [Resource]: ID, Validate, Observe and
+// Plan. Observe asks questions of a [Query]; Plan reads the answers from an [Observation] and
+// returns the changes as values of type [Op]. The engine knows kinds only by interfaces, so a kind
+// outside this package can do all that those inside can. The optional interfaces are:
+//
+//   - [Ordered], [Provider], [Needer], [Remover] and [Final] place it among the other resources;
+//     embedding [Order] gives it the field After
+//   - [Set] and [Implier] for a kind that is made of other resources, or requires some
+//   - [Claimer] and [Merger] for resources that are about the same path, or have the same ID
+//   - [Fingerprinter] and [Watched] for what a unit reads, so that a change restarts it
+//   - [Binder] for a plan that depends on other resources of the state
+//   - [Loader] for local files, [SecretHolder] for secrets to mask, and [Resolver] and [Relative]
+//     for kinds that are read from documents
+//
+// Run the conformance suite of package host/hostsuite with your kinds in place of those of this
+// package, see hostsuite.Subject.Kind. Its test foreign_test.go reimplements files and units from
+// the exported interfaces alone, and is a complete example.
 //
 // # Testing
 //
-// Package hosttest has machines in the process of the test that speak real SSH, with faults and counters, and the conformance suite that this
-// package is held to.
+// Package host/hosttest has machines in the test's own process that speak real SSH, with fault
+// injection and counters. Package host/hostsuite is the conformance suite that this package passes
+// against these, against OpenSSH and against real Debian machines.
 package host

@@ -16,8 +16,9 @@ import (
 //   - file: {path: /etc/motd, content: "hello\n"}
 //   - unit: {name: ssh.service, state: started, enabled: true}
 //
-// The name of the file is for messages; a relative source is taken from its folder. The error is a [lab.Problems] with everything that is
-// wrong, each with its line. References to secrets are not read: see [State.Resolve].
+// The file name is used in messages, and relative sources are resolved against its directory. The
+// error is a [lab.Problems] that lists all problems with their lines. References to secrets are not
+// read, see [State.Resolve].
 func ReadState(file string, data []byte) (State, error) {
 	d, syntax := strictyaml.Parse(file, data)
 	if d == nil {
@@ -32,10 +33,12 @@ func ReadState(file string, data []byte) (State, error) {
 	}
 	meaning := s.Validate()
 	if shape != nil {
-		// of a resource that could not be read nothing more is said
+		// resources that could not be decoded are nil, and reported already
 		var ps lab.Problems
 		if errors.As(meaning, &ps) {
-			meaning = slices.DeleteFunc(slices.Clone(ps), func(p lab.Problem) bool { return strings.HasSuffix(p.Message, "is nil") }).Err()
+			meaning = slices.DeleteFunc(slices.Clone(ps), func(p lab.Problem) bool {
+				return strings.HasSuffix(p.Message, "is nil")
+			}).Err()
 		}
 	}
 	if err := strictyaml.Merge(syntax, shape, d.Locate(meaning)); err != nil {
@@ -44,8 +47,9 @@ func ReadState(file string, data []byte) (State, error) {
 	return s, nil
 }
 
-// Resolve returns the state with its references to secrets read. The places are as for [lab.SecretRef.Resolve]: os.LookupEnv and os.ReadFile in
-// a program. All secrets that cannot be read are reported at once.
+// Resolve returns the state with the values of its references to secrets. env and file are as in
+// [lab.SecretRef.Resolve]: os.LookupEnv and os.ReadFile in a program. The error reports all secrets
+// that cannot be read.
 func (s State) Resolve(env func(string) (string, bool), file func(string) ([]byte, error)) (State, error) {
 	out := make(State, len(s))
 	var ps lab.Problems
@@ -53,7 +57,8 @@ func (s State) Resolve(env func(string) (string, bool), file func(string) ([]byt
 		read := func(field string, ref lab.SecretRef) lab.Secret {
 			v, err := ref.Resolve(env, file)
 			if err != nil {
-				ps = append(ps, lab.Problem{Path: fmt.Sprintf("[%d].%s", i, field), Message: err.Error(), Hint: strings.Join(lab.Hints(err), "; ")})
+				ps = append(ps, lab.Problem{Path: fmt.Sprintf("[%d].%s", i, field), Message: err.Error(),
+					Hint: strings.Join(lab.Hints(err), "; ")})
 			}
 			return v
 		}

@@ -10,8 +10,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Download is a file, such as a program, that the machine fetches by HTTPS and that must have this checksum. What arrives is checked before it
-// gets its name.
+// Download is a file, such as a program, that the machine downloads over HTTPS. Its checksum is
+// verified before it is moved into place.
 type Download struct {
 	Order `yaml:",inline"`
 
@@ -28,16 +28,20 @@ func (d Download) ID() string { return "download:" + d.Path }
 
 var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
+// checkURL reports the problems of the URL and the checksum of a download.
 func checkURL(ps *lab.Problems, raw, sum string) {
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "https" && u.Scheme != "file" && !(u.Scheme == "http" && isLoopback(u.Hostname())) || strings.ContainsAny(raw, "\n\x00 ") {
+	allowed := err == nil &&
+		(u.Scheme == "https" || u.Scheme == "file" || u.Scheme == "http" && isLoopback(u.Hostname()))
+	if !allowed || strings.ContainsAny(raw, "\n\x00 ") {
 		*ps = append(*ps, lab.Problem{Path: "url", Text: raw, Message: "is not an https or file URL"})
 	}
 	if err == nil && u.User != nil {
-		*ps = append(*ps, lab.Problem{Path: "url", Message: "holds a user, and perhaps a password, which everybody would see", Hint: "serve it without, or upload it as a file"})
+		*ps = append(*ps, lab.Problem{Path: "url", Message: "contains a user name, and maybe a password, that everybody could see",
+			Hint: "serve it without authentication, or upload it as a file"})
 	}
 	if !sha256Pattern.MatchString(sum) {
-		*ps = append(*ps, lab.Problem{Path: "sha256", Text: sum, Message: "is not 64 hex digits in lower case"})
+		*ps = append(*ps, lab.Problem{Path: "sha256", Text: sum, Message: "is not 64 lower-case hex digits"})
 	}
 }
 
@@ -71,16 +75,16 @@ func (d Download) Needs() []string {
 func (d Download) Fingerprint() string { return "download " + d.SHA256 }
 
 func (d Download) want() (sum [32]byte) {
-	_, _ = hex.Decode(sum[:], []byte(d.SHA256)) // Check has seen that it is hex
+	_, _ = hex.Decode(sum[:], []byte(d.SHA256)) // Validate has checked that it is hex
 	return sum
 }
 
 // Observe implements [Resource].
 func (d Download) Observe(q *Query) { q.Sum(d.Path, d.want()) }
 
-// fetch returns the script that stores the URL's content in a file, which is like the one it replaces (see sh/apply.sh), and fails when it has
-// another checksum. Nothing is left of it then.
-func fetch(raw, file, replaces, sum string) string {
+// downloadTo returns the script that downloads the URL to a file, which gets the attributes of the
+// one it replaces (see like in sh/apply.sh). It fails, and removes the file, if the checksum differs.
+func downloadTo(raw, file, replaces, sum string) string {
 	return shell("download", "url", raw, "temp", file, "replaces", replaces, "sum", sum)
 }
 
@@ -91,13 +95,14 @@ func (d Download) Plan(o *Observation) ([]Op, error) {
 	op := Op{Action: lab.Create, Cause: "not found", Diff: fmt.Sprintf("+%s, sha256 %s\n", d.URL, d.SHA256)}
 	switch {
 	case st.Type == DirFile:
-		return nil, &lab.Error{Op: "download", Hint: "remove the directory, or choose another path", Err: fmt.Errorf("%w: there is a directory", lab.ErrConflict)}
+		return nil, &lab.Error{Op: "download", Hint: "remove the directory, or choose another path",
+			Err: fmt.Errorf("%w: the path is a directory", lab.ErrConflict)}
 	case st.Type == RegularFile && o.Sum(d.Path) == d.SHA256:
 		return ownership(d.Path, st, mode, owner, group), nil
 	case st.Type != NoFile:
 		op.Action, op.Cause = lab.Update, "content differs"
 	}
 	temp := tempFor(d.Path)
-	op.Script = fetch(d.URL, temp, d.Path, d.SHA256) + placed(temp, d.Path, mode, owner, group)
+	op.Script = downloadTo(d.URL, temp, d.Path, d.SHA256) + placed(temp, d.Path, mode, owner, group)
 	return []Op{op}, nil
 }

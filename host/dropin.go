@@ -4,12 +4,12 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// DropIn is a file with settings that are added to a unit's own, in /etc/systemd/system/UNIT.d.
+// DropIn is a drop-in file of a systemd unit, in /etc/systemd/system/UNIT.d.
 type DropIn struct {
 	Order `yaml:",inline"`
 
 	Unit    string `yaml:"unit,required"` // "k3s.service"
-	Name    string `yaml:"name,required"` // of the file, without ".conf": "10-lab"
+	Name    string `yaml:"name,required"` // file name without ".conf": "10-lab"
 	Content string `yaml:"content"`
 	Absent  bool   `yaml:"absent"`
 }
@@ -24,7 +24,7 @@ func (d DropIn) Path() string { return "/etc/systemd/system/" + d.Unit + ".d/" +
 func (d DropIn) Validate() (ps lab.Problems) {
 	checkUnitName(&ps, "unit", d.Unit)
 	if !fileNamePattern.MatchString(d.Name) || len(d.Name) > 200 {
-		ps = append(ps, lab.Problem{Path: "name", Text: d.Name, Message: "is not a name for a file: letters, digits, - _ and ."})
+		ps = append(ps, lab.Problem{Path: "name", Text: d.Name, Message: "is not a file name: letters, digits, - _ and ."})
 	}
 	checkUnitContent(&ps, d.Content, d.Absent)
 	return ps
@@ -39,8 +39,8 @@ func (d DropIn) Resources() []Resource {
 	return []Resource{Directory{Path: "/etc/systemd/system/" + d.Unit + ".d"}, f}
 }
 
-// Observe implements [Resource]: its parts ask.
+// Observe implements [Resource]; the members of the set observe.
 func (DropIn) Observe(*Query) {}
 
-// Plan implements [Resource]: its parts plan.
+// Plan implements [Resource]; the members of the set plan.
 func (DropIn) Plan(*Observation) ([]Op, error) { return nil, nil }

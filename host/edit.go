@@ -12,68 +12,91 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// edit is a change of a part of a file that others own too. The file is written whole, in one step, with its mode and owner kept, and only
-// if it is still the one that was read.
+// edit is a change to part of a file that others edit too. The file is replaced atomically, keeps its
+// mode and owner, and is only written if it is still the one that was read.
 type edit struct {
 	path     string
-	create   bool // a file that is not there is made
-	mode     Mode // of a file that is made; 0 means 0644
+	create   bool // the file is created if it does not exist
+	mode     Mode // of a created file; 0 means 0644
 	owner    string
 	group    string
 	validate string
 }
 
-// plan returns the op that turns the file into what change makes of it, nothing when that is what it is. The next edit of the same file, in
-// this plan, sees the result.
+// plan returns the op that applies change to the lines of the file, nothing if they stay the same. The
+// next edit of the same file, in this plan, sees the result.
 func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, error) {
-	st := o.Stat(e.path)
 	old, exists := o.Content(e.path)
-	switch {
-	case st.Type == LinkFile || st.Type == OtherFile || st.Type == DirFile:
-		return nil, &lab.Error{Op: "edit file", Hint: "edit the file that it stands for", Err: fmt.Errorf("%w: it is a %s", lab.ErrConflict, st.Type)}
-	case len(old) > maxContent:
-		return nil, &lab.Error{Op: "edit file", Hint: "write the file whole", Err: fmt.Errorf("%w: it has more than %d KiB", lab.ErrConflict, maxContent>>10)}
-	case !exists && !e.create:
+	if err := e.refuse(o.Stat(e.path).Type, len(old)); err != nil {
+		return nil, err
+	}
+	if !exists && !e.create {
 		if len(change(nil)) == 0 {
 			return nil, nil
 		}
 		if o.CanDefer() {
-			return []Op{{Action: lab.Update, Cause: "the file is not there yet, an earlier change may bring it", Deferred: true}}, nil
+			return []Op{{Action: lab.Update, Deferred: true,
+				Cause: "the file does not exist yet, an earlier change may create it"}}, nil
 		}
-		return nil, &lab.Error{Op: "edit file", Hint: "set create: true to make it", Err: fmt.Errorf("%w: the file", lab.ErrNotFound)}
+		return nil, &lab.Error{Op: "edit file", Hint: "set create: true to create it",
+			Err: fmt.Errorf("%w: the file", lab.ErrNotFound)}
 	}
 	want := []byte(strings.Join(change(splitKeep(string(old))), ""))
 	if exists && bytes.Equal(want, old) || !exists && len(want) == 0 {
 		return nil, nil
 	}
-	op := Op{Action: lab.Update, Cause: "content differs", Risk: lab.RiskNone}
-	mode, owner, group, before := st.Mode, st.User, st.Group, "absent"
+	st, before := e.newFile(), "absent"
+	op := Op{Action: lab.Create, Cause: "not found", Risk: lab.RiskNone}
 	if exists {
-		before = hexSum(old)
-		if st.User == "UNKNOWN" {
-			owner = fmt.Sprint(st.UID)
-		}
-		if st.Group == "UNKNOWN" {
-			group = fmt.Sprint(st.GID)
-		}
-	} else {
-		op.Action, op.Cause = lab.Create, "not found"
-		mode, owner, group = e.mode.or(0o644), orRoot(e.owner), orRoot(e.group)
+		st, before = e.existing(o.Stat(e.path)), hexSum(old)
+		op.Action, op.Cause = lab.Update, "content differs"
 	}
-	if mode.worldReadable() {
+	st.Size = int64(len(want))
+	if st.Mode.worldReadable() {
 		op.Diff = lab.Diff(e.path, old, want)
 	} else {
 		op.Diff = addedLines(old, want)
 	}
-	p := &Payload{Temp: tempFor(e.path), Size: int64(len(want)), Content: want, Replaces: e.path}
+	p := &Payload{Temp: tempFor(e.path), Size: st.Size, Content: want, Replaces: e.path}
 	op.Payload = p
-	op.Script = fmt.Sprintf("same %s %s || { rm -f -- %s; exit 1; }\n%s", ssh.Quote(e.path), before, ssh.Quote(p.Temp), put(p.Temp, e.path, mode, owner, group, sha256.Sum256(want), e.validate))
-	op.Expected.Files = []ExpectedFile{{Path: e.path, Content: want,
-		Stat: Stat{Type: RegularFile, Mode: mode, User: owner, Group: group, Size: int64(len(want))}}}
+	op.Script = fmt.Sprintf("same %s %s || { rm -f -- %s; exit 1; }\n", ssh.Quote(e.path), before, ssh.Quote(p.Temp)) +
+		put(p.Temp, e.path, st.Mode, st.User, st.Group, sha256.Sum256(want), e.validate)
+	op.Expected.Files = []ExpectedFile{{Path: e.path, Content: want, Stat: st}}
 	return []Op{op}, nil
 }
 
-// addedLines returns the lines of want that old has not, as a diff: of a file that not everybody may read, nothing else is shown.
+// refuse returns the error of what cannot be edited: anything but a regular file, or too large a one.
+func (e edit) refuse(is FileType, size int) error {
+	switch {
+	case is == LinkFile || is == OtherFile || is == DirFile:
+		return &lab.Error{Op: "edit file", Hint: "edit the file that it stands for",
+			Err: fmt.Errorf("%w: it is a %s", lab.ErrConflict, is)}
+	case size > maxContent:
+		return &lab.Error{Op: "edit file", Hint: "write the file as a whole",
+			Err: fmt.Errorf("%w: it has more than %d KiB", lab.ErrConflict, maxContent>>10)}
+	}
+	return nil
+}
+
+// newFile returns the mode and owner of a file that the edit creates.
+func (e edit) newFile() Stat {
+	return Stat{Type: RegularFile, Mode: e.mode.or(0o644), User: orRoot(e.owner), Group: orRoot(e.group)}
+}
+
+// existing returns the mode and owner that the edited file keeps, as numbers where they have no name.
+func (e edit) existing(have Stat) Stat {
+	st := Stat{Type: RegularFile, Mode: have.Mode, User: have.User, Group: have.Group}
+	if st.User == "UNKNOWN" {
+		st.User = fmt.Sprint(have.UID)
+	}
+	if st.Group == "UNKNOWN" {
+		st.Group = fmt.Sprint(have.GID)
+	}
+	return st
+}
+
+// addedLines returns the lines of want that are not in old, as a diff: it is all that is shown of a
+// file that is not world-readable.
 func addedLines(old, want []byte) string {
 	have := map[string]bool{}
 	for _, l := range splitKeep(string(old)) {
@@ -105,7 +128,8 @@ func splitKeep(s string) []string {
 	return lines
 }
 
-// insert puts text, whole lines, before lines[at]; at may be len(lines). A last line without a newline gets one when text comes after it.
+// insert inserts text, whole lines, before lines[at]; at may be len(lines). A last line without a
+// newline gets one if text comes after it.
 func insert(lines []string, at int, text ...string) []string {
 	out := append([]string(nil), lines[:at]...)
 	if at > 0 && !strings.HasSuffix(out[at-1], "\n") {
@@ -115,7 +139,8 @@ func insert(lines []string, at int, text ...string) []string {
 	return append(out, lines[at:]...)
 }
 
-// place returns where to insert: after the last line that matches after, else before the last that matches before, else at the end.
+// place returns the index at which to insert: after the last line that matches after, otherwise before
+// the last that matches before, otherwise the end.
 func place(lines []string, after, before *regexp.Regexp) int {
 	for i := len(lines) - 1; i >= 0; i-- {
 		l := strings.TrimSuffix(lines[i], "\n")
@@ -129,7 +154,8 @@ func place(lines []string, after, before *regexp.Regexp) int {
 	return len(lines)
 }
 
-// compile compiles a regular expression and reports what is wrong with it. Empty is nil.
+// compile returns the compiled regular expression, nil if it is empty or invalid, and reports why it
+// is invalid.
 func compile(ps *lab.Problems, field, expr string) *regexp.Regexp {
 	if expr == "" {
 		return nil

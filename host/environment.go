@@ -11,11 +11,11 @@ import (
 // environmentFile holds the name of the environment that a machine belongs to.
 const environmentFile = "/etc/lab/environment"
 
-// environment is the file that says which environment a machine belongs to. A machine that has none is given one; another content is
-// refused, not replaced.
+// environment is the file that records which environment a machine belongs to. It is created if it
+// does not exist; different content is refused, not replaced.
 type environment struct{ file File }
 
-// claim returns what a machine of the environment must hold, nothing for an empty name.
+// claim returns the resources that record the environment, none for an empty name.
 func claim(name string) State {
 	if name == "" {
 		return nil
@@ -40,8 +40,10 @@ func (e environment) Observe(q *Query) {
 
 func (e environment) Plan(o *Observation) ([]Op, error) {
 	if have, ok := o.Content(e.file.Path); ok && string(have) != e.file.Content {
-		return nil, &lab.Error{Op: "check environment", Hint: "use the configuration of that environment; if the machine moved, remove the file on it by hand",
-			Err: fmt.Errorf("%w: the machine belongs to %q, not to %q", lab.ErrRefused, strings.TrimSpace(string(have)), strings.TrimSpace(e.file.Content))}
+		return nil, &lab.Error{Op: "verify environment",
+			Hint: "use the configuration of that environment; if the machine moved, remove the file on it by hand",
+			Err: fmt.Errorf("%w: the machine belongs to %q, not to %q", lab.ErrRefused,
+				strings.TrimSpace(string(have)), strings.TrimSpace(e.file.Content))}
 	}
 	return e.file.Plan(o)
 }

@@ -11,7 +11,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// A machine is planned, changed, and found to be as wanted.
+// A machine is planned and changed, and its next plan is empty.
 func Example() {
 	box, err := hosttest.Start(hosttest.Config{})
 	if err != nil {
@@ -49,7 +49,7 @@ func Example() {
 	// nothing to do <nil>
 }
 
-// Everything that is wrong with a state is told before anything is dialled.
+// All problems of a state are reported before anything is dialled.
 func ExampleState_Validate() {
 	s := host.State{host.Line{Path: "/etc/hosts", Line: "192.0.2.10 gitea.arcodange.lab"}}
 	fmt.Println(s[0].ID(), s.Validate())
@@ -57,5 +57,5 @@ func ExampleState_Validate() {
 	fmt.Println(s.Validate())
 	// Output:
 	// line:/etc/hosts:192.0.2.10 gitea.arcodange.lab <nil>
-	// [1].unless: nothing says when the command need not run, so it would run every time (set unless, creates or removes)
+	// [1].unless: the command would run every time (set unless, creates or removes)
 }

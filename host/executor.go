@@ -10,18 +10,19 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// job is one plan of one machine: made by [Machine.Plan], carried out when the plan is applied.
+// job is the plan of one machine: made by [Machine.Plan], run when the plan is applied.
 type job struct {
 	m       *Machine
 	want    *wanted
 	masker  *lab.Masker
 	changes []change
-	boot    string // boot ID when it was planned
+	boot    string // boot ID at the time of the plan
 }
 
 func (j *job) step() string { return "host/" + j.m.name() }
 
-// plan compares the machine with what is wanted. IDs are those of the plan, and errors say whose they are.
+// plan compares the machine with its desired state. The changes have the IDs of the plan, and the
+// errors name their resource.
 func (j *job) plan(o *Observation, final bool) ([]change, map[string]error) {
 	changes, faults := j.want.diff(o, final)
 	for i := range changes {
@@ -41,7 +42,7 @@ func (j *job) resourceError(id string, err error) error {
 	return &lab.Error{Op: "plan", Target: j.m.name(), Path: id, Err: j.masker.Err(err)}
 }
 
-// joined returns the errors of resources in the order of the state.
+// joined joins the errors in the order of the state.
 func (j *job) joined(faults map[string]error) error {
 	var all []error
 	for _, n := range j.want.nodes {
@@ -50,8 +51,9 @@ func (j *job) joined(faults map[string]error) error {
 	return errors.Join(all...)
 }
 
-// run makes the planned changes by one exec, reboots when that is asked for, and reads the machine again by another. Deferred changes are
-// planned again and made by one more exec of each, in as many rounds as they need, all before the reboot.
+// run makes the planned changes with one exec, reboots if a change asks for it, and verifies the
+// result with another exec. Deferred changes are planned and made before the reboot, in as many
+// rounds as they need, with two more execs a round.
 func (j *job) run(ctx context.Context, r *lab.Recorder) error {
 	e := &execution{job: j, r: r, done: map[string]bool{}}
 	var now, deferred, reboots []int
@@ -88,8 +90,8 @@ func (j *job) run(ctx context.Context, r *lab.Recorder) error {
 	return nil
 }
 
-// among returns some of the planned changes, by their indexes, with those of ops in place of their own. What they come after is counted among
-// them, and what is not among them is left out.
+// among returns the planned changes at the indexes, each with its op in ops if there is one. Their
+// dependencies are indexes into the result; others are left out.
 func (j *job) among(indexes []int, ops map[int]Op) []change {
 	place := map[int]int{}
 	var out []change
@@ -110,7 +112,7 @@ func (j *job) among(indexes []int, ops map[int]Op) []change {
 	return out
 }
 
-// again observes the machine and plans what is left.
+// again observes the machine and plans the remaining changes.
 func (j *job) again(ctx context.Context) (left []change, faults map[string]error, err error) {
 	o, err := j.m.observe(ctx, j.want.query(), j.masker)
 	if err != nil {
@@ -124,10 +126,10 @@ func (j *job) again(ctx context.Context) (left []change, faults map[string]error
 type execution struct {
 	*job
 	r    *lab.Recorder
-	done map[string]bool // IDs of changes that were made, and not rolled back since
+	done map[string]bool // IDs of changes that were made and not rolled back
 }
 
-// apply makes changes by one exec.
+// apply makes the changes with one exec.
 func (e *execution) apply(ctx context.Context, changes []change) error {
 	if len(changes) == 0 {
 		return nil
@@ -137,18 +139,18 @@ func (e *execution) apply(ctx context.Context, changes []change) error {
 	for _, id := range p.done {
 		e.done[id] = true
 	}
-	for _, u := range p.rolledBack {
+	for _, b := range p.rolledBack {
 		for _, c := range e.changes {
-			if e.done[c.id] && u.means(c) {
+			if e.done[c.id] && b.means(c) {
 				delete(e.done, c.id)
-				e.r.RolledBack(c.id, "rolled back by "+u.by)
+				e.r.RolledBack(c.id, "rolled back by "+b.by)
 			}
 		}
 	}
 	return err
 }
 
-// apply sends the changes, with their payloads, and lets p read what becomes of them.
+// apply sends the changes with their payloads, and lets p parse the output.
 func (m *Machine) apply(ctx context.Context, changes []change, p *applyParser) error {
 	nonce := newNonce()
 	frames := &frameParser{nonce: nonce, header: p.header, data: p.data, ended: p.flushLine}
@@ -159,24 +161,27 @@ func (m *Machine) apply(ctx context.Context, changes []change, p *applyParser) e
 		}
 	}
 	var stderr tail
-	res, err := m.run(ctx, ssh.Command{Script: applyScript(nonce, changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true})
-	_ = frames.Close() // it only passes on what is left
+	res, err := m.run(ctx, ssh.Command{
+		Script: applyScript(nonce, changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true,
+	})
+	_ = frames.Close() // it only flushes the parser
 	p.flushLine()
 	if err != nil {
 		return err
 	}
 	err = p.problem
 	if err == nil && (!p.ended || res.Exit != 0) {
-		err = fmt.Errorf("%w: the script ended early, exit status %d: %s", lab.ErrDrift, res.Exit, p.masker.Mask(stderr.String()))
+		err = fmt.Errorf("%w: the script ended early, exit status %d: %s",
+			lab.ErrDrift, res.Exit, p.masker.Mask(stderr.String()))
 	}
 	if err != nil {
-		return &lab.Error{Op: "apply plan", Target: m.name(), Hint: "run it again: it goes on from here", Err: err}
+		return &lab.Error{Op: "apply plan", Target: m.name(), Hint: "run it again: it continues from here", Err: err}
 	}
 	return nil
 }
 
-// notDone returns the first change that the one at the index comes after and that was not made, and is not in pending either; "" when there
-// is none.
+// notDone returns the ID of the first dependency of change i that is neither made nor pending; "" if
+// there is none.
 func (e *execution) notDone(i int, pending map[int]bool) string {
 	for _, d := range e.changes[i].after {
 		if id := e.changes[d].id; !e.done[id] && !pending[d] {
@@ -190,7 +195,7 @@ func (e *execution) skip(i int, missing string) {
 	e.r.Skip(e.changes[i].id, missing+" was not done")
 }
 
-// end records how a change ended that needed no command.
+// end records the result of a change that needed no command.
 func (e *execution) end(i int, err error) {
 	id := e.changes[i].id
 	e.r.Start(id)
@@ -198,15 +203,19 @@ func (e *execution) end(i int, err error) {
 	e.done[id] = err == nil
 }
 
-// round makes those of the deferred changes that can be made now, as they are planned now, and returns those that have to wait for these.
-func (e *execution) round(ctx context.Context, deferred []int, left []change, faults map[string]error) (still []int, err error) {
+// round makes the deferred changes that can be made now, as now planned in left, and returns those
+// that must wait for another round.
+func (e *execution) round(
+	ctx context.Context, deferred []int, left []change, faults map[string]error,
+) (still []int, err error) {
 	found := map[string]Op{}
 	for _, c := range left {
 		found[c.id] = c.op
 	}
 	var ready []int
 	ops := map[int]Op{}
-	pending, waiting := map[int]bool{}, map[int]bool{} // pending: made in this round, or waiting
+	pending := map[int]bool{} // made in this round, or waiting
+	waiting := map[int]bool{}
 	for _, i := range deferred {
 		c := e.changes[i]
 		op, needed := found[c.id]
@@ -221,7 +230,7 @@ func (e *execution) round(ctx context.Context, deferred []int, left []change, fa
 		case !waits && fault != nil:
 			e.end(i, fault)
 		case !waits && !needed:
-			e.end(i, nil) // what it waited for did it
+			e.end(i, nil) // a change that it waited for made it unnecessary
 		case waits || op.Deferred:
 			still, pending[i], waiting[i] = append(still, i), true, true
 		default:
@@ -235,19 +244,21 @@ func (e *execution) round(ctx context.Context, deferred []int, left []change, fa
 	return nil, nil
 }
 
-// abandon ends changes that nothing is left to bring what they wait for.
+// abandon ends deferred changes that no other change can make possible any more.
 func (e *execution) abandon(waiting []int) {
 	for _, i := range waiting {
 		if missing := e.notDone(i, nil); missing != "" {
 			e.skip(i, missing)
 			continue
 		}
-		e.end(i, &lab.Error{Op: "make change", Target: e.m.name(), Path: e.changes[i].resource.ID(), Hint: "look at what should have brought it",
-			Err: fmt.Errorf("%w: what it changes is still not there", lab.ErrNotFound)})
+		e.end(i, &lab.Error{Op: "make change", Target: e.m.name(), Path: e.changes[i].resource.ID(),
+			Hint: "find out which change should have provided it",
+			Err:  fmt.Errorf("%w: what it changes still does not exist", lab.ErrNotFound)})
 	}
 }
 
-// verify takes the success back of changes that the machine does not show, and notes what is left to be done.
+// verify marks changes as failed whose effect the machine does not show, and notes further changes
+// that are needed now.
 func (e *execution) verify(left []change, faults map[string]error) {
 	planned := map[string]bool{}
 	for _, c := range e.changes {
@@ -260,13 +271,14 @@ func (e *execution) verify(left []change, faults map[string]error) {
 	for _, c := range left {
 		switch {
 		case e.done[c.id]:
-			e.r.Done(c.id, &lab.Error{Op: "verify change", Target: e.m.name(), Path: c.resource.ID(), Hint: "something else changes it: find out what",
-				Err: fmt.Errorf("%w: it was made, and still: %s", lab.ErrDrift, e.masker.Mask(c.op.Cause))})
+			e.r.Done(c.id, &lab.Error{Op: "verify change", Target: e.m.name(), Path: c.resource.ID(),
+				Hint: "something else changes it: find out what",
+				Err:  fmt.Errorf("%w: it was made, but still: %s", lab.ErrDrift, e.masker.Mask(c.op.Cause))})
 		case !planned[c.id]:
 			more = append(more, c.resource.ID())
 		}
 	}
 	if len(more) > 0 {
-		e.r.Note(fmt.Sprintf("%s: more is to be done now, plan again: %s", e.m.name(), strings.Join(more, ", ")))
+		e.r.Note(fmt.Sprintf("%s: more changes are needed now, plan again: %s", e.m.name(), strings.Join(more, ", ")))
 	}
 }

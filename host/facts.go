@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Facts are what every observation tells of the machine besides what was asked.
+// Facts describe a machine. Every observation includes them.
 type Facts struct {
 	Hostname       string
 	OS             string // os-release's ID: "debian"
@@ -16,22 +16,23 @@ type Facts struct {
 	Codename       string // os-release's VERSION_CODENAME: "bookworm"
 	Kernel         string // release: "6.12.47+rpt-rpi-2712"
 	Arch           string // machine of uname(2): "aarch64", "x86_64"
-	Model          string // of the board, from the device tree; empty where there is none
+	Model          string // of the board, from the device tree; empty if there is none
 	MachineID      string
 	BootID         string // changes at every boot
 	Cmdline        string // of the running kernel
-	Controllers    string // of cgroup version 2, separated by spaces; empty where it is not mounted
+	Controllers    string // of cgroup v2, separated by spaces; empty if it is not mounted
 	Memory         int64  // bytes
 	Swap           int64  // bytes
 	Uptime         time.Duration
-	TimeInSync     bool // systemd-timesyncd has set the clock since boot
-	RebootRequired bool // a package asked for a reboot: /run/reboot-required is there
+	TimeInSync     bool // systemd-timesyncd has set the clock since the boot
+	RebootRequired bool // a package asked for a reboot: /run/reboot-required exists
 }
 
-// RaspberryPi reports whether the board says that it is one.
+// RaspberryPi reports whether the board's model is a Raspberry Pi.
 func (f Facts) RaspberryPi() bool { return strings.Contains(f.Model, "Raspberry Pi") }
 
-// DebianArch returns Debian's name of the architecture: "arm64" for "aarch64". It returns Arch itself where it knows no other.
+// DebianArch returns Debian's name of the architecture, such as "arm64" for "aarch64", or Arch
+// itself if it knows no other.
 func (f Facts) DebianArch() string {
 	switch f.Arch {
 	case "aarch64":
@@ -44,7 +45,7 @@ func (f Facts) DebianArch() string {
 	return f.Arch
 }
 
-// readFacts reads the lines of factsScript, and the machine's time where it is among them.
+// readFacts parses the output of ask_facts and, if it is included, ask_clock.
 func readFacts(text string) (f Facts, now time.Time) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
@@ -101,7 +102,7 @@ func readFacts(text string) (f Facts, now time.Time) {
 	return f, now
 }
 
-// parseSeconds reads seconds with a fraction.
+// parseSeconds parses seconds with a fraction; 0 if they are out of range.
 func parseSeconds(s string) time.Duration {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(f) || math.Abs(f) > 1e9 {
@@ -110,8 +111,8 @@ func parseSeconds(s string) time.Duration {
 	return time.Duration(f * float64(time.Second))
 }
 
-// parseUint reads what a script printed.
+// parseUint parses a number that a script printed; 0 if it printed nothing.
 func parseUint(s string, base int) uint64 {
-	n, _ := strconv.ParseUint(s, base, 64) // 0 for what is no number: the script printed a number, or nothing
+	n, _ := strconv.ParseUint(s, base, 64)
 	return n
 }

@@ -14,44 +14,48 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// File is a file with this content. It is replaced whole, in one step: nobody on the machine reads it half written, whatever happens.
+// File is a file with the given content. It is replaced atomically: no process on the machine ever
+// reads it half written.
 //
-// The content is one of Content, Template, Source and Secret; with none of them the file is empty. Diffs of files that not everybody on the
-// machine may read are not shown.
+// The content is one of Content, Template, Source and Secret; without any of them the file is empty.
+// The plan shows no diff of a file that is not world-readable.
 type File struct {
 	Order `yaml:",inline"`
 
 	Path string `yaml:"path,required"` // absolute
 
-	Content    string                   `yaml:"content"`  // the text, exactly
-	Template   string                   `yaml:"template"` // a text/template over .Facts ([Facts]) and .Vars, with the function secret "NAME"
-	Vars       map[string]any           `yaml:"vars"`     // of the template
-	SecretRefs map[string]lab.SecretRef `yaml:"secrets"`  // of the template, by name; read when the state is loaded, see [State.Resolve]
-	Source     string                   `yaml:"source"`   // a file here with the content, of any size
+	Content    string                   `yaml:"content"`  // the text, verbatim
+	Template   string                   `yaml:"template"` // a text/template of .Facts ([Facts]), .Vars and the function secret "NAME"
+	Vars       map[string]any           `yaml:"vars"`     // variables of the template
+	SecretRefs map[string]lab.SecretRef `yaml:"secrets"`  // secrets of the template, by name, see [State.Resolve]
+	Source     string                   `yaml:"source"`   // a local file with the content, of any size
 	SecretRef  lab.SecretRef            `yaml:"secret"`   // a reference to the content
 
-	Mode         Mode   `yaml:"mode"`     // 0 means 0644, and 0600 with a secret in it
+	Mode         Mode   `yaml:"mode"`     // 0 means 0644, or 0600 if the content contains a secret
 	Owner        string `yaml:"owner"`    // name or number; empty means root
 	Group        string `yaml:"group"`    // name or number; empty means root
-	ValidateWith string `yaml:"validate"` // a command that must succeed on the new file before it is moved in, its name in place of %s: "visudo -cf %s"
-	Absent       bool   `yaml:"absent"`   // the file must not be there
-	IfAbsent     bool   `yaml:"ifAbsent"` // only a file that is not there is written; what is there is left as it is, mode and owner too
+	ValidateWith string `yaml:"validate"` // a command that must accept the new file, %s, before it is moved into place: "visudo -cf %s"
+	Absent       bool   `yaml:"absent"`   // the file must not exist
+	IfAbsent     bool   `yaml:"ifAbsent"` // write only a file that does not exist; an existing one, with its mode and owner, is kept
 
-	// Value is the content when it is a secret that the program holds; a document names it with Secret.
+	// Value is the content if it is a secret that the program holds; a document refers to it with
+	// Secret.
 	Value lab.Secret `yaml:"-"`
 
-	// Values are the secrets of the template that the program holds; a document names them with Secrets.
+	// Values are secrets of the template that the program holds; a document refers to them with
+	// Secrets.
 	Values map[string]lab.Secret `yaml:"-"`
 
-	// ParentPrivate says that a folder above lets nobody else in, so that the mode is for those to whom the file is given in another way, as a mount in a
-	// container: a secret may then be readable by everybody.
+	// ParentPrivate means that a parent directory is closed to other users, so that Mode only applies
+	// where the file is accessible in another way, such as a mount in a container. A file with a
+	// secret may then be world-readable.
 	ParentPrivate bool `yaml:"-"`
 
-	unitDown string // the unit whose file must not be there, when the same state stops or disables it
+	unitDown string // the unit whose file is removed, if the same state stops or disables it
 	local    *localFile
 }
 
-// localFile is what was read of File.Source when the plan began.
+// localFile is what Load read of File.Source.
 type localFile struct {
 	size int64
 	sum  [32]byte
@@ -62,7 +66,7 @@ func (f File) ID() string { return "file:" + f.Path }
 
 func (f File) secret() bool { return !f.Value.IsZero() || !f.SecretRef.IsZero() }
 
-// holdsSecret reports whether a secret is in the content, which the content then is, or a part of it.
+// holdsSecret reports whether the content is, or contains, a secret.
 func (f File) holdsSecret() bool { return f.secret() || len(f.Values)+len(f.SecretRefs) > 0 }
 
 func (f File) mode() Mode {
@@ -82,16 +86,18 @@ func (f File) Validate() (ps lab.Problems) {
 		}
 	}
 	if given > 1 {
-		ps = append(ps, lab.Problem{Path: "content", Message: "more than one of content, template, source and secret", Hint: "keep one"})
+		ps = append(ps, lab.Problem{Path: "content", Hint: "keep one",
+			Message: "more than one of content, template, source and secret"})
 	}
 	if f.Absent && (given > 0 || f.IfAbsent) {
-		ps = append(ps, lab.Problem{Path: "absent", Message: "a file that must not be there has no content", Hint: "remove one of them"})
+		ps = append(ps, lab.Problem{Path: "absent", Message: "excludes a content", Hint: "remove one of them"})
 	}
 	checkMode(&ps, f.Mode)
 	checkOwner(&ps, "owner", f.Owner)
 	checkOwner(&ps, "group", f.Group)
 	if f.holdsSecret() && f.mode().worldReadable() && !f.ParentPrivate {
-		ps = append(ps, lab.Problem{Path: "mode", Text: f.mode().String(), Message: "everybody on the machine could read the secret", Hint: "write 0600 or 0640"})
+		ps = append(ps, lab.Problem{Path: "mode", Text: f.mode().String(),
+			Message: "every user of the machine could read the secret", Hint: "use 0600 or 0640"})
 	}
 	if f.Template != "" {
 		if _, err := parseTemplate(f.Template, f.Values); err != nil {
@@ -113,8 +119,8 @@ func (f File) Claims() []Claim {
 // Files implements [Watched].
 func (f File) Files() []string { return []string{f.Path} }
 
-// Bind implements [Binder]: a unit's file that must not be there is removed when the same state has stopped or disabled the unit, since
-// systemctl disables no unit without a file.
+// Bind implements [Binder]: a unit file is removed after the same state has stopped or disabled its
+// unit, since systemctl cannot disable a unit without a file.
 func (f File) Bind(w *Whole) Resource {
 	if f.Absent && isUnitPath(f.Path) && w.Provides(downToken+unitOf(f.Path)) {
 		f.unitDown = unitOf(f.Path)
@@ -185,7 +191,8 @@ func (f File) Secrets() []lab.Secret {
 	return s
 }
 
-// fingerprint is the hash of the content as far as it is known without the machine: of a template, its text, variables and secrets.
+// Fingerprint implements [Fingerprinter]: a hash of the content or, for a template, of its text,
+// variables and secrets.
 func (f File) Fingerprint() string {
 	h := sha256.New()
 	switch {
@@ -197,7 +204,7 @@ func (f File) Fingerprint() string {
 			fmt.Fprintf(h, " %q=%q", name, f.Values[name].Reveal())
 		}
 	case f.secret():
-		io.WriteString(h, f.Value.Reveal()) // a hash takes everything
+		io.WriteString(h, f.Value.Reveal()) // a hash accepts any write
 	default:
 		io.WriteString(h, f.Content)
 	}
@@ -205,13 +212,13 @@ func (f File) Fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Load implements [Loader]: it reads the size and the hash of a local source.
+// Load implements [Loader]: it reads the size and the hash of the source.
 func (f File) Load() (Resource, error) {
 	if f.Source == "" || f.Absent {
 		return f, nil
 	}
 	fail := func(err error) (Resource, error) {
-		return nil, &lab.Error{Op: "read source of", Path: f.ID(), Hint: "look at the file here", Err: err}
+		return nil, &lab.Error{Op: "read source of", Path: f.ID(), Hint: "check the local file", Err: err}
 	}
 	file, err := os.Open(f.Source)
 	if err != nil {
@@ -239,13 +246,13 @@ func (f File) Observe(q *Query) {
 	case f.Absent, f.IfAbsent:
 		q.Path(f.Path)
 	case f.Template != "":
-		q.Content(f.Path) // the template may use facts: only the observation tells the content
+		q.Content(f.Path) // the content may depend on facts, which are not known yet
 	default:
 		q.Sum(f.Path, f.sum(nil))
 	}
 }
 
-// content returns the content, except of a local source.
+// content returns the content, except that of a local source.
 func (f File) content(o *Observation) ([]byte, error) {
 	switch {
 	case f.secret():
@@ -256,7 +263,7 @@ func (f File) content(o *Observation) ([]byte, error) {
 	return []byte(f.Content), nil
 }
 
-// sum returns the hash of content, or of the local source.
+// sum returns the hash of content, or that of the local source; nil means content without facts.
 func (f File) sum(content []byte) [32]byte {
 	switch {
 	case f.local != nil:
@@ -272,57 +279,74 @@ func (f File) sum(content []byte) [32]byte {
 // Plan implements [Resource].
 func (f File) Plan(o *Observation) ([]Op, error) {
 	st := o.Stat(f.Path)
-	if f.Absent {
-		switch st.Type {
-		case NoFile:
-			return nil, nil
-		case DirFile:
-			return nil, &lab.Error{Op: "remove file", Hint: "use a directory resource to remove it", Err: fmt.Errorf("%w: it is a directory", lab.ErrConflict)}
-		}
-		return []Op{{Action: lab.Delete, Cause: "is there", Script: "rm -f -- " + ssh.Quote(f.Path)}}, nil
-	}
-	if st.Type == DirFile {
-		return nil, &lab.Error{Op: "write file", Hint: "remove the directory, or write another path", Err: fmt.Errorf("%w: it is a directory", lab.ErrConflict)}
-	}
-	if f.IfAbsent && st.Type != NoFile {
+	switch {
+	case f.Absent:
+		return f.remove(st)
+	case st.Type == DirFile:
+		return nil, &lab.Error{Op: "write file", Hint: "remove the directory, or use another path",
+			Err: fmt.Errorf("%w: it is a directory", lab.ErrConflict)}
+	case f.IfAbsent && st.Type != NoFile:
 		return nil, nil
 	}
 	want, err := f.content(o)
 	if err != nil {
 		return nil, err
 	}
-	sum := f.sum(want)
-	mode, owner, group := f.mode(), orRoot(f.Owner), orRoot(f.Group)
-	write := func(action lab.Action, cause, diff string) []Op {
-		p := &Payload{Temp: tempFor(f.Path), Size: int64(len(want)), Content: want, Replaces: f.Path}
-		if f.local != nil {
-			p.Size, p.Content, p.Source = f.local.size, nil, f.Source
-		}
-		return []Op{{Action: action, Cause: cause, Diff: diff, Payload: p, Script: put(p.Temp, f.Path, mode, owner, group, sum, f.ValidateWith)}}
+	op := f.write(want)
+	switch have, same := f.compare(o, want); {
+	case st.Type == NoFile:
+		op.Action, op.Cause, op.Diff = lab.Create, "not found", f.diff(st, nil, want)
+	case st.Type != RegularFile:
+		op.Action, op.Cause = lab.Replace, "is a "+string(st.Type)
+	case same:
+		return ownership(f.Path, st, f.mode(), orRoot(f.Owner), orRoot(f.Group)), nil
+	default:
+		op.Action, op.Cause, op.Diff = lab.Update, "content differs", f.diff(st, have, want)
 	}
-	show := func(before []byte) string {
-		switch {
-		case !mode.worldReadable() || st.Type == RegularFile && !st.Mode.worldReadable():
-			return ""
-		case f.local != nil:
-			return fmt.Sprintf("%d bytes, sha256 %x\n", f.local.size, sum)
-		}
-		return lab.Diff(f.Path, before, want)
-	}
+	return []Op{op}, nil
+}
+
+// remove returns the op that removes the file, nothing if it does not exist.
+func (f File) remove(st Stat) ([]Op, error) {
 	switch st.Type {
 	case NoFile:
-		return write(lab.Create, "not found", show(nil)), nil
-	case LinkFile, OtherFile:
-		return write(lab.Replace, "is a "+string(st.Type), ""), nil
+		return nil, nil
+	case DirFile:
+		return nil, &lab.Error{Op: "remove file", Hint: "use a directory resource to remove it",
+			Err: fmt.Errorf("%w: it is a directory", lab.ErrConflict)}
 	}
-	have, _ := o.Shown(f.Path)
-	same := o.Sum(f.Path) == hex.EncodeToString(sum[:])
+	return []Op{{Action: lab.Delete, Cause: "exists", Script: "rm -f -- " + ssh.Quote(f.Path)}}, nil
+}
+
+// compare returns the observed content, as far as it is known, and whether it is the wanted one.
+func (f File) compare(o *Observation, want []byte) (have []byte, same bool) {
 	if f.Template != "" {
 		have, _ = o.Content(f.Path)
-		same = string(have) == string(want)
+		return have, string(have) == string(want)
 	}
-	if !same {
-		return write(lab.Update, "content differs", show(have)), nil
+	have, _ = o.Shown(f.Path)
+	sum := f.sum(want)
+	return have, o.Sum(f.Path) == hex.EncodeToString(sum[:])
+}
+
+// write returns an op that writes the content; its action, cause and diff are for the caller to set.
+func (f File) write(content []byte) Op {
+	p := &Payload{Temp: tempFor(f.Path), Size: int64(len(content)), Content: content, Replaces: f.Path}
+	if f.local != nil {
+		p.Size, p.Content, p.Source = f.local.size, nil, f.Source
 	}
-	return ownership(f.Path, st, mode, owner, group), nil
+	script := put(p.Temp, f.Path, f.mode(), orRoot(f.Owner), orRoot(f.Group), f.sum(content), f.ValidateWith)
+	return Op{Payload: p, Script: script}
+}
+
+// diff returns the difference that may be shown: none if the old or the new file is not
+// world-readable, and only the size and hash of a local source.
+func (f File) diff(st Stat, before, after []byte) string {
+	switch {
+	case !f.mode().worldReadable() || st.Type == RegularFile && !st.Mode.worldReadable():
+		return ""
+	case f.local != nil:
+		return fmt.Sprintf("%d bytes, sha256 %x\n", f.local.size, f.local.sum)
+	}
+	return lab.Diff(f.Path, before, after)
 }

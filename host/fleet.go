@@ -3,56 +3,82 @@ package host
 import (
 	"context"
 	"errors"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Fleet is machines that are planned and changed together.
+// Fleet is a group of machines that are planned and changed together.
 type Fleet struct {
 	Machines []*Machine
 
-	Parallel int // machines that are asked at once; 0 means 16
+	Parallel int // machines that are planned at once; 0 means 16
 
-	// Serial is how many machines are changed at once: 1 changes one after the other. 0 means that they do not wait for each other.
+	// Serial is how many machines are changed at once: 1 changes one after the other. 0 means all of
+	// them.
 	Serial int
 
-	// Gate must return nil after a machine was changed before the next batch of Serial machines is begun: that the machine is healthy. It is
-	// called for machines that were changed only. Nil means that the end of the changes is enough.
+	// Gate is called after a machine has been changed, and must return nil before the next batch of
+	// Serial machines starts; it may verify that the machine is healthy. It is not called for
+	// machines without changes. Nil means no gate.
 	Gate func(context.Context, *Machine) error
 
-	// ContinueOnFailure lets the next batch begin though a machine of an earlier one failed, or its gate did. False stops there, so that what breaks one
-	// machine does not break all.
+	// ContinueOnFailure starts the next batch even if a machine of an earlier one, or its gate,
+	// failed. False stops there, so that a bad change does not break all machines.
 	ContinueOnFailure bool
 }
 
-// Plan plans every machine, want saying what each should be, and returns one plan of all. Machines that could not be planned do not stop the
-// others: the plan is of those that could, and the error, joined in the order of Machines, names the rest. The plan is nil only when no
-// machine could be planned.
-func (f Fleet) Plan(ctx context.Context, want func(*Machine) (State, error), globs ...string) (*lab.Plan, error) {
+// Plan plans every machine, with want returning the desired state of each, and returns one plan for
+// all of them. A machine that cannot be planned does not stop the others: the plan covers those
+// that can, and the error, joined in the order of Machines, names the rest. The plan is nil only if
+// no machine could be planned.
+func (f Fleet) Plan(
+	ctx context.Context, want func(*Machine) (State, error), globs ...string,
+) (*lab.Plan, error) {
+	plans, err := f.planEach(ctx, want, globs)
+	steps, planned := f.steps(plans)
+	if planned == 0 {
+		return nil, err
+	}
+	p, invalid := lab.NewPlan(steps...)
+	if invalid != nil {
+		return nil, invalid
+	}
+	return p, err
+}
+
+// planEach returns the plans of the machines, nil for those that could not be planned, and the
+// errors of these.
+func (f Fleet) planEach(
+	ctx context.Context, want func(*Machine) (State, error), globs []string,
+) ([]*lab.Plan, error) {
 	plans := make([]*lab.Plan, len(f.Machines))
 	errs := make([]error, len(f.Machines))
-	parallel := f.Parallel
-	if parallel <= 0 {
-		parallel = 16
+	var g errgroup.Group
+	g.SetLimit(16)
+	if f.Parallel > 0 {
+		g.SetLimit(f.Parallel)
 	}
-	slots := make(chan struct{}, parallel)
-	var wg sync.WaitGroup
 	for i, m := range f.Machines {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
+		g.Go(func() error {
 			s, err := want(m)
 			if err == nil {
 				plans[i], err = m.Plan(ctx, s, globs...)
 			}
 			errs[i] = err
+			return nil // one machine does not stop the others
 		})
 	}
-	wg.Wait()
-	var steps []lab.Step
-	planned, batch := 0, 0
-	var before, current []string // the gates, or steps, of the batch before, and of this one
+	_ = g.Wait()
+	return plans, errors.Join(errs...)
+}
+
+// steps returns the steps of the plans in batches of Serial machines, with their gates, and how many
+// of the plans are not nil.
+func (f Fleet) steps(plans []*lab.Plan) (steps []lab.Step, planned int) {
+	var before, current []string // names of the last steps, or gates, of the previous and the current batch
+	batch := 0                   // machines in the current batch
 	for i, p := range plans {
 		if p == nil {
 			continue
@@ -71,21 +97,22 @@ func (f Fleet) Plan(ctx context.Context, want func(*Machine) (State, error), glo
 			steps = append(steps, s)
 			last := s.Name
 			if f.Gate != nil {
-				m := f.Machines[i]
-				last = "gate/" + m.name()
-				steps = append(steps, lab.Step{Name: last, After: []string{s.Name}, Run: func(ctx context.Context, _ *lab.Recorder) error { return f.Gate(ctx, m) }})
+				gate := f.gate(f.Machines[i], s.Name)
+				steps, last = append(steps, gate), gate.Name
 			}
 			current = append(current, last)
 		}
 	}
-	if planned == 0 {
-		return nil, errors.Join(errs...)
+	return steps, planned
+}
+
+// gate returns the step that calls the gate for a machine after another step.
+func (f Fleet) gate(m *Machine, after string) lab.Step {
+	return lab.Step{
+		Name:  "gate/" + m.name(),
+		After: []string{after},
+		Run:   func(ctx context.Context, _ *lab.Recorder) error { return f.Gate(ctx, m) },
 	}
-	p, err := lab.NewPlan(steps...)
-	if err != nil {
-		return nil, err
-	}
-	return p, errors.Join(errs...)
 }
 
 // Close closes the connections of all machines.

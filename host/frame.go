@@ -7,40 +7,42 @@ import (
 	"fmt"
 )
 
-// newNonce returns 128 random bits in hex. It marks the frames of one script: what a machine holds cannot contain it, since it is made for
-// this one run and never written to a file or an argument.
+// newNonce returns 128 random bits in hex, which mark the frames of one script. Nothing on a machine
+// can contain them, since they are made for one run and never written to a file or an argument.
 func newNonce() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
 	return hex.EncodeToString(b[:])
 }
 
-// maxHeader is the longest frame header in bytes. The scripts write a word and three numbers, or one path.
+// maxHeader is the maximum length of a frame header in bytes. The scripts write a word and three
+// numbers, or one path.
 const maxHeader = 8 << 10
 
-// frameParser splits the output of a script, as it comes, into frames. A frame begins with a newline, the nonce, a space, the header and a
-// newline, and its data last to the next frame. What comes before the first frame, such as the greeting of a login shell, is dropped.
+// frameParser splits the output of a script into frames as it arrives. A frame starts with a
+// newline, the nonce, a space, the header and a newline, and its data extend to the next frame.
+// Anything before the first frame, such as the greeting of a login shell, is dropped.
 type frameParser struct {
 	nonce  string
-	header func(string) // a frame begins
-	data   func([]byte) // some of the data of the frame; not kept by the parser
+	header func(string) // called when a frame starts
+	data   func([]byte) // called with a piece of the frame's data, which is valid during the call
 
-	// ended is told that a line has ended, before its newline is data: the newline may begin the next mark, and only more output tells. It
-	// lets progress be shown when it happens. Nil means nobody wants to know.
+	// ended is called when a line has ended whose newline is not yet known to be data, because it may
+	// start the next mark. Progress can then be shown at once. Nil means none.
 	ended func()
 
 	buf   []byte
 	begun bool
 }
 
-// Write takes the next bytes of the output.
+// Write parses the next bytes of the output.
 func (p *frameParser) Write(b []byte) (int, error) {
 	p.buf = append(p.buf, b...)
 	mark := append(append([]byte{'\n'}, p.nonce...), ' ')
 	for {
 		at := bytes.Index(p.buf, mark)
 		if at < 0 {
-			// all but what may be the beginning of a mark is data
+			// all but what may be the start of a mark is data
 			keep := min(len(p.buf), len(mark)-1)
 			for keep > 0 && !bytes.HasPrefix(mark, p.buf[len(p.buf)-keep:]) {
 				keep--
@@ -68,7 +70,7 @@ func (p *frameParser) Write(b []byte) (int, error) {
 	}
 }
 
-// Close passes on what is left, when the output has ended.
+// Close passes on the remaining data when the output has ended.
 func (p *frameParser) Close() error {
 	p.emit(p.buf)
 	p.buf = nil

@@ -13,8 +13,8 @@ type Group struct {
 	Order `yaml:",inline"`
 
 	Name   string `yaml:"name,required"`
-	GID    int    `yaml:"gid"`    // 0 means whichever is free; a group of another number is an error, since files have the number
-	System bool   `yaml:"system"` // a new group's number is one of those for the system's own groups
+	GID    int    `yaml:"gid"`    // 0 means any; a different one of an existing group is an error: its files have it
+	System bool   `yaml:"system"` // a new group gets a GID from the range for system groups
 	Absent bool   `yaml:"absent"`
 }
 
@@ -44,7 +44,7 @@ func (g Group) Provides() []string {
 // Needs implements [Needer].
 func (g Group) Needs() []string {
 	if g.Absent {
-		return []string{usersGone} // it cannot go while it is the group of one
+		return []string{usersGone} // it cannot be removed while it is the primary group of a user
 	}
 	return nil
 }
@@ -59,18 +59,20 @@ func (g Group) Plan(o *Observation) ([]Op, error) {
 	case g.Absent && !ok:
 		return nil, nil
 	case g.Absent:
-		return []Op{{Action: lab.Delete, Cause: "is there", Script: "groupdel -- " + ssh.Quote(g.Name)}}, nil
+		return []Op{{Action: lab.Delete, Cause: "exists", Script: "groupdel -- " + ssh.Quote(g.Name)}}, nil
 	case !ok:
-		var words []string
+		words := []string{"groupadd"}
 		if g.System {
 			words = append(words, "-r")
 		}
 		if g.GID != 0 {
 			words = append(words, "-g", fmt.Sprint(g.GID))
 		}
-		return []Op{{Action: lab.Create, Cause: "not found", Script: strings.Join(append(append([]string{"groupadd"}, words...), "--", ssh.Quote(g.Name)), " ")}}, nil
+		words = append(words, "--", ssh.Quote(g.Name))
+		return []Op{{Action: lab.Create, Cause: "not found", Script: strings.Join(words, " ")}}, nil
 	case g.GID != 0 && g.GID != have.GID:
-		return nil, &lab.Error{Op: "make group", Hint: "change the number by hand, with the files that have it", Err: fmt.Errorf("%w: its number is %d, not %d", lab.ErrConflict, have.GID, g.GID)}
+		return nil, &lab.Error{Op: "create group", Hint: "change the GID by hand, with that of its files",
+			Err: fmt.Errorf("%w: its GID is %d, not %d", lab.ErrConflict, have.GID, g.GID)}
 	}
 	return nil, nil
 }

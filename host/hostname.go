@@ -9,15 +9,16 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Hostname is the machine's name: in /etc/hostname, in the kernel, and as a line of /etc/hosts for 127.0.1.1, as Debian has it.
+// Hostname is the machine's name: in /etc/hostname, in the kernel, and, as is Debian's convention, in
+// /etc/hosts for 127.0.1.1.
 //
-// The name of a machine that is a node of a k3s cluster is not changed: the node would join a second time, under the new name, and its old
-// password would be refused.
+// A machine that is a node of a k3s cluster cannot be renamed: the node would join a second time under
+// the new name, and its old node password would be rejected.
 type Hostname struct {
 	Order `yaml:",inline"`
 
 	Name   string `yaml:"name,required"` // one label: letters, digits and hyphens
-	Domain string `yaml:"domain"`        // /etc/hosts gets the full name too; empty means none
+	Domain string `yaml:"domain"`        // if set, /etc/hosts has the fully qualified name too; empty means none
 }
 
 // ID returns "hostname:NAME".
@@ -31,7 +32,8 @@ var (
 // Validate implements [Resource].
 func (h Hostname) Validate() (ps lab.Problems) {
 	if !labelPattern.MatchString(h.Name) {
-		ps = append(ps, lab.Problem{Path: "name", Text: h.Name, Message: "is not a host name: 1 to 63 letters a-z, digits and hyphens"})
+		ps = append(ps, lab.Problem{Path: "name", Text: h.Name,
+			Message: "is not a host name: 1 to 63 letters a-z, digits and hyphens"})
 	}
 	if h.Domain != "" && (!domainPattern.MatchString(h.Domain) || len(h.Domain) > 200) {
 		ps = append(ps, lab.Problem{Path: "domain", Text: h.Domain, Message: "is not a domain"})
@@ -52,7 +54,7 @@ func (h Hostname) Provides() []string {
 // Needs implements [Needer].
 func (h Hostname) Needs() []string { return []string{"path:/etc/hosts", "path:/etc/hostname"} }
 
-// k3sData is there when the machine is, or was, a node of a k3s cluster.
+// k3sData exists if the machine is, or was, a node of a k3s cluster.
 const k3sData = "/var/lib/rancher/k3s"
 
 // Observe implements [Resource].
@@ -67,18 +69,20 @@ func (h Hostname) Plan(o *Observation) ([]Op, error) {
 	have, _ := o.Content("/etc/hostname")
 	name := strings.TrimSpace(string(have))
 	if (name != h.Name || o.Facts.Hostname != h.Name) && o.Stat(k3sData).Type == DirFile {
-		return nil, &lab.Error{Op: "change hostname", Hint: "take the node out of the cluster and uninstall k3s first",
+		return nil, &lab.Error{Op: "change hostname", Hint: "remove the node from the cluster and uninstall k3s first",
 			Err: fmt.Errorf("%w: the machine is the node %q of a k3s cluster", lab.ErrRefused, name)}
 	}
 	var ops []Op
 	if name != h.Name {
 		f := File{Path: "/etc/hostname", Content: h.Name + "\n"}
 		p := &Payload{Temp: tempFor(f.Path), Size: int64(len(f.Content)), Content: []byte(f.Content), Replaces: f.Path}
-		ops = append(ops, Op{Action: lab.Update, Cause: fmt.Sprintf("is %q", name), Diff: lab.Diff(f.Path, have, p.Content), Payload: p, Script: put(p.Temp, f.Path, 0o644, "root", "root", f.sum(nil), "")})
+		ops = append(ops, Op{Action: lab.Update, Cause: fmt.Sprintf("is %q", name),
+			Diff: lab.Diff(f.Path, have, p.Content), Payload: p,
+			Script: put(p.Temp, f.Path, 0o644, "root", "root", f.sum(nil), "")})
 	}
 	if o.Facts.Hostname != h.Name {
-		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: fmt.Sprintf("the kernel's is %q", o.Facts.Hostname), Script: "hostname -- " + ssh.Quote(h.Name),
-			Expected: Expected{Hostname: h.Name}})
+		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: fmt.Sprintf("the kernel's is %q", o.Facts.Hostname),
+			Script: "hostname -- " + ssh.Quote(h.Name), Expected: Expected{Hostname: h.Name}})
 	}
 	names := h.Name
 	if h.Domain != "" {

@@ -9,30 +9,33 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// KernelCmdline are words on the kernel's command line, on a Raspberry Pi: in the one line of its cmdline.txt. Words that are there are never
-// removed. Elsewhere, where there is no such file, nothing is done.
+// KernelCmdline adds words to the kernel command line of a Raspberry Pi: to the one line of its
+// cmdline.txt. Existing words are never removed. On other machines, which have no such file, it does
+// nothing.
 //
-// A change asks for a reboot. When the running kernel has the words and its cgroup controllers still lack one that Controllers names, the
-// kernel is at fault, and no reboot helps (raspberrypi/linux issue 5933): that is an error.
+// A change asks for a reboot. If the running kernel has the words and still lacks a cgroup controller
+// listed in Controllers, the kernel has a bug that no reboot fixes (raspberrypi/linux issue 5933), and
+// planning fails.
 type KernelCmdline struct {
 	Order `yaml:",inline"`
 
-	Words       []string `yaml:"words"`       // "cgroup_enable=memory"; compared whole, since two may share what is before the =
-	Controllers []string `yaml:"controllers"` // cgroup controllers that the words are there for: "memory"; empty means that none is checked
-	Reboot      bool     `yaml:"reboot"`      // reboot when the running kernel lacks a word; false leaves that to others
+	Words       []string `yaml:"words"`       // "cgroup_enable=memory"; compared as a whole, since two may have the same key
+	Controllers []string `yaml:"controllers"` // cgroup controllers that the words enable: "memory"; empty means none
+	Reboot      bool     `yaml:"reboot"`      // reboot if the running kernel lacks a word; false leaves the reboot to others
 }
 
 // ID returns "cmdline:kernel".
 func (KernelCmdline) ID() string { return "cmdline:kernel" }
 
-// cmdlineFiles are where the line is: Raspberry Pi OS since bookworm, Ubuntu since 25, and before.
+// cmdlineFiles are the places of the line: in Raspberry Pi OS since bookworm, in Ubuntu since 25, and
+// in older versions.
 var cmdlineFiles = []string{"/boot/firmware/cmdline.txt", "/boot/firmware/current/cmdline.txt", "/boot/cmdline.txt"}
 
 // Validate implements [Resource].
 func (k KernelCmdline) Validate() (ps lab.Problems) {
 	for i, w := range k.Words {
 		if w == "" || strings.ContainsAny(w, " \t\n\x00") {
-			ps = append(ps, lab.Problem{Path: fmt.Sprintf("words[%d]", i), Text: w, Message: "is empty, or holds a space"})
+			ps = append(ps, lab.Problem{Path: fmt.Sprintf("words[%d]", i), Text: w, Message: "is empty or contains a space"})
 		}
 	}
 	return ps
@@ -57,46 +60,76 @@ func (k KernelCmdline) Plan(o *Observation) ([]Op, error) {
 		return nil, nil
 	}
 	content, _ := o.Content(file)
-	have := strings.Fields(string(content))
-	fault := func(cause string) error {
-		return &lab.Error{Op: "change kernel command line", Hint: "mend " + file + " by hand: it must be one line, with root=", Err: fmt.Errorf("%w: %s", lab.ErrConflict, cause)}
-	}
-	if lines := strings.Count(strings.TrimRight(string(content), "\n"), "\n"); lines > 0 {
-		return nil, fault(fmt.Sprintf("%s has %d lines", file, lines+1))
-	}
-	if !slices.ContainsFunc(have, func(w string) bool { return strings.HasPrefix(w, "root=") }) {
-		return nil, fault(file + " names no root")
-	}
-	want := slices.Clone(have)
-	for _, w := range k.Words {
-		if !slices.Contains(want, w) {
-			want = append(want, w)
-		}
+	have, err := parseCmdline(file, string(content))
+	if err != nil {
+		return nil, err
 	}
 	var ops []Op
-	running := strings.Fields(o.Facts.Cmdline)
-	lacking := slices.DeleteFunc(slices.Clone(k.Words), func(w string) bool { return slices.Contains(running, w) })
-	if line := strings.Join(want, " ") + "\n"; len(want) != len(have) {
-		e := edit{path: file}
-		edited, err := e.plan(o, func([]string) []string { return []string{line} })
-		if err != nil {
-			return nil, err
-		}
-		// The partition is FAT, which knows no owners: what matters is that the old line is kept beside the new one.
-		edited[0].Script = fmt.Sprintf("cp -- %[1]s %[2]s; sync -- %[2]s\n", ssh.Quote(file), ssh.Quote(file+".bak")) + edited[0].Script
-		edited[0].Cause = "lacks " + strings.Join(want[len(have):], " ")
-		ops = append(ops, edited...)
-	} else if len(lacking) == 0 {
-		controllers := strings.Fields(o.Facts.Controllers)
-		for _, c := range k.Controllers {
-			if !slices.Contains(controllers, c) {
-				return nil, &lab.Error{Op: "enable cgroup controller", Hint: "this kernel does not enable it though it is told to: install another kernel (raspberrypi/linux issue 5933)",
-					Err: fmt.Errorf("%w: the controller %s", lab.ErrNotFound, c)}
-			}
-		}
+	lacking := missing(k.Words, strings.Fields(o.Facts.Cmdline))
+	switch added := missing(k.Words, have); {
+	case len(added) > 0:
+		ops, err = writeCmdline(o, file, have, added)
+	case len(lacking) == 0:
+		err = k.verifyControllers(o.Facts)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if len(lacking) > 0 && k.Reboot {
-		ops = append(ops, Op{Name: "reboot", Action: lab.Run, Cause: "the running kernel lacks " + strings.Join(lacking, " "), Risk: lab.RiskDisrupt, Reboot: true})
+		ops = append(ops, Op{Name: "reboot", Action: lab.Run, Risk: lab.RiskDisrupt, Reboot: true,
+			Cause: "the running kernel lacks " + strings.Join(lacking, " ")})
 	}
 	return ops, nil
+}
+
+// parseCmdline returns the words of the file. It must be one line, with root=.
+func parseCmdline(file, content string) ([]string, error) {
+	words := strings.Fields(content)
+	reason := ""
+	if lines := strings.Count(strings.TrimRight(content, "\n"), "\n"); lines > 0 {
+		reason = fmt.Sprintf("%s has %d lines", file, lines+1)
+	} else if !slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "root=") }) {
+		reason = file + " names no root"
+	}
+	if reason != "" {
+		return nil, &lab.Error{Op: "change kernel command line",
+			Hint: "fix " + file + " by hand: it must be one line, with root=",
+			Err:  fmt.Errorf("%w: %s", lab.ErrConflict, reason)}
+	}
+	return words, nil
+}
+
+// missing returns the words that are not among have, each once.
+func missing(words, have []string) (out []string) {
+	for _, w := range words {
+		if !slices.Contains(have, w) && !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// writeCmdline returns the op that adds words to the file.
+func writeCmdline(o *Observation, file string, have, added []string) ([]Op, error) {
+	line := strings.Join(slices.Concat(have, added), " ") + "\n"
+	ops, err := edit{path: file}.plan(o, func([]string) []string { return []string{line} })
+	if err != nil {
+		return nil, err
+	}
+	// The partition is FAT, which has no owners; what matters is that the old line is kept.
+	backup := fmt.Sprintf("cp -- %[1]s %[2]s; sync -- %[2]s\n", ssh.Quote(file), ssh.Quote(file+".bak"))
+	ops[0].Script = backup + ops[0].Script
+	ops[0].Cause = "lacks " + strings.Join(added, " ")
+	return ops, nil
+}
+
+// verifyControllers returns an error if the running kernel lacks one of the controllers.
+func (k KernelCmdline) verifyControllers(f Facts) error {
+	lacking := missing(k.Controllers, strings.Fields(f.Controllers))
+	if len(lacking) == 0 {
+		return nil
+	}
+	return &lab.Error{Op: "enable cgroup controller",
+		Hint: "this kernel ignores its command line: install another one (raspberrypi/linux issue 5933)",
+		Err:  fmt.Errorf("%w: the controller %s", lab.ErrNotFound, lacking[0])}
 }

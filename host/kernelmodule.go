@@ -8,7 +8,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// KernelModule is a kernel module that is loaded now and at boot (modules-load.d(5)). One that is built into the kernel counts as loaded.
+// KernelModule is a kernel module that is loaded now and at boot (modules-load.d(5)). A module that is
+// built into the kernel counts as loaded.
 type KernelModule struct {
 	Order `yaml:",inline"`
 
@@ -31,20 +32,20 @@ func (m KernelModule) Resources() []Resource {
 	return []Resource{File{Path: "/etc/modules-load.d/lab-" + m.Name + ".conf", Content: m.Name + "\n"}, loadedModule{m.Name}}
 }
 
-// Observe implements [Resource]: its parts ask.
+// Observe implements [Resource]; the members of the set observe.
 func (KernelModule) Observe(*Query) {}
 
-// Plan implements [Resource]: its parts plan.
+// Plan implements [Resource]; the members of the set plan.
 func (KernelModule) Plan(*Observation) ([]Op, error) { return nil, nil }
 
-// loadedModule is the module in the kernel that runs.
+// loadedModule is the module in the running kernel.
 type loadedModule struct{ name string }
 
 func (m loadedModule) ID() string { return "module:" + m.name + "/loaded" }
 
 func (loadedModule) Validate() lab.Problems { return nil }
 
-// kernelName is the name under /sys/module, where a hyphen is an underscore.
+// kernelName returns the name under /sys/module, in which hyphens are underscores.
 func (m loadedModule) kernelName() string { return strings.ReplaceAll(m.name, "-", "_") }
 
 func (m loadedModule) Observe(q *Query) { q.Module(m.kernelName()) }

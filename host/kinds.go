@@ -1,6 +1,6 @@
 package host
 
-// Kinds returns a zero value of every kind of resource of this package, by its name in documents.
+// Kinds returns a zero value of every kind of resource in this package, by its name in documents.
 func Kinds() map[string]Resource {
 	return map[string]Resource{
 		"archive":       Archive{},

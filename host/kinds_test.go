@@ -139,8 +139,8 @@ func TestUnitIsRestartedExactlyWhenItMust(t *testing.T) {
 		{"never touched by us, file younger", ctime(running(), "/etc/a", started.Add(time.Minute)), "restart run: /etc/a changed after it was started"},
 		{"never touched by us, the other file younger", ctime(running(), "/etc/b", started.Add(time.Minute)), "reload run: /etc/b changed after it was started"},
 		{"stamped, as configured", ctime(stamp(running(), "i1"), "/etc/a", started.Add(time.Minute)), ""},
-		{"stamped, configuration is another now", stamp(running(), "i1").with(func(o *Observation) { o.prints["file:/etc/a"] = "A2" }), "restart run: runs with what was configured before"},
-		{"stamped, the reloaded one is another", stamp(running(), "i1").with(func(o *Observation) { o.prints["file:/etc/b"] = "B2" }), "reload run: runs with what was configured before"},
+		{"stamped, configuration is another now", stamp(running(), "i1").with(func(o *Observation) { o.prints["file:/etc/a"] = "A2" }), "restart run: runs with an earlier configuration"},
+		{"stamped, the reloaded one is another", stamp(running(), "i1").with(func(o *Observation) { o.prints["file:/etc/b"] = "B2" }), "reload run: runs with an earlier configuration"},
 		{"stamped by an earlier run of the unit", ctime(stamp(running(), "i0"), "/etc/a", started.Add(-time.Minute)), ""},
 		{"stamped by an earlier run, file younger", ctime(stamp(running(), "i0"), "/etc/a", started.Add(time.Minute)), "restart run: /etc/a changed after it was started"},
 		{"the change is in this plan", running().with(func(o *Observation) { o.pending["file:/etc/a"] = true; o.pending["file:/etc/b"] = true }), "restart run: notified by file:/etc/a"},
@@ -258,7 +258,7 @@ func TestDiskIsNeverTakenByMistake(t *testing.T) {
 		name  string
 		d     Disk
 		facts func(*diskFacts)
-		want  string // a part of the error, "initialise", or nothing
+		want  string // part of the error, "initialise", or nothing
 	}{
 		{"blank", d, func(*diskFacts) {}, "initialise"},
 		{"has the label", d, func(f *diskFacts) {
@@ -272,7 +272,7 @@ func TestDiskIsNeverTakenByMistake(t *testing.T) {
 		{"never", Disk{Device: d.Device, Label: "longhorn"}, func(*diskFacts) {}, "no file system with the label"},
 		{"mounted", d, func(f *diskFacts) { f.parts[0].MountPoint = "/" }, "is mounted at /"},
 		{"mounted, says the kernel", d, func(f *diskFacts) { f.mounted = []string{"/x"} }, "mounted at /x"},
-		{"file system without partitions", d, func(f *diskFacts) { f.parts[0].FSType = "LVM2_member" }, "holds LVM2_member"},
+		{"file system without partitions", d, func(f *diskFacts) { f.parts[0].FSType = "LVM2_member" }, "contains LVM2_member"},
 		{"a partition", d, func(f *diskFacts) { f.parts = append(f.parts, blockDevice{Path: "/dev/sda1", Type: "part"}) }, "has the partition"},
 		{"in fstab", d, func(f *diskFacts) { f.fstab = true }, "fstab names it"},
 		{"swap", d, func(f *diskFacts) { f.swap = true }, "swap"},
@@ -280,19 +280,19 @@ func TestDiskIsNeverTakenByMistake(t *testing.T) {
 		{"signature", d, func(f *diskFacts) { f.signature = "crypto_LUKS" }, "signature of crypto_LUKS"},
 		{"small", d, func(f *diskFacts) { f.size = 1 << 38 }, "fewer than"},
 		{"raw data without a signature", d, func(f *diskFacts) { f.blank, f.data = false, "20" }, "data on it, at 20 MiB"},
-		{"not read to the end", d, func(f *diskFacts) { f.blank = false }, "could not be read whole"},
+		{"not read to the end", d, func(f *diskFacts) { f.blank = false }, "not enough of it could be read"},
 	} {
 		f := blankDisk
 		f.parts = slices.Clone(blankDisk.parts)
 		c.facts(&f)
-		got, err := c.d.decide(f)
+		initialise, err := c.d.decide(f)
 		switch {
 		case c.want == "" || c.want == "initialise":
-			if err != nil || got != c.want {
-				t.Errorf("%s: %q %v", c.name, got, err)
+			if err != nil || initialise != (c.want != "") {
+				t.Errorf("%s: %t %v", c.name, initialise, err)
 			}
 		case err == nil || !strings.Contains(err.Error(), c.want) || len(lab.Hints(err)) == 0:
-			t.Errorf("%s: %q %v", c.name, got, err)
+			t.Errorf("%s: %t %v", c.name, initialise, err)
 		}
 	}
 	// what cannot be read as a fact stops the plan, it does not count as "nothing found"
@@ -322,15 +322,15 @@ func TestStateFindsWhatIsWrong(t *testing.T) {
 		want []string
 	}{
 		{"good", State{File{Path: "/a"}, Unit{Name: "a.service", RestartOn: []string{"file:/a"}}}, nil},
-		{"all at once", State{File{Path: "a"}, Directory{Path: "/"}, Command{Name: "x", Run: "x"}, nil}, []string{"[0].path: is not absolute", "[1].path: is the root", "[2].unless", "[3]: is nil"}},
+		{"all at once", State{File{Path: "a"}, Directory{Path: "/"}, Command{Name: "x", Run: "x"}, nil}, []string{"[0].path: is not absolute", "[1].path: is the root directory", "[2].unless", "[3]: is nil"}},
 		{"twice", State{File{Path: "/a"}, File{Path: "/a"}}, []string{"[1]: the same as [0]: file:/a"}},
 		{"unknown order, nearest", State{File{Path: "/abc"}, File{Path: "/b", Order: Order{After: []string{"file:/abd"}}}}, []string{"nearest: file:/abc"}},
 		{"cycle", State{File{Path: "/a", Order: Order{After: []string{"file:/b"}}}, File{Path: "/b", Order: Order{After: []string{"file:/a"}}}}, []string{"comes after itself: file:/a, after file:/b, after file:/a"}},
-		{"file and line", State{File{Path: "/a", Content: "x"}, Line{Path: "/a", Line: "y"}}, []string{"is written whole by"}},
-		{"secret for all", State{File{Path: "/a", Value: lab.NewSecret("x"), Mode: 0o644}}, []string{"everybody on the machine could read the secret"}},
-		{"path not clean", State{File{Path: "/a/../b"}}, []string{"write /b"}},
-		{"unstable device", State{Mount{Path: "/m", Source: "/dev/sda1"}}, []string{"names another disk after a reboot"}},
-		{"disk by letter", State{Disk{Device: "/dev/sda", Label: "x"}}, []string{"does not name the disk by its serial"}},
+		{"file and line", State{File{Path: "/a", Content: "x"}, Line{Path: "/a", Line: "y"}}, []string{"is managed as a whole by"}},
+		{"secret for all", State{File{Path: "/a", Value: lab.NewSecret("x"), Mode: 0o644}}, []string{"every user of the machine could read the secret"}},
+		{"path not clean", State{File{Path: "/a/../b"}}, []string{"use /b"}},
+		{"unstable device", State{Mount{Path: "/m", Source: "/dev/sda1"}}, []string{"may name a different disk after a reboot"}},
+		{"disk by letter", State{Disk{Device: "/dev/sda", Label: "x"}}, []string{"does not name the disk by its serial number"}},
 	} {
 		err := c.s.Validate()
 		if len(c.want) == 0 && err != nil {

@@ -7,25 +7,25 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Line is one line in a file that others own too.
+// Line is one line in a file that others edit too.
 type Line struct {
 	Order `yaml:",inline"`
 
 	Path   string `yaml:"path,required"` // absolute
-	Line   string `yaml:"line"`          // the whole line, without newline; empty only when absent
-	Match  string `yaml:"match"`         // a regular expression (RE2): the last line that matches is the one; empty means the line itself
+	Line   string `yaml:"line"`          // the whole line, without newline; may be empty only if absent is set
+	Match  string `yaml:"match"`         // regular expression (RE2): the last matching line is replaced; empty means the line itself
 	Absent bool   `yaml:"absent"`        // no line may match
 
-	InsertAfter  string `yaml:"insertAfter"`  // a line that is not there goes after the last that matches this regular expression; empty means at the end
-	InsertBefore string `yaml:"insertBefore"` // or before the last that matches this one
-	Create       bool   `yaml:"create"`       // a file that is not there is made; otherwise that is an error
-	Mode         Mode   `yaml:"mode"`         // of a file that is made; 0 means 0644
-	Owner        string `yaml:"owner"`        // of a file that is made; empty means root
-	Group        string `yaml:"group"`        // of a file that is made; empty means root
+	InsertAfter  string `yaml:"insertAfter"`  // a new line is inserted after the last match of this regular expression; empty means the end
+	InsertBefore string `yaml:"insertBefore"` // or before the last match of this one
+	Create       bool   `yaml:"create"`       // create the file if it does not exist; otherwise that is an error
+	Mode         Mode   `yaml:"mode"`         // of a created file; 0 means 0644
+	Owner        string `yaml:"owner"`        // of a created file; empty means root
+	Group        string `yaml:"group"`        // of a created file; empty means root
 	ValidateWith string `yaml:"validate"`     // as in [File]
 }
 
-// ID returns "line:PATH:MATCH", with the line where there is no match.
+// ID returns "line:PATH:MATCH", or "line:PATH:LINE" if Match is empty.
 func (l Line) ID() string {
 	if l.Match != "" {
 		return "line:" + l.Path + ":" + l.Match
@@ -44,18 +44,21 @@ func (l Line) Validate() (ps lab.Problems) {
 	checkOwner(&ps, "owner", l.Owner)
 	checkOwner(&ps, "group", l.Group)
 	if strings.ContainsAny(l.Line, "\n\x00") {
-		ps = append(ps, lab.Problem{Path: "line", Text: l.Line, Message: "is more than one line, or holds a NUL", Hint: "use a block"})
+		ps = append(ps, lab.Problem{Path: "line", Text: l.Line, Message: "is more than one line, or contains a NUL byte",
+			Hint: "use a block"})
 	}
 	switch {
 	case l.Absent && l.Line == "" && l.Match == "":
-		ps.Add("match", "says nothing of the line that must not be there")
+		ps.Add("match", "line or match is required")
 	case !l.Absent && l.Line == "":
 		ps.Add("line", "is empty")
 	case !l.Absent && re != nil && !re.MatchString(l.Line):
-		ps = append(ps, lab.Problem{Path: "match", Text: l.Match, Message: "does not match the line itself, which would be added at every run", Hint: "let it match the line"})
+		ps = append(ps, lab.Problem{Path: "match", Text: l.Match,
+			Message: "does not match the line itself, which would be added at every run",
+			Hint:    "use an expression that matches the line"})
 	}
 	if l.InsertAfter != "" && l.InsertBefore != "" {
-		ps.Add("insertBefore", "both insertAfter and insertBefore")
+		ps.Add("insertBefore", "excludes insertAfter")
 	}
 	return ps
 }
@@ -86,6 +89,7 @@ func (l Line) Plan(o *Observation) ([]Op, error) {
 	return e.plan(o, l.change)
 }
 
+// change returns the lines with the line in them, or without it.
 func (l Line) change(lines []string) []string {
 	re := compile(nil, "", l.Match)
 	is := func(text string) bool {
@@ -109,7 +113,7 @@ func (l Line) change(lines []string) []string {
 			out := append([]string(nil), lines...)
 			end := "\n"
 			if !strings.HasSuffix(lines[i], "\n") {
-				end = "" // a last line without a newline stays one
+				end = "" // the last line keeps having no newline
 			}
 			out[i] = l.Line + end
 			return out

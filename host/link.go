@@ -12,10 +12,10 @@ import (
 type Link struct {
 	Order `yaml:",inline"`
 
-	Path    string `yaml:"path,required"` // absolute; where the link is
-	Target  string `yaml:"target"`        // what it points to, as it is written; it need not exist; empty only when absent
-	Replace bool   `yaml:"replace"`       // a regular file in its place may be replaced; otherwise that is an error
-	Absent  bool   `yaml:"absent"`        // the link must not be there
+	Path    string `yaml:"path,required"` // absolute path of the link
+	Target  string `yaml:"target"`        // what it points to, verbatim; it need not exist; may be empty only if absent is set
+	Replace bool   `yaml:"replace"`       // replace a regular file at the path; otherwise that is an error
+	Absent  bool   `yaml:"absent"`        // the link must not exist
 }
 
 // ID returns "link:PATH".
@@ -25,7 +25,7 @@ func (l Link) ID() string { return "link:" + l.Path }
 func (l Link) Validate() (ps lab.Problems) {
 	checkPath(&ps, "path", l.Path)
 	if strings.ContainsRune(l.Target, 0) || l.Target == "" && !l.Absent {
-		ps.Add("target", "is empty, or holds a NUL")
+		ps.Add("target", "is empty or contains a NUL byte")
 	}
 	return ps
 }
@@ -62,9 +62,10 @@ func (l Link) Plan(o *Observation) ([]Op, error) {
 		case NoFile:
 			return nil, nil
 		case LinkFile:
-			return []Op{{Action: lab.Delete, Cause: "is there", Script: "rm -f -- " + ssh.Quote(l.Path)}}, nil
+			return []Op{{Action: lab.Delete, Cause: "exists", Script: "rm -f -- " + ssh.Quote(l.Path)}}, nil
 		}
-		return nil, &lab.Error{Op: "remove link", Hint: "use a resource of its kind", Err: fmt.Errorf("%w: it is a %s", lab.ErrConflict, st.Type)}
+		return nil, &lab.Error{Op: "remove link", Hint: "remove it with a resource of its kind",
+			Err: fmt.Errorf("%w: it is a %s", lab.ErrConflict, st.Type)}
 	}
 	op := Op{Action: lab.Create, Cause: "not found"}
 	switch {
@@ -75,7 +76,8 @@ func (l Link) Plan(o *Observation) ([]Op, error) {
 	case st.Type == RegularFile && l.Replace:
 		op.Action, op.Cause = lab.Replace, "is a file"
 	case st.Type != NoFile:
-		return nil, &lab.Error{Op: "make link", Hint: "move it away, or set replace: true for a file", Err: fmt.Errorf("%w: there is a %s", lab.ErrConflict, st.Type)}
+		return nil, &lab.Error{Op: "create link", Hint: "move it away, or set replace: true for a file",
+			Err: fmt.Errorf("%w: the path is a %s", lab.ErrConflict, st.Type)}
 	}
 	op.Diff = fmt.Sprintf("+%s -> %s\n", lab.Printable(l.Path), lab.Printable(l.Target))
 	op.Script = shell("link", "temp", tempFor(l.Path), "target", l.Target, "path", l.Path)

@@ -9,20 +9,21 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Machine is a machine reached over SSH. It connects when it is first asked something, keeps the connection until [Machine.Close], and
-// connects again when the connection was lost and nothing was under way. It is safe for concurrent use; what it is asked is done one at a time.
+// Machine is a machine reached over SSH. It connects on first use, keeps the connection until
+// [Machine.Close], and reconnects if the connection is lost while nothing is running. It is safe for
+// concurrent use; commands run one at a time.
 type Machine struct {
 	Target ssh.Target
 
-	// Environment is the environment that the machine must belong to. A machine says so in /etc/lab/environment: another name there is
-	// refused before anything is planned, and a machine that has none is claimed, by a change that the plan shows. Empty means that nothing is
-	// checked and nothing claimed.
+	// Environment is the environment that the machine must belong to, which is recorded on it in
+	// /etc/lab/environment. A machine with another name there cannot be planned; a machine with none
+	// is claimed, by a change in its plan. Empty means that nothing is verified or claimed.
 	Environment string
 
-	mu    sync.Mutex    // of what follows; not held while the machine is waited for
-	turn  chan struct{} // held by who connects or runs a script; made when it is first wanted
+	mu    sync.Mutex    // guards the fields below; not held during a round trip
+	turn  chan struct{} // held while connecting or running a command; made on first use
 	conn  *ssh.Conn
-	ended ssh.Counters // of connections that are gone
+	ended ssh.Counters // of closed connections
 }
 
 func (m *Machine) name() string {
@@ -32,11 +33,11 @@ func (m *Machine) name() string {
 	return m.Target.Address
 }
 
-// Name returns the target's name, or its address when it has none.
+// Name returns the target's name, or its address if it has none.
 func (m *Machine) Name() string { return m.name() }
 
-// take waits until nobody else is at the machine. The caller gives the turn back.
-func (m *Machine) take(ctx context.Context) (giveBack func(), err error) {
+// take waits for exclusive use of the machine, which the caller must release.
+func (m *Machine) take(ctx context.Context) (release func(), err error) {
 	m.mu.Lock()
 	if m.turn == nil {
 		m.turn = make(chan struct{}, 1)
@@ -57,7 +58,7 @@ func (m *Machine) current() *ssh.Conn {
 	return m.conn
 }
 
-// connection returns the connection, made when there is none. The caller has the turn.
+// connection returns the connection, and connects if there is none. The caller holds the turn.
 func (m *Machine) connection(ctx context.Context) (*ssh.Conn, error) {
 	if c := m.current(); c != nil {
 		return c, nil
@@ -72,16 +73,17 @@ func (m *Machine) connection(ctx context.Context) (*ssh.Conn, error) {
 	return c, nil
 }
 
-// Conn returns the connection, for what the plan of a machine does not do: a tunnel, a big file, a command.
+// Conn returns the connection, for what plans do not do: tunnels, large files, commands. It connects
+// if needed.
 func (m *Machine) Conn(ctx context.Context) (*ssh.Conn, error) {
 	if c := m.current(); c != nil {
 		return c, nil
 	}
-	giveBack, err := m.take(ctx)
+	release, err := m.take(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer giveBack()
+	defer release()
 	return m.connection(ctx)
 }
 
@@ -89,11 +91,11 @@ func (m *Machine) Conn(ctx context.Context) (*ssh.Conn, error) {
 func (m *Machine) Run(ctx context.Context, c ssh.Command) (*ssh.Result, error) { return m.run(ctx, c) }
 
 func (m *Machine) run(ctx context.Context, c ssh.Command) (*ssh.Result, error) {
-	giveBack, err := m.take(ctx)
+	release, err := m.take(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer giveBack()
+	defer release()
 	conn, err := m.connection(ctx)
 	if err != nil {
 		return nil, err
@@ -101,7 +103,7 @@ func (m *Machine) run(ctx context.Context, c ssh.Command) (*ssh.Result, error) {
 	return conn.Run(ctx, c)
 }
 
-// Close closes the connection, see [ssh.Conn.Close]. The machine may be used again.
+// Close closes the connection, see [ssh.Conn.Close]. The machine reconnects if it is used again.
 func (m *Machine) Close() error {
 	m.mu.Lock()
 	c := m.conn
@@ -113,22 +115,22 @@ func (m *Machine) Close() error {
 	err := c.Close()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ended = addStats(m.ended, c.Counters())
+	m.ended = sumCounters(m.ended, c.Counters())
 	return err
 }
 
-// Counters returns what the machine has cost since it was made, over all its connections.
+// Counters returns what the machine has cost so far, over all its connections.
 func (m *Machine) Counters() ssh.Counters {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.ended
 	if m.conn != nil {
-		s = addStats(s, m.conn.Counters())
+		s = sumCounters(s, m.conn.Counters())
 	}
 	return s
 }
 
-// Facts observes the machine and returns what every observation tells.
+// Facts observes the machine and returns its facts.
 func (m *Machine) Facts(ctx context.Context) (Facts, error) {
 	o, err := m.observe(ctx, &Query{}, &lab.Masker{})
 	if err != nil {
@@ -137,7 +139,7 @@ func (m *Machine) Facts(ctx context.Context) (Facts, error) {
 	return o.Facts, nil
 }
 
-// observe asks the questions by one exec.
+// observe answers the query with one exec.
 func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*Observation, error) {
 	nonce := newNonce()
 	p := newObservationParser(q)
@@ -147,18 +149,22 @@ func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*O
 	if err != nil {
 		return nil, err
 	}
-	_ = frames.Close() // it only passes on what is left
+	_ = frames.Close() // it only flushes the parser
 	o, err := p.finish()
 	if err != nil || res.Exit != 0 {
 		if err == nil {
 			err = fmt.Errorf("exit status %d", res.Exit)
 		}
-		return nil, &lab.Error{Op: "observe", Target: m.name(), Hint: "look at the machine: it needs a POSIX sh, coreutils, findutils, dpkg and systemd",
-			Err: fmt.Errorf("%w: %s", masker.Err(err), masker.Mask(stderr.String()))}
+		return nil, &lab.Error{Op: "observe", Target: m.name(),
+			Hint: "examine the machine: it needs a POSIX sh, coreutils, findutils, dpkg and systemd",
+			Err:  fmt.Errorf("%w: %s", masker.Err(err), masker.Mask(stderr.String()))}
 	}
 	return o, nil
 }
 
-func addStats(a, b ssh.Counters) ssh.Counters {
-	return ssh.Counters{Connections: a.Connections + b.Connections, Execs: a.Execs + b.Execs, BytesSent: a.BytesSent + b.BytesSent, BytesReceived: a.BytesReceived + b.BytesReceived}
+func sumCounters(a, b ssh.Counters) ssh.Counters {
+	return ssh.Counters{
+		Connections: a.Connections + b.Connections, Execs: a.Execs + b.Execs,
+		BytesSent: a.BytesSent + b.BytesSent, BytesReceived: a.BytesReceived + b.BytesReceived,
+	}
 }

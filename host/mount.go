@@ -10,22 +10,24 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// fstab is the table of mounts at boot, fstab(5).
+// fstab is the table of file systems that are mounted at boot, fstab(5).
 const fstab = "/etc/fstab"
 
-// Mount is a file system that is mounted, now and at boot, by a line of /etc/fstab (fstab(5)). Another device or
-// share that is mounted there is refused, as far as the source can be found; what has no device, as tmpfs, is not told apart. Of
-// options that change, ro, noatime, nodiratime, nodev, nosuid and noexec hold at once, where they are added, and all others from the next mount on.
+// Mount is a file system that is mounted now and, by a line of /etc/fstab (fstab(5)), at boot. It is
+// an error if a different device or share is mounted at the path, as far as the source can be found;
+// file systems without a device, such as tmpfs, are not distinguished. Of changed options, ro,
+// noatime, nodiratime, nodev, nosuid and noexec apply at once when they are added, and all others at
+// the next mount.
 type Mount struct {
 	Order `yaml:",inline"`
 
-	Path    string   `yaml:"path,required"` // where; it is made when it is not there
-	Source  string   `yaml:"source"`        // "UUID=...", "LABEL=...", a device by /dev/disk/by-id, "server:/path", "tmpfs"; empty only when absent
+	Path    string   `yaml:"path,required"` // mount point; created if it does not exist
+	Source  string   `yaml:"source"`        // "UUID=...", "LABEL=...", a path below /dev/disk/by-id, "server:/path" or "tmpfs"
 	FSType  string   `yaml:"fsType"`        // empty means ext4
 	Options []string `yaml:"options"`       // empty means defaults
 	Pass    int      `yaml:"pass"`          // order of fsck at boot: 1 for the root, 2 for others, 0 for never
-	NoMount bool     `yaml:"noMount"`       // only the line in fstab; nothing is mounted now
-	Absent  bool     `yaml:"absent"`        // not mounted, and no line in fstab; what is mounted is unmounted, which fails while it is in use
+	NoMount bool     `yaml:"noMount"`       // only write the line in fstab, and mount nothing now
+	Absent  bool     `yaml:"absent"`        // not mounted, and no line in fstab; unmounting fails while the file system is in use
 }
 
 // ID returns "mount:PATH".
@@ -44,17 +46,21 @@ func (m Mount) Validate() (ps lab.Problems) {
 		ps.Add("source", "is empty")
 	}
 	if isUnstableDevice(m.Source) {
-		ps = append(ps, lab.Problem{Path: "source", Text: m.Source, Message: "names another disk after a reboot", Hint: "write UUID=..., LABEL=... or a path below /dev/disk/by-id"})
+		ps = append(ps, lab.Problem{Path: "source", Text: m.Source, Message: "may name a different disk after a reboot",
+			Hint: "use UUID=..., LABEL=... or a path below /dev/disk/by-id"})
 	}
-	for field, s := range map[string]string{"source": m.Source, "fsType": m.FSType, "options": strings.Join(m.Options, "")} {
+	for field, s := range map[string]string{
+		"source": m.Source, "fsType": m.FSType, "options": strings.Join(m.Options, ""),
+	} {
 		if strings.ContainsAny(s, "\n\x00") || field != "source" && strings.ContainsAny(s, " \t,") {
-			ps = append(ps, lab.Problem{Path: field, Text: s, Message: "holds a space, a comma or a newline"})
+			ps = append(ps, lab.Problem{Path: field, Text: s, Message: "contains a space, a comma or a newline"})
 		}
 	}
 	return ps
 }
 
-// isUnstableDevice reports whether a device's name can change at a boot, as the kernel finds disks in another order.
+// isUnstableDevice reports whether the name of the device can change at a boot, because the kernel
+// numbers disks in the order in which it finds them.
 func isUnstableDevice(dev string) bool {
 	rest, ok := strings.CutPrefix(dev, "/dev/")
 	for _, p := range []string{"sd", "hd", "vd", "nvme", "mmcblk"} {
@@ -84,45 +90,49 @@ func (m Mount) Observe(q *Query) {
 	}
 }
 
-// onDevice reports whether the source is a device, by its path or what is on it.
+// onDevice reports whether the source is a device, named by its path or by a tag of its content.
 func (m Mount) onDevice() bool {
 	return !m.Absent && !m.NoMount && !m.binds() && (strings.HasPrefix(m.Source, "/dev/") || m.onTag())
 }
 
 func (m Mount) onTag() bool {
-	return slices.ContainsFunc([]string{"UUID=", "LABEL=", "PARTUUID=", "PARTLABEL="}, func(tag string) bool { return strings.HasPrefix(m.Source, tag) })
+	return slices.ContainsFunc([]string{"UUID=", "LABEL=", "PARTUUID=", "PARTLABEL="}, func(tag string) bool {
+		return strings.HasPrefix(m.Source, tag)
+	})
 }
 
 func (m Mount) binds() bool {
 	return slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
 }
 
-// another returns what is mounted in place of the source, "" when that is not known to be something else.
-func (m Mount) another(o *Observation, live *MountState) string {
+// other returns what is mounted in place of the source; "" if nothing else is known to be.
+func (m Mount) other(o *Observation, mounted *MountState) string {
 	switch {
-	case live == nil:
+	case mounted == nil:
 		return ""
 	case m.onDevice():
 		return string(o.Probe(m.ID()).Output)
-	case strings.Contains(m.Source, ":/") && strings.TrimRight(m.Source, "/") != strings.TrimRight(live.Source, "/"):
-		return live.Source
+	case strings.Contains(m.Source, ":/") && strings.TrimRight(m.Source, "/") != strings.TrimRight(mounted.Source, "/"):
+		return mounted.Source
 	}
 	return ""
 }
 
-// lacks returns the options that the mount is wanted with and does not have, of those that every file system of a device knows (mount(8)).
-func (m Mount) lacks(live *MountState) (flags []string) {
-	if live == nil || !m.onDevice() {
+// lacks returns the wanted options that the mount does not have, of those that every file system on a
+// device supports (mount(8)).
+func (m Mount) lacks(mounted *MountState) (options []string) {
+	if mounted == nil || !m.onDevice() {
 		return nil
 	}
 	for _, f := range []string{"ro", "noatime", "nodiratime", "nodev", "nosuid", "noexec"} {
-		if slices.Contains(m.Options, f) && !slices.Contains(live.Options, f) {
-			flags = append(flags, f)
+		if slices.Contains(m.Options, f) && !slices.Contains(mounted.Options, f) {
+			options = append(options, f)
 		}
 	}
-	return flags
+	return options
 }
 
+// line returns the mount's line of fstab.
 func (m Mount) line() string {
 	options, fs := strings.Join(m.Options, ","), m.FSType
 	if options == "" {
@@ -140,61 +150,82 @@ func escapeMount(s string) string {
 
 // Plan implements [Resource].
 func (m Mount) Plan(o *Observation) ([]Op, error) {
-	var live *MountState // the last, which hides those below it
-	for _, t := range o.Mounts() {
-		if t.Target == m.Path {
-			live = &t
-		}
-	}
-	if other := m.another(o, live); other != "" && !m.Absent && !m.NoMount {
-		return nil, &lab.Error{Op: "mount", Hint: "look at what is there; if it is not wanted there: umount " + ssh.Quote(m.Path),
-			Err: fmt.Errorf("%w: it is the mount of %s, not of %s", lab.ErrConflict, lab.Printable(other), lab.Printable(m.Source))}
+	mounted := m.mounted(o)
+	if err := m.refuse(o, mounted); err != nil {
+		return nil, err
 	}
 	var ops []Op
-	if m.Absent && live != nil {
-		ops = append(ops, Op{Name: "unmount", Action: lab.Run, Cause: "is mounted", Risk: lab.RiskDisrupt, Script: "umount -- " + ssh.Quote(m.Path)})
+	if m.Absent && mounted != nil {
+		ops = append(ops, Op{Name: "unmount", Action: lab.Run, Cause: "is mounted", Risk: lab.RiskDisrupt,
+			Script: "umount -- " + ssh.Quote(m.Path)})
 	}
-	st := o.Stat(m.Path)
-	if !m.Absent && st.Type != NoFile && st.Type != DirFile {
-		return nil, &lab.Error{Op: "mount", Hint: "move it away", Err: fmt.Errorf("%w: there is a %s", lab.ErrConflict, st.Type)}
-	}
-	e := edit{path: fstab, create: true}
-	edits, err := e.plan(o, func(lines []string) []string {
-		var out []string
-		found := false
-		for _, l := range lines {
-			f := strings.Fields(l)
-			if len(f) < 2 || strings.HasPrefix(f[0], "#") || path.Clean(unescapeMount(f[1])) != m.Path {
-				out = append(out, l)
-				continue
-			}
-			if !found && !m.Absent {
-				if strings.Join(strings.Fields(l), " ")+"\n" == m.line() {
-					out = append(out, l)
-				} else {
-					out = append(out, m.line())
-				}
-			}
-			found = true
-		}
-		if !found && !m.Absent {
-			out = insert(out, len(out), m.line())
-		}
-		return out
-	})
+	edits, err := edit{path: fstab, create: true}.plan(o, m.editTable)
 	if err != nil {
 		return nil, err
 	}
 	for _, op := range edits {
-		op.Script += "\nsystemctl daemon-reload" // systemd makes its mount units from fstab when it reads its files
+		op.Script += "\nsystemctl daemon-reload" // systemd generates its mount units from fstab
 		ops = append(ops, op)
 	}
-	if flags := m.lacks(live); len(flags) > 0 {
-		ops = append(ops, Op{Name: "options", Action: lab.Update, Cause: "is mounted without " + strings.Join(flags, ", "),
-			Script: fmt.Sprintf("mount -o remount,%s -- %s", strings.Join(flags, ","), ssh.Quote(m.Path))})
+	if options := m.lacks(mounted); len(options) > 0 {
+		ops = append(ops, Op{Name: "options", Action: lab.Update, Cause: "is mounted without " + strings.Join(options, ", "),
+			Script: fmt.Sprintf("mount -o remount,%s -- %s", strings.Join(options, ","), ssh.Quote(m.Path))})
 	}
-	if !m.Absent && !m.NoMount && live == nil {
-		ops = append(ops, Op{Name: "mounted", Action: lab.Run, Cause: "not mounted", Script: fmt.Sprintf("mkdir -p -m 0755 -- %[1]s\nmount -- %[1]s", ssh.Quote(m.Path))})
+	if !m.Absent && !m.NoMount && mounted == nil {
+		ops = append(ops, Op{Name: "mounted", Action: lab.Run, Cause: "not mounted",
+			Script: fmt.Sprintf("mkdir -p -m 0755 -- %[1]s\nmount -- %[1]s", ssh.Quote(m.Path))})
 	}
 	return ops, nil
+}
+
+// mounted returns what is mounted at the path, nil if nothing is. The last mount hides the others.
+func (m Mount) mounted(o *Observation) (top *MountState) {
+	for _, t := range o.Mounts() {
+		if t.Target == m.Path {
+			top = &t
+		}
+	}
+	return top
+}
+
+// refuse returns an error if the path cannot be the mount point, because something else is there.
+func (m Mount) refuse(o *Observation, mounted *MountState) error {
+	if m.Absent {
+		return nil
+	}
+	if other := m.other(o, mounted); other != "" && !m.NoMount {
+		return &lab.Error{Op: "mount",
+			Hint: "find out what is mounted there; if it is not wanted: umount " + ssh.Quote(m.Path),
+			Err: fmt.Errorf("%w: %s is mounted there, not %s",
+				lab.ErrConflict, lab.Printable(other), lab.Printable(m.Source))}
+	}
+	if st := o.Stat(m.Path); st.Type != NoFile && st.Type != DirFile {
+		return &lab.Error{Op: "mount", Hint: "move it away",
+			Err: fmt.Errorf("%w: the path is a %s", lab.ErrConflict, st.Type)}
+	}
+	return nil
+}
+
+// editTable returns the lines of fstab with the mount's line in place of any other for its path, or
+// with none.
+func (m Mount) editTable(lines []string) (out []string) {
+	found := false
+	for _, l := range lines {
+		f := strings.Fields(l)
+		switch {
+		case len(f) < 2 || strings.HasPrefix(f[0], "#") || path.Clean(unescapeMount(f[1])) != m.Path:
+			out = append(out, l)
+			continue
+		case found || m.Absent:
+		case strings.Join(f, " ")+"\n" == m.line():
+			out = append(out, l) // the same line up to white space
+		default:
+			out = append(out, m.line())
+		}
+		found = true
+	}
+	if !found && !m.Absent {
+		out = insert(out, len(out), m.line())
+	}
+	return out
 }

@@ -8,7 +8,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// NoSwap turns swap off, now and at boot: areas in use, lines in fstab, and the services with which Raspberry Pi OS makes swap.
+// NoSwap turns swap off, now and at boot: active areas, lines in fstab, and the services with which
+// Raspberry Pi OS sets up swap.
 type NoSwap struct {
 	Order `yaml:",inline"`
 }
@@ -28,7 +29,7 @@ func (NoSwap) Provides() []string { return []string{"path:" + fstab} }
 // Needs implements [Needer].
 func (NoSwap) Needs() []string { return []string{"path:" + fstab} }
 
-// swapUnits make swap at boot: dphys-swapfile to bookworm, rpi-swap and zram since trixie.
+// swapUnits set up swap at boot: dphys-swapfile until bookworm, rpi-swap and zram since trixie.
 var swapUnits = []string{"dphys-swapfile.service", "systemd-zram-setup@zram0.service"}
 
 // Observe implements [Resource].
@@ -44,8 +45,10 @@ func (NoSwap) Observe(q *Query) {
 func (NoSwap) Plan(o *Observation) ([]Op, error) {
 	var ops []Op
 	for _, u := range swapUnits {
-		if st := o.Unit(u); st.Load == "loaded" && (st.File == "enabled" || st.File == "generated" || st.Active == "active") {
-			ops = append(ops, Op{Name: u, Action: lab.Update, Cause: "makes swap at boot", Script: "systemctl mask --now -- " + ssh.Quote(u)})
+		st := o.Unit(u)
+		if st.Load == "loaded" && (st.File == "enabled" || st.File == "generated" || st.Active == "active") {
+			ops = append(ops, Op{Name: u, Action: lab.Update, Cause: "sets up swap at boot",
+				Script: "systemctl mask --now -- " + ssh.Quote(u)})
 		}
 	}
 	edits, err := edit{path: fstab, create: true}.plan(o, func(lines []string) []string {
@@ -62,7 +65,8 @@ func (NoSwap) Plan(o *Observation) ([]Op, error) {
 		ops = append(ops, op)
 	}
 	if len(o.Swaps()) > 0 {
-		ops = append(ops, Op{Name: "now", Action: lab.Run, Cause: strings.Join(o.Swaps(), ", ") + " in use", Script: "swapoff -a"})
+		ops = append(ops, Op{Name: "now", Action: lab.Run, Cause: strings.Join(o.Swaps(), ", ") + " in use",
+			Script: "swapoff -a"})
 	}
 	return ops, nil
 }

@@ -6,8 +6,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Observation is what a machine answered, and, while a plan is made, what the changes before a resource will have made of it. Nothing that
-// looks at it writes to it.
+// Observation is a machine's answers to a [Query] and, while a plan is made, the expected effect of
+// the changes planned so far. A resource's Plan must not write to it.
 type Observation struct {
 	Facts Facts
 
@@ -30,34 +30,39 @@ type Observation struct {
 	*outlook
 }
 
-// outlook is what is known of a plan while it is made: the changes so far. Only [wanted.diff] writes to it.
+// outlook is what is known of the changes planned so far. Only [wanted.diff] writes to it.
 type outlook struct {
-	files   map[string]ExpectedFile // as the changes so far leave them
+	files   map[string]ExpectedFile // files after the changes so far
 	pending map[string]bool         // IDs of resources and sets with a change so far
-	tokens  map[string]string       // what the changed resources provide -> the ID of the first that does
+	tokens  map[string]string       // token -> ID of the first changed resource that provides it
 	prints  map[string]string       // fingerprints by ID, see [Fingerprinter]
-	final   bool                    // changes were made already: what is still missing does not come by waiting
+	final   bool                    // changes have been made: nothing that is still missing can be deferred
 }
 
 func newOutlook(prints map[string]string, final bool) *outlook {
-	return &outlook{files: map[string]ExpectedFile{}, pending: map[string]bool{}, tokens: map[string]string{}, prints: prints, final: final}
+	return &outlook{
+		files: map[string]ExpectedFile{}, pending: map[string]bool{}, tokens: map[string]string{},
+		prints: prints, final: final,
+	}
 }
 
-// Pending reports whether the resource, or the set, with the ID is changed earlier in the plan.
+// Pending reports whether the resource or set with the ID is changed earlier in the plan.
 func (o *Observation) Pending(id string) bool { return o.pending[id] }
 
-// PendingToken returns the ID of the first resource that is changed earlier in the plan and provides the token, see [Provider]; "" when there
-// is none.
+// PendingToken returns the ID of the first resource that is changed earlier in the plan and provides
+// the token, see [Provider]; "" if there is none.
 func (o *Observation) PendingToken(token string) string { return o.tokens[token] }
 
-// Fingerprint returns the fingerprint of the resource, or the set, with the ID, see [Fingerprinter]; "" when it has none.
+// Fingerprint returns the fingerprint of the resource or set with the ID, see [Fingerprinter]; "" if
+// it has none.
 func (o *Observation) Fingerprint(id string) string { return o.prints[id] }
 
-// CanDefer reports whether what a resource misses may still come: changes are planned before it and none has been made yet. Its op is then
-// [Op.Deferred].
+// CanDefer reports whether something that a resource lacks may still be provided by a change before
+// it, so that its op can be [Op.Deferred]: changes are planned, and none has been made yet.
 func (o *Observation) CanDefer() bool { return !o.final && len(o.pending) > 0 }
 
-// Expected returns the file as the changes before leave it, see [Op.Expected]; false when none of them says.
+// Expected returns the file as earlier changes of the plan leave it, see [Op.Expected]; false if
+// none of them describes it.
 func (o *Observation) Expected(path string) (ExpectedFile, bool) {
 	f, ok := o.files[path]
 	return f, ok
@@ -66,47 +71,47 @@ func (o *Observation) Expected(path string) (ExpectedFile, bool) {
 // FileType is the type of a file.
 type FileType string
 
-// The types of files, "" for none.
+// The types of files.
 const (
-	NoFile      FileType = ""
+	NoFile      FileType = "" // nothing is there
 	RegularFile FileType = "file"
 	DirFile     FileType = "directory"
 	LinkFile    FileType = "link"
 	OtherFile   FileType = "special file" // a device, a pipe, a socket
 )
 
-// Stat is what stat(1) says of a path, links not followed.
+// Stat is what stat(1) reports of a path, without following links.
 type Stat struct {
-	Type        FileType // NoFile when there is nothing
+	Type        FileType // NoFile if nothing is there
 	Mode        Mode     // permission bits with setuid, setgid and sticky
 	UID, GID    int
-	User, Group string // names; "UNKNOWN" when there is none for the id
+	User, Group string // names; "UNKNOWN" if the id has none
 	Size        int64
 	Modified    time.Time // whole seconds
-	Changed     time.Time // of the inode; whole seconds
+	Changed     time.Time // ctime, of the inode; whole seconds
 }
 
-// PackageState is what dpkg says of a package.
+// PackageState is what dpkg reports of a package.
 type PackageState struct {
 	Installed bool   // installed and configured
-	Held      bool   // marked to be kept as it is
-	Status    string // dpkg's abbreviation, "ii", "hi", "rc", "iF"; empty when dpkg does not know it
-	Version   string // empty when not installed
+	Held      bool   // marked to be kept at its version
+	Status    string // dpkg's abbreviation: "ii", "hi", "rc", "iF"; empty if dpkg does not know the package
+	Version   string // empty if not installed
 }
 
-// UnitState is what systemd says of a unit.
+// UnitState is what systemd reports of a unit.
 type UnitState struct {
 	Load         string // "loaded", "not-found", "masked", "bad-setting", "error"
 	Active       string // "active", "inactive", "failed", "activating", ...
 	Sub          string
 	File         string // "enabled", "disabled", "static", "masked", "enabled-runtime", "indirect", ... or empty
 	NeedReload   bool   // the unit's files changed since systemd read them
-	InvocationID string // of the run that is active; empty when it never ran
-	Fragment     string // the unit's file
+	InvocationID string // of the current run; empty if it never ran
+	Fragment     string // path of the unit's file
 	Result       string
-	Entered      time.Duration // when it became active, on the monotonic clock; 0 when it is not
+	Entered      time.Duration // when it became active, on the monotonic clock; 0 if it is not
 
-	install bool // its file is a link in /etc/systemd/system, to one that says what enabling it means
+	install bool // its file is a link in /etc/systemd/system to one with an [Install] section
 }
 
 // UserState is an account of passwd(5) and shadow(5).
@@ -114,8 +119,8 @@ type UserState struct {
 	UID, GID     int
 	Comment      string
 	Home, Shell  string
-	PasswordHash lab.Secret // as in shadow(5); empty when there is none, or when it could not be read
-	HasShadow    bool       // shadow(5) has a line of it
+	PasswordHash lab.Secret // as in shadow(5); empty if there is none or it could not be read
+	HasShadow    bool       // shadow(5) has an entry for it
 }
 
 // GroupState is a group of group(5).
@@ -130,13 +135,14 @@ type MountState struct {
 	Options                []string // of the mount and of its file system
 }
 
-// ProbeResult is what a probe printed, on both its outputs, and how it ended.
+// ProbeResult is what a probe printed, on standard output and standard error, and its exit status.
 type ProbeResult struct {
 	Output []byte
 	Exit   int
 }
 
-// Stat returns what is at the path; its Type is [NoFile] when nothing is. The path must have been asked for by [Query.Path].
+// Stat returns what is at the path; its Type is [NoFile] if nothing is. The path must have been
+// asked for with [Query.Path] or another method of Query that takes a path.
 func (o *Observation) Stat(path string) Stat {
 	if f, ok := o.Expected(path); ok {
 		return f.Stat
@@ -144,18 +150,20 @@ func (o *Observation) Stat(path string) Stat {
 	return o.paths[path]
 }
 
-// Sum returns the SHA-256 in hex of the regular file at the path, "" when there is none or it could not be read.
+// Sum returns the SHA-256, in hex, of the regular file at the path; "" if there is none or it could
+// not be read.
 func (o *Observation) Sum(path string) string {
 	return o.sums[path]
 }
 
-// Shown returns the content of a file whose sum was not wanted, for a diff; false when it is not known.
+// Shown returns the content, for a diff, of a file whose sum differs from that given to [Query.Sum];
+// false if it is not known.
 func (o *Observation) Shown(path string) ([]byte, bool) {
 	b, ok := o.shown[path]
 	return b, ok
 }
 
-// Content returns the content of the regular file at the path; false when there is none.
+// Content returns the content of the regular file at the path; false if there is none.
 func (o *Observation) Content(path string) ([]byte, bool) {
 	if f, ok := o.Expected(path); ok {
 		return f.Content, true
@@ -164,7 +172,7 @@ func (o *Observation) Content(path string) ([]byte, bool) {
 	return b, ok
 }
 
-// Link returns where the symbolic link at the path points, "" when there is no link.
+// Link returns the target of the symbolic link at the path; "" if there is no link.
 func (o *Observation) Link(path string) string { return o.links[path] }
 
 // Package returns the state of a package.
@@ -173,19 +181,20 @@ func (o *Observation) Package(name string) PackageState { return o.packages[name
 // Unit returns the state of a unit.
 func (o *Observation) Unit(name string) UnitState { return o.units[name] }
 
-// User returns an account; false when there is none.
+// User returns an account; false if there is none.
 func (o *Observation) User(name string) (UserState, bool) {
 	u, ok := o.users[name]
 	return u, ok
 }
 
-// Group returns a group; false when there is none.
+// Group returns a group; false if there is none.
 func (o *Observation) Group(name string) (GroupState, bool) {
 	g, ok := o.groups[name]
 	return g, ok
 }
 
-// Sysctl returns a kernel parameter with its white space folded; false when the kernel has none of this name.
+// Sysctl returns a kernel parameter with runs of white space replaced by one space; false if the
+// kernel has none of this name.
 func (o *Observation) Sysctl(key string) (string, bool) {
 	v, ok := o.sysctls[sysctlPath(key)]
 	return v, ok
@@ -194,25 +203,26 @@ func (o *Observation) Sysctl(key string) (string, bool) {
 // Module reports whether the kernel module is loaded or built in.
 func (o *Observation) Module(name string) bool { return o.modules[name] }
 
-// Mounts returns the table of mounts.
+// Mounts returns the mount table.
 func (o *Observation) Mounts() []MountState { return o.mounts }
 
 // Swaps returns the active swap areas.
 func (o *Observation) Swaps() []string { return o.swaps }
 
-// Now returns the machine's time, when [Query.Clock] asked for it.
+// Now returns the machine's time if [Query.Clock] asked for it, the zero time otherwise.
 func (o *Observation) Now() time.Time { return o.now }
 
-// Probe returns what a probe printed.
+// Probe returns the result of a probe.
 func (o *Observation) Probe(name string) ProbeResult { return o.probes[name] }
 
-// Expected is what an op leaves behind, as far as other resources look at it. The zero value says nothing.
+// Expected describes the machine after an op, as far as other resources look at it. The zero value
+// describes nothing.
 type Expected struct {
 	Files    []ExpectedFile
-	Hostname string // the name of the machine; empty means that it stays
+	Hostname string // the name of the machine; empty means unchanged
 }
 
-// ExpectedFile is a file as an op leaves it.
+// ExpectedFile is a file after an op.
 type ExpectedFile struct {
 	Path    string
 	Content []byte

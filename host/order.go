@@ -11,21 +11,21 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/dag"
 )
 
-// expansion is a state with its sets replaced by what they are made of.
+// expansion is a state with its sets replaced by their members.
 type expansion struct {
 	resources []Resource
-	members   map[string][]string // ID of a set -> IDs of what it is made of
-	after     map[string][]string // ID of a resource -> IDs that it is said to come after, itself or through its sets
-	left      map[string]bool     // IDs that were not chosen: what comes after them takes them to be right
+	members   map[string][]string // ID of a set -> IDs of its members
+	after     map[string][]string // ID of a resource -> IDs that it, or a set of it, names to come after
+	left      map[string]bool     // IDs that were not selected, and are assumed to be in place
 }
 
-// node is a resource in its place.
+// node is a resource in the order of application.
 type node struct {
 	resource Resource
 	after    []string // IDs of resources, sets resolved
 }
 
-// expand replaces sets by what they are made of, and merges what is stated more than once.
+// expand replaces sets by their members, and merges resources that occur more than once.
 func (s State) expand() *expansion {
 	x := &expansion{members: map[string][]string{}, after: map[string][]string{}, left: map[string]bool{}}
 	index := map[string]int{}
@@ -56,7 +56,7 @@ func (s State) expand() *expansion {
 	return x
 }
 
-// merge lets the resource at the index stand for another of the same ID as well, and reports whether it can.
+// merge merges r into the resource with the same ID at the index, and reports whether it could.
 func (x *expansion) merge(i int, r Resource) bool {
 	if reflect.DeepEqual(x.resources[i], r) {
 		return true
@@ -70,7 +70,7 @@ func (x *expansion) merge(i int, r Resource) bool {
 	return false
 }
 
-// load lets resources read what they need here, and returns the errors of all.
+// load reads the local files that resources need, and returns all errors.
 func (x *expansion) load() error {
 	var errs []error
 	for i, r := range x.resources {
@@ -86,8 +86,9 @@ func (x *expansion) load() error {
 	return errors.Join(errs...)
 }
 
-// order returns the resources so that each comes after what it depends on, and otherwise in the order of the state. With globs, only those
-// whose ID, or whose set's ID, matches one of them; what they come after is taken to be right.
+// order returns the resources sorted so that each comes after its dependencies, and otherwise in
+// the order of the state. With globs, it returns only those whose ID, or the ID of whose set,
+// matches one of them; their other dependencies are assumed to be in place.
 func (x *expansion) order(globs []string) ([]node, error) {
 	x = x.choose(globs)
 	x.bind()
@@ -115,7 +116,7 @@ func (x *expansion) order(globs []string) ([]node, error) {
 	return nodes, nil
 }
 
-// choose returns the expansion with only those resources that a glob selects.
+// choose returns the expansion with only the resources that a glob selects.
 func (x *expansion) choose(globs []string) *expansion {
 	chosen := *x
 	chosen.resources = slices.Clone(x.resources)
@@ -139,7 +140,7 @@ func (x *expansion) choose(globs []string) *expansion {
 	return &chosen
 }
 
-// bind lets resources look at each other.
+// bind calls the binders with the whole state.
 func (x *expansion) bind() {
 	w := &Whole{slices.Clone(x.resources), x.members}
 	for i, r := range x.resources {
@@ -149,7 +150,7 @@ func (x *expansion) bind() {
 	}
 }
 
-// imply adds what resources bring with them, before the first that does.
+// imply inserts implied resources before the first that implies them.
 func (x *expansion) imply() {
 	own := x.resources
 	x.resources = nil
@@ -167,7 +168,7 @@ func (x *expansion) imply() {
 	}
 }
 
-// edges returns for each resource the indexes of those that it comes after, in ascending order.
+// edges returns the indexes of the resources that each comes after, in ascending order.
 func (x *expansion) edges() ([][]int, lab.Problems) {
 	index, ps := x.index()
 	t := x.tokens()
@@ -182,7 +183,7 @@ func (x *expansion) edges() ([][]int, lab.Problems) {
 	return edges, ps
 }
 
-// index returns the place of each ID.
+// index returns the index of each ID.
 func (x *expansion) index() (index map[string]int, ps lab.Problems) {
 	index = map[string]int{}
 	for i, r := range x.resources {
@@ -194,8 +195,8 @@ func (x *expansion) index() (index map[string]int, ps lab.Problems) {
 	return index, ps
 }
 
-// named returns the places of what a resource is said to come after.
-func (x *expansion) named(r Resource, index map[string]int) (places []int, ps lab.Problems) {
+// named returns the indexes of the resources that r names to come after.
+func (x *expansion) named(r Resource, index map[string]int) (indexes []int, ps lab.Problems) {
 	for _, id := range x.after[r.ID()] {
 		targets := x.members[id]
 		if _, ok := index[id]; ok {
@@ -214,13 +215,13 @@ func (x *expansion) named(r Resource, index map[string]int) (places []int, ps la
 				continue
 			}
 			if f, ok := x.resources[j].(Final); ok && f.Final() {
-				ps = append(ps, lab.Problem{Path: r.ID() + ".after", Text: id, Message: "the reboot comes after everything else",
-					Hint: "apply what is to come after it as a state of its own"})
+				ps = append(ps, lab.Problem{Path: r.ID() + ".after", Text: id, Message: "is always applied last",
+					Hint: "apply this resource as a separate state"})
 			}
-			places = append(places, j)
+			indexes = append(indexes, j)
 		}
 	}
-	return places, ps
+	return indexes, ps
 }
 
 // ids returns the IDs of all resources and sets.
@@ -234,19 +235,24 @@ func (x *expansion) ids() (ids []string) {
 	return ids
 }
 
-// tokens are who provides what, and who needs what.
+// tokens indexes what resources provide, need and remove.
 type tokens struct {
-	provides [][]string        // by place
-	needs    []map[string]bool // by place; of a path, the directories above it as well
-	removes  []bool            // by place: whether it removes what it provides, so that nothing waits for it
-	by       map[string][]int  // token -> places of those that provide it
+	provides [][]string        // by resource
+	needs    []map[string]bool // by resource; for a path, its parent directories as well
+	removes  []bool            // by resource: it removes what it provides, so that none waits for it
+	by       map[string][]int  // token -> indexes of the resources that provide it
 }
 
 const pathToken = "path:"
 
 func (x *expansion) tokens() *tokens {
-	t := &tokens{by: map[string][]int{}, provides: make([][]string, len(x.resources)), needs: make([]map[string]bool, len(x.resources)),
-		removes: make([]bool, len(x.resources))}
+	n := len(x.resources)
+	t := &tokens{
+		provides: make([][]string, n),
+		needs:    make([]map[string]bool, n),
+		removes:  make([]bool, n),
+		by:       map[string][]int{},
+	}
 	for i, r := range x.resources {
 		if p, ok := r.(Provider); ok {
 			t.provides[i] = p.Provides()
@@ -254,15 +260,15 @@ func (x *expansion) tokens() *tokens {
 		for _, token := range t.provides[i] {
 			t.by[token] = append(t.by[token], i)
 		}
-		if gone, ok := r.(Remover); ok {
-			t.removes[i] = gone.Removes() != ""
+		if remover, ok := r.(Remover); ok {
+			t.removes[i] = remover.Removes() != ""
 		}
-		n, ok := r.(Needer)
+		needer, ok := r.(Needer)
 		if !ok {
 			continue
 		}
 		t.needs[i] = map[string]bool{}
-		for _, token := range n.Needs() {
+		for _, token := range needer.Needs() {
 			t.needs[i][token] = true
 			if file, ok := strings.CutPrefix(token, pathToken); ok {
 				for dir := path.Dir(file); dir != "/" && dir != "."; dir = path.Dir(dir) {
@@ -274,17 +280,18 @@ func (x *expansion) tokens() *tokens {
 	return t
 }
 
-// needed returns the places of those that provide what the resource at i needs. Of two that need each other, as two edits of one file do,
-// the one that the state names first comes first.
-func (t *tokens) needed(i int) (places []int) {
+// needed returns the indexes of the resources that provide what the resource at i needs. Of two
+// that need each other, such as two edits of one file, the one that the state lists first comes
+// first.
+func (t *tokens) needed(i int) (indexes []int) {
 	for token := range t.needs[i] {
 		for _, j := range t.by[token] {
 			if j != i && !t.removes[j] && (j < i || !t.needsAny(j, t.provides[i])) {
-				places = append(places, j)
+				indexes = append(indexes, j)
 			}
 		}
 	}
-	return places
+	return indexes
 }
 
 // needsAny reports whether the resource at i needs one of the tokens.
@@ -292,16 +299,17 @@ func (t *tokens) needsAny(i int, tokens []string) bool {
 	return slices.ContainsFunc(tokens, func(token string) bool { return t.needs[i][token] })
 }
 
-// removed returns the places of those that provide what is at, or below, the path that the resource at i removes.
-func (t *tokens) removed(i int, r Resource) (places []int) {
+// removed returns the indexes of the resources that provide anything at or below the path that the
+// resource at i removes.
+func (t *tokens) removed(i int, r Resource) (indexes []int) {
 	if !t.removes[i] {
 		return nil
 	}
 	own := pathToken + r.(Remover).Removes()
 	for token, js := range t.by {
 		if token == own || strings.HasPrefix(token, own+"/") {
-			places = append(places, slices.DeleteFunc(slices.Clone(js), func(j int) bool { return j == i })...)
+			indexes = append(indexes, slices.DeleteFunc(slices.Clone(js), func(j int) bool { return j == i })...)
 		}
 	}
-	return places
+	return indexes
 }

@@ -8,7 +8,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// ownership returns what gives a path its mode and owner, nothing when it has them.
+// ownership returns the op that sets the mode and owner of a path, nothing if it has them.
 func ownership(path string, st Stat, mode Mode, owner, group string) []Op {
 	var causes, lines []string
 	if !accountMatches(owner, st.User, st.UID) || !accountMatches(group, st.Group, st.GID) {
@@ -27,18 +27,20 @@ func ownership(path string, st Stat, mode Mode, owner, group string) []Op {
 	return []Op{{Action: lab.Update, Cause: strings.Join(causes, ", "), Script: strings.Join(lines, "\n")}}
 }
 
-// checkOwner reports what is wrong with the owner or group of a file, a name of whichever service knows accounts, or a number; empty is right.
+// checkOwner reports the problem of the owner or group of a file: a name, from any account database, a
+// number, or empty.
 func checkOwner(ps *lab.Problems, field, name string) {
 	digits := name != "" && strings.Trim(name, "0123456789") == ""
 	switch {
 	case digits && (len(name) > 10 || len(name) > 1 && name[0] == '0'):
-		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is not the number of an account", Hint: "write it without leading zeros"})
+		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is not the number of an account",
+			Hint: "write it without leading zeros"})
 	case strings.ContainsAny(name, ":/ \t\r\n\x00"), strings.HasPrefix(name, "-"), strings.HasPrefix(name, "+"):
 		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is neither the name nor the number of an account"})
 	}
 }
 
-// orRoot returns the account, root when it is empty.
+// orRoot returns the account name, or root if it is empty.
 func orRoot(name string) string {
 	if name == "" {
 		return "root"
@@ -46,12 +48,12 @@ func orRoot(name string) string {
 	return name
 }
 
-// accountMatches reports whether an account of the wanted name, or number, is the one that a file has.
+// accountMatches reports whether the wanted name or number is that of a file's account.
 func accountMatches(want, name string, id int) bool {
 	return want == name || want == fmt.Sprint(id)
 }
 
-// accountNeeds returns the tokens for an owner and a group.
+// accountNeeds returns the tokens of an owner and a group.
 func accountNeeds(owner, group string) (tokens []string) {
 	if owner != "" {
 		tokens = append(tokens, "user:"+owner)

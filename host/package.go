@@ -8,29 +8,30 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Package is a Debian package. Packages that are installed in one plan are installed by one run of apt-get.
+// Package is a Debian package. All packages of a plan are installed by one run of apt-get.
 //
-// Its configuration files that were changed on the machine are kept at an upgrade (dpkg --force-confold). apt waits for its lock for at most
-// 5 minutes; the lock is never removed.
+// Configuration files that were changed on the machine are kept at an upgrade (dpkg --force-confold).
+// apt waits for its lock for at most 5 minutes; the lock is never removed.
 type Package struct {
 	Order `yaml:",inline"`
 
 	Name    string `yaml:"name,required"` // as apt names it, with ":arch" for another architecture
-	Version string `yaml:"version"`       // exactly this version, also when it is older; empty means whichever is installed, or the newest
-	Hold    bool   `yaml:"hold"`          // kept as it is by upgrades; false leaves the mark alone
-	Absent  bool   `yaml:"absent"`        // the package must not be installed; its configuration files stay
+	Version string `yaml:"version"`       // exactly this version, even if it is older; empty means the installed one, or the newest
+	Hold    bool   `yaml:"hold"`          // kept at its version by upgrades; false leaves the mark as it is
+	Absent  bool   `yaml:"absent"`        // the package must not be installed; its configuration files are kept
 }
 
-// aptGet is apt-get as a program calls it (apt-get(8)).
+// aptGet is apt-get with the options for use by programs (apt-get(8)).
 const aptGet = "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "
 
-// aptRemove is the command that the names of packages to be removed are appended to.
+// aptRemove is the command that removes the packages whose names are appended to it.
 const aptRemove = aptGet + "remove --"
 
-// aptInstall returns the command that the names of packages to be installed are appended to. dpkg must finish what was cut off before: apt-get
-// installs nothing while it has not, whichever package it was.
+// aptInstall returns the command that installs the packages whose names are appended to it. dpkg first
+// completes an interrupted run, since apt-get installs nothing before that.
 func aptInstall() string {
-	return shell("repair") + "repair && " + aptGet + "install --no-install-recommends --allow-downgrades --allow-change-held-packages --"
+	return shell("repair") + "repair && " + aptGet +
+		"install --no-install-recommends --allow-downgrades --allow-change-held-packages --"
 }
 
 // ID returns "package:NAME".
@@ -44,13 +45,14 @@ var (
 // Validate implements [Resource].
 func (p Package) Validate() (ps lab.Problems) {
 	if !packagePattern.MatchString(p.Name) {
-		ps = append(ps, lab.Problem{Path: "name", Text: p.Name, Message: "is not the name of a package: two or more letters a-z, digits and + - ."})
+		ps = append(ps, lab.Problem{Path: "name", Text: p.Name,
+			Message: "is not the name of a package: two or more letters a-z, digits and + - ."})
 	}
 	if p.Version != "" && !versionPattern.MatchString(p.Version) {
 		ps = append(ps, lab.Problem{Path: "version", Text: p.Version, Message: "is not a version"})
 	}
 	if p.Absent && (p.Version != "" || p.Hold) {
-		ps.Add("absent", "a package that must not be installed has no version and is not held")
+		ps.Add("absent", "excludes version and hold")
 	}
 	return ps
 }
@@ -61,7 +63,7 @@ func (p Package) Provides() []string { return []string{"package:" + p.Name} }
 // Needs implements [Needer].
 func (p Package) Needs() []string { return []string{"apt", "apt-lists"} }
 
-// Implies implements [Implier]: the lists of packages are fetched before one is installed.
+// Implies implements [Implier]: the package lists are updated before a package is installed.
 func (p Package) Implies() []Resource { return []Resource{aptUpdate{packages: []Resource{p}}} }
 
 // Fingerprint implements [Fingerprinter].
@@ -79,7 +81,8 @@ func (p Package) Plan(o *Observation) ([]Op, error) {
 			return nil, nil
 		}
 		if st.Held {
-			return nil, &lab.Error{Op: "remove package", Hint: "unhold it by hand: apt-mark unhold " + p.Name, Err: fmt.Errorf("%w: it is held at version %s", lab.ErrRefused, st.Version)}
+			return nil, &lab.Error{Op: "remove package", Hint: "unhold it by hand: apt-mark unhold " + p.Name,
+				Err: fmt.Errorf("%w: it is held at version %s", lab.ErrRefused, st.Version)}
 		}
 		cause := "is installed, version " + st.Version
 		if half {
@@ -96,10 +99,12 @@ func (p Package) Plan(o *Observation) ([]Op, error) {
 	switch {
 	case st.Installed && (p.Version == "" || p.Version == st.Version):
 	case st.Installed && st.Held && !p.Hold:
-		return nil, &lab.Error{Op: "change version", Hint: "set hold: true to keep it at the new version, or unhold it by hand: apt-mark unhold " + p.Name,
-			Err: fmt.Errorf("%w: it is held at version %s", lab.ErrRefused, st.Version)}
+		return nil, &lab.Error{Op: "change version",
+			Hint: "set hold: true to hold it at the new version, or unhold it by hand: apt-mark unhold " + p.Name,
+			Err:  fmt.Errorf("%w: it is held at version %s", lab.ErrRefused, st.Version)}
 	case st.Installed:
-		install.Action, install.Cause, install.Risk = lab.Update, fmt.Sprintf("version is %s, not %s", st.Version, p.Version), lab.RiskRestart
+		install.Action, install.Risk = lab.Update, lab.RiskRestart
+		install.Cause = fmt.Sprintf("version is %s, not %s", st.Version, p.Version)
 		ops = append(ops, install)
 	case half:
 		install.Action, install.Cause = lab.Update, "is half installed: "+st.Status
@@ -110,7 +115,8 @@ func (p Package) Plan(o *Observation) ([]Op, error) {
 		ops = append(ops, install)
 	}
 	if p.Hold && (!st.Held || len(ops) > 0) {
-		ops = append(ops, Op{Name: "hold", Action: lab.Update, Cause: "not held", Script: "apt-mark hold -- " + ssh.Quote(p.Name)})
+		ops = append(ops, Op{Name: "hold", Action: lab.Update, Cause: "not held",
+			Script: "apt-mark hold -- " + ssh.Quote(p.Name)})
 	}
 	return ops, nil
 }

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// payloads reads the payloads of the changes one after the other, in the order in which the script takes them. The files are opened when
-// their turn comes.
+// payloads is an io.Reader of the payloads of the changes, in the order in which the script reads
+// them. Each file is opened when it is reached.
 type payloads struct {
 	rest    []*Payload
 	current io.ReadCloser
@@ -36,7 +36,8 @@ func (p *payloads) Read(b []byte) (int, error) {
 	if errors.Is(err, io.EOF) {
 		err = nil
 		if n == 0 && p.left > 0 {
-			// The script waits for bytes that are not there. Zeros in their place keep the stream in step; the checksum then refuses the file.
+			// The file shrank, and the script still reads Size bytes. Zeros keep the stream in step;
+			// the checksum then rejects the file.
 			n = len(b)
 			clear(b)
 			p.left -= int64(n)

@@ -6,10 +6,12 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Plan reads the machine, by one exec, and returns what must be done so that it is as wanted. It writes nothing. With globs, only the
-// resources whose ID matches one of them are planned; in a glob * stands for any characters and ? for one.
+// Plan observes the machine with one exec and returns the changes that bring it to the wanted state.
+// It writes nothing. With globs, only the resources whose ID matches one of them are planned; in a
+// glob, * stands for any characters and ? for one.
 //
-// A state that is wrong in itself is [lab.Problems], and nothing is dialled. A machine of another environment is an [lab.ErrRefused].
+// An invalid state is [lab.Problems], and nothing is dialled. A machine that belongs to another
+// environment is [lab.ErrRefused].
 func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.Plan, error) {
 	if err := want.Validate(); err != nil {
 		return nil, err
@@ -36,7 +38,10 @@ func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.P
 	j.boot = o.Facts.BootID
 	step := lab.Step{Name: j.step(), Run: j.run}
 	for _, c := range j.changes {
-		lc := lab.Change{ID: c.id, Action: c.op.Action, Cause: j.masker.Mask(c.op.Cause), Diff: j.masker.Mask(c.op.Diff), Risk: c.op.Risk, Deferred: c.deferred}
+		lc := lab.Change{
+			ID: c.id, Action: c.op.Action, Cause: j.masker.Mask(c.op.Cause), Diff: j.masker.Mask(c.op.Diff),
+			Risk: c.op.Risk, Deferred: c.deferred,
+		}
 		for _, d := range c.after {
 			lc.After = append(lc.After, j.changes[d].id)
 		}

@@ -10,10 +10,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// maxLastLines is how much of a change's output, in bytes, is kept for the error of a change that fails.
+// maxLastLines is how many bytes of a change's output are kept for its error if it fails.
 const maxLastLines = 2 << 10
 
-// applyParser reads the frames of applyScript as they come and tells them to a recorder.
+// applyParser passes the frames of applyScript on to a recorder as they arrive.
 type applyParser struct {
 	target  string
 	changes []change
@@ -24,19 +24,21 @@ type applyParser struct {
 	done       []string // IDs
 	rolledBack []rolledBack
 	ended      bool
-	last       []byte // of the output of the change that runs
-	line       []byte
-	running    int // the last that began; -1 when none runs
+	last       []byte // the end of the running change's output
+	line       []byte // its current line
+	running    int    // index of the running change; -1 if none runs
 	problem    error
 }
 
-// rolledBack is a change that another rolled back, see [RolledBack].
+// rolledBack is a change that another one rolled back, see [RolledBack].
 type rolledBack struct{ name, by string }
 
-func (u rolledBack) means(c change) bool {
-	return c.resource.ID() == u.name || c.op.Name != "" && c.resource.ID()+"/"+c.op.Name == u.name
+// means reports whether the name is that of the change or its resource.
+func (b rolledBack) means(c change) bool {
+	return c.resource.ID() == b.name || c.op.Name != "" && c.resource.ID()+"/"+c.op.Name == b.name
 }
 
+// index returns the index of a change in a frame, -1 if it is out of range.
 func (p *applyParser) index(s string) int {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 || n >= len(p.changes) {
@@ -89,7 +91,7 @@ func (p *applyParser) header(h string) {
 	}
 }
 
-// failure returns the error of a change by the exit status of its script.
+// failure returns the error of change n, whose script ended with the exit status; nil for 0.
 func (p *applyParser) failure(n int, status string) error {
 	if status == "0" {
 		return nil
@@ -99,7 +101,8 @@ func (p *applyParser) failure(n int, status string) error {
 	if text != "" {
 		err = fmt.Errorf("exit status %s: %s", status, text)
 	}
-	return &lab.Error{Op: "make change", Target: p.target, Path: p.changes[n].resource.ID(), Hint: "fix the cause and run it again: it goes on from here", Err: err}
+	return &lab.Error{Op: "make change", Target: p.target, Path: p.changes[n].resource.ID(),
+		Hint: "fix the cause and run it again: it continues from here", Err: err}
 }
 
 func (p *applyParser) data(b []byte) {
@@ -132,7 +135,7 @@ func (p *applyParser) flushLine() {
 	p.line = nil
 }
 
-// tail keeps the last bytes that were written to it.
+// tail keeps the last bytes written to it.
 type tail struct{ b []byte }
 
 func (t *tail) Write(b []byte) (int, error) {

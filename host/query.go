@@ -8,32 +8,33 @@ import (
 	"strings"
 )
 
-// Query collects what must be read of a machine to decide about its resources. Questions of one kind are asked together, by one process for
-// all of them, and a question that is asked twice is asked once: the cost of an observation hardly grows with its size.
+// Query collects the questions about a machine whose answers its resources need. All questions of
+// one kind are answered by one process and duplicates are asked once, so the cost of an observation
+// hardly grows with its size.
 type Query struct {
 	paths    ordered           // lstat
 	sums     ordered           // sha256 of regular files
-	wanted   map[string]bool   // hashes in hex whose content is known here already
-	contents ordered           // whole content, to maxContent
-	links    ordered           // where a link points
+	wanted   map[string]bool   // hashes in hex of content that need not be sent
+	contents ordered           // whole content, up to maxContent
+	links    ordered           // targets of symbolic links
 	packages ordered           // dpkg
 	units    ordered           // systemd
 	users    ordered           // passwd and shadow
 	groups   ordered           // group
 	sysctls  ordered           // files of /proc/sys
 	modules  ordered           // /sys/module
-	probes   ordered           // free questions
+	probes   ordered           // free-form questions
 	scripts  map[string]string // of probes
 	mounts   bool
 	clock    bool
 }
 
 const (
-	maxContent = 1 << 20  // bytes of a file that is edited or templated
-	maxShown   = 64 << 10 // bytes of a file that is read to show a diff
+	maxContent = 1 << 20  // bytes read of a file that is edited or templated
+	maxShown   = 64 << 10 // bytes read of a file to show a diff
 )
 
-// ordered is a set of strings that keeps its order.
+// ordered is a set of strings that keeps the order of insertion.
 type ordered struct {
 	list []string
 	has  map[string]bool
@@ -50,10 +51,12 @@ func (o *ordered) add(s string) {
 	o.list = append(o.list, s)
 }
 
-// Path asks for the type, mode, owner and times of what is at the path, links not followed. See [Observation.Stat].
+// Path asks for the type, mode, owner and times of what is at the path, without following links.
+// See [Observation.Stat].
 func (q *Query) Path(path string) { q.paths.add(path) }
 
-// Sum asks for the SHA-256 of a regular file, and for its content, to 64 KiB, unless the hash is want. See [Observation.Sum].
+// Sum asks for the SHA-256 of a regular file and, unless that is want, for its content up to
+// 64 KiB. See [Observation.Sum] and [Observation.Shown].
 func (q *Query) Sum(path string, want [32]byte) {
 	q.paths.add(path)
 	q.sums.add(path)
@@ -69,7 +72,7 @@ func (q *Query) Content(path string) {
 	q.contents.add(path)
 }
 
-// Link asks where the symbolic link at the path points. See [Observation.Link].
+// Link asks for the target of the symbolic link at the path. See [Observation.Link].
 func (q *Query) Link(path string) {
 	q.paths.add(path)
 	q.links.add(path)
@@ -90,20 +93,22 @@ func (q *Query) User(name string) { q.users.add(name) }
 // Group asks for a group. See [Observation.Group].
 func (q *Query) Group(name string) { q.groups.add(name) }
 
-// Sysctl asks for a kernel parameter as it is now. See [Observation.Sysctl].
+// Sysctl asks for the current value of a kernel parameter. See [Observation.Sysctl].
 func (q *Query) Sysctl(key string) { q.sysctls.add(sysctlPath(key)) }
 
 // Module asks whether a kernel module is loaded or built in. See [Observation.Module].
 func (q *Query) Module(name string) { q.modules.add(name) }
 
-// Mounts asks for the table of mounts. See [Observation.Mounts].
+// Mounts asks for the mount table and the active swap areas. See [Observation.Mounts] and
+// [Observation.Swaps].
 func (q *Query) Mounts() { q.mounts = true }
 
-// Clock asks for the machine's time. See [Observation.Now].
+// Clock asks for the machine's current time. See [Observation.Now].
 func (q *Query) Clock() { q.clock = true }
 
-// Probe asks a free question: a POSIX sh script that writes nothing to the machine. It runs as root in a shell of its own, and must not read its
-// standard input. The name tells probes apart; take the resource's ID. See [Observation.Probe].
+// Probe asks a free-form question: a POSIX sh script that must not write to the machine or read its
+// standard input. It runs as root in a shell of its own. The name identifies the probe; use the
+// resource's ID. See [Observation.Probe].
 func (q *Query) Probe(name, script string) {
 	if q.scripts == nil {
 		q.scripts = map[string]string{}
@@ -114,7 +119,8 @@ func (q *Query) Probe(name, script string) {
 	}
 }
 
-// script returns the script that answers all questions, in frames marked with the nonce. It writes nothing to the machine.
+// script returns the script that answers all questions, in frames marked with the nonce. It writes
+// nothing to the machine.
 func (q *Query) script(nonce string) string {
 	var b strings.Builder
 	b.WriteString(shell("observe", "nonce", nonce, "want", strings.Join(slices.Sorted(maps.Keys(q.wanted)), " "),
@@ -127,8 +133,9 @@ func (q *Query) script(nonce string) string {
 		function string
 		about    ordered
 	}{
-		{"ask_paths", q.paths}, {"ask_sums", q.sums}, {"ask_contents", q.contents}, {"ask_links", q.links}, {"ask_packages", q.packages},
-		{"ask_units", q.units}, {"ask_users", q.users}, {"ask_groups", q.groups}, {"ask_sysctls", q.sysctls}, {"ask_modules", q.modules},
+		{"ask_paths", q.paths}, {"ask_sums", q.sums}, {"ask_contents", q.contents}, {"ask_links", q.links},
+		{"ask_packages", q.packages}, {"ask_units", q.units}, {"ask_users", q.users}, {"ask_groups", q.groups},
+		{"ask_sysctls", q.sysctls}, {"ask_modules", q.modules},
 	} {
 		if len(ask.about.list) > 0 {
 			b.WriteString(ask.function + words(ask.about.list) + "\n")
@@ -144,7 +151,8 @@ func (q *Query) script(nonce string) string {
 	return b.String()
 }
 
-// sysctlPath returns the file of a key: dots separate, and a slash stands for a dot within a name (sysctl(8)).
+// sysctlPath returns the file of a key, in which dots separate names and a slash stands for a dot
+// within a name (sysctl(8)).
 func sysctlPath(key string) string {
 	return "/proc/sys/" + strings.NewReplacer(".", "/", "/", ".").Replace(key)
 }

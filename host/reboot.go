@@ -9,10 +9,11 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// rebootTimeout is how long a machine may take to come back. A Raspberry Pi that checks a big file system takes minutes.
+// rebootTimeout is how long a reboot may take. A Raspberry Pi that checks a large file system takes
+// minutes.
 const rebootTimeout = 5 * time.Minute
 
-// reboot reboots the machine once, for all changes that ask for it.
+// reboot reboots the machine once for all changes that ask for it.
 func (e *execution) reboot(ctx context.Context, reboots []int) error {
 	var ids []string
 	for _, i := range reboots {
@@ -36,9 +37,10 @@ func (e *execution) reboot(ctx context.Context, reboots []int) error {
 	return err
 }
 
-// Reboot reboots the machine and waits, for at most 5 minutes, until it has booted anew, which its boot ID tells. The boot ID is the one that
-// the machine had when somebody decided on the reboot, empty for the one it has now; a machine with another one has been rebooted
-// meanwhile, and is left alone. The function tell, which may be nil, is told what is waited for.
+// Reboot reboots the machine and waits, for at most 5 minutes, until its boot ID has changed. bootID
+// is the boot ID that the machine had when the reboot was decided on: a machine with a different one
+// has been rebooted since, and is left alone. Empty means its current one. tell, which may be nil,
+// is called with what is being waited for.
 func (m *Machine) Reboot(ctx context.Context, bootID string, tell func(string)) error {
 	boot := func(ctx context.Context) (string, error) {
 		f, err := m.Facts(ctx)
@@ -51,16 +53,17 @@ func (m *Machine) Reboot(ctx context.Context, bootID string, tell func(string)) 
 	if bootID != "" && now != bootID {
 		return nil
 	}
-	// systemd answers before it goes down; the connection may be lost before the answer arrives all the same.
+	// systemctl returns before the shutdown, but the connection may be lost before its answer arrives.
 	res, err := m.run(ctx, ssh.Command{Script: "systemctl reboot", Root: true})
 	switch {
 	case err != nil && (ctx.Err() != nil || !errors.Is(err, lab.ErrUnreachable)):
 		return err
-	case err == nil && res.Exit > 0 && res.Exit < 128: // above, what goes down has ended it
+	case err == nil && res.Exit > 0 && res.Exit < 128: // a higher status means that the shutdown ended it
 		return &lab.Error{Op: "reboot", Target: m.name(), Hint: "on the machine: systemctl reboot", Err: res.Err()}
 	}
-	return lab.Wait(ctx, lab.Poll{What: m.name() + " to boot", First: 500 * time.Millisecond, Timeout: rebootTimeout, Tell: tell}, func(ctx context.Context) (bool, error) {
-		_ = m.Close() // a connection to the system that goes down is of no use
+	poll := lab.Poll{What: m.name() + " to boot", First: 500 * time.Millisecond, Timeout: rebootTimeout, Tell: tell}
+	return lab.Wait(ctx, poll, func(ctx context.Context) (bool, error) {
+		_ = m.Close() // it may be connected to the system that is shutting down
 		try, cancel := context.WithTimeout(ctx, 20*time.Second)
 		defer cancel()
 		id, err := boot(try)

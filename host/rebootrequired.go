@@ -4,8 +4,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Reboot reboots the machine, after all other changes, when a package has asked for it (/run/reboot-required). A machine is rebooted at most
-// once in a run.
+// Reboot reboots the machine, after all other changes, if a package has asked for it
+// (/run/reboot-required). A machine is rebooted at most once in a run.
 type Reboot struct {
 	Order `yaml:",inline"`
 }
@@ -19,7 +19,7 @@ func (Reboot) Validate() lab.Problems { return nil }
 // Final implements [Final].
 func (Reboot) Final() bool { return true }
 
-// Observe implements [Resource]: the facts tell.
+// Observe implements [Resource]; the facts are sufficient.
 func (Reboot) Observe(*Query) {}
 
 // Plan implements [Resource].

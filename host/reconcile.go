@@ -7,29 +7,31 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// change is an Op of a plan, in its place.
+// change is an Op in the order of the plan.
 type change struct {
 	id       string // of the lab.Change
 	resource Resource
 	op       Op
 	after    []int // indexes of changes that must be done first
 
-	// deferred means that the change is planned again when others were made: it says so itself, or comes after one that does.
+	// deferred means that the change is planned again once others have been made, because its Op is
+	// deferred or it comes after one that is.
 	deferred bool
 }
 
-// reboots reports whether the change is made by the reboot at the end.
+// reboots reports whether the change consists of the reboot at the end.
 func (c change) reboots() bool { return c.op.Reboot && c.op.Script == "" }
 
-// wanted is what a machine should be, ready to be compared.
+// wanted is the desired state of a machine, sorted and loaded.
 type wanted struct {
 	nodes   []node
-	setsOf  map[string][]string // ID of a resource -> IDs of the sets that it is of
-	prints  map[string]string   // fingerprints by ID, of sets as well; of what was not selected too
+	setsOf  map[string][]string // ID of a resource -> IDs of the sets that it belongs to
+	prints  map[string]string   // fingerprints by ID of resources and sets, including those not selected
 	secrets []lab.Secret        // of all resources
 }
 
-// newWanted arranges a state, of which all or only what the globs select is compared. It reads what resources need here.
+// newWanted prepares a state for comparison: all of it, or what the globs select. It reads the local
+// files that resources need.
 func newWanted(want State, globs []string) (*wanted, error) {
 	x := want.expand()
 	if err := x.load(); err != nil {
@@ -59,7 +61,7 @@ func newWanted(want State, globs []string) (*wanted, error) {
 	return w, nil
 }
 
-// query asks what all resources must know.
+// query returns the questions of all resources.
 func (w *wanted) query() *Query {
 	q := &Query{}
 	for _, n := range w.nodes {
@@ -68,8 +70,9 @@ func (w *wanted) query() *Query {
 	return q
 }
 
-// diff returns the changes that the resources need, and by ID the errors of those that could not be planned. It is pure. After some of the
-// changes were made it is asked again, with final set: what is missing then is not waited for any more.
+// diff returns the changes that the resources need and, by ID, the errors of those that could not
+// be planned. It is pure. After some of the changes have been made it is called again with final
+// set, which means that nothing new is deferred.
 func (w *wanted) diff(seen *Observation, final bool) (changes []change, faults map[string]error) {
 	o := *seen
 	o.outlook = newOutlook(w.prints, final)
@@ -104,7 +107,7 @@ func (w *wanted) diff(seen *Observation, final bool) (changes []change, faults m
 	return changes, faults
 }
 
-// expect adds to the outlook what the machine will be when the resource's ops are made.
+// expect adds the expected effect of the resource's ops to the outlook.
 func (w *wanted) expect(o *Observation, r Resource, ops []Op) {
 	for _, op := range ops {
 		for _, f := range op.Expected.Files {

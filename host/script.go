@@ -8,8 +8,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// applyScript returns the script that makes the changes in order and reports each by frames: "S i" when it begins, followed by what it
-// prints, then "E i status"; or "K i d" when it is skipped because change d was not done; and "D" at the end.
+// applyScript returns the script that makes the changes in order and reports each in frames: "S i"
+// when it starts, followed by its output, then "E i status"; "K i d" if it is skipped because
+// change d was not done; and "D" at the end.
 func applyScript(nonce string, changes []change) string {
 	var b strings.Builder
 	b.WriteString(shell("apply", "nonce", nonce))
@@ -37,13 +38,13 @@ func applyScript(nonce string, changes []change) string {
 	return b.String()
 }
 
-// numbers writes indexes with spaces between them.
+// numbers returns the indexes separated by spaces.
 func numbers(indexes []int) string {
 	return strings.Trim(fmt.Sprint(indexes), "[]")
 }
 
-// batchFrom returns the changes from i on that can be made by one command with it: the same batch, and nothing between them that one of them
-// comes after.
+// batchFrom returns i and the later changes that can be made by one command with it: those of the
+// same batch that come after no change between i and themselves, other than batch members.
 func batchFrom(changes []change, i int, done []bool) []int {
 	batch := []int{i}
 	for j := i + 1; j < len(changes); j++ {

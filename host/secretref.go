@@ -7,8 +7,11 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// resolveAll reads all references of a field, beside the values that a program holds.
-func resolveAll(field string, refs map[string]lab.SecretRef, have map[string]lab.Secret, read func(string, lab.SecretRef) lab.Secret) map[string]lab.Secret {
+// resolveAll returns the values of all references of a field, in addition to those that a program set.
+func resolveAll(
+	field string, refs map[string]lab.SecretRef, have map[string]lab.Secret,
+	read func(string, lab.SecretRef) lab.Secret,
+) map[string]lab.Secret {
 	if len(refs) == 0 {
 		return have
 	}

@@ -10,8 +10,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Unmatched is the error of each glob that would select nothing of any of the states: a word that is misspelt, and of which a plan says that
-// nothing is to be done. It is nil when all select something, and an [lab.ErrNotFound] otherwise.
+// Unmatched returns an [lab.ErrNotFound] for each glob that selects nothing in any of the states,
+// such as a misspelt one, whose plan would be empty. It returns nil if all of them select something.
 func Unmatched(globs []string, states ...State) error {
 	var ids []string
 	for _, s := range states {
@@ -28,13 +28,14 @@ func Unmatched(globs []string, states ...State) error {
 	var errs []error
 	for _, g := range globs {
 		if !slices.ContainsFunc(ids, func(id string) bool { return matchID(g, id) }) {
-			errs = append(errs, &lab.Error{Op: "select resources", Path: g, Hint: nearestID(g, ids), Err: fmt.Errorf("%w: no resource has such an ID", lab.ErrNotFound)})
+			errs = append(errs, &lab.Error{Op: "select resources", Path: g, Hint: nearestID(g, ids),
+				Err: fmt.Errorf("%w: no resource has such an ID", lab.ErrNotFound)})
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// nearestID is the hint for a glob that matches none of the IDs.
+// nearestID returns the hint for a glob that matches none of the IDs.
 func nearestID(glob string, ids []string) string {
 	kind, rest, _ := strings.Cut(glob, ":")
 	var kinds []string
@@ -49,12 +50,13 @@ func nearestID(glob string, ids []string) string {
 		}
 	}
 	if near == "" {
-		return "an ID is the kind and the name, as plans show it: file:/etc/motd"
+		return "an ID is a kind and a name, as in plans: file:/etc/motd"
 	}
 	return "nearest: " + near
 }
 
-// matchID matches an ID with a glob in which * stands for any characters and ? for one.
+// matchID reports whether the ID matches the glob, in which * stands for any characters and ? for
+// one.
 func matchID(glob, id string) bool {
 	if glob == "" {
 		return id == ""

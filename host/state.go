@@ -6,14 +6,15 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// owned is a claim and whose it is.
+// owned is a claim with the ID of its resource.
 type owned struct {
 	Claim
 	id string
 }
 
-// Validate returns everything that is wrong with the state, as [lab.Problems]: with its resources, IDs that occur twice, paths that two
-// resources claim, an order that names what is not there, and cycles. Paths begin with the resource's index, "[3].path".
+// Validate returns all problems of the state, as [lab.Problems]: those of its resources, duplicate
+// IDs, paths that two resources claim, unknown IDs in an order, and cycles. Paths begin with the
+// index of the resource, as in "[3].path".
 func (s State) Validate() error {
 	var ps lab.Problems
 	seen := map[string]int{}
@@ -31,7 +32,8 @@ func (s State) Validate() error {
 			}
 		}
 		if first, ok := seen[r.ID()]; ok {
-			ps = append(ps, lab.Problem{Path: path, Text: r.ID(), Message: fmt.Sprintf("the same as [%d]", first), Hint: "remove one of them"})
+			ps = append(ps, lab.Problem{Path: path, Text: r.ID(), Message: fmt.Sprintf("the same as [%d]", first),
+				Hint: "remove one of them"})
 		}
 		seen[r.ID()] = i
 	}
@@ -43,12 +45,12 @@ func (s State) Validate() error {
 	return err
 }
 
-// contested reports the paths of which two resources would make something different at every run.
+// contested returns the paths that two resources would change back and forth at every run.
 func (s State) contested() (ps lab.Problems) {
 	claims := make([][]owned, len(s))
 	for i, r := range s {
 		if _, isSet := r.(Set); r == nil || isSet && len(r.Validate()) > 0 {
-			continue // a set that is wrong is reported already, and cannot say its parts
+			continue // an invalid set is reported already, and may not be able to return its members
 		}
 		for _, part := range (State{r}).expand().resources {
 			if c, ok := part.(Claimer); ok {
@@ -69,14 +71,14 @@ func (s State) contested() (ps lab.Problems) {
 			case !ok:
 				whole[c.Path] = c.id
 			default:
-				add(i, c.Path, "is what "+id+" is about too", "keep one of them")
+				add(i, c.Path, "is managed by "+id+" too", "remove one of them")
 			}
 		}
 	}
 	for i := range claims {
 		for _, c := range claims[i] {
 			if id, ok := whole[c.Path]; ok && c.Part {
-				add(i, c.Path, "is written whole by "+id, "write it in one of the two ways")
+				add(i, c.Path, "is managed as a whole by "+id, "either edit the file or write all of it")
 			}
 		}
 	}

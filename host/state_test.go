@@ -102,7 +102,7 @@ func TestRefusedNames(t *testing.T) {
 // TestAfterReboot: nothing can be made after the reboot, which comes last.
 func TestAfterReboot(t *testing.T) {
 	err := host.State{host.Reboot{}, host.File{Path: "/x", Order: host.Order{After: []string{host.Reboot{}.ID()}}}}.Validate()
-	if err == nil || !strings.Contains(err.Error(), "file:/x.after: the reboot comes after everything else: reboot:required") {
+	if err == nil || !strings.Contains(err.Error(), "file:/x.after: is always applied last: reboot:required") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Sysctl is a kernel parameter: as it is now, and as it is set at boot by a line in a file of /etc/sysctl.d (sysctl.d(5)).
+// Sysctl is a kernel parameter: its current value and, by a line in a file of /etc/sysctl.d
+// (sysctl.d(5)), its value at boot.
 type Sysctl struct {
 	Order `yaml:",inline"`
 
@@ -29,7 +30,7 @@ func (s Sysctl) Validate() (ps lab.Problems) {
 		ps = append(ps, lab.Problem{Path: "key", Text: s.Key, Message: "is not the name of a kernel parameter"})
 	}
 	if strings.TrimSpace(s.Value) == "" || strings.ContainsAny(s.Value, "\n\x00") {
-		ps = append(ps, lab.Problem{Path: "value", Text: s.Value, Message: "is empty, or more than one line"})
+		ps = append(ps, lab.Problem{Path: "value", Text: s.Value, Message: "is empty or more than one line"})
 	}
 	checkPath(&ps, "file", s.file())
 	return ps
@@ -62,7 +63,9 @@ func (s Sysctl) Observe(q *Query) {
 
 // Plan implements [Resource].
 func (s Sysctl) Plan(o *Observation) ([]Op, error) {
-	line := Line{Path: s.file(), Line: s.Key + " = " + s.Value, Match: `^\s*-?` + regexp.QuoteMeta(s.Key) + `\s*=`, Create: true}
+	line := Line{
+		Path: s.file(), Line: s.Key + " = " + s.Value, Match: `^\s*-?` + regexp.QuoteMeta(s.Key) + `\s*=`, Create: true,
+	}
 	ops, err := line.Plan(o)
 	if err != nil {
 		return nil, err
@@ -71,9 +74,10 @@ func (s Sysctl) Plan(o *Observation) ([]Op, error) {
 	if have, ok := o.Sysctl(s.Key); !ok || have != want {
 		cause := "is " + have
 		if !ok {
-			cause = "the kernel has none of this name now; a module may bring it"
+			cause = "the kernel has no such parameter yet; a module may provide it"
 		}
-		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: cause, Diff: fmt.Sprintf("-%s = %s\n+%s = %s\n", s.Key, have, s.Key, want),
+		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: cause,
+			Diff:   fmt.Sprintf("-%s = %s\n+%s = %s\n", s.Key, have, s.Key, want),
 			Script: "sysctl -q -w -- " + ssh.Quote(s.Key+"="+s.Value)})
 	}
 	return ops, nil

@@ -8,7 +8,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// parseTemplate parses a text/template. A variable that is not set is an error, not "<no value>".
+// parseTemplate parses a text/template. An undefined variable is an error when it is executed, not
+// "<no value>".
 func parseTemplate(text string, secrets map[string]lab.Secret) (*template.Template, error) {
 	return template.New("template").Option("missingkey=error").Funcs(template.FuncMap{
 		"secret": func(name string) (string, error) {
@@ -21,7 +22,9 @@ func parseTemplate(text string, secrets map[string]lab.Secret) (*template.Templa
 	}).Parse(text)
 }
 
-func renderTemplate(text string, vars map[string]any, secrets map[string]lab.Secret, facts Facts) ([]byte, error) {
+func renderTemplate(
+	text string, vars map[string]any, secrets map[string]lab.Secret, facts Facts,
+) ([]byte, error) {
 	t, err := parseTemplate(text, secrets)
 	if err != nil {
 		return nil, err
@@ -32,10 +35,10 @@ func renderTemplate(text string, vars map[string]any, secrets map[string]lab.Sec
 		Vars  map[string]any
 	}{facts, vars})
 	if err != nil {
-		return nil, &lab.Error{Op: "render template", Hint: "the template sees .Facts, .Vars and secret \"NAME\"", Err: err}
+		return nil, &lab.Error{Op: "render template", Hint: "a template may use .Facts, .Vars and secret \"NAME\"", Err: err}
 	}
 	return b.Bytes(), nil
 }
 
-// hostnameToken is what templates need, which may hold the machine's name.
+// hostnameToken is needed by templates, since they may contain the machine's name.
 const hostnameToken = "hostname"

@@ -8,7 +8,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Timer runs a command at times: a service of type oneshot, its timer, and the timer enabled and started (systemd.timer(5)).
+// Timer runs a command on a schedule: a oneshot service and a timer, which is enabled and started
+// (systemd.timer(5)).
 type Timer struct {
 	Order `yaml:",inline"`
 
@@ -18,9 +19,9 @@ type Timer struct {
 	Command     string   `yaml:"command,required"`    // ExecStart=, its first word an absolute path
 	User        string   `yaml:"user"`                // empty means root
 	Delay       string   `yaml:"delay"`               // RandomizedDelaySec=; empty means none
-	NotMissed   bool     `yaml:"notMissed"`           // a run that was missed while the machine was off is left out; false makes it up at boot
-	Service     []string `yaml:"service"`             // further lines of the [Service] section
-	UnitLines   []string `yaml:"unit"`                // further lines of the service's [Unit] section
+	NotMissed   bool     `yaml:"notMissed"`           // skip a run that was missed while the machine was off; false runs it at boot
+	Service     []string `yaml:"service"`             // additional lines of the [Service] section
+	UnitLines   []string `yaml:"unit"`                // additional lines of the service's [Unit] section
 	Absent      bool     `yaml:"absent"`
 }
 
@@ -34,15 +35,18 @@ func (t Timer) Validate() (ps lab.Problems) {
 		return ps
 	}
 	if !strings.HasPrefix(strings.TrimLeft(t.Command, "-@:+!"), "/") {
-		ps = append(ps, lab.Problem{Path: "command", Text: t.Command, Message: "does not begin with an absolute path"})
+		ps = append(ps, lab.Problem{Path: "command", Text: t.Command, Message: "does not start with an absolute path"})
 	}
 	if t.OnCalendar == "" {
 		ps.Add("onCalendar", "is empty")
 	}
-	for field, lines := range map[string][]string{"description": {t.Description}, "onCalendar": {t.OnCalendar}, "command": {t.Command}, "user": {t.User}, "delay": {t.Delay}, "service": t.Service, "unit": t.UnitLines} {
+	for field, lines := range map[string][]string{
+		"description": {t.Description}, "onCalendar": {t.OnCalendar}, "command": {t.Command}, "user": {t.User},
+		"delay": {t.Delay}, "service": t.Service, "unit": t.UnitLines,
+	} {
 		for _, l := range lines {
 			if strings.ContainsAny(l, "\n\x00") {
-				ps.Add(field, "holds a newline")
+				ps.Add(field, "contains a newline")
 			}
 		}
 	}
@@ -74,18 +78,22 @@ func (t Timer) Resources() []Resource {
 		return key + "=" + value
 	}
 	yes := true
+	serviceLines := append([]string{"Type=oneshot", setting("User", t.User), "ExecStart=" + t.Command}, t.Service...)
+	timerLines := []string{
+		"OnCalendar=" + t.OnCalendar, fmt.Sprintf("Persistent=%t", !t.NotMissed), setting("RandomizedDelaySec", t.Delay),
+	}
 	return []Resource{
-		File{Path: service, Content: section("Unit", append([]string{"Description=" + description}, t.UnitLines...)...) + "\n" +
-			section("Service", append([]string{"Type=oneshot", setting("User", t.User), "ExecStart=" + t.Command}, t.Service...)...)},
-		File{Path: timer, Content: section("Unit", "Description="+description) + "\n" +
-			section("Timer", "OnCalendar="+t.OnCalendar, fmt.Sprintf("Persistent=%t", !t.NotMissed), setting("RandomizedDelaySec", t.Delay)) + "\n" +
-			section("Install", "WantedBy=timers.target")},
+		File{Path: service, Content: section("Unit", append([]string{"Description=" + description}, t.UnitLines...)...) +
+			"\n" + section("Service", serviceLines...)},
+		File{Path: timer, Content: section("Unit", "Description="+description) +
+			"\n" + section("Timer", timerLines...) +
+			"\n" + section("Install", "WantedBy=timers.target")},
 		Unit{Name: t.Name + ".timer", State: Started, Enabled: &yes, RestartOn: []string{"file:" + timer}},
 	}
 }
 
-// Observe implements [Resource]: its parts ask.
+// Observe implements [Resource]; the members of the set observe.
 func (Timer) Observe(*Query) {}
 
-// Plan implements [Resource]: its parts plan.
+// Plan implements [Resource]; the members of the set plan.
 func (Timer) Plan(*Observation) ([]Op, error) { return nil, nil }

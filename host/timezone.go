@@ -34,13 +34,13 @@ func (t Timezone) Resources() []Resource {
 	}
 }
 
-// Observe implements [Resource]: its parts ask.
+// Observe implements [Resource]; the members of the set observe.
 func (Timezone) Observe(*Query) {}
 
-// Plan implements [Resource]: its parts plan.
+// Plan implements [Resource]; the members of the set plan.
 func (Timezone) Plan(*Observation) ([]Op, error) { return nil, nil }
 
-// zone is the description of a time zone, which must be there: a link to nothing would mean UTC, without a word.
+// zone is the data of a time zone, which must exist: a dangling link would silently mean UTC.
 type zone struct{ name string }
 
 func (z zone) ID() string { return "zone:" + z.name }
@@ -57,6 +57,7 @@ func (z zone) Plan(o *Observation) ([]Op, error) {
 	if o.Stat(z.file()).Type == RegularFile || o.Stat(z.file()).Type == LinkFile || o.Pending("package:tzdata") {
 		return nil, nil
 	}
-	return nil, &lab.Error{Op: "set time zone", Hint: "on the machine: timedatectl list-timezones; or install the package tzdata, tzdata-legacy for old names",
-		Err: fmt.Errorf("%w: the machine does not know the time zone %s", lab.ErrNotFound, z.name)}
+	return nil, &lab.Error{Op: "set time zone",
+		Hint: "on the machine: timedatectl list-timezones; or install the package tzdata, tzdata-legacy for old names",
+		Err:  fmt.Errorf("%w: the machine does not know the time zone %s", lab.ErrNotFound, z.name)}
 }

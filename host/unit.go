@@ -13,22 +13,24 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Unit is the state of a systemd unit. Its files are other resources: a [UnitFile], a [DropIn], a [Package].
+// Unit is the state of a systemd unit. Its files are other resources: a [UnitFile], a [DropIn], a
+// [Package].
 //
-// What a unit reads when it starts is named by RestartOn. That it must be restarted is not remembered but observed: from the change itself, or,
-// when a run was cut off between the change and the restart, from what the unit was last started with, which is noted in /run/lab, or from
-// the times of the files. So a restart is never lost, and never made twice.
+// RestartOn lists what the unit reads when it starts. That the unit must be restarted is not
+// remembered but observed: from a change in the same plan or, if a run was cut off between the change
+// and the restart, from the fingerprint of what the unit was last started with, which is noted in
+// /run/lab, or from the times of the files. So a restart is never lost and never made twice.
 type Unit struct {
 	Order `yaml:",inline"`
 
 	Name      string   `yaml:"name,required"` // with its suffix: "ssh.service"
-	Enabled   *bool    `yaml:"enabled"`       // started at boot or not; empty leaves it
-	State     string   `yaml:"state"`         // "started" or "stopped"; empty leaves it
-	Masked    bool     `yaml:"masked"`        // cannot be started by anything; false leaves it, except that a unit to be started or enabled is unmasked
+	Enabled   *bool    `yaml:"enabled"`       // whether it is started at boot; empty leaves that as it is
+	State     string   `yaml:"state"`         // "started" or "stopped"; empty leaves it as it is
+	Masked    bool     `yaml:"masked"`        // cannot be started; false leaves it as it is, unless the unit is to be started or enabled
 	RestartOn []string `yaml:"restartOn"`     // IDs of resources: the unit is restarted when one changes
 	ReloadOn  []string `yaml:"reloadOn"`      // IDs of resources: the unit is reloaded when one changes, unless it is restarted
 
-	files map[string][]string // of what it watches, by ID, see [Watched]
+	files map[string][]string // ID in RestartOn or ReloadOn -> files, see [Watched]
 }
 
 // The states of a unit that can be asked for.
@@ -44,7 +46,8 @@ func (u Unit) ID() string { return "unit:" + u.Name }
 func (u Unit) Validate() (ps lab.Problems) {
 	checkUnitName(&ps, "name", u.Name)
 	if strings.Contains(u.Name, "@.") {
-		ps = append(ps, lab.Problem{Path: "name", Text: u.Name, Message: "is a template, which has no state", Hint: "name an instance of it: " + strings.Replace(u.Name, "@.", "@x.", 1)})
+		ps = append(ps, lab.Problem{Path: "name", Text: u.Name, Message: "is a template, which has no state",
+			Hint: "name an instance of it: " + strings.Replace(u.Name, "@.", "@x.", 1)})
 	}
 	if u.State != "" && u.State != Started && u.State != Stopped {
 		ps = append(ps, lab.Problem{Path: "state", Text: u.State, Message: "is not a state", Hint: "started or stopped"})
@@ -71,13 +74,13 @@ func (u Unit) Provides() []string {
 	return tokens
 }
 
-// downToken begins the token of a unit that is stopped or disabled, see [Provider].
+// downToken starts the token of a unit that is stopped or disabled, see [Provider].
 const downToken = "down:"
 
-// Implies implements [Implier]: systemd reads the units' files before a unit is changed.
+// Implies implements [Implier]: systemd reads changed unit files before a unit is changed.
 func (u Unit) Implies() []Resource { return []Resource{DaemonReload{Units: []string{u.Name}}} }
 
-// Bind implements [Binder]: the times of the files in which the unit reads what it is restarted on tell what it has read.
+// Bind implements [Binder]: it finds the files of the resources that the unit watches.
 func (u Unit) Bind(w *Whole) Resource {
 	u.files = map[string][]string{}
 	for _, id := range u.watches() {
@@ -90,7 +93,7 @@ func (u Unit) Bind(w *Whole) Resource {
 	return u
 }
 
-// watches returns the IDs of what the unit reads when it starts or reloads.
+// watches returns the IDs of the resources that the unit reads when it starts or reloads.
 func (u Unit) watches() []string { return append(slices.Clone(u.RestartOn), u.ReloadOn...) }
 
 // Needs implements [Needer].
@@ -101,9 +104,10 @@ func (u Unit) ComesAfter() []string {
 	return append(slices.Clone(u.Order.After), u.watches()...)
 }
 
+// stamp returns the file that notes what the unit was last started with.
 func (u Unit) stamp() string { return "/run/lab/unit/" + u.Name }
 
-// want is what the unit would be started with now.
+// want returns the fingerprint of the resources that the unit would be started with now.
 func (u Unit) want(ids []string, o *Observation) string {
 	h := sha256.New()
 	for _, id := range ids {
@@ -115,7 +119,7 @@ func (u Unit) want(ids []string, o *Observation) string {
 // Observe implements [Resource].
 func (u Unit) Observe(q *Query) {
 	q.Unit(u.Name)
-	if len(u.RestartOn)+len(u.ReloadOn) > 0 {
+	if len(u.watches()) > 0 {
 		q.Content(u.stamp())
 		for _, id := range u.watches() {
 			for _, file := range u.files[id] {
@@ -128,49 +132,87 @@ func (u Unit) Observe(q *Query) {
 // Plan implements [Resource].
 func (u Unit) Plan(o *Observation) ([]Op, error) {
 	st := o.Unit(u.Name)
-	name := ssh.Quote(u.Name)
-	active := st.Active == "active" || st.Active == "reloading" || st.Active == "activating"
-	var ops []Op
-	if u.Masked && (st.Load != "masked" || st.File == "masked-runtime") {
-		ops = append(ops, Op{Name: "mask", Action: lab.Update, Cause: "not masked", Script: "systemctl mask -- " + name})
-	}
+	return slices.Concat(u.planMask(st), u.planEnabled(st), u.planState(o, st)), nil
+}
+
+// planMask returns the op that masks or unmasks the unit.
+func (u Unit) planMask(st UnitState) []Op {
 	wanted := u.State == Started || u.Enabled != nil && *u.Enabled
-	if wanted && st.Load == "masked" {
-		ops = append(ops, Op{Name: "unmask", Action: lab.Update, Cause: "is masked", Script: "systemctl unmask -- " + name + "\n" + shell("runtime", "unit", u.Name, "state", "masked-runtime", "verb", "unmask")})
+	switch {
+	case u.Masked && (st.Load != "masked" || st.File == "masked-runtime"):
+		return []Op{{Name: "mask", Action: lab.Update, Cause: "not masked", Script: u.systemctl("mask")}}
+	case wanted && st.Load == "masked":
+		return []Op{{Name: "unmask", Action: lab.Update, Cause: "is masked",
+			Script: u.systemctl("unmask") + "\n" +
+				shell("runtime", "unit", u.Name, "state", "masked-runtime", "verb", "unmask")}}
 	}
-	if u.Enabled != nil {
-		// static, indirect, generated, alias and transient units cannot be enabled and need not be (systemctl(1), is-enabled); of a linked one that
-		// tells its file
-		enabled := st.File == "enabled" || *u.Enabled && slices.Contains([]string{"static", "indirect", "generated", "alias", "transient"}, st.File) ||
-			*u.Enabled && st.File == "linked" && !st.install
-		switch {
-		case *u.Enabled && !enabled:
-			ops = append(ops, Op{Name: "enable", Action: lab.Update, Cause: "is " + orAbsent(st.File), Batch: "systemctl enable --", Item: u.Name})
-		case !*u.Enabled && (st.File == "enabled" || st.File == "enabled-runtime"):
-			ops = append(ops, Op{Name: "disable", Action: lab.Update, Cause: "is " + st.File, Script: "systemctl disable -- " + name + "\n" + shell("runtime", "unit", u.Name, "state", "enabled-runtime", "verb", "disable")})
-		}
+	return nil
+}
+
+// planEnabled returns the op that enables or disables the unit.
+func (u Unit) planEnabled(st UnitState) []Op {
+	switch {
+	case u.Enabled == nil:
+	case *u.Enabled && !st.enabled():
+		return []Op{{Name: "enable", Action: lab.Update, Cause: "is " + orAbsent(st.File),
+			Batch: "systemctl enable --", Item: u.Name}}
+	case !*u.Enabled && (st.File == "enabled" || st.File == "enabled-runtime"):
+		return []Op{{Name: "disable", Action: lab.Update, Cause: "is " + st.File,
+			Script: u.systemctl("disable") + "\n" +
+				shell("runtime", "unit", u.Name, "state", "enabled-runtime", "verb", "disable")}}
 	}
-	stamp := ""
-	if len(u.RestartOn)+len(u.ReloadOn) > 0 {
-		stamp = "\n" + shell("started-with", "unit", u.Name, "restart", u.want(u.RestartOn, o), "reload", u.want(u.ReloadOn, o), "stamp", u.stamp())
+	return nil
+}
+
+// enabled reports whether the unit is enabled or need not be: static, indirect, generated, alias and
+// transient units cannot be (systemctl(1), is-enabled), nor can linked ones without an [Install]
+// section.
+func (st UnitState) enabled() bool {
+	switch st.File {
+	case "enabled", "static", "indirect", "generated", "alias", "transient":
+		return true
+	case "linked":
+		return !st.install
 	}
+	return false
+}
+
+// planState returns the op that starts, stops, restarts or reloads the unit.
+func (u Unit) planState(o *Observation, st UnitState) []Op {
+	active := st.Active == "active" || st.Active == "reloading" || st.Active == "activating"
 	switch {
 	case u.State == Stopped && active:
-		ops = append(ops, Op{Name: "stop", Action: lab.Run, Cause: "is " + st.Active, Risk: lab.RiskRestart, Script: "systemctl stop -- " + name})
+		return []Op{{Name: "stop", Action: lab.Run, Cause: "is " + st.Active, Risk: lab.RiskRestart,
+			Script: u.systemctl("stop")}}
 	case u.State == Started && !active:
-		script := "systemctl start -- " + name
-		if st.Active == "failed" {
-			script = "systemctl reset-failed -- " + name + "\n" + script // a unit that failed too often is not started
+		script := u.systemctl("start") + u.note(o)
+		if st.Active == "failed" { // systemd does not start a unit that failed too often
+			script = u.systemctl("reset-failed") + "\n" + script
 		}
-		ops = append(ops, Op{Name: "start", Action: lab.Run, Cause: "is " + orAbsent(st.Active), Script: script + stamp})
-	case active:
-		if cause := u.stale(o, st, u.RestartOn, 1); cause != "" {
-			ops = append(ops, Op{Name: "restart", Action: lab.Run, Cause: cause, Risk: lab.RiskRestart, Script: "systemctl restart -- " + name + stamp})
-		} else if cause := u.stale(o, st, u.ReloadOn, 2); cause != "" {
-			ops = append(ops, Op{Name: "reload", Action: lab.Run, Cause: cause, Script: "systemctl reload -- " + name + stamp})
-		}
+		return []Op{{Name: "start", Action: lab.Run, Cause: "is " + orAbsent(st.Active), Script: script}}
+	case !active:
+		return nil
 	}
-	return ops, nil
+	if cause := u.stale(o, st, u.RestartOn, 1); cause != "" {
+		return []Op{{Name: "restart", Action: lab.Run, Cause: cause, Risk: lab.RiskRestart,
+			Script: u.systemctl("restart") + u.note(o)}}
+	}
+	if cause := u.stale(o, st, u.ReloadOn, 2); cause != "" {
+		return []Op{{Name: "reload", Action: lab.Run, Cause: cause, Script: u.systemctl("reload") + u.note(o)}}
+	}
+	return nil
+}
+
+// systemctl returns the command with the verb for the unit.
+func (u Unit) systemctl(verb string) string { return "systemctl " + verb + " -- " + ssh.Quote(u.Name) }
+
+// note returns the script lines that note what the unit was started with, if it watches anything.
+func (u Unit) note(o *Observation) string {
+	if len(u.watches()) == 0 {
+		return ""
+	}
+	return "\n" + shell("started-with", "unit", u.Name, "stamp", u.stamp(),
+		"restart", u.want(u.RestartOn, o), "reload", u.want(u.ReloadOn, o))
 }
 
 func orAbsent(s string) string {
@@ -180,8 +222,8 @@ func orAbsent(s string) string {
 	return s
 }
 
-// stale returns why the unit runs with other files than those it would be started with now, "" when it does not. The field is that of the
-// stamp with the fingerprint of the resources.
+// stale returns why the unit runs with different files from those that it would be started with now,
+// "" if it does not. field is the index in the stamp of the fingerprint of the resources.
 func (u Unit) stale(o *Observation, st UnitState, ids []string, field int) string {
 	if len(ids) == 0 {
 		return ""
@@ -195,11 +237,12 @@ func (u Unit) stale(o *Observation, st UnitState, ids []string, field int) strin
 	f := strings.Fields(string(stamp))
 	if len(f) == 3 && f[0] == st.InvocationID && st.InvocationID != "" {
 		if f[field] != u.want(ids, o) {
-			return "runs with what was configured before"
+			return "runs with an earlier configuration"
 		}
 		return ""
 	}
-	// Not started by us since the boot. What is younger than the start was not read by it.
+	// The unit was not started by this package since the boot: it has not read files that are newer
+	// than its start.
 	if st.Entered == 0 || o.now.IsZero() {
 		return ""
 	}

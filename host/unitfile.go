@@ -6,8 +6,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// UnitFile is the file of a systemd unit, in /etc/systemd/system. systemd reads it again when it changed; a [Unit] says whether the unit is
-// enabled and runs, with this resource's file in its RestartOn.
+// UnitFile is the file of a systemd unit, in /etc/systemd/system. systemd is reloaded when it changes. A
+// [Unit] determines whether the unit is enabled and runs, and restarts it if its RestartOn lists this
+// resource.
 type UnitFile struct {
 	Order `yaml:",inline"`
 
@@ -29,9 +30,10 @@ func (u UnitFile) Validate() (ps lab.Problems) {
 	return ps
 }
 
+// checkUnitContent reports the problem of the content of a unit file or a drop-in.
 func checkUnitContent(ps *lab.Problems, content string, absent bool) {
 	if !absent && !strings.Contains(content, "[") {
-		ps.Add("content", "has no section; a unit's file has one, such as [Service]")
+		ps.Add("content", "has no section, such as [Service]")
 	}
 }
 
@@ -40,8 +42,8 @@ func (u UnitFile) Resources() []Resource {
 	return []Resource{File{Path: u.Path(), Content: u.Content, Absent: u.Absent}}
 }
 
-// Observe implements [Resource]: its parts ask.
+// Observe implements [Resource]; the members of the set observe.
 func (UnitFile) Observe(*Query) {}
 
-// Plan implements [Resource]: its parts plan.
+// Plan implements [Resource]; the members of the set plan.
 func (UnitFile) Plan(*Observation) ([]Op, error) { return nil, nil }

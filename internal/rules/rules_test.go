@@ -141,7 +141,7 @@ func TestImports(t *testing.T) {
 func TestPublicPackagesStayLight(t *testing.T) {
 	for folder, may := range map[string][]string{
 		"":                 nil,
-		"host":             {"golang.org/x/crypto", "golang.org/x/sys", "go.yaml.in/yaml/v4", "github.com/kevinburke/ssh_config"},
+		"host":             {"golang.org/x/crypto", "golang.org/x/sync", "golang.org/x/sys", "go.yaml.in/yaml/v4", "github.com/kevinburke/ssh_config"},
 		"longhorn/fsimage": {"golang.org/x/sys"},
 		"longhorn/replica": {"golang.org/x/sys", "golang.org/x/sync"},
 		"pgprov":           {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/crypto"},
