@@ -22,6 +22,12 @@
 // Each command is a process with an id, a group and a session, on a goroutine of its own; ps, kill, pgrep and /proc see it.
 // As on a real machine, flock between setsid and sh is the leader of the session, and $$ of the sh is its child's.
 //
+// # How it is built
+//
+// The rooms are below internal: kernel (files, processes, disks, mounts), libc (what programs share), sh, the programs in
+// posix, utillinux, accounts, systemd, apt and netclient, sshd, and debian, which puts them together. Here are the machine, its
+// configuration, faults and counters. debiantest runs scripts on a machine and on a real Debian, and compares.
+//
 // # What it never does
 //
 // It runs no program of the host, touches none of its files, and connects only to loopback addresses unless Config.Dial

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,12 +10,35 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
+const sudoUsage = "usage: sudo -h | -K | -k | -V\n" +
+	"usage: sudo -v [-ABkNnS] [-g group] [-h host] [-p prompt] [-u user]\n" +
+	"usage: sudo -l [-ABkNnS] [-g group] [-h host] [-p prompt] [-U user] [-u user]\n" +
+	"            [command [arg ...]]\n" +
+	"usage: sudo [-ABbEHkNnPS] [-r role] [-t type] [-C num] [-D directory] [-g\n" +
+	"            group] [-h host] [-p prompt] [-R directory] [-T timeout] [-u user]\n" +
+	"            [VAR=value] [-i | -s] [command [arg ...]]\n" +
+	"usage: sudo -e [-ABkNnS] [-r role] [-t type] [-C num] [-D directory] [-g group]\n" +
+	"            [-h host] [-p prompt] [-R directory] [-T timeout] [-u user] file ...\n"
+
+// securePath is secure_path of Debian's sudoers.
+const securePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// sudo is one run of it.
+type sudo struct {
+	p       *kernel.Process
+	o       *libc.Options
+	caller  *libc.User
+	target  *libc.User
+	assigns []string // VAR=value
+	args    []string // the command
+	file    string   // its executable; empty when there is none
+}
+
 // cmdSudo is sudo(8) without a terminal.
 func cmdSudo(p *kernel.Process) int {
 	o, ok := libc.Getopt(p, "+AbEeHhiKklnPp:r:Sst:u:g:vVC:D:T:R:", "askpass>A background>b preserve-env[=>E set-home>H help>h login>i remove-timestamp>K reset-timestamp>k list>l non-interactive>n prompt=>p stdin>S shell>s user=>u group=>g validate>v version>V chdir=>D")
-	usage := "usage: sudo -h | -K | -k | -V\nusage: sudo -v [-ABkNnS] [-g group] [-h host] [-p prompt] [-u user]\nusage: sudo -l [-ABkNnS] [-g group] [-h host] [-p prompt] [-U user] [-u user]\n            [command [arg ...]]\nusage: sudo [-ABbEHkNnPS] [-r role] [-t type] [-C num] [-D directory] [-g\n            group] [-h host] [-p prompt] [-R directory] [-T timeout] [-u user]\n            [VAR=value] [-i | -s] [command [arg ...]]\nusage: sudo -e [-ABkNnS] [-r role] [-t type] [-C num] [-D directory] [-g group]\n            [-h host] [-p prompt] [-R directory] [-T timeout] [-u user] file ...\n"
 	if !ok {
-		p.Warnf("%s", usage)
+		p.Warnf("%s", sudoUsage)
 		return 1
 	}
 	if libc.Unsupported(p, o, "A", "b", "r", "t", "C", "T", "R", "P") {
@@ -27,14 +51,43 @@ func cmdSudo(p *kernel.Process) int {
 	if o.Has("k", "K") && len(o.Args) == 0 {
 		return 0
 	}
-	if p.UID != 0 {
-		p.Errorf("%s must be owned by uid 0 and have the setuid bit set", p.Exe)
+	s := &sudo{p: p, o: o}
+	if !s.ready() || !s.readTarget() || !s.readCommand() {
 		return 1
 	}
-	caller := libc.UserByID(p.Kernel, p.RUID)
-	if caller == nil {
-		p.Errorf("you do not exist in the passwd database")
+	allowed, noPasswd, named := sudoAllows(p.Kernel, s.caller, s.file, s.cmdArgs(), func(text string) { p.Warnf("%s", text) })
+	if p.RUID != 0 && !noPasswd && !s.authenticate() {
 		return 1
+	}
+	switch {
+	case !allowed && named && s.file != "":
+		p.Warnf("Sorry, user %s is not allowed to execute '%s' as %s on %s.\n", s.caller.Name, s.line(), s.target.Name, p.Kernel.Hostname())
+		return 1
+	case !allowed:
+		p.Warnf("%s is not in the sudoers file.\n", s.caller.Name)
+		return 1
+	case o.Has("v"):
+		return 0
+	case o.Has("l"):
+		p.Printf("User %s may run the following commands on %s:\n    (ALL) ALL\n", s.caller.Name, p.Kernel.Hostname())
+		return 0
+	case s.file == "":
+		p.Errorf("%s: command not found", s.args[0])
+		return 1
+	}
+	return s.run(s.environment())
+}
+
+// ready checks that sudo can work, and who calls it.
+func (s *sudo) ready() bool {
+	p := s.p
+	if p.UID != 0 {
+		p.Errorf("%s must be owned by uid 0 and have the setuid bit set", p.Exe)
+		return false
+	}
+	if s.caller = libc.UserByID(p.Kernel, p.RUID); s.caller == nil {
+		p.Errorf("you do not exist in the passwd database")
+		return false
 	}
 	st, err := p.Kernel.FS().Stat("/etc/sudoers")
 	if err == nil && (st.UID != 0 || st.Mode&0o002 != 0) {
@@ -45,128 +98,118 @@ func cmdSudo(p *kernel.Process) int {
 		}
 		p.Errorf("no valid sudoers sources found, quitting")
 		p.Errorf("error initializing audit plugin sudoers_audit")
-		return 1
+		return false
 	}
-	args := o.Args
-	var assigns []string
-	for len(args) > 0 && strings.Contains(args[0], "=") && libc.IsName(args[0][:strings.IndexByte(args[0], '=')]) {
-		assigns = append(assigns, args[0])
-		args = args[1:]
-	}
+	return true
+}
+
+// readTarget finds the user of -u: a name or #id.
+func (s *sudo) readTarget() bool {
 	name := "root"
-	if o.Has("u") {
-		name = o.Get("u")
+	if s.o.Has("u") {
+		name = s.o.Get("u")
 	}
-	target := libc.UserByName(p.Kernel, name)
+	s.target = libc.UserByName(s.p.Kernel, name)
 	if id, ok := strings.CutPrefix(name, "#"); ok {
 		if n, ok := kernel.ParseUint(id); ok {
-			target = libc.UserByID(p.Kernel, uint32(n))
+			s.target = libc.UserByID(s.p.Kernel, uint32(n))
 		}
 	}
-	if target == nil {
-		p.Errorf("unknown user %s", name)
-		p.Errorf("error initializing audit plugin sudoers_audit")
-		return 1
+	if s.target == nil {
+		s.p.Errorf("unknown user %s", name)
+		s.p.Errorf("error initializing audit plugin sudoers_audit")
+		return false
 	}
-	if o.Has("i", "s") {
-		shell := target.Shell
-		if o.Has("s") {
-			shell = caller.Shell
+	return true
+}
+
+// readCommand takes the operands apart: assignments, then the command, which -i and -s hand to a shell.
+func (s *sudo) readCommand() bool {
+	s.args = s.o.Args
+	for len(s.args) > 0 && strings.Contains(s.args[0], "=") && libc.IsName(s.args[0][:strings.IndexByte(s.args[0], '=')]) {
+		s.assigns = append(s.assigns, s.args[0])
+		s.args = s.args[1:]
+	}
+	if s.o.Has("i", "s") {
+		shell := s.target.Shell
+		if s.o.Has("s") {
+			shell = s.caller.Shell
 		}
-		if len(args) > 0 {
-			args = []string{shell, "-c", sudoJoin(args)}
+		if len(s.args) > 0 {
+			s.args = []string{shell, "-c", sudoJoin(s.args)}
 		} else {
-			args = []string{shell}
+			s.args = []string{shell}
 		}
 	}
-	if len(args) == 0 && !o.Has("v", "l") {
-		p.Warnf("%s", usage)
-		return 1
+	if len(s.args) == 0 {
+		if !s.o.Has("v", "l") {
+			s.p.Warnf("%s", sudoUsage)
+			return false
+		}
+		return true
 	}
-	const securePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-	file := ""
-	if len(args) > 0 {
-		f, err := libc.LookPath(p, args[0], securePath)
+	if f, err := libc.LookPath(s.p, s.args[0], securePath); err == nil {
+		s.file = f
+	}
+	return true
+}
+
+func (s *sudo) cmdArgs() []string {
+	if len(s.args) == 0 {
+		return nil
+	}
+	return s.args[1:]
+}
+
+// line is the command as sudo writes it.
+func (s *sudo) line() string { return strings.Join(append([]string{s.file}, s.cmdArgs()...), " ") }
+
+// authenticate asks for the caller's password, three times.
+func (s *sudo) authenticate() bool {
+	p := s.p
+	if s.o.Has("n") {
+		p.Errorf("a password is required")
+		return false
+	}
+	if !s.o.Has("S") {
+		p.Errorf("a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper")
+		p.Errorf("a password is required")
+		return false
+	}
+	prompt := cmp.Or(p.Getenv("SUDO_PROMPT"), "[sudo] password for %p: ")
+	if s.o.Has("p") {
+		prompt = s.o.Get("p")
+	}
+	prompt = sudoPrompt(prompt, s.caller.Name, s.target.Name, p.Kernel.Hostname())
+	for tries := range 3 {
+		if tries > 0 {
+			p.Warnf("Sorry, try again.\n")
+		}
+		p.Warnf("%s", prompt)
+		pw, err := libc.ReadLine(p)
 		if err != nil {
-			file = ""
-		} else {
-			file = f
-		}
-	}
-	cmdArgs := []string(nil)
-	if len(args) > 0 {
-		cmdArgs = args[1:]
-	}
-	allowed, noPasswd, named := sudoAllows(p.Kernel, caller, file, cmdArgs, func(text string) { p.Warnf("%s", text) })
-	needs := p.RUID != 0 && !noPasswd
-	if needs {
-		if o.Has("n") {
-			p.Errorf("a password is required")
-			return 1
-		}
-		if !o.Has("S") {
-			p.Errorf("a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper")
-			p.Errorf("a password is required")
-			return 1
-		}
-		prompt := "[sudo] password for %p: "
-		if o.Has("p") {
-			prompt = o.Get("p")
-		} else if v := p.Getenv("SUDO_PROMPT"); v != "" {
-			prompt = v
-		}
-		prompt = sudoPrompt(prompt, caller.Name, target.Name, p.Kernel.Hostname())
-		good := false
-		tries := 0
-		for try := range 3 {
-			if try > 0 {
-				p.Warnf("Sorry, try again.\n")
+			p.Warnf("\n")
+			p.Errorf("no password was provided")
+			if tries == 0 {
+				p.Errorf("a password is required")
+			} else {
+				p.Errorf("%d incorrect password attempt%s", tries, map[bool]string{true: "s"}[tries > 1])
 			}
-			p.Warnf("%s", prompt)
-			pw, err := libc.ReadLine(p)
-			if err != nil {
-				p.Warnf("\n")
-				if tries == 0 {
-					p.Errorf("no password was provided")
-					p.Errorf("a password is required")
-				} else {
-					p.Errorf("no password was provided")
-					p.Errorf("%d incorrect password attempt%s", tries, map[bool]string{true: "s"}[tries > 1])
-				}
-				return 1
-			}
-			if libc.CheckPassword(p.Kernel, caller.Name, pw) {
-				good = true
-				break
-			}
-			tries++
+			return false
 		}
-		if !good {
-			p.Errorf("%d incorrect password attempts", tries)
-			return 1
+		if libc.CheckPassword(p.Kernel, s.caller.Name, pw) {
+			return true
 		}
 	}
-	if !allowed {
-		if named && file != "" {
-			p.Warnf("Sorry, user %s is not allowed to execute '%s' as %s on %s.\n", caller.Name, strings.Join(append([]string{file}, cmdArgs...), " "), target.Name, p.Kernel.Hostname())
-		} else {
-			p.Warnf("%s is not in the sudoers file.\n", caller.Name)
-		}
-		return 1
-	}
-	if o.Has("v") {
-		return 0
-	}
-	if o.Has("l") {
-		p.Printf("User %s may run the following commands on %s:\n    (ALL) ALL\n", caller.Name, p.Kernel.Hostname())
-		return 0
-	}
-	if file == "" {
-		p.Errorf("%s: command not found", args[0])
-		return 1
-	}
+	p.Errorf("3 incorrect password attempts")
+	return false
+}
+
+// environment is what the command gets.
+func (s *sudo) environment() []string {
+	p, o, target, caller := s.p, s.o, s.target, s.caller
 	env := []string{"HOME=" + target.Home, "LOGNAME=" + target.Name, "MAIL=/var/mail/" + target.Name, "PATH=" + securePath, "SHELL=" + target.Shell,
-		"SUDO_COMMAND=" + strings.Join(append([]string{file}, cmdArgs...), " "), fmt.Sprintf("SUDO_GID=%d", caller.GID), fmt.Sprintf("SUDO_UID=%d", caller.UID), "SUDO_USER=" + caller.Name,
+		"SUDO_COMMAND=" + s.line(), fmt.Sprintf("SUDO_GID=%d", caller.GID), fmt.Sprintf("SUDO_UID=%d", caller.UID), "SUDO_USER=" + caller.Name,
 		"TERM=unknown", "USER=" + target.Name}
 	if o.Has("E") && o.Get("E") == "" {
 		for _, e := range p.Env {
@@ -186,40 +229,45 @@ func cmdSudo(p *kernel.Process) int {
 			env = libc.Setenv(env, n, e[len(n)+1:])
 		}
 	}
-	for _, a := range assigns {
+	for _, a := range s.assigns {
 		n, v, _ := strings.Cut(a, "=")
 		env = libc.Setenv(env, n, v)
 	}
-	// sudo stays as the parent and passes signals on.
+	return env
+}
+
+// run runs the command in a child: sudo stays as the parent and passes signals on.
+func (s *sudo) run(env []string) int {
+	p := s.p
 	p.Catch(kernel.SigTERM, kernel.SigINT, kernel.SigHUP, kernel.SigQUIT, kernel.SigUSR1, kernel.SigUSR2)
 	p.SetEnv(env)
 	c := p.Fork(func(c *kernel.Process) int {
-		libc.BecomeUser(c, target)
-		if o.Has("i") {
-			c.Chdir(target.Home)
+		libc.BecomeUser(c, s.target)
+		if s.o.Has("i") {
+			c.Chdir(s.target.Home)
 		}
-		if o.Has("D") {
-			if st, err := c.Stat(o.Get("D")); err == nil {
+		if s.o.Has("D") {
+			if st, err := c.Stat(s.o.Get("D")); err == nil {
 				c.Chdir(st.Path)
 			}
 		}
-		code, err := c.Exec(file, args, env)
+		code, err := c.Exec(s.file, s.args, env)
 		if err == nil {
 			return code
 		}
 		if kernel.Strerror(err) == "Exec format error" {
-			if code, err := c.Exec("/bin/sh", append([]string{"sh", file}, cmdArgs...), env); err == nil {
+			if code, err := c.Exec("/bin/sh", append([]string{"sh", s.file}, s.cmdArgs()...), env); err == nil {
 				return code
 			}
 		}
-		c.Warnf("sudo: unable to execute %s: %s\n", file, kernel.Strerror(err))
+		c.Warnf("sudo: unable to execute %s: %s\n", s.file, kernel.Strerror(err))
 		return 1
 	})
 	for {
 		st, ok := p.Wait(c)
 		if !ok {
-			for s := p.NextSignal(); s != 0; s = p.NextSignal() {
-				c.Signal(s)
+			for sig := p.NextSignal(); sig != 0; sig = p.NextSignal() {
+				c.Signal(sig)
 			}
 			continue
 		}

@@ -206,14 +206,10 @@ func findNumber(s string) (func(int64) bool, bool) {
 	}, ok
 }
 
+func findAlways(*findNode) bool { return true }
+
 func (f *finder) primary() findExpr {
-	p := f.p
 	pred, _ := f.next()
-	always := func(*findNode) bool { return true }
-	bad := func(a string) findExpr {
-		f.err = fmt.Sprintf("invalid argument `%s' to `%s'", a, pred)
-		return always
-	}
 	switch pred {
 	case "(":
 		e := f.or()
@@ -225,9 +221,28 @@ func (f *finder) primary() findExpr {
 		e := f.primary()
 		return func(n *findNode) bool { return !e(n) }
 	case "-true":
-		return always
+		return findAlways
 	case "-false":
 		return func(*findNode) bool { return false }
+	}
+	for _, read := range []func(string) findExpr{f.option, f.nameTest, f.numberTest, f.ownerTest, f.actionOf} {
+		if e := read(pred); e != nil {
+			return e
+		}
+	}
+	if f.err == "" {
+		if strings.HasPrefix(pred, "-") {
+			f.err = "unknown predicate `" + pred + "'"
+		} else {
+			f.err = "paths must precede expression: `" + pred + "'"
+		}
+	}
+	return findAlways
+}
+
+// option reads what holds for the whole run; nil when the predicate is no option.
+func (f *finder) option(pred string) findExpr {
+	switch pred {
 	case "-maxdepth", "-mindepth":
 		a := f.arg(pred)
 		v, ok := kernel.ParseUint(a)
@@ -239,15 +254,23 @@ func (f *finder) primary() findExpr {
 		} else {
 			f.min = int(v)
 		}
-		return always
+		return findAlways
 	case "-depth", "-d":
 		f.depth = true
-		return always
+		return findAlways
 	case "-xdev", "-mount":
 		f.xdev = true
-		return always
+		return findAlways
 	case "-noleaf", "-ignore_readdir_race", "-nowarn", "-warn":
-		return always
+		return findAlways
+	}
+	return nil
+}
+
+// nameTest reads the tests of a file's name, type and content; nil when the predicate is none.
+func (f *finder) nameTest(pred string) findExpr {
+	p := f.p
+	switch pred {
 	case "-name", "-iname":
 		pat := f.arg(pred)
 		return func(n *findNode) bool {
@@ -299,6 +322,17 @@ func (f *finder) primary() findExpr {
 			}
 			return n.st.IsRegular() && n.st.Size == 0
 		}
+	}
+	return nil
+}
+
+// numberTest reads the tests that compare a number; nil when the predicate is none.
+func (f *finder) numberTest(pred string) findExpr {
+	bad := func(a string) findExpr {
+		f.err = fmt.Sprintf("invalid argument `%s' to `%s'", a, pred)
+		return findAlways
+	}
+	switch pred {
 	case "-size":
 		a := f.arg(pred)
 		unit := int64(512)
@@ -331,8 +365,23 @@ func (f *finder) primary() findExpr {
 			case 'c':
 				t = n.st.Ctime
 			}
-			return cmp(int64(p.Kernel.Now().Sub(t) / unit))
+			return cmp(int64(f.p.Kernel.Now().Sub(t) / unit))
 		}
+	case "-links":
+		a := f.arg(pred)
+		cmp, ok := findNumber(a)
+		if !ok {
+			return bad(a)
+		}
+		return func(n *findNode) bool { return cmp(int64(n.st.Nlink)) }
+	}
+	return nil
+}
+
+// ownerTest reads the tests of owner and mode; nil when the predicate is none.
+func (f *finder) ownerTest(pred string) findExpr {
+	p := f.p
+	switch pred {
 	case "-perm":
 		a := f.arg(pred)
 		kind := byte(0)
@@ -342,7 +391,7 @@ func (f *finder) primary() findExpr {
 		fn, err := libc.ParseMode(a)
 		if err != nil {
 			f.err = fmt.Sprintf("invalid mode `%s'", a)
-			return always
+			return findAlways
 		}
 		want := fn(0, false, 0)
 		return func(n *findNode) bool {
@@ -368,13 +417,14 @@ func (f *finder) primary() findExpr {
 			f.err = fmt.Sprintf("invalid group name or GID argument to -group: '%s'", a)
 		}
 		return func(n *findNode) bool { return int64(n.st.GID) == gid }
-	case "-links":
-		a := f.arg(pred)
-		cmp, ok := findNumber(a)
-		if !ok {
-			return bad(a)
-		}
-		return func(n *findNode) bool { return cmp(int64(n.st.Nlink)) }
+	}
+	return nil
+}
+
+// actionOf reads what is done with a file; nil when the predicate is no action.
+func (f *finder) actionOf(pred string) findExpr {
+	p := f.p
+	switch pred {
 	case "-print":
 		f.action = true
 		return func(n *findNode) bool { p.Print(n.name, "\n"); return true }
@@ -388,61 +438,60 @@ func (f *finder) primary() findExpr {
 	case "-prune":
 		return func(*findNode) bool { f.prune = true; return true }
 	case "-quit":
-		f.action = f.action || false
 		return func(*findNode) bool { f.quit = true; return true }
 	case "-delete":
 		f.action, f.depth = true, true
-		return func(n *findNode) bool {
-			if n.name == "." {
-				return true
-			}
-			var err error
-			if n.st.IsDir() {
-				err = p.Rmdir(n.name)
-			} else {
-				err = p.Unlink(n.name)
-			}
-			if err != nil {
-				p.Errorf("cannot delete %s: %s", findQuote(n.name), kernel.Strerror(err))
-				f.code = 1
-				return false
-			}
-			return true
-		}
+		return f.delete
 	case "-exec", "-ok", "-execdir":
 		f.action = true
-		var cmd []string
-		for {
-			a, ok := f.next()
-			if !ok {
-				f.err = "missing argument to `" + pred + "'"
-				return always
-			}
-			if a == ";" {
-				return func(n *findNode) bool {
-					args := make([]string, len(cmd))
-					for i, c := range cmd {
-						args[i] = strings.ReplaceAll(c, "{}", n.name)
-					}
-					return f.run(args) == 0
+		return f.exec(pred)
+	}
+	return nil
+}
+
+func (f *finder) delete(n *findNode) bool {
+	if n.name == "." {
+		return true
+	}
+	var err error
+	if n.st.IsDir() {
+		err = f.p.Rmdir(n.name)
+	} else {
+		err = f.p.Unlink(n.name)
+	}
+	if err != nil {
+		f.p.Errorf("cannot delete %s: %s", findQuote(n.name), kernel.Strerror(err))
+		f.code = 1
+		return false
+	}
+	return true
+}
+
+// exec reads a command up to ";" or "{} +".
+func (f *finder) exec(pred string) findExpr {
+	var cmd []string
+	for {
+		a, ok := f.next()
+		if !ok {
+			f.err = "missing argument to `" + pred + "'"
+			return findAlways
+		}
+		if a == ";" {
+			return func(n *findNode) bool {
+				args := make([]string, len(cmd))
+				for i, c := range cmd {
+					args[i] = strings.ReplaceAll(c, "{}", n.name)
 				}
+				return f.run(args) == 0
 			}
-			if a == "+" && len(cmd) > 1 && cmd[len(cmd)-1] == "{}" {
-				b := &findBatch{cmd: cmd[:len(cmd)-1]}
-				f.batch = append(f.batch, b)
-				return func(n *findNode) bool { b.items = append(b.items, n.name); return true }
-			}
-			cmd = append(cmd, a)
 		}
-	}
-	if f.err == "" {
-		if strings.HasPrefix(pred, "-") {
-			f.err = "unknown predicate `" + pred + "'"
-		} else {
-			f.err = "paths must precede expression: `" + pred + "'"
+		if a == "+" && len(cmd) > 1 && cmd[len(cmd)-1] == "{}" {
+			b := &findBatch{cmd: cmd[:len(cmd)-1]}
+			f.batch = append(f.batch, b)
+			return func(n *findNode) bool { b.items = append(b.items, n.name); return true }
 		}
+		cmd = append(cmd, a)
 	}
-	return always
 }
 
 func (f *finder) run(args []string) int {

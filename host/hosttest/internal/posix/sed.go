@@ -229,37 +229,22 @@ func (s *sedParser) commands(nested bool) []*sedCommand {
 			}
 			return out
 		}
-		if s.s[s.i] == '#' {
+		switch s.s[s.i] {
+		case '#':
 			for s.i < len(s.s) && s.s[s.i] != '\n' {
 				s.i++
 			}
 			continue
-		}
-		if s.s[s.i] == '}' {
-			if !nested {
-				s.i++
-				s.fail("unexpected `}'")
-				return out
-			}
+		case '}':
 			s.i++
+			if !nested {
+				s.fail("unexpected `}'")
+			}
 			return out
 		}
 		c := &sedCommand{}
-		if c.a1 = s.addr(); c.a1 != nil {
-			s.space()
-			if s.i < len(s.s) && s.s[s.i] == ',' {
-				s.i++
-				s.space()
-				if s.i < len(s.s) && s.s[s.i] == '+' {
-					s.i++
-					if a := s.addr(); a != nil {
-						c.a2 = &sedAddr{plus: a.line, offset: true}
-					}
-				} else if c.a2 = s.addr(); c.a2 == nil {
-					s.fail("unexpected `,'")
-					return out
-				}
-			}
+		if !s.addresses(c) {
+			return out
 		}
 		s.space()
 		for s.i < len(s.s) && s.s[s.i] == '!' {
@@ -273,139 +258,198 @@ func (s *sedParser) commands(nested bool) []*sedCommand {
 		}
 		c.verb = s.s[s.i]
 		s.i++
-		switch c.verb {
-		case '{':
-			c.block = s.commands(true)
-		case 'd', 'D', 'p', 'P', 'q', 'Q', 'h', 'H', 'g', 'G', 'x', 'n', 'N', '=', 'z':
-			s.space()
-			if c.verb == 'q' || c.verb == 'Q' {
-				j := s.i
-				for j < len(s.s) && s.s[j] >= '0' && s.s[j] <= '9' {
-					j++
-				}
-				c.nth, _ = strconv.Atoi(s.s[s.i:j])
-				s.i = j
-				s.space()
-			}
-			if s.i < len(s.s) && strings.IndexByte(";\n}#", s.s[s.i]) < 0 {
-				s.i++
-				s.fail("extra characters after command")
-			}
-		case 'a', 'i', 'c':
-			s.space()
-			if s.i < len(s.s) && s.s[s.i] == '\\' {
-				s.i++
-				// Text on the same line keeps its leading blanks.
-				if rest := strings.TrimLeft(s.s[s.i:], " \t"); strings.HasPrefix(rest, "\n") {
-					s.i = len(s.s) - len(rest) + 1
-				}
-			}
-			if s.i >= len(s.s) {
-				s.fail("expected \\ after `a', `c' or `i'")
-				return out
-			}
-			var b strings.Builder
-			for s.i < len(s.s) && s.s[s.i] != '\n' {
-				if s.s[s.i] == '\\' && s.i+1 < len(s.s) {
-					s.i++
-					if s.s[s.i] == 't' {
-						b.WriteByte('\t')
-						s.i++
-						continue
-					}
-				}
-				b.WriteByte(s.s[s.i])
-				s.i++
-			}
-			c.text = b.String() + "\n"
-		case 's':
-			if s.i >= len(s.s) {
-				s.fail("unterminated `s' command")
-				return out
-			}
-			d := s.s[s.i]
-			s.i++
-			pat, ok1 := s.delimited(d, true)
-			repl, ok2 := s.delimited(d, false)
-			if !ok1 || !ok2 {
-				s.i = len(s.s)
-				s.fail("unterminated `s' command")
-				return out
-			}
-			for s.i < len(s.s) && strings.IndexByte("gpiImMe0123456789w", s.s[s.i]) >= 0 {
-				f := s.s[s.i]
-				if f >= '0' && f <= '9' {
-					j := s.i
-					for j < len(s.s) && s.s[j] >= '0' && s.s[j] <= '9' {
-						j++
-					}
-					c.nth, _ = strconv.Atoi(s.s[s.i:j])
-					s.i = j
-					continue
-				}
-				if f == 'e' || f == 'w' {
-					s.fail("hosttest: the flags e and w of s are not supported")
-					return out
-				}
-				c.flags += string(f)
-				s.i++
-			}
-			s.space()
-			if s.i < len(s.s) && strings.IndexByte(";\n}#", s.s[s.i]) < 0 {
-				s.i++
-				s.fail("unknown option to `s'")
-				return out
-			}
-			c.re = s.regexp(pat, c.flags)
-			if c.re == nil && s.err == nil {
-				if c.re = s.re; c.re == nil {
-					s.fail("no previous regular expression")
-				}
-			}
-			s.re = c.re
-			c.repl = repl
-			if s.err == nil && c.re != nil {
-				for k := 0; k+1 < len(repl); k++ {
-					if repl[k] == '\\' {
-						if n := repl[k+1]; n >= '1' && n <= '9' && int(n-'0') > c.re.NumSubexp() {
-							s.fail("invalid reference \\%c on `s' command's RHS", n)
-						}
-						k++
-					}
-				}
-			}
-		case 'y':
-			if s.i >= len(s.s) {
-				s.fail("unterminated `y' command")
-				return out
-			}
-			d := s.s[s.i]
-			s.i++
-			a, ok1 := s.delimited(d, false)
-			b, ok2 := s.delimited(d, false)
-			if !ok1 || !ok2 {
-				s.fail("unterminated `y' command")
-				return out
-			}
-			un := strings.NewReplacer(`\n`, "\n", `\\`, `\`)
-			c.from, c.to = un.Replace(a), un.Replace(b)
-			if len(c.from) != len(c.to) {
-				s.fail("strings for `y' command are different lengths")
-			}
-		case ':', 'b', 't', 'T':
-			s.space()
-			j := s.i
-			for j < len(s.s) && strings.IndexByte(";\n}", s.s[j]) < 0 {
-				j++
-			}
-			c.text = strings.TrimSpace(s.s[s.i:j])
-			s.i = j
-		case 'r', 'w', 'R', 'W', 'e':
-			s.fail("hosttest: command `%c' is not supported", c.verb)
-		default:
-			s.fail("unknown command: `%c'", c.verb)
-		}
+		s.command(c)
 		out = append(out, c)
 	}
 	return out
+}
+
+// addresses reads ADDRESS, ADDRESS,ADDRESS or nothing.
+func (s *sedParser) addresses(c *sedCommand) bool {
+	if c.a1 = s.addr(); c.a1 != nil {
+		s.space()
+		if s.i < len(s.s) && s.s[s.i] == ',' {
+			s.i++
+			s.space()
+			if s.i < len(s.s) && s.s[s.i] == '+' {
+				s.i++
+				if a := s.addr(); a != nil {
+					c.a2 = &sedAddr{plus: a.line, offset: true}
+				}
+			} else if c.a2 = s.addr(); c.a2 == nil {
+				s.fail("unexpected `,'")
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// command reads what follows the letter of a command.
+func (s *sedParser) command(c *sedCommand) {
+	switch c.verb {
+	case '{':
+		c.block = s.commands(true)
+	case 'd', 'D', 'p', 'P', 'q', 'Q', 'h', 'H', 'g', 'G', 'x', 'n', 'N', '=', 'z':
+		s.plain(c)
+	case 'a', 'i', 'c':
+		s.text(c)
+	case 's':
+		s.substitution(c)
+	case 'y':
+		s.transliteration(c)
+	case ':', 'b', 't', 'T':
+		s.label(c)
+	case 'r', 'w', 'R', 'W', 'e':
+		s.fail("hosttest: command `%c' is not supported", c.verb)
+	default:
+		s.fail("unknown command: `%c'", c.verb)
+	}
+}
+
+// plain is a command without an argument, or q and Q with an exit code.
+func (s *sedParser) plain(c *sedCommand) {
+	s.space()
+	if c.verb == 'q' || c.verb == 'Q' {
+		j := s.i
+		for j < len(s.s) && s.s[j] >= '0' && s.s[j] <= '9' {
+			j++
+		}
+		c.nth, _ = strconv.Atoi(s.s[s.i:j])
+		s.i = j
+		s.space()
+	}
+	if s.i < len(s.s) && strings.IndexByte(";\n}#", s.s[s.i]) < 0 {
+		s.i++
+		s.fail("extra characters after command")
+	}
+}
+
+// text is that of a, i and c.
+func (s *sedParser) text(c *sedCommand) {
+	s.space()
+	if s.i < len(s.s) && s.s[s.i] == '\\' {
+		s.i++
+		// Text on the same line keeps its leading blanks.
+		if rest := strings.TrimLeft(s.s[s.i:], " \t"); strings.HasPrefix(rest, "\n") {
+			s.i = len(s.s) - len(rest) + 1
+		}
+	}
+	if s.i >= len(s.s) {
+		s.fail("expected \\ after `a', `c' or `i'")
+		return
+	}
+	var b strings.Builder
+	for s.i < len(s.s) && s.s[s.i] != '\n' {
+		if s.s[s.i] == '\\' && s.i+1 < len(s.s) {
+			s.i++
+			if s.s[s.i] == 't' {
+				b.WriteByte('\t')
+				s.i++
+				continue
+			}
+		}
+		b.WriteByte(s.s[s.i])
+		s.i++
+	}
+	c.text = b.String() + "\n"
+}
+
+// substitution is s/REGEXP/REPLACEMENT/FLAGS.
+func (s *sedParser) substitution(c *sedCommand) {
+	if s.i >= len(s.s) {
+		s.fail("unterminated `s' command")
+		return
+	}
+	d := s.s[s.i]
+	s.i++
+	pat, ok1 := s.delimited(d, true)
+	repl, ok2 := s.delimited(d, false)
+	if !ok1 || !ok2 {
+		s.i = len(s.s)
+		s.fail("unterminated `s' command")
+		return
+	}
+	if !s.flags(c) {
+		return
+	}
+	c.re = s.regexp(pat, c.flags)
+	if c.re == nil && s.err == nil {
+		if c.re = s.re; c.re == nil {
+			s.fail("no previous regular expression")
+		}
+	}
+	s.re = c.re
+	c.repl = repl
+	if s.err == nil && c.re != nil {
+		for k := 0; k+1 < len(repl); k++ {
+			if repl[k] == '\\' {
+				if n := repl[k+1]; n >= '1' && n <= '9' && int(n-'0') > c.re.NumSubexp() {
+					s.fail("invalid reference \\%c on `s' command's RHS", n)
+				}
+				k++
+			}
+		}
+	}
+}
+
+// flags are those of s.
+func (s *sedParser) flags(c *sedCommand) bool {
+	for s.i < len(s.s) && strings.IndexByte("gpiImMe0123456789w", s.s[s.i]) >= 0 {
+		f := s.s[s.i]
+		if f >= '0' && f <= '9' {
+			j := s.i
+			for j < len(s.s) && s.s[j] >= '0' && s.s[j] <= '9' {
+				j++
+			}
+			c.nth, _ = strconv.Atoi(s.s[s.i:j])
+			s.i = j
+			continue
+		}
+		if f == 'e' || f == 'w' {
+			s.fail("hosttest: the flags e and w of s are not supported")
+			return false
+		}
+		c.flags += string(f)
+		s.i++
+	}
+	s.space()
+	if s.i < len(s.s) && strings.IndexByte(";\n}#", s.s[s.i]) < 0 {
+		s.i++
+		s.fail("unknown option to `s'")
+		return false
+	}
+	return true
+}
+
+// transliteration is y/FROM/TO/.
+func (s *sedParser) transliteration(c *sedCommand) {
+	if s.i >= len(s.s) {
+		s.fail("unterminated `y' command")
+		return
+	}
+	d := s.s[s.i]
+	s.i++
+	a, ok1 := s.delimited(d, false)
+	b, ok2 := s.delimited(d, false)
+	if !ok1 || !ok2 {
+		s.fail("unterminated `y' command")
+		return
+	}
+	un := strings.NewReplacer(`\n`, "\n", `\\`, `\`)
+	c.from, c.to = un.Replace(a), un.Replace(b)
+	if len(c.from) != len(c.to) {
+		s.fail("strings for `y' command are different lengths")
+	}
+}
+
+// label is that of :, b, t and T.
+func (s *sedParser) label(c *sedCommand) {
+	s.space()
+	j := s.i
+	for j < len(s.s) && strings.IndexByte(";\n}", s.s[j]) < 0 {
+		j++
+	}
+	c.text = strings.TrimSpace(s.s[s.i:j])
+	s.i = j
 }

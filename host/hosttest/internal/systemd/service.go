@@ -11,15 +11,85 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
+// starting is one start job of a service.
+type starting struct {
+	s    *Manager
+	u    *unit
+	boot bool
+	typ  string // Type=
+	env  []string
+}
+
 // startService runs a service. The manager's lock is held, and released while commands run.
 func (s *Manager) startService(u *unit, boot bool) error {
+	if err := s.startLimit(u); err != nil {
+		return err
+	}
+	if u.next != nil {
+		u.next()
+		u.next = nil
+	}
+	u.stopping = false
+	j := &starting{s: s, u: u, boot: boot, typ: u.file.get("Service.Type")}
+	if j.typ == "" {
+		j.typ = "simple"
+		if len(u.file.all("Service.ExecStart")) == 0 {
+			j.typ = "oneshot"
+		}
+	}
+	var err error
+	if j.env, err = s.environment(u); err != nil {
+		return j.fail(err.Error(), 0, 0)
+	}
+	s.setState(u, "activating", "start")
+	for key, root := range map[string]string{
+		"RuntimeDirectory": "/run/", "StateDirectory": "/var/lib/", "CacheDirectory": "/var/cache/", "LogsDirectory": "/var/log/",
+	} {
+		for _, d := range u.file.Words("Service." + key) {
+			s.k.FS().MkdirAll(root + d)
+		}
+	}
+	if err := j.runAll("Service.ExecCondition", "Service.ExecStartPre"); err != nil {
+		return err
+	}
+	started := true
+	if j.typ == "oneshot" {
+		err = j.oneshot()
+	} else {
+		started, err = j.main()
+	}
+	if err != nil || !started {
+		return err
+	}
+	if err := j.runAll("Service.ExecStartPost"); err != nil {
+		s.killService(u)
+		return err
+	}
+	u.result = "success"
+	switch {
+	case j.typ == "oneshot" && !IsYes(u.file.get("Service.RemainAfterExit")):
+		s.setState(u, "inactive", "dead")
+	case j.typ == "oneshot":
+		s.setState(u, "active", "exited")
+	case u.active == "activating":
+		s.setState(u, "active", "running")
+	}
+	if !boot {
+		s.log(u, "systemd", 1, "Started %s.", s.describe(u))
+	}
+	return nil
+}
+
+// startLimit refuses a service that was started too often lately, and counts this start otherwise.
+func (s *Manager) startLimit(u *unit) error {
 	limit := s.k.Now().Add(-10 * time.Second)
 	u.starts = slices.DeleteFunc(u.starts, func(t time.Time) bool { return t.Before(limit) })
 	burst := 5
 	if v := u.file.get("Unit.StartLimitBurst"); v != "" {
 		burst, _ = strconv.Atoi(v)
 	}
-	if v := cmp.Or(u.file.get("Unit.StartLimitIntervalSec"), u.file.get("Unit.StartLimitInterval"), u.file.get("Service.StartLimitInterval")); v == "0" {
+	interval := cmp.Or(u.file.get("Unit.StartLimitIntervalSec"), u.file.get("Unit.StartLimitInterval"), u.file.get("Service.StartLimitInterval"))
+	if interval == "0" {
 		burst = 1 << 30
 	}
 	if len(u.starts) >= burst && burst > 0 {
@@ -29,162 +99,151 @@ func (s *Manager) startService(u *unit, boot bool) error {
 		return errors.New("start-limit-hit")
 	}
 	u.starts = append(u.starts, s.k.Now())
-	if u.next != nil {
-		u.next()
-		u.next = nil
+	return nil
+}
+
+// fail ends the job.
+func (j *starting) fail(result string, code, status int) error {
+	j.u.result, j.u.execCode, j.u.execStatus = result, code, status
+	j.s.setState(j.u, "failed", "failed")
+	j.s.log(j.u, "systemd", 1, "%s: Failed with result '%s'.", j.u.name, result)
+	if !j.boot {
+		j.s.log(j.u, "systemd", 1, "Failed to start %s.", j.s.describe(j.u))
 	}
-	u.stopping = false
-	typ := u.file.get("Service.Type")
-	if typ == "" {
-		typ = "simple"
-		if len(u.file.all("Service.ExecStart")) == 0 {
-			typ = "oneshot"
-		}
-	}
-	fail := func(result string, code, status int) error {
-		u.result, u.execCode, u.execStatus = result, code, status
-		s.setState(u, "failed", "failed")
-		s.log(u, "systemd", 1, "%s: Failed with result '%s'.", u.name, result)
-		if !boot {
-			s.log(u, "systemd", 1, "Failed to start %s.", s.describe(u))
-		}
-		return errors.New(result)
-	}
-	env, err := s.environment(u)
-	if err != nil {
-		return fail(err.Error(), 0, 0)
-	}
-	s.setState(u, "activating", "start")
-	for _, key := range []string{"RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory"} {
-		root := map[string]string{"RuntimeDirectory": "/run/", "StateDirectory": "/var/lib/", "CacheDirectory": "/var/cache/", "LogsDirectory": "/var/log/"}[key]
-		for _, d := range u.file.Words("Service." + key) {
-			s.k.FS().MkdirAll(root + d)
-		}
-	}
-	// run executes a control command and waits for it.
-	run := func(line string) error {
-		args, ignore := s.command(u, line, env)
-		if len(args) == 0 {
-			return nil
-		}
-		p, err := s.spawn(u, args, env, true)
-		if err != nil {
-			if ignore {
-				return nil
-			}
-			status, _ := strconv.Atoi(strings.SplitN(err.Error(), "/", 2)[0])
-			return fail("exit-code", 1, status)
-		}
-		if p.Stub { // a daemon of the base: it does nothing, well
-			p.Finish(kernel.WaitStatus{})
-			return nil
-		}
-		s.mu.Unlock()
-		<-p.Done
-		s.mu.Lock()
-		st := p.Status
-		if (st.Code != 0 || st.Signal != 0) && !ignore {
-			if st.Signal != 0 {
-				return fail("signal", 2, st.Signal)
-			}
-			return fail("exit-code", 1, st.Code)
-		}
+	return errors.New(result)
+}
+
+// runAll runs the control commands of settings, one after the other. At boot there are none.
+func (j *starting) runAll(settings ...string) error {
+	if j.boot {
 		return nil
 	}
-	for _, l := range append(u.file.all("Service.ExecCondition"), u.file.all("Service.ExecStartPre")...) {
-		if boot {
-			continue
-		}
-		if err := run(l); err != nil {
-			return err
-		}
-	}
-	if typ == "oneshot" {
-		for _, l := range u.file.all("Service.ExecStart") {
-			u.execStart = s.k.Now()
-			if err := run(l); err != nil {
-				s.scheduleRestart(u)
+	for _, key := range settings {
+		for _, l := range j.u.file.all(key) {
+			if err := j.run(l); err != nil {
 				return err
 			}
-			u.execExit, u.execCode, u.execStatus = s.k.Now(), 1, 0
 		}
-	} else {
-		args, ignore := s.command(u, u.file.get("Service.ExecStart"), env)
-		if len(args) == 0 {
-			return fail("resources", 0, 0)
-		}
-		p, err := s.spawn(u, args, env, true)
-		if err != nil {
-			status, _ := strconv.Atoi(strings.SplitN(err.Error(), "/", 2)[0])
-			u.execStart = s.k.Now()
-			// Type=simple is started as soon as it is forked: what comes after is a failure of the running service.
-			err := fail("exit-code", 1, status)
-			s.scheduleRestart(u)
-			if typ == "simple" || typ == "idle" || ignore {
-				return nil
-			}
-			return err
-		}
-		u.proc, u.execPID, u.execStart = p, p.PID, s.k.Now()
-		u.execExit, u.execCode, u.execStatus = time.Time{}, 0, 0
-		ready := make(chan struct{})
-		u.ready = ready
-		stub := p.Stub
-		gone := p.AtExit(func(st kernel.WaitStatus) { s.exited(u, p, st) })
-		if gone && !stub {
-			go s.exited(u, p, p.Status)
-		}
-		if (typ == "notify" || typ == "forking" || typ == "dbus" || typ == "notify-reload") && !stub {
-			// The start job waits for readiness, or for the end of the process.
-			s.mu.Unlock()
-			timeout := make(chan struct{})
-			stop := s.k.After(90*time.Second, func() { close(timeout) })
-			select {
-			case <-ready:
-			case <-p.Done:
-			case <-timeout:
-				p.Die(kernel.SigKILL)
-			}
-			stop()
-			s.mu.Lock()
-			select {
-			case <-ready:
-			default:
-				if typ == "forking" && p.Status == (kernel.WaitStatus{}) {
-					u.proc = nil
-					break
-				}
-				for u.proc == p && !s.k.Off() { // exited will tell, unless the machine goes down
-					s.mu.Unlock()
-					time.Sleep(time.Millisecond)
-					s.mu.Lock()
-				}
-				return errors.New(u.result)
-			}
-		}
-	}
-	for _, l := range u.file.all("Service.ExecStartPost") {
-		if boot {
-			continue
-		}
-		if err := run(l); err != nil {
-			s.killService(u)
-			return err
-		}
-	}
-	u.result = "success"
-	switch {
-	case typ == "oneshot" && !IsYes(u.file.get("Service.RemainAfterExit")):
-		s.setState(u, "inactive", "dead")
-	case typ == "oneshot":
-		s.setState(u, "active", "exited")
-	case u.active == "activating":
-		s.setState(u, "active", "running")
-	}
-	if !boot {
-		s.log(u, "systemd", 1, "Started %s.", s.describe(u))
 	}
 	return nil
+}
+
+// run executes a control command and waits for it.
+func (j *starting) run(line string) error {
+	args, ignore := j.s.command(j.u, line, j.env)
+	if len(args) == 0 {
+		return nil
+	}
+	p, err := j.s.spawn(j.u, args, j.env, true)
+	if err != nil {
+		if ignore {
+			return nil
+		}
+		return j.fail("exit-code", 1, spawnStatus(err))
+	}
+	if p.Stub { // a daemon of the base: it does nothing, well
+		p.Finish(kernel.WaitStatus{})
+		return nil
+	}
+	j.s.mu.Unlock()
+	<-p.Done
+	j.s.mu.Lock()
+	switch st := p.Status; {
+	case ignore:
+	case st.Signal != 0:
+		return j.fail("signal", 2, st.Signal)
+	case st.Code != 0:
+		return j.fail("exit-code", 1, st.Code)
+	}
+	return nil
+}
+
+// spawnStatus is the number in an error of spawn, such as 203/EXEC.
+func spawnStatus(err error) int {
+	status, _ := strconv.Atoi(strings.SplitN(err.Error(), "/", 2)[0])
+	return status
+}
+
+// oneshot runs the commands of a service of Type=oneshot.
+func (j *starting) oneshot() error {
+	u := j.u
+	for _, l := range u.file.all("Service.ExecStart") {
+		u.execStart = j.s.k.Now()
+		if err := j.run(l); err != nil {
+			j.s.scheduleRestart(u)
+			return err
+		}
+		u.execExit, u.execCode, u.execStatus = j.s.k.Now(), 1, 0
+	}
+	return nil
+}
+
+// main starts the main process of any other service, and waits until it is up. Without an error started can be false: a
+// simple service is started as soon as it is forked, and what comes after is a failure of the running service.
+func (j *starting) main() (started bool, err error) {
+	s, u := j.s, j.u
+	args, ignore := s.command(u, u.file.get("Service.ExecStart"), j.env)
+	if len(args) == 0 {
+		return false, j.fail("resources", 0, 0)
+	}
+	p, err := s.spawn(u, args, j.env, true)
+	if err != nil {
+		u.execStart = s.k.Now()
+		err := j.fail("exit-code", 1, spawnStatus(err))
+		s.scheduleRestart(u)
+		if j.typ == "simple" || j.typ == "idle" || ignore {
+			return false, nil
+		}
+		return false, err
+	}
+	u.proc, u.execPID, u.execStart = p, p.PID, s.k.Now()
+	u.execExit, u.execCode, u.execStatus = time.Time{}, 0, 0
+	u.ready = make(chan struct{})
+	gone := p.AtExit(func(st kernel.WaitStatus) { s.exited(u, p, st) })
+	if p.Stub {
+		return true, nil
+	}
+	if gone {
+		go s.exited(u, p, p.Status)
+	}
+	switch j.typ {
+	case "notify", "forking", "dbus", "notify-reload":
+		if err := j.awaitReady(p, u.ready); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// awaitReady waits for readiness, or for the end of the process.
+func (j *starting) awaitReady(p *kernel.Process, ready <-chan struct{}) error {
+	s, u := j.s, j.u
+	s.mu.Unlock()
+	timeout := make(chan struct{})
+	stop := s.k.After(90*time.Second, func() { close(timeout) })
+	select {
+	case <-ready:
+	case <-p.Done:
+	case <-timeout:
+		p.Die(kernel.SigKILL)
+	}
+	stop()
+	s.mu.Lock()
+	select {
+	case <-ready:
+		return nil
+	default:
+	}
+	if j.typ == "forking" && p.Status == (kernel.WaitStatus{}) {
+		u.proc = nil
+		return nil
+	}
+	for u.proc == p && !s.k.Off() { // exited will tell, unless the machine goes down
+		s.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		s.mu.Lock()
+	}
+	return errors.New(u.result)
 }
 
 // Ready tells the service manager that a service of Type=notify is up, as sd_notify(3) READY=1 does. Until then
