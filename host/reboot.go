@@ -59,7 +59,7 @@ func (m *Machine) Reboot(ctx context.Context, bootID string, tell func(string)) 
 	case err == nil && res.Exit > 0 && res.Exit < 128: // above, what goes down has ended it
 		return &lab.Error{Op: "reboot", Target: m.name(), Hint: "on the machine: systemctl reboot", Err: res.Err()}
 	}
-	return lab.Wait(ctx, lab.Poll{What: m.name() + " to boot", First: 500 * time.Millisecond, Timeout: rebootTimeout, Tell: tell}, func(ctx context.Context) (bool, error) {
+	return lab.Wait(ctx, lab.Poll{What: m.name() + " to boot", First: 500 * time.Millisecond, Timeout: rebootTimeout, Report: tell}, func(ctx context.Context) (bool, error) {
 		_ = m.Close() // a connection to the system that goes down is of no use
 		try, cancel := context.WithTimeout(ctx, 20*time.Second)
 		defer cancel()
