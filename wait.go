@@ -8,14 +8,14 @@ import (
 
 // Poll says how [Wait] waits. All fields but What may be left out.
 type Poll struct {
-	What    string        // what it waits for: "pi1 to boot"; for errors and Tell
+	What    string        // what it waits for: "pi1 to boot"; for errors and Report
 	First   time.Duration // pause after the first try; 0 means 100 ms. Each pause is longer than the last by half
 	Longest time.Duration // longest pause; 0 means 5 s
 	Timeout time.Duration // for the whole; 0 means that only the context limits it
 
-	// Tell is called once, with What, after the first try if that was not enough; nil means that
+	// Report is called once, with What, after the first try if that was not enough; nil means that
 	// waiting is not reported.
-	Tell func(what string)
+	Report func(what string)
 }
 
 // Wait calls ready until it returns true or an error. If ctx ends, Wait returns its cause, and
@@ -34,7 +34,7 @@ func Wait(ctx context.Context, p Poll, ready func(context.Context) (bool, error)
 		ctx, cancel = context.WithTimeout(ctx, p.Timeout)
 		defer cancel()
 	}
-	for told := false; ; told = true {
+	for reported := false; ; reported = true {
 		ok, err := ready(ctx)
 		if at, limited := ctx.Deadline(); err != nil && limited && !time.Now().Before(at) {
 			<-ctx.Done() // what watches the clock itself, as net.Dialer does, may give up before the context has ended
@@ -49,8 +49,8 @@ func Wait(ctx context.Context, p Poll, ready func(context.Context) (bool, error)
 		case ok:
 			return nil
 		}
-		if p.Tell != nil && !told {
-			p.Tell(p.What)
+		if p.Report != nil && !reported {
+			p.Report(p.What)
 		}
 		t := time.NewTimer(pause)
 		select {

@@ -61,7 +61,7 @@ func (m *Machine) Reboot(ctx context.Context, bootID string, tell func(string)) 
 	case err == nil && res.Exit > 0 && res.Exit < 128: // a higher status means that the shutdown ended it
 		return &lab.Error{Op: "reboot", Target: m.name(), Hint: "on the machine: systemctl reboot", Err: res.Err()}
 	}
-	poll := lab.Poll{What: m.name() + " to boot", First: 500 * time.Millisecond, Timeout: rebootTimeout, Tell: tell}
+	poll := lab.Poll{What: m.name() + " to boot", First: 500 * time.Millisecond, Timeout: rebootTimeout, Report: tell}
 	return lab.Wait(ctx, poll, func(ctx context.Context) (bool, error) {
 		_ = m.Close() // it may be connected to the system that is shutting down
 		try, cancel := context.WithTimeout(ctx, 20*time.Second)

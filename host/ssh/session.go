@@ -254,7 +254,7 @@ func (s *session) sendStdin(ctx context.Context) {
 	for {
 		n, err := s.cmd.Stdin.Read(buf)
 		if ctx.Err() != nil {
-			return // without an end of file: the script would take what it has got for everything
+			return // without an end of file, which would make what was sent look complete
 		}
 		if n > 0 {
 			if _, err := s.channel.Write(buf[:n]); err != nil {
