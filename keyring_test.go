@@ -275,6 +275,9 @@ func TestKeyring(t *testing.T) {
 	if s, err := k.Secret(ctx, "mine", func() (Secret, error) { return NewSecret("hidden-mine"), nil }); err != nil || s.Reveal() != "hidden-mine" {
 		t.Errorf("%q, %v", s.Reveal(), err)
 	}
+	if ids := k.IDs(); !slices.Equal(ids, []string{"secrets/mine", "secrets/new", "secrets/old"}) {
+		t.Errorf("asked for: %v", ids)
+	}
 	if len(m.secrets) != 1 || m.proofs != 0 {
 		t.Errorf("asking wrote: %d secrets, %d proofs", len(m.secrets), m.proofs)
 	}

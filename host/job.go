@@ -25,6 +25,9 @@ type job struct {
 }
 
 func (m *Machine) newJob(want State, globs []string) (*job, error) {
+	for _, g := range slices.Clone(globs) {
+		globs = append(globs, lab.GlobsAfter(g, "host/"+m.name()+"/")...) // IDs of the plan's changes
+	}
 	if m.Environment != "" {
 		claim := State{Directory{Path: path.Dir(environmentFile)}, File{Path: environmentFile, Content: m.Environment + "\n", claim: true}}
 		want = append(claim, want...)

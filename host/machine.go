@@ -163,7 +163,8 @@ func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*O
 }
 
 // Plan reads the machine, by one exec, and returns what must be done so that it is as wanted. It writes nothing. With globs, only the
-// resources whose ID matches one of them are planned; in a glob * stands for any characters and ? for one.
+// resources are planned whose ID matches one of them, see [lab.MatchID], by itself or as the plan has it: "file:*",
+// "host/pi1/file:*".
 //
 // A state that is wrong in itself is [lab.Problems], and nothing is dialled. A machine of another environment is an [lab.ErrRefused].
 func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.Plan, error) {
