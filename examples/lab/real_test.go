@@ -67,7 +67,8 @@ postgres:
   host: %[2]s
 `
 
-// TestRealLab builds the lab of realConfig on real machines with Docker Engines and looks at it with psql, curl and docker.
+// TestRealLab builds the lab of realConfig on real machines with Docker Engines and looks at it
+// with psql, curl and docker.
 func TestRealLab(t *testing.T) {
 	ms := real.Machines(t, 3)
 	dir := t.TempDir()

@@ -82,6 +82,9 @@ func TestImports(t *testing.T) {
 			}
 			continue
 		}
+		if under(rel, "examples") && slices.Contains(p.Imports, module+"/internal/real") {
+			t.Errorf("%s imports internal/real: a program carries nothing of its tests", rel)
+		}
 		if under(rel, "examples") || under(rel, "internal") || under(rel, "bench") {
 			continue
 		}
