@@ -337,7 +337,7 @@ func TestRunner(t *testing.T) {
 	if err := d.Restart("runner"); err != nil {
 		t.Fatal(err)
 	}
-	forgotten("ends again and again", "the server does not know this registration any more")
+	forgotten("is in a restart loop", "the server does not know this registration any more")
 }
 
 func TestPostgresFake(t *testing.T) {
