@@ -72,7 +72,8 @@ func (k *Keyring) Secret(ctx context.Context, name string, create func() (Secret
 	return s, nil
 }
 
-// IDs returns the IDs of the changes that Plan may have: one for each secret that was asked for, kept already or new.
+// IDs returns the IDs of the changes that Plan may have: one for each secret that was asked for,
+// kept already or new.
 func (k *Keyring) IDs() (ids []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -47,7 +47,8 @@ func (p *Plan) Only(globs ...string) (*Plan, error) {
 		steps[i].AfterAny = slices.DeleteFunc(slices.Clone(s.AfterAny), gone)
 		steps[i].Changes = slices.Clone(s.Changes)
 		for j, c := range s.Changes {
-			steps[i].Changes[j].After = slices.DeleteFunc(slices.Clone(c.After), func(id string) bool { return !ids[id] })
+			steps[i].Changes[j].After = slices.DeleteFunc(slices.Clone(c.After),
+				func(id string) bool { return !ids[id] })
 		}
 	}
 	return NewPlan(steps...)

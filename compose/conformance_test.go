@@ -861,10 +861,10 @@ func TestWritesNothing(t *testing.T) {
 	s, box := newFake(t, composetest.Config{})
 	f := newShop(t)
 	for _, converged := range []bool{false, true} {
-		writes, changes := box.Counters().Writes, s.fake.Changes()
+		writes, changes := box.Counters().Writes, s.fake.Counters().Changes
 		s.plan(t, s.load(t, f), compose.Absent{Name: "other"})
-		if box.Counters().Writes != writes || s.fake.Changes() != changes {
-			t.Errorf("converged %v: %d writes, %d changes", converged, box.Counters().Writes-writes, s.fake.Changes()-changes)
+		if box.Counters().Writes != writes || s.fake.Counters().Changes != changes {
+			t.Errorf("converged %v: %d writes, %d changes", converged, box.Counters().Writes-writes, s.fake.Counters().Changes-changes)
 		}
 		if !converged {
 			s.apply(t, s.load(t, f))

@@ -19,7 +19,9 @@ const LockFile = "compose.lock.yaml"
 // Pin says which image a name stands for: one of both is set.
 type Pin struct {
 	Digest string `yaml:"digest"` // "sha256:..." of the manifest, or of the list of manifests, at the registry
-	ID     string `yaml:"id"`     // "sha256:..." of an image that is in no registry: it was imported, loaded or built on the machine
+
+	// ID is "sha256:..." of an image that is in no registry: it was imported, loaded or built on the machine.
+	ID string `yaml:"id"`
 }
 
 // Lock pins the images of a stack, by the name that its compose.yaml gives them. A name there that

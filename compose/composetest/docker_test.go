@@ -33,3 +33,46 @@ func TestUnknown(t *testing.T) {
 		t.Errorf("%q, %v", out, err)
 	}
 }
+
+// TestReset has every fault that a test may ask for, and then none.
+func TestReset(t *testing.T) {
+	box := hosttest.New(t, hosttest.Config{})
+	d := composetest.Install(box, composetest.Config{Registry: []composetest.Image{{Name: "a:1"}}})
+	const model = "name: x\nservices: {a: {image: 'a:1', restart: always, healthcheck: {test: [CMD, 'true']}}}\n"
+	if err := box.FS().WriteFile("/opt/x/compose.yaml", []byte(model)); err != nil {
+		t.Fatal(err)
+	}
+	const pull, up = "docker pull -q a:1", "docker compose --progress quiet -p x --project-directory /opt/x " +
+		"-f /opt/x/compose.yaml --env-file /dev/null up -d --no-deps --no-build --pull never --force-recreate -- a"
+	const look = "docker inspect --type container --format '{{.State.Status}} {{.State.Health.Status}}' x-a-1"
+	d.PowerCutAtChange(100)
+	d.FailPull("a:1", true)
+	d.FailStart("a", "no")
+	d.Stop(true)
+	if _, err := box.Exec("docker version"); err == nil {
+		t.Error("a stopped engine answers")
+	}
+	d.Stop(false)
+	for _, script := range []string{pull, up} {
+		if _, err := box.Exec(script); err == nil {
+			t.Errorf("%s: a success, with a fault", script)
+		}
+	}
+	d.Exit("a", 1)
+	d.Crash("a", 1)
+	d.Unhealthy("a", true)
+	d.Fail("a", func(*composetest.Container) bool { return true })
+	d.Stop(true)
+	d.Reset()
+	for _, script := range []string{pull, up, look} {
+		if out, err := box.Exec(script); err != nil {
+			t.Errorf("%s: %s, %v", script, out, err)
+		}
+	}
+	if out, err := box.Exec(look); err != nil || strings.TrimSpace(out) != "running healthy" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if n := d.Counters().Changes; n == 0 || n > 10 {
+		t.Errorf("%d changes", n)
+	}
+}

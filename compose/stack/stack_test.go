@@ -230,12 +230,12 @@ func TestLab(t *testing.T) {
 		t.Errorf("%d containers", n)
 	}
 	before := m.Counters().Execs
-	changes, writes := d.Changes(), box.Counters().Writes
+	changes, writes := d.Counters().Changes, box.Counters().Writes
 	if p, err := m.Plan(t.Context(), host.State{pg, git, must(t, runner()), must(t, pihole()), must(t, backups())}); err != nil || !p.Empty() {
 		t.Errorf("%v\n%s", err, p)
 	}
-	if m.Counters().Execs != before+1 || d.Changes() != changes || box.Counters().Writes != writes {
-		t.Errorf("planning took %d execs, %d changes, %d writes", m.Counters().Execs-before, d.Changes()-changes, box.Counters().Writes-writes)
+	if m.Counters().Execs != before+1 || d.Counters().Changes != changes || box.Counters().Writes != writes {
+		t.Errorf("planning took %d execs, %d changes, %d writes", m.Counters().Execs-before, d.Counters().Changes-changes, box.Counters().Writes-writes)
 	}
 }
 

@@ -24,31 +24,46 @@ type Config struct {
 
 	Domain string `yaml:"domain,required"` // the lab's DNS zone: "arcodange.lab"
 
-	Boundary  BoundaryConfig  `yaml:"boundary"`  // what may be reached
-	SSH       SSHConfig       `yaml:"ssh"`       // how to log in
-	Inventory inventory.Spec  `yaml:"inventory"` // the machines and their groups
-	Apps      []AppConfig     `yaml:"apps"`      // the applications
-	System    base.Config     `yaml:"system"`    // the base of every machine that is reached over SSH; with reboot, machines are changed one after the other
-	Stacks    *StacksConfig   `yaml:"stacks"`    // compose stacks beside the cluster; empty means none
-	Postgres  *PostgresConfig `yaml:"postgres"`  // the database server of the apps; empty means that none is provisioned
-	Resources []Placement     `yaml:"resources"` // more resources, for machines that a pattern selects
+	Boundary  BoundaryConfig `yaml:"boundary"`  // what may be reached
+	SSH       SSHConfig      `yaml:"ssh"`       // how to log in
+	Inventory inventory.Spec `yaml:"inventory"` // the machines and their groups
+	Apps      []AppConfig    `yaml:"apps"`      // the applications
+
+	// System is the base of every machine that is reached over SSH. With reboot, machines are changed one after the other.
+	System base.Config `yaml:"system"`
+
+	Stacks *StacksConfig `yaml:"stacks"` // compose stacks beside the cluster; empty means none
+
+	// Postgres is the database server of the apps; empty means that none is provisioned.
+	Postgres *PostgresConfig `yaml:"postgres"`
+
+	Resources []Placement `yaml:"resources"` // more resources, for machines that a pattern selects
 }
 
 // BoundaryConfig says which addresses may be reached.
 type BoundaryConfig struct {
-	Allow []netip.Prefix `yaml:"allow"` // "192.168.1.0/24"; empty means the addresses of the inventory's hosts and nothing else
-	Deny  []netip.Prefix `yaml:"deny"`  // not even if allow holds them
+	// Allow are networks, "192.168.1.0/24"; empty means the addresses of the inventory's hosts and nothing else.
+	Allow []netip.Prefix `yaml:"allow"`
+
+	Deny []netip.Prefix `yaml:"deny"` // not even if allow holds them
 }
 
-// SSHConfig says how to log in to the machines. Relative paths are taken from the folder of the
+// SSHConfig says how to log in to the machines. Relative paths are taken from the directory of the
 // file, ~/ from the home.
 type SSHConfig struct {
-	User         string        `yaml:"user"`         // empty means pi
-	Identities   []string      `yaml:"identities"`   // private key files; without any, the keys of the ssh-agent are used when agent is true
-	Agent        bool          `yaml:"agent"`        // use the ssh-agent at SSH_AUTH_SOCK
-	KnownHosts   []string      `yaml:"knownHosts"`   // known_hosts files
-	AcceptNew    string        `yaml:"acceptNew"`    // a known_hosts file to which machines are added that are seen for the first time
-	SudoPassword lab.SecretRef `yaml:"sudoPassword"` // a reference to the password for sudo; empty means that sudo does not ask
+	User string `yaml:"user"` // empty means pi
+
+	// Identities are private key files; without any, the keys of the ssh-agent are used when agent is true.
+	Identities []string `yaml:"identities"`
+
+	Agent      bool     `yaml:"agent"`      // use the ssh-agent at SSH_AUTH_SOCK
+	KnownHosts []string `yaml:"knownHosts"` // known_hosts files
+
+	// AcceptNew is a known_hosts file to which machines are added that are seen for the first time; empty accepts none.
+	AcceptNew string `yaml:"acceptNew"`
+
+	// SudoPassword is a reference to the password for sudo; empty means that sudo does not ask.
+	SudoPassword lab.SecretRef `yaml:"sudoPassword"`
 }
 
 // AppConfig is an application and the environments that it lives in.
@@ -76,7 +91,7 @@ type Lab struct {
 }
 
 // ReadConfig reads a config. file is its name in messages; relative paths are taken from its
-// folder. Everything that is wrong is reported at once, as [lab.Problems].
+// directory. Everything that is wrong is reported at once, as [lab.Problems].
 func ReadConfig(file string, data []byte) (*Lab, error) {
 	d, syntax := strictyaml.Parse(file, data)
 	if d == nil {

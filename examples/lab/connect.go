@@ -23,8 +23,10 @@ func (l *Lab) boundary() (*lab.Boundary, error) {
 	for _, h := range l.Hosts {
 		ip, err := netip.ParseAddr(h.Address)
 		if err != nil {
-			return nil, &lab.Error{Op: "read boundary", Target: h.Name, Hint: "write boundary.allow: [192.0.2.0/24], the network that the machines are in",
-				Err: fmt.Errorf("%w: its address %q is a name, so what may be reached must be said", lab.ErrRefused, h.Address)}
+			return nil, &lab.Error{Op: "read boundary", Target: h.Name,
+				Hint: "write boundary.allow: [192.0.2.0/24], the network that the machines are in",
+				Err: fmt.Errorf("%w: its address %q is a name, so what may be reached must be said", lab.ErrRefused,
+					h.Address)}
 		}
 		b.Allow = append(b.Allow, netip.PrefixFrom(ip, ip.BitLen()))
 	}
@@ -55,7 +57,8 @@ func (l *Lab) limit(pattern string) error {
 	if err != nil {
 		return err
 	}
-	l.Limited = slices.DeleteFunc(slices.Clone(l.Hosts), func(h *inventory.Host) bool { return !slices.Contains(chosen, h) })
+	l.Limited = slices.DeleteFunc(slices.Clone(l.Hosts),
+		func(h *inventory.Host) bool { return !slices.Contains(chosen, h) })
 	if len(l.Limited) == 0 {
 		return &lab.Error{Op: "limit", Path: pattern, Hint: "name machines that are reached over SSH",
 			Err: fmt.Errorf("%w: it selects none", lab.ErrNotFound)}
@@ -101,7 +104,8 @@ func (l *Lab) machines() ([]*host.Machine, error) {
 		return nil, err
 	}
 	target := func(name, user, address string, port int) ssh.Target {
-		return ssh.Target{Name: name, Address: joinPort(address, port), User: cmp.Or(user, l.user()), Auth: auth, HostKeys: keys,
+		return ssh.Target{Name: name, Address: joinPort(address, port), User: cmp.Or(user, l.user()), Auth: auth,
+			HostKeys:     keys,
 			SudoPassword: sudo, Boundary: b}
 	}
 	var out []*host.Machine

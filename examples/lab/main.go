@@ -96,14 +96,16 @@ func parse(verb string, args []string, stderr io.Writer) (c call, err error) {
 	flags.SetOutput(stderr)
 	c.verb = verb
 	var only, confirm cli.List
-	flags.Func("config", "the lab's config `file`; without it, the built-in one, in the sandbox", func(file string) error {
-		if c.config = file; file == "" {
-			return errors.New("it is empty, which is no file")
-		}
-		return nil
-	})
+	flags.Func("config", "the lab's config `file`; without it, the built-in one, in the sandbox",
+		func(file string) error {
+			if c.config = file; file == "" {
+				return errors.New("it is empty, which is no file")
+			}
+			return nil
+		})
 	flags.BoolVar(&c.sandbox, "sandbox", false, "build the config in the sandbox instead of for real")
-	flags.StringVar(&c.env, "env", sandboxName, "the environment that may be changed, by its `name`; any other is refused")
+	flags.StringVar(&c.env, "env", sandboxName,
+		"the environment that may be changed, by its `name`; any other is refused")
 	flags.StringVar(&c.limit, "limit", "",
 		"only the machines that this `pattern` selects, and the databases on them: raspberries:&local:!gitea")
 	flags.Var(&only, "only",
@@ -111,7 +113,8 @@ func parse(verb string, args []string, stderr io.Writer) (c call, err error) {
 	switch verb {
 	case "apply":
 		flags.Var(&confirm, "confirm", "the `ID` of a change that may lose data, to confirm it (may be repeated)")
-		flags.StringVar(&c.reviewed, "plan", "", "apply only what this reviewed plan `file` holds, written by plan -out")
+		flags.StringVar(&c.reviewed, "plan", "",
+			"apply only what this reviewed plan `file` holds, written by plan -out")
 	case "plan":
 		flags.StringVar(&c.out, "out", "", "write the plan as JSON into this `file`")
 	}

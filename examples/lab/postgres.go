@@ -76,7 +76,8 @@ func (l *Lab) database(stacks *stackSource) (*database, error) {
 			return func() (lab.Secret, error) { return k.Secret(ctx, name, nil) }
 		}
 		// the server is made with it: a new one would not let us in
-		d.server.Password = secret(c.Password, func() (lab.Secret, error) { return stacks.sink.Get(ctx, superuserSecret) })
+		d.server.Password = secret(c.Password,
+			func() (lab.Secret, error) { return stacks.sink.Get(ctx, superuserSecret) })
 		d.spec.Editor.Password = secret(c.EditorPassword, made("credentials-editor"))
 		d.spec.Pooler.Password = secret(c.PoolerPassword, made("pgbouncer-auth"))
 		return errors.Join(errs...)

@@ -74,7 +74,8 @@ func findPostgres(ctx context.Context) (bin string, major int) {
 			}
 			out, err := exec.CommandContext(ctx, program, "--version").Output()
 			m := postgresVersion.FindStringSubmatch(string(out))
-			if _, missing := os.Stat(filepath.Join(filepath.Dir(program), "initdb")); err != nil || missing != nil || m == nil {
+			if _, missing := os.Stat(filepath.Join(filepath.Dir(program), "initdb")); err != nil || missing != nil ||
+				m == nil {
 				continue
 			}
 			if n, err := strconv.Atoi(m[1]); err == nil && n >= 15 && n > major {
@@ -118,7 +119,8 @@ func (p *postgresServer) start(ctx context.Context, bin string) error {
 		return err
 	}
 	if p.as != nil {
-		if err := errors.Join(os.Chown(p.dir, int(p.as.Uid), int(p.as.Gid)), os.Chown(pwfile, int(p.as.Uid), int(p.as.Gid))); err != nil {
+		if err := errors.Join(os.Chown(p.dir, int(p.as.Uid), int(p.as.Gid)),
+			os.Chown(pwfile, int(p.as.Uid), int(p.as.Gid))); err != nil {
 			return err
 		}
 	}
@@ -133,7 +135,8 @@ func (p *postgresServer) start(ctx context.Context, bin string) error {
 	}
 	defer log.Close() // the server has it
 	args := []string{"-D", data}
-	for _, setting := range []string{"listen_addresses=", "unix_socket_directories=" + p.dir, "fsync=off", "full_page_writes=off",
+	for _, setting := range []string{"listen_addresses=", "unix_socket_directories=" + p.dir, "fsync=off",
+		"full_page_writes=off",
 		"synchronous_commit=off", "jit=off", "max_connections=200"} {
 		args = append(args, "-c", setting)
 	}
@@ -147,7 +150,8 @@ func (p *postgresServer) start(ctx context.Context, bin string) error {
 	if err := p.guard(); err != nil {
 		return err
 	}
-	return lab.Wait(ctx, lab.Poll{What: "PostgreSQL to start", First: 20 * time.Millisecond, Timeout: time.Minute}, p.ready)
+	return lab.Wait(ctx, lab.Poll{What: "PostgreSQL to start", First: 20 * time.Millisecond, Timeout: time.Minute},
+		p.ready)
 }
 
 // guard has a shell end the server and remove its directory when this program ends without doing

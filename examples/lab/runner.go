@@ -99,7 +99,10 @@ func (r *runner) plan(ctx context.Context, file string) error {
 // writePlan writes the plans of the stages as one. Stages share machines, and what is to be done
 // for several of them is in it once: it is done by the first.
 func writePlan(file string, plans []*lab.Plan) error {
-	all := lab.Step{Name: "lab", Run: func(context.Context, *lab.Recorder) error { return nil }} // it is written, and never run
+	all := lab.Step{Name: "lab", Run: func(context.Context,
+		*lab.Recorder) error {
+		return nil
+	}} // it is written, and never run
 	seen := map[string]bool{}
 	for _, p := range plans {
 		for _, c := range p.Changes() {
@@ -124,7 +127,8 @@ func writePlan(file string, plans []*lab.Plan) error {
 // apply builds the lab, and plans it again.
 func (r *runner) apply(ctx context.Context) error {
 	if r.inSandbox() {
-		r.out.Printf("Building %d machines in the sandbox; nothing outside of this process is touched.\n", len(r.site.machines))
+		r.out.Printf("Building %d machines in the sandbox; nothing outside of this process is touched.\n",
+			len(r.site.machines))
 		if r.site.database != nil {
 			r.out.Printf("The apps' databases are in %s.\n", r.site.database.about)
 		}

@@ -17,8 +17,11 @@ import (
 // StacksConfig are the compose stacks beside the cluster. Their secrets are made once, by a plan
 // that is applied, and kept in files of the directory secrets.
 type StacksConfig struct {
-	Docker   []string       `yaml:"docker"`           // packages of the engine; empty means that it is there already
-	Lock     string         `yaml:"lock"`             // the file that pins the images, see stack -h; empty means compose.lock.yaml beside the config
+	Docker []string `yaml:"docker"` // packages of the engine; empty means that it is there already
+
+	// Lock is the file that pins the images, see stack -h; empty means compose.lock.yaml beside the config.
+	Lock string `yaml:"lock"`
+
 	Secrets  string         `yaml:"secrets,required"` // a directory here, mode 0700: "~/.arcodange/stacks"
 	Postgres *PostgresStack `yaml:"postgres"`         // empty means none
 	Gitea    *GiteaStack    `yaml:"gitea"`            // empty means none
@@ -134,7 +137,8 @@ func (l *Lab) stackSource() (*stackSource, error) {
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, &lab.Error{Op: "read lock of images", Path: file, Hint: "pin the images with the program stack: stack lock -host USER@ADDR DIR", Err: err}
+		return nil, &lab.Error{Op: "read lock of images", Path: file,
+			Hint: "pin the images with the program stack: stack lock -host USER@ADDR DIR", Err: err}
 	}
 	lock, err := compose.ReadLock(file, data)
 	if err != nil {

@@ -30,9 +30,10 @@ type cost struct {
 	Execs       int64 `json:"execs"`
 }
 
-// object prints the summary for machines, which ends every run, and returns what people are told of
+// object prints the summary for machines, which ends every run, and returns what people are shown of
 // it. second is how many changes a second run would make; below 0 when there was none.
-func (r *runner) object(results []pipeline.Result, second int, err error) (stages []stageSummary, trips map[string]cost, seconds float64) {
+func (r *runner) object(results []pipeline.Result, second int, err error) (stages []stageSummary, trips map[string]cost,
+	seconds float64) {
 	r.summed = true
 	stages, trips = make([]stageSummary, len(results)), map[string]cost{}
 	changes, failed := 0, 0
@@ -59,7 +60,8 @@ func (r *runner) object(results []pipeline.Result, second int, err error) (stage
 		}
 	}
 	seconds = time.Since(r.started).Seconds()
-	object := map[string]any{"type": "summary", "stages": stages, "changes": changes, "failed": failed, "round_trips": trips, "seconds": seconds}
+	object := map[string]any{"type": "summary", "stages": stages, "changes": changes, "failed": failed,
+		"round_trips": trips, "seconds": seconds}
 	if r.lab != nil {
 		object["environment"] = r.lab.Environment
 	}
@@ -133,9 +135,12 @@ func table(heading []string, fill func(row func(...any))) string {
 
 // machineStatus is a machine in the answer of status.
 type machineStatus struct {
-	Type    string `json:"type"`
-	Name    string `json:"name"`
-	State   string `json:"state"` // "as wanted", "N changes pending", "not known: ...", or what keeps it from being reached
+	Type string `json:"type"`
+	Name string `json:"name"`
+
+	// State is "as wanted", "N changes pending", "not known: ...", or what keeps it from being reached.
+	State string `json:"state"`
+
 	OS      string `json:"os,omitempty"`
 	Kernel  string `json:"kernel,omitempty"`
 	Uptime  string `json:"uptime,omitempty"`

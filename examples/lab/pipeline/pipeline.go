@@ -84,7 +84,7 @@ type Options struct {
 	// stage, which is not applied. Nil lets all be applied.
 	Planned func(stage string, p *lab.Plan) error
 
-	Done func(Result) // told of each stage at its end; nil means nobody is
+	Done func(Result) // called with each stage at its end; nil means nothing is
 }
 
 // Apply plans and applies the stages in order. A stage that fails takes those that come after it
@@ -103,7 +103,8 @@ func (p Pipeline) Apply(ctx context.Context, o Options) ([]Result, error) {
 		}
 		switch {
 		case ctx.Err() != nil:
-			r.Err = &lab.Error{Op: "apply stage", Target: s.Name, Hint: "run it again: it goes on from here", Err: context.Cause(ctx)}
+			r.Err = &lab.Error{Op: "apply stage", Target: s.Name, Hint: "run it again: it goes on from here",
+				Err: context.Cause(ctx)}
 		case r.Waits == "":
 			r.planned(s.Plan(ctx, selection))
 			r.apply(ctx, o)
