@@ -16,8 +16,10 @@ func ExamplePlan_Only() {
 	p, err := lab.NewPlan(
 		lab.Step{Name: "pg", Changes: []lab.Change{{ID: "pg/role:editor", Action: lab.Create}}, Run: run},
 		lab.Step{Name: "pg/erp", After: []string{"pg"}, Changes: []lab.Change{
-			{ID: "pg/erp/role:erp_role", Action: lab.Create}, {ID: "pg/erp/database:erp", Action: lab.Create}}, Run: run},
-		lab.Step{Name: "pg/web", After: []string{"pg"}, Changes: []lab.Change{{ID: "pg/web/role:web_role", Action: lab.Create}}, Run: run},
+			{ID: "pg/erp/role:erp_role", Action: lab.Create},
+			{ID: "pg/erp/database:erp", Action: lab.Create}}, Run: run},
+		lab.Step{Name: "pg/web", After: []string{"pg"},
+			Changes: []lab.Change{{ID: "pg/web/role:web_role", Action: lab.Create}}, Run: run},
 	)
 	if err != nil {
 		fmt.Println(err)
@@ -42,7 +44,8 @@ func ExamplePlan_Only() {
 func TestOnly(t *testing.T) {
 	var ran []string
 	step := func(name string, after []string, ids ...string) lab.Step {
-		s := lab.Step{Name: name, After: after, Run: func(context.Context, *lab.Recorder) error { ran = append(ran, name); return nil }}
+		s := lab.Step{Name: name, After: after,
+			Run: func(context.Context, *lab.Recorder) error { ran = append(ran, name); return nil }}
 		for _, id := range ids {
 			s.Changes = append(s.Changes, lab.Change{ID: id})
 		}
@@ -89,9 +92,11 @@ func TestOnly(t *testing.T) {
 }
 
 func TestGlobs(t *testing.T) {
-	ids := []string{"host/pi1/file:/etc/motd", "host/pi2/file:/etc/motd", "host/pi1/unit:x.service", "pg/erp/database:erp"}
+	ids := []string{"host/pi1/file:/etc/motd", "host/pi2/file:/etc/motd", "host/pi1/unit:x.service",
+		"pg/erp/database:erp"}
 	for _, id := range ids {
-		for _, glob := range []string{"*", "host/*", "host/pi?/*", "host/*/file:*", "*motd", "h?st/pi1/?*", "host/pi1/file:/etc/motd", "pg/*", "", "*/*", "***", "host/p*1/*x*"} {
+		for _, glob := range []string{"*", "host/*", "host/pi?/*", "host/*/file:*", "*motd", "h?st/pi1/?*",
+			"host/pi1/file:/etc/motd", "pg/*", "", "*/*", "***", "host/p*1/*x*"} {
 			for cut := range len(id) + 1 {
 				globs := lab.GlobsAfter(glob, id[:cut])
 				after := slices.ContainsFunc(globs, func(g string) bool { return lab.MatchID(g, id[cut:]) })

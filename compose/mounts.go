@@ -46,7 +46,8 @@ func (l *loading) mounts() {
 				continue
 			}
 			if err := l.bring(v.Source); err != nil {
-				l.add(at, "what is not meant for the machine, move out of it; what is there already, name by its path there", "%s", l.shown(err))
+				l.add(at, "what is not meant for the machine, move out of it; what is there already, name by its path there",
+					"%s", l.shown(err))
 			}
 			if !v.ReadOnly {
 				l.leave(rel, v.Source)

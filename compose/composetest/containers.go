@@ -111,7 +111,8 @@ func (d *Docker) inspect(p *hosttest.Process, args []string) (int, error) {
 		}
 		v := map[string]any{"ID": c.ID, "Name": "/" + c.Name, "Image": c.Image.ID(),
 			"Created": c.Created.UTC().Format(time.RFC3339Nano), "RestartCount": c.restarts,
-			"Config": map[string]any{"Labels": c.Labels}, "State": s, "Mounts": mounts, "NetworkSettings": map[string]any{"Networks": attached},
+			"Config": map[string]any{"Labels": c.Labels}, "State": s, "Mounts": mounts,
+			"NetworkSettings": map[string]any{"Networks": attached},
 			"HostConfig": map[string]any{"RestartPolicy": map[string]string{"Name": c.restart}, "NetworkMode": c.mode,
 				"PidMode": "", "IpcMode": "private"}}
 		if err := format(p.Stdout(), args[3], v); err != nil {

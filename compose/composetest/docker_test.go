@@ -12,15 +12,19 @@ import (
 func TestUnknown(t *testing.T) {
 	box := hosttest.New(t, hosttest.Config{})
 	composetest.Install(box, composetest.Config{Images: []composetest.Image{{Name: "a:1"}}})
-	if err := box.FS().WriteFile("/opt/x/compose.yaml", []byte("name: x\nservices: {a: {image: 'a:1'}, b: {image: 'b:1'}}\n")); err != nil {
+	if err := box.FS().WriteFile("/opt/x/compose.yaml",
+		[]byte("name: x\nservices: {a: {image: 'a:1'}, b: {image: 'b:1'}}\n")); err != nil {
 		t.Fatal(err)
 	}
 	const up = "docker compose --progress quiet -p x --project-directory /opt/x -f /opt/x/compose.yaml --env-file /dev/null up -d "
 	for _, script := range []string{
-		"docker", "docker swarm init", "docker ps --size", "docker ps --filter name=x", "docker version --short", "docker image prune", "docker volume create x", "docker network inspect x",
-		"docker inspect x", "docker inspect --type container --format '{{.ID}}' nobody", "docker exec nobody true", "docker run busybox true", "docker pull a:1", "docker pull -q nothing:1",
-		"docker logs nobody", "docker rm nobody", "docker compose up", "docker compose --progress tty version", "docker volume rm -- x", "docker network rm -- x",
-		up, up + "--pull always", up + "--no-deps --no-build --pull never -- nobody", up + "--no-deps --no-build --pull never -- b", up + "--wait --pull never",
+		"docker", "docker swarm init", "docker ps --size", "docker ps --filter name=x", "docker version --short",
+		"docker image prune", "docker volume create x", "docker network inspect x", "docker inspect x",
+		"docker inspect --type container --format '{{.ID}}' nobody", "docker exec nobody true",
+		"docker run busybox true", "docker pull a:1", "docker pull -q nothing:1", "docker logs nobody",
+		"docker rm nobody", "docker compose up", "docker compose --progress tty version", "docker volume rm -- x",
+		"docker network rm -- x", up, up + "--pull always", up + "--no-deps --no-build --pull never -- nobody",
+		up + "--no-deps --no-build --pull never -- b", up + "--wait --pull never",
 	} {
 		if out, err := box.Exec(script); err == nil {
 			t.Errorf("%s: a success: %s", script, out)
@@ -29,7 +33,8 @@ func TestUnknown(t *testing.T) {
 	if _, err := box.Exec(up + "--no-deps --no-build --pull never -- a"); err != nil {
 		t.Error(err)
 	}
-	if out, err := box.Exec("docker ps -a --no-trunc --format '{{.Names}} {{.Status}}'"); err != nil || strings.TrimSpace(out) != "x-a-1 exited" {
+	if out, err := box.Exec("docker ps -a --no-trunc --format '{{.Names}} {{.Status}}'"); err != nil ||
+		strings.TrimSpace(out) != "x-a-1 exited" {
 		t.Errorf("%q, %v", out, err)
 	}
 }

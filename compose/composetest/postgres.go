@@ -60,7 +60,8 @@ func startPostgres(c *Container) error {
 			return err
 		}
 	} else if strings.TrimSpace(string(have)) != major {
-		return fmt.Errorf("FATAL:  database files are incompatible with server\nDETAIL:  The data directory was initialized by PostgreSQL version %s", have)
+		return fmt.Errorf("FATAL:  database files are incompatible with server\nDETAIL:  The data directory was "+
+			"initialized by PostgreSQL version %s", have)
 	}
 	k := c.cluster()
 	k.loaded, k.settings, k.pending = time.Now(), c.settings(), nil

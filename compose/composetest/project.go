@@ -286,7 +286,8 @@ func (d *Docker) needs(p *hosttest.Process, in invocation, s map[string]any) (at
 			}
 			bind, _ := mount["bind"].(map[string]any)
 			if bind["create_host_path"] != true {
-				return nil, fmt.Errorf("Error response from daemon: invalid mount config for type \"bind\": bind source path does not exist: %s", source)
+				return nil, fmt.Errorf("Error response from daemon: invalid mount config for type \"bind\": bind "+
+					"source path does not exist: %s", source)
 			}
 			d.change(p)
 			if err := d.m.FS().MkdirAll(source); err != nil {
@@ -338,9 +339,15 @@ func (d *Docker) make(in invocation, name string, s map[string]any, n int, image
 		}
 	}
 	maps.Copy(c.Labels, map[string]string{
-		"com.docker.compose.project": in.project, "com.docker.compose.service": name, "com.docker.compose.oneoff": "False", "com.docker.compose.container-number": fmt.Sprint(n),
-		"com.docker.compose.project.working_dir": in.dir, "com.docker.compose.project.config_files": in.file, "com.docker.compose.config-hash": hash,
-		"com.docker.compose.image": image.ID(), "com.docker.compose.version": d.config.Compose,
+		"com.docker.compose.project":              in.project,
+		"com.docker.compose.service":              name,
+		"com.docker.compose.oneoff":               "False",
+		"com.docker.compose.container-number":     fmt.Sprint(n),
+		"com.docker.compose.project.working_dir":  in.dir,
+		"com.docker.compose.project.config_files": in.file,
+		"com.docker.compose.config-hash":          hash,
+		"com.docker.compose.image":                image.ID(),
+		"com.docker.compose.version":              d.config.Compose,
 	})
 	if check, ok := s["healthcheck"].(map[string]any); ok {
 		c.checked = check["disable"] != true

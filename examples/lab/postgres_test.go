@@ -14,7 +14,8 @@ func TestDatabaseIDs(t *testing.T) {
 	server := pgtest.New(t, pgtest.Config{})
 	d := &database{server: server.Target(), spec: pgprov.Spec{
 		Editor: pgprov.Login{Password: lab.NewSecret("a")}, Pooler: pgprov.Login{Password: lab.NewSecret("b")},
-		Instances: []pgprov.Instance{{Instance: lab.App("erp").In("sandbox")}, {Instance: lab.App("web").In(lab.Prod)}}}}
+		Instances: []pgprov.Instance{{Instance: lab.App("erp").In("sandbox")},
+			{Instance: lab.App("web").In(lab.Prod)}}}}
 	plan, err := d.server.Plan(t.Context(), d.spec)
 	if err != nil {
 		t.Fatal(err)

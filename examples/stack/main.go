@@ -107,7 +107,8 @@ func (c *command) parse(args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&c.file, "file", "", "the compose `file` in DIR; without it, the one that docker compose finds, and its override file")
 	flags.Var(&c.variables, "var", "what ${NAME} in the compose.yaml stands for, `NAME=VALUE`, before DIR/.env (may be repeated)")
 	flags.Var(&c.profiles, "profile", "a `profile` whose services are deployed too (may be repeated)")
-	flags.Var(&c.secrets, "secret", "where the value of a secret of the compose.yaml is, `NAME=file:PATH or NAME=env:VARIABLE` (may be repeated)")
+	flags.Var(&c.secrets, "secret", "where the value of a secret of the compose.yaml is, `NAME=file:PATH or "+
+		"NAME=env:VARIABLE` (may be repeated)")
 	flags.Var(&c.plain, "plain", "a variable, `SERVICE.NAME`, or SERVICE.command, that looks like a secret and is none (may be repeated)")
 	output := flags.String("output", "text", "text, or json: an object a line")
 	switch c.verb {

@@ -23,26 +23,45 @@ var errBroken = errors.New("broken")
 // world is what stages have done.
 type world struct{ done []string }
 
-// stage makes one change, "NAME/x", unless it is done, when those that it needs are.
-func (w *world) stage(name string, plan, apply error, needs string, after ...string) pipeline.Stage {
-	return pipeline.Stage{Name: name, After: after, Plan: func(_ context.Context, only *pipeline.Selection) (*lab.Plan, error) {
-		switch {
-		case plan != nil:
-			return nil, plan
-		case needs != "" && !slices.Contains(w.done, needs):
-			return nil, fmt.Errorf("%w: %s", lab.ErrNotFound, needs)
-		case !only.Reaches(name + "/x"):
-			return nil, pipeline.LeftOut("nothing of it is selected")
-		case slices.Contains(w.done, name):
-			return lab.NewPlan()
+// spec is a stage that makes one change, "NAME/x", unless it is done.
+type spec struct {
+	name        string
+	after       string // a stage
+	needs       string // what must be done before it can be planned
+	plan, apply error  // of planning and applying it
+}
+
+func (w *world) stages(specs []spec) (stages []pipeline.Stage) {
+	for _, s := range specs {
+		st := pipeline.Stage{Name: s.name, Plan: func(_ context.Context, only *pipeline.Selection) (*lab.Plan, error) {
+			return w.plan(s, only)
+		}}
+		if s.after != "" {
+			st.After = []string{s.after}
 		}
-		return lab.NewPlan(lab.Step{Name: name, Changes: []lab.Change{{ID: name + "/x", Action: lab.Create}}, Run: func(context.Context, *lab.Recorder) error {
-			if apply == nil {
-				w.done = append(w.done, name)
-			}
-			return apply
-		}})
-	}}
+		stages = append(stages, st)
+	}
+	return stages
+}
+
+func (w *world) plan(s spec, only *pipeline.Selection) (*lab.Plan, error) {
+	switch {
+	case s.plan != nil:
+		return nil, s.plan
+	case s.needs != "" && !slices.Contains(w.done, s.needs):
+		return nil, fmt.Errorf("%w: %s", lab.ErrNotFound, s.needs)
+	case !only.Reaches(s.name + "/x"):
+		return nil, pipeline.LeftOut("nothing of it is selected")
+	case slices.Contains(w.done, s.name):
+		return lab.NewPlan()
+	}
+	change := lab.Change{ID: s.name + "/x", Action: lab.Create}
+	return lab.NewPlan(lab.Step{Name: s.name, Changes: []lab.Change{change}, Run: func(context.Context, *lab.Recorder) error {
+		if s.apply == nil {
+			w.done = append(w.done, s.name)
+		}
+		return s.apply
+	}})
 }
 
 // show returns what became of stages in a line.
@@ -69,57 +88,63 @@ func show(results []pipeline.Result) string {
 
 func TestPipeline(t *testing.T) {
 	for name, c := range map[string]struct {
-		stages               func(*world) []pipeline.Stage
+		stages               []spec
 		only                 string
 		planned, applied     string
 		planError, wantError error
 	}{
 		"all is well": {
-			stages: func(w *world) []pipeline.Stage {
-				return []pipeline.Stage{w.stage("a", nil, nil, ""), w.stage("b", nil, nil, "a", "a"), w.stage("c", nil, nil, "b", "b")}
-			},
-			planned: "a:pending b:waits-for-a c:waits-for-b", applied: "a:done b:done c:done",
+			stages:  []spec{{name: "a"}, {name: "b", after: "a", needs: "a"}, {name: "c", after: "b", needs: "b"}},
+			planned: "a:pending b:waits-for-a c:waits-for-b",
+			applied: "a:done b:done c:done",
 		},
 		"one cannot be planned": {
-			stages: func(w *world) []pipeline.Stage {
-				return []pipeline.Stage{w.stage("a", errBroken, nil, ""), w.stage("b", nil, nil, "", "a"), w.stage("c", nil, nil, "")}
-			},
-			planned: "a:failed b:pending c:pending", applied: "a:failed b:waits-for-a c:done", planError: errBroken, wantError: errBroken,
+			stages:    []spec{{name: "a", plan: errBroken}, {name: "b", after: "a"}, {name: "c"}},
+			planned:   "a:failed b:pending c:pending",
+			applied:   "a:failed b:waits-for-a c:done",
+			planError: errBroken, wantError: errBroken,
 		},
 		"one cannot be applied": {
-			stages: func(w *world) []pipeline.Stage {
-				return []pipeline.Stage{w.stage("a", nil, errBroken, ""), w.stage("b", nil, nil, "", "a"), w.stage("c", nil, nil, "a", "b"), w.stage("d", nil, nil, "")}
-			},
-			planned: "a:pending b:pending c:waits-for-b d:pending", applied: "a:failed b:waits-for-a c:waits-for-b d:done", wantError: errBroken,
+			stages: []spec{{name: "a", apply: errBroken}, {name: "b", after: "a"}, {name: "c", after: "b", needs: "a"},
+				{name: "d"}},
+			planned:   "a:pending b:pending c:waits-for-b d:pending",
+			applied:   "a:failed b:waits-for-a c:waits-for-b d:done",
+			wantError: errBroken,
 		},
 		"some are selected": {
-			stages: func(w *world) []pipeline.Stage {
-				return []pipeline.Stage{w.stage("a", nil, nil, ""), w.stage("b", nil, nil, "", "a"), w.stage("c", nil, nil, "", "b")}
-			},
-			only: "b/* c/x", planned: "a:left-out b:pending c:pending", applied: "a:left-out b:done c:done",
+			stages:  []spec{{name: "a"}, {name: "b", after: "a"}, {name: "c", after: "b"}},
+			only:    "b/* c/x",
+			planned: "a:left-out b:pending c:pending",
+			applied: "a:left-out b:done c:done",
 		},
 		"nothing is selected": {
-			stages: func(w *world) []pipeline.Stage { return []pipeline.Stage{w.stage("abc", nil, nil, "")} },
-			only:   "abd/*", planned: "abc:left-out", applied: "abc:left-out", planError: lab.ErrNotFound, wantError: lab.ErrNotFound,
+			stages:    []spec{{name: "abc"}},
+			only:      "abd/*",
+			planned:   "abc:left-out",
+			applied:   "abc:left-out",
+			planError: lab.ErrNotFound, wantError: lab.ErrNotFound,
 		},
 		"what there is is not known": {
-			stages: func(w *world) []pipeline.Stage { return []pipeline.Stage{w.stage("a", errBroken, nil, "")} },
-			only:   "b/*", planned: "a:failed", applied: "a:failed", planError: errBroken, wantError: errBroken,
+			stages:    []spec{{name: "a", plan: errBroken}},
+			only:      "b/*",
+			planned:   "a:failed",
+			applied:   "a:failed",
+			planError: errBroken, wantError: errBroken,
 		},
 		"a run is not about it": {
-			stages: func(w *world) []pipeline.Stage {
-				return []pipeline.Stage{w.stage("a", pipeline.LeftOut("it is elsewhere"), nil, ""), w.stage("b", nil, nil, "", "a")}
-			},
-			planned: "a:left-out b:pending", applied: "a:left-out b:done",
+			stages:  []spec{{name: "a", plan: pipeline.LeftOut("it is elsewhere")}, {name: "b", after: "a"}},
+			planned: "a:left-out b:pending",
+			applied: "a:left-out b:done",
 		},
 	} {
 		w := &world{}
-		p := pipeline.Pipeline{Stages: c.stages(w), Only: strings.Fields(c.only)}
+		p := pipeline.Pipeline{Stages: w.stages(c.stages), Only: strings.Fields(c.only)}
 		results, err := p.Plan(t.Context())
 		if got := show(results); got != c.planned || !errors.Is(err, c.planError) || len(w.done) > 0 {
 			t.Errorf("%s: planned %s, %v; done %v", name, got, err, w.done)
 		}
-		if errors.Is(c.planError, lab.ErrNotFound) && (len(lab.Hints(err)) == 0 || lab.Hints(err)[0] != "nearest: abc/*") {
+		if errors.Is(c.planError, lab.ErrNotFound) &&
+			(len(lab.Hints(err)) == 0 || lab.Hints(err)[0] != "nearest: abc/*") {
 			t.Errorf("%s: %q", name, lab.Hints(err))
 		}
 		told := 0
@@ -140,19 +165,21 @@ func TestPipeline(t *testing.T) {
 // stopped begins no stage.
 func TestPipelineStops(t *testing.T) {
 	w := &world{}
-	p := pipeline.Pipeline{Stages: []pipeline.Stage{w.stage("a", nil, nil, ""), w.stage("b", nil, nil, "", "a"), w.stage("c", nil, nil, "")}}
+	p := pipeline.Pipeline{Stages: w.stages([]spec{{name: "a"}, {name: "b", after: "a"}, {name: "c"}})}
 	results, err := p.Apply(t.Context(), pipeline.Options{Planned: func(stage string, plan *lab.Plan) error {
 		if stage == "a" && len(plan.Changes()) == 1 {
 			return errBroken
 		}
 		return nil
 	}})
-	if got := show(results); got != "a:failed b:waits-for-a c:done" || !errors.Is(err, errBroken) || !slices.Equal(w.done, []string{"c"}) {
+	if got := show(results); got != "a:failed b:waits-for-a c:done" || !errors.Is(err, errBroken) ||
+		!slices.Equal(w.done, []string{"c"}) {
 		t.Errorf("%s, %v, %v", got, err, w.done)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if results, err := p.Apply(ctx, pipeline.Options{}); show(results) != "a:failed b:waits-for-a c:failed" || lab.ExitCode(err) != lab.ExitInterrupted {
+	if results, err := p.Apply(ctx, pipeline.Options{}); show(results) != "a:failed b:waits-for-a c:failed" ||
+		lab.ExitCode(err) != lab.ExitInterrupted {
 		t.Errorf("%s, %v", show(results), err)
 	}
 }
@@ -173,15 +200,17 @@ func machine(t *testing.T, name string) *host.Machine {
 func TestSelection(t *testing.T) {
 	machines := []*host.Machine{machine(t, "pi1"), machine(t, "pi2")}
 	sink := lab.SecretDir{Path: filepath.Join(t.TempDir(), "keys")}
-	stage := pipeline.Stage{Name: "s", Plan: pipeline.Secrets(sink, func(ctx context.Context, only *pipeline.Selection, k *lab.Keyring) (*lab.Plan, error) {
-		s, err := k.Secret(ctx, "password", nil)
-		if err != nil {
-			return nil, err
-		}
-		return pipeline.Machines(host.Fleet{Machines: machines}, func(*host.Machine) (host.State, error) {
-			return host.State{host.File{Path: "/etc/a", Content: "a\n"}, host.File{Path: "/etc/b", Value: s}, host.Timer{Name: "t", Command: "/bin/true", OnCalendar: "daily"}}, nil
-		})(ctx, only)
-	})}
+	stage := pipeline.Stage{Name: "s", Plan: pipeline.Secrets(sink,
+		func(ctx context.Context, only *pipeline.Selection, k *lab.Keyring) (*lab.Plan, error) {
+			s, err := k.Secret(ctx, "password", nil)
+			if err != nil {
+				return nil, err
+			}
+			return pipeline.Machines(host.Fleet{Machines: machines}, func(*host.Machine) (host.State, error) {
+				return host.State{host.File{Path: "/etc/a", Content: "a\n"}, host.File{Path: "/etc/b", Value: s},
+					host.Timer{Name: "t", Command: "/bin/true", OnCalendar: "daily"}}, nil
+			})(ctx, only)
+		})}
 	for only, want := range map[string]string{
 		"host/pi1/file:/etc/a":           "secrets/password host/pi1/file:/etc/a",
 		"file:/etc/b":                    "secrets/password host/pi1/file:/etc/b host/pi2/file:/etc/b",
@@ -205,7 +234,8 @@ func TestSelection(t *testing.T) {
 			m.Close()
 		}
 	}
-	for only, hint := range map[string]string{"host/pi3/*": "nearest: host/pi1/*", "fiel:/etc/a": "nearest: file:/etc/a", "secrets/pasword": "nearest: secrets/password"} {
+	for only, hint := range map[string]string{"host/pi3/*": "nearest: host/pi1/*",
+		"fiel:/etc/a": "nearest: file:/etc/a", "secrets/pasword": "nearest: secrets/password"} {
 		_, err := pipeline.Pipeline{Stages: []pipeline.Stage{stage}, Only: []string{only}}.Plan(t.Context())
 		if !errors.Is(err, lab.ErrNotFound) || len(lab.Hints(err)) != 1 || lab.Hints(err)[0] != hint {
 			t.Errorf("-only %s: %v, %q", only, err, lab.Hints(err))
@@ -218,15 +248,18 @@ func TestSelection(t *testing.T) {
 		t.Errorf("without machines: %s, %v", show(results), err)
 	}
 	machines = all
-	results, err = pipeline.Pipeline{Stages: []pipeline.Stage{stage}, Only: []string{"timer:t"}}.Apply(t.Context(), pipeline.Options{})
+	results, err = pipeline.Pipeline{Stages: []pipeline.Stage{stage}, Only: []string{"timer:t"}}.Apply(t.Context(),
+		pipeline.Options{})
 	if err != nil || show(results) != "s:done" {
 		t.Errorf("a set: %s, %v", show(results), err)
 	}
-	if results, err = (pipeline.Pipeline{Stages: []pipeline.Stage{stage}}).Apply(t.Context(), pipeline.Options{}); err != nil || show(results) != "s:done" {
+	if results, err = (pipeline.Pipeline{Stages: []pipeline.Stage{stage}}).Apply(t.Context(),
+		pipeline.Options{}); err != nil || show(results) != "s:done" {
 		t.Errorf("%s, %v", show(results), err)
 	}
 	for _, only := range []string{"", "secrets/*", "timer:t"} {
-		if results, err = (pipeline.Pipeline{Stages: []pipeline.Stage{stage}, Only: strings.Fields(only)}).Plan(t.Context()); err != nil || show(results) != "s:as-wanted" {
+		if results, err = (pipeline.Pipeline{Stages: []pipeline.Stage{stage},
+			Only: strings.Fields(only)}).Plan(t.Context()); err != nil || show(results) != "s:as-wanted" {
 			t.Errorf("the last plan, -only %q: %s, %v", only, show(results), err)
 		}
 	}
