@@ -72,6 +72,17 @@ func (k *Keyring) Secret(ctx context.Context, name string, create func() (Secret
 	return s, nil
 }
 
+// IDs returns the IDs of the changes that Plan may have: one for each secret that was asked for,
+// kept already or new.
+func (k *Keyring) IDs() (ids []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(k.known)) {
+		ids = append(ids, secretsStep+"/"+name)
+	}
+	return ids
+}
+
 // randomSecret returns 256 random bits, in the URL alphabet of base64.
 func randomSecret() (Secret, error) {
 	var b [32]byte

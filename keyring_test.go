@@ -31,8 +31,9 @@ func ExampleKeyring() {
 		}
 		var steps []Step
 		if !server["password"].Equal(password) {
-			steps = append(steps, Step{Name: "host/pi2", Changes: []Change{{ID: "host/pi2/file:/etc/password", Action: Create, Cause: "not found"}},
-				Run: func(context.Context, *Recorder) error { server["password"] = password; return nil }})
+			steps = append(steps, Step{Name: "host/pi2",
+				Changes: []Change{{ID: "host/pi2/file:/etc/password", Action: Create, Cause: "not found"}},
+				Run:     func(context.Context, *Recorder) error { server["password"] = password; return nil }})
 		}
 		machine, err := NewPlan(steps...)
 		if err != nil {
@@ -263,24 +264,35 @@ func TestKeyring(t *testing.T) {
 	if s := given[0]; len(s.Reveal()) != 43 || slices.ContainsFunc(given, func(o Secret) bool { return !o.Equal(s) }) {
 		t.Errorf("one name is several secrets, or %d bytes", len(s.Reveal()))
 	}
-	if s, err := k.Secret(ctx, "old", func() (Secret, error) { t.Error("made again"); return Secret{}, nil }); err != nil || s.Reveal() != "kept before" {
+	if s, err := k.Secret(ctx, "old", func() (Secret, error) {
+		t.Error("made again")
+		return Secret{},
+			nil
+	}); err != nil || s.Reveal() != "kept before" {
 		t.Errorf("%q, %v", s.Reveal(), err)
 	}
-	if _, err := k.Secret(ctx, "failed", func() (Secret, error) { return Secret{}, errFull }); !errors.Is(err, errFull) {
+	if _, err := k.Secret(ctx, "failed", func() (Secret, error) { return Secret{}, errFull }); !errors.Is(err,
+		errFull) {
 		t.Error(err)
 	}
 	if _, err := k.Secret(ctx, "empty", func() (Secret, error) { return Secret{}, nil }); !errors.Is(err, ErrInvalid) {
 		t.Error(err)
 	}
-	if s, err := k.Secret(ctx, "mine", func() (Secret, error) { return NewSecret("hidden-mine"), nil }); err != nil || s.Reveal() != "hidden-mine" {
+	if s, err := k.Secret(ctx, "mine", func() (Secret, error) { return NewSecret("hidden-mine"), nil }); err != nil ||
+		s.Reveal() != "hidden-mine" {
 		t.Errorf("%q, %v", s.Reveal(), err)
+	}
+	if ids := k.IDs(); !slices.Equal(ids, []string{"secrets/mine", "secrets/new", "secrets/old"}) {
+		t.Errorf("asked for: %v", ids)
 	}
 	if len(m.secrets) != 1 || m.proofs != 0 {
 		t.Errorf("asking wrote: %d secrets, %d proofs", len(m.secrets), m.proofs)
 	}
 	gates := 0
-	then, err := NewPlan(Step{Name: "a", Changes: []Change{{ID: "a/0"}}, Run: func(context.Context, *Recorder) error { return nil }},
-		Step{Name: "idle"}, Step{Name: "gate", After: []string{"idle"}, Run: func(context.Context, *Recorder) error { gates++; return nil }})
+	then, err := NewPlan(Step{Name: "a", Changes: []Change{{ID: "a/0"}},
+		Run: func(context.Context, *Recorder) error { return nil }},
+		Step{Name: "idle"}, Step{Name: "gate", After: []string{"idle"},
+			Run: func(context.Context, *Recorder) error { gates++; return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +303,8 @@ func TestKeyring(t *testing.T) {
 	if again, err := k.Plan(then); err != nil || again.String() != plan.String() {
 		t.Errorf("planned twice: %v\n%s", err, again)
 	}
-	if first, ids := plan.Steps()[0], plan.Changes(); first.Name != "secrets" || len(ids) != 3 || ids[0].ID != "secrets/mine" || ids[1].ID != "secrets/new" {
+	if first, ids := plan.Steps()[0], plan.Changes(); first.Name != "secrets" || len(ids) != 3 ||
+		ids[0].ID != "secrets/mine" || ids[1].ID != "secrets/new" {
 		t.Errorf("%+v", ids)
 	}
 	var told []string
@@ -303,7 +316,8 @@ func TestKeyring(t *testing.T) {
 		t.Errorf("%v, %d gates, %d proofs, %d secrets\n%v", err, gates, m.proofs, len(m.secrets), report)
 	}
 	b, err := json.Marshal([]any{plan, report, k, m})
-	if text := plan.String() + string(b) + fmt.Sprintf("%v %+v %#v", k.made, report, plan) + strings.Join(told, ""); err != nil ||
+	if text := plan.String() + string(b) + fmt.Sprintf("%v %+v %#v", k.made, report, plan) + strings.Join(told,
+		""); err != nil ||
 		strings.Contains(text, "hidden") || strings.Contains(text, given[0].Reveal()) {
 		t.Errorf("a secret shows: %v\n%s", err, text)
 	}
@@ -335,7 +349,8 @@ func TestKeyringSinks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := plan.Apply(t.Context(), nil); !errors.Is(err, c.want) || len(m.holds) > 0 || len(c.sink.secrets) != c.puts {
+		if _, err := plan.Apply(t.Context(), nil); !errors.Is(err, c.want) || len(m.holds) > 0 ||
+			len(c.sink.secrets) != c.puts {
 			t.Errorf("%s: %v, %d put, %d used", name, err, len(c.sink.secrets), len(m.holds))
 		}
 	}

@@ -58,7 +58,8 @@ func TestSecretDir(t *testing.T) {
 	if err := errors.Join(d.Put(ctx, "x", NewSecret("one\n")), d.Prove(ctx)); err != nil {
 		t.Errorf("the same again: %v", err)
 	}
-	if err := d.Put(ctx, "x", NewSecret("hidden-two")); !errors.Is(err, ErrConflict) || strings.Contains(err.Error(), "hidden") {
+	if err := d.Put(ctx, "x", NewSecret("hidden-two")); !errors.Is(err, ErrConflict) ||
+		strings.Contains(err.Error(), "hidden") {
 		t.Errorf("another value: %v", err)
 	}
 	if s, err := d.Get(ctx, "x"); err != nil || s.Reveal() != "one\n" {
@@ -298,7 +299,8 @@ func TestSecretDirRuns(t *testing.T) {
 						mu.Unlock()
 					}
 				}
-				if err != nil && !errors.Is(err, errFull) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
+				if err != nil && !errors.Is(err, errFull) && !errors.Is(err, ErrConflict) &&
+					!errors.Is(err, ErrNotFound) {
 					t.Errorf("run %d: %v", run, err)
 				}
 				contents(t, d.Path)
@@ -307,7 +309,8 @@ func TestSecretDirRuns(t *testing.T) {
 	}
 	runs.Wait()
 	for _, name := range names {
-		if err := d.Put(t.Context(), name, NewSecret("last")); len(seen[name]) > 1 || (err == nil) != (len(seen[name]) == 0) {
+		if err := d.Put(t.Context(), name, NewSecret("last")); len(seen[name]) > 1 ||
+			(err == nil) != (len(seen[name]) == 0) {
 			t.Errorf("%s had the values %v, %v", name, seen[name], err)
 		}
 	}

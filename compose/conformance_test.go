@@ -261,7 +261,7 @@ func (s subject) world(tb testing.TB, f folder) lawtest.World {
 		},
 	}
 	if s.fake != nil {
-		w.Writes = func(testing.TB) int64 { return s.box.Counters().Writes + s.fake.Changes() }
+		w.Writes = func(testing.TB) int64 { return s.box.Counters().Writes + s.fake.Counters().Changes }
 	} else {
 		w.Every = 2
 	}
@@ -510,7 +510,7 @@ services:
 		if err != nil {
 			t.Fatal(err)
 		}
-		refused("the folder is that of the project shop", "docker compose -p shop down", renamed)
+		refused("the directory is that of the project shop", "docker compose -p shop down", renamed)
 		f.replace(t, "volumes: {data: {}}", "volumes: {data: {driver_opts: {type: tmpfs, device: tmpfs, o: size=1m}}}")
 		refused("the volume shop_data was made with another driver or other options", "of another name", s.load(t, f))
 		if s.fake != nil {
@@ -618,7 +618,7 @@ services:
 		}
 		s.apply(t, load("exit 0"))
 	})
-	t.Run("ends again and again", func(t *testing.T) {
+	t.Run("restart loop", func(t *testing.T) {
 		s := fresh(t)
 		// Between two polls it is started at least once: it never runs through two of them.
 		stack := s.content(t, "loop", `services: {a: {image: "busybox:1.36", command: [sh, -c, "echo no table; sleep 0.5; exit 1"], init: true, restart: always}}`)
@@ -626,7 +626,7 @@ services:
 			s.fake.Exit("a", 1)
 		}
 		_, err := s.plan(t, stack).Apply(t.Context(), nil)
-		if err == nil || !strings.Contains(err.Error(), "service a ends again and again") || s.fake == nil && !strings.Contains(err.Error(), "no table") {
+		if err == nil || !strings.Contains(err.Error(), "service a is in a restart loop") || s.fake == nil && !strings.Contains(err.Error(), "no table") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -638,7 +638,7 @@ services:
 				s.fake.Crash("a", 3)
 			}
 			_, err := s.plan(t, stack).Apply(t.Context(), nil)
-			if err == nil || !strings.Contains(err.Error(), "service a ends again and again") && !strings.Contains(err.Error(), "service a has ended with status 1") || s.fake == nil && !strings.Contains(err.Error(), "no table") {
+			if err == nil || !strings.Contains(err.Error(), "service a is in a restart loop") && !strings.Contains(err.Error(), "service a has ended with status 1") || s.fake == nil && !strings.Contains(err.Error(), "no table") {
 				t.Errorf("%s: got %v", policy, err)
 			}
 		}
@@ -923,7 +923,7 @@ func TestFailures(t *testing.T) {
 		want  string
 	}{
 		"ends":          {func(d *composetest.Docker) { d.Exit("migrate", 3) }, "service migrate has ended with status 3"},
-		"must not end":  {func(d *composetest.Docker) { d.Exit("web", 0) }, "service web ends again and again"},
+		"must not end":  {func(d *composetest.Docker) { d.Exit("web", 0) }, "service web is in a restart loop"},
 		"cannot start":  {func(d *composetest.Docker) { d.FailStart("db", "port is already allocated") }, "port is already allocated"},
 		"never healthy": {func(d *composetest.Docker) { d.Unhealthy("db", true) }, "there is no former stack to go back to"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose/internal/script"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
@@ -81,13 +82,14 @@ func (c Container) Project() string { return c.Labels[labelProject] }
 // Service returns the name of the container's service.
 func (c Container) Service() string { return c.Labels[labelService] }
 
-// Dir returns the folder that its project was made from.
+// Dir returns the directory that its project was made from.
 func (c Container) Dir() string { return c.Labels[labelDir] }
 
 // Format returns the data format of the stack that made it, see [Stack.Format].
 func (c Container) Format() string { return c.Labels[labelFormat] }
 
-// Image is a name of an image on the machine. An image without a name has one of these all the same, with an empty Name.
+// Image is a name of an image on the machine. An image without a name has one of these all the
+// same, with an empty Name.
 type Image struct{ Name, Tag, Digest, ID string }
 
 // Network is a network on the machine; Project and Key are empty when Compose did not make it.
@@ -104,30 +106,15 @@ type Volume struct {
 // engineProbe is the name of the question. Every stack asks it, and it is asked once.
 const engineProbe = "docker"
 
-// engineScript reads the engine. Nothing of a container's environment or command is read: they may hold secrets of others. What is inspected may be gone
-// by then, so that only the lists tell whether the engine still answers; two of them come last, or what it did not say would count as not there.
-const engineScript = `unset DOCKER_HOST DOCKER_CONTEXT
-if command -v docker-compose >/dev/null 2>&1 && [ ! -L "$(command -v docker-compose)" ]; then echo 'old yes'; fi
-if ! command -v docker >/dev/null 2>&1; then echo 'missing yes'; exit 0; fi
-if ! v=$(docker version --format '{{.Server.Version}}' 2>&1); then printf 'problem %s\n' "$v"; exit 0; fi
-printf 'engine %s\n' "$v"
-v=$(docker compose version --short 2>/dev/null) && printf 'compose %s\n' "$v"
-gone() { echo 'problem it stopped answering while it was asked'; exit 0; }
-ids=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project) && volumes=$(docker volume ls -q) || gone
-printf '%s\n' "$ids" | xargs -r docker inspect --type container --format 'container {"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}},"status":{{json .State.Status}},"exit":{{json .State.ExitCode}},"created":{{json .Created}},"started":{{json .State.StartedAt}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restart":{{json .HostConfig.RestartPolicy.Name}},"network":{{json .HostConfig.NetworkMode}},"pid":{{json .HostConfig.PidMode}},"ipc":{{json .HostConfig.IpcMode}},"mounts":{{json .Mounts}},"attached":{{json .NetworkSettings.Networks}}}' 2>/dev/null
-printf '%s\n' "$volumes" | xargs -r docker volume inspect --format 'volume {"name":{{json .Name}},"driver":{{json .Driver}},"options":{{json .Options}},"labels":{{json .Labels}}}' 2>/dev/null
-docker image ls -a --no-trunc --digests --format 'image {{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}' || gone
-docker network ls --no-trunc --format 'network {{.Name}} {{.ID}} {{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.network"}} {{.Label "lab.config"}}' || gone
-echo end`
-
 // AskEngine asks for the Docker Engine.
-func AskEngine(q *host.Query) { q.Probe(engineProbe, engineScript) }
+func AskEngine(q *host.Query) { q.Probe(engineProbe, script.Join(embedded, nil, "engine.sh")) }
 
 // ReadEngine returns what the machine answered to [AskEngine].
 func ReadEngine(o *host.Observation) (Engine, error) {
 	e, err := parseEngine(o.Probe(engineProbe).Output)
 	if err != nil {
-		err = &lab.Error{Op: "observe docker", Hint: "on the machine: docker ps -a; docker image ls; docker volume ls", Err: err}
+		err = &lab.Error{Op: "observe docker", Hint: "on the machine: docker ps -a; docker image ls; docker volume ls",
+			Err: err}
 	}
 	return e, err
 }
@@ -196,20 +183,26 @@ func lastLine(s string) string {
 	return s[strings.LastIndexByte(s, '\n')+1:]
 }
 
-// minCompose is the oldest plugin whose up knows what is sent: --progress and --pull never for single services.
+// minCompose is the oldest plugin whose up knows what is sent: --progress and --pull never for
+// single services.
 const minCompose = "2.20"
 
-// usable returns why stacks cannot be kept with the engine. That there is no Docker at all is not such a reason here.
+// usable returns why stacks cannot be kept with the engine. That there is no Docker at all is not
+// such a reason here.
 func (e Engine) usable() error {
 	fail := func(hint, format string, args ...any) error {
-		return &lab.Error{Op: "check docker", Hint: hint, Err: fmt.Errorf("%w: "+format, append([]any{lab.ErrRefused}, args...)...)}
+		return &lab.Error{Op: "check docker", Hint: hint,
+			Err: fmt.Errorf("%w: "+format, append([]any{lab.ErrRefused}, args...)...)}
 	}
-	const plugin = "install Docker's own packages: apt-get install docker-ce docker-ce-cli docker-compose-plugin; or put the plugin at /usr/local/lib/docker/cli-plugins/docker-compose"
+	const plugin = "install Docker's own packages: apt-get install docker-ce docker-ce-cli docker-compose-plugin; " +
+		"or put the plugin at /usr/local/lib/docker/cli-plugins/docker-compose"
 	switch {
 	case e.Missing:
 		return nil
 	case e.Problem != "":
-		return &lab.Error{Op: "check docker", Hint: "on the machine: systemctl status docker.service; journalctl -u docker.service", Err: fmt.Errorf("%w: the engine does not answer: %s", lab.ErrBlocked, e.Problem)}
+		return &lab.Error{Op: "check docker",
+			Hint: "on the machine: systemctl status docker.service; journalctl -u docker.service",
+			Err:  fmt.Errorf("%w: the engine does not answer: %s", lab.ErrBlocked, e.Problem)}
 	case e.Compose == "" && e.ComposeV1:
 		return fail(plugin, "there is docker-compose version 1 only, which is not maintained; version 2 is needed, as a plugin")
 	case e.Compose == "":
@@ -251,8 +244,8 @@ func (e Engine) Of(project, service string) (out []Container) {
 
 var numberPattern = regexp.MustCompile(`^[0-9]+`)
 
-// CompareVersions compares two versions by the numbers in them, "17.10" after "17.9"; what follows a hyphen or a plus is not looked at.
-// A part that is missing counts as 0.
+// CompareVersions compares two versions by the numbers in them, "17.10" after "17.9"; what follows
+// a hyphen or a plus is not looked at. A part that is missing counts as 0.
 func CompareVersions(a, b string) int {
 	parts := func(s string) (n []int) {
 		s, _, _ = strings.Cut(strings.TrimPrefix(s, "v"), "-")

@@ -22,10 +22,12 @@ end
 
 func TestParseEngine(t *testing.T) {
 	e, err := parseEngine([]byte(someEngine))
-	if err != nil || e.Version != "28.5.1" || e.Compose != "2.40.3" || len(e.Containers) != 1 || len(e.Images) != 2 || len(e.Networks) != 2 || len(e.Volumes) != 1 {
+	if err != nil || e.Version != "28.5.1" || e.Compose != "2.40.3" || len(e.Containers) != 1 || len(e.Images) != 2 ||
+		len(e.Networks) != 2 || len(e.Volumes) != 1 {
 		t.Fatalf("%v %+v", err, e)
 	}
-	if c := e.Containers[0]; c.Name != "shop-db-1" || c.Project() != "shop" || c.Service() != "db" || c.Health != "healthy" || c.Attached["shop_default"].NetworkID != e.Networks[1].ID {
+	if c := e.Containers[0]; c.Name != "shop-db-1" || c.Project() != "shop" || c.Service() != "db" ||
+		c.Health != "healthy" || c.Attached["shop_default"].NetworkID != e.Networks[1].ID {
 		t.Errorf("%+v", c)
 	}
 	if e.Networks[0].Project != "" || e.Networks[1].Config != "0123" || e.Images[1].Digest != "" {
@@ -79,7 +81,8 @@ func TestCompareVersions(t *testing.T) {
 	for _, v := range []struct {
 		a, b string
 		want int
-	}{{"17.10", "17.9", 1}, {"1.25.2", "1.25.2-rootless", 0}, {"2.20", "2.20.0", 0}, {"v2.5", "2.20", -1}, {"5", "2.40.3", 1}, {"1.26.0+dev-3", "1.26.0", 0}, {"", "0", 0}} {
+	}{{"17.10", "17.9", 1}, {"1.25.2", "1.25.2-rootless", 0}, {"2.20", "2.20.0", 0}, {"v2.5", "2.20", -1}, {"5",
+		"2.40.3", 1}, {"1.26.0+dev-3", "1.26.0", 0}, {"", "0", 0}} {
 		if got := CompareVersions(v.a, v.b); got > 0 != (v.want > 0) || got < 0 != (v.want < 0) {
 			t.Errorf("%s, %s: got %d", v.a, v.b, got)
 		}

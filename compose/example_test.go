@@ -24,7 +24,8 @@ func Example() {
 	}
 	defer box.Close()
 	docker := composetest.Install(box, composetest.Config{Registry: []composetest.Image{{Name: "nginx:1.29"}}})
-	machine := &host.Machine{Target: ssh.Target{Name: "pi2", Address: box.Addr(), User: box.User(), Auth: ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
+	machine := &host.Machine{Target: ssh.Target{Name: "pi2", Address: box.Addr(), User: box.User(),
+		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
 		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
 	defer machine.Close()
 
@@ -69,7 +70,8 @@ secrets: {key: {file: ./key}}
 
 // The lock says which image each name stands for. It is written on request, beside the compose.yaml.
 func ExampleLock_Format() {
-	fmt.Printf("%s", compose.Lock{"nginx:1.29": {Digest: "sha256:" + "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}}.Format())
+	fmt.Printf("%s", compose.Lock{"nginx:1.29": {Digest: "sha256:" +
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}}.Format())
 	// Output:
 	// # Which image each name in compose.yaml stands for. Written on request; deploying never changes it.
 	// images:

@@ -12,15 +12,21 @@ import (
 )
 
 var (
-	secretName   = regexp.MustCompile(`(?i)(^|_|PG)(PASSWORD|PASSWD|PASSPHRASE|PASS|SECRET|TOKEN|AUTHKEY|PRIVATE_KEY|SECRET_KEY|ACCESS_KEY|ENCRYPTION_KEY|SIGNING_KEY|MASTER_KEY|APP_KEY|SECRET_KEY_BASE|API_KEY|APIKEY|CREDENTIALS?|WEBPASSWORD)$|_PWD$`)
-	secretFlag   = regexp.MustCompile(`(?i)^--?([a-z0-9._-]*[._-])?(password|passwd|passphrase|pass|secret|token|requirepass|masterauth|api-?key|secret-?key|private-?key)$`)
+	secretName = regexp.MustCompile(`(?i)(^|_|PG)(PASSWORD|PASSWD|PASSPHRASE|PASS|WEBPASSWORD|SECRET|TOKEN|AUTHKEY|` +
+		`PRIVATE_KEY|SECRET_KEY|ACCESS_KEY|ENCRYPTION_KEY|SIGNING_KEY|MASTER_KEY|APP_KEY|SECRET_KEY_BASE|API_KEY|APIKEY|` +
+		`CREDENTIALS?)$|_PWD$`)
+	secretFlag = regexp.MustCompile(`(?i)^--?([a-z0-9._-]*[._-])?(password|passwd|passphrase|pass|secret|token|requirepass|` +
+		`masterauth|api-?key|secret-?key|private-?key)$`)
 	urlSecret    = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@`)
 	secretOption = regexp.MustCompile(`(?i)(^|,)(pass|password|passwd|secret)=[^,]`)
 	plainWord    = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|[01]|/run/secrets/.*)?$`)
 )
 
-// minSecret is how long a value must be to be looked for: shorter ones are found in what does not hold them.
+// minSecret is how long a value must be to be looked for: shorter ones are found in what does not
+// hold them.
 const minSecret = 8
+
+const plainHint = "if the value is no secret, name it in PlainEnvironment"
 
 const shows = "docker inspect would show the secret to everybody who may use docker"
 
@@ -35,9 +41,10 @@ func (l *loading) exposed(name string, s types.ServiceConfig) {
 			l.add(place, "give it a value", "it would be taken from the machine's environment")
 		case plain(k) || plainWord.MatchString(*v):
 		case secretName.MatchString(k):
-			l.add(place, "use a secret of the compose.yaml and "+k+"_FILE; if the value is no secret, name it in PlainEnvironment", shows)
+			l.add(place, "use a secret of the compose.yaml and "+k+"_FILE; "+plainHint, shows)
 		case urlSecret.MatchString(*v):
-			l.add(place, "use a secret of the compose.yaml, and a variable that names its file; if the value is no secret, name it in PlainEnvironment", "holds a URL with a password, and "+shows)
+			l.add(place, "use a secret of the compose.yaml, and a variable that names its file; "+plainHint,
+				"holds a URL with a password, and "+shows)
 		}
 	}
 	if s.Logging != nil {
@@ -53,12 +60,16 @@ func (l *loading) exposed(name string, s types.ServiceConfig) {
 	}
 	for key, words := range lines {
 		if flag := secretArgument(words); flag != "" && !plain("command") {
-			l.add(at+"."+[...]string{"command", "entrypoint", "healthcheck.test"}[key], "use a secret of the compose.yaml, and the option that names its file; if the value is no secret, name "+name+".command in PlainEnvironment", "%s has a value: every process of the machine can read it, and %s", flag, shows)
+			l.add(at+"."+[...]string{"command", "entrypoint", "healthcheck.test"}[key],
+				"use a secret of the compose.yaml, and the option that names its file; "+
+					"if the value is no secret, name "+name+".command in PlainEnvironment",
+				"%s has a value: every process of the machine can read it, and %s", flag, shows)
 		}
 	}
 }
 
-// secretArgument returns the option that gives a secret among the arguments of a program, "" when none does.
+// secretArgument returns the option that gives a secret among the arguments of a program, "" when
+// none does.
 func secretArgument(words []string) string {
 	for i, w := range words {
 		if len(words) > 2 && i > 0 && words[i-1] == "-c" { // of a shell
@@ -74,17 +85,20 @@ func secretArgument(words []string) string {
 			value = words[i+1]
 		}
 		// What a shell fills in when it runs is not written down.
-		if value = strings.Trim(value, `"'`); !plainWord.MatchString(value) && !strings.HasPrefix(value, "-") && !strings.HasPrefix(value, "$") {
+		if value = strings.Trim(value, `"'`); !plainWord.MatchString(value) && !strings.HasPrefix(value, "-") &&
+			!strings.HasPrefix(value, "$") {
 			return flag
 		}
 	}
 	return ""
 }
 
-// secretVariable returns the variable that is a secret, by its name, and whose value is in a text; "" when there is none.
+// secretVariable returns the variable that is a secret, by its name, and whose value is in a text;
+// "" when there is none.
 func (l *loading) secretVariable(text string) string {
 	for _, k := range slices.Sorted(maps.Keys(l.variables)) {
-		if v := l.variables[k]; secretName.MatchString(k) && len(v) >= minSecret && !plainWord.MatchString(v) && strings.Contains(text, v) {
+		if v := l.variables[k]; secretName.MatchString(k) && len(v) >= minSecret && !plainWord.MatchString(v) &&
+			strings.Contains(text, v) {
 			return k
 		}
 	}
@@ -97,11 +111,32 @@ func (l *loading) filledIn(doc map[string]any) (ps lab.Problems) {
 		k := l.secretVariable(text)
 		if k == "" || slices.ContainsFunc(l.source.PlainEnvironment, func(plain string) bool {
 			service, name, _ := strings.Cut(plain, ".")
-			return at == "services."+service+".environment."+name || name == "command" && !strings.HasPrefix(at, "services."+service+".environment.") && strings.HasPrefix(at, "services."+service+".")
+			own := "services." + service + "."
+			return at == own+"environment."+name ||
+				name == "command" && strings.HasPrefix(at, own) && !strings.HasPrefix(at, own+"environment.")
 		}) {
 			continue
 		}
-		ps = append(ps, lab.Problem{Path: at, Message: "holds the value of ${" + k + "}, and " + shows, Hint: "use a secret of the compose.yaml"})
+		ps = append(ps, lab.Problem{Path: at, Message: "holds the value of ${" + k + "}, and " + shows,
+			Hint: "use a secret of the compose.yaml"})
+	}
+	return ps
+}
+
+// exposed reports secrets that the compose.yaml shows.
+func (s Stack) exposed() (ps lab.Problems) {
+	for _, f := range s.Files {
+		v := strings.TrimSpace(f.Secret.Reveal())
+		if len(v) < minSecret {
+			continue
+		}
+		for at, text := range texts(s.doc, "") {
+			if strings.Contains(text, v) {
+				ps = append(ps, lab.Problem{Path: at,
+					Message: "the compose.yaml holds the value of " + f.Path + " in plain text",
+					Hint:    "mount the secret instead"})
+			}
+		}
 	}
 	return ps
 }

@@ -11,28 +11,31 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// File is a file of a stack, in its folder on the machine. What the services mount of it is named in compose.yaml by the same relative path.
+// File is a file of a stack, in its directory on the machine. What the services mount of it is
+// named in compose.yaml by the same relative path.
 //
-// A file that is mounted by itself stays the old one in a running container, since it is replaced and not written to. A service that should
-// see new content while it runs must mount the folder that the file is in.
+// A file that is mounted by itself stays the old one in a running container, since it is replaced
+// and not written to. A service that should see new content while it runs must mount the directory
+// that the file is in.
 type File struct {
-	Path    string     // relative to the stack's folder: "conf/pg_hba.conf"
+	Path    string     // relative to the stack's directory: "conf/pg_hba.conf"
 	Content string     // the text; with Secret, it must be empty
 	Secret  lab.Secret // the content when it is a secret
 
-	Mode         host.Mode // 0 means 0644, and 0600 for a secret; the stack's folder lets nobody else in either way
+	Mode         host.Mode // 0 means 0644, and 0600 for a secret; the stack's directory lets nobody else in either way
 	Owner        string    // name or number of who reads it in the container; empty means root
 	Group        string    // name or number; empty means root
 	ValidateWith string    // as [host.File.Validate]
 
-	// Reload says that a running service reads the file again when it is told to, so that new content does not recreate it. Whoever sets
-	// it adds the part that tells the service.
+	// Reload says that a running service reads the file again when it is asked to, so that new
+	// content does not recreate it. Whoever sets it adds the part that asks the service.
 	Reload bool
 
-	// Seed says that the service writes the file: it is made when it is not there, and from then on neither compared nor replaced, removed or put back.
+	// IfAbsent says that the service writes the file: it is made when it is not there, and from
+	// then on neither compared nor replaced, removed or put back.
 	IfAbsent bool
 
-	mounted bool // it is in the folder here, and mounted as it is: containers read it as whoever they run as
+	mounted bool // it is in the directory here, and mounted as it is: containers read it as whoever they run as
 }
 
 func (f File) content() string {
@@ -49,12 +52,14 @@ func (f File) digest() string {
 }
 
 func (f File) resource(dir string, order host.Order) host.File {
-	return host.File{Order: order, Path: path.Join(dir, f.Path), Content: f.Content, Value: f.Secret, Mode: f.Mode, Owner: f.Owner, Group: f.Group, ValidateWith: f.ValidateWith, ParentPrivate: f.mounted, IfAbsent: f.IfAbsent}
+	return host.File{Order: order, Path: path.Join(dir, f.Path), Content: f.Content, Value: f.Secret, Mode: f.Mode,
+		Owner: f.Owner, Group: f.Group, ValidateWith: f.ValidateWith, ParentPrivate: f.mounted, IfAbsent: f.IfAbsent}
 }
 
-func (f File) check() (ps lab.Problems) {
-	if f.Path == "" || path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || strings.HasPrefix(f.Path, "../") || f.Path == ".." || f.Path == "." {
-		ps = append(ps, lab.Problem{Path: "path", Text: f.Path, Message: "is not a path within the stack's folder"})
+func (f File) validate() (ps lab.Problems) {
+	if f.Path == "" || path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || strings.HasPrefix(f.Path, "../") ||
+		f.Path == ".." || f.Path == "." {
+		ps = append(ps, lab.Problem{Path: "path", Text: f.Path, Message: "is not a path within the stack's directory"})
 	}
 	if f.Path == composeFile || strings.HasPrefix(f.Path+"/", previousDir+"/") {
 		ps = append(ps, lab.Problem{Path: "path", Text: f.Path, Message: "is taken"})

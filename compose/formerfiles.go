@@ -12,8 +12,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// formerFiles removes files that the stack brought and has no more: a service that mounts their folder would go on reading them. It comes before the
-// compose.yaml is replaced, which names them.
+// formerFiles removes files that the stack brought and has no more: a service that mounts their
+// directory would go on reading them. It comes before the compose.yaml is replaced, which names
+// them.
 type formerFiles struct {
 	host.Order
 	stack Stack
@@ -22,7 +23,7 @@ type formerFiles struct {
 // ID implements [host.Resource].
 func (f formerFiles) ID() string { return "files:" + f.stack.Name }
 
-// Check implements [host.Resource].
+// Validate implements [host.Resource].
 func (f formerFiles) Validate() lab.Problems { return nil }
 
 func (f formerFiles) model() string { return path.Join(f.stack.Dir, composeFile) }
@@ -34,10 +35,12 @@ func (f formerFiles) Observe(q *host.Query) { q.Content(f.model()) }
 func (f formerFiles) Plan(o *host.Observation) (ops []host.Op, err error) {
 	old, _ := o.Content(f.model())
 	for _, name := range filesOf(old) {
-		if slices.ContainsFunc(f.stack.Files, func(x File) bool { return x.Path == name }) || len(File{Path: name}.check()) > 0 {
+		if slices.ContainsFunc(f.stack.Files, func(x File) bool { return x.Path == name }) ||
+			len(File{Path: name}.validate()) > 0 {
 			continue
 		}
-		ops = append(ops, host.Op{Name: name, Action: lab.Delete, Cause: "is no longer in the stack", Script: "rm -f -- " + ssh.Quote(path.Join(f.stack.Dir, name))})
+		ops = append(ops, host.Op{Name: name, Action: lab.Delete, Cause: "is no longer in the stack",
+			Script: "rm -f -- " + ssh.Quote(path.Join(f.stack.Dir, name))})
 	}
 	return ops, nil
 }

@@ -8,8 +8,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// expander replaces variables, and gathers what is wrong. Compose's own substitution takes what is not set for empty, and prints a warning to this
-// program's standard error.
+// expander replaces variables, and gathers what is wrong. Compose's own substitution takes what is
+// not set for empty, and prints a warning to this program's standard error.
 type expander struct {
 	lookup   func(name string) (string, bool)
 	problems lab.Problems
@@ -26,13 +26,14 @@ func (e *expander) add(message, hint string) {
 }
 
 func (e *expander) unset(part string) {
-	e.add(lab.Printable(part)+" is not set, and has no default", "pass the variable, or write ${NAME:-default}; write $$ for a dollar sign")
+	e.add(lab.Printable(part)+" is not set, and has no default",
+		"pass the variable, or write ${NAME:-default}; write $$ for a dollar sign")
 }
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*`)
 
-// expand replaces $NAME and ${NAME}, with the six forms of a default (docs.docker.com/reference/compose-file/interpolation), which may hold variables
-// themselves.
+// expand replaces $NAME and ${NAME}, with the six forms of a default
+// (docs.docker.com/reference/compose-file/interpolation), which may hold variables themselves.
 func (e *expander) expand(text string) string {
 	var b strings.Builder
 	for {

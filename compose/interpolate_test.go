@@ -62,14 +62,16 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-// FuzzExpand compares with Compose's own substitution, where all that is asked for is there: it prints a warning else.
+// FuzzExpand compares with Compose's own substitution, where all that is asked for is there: it
+// prints a warning else.
 func FuzzExpand(f *testing.F) {
 	f.Add("a$A${A:-x}${EMPTY:-${A}}$$")
 	f.Add("${A:+{x}}}")
 	f.Fuzz(func(t *testing.T, text string) {
 		v := expander{lookup: lookup(map[string]string{"A": "a", "EMPTY": ""})}
 		got := v.expand(text)
-		if len(v.problems) > 0 || strings.Count(text, "${") > 1 || strings.ContainsAny(text, "{}") && !strings.HasPrefix(text, "${A") {
+		if len(v.problems) > 0 || strings.Count(text, "${") > 1 ||
+			strings.ContainsAny(text, "{}") && !strings.HasPrefix(text, "${A") {
 			return // what is nested in odd ways, they read otherwise
 		}
 		theirs, err := template.SubstituteWithOptions(text, v.lookup, template.WithoutLogging)

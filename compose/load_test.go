@@ -19,8 +19,9 @@ var update = flag.Bool("update", false, "write the golden files")
 
 const id = "sha256:06d6b733e3649c8f0a1bfae77edf58c76931f4ce6761232b25ad18fe22b60514"
 
-// TestLoadGolden renders the compose.yaml of each testdata/load/*.txtar. An archive holds the files of a folder, vars with NAME=VALUE lines,
-// profiles, private files, symbolic links, and as golden the rendered file and the files beside it, or what is wrong.
+// TestLoadGolden renders the compose.yaml of each testdata/load/*.txtar. An archive holds the files
+// of a folder, vars with NAME=VALUE lines, profiles, private files, symbolic links, and as golden
+// the rendered file and the files beside it, or what is wrong.
 func TestLoadGolden(t *testing.T) {
 	t.Setenv("AMBIENT", "from the environment")
 	files, err := filepath.Glob("testdata/load/*.txtar")
@@ -33,8 +34,9 @@ func TestLoadGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := compose.Source{Dir: filepath.Join(t.TempDir(), "web"), Variables: map[string]string{}, Lock: compose.Lock{
-				"busybox:1.36": {ID: id}, "images.example.test/app:2": {Digest: id}, "nginx": {Digest: id}}}
+			s := compose.Source{Dir: filepath.Join(t.TempDir(), "web"), Variables: map[string]string{},
+				Lock: compose.Lock{
+					"busybox:1.36": {ID: id}, "images.example.test/app:2": {Digest: id}, "nginx": {Digest: id}}}
 			t.Setenv("HOME", t.TempDir())
 			golden := -1
 			for i, f := range a.Files {
@@ -79,7 +81,8 @@ func TestLoadGolden(t *testing.T) {
 				if err := os.Rename(s.Dir, moved.Dir); err != nil {
 					t.Fatal(err)
 				}
-				if again, err := compose.Load(t.Context(), moved); err != nil || string(again.Render()) != string(stack.Render()) {
+				if again, err := compose.Load(t.Context(), moved); err != nil ||
+					string(again.Render()) != string(stack.Render()) {
 					t.Errorf("the same folder elsewhere: %v\n%s", err, again.Render())
 				}
 				got = string(stack.Render())
@@ -108,29 +111,36 @@ func TestLoadGolden(t *testing.T) {
 	}
 }
 
-// TestLoadAbsolute mounts a path of the machine that is beside the folder here too, as on a machine that keeps itself.
+// TestLoadAbsolute mounts a path of the machine that is beside the folder here too, as on a machine
+// that keeps itself.
 func TestLoadAbsolute(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "web")
 	media := filepath.Join(filepath.Dir(dir), "media")
 	writeFile(t, dir, "compose.yaml", "services: {a: {image: 'busybox:1.36', volumes: ['"+media+":/media', '${MORE}:/more']}}")
-	s, err := compose.Load(t.Context(), compose.Source{Dir: dir, Lock: compose.Lock{"busybox:1.36": {ID: id}}, Variables: map[string]string{"MORE": media + "/more"}})
-	if err != nil || !strings.Contains(string(s.Render()), "source: "+media+"\n") || !strings.Contains(string(s.Render()), "source: "+media+"/more\n") {
+	s, err := compose.Load(t.Context(), compose.Source{Dir: dir, Lock: compose.Lock{"busybox:1.36": {ID: id}},
+		Variables: map[string]string{"MORE": media + "/more"}})
+	if err != nil || !strings.Contains(string(s.Render()), "source: "+media+"\n") ||
+		!strings.Contains(string(s.Render()), "source: "+media+"/more\n") {
 		t.Errorf("%v\n%s", err, s.Render())
 	}
 	writeFile(t, dir, "compose.yaml", "services: {a: {image: 'busybox:1.36', volumes: ['"+dir+"/data:/data']}}")
-	if s, err := compose.Load(t.Context(), compose.Source{Dir: dir, Lock: compose.Lock{"busybox:1.36": {ID: id}}}); err != nil || strings.Contains(string(s.Render()), dir) {
+	if s, err := compose.Load(t.Context(),
+		compose.Source{Dir: dir, Lock: compose.Lock{"busybox:1.36": {ID: id}}}); err != nil ||
+		strings.Contains(string(s.Render()), dir) {
 		t.Errorf("a path here: %v\n%s", err, s.Render())
 	}
 }
 
-// FuzzLoad must not panic, and what it takes must be refused or render to something that it takes again.
+// FuzzLoad must not panic, and what it takes must be refused or render to something that it takes
+// again.
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(shop))
 	f.Add([]byte("services: {a: {image: 'busybox:1.36', command: ['$$x'], environment: {A: 1}}}"))
 	f.Add([]byte("services:\n  a:\n    image: busybox:1.36\n    network_mode: service:b\n  b: {image: busybox:1.36}\n"))
 	lock := compose.Lock{"busybox:1.36": {ID: id}}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		source := compose.Source{Name: "x", Content: data, Lock: lock, Variables: map[string]string{"GREETING": "$$"}, Secrets: map[string]lab.Secret{}}
+		source := compose.Source{Name: "x", Content: data, Lock: lock, Variables: map[string]string{"GREETING": "$$"},
+			Secrets: map[string]lab.Secret{}}
 		s, err := compose.Load(context.Background(), source)
 		if err != nil {
 			return

@@ -19,11 +19,13 @@ const LockFile = "compose.lock.yaml"
 // Pin says which image a name stands for: one of both is set.
 type Pin struct {
 	Digest string `yaml:"digest"` // "sha256:..." of the manifest, or of the list of manifests, at the registry
-	ID     string `yaml:"id"`     // "sha256:..." of an image that is in no registry: it was imported, loaded or built on the machine
+
+	// ID is "sha256:..." of an image that is in no registry: it was imported, loaded or built on the machine.
+	ID string `yaml:"id"`
 }
 
-// Lock pins the images of a stack, by the name that its compose.yaml gives them. A name there that has a digest itself needs no pin. The zero
-// Lock pins nothing.
+// Lock pins the images of a stack, by the name that its compose.yaml gives them. A name there that
+// has a digest itself needs no pin. The zero Lock pins nothing.
 type Lock map[string]Pin
 
 var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
@@ -53,7 +55,8 @@ func (l Lock) validate() (ps lab.Problems) {
 		case (p.Digest == "") == (p.ID == ""):
 			ps = append(ps, lab.Problem{Path: name, Message: "not just one of digest and id"})
 		case !digestPattern.MatchString(p.Digest + p.ID):
-			ps = append(ps, lab.Problem{Path: name, Text: p.Digest + p.ID, Message: "is not sha256: and 64 hexadecimal digits"})
+			ps = append(ps, lab.Problem{Path: name, Text: p.Digest + p.ID,
+				Message: "is not sha256: and 64 hexadecimal digits"})
 		}
 	}
 	return ps
@@ -77,7 +80,8 @@ func (l Lock) Format() []byte {
 	return []byte(b.String())
 }
 
-// pin returns what a compose.yaml on a machine says of the image: NAME@DIGEST, which is pulled as such whatever its tag has moved to, or the ID.
+// pin returns what a compose.yaml on a machine says of the image: NAME@DIGEST, which is pulled as
+// such whatever its tag has moved to, or the ID.
 func (l Lock) pin(image string) (string, error) {
 	named, err := reference.ParseDockerRef(image)
 	if err != nil {

@@ -108,13 +108,15 @@ func (p pinned) fails(t *testing.T) string {
 // running returns the container that runs, and when it was started.
 func (p pinned) running(t *testing.T) string {
 	t.Helper()
-	return p.look(t, "docker ps -q --no-trunc --filter label=com.docker.compose.project=app | xargs -r docker inspect --format '{{.ID}} {{.State.StartedAt}}'")
+	return p.look(t, "docker ps -q --no-trunc --filter label=com.docker.compose.project=app | xargs -r docker "+
+		"inspect --format '{{.ID}} {{.State.StartedAt}}'")
 }
 
 // digests returns the digests of the image that runs.
 func (p pinned) digests(t *testing.T) string {
 	t.Helper()
-	return p.look(t, "docker ps -q --filter label=com.docker.compose.project=app | xargs docker inspect --format '{{.Image}}' | xargs docker image inspect --format '{{json .RepoDigests}}'")
+	return p.look(t, "docker ps -q --filter label=com.docker.compose.project=app | xargs docker inspect --format "+
+		"'{{.Image}}' | xargs docker image inspect --format '{{json .RepoDigests}}'")
 }
 
 func registries(t *testing.T, fresh func(*testing.T) subject) {
@@ -128,7 +130,8 @@ func registries(t *testing.T, fresh func(*testing.T) subject) {
 			t.Fatalf("resolved to %v, the registry says %s", l, first)
 		}
 		s.look(t, "docker rmi "+image)
-		if text := p.apply(t, p.load(t)); !strings.Contains(text, "create  compose:app/image:"+image+"@"+first+": not on the machine") {
+		if text := p.apply(t, p.load(t)); !strings.Contains(text,
+			"create  compose:app/image:"+image+"@"+first+": not on the machine") {
 			t.Errorf("it is not pulled by digest:\n%s", text)
 		}
 		if got := p.digests(t); !strings.Contains(got, first) {
@@ -143,7 +146,8 @@ func registries(t *testing.T, fresh func(*testing.T) subject) {
 			t.Fatalf("resolved to %v, the registry says %s", l, second)
 		}
 		text := p.apply(t, p.load(t))
-		for _, want := range []string{"replace compose:app/service:a", "-  image: " + image + "@" + first, "+  image: " + image + "@" + second} {
+		for _, want := range []string{"replace compose:app/service:a", "-  image: " + image + "@" + first,
+			"+  image: " + image + "@" + second} {
 			if !strings.Contains(text, want) {
 				t.Errorf("no %q in the plan:\n%s", want, text)
 			}
@@ -158,7 +162,8 @@ func registries(t *testing.T, fresh func(*testing.T) subject) {
 		if plan := p.plan(t, p.load(t)); !plan.Empty() {
 			t.Errorf("the registry is down:\n%s", plan)
 		}
-		if _, err := compose.Resolve(t.Context(), p.machine, []string{image}); err == nil || !errors.Is(err, lab.ErrUnreachable) || !strings.Contains(err.Error(), "connection refused") {
+		if _, err := compose.Resolve(t.Context(), p.machine, []string{image}); err == nil ||
+			!errors.Is(err, lab.ErrUnreachable) || !strings.Contains(err.Error(), "connection refused") {
 			t.Errorf("resolved without the registry: %v", err)
 		}
 		p.writeLock(t, compose.Lock{image: {Digest: first}})
@@ -205,14 +210,15 @@ func registries(t *testing.T, fresh func(*testing.T) subject) {
 			t.Fatal(err)
 		}
 		inner := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: r.Addr})
-		door := httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			if user, password, _ := req.BasicAuth(); user == "lab" && password == secret {
-				inner.ServeHTTP(w, req)
-				return
-			}
-			w.Header().Set("WWW-Authenticate", `Basic realm="images"`)
-			w.WriteHeader(http.StatusUnauthorized)
-		})}}
+		door := httptest.Server{Listener: l,
+			Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				if user, password, _ := req.BasicAuth(); user == "lab" && password == secret {
+					inner.ServeHTTP(w, req)
+					return
+				}
+				w.Header().Set("WWW-Authenticate", `Basic realm="images"`)
+				w.WriteHeader(http.StatusUnauthorized)
+			})}}
 		door.Start()
 		defer door.Close()
 		addr := l.Addr().String()
@@ -238,7 +244,8 @@ func registries(t *testing.T, fresh func(*testing.T) subject) {
 		t.Cleanup(func() { s.look(t, "rm /etc/docker/daemon.json; systemctl restart docker") })
 		r := real.Registry(t, s.docker.Gateway+":0")
 		name := r.Addr + "/app:1"
-		s.look(t, "head -c 1000000 /dev/urandom >/srv/noise; id=$(docker create busybox:1.36 true); docker cp /srv/noise $id:/noise; docker commit $id "+name+"; docker rm $id; docker push -q "+name+" && docker rmi "+name)
+		s.look(t, "head -c 1000000 /dev/urandom >/srv/noise; id=$(docker create busybox:1.36 true); docker cp "+
+			"/srv/noise $id:/noise; docker commit $id "+name+"; docker rm $id; docker push -q "+name+" && docker rmi "+name)
 		digest := r.Digest(t, "app", "1")
 		g := newGate(t, s.docker.Gateway+":0", r.Addr)
 		image := g.addr + "/app:1"
@@ -246,7 +253,8 @@ func registries(t *testing.T, fresh func(*testing.T) subject) {
 		p.writeLock(t, compose.Lock{image: {Digest: digest}})
 		for _, n := range []int64{0, 500_000} {
 			g.left.Store(n)
-			if _, err := p.plan(t, p.load(t)).Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), digest) {
+			if _, err := p.plan(t, p.load(t)).Apply(t.Context(), nil); err == nil ||
+				!strings.Contains(err.Error(), digest) {
 				t.Errorf("cut off after %d bytes: %v", n, err)
 			}
 		}
@@ -258,12 +266,14 @@ func registries(t *testing.T, fresh func(*testing.T) subject) {
 	})
 }
 
-// pushIndex tags a list that holds the manifest of another tag, for this machine's platform, and returns its digest.
+// pushIndex tags a list that holds the manifest of another tag, for this machine's platform, and
+// returns its digest.
 func pushIndex(t *testing.T, r *real.ImageRegistry, repository, of, tag, note string) string {
 	t.Helper()
 	call := func(method, ref string, body []byte, header map[string]string) []byte {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.Addr+"/v2/"+repository+"/manifests/"+ref, bytes.NewReader(body))
+		req, err := http.NewRequestWithContext(t.Context(), method,
+			"http://"+r.Addr+"/v2/"+repository+"/manifests/"+ref, bytes.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,8 +295,10 @@ func pushIndex(t *testing.T, r *real.ImageRegistry, repository, of, tag, note st
 	manifest := call(http.MethodGet, of, nil, map[string]string{"Accept": manifestType})
 	sum := sha256.Sum256(manifest)
 	arch := map[string]any{"architecture": runtime.GOARCH, "os": "linux"}
-	index, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": indexType, "annotations": map[string]string{"note": note},
-		"manifests": []any{map[string]any{"mediaType": manifestType, "digest": "sha256:" + hex.EncodeToString(sum[:]), "size": len(manifest), "platform": arch}}})
+	index, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": indexType,
+		"annotations": map[string]string{"note": note},
+		"manifests": []any{map[string]any{"mediaType": manifestType, "digest": "sha256:" + hex.EncodeToString(sum[:]),
+			"size": len(manifest), "platform": arch}}})
 	if err != nil {
 		t.Fatal(err)
 	}

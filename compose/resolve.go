@@ -12,12 +12,13 @@ import (
 	"github.com/distribution/reference"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose/internal/script"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Images returns the images that a stack names, in services of any profile and in mounts, each once: those that are to be locked. Names with a digest need
-// no lock and are left out.
+// Images returns the images that a stack names, in services of any profile and in mounts, each
+// once: those that are to be locked. Names with a digest need no lock and are left out.
 func Images(ctx context.Context, s Source) ([]string, error) {
 	l := &loading{source: s}
 	if err := l.read(ctx); err != nil {
@@ -42,17 +43,18 @@ func Images(ctx context.Context, s Source) ([]string, error) {
 	return slices.Sorted(maps.Keys(seen)), nil
 }
 
-// Resolve asks what the images are now, through the machine's Docker Engine: each is pulled, and pinned by the digest that its registry gave. One that is
-// in no registry, but on the machine, is pinned by its ID. It is the only place where a tag is looked up, and it writes no lock: the caller does.
+// Resolve asks what the images are now, through the machine's Docker Engine: each is pulled, and
+// pinned by the digest that its registry gave. One that is in no registry, but on the machine, is
+// pinned by its ID. It is the only place where a tag is looked up, and it writes no lock: the
+// caller does.
 //
-// Errors are [lab.ErrNotFound], [lab.ErrUnauthorized], for a registry that wants a docker login of root on the machine, and [lab.ErrUnreachable].
+// Errors are [lab.ErrNotFound], [lab.ErrUnauthorized], for a registry that wants a docker login of
+// root on the machine, and [lab.ErrUnreachable].
 func Resolve(ctx context.Context, m *host.Machine, images []string) (Lock, error) {
 	lock := Lock{}
 	for _, image := range images {
-		// The digest is taken from what the pull says: an image may have many, and those of former pulls stay with it.
-		script := head + fmt.Sprintf(`if said=$(docker pull %[1]s); then printf '%%s\n' "$said" | sed -n 's/^Digest: /pulled /p'; fi
-docker image inspect --format 'image {"id":{{json .ID}},"digests":{{json .RepoDigests}}}' %[1]s 2>/dev/null || :`, ssh.Quote(image))
-		r, err := m.Run(ctx, ssh.Command{Script: script, Root: true})
+		text := head + script.Join(embedded, script.Variables{"image": image}, "resolve.sh")
+		r, err := m.Run(ctx, ssh.Command{Script: text, Root: true})
 		if err == nil {
 			err = r.Err()
 		}
@@ -61,7 +63,8 @@ docker image inspect --format 'image {"id":{{json .ID}},"digests":{{json .RepoDi
 		}
 		pin, err := resolved(image, string(r.Stdout), lastLine(string(r.Stderr)))
 		if err != nil {
-			return nil, &lab.Error{Op: "resolve image", Target: m.Name(), Path: image, Hint: "on the machine: docker pull " + image, Err: err}
+			return nil, &lab.Error{Op: "resolve image", Target: m.Name(), Path: image,
+				Hint: "on the machine: docker pull " + image, Err: err}
 		}
 		lock[image] = pin
 	}
@@ -79,7 +82,8 @@ func resolved(image, answer, complaint string) (Pin, error) {
 		switch kind {
 		case "pulled":
 			if !digestPattern.MatchString(rest) {
-				return Pin{}, fmt.Errorf("%w: docker pull says that the digest is %s", lab.ErrDrift, lab.Printable(rest))
+				return Pin{}, fmt.Errorf("%w: docker pull says that the digest is %s", lab.ErrDrift,
+					lab.Printable(rest))
 			}
 			return Pin{Digest: rest}, nil
 		case "image":

@@ -25,13 +25,18 @@ func TestResolved(t *testing.T) {
 		{answer: known, complaint: down, err: lab.ErrUnreachable},
 		{complaint: down, err: lab.ErrUnreachable},
 		{complaint: `Error response from daemon: Get "http://192.0.2.1:5000/v2/": EOF`, err: lab.ErrUnreachable},
-		{complaint: "Error response from daemon: manifest for postgres:0 not found: manifest unknown: manifest unknown", err: lab.ErrNotFound},
-		{complaint: "Error response from daemon: pull access denied for x, repository does not exist or may require 'docker login': denied: requested access to the resource is denied", err: lab.ErrNotFound},
-		{complaint: `Error response from daemon: Get "http://192.0.2.1:5000/v2/app/manifests/1": no basic auth credentials`, err: lab.ErrUnauthorized},
-		{answer: known, complaint: "Error response from daemon: unauthorized: authentication required", err: lab.ErrUnauthorized},
+		{complaint: "Error response from daemon: manifest for postgres:0 not found: manifest unknown: manifest unknown",
+			err: lab.ErrNotFound},
+		{complaint: "Error response from daemon: pull access denied for x, repository does not exist or may " +
+			"require 'docker login': denied: requested access to the resource is denied", err: lab.ErrNotFound},
+		{complaint: `Error response from daemon: Get "http://192.0.2.1:5000/v2/app/manifests/1": no basic auth ` +
+			`credentials`, err: lab.ErrUnauthorized},
+		{answer: known, complaint: "Error response from daemon: unauthorized: authentication required",
+			err: lab.ErrUnauthorized},
 	} {
 		pin, err := resolved("postgres:17.2", c.answer, c.complaint)
-		if pin != c.pin || !errors.Is(err, c.err) || c.err != nil && c.complaint != "" && !strings.Contains(err.Error(), c.complaint) {
+		if pin != c.pin || !errors.Is(err, c.err) ||
+			c.err != nil && c.complaint != "" && !strings.Contains(err.Error(), c.complaint) {
 			t.Errorf("%q, %q: got %v, %v", c.answer, c.complaint, pin, err)
 		}
 	}

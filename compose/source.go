@@ -14,42 +14,46 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Source is a stack as its author wrote it: a compose.yaml (compose-spec.io) and what lies beside it. Nothing of it is taken from the
-// environment of this program.
+// Source is a stack as its author wrote it: a compose.yaml (compose-spec.io) and what lies beside
+// it. Nothing of it is taken from the environment of this program.
 type Source struct {
-	Name string // of the project; empty means the name in the compose.yaml, or else that of the folder
-	Dir  string // the folder here; empty when the stack is made of Content and Files alone, and then nothing is read
+	Name string // of the project; empty means the name in the compose.yaml, or else that of the directory
+	Dir  string // the directory here; empty when the stack is made of Content and Files alone, and then nothing is read
 
-	// File is the name of the compose.yaml in Dir, and in messages. Empty means the one that docker compose finds, with its override file: compose.yaml,
-	// compose.yml, docker-compose.yml or docker-compose.yaml, and the same with .override before the extension. Content is its content; nil means that
-	// it is read.
+	// File is the name of the compose.yaml in Dir, and in messages. Empty means the one that docker
+	// compose finds, with its override file: compose.yaml, compose.yml, docker-compose.yml or
+	// docker-compose.yaml, and the same with .override before the extension. Content is its
+	// content; nil means that it is read.
 	File    string
 	Content []byte
 
-	// Variables are what ${NAME} stands for, before those of a file .env in Dir. One that is in neither and has no default is an error.
+	// Variables are what ${NAME} stands for, before those of a file .env in Dir. One that is in
+	// neither and has no default is an error.
 	Variables map[string]string
 
-	// Profiles are those whose services the stack has, beside the services without a profile. Containers of other services are removed.
+	// Profiles are those whose services the stack has, beside the services without a profile.
+	// Containers of other services are removed.
 	Profiles []string
 
-	// Secrets are values of the secrets of the compose.yaml, by their names there, for those whose file is not beside it.
+	// Secrets are values of the secrets of the compose.yaml, by their names there, for those whose
+	// file is not beside it.
 	Secrets map[string]lab.Secret
 
 	Files []File // more files of the stack; those in Dir that a service mounts need not be named
 	Lock  Lock   // which images the names stand for
 
-	// PlainEnvironment names variables, as SERVICE.NAME, that look like a secret and are none, and commands, as SERVICE.command. A secret in the
-	// environment or in the arguments of a container is shown by docker inspect, so that it is refused.
+	// PlainEnvironment names variables, as SERVICE.NAME, that look like a secret and are none, and
+	// commands, as SERVICE.command. A secret in the environment or in the arguments of a container
+	// is shown by docker inspect, so that it is refused.
 	PlainEnvironment []string
 
-	// Target is the stack's folder on the machine; empty means /opt/stacks/NAME.
+	// Target is the stack's directory on the machine; empty means /opt/stacks/NAME.
 	Target string
 }
 
@@ -62,9 +66,10 @@ const (
 
 var projectPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
-func checkProject(name string) (ps lab.Problems) {
+func validateProject(name string) (ps lab.Problems) {
 	if !projectPattern.MatchString(name) {
-		ps = append(ps, lab.Problem{Path: "name", Text: name, Message: "is not the name of a project: " + projectRule, Hint: "write name: in the compose.yaml"})
+		ps = append(ps, lab.Problem{Path: "name", Text: name, Message: "is not the name of a project: " + projectRule,
+			Hint: "write name: in the compose.yaml"})
 	}
 	return ps
 }
@@ -77,7 +82,8 @@ type opened struct {
 	variables         map[string]string
 }
 
-// Name returns the name of a stack's project and its folder on the machine, as [Load] takes them, without loading it.
+// Name returns the name of a stack's project and its directory on the machine, as [Load] takes
+// them, without loading it.
 func Name(s Source) (name, dir string, err error) {
 	o, err := s.open()
 	if err != nil {
@@ -125,14 +131,15 @@ func (s Source) open() (o opened, err error) {
 				return o, err
 			}
 		}
-		o.configs = append(o.configs, types.ConfigFile{Filename: filepath.Join(o.dir, file), Content: withoutVersion(content)})
+		o.configs = append(o.configs, types.ConfigFile{Filename: filepath.Join(o.dir, file),
+			Content: withoutVersion(content)})
 	}
 	if o.name = s.Name; o.name == "" {
 		if o.name, err = o.ownName(); err != nil {
 			return o, err
 		}
 	}
-	if ps := checkProject(o.name); len(ps) > 0 {
+	if ps := validateProject(o.name); len(ps) > 0 {
 		return o, ps
 	}
 	o.target = cmp.Or(s.Target, path.Join(stacksDir, o.name))
@@ -142,7 +149,8 @@ func (s Source) open() (o opened, err error) {
 	return o, nil
 }
 
-// find returns the compose file of a folder, and its override file when there is one (github.com/compose-spec/compose-go, cli.DefaultFileNames).
+// find returns the compose file of a directory, and its override file when there is one
+// (github.com/compose-spec/compose-go, cli.DefaultFileNames).
 func find(dir string) ([]string, error) {
 	one := func(names ...string) (string, error) {
 		have := slices.DeleteFunc(names, func(name string) bool {
@@ -155,7 +163,9 @@ func find(dir string) ([]string, error) {
 		case 1:
 			return have[0], nil
 		}
-		return "", lab.Problems{{File: have[0], Message: strings.Join(have[1:], " and ") + " is beside it, and docker compose would not read it", Hint: "remove what is not meant, or name the file"}}
+		return "", lab.Problems{{File: have[0],
+			Message: strings.Join(have[1:], " and ") + " is beside it, and docker compose would not read it",
+			Hint:    "remove what is not meant, or name the file"}}
 	}
 	file, err := one("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 	if err != nil {
@@ -164,33 +174,15 @@ func find(dir string) ([]string, error) {
 	if file == "" {
 		return nil, fmt.Errorf("%w: there is no compose.yaml in %s", lab.ErrNotFound, dir)
 	}
-	over, err := one("compose.override.yaml", "compose.override.yml", "docker-compose.override.yml", "docker-compose.override.yaml")
+	over, err := one("compose.override.yaml", "compose.override.yml", "docker-compose.override.yml",
+		"docker-compose.override.yaml")
 	if over == "" || err != nil {
 		return []string{file}, err
 	}
 	return []string{file, over}, nil
 }
 
-// readEnv reads the variables of the file .env.
-func (o *opened) readEnv(given map[string]string) error {
-	b, err := readSmall(filepath.Join(o.dir, envFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	values, ps := parseEnv(envFile, string(b), "", given)
-	for _, k := range slices.Sorted(maps.Keys(values)) {
-		if strings.HasPrefix(k, "COMPOSE_") {
-			ps = append(ps, lab.Problem{File: envFile, Path: k, Message: "is for docker compose, and has no effect here", Hint: "remove it; write name: in the compose.yaml, and name profiles and files to this program"})
-		}
-	}
-	maps.Copy(o.variables, values)
-	return ps.Err()
-}
-
-// ownName returns the name in the compose files, or that of the folder.
+// ownName returns the name in the compose files, or that of the directory.
 func (o opened) ownName() (name string, err error) {
 	for _, c := range o.configs {
 		var head struct {
@@ -208,88 +200,17 @@ func (o opened) ownName() (name string, err error) {
 
 var versionLine = regexp.MustCompile(`(?m)^version[ \t]*:[ \t]*["']?[0-9.]+["']?[ \t]*(#.*)?\r?$`)
 
-// withoutVersion blanks the key version, which means nothing to Compose any more: its loader would print a warning to this program's standard error.
+// withoutVersion blanks the key version, which means nothing to Compose any more: its loader would
+// print a warning to this program's standard error.
 func withoutVersion(content []byte) []byte { return versionLine.ReplaceAll(content, nil) }
 
-var variableUse = regexp.MustCompile(`\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})`)
-
-// parseEnv reads a file of variables, in Compose's format or, with "raw", as lines NAME=VALUE. A variable that stands in a value is one of those before
-// it or one that is given.
-func parseEnv(file, text, format string, given map[string]string) (map[string]string, lab.Problems) {
-	var ps lab.Problems
-	values := map[string]string{}
-	switch format {
-	case "raw":
-		for line := range strings.Lines(text) {
-			line = strings.TrimRight(line, "\r\n")
-			if strings.TrimSpace(line) == "" || line[0] == '#' {
-				continue
-			}
-			k, v, ok := strings.Cut(line, "=")
-			if !ok {
-				if v, ok = given[k]; !ok {
-					ps = append(ps, noValue(file, k))
-				}
-			}
-			values[k] = v
-		}
-		return values, ps
-	case "":
-	default:
-		return nil, lab.Problems{{File: file, Text: format, Message: "is not a format that is known", Hint: "write format: raw, or none"}}
-	}
-	// What is not set is given as empty: the parser would print a warning to this program's standard error.
-	anything := func(string) (string, bool) { return "", true }
-	own, err := dotenv.ParseWithLookup(strings.NewReader(text), anything)
-	if err != nil {
-		return nil, lab.Problems{{File: file, Message: "cannot be read: " + lab.Printable(err.Error())}}
-	}
-	used := map[string]bool{}
-	for _, m := range variableUse.FindAllStringSubmatch(text, -1) {
-		used[m[1]+m[2]] = true
-	}
-	values, err = dotenv.ParseWithLookup(strings.NewReader(text), func(name string) (string, bool) {
-		if v, ok := given[name]; ok {
-			return v, true
-		}
-		if _, ok := own[name]; ok && !alone(text, name) {
-			return "", false // of this file
-		}
-		switch {
-		case alone(text, name):
-			ps = append(ps, noValue(file, name))
-		case used[name]:
-			ps = append(ps, lab.Problem{File: file, Message: "$" + name + " is not set", Hint: "pass the variable; or write the value in single quotes, and it is left as it is"})
-		}
-		return "", true
-	})
-	if err != nil {
-		return nil, lab.Problems{{File: file, Message: "cannot be read: " + lab.Printable(err.Error())}}
-	}
-	return values, ps
-}
-
-func noValue(file, name string) lab.Problem {
-	return lab.Problem{File: file, Path: lab.Printable(name), Message: "has no value, and would be taken from the environment", Hint: "give it one"}
-}
-
-// alone reports whether a line is the name of a variable and nothing else.
-func alone(text, name string) bool {
-	for line := range strings.Lines(text) {
-		if strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "export ")) == name {
-			return true
-		}
-	}
-	return false
-}
-
-// nowhere is where the files of a stack are that has no folder.
+// nowhere is where the files of a stack are that has no directory.
 type nowhere struct{}
 
 func (nowhere) Accept(string) bool { return true }
 
 func (nowhere) Load(_ context.Context, file string) (string, error) {
-	return "", fmt.Errorf("%w: there is no folder that %s could be read from", lab.ErrNotFound, file)
+	return "", fmt.Errorf("%w: there is no directory that %s could be read from", lab.ErrNotFound, file)
 }
 
 func (nowhere) Dir(file string) string { return path.Dir(file) }

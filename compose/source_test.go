@@ -12,8 +12,10 @@ func TestParseEnv(t *testing.T) {
 		want         map[string]string
 		problem      string
 	}{
-		{text: "\ufeffA=1\n# c\nexport B='$x'\nC=\"$A-$G\"\n", want: map[string]string{"A": "1", "B": "$x", "C": "1-given"}},
-		{text: "A=${B:-1}\nB=${A}${B-2}\n", want: map[string]string{"A": "1", "B": "12"}}, // B is of this file, but not before it
+		{text: "\ufeffA=1\n# c\nexport B='$x'\nC=\"$A-$G\"\n",
+			want: map[string]string{"A": "1", "B": "$x", "C": "1-given"}},
+		{text: "A=${B:-1}\nB=${A}${B-2}\n",
+			want: map[string]string{"A": "1", "B": "12"}}, // B is of this file, but not before it
 		{text: "A=1\r\nB=2\r\n", want: map[string]string{"A": "1", "B": "2"}},
 		{text: "A=$N\n", problem: "$N is not set"},
 		{text: "A=${N}x\n", problem: "$N is not set"},
@@ -26,7 +28,8 @@ func TestParseEnv(t *testing.T) {
 		{format: "toml", problem: "not a format"},
 	} {
 		got, ps := parseEnv("x.env", c.text, c.format, map[string]string{"G": "given"})
-		if err := ps.Err(); c.problem != "" && (err == nil || !strings.Contains(err.Error(), c.problem)) || c.problem == "" && (err != nil || !maps.Equal(got, c.want)) {
+		if err := ps.Err(); c.problem != "" && (err == nil || !strings.Contains(err.Error(), c.problem)) ||
+			c.problem == "" && (err != nil || !maps.Equal(got, c.want)) {
 			t.Errorf("%q: got %q, %v", c.text, got, err)
 		}
 	}
@@ -45,7 +48,8 @@ func FuzzParseEnv(f *testing.F) {
 }
 
 func TestFilesOf(t *testing.T) {
-	s := Stack{Name: "x", Dir: "/opt/stacks/x", doc: map[string]any{"name": "x"}, Files: []File{{Path: "a b"}, {Path: "$c/'d"}, {Path: "- e: #"}}}
+	s := Stack{Name: "x", Dir: "/opt/stacks/x", doc: map[string]any{"name": "x"},
+		Files: []File{{Path: "a b"}, {Path: "$c/'d"}, {Path: "- e: #"}}}
 	if got := strings.Join(filesOf(s.Render()), "|"); got != "a b|$c/'d|- e: #" {
 		t.Errorf("got %s", got)
 	}
@@ -57,7 +61,8 @@ func TestFilesOf(t *testing.T) {
 }
 
 func TestVersionLine(t *testing.T) {
-	for text, want := range map[string]string{"version: '3.8'\nservices: {}\n": "\nservices: {}\n", "a:\n  version: 3\n": "a:\n  version: 3\n", "x: 1\r\nversion: \"3\" # old\r\ny: 2": "x: 1\r\n\ny: 2"} {
+	for text, want := range map[string]string{"version: '3.8'\nservices: {}\n": "\nservices: {}\n",
+		"a:\n  version: 3\n": "a:\n  version: 3\n", "x: 1\r\nversion: \"3\" # old\r\ny: 2": "x: 1\r\n\ny: 2"} {
 		if got := string(withoutVersion([]byte(text))); got != want {
 			t.Errorf("%q: got %q", text, got)
 		}

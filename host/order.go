@@ -124,7 +124,7 @@ func (x *expansion) choose(globs []string) *expansion {
 		return &chosen
 	}
 	selected := func(id string) bool {
-		return slices.ContainsFunc(globs, func(g string) bool { return matchID(g, id) })
+		return slices.ContainsFunc(globs, func(g string) bool { return lab.MatchID(g, id) })
 	}
 	inSet := map[string]bool{}
 	for set, parts := range x.members {

@@ -2,19 +2,23 @@ package host
 
 import (
 	"context"
+	"slices"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
 // Plan observes the machine with one exec and returns the changes that bring it to the wanted state.
-// It writes nothing. With globs, only the resources whose ID matches one of them are planned; in a
-// glob, * stands for any characters and ? for one.
+// It writes nothing. With globs, only the resources are planned whose ID matches one of them (see
+// [lab.MatchID]), by itself or as plans show it: "file:*", "host/pi1/file:*".
 //
 // An invalid state is [lab.Problems], and nothing is dialled. A machine that belongs to another
 // environment is [lab.ErrRefused].
 func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.Plan, error) {
 	if err := want.Validate(); err != nil {
 		return nil, err
+	}
+	for _, g := range slices.Clone(globs) {
+		globs = append(globs, lab.GlobsAfter(g, "host/"+m.name()+"/")...) // IDs as plans show them
 	}
 	for _, r := range claim(m.Environment) {
 		if len(globs) > 0 {

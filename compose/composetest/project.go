@@ -139,7 +139,8 @@ func (d *Docker) up(p *hosttest.Process, in invocation, args []string) (int, err
 			return 1, unknown(args)
 		}
 	}
-	if !slices.Contains(seen, "-d") || !slices.Contains(seen, "never") || len(names) > 0 && !slices.Contains(seen, "--no-deps") {
+	if !slices.Contains(seen, "-d") || !slices.Contains(seen, "never") ||
+		len(names) > 0 && !slices.Contains(seen, "--no-deps") {
 		return 1, usageError(fmt.Sprintf("compose up would pull, or not return: %q", args))
 	}
 	if len(names) == 0 {
@@ -271,7 +272,8 @@ func (d *Docker) needs(p *hosttest.Process, in invocation, s map[string]any) (at
 		}
 		d.change(p)
 		d.serial++
-		d.networks = append(d.networks, network{Name: name, ID: digest(fmt.Sprint("network ", d.serial))[7:], project: in.project, key: key, config: stringMap(def["labels"])["lab.config"]})
+		d.networks = append(d.networks, network{Name: name, ID: digest(fmt.Sprint("network ", d.serial))[7:],
+			project: in.project, key: key, config: stringMap(def["labels"])["lab.config"]})
 	}
 	mounts, _ := s["volumes"].([]any)
 	for _, m := range mounts {
@@ -284,7 +286,8 @@ func (d *Docker) needs(p *hosttest.Process, in invocation, s map[string]any) (at
 			}
 			bind, _ := mount["bind"].(map[string]any)
 			if bind["create_host_path"] != true {
-				return nil, fmt.Errorf("Error response from daemon: invalid mount config for type \"bind\": bind source path does not exist: %s", source)
+				return nil, fmt.Errorf("Error response from daemon: invalid mount config for type \"bind\": bind "+
+					"source path does not exist: %s", source)
 			}
 			d.change(p)
 			if err := d.m.FS().MkdirAll(source); err != nil {
@@ -304,18 +307,24 @@ func (d *Docker) needs(p *hosttest.Process, in invocation, s map[string]any) (at
 				driver = "local"
 			}
 			d.change(p)
-			d.volumes = append(d.volumes, volume{Name: name, Driver: driver, Options: stringMap(def["driver_opts"]), Labels: map[string]string{"com.docker.compose.project": in.project, "com.docker.compose.volume": source}})
+			d.volumes = append(d.volumes,
+				volume{Name: name, Driver: driver, Options: stringMap(def["driver_opts"]),
+					Labels: map[string]string{"com.docker.compose.project": in.project,
+						"com.docker.compose.volume": source}})
 		}
 	}
 	return attached, nil
 }
 
 // make returns a container, the n-th of its service, that is created and not started.
-func (d *Docker) make(in invocation, name string, s map[string]any, n int, image Image, hash string, networks []string) *Container {
+func (d *Docker) make(in invocation, name string, s map[string]any, n int, image Image, hash string,
+	networks []string) *Container {
 	d.serial++
 	id := sha256.Sum256([]byte(fmt.Sprintf("container %d", d.serial)))
-	c := &Container{ID: hex.EncodeToString(id[:]), Name: fmt.Sprintf("%s-%s-%d", in.project, name, n), Image: image, Labels: stringMap(s["labels"]), Env: stringMap(s["environment"]),
-		Binds: map[string]string{}, Volumes: map[string]string{}, networks: map[string]string{}, Created: time.Now(), Status: "created", docker: d, restart: text(s["restart"]), mode: text(s["network_mode"])}
+	c := &Container{ID: hex.EncodeToString(id[:]), Name: fmt.Sprintf("%s-%s-%d", in.project, name, n), Image: image,
+		Labels: stringMap(s["labels"]), Env: stringMap(s["environment"]),
+		Binds: map[string]string{}, Volumes: map[string]string{}, networks: map[string]string{}, Created: time.Now(),
+		Status: "created", docker: d, restart: text(s["restart"]), mode: text(s["network_mode"])}
 	for _, n := range networks {
 		c.networks[n] = ""
 	}
@@ -330,9 +339,15 @@ func (d *Docker) make(in invocation, name string, s map[string]any, n int, image
 		}
 	}
 	maps.Copy(c.Labels, map[string]string{
-		"com.docker.compose.project": in.project, "com.docker.compose.service": name, "com.docker.compose.oneoff": "False", "com.docker.compose.container-number": fmt.Sprint(n),
-		"com.docker.compose.project.working_dir": in.dir, "com.docker.compose.project.config_files": in.file, "com.docker.compose.config-hash": hash,
-		"com.docker.compose.image": image.ID(), "com.docker.compose.version": d.config.Compose,
+		"com.docker.compose.project":              in.project,
+		"com.docker.compose.service":              name,
+		"com.docker.compose.oneoff":               "False",
+		"com.docker.compose.container-number":     fmt.Sprint(n),
+		"com.docker.compose.project.working_dir":  in.dir,
+		"com.docker.compose.project.config_files": in.file,
+		"com.docker.compose.config-hash":          hash,
+		"com.docker.compose.image":                image.ID(),
+		"com.docker.compose.version":              d.config.Compose,
 	})
 	if check, ok := s["healthcheck"].(map[string]any); ok {
 		c.checked = check["disable"] != true
@@ -350,87 +365,9 @@ func (d *Docker) make(in invocation, name string, s map[string]any, n int, image
 	secrets, _ := s["secrets"].([]any)
 	for _, r := range secrets {
 		if ref, _ := r.(map[string]any); ref != nil {
-			c.Binds[path.Join("/run/secrets", path.Base(text(ref["target"])))] = path.Join(in.dir, "secrets", text(ref["source"]))
+			c.Binds[path.Join("/run/secrets", path.Base(text(ref["target"])))] = path.Join(in.dir, "secrets",
+				text(ref["source"]))
 		}
 	}
 	return c
-}
-
-// start runs a container's program.
-func (d *Docker) start(c *Container) error {
-	if m := d.upFails[c.Service()]; m != "" {
-		return fmt.Errorf("Error response from daemon: %s", m)
-	}
-	if err := d.join(c); err != nil {
-		return err
-	}
-	c.Status, c.Exit, c.Started, c.looked, c.looks, c.restarts = "running", 0, time.Now(), false, 0, 0
-	if !d.program(c) {
-		return nil
-	}
-	code, said := d.exits[c.Service()]
-	if !said && c.restart == "" && !c.checked {
-		code, said = 0, true
-	}
-	switch {
-	case !said || code < 0:
-	case c.restart == "always" || c.restart == "unless-stopped" || strings.HasPrefix(c.restart, "on-failure") && code != 0:
-		c.Status, c.Exit = "restarting", code
-	default:
-		c.Status, c.Exit = "exited", code
-	}
-	return nil
-}
-
-// join attaches a container to its networks, as the first start does; later ones want the same.
-func (d *Docker) join(c *Container) error {
-	for name, id := range c.networks {
-		i := slices.IndexFunc(d.networks, func(n network) bool { return n.Name == name })
-		if i < 0 || id != "" && d.networks[i].ID != id {
-			return fmt.Errorf("Error response from daemon: network %s not found", id)
-		}
-		c.networks[name] = d.networks[i].ID
-	}
-	return nil
-}
-
-// program starts what runs in a container, and reports whether it runs. What ends with an error is started again and again when its policy says so.
-func (d *Docker) program(c *Container) bool {
-	program := d.config.Programs[c.Image.repository()]
-	if program.Start == nil {
-		return true
-	}
-	err := program.Start(c)
-	switch {
-	case err == nil:
-		c.Status, c.Exit = "running", 0
-		return true
-	case c.restart == "" || c.restart == "no":
-		c.Status, c.Exit = "exited", 1
-	default:
-		c.Status, c.Exit = "restarting", 1
-	}
-	c.Log(err.Error())
-	return false
-}
-
-// again starts a container again that ended with an error. Time passes whenever somebody looks.
-func (d *Docker) again(c *Container) {
-	after := d.crashes[c.Service()]
-	switch {
-	case c.Status == "restarting":
-		c.restarts++
-		c.Started, c.looks = time.Now(), 0
-		if d.program(c) && after > 0 {
-			c.Status, c.Exit = "running", 0
-		}
-	case c.Status == "running" && after > 0:
-		if c.looks++; c.looks <= after {
-			return
-		}
-		c.Status, c.Exit = "exited", 1
-		if c.restart != "" && c.restart != "no" {
-			c.Status = "restarting"
-		}
-	}
 }

@@ -23,7 +23,8 @@ func ExamplePostgres() {
 }
 
 func ExampleHBARule() {
-	fmt.Println(stack.HBARule{Type: "hostssl", Database: "erp", User: "+erp_role", Address: "192.168.1.201/32", Method: "scram-sha-256"})
+	fmt.Println(stack.HBARule{Type: "hostssl", Database: "erp", User: "+erp_role", Address: "192.168.1.201/32",
+		Method: "scram-sha-256"})
 	// Output:
 	// hostssl   erp             +erp_role            192.168.1.201/32     scram-sha-256
 }

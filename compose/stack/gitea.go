@@ -36,7 +36,8 @@ type Gitea struct {
 	// "https://gitea.arcodange.lab/".
 	RootURL string `yaml:"rootURL,required"`
 
-	// ListenHTTP is the address that port 3000 is published at, "192.168.1.202:3000"; empty publishes nothing.
+	// ListenHTTP is the address that port 3000 is published at, "192.168.1.202:3000"; empty
+	// publishes nothing.
 	ListenHTTP string `yaml:"listenHTTP"`
 
 	ListenSSH string `yaml:"listenSSH"` // the address that port 2222 is published at; empty publishes nothing
@@ -244,7 +245,8 @@ func (g Gitea) model() object {
 		"networks":          networks,
 		"stop_grace_period": "60s",
 		"volumes":           []string{g.data() + ":/var/lib/gitea", g.config() + ":/etc/gitea"},
-		"healthcheck":       healthcheck("5s", "120s", "curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:3000/api/healthz"),
+		"healthcheck": healthcheck("5s", "120s", "curl", "-fsS", "-o", "/dev/null",
+			"http://127.0.0.1:3000/api/healthz"),
 	}
 	if out := ports(g.ListenHTTP, "3000", g.ListenSSH, "2222"); out != nil {
 		service["ports"] = out
@@ -268,7 +270,8 @@ func (g Gitea) Stack() (compose.Stack, error) {
 	for _, name := range []string{"gitea_secret_key", "gitea_internal_token", "gitea_jwt_secret"} {
 		keys[path.Join(dirOf(g.name()), "secrets", name)] = secrets[name]
 	}
-	ini := appIni{stack: g.name(), file: path.Join(g.config(), "app.ini"), environment: plainEnvironment(g.environment())}
+	ini := appIni{stack: g.name(), file: path.Join(g.config(), "app.ini"),
+		environment: plainEnvironment(g.environment())}
 	s.Before = append(guards(g.name(), g.Mount),
 		giteaGuard{name: g.name(), version: g.version()},
 		keyGuard{stack: g.name(), keys: keys},

@@ -44,7 +44,8 @@ type giteaBench struct {
 
 func (b giteaBench) sql(t *testing.T, query string) string {
 	t.Helper()
-	return b.look(t, "sudo docker exec -u postgres postgres-postgres-1 psql -U postgres -d gitea -Atc '"+strings.ReplaceAll(query, "'", `'\''`)+"'")
+	return b.look(t, "sudo docker exec -u postgres postgres-postgres-1 psql -U postgres -d "+
+		"gitea -Atc '"+strings.ReplaceAll(query, "'", `'\''`)+"'")
 }
 
 // call calls Gitea's API.
@@ -102,9 +103,12 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := stack.Gitea{Image: current, Lock: b.lock, RootURL: b.url, ListenHTTP: b.address + ":3000", ListenSSH: b.address + ":2222", Keys: keys,
+	config := stack.Gitea{Image: current, Lock: b.lock, RootURL: b.url, ListenHTTP: b.address + ":3000",
+		ListenSSH: b.address + ":2222", Keys: keys,
 		Database: stack.GiteaDatabase{Password: password}, Networks: []string{"postgres_default"}, Admin: "root", AdminEmail: "root@example.test", RunnerToken: token, Timeout: patience,
-		Settings: map[string]string{"DEFAULT.APP_NAME": "The lab", "ui.meta.DESCRIPTION": "a#b;c", "ui.meta.KEYWORDS": "it's, a `word`", "ui.meta.AUTHOR": `"a" and "b"`, "cron.update_checker.ENABLED": "false"}}
+		Settings: map[string]string{"DEFAULT.APP_NAME": "The lab", "ui.meta.DESCRIPTION": "a#b;c",
+			"ui.meta.KEYWORDS": "it's, a `word`", "ui.meta.AUTHOR": `"a" and "b"`,
+			"cron.update_checker.ENABLED": "false"}}
 	build := func(change func(*stack.Gitea)) compose.Stack {
 		t.Helper()
 		c := config
@@ -119,37 +123,45 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 		return s
 	}
 	// Everything that is on a command line meanwhile, of the containers too.
-	b.look(t, `sudo systemd-run --quiet --unit=watch sh -c 'while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\0" " " >>/srv/arguments; done'`)
+	b.look(t, `sudo systemd-run --quiet --unit=watch sh -c 'while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr `+
+		`"\0" " " >>/srv/arguments; done'`)
 	shown := b.apply(t, pg, build(nil))
 
 	t.Run("healthy", func(t *testing.T) {
-		if code, got := b.call(t, "GET", "api/healthz", nil); code != 200 || !strings.Contains(got, `"status": "pass"`) {
+		if code, got := b.call(t, "GET", "api/healthz", nil); code != 200 ||
+			!strings.Contains(got, `"status": "pass"`) {
 			t.Errorf("healthz: %d %s", code, got)
 		}
 		if _, got := b.call(t, "GET", "api/v1/version", nil); !strings.Contains(got, real.GiteaVersion) {
 			t.Errorf("version: %s", got)
 		}
-		if got := b.look(t, "sudo docker inspect --format '{{.State.Health.Status}} {{.Config.User}} {{.RestartCount}}' gitea-gitea-1"); got != "healthy 1000:1000 0" {
+		if got := b.look(t, "sudo docker inspect --format '{{.State.Health.Status}} {{.Config.User}} "+
+			"{{.RestartCount}}' gitea-gitea-1"); got != "healthy 1000:1000 0" {
 			t.Errorf("the container: %s", got)
 		}
 		if got := b.sql(t, "SELECT count(*) > 100 FROM information_schema.tables WHERE table_schema = 'public'"); got != "t" {
 			t.Errorf("more than 100 tables: %s", got)
 		}
-		if got := b.look(t, "exec 3<>/dev/tcp/"+b.address+"/2222 && head -n 1 <&3"); !strings.HasPrefix(got, "SSH-2.0-") {
+		if got := b.look(t, "exec 3<>/dev/tcp/"+b.address+"/2222 && head -n 1 <&3"); !strings.HasPrefix(got,
+			"SSH-2.0-") {
 			t.Errorf("SSH: %q", got)
 		}
 	})
 	t.Run("app.ini", func(t *testing.T) {
-		for key, want := range map[string]string{"APP_NAME": "The lab", "ROOT_URL": b.url, "DESCRIPTION": "`a#b;c`", "KEYWORDS": "\"\"\"it's, a `word`\"\"\"", "AUTHOR": `"a" and "b"`, "DISABLE_REGISTRATION": "true",
+		for key, want := range map[string]string{"APP_NAME": "The lab", "ROOT_URL": b.url, "DESCRIPTION": "`a#b;c`",
+			"KEYWORDS": "\"\"\"it's, a `word`\"\"\"", "AUTHOR": `"a" and "b"`, "DISABLE_REGISTRATION": "true",
 			"SECRET_KEY": keys.SecretKey.Reveal(), "INTERNAL_TOKEN": keys.InternalToken.Reveal(), "PASSWD": password.Reveal()} {
 			if got := b.ini(t, key); got != want {
 				t.Errorf("%s is %q, not %q", key, got, want)
 			}
 		}
-		if got := b.look(t, "sudo sed -n '/^\\[oauth2\\]/,/^\\[/s/^JWT_SECRET *= *//p' /opt/stacks/gitea/config/app.ini"); got != keys.JWTSecret.Reveal() {
+		if got := b.look(t, "sudo sed -n '/^\\[oauth2\\]/,/^\\[/s/^JWT_SECRET *= *//p' "+
+			"/opt/stacks/gitea/config/app.ini"); got != keys.JWTSecret.Reveal() {
 			t.Errorf("oauth2.JWT_SECRET is %q: Gitea made its own", got)
 		}
-		if again, err := stack.NewGiteaKeys(t.Context(), &lab.Keyring{Sink: sink}); err != nil || !again.SecretKey.Equal(keys.SecretKey) || !again.InternalToken.Equal(keys.InternalToken) || !again.JWTSecret.Equal(keys.JWTSecret) {
+		if again, err := stack.NewGiteaKeys(t.Context(), &lab.Keyring{Sink: sink}); err != nil ||
+			!again.SecretKey.Equal(keys.SecretKey) || !again.InternalToken.Equal(keys.InternalToken) ||
+			!again.JWTSecret.Equal(keys.JWTSecret) {
 			t.Errorf("the keys were made again: %v", err)
 		}
 	})
@@ -162,7 +174,8 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 		if got := b.sql(t, `SELECT count(*) || ' ' || bool_or(must_change_password) FROM "user"`); got != "1 false" {
 			t.Errorf("users, must change password: %s", got)
 		}
-		b.token = lab.NewSecret(b.look(t, "sudo docker exec gitea-gitea-1 gitea admin user generate-access-token --username root --token-name lab --scopes all --raw"))
+		b.token = lab.NewSecret(b.look(t,
+			"sudo docker exec gitea-gitea-1 gitea admin user generate-access-token --username root --token-name lab --scopes all --raw"))
 		if code, got := b.call(t, "GET", "api/v1/user", nil); code != 200 || !strings.Contains(got, `"is_admin":true`) {
 			t.Errorf("with the token: %d %s", code, got)
 		}
@@ -174,19 +187,23 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 			g.Settings = map[string]string{"DEFAULT.APP_NAME": "Another lab", "service.REQUIRE_SIGNIN_VIEW": "true"}
 		}
 		text := b.apply(t, pg, build(other))
-		for _, want := range []string{"replace", "its definition differs", "no longer set: cron.update_checker.ENABLED, ui.meta.AUTHOR"} {
+		for _, want := range []string{"replace", "its definition differs",
+			"no longer set: cron.update_checker.ENABLED, ui.meta.AUTHOR"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("nothing of %q in the plan:\n%s", want, text)
 			}
 		}
-		if got := b.ini(t, "APP_NAME") + b.ini(t, "DESCRIPTION") + b.ini(t, "REQUIRE_SIGNIN_VIEW"); got != "Another labtrue" || id() == before {
+		if got := b.ini(t, "APP_NAME") + b.ini(t, "DESCRIPTION") + b.ini(t,
+			"REQUIRE_SIGNIN_VIEW"); got != "Another labtrue" || id() == before {
 			t.Errorf("app.ini: %q", got)
 		}
-		if code, _ := (giteaBench{bench: b.bench, url: b.url}).call(t, "GET", "api/v1/repos/search", nil); code != http.StatusForbidden && code != http.StatusUnauthorized {
+		if code, _ := (giteaBench{bench: b.bench, url: b.url}).call(t, "GET", "api/v1/repos/search",
+			nil); code != http.StatusForbidden && code != http.StatusUnauthorized {
 			t.Errorf("without signing in: %d", code)
 		}
 		b.look(t, "sudo sed -i 's/^REQUIRE_SIGNIN_VIEW.*/REQUIRE_SIGNIN_VIEW = false/' /opt/stacks/gitea/config/app.ini")
-		if text := b.apply(t, pg, build(other)); !strings.Contains(text, "changed in app.ini: service.REQUIRE_SIGNIN_VIEW") {
+		if text := b.apply(t, pg, build(other)); !strings.Contains(text,
+			"changed in app.ini: service.REQUIRE_SIGNIN_VIEW") {
 			t.Errorf("changed by hand:\n%s", text)
 		}
 		other(&config)
@@ -203,7 +220,8 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 		if text := b.apply(t, pg, build(newer)); !strings.Contains(text, "replace") {
 			t.Errorf("the plan:\n%s", text)
 		}
-		if _, err := b.machine.Plan(t.Context(), host.State{pg, build(nil)}); !errors.Is(err, lab.ErrRefused) || len(lab.Hints(err)) == 0 {
+		if _, err := b.machine.Plan(t.Context(), host.State{pg, build(nil)}); !errors.Is(err, lab.ErrRefused) ||
+			len(lab.Hints(err)) == 0 {
 			t.Errorf("an older version: %v", err)
 		}
 		config.Image = next
@@ -211,12 +229,16 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 	t.Run("runner", func(t *testing.T) { testRunner(t, b, runnerImage, token) })
 	t.Run("no secret shows", func(t *testing.T) {
 		b.look(t, "sudo systemctl stop watch")
-		shown += b.look(t, "sudo docker inspect $(sudo docker ps -aq); sudo docker image inspect $(sudo docker image ls -q); for i in $(sudo docker ps -aq); do sudo docker logs $i 2>&1; done; ps -ef; sudo cat /opt/stacks/*/compose.yaml; sudo cat /proc/[0-9]*/environ | tr '\\0' '\\n'")
+		shown += b.look(t, "sudo docker inspect $(sudo docker ps -aq); sudo docker image inspect $(sudo docker "+
+			"image ls -q); for i in $(sudo docker ps -aq); do sudo docker logs $i 2>&1; done; ps -ef; sudo cat "+
+			"/opt/stacks/*/compose.yaml; sudo cat /proc/[0-9]*/environ | tr '\\0' '\\n'")
 		arguments := b.look(t, "sudo grep -aoE 'gitea(-runner)? (admin user create|register)[^/]*' /srv/arguments | sort -u | head -n 20")
 		if !strings.Contains(arguments, "admin user create") || !strings.Contains(arguments, "register") {
 			t.Errorf("the watch saw nothing of what it looks for:\n%s", arguments)
 		}
-		for name, secret := range map[string]lab.Secret{"password": password, "superuser": super, "runner token": token, "API token": b.token, "secret key": keys.SecretKey, "internal token": keys.InternalToken, "JWT secret": keys.JWTSecret} {
+		for name, secret := range map[string]lab.Secret{"password": password, "superuser": super, "runner token": token,
+			"API token": b.token, "secret key": keys.SecretKey, "internal token": keys.InternalToken,
+			"JWT secret": keys.JWTSecret} {
 			if strings.Contains(shown, secret.Reveal()) {
 				t.Errorf("the %s shows", name)
 			}
@@ -228,7 +250,8 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 }
 
 func testRunner(t *testing.T, b giteaBench, image string, token lab.Secret) {
-	config := stack.ActRunner{Image: image, Lock: b.lock, Instance: b.url, Runner: "pi1", Token: token, Labels: []string{"host:host"}, Timeout: patience,
+	config := stack.ActRunner{Image: image, Lock: b.lock, Instance: b.url, Runner: "pi1", Token: token,
+		Labels: []string{"host:host"}, Timeout: patience,
 		Socket: true, CA: "of the lab\n"}
 	apply := func() string {
 		t.Helper()
@@ -246,7 +269,8 @@ func testRunner(t *testing.T, b giteaBench, image string, token lab.Secret) {
 	list := func() (out []runner) {
 		t.Helper()
 		var got struct{ Runners []runner }
-		if code, text := b.call(t, "GET", "api/v1/admin/actions/runners", nil); code != 200 || json.Unmarshal([]byte(text), &got) != nil {
+		if code, text := b.call(t, "GET", "api/v1/admin/actions/runners", nil); code != 200 ||
+			json.Unmarshal([]byte(text), &got) != nil {
 			t.Fatalf("runners: %d %s", code, text)
 		}
 		return got.Runners
@@ -265,14 +289,16 @@ func testRunner(t *testing.T, b giteaBench, image string, token lab.Secret) {
 	apply()
 	first := one()
 	apply()
-	if got := b.look(t, `sudo sed -n 's/.*"id": *\([0-9]*\).*/\1/p' /opt/stacks/runner/data/.runner`); got != fmt.Sprint(first.ID) || one().ID != first.ID {
+	if got := b.look(t, `sudo sed -n 's/.*"id": *\([0-9]*\).*/\1/p' `+
+		`/opt/stacks/runner/data/.runner`); got != fmt.Sprint(first.ID) || one().ID != first.ID {
 		t.Errorf("registered as %s, and the server has %+v", got, one())
 	}
 	config.Labels = append(config.Labels, "apply:docker://"+image)
 	apply()
 	// A runner is healthy when it is registered, and tells its labels once it has started.
 	told := func(context.Context) (bool, error) { return len(one().Labels) == 2, nil }
-	if err := lab.Wait(t.Context(), lab.Poll{What: "the runner to tell its labels", Timeout: patience}, told); err != nil {
+	if err := lab.Wait(t.Context(), lab.Poll{What: "the runner to tell its labels", Timeout: patience},
+		told); err != nil {
 		t.Errorf("other labels: %v: %+v", err, one())
 	}
 	if now := one(); now.ID != first.ID {
@@ -280,7 +306,9 @@ func testRunner(t *testing.T, b giteaBench, image string, token lab.Secret) {
 	}
 	config.Instance = strings.TrimSuffix(b.url, "/")
 	apply()
-	b.look(t, `for n in $(seq 300); do sudo grep -qF '"address": "`+config.Instance+`"' /opt/stacks/runner/data/.runner && exit 0; sleep 0.5; done; echo 'it keeps another address'; exit 1`)
+	b.look(t, `for n in $(seq 300); do sudo grep -qF `+
+		`'"address": "`+config.Instance+`"' /opt/stacks/runner/data/.runner && exit 0; sleep 0.5; done; echo 'it `+
+		`keeps another address'; exit 1`)
 	if now := one(); now.ID != first.ID {
 		t.Errorf("another address: %+v", now)
 	}
@@ -295,7 +323,8 @@ jobs:
 			body any
 		}{
 			{"api/v1/user/repos", map[string]any{"name": "canary", "auto_init": true}},
-			{"api/v1/repos/root/canary/contents/.gitea/workflows/canary.yaml", map[string]string{"content": base64.StdEncoding.EncodeToString([]byte(workflow))}},
+			{"api/v1/repos/root/canary/contents/.gitea/workflows/canary.yaml",
+				map[string]string{"content": base64.StdEncoding.EncodeToString([]byte(workflow))}},
 		} {
 			if code, got := b.call(t, "POST", c.path, c.body); code != http.StatusCreated {
 				t.Fatalf("%s: %d %s", c.path, code, got)
@@ -311,13 +340,15 @@ sleep 0.5; done; echo 'the job has not ended'; exit 1`)
 	})
 	forget := func(id int) {
 		t.Helper()
-		if code, got := b.call(t, "DELETE", fmt.Sprintf("api/v1/admin/actions/runners/%d", id), nil); code != http.StatusNoContent {
+		if code, got := b.call(t, "DELETE", fmt.Sprintf("api/v1/admin/actions/runners/%d", id),
+			nil); code != http.StatusNoContent {
 			t.Fatalf("delete: %d %s", code, got)
 		}
 	}
 	said := func() {
 		t.Helper()
-		b.look(t, `for n in $(seq 300); do sudo docker logs --since 30s runner-runner-1 2>&1 | grep -q 'unregistered runner' && exit 0; sleep 0.5; done; exit 1`)
+		b.look(t, `for n in $(seq 300); do sudo docker logs --since 30s runner-runner-1 2>&1 | grep -q `+
+			`'unregistered runner' && exit 0; sleep 0.5; done; exit 1`)
 	}
 	forget(first.ID)
 	said()

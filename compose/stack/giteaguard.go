@@ -38,7 +38,8 @@ func (g giteaGuard) judge(formats []string) error {
 		if ok && compose.CompareVersions(g.version, old) < 0 {
 			return &lab.Error{Op: "check version",
 				Hint: fmt.Sprintf("keep %s or take a newer one; to go back all the same, restore the backup of "+
-					"before the upgrade: database, data and app.ini, then rm -r %s/.prev and its container", old, dirOf(g.name)),
+					"before the upgrade: database, data and app.ini, then rm -r %s/.prev and its container", old,
+					dirOf(g.name)),
 				Err: fmt.Errorf("%w: Gitea %s ran here, and %s cannot read its database",
 					lab.ErrRefused, old, g.version)}
 		}

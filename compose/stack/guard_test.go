@@ -28,30 +28,45 @@ func TestPostgresGuard(t *testing.T) {
 		facts clusterFacts
 		want  string // empty: it may start
 	}{
-		"first time":                  {17, clusterFacts{empty: true}, ""},
-		"first time, 18":              {18, clusterFacts{empty: true}, ""},
-		"same, old layout":            {17, clusterFacts{versions: v("PG_VERSION", "17"), ran: true}, ""},
-		"same, new layout":            {18, clusterFacts{versions: v("18/docker/PG_VERSION", "18"), ran: true}, ""},
-		"never ran, data brought":     {16, clusterFacts{versions: v("PG_VERSION", "16")}, ""},
-		"image is newer":              {17, clusterFacts{versions: v("PG_VERSION", "16"), ran: true}, "the data is of PostgreSQL 16, the image of 17"},
-		"image is older":              {16, clusterFacts{versions: v("PG_VERSION", "17"), ran: true}, "the data is of PostgreSQL 17, the image of 16"},
-		"newer, old layout":           {18, clusterFacts{versions: v("PG_VERSION", "17"), ran: true}, "the data is of PostgreSQL 17, the image of 18"},
-		"newer, both in new layout":   {19, clusterFacts{versions: v("18/docker/PG_VERSION", "18"), ran: true}, "the data is of PostgreSQL 18, the image of 19"},
-		"older, new layout":           {17, clusterFacts{versions: v("18/docker/PG_VERSION", "18"), ran: true}, "the data is of PostgreSQL 18, the image of 17"},
-		"18 in the old layout":        {18, clusterFacts{versions: v("PG_VERSION", "18"), ran: true}, "does not look for it"},
-		"18 in data":                  {18, clusterFacts{versions: v("data/PG_VERSION", "18"), ran: true}, "does not look for it"},
-		"17 in the new layout":        {17, clusterFacts{versions: v("17/docker/PG_VERSION", "17"), ran: true}, "does not look for it"},
-		"two clusters":                {18, clusterFacts{versions: v("PG_VERSION", "17", "18/docker/PG_VERSION", "18"), ran: true}, "it holds 2 clusters"},
-		"two of the same":             {17, clusterFacts{versions: v("PG_VERSION", "17", "data/PG_VERSION", "17")}, "it holds 2 clusters"},
-		"disk not mounted":            {17, clusterFacts{empty: true, ran: true}, "it is empty, and the stack ran before"},
-		"disk not mounted, 18":        {18, clusterFacts{empty: true, ran: true}, "it is empty, and the stack ran before"},
-		"something else":              {17, clusterFacts{}, "no cluster"},
-		"something else, ran":         {17, clusterFacts{ran: true}, "no cluster"},
-		"a version that is no number": {17, clusterFacts{versions: v("PG_VERSION", "x\x1b")}, "the data is of PostgreSQL"},
+		"first time":              {17, clusterFacts{empty: true}, ""},
+		"first time, 18":          {18, clusterFacts{empty: true}, ""},
+		"same, old layout":        {17, clusterFacts{versions: v("PG_VERSION", "17"), ran: true}, ""},
+		"same, new layout":        {18, clusterFacts{versions: v("18/docker/PG_VERSION", "18"), ran: true}, ""},
+		"never ran, data brought": {16, clusterFacts{versions: v("PG_VERSION", "16")}, ""},
+		"image is newer": {17, clusterFacts{versions: v("PG_VERSION", "16"), ran: true},
+			"the data is of PostgreSQL 16, the image of 17"},
+		"image is older": {16, clusterFacts{versions: v("PG_VERSION", "17"), ran: true},
+			"the data is of PostgreSQL 17, the image of 16"},
+		"newer, old layout": {18, clusterFacts{versions: v("PG_VERSION", "17"), ran: true},
+			"the data is of PostgreSQL 17, the image of 18"},
+		"newer, both in new layout": {19, clusterFacts{versions: v("18/docker/PG_VERSION", "18"), ran: true},
+			"the data is of PostgreSQL 18, the image of 19"},
+		"older, new layout": {17, clusterFacts{versions: v("18/docker/PG_VERSION", "18"), ran: true},
+			"the data is of PostgreSQL 18, the image of 17"},
+		"18 in the old layout": {18, clusterFacts{versions: v("PG_VERSION", "18"), ran: true},
+			"does not look for it"},
+		"18 in data": {18, clusterFacts{versions: v("data/PG_VERSION", "18"), ran: true},
+			"does not look for it"},
+		"17 in the new layout": {17, clusterFacts{versions: v("17/docker/PG_VERSION", "17"), ran: true},
+			"does not look for it"},
+		"two clusters": {18,
+			clusterFacts{versions: v("PG_VERSION", "17", "18/docker/PG_VERSION", "18"), ran: true},
+			"it holds 2 clusters"},
+		"two of the same": {17, clusterFacts{versions: v("PG_VERSION", "17", "data/PG_VERSION", "17")},
+			"it holds 2 clusters"},
+		"disk not mounted": {17, clusterFacts{empty: true, ran: true},
+			"it is empty, and the stack ran before"},
+		"disk not mounted, 18": {18, clusterFacts{empty: true, ran: true},
+			"it is empty, and the stack ran before"},
+		"something else":      {17, clusterFacts{}, "no cluster"},
+		"something else, ran": {17, clusterFacts{ran: true}, "no cluster"},
+		"a version that is no number": {17, clusterFacts{versions: v("PG_VERSION", "x\x1b")},
+			"the data is of PostgreSQL"},
 	} {
 		err := postgresGuard{name: "postgres", data: "/data", major: test.major}.judge(test.facts)
 		switch {
-		case test.want == "" && err != nil, test.want != "" && (!errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), test.want)):
+		case test.want == "" && err != nil, test.want != "" &&
+			(!errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), test.want)):
 			t.Errorf("%s: got %v", name, err)
 		case err != nil && len(lab.Hints(err)) == 0:
 			t.Errorf("%s: it does not say what to do", name)
@@ -61,7 +76,9 @@ func TestPostgresGuard(t *testing.T) {
 
 func TestPostgresAlone(t *testing.T) {
 	c := func(project, status, source, target string) compose.Container {
-		return compose.Container{Name: "x", Status: status, Labels: map[string]string{"com.docker.compose.project": project}, Mounts: []compose.Mount{{Type: "bind", Source: source, Destination: target}}}
+		return compose.Container{Name: "x", Status: status,
+			Labels: map[string]string{"com.docker.compose.project": project},
+			Mounts: []compose.Mount{{Type: "bind", Source: source, Destination: target}}}
 	}
 	const target = "/var/lib/postgresql/data"
 	for name, test := range map[string]struct {
@@ -106,26 +123,33 @@ func TestGiteaGuard(t *testing.T) {
 }
 
 func TestAppIni(t *testing.T) {
-	ini := readIni("APP_NAME = Gitea: with = signs\n; comment\n[server]\nROOT_URL = https://x/\n[cron.update_checker]\nENABLED=false\n[mailer]\nPASSWD = `a;b`\n[Server]\nEXTRA = 1\n")
-	want := map[iniKey]string{{"default", "APP_NAME"}: "Gitea: with = signs", {"server", "ROOT_URL"}: "https://x/", {"cron.update_checker", "ENABLED"}: "false", {"mailer", "PASSWD"}: "a;b", {"server", "EXTRA"}: "1"}
+	ini := readIni("APP_NAME = Gitea: with = signs\n; comment\n[server]\nROOT_URL = " +
+		"https://x/\n[cron.update_checker]\nENABLED=false\n[mailer]\nPASSWD = `a;b`\n[Server]\nEXTRA = 1\n")
+	want := map[iniKey]string{{"default", "APP_NAME"}: "Gitea: with = signs", {"server", "ROOT_URL"}: "https://x/",
+		{"cron.update_checker", "ENABLED"}: "false", {"mailer", "PASSWD"}: "a;b", {"server", "EXTRA"}: "1"}
 	if !reflect.DeepEqual(ini, want) {
 		t.Errorf("got %v", ini)
 	}
-	before := map[string]string{"GITEA__server__ROOT_URL": "https://x/", "GITEA__cron_0X2E_update_checker__ENABLED": "false", "GITEA__mailer__PASSWD__FILE": "/run/secrets/x", "GITEA__gone__KEY": "1", "OTHER": "x"}
-	if got := words(leftovers(ini, before, map[string]string{"GITEA__server__ROOT_URL": "https://y/"})); got != "cron.update_checker.ENABLED, mailer.PASSWD" {
+	before := map[string]string{"GITEA__server__ROOT_URL": "https://x/",
+		"GITEA__cron_0X2E_update_checker__ENABLED": "false", "GITEA__mailer__PASSWD__FILE": "/run/secrets/x",
+		"GITEA__gone__KEY": "1", "OTHER": "x"}
+	if got := words(leftovers(ini, before,
+		map[string]string{"GITEA__server__ROOT_URL": "https://y/"})); got != "cron.update_checker.ENABLED, mailer.PASSWD" {
 		t.Errorf("leftovers: %s", got)
 	}
 	if got := words(drift(ini, before)); got != "gone.KEY" {
 		t.Errorf("drift: %s", got)
 	}
 	// as Gitea 1.26 wrote them, of what is before the colon
-	for written, want := range map[string]string{"`a#b;c`": "a#b;c", `"""a` + "`" + `b"""`: "a`b", `""" 'x' ` + "`" + ` """`: " 'x' ` ", `" a "`: " a ", `"x`: `"x`, `"a" and "b"`: `"a" and "b"`, `a\`: `a\`,
+	for written, want := range map[string]string{"`a#b;c`": "a#b;c", `"""a` + "`" + `b"""`: "a`b",
+		`""" 'x' ` + "`" + ` """`: " 'x' ` ", `" a "`: " a ", `"x`: `"x`, `"a" and "b"`: `"a" and "b"`, `a\`: `a\`,
 		"true ; by hand": "true", "'x'": "x", "`": "`", "": ""} {
 		if got := iniValue(written); got != want {
 			t.Errorf("%s is read as %q", written, got)
 		}
 	}
-	for v, want := range map[string]bool{"": true, "a": true, `"`: true, `"a" and "b"`: true, "it's": true, "a;b": true, `"a"`: false, "'a'": false, "a\nb": false} {
+	for v, want := range map[string]bool{"": true, "a": true, `"`: true, `"a" and "b"`: true, "it's": true, "a;b": true,
+		`"a"`: false, "'a'": false, "a\nb": false} {
 		if survivesIni(v) != want {
 			t.Errorf("%q survives: %v", v, !want)
 		}
@@ -135,7 +159,8 @@ func TestAppIni(t *testing.T) {
 	} else if k, ok := iniKeyOf(v); !ok || k != (iniKey{"default", "APP_NAME"}) {
 		t.Errorf("%s: got %v", v, k)
 	}
-	for section, key := range map[string]string{"server": "ROOT_URL", "cron.update_checker": "ENABLED", "repository.pull-request": "X"} {
+	for section, key := range map[string]string{"server": "ROOT_URL", "cron.update_checker": "ENABLED",
+		"repository.pull-request": "X"} {
 		if k, ok := iniKeyOf(giteaVariable(section + "." + key)); !ok || k != (iniKey{section, key}) {
 			t.Errorf("%s.%s: got %v", section, key, k)
 		}

@@ -25,10 +25,14 @@ type PiHole struct {
 	WebPorts string `yaml:"webPorts"` // FTL's form; empty means "8081o,8443os": Traefik has 80 and 443 on every node
 	Timezone string `yaml:"timezone"` // empty means Etc/UTC
 
-	Upstreams []string         `yaml:"upstreams,required"` // name servers by IP, two or more
-	Hosts     []PiHoleHost     `yaml:"hosts"`              // names of the zone; empty means none
-	Wildcards []PiHoleWildcard `yaml:"wildcards"`          // zones of which every other name has one address; empty means none
-	CNAMEs    []string         `yaml:"cnames"`             // "ALIAS,TARGET", the target being known here; empty means none
+	Upstreams []string     `yaml:"upstreams,required"` // name servers by IP, two or more
+	Hosts     []PiHoleHost `yaml:"hosts"`              // names of the zone; empty means none
+
+	// Wildcards are zones of which every other name has one address; empty means none.
+	Wildcards []PiHoleWildcard `yaml:"wildcards"`
+
+	// CNAMEs are "ALIAS,TARGET", the target being known here; empty means none.
+	CNAMEs []string `yaml:"cnames"`
 
 	// Reverse is conditional forwarding, "true,192.168.1.0/24,192.168.1.1,home"; empty means none.
 	Reverse []string `yaml:"reverse"`
@@ -116,7 +120,7 @@ func validateLists(field string, lists []string) (ps lab.Problems) {
 	return ps
 }
 
-// lines returns what dnsmasq is told beside Pi-hole's own settings.
+// lines returns lines for dnsmasq beside Pi-hole's own settings.
 func (p PiHole) lines() (out []string) {
 	for _, w := range p.Wildcards {
 		out = append(out, fmt.Sprintf("address=/%s/%s", w.Zone, w.Address), fmt.Sprintf("local=/%s/", w.Zone))

@@ -36,7 +36,9 @@ func TestPiHoleStandIn(t *testing.T) {
 	}
 	ask := func(name, kind string, options ...string) string {
 		t.Helper()
-		return strings.Join(strings.Fields(b.look(t, "sudo docker exec pihole-pihole-1 dig +short +tries=1 +time=60 "+strings.Join(options, " ")+" @127.0.0.1 "+name+" "+kind+" || echo no answer")), " ")
+		return strings.Join(strings.Fields(b.look(t,
+			"sudo docker exec pihole-pihole-1 dig +short +tries=1 +time=60 "+strings.Join(options,
+				" ")+" @127.0.0.1 "+name+" "+kind+" || echo no answer")), " ")
 	}
 	text := b.apply(t, build(config))
 	for _, q := range []struct{ name, kind, want string }{
@@ -72,14 +74,16 @@ func TestPiHoleStandIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := plan.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "service pihole is") || !strings.Contains(err.Error(), "rolled back: the former stack runs") {
+	if _, err := plan.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "service pihole is") ||
+		!strings.Contains(err.Error(), "rolled back: the former stack runs") {
 		t.Errorf("a health check that finds no name: %v", err)
 	}
 	if got := ask("nas.home", "A"); got != "192.168.1.202" {
 		t.Errorf("after the rollback, nas.home is %q", got)
 	}
 	b.apply(t, build(more))
-	if seen := text + b.look(t, "sudo docker inspect pihole-pihole-1; sudo docker logs pihole-pihole-1 2>&1; ps axww"); strings.Contains(seen, password) {
+	if seen := text + b.look(t, "sudo docker inspect pihole-pihole-1; sudo docker logs pihole-pihole-1 "+
+		"2>&1; ps axww"); strings.Contains(seen, password) {
 		t.Error("the password is seen")
 	}
 }

@@ -230,7 +230,8 @@ func (p Postgres) model() object {
 		"shm_size":          cmp.Or(p.ShmSize, "256mb"),
 		"stop_grace_period": "60s",
 		"volumes":           []string{p.data() + ":" + target, "./conf:" + confDir + ":ro"},
-		"healthcheck":       healthcheck("5s", "60s", "pg_isready", "-q", "-U", "postgres", "-d", "postgres", "-h", "127.0.0.1"),
+		"healthcheck": healthcheck("5s", "60s", "pg_isready", "-q", "-U", "postgres", "-d", "postgres", "-h",
+			"127.0.0.1"),
 	}
 	if out := ports(p.Listen, "5432"); out != nil {
 		service["ports"] = out

@@ -122,7 +122,8 @@ func (g postgresGuard) judge(f clusterFacts) error {
 		return refuse("look at what is there: ls -la "+g.data, "it holds something, but no cluster")
 	case f.ran:
 		return refuse(fmt.Sprintf("is its disk mounted? findmnt --target %s. Or, if the data is lost and a backup is to be "+
-			"restored: docker compose -p %s down && rm -r %s/.prev, then apply, then restore", g.data, g.name, dirOf(g.name)),
+			"restored: docker compose -p %s down && rm -r %s/.prev, then apply, then restore", g.data, g.name,
+			dirOf(g.name)),
 			"it is empty, and the stack ran before: a new, empty cluster would be made in the place of the data")
 	}
 	return nil

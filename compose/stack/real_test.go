@@ -69,8 +69,10 @@ func newBench(t *testing.T, images func(*real.DockerEngine) []string) bench {
 	if err := os.WriteFile(known, []byte(d.KnownHosts()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := &host.Machine{Target: ssh.Target{Name: "pi2", Address: d.Addr, User: d.User, Boundary: only(d.Host), ConnectTimeout: time.Minute,
-		Auth: ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: d.KeyFile}}}, HostKeys: ssh.HostKeys{KnownHosts: []string{known}}}}
+	m := &host.Machine{Target: ssh.Target{Name: "pi2", Address: d.Addr, User: d.User, Boundary: only(d.Host),
+		ConnectTimeout: time.Minute,
+		Auth:           ssh.Auth{KeyFiles: []ssh.KeyFile{{Path: d.KeyFile}}},
+		HostKeys:       ssh.HostKeys{KnownHosts: []string{known}}}}
 	t.Cleanup(func() { m.Close() })
 	lock, err := compose.Resolve(t.Context(), m, names)
 	if err != nil {
@@ -88,8 +90,10 @@ func newBench(t *testing.T, images func(*real.DockerEngine) []string) bench {
 
 // postgres is a PostgreSQL of the test's image, with one database, that lets in who has a password.
 func (b bench) postgres(super lab.Secret, database stack.Database) stack.Postgres {
-	return stack.Postgres{Image: pg17, Lock: b.lock, Listen: b.address + ":5432", Password: super, Timeout: patience, UID: 100,
-		HBA:       []stack.HBARule{{Type: "host", Database: "all", User: "all", Address: "all", Method: "scram-sha-256"}},
+	return stack.Postgres{Image: pg17, Lock: b.lock, Listen: b.address + ":5432", Password: super, Timeout: patience,
+		UID: 100,
+		HBA: []stack.HBARule{{Type: "host", Database: "all", User: "all", Address: "all",
+			Method: "scram-sha-256"}},
 		Databases: []stack.Database{database}}
 }
 
@@ -131,7 +135,8 @@ func testPostgres(t *testing.T, b bench) {
 	query := func(sql string) (out string, err error) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://web:%s@%s:5432/web?sslmode=disable", webPassword, b.address))
+		conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://web:%s@%s:5432/web?sslmode=disable", webPassword,
+			b.address))
 		if err != nil {
 			return "", err
 		}
@@ -149,9 +154,11 @@ func testPostgres(t *testing.T, b bench) {
 
 	t.Run("pg_hba reloads", func(t *testing.T) {
 		text := b.apply(t, build(func(p *stack.Postgres) {
-			p.HBA = append([]stack.HBARule{{Type: "host", Database: "web", User: "web", Address: "all", Method: "reject"}}, p.HBA...)
+			p.HBA = append([]stack.HBARule{{Type: "host", Database: "web", User: "web", Address: "all",
+				Method: "reject"}}, p.HBA...)
 		}))
-		if !strings.Contains(text, "/reload") || strings.Contains(text, "replace") || strings.Contains(text, "restart") {
+		if !strings.Contains(text, "/reload") || strings.Contains(text, "replace") ||
+			strings.Contains(text, "restart") {
 			t.Errorf("the plan:\n%s", text)
 		}
 		if _, err := query("SELECT 'x'"); err == nil || !strings.Contains(err.Error(), "reject") {
@@ -168,7 +175,8 @@ func testPostgres(t *testing.T, b bench) {
 	t.Run("a bad pg_hba is refused", func(t *testing.T) {
 		before := b.look(t, "sudo cat /opt/stacks/postgres/conf/pg_hba.conf")
 		plan, err := b.machine.Plan(t.Context(), host.State{build(func(p *stack.Postgres) {
-			p.HBA = []stack.HBARule{{Type: "host", Database: "all", User: "all", Address: "all", Method: "scram-sha-512"}}
+			p.HBA = []stack.HBARule{{Type: "host", Database: "all", User: "all", Address: "all",
+				Method: "scram-sha-512"}}
 		})})
 		if err != nil {
 			t.Fatal(err)
@@ -194,7 +202,8 @@ func testPostgres(t *testing.T, b bench) {
 		if got, err := query("SHOW max_connections"); err != nil || got != "57" {
 			t.Errorf("max_connections is %q, %v", got, err)
 		}
-		plan, err := b.machine.Plan(t.Context(), host.State{build(func(p *stack.Postgres) { p.Settings = map[string]string{"max_connections": "many"} })})
+		plan, err := b.machine.Plan(t.Context(),
+			host.State{build(func(p *stack.Postgres) { p.Settings = map[string]string{"max_connections": "many"} })})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,7 +215,8 @@ func testPostgres(t *testing.T, b bench) {
 	t.Run("TLS", func(t *testing.T) {
 		serial := func(want *stack.TLS) string {
 			t.Helper()
-			c, err := pgx.ParseConfig(fmt.Sprintf("postgres://web:%s@%s:5432/web?sslmode=verify-full", webPassword, b.address))
+			c, err := pgx.ParseConfig(fmt.Sprintf("postgres://web:%s@%s:5432/web?sslmode=verify-full", webPassword,
+				b.address))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -227,12 +237,14 @@ func testPostgres(t *testing.T, b bench) {
 		}
 		with := func(pair *stack.TLS) compose.Stack {
 			return build(func(p *stack.Postgres) {
-				p.TLS, p.HBA = pair, []stack.HBARule{{Type: "hostssl", Database: "all", User: "all", Address: "all", Method: "scram-sha-256"}}
+				p.TLS, p.HBA = pair, []stack.HBARule{{Type: "hostssl", Database: "all", User: "all", Address: "all",
+					Method: "scram-sha-256"}}
 			})
 		}
 		before := started()
 		pair := func(serial int64) *stack.TLS {
-			key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // as step-ca's: SCRAM binds to no connection whose certificate is of Ed25519
+			key, err := ecdsa.GenerateKey(elliptic.P256(),
+				rand.Reader) // as step-ca's: SCRAM binds to no connection whose certificate is of Ed25519
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -246,7 +258,8 @@ func testPostgres(t *testing.T, b bench) {
 		if _, err := query("SELECT 'x'"); err == nil {
 			t.Error("connected without TLS")
 		}
-		if text := b.apply(t, with(second)); !strings.Contains(text, "/reload") || strings.Contains(text, "PRIVATE KEY") {
+		if text := b.apply(t, with(second)); !strings.Contains(text, "/reload") ||
+			strings.Contains(text, "PRIVATE KEY") {
 			t.Errorf("the plan:\n%s", text)
 		}
 		if got := serial(second); got != "2" {
@@ -272,7 +285,8 @@ func testPostgres(t *testing.T, b bench) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := plan.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "rolled back: the former stack runs") {
+		if _, err := plan.Apply(t.Context(), nil); err == nil ||
+			!strings.Contains(err.Error(), "rolled back: the former stack runs") {
 			t.Errorf("got %v", err)
 		}
 		if _, err := query("SELECT 'x'"); err != nil {
@@ -283,12 +297,15 @@ func testPostgres(t *testing.T, b bench) {
 	t.Run("guards", func(t *testing.T) {
 		for name, image := range map[string]string{"older": "postgres:16.14", "newer": "postgres:18.4"} {
 			_, err := b.machine.Plan(t.Context(), host.State{build(func(p *stack.Postgres) { p.Image = image })})
-			if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "the data is of PostgreSQL 17") || len(lab.Hints(err)) == 0 {
+			if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "the data is of PostgreSQL 17") ||
+				len(lab.Hints(err)) == 0 {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}
-		b.look(t, "sudo docker stop postgres-postgres-1 && cd /opt && sudo mv stacks/postgres/data moved && sudo mkdir stacks/postgres/data")
-		if _, err := b.machine.Plan(t.Context(), host.State{build(nil)}); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "it is empty") {
+		b.look(t, "sudo docker stop postgres-postgres-1 && cd /opt && sudo mv stacks/postgres/data moved && sudo "+
+			"mkdir stacks/postgres/data")
+		if _, err := b.machine.Plan(t.Context(), host.State{build(nil)}); !errors.Is(err, lab.ErrRefused) ||
+			!strings.Contains(err.Error(), "it is empty") {
 			t.Errorf("empty: %v", err)
 		}
 		b.look(t, "cd /opt && sudo rmdir stacks/postgres/data && sudo mv moved stacks/postgres/data")
@@ -317,7 +334,8 @@ func testPostgres(t *testing.T, b bench) {
 		b.apply(t, build(nil))
 	})
 	t.Run("no secret shows", func(t *testing.T) {
-		shown := first + b.look(t, "sudo docker inspect $(sudo docker ps -aq); sudo docker image inspect $(sudo docker image ls -q); sudo docker logs postgres-postgres-1 2>&1; ps -ef; sudo cat /opt/stacks/postgres/compose.yaml")
+		shown := first + b.look(t, "sudo docker inspect $(sudo docker ps -aq); sudo docker image inspect $(sudo "+
+			"docker image ls -q); sudo docker logs postgres-postgres-1 2>&1; ps -ef; sudo cat /opt/stacks/postgres/compose.yaml")
 		for _, secret := range []string{password, webPassword} {
 			if strings.Contains(shown, secret) {
 				t.Errorf("%s shows in %d bytes", secret, len(shown))

@@ -35,7 +35,8 @@ import (
 type ActRunner struct {
 	Name string `yaml:"name"` // of the project; empty means runner
 
-	// Image is "gitea/runner:1.0.8"; with nested one that holds an engine, "gitea/runner:1.0.8-dind-rootless".
+	// Image is "gitea/runner:1.0.8"; with nested one that holds an engine,
+	// "gitea/runner:1.0.8-dind-rootless".
 	Image string `yaml:"image,required"`
 
 	// Instance is Gitea's root URL. Jobs clone from there, so that it is never localhost.
@@ -150,7 +151,7 @@ const runnerState = "/data/.runner"
 
 // runScript takes the place of the image's run.sh. Without --no-interactive the runner asks for
 // what no option says, which is the token. A runner goes to the address that it registered at,
-// whatever its environment says: when Gitea's URL has changed, the registration is told.
+// whatever its environment says: when Gitea's URL has changed, the registration is changed.
 //
 //go:embed sh/run.sh
 var runScript string

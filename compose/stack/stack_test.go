@@ -33,8 +33,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-var images = []composetest.Image{{Name: "postgres:16.14"}, {Name: "postgres:17.10"}, {Name: "postgres:18.4"}, {Name: "gitea/gitea:1.25.1-rootless"}, {Name: "gitea/gitea:1.25.2-rootless"},
-	{Name: "gitea/runner:1.0.8"}, {Name: "gitea/runner:1.0.8-dind-rootless"}, {Name: "pihole/pihole:2025.08.0"}, {Name: "busybox:1.36"}}
+var images = []composetest.Image{{Name: "postgres:16.14"}, {Name: "postgres:17.10"}, {Name: "postgres:18.4"},
+	{Name: "gitea/gitea:1.25.1-rootless"}, {Name: "gitea/gitea:1.25.2-rootless"},
+	{Name: "gitea/runner:1.0.8"}, {Name: "gitea/runner:1.0.8-dind-rootless"}, {Name: "pihole/pihole:2025.08.0"},
+	{Name: "busybox:1.36"}}
 
 var lock = composetest.Install(hosttestless(), composetest.Config{Registry: images}).Lock(names()...)
 
@@ -58,31 +60,44 @@ func hosttestless() *hosttest.Machine {
 func hidden(name string) lab.Secret { return lab.NewSecret("hidden-value-of-" + name) }
 
 func postgres() stack.Postgres {
-	return stack.Postgres{Image: "postgres:17.10", Lock: lock, Listen: "192.168.1.202:5432", Password: hidden("postgres"), Subnet: "172.30.5.0/24",
-		HBA:       []stack.HBARule{{Type: "host", Database: "gitea", User: "gitea", Address: "172.30.5.0/24", Method: "scram-sha-256"}},
+	return stack.Postgres{Image: "postgres:17.10", Lock: lock, Listen: "192.168.1.202:5432",
+		Password: hidden("postgres"), Subnet: "172.30.5.0/24",
+		HBA: []stack.HBARule{{Type: "host", Database: "gitea", User: "gitea", Address: "172.30.5.0/24",
+			Method: "scram-sha-256"}},
 		Databases: []stack.Database{{Name: "gitea", Password: hidden("gitea")}}}
 }
 
 func gitea() stack.Gitea {
-	return stack.Gitea{Image: "gitea/gitea:1.25.2-rootless", Lock: lock, RootURL: "https://gitea.arcodange.lab/", ListenHTTP: "192.168.1.202:3000", ListenSSH: "192.168.1.202:2222",
-		Database: stack.GiteaDatabase{Password: hidden("gitea")}, Keys: stack.GiteaKeys{SecretKey: hidden("key"), InternalToken: hidden("internal"), JWTSecret: hidden("jwt")},
-		Networks: []string{"postgres_default"}, Admin: "root", RunnerToken: hidden("the-runners-token"), Settings: map[string]string{"cron.update_checker.ENABLED": "false", "webhook.ALLOWED_HOST_LIST": "private", "DEFAULT.APP_NAME": "The `lab`"}}
+	return stack.Gitea{Image: "gitea/gitea:1.25.2-rootless", Lock: lock, RootURL: "https://gitea.arcodange.lab/",
+		ListenHTTP: "192.168.1.202:3000", ListenSSH: "192.168.1.202:2222",
+		Database: stack.GiteaDatabase{Password: hidden("gitea")}, Keys: stack.GiteaKeys{SecretKey: hidden("key"),
+			InternalToken: hidden("internal"), JWTSecret: hidden("jwt")},
+		Networks: []string{"postgres_default"}, Admin: "root", RunnerToken: hidden("the-runners-token"),
+		Settings: map[string]string{"cron.update_checker.ENABLED": "false", "webhook.ALLOWED_HOST_LIST": "private",
+			"DEFAULT.APP_NAME": "The `lab`"}}
 }
 
 func runner() stack.ActRunner {
-	return stack.ActRunner{Image: "gitea/runner:1.0.8-dind-rootless", Lock: lock, Instance: "https://gitea.arcodange.lab/", Runner: "pi1", Token: hidden("the-runners-token"), Nested: true,
-		Labels: []string{"ubuntu-latest:docker://gitea/runner-images:ubuntu-22.04"}, CA: "-----BEGIN CERTIFICATE-----\n"}
+	return stack.ActRunner{Image: "gitea/runner:1.0.8-dind-rootless", Lock: lock,
+		Instance: "https://gitea.arcodange.lab/", Runner: "pi1", Token: hidden("the-runners-token"), Nested: true,
+		Labels: []string{"ubuntu-latest:docker://gitea/runner-images:ubuntu-22.04"},
+		CA:     "-----BEGIN CERTIFICATE-----\n"}
 }
 
 func pihole() stack.PiHole {
 	lan := netip.MustParseAddr("192.168.1.201")
-	return stack.PiHole{Image: "pihole/pihole:2025.08.0", Lock: lock, Password: hidden("pihole"), Upstreams: []string{"192.0.2.53", "198.51.100.53#5353"},
-		Hosts: []stack.PiHoleHost{{Address: lan, Names: []string{"pi1.arcodange.lab", "pi1"}}}, Wildcards: []stack.PiHoleWildcard{{Zone: "arcodange.lab", Address: lan}},
-		CNAMEs: []string{"www.arcodange.lab,pi1.arcodange.lab"}, Reverse: []string{"true,192.168.1.0/24,192.168.1.1,home"}}
+	return stack.PiHole{Image: "pihole/pihole:2025.08.0", Lock: lock, Password: hidden("pihole"),
+		Upstreams: []string{"192.0.2.53", "198.51.100.53#5353"},
+		Hosts: []stack.PiHoleHost{{Address: lan,
+			Names: []string{"pi1.arcodange.lab", "pi1"}}}, Wildcards: []stack.PiHoleWildcard{{Zone: "arcodange.lab",
+			Address: lan}},
+		CNAMEs:  []string{"www.arcodange.lab,pi1.arcodange.lab"},
+		Reverse: []string{"true,192.168.1.0/24,192.168.1.1,home"}}
 }
 
 func backups() stack.BackupVolume {
-	return stack.BackupVolume{Image: "busybox:1.36", Lock: lock, Share: stack.NFSVolume{Server: netip.MustParseAddr("192.168.1.203"), Path: "/mnt/backups"}}
+	return stack.BackupVolume{Image: "busybox:1.36", Lock: lock,
+		Share: stack.NFSVolume{Server: netip.MustParseAddr("192.168.1.203"), Path: "/mnt/backups"}}
 }
 
 // seeded is a key that signs the same alike.
@@ -93,7 +108,8 @@ func seeded(seed byte) crypto.Signer {
 // certificate returns a certificate that a server has signed itself.
 func certificate(t *testing.T, key crypto.Signer, serial int64, ip string) *stack.TLS {
 	t.Helper()
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), IPAddresses: []net.IP{net.ParseIP(ip)}, NotBefore: time.Unix(0, 0), NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), IPAddresses: []net.IP{net.ParseIP(ip)},
+		NotBefore: time.Unix(0, 0), NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -121,8 +137,10 @@ func TestGolden(t *testing.T) {
 	tls := postgres()
 	tls.Image, tls.Name, tls.TLS = "postgres:18.4", "pg18", certificate(t, seeded(1), 1, "192.168.1.202")
 	tls.Settings = map[string]string{"search_path": `"$user", public`, "application_name": "it's"}
-	tls.HBA = []stack.HBARule{{Type: "hostssl", Database: "all", User: "+erp_role", Address: "192.168.1.201/32", Method: "scram-sha-256"}}
-	for name, m := range map[string]maker{"postgres": postgres(), "postgres18": tls, "gitea": gitea(), "runner": runner(), "pihole": pihole(), "backups": backups()} {
+	tls.HBA = []stack.HBARule{{Type: "hostssl", Database: "all", User: "+erp_role", Address: "192.168.1.201/32",
+		Method: "scram-sha-256"}}
+	for name, m := range map[string]maker{"postgres": postgres(), "postgres18": tls, "gitea": gitea(),
+		"runner": runner(), "pihole": pihole(), "backups": backups()} {
 		t.Run(name, func(t *testing.T) {
 			s := must(t, m)
 			got := string(s.Render())
@@ -150,19 +168,34 @@ func TestCheck(t *testing.T) {
 		m    maker
 		want []string
 	}{
-		"postgres": {stack.Postgres{Image: "postgres:latest", Listen: "0.0.0.0:5432", Settings: map[string]string{"ssl": "on", "a b": ""}, HBA: []stack.HBARule{
-			{Type: "hostssl", Database: "all", User: "all", Address: "all", Method: "trust"}, {Type: "local", Address: "all"}, {Type: "x", Database: "a b", User: "u", Method: "peer"}}, Databases: []stack.Database{{}}},
-			[]string{"image", "password", "listen", "settings.ssl", "settings:", "hba[0].type", "hba[0].method", "hba[1].address", "hba[1].user", "hba[2].type", "hba[2].database", "databases[0].name"}},
-		"postgres elsewhere": {stack.Postgres{Image: "postgres:17.10", Data: "../pg", Mount: "/mnt/pg/", TLS: &stack.TLS{Certificate: certificate(t, seeded(1), 1, "192.0.2.1").Certificate, Key: certificate(t, seeded(2), 1, "192.0.2.1").Key}},
+		"postgres": {stack.Postgres{Image: "postgres:latest", Listen: "0.0.0.0:5432",
+			Settings: map[string]string{"ssl": "on", "a b": ""}, HBA: []stack.HBARule{
+				{Type: "hostssl", Database: "all", User: "all", Address: "all", Method: "trust"},
+				{Type: "local", Address: "all"},
+				{Type: "x", Database: "a b", User: "u", Method: "peer"}}, Databases: []stack.Database{{}}},
+			[]string{"image", "password", "listen", "settings.ssl", "settings:", "hba[0].type", "hba[0].method",
+				"hba[1].address", "hba[1].user", "hba[2].type", "hba[2].database", "databases[0].name"}},
+		"postgres elsewhere": {stack.Postgres{Image: "postgres:17.10", Data: "../pg", Mount: "/mnt/pg/",
+			TLS: &stack.TLS{Certificate: certificate(t, seeded(1), 1, "192.0.2.1").Certificate,
+				Key: certificate(t, seeded(2), 1, "192.0.2.1").Key}},
 			[]string{"data", "mount", "tls: is not a certificate with its key: tls: private key does not match"}},
-		"gitea": {stack.Gitea{Data: "data", Image: "gitea/gitea:1.25.2", RootURL: "https://gitea.arcodange.lab", Settings: map[string]string{"x": "", "server.ROOT_URL": "y", "ui.THEMES": "'a'"}, Admin: "a b", RunnerToken: hidden("x")},
-			[]string{"data", "image", "rootURL", "database.password", "keys.secretKey", "settings:", "settings.server.ROOT_URL", "settings.ui.THEMES", "admin", "runnerToken: has 17 characters"}},
-		"runner": {stack.ActRunner{Image: "gitea/runner:1.0.8", Instance: "http://localhost:3000/", Data: "/mnt/a:b", Labels: []string{"a:docker://x", "b"}},
+		"gitea": {stack.Gitea{Data: "data", Image: "gitea/gitea:1.25.2", RootURL: "https://gitea.arcodange.lab",
+			Settings: map[string]string{"x": "", "server.ROOT_URL": "y", "ui.THEMES": "'a'"}, Admin: "a b",
+			RunnerToken: hidden("x")},
+			[]string{"data", "image", "rootURL", "database.password", "keys.secretKey", "settings:",
+				"settings.server.ROOT_URL", "settings.ui.THEMES", "admin", "runnerToken: has 17 characters"}},
+		"runner": {stack.ActRunner{Image: "gitea/runner:1.0.8", Instance: "http://localhost:3000/", Data: "/mnt/a:b",
+			Labels: []string{"a:docker://x", "b"}},
 			[]string{"instance", "data", "runner", "token", "labels[0]: wants an engine", "labels[1]"}},
-		"runner elsewhere": {stack.ActRunner{Image: "gitea/runner:1.0.8", Instance: "https://gitea.arcodange.lab/?a&b"}, []string{"instance"}},
-		"runner nested":    {stack.ActRunner{Image: "gitea/runner:1.0.8", Nested: true, Socket: true}, []string{"nested", "image: holds no engine", "labels"}},
-		"pihole": {stack.PiHole{Upstreams: []string{"dns.example.org"}, Hosts: []stack.PiHoleHost{{Names: []string{"a b"}}, {}}, Wildcards: []stack.PiHoleWildcard{{}}, CNAMEs: []string{"x"}},
-			[]string{"password", "upstreams are", "upstreams[0]", "hosts[0].address", "hosts[0].names", "hosts[1].names", "wildcards[0]", "cnames[0]"}},
+		"runner elsewhere": {stack.ActRunner{Image: "gitea/runner:1.0.8", Instance: "https://gitea.arcodange.lab/?a&b"},
+			[]string{"instance"}},
+		"runner nested": {stack.ActRunner{Image: "gitea/runner:1.0.8", Nested: true, Socket: true},
+			[]string{"nested", "image: holds no engine", "labels"}},
+		"pihole": {stack.PiHole{Upstreams: []string{"dns.example.org"},
+			Hosts: []stack.PiHoleHost{{Names: []string{"a b"}}, {}}, Wildcards: []stack.PiHoleWildcard{{}},
+			CNAMEs: []string{"x"}},
+			[]string{"password", "upstreams are", "upstreams[0]", "hosts[0].address", "hosts[0].names",
+				"hosts[1].names", "wildcards[0]", "cnames[0]"}},
 		"backups": {stack.BackupVolume{Share: stack.NFSVolume{Path: "a b"}}, []string{"share.server", "share.path"}},
 	} {
 		_, err := test.m.Stack()
@@ -184,7 +217,8 @@ func pi(t *testing.T) (*host.Machine, *hosttest.Machine, *composetest.Docker) {
 	box := hosttest.New(t, hosttest.Config{Hostname: "pi2", Sleep: func(<-chan struct{}, time.Duration) {}})
 	d := composetest.Install(box, composetest.Config{Registry: images})
 	m := &host.Machine{Target: ssh.Target{Name: "pi2", Address: box.Addr(), User: box.User(),
-		Auth: ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}}, HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
+		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
+		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
 	t.Cleanup(func() { m.Close() })
 	return m, box, d
 }
@@ -230,12 +264,14 @@ func TestLab(t *testing.T) {
 		t.Errorf("%d containers", n)
 	}
 	before := m.Counters().Execs
-	changes, writes := d.Changes(), box.Counters().Writes
-	if p, err := m.Plan(t.Context(), host.State{pg, git, must(t, runner()), must(t, pihole()), must(t, backups())}); err != nil || !p.Empty() {
+	changes, writes := d.Counters().Changes, box.Counters().Writes
+	if p, err := m.Plan(t.Context(), host.State{pg, git, must(t, runner()), must(t, pihole()),
+		must(t, backups())}); err != nil || !p.Empty() {
 		t.Errorf("%v\n%s", err, p)
 	}
-	if m.Counters().Execs != before+1 || d.Changes() != changes || box.Counters().Writes != writes {
-		t.Errorf("planning took %d execs, %d changes, %d writes", m.Counters().Execs-before, d.Changes()-changes, box.Counters().Writes-writes)
+	if m.Counters().Execs != before+1 || d.Counters().Changes != changes || box.Counters().Writes != writes {
+		t.Errorf("planning took %d execs, %d changes, %d writes", m.Counters().Execs-before,
+			d.Counters().Changes-changes, box.Counters().Writes-writes)
 	}
 }
 
@@ -264,13 +300,16 @@ func TestGiteaSettings(t *testing.T) {
 	}
 	less := gitea()
 	less.Settings = map[string]string{"webhook.ALLOWED_HOST_LIST": "private"}
-	if text := apply(t, m, must(t, less)); !strings.Contains(text, "no longer set: DEFAULT.APP_NAME, cron.update_checker.ENABLED") {
+	if text := apply(t, m, must(t, less)); !strings.Contains(text,
+		"no longer set: DEFAULT.APP_NAME, cron.update_checker.ENABLED") {
 		t.Errorf("the plan:\n%s", text)
 	}
-	if strings.Contains(ini(), "ENABLED = false") || strings.Contains(ini(), "APP_NAME") || !strings.Contains(ini(), "ALLOWED_HOST_LIST = private") {
+	if strings.Contains(ini(), "ENABLED = false") || strings.Contains(ini(), "APP_NAME") ||
+		!strings.Contains(ini(), "ALLOWED_HOST_LIST = private") {
 		t.Errorf("app.ini:\n%s", ini())
 	}
-	if err := box.FS().WriteFile("/opt/stacks/gitea/config/app.ini", []byte(strings.Replace(ini(), "DISABLE_REGISTRATION = true", "DISABLE_REGISTRATION = false", 1))); err != nil {
+	if err := box.FS().WriteFile("/opt/stacks/gitea/config/app.ini",
+		[]byte(strings.Replace(ini(), "DISABLE_REGISTRATION = true", "DISABLE_REGISTRATION = false", 1))); err != nil {
 		t.Fatal(err)
 	}
 	if text := apply(t, m, must(t, less)); !strings.Contains(text, "changed in app.ini: service.DISABLE_REGISTRATION") {
@@ -283,7 +322,8 @@ func TestGiteaSettings(t *testing.T) {
 	} {
 		g := less
 		change(&g)
-		if _, err := m.Plan(t.Context(), host.State{must(t, g)}); !errors.Is(err, lab.ErrRefused) || len(lab.Hints(err)) == 0 || strings.Contains(err.Error(), "hidden-value") {
+		if _, err := m.Plan(t.Context(), host.State{must(t, g)}); !errors.Is(err, lab.ErrRefused) ||
+			len(lab.Hints(err)) == 0 || strings.Contains(err.Error(), "hidden-value") {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -337,7 +377,7 @@ func TestRunner(t *testing.T) {
 	if err := d.Restart("runner"); err != nil {
 		t.Fatal(err)
 	}
-	forgotten("ends again and again", "the server does not know this registration any more")
+	forgotten("is in a restart loop", "the server does not know this registration any more")
 }
 
 func TestPostgresFake(t *testing.T) {
@@ -345,7 +385,8 @@ func TestPostgresFake(t *testing.T) {
 	lines := func(c stack.Postgres) string { return apply(t, m, must(t, c)) }
 	lines(postgres())
 	c := postgres()
-	c.HBA = append(c.HBA, stack.HBARule{Type: "host", Database: "all", User: "all", Address: "192.168.1.0/24", Method: "scram-sha-256"})
+	c.HBA = append(c.HBA, stack.HBARule{Type: "host", Database: "all", User: "all", Address: "192.168.1.0/24",
+		Method: "scram-sha-256"})
 	if text := lines(c); !strings.Contains(text, "/reload") || strings.Contains(text, "service:") {
 		t.Errorf("pg_hba:\n%s", text)
 	}
@@ -366,12 +407,14 @@ func TestPostgresFake(t *testing.T) {
 	if _, err := p.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "nonsense") {
 		t.Errorf("got %v", err)
 	}
-	if after, err := box.FS().ReadFile("/opt/stacks/postgres/conf/pg_hba.conf"); err != nil || string(after) != string(before) {
+	if after, err := box.FS().ReadFile("/opt/stacks/postgres/conf/pg_hba.conf"); err != nil ||
+		string(after) != string(before) {
 		t.Errorf("%v: the file is now:\n%s", err, after)
 	}
 	lines(c)
 	// a run that was cut off between the file and the reload
-	if err := box.FS().WriteFile("/opt/stacks/postgres/conf/postgresql.conf", mustRead(t, box, "/opt/stacks/postgres/conf/postgresql.conf")); err != nil {
+	if err := box.FS().WriteFile("/opt/stacks/postgres/conf/postgresql.conf",
+		mustRead(t, box, "/opt/stacks/postgres/conf/postgresql.conf")); err != nil {
 		t.Fatal(err)
 	}
 	if text := lines(c); !strings.Contains(text, "its files changed since it has read them") {
@@ -379,25 +422,31 @@ func TestPostgresFake(t *testing.T) {
 	}
 	other := postgres()
 	other.Databases[0].Password = hidden("another")
-	if text := lines(other); !strings.Contains(text, "its password is another") || strings.Contains(text, "hidden-value") {
+	if text := lines(other); !strings.Contains(text, "its password is another") ||
+		strings.Contains(text, "hidden-value") {
 		t.Errorf("password:\n%s", text)
 	}
-	for image, want := range map[string]string{"postgres:16.14": "of PostgreSQL 17, the image of 16", "postgres:18.4": "of PostgreSQL 17, the image of 18"} {
+	for image, want := range map[string]string{"postgres:16.14": "of PostgreSQL 17, the image of 16",
+		"postgres:18.4": "of PostgreSQL 17, the image of 18"} {
 		c := postgres()
 		c.Image = image
-		if _, err := m.Plan(t.Context(), host.State{must(t, c)}); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), want) {
+		if _, err := m.Plan(t.Context(), host.State{must(t, c)}); !errors.Is(err, lab.ErrRefused) ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", image, err)
 		}
 	}
 	renamed := postgres()
 	renamed.Name, renamed.Data = "db", "/opt/stacks/postgres/data"
-	if _, err := m.Plan(t.Context(), host.State{must(t, renamed)}); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "postgres-postgres-1 of the stack postgres has it too") {
+	if _, err := m.Plan(t.Context(), host.State{must(t, renamed)}); !errors.Is(err, lab.ErrRefused) ||
+		!strings.Contains(err.Error(), "postgres-postgres-1 of the stack postgres has it too") {
 		t.Errorf("two servers on one folder: %v", err)
 	}
-	if err := errors.Join(box.FS().Remove("/opt/stacks/postgres/data"), box.FS().Remove("/opt/stacks/postgres/.prev")); err != nil {
+	if err := errors.Join(box.FS().Remove("/opt/stacks/postgres/data"),
+		box.FS().Remove("/opt/stacks/postgres/.prev")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Plan(t.Context(), host.State{must(t, postgres())}); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "it is empty") {
+	if _, err := m.Plan(t.Context(), host.State{must(t, postgres())}); !errors.Is(err, lab.ErrRefused) ||
+		!strings.Contains(err.Error(), "it is empty") {
 		t.Errorf("empty: %v", err)
 	}
 	if n := len(d.Containers()); n != 1 {
@@ -455,7 +504,8 @@ func TestGiteaKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	second, err := stack.NewGiteaKeys(t.Context(), &lab.Keyring{Sink: sink})
-	if err != nil || !first.SecretKey.Equal(second.SecretKey) || !first.InternalToken.Equal(second.InternalToken) || !first.JWTSecret.Equal(second.JWTSecret) {
+	if err != nil || !first.SecretKey.Equal(second.SecretKey) || !first.InternalToken.Equal(second.InternalToken) ||
+		!first.JWTSecret.Equal(second.JWTSecret) {
 		t.Errorf("made twice: %v", err)
 	}
 	if jwt, err := base64.RawURLEncoding.DecodeString(first.JWTSecret.Reveal()); err != nil || len(jwt) != 32 {

@@ -8,35 +8,47 @@ import (
 	"os"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/pgtest"
 )
 
-// PostgresConfig is the database server of the apps. Every instance of every app gets its database there.
+// PostgresConfig is the database server of the apps. Every instance of every app gets its database
+// there.
 type PostgresConfig struct {
-	Host           string        `yaml:"host,required"`  // a name or an address
-	Port           int           `yaml:"port"`           // 0 means 5432
-	User           string        `yaml:"user"`           // a superuser; empty means postgres
-	Password       lab.SecretRef `yaml:"password"`       // a reference to its password; empty means that which the stack of 02_setup was made with
-	EditorPassword lab.SecretRef `yaml:"editorPassword"` // a reference to the password of credentials_editor, whom Vault logs in as; empty means one that is made once, beside those of the stacks
-	PoolerPassword lab.SecretRef `yaml:"poolerPassword"` // a reference to the password of pgbouncer_auth; empty means the same
-	Identity       string        `yaml:"identity"`       // the system identifier that the server must prove; empty means any
-	AllowPG15      bool          `yaml:"allowPG15"`      // accept PostgreSQL 15, where the editor can take over the server
+	Host string `yaml:"host,required"` // a name or an address
+	Port int    `yaml:"port"`          // 0 means 5432
+	User string `yaml:"user"`          // a superuser; empty means postgres
+
+	// Password is a reference to the superuser's password; empty means the one that the stack of
+	// 02_setup was made with.
+	Password lab.SecretRef `yaml:"password"`
+
+	// EditorPassword is a reference to the password of credentials_editor, whom Vault logs in as;
+	// empty means one that is made once, beside those of the stacks.
+	EditorPassword lab.SecretRef `yaml:"editorPassword"`
+
+	// PoolerPassword is a reference to the password of pgbouncer_auth; empty means the same.
+	PoolerPassword lab.SecretRef `yaml:"poolerPassword"`
+
+	Identity  string `yaml:"identity"`  // the system identifier that the server must prove; empty means any
+	AllowPG15 bool   `yaml:"allowPG15"` // accept PostgreSQL 15, where the editor can take over the server
 }
 
 // database is a PostgreSQL server and what it must hold.
 type database struct {
 	server pgprov.Server
 	spec   pgprov.Spec
-	// secrets reads the passwords, and returns the keyring that those are of that no reference names; nil when there is none.
-	secrets func(context.Context) (*lab.Keyring, error)
-	about   string // what the sandbox runs, for people; empty for a real one
-	close   func() error
+
+	// secrets fills in the passwords that are not there before a stage is planned; nil when they are.
+	secrets func(context.Context, *lab.Keyring) error
+
+	about string // what the sandbox runs, for people; empty for a real one
+	close func() error
 }
 
-// database returns the server of the config.
-func (l *Lab) database(s *stackSource) (*database, error) {
+// database returns the server of the config. It is nil when there is none.
+func (l *Lab) database(stacks *stackSource) (*database, error) {
 	c := l.Postgres
 	if c == nil {
 		return nil, nil
@@ -50,11 +62,7 @@ func (l *Lab) database(s *stackSource) (*database, error) {
 		spec:   pgprov.Spec{Instances: l.databases(), AllowPG15: c.AllowPG15},
 		close:  func() error { return nil },
 	}
-	d.secrets = func(ctx context.Context) (*lab.Keyring, error) {
-		var k *lab.Keyring
-		if s != nil {
-			k = &lab.Keyring{Sink: s.sink}
-		}
+	d.secrets = func(ctx context.Context, k *lab.Keyring) error {
 		var errs []error
 		secret := func(r lab.SecretRef, otherwise func() (lab.Secret, error)) lab.Secret {
 			v, err := r.Resolve(os.LookupEnv, l.dir.ReadFile)
@@ -68,10 +76,11 @@ func (l *Lab) database(s *stackSource) (*database, error) {
 			return func() (lab.Secret, error) { return k.Secret(ctx, name, nil) }
 		}
 		// the server is made with it: a new one would not let us in
-		d.server.Password = secret(c.Password, func() (lab.Secret, error) { return s.sink.Get(ctx, superuserSecret) })
+		d.server.Password = secret(c.Password,
+			func() (lab.Secret, error) { return stacks.sink.Get(ctx, superuserSecret) })
 		d.spec.Editor.Password = secret(c.EditorPassword, made("credentials-editor"))
 		d.spec.Pooler.Password = secret(c.PoolerPassword, made("pgbouncer-auth"))
-		return k, errors.Join(errs...)
+		return errors.Join(errs...)
 	}
 	return d, nil
 }
@@ -84,22 +93,58 @@ func (l *Lab) databases() (out []pgprov.Instance) {
 	return out
 }
 
-// sandboxDatabase starts a PostgreSQL server for this run: the real one where it is installed, else the one of package pgtest.
+// plan plans the databases that are selected. The server is not reached when none is.
+func (d *database) plan(ctx context.Context, only *pipeline.Selection, k *lab.Keyring) (*lab.Plan, error) {
+	if !only.Reaches(d.ids()...) {
+		return nil, pipeline.LeftOut("nothing of it is selected")
+	}
+	if d.secrets != nil {
+		if err := d.secrets(ctx, k); err != nil {
+			return nil, err
+		}
+	}
+	plan, err := d.server.Plan(ctx, d.spec)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Only(only.Globs()...)
+}
+
+// ids returns the IDs of all changes that may ever be made, by themselves and as plans have them.
+func (d *database) ids() (ids []string) {
+	editor, pooler := pgprov.DefaultEditor, pgprov.DefaultPooler
+	add := func(step string, names ...string) {
+		for _, name := range names {
+			ids = append(ids, name, step+"/"+name)
+		}
+	}
+	add("pg", "role:"+editor, "role:"+pooler)
+	for _, i := range d.spec.Instances {
+		owner := i.OwnerRole()
+		add("pg/"+i.Database(), "role:"+owner, "database:"+i.Database(), "grant:"+owner+":"+editor,
+			"grants:"+i.Database(), "schema:pgbouncer", "function:pgbouncer.user_lookup(text)")
+	}
+	return ids
+}
+
+// sandboxDatabase starts a PostgreSQL server for this run: a real one where one is installed,
+// otherwise that of package pgtest.
 func (l *Lab) sandboxDatabase(ctx context.Context) (*database, error) {
 	random := func() lab.Secret { return lab.NewSecret(rand.Text()) }
-	d := &database{secrets: func(context.Context) (*lab.Keyring, error) { return nil, nil }, spec: pgprov.Spec{Editor: pgprov.Login{Password: random()}, Pooler: pgprov.Login{Password: random()}, Instances: l.databases()}}
-	pg, err := real.StartPostgres(ctx, real.PGOptions{})
+	d := &database{spec: pgprov.Spec{
+		Editor: pgprov.Login{Password: random()}, Pooler: pgprov.Login{Password: random()}, Instances: l.databases(),
+	}}
+	pg, err := startPostgres(ctx)
 	if err == nil {
-		d.server, err = pgprov.ParseDSN(pg.DSN("postgres"))
-		d.about, d.close = fmt.Sprintf("PostgreSQL %d, started for this run", pg.Major), pg.Close
-		d.spec.AllowPG15 = pg.Major == 15 // there is nothing in it that it could put at risk
-		return d, err
+		d.server, d.about, d.close = pg.server(), fmt.Sprintf("PostgreSQL %d, started for this run", pg.major), pg.close
+		d.spec.AllowPG15 = pg.major == 15 // there is nothing in it that it could put at risk
+		return d, nil
 	}
 	if ctx.Err() != nil {
 		return nil, &lab.Error{Op: "start PostgreSQL", Err: context.Cause(ctx)}
 	}
 	d.about = "a PostgreSQL server of this process, since none is installed"
-	if !errors.Is(err, real.ErrNoPostgres) {
+	if !errors.Is(err, lab.ErrNotFound) {
 		d.about = fmt.Sprintf("a PostgreSQL server of this process, since the installed one did not start: %v", err)
 	}
 	s, err := pgtest.Start(pgtest.Config{})
@@ -108,22 +153,4 @@ func (l *Lab) sandboxDatabase(ctx context.Context) (*database, error) {
 	}
 	d.server, d.close = s.Access(), s.Close
 	return d, nil
-}
-
-// databaseStage is the stage of the apps' databases.
-const databaseStage = "postgres"
-
-// stage provisions the apps' databases.
-func (d *database) stage(after ...string) Stage {
-	return Stage{Name: databaseStage, After: after, Plan: func(ctx context.Context) (*lab.Plan, error) {
-		k, err := d.secrets(ctx)
-		if err != nil {
-			return nil, err
-		}
-		plan, err := d.server.Plan(ctx, d.spec)
-		if err != nil || k == nil {
-			return plan, err
-		}
-		return k.Plan(plan)
-	}}
 }

@@ -67,7 +67,8 @@ postgres:
   host: %[2]s
 `
 
-// TestRealLab builds the lab of realConfig on real machines with Docker Engines and looks at it with psql, curl and docker.
+// TestRealLab builds the lab of realConfig on real machines with Docker Engines and looks at it
+// with psql, curl and docker.
 func TestRealLab(t *testing.T) {
 	ms := real.Machines(t, 3)
 	dir := t.TempDir()
@@ -106,8 +107,10 @@ func TestRealLab(t *testing.T) {
 	lock := compose.Lock{}
 	for i, images := range [][]string{{runner}, {"postgres:17.10", gitea}} {
 		m := ms[i]
-		h := &host.Machine{Target: ssh.Target{Name: m.Name, Address: m.Addr, User: m.User, Auth: ssh.Auth{Signers: []cryptossh.Signer{m.Key}},
-			Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.PrefixFrom(netip.MustParseAddr(m.Host), 32)}},
+		h := &host.Machine{Target: ssh.Target{Name: m.Name, Address: m.Addr, User: m.User,
+			Auth: ssh.Auth{Signers: []cryptossh.Signer{m.Key}},
+			Boundary: &lab.Boundary{Name: "test",
+				Allow: []netip.Prefix{netip.PrefixFrom(netip.MustParseAddr(m.Host), 32)}},
 			HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(m.HostKey))}}}}
 		found, err := compose.Resolve(t.Context(), h, images)
 		if err = errors.Join(err, h.Close()); err != nil {
@@ -116,11 +119,13 @@ func TestRealLab(t *testing.T) {
 		maps.Copy(lock, found)
 	}
 	write("known_hosts", known.String())
-	write("lab.yaml", fmt.Sprintf(realConfig, ms[0].Host, ms[1].Host, ms[2].Host, ms[0].KeyFile, real.GiteaVersion, real.RunnerVersion))
+	write("lab.yaml", fmt.Sprintf(realConfig, ms[0].Host, ms[1].Host, ms[2].Host, ms[0].KeyFile, real.GiteaVersion,
+		real.RunnerVersion))
 	write(compose.LockFile, string(lock.Format()))
 	program := func(args ...string) (string, error) {
 		var out, problems bytes.Buffer
-		err := run(t.Context(), append(args, "-config", filepath.Join(dir, "lab.yaml"), "-env", "test"), &out, &problems)
+		err := run(t.Context(), append(args, "-config", filepath.Join(dir, "lab.yaml"), "-env", "test"), &out,
+			&problems)
 		return out.String() + problems.String(), err
 	}
 
@@ -142,20 +147,24 @@ func TestRealLab(t *testing.T) {
 	query := func(database, sql string) string {
 		return look(ms[1], "sudo docker exec -u postgres postgres-postgres-1 psql -U postgres -AtqXd "+database+" -c "+ssh.Quote(sql))
 	}
-	if got, want := query("postgres", "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE NOT datistemplate"), "erp erp-sandbox gitea postgres webapp"; got != want {
+	if got, want := query("postgres", "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE NOT "+
+		"datistemplate"), "erp erp-sandbox gitea postgres webapp"; got != want {
 		t.Errorf("the databases are %s, want %s", got, want)
 	}
 	if got := query("gitea", `SELECT string_agg(name || ' ' || is_admin, ',') FROM "user" WHERE type = 0`); got != "arcodange true" {
 		t.Errorf("Gitea's users are %s", got)
 	}
-	if got := query("gitea", "SELECT string_agg(name, ' ' ORDER BY name) FROM action_runner WHERE deleted IS NULL OR deleted = 0"); got != "pi1 pi3" {
+	if got := query("gitea", "SELECT string_agg(name, ' ' ORDER BY name) FROM action_runner WHERE deleted IS NULL "+
+		"OR deleted = 0"); got != "pi1 pi3" {
 		t.Errorf("Gitea's runners are %s", got)
 	}
-	if got := look(ms[0], "curl -fsS http://"+ms[1].Host+":3000/api/healthz"); !strings.Contains(got, `"status": "pass"`) {
+	if got := look(ms[0], "curl -fsS http://"+ms[1].Host+":3000/api/healthz"); !strings.Contains(got,
+		`"status": "pass"`) {
 		t.Errorf("Gitea says of its health: %s", got)
 	}
 	for i, want := range []string{"runner-runner-1", "gitea-gitea-1 postgres-postgres-1", "runner-runner-1"} {
-		if got := strings.Join(strings.Fields(look(ms[i], "sudo docker ps --filter status=running --format '{{.Names}}' | sort")), " "); got != want {
+		if got := strings.Join(strings.Fields(look(ms[i],
+			"sudo docker ps --filter status=running --format '{{.Names}}' | sort")), " "); got != want {
 			t.Errorf("on %s run %s, want %s", ms[i].Name, got, want)
 		}
 	}
@@ -165,7 +174,8 @@ func TestRealLab(t *testing.T) {
 		t.Fatalf("%d secrets, %v", len(secrets), err)
 	}
 	for i, m := range ms {
-		seen := look(m, "sudo docker ps -q | xargs sudo docker inspect; for c in $(sudo docker ps -q); do sudo docker logs $c 2>&1; done; ps axww; sudo sh -c 'tr \\\\0 \\\\n </proc/[0-9]*/environ' 2>/dev/null || :")
+		seen := look(m, "sudo docker ps -q | xargs sudo docker inspect; for c in $(sudo docker ps -q); do sudo "+
+			"docker logs $c 2>&1; done; ps axww; sudo sh -c 'tr \\\\0 \\\\n </proc/[0-9]*/environ' 2>/dev/null || :")
 		for _, file := range secrets {
 			secret, err := os.ReadFile(file)
 			if err != nil {

@@ -1,59 +1,84 @@
 package main
 
 import (
-	"errors"
+	"context"
+	"os"
+	"slices"
+
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose/composetest"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
-
+	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
-	cryptossh "golang.org/x/crypto/ssh"
 )
 
 // sandboxName is the environment of the sandbox, and of a config that names none.
 const sandboxName = "sandbox"
 
-// Sandbox is the lab's machines in this process. They speak SSH on loopback, and are forgotten when the program ends.
-type Sandbox struct {
-	machines []*hosttest.Machine
-	refused  []string // addresses that something tried to reach
-}
-
-// newSandbox starts a machine for every host of the lab that is reached over SSH.
-func newSandbox(l *Lab) (*Sandbox, error) {
-	s := &Sandbox{}
+// sandbox builds the lab in this process: a machine for every host of the lab that is reached over
+// SSH, with a docker, and a database server. All of it is forgotten when the program ends.
+func (l *Lab) sandbox(ctx context.Context) (_ *site, err error) {
 	l.Environment = sandboxName
-	for _, h := range l.chosen() {
-		m, err := hosttest.Start(hosttest.Config{Hostname: "raspberrypi", User: userOf(h, l)})
-		if err != nil {
-			return nil, errors.Join(err, s.Close())
+	var closers []func() error
+	s := &site{close: func() {
+		for _, c := range slices.Backward(closers) {
+			_ = c() // what it leaves ends with the program, or is in the system's directory for what is temporary
 		}
+	}}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	var boxes []*hosttest.Machine
+	for _, h := range l.chosen() {
+		box, err := hosttest.Start(hosttest.Config{Hostname: "raspberrypi", User: userOf(h, l)})
+		if err != nil {
+			return nil, err
+		}
+		boxes = append(boxes, box)
+		m := sandboxMachine(h, box)
+		closers = append(closers, m.Close, box.Close)
 		s.machines = append(s.machines, m)
+	}
+	if l.Stacks != nil {
+		dir, err := os.MkdirTemp("", "lab-sandbox-")
+		if err != nil {
+			return nil, err
+		}
+		closers = append(closers, func() error { return os.RemoveAll(dir) })
+		s.stacks = &stackSource{sink: lab.SecretDir{Path: dir}}
+		for _, box := range boxes {
+			s.stacks.lock = installDocker(box, l.Stacks.images()).Lock(l.Stacks.images()...)
+		}
+	}
+	if l.Postgres != nil && l.databaseElsewhere() == "" {
+		if s.database, err = l.sandboxDatabase(ctx); err != nil {
+			return nil, err
+		}
+		closers = append(closers, s.database.close)
 	}
 	return s, nil
 }
 
-// connect returns the sandbox's machines as they are reached. The boundary allows loopback only, so that nothing else can be touched.
-func (s *Sandbox) connect(l *Lab) []*host.Machine {
-	b := &lab.Boundary{Name: sandboxName, Refused: func(_, address string) { s.refused = append(s.refused, address) }}
-	var out []*host.Machine
-	for i, h := range l.chosen() {
-		m := s.machines[i]
-		out = append(out, &host.Machine{Environment: sandboxName, Target: ssh.Target{
-			Name: h.Name, Address: m.Addr(), User: m.User(), Boundary: b,
-			Auth:     ssh.Auth{Signers: []cryptossh.Signer{m.ClientKey()}},
-			HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(m.HostKey()))}},
-		}})
-	}
-	return out
+// sandboxMachine returns a machine of the sandbox as it is reached. The boundary allows loopback
+// only, so that nothing else can be touched.
+func sandboxMachine(h *inventory.Host, box *hosttest.Machine) *host.Machine {
+	return &host.Machine{Environment: sandboxName, Target: ssh.Target{
+		Name: h.Name, Address: box.Addr(), User: box.User(), Boundary: &lab.Boundary{Name: sandboxName},
+		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
+		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}},
+	}}
 }
 
-// Close stops the machines.
-func (s *Sandbox) Close() error {
-	var errs []error
-	for _, m := range s.machines {
-		errs = append(errs, m.Close())
+// installDocker gives a machine of the sandbox a docker that can pull the images.
+func installDocker(box *hosttest.Machine, names []string) *composetest.Docker {
+	var images []composetest.Image
+	for _, name := range names {
+		images = append(images, composetest.Image{Name: name})
 	}
-	return errors.Join(errs...)
+	return composetest.Install(box, composetest.Config{Registry: images})
 }

@@ -13,7 +13,8 @@ var update = flag.Bool("update", false, "write schema.json anew")
 
 // TestSchemaIsInStep keeps the schema in step with the config and its comments.
 func TestSchemaIsInStep(t *testing.T) {
-	docs, err := strictyaml.ReadDocs("../../host", "../../host/base", "../../host/inventory", "../../compose/stack", "../..", ".")
+	docs, err := strictyaml.ReadDocs("../../host", "../../host/base", "../../host/inventory", "../../compose/stack",
+		"../..", ".")
 	if err != nil {
 		t.Fatal(err)
 	}

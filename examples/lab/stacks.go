@@ -10,16 +10,18 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
-	"gitea.arcodange.lab/arcodange-org/lab/compose/composetest"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/stack"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// StacksConfig are the compose stacks beside the cluster. Their secrets are made once, by a plan that is applied, and kept
-// in files of the directory secrets.
+// StacksConfig are the compose stacks beside the cluster. Their secrets are made once, by a plan
+// that is applied, and kept in files of the directory secrets.
 type StacksConfig struct {
-	Docker   []string       `yaml:"docker"`           // packages of the engine; empty means that it is there already
-	Lock     string         `yaml:"lock"`             // the file that pins the images, see stack -h; empty means compose.lock.yaml beside the config
+	Docker []string `yaml:"docker"` // packages of the engine; empty means that it is there already
+
+	// Lock is the file that pins the images, see stack -h; empty means compose.lock.yaml beside the config.
+	Lock string `yaml:"lock"`
+
 	Secrets  string         `yaml:"secrets,required"` // a directory here, mode 0700: "~/.arcodange/stacks"
 	Postgres *PostgresStack `yaml:"postgres"`         // empty means none
 	Gitea    *GiteaStack    `yaml:"gitea"`            // empty means none
@@ -51,7 +53,8 @@ const (
 	runnerTokenSecret   = "runner-token"
 )
 
-// giteaDatabase is the name of Gitea's database and of the role that owns it, unless the config says otherwise.
+// giteaDatabase is the name of Gitea's database and of the role that owns it, unless the config
+// says otherwise.
 const giteaDatabase = "gitea"
 
 // secrets returns the secrets of stacks by their names.
@@ -118,7 +121,7 @@ type stackSource struct {
 	sink lab.Sink
 }
 
-// stackSource reads what the stacks are made of.
+// stackSource reads what the stacks are made of. It is nil when there are none.
 func (l *Lab) stackSource() (*stackSource, error) {
 	c := l.Stacks
 	if c == nil {
@@ -134,7 +137,8 @@ func (l *Lab) stackSource() (*stackSource, error) {
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, &lab.Error{Op: "read lock of images", Path: file, Hint: "pin the images with the program stack: stack lock -host USER@ADDR DIR", Err: err}
+		return nil, &lab.Error{Op: "read lock of images", Path: file,
+			Hint: "pin the images with the program stack: stack lock -host USER@ADDR DIR", Err: err}
 	}
 	lock, err := compose.ReadLock(file, data)
 	if err != nil {
@@ -158,7 +162,8 @@ func (c *StacksConfig) images() (names []string) {
 	return names
 }
 
-// asked returns secrets of the keyring, and a function that returns the errors of those that it did not give.
+// asked returns secrets of the keyring, and a function that returns the errors of those that it did
+// not give.
 func asked(ctx context.Context, k *lab.Keyring) (secrets, func() error) {
 	var errs []error
 	return func(name string) lab.Secret {
@@ -169,9 +174,9 @@ func asked(ctx context.Context, k *lab.Keyring) (secrets, func() error) {
 }
 
 // setup returns the stacks of stage 02_setup by the machines that they are on.
-func (l *Lab) setup(ctx context.Context, lock compose.Lock, k *lab.Keyring) (map[string]host.State, error) {
+func (l *Lab) setup(ctx context.Context, lock compose.Lock, k *lab.Keyring) (map[string][]compose.Stack, error) {
 	c := l.Stacks
-	out := map[string]host.State{}
+	out := map[string][]compose.Stack{}
 	place := func(on string, st compose.Stack, err error) error {
 		if err != nil {
 			return err
@@ -208,8 +213,8 @@ func (l *Lab) setup(ctx context.Context, lock compose.Lock, k *lab.Keyring) (map
 }
 
 // runners returns the stacks of stage 03_cicd by the machines that they are on.
-func (l *Lab) runners(ctx context.Context, lock compose.Lock, k *lab.Keyring) (map[string]host.State, error) {
-	out := map[string]host.State{}
+func (l *Lab) runners(ctx context.Context, lock compose.Lock, k *lab.Keyring) (map[string][]compose.Stack, error) {
+	out := map[string][]compose.Stack{}
 	if l.Stacks.Runner == nil {
 		return out, nil
 	}
@@ -242,62 +247,4 @@ func (c *StacksConfig) engine() (s host.State) {
 		s = append(s, host.Unit{Name: "docker.service", Enabled: &yes, State: host.Started})
 	}
 	return s
-}
-
-// stacksOf returns the stacks of a stage by the machines that they are on, with secrets of the keyring.
-type stacksOf func(context.Context, compose.Lock, *lab.Keyring) (map[string]host.State, error)
-
-// stackStage plans the stacks on the machines that have any.
-func (l *Lab) stackStage(name string, s *stackSource, machines []*host.Machine, only *selection, stacks stacksOf, after ...string) Stage {
-	return Stage{Name: name, After: after, Plan: func(ctx context.Context) (*lab.Plan, error) {
-		k := &lab.Keyring{Sink: s.sink}
-		states, err := stacks(ctx, s.lock, k)
-		if err != nil {
-			return nil, err
-		}
-		f := host.Fleet{Machines: slices.DeleteFunc(slices.Clone(machines), func(m *host.Machine) bool { return len(states[m.Name()]) == 0 })}
-		if len(f.Machines) == 0 {
-			return lab.NewPlan()
-		}
-		plan, err := f.Plan(ctx, func(m *host.Machine) (host.State, error) {
-			engine := l.Stacks.engine()
-			var ids []string
-			for _, r := range engine {
-				ids = append(ids, r.ID())
-			}
-			s := slices.Clone(engine)
-			for _, r := range states[m.Name()] {
-				st := r.(compose.Stack)
-				st.After = append(slices.Clone(st.After), ids...)
-				s = append(s, st)
-			}
-			return only.of(s, nil)
-		}, only.globs...)
-		if plan == nil {
-			return nil, err
-		}
-		plan, joined := k.Plan(plan)
-		return plan, errors.Join(err, joined)
-	}}
-}
-
-// sandboxStacks gives the sandbox's machines a docker, and the stacks secrets that are forgotten with it.
-func (l *Lab) sandboxStacks(box *Sandbox) (*stackSource, func() error, error) {
-	if l.Stacks == nil {
-		return nil, func() error { return nil }, nil
-	}
-	dir, err := os.MkdirTemp("", "lab-sandbox-")
-	if err != nil {
-		return nil, nil, err
-	}
-	var images []composetest.Image
-	for _, name := range l.Stacks.images() {
-		images = append(images, composetest.Image{Name: name})
-	}
-	s := &stackSource{sink: lab.SecretDir{Path: dir}}
-	for _, m := range box.machines {
-		d := composetest.Install(m, composetest.Config{Registry: images})
-		s.lock = d.Lock(l.Stacks.images()...)
-	}
-	return s, func() error { return os.RemoveAll(dir) }, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
@@ -19,6 +20,7 @@ type stageSummary struct {
 	Done    int    `json:"done"`
 	Failed  int    `json:"failed"` // not done, for whatever reason
 	Waits   string `json:"waits_for,omitempty"`
+	LeftOut string `json:"left_out,omitempty"` // why the run is not about it
 	Error   string `json:"error,omitempty"`
 }
 
@@ -28,14 +30,15 @@ type cost struct {
 	Execs       int64 `json:"execs"`
 }
 
-// object prints the summary for machines, which ends every run, and returns what people are told of it. second is how many changes a second run
-// would make; below 0 when there was none.
-func (r *runner) object(results []StageResult, second int, err error) (stages []stageSummary, trips map[string]cost, seconds float64) {
+// object prints the summary for machines, which ends every run, and returns what people are shown of
+// it. second is how many changes a second run would make; below 0 when there was none.
+func (r *runner) object(results []pipeline.Result, second int, err error) (stages []stageSummary, trips map[string]cost,
+	seconds float64) {
 	r.summed = true
 	stages, trips = make([]stageSummary, len(results)), map[string]cost{}
 	changes, failed := 0, 0
 	for i, s := range results {
-		st := stageSummary{Name: s.Stage, Waits: s.Waits}
+		st := stageSummary{Name: s.Stage, Waits: s.Waits, LeftOut: s.LeftOut}
 		if s.Plan != nil {
 			st.Changes = len(s.Plan.Changes())
 		}
@@ -50,12 +53,15 @@ func (r *runner) object(results []StageResult, second int, err error) (stages []
 		changes += st.Changes
 		failed += st.Failed
 	}
-	for _, m := range r.machines {
-		s := m.Counters()
-		trips[m.Name()] = cost{s.Connections, s.Execs}
+	if r.site != nil {
+		for _, m := range r.site.machines {
+			s := m.Counters()
+			trips[m.Name()] = cost{s.Connections, s.Execs}
+		}
 	}
 	seconds = time.Since(r.started).Seconds()
-	object := map[string]any{"type": "summary", "stages": stages, "changes": changes, "failed": failed, "round_trips": trips, "seconds": seconds}
+	object := map[string]any{"type": "summary", "stages": stages, "changes": changes, "failed": failed,
+		"round_trips": trips, "seconds": seconds}
 	if r.lab != nil {
 		object["environment"] = r.lab.Environment
 	}
@@ -70,22 +76,15 @@ func (r *runner) object(results []StageResult, second int, err error) (stages []
 }
 
 // summary ends a plan or an apply: a table for people, an object of type summary for machines.
-func (r *runner) summary(results []StageResult, second int, err error) {
+func (r *runner) summary(results []pipeline.Result, second int, err error) {
 	stages, trips, seconds := r.object(results, second, err)
 	r.out.Printf("\n%s", table([]string{"STAGE", "CHANGES", "DONE", "NOT DONE", ""}, func(row func(...any)) {
-		for _, s := range stages {
-			note := ""
-			switch {
-			case s.Waits != "":
-				note = "waits for " + s.Waits
-			case s.Error != "":
-				note = "ended with an error"
-			}
-			row(s.Name, s.Changes, s.Done, s.Failed, note)
+		for i, s := range stages {
+			row(s.Name, s.Changes, s.Done, s.Failed, note(results[i]))
 		}
 	}))
 	r.out.Printf("\n%s", table([]string{"MACHINE", "CONNECTIONS", "EXECS"}, func(row func(...any)) {
-		for _, m := range r.machines {
+		for _, m := range r.site.machines {
 			row(m.Name(), trips[m.Name()].Connections, trips[m.Name()].Execs)
 		}
 	}))
@@ -97,6 +96,19 @@ func (r *runner) summary(results []StageResult, second int, err error) {
 	default:
 		r.out.Printf("\n%.1f s.\n", seconds)
 	}
+}
+
+// note says of a stage why its figures are not all that there is to say; "" when they are.
+func note(r pipeline.Result) string {
+	switch {
+	case r.Waits != "":
+		return "waits for " + r.Waits
+	case r.LeftOut != "":
+		return "left out: " + r.LeftOut
+	case r.Err != nil:
+		return "ended with an error"
+	}
+	return ""
 }
 
 // table returns rows under a heading, in columns.
@@ -123,9 +135,12 @@ func table(heading []string, fill func(row func(...any))) string {
 
 // machineStatus is a machine in the answer of status.
 type machineStatus struct {
-	Type    string `json:"type"`
-	Name    string `json:"name"`
-	State   string `json:"state"` // "as wanted", "N changes pending", "not known: ...", or what keeps it from being reached
+	Type string `json:"type"`
+	Name string `json:"name"`
+
+	// State is "as wanted", "N changes pending", "not known: ...", or what keeps it from being reached.
+	State string `json:"state"`
+
 	OS      string `json:"os,omitempty"`
 	Kernel  string `json:"kernel,omitempty"`
 	Uptime  string `json:"uptime,omitempty"`
@@ -133,40 +148,20 @@ type machineStatus struct {
 	Pending int    `json:"pending"`
 }
 
-// status tells what stands.
+// status shows what stands.
 func (r *runner) status(ctx context.Context) error {
-	rows := make([]machineStatus, len(r.machines))
-	facts := make([]host.Facts, len(r.machines))
-	errs := make([]error, len(r.machines))
+	machines := r.site.machines
+	facts := make([]host.Facts, len(machines))
+	errs := make([]error, len(machines))
 	var wg sync.WaitGroup
-	for i, m := range r.machines {
+	for i, m := range machines {
 		wg.Go(func() { facts[i], errs[i] = m.Facts(ctx) })
 	}
 	wg.Wait()
-	results := r.stages.Plan(ctx)
-	for i, m := range r.machines {
-		f := facts[i]
-		rows[i] = machineStatus{Type: "machine", Name: m.Name(), State: "as wanted", OS: f.OSName, Kernel: f.Kernel, Uptime: f.Uptime.Round(time.Second).String(), InSync: f.TimeInSync}
-		for _, s := range results {
-			for _, c := range s.Plan.Changes() {
-				if strings.HasPrefix(c.ID, "host/"+m.Name()+"/") {
-					rows[i].Pending++
-				}
-			}
-		}
-		switch {
-		case errs[i] != nil:
-			rows[i].State = errs[i].Error()
-		case rows[i].Pending > 0:
-			rows[i].State = pending(rows[i].Pending)
-		default:
-			for _, s := range results {
-				if why := unknown(s); why != "" && s.Stage != databaseStage {
-					rows[i].State = "not known: " + s.Stage + " " + why
-					break
-				}
-			}
-		}
+	results, err := r.stages.Plan(ctx)
+	rows := make([]machineStatus, len(machines))
+	for i, m := range machines {
+		rows[i] = statusOf(m.Name(), facts[i], errs[i], results)
 		r.out.Object(rows[i])
 	}
 	r.out.Printf("%s", table([]string{"MACHINE", "OS", "KERNEL", "UP", "CLOCK", "STATE"}, func(row func(...any)) {
@@ -190,9 +185,31 @@ func (r *runner) status(ctx context.Context) error {
 			row(s.Stage, state)
 		}
 	}))
-	err := r.failure(results)
 	r.object(results, -1, err)
 	return err
+}
+
+// statusOf returns what is known of a machine, err being why it cannot be reached.
+func statusOf(name string, f host.Facts, err error, results []pipeline.Result) machineStatus {
+	s := machineStatus{Type: "machine", Name: name, State: "as wanted",
+		OS: f.OSName, Kernel: f.Kernel, Uptime: f.Uptime.Round(time.Second).String(), InSync: f.TimeInSync}
+	for _, r := range results {
+		for _, c := range r.Plan.Changes() {
+			if strings.HasPrefix(c.ID, "host/"+name+"/") {
+				s.Pending++
+			}
+		}
+		if why := unknown(r); why != "" && r.LeftOut == "" && r.Stage != databaseStage && s.State == "as wanted" {
+			s.State = "not known: " + r.Stage + " " + why
+		}
+	}
+	switch {
+	case err != nil:
+		s.State = err.Error()
+	case s.Pending > 0:
+		s.State = pending(s.Pending)
+	}
+	return s
 }
 
 func pending(n int) string {
@@ -202,13 +219,10 @@ func pending(n int) string {
 	return fmt.Sprintf("%d changes pending", n)
 }
 
-// unknown says why a stage cannot be told to be as wanted; "" when it can.
-func unknown(s StageResult) string {
-	switch {
-	case s.Waits != "":
-		return "waits for " + s.Waits
-	case s.Err != nil:
+// unknown says why it is not known whether a stage is as wanted; "" when it is.
+func unknown(s pipeline.Result) string {
+	if s.Err != nil {
 		return "cannot be planned"
 	}
-	return ""
+	return note(s)
 }

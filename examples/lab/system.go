@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -133,23 +132,4 @@ func userOf(h *inventory.Host, l *Lab) string {
 		return h.User
 	}
 	return l.user()
-}
-
-// stages returns the lab's stages for the machines, by the names that the lab has always had.
-func (l *Lab) stages(machines []*host.Machine, only *selection) Pipeline {
-	fleet := host.Fleet{Machines: machines, Serial: 0}
-	if l.System.Reboot {
-		fleet.Serial = 1 // never two machines down at once
-	}
-	return Pipeline{
-		{Name: "01_system", Plan: func(ctx context.Context) (*lab.Plan, error) {
-			return fleet.Plan(ctx, func(m *host.Machine) (host.State, error) {
-				h, err := l.inventory.Host(m.Name())
-				if err != nil {
-					return nil, err
-				}
-				return only.of(l.state(h))
-			}, only.globs...)
-		}},
-	}
 }

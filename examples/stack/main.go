@@ -1,4 +1,4 @@
-// Command stack deploys a folder with a compose.yaml to a machine, and keeps it as it is written.
+// Command stack deploys a directory with a compose.yaml to a machine, and keeps it as it is written.
 //
 //	stack lock  -host pi@192.0.2.12 [flags] DIR   write compose.lock.yaml: which image each name stands for today
 //	stack plan  -host pi@192.0.2.12 [flags] DIR   show what would be done; exit 2 when there is something
@@ -6,9 +6,10 @@
 //	stack logs  -host pi@192.0.2.12 [flags] DIR   show the last lines of what the services printed
 //	stack down  -host pi@192.0.2.12 [flags] DIR   remove its containers and networks; with -volumes, and -confirm of each, its volumes too
 //
-// DIR is read as docker compose reads it, with its override file and its .env. Only the machine that -host names is reached, and the jumps that -jump
-// names; images are pulled by the machine. Nothing is taken from the environment but what a flag names. Exit codes: 0 done or nothing to do, 2 changes
-// pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
+// DIR is read as docker compose reads it, with its override file and its .env. Only the machine
+// that -host names is reached, and the jumps that -jump names; images are pulled by the machine.
+// Nothing is taken from the environment but what a flag names. Exit codes: 0 done or nothing to do,
+// 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
 package main
 
 import (
@@ -41,7 +42,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	switch {
 	case slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]):
-		fmt.Fprintf(stdout, "usage: stack %s -host USER@ADDR[:PORT] [flags] DIR\n\nflags: stack plan -h\n", strings.Join(verbs, "|"))
+		fmt.Fprintf(stdout, "usage: stack %s -host USER@ADDR[:PORT] [flags] DIR\n\nflags: stack plan -h\n",
+			strings.Join(verbs, "|"))
 		return nil
 	case !slices.Contains(verbs, args[0]):
 		return cli.Usage("%q: one of %s", args[0], strings.Join(verbs, ", "))
@@ -105,7 +107,8 @@ func (c *command) parse(args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&c.file, "file", "", "the compose `file` in DIR; without it, the one that docker compose finds, and its override file")
 	flags.Var(&c.variables, "var", "what ${NAME} in the compose.yaml stands for, `NAME=VALUE`, before DIR/.env (may be repeated)")
 	flags.Var(&c.profiles, "profile", "a `profile` whose services are deployed too (may be repeated)")
-	flags.Var(&c.secrets, "secret", "where the value of a secret of the compose.yaml is, `NAME=file:PATH or NAME=env:VARIABLE` (may be repeated)")
+	flags.Var(&c.secrets, "secret", "where the value of a secret of the compose.yaml is, `NAME=file:PATH or "+
+		"NAME=env:VARIABLE` (may be repeated)")
 	flags.Var(&c.plain, "plain", "a variable, `SERVICE.NAME`, or SERVICE.command, that looks like a secret and is none (may be repeated)")
 	output := flags.String("output", "text", "text, or json: an object a line")
 	switch c.verb {
@@ -132,7 +135,8 @@ func (c *command) parse(args []string, stdout, stderr io.Writer) error {
 
 // source reads what the command line names.
 func (c *command) source() (compose.Source, error) {
-	s := compose.Source{Name: c.name, Dir: c.dir, File: c.file, Profiles: c.profiles, Variables: map[string]string{}, Secrets: map[string]lab.Secret{}, PlainEnvironment: c.plain}
+	s := compose.Source{Name: c.name, Dir: c.dir, File: c.file, Profiles: c.profiles, Variables: map[string]string{},
+		Secrets: map[string]lab.Secret{}, PlainEnvironment: c.plain}
 	for _, v := range c.variables {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok {
@@ -203,6 +207,7 @@ func (c *command) converge(ctx context.Context, r host.Resource) error {
 		failed = len(report.Results) - report.Count(lab.StatusDone)
 	}
 	stats := c.machine.Counters()
-	c.out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed, "connections": stats.Connections, "execs": stats.Execs})
+	c.out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed,
+		"connections": stats.Connections, "execs": stats.Execs})
 	return err
 }

@@ -36,7 +36,8 @@ func full() base.Config {
 
 func pi1() base.Machine {
 	return base.Machine{Name: "pi1", Domain: "arcodange.lab", User: "pi", Peers: []base.Peer{
-		{Name: "pi2", Address: "192.168.1.202"}, {Name: "nas", Address: "nas.example.org"}, {Name: "pi3", Address: "fd00::3"}}}
+		{Name: "pi2", Address: "192.168.1.202"}, {Name: "nas", Address: "nas.example.org"},
+		{Name: "pi3", Address: "fd00::3"}}}
 }
 
 // show returns the state as text: each resource by its ID, with the fields that are set.
@@ -61,7 +62,8 @@ func show(s host.State) string {
 }
 
 func TestStateGolden(t *testing.T) {
-	for name, s := range map[string]host.State{"zero": base.Config{}.State(base.Machine{Name: "pi1"}), "full": full().State(pi1())} {
+	for name, s := range map[string]host.State{"zero": base.Config{}.State(base.Machine{Name: "pi1"}),
+		"full": full().State(pi1())} {
 		file := filepath.Join("testdata", name+".golden")
 		got := show(s)
 		if *update {
@@ -103,7 +105,8 @@ func TestValidate(t *testing.T) {
 			t.Errorf("want %q, got:\n%v", want, ps)
 		}
 	}
-	if ps := (base.Machine{Name: "p_1", Domain: "a_b"}).Validate(); len(ps) != 2 || ps[0].Path != "name" || ps[1].Path != "domain" {
+	if ps := (base.Machine{Name: "p_1", Domain: "a_b"}).Validate(); len(ps) != 2 || ps[0].Path != "name" ||
+		ps[1].Path != "domain" {
 		t.Errorf("%v", ps)
 	}
 }

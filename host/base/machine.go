@@ -39,7 +39,8 @@ func (m Machine) names() host.State {
 			names = p.Name + "." + m.Domain + " " + p.Name
 		}
 		s = append(s, host.Line{
-			Path: "/etc/hosts", Match: `\s` + regexp.QuoteMeta(p.Name) + `$`, Line: fmt.Sprintf("%s %s", p.Address, names),
+			Path: "/etc/hosts", Match: `\s` + regexp.QuoteMeta(p.Name) + `$`, Line: fmt.Sprintf("%s %s", p.Address,
+				names),
 		})
 	}
 	return s

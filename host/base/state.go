@@ -97,7 +97,8 @@ func timeServers(servers []string) host.State {
 		host.Package{Name: "systemd-timesyncd"},
 		host.Directory{Path: "/etc/systemd/timesyncd.conf.d"},
 		conf,
-		host.Unit{Name: "systemd-timesyncd.service", Enabled: &enabled, State: host.Started, RestartOn: []string{conf.ID()}},
+		host.Unit{Name: "systemd-timesyncd.service", Enabled: &enabled, State: host.Started,
+			RestartOn: []string{conf.ID()}},
 	}
 }
 

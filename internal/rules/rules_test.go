@@ -111,6 +111,9 @@ func TestImports(t *testing.T) {
 				}
 			}
 		}
+		if under(rel, "examples") && slices.Contains(p.Imports, module+"/internal/real") {
+			t.Errorf("%s imports internal/real: a program carries nothing of its tests", rel)
+		}
 		if under(rel, "examples") || under(rel, "internal") || under(rel, "bench") {
 			continue
 		}

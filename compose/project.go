@@ -1,0 +1,89 @@
+package compose
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path"
+
+	"go.yaml.in/yaml/v4"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
+
+// project is what Docker runs of a stack.
+type project struct {
+	host.Order
+	stack Stack
+}
+
+// ID implements [host.Resource].
+func (p project) ID() string { return p.stack.Running() }
+
+// Validate implements [host.Resource].
+func (p project) Validate() lab.Problems { return nil }
+
+// Secrets returns the secrets of the stack and their digests, which are short: a secret might be
+// guessed from one.
+func (p project) Secrets() (out []lab.Secret) {
+	for _, f := range p.stack.Files {
+		if !f.Secret.IsZero() {
+			out = append(out, f.Secret, lab.NewSecret(f.digest()))
+		}
+	}
+	return out
+}
+
+func (p project) file(name string) string { return path.Join(p.stack.Dir, name) }
+
+// Observe implements [host.Resource].
+func (p project) Observe(q *host.Query) {
+	AskEngine(q)
+	sum := sha256.Sum256(p.stack.Render())
+	q.Sum(p.file(composeFile), sum)
+	q.Sum(p.file(path.Join(previousDir, composeFile)), sum)
+}
+
+// Plan implements [host.Resource].
+func (p project) Plan(o *host.Observation) ([]host.Op, error) {
+	e, err := ReadEngine(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.usable(); err != nil {
+		return nil, err
+	}
+	if e.Missing && len(p.stack.After) == 0 {
+		return nil, &lab.Error{Op: "check docker",
+			Hint: "apt-get install docker-ce docker-ce-cli docker-compose-plugin; or name in after what installs it",
+			Err:  fmt.Errorf("%w: docker", lab.ErrNotFound)}
+	}
+	if err := p.refuse(e); err != nil {
+		return nil, err
+	}
+	b := &builder{p: p, e: e, script: p.stack.scripts(), replaced: map[string]bool{}, begun: map[string]bool{},
+		made: map[string]bool{}}
+	if old, ok := o.Shown(p.file(composeFile)); ok {
+		_ = yaml.Unmarshal(old, &b.before) // what cannot be read is shown as new
+	}
+	_ = yaml.Unmarshal(p.stack.Render(), &b.after) // it was just encoded
+	b.images()
+	b.remakeNetworks()
+	b.orphans()
+	for _, s := range p.stack.services {
+		b.service(s)
+	}
+	b.orphanNetworks()
+	sum := sha256.Sum256(p.stack.Render())
+	if o.Sum(p.file(path.Join(previousDir, composeFile))) != hex.EncodeToString(sum[:]) {
+		b.add(host.Op{Name: "keep", Action: lab.Run, Cause: "the stack that is healthy is kept, to go back to",
+			Script: b.script.keep()})
+	}
+	if e.Missing || len(p.absent(e)) > 0 {
+		for i := range b.ops {
+			b.ops[i].Deferred = true
+		}
+	}
+	return b.ops, nil
+}
