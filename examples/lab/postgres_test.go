@@ -12,7 +12,7 @@ import (
 // TestDatabaseIDs keeps what a selection chooses from in step with what package pgprov plans.
 func TestDatabaseIDs(t *testing.T) {
 	server := pgtest.New(t, pgtest.Config{})
-	d := &database{server: server.Target(), spec: pgprov.Spec{
+	d := &database{server: server.Access(), spec: pgprov.Spec{
 		Editor: pgprov.Login{Password: lab.NewSecret("a")}, Pooler: pgprov.Login{Password: lab.NewSecret("b")},
 		Instances: []pgprov.Instance{{Instance: lab.App("erp").In("sandbox")},
 			{Instance: lab.App("web").In(lab.Prod)}}}}
