@@ -1,7 +1,6 @@
 package host_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -118,69 +117,4 @@ func TestKeysInAHomeElsewhere(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestRebootThatFails: a machine that refuses to reboot is not waited for.
-func TestRebootThatFails(t *testing.T) {
-	box, m := open(t, hosttest.Config{})
-	box.Handle("systemctl", func(*hosttest.Process) int { return 1 })
-	err := m.Reboot(t.Context(), "", nil)
-	if err == nil || errors.Is(err, lab.ErrTimeout) || !strings.Contains(err.Error(), "exit status 1") {
-		t.Errorf("got %v", err)
-	}
-}
-
-// TestRebootComesLast: a reboot waits for what has to wait for other changes too.
-func TestRebootComesLast(t *testing.T) {
-	box, m := open(t, hosttest.Config{})
-	if err := box.FS().WriteFile("/run/reboot-required", nil); err != nil {
-		t.Fatal(err)
-	}
-	boot := box.BootID()
-	settle(t, m, host.State{
-		host.File{Path: "/srv/a", Content: "x"},
-		successor{path: "/srv/b", of: "/srv/a", Order: host.Order{After: []string{"file:/srv/a"}}},
-		host.Reboot{Order: host.Order{After: []string{"successor:/srv/b"}}},
-	})
-	if box.BootID() == boot {
-		t.Error("it was not rebooted")
-	}
-}
-
-// TestQueue: who waits until something else has run on a machine stops waiting with its context, and the counters can be read meanwhile.
-func TestQueue(t *testing.T) {
-	_, m := open(t, hosttest.Config{})
-	ctx, cancel := context.WithCancel(t.Context())
-	began, ended := &firstWrite{make(chan struct{})}, make(chan struct{})
-	go func() {
-		defer close(ended)
-		_, _ = m.Run(ctx, ssh.Command{Script: "echo; sleep 1000", Stdout: began})
-	}()
-	<-began.seen
-	enough := errors.New("enough")
-	other, stop := context.WithCancelCause(t.Context())
-	stop(enough)
-	if _, err := m.Plan(other, nil); !errors.Is(err, enough) || !lab.SafeToRetry(err) {
-		t.Errorf("got %v", err)
-	}
-	if s := m.Counters(); s.Execs != 1 {
-		t.Errorf("%+v", s)
-	}
-	cancel()
-	<-ended
-}
-
-// both runs the test on a machine in this process and, as root, on OpenSSH and the tools of this machine, each with a folder of its own.
-func both(t *testing.T, test func(t *testing.T, m *host.Machine, dir string)) {
-	t.Run("in process", func(t *testing.T) {
-		box, m := open(t, hosttest.Config{})
-		if err := box.FS().MkdirAll("/srv/test"); err != nil {
-			t.Fatal(err)
-		}
-		test(t, m, "/srv/test")
-	})
-	t.Run("sshd", func(t *testing.T) {
-		m, dir := here(t)
-		test(t, m, dir)
-	})
 }

@@ -1,7 +1,6 @@
 package host_test
 
 import (
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -9,21 +8,11 @@ import (
 
 	cryptossh "golang.org/x/crypto/ssh"
 
-	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hostsuite"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
-
-func pin(k cryptossh.PublicKey) ssh.HostKeys {
-	return ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(k))}}
-}
-
-// inProcess returns how a machine in this process is reached.
-func inProcess(m *hosttest.Machine) ssh.Target {
-	return ssh.Target{Name: "pi1", Address: m.Addr(), User: m.User(), ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{m.ClientKey()}}, HostKeys: pin(m.HostKey())}
-}
 
 func TestConformanceInProcess(t *testing.T) {
 	hostsuite.Run(t, func(t *testing.T) hostsuite.Subject {
@@ -58,10 +47,3 @@ func TestConformanceMachine(t *testing.T) {
 		return hostsuite.Subject{Target: realTarget(m)}
 	})
 }
-
-func realTarget(m *real.Machine) ssh.Target {
-	return ssh.Target{Name: m.Name, Address: m.Addr, User: m.User, ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{m.Key}}, HostKeys: pin(m.HostKey), Boundary: boundary}
-}
-
-// boundary allows the test's own machines.
-var boundary = &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("127.0.0.0/8")}}

@@ -32,8 +32,8 @@ func (s successor) Plan(o *host.Observation) ([]host.Op, error) {
 	return []host.Op{{Action: lab.Create, Cause: "not found", Deferred: o.Stat(s.of).Type != host.RegularFile, Script: "cp -- " + ssh.Quote(s.of) + " " + ssh.Quote(s.path)}}, nil
 }
 
-// TestLate: what waits for what waits is made by the same run, in as many rounds as it takes, and what nothing brings is named.
-func TestLate(t *testing.T) {
+// TestDeferred: what waits for what waits is made by the same run, in as many rounds as it takes, and what nothing brings is named.
+func TestDeferred(t *testing.T) {
 	box, m := open(t, hosttest.Config{})
 	after := func(id string) host.Order { return host.Order{After: []string{id}} }
 	st := host.State{
