@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// TestKeyBody finds the key behind any options.
+// TestKeyBody: the key is found after any options.
 func TestKeyBody(t *testing.T) {
 	for line, want := range map[string]string{
 		"ssh-ed25519 AAAA":         "AAAA",

@@ -20,10 +20,10 @@ func TestConformanceInProcess(t *testing.T) {
 	})
 }
 
-// TestConformanceSSHD runs on OpenSSH and the tools of this machine, in a folder of the test.
+// TestConformanceSSHD runs on OpenSSH and the tools of this machine, in a directory of the test.
 func TestConformanceSSHD(t *testing.T) {
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
-		real.Missing(t, "Linux and root, to keep owners of files")
+		real.Missing(t, "Linux and root, to set owners of files")
 	}
 	hostsuite.Run(t, func(t *testing.T) hostsuite.Subject {
 		s := real.SSHD(t)
@@ -32,7 +32,9 @@ func TestConformanceSSHD(t *testing.T) {
 			t.Fatal(err)
 		}
 		return hostsuite.Subject{Dir: dir, Cuts: 12, Target: ssh.Target{
-			Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(filepath.Dir(dir), "lock"),
+			Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience,
+			Auth: ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, HostKeys: pin(s.HostKey),
+			LockFile: filepath.Join(filepath.Dir(dir), "lock"),
 		}}
 	})
 }

@@ -29,9 +29,11 @@ func TestDiskIsNeverTakenByMistake(t *testing.T) {
 		{"missing", d, func(f *diskFacts) { *f = diskFacts{missing: true} }, "not found"},
 		{"never", Disk{Device: d.Device, Label: "longhorn"}, func(*diskFacts) {}, "no file system with the label"},
 		{"mounted", d, func(f *diskFacts) { f.parts[0].MountPoint = "/" }, "is mounted at /"},
-		{"mounted, says the kernel", d, func(f *diskFacts) { f.mounted = []string{"/x"} }, "mounted at /x"},
-		{"file system without partitions", d, func(f *diskFacts) { f.parts[0].FSType = "LVM2_member" }, "contains LVM2_member"},
-		{"a partition", d, func(f *diskFacts) { f.parts = append(f.parts, blockDevice{Path: "/dev/sda1", Type: "part"}) }, "has the partition"},
+		{"mounted, according to the kernel", d, func(f *diskFacts) { f.mounted = []string{"/x"} }, "mounted at /x"},
+		{"file system without partitions", d, func(f *diskFacts) { f.parts[0].FSType = "LVM2_member" },
+			"contains LVM2_member"},
+		{"a partition", d, func(f *diskFacts) { f.parts = append(f.parts, blockDevice{Path: "/dev/sda1", Type: "part"}) },
+			"has the partition"},
 		{"in fstab", d, func(f *diskFacts) { f.fstab = true }, "fstab names it"},
 		{"swap", d, func(f *diskFacts) { f.swap = true }, "swap"},
 		{"held", d, func(f *diskFacts) { f.holders = "dm-0" }, "held by dm-0"},
@@ -53,10 +55,10 @@ func TestDiskIsNeverTakenByMistake(t *testing.T) {
 			t.Errorf("%s: %t %v", c.name, initialise, err)
 		}
 	}
-	// what cannot be read as a fact stops the plan, it does not count as "nothing found"
+	// output that cannot be parsed is an error, it does not count as "nothing found"
 	for _, out := range []string{"wipefs garbage", "blkid 4 cannot open", "lsblk\n{\n."} {
 		if _, err := readDiskFacts(out); err == nil {
-			t.Errorf("%q was read", out)
+			t.Errorf("%q was accepted", out)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// TestCutAtEveryFrame cuts the connection before, inside and after the result of every change.
+// TestCutAtEveryFrame cuts the connection before every change, at its start, inside its result and after it.
 func TestCutAtEveryFrame(t *testing.T) {
 	s := someState()
 	_, counting := open(t, hosttest.Config{})
@@ -32,7 +32,12 @@ func TestCutAtEveryFrame(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			frame := map[string]string{"before": fmt.Sprintf(`\n[0-9a-f]{32} S %d\n`, i), "begun": fmt.Sprintf(`\n[0-9a-f]{32} S %d\n`, i), "inside": fmt.Sprintf(`\n[0-9a-f]{32} E %d`, i), "after": fmt.Sprintf(`\n[0-9a-f]{32} E %d 0\n`, i)}[where]
+			frame := fmt.Sprintf(map[string]string{
+				"before": `\n[0-9a-f]{32} S %d\n`,
+				"begun":  `\n[0-9a-f]{32} S %d\n`,
+				"inside": `\n[0-9a-f]{32} E %d`,
+				"after":  `\n[0-9a-f]{32} E %d 0\n`,
+			}[where], i)
 			re := regexp.MustCompile(frame)
 			var met atomic.Bool
 			box.Faults().CutWhen(func(stdout []byte) bool {
@@ -50,7 +55,8 @@ func TestCutAtEveryFrame(t *testing.T) {
 			if !errors.Is(err, lab.ErrUnreachable) || lab.SafeToRetry(err) {
 				t.Errorf("%s %d: %v", where, i, err)
 			}
-			// the report may not say that a change was done whose answer was cut off; answers that were on their way are lost with the connection
+			// no change may be reported as done whose result was cut off; earlier results that were still on
+			// their way are lost with the connection
 			for n, res := range r.Results {
 				if res.Status == lab.StatusFailed || res.Status == lab.StatusSkipped || res.Status == lab.StatusDone && n >= i {
 					t.Errorf("cut %s change %d: %d is %s", where, i, n, res.Status)
@@ -58,10 +64,11 @@ func TestCutAtEveryFrame(t *testing.T) {
 			}
 			box.Faults().Reset()
 			whole(t, box, s, fmt.Sprint(where, i))
-			if err := lab.Wait(t.Context(), lab.Poll{What: "the lock", First: time.Millisecond}, func(ctx context.Context) (bool, error) {
+			poll := lab.Poll{What: "the lock", First: time.Millisecond}
+			if err := lab.Wait(t.Context(), poll, func(ctx context.Context) (bool, error) {
 				_, err := m.Run(ctx, ssh.Command{Script: ":", Root: true, Lock: true})
 				if errors.Is(err, lab.ErrBlocked) {
-					return false, nil // the script that was cut off has not noticed yet
+					return false, nil // the script that was cut off is still running
 				}
 				return err == nil, err
 			}); err != nil {
@@ -72,7 +79,7 @@ func TestCutAtEveryFrame(t *testing.T) {
 	}
 }
 
-// TestPowerCutAtEveryWrite cuts the power at every write of the machine. What was written and not synced is lost.
+// TestPowerCutAtEveryWrite cuts the power at every write of the machine. Writes that were not synced are lost.
 func TestPowerCutAtEveryWrite(t *testing.T) {
 	s := someState()
 	box, m := open(t, hosttest.Config{})
@@ -118,7 +125,8 @@ func TestDiskFull(t *testing.T) {
 	settle(t, m, s)
 }
 
-// TestInterrupted: a run that is cancelled ends its script on the machine, tells the truth, and the next run goes on.
+// TestInterrupted: cancelling a run ends its script on the machine, the report is correct, and the next run
+// continues.
 func TestInterrupted(t *testing.T) {
 	box, m := open(t, hosttest.Config{})
 	s := host.State{
@@ -146,7 +154,7 @@ func TestInterrupted(t *testing.T) {
 		}
 	}
 	if out, err := box.Exec("ps -e -o args="); err != nil || strings.Contains(out, "sleep 1000") {
-		t.Errorf("it still runs: %v\n%s", err, out)
+		t.Errorf("the command still runs: %v\n%s", err, out)
 	}
 	s[1] = host.Command{Name: "slow", Run: ": >/srv/slow", Creates: "/srv/slow"}
 	settle(t, m, s)

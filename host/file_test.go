@@ -12,7 +12,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
-// TestBigFile: 100 MB arrive exactly, and a source that changes while it is sent is refused.
+// TestBigFile: 100 MB arrive unchanged, and a source that shrinks before it is sent is rejected.
 func TestBigFile(t *testing.T) {
 	box, m := open(t, hosttest.Config{})
 	content := bytes.Repeat([]byte("0123456789abcdef"), 100<<20/16)
@@ -30,7 +30,9 @@ func TestBigFile(t *testing.T) {
 	if err := os.WriteFile(source, content[:1000], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := m.Plan(t.Context(), host.State{host.File{Path: "/srv/other", Source: source}, host.File{Path: "/srv/after2", Content: "after\n"}})
+	p, err := m.Plan(t.Context(), host.State{
+		host.File{Path: "/srv/other", Source: source}, host.File{Path: "/srv/after2", Content: "after\n"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +44,6 @@ func TestBigFile(t *testing.T) {
 		t.Errorf("a source that shrank: %v\n%s", err, r)
 	}
 	if _, err := box.FS().Stat("/srv/other"); err == nil {
-		t.Error("it was put in place")
+		t.Error("the file was moved into place")
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
-func TestUnreachableMachineStopsNobodyElse(t *testing.T) {
+func TestUnreachableMachineStopsNoOther(t *testing.T) {
 	var f host.Fleet
 	var boxes []*hosttest.Machine
 	for range 3 {
@@ -35,7 +35,7 @@ func TestUnreachableMachineStopsNobodyElse(t *testing.T) {
 		}
 	}
 	if strings.Count(err.Error(), "SHA256:") < 2 || len(lab.Hints(err)) == 0 {
-		t.Errorf("not both fingerprints, or no next step: %v %q", err, lab.Hints(err))
+		t.Errorf("both fingerprints and a hint are expected: %v %q", err, lab.Hints(err))
 	}
 	if r, err := p.Apply(t.Context(), nil); err != nil || !r.Complete() {
 		t.Errorf("%v %s", err, r)
@@ -45,18 +45,19 @@ func TestUnreachableMachineStopsNobodyElse(t *testing.T) {
 	}
 }
 
-// TestFleetStopsWhereAGateFails changes machines one after the other, asks a gate after each, and stops or goes on as asked.
+// TestFleetStopsWhereAGateFails changes machines one after the other, with a gate after each, and stops or
+// continues after a failure as configured.
 func TestFleetStopsWhereAGateFails(t *testing.T) {
-	for _, goOn := range []bool{false, true} {
-		var asked []string
-		f := host.Fleet{Serial: 1, ContinueOnFailure: goOn}
+	for _, keepGoing := range []bool{false, true} {
+		var gates []string
+		f := host.Fleet{Serial: 1, ContinueOnFailure: keepGoing}
 		for i := range 3 {
 			_, m := open(t, hosttest.Config{})
 			m.Target.Name = fmt.Sprintf("pi%d", i+1)
 			f.Machines = append(f.Machines, m)
 		}
 		f.Gate = func(_ context.Context, m *host.Machine) error {
-			asked = append(asked, m.Name())
+			gates = append(gates, m.Name())
 			if m.Name() == "pi2" {
 				return errors.New("not healthy")
 			}
@@ -73,11 +74,11 @@ func TestFleetStopsWhereAGateFails(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		want := lab.StatusSkipped
-		if goOn {
+		if keepGoing {
 			want = lab.StatusDone
 		}
 		if got := r.Results[2].Status; got != want || r.Results[1].Status != lab.StatusDone {
-			t.Errorf("go on %v: pi3 is %s, want %s; %q were asked", goOn, got, want, asked)
+			t.Errorf("continue %v: pi3 is %s, want %s; gates of %q", keepGoing, got, want, gates)
 		}
 	}
 }

@@ -19,10 +19,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-// patience is how long a login may take on a busy machine: nothing waits for it.
+// patience is how long a login may take on a busy machine.
 const patience = 2 * time.Minute
 
-// firstWrite closes seen when something is written to it for the first time.
+// firstWrite closes seen on the first write.
 type firstWrite struct{ seen chan struct{} }
 
 func (w *firstWrite) Write(p []byte) (int, error) {
@@ -55,7 +55,7 @@ func names(tb testing.TB, dir string) string {
 	return strings.Join(list, " ")
 }
 
-// await waits until something has happened.
+// await waits until happened returns true.
 func await(tb testing.TB, what string, happened func() bool) {
 	tb.Helper()
 	poll := lab.Poll{What: what, First: time.Millisecond, Timeout: patience}
@@ -64,7 +64,7 @@ func await(tb testing.TB, what string, happened func() bool) {
 	}
 }
 
-// open returns a machine in this process and how it is managed.
+// open returns a machine in this process, and the Machine that manages it.
 func open(t testing.TB, cfg hosttest.Config) (*hosttest.Machine, *host.Machine) {
 	t.Helper()
 	box := hosttest.New(t, cfg)
@@ -84,13 +84,21 @@ func someState() host.State {
 		host.Block{Path: "/etc/hosts", Name: "b", Content: "192.0.2.11 x\n"},
 		host.Sysctl{Key: "net.ipv4.ip_forward", Value: "1"},
 		host.Link{Path: "/srv/app/link", Target: "a"},
-		host.UnitFile{Name: "app.service", Content: "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"},
-		host.Unit{Name: "app.service", Enabled: &yes, State: host.Started, RestartOn: []string{"unitfile:app.service", "file:/srv/app/a"}},
+		host.UnitFile{
+			Name:    "app.service",
+			Content: "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n",
+		},
+		host.Unit{
+			Name:      "app.service",
+			Enabled:   &yes,
+			State:     host.Started,
+			RestartOn: []string{"unitfile:app.service", "file:/srv/app/a"},
+		},
 		host.Command{Name: "seed", Run: "echo x >/srv/app/seed", Creates: "/srv/app/seed"},
 	}
 }
 
-// settle applies the state until the plan is empty, which must be at once.
+// settle applies the state and verifies that its next plan is empty.
 func settle(t *testing.T, m *host.Machine, s host.State) {
 	t.Helper()
 	p, err := m.Plan(t.Context(), s)
@@ -105,7 +113,7 @@ func settle(t *testing.T, m *host.Machine, s host.State) {
 	}
 }
 
-// whole checks that no file has a part of its content under its name.
+// whole verifies that no file has only part of its content.
 func whole(t *testing.T, box *hosttest.Machine, s host.State, when string) {
 	t.Helper()
 	for _, r := range s {
@@ -114,12 +122,13 @@ func whole(t *testing.T, box *hosttest.Machine, s host.State, when string) {
 			continue
 		}
 		if b, err := box.FS().ReadFile(f.Path); err == nil && string(b) != f.Content {
-			t.Fatalf("%s: %s has %d of %d bytes under its name", when, f.Path, len(b), len(f.Content))
+			t.Fatalf("%s: %s has %d of %d bytes", when, f.Path, len(b), len(f.Content))
 		}
 	}
 }
 
-// both runs the test on a machine in this process and, as root, on OpenSSH and the tools of this machine, each with a folder of its own.
+// both runs the test on a machine in this process and, as root, on OpenSSH and the tools of this machine, each
+// with its own directory.
 func both(t *testing.T, test func(t *testing.T, m *host.Machine, dir string)) {
 	t.Run("in process", func(t *testing.T) {
 		box, m := open(t, hosttest.Config{})
@@ -134,18 +143,22 @@ func both(t *testing.T, test func(t *testing.T, m *host.Machine, dir string)) {
 	})
 }
 
-// here returns this machine, managed by root through OpenSSH, and a folder for the test.
+// here returns this machine, managed by root through OpenSSH, and a directory for the test.
 func here(t *testing.T) (m *host.Machine, dir string) {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
-		real.Missing(t, "Linux and root, to keep owners of files")
+		real.Missing(t, "Linux and root, to set owners of files")
 	}
 	s := real.SSHD(t)
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	m = &host.Machine{Target: ssh.Target{Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(filepath.Dir(s.KeyFile), "lock")}}
+	m = &host.Machine{Target: ssh.Target{
+		Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience,
+		Auth: ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, HostKeys: pin(s.HostKey),
+		LockFile: filepath.Join(filepath.Dir(s.KeyFile), "lock"),
+	}}
 	t.Cleanup(func() { m.Close() })
 	return m, dir
 }
@@ -154,14 +167,32 @@ func pin(k cryptossh.PublicKey) ssh.HostKeys {
 	return ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(k))}}
 }
 
-// inProcess returns how a machine in this process is reached.
+// inProcess returns the target of a machine in this process.
 func inProcess(m *hosttest.Machine) ssh.Target {
-	return ssh.Target{Name: "pi1", Address: m.Addr(), User: m.User(), ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{m.ClientKey()}}, HostKeys: pin(m.HostKey())}
+	return ssh.Target{
+		Name:           "pi1",
+		Address:        m.Addr(),
+		User:           m.User(),
+		ConnectTimeout: patience,
+		Auth:           ssh.Auth{Signers: []cryptossh.Signer{m.ClientKey()}},
+		HostKeys:       pin(m.HostKey()),
+	}
 }
 
 func realTarget(m *real.Machine) ssh.Target {
-	return ssh.Target{Name: m.Name, Address: m.Addr, User: m.User, ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{m.Key}}, HostKeys: pin(m.HostKey), Boundary: boundary}
+	return ssh.Target{
+		Name:           m.Name,
+		Address:        m.Addr,
+		User:           m.User,
+		ConnectTimeout: patience,
+		Auth:           ssh.Auth{Signers: []cryptossh.Signer{m.Key}},
+		HostKeys:       pin(m.HostKey),
+		Boundary:       boundary,
+	}
 }
 
 // boundary allows the test's own machines.
-var boundary = &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("127.0.0.0/8")}}
+var boundary = &lab.Boundary{
+	Name:  "test",
+	Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("127.0.0.0/8")},
+}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// blank returns an observation of a machine that has nothing.
+// blank returns the observation of an empty machine.
 func blank() *Observation {
 	o := newObservationParser(&Query{}).o
 	o.pending, o.prints = map[string]bool{}, map[string]string{}
@@ -15,11 +15,13 @@ func blank() *Observation {
 	return o
 }
 
+// with returns the observation after a change to it.
 func (o *Observation) with(change func(*Observation)) *Observation {
 	change(o)
 	return o
 }
 
+// file returns the observation with a file.
 func (o *Observation) file(path, content string) *Observation {
 	o.contents[path] = []byte(content)
 	o.sums[path] = hexSum([]byte(content))

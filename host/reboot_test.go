@@ -11,7 +11,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
-// TestRebootIsOne: two resources ask for a reboot, the machine reboots once, and the run waits for the new boot.
+// TestRebootIsOne: two resources ask for a reboot, the machine reboots once, and the run waits for it.
 func TestRebootIsOne(t *testing.T) {
 	box, m := open(t, hosttest.Config{})
 	if err := box.FS().WriteFile("/run/reboot-required", nil); err != nil {
@@ -26,13 +26,16 @@ func TestRebootIsOne(t *testing.T) {
 	}
 	s := host.State{host.KernelCmdline{Words: []string{"cgroup_enable=memory"}, Reboot: true}, host.Reboot{}}
 	settle(t, m, s)
-	await(t, "the boot to be counted", func() bool { boots, err := box.FS().ReadFile("/srv/boots"); return err == nil && len(boots) > 0 })
+	await(t, "the boot to be counted", func() bool {
+		boots, err := box.FS().ReadFile("/srv/boots")
+		return err == nil && len(boots) > 0
+	})
 	if boots := must(box.FS().ReadFile("/srv/boots")); string(boots) != "x\n" {
-		t.Errorf("it was rebooted %d times", bytes.Count(boots, []byte("x")))
+		t.Errorf("the machine was rebooted %d times", bytes.Count(boots, []byte("x")))
 	}
 }
 
-// TestRebootThatFails: a machine that refuses to reboot is not waited for.
+// TestRebootThatFails: a reboot that systemctl refuses fails without waiting.
 func TestRebootThatFails(t *testing.T) {
 	box, m := open(t, hosttest.Config{})
 	box.Handle("systemctl", func(*hosttest.Process) int { return 1 })
@@ -42,7 +45,7 @@ func TestRebootThatFails(t *testing.T) {
 	}
 }
 
-// TestRebootComesLast: a reboot waits for what has to wait for other changes too.
+// TestRebootComesLast: a reboot comes after deferred changes too.
 func TestRebootComesLast(t *testing.T) {
 	box, m := open(t, hosttest.Config{})
 	if err := box.FS().WriteFile("/run/reboot-required", nil); err != nil {
@@ -55,11 +58,11 @@ func TestRebootComesLast(t *testing.T) {
 		host.Reboot{Order: host.Order{After: []string{"successor:/srv/b"}}},
 	})
 	if box.BootID() == boot {
-		t.Error("it was not rebooted")
+		t.Error("the machine was not rebooted")
 	}
 }
 
-// TestAfterReboot: nothing can be made after the reboot, which comes last.
+// TestAfterReboot: no resource can come after the reboot.
 func TestAfterReboot(t *testing.T) {
 	err := host.State{host.Reboot{}, host.File{Path: "/x", Order: host.Order{After: []string{host.Reboot{}.ID()}}}}.Validate()
 	if err == nil || !strings.Contains(err.Error(), "file:/x.after: is always applied last: reboot:required") {

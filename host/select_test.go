@@ -17,7 +17,9 @@ func TestUnmatched(t *testing.T) {
 	}
 	for glob, hint := range map[string]string{
 		"file:*": "", "*motd": "", "sysctl:vm.swappines?": "", "aptsource:docker": "", "file:/etc/apt/keyrings/*": "",
-		"fiel:/etc/motd": "nearest: file:/etc/motd", "file:/etc/motdd": "nearest: file:/etc/motd", "": "an ID is", "file:/no/such/path": "an ID is", "file": "nearest: file:*", "zzz:1": "an ID is",
+		"fiel:/etc/motd": "nearest: file:/etc/motd", "file:/etc/motdd": "nearest: file:/etc/motd",
+		"file": "nearest: file:*",
+		"":     "an ID is", "file:/no/such/path": "an ID is", "zzz:1": "an ID is",
 	} {
 		err := host.Unmatched([]string{glob, "*"}, states...)
 		switch {

@@ -30,21 +30,32 @@ func TestUnitIsRestartedExactlyWhenItMust(t *testing.T) {
 		o    *Observation
 		want string
 	}{
-		{"never touched by us, files older", ctime(running(), "/etc/a", started.Add(-time.Minute)), ""},
-		{"never touched by us, file younger", ctime(running(), "/etc/a", started.Add(time.Minute)), "restart run: /etc/a changed after it was started"},
-		{"never touched by us, the other file younger", ctime(running(), "/etc/b", started.Add(time.Minute)), "reload run: /etc/b changed after it was started"},
+		{"not started by us, files older", ctime(running(), "/etc/a", started.Add(-time.Minute)), ""},
+		{"not started by us, file newer", ctime(running(), "/etc/a", started.Add(time.Minute)),
+			"restart run: /etc/a changed after it was started"},
+		{"not started by us, the other file newer", ctime(running(), "/etc/b", started.Add(time.Minute)),
+			"reload run: /etc/b changed after it was started"},
 		{"stamped, as configured", ctime(stamp(running(), "i1"), "/etc/a", started.Add(time.Minute)), ""},
-		{"stamped, configuration is another now", stamp(running(), "i1").with(func(o *Observation) { o.prints["file:/etc/a"] = "A2" }), "restart run: runs with an earlier configuration"},
-		{"stamped, the reloaded one is another", stamp(running(), "i1").with(func(o *Observation) { o.prints["file:/etc/b"] = "B2" }), "reload run: runs with an earlier configuration"},
+		{"stamped, configuration has changed",
+			stamp(running(), "i1").with(func(o *Observation) { o.prints["file:/etc/a"] = "A2" }),
+			"restart run: runs with an earlier configuration"},
+		{"stamped, the configuration to reload has changed",
+			stamp(running(), "i1").with(func(o *Observation) { o.prints["file:/etc/b"] = "B2" }),
+			"reload run: runs with an earlier configuration"},
 		{"stamped by an earlier run of the unit", ctime(stamp(running(), "i0"), "/etc/a", started.Add(-time.Minute)), ""},
-		{"stamped by an earlier run, file younger", ctime(stamp(running(), "i0"), "/etc/a", started.Add(time.Minute)), "restart run: /etc/a changed after it was started"},
-		{"the change is in this plan", running().with(func(o *Observation) { o.pending["file:/etc/a"] = true; o.pending["file:/etc/b"] = true }), "restart run: notified by file:/etc/a"},
+		{"stamped by an earlier run, file newer", ctime(stamp(running(), "i0"), "/etc/a", started.Add(time.Minute)),
+			"restart run: /etc/a changed after it was started"},
+		{"the change is in this plan",
+			running().with(func(o *Observation) { o.pending["file:/etc/a"] = true; o.pending["file:/etc/b"] = true }),
+			"restart run: notified by file:/etc/a"},
 		{"not running", running().with(func(o *Observation) {
 			o.units["a.service"] = UnitState{Load: "loaded", Active: "inactive"}
 			o.pending["file:/etc/a"] = true
 		}), "start run: is inactive"},
-		{"failed", running().with(func(o *Observation) { o.units["a.service"] = UnitState{Load: "loaded", Active: "failed"} }), "start run: is failed"},
-		{"not known yet", blank(), "start run: is absent"},
+		{"failed",
+			running().with(func(o *Observation) { o.units["a.service"] = UnitState{Load: "loaded", Active: "failed"} }),
+			"start run: is failed"},
+		{"does not exist yet", blank(), "start run: is absent"},
 	} {
 		if got := strings.Join(causes(t, u, c.o), "; "); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -65,8 +76,10 @@ func TestUnitEnabling(t *testing.T) {
 		{Unit{Enabled: &yes}, UnitState{Load: "loaded", File: "static"}, ""},
 		{Unit{Enabled: &no}, UnitState{Load: "loaded", File: "static"}, ""},
 		{Unit{Enabled: &no}, UnitState{Load: "loaded", File: "enabled"}, "disable update: is enabled"},
-		{Unit{Enabled: &yes, State: Started}, UnitState{Load: "masked", File: "masked"}, "unmask update: is masked; enable update: is masked; start run: is absent"},
-		{Unit{Masked: true, State: Stopped}, UnitState{Load: "loaded", Active: "active"}, "mask update: not masked; stop run: is active"},
+		{Unit{Enabled: &yes, State: Started}, UnitState{Load: "masked", File: "masked"},
+			"unmask update: is masked; enable update: is masked; start run: is absent"},
+		{Unit{Masked: true, State: Stopped}, UnitState{Load: "loaded", Active: "active"},
+			"mask update: not masked; stop run: is active"},
 		{Unit{Masked: true}, UnitState{Load: "masked", File: "masked"}, ""},
 		{Unit{Masked: true}, UnitState{Load: "masked", File: "masked-runtime"}, "mask update: not masked"},
 		{Unit{Enabled: &yes}, UnitState{Load: "loaded", File: "linked"}, ""},
