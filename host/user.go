@@ -150,7 +150,7 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 	return []Op{{Action: lab.Update, Cause: strings.Join(causes, "; "), Script: strings.Join(script, "\n")}}, nil
 }
 
-// create returns the op that creates the account. groupExists tells whether the group of its name
+// create returns the op that creates the account. groupExists reports whether the group of its name
 // exists by then.
 func (u User) create(groupExists bool) Op {
 	words := []string{"useradd"}
