@@ -11,8 +11,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// TestScriptWithSyntaxError: a command with a syntax error fails alone, and an unless with one is an error
-// of the plan that names the command.
+// TestScriptWithSyntaxError: a command with a syntax error fails alone, and an unless with one is
+// an error of the plan that names the command.
 func TestScriptWithSyntaxError(t *testing.T) {
 	both(t, func(t *testing.T, m *host.Machine, dir string) {
 		s := host.State{
@@ -59,7 +59,8 @@ func TestSetgid(t *testing.T) {
 	})
 }
 
-// TestArchiveLeavesTheRest: files in the directory of an archive that are not part of it keep their owner.
+// TestArchiveLeavesTheRest: files in the directory of an archive that are not part of it keep their
+// owner.
 func TestArchiveLeavesTheRest(t *testing.T) {
 	both(t, func(t *testing.T, m *host.Machine, dir string) {
 		d := ssh.Quote(dir)
@@ -99,8 +100,8 @@ func TestUnreadableDisk(t *testing.T) {
 	}
 }
 
-// TestKeysInAHomeElsewhere: keys in a home that exists before its account, wherever it is, are kept by the run
-// that creates the account.
+// TestKeysInAHomeElsewhere: keys in a home that exists before its account, wherever it is, are kept
+// by the run that creates the account.
 func TestKeysInAHomeElsewhere(t *testing.T) {
 	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKxTvCOEjMGL1bkFP6kqLz1EwbA3Lqe8a0dIVyyTyJrh a@lab"
 	const old = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFPmJ1vG0mVv8a1bqgWb1cJrKJXW9p1xwT6pYwYQe1xK b@lab"

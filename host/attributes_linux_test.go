@@ -22,8 +22,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-// accessList returns an ACL as an extended attribute (acl_ea.h): the owner may read and write, and user 12345
-// may read.
+// accessList returns an ACL as an extended attribute (acl_ea.h): the owner may read and write, and
+// user 12345 may read.
 func accessList() []byte {
 	b := binary.LittleEndian.AppendUint32(nil, 2)
 	for _, e := range [][3]uint32{{1, 6, 1<<32 - 1}, {2, 4, 12345}, {4, 0, 1<<32 - 1}, {16, 4, 1<<32 - 1}, {32, 0, 1<<32 - 1}} {
@@ -49,8 +49,9 @@ func attribute(t *testing.T, path, name string) []byte {
 	return b[:n]
 }
 
-// TestReplacedFileKeepsItsAttributes: a file with new content keeps its ACL and its extended attributes, but not
-// its capabilities and setuid bit. The new content is never readable by those whom only the old mode allowed.
+// TestReplacedFileKeepsItsAttributes: a file with new content keeps its ACL and its extended
+// attributes, but not its capabilities and setuid bit. The new content is never readable by those
+// whom only the old mode allowed.
 func TestReplacedFileKeepsItsAttributes(t *testing.T) {
 	if os.Getuid() != 0 {
 		real.Missing(t, "root, to set owners of files")

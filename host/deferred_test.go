@@ -35,8 +35,8 @@ func (s successor) Plan(o *host.Observation) ([]host.Op, error) {
 	}}, nil
 }
 
-// TestDeferred: chains of deferred changes are made by one run, in as many rounds as they need, and those that no
-// change makes possible fail.
+// TestDeferred: chains of deferred changes are made by one run, in as many rounds as they need, and
+// those that no change makes possible fail.
 func TestDeferred(t *testing.T) {
 	box, m := open(t, hosttest.Config{})
 	after := func(id string) host.Order { return host.Order{After: []string{id}} }

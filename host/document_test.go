@@ -10,8 +10,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// TestEveryProblemIsNamed: the error of a document lists all its problems, each with its line and the nearest
-// valid word.
+// TestEveryProblemIsNamed: the error of a document lists all its problems, each with its line and
+// the nearest valid word.
 func TestEveryProblemIsNamed(t *testing.T) {
 	kinds := slices.Sorted(maps.Keys(host.Kinds()))
 	var doc strings.Builder

@@ -33,8 +33,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-// origin serves what machines download. Below /cut/ it drops connections halfway, and below /busy/ it answers
-// that it is busy, for the next so many requests.
+// origin serves what machines download. Below /cut/ it drops connections halfway, and below /busy/
+// it answers that it is busy, for the next so many requests.
 type origin struct {
 	*httptest.Server
 	cuts, busy atomic.Int32 // how many more requests fail
@@ -88,7 +88,8 @@ func (o *origin) handler(files map[string][]byte) http.Handler {
 	})
 }
 
-// authority returns a certificate authority, in PEM, and a certificate issued by it for the address and names.
+// authority returns a certificate authority, in PEM, and a certificate issued by it for the address
+// and names.
 func authority(t *testing.T, ip net.IP, names ...string) (ca string, leaf *tls.Certificate) {
 	t.Helper()
 	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -207,8 +208,8 @@ func (f *fetcher) works(want ...host.Resource) {
 	}
 }
 
-// refused applies the resource and verifies that it fails, that the error contains all the words, and that the
-// directory is unchanged.
+// refused applies the resource and verifies that it fails, that the error contains all the words,
+// and that the directory is unchanged.
 func (f *fetcher) refused(want host.Resource, says ...string) {
 	f.Helper()
 	before := f.tree()
@@ -233,8 +234,8 @@ func (f *fetcher) tree() string {
 		"find . -type f -print0 | sort -z | xargs -0 -r sha256sum --")
 }
 
-// fetches tests downloads and archives from an origin that works, has other content, is cut off, is busy, and
-// has no such file.
+// fetches tests downloads and archives from an origin that works, has other content, is cut off, is
+// busy, and has no such file.
 func fetches(f *fetcher, o *origin, files map[string][]byte) {
 	one, two := sum(files["one"]), sum(files["two"])
 	path := f.dir + "/program"
@@ -328,8 +329,8 @@ func TestDownloadHTTPS(t *testing.T) {
 	fetches(f, o, files)
 }
 
-// TestDownloadLoopback downloads from the loopback address, where plain HTTP is allowed, with OpenSSH and curl
-// of this machine, and in this process.
+// TestDownloadLoopback downloads from the loopback address, where plain HTTP is allowed, with
+// OpenSSH and curl of this machine, and in this process.
 func TestDownloadLoopback(t *testing.T) {
 	t.Parallel()
 	run := func(t *testing.T, target ssh.Target, dir string, reach func(*origin)) {

@@ -16,7 +16,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// TestCutAtEveryFrame cuts the connection before every change, at its start, inside its result and after it.
+// TestCutAtEveryFrame cuts the connection before every change, at its start, inside its result and
+// after it.
 func TestCutAtEveryFrame(t *testing.T) {
 	s := someState()
 	_, counting := open(t, hosttest.Config{})
@@ -79,7 +80,8 @@ func TestCutAtEveryFrame(t *testing.T) {
 	}
 }
 
-// TestPowerCutAtEveryWrite cuts the power at every write of the machine. Writes that were not synced are lost.
+// TestPowerCutAtEveryWrite cuts the power at every write of the machine. Writes that were not
+// synced are lost.
 func TestPowerCutAtEveryWrite(t *testing.T) {
 	s := someState()
 	box, m := open(t, hosttest.Config{})
@@ -125,8 +127,8 @@ func TestDiskFull(t *testing.T) {
 	settle(t, m, s)
 }
 
-// TestInterrupted: cancelling a run ends its script on the machine, the report is correct, and the next run
-// continues.
+// TestInterrupted: cancelling a run ends its script on the machine, the report is correct, and the
+// next run continues.
 func TestInterrupted(t *testing.T) {
 	box, m := open(t, hosttest.Config{})
 	s := host.State{

@@ -45,8 +45,8 @@ func TestUnreachableMachineStopsNoOther(t *testing.T) {
 	}
 }
 
-// TestFleetStopsWhereAGateFails changes machines one after the other, with a gate after each, and stops or
-// continues after a failure as configured.
+// TestFleetStopsWhereAGateFails changes machines one after the other, with a gate after each, and
+// stops or continues after a failure as configured.
 func TestFleetStopsWhereAGateFails(t *testing.T) {
 	for _, keepGoing := range []bool{false, true} {
 		var gates []string

@@ -29,8 +29,8 @@ func parseFrames(nonce string, output []byte, piece func() int) (frames []frame,
 	return frames, p.Close()
 }
 
-// FuzzFrames: frames are parsed exactly, whatever data they contain and in whatever pieces they arrive, unless
-// the data contains the nonce, which is impossible on a machine.
+// FuzzFrames: frames are parsed exactly, whatever data they contain and in whatever pieces they
+// arrive, unless the data contains the nonce, which is impossible on a machine.
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte("greeting\n"), []byte("no newline"), []byte("\n\n"), uint64(1))
 	f.Add([]byte(""), []byte("\nNONCE"), []byte("\nNONC\nNONCE"), uint64(2))

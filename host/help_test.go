@@ -127,8 +127,8 @@ func whole(t *testing.T, box *hosttest.Machine, s host.State, when string) {
 	}
 }
 
-// both runs the test on a machine in this process and, as root, on OpenSSH and the tools of this machine, each
-// with its own directory.
+// both runs the test on a machine in this process and, as root, on OpenSSH and the tools of this
+// machine, each with its own directory.
 func both(t *testing.T, test func(t *testing.T, m *host.Machine, dir string)) {
 	t.Run("in process", func(t *testing.T) {
 		box, m := open(t, hosttest.Config{})

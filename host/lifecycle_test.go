@@ -36,8 +36,8 @@ var odd = []string{
 	"~",
 }
 
-// lives returns, for each kind, the states that are applied one after the other. After each of them the next plan
-// must be empty.
+// lives returns, for each kind, the states that are applied one after the other. After each of them
+// the next plan must be empty.
 func lives() map[string][]host.State {
 	yes, no := true, false
 	one := func(rs ...host.Resource) (out []host.State) {

@@ -12,8 +12,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// TestRoundTripsDoNotGrow: a converged machine with 200 resources costs one connection, one exec, no write and
-// fewer than 12 round trips.
+// TestRoundTripsDoNotGrow: a converged machine with 200 resources costs one connection, one exec,
+// no write and fewer than 12 round trips.
 func TestRoundTripsDoNotGrow(t *testing.T) {
 	var s host.State
 	for i := range 20 {
@@ -59,7 +59,8 @@ func TestRoundTripsDoNotGrow(t *testing.T) {
 		after.Turns-before.Turns, after.BytesIn-before.BytesIn, after.BytesOut-before.BytesOut)
 }
 
-// TestQueue: waiting for a running command ends with the context, and the counters can be read meanwhile.
+// TestQueue: waiting for a running command ends with the context, and the counters can be read
+// meanwhile.
 func TestQueue(t *testing.T) {
 	_, m := open(t, hosttest.Config{})
 	ctx, cancel := context.WithCancel(t.Context())

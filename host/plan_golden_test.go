@@ -17,8 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden plans")
 
-// TestGoldenPlans plans state.yaml on a machine on which the script before was run, and compares the plan with the
-// file plan. It is then applied, and the next plan must be empty.
+// TestGoldenPlans plans state.yaml on a machine on which the script before was run, and compares
+// the plan with the file plan. It is then applied, and the next plan must be empty.
 func TestGoldenPlans(t *testing.T) {
 	files, err := filepath.Glob("testdata/plans/*.txtar")
 	if err != nil || len(files) == 0 {

@@ -11,7 +11,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
-// TestRebootIsOne: two resources ask for a reboot, the machine reboots once, and the run waits for it.
+// TestRebootIsOne: two resources ask for a reboot, the machine reboots once, and the run waits for
+// it.
 func TestRebootIsOne(t *testing.T) {
 	box, m := open(t, hosttest.Config{})
 	if err := box.FS().WriteFile("/run/reboot-required", nil); err != nil {

@@ -9,8 +9,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
-// TestSharedParts: sets share the directories that they write to, with each other and with a resource that
-// says more about them.
+// TestSharedParts: sets share the directories that they write to, with each other and with a
+// resource that says more about them.
 func TestSharedParts(t *testing.T) {
 	key := "-----BEGIN PGP PUBLIC KEY BLOCK-----\nx\n"
 	source := func(name string) host.AptSource {
@@ -38,7 +38,8 @@ func TestSharedParts(t *testing.T) {
 	}
 }
 
-// TestContested: resources, and members of sets, that would revert each other at every run are a problem.
+// TestContested: resources, and members of sets, that would revert each other at every run are a
+// problem.
 func TestContested(t *testing.T) {
 	sum := strings.Repeat("0", 64)
 	for name, s := range map[string]host.State{
@@ -71,7 +72,8 @@ func TestContested(t *testing.T) {
 	}
 }
 
-// TestRefusedNames: names that the machine would reject or misinterpret are found before it is dialled.
+// TestRefusedNames: names that the machine would reject or misinterpret are found before it is
+// dialled.
 func TestRefusedNames(t *testing.T) {
 	for want, s := range map[string]host.State{
 		"[0].owner":    {host.File{Path: "/x", Owner: "0000"}},

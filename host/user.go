@@ -216,8 +216,8 @@ func (u User) usermod(o *Observation, have UserState) (flags, causes []string) {
 	return flags, causes
 }
 
-// setHash returns the script line that sets the password hash, over a pipe: an argument would be visible
-// to every user of the machine.
+// setHash returns the script line that sets the password hash, over a pipe: an argument would be
+// visible to every user of the machine.
 func (u User) setHash() string {
 	return fmt.Sprintf("printf '%%s:%%s\\n' %s %s | chpasswd -e", ssh.Quote(u.Name), ssh.Quote(u.Hash.Reveal()))
 }

@@ -147,8 +147,9 @@ func (s *suite) bytesOfRun(t *testing.T) int64 {
 	return proxy.passed.Load() - start
 }
 
-// cutAfter applies the suite's state through the proxy and cuts the connection after some bytes from the
-// machine. It continues where the previous run was cut off, or starts again if that completed.
+// cutAfter applies the suite's state through the proxy and cuts the connection after some bytes
+// from the machine. It continues where the previous run was cut off, or starts again if that
+// completed.
 func (s *suite) cutAfter(t *testing.T, proxy *cutter, bytes int64, when string) {
 	t.Helper()
 	m := &host.Machine{Target: proxy.through(s.Target)}

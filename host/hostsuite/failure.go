@@ -10,8 +10,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// failuresStayTheirOwn: a change that fails is reported with its output, skips what comes after it and
-// stops nothing else.
+// failuresStayTheirOwn: a change that fails is reported with its output, skips what comes after it
+// and stops nothing else.
 func failuresStayTheirOwn(t *testing.T, subject Subject) {
 	s := subject.open(t)
 	st := host.State{

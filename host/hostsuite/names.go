@@ -9,7 +9,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// keepsNamesAndBytes: files have exactly the names and contents of the state, whatever bytes these are.
+// keepsNamesAndBytes: files have exactly the names and contents of the state, whatever bytes these
+// are.
 func keepsNamesAndBytes(t *testing.T, subject Subject) {
 	s := subject.open(t)
 	st := host.State{host.Directory{Path: s.path("n")}}

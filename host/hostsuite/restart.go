@@ -8,8 +8,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// restartsAfterACut: a unit is restarted exactly once if what it reads was changed by a run that was cut
-// off before the restart.
+// restartsAfterACut: a unit is restarted exactly once if what it reads was changed by a run that
+// was cut off before the restart.
 func restartsAfterACut(t *testing.T, subject Subject) {
 	if subject.Dir != "" {
 		return // it needs a whole machine

@@ -17,7 +17,8 @@ func (s *suite) roots() string {
 	return "/etc /srv /opt /usr/local /home /var/spool /var/lib/dpkg /boot"
 }
 
-// snapshot maps every path to its type, mode, owner and content; with times also to its size and times.
+// snapshot maps every path to its type, mode, owner and content; with times also to its size and
+// times.
 func (s *suite) snapshot(t *testing.T, times bool) map[string]string {
 	t.Helper()
 	format := `%p\t%y %m %u:%g %l\n`

@@ -1,6 +1,6 @@
-// Package hostsuite is the conformance suite of machines and of kinds of resources: the laws that must
-// hold for package host to work correctly on a machine. It runs against machines in the test's process,
-// sshd and real machines:
+// Package hostsuite is the conformance suite of machines and of kinds of resources: the laws that
+// must hold for package host to work correctly on a machine. It runs against machines in the test's
+// process, sshd and real machines:
 //
 //	func TestConformance(t *testing.T) {
 //		hostsuite.Run(t, func(t *testing.T) hostsuite.Subject {
@@ -93,8 +93,8 @@ func (s *suite) path(name string) string {
 func bigContent() string { return strings.Repeat("0123456789abcdef\n", 6000) }
 
 // state is the desired state of the suite. It covers everything in which a change can be cut off:
-// payloads, several ops of one resource, several edits of one file, dependencies and, on a whole machine,
-// units and accounts.
+// payloads, several ops of one resource, several edits of one file, dependencies and, on a whole
+// machine, units and accounts.
 func (s *suite) state() host.State {
 	yes := true
 	st := host.State{
