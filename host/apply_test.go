@@ -1,7 +1,6 @@
 package host_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -12,8 +11,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// TestScriptThatCannotBeRead: a command that no shell can read fails alone, and a check that none can is named and keeps the machine from being planned.
-func TestScriptThatCannotBeRead(t *testing.T) {
+// TestScriptWithSyntaxError: a command with a syntax error fails alone, and an unless with one is
+// an error of the plan that names the command.
+func TestScriptWithSyntaxError(t *testing.T) {
 	both(t, func(t *testing.T, m *host.Machine, dir string) {
 		s := host.State{
 			host.File{Path: dir + "/before", Content: "x"},
@@ -36,14 +36,17 @@ func TestScriptThatCannotBeRead(t *testing.T) {
 				t.Errorf("%s is %s, want %s", res.ID, res.Status, want[i])
 			}
 		}
-		_, err = m.Plan(t.Context(), host.State{host.Command{Name: "fine", Run: "x", Unless: "# nothing"}, host.Command{Name: "check", Run: "touch " + ssh.Quote(dir+"/ran"), Unless: "[ 'x"}})
+		_, err = m.Plan(t.Context(), host.State{
+			host.Command{Name: "fine", Run: "x", Unless: "# nothing"},
+			host.Command{Name: "check", Run: "touch " + ssh.Quote(dir+"/ran"), Unless: "[ 'x"},
+		})
 		if !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), "command:check") {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
-// TestSetgid: a directory has exactly the mode that is stated, whatever it had or inherits.
+// TestSetgid: a directory has exactly the wanted mode, whatever it had or inherits.
 func TestSetgid(t *testing.T) {
 	both(t, func(t *testing.T, m *host.Machine, dir string) {
 		if _, err := m.Run(t.Context(), ssh.Command{Script: "mkdir -m 2775 -p " + ssh.Quote(dir+"/shared"), Root: true}); err != nil {
@@ -56,7 +59,8 @@ func TestSetgid(t *testing.T) {
 	})
 }
 
-// TestArchiveLeavesTheRest: what lies in the directory of an archive and is not of it keeps its owner.
+// TestArchiveLeavesTheRest: files in the directory of an archive that are not part of it keep their
+// owner.
 func TestArchiveLeavesTheRest(t *testing.T) {
 	both(t, func(t *testing.T, m *host.Machine, dir string) {
 		d := ssh.Quote(dir)
@@ -71,7 +75,8 @@ func TestArchiveLeavesTheRest(t *testing.T) {
 			}
 			return string(r.Stdout)
 		}
-		sh("mkdir app src; echo x >src/program; tar -c -f a.tar -C src program; echo theirs >app/data; chown 12345:12345 app/data")
+		sh("mkdir app src; echo x >src/program; tar -c -f a.tar -C src program")
+		sh("echo theirs >app/data; chown 12345:12345 app/data")
 		hash, _, _ := strings.Cut(sh("sha256sum <a.tar"), " ")
 		settle(t, m, host.State{host.Archive{Path: dir + "/app", URL: "file://" + dir + "/a.tar", SHA256: hash}})
 		if got := sh("stat -c %u:%g app/data app/program"); got != "12345:12345\n0:0\n" {
@@ -83,7 +88,9 @@ func TestArchiveLeavesTheRest(t *testing.T) {
 // TestUnreadableDisk: a disk that cannot be read is not blank.
 func TestUnreadableDisk(t *testing.T) {
 	box, m := open(t, hosttest.Config{Disks: []hosttest.Disk{{Serial: "D1", Size: 1 << 30}}})
-	s := host.State{host.Disk{Device: "/dev/disk/by-id/usb-Samsung_SSD_870_D1", Label: "lab", Initialise: host.InitialiseIfBlank}}
+	s := host.State{
+		host.Disk{Device: "/dev/disk/by-id/usb-Samsung_SSD_870_D1", Label: "lab", Initialise: host.InitialiseIfBlank},
+	}
 	if p, err := m.Plan(t.Context(), s); err != nil || p.Empty() {
 		t.Fatalf("a blank disk: %v %s", err, p)
 	}
@@ -93,18 +100,25 @@ func TestUnreadableDisk(t *testing.T) {
 	}
 }
 
-// TestKeysInAHomeElsewhere: keys that are in a home before its account is made, wherever that is, are kept by the one run that makes both.
+// TestKeysInAHomeElsewhere: keys in a home that exists before its account, wherever it is, are kept
+// by the run that creates the account.
 func TestKeysInAHomeElsewhere(t *testing.T) {
-	const key, old = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKxTvCOEjMGL1bkFP6kqLz1EwbA3Lqe8a0dIVyyTyJrh a@lab", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFPmJ1vG0mVv8a1bqgWb1cJrKJXW9p1xwT6pYwYQe1xK b@lab"
+	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKxTvCOEjMGL1bkFP6kqLz1EwbA3Lqe8a0dIVyyTyJrh a@lab"
+	const old = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFPmJ1vG0mVv8a1bqgWb1cJrKJXW9p1xwT6pYwYQe1xK b@lab"
+	const addOld = "mkdir -p /srv/homes/kim/.ssh; echo '" + old + "' >/srv/homes/kim/.ssh/authorized_keys; "
 	for name, c := range map[string]struct {
 		user   host.User
 		before string
 	}{
-		"new account":      {host.User{Name: "kim", Home: "/srv/homes/kim"}, "mkdir -p /srv/homes"},
-		"account that has": {host.User{Name: "kim", UID: 4242, Home: "/srv/homes/kim"}, "mkdir -p /srv/homes/kim/.ssh; echo '" + old + "' >/srv/homes/kim/.ssh/authorized_keys; chown -R 4242:4242 /srv/homes/kim"},
-		"home that moves":  {host.User{Name: "kim", Home: "/srv/homes/kim"}, "useradd -m kim; mkdir -p /srv/homes/kim/.ssh; echo '" + old + "' >/srv/homes/kim/.ssh/authorized_keys; chown -R kim:kim /srv/homes/kim"},
-		"homes elsewhere":  {host.User{Name: "kim"}, "mkdir -p /srv/homes/kim; echo HOME=/srv/homes >>/etc/default/useradd"},
-		"another skeleton": {host.User{Name: "kim"}, "mkdir -p /etc/skel/.ssh; echo '" + old + "' >/etc/skel/.ssh/authorized_keys"},
+		"new account": {host.User{Name: "kim", Home: "/srv/homes/kim"}, "mkdir -p /srv/homes"},
+		"new account, home with keys": {host.User{Name: "kim", UID: 4242, Home: "/srv/homes/kim"},
+			addOld + "chown -R 4242:4242 /srv/homes/kim"},
+		"home that changes": {host.User{Name: "kim", Home: "/srv/homes/kim"},
+			"useradd -m kim; " + addOld + "chown -R kim:kim /srv/homes/kim"},
+		"homes elsewhere": {host.User{Name: "kim"},
+			"mkdir -p /srv/homes/kim; echo HOME=/srv/homes >>/etc/default/useradd"},
+		"skeleton with keys": {host.User{Name: "kim"},
+			"mkdir -p /etc/skel/.ssh; echo '" + old + "' >/etc/skel/.ssh/authorized_keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			box, m := open(t, hosttest.Config{})
@@ -113,74 +127,10 @@ func TestKeysInAHomeElsewhere(t *testing.T) {
 			}
 			settle(t, m, host.State{c.user, host.AuthorizedKey{User: "kim", Key: key}})
 			out, err := box.Exec("h=$(getent passwd kim | cut -d: -f6); cat $h/.ssh/authorized_keys")
-			if err != nil || !strings.HasSuffix(out, key+"\n") || strings.Contains(c.before, old) && !strings.HasPrefix(out, old+"\n") {
+			kept := !strings.Contains(c.before, old) || strings.HasPrefix(out, old+"\n")
+			if err != nil || !kept || !strings.HasSuffix(out, key+"\n") {
 				t.Errorf("the keys are %q, %v", out, err)
 			}
 		})
 	}
-}
-
-// TestRebootThatFails: a machine that refuses to reboot is not waited for.
-func TestRebootThatFails(t *testing.T) {
-	box, m := open(t, hosttest.Config{})
-	box.Handle("systemctl", func(*hosttest.Process) int { return 1 })
-	err := m.Reboot(t.Context(), "", nil)
-	if err == nil || errors.Is(err, lab.ErrTimeout) || !strings.Contains(err.Error(), "exit status 1") {
-		t.Errorf("got %v", err)
-	}
-}
-
-// TestRebootComesLast: a reboot waits for what has to wait for other changes too.
-func TestRebootComesLast(t *testing.T) {
-	box, m := open(t, hosttest.Config{})
-	if err := box.FS().WriteFile("/run/reboot-required", nil); err != nil {
-		t.Fatal(err)
-	}
-	boot := box.BootID()
-	settle(t, m, host.State{
-		host.File{Path: "/srv/a", Content: "x"},
-		successor{path: "/srv/b", of: "/srv/a", Order: host.Order{After: []string{"file:/srv/a"}}},
-		host.Reboot{Order: host.Order{After: []string{"successor:/srv/b"}}},
-	})
-	if box.BootID() == boot {
-		t.Error("it was not rebooted")
-	}
-}
-
-// TestQueue: who waits until something else has run on a machine stops waiting with its context, and the counters can be read meanwhile.
-func TestQueue(t *testing.T) {
-	_, m := open(t, hosttest.Config{})
-	ctx, cancel := context.WithCancel(t.Context())
-	began, ended := &firstWrite{make(chan struct{})}, make(chan struct{})
-	go func() {
-		defer close(ended)
-		_, _ = m.Run(ctx, ssh.Command{Script: "echo; sleep 1000", Stdout: began})
-	}()
-	<-began.seen
-	enough := errors.New("enough")
-	other, stop := context.WithCancelCause(t.Context())
-	stop(enough)
-	if _, err := m.Plan(other, nil); !errors.Is(err, enough) || !lab.SafeToRetry(err) {
-		t.Errorf("got %v", err)
-	}
-	if s := m.Counters(); s.Execs != 1 {
-		t.Errorf("%+v", s)
-	}
-	cancel()
-	<-ended
-}
-
-// both runs the test on a machine in this process and, as root, on OpenSSH and the tools of this machine, each with a folder of its own.
-func both(t *testing.T, test func(t *testing.T, m *host.Machine, dir string)) {
-	t.Run("in process", func(t *testing.T) {
-		box, m := open(t, hosttest.Config{})
-		if err := box.FS().MkdirAll("/srv/test"); err != nil {
-			t.Fatal(err)
-		}
-		test(t, m, "/srv/test")
-	})
-	t.Run("sshd", func(t *testing.T) {
-		m, dir := here(t)
-		test(t, m, dir)
-	})
 }

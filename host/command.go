@@ -9,8 +9,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Command is a command that is run if the machine does not yet have its effect. Unless, Creates or
-// Removes must tell how to see that.
+// Command is a command that is run if the machine does not yet have its effect. At least one of
+// Unless, Creates and Removes must define how that is observed.
 type Command struct {
 	Order `yaml:",inline"`
 

@@ -1,7 +1,6 @@
 package host_test
 
 import (
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -9,21 +8,11 @@ import (
 
 	cryptossh "golang.org/x/crypto/ssh"
 
-	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hostsuite"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
-
-func pin(k cryptossh.PublicKey) ssh.HostKeys {
-	return ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(k))}}
-}
-
-// inProcess returns how a machine in this process is reached.
-func inProcess(m *hosttest.Machine) ssh.Target {
-	return ssh.Target{Name: "pi1", Address: m.Addr(), User: m.User(), ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{m.ClientKey()}}, HostKeys: pin(m.HostKey())}
-}
 
 func TestConformanceInProcess(t *testing.T) {
 	hostsuite.Run(t, func(t *testing.T) hostsuite.Subject {
@@ -31,10 +20,10 @@ func TestConformanceInProcess(t *testing.T) {
 	})
 }
 
-// TestConformanceSSHD runs on OpenSSH and the tools of this machine, in a folder of the test.
+// TestConformanceSSHD runs on OpenSSH and the tools of this machine, in a directory of the test.
 func TestConformanceSSHD(t *testing.T) {
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
-		real.Missing(t, "Linux and root, to keep owners of files")
+		real.Missing(t, "Linux and root, to set owners of files")
 	}
 	hostsuite.Run(t, func(t *testing.T) hostsuite.Subject {
 		s := real.SSHD(t)
@@ -43,7 +32,9 @@ func TestConformanceSSHD(t *testing.T) {
 			t.Fatal(err)
 		}
 		return hostsuite.Subject{Dir: dir, Cuts: 12, Target: ssh.Target{
-			Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(filepath.Dir(dir), "lock"),
+			Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience,
+			Auth: ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, HostKeys: pin(s.HostKey),
+			LockFile: filepath.Join(filepath.Dir(dir), "lock"),
 		}}
 	})
 }
@@ -58,10 +49,3 @@ func TestConformanceMachine(t *testing.T) {
 		return hostsuite.Subject{Target: realTarget(m)}
 	})
 }
-
-func realTarget(m *real.Machine) ssh.Target {
-	return ssh.Target{Name: m.Name, Address: m.Addr, User: m.User, ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{m.Key}}, HostKeys: pin(m.HostKey), Boundary: boundary}
-}
-
-// boundary allows the test's own machines.
-var boundary = &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("127.0.0.0/8")}}

@@ -13,13 +13,14 @@ import (
 // Disk is a file system on a disk of its own: a GPT with one partition and a labelled file system. It
 // is only created on a disk that is provably blank.
 //
-// The disk is named by its serial number, below /dev/disk/by-id: other names can refer to a different
-// disk after a reboot. If a partition of the disk has the label and the file system, nothing on it is
-// touched; a [Mount] of LABEL= mounts it. Otherwise it is initialised if Initialise allows it and it
-// is blank: no partition, no signature that wipefs or blkid know, not mounted, not in fstab, not swap,
-// no holders, and only zero bytes in its first and last 16 MiB and in 256 places between. Signatures
-// alone are not enough, since both tools report nothing on a disk full of raw data. Initialising has
-// the risk dataloss, so a person must confirm it for this very disk.
+// The disk is named by its serial number, below /dev/disk/by-id: other names can refer to a
+// different disk after a reboot. If a partition of the disk has the label and the file system,
+// nothing on it is touched; a [Mount] of LABEL= mounts it. Otherwise it is initialised if
+// Initialise allows it and it is blank: no partition, no signature that wipefs or blkid know, not
+// mounted, not in fstab, not swap, no holders, and only zero bytes in its first and last 16 MiB and
+// in 256 places between. Signatures alone are not enough, since both tools report nothing on a disk
+// full of raw data. Initialising has the risk dataloss, so a person must confirm it for this very
+// disk.
 type Disk struct {
 	Order `yaml:",inline"`
 
@@ -288,8 +289,8 @@ func (d Disk) Plan(o *Observation) ([]Op, error) {
 	}}, nil
 }
 
-// named reports whether the source of a line of fstab is the disk, by its stable or its kernel name, or
-// a partition of it.
+// named reports whether the source of a line of fstab is the disk, by its stable or its kernel
+// name, or a partition of it.
 func (d Disk) named(device, source string) bool {
 	return source == d.Device ||
 		device != "" && (source == device || path.Dir(source) == "/dev" && strings.HasPrefix(source, device))

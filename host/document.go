@@ -11,7 +11,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
 
-// ReadState reads a state from YAML: a list of resources, each a mapping with its kind as the one key.
+// ReadState reads a state from YAML: a list of resources, each a mapping with its kind as the one
+// key.
 //
 //   - file: {path: /etc/motd, content: "hello\n"}
 //   - unit: {name: ssh.service, state: started, enabled: true}

@@ -23,8 +23,8 @@ type edit struct {
 	validate string
 }
 
-// plan returns the op that applies change to the lines of the file, nothing if they stay the same. The
-// next edit of the same file, in this plan, sees the result.
+// plan returns the op that applies change to the lines of the file, nothing if they stay the same.
+// The next edit of the same file, in this plan, sees the result.
 func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, error) {
 	old, exists := o.Content(e.path)
 	if err := e.refuse(o.Stat(e.path).Type, len(old)); err != nil {
@@ -139,8 +139,8 @@ func insert(lines []string, at int, text ...string) []string {
 	return append(out, lines[at:]...)
 }
 
-// place returns the index at which to insert: after the last line that matches after, otherwise before
-// the last that matches before, otherwise the end.
+// place returns the index at which to insert: after the last line that matches after, otherwise
+// before the last that matches before, otherwise the end.
 func place(lines []string, after, before *regexp.Regexp) int {
 	for i := len(lines) - 1; i >= 0; i-- {
 		l := strings.TrimSuffix(lines[i], "\n")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -12,7 +13,7 @@ type frame struct {
 	data   []byte
 }
 
-// parseFrames feeds the output in pieces and returns the frames.
+// parseFrames parses the output in pieces and returns the frames.
 func parseFrames(nonce string, output []byte, piece func() int) (frames []frame, err error) {
 	p := &frameParser{nonce: nonce,
 		header: func(h string) { frames = append(frames, frame{header: h}) },
@@ -28,8 +29,8 @@ func parseFrames(nonce string, output []byte, piece func() int) (frames []frame,
 	return frames, p.Close()
 }
 
-// FuzzFrames: whatever data lies between frames, and in whatever pieces the output comes, each frame comes out exactly, unless the data holds
-// the nonce, which nothing on a machine can.
+// FuzzFrames: frames are parsed exactly, whatever data they contain and in whatever pieces they
+// arrive, unless the data contains the nonce, which is impossible on a machine.
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte("greeting\n"), []byte("no newline"), []byte("\n\n"), uint64(1))
 	f.Add([]byte(""), []byte("\nNONCE"), []byte("\nNONC\nNONCE"), uint64(2))
@@ -49,13 +50,16 @@ func FuzzFrames(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(frames) != 3 || frames[0].header != "one 1" || frames[1].header != "two" || frames[2].header != "end" || !bytes.Equal(frames[0].data, a) || !bytes.Equal(frames[1].data, b) || len(frames[2].data) != 0 {
-			t.Fatalf("%q gave %q", out.Bytes(), frames)
+		want := []frame{{"one 1", a}, {"two", b}, {"end", nil}}
+		if !slices.EqualFunc(frames, want, func(x, y frame) bool {
+			return x.header == y.header && bytes.Equal(x.data, y.data)
+		}) {
+			t.Fatalf("%q was parsed as %q", out.Bytes(), frames)
 		}
 	})
 }
 
-// FuzzFramesOfAnything: no output breaks the parser, and an endless header is an error, not endless memory.
+// FuzzFramesOfAnything: no output makes the parser panic or return more data than there is.
 func FuzzFramesOfAnything(f *testing.F) {
 	f.Add([]byte("\nN \nN x"), 3)
 	f.Fuzz(func(t *testing.T, output []byte, n int) {
@@ -65,34 +69,14 @@ func FuzzFramesOfAnything(f *testing.F) {
 			total += len(fr.data) + len(fr.header)
 		}
 		if err == nil && total > len(output) {
-			t.Fatalf("%d bytes gave %d", len(output), total)
+			t.Fatalf("%d bytes were parsed as %d", len(output), total)
 		}
 	})
 }
 
 func TestFrameHeaderIsBounded(t *testing.T) {
-	if _, err := parseFrames("N", []byte("\nN "+string(bytes.Repeat([]byte("x"), maxHeader+100))), func() int { return 1000 }); err == nil {
+	output := append([]byte("\nN "), bytes.Repeat([]byte("x"), maxHeader+100)...)
+	if _, err := parseFrames("N", output, func() int { return 1000 }); err == nil {
 		t.Error("an endless header was accepted")
 	}
-}
-
-// FuzzObservation: no answer of a machine breaks the parser.
-func FuzzObservation(f *testing.F) {
-	f.Add("\nN facts\nhostname=pi1\nMemTotal:  8 kB\nnow=1.2\n\nN paths\n/a\x0081a4 0 0 root root 5 1 2\x00\nN units\nLoadState=loaded\n\nN end\n")
-	f.Add("\nN sums\n\\abc  x\\n\n\nN shown\nx\x00y\nN content\nx\nN link\n\x00\nN probe 0\nx\nN exit 0 3\nN exit 9 9\nN mounts\n1 2 3 / /a rw - ext4 /dev/x rw\n\nN swaps\nh\n/dev/y\nN end\n")
-	f.Add("\nN sysctls\n/proc/sys/a/b:1:2\n/proc/sys/a/b:3\n/proc/sys/c:4\n:\nN end\n")
-	f.Fuzz(func(t *testing.T, output string) {
-		q := &Query{}
-		q.Probe("p", ":")
-		q.Unit("a.service")
-		q.Path("/a")
-		q.Sysctl("a.b")
-		p := newObservationParser(q)
-		fp := &frameParser{nonce: "N", header: p.header, data: p.data}
-		if _, err := fp.Write([]byte(output)); err != nil {
-			return
-		}
-		_ = fp.Close()
-		_, _ = p.finish()
-	})
 }

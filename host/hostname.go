@@ -12,8 +12,8 @@ import (
 // Hostname is the machine's name: in /etc/hostname, in the kernel, and, as is Debian's convention, in
 // /etc/hosts for 127.0.1.1.
 //
-// A machine that is a node of a k3s cluster cannot be renamed: the node would join a second time under
-// the new name, and its old node password would be rejected.
+// A machine that is a node of a k3s cluster cannot be renamed: the node would join a second time
+// under the new name, and its old node password would be rejected.
 type Hostname struct {
 	Order `yaml:",inline"`
 

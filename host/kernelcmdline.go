@@ -13,9 +13,9 @@ import (
 // cmdline.txt. Existing words are never removed. On other machines, which have no such file, it does
 // nothing.
 //
-// A change asks for a reboot. If the running kernel has the words and still lacks a cgroup controller
-// listed in Controllers, the kernel has a bug that no reboot fixes (raspberrypi/linux issue 5933), and
-// planning fails.
+// A change asks for a reboot. If the running kernel has the words and still lacks a cgroup
+// controller listed in Controllers, the kernel has a bug that no reboot fixes (raspberrypi/linux
+// issue 5933), and planning fails.
 type KernelCmdline struct {
 	Order `yaml:",inline"`
 

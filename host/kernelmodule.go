@@ -8,8 +8,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// KernelModule is a kernel module that is loaded now and at boot (modules-load.d(5)). A module that is
-// built into the kernel counts as loaded.
+// KernelModule is a kernel module that is loaded now and at boot (modules-load.d(5)). A module that
+// is built into the kernel counts as loaded.
 type KernelModule struct {
 	Order `yaml:",inline"`
 

@@ -48,7 +48,7 @@ func (m *Machine) take(ctx context.Context) (release func(), err error) {
 	case turn <- struct{}{}:
 		return func() { <-turn }, nil
 	case <-ctx.Done():
-		return nil, lab.NotSent(&lab.Error{Op: "wait for what else runs on", Target: m.name(), Err: context.Cause(ctx)})
+		return nil, lab.NotSent(&lab.Error{Op: "wait for another command on", Target: m.name(), Err: context.Cause(ctx)})
 	}
 }
 

@@ -27,8 +27,8 @@ func ownership(path string, st Stat, mode Mode, owner, group string) []Op {
 	return []Op{{Action: lab.Update, Cause: strings.Join(causes, ", "), Script: strings.Join(lines, "\n")}}
 }
 
-// checkOwner reports the problem of the owner or group of a file: a name, from any account database, a
-// number, or empty.
+// checkOwner reports the problem of the owner or group of a file: a name, from any account
+// database, a number, or empty.
 func checkOwner(ps *lab.Problems, field, name string) {
 	digits := name != "" && strings.Trim(name, "0123456789") == ""
 	switch {

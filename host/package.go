@@ -27,8 +27,8 @@ const aptGet = "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--fo
 // aptRemove is the command that removes the packages whose names are appended to it.
 const aptRemove = aptGet + "remove --"
 
-// aptInstall returns the command that installs the packages whose names are appended to it. dpkg first
-// completes an interrupted run, since apt-get installs nothing before that.
+// aptInstall returns the command that installs the packages whose names are appended to it. dpkg
+// first completes an interrupted run, since apt-get installs nothing before that.
 func aptInstall() string {
 	return shell("repair") + "repair && " + aptGet +
 		"install --no-install-recommends --allow-downgrades --allow-change-held-packages --"

@@ -41,9 +41,9 @@ func checkPath(ps *lab.Problems, field, p string) {
 	}
 }
 
-// tempFor returns the name under which new content of the file is stored, in the same directory, until
-// it is moved into place. It depends on the file's name only, so that a file left behind by an
-// interrupted run is overwritten.
+// tempFor returns the name under which new content of the file is stored, in the same directory,
+// until it is moved into place. It depends on the file's name only, so that a file left behind by
+// an interrupted run is overwritten.
 func tempFor(file string) string {
 	h := sha256.Sum256([]byte(file))
 	return strings.TrimSuffix(path.Dir(file), "/") + "/.lab-" + hex.EncodeToString(h[:8]) + ".tmp"

@@ -17,7 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden plans")
 
-// TestGoldenPlans plans states.yaml on a machine on which the script before was run. The plan is the file plan; it is applied, and then empty.
+// TestGoldenPlans plans state.yaml on a machine on which the script before was run, and compares
+// the plan with the file plan. It is then applied, and the next plan must be empty.
 func TestGoldenPlans(t *testing.T) {
 	files, err := filepath.Glob("testdata/plans/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -61,7 +62,7 @@ func TestGoldenPlans(t *testing.T) {
 	}
 }
 
-// order returns what each change comes after, one a line; changes that come after none are left out.
+// order returns the dependencies of each change, one a line, and leaves out changes without any.
 func order(p *lab.Plan) string {
 	var b strings.Builder
 	for _, step := range p.Steps() {

@@ -39,9 +39,9 @@ func (e *execution) reboot(ctx context.Context, reboots []int) error {
 
 // Reboot reboots the machine and waits, for at most 5 minutes, until its boot ID has changed. bootID
 // is the boot ID that the machine had when the reboot was decided on: a machine with a different one
-// has been rebooted since, and is left alone. Empty means its current one. tell, which may be nil,
-// is called with what is being waited for.
-func (m *Machine) Reboot(ctx context.Context, bootID string, tell func(string)) error {
+// has been rebooted since, and is left alone. Empty means its current one. progress, which may be
+// nil, is called with what is being waited for.
+func (m *Machine) Reboot(ctx context.Context, bootID string, progress func(string)) error {
 	boot := func(ctx context.Context) (string, error) {
 		f, err := m.Facts(ctx)
 		return f.BootID, err
@@ -61,7 +61,7 @@ func (m *Machine) Reboot(ctx context.Context, bootID string, tell func(string)) 
 	case err == nil && res.Exit > 0 && res.Exit < 128: // a higher status means that the shutdown ended it
 		return &lab.Error{Op: "reboot", Target: m.name(), Hint: "on the machine: systemctl reboot", Err: res.Err()}
 	}
-	poll := lab.Poll{What: m.name() + " to boot", First: 500 * time.Millisecond, Timeout: rebootTimeout, Report: tell}
+	poll := lab.Poll{What: m.name() + " to boot", First: 500 * time.Millisecond, Timeout: rebootTimeout, Report: progress}
 	return lab.Wait(ctx, poll, func(ctx context.Context) (bool, error) {
 		_ = m.Close() // it may be connected to the system that is shutting down
 		try, cancel := context.WithTimeout(ctx, 20*time.Second)

@@ -8,7 +8,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
-// rollback is a resource whose change takes back what came before it.
+// rollback is a resource whose change rolls back earlier ones.
 type rollback struct {
 	host.Order
 	names []string
@@ -21,10 +21,16 @@ func (rollback) Validate() lab.Problems { return nil }
 func (rollback) Observe(*host.Query) {}
 
 func (r rollback) Plan(*host.Observation) ([]host.Op, error) {
-	return []host.Op{{Action: lab.Run, Cause: "always", Script: "rm -f /srv/a /srv/'odd name'\n" + host.RolledBack(r.names...) + "\necho gone wrong; exit 1"}}, nil
+	return []host.Op{
+		{
+			Action: lab.Run,
+			Cause:  "always",
+			Script: "rm -f /srv/a /srv/'odd name'\n" + host.RolledBack(r.names...) + "\necho failed; exit 1",
+		},
+	}, nil
 }
 
-// TestRolledBack: what a rollback took back is reported as rolled back, neither as made nor as made and lost.
+// TestRolledBack: changes that were rolled back are reported as such, neither as done nor as drift.
 func TestRolledBack(t *testing.T) {
 	_, h := open(t, hosttest.Config{})
 	st := host.State{

@@ -7,7 +7,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// resolveAll returns the values of all references of a field, in addition to those that a program set.
+// resolveAll returns the values of all references of a field, in addition to those that a program
+// set.
 func resolveAll(
 	field string, refs map[string]lab.SecretRef, have map[string]lab.Secret,
 	read func(string, lab.SecretRef) lab.Secret,

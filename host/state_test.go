@@ -1,7 +1,6 @@
 package host_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -10,7 +9,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
-// TestSharedParts: sets share the folders that they write to, with each other and with who says more of them.
+// TestSharedParts: sets share the directories that they write to, with each other and with a
+// resource that says more about them.
 func TestSharedParts(t *testing.T) {
 	key := "-----BEGIN PGP PUBLIC KEY BLOCK-----\nx\n"
 	source := func(name string) host.AptSource {
@@ -20,28 +20,33 @@ func TestSharedParts(t *testing.T) {
 		return host.DropIn{Unit: "x.service", Name: name, Content: "[Unit]\n"}
 	}
 	box, m := open(t, hosttest.Config{})
-	settle(t, m, host.State{source("a"), source("b"), dropIn("10-a"), dropIn("20-b"), host.Directory{Path: "/etc/apt/keyrings", Mode: 0o700}})
-	if out, err := box.Exec("stat -c %a /etc/apt/keyrings; ls /etc/apt/keyrings /etc/systemd/system/x.service.d"); err != nil || !strings.HasPrefix(out, "700\n") || strings.Count(out, "asc")+strings.Count(out, "conf") != 4 {
+	settle(t, m, host.State{
+		source("a"), source("b"), dropIn("10-a"), dropIn("20-b"), host.Directory{Path: "/etc/apt/keyrings", Mode: 0o700},
+	})
+	out, err := box.Exec("stat -c %a /etc/apt/keyrings; ls /etc/apt/keyrings /etc/systemd/system/x.service.d")
+	if err != nil || !strings.HasPrefix(out, "700\n") || strings.Count(out, "asc")+strings.Count(out, "conf") != 4 {
 		t.Errorf("%s %v", out, err)
 	}
 	_, m = open(t, hosttest.Config{})
-	if p, err := m.Plan(t.Context(), host.State{source("a"), source("b")}, "aptsource:b"); err != nil || !strings.Contains(p.String(), "keyrings/b.asc") || strings.Contains(p.String(), "keyrings/a.asc") {
+	p, err := m.Plan(t.Context(), host.State{source("a"), source("b")}, "aptsource:b")
+	if err != nil || !strings.Contains(p.String(), "keyrings/b.asc") || strings.Contains(p.String(), "keyrings/a.asc") {
 		t.Errorf("of the second alone: %v\n%s", err, p)
 	}
-	err := host.State{host.Directory{Path: "/etc/apt/keyrings", Absent: true}, source("a")}.Validate()
+	err = host.State{host.Directory{Path: "/etc/apt/keyrings", Absent: true}, source("a")}.Validate()
 	if err == nil || !strings.Contains(err.Error(), "two resources have this ID") {
-		t.Errorf("a folder that must not be there, and must: %v", err)
+		t.Errorf("a directory that is absent and needed: %v", err)
 	}
 }
 
-// TestContested: what two resources would undo of each other at every run is refused, sets looked into.
+// TestContested: resources, and members of sets, that would revert each other at every run are a
+// problem.
 func TestContested(t *testing.T) {
 	sum := strings.Repeat("0", 64)
 	for name, s := range map[string]host.State{
 		"file and download":   {host.File{Path: "/x"}, host.Download{Path: "/x", URL: "https://example.org/", SHA256: sum}},
 		"file and link":       {host.File{Path: "/x"}, host.Link{Path: "/x", Target: "y"}},
 		"file and directory":  {host.File{Path: "/x"}, host.Directory{Path: "/x"}},
-		"absent and there":    {host.File{Path: "/x", Absent: true}, host.Link{Path: "/x", Target: "y"}},
+		"absent and link":     {host.File{Path: "/x", Absent: true}, host.Link{Path: "/x", Target: "y"}},
 		"download and line":   {host.Download{Path: "/x", URL: "https://example.org/", SHA256: sum}, host.Line{Path: "/x", Line: "l"}},
 		"unit file and line":  {host.UnitFile{Name: "x.service", Content: "[Unit]"}, host.Line{Path: "/etc/systemd/system/x.service", Line: "l"}},
 		"time zone and file":  {host.Timezone{Name: "UTC"}, host.Link{Path: "/etc/localtime", Target: "x"}},
@@ -49,16 +54,17 @@ func TestContested(t *testing.T) {
 		"cron and its file":   {host.Cron{Name: "c", Schedule: "@daily", Command: "x"}, host.Block{Path: "/etc/cron.d/c", Name: "n"}},
 		"fstab and its mount": {host.File{Path: "/etc/fstab"}, host.Mount{Path: "/m", Source: "LABEL=x"}},
 	} {
-		if err := s.Validate(); err == nil || !strings.Contains(err.Error(), "[1]") && !strings.Contains(err.Error(), "two resources") {
+		if err := s.Validate(); err == nil ||
+			!strings.Contains(err.Error(), "[1]") && !strings.Contains(err.Error(), "two resources") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for name, s := range map[string]host.State{
-		"made once, then edited":        {host.File{Path: "/x", IfAbsent: true}, host.Line{Path: "/x", Line: "l"}},
-		"unpacked into a folder":        {host.Directory{Path: "/x"}, host.Archive{Path: "/x", URL: "https://example.org/", SHA256: sum}},
-		"mounted at a folder":           {host.Directory{Path: "/x"}, host.Mount{Path: "/x", Source: "LABEL=x"}},
-		"two edits":                     {host.Line{Path: "/x", Line: "l"}, host.Block{Path: "/x", Name: "n"}},
-		"a host name and a line beside": {host.Hostname{Name: "pi1"}, host.Line{Path: "/etc/hosts", Line: "l"}},
+		"created once, then edited":    {host.File{Path: "/x", IfAbsent: true}, host.Line{Path: "/x", Line: "l"}},
+		"unpacked into a directory":    {host.Directory{Path: "/x"}, host.Archive{Path: "/x", URL: "https://example.org/", SHA256: sum}},
+		"mounted at a directory":       {host.Directory{Path: "/x"}, host.Mount{Path: "/x", Source: "LABEL=x"}},
+		"two edits":                    {host.Line{Path: "/x", Line: "l"}, host.Block{Path: "/x", Name: "n"}},
+		"a host name and another line": {host.Hostname{Name: "pi1"}, host.Line{Path: "/etc/hosts", Line: "l"}},
 	} {
 		if err := s.Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -66,7 +72,8 @@ func TestContested(t *testing.T) {
 	}
 }
 
-// TestRefusedNames: what the machine would not take, or take for something else, is found before it is dialled.
+// TestRefusedNames: names that the machine would reject or misinterpret are found before it is
+// dialled.
 func TestRefusedNames(t *testing.T) {
 	for want, s := range map[string]host.State{
 		"[0].owner":    {host.File{Path: "/x", Owner: "0000"}},
@@ -91,41 +98,11 @@ func TestRefusedNames(t *testing.T) {
 	}
 	for _, s := range []host.State{
 		{host.File{Path: "/x", Owner: "0", Group: "1000"}}, {host.File{Path: "/x", Owner: `DOM\user`, Group: "user@dom"}},
-		{host.Unit{Name: "getty@tty1.service"}}, {host.Unit{Name: `dev-disk-by\x2dlabel-x.mount`}}, {host.UnitFile{Name: "a@.service", Content: "[Unit]"}},
+		{host.Unit{Name: "getty@tty1.service"}}, {host.Unit{Name: `dev-disk-by\x2dlabel-x.mount`}},
+		{host.UnitFile{Name: "a@.service", Content: "[Unit]"}},
 	} {
 		if err := s.Validate(); err != nil {
 			t.Errorf("%s: %v", s[0].ID(), err)
 		}
-	}
-}
-
-// TestAfterReboot: nothing can be made after the reboot, which comes last.
-func TestAfterReboot(t *testing.T) {
-	err := host.State{host.Reboot{}, host.File{Path: "/x", Order: host.Order{After: []string{host.Reboot{}.ID()}}}}.Validate()
-	if err == nil || !strings.Contains(err.Error(), "file:/x.after: is always applied last: reboot:required") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestUnmatched(t *testing.T) {
-	key := "-----BEGIN PGP PUBLIC KEY BLOCK-----\nx\n"
-	states := []host.State{
-		{host.File{Path: "/etc/motd"}, host.Sysctl{Key: "vm.swappiness", Value: "1"}},
-		{host.AptSource{Name: "docker", URIs: []string{"https://example.org"}, Suites: []string{"./"}, Key: key}},
-	}
-	for glob, hint := range map[string]string{
-		"file:*": "", "*motd": "", "sysctl:vm.swappines?": "", "aptsource:docker": "", "file:/etc/apt/keyrings/*": "",
-		"fiel:/etc/motd": "nearest: file:/etc/motd", "file:/etc/motdd": "nearest: file:/etc/motd", "": "an ID is", "file:/no/such/path": "an ID is", "file": "nearest: file:*", "zzz:1": "an ID is",
-	} {
-		err := host.Unmatched([]string{glob, "*"}, states...)
-		switch {
-		case hint == "" && err != nil:
-			t.Errorf("%q: %v", glob, err)
-		case hint != "" && (!errors.Is(err, lab.ErrNotFound) || !strings.HasPrefix(strings.Join(lab.Hints(err), ""), hint)):
-			t.Errorf("%q: %v, %q", glob, err, lab.Hints(err))
-		}
-	}
-	if err := host.Unmatched(nil); err != nil {
-		t.Error(err)
 	}
 }

@@ -11,8 +11,9 @@ import (
 
 func TestTimezone(t *testing.T) {
 	box, m := open(t, hosttest.Config{})
-	if _, err := m.Plan(t.Context(), host.State{host.Timezone{Name: "Europe/Pariss"}}); !errors.Is(err, lab.ErrNotFound) || len(lab.Hints(err)) == 0 {
-		t.Errorf("a zone that the machine does not know: %v", err)
+	_, err := m.Plan(t.Context(), host.State{host.Timezone{Name: "Europe/Pariss"}})
+	if !errors.Is(err, lab.ErrNotFound) || len(lab.Hints(err)) == 0 {
+		t.Errorf("an unknown zone: %v", err)
 	}
 	want := host.State{host.Timezone{Name: "Europe/Paris"}}
 	p, err := m.Plan(t.Context(), want)
@@ -23,7 +24,7 @@ func TestTimezone(t *testing.T) {
 		t.Fatalf("%v\n%s", err, r)
 	}
 	if b, err := box.FS().ReadFile("/etc/timezone"); err != nil || string(b) != "Europe/Paris\n" {
-		t.Errorf("/etc/timezone holds %q, %v", b, err)
+		t.Errorf("/etc/timezone contains %q, %v", b, err)
 	}
 	if p, err := m.Plan(t.Context(), want); err != nil || !p.Empty() {
 		t.Errorf("the second plan: %v\n%s", err, p)

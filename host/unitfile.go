@@ -6,9 +6,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// UnitFile is the file of a systemd unit, in /etc/systemd/system. systemd is reloaded when it changes. A
-// [Unit] determines whether the unit is enabled and runs, and restarts it if its RestartOn lists this
-// resource.
+// UnitFile is the file of a systemd unit, in /etc/systemd/system. systemd is reloaded when it
+// changes. A [Unit] determines whether the unit is enabled and runs, and restarts it if its
+// RestartOn lists this resource.
 type UnitFile struct {
 	Order `yaml:",inline"`
 

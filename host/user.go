@@ -150,7 +150,7 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 	return []Op{{Action: lab.Update, Cause: strings.Join(causes, "; "), Script: strings.Join(script, "\n")}}, nil
 }
 
-// create returns the op that creates the account. groupExists tells whether the group of its name
+// create returns the op that creates the account. groupExists reports whether the group of its name
 // exists by then.
 func (u User) create(groupExists bool) Op {
 	words := []string{"useradd"}
@@ -216,8 +216,8 @@ func (u User) usermod(o *Observation, have UserState) (flags, causes []string) {
 	return flags, causes
 }
 
-// setHash returns the script line that sets the password hash, over a pipe: an argument would be visible
-// to every user of the machine.
+// setHash returns the script line that sets the password hash, over a pipe: an argument would be
+// visible to every user of the machine.
 func (u User) setHash() string {
 	return fmt.Sprintf("printf '%%s:%%s\\n' %s %s | chpasswd -e", ssh.Quote(u.Name), ssh.Quote(u.Hash.Reveal()))
 }

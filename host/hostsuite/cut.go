@@ -16,7 +16,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// cutter is a proxy before a machine that cuts the connection after so many bytes from the machine.
+// cutter is a proxy in front of a machine that cuts the connection after a number of bytes from the
+// machine.
 type cutter struct {
 	listener net.Listener
 	to       string
@@ -68,7 +69,7 @@ func (c *cutter) serve(in net.Conn) {
 	c.conns = append(c.conns, in, out)
 	c.mu.Unlock()
 	go func() {
-		_, _ = io.Copy(out, in) // either side may go at any time
+		_, _ = io.Copy(out, in) // either side may close at any time
 		out.Close()
 	}()
 	buf := make([]byte, 4096)
@@ -90,7 +91,8 @@ func (c *cutter) serve(in net.Conn) {
 	}
 }
 
-// through returns a target that reaches the machine through the proxy. It is for the suite's own use: the boundary allows loopback.
+// through returns a target that reaches the machine through the proxy, without a boundary, since the
+// proxy is on the loopback address.
 func (c *cutter) through(t ssh.Target) ssh.Target {
 	t.Address = c.listener.Addr().String()
 	t.Boundary = nil
@@ -99,18 +101,7 @@ func (c *cutter) through(t ssh.Target) ssh.Target {
 
 func lawOfCuts(t *testing.T, fresh func(*testing.T) Subject) {
 	whole := fresh(t).open(t)
-	proxy := newCutter(t, whole.Target.Address)
-	counted := &host.Machine{Target: proxy.through(whole.Target)}
-	defer counted.Close()
-	p, err := counted.Plan(t.Context(), whole.kinds(whole.state()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	start := proxy.passed.Load()
-	if r, err := p.Apply(t.Context(), nil); err != nil {
-		t.Fatalf("%v\n%s", err, r)
-	}
-	total := proxy.passed.Load() - start
+	total := whole.bytesOfRun(t)
 	want := whole.plainer(whole.snapshot(t, false))
 
 	s := fresh(t).open(t)
@@ -118,58 +109,20 @@ func lawOfCuts(t *testing.T, fresh func(*testing.T) Subject) {
 	if cuts == 0 {
 		cuts = 12
 	}
-	proxy = newCutter(t, s.Target.Address)
+	proxy := newCutter(t, s.Target.Address)
 	for i := range cuts {
-		// every run starts from where the one before was cut off, and from time to time from nothing
-		m := &host.Machine{Target: proxy.through(s.Target)}
-		st := s.kinds(s.state())
-		proxy.left.Store(1 << 60)
-		p, err := m.Plan(t.Context(), st)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if p.Empty() {
-			s.sh(t, "rm -rf -- "+ssh.Quote(s.path("d")))
-			if p, err = m.Plan(t.Context(), st); err != nil {
-				t.Fatal(err)
-			}
-		}
-		proxy.left.Store(int64(i) * total / int64(cuts))
-		r, err := p.Apply(t.Context(), nil)
-		m.Close()
-		if err == nil && !r.Complete() {
-			t.Errorf("cut %d: no error and not complete: %v", i, r)
-		}
-		if err != nil && len(r.Results) != len(p.Changes()) {
-			t.Errorf("cut %d: %d changes, %d results", i, len(p.Changes()), len(r.Results))
-		}
-		proxy.left.Store(1 << 60)
-		for name, content := range map[string]string{"d/plain": "hello\n", "d/big": strings.Repeat("0123456789abcdef\n", 6000)} {
-			have := s.sh(t, fmt.Sprintf("[ ! -e %[1]s ] || cat %[1]s", ssh.Quote(s.path(name))))
-			if have != "" && have != content {
-				t.Fatalf("cut %d: %s has %d of %d bytes under its name", i, name, len(have), len(content))
-			}
-		}
+		s.cutAfter(t, proxy, int64(i)*total/int64(cuts), fmt.Sprintf("cut %d", i))
 	}
-	// a script that was cut off may still run: the lock tells when it has ended
-	if err := lab.Wait(t.Context(), lab.Poll{What: "the script that was cut off to end"}, func(ctx context.Context) (bool, error) {
-		_, err := s.m.Run(ctx, ssh.Command{Script: ":", Root: true, Lock: true})
-		if errors.Is(err, lab.ErrBlocked) {
-			return false, nil
-		}
-		return err == nil, err
-	}); err != nil {
-		t.Fatal(err)
-	}
+	s.awaitScript(t)
 	s.apply(t, s.state())
 	have := s.plainer(s.snapshot(t, false))
 	if whole.Dir != s.Dir {
 		have, want = relative(have, s.Dir), relative(want, whole.Dir)
 	}
 	for _, p := range changed(want, have) {
-		// accounts' passwords and package logs differ between two machines by their dates
+		// password files and package logs differ between two machines by their dates
 		if s.owned(p) && !strings.HasPrefix(p, "/etc/shadow") && !strings.HasPrefix(p, "/etc/passwd") || s.Dir != "" {
-			t.Errorf("law 4: after cuts %s is %q, else %q", p, have[p], want[p])
+			t.Errorf("law 4: after cuts %s is %q, want %q", p, have[p], want[p])
 		}
 		if strings.Contains(p, ".lab-") {
 			t.Errorf("law 4: %s was left behind", p)
@@ -177,6 +130,76 @@ func lawOfCuts(t *testing.T, fresh func(*testing.T) Subject) {
 	}
 }
 
+// bytesOfRun applies the suite's state and returns how many bytes the machine sent meanwhile.
+func (s *suite) bytesOfRun(t *testing.T) int64 {
+	t.Helper()
+	proxy := newCutter(t, s.Target.Address)
+	m := &host.Machine{Target: proxy.through(s.Target)}
+	defer m.Close()
+	p, err := m.Plan(t.Context(), s.kinds(s.state()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := proxy.passed.Load()
+	if r, err := p.Apply(t.Context(), nil); err != nil {
+		t.Fatalf("%v\n%s", err, r)
+	}
+	return proxy.passed.Load() - start
+}
+
+// cutAfter applies the suite's state through the proxy and cuts the connection after some bytes
+// from the machine. It continues where the previous run was cut off, or starts again if that
+// completed.
+func (s *suite) cutAfter(t *testing.T, proxy *cutter, bytes int64, when string) {
+	t.Helper()
+	m := &host.Machine{Target: proxy.through(s.Target)}
+	st := s.kinds(s.state())
+	proxy.left.Store(1 << 60)
+	p, err := m.Plan(t.Context(), st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Empty() {
+		s.sh(t, "rm -rf -- "+ssh.Quote(s.path("d")))
+		if p, err = m.Plan(t.Context(), st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	proxy.left.Store(bytes)
+	r, err := p.Apply(t.Context(), nil)
+	m.Close()
+	if err == nil && !r.Complete() {
+		t.Errorf("%s: no error, but not complete: %v", when, r)
+	}
+	if err != nil && len(r.Results) != len(p.Changes()) {
+		t.Errorf("%s: %d changes, %d results", when, len(p.Changes()), len(r.Results))
+	}
+	proxy.left.Store(1 << 60)
+	for name, content := range map[string]string{"d/plain": "hello\n", "d/big": bigContent()} {
+		have := s.sh(t, fmt.Sprintf("[ ! -e %[1]s ] || cat %[1]s", ssh.Quote(s.path(name))))
+		if have != "" && have != content {
+			t.Fatalf("law 4: %s: %s has %d of %d bytes", when, name, len(have), len(content))
+		}
+	}
+}
+
+// awaitScript waits for the end of a script that was cut off, which still holds the lock.
+func (s *suite) awaitScript(t *testing.T) {
+	t.Helper()
+	poll := lab.Poll{What: "the script that was cut off to end"}
+	err := lab.Wait(t.Context(), poll, func(ctx context.Context) (bool, error) {
+		_, err := s.m.Run(ctx, ssh.Command{Script: ":", Root: true, Lock: true})
+		if errors.Is(err, lab.ErrBlocked) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// relative returns the snapshot with paths relative to the directory.
 func relative(in map[string]string, dir string) map[string]string {
 	out := map[string]string{}
 	for p, what := range in {

@@ -10,13 +10,16 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
+// failuresStayTheirOwn: a change that fails is reported with its output, skips what comes after it
+// and stops nothing else.
 func failuresStayTheirOwn(t *testing.T, subject Subject) {
 	s := subject.open(t)
 	st := host.State{
 		host.Directory{Path: s.path("f")},
 		host.File{Path: s.path("f/refused"), Content: "x", ValidateWith: "false %s"},
 		host.File{Path: s.path("f/fine"), Content: "y"},
-		host.Command{Name: "after", Run: "echo z >" + ssh.Quote(s.path("f/after")), Creates: s.path("f/after"), Order: host.Order{After: []string{"file:" + s.path("f/refused")}}},
+		host.Command{Name: "after", Run: "echo z >" + ssh.Quote(s.path("f/after")), Creates: s.path("f/after"),
+			Order: host.Order{After: []string{"file:" + s.path("f/refused")}}},
 		host.Command{Name: "fails", Run: "echo why; exit 7", Creates: s.path("f/never")},
 		host.File{Path: s.path("f/never/child"), Content: "x"},
 		host.File{Path: s.path("f/last"), Content: strings.Repeat("l", 70_000)},
@@ -24,9 +27,12 @@ func failuresStayTheirOwn(t *testing.T, subject Subject) {
 	p := s.plan(t, st)
 	r, err := p.Apply(t.Context(), nil)
 	if err == nil || !strings.Contains(err.Error(), "why") || !strings.Contains(err.Error(), "7") {
-		t.Errorf("the error does not say why: %v", err)
+		t.Errorf("the error does not contain the output and the status: %v", err)
 	}
-	want := []lab.Status{lab.StatusDone, lab.StatusFailed, lab.StatusDone, lab.StatusSkipped, lab.StatusFailed, lab.StatusSkipped, lab.StatusDone}
+	want := []lab.Status{
+		lab.StatusDone, lab.StatusFailed, lab.StatusDone, lab.StatusSkipped, lab.StatusFailed, lab.StatusSkipped,
+		lab.StatusDone,
+	}
 	for i, res := range r.Results {
 		if res.Status != want[i] {
 			t.Errorf("%s is %s, want %s: %v %s", res.ID, res.Status, want[i], res.Err, res.Reason)
@@ -35,22 +41,24 @@ func failuresStayTheirOwn(t *testing.T, subject Subject) {
 	if got := s.sh(t, "cd "+ssh.Quote(s.path("f"))+" && ls -A && wc -c <last"); got != "fine\nlast\n70000\n" {
 		t.Errorf("left behind: %q", got)
 	}
-	// the machine is somebody else's now
+	if s.Dir == "" {
+		s.refusesAnotherEnvironment(t)
+	}
+}
+
+// refusesAnotherEnvironment: a machine that one environment has claimed cannot be planned by another.
+func (s *suite) refusesAnotherEnvironment(t *testing.T) {
 	m := &host.Machine{Target: s.Target, Environment: "other"}
 	defer m.Close()
-	if s.Dir == "" {
-		if r, err := func() (*lab.Report, error) {
-			p, err := m.Plan(t.Context(), nil)
-			if err != nil {
-				return nil, err
-			}
-			return p.Apply(t.Context(), nil)
-		}(); err != nil {
-			t.Fatal(err, r)
-		}
-		m.Environment = "mine"
-		if _, err := m.Plan(t.Context(), st); !errors.Is(err, lab.ErrRefused) {
-			t.Errorf("a machine of another environment was planned: %v", err)
-		}
+	p, err := m.Plan(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := p.Apply(t.Context(), nil); err != nil {
+		t.Fatal(err, r)
+	}
+	m.Environment = "mine"
+	if _, err := m.Plan(t.Context(), s.state()); !errors.Is(err, lab.ErrRefused) {
+		t.Errorf("a machine of another environment was planned: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package hostsuite_test
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -18,15 +19,18 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// TestForeignKinds runs the suite with files and units written here, by what package host exports alone: a kind of somebody else's can do
-// all that those of package host can.
+// TestForeignKinds runs the suite with files and units that are implemented here with the exported
+// interfaces of package host alone: a kind of another package can do all that those of host can.
 func TestForeignKinds(t *testing.T) {
 	files, units := 0, 0
 	hostsuite.Run(t, func(t *testing.T) hostsuite.Subject {
 		m := hosttest.New(t, hosttest.Config{})
 		return hostsuite.Subject{
-			Target: ssh.Target{Name: "pi1", Address: m.Addr(), User: m.User(), Auth: ssh.Auth{Signers: []cryptossh.Signer{m.ClientKey()}},
-				HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(m.HostKey()))}}},
+			Target: ssh.Target{
+				Name: "pi1", Address: m.Addr(), User: m.User(),
+				Auth:     ssh.Auth{Signers: []cryptossh.Signer{m.ClientKey()}},
+				HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(m.HostKey()))}},
+			},
 			Cuts: 40,
 			Kind: func(r host.Resource) host.Resource {
 				switch r := r.(type) {
@@ -44,11 +48,11 @@ func TestForeignKinds(t *testing.T) {
 		}
 	})
 	if files == 0 || units == 0 {
-		t.Errorf("%d files and %d units were put in place", files, units)
+		t.Errorf("%d files and %d units were substituted", files, units)
 	}
 }
 
-// file is a file with a content.
+// file is a file with this content.
 type file struct {
 	host.Order
 	path, content string
@@ -89,9 +93,9 @@ func (f file) text() string { return f.content + f.secret.Reveal() }
 
 func (f file) sum() [32]byte { return sha256.Sum256([]byte(f.text())) }
 
-func (f file) ownerName() string { return or(f.owner, "root") }
+func (f file) ownerName() string { return cmp.Or(f.owner, "root") }
 
-func (f file) groupName() string { return or(f.group, "root") }
+func (f file) groupName() string { return cmp.Or(f.group, "root") }
 
 func (f file) fileMode() host.Mode {
 	switch {
@@ -103,13 +107,6 @@ func (f file) fileMode() host.Mode {
 	return 0o644
 }
 
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
 func (f file) Observe(q *host.Query) { q.Sum(f.path, f.sum()) }
 
 func (f file) Plan(o *host.Observation) ([]host.Op, error) {
@@ -119,13 +116,14 @@ func (f file) Plan(o *host.Observation) ([]host.Op, error) {
 	case f.absent && st.Type == host.NoFile:
 		return nil, nil
 	case f.absent:
-		return []host.Op{{Action: lab.Delete, Cause: "is there", Script: "rm -f -- " + ssh.Quote(f.path)}}, nil
+		return []host.Op{{Action: lab.Delete, Cause: "exists", Script: "rm -f -- " + ssh.Quote(f.path)}}, nil
 	case st.Type == host.RegularFile && o.Sum(f.path) == hex.EncodeToString(sum[:]):
 		if st.Mode == f.fileMode() && st.User == f.ownerName() && st.Group == f.groupName() {
 			return nil, nil
 		}
 		return []host.Op{{Action: lab.Update, Cause: "mode or owner differs",
-			Script: fmt.Sprintf("chown -- %s %[2]s; chmod -- %[3]s %[2]s", f.ownerName()+":"+f.groupName(), ssh.Quote(f.path), f.fileMode())}}, nil
+			Script: fmt.Sprintf("chown -- %s %[2]s; chmod -- %[3]s %[2]s",
+				f.ownerName()+":"+f.groupName(), ssh.Quote(f.path), f.fileMode())}}, nil
 	}
 	op := host.Op{Action: lab.Create, Cause: "not found"}
 	if st.Type != host.NoFile {
@@ -136,11 +134,12 @@ func (f file) Plan(o *host.Observation) ([]host.Op, error) {
 	}
 	temp := path.Join(path.Dir(f.path), ".foreign-"+hex.EncodeToString(sum[:4]))
 	op.Payload = &host.Payload{Temp: temp, Size: int64(len(f.text())), Content: []byte(f.text()), Replaces: f.path}
-	op.Script = fmt.Sprintf("put %s %s %s %s:%s %x", ssh.Quote(temp), ssh.Quote(f.path), f.fileMode(), f.ownerName(), f.groupName(), sum)
+	op.Script = fmt.Sprintf("put %s %s %s %s:%s %x",
+		ssh.Quote(temp), ssh.Quote(f.path), f.fileMode(), f.ownerName(), f.groupName(), sum)
 	return []host.Op{op}, nil
 }
 
-// unit is a systemd unit that runs, and is restarted when what it reads changes.
+// unit is a running systemd unit that is restarted when what it reads changes.
 type unit struct {
 	host.Order
 	name      string
@@ -186,7 +185,8 @@ func (u unit) Observe(q *host.Query) {
 func (u unit) Plan(o *host.Observation) (ops []host.Op, err error) {
 	st := o.Unit(u.name)
 	if u.enabled && st.File != "enabled" {
-		ops = append(ops, host.Op{Name: "enable", Action: lab.Update, Cause: "is " + st.File, Batch: "systemctl enable --", Item: u.name})
+		ops = append(ops, host.Op{Name: "enable", Action: lab.Update, Cause: "is " + st.File,
+			Batch: "systemctl enable --", Item: u.name})
 	}
 	var prints strings.Builder
 	for _, id := range u.restartOn {
@@ -195,7 +195,8 @@ func (u unit) Plan(o *host.Observation) (ops []host.Op, err error) {
 	want := fmt.Sprintf("%x", sha256.Sum256([]byte(prints.String())))
 	note := fmt.Sprintf("; echo \"$(systemctl show -p InvocationID --value -- %s) %s\" >%s", u.name, want, u.stamp())
 	if st.Active != "active" {
-		return append(ops, host.Op{Name: "start", Action: lab.Run, Cause: "is " + st.Active, Script: "systemctl start -- " + u.name + note}), nil
+		return append(ops, host.Op{Name: "start", Action: lab.Run, Cause: "is " + st.Active,
+			Script: "systemctl start -- " + u.name + note}), nil
 	}
 	cause := ""
 	for _, id := range u.restartOn {
@@ -205,10 +206,11 @@ func (u unit) Plan(o *host.Observation) (ops []host.Op, err error) {
 	}
 	noted, _ := o.Content(u.stamp())
 	if cause == "" && string(noted) != st.InvocationID+" "+want+"\n" {
-		cause = "runs with what was configured before"
+		cause = "runs with an earlier configuration"
 	}
 	if cause != "" {
-		ops = append(ops, host.Op{Name: "restart", Action: lab.Run, Cause: cause, Risk: lab.RiskRestart, Script: "systemctl restart -- " + u.name + note})
+		ops = append(ops, host.Op{Name: "restart", Action: lab.Run, Cause: cause, Risk: lab.RiskRestart,
+			Script: "systemctl restart -- " + u.name + note})
 	}
 	return ops, nil
 }

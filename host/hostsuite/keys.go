@@ -7,16 +7,20 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// keysComeWithTheirAccount: an account and its keys are made by one plan, whatever was there before it.
+// keysComeWithTheirAccount: one plan creates an account with its keys, whatever was there before.
 func keysComeWithTheirAccount(t *testing.T, subject Subject) {
 	if subject.Dir != "" {
-		return // accounts are a whole machine's
+		return // it needs a whole machine
 	}
 	s := subject.open(t)
-	first := "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKxTvCOEjMGL1bkFP6kqLz1EwbA3Lqe8a0dIVyyTyJrh first@lab"
+	first := "ssh-ed25519 " + testKey + " first@lab"
 	second := "restrict ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFPmJ1vG0mVv8a1bqgWb1cJrKJXW9p1xwT6pYwYQe1xK second@lab"
 	old := "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOldKeyOldKeyOldKeyOldKeyOldKeyOldKeyOldKe old@lab"
-	st := host.State{host.User{Name: "labkeys"}, host.AuthorizedKey{User: "labkeys", Key: first}, host.AuthorizedKey{User: "labkeys", Key: second}}
+	st := host.State{
+		host.User{Name: "labkeys"},
+		host.AuthorizedKey{User: "labkeys", Key: first},
+		host.AuthorizedKey{User: "labkeys", Key: second},
+	}
 	const file = "/home/labkeys/.ssh/authorized_keys"
 	holds := func(when string, lines ...string) {
 		t.Helper()
@@ -24,12 +28,13 @@ func keysComeWithTheirAccount(t *testing.T, subject Subject) {
 			t.Errorf("%s the keys are\n%swant\n%s", when, got, want)
 		}
 		if got := s.sh(t, "stat -c '%a %U' "+file); got != "600 labkeys\n" {
-			t.Errorf("%s the file of the keys is %s", when, got)
+			t.Errorf("%s the mode and owner of the file are %s", when, got)
 		}
 	}
 	s.apply(t, st)
 	holds("of a new account", first, second)
-	s.sh(t, "userdel labkeys; rm -rf /home/labkeys; mkdir -m 0700 /etc/skel/.ssh; echo '"+old+"' >/etc/skel/.ssh/authorized_keys; chmod 0600 /etc/skel/.ssh/authorized_keys")
+	s.sh(t, "userdel labkeys; rm -rf /home/labkeys; mkdir -m 0700 /etc/skel/.ssh; "+
+		"echo '"+old+"' >/etc/skel/.ssh/authorized_keys; chmod 0600 /etc/skel/.ssh/authorized_keys")
 	s.apply(t, st)
 	s.sh(t, "rm -r /etc/skel/.ssh")
 	holds("of an account whose home has a key from the skeleton", old, first, second)

@@ -7,6 +7,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
+// lawsOfPlanning: laws 1, 2, 3 and 5, and the cost of a plan.
 func lawsOfPlanning(t *testing.T, subject Subject) {
 	s := subject.open(t)
 	s.sh(t, "mkdir -p "+ssh.Quote(s.path("theirs"))+"; echo theirs >"+ssh.Quote(s.path("theirs/file")))
@@ -29,14 +30,14 @@ func lawsOfPlanning(t *testing.T, subject Subject) {
 		t.Errorf("law 3:\n%s", p)
 	}
 	if n := s.m.Counters().Execs - execs; n != 1 {
-		t.Errorf("a plan of a machine that is as wanted took %d execs", n)
+		t.Errorf("the plan of a converged machine took %d execs", n)
 	}
 	if diff := changed(after, s.snapshot(t, true)); len(diff) > 0 {
-		t.Errorf("law 2: planning a machine that is as wanted wrote %q", diff)
+		t.Errorf("law 2: planning a converged machine wrote %q", diff)
 	}
 	for _, p := range changed(s.plainer(before), s.plainer(after)) {
 		if !s.owned(p) {
-			t.Errorf("law 5: %s changed, and nobody spoke of it", p)
+			t.Errorf("law 5: %s changed, and is not part of the state", p)
 		}
 	}
 	if c := s.m.Counters().Connections; c != 1 {
@@ -44,13 +45,19 @@ func lawsOfPlanning(t *testing.T, subject Subject) {
 	}
 }
 
-// owned reports whether the suite's state speaks of the path, or of what makes accounts and enables units.
+// owned reports whether the suite's state describes the path, or the tools that create accounts and
+// enable units write to it.
 func (s *suite) owned(p string) bool {
-	for _, prefix := range []string{s.path("d"), "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/subgid", "/home/labtest", "/etc/sysctl.d/90-lab.conf",
-		"/etc/cron.d/lab-conformance", "/etc/systemd/system/lab-", "/etc/systemd/system/multi-user.target.wants/lab-", "/etc/systemd/system/timers.target.wants/lab-", "/etc/.pwd.lock", "/var/spool/mail"} {
+	const units = "/etc/systemd/system/"
+	for _, prefix := range []string{
+		s.path("d"), "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/subgid",
+		"/etc/.pwd.lock", "/home/labtest", "/var/spool/mail", "/etc/sysctl.d/90-lab.conf", "/etc/cron.d/lab-conformance",
+		units + "lab-", units + "multi-user.target.wants/lab-", units + "timers.target.wants/lab-",
+	} {
 		if strings.HasPrefix(p, prefix) {
 			return true
 		}
 	}
-	return p == s.path("")[:len(s.path(""))-1] || p == "/etc/systemd/system/timers.target.wants" || p == "/etc/systemd/system/multi-user.target.wants"
+	return p == strings.TrimSuffix(s.path(""), "/") ||
+		p == units+"timers.target.wants" || p == units+"multi-user.target.wants"
 }

@@ -8,10 +8,11 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// restartsAfterACut: a unit is restarted exactly once when what it reads was changed by a run that was cut off before the restart.
+// restartsAfterACut: a unit is restarted exactly once if what it reads was changed by a run that
+// was cut off before the restart.
 func restartsAfterACut(t *testing.T, subject Subject) {
 	if subject.Dir != "" {
-		return // units are a whole machine's
+		return // it needs a whole machine
 	}
 	s := subject.open(t)
 	const unit = "lab-restart.service"
@@ -28,9 +29,9 @@ func restartsAfterACut(t *testing.T, subject Subject) {
 	first := invocation()
 	config.Content = "two\n"
 	st[0] = config
-	s.apply(t, host.State{config}) // all that the run which was cut off has done
+	s.apply(t, host.State{config}) // as far as the run that was cut off got
 	if invocation() != first {
-		t.Fatal("the unit was restarted though nothing asked for it")
+		t.Fatal("the unit was restarted without a change to it")
 	}
 	p := s.plan(t, st)
 	if ids := changeIDs(p); !slices.Equal(ids, []string{"unit:" + unit + "/restart"}) {

@@ -9,7 +9,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// roots are the folders that a snapshot looks at.
+// roots returns the directories that a snapshot covers, quoted for a shell.
 func (s *suite) roots() string {
 	if s.Dir != "" {
 		return ssh.Quote(s.Dir)
@@ -17,7 +17,8 @@ func (s *suite) roots() string {
 	return "/etc /srv /opt /usr/local /home /var/spool /var/lib/dpkg /boot"
 }
 
-// snapshot maps every path to what is there; with times, also to when it last changed in any way.
+// snapshot maps every path to its type, mode, owner and content; with times also to its size and
+// times.
 func (s *suite) snapshot(t *testing.T, times bool) map[string]string {
 	t.Helper()
 	format := `%p\t%y %m %u:%g %l\n`
@@ -36,6 +37,7 @@ func (s *suite) snapshot(t *testing.T, times bool) map[string]string {
 	return out
 }
 
+// changed returns the paths that differ between two snapshots.
 func changed(before, after map[string]string) (paths []string) {
 	for p := range before {
 		if before[p] != after[p] {
@@ -51,7 +53,7 @@ func changed(before, after map[string]string) (paths []string) {
 	return paths
 }
 
-// plainer drops the times of a snapshot.
+// plainer returns the snapshot without sizes and times.
 func (s *suite) plainer(in map[string]string) map[string]string {
 	out := map[string]string{}
 	for p, what := range in {

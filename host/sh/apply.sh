@@ -1,46 +1,53 @@
-# What makes changes on the machine calls these. nonce marks the frames.
-# shellcheck disable=SC2154 # it is set in front of this text
+# Functions for the scripts that make changes on the machine. nonce marks the frames.
+# shellcheck disable=SC2154 # the caller prepends it
 LC_ALL=C; export LC_ALL; DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; umask 077; cd /
 bad=' ' lab_todo='' lab_words=''
 
 frame() { printf '\n%s %s\n' "$nonce" "$*"; }
 
-# like OLD FILE makes an empty FILE, mode 0600, with the ACL and the extended attributes of the file OLD, where there is one. They come before the
-# content, so that nobody whom an old ACL or mode let read reads it; the kernel removes capabilities when it is written, and put sets the mode,
-# which bounds the ACL. cp reports what it cannot keep, and that is no failure.
+# like OLD FILE creates an empty FILE, mode 0600, with the ACL and the extended attributes of the file
+# OLD, if that exists. They are set before the content, so that it cannot be read by those whom only the
+# old ACL or mode allowed to read; the kernel removes capabilities when content is written, and put sets
+# the mode, which limits the ACL. What cp cannot preserve is not a failure.
 like() {
   if [ -e "$2" ] || [ -L "$2" ]; then rm -f -- "$2"; fi
-  # shellcheck disable=SC2015 # a failed cp is none, and a file that could not be closed to others is removed
-  if [ -f "$1" ] && [ ! -L "$1" ]; then cp --attributes-only --preserve=mode,xattr -- "$1" "$2" || :; [ ! -e "$2" ] || chmod -- 0600 "$2" || rm -f -- "$2"; fi
+  if [ -f "$1" ] && [ ! -L "$1" ]; then
+    cp --attributes-only --preserve=mode,xattr -- "$1" "$2" || :
+    # A file that cannot be closed to other users is removed.
+    [ ! -e "$2" ] || chmod -- 0600 "$2" || rm -f -- "$2"
+  fi
 }
 
-# recv SIZE FILE OLD stores that much of standard input, see like. It always reads just so much, also when the file cannot be written, so that what
-# follows on standard input is not lost.
+# recv SIZE FILE OLD stores SIZE bytes of standard input in FILE, see like. It always reads exactly SIZE
+# bytes, even if the file cannot be written, so that what follows on standard input stays in step.
 recv() { like "$3" "$2"; head -c "$1" | { cat >"$2" || { cat >/dev/null; false; }; }; }
 
-# place TEMP PATH MODE OWNER:GROUP [VALIDATION] moves a file into place. Nobody sees it half written: it is complete, owned and on disk before the
-# rename, and the rename is on disk before the change counts as done.
+# place TEMP PATH MODE OWNER:GROUP [VALIDATION] moves a file into place. It is never visible half
+# written: it is complete, owned and on disk before the rename, and the rename is on disk before the
+# change counts as done.
 place() {
-  if chown -h -- "$4" "$1" && chmod -- "$3" "$1" && { [ -z "$5" ] || sh -c "$5" lab "$1"; } && sync -- "$1" && mv -fT -- "$1" "$2" && sync -- "${2%/*}/"
+  if chown -h -- "$4" "$1" && chmod -- "$3" "$1" && { [ -z "$5" ] || sh -c "$5" lab "$1"; } &&
+    sync -- "$1" && mv -fT -- "$1" "$2" && sync -- "${2%/*}/"
   then :; else rm -f -- "$1"; return 1; fi
 }
 
-# put TEMP PATH MODE OWNER:GROUP SHA256 [VALIDATION] does so with a file whose content it compares first.
+# put TEMP PATH MODE OWNER:GROUP SHA256 [VALIDATION] is place, with the content verified first.
 put() {
   if h=$(sha256sum <"$1") && { [ "$h" = "$5  -" ] || { echo 'the content did not arrive whole' >&2; false; }; }
   then place "$1" "$2" "$3" "$4" "$6"; else rm -f -- "$1"; return 1; fi
 }
 
-# same FILE SHA256 fails when the file is not the one that was planned for; the hash of a file that is not there is absent.
+# same FILE SHA256 fails if the file has changed since the plan. The hash of a file that does not exist
+# is "absent".
 same() {
   h=absent; if [ -f "$1" ]; then h=$(sha256sum <"$1"); h=${h%  -}; fi
   [ "$h" = "$2" ] || { echo 'the file changed since it was planned: plan again' >&2; false; }
 }
 
-# rolled_back NAME... reports what was rolled back, in hexadecimal.
+# rolled_back NAME... reports changes that were rolled back. The names are in hexadecimal.
 rolled_back() { frame U "$@"; }
 
-# skip INDEX DEPENDENCIES fails unless one of them was not done.
+# skip INDEX DEPENDENCIES reports the change as skipped if a dependency was not done; it fails otherwise.
 skip() {
   for d in $2; do case $bad in *" $d "*) frame K "$1" "$d"; bad="$bad$1 "; return 0 ;; esac; done
   return 1
@@ -48,7 +55,8 @@ skip() {
 
 ended() { frame E "$1" "$2"; [ "$2" = 0 ] || bad="$bad$1 "; }
 
-# run_script SCRIPT. It is evaluated where it is run, so that a shell that cannot read it gives up this change alone.
+# run_script SCRIPT runs it in a subshell. It is parsed there, so that a syntax error fails this change
+# alone.
 run_script() {
   ( eval "c() {
 set -e
@@ -57,7 +65,8 @@ $1
 c" ) </dev/null 2>&1
 }
 
-# make_change INDEX DEPENDENCIES SCRIPT [SIZE TEMP REPLACES] makes a change, with its payload from standard input.
+# make_change INDEX DEPENDENCIES SCRIPT [SIZE TEMP REPLACES] makes a change. Its payload is read from
+# standard input.
 make_change() {
   if skip "$1" "$2"; then
     if [ -n "$4" ]; then head -c "$4" >/dev/null; fi
@@ -79,8 +88,8 @@ add_item() {
   eval "lab_word$1=\$3"
 }
 
-# make_batch COMMAND makes the changes that were added by one command, and when that fails one by one, so that the one that is wrong is named and the
-# others are made.
+# make_batch COMMAND makes the added changes with one command. If it fails, it makes them one by one, so
+# that only the faulty ones fail.
 make_batch() {
   # shellcheck disable=SC2086 # indexes
   set -- "$1" $lab_todo

@@ -1,8 +1,9 @@
-# Prints the authorized keys of an account. Ends with status 3 when the account is not there and its home to be may hold keys already: from the
-# skeleton of new homes (useradd(8)), or left there by an account of that name.
+# Prints the authorized keys of an account. Exits with status 3 if the account does not exist and its
+# future home may already contain keys: from the skeleton of new homes (useradd(8)), or left by an
+# earlier account of that name.
 #
-# user, home: where its home will be. limit: how many bytes are read.
-# shellcheck disable=SC2154 # they are set in front of this text
+# user. home: its future home. limit: how many bytes are read.
+# shellcheck disable=SC2154 # the caller prepends them
 h=$(getent passwd -- "$user" | cut -d: -f6)
 if [ -n "$h" ]; then
   if [ -f "$h/.ssh/authorized_keys" ]; then head -c "$limit" -- "$h/.ssh/authorized_keys"; fi

@@ -1,14 +1,14 @@
-# Prints, under names, what the decision about a disk is made from. A place that cannot be read counts as data. Samples are read only when the disk
-# is not the one that is wanted already.
+# Prints the facts from which Disk decides. A place that cannot be read counts as data. Samples are only
+# read if the disk does not have the wanted file system yet.
 #
-# disk: its path below /dev/disk/by-id. label: of the file system that is wanted.
-# shellcheck disable=SC2154 # they are set in front of this text
+# disk: its path below /dev/disk/by-id. label: of the wanted file system.
+# shellcheck disable=SC2154 # the caller prepends them
 # shellcheck disable=SC2015 # either of the two failing means missing
 r=$(readlink -f -- "$disk") && [ -b "$r" ] || { echo 'missing'; exit 0; }
 echo "device $r"; echo "size $(blockdev --getsize64 "$r")"
 echo lsblk; lsblk -J -b -o NAME,PATH,TYPE,SIZE,FSTYPE,LABEL,UUID,MOUNTPOINT,PKNAME "$r"; echo .
 if [ "$(lsblk -n -r -o LABEL "$r" | grep -c -F -x -e "$label")" = 1 ]; then exit 0; fi
-# shellcheck disable=SC2012 # the kernel's names are plain words
+# shellcheck disable=SC2012 # kernel names are plain words
 n=${r##*/}; h=$(ls "/sys/class/block/$n/holders" 2>/dev/null); [ -z "$h" ] || echo "holders $h"
 w=$(wipefs -n -J "$r" 2>&1); echo "wipefs $(printf %s "$w" | tr -d '\n')"
 b=$(blkid -p -o export "$r" 2>&1); echo "blkid $? $(printf %s "$b" | tr '\n' ' ')"

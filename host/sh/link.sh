@@ -1,5 +1,5 @@
-# Makes a symbolic link. ln -f removes before it links; a rename does not let anybody see the path without a link.
+# Creates a symbolic link. ln -f removes the old one first; a rename replaces it atomically.
 #
 # temp, target, path
-# shellcheck disable=SC2154 # they are set in front of this text
+# shellcheck disable=SC2154 # the caller prepends them
 rm -f -- "$temp"; ln -s -- "$target" "$temp"; mv -fT -- "$temp" "$path"

@@ -1,13 +1,15 @@
-# Answers questions about the machine, and writes nothing to it. Each answer is a frame: a newline, the nonce, a space, a header and a newline, and
-# then data up to the next frame. It needs POSIX sh, coreutils, findutils (xargs), dpkg and systemd.
+# Answers questions about the machine, and writes nothing to it. Each answer is a frame: a newline, the
+# nonce, a space, a header and a newline, then data up to the next frame. It needs POSIX sh, coreutils,
+# findutils (xargs), dpkg and systemd.
 #
-# nonce: marks the frames. want: hashes whose content is known. shown, content: how many bytes of a file are read to show it, or to edit it.
-# shellcheck disable=SC2154 # they are set in front of this text
+# nonce: marks the frames. want: hashes whose content is known. shown, content: how many bytes of a file are
+# read to show it, or to edit it.
+# shellcheck disable=SC2154 # the caller prepends them
 LC_ALL=C; export LC_ALL; exec </dev/null
 
 frame() { printf '\n%s %s\n' "$nonce" "$*"; }
 
-# first_line NAME FILE. The shell's read costs no process.
+# first_line NAME FILE. The shell's read needs no process.
 first_line() { v=; [ -r "$2" ] && IFS= read -r v <"$2"; printf '%s=%s\n' "$1" "$v"; }
 
 ask_facts() {
@@ -29,7 +31,7 @@ ask_facts() {
   done </etc/os-release
 }
 
-# ask_clock belongs to the frame of facts.
+# ask_clock continues the frame of facts.
 ask_clock() { printf 'now=%s\n' "$(date +%s.%N)"; }
 
 ask_paths() {
@@ -37,8 +39,8 @@ ask_paths() {
   printf '%s\0' "$@" | xargs -0 -r stat --printf '%n\0%f %u %g %U %G %s %Y %Z\0' -- 2>/dev/null
 }
 
-# ask_sums hashes regular files only: hashing a pipe or a device would not end. A line that begins with a backslash holds an escaped name; its
-# content is not shown, its hash counts all the same.
+# ask_sums hashes regular files only: a pipe or a device might never end. A line that starts with a
+# backslash has an escaped name; its hash is valid, but its content is not shown.
 ask_sums() {
   frame sums
   for x; do [ -f "$x" ] && printf '%s\0' "$x"; done | xargs -0 -r sha256sum -- 2>/dev/null | while IFS= read -r l; do
@@ -62,7 +64,8 @@ ask_packages() {
 
 ask_units() {
   frame units
-  systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,InvocationID,ActiveEnterTimestampMonotonic,FragmentPath,Result -- "$@" 2>/dev/null
+  p=Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,InvocationID
+  systemctl show -p "$p,ActiveEnterTimestampMonotonic,FragmentPath,Result" -- "$@" 2>/dev/null
   frame installs
   for x; do l=/etc/systemd/system/$x; [ -h "$l" ] && grep -qs '^\[Install\]' "$l" && printf '%s\n' "$x"; done
 }
@@ -79,7 +82,8 @@ ask_groups() {
   getent group -- "$@"
 }
 
-# ask_sysctls does not use the shell's read, which takes a byte at a time where it cannot seek: the kernel gives a number's first digit and ends there.
+# ask_sysctls does not use the shell's read, which reads byte by byte where it cannot seek: the kernel then
+# returns the first digit of a number and the end of the file.
 ask_sysctls() {
   frame sysctls
   grep -saH '' -- "$@"
@@ -98,7 +102,7 @@ ask_mounts() {
   [ -r /proc/swaps ] && cat /proc/swaps
 }
 
-# ask_probe INDEX SCRIPT. A shell that cannot read one of the scripts gives up that one, and does not report that it was read.
+# ask_probe INDEX SCRIPT. A script with a syntax error fails alone, without its frame "read".
 ask_probe() {
   frame probe "$1"
   ( eval "q() {

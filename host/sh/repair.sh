@@ -1,4 +1,4 @@
-# repair lets dpkg finish what was cut off.
+# repair makes dpkg complete an interrupted run.
 repair() {
   for u in /var/lib/dpkg/updates/[0-9]*; do
     [ -e "$u" ] || return 0

@@ -1,5 +1,6 @@
-# Reverts what was done to a unit for the time until the reboot (--runtime), which systemctl leaves otherwise.
+# Reverts what was done to a unit with --runtime, until the next reboot, which systemctl does not revert
+# otherwise.
 #
-# unit, state: what is-enabled says of it then. verb
-# shellcheck disable=SC2154 # they are set in front of this text
+# unit. state: what is-enabled reports of it then. verb: unmask or disable
+# shellcheck disable=SC2154 # the caller prepends them
 if [ "$(systemctl is-enabled -- "$unit" 2>/dev/null)" = "$state" ]; then systemctl "$verb" --runtime -- "$unit"; fi

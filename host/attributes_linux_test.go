@@ -22,7 +22,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-// accessList is an ACL in the form of its extended attribute (acl_ea.h): the owner reads and writes, and user 12345 reads.
+// accessList returns an ACL as an extended attribute (acl_ea.h): the owner may read and write, and
+// user 12345 may read.
 func accessList() []byte {
 	b := binary.LittleEndian.AppendUint32(nil, 2)
 	for _, e := range [][3]uint32{{1, 6, 1<<32 - 1}, {2, 4, 12345}, {4, 0, 1<<32 - 1}, {16, 4, 1<<32 - 1}, {32, 0, 1<<32 - 1}} {
@@ -48,11 +49,12 @@ func attribute(t *testing.T, path, name string) []byte {
 	return b[:n]
 }
 
-// TestReplacedFileKeepsItsAttributes: a file that gets another content keeps its ACL and its extended attributes, and has neither the capabilities
-// nor the setuid bit of the old one. Nobody reads the new content whom the old one let read.
+// TestReplacedFileKeepsItsAttributes: a file with new content keeps its ACL and its extended
+// attributes, but not its capabilities and setuid bit. The new content is never readable by those
+// whom only the old mode allowed.
 func TestReplacedFileKeepsItsAttributes(t *testing.T) {
 	if os.Getuid() != 0 {
-		real.Missing(t, "root, to give files to others")
+		real.Missing(t, "root, to set owners of files")
 	}
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -67,10 +69,20 @@ func TestReplacedFileKeepsItsAttributes(t *testing.T) {
 			real.Missing(t, "a file system with ACLs and extended attributes: "+err.Error())
 		}
 	}
-	o := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "fetched") }))
+	o := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "downloaded") }))
 	defer o.Close()
 	s := real.SSHD(t)
-	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: s.Addr, User: s.User, ConnectTimeout: patience, Auth: ssh.Auth{Signers: []cryptossh.Signer{s.Key}}, HostKeys: pin(s.HostKey), LockFile: filepath.Join(dir, "lock")}}
+	m := &host.Machine{
+		Target: ssh.Target{
+			Name:           "pi1",
+			Address:        s.Addr,
+			User:           s.User,
+			ConnectTimeout: patience,
+			Auth:           ssh.Auth{Signers: []cryptossh.Signer{s.Key}},
+			HostKeys:       pin(s.HostKey),
+			LockFile:       filepath.Join(dir, "lock"),
+		},
+	}
 	defer m.Close()
 	path := filepath.Join(dir, "it's a file")
 	seen := filepath.Join(dir, "seen")
@@ -81,13 +93,14 @@ func TestReplacedFileKeepsItsAttributes(t *testing.T) {
 		"secret":   applies(host.File{Path: path, Value: lab.NewSecret("new"), Mode: 0o640, ValidateWith: watch}),
 		"line":     applies(host.Line{Path: path, Line: "new", ValidateWith: watch}, host.File{Path: path, IfAbsent: true}),
 		"block":    applies(host.Block{Path: path, Name: "n", Content: "new"}),
-		"download": applies(host.Download{Path: path, URL: o.URL + "/x", SHA256: sum([]byte("fetched")), Mode: 0o640}),
+		"download": applies(host.Download{Path: path, URL: o.URL + "/x", SHA256: sum([]byte("downloaded")), Mode: 0o640}),
 		"upload": func(t *testing.T, m *host.Machine, path string) {
 			c, err := m.Conn(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.Upload(t.Context(), ssh.Upload{Path: path, Source: bytes.NewReader(uploaded), Size: int64(len(uploaded)), Mode: 0o640}); err != nil {
+			u := ssh.Upload{Path: path, Source: bytes.NewReader(uploaded), Size: int64(len(uploaded)), Mode: 0o640}
+			if _, err := c.Upload(t.Context(), u); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -97,7 +110,9 @@ func TestReplacedFileKeepsItsAttributes(t *testing.T) {
 				t.Fatal(err)
 			}
 			capability := []byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-			for name, value := range map[string][]byte{"user.lab": []byte("kept\x00"), aclAttribute: accessList(), "security.capability": capability} {
+			for name, value := range map[string][]byte{
+				"user.lab": []byte("kept\x00"), aclAttribute: accessList(), "security.capability": capability,
+			} {
 				if err := unix.Lsetxattr(path, name, value, 0); err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
@@ -123,20 +138,22 @@ func TestReplacedFileKeepsItsAttributes(t *testing.T) {
 			}
 		})
 	}
-	// while the content is there under another name, its mode is 0600 or the stated one, whatever the old file's was
+	// while the content has its temporary name its mode is 0600, whatever the old file's was
 	if err := os.WriteFile(path, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(path, 0o755|os.ModeSetuid); err != nil {
 		t.Fatal(err)
 	}
-	applies(host.File{Path: path, Value: lab.NewSecret("secret"), ValidateWith: "stat -c %a -- %s >" + ssh.Quote(seen)})(t, m, path)
+	settle(t, m, host.State{
+		host.File{Path: path, Value: lab.NewSecret("secret"), ValidateWith: "stat -c %a -- %s >" + ssh.Quote(seen)},
+	})
 	if got, err := os.ReadFile(seen); err != nil || string(got) != "600\n" {
-		t.Errorf("before it was moved its mode was %q, %v", got, err)
+		t.Errorf("before the rename the mode was %q, %v", got, err)
 	}
 }
 
-// applies returns what applies the resources, and checks that nothing is left to do.
+// applies returns a function that applies the resources and verifies that their next plan is empty.
 func applies(s ...host.Resource) func(*testing.T, *host.Machine, string) {
 	return func(t *testing.T, m *host.Machine, _ string) {
 		t.Helper()

@@ -33,12 +33,13 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-// An origin serves what machines fetch. Below /cut/ it drops the connection in the middle, and below /busy/ it is busy, as long as it is told to.
+// origin serves what machines download. Below /cut/ it drops connections halfway, and below /busy/
+// it answers that it is busy, for the next so many requests.
 type origin struct {
 	*httptest.Server
-	cuts, busy atomic.Int32 // requests that still fail
+	cuts, busy atomic.Int32 // how many more requests fail
 	requests   atomic.Int32
-	elsewhere  string // where /moved/NAME is
+	elsewhere  string // where /moved/NAME redirects to
 }
 
 // serve starts an origin at an address; certificate nil means plain HTTP.
@@ -49,7 +50,22 @@ func serve(t *testing.T, ip string, certificate *tls.Certificate, files map[stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Server = &httptest.Server{Listener: l, Config: &http.Server{ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	o.Server = &httptest.Server{Listener: l, Config: &http.Server{
+		ErrorLog: log.New(io.Discard, "", 0), Handler: o.handler(files),
+	}}
+	if certificate == nil {
+		o.Start()
+	} else {
+		o.TLS = &tls.Config{Certificates: []tls.Certificate{*certificate}}
+		o.StartTLS()
+	}
+	t.Cleanup(o.Close)
+	return o
+}
+
+// handler serves the files by name.
+func (o *origin) handler(files map[string][]byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.requests.Add(1)
 		kind, name := filepath.Split(r.URL.Path)
 		b, ok := files[name]
@@ -69,18 +85,11 @@ func serve(t *testing.T, ip string, certificate *tls.Certificate, files map[stri
 		default:
 			http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(b))
 		}
-	})}}
-	if certificate == nil {
-		o.Start()
-	} else {
-		o.TLS = &tls.Config{Certificates: []tls.Certificate{*certificate}}
-		o.StartTLS()
-	}
-	t.Cleanup(o.Close)
-	return o
+	})
 }
 
-// authority makes a certificate authority, in PEM, and a certificate of it for these names and addresses.
+// authority returns a certificate authority, in PEM, and a certificate issued by it for the address
+// and names.
 func authority(t *testing.T, ip net.IP, names ...string) (ca string, leaf *tls.Certificate) {
 	t.Helper()
 	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -91,10 +100,25 @@ func authority(t *testing.T, ip net.IP, names ...string) (ca string, leaf *tls.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "fetch test authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	server := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "fetch test"}, NotBefore: root.NotBefore, NotAfter: root.NotAfter,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, IPAddresses: []net.IP{ip}, DNSNames: names}
+	root := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "fetch test authority"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign,
+	}
+	server := &x509.Certificate{
+		SerialNumber: big.NewInt(2),
+		Subject:      pkix.Name{CommonName: "fetch test"},
+		NotBefore:    root.NotBefore,
+		NotAfter:     root.NotAfter,
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IPAddresses:  []net.IP{ip},
+		DNSNames:     names,
+	}
 	rootDER, err := x509.CreateCertificate(rand.Reader, root, root, rootKey.Public(), rootKey)
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +127,8 @@ func authority(t *testing.T, ip net.IP, names ...string) (ca string, leaf *tls.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER})), &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	ca = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER}))
+	return ca, &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func sum(b []byte) string {
@@ -139,7 +164,7 @@ func tarball(t *testing.T, content []byte) []byte {
 	return b.Bytes()
 }
 
-// fetcher is a machine that fetches from an origin into a folder.
+// fetcher is a machine that downloads from an origin to a directory.
 type fetcher struct {
 	*testing.T
 	m   *host.Machine
@@ -168,7 +193,7 @@ func (f *fetcher) apply(want ...host.Resource) error {
 	return err
 }
 
-// works applies, and checks that nothing is left to do.
+// works applies the resources and verifies that the next plan is empty.
 func (f *fetcher) works(want ...host.Resource) {
 	f.Helper()
 	if err := f.apply(want...); err != nil {
@@ -183,49 +208,55 @@ func (f *fetcher) works(want ...host.Resource) {
 	}
 }
 
-// refused applies, and checks that the error says all of this, and that the folder is as it was.
+// refused applies the resource and verifies that it fails, that the error contains all the words,
+// and that the directory is unchanged.
 func (f *fetcher) refused(want host.Resource, says ...string) {
 	f.Helper()
 	before := f.tree()
 	err := f.apply(want)
 	if err == nil {
-		f.Fatalf("%s was done", want.ID())
+		f.Fatalf("%s succeeded", want.ID())
 	}
 	for _, s := range append(says, want.ID()) {
 		if !strings.Contains(err.Error(), s) {
-			f.Errorf("the error does not say %q: %v", s, err)
+			f.Errorf("the error does not contain %q: %v", s, err)
 		}
 	}
 	if after := f.tree(); after != before {
-		f.Errorf("%s: a fetch that failed left\n%snot\n%s", want.ID(), after, before)
+		f.Errorf("%s: a failed download left\n%swant\n%s", want.ID(), after, before)
 	}
 }
 
-// tree is what is in the folder: names, modes and sums.
+// tree returns what is in the directory: names, modes, owners and sums.
 func (f *fetcher) tree() string {
 	f.Helper()
-	return f.sh("cd " + ssh.Quote(f.dir) + " && find . -printf '%p %y %m %U\\n' | sort && find . -type f -print0 | sort -z | xargs -0 -r sha256sum --")
+	return f.sh("cd " + ssh.Quote(f.dir) + " && find . -printf '%p %y %m %U\\n' | sort && " +
+		"find . -type f -print0 | sort -z | xargs -0 -r sha256sum --")
 }
 
-// fetches checks what a machine makes of an origin that is whole, wrong, cut off, busy and not there.
+// fetches tests downloads and archives from an origin that works, has other content, is cut off, is
+// busy, and has no such file.
 func fetches(f *fetcher, o *origin, files map[string][]byte) {
 	one, two := sum(files["one"]), sum(files["two"])
 	path := f.dir + "/program"
 	f.refused(host.Download{Path: path, URL: o.URL + "/nosuch", SHA256: one}, "404", o.URL+"/nosuch could not be fetched")
-	f.refused(host.Download{Path: path, URL: o.URL + "/two", SHA256: one}, o.URL+"/two does not have the checksum "+one+" but "+two)
+	f.refused(
+		host.Download{Path: path, URL: o.URL + "/two", SHA256: one},
+		o.URL+"/two does not have the checksum "+one+" but "+two,
+	)
 	f.works(host.Download{Path: path, URL: o.URL + "/one", SHA256: one, Mode: 0o750})
 	if got := f.sh("stat -c '%a %U:%G' " + path + "; sha256sum <" + path); got != "750 root:root\n"+one+"  -\n" {
-		f.Errorf("fetched %q", got)
+		f.Errorf("downloaded %q", got)
 	}
 	requests := o.requests.Load()
 	f.works(host.Download{Path: path, URL: o.URL + "/moved/one", SHA256: one, Mode: 0o750})
 	if n := o.requests.Load() - requests; n != 0 {
-		f.Errorf("%d requests for what is there", n)
+		f.Errorf("%d requests for an existing file", n)
 	}
-	// The old program stays until the new one is whole.
+	// The old program is kept until the new one is complete.
 	o.cuts.Store(100)
 	f.refused(host.Download{Path: path, URL: o.URL + "/cut/two", SHA256: two, Mode: 0o750})
-	o.cuts.Store(3) // what is cut off is begun again
+	o.cuts.Store(3) // a cut transfer is retried
 	f.works(host.Download{Path: path, URL: o.URL + "/cut/two", SHA256: two, Mode: 0o750})
 	o.busy.Store(1)
 	f.works(host.Download{Path: path, URL: o.URL + "/busy/one", SHA256: one, Mode: 0o750})
@@ -234,31 +265,36 @@ func fetches(f *fetcher, o *origin, files map[string][]byte) {
 	dir := f.dir + "/unpacked"
 	unpacked := func(content []byte) {
 		f.Helper()
-		if got := f.sh("stat -c %a " + dir + "/bin/program; sha256sum <" + dir + "/bin/program"); got != "755\n"+sum(content)+"  -\n" {
+		got := f.sh("stat -c %a " + dir + "/bin/program; sha256sum <" + dir + "/bin/program")
+		if got != "755\n"+sum(content)+"  -\n" {
 			f.Errorf("unpacked %q", got)
 		}
 	}
 	f.sh("mkdir " + dir)
 	f.refused(host.Archive{Path: dir, URL: o.URL + "/nosuch.tgz", SHA256: first, Strip: 1}, "404")
-	f.refused(host.Archive{Path: dir, URL: o.URL + "/second.tgz", SHA256: first, Strip: 1}, "/second.tgz does not have the checksum "+first+" but")
+	f.refused(
+		host.Archive{Path: dir, URL: o.URL + "/second.tgz", SHA256: first, Strip: 1},
+		"/second.tgz does not have the checksum "+first+" but",
+	)
 	o.cuts.Store(100)
 	f.refused(host.Archive{Path: dir, URL: o.URL + "/cut/first.tgz", SHA256: first, Strip: 1})
 	o.cuts.Store(0)
 	f.works(host.Archive{Path: dir, URL: o.URL + "/cut/first.tgz", SHA256: first, Strip: 1})
 	unpacked(files["one"])
-	f.refused(host.Archive{Path: dir, URL: o.URL + "/second.tgz", SHA256: one, Strip: 1}, "does not have the checksum") // the stamp stays too
+	wrong := host.Archive{Path: dir, URL: o.URL + "/second.tgz", SHA256: one, Strip: 1}
+	f.refused(wrong, "does not have the checksum") // the stamp is kept too
 	f.works(host.Archive{Path: dir, URL: o.URL + "/second.tgz", SHA256: second, Strip: 1})
 	unpacked(files["two"])
 }
 
-// served are the files of an origin.
+// served returns the files of an origin.
 func served(t *testing.T) map[string][]byte {
 	one, two := program(t), program(t)
 	return map[string][]byte{"one": one, "two": two, "first.tgz": tarball(t, one), "second.tgz": tarball(t, two)}
 }
 
-// TestFetchHTTPS fetches over TLS onto a real Debian machine, whose authority it is told.
-func TestFetchHTTPS(t *testing.T) {
+// TestDownloadHTTPS downloads over TLS on a real Debian machine that is made to trust the authority.
+func TestDownloadHTTPS(t *testing.T) {
 	t.Parallel()
 	m := real.Machines(t, 1)[0]
 	f := &fetcher{t, &host.Machine{Target: realTarget(m)}, "/srv/fetch"}
@@ -267,7 +303,7 @@ func TestFetchHTTPS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	here := c.LocalAddr().(*net.TCPAddr).IP // as the machine sees this side
+	here := c.LocalAddr().(*net.TCPAddr).IP // this side's address, as the machine sees it
 	c.Close()
 	const name = "elsewhere.lab.test"
 	ca, leaf := authority(t, here, name)
@@ -285,7 +321,7 @@ func TestFetchHTTPS(t *testing.T) {
 	f.works(host.CACertificate{Name: "fetch-test", PEM: ca})
 	f.works(one)
 	if n := other.requests.Load(); n != 1 {
-		t.Errorf("%d requests at the other host", n)
+		t.Errorf("%d requests to the other host", n)
 	}
 	o.elsewhere = serve(t, here.String(), nil, files).URL
 	f.refused(host.Download{Path: f.dir + "/plain", URL: o.URL + "/moved/one", SHA256: sum(files["one"])}, "rotocol")
@@ -293,8 +329,9 @@ func TestFetchHTTPS(t *testing.T) {
 	fetches(f, o, files)
 }
 
-// TestFetchLoopback fetches from the loopback address, where plain HTTP is allowed, on OpenSSH and this machine's curl, and in this process.
-func TestFetchLoopback(t *testing.T) {
+// TestDownloadLoopback downloads from the loopback address, where plain HTTP is allowed, with
+// OpenSSH and curl of this machine, and in this process.
+func TestDownloadLoopback(t *testing.T) {
 	t.Parallel()
 	run := func(t *testing.T, target ssh.Target, dir string, reach func(*origin)) {
 		f := &fetcher{t, &host.Machine{Target: target}, dir}
@@ -322,7 +359,7 @@ func TestFetchLoopback(t *testing.T) {
 	})
 }
 
-// relay carries a connection to an address of this process.
+// relay forwards a connection to an address of this process.
 func relay(c net.Conn, to string) {
 	defer c.Close()
 	out, err := net.Dial("tcp", to)

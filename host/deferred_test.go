@@ -10,7 +10,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// successor is a file that can be planned only when another is there.
+// successor is a file that can only be planned once another exists.
 type successor struct {
 	host.Order
 	path, of string
@@ -29,11 +29,15 @@ func (s successor) Plan(o *host.Observation) ([]host.Op, error) {
 	if o.Stat(s.path).Type == host.RegularFile {
 		return nil, nil
 	}
-	return []host.Op{{Action: lab.Create, Cause: "not found", Deferred: o.Stat(s.of).Type != host.RegularFile, Script: "cp -- " + ssh.Quote(s.of) + " " + ssh.Quote(s.path)}}, nil
+	return []host.Op{{
+		Action: lab.Create, Cause: "not found", Deferred: o.Stat(s.of).Type != host.RegularFile,
+		Script: "cp -- " + ssh.Quote(s.of) + " " + ssh.Quote(s.path),
+	}}, nil
 }
 
-// TestLate: what waits for what waits is made by the same run, in as many rounds as it takes, and what nothing brings is named.
-func TestLate(t *testing.T) {
+// TestDeferred: chains of deferred changes are made by one run, in as many rounds as they need, and
+// those that no change makes possible fail.
+func TestDeferred(t *testing.T) {
 	box, m := open(t, hosttest.Config{})
 	after := func(id string) host.Order { return host.Order{After: []string{id}} }
 	st := host.State{
@@ -50,7 +54,7 @@ func TestLate(t *testing.T) {
 		t.Fatalf("%v\n%s", err, r)
 	}
 	if got, err := box.FS().ReadFile("/srv/d"); err != nil || string(got) != "x" {
-		t.Errorf("the last of them is %q, %v", got, err)
+		t.Errorf("the last file is %q, %v", got, err)
 	}
 
 	st = host.State{
