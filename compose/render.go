@@ -6,7 +6,7 @@ import (
 )
 
 // Render returns the compose.yaml that is put on the machine: canonical, with pinned images, dollar
-// signs doubled as Compose wants them, and with labels that tell from what each container was made.
+// signs doubled as Compose wants them, and with labels that say from what each container was made.
 func (s Stack) Render() []byte {
 	doc := clone(s.doc).(map[string]any)
 	for _, sv := range s.services {

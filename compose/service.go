@@ -54,7 +54,7 @@ func (l *loading) service(name string) service {
 	return out
 }
 
-// ends tells whether a service is done when it ends well: one that is not started again then.
+// ends reports whether a service is done when it ends well: one that is not started again then.
 func ends(s types.ServiceConfig) bool {
 	policy := s.Restart
 	if s.Deploy != nil && s.Deploy.RestartPolicy != nil && policy == "" {

@@ -104,8 +104,9 @@ func testGitea(t *testing.T, on bench, current, next, runnerImage string) {
 		t.Fatal(err)
 	}
 	config := stack.Gitea{Image: current, Lock: b.lock, RootURL: b.url, ListenHTTP: b.address + ":3000",
-		ListenSSH: b.address + ":2222", Keys: keys,
-		Database: stack.GiteaDatabase{Password: password}, Networks: []string{"postgres_default"}, Admin: "root", AdminEmail: "root@example.test", RunnerToken: token, Timeout: patience,
+		ListenSSH: b.address + ":2222", Keys: keys, Database: stack.GiteaDatabase{Password: password},
+		Networks: []string{"postgres_default"}, Admin: "root", AdminEmail: "root@example.test", RunnerToken: token,
+		Timeout: patience,
 		Settings: map[string]string{"DEFAULT.APP_NAME": "The lab", "ui.meta.DESCRIPTION": "a#b;c",
 			"ui.meta.KEYWORDS": "it's, a `word`", "ui.meta.AUTHOR": `"a" and "b"`,
 			"cron.update_checker.ENABLED": "false"}}

@@ -37,7 +37,7 @@ func (a giteaAdmin) Plan(o *host.Observation) ([]host.Op, error) {
 	}
 	cause := "not found"
 	if r.Exit != 0 {
-		cause = "the server does not run, and cannot tell who is there"
+		cause = "the server does not run, and cannot say who is there"
 	}
 	v := script.Variables{"user": a.user, "email": a.email}
 	return []host.Op{{Action: lab.Create, Cause: cause, Script: inService(a.stack, "gitea", v, "giteaadmin.sh")}}, nil

@@ -182,7 +182,8 @@ func FuzzReadIni(f *testing.F) {
 func TestVerifier(t *testing.T) {
 	// made by PostgreSQL 17: CREATE ROLE x PASSWORD 'pencil' with a salt of its own would differ;
 	// RFC 7677, section 3, has this one
-	const known = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+	const known = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:" +
+		"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 	if !verifies(known, lab.NewSecret("pencil")) || verifies(known, lab.NewSecret("pencils")) {
 		t.Error("the verifier of RFC 7677")
 	}
@@ -190,7 +191,8 @@ func TestVerifier(t *testing.T) {
 	if !verifies(v, lab.NewSecret("pw")) || v != verifier("web", lab.NewSecret("pw")) || v == verifier("www", lab.NewSecret("pw")) {
 		t.Error(v)
 	}
-	for _, bad := range []string{"", "-", "md5abc", "SCRAM-SHA-256$x:y$z:w", "SCRAM-SHA-256$99999999999:AAAA$z:w", "SCRAM-SHA-256$0:AAAA$:"} {
+	for _, bad := range []string{"", "-", "md5abc", "SCRAM-SHA-256$x:y$z:w", "SCRAM-SHA-256$99999999999:AAAA$z:w",
+		"SCRAM-SHA-256$0:AAAA$:"} {
 		if verifies(bad, lab.NewSecret("")) {
 			t.Errorf("%q is taken", bad)
 		}
@@ -232,7 +234,8 @@ esac
 	run := func(url string) string {
 		t.Helper()
 		c := exec.Command("sh", "-c", strings.Replace(runScript, "cd /data ", "cd "+dir+" ", 1))
-		c.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "CONFIG_FILE=config.yaml", "GITEA_RUNNER_NAME=pi1", "GITEA_RUNNER_REGISTRATION_TOKEN_FILE=token", "GITEA_INSTANCE_URL=" + url}
+		c.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "CONFIG_FILE=config.yaml", "GITEA_RUNNER_NAME=pi1",
+			"GITEA_RUNNER_REGISTRATION_TOKEN_FILE=token", "GITEA_INSTANCE_URL=" + url}
 		out, err := c.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)

@@ -103,7 +103,7 @@ func (d postgresDatabase) Plan(o *host.Observation) ([]host.Op, error) {
 	add := func(op host.Op, missing bool, cause string) {
 		switch {
 		case r.Exit != 0:
-			op.Action, op.Cause = lab.Create, "the server does not run, and cannot tell what it has"
+			op.Action, op.Cause = lab.Create, "the server does not run, and cannot say what it has"
 		case missing:
 			op.Action, op.Cause = lab.Create, "not found"
 		default:

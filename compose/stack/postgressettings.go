@@ -15,7 +15,7 @@ import (
 )
 
 // postgresSettings lets a running server read its files again, or restarts it when a setting needs
-// that. That it must is observed: the server tells when it has read its files and what waits for a
+// that. That it must is observed: the server reports when it has read its files and what waits for a
 // restart.
 type postgresSettings struct {
 	host.Order

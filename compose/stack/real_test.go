@@ -190,13 +190,17 @@ func testPostgres(t *testing.T, b bench) {
 		b.apply(t, build(nil))
 	})
 	t.Run("settings reload or restart", func(t *testing.T) {
-		if text := b.apply(t, build(func(p *stack.Postgres) { p.Settings = map[string]string{"work_mem": "9MB"} })); !strings.Contains(text, "/reload") {
+		set := func(name, value string) compose.Stack {
+			return build(func(p *stack.Postgres) { p.Settings = map[string]string{name: value} })
+		}
+		if text := b.apply(t, set("work_mem", "9MB")); !strings.Contains(text, "/reload") {
 			t.Errorf("work_mem:\n%s", text)
 		}
 		if got, err := query("SHOW work_mem"); err != nil || got != "9MB" {
 			t.Errorf("work_mem is %q, %v", got, err)
 		}
-		if text := b.apply(t, build(func(p *stack.Postgres) { p.Settings = map[string]string{"max_connections": "57"} })); !strings.Contains(text, "max_connections cannot be changed") {
+		text := b.apply(t, set("max_connections", "57"))
+		if !strings.Contains(text, "max_connections cannot be changed") {
 			t.Errorf("max_connections:\n%s", text)
 		}
 		if got, err := query("SHOW max_connections"); err != nil || got != "57" {

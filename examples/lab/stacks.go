@@ -64,7 +64,7 @@ type secrets func(name string) lab.Secret
 func (c *StacksConfig) postgres(secret secrets) stack.Postgres {
 	pg := c.Postgres.Postgres
 	pg.Password = secret(superuserSecret)
-	if c.Gitea != nil {
+	if c.giteaHere() {
 		d := c.Gitea.Database
 		name, user := cmp.Or(d.Name, giteaDatabase), cmp.Or(d.User, giteaDatabase)
 		pg.Databases = []stack.Database{{Name: name, Owner: user, Password: secret(giteaDatabaseSecret)}}
@@ -74,11 +74,16 @@ func (c *StacksConfig) postgres(secret secrets) stack.Postgres {
 	return pg
 }
 
+// giteaHere reports whether Gitea's database is on the server of the stacks.
+func (c *StacksConfig) giteaHere() bool {
+	return c.Postgres != nil && c.Gitea != nil && c.Gitea.Database.Host == ""
+}
+
 // gitea returns the forge with what the program fills in.
 func (c *StacksConfig) gitea(secret secrets, keys stack.GiteaKeys) stack.Gitea {
 	g := c.Gitea.Gitea
 	g.Keys, g.Database.Password, g.RunnerToken = keys, secret(giteaDatabaseSecret), secret(runnerTokenSecret)
-	if c.Postgres != nil {
+	if c.giteaHere() {
 		g.Networks = append(slices.Clone(g.Networks), cmp.Or(c.Postgres.Name, "postgres")+"_default")
 	}
 	return g
