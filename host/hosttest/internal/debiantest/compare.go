@@ -19,7 +19,6 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
-	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 var syntaxError = regexp.MustCompile(`sh: \d+: (Syntax error|arithmetic expression): .*`)
@@ -153,19 +152,22 @@ func realRun(t *testing.T, dir, script, stdin string) Result {
 	return Result{Out: norm(out.String()), Err: norm(errs.String()), Code: code}
 }
 
-// NeedDebian skips where the host's tools are not those that the machines imitate.
-func NeedDebian(t *testing.T) {
+// Missing ends a test that lacks what, as internal/real's does.
+type Missing func(tb testing.TB, what string)
+
+// needDebian skips where the host's tools are not those that the machines imitate.
+func needDebian(t *testing.T, missing Missing) {
 	t.Helper()
 	b, _ := os.ReadFile("/etc/debian_version")
 	if !strings.HasPrefix(string(b), "12.") || os.Getuid() != 0 {
-		real.Missing(t, "Debian 12's own tools, as root, to compare with")
+		missing(t, "Debian 12's own tools, as root, to compare with")
 	}
 }
 
 // Compare runs scripts on both sides, each in a directory of its own.
-func Compare(t *testing.T, scripts []string) {
+func Compare(t *testing.T, missing Missing, scripts []string) {
 	t.Helper()
-	NeedDebian(t)
+	needDebian(t, missing)
 	m := hosttest.New(t, hosttest.Config{})
 	for _, s := range scripts {
 		name := s

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
-	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 // Sh runs a script as root and gives its output, standard error too, and exit code.
@@ -18,17 +17,17 @@ func Sh(m *hosttest.Machine, script string) (string, int) {
 
 // CompareOutput runs scripts in an empty directory, by the real tools and on a machine of this package, and compares what
 // they write. The tools are those of Debian 12, run as root, as on the machine.
-func CompareOutput(t *testing.T, scripts map[string]string, tools ...string) {
+func CompareOutput(t *testing.T, missing Missing, scripts map[string]string, tools ...string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		real.Missing(t, "root")
+		missing(t, "root")
 	}
 	if b, err := os.ReadFile("/etc/debian_version"); err != nil || !strings.HasPrefix(string(b), "12.") {
-		real.Missing(t, "Debian 12")
+		missing(t, "Debian 12")
 	}
 	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
-			real.Missing(t, tool)
+			missing(t, tool)
 		}
 	}
 	for name, script := range scripts {

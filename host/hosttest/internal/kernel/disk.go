@@ -224,6 +224,3 @@ func (d *Disk) Read(off int64, b []byte) {
 		done += c
 	}
 }
-
-// settle is called when the power is gone: raw writes are taken to be on the disk.
-func (d *Disk) settle(bool) {}

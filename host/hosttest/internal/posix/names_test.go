@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/debiantest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 // TestOddNames does what engines do with files, with names that break what is not quoted.
@@ -38,7 +39,7 @@ func TestOddNames(t *testing.T) {
 			"x="+quoted[0]+"; y="+quoted[1]+`; echo "$x$y"; printf '%s|' $x $y "$x" "$y"; echo; case $x in "$y") echo same;; "$x") echo self;; esac; set -- "$x" $y; echo $#; z=${x#?}; printf '%s' "$z"; echo "${y%"$y"}"; printf '%s\n' "$x" >f; read -r l <f; printf '%s' "$l"; eval "w=$(printf '%s' "$x" | sed "s/'/'\\\\''/g; s/^/'/; s/\$/'/" | head -c 1000)" 2>/dev/null; grep -F -x -e "$l" f; sort f; grep -c . f`,
 		)
 	}
-	debiantest.Compare(t, scripts)
+	debiantest.Compare(t, real.Missing, scripts)
 }
 
 // TestVersionsLikeDpkg orders versions as dpkg does.
@@ -50,5 +51,5 @@ func TestVersionsLikeDpkg(t *testing.T) {
 			fmt.Fprintf(&s, "dpkg --compare-versions '%s' lt '%s'; printf $?; ", a, b)
 		}
 	}
-	debiantest.Compare(t, []string{strings.ReplaceAll(s.String(), "'1.0-'", "'1.0-0'")})
+	debiantest.Compare(t, real.Missing, []string{strings.ReplaceAll(s.String(), "'1.0-'", "'1.0-0'")})
 }

@@ -4,11 +4,12 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/debiantest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 func TestArchivesAsDebian(t *testing.T) {
 	const tree = "mkdir -p t/d/e; echo hi >t/d/f; ln -s f t/d/l; ln t/d/f t/d/g; chmod 0751 t/d/e; chmod 4711 t/d/f; touch -h -d @1700000000 t/d/* t/d; cd t; "
-	debiantest.CompareOutput(t, map[string]string{
+	debiantest.CompareOutput(t, real.Missing, map[string]string{
 		"round trip":    tree + "tar -c -f ../a.tar d; cd ..; mkdir o; tar -x -f a.tar -C o; stat -c '%n %a %U %Y %h' o/d o/d/e o/d/f o/d/g; readlink o/d/l; cat o/d/f; echo $?",
 		"list":          tree + "tar -c --sort=name -f ../a.tar d; tar -t -f ../a.tar; tar -tv -f ../a.tar; tar -tvf ../a.tar --numeric-owner; tar tf ../a.tar d/e",
 		"gzip":          tree + "tar czf ../a.tgz --sort=name d; tar tf ../a.tgz; cat ../a.tgz | tar -t; echo $?; cat ../a.tgz | tar -tz; tar xzvf ../a.tgz --strip-components=1 -C d/e; ls d/e",
