@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"sync"
@@ -135,7 +136,7 @@ func TestSilentAgent(t *testing.T) {
 			_, _ = io.Copy(io.Discard, conn)
 		}
 	}()
-	_, err = (Auth{AgentSocket: socket}).load(ctx, "pi1")
+	_, err = (Auth{AgentSocket: socket}).load(ctx, "pi1", slog.New(slog.DiscardHandler))
 	if !errors.Is(err, enough) {
 		t.Errorf("got %v", err)
 	}
