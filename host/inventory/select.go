@@ -85,7 +85,9 @@ func (inv *Inventory) selectTerm(t term, commas bool) ([]*Host, lab.Problem) {
 		return t.refuse("a space in a name", "separate terms by commas")
 	case t.expr[0] == '&' || t.expr[0] == '!':
 		return t.refuse("two signs", "")
-	case t.dash:
+	case (t.dash || t.glob() && t.slice != nil) && inv.groupNamed[t.expr] == nil && inv.looksLikeClass(t):
+		return t.refuse("the last [] is an index", "for one of several letters write "+t.asRegexp())
+	case t.dash && !t.glob():
 		return t.refuse("a range is written with a colon", "write "+t.expr+strings.Replace(t.brackets, "-", ":", 1))
 	case t.regexp() || t.glob():
 		return inv.selectMatching(t)
@@ -165,8 +167,8 @@ func (inv *Inventory) selectMatching(t term) ([]*Host, lab.Problem) {
 	return hosts, lab.Problem{}
 }
 
-// looksLikeClass reports whether the brackets after an unknown name would match as a character
-// class: pi[12].
+// looksLikeClass reports whether the brackets at the end would match as a character class: pi[12],
+// db[0-9][0-9].
 func (inv *Inventory) looksLikeClass(t term) bool {
 	match := compileGlob(t.expr + t.brackets)
 	return slices.ContainsFunc(inv.names(), match)

@@ -104,6 +104,51 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+// TestSelectClasses has names with a number of several digits: what Ansible takes for an index was
+// meant as a character class. The pattern of the hint selects what was meant.
+func TestSelectClasses(t *testing.T) {
+	inv, err := New(Spec{
+		Hosts:  []HostSpec{{Name: "db01"}, {Name: "db12"}, {Name: "db9"}, {Name: "db012"}, {Name: "a.b7"}},
+		Groups: []GroupSpec{{Name: "web", Hosts: []string{"db01", "db12"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pattern, want := range map[string]string{
+		"db[0-9][0-9]":     "~db[0-9][0-9]$ db01 db12",
+		"db[0-9]":          "~db[0-9]$ db9",
+		"db[!1-9][0-9]":    "~db[^1-9][0-9]$ db01",
+		"d?[0-9][12]":      "~d.[0-9][12]$ db01 db12",
+		"db*[2]":           `~db.*[2]$ db12 db012`,
+		"a.b[7-8]":         `~a\.b[7-8]$ a.b7`,
+		"web[0-1]":         "web[0:1] db01 db12", // a group has an index
+		"all:!db[0-9]":     "~db[0-9]$ db9",
+		"zz[0-9][0-9]":     "", // matches nothing in either way
+		"web[0-9]:db[1-2]": "web[0:9] db01 db12",
+	} {
+		_, err := inv.Select(pattern)
+		var ps lab.Problems
+		if !errors.As(err, &ps) || len(ps) == 0 {
+			t.Errorf("%s: %v", pattern, err)
+			continue
+		}
+		written, ok := strings.CutPrefix(ps[0].Hint, "for one of several letters write ")
+		if !ok {
+			written, ok = strings.CutPrefix(ps[0].Hint, "write ")
+		}
+		if !ok {
+			if want != "" {
+				t.Errorf("%s: %v", pattern, err)
+			}
+			continue
+		}
+		hosts, err := inv.Select(written)
+		if got := written + " " + hostNames(hosts); got != want || err != nil {
+			t.Errorf("%s: %s, want %s (%v)", pattern, got, want, err)
+		}
+	}
+}
+
 // TestSelectImplicitLocalhost: only SelectAnsible knows a localhost that is not in the inventory.
 func TestSelectImplicitLocalhost(t *testing.T) {
 	inv, err := New(Spec{Hosts: []HostSpec{{Name: "a"}}})

@@ -78,6 +78,11 @@ func (t term) matcher() (func(name string) bool, error) {
 	return re.MatchString, nil
 }
 
+// asRegexp returns the regular expression, with its sign, that matches as the whole term would as a glob.
+func (t term) asRegexp() string {
+	return "~" + strings.NewReplacer(".", `\.`, "*", ".*", "?", ".", "[!", "[^").Replace(t.expr+t.brackets) + "$"
+}
+
 // apply adds the hosts that the term selects to a selection, or intersects them, or removes them,
 // as the sign says.
 func (t term) apply(hosts, selected []*Host) []*Host {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"runtime"
@@ -37,9 +39,12 @@ type Auth struct {
 
 // KeyFile is a private key in a file, in OpenSSH's format or PEM.
 type KeyFile struct {
-	Path        string
-	Passphrase  lab.Secret // empty means that the key is not encrypted
-	Certificate string     // file of its OpenSSH certificate; empty means Path + "-cert.pub" if that exists
+	Path       string
+	Passphrase lab.Secret // empty means that the key is not encrypted
+
+	// Certificate is the file of its OpenSSH certificate. Empty means Path + "-cert.pub", if that exists
+	// and is a certificate of this key; if not, it is skipped with a warning, as by ssh(1).
+	Certificate string
 }
 
 func (a Auth) validate() (ps lab.Problems) {
@@ -60,6 +65,8 @@ type credentials struct {
 	methods   []ssh.AuthMethod
 	signers   []ssh.Signer
 	keys      []string // descriptions of the signers
+	unsigned  []string // descriptions of the keys that the ssh-agent did not sign with
+	banner    string   // what the machine said before the end of the login
 	agent     net.Conn // nil without an ssh-agent
 	stopAgent func() bool
 }
@@ -87,12 +94,12 @@ func (c *credentials) describe() string {
 }
 
 // load reads the keys. Its error contains everything that is wrong with them.
-func (a Auth) load(ctx context.Context, target string) (*credentials, error) {
+func (a Auth) load(ctx context.Context, target string, log *slog.Logger) (*credentials, error) {
 	c := &credentials{}
 	var errs []error
 	c.add("", a.Signers...)
 	for _, k := range a.KeyFiles {
-		signers, err := k.signers(target)
+		signers, err := k.signers(target, log)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -114,7 +121,7 @@ func (a Auth) load(ctx context.Context, target string) (*credentials, error) {
 		c.methods = append(c.methods, ssh.PublicKeys(c.signers...))
 	}
 	if !a.Password.IsZero() {
-		c.methods = append(c.methods, ssh.Password(a.Password.Reveal()), ssh.KeyboardInteractive(a.answer))
+		c.methods = append(c.methods, ssh.Password(a.Password.Reveal()), ssh.KeyboardInteractive(a.answerer()))
 	}
 	return c, nil
 }
@@ -122,16 +129,20 @@ func (a Auth) load(ctx context.Context, target string) (*credentials, error) {
 // notAPassword is part of the error if the machine asks for something else. loginError looks for it.
 const notAPassword = "which is not for a password"
 
-// answer answers the questions of keyboard-interactive authentication.
-func (a Auth) answer(_, _ string, questions []string, echos []bool) ([]string, error) {
-	answers := make([]string, len(questions))
-	for i := range questions {
-		if echos[i] {
-			return nil, fmt.Errorf("the machine asks %q, "+notAPassword, questions[i])
+// answerer returns a function that answers the questions of keyboard-interactive authentication. The
+// password answers the first of them: any other is for a code, or for a new password.
+func (a Auth) answerer() ssh.KeyboardInteractiveChallenge {
+	answered := false
+	return func(_, _ string, questions []string, echos []bool) ([]string, error) {
+		answers := make([]string, len(questions))
+		for i := range questions {
+			if echos[i] || answered {
+				return nil, fmt.Errorf("the machine asks %q, "+notAPassword, questions[i])
+			}
+			answers[i], answered = a.Password.Reveal(), true
 		}
-		answers[i] = a.Password.Reveal()
+		return answers, nil
 	}
-	return answers, nil
 }
 
 func (c *credentials) agentSigners(ctx context.Context, socket, target string) ([]ssh.Signer, error) {
@@ -146,7 +157,9 @@ func (c *credentials) agentSigners(ctx context.Context, socket, target string) (
 	c.agent = conn
 	c.stopAgent = context.AfterFunc(ctx, func() { conn.Close() }) // the agent may be waiting for a person to confirm
 	signers, err := agent.NewClient(conn).Signers()
-	if err == nil && len(signers) == 0 {
+	if err != nil {
+		err = fmt.Errorf("%w: it does not answer as an ssh-agent does", lab.ErrInvalid)
+	} else if len(signers) == 0 {
 		err = fmt.Errorf("%w: it holds no key", lab.ErrNotFound)
 	}
 	if ctx.Err() != nil {
@@ -155,11 +168,42 @@ func (c *credentials) agentSigners(ctx context.Context, socket, target string) (
 	if err != nil {
 		return fail(err)
 	}
+	for i, signer := range signers {
+		signers[i] = &agentSigner{signer, c}
+	}
 	return signers, nil
 }
 
+// agentSigner is a key of an ssh-agent. If the agent does not sign, because a person did not confirm it
+// or a security key is not plugged in, the machine is sent what it will refuse: package ssh would end
+// the login, where ssh(1) goes on to the next key.
+type agentSigner struct {
+	ssh.Signer
+	creds *credentials
+}
+
+func (s *agentSigner) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return s.SignWithAlgorithm(rand, data, "")
+}
+
+func (s *agentSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	by, ok := s.Signer.(ssh.AlgorithmSigner)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	signature, err := by.SignWithAlgorithm(rand, data, algorithm)
+	if err != nil {
+		s.creds.unsigned = append(s.creds.unsigned, describeKey(s.PublicKey(), time.Now()))
+		if algorithm == "" {
+			algorithm = s.PublicKey().Type()
+		}
+		return &ssh.Signature{Format: algorithm, Blob: make([]byte, 64)}, nil
+	}
+	return signature, nil
+}
+
 // signers returns the key, preceded by its certificate if there is one.
-func (k KeyFile) signers(target string) ([]ssh.Signer, error) {
+func (k KeyFile) signers(target string, log *slog.Logger) ([]ssh.Signer, error) {
 	fail := func(path, hint string, err error) ([]ssh.Signer, error) {
 		return nil, &lab.Error{Op: "read key", Target: target, Path: path, Hint: hint, Err: err}
 	}
@@ -181,55 +225,89 @@ func (k KeyFile) signers(target string) ([]ssh.Signer, error) {
 	if err != nil {
 		return fail(k.Path, hint, err)
 	}
-	path := k.Certificate
-	if path == "" {
-		path = k.Path + "-cert.pub"
-	}
-	b, err = os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) && k.Certificate == "" {
+	certified, path, err := k.certified(signer)
+	switch {
+	case err == nil && certified == nil:
+		return []ssh.Signer{signer}, nil
+	case err == nil:
+		return []ssh.Signer{certified, signer}, nil
+	case k.Certificate == "":
+		log.Warn("a certificate is skipped", "machine", target, "file", path, "why", err.Error())
 		return []ssh.Signer{signer}, nil
 	}
-	if err != nil {
-		return fail(path, "", err)
+	return fail(path, "ssh-keygen -L -f "+Quote(path), err)
+}
+
+// certified returns the key with its certificate, and the path of that; nil if there is none.
+func (k KeyFile) certified(key ssh.Signer) (certified ssh.Signer, path string, err error) {
+	if path = k.Certificate; path == "" {
+		path = k.Path + "-cert.pub"
+	}
+	b, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && k.Certificate == "":
+		return nil, path, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, path, fmt.Errorf("%w: no such file", lab.ErrNotFound)
+	case err != nil:
+		return nil, path, err
 	}
 	public, _, _, _, err := ssh.ParseAuthorizedKey(b)
 	cert, ok := public.(*ssh.Certificate)
 	if err != nil || !ok {
-		return fail(path, "ssh-keygen -L -f "+Quote(path), fmt.Errorf("%w: not an OpenSSH certificate", lab.ErrInvalid))
+		return nil, path, fmt.Errorf("%w: not an OpenSSH certificate", lab.ErrInvalid)
 	}
-	certified, err := ssh.NewCertSigner(cert, signer)
-	if err != nil {
-		return fail(path, "ssh-keygen -L -f "+Quote(path),
-			fmt.Errorf("%w: it is not for the key %s", lab.ErrInvalid, k.Path))
+	if certified, err = ssh.NewCertSigner(cert, key); err != nil {
+		return nil, path, fmt.Errorf("%w: it is not for the key %s", lab.ErrInvalid, k.Path)
 	}
-	return []ssh.Signer{certified, signer}, nil
+	return certified, path, nil
 }
 
-// parse reads the content of the file. It returns a hint with an error.
+// parse reads the content of the file. It returns a hint with an error. What package ssh says about the
+// content is not passed on: it may repeat a part of it.
 func (k KeyFile) parse(b []byte) (signer ssh.Signer, hint string, err error) {
-	if k.Passphrase.IsZero() {
-		signer, err = ssh.ParsePrivateKey(b)
-	} else {
+	signer, err = ssh.ParsePrivateKey(b)
+	var missing *ssh.PassphraseMissingError
+	locked := errors.As(err, &missing)
+	if locked && !k.Passphrase.IsZero() {
 		signer, err = ssh.ParsePrivateKeyWithPassphrase(b, []byte(k.Passphrase.Reveal()))
 	}
-	var missing *ssh.PassphraseMissingError
+	text := bytes.TrimSpace(b)
+	begins := func(beginning string) bool { return bytes.HasPrefix(text, []byte(beginning)) }
 	switch {
 	case err == nil:
 		return signer, "", nil
-	case errors.As(err, &missing):
+	case locked && k.Passphrase.IsZero():
 		return nil, "set its passphrase, or add the key to an ssh-agent and set the agent's socket",
 			fmt.Errorf("%w: it is encrypted, and no passphrase is set", lab.ErrUnauthorized)
-	case bytes.HasPrefix(bytes.TrimSpace(b), []byte("ssh-")):
+	case locked:
+		return nil, "try the passphrase: ssh-keygen -y -f " + Quote(k.Path) +
+				"; if that works, encrypt the key in the usual way: ssh-keygen -p -Z aes256-ctr -f " + Quote(k.Path),
+			fmt.Errorf("%w: the passphrase does not decrypt it", lab.ErrUnauthorized)
+	case begins("ssh-"), begins("ecdsa-"), begins("sk-"):
 		return nil, "name the file without .pub", fmt.Errorf("%w: this is the public half", lab.ErrInvalid)
-	case !k.Passphrase.IsZero():
-		return nil, "try the passphrase: ssh-keygen -y -f " + Quote(k.Path), fmt.Errorf("%w: %w", lab.ErrUnauthorized, err)
+	case begins("PuTTY-"):
+		return nil, "puttygen " + Quote(k.Path) + " -O private-openssh-new -o ID",
+			fmt.Errorf("%w: a key of PuTTY", lab.ErrInvalid)
+	case begins("-----BEGIN ENCRYPTED PRIVATE KEY"), bytes.Contains(text, []byte("\n-----BEGIN ENCRYPTED PRIVATE KEY")):
+		return nil, "write it in OpenSSH's format: ssh-keygen -p -f " + Quote(k.Path),
+			fmt.Errorf("%w: it is encrypted in PKCS #8, which is not supported", lab.ErrInvalid)
+	case strings.Contains(err.Error(), "unhandled key type"): // a key that is in a security key, most often
+		return nil, "add it to an ssh-agent, ssh-add " + Quote(k.Path) + ", and set the agent's socket",
+			fmt.Errorf("%w: a key of this type is used through an ssh-agent only", lab.ErrInvalid)
 	}
-	return nil, "ssh-keygen -y -f " + Quote(k.Path) + " must be able to read it", fmt.Errorf("%w: %w", lab.ErrInvalid, err)
+	return nil, "ssh-keygen -y -f " + Quote(k.Path) + " must be able to read it",
+		fmt.Errorf("%w: not a private key, or damaged", lab.ErrInvalid)
 }
 
 // describeKey returns a key's type and fingerprint, and for a certificate what may prevent it from
 // being accepted.
 func describeKey(key ssh.PublicKey, now time.Time) string {
+	if k, ok := key.(*agent.Key); ok { // package agent does not parse its keys
+		if parsed, err := ssh.ParsePublicKey(k.Blob); err == nil {
+			key = parsed
+		}
+	}
 	cert, ok := key.(*ssh.Certificate)
 	if !ok {
 		return key.Type() + " " + ssh.FingerprintSHA256(key)

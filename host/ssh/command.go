@@ -51,11 +51,12 @@ type Result struct {
 	// Truncated means that there was more output than was collected.
 	Truncated bool
 
-	target string
+	target    string
+	stderrCut bool // there was more on standard error than was collected
 }
 
-// Err returns an error unless the script ended with status 0. The error contains the last lines of the
-// standard error that was collected.
+// Err returns an error unless the script ended with status 0. The error contains the last whole lines of
+// the standard error that was collected. Secrets of the script are for the caller to mask.
 func (r *Result) Err() error {
 	if r.Exit == 0 && r.Signal == "" {
 		return nil
@@ -64,13 +65,18 @@ func (r *Result) Err() error {
 	if r.Signal != "" {
 		how = "ended by signal " + r.Signal
 	}
-	if last := lastLines(string(r.Stderr), 5); last != "" {
+	stderr := string(r.Stderr)
+	if r.stderrCut { // in the middle of a line
+		stderr = stderr[:strings.LastIndexByte(stderr, '\n')+1]
+	}
+	if last := lastLines(stderr, 5); last != "" {
 		how += ": " + last
 	}
 	return &lab.Error{Op: "run script", Target: r.target, Err: errors.New(how)}
 }
 
-// lastLines returns the last n non-empty lines of text, each fit for a terminal.
+// lastLines returns the last n non-empty lines of text, each fit for a terminal. They are whole lines:
+// secrets are masked later, and a part of one would not be found.
 func lastLines(text string, n int) string {
 	var lines []string
 	for line := range strings.Lines(text) {

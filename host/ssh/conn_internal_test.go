@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,11 @@ type far struct {
 	queue    chan packet
 	closed   chan struct{}
 	once     sync.Once
+
+	mu      sync.Mutex
+	rate    int       // bytes a second; 0 means no limit
+	free    time.Time // when the link has sent everything before
+	dropped bool      // what is sent does not arrive
 }
 
 type packet struct {
@@ -46,6 +52,12 @@ func newFar(rtt time.Duration) (a, b *far) {
 					case <-f.closed:
 						return
 					}
+					f.mu.Lock()
+					dropped := f.dropped
+					f.mu.Unlock()
+					if dropped {
+						continue
+					}
 					if _, err := f.Conn.Write(p.b); err != nil {
 						return
 					}
@@ -60,12 +72,29 @@ func newFar(rtt time.Duration) (a, b *far) {
 }
 
 func (f *far) Write(b []byte) (n int, err error) {
+	f.mu.Lock()
+	begin := time.Now()
+	if f.rate > 0 {
+		if f.free.After(begin) {
+			begin = f.free
+		}
+		begin = begin.Add(time.Duration(len(b)) * time.Second / time.Duration(f.rate))
+		f.free = begin
+	}
+	f.mu.Unlock()
 	select {
-	case f.queue <- packet{time.Now().Add(f.delay), append([]byte(nil), b...)}:
+	case f.queue <- packet{begin.Add(f.delay), append([]byte(nil), b...)}:
 		return len(b), nil
 	case <-f.closed:
 		return 0, io.ErrClosedPipe
 	}
+}
+
+// drop loses everything that is sent or is on its way.
+func (f *far) drop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dropped = true
 }
 
 func (f *far) Close() error {
@@ -201,6 +230,87 @@ func TestRefusedSession(t *testing.T) {
 	})
 }
 
+// TestSlowLink sends over links that take minutes, through something that accepts everything at once:
+// the answers to keepalive requests wait behind it. A link that dies meanwhile is noticed all the same.
+func TestSlowLink(t *testing.T) {
+	const size = 200 << 10
+	for _, rate := range []int{100 << 10, 10 << 10, 1 << 10} {
+		for _, dies := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				c, _ := bubble(t, 20*time.Millisecond, new(behaviour))
+				near := c.link.hops[0].wire.Conn.(*far)
+				near.mu.Lock()
+				near.rate = rate
+				near.mu.Unlock()
+				if dies {
+					time.AfterFunc(size*time.Second/time.Duration(rate)/2, near.drop)
+				}
+				begin := time.Now()
+				_, err := c.Run(t.Context(), Command{Script: "x", Stdin: strings.NewReader(strings.Repeat("x", size))})
+				took := time.Since(begin)
+				switch {
+				case !dies && (err != nil || took < size*time.Second/time.Duration(rate)):
+					t.Errorf("%d bytes a second: %v after %s", rate, err, took)
+				case dies && (!errors.Is(err, lab.ErrUnreachable) || took > 10*time.Minute):
+					t.Errorf("%d bytes a second, lost: %v after %s", rate, err, took)
+				}
+				c.Close()
+			})
+		}
+	}
+}
+
+// TestUnacknowledged: the kernel tells what the other side has not acknowledged.
+func TestUnacknowledged(t *testing.T) {
+	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
+		t.Skip("this system does not tell")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	near, err := (*lab.Boundary)(nil).DialContext(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	end, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end.Close()
+	full := make(chan int64)
+	go func() {
+		var sent int64
+		buf := make([]byte, 1<<20)
+		for unacknowledged(near) == 0 { // until the other side, which does not read, takes no more
+			n, err := near.Write(buf)
+			sent += int64(n)
+			if err != nil {
+				break
+			}
+		}
+		full <- sent
+	}()
+	sent := <-full
+	if n := unacknowledged(near); n <= 0 || n >= sent {
+		t.Errorf("%d of %d bytes are not acknowledged", n, sent)
+	}
+	if _, err := io.CopyN(io.Discard, end, sent); err != nil {
+		t.Fatal(err)
+	}
+	for unacknowledged(near) > 0 && t.Context().Err() == nil { // the last acknowledgement may be on its way
+		runtime.Gosched()
+	}
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	if n := unacknowledged(a); n != 0 {
+		t.Errorf("a pipe: %d", n)
+	}
+}
+
 // TestKeepAlive has a machine that answers keepalive requests, and then stops.
 func TestKeepAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -244,7 +354,15 @@ func TestHostPort(t *testing.T) {
 // PasswordAuthentication no.
 func TestKeyboardInteractive(t *testing.T) {
 	hostKey := signerOf(t, 0)
-	for question, echo := range map[string]bool{"Password: ": false, "Verification code: ": true} {
+	for _, test := range []struct {
+		questions []string // each asked by itself; the answer to the first is the password
+		echo      bool
+	}{
+		{[]string{"Password: "}, false},
+		{[]string{"Verification code: "}, true},
+		{[]string{"Password: ", "Verification code: "}, false},
+		{[]string{"Password: ", "New password: "}, false},
+	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -253,9 +371,11 @@ func TestKeyboardInteractive(t *testing.T) {
 		config := &ssh.ServerConfig{KeyboardInteractiveCallback: func(
 			_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge,
 		) (*ssh.Permissions, error) {
-			answers, err := ask("", "", []string{question}, []bool{echo})
-			if err != nil || len(answers) != 1 || answers[0] != "secret" {
-				return nil, errors.New("no")
+			for _, question := range test.questions {
+				answers, err := ask("", "", []string{question}, []bool{test.echo})
+				if err != nil || len(answers) != 1 || answers[0] != "secret" {
+					return nil, errors.New("no")
+				}
 			}
 			return nil, nil
 		}}
@@ -275,11 +395,12 @@ func TestKeyboardInteractive(t *testing.T) {
 			Auth:     Auth{Password: lab.NewSecret("secret")},
 			HostKeys: HostKeys{Pinned: []string{ssh.FingerprintSHA256(hostKey.PublicKey())}}})
 		switch {
-		case !echo && err != nil:
+		case !test.echo && len(test.questions) == 1 && err != nil:
 			t.Error(err)
-		case !echo:
+		case !test.echo && len(test.questions) == 1:
 			c.Close()
-		case !errors.Is(err, lab.ErrUnauthorized) || !strings.Contains(err.Error(), "Verification code") ||
+		case !errors.Is(err, lab.ErrUnauthorized) ||
+			!strings.Contains(err.Error(), strings.TrimSpace(test.questions[len(test.questions)-1])) ||
 			strings.Contains(err.Error(), "secret"):
 			t.Errorf("got %v", err)
 		}

@@ -1,9 +1,6 @@
 package ssh
 
 import (
-	"bufio"
-	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,7 +23,8 @@ type HostKeys struct {
 	Pinned []string
 
 	// KnownHosts are files in the known_hosts format of sshd(8), with hashed names, [host]:port,
-	// @cert-authority and @revoked. Each of them must exist.
+	// @cert-authority and @revoked. Each of them must exist. A line that cannot be read is skipped
+	// with a warning, as by ssh(1); but if it revokes a key, no machine is trusted.
 	KnownHosts []string
 
 	// AcceptNew is a known_hosts file to which the key of a machine is added when the machine is
@@ -83,15 +81,14 @@ type hostKeyVerifier struct {
 	addr   string // host:port, as in known_hosts files
 	pins   []pin
 	accept string // HostKeys.AcceptNew
-	files  []string
-	known  ssh.HostKeyCallback // of the files; nil without files
+	known  *knownHosts
 
 	err         error  // why the key was refused
 	fingerprint string // of the key that was accepted
 }
 
 func (h HostKeys) verifier(target, addr string) (*hostKeyVerifier, error) {
-	v := &hostKeyVerifier{target: target, addr: addr, accept: h.AcceptNew, files: slices.Clone(h.KnownHosts)}
+	v := &hostKeyVerifier{target: target, addr: addr, accept: h.AcceptNew, known: &knownHosts{}}
 	fail := func(path, hint string, err error) (*hostKeyVerifier, error) {
 		return nil, lab.NotSent(&lab.Error{Op: "read known hosts", Target: target, Path: path, Hint: hint, Err: err})
 	}
@@ -108,98 +105,43 @@ func (h HostKeys) verifier(target, addr string) (*hostKeyVerifier, error) {
 		}
 		v.pins = append(v.pins, p)
 	}
+	files := slices.Clone(h.KnownHosts)
 	if h.AcceptNew != "" {
-		if _, err := os.Stat(h.AcceptNew); err == nil {
-			v.files = append(v.files, h.AcceptNew)
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return fail(h.AcceptNew, "", err)
-		}
+		files = append(files, h.AcceptNew)
 	}
-	for _, f := range v.files {
-		if _, err := os.Stat(f); errors.Is(err, fs.ErrNotExist) {
+	for i, f := range files {
+		switch err := v.known.add(f); {
+		case errors.Is(err, fs.ErrNotExist) && i >= len(h.KnownHosts): // it is created when the first key is accepted
+		case errors.Is(err, fs.ErrNotExist):
 			return fail(f, "touch "+Quote(f)+", or remove it from the list",
 				fmt.Errorf("%w: no such file", lab.ErrNotFound))
+		case err != nil:
+			return fail(f, "", err)
 		}
 	}
-	if len(v.files) > 0 {
-		known, err := knownhosts.New(v.files...)
-		if err != nil {
-			return fail("", "fix the line, or remove the file from the list", fmt.Errorf("%w: %w", lab.ErrInvalid, err))
+	for _, o := range v.known.odd {
+		if o.revoked {
+			return fail(fmt.Sprintf("%s:%d", o.file, o.number), "correct the line, or remove it if the key that it revokes is gone",
+				fmt.Errorf("%w: a @revoked line cannot be read, and any machine's key may be the one that it revokes: %s",
+					lab.ErrInvalid, o.why))
 		}
-		v.known = known
 	}
 	return v, nil
 }
 
 // lookup returns the keys that the files list for the machine, and the authorities that certify its
-// key.
-func (v *hostKeyVerifier) lookup() (keys, authorities []knownhosts.KnownKey) {
-	if v.known == nil {
-		return nil, nil
-	}
-	// The only way to query the package is with a key, here one that cannot be known.
-	public, _, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, nil
-	}
-	probe, err := ssh.NewPublicKey(public)
-	if err != nil {
-		return nil, nil
-	}
-	var wrong *knownhosts.KeyError
-	if errors.As(v.query(&net.TCPAddr{}, probe), &wrong) {
-		return splitAuthorities(wrong.Want)
-	}
-	return nil, nil
-}
-
-// query looks a key up in the files. If the machine listens on another port than 22 and is not
-// listed with it, query looks for the machine without a port, as ssh(1) does: "@cert-authority
-// *.lan" is for every port.
-func (v *hostKeyVerifier) query(remote net.Addr, key ssh.PublicKey) error {
-	err := v.known(v.addr, remote, key)
+// key. If the machine listens on another port than 22 and is not listed with it, lookup looks for
+// the machine without a port, as ssh(1) does: "@cert-authority *.lan" is for every port. Keys that
+// are found so are elsewhere: another one on this port says nothing.
+func (v *hostKeyVerifier) lookup() (keys, authorities, elsewhere []knownLine) {
+	name := knownhosts.Normalize(v.addr)
+	keys, authorities = v.known.about(name)
 	host, port, _ := net.SplitHostPort(v.addr)
-	var wrong *knownhosts.KeyError
-	var revoked *knownhosts.RevokedError
-	if err == nil || port == "22" || errors.As(err, &revoked) || errors.As(err, &wrong) && len(wrong.Want) > 0 {
-		return err
+	if port == "22" || len(keys)+len(authorities) > 0 {
+		return keys, authorities, nil
 	}
-	plain := v.known(net.JoinHostPort(host, "22"), remote, key)
-	if errors.As(plain, &wrong) {
-		keys, authorities := splitAuthorities(wrong.Want)
-		if len(keys) > 0 && len(authorities) == 0 {
-			return err // a different key on a different port means nothing
-		}
-		wrong.Want = authorities
-	}
-	return plain
-}
-
-// splitAuthorities separates @cert-authority lines from others, which package knownhosts does not.
-func splitAuthorities(known []knownhosts.KnownKey) (keys, authorities []knownhosts.KnownKey) {
-	for _, w := range known {
-		if strings.HasPrefix(strings.TrimSpace(lineOf(w.Filename, w.Line)), "@cert-authority") {
-			authorities = append(authorities, w)
-		} else {
-			keys = append(keys, w)
-		}
-	}
-	return keys, authorities
-}
-
-func lineOf(file string, n int) string {
-	f, err := os.Open(file)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	s := bufio.NewScanner(f)
-	for s.Scan() {
-		if n--; n == 0 {
-			return s.Text()
-		}
-	}
-	return ""
+	elsewhere, authorities = v.known.about(host)
+	return nil, authorities, elsewhere
 }
 
 // algorithms returns the host key algorithms to request, those of known keys first: a machine has
@@ -223,7 +165,7 @@ func (v *hostKeyVerifier) algorithms() []string {
 	}
 	all := ssh.SupportedAlgorithms().HostKeys
 	isCert := func(a string) bool { return strings.Contains(a, "-cert-v01@") }
-	keys, authorities := v.lookup()
+	keys, authorities, elsewhere := v.lookup()
 	if len(v.pins) == 0 && len(authorities) > 0 {
 		add(ssh.CertAlgoED25519v01)
 		for _, a := range all {
@@ -238,8 +180,8 @@ func (v *hostKeyVerifier) algorithms() []string {
 		}
 	}
 	if len(v.pins) == 0 {
-		for _, known := range keys {
-			add(ofKey(known.Key.Type())...)
+		for _, l := range slices.Concat(keys, elsewhere) {
+			add(ofKey(l.key.Type())...)
 		}
 	}
 	add(ssh.KeyAlgoED25519)
@@ -252,37 +194,53 @@ func (v *hostKeyVerifier) algorithms() []string {
 }
 
 // verify is the [ssh.HostKeyCallback].
-func (v *hostKeyVerifier) verify(_ string, remote net.Addr, key ssh.PublicKey) error {
-	v.err = v.decide(remote, key)
+func (v *hostKeyVerifier) verify(_ string, _ net.Addr, key ssh.PublicKey) error {
+	v.err = v.decide(key)
 	if v.err == nil {
 		v.fingerprint = ssh.FingerprintSHA256(key)
 	}
 	return v.err
 }
 
-func (v *hostKeyVerifier) decide(remote net.Addr, key ssh.PublicKey) error {
-	var known error = &knownhosts.KeyError{}
-	if v.known != nil {
-		known = v.query(remote, key)
-	}
-	var revoked *knownhosts.RevokedError
-	if errors.As(known, &revoked) {
+func (v *hostKeyVerifier) decide(key ssh.PublicKey) error {
+	if l := v.known.revokes(key); l != nil {
 		return v.refuse("give it a new host key: sudo rm /etc/ssh/ssh_host_*, sudo dpkg-reconfigure openssh-server",
-			"%s has %s, which is revoked by %s:%d", v.addr, describeHostKey(key),
-			revoked.Revoked.Filename, revoked.Revoked.Line)
+			"%s has %s, which is revoked by %s", v.addr, describeHostKey(key), l.place())
 	}
 	if len(v.pins) > 0 {
 		return v.comparePins(key)
 	}
-	var mismatch *knownhosts.KeyError
-	switch {
-	case known == nil:
+	keys, authorities, elsewhere := v.lookup()
+	cert, ok := key.(*ssh.Certificate)
+	if ok {
+		if why := v.certifies(cert, authorities); why != "" {
+			return v.refuse("on the machine, see what it certifies: ssh-keygen -L -f "+keyFile(key, "-cert.pub"),
+				"%s has %s: %s", v.addr, describeHostKey(key), why)
+		}
 		return nil
-	case errors.As(known, &mismatch):
-		return v.refuseUnknown(key, mismatch)
 	}
-	return v.refuse("on the machine, see what it certifies: ssh-keygen -L -f "+keyFile(key, "-cert.pub"),
-		"%s has %s: %w", v.addr, describeHostKey(key), known)
+	for _, l := range slices.Concat(keys, elsewhere) {
+		if sameKey(l.key, key) {
+			return nil
+		}
+	}
+	return v.refuseUnknown(key, keys, authorities)
+}
+
+// certifies returns why the certificate does not prove that the machine is the one we know; "" if it
+// does.
+func (v *hostKeyVerifier) certifies(cert *ssh.Certificate, authorities []knownLine) string {
+	host, _, _ := net.SplitHostPort(v.addr)
+	switch {
+	case cert.CertType != ssh.HostCert:
+		return "it is not for a machine"
+	case !slices.ContainsFunc(authorities, func(l knownLine) bool { return sameKey(l.key, cert.SignatureKey) }):
+		return "its authority is not known for this machine"
+	}
+	if err := (&ssh.CertChecker{}).CheckCert(host, cert); err != nil {
+		return strings.TrimPrefix(err.Error(), "ssh: ")
+	}
+	return ""
 }
 
 func (v *hostKeyVerifier) refuse(hint, format string, args ...any) error {
@@ -306,30 +264,39 @@ func (v *hostKeyVerifier) comparePins(key ssh.PublicKey) error {
 
 // refuseUnknown refuses a key that the files do not list for the machine, or adds it to the file of
 // accepted keys if they list none at all.
-func (v *hostKeyVerifier) refuseUnknown(key ssh.PublicKey, mismatch *knownhosts.KeyError) error {
+func (v *hostKeyVerifier) refuseUnknown(key ssh.PublicKey, keys, authorities []knownLine) error {
 	has := describeHostKey(key)
-	keys, authorities := splitAuthorities(mismatch.Want)
 	switch {
 	case len(keys) > 0:
 		var listed []string
-		for _, w := range keys {
-			listed = append(listed, fmt.Sprintf("%s %s (%s:%d)", w.Key.Type(),
-				ssh.FingerprintSHA256(w.Key), w.Filename, w.Line))
+		for _, l := range keys {
+			listed = append(listed, fmt.Sprintf("%s %s (%s)", l.key.Type(), ssh.FingerprintSHA256(l.key), l.place()))
 		}
-		remove := fmt.Sprintf("ssh-keygen -R %s -f %s", Quote(knownhosts.Normalize(v.addr)), Quote(keys[0].Filename))
+		remove := fmt.Sprintf("ssh-keygen -R %s -f %s", Quote(knownhosts.Normalize(v.addr)), Quote(keys[0].file))
 		return v.refuse("if the machine was reinstalled, remove the old key: "+remove+
 			"; if not, this may be a man in the middle",
 			"%s has %s, but its known key is %s", v.addr, has, strings.Join(listed, ", "))
 	case len(authorities) > 0:
 		return v.refuse("sign its host key with that authority, and name the certificate in sshd_config (HostCertificate)",
-			"%s has %s, but a certificate of %s (%s:%d) is required",
-			v.addr, has, ssh.FingerprintSHA256(authorities[0].Key), authorities[0].Filename, authorities[0].Line)
-	case v.accept != "":
+			"%s has %s, but a certificate of %s (%s) is required",
+			v.addr, has, ssh.FingerprintSHA256(authorities[0].key), authorities[0].place())
+	}
+	for _, o := range v.known.odd {
+		if o.damaged && o.hosts.matches(knownhosts.Normalize(v.addr)) {
+			return v.refuse("correct the line, or remove it to treat the machine as unknown",
+				"%s has %s, and the line that lists its key cannot be read: %s", v.addr, has, o)
+		}
+	}
+	if v.accept != "" {
 		return v.remember(key)
+	}
+	skipped := ""
+	if n := len(v.known.odd); n > 0 {
+		skipped = fmt.Sprintf("; %d lines could not be read, the first is %s", n, v.known.odd[0])
 	}
 	return v.refuse(fmt.Sprintf("compare it with the machine's own, ssh-keygen -lf %s, then pin %q",
 		keyFile(key, ".pub"), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))),
-		"%s has %s, and no key of it is known", v.addr, has)
+		"%s has %s, and no key of it is known%s", v.addr, has, skipped)
 }
 
 // remember adds the key to the file of accepted keys, in one write, so that the lines of two

@@ -92,23 +92,54 @@ func (s *session) launchError() error {
 	case s.sudo && printed("not in the sudoers", "not allowed to"):
 		e.Hint = "add to a file in /etc/sudoers.d, with visudo: " + t.User + " ALL=(ALL) NOPASSWD: ALL"
 		e.Err = fmt.Errorf("%w: sudo: %s", lab.ErrUnauthorized, output)
-	case s.sudo && !s.password && s.exit == 1:
+	case printed("sudo: ") && printed("expired"):
+		e.Hint = expiredHint(t.User)
+		e.Err = fmt.Errorf("%w: %s", lab.ErrUnauthorized, output)
+	case printed("sudo: ") && !s.password && s.exit == 1:
 		e.Hint = "set the sudo password, or add to a file in /etc/sudoers.d, with visudo: " +
 			t.User + " ALL=(ALL) NOPASSWD: ALL"
 		e.Err = fmt.Errorf("%w: sudo: %s", lab.ErrUnauthorized, output)
-	case s.sudo && s.exit == 1:
+	case printed("sudo: "):
 		e.Hint = "log in and try: sudo -v"
 		e.Err = fmt.Errorf("%w: sudo: %s", lab.ErrUnauthorized, output)
 	default:
-		e.Hint = "log in and try: sh -c 'echo works'"
-		how := "exited with status " + strconv.Itoa(s.exit)
-		if s.signal != "" {
-			how = "was ended by signal " + s.signal
-		}
-		e.Err = fmt.Errorf("%w: the login shell of %s %s without starting the script: %s",
-			lab.ErrConflict, t.User, how, output)
+		e.Hint, e.Err = s.shellError(output)
 	}
 	return e
+}
+
+// shellError says why the user's login shell did not start what it was told to, with a hint.
+func (s *session) shellError(output string) (hint string, err error) {
+	user := s.conn.target.User
+	// sshd's do_exec and shadow's nologin(8)
+	expired := strings.Contains(output, "password has expired") || strings.Contains(output, "Password change required")
+	noLogin := strings.Contains(output, "account is currently not available")
+	if expired {
+		return expiredHint(user), fmt.Errorf("%w: the password of %s has expired, and sshd runs nothing before it is changed",
+			lab.ErrUnauthorized, user)
+	}
+	how := "exited with status " + strconv.Itoa(s.exit)
+	hint = "log in and try: sh -c 'echo works'; the startup files of the login shell must not end it"
+	switch {
+	case s.signal != "":
+		how = "was ended by signal " + s.signal
+	case noLogin, s.exit == 1 && output == "": // nologin and false
+		hint = "see its login shell on the machine, getent passwd " + Quote(user) +
+			", and give it one that runs commands, as root: usermod -s /bin/sh " + Quote(user)
+	case s.exit == 0:
+		hint = "something runs in place of it: look for ForceCommand in sshd_config, and command= in authorized_keys"
+	}
+	if output != "" {
+		how += " without starting the script: " + output
+	} else {
+		how += " without starting the script or printing anything"
+	}
+	return hint, fmt.Errorf("%w: the login shell of %s %s", lab.ErrConflict, user, how)
+}
+
+func expiredHint(user string) string {
+	return "log in with a terminal to change it, or on the machine, as root: passwd " + Quote(user) +
+		"; chage -l " + Quote(user) + " shows when it expires"
 }
 
 var (

@@ -7,7 +7,6 @@ import (
 	"net"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -112,7 +111,7 @@ func (c *Conn) register(l *link) {
 		interval = defaultKeepAlive
 	}
 	if interval > 0 {
-		l.spawn(func() { keepAlive(l, &c.received, interval) })
+		l.spawn(func() { keepAlive(l, interval) })
 	}
 }
 
@@ -185,43 +184,4 @@ func ncAddress(addr string) string {
 		return addr
 	}
 	return host + " " + port
-}
-
-// maxMissed is how many keepalive requests in a row may go unanswered.
-const maxMissed = 3
-
-// keepAlive sends a keepalive request in each interval, and cuts the connection if too many go
-// unanswered. Any bytes that arrive count as an answer.
-func keepAlive(l *link, received *atomic.Int64, interval time.Duration) {
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	answered := make(chan struct{}, 1)
-	waiting, missed, before := false, 0, received.Load()
-	for {
-		select {
-		case <-l.lost:
-			return
-		case <-answered:
-			waiting = false
-		case <-tick.C:
-			now := received.Load()
-			if waiting && now == before {
-				missed++
-			} else {
-				missed = 0
-			}
-			before = now
-			if missed >= maxMissed {
-				l.cut()
-				return
-			}
-			if !waiting {
-				waiting = true
-				go func() {
-					_, _, _ = l.client.SendRequest("keepalive@openssh.com", true, nil)
-					answered <- struct{}{}
-				}()
-			}
-		}
-	}
 }

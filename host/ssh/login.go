@@ -19,11 +19,14 @@ func (c *Conn) login(ctx context.Context, l *link, t Target, addr string,
 	if err != nil {
 		return nil, err
 	}
+	for _, o := range verifier.known.odd {
+		c.target.log().Warn("a line of known_hosts is skipped", "machine", t.name(), "file", o.file, "line", o.number, "why", o.why)
+	}
 	limit := t.connectTimeout()
 	timeout := fmt.Errorf("%w: %w after %s", lab.ErrUnreachable, lab.ErrTimeout, limit)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, timeout)
 	defer cancel()
-	creds, err := t.Auth.load(ctx, t.name())
+	creds, err := t.Auth.load(ctx, t.name(), c.target.log())
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +51,10 @@ func (c *Conn) login(ctx context.Context, l *link, t Target, addr string,
 		HostKeyCallback:   verifier.verify,
 		HostKeyAlgorithms: verifier.algorithms(),
 		ClientVersion:     "SSH-2.0-lab",
+		BannerCallback: func(message string) error {
+			creds.banner = message
+			return nil
+		},
 	})
 	if !stop() && err == nil {
 		sc.Close()
@@ -86,11 +93,23 @@ func loginError(ctx context.Context, t Target, addr string, creds *credentials, 
 			" shows its greeting; sshd rejects connections when too many are logging in (MaxStartups)"
 		e.Err = fmt.Errorf("%w: the connection ended before the machine had sent its host key: %s",
 			lab.ErrUnreachable, text)
+	case len(creds.unsigned) > 0:
+		e.Hint = "see that it is unlocked, and confirm or touch when it asks: ssh-add -T ID.pub tries one key"
+		e.Err = fmt.Errorf("%w: the ssh-agent did not sign with %s", lab.ErrUnauthorized, strings.Join(creds.unsigned, ", "))
+	case contains("Too many authentication failures"):
+		e.Hint = "offer the right key first, or alone (-identity FILE); an ssh-agent offers all that it holds: ssh-add -l"
+		e.Err = fmt.Errorf("%w: the machine accepts no more attempts (MaxAuthTries) after so many keys: %s",
+			lab.ErrUnauthorized, creds.describe())
+	case creds.banner != "" && !contains("unable to authenticate"):
+		// PAM refuses an account that is accepted otherwise: it has expired, or nobody may log in now
+		e.Hint = "on the machine, as root: chage -l " + Quote(t.User) + "; ls /run/nologin /etc/nologin; journalctl -u ssh"
+		e.Err = fmt.Errorf("%w: the machine ended the login, and says: %s", lab.ErrUnauthorized, lastLines(creds.banner, 5))
 	case contains("unable to authenticate", "ssh: disconnect", "ssh: no common public key", notAPassword):
 		e.Hint = "put the public key into ~" + t.User +
 			"/.ssh/authorized_keys on the machine; its journal says why it refuses: journalctl -u ssh"
 		e.Err = fmt.Errorf("%w: %s; offered %s", lab.ErrUnauthorized, triedMethods(text), creds.describe())
 	default:
+		e.Hint = "the machine's journal says why: journalctl -u ssh; an account that expired ends so: chage -l " + Quote(t.User)
 		e.Err = fmt.Errorf("%w: the connection ended during the login: %s", lab.ErrUnreachable, text)
 	}
 	return lab.NotSent(e)

@@ -139,7 +139,8 @@ func (s *session) result() (*Result, error) {
 	}
 	return &Result{
 		Exit: s.exit, Signal: s.signal, Stdout: s.stdout.collected.Bytes(), Stderr: s.stderr.collected.Bytes(),
-		Truncated: s.stdout.truncated || s.stderr.truncated, target: s.conn.target.name(),
+		Truncated: s.stdout.truncated || s.stderr.truncated,
+		target:    s.conn.target.name(), stderrCut: s.stderr.truncated,
 	}, nil
 }
 

@@ -14,6 +14,8 @@ import (
 const (
 	maxPreamble = 64 << 10
 	maxTail     = 256
+
+	maxMarkerLine = 80 // what follows the marker, see markerLine
 )
 
 // stream takes one output of a session. Everything before the marker is not the script's: messages of
@@ -116,7 +118,13 @@ func (s *stream) scan() []byte {
 		return rest
 	}
 	if len(s.preamble) > maxPreamble {
-		s.preamble = append([]byte(nil), s.preamble[len(s.preamble)-maxPreamble/2:]...)
+		kept := s.preamble[len(s.preamble)-maxPreamble/2:]
+		if i := bytes.IndexByte(kept, '\n'); i >= 0 {
+			kept = kept[i+1:] // whole lines: a part of a secret could not be masked
+		} else {
+			kept = kept[len(kept)-len(s.marker)-len(s.prompt)-maxMarkerLine:]
+		}
+		s.preamble = append([]byte(nil), kept...)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package ssh
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"regexp"
@@ -39,6 +40,10 @@ type Target struct {
 	// Boundary decides about every connection: to the machine or its first jump, from there to the
 	// next, and what goes through the machine ([Conn.DialContext]). Nil allows loopback only.
 	Boundary *lab.Boundary
+
+	// Logger is warned of what is skipped: lines of known_hosts files and certificates that cannot be
+	// used. Nil discards the warnings.
+	Logger *slog.Logger
 
 	// ConnectTimeout is for each hop, login included; 0 means 20 s.
 	ConnectTimeout time.Duration
@@ -94,6 +99,13 @@ func (t Target) name() string {
 		return t.Address
 	}
 	return t.Name
+}
+
+func (t Target) log() *slog.Logger {
+	if t.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return t.Logger
 }
 
 func (t Target) lockFile() string {

@@ -82,6 +82,9 @@ func validateRemotePath(p string) error {
 
 // unexpected is the error if a script does not print what it should.
 func unexpected(output []byte) error {
-	line, _, _ := strings.Cut(string(output[:min(len(output), 200)]), "\n")
+	line, _, _ := strings.Cut(string(output), "\n")
+	if len(line) > 200 { // not cut: a part of a secret could not be masked
+		return fmt.Errorf("%w: the machine answered a line of %d bytes", lab.ErrConflict, len(line))
+	}
 	return fmt.Errorf("%w: the machine answered %q", lab.ErrConflict, line)
 }

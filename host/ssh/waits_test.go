@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,7 +48,7 @@ func (c *closing) Close() error {
 // cut like any other, and closing the chain does not wait for the jump.
 func TestSilentJump(t *testing.T) {
 	for name, end := range map[string]func(*link){
-		"keepalive": func(l *link) { keepAlive(l, new(atomic.Int64), time.Second) },
+		"keepalive": func(l *link) { keepAlive(l, time.Second) },
 		"close":     func(l *link) { l.close() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestSilentJump(t *testing.T) {
 				tcp := &closing{closed: make(chan struct{})}
 				through := func() *hop {
 					return &hop{client: &ssh.Client{Conn: stuck{cut: tcp.closed}},
-						wire: &wire{Conn: tcp, lost: make(chan struct{})}}
+						wire: newWire(tcp)}
 				}
 				l := &link{hops: []*hop{through(), through()}, lost: make(chan struct{})}
 				l.client = l.hops[1].client
@@ -135,7 +135,7 @@ func TestSilentAgent(t *testing.T) {
 			_, _ = io.Copy(io.Discard, conn)
 		}
 	}()
-	_, err = (Auth{AgentSocket: socket}).load(ctx, "pi1")
+	_, err = (Auth{AgentSocket: socket}).load(ctx, "pi1", slog.New(slog.DiscardHandler))
 	if !errors.Is(err, enough) {
 		t.Errorf("got %v", err)
 	}
