@@ -129,6 +129,13 @@ func (b *chainBuilder) refusals() error {
 		b.warn(WarnEncrypted, volumeMetaFile,
 			"the image is a LUKS2 container: open it with cryptsetup and the StorageClass's secret")
 	}
+	for file := range b.want.Parents {
+		has := func(d *Directory) bool { return d.layer(file) != nil }
+		if !has(b.d) && !slices.ContainsFunc(b.want.Peers, has) {
+			return b.refuse(file, "-parent FILE=SNAPSHOT takes the file of a layer: "+b.points(),
+				"its parent is given, but there is no such layer")
+		}
+	}
 	if why := b.d.rebuilding(); why != "" {
 		if !b.want.ForceRebuilding {
 			hint := "use another replica; if this is the only one left, -force-rebuilding merges what it has"
