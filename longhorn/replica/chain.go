@@ -79,11 +79,6 @@ func (b *chainBuilder) build() error {
 		b.warn(WarnRemovedPoint, top.File, "marked as removed: trims and a purge that was cut off may have changed "+
 			"this state since; the states above it are whole")
 	}
-	if b.d.copied() {
-		b.warn(WarnTimesCopied, "", "the directory is a copy: if cp, rsync, or tar without -S made it, holes and "+
-			"zeros are mixed up, and the image is wrong in places; merge the original, or move it with "+
-			"`replica pack` and `replica unpack`")
-	}
 	b.bystanders()
 	return nil
 }
