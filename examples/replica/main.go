@@ -10,7 +10,8 @@
 //
 // It runs on the machine that owns the disk, as root, while the volume is detached. An interrupted
 // merge is continued by the same command. It exits with 0 when all is well, 4 when a guard refused,
-// 2 when verify found differences or a check found errors in a file system, 130 when it was
+// 2 when verify found differences, a check found errors in a file system, or files could not read all
+// of the image's, 130 when it was
 // interrupted, 1 for anything else.
 package main
 
@@ -29,7 +30,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// errFound: verify found differences, or a check errors. It has been printed already.
+// errFound: verify found differences, a check errors, or files were lost. It has been printed already.
 var errFound = errors.New("not all is well")
 
 // errUsage: the command line is wrong. It has been printed already.

@@ -202,7 +202,15 @@ func (x *extractor) fill(part string) error {
 func (x *extractor) dir(src node, dst *os.File) error {
 	children, ws, err := x.tree.list(src)
 	if err != nil {
-		return err
+		if src.Path == "" {
+			return err
+		}
+		return x.lost(src.Path, err)
+	}
+	for _, w := range ws {
+		if w.Code == WarnLost {
+			x.result.Lost++
+		}
 	}
 	x.result.Warnings = append(x.result.Warnings, ws...)
 	for _, n := range children {
@@ -210,9 +218,27 @@ func (x *extractor) dir(src node, dst *os.File) error {
 			return context.Cause(x.ctx)
 		}
 		if err := x.create(n, dst); err != nil {
-			return fmt.Errorf("%s: %w", lab.Printable(n.Path), err)
+			if err := x.lost(n.Path, err); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// lost records that a file is not among those that were extracted, or returns the error if it is not
+// that one file's: that of an interruption, or of an output that takes no more.
+func (x *extractor) lost(path string, err error) error {
+	if x.ctx.Err() != nil {
+		return context.Cause(x.ctx)
+	}
+	for _, fatal := range []error{unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.EMFILE, unix.ENFILE, unix.ENOMEM} {
+		if errors.Is(err, fatal) {
+			return fmt.Errorf("%s: %w", lab.Printable(path), err)
+		}
+	}
+	x.result.Lost++
+	x.warn(WarnLost, path, "%v", err)
 	return nil
 }
 
