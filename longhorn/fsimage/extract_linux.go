@@ -111,7 +111,10 @@ func (x *extractor) source(f *os.File, image string) (path string, drop func(), 
 	}
 	if !x.o.NoReplay {
 		copied, err := replayed(x.ctx, f, image, *fsys)
-		if err != nil {
+		var failed *replayError
+		if errors.As(err, &failed) {
+			x.warn(WarnNotReplayed, image, "%v", failed)
+		} else if err != nil {
 			return "", none, err
 		}
 		if copied != "" {
