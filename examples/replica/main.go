@@ -40,7 +40,11 @@ var errUsage = errors.New("usage")
 const flagsHint = "replica COMMAND -h lists a command's flags"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A terminal that is closed, or a pipe that nobody reads, ends a run as Ctrl-C does, so that it
+	// removes what it must; a write to that pipe is an error from then on.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP,
+		syscall.SIGPIPE)
 	// A second Ctrl-C ends the program at once.
 	context.AfterFunc(ctx, stop)
 	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}

@@ -43,6 +43,9 @@ func Extract(ctx context.Context, image, out string, o Extraction) (*Extracted, 
 	if err := extractable(image, x.result.FileSystem); err != nil {
 		return nil, err
 	}
+	if err := noLeftovers(image, place.Path); err != nil {
+		return nil, err
+	}
 	source, drop, err := x.source(f, image)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ func mountImage(ctx context.Context, path, options string) (*mounted, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "fsimage-mount-")
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", mountPrefix, os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
