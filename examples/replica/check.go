@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"strings"
 
@@ -24,6 +25,10 @@ func (p *program) check(ctx context.Context, args []string) error {
 
 // damaged returns errFound when the checker found errors.
 func damaged(c *fsimage.Checked) error {
+	if c.Failed {
+		hint := "run " + c.Tool + " yourself, or another version of it"
+		return &lab.Error{Op: "check", Hint: hint, Err: errors.New("the checker itself failed")}
+	}
 	if c.Tool != "" && !c.Clean {
 		return errFound
 	}
@@ -50,6 +55,9 @@ func (p *printer) checked(path string, c *fsimage.Checked) {
 	state := "not checked: " + c.Output
 	if c.Tool != "" {
 		state = c.Tool + " found errors"
+		if c.Failed {
+			state = c.Tool + " itself failed"
+		}
 		if c.Clean {
 			state = c.Tool + " found no error"
 		}

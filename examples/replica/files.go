@@ -52,6 +52,9 @@ func (p *program) files(ctx context.Context, args []string) error {
 		return err
 	}
 	p.out.extracted(x)
+	if x.Lost > 0 {
+		return errFound
+	}
 	return nil
 }
 
@@ -79,5 +82,8 @@ func (p *printer) extracted(x *fsimage.Extracted) {
 		return
 	}
 	files := count(x.Files, "file", "files")
+	if x.Lost > 0 {
+		files += fmt.Sprintf(" (%d lost: see the warnings)", x.Lost)
+	}
 	p.printf("%s, %s, from %s, by %s, in %s\n", files, size(x.Bytes), x.FileSystem.Type, x.Method, x.Path)
 }

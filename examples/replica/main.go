@@ -10,7 +10,8 @@
 //
 // It runs on the machine that owns the disk, as root, while the volume is detached. An interrupted
 // merge is continued by the same command. It exits with 0 when all is well, 4 when a guard refused,
-// 2 when verify found differences or a check found errors in a file system, 130 when it was
+// 2 when verify found differences, a check found errors in a file system, or files could not read all
+// of the image's, 130 when it was
 // interrupted, 1 for anything else.
 package main
 
@@ -29,7 +30,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// errFound: verify found differences, or a check errors. It has been printed already.
+// errFound: verify found differences, a check errors, or files were lost. It has been printed already.
 var errFound = errors.New("not all is well")
 
 // errUsage: the command line is wrong. It has been printed already.
@@ -39,7 +40,11 @@ var errUsage = errors.New("usage")
 const flagsHint = "replica COMMAND -h lists a command's flags"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A terminal that is closed, or a pipe that nobody reads, ends a run as Ctrl-C does, so that it
+	// removes what it must; a write to that pipe is an error from then on.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP,
+		syscall.SIGPIPE)
 	// A second Ctrl-C ends the program at once.
 	context.AfterFunc(ctx, stop)
 	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}

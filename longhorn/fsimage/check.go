@@ -5,7 +5,10 @@ type Checked struct {
 	FileSystem FileSystem `json:"file_system"`
 	Tool       string     `json:"tool,omitempty"` // the checker that was run; empty when there was none
 	// Clean: the checker found nothing to complain of, after the journal's replay if there was one.
-	Clean    bool   `json:"clean"`
+	Clean bool `json:"clean"`
+	// Failed: the checker itself failed, was killed or does not know the file system, so that nothing is
+	// known of its state. Clean is false then.
+	Failed   bool   `json:"failed"`
 	Replayed bool   `json:"replayed"` // Clean is of a copy whose journal was replayed
 	Output   string `json:"output"`   // of the checker, or why there was none
 }
@@ -19,6 +22,9 @@ func (c *Checked) Warnings(path string) []Warning {
 			what = "unknown content"
 		}
 		return []Warning{warning(WarnNotChecked, path, "%s: %s", what, c.Output)}
+	case c.Failed:
+		return []Warning{warning(WarnNotChecked, path, "%s: %s itself failed: this says nothing of the file system",
+			c.FileSystem.Type, c.Tool)}
 	case !c.Clean:
 		return []Warning{warning(WarnNotClean, path, "%s: %s found errors", c.FileSystem.Type, c.Tool)}
 	}

@@ -2,6 +2,7 @@ package fsimage
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 
@@ -28,21 +29,31 @@ func Check(ctx context.Context, path string) (*Checked, error) {
 	}
 	if c.FileSystem.Replay && c.Tool != "" {
 		copied, err := replayed(ctx, f, path, c.FileSystem)
-		if err != nil {
+		var failed *replayError
+		switch {
+		case errors.As(err, &failed):
+			c.Output += "\n" + failed.Error()
+			c.Clean, c.Failed = false, c.Failed || !damageCode(failed.code)
+		case err != nil:
 			return nil, err
-		}
-		if copied != "" {
+		case copied != "":
 			defer os.Remove(copied)
 			after := &Checked{FileSystem: c.FileSystem}
 			if err := after.run(ctx, copied); err != nil {
 				return nil, err
 			}
 			c.Output += "\nafter the journal was replayed on a copy:\n" + after.Output
-			c.Replayed, c.Clean = true, after.Clean
+			c.Replayed, c.Clean, c.Failed = true, after.Clean, after.Failed
 		}
 	}
 	return c, nil
 }
+
+// damageCode reports whether a checker's exit code says that it found errors. e2fsck's is a sum: 1 and
+// 2 for what it corrected, 4 for what is left, and 8, 16, 32 and 128 for its own failures: 12 is
+// damage that it could not get through. That of xfs_repair is 1, or 2 for a log that is not empty. A
+// checker that was killed has a negative one.
+func damageCode(code int) bool { return code > 0 && code&(1|2|4) != 0 }
 
 // run runs the checker that belongs to the file system.
 func (c *Checked) run(ctx context.Context, path string) error {
@@ -67,6 +78,7 @@ func (c *Checked) run(ctx context.Context, path string) error {
 		return err
 	}
 	c.Tool, c.Output, c.Clean = name, strings.TrimSpace(out), code == 0
+	c.Failed = code != 0 && !damageCode(code)
 	if c.FileSystem.Type == "xfs" && strings.Contains(out, "valuable metadata changes in a log") {
 		c.FileSystem.Replay = true
 	}

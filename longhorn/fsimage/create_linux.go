@@ -40,6 +40,7 @@ func (x *extractor) create(n node, dst *os.File) error {
 		}
 	}
 	if err != nil {
+		delete(x.seen, [2]uint64{n.dev, n.ino}) // there is nothing to link to
 		return err
 	}
 	if err := x.attributes(n, dst, name); err != nil {
@@ -89,7 +90,8 @@ func (x *extractor) file(n node, dst *os.File, name string) (sum string, err err
 	f := os.NewFile(uintptr(fd), name)
 	sum, err = x.tree.content(n, f)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return "", err
+		// What is there would look whole.
+		return "", errors.Join(err, unix.Unlinkat(int(dst.Fd()), name, 0))
 	}
 	x.result.Bytes += n.Size
 	return sum, nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"regexp"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -32,23 +33,24 @@ func (t *debugTree) command(commands ...string) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, stderr
 }
 
-// ask runs the commands and returns what each printed. debugfs echoes every command before its
-// answer.
-func (t *debugTree) ask(commands ...string) ([]string, error) {
+// ask runs the commands and returns what each printed, and all complaints, by lines: debugfs ends well
+// whatever it could not read. It echoes every command before its answer.
+func (t *debugTree) ask(commands ...string) (answers, complaints []string, err error) {
 	cmd, stderr := t.command(commands...)
 	out, err := cmd.Output()
 	if t.ctx.Err() != nil {
-		return nil, context.Cause(t.ctx)
+		return nil, nil, context.Cause(t.ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("debugfs: %w: %s", err, strings.TrimSpace(stderr.String()))
+		return nil, nil, fmt.Errorf("debugfs: %w: %s", err, strings.TrimSpace(stderr.String()))
 	}
-	answers := make([]string, len(commands))
+	complaints = complaintsOf(stderr.String())
+	answers = make([]string, len(commands))
 	rest := string(out)
 	for i, c := range commands {
 		_, after, ok := strings.Cut(rest, "debugfs: "+c+"\n")
 		if !ok {
-			return nil, fmt.Errorf("debugfs: no answer to %q: %s", c, strings.TrimSpace(stderr.String()))
+			return nil, nil, fmt.Errorf("debugfs: no answer to %q: %s", c, strings.TrimSpace(stderr.String()))
 		}
 		rest = after
 		answers[i] = after
@@ -56,11 +58,22 @@ func (t *debugTree) ask(commands ...string) ([]string, error) {
 			answers[i], _, _ = strings.Cut(after, "debugfs: "+commands[i+1]+"\n")
 		}
 	}
-	return answers, nil
+	return answers, complaints, nil
+}
+
+// complaintsOf returns the lines of debugfs's standard error but for the first, which is its version.
+func complaintsOf(stderr string) (lines []string) {
+	_, rest, _ := strings.Cut(stderr, "\n")
+	for line := range strings.Lines(rest) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func (t *debugTree) root() (node, error) {
-	answers, err := t.ask("stat <2>")
+	answers, _, err := t.ask("stat <2>")
 	if err != nil {
 		return node{}, err
 	}
@@ -69,11 +82,14 @@ func (t *debugTree) root() (node, error) {
 }
 
 func (t *debugTree) list(dir node) ([]node, []Warning, error) {
-	answers, err := t.ask(fmt.Sprintf("ls -p <%d>", dir.ino))
+	answers, complaints, err := t.ask(fmt.Sprintf("ls -p <%d>", dir.ino))
 	if err != nil {
 		return nil, nil, err
 	}
 	var ws []Warning
+	if len(complaints) > 0 {
+		ws = t.unlisted(dir, complaints)
+	}
 	var nodes []node
 	var commands []string
 	for line := range strings.Lines(answers[0]) {
@@ -97,16 +113,50 @@ func (t *debugTree) list(dir node) ([]node, []Warning, error) {
 	if len(nodes) == 0 {
 		return nil, ws, nil
 	}
-	if answers, err = t.ask(commands...); err != nil {
+	if answers, complaints, err = t.ask(commands...); err != nil {
 		return nil, nil, err
 	}
-	for i := range nodes {
-		if err := t.stat(&nodes[i], answers[i]); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", nodes[i].Path, err)
+	kept := nodes[:0]
+	for i, n := range nodes {
+		err := t.stat(&n, answers[i])
+		if t.ctx.Err() != nil {
+			return nil, nil, context.Cause(t.ctx)
+		}
+		unread := !strings.Contains(answers[i], "Inode: ")
+		if unread {
+			err = fmt.Errorf("debugfs: %s", strings.Join(complaints, "; "))
+		}
+		if err != nil {
+			ws = append(ws, warning(WarnLost, n.Path, "%v", err))
+		}
+		if err == nil || !unread && n.Type != "symlink" { // its content may be there
+			kept = append(kept, n)
 		}
 	}
-	return nodes, ws, nil
+	return kept, ws, nil
 }
+
+// unlisted returns what `ls -p` complained of. It leaves out the entries whose inodes it cannot read,
+// and names only these; the plain ls has their names, which serve for the message alone.
+func (t *debugTree) unlisted(dir node, complaints []string) (ws []Warning) {
+	names := map[string]string{}
+	if answers, _, err := t.ask(fmt.Sprintf("ls <%d>", dir.ino)); err == nil {
+		for _, m := range plainEntry.FindAllStringSubmatch(answers[0], -1) {
+			names[m[1]] = m[2]
+		}
+	}
+	for _, complaint := range complaints {
+		path, what := dir.Path, strings.TrimPrefix(complaint, "ls: ")
+		if name, ok := names[what[strings.LastIndexByte(what, ' ')+1:]]; ok {
+			path = strings.TrimPrefix(dir.Path+"/"+name, "/")
+		}
+		ws = append(ws, warning(WarnLost, path, "debugfs: %s", what))
+	}
+	return ws
+}
+
+// plainEntry is an entry of the plain ls: INODE, the entry's length, NAME.
+var plainEntry = regexp.MustCompile(`(\d+)  \(\d+\) (.+?)(?:   |\n)`)
 
 // attribute returns the value of an extended attribute.
 func (t *debugTree) attribute(ino uint64, name string) ([]byte, error) {
@@ -125,7 +175,11 @@ func (t *debugTree) output(ino uint64, format string) ([]byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	file := path.Join(dir, "out")
-	if _, err := t.ask(fmt.Sprintf(format, ino, file)); err != nil {
+	_, complaints, err := t.ask(fmt.Sprintf(format, ino, file))
+	if err == nil && len(complaints) > 0 {
+		err = fmt.Errorf("debugfs: %s", strings.Join(complaints, "; "))
+	}
+	if err != nil {
 		return nil, err
 	}
 	return os.ReadFile(file)
@@ -139,10 +193,8 @@ func (t *debugTree) content(n node, dst *os.File) (string, error) {
 	if t.ctx.Err() != nil {
 		return "", context.Cause(t.ctx)
 	}
-	// Its first line on standard error is its version.
-	_, complaint, _ := strings.Cut(stderr.String(), "\n")
-	if err == nil && strings.TrimSpace(complaint) != "" {
-		err = errors.New(strings.TrimSpace(complaint))
+	if complaints := complaintsOf(stderr.String()); err == nil && len(complaints) > 0 {
+		err = errors.New(strings.Join(complaints, "; "))
 	}
 	if err != nil {
 		return "", fmt.Errorf("debugfs: %w", err)

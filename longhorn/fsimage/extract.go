@@ -43,5 +43,8 @@ type Extracted struct {
 	Replayed   bool       `json:"replayed"` // a copy was read whose journal was replayed
 	Files      int        `json:"files"`
 	Bytes      int64      `json:"bytes"` // of files' content
-	Warnings   []Warning  `json:"warnings,omitempty"`
+	// Lost is how many files, or things of files, the image did not yield. Each is a warning of
+	// kind [WarnLost]. A file whose content could not be read whole is not there.
+	Lost     int       `json:"lost"`
+	Warnings []Warning `json:"warnings,omitempty"`
 }

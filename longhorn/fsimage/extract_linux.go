@@ -43,6 +43,9 @@ func Extract(ctx context.Context, image, out string, o Extraction) (*Extracted, 
 	if err := extractable(image, x.result.FileSystem); err != nil {
 		return nil, err
 	}
+	if err := noLeftovers(image, place.Path); err != nil {
+		return nil, err
+	}
 	source, drop, err := x.source(f, image)
 	if err != nil {
 		return nil, err
@@ -111,7 +114,10 @@ func (x *extractor) source(f *os.File, image string) (path string, drop func(), 
 	}
 	if !x.o.NoReplay {
 		copied, err := replayed(x.ctx, f, image, *fsys)
-		if err != nil {
+		var failed *replayError
+		if errors.As(err, &failed) {
+			x.warn(WarnNotReplayed, image, "%v", failed)
+		} else if err != nil {
 			return "", none, err
 		}
 		if copied != "" {
@@ -202,7 +208,15 @@ func (x *extractor) fill(part string) error {
 func (x *extractor) dir(src node, dst *os.File) error {
 	children, ws, err := x.tree.list(src)
 	if err != nil {
-		return err
+		if src.Path == "" {
+			return err
+		}
+		return x.lost(src.Path, err)
+	}
+	for _, w := range ws {
+		if w.Code == WarnLost {
+			x.result.Lost++
+		}
 	}
 	x.result.Warnings = append(x.result.Warnings, ws...)
 	for _, n := range children {
@@ -210,9 +224,27 @@ func (x *extractor) dir(src node, dst *os.File) error {
 			return context.Cause(x.ctx)
 		}
 		if err := x.create(n, dst); err != nil {
-			return fmt.Errorf("%s: %w", lab.Printable(n.Path), err)
+			if err := x.lost(n.Path, err); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// lost records that a file is not among those that were extracted, or returns the error if it is not
+// that one file's: that of an interruption, or of an output that takes no more.
+func (x *extractor) lost(path string, err error) error {
+	if x.ctx.Err() != nil {
+		return context.Cause(x.ctx)
+	}
+	for _, fatal := range []error{unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.EMFILE, unix.ENFILE, unix.ENOMEM} {
+		if errors.Is(err, fatal) {
+			return fmt.Errorf("%s: %w", lab.Printable(path), err)
+		}
+	}
+	x.result.Lost++
+	x.warn(WarnLost, path, "%v", err)
 	return nil
 }
 

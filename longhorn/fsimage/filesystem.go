@@ -5,13 +5,17 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"io"
+	"math"
+	"os"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
 // FileSystem is what the first bytes of an image say it holds.
 type FileSystem struct {
 	// Type is "ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "ntfs", "swap", "luks", "lvm", "gpt",
-	// "mbr", "empty" for zeros only, or "" for anything else.
+	// "mbr", "empty" for zeros only, to the end, or "" for anything else.
 	Type  string `json:"type"`
 	Label string `json:"label,omitempty"`
 	UUID  string `json:"uuid,omitempty"`
@@ -20,6 +24,8 @@ type FileSystem struct {
 	Replay bool `json:"replay,omitempty"`
 	// Errors: the file system is marked as having errors. Known of ext2 to ext4 only.
 	Errors bool `json:"errors,omitempty"`
+
+	orphanFile bool // ext4 keeps its orphans in a file
 }
 
 // ext reports whether e2fsprogs know the file system.
@@ -58,9 +64,43 @@ func Identify(r io.ReaderAt) (FileSystem, error) {
 	case at(510, "\x55\xaa"):
 		return FileSystem{Type: "mbr"}, nil
 	case len(bytes.Trim(b, "\x00")) == 0:
+		empty, err := zerosFrom(r, int64(n))
+		if err != nil || !empty {
+			return FileSystem{}, err
+		}
 		return FileSystem{Type: "empty"}, nil
 	}
 	return FileSystem{}, nil
+}
+
+// zerosFrom reports whether nothing but zeros follows, from off on. The holes of a file are not read.
+func zerosFrom(r io.ReaderAt, off int64) (bool, error) {
+	extents := []diskfile.Extent{{Off: off, Len: math.MaxInt64 - off}}
+	if f, ok := r.(*os.File); ok {
+		if fi, err := f.Stat(); err == nil && fi.Mode().IsRegular() {
+			if found, err := seekData(f, fi.Size()); err == nil {
+				extents = found
+			}
+		}
+	}
+	buf := make([]byte, 1<<20)
+	zero := make([]byte, len(buf))
+	for _, e := range extents {
+		for pos := max(off, e.Off); pos < e.End(); {
+			n, err := r.ReadAt(buf[:min(int64(len(buf)), e.End()-pos)], pos)
+			if !bytes.Equal(buf[:n], zero[:n]) {
+				return false, nil
+			}
+			if err == io.EOF {
+				return true, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			pos += int64(n)
+		}
+	}
+	return true, nil
 }
 
 // identifyExt reads the superblock of ext2 to ext4 (the kernel's
@@ -72,7 +112,8 @@ func identifyExt(sb []byte) FileSystem {
 	const hasJournal, recover, ext4Only = 0x4, 0x4, 0x40 | 0x80 | 0x200 // extents, 64bit, flex_bg
 	compat, incompat := binary.LittleEndian.Uint32(sb[0x5c:]), binary.LittleEndian.Uint32(sb[0x60:])
 	f := FileSystem{
-		Type: "ext2", Label: text(sb[0x78:0x88]), UUID: uuid(sb[0x68:0x78]),
+		orphanFile: compat&0x1000 != 0,
+		Type:       "ext2", Label: text(sb[0x78:0x88]), UUID: uuid(sb[0x68:0x78]),
 		Replay: incompat&recover != 0, Errors: binary.LittleEndian.Uint16(sb[0x3a:])&2 != 0,
 	}
 	switch {

@@ -64,3 +64,6 @@ func hashHole(ctx context.Context, h hash.Hash, zeros []byte, n int64) error {
 	}
 	return nil
 }
+
+// seekData lists what of a file is not a hole.
+func seekData(f *os.File, size int64) ([]diskfile.Extent, error) { return diskfile.SeekData(f, size) }

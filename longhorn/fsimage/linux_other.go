@@ -4,6 +4,7 @@ package fsimage
 
 import (
 	"context"
+	"os"
 
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
@@ -14,4 +15,9 @@ func Check(context.Context, string) (*Checked, error) { return nil, diskfile.Nee
 // Extract needs Linux, which mounts the image.
 func Extract(context.Context, string, string, Extraction) (*Extracted, error) {
 	return nil, diskfile.NeedLinux("extract files")
+}
+
+// seekData needs Linux.
+func seekData(*os.File, int64) ([]diskfile.Extent, error) {
+	return nil, diskfile.NeedLinux("find data")
 }

@@ -18,8 +18,10 @@ type mounted struct {
 // mountOptionsOf returns ways to mount read-only without replaying a journal.
 func mountOptionsOf(f FileSystem) []string {
 	switch f.Type {
+	case "ext2": // errors=panic, which an image may ask for, would stop the machine
+		return []string{"ro,errors=continue"}
 	case "ext3", "ext4":
-		return []string{"ro,noload"}
+		return []string{"ro,noload,errors=continue"}
 	case "xfs":
 		return []string{"ro,norecovery,nouuid"}
 	case "btrfs":
@@ -34,7 +36,7 @@ func mountImage(ctx context.Context, path, options string) (*mounted, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "fsimage-mount-")
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", mountPrefix, os.Getpid()))
 	if err != nil {
 		return nil, err
 	}

@@ -24,18 +24,25 @@ func (t *mountTree) root() (node, error) { return t.node("") }
 
 func (t *mountTree) list(dir node) ([]node, []Warning, error) {
 	entries, err := os.ReadDir(filepath.Join(t.m.dir, dir.Path))
-	if err != nil {
+	if err != nil && len(entries) == 0 {
 		return nil, nil, err
+	}
+	var ws []Warning
+	if err != nil {
+		ws = append(ws, warning(WarnLost, dir.Path, "only some of its entries could be read: %v", err))
 	}
 	var nodes []node
 	for _, e := range entries {
-		n, err := t.node(strings.TrimPrefix(dir.Path+"/"+e.Name(), "/"))
+		path := strings.TrimPrefix(dir.Path+"/"+e.Name(), "/")
+		n, err := t.node(path)
 		if err != nil {
-			return nil, nil, err
+			ws = append(ws, warning(WarnLost, path, "%v", err))
 		}
-		nodes = append(nodes, n)
+		if err == nil || n.Type != "" && n.Type != "symlink" { // its content may be there
+			nodes = append(nodes, n)
+		}
 	}
-	return nodes, nil, nil
+	return nodes, ws, nil
 }
 
 func (t *mountTree) node(rel string) (node, error) {

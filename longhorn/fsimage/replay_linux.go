@@ -3,6 +3,7 @@ package fsimage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -34,7 +35,7 @@ func replayed(ctx context.Context, image *os.File, path string, fsys FileSystem)
 		return "", &lab.Error{Op: "copy image", Path: name, Hint: "remove what is in the way, or make room", Err: err}
 	}
 	if fsys.ext() {
-		err = replayExt(ctx, tool, name)
+		err = replayExt(ctx, tool, name, fsys.orphanFile)
 	} else {
 		err = replayXFS(ctx, name)
 	}
@@ -45,11 +46,27 @@ func replayed(ctx context.Context, image *os.File, path string, fsys FileSystem)
 	return name, nil
 }
 
-func replayExt(ctx context.Context, tool, path string) error {
+// replayError says why e2fsck did not replay a journal.
+type replayError struct {
+	code int
+	out  string
+}
+
+func (e *replayError) Error() string {
+	return fmt.Sprintf("the journal could not be replayed: e2fsck exited with %d: %s", e.code, e.out)
+}
+
+// replayExt replays the journal, and, with a file of orphans, removes these: the replay alone leaves
+// what looks like errors then, which the next mount would put right.
+func replayExt(ctx context.Context, tool, path string, orphanFile bool) error {
 	out, code, err := runTool(ctx, tool, "-p", "-E", "journal_only", path)
-	if err == nil && code >= 4 {
-		err = &lab.Error{Op: "replay journal", Path: path, Err: errors.New(strings.TrimSpace(out))}
+	if err == nil && (code < 0 || code >= 4) {
+		err = &replayError{code, strings.TrimSpace(out)}
 	}
+	if err != nil || !orphanFile {
+		return err
+	}
+	_, _, err = runTool(ctx, tool, "-p", path) // what it does not dare to repair is for the check to find
 	return err
 }
 

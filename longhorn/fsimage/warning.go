@@ -11,6 +11,7 @@ const (
 	WarnNotChecked   Code = "file-system-unknown"  // there is no checker for the file system, or it is not installed
 	WarnNotReplayed  Code = "journal-not-replayed" // the journal holds changes that are not in the files
 	WarnSkipped      Code = "file-skipped"         // a file could not be created: devices need root
+	WarnLost         Code = "file-lost"            // a file, or some of it, could not be read from the image
 	WarnOwner        Code = "owner-not-set"        // owners can be set by root only; they are in the list
 	WarnXattr        Code = "xattr-not-set"        // an extended attribute could not be set; it is in the list
 	WarnLonghornDisk Code = "output-on-longhorn"   // the output is on a disk that Longhorn schedules replicas to

@@ -79,11 +79,6 @@ func (b *chainBuilder) build() error {
 		b.warn(WarnRemovedPoint, top.File, "marked as removed: trims and a purge that was cut off may have changed "+
 			"this state since; the states above it are whole")
 	}
-	if b.d.copied() {
-		b.warn(WarnTimesCopied, "", "the directory is a copy: if cp, rsync, or tar without -S made it, holes and "+
-			"zeros are mixed up, and the image is wrong in places; merge the original, or move it with "+
-			"`replica pack` and `replica unpack`")
-	}
 	b.bystanders()
 	return nil
 }
@@ -128,6 +123,13 @@ func (b *chainBuilder) refusals() error {
 		}
 		b.warn(WarnEncrypted, volumeMetaFile,
 			"the image is a LUKS2 container: open it with cryptsetup and the StorageClass's secret")
+	}
+	for file := range b.want.Parents {
+		has := func(d *Directory) bool { return d.layer(file) != nil }
+		if !has(b.d) && !slices.ContainsFunc(b.want.Peers, has) {
+			return b.refuse(file, "-parent FILE=SNAPSHOT takes the file of a layer: "+b.points(),
+				"its parent is given, but there is no such layer")
+		}
 	}
 	if why := b.d.rebuilding(); why != "" {
 		if !b.want.ForceRebuilding {

@@ -151,9 +151,30 @@ func TestChain(t *testing.T) {
 		{name: "head's .meta and volume.meta lost", rep: crash(replicatest.HeadMetaEmpty),
 			damage: func(t *testing.T, dir string) {
 				remove(t, dir, "volume.meta")
-			}, layers: live, codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred,
-				replica.WarnMetaLost, replica.WarnParentInferred, replica.WarnSizeInferred,
-				replica.WarnBackingUnknown}},
+			}, refused: "the parent may be any of volume-snap-one.img, volume-snap-two.img"},
+		{name: "head's .meta and volume.meta lost, the parent given", rep: crash(replicatest.HeadMetaEmpty),
+			damage: func(t *testing.T, dir string) {
+				remove(t, dir, "volume.meta")
+			}, want: replica.Want{Parents: map[string]string{headFile: twoFile}}, layers: live,
+			codes: []replica.Code{replica.WarnVolumeMetaLost, replica.WarnHeadInferred, replica.WarnMetaLost,
+				replica.WarnParentGiven, replica.WarnSizeInferred, replica.WarnBackingUnknown}},
+		{name: "parent given against the .meta", want: replica.Want{Parents: map[string]string{twoFile: ""}},
+			refused: "the parent can be read, volume-snap-one.img"},
+		{name: "parent given as the .meta has it", want: replica.Want{Parents: map[string]string{twoFile: oneFile}},
+			layers: live},
+		{name: "parent given that is not there", rep: crash(replicatest.MiddleMetaEmpty),
+			want: replica.Want{Parents: map[string]string{twoFile: "volume-snap-x.img"}}, refused: "is not a snapshot"},
+		{name: "parent given so that a circle results", rep: crash(replicatest.BaseMetaZeroed),
+			want: replica.Want{Parents: map[string]string{oneFile: twoFile}}, refused: "circle"},
+		{name: "parent given of no layer", want: replica.Want{Parents: map[string]string{"volume-snap-x.img": ""}},
+			refused: "there is no such layer"},
+		{name: "middle .meta lost after a revert", rep: func(r *replicatest.Replica) {
+			// one <- two <- aside was left by a revert to one; three was made after it.
+			r.Layers[1].Name = "three"
+			r.Branches = map[string]replicatest.Layer{"one": {Name: "two"}, "two": {Name: "aside"}}
+		}, damage: func(t *testing.T, dir string) {
+			put(t, dir, "volume-snap-three.img.meta", "")
+		}, refused: "the parent may be any of volume-snap-aside.img, volume-snap-one.img, volume-snap-two.img"},
 		{name: "oldest .meta lost", rep: crash(replicatest.BaseMetaZeroed), layers: live,
 			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
 		{name: "middle .meta lost", rep: crash(replicatest.MiddleMetaEmpty), layers: live,
@@ -172,8 +193,13 @@ func TestChain(t *testing.T) {
 			}, refused: "the parent may be any of volume-snap-one.img, volume-snap-other.img"},
 		{name: "two .metas lost", rep: crash(replicatest.MiddleMetaEmpty), damage: func(t *testing.T, dir string) {
 			put(t, dir, oneFile+".meta", "")
-		}, layers: live, codes: []replica.Code{replica.WarnMetaLost, replica.WarnMetaLost, replica.WarnParentInferred,
-			replica.WarnParentInferred}},
+		}, refused: "which of them is the older one is not known"},
+		{name: "two .metas lost, one parent given", rep: crash(replicatest.MiddleMetaEmpty),
+			damage: func(t *testing.T, dir string) {
+				put(t, dir, oneFile+".meta", "")
+			}, want: replica.Want{Parents: map[string]string{twoFile: oneFile}}, layers: live,
+			codes: []replica.Code{replica.WarnMetaLost, replica.WarnMetaLost, replica.WarnParentGiven,
+				replica.WarnParentInferred}},
 		{name: ".meta without a parent field", damage: func(t *testing.T, dir string) {
 			put(t, dir, oneFile+".meta", "{}")
 		}, layers: live,
@@ -289,12 +315,11 @@ func TestChain(t *testing.T) {
 				remove(t, dir, "volume-snap-cut.img.meta")
 				put(t, dir, "volume-snap-cut.img.meta", "")
 				remove(t, dir, headFile)
-			}, layers: []string{"volume-head-003.img", "volume-snap-cut.img", twoFile, oneFile},
-			codes: []replica.Code{replica.WarnMetaLost, replica.WarnParentInferred}},
+			}, refused: "the parent may be any of volume-snap-one.img, volume-snap-two.img"},
 		{name: "the same beside a side branch", rep: func(r *replicatest.Replica) {
 			r.Crash = replicatest.SnapshotHeadLeft
 			r.Branches = map[string]replicatest.Layer{"two": {Name: "aside"}}
-		}, refused: "the parent may be any of volume-snap-aside.img, volume-snap-two.img"},
+		}, refused: "the parent may be any of volume-snap-aside.img, volume-snap-one.img, volume-snap-two.img"},
 		{name: "a snapshot cut off between its two links, volume.meta lost", rep: crash(replicatest.SnapshotLinked),
 			damage: func(t *testing.T, dir string) {
 				remove(t, dir, "volume.meta")
@@ -423,7 +448,12 @@ func TestBorrow(t *testing.T) {
 	put(t, sick, "volume-snap-two-a.img.meta", `{"Parent":"volume-snap-one.img"}`)
 	_, err = read(sick).Chain(w)
 	refused(t, err, "does not have volume-snap-two-a.img")
+	// What could be inferred, but a peer contradicts, is refused without being asked to borrow.
+	alone := write(t, three())
+	put(t, alone, twoFile+".meta", "")
 	put(t, other, twoFile+".meta", `{"Parent":""}`)
+	_, err = read(alone).Chain(replica.Want{Peers: []*replica.Directory{read(alone), read(other)}})
+	refused(t, err, "says none, it is the oldest layer")
 	w.Peers[2] = read(other)
 	_, err = read(sick).Chain(w)
 	refused(t, err, "disagree on the parent")

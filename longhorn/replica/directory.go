@@ -163,19 +163,6 @@ func refuseDisk(at lab.Error, abs string, fi os.FileInfo) error {
 	return refuse(at, "not a directory")
 }
 
-// copied reports whether the directory seems to be a copy: of a head that the engine wrote, the
-// change time is that of the last write.
-func (d *Directory) copied() bool {
-	for i := range d.Layers {
-		// A snapshot that is being made links the head, which changes the time too.
-		l := &d.Layers[i]
-		if !l.Snapshot() && !l.Absent && l.Links == 1 && l.id.Ctime-l.id.Mtime > int64(timeWindow) {
-			return true
-		}
-	}
-	return false
-}
-
 // allocated returns the bytes that the layers occupy.
 func (d *Directory) allocated() (sum int64) {
 	for i := range d.Layers {

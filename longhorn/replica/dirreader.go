@@ -135,6 +135,11 @@ func (r *dirReader) finish() {
 	if d.Meta.Rebuilding {
 		r.ws.add(WarnRebuilding, volumeMetaFile, "the replica was being rebuilt: layers may be half copied")
 	}
+	if d.copied() {
+		r.ws.add(WarnTimesCopied, "", "the directory is a copy: if cp, rsync, dd, or tar without -S made it, holes and "+
+			"zeros are mixed up, and the image is wrong in places; merge the original, or move it with "+
+			"`replica pack` and `replica unpack`")
+	}
 	d.Warnings = r.ws
 }
 

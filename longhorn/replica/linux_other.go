@@ -21,6 +21,9 @@ func openForWriting(context.Context, map[[2]uint64]string) ([]holder, string, er
 	return nil, "", nil
 }
 
+// unpackedMark finds none: Unpack needs Linux.
+func unpackedMark(string) bool { return false }
+
 // Save needs Linux, as [Chain.Open] does.
 func (im *Image) Save(context.Context, Output) (*Result, error) {
 	return nil, diskfile.NeedLinux("save image")

@@ -7,6 +7,9 @@ import (
 // parent returns the file name of l's parent, "" for the oldest layer.
 func (b *chainBuilder) parent(l *Layer, seen map[string]bool) (string, error) {
 	ours := l.File == b.d.Meta.Head // of which volume.meta, if it is whole, has the parent as well
+	if given, ok := b.want.Parents[l.File]; ok {
+		return b.givenParent(l, given)
+	}
 	if l.MetaState == Good {
 		if ours && b.d.MetaState == Good && l.Meta.Parent != b.d.Meta.Parent {
 			b.warn(WarnParentDisagrees, l.File+metaSuffix,
@@ -88,8 +91,9 @@ func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (parent string, fr
 	}
 	// A snapshot that was purged there, and here not yet, would be left out.
 	for _, s := range b.candidates(seen) {
-		if from.layer(s.File) == nil {
-			return "", nil, b.refuse(metaFile, "use another replica", "to be borrowed from %s, which says %s, but does "+
+		if s.File != parent && from.purged(s.File) {
+			hint := "use another replica, or say -parent " + l.File + "=SNAPSHOT"
+			return "", nil, b.refuse(metaFile, hint, "to be borrowed from %s, which says %s, but does "+
 				"not have %s: it may have been purged there, and be the parent here",
 				from.Name(), orBase(parent), s.File)
 		}
@@ -98,78 +102,138 @@ func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (parent string, fr
 	return parent, from, nil
 }
 
-// inferParent infers l's parent. Where no snapshot is left that could be below it, l is the oldest
-// layer. Where there is exactly one that no other layer names, that is the parent, unless the
-// directory has side branches or the times speak against it. Otherwise it is refused.
+// givenParent returns the parent that the caller knows. What a .meta says is not overruled.
+func (b *chainBuilder) givenParent(l *Layer, given string) (string, error) {
+	metaFile := l.File + metaSuffix
+	if l.Meta.parentRead && l.Meta.Parent != given {
+		return "", b.refuse(metaFile, "leave -parent out for "+l.File,
+			"the parent can be read, %s, and is not the one given, %s", orBase(l.Meta.Parent), orBase(given))
+	}
+	if p := b.d.layer(given); given != "" && (p == nil || !p.Snapshot()) {
+		return "", b.refuse(metaFile, "give -parent "+l.File+"=SNAPSHOT, one of "+b.points(),
+			"%s, given as the parent, is not a snapshot of this directory", given)
+	}
+	if l.MetaState != Good {
+		b.chain.Inferred = true
+		b.warn(WarnParentGiven, metaFile, "%s: the parent is the one given: %s", l.MetaState, orBase(given))
+	}
+	return given, nil
+}
+
+// purged reports whether the snapshot is not there, or is what a purge that was cut off may have left.
+func (d *Directory) purged(file string) bool {
+	l := d.layer(file)
+	return l == nil || l.Absent || l.MetaState != Good || l.Meta.Removed && !d.namedAsParent()[file]
+}
+
+// inferParent infers l's parent, where only one is possible: the snapshots of a directory form one
+// tree, so that l is the oldest layer where no snapshot is left that could be below it, and lies on
+// the oldest layer where that is the only one. With more of them any may be the parent, whatever is
+// named by others, since a revert leaves side branches; and of their times and numbers none is
+// proof, since purges and rebuilds change them. That is refused.
 func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, error) {
 	metaFile := l.File + metaSuffix
-	hint := "use another replica, or give one that has the file and borrow it with -borrow"
-	taken, byLeftover := b.taken()
+	hint := "use another replica, or give one that has the file and borrow it with -borrow; where you know the " +
+		"parent: -parent " + l.File + "=SNAPSHOT"
 	possible := b.candidates(seen)
-	var free []*Layer
-	for _, s := range possible {
-		if !taken[s.File] || byLeftover[s.File] {
-			free = append(free, s)
+	for i := range b.d.Layers { // one whose file alone is lost may be the parent; one that was purged is not
+		if s := &b.d.Layers[i]; s.Snapshot() && s.Absent && !s.Meta.Removed && !b.leadsTo(s, seen) {
+			possible = append(possible, s)
 		}
 	}
+	if len(possible) == 1 && possible[0].Absent {
+		return "", b.refuse(metaFile, hint, "%s, and the parent may be %s, which is missing", l.MetaState, possible[0].File)
+	}
 	if len(possible) == 0 {
+		if err := b.peersAgree(l, ""); err != nil {
+			return "", err
+		}
 		b.warn(WarnParentInferred, metaFile,
 			"%s: no snapshot is left that could be the parent: it is the oldest layer", l.MetaState)
 		return "", nil
 	}
-	if len(free) != 1 {
-		if len(free) == 0 { // each has a child already, but it may have two
-			free = possible
-		}
-		return "", b.refuse(metaFile, hint, "%s, and the parent may be any of %s", l.MetaState, fileNames(free))
+	if len(possible) > 1 {
+		return "", b.refuse(metaFile, hint, "%s, and the parent may be any of %s", l.MetaState, fileNames(possible))
 	}
-	p := free[0]
-	if b.branches() {
-		return "", b.refuse(metaFile, hint,
-			"%s, and %s may be its parent or the end of a side branch", l.MetaState, p.File)
+	p := possible[0]
+	if !p.Meta.parentRead {
+		return "", b.refuse(metaFile, hint, "%s, and so is that of %s: which of them is the older one is not known",
+			l.MetaState, p.File)
 	}
 	if p.ModTime.After(l.ModTime) || p.Size > l.Size {
-		return "", b.refuse(metaFile, hint, "%s, and %s, which no layer names, is newer or larger than it: "+
-			"it may be the end of a side branch", l.MetaState, p.File)
+		return "", b.refuse(metaFile, hint, "%s, and %s, the only snapshot that could be the parent, is newer or larger "+
+			"than it: it may be the end of a side branch", l.MetaState, p.File)
 	}
-	b.warn(WarnParentInferred, metaFile, "%s: %s is the only snapshot that no layer names: taken for the parent, which "+
-		"is wrong if a revert left it as a side branch: compare with another replica, or check the image's file system",
-		l.MetaState, p.File)
+	if err := b.peersAgree(l, p.File); err != nil {
+		return "", err
+	}
+	b.warn(WarnParentInferred, metaFile, "%s: %s is the only snapshot that could be the parent", l.MetaState, p.File)
 	return p.File, nil
+}
+
+// peersAgree refuses an inferred parent that a peer contradicts. Snapshots that were purged in one
+// of the two replicas only are passed over.
+func (b *chainBuilder) peersAgree(l *Layer, parent string) error {
+	if !l.Snapshot() {
+		return nil // each replica has its own heads
+	}
+	for _, peer := range b.want.Peers {
+		theirs := peer.layer(l.File)
+		if peer == b.d || theirs == nil || theirs.MetaState != Good || peer.rebuilding() != "" {
+			continue
+		}
+		if ours, other := peer.firstOf(b.d.below(parent)), b.d.firstOf(peer.below(theirs.Meta.Parent)); ours != other {
+			return b.refuse(l.File+metaSuffix, "-borrow takes it from there; or use that replica, or say -parent "+
+				l.File+"=SNAPSHOT", "%s: its parent would be inferred to be %s, but %s says %s",
+				l.MetaState, orBase(parent), peer.Name(), orBase(theirs.Meta.Parent))
+		}
+	}
+	return nil
+}
+
+// below returns the layers from file down, as far as the .meta files say.
+func (d *Directory) below(file string) (files []string) {
+	for file != "" && len(files) <= len(d.Layers) {
+		files = append(files, file)
+		l := d.layer(file)
+		if l == nil || !l.Meta.parentRead {
+			break
+		}
+		file = l.Meta.Parent
+	}
+	return files
+}
+
+// firstOf returns the first of the files that the directory has, "" for none.
+func (d *Directory) firstOf(files []string) string {
+	for _, file := range files {
+		if l := d.layer(file); l != nil && !l.Absent {
+			return file
+		}
+	}
+	return ""
 }
 
 // candidates returns the snapshots that may be below the layers that were seen.
 func (b *chainBuilder) candidates(seen map[string]bool) (possible []*Layer) {
 	for i := range b.d.Layers {
-		if s := &b.d.Layers[i]; s.Snapshot() && !s.Absent && !seen[s.File] && !b.leadsTo(s, seen) {
+		s := &b.d.Layers[i]
+		if s.Snapshot() && !s.Absent && !seen[s.File] && !b.leadsTo(s, seen) && !b.sameFile(s, seen) {
 			possible = append(possible, s)
 		}
 	}
 	return possible
 }
 
-// taken returns the layers that another one than a leftover names as its parent. What is left of a
-// head that became a snapshot still names the snapshot's parent, and what is left of a layer that
-// was purged, its child's: these are returned apart.
-func (b *chainBuilder) taken() (taken, byLeftover map[string]bool) {
-	taken, byLeftover = map[string]bool{}, map[string]bool{}
-	if b.d.MetaState == Good {
-		taken[b.d.Meta.Parent] = true
-	}
-	for i := range b.d.Layers {
-		l := &b.d.Layers[i]
-		leftover := l.Absent && l.Meta.Removed
-		if !l.Snapshot() {
-			leftover = l.Absent || b.d.MetaState == Good && l.File != b.d.Meta.Head || b.d.twin(l) != nil
-		}
-		switch {
-		case l.Meta.parentRead && leftover:
-			byLeftover[l.Meta.Parent] = true
-		case l.Meta.parentRead:
-			taken[l.Meta.Parent] = true
+// sameFile reports whether s is another name of one of the layers, which a snapshot or a purge that
+// was cut off leaves.
+func (b *chainBuilder) sameFile(s *Layer, layers map[string]bool) bool {
+	for file := range layers {
+		if l := b.d.layer(file); l.id.Ino != 0 && l.id.Dev == s.id.Dev && l.id.Ino == s.id.Ino {
+			return true
 		}
 	}
-	return taken, byLeftover
+	return false
 }
 
 // leadsTo reports whether one of the layers is below s.
@@ -182,23 +246,6 @@ func (b *chainBuilder) leadsTo(s *Layer, layers map[string]bool) bool {
 			return true
 		}
 		s = b.d.layer(s.Meta.Parent)
-	}
-	return false
-}
-
-// branches reports whether some snapshot has more than one child, leftovers of a cut-off snapshot
-// aside.
-func (b *chainBuilder) branches() bool {
-	children := map[string]string{}
-	for i := range b.d.Layers {
-		l := &b.d.Layers[i]
-		if !l.Meta.parentRead || l.Meta.Parent == "" || l.Absent || !l.Snapshot() && b.d.twin(l) != nil {
-			continue
-		}
-		if children[l.Meta.Parent] != "" {
-			return true
-		}
-		children[l.Meta.Parent] = l.File
 	}
 	return false
 }

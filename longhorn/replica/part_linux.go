@@ -28,8 +28,8 @@ func (t *target) openPart() (continued bool, err error) {
 		return false, &os.PathError{Op: "open", Path: t.name, Err: err}
 	}
 	t.file = os.NewFile(uintptr(fd), t.name)
-	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return false, refuse(t.at("wait for it to end"), "another run is writing it")
+	if err := t.lock(t.file); err != nil {
+		return false, err
 	}
 	fi, err := diskfile.Stat(t.file)
 	if err != nil {
@@ -40,6 +40,28 @@ func (t *target) openPart() (continued bool, err error) {
 	}
 	t.id = fmt.Sprintf("file %d:%d", fi.Dev, fi.Ino)
 	return continued, nil
+}
+
+// lock locks the output against other runs, for as long as it is open.
+func (t *target) lock(f *os.File) error {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == unix.EINTR {
+			continue
+		}
+		return t.lockError(err)
+	}
+}
+
+// lockError says what an error of flock means.
+func (t *target) lockError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return refuse(t.at("wait for it to end"), "another run is writing it")
+	}
+	return located(t.at("write to another file system, a local one"), fmt.Errorf("lock: %w", err))
 }
 
 // length returns how many bytes of the output are there; of a device, which has them all, the
@@ -64,8 +86,8 @@ func (t *target) discard() error {
 			return err
 		}
 		defer f.Close()
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-			return refuse(t.at("wait for it to end"), "another run is writing it")
+		if err := t.lock(f); err != nil {
+			return err
 		}
 		if err := os.Remove(t.name); err != nil {
 			return err

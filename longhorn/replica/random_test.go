@@ -5,9 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -76,6 +78,10 @@ func checkChain(t *testing.T, base string, seed uint64) (merged bool) {
 		if rep.Backing != nil {
 			w.Backing = filepath.Join(base, "replicas", "backing", "backing")
 		}
+		w.Parents = rep.Parents()
+		maps.DeleteFunc(w.Parents, func(file, _ string) bool {
+			return !slices.ContainsFunc(d.Layers, func(l replica.Layer) bool { return l.File == file })
+		})
 		c, err = d.Chain(w)
 		if errors.Is(err, lab.ErrRefused) {
 			return false

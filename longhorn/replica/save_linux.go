@@ -16,7 +16,7 @@ func (im *Image) Save(ctx context.Context, o Output) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := t.open(im, o)
+	j, err := t.open(ctx, im, o)
 	if err != nil {
 		t.close()
 		return nil, t.hinted(err)

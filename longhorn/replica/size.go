@@ -10,6 +10,12 @@ import (
 func (b *chainBuilder) sizes() error {
 	c, top := b.chain, b.chain.Layers[0]
 	switch {
+	case b.borrowed() && b.want.Snapshot == "" && b.meta.Size != top.Size && b.want.Size == 0:
+		// A replica that has missed an expansion has the old size.
+		return b.refuse(volumeMetaFile, "say -size "+fmt.Sprint(top.Size)+" if the head is whole, or use another replica",
+			"to be borrowed, but the volume has %d bytes there, and %s has %d", b.meta.Size, top.File, top.Size)
+	case b.borrowed() && b.want.Size != 0:
+		c.Size = b.want.Size
 	case b.known && b.want.Size != 0 && b.want.Size != b.meta.Size:
 		return b.refuse(volumeMetaFile, "leave -size out",
 			"the volume's size is known, %d bytes, and is not the one given, %d", b.meta.Size, b.want.Size)
@@ -36,6 +42,9 @@ func (b *chainBuilder) sizes() error {
 	}
 	return b.layerSizes()
 }
+
+// borrowed reports whether what is known of the volume is a peer's.
+func (b *chainBuilder) borrowed() bool { return b.known && b.d.MetaState != Good }
 
 // layerSizes compares the size of each layer with that of the one above it.
 func (b *chainBuilder) layerSizes() error {

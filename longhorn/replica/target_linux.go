@@ -64,7 +64,7 @@ func (t *target) hinted(err error) error {
 
 // open creates the output, or opens what an interrupted run left of it. It returns the progress to
 // continue from.
-func (t *target) open(im *Image, o Output) (journal, error) {
+func (t *target) open(ctx context.Context, im *Image, o Output) (journal, error) {
 	t.work = im.work()
 	old, known, err := t.readState()
 	if err != nil && !o.Restart {
@@ -81,9 +81,9 @@ func (t *target) open(im *Image, o Output) (journal, error) {
 	}
 	if !continued || o.Restart {
 		fresh := journal{Version: journalVersion, Work: t.work, Output: t.id}
-		return fresh, t.begin(im, o, fresh)
+		return fresh, t.begin(ctx, im, o, fresh)
 	}
-	return old, t.resume(im, o, old)
+	return old, t.resume(ctx, im, o, old)
 }
 
 // openFile opens path.part, and reports whether an interrupted run left it, which it continues if
@@ -96,15 +96,32 @@ func (t *target) openFile(known, restart bool) (continued bool, err error) {
 		known = false
 	}
 	continued, err = t.openPart()
+	if err == nil && continued && !known && t.untouched() {
+		return false, t.file.Truncate(0)
+	}
 	if err == nil && continued && !known {
 		err = refuse(t.at("remove it, or begin again with -restart"), "it exists, and its progress is not known")
 	}
 	return continued, err
 }
 
+// untouched reports whether the output is one of a run that was killed before it recorded where it
+// begins, which is before it writes anything.
+func (t *target) untouched() bool {
+	if _, err := os.Lstat(t.state); !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	fi, err := diskfile.Stat(t.file)
+	if err != nil || fi.Size != 0 && fi.Size != t.work.Size {
+		return false
+	}
+	data, err := diskfile.SeekData(t.file, fi.Size)
+	return err == nil && len(data) == 0
+}
+
 // begin prepares an output that is new.
-func (t *target) begin(im *Image, o Output, j journal) error {
-	err := t.space(im, o, 0)
+func (t *target) begin(ctx context.Context, im *Image, o Output, j journal) error {
+	err := t.space(ctx, im, o, 0)
 	if err == nil && !t.device {
 		err = t.file.Truncate(im.Size())
 	}
@@ -118,7 +135,7 @@ func (t *target) begin(im *Image, o Output, j journal) error {
 }
 
 // resume prepares an output of which a part is there.
-func (t *target) resume(im *Image, o Output, old journal) error {
+func (t *target) resume(ctx context.Context, im *Image, o Output, old journal) error {
 	const hint = "begin again with -restart"
 	if why := t.work.differs(old.Work); why != "" {
 		return refuse(t.at(hint), "it cannot be continued: %s", why)
@@ -134,14 +151,17 @@ func (t *target) resume(im *Image, o Output, old journal) error {
 		return refuse(t.at(hint),
 			"it cannot be continued: it has %d bytes, although %d were copied", size, old.Copied)
 	}
-	if err := t.space(im, o, old.Copied); err != nil {
-		return err
-	}
 	if t.device {
 		return nil
 	}
-	// What is behind is written again: nothing of it may stay.
-	return errors.Join(t.file.Truncate(old.Copied), t.file.Truncate(im.Size()))
+	// What is behind is written again: nothing of it may stay, nor take the room that it needs.
+	if err := t.file.Truncate(old.Copied); err != nil {
+		return err
+	}
+	if err := t.space(ctx, im, o, old.Copied); err != nil {
+		return err
+	}
+	return t.file.Truncate(im.Size())
 }
 
 // finish gives the output its name.

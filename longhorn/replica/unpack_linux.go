@@ -157,7 +157,9 @@ func (u *unpacker) endEntry(extents []diskfile.Extent) error {
 	}
 	if err = errors.Join(err, f.Sync()); err == nil {
 		if kindOf(e.Name).sparse() {
-			err = sameExtents(f, e, extents)
+			if err = sameExtents(f, e, extents); err == nil {
+				mark(f)
+			}
 		}
 	}
 	if err := errors.Join(err, f.Close()); err != nil {

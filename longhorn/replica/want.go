@@ -20,6 +20,9 @@ type Want struct {
 	// Peers are other replicas of the same volume; the replica itself may be among them. [Rank]
 	// fills them in.
 	Peers []*Directory
+	// Parents says what the parent of a layer is whose .meta is lost: by the layer's file name the
+	// parent's file name, or "" for the oldest layer. What a .meta says is not overruled.
+	Parents map[string]string
 	// ForceRebuilding accepts a replica that was, or may have been, being rebuilt.
 	ForceRebuilding bool
 	// DropMissing leaves a missing layer out where a purge was cut off at the one point where its

@@ -25,6 +25,7 @@ const (
 
 	WarnMetaBorrowed    Code = "meta-borrowed"    // a lost .meta was read from a peer
 	WarnParentInferred  Code = "parent-inferred"  // a layer's parent was inferred from what the other layers name
+	WarnParentGiven     Code = "parent-given"     // a lost .meta, whose parent the caller gave
 	WarnHeadInferred    Code = "head-inferred"    // the head was inferred, because volume.meta does not name it
 	WarnSizeInferred    Code = "size-inferred"    // the volume's size was taken from the newest layer
 	WarnMissingDropped  Code = "missing-dropped"  // a layer is left out: a purge was cut off, its parent has its data

@@ -2,6 +2,7 @@ package diskfile
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,4 +48,15 @@ func infoOf(st *unix.Stat_t) Info {
 		fi.Mode |= os.ModeIrregular
 	}
 	return fi
+}
+
+// Birth returns when the file at path was created, where the file system records it, as ext4, xfs
+// and btrfs do. Nothing but writing a new file sets it.
+func Birth(path string) (time.Time, bool) {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME, &st)
+	if err != nil || st.Mask&unix.STATX_BTIME == 0 {
+		return time.Time{}, false
+	}
+	return time.Unix(st.Btime.Sec, int64(st.Btime.Nsec)), true
 }

@@ -78,3 +78,12 @@ func (r Replica) layerSectors(l Layer) int64 {
 	}
 	return l.Sectors
 }
+
+// Parents returns the parent of each layer by file name, "" for the oldest one.
+func (r Replica) Parents() map[string]string {
+	parents := map[string]string{"volume-snap-cut.img": r.parent(len(r.Layers) - 1)}
+	for i := range r.Layers {
+		parents[r.file(i)] = r.parent(i)
+	}
+	return parents
+}
