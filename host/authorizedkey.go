@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -88,12 +89,7 @@ func (k AuthorizedKey) Observe(q *Query) {
 }
 
 // newHome returns the home that the account has if the same plan creates it.
-func (k AuthorizedKey) newHome() string {
-	if k.home == "" {
-		return "/home/" + k.User
-	}
-	return k.home
-}
+func (k AuthorizedKey) newHome() string { return cmp.Or(k.home, "/home/"+k.User) }
 
 // mayHoldKeys reports whether the home of an account that this plan creates may contain keys by then:
 // those that exist, or that come with a file system or an archive earlier in the plan.

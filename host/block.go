@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -57,10 +58,7 @@ func (b Block) Validate() (ps lab.Problems) {
 }
 
 func (b Block) markers() (begin, end string) {
-	c := b.Comment
-	if c == "" {
-		c = "#"
-	}
+	c := cmp.Or(b.Comment, "#")
 	return c + " BEGIN lab " + b.Name, c + " END lab " + b.Name
 }
 

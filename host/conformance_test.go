@@ -41,7 +41,7 @@ func TestConformanceSSHD(t *testing.T) {
 
 // TestConformanceMachine runs on real Debian machines with systemd.
 func TestConformanceMachine(t *testing.T) {
-	machines := real.Machines(t, 9)
+	machines := real.Machines(t, 10)
 	next := 0
 	hostsuite.Run(t, func(t *testing.T) hostsuite.Subject {
 		m := machines[next]

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -67,12 +68,7 @@ func (d Disk) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (d Disk) fsType() string {
-	if d.FSType == "" {
-		return "ext4"
-	}
-	return d.FSType
-}
+func (d Disk) fsType() string { return cmp.Or(d.FSType, "ext4") }
 
 // Observe implements [Resource].
 func (d Disk) Observe(q *Query) {

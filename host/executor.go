@@ -19,7 +19,7 @@ type job struct {
 	boot    string // boot ID at the time of the plan
 }
 
-func (j *job) step() string { return "host/" + j.m.name() }
+func (j *job) step() string { return "host/" + j.m.Name() }
 
 // plan compares the machine with its desired state. The changes have the IDs of the plan, and the
 // errors name their resource.
@@ -37,9 +37,9 @@ func (j *job) plan(o *Observation, final bool) ([]change, map[string]error) {
 func (j *job) resourceError(id string, err error) error {
 	var le *lab.Error
 	if errors.As(err, &le) && le.Target == "" {
-		return &lab.Error{Op: le.Op, Target: j.m.name(), Path: id, Hint: le.Hint, Err: j.masker.Err(le.Err)}
+		return &lab.Error{Op: le.Op, Target: j.m.Name(), Path: id, Hint: le.Hint, Err: j.masker.Err(le.Err)}
 	}
-	return &lab.Error{Op: "plan", Target: j.m.name(), Path: id, Err: j.masker.Err(err)}
+	return &lab.Error{Op: "plan", Target: j.m.Name(), Path: id, Err: j.masker.Err(err)}
 }
 
 // joined joins the errors in the order of the state.
@@ -134,7 +134,7 @@ func (e *execution) apply(ctx context.Context, changes []change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	p := &applyParser{target: e.m.name(), changes: changes, r: e.r, masker: e.masker, begun: map[int]bool{}, running: -1}
+	p := &applyParser{target: e.m.Name(), changes: changes, r: e.r, masker: e.masker, begun: map[int]bool{}, running: -1}
 	err := e.m.apply(ctx, changes, p)
 	for _, id := range p.done {
 		e.done[id] = true
@@ -161,7 +161,7 @@ func (m *Machine) apply(ctx context.Context, changes []change, p *applyParser) e
 		}
 	}
 	var stderr tail
-	res, err := m.run(ctx, ssh.Command{
+	res, err := m.Run(ctx, ssh.Command{
 		Script: applyScript(nonce, changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true,
 	})
 	_ = frames.Close() // it only flushes the parser
@@ -175,7 +175,7 @@ func (m *Machine) apply(ctx context.Context, changes []change, p *applyParser) e
 			lab.ErrDrift, res.Exit, p.masker.Mask(stderr.String()))
 	}
 	if err != nil {
-		return &lab.Error{Op: "apply plan", Target: m.name(), Hint: "run it again: it continues from here", Err: err}
+		return &lab.Error{Op: "apply plan", Target: m.Name(), Hint: "run it again: it continues from here", Err: err}
 	}
 	return nil
 }
@@ -251,7 +251,7 @@ func (e *execution) abandon(waiting []int) {
 			e.skip(i, missing)
 			continue
 		}
-		e.end(i, &lab.Error{Op: "make change", Target: e.m.name(), Path: e.changes[i].resource.ID(),
+		e.end(i, &lab.Error{Op: "make change", Target: e.m.Name(), Path: e.changes[i].resource.ID(),
 			Hint: "find out which change should have provided it",
 			Err:  fmt.Errorf("%w: what it changes still does not exist", lab.ErrNotFound)})
 	}
@@ -271,7 +271,7 @@ func (e *execution) verify(left []change, faults map[string]error) {
 	for _, c := range left {
 		switch {
 		case e.done[c.id]:
-			e.r.Done(c.id, &lab.Error{Op: "verify change", Target: e.m.name(), Path: c.resource.ID(),
+			e.r.Done(c.id, &lab.Error{Op: "verify change", Target: e.m.Name(), Path: c.resource.ID(),
 				Hint: "something else changes it: find out what",
 				Err:  fmt.Errorf("%w: it was made, but still: %s", lab.ErrDrift, e.masker.Mask(c.op.Cause))})
 		case !planned[c.id]:
@@ -279,6 +279,6 @@ func (e *execution) verify(left []change, faults map[string]error) {
 		}
 	}
 	if len(more) > 0 {
-		e.r.Note(fmt.Sprintf("%s: more changes are needed now, plan again: %s", e.m.name(), strings.Join(more, ", ")))
+		e.r.Note(fmt.Sprintf("%s: more changes are needed now, plan again: %s", e.m.Name(), strings.Join(more, ", ")))
 	}
 }

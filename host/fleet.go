@@ -109,7 +109,7 @@ func (f Fleet) steps(plans []*lab.Plan) (steps []lab.Step, planned int) {
 // gate returns the step that calls the gate for a machine after another step.
 func (f Fleet) gate(m *Machine, after string) lab.Step {
 	return lab.Step{
-		Name:  "gate/" + m.name(),
+		Name:  "gate/" + m.Name(),
 		After: []string{after},
 		Run:   func(ctx context.Context, _ *lab.Recorder) error { return f.Gate(ctx, m) },
 	}

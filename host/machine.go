@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -26,15 +27,8 @@ type Machine struct {
 	ended ssh.Counters // of closed connections
 }
 
-func (m *Machine) name() string {
-	if m.Target.Name != "" {
-		return m.Target.Name
-	}
-	return m.Target.Address
-}
-
 // Name returns the target's name, or its address if it has none.
-func (m *Machine) Name() string { return m.name() }
+func (m *Machine) Name() string { return cmp.Or(m.Target.Name, m.Target.Address) }
 
 // take waits for exclusive use of the machine, which the caller must release.
 func (m *Machine) take(ctx context.Context) (release func(), err error) {
@@ -48,7 +42,7 @@ func (m *Machine) take(ctx context.Context) (release func(), err error) {
 	case turn <- struct{}{}:
 		return func() { <-turn }, nil
 	case <-ctx.Done():
-		return nil, lab.NotSent(&lab.Error{Op: "wait for another command on", Target: m.name(), Err: context.Cause(ctx)})
+		return nil, lab.NotSent(&lab.Error{Op: "wait for another command on", Target: m.Name(), Err: context.Cause(ctx)})
 	}
 }
 
@@ -88,9 +82,7 @@ func (m *Machine) Conn(ctx context.Context) (*ssh.Conn, error) {
 }
 
 // Run runs a command, see [ssh.Conn.Run].
-func (m *Machine) Run(ctx context.Context, c ssh.Command) (*ssh.Result, error) { return m.run(ctx, c) }
-
-func (m *Machine) run(ctx context.Context, c ssh.Command) (*ssh.Result, error) {
+func (m *Machine) Run(ctx context.Context, c ssh.Command) (*ssh.Result, error) {
 	release, err := m.take(ctx)
 	if err != nil {
 		return nil, err
@@ -145,7 +137,7 @@ func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*O
 	p := newObservationParser(q)
 	frames := &frameParser{nonce: nonce, header: p.header, data: p.data}
 	var stderr tail
-	res, err := m.run(ctx, ssh.Command{Script: q.script(nonce), Stdout: frames, Stderr: &stderr, Root: true})
+	res, err := m.Run(ctx, ssh.Command{Script: q.script(nonce), Stdout: frames, Stderr: &stderr, Root: true})
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +147,7 @@ func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*O
 		if err == nil {
 			err = fmt.Errorf("exit status %d", res.Exit)
 		}
-		return nil, &lab.Error{Op: "observe", Target: m.name(),
+		return nil, &lab.Error{Op: "observe", Target: m.Name(),
 			Hint: "examine the machine: it needs a POSIX sh, coreutils, findutils, dpkg and systemd",
 			Err:  fmt.Errorf("%w: %s", masker.Err(err), masker.Mask(stderr.String()))}
 	}

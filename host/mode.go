@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -34,10 +35,7 @@ func (m *Mode) UnmarshalText(text []byte) error {
 
 // or returns m, or the default d if m is 0.
 func (m Mode) or(d Mode) Mode {
-	if m == 0 {
-		return d
-	}
-	return m
+	return cmp.Or(m, d)
 }
 
 // worldReadable reports whether every user of the machine may read the file, so that its content may

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -134,14 +135,8 @@ func (m Mount) lacks(mounted *MountState) (options []string) {
 
 // line returns the mount's line of fstab.
 func (m Mount) line() string {
-	options, fs := strings.Join(m.Options, ","), m.FSType
-	if options == "" {
-		options = "defaults"
-	}
-	if fs == "" {
-		fs = "ext4"
-	}
-	return fmt.Sprintf("%s %s %s %s 0 %d\n", escapeMount(m.Source), escapeMount(m.Path), fs, options, m.Pass)
+	options, fsType := cmp.Or(strings.Join(m.Options, ","), "defaults"), cmp.Or(m.FSType, "ext4")
+	return fmt.Sprintf("%s %s %s %s 0 %d\n", escapeMount(m.Source), escapeMount(m.Path), fsType, options, m.Pass)
 }
 
 func escapeMount(s string) string {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -41,12 +42,7 @@ func checkOwner(ps *lab.Problems, field, name string) {
 }
 
 // orRoot returns the account name, or root if it is empty.
-func orRoot(name string) string {
-	if name == "" {
-		return "root"
-	}
-	return name
-}
+func orRoot(name string) string { return cmp.Or(name, "root") }
 
 // accountMatches reports whether the wanted name or number is that of a file's account.
 func accountMatches(want, name string, id int) bool {

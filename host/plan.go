@@ -18,7 +18,7 @@ func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.P
 		return nil, err
 	}
 	for _, g := range slices.Clone(globs) {
-		globs = append(globs, lab.GlobsAfter(g, "host/"+m.name()+"/")...) // IDs as plans show them
+		globs = append(globs, lab.GlobsAfter(g, "host/"+m.Name()+"/")...) // IDs as plans show them
 	}
 	for _, r := range claim(m.Environment) {
 		if len(globs) > 0 {

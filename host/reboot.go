@@ -54,14 +54,14 @@ func (m *Machine) Reboot(ctx context.Context, bootID string, progress func(strin
 		return nil
 	}
 	// systemctl returns before the shutdown, but the connection may be lost before its answer arrives.
-	res, err := m.run(ctx, ssh.Command{Script: "systemctl reboot", Root: true})
+	res, err := m.Run(ctx, ssh.Command{Script: "systemctl reboot", Root: true})
 	switch {
 	case err != nil && (ctx.Err() != nil || !errors.Is(err, lab.ErrUnreachable)):
 		return err
 	case err == nil && res.Exit > 0 && res.Exit < 128: // a higher status means that the shutdown ended it
-		return &lab.Error{Op: "reboot", Target: m.name(), Hint: "on the machine: systemctl reboot", Err: res.Err()}
+		return &lab.Error{Op: "reboot", Target: m.Name(), Hint: "on the machine: systemctl reboot", Err: res.Err()}
 	}
-	poll := lab.Poll{What: m.name() + " to boot", First: 500 * time.Millisecond, Timeout: rebootTimeout, Report: progress}
+	poll := lab.Poll{What: m.Name() + " to boot", First: 500 * time.Millisecond, Timeout: rebootTimeout, Report: progress}
 	return lab.Wait(ctx, poll, func(ctx context.Context) (bool, error) {
 		_ = m.Close() // it may be connected to the system that is shutting down
 		try, cancel := context.WithTimeout(ctx, 20*time.Second)

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -36,12 +37,7 @@ func (s Sysctl) Validate() (ps lab.Problems) {
 	return ps
 }
 
-func (s Sysctl) file() string {
-	if s.File == "" {
-		return "/etc/sysctl.d/90-lab.conf"
-	}
-	return s.File
-}
+func (s Sysctl) file() string { return cmp.Or(s.File, "/etc/sysctl.d/90-lab.conf") }
 
 // Claims implements [Claimer].
 func (s Sysctl) Claims() []Claim { return []Claim{{Path: s.file(), Part: true}} }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,10 +65,7 @@ func (t Timer) Resources() []Resource {
 			File{Path: service, Absent: true, unitDown: t.Name + ".timer"},
 		}
 	}
-	description := t.Description
-	if description == "" {
-		description = t.Name
-	}
+	description := cmp.Or(t.Description, t.Name)
 	section := func(name string, lines ...string) string {
 		return "[" + name + "]\n" + strings.Join(slices.DeleteFunc(lines, func(l string) bool { return l == "" }), "\n") + "\n"
 	}

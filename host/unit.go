@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -154,7 +155,7 @@ func (u Unit) planEnabled(st UnitState) []Op {
 	switch {
 	case u.Enabled == nil:
 	case *u.Enabled && !st.enabled():
-		return []Op{{Name: "enable", Action: lab.Update, Cause: "is " + orAbsent(st.File),
+		return []Op{{Name: "enable", Action: lab.Update, Cause: "is " + cmp.Or(st.File, "absent"),
 			Batch: "systemctl enable --", Item: u.Name}}
 	case !*u.Enabled && (st.File == "enabled" || st.File == "enabled-runtime"):
 		return []Op{{Name: "disable", Action: lab.Update, Cause: "is " + st.File,
@@ -189,7 +190,7 @@ func (u Unit) planState(o *Observation, st UnitState) []Op {
 		if st.Active == "failed" { // systemd does not start a unit that failed too often
 			script = u.systemctl("reset-failed") + "\n" + script
 		}
-		return []Op{{Name: "start", Action: lab.Run, Cause: "is " + orAbsent(st.Active), Script: script}}
+		return []Op{{Name: "start", Action: lab.Run, Cause: "is " + cmp.Or(st.Active, "absent"), Script: script}}
 	case !active:
 		return nil
 	}
@@ -213,13 +214,6 @@ func (u Unit) note(o *Observation) string {
 	}
 	return "\n" + shell("started-with", "unit", u.Name, "stamp", u.stamp(),
 		"restart", u.want(u.RestartOn, o), "reload", u.want(u.ReloadOn, o))
-}
-
-func orAbsent(s string) string {
-	if s == "" {
-		return "absent"
-	}
-	return s
 }
 
 // stale returns why the unit runs with different files from those that it would be started with now,

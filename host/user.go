@@ -83,12 +83,7 @@ func (u User) ownGroup() string {
 }
 
 // primary returns the name of the primary group of a new account.
-func (u User) primary() string {
-	if u.Group == "" {
-		return u.Name
-	}
-	return u.Group
-}
+func (u User) primary() string { return cmp.Or(u.Group, u.Name) }
 
 // Needs implements [Needer].
 func (u User) Needs() (tokens []string) {

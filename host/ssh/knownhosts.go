@@ -166,6 +166,7 @@ func readKnownKey(text string, anyType bool) (key ssh.PublicKey, damaged bool, e
 // keyTypes returns the types of keys and certificates that a machine can prove to have.
 func keyTypes() []string {
 	types := append(ssh.SupportedAlgorithms().HostKeys, ssh.InsecureAlgorithms().HostKeys...)
+	//lint:ignore SA1019 old machines still have such keys in known_hosts
 	return append(types, ssh.KeyAlgoRSA, ssh.InsecureKeyAlgoDSA, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256)
 }
 
