@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
@@ -77,6 +78,7 @@ func (p *printer) verified(v *replica.Verification) {
 		p.paragraph(0, 4, fmt.Sprintf("%s differs from %s in %s, %s, first at %d",
 			name, best, size(d.Bytes), places, d.Ranges[0].Off))
 	}
+	p.agreements(v)
 	switch {
 	case v.OK() && len(v.Compared) > 1:
 		p.printf("all %d are equal and sound\n", len(v.Compared))
@@ -84,5 +86,27 @@ func (p *printer) verified(v *replica.Verification) {
 		p.printf("%s is sound; there is no other to compare it with\n", best)
 	case v.Comparison.Equal():
 		p.printf("those that can be read are equal, but not all is well\n")
+	}
+}
+
+// agreements prints which replicas agree, where not all do, and whether the best is alone with its
+// content.
+func (p *printer) agreements(v *replica.Verification) {
+	if v.Comparison.Equal() {
+		return
+	}
+	for i, group := range v.Comparison.Groups {
+		if len(group) < 2 {
+			continue
+		}
+		var names []string
+		for _, j := range group {
+			names = append(names, lab.Printable(v.Compared[j].Name()))
+		}
+		text := strings.Join(names, " and ") + " agree"
+		if i > 0 && len(v.Comparison.Groups[0]) == 1 {
+			text += ", and " + lab.Printable(v.Compared[0].Name()) + ", ranked first, is alone: look at both before you choose"
+		}
+		p.paragraph(0, 4, text)
 	}
 }

@@ -1,6 +1,10 @@
 package replica
 
-import "gitea.arcodange.lab/arcodange-org/lab"
+import (
+	"slices"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+)
 
 // bystanders warns of the layers that are not in the chain.
 func (b *chainBuilder) bystanders() {
@@ -29,6 +33,27 @@ func (b *chainBuilder) bystanders() {
 				"not below the head; a recovery point of its own with -snapshot %s", lab.Printable(l.Name()))
 		}
 	}
+}
+
+// emptied refuses a live state without any data beside layers that have some: the metadata name a head
+// that has lost what is below it.
+func (b *chainBuilder) emptied() error {
+	if b.want.Snapshot != "" || b.want.ForceRebuilding || b.chain.Backing != "" {
+		return nil
+	}
+	for _, l := range b.chain.Layers {
+		if l.Allocated > 0 {
+			return nil
+		}
+	}
+	head := b.chain.Point
+	for i := range b.d.Layers {
+		if l := &b.d.Layers[i]; !l.Absent && l.Allocated > 0 && !slices.Contains(b.chain.Layers, l) {
+			return b.refuse(head, "choose a recovery point with -snapshot: "+b.points()+"; -snapshot "+head+
+				" takes the empty state", "the live state is empty, although %s, which is not below it, has data", l.File)
+		}
+	}
+	return nil
 }
 
 // namedAsParent returns the layers that a readable .meta, or volume.meta, names as parent.

@@ -79,6 +79,9 @@ func (b *chainBuilder) build() error {
 		b.warn(WarnRemovedPoint, top.File, "marked as removed: trims and a purge that was cut off may have changed "+
 			"this state since; the states above it are whole")
 	}
+	if err := b.emptied(); err != nil {
+		return err
+	}
 	b.bystanders()
 	return nil
 }

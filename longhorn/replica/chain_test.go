@@ -254,6 +254,20 @@ func TestChain(t *testing.T) {
 		{name: "side branch as recovery point", rep: func(r *replicatest.Replica) {
 			r.Branches = map[string]replicatest.Layer{"one": {Name: "aside", Ops: []replicatest.Op{{Len: 1, Seed: 9}}}}
 		}, want: replica.Want{Snapshot: "aside"}, layers: []string{"volume-snap-aside.img", oneFile}},
+		{name: "empty head beside a full snapshot", rep: func(r *replicatest.Replica) {
+			r.Layers = r.Layers[2:]
+			r.Layers[0].Ops = nil
+			r.Branches = map[string]replicatest.Layer{"": {Name: "full", Ops: []replicatest.Op{{Len: 1, Seed: 9}}}}
+		}, refused: "the live state is empty, although volume-snap-full.img"},
+		{name: "empty head beside a full snapshot, taken", rep: func(r *replicatest.Replica) {
+			r.Layers = r.Layers[2:]
+			r.Layers[0].Ops = nil
+			r.Branches = map[string]replicatest.Layer{"": {Name: "full", Ops: []replicatest.Op{{Len: 1, Seed: 9}}}}
+		}, want: replica.Want{Snapshot: headFile}, layers: live[:1]},
+		{name: "empty volume", rep: func(r *replicatest.Replica) {
+			r.Layers = r.Layers[2:]
+			r.Layers[0].Ops = nil
+		}, layers: live[:1]},
 		{name: "restore in flight", damage: func(t *testing.T, dir string) {
 			put(t, dir, "volume-delta-x.img", "")
 			put(t, dir, twoFile+".snap_tmp", "")

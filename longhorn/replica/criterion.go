@@ -27,6 +27,9 @@ func criteria(point bool) []criterion {
 				other.Directory.Counter, best.Name(), best.Directory.Counter)
 		}},
 		{"head time", func(cs []*Ranked) []*Ranked {
+			if slices.ContainsFunc(cs, (*Ranked).inFuture) {
+				return cs // a wrong clock: of when it was written nothing is known
+			}
 			newest := newestHead(cs).HeadTime()
 			return keepIf(cs, func(c *Ranked) bool { return newest.Sub(c.HeadTime()) <= timeWindow })
 		}, func(best, other *Ranked) string {
@@ -56,10 +59,15 @@ func criteria(point bool) []criterion {
 	return all
 }
 
-// newestHead returns the one whose head was written last.
+// newestHead returns the one whose head was written last, one with a time in the future only where all
+// are.
 func newestHead(cs []*Ranked) *Ranked {
-	return slices.MaxFunc(cs, func(a, b *Ranked) int { return a.HeadTime().Compare(b.HeadTime()) })
+	past := keepIf(cs, func(c *Ranked) bool { return !c.inFuture() })
+	return slices.MaxFunc(past, func(a, b *Ranked) int { return a.HeadTime().Compare(b.HeadTime()) })
 }
+
+// inFuture reports whether the head's time is one that has not come yet: a clock was wrong.
+func (r *Ranked) inFuture() bool { return time.Until(r.HeadTime()) > timeWindow }
 
 // later returns how much later the head of a was written than that of b.
 func later(a, b *Ranked) time.Duration {

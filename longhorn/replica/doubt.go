@@ -3,6 +3,7 @@ package replica
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // doubts warns of what speaks against the best replica, of the live state or of a recovery point.
@@ -20,6 +21,12 @@ func (r *Ranking) doubts(point bool) {
 		if !s.OK() && s.Stale {
 			ws.add(WarnChecksumUnknown, best.Name(),
 				"%s was written to after Longhorn hashed it: its content cannot be verified by that", s.File)
+		}
+	}
+	for _, c := range r.Replicas {
+		if !point && len(r.Replicas) > 1 && c.inFuture() {
+			ws.add(WarnTimeFuture, c.Name(), "its head was written at %s, which has not come yet: a clock was wrong, and "+
+				"the replicas were not compared by their head times", c.HeadTime().UTC().Format(time.RFC3339))
 		}
 	}
 	for _, c := range r.Replicas[1:] {

@@ -60,6 +60,7 @@ const (
 	WarnChecksumUnknown   Code = "checksum-unknown"   // a .checksum is unreadable, or of what the snapshot was before
 	WarnChecksumMismatch  Code = "checksum-mismatch"  // a snapshot's content is not what Longhorn hashed
 	WarnSilentlyCorrupted Code = "silently-corrupted" // Longhorn has marked the snapshot as corrupted
+	WarnTimeFuture        Code = "time-future"        // a head's time is in the future: a clock was wrong
 	WarnDisagreement      Code = "disagreement"       // a criterion contradicts what speaks for the best replica
 
 	// Of the output.
