@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,15 +42,14 @@ func FromSSHConfig(path, alias string) (t Target, ignored []string, err error) {
 	if path == "" {
 		path = filepath.Join(home, ".ssh", "config")
 	}
-	f, err := os.Open(path)
+	b, err := os.ReadFile(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%w: no such file", lab.ErrNotFound)
 		}
 		return Target{}, nil, &lab.Error{Op: "read ssh_config", Path: path, Err: err}
 	}
-	defer f.Close()
-	parsed, err := ssh_config.Decode(f)
+	parsed, err := ssh_config.DecodeBytes(unquoteHosts(b))
 	if err != nil {
 		hint := "fix the line"
 		kind := lab.ErrInvalid
@@ -57,7 +57,7 @@ func FromSSHConfig(path, alias string) (t Target, ignored []string, err error) {
 			kind, hint = lab.ErrRefused, "move the host's settings to a Host block in a separate file"
 		}
 		return Target{}, nil, &lab.Error{Op: "read ssh_config", Path: path, Hint: hint,
-			Err: fmt.Errorf("%w: %w", kind, err)}
+			Err: fmt.Errorf("%w: %s", kind, configError(err))}
 	}
 	me := ""
 	if u, err := user.Current(); err == nil {
@@ -66,6 +66,41 @@ func FromSSHConfig(path, alias string) (t Target, ignored []string, err error) {
 	c := &sshConfig{parsed: parsed, path: path, home: home, user: me}
 	t, err = c.target(alias)
 	return t, c.ignored, err
+}
+
+var hostLine = regexp.MustCompile(`(?im)^[ \t]*host[ \t=].*$`)
+
+// unquoteHosts removes the quotes of patterns: the parser takes them for a part of the name.
+func unquoteHosts(config []byte) []byte {
+	return hostLine.ReplaceAllFunc(config, func(line []byte) []byte {
+		return bytes.ReplaceAll(line, []byte(`"`), nil)
+	})
+}
+
+// configPosition is where a line of the file, or of one that it includes, cannot be read.
+var configPosition = regexp.MustCompile(`\(([0-9]{1,9}), [0-9]{1,9}\): `)
+
+// configError says where the parser could not go on. Its own message is not passed on, because it
+// repeats a part of the line.
+func configError(err error) string {
+	what := "cannot be read"
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "Match Exec"):
+		what = "Match exec would run a program"
+	case strings.Contains(text, "unsupported Match criterion"):
+		what = "this criterion of Match is not supported"
+	case strings.Contains(text, "Invalid host pattern"):
+		what = "not a pattern for hosts"
+	}
+	var lines []string
+	for _, m := range configPosition.FindAllStringSubmatch(text, -1) {
+		lines = append(lines, "line "+m[1])
+	}
+	if len(lines) == 0 {
+		return what
+	}
+	return strings.Join(lines, ", included ") + ": " + what
 }
 
 // sshConfig is a parsed configuration file.
@@ -93,7 +128,11 @@ func (c *sshConfig) fail(alias, option, hint string, err error) error {
 
 func (c *sshConfig) get(alias, key string) string {
 	v, _ := c.parsed.Get(alias, key)
-	return strings.TrimSpace(v)
+	v = strings.TrimSpace(v)
+	if strings.Count(v, "\"") == 2 { // one quoted value; a list of files is split by its reader
+		v = unquote(v)
+	}
+	return v
 }
 
 // jumps returns the chain that ProxyJump names. Of several jumps only the first is reached through
@@ -107,7 +146,7 @@ func (c *sshConfig) jumps(alias string, seen []string) ([]Target, error) {
 	for i, text := range strings.Split(value, ",") {
 		user, host, port, err := parseJump(strings.TrimSpace(text))
 		if err != nil {
-			return nil, c.fail(alias, "ProxyJump "+text, "[user@]host[:port], separated by commas", err)
+			return nil, c.fail(alias, "ProxyJump", "[user@]host[:port], separated by commas", err)
 		}
 		if i == 0 {
 			if slices.Contains(seen, host) {

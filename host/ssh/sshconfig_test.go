@@ -3,6 +3,7 @@ package ssh_test
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -197,4 +198,46 @@ Match all
 		t.Errorf("%+v", k)
 	}
 	dial(t, to)
+}
+
+// TestOddSSHConfig has files that people have. What ssh(1) reads of them, we do.
+func TestOddSSHConfig(t *testing.T) {
+	const plain = "Host pi1\n  HostName 192.0.2.7\n  User me\n  Port 2222\n"
+	for name, c := range map[string]struct {
+		content string
+		refused string // part of the error; empty means that it is read like plain
+	}{
+		"plain":             {plain, ""},
+		"CRLF":              {strings.ReplaceAll(plain, "\n", "\r\n"), ""},
+		"quoted":            {"Host \"pi1\"\n  HostName \"192.0.2.7\"\n  User \"me\"\n  Port \"2222\"\n", ""},
+		"equals":            {"Host=pi1\n  HostName=192.0.2.7\n  User = me\n  Port=2222\n", ""},
+		"tabs and case":     {"host\tpi1\n\thostname\t192.0.2.7\n\tUSER\tme\n\tport\t2222\n", ""},
+		"no newline at end": {strings.TrimSpace(plain), ""},
+		"options before":    {"ServerAliveCountMax 3\nHashKnownHosts yes\n" + plain, ""},
+		"Match all":         {plain + "Match all\n  Compression yes\n", ""},
+		"Match of a secret": {"Match battery secretword\n" + plain, "line 1"},
+		"jump":              {plain + "  ProxyJump pi:secretword@a b\n", "ProxyJump"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := home(t, map[string]string{"config": c.content})
+			got, _, err := ssh.FromSSHConfig("", "pi1")
+			switch {
+			case c.refused == "" && (err != nil || got.Address != "192.0.2.7:2222" || got.User != "me"):
+				t.Errorf("%+v %v", got, err)
+			case c.refused != "":
+				contains(t, err, c.refused)
+				if err != nil && strings.Contains(err.Error()+strings.Join(lab.Hints(err), ""), "secretword") {
+					t.Errorf("it repeats what is in the file: %v", err)
+				}
+			}
+			client, notFound := exec.LookPath("ssh")
+			if notFound != nil || c.refused != "" {
+				return
+			}
+			out, err := exec.CommandContext(t.Context(), client, "-G", "-F", filepath.Join(dir, ".ssh/config"), "pi1").CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "hostname 192.0.2.7\n") || !strings.Contains(string(out), "port 2222\n") {
+				t.Errorf("ssh(1) reads it otherwise: %v %s", err, out)
+			}
+		})
+	}
 }

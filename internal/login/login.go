@@ -76,10 +76,14 @@ func (l *Login) Target(ctx context.Context) (ssh.Target, error) {
 }
 
 func parseTarget(s string) (ssh.Target, error) {
-	user, addr, ok := strings.Cut(s, "@")
-	if !ok || user == "" || addr == "" {
+	at := strings.LastIndexByte(s, '@') // a user may be user@domain
+	switch {
+	case at < 0:
 		return ssh.Target{}, cli.Usage("%q is not USER@ADDR[:PORT]", s)
+	case at == 0 || at == len(s)-1 || strings.Contains(s[:at], ":"): // not repeated: a password may be in it
+		return ssh.Target{}, cli.Usage("a machine is USER@ADDR[:PORT], without a password or a scheme")
 	}
+	user, addr := s[:at], s[at+1:]
 	return ssh.Target{Name: addr, Address: addr, User: user}, nil
 }
 

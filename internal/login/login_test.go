@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	cryptossh "golang.org/x/crypto/ssh"
@@ -95,6 +96,23 @@ func TestDefaultAuth(t *testing.T) {
 		a := defaultAuth(t.Context(), test.socket, test.file)
 		if a.AgentSocket != test.agent || !reflect.DeepEqual(a.KeyFiles, test.files) {
 			t.Errorf("%s: %q %v, want %q %v", test.name, a.AgentSocket, a.KeyFiles, test.agent, test.files)
+		}
+	}
+}
+
+func TestParseTarget(t *testing.T) {
+	for in, want := range map[string]string{
+		"pi@pi1": "pi pi1", "pi@192.0.2.1:2222": "pi 192.0.2.1:2222", "pi@[2001:db8::1]:22": "pi [2001:db8::1]:22",
+		"me@corp@pi1": "me@corp pi1",
+		"pi1":         "", "": "", "@pi1": "", "pi:battery@pi1": "", "pi:battery@": "", "ssh://pi:battery@pi1": "", "ssh://pi@pi1": "",
+	} {
+		target, err := parseTarget(in)
+		got := target.User + " " + target.Address
+		if err != nil {
+			got = ""
+		}
+		if got != want || err != nil && strings.Contains(err.Error(), "battery") {
+			t.Errorf("%q: %q, %v", in, got, err)
 		}
 	}
 }
