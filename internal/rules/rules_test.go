@@ -74,7 +74,6 @@ var allowed = []struct {
 	may    []string
 	why    string
 }{
-	{"host/hosttest/internal/debiantest", []string{"host/hosttest", "internal/real"}, "it compares programs of the fake machine with those of a real Debian, for tests alone"},
 	{"host/ssh", nil, "it reaches machines and knows nothing of what they should be"},
 	{"host/inventory", []string{"host/ssh"}, "it names machines, and where they are reached"},
 	{"host", []string{"internal/strictyaml"}, "everything that is done to a machine goes through it, so it stands on nothing"},
