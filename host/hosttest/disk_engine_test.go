@@ -141,7 +141,7 @@ func TestAnotherMount(t *testing.T) {
 	}
 	for _, source := range []string{"LABEL=b", "/dev/disk/by-label/b", "nas:/export"} {
 		_, err := m.Plan(t.Context(), want(source))
-		if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "it is the mount of /dev/sda1, not of "+source) {
+		if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "/dev/sda1 is mounted there, not "+source) {
 			t.Errorf("%s: %v", source, err)
 		}
 	}
