@@ -176,10 +176,7 @@ func (c *command) lock(ctx context.Context, s compose.Source) error {
 	file := filepath.Join(c.dir, compose.LockFile)
 	c.out.Printf("%s", lab.Diff(file, s.Lock.Format(), lock.Format()))
 	c.out.Object(map[string]any{"type": "lock", "images": lock})
-	if err := os.WriteFile(file, lock.Format(), 0o644); err != nil {
-		return &lab.Error{Op: "write lock", Path: file, Err: err}
-	}
-	return nil
+	return cli.WriteFile(file, lock.Format(), 0o644)
 }
 
 func (c *command) logs(ctx context.Context, s compose.Source, stdout io.Writer) error {
