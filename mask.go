@@ -43,6 +43,9 @@ func NewMasker(secrets ...Secret) *Masker {
 	parts, forms := &longestFirst{}, &longestFirst{}
 	for _, s := range secrets {
 		v := s.Reveal()
+		if v == "" {
+			continue
+		}
 		for _, p := range maskedParts(v) {
 			parts.add(p)
 			forms.add(quotedForms(p)...)

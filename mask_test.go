@@ -135,6 +135,19 @@ func TestMaskLeavesOthers(t *testing.T) {
 	}
 }
 
+// TestMaskShortSecrets: a secret of any length can be given; one with fewer than 4 bytes is not masked.
+func TestMaskShortSecrets(t *testing.T) {
+	for n := range 20 {
+		value := "a1B2c3D4e5F6g7H8i9J0k"[:n]
+		masked := lab.Mask("x"+value+"y", lab.NewSecret(value))
+		if want := "x(secret)y"; n >= 4 && masked != want {
+			t.Errorf("%q is masked as %q", value, masked)
+		} else if n < 4 && masked != "x"+value+"y" {
+			t.Errorf("%q is masked as %q", value, masked)
+		}
+	}
+}
+
 // TestMaskerSplit: text that arrives in pieces, of any size, is masked as if it had arrived at once, and
 // what is kept stays short.
 func TestMaskerSplit(t *testing.T) {

@@ -36,6 +36,7 @@ type Command struct {
 	// Root.
 	Lock bool
 
+	guard   bool // it holds a lock of its own: it ends if we vanish, as with Lock
 	abandon bool // when its context ends, do not stop it: it is itself what stops another script
 }
 

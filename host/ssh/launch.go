@@ -76,7 +76,7 @@ func (s *session) launchError() error {
 	case s.cmd.Lock && s.exit == exitLocked:
 		e.Path = t.lockFile()
 		e.Hint = fmt.Sprintf("wait: it is released when its script ends, or if its connection is silent for long; "+
-			"to see what holds it, on the machine: sudo fuser -v %s", t.lockFile())
+			"to see what holds it, on the machine: sudo lslocks -o PID,COMMAND,PATH | grep -F %s", t.lockFile())
 		e.Err = fmt.Errorf("%w: %w", lab.ErrBlocked, errLocked)
 	case s.cmd.Lock && printed("flock: "):
 		e.Path = t.lockFile()

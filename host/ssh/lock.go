@@ -23,14 +23,19 @@ var holderScript string
 // errLocked is the cause if another process holds the lock.
 var errLocked = errors.New("another process holds the lock of this machine")
 
-// guarded returns a script that runs text while it holds the lock: see guard.sh.
-func (t Target) guarded(text string) string {
+// guarded returns a script that runs text, and ends the connection if we have vanished: see guard.sh. If it
+// runs while it holds the machine's lock, it says so in the lock file.
+func (t Target) guarded(text string, locked bool) string {
+	lock := ""
+	if locked {
+		lock = t.lockFile()
+	}
 	every := t.KeepAlive
 	if every == 0 {
 		every = defaultKeepAlive
 	}
 	return script(guardScript, "every", strconv.FormatFloat(max(every, 0).Seconds(), 'f', -1, 64),
-		"lock", t.lockFile(), "who", lockOwner(), "text", text)
+		"lock", lock, "who", lockOwner(), "text", text)
 }
 
 // lockOwner returns who we are, as one word for the lock file: user, machine and process.

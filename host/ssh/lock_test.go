@@ -1,6 +1,7 @@
 package ssh_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -126,6 +127,38 @@ func TestVanishedClient(t *testing.T) {
 				t.Error("the script was not finished")
 			}
 		})
+	}
+}
+
+// TestVanishedUpload: an upload whose client has vanished does not keep the next one from continuing it.
+func TestVanishedUpload(t *testing.T) {
+	s := real.SSHD(t)
+	to := target(s)
+	direct := to
+	var vanish atomic.Bool
+	to.Address, to.HostKeys.Alias = vanishing(t, s.Addr, &vanish), s.Addr
+	to.KeepAlive = 300 * time.Millisecond
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<19)
+	u := ssh.Upload{Path: filepath.Join(t.TempDir(), "file"), Size: int64(len(content)), Source: bytes.NewReader(content)}
+	lost := u
+	lost.Progress = func(done, _ int64) {
+		if done > 1<<20 {
+			vanish.Store(true)
+		}
+	}
+	if _, err := dial(t, to).Upload(t.Context(), lost); !errors.Is(err, lab.ErrUnreachable) {
+		t.Fatalf("got %v", err)
+	}
+	c := dial(t, direct)
+	await(t, "the upload is continued", func() bool {
+		_, err := c.Upload(t.Context(), u)
+		if err != nil && !errors.Is(err, lab.ErrBlocked) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+	if got, err := os.ReadFile(u.Path); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("%d bytes arrived: %v", len(got), err)
 	}
 }
 

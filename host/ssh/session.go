@@ -53,8 +53,8 @@ func newSession(c *Conn, cmd Command, sudo bool) *session {
 		failed: make(chan error, 4),
 	}
 	text := cmd.Script
-	if cmd.Lock {
-		text = "\n" + c.target.guarded(text)
+	if cmd.Lock || cmd.guard {
+		text = "\n" + c.target.guarded(text, cmd.Lock)
 	}
 	// two newlines, for a script that ends with a backslash
 	s.script = ": " + s.marker + ";" + text + "\n\n#" + s.marker

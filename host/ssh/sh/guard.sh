@@ -4,7 +4,7 @@
 # input, and nobody who reads its output. What it is doing by itself, it finishes.
 #
 # every: the seconds between two keepalive requests of the other side; 0 if it sends none.
-# lock: the lock file. Who holds the lock is written into it: the ID and the start of this process,
+# lock: the lock file; empty if it holds another lock. Who holds the lock is written into it: the ID and the start of this process,
 # the uptime, and who.
 # who: who runs the script. text: the script.
 #
@@ -52,7 +52,7 @@ watch() {
 
 uptime=0
 { read -r uptime _ </proc/uptime; } 2>/dev/null
-born "$$" && echo "$$ $born $uptime $who" >"$lock"
+[ -z "$lock" ] || { born "$$" && echo "$$ $born $uptime $who" >"$lock"; }
 
 sshd='' watching='' next=$PPID
 while [ "${next:-0}" -gt 1 ] && born "$next"; do
