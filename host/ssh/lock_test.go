@@ -2,6 +2,7 @@ package ssh_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -146,9 +147,14 @@ func TestVanishedUpload(t *testing.T) {
 			vanish.Store(true)
 		}
 	}
-	if _, err := dial(t, to).Upload(t.Context(), lost); !errors.Is(err, lab.ErrUnreachable) {
-		t.Fatalf("got %v", err)
-	}
+	ctx, cancel := context.WithCancel(t.Context())
+	uploading := dial(t, to)
+	done := make(chan error, 1)
+	go func() {
+		_, err := uploading.Upload(ctx, lost)
+		done <- err
+	}()
+	await(t, "the upload has begun", vanish.Load)
 	c := dial(t, direct)
 	await(t, "the upload is continued", func() bool {
 		_, err := c.Upload(t.Context(), u)
@@ -157,6 +163,10 @@ func TestVanishedUpload(t *testing.T) {
 		}
 		return err == nil
 	})
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("the upload through the lost connection succeeded")
+	}
 	if got, err := os.ReadFile(u.Path); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("%d bytes arrived: %v", len(got), err)
 	}
