@@ -61,23 +61,11 @@ func (s *Spec) diffShared(seen *observed) (ops []op, err error) {
 	}
 	ops = append(ops, diffRole(stepShared, editor, s.Editor.Password, seen)...)
 	ops = append(ops, diffRole(stepShared, pooler, s.Pooler.Password, seen)...)
-	var signal *options
 	if s.EditorEndsSessions {
-		signal = &options{inherit: true}
-		ops = append(ops, diffMembership(stepShared, signalRole, s.editor(), signal, seen)...)
+		ops = append(ops, diffMembership(stepShared, signalRole, s.editor(), &options{inherit: true}, seen)...)
 	}
-	owners := map[string]bool{}
-	for _, i := range s.Instances {
-		owners[i.OwnerRole()] = true
-	}
-	for _, member := range []string{s.editor(), s.pooler()} {
-		for _, role := range seen.rolesOf(member) {
-			if member == s.editor() && (owners[role] || role == signalRole && signal != nil) {
-				continue
-			}
-			ops = append(ops, diffMembership(stepShared, role, member, nil, seen)...)
-		}
-	}
+	revoked, refused := s.diffSharedReach(seen)
+	ops, err = append(ops, revoked...), errors.Join(err, refused)
 	return ops, err
 }
 
@@ -90,9 +78,8 @@ func (s *Spec) diffInstance(i Instance, seen *observed, in *inside) ([]op, error
 	database, err := s.diffDatabase(i, seen)
 	ops, errs = append(ops, database...), append(errs, err)
 	ops = append(ops, diffMembership(step, owner, s.editor(), &options{admin: true}, seen)...)
-	for _, role := range seen.rolesOf(owner) {
-		ops = append(ops, diffMembership(step, role, owner, nil, seen)...)
-	}
+	revoked, err := s.diffReach(i, seen)
+	ops, errs = append(ops, revoked...), append(errs, err)
 	ops = append(ops, s.diffConnect(i, seen)...)
 	for _, role := range i.Connect {
 		if _, ok := seen.roles[role]; !ok {

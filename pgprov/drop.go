@@ -133,7 +133,7 @@ func (c *client) drop(ctx context.Context, r *lab.Recorder, i lab.Instance, plan
 		return err
 	}
 	defer s.close()
-	if err := s.lock(ctx, r, i.Database(), "pg_advisory_lock"); err != nil {
+	if err := s.lock(ctx, r, i.Database()); err != nil {
 		return err
 	}
 	seen, err := s.observe(ctx, scope{databases: []string{i.Database()}, roles: []string{i.OwnerRole()}}, true)

@@ -76,7 +76,7 @@ func (d *Dump) database(ctx context.Context, c *client, database string) (path s
 	}
 	defer f.Close()
 	defer os.Remove(partial)
-	params := parameters(c.server.user(), database)
+	params := c.parameters(database)
 	params["default_transaction_read_only"] = "on"
 	err = c.runRelayed(ctx, relayed{database: database, params: params}, d.Programs, "pg_dump", "--no-password",
 		"--format=custom", "--lock-wait-timeout=60000", "--file="+partial)

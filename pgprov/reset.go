@@ -221,7 +221,7 @@ func (s *session) reset(ctx context.Context, spec ResetSpec, tables []catalog.Ta
 	// pg_restore finds itself in a transaction that has dropped everything. Its own BEGIN changes
 	// nothing, its COMMIT ends both, and when it fails there is none.
 	prelude := "BEGIN; DROP OWNED BY " + ident(i.OwnerRole()) + " CASCADE"
-	to := relayed{database: i.Database(), params: parameters(s.client.server.user(), i.Database()), prelude: prelude}
+	to := relayed{database: i.Database(), params: s.client.parameters(i.Database()), prelude: prelude}
 	err = s.client.runRelayed(ctx, to, spec.Programs, "pg_restore", "--no-password", "--exit-on-error",
 		"--single-transaction", "--no-owner", "--no-acl", "--role="+i.OwnerRole(), "--use-list="+listFile,
 		"--dbname="+i.Database(), spec.File)

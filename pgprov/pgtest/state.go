@@ -235,6 +235,36 @@ func (s *state) reaches(member, role string, pass func(catalog.Membership) bool)
 	return false
 }
 
+// closure returns the roles that are got to from some by the memberships that edge gives a direction.
+func (s *state) closure(roles []string, edge func(catalog.Membership) (from, to string)) []string {
+	found := slices.Clone(roles)
+	for n := 0; n < len(found); n++ {
+		for _, m := range s.members {
+			if from, to := edge(m); from == found[n] && !slices.Contains(found, to) {
+				found = append(found, to)
+			}
+		}
+	}
+	return found
+}
+
+// power is what a role can do by itself, as [catalog.MembershipRow] has it.
+func (s *state) power(name string) string {
+	r := s.roles[name]
+	switch {
+	case r.Superuser:
+		return catalog.PowerSuperuser
+	case r.CreateRole, r.Replication:
+		return catalog.PowerCluster
+	}
+	for _, d := range s.databases {
+		if d.Owner == name {
+			return catalog.PowerOwner
+		}
+	}
+	return ""
+}
+
 func anyMembership(catalog.Membership) bool { return true }
 
 // hasPrivilegesOf reports whether member may use what role has.
