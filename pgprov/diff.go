@@ -64,9 +64,7 @@ func (s *Spec) diffShared(seen *observed) (ops []op, err error) {
 	if s.EditorEndsSessions {
 		ops = append(ops, diffMembership(stepShared, signalRole, s.editor(), &options{inherit: true}, seen)...)
 	}
-	revoked, refused := s.diffSharedReach(seen)
-	ops, err = append(ops, revoked...), errors.Join(err, refused)
-	return ops, err
+	return append(ops, s.diffSharedReach(seen)...), err
 }
 
 // diffInstance returns what an instance lacks. in is what was read in its database; nil when that
@@ -77,9 +75,9 @@ func (s *Spec) diffInstance(i Instance, seen *observed, in *inside) ([]op, error
 	ops := diffRole(step, catalog.Role{Name: owner, Inherit: true, ConnectionLimit: -1}, lab.Secret{}, seen)
 	database, err := s.diffDatabase(i, seen)
 	ops, errs = append(ops, database...), append(errs, err)
-	ops = append(ops, diffMembership(step, owner, s.editor(), &options{admin: true}, seen)...)
-	revoked, err := s.diffReach(i, seen)
+	revoked, err := s.diffReach(i, seen) // first, so that no circle forbids the next
 	ops, errs = append(ops, revoked...), append(errs, err)
+	ops = append(ops, diffMembership(step, owner, s.editor(), &options{admin: true}, seen)...)
 	ops = append(ops, s.diffConnect(i, seen)...)
 	for _, role := range i.Connect {
 		if _, ok := seen.roles[role]; !ok {

@@ -136,6 +136,7 @@ func (p *reconciler) plan(seen *observed, unread []error) (*lab.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	errs = append(errs, p.spec.refusedUsers(seen))
 	var after []string
 	if len(shared) > 0 {
 		planned := reconcile.Changes(shared)

@@ -149,27 +149,16 @@ func (s *Spec) wayBeyond(i Instance, role string, seen *observed, opaque func(st
 }
 
 // diffSharedReach returns what revokes every membership of the pooler, those of the editor that get
-// it further than to the users of apps, and those of others in the two. A user that the editor made
-// stays its own; one that gets beyond the apps is an error that names it.
-func (s *Spec) diffSharedReach(seen *observed) (ops []op, err error) {
+// it further than to the users of apps, and those of others in the two. Users that the editor made
+// stay its own: see [Spec.refusedUsers].
+func (s *Spec) diffSharedReach(seen *observed) (ops []op) {
 	revoke := func(role, member, cause string) {
 		found := diffMembership(stepShared, role, member, nil, seen)
 		found[0].Cause = cause
 		ops = append(ops, seen.disrupt(found, "", func(o catalog.Session) bool { return o.User == member }, "")...)
 	}
 	for _, role := range slices.Sorted(slices.Values(seen.above[s.editor()])) {
-		if seen.owners[role] || role == signalRole && s.EditorEndsSessions {
-			continue
-		}
-		way, what := s.editorBeyond(role, seen)
-		switch {
-		case way == nil:
-		case len(way) > 1 && (s.madeByEditor(role, seen) || seen.powers[role] == catalog.PowerOwner):
-			err = errors.Join(err, &lab.Error{Op: "plan", Target: stepShared, Path: role,
-				Hint: fmt.Sprintf("REVOKE %s FROM %s", ident(way[1]), ident(role)),
-				Err: kindf(lab.ErrRefused, "whoever holds the password of %s gets to %s, %s: %s", ident(s.editor()),
-					ident(way.end()), what, append(route{s.editor()}, way...))})
-		default:
+		if way, what := s.editorBeyond(role, seen); way != nil && !s.notOurs(way, seen) {
 			cause := fmt.Sprintf("it gets to %s, %s", ident(way.end()), what)
 			if len(way) > 1 {
 				cause += ": " + way.String()
@@ -187,7 +176,28 @@ func (s *Spec) diffSharedReach(seen *observed) (ops []op, err error) {
 			}
 		}
 	}
-	return ops, err
+	return ops
+}
+
+// refusedUsers names users that the editor made, and owner roles of apps that the spec does not name,
+// by which the editor gets further than to the users of apps: it could take them. Their memberships
+// are not ours to revoke.
+func (s *Spec) refusedUsers(seen *observed) (err error) {
+	for _, role := range slices.Sorted(slices.Values(seen.above[s.editor()])) {
+		if way, what := s.editorBeyond(role, seen); way != nil && s.notOurs(way, seen) {
+			err = errors.Join(err, &lab.Error{Op: "plan", Target: stepShared, Path: role,
+				Hint: fmt.Sprintf("REVOKE %s FROM %s", ident(way[1]), ident(role)),
+				Err: kindf(lab.ErrRefused, "whoever holds the password of %s gets to %s, %s: %s", ident(s.editor()),
+					ident(way.end()), what, append(route{s.editor()}, way...))})
+		}
+	}
+	return err
+}
+
+// notOurs reports whether the way of the editor beyond the apps begins with a membership that it
+// needs.
+func (s *Spec) notOurs(way route, seen *observed) bool {
+	return len(way) > 1 && (s.madeByEditor(way[0], seen) || seen.powers[way[0]] == catalog.PowerOwner)
 }
 
 // madeByEditor reports whether a role is a user that the editor made, of which it is a member to
@@ -203,13 +213,16 @@ func (s *Spec) madeByEditor(role string, seen *observed) bool {
 // of apps; nil when it does not. It is to get to the owner roles directly, and by the users that it
 // made; what owns databases that the spec does not name is somebody else's.
 func (s *Spec) editorBeyond(role string, seen *observed) (route, string) {
+	if seen.owners[role] || role == signalRole && s.EditorEndsSessions {
+		return nil, ""
+	}
 	made := s.madeByEditor(role, seen)
 	for _, way := range seen.routes(role, func(r string) bool { return seen.owners[r] }) {
 		end := way.end()
 		what := s.beyond(end, seen)
 		switch {
 		case what == "", end == s.editor():
-		case seen.owners[end] && made:
+		case made && (seen.owners[end] || s.shared(end)): // what it is in of the shared roles is revoked
 		case !seen.owners[end] && seen.powers[end] == catalog.PowerOwner && !strings.HasPrefix(end, "pg_"):
 		case slices.ContainsFunc(s.Instances, func(i Instance) bool { return slices.Contains(i.Connect, role) }):
 		default:
