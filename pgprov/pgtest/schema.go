@@ -39,7 +39,7 @@ func (s *session) createSchema(p *parser) {
 		}
 		panic(errorf("42P06", "schema %q already exists", name))
 	}
-	c.schemas[name] = object{owner: owner}
+	c.schemas[name] = object{owner: owner, acl: c.initialACL("schema", owner)}
 }
 
 func (s *session) alterSchema(p *parser) {

@@ -35,6 +35,19 @@ type database struct {
 	functions  []function
 	extensions []string
 	tables     map[string]object
+	made       map[madeBy]acl // default privileges: what is granted on what a role makes
+}
+
+// madeBy is what default privileges are about.
+type madeBy struct{ role, kind string }
+
+// initialACL is the list of a new object: nil without default privileges.
+func (d *database) initialACL(kind, owner string) acl {
+	granted := d.made[madeBy{owner, kind}]
+	if granted == nil {
+		return nil
+	}
+	return append(defaults(kind, owner), granted...)
 }
 
 type object struct {
@@ -66,6 +79,7 @@ func (s *state) change(name string) *database {
 	d.schemas = maps.Clone(d.schemas)
 	d.settings = maps.Clone(d.settings)
 	d.tables = maps.Clone(d.tables)
+	d.made = maps.Clone(d.made)
 	d.functions = slices.Clone(d.functions)
 	d.extensions = slices.Clone(d.extensions)
 	s.databases[name] = &d
