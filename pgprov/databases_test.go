@@ -2,6 +2,7 @@ package pgprov_test
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,10 +15,18 @@ import (
 
 // TestLocales makes databases of every kind of locale, and finds them right afterwards.
 func TestLocales(t *testing.T) {
-	spec := pgprov.Spec{Instances: []pgprov.Instance{{Instance: lab.App("plain").In(lab.Prod)},
+	spec := pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: lab.App("plain").In(lab.Prod)},
 		{Instance: lab.App("libc").In(lab.Prod), Locale: "C.UTF-8"},
 		{Instance: lab.App("icu").In(lab.Prod), ICULocale: "fr_FR"},
-		{Instance: lab.App("both").In(lab.Prod), ICULocale: "de-DE", Locale: "C"}}}
+		{Instance: lab.App("both").In(lab.Prod), ICULocale: "de-DE", Locale: "C"},
+		// names that the server writes otherwise
+		{Instance: lab.App("posix").In(lab.Prod), Locale: "POSIX"},
+		{Instance: lab.App("phonebook").In(lab.Prod), ICULocale: "de@collation=phonebook"},
+		{Instance: lab.App("upper").In(lab.Prod), ICULocale: "EN", Encoding: "utf-8"},
+		{Instance: lab.App("computer").In(lab.Prod), ICULocale: "en_US_POSIX"},
+		{Instance: lab.App("latin").In(lab.Prod), Encoding: "iso-8859-1", Locale: "C"},
+		{Instance: lab.App("mule").In(lab.Prod), Encoding: "mule_internal", Locale: "C"},
+		{Instance: lab.App("ascii").In(lab.Prod), Encoding: "SQL_ASCII", Locale: "POSIX"}}}
 	check := func(t *testing.T, s pgprov.Server) {
 		p, err := s.Plan(t.Context(), spec)
 		if err := apply(t, p, err); err != nil {
@@ -32,8 +41,16 @@ func TestLocales(t *testing.T) {
 			t.Errorf("a libc database asked for as one of ICU: %v", err)
 		}
 	}
-	t.Run("fake", func(t *testing.T) { check(t, pgtest.New(t, pgtest.Config{}).Access()) })
-	t.Run("real", func(t *testing.T) { check(t, access(startReal(t, real.PGOptions{Major: 18}))) })
+	for _, major := range majors {
+		t.Run(fmt.Sprintf("fake-%d", major), func(t *testing.T) { check(t, pgtest.New(t, pgtest.Config{Major: major}).Access()) })
+		t.Run(fmt.Sprintf("real-%d", major), func(t *testing.T) { check(t, access(startReal(t, real.PGOptions{Major: major}))) })
+	}
+	for _, name := range []string{"de@x=y", "i-klingon", "no_NO_NY", "de-x-private", "a"} {
+		spec := pgprov.Spec{Instances: []pgprov.Instance{{Instance: lab.App("x").In(""), ICULocale: name}}}
+		if err := spec.Validate(); !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), "icu_locale") {
+			t.Errorf("%s is to be refused before anything is made: %v", name, err)
+		}
+	}
 }
 
 // TestTransactionTimeout proves that a timeout that the owner of a database has set for his app does

@@ -1,7 +1,6 @@
 package pgtest
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -12,7 +11,9 @@ func (s *session) outsideTransaction(what string) {
 	}
 }
 
-var knownEncodings = []string{"UTF8", "UTF-8", "SQL_ASCII", "LATIN1", "LATIN9", "MULE_INTERNAL"}
+// knownEncodings are some, by their names without punctuation.
+var knownEncodings = map[string]string{"UTF8": "UTF8", "SQLASCII": "SQL_ASCII", "LATIN1": "LATIN1", "ISO88591": "LATIN1",
+	"LATIN9": "LATIN9", "MULEINTERNAL": "MULE_INTERNAL"}
 
 // icuTags are ICU locales as PostgreSQL 16 and later store them: those that the suite asks for.
 var icuTags = map[string]string{"fr-FR": "fr-FR", "fr_FR": "fr-FR", "de-DE": "de-DE", "EN": "en",
@@ -55,7 +56,8 @@ func (s *session) createDatabase(p *parser) {
 	if !world.roles[s.role].Superuser && (!world.roles[s.role].CreateDB || !world.canSet(s.role, owner)) {
 		panic(errorf(codeDenied, "permission denied to create database"))
 	}
-	if !slices.Contains(knownEncodings, encoding) {
+	known, ok := knownEncodings[strings.NewReplacer("-", "", "_", "").Replace(encoding)]
+	if !ok {
 		panic(errorf("42704", "%s is not a valid encoding name", encoding))
 	}
 	if world.databases[template] == nil {
@@ -65,7 +67,7 @@ func (s *session) createDatabase(p *parser) {
 	if world.databases[name] != nil {
 		panic(errorf("42P04", "database %q already exists", name))
 	}
-	d := newDatabase(name, owner, strings.ReplaceAll(encoding, "UTF-8", "UTF8"), locale, s.major())
+	d := newDatabase(name, owner, known, locale, s.major())
 	if icu != "" && s.major() >= 16 {
 		tag, ok := icuTags[icu]
 		if !ok {
