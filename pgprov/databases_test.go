@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,95 @@ func TestSweepGoesOn(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "not this one") || strings.Contains(err.Error(), "25P02") ||
 		r.Count(lab.StatusDone) != 1 {
 		t.Errorf("%v\n%v", err, r)
+	}
+}
+
+// TestExtensionsWithoutPublic asks for an extension where the app has dropped the schema public.
+func TestExtensionsWithoutPublic(t *testing.T) {
+	spec := pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: lab.App("erp").In("")},
+		{Instance: lab.App("crm").In(""), Extensions: []string{"citext"}}}}
+	check := func(t *testing.T, s pgprov.Server, erp string) {
+		first := spec
+		first.Instances = spec.Instances[:1]
+		p, err := s.Plan(t.Context(), first)
+		if err := apply(t, p, err); err != nil {
+			t.Fatal(err)
+		}
+		sql(t, erp, "DROP SCHEMA public CASCADE")
+		wanted := spec
+		wanted.Instances = slices.Clone(spec.Instances)
+		wanted.Instances[0].Extensions = []string{"hstore"}
+		p, err = s.Plan(t.Context(), wanted)
+		if !errors.Is(err, lab.ErrBlocked) || !strings.Contains(strings.Join(lab.Hints(err), ""), "SCHEMA") {
+			t.Errorf("no schema to make it in: %v", err)
+		}
+		if err := apply(t, p, nil); err != nil { // the other's
+			t.Error(err)
+		}
+		sql(t, erp, "CREATE SCHEMA app", "SET search_path = app", "CREATE EXTENSION hstore")
+		if p, err := s.Plan(t.Context(), wanted); err != nil || !p.Empty() {
+			t.Errorf("it is there now: %v\n%v", err, p)
+		}
+	}
+	for _, major := range majors {
+		t.Run(fmt.Sprintf("fake-%d", major), func(t *testing.T) {
+			f := pgtest.New(t, pgtest.Config{Major: major})
+			check(t, f.Access(), f.DSN("erp"))
+		})
+		t.Run(fmt.Sprintf("real-%d", major), func(t *testing.T) {
+			pg := startReal(t, real.PGOptions{Major: major})
+			check(t, access(pg), pg.DSN("erp"))
+			if major < 17 { // its control file says where it is made
+				sql(t, pg.DSN("erp"), "DROP EXTENSION IF EXISTS adminpack")
+				s, fixed := access(pg), spec
+				fixed.Instances = []pgprov.Instance{{Instance: lab.App("erp").In(""), Extensions: []string{"adminpack"}}}
+				p, err := s.Plan(t.Context(), fixed)
+				if err := apply(t, p, err); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// TestNamesOutsideASCII has roles with such names, and databases in every kind of encoding: names of
+// roles are the whole cluster's, and no database's encoding may change them.
+func TestNamesOutsideASCII(t *testing.T) {
+	for _, major := range majors {
+		t.Run(fmt.Sprint(major), func(t *testing.T) {
+			pg := startReal(t, real.PGOptions{Major: major})
+			s := access(pg)
+			spec := pgprov.Spec{AllowPG15: true, Editor: pgprov.Login{Name: "éditeur"}, Pooler: pgprov.Login{Name: "プーラー"}}
+			for name, encoding := range map[string]string{"latin": "LATIN1", "latin9": "LATIN9", "utf": "UTF8", "ascii": "SQL_ASCII",
+				"koi": "KOI8R", "win": "WIN1252", "mule": "MULE_INTERNAL"} {
+				spec.Instances = append(spec.Instances, pgprov.Instance{Instance: lab.App(name).In(""), Encoding: encoding,
+					Locale: "C", Connect: []string{"café", `x"ÿ`}})
+			}
+			sql(t, pg.DSN("postgres"), `CREATE ROLE "café" LOGIN PASSWORD 'x'`, `CREATE ROLE "x""ÿ"`, `CREATE ROLE "étranger"`)
+			p, err := s.Plan(t.Context(), spec)
+			if err := apply(t, p, err); err != nil {
+				t.Fatal(err)
+			}
+			if p, err := s.Plan(t.Context(), spec); err != nil || !p.Empty() {
+				t.Errorf("planned again: %v\n%v", err, p)
+			}
+			for _, i := range spec.Instances {
+				sql(t, pg.DSN("postgres"), "GRANT CONNECT ON DATABASE "+i.Database()+` TO "étranger"`,
+					`GRANT pg_read_all_data TO `+i.OwnerRole())
+			}
+			p, err = s.Plan(t.Context(), spec)
+			if err := apply(t, p, err); err != nil || len(p.Changes()) != 2*len(spec.Instances) {
+				t.Errorf("%v\n%v", err, p)
+			}
+			if p, err := s.Plan(t.Context(), spec); err != nil || !p.Empty() {
+				t.Errorf("planned again: %v\n%v", err, p)
+			}
+			for _, i := range spec.Instances {
+				if i.Encoding != "MULE_INTERNAL" { // which this client, that speaks UTF8, cannot connect to
+					sql(t, pg.DSNAs("café", "x", i.Database()), "SELECT 1")
+				}
+			}
+		})
 	}
 }
 

@@ -230,6 +230,9 @@ var answerers = map[string]answerer{
 		s.needSuperuser("table pg_authid")
 		for _, n := range params[0] {
 			held := world.holdings(n)
+			if s.major() >= 16 && world.grantedBy(n) {
+				held[""] = append(held[""], "a membership that it granted")
+			}
 			for _, d := range sortedKeys(held) {
 				h := catalog.Holding{Role: n, Database: d}
 				if d != "" {

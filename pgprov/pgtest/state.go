@@ -262,6 +262,13 @@ func (s *state) closure(roles []string, edge func(catalog.Membership) (from, to 
 	return found
 }
 
+// grantedBy reports whether a role has granted roles to others.
+func (s *state) grantedBy(role string) bool {
+	return slices.ContainsFunc(s.members, func(m catalog.Membership) bool {
+		return m.Grantor == role && m.Role != role && m.Member != role
+	})
+}
+
 // power is what a role can do by itself, as [catalog.MembershipRow] has it.
 func (s *state) power(name string) string {
 	r := s.roles[name]

@@ -380,12 +380,12 @@ type Holding struct {
 	Owner    string // of the database
 }
 
-// HoldingsQuery asks where the roles named in $1 own something or were granted something.
+// HoldingsQuery asks where the roles named in $1 own something, were granted something, or granted a
+// role to somebody.
 const HoldingsQuery = `SELECT DISTINCT r.rolname, d.datname, pg_catalog.pg_get_userbyid(d.datdba)
 FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_authid r ON r.oid = s.refobjid
   LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid
-WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND s.classid <> 'pg_catalog.pg_auth_members'::regclass
-  AND r.rolname = ANY ($1::text[])`
+WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND r.rolname = ANY ($1::text[])`
 
 // Session answers [SessionsQuery].
 type Session struct {
