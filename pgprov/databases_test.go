@@ -1,6 +1,7 @@
 package pgprov_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -192,6 +193,54 @@ func TestDumpStaysInItsDirectory(t *testing.T) {
 	file, err := root.Dump(t.Context(), "../a/b", pgprov.Dump{Dir: dir})
 	if err != nil || filepath.Dir(file) != dir {
 		t.Errorf("dumped into %q: %v", file, err)
+	}
+}
+
+// TestDropNames names what goes with a database, and what forbids to drop it.
+func TestDropNames(t *testing.T) {
+	for _, major := range majors {
+		t.Run(fmt.Sprint(major), func(t *testing.T) {
+			pg := startReal(t, real.PGOptions{Major: major, Settings: map[string]string{"wal_level": "logical",
+				"max_prepared_transactions": "2"}})
+			s := access(pg)
+			twoApps(t, s)
+			drop := pgprov.DropSpec{Instances: []lab.Instance{lab.App("erp").In("")}}
+			refused := func(says, hint string) {
+				t.Helper()
+				p, err := s.Drop(t.Context(), drop)
+				if !errors.Is(err, lab.ErrBlocked) || !strings.Contains(err.Error(), says) ||
+					!strings.Contains(strings.Join(lab.Hints(err), ""), hint) {
+					t.Errorf("%v, want %q\n%v", err, says, p)
+				}
+			}
+			sql(t, pg.DSN("erp"), "CREATE TABLE t (n int)", "CREATE PUBLICATION p FOR ALL TABLES",
+				"SELECT pg_create_logical_replication_slot('erp_slot', 'pgoutput')", "SELECT lo_create(0)",
+				"CREATE EXTENSION postgres_fdw", "CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw",
+				"ALTER ROLE erp_role IN DATABASE erp SET work_mem = '1MB'",
+				"CREATE SUBSCRIPTION sub CONNECTION 'host=127.0.0.1' PUBLICATION p WITH (connect = false)")
+			refused("subscription sub", `DROP SUBSCRIPTION "sub"`)
+			sql(t, pg.DSN("erp"), "ALTER SUBSCRIPTION sub SET (slot_name = NONE)", "DROP SUBSCRIPTION sub", "BEGIN",
+				"CREATE TABLE other ()", "PREPARE TRANSACTION 'half'")
+			refused("prepared transaction half", "ROLLBACK PREPARED 'half'")
+			sql(t, pg.DSN("erp"), "ROLLBACK PREPARED 'half'")
+			var p *lab.Plan
+			err := lab.Wait(t.Context(), lab.Poll{What: "the session to end"}, func(ctx context.Context) (_ bool, err error) {
+				p, err = s.Drop(ctx, drop)
+				return err == nil, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, says := range []string{"replication slot erp_slot", "publication p", "foreign server elsewhere", "tables 1",
+				"large objects 1", "extension postgres_fdw", "setting erp_role: work_mem=1MB"} {
+				if !strings.Contains(p.String(), "-"+says+"\n") {
+					t.Errorf("the plan does not name %q:\n%v", says, p)
+				}
+			}
+			if err := apply(t, p, nil); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

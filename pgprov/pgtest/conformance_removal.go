@@ -76,6 +76,8 @@ func (x *suite) drop(t *testing.T) {
 	// the role has left things in another database
 	x.root(t, other.Database(), "CREATE SCHEMA leftover AUTHORIZATION "+q(app.OwnerRole()),
 		"GRANT USAGE ON SCHEMA pgbouncer TO "+q(app.OwnerRole()))
+	x.root(t, app.Database(), "CREATE TABLE notes (n integer)",
+		"ALTER DATABASE "+q(app.Database())+" SET statement_timeout = 1")
 	drop := pgprov.DropSpec{Instances: []lab.Instance{app.Instance}}
 	c := x.as(t, user, userSecret, app.Database())
 	if _, err := x.Server.Drop(t.Context(), drop); !errors.Is(err, lab.ErrRefused) ||
@@ -90,6 +92,12 @@ func (x *suite) drop(t *testing.T) {
 	}
 	if p.Risk() != lab.RiskDataLoss {
 		t.Errorf("the risk is %v", p.Risk())
+	}
+	for _, names := range []string{"-tables 1", "-setting statement_timeout=1", "-member " + user, "-member " + s.Editor.Name,
+		"-what it owns in " + other.Database() + ", which " + other.OwnerRole() + " gets"} {
+		if !strings.Contains(p.String(), names) {
+			t.Errorf("the plan does not name %q:\n%v", names, p)
+		}
 	}
 	if _, err := p.Apply(t.Context(), nil); !errors.Is(err, lab.ErrRefused) {
 		t.Errorf("unconfirmed: %v", err)

@@ -243,6 +243,30 @@ var answerers = map[string]answerer{
 		}
 		return out
 	},
+	catalog.CompanionsQuery: func(s *session, world *state, params [][]string) (out []any) {
+		s.needSuperuser("table pg_subscription")
+		for _, n := range sortedKeys(world.databases) {
+			d := world.databases[n]
+			for _, name := range sortedKeys(d.settings) {
+				if slices.Contains(params[0], n) {
+					out = append(out, catalog.Companion{Database: n, Kind: "setting", Name: name + "=" + d.settings[name]})
+				}
+			}
+		}
+		return out
+	},
+	catalog.ContentsQuery: func(s *session, world *state, _ [][]string) (out []any) {
+		d := world.databases[s.database]
+		for _, name := range slices.Sorted(slices.Values(d.extensions)) {
+			if name != "plpgsql" {
+				out = append(out, catalog.Companion{Database: s.database, Kind: "extension", Name: name})
+			}
+		}
+		if n := len(d.tables); n > 0 {
+			out = append(out, catalog.Companion{Database: s.database, Kind: "tables", Name: strconv.Itoa(n)})
+		}
+		return out
+	},
 	catalog.SessionsQuery: func(s *session, world *state, params [][]string) (out []any) {
 		s.needSuperuser("table pg_authid")
 		found := map[catalog.Session]int{}
@@ -304,7 +328,8 @@ var shapes = map[string]any{
 	catalog.SchemaQuery: catalog.SchemaGrant{}, catalog.FunctionsQuery: catalog.FunctionGrant{},
 	catalog.ExtensionsQuery: catalog.Name{},
 	catalog.ExpiredQuery:    catalog.Expired{}, catalog.HoldingsQuery: catalog.Holding{},
-	catalog.SessionsQuery: catalog.Session{},
+	catalog.SessionsQuery: catalog.Session{}, catalog.CompanionsQuery: catalog.Companion{},
+	catalog.ContentsQuery: catalog.Companion{},
 }
 
 // queryColumns describes the rows of a fixed query: all columns are of type text here, which makes no

@@ -387,6 +387,40 @@ FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_authid r ON r.oid = s.refobjid
   LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid
 WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND r.rolname = ANY ($1::text[])`
 
+// Companion answers [CompanionsQuery] and [ContentsQuery]: what goes with a database.
+type Companion struct {
+	Database string
+	Kind     string // "replication slot", "publication", ...
+	Name     string // or how many
+	Blocks   bool   // while it is there, the database cannot be dropped
+}
+
+// CompanionsQuery asks for what the cluster has of the databases named in $1 that goes with them.
+// Slots that are in use, subscriptions and prepared transactions forbid a DROP DATABASE (dropdb in
+// PostgreSQL's dbcommands.c); other slots are dropped with it.
+const CompanionsQuery = `SELECT s.database, 'replication slot', s.slot_name, s.active
+FROM pg_catalog.pg_replication_slots s WHERE s.database = ANY ($1::text[])
+UNION ALL SELECT d.datname, 'subscription', s.subname, true
+FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = ANY ($1::text[])
+UNION ALL SELECT p.database, 'prepared transaction', p.gid, true
+FROM pg_catalog.pg_prepared_xacts p WHERE p.database = ANY ($1::text[])
+UNION ALL SELECT d.datname, 'setting', COALESCE(r.rolname || ': ', '') || c.line, false
+FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+  LEFT JOIN pg_catalog.pg_authid r ON r.oid = s.setrole CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) c (line)
+WHERE d.datname = ANY ($1::text[]) ORDER BY 1, 2, 3`
+
+// ContentsQuery asks for what the session's database holds.
+const ContentsQuery = `SELECT pg_catalog.current_database(), x.* FROM (
+  SELECT 'tables', pg_catalog.count(*)::text, false FROM pg_catalog.pg_class c
+  WHERE c.relkind IN ('r', 'p') AND c.oid >= 16384 HAVING pg_catalog.count(*) > 0
+  UNION ALL SELECT 'large objects', pg_catalog.count(*)::text, false FROM pg_catalog.pg_largeobject_metadata
+    HAVING pg_catalog.count(*) > 0
+  UNION ALL SELECT 'publication', p.pubname, false FROM pg_catalog.pg_publication p
+  UNION ALL SELECT 'foreign server', f.srvname, false FROM pg_catalog.pg_foreign_server f
+  UNION ALL SELECT 'event trigger', e.evtname, false FROM pg_catalog.pg_event_trigger e
+  UNION ALL SELECT 'extension', e.extname, false FROM pg_catalog.pg_extension e WHERE e.extname <> 'plpgsql'
+) x ORDER BY 2, 3`
+
 // Session answers [SessionsQuery].
 type Session struct {
 	Database    string
