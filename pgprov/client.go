@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -27,7 +28,10 @@ type client struct {
 	overrides map[string]map[string]string // by database: what its owner set, as it would be otherwise
 }
 
+// client returns what makes connections. Whatever it is for, it removes the temporary directories of
+// runs that were killed.
 func (s *Server) client() *client {
+	removeLeftovers(os.TempDir(), tempName)
 	c := &client{server: s, slots: make(chan struct{}, cmp.Or(s.MaxConns, defaultMaxConns)), identity: s.Identity,
 		patience: lab.Poll{What: "a free connection", Timeout: 30 * time.Second},
 		login:    login.Config{Boundary: s.Boundary, Host: s.Host, Port: uint16(s.port()), TLS: s.TLS}}

@@ -203,18 +203,18 @@ func (s *session) reset(ctx context.Context, spec ResetSpec, tables []catalog.Ta
 		return &lab.Error{Op: "reset", Target: stepOf(i), Path: spec.File, Hint: "plan again",
 			Err: kindf(lab.ErrDrift, "the dump is not the one that was planned with")}
 	}
-	dir, err := os.MkdirTemp("", "pgprov-")
+	dir, err := newTempDir()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer dir.remove()
 	var list strings.Builder
 	for _, e := range entries {
 		if e.restorable() {
 			list.WriteString(e.line + "\n")
 		}
 	}
-	listFile := filepath.Join(dir, "list")
+	listFile := filepath.Join(dir.path, "list")
 	if err := os.WriteFile(listFile, []byte(list.String()), 0o600); err != nil {
 		return err
 	}
