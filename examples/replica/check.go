@@ -20,6 +20,7 @@ func (p *program) check(ctx context.Context, args []string) error {
 		return err
 	}
 	p.out.checked(paths[0], c)
+	p.out.next(afterCheck(paths[0], c))
 	return damaged(c)
 }
 

@@ -2,34 +2,81 @@ package replica
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 )
 
-// hasher computes the SHA-256 of the image in order.
-func (cp *copier) hasher(ctx context.Context, hashing <-chan *chunk) error {
-	if cp.o.NoHash {
-		return nil
+// hashPiece moves the bytes from off to last of a piece through buf, and, for the tree hash, computes
+// the digest of the piece, which is zeros before and behind.
+func (cp *copier) hashPiece(c *chunk, off, last int64, buf []byte, move func(p []byte, off int64) error) error {
+	h := sha256.New()
+	tree := cp.o.Hash == TreeHash
+	if tree {
+		writeZeros(h, off-c.start)
 	}
-	zeros := make([]byte, chunkSize)
-	again := make([]byte, chunkSize)
-	// What an interrupted run has copied but not hashed.
-	if err := cp.rehash(ctx, cp.from, zeros, again); err != nil {
-		return err
-	}
-	for c := range hashing {
-		if err := cp.hashZeros(ctx, c.off, zeros); err != nil {
+	for off < last {
+		p := buf[:min(int64(len(buf)), last-off)]
+		if err := move(p, off); err != nil {
 			return err
 		}
-		if c.buf != nil {
-			if err := cp.mayHash(); err != nil {
-				return err
-			}
-			cp.digest(c.buf)
-			cp.free <- c.buf[:chunkSize]
-			continue
+		if tree {
+			h.Write(p)
 		}
-		if err := cp.rehash(ctx, c.end, zeros, again); err != nil {
+		off += int64(len(p))
+	}
+	if tree {
+		writeZeros(h, c.end-last)
+		h.Sum(c.sum[:0])
+	}
+	return nil
+}
+
+// writeZeros adds n zero bytes to a hash.
+func writeZeros(h hash.Hash, n int64) {
+	var zeros [32 << 10]byte
+	for ; n > 0; n -= int64(len(zeros)) {
+		h.Write(zeros[:min(n, int64(len(zeros)))])
+	}
+}
+
+// addPiece adds the digest of c to the tree hash, and before it those of the pieces without data, which
+// no worker sees.
+func (cp *copier) addPiece(c *chunk) {
+	size, zeros := cp.im.Size(), c.start
+	if c.hole {
+		zeros = c.end
+	}
+	whole, _ := hex.DecodeString(zeroPiece)
+	for cp.hashed < zeros {
+		sum, n := whole, min(pieceSize, size-cp.hashed)
+		if n < pieceSize {
+			short := sha256.Sum256(make([]byte, n))
+			sum = short[:]
+		}
+		cp.hash.Write(sum)
+		cp.hashed += n
+	}
+	if !c.hole {
+		cp.hash.Write(c.sum[:])
+		cp.hashed = c.end
+	}
+}
+
+// hasher computes the plain SHA-256 of the image, in order, up to where it is copied.
+func (cp *copier) hasher(ctx context.Context, hashing <-chan int64) error {
+	if cp.o.Hash != SHA256 {
+		return nil
+	}
+	zeros, buf := make([]byte, chunkSize), make([]byte, chunkSize)
+	// What an interrupted run has copied but not hashed.
+	if err := cp.rehash(ctx, cp.from, zeros, buf); err != nil {
+		return err
+	}
+	for to := range hashing {
+		if err := cp.rehash(ctx, to, zeros, buf); err != nil {
 			return err
 		}
 	}
@@ -98,10 +145,18 @@ func (cp *copier) hashBack(ctx context.Context, to int64, buf []byte) error {
 			return err
 		}
 		p := buf[:min(int64(len(buf)), to-cp.hashed)]
-		if _, err := io.ReadFull(io.NewSectionReader(cp.t.file, cp.hashed, int64(len(p))), p); err != nil {
-			return fmt.Errorf("read back %s at %d: %w", cp.t.name, cp.hashed, err)
+		if err := cp.t.readBack(p, cp.hashed); err != nil {
+			return err
 		}
 		cp.digest(p)
+	}
+	return nil
+}
+
+// readBack fills p with what was written at off.
+func (t *target) readBack(p []byte, off int64) error {
+	if _, err := io.ReadFull(io.NewSectionReader(t.file, off, int64(len(p))), p); err != nil {
+		return fmt.Errorf("read back %s at %d: %w", t.name, off, err)
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 func (b *chainBuilder) parent(l *Layer, seen map[string]bool) (string, error) {
 	ours := l.File == b.d.Meta.Head // of which volume.meta, if it is whole, has the parent as well
 	if given, ok := b.want.Parents[l.File]; ok {
-		return b.givenParent(l, given)
+		return b.givenParent(l, given, seen)
 	}
 	if l.MetaState == Good {
 		if ours && b.d.MetaState == Good && l.Meta.Parent != b.d.Meta.Parent {
@@ -55,8 +55,7 @@ func (b *chainBuilder) missing(child, l *Layer, file string) (*Layer, error) {
 		p = b.d.layer(l.Meta.Parent)
 	}
 	if p == nil || p.Absent || p.MetaState != Good || !p.Meta.Removed {
-		return nil, b.refuse(file, "use another replica, or a recovery point below: "+b.points(),
-			"missing, and %s needs it", child.File)
+		return nil, b.refuse(file, b.orPoint("use another replica"), "missing, and %s needs it", child.File)
 	}
 	if !b.want.DropMissing {
 		return nil, b.refuse(file, "another replica is better; -drop-missing takes "+p.File+" in its place",
@@ -103,14 +102,14 @@ func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (parent string, fr
 }
 
 // givenParent returns the parent that the caller knows. What a .meta says is not overruled.
-func (b *chainBuilder) givenParent(l *Layer, given string) (string, error) {
+func (b *chainBuilder) givenParent(l *Layer, given string, seen map[string]bool) (string, error) {
 	metaFile := l.File + metaSuffix
 	if l.Meta.parentRead && l.Meta.Parent != given {
 		return "", b.refuse(metaFile, "leave -parent out for "+l.File,
 			"the parent can be read, %s, and is not the one given, %s", orBase(l.Meta.Parent), orBase(given))
 	}
 	if p := b.d.layer(given); given != "" && (p == nil || !p.Snapshot()) {
-		return "", b.refuse(metaFile, "give -parent "+l.File+"=SNAPSHOT, one of "+b.points(),
+		return "", b.refuse(metaFile, b.parentHint(l, seen),
 			"%s, given as the parent, is not a snapshot of this directory", given)
 	}
 	if l.MetaState != Good {
@@ -118,6 +117,29 @@ func (b *chainBuilder) givenParent(l *Layer, given string) (string, error) {
 		b.warn(WarnParentGiven, metaFile, "%s: the parent is the one given: %s", l.MetaState, orBase(given))
 	}
 	return given, nil
+}
+
+// parentHint says how to give l's parent.
+func (b *chainBuilder) parentHint(l *Layer, seen map[string]bool) string {
+	hint := "-parent " + l.File + "=SNAPSHOT"
+	if possible := b.candidates(seen); len(possible) > 0 {
+		hint += ", which may be " + fileNames(possible)
+	}
+	return hint + "; nothing behind = makes it the oldest layer"
+}
+
+// lostHint names the layers whose parents can be given.
+func (b *chainBuilder) lostHint() string {
+	var lost []*Layer
+	for i := range b.d.Layers {
+		if l := &b.d.Layers[i]; !l.Meta.parentRead {
+			lost = append(lost, l)
+		}
+	}
+	if len(lost) == 0 {
+		return "leave -parent out: the parents of all layers are known"
+	}
+	return "leave it out; -parent FILE=SNAPSHOT is for " + fileNames(lost)
 }
 
 // purged reports whether the snapshot is not there, or is what a purge that was cut off may have left.
@@ -133,8 +155,11 @@ func (d *Directory) purged(file string) bool {
 // proof, since purges and rebuilds change them. That is refused.
 func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, error) {
 	metaFile := l.File + metaSuffix
-	hint := "use another replica, or give one that has the file and borrow it with -borrow; where you know the " +
-		"parent: -parent " + l.File + "=SNAPSHOT"
+	hint := "use another replica"
+	if l.Snapshot() && !b.want.Borrow { // heads are each replica's own
+		hint += ", or give one that has the file and borrow it with -borrow"
+	}
+	hint += "; where you know the parent: " + b.parentHint(l, seen)
 	possible := b.candidates(seen)
 	for i := range b.d.Layers { // one whose file alone is lost may be the parent; one that was purged is not
 		if s := &b.d.Layers[i]; s.Snapshot() && s.Absent && !s.Meta.Removed && !b.leadsTo(s, seen) {
