@@ -28,7 +28,8 @@ type copier struct {
 	im   *Image
 	t    *target
 	o    Output
-	hash hash.Hash // of the whole image, or of the pieces' digests
+	hash hash.Hash         // of the whole image, or of the pieces' digests
+	zero [sha256.Size]byte // the digest of a piece of zeros
 
 	cloning atomic.Bool // cloning works, as far as is known
 	ranging atomic.Bool // copy_file_range works
@@ -44,7 +45,7 @@ type copier struct {
 }
 
 func newCopier(im *Image, t *target, o Output, j journal) *copier {
-	cp := &copier{im: im, t: t, o: o, hash: sha256.New(), from: j.Copied}
+	cp := &copier{im: im, t: t, o: o, hash: sha256.New(), zero: zeroPiece(pieceSize), from: j.Copied}
 	cp.copied.Store(j.Copied)
 	if j.Hash == o.Hash && len(j.Sum) > 0 {
 		if cp.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(j.Sum) == nil {
@@ -128,12 +129,12 @@ func (cp *copier) drain(order <-chan *chunk) {
 
 // worker copies pieces until an error.
 func (cp *copier) worker(work <-chan *chunk) error {
-	var buf []byte
+	var w *pieceWorker
 	for c := range work {
-		if buf == nil {
-			buf = make([]byte, chunkSize)
+		if w == nil {
+			w = &pieceWorker{copier: cp, buf: make([]byte, chunkSize)}
 		}
-		c.err = cp.copy(c, buf)
+		c.err = w.copy(c)
 		close(c.done)
 		if c.err != nil {
 			return c.err
@@ -142,35 +143,64 @@ func (cp *copier) worker(work <-chan *chunk) error {
 	return nil
 }
 
+// pieceWorker is a worker with its memory.
+type pieceWorker struct {
+	*copier
+	buf  []byte
+	hash pieceHash
+}
+
 // copy copies one piece into the output, and, for the tree hash, hashes it.
-func (cp *copier) copy(c *chunk, buf []byte) error {
+func (w *pieceWorker) copy(c *chunk) error {
 	if c.there {
-		return cp.hashPiece(c, c.start, c.end, buf, cp.t.readBack)
+		return w.move(c, w.t.readBack)
 	}
-	if cp.o.fault != nil {
-		if err := cp.o.fault(c.start); err != nil {
+	if w.o.fault != nil {
+		if err := w.o.fault(c.start); err != nil {
 			return err
 		}
 	}
 	if c.hole {
-		return cp.t.zero(c.start, c.end-c.start)
+		return w.t.zero(c.start, c.end-c.start)
 	}
-	if cp.t.device {
-		if err := cp.zeroAround(c); err != nil {
+	if w.t.device {
+		if err := w.zeroAround(c); err != nil {
 			return err
 		}
 	}
-	cp.written.Add(cp.dataIn(c))
-	shared, err := cp.share(c)
-	if err != nil || shared && cp.o.Hash != TreeHash {
+	w.written.Add(w.dataIn(c))
+	shared, err := w.share(c)
+	if err != nil || shared && w.o.Hash != TreeHash {
 		return err
 	}
-	return cp.hashPiece(c, c.off, c.last, buf, func(p []byte, off int64) error {
-		if err := cp.im.read(p, off, cp.im.find(off)); err != nil || shared {
+	return w.move(c, func(p []byte, off int64) error {
+		if err := w.im.read(p, off, w.im.find(off)); err != nil || shared {
 			return err
 		}
-		return cp.t.write(p, off)
+		return w.t.write(p, off)
 	})
+}
+
+// move moves the data of a piece through the buffer, and, for the tree hash, hashes it.
+func (w *pieceWorker) move(c *chunk, through func(p []byte, off int64) error) error {
+	tree := w.o.Hash == TreeHash
+	if tree {
+		w.hash.reset()
+	}
+	for off := c.off; off < c.last; {
+		p := w.buf[:min(int64(len(w.buf)), c.last-off)]
+		if err := through(p, off); err != nil {
+			return err
+		}
+		if tree {
+			w.hash.add(p, off-c.start)
+		}
+		off += int64(len(p))
+	}
+	if tree {
+		c.sum = w.hash.sum(c.end - c.start)
+	}
+	return nil
 }
 
 // zeroAround zeroes what of the piece is before and behind its data, on a device.

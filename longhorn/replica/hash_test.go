@@ -1,19 +1,23 @@
 package replica
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"testing"
 )
 
 // treeSum returns the tree hash of p, from its definition.
 func treeSum(p []byte) string {
 	root := sha256.New()
-	for len(p) > 0 {
-		n := min(len(p), 4<<20)
-		sum := sha256.Sum256(p[:n])
-		root.Write(sum[:])
-		p = p[n:]
+	for piece := range slices.Chunk(p, 4<<20) {
+		h := sha256.New()
+		for sector := range slices.Chunk(piece, 4096) {
+			sum := sha256.Sum256(sector)
+			h.Write(sum[:])
+		}
+		root.Write(h.Sum(nil))
 	}
 	return hex.EncodeToString(root.Sum(nil))
 }
@@ -21,10 +25,10 @@ func treeSum(p []byte) string {
 // TreeSum is treeSum, for tests from outside of the package.
 func TreeSum(p []byte) string { return treeSum(p) }
 
-// TestZeroPiece computes the digest that is known.
-func TestZeroPiece(t *testing.T) {
-	sum := sha256.Sum256(make([]byte, pieceSize))
-	if got := hex.EncodeToString(sum[:]); got != zeroPiece {
-		t.Errorf("the digest of a piece of zeros is %s, not %s", got, zeroPiece)
+// TestZeroSector computes the digest that is known.
+func TestZeroSector(t *testing.T) {
+	sum := sha256.Sum256(make([]byte, sectorSize))
+	if !bytes.Equal(sum[:], []byte(zeroSector)) {
+		t.Errorf("the digest of a sector of zeros is %x, not %x", sum, zeroSector)
 	}
 }

@@ -2,61 +2,23 @@ package replica
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 )
-
-// hashPiece moves the bytes from off to last of a piece through buf, and, for the tree hash, computes
-// the digest of the piece, which is zeros before and behind.
-func (cp *copier) hashPiece(c *chunk, off, last int64, buf []byte, move func(p []byte, off int64) error) error {
-	h := sha256.New()
-	tree := cp.o.Hash == TreeHash
-	if tree {
-		writeZeros(h, off-c.start)
-	}
-	for off < last {
-		p := buf[:min(int64(len(buf)), last-off)]
-		if err := move(p, off); err != nil {
-			return err
-		}
-		if tree {
-			h.Write(p)
-		}
-		off += int64(len(p))
-	}
-	if tree {
-		writeZeros(h, c.end-last)
-		h.Sum(c.sum[:0])
-	}
-	return nil
-}
-
-// writeZeros adds n zero bytes to a hash.
-func writeZeros(h hash.Hash, n int64) {
-	var zeros [32 << 10]byte
-	for ; n > 0; n -= int64(len(zeros)) {
-		h.Write(zeros[:min(n, int64(len(zeros)))])
-	}
-}
 
 // addPiece adds the digest of c to the tree hash, and before it those of the pieces without data, which
 // no worker sees.
 func (cp *copier) addPiece(c *chunk) {
-	size, zeros := cp.im.Size(), c.start
+	zeros := c.start
 	if c.hole {
 		zeros = c.end
 	}
-	whole, _ := hex.DecodeString(zeroPiece)
 	for cp.hashed < zeros {
-		sum, n := whole, min(pieceSize, size-cp.hashed)
+		sum, n := cp.zero, min(pieceSize, cp.im.Size()-cp.hashed)
 		if n < pieceSize {
-			short := sha256.Sum256(make([]byte, n))
-			sum = short[:]
+			sum = zeroPiece(n)
 		}
-		cp.hash.Write(sum)
+		cp.hash.Write(sum[:])
 		cp.hashed += n
 	}
 	if !c.hole {
