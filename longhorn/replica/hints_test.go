@@ -1,7 +1,6 @@
 package replica_test
 
 import (
-	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -25,8 +24,8 @@ var (
 	leaveOutParent = regexp.MustCompile(`leave -parent out for (\S+)`)
 )
 
-// ways returns what the hints of a refusal say to ask for. d has been asked for w.
-func ways(d *replica.Directory, w replica.Want, err error) map[string]replica.Want {
+// ways returns what the hints of a refusal say to ask for, where w was asked for.
+func ways(w replica.Want, err error) map[string]replica.Want {
 	found := map[string]replica.Want{}
 	way := func(name string, change func(*replica.Want)) {
 		changed := w
@@ -82,33 +81,17 @@ func ways(d *replica.Directory, w replica.Want, err error) map[string]replica.Wa
 			way(flag, change)
 		}
 	}
-	if (says("borrow it with -borrow") || says("-borrow takes it")) && lent(d, w, err) {
+	if says("say -borrow") || says("-borrow takes it") {
 		way("-borrow", func(w *replica.Want) { w.Borrow = true })
 	}
 	return found
-}
-
-// lent reports whether a peer has the .meta that the refusal is about.
-func lent(d *replica.Directory, w replica.Want, err error) bool {
-	var le *lab.Error
-	if !errors.As(err, &le) {
-		return false
-	}
-	for _, p := range w.Peers {
-		for _, l := range p.Layers {
-			if p != d && l.File+".meta" == le.Path && l.MetaState == replica.Good {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // followHints asks for what the hints of a refusal say: none of it may lead to the same refusal, and a
 // recovery point that is named must be one.
 func followHints(t *testing.T, d *replica.Directory, w replica.Want, refusal error) (followed int) {
 	t.Helper()
-	for name, way := range ways(d, w, refusal) {
+	for name, way := range ways(w, refusal) {
 		followed++
 		_, err := d.Chain(way)
 		if err == nil {

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
@@ -75,10 +76,10 @@ func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (parent string, fr
 		if peer == b.d {
 			continue
 		}
-		theirs := peer.layer(l.File)
-		if theirs == nil || theirs.MetaState != Good || peer.rebuilding() != "" {
+		if !peer.lends(l) {
 			continue
 		}
+		theirs := peer.layer(l.File)
 		if from != nil && theirs.Meta.Parent != parent {
 			return "", nil, b.refuse(metaFile, "leave one of them out",
 				"to be borrowed, but %s and %s disagree on the parent", from.Name(), peer.Name())
@@ -99,6 +100,12 @@ func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (parent string, fr
 	}
 	b.warn(WarnMetaBorrowed, metaFile, "%s: the parent is taken from %s: %s", l.MetaState, from.Name(), orBase(parent))
 	return parent, from, nil
+}
+
+// lends reports whether the .meta of another replica's layer can be taken from here.
+func (d *Directory) lends(l *Layer) bool {
+	ours := d.layer(l.File)
+	return ours != nil && ours.MetaState == Good && d.rebuilding() == ""
 }
 
 // givenParent returns the parent that the caller knows. What a .meta says is not overruled.
@@ -157,7 +164,13 @@ func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, erro
 	metaFile := l.File + metaSuffix
 	hint := "use another replica"
 	if l.Snapshot() && !b.want.Borrow { // heads are each replica's own
-		hint += ", or give one that has the file and borrow it with -borrow"
+		how := ", or give one that has the file, and was not being rebuilt, and borrow it with -borrow"
+		for _, peer := range b.want.Peers {
+			if peer.lends(l) && peer != b.d {
+				how = ", or say -borrow, which takes it from " + lab.Printable(peer.Name())
+			}
+		}
+		hint += how
 	}
 	hint += "; where you know the parent: " + b.parentHint(l, seen)
 	possible := b.candidates(seen)
@@ -203,10 +216,10 @@ func (b *chainBuilder) peersAgree(l *Layer, parent string) error {
 		return nil // each replica has its own heads
 	}
 	for _, peer := range b.want.Peers {
-		theirs := peer.layer(l.File)
-		if peer == b.d || theirs == nil || theirs.MetaState != Good || peer.rebuilding() != "" {
+		if peer == b.d || !peer.lends(l) {
 			continue
 		}
+		theirs := peer.layer(l.File)
 		if ours, other := peer.firstOf(b.d.below(parent)), b.d.firstOf(peer.below(theirs.Meta.Parent)); ours != other {
 			return b.refuse(l.File+metaSuffix, "-borrow takes it from there; or use that replica, or say -parent "+
 				l.File+"=SNAPSHOT", "%s: its parent would be inferred to be %s, but %s says %s",
