@@ -53,7 +53,7 @@ func (in *inspection) volume(ctx context.Context, dirs []*replica.Directory) err
 		points := d.Points(want)
 		want.Snapshot = ""
 		chain, _ := d.Chain(want) // why it cannot be found is in the first point
-		out.directory(d, d.InOrder(chain), points)
+		out.directory(d, chain, points)
 	}
 	ranking, err := replica.Rank(ctx, dirs, in.want,
 		replica.RankOptions{NoChecksums: !in.checksums, Events: out.events()})
@@ -84,7 +84,8 @@ func (p *printer) volume(dirs []*replica.Directory) {
 }
 
 // directory prints what one directory holds.
-func (p *printer) directory(d *replica.Directory, layers []*replica.Layer, points []replica.Point) {
+func (p *printer) directory(d *replica.Directory, chain *replica.Chain, points []replica.Point) {
+	layers := d.InOrder(chain)
 	if p.json {
 		p.directoryLine(d, layers, points)
 		return
@@ -102,7 +103,7 @@ func (p *printer) directory(d *replica.Directory, layers []*replica.Layer, point
 		counter = fmt.Sprintf("revision counter %d", d.Counter)
 	}
 	p.printf("  %s, %s, %s\n", state, count(len(d.Layers), "layer", "layers"), counter)
-	p.layers(layers)
+	p.layers(layers, chain)
 	p.points(points)
 	for _, w := range d.Warnings {
 		if w.Path != "" {
@@ -113,11 +114,19 @@ func (p *printer) directory(d *replica.Directory, layers []*replica.Layer, point
 	p.printf("\n")
 }
 
-// layers prints the table of the layers.
-func (p *printer) layers(layers []*replica.Layer) {
+// layers prints the table of the layers. chain is that of the live state, or nil.
+func (p *printer) layers(layers []*replica.Layer, chain *replica.Chain) {
 	p.printf("  %-36s %-19s %-16s %9s  %s\n", "LAYER", "PARENT", "WRITTEN", "ON DISK", "NOTES")
-	for _, l := range layers {
+	for i, l := range layers {
 		var notes []string
+		parent := parentName(l)
+		if parent == "?" && chain != nil && i < len(chain.Layers) {
+			parent = "-"
+			if i+1 < len(chain.Layers) {
+				parent = chain.Layers[i+1].Name()
+			}
+			notes = append(notes, "parent inferred")
+		}
 		if l.Absent {
 			notes = append(notes, "missing")
 		}
@@ -132,7 +141,7 @@ func (p *printer) layers(layers []*replica.Layer) {
 		}
 		text := strings.Join(notes, ", ")
 		written := stamp(l.ModTime)
-		row := fmt.Sprintf("  %-36s %-19s %-16s %9s", short(l.Name(), 36), short(parentName(l), 19),
+		row := fmt.Sprintf("  %-36s %-19s %-16s %9s", short(l.Name(), 36), short(parent, 19),
 			written[:min(16, len(written))], size(l.Allocated))
 		if text != "" && len(text) > width-len(row)-2 {
 			p.printf("%s\n", row)
@@ -177,7 +186,8 @@ func (p *printer) points(points []replica.Point) {
 		if q.Err != nil {
 			notes = []string{"no"}
 		}
-		p.printf("  %-36s %-20s %6d  %s\n", short(name, 36), created, q.Layers, strings.Join(notes, ", "))
+		row := fmt.Sprintf("  %-36s %-20s %6d  %s", short(name, 36), created, q.Layers, strings.Join(notes, ", "))
+		p.printf("%s\n", strings.TrimRight(row, " "))
 		if q.Err == nil || said[q.Err.Error()] {
 			continue
 		}

@@ -374,6 +374,11 @@ func TestSaveInUse(t *testing.T) {
 	if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), fmt.Sprintf("process %d", os.Getpid())) {
 		t.Errorf("open for writing: %v", err)
 	}
+	who := fmt.Sprintf("process %d", os.Getpid())
+	if ws, err := d.InUse(t.Context()); err != nil || len(ws) == 0 || ws[0].Code != WarnInUse ||
+		ws[0].Path != "volume-snap-s0.img" || !strings.Contains(ws[0].Text, who) {
+		t.Errorf("in use: %v %v", ws, err)
+	}
 	if _, err := Pack(t.Context(), &bytes.Buffer{}, dir, nil); !errors.Is(err, lab.ErrRefused) {
 		t.Errorf("pack: %v", err)
 	}
@@ -392,6 +397,9 @@ func TestSaveInUse(t *testing.T) {
 		t.Errorf("free again: %v", err)
 	} else {
 		im.Close()
+	}
+	if ws, err := d.InUse(t.Context()); err != nil || len(ws) > 0 {
+		t.Errorf("free again: %v %v", ws, err)
 	}
 }
 
