@@ -54,12 +54,9 @@ func (p *sumProgress) add(n int64) {
 	p.events(lab.Event{Time: p.last, Kind: lab.EventNote, Text: "checksums", Done: p.done, Total: p.total, Unit: "bytes"})
 }
 
-// Checksums reads every snapshot layer of the image that has a .checksum, whole, and returns their
+// checksums reads every snapshot layer of the image that has a .checksum, whole, and returns their
 // checksums. To Longhorn a checksum is valid only while the file's change time is the recorded one,
 // which no copy keeps. Here the content counts, unless it was written to since.
-func (im *Image) Checksums(ctx context.Context) ([]Sum, error) { return im.checksums(ctx, nil) }
-
-// checksums is Checksums, with its progress reported.
 func (im *Image) checksums(ctx context.Context, p *sumProgress) ([]Sum, error) {
 	var sums []Sum
 	var index []int

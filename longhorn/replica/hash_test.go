@@ -22,9 +22,6 @@ func treeSum(p []byte) string {
 	return hex.EncodeToString(root.Sum(nil))
 }
 
-// TreeSum is treeSum, for tests from outside of the package.
-func TreeSum(p []byte) string { return treeSum(p) }
-
 // TestZeroSector computes the digest that is known.
 func TestZeroSector(t *testing.T) {
 	sum := sha256.Sum256(make([]byte, sectorSize))

@@ -51,9 +51,9 @@ func (im *Image) notInUse(ctx context.Context) error {
 	return nil
 }
 
-// Unchanged reports, as an error ([lab.ErrDrift]), a source that is no longer as it was when it was
+// unchanged reports, as an error ([lab.ErrDrift]), a source that is no longer as it was when it was
 // opened.
-func (im *Image) Unchanged() error {
+func (im *Image) unchanged() error {
 	for _, s := range im.sources {
 		open, err := diskfile.Stat(s.file)
 		if err != nil {

@@ -40,7 +40,7 @@ func (im *Image) Save(ctx context.Context, o Output) (*Result, error) {
 	}
 	// The sources are looked at after the last read: what was written while they were open shows in
 	// their times.
-	if err := im.Unchanged(); err != nil {
+	if err := im.unchanged(); err != nil {
 		return nil, err
 	}
 	if err := im.notInUse(ctx); err != nil {

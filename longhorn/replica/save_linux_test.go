@@ -320,7 +320,7 @@ func TestSaveGuards(t *testing.T) {
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing directory: %v", err)
 	}
-	if err := im.Unchanged(); err != nil {
+	if err := im.unchanged(); err != nil {
 		t.Error(err)
 	}
 }

@@ -56,11 +56,11 @@ func Verify(ctx context.Context, dirs []*Directory, w Want, events func(lab.Even
 	if len(images) == 0 {
 		return v, nil
 	}
-	if v.Comparison, err = Compare(ctx, images, events); err != nil {
+	if v.Comparison, err = compare(ctx, images, events); err != nil {
 		return nil, err
 	}
 	for _, im := range images {
-		if err := im.Unchanged(); err != nil {
+		if err := im.unchanged(); err != nil {
 			return nil, err
 		}
 	}
