@@ -5,9 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
@@ -104,7 +106,7 @@ func followHints(t *testing.T, d *replica.Directory, w replica.Want, refusal err
 	return followed
 }
 
-// TestHints follows the hints of each refusal of a chain.
+// TestHints follows the hints of each refusal of a chain that there is in the source.
 func TestHints(t *testing.T) {
 	meta := func(text string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) { put(t, dir, "volume.meta", text) }
@@ -129,6 +131,7 @@ func TestHints(t *testing.T) {
 	gone := func(name string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) { remove(t, dir, name) }
 	}
+	var seen []string
 	for _, c := range []struct {
 		name    string
 		damage  func(*testing.T, string)
@@ -173,6 +176,15 @@ func TestHints(t *testing.T) {
 			"cannot be a volume's size", 0},
 		{"snapshot larger than the one above", resize(oneFile, 1<<20), replica.Want{}, "larger than", 0},
 		{"snapshot larger than the head", resize(headFile, 4096), replica.Want{}, "larger than volume-head", 2},
+		{"v2", meta(`{"Size":65536,"Head":"volume-head-002.img","DataEngine":"v2"}`), replica.Want{}, "v2 data engine", 0},
+		{"backing file, and none wanted", meta(`{"Size":65536,"Head":"volume-head-002.img","BackingFilePath":"/x/y"}`),
+			replica.Want{NoBacking: true}, "the volume has a backing file", 0},
+		{"the only candidate is newer", all(write(twoFile+".meta", ""), func(t *testing.T, dir string) {
+			now := time.Now()
+			if err := os.Chtimes(filepath.Join(dir, oneFile), now, now); err != nil {
+				t.Fatal(err)
+			}
+		}), replica.Want{}, "is newer or larger than it", 2},
 		{"no backing file, given", nil, replica.Want{Backing: "x"}, "has no backing file", 1},
 		{"backing file and none", nil, replica.Want{Backing: "x", NoBacking: true}, "both a backing file", 0},
 		{"backing files near, volume.meta lost", all(gone("volume.meta"), func(t *testing.T, dir string) {
@@ -186,7 +198,6 @@ func TestHints(t *testing.T) {
 			write(headFile+".meta", `{"Parent":""}`)), replica.Want{}, "the live state is empty", 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			dir := replicaOf(t, three(), c.damage)
 			d, err := replica.Read(dir)
 			if err != nil {
@@ -199,10 +210,120 @@ func TestHints(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.refused) || len(lab.Hints(err)) == 0 {
 				t.Fatalf("%v, want %q and a hint", err, c.refused)
 			}
+			seen = append(seen, err.Error())
 			if n := followHints(t, d, c.want, err); n < c.ways {
 				t.Errorf("%v\nhint: %s\nnames %d ways, want %d", err, lab.Hints(err), n, c.ways)
 			}
 		})
+	}
+	for name, c := range peerRefusals() {
+		t.Run(name, func(t *testing.T) { seen = append(seen, c.check(t).Error()) })
+	}
+	checkAllSeen(t, seen)
+}
+
+// peerRefusals are the states in which replicas contradict each other: what was done to the first, and to
+// the two that may lend it metadata.
+func peerRefusals() map[string]peerCase {
+	lost := map[string]string{twoFile + ".meta": "", "volume-snap-zzz.img": "", "volume-snap-zzz.img.meta": `{"Parent":""}`}
+	noVolume := map[string]string{"volume.meta": ""}
+	wants := replica.Want{Borrow: true}
+	return map[string]peerCase{
+		"disagree on size": {ours: noVolume, second: map[string]string{
+			"volume.meta": `{"Size":131072,"Head":"volume-head-002.img"}`}, want: wants, refused: "disagree on size"},
+		"another size": {ours: noVolume, first: map[string]string{
+			"volume.meta": `{"Size":131072,"Head":"volume-head-002.img"}`}, second: noVolume, want: wants,
+			refused: "to be borrowed, but the volume has 131072 bytes there"},
+		"disagree on the parent": {ours: lost, second: map[string]string{twoFile + ".meta": `{"Parent":""}`}, want: wants,
+			refused: "disagree on the parent"},
+		"purged there": {ours: map[string]string{twoFile + ".meta": "", "volume-snap-aa.img": "",
+			"volume-snap-aa.img.meta": `{"Parent":"volume-snap-one.img"}`}, want: wants, refused: "may have been purged there"},
+		"contradicts what is inferred": {ours: map[string]string{twoFile + ".meta": ""},
+			first: map[string]string{twoFile + ".meta": `{"Parent":""}`}, second: noVolume, refused: "its parent would be inferred"},
+		"could be borrowed": {ours: lost, refused: "may be any of"},
+		"two lost": {ours: map[string]string{twoFile + ".meta": "", oneFile + ".meta": ""},
+			refused: "which of them is the older one is not known"},
+	}
+}
+
+type peerCase struct {
+	ours, first, second map[string]string // files
+	want                replica.Want
+	refused             string
+}
+
+// check follows the hints of a refusal in which other replicas play a part. "Leave one of them out" must
+// help for one of them.
+func (c peerCase) check(t *testing.T) (refusal error) {
+	t.Helper()
+	var dirs []*replica.Directory
+	for _, files := range []map[string]string{c.ours, c.first, c.second} {
+		dir := write(t, three())
+		for name, content := range files {
+			put(t, dir, name, content)
+		}
+		d, err := replica.Read(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, d)
+	}
+	w := c.want
+	w.Peers = dirs
+	_, refusal = dirs[0].Chain(w)
+	refused(t, refusal, c.refused)
+	n := followHints(t, dirs[0], w, refusal)
+	if strings.Contains(strings.Join(lab.Hints(refusal), ""), "leave one of them out") {
+		for i := 1; i < len(dirs); i++ {
+			fewer := w
+			fewer.Peers = slices.Delete(slices.Clone(dirs), i, i+1)
+			if _, err := dirs[0].Chain(fewer); err == nil || err.Error() != refusal.Error() {
+				n++
+			}
+		}
+	}
+	if n == 0 {
+		t.Errorf("%v\nhint: %s\nleads nowhere", refusal, lab.Hints(refusal))
+	}
+	return refusal
+}
+
+// checkAllSeen requires that each refusal of a chain in the source is among those that were seen.
+func checkAllSeen(t *testing.T, seen []string) {
+	t.Helper()
+	calls := regexp.MustCompile(`(?s)b\.refuse\((.*?)\)\n`)
+	literal := regexp.MustCompile(`"((?:[^"\\]|\\.)*)"`)
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, call := range calls.FindAllStringSubmatch(string(source), -1) {
+			found++
+			said := func(format string) bool {
+				parts := regexp.MustCompile(`%[sdvq]`).Split(format, -1)
+				for i := range parts {
+					parts[i] = regexp.QuoteMeta(parts[i])
+				}
+				pattern := regexp.MustCompile("refused: " + strings.Join(parts, ".*"))
+				return slices.ContainsFunc(seen, pattern.MatchString)
+			}
+			texts := literal.FindAllStringSubmatch(call[1], -1)
+			if !slices.ContainsFunc(texts, func(m []string) bool { return said(m[1]) }) {
+				t.Errorf("%s: no case of %s", file, call[1])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("%d refusals found", found)
 	}
 }
 

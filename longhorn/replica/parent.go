@@ -81,7 +81,7 @@ func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (parent string, fr
 		}
 		theirs := peer.layer(l.File)
 		if from != nil && theirs.Meta.Parent != parent {
-			return "", nil, b.refuse(metaFile, "leave one of them out",
+			return "", nil, b.refuse(metaFile, "leave one of them out, or say "+b.parentHint(l, seen),
 				"to be borrowed, but %s and %s disagree on the parent", from.Name(), peer.Name())
 		}
 		from, parent = peer, theirs.Meta.Parent
