@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -14,6 +15,8 @@ import (
 type builder struct {
 	p             project
 	e             Engine
+	salt          string    // of the digests of secrets
+	now           time.Time // of the machine's clock
 	script        scripts
 	before, after map[string]any
 	ops           []host.Op
@@ -21,6 +24,10 @@ type builder struct {
 	remade        map[string]bool // networks that are, by key
 	begun         map[string]bool // services whose containers are started, or started again
 	made          map[string]bool // networks and volumes that a service before brought
+
+	freed   []string          // IDs of containers with the kind of what they gave up
+	stopped map[string]string // services that were stopped, by name: for which other
+	started map[string]bool   // those that were started again since
 }
 
 func (b *builder) add(op host.Op) {
@@ -100,14 +107,15 @@ func (b *builder) service(s service) {
 		if makes := b.makes(s); len(makes) > 0 {
 			op.Cause += "; with " + strings.Join(makes, ", ")
 		}
-		op.Diff, op.Script = b.diff("services", s.name), b.script.up(s, "")
+		op.Diff, op.Script = b.diff("services", s.name), b.script.up(s, steadySeconds, "")
+		b.release(s)
 		b.replaced[s.name] = true
 		b.add(op)
 		return
 	}
 	if cause := b.stale(s, have); cause != "" {
 		op.Action, op.Cause, op.Risk = lab.Replace, cause, lab.RiskRestart
-		op.Diff, op.Script = b.diff("services", s.name), b.script.up(s, "--force-recreate")
+		op.Diff, op.Script = b.diff("services", s.name), b.script.up(s, steadySeconds, "--force-recreate")
 		var halves []string
 		for _, c := range have {
 			if halfName.MatchString(c.Name) {
@@ -118,20 +126,32 @@ func (b *builder) service(s service) {
 			// Compose would rename one container to the name of the other.
 			op.Script = b.script.removeHalves(halves) + op.Script
 		}
+		b.release(s)
 		b.replaced[s.name] = true
 		b.add(op)
 		return
 	}
 	action, cause := b.state(s, have)
+	if taker := b.stopped[s.name]; taker != "" {
+		action, cause = "start", "was stopped for "+taker
+		b.started[s.name] = true
+	}
+	if action == "start" || action == "restart" {
+		b.release(s)
+	}
+	steady := steadySeconds
+	if slices.ContainsFunc(have, func(c Container) bool { return c.Status == "restarting" || c.Exit != 0 || b.loops(c) }) {
+		steady = watchedSeconds
+	}
 	switch action {
 	case "":
 		return
 	case "wait":
 		op.Script = b.script.wait(s)
 	case "restart":
-		op.Risk, op.Script = lab.RiskRestart, b.script.restart(s)
+		op.Risk, op.Script = lab.RiskRestart, b.script.restart(s, steady)
 	default:
-		op.Script = b.script.up(s, "--no-recreate")
+		op.Script = b.script.up(s, steady, "--no-recreate")
 	}
 	b.begun[s.name] = action != "wait"
 	op.Action, op.Cause = lab.Run, cause
@@ -172,7 +192,9 @@ func (b *builder) diff(kind, name string) string {
 			return nil
 		}
 		if labels, ok := def["labels"].(map[string]any); ok {
-			delete(labels, labelConfig) // it says nothing to people
+			for _, name := range []string{labelConfig, labelFiles, labelSalt} { // they say nothing to people
+				delete(labels, name)
+			}
 			if len(labels) == 0 {
 				delete(def, "labels")
 			}

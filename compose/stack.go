@@ -39,8 +39,15 @@ type Stack struct {
 	// [Stack.Running], so that they are left alone when a service did not get healthy.
 	Parts []host.Resource
 
-	doc      map[string]any // the compose.yaml, without our labels
-	services []service      // each after those it depends on
+	// Warnings are what [Load] took as docker compose takes it and may not have been meant: variables
+	// that are not set, and what has no effect here.
+	Warnings lab.Problems
+
+	names    map[string]bool // see names
+	salt     string          // that a machine gets which has none
+	plain    []string        // see [Source.PlainEnvironment]
+	doc      map[string]any  // the compose.yaml, without our labels
+	services []service       // each after those it depends on
 	networks []network
 	volumes  []volume
 }
@@ -131,11 +138,9 @@ func (s Stack) Resources() []host.Resource {
 		out = append(out, r)
 		p.After = append(p.After, r.ID())
 	}
-	model := host.File{Path: path.Join(s.Dir, composeFile), Content: string(s.Render()), Mode: 0o640,
-		ValidateWith: s.validateScript()}
-	former := formerFiles{stack: s}
-	p.After = append(p.After, former.ID(), model.ID())
-	out = append(out, former, model, p)
+	model, former, salt := modelFile{stack: s}, formerFiles{stack: s}, saltKeeper{stack: s}
+	p.After = append(p.After, former.ID(), salt.ID(), model.ID())
+	out = append(out, former, salt, model, p)
 	return append(out, s.Parts...)
 }
 

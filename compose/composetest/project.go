@@ -192,6 +192,9 @@ func (d *Docker) converge(p *hosttest.Process, in invocation, name string, force
 	if err != nil {
 		return err
 	}
+	if err := d.profile(s); err != nil {
+		return err
+	}
 	same := maps.Clone(s) // Compose's hash is not of how many there are either
 	delete(same, "scale")
 	delete(same, "deploy")
@@ -222,11 +225,17 @@ func (d *Docker) converge(p *hosttest.Process, in invocation, name string, force
 		if i < len(have) {
 			made.Name = have[i].ID[:12] + "_" + final
 		}
+		if err := d.named(made.Name); err != nil {
+			return err
+		}
 		d.change(p)
 		d.containers = append(d.containers, made)
 		if i < len(have) {
 			d.change(p)
 			d.drop(have[i])
+			if err := d.named(final); err != nil {
+				return err
+			}
 			d.change(p)
 			made.Name = final
 			have[i] = made
@@ -324,7 +333,8 @@ func (d *Docker) make(in invocation, name string, s map[string]any, n int, image
 	c := &Container{ID: hex.EncodeToString(id[:]), Name: fmt.Sprintf("%s-%s-%d", in.project, name, n), Image: image,
 		Labels: stringMap(s["labels"]), Env: stringMap(s["environment"]),
 		Binds: map[string]string{}, Volumes: map[string]string{}, networks: map[string]string{}, Created: time.Now(),
-		Status: "created", docker: d, restart: text(s["restart"]), mode: text(s["network_mode"])}
+		Status: "created", docker: d, restart: text(s["restart"]), mode: text(s["network_mode"]),
+		ports: publish(s), fixed: in.fixedAddresses(s)}
 	for _, n := range networks {
 		c.networks[n] = ""
 	}
