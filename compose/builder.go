@@ -107,18 +107,19 @@ func (b *builder) service(s service) {
 		if makes := b.makes(s); len(makes) > 0 {
 			op.Cause += "; with " + strings.Join(makes, ", ")
 		}
+		b.release(s) // before the script, which says what it rolls back
 		op.Diff, op.Script = b.diff("services", s.name), b.script.up(s, steadySeconds, "")
-		b.release(s)
 		b.replaced[s.name] = true
 		b.add(op)
 		return
 	}
 	if cause := b.stale(s, have); cause != "" {
+		b.release(s)
 		op.Action, op.Cause, op.Risk = lab.Replace, cause, lab.RiskRestart
 		op.Diff, op.Script = b.diff("services", s.name), b.script.up(s, steadySeconds, "--force-recreate")
 		var halves []string
 		for _, c := range have {
-			if halfName.MatchString(c.Name) {
+			if halfName.MatchString(c.Name) && !releasedName.MatchString(c.Name) {
 				halves = append(halves, c.ID)
 			}
 		}
@@ -126,7 +127,6 @@ func (b *builder) service(s service) {
 			// Compose would rename one container to the name of the other.
 			op.Script = b.script.removeHalves(halves) + op.Script
 		}
-		b.release(s)
 		b.replaced[s.name] = true
 		b.add(op)
 		return
@@ -158,8 +158,12 @@ func (b *builder) service(s service) {
 	b.add(op)
 }
 
-// halfName is how Compose names a container until that which it replaces is gone.
-var halfName = regexp.MustCompile(`^[0-9a-f]{12}_`)
+// halfName is how Compose names a container until that which it replaces is gone, and releasedName
+// how we name one that gave its name up.
+var (
+	halfName     = regexp.MustCompile(`^[0-9a-f]{12}_`)
+	releasedName = regexp.MustCompile(`^[0-9a-f]{12}_was_`)
+)
 
 // makes returns the networks and volumes that come with a service's first container.
 func (b *builder) makes(s service) (out []string) {

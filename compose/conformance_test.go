@@ -80,6 +80,7 @@ func TestConformanceReal(t *testing.T) {
 		return s
 	}
 	conformance(t, fresh)
+	exclusives(t, fresh)
 	registries(t, fresh)
 }
 

@@ -80,7 +80,8 @@ func (d *Docker) take(c *Container) error {
 			}
 		}
 	}
-	c.open, c.addresses = open, maps.Clone(c.fixed)
+	c.open, c.addresses = open, map[string]string{}
+	maps.Copy(c.addresses, c.fixed)
 	for name := range c.networks {
 		if c.addresses[name] == "" {
 			c.addresses[name] = d.address(name)
