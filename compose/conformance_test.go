@@ -81,6 +81,7 @@ func TestConformanceReal(t *testing.T) {
 	}
 	conformance(t, fresh)
 	exclusives(t, fresh)
+	keeping(t, fresh)
 	registries(t, fresh)
 }
 

@@ -34,7 +34,8 @@ const (
 //
 // What services mount of the directory comes along, to 8 MiB a file and 64 MiB in all. A file that
 // is empty here, and mounted to be written to, is the service's, see [File].IfAbsent; a directory
-// that is mounted to be written to keeps the owner and the mode that the service gives it. What
+// that is mounted to be written to keeps the owner and the mode that the service gives it, and so do
+// the files in it and one that is mounted by itself, whose content is kept as it is here. What
 // nobody but its owner may read here, private keys, and the sources of secrets are never shown.
 func Load(ctx context.Context, s Source) (Stack, error) {
 	l := &loading{source: s}

@@ -51,36 +51,19 @@ func salted(salt, text string) string {
 
 // saltKeeper is the file of the salt. It is made once, by the first plan.
 type saltKeeper struct {
-	host.Order
+	managedFile
 	stack Stack
 }
 
-func (k saltKeeper) file() host.File {
-	return host.File{Path: path.Join(k.stack.Dir, saltFile), Value: lab.NewSecret(k.stack.salt + "\n"), Mode: 0o600}
+func (s Stack) saltKeeper() saltKeeper {
+	return saltKeeper{stack: s, managedFile: managedFile{host.File{Path: path.Join(s.Dir, saltFile), Mode: 0o600,
+		Value: lab.NewSecret(s.salt + "\n")}}}
 }
-
-// ID implements [host.Resource].
-func (k saltKeeper) ID() string { return k.file().ID() }
-
-// Validate implements [host.Resource].
-func (k saltKeeper) Validate() lab.Problems { return nil }
-
-// Provides implements [host.Provider].
-func (k saltKeeper) Provides() []string { return k.file().Provides() }
-
-// Needs implements [host.Needer].
-func (k saltKeeper) Needs() []string { return k.file().Needs() }
-
-// Claims implements [host.Claimer].
-func (k saltKeeper) Claims() []host.Claim { return k.file().Claims() }
-
-// Secrets implements [host.SecretHolder].
-func (k saltKeeper) Secrets() []lab.Secret { return []lab.Secret{lab.NewSecret(k.stack.salt)} }
 
 // Observe implements [host.Resource].
 func (k saltKeeper) Observe(q *host.Query) {
-	k.file().Observe(q)
-	q.Content(k.file().Path)
+	k.file.Observe(q)
+	q.Content(k.file.Path)
 }
 
 // Plan implements [host.Resource].
@@ -88,7 +71,7 @@ func (k saltKeeper) Plan(o *host.Observation) ([]host.Op, error) {
 	if k.stack.saltOf(o) != "" {
 		return nil, nil
 	}
-	ops, err := k.file().Plan(o)
+	ops, err := k.file.Plan(o)
 	for i := range ops {
 		if ops[i].Action != lab.Create {
 			ops[i].Cause = "is not one that only root could read: the digests of secrets get a new one"
@@ -99,39 +82,26 @@ func (k saltKeeper) Plan(o *host.Observation) ([]host.Op, error) {
 
 // modelFile is the compose.yaml on the machine, whose labels depend on the salt there.
 type modelFile struct {
-	host.Order
+	managedFile
 	stack Stack
 }
 
-func (m modelFile) file(salt string) host.File {
-	return host.File{Order: m.Order, Path: path.Join(m.stack.Dir, composeFile), Mode: 0o640,
-		Content: string(m.stack.render(salt)), ValidateWith: m.stack.validateScript()}
+func (s Stack) modelFile() modelFile {
+	return modelFile{stack: s, managedFile: managedFile{host.File{Path: path.Join(s.Dir, composeFile), Mode: 0o640,
+		Content: string(s.Render()), ValidateWith: s.validateScript()}}}
 }
-
-// ID implements [host.Resource].
-func (m modelFile) ID() string { return m.file("").ID() }
-
-// Validate implements [host.Resource].
-func (m modelFile) Validate() lab.Problems { return m.file("").Validate() }
-
-// Provides implements [host.Provider].
-func (m modelFile) Provides() []string { return m.file("").Provides() }
-
-// Needs implements [host.Needer].
-func (m modelFile) Needs() []string { return m.file("").Needs() }
-
-// Claims implements [host.Claimer].
-func (m modelFile) Claims() []host.Claim { return m.file("").Claims() }
 
 // Observe implements [host.Resource].
 func (m modelFile) Observe(q *host.Query) {
-	m.file("").Observe(q)
+	q.Sum(m.file.Path, [32]byte{}) // what is wanted depends on the salt
 	q.Content(path.Join(m.stack.Dir, saltFile))
 }
 
 // Plan implements [host.Resource].
 func (m modelFile) Plan(o *host.Observation) ([]host.Op, error) {
-	return m.file(m.stack.usedSalt(o)).Plan(o)
+	f := m.file
+	f.Content = string(m.stack.render(m.stack.usedSalt(o)))
+	return f.Plan(o)
 }
 
 // usedSalt returns the salt that the machine has, or else the one that it gets.

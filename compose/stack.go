@@ -135,10 +135,13 @@ func (s Stack) Resources() []host.Resource {
 	}
 	for _, f := range s.Files {
 		r := f.resource(s.Dir, host.Order{})
-		out = append(out, r)
-		p.After = append(p.After, r.ID())
+		if p.After = append(p.After, r.ID()); f.Owner+f.Group == "" && !f.IfAbsent && s.written(r.Path) {
+			out = append(out, givenFile{managedFile{r}})
+		} else {
+			out = append(out, r)
+		}
 	}
-	model, former, salt := modelFile{stack: s}, formerFiles{stack: s}, saltKeeper{stack: s}
+	model, former, salt := s.modelFile(), formerFiles{stack: s}, s.saltKeeper()
 	p.After = append(p.After, former.ID(), salt.ID(), model.ID())
 	out = append(out, former, salt, model, p)
 	return append(out, s.Parts...)

@@ -22,6 +22,9 @@ func (d *Docker) start(c *Container) error {
 		return err
 	}
 	c.Status, c.Exit, c.Started, c.looked, c.looks, c.restarts = "running", 0, time.Now(), false, 0, 0
+	for _, line := range d.says[c.Service()] {
+		c.Log(line)
+	}
 	if !d.program(c) {
 		return nil
 	}

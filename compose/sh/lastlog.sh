@@ -6,6 +6,6 @@ last_log() {
     { line[NR] = $0; if (length($0) >= 16000) parts = 1 }
     END {
       for (i = NR > lines || parts ? 2 : 1; i <= NR; i++)
-        print length(line[i]) > 4096 ? "(a line of " length(line[i]) " bytes: docker logs shows it)" : line[i]
+        print (length(line[i]) > 4096 ? "(a line of " length(line[i]) " bytes: docker logs shows it)" : line[i])
     }'
 }
