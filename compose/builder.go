@@ -85,13 +85,29 @@ func (b *builder) orphans() {
 	}
 }
 
-func (b *builder) orphanNetworks() {
+// orphanNetworks plans networks that the stack has no longer. They go last, when nothing is in them
+// any more; but first when one that is new may want what they have: only one network can have a
+// subnet, a bridge or a parent interface.
+func (b *builder) orphanNetworks(first bool) {
+	contested := slices.ContainsFunc(b.p.stack.networks, func(n network) bool {
+		return n.fixed && !n.external &&
+			!slices.ContainsFunc(b.e.Networks, func(x Network) bool { return x.Name == n.name })
+	})
+	if first != contested {
+		return
+	}
 	for _, x := range b.e.Networks {
-		if x.Project == b.p.stack.Name &&
-			!slices.ContainsFunc(b.p.stack.networks, func(n network) bool { return n.name == x.Name }) {
-			b.add(host.Op{Name: "network:" + x.Key, Action: lab.Delete, Cause: "is no longer in the stack",
-				Script: "docker network rm -- " + ssh.Quote(x.Name)})
+		if x.Project != b.p.stack.Name ||
+			slices.ContainsFunc(b.p.stack.networks, func(n network) bool { return n.name == x.Name }) {
+			continue
 		}
+		op := host.Op{Name: "network:" + x.Key, Action: lab.Delete, Cause: "is no longer in the stack",
+			Script: head + "docker network rm -- " + ssh.Quote(x.Name)}
+		if first {
+			op.Cause += "; the services in it stop meanwhile"
+			op.Risk, op.Script = lab.RiskDisrupt, b.script.removeNetwork(x.Name)
+		}
+		b.add(op)
 	}
 }
 

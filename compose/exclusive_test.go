@@ -128,6 +128,19 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 		moved.After = []string{"stack:other"}
 		s.apply(t, compose.Absent{Name: "other"}, moved)
 	})
+	t.Run("a subnet moves to a network of another name", func(t *testing.T) {
+		s := fresh(t)
+		load := func(name string) compose.Stack {
+			t.Helper()
+			return s.content(t, "sub", "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, networks: ["+name+
+				"]}, b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}\nnetworks: {"+name+": {ipam: {config: [{subnet: 172.29.8.0/24}]}}}")
+		}
+		s.apply(t, load("front"))
+		if text := s.apply(t, load("back")); !strings.Contains(text, "delete  compose:sub/network:front: is no longer in the stack; the services in it stop meanwhile") ||
+			strings.Contains(text, "service:b") {
+			t.Errorf("the plan:\n%s", text)
+		}
+	})
 	t.Run("the network of a stranger", func(t *testing.T) {
 		s := fresh(t)
 		stack := s.content(t, "mine", "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, network_mode: 'container:vpn'}}")

@@ -308,7 +308,8 @@ func (l *loading) stack() (Stack, error) {
 	for _, key := range l.project.NetworkNames() {
 		n := l.project.Networks[key]
 		st.networks = append(st.networks,
-			network{key: key, name: n.Name, external: bool(n.External), config: hash(subtree(doc, "networks", key))})
+			network{key: key, name: n.Name, external: bool(n.External), config: hash(subtree(doc, "networks", key)),
+				fixed: len(n.Ipam.Config)+len(n.DriverOpts) > 0})
 	}
 	for _, key := range l.project.VolumeNames() {
 		v := l.project.Volumes[key]

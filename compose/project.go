@@ -73,11 +73,12 @@ func (p project) Plan(o *host.Observation) ([]host.Op, error) {
 	b.images()
 	b.remakeNetworks()
 	b.orphans()
+	b.orphanNetworks(true)
 	for _, s := range p.stack.services {
 		b.service(s)
 	}
 	b.restartStopped()
-	b.orphanNetworks()
+	b.orphanNetworks(false)
 	sum := sha256.Sum256(rendered)
 	if o.Sum(p.file(path.Join(previousDir, composeFile))) != hex.EncodeToString(sum[:]) {
 		b.add(host.Op{Name: "keep", Action: lab.Run, Cause: "the stack that is healthy is kept, to go back to",

@@ -55,6 +55,7 @@ type Stack struct {
 type network struct {
 	key, name, config string
 	external          bool
+	fixed             bool // it asks for a subnet or for options, which only one network may have
 }
 
 type volume struct {

@@ -266,6 +266,18 @@ func scale(s map[string]any) int {
 	return 1
 }
 
+// subnetsOf returns the subnets that a network asks for.
+func subnetsOf(def map[string]any) (out []string) {
+	ipam, _ := def["ipam"].(map[string]any)
+	configs, _ := ipam["config"].([]any)
+	for _, c := range configs {
+		if config, _ := c.(map[string]any); config["subnet"] != nil {
+			out = append(out, text(config["subnet"]))
+		}
+	}
+	return out
+}
+
 // needs makes the networks and volumes of a service, and returns the names of the networks.
 func (d *Docker) needs(p *hosttest.Process, in invocation, s map[string]any) (attached []string, err error) {
 	networks, _ := s["networks"].(map[string]any)
@@ -279,9 +291,16 @@ func (d *Docker) needs(p *hosttest.Process, in invocation, s map[string]any) (at
 		if def["external"] == true {
 			return nil, fmt.Errorf("network %s declared as external, but could not be found", name)
 		}
+		subnets := subnetsOf(def)
+		for _, n := range d.networks {
+			if slices.ContainsFunc(n.subnets, func(s string) bool { return slices.Contains(subnets, s) }) {
+				return nil, fmt.Errorf("failed to create network %s: Error response from daemon: Pool overlaps with other one on "+
+					"this address space", name)
+			}
+		}
 		d.change(p)
 		d.serial++
-		d.networks = append(d.networks, network{Name: name, ID: digest(fmt.Sprint("network ", d.serial))[7:],
+		d.networks = append(d.networks, network{subnets: subnets, Name: name, ID: digest(fmt.Sprint("network ", d.serial))[7:],
 			project: in.project, key: key, config: stringMap(def["labels"])["lab.config"]})
 	}
 	mounts, _ := s["volumes"].([]any)
