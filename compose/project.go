@@ -62,8 +62,9 @@ func (p project) Plan(o *host.Observation) ([]host.Op, error) {
 	if err := p.refuse(e); err != nil {
 		return nil, err
 	}
-	b := &builder{p: p, e: e, salt: p.stack.usedSalt(o), now: o.Now(), script: p.stack.scripts(), replaced: map[string]bool{}, begun: map[string]bool{},
-		made: map[string]bool{}, stopped: map[string]string{}, started: map[string]bool{}}
+	b := &builder{p: p, e: e, salt: p.stack.usedSalt(o), now: o.Now(), script: p.stack.scripts(),
+		replaced: map[string]bool{}, begun: map[string]bool{}, made: map[string]bool{}, stopped: map[string]string{},
+		started: map[string]bool{}}
 	b.script.moved = b.moving()
 	if old, ok := o.Shown(p.file(composeFile)); ok {
 		_ = yaml.Unmarshal(old, &b.before) // what cannot be read is shown as new
