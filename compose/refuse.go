@@ -84,6 +84,10 @@ func (p project) held(e Engine) (out []string) {
 				of = "of the project " + c.Project()
 			}
 			for _, x := range c.has(s.wants) {
+				if slices.ContainsFunc(e.Of(p.stack.Name, s.name),
+					func(own Container) bool { return slices.Contains(own.held(), x) }) {
+					continue // it runs with it: the other only asks for it
+				}
 				out = append(out, fmt.Sprintf("%s, for the service %s, is that of the container %s, %s", x, s.name,
 					lab.Printable(c.Name), lab.Printable(of)))
 			}
