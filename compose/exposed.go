@@ -40,7 +40,7 @@ func (l *loading) exposed(name string, s types.ServiceConfig) {
 	for _, k := range slices.Sorted(maps.Keys(s.Environment)) {
 		v, place := s.Environment[k], at+".environment."+k
 		switch {
-		case plain(k) || plainWord.MatchString(*v):
+		case plain(k) || slices.Contains(l.source.PlainEnvironment, k) || plainWord.MatchString(*v):
 		case secretName.MatchString(k):
 			l.add(place, "use a secret of the compose.yaml and "+k+"_FILE; "+plainHint(name+"."+k), shows)
 		case urlSecret.MatchString(*v):
@@ -50,8 +50,9 @@ func (l *loading) exposed(name string, s types.ServiceConfig) {
 	}
 	if s.Logging != nil {
 		for _, k := range slices.Sorted(maps.Keys(s.Logging.Options)) {
-			if secretName.MatchString(strings.ReplaceAll(k, "-", "_")) {
-				l.add(at+".logging.options."+k, "set it for the whole engine, in /etc/docker/daemon.json", "%s", shows)
+			if secretName.MatchString(strings.ReplaceAll(k, "-", "_")) && !plain("logging") {
+				l.add(at+".logging.options."+k, "set it for the whole engine, in /etc/docker/daemon.json; "+
+					plainHint(name+".logging"), "%s", shows)
 			}
 		}
 	}

@@ -57,10 +57,10 @@ type Source struct {
 	Lock Lock
 
 	// PlainEnvironment names what looks like a secret and is none, or may be seen: variables of a
-	// service as SERVICE.NAME, its commands as SERVICE.command, variables of .env or Variables as
-	// NAME wherever they stand, and secrets of the compose.yaml as secrets.NAME. A secret in the
-	// environment, the labels or the arguments of a container is shown by docker inspect, so that it
-	// is refused. A value by which the compose.yaml names its project, a service, an image or a
+	// service as SERVICE.NAME, its commands as SERVICE.command, options of its logging as
+	// SERVICE.logging, those of a volume as volumes.NAME, variables as NAME wherever they stand, and
+	// secrets of the compose.yaml as secrets.NAME. A secret in the environment, the labels or the
+	// arguments of a container is shown by docker inspect, so that it is refused. A value by which the compose.yaml names its project, a service, an image or a
 	// network is not looked for.
 	PlainEnvironment []string
 
