@@ -36,14 +36,14 @@ func cmdAptGet(p *kernel.Process) int {
 		flags["yes"] = true
 	}
 	switch a.verb {
-	case "update", "clean", "autoclean", "check", "install", "reinstall", "remove", "purge", "autoremove", "autopurge", "upgrade", "dist-upgrade", "full-upgrade":
-	case "source", "build-dep", "download", "changelog", "satisfy", "dselect-upgrade", "indextargets", "list", "show", "search":
+	case "update", "indextargets", "clean", "autoclean", "check", "install", "reinstall", "remove", "purge", "autoremove", "autopurge", "upgrade", "dist-upgrade", "full-upgrade":
+	case "source", "build-dep", "download", "changelog", "satisfy", "dselect-upgrade", "list", "show", "search":
 		p.Warnf("E: hosttest: %s %s is not known to this machine\n", p.Name(), a.verb)
 		return 100
 	default:
 		return aptFail(p, "Invalid operation %s", a.verb)
 	}
-	if a.sources, bad = aptSources(p); bad != "" {
+	if a.sources, bad = aptSources(p, conf); bad != "" {
 		p.Flush()
 		p.Warnf("E: %s\nE: The list of sources could not be read.\n", bad)
 		return 100
@@ -51,6 +51,13 @@ func cmdAptGet(p *kernel.Process) int {
 	switch a.verb {
 	case "update":
 		return a.update()
+	case "indextargets":
+		for _, s := range a.sources {
+			for _, i := range s.indexes() {
+				p.Printf("URI: %s\n\n", i.url(p.Kernel.Config.Arch))
+			}
+		}
+		return 0
 	case "clean", "autoclean":
 		if code := a.lock("/var/cache/apt/archives/lock", "Unable to lock directory /var/cache/apt/archives/"); code != 0 {
 			return code
@@ -160,8 +167,12 @@ func (a *apt) chooseInstall() int {
 		s, st := a.state(name)
 		if _, known := a.avail[name]; !known && st == "" {
 			if base, ok := strings.CutSuffix(name, "-"); ok {
+				base = a.plain(base)
+				a.named[base] = true
 				if _, st := a.state(base); st != "" {
 					a.drop(base)
+				} else {
+					p.Printf("Package '%s' is not installed, so not removed\n", base)
 				}
 				continue
 			}
@@ -174,16 +185,20 @@ func (a *apt) chooseInstall() int {
 				}
 				continue
 			}
-			if list := a.providers(name); len(list) > 0 && !has {
+			if list := a.offered(name); len(list) == 1 {
+				// The one package that provides it is taken without a word, when apt-get is quiet.
+				c, _ := a.candidate(list[0])
+				chosen = append(chosen, choice{list[0], c})
+				continue
+			} else if len(list) > 0 {
 				p.Printf("Package %s is a virtual package provided by:\n", name)
 				for _, n := range list {
-					if c, ok := a.candidate(n); ok {
-						p.Printf("  %s %s\n", n, c.version)
-					}
+					c, _ := a.candidate(n)
+					p.Printf("  %s %s\n", n, c.version)
 				}
 				p.Print("You should explicitly select one to install.\n\n")
 				p.Flush()
-				p.Warnf("E: archived '%s' has no installation candidate\n", name)
+				p.Warnf("E: Package '%s' has no installation candidate\n", name)
 				code = 100
 				continue
 			}
@@ -216,7 +231,7 @@ func (a *apt) chooseInstall() int {
 			if st == "" {
 				p.Printf("Package %s is not available, but is referred to by another package.\nThis may mean that the package is missing, has been obsoleted, or\nis only available from another source\n\n", name)
 				p.Flush()
-				p.Warnf("E: archived '%s' has no installation candidate\n", name)
+				p.Warnf("E: Package '%s' has no installation candidate\n", name)
 				code = 100
 				continue
 			}
