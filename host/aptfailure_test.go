@@ -72,3 +72,34 @@ func TestDeadSourceIsNamed(t *testing.T) {
 		}
 	})
 }
+
+// TestHalfInstalledPackages: a package in any state in which dpkg can leave it is brought to the wanted one, and so are
+// those beside it.
+func TestHalfInstalledPackages(t *testing.T) {
+	const status = "sed -i '/^Package: x-a$/,/^$/s/^Status: .*/Status: install %s/' /var/lib/dpkg/status"
+	onAptMachines(t, func(t *testing.T, m *aptMachine) {
+		for name, before := range map[string]string{
+			"unpacked":        "apt-get -q -y -d install x-a; dpkg --unpack /var/cache/apt/archives/x-a_1_all.deb",
+			"half-configured": "apt-get -q -y install x-a; " + strings.ReplaceAll(status, "%s", "ok half-configured"),
+			"half-installed":  "apt-get -q -y install x-a; " + strings.ReplaceAll(status, "%s", "reinstreq half-installed"),
+			"removed":         "apt-get -q -y install x-a; apt-get -q -y remove x-a",
+		} {
+			for _, want := range []string{"x-a", "!x-a", "x-a=1"} {
+				t.Run(name+", wanted "+want, func(t *testing.T) {
+					m := m.again(t)
+					m.publish(deb{name: "x-a", version: "1"}, deb{name: "x-b", version: "1"})
+					m.fresh()
+					m.sh(before)
+					settle(t, m.Machine, packages("x-b", want))
+					end := "x-a=1 x-b=1"
+					if want == "!x-a" {
+						end = "x-b=1"
+					}
+					if got := versions(m.installed()); got != end {
+						t.Errorf("installed: %s, want %s", got, end)
+					}
+				})
+			}
+		}
+	})
+}

@@ -5,11 +5,11 @@
 # only refused if it removes or downgrades a package. guard: the script that refuses it.
 # shellcheck disable=SC2154 # the caller prepends them
 
-# repair makes dpkg complete an interrupted run, since apt-get does nothing before that.
+# repair HALF makes dpkg complete an interrupted run, since apt-get does nothing before that, or what HALF
+# says is half installed, of which apt-get leaves some as it is.
 repair() {
   for u in /var/lib/dpkg/updates/[0-9]*; do
-    [ -e "$u" ] || return 0
-    dpkg --force-confdef --force-confold --configure -a || :
+    if [ -n "$1" ] || [ -e "$u" ]; then dpkg --force-confdef --force-confold --configure -a || :; fi
     return 0
   done
 }
@@ -26,20 +26,21 @@ look() {
 # of other packages. It does not ask apt-get for words that start with a +, which come with the others.
 install_packages() {
   look "$@"
-  todo='' wanted='' held='' remove=--no-remove r=0
+  todo='' wanted='' half='' held='' remove=--no-remove r=0
   for w; do
     case $w in +*) continue ;; esac
     has "$w" && continue
     case $w in
-    !*) todo="$todo $name:$arch-" wanted="$wanted !$full" remove='' ;;
+    !*) todo="$todo $name:$arch-" wanted="$wanted !$full" remove=''; continue ;;
     *=*) todo="$todo $w" wanted="$wanted $full=${w#*=}" ;;
     *) todo="$todo $w" wanted="$wanted $full" ;;
     esac
+    case $packages in *"$nl"?[UFWt]?"$name:"*) half=yes ;; esac
     case $packages in *"${nl}h"??"$name:"*) held=--allow-change-held-packages ;; esac
   done
   case "$planned$nl" in *" -$nl"*) remove='' ;; esac
   if [ -n "$todo" ]; then
-    repair
+    repair "$half"
     lab_guard=$guard lab_wanted=$wanted lab_native=$native
     export lab_guard lab_wanted lab_native
     # shellcheck disable=SC2016,SC2086 # apt's shell expands the guard; words
@@ -50,7 +51,11 @@ install_packages() {
   left=''
   for w; do has "${w#+}" || left="$left ${w#+}"; done
   [ -n "$left" ] || return 0
-  [ $r != 0 ] || cause "apt-get succeeded, but not with:$left"
+  if [ -z "$todo" ]; then
+    cause "apt did not do it: a package that it was planned for failed, or the package lists have changed since"
+  elif [ $r = 0 ]; then
+    cause "apt-get succeeded, but not with:$left"
+  fi
   [ $r = 0 ] || exit $r
   exit 1
 }

@@ -116,7 +116,10 @@ func cmdAptGet(p *kernel.Process) int {
 func (a *apt) repair() int {
 	for _, s := range packages(a.p.Kernel) {
 		n := s.get("Package")
-		if _, st := a.state(n); st != "half-installed" || (a.verb == "remove" || a.verb == "purge") && slices.Contains(a.args, n) {
+		if _, st := a.state(n); st != "half-installed" || (a.verb == "remove" || a.verb == "purge") && slices.Contains(a.args, n) ||
+			slices.ContainsFunc(a.args, func(arg string) bool {
+				return strings.HasSuffix(arg, "-") && a.plain(strings.TrimSuffix(arg, "-")) == n
+			}) {
 			continue
 		}
 		c, ok := a.candidate(n)
@@ -298,6 +301,11 @@ func (a *apt) checkPlan() int {
 		}
 	}
 	for _, pk := range a.install {
+		for _, any := range parseRelations(pk.Depends) {
+			if !a.holds(any) && len(a.unmet) == 0 {
+				a.unmet = append(a.unmet, fmt.Sprintf(" %s : Depends: %s but it is not going to be installed", pk.Name, relationText(any)))
+			}
+		}
 		if slices.Contains(a.remove, pk.Name) {
 			a.unmet = append(a.unmet, fmt.Sprintf(" %s : Conflicts: with a package that is to be installed too", pk.Name))
 		}
