@@ -84,14 +84,23 @@ func TestHalfInstalledPackages(t *testing.T) {
 			"half-installed":  "apt-get -q -y install x-a; " + strings.ReplaceAll(status, "%s", "reinstreq half-installed"),
 			"removed":         "apt-get -q -y install x-a; apt-get -q -y remove x-a",
 		} {
-			for _, want := range []string{"x-a", "!x-a", "x-a=1"} {
+			for _, want := range []string{"x-a", "!x-a", "x-a=1", "x-b's dependency"} {
 				t.Run(name+", wanted "+want, func(t *testing.T) {
 					m := m.again(t)
 					m.publish(deb{name: "x-a", version: "1"}, deb{name: "x-b", version: "1"})
 					m.fresh()
 					m.sh(before)
-					settle(t, m.Machine, packages("x-b", want))
+					words := []string{"x-b", want}
+					if want == "x-b's dependency" {
+						m.publish(deb{name: "x-b", version: "2", depends: "x-a"})
+						m.fresh()
+						words = words[:1]
+					}
+					settle(t, m.Machine, packages(words...))
 					end := "x-a=1 x-b=1"
+					if want == "x-b's dependency" {
+						end = "x-a=1 x-b=2"
+					}
 					if want == "!x-a" {
 						end = "x-b=1"
 					}

@@ -107,6 +107,8 @@ func (a aptAction) op(downgrade, exact bool) Op {
 		op.Action, op.Cause, op.Risk, op.Item = lab.Delete, "apt removes version "+a.from, lab.RiskDisrupt, "+!"+a.name
 	case a.from == "-":
 		op.Action, op.Cause = lab.Create, "apt installs version "+a.to
+	case a.from == a.to:
+		op.Action, op.Cause, op.Risk = lab.Update, "apt unpacks version "+a.to+" again, which is half installed", lab.RiskRestart
 	case downgrade:
 		op.Action, op.Cause, op.Risk = lab.Update, "apt downgrades version "+a.from+" to "+a.to, lab.RiskDisrupt
 	default:

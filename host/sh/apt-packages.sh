@@ -26,26 +26,33 @@ look() {
 # of other packages. It does not ask apt-get for words that start with a +, which come with the others.
 install_packages() {
   look "$@"
-  todo='' wanted='' half='' held='' remove=--no-remove r=0
+  todo='' wanted='' half='' held='' again='' remove=--no-remove r=0
   for w; do
     case $w in +*) continue ;; esac
     has "$w" && continue
     case $w in
-    !*) todo="$todo $name:$arch-" wanted="$wanted !$full" remove=''; continue ;;
+    !*)
+      todo="$todo $name:$arch-" wanted="$wanted !$full" remove=''
+      if broken; then again="$again -o Dpkg::Options::=--force-remove-reinstreq"; fi
+      continue
+      ;;
     *=*) todo="$todo $w" wanted="$wanted $full=${w#*=}" ;;
     *) todo="$todo $w" wanted="$wanted $full" ;;
     esac
+    if broken; then again="$again --reinstall"; fi
     case $packages in *"$nl"?[UFWt]?"$name:"*) half=yes ;; esac
     case $packages in *"${nl}h"??"$name:"*) held=--allow-change-held-packages ;; esac
   done
   case "$planned$nl" in *" -$nl"*) remove='' ;; esac
   if [ -n "$todo" ]; then
     repair "$half"
+    others=$(stuck "$wanted")
+    [ -z "$others" ] || again="$again --reinstall"
     lab_guard=$guard lab_wanted=$wanted lab_native=$native
     export lab_guard lab_wanted lab_native
     # shellcheck disable=SC2016,SC2086 # apt's shell expands the guard; words
     run_apt -o DPkg::Pre-Install-Pkgs::='eval "$lab_guard"' -o DPkg::Tools::Options::eval::Version=3 \
-      install --no-install-recommends --allow-downgrades $held $remove -- $todo || r=$?
+      install --no-install-recommends --allow-downgrades $again $held $remove -- $todo $others || r=$?
     look "$@"
   fi
   left=''

@@ -112,24 +112,14 @@ func cmdAptGet(p *kernel.Process) int {
 	return a.commit()
 }
 
-// repair plans to unpack again what an interrupted dpkg left half installed.
+// repair refuses to work beside what an interrupted dpkg left half installed if that cannot be unpacked again. It is not
+// unpacked again unless the command line says so, with --reinstall or another version.
 func (a *apt) repair() int {
 	for _, s := range packages(a.p.Kernel) {
 		n := s.get("Package")
-		if _, st := a.state(n); st != "half-installed" || (a.verb == "remove" || a.verb == "purge") && slices.Contains(a.args, n) ||
-			slices.ContainsFunc(a.args, func(arg string) bool {
-				return strings.HasSuffix(arg, "-") && a.plain(strings.TrimSuffix(arg, "-")) == n
-			}) {
-			continue
-		}
-		c, ok := a.candidate(n)
-		if at := slices.IndexFunc(a.avail[n], func(c candidate) bool { return c.version == s.get("Version") }); at >= 0 {
-			c, ok = a.avail[n][at], true
-		}
-		if !ok {
+		if _, st := a.state(n); st == "half-installed" && len(a.avail[n]) == 0 {
 			return aptFail(a.p, "The package %s needs to be reinstalled, but I can't find an archive for it.", n)
 		}
-		a.add(n, c)
 	}
 	return 0
 }
@@ -254,11 +244,8 @@ func (a *apt) chooseInstall() int {
 		s, st := a.state(x.name)
 		same := st != "" && s.get("Version") == x.c.version
 		switch {
-		case same && st == "half-installed": // repair has planned it
 		case same && !a.flags["reinstall"] && a.verb != "reinstall":
-			if st == "installed" {
-				p.Printf("%s is already the newest version (%s).\n", x.name, x.c.version)
-			}
+			p.Printf("%s is already the newest version (%s).\n", x.name, x.c.version)
 			if autoMarked(p, x.name) {
 				p.Printf("%s set to manually installed.\n", x.name)
 				if !a.flags["simulate"] {
