@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
@@ -76,7 +77,7 @@ func randomPackages(t *testing.T, m *aptMachine, seed uint64) (planned bool) {
 	s := packages(words...)
 	p, err := m.Plan(t.Context(), s)
 	if m.sh(written) != files {
-		t.Errorf("%s\nthe plan has written", what)
+		t.Errorf("%s\nthe plan has written:\n%s", what, lab.Diff("files", []byte(files), []byte(m.sh(written))))
 	}
 	if err != nil {
 		return false

@@ -33,7 +33,7 @@ printf '%s\n' "$o"
 for n in $names; do
   case $o in *"${nl}Inst $n "* | *"${nl}Conf $n "*) ;;
   *) # shellcheck disable=SC2046 # words
-    echo virtual "$n" $(apt-cache showpkg -- "$n" 2>/dev/null | sed '1,/^Reverse Provides/d' | cut -d ' ' -f 1) ;;
+    echo virtual "$n" $($as apt-cache showpkg -- "$n" 2>/dev/null | sed '1,/^Reverse Provides/d' | cut -d ' ' -f 1) ;;
   esac
 done
 exit $r
