@@ -1,6 +1,7 @@
 package host
 
 import (
+	"strings"
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -17,6 +18,7 @@ type Observation struct {
 	contents map[string][]byte
 	links    map[string]string
 	packages map[string]PackageState
+	dpkgArch string // the architecture of packages, as dpkg names it; empty if no package was asked for
 	units    map[string]UnitState
 	users    map[string]UserState
 	groups   map[string]GroupState
@@ -89,6 +91,20 @@ type Stat struct {
 	Size        int64
 	Modified    time.Time // whole seconds
 	Changed     time.Time // ctime, of the inode; whole seconds
+}
+
+// fullName returns the name of a package with its architecture, that of the machine unless it names one.
+func (o *Observation) fullName(name string) string {
+	if strings.Contains(name, ":") {
+		return name
+	}
+	return name + ":" + o.dpkgArch
+}
+
+// shortName returns the name of a package as apt prints it: with its architecture only if it is not that of
+// the machine.
+func (o *Observation) shortName(name string) string {
+	return strings.TrimSuffix(name, ":"+o.dpkgArch)
 }
 
 // PackageState is what dpkg reports of a package.
@@ -175,7 +191,7 @@ func (o *Observation) Content(path string) ([]byte, bool) {
 // Link returns the target of the symbolic link at the path; "" if there is no link.
 func (o *Observation) Link(path string) string { return o.links[path] }
 
-// Package returns the state of a package.
+// Package returns the state of a package, of the machine's architecture unless the name ends in another.
 func (o *Observation) Package(name string) PackageState { return o.packages[name] }
 
 // Unit returns the state of a unit.

@@ -59,6 +59,8 @@ func (p *applyParser) header(h string) {
 				p.r.Start(p.changes[n].id)
 			}
 		}
+	case len(f) == 1 && f[0] == "C":
+		p.last = nil
 	case len(f) == 3 && f[0] == "E":
 		if n := p.index(f[1]); n >= 0 {
 			err := p.failure(n, f[2])

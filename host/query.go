@@ -78,7 +78,8 @@ func (q *Query) Link(path string) {
 	q.links.add(path)
 }
 
-// Package asks for the state of a Debian package. See [Observation.Package].
+// Package asks for the state of a Debian package, whose name may end in ":ARCHITECTURE". See
+// [Observation.Package].
 func (q *Query) Package(name string) { q.packages.add(name) }
 
 // Unit asks for the state of a systemd unit. See [Observation.Unit].
