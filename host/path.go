@@ -49,18 +49,26 @@ func tempFor(file string) string {
 	return strings.TrimSuffix(path.Dir(file), "/") + "/.lab-" + hex.EncodeToString(h[:8]) + ".tmp"
 }
 
-// placed returns the script line that moves a file into place whose content has been verified.
+// placed returns the script line that moves a file into place whose content has been verified. What
+// reads the file may have to accept it first, see [validation].
 func placed(temp, file string, mode Mode, owner, group string) string {
-	return fmt.Sprintf("place %s %s %s %s ''", ssh.Quote(temp), ssh.Quote(file), mode, ssh.Quote(owner+":"+group))
+	return fmt.Sprintf("place %s %s %s %s %s", ssh.Quote(temp), ssh.Quote(file), mode, ssh.Quote(owner+":"+group),
+		ssh.Quote(validator(file, "")))
 }
 
-// put returns the script line that moves a payload into place.
+// put returns the script line that moves a payload into place. validate is the command that must accept
+// it, empty means none but that of what reads the file, see [validation].
 func put(temp, file string, mode Mode, owner, group string, sum [32]byte, validate string) string {
 	line := fmt.Sprintf("put %s %s %s %s %x", ssh.Quote(temp), ssh.Quote(file), mode, ssh.Quote(owner+":"+group), sum)
-	if validate != "" {
-		line += " " + ssh.Quote(strings.ReplaceAll(validate, "%s", `"$1"`))
+	if validate = validator(file, validate); validate != "" {
+		line += " " + ssh.Quote(validate)
 	}
 	return line
+}
+
+// validator returns the validation as place in sh/apply.sh runs it, with the file's name in $1.
+func validator(file, given string) string {
+	return strings.ReplaceAll(validation(file, given), "%s", `"$1"`)
 }
 
 // checkValidate reports the problems of a validation command.

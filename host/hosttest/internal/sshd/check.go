@@ -1,4 +1,4 @@
-package utillinux
+package sshd
 
 import (
 	"fmt"
@@ -108,6 +108,18 @@ func cmdSshd(p *kernel.Process) int {
 			p.Warnf("%s: terminating, %d bad configuration options\n", file, n)
 		}
 		return 255
+	}
+	if o.Has("T") {
+		user := ""
+		for word := range strings.SplitSeq(o.Get("C"), ",") {
+			if name, ok := strings.CutPrefix(word, "user="); ok {
+				user = name
+			}
+		}
+		s := settingsOf(p.Kernel, file, user)
+		for _, d := range defaults {
+			p.Print(d.keyword, " ", s.get(d.keyword), "\n")
+		}
 	}
 	return 0
 }
