@@ -231,7 +231,7 @@ func (k AuthorizedKey) planFiles(u UserState, a keyAccess) (ops []Op, err error)
 // authorize returns the op after which sshd accepts the key from the file; one without a cause if it
 // does already.
 func (k AuthorizedKey) authorize(f keyFile, u UserState, a keyAccess, lines []string) (op Op, err error) {
-	if below(f.path, a.home) && !f.passes(a.home) {
+	if a.homeless && below(f.path, a.home) {
 		return op, &lab.Error{Op: "authorize key", Hint: "create it with a directory resource that belongs to the account",
 			Err: fmt.Errorf("%w: the home %s of the account", lab.ErrNotFound, lab.Printable(u.Home))}
 	}
@@ -297,7 +297,7 @@ func (op *Op) repair(f keyFile, user string, paths []keyFileStat) {
 		cause := fmt.Sprintf("%s has mode %s, with which sshd ignores the keys", lab.Printable(s.path), s.mode)
 		line := "runuser -u " + ssh.Quote(user) + " -- chmod go-w -- " + ssh.Quote(s.path)
 		if op.Cause != "" {
-			cause, line = op.Cause+"; "+cause, op.Script+"\n"+line
+			cause, line = op.Cause+"; "+cause, line+"\n"+op.Script
 		}
 		op.Cause, op.Script = cause, line
 		e := ExpectedFile{Path: s.path, Stat: Stat{Type: DirFile, Mode: s.mode &^ 0o022, UID: s.uid, GID: s.gid}}

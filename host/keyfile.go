@@ -33,14 +33,15 @@ type keyFileStat struct {
 // keyAccess is how sshd authorizes the keys of an account, as sh/authorized-keys.sh prints it. Without
 // sshd, it is as sshd's defaults are.
 type keyAccess struct {
-	refused string // why sshd does not accept its configuration; empty if it does
-	pubkey  bool   // PubkeyAuthentication
-	root    string // PermitRootLogin
-	strict  bool   // StrictModes
-	alone   bool   // nobody but the account is in its primary group; only known if that matters
-	home    string // of the account, with all links resolved; empty if there is no account yet
-	files   []keyFile
-	listed  bool // AuthorizedKeysFile names files
+	refused  string // why sshd does not accept its configuration; empty if it does
+	pubkey   bool   // PubkeyAuthentication
+	root     string // PermitRootLogin
+	strict   bool   // StrictModes
+	alone    bool   // nobody but the account is in its primary group; only known if that matters
+	home     string // of the account, with all links resolved; empty if there is no account yet
+	homeless bool   // that does not exist
+	files    []keyFile
+	listed   bool // AuthorizedKeysFile names files
 }
 
 // readKeyAccess parses the output of sh/authorized-keys.sh.
@@ -63,6 +64,8 @@ func readKeyAccess(out string) keyAccess {
 			a.alone = true
 		case "home":
 			a.home = value
+		case "homeless":
+			a.homeless = true
 		case "file":
 			a.files = append(a.files, keyFile{path: value})
 		default:
@@ -124,11 +127,6 @@ func (f keyFile) changes(o *Observation) bool {
 		}
 	}
 	return false
-}
-
-// passes reports whether the directory exists, and is the file's or one above it.
-func (f keyFile) passes(dir string) bool {
-	return slices.ContainsFunc(f.chain, func(s keyFileStat) bool { return s.path == dir })
 }
 
 // below reports whether the path is inside the directory.

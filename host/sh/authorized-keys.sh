@@ -38,6 +38,7 @@ set -f
 { IFS=:; set -- $e; unset IFS; }
 uid=$3 gid=$4 h=$6
 printf 'home %s\n' "$(readlink -m -- "$h")"
+[ -d "$h" ] || echo homeless
 
 # path PATTERN sets f to the file that a word of AuthorizedKeysFile stands for (sshd_config(5), TOKENS).
 path() {
