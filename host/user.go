@@ -47,11 +47,13 @@ func (u User) Validate() (ps lab.Problems) {
 	if strings.ContainsAny(u.Comment, ":\n\x00") {
 		ps = append(ps, lab.Problem{Path: "comment", Text: u.Comment, Message: "contains a colon or a newline"})
 	}
-	if u.Home != "" {
-		checkPath(&ps, "home", u.Home)
-	}
-	if u.Shell != "" {
-		checkPath(&ps, "shell", u.Shell)
+	for field, p := range map[string]string{"home": u.Home, "shell": u.Shell} {
+		if p != "" {
+			checkPath(&ps, field, p)
+		}
+		if strings.ContainsAny(p, ":\n") { // they separate the fields and the lines of passwd(5)
+			ps = append(ps, lab.Problem{Path: field, Text: p, Message: "contains a colon or a newline"})
+		}
 	}
 	if h := u.Hash.Reveal(); strings.ContainsAny(h, ":\n\x00") || h != "" && h[0] != '$' && h[0] != '!' && h[0] != '*' {
 		ps = append(ps, lab.Problem{Path: "passwordHash", Message: "is not a hash as in crypt(5)",
