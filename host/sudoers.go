@@ -13,19 +13,9 @@ const sudoersDir = "/etc/sudoers.d"
 // does not parse can lock everybody out of root.
 func isSudoers(file string) bool { return file == "/etc/sudoers" || below(file, sudoersDir) }
 
-// validation returns the command that must accept the new content of a file, %s, before it is moved into
-// place: the given one, and for a part of sudoers visudo as well.
-func validation(file, given string) string {
-	const visudo = `{ command -v visudo >/dev/null || { echo 'there is no visudo to check it with: install sudo first' >&2; false; }; } &&
+// visudo is the command that must accept a part of sudoers, %s.
+const visudo = `{ command -v visudo >/dev/null || { echo 'there is no visudo to check it with: install sudo first' >&2; false; }; } &&
 visudo -c -f %s >/dev/null`
-	switch {
-	case !isSudoers(file):
-		return given
-	case given == "":
-		return visudo
-	}
-	return "{ " + given + "\n} && " + visudo
-}
 
 // checkSudoers reports why sudo would ignore a file below /etc/sudoers.d (sudoers(5), "Including other
 // files from within sudoers").

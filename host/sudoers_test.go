@@ -131,3 +131,53 @@ func TestSudoersThatSudoIgnores(t *testing.T) {
 		}
 	}
 }
+
+// keepsSSHD applies configurations that sshd refuses, alone or together with what is there.
+func keepsSSHD(t *testing.T, m *host.Machine) {
+	run := rootRun(t, m)
+	const main, dropIn = "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/lab.conf"
+	const look = "cat /etc/ssh/sshd_config; cd /etc/ssh/sshd_config.d; ls -A; cat -- *.conf 2>/dev/null || :; ls -A /run | grep lab-sshd || :"
+	settle(t, m, host.State{host.File{Path: dropIn, Content: "PermitRootLogin no\n"}})
+	before := run(look)
+	for name, r := range map[string]host.Resource{
+		"drop-in":            host.File{Path: dropIn, Content: "PermitRootLogin maybe\n"},
+		"new drop-in":        host.File{Path: "/etc/ssh/sshd_config.d/lab2.conf", Content: "NoSuchOption yes\n"},
+		"line":               host.Line{Path: main, Line: "PasswordAuthentication perhaps"},
+		"block":              host.Block{Path: dropIn, Name: "b", Content: "Match User kim\nPort 22"},
+		"with a validation":  host.Line{Path: main, Line: "Port none", ValidateWith: "test -s %s"},
+		"the whole":          host.File{Path: main, Content: "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM 3\n"},
+		"link to a bad file": host.Link{Path: "/etc/ssh/sshd_config.d/lab2.conf", Target: "/etc/hostname"},
+	} {
+		p, err := m.Plan(t.Context(), host.State{r})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if r, err := p.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "/etc/ssh/sshd_config") {
+			t.Errorf("%s: %v\n%s", name, err, r)
+		}
+		if after := run(look); after != before {
+			t.Errorf("%s: it was\n%s\nand is\n%s", name, before, after)
+		}
+	}
+	run("echo NoSuchOption yes >>" + main) // by hand, and repaired by a resource, one file after the other
+	settle(t, m, host.State{
+		host.File{Path: dropIn, Content: "PermitRootLogin prohibit-password\n"},
+		host.Line{Path: main, Match: "^NoSuchOption", Absent: true},
+	})
+	settle(t, m, host.State{host.File{Path: dropIn, Absent: true}})
+	run("/usr/sbin/sshd -t")
+}
+
+// TestSSHDConfigIsAccepted: what makes sshd refuse its configuration is not put there.
+func TestSSHDConfigIsAccepted(t *testing.T) {
+	_, m := open(t, hosttest.Config{})
+	keepsSSHD(t, m)
+}
+
+// TestSSHDConfigIsAcceptedOnMachine does the same on a real Debian machine.
+func TestSSHDConfigIsAcceptedOnMachine(t *testing.T) {
+	m := &host.Machine{Target: realTarget(real.Machines(t, 1)[0])}
+	defer m.Close()
+	keepsSSHD(t, m)
+}
