@@ -209,6 +209,27 @@ func (o *Observation) Group(name string) (GroupState, bool) {
 	return g, ok
 }
 
+// userWith returns the name of the account with the UID, which [Query.User] must have asked for as a
+// number; false if there is none.
+func (o *Observation) userWith(uid int) (name string, ok bool) {
+	for _, name := range sortedKeys(o.users) {
+		if o.users[name].UID == uid {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// groupWith is userWith for a group.
+func (o *Observation) groupWith(gid int) (name string, ok bool) {
+	for _, name := range sortedKeys(o.groups) {
+		if o.groups[name].GID == gid {
+			return name, true
+		}
+	}
+	return "", false
+}
+
 // Sysctl returns a kernel parameter with runs of white space replaced by one space; false if the
 // kernel has none of this name.
 func (o *Observation) Sysctl(key string) (string, bool) {

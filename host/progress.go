@@ -60,7 +60,7 @@ func (p *applyParser) header(h string) {
 			}
 		}
 	case len(f) == 1 && f[0] == "C":
-		p.last = nil
+		p.last = tail{masker: p.masker}
 	case len(f) == 3 && f[0] == "E":
 		if n := p.index(f[1]); n >= 0 {
 			err := p.failure(n, f[2])
