@@ -3,7 +3,9 @@ package host
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -11,7 +13,9 @@ import (
 )
 
 // Sysctl is a kernel parameter: its current value and, by a line in a file of /etc/sysctl.d
-// (sysctl.d(5)), its value at boot.
+// (sysctl.d(5)), its value at boot. Of all the files that set it, the last one by name counts. If that is not File
+// but one of somebody else's, such as /etc/sysctl.conf, which is read as 99-sysctl.conf, the line is also written to
+// /etc/sysctl.d/zz-lab.conf.
 type Sysctl struct {
 	Order `yaml:",inline"`
 
@@ -39,14 +43,19 @@ func (s Sysctl) Validate() (ps lab.Problems) {
 
 func (s Sysctl) file() string { return cmp.Or(s.File, "/etc/sysctl.d/90-lab.conf") }
 
+// lateSysctls is read after the usual files, which are named 10-x to 99-x.
+const lateSysctls = "/etc/sysctl.d/zz-lab.conf"
+
 // Claims implements [Claimer].
-func (s Sysctl) Claims() []Claim { return []Claim{{Path: s.file(), Part: true}} }
+func (s Sysctl) Claims() []Claim {
+	return []Claim{{Path: s.file(), Part: true}, {Path: lateSysctls, Part: true}}
+}
 
 // Provides implements [Provider].
-func (s Sysctl) Provides() []string { return []string{"path:" + s.file()} }
+func (s Sysctl) Provides() []string { return []string{"path:" + s.file(), "path:" + lateSysctls} }
 
 // Needs implements [Needer].
-func (s Sysctl) Needs() []string { return []string{"path:" + s.file()} }
+func (s Sysctl) Needs() []string { return s.Provides() }
 
 // Fingerprint implements [Fingerprinter].
 func (s Sysctl) Fingerprint() string { return "sysctl " + s.Value }
@@ -55,26 +64,126 @@ func (s Sysctl) Fingerprint() string { return "sysctl " + s.Value }
 func (s Sysctl) Observe(q *Query) {
 	q.Sysctl(s.Key)
 	q.Content(s.file())
+	q.Content(lateSysctls)
 }
 
 // Plan implements [Resource].
 func (s Sysctl) Plan(o *Observation) ([]Op, error) {
-	line := Line{
-		Path: s.file(), Line: s.Key + " = " + s.Value, Match: `^\s*-?` + regexp.QuoteMeta(s.Key) + `\s*=`, Create: true,
-	}
-	ops, err := line.Plan(o)
+	ops, err := edit{path: s.file(), create: true}.plan(o, s.change)
 	if err != nil {
 		return nil, err
 	}
-	want := strings.Join(strings.Fields(s.Value), " ")
-	if have, ok := o.Sysctl(s.Key); !ok || have != want {
+	late, err := s.planLate(o)
+	if err != nil {
+		return nil, err
+	}
+	ops = append(ops, late...)
+	if have, ok := o.Sysctl(s.Key); !ok || have != s.value() {
 		cause := "is " + have
 		if !ok {
 			cause = "the kernel has no such parameter yet; a module may provide it"
 		}
 		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: cause,
-			Diff:   fmt.Sprintf("-%s = %s\n+%s = %s\n", s.Key, have, s.Key, want),
+			Diff:   fmt.Sprintf("-%s = %s\n+%s = %s\n", s.Key, have, s.Key, s.value()),
 			Script: "sysctl -q -w -- " + ssh.Quote(s.Key+"="+s.Value)})
 	}
 	return ops, nil
+}
+
+func (s Sysctl) value() string { return strings.Join(strings.Fields(s.Value), " ") }
+
+// planLate returns the op that sets the parameter after the file that would set another value at boot.
+func (s Sysctl) planLate(o *Observation) ([]Op, error) {
+	file, value := s.atBoot(o)
+	if value == s.value() {
+		return nil, nil
+	}
+	if path.Base(file) > path.Base(lateSysctls) {
+		return nil, &lab.Error{Op: "set kernel parameter", Hint: "remove the line from it, or give the file a name that comes earlier",
+			Err: fmt.Errorf("%w: %s sets %s = %s at boot, after all other files",
+				lab.ErrConflict, lab.Printable(file), s.Key, lab.Printable(value))}
+	}
+	ops, err := edit{path: lateSysctls, create: true}.plan(o, s.change)
+	for i := range ops {
+		ops[i].Name, ops[i].Cause = "boot", "at boot "+lab.Printable(file)+" sets it to "+lab.Printable(value)
+		if file == "" {
+			ops[i].Cause = s.file() + " is not read at boot"
+		}
+	}
+	return ops, err
+}
+
+// atBoot returns the last file that sets the parameter at boot, and its value, once File contains the line; "" if none
+// does. Files that another change of the plan writes are left out.
+func (s Sysctl) atBoot(o *Observation) (file, value string) {
+	files := o.confFiles("sysctl.d")
+	own := s.file()
+	if path.Dir(own) == "/etc/sysctl.d" && strings.HasSuffix(own, ".conf") {
+		files = slices.DeleteFunc(files, func(f string) bool { return path.Base(f) == path.Base(own) })
+		at, _ := slices.BinarySearchFunc(files, own, func(f, own string) int { return strings.Compare(path.Base(f), path.Base(own)) })
+		files = slices.Insert(files, at, own)
+	}
+	for _, f := range files {
+		is := f // the file itself
+		if target := o.Link(f); target != "" {
+			is = path.Join(path.Dir(f), target)
+			if path.IsAbs(target) {
+				is = target
+			}
+		}
+		lines := o.settings[f]
+		if x, ok := o.Expected(is); ok {
+			lines = splitKeep(string(x.Content))
+		}
+		switch {
+		case is == own:
+			file, value = f, s.value()
+			continue
+		case o.Pending("file:" + is):
+			continue
+		}
+		for _, l := range lines {
+			if name, v, ok := sysctlLine(l); ok && name == s.name() {
+				file, value = f, v
+			}
+		}
+	}
+	return file, value
+}
+
+// name returns the path of the parameter below /proc/sys, the same one for two that are the same.
+func (s Sysctl) name() string { return canonicalSysctl(s.Key) }
+
+func canonicalSysctl(key string) string {
+	name := sysctlName(key)
+	if name == "net/ipv4/conf/all/forwarding" {
+		return "net/ipv4/ip_forward"
+	}
+	return name
+}
+
+// sysctlLine parses a line of a file of sysctl.d(5). Patterns are not expanded: systemd gives those parameters that a
+// line names itself the value of that line, wherever it is.
+func sysctlLine(line string) (name, value string, ok bool) {
+	line = strings.TrimSpace(line)
+	key, value, ok := strings.Cut(line, "=")
+	if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
+		return "", "", false
+	}
+	key = strings.TrimPrefix(strings.TrimSpace(key), "-")
+	return canonicalSysctl(strings.TrimSpace(key)), strings.Join(strings.Fields(value), " "), ok
+}
+
+// change returns the lines with the last one for the parameter, which counts, replaced.
+func (s Sysctl) change(lines []string) []string {
+	line := s.Key + " = " + s.Value + "\n"
+	for i, l := range slices.Backward(lines) {
+		if name, _, ok := sysctlLine(l); ok && name == s.name() {
+			if !strings.HasSuffix(l, "\n") {
+				line = strings.TrimSuffix(line, "\n")
+			}
+			return slices.Concat(lines[:i], []string{line}, lines[i+1:])
+		}
+	}
+	return insert(lines, len(lines), line)
 }

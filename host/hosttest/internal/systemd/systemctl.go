@@ -300,7 +300,7 @@ func firstWord(args []string) string {
 
 // expand gives the units of an argument, which may be a pattern over what is loaded.
 func (c *systemctl) expand(arg string) []*unit {
-	if libc.IsGlob(arg) {
+	if strings.ContainsAny(arg, "*?[") { // a backslash is part of a name
 		var out []*unit
 		for _, u := range c.s.unitList() {
 			if libc.Fnmatch(unitNameOf(arg), u.name) || libc.Fnmatch(arg, u.name) {
