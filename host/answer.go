@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -34,7 +35,7 @@ func newObservationParser(q *Query) *observationParser {
 		paths: map[string]Stat{}, sums: map[string]string{}, shown: map[string][]byte{}, contents: map[string][]byte{},
 		links: map[string]string{}, packages: map[string]PackageState{}, units: map[string]UnitState{},
 		users: map[string]UserState{}, groups: map[string]GroupState{}, sysctls: map[string]string{},
-		modules: map[string]bool{}, resolved: map[string]string{}, settings: map[string][]string{}, probes: map[string]ProbeResult{}, outlook: newOutlook(nil, false),
+		modules: map[string]bool{}, builtin: map[string]bool{}, resolved: map[string]string{}, settings: map[string][]string{}, probes: map[string]ProbeResult{}, outlook: newOutlook(nil, false),
 	}}
 }
 
@@ -100,6 +101,11 @@ func (p *observationParser) flush() {
 	case "modules":
 		for _, m := range strings.Fields(string(b)) {
 			p.o.modules[m] = true
+		}
+	case "builtin":
+		for _, line := range strings.Fields(string(b)) {
+			name, _, _ := strings.Cut(path.Base(line), ".ko")
+			p.o.modules[name], p.o.builtin[name] = true, true
 		}
 	case "mounts":
 		p.o.mounts = readMountinfo(string(b))

@@ -7,8 +7,9 @@ func bootRealities() []reality {
 	const now, line, late = "sysctl:net.ipv4.ip_forward/now", "sysctl:net.ipv4.ip_forward", "sysctl:net.ipv4.ip_forward/boot"
 	const reset = "sysctl -q -w net.ipv4.ip_forward=0; rm -f /etc/sysctl.d/90-lab.conf /etc/sysctl.d/zz-lab.conf\n"
 	// booted does what is done at boot, and succeeds if the parameter is set after that.
-	const booted = "systemctl restart systemd-sysctl.service; [ \"$(cat /proc/sys/net/ipv4/ip_forward)\" = 1 ]"
-	clear := "rm -f /etc/sysctl.d/95-x.conf /etc/sysctl.d/zzz.conf /usr/lib/sysctl.d/97-x.conf /run/sysctl.d/97-x.conf; sed -i /ip_forward/d /etc/sysctl.conf\n" + reset
+	const booted = "/usr/lib/systemd/systemd-sysctl; [ \"$(cat /proc/sys/net/ipv4/ip_forward)\" = 1 ]"
+	clear := "rm -f /etc/sysctl.d/??-x.conf /etc/sysctl.d/zzz.conf /usr/lib/sysctl.d/97-x.conf /run/sysctl.d/97-x.conf; sed -i /ip_forward/d /etc/sysctl.conf\n" + reset
+	const unlisted = "rm -f /etc/modprobe.d/[xy].conf /usr/lib/modprobe.d/x.conf"
 	return []reality{
 		{name: "nothing else sets a parameter", do: reset, state: forward, plan: []string{line, now}, check: booted, undo: clear},
 		{
@@ -21,6 +22,11 @@ func bootRealities() []reality {
 		},
 		{
 			name: "a later file sets it under its other name", do: reset + "echo net.ipv4.conf.all.forwarding=0 >/etc/sysctl.d/95-x.conf",
+			state: forward, plan: []string{line, late, now}, check: booted, undo: clear,
+		},
+		{
+			name:  "the value that counts keeps an early place",
+			do:    reset + "echo net.ipv4.ip_forward=1 >/etc/sysctl.d/10-x.conf; echo net.ipv4.conf.all.forwarding=0 >/etc/sysctl.d/20-x.conf",
 			state: forward, plan: []string{line, late, now}, check: booted, undo: clear,
 		},
 		{
@@ -65,6 +71,27 @@ func bootRealities() []reality {
 		{
 			name: "a key with slashes", do: reset, state: host.State{host.Sysctl{Key: "net/ipv4/ip_forward", Value: "1"}},
 			plan: []string{"sysctl:net/ipv4/ip_forward", "sysctl:net/ipv4/ip_forward/now"}, check: booted, undo: clear,
+		},
+		{
+			name: "a module that is blacklisted", do: "mkdir -p /etc/modprobe.d; echo ' blacklist  xt-conntrack' >/etc/modprobe.d/x.conf",
+			state: host.State{host.KernelModule{Name: "xt_conntrack"}}, refused: "/etc/modprobe.d/x.conf: blacklist xt-conntrack", undo: unlisted,
+		},
+		{
+			name: "a module that must not be installed", do: "mkdir -p /usr/lib/modprobe.d; echo 'install ip_vs /bin/true' >/usr/lib/modprobe.d/x.conf",
+			state: host.State{host.KernelModule{Name: "ip_vs"}}, refused: "/usr/lib/modprobe.d/x.conf: install ip_vs /bin/true", undo: unlisted,
+		},
+		{
+			name: "a module that is blacklisted, and built in",
+			do: "mkdir -p /etc/modprobe.d; echo 'blacklist dm-mod' >/etc/modprobe.d/x.conf\n" +
+				"mkdir -p /lib/modules/$(uname -r); echo kernel/drivers/md/dm-mod.ko >>/lib/modules/$(uname -r)/modules.builtin",
+			state: host.State{host.KernelModule{Name: "dm-mod"}}, plan: []string{"file:/etc/modules-load.d/lab-dm-mod.conf"}, undo: unlisted,
+		},
+		{
+			name: "a blacklist that another file hides, and other modules",
+			do: "mkdir -p /etc/modprobe.d /usr/lib/modprobe.d; echo 'blacklist ext4' >/usr/lib/modprobe.d/x.conf; ln -s /dev/null /etc/modprobe.d/x.conf\n" +
+				"printf '# blacklist ext4\nblacklist ext4x\ninstall ext4 /sbin/modprobe -i ext4\n' >/etc/modprobe.d/y.conf\n" +
+				"mkdir -p /lib/modules/$(uname -r); echo kernel/fs/ext4/ext4.ko >>/lib/modules/$(uname -r)/modules.builtin",
+			state: host.State{host.KernelModule{Name: "ext4"}}, plan: []string{"file:/etc/modules-load.d/lab-ext4.conf"}, undo: unlisted,
 		},
 	}
 }

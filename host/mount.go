@@ -284,7 +284,7 @@ func (m Mount) remount(o *Observation, mounted *MountState) (op Op, ok bool) {
 			pass = append(pass, option)
 		}
 	}
-	if size := mounted.resized(m.Options); size != "" {
+	if size := mounted.resized(m.Options, o.Facts.Memory); size != "" {
 		without = append(without, "size="+size)
 		if value(m.Options, "size") == "" {
 			pass = append(pass, "size="+size)

@@ -95,13 +95,15 @@ func bytesOf(size string) (n int64, ok bool) {
 	return n << shift, err == nil
 }
 
-// resized returns the wanted size of a tmpfs if the mount has another one; "" otherwise. The table shows no size if that is
-// the default, half of the memory.
-func (t MountState) resized(options []string) string {
+// resized returns the wanted size of a tmpfs if the mount has another one; "" otherwise. The default is half of the
+// memory, up to a page more or less, and the table need not show it.
+func (t MountState) resized(options []string, memory int64) string {
 	want, have := cmp.Or(value(options, "size"), "50%"), value(t.Options, "size")
 	n, ok := bytesOf(want)
 	is, _ := bytesOf(have)
-	if t.FSType == "tmpfs" && (ok && n != is || want == "50%" && have != "") {
+	const page = 64 << 10
+	half := have == "" || max(is-memory/2, memory/2-is) <= page
+	if t.FSType == "tmpfs" && (ok && n != is || want == "50%" && !half) {
 		return want
 	}
 	return ""

@@ -39,7 +39,7 @@ func mountRealities() []reality {
 		},
 		{
 			name:  "fstab escapes more than it must",
-			do:    `mkdir '/srv/e f'; mount -t tmpfs tmpfs '/srv/e f'; echo 'tmpfs /\163rv/e\040f tmpfs defaults 0 0' >>/etc/fstab; systemctl daemon-reload`,
+			do:    `mkdir '/srv/e f'; mount -t tmpfs tmpfs '/srv/e f'; printf '%s\n' 'tmpfs /\163rv/e\040f tmpfs defaults 0 0' >>/etc/fstab; systemctl daemon-reload`,
 			state: tmpfs("/srv/e f"), plan: written("/srv/e f"), check: "[ $(grep -c 'e.040f' /etc/fstab) = 1 ]", undo: "umount '/srv/e f'",
 		},
 		{
@@ -49,7 +49,7 @@ func mountRealities() []reality {
 		},
 		{
 			name:    "hidden by another one at its place",
-			do:      "mkdir /srv/low /srv/lowsrc; mount --bind /srv/lowsrc /srv/low; mount -t tmpfs tmpfs /srv/low",
+			do:      "mkdir /srv/low /srv/lowsrc; mount --bind /srv/lowsrc /srv/low; mount --make-private /srv/low; mount -t tmpfs tmpfs /srv/low",
 			state:   host.State{host.Mount{Path: "/srv/low", Source: "/srv/lowsrc", FSType: "none", Options: []string{"bind"}}},
 			refused: "tmpfs is mounted there, not /srv/lowsrc", undo: "umount /srv/low; umount /srv/low",
 		},
@@ -116,21 +116,21 @@ func mountRealities() []reality {
 			undo: "rm '/etc/systemd/system/srv-own\\x2dunit.mount'; systemctl daemon-reload",
 		},
 		{
-			name: "mounted at the first access", kernel: true,
+			name: "mounted at the first access", kernel: true, needs: "[ -e /dev/autofs ]",
 			do:    "mkdir /srv/auto; echo 'tmpfs /srv/auto tmpfs x-systemd.automount 0 0' >>/etc/fstab; systemctl daemon-reload; systemctl start srv-auto.automount",
 			state: tmpfs("/srv/auto", "x-systemd.automount"), check: "grep -q '/srv/auto .*autofs' /proc/self/mountinfo; ls /srv/auto/; grep -q '/srv/auto .*tmpfs' /proc/self/mountinfo",
 		},
 		{
-			name: "mounted at the first access, and accessed", kernel: true,
+			name: "mounted at the first access, and accessed", kernel: true, needs: "[ -e /dev/autofs ]",
 			state: tmpfs("/srv/auto", "x-systemd.automount"), undo: "systemctl stop srv-auto.automount",
 		},
 		{
-			name: "mounted at the first access, and wanted at once", kernel: true,
+			name: "mounted at the first access, and wanted at once", kernel: true, needs: "[ -e /dev/autofs ]",
 			do:    "systemctl start srv-auto.automount",
 			state: tmpfs("/srv/auto", "noexec"), plan: fresh("/srv/auto"), check: once("/srv/auto"), undo: "umount /srv/auto",
 		},
 		{
-			name: "mounted at the first access, and not wanted", kernel: true,
+			name: "mounted at the first access, and not wanted", kernel: true, needs: "[ -e /dev/autofs ]",
 			do:    "mkdir /srv/auto2; echo 'tmpfs /srv/auto2 tmpfs x-systemd.automount 0 0' >>/etc/fstab; systemctl daemon-reload; systemctl start srv-auto2.automount; ls /srv/auto2/",
 			state: host.State{host.Mount{Path: "/srv/auto2", Absent: true}}, plan: []string{"mount:/srv/auto2/unmount", "mount:/srv/auto2"},
 			check: "! grep -q /srv/auto2 /proc/self/mountinfo",

@@ -25,6 +25,7 @@ type Observation struct {
 	groups   map[string]GroupState
 	sysctls  map[string]string
 	modules  map[string]bool
+	builtin  map[string]bool // modules of the kernel itself
 	mounts   []MountState
 	resolved map[string]string   // path -> the same without symbolic links, of mount points
 	settings map[string][]string // configuration file that is read at boot -> the lines that were asked for
@@ -232,6 +233,31 @@ func (o *Observation) confFiles(dir string) (files []string) {
 	}
 	slices.SortFunc(files, func(a, b string) int { return strings.Compare(path.Base(a), path.Base(b)) })
 	return files
+}
+
+// confLines returns the lines of a configuration file that were asked for, as earlier changes of the plan leave them; none
+// if they write the whole file.
+func (o *Observation) confLines(file string) []string {
+	is := o.target(file)
+	if x, ok := o.Expected(is); ok {
+		return splitKeep(string(x.Content))
+	}
+	if o.Pending("file:" + is) {
+		return nil
+	}
+	return o.settings[file]
+}
+
+// target returns the file that a link leads to, or the file itself.
+func (o *Observation) target(file string) string {
+	switch to := o.Link(file); {
+	case to == "":
+		return file
+	case path.IsAbs(to):
+		return path.Clean(to)
+	default:
+		return path.Join(path.Dir(file), to)
+	}
 }
 
 // Swaps returns the active swap areas.

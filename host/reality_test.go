@@ -23,6 +23,7 @@ type reality struct {
 	fails   string   // part of the error of the apply
 	check   string   // succeeds afterwards
 	undo    string   // for the next case, on a real machine
+	needs   string   // the case is skipped if this fails
 	kernel  bool     // only a real machine has what it needs
 }
 
@@ -40,6 +41,9 @@ func (r reality) run(t *testing.T, m *host.Machine) {
 		if err != nil {
 			t.Fatalf("%s: %v", script, err)
 		}
+	}
+	if res, err := m.Run(t.Context(), ssh.Command{Root: true, Script: r.needs}); err != nil || res.Exit != 0 {
+		t.Skipf("the machine lacks %s: %v", r.needs, err)
 	}
 	if r.undo != "" {
 		defer sh(r.undo)

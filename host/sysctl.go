@@ -94,91 +94,91 @@ func (s Sysctl) value() string { return strings.Join(strings.Fields(s.Value), " 
 
 // planLate returns the op that sets the parameter after the file that would set another value at boot.
 func (s Sysctl) planLate(o *Observation) ([]Op, error) {
-	file, value := s.atBoot(o)
-	if value == s.value() {
+	last := s.atBoot(o)
+	if last.value == s.value() {
 		return nil, nil
 	}
-	if path.Base(file) > path.Base(lateSysctls) {
+	if path.Base(last.file) > path.Base(lateSysctls) {
 		return nil, &lab.Error{Op: "set kernel parameter", Hint: "remove the line from it, or give the file a name that comes earlier",
 			Err: fmt.Errorf("%w: %s sets %s = %s at boot, after all other files",
-				lab.ErrConflict, lab.Printable(file), s.Key, lab.Printable(value))}
+				lab.ErrConflict, lab.Printable(last.file), last.key, lab.Printable(last.value))}
 	}
-	ops, err := edit{path: lateSysctls, create: true}.plan(o, s.change)
+	late := s
+	late.Key = cmp.Or(last.key, s.Key) // its other name: the same name with the same value keeps its place
+	ops, err := edit{path: lateSysctls, create: true}.plan(o, late.change)
 	for i := range ops {
-		ops[i].Name, ops[i].Cause = "boot", "at boot "+lab.Printable(file)+" sets it to "+lab.Printable(value)
-		if file == "" {
+		ops[i].Name, ops[i].Cause = "boot", "at boot "+lab.Printable(last.file)+" sets it to "+lab.Printable(last.value)
+		if last.file == "" {
 			ops[i].Cause = s.file() + " is not read at boot"
 		}
 	}
 	return ops, err
 }
 
-// atBoot returns the last file that sets the parameter at boot, and its value, once File contains the line; "" if none
-// does. Files that another change of the plan writes are left out.
-func (s Sysctl) atBoot(o *Observation) (file, value string) {
-	files := o.confFiles("sysctl.d")
-	own := s.file()
+// setting is a line of a file of sysctl.d(5).
+type setting struct{ file, key, value string }
+
+// atBoot returns the setting of the parameter that is made last at boot, once File contains the line. Files that
+// another change of the plan writes are left out.
+func (s Sysctl) atBoot(o *Observation) (last setting) {
+	var made []setting // as systemd makes them: one that repeats the value of its name keeps its place
+	for _, f := range s.files(o) {
+		lines := o.confLines(f)
+		if o.target(f) == s.file() {
+			lines = s.change(lines)
+		}
+		for _, l := range lines {
+			key, value, ok := sysctlLine(l)
+			at := slices.IndexFunc(made, func(m setting) bool { return sysctlName(m.key) == sysctlName(key) })
+			switch {
+			case !ok || canonicalSysctl(key) != canonicalSysctl(s.Key), at >= 0 && made[at].value == value:
+				continue
+			case at >= 0:
+				made = slices.Delete(made, at, at+1)
+			}
+			made = append(made, setting{f, key, value})
+		}
+	}
+	if len(made) > 0 {
+		last = made[len(made)-1]
+	}
+	return last
+}
+
+// files returns the files that are read at boot, in their order, with File among them if it will be read.
+func (s Sysctl) files(o *Observation) []string {
+	files, own := o.confFiles("sysctl.d"), s.file()
 	if path.Dir(own) == "/etc/sysctl.d" && strings.HasSuffix(own, ".conf") {
 		files = slices.DeleteFunc(files, func(f string) bool { return path.Base(f) == path.Base(own) })
 		at, _ := slices.BinarySearchFunc(files, own, func(f, own string) int { return strings.Compare(path.Base(f), path.Base(own)) })
 		files = slices.Insert(files, at, own)
 	}
-	for _, f := range files {
-		is := f // the file itself
-		if target := o.Link(f); target != "" {
-			is = path.Join(path.Dir(f), target)
-			if path.IsAbs(target) {
-				is = target
-			}
-		}
-		lines := o.settings[f]
-		if x, ok := o.Expected(is); ok {
-			lines = splitKeep(string(x.Content))
-		}
-		switch {
-		case is == own:
-			file, value = f, s.value()
-			continue
-		case o.Pending("file:" + is):
-			continue
-		}
-		for _, l := range lines {
-			if name, v, ok := sysctlLine(l); ok && name == s.name() {
-				file, value = f, v
-			}
-		}
-	}
-	return file, value
+	return files
 }
 
-// name returns the path of the parameter below /proc/sys, the same one for two that are the same.
-func (s Sysctl) name() string { return canonicalSysctl(s.Key) }
-
+// canonicalSysctl returns the path of the parameter below /proc/sys, the same one for two that are the same.
 func canonicalSysctl(key string) string {
-	name := sysctlName(key)
-	if name == "net/ipv4/conf/all/forwarding" {
-		return "net/ipv4/ip_forward"
+	if name := sysctlName(key); name != "net/ipv4/conf/all/forwarding" {
+		return name
 	}
-	return name
+	return "net/ipv4/ip_forward"
 }
 
 // sysctlLine parses a line of a file of sysctl.d(5). Patterns are not expanded: systemd gives those parameters that a
 // line names itself the value of that line, wherever it is.
-func sysctlLine(line string) (name, value string, ok bool) {
-	line = strings.TrimSpace(line)
-	key, value, ok := strings.Cut(line, "=")
-	if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
+func sysctlLine(line string) (key, value string, ok bool) {
+	key, value, ok = strings.Cut(strings.TrimSpace(line), "=")
+	if strings.HasPrefix(key, "#") || strings.HasPrefix(key, ";") {
 		return "", "", false
 	}
-	key = strings.TrimPrefix(strings.TrimSpace(key), "-")
-	return canonicalSysctl(strings.TrimSpace(key)), strings.Join(strings.Fields(value), " "), ok
+	return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(key), "-")), strings.Join(strings.Fields(value), " "), ok
 }
 
 // change returns the lines with the last one for the parameter, which counts, replaced.
 func (s Sysctl) change(lines []string) []string {
 	line := s.Key + " = " + s.Value + "\n"
 	for i, l := range slices.Backward(lines) {
-		if name, _, ok := sysctlLine(l); ok && name == s.name() {
+		if key, _, ok := sysctlLine(l); ok && canonicalSysctl(key) == canonicalSysctl(s.Key) {
 			if !strings.HasSuffix(l, "\n") {
 				line = strings.TrimSuffix(line, "\n")
 			}

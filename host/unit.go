@@ -185,7 +185,7 @@ func (u Unit) planEnabled(o *Observation, st UnitState) ([]Op, error) {
 		return []Op{{Name: "disable", Action: lab.Update, Cause: "is " + st.File + st.detail(),
 			Script: own.systemctl("disable") + "\n" +
 				shell("runtime", "unit", own.Name, "state", "enabled-runtime", "verb", "disable")}}, nil
-	default:
+	case !u.Masked:
 		return nil, st.refuseDisable()
 	}
 	return nil, nil
@@ -224,7 +224,7 @@ func (st UnitState) refuseEnable(o *Observation) error {
 	case generated && st.wantedBy == "" && st.source != "":
 		return &lab.Error{Op: "enable unit", Hint: "change " + st.source,
 			Err: fmt.Errorf("%w: it is generated from %s, which does not start it at boot", lab.ErrConflict, st.source)}
-	case st.File != "generated" && strings.HasPrefix(st.Fragment, "/run/") && o.PendingToken(unitFiles) == "":
+	case st.File != "generated" && st.Load != "masked" && strings.HasPrefix(st.Fragment, "/run/") && o.PendingToken(unitFiles) == "":
 		return &lab.Error{Op: "enable unit", Hint: "put its file into /etc/systemd/system",
 			Err: fmt.Errorf("%w: its file %s does not survive a boot", lab.ErrConflict, st.Fragment)}
 	}

@@ -145,11 +145,17 @@ ask_sysctls() {
   ask_settings sysctl.d '^[^#;]*='
 }
 
+# ask_modules NAME... takes names with underscores.
 ask_modules() {
   frame modules
-  b=/lib/modules/$(uname -r)/modules.builtin
-  for x; do if [ -d "/sys/module/$x" ] || { [ -r "$b" ] && grep -q "/$x\.ko" "$b"; }; then printf '%s\n' "$x"; fi; done
+  for x; do [ -d "/sys/module/$x" ] && printf '%s\n' "$x"; done
   ask_settings modprobe.d '^[[:space:]]*\(blacklist\|install\)[[:space:]]'
+  frame builtin
+  n=$#
+  for x; do set -- "$@" -e "/$x.ko"; done
+  shift "$n"
+  b=/lib/modules/$(uname -r)/modules.builtin
+  [ -r "$b" ] && tr - _ <"$b" | grep -F "$@"
 }
 
 # ask_mounts PATH... resolves the paths and all mount points of fstab with one process.

@@ -205,6 +205,11 @@ func (c *systemctl) isEnabled(args []string) int {
 			c.p.Warnf("Failed to get unit file state for %s: No such file or directory\n", unitNameOf(a))
 			return 1
 		}
+		if f, _, _ := c.s.find(unitNameOf(a)); strings.HasPrefix(f, lateGenerator+"/") {
+			if st = "disabled"; c.s.runlevelLink(strings.TrimSuffix(path.Base(f), ".service")) != "" {
+				st = "enabled"
+			}
+		}
 		if !c.o.Has("q") {
 			c.p.Print(st, "\n")
 		}

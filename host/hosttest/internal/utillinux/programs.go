@@ -19,7 +19,7 @@ func Programs() map[string]kernel.Program {
 
 		// the machine
 		"uname": cmdUname, "arch": cmdArch, "hostname": cmdHostname, "uptime": cmdUptime, "nproc": cmdNproc,
-		"/usr/sbin/sysctl": cmdSysctl, "/usr/sbin/modprobe": cmdModprobe, "/usr/sbin/lsmod": cmdLsmod,
+		"/usr/sbin/sysctl": cmdSysctl, "/usr/lib/systemd/systemd-sysctl": cmdSystemdSysctl, "/usr/sbin/modprobe": cmdModprobe, "/usr/sbin/lsmod": cmdLsmod,
 		"/usr/sbin/ip": cmdIP, "ss": cmdSs, "/usr/sbin/iptables": cmdIptables,
 		"/usr/sbin/sshd": cmdSshd, "/usr/sbin/update-ca-certificates": cmdUpdateCA,
 	}
