@@ -113,6 +113,10 @@ func (p *observationParser) flush() {
 		p.o.swaps = readSwaps(string(b))
 	case "resolved":
 		p.readResolved(string(b))
+	case "leftovers":
+		if len(b) > 0 {
+			p.o.leftovers = strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
+		}
 	case "probe":
 		p.early = string(b)
 	case "read":

@@ -33,6 +33,8 @@ type Observation struct {
 	probes   map[string]ProbeResult
 	now      time.Time
 
+	leftovers []string // temporary files of runs that were cut off
+
 	*outlook
 }
 

@@ -26,6 +26,7 @@ type Query struct {
 	points   ordered           // mount points
 	probes   ordered           // free-form questions
 	scripts  map[string]string // of probes
+	journal  string            // the list of temporary files, see [leftovers]; empty means that it is not asked for
 	mounts   bool
 	clock    bool
 }
@@ -150,6 +151,9 @@ func (q *Query) script(nonce string) string {
 	}
 	if q.mounts {
 		b.WriteString("ask_mounts" + words(q.points.list) + "\n")
+	}
+	if q.journal != "" {
+		b.WriteString("ask_leftovers" + words([]string{q.journal}) + "\n")
 	}
 	for i, name := range q.probes.list {
 		b.WriteString("ask_probe" + words([]string{fmt.Sprint(i), q.scripts[name]}) + "\n")

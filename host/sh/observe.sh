@@ -12,6 +12,15 @@ frame() { printf '\n%s %s\n' "$nonce" "$*"; }
 # first_line NAME FILE. The shell's read needs no process.
 first_line() { v=; [ -r "$2" ] && IFS= read -r v <"$2"; printf '%s=%s\n' "$1" "$v"; }
 
+# started PID sets v to the time at which the process was started, in ticks since the boot (proc(5)).
+started() {
+  v=
+  read -r v <"/proc/$1/stat"
+  # shellcheck disable=SC2086 # after the name, which is in parentheses, there are only words
+  set -- ${v##*) }
+  v=${20}
+}
+
 ask_facts() {
   frame facts
   first_line boot_id /proc/sys/kernel/random/boot_id
@@ -176,6 +185,23 @@ ask_mounts() {
   frame resolved
   printf '%s\0' "$@"
   readlink -z -m -- "$@"
+}
+
+# ask_leftovers JOURNAL prints which of the listed temporary files exist, unless the run that made the list is still
+# running, see begin in apply.sh.
+ask_leftovers() {
+  [ -s "$1" ] || return 0
+  read -r b p s <"$1"
+  read -r v </proc/sys/kernel/random/boot_id
+  if [ "$b" = "$v" ] && [ -r "/proc/$p/stat" ]; then
+    started "$p"
+    [ "$v" != "$s" ] || return 0
+  fi
+  frame leftovers
+  # shellcheck disable=SC2016 # for the inner shell
+  tail -n +2 -- "$1" | xargs -0 -r sh -c 'for f; do case ${f##*/} in
+    .* | *tmp) if [ -e "$f" ] || [ -h "$f" ]; then printf "%s\0" "$f"; fi ;;
+    esac; done' lab
 }
 
 # ask_probe INDEX SCRIPT. A script with a syntax error fails alone, without its frame "read".
