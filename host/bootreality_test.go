@@ -73,6 +73,18 @@ func bootRealities() []reality {
 			plan: []string{"sysctl:net/ipv4/ip_forward", "sysctl:net/ipv4/ip_forward/now"}, check: booted, undo: clear,
 		},
 		{
+			name:  "a swap unit of its own",
+			do:    `printf '[Swap]\nWhat=/opt/swap\n[Install]\nWantedBy=swap.target\n' >/etc/systemd/system/opt-swap.swap; systemctl enable opt-swap.swap`,
+			state: host.State{host.NoSwap{}}, plan: []string{"any"}, check: "! systemctl is-enabled -q opt-swap.swap",
+		},
+		{
+			name: "a swap unit that a generator made",
+			do: `mkdir -p /etc/systemd/system-generators; printf '#!/bin/sh\nprintf "[Swap]\\nWhat=/opt/gen\\n" >$2/opt-gen.swap; mkdir -p $2/swap.target.wants; ln -sf ../opt-gen.swap $2/swap.target.wants/\n' ` +
+				">/etc/systemd/system-generators/lab; chmod 755 /etc/systemd/system-generators/lab; systemctl daemon-reload",
+			state: host.State{host.NoSwap{}}, plan: []string{"swap:none/opt-gen.swap"}, check: "[ $(systemctl show -p LoadState --value opt-gen.swap) = masked ]",
+			undo: "rm /etc/systemd/system-generators/lab; systemctl daemon-reload", kernel: true,
+		},
+		{
 			name: "a module that is blacklisted", do: "mkdir -p /etc/modprobe.d; echo ' blacklist  xt-conntrack' >/etc/modprobe.d/x.conf",
 			state: host.State{host.KernelModule{Name: "xt_conntrack"}}, refused: "/etc/modprobe.d/x.conf: blacklist xt-conntrack", undo: unlisted,
 		},

@@ -28,7 +28,7 @@ type reality struct {
 }
 
 func realities() []reality {
-	return slices.Concat(mountRealities(), unitRealities(), bootRealities())
+	return slices.Concat(mountRealities(), unitRealities(), bootRealities(), fullRealities())
 }
 
 func (r reality) run(t *testing.T, m *host.Machine) {
@@ -66,6 +66,9 @@ func (r reality) run(t *testing.T, m *host.Machine) {
 	if r.fails != "" {
 		if err == nil || !strings.Contains(err.Error(), r.fails) {
 			t.Fatalf("the apply does not fail with %q: %v\n%s", r.fails, err, report)
+		}
+		if r.check != "" {
+			sh(r.check)
 		}
 		return
 	}

@@ -27,15 +27,15 @@ begin() {
   shift
   [ -d "${lab_journal%/*}" ] || ( umask 022; mkdir -p -- "${lab_journal%/*}" )
   if [ -s "$lab_journal" ]; then lab_cut=yes; fi
-  {
+  if {
     if [ "$lab_cut" ]; then cat -- "$lab_journal"; else
       read -r b </proc/sys/kernel/random/boot_id
       read -r s <"/proc/$$/stat"
       # shellcheck disable=SC2086 # after the name, which is in parentheses, there are only words
       printf '%s %s %s\n' "$b" $$ "$(set -- ${s##*) }; echo "${20}")"
     fi && printf '%s\0' "$@"
-  } >"$lab_journal.new" && sync -- "$lab_journal.new" && mv -fT -- "$lab_journal.new" "$lab_journal" &&
-    sync -- "${lab_journal%/*}/" || rm -f -- "$lab_journal.new"
+  } >"$lab_journal.new" && sync -- "$lab_journal.new" && mv -fT -- "$lab_journal.new" "$lab_journal"
+  then sync -- "${lab_journal%/*}/"; else rm -f -- "$lab_journal.new"; fi
 }
 
 # finish FILE... removes the list if all files are gone that it contains, see sh/leftovers.sh.

@@ -6,7 +6,7 @@
 # archive. sum: that checksum. strip: leading components to remove from names. owner: OWNER:GROUP of
 # everything; empty for root, who owns it anyway. created: set if the directory was created.
 # shellcheck disable=SC2154 # the caller prepends them
-rm -f -- "$stamp" "$stamp.tmp"; sync -- "$dir"
+rm -f -- "$stamp"; sync -- "$dir"
 ( umask 022; tar -x -f "$temp" -C "$dir" --strip-components="$strip" --no-same-owner ) || {
   rm -f -- "$temp"
   [ -z "$created" ] || rm -rf --one-file-system -- "$dir"
@@ -16,4 +16,4 @@ rm -f -- "$temp"
 [ -z "$owner" ] || chown -R -h -- "$owner" "$dir"
 # Another file system may be mounted somewhere below the directory.
 if [ "$(find "$dir" -type d -printf '%D\n' | sort -u | wc -l)" = 1 ]; then sync -f -- "$dir"; else sync; fi
-printf '%s\n' "$sum" >"$stamp.tmp"; chmod 0644 "$stamp.tmp"; sync -- "$stamp.tmp"; mv -fT -- "$stamp.tmp" "$stamp"; sync -- "$dir"
+printf '%s\n' "$sum" >"$stamp"; chmod 0644 "$stamp"; sync -- "$stamp"

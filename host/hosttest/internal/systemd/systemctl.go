@@ -307,6 +307,7 @@ func firstWord(args []string) string {
 func (c *systemctl) expand(arg string) []*unit {
 	if strings.ContainsAny(arg, "*?[") { // a backslash is part of a name
 		var out []*unit
+		c.s.loadWanted()
 		for _, u := range c.s.unitList() {
 			if libc.Fnmatch(unitNameOf(arg), u.name) || libc.Fnmatch(arg, u.name) {
 				out = append(out, u)

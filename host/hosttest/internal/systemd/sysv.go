@@ -97,6 +97,21 @@ func (s *Manager) dependents(u *unit, kind string) []string {
 	return out
 }
 
+// loadWanted loads the units that other units want, which are always in memory.
+func (s *Manager) loadWanted() {
+	for _, dir := range unitDirs {
+		names, _ := s.k.FS().ReadDir(dir)
+		for _, n := range names {
+			if strings.HasSuffix(n, ".wants") || strings.HasSuffix(n, ".requires") {
+				wanted, _ := s.k.FS().ReadDir(dir + "/" + n)
+				for _, w := range wanted {
+					s.Unit(w)
+				}
+			}
+		}
+	}
+}
+
 // referenced tells that some unit names another one, so that systemd does not forget it when it has ended.
 func (s *Manager) referenced(u *unit) bool {
 	if len(s.dependents(u, ".wants"))+len(s.dependents(u, ".requires")) > 0 {
