@@ -282,8 +282,11 @@ func (u Unit) planStart(o *Observation, st UnitState) []Op {
 		cause = cmp.Or(why, cause)
 	}
 	script := u.systemctl("start") + u.note(o, st)
-	if st.Active == "failed" || st.looping() { // systemd does not start a unit that failed too often
+	switch {
+	case st.Active == "failed": // systemd does not start a unit that failed too often
 		script = u.systemctl("reset-failed") + "\n" + script
+	case st.looping(): // the start would wait for the next restart
+		script = u.systemctl("stop") + "\n" + script
 	}
 	return []Op{{Name: "start", Action: lab.Run, Cause: cause, Script: script}}
 }

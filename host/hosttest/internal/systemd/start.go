@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
@@ -16,6 +17,11 @@ var errDependency = errors.New("dependency")
 
 // startLocked starts a unit and what it requires. At boot nothing is counted. The error is for the job.
 func (s *Manager) startLocked(u *unit, boot bool) error {
+	for u.sub == "auto-restart" && !s.k.Off() { // the job waits until the pause is over
+		s.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		s.mu.Lock()
+	}
 	if u.active == "active" || u.active == "activating" {
 		if !strings.HasSuffix(u.name, ".mount") {
 			return nil
