@@ -90,7 +90,7 @@ func (m Mount) Needs() []string { return []string{"path:" + fstab, "path:" + m.P
 func (m Mount) Observe(q *Query) {
 	q.Content(fstab)
 	q.Path(m.Path)
-	q.mountPoint(m.Path)
+	q.MountPoint(m.Path)
 	if !m.Absent {
 		q.Unit(mountUnit(m.Path, ".mount"))
 	}

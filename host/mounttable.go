@@ -14,6 +14,16 @@ func (o *Observation) resolve(p string) string {
 	return path.Clean(p)
 }
 
+// MountAt returns what is mounted at the path, through symbolic links, and hides everything else there; false if it is no
+// mount point, or one that is hidden itself. An automount that has not mounted anything yet is a mount of type autofs.
+func (o *Observation) MountAt(path string) (MountState, bool) {
+	stack := o.mountsAt(path)
+	if len(stack) == 0 {
+		return MountState{}, false
+	}
+	return stack[len(stack)-1], true
+}
+
 // mountsAt returns the mounts at the mount point that can be reached, the lowest first: the last one hides the
 // others. As the kernel does, it descends from the root directory and enters at each directory what is mounted
 // there, so that a mount is not found that lies below a directory which was mounted over later.

@@ -105,8 +105,8 @@ func (q *Query) Module(name string) { q.modules.add(name) }
 // [Observation.Swaps].
 func (q *Query) Mounts() { q.mounts = true }
 
-// mountPoint asks for the mount table, and for what the path is without symbolic links.
-func (q *Query) mountPoint(path string) {
+// MountPoint asks for what is mounted at the path. See [Observation.MountAt].
+func (q *Query) MountPoint(path string) {
 	q.points.add(path)
 	q.mounts = true
 }
