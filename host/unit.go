@@ -37,6 +37,7 @@ type Unit struct {
 	ReloadOn  []string `yaml:"reloadOn"`      // IDs of resources: the unit is reloaded when one changes, unless it is restarted
 
 	files map[string][]string // ID in RestartOn or ReloadOn -> files, see [Watched]
+	down  []string            // units that the same state stops
 }
 
 // The states of a unit that can be asked for.
@@ -86,8 +87,13 @@ const downToken = "down:"
 // Implies implements [Implier]: systemd reads changed unit files before a unit is changed.
 func (u Unit) Implies() []Resource { return []Resource{DaemonReload{Units: []string{u.Name}}} }
 
-// Bind implements [Binder]: it finds the files of the resources that the unit watches.
+// Bind implements [Binder]: it finds the files of the resources that the unit watches, and what else is stopped.
 func (u Unit) Bind(w *Whole) Resource {
+	for _, r := range w.resources {
+		if other, ok := r.(Unit); ok && other.State == Stopped {
+			u.down = append(u.down, other.Name)
+		}
+	}
 	u.files = map[string][]string{}
 	for _, id := range u.watches() {
 		for _, r := range w.Find(id) {
@@ -125,6 +131,9 @@ func (u Unit) want(ids []string, o *Observation) string {
 // Observe implements [Resource].
 func (u Unit) Observe(q *Query) {
 	q.Unit(u.Name)
+	if u.State == Stopped && !u.Masked {
+		q.Probe(u.ID(), shell("triggers", "unit", u.Name))
+	}
 	if u.State == Started || len(u.watches()) > 0 {
 		q.Content(u.stamp())
 	}
@@ -141,6 +150,9 @@ func (u Unit) Observe(q *Query) {
 func (u Unit) Plan(o *Observation) ([]Op, error) {
 	st := o.Unit(u.Name)
 	enabling, err := u.planEnabled(o, st)
+	if err == nil {
+		err = u.refuseStop(o)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -239,6 +251,18 @@ func (st UnitState) refuseDisable() error {
 	}
 	return &lab.Error{Op: "disable unit", Hint: "set masked: true",
 		Err: fmt.Errorf("%w: it is %s, and started by %s", lab.ErrConflict, st.File, st.wantedBy)}
+}
+
+// refuseStop returns an error if the unit would not stay stopped, because a socket or a path that stays active starts it
+// when it is used.
+func (u Unit) refuseStop(o *Observation) error {
+	for _, trigger := range strings.Fields(string(o.Probe(u.ID()).Output)) {
+		if u.State == Stopped && !u.Masked && !slices.Contains(u.down, trigger) {
+			return &lab.Error{Op: "stop unit", Hint: "stop and disable " + trigger + " as well, or set masked: true",
+				Err: fmt.Errorf("%w: %s is active, and starts it again when it is used", lab.ErrConflict, trigger)}
+		}
+	}
+	return nil
 }
 
 // looping reports whether the unit failed and waits to be restarted.

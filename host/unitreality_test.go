@@ -104,6 +104,18 @@ func unitRealities() []reality {
 			state: enabled("lab-also.service", &no), plan: unit("lab-also.service", "disable"), check: "! systemctl is-enabled -q lab-also.socket",
 		},
 		{
+			name:  "a socket starts it again",
+			do:    vendor("lab-sock.service", sleep) + vendor("lab-sock.socket", `[Socket]\nListenStream=/run/lab-sock\n`) + "systemctl start lab-sock.socket lab-sock.service",
+			state: host.State{host.Unit{Name: "lab-sock.service", State: host.Stopped}}, refused: "lab-sock.socket is active, and starts it again",
+			undo: "systemctl stop lab-sock.socket lab-sock.service",
+		},
+		{
+			name:  "a socket that is stopped too",
+			do:    vendor("lab-sock2.service", sleep) + vendor("lab-sock2.socket", `[Socket]\nListenStream=/run/lab-sock2\n`) + "systemctl start lab-sock2.socket lab-sock2.service",
+			state: host.State{host.Unit{Name: "lab-sock2.service", State: host.Stopped}, host.Unit{Name: "lab-sock2.socket", State: host.Stopped}},
+			plan:  []string{"unit:lab-sock2.service/stop", "unit:lab-sock2.socket/stop"}, check: "! systemctl is-active lab-sock2.service lab-sock2.socket",
+		},
+		{
 			name: "a file that is gone after a boot", do: "mkdir -p /run/systemd/system; printf '" + sleep + install + "' >/run/systemd/system/lab-run.service; systemctl daemon-reload",
 			state: enabled("lab-run.service", &yes), refused: "does not survive a boot",
 		},

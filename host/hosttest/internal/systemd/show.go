@@ -114,6 +114,14 @@ func (s *Manager) properties(u *unit) [][2]string {
 	}
 	add("RequiredBy", strings.Join(s.dependents(u, ".requires"), " "))
 	add("WantedBy", strings.Join(s.dependents(u, ".wants"), " "))
+	var triggers []string
+	base := strings.TrimSuffix(u.name, path.Ext(u.name))
+	for _, x := range s.unitList() {
+		if x.load == "loaded" && slices.Contains([]string{base + ".socket", base + ".path", base + ".timer"}, x.name) && x != u {
+			triggers = append(triggers, x.name)
+		}
+	}
+	add("TriggeredBy", strings.Join(triggers, " "))
 	for _, k := range []string{"Conflicts", "Before", "After", "RequiresMountsFor"} {
 		add(k, strings.Join(f.Words("Unit."+k), " "))
 	}
