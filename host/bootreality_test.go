@@ -10,6 +10,8 @@ func bootRealities() []reality {
 	const booted = "/usr/lib/systemd/systemd-sysctl; [ \"$(cat /proc/sys/net/ipv4/ip_forward)\" = 1 ]"
 	clear := "rm -f /etc/sysctl.d/??-x.conf /etc/sysctl.d/zzz.conf /usr/lib/sysctl.d/97-x.conf /run/sysctl.d/97-x.conf; sed -i /ip_forward/d /etc/sysctl.conf\n" + reset
 	const unlisted = "rm -f /etc/modprobe.d/[xy].conf /usr/lib/modprobe.d/x.conf"
+	const cloud = "mkdir -p /etc/cloud/cloud.cfg.d; printf '#!/bin/sh\n' >/usr/bin/cloud-init; chmod 755 /usr/bin/cloud-init\n"
+	const noCloud = "rm -rf /etc/cloud /usr/bin/cloud-init /boot/firmware/user-data"
 	return []reality{
 		{name: "nothing else sets a parameter", do: reset, state: forward, plan: []string{line, now}, check: booted, undo: clear},
 		{
