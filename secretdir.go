@@ -19,9 +19,9 @@ import (
 // mode 0600. The directory is made when the first secret is put, mode 0700. One that others may
 // look into is refused, and so is a file that others may read.
 //
-// A file appears under its name complete and on disk, or not at all. What a run that was cut off
-// leaves, a file .new-*, is removed by the next run, by its first Get or Prove. The file system must have hard links, which
-// FAT does not.
+// A file appears under its name complete and on disk, or not at all. What a run that was cut off leaves, a
+// file .new-*, is removed by the next run, by its first Get or Prove. The file system must have hard
+// links, which FAT does not.
 type SecretDir struct {
 	Path string // the directory; empty is an error
 

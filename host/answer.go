@@ -35,7 +35,8 @@ func newObservationParser(q *Query) *observationParser {
 		paths: map[string]Stat{}, sums: map[string]string{}, shown: map[string][]byte{}, contents: map[string][]byte{},
 		links: map[string]string{}, packages: map[string]PackageState{}, units: map[string]UnitState{},
 		users: map[string]UserState{}, groups: map[string]GroupState{}, sysctls: map[string]string{},
-		modules: map[string]bool{}, builtin: map[string]bool{}, resolved: map[string]string{}, settings: map[string][]string{}, probes: map[string]ProbeResult{}, outlook: newOutlook(nil, false),
+		modules: map[string]bool{}, builtin: map[string]bool{}, resolved: map[string]string{},
+		settings: map[string][]string{}, probes: map[string]ProbeResult{}, outlook: newOutlook(nil, false),
 	}}
 }
 
@@ -419,5 +420,7 @@ var escapedByte = regexp.MustCompile(`\\[0-3][0-7][0-7]`)
 
 // unescapeMount decodes the escapes of a mount table.
 func unescapeMount(s string) string {
-	return escapedByte.ReplaceAllStringFunc(s, func(e string) string { return string([]byte{byte(parseUint(e[1:], 8))}) })
+	return escapedByte.ReplaceAllStringFunc(s, func(e string) string {
+		return string([]byte{byte(parseUint(e[1:], 8))})
+	})
 }

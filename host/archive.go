@@ -69,7 +69,8 @@ func (a Archive) Plan(o *Observation) ([]Op, error) {
 	}
 	temp := tempFor(a.Path)
 	op.Temp = temp
-	op.Script = fmt.Sprintf("created=''; [ -d %[1]s ] || { ( umask 022; mkdir -p -- %[1]s ); created=yes; }\n", ssh.Quote(a.Path)) +
+	create := "created=''; [ -d %[1]s ] || { ( umask 022; mkdir -p -- %[1]s ); created=yes; }\n"
+	op.Script = fmt.Sprintf(create, ssh.Quote(a.Path)) +
 		downloadTo(a.URL, temp, "", a.SHA256) +
 		shell("unpack", "temp", temp, "dir", a.Path, "stamp", a.stamp(),
 			"sum", a.SHA256, "strip", fmt.Sprint(a.Strip), "owner", owner)

@@ -141,8 +141,8 @@ func (c Command) Plan(o *Observation) ([]Op, error) {
 	return []Op{{Action: lab.Run, Cause: strings.Join(causes, ", "), Risk: c.Risk, Script: b.String()}}, nil
 }
 
-// settle returns the script lines that write to disk what the command has done before it counts as done: after a power
-// cut the path would be there, and what was made with it might not.
+// settle returns the script lines that write to disk what the command has done before it counts as done:
+// after a power cut the path would be there, and what was made with it might not.
 func (c Command) settle() string {
 	out := ""
 	if c.Creates != "" {

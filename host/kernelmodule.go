@@ -11,9 +11,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// KernelModule is a kernel module that is loaded now and at boot (modules-load.d(5)). A module that
-// is built into the kernel counts as loaded. It is an error if the configuration of modprobe, or the kernel's command
-// line, keeps it from being loaded at boot.
+// KernelModule is a kernel module that is loaded now and at boot (modules-load.d(5)). A module that is
+// built into the kernel counts as loaded. It is an error if the configuration of modprobe, or the kernel's
+// command line, keeps it from being loaded at boot.
 type KernelModule struct {
 	Order `yaml:",inline"`
 
@@ -68,13 +68,14 @@ func (m loadedModule) Plan(o *Observation) ([]Op, error) {
 	return []Op{{Action: lab.Run, Cause: "not loaded", Script: "modprobe -- " + ssh.Quote(m.name)}}, nil
 }
 
-// denied returns the file and the line that keep the module from being loaded by systemd-modules-load, which, unlike
-// modprobe, respects a blacklist for the modules that it is told to load; "" if none does.
+// denied returns the file and the line that keep the module from being loaded by systemd-modules-load,
+// which, unlike modprobe, respects a blacklist for the modules that it is told to load; "" if none does.
 func (m loadedModule) denied(o *Observation) (file, line string) {
 	same := func(name string) bool { return strings.ReplaceAll(name, "-", "_") == m.kernelName() }
 	for _, word := range strings.Fields(o.Facts.Cmdline) {
 		key, names, _ := strings.Cut(word, "=")
-		if (key == "modprobe.blacklist" || key == "module_blacklist") && slices.ContainsFunc(strings.Split(names, ","), same) {
+		listed := slices.ContainsFunc(strings.Split(names, ","), same)
+		if listed && (key == "modprobe.blacklist" || key == "module_blacklist") {
 			return "the kernel command line", word
 		}
 	}
@@ -84,7 +85,11 @@ func (m loadedModule) denied(o *Observation) (file, line string) {
 			if len(w) < 2 || !same(w[1]) {
 				continue
 			}
-			if w[0] == "blacklist" || w[0] == "install" && len(w) > 2 && slices.Contains([]string{"true", "false"}, path.Base(w[2])) {
+			program := ""
+			if w[0] == "install" && len(w) > 2 {
+				program = path.Base(w[2])
+			}
+			if w[0] == "blacklist" || program == "true" || program == "false" {
 				return f, strings.Join(w, " ")
 			}
 		}

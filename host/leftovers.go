@@ -8,15 +8,16 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// journal lists the temporary files of the run that has the lock: their names are on disk before they are made, and the
-// list is removed when they are gone. So what a run leaves behind that was cut off, by a power cut or by the kernel, is
-// found by the next one, whatever that is for. A machine with another lock, as in tests, has another list.
+// journal lists the temporary files of the run that has the lock: their names are on disk before they are
+// made, and the list is removed when they are gone. So what a run leaves behind that was cut off, by a
+// power cut or by the kernel, is found by the next one, whatever that is for. A machine with another lock,
+// as in tests, has another list.
 func (m *Machine) journal() string {
 	return "/var/lib/lab/unfinished" + strings.ReplaceAll(m.Target.LockFile, "/", "-")
 }
 
-// leftovers is the resource that removes the temporary files of runs that were cut off. Every plan includes it, before
-// everything else: they may have filled the disk, and contain secrets.
+// leftovers is the resource that removes the temporary files of runs that were cut off. Every plan
+// includes it, before everything else: they may have filled the disk, and contain secrets.
 type leftovers struct{ journal string }
 
 func (leftovers) ID() string { return "temporary:files" }

@@ -29,7 +29,8 @@ func packed(t *testing.T, dir string) (host.Archive, []byte) {
 func left(t *testing.T, m *host.Machine) string {
 	t.Helper()
 	r, err := m.Run(t.Context(), ssh.Command{Root: true,
-		Script: "find / -xdev \\( -name '.lab-*' ! -name .lab-archive -o -path '/var/lib/lab/unfinished*' \\); find /run -name '.lab-*'"})
+		Script: "find / -xdev \\( -name '.lab-*' ! -name .lab-archive -o -path '/var/lib/lab/unfinished*' \\)\n" +
+			"find /run -name '.lab-*'"})
 	if err == nil {
 		err = r.Err()
 	}
@@ -39,8 +40,8 @@ func left(t *testing.T, m *host.Machine) string {
 	return strings.TrimSpace(string(r.Stdout))
 }
 
-// TestLeftoversAreFound: after a power cut at any write, a run that wants nothing at all removes the temporary files, which
-// may contain secrets, and then there is nothing to do.
+// TestLeftoversAreFound: after a power cut at any write, a run that wants nothing at all removes the
+// temporary files, which may contain secrets, and then there is nothing to do.
 func TestLeftoversAreFound(t *testing.T) {
 	archive, b := packed(t, "/srv/packed")
 	h := sha256.Sum256([]byte("download"))
@@ -90,7 +91,8 @@ func TestLeftoversAreFound(t *testing.T) {
 			t.Errorf("write %d: left behind: %s", k, l)
 		}
 		settle(t, m, s)
-		settle(t, m, append(s, host.File{Path: "/srv/another"})) // a list of files that are gone is removed by the next run that makes some
+		// A list of files that are all gone is removed by the next run that makes some.
+		settle(t, m, append(s, host.File{Path: "/srv/another"}))
 		if l := left(t, m); l != "" {
 			t.Errorf("write %d: left behind by the next run: %s", k, l)
 		}
@@ -141,8 +143,8 @@ func TestLeftoversOnMachine(t *testing.T) {
 	}
 }
 
-// TestStampsAreLast: what a stamp vouches for, or the path that a command creates, is whole after a power cut at any
-// write, and after one at the end.
+// TestStampsAreLast: what a stamp vouches for, or the path that a command creates, is whole after a power
+// cut at any write, and after one at the end.
 func TestStampsAreLast(t *testing.T) {
 	archive, b := packed(t, "/srv/packed")
 	archive.Owner = "daemon"
@@ -167,7 +169,8 @@ func TestStampsAreLast(t *testing.T) {
 		if commands && err != nil {
 			t.Errorf("%s: %v", when, err)
 		}
-		out, _ := box.Exec("tar -x -O -f /opt/packed.tgz | sha256sum; find /srv/packed -type f ! -name '.lab-*' -exec cat {} + | sha256sum")
+		out, _ := box.Exec("tar -x -O -f /opt/packed.tgz | sha256sum\n" +
+			"find /srv/packed -type f ! -name '.lab-*' -exec cat {} + | sha256sum")
 		if sums := strings.Fields(out); err == nil && (len(sums) != 4 || sums[0] != sums[2]) {
 			t.Errorf("%s: the stamp %q is there, but the files are not whole: %s", when, stamp, out)
 		}
@@ -207,8 +210,10 @@ func fullRealities() []reality {
 	undo := "umount /srv/small"
 	return []reality{
 		{
-			name: "a file does not fit", do: small, state: host.State{host.File{Path: "/srv/small/f", Content: strings.Repeat("x", 2<<20)}},
-			plan: []string{"any"}, fails: "No space left on device", check: clean, undo: undo,
+			name:  "a file does not fit",
+			do:    small,
+			state: host.State{host.File{Path: "/srv/small/f", Content: strings.Repeat("x", 2<<20)}},
+			plan:  []string{"any"}, fails: "No space left on device", check: clean, undo: undo,
 		},
 		{
 			name: "a download does not fit", do: small,
@@ -216,7 +221,8 @@ func fullRealities() []reality {
 			plan:  []string{"any"}, fails: "No space left on device", check: clean, undo: undo,
 		},
 		{
-			name: "an archive does not fit", do: small + "mkdir /srv/small/kept; printf %s " + base64.StdEncoding.EncodeToString(zeros) + " | base64 -d >/opt/zeros.tgz",
+			name:  "an archive does not fit",
+			do:    small + "mkdir /srv/small/kept; printf %s " + base64.StdEncoding.EncodeToString(zeros) + " | base64 -d >/opt/zeros.tgz",
 			state: host.State{host.Archive{Path: "/srv/small/new", URL: "file:///opt/zeros.tgz", SHA256: hex.EncodeToString(packed[:])}},
 			plan:  []string{"any"}, fails: "No space left on device", check: clean, undo: undo,
 		},

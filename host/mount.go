@@ -13,17 +13,18 @@ import (
 // fstab is the table of file systems that are mounted at boot, fstab(5).
 const fstab = "/etc/fstab"
 
-// Mount is a file system that is mounted now and, by a line of /etc/fstab (fstab(5)), at boot. What the kernel
-// resolves is compared: a path through symbolic links stands for the mount point that it leads to, a label or a name
-// for the device that has it.
+// Mount is a file system that is mounted now and, by a line of /etc/fstab (fstab(5)), at boot. What the
+// kernel resolves is compared: a path through symbolic links stands for the mount point that it leads to,
+// a label or a name for the device that has it.
 //
-// It is an error if something else is mounted at the path, as far as the source can be found, or if another unit
-// decides what is mounted there at boot. With the option nofail a device that is not there is not mounted, and that is
-// no error; with x-systemd.automount the mount that waits for the first access counts.
+// It is an error if something else is mounted at the path, as far as the source can be found, or if
+// another unit decides what is mounted there at boot. With the option nofail a device that is not there is
+// not mounted, and that is no error; with x-systemd.automount the mount that waits for the first access
+// counts.
 //
-// Changed options apply at once, by a remount, as far as the file system allows that. Those that it shows are compared at
-// every run: ro, noatime, nodev, nosuid, noexec and the like, and the size of a tmpfs. All others are compared with
-// fstab.
+// Changed options apply at once, by a remount, as far as the file system allows that. Those that it shows
+// are compared at every run: ro, noatime, nodev, nosuid, noexec and the like, and the size of a tmpfs. All
+// others are compared with fstab.
 type Mount struct {
 	Order `yaml:",inline"`
 
@@ -121,7 +122,8 @@ func (m Mount) has(option string) bool { return slices.Contains(m.Options, optio
 // automounted reports whether systemd mounts it at the first access.
 func (m Mount) automounted() bool { return m.has("x-systemd.automount") }
 
-// device returns the path and the number, as in "8:1", of the device that the source names; "" if it was not found.
+// device returns the path and the number, as in "8:1", of the device that the source names; "" if it was
+// not found.
 func (m Mount) device(o *Observation) (name, number string) {
 	f := strings.Fields(string(o.Probe(m.ID()).Output))
 	if !m.onDevice() || len(f) != 3 {
@@ -207,8 +209,8 @@ func (m Mount) edit(o *Observation) ([]Op, error) {
 	return ops, err
 }
 
-// shown returns what is mounted at the path; nil if nothing is. waiting means that systemd mounts it at the first
-// access.
+// shown returns what is mounted at the path; nil if nothing is. waiting means that systemd mounts it at
+// the first access.
 func (m Mount) shown(stack []MountState) (mounted *MountState, waiting bool, err error) {
 	if len(stack) == 0 {
 		return nil, false, nil
@@ -221,7 +223,8 @@ func (m Mount) shown(stack []MountState) (mounted *MountState, waiting bool, err
 		return nil, true, nil
 	}
 	return nil, false, &lab.Error{Op: "mount", Hint: "configure it there, or take the path away from it",
-		Err: fmt.Errorf("%w: an automounter, %s, decides what is mounted there", lab.ErrConflict, lab.Printable(top.Source))}
+		Err: fmt.Errorf("%w: an automounter, %s, decides what is mounted there",
+			lab.ErrConflict, lab.Printable(top.Source))}
 }
 
 // unmount returns the op that unmounts everything that is stacked at the path.
@@ -309,8 +312,8 @@ func (m Mount) remount(o *Observation, mounted *MountState) (op Op, ok bool) {
 			ssh.Quote(mounted.Source), ssh.Quote(m.Path))}, len(causes) > 0
 }
 
-// changed returns the options of the file system that the mount has and fstab does not, and those that fstab has, the
-// mount table shows and the mount no longer has.
+// changed returns the options of the file system that the mount has and fstab does not, and those that
+// fstab has, the mount table shows and the mount no longer has.
 func (m Mount) changed(o *Observation, mounted *MountState) (added, removed []string) {
 	table, _ := o.Content(fstab)
 	var old []string
@@ -330,7 +333,8 @@ func (m Mount) changed(o *Observation, mounted *MountState) (added, removed []st
 	}
 	for _, option := range old {
 		key, _, _ := strings.Cut(option, "=")
-		if ofFileSystem(option) && value(m.Options, key) == "" && !m.has(option) && slices.Contains(mounted.Options, option) {
+		wanted := value(m.Options, key) != "" || m.has(option)
+		if ofFileSystem(option) && !wanted && slices.Contains(mounted.Options, option) {
 			removed = append(removed, option)
 		}
 	}
@@ -348,7 +352,8 @@ func (m Mount) refuse(o *Observation, mounted *MountState) error {
 		return &lab.Error{Op: "mount", Hint: "remove either the unit file or the mount",
 			Err: fmt.Errorf("%w: %s decides what is mounted there at boot, not fstab", lab.ErrConflict, st.Fragment)}
 	}
-	if st := o.Stat(m.Path); st.Type != NoFile && st.Type != DirFile && (st.Type != LinkFile || o.resolve(m.Path) == m.Path) {
+	leads := o.resolve(m.Path) != m.Path // a link, to where it is mounted
+	if st := o.Stat(m.Path); st.Type != NoFile && st.Type != DirFile && !(st.Type == LinkFile && leads) {
 		return &lab.Error{Op: "mount", Hint: "move it away",
 			Err: fmt.Errorf("%w: the path is a %s", lab.ErrConflict, st.Type)}
 	}
@@ -363,8 +368,9 @@ func (m Mount) refuse(o *Observation, mounted *MountState) error {
 	}
 	// A file system that was mounted read-only has the option as its own and as that of the mount.
 	if m.onDevice() && slices.Contains(mounted.super, "ro") && slices.Contains(mounted.Options, "rw") {
-		return &lab.Error{Op: "mount", Hint: "look for its errors in the kernel's log: journalctl -k; then " + umount + ", and check it",
-			Err: fmt.Errorf("%w: the kernel made the file system read-only", lab.ErrConflict)}
+		return &lab.Error{Op: "mount",
+			Hint: "look for its errors in the kernel's log: journalctl -k; then " + umount + ", and check it",
+			Err:  fmt.Errorf("%w: the kernel made the file system read-only", lab.ErrConflict)}
 	}
 	fixed := mounted.atMount(m.Options)
 	if _, removed := m.changed(o, mounted); len(removed) > 0 {

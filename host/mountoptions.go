@@ -9,9 +9,12 @@ import (
 
 // mountFlags are the options of every mount that the mount table shows, with their opposites, which it does not
 // show (mount(8)).
-var mountFlags = [][2]string{{"ro", "rw"}, {"nosuid", "suid"}, {"nodev", "dev"}, {"noexec", "exec"}, {"nodiratime", "diratime"}}
+var mountFlags = [][2]string{
+	{"ro", "rw"}, {"nosuid", "suid"}, {"nodev", "dev"}, {"noexec", "exec"}, {"nodiratime", "diratime"},
+}
 
-// atimes are options that exclude each other. The table shows the first two; the kernel takes relatime for none.
+// atimes are options that exclude each other. The table shows the first two; the kernel takes relatime for
+// none.
 var atimes = []string{"noatime", "relatime", "strictatime"}
 
 // mountFlag is the option of one of the pairs of mountFlags, or of atimes.
@@ -64,8 +67,8 @@ func (t MountState) flags() (all []string) {
 	return append(all, "strictatime")
 }
 
-// setsFlags reports whether the mount may have flags that nobody asked for: the programs that mount network file
-// systems and FUSE add some, and some file systems can only be read.
+// setsFlags reports whether the mount may have flags that nobody asked for: the programs that mount
+// network file systems and FUSE add some, and some file systems can only be read.
 func (t MountState) setsFlags() bool {
 	return t.FSType != "tmpfs" && (!strings.HasPrefix(t.Source, "/dev/") || strings.HasPrefix(t.FSType, "fuse") ||
 		slices.Contains([]string{"squashfs", "erofs", "iso9660", "udf"}, t.FSType))
@@ -81,8 +84,8 @@ func value(options []string, key string) (v string) {
 	return v
 }
 
-// bytesOf returns the number that a size of tmpfs stands for; false for a percentage of the memory, and for what is no
-// number.
+// bytesOf returns the number that a size of tmpfs stands for; false for a percentage of the memory, and
+// for what is no number.
 func bytesOf(size string) (n int64, ok bool) {
 	shift := 0
 	if size != "" {
@@ -95,8 +98,8 @@ func bytesOf(size string) (n int64, ok bool) {
 	return n << shift, err == nil
 }
 
-// resized returns the wanted size of a tmpfs if the mount has another one; "" otherwise. The default is half of the
-// memory, up to a page more or less, and the table need not show it.
+// resized returns the wanted size of a tmpfs if the mount has another one; "" otherwise. The default is
+// half of the memory, up to a page more or less, and the table need not show it.
 func (t MountState) resized(options []string, memory int64) string {
 	want, have := cmp.Or(value(options, "size"), "50%"), value(t.Options, "size")
 	n, ok := bytesOf(want)
@@ -109,8 +112,8 @@ func (t MountState) resized(options []string, memory int64) string {
 	return ""
 }
 
-// atMount returns the option of a tmpfs that differs from the wanted one and cannot change while it is mounted; "" if
-// none does.
+// atMount returns the option of a tmpfs that differs from the wanted one and cannot change while it is
+// mounted; "" if none does.
 func (t MountState) atMount(options []string) string {
 	if t.FSType != "tmpfs" {
 		return ""
@@ -128,11 +131,16 @@ func (t MountState) atMount(options []string) string {
 	return ""
 }
 
-// ofFileSystem reports whether the option is one of the file system: neither a flag of the mount nor for mount(8) and
-// systemd alone.
+// notOfFileSystem are options for mount(8) and systemd alone, besides x-NAME.
+var notOfFileSystem = []string{
+	"", "auto", "noauto", "nofail", "nouser", "nousers", "_netdev", "comment", "bind", "rbind",
+}
+
+// ofFileSystem reports whether the option is one of the file system: neither a flag of the mount nor for
+// mount(8) and systemd alone.
 func ofFileSystem(option string) bool {
 	key, _, _ := strings.Cut(option, "=")
 	isFlag := slices.ContainsFunc(wantedFlags([]string{option}), func(f mountFlag) bool { return f.named })
 	return !isFlag && !strings.HasPrefix(key, "x-") && !strings.HasPrefix(key, "X-") &&
-		!slices.Contains([]string{"", "auto", "noauto", "nofail", "nouser", "nousers", "_netdev", "comment", "bind", "rbind"}, key)
+		!slices.Contains(notOfFileSystem, key)
 }

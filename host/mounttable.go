@@ -14,8 +14,9 @@ func (o *Observation) resolve(p string) string {
 	return path.Clean(p)
 }
 
-// MountAt returns what is mounted at the path, through symbolic links, and hides everything else there; false if it is no
-// mount point, or one that is hidden itself. An automount that has not mounted anything yet is a mount of type autofs.
+// MountAt returns what is mounted at the path, through symbolic links, and hides everything else there;
+// false if it is no mount point, or one that is hidden itself. An automount that has not mounted anything
+// yet is a mount of type autofs.
 func (o *Observation) MountAt(path string) (MountState, bool) {
 	stack := o.mountsAt(path)
 	if len(stack) == 0 {
@@ -46,8 +47,8 @@ func (o *Observation) mountsAt(point string) (stack []MountState) {
 	return stack
 }
 
-// mountOn returns the mount at the directory on the mount with the ID; nil if there is none. With an empty ID it returns
-// the lowest one, which is on none of the table, or on itself.
+// mountOn returns the mount at the directory on the mount with the ID; nil if there is none. With an empty
+// ID it returns the lowest one, which is on none of the table, or on itself.
 func (o *Observation) mountOn(dir, under string) *MountState {
 	for i, m := range o.mounts {
 		on := m.parent == under

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// table returns the observation of a mount table, of which each line has an ID, the ID of its parent, the mount point,
-// the type and the source.
+// table returns the observation of a mount table, of which each line has an ID, the ID of its parent, the
+// mount point, the type and the source.
 func table(lines ...string) *Observation {
 	o := blank()
 	var info strings.Builder
@@ -19,6 +19,9 @@ func table(lines ...string) *Observation {
 	return o
 }
 
+// root is the line of the root directory.
+const root = "20 1 / ext4 root"
+
 func TestMountsAt(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -26,21 +29,22 @@ func TestMountsAt(t *testing.T) {
 		point string
 		want  string // the sources, the lowest first
 	}{
-		{"nothing", []string{"20 1 / ext4 root"}, "/data", ""},
-		{"one", []string{"20 1 / ext4 root", "21 20 /data tmpfs a"}, "/data", "a"},
-		{"a name that begins alike", []string{"20 1 / ext4 root", "21 20 /data2 tmpfs a"}, "/data", ""},
-		{"stacked", []string{"20 1 / ext4 root", "21 20 /data tmpfs a", "22 21 /data tmpfs b", "23 22 /data tmpfs c"}, "/data", "a b c"},
-		{"stacked, in another order", []string{"20 1 / ext4 root", "23 22 /data tmpfs c", "22 21 /data tmpfs b", "21 20 /data tmpfs a"}, "/data", "a b c"},
-		{"below another", []string{"20 1 / ext4 root", "21 20 /data tmpfs a", "22 21 /data/x/y tmpfs b"}, "/data/x/y", "b"},
-		{"hidden by one above", []string{"20 1 / ext4 root", "21 20 /data/x tmpfs hidden", "22 20 /data tmpfs a"}, "/data/x", ""},
-		{"hidden, and mounted again", []string{"20 1 / ext4 root", "21 20 /data/x tmpfs hidden", "22 20 /data tmpfs a", "23 22 /data/x tmpfs b"}, "/data/x", "b"},
-		{"hidden by one at the same place", []string{"20 1 / ext4 root", "21 20 /d tmpfs a", "22 21 /d/x tmpfs hidden", "23 21 /d tmpfs b"}, "/d/x", ""},
+		{"nothing", []string{root}, "/data", ""},
+		{"one", []string{root, "21 20 /data tmpfs a"}, "/data", "a"},
+		{"a name that begins alike", []string{root, "21 20 /data2 tmpfs a"}, "/data", ""},
+		{"stacked", []string{root, "21 20 /data tmpfs a", "22 21 /data tmpfs b", "23 22 /data tmpfs c"}, "/data", "a b c"},
+		{"stacked, in another order", []string{root, "23 22 /data tmpfs c", "22 21 /data tmpfs b", "21 20 /data tmpfs a"}, "/data", "a b c"},
+		{"below another", []string{root, "21 20 /data tmpfs a", "22 21 /data/x/y tmpfs b"}, "/data/x/y", "b"},
+		{"hidden by one above", []string{root, "21 20 /data/x tmpfs hidden", "22 20 /data tmpfs a"}, "/data/x", ""},
+		{"hidden, and mounted again", []string{root, "21 20 /data/x tmpfs hidden", "22 20 /data tmpfs a", "23 22 /data/x tmpfs b"},
+			"/data/x", "b"},
+		{"hidden by one at the same place", []string{root, "21 20 /d tmpfs a", "22 21 /d/x tmpfs hidden", "23 21 /d tmpfs b"}, "/d/x", ""},
 		{"the root is its own parent", []string{"20 20 / ext4 root", "21 20 /data tmpfs a"}, "/data", "a"},
-		{"the root is mounted over", []string{"1 1 / rootfs rootfs", "20 1 / ext4 root", "21 1 /data tmpfs hidden", "22 20 /data tmpfs a"}, "/data", "a"},
+		{"the root is mounted over", []string{"1 1 / rootfs rootfs", root, "21 1 /data tmpfs hidden", "22 20 /data tmpfs a"}, "/data", "a"},
 		{"the root directory is no mount point", []string{"21 7 /data tmpfs a", "22 21 /data/x tmpfs b"}, "/data/x", "b"},
-		{"waits for an access", []string{"20 1 / ext4 root", "21 20 /data autofs systemd-1", "22 21 /data ext4 /dev/sda1"}, "/data", "systemd-1 /dev/sda1"},
-		{"through a link", []string{"20 1 / ext4 root", "21 20 /mnt/ssd/c tmpfs a"}, "/link/c", "a"},
-		{"with a blank", []string{"20 1 / ext4 root", `21 20 /a\040b\134\043 tmpfs a`}, `/a b\#`, "a"},
+		{"waits for an access", []string{root, "21 20 /data autofs systemd-1", "22 21 /data ext4 /dev/sda1"}, "/data", "systemd-1 /dev/sda1"},
+		{"through a link", []string{root, "21 20 /mnt/ssd/c tmpfs a"}, "/link/c", "a"},
+		{"with a blank", []string{root, `21 20 /a\040b\134\043 tmpfs a`}, `/a b\#`, "a"},
 	} {
 		o := table(c.lines...)
 		o.resolved["/link/c"] = "/mnt/ssd/c"
@@ -56,11 +60,11 @@ func TestMountsAt(t *testing.T) {
 
 // TestAutomounts: a mount that waits for the first access, on a machine whose kernel may have none.
 func TestAutomounts(t *testing.T) {
-	waiting := func() *Observation { return table("20 1 / ext4 root", "21 20 /data autofs systemd-1") }
+	waiting := func() *Observation { return table(root, "21 20 /data autofs systemd-1") }
 	accessed := func() *Observation {
-		return table("20 1 / ext4 root", "21 20 /data autofs systemd-1", "22 21 /data tmpfs tmpfs")
+		return table(root, "21 20 /data autofs systemd-1", "22 21 /data tmpfs tmpfs")
 	}
-	other := func() *Observation { return table("20 1 / ext4 root", "21 20 /data autofs /etc/auto.misc") }
+	other := func() *Observation { return table(root, "21 20 /data autofs /etc/auto.misc") }
 	for _, c := range []struct {
 		name string
 		o    *Observation
@@ -71,7 +75,8 @@ func TestAutomounts(t *testing.T) {
 		{"was accessed", accessed(), Mount{Options: []string{"x-systemd.automount"}}, ""},
 		{"waits, and should be mounted", waiting(), Mount{}, "mounted run: is only mounted when it is accessed"},
 		{"was accessed, and should be mounted", accessed(), Mount{}, ""},
-		{"belongs to another automounter", other(), Mount{}, "error: mount: conflict: an automounter, /etc/auto.misc, decides what is mounted there"},
+		{"belongs to another automounter", other(), Mount{},
+			"error: mount: conflict: an automounter, /etc/auto.misc, decides what is mounted there"},
 		{"should not be there", waiting(), Mount{Absent: true}, "unmount run: is mounted"},
 	} {
 		c.m.Path, c.m.Source, c.m.FSType = "/data", "tmpfs", "tmpfs"
@@ -88,8 +93,8 @@ func TestAutomounts(t *testing.T) {
 	}
 }
 
-// TestRemountConverges: whatever options are wanted, and whatever the mount has, there is nothing to do once the mount has
-// the flags that the remount asks for.
+// TestRemountConverges: whatever options are wanted, and whatever the mount has, there is nothing to do
+// once the mount has the flags that the remount asks for.
 func TestRemountConverges(t *testing.T) {
 	words := []string{"ro", "rw", "noexec", "exec", "nosuid", "nodev", "dev", "user", "defaults", "noatime", "relatime", "strictatime",
 		"nodiratime", "nofail", "x-systemd.automount"}
@@ -107,7 +112,7 @@ func TestRemountConverges(t *testing.T) {
 	changes := 0
 	subsets(9, func(want []string) {
 		subsets(6, func(have []string) {
-			o := table("20 1 / ext4 root", "21 20 /data ext4 /dev/sda1")
+			o := table(root, "21 20 /data ext4 /dev/sda1")
 			m := Mount{Path: "/data", Source: "LABEL=a", Options: want}
 			live := func(options []string) *MountState {
 				s := o.mountsAt("/data")[0]

@@ -8,8 +8,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// NoSwap turns swap off, now and at boot: active areas, lines in fstab, swap units that are made otherwise, as for zram and
-// for swap partitions that systemd finds by itself, and the services that set up swap.
+// NoSwap turns swap off, now and at boot: active areas, lines in fstab, swap units that are made
+// otherwise, as for zram and for swap partitions that systemd finds by itself, and the services that set
+// up swap.
 type NoSwap struct {
 	Order `yaml:",inline"`
 }
@@ -29,8 +30,8 @@ func (NoSwap) Provides() []string { return []string{"path:" + fstab} }
 // Needs implements [Needer].
 func (NoSwap) Needs() []string { return []string{"path:" + fstab} }
 
-// swapServices set up swap at boot: in Raspberry Pi OS dphys-swapfile until bookworm, rpi-swap and zram since trixie; and
-// those of the Debian package zram-tools and the Ubuntu package zram-config.
+// swapServices set up swap at boot: in Raspberry Pi OS dphys-swapfile until bookworm, rpi-swap and zram
+// since trixie; and those of the Debian package zram-tools and the Ubuntu package zram-config.
 var swapServices = []string{
 	"dphys-swapfile.service", "systemd-zram-setup@zram0.service", "zramswap.service", "zram-config.service",
 }
@@ -48,8 +49,8 @@ func (NoSwap) Observe(q *Query) {
 // swapUnit is a unit of type swap that is activated at boot.
 type swapUnit struct{ name, file string }
 
-// disable returns the command with which it is not activated any more. A unit file in /etc/systemd/system cannot be
-// masked, since that is where the mask would be.
+// disable returns the command with which it is not activated any more. A unit file in /etc/systemd/system
+// cannot be masked, since that is where the mask would be.
 func (u swapUnit) disable() string {
 	verb := "mask"
 	if strings.HasPrefix(u.file, "/etc/systemd/system/") {
@@ -82,7 +83,8 @@ func (NoSwap) Plan(o *Observation) ([]Op, error) {
 	}
 	for _, u := range swapServices {
 		st := o.Unit(u)
-		if st.Load == "loaded" && (st.File == "enabled" || st.File == "generated" && st.boot != "off" || st.Active == "active") {
+		atBoot := st.File == "enabled" || st.File == "generated" && st.boot != "off"
+		if st.Load == "loaded" && (atBoot || st.Active == "active") {
 			ops = append(ops, Op{Name: u, Action: lab.Update, Cause: "sets up swap at boot",
 				Script: "systemctl mask --now -- " + ssh.Quote(u)})
 		}

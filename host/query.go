@@ -162,8 +162,9 @@ func (q *Query) script(nonce string) string {
 	return b.String()
 }
 
-// sysctlPath returns the file of a key. The first separator decides: if it is a dot, dots separate names and a slash
-// stands for a dot within a name; if it is a slash, the key is the path already (sysctl.d(5), sysctl(8)).
+// sysctlPath returns the file of a key. The first separator decides: if it is a dot, dots separate names
+// and a slash stands for a dot within a name; if it is a slash, the key is the path already (sysctl.d(5),
+// sysctl(8)).
 func sysctlPath(key string) string { return "/proc/sys/" + sysctlName(key) }
 
 func sysctlName(key string) string {

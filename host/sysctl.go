@@ -12,10 +12,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Sysctl is a kernel parameter: its current value and, by a line in a file of /etc/sysctl.d
-// (sysctl.d(5)), its value at boot. Of all the files that set it, the last one by name counts. If that is not File
-// but one of somebody else's, such as /etc/sysctl.conf, which is read as 99-sysctl.conf, the line is also written to
-// /etc/sysctl.d/zz-lab.conf.
+// Sysctl is a kernel parameter: its current value and, by a line in a file of /etc/sysctl.d (sysctl.d(5)),
+// its value at boot. Of all the files that set it, the last one by name counts. If that is not File but
+// one of somebody else's, such as /etc/sysctl.conf, which is read as 99-sysctl.conf, the line is also
+// written to /etc/sysctl.d/zz-lab.conf.
 type Sysctl struct {
 	Order `yaml:",inline"`
 
@@ -99,7 +99,8 @@ func (s Sysctl) planLate(o *Observation) ([]Op, error) {
 		return nil, nil
 	}
 	if path.Base(last.file) > path.Base(lateSysctls) {
-		return nil, &lab.Error{Op: "set kernel parameter", Hint: "remove the line from it, or give the file a name that comes earlier",
+		return nil, &lab.Error{Op: "set kernel parameter",
+			Hint: "remove the line from it, or give the file a name that comes earlier",
 			Err: fmt.Errorf("%w: %s sets %s = %s at boot, after all other files",
 				lab.ErrConflict, lab.Printable(last.file), last.key, lab.Printable(last.value))}
 	}
@@ -118,8 +119,8 @@ func (s Sysctl) planLate(o *Observation) ([]Op, error) {
 // setting is a line of a file of sysctl.d(5).
 type setting struct{ file, key, value string }
 
-// atBoot returns the setting of the parameter that is made last at boot, once File contains the line. Files that
-// another change of the plan writes are left out.
+// atBoot returns the setting of the parameter that is made last at boot, once File contains the line.
+// Files that another change of the plan writes are left out.
 func (s Sysctl) atBoot(o *Observation) (last setting) {
 	var made []setting // as systemd makes them: one that repeats the value of its name keeps its place
 	for _, f := range s.files(o) {
@@ -150,8 +151,7 @@ func (s Sysctl) files(o *Observation) []string {
 	files, own := o.confFiles("sysctl.d"), s.file()
 	if path.Dir(own) == "/etc/sysctl.d" && strings.HasSuffix(own, ".conf") {
 		files = slices.DeleteFunc(files, func(f string) bool { return path.Base(f) == path.Base(own) })
-		at, _ := slices.BinarySearchFunc(files, own, func(f, own string) int { return strings.Compare(path.Base(f), path.Base(own)) })
-		files = slices.Insert(files, at, own)
+		files = sortedByName(append(files, own))
 	}
 	return files
 }
@@ -164,14 +164,15 @@ func canonicalSysctl(key string) string {
 	return "net/ipv4/ip_forward"
 }
 
-// sysctlLine parses a line of a file of sysctl.d(5). Patterns are not expanded: systemd gives those parameters that a
-// line names itself the value of that line, wherever it is.
+// sysctlLine parses a line of a file of sysctl.d(5). Patterns are not expanded: systemd gives those
+// parameters that a line names itself the value of that line, wherever it is.
 func sysctlLine(line string) (key, value string, ok bool) {
 	key, value, ok = strings.Cut(strings.TrimSpace(line), "=")
 	if strings.HasPrefix(key, "#") || strings.HasPrefix(key, ";") {
 		return "", "", false
 	}
-	return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(key), "-")), strings.Join(strings.Fields(value), " "), ok
+	key = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(key), "-"))
+	return key, strings.Join(strings.Fields(value), " "), ok
 }
 
 // change returns the lines with the last one for the parameter, which counts, replaced.

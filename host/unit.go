@@ -22,10 +22,10 @@ import (
 // and the restart, from the fingerprint of what the unit was last started with, which is noted in
 // /run/lab, or from the times of the files. So a restart is never lost and never made twice.
 //
-// What systemd does at boot counts, not only its words: a unit that is generated from a script of /etc/init.d is enabled
-// if a link starts it, and one that systemd calls enabled, but whose file is in /run, is an error. A unit in a restart
-// loop is not started. A oneshot service that does not remain active (RemainAfterExit=) counts as started if it has run
-// successfully since the boot.
+// What systemd does at boot counts, not only its words: a unit that is generated from a script of
+// /etc/init.d is enabled if a link starts it, and one that systemd calls enabled, but whose file is in
+// /run, is an error. A unit in a restart loop is not started. A oneshot service that does not remain
+// active (RemainAfterExit=) counts as started if it has run successfully since the boot.
 type Unit struct {
 	Order `yaml:",inline"`
 
@@ -87,7 +87,8 @@ const downToken = "down:"
 // Implies implements [Implier]: systemd reads changed unit files before a unit is changed.
 func (u Unit) Implies() []Resource { return []Resource{DaemonReload{Units: []string{u.Name}}} }
 
-// Bind implements [Binder]: it finds the files of the resources that the unit watches, and what else is stopped.
+// Bind implements [Binder]: it finds the files of the resources that the unit watches, and what else is
+// stopped.
 func (u Unit) Bind(w *Whole) Resource {
 	for _, r := range w.resources {
 		if other, ok := r.(Unit); ok && other.State == Stopped {
@@ -204,8 +205,8 @@ func (u Unit) planEnabled(o *Observation, st UnitState) ([]Op, error) {
 }
 
 // enabled reports whether the unit is enabled or need not be: static, alias and transient units cannot be
-// (systemctl(1), is-enabled), nor can linked ones without an [Install] section, nor generated ones that do not come from
-// a script of /etc/init.d.
+// (systemctl(1), is-enabled), nor can linked ones without an [Install] section, nor generated ones that do
+// not come from a script of /etc/init.d.
 func (st UnitState) enabled() bool {
 	switch st.File {
 	case "enabled", "static", "alias", "transient":
@@ -226,17 +227,20 @@ func (st UnitState) detail() string {
 	case st.source != "":
 		return " from " + st.source + ", " + st.boot + " at boot"
 	}
-	return map[string]string{"on": ", and enables others", "off": ", and nothing enables it", "part": ", and enables some others"}[st.boot]
+	return map[string]string{
+		"on": ", and enables others", "off": ", and nothing enables it", "part": ", and enables some others",
+	}[st.boot]
 }
 
 // refuseEnable returns an error if the unit would not be started at boot although it is, or can be, enabled.
 func (st UnitState) refuseEnable(o *Observation) error {
 	generated := st.File == "generated" && st.boot == ""
+	volatile := strings.HasPrefix(st.Fragment, "/run/") && st.File != "generated" && st.Load != "masked"
 	switch {
 	case generated && st.wantedBy == "" && st.source != "":
 		return &lab.Error{Op: "enable unit", Hint: "change " + st.source,
 			Err: fmt.Errorf("%w: it is generated from %s, which does not start it at boot", lab.ErrConflict, st.source)}
-	case st.File != "generated" && st.Load != "masked" && strings.HasPrefix(st.Fragment, "/run/") && o.PendingToken(unitFiles) == "":
+	case volatile && o.PendingToken(unitFiles) == "":
 		return &lab.Error{Op: "enable unit", Hint: "put its file into /etc/systemd/system",
 			Err: fmt.Errorf("%w: its file %s does not survive a boot", lab.ErrConflict, st.Fragment)}
 	}
@@ -253,8 +257,8 @@ func (st UnitState) refuseDisable() error {
 		Err: fmt.Errorf("%w: it is %s, and started by %s", lab.ErrConflict, st.File, st.wantedBy)}
 }
 
-// refuseStop returns an error if the unit would not stay stopped, because a socket or a path that stays active starts it
-// when it is used.
+// refuseStop returns an error if the unit would not stay stopped, because a socket or a path that stays
+// active starts it when it is used.
 func (u Unit) refuseStop(o *Observation) error {
 	for _, trigger := range strings.Fields(string(o.Probe(u.ID()).Output)) {
 		if u.State == Stopped && !u.Masked && !slices.Contains(u.down, trigger) {
@@ -315,8 +319,9 @@ func (u Unit) planStart(o *Observation, st UnitState) []Op {
 	return []Op{{Name: "start", Action: lab.Run, Cause: cause, Script: script}}
 }
 
-// ran reports whether the oneshot has run successfully since the boot, with what it would read now; otherwise why
-// says what has changed. systemd forgets a unit that nothing refers to, so its own stamp counts first.
+// ran reports whether the oneshot has run successfully since the boot, with what it would read now;
+// otherwise why says what has changed. systemd forgets a unit that nothing refers to, so its own stamp
+// counts first.
 func (u Unit) ran(o *Observation, st UnitState) (ran bool, why string) {
 	for _, id := range u.watches() {
 		if o.Pending(id) {
@@ -336,8 +341,8 @@ func (u Unit) ran(o *Observation, st UnitState) (ran bool, why string) {
 // systemctl returns the command with the verb for the unit.
 func (u Unit) systemctl(verb string) string { return "systemctl " + verb + " -- " + ssh.Quote(u.Name) }
 
-// note returns the script lines that note what the unit was started with, if it watches anything or is, or may be, a
-// oneshot.
+// note returns the script lines that note what the unit was started with, if it watches anything or is, or
+// may be, a oneshot.
 func (u Unit) note(o *Observation, st UnitState) string {
 	if len(u.watches()) == 0 && st.Load == "loaded" && !st.oneshot {
 		return ""
