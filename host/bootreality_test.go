@@ -103,7 +103,8 @@ func bootRealities() []reality {
 			undo:  clear,
 		},
 		{
-			name: "a swap unit of its own",
+			name:  "a swap unit of its own",
+			needs: "! systemd-detect-virt -c -q", // containers have none
 			do: `printf '[Swap]\nWhat=/opt/swap\n[Install]\nWantedBy=swap.target\n' ` +
 				`>/etc/systemd/system/opt-swap.swap; systemctl enable opt-swap.swap`,
 			state: host.State{host.NoSwap{}},
@@ -111,7 +112,8 @@ func bootRealities() []reality {
 			check: "! systemctl is-enabled -q opt-swap.swap",
 		},
 		{
-			name: "a swap unit that a generator made",
+			name:  "a swap unit that a generator made",
+			needs: "! systemd-detect-virt -c -q", // containers have none
 			do: `mkdir -p /etc/systemd/system-generators; printf '#!/bin/sh\n` +
 				`printf "[Swap]\\nWhat=/opt/gen\\n" >$2/opt-gen.swap; mkdir -p $2/swap.target.wants; ln -sf ../opt-gen.swap $2/swap.target.wants/\n' ` +
 				">/etc/systemd/system-generators/lab; chmod 755 /etc/systemd/system-generators/lab; systemctl daemon-reload",

@@ -87,7 +87,7 @@ func TestLeftoversAreFound(t *testing.T) {
 			t.Errorf("write %d: the plan is %s", k, p)
 		}
 		settle(t, m, host.State{})
-		if l := left(t, m); strings.Contains(l, "/.lab-") {
+		if l := left(t, m); strings.Contains(l, "/.lab-") || l != "" && !p.Empty() {
 			t.Errorf("write %d: left behind: %s", k, l)
 		}
 		settle(t, m, s)
@@ -224,7 +224,7 @@ func fullRealities() []reality {
 			name:  "an archive does not fit",
 			do:    small + "mkdir /srv/small/kept; printf %s " + base64.StdEncoding.EncodeToString(zeros) + " | base64 -d >/opt/zeros.tgz",
 			state: host.State{host.Archive{Path: "/srv/small/new", URL: "file:///opt/zeros.tgz", SHA256: hex.EncodeToString(packed[:])}},
-			plan:  []string{"any"}, fails: "No space left on device", check: clean, undo: undo,
+			plan:  []string{"any"}, fails: "tar: ", check: clean, undo: undo,
 		},
 	}
 }

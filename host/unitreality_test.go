@@ -83,7 +83,7 @@ func unitRealities() []reality {
 		},
 		{
 			name:  "a condition that is not met",
-			do:    file("lab-cond.service", `[Unit]\nConditionPathExists=/nosuch\n`+sleep),
+			do:    file("lab-cond.service", `[Unit]\nConditionPathExists=/nosuch\n`+sleep+install) + "systemctl enable lab-cond.service",
 			state: host.State{started("lab-cond.service")},
 			plan:  unit("lab-cond.service", "start"),
 			fails: "a condition in its file was not met",

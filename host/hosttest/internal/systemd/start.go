@@ -72,6 +72,9 @@ func (s *Manager) startLocked(u *unit, boot bool) error {
 		for _, v := range vals {
 			if !s.condition(strings.TrimPrefix(strings.TrimPrefix(kind, "Condition"), "Assert"), v) {
 				u.conditioned, u.met = s.k.Now(), assert
+				if !boot && !s.referenced(u) {
+					s.forget(u)
+				}
 				s.log(u, "systemd", 1, "%s was skipped because of an unmet condition check (%s=%s).", s.describe(u), kind, v)
 				if assert {
 					return fmt.Errorf("Assertion failed on job for %s.", u.name)
