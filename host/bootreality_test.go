@@ -103,6 +103,38 @@ func bootRealities() []reality {
 			undo:  clear,
 		},
 		{
+			name: "cloud-init writes /etc/hosts",
+			do: cloud + "echo 'manage_etc_hosts: true' >/etc/cloud/cloud.cfg\n" +
+				"printf 'x: 1\\nmanage_etc_hosts:  \"localhost\" # y\\n' >/etc/cloud/cloud.cfg.d/01_debian.cfg",
+			state: host.State{host.Line{Path: "/etc/hosts", Line: "192.0.2.9 lab-cloud"}},
+			plan:  []string{"cloudinit:hosts", "line:/etc/hosts:192.0.2.9 lab-cloud"},
+			check: "grep -q false /etc/cloud/cloud.cfg.d/99-zz-lab-hosts.cfg",
+			undo:  noCloud,
+		},
+		{
+			name: "cloud-init writes /etc/hosts, as the user-data says",
+			do: cloud + "echo 'manage_etc_hosts: false' >/etc/cloud/cloud.cfg\n" +
+				"mkdir -p /boot/firmware; echo 'manage_etc_hosts: true' >/boot/firmware/user-data",
+			state:   host.State{host.Hostname{Name: "pi1"}},
+			refused: "cloud-init writes /etc/hosts at every boot, as /boot/firmware/user-data says",
+			undo:    noCloud,
+		},
+		{
+			name: "cloud-init does not write /etc/hosts, as the user-data says",
+			do: cloud + "echo 'manage_etc_hosts: true' >/etc/cloud/cloud.cfg\n" +
+				"mkdir -p /boot/firmware; echo 'manage_etc_hosts: False' >/boot/firmware/user-data",
+			state: host.State{host.Block{Path: "/etc/hosts", Name: "cloud", Content: "x"}},
+			plan:  []string{"block:/etc/hosts:cloud"},
+			undo:  noCloud,
+		},
+		{
+			name:  "cloud-init is turned off",
+			do:    cloud + "echo 'manage_etc_hosts: true' >/etc/cloud/cloud.cfg; : >/etc/cloud/cloud-init.disabled",
+			state: host.State{host.Block{Path: "/etc/hosts", Name: "off", Content: "x"}},
+			plan:  []string{"block:/etc/hosts:off"},
+			undo:  noCloud,
+		},
+		{
 			name:  "a swap unit of its own",
 			needs: "! systemd-detect-virt -c -q", // containers have none
 			do: `printf '[Swap]\nWhat=/opt/swap\n[Install]\nWantedBy=swap.target\n' ` +
