@@ -10,16 +10,18 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 )
 
 // SecretDir is a [Sink]: a directory of this machine with a file for each secret, named for it,
 // mode 0600. The directory is made when the first secret is put, mode 0700. One that others may
 // look into is refused, and so is a file that others may read.
 //
-// A file appears under its name complete and on disk, or not at all. What a run that was cut off
-// leaves, a file .new-*, is removed by the next Prove. The file system must have hard links, which
-// FAT does not.
+// A file appears under its name complete and on disk, or not at all. What a run that was cut off leaves, a
+// file .new-*, is removed by the next run, by its first Get or Prove. The file system must have hard
+// links, which FAT does not.
 type SecretDir struct {
 	Path string // the directory; empty is an error
 
@@ -33,7 +35,8 @@ var _ Sink = SecretDir{}
 // of files that are being written.
 var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// newSecret begins the names of files that are being written.
+// newSecret begins the names of files that are being written. The ID of the process that writes
+// comes next, and a hyphen.
 const newSecret = ".new-"
 
 // maxSecret is the longest secret in bytes: a file that is larger is something else.
@@ -85,6 +88,9 @@ func (d SecretDir) Get(ctx context.Context, name string) (Secret, error) {
 		return Secret{}, err
 	}
 	s, err := d.read(op, file)
+	// A run that needs no new secret proves nothing, and yet removes what others have left. It may not be
+	// allowed to write here.
+	_ = d.tidy(func(name string) bool { return !alive(name) })
 	var known *Error
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -135,7 +141,7 @@ func (d SecretDir) Prove(ctx context.Context) error {
 	return d.again(ctx, op, func() error {
 		made, err := d.prepare(op)
 		if err == nil {
-			err = d.tidy()
+			err = d.tidy(func(string) bool { return true })
 		}
 		if err == nil {
 			var temp string
@@ -219,21 +225,32 @@ func (d SecretDir) prepare(op string) (made []string, err error) {
 	return made, d.private(op)
 }
 
-// tidy removes what runs that were cut off have left. It may take that of a run that goes on, see
-// again.
-func (d SecretDir) tidy() error {
+// tidy removes what runs that were cut off have left, as far as which allows it. It may take that of
+// a run that goes on, see again.
+func (d SecretDir) tidy(which func(name string) bool) error {
 	entries, err := os.ReadDir(d.Path)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), newSecret) {
+		if strings.HasPrefix(e.Name(), newSecret) && which(e.Name()) {
 			if err := d.remove(filepath.Join(d.Path, e.Name())); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// alive reports whether the process that writes, or wrote, the file of this name may be running.
+func alive(name string) bool {
+	id, _, _ := strings.Cut(strings.TrimPrefix(name, newSecret), "-")
+	pid, err := strconv.Atoi(id)
+	if err != nil || pid <= 0 {
+		return true
+	}
+	p, err := os.FindProcess(pid)
+	return err == nil && !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 // mkdir makes a directory and those above it, mode 0700, each on disk before the next, and returns
@@ -265,7 +282,7 @@ func (d SecretDir) write(s Secret) (path string, err error) {
 	if err := d.step("create"); err != nil {
 		return "", err
 	}
-	f, err := os.CreateTemp(d.Path, newSecret+"*")
+	f, err := os.CreateTemp(d.Path, fmt.Sprintf("%s%d-*", newSecret, os.Getpid()))
 	if err != nil {
 		return "", err
 	}

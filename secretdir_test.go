@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -226,6 +227,33 @@ func TestSecretDirFaults(t *testing.T) {
 			if got := contents(t, d.Path); !slices.Equal(got, []string{"x"}) {
 				t.Errorf("step %d, and the next run left %v", k, got)
 			}
+		}
+	}
+}
+
+// What a process that is gone has left is removed by whoever only reads, and what one writes that is
+// running is not.
+func TestSecretDirLeftovers(t *testing.T) {
+	d := SecretDir{Path: filepath.Join(t.TempDir(), "keys")}
+	if err := d.Put(t.Context(), "x", NewSecret("first")); err != nil {
+		t.Fatal(err)
+	}
+	gone := exec.Command(os.Args[0], "-test.run=^$")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	mine := fmt.Sprintf(".new-%d-1", os.Getpid())
+	for _, name := range []string{mine, fmt.Sprintf(".new-%d-1", gone.Process.Pid), fmt.Sprintf(".new-%d-2", gone.Process.Pid)} {
+		if err := os.WriteFile(filepath.Join(d.Path, name), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"x", "nosuch"} {
+		if _, err := d.Get(t.Context(), name); err != nil && !errors.Is(err, ErrNotFound) {
+			t.Error(err)
+		}
+		if got := contents(t, d.Path); !slices.Equal(got, []string{mine, "x"}) {
+			t.Errorf("after a Get the directory holds %v", got)
 		}
 	}
 }

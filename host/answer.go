@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +35,8 @@ func newObservationParser(q *Query) *observationParser {
 		paths: map[string]Stat{}, sums: map[string]string{}, shown: map[string][]byte{}, contents: map[string][]byte{},
 		links: map[string]string{}, packages: map[string]PackageState{}, units: map[string]UnitState{},
 		users: map[string]UserState{}, groups: map[string]GroupState{}, sysctls: map[string]string{},
-		modules: map[string]bool{}, probes: map[string]ProbeResult{}, outlook: newOutlook(nil, false),
+		modules: map[string]bool{}, builtin: map[string]bool{}, resolved: map[string]string{},
+		settings: map[string][]string{}, probes: map[string]ProbeResult{}, outlook: newOutlook(nil, false),
 	}}
 }
 
@@ -80,6 +83,14 @@ func (p *observationParser) flush() {
 		p.readUnits(string(b))
 	case "installs":
 		p.readInstalls(string(b))
+	case "boots":
+		p.readBoots(string(b))
+	case "files":
+		for _, f := range strings.Split(strings.TrimSuffix(string(b), "\n"), "\n") {
+			p.o.settings[f] = nil
+		}
+	case "settings":
+		p.readSettings(string(b))
 	case "users":
 		p.readUsers(string(b))
 	case "shadow":
@@ -92,10 +103,21 @@ func (p *observationParser) flush() {
 		for _, m := range strings.Fields(string(b)) {
 			p.o.modules[m] = true
 		}
+	case "builtin":
+		for _, line := range strings.Fields(string(b)) {
+			name, _, _ := strings.Cut(path.Base(line), ".ko")
+			p.o.modules[name], p.o.builtin[name] = true, true
+		}
 	case "mounts":
 		p.o.mounts = readMountinfo(string(b))
 	case "swaps":
 		p.o.swaps = readSwaps(string(b))
+	case "resolved":
+		p.readResolved(string(b))
+	case "leftovers":
+		if len(b) > 0 {
+			p.o.leftovers = strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
+		}
 	case "probe":
 		p.early = string(b)
 	case "read":
@@ -253,6 +275,11 @@ func (p *observationParser) readUnits(text string) {
 			NeedReload: v["NeedDaemonReload"] == "yes", InvocationID: v["InvocationID"],
 			Fragment: v["FragmentPath"], Result: v["Result"],
 			Entered: time.Duration(parseUint(v["ActiveEnterTimestampMonotonic"], 10)) * time.Microsecond,
+
+			id: v["Id"], source: v["SourcePath"], wantedBy: strings.TrimSpace(v["WantedBy"] + " " + v["RequiredBy"]),
+			oneshot: v["Type"] == "oneshot" && v["RemainAfterExit"] != "yes",
+			exited:  parseUint(v["ExecMainExitTimestampMonotonic"], 10) > 0,
+			unmet:   v["ConditionResult"] == "no" && parseUint(v["ConditionTimestampMonotonic"], 10) > 0,
 		}
 	}
 }
@@ -264,6 +291,35 @@ func (p *observationParser) readInstalls(text string) {
 		if u, ok := p.o.units[name]; ok {
 			u.install = true
 			p.o.units[name] = u
+		}
+	}
+}
+
+// readBoots parses lines of the ID of a unit and whether it is on at boot; an ID may be that of several names.
+func (p *observationParser) readBoots(text string) {
+	for line := range strings.Lines(text) {
+		id, boot, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		for name, u := range p.o.units {
+			if u.id == id {
+				u.boot = boot
+				p.o.units[name] = u
+			}
+		}
+	}
+}
+
+// readSettings parses lines of "path:text" of configuration files.
+func (p *observationParser) readSettings(text string) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		for i := range len(line) {
+			if line[i] != ':' {
+				continue
+			}
+			if lines, ok := p.o.settings[line[:i]]; ok {
+				p.o.settings[line[:i]] = append(lines, line[i+1:])
+				break
+			}
 		}
 	}
 }
@@ -334,9 +390,11 @@ func readMountinfo(text string) (ms []MountState) {
 		if !ok || len(l) < 6 || len(r) < 3 {
 			continue
 		}
+		super := strings.Split(r[2], ",")
 		ms = append(ms, MountState{
 			Source: unescapeMount(r[1]), Target: unescapeMount(l[4]), FSType: r[0],
-			Options: append(strings.Split(l[5], ","), strings.Split(r[2], ",")...),
+			Options: append(strings.Split(l[5], ","), super...),
+			id:      l[0], parent: l[1], device: l[2], super: super,
 		})
 	}
 	return ms
@@ -352,7 +410,23 @@ func readSwaps(text string) (areas []string) {
 	return areas
 }
 
-// unescapeMount decodes the octal escapes of spaces, tabs, newlines and backslashes in mount tables.
+// readResolved parses paths, and after them the same paths without symbolic links, each ended by a NUL. If
+// one could not be resolved, none counts.
+func (p *observationParser) readResolved(text string) {
+	names := strings.Split(strings.TrimSuffix(text, "\x00"), "\x00")
+	half := len(names) / 2
+	for i := 0; i < half && len(names) == 2*half; i++ {
+		p.o.resolved[names[i]] = names[half+i]
+	}
+}
+
+// escapedByte matches an octal escape of a mount table: of a blank, a backslash or a number sign, or, in
+// fstab, of any byte.
+var escapedByte = regexp.MustCompile(`\\[0-3][0-7][0-7]`)
+
+// unescapeMount decodes the escapes of a mount table.
 func unescapeMount(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+	return escapedByte.ReplaceAllStringFunc(s, func(e string) string {
+		return string([]byte{byte(parseUint(e[1:], 8))})
+	})
 }

@@ -68,7 +68,9 @@ func (a Archive) Plan(o *Observation) ([]Op, error) {
 		owner = ""
 	}
 	temp := tempFor(a.Path)
-	op.Script = fmt.Sprintf("[ -d %[1]s ] || ( umask 022; mkdir -p -- %[1]s )\n", ssh.Quote(a.Path)) +
+	op.Temp = temp
+	create := "created=''; [ -d %[1]s ] || { ( umask 022; mkdir -p -- %[1]s ); created=yes; }\n"
+	op.Script = fmt.Sprintf(create, ssh.Quote(a.Path)) +
 		downloadTo(a.URL, temp, "", a.SHA256) +
 		shell("unpack", "temp", temp, "dir", a.Path, "stamp", a.stamp(),
 			"sum", a.SHA256, "strip", fmt.Sprint(a.Strip), "owner", owner)

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"strings"
 
@@ -136,5 +137,19 @@ func (c Command) Plan(o *Observation) ([]Op, error) {
 		fmt.Fprintf(&b, "%s=%s; export %s\n", k, ssh.Quote(c.Values[k].Reveal()), k)
 	}
 	b.WriteString(c.Run)
+	b.WriteString(c.settle())
 	return []Op{{Action: lab.Run, Cause: strings.Join(causes, ", "), Risk: c.Risk, Script: b.String()}}, nil
+}
+
+// settle returns the script lines that write to disk what the command has done before it counts as done:
+// after a power cut the path would be there, and what was made with it might not.
+func (c Command) settle() string {
+	out := ""
+	if c.Creates != "" {
+		out += fmt.Sprintf("\n\n[ ! -e %[1]s ] || sync -f -- %[1]s", ssh.Quote(c.Creates))
+	}
+	if c.Removes != "" {
+		out += fmt.Sprintf("\n\n[ ! -d %[1]s ] || sync -f -- %[1]s", ssh.Quote(path.Dir(c.Removes)))
+	}
+	return out
 }

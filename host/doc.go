@@ -30,7 +30,11 @@
 //
 // No state is kept between runs, with one exception: the fingerprint of the configuration that a
 // unit was last started with is noted in /run/lab, which a reboot clears. A run that was cut off
-// at any point is completed by the next one.
+// at any point is completed by the next one. While a run goes on, /var/lib/lab/unfinished lists its
+// temporary files; if it was cut off, the next run removes them, whatever that is for.
+//
+// What is compared is what the machine does, not what it says: the mount that the kernel finds at a
+// path, the units that are started at boot, and the value that a kernel parameter has after a boot.
 //
 // # What it never does
 //

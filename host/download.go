@@ -104,6 +104,7 @@ func (d Download) Plan(o *Observation) ([]Op, error) {
 		op.Action, op.Cause = lab.Update, "content differs"
 	}
 	temp := tempFor(d.Path)
+	op.Temp = temp
 	op.Script = downloadTo(d.URL, temp, d.Path, d.SHA256) + placed(temp, d.Path, mode, owner, group)
 	return []Op{op}, nil
 }

@@ -162,7 +162,7 @@ func (m *Machine) apply(ctx context.Context, changes []change, p *applyParser) e
 	}
 	stderr := tail{masker: p.masker}
 	res, err := m.Run(ctx, ssh.Command{
-		Script: applyScript(nonce, changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true,
+		Script: applyScript(nonce, m.journal(), changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true,
 	})
 	_ = frames.Close() // it only flushes the parser
 	p.flushLine()

@@ -117,7 +117,7 @@ func writeCmdline(o *Observation, file string, have, added []string) ([]Op, erro
 		return nil, err
 	}
 	// The partition is FAT, which has no owners; what matters is that the old line is kept.
-	backup := fmt.Sprintf("cp -- %[1]s %[2]s; sync -- %[2]s\n", ssh.Quote(file), ssh.Quote(file+".bak"))
+	backup := fmt.Sprintf("cp -- %[1]s %[2]s || { rm -f -- %[2]s; exit 1; }; sync -- %[2]s\n", ssh.Quote(file), ssh.Quote(file+".bak"))
 	ops[0].Script = backup + ops[0].Script
 	ops[0].Cause = "lacks " + strings.Join(added, " ")
 	return ops, nil

@@ -3,7 +3,6 @@ package host
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -14,11 +13,18 @@ import (
 // fstab is the table of file systems that are mounted at boot, fstab(5).
 const fstab = "/etc/fstab"
 
-// Mount is a file system that is mounted now and, by a line of /etc/fstab (fstab(5)), at boot. It is
-// an error if a different device or share is mounted at the path, as far as the source can be found;
-// file systems without a device, such as tmpfs, are not distinguished. Of changed options, ro,
-// noatime, nodiratime, nodev, nosuid and noexec apply at once when they are added, and all others at
-// the next mount.
+// Mount is a file system that is mounted now and, by a line of /etc/fstab (fstab(5)), at boot. What the
+// kernel resolves is compared: a path through symbolic links stands for the mount point that it leads to,
+// a label or a name for the device that has it.
+//
+// It is an error if something else is mounted at the path, as far as the source can be found, or if
+// another unit decides what is mounted there at boot. With the option nofail a device that is not there is
+// not mounted, and that is no error; with x-systemd.automount the mount that waits for the first access
+// counts.
+//
+// Changed options apply at once, by a remount, as far as the file system allows that. Those that it shows
+// are compared at every run: ro, noatime, nodev, nosuid, noexec and the like, and the size of a tmpfs. All
+// others are compared with fstab.
 type Mount struct {
 	Order `yaml:",inline"`
 
@@ -85,9 +91,16 @@ func (m Mount) Needs() []string { return []string{"path:" + fstab, "path:" + m.P
 func (m Mount) Observe(q *Query) {
 	q.Content(fstab)
 	q.Path(m.Path)
-	q.Mounts()
-	if m.onDevice() {
-		q.Probe(m.ID(), shell("mounted", "source", m.Source, "path", m.Path))
+	q.MountPoint(m.Path)
+	if !m.Absent {
+		q.Unit(mountUnit(m.Path, ".mount"))
+	}
+	if m.onDevice() || m.binds() && !m.Absent && !m.NoMount {
+		bind := ""
+		if m.binds() {
+			bind = "yes"
+		}
+		q.Probe(m.ID(), shell("mounted", "source", m.Source, "path", m.Path, "bind", bind))
 	}
 }
 
@@ -102,35 +115,48 @@ func (m Mount) onTag() bool {
 	})
 }
 
-func (m Mount) binds() bool {
-	return slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
+func (m Mount) binds() bool { return m.has("bind") || m.has("rbind") }
+
+func (m Mount) has(option string) bool { return slices.Contains(m.Options, option) }
+
+// automounted reports whether systemd mounts it at the first access.
+func (m Mount) automounted() bool { return m.has("x-systemd.automount") }
+
+// device returns the path and the number, as in "8:1", of the device that the source names; "" if it was
+// not found.
+func (m Mount) device(o *Observation) (name, number string) {
+	f := strings.Fields(string(o.Probe(m.ID()).Output))
+	if !m.onDevice() || len(f) != 3 {
+		return "", ""
+	}
+	return f[0], fmt.Sprintf("%d:%d", parseUint(f[1], 16), parseUint(f[2], 16))
 }
 
 // other returns what is mounted in place of the source; "" if nothing else is known to be.
 func (m Mount) other(o *Observation, mounted *MountState) string {
-	switch {
+	is := ""
+	if mounted != nil {
+		is = strings.TrimRight(mounted.Source, "/")
+	}
+	switch name, number := m.device(o); {
 	case mounted == nil:
-		return ""
+	case m.binds():
+		if strings.TrimSpace(string(o.Probe(m.ID()).Output)) == "other" {
+			return mounted.Source
+		}
 	case m.onDevice():
-		return string(o.Probe(m.ID()).Output)
-	case strings.Contains(m.Source, ":/") && strings.TrimRight(m.Source, "/") != strings.TrimRight(mounted.Source, "/"):
+		// The number of a btrfs is that of no device, and its device may be any of several.
+		if name != "" && name != is && number != mounted.device && mounted.FSType != "btrfs" {
+			return mounted.Source
+		}
+	case strings.Contains(m.Source, ":/"):
+		if strings.TrimRight(m.Source, "/") != is {
+			return mounted.Source
+		}
+	case strings.HasPrefix(is, "/dev/") && mounted.FSType != m.FSType:
 		return mounted.Source
 	}
 	return ""
-}
-
-// lacks returns the wanted options that the mount does not have, of those that every file system on a
-// device supports (mount(8)).
-func (m Mount) lacks(mounted *MountState) (options []string) {
-	if mounted == nil || !m.onDevice() {
-		return nil
-	}
-	for _, f := range []string{"ro", "noatime", "nodiratime", "nodev", "nosuid", "noexec"} {
-		if slices.Contains(m.Options, f) && !slices.Contains(mounted.Options, f) {
-			options = append(options, f)
-		}
-	}
-	return options
 }
 
 // line returns the mount's line of fstab.
@@ -145,70 +171,231 @@ func escapeMount(s string) string {
 
 // Plan implements [Resource].
 func (m Mount) Plan(o *Observation) ([]Op, error) {
-	mounted := m.mounted(o)
-	if err := m.refuse(o, mounted); err != nil {
-		return nil, err
+	stack := o.mountsAt(m.Path)
+	if m.Absent {
+		ops := m.unmount(o, stack)
+		edits, err := m.edit(o)
+		return append(ops, edits...), err
 	}
-	var ops []Op
-	if m.Absent && mounted != nil {
-		ops = append(ops, Op{Name: "unmount", Action: lab.Run, Cause: "is mounted", Risk: lab.RiskDisrupt,
-			Script: "umount -- " + ssh.Quote(m.Path)})
+	mounted, waiting, err := m.shown(stack)
+	if err == nil {
+		err = m.refuse(o, mounted)
 	}
-	edits, err := edit{path: fstab, create: true}.plan(o, m.editTable)
 	if err != nil {
 		return nil, err
 	}
-	for _, op := range edits {
-		op.Script += "\nsystemctl daemon-reload" // systemd generates its mount units from fstab
+	var ops []Op
+	// The options are changed before fstab is, so that a run that was cut off between finds both to do.
+	if op, ok := m.remount(o, mounted); ok {
 		ops = append(ops, op)
 	}
-	if options := m.lacks(mounted); len(options) > 0 {
-		ops = append(ops, Op{Name: "options", Action: lab.Update, Cause: "is mounted without " + strings.Join(options, ", "),
-			Script: fmt.Sprintf("mount -o remount,%s -- %s", strings.Join(options, ","), ssh.Quote(m.Path))})
+	edits, err := m.edit(o)
+	if err != nil {
+		return nil, err
 	}
-	if !m.Absent && !m.NoMount && mounted == nil {
-		ops = append(ops, Op{Name: "mounted", Action: lab.Run, Cause: "not mounted",
-			Script: fmt.Sprintf("mkdir -p -m 0755 -- %[1]s\nmount -- %[1]s", ssh.Quote(m.Path))})
+	ops = append(ops, edits...)
+	if op, ok := m.mount(o, mounted, waiting); ok {
+		ops = append(ops, op)
 	}
 	return ops, nil
 }
 
-// mounted returns what is mounted at the path, nil if nothing is. The last mount hides the others.
-func (m Mount) mounted(o *Observation) (top *MountState) {
-	for _, t := range o.Mounts() {
-		if t.Target == m.Path {
-			top = &t
-		}
+// edit returns the op that changes fstab.
+func (m Mount) edit(o *Observation) ([]Op, error) {
+	ops, err := edit{path: fstab, create: true}.plan(o, func(lines []string) []string { return m.editTable(o, lines) })
+	for i := range ops {
+		ops[i].Script += "\nsystemctl daemon-reload" // systemd generates its mount units from fstab
 	}
-	return top
+	return ops, err
 }
 
-// refuse returns an error if the path cannot be the mount point, because something else is there.
-func (m Mount) refuse(o *Observation, mounted *MountState) error {
-	if m.Absent {
+// shown returns what is mounted at the path; nil if nothing is. waiting means that systemd mounts it at
+// the first access.
+func (m Mount) shown(stack []MountState) (mounted *MountState, waiting bool, err error) {
+	if len(stack) == 0 {
+		return nil, false, nil
+	}
+	top := stack[len(stack)-1]
+	switch {
+	case top.FSType != "autofs":
+		return &top, false, nil
+	case top.Source == "systemd-1":
+		return nil, true, nil
+	}
+	return nil, false, &lab.Error{Op: "mount", Hint: "configure it there, or take the path away from it",
+		Err: fmt.Errorf("%w: an automounter, %s, decides what is mounted there",
+			lab.ErrConflict, lab.Printable(top.Source))}
+}
+
+// unmount returns the op that unmounts everything that is stacked at the path.
+func (m Mount) unmount(o *Observation, stack []MountState) []Op {
+	if len(stack) == 0 {
 		return nil
 	}
-	if other := m.other(o, mounted); other != "" && !m.NoMount {
-		return &lab.Error{Op: "mount",
-			Hint: "find out what is mounted there; if it is not wanted: umount " + ssh.Quote(m.Path),
+	op := Op{Name: "unmount", Action: lab.Run, Cause: "is mounted", Risk: lab.RiskDisrupt}
+	automount := ""
+	for _, t := range stack {
+		if t.FSType == "autofs" {
+			automount = "systemctl stop -- " + ssh.Quote(mountUnit(o.resolve(m.Path), ".automount"))
+			continue
+		}
+		op.Script += "umount -- " + ssh.Quote(m.Path) + "\n"
+	}
+	op.Script += automount
+	return []Op{op}
+}
+
+// mount returns the op that mounts the file system.
+func (m Mount) mount(o *Observation, mounted *MountState, waiting bool) (op Op, ok bool) {
+	if m.NoMount || mounted != nil || waiting && m.automounted() {
+		return op, false
+	}
+	op = Op{Name: "mounted", Action: lab.Run, Cause: "not mounted",
+		Script: fmt.Sprintf("mkdir -p -m 0755 -- %[1]s\nmount -- %[1]s", ssh.Quote(m.Path))}
+	if name, _ := m.device(o); m.onDevice() && name == "" && m.has("nofail") {
+		op.Deferred = true // an earlier change may provide the device
+		return op, o.CanDefer()
+	}
+	if waiting {
+		op.Cause = "is only mounted when it is accessed"
+		op.Script = "systemctl stop -- " + ssh.Quote(mountUnit(o.resolve(m.Path), ".automount")) + "\n" + op.Script
+	}
+	return op, true
+}
+
+// remount returns the op that changes the options of what is mounted.
+func (m Mount) remount(o *Observation, mounted *MountState) (op Op, ok bool) {
+	if mounted == nil || m.NoMount {
+		return op, false
+	}
+	var without, with, pass []string
+	have := mounted.flags()
+	for i, flag := range wantedFlags(m.Options) {
+		switch {
+		case flag.option == have[i]:
+		case !flag.named && (m.binds() || mounted.setsFlags()):
+			flag.option = have[i]
+		case flag.shown:
+			without = append(without, flag.option)
+		default:
+			with = append(with, have[i])
+		}
+		pass = append(pass, flag.option)
+	}
+	for _, option := range m.Options {
+		if ofFileSystem(option) {
+			pass = append(pass, option)
+		}
+	}
+	if size := mounted.resized(m.Options, o.Facts.Memory); size != "" {
+		without = append(without, "size="+size)
+		if value(m.Options, "size") == "" {
+			pass = append(pass, "size="+size)
+		}
+	}
+	if added, _ := m.changed(o, mounted); len(added) > 0 && len(without) == 0 {
+		without = append(without, added...)
+	}
+	var causes []string
+	if len(without) > 0 {
+		causes = append(causes, "without "+strings.Join(without, ", "))
+	}
+	if len(with) > 0 {
+		causes = append(causes, "with "+strings.Join(with, ", "))
+	}
+	how := "remount,"
+	if m.binds() {
+		how = "remount,bind," // of this mount alone, not of the file system that it shows
+	}
+	return Op{Name: "options", Action: lab.Update, Cause: "is mounted " + strings.Join(causes, " and "),
+		Script: fmt.Sprintf("mount -o %s -- %s %s", ssh.Quote(how+strings.Join(pass, ",")),
+			ssh.Quote(mounted.Source), ssh.Quote(m.Path))}, len(causes) > 0
+}
+
+// changed returns the options of the file system that the mount has and fstab does not, and those that
+// fstab has, the mount table shows and the mount no longer has.
+func (m Mount) changed(o *Observation, mounted *MountState) (added, removed []string) {
+	table, _ := o.Content(fstab)
+	var old []string
+	found := false
+	for line := range strings.Lines(string(table)) {
+		if f := strings.Fields(line); m.isLine(o, f) && len(f) > 3 {
+			old, found = strings.Split(f[3], ","), true
+		}
+	}
+	if !found {
+		return nil, nil
+	}
+	for _, option := range m.Options {
+		if ofFileSystem(option) && !slices.Contains(old, option) && !slices.Contains(mounted.Options, option) {
+			added = append(added, option)
+		}
+	}
+	for _, option := range old {
+		key, _, _ := strings.Cut(option, "=")
+		wanted := value(m.Options, key) != "" || m.has(option)
+		if ofFileSystem(option) && !wanted && slices.Contains(mounted.Options, option) {
+			removed = append(removed, option)
+		}
+	}
+	return added, removed
+}
+
+// refuse returns an error if the path cannot be the mount point, or not with these options.
+func (m Mount) refuse(o *Observation, mounted *MountState) error {
+	unit := mountUnit(m.Path, ".mount")
+	switch st := o.Unit(unit); {
+	case st.Load == "masked":
+		return &lab.Error{Op: "mount", Hint: "systemctl unmask " + ssh.Quote(unit),
+			Err: fmt.Errorf("%w: %s is masked, so that it is not mounted at boot", lab.ErrConflict, unit)}
+	case strings.HasPrefix(st.Fragment, "/etc/systemd/system/"), strings.HasPrefix(st.Fragment, "/run/systemd/system/"):
+		return &lab.Error{Op: "mount", Hint: "remove either the unit file or the mount",
+			Err: fmt.Errorf("%w: %s decides what is mounted there at boot, not fstab", lab.ErrConflict, st.Fragment)}
+	}
+	leads := o.resolve(m.Path) != m.Path // a link, to where it is mounted
+	if st := o.Stat(m.Path); st.Type != NoFile && st.Type != DirFile && !(st.Type == LinkFile && leads) {
+		return &lab.Error{Op: "mount", Hint: "move it away",
+			Err: fmt.Errorf("%w: the path is a %s", lab.ErrConflict, st.Type)}
+	}
+	if mounted == nil || m.NoMount {
+		return nil
+	}
+	umount := "umount " + ssh.Quote(m.Path)
+	if other := m.other(o, mounted); other != "" {
+		return &lab.Error{Op: "mount", Hint: "find out what is mounted there; if it is not wanted: " + umount,
 			Err: fmt.Errorf("%w: %s is mounted there, not %s",
 				lab.ErrConflict, lab.Printable(other), lab.Printable(m.Source))}
 	}
-	if st := o.Stat(m.Path); st.Type != NoFile && st.Type != DirFile {
-		return &lab.Error{Op: "mount", Hint: "move it away",
-			Err: fmt.Errorf("%w: the path is a %s", lab.ErrConflict, st.Type)}
+	// A file system that was mounted read-only has the option as its own and as that of the mount.
+	if m.onDevice() && slices.Contains(mounted.super, "ro") && slices.Contains(mounted.Options, "rw") {
+		return &lab.Error{Op: "mount",
+			Hint: "look for its errors in the kernel's log: journalctl -k; then " + umount + ", and check it",
+			Err:  fmt.Errorf("%w: the kernel made the file system read-only", lab.ErrConflict)}
+	}
+	fixed := mounted.atMount(m.Options)
+	if _, removed := m.changed(o, mounted); len(removed) > 0 {
+		fixed = strings.Join(removed, ", ")
+	}
+	if fixed != "" {
+		return &lab.Error{Op: "change options", Hint: umount + ", and run it again",
+			Err: fmt.Errorf("%w: the option %s can only change when it is mounted again", lab.ErrConflict, fixed)}
 	}
 	return nil
 }
 
+// isLine reports whether the fields are those of a line of fstab for the mount's path.
+func (m Mount) isLine(o *Observation, f []string) bool {
+	return len(f) > 1 && !strings.HasPrefix(f[0], "#") && o.resolve(unescapeMount(f[1])) == o.resolve(m.Path)
+}
+
 // editTable returns the lines of fstab with the mount's line in place of any other for its path, or
 // with none.
-func (m Mount) editTable(lines []string) (out []string) {
+func (m Mount) editTable(o *Observation, lines []string) (out []string) {
 	found := false
 	for _, l := range lines {
 		f := strings.Fields(l)
 		switch {
-		case len(f) < 2 || strings.HasPrefix(f[0], "#") || path.Clean(unescapeMount(f[1])) != m.Path:
+		case !m.isLine(o, f):
 			out = append(out, l)
 			continue
 		case found || m.Absent:

@@ -170,7 +170,7 @@ func shapes(t *testing.T, name string, r Resource) string {
 			}
 		}
 	}
-	b.WriteString(shape(t, name, strings.TrimPrefix(applyScript("nonce", changes), shell("apply", "nonce", "nonce"))))
+	b.WriteString(shape(t, name, strings.TrimPrefix(applyScript("nonce", "", changes), shell("apply", "nonce", "nonce"))))
 	return b.String()
 }
 

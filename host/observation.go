@@ -1,6 +1,8 @@
 package host
 
 import (
+	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,10 +26,15 @@ type Observation struct {
 	groups   map[string]GroupState
 	sysctls  map[string]string
 	modules  map[string]bool
+	builtin  map[string]bool // modules of the kernel itself
 	mounts   []MountState
+	resolved map[string]string   // path -> the same without symbolic links, of mount points
+	settings map[string][]string // configuration file that is read at boot -> the lines that were asked for
 	swaps    []string
 	probes   map[string]ProbeResult
 	now      time.Time
+
+	leftovers []string // temporary files of runs that were cut off
 
 	*outlook
 }
@@ -127,7 +134,14 @@ type UnitState struct {
 	Result       string
 	Entered      time.Duration // when it became active, on the monotonic clock; 0 if it is not
 
-	install bool // its file is a link in /etc/systemd/system to one with an [Install] section
+	install  bool   // its file is a link in /etc/systemd/system to one with an [Install] section
+	id       string // its own name; the name that was asked for may be an alias
+	source   string // the file that it was generated from
+	wantedBy string // names of units that start it
+	boot     string // "on", "off", "part" or, if File says it already, empty: whether it is started at boot
+	oneshot  bool   // it ends by itself, and does not count as active afterwards
+	exited   bool   // its main process has ended since the boot
+	unmet    bool   // a condition in its file kept it from being started the last time
 }
 
 // UserState is an account of passwd(5) and shadow(5).
@@ -149,6 +163,10 @@ type GroupState struct {
 type MountState struct {
 	Source, Target, FSType string
 	Options                []string // of the mount and of its file system
+
+	id, parent string
+	device     string   // "8:1"
+	super      []string // the options of the file system alone
 }
 
 // ProbeResult is what a probe printed, on standard output and standard error, and its exit status.
@@ -242,6 +260,48 @@ func (o *Observation) Module(name string) bool { return o.modules[name] }
 
 // Mounts returns the mount table.
 func (o *Observation) Mounts() []MountState { return o.mounts }
+
+// confFiles returns the configuration files that are read from the directory, such as "sysctl.d", in the
+// order in which they are read: by name.
+func (o *Observation) confFiles(dir string) (files []string) {
+	for f := range o.settings {
+		if path.Base(path.Dir(f)) == dir {
+			files = append(files, f)
+		}
+	}
+	return sortedByName(files)
+}
+
+// sortedByName sorts files by their names, whatever directory they are in.
+func sortedByName(files []string) []string {
+	slices.SortFunc(files, func(a, b string) int { return strings.Compare(path.Base(a), path.Base(b)) })
+	return files
+}
+
+// confLines returns the lines of a configuration file that were asked for, as earlier changes of the plan
+// leave them; none if they write the whole file.
+func (o *Observation) confLines(file string) []string {
+	is := o.target(file)
+	if x, ok := o.Expected(is); ok {
+		return splitKeep(string(x.Content))
+	}
+	if o.Pending("file:" + is) {
+		return nil
+	}
+	return o.settings[file]
+}
+
+// target returns the file that a link leads to, or the file itself.
+func (o *Observation) target(file string) string {
+	switch to := o.Link(file); {
+	case to == "":
+		return file
+	case path.IsAbs(to):
+		return path.Clean(to)
+	default:
+		return path.Join(path.Dir(file), to)
+	}
+}
 
 // Swaps returns the active swap areas.
 func (o *Observation) Swaps() []string { return o.swaps }

@@ -20,12 +20,13 @@ func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.P
 	for _, g := range slices.Clone(globs) {
 		globs = append(globs, lab.GlobsAfter(g, "host/"+m.Name()+"/")...) // IDs as plans show them
 	}
-	for _, r := range claim(m.Environment) {
+	own := append(State{leftovers{m.journal()}}, claim(m.Environment)...) // whatever else is planned
+	for _, r := range own {
 		if len(globs) > 0 {
 			globs = append(globs, r.ID())
 		}
 	}
-	w, err := newWanted(append(claim(m.Environment), want...), globs)
+	w, err := newWanted(append(own, want...), globs)
 	if err != nil {
 		return nil, err
 	}

@@ -23,8 +23,10 @@ type Query struct {
 	groups   ordered           // group
 	sysctls  ordered           // files of /proc/sys
 	modules  ordered           // /sys/module
+	points   ordered           // mount points
 	probes   ordered           // free-form questions
 	scripts  map[string]string // of probes
+	journal  string            // the list of temporary files, see [leftovers]; empty means that it is not asked for
 	mounts   bool
 	clock    bool
 }
@@ -104,6 +106,12 @@ func (q *Query) Module(name string) { q.modules.add(name) }
 // [Observation.Swaps].
 func (q *Query) Mounts() { q.mounts = true }
 
+// MountPoint asks for what is mounted at the path. See [Observation.MountAt].
+func (q *Query) MountPoint(path string) {
+	q.points.add(path)
+	q.mounts = true
+}
+
 // Clock asks for the machine's current time. See [Observation.Now].
 func (q *Query) Clock() { q.clock = true }
 
@@ -143,7 +151,10 @@ func (q *Query) script(nonce string) string {
 		}
 	}
 	if q.mounts {
-		b.WriteString("ask_mounts\n")
+		b.WriteString("ask_mounts" + words(q.points.list) + "\n")
+	}
+	if q.journal != "" {
+		b.WriteString("ask_leftovers" + words([]string{q.journal}) + "\n")
 	}
 	for i, name := range q.probes.list {
 		b.WriteString("ask_probe" + words([]string{fmt.Sprint(i), q.scripts[name]}) + "\n")
@@ -152,8 +163,14 @@ func (q *Query) script(nonce string) string {
 	return b.String()
 }
 
-// sysctlPath returns the file of a key, in which dots separate names and a slash stands for a dot
-// within a name (sysctl(8)).
-func sysctlPath(key string) string {
-	return "/proc/sys/" + strings.NewReplacer(".", "/", "/", ".").Replace(key)
+// sysctlPath returns the file of a key. The first separator decides: if it is a dot, dots separate names
+// and a slash stands for a dot within a name; if it is a slash, the key is the path already (sysctl.d(5),
+// sysctl(8)).
+func sysctlPath(key string) string { return "/proc/sys/" + sysctlName(key) }
+
+func sysctlName(key string) string {
+	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '/' {
+		return key
+	}
+	return strings.NewReplacer(".", "/", "/", ".").Replace(key)
 }

@@ -183,6 +183,11 @@ type Op struct {
 	// file before the rename and its directory after it, and removes the file if anything fails.
 	Payload *Payload
 
+	// Temp is a file that Script writes and then moves or removes, besides Payload.Temp. If the machine is
+	// turned off meanwhile, the next run removes both, if their names begin with a dot or end in "tmp".
+	// Empty means none.
+	Temp string
+
 	// Batch is the start of a command that makes all ops with the same Batch at once, with the Item
 	// of each appended as one word, as in "systemctl enable --". If it fails, the ops are made one
 	// by one. Empty means that the op is made by its Script; otherwise the op has no Script.

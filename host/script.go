@@ -11,10 +11,16 @@ import (
 // applyScript returns the script that makes the changes in order and reports each in frames: "S i"
 // when it starts, followed by its output, then "E i status"; "C" if the output that follows is all that
 // its error should contain; "K i d" if it is skipped because change d was not done; and "D" at the end.
-func applyScript(nonce string, changes []change) string {
+//
+// journal is the file that lists the temporary files meanwhile, see [leftovers].
+func applyScript(nonce, journal string, changes []change) string {
 	var b strings.Builder
 	b.WriteString(shell("apply", "nonce", nonce))
 	call := func(function string, args ...string) { b.WriteString(function + words(args) + "\n") }
+	temps := temporaries(changes)
+	if len(temps) > 0 {
+		call("begin", append([]string{journal}, temps...)...)
+	}
 	done := make([]bool, len(changes))
 	for i, c := range changes {
 		if done[i] {
@@ -33,6 +39,9 @@ func applyScript(nonce string, changes []change) string {
 			args = append(args, fmt.Sprint(p.Size), p.Temp, p.Replaces)
 		}
 		call("make_change", args...)
+	}
+	if len(temps) > 0 {
+		call("finish", temps...)
 	}
 	b.WriteString("frame D\n")
 	return b.String()

@@ -21,6 +21,11 @@ import (
 // remembered but observed: from a change in the same plan or, if a run was cut off between the change
 // and the restart, from the fingerprint of what the unit was last started with, which is noted in
 // /run/lab, or from the times of the files. So a restart is never lost and never made twice.
+//
+// What systemd does at boot counts, not only its words: a unit that is generated from a script of
+// /etc/init.d is enabled if a link starts it, and one that systemd calls enabled, but whose file is in
+// /run, is an error. A unit in a restart loop is not started. A oneshot service that does not remain
+// active (RemainAfterExit=) counts as started if it has run successfully since the boot.
 type Unit struct {
 	Order `yaml:",inline"`
 
@@ -32,6 +37,7 @@ type Unit struct {
 	ReloadOn  []string `yaml:"reloadOn"`      // IDs of resources: the unit is reloaded when one changes, unless it is restarted
 
 	files map[string][]string // ID in RestartOn or ReloadOn -> files, see [Watched]
+	down  []string            // units that the same state stops
 }
 
 // The states of a unit that can be asked for.
@@ -81,8 +87,14 @@ const downToken = "down:"
 // Implies implements [Implier]: systemd reads changed unit files before a unit is changed.
 func (u Unit) Implies() []Resource { return []Resource{DaemonReload{Units: []string{u.Name}}} }
 
-// Bind implements [Binder]: it finds the files of the resources that the unit watches.
+// Bind implements [Binder]: it finds the files of the resources that the unit watches, and what else is
+// stopped.
 func (u Unit) Bind(w *Whole) Resource {
+	for _, r := range w.resources {
+		if other, ok := r.(Unit); ok && other.State == Stopped {
+			u.down = append(u.down, other.Name)
+		}
+	}
 	u.files = map[string][]string{}
 	for _, id := range u.watches() {
 		for _, r := range w.Find(id) {
@@ -120,8 +132,13 @@ func (u Unit) want(ids []string, o *Observation) string {
 // Observe implements [Resource].
 func (u Unit) Observe(q *Query) {
 	q.Unit(u.Name)
-	if len(u.watches()) > 0 {
+	if u.State == Stopped && !u.Masked {
+		q.Probe(u.ID(), shell("triggers", "unit", u.Name))
+	}
+	if u.State == Started || len(u.watches()) > 0 {
 		q.Content(u.stamp())
+	}
+	if len(u.watches()) > 0 {
 		for _, id := range u.watches() {
 			for _, file := range u.files[id] {
 				q.Path(file)
@@ -133,83 +150,201 @@ func (u Unit) Observe(q *Query) {
 // Plan implements [Resource].
 func (u Unit) Plan(o *Observation) ([]Op, error) {
 	st := o.Unit(u.Name)
-	return slices.Concat(u.planMask(st), u.planEnabled(st), u.planState(o, st)), nil
+	enabling, err := u.planEnabled(o, st)
+	if err == nil {
+		err = u.refuseStop(o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(u.planMask(st), enabling, u.planState(o, st)), nil
 }
 
 // planMask returns the op that masks or unmasks the unit.
 func (u Unit) planMask(st UnitState) []Op {
 	wanted := u.State == Started || u.Enabled != nil && *u.Enabled
+	own := u.own(st)
 	switch {
 	case u.Masked && (st.Load != "masked" || st.File == "masked-runtime"):
-		return []Op{{Name: "mask", Action: lab.Update, Cause: "not masked", Script: u.systemctl("mask")}}
+		return []Op{{Name: "mask", Action: lab.Update, Cause: "not masked", Script: own.systemctl("mask")}}
 	case wanted && st.Load == "masked":
 		return []Op{{Name: "unmask", Action: lab.Update, Cause: "is masked",
-			Script: u.systemctl("unmask") + "\n" +
-				shell("runtime", "unit", u.Name, "state", "masked-runtime", "verb", "unmask")}}
+			Script: own.systemctl("unmask") + "\n" +
+				shell("runtime", "unit", own.Name, "state", "masked-runtime", "verb", "unmask")}}
 	}
 	return nil
 }
 
-// planEnabled returns the op that enables or disables the unit.
-func (u Unit) planEnabled(st UnitState) []Op {
+// own returns the unit under its own name: links at boot, and masks, are of that, not of an alias.
+func (u Unit) own(st UnitState) Unit {
+	u.Name = cmp.Or(st.id, u.Name)
+	return u
+}
+
+// planEnabled returns the op that enables or disables the unit. It is an error if systemctl cannot do that.
+func (u Unit) planEnabled(o *Observation, st UnitState) ([]Op, error) {
+	own := u.own(st)
 	switch {
 	case u.Enabled == nil:
 	case *u.Enabled && !st.enabled():
-		return []Op{{Name: "enable", Action: lab.Update, Cause: "is " + cmp.Or(st.File, "absent"),
-			Batch: "systemctl enable --", Item: u.Name}}
-	case !*u.Enabled && (st.File == "enabled" || st.File == "enabled-runtime"):
-		return []Op{{Name: "disable", Action: lab.Update, Cause: "is " + st.File,
-			Script: u.systemctl("disable") + "\n" +
-				shell("runtime", "unit", u.Name, "state", "enabled-runtime", "verb", "disable")}}
+		if err := st.refuseEnable(o); err != nil {
+			return nil, err
+		}
+		return []Op{{Name: "enable", Action: lab.Update, Cause: "is " + cmp.Or(st.File, "absent") + st.detail(),
+			Batch: "systemctl enable --", Item: own.Name}}, nil
+	case *u.Enabled:
+		return nil, st.refuseEnable(o)
+	case st.File == "enabled" || st.File == "enabled-runtime" || st.boot == "on" || st.boot == "part":
+		return []Op{{Name: "disable", Action: lab.Update, Cause: "is " + st.File + st.detail(),
+			Script: own.systemctl("disable") + "\n" +
+				shell("runtime", "unit", own.Name, "state", "enabled-runtime", "verb", "disable")}}, nil
+	case !u.Masked:
+		return nil, st.refuseDisable()
 	}
-	return nil
+	return nil, nil
 }
 
-// enabled reports whether the unit is enabled or need not be: static, indirect, generated, alias and
-// transient units cannot be (systemctl(1), is-enabled), nor can linked ones without an [Install]
-// section.
+// enabled reports whether the unit is enabled or need not be: static, alias and transient units cannot be
+// (systemctl(1), is-enabled), nor can linked ones without an [Install] section, nor generated ones that do
+// not come from a script of /etc/init.d.
 func (st UnitState) enabled() bool {
 	switch st.File {
-	case "enabled", "static", "indirect", "generated", "alias", "transient":
+	case "enabled", "static", "alias", "transient":
 		return true
+	case "generated", "indirect":
+		return st.boot == "" || st.boot == "on"
 	case "linked":
 		return !st.install
 	}
 	return false
 }
 
+// detail returns what the word for a unit does not say.
+func (st UnitState) detail() string {
+	switch {
+	case st.boot == "":
+		return ""
+	case st.source != "":
+		return " from " + st.source + ", " + st.boot + " at boot"
+	}
+	return map[string]string{
+		"on": ", and enables others", "off": ", and nothing enables it", "part": ", and enables some others",
+	}[st.boot]
+}
+
+// refuseEnable returns an error if the unit would not be started at boot although it is, or can be, enabled.
+func (st UnitState) refuseEnable(o *Observation) error {
+	generated := st.File == "generated" && st.boot == ""
+	volatile := strings.HasPrefix(st.Fragment, "/run/") && st.File != "generated" && st.Load != "masked"
+	switch {
+	case generated && st.wantedBy == "" && st.source != "":
+		return &lab.Error{Op: "enable unit", Hint: "change " + st.source,
+			Err: fmt.Errorf("%w: it is generated from %s, which does not start it at boot", lab.ErrConflict, st.source)}
+	case volatile && o.PendingToken(unitFiles) == "":
+		return &lab.Error{Op: "enable unit", Hint: "put its file into /etc/systemd/system",
+			Err: fmt.Errorf("%w: its file %s does not survive a boot", lab.ErrConflict, st.Fragment)}
+	}
+	return nil
+}
+
+// refuseDisable returns an error if the unit is started at boot and systemctl cannot change that.
+func (st UnitState) refuseDisable() error {
+	fixed := st.File == "static" || st.File == "generated" && st.boot == ""
+	if !fixed || st.wantedBy == "" {
+		return nil
+	}
+	return &lab.Error{Op: "disable unit", Hint: "set masked: true",
+		Err: fmt.Errorf("%w: it is %s, and started by %s", lab.ErrConflict, st.File, st.wantedBy)}
+}
+
+// refuseStop returns an error if the unit would not stay stopped, because a socket or a path that stays
+// active starts it when it is used.
+func (u Unit) refuseStop(o *Observation) error {
+	for _, trigger := range strings.Fields(string(o.Probe(u.ID()).Output)) {
+		if u.State == Stopped && !u.Masked && !slices.Contains(u.down, trigger) {
+			return &lab.Error{Op: "stop unit", Hint: "stop and disable " + trigger + " as well, or set masked: true",
+				Err: fmt.Errorf("%w: %s is active, and starts it again when it is used", lab.ErrConflict, trigger)}
+		}
+	}
+	return nil
+}
+
+// looping reports whether the unit failed and waits to be restarted.
+func (st UnitState) looping() bool { return strings.HasPrefix(st.Sub, "auto-restart") }
+
 // planState returns the op that starts, stops, restarts or reloads the unit.
 func (u Unit) planState(o *Observation, st UnitState) []Op {
-	active := st.Active == "active" || st.Active == "reloading" || st.Active == "activating"
+	active := st.Active == "active" || st.Active == "reloading" || st.Active == "activating" || st.Active == "refreshing"
 	switch {
-	case u.State == Stopped && active:
+	case u.State == Stopped && (active || st.Active == "deactivating"):
 		return []Op{{Name: "stop", Action: lab.Run, Cause: "is " + st.Active, Risk: lab.RiskRestart,
 			Script: u.systemctl("stop")}}
-	case u.State == Started && !active:
-		script := u.systemctl("start") + u.note(o)
-		if st.Active == "failed" { // systemd does not start a unit that failed too often
-			script = u.systemctl("reset-failed") + "\n" + script
-		}
-		return []Op{{Name: "start", Action: lab.Run, Cause: "is " + cmp.Or(st.Active, "absent"), Script: script}}
+	case u.State == Started && (!active || st.looping()):
+		return u.planStart(o, st)
 	case !active:
 		return nil
 	}
 	if cause := u.stale(o, st, u.RestartOn, 1); cause != "" {
 		return []Op{{Name: "restart", Action: lab.Run, Cause: cause, Risk: lab.RiskRestart,
-			Script: u.systemctl("restart") + u.note(o)}}
+			Script: u.systemctl("restart") + u.note(o, st)}}
 	}
 	if cause := u.stale(o, st, u.ReloadOn, 2); cause != "" {
-		return []Op{{Name: "reload", Action: lab.Run, Cause: cause, Script: u.systemctl("reload") + u.note(o)}}
+		return []Op{{Name: "reload", Action: lab.Run, Cause: cause, Script: u.systemctl("reload") + u.note(o, st)}}
 	}
 	return nil
+}
+
+// planStart returns the op that starts the unit, which is not running; none for a oneshot that has run.
+func (u Unit) planStart(o *Observation, st UnitState) []Op {
+	cause := "is " + cmp.Or(st.Active, "absent")
+	switch {
+	case st.looping():
+		cause = "is in a restart loop: " + cmp.Or(st.Result, st.Sub)
+	case st.unmet:
+		cause += ", because a condition in its file was not met"
+	case st.oneshot && st.Active == "inactive":
+		ran, why := u.ran(o, st)
+		if ran {
+			return nil
+		}
+		cause = cmp.Or(why, cause)
+	}
+	script := u.systemctl("start") + u.note(o, st)
+	switch {
+	case st.Active == "failed": // systemd does not start a unit that failed too often
+		script = u.systemctl("reset-failed") + "\n" + script
+	case st.looping(): // the start would wait for the next restart
+		script = u.systemctl("stop") + "\n" + script
+	}
+	return []Op{{Name: "start", Action: lab.Run, Cause: cause, Script: script}}
+}
+
+// ran reports whether the oneshot has run successfully since the boot, with what it would read now;
+// otherwise why says what has changed. systemd forgets a unit that nothing refers to, so its own stamp
+// counts first.
+func (u Unit) ran(o *Observation, st UnitState) (ran bool, why string) {
+	for _, id := range u.watches() {
+		if o.Pending(id) {
+			return false, "notified by " + lab.Printable(id)
+		}
+	}
+	stamp, _ := o.Content(u.stamp())
+	if f := strings.Fields(string(stamp)); len(f) == 3 {
+		if f[1] != u.want(u.RestartOn, o) || f[2] != u.want(u.ReloadOn, o) {
+			return false, "ran with an earlier configuration"
+		}
+		return true, ""
+	}
+	return st.exited && st.Result == "success", ""
 }
 
 // systemctl returns the command with the verb for the unit.
 func (u Unit) systemctl(verb string) string { return "systemctl " + verb + " -- " + ssh.Quote(u.Name) }
 
-// note returns the script lines that note what the unit was started with, if it watches anything.
-func (u Unit) note(o *Observation) string {
-	if len(u.watches()) == 0 {
+// note returns the script lines that note what the unit was started with, if it watches anything or is, or
+// may be, a oneshot.
+func (u Unit) note(o *Observation, st UnitState) string {
+	if len(u.watches()) == 0 && st.Load == "loaded" && !st.oneshot {
 		return ""
 	}
 	return "\n" + shell("started-with", "unit", u.Name, "stamp", u.stamp(),

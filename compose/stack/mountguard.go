@@ -25,14 +25,12 @@ func (g mountGuard) ID() string { return "guard:" + g.stack + ":mount" }
 func (g mountGuard) Validate() lab.Problems { return nil }
 
 // Observe implements [host.Resource].
-func (g mountGuard) Observe(q *host.Query) { q.Mounts() }
+func (g mountGuard) Observe(q *host.Query) { q.MountPoint(g.target) }
 
 // Plan implements [host.Resource].
 func (g mountGuard) Plan(o *host.Observation) ([]host.Op, error) {
-	for _, m := range o.Mounts() {
-		if m.Target == g.target {
-			return nil, nil
-		}
+	if _, ok := o.MountAt(g.target); ok {
+		return nil, nil
 	}
 	return nil, &lab.Error{Op: "check disk", Path: g.target, Hint: "findmnt " + g.target + "; mount " + g.target,
 		Err: fmt.Errorf("%w: nothing is mounted there: the data would be written to the disk below it", lab.ErrRefused)}

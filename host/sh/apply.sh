@@ -18,9 +18,40 @@ like() {
   fi
 }
 
+# begin JOURNAL FILE... lists the temporary files of this run, on disk, before it makes them. The first line is about
+# the run: the boot, its process and when that was started. If there is a list already, an earlier run was cut off. The
+# list appears complete, since half a name could be that of another file. If it cannot be written, on a full disk, the
+# disk can still be emptied.
+begin() {
+  lab_journal=$1 lab_cut=''
+  shift
+  [ -d "${lab_journal%/*}" ] || ( umask 022; mkdir -p -- "${lab_journal%/*}" )
+  if [ -s "$lab_journal" ]; then lab_cut=yes; fi
+  if {
+    if [ "$lab_cut" ]; then cat -- "$lab_journal"; else
+      read -r b </proc/sys/kernel/random/boot_id
+      read -r s <"/proc/$$/stat"
+      # shellcheck disable=SC2086 # after the name, which is in parentheses, there are only words
+      printf '%s %s %s\n' "$b" $$ "$(set -- ${s##*) }; echo "${20}")"
+    fi && printf '%s\0' "$@"
+  } >"$lab_journal.new" && sync -- "$lab_journal.new" && mv -fT -- "$lab_journal.new" "$lab_journal"
+  then sync -- "${lab_journal%/*}/"; else rm -f -- "$lab_journal.new"; fi
+}
+
+# finish FILE... removes the list if all files are gone that it contains, see sh/leftovers.sh.
+finish() {
+  for f; do if [ -e "$f" ] || [ -h "$f" ]; then return 0; fi; done
+  # shellcheck disable=SC2016 # for the inner shell
+  [ -z "$lab_cut" ] || tail -n +2 -- "$lab_journal" | xargs -0 -r sh -c 'for f; do case ${f##*/} in
+    .* | *tmp) if [ -e "$f" ] || [ -h "$f" ]; then exit 1; fi ;;
+    esac; done' lab || return 0
+  rm -f -- "$lab_journal"
+}
+
 # recv SIZE FILE OLD stores SIZE bytes of standard input in FILE, see like. It always reads exactly SIZE
-# bytes, even if the file cannot be written, so that what follows on standard input stays in step.
-recv() { like "$3" "$2"; head -c "$1" | { cat >"$2" || { cat >/dev/null; false; }; }; }
+# bytes, even if the file cannot be written, so that what follows on standard input stays in step. A file that cannot
+# be written is removed at once: it may have filled the disk.
+recv() { like "$3" "$2"; head -c "$1" | { cat >"$2" || { rm -f -- "$2"; cat >/dev/null; false; }; }; }
 
 # place TEMP PATH MODE OWNER:GROUP [VALIDATION] moves a file into place. It is never visible half
 # written: it is complete, owned and on disk before the rename, and the rename is on disk before the
@@ -69,7 +100,7 @@ c" ) </dev/null 2>&1
 }
 
 # make_change INDEX DEPENDENCIES SCRIPT [SIZE TEMP REPLACES] makes a change. Its payload is read from
-# standard input.
+# standard input; what the script does not move into place is removed.
 make_change() {
   if skip "$1" "$2"; then
     if [ -n "$4" ]; then head -c "$4" >/dev/null; fi
@@ -81,7 +112,9 @@ make_change() {
     return 0
   fi
   run_script "$3"
-  ended "$1" $?
+  r=$?
+  if [ -n "$5" ] && { [ -e "$5" ] || [ -h "$5" ]; }; then rm -f -- "$5"; fi
+  ended "$1" $r
 }
 
 # add_item INDEX DEPENDENCIES WORD adds a change to the next batch.

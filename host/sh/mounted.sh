@@ -1,8 +1,12 @@
-# Prints what is mounted at a path if it is a different device from the source, as far as the source can
-# be found.
+# Prints what the source of a mount is: the path of a device and its number in hexadecimal, as far as it can
+# be found, or for a bind mount whether the mount point shows the directory.
 #
-# source, path
+# source, path. bind: empty for a device
 # shellcheck disable=SC2154 # the caller prepends them
-is=$(findmnt -n -v -f -o SOURCE -M "$path") || exit 0
-findmnt -n -S "$source" -M "$path" >/dev/null && exit 0
-case $source in /dev/*) [ -b "$source" ] ;; *) blkid -o device -t "$source" >/dev/null 2>&1 ;; esac && printf %s "$is"
+if [ "$bind" ]; then
+  i=$(stat -L -c %d:%i -- "$source" 2>/dev/null) || exit 0
+  if [ "$i" = "$(stat -L -c %d:%i -- "$path")" ]; then echo same; else echo other; fi
+else
+  case $source in /*) d=$source ;; *) d=$(findfs "$source" 2>/dev/null) ;; esac
+  d=$(readlink -e -- "$d") && [ -b "$d" ] && printf '%s %s\n' "$d" "$(stat -c '%t %T' -- "$d")"
+fi

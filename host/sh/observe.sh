@@ -12,6 +12,15 @@ frame() { printf '\n%s %s\n' "$nonce" "$*"; }
 # first_line NAME FILE. The shell's read needs no process.
 first_line() { v=; [ -r "$2" ] && IFS= read -r v <"$2"; printf '%s=%s\n' "$1" "$v"; }
 
+# started PID sets v to the time at which the process was started, in ticks since the boot (proc(5)).
+started() {
+  v=
+  read -r v <"/proc/$1/stat"
+  # shellcheck disable=SC2086 # after the name, which is in parentheses, there are only words
+  set -- ${v##*) }
+  v=${20}
+}
+
 ask_facts() {
   frame facts
   first_line boot_id /proc/sys/kernel/random/boot_id
@@ -65,11 +74,46 @@ ask_packages() {
 }
 
 ask_units() {
+  p=Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,InvocationID,ActiveEnterTimestampMonotonic
+  p=$p,FragmentPath,SourcePath,Result,Type,RemainAfterExit,ExecMainExitTimestampMonotonic,WantedBy,RequiredBy
+  u=$(systemctl show -p "$p,ConditionResult,ConditionTimestampMonotonic" -- "$@" 2>/dev/null)
   frame units
-  p=Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,InvocationID
-  systemctl show -p "$p,ActiveEnterTimestampMonotonic,FragmentPath,Result" -- "$@" 2>/dev/null
+  printf '%s\n' "$u"
   frame installs
   for x; do l=/etc/systemd/system/$x; [ -h "$l" ] && grep -qs '^\[Install\]' "$l" && printf '%s\n' "$x"; done
+  case $u in *UnitFileState=generated* | *UnitFileState=indirect*) ask_boots "$u" ;; esac
+}
+
+# ask_boots BLOCKS reads the output of systemctl show, and says which units are on or off at boot that systemd
+# only calls generated (from a script of /etc/init.d) or indirect: its file is known under another name too, or
+# enables others.
+ask_boots() {
+  frame boots
+  printf '%s\n\n' "$1" | while IFS= read -r l; do
+    case $l in
+    Id=*) i=${l#*=} ;;
+    FragmentPath=*) f=${l#*=} ;;
+    SourcePath=*) s=${l#*=} ;;
+    UnitFileState=*) e=${l#*=} ;;
+    '')
+      r=
+      case $e$s in
+      generated/etc/init.d/*) r=off; for x in /etc/rc[S5].d/S[0-9][0-9]"${s##*/}"; do [ -e "$x" ] && r=on; done ;;
+      indirect*)
+        if grep -qs '^\(WantedBy\|RequiredBy\|UpheldBy\|Alias\)[[:space:]]*=' -- "$f"; then r=off; else
+          # shellcheck disable=SC2013 # a line may list several units
+          for x in $(sed -n 's/^Also[[:space:]]*=//p' "$f" 2>/dev/null); do
+            systemctl is-enabled -q -- "$x" 2>/dev/null && x=on || x=off
+            case $r in '' | "$x") r=$x ;; *) r=part ;; esac
+          done
+        fi
+        ;;
+      esac
+      printf '%s %s\n' "$i" "$r"
+      i='' f='' s='' e=''
+      ;;
+    esac
+  done
 }
 
 ask_users() {
@@ -84,24 +128,82 @@ ask_groups() {
   getent group -- "$@"
 }
 
+# ask_settings DIRECTORY PATTERN prints the matching lines of the files that are read from the directory in /etc,
+# /run and /usr/lib. A file hides those of the same name in the directories that come after its own.
+ask_settings() {
+  d=$1 m=$2 seen=''
+  shift 2
+  for f in /etc/"$d"/*.conf /run/"$d"/*.conf /usr/local/lib/"$d"/*.conf /usr/lib/"$d"/*.conf; do
+    b=${f##*/}
+    case $seen in *"/$b/"*) continue ;; esac
+    [ -e "$f" ] || continue
+    seen="$seen/$b/"
+    set -- "$@" "$f"
+  done
+  [ $# -gt 0 ] || return 0
+  for f; do [ -h "$f" ] && { frame link; printf '%s\0' "$f"; readlink -n -- "$f"; }; done
+  frame files
+  printf '%s\n' "$@"
+  frame settings
+  grep -saH "$m" -- "$@"
+}
+
 # ask_sysctls does not use the shell's read, which reads byte by byte where it cannot seek: the kernel then
 # returns the first digit of a number and the end of the file.
 ask_sysctls() {
   frame sysctls
   grep -saH '' -- "$@"
+  ask_settings sysctl.d '^[^#;]*='
 }
 
+# ask_modules NAME... takes names with underscores.
 ask_modules() {
   frame modules
+  for x; do [ -d "/sys/module/$x" ] && printf '%s\n' "$x"; done
+  ask_settings modprobe.d '^[[:space:]]*\(blacklist\|install\)[[:space:]]'
+  frame builtin
+  n=$#
+  for x; do set -- "$@" -e "/$x.ko"; done
+  shift "$n"
   b=/lib/modules/$(uname -r)/modules.builtin
-  for x; do if [ -d "/sys/module/$x" ] || { [ -r "$b" ] && grep -q "/$x\.ko" "$b"; }; then printf '%s\n' "$x"; fi; done
+  [ -r "$b" ] && tr - _ <"$b" | grep -F "$@"
 }
 
+# ask_mounts PATH... resolves the paths and all mount points of fstab with one process.
 ask_mounts() {
   frame mounts
   cat /proc/self/mountinfo
   frame swaps
   [ -r /proc/swaps ] && cat /proc/swaps
+  [ $# -gt 0 ] || return 0
+  # shellcheck disable=SC2059 # printf decodes the octal escapes of fstab
+  [ -r /etc/fstab ] && while read -r s p _; do
+    case $s$p in
+    \#* | '') continue ;;
+    *\\*) p=$(printf "$(printf %s "$p" | sed 's/%/%%/g')") ;;
+    esac
+    case $p in /*) set -- "$@" "$p" ;; esac
+  done </etc/fstab
+  frame resolved
+  printf '%s\0' "$@"
+  readlink -z -m -- "$@"
+}
+
+# ask_leftovers JOURNAL prints which of the listed temporary files exist, unless the run that made the list is still
+# running, see begin in apply.sh.
+ask_leftovers() {
+  [ -s "$1" ] || return 0
+  read -r b p s <"$1"
+  read -r v </proc/sys/kernel/random/boot_id
+  if [ "$b" = "$v" ] && [ -r "/proc/$p/stat" ]; then
+    started "$p"
+    [ "$v" != "$s" ] || return 0
+  fi
+  frame leftovers
+  # shellcheck disable=SC2016 # for the inner shell
+  tail -n +2 -- "$1" | xargs -0 -r sh -c 'for f; do case ${f##*/} in
+    .* | *tmp) if [ -e "$f" ] || [ -h "$f" ]; then printf "%s\0" "$f"; fi ;;
+    esac; done' lab
 }
 
 # ask_probe INDEX SCRIPT. A script with a syntax error fails alone, without its frame "read".

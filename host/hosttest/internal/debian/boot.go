@@ -22,25 +22,25 @@ func bootConfig(k *kernel.Kernel) {
 	if h, err := fs.ReadFile("/etc/hostname"); err == nil {
 		k.SetHostname(strings.TrimSpace(string(h)))
 	}
+	load := func(mod string) {
+		if !utillinux.Blacklisted(k, mod) {
+			k.LoadModule(mod)
+		}
+	}
 	for _, f := range utillinux.ConfFiles(fs, "modules-load.d") {
 		b, _ := fs.ReadFile(f)
 		for mod := range strings.FieldsSeq(utillinux.StripComments(string(b))) {
-			k.LoadModule(mod)
+			load(mod)
 		}
 	}
 	if b, err := fs.ReadFile("/etc/modules"); err == nil {
 		for l := range strings.SplitSeq(utillinux.StripComments(string(b)), "\n") {
 			if f := strings.Fields(l); len(f) > 0 {
-				k.LoadModule(f[0])
+				load(f[0])
 			}
 		}
 	}
-	for _, f := range utillinux.ConfFiles(fs, "sysctl.d") {
-		b, _ := fs.ReadFile(f)
-		for _, kv := range utillinux.ParseSysctl(string(b)) {
-			k.SetSysctl(strings.ReplaceAll(kv.Key, ".", "/"), kv.Value)
-		}
-	}
+	utillinux.ApplySysctl(k)
 	for _, f := range libc.Fstab(k) {
 		if f.FSType == "swap" {
 			if p := libc.FindDevice(k, f.Spec); p != nil && p.FSType == "swap" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -26,13 +27,12 @@ func Fstab(k *kernel.Kernel) []FstabEntry {
 
 func ParseFstab(s string) []FstabEntry {
 	var out []FstabEntry
-	un := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\134`, `\`)
 	for line := range strings.SplitSeq(s, "\n") {
 		f := strings.Fields(line)
 		if len(f) < 3 || strings.HasPrefix(f[0], "#") {
 			continue
 		}
-		l := FstabEntry{Spec: un.Replace(f[0]), MountAt: un.Replace(f[1]), FSType: f[2]}
+		l := FstabEntry{Spec: unescapeFstab(f[0]), MountAt: unescapeFstab(f[1]), FSType: f[2]}
 		if len(l.MountAt) > 1 {
 			l.MountAt = strings.TrimRight(l.MountAt, "/")
 		}
@@ -42,6 +42,21 @@ func ParseFstab(s string) []FstabEntry {
 		out = append(out, l)
 	}
 	return out
+}
+
+// unescapeFstab decodes octal escapes.
+func unescapeFstab(s string) string {
+	var b strings.Builder
+	for s != "" {
+		if n, err := strconv.ParseUint(s[1:min(4, len(s))], 8, 8); s[0] == '\\' && len(s) > 3 && err == nil {
+			b.WriteByte(byte(n))
+			s = s[4:]
+			continue
+		}
+		b.WriteByte(s[0])
+		s = s[1:]
+	}
+	return b.String()
 }
 
 // FindDevice resolves a device as mount does: a path, LABEL=, UUID=, PARTUUID=, PARTLABEL=.
@@ -101,14 +116,19 @@ func Mount(k *kernel.Kernel, spec, where, fstype string, opts []string) error {
 			ro = true
 		case o == "defaults" || o == "rw" || o == "auto" || o == "noauto" || o == "user" || o == "users" || o == "nouser" || o == "nofail" || o == "_netdev" || o == "" ||
 			o == "exec" || o == "suid" || o == "dev" || o == "async" || strings.HasPrefix(o, "x-") || strings.HasPrefix(o, "comment=") || o == "bind" || o == "rbind":
+		case o == "strictatime" || o == "diratime":
 		default:
+			if fstype == "tmpfs" {
+				o = TmpfsOption(o)
+			}
 			shown = append(shown, o)
 		}
 	}
+	shown = slices.DeleteFunc(shown, func(o string) bool { return o == "" })
 	if ro {
 		shown = append([]string{"ro"}, shown...)
 	}
-	if !slices.ContainsFunc(shown, func(o string) bool { return o == "noatime" || o == "relatime" || o == "strictatime" }) {
+	if !slices.Contains(opts, "strictatime") && !slices.ContainsFunc(shown, func(o string) bool { return o == "noatime" || o == "relatime" }) {
 		shown = append(shown, "relatime")
 	}
 	bind := slices.Contains(opts, "bind") || slices.Contains(opts, "rbind") || fstype == "bind"
@@ -169,6 +189,22 @@ func Mount(k *kernel.Kernel, spec, where, fstype string, opts []string) error {
 	}
 	p.Vol.ReadOnly = false
 	return t.Mount(p.Vol, 1, where, shown)
+}
+
+// TmpfsOption gives an option of tmpfs as the mount table shows it; "" for the default size.
+func TmpfsOption(o string) string {
+	key, v, _ := strings.Cut(o, "=")
+	switch key {
+	case "size":
+		n, ok := ByteCount(strings.ToUpper(v))
+		if !ok {
+			return "" // a percentage: only the default is known here
+		}
+		return fmt.Sprintf("size=%dk", n>>10)
+	case "mode":
+		return "mode=" + strings.TrimLeft(v, "0")
+	}
+	return o
 }
 
 // Unmount takes the topmost mount at a place away.

@@ -67,6 +67,7 @@ func (s *Manager) generate() {
 	t := s.k.Tree
 	t.Quietly(func() error {
 		t.RemoveAll("/run/systemd/generator")
+		t.RemoveAll(lateGenerator)
 		t.MkdirAll("/run/systemd/generator")
 		return nil
 	})
@@ -78,5 +79,13 @@ func (s *Manager) generate() {
 		t.Quietly(func() error {
 			return t.Put("/run/systemd/generator/"+mountUnitName(f.MountAt), 0o644, []byte(text))
 		})
+		switch file := "/run/systemd/generator/" + mountUnitName(f.MountAt); {
+		case slices.Contains(f.Options, "noauto") || f.MountAt == "/":
+		case slices.Contains(f.Options, "nofail"):
+			s.generateWant("local-fs.target", ".wants", file)
+		default:
+			s.generateWant("local-fs.target", ".requires", file)
+		}
 	}
+	s.generateSysV()
 }

@@ -23,7 +23,7 @@ func (s *Manager) enabledState(name string) string {
 	if fragment == "" {
 		return ""
 	}
-	if strings.HasPrefix(fragment, "/run/systemd/generator/") {
+	if strings.HasPrefix(fragment, "/run/systemd/generator") {
 		return "generated"
 	}
 	if id != name {
@@ -35,6 +35,7 @@ func (s *Manager) enabledState(name string) string {
 	if err != nil {
 		return "bad"
 	}
+	known := false // under another name, which its [Install] section does not have
 	for _, dir := range []string{"/etc/systemd/system", "/run/systemd/system"} {
 		names, _ := fs.ReadDir(dir)
 		for _, n := range names {
@@ -60,10 +61,16 @@ func (s *Manager) enabledState(name string) string {
 				continue
 			}
 			st, err := fs.Lstat(dir + "/" + n)
-			if err == nil && st.IsSymlink() && path.Base(st.Target) == name && slices.Contains(f.Words("Install.Alias"), n) {
-				return "enabled"
+			if err == nil && st.IsSymlink() && path.Base(st.Target) == name {
+				if slices.Contains(f.Words("Install.Alias"), n) {
+					return "enabled"
+				}
+				known = true
 			}
 		}
+	}
+	if known {
+		return "indirect"
 	}
 	if st, err := fs.Lstat("/etc/systemd/system/" + name); err == nil && st.IsSymlink() {
 		if len(f.Words("Install.WantedBy"))+len(f.Words("Install.RequiredBy"))+len(f.Words("Install.Alias")) > 0 || true {
@@ -116,11 +123,20 @@ func (c *systemctl) enable(verb string, args []string) int {
 			p.Warnf("Failed to %s unit: Unit file %s does not exist.\n", verb, n)
 			return 1
 		}
+		if strings.HasPrefix(fragment, "/run/systemd/generator/") && verb != "disable" {
+			p.Warnf("Failed to %s unit: Unit %s is transient or generated.\n", verb, fragment)
+			return 1
+		}
 	}
 	changed := false
 	for i := 0; i < len(units); i++ {
 		n := units[i]
 		fragment, id, _ := s.find(n)
+		if strings.HasPrefix(fragment, lateGenerator+"/") {
+			c.sysvInstall(verb, strings.TrimSuffix(n, ".service"))
+			changed = true
+			continue
+		}
 		f, _, err := s.parsedFile(fragment)
 		if err != nil {
 			continue

@@ -69,6 +69,9 @@ func (s *Manager) startService(u *unit, boot bool) error {
 	switch {
 	case j.typ == "oneshot" && !IsYes(u.file.get("Service.RemainAfterExit")):
 		s.setState(u, "inactive", "dead")
+		if !boot && !s.referenced(u) {
+			s.forget(u)
+		}
 	case j.typ == "oneshot":
 		s.setState(u, "active", "exited")
 	case u.active == "activating":

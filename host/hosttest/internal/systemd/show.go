@@ -112,9 +112,16 @@ func (s *Manager) properties(u *unit) [][2]string {
 	for _, k := range []string{"Requires", "Wants"} {
 		add(k, strings.Join(f.Words("Unit."+k), " "))
 	}
-	for _, k := range []string{"WantedBy", "RequiredBy"} {
-		add(k, strings.Join(f.Words("Install."+k), " "))
+	add("RequiredBy", strings.Join(s.dependents(u, ".requires"), " "))
+	add("WantedBy", strings.Join(s.dependents(u, ".wants"), " "))
+	var triggers []string
+	base := strings.TrimSuffix(u.name, path.Ext(u.name))
+	for _, x := range s.unitList() {
+		if x.load == "loaded" && slices.Contains([]string{base + ".socket", base + ".path", base + ".timer"}, x.name) && x != u {
+			triggers = append(triggers, x.name)
+		}
 	}
+	add("TriggeredBy", strings.Join(triggers, " "))
 	for _, k := range []string{"Conflicts", "Before", "After", "RequiresMountsFor"} {
 		add(k, strings.Join(f.Words("Unit."+k), " "))
 	}
@@ -153,7 +160,8 @@ func (s *Manager) properties(u *unit) [][2]string {
 	} else if u.load == "masked" {
 		add("LoadError", `org.freedesktop.systemd1.UnitMasked "Unit `+u.name+` is masked."`)
 	}
-	add("ConditionResult", yesNo(!u.activeEnter.IsZero()))
+	add("ConditionResult", yesNo(!u.conditioned.IsZero() && u.met))
+	stamp("ConditionTimestamp", u.conditioned)
 	add("AssertResult", yesNo(!u.activeEnter.IsZero()))
 	add("InvocationID", u.invocation)
 	return out

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
@@ -16,6 +17,11 @@ var errDependency = errors.New("dependency")
 
 // startLocked starts a unit and what it requires. At boot nothing is counted. The error is for the job.
 func (s *Manager) startLocked(u *unit, boot bool) error {
+	for u.sub == "auto-restart" && !s.k.Off() { // the job waits until the pause is over
+		s.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		s.mu.Lock()
+	}
 	if u.active == "active" || u.active == "activating" {
 		if !strings.HasSuffix(u.name, ".mount") {
 			return nil
@@ -65,6 +71,10 @@ func (s *Manager) startLocked(u *unit, boot bool) error {
 		}
 		for _, v := range vals {
 			if !s.condition(strings.TrimPrefix(strings.TrimPrefix(kind, "Condition"), "Assert"), v) {
+				u.conditioned, u.met = s.k.Now(), assert
+				if !boot && !s.referenced(u) {
+					s.forget(u)
+				}
 				s.log(u, "systemd", 1, "%s was skipped because of an unmet condition check (%s=%s).", s.describe(u), kind, v)
 				if assert {
 					return fmt.Errorf("Assertion failed on job for %s.", u.name)
@@ -73,6 +83,7 @@ func (s *Manager) startLocked(u *unit, boot bool) error {
 			}
 		}
 	}
+	u.conditioned, u.met = s.k.Now(), true
 	u.invocation = strings.ReplaceAll(kernel.NewUUID(), "-", "")
 	switch path.Ext(u.name) {
 	case ".service":

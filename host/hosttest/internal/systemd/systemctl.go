@@ -205,6 +205,11 @@ func (c *systemctl) isEnabled(args []string) int {
 			c.p.Warnf("Failed to get unit file state for %s: No such file or directory\n", unitNameOf(a))
 			return 1
 		}
+		if f, _, _ := c.s.find(unitNameOf(a)); strings.HasPrefix(f, lateGenerator+"/") {
+			if st = "disabled"; c.s.runlevelLink(strings.TrimSuffix(path.Base(f), ".service")) != "" {
+				st = "enabled"
+			}
+		}
 		if !c.o.Has("q") {
 			c.p.Print(st, "\n")
 		}
@@ -300,8 +305,9 @@ func firstWord(args []string) string {
 
 // expand gives the units of an argument, which may be a pattern over what is loaded.
 func (c *systemctl) expand(arg string) []*unit {
-	if libc.IsGlob(arg) {
+	if strings.ContainsAny(arg, "*?[") { // a backslash is part of a name
 		var out []*unit
+		c.s.loadWanted()
 		for _, u := range c.s.unitList() {
 			if libc.Fnmatch(unitNameOf(arg), u.name) || libc.Fnmatch(arg, u.name) {
 				out = append(out, u)

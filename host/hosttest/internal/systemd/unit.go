@@ -32,6 +32,8 @@ type unit struct {
 	starts              []time.Time // for the start limit
 	proc                *kernel.Process
 	ready               chan struct{}
+	conditioned         time.Time // when its conditions were checked
+	met                 bool      // they were met
 	stopping            bool
 	next                func() // cancels a pending restart
 }

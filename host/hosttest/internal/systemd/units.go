@@ -3,7 +3,7 @@ package systemd
 // BaseDaemons are the executables of the base system's services. They have nothing to do: a process stands for them.
 var BaseDaemons = []string{"/usr/sbin/cron", "/usr/bin/dbus-daemon", "/usr/sbin/NetworkManager", "/usr/sbin/avahi-daemon", "/usr/sbin/agetty",
 	"/usr/lib/systemd/systemd-journald", "/usr/lib/systemd/systemd-udevd", "/usr/lib/systemd/systemd-logind", "/usr/lib/systemd/systemd-timesyncd", "/usr/lib/systemd/systemd",
-	"/usr/lib/systemd/systemd-sysctl", "/usr/lib/systemd/systemd-modules-load", "/usr/sbin/dphys-swapfile", "/usr/lib/apt/apt.systemd.daily", "/usr/sbin/fstrim", "/usr/sbin/logrotate",
+	"/usr/lib/systemd/systemd-modules-load", "/usr/sbin/dphys-swapfile", "/usr/lib/apt/apt.systemd.daily", "/usr/sbin/fstrim", "/usr/sbin/logrotate",
 	"/usr/sbin/fake-hwclock"}
 
 func BaseUnits() map[string]string {

@@ -69,6 +69,20 @@ func cmdModprobe(p *kernel.Process) int {
 	return code
 }
 
+// Blacklisted tells that the configuration of modprobe keeps systemd-modules-load from loading a module.
+func Blacklisted(k *kernel.Kernel, name string) bool {
+	for _, f := range ConfFiles(k.FS(), "modprobe.d") {
+		b, _ := k.FS().ReadFile(f)
+		for line := range strings.Lines(string(b)) {
+			w := strings.Fields(line)
+			if len(w) > 1 && w[0] == "blacklist" && strings.ReplaceAll(w[1], "-", "_") == strings.ReplaceAll(name, "-", "_") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func cmdLsmod(p *kernel.Process) int {
 	p.Print("Module                  Size  Used by\n")
 	for _, n := range p.Kernel.ModuleList() {

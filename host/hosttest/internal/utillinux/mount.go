@@ -216,18 +216,27 @@ func remount(p *kernel.Process, where string, opts []string) int {
 	kept := slices.DeleteFunc(slices.Clone(mt.Opts), func(o string) bool { return o == "ro" || o == "rw" })
 	for _, o := range opts {
 		name, _, _ := strings.Cut(o, "=")
-		atime := strings.HasSuffix(o, "atime")
+		atime := o == "noatime" || o == "relatime" || o == "strictatime"
 		switch o {
-		case "remount", "rw", "ro", "bind", "defaults", "exec", "suid", "dev", "":
-			positive := map[string]string{"exec": "noexec", "suid": "nosuid", "dev": "nodev"}[o]
+		case "remount", "rw", "ro", "bind", "defaults", "exec", "suid", "dev", "diratime", "":
+			positive := map[string]string{"exec": "noexec", "suid": "nosuid", "dev": "nodev", "diratime": "nodiratime"}[o]
 			kept = slices.DeleteFunc(kept, func(k string) bool { return positive != "" && k == positive })
 			continue
 		}
 		kept = slices.DeleteFunc(kept, func(k string) bool {
 			n, _, _ := strings.Cut(k, "=")
-			return n == name || atime && strings.HasSuffix(k, "atime")
+			return n == name || atime && (k == "noatime" || k == "relatime")
 		})
-		kept = append(kept, o)
+		if mt.Vol.FSType == "tmpfs" {
+			if name == "mode" || name == "uid" || name == "gid" {
+				kept = append(kept, slices.DeleteFunc(slices.Clone(mt.Opts), func(k string) bool { return !strings.HasPrefix(k, name+"=") })...)
+				continue // they stay as they were when it was mounted
+			}
+			o = libc.TmpfsOption(o)
+		}
+		if o != "" && o != "strictatime" {
+			kept = append(kept, o)
+		}
 		if size, ok := strings.CutPrefix(o, "size="); ok {
 			if n, ok := libc.ByteCount(strings.ToUpper(size)); ok {
 				mt.Vol.Size = n

@@ -11,7 +11,7 @@ func Programs() map[string]kernel.Program {
 		"su": cmdRunuser, "/usr/sbin/runuser": cmdRunuser, "ps": cmdPs, "pgrep": cmdPgrep, "pkill": cmdPgrep, "yes": cmdYes, "which": cmdWhich,
 
 		// disks and file systems
-		"lsblk": cmdLsblk, "/usr/sbin/blkid": cmdBlkid, "/usr/sbin/wipefs": cmdWipefs, "/usr/sbin/blockdev": cmdBlockdev,
+		"lsblk": cmdLsblk, "/usr/sbin/blkid": cmdBlkid, "/usr/sbin/findfs": cmdFindfs, "/usr/sbin/wipefs": cmdWipefs, "/usr/sbin/blockdev": cmdBlockdev,
 		"udevadm": cmdUdevadm, "/usr/sbin/sfdisk": cmdSfdisk, "/usr/sbin/mkswap": cmdMkswap,
 		"/usr/sbin/mkfs.ext4": cmdMke2fs, "/usr/sbin/mkfs.xfs": cmdMkfsXFS, "/usr/sbin/e2fsck": cmdE2fsck, "/usr/sbin/fsck.ext4": cmdE2fsck,
 		"chattr": cmdChattr, "lsattr": cmdLsattr, "mount": cmdMount, "umount": cmdUmount, "findmnt": cmdFindmnt,
@@ -19,7 +19,7 @@ func Programs() map[string]kernel.Program {
 
 		// the machine
 		"uname": cmdUname, "arch": cmdArch, "hostname": cmdHostname, "uptime": cmdUptime, "nproc": cmdNproc,
-		"/usr/sbin/sysctl": cmdSysctl, "/usr/sbin/modprobe": cmdModprobe, "/usr/sbin/lsmod": cmdLsmod,
+		"/usr/sbin/sysctl": cmdSysctl, "/usr/lib/systemd/systemd-sysctl": cmdSystemdSysctl, "/usr/sbin/modprobe": cmdModprobe, "/usr/sbin/lsmod": cmdLsmod,
 		"/usr/sbin/ip": cmdIP, "ss": cmdSs, "/usr/sbin/iptables": cmdIptables,
 		"/usr/sbin/update-ca-certificates": cmdUpdateCA,
 	}

@@ -15,7 +15,7 @@ import (
 // read: by name, where /etc hides /run and /run hides /usr/lib.
 func ConfFiles(fs kernel.FS, dir string) []string {
 	found := map[string]string{}
-	for _, root := range []string{"/usr/lib/", "/run/", "/etc/"} {
+	for _, root := range []string{"/usr/lib/", "/usr/local/lib/", "/run/", "/etc/"} {
 		names, err := fs.ReadDir(root + dir)
 		if err != nil {
 			continue
@@ -63,6 +63,37 @@ func ParseSysctl(s string) []SysctlLine {
 		out = append(out, SysctlLine{strings.ReplaceAll(strings.TrimPrefix(k, "-"), "/", "."), strings.TrimSpace(v), opt})
 	}
 	return out
+}
+
+// ApplySysctl sets the kernel's parameters as systemd-sysctl does at boot. The last file counts, but a line that repeats
+// the value of its name keeps the place of the first. Patterns set what no line names.
+func ApplySysctl(k *kernel.Kernel) {
+	var made []SysctlLine
+	for _, f := range ConfFiles(k.FS(), "sysctl.d") {
+		b, _ := k.FS().ReadFile(f)
+		for _, l := range ParseSysctl(string(b)) {
+			at := slices.IndexFunc(made, func(m SysctlLine) bool { return m.Key == l.Key })
+			if at >= 0 && made[at].Value == l.Value {
+				continue
+			}
+			if at >= 0 {
+				made = slices.Delete(made, at, at+1)
+			}
+			made = append(made, l)
+		}
+	}
+	for _, l := range made {
+		key := strings.ReplaceAll(l.Key, ".", "/")
+		if !strings.Contains(key, "*") {
+			k.SetSysctl(key, l.Value)
+		}
+	}
+}
+
+// cmdSystemdSysctl is what systemd-sysctl.service runs.
+func cmdSystemdSysctl(p *kernel.Process) int {
+	ApplySysctl(p.Kernel)
+	return 0
 }
 
 func cmdSysctl(p *kernel.Process) int {
