@@ -16,6 +16,11 @@ func (m *Machine) journal() string {
 	return "/var/lib/lab/unfinished" + strings.ReplaceAll(m.Target.LockFile, "/", "-")
 }
 
+// own returns what every plan includes, whatever else it is for.
+func (m *Machine) own() State {
+	return append(State{leftovers{m.journal()}}, claim(m.Environment)...)
+}
+
 // leftovers is the resource that removes the temporary files of runs that were cut off. Every plan
 // includes it, before everything else: they may have filled the disk, and contain secrets.
 type leftovers struct{ journal string }
