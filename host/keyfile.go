@@ -33,20 +33,22 @@ type keyFileStat struct {
 // keyAccess is how sshd authorizes the keys of an account, as sh/authorized-keys.sh prints it. Without
 // sshd, it is as sshd's defaults are.
 type keyAccess struct {
-	refused  string // why sshd does not accept its configuration; empty if it does
-	pubkey   bool   // PubkeyAuthentication
-	root     string // PermitRootLogin
-	strict   bool   // StrictModes
-	alone    bool   // nobody but the account is in its primary group; only known if that matters
-	home     string // of the account, with all links resolved; empty if there is no account yet
-	homeless bool   // that does not exist
+	refused  string              // why sshd does not accept its configuration; empty if it does
+	pubkey   bool                // PubkeyAuthentication
+	root     string              // PermitRootLogin
+	strict   bool                // StrictModes
+	lists    map[string][]string // AllowUsers, DenyUsers, AllowGroups and DenyGroups, by their names in lower case
+	groups   []string            // of the account
+	alone    bool                // nobody but the account is in its primary group; only known if that matters
+	home     string              // of the account, with all links resolved; empty if there is no account yet
+	homeless bool                // that does not exist
 	files    []keyFile
 	listed   bool // AuthorizedKeysFile names files
 }
 
 // readKeyAccess parses the output of sh/authorized-keys.sh.
 func readKeyAccess(out string) keyAccess {
-	a := keyAccess{pubkey: true, strict: true, listed: true}
+	a := keyAccess{pubkey: true, strict: true, listed: true, lists: map[string][]string{}}
 	for line := range strings.Lines(out) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		switch key {
@@ -60,6 +62,10 @@ func readKeyAccess(out string) keyAccess {
 			a.strict = value != "no"
 		case "authorizedkeysfile":
 			a.listed = value != "none"
+		case "allowusers", "denyusers", "allowgroups", "denygroups":
+			a.lists[key] = append(a.lists[key], strings.Fields(value)...)
+		case "groups":
+			a.groups = strings.Fields(value)
 		case "alone":
 			a.alone = true
 		case "home":
@@ -205,11 +211,38 @@ func (a keyAccess) refuse(user string) error {
 	case user == "root" && a.root == "no":
 		return keyConflict("set PermitRootLogin prohibit-password, or use another account",
 			"sshd does not let the account in (PermitRootLogin no)")
+	case a.shutOut(user) != "":
+		return keyConflict("change "+a.shutOut(user)+" in sshd's configuration, or use another account",
+			"sshd does not let the account in (%s)", a.shutOut(user))
 	case !a.listed:
 		return keyConflict("set AuthorizedKeysFile .ssh/authorized_keys",
 			"sshd reads no keys of the account from files (AuthorizedKeysFile none)")
 	}
 	return nil
+}
+
+// shutOut returns the setting that keeps the account out, from wherever it comes; "" if none does.
+func (a keyAccess) shutOut(user string) string {
+	listed := func(keyword string, names ...string) bool {
+		return slices.ContainsFunc(a.lists[keyword], func(pattern string) bool {
+			pattern, host, _ := strings.Cut(pattern, "@")
+			// A list of those who are kept out, from some places only, keeps nobody out everywhere.
+			return (host == "" || keyword == "allowusers") && slices.ContainsFunc(names, func(n string) bool {
+				return lab.MatchID(pattern, n)
+			})
+		})
+	}
+	switch {
+	case listed("denyusers", user):
+		return "DenyUsers"
+	case len(a.lists["allowusers"]) > 0 && !listed("allowusers", user):
+		return "AllowUsers"
+	case listed("denygroups", a.groups...):
+		return "DenyGroups"
+	case len(a.groups) > 0 && len(a.lists["allowgroups"]) > 0 && !listed("allowgroups", a.groups...):
+		return "AllowGroups"
+	}
+	return ""
 }
 
 // writable returns why the file cannot be edited, as the account that writer returns; nil if it can.

@@ -20,7 +20,8 @@ nl='
 files='.ssh/authorized_keys .ssh/authorized_keys2'
 if [ -x /usr/sbin/sshd ]; then
   if s=$(/usr/sbin/sshd -T -C "user=$user" 2>&1); then
-    printf '%s\n' "$s" | grep -e '^pubkeyauthentication ' -e '^permitrootlogin ' -e '^strictmodes ' -e '^authorizedkeysfile '
+    printf '%s\n' "$s" | grep -e '^pubkeyauthentication ' -e '^permitrootlogin ' -e '^strictmodes ' \
+      -e '^authorizedkeysfile ' -e '^allowusers ' -e '^denyusers ' -e '^allowgroups ' -e '^denygroups '
     files=$(printf '%s\n' "$s" | sed -n 's/^authorizedkeysfile //p')
   else
     printf 'refused %s\n' "$(printf %s "$s" | tr '\n' ' ')"; exit 0
@@ -39,6 +40,7 @@ set -f
 uid=$3 gid=$4 h=$6
 printf 'home %s\n' "$(readlink -m -- "$h")"
 [ -d "$h" ] || echo homeless
+printf 'groups %s\n' "$(id -G -n -- "$user" | tr '\n' ' ')"
 
 # path PATTERN sets f to the file that a word of AuthorizedKeysFile stands for (sshd_config(5), TOKENS).
 path() {
