@@ -198,7 +198,9 @@ const newKeyFile = ".ssh/authorized_keys"
 func (k AuthorizedKey) planFiles(u UserState, a keyAccess) (ops []Op, err error) {
 	at := 0
 	if !k.Absent {
-		at = max(0, slices.IndexFunc(a.files, func(f keyFile) bool { return slices.ContainsFunc(splitKeep(string(f.content)), k.same) }))
+		at = max(0, slices.IndexFunc(a.files, func(f keyFile) bool {
+			return slices.ContainsFunc(splitKeep(string(f.content)), k.same)
+		}))
 	}
 	for i, f := range a.files {
 		lines := splitKeep(string(f.content))
@@ -254,7 +256,9 @@ func (k AuthorizedKey) authorize(f keyFile, u UserState, a keyAccess, lines []st
 }
 
 // write returns the op that writes the lines to the file.
-func (k AuthorizedKey) write(f keyFile, u UserState, a keyAccess, action lab.Action, cause string, lines []string) (Op, error) {
+func (k AuthorizedKey) write(
+	f keyFile, u UserState, a keyAccess, action lab.Action, cause string, lines []string,
+) (Op, error) {
 	as := f.writer(k.User, u.UID)
 	if err := f.writable(k.User, a.home, as); err != nil {
 		return Op{}, err

@@ -261,11 +261,13 @@ func (f keyFile) writable(user, home, as string) error {
 	case f.special:
 		return keyConflict("move it away", "%s is not a regular file", f.path)
 	case f.unreadable:
-		return keyConflict("chown "+user+" "+quoted+" && chmod u+r "+quoted, "the account cannot read %s, and sshd reads it as the account", f.path)
+		return keyConflict("chown "+user+" "+quoted+" && chmod u+r "+quoted,
+			"the account cannot read %s, and sshd reads it as the account", f.path)
 	case len(f.content) > maxContent:
 		return keyConflict("shorten it", "%s has more than %d KiB", f.path, maxContent>>10)
 	case as == "":
-		return keyConflict("chown "+user+" "+ssh.Quote(dir), "%s does not belong to the account, which could not write to it", dir)
+		return keyConflict("chown "+user+" "+ssh.Quote(dir),
+			"%s does not belong to the account, which could not write to it", dir)
 	}
 	return nil
 }

@@ -53,8 +53,10 @@ func samples() map[string]Resource {
 
 // hostile are texts that somebody, or a key, may well contain.
 var hostile = []string{
-	"../../etc/x", "a/../b", "a/b", "..", ".", "~", "-rf", "a b", "a\nb", "a\x00b", "a\rb", "*", "?", "%s", "#x", ":", "a:b,c", "it's", `"`, `\`,
-	"$(touch /pwned)", "`touch /pwned`", "'; touch /pwned; '", "; touch /pwned;", "\n touch /pwned\n", "&", "|", ">/pwned", "${x}", "é", "",
+	"../../etc/x", "a/../b", "a/b", "..", ".", "~", "-rf", "a b", "a\nb", "a\x00b", "a\rb", "*", "?", "%s", "#x", ":",
+	"a:b,c", "it's", `"`, `\`,
+	"$(touch /pwned)", "`touch /pwned`", "'; touch /pwned; '", "; touch /pwned;", "\n touch /pwned\n", "&", "|", ">/pwned",
+	"${x}", "é", "",
 	strings.Repeat("n", 300),
 }
 

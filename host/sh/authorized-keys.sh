@@ -19,7 +19,8 @@ nl='
 '
 files='.ssh/authorized_keys .ssh/authorized_keys2'
 if [ -x /usr/sbin/sshd ]; then
-  if s=$(/usr/sbin/sshd -T -C "user=$user" 2>&1); then
+  # -G, of OpenSSH 9.3, needs neither host keys nor /run/sshd
+  if s=$(/usr/sbin/sshd -T -C "user=$user" 2>&1) || { g=$(/usr/sbin/sshd -G -C "user=$user" 2>/dev/null) && s=$g; }; then
     printf '%s\n' "$s" | grep -e '^pubkeyauthentication ' -e '^permitrootlogin ' -e '^strictmodes ' \
       -e '^authorizedkeysfile ' -e '^allowusers ' -e '^denyusers ' -e '^allowgroups ' -e '^denygroups '
     files=$(printf '%s\n' "$s" | sed -n 's/^authorizedkeysfile //p')
