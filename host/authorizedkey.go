@@ -19,7 +19,8 @@ import (
 // default. The key is in place only if sshd would accept it there. What belongs to the account and can be
 // written by others, such as a ~/.ssh with mode 0777, is closed to them; where something else is in the
 // way, such as the mode of the home or a link to a file elsewhere, the plan fails and says what to do.
-// sshd must have been reloaded since its configuration changed.
+// sshd must have been reloaded since its configuration changed. Keys of an AuthorizedKeysCommand are neither
+// seen nor removed.
 type AuthorizedKey struct {
 	Order `yaml:",inline"`
 

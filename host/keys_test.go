@@ -68,6 +68,10 @@ func keyCases() []keyCase {
 		{name: "a link to what only root can read", hint: "replace the link",
 			before:  "install -d -o kim /home/kim/.ssh; ln -s /etc/shadow /home/kim/.ssh/authorized_keys",
 			refused: "is a link to /etc/shadow"},
+		{name: "a link with a newline, which must not be taken for an answer", hint: "replace the link",
+			before: `install -d -o kim /home/kim/.ssh; ln -s "/home/kim/x
+homeless" /home/kim/.ssh/authorized_keys`,
+			refused: "a link to a path with a newline"},
 		{name: "keys are not accepted", config: "Match User kim\nPubkeyAuthentication no\n",
 			refused: "PubkeyAuthentication no", hint: "PubkeyAuthentication yes"},
 		{name: "the account is not let in", config: "AllowUsers pi root sudo-*\n", refused: "AllowUsers", hint: "AllowUsers"},
