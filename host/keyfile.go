@@ -17,6 +17,7 @@ type keyFile struct {
 	real       string        // the same with all links resolved; empty if that contains a newline
 	chain      []keyFileStat // the file and the directories above it, up to the root; only what exists
 	link       bool          // path itself is a link
+	everybody  bool          // sshd reads it for all accounts
 	exists     bool
 	special    bool // it is not a regular file
 	unreadable bool // to the account, as which sshd reads it
@@ -93,6 +94,8 @@ func (f *keyFile) read(key, value string) {
 		f.real = value
 	case "link":
 		f.link = true
+	case "everybody":
+		f.everybody = true
 	case "special":
 		f.exists, f.special = true, true
 	case "unreadable":
@@ -258,6 +261,9 @@ func (f keyFile) writable(user, home, as string) error {
 	case leaves:
 		return keyConflict("replace the link by a file or a directory of the account's own",
 			"%s is a link to %s, where the key might count for others too", f.path, f.real)
+	case f.everybody:
+		return keyConflict("set AuthorizedKeysFile to a path with %u or %h, or edit the file with a line resource",
+			"sshd reads %s for all accounts: the key would not be that of one", f.path)
 	case f.special:
 		return keyConflict("move it away", "%s is not a regular file", f.path)
 	case f.unreadable:

@@ -72,6 +72,10 @@ func keyCases() []keyCase {
 			before: `install -d -o kim /home/kim/.ssh; ln -s "/home/kim/x
 homeless" /home/kim/.ssh/authorized_keys`,
 			refused: "a link to a path with a newline"},
+		{name: "a file of all accounts", config: "AuthorizedKeysFile /etc/ssh/shared\n",
+			refused: "for all accounts", hint: "%u", check: "[ ! -e /etc/ssh/shared ]"},
+		{name: "in a file of all accounts already", config: "AuthorizedKeysFile /etc/ssh/shared\n",
+			before: "echo KEY >/etc/ssh/shared", check: "rm /etc/ssh/shared"},
 		{name: "keys are not accepted", config: "Match User kim\nPubkeyAuthentication no\n",
 			refused: "PubkeyAuthentication no", hint: "PubkeyAuthentication yes"},
 		{name: "the account is not let in", config: "AllowUsers pi root sudo-*\n", refused: "AllowUsers", hint: "AllowUsers"},

@@ -6,7 +6,7 @@
 # sshd reads the files as the account, and follows links. So does this script: what only root can read is not
 # shown. Of each file it prints
 #
-#   file PATH       as sshd is configured; then "link" if that is a link
+#   file PATH       as sshd is configured; then "link" if that is a link, "everybody" if it is that of all accounts
 #   real PATH       with all links resolved; "odd" instead if that contains a newline
 #   stat MODE UID GID PATH   of the file and of each directory above it that exists; the mode in hexadecimal
 #   content BASE64, or "unreadable" to the account, or "special": not a regular file; none if it does not exist
@@ -66,6 +66,7 @@ for w in $files; do
   path "$w"
   printf 'file %s\n' "$f"
   if [ -h "$f" ]; then echo link; fi
+  case $w in *%[hUu]*) ;; /*) echo everybody ;; esac
   r=$(readlink -m -- "$f")
   case $r in *"$nl"*) echo odd; continue ;; esac
   printf 'real %s\n' "$r"
