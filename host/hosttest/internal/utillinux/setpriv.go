@@ -5,28 +5,33 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// cmdSetpriv becomes another user by its number, with that user's groups, and runs a program.
+// cmdSetpriv runs a program as another user, by its number, with that user's groups or with none. Of capabilities it knows
+// dac_read_search, with which the machine's files can be read in spite of their modes: here the program may read what
+// everybody may.
 func cmdSetpriv(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "+h", "reuid= regid= init-groups clear-groups help>h")
-	if !ok {
-		return libc.Usage(p, 1)
+	o, ok := libc.Getopt(p, "+", "reuid= regid= init-groups clear-groups inh-caps= ambient-caps=")
+	if !ok || len(o.Args) == 0 {
+		return libc.Usage(p, 127)
 	}
 	uid, okUID := kernel.ParseUint(o.Get("reuid"))
 	gid, okGID := kernel.ParseUint(o.Get("regid"))
-	if !okUID || !okGID || !o.Has("init-groups") || len(o.Args) == 0 {
-		p.Errorf("hosttest: setpriv takes --reuid, --regid, --init-groups and a program")
-		return 1
+	if !okUID || !okGID || o.Has("init-groups") == o.Has("clear-groups") {
+		p.Errorf("hosttest: only numbers, with the user's groups or with cleared ones, are known to this machine")
+		return 127
 	}
-	u := libc.UserByID(p.Kernel, uint32(uid))
-	if u == nil {
-		p.Errorf("uid %d not found, --init-groups requires an user that can be found on the system", uid)
-		return 1
+	var groups []uint32
+	if o.Has("init-groups") {
+		u := libc.UserByID(p.Kernel, uint32(uid))
+		if u == nil {
+			p.Errorf("uid %d not found, --init-groups requires an user that can be found on the system", uid)
+			return 1
+		}
+		groups = libc.GroupsOf(p.Kernel, u.Name)
 	}
 	if p.UID != 0 {
 		p.Errorf("setresuid failed: Operation not permitted")
 		return 127
 	}
-	groups := libc.GroupsOf(p.Kernel, u.Name)
-	p.SetUser(u.UID, uint32(gid), groups)
-	return p.WaitFor(libc.Spawn(p, o.Args, p.Env, nil)).ExitCode()
+	p.SetUser(uint32(uid), uint32(gid), groups)
+	return libc.Execvp(p, o.Args, p.Env)
 }
