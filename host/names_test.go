@@ -160,7 +160,10 @@ func shapes(t *testing.T, name string, r Resource) string {
 	}
 	changes, _ := w.diff(o, false)
 	for _, c := range changes {
-		b.WriteString(shape(t, name, c.op.Script) + shape(t, name, c.op.Batch))
+		b.WriteString(shape(t, name, c.op.Script))
+		if c.op.Batch != "" {
+			b.WriteString(shape(t, name, c.op.Batch+words([]string{c.op.Item})))
+		}
 		if p := c.op.Payload; p != nil {
 			dir, base := path.Split(p.Temp)
 			wants := dir == "/run/"
@@ -172,7 +175,6 @@ func shapes(t *testing.T, name string, r Resource) string {
 			}
 		}
 	}
-	b.WriteString(shape(t, name, strings.TrimPrefix(applyScript("nonce", changes), shell("apply", "nonce", "nonce"))))
 	return b.String()
 }
 
