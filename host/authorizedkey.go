@@ -19,7 +19,8 @@ import (
 // default. The key is in place only if sshd would accept it there. What belongs to the account and can be
 // written by others, such as a ~/.ssh with mode 0777, is closed to them; where something else is in the
 // way, such as the mode of the home or a link to a file elsewhere, the plan fails and says what to do.
-// sshd must have been reloaded since its configuration changed.
+// sshd must have been reloaded since its configuration changed. Keys of an AuthorizedKeysCommand are neither
+// seen nor removed.
 type AuthorizedKey struct {
 	Order `yaml:",inline"`
 
@@ -198,7 +199,9 @@ const newKeyFile = ".ssh/authorized_keys"
 func (k AuthorizedKey) planFiles(u UserState, a keyAccess) (ops []Op, err error) {
 	at := 0
 	if !k.Absent {
-		at = max(0, slices.IndexFunc(a.files, func(f keyFile) bool { return slices.ContainsFunc(splitKeep(string(f.content)), k.same) }))
+		at = max(0, slices.IndexFunc(a.files, func(f keyFile) bool {
+			return slices.ContainsFunc(splitKeep(string(f.content)), k.same)
+		}))
 	}
 	for i, f := range a.files {
 		lines := splitKeep(string(f.content))
@@ -254,7 +257,9 @@ func (k AuthorizedKey) authorize(f keyFile, u UserState, a keyAccess, lines []st
 }
 
 // write returns the op that writes the lines to the file.
-func (k AuthorizedKey) write(f keyFile, u UserState, a keyAccess, action lab.Action, cause string, lines []string) (Op, error) {
+func (k AuthorizedKey) write(
+	f keyFile, u UserState, a keyAccess, action lab.Action, cause string, lines []string,
+) (Op, error) {
 	as := f.writer(k.User, u.UID)
 	if err := f.writable(k.User, a.home, as); err != nil {
 		return Op{}, err

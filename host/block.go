@@ -45,10 +45,12 @@ func (b Block) Validate() (ps lab.Problems) {
 		checkSudoers(&ps, b.Path, b.Mode, b.Owner)
 	}
 	if strings.TrimSpace(b.Name) != b.Name || b.Name == "" || strings.ContainsAny(b.Name, "\r\n\x00") {
-		ps = append(ps, lab.Problem{Path: "name", Text: b.Name, Message: "is empty, contains a newline, or begins or ends with a blank"})
+		ps = append(ps, lab.Problem{Path: "name", Text: b.Name,
+			Message: "is empty, contains a newline, or begins or ends with a blank"})
 	}
 	if strings.TrimLeft(b.Comment, " \t") != b.Comment || strings.ContainsAny(b.Comment, "\r\n\x00") {
-		ps = append(ps, lab.Problem{Path: "comment", Text: b.Comment, Message: "contains a newline, or begins with a blank"})
+		ps = append(ps, lab.Problem{Path: "comment", Text: b.Comment,
+			Message: "contains a newline, or begins with a blank"})
 	}
 	for line := range strings.Lines(b.Content) {
 		if b.isMarker(line) {
@@ -87,9 +89,10 @@ func (b Block) Observe(q *Query) { q.Content(b.Path) }
 // Plan implements [Resource].
 func (b Block) Plan(o *Observation) ([]Op, error) {
 	have, _ := o.Content(b.Path)
-	if _, stray := b.find(splitKeep(strings.TrimPrefix(string(have), byteOrderMark))); b.Absent && len(stray) > 0 {
+	_, stray := b.find(splitKeep(strings.TrimPrefix(string(have), byteOrderMark)))
+	if b.Absent && len(stray) > 0 {
 		return nil, &lab.Error{Op: "remove block", Hint: "remove its lines and its marker by hand",
-			Err: fmt.Errorf("%w: line %d is a marker of the block without the other one, so that its lines cannot be told from others",
+			Err: fmt.Errorf("%w: line %d is a marker of the block without the other one: its lines cannot be told from others",
 				lab.ErrConflict, stray[0]+1)}
 	}
 	e := edit{b.Path, b.Create && !b.Absent, b.Mode, b.Owner, b.Group, b.ValidateWith}

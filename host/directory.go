@@ -92,7 +92,8 @@ func (d Directory) Plan(o *Observation) ([]Op, error) {
 	case st.Type == LinkFile && d.FollowLink && o.Stat(d.behind()).Type == DirFile:
 		return ownership(d.behind(), o.Stat(d.behind()), mode, owner, group), nil
 	case st.Type == LinkFile && d.FollowLink && o.Stat(d.behind()).Type == NoFile && o.CanDefer():
-		return []Op{{Action: lab.Update, Cause: "the link points to nothing yet, an earlier change may create it", Deferred: true}}, nil
+		return []Op{{Action: lab.Update, Deferred: true,
+			Cause: "the link points to nothing yet, an earlier change may create it"}}, nil
 	case st.Type != NoFile && st.Type != DirFile:
 		return nil, d.refuse(o, st.Type)
 	case d.Absent && d.Purge:
@@ -109,7 +110,8 @@ func (d Directory) Plan(o *Observation) ([]Op, error) {
 
 // refuse returns the error of something else at the path, with the way out.
 func (d Directory) refuse(o *Observation, is FileType) error {
-	e := &lab.Error{Op: "create directory", Hint: "move it away", Err: fmt.Errorf("%w: the path is a %s", lab.ErrConflict, is)}
+	e := &lab.Error{Op: "create directory", Hint: "move it away",
+		Err: fmt.Errorf("%w: the path is a %s", lab.ErrConflict, is)}
 	if d.Absent {
 		e.Op, e.Hint = "remove directory", "remove it with a file resource"
 	}

@@ -74,6 +74,22 @@ func drifts() []drift {
 			`[ "$(grep -c '^[^#]*ssh-' /home/dk/.ssh/authorized_keys) $(grep -c . /home/dk/.ssh/authorized_keys)" = "1 2" ]`,
 		},
 		{
+			"a file saved with DOS line ends",
+			host.State{
+				host.Block{Path: "/srv/lab-dos", Name: "n", Content: "1\n2", Create: true},
+				host.Line{Path: "/srv/lab-dos", Line: "x=1", Match: "^x=.$"},
+			},
+			`sed -i 's/^2$/3/; s/x=1/x=2/' /srv/lab-dos; sed -i "s/\$/$(printf '\r')/" /srv/lab-dos`,
+			`[ "$(tr -d '\r' </srv/lab-dos | tr '\n' ' ')" = "# BEGIN lab n 1 2 # END lab n x=1 " ] &&
+				[ "$(grep -c "$(printf '\r')" /srv/lab-dos)" = 5 ]`,
+		},
+		{
+			"a block whose end marker was lost, before one of somebody else's",
+			host.State{host.Block{Path: "/srv/lab-lost", Name: "n", Content: "1", Create: true}},
+			"sed -i '/END lab n/d' /srv/lab-lost; printf '%s\\n' theirs '# BEGIN lab n' 2 '# END lab n' >>/srv/lab-lost",
+			`[ "$(tr '\n' ' ' </srv/lab-lost)" = "1 theirs # BEGIN lab n 1 # END lab n " ]`,
+		},
+		{
 			"masked until the reboot",
 			host.State{host.Unit{Name: "cron.service", State: host.Started, Enabled: &yes}},
 			"systemctl mask --runtime cron.service; systemctl stop cron.service",

@@ -87,11 +87,13 @@ func TestEditOfOddFiles(t *testing.T) {
 		"a line after a byte order mark": {r: Line{Path: "/f", Line: "a"}, file: "\ufeffa\n", want: "\ufeffa\n"},
 		"replaced after a mark":          {r: Line{Path: "/f", Line: "k=2", Match: "^k="}, file: "\ufeffk=1\nb\n", want: "\ufeffk=2\nb\n"},
 		"removed after a mark":           {r: Line{Path: "/f", Line: "a", Absent: true}, file: "\ufeffa\nb\n", want: "\ufeffb\n"},
-		"a block after a mark":           {r: Block{Path: "/f", Name: "n", Absent: true}, file: "\ufeff# BEGIN lab n\n# END lab n\n", want: "\ufeff"},
-		"UTF-16":                         {r: Line{Path: "/f", Line: "a"}, file: "\xff\xfea\x00\n\x00", no: "UTF-16"},
-		"NUL bytes":                      {r: Line{Path: "/f", Line: "a"}, file: "\x00\n", want: "\x00\na\n"},
-		"absent, without an end marker":  {r: Block{Path: "/f", Name: "n", Absent: true}, file: "a\n# BEGIN lab n\nb\n", no: "line 2 is a marker"},
-		"absent, without the beginning":  {r: Block{Path: "/f", Name: "n", Absent: true}, file: "b\n# END lab n\n", no: "line 2 is a marker"},
+		"a block after a mark": {r: Block{Path: "/f", Name: "n", Absent: true},
+			file: "\ufeff# BEGIN lab n\n# END lab n\n", want: "\ufeff"},
+		"UTF-16":    {r: Line{Path: "/f", Line: "a"}, file: "\xff\xfea\x00\n\x00", no: "UTF-16"},
+		"NUL bytes": {r: Line{Path: "/f", Line: "a"}, file: "\x00\n", want: "\x00\na\n"},
+		"absent, without an end marker": {r: Block{Path: "/f", Name: "n", Absent: true},
+			file: "a\n# BEGIN lab n\nb\n", no: "line 2 is a marker"},
+		"absent, without the beginning": {r: Block{Path: "/f", Name: "n", Absent: true}, file: "b\n# END lab n\n", no: "line 2 is a marker"},
 	} {
 		ops, err := c.r.Plan(blank().file("/f", c.file))
 		switch {

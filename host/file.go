@@ -17,6 +17,9 @@ import (
 // File is a file with the given content. It is replaced atomically: no process on the machine ever
 // reads it half written.
 //
+// A part of sudo's configuration, or of sshd's, is only moved into place if visudo or sshd accepts it, since a
+// wrong one can lock everybody out. The same holds for lines, blocks, links and downloads.
+//
 // The content is one of Content, Template, Source and Secret; without any of them the file is empty.
 // The plan shows no diff of a file that is not world-readable.
 type File struct {

@@ -106,7 +106,8 @@ func (g Group) Plan(o *Observation) ([]Op, error) {
 // clash returns why the group cannot have its GID; nil if it can.
 func (g Group) clash(o *Observation) error {
 	conflict := func(hint, format string, args ...any) error {
-		return &lab.Error{Op: "create group", Hint: hint, Err: fmt.Errorf("%w: %s", lab.ErrConflict, fmt.Sprintf(format, args...))}
+		return &lab.Error{Op: "create group", Hint: hint,
+			Err: fmt.Errorf("%w: %s", lab.ErrConflict, fmt.Sprintf(format, args...))}
 	}
 	if g.GID == 0 {
 		return nil
@@ -122,7 +123,8 @@ func (g Group) clash(o *Observation) error {
 		}
 	}
 	if name, ok := o.groupWith(g.GID); ok && !leaves(name) {
-		return conflict("choose another GID, or remove that group", "the GID %d belongs to the group %s", g.GID, lab.Printable(name))
+		return conflict("choose another GID, or remove that group",
+			"the GID %d belongs to the group %s", g.GID, lab.Printable(name))
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ type keyFile struct {
 	real       string        // the same with all links resolved; empty if that contains a newline
 	chain      []keyFileStat // the file and the directories above it, up to the root; only what exists
 	link       bool          // path itself is a link
+	everybody  bool          // sshd reads it for all accounts
 	exists     bool
 	special    bool // it is not a regular file
 	unreadable bool // to the account, as which sshd reads it
@@ -33,20 +34,22 @@ type keyFileStat struct {
 // keyAccess is how sshd authorizes the keys of an account, as sh/authorized-keys.sh prints it. Without
 // sshd, it is as sshd's defaults are.
 type keyAccess struct {
-	refused  string // why sshd does not accept its configuration; empty if it does
-	pubkey   bool   // PubkeyAuthentication
-	root     string // PermitRootLogin
-	strict   bool   // StrictModes
-	alone    bool   // nobody but the account is in its primary group; only known if that matters
-	home     string // of the account, with all links resolved; empty if there is no account yet
-	homeless bool   // that does not exist
+	refused  string              // why sshd does not accept its configuration; empty if it does
+	pubkey   bool                // PubkeyAuthentication
+	root     string              // PermitRootLogin
+	strict   bool                // StrictModes
+	lists    map[string][]string // AllowUsers, DenyUsers, AllowGroups and DenyGroups, by their names in lower case
+	groups   []string            // of the account
+	alone    bool                // nobody but the account is in its primary group; only known if that matters
+	home     string              // of the account, with all links resolved; empty if there is no account yet
+	homeless bool                // that does not exist
 	files    []keyFile
 	listed   bool // AuthorizedKeysFile names files
 }
 
 // readKeyAccess parses the output of sh/authorized-keys.sh.
 func readKeyAccess(out string) keyAccess {
-	a := keyAccess{pubkey: true, strict: true, listed: true}
+	a := keyAccess{pubkey: true, strict: true, listed: true, lists: map[string][]string{}}
 	for line := range strings.Lines(out) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		switch key {
@@ -60,6 +63,10 @@ func readKeyAccess(out string) keyAccess {
 			a.strict = value != "no"
 		case "authorizedkeysfile":
 			a.listed = value != "none"
+		case "allowusers", "denyusers", "allowgroups", "denygroups":
+			a.lists[key] = append(a.lists[key], strings.Fields(value)...)
+		case "groups":
+			a.groups = strings.Fields(value)
 		case "alone":
 			a.alone = true
 		case "home":
@@ -87,6 +94,8 @@ func (f *keyFile) read(key, value string) {
 		f.real = value
 	case "link":
 		f.link = true
+	case "everybody":
+		f.everybody = true
 	case "special":
 		f.exists, f.special = true, true
 	case "unreadable":
@@ -205,11 +214,38 @@ func (a keyAccess) refuse(user string) error {
 	case user == "root" && a.root == "no":
 		return keyConflict("set PermitRootLogin prohibit-password, or use another account",
 			"sshd does not let the account in (PermitRootLogin no)")
+	case a.shutOut(user) != "":
+		return keyConflict("change "+a.shutOut(user)+" in sshd's configuration, or use another account",
+			"sshd does not let the account in (%s)", a.shutOut(user))
 	case !a.listed:
 		return keyConflict("set AuthorizedKeysFile .ssh/authorized_keys",
 			"sshd reads no keys of the account from files (AuthorizedKeysFile none)")
 	}
 	return nil
+}
+
+// shutOut returns the setting that keeps the account out, from wherever it comes; "" if none does.
+func (a keyAccess) shutOut(user string) string {
+	listed := func(keyword string, names ...string) bool {
+		return slices.ContainsFunc(a.lists[keyword], func(pattern string) bool {
+			pattern, host, _ := strings.Cut(pattern, "@")
+			// A list of those who are kept out, from some places only, keeps nobody out everywhere.
+			return (host == "" || keyword == "allowusers") && slices.ContainsFunc(names, func(n string) bool {
+				return lab.MatchID(pattern, n)
+			})
+		})
+	}
+	switch {
+	case listed("denyusers", user):
+		return "DenyUsers"
+	case len(a.lists["allowusers"]) > 0 && !listed("allowusers", user):
+		return "AllowUsers"
+	case listed("denygroups", a.groups...):
+		return "DenyGroups"
+	case len(a.groups) > 0 && len(a.lists["allowgroups"]) > 0 && !listed("allowgroups", a.groups...):
+		return "AllowGroups"
+	}
+	return ""
 }
 
 // writable returns why the file cannot be edited, as the account that writer returns; nil if it can.
@@ -225,14 +261,19 @@ func (f keyFile) writable(user, home, as string) error {
 	case leaves:
 		return keyConflict("replace the link by a file or a directory of the account's own",
 			"%s is a link to %s, where the key might count for others too", f.path, f.real)
+	case f.everybody:
+		return keyConflict("set AuthorizedKeysFile to a path with %u or %h, or edit the file with a line resource",
+			"sshd reads %s for all accounts: the key would not be that of one", f.path)
 	case f.special:
 		return keyConflict("move it away", "%s is not a regular file", f.path)
 	case f.unreadable:
-		return keyConflict("chown "+user+" "+quoted+" && chmod u+r "+quoted, "the account cannot read %s, and sshd reads it as the account", f.path)
+		return keyConflict("chown "+user+" "+quoted+" && chmod u+r "+quoted,
+			"the account cannot read %s, and sshd reads it as the account", f.path)
 	case len(f.content) > maxContent:
 		return keyConflict("shorten it", "%s has more than %d KiB", f.path, maxContent>>10)
 	case as == "":
-		return keyConflict("chown "+user+" "+ssh.Quote(dir), "%s does not belong to the account, which could not write to it", dir)
+		return keyConflict("chown "+user+" "+ssh.Quote(dir),
+			"%s does not belong to the account, which could not write to it", dir)
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ const sudoersDir = "/etc/sudoers.d"
 func isSudoers(file string) bool { return file == "/etc/sudoers" || below(file, sudoersDir) }
 
 // visudo is the command that must accept a part of sudoers, %s.
-const visudo = `{ command -v visudo >/dev/null || { echo 'there is no visudo to check it with: install sudo first' >&2; false; }; } &&
+const visudo = `{ command -v visudo >/dev/null ||
+{ echo 'there is no visudo to check it with: install sudo first' >&2; false; }; } &&
 visudo -c -f %s >/dev/null`
 
 // checkSudoers reports why sudo would ignore a file below /etc/sudoers.d (sudoers(5), "Including other

@@ -25,7 +25,8 @@ func badSudoers() map[string]host.State {
 		"block":                  {host.Block{Path: "/etc/sudoers.d/lab-good", Name: "b", Content: bad}},
 		"block of sudoers":       {host.Block{Path: "/etc/sudoers", Name: "b", Content: bad}},
 		"link":                   {host.File{Path: "/srv/lab-rules", Content: bad}, host.Link{Path: file, Target: "/srv/lab-rules"}},
-		"link that replaces":     {host.File{Path: "/srv/lab-rules", Content: bad}, host.Link{Path: "/etc/sudoers.d/lab-good", Target: "../../srv/lab-rules", Replace: true}},
+		"link that replaces": {host.File{Path: "/srv/lab-rules", Content: bad},
+			host.Link{Path: "/etc/sudoers.d/lab-good", Target: "../../srv/lab-rules", Replace: true}},
 		"download": {host.File{Path: "/srv/lab-rules", Content: bad}, host.Download{Path: file, URL: "file:///srv/lab-rules",
 			SHA256: "2d9f3f5d8d87d2a6e1f3c06d8a5d8f2c0e6f7b4c8a7e9d1f0b2c3d4e5f60718a"}},
 	}

@@ -182,7 +182,8 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 // clash returns why the account cannot be created as it is wanted; nil if nothing is known to prevent it.
 func (u User) clash(o *Observation) error {
 	conflict := func(hint, format string, args ...any) error {
-		return &lab.Error{Op: "create user", Hint: hint, Err: fmt.Errorf("%w: %s", lab.ErrConflict, fmt.Sprintf(format, args...))}
+		return &lab.Error{Op: "create user", Hint: hint,
+			Err: fmt.Errorf("%w: %s", lab.ErrConflict, fmt.Sprintf(format, args...))}
 	}
 	for _, other := range u.others {
 		if u.UID != 0 && other.UID == u.UID && !other.Absent {
@@ -190,7 +191,8 @@ func (u User) clash(o *Observation) error {
 		}
 	}
 	if name, ok := o.userWith(u.UID); ok && u.UID != 0 && !u.leaves(o, name) {
-		return conflict("choose another UID, or remove that account", "the UID %d belongs to the account %s", u.UID, lab.Printable(name))
+		return conflict("choose another UID, or remove that account",
+			"the UID %d belongs to the account %s", u.UID, lab.Printable(name))
 	}
 	return u.missingGroup(o)
 }

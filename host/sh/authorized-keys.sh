@@ -6,7 +6,7 @@
 # sshd reads the files as the account, and follows links. So does this script: what only root can read is not
 # shown. Of each file it prints
 #
-#   file PATH       as sshd is configured; then "link" if that is a link
+#   file PATH       as sshd is configured; then "link" if that is a link, "everybody" if it is that of all accounts
 #   real PATH       with all links resolved; "odd" instead if that contains a newline
 #   stat MODE UID GID PATH   of the file and of each directory above it that exists; the mode in hexadecimal
 #   content BASE64, or "unreadable" to the account, or "special": not a regular file; none if it does not exist
@@ -19,8 +19,10 @@ nl='
 '
 files='.ssh/authorized_keys .ssh/authorized_keys2'
 if [ -x /usr/sbin/sshd ]; then
-  if s=$(/usr/sbin/sshd -T -C "user=$user" 2>&1); then
-    printf '%s\n' "$s" | grep -e '^pubkeyauthentication ' -e '^permitrootlogin ' -e '^strictmodes ' -e '^authorizedkeysfile '
+  # -G, of OpenSSH 9.3, needs neither host keys nor /run/sshd
+  if s=$(/usr/sbin/sshd -T -C "user=$user" 2>&1) || { g=$(/usr/sbin/sshd -G -C "user=$user" 2>/dev/null) && s=$g; }; then
+    printf '%s\n' "$s" | grep -e '^pubkeyauthentication ' -e '^permitrootlogin ' -e '^strictmodes ' \
+      -e '^authorizedkeysfile ' -e '^allowusers ' -e '^denyusers ' -e '^allowgroups ' -e '^denygroups '
     files=$(printf '%s\n' "$s" | sed -n 's/^authorizedkeysfile //p')
   else
     printf 'refused %s\n' "$(printf %s "$s" | tr '\n' ' ')"; exit 0
@@ -39,6 +41,7 @@ set -f
 uid=$3 gid=$4 h=$6
 printf 'home %s\n' "$(readlink -m -- "$h")"
 [ -d "$h" ] || echo homeless
+printf 'groups %s\n' "$(id -G -n -- "$user" | tr '\n' ' ')"
 
 # path PATTERN sets f to the file that a word of AuthorizedKeysFile stands for (sshd_config(5), TOKENS).
 path() {
@@ -63,6 +66,7 @@ for w in $files; do
   path "$w"
   printf 'file %s\n' "$f"
   if [ -h "$f" ]; then echo link; fi
+  case $w in *%[hUu]*) ;; /*) echo everybody ;; esac
   r=$(readlink -m -- "$f")
   case $r in *"$nl"*) echo odd; continue ;; esac
   printf 'real %s\n' "$r"

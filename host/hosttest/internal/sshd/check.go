@@ -128,6 +128,11 @@ func cmdSshd(p *kernel.Process) int {
 		for _, d := range defaults {
 			p.Print(d.keyword, " ", s.get(d.keyword), "\n")
 		}
+		for _, keyword := range lists {
+			for _, name := range strings.Fields(s.get(keyword)) {
+				p.Print(keyword, " ", name, "\n")
+			}
+		}
 	}
 	return 0
 }

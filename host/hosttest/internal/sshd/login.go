@@ -70,7 +70,7 @@ const configFile = "/etc/ssh/sshd_config"
 func (s *Server) authorized(user string, key ssh.PublicKey) bool {
 	u := libc.UserByName(s.k, user)
 	conf := settingsOf(s.k, configFile, user)
-	if u == nil || conf.get("pubkeyauthentication") == "no" || u.UID == 0 && conf.get("permitrootlogin") == "no" {
+	if u == nil || conf.get("pubkeyauthentication") == "no" || u.UID == 0 && conf.get("permitrootlogin") == "no" || !conf.lets(s.k, u) {
 		return false
 	}
 	tokens := strings.NewReplacer("%%", "%", "%h", u.Home, "%u", u.Name, "%U", fmt.Sprint(u.UID))

@@ -27,6 +27,9 @@ var defaults = []struct{ keyword, value string }{
 	{"authorizedkeysfile", ".ssh/authorized_keys .ssh/authorized_keys2"},
 }
 
+// lists are settings of which all lines count. They have no default.
+var lists = []string{"allowusers", "denyusers", "allowgroups", "denygroups"}
+
 func (s settings) get(keyword string) string {
 	for _, from := range []map[string]string{s.matched, s.global} {
 		if v, ok := from[keyword]; ok {
@@ -78,7 +81,9 @@ func (s settings) read(k *kernel.Kernel, file, user, within string, depth int) {
 			if match != "" {
 				to = s.matched
 			}
-			if _, ok := to[keyword]; !ok {
+			if v, ok := to[keyword]; ok && slices.Contains(lists, keyword) {
+				to[keyword] = v + " " + value
+			} else if !ok {
 				to[keyword] = canonical(keyword, value)
 			}
 		}
@@ -121,4 +126,19 @@ func matches(k *kernel.Kernel, criteria, user string) bool {
 		}
 	}
 	return true
+}
+
+// lets reports whether the lists of users and groups let the user in, from anywhere.
+func (s settings) lets(k *kernel.Kernel, u *libc.User) bool {
+	var groups []string
+	for _, gid := range append(libc.GroupsOf(k, u.Name), u.GID) {
+		groups = append(groups, libc.GroupName(k, gid))
+	}
+	listed := func(keyword string, names ...string) bool {
+		return slices.ContainsFunc(strings.Fields(s.get(keyword)), func(pattern string) bool {
+			return slices.ContainsFunc(names, func(n string) bool { return libc.Fnmatch(pattern, n) })
+		})
+	}
+	return !listed("denyusers", u.Name) && (s.get("allowusers") == "" || listed("allowusers", u.Name)) &&
+		!listed("denygroups", groups...) && (s.get("allowgroups") == "" || listed("allowgroups", groups...))
 }

@@ -7,8 +7,8 @@ import "gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 func Programs() map[string]kernel.Program {
 	return map[string]kernel.Program{
 		// processes
-		"env": cmdEnv, "setsid": cmdSetsid, "flock": cmdFlock, "nohup": cmdNohup, "timeout": cmdTimeout, "sleep": cmdSleep, "setpriv": cmdSetpriv,
-		"su": cmdRunuser, "/usr/sbin/runuser": cmdRunuser, "ps": cmdPs, "pgrep": cmdPgrep, "pkill": cmdPgrep, "yes": cmdYes, "which": cmdWhich,
+		"env": cmdEnv, "setsid": cmdSetsid, "flock": cmdFlock, "nohup": cmdNohup, "timeout": cmdTimeout, "sleep": cmdSleep,
+		"su": cmdRunuser, "setpriv": cmdSetpriv, "/usr/sbin/runuser": cmdRunuser, "ps": cmdPs, "pgrep": cmdPgrep, "pkill": cmdPgrep, "yes": cmdYes, "which": cmdWhich,
 
 		// disks and file systems
 		"lsblk": cmdLsblk, "/usr/sbin/blkid": cmdBlkid, "/usr/sbin/findfs": cmdFindfs, "/usr/sbin/wipefs": cmdWipefs, "/usr/sbin/blockdev": cmdBlockdev,
