@@ -140,6 +140,10 @@ func (s aptSimulation) refusal(wanted map[string]wantedPackage, o *Observation) 
 				Err: fmt.Errorf("%w: apt would change %s, which is held", lab.ErrRefused, name)}
 		}
 	}
+	if len(s.essential) > 0 {
+		return &lab.Error{Op: "remove packages", Hint: "no machine works without it: remove what asks for it from the state",
+			Err: fmt.Errorf("%w: apt would remove %s, which is essential", lab.ErrRefused, s.essential[0])}
+	}
 	if !s.failed || aptStale(o) != "" {
 		return nil
 	}

@@ -64,6 +64,7 @@ func TestPlanShowsWhatAptDoes(t *testing.T) {
 			name: "a version that does not exist", have: "x-lib", want: "x-lib=9",
 			err: "package:x-lib: not found: Version '9' for 'x-lib' was not found", end: "x-lib=1",
 		},
+		{name: "an essential package", want: "!bash", err: "apt would remove bash, which is essential"},
 		{
 			name: "no such package", want: "x-nosuch x-lib",
 			err: "install package package:x-nosuch: not found: Unable to locate package x-nosuch",
