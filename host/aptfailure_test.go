@@ -54,7 +54,8 @@ func TestDeadSourceIsNamed(t *testing.T) {
 	onAptMachines(t, func(t *testing.T, m *aptMachine) {
 		for name, c := range map[string]struct{ file, content, want string }{
 			"no release file, one line": {"vendor.list", "deb file:/nonexistent/debian ./\n",
-				"apt:update: exit status 100: the source in /etc/apt/sources.list.d/vendor.list: The repository 'file:/nonexistent/debian ./ Release' does not have a Release file."},
+				"apt:update: exit status 100: the source in /etc/apt/sources.list.d/vendor.list: " +
+					"The repository 'file:/nonexistent/debian ./ Release' does not have a Release file."},
 			"no release file, deb822": {"vendor.sources", "Types: deb\nURIs: file:/nonexistent/debian\nSuites: ./\n",
 				"apt:update: exit status 100: the source in /etc/apt/sources.list.d/vendor.sources: The repository"},
 			"malformed": {"vendor.list", "deb http://example.org\n",
@@ -124,7 +125,8 @@ func TestHalfInstalledPackages(t *testing.T) {
 func TestPackageRunIsCutOff(t *testing.T) {
 	prepare := func() (*hosttest.Machine, *host.Machine) {
 		box, m := open(t, hosttest.Config{})
-		if _, err := box.Exec("apt-get update && apt-get -y install lab-test-conf=1.0 && sync && mkdir -p /run/lab && touch /run/lab/apt-updated"); err != nil {
+		if _, err := box.Exec("apt-get update && apt-get -y install lab-test-conf=1.0 && sync &&" +
+			" mkdir -p /run/lab && touch /run/lab/apt-updated"); err != nil {
 			t.Fatal(err)
 		}
 		return box, m
@@ -150,7 +152,7 @@ func TestPackageRunIsCutOff(t *testing.T) {
 		}
 		<-done
 		settle(t, m, s)
-		out, err := box.Exec("dpkg-query -W -f='${db:Status-Abbrev}${Package}=${Version} ' chrony lab-test-a lab-test-b lab-test-conf; dpkg-query -W systemd-timesyncd 2>&1 | grep -c '252'; apt-mark showmanual | grep -c '^lab-test-b'")
+		out, err := box.Exec("dpkg-query -W -f='${db:Status-Abbrev}${Package}=${Version} ' chrony lab-test-a lab-test-b lab-test-conf")
 		if !strings.HasPrefix(out, "ii chrony=4.3-2+deb12u1 ii lab-test-a=1.1 ii lab-test-b=2.0 ii lab-test-conf=1.1 ") {
 			t.Errorf("write %d of %d: %s %v", k, total, out, err)
 		}

@@ -131,7 +131,8 @@ func (s aptSimulation) refusal(wanted map[string]wantedPackage, o *Observation) 
 		}
 		if would != "" {
 			return &lab.Error{Op: "install packages", Hint: "remove one of the packages that conflict from the state",
-				Err: fmt.Errorf("%w: apt would %s %s, against the state, for its other packages", lab.ErrConflict, would, a.name)}
+				Err: fmt.Errorf("%w: apt would %s %s, against the state, for its other packages",
+					lab.ErrConflict, would, a.name)}
 		}
 	}
 	for _, name := range s.held {
