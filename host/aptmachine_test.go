@@ -53,12 +53,13 @@ func realApt(t *testing.T, m *host.Machine) *aptMachine {
 	a := &aptMachine{Machine: m, t: t, real: true}
 	a.sh("rm -rf /srv/x; mkdir -p /srv/x; : >/srv/x/Packages; rm -f /etc/apt/sources.list.d/vendor*\n" +
 		"echo 'deb [trusted=yes] copy:/srv/x ./' >/etc/apt/sources.list.d/x.list\n" +
-		"apt-mark unhold 'x-*' >/dev/null 2>&1; dpkg --purge --force-all $(dpkg-query -W -f '${Package} ' 'x-*' 2>/dev/null) >/dev/null 2>&1 || :")
+		"apt-mark unhold 'x-*' >/dev/null 2>&1\n" +
+		"dpkg --purge --force-all $(dpkg-query -W -f '${Package} ' 'x-*' 2>/dev/null) >/dev/null 2>&1 || :")
 	a.publish = func(debs ...deb) {
 		var b strings.Builder
 		b.WriteString("set -e; umask 022; cd /srv/x\n")
 		for _, d := range debs {
-			control := fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: Lab <lab@localhost>\n", d.name, d.version)
+			control := "Package: " + d.name + "\nVersion: " + d.version + "\nArchitecture: all\nMaintainer: Lab <lab@localhost>\n"
 			for field, v := range map[string]string{"Depends": d.depends, "Conflicts": d.conflicts, "Provides": d.provides} {
 				if v != "" {
 					control += field + ": " + v + "\n"
@@ -66,11 +67,12 @@ func realApt(t *testing.T, m *host.Machine) *aptMachine {
 			}
 			fmt.Fprintf(&b, "t=$(mktemp -d); mkdir $t/DEBIAN; printf %%s %s >$t/DEBIAN/control\n", ssh.Quote(control+"Description: for tests\n"))
 			if d.postinst != "" {
-				fmt.Fprintf(&b, "printf '#!/bin/sh\\n%%s\\n' %s >$t/DEBIAN/postinst; chmod 755 $t/DEBIAN/postinst\n", ssh.Quote(d.postinst))
+				fmt.Fprintf(&b, "printf '#!/bin/sh\\n%%s\\n' %s >$t/DEBIAN/postinst; chmod 755 $t/DEBIAN/postinst\n",
+					ssh.Quote(d.postinst))
 			}
 			fmt.Fprintf(&b, "f=%s_%s_all.deb; dpkg-deb -b --root-owner-group -Znone $t $f >/dev/null; rm -r $t\n"+
-				"{ dpkg-deb -f $f; echo Filename: ./$f; echo Size: $(stat -c %%s $f); echo SHA256: $(sha256sum <$f | cut -d' ' -f1); echo; } >>Packages\n",
-				d.name, d.version)
+				"{ dpkg-deb -f $f; echo Filename: ./$f; echo Size: $(stat -c %%s $f)\n"+
+				"echo SHA256: $(sha256sum <$f | cut -d' ' -f1); echo; } >>Packages\n", d.name, d.version)
 		}
 		a.sh(b.String())
 	}

@@ -131,7 +131,8 @@ func (s aptSimulation) refusal(wanted map[string]wantedPackage, o *Observation) 
 		}
 		if would != "" {
 			return &lab.Error{Op: "install packages", Hint: "remove one of the packages that conflict from the state",
-				Err: fmt.Errorf("%w: apt would %s %s, against the state, for its other packages", lab.ErrConflict, would, a.name)}
+				Err: fmt.Errorf("%w: apt would %s %s, against the state, for its other packages",
+					lab.ErrConflict, would, a.name)}
 		}
 	}
 	for _, name := range s.held {
@@ -139,6 +140,10 @@ func (s aptSimulation) refusal(wanted map[string]wantedPackage, o *Observation) 
 			return &lab.Error{Op: "install packages", Hint: "unhold it by hand: apt-mark unhold " + name,
 				Err: fmt.Errorf("%w: apt would change %s, which is held", lab.ErrRefused, name)}
 		}
+	}
+	if len(s.essential) > 0 {
+		return &lab.Error{Op: "remove packages", Hint: "no machine works without it: remove what asks for it from the state",
+			Err: fmt.Errorf("%w: apt would remove %s, which is essential", lab.ErrRefused, s.essential[0])}
 	}
 	if !s.failed || aptStale(o) != "" {
 		return nil

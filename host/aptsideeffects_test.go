@@ -20,6 +20,7 @@ func timeDaemons() []deb {
 // TestPlanShowsWhatAptDoes: what apt-get does to packages that the state does not name is part of the plan, in every
 // kind: it installs, upgrades, downgrades and removes.
 func TestPlanShowsWhatAptDoes(t *testing.T) {
+	newer := []deb{{name: "x-lib", version: "2"}, {name: "x-new", version: "1", depends: "x-lib (>= 2)"}}
 	cases := []struct {
 		name, have string // what apt-get installs first
 		more       []deb
@@ -29,8 +30,9 @@ func TestPlanShowsWhatAptDoes(t *testing.T) {
 	}{
 		{
 			name: "a conflict and what depends on it", have: "x-timesyncd x-needs-timesyncd", want: "x-chrony",
-			plan: "package:x-chrony create none, apt:side-effects/x-needs-timesyncd delete disrupt, apt:side-effects/x-timesyncd delete disrupt",
-			end:  "x-chrony=1",
+			plan: "package:x-chrony create none, apt:side-effects/x-needs-timesyncd delete disrupt, " +
+				"apt:side-effects/x-timesyncd delete disrupt",
+			end: "x-chrony=1",
 		},
 		{
 			name: "a dependency", want: "x-top",
@@ -41,15 +43,15 @@ func TestPlanShowsWhatAptDoes(t *testing.T) {
 			plan: "package:x-timesyncd delete disrupt, apt:side-effects/x-needs-timesyncd delete disrupt",
 		},
 		{
-			name: "an upgrade of another package", have: "x-lib", more: []deb{{name: "x-lib", version: "2"}, {name: "x-new", version: "1", depends: "x-lib (>= 2)"}},
+			name: "an upgrade of another package", have: "x-lib", more: newer,
 			want: "x-new", plan: "package:x-new create none, apt:side-effects/x-lib update restart", end: "x-lib=2 x-new=1",
 		},
 		{
-			name: "a wanted package changes for another", have: "x-lib", more: []deb{{name: "x-lib", version: "2"}, {name: "x-new", version: "1", depends: "x-lib (>= 2)"}},
+			name: "a wanted package changes for another", have: "x-lib", more: newer,
 			want: "x-lib x-new", plan: "package:x-new create none, apt:side-effects/x-lib update restart", end: "x-lib=2 x-new=1",
 		},
 		{
-			name: "a version that is wanted changes for another", have: "x-lib", more: []deb{{name: "x-lib", version: "2"}, {name: "x-new", version: "1", depends: "x-lib (>= 2)"}},
+			name: "a version that is wanted changes for another", have: "x-lib", more: newer,
 			want: "x-lib=1 x-new", err: "apt would install version 2 of x-lib, against the state", end: "x-lib=1",
 		},
 		{
@@ -64,6 +66,7 @@ func TestPlanShowsWhatAptDoes(t *testing.T) {
 			name: "a version that does not exist", have: "x-lib", want: "x-lib=9",
 			err: "package:x-lib: not found: Version '9' for 'x-lib' was not found", end: "x-lib=1",
 		},
+		{name: "an essential package", want: "!bash", err: "apt would remove bash, which is essential"},
 		{
 			name: "no such package", want: "x-nosuch x-lib",
 			err: "install package package:x-nosuch: not found: Unable to locate package x-nosuch",
@@ -124,7 +127,8 @@ func TestAptDoesNothingElse(t *testing.T) {
 			m.publish(timeDaemons()[0])
 			s := packages("x-chrony", "x-top")
 			r, err := m.plan(s).Apply(t.Context(), nil)
-			if err == nil || !strings.Contains(err.Error(), "refused: apt-get would remove x-timesyncd, which the plan does not show: plan again") {
+			if err == nil || !strings.Contains(err.Error(),
+				"refused: apt-get would remove x-timesyncd, which the plan does not show: plan again") {
 				t.Fatalf("%v\n%s", err, r)
 			}
 			if got := versions(m.installed()); got != "x-lib=1 x-timesyncd=1 x-top=1" {
@@ -170,7 +174,8 @@ func TestAptDoesNothingElse(t *testing.T) {
 			m.publish(timeDaemons()...)
 			m.fresh()
 			m.sh("apt-get -q -y install x-timesyncd; apt-mark hold x-timesyncd")
-			if p, err := m.Plan(t.Context(), packages("x-chrony")); err == nil || !strings.Contains(err.Error(), "x-timesyncd") && !strings.Contains(err.Error(), "x-time-daemon") {
+			if p, err := m.Plan(t.Context(), packages("x-chrony")); err == nil ||
+				!strings.Contains(err.Error(), "x-timesyncd") && !strings.Contains(err.Error(), "x-time-daemon") {
 				t.Errorf("%v\n%s", err, p)
 			}
 			if got := versions(m.installed()); got != "x-timesyncd=1" {

@@ -20,6 +20,7 @@ type aptSimulation struct {
 	actions   []aptAction         // in the order of apt-get
 	downgrade map[string]bool     // packages that get an older version
 	held      []string            // packages on hold that change
+	essential []string            // essential packages that are removed
 	virtual   map[string][]string // a name that is not that of a package -> the packages that provide it
 	problems  []string
 }
@@ -73,6 +74,8 @@ func (s *aptSimulation) list(heading string, names []string) {
 		}
 	case "The following held packages will be changed:":
 		s.held = append(s.held, names...)
+	case "This should NOT be done unless you know exactly what you are doing!": // the last line of two
+		s.essential = append(s.essential, names...)
 	}
 }
 

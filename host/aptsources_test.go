@@ -37,7 +37,8 @@ func TestAptSourcesAsApt(t *testing.T) {
 			}
 			return fmt.Sprintf("%c.list", 'a'+i), text + uri + " " + suite + " main # c\n"
 		}
-		text = "# c\nTypes: " + pick("deb", "deb-src", "deb deb-src") + "\nURIs: http://example.org/b " + uri + "\nsuites: " + suite + " other\nComponents: main\n"
+		text = "# c\nTypes: " + pick("deb", "deb-src", "deb deb-src") + "\nURIs: http://example.org/b " + uri +
+			"\nsuites: " + suite + " other\nComponents: main\n"
 		if signed != "" {
 			text += "Signed-By:\n " + signed + "\n"
 		}
@@ -61,7 +62,8 @@ func TestAptSourcesAsApt(t *testing.T) {
 		}
 		o.probes[aptSourcesID] = ProbeResult{Output: []byte(shown)}
 		_, err := aptSources{whole: &Whole{}}.Plan(o)
-		out, aptErr := exec.Command("apt-get", "-o", "Dir::Etc::SourceList=/dev/null", "-o", "Dir::Etc::SourceParts="+dir, "indextargets").CombinedOutput()
+		out, aptErr := exec.Command("apt-get", "-o", "Dir::Etc::SourceList=/dev/null", "-o", "Dir::Etc::SourceParts="+dir,
+			"indextargets").CombinedOutput()
 		if (err == nil) != (aptErr == nil) {
 			t.Errorf("%s\nhere: %v\napt: %v %s", shown, err, aptErr, out)
 		}

@@ -79,9 +79,13 @@ func (p Package) Plan(o *Observation) ([]Op, error) {
 	half := !st.Installed && len(st.Status) > 1 && st.Status[1] != 'n' && st.Status[1] != 'c'
 	sim := aptSimulationOf(o)
 	if p.Absent {
-		return p.remove(st, half, sim.batch(o))
+		ops, err := p.remove(st, half)
+		for i := range ops {
+			ops[i].Batch = sim.batch(o)
+		}
+		return ops, err
 	}
-	change := Op{Action: lab.Create, Cause: "not installed", Batch: sim.batch(o), Item: p.wanted().word()}
+	change := Op{Action: lab.Create, Cause: "not installed", Item: p.wanted().word()}
 	switch {
 	case st.Installed && (p.Version == "" || p.Version == st.Version):
 		return p.mark(st, sim.auto[o.fullName(p.Name)]), nil
@@ -101,6 +105,7 @@ func (p Package) Plan(o *Observation) ([]Op, error) {
 	if err := sim.cannotInstall(p.Name, o); err != nil {
 		return nil, err
 	}
+	change.Batch = sim.batch(o)
 	ops := []Op{change}
 	if p.Hold {
 		ops = append(ops, p.hold())
@@ -109,7 +114,7 @@ func (p Package) Plan(o *Observation) ([]Op, error) {
 }
 
 // remove returns the op that removes the package, if it is installed or half installed.
-func (p Package) remove(st PackageState, half bool, batch string) ([]Op, error) {
+func (p Package) remove(st PackageState, half bool) ([]Op, error) {
 	if !st.Installed && !half {
 		return nil, nil
 	}
@@ -121,7 +126,7 @@ func (p Package) remove(st PackageState, half bool, batch string) ([]Op, error) 
 	if half {
 		cause = "is half installed: " + st.Status
 	}
-	return []Op{{Action: lab.Delete, Cause: cause, Risk: lab.RiskDisrupt, Batch: batch, Item: p.wanted().word()}}, nil
+	return []Op{{Action: lab.Delete, Cause: cause, Risk: lab.RiskDisrupt, Item: p.wanted().word()}}, nil
 }
 
 // mark returns the ops that an installed package of the wanted version needs.

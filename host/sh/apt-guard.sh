@@ -5,6 +5,8 @@
 # planned, exact: see apt-packages.sh. lab_wanted: the words of what is asked for. lab_native: the machine's
 # architecture.
 # shellcheck disable=SC2154 # the caller prepends them
+read -r version
+[ "$version" = 'VERSION 3' ] || { echo 'refused: apt-get does not say what it would do' >&2; exit 1; }
 sed '1,/^$/d' | {
   nl='
 ' r=0 seen=' '

@@ -1,8 +1,8 @@
 # Prints which of the wanted packages count as installed for the sake of others, as stanzas of apt's
 # extended_states. If a package differs from what is wanted, it continues with a line "simulate" and what
 # apt-get would do, and exits with the status of apt-get; then "virtual NAME PROVIDER..." for a package that
-# apt-get would not install under its name. The simulation runs as a user who can read
-# everything and write nothing: as root, apt-get would renew its caches.
+# apt-get would not install under its name. It all runs as a user who can read everything and write nothing:
+# as root, apt-get would renew its caches.
 #
 # wanted: words, see has. packages: the output of ask_packages. auto: arguments of grep, -e and a line
 # "Package: NAME" for each. options: of apt-get.

@@ -20,10 +20,11 @@ has() {
 # broken reports whether dpkg must unpack the package of the last word again before anything else.
 broken() { case $packages in *"$nl"?H?"$name:"* | *"$nl"??R"$name:"*) ;; *) return 1 ;; esac; }
 
-# stuck WORDS prints the other packages of the machine of which that is true: nothing that depends on them can
-# be installed before.
+# stuck WORDS prints the other packages of the machine of which that is true, unless their removal was cut off:
+# nothing that depends on them can be installed before.
 stuck() {
-  for p in $(dpkg-query -W -f='${db:Status-Abbrev}${Package}:${Architecture}\n' | grep -e '^.H' -e '^..R' | cut -c 4-); do
+  for p in $(dpkg-query -W -f='${db:Status-Abbrev}${Package}:${Architecture}\n' |
+    grep -e '^[^rp]H' -e '^[^rp].R' | cut -c 4-); do
     case $p in *:all | *:"$native") p=${p%:*} ;; esac
     case "$1 " in *" $p "* | *" $p="* | *" !$p "*) ;; *) printf ' %s' "$p" ;; esac
   done

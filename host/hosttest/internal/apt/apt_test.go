@@ -56,6 +56,17 @@ func TestAptSays(t *testing.T) {
 		{name: "source", script: docker + key + "apt-get update && " + asEngine + "docker-ce docker-compose-plugin; systemctl is-active docker containerd; getent group docker; apt-cache madison docker-ce",
 			want: []string{"Setting up docker-ce (5:28.1.1-1~debian.12~bookworm)", "active\nactive\ndocker:x:", " docker-ce | 5:28.1.1-1~debian.12~bookworm | https://download.docker.com/linux/debian bookworm/stable arm64 Packages\n", "5:27.5.1", "[0]"}},
 		{name: "conflict", before: docker + key + "apt-get update; " + asEngine + "docker.io", script: asEngine + "docker-ce; dpkg-query -W -f='${db:Status-Abbrev}\\n' docker.io", want: []string{"REMOVED:\n  containerd docker.io runc\n", "Removing docker.io", "rc \n[0]"}},
+		{name: "simulation", before: "apt-get update", script: "apt-get -s -q -y install chrony lab-test-b; apt-get -s -y install chrony systemd-timesyncd-; dpkg -l chrony | tail -n 1",
+			want: []string{"REMOVED:\n  systemd-timesyncd\n", "\nRemv systemd-timesyncd [252.38-1~deb12u1]\nInst chrony (4.3-2+deb12u1 Debian:12.11/stable [arm64])\nInst lab-test-a (1.1 Debian", "\nConf chrony (", "\nRemv systemd", "no packages found matching chrony"}},
+		{name: "simulation of an upgrade", before: "apt-get update; apt-get -y install lab-test-a=1.0", script: "apt-get -s -y install lab-test-a", want: []string{"Inst lab-test-a [1.0] (1.1 Debian:12.11/stable ["}},
+		{name: "no removal", before: "apt-get update", script: "apt-get -s -y --no-remove install chrony", want: []string{"REMOVED:\n  systemd-timesyncd\n", "E: Packages need to be removed but remove is disabled.\n[100]"}},
+		{name: "conflict with a held one", before: "apt-get update; apt-mark hold systemd-timesyncd", script: "apt-get -s -y install chrony", want: []string{" chrony : Conflicts: systemd-timesyncd\n", "[100]"}},
+		{name: "the one that provides it", before: "apt-get update", script: "apt-get -y install virtual1; apt-get -y install virtual2; apt-cache showpkg virtual1 | tail -n 1",
+			want: []string{"Setting up provider1 (1) ...", "Package virtual2 is a virtual package provided by:\n  provider1 1\n  provider2 1\n", "E: Package 'virtual2' has no installation candidate\n", "provider1 1 (= )\n[0]"}},
+		{name: "a command before dpkg", before: "apt-get update", script: "export f='sed 1,/^$/d; exit 3'; apt-get -y -o DPkg::Pre-Install-Pkgs::='eval \"$f\"' -o DPkg::Tools::Options::eval::Version=3 install chrony; dpkg -l chrony | tail -n 1",
+			want: []string{"systemd-timesyncd 252.38-1~deb12u1 arm64 none > - - none **REMOVE**\nchrony - - none < 4.3-2+deb12u1 arm64 none /var/cache/apt/archives/chrony_4.3-2+deb12u1_arm64.deb\nchrony - - none < 4.3-2+deb12u1 arm64 none **CONFIGURE**\n", "E: Sub-process eval \"$f\" returned an error code (3)\nE: Failure running script eval \"$f\"\n", "no packages found matching chrony"}},
+		{name: "sources that contradict each other", script: docker + key + "echo 'deb [signed-by=/k] https://download.docker.com/linux/debian/ bookworm stable' >/etc/apt/sources.list.d/a.list; apt-get -s install jq",
+			want: []string{"E: Conflicting values set for option Signed-By regarding source https://download.docker.com/linux/debian/ bookworm: /k != /etc/apt/keyrings/docker.asc\nE: The list of sources could not be read.\n[100]"}},
 		{name: "source that is gone", before: docker + key + "apt-get update; rm /etc/apt/sources.list.d/docker.sources", script: asEngine + "docker-ce", want: []string{"E: Unable to locate package docker-ce\n[100]"}},
 		{name: "package of a test", before: "echo 'deb [trusted=yes] http://apt.example.org/ ./' >/etc/apt/sources.list.d/x.list; apt-get update", script: asEngine + "elsewhere; apt-cache policy elsewhere", want: []string{"elsewhere:\n  Installed: 1\n  Candidate: 1\n  Version table:\n *** 1 500\n        500 http://apt.example.org/ ./ Packages\n        100 /var/lib/dpkg/status\n[0]"}},
 		{name: "malformed source", script: "echo 'deb http://x' >/etc/apt/sources.list.d/x.list; apt-get update", want: []string{"E: Malformed entry 1 in list file /etc/apt/sources.list.d/x.list (Suite)\nE: The list of sources could not be read.\n[100]"}},
@@ -72,6 +83,7 @@ func TestAptSays(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := hosttest.New(t, hosttest.Config{})
+			m.AddPackage(hosttest.Package{Name: "provider1", Version: "1", Provides: "virtual1, virtual2"}, hosttest.Package{Name: "provider2", Version: "1", Provides: "virtual2"})
 			m.AddPackage(broken, badScript, other, hosttest.Package{Name: "broken2", Version: "1", Depends: "lab-test-a (>= 1.1)"})
 			if c.before != "" {
 				both(t, m, c.before)
