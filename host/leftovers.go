@@ -20,6 +20,9 @@ func (m *Machine) journal() string {
 // includes it, before everything else: they may have filled the disk, and contain secrets.
 type leftovers struct{ journal string }
 
+// unfinished returns the resource that removes what is on the list.
+func unfinished(journal string) State { return State{leftovers{journal}} }
+
 func (leftovers) ID() string { return "temporary:files" }
 
 func (leftovers) Validate() lab.Problems { return nil }
