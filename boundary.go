@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -62,60 +63,115 @@ func (b *Boundary) refuse(network, address, why string) error {
 		Err:  fmt.Errorf("%w: %s is outside the boundary of %q", ErrRefused, why, b.name())})
 }
 
-// Check returns an [ErrRefused] if the address may not be reached.
+// Check returns an [ErrRefused] if the address may not be reached. The unspecified addresses 0.0.0.0
+// and :: reach the machine itself, as 127.0.0.1 and ::1 do (ip(7)): they are allowed only if those are
+// too.
 func (b *Boundary) Check(addr netip.AddrPort) error {
 	ip := addr.Addr().Unmap().WithZone("")
+	for _, same := range alike(ip) {
+		if !b.reaches(same) {
+			return b.refuse("tcp", addr.String(), ip.String())
+		}
+	}
+	return b.checkPort(addr.String(), int(addr.Port()))
+}
+
+// alike returns the address, and those to which the kernel connects for it.
+func alike(ip netip.Addr) []netip.Addr {
+	switch ip {
+	case netip.IPv4Unspecified():
+		return []netip.Addr{ip, netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	case netip.IPv6Unspecified():
+		return []netip.Addr{ip, netip.IPv6Loopback()}
+	}
+	return []netip.Addr{ip}
+}
+
+// reaches reports whether the rules for addresses let through the address itself.
+func (b *Boundary) reaches(ip netip.Addr) bool {
 	contains := func(ps []netip.Prefix) bool {
 		return slices.ContainsFunc(ps, func(p netip.Prefix) bool {
-			if p.Addr().Is4In6() && p.Bits() >= 96 {
-				p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-			}
-			return p.Contains(ip)
+			return p.Contains(ip) || p.Addr().Is4In6() && p.Contains(netip.AddrFrom16(ip.As16()))
 		})
 	}
 	allowed := ip.IsLoopback()
 	if b != nil && len(b.Allow) > 0 {
 		allowed = contains(b.Allow)
 	}
-	switch {
-	case !allowed, b != nil && contains(b.Deny):
-		return b.refuse("tcp", addr.String(), ip.String())
-	case b != nil && len(b.Ports) > 0 && !slices.Contains(b.Ports, addr.Port()):
-		return b.refuse("tcp", addr.String(), fmt.Sprintf("port %d", addr.Port()))
+	return allowed && (b == nil || !contains(b.Deny))
+}
+
+func (b *Boundary) checkPort(address string, port int) error {
+	if b == nil || len(b.Ports) == 0 ||
+		slices.ContainsFunc(b.Ports, func(p uint16) bool { return int(p) == port }) {
+		return nil
 	}
-	return nil
+	return b.refuse("tcp", address, fmt.Sprintf("port %d", port))
 }
 
 // CheckRemote returns an [ErrRefused] if "host:port" may not be dialled through another machine.
-// For an IP address [Boundary.Check] decides; a name must be one of Names.
+// For an IP address [Boundary.Check] decides; a name must be one of Names, and the port one of Ports.
 func (b *Boundary) CheckRemote(address string) error {
 	host, port, err := net.SplitHostPort(address)
+	n := 0
+	if err == nil {
+		n, err = net.LookupPort("tcp", port)
+	}
 	if err != nil {
 		return NotSent(&Error{Op: "dial", Target: address, Hint: `write "host:port"`,
 			Err: fmt.Errorf("%w: %w", ErrInvalid, err)})
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
-		n, err := net.LookupPort("tcp", port)
-		if err != nil {
-			return NotSent(&Error{Op: "dial", Target: address, Hint: `write "host:port"`,
-				Err: fmt.Errorf("%w: %w", ErrInvalid, err)})
-		}
 		return b.Check(netip.AddrPortFrom(ip, uint16(n)))
 	}
-	if b != nil && slices.ContainsFunc(b.Names, func(n string) bool { return strings.EqualFold(n, host) }) {
-		return nil
+	name := strings.TrimSuffix(host, ".")
+	if b == nil || !slices.ContainsFunc(b.Names, func(n string) bool {
+		return strings.EqualFold(strings.TrimSuffix(n, "."), name)
+	}) {
+		return b.refuse("tcp", address, "the name "+host+", which another machine would resolve,")
 	}
-	return b.refuse("tcp", address, "the name "+host+", which another machine would resolve,")
+	return b.checkPort(address, n)
 }
 
-// CheckUnix returns an [ErrRefused] if the socket may not be dialled.
+// CheckUnix returns an [ErrRefused] if the socket may not be dialled. It looks at the path as it is
+// written; [Boundary.DialContext] follows symbolic links too.
 func (b *Boundary) CheckUnix(path string) error {
-	if b != nil && slices.ContainsFunc(b.Unix, func(u string) bool {
-		return u == path || strings.HasSuffix(u, "/") && strings.HasPrefix(path, u) && !strings.Contains(path, "/../")
-	}) {
+	if b != nil && allowsUnix(b.Unix, path) {
 		return nil
 	}
 	return b.refuse("unix", path, "the socket "+path)
+}
+
+func allowsUnix(allowed []string, path string) bool {
+	path = filepath.Clean(path)
+	return slices.ContainsFunc(allowed, func(u string) bool {
+		if strings.HasSuffix(u, "/") {
+			return strings.HasPrefix(path, filepath.Clean(u)+"/")
+		}
+		return filepath.Clean(u) == path
+	})
+}
+
+// checkUnixTarget returns an [ErrRefused] if the path leads, through symbolic links, to a socket that is
+// not one of Unix.
+func (b *Boundary) checkUnixTarget(path string) error {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil || target == filepath.Clean(path) {
+		return nil // the dialer says what is wrong with the path
+	}
+	var allowed []string
+	for _, u := range b.Unix {
+		if followed, err := filepath.EvalSymlinks(u); err == nil {
+			if strings.HasSuffix(u, "/") {
+				followed += "/"
+			}
+			allowed = append(allowed, followed)
+		}
+	}
+	if !allowsUnix(allowed, target) {
+		return b.refuse("unix", path, "the socket "+target+", to which "+path+" is a link,")
+	}
+	return nil
 }
 
 // Dialer makes the connections of a client, and decides which are allowed. It is a [*Boundary], or
@@ -133,6 +189,9 @@ type Dialer interface {
 func (b *Boundary) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if strings.HasPrefix(network, "unix") {
 		if err := b.CheckUnix(address); err != nil {
+			return nil, err
+		}
+		if err := b.checkUnixTarget(address); err != nil {
 			return nil, err
 		}
 		return (&net.Dialer{}).DialContext(ctx, network, address)

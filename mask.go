@@ -2,13 +2,8 @@ package lab
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"net/url"
 	"slices"
-	"sort"
-	"strconv"
 	"strings"
 )
 
@@ -18,10 +13,14 @@ const minMasked = 4
 
 // Mask returns text with every occurrence of every secret replaced by "(secret)". It finds the
 // forms in which programs repeat a secret: unchanged; each of its lines, with and without
-// surrounding space; escaped for JSON, a Go string or a URL; in base64 (standard and URL
-// alphabets), alone and within something longer, such as the "user:password" of an HTTP header; and
-// quoted for a shell, SQL and YAML. Secrets, or lines of one, with fewer than 4 bytes are not
-// masked.
+// surrounding space; quoted for a shell, SQL and YAML; escaped with backslashes (a shell's double
+// quotes, printf %q, JSON, Go, C), for a URL, or for HTML; and in base64 (standard and URL
+// alphabets) or hexadecimal, alone, within something longer such as the "user:password" of an HTTP
+// header, and wrapped to lines. Of base64 and hexadecimal it finds parts too. Secrets, or lines of
+// one, with fewer than 4 bytes are not masked.
+//
+// Mask before text is cut: of a secret that was cut in two, neither part is found. For text that
+// arrives in pieces see [Masker.Split].
 func Mask(text string, secrets ...Secret) string {
 	if text == "" || len(secrets) == 0 {
 		return text
@@ -31,91 +30,71 @@ func Mask(text string, secrets ...Secret) string {
 
 // Masker does the same as [Mask] for many texts. The zero Masker masks nothing. It is safe for
 // concurrent use.
-type Masker struct{ r *strings.Replacer }
+type Masker struct {
+	forms   *strings.Replacer // what is found as it stands
+	parts   []string          // the secrets and their lines, the longest first
+	encoded encodedParts
+	longest int // of an occurrence, in bytes
+}
 
 // NewMasker returns a Masker for the secrets.
 func NewMasker(secrets ...Secret) *Masker {
-	seen := map[string]bool{}
-	var forms []string
-	add := func(s string) {
-		if len(s) >= minMasked && !seen[s] {
-			seen[s] = true
-			forms = append(forms, s)
-		}
-	}
+	m := &Masker{encoded: encodedParts{base64: map[window]bool{}, hex: map[window]bool{}}}
+	parts, forms := &longestFirst{}, &longestFirst{}
 	for _, s := range secrets {
 		v := s.Reveal()
 		if v == "" {
 			continue
 		}
-		parts := []string{v}
-		if lines := strings.Split(strings.TrimRight(v, "\r\n"), "\n"); len(lines) > 1 || lines[0] != v {
-			parts = append(parts, lines...)
+		for _, p := range maskedParts(v) {
+			parts.add(p)
+			forms.add(quotedForms(p)...)
 		}
-		for _, p := range parts {
-			p = strings.TrimSuffix(p, "\r")
-			if len(strings.TrimSpace(p)) < minMasked {
-				continue
-			}
-			add(p)
-			add(strings.TrimSpace(p))
-			if j, err := json.Marshal(p); err == nil {
-				inside := string(j[1 : len(j)-1])
-				add(inside)
-				add(unescapeHTML.Replace(inside))
-			}
-			q := strconv.Quote(p)
-			add(q[1 : len(q)-1])
-			add(url.QueryEscape(p))
-			add(url.PathEscape(p))
-			add(strings.ReplaceAll(p, `'`, `'\''`))
-			add(strings.ReplaceAll(p, `'`, `'"'"'`))
-			add(strings.ReplaceAll(p, `'`, `''`))
-		}
-		for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding,
-			base64.URLEncoding, base64.RawURLEncoding} {
-			add(e.EncodeToString([]byte(v)))
-		}
-		for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			for before := range 3 {
-				if within := base64Within(e, v, before); len(within) >= minMaskedWithin {
-					add(within)
-				}
-			}
-		}
+		forms.add(encodedForms(v)...)
+		m.encoded.add(v)
 	}
-	if len(forms) == 0 {
+	if m.parts = parts.sorted(); len(m.parts) == 0 {
 		return &Masker{}
 	}
-	// The longest first, so that a secret that contains another is masked as a whole.
-	sort.SliceStable(forms, func(i, j int) bool { return len(forms[i]) > len(forms[j]) })
-	pairs := make([]string, 0, 2*len(forms))
-	for _, f := range forms {
+	// An occurrence is longest if each byte is escaped as \u0022.
+	m.longest = 6 * len(m.parts[0])
+	pairs := make([]string, 0, 2*len(forms.list))
+	for _, f := range forms.sorted() {
 		pairs = append(pairs, f, hidden)
 	}
-	return &Masker{strings.NewReplacer(pairs...)}
-}
-
-// unescapeHTML reverts the escapes that encoding/json uses and other JSON encoders do not.
-var unescapeHTML = strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&")
-
-// minMaskedWithin is the length in characters below which the part of a secret within a longer
-// base64 text is not masked: shorter ones occur by chance.
-const minMaskedWithin = 8
-
-// base64Within returns those characters of a longer text's base64 that depend on v only, if v is
-// preceded by that many bytes, modulo 3.
-func base64Within(e *base64.Encoding, v string, before int) string {
-	text := e.EncodeToString(append(make([]byte, before), v...))
-	return text[(before*8+5)/6 : (before+len(v))*8/6]
+	m.forms = strings.NewReplacer(pairs...)
+	return m
 }
 
 // Mask returns text with every occurrence of the secrets replaced by "(secret)".
 func (m *Masker) Mask(text string) string {
-	if m == nil || m.r == nil {
+	if m == nil || m.forms == nil {
 		return text
 	}
-	return m.r.Replace(text)
+	text = m.forms.Replace(text)
+	found := m.encoded.find(text)
+	for _, n := range notations {
+		if strings.IndexByte(text, n.sign) >= 0 {
+			found = append(found, n.decode(text).find(m.parts)...)
+		}
+	}
+	return hide(text, found)
+}
+
+// Split masks the beginning of a text that has not arrived completely. rest is its end, not
+// masked, in which a secret may have begun: put it before what arrives next.
+func (m *Masker) Split(text string) (masked, rest string) {
+	if m == nil || m.forms == nil {
+		return text, ""
+	}
+	whole := m.Mask(text)
+	for at := len(text) - m.longest; at > 0; at-- {
+		// no secret lies across at
+		if masked = m.Mask(text[:at]); masked+m.Mask(text[at:]) == whole {
+			return masked, text[at:]
+		}
+	}
+	return "", text
 }
 
 // Err returns err with every occurrence of the secrets in its text and its hints replaced by

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -14,6 +15,8 @@ import (
 type builder struct {
 	p             project
 	e             Engine
+	salt          string    // of the digests of secrets
+	now           time.Time // of the machine's clock
 	script        scripts
 	before, after map[string]any
 	ops           []host.Op
@@ -21,6 +24,10 @@ type builder struct {
 	remade        map[string]bool // networks that are, by key
 	begun         map[string]bool // services whose containers are started, or started again
 	made          map[string]bool // networks and volumes that a service before brought
+
+	freed   []string          // IDs of containers with the kind of what they gave up
+	stopped map[string]string // services that were stopped, by name: for which other
+	started map[string]bool   // those that were started again since
 }
 
 func (b *builder) add(op host.Op) {
@@ -78,13 +85,29 @@ func (b *builder) orphans() {
 	}
 }
 
-func (b *builder) orphanNetworks() {
+// orphanNetworks plans networks that the stack has no longer. They go last, when nothing is in them
+// any more; but first when one that is new may want what they have: only one network can have a
+// subnet, a bridge or a parent interface.
+func (b *builder) orphanNetworks(first bool) {
+	contested := slices.ContainsFunc(b.p.stack.networks, func(n network) bool {
+		return n.fixed && !n.external &&
+			!slices.ContainsFunc(b.e.Networks, func(x Network) bool { return x.Name == n.name })
+	})
+	if first != contested {
+		return
+	}
 	for _, x := range b.e.Networks {
-		if x.Project == b.p.stack.Name &&
-			!slices.ContainsFunc(b.p.stack.networks, func(n network) bool { return n.name == x.Name }) {
-			b.add(host.Op{Name: "network:" + x.Key, Action: lab.Delete, Cause: "is no longer in the stack",
-				Script: "docker network rm -- " + ssh.Quote(x.Name)})
+		if x.Project != b.p.stack.Name ||
+			slices.ContainsFunc(b.p.stack.networks, func(n network) bool { return n.name == x.Name }) {
+			continue
 		}
+		op := host.Op{Name: "network:" + x.Key, Action: lab.Delete, Cause: "is no longer in the stack",
+			Script: head + "docker network rm -- " + ssh.Quote(x.Name)}
+		if first {
+			op.Cause += "; the services in it stop meanwhile"
+			op.Risk, op.Script = lab.RiskDisrupt, b.script.removeNetwork(x.Name)
+		}
+		b.add(op)
 	}
 }
 
@@ -100,17 +123,19 @@ func (b *builder) service(s service) {
 		if makes := b.makes(s); len(makes) > 0 {
 			op.Cause += "; with " + strings.Join(makes, ", ")
 		}
-		op.Diff, op.Script = b.diff("services", s.name), b.script.up(s, "")
+		b.release(s) // before the script, which says what it rolls back
+		op.Diff, op.Script = b.diff("services", s.name), b.script.up(s, steadySeconds, "")
 		b.replaced[s.name] = true
 		b.add(op)
 		return
 	}
 	if cause := b.stale(s, have); cause != "" {
+		b.release(s)
 		op.Action, op.Cause, op.Risk = lab.Replace, cause, lab.RiskRestart
-		op.Diff, op.Script = b.diff("services", s.name), b.script.up(s, "--force-recreate")
+		op.Diff, op.Script = b.diff("services", s.name), b.script.up(s, steadySeconds, "--force-recreate")
 		var halves []string
 		for _, c := range have {
-			if halfName.MatchString(c.Name) {
+			if halfName.MatchString(c.Name) && !releasedName.MatchString(c.Name) {
 				halves = append(halves, c.ID)
 			}
 		}
@@ -123,23 +148,38 @@ func (b *builder) service(s service) {
 		return
 	}
 	action, cause := b.state(s, have)
+	if taker := b.stopped[s.name]; taker != "" {
+		action, cause = "start", "was stopped for "+taker
+		b.started[s.name] = true
+	}
+	if action == "start" || action == "restart" {
+		b.release(s)
+	}
+	steady := steadySeconds
+	if slices.ContainsFunc(have, func(c Container) bool { return c.Status == "restarting" || c.Exit != 0 || b.loops(c) }) {
+		steady = watchedSeconds
+	}
 	switch action {
 	case "":
 		return
 	case "wait":
 		op.Script = b.script.wait(s)
 	case "restart":
-		op.Risk, op.Script = lab.RiskRestart, b.script.restart(s)
+		op.Risk, op.Script = lab.RiskRestart, b.script.restart(s, steady)
 	default:
-		op.Script = b.script.up(s, "--no-recreate")
+		op.Script = b.script.up(s, steady, "--no-recreate")
 	}
 	b.begun[s.name] = action != "wait"
 	op.Action, op.Cause = lab.Run, cause
 	b.add(op)
 }
 
-// halfName is how Compose names a container until that which it replaces is gone.
-var halfName = regexp.MustCompile(`^[0-9a-f]{12}_`)
+// halfName is how Compose names a container until that which it replaces is gone, and releasedName
+// how we name one that gave its name up.
+var (
+	halfName     = regexp.MustCompile(`^[0-9a-f]{12}_`)
+	releasedName = regexp.MustCompile(`^[0-9a-f]{12}_was_`)
+)
 
 // makes returns the networks and volumes that come with a service's first container.
 func (b *builder) makes(s service) (out []string) {
@@ -172,7 +212,9 @@ func (b *builder) diff(kind, name string) string {
 			return nil
 		}
 		if labels, ok := def["labels"].(map[string]any); ok {
-			delete(labels, labelConfig) // it says nothing to people
+			for _, name := range []string{labelConfig, labelFiles, labelSalt} { // they say nothing to people
+				delete(labels, name)
+			}
 			if len(labels) == 0 {
 				delete(def, "labels")
 			}

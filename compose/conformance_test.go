@@ -80,6 +80,8 @@ func TestConformanceReal(t *testing.T) {
 		return s
 	}
 	conformance(t, fresh)
+	exclusives(t, fresh)
+	keeping(t, fresh)
 	registries(t, fresh)
 }
 

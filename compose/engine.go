@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,12 +22,13 @@ type Engine struct {
 	Compose    string // of the plugin: "2.40.3"; empty when there is none
 	ComposeV1  bool   // docker-compose, the old program, is there
 	Containers []Container
+	Others     []Container // of no project, and those of "docker compose run"
 	Images     []Image
 	Networks   []Network
 	Volumes    []Volume
 }
 
-// Container is a container of any compose project, those of "docker compose run" aside.
+// Container is a container, of a compose project in most cases.
 type Container struct {
 	ID       string            `json:"id"`
 	Name     string            `json:"name"`
@@ -46,6 +48,19 @@ type Container struct {
 
 	// Attached are the networks that it is in, by name.
 	Attached map[string]Attachment `json:"attached"`
+
+	// Ports are those that are published now, by "PORT/PROTOCOL" in the container; Bindings are those
+	// that it asks for, which are nobody's while it does not run.
+	Ports    map[string][]Published `json:"ports"`
+	Bindings map[string][]Published `json:"bindings"`
+
+	Restarts int `json:"restarts"` // by the engine, since it was last started by somebody
+}
+
+// Published is where a port of a container is published on the machine.
+type Published struct {
+	HostIP   string `json:"HostIp"`   // empty means all addresses
+	HostPort string `json:"HostPort"` // empty means one that the engine chooses
 }
 
 // Mount is what a container sees of the machine's files.
@@ -56,7 +71,9 @@ type Mount struct {
 
 // Attachment is a container's place in a network.
 type Attachment struct {
-	NetworkID string // empty before the container was started
+	NetworkID         string // empty before the container was started
+	IPAddress         string // empty while it does not run
+	GlobalIPv6Address string
 }
 
 // Labels that Compose gives to what it makes (docs.docker.com/reference/compose-file/services, labels).
@@ -73,6 +90,7 @@ const (
 const (
 	labelConfig = "lab.config" // hash of the service's definition
 	labelFiles  = "lab.files"  // digests of the files that it mounts
+	labelSalt   = "lab.salt"   // tells which salt those of secrets have, see saltFile
 	labelFormat = "lab.format" // see [Stack.Format]
 )
 
@@ -142,8 +160,10 @@ func parseEngine(out []byte) (Engine, error) {
 				return e, fmt.Errorf("%w: a container that cannot be read: %v", lab.ErrDrift, err)
 			}
 			c.Name = strings.TrimPrefix(c.Name, "/")
-			if c.Labels[labelOneOff] != "True" {
+			if c.Project() != "" && c.Labels[labelOneOff] != "True" {
 				e.Containers = append(e.Containers, c)
+			} else {
+				e.Others = append(e.Others, c)
 			}
 		case "image":
 			if f := strings.Split(rest, " "); len(f) == 4 {
@@ -230,6 +250,16 @@ func (e Engine) image(pinned string) string {
 		}
 	}
 	return ""
+}
+
+// find returns the container with a name or an ID, of whatever project; nil when there is none.
+func (e Engine) find(name string) *Container {
+	for _, c := range slices.Concat(e.Containers, e.Others) {
+		if c.Name == name || c.ID == name {
+			return &c
+		}
+	}
+	return nil
 }
 
 // Of returns the containers of a project, with a service of it when that is not empty.

@@ -90,13 +90,15 @@ func TestCompareVersions(t *testing.T) {
 }
 
 func TestChangedFiles(t *testing.T) {
-	for _, c := range []struct{ before, after, want string }{
-		{"a:1 b:2", "a:1 b:3", "the content of b differs"},
-		{"a:1", "", "the content of a differs"},
-		{"", "x:y:1", "the content of x:y differs"},
-		{"a:1 b:2", "b:2 a:1", "its files differ"},
+	for _, c := range []struct{ before, after, unknown, want string }{
+		{"a:1 b:2", "a:1 b:3", "", "the content of b differs"},
+		{"a:1", "", "", "the content of a differs"},
+		{"", "x:y:1", "", "the content of x:y differs"},
+		{"a:1 b:2", "b:2 a:1", "", "its files differ"},
+		{"a:1 b:2", "b:3 a:2", "b", "the content of a differs; whether the content of b differs is not known, " +
+			"since .lab-salt is not the one that the container was made with"},
 	} {
-		if got := changedFiles(c.before, c.after); got != c.want {
+		if got := changedFiles(readDigests(c.before), readDigests(c.after), strings.Fields(c.unknown)); got != c.want {
 			t.Errorf("%q, %q: got %q", c.before, c.after, got)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"slices"
 
 	"github.com/compose-spec/compose-go/v2/types"
 )
@@ -39,13 +40,30 @@ func (l *loading) environment(at string, s types.ServiceConfig) types.MappingWit
 		if rel, ok := l.local(f.Path); ok {
 			name = rel
 		}
-		values, ps := parseEnv(name, string(b), f.Format, given)
-		l.problems = append(l.problems, ps...)
-		for k, v := range values {
+		read := parseEnv(name, string(b), f.Format, given)
+		l.problems = append(l.problems, read.problems...)
+		for _, w := range read.warnings {
+			if !slices.Contains(l.warnings, w) { // the file may be the .env
+				l.warnings = append(l.warnings, w)
+			}
+		}
+		for k, v := range read.values {
 			given[k], out[k] = v, &v
 		}
 	}
 	out.OverrideBy(s.Environment)
+	for _, k := range slices.Sorted(maps.Keys(out)) {
+		if out[k] != nil {
+			continue
+		}
+		v, ok := l.variables[k] // as Compose passes it through
+		if ok {
+			out[k] = &v
+			continue
+		}
+		delete(out, k)
+		l.warn(at+".environment."+k, "pass it, -var "+k+"=VALUE, or give it a value here", "is not set, and is left out")
+	}
 	if len(out) == 0 {
 		return nil
 	}

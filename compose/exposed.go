@@ -26,7 +26,10 @@ var (
 // hold them.
 const minSecret = 8
 
-const plainHint = "if the value is no secret, name it in PlainEnvironment"
+// plainHint says how what looks like a secret is let through.
+func plainHint(name string) string {
+	return "if the value is no secret, name it in PlainEnvironment, -plain " + name
+}
 
 const shows = "docker inspect would show the secret to everybody who may use docker"
 
@@ -37,20 +40,19 @@ func (l *loading) exposed(name string, s types.ServiceConfig) {
 	for _, k := range slices.Sorted(maps.Keys(s.Environment)) {
 		v, place := s.Environment[k], at+".environment."+k
 		switch {
-		case v == nil:
-			l.add(place, "give it a value", "it would be taken from the machine's environment")
-		case plain(k) || plainWord.MatchString(*v):
+		case plain(k) || slices.Contains(l.source.PlainEnvironment, k) || plainWord.MatchString(*v):
 		case secretName.MatchString(k):
-			l.add(place, "use a secret of the compose.yaml and "+k+"_FILE; "+plainHint, shows)
+			l.add(place, "use a secret of the compose.yaml and "+k+"_FILE; "+plainHint(name+"."+k), shows)
 		case urlSecret.MatchString(*v):
-			l.add(place, "use a secret of the compose.yaml, and a variable that names its file; "+plainHint,
+			l.add(place, "use a secret of the compose.yaml, and a variable that names its file; "+plainHint(name+"."+k),
 				"holds a URL with a password, and "+shows)
 		}
 	}
 	if s.Logging != nil {
 		for _, k := range slices.Sorted(maps.Keys(s.Logging.Options)) {
-			if secretName.MatchString(strings.ReplaceAll(k, "-", "_")) {
-				l.add(at+".logging.options."+k, "set it for the whole engine, in /etc/docker/daemon.json", "%s", shows)
+			if secretName.MatchString(strings.ReplaceAll(k, "-", "_")) && !plain("logging") {
+				l.add(at+".logging.options."+k, "set it for the whole engine, in /etc/docker/daemon.json; "+
+					plainHint(name+".logging"), "%s", shows)
 			}
 		}
 	}
@@ -61,8 +63,7 @@ func (l *loading) exposed(name string, s types.ServiceConfig) {
 	for key, words := range lines {
 		if flag := secretArgument(words); flag != "" && !plain("command") {
 			l.add(at+"."+[...]string{"command", "entrypoint", "healthcheck.test"}[key],
-				"use a secret of the compose.yaml, and the option that names its file; "+
-					"if the value is no secret, name "+name+".command in PlainEnvironment",
+				"use a secret of the compose.yaml, and the option that names its file; "+plainHint(name+".command"),
 				"%s has a value: every process of the machine can read it, and %s", flag, shows)
 		}
 	}
@@ -93,12 +94,34 @@ func secretArgument(words []string) string {
 	return ""
 }
 
+// names are the words by which a project names what it has: a password that is one of them, as of an
+// example, cannot be told from the name.
+func names(p *types.Project) map[string]bool {
+	out := map[string]bool{p.Name: true}
+	for name, s := range p.Services {
+		for _, n := range []string{name, s.ContainerName, s.Hostname} {
+			out[n] = true
+		}
+		image, _, _ := strings.Cut(s.Image, "@")
+		for n := range strings.FieldsFuncSeq(image, func(r rune) bool { return r == '/' || r == ':' }) {
+			out[n] = true
+		}
+	}
+	for key, n := range p.Networks {
+		out[key], out[n.Name] = true, true
+	}
+	for key, v := range p.Volumes {
+		out[key], out[v.Name] = true, true
+	}
+	return out
+}
+
 // secretVariable returns the variable that is a secret, by its name, and whose value is in a text;
 // "" when there is none.
 func (l *loading) secretVariable(text string) string {
 	for _, k := range slices.Sorted(maps.Keys(l.variables)) {
 		if v := l.variables[k]; secretName.MatchString(k) && len(v) >= minSecret && !plainWord.MatchString(v) &&
-			strings.Contains(text, v) {
+			strings.Contains(text, v) && !l.names[v] && !slices.Contains(l.source.PlainEnvironment, k) {
 			return k
 		}
 	}
@@ -118,7 +141,7 @@ func (l *loading) filledIn(doc map[string]any) (ps lab.Problems) {
 			continue
 		}
 		ps = append(ps, lab.Problem{Path: at, Message: "holds the value of ${" + k + "}, and " + shows,
-			Hint: "use a secret of the compose.yaml"})
+			Hint: "use a secret of the compose.yaml; " + plainHint(k)})
 	}
 	return ps
 }
@@ -127,14 +150,15 @@ func (l *loading) filledIn(doc map[string]any) (ps lab.Problems) {
 func (s Stack) exposed() (ps lab.Problems) {
 	for _, f := range s.Files {
 		v := strings.TrimSpace(f.Secret.Reveal())
-		if len(v) < minSecret {
+		plain := strings.ReplaceAll(f.Path, "/", ".")
+		if len(v) < minSecret || s.names[v] || slices.Contains(s.plain, plain) {
 			continue
 		}
 		for at, text := range texts(s.doc, "") {
 			if strings.Contains(text, v) {
 				ps = append(ps, lab.Problem{Path: at,
 					Message: "the compose.yaml holds the value of " + f.Path + " in plain text",
-					Hint:    "mount the secret instead"})
+					Hint:    "mount the secret instead; " + plainHint(plain)})
 			}
 		}
 	}

@@ -45,10 +45,18 @@ func (f File) content() string {
 	return f.Content
 }
 
-// digest is what the stack's compose.yaml holds of the content: enough to see that it changed.
-func (f File) digest() string {
-	h := sha256.Sum256([]byte(f.Path + "\x00" + f.content()))
-	return hex.EncodeToString(h[:6])
+// digest is what a label, or the stack's compose.yaml, holds of the content: enough to see that it
+// changed. That of a secret has the salt for its key; without one it says that it is a secret.
+func (f File) digest(salt string) string {
+	text := f.Path + "\x00" + f.content()
+	switch {
+	case f.Secret.IsZero():
+		h := sha256.Sum256([]byte(text))
+		return hex.EncodeToString(h[:6])
+	case salt == "":
+		return "secret"
+	}
+	return salted(salt, text)
 }
 
 func (f File) resource(dir string, order host.Order) host.File {
@@ -61,7 +69,7 @@ func (f File) validate() (ps lab.Problems) {
 		f.Path == ".." || f.Path == "." {
 		ps = append(ps, lab.Problem{Path: "path", Text: f.Path, Message: "is not a path within the stack's directory"})
 	}
-	if f.Path == composeFile || strings.HasPrefix(f.Path+"/", previousDir+"/") {
+	if f.Path == composeFile || f.Path == saltFile || strings.HasPrefix(f.Path+"/", previousDir+"/") {
 		ps = append(ps, lab.Problem{Path: "path", Text: f.Path, Message: "is taken"})
 	}
 	if strings.ContainsFunc(f.Path, unicode.IsControl) {

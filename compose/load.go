@@ -34,12 +34,17 @@ const (
 //
 // What services mount of the directory comes along, to 8 MiB a file and 64 MiB in all. A file that
 // is empty here, and mounted to be written to, is the service's, see [File].IfAbsent; a directory
-// that is mounted to be written to keeps the owner and the mode that the service gives it. What
+// that is mounted to be written to keeps the owner and the mode that the service gives it, and so do
+// the files in it and one that is mounted by itself, whose content is kept as it is here. What
 // nobody but its owner may read here, private keys, and the sources of secrets are never shown.
 func Load(ctx context.Context, s Source) (Stack, error) {
 	l := &loading{source: s}
 	if err := l.read(ctx); err != nil {
 		return Stack{}, l.fail(err)
+	}
+	var err error
+	if l.source.Lock, err = s.lock(); err != nil {
+		return Stack{}, err
 	}
 	l.pinImages()
 	l.validateServices()
@@ -47,6 +52,8 @@ func Load(ctx context.Context, s Source) (Stack, error) {
 	l.configs()
 	l.dropOwners()
 	l.mounts()
+	l.seccomp()
+	l.validateExclusive()
 	if len(l.problems) > 0 {
 		return Stack{}, l.fail(l.problems)
 	}
@@ -70,12 +77,18 @@ type loading struct {
 	files         []File            // without those of the source
 	origins       map[string]string // where each of the files is from, by its path in the stack's directory
 	size          int64             // bytes of them
+	names         map[string]bool   // of the project, see names
 	secretSources []string          // files here that secrets are read from
+	included      []string          // compose files here that others include or extend
 	problems      lab.Problems
 }
 
 func (l *loading) add(path, hint, format string, args ...any) {
 	l.problems = append(l.problems, lab.Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (l *loading) warn(path, hint, format string, args ...any) {
+	l.warnings = append(l.warnings, lab.Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 // read reads the compose.yaml.
@@ -86,14 +99,20 @@ func (l *loading) read(ctx context.Context) (err error) {
 	}
 	details := types.ConfigDetails{WorkingDir: l.dir, ConfigFiles: l.opened.configs,
 		Environment: types.Mapping(l.variables)}
-	e := expander{}
-	project, err := loader.LoadWithContext(ctx, details, loader.WithProfiles(l.source.Profiles),
+	e := expander{hollow: l.hollow}
+	profiles := l.source.Profiles
+	if profiles == nil {
+		profiles = l.opened.profiles
+	}
+	project, err := loader.LoadWithContext(ctx, details, loader.WithProfiles(profiles),
 		func(o *loader.Options) {
 			o.SetProjectName(l.name, true)
 			o.SkipResolveEnvironment = true // see environment
 			if l.source.Dir == "" {
 				o.SkipResolveLabels = true
 				o.ResourceLoaders = append(o.ResourceLoaders, nowhere{})
+			} else {
+				o.ResourceLoaders = append(o.ResourceLoaders, recorder{l})
 			}
 			o.Interpolate.Substitute = func(text string, values template.Mapping) (string, error) {
 				e.lookup = values
@@ -107,14 +126,17 @@ func (l *loading) read(ctx context.Context) (err error) {
 				return text, nil
 			}
 		})
-	slices.SortFunc(e.problems, func(a, b lab.Problem) int { return strings.Compare(a.Message, b.Message) })
-	if len(e.problems) > 0 {
-		return e.problems
+	l.judge(e.found)
+	if len(l.problems) > 0 {
+		return l.problems
+	}
+	if err != nil && len(l.warnings) > 0 { // one of them may be why
+		return append(l.warnings, lab.Problem{Message: l.foreign(err).Error()})
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", lab.ErrInvalid, err)
+		return l.foreign(err)
 	}
-	l.project = project
+	l.project, l.names = project, names(project)
 	return nil
 }
 
@@ -123,10 +145,15 @@ func (l *loading) pinImages() {
 	for _, name := range l.project.ServiceNames() {
 		s := l.project.Services[name]
 		at := "services." + name
-		if s.Build != nil {
-			l.add(at+".build", "build it elsewhere, push it and name it in image", "nothing is built on a machine")
-		}
-		if s.Image == "" {
+		switch {
+		case s.Image == "" && s.Build != nil:
+			l.add(at+".build", "build it elsewhere, push it, and name it in image, here or in an override file",
+				"nothing is built on a machine")
+			continue
+		case s.Build != nil:
+			l.warn(at+".build", "", "has no effect here: the image that is pinned is pulled, and nothing is built")
+			s.Build = nil
+		case s.Image == "":
 			continue // Compose's own validation asks for one of both
 		}
 		pinned, err := l.source.Lock.pin(s.Image)
@@ -151,9 +178,17 @@ func (l *loading) pinImages() {
 // are made of.
 func (l *loading) validateServices() {
 	all := slices.Collect(maps.Values(l.project.AllServices()))
+	unknown := func(profile string) bool {
+		return !slices.ContainsFunc(all, func(s types.ServiceConfig) bool { return slices.Contains(s.Profiles, profile) })
+	}
 	for _, profile := range l.source.Profiles {
-		if !slices.ContainsFunc(all, func(s types.ServiceConfig) bool { return slices.Contains(s.Profiles, profile) }) {
+		if unknown(profile) && profile != "*" {
 			l.add("profiles", "", "no service has the profile %s", lab.Printable(profile))
+		}
+	}
+	for _, profile := range l.opened.profiles {
+		if l.source.Profiles == nil && unknown(profile) && profile != "*" {
+			l.warn("profiles", "", "no service has the profile %s of %s", lab.Printable(profile), envFile)
 		}
 	}
 	if len(l.project.Services) == 0 {
@@ -174,14 +209,14 @@ func (l *loading) validateServices() {
 				"or let them wait for service_started or service_healthy",
 				"is not done when it ends, and depends_on of %s waits until it is", strings.Join(others, ", "))
 		}
-		for _, k := range []string{labelConfig, labelFiles, labelFormat} {
+		for _, k := range []string{labelConfig, labelFiles, labelSalt, labelFormat} {
 			if _, ok := s.Labels[k]; ok {
 				l.add(at+".labels."+k, "remove it", "the label is ours")
 			}
 		}
 	}
 	if len(l.project.Jobs) > 0 {
-		l.add("jobs", "", "is not supported here")
+		l.add("jobs", "write a service that ends", "is not supported here")
 	}
 	if _, ok := l.project.Extensions[metaKey]; ok {
 		l.add(metaKey, "rename it", "the key is ours")
@@ -194,13 +229,13 @@ func (l *loading) unsupported(at string, s types.ServiceConfig) {
 		key, hint string
 		is        bool
 	}{
-		{"provider", "", s.Provider != nil},
-		{"models", "", len(s.Models) > 0},
+		{"provider", "remove it, and run what it provides as a service", s.Provider != nil},
+		{"models", "remove it, and run the model as a service", len(s.Models) > 0},
 		{"use_api_socket", "mount /var/run/docker.sock", s.UseAPISocket},
 		{"external_links", "put both in a network that is external to one of them", len(s.ExternalLinks) > 0},
 		{"pre_start", "write a service that ends, and depends_on it with service_completed_successfully",
 			len(s.PreStart) > 0},
-		{"credential_spec", "", s.CredentialSpec != nil},
+		{"credential_spec", "remove it: it is of containers of Windows", s.CredentialSpec != nil},
 	} {
 		if c.is {
 			l.add(at+"."+c.key, c.hint, "is not supported here")
@@ -208,14 +243,22 @@ func (l *loading) unsupported(at string, s types.ServiceConfig) {
 	}
 	for _, mode := range [][2]string{{"network_mode", s.NetworkMode}, {"ipc", s.Ipc}, {"pid", s.Pid}} {
 		if strings.HasPrefix(mode[1], "container:") {
-			l.add(at+"."+mode[0], "put the other into this stack and write service:NAME",
-				"is of a container that is not of the stack, and nothing says when that is recreated")
+			l.warn(at+"."+mode[0], "put the other into this stack and write service:NAME",
+				"is of a container that is not of the stack: whenever that is recreated, apply the stack again")
 		}
 	}
 	for i, from := range s.VolumesFrom {
 		if strings.HasPrefix(from, "container:") {
-			l.add(fmt.Sprintf("%s.volumes_from[%d]", at, i), "put the volumes into volumes, as external",
-				"is of a container that is not of the stack")
+			l.warn(fmt.Sprintf("%s.volumes_from[%d]", at, i), "put the volumes into volumes, as external",
+				"is of a container that is not of the stack: whenever that is recreated, apply the stack again")
+		}
+	}
+	if s.Logging != nil {
+		for _, k := range slices.Sorted(maps.Keys(s.Logging.Options)) {
+			if v := s.Logging.Options[k]; strings.HasPrefix(v, "./") || strings.HasPrefix(v, "../") {
+				l.add(at+".logging.options."+k, "write where it is on the machine",
+					"is a path that is only here: Docker reads it, in no directory of the stack")
+			}
 		}
 	}
 }
@@ -250,7 +293,8 @@ func (l *loading) stack() (Stack, error) {
 	}
 	files := append(slices.Clone(l.files), l.source.Files...)
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	st := Stack{Name: l.project.Name, Dir: l.target, Files: files, doc: doc}
+	st := Stack{Name: l.project.Name, Dir: l.target, Files: files, Warnings: l.located(), doc: doc, names: l.names,
+		plain: l.source.PlainEnvironment, salt: newSalt()}
 	order, err := l.serviceOrder()
 	if err != nil {
 		return Stack{}, err
@@ -264,7 +308,8 @@ func (l *loading) stack() (Stack, error) {
 	for _, key := range l.project.NetworkNames() {
 		n := l.project.Networks[key]
 		st.networks = append(st.networks,
-			network{key: key, name: n.Name, external: bool(n.External), config: hash(subtree(doc, "networks", key))})
+			network{key: key, name: n.Name, external: bool(n.External), config: hash(subtree(doc, "networks", key)),
+				fixed: len(n.Ipam.Config)+len(n.DriverOpts) > 0})
 	}
 	for _, key := range l.project.VolumeNames() {
 		v := l.project.Volumes[key]

@@ -46,6 +46,8 @@ func TestLoadGolden(t *testing.T) {
 						k, v, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 						s.Variables[k] = v
 					}
+				case "plain":
+					s.PlainEnvironment = strings.Fields(string(f.Data))
 				case "profiles":
 					s.Profiles = strings.Fields(string(f.Data))
 				case "private": // files that nobody else may read
@@ -86,6 +88,9 @@ func TestLoadGolden(t *testing.T) {
 					t.Errorf("the same folder elsewhere: %v\n%s", err, again.Render())
 				}
 				got = string(stack.Render())
+				for _, w := range stack.Warnings {
+					got += "# warning " + w.String() + "\n"
+				}
 				for _, f := range stack.Files {
 					got += strings.TrimSpace("# file "+f.Path+" "+f.Mode.String()+" "+f.Owner) + "\n"
 					if f.Secret.IsZero() {

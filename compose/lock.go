@@ -1,8 +1,12 @@
 package compose
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +17,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
 
-// LockFile is the name of the lock file, beside the compose.yaml whose images it pins.
+// LockFile is the name of the lock file, beside the compose.yaml whose images it pins. [Load] reads
+// it there.
 const LockFile = "compose.lock.yaml"
 
 // Pin says which image a name stands for: one of both is set.
@@ -43,6 +48,23 @@ func ReadLock(file string, data []byte) (Lock, error) {
 		return nil, err
 	}
 	return doc.Images, d.Locate(Lock(doc.Images).validate().Under("images").Err())
+}
+
+// lock returns the lock of the source: the one that was passed, or else the one in its directory.
+func (s Source) lock() (Lock, error) {
+	if s.Lock != nil || s.Dir == "" {
+		return s.Lock, nil
+	}
+	file := filepath.Join(s.Dir, LockFile)
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &lab.Error{Op: "read lock", Path: file, Hint: "make it readable, or remove it and run: stack lock",
+			Err: err}
+	}
+	return ReadLock(file, data)
 }
 
 func (l Lock) validate() (ps lab.Problems) {

@@ -64,9 +64,10 @@ func (l *loading) mounts() {
 	for _, key := range l.project.VolumeNames() {
 		// The loader takes such a device for a path here.
 		v := l.project.Volumes[key]
-		if secretOption.MatchString(v.DriverOpts["o"]) {
-			l.add("volumes."+key+".driver_opts.o",
-				"mount the share on the machine, with a file of credentials, and mount its directory",
+		if plain := "volumes." + key; secretOption.MatchString(v.DriverOpts["o"]) &&
+			!slices.Contains(l.source.PlainEnvironment, plain) {
+			l.add(plain+".driver_opts.o",
+				"mount the share on the machine, with a file of credentials, and mount its directory; "+plainHint(plain),
 				"holds a password, and docker volume inspect would show it to everybody who may use docker")
 		}
 		if l.source.Dir != "" {

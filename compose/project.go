@@ -24,12 +24,11 @@ func (p project) ID() string { return p.stack.Running() }
 // Validate implements [host.Resource].
 func (p project) Validate() lab.Problems { return nil }
 
-// Secrets returns the secrets of the stack and their digests, which are short: a secret might be
-// guessed from one.
+// Secrets returns the secrets of the stack.
 func (p project) Secrets() (out []lab.Secret) {
 	for _, f := range p.stack.Files {
 		if !f.Secret.IsZero() {
-			out = append(out, f.Secret, lab.NewSecret(f.digest()))
+			out = append(out, f.Secret)
 		}
 	}
 	return out
@@ -40,9 +39,10 @@ func (p project) file(name string) string { return path.Join(p.stack.Dir, name) 
 // Observe implements [host.Resource].
 func (p project) Observe(q *host.Query) {
 	AskEngine(q)
-	sum := sha256.Sum256(p.stack.Render())
-	q.Sum(p.file(composeFile), sum)
-	q.Sum(p.file(path.Join(previousDir, composeFile)), sum)
+	q.Clock()
+	q.Content(p.file(saltFile))
+	q.Sum(p.file(composeFile), [32]byte{}) // what is wanted depends on the salt
+	q.Sum(p.file(path.Join(previousDir, composeFile)), [32]byte{})
 }
 
 // Plan implements [host.Resource].
@@ -62,25 +62,30 @@ func (p project) Plan(o *host.Observation) ([]host.Op, error) {
 	if err := p.refuse(e); err != nil {
 		return nil, err
 	}
-	b := &builder{p: p, e: e, script: p.stack.scripts(), replaced: map[string]bool{}, begun: map[string]bool{},
-		made: map[string]bool{}}
+	b := &builder{p: p, e: e, salt: p.stack.usedSalt(o), now: o.Now(), script: p.stack.scripts(),
+		replaced: map[string]bool{}, begun: map[string]bool{}, made: map[string]bool{}, stopped: map[string]string{},
+		started: map[string]bool{}}
+	b.script.moved = b.moving()
 	if old, ok := o.Shown(p.file(composeFile)); ok {
 		_ = yaml.Unmarshal(old, &b.before) // what cannot be read is shown as new
 	}
-	_ = yaml.Unmarshal(p.stack.Render(), &b.after) // it was just encoded
+	rendered := p.stack.render(b.salt)
+	_ = yaml.Unmarshal(rendered, &b.after) // it was just encoded
 	b.images()
 	b.remakeNetworks()
 	b.orphans()
+	b.orphanNetworks(true)
 	for _, s := range p.stack.services {
 		b.service(s)
 	}
-	b.orphanNetworks()
-	sum := sha256.Sum256(p.stack.Render())
+	b.restartStopped()
+	b.orphanNetworks(false)
+	sum := sha256.Sum256(rendered)
 	if o.Sum(p.file(path.Join(previousDir, composeFile))) != hex.EncodeToString(sum[:]) {
 		b.add(host.Op{Name: "keep", Action: lab.Run, Cause: "the stack that is healthy is kept, to go back to",
 			Script: b.script.keep()})
 	}
-	if e.Missing || len(p.absent(e)) > 0 {
+	if e.Missing || len(p.absent(e)) > 0 || len(p.held(e)) > 0 {
 		for i := range b.ops {
 			b.ops[i].Deferred = true
 		}

@@ -12,8 +12,8 @@ import (
 
 // refuse returns why the stack cannot be had from where the machine is.
 func (p project) refuse(e Engine) error {
-	for _, refused := range []func(Engine) error{p.refuseProject, p.refuseAbsent, p.refuseNetworks, p.refuseVolumes,
-		p.refuseImages} {
+	for _, refused := range []func(Engine) error{p.refuseProject, p.refuseAbsent, p.refuseHeld, p.refuseNetworks,
+		p.refuseVolumes, p.refuseImages} {
 		if err := refused(e); err != nil {
 			return err
 		}
@@ -45,7 +45,8 @@ func (p project) refuseProject(e Engine) error {
 	return nil
 }
 
-// refuseAbsent refuses external networks and volumes that are not there and that nothing may bring.
+// refuseAbsent refuses external networks, volumes and containers that are not there and that nothing
+// may bring.
 func (p project) refuseAbsent(e Engine) error {
 	absent := p.absent(e)
 	if len(absent) == 0 || len(p.stack.After) > 0 {
@@ -55,11 +56,58 @@ func (p project) refuseAbsent(e Engine) error {
 		Err: fmt.Errorf("%w: the external %s", lab.ErrNotFound, strings.Join(absent, ", "))}
 }
 
-// absent returns the external networks and volumes that are not there. What the stack comes after
+// refuseHeld refuses what a container has that is not of this stack and that only one can have. What
+// the stack comes after may take it away.
+func (p project) refuseHeld(e Engine) error {
+	held := p.held(e)
+	if len(held) == 0 || len(p.stack.After) > 0 {
+		return nil
+	}
+	return &lab.Error{Op: "check stack",
+		Hint: "give one of them another, or remove the other container; if this plan changes its stack first, " +
+			"name that in after",
+		Err: fmt.Errorf("%w: %s", lab.ErrConflict, strings.Join(held, "; "))}
+}
+
+// held says what of the stack other containers have.
+func (p project) held(e Engine) (out []string) {
+	for _, s := range p.stack.services {
+		if s.replicas == 0 {
+			continue
+		}
+		for _, c := range slices.Concat(e.Containers, e.Others) {
+			if c.Project() == p.stack.Name && c.Labels[labelOneOff] != "True" {
+				continue
+			}
+			of := "which is of no stack"
+			if c.Project() != "" {
+				of = "of the project " + c.Project()
+			}
+			for _, x := range c.has(s.wants) {
+				if slices.ContainsFunc(e.Of(p.stack.Name, s.name),
+					func(own Container) bool { return slices.Contains(own.held(), x) }) {
+					continue // it runs with it: the other only asks for it
+				}
+				out = append(out, fmt.Sprintf("%s, for the service %s, is that of the container %s, %s", x, s.name,
+					lab.Printable(c.Name), lab.Printable(of)))
+			}
+		}
+	}
+	return out
+}
+
+// absent returns the external networks, volumes and containers that are not there. What the stack comes after
 // may bring them.
 func (p project) absent(e Engine) (out []string) {
 	if e.Missing {
 		return nil
+	}
+	for _, sv := range p.stack.services {
+		for _, name := range sv.foreign {
+			if e.find(name) == nil {
+				out = append(out, "container "+name)
+			}
+		}
 	}
 	for _, n := range p.stack.networks {
 		if n.external && !slices.ContainsFunc(e.Networks, func(x Network) bool { return x.Name == n.name }) {

@@ -23,6 +23,7 @@ type scripts struct {
 	s     Stack
 	files []string // IDs of the resources that are the stack's files
 	ops   []string // those that are planned before, as [host.RolledBack] names them
+	moved []string // services between which something moves that only one can have
 }
 
 func (s Stack) scripts() scripts {
@@ -34,12 +35,15 @@ func (s Stack) scripts() scripts {
 	return c
 }
 
-// logLines is how many lines of its log a service that is not healthy shows. A line that is cut
-// loses its last word whole: half a secret would not be masked.
+// logLines is how many lines of its log a service that is not healthy shows.
 const logLines = 20
 
-// steadySeconds is how long a container without a health check must run without being started again.
-const steadySeconds = 5
+// For how many seconds on end a container without a health check must run: one that has ended before
+// is watched for longer.
+const (
+	steadySeconds  = 5
+	watchedSeconds = 30
+)
 
 // familiarName returns the name of an image as docker image ls shows it: without docker.io and library.
 func familiarName(name string) string {
@@ -76,34 +80,50 @@ func (c scripts) pull(image, platform string) string {
 		ssh.Quote(wrong))
 }
 
-// service returns a script that changes a service and waits until it is healthy; what puts the
-// former stack in the place of this one when it does not get there reports what that rolls back.
-func (c scripts) service(s service, words ...string) string {
-	ends := 0
-	switch {
-	case s.completes:
-		ends = 2
-	case s.ends:
-		ends = 1
-	}
+// service returns a script that changes services and waits until they are healthy; what puts the
+// former stack in the place of this one when one does not get there reports what that rolls back.
+func (c scripts) service(steady int, words ...string) string {
 	v := script.Variables{
-		"project": c.s.Name, "dir": c.s.Dir, "service": s.name, "files": c.fileList(), "meta": metaKey,
-		"seconds": strconv.Itoa(int(c.s.timeout().Seconds())), "ends": strconv.Itoa(ends),
-		"steady_seconds": strconv.Itoa(steadySeconds), "log_lines": strconv.Itoa(logLines),
+		"project": c.s.Name, "dir": c.s.Dir, "files": c.fileList(), "meta": metaKey,
+		"seconds": strconv.Itoa(int(c.s.timeout().Seconds())), "steady_seconds": strconv.Itoa(steady),
+		"log_lines": strconv.Itoa(logLines), "moved": strings.Join(c.moved, " "),
 	}
 	reports := fmt.Sprintf("files_rolled_back() { %s; }\nops_rolled_back() { %s; }\n",
 		host.RolledBack(c.files...), host.RolledBack(c.ops...))
-	return head + reports + script.Join(embedded, v, "service.sh") + strings.Join(append(words, "settle"), "\n")
+	return head + reports + script.Join(embedded, v, "lastlog.sh", "release.sh", "service.sh") +
+		strings.Join(words, "\n")
+}
+
+// settle returns a line that waits until the service is healthy.
+func (s service) settle(verb string) string {
+	ends := "0"
+	switch {
+	case s.completes:
+		ends = "2"
+	case s.ends:
+		ends = "1"
+	}
+	return verb + " " + ssh.Quote(s.name) + " " + ends
 }
 
 // wait waits until the service is healthy.
-func (c scripts) wait(s service) string { return c.service(s) }
+func (c scripts) wait(s service) string { return c.service(steadySeconds, s.settle("settle")) }
 
 // up makes or starts the containers of a service, and waits.
-func (c scripts) up(s service, flags string) string { return c.service(s, "start "+flags) }
+func (c scripts) up(s service, steady int, flags string) string {
+	return c.service(steady, "start "+ssh.Quote(s.name)+" "+flags, s.settle("settle"))
+}
 
 // restart restarts the containers of a service, and waits.
-func (c scripts) restart(s service) string { return c.service(s, "restart") }
+func (c scripts) restart(s service, steady int) string {
+	return c.service(steady, "restart "+ssh.Quote(s.name), s.settle("settle"))
+}
+
+// release stops containers, and gives others a name that nobody wants.
+func (c scripts) release(stop, rename []string) string {
+	return head + script.Join(embedded, nil, "release.sh") + "stop_each " + strings.Join(stop, " ") +
+		"\nrename_each " + strings.Join(rename, " ") + "\n"
+}
 
 // removeHalves removes containers that a recreation was cut off before it renamed them. That which
 // they were to replace is kept: what is in its anonymous volumes goes to the next.
@@ -122,10 +142,17 @@ func (c scripts) removeNetwork(name string) string {
 	return head + script.Join(embedded, script.Variables{"project": c.s.Name, "network": name}, "removenetwork.sh")
 }
 
-// keep stores the files of the stack as those of the last that was healthy.
+// keep looks once more at all services, and stores the files of the stack as those of the last that
+// was healthy: one may have ended while others were made.
 func (c scripts) keep() string {
-	v := script.Variables{"dir": c.s.Dir, "files": c.fileList() + composeFile + "\n"}
-	return script.Join(embedded, v, "keep.sh")
+	var words []string
+	for _, s := range c.s.services {
+		if s.replicas > 0 {
+			words = append(words, s.settle("still"))
+		}
+	}
+	v := script.Variables{"files": c.fileList() + composeFile + "\n"}
+	return c.service(steadySeconds, words...) + "\n" + script.Join(embedded, v, "keep.sh")
 }
 
 // validateScript validates a compose.yaml before it is moved in, where there is a docker to do it.

@@ -19,9 +19,16 @@ func (l *loading) service(name string) service {
 		if other, ok := strings.CutPrefix(mode, "service:"); ok {
 			out.inside = append(out.inside, other)
 		}
+		if other, ok := strings.CutPrefix(mode, "container:"); ok && !slices.Contains(out.foreign, other) {
+			out.foreign = append(out.foreign, other)
+		}
 	}
 	out.shares = slices.Clone(out.inside)
 	for _, from := range s.VolumesFrom {
+		if other, ok := strings.CutPrefix(from, "container:"); ok {
+			other, _, _ = strings.Cut(other, ":")
+			out.foreign = append(out.foreign, other)
+		}
 		if other, _, _ := strings.Cut(from, ":"); l.project.Services[other].Name != "" {
 			out.shares = append(out.shares, other)
 		}
@@ -48,9 +55,10 @@ func (l *loading) service(name string) service {
 	for _, r := range s.Configs {
 		out.binds = append(out.binds, l.project.Configs[r.Source].File)
 	}
+	out.binds = append(out.binds, seccompProfiles(s)...)
 	slices.Sort(out.networks)
 	slices.Sort(out.volumes)
-	out.ends = ends(s)
+	out.ends, out.wants = ends(s), l.wanted(s)
 	return out
 }
 
@@ -107,10 +115,12 @@ type service struct {
 	depends     map[string]types.ServiceDependency
 	shares      []string // services whose namespaces or volumes it uses
 	inside      []string // those whose namespaces it uses
+	foreign     []string // containers that are not of the stack, whose namespaces or volumes it uses
 	networks    []string // keys
 	volumes     []string // keys
 	binds       []string // paths on the machine
 	writes      []string // those that it may write to
-	ends        bool     // it may be done
-	completes   bool     // another waits until it is done
+	wants       []exclusive
+	ends        bool // it may be done
+	completes   bool // another waits until it is done
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
 
@@ -23,22 +24,26 @@ import (
 // Source is a stack as its author wrote it: a compose.yaml (compose-spec.io) and what lies beside
 // it. Nothing of it is taken from the environment of this program.
 type Source struct {
-	Name string // of the project; empty means the name in the compose.yaml, or else that of the directory
-	Dir  string // the directory here; empty when the stack is made of Content and Files alone, and then nothing is read
+	// Name is that of the project. Empty means COMPOSE_PROJECT_NAME of .env, the name in the
+	// compose.yaml, or that of the directory without what the name of a project cannot have.
+	Name string
 
-	// File is the name of the compose.yaml in Dir, and in messages. Empty means the one that docker
-	// compose finds, with its override file: compose.yaml, compose.yml, docker-compose.yml or
-	// docker-compose.yaml, and the same with .override before the extension. Content is its
-	// content; nil means that it is read.
+	Dir string // the directory here; empty when the stack is made of Content and Files alone, and then nothing is read
+
+	// File is the name of the compose.yaml in Dir, and in messages. Empty means those that
+	// COMPOSE_FILE of .env names, or the one that docker compose finds, with its override file:
+	// compose.yaml, compose.yml, docker-compose.yml or docker-compose.yaml, and the same with
+	// .override before the extension. Content is its content; nil means that it is read.
 	File    string
 	Content []byte
 
 	// Variables are what ${NAME} stands for, before those of a file .env in Dir. One that is in
-	// neither and has no default is an error.
+	// neither and has no default is empty, with a warning; it is an error where that would change
+	// which image, mount, port, user or secret the stack has. A value may be empty.
 	Variables map[string]string
 
 	// Profiles are those whose services the stack has, beside the services without a profile.
-	// Containers of other services are removed.
+	// Containers of other services are removed. Nil means those that COMPOSE_PROFILES of .env names.
 	Profiles []string
 
 	// Secrets are values of the secrets of the compose.yaml, by their names there, for those whose
@@ -46,11 +51,17 @@ type Source struct {
 	Secrets map[string]lab.Secret
 
 	Files []File // more files of the stack; those in Dir that a service mounts need not be named
-	Lock  Lock   // which images the names stand for
 
-	// PlainEnvironment names variables, as SERVICE.NAME, that look like a secret and are none, and
-	// commands, as SERVICE.command. A secret in the environment or in the arguments of a container
-	// is shown by docker inspect, so that it is refused.
+	// Lock says which images the names stand for; nil means that of the [LockFile] in Dir, if it is
+	// there.
+	Lock Lock
+
+	// PlainEnvironment names what looks like a secret and is none, or may be seen: variables of a
+	// service as SERVICE.NAME, its commands as SERVICE.command, options of its logging as
+	// SERVICE.logging, those of a volume as volumes.NAME, variables as NAME wherever they stand, and
+	// secrets of the compose.yaml as secrets.NAME. A secret in the environment, the labels or the
+	// arguments of a container is shown by docker inspect, so that it is refused. A value by which the compose.yaml names its project, a service, an image or a
+	// network is not looked for.
 	PlainEnvironment []string
 
 	// Target is the stack's directory on the machine; empty means /opt/stacks/NAME.
@@ -80,6 +91,10 @@ type opened struct {
 	file              string // of the compose.yaml
 	configs           []types.ConfigFile
 	variables         map[string]string
+	hollow            map[string]bool // variables of .env that hold one that is not set
+	ownedName         string          // the name, the files and the profiles that .env names
+	named, profiles   []string
+	warnings          lab.Problems
 }
 
 // Name returns the name of a stack's project and its directory on the machine, as [Load] takes
@@ -105,6 +120,14 @@ func (o opened) fail(err error) error {
 	return &lab.Error{Op: "load stack", Path: file, Err: err}
 }
 
+// located returns the warnings with the name of the file.
+func (o opened) located() lab.Problems {
+	for i := range o.warnings {
+		o.warnings[i].File = cmp.Or(o.warnings[i].File, o.file)
+	}
+	return o.warnings
+}
+
 // open finds the files and reads them. What it returns beside an error has the name of the file.
 func (s Source) open() (o opened, err error) {
 	o = opened{file: cmp.Or(s.File, composeFile), variables: map[string]string{}}
@@ -113,14 +136,14 @@ func (s Source) open() (o opened, err error) {
 		if o.dir, err = filepath.Abs(s.Dir); err != nil {
 			return o, err
 		}
+		if err := o.readEnv(s); err != nil {
+			return o, err
+		}
 		if s.File == "" && s.Content == nil {
-			if files, err = find(o.dir); err != nil {
+			if files, err = o.find(); err != nil {
 				return o, err
 			}
 			o.file = files[0]
-		}
-		if err := o.readEnv(s.Variables); err != nil {
-			return o, err
 		}
 	}
 	maps.Copy(o.variables, s.Variables)
@@ -149,9 +172,19 @@ func (s Source) open() (o opened, err error) {
 	return o, nil
 }
 
-// find returns the compose file of a directory, and its override file when there is one
-// (github.com/compose-spec/compose-go, cli.DefaultFileNames).
-func find(dir string) ([]string, error) {
+// find returns the compose files that .env names, or the compose file of a directory, and its
+// override file when there is one (github.com/compose-spec/compose-go, cli.DefaultFileNames).
+func (o opened) find() ([]string, error) {
+	for i, name := range o.named {
+		if !filepath.IsLocal(name) || i == 0 && filepath.Base(name) != filepath.Clean(name) {
+			return nil, lab.Problems{{File: envFile, Path: composeFiles, Text: name,
+				Message: "is not in the stack's directory", Hint: "move it there, or name the directory of the first file"}}
+		}
+	}
+	if o.named != nil {
+		return o.named, nil
+	}
+	dir := o.dir
 	one := func(names ...string) (string, error) {
 		have := slices.DeleteFunc(names, func(name string) bool {
 			_, err := os.Stat(filepath.Join(dir, name))
@@ -182,8 +215,12 @@ func find(dir string) ([]string, error) {
 	return []string{file, over}, nil
 }
 
-// ownName returns the name in the compose files, or that of the directory.
-func (o opened) ownName() (name string, err error) {
+// ownName returns the name in .env, that in the compose files, or that of the directory, as docker
+// compose makes one of it (loader.NormalizeProjectName).
+func (o *opened) ownName() (name string, err error) {
+	if o.ownedName != "" {
+		return o.ownedName, nil
+	}
 	for _, c := range o.configs {
 		var head struct {
 			Name string `yaml:"name"`
@@ -192,10 +229,21 @@ func (o opened) ownName() (name string, err error) {
 		name = cmp.Or(head.Name, name)
 	}
 	if name == "" && o.dir != "" {
-		return filepath.Base(o.dir), nil
+		base := filepath.Base(o.dir)
+		if name = loader.NormalizeProjectName(base); name != base {
+			o.warnings = append(o.warnings, lab.Problem{Path: "name", Text: base,
+				Message: "the directory's name is not that of a project, which is " + name,
+				Hint:    "write name: in the compose.yaml"})
+		}
+		return name, nil
 	}
-	e := expander{lookup: lookup(o.variables)}
-	return e.expand(name), e.problems.Err()
+	e := expander{lookup: lookup(o.variables), hollow: o.hollow}
+	name = e.expand(name)
+	var ps lab.Problems
+	for _, f := range e.found {
+		ps = append(ps, f.problem("name"))
+	}
+	return name, ps.Err()
 }
 
 var versionLine = regexp.MustCompile(`(?m)^version[ \t]*:[ \t]*["']?[0-9.]+["']?[ \t]*(#.*)?\r?$`)

@@ -39,8 +39,15 @@ type Stack struct {
 	// [Stack.Running], so that they are left alone when a service did not get healthy.
 	Parts []host.Resource
 
-	doc      map[string]any // the compose.yaml, without our labels
-	services []service      // each after those it depends on
+	// Warnings are what [Load] took as docker compose takes it and may not have been meant: variables
+	// that are not set, and what has no effect here.
+	Warnings lab.Problems
+
+	names    map[string]bool // see names
+	salt     string          // that a machine gets which has none
+	plain    []string        // see [Source.PlainEnvironment]
+	doc      map[string]any  // the compose.yaml, without our labels
+	services []service       // each after those it depends on
 	networks []network
 	volumes  []volume
 }
@@ -48,6 +55,7 @@ type Stack struct {
 type network struct {
 	key, name, config string
 	external          bool
+	fixed             bool // it asks for a subnet or for options, which only one network may have
 }
 
 type volume struct {
@@ -128,14 +136,15 @@ func (s Stack) Resources() []host.Resource {
 	}
 	for _, f := range s.Files {
 		r := f.resource(s.Dir, host.Order{})
-		out = append(out, r)
-		p.After = append(p.After, r.ID())
+		if p.After = append(p.After, r.ID()); f.Owner+f.Group == "" && !f.IfAbsent && s.written(r.Path) {
+			out = append(out, givenFile{managedFile{r}})
+		} else {
+			out = append(out, r)
+		}
 	}
-	model := host.File{Path: path.Join(s.Dir, composeFile), Content: string(s.Render()), Mode: 0o640,
-		ValidateWith: s.validateScript()}
-	former := formerFiles{stack: s}
-	p.After = append(p.After, former.ID(), model.ID())
-	out = append(out, former, model, p)
+	model, former, salt := s.modelFile(), formerFiles{stack: s}, s.saltKeeper()
+	p.After = append(p.After, former.ID(), salt.ID(), model.ID())
+	out = append(out, former, salt, model, p)
 	return append(out, s.Parts...)
 }
 

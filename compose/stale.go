@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
@@ -21,7 +22,7 @@ func (b *builder) stale(s service, have []Container) string {
 			return "it shares what is of " + other + ", which is recreated"
 		}
 	}
-	digests := b.p.stack.digests(s)
+	digests := b.p.stack.digests(s, b.salt)
 	for _, c := range have {
 		switch {
 		case c.Status == "dead" || c.Status == "removing":
@@ -31,9 +32,12 @@ func (b *builder) stale(s service, have []Container) string {
 		case c.Labels[labelConfig] != s.config:
 			return "its definition differs"
 		case c.Labels[labelFiles] != digests:
-			return changedFiles(c.Labels[labelFiles], digests)
+			return b.changed(s, c)
 		case c.Format() != b.p.stack.Format:
 			return "its data format is said to be " + lab.Printable(b.p.stack.Format)
+		}
+		if len(have) == s.replicas && halfName.MatchString(c.Name) {
+			return "has the name of a container that is to be replaced"
 		}
 		if id := b.e.image(s.image); id != "" && c.Image != id {
 			return "runs another image"
@@ -48,8 +52,7 @@ func (b *builder) stale(s service, have []Container) string {
 			}
 		}
 		for _, mode := range []string{c.Networks, c.PID, c.IPC} {
-			if id, ok := strings.CutPrefix(mode, "container:"); ok &&
-				!slices.ContainsFunc(b.e.Containers, func(x Container) bool { return x.ID == id }) {
+			if other, ok := strings.CutPrefix(mode, "container:"); ok && b.e.find(other) == nil {
 				return "the container whose namespace it shares is gone"
 			}
 		}
@@ -79,21 +82,24 @@ func (b *builder) detached(s service, c Container) string {
 	return ""
 }
 
-// changedFiles says which files differ.
-func changedFiles(before, after string) string {
-	read := func(s string) map[string]string {
-		m := map[string]string{}
-		for f := range strings.FieldsSeq(s) {
-			if i := strings.LastIndexByte(f, ':'); i > 0 {
-				m[f[:i]] = f[i+1:]
-			}
+// changed says which files differ from those that a container was made from. Whether a secret does
+// cannot be known when the salt of its digest is another.
+func (b *builder) changed(s service, c Container) string {
+	old, now := readDigests(c.Labels[labelFiles]), readDigests(b.p.stack.digests(s, b.salt))
+	var unknown []string
+	for _, f := range b.p.stack.mountedBy(s) {
+		if _, had := old[f.Path]; had && !f.Secret.IsZero() && c.Labels[labelSalt] != mark(b.salt) {
+			unknown = append(unknown, f.Path)
 		}
-		return m
 	}
-	old, now := read(before), read(after)
-	var names []string
+	return changedFiles(old, now, unknown)
+}
+
+// changedFiles compares files by their digests.
+func changedFiles(old, now map[string]string, unknown []string) string {
+	var names, causes []string
 	for _, name := range slices.Sorted(maps.Keys(now)) {
-		if old[name] != now[name] {
+		if old[name] != now[name] && !slices.Contains(unknown, name) {
 			names = append(names, name)
 		}
 	}
@@ -102,10 +108,28 @@ func changedFiles(before, after string) string {
 			names = append(names, name)
 		}
 	}
-	if len(names) == 0 {
+	if len(names) > 0 {
+		causes = append(causes, "the content of "+strings.Join(names, ", ")+" differs")
+	}
+	if len(unknown) > 0 {
+		causes = append(causes, "whether the content of "+strings.Join(unknown, ", ")+
+			" differs is not known, since "+saltFile+" is not the one that the container was made with")
+	}
+	if len(causes) == 0 {
 		return "its files differ"
 	}
-	return "the content of " + strings.Join(names, ", ") + " differs"
+	return strings.Join(causes, "; ")
+}
+
+// readDigests reads the label of files: their digests by their names.
+func readDigests(label string) map[string]string {
+	m := map[string]string{}
+	for f := range strings.FieldsSeq(label) {
+		if i := strings.LastIndexByte(f, ':'); i > 0 {
+			m[f[:i]] = f[i+1:]
+		}
+	}
+	return m
 }
 
 // state returns what containers that are as they should be need all the same: "" for nothing,
@@ -127,6 +151,11 @@ func (b *builder) state(s service, have []Container) (action, cause string) {
 				}
 			}
 		}
+		for _, other := range s.foreign {
+			if x := b.e.find(other); x != nil && c.Status == "running" && c.shares(*x) && x.Started.After(c.Started) {
+				return "restart", other + ", whose namespace it shares, was started again"
+			}
+		}
 		switch {
 		case c.Status == "exited" && c.Exit == 0 && s.ends:
 			running++
@@ -138,6 +167,8 @@ func (b *builder) state(s service, have []Container) (action, cause string) {
 			return "restart", "is paused"
 		case c.Status == "restarting":
 			return "restart", "is in a restart loop"
+		case b.loops(c):
+			return "restart", "ends and is started again, over and over"
 		case c.Health == "unhealthy":
 			return "restart", "is unhealthy"
 		case c.Health == "starting":
@@ -152,4 +183,21 @@ func (b *builder) state(s service, have []Container) (action, cause string) {
 		return "start", fmt.Sprintf("%d of %d are there", running, s.replicas)
 	}
 	return "", ""
+}
+
+// loops reports whether a container without a health check is in a restart loop that is so slow that
+// it runs most of the time: the engine started it again three times, the last one just now.
+func (b *builder) loops(c Container) bool {
+	since := b.now.Sub(c.Started)
+	return c.Status == "running" && c.Health == "" && c.Restarts >= 3 && since >= 0 && since < 10*time.Minute
+}
+
+// shares reports whether a container uses a namespace of another.
+func (c Container) shares(other Container) bool {
+	for _, mode := range []string{c.Networks, c.PID, c.IPC} {
+		if mode == "container:"+other.ID || mode == "container:"+other.Name {
+			return true
+		}
+	}
+	return false
 }

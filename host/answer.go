@@ -224,26 +224,32 @@ func (p *observationParser) readSums() {
 	}
 }
 
-// readPackages parses lines of dpkg-query: name, architecture, status and version.
+// readPackages parses lines of dpkg-query: status in three letters, name, architecture and version. The
+// architecture of dpkg is that of the machine; packages of architecture all count as packages of it.
 func (p *observationParser) readPackages(text string) {
+	found := map[string]PackageState{} // by name and architecture
 	for line := range strings.Lines(text) {
-		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if len(f) != 4 {
+		left, version, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if !ok || len(left) < 4 {
 			continue
 		}
-		s := PackageState{Status: strings.TrimRight(f[2], " ")}
-		if len(s.Status) >= 2 {
-			s.Installed, s.Held = s.Status[1] == 'i' && len(s.Status) == 2, s.Status[0] == 'h'
-		}
+		s := PackageState{Status: strings.TrimRight(left[:3], " ")}
+		s.Installed, s.Held = s.Status[1:] == "i", s.Status[0] == 'h'
 		if s.Installed {
-			s.Version = f[3]
+			s.Version = version
 		}
-		// a package of several architectures counts as installed if one of them is
-		for _, name := range []string{f[0], f[0] + ":" + f[1]} {
-			if !p.o.packages[name].Installed {
-				p.o.packages[name] = s
-			}
+		found[left[3:]] = s
+		if arch, ok := strings.CutPrefix(left[3:], "dpkg:"); ok && s.Installed {
+			p.o.dpkgArch = arch
 		}
+	}
+	for _, name := range p.q.packages.list {
+		full := p.o.fullName(name)
+		s, ok := found[full]
+		if base, own := strings.CutSuffix(full, ":"+p.o.dpkgArch); !ok && own {
+			s = found[base+":all"]
+		}
+		p.o.packages[name] = s
 	}
 }
 

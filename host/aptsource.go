@@ -2,7 +2,6 @@ package host
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -10,6 +9,10 @@ import (
 
 // AptSource is a package source in the deb822 format (sources.list(5)), with the key that signs it.
 // It consists of two files: /etc/apt/sources.list.d/NAME.sources and /etc/apt/keyrings/NAME.asc.
+//
+// A source that would make apt-get fail is not put in place: one that another file of the machine names with
+// another key is refused by the plan, and one that is not there, or that the key does not sign, by a trial
+// before the file is moved into place. A source that cannot be reached at the moment is put in place.
 type AptSource struct {
 	Order `yaml:",inline"`
 
@@ -22,8 +25,6 @@ type AptSource struct {
 	Trusted       bool     `yaml:"trusted"`       // packages are not verified; for a source on the machine itself
 	Absent        bool     `yaml:"absent"`
 }
-
-var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*$`)
 
 // ID returns "aptsource:NAME".
 func (a AptSource) ID() string { return "aptsource:" + a.Name }
@@ -62,25 +63,33 @@ func (a AptSource) Resources() []Resource {
 		return []Resource{File{Path: source, Absent: true}, File{Path: key, Absent: true}}
 	}
 	var b strings.Builder
-	line := func(name string, words []string) {
+	line := func(name string, words ...string) {
 		if len(words) > 0 {
 			fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(words, " "))
 		}
 	}
-	line("Types", []string{"deb"})
-	line("URIs", a.URIs)
-	line("Suites", a.Suites)
-	line("Components", a.Components)
-	line("Architectures", a.Architectures)
+	line("Types", "deb")
+	line("URIs", a.URIs...)
+	line("Suites", a.Suites...)
+	line("Components", a.Components...)
+	line("Architectures", a.Architectures...)
+	targets := "Targets: none"
 	if a.Trusted {
-		line("Trusted", []string{"yes"})
+		line("Trusted", "yes")
+		targets = ""
+	}
+	trial := func(key, text string) string {
+		return shell("apt-trial", "name", a.Name, "key", key, "source", strings.TrimSpace(text), "targets", targets)
 	}
 	var out []Resource
 	if a.Key != "" {
-		line("Signed-By", []string{key})
-		out = append(out, Directory{Path: "/etc/apt/keyrings"}, File{Path: key, Content: a.Key})
+		validate := "file=%s\n" + trial(key, b.String())
+		line("Signed-By", key)
+		out = append(out, Directory{Path: "/etc/apt/keyrings"}, File{Path: key, Content: a.Key, ValidateWith: validate})
 	}
-	return append(out, File{Path: source, Content: b.String()})
+	return append(out,
+		aptSourceFile{File: File{Path: source, Content: b.String(), ValidateWith: "file=%s\n" + trial("", "")}},
+		aptSources{own: []sourceFile{{path: source, text: b.String()}}})
 }
 
 // Observe implements [Resource]; the members of the set observe.
@@ -88,3 +97,26 @@ func (AptSource) Observe(*Query) {}
 
 // Plan implements [Resource]; the members of the set plan.
 func (AptSource) Plan(*Observation) ([]Op, error) { return nil, nil }
+
+// aptSourceFile is the file of a source, which comes after the removal of other files of sources: until then
+// they could contradict it.
+type aptSourceFile struct {
+	File
+	removed []string
+}
+
+// Load implements [Loader].
+func (f aptSourceFile) Load() (Resource, error) { return f, nil }
+
+// Bind implements [Binder].
+func (f aptSourceFile) Bind(w *Whole) Resource {
+	for _, r := range w.resources {
+		if other, ok := r.(File); ok && other.Absent && isSourceFile(other.Path) {
+			f.removed = append(f.removed, pathToken+other.Path)
+		}
+	}
+	return f
+}
+
+// Needs implements [Needer].
+func (f aptSourceFile) Needs() []string { return append(f.File.Needs(), f.removed...) }

@@ -8,7 +8,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Block is a sequence of lines, between two marker lines, in a file that others edit too.
+// Block is a sequence of lines, between two marker lines, in a file that others edit too. They end as the
+// other lines of the file do. If a block of this name occurs more than once, the first is kept. A marker
+// without the other one is removed, and the lines after it stay.
 type Block struct {
 	Order `yaml:",inline"`
 
@@ -39,16 +41,18 @@ func (b Block) Validate() (ps lab.Problems) {
 	checkMode(&ps, b.Mode)
 	checkOwner(&ps, "owner", b.Owner)
 	checkOwner(&ps, "group", b.Group)
-	if b.Name == "" || strings.ContainsAny(b.Name, "\n\x00") {
-		ps.Add("name", "is empty or contains a newline")
+	if !b.Absent {
+		checkSudoers(&ps, b.Path, b.Mode, b.Owner)
 	}
-	if strings.ContainsAny(b.Comment, "\n\x00") {
-		ps.Add("comment", "contains a newline")
+	if strings.TrimSpace(b.Name) != b.Name || b.Name == "" || strings.ContainsAny(b.Name, "\r\n\x00") {
+		ps = append(ps, lab.Problem{Path: "name", Text: b.Name, Message: "is empty, contains a newline, or begins or ends with a blank"})
 	}
-	begin, end := b.markers()
+	if strings.TrimLeft(b.Comment, " \t") != b.Comment || strings.ContainsAny(b.Comment, "\r\n\x00") {
+		ps = append(ps, lab.Problem{Path: "comment", Text: b.Comment, Message: "contains a newline, or begins with a blank"})
+	}
 	for line := range strings.Lines(b.Content) {
-		if line = strings.TrimSuffix(line, "\n"); line == begin || line == end {
-			ps.Add("content", "contains a marker of the block itself")
+		if b.isMarker(line) {
+			ps.Add("content", "contains a marker of a block")
 		}
 	}
 	if b.InsertAfter != "" && b.InsertBefore != "" {
@@ -69,10 +73,10 @@ func (b Block) Claims() []Claim { return []Claim{{Path: b.Path, Part: true}} }
 func (b Block) Files() []string { return []string{b.Path} }
 
 // Provides implements [Provider].
-func (b Block) Provides() []string { return []string{"path:" + b.Path} }
+func (b Block) Provides() []string { return editTokens(b.Path) }
 
 // Needs implements [Needer].
-func (b Block) Needs() []string { return append(accountNeeds(b.Owner, b.Group), "path:"+b.Path) }
+func (b Block) Needs() []string { return editNeeds(b.Path, b.Owner, b.Group) }
 
 // Fingerprint implements [Fingerprinter].
 func (b Block) Fingerprint() string { return fmt.Sprintf("block %q %t", b.Content, b.Absent) }
@@ -82,45 +86,88 @@ func (b Block) Observe(q *Query) { q.Content(b.Path) }
 
 // Plan implements [Resource].
 func (b Block) Plan(o *Observation) ([]Op, error) {
+	have, _ := o.Content(b.Path)
+	if _, stray := b.find(splitKeep(strings.TrimPrefix(string(have), byteOrderMark))); b.Absent && len(stray) > 0 {
+		return nil, &lab.Error{Op: "remove block", Hint: "remove its lines and its marker by hand",
+			Err: fmt.Errorf("%w: line %d is a marker of the block without the other one, so that its lines cannot be told from others",
+				lab.ErrConflict, stray[0]+1)}
+	}
 	e := edit{b.Path, b.Create && !b.Absent, b.Mode, b.Owner, b.Group, b.ValidateWith}
 	return e.plan(o, b.change)
 }
 
-// change returns the lines with the block in them, or without it.
-func (b Block) change(lines []string) []string {
+// find returns the first and the last line of each block of this name, and the markers of its name that
+// belong to none. A block ends before the next marker of any block: where the own end marker is missing,
+// its lines cannot be told from those of others.
+func (b Block) find(lines []string) (whole [][2]int, stray []int) {
 	begin, end := b.markers()
-	from, to := -1, -1
+	from := -1
 	for i, l := range lines {
-		switch l = strings.TrimSuffix(l, "\n"); {
-		case l == begin && from < 0:
-			from = i
-		case l == end && from >= 0 && to < 0:
-			to = i
+		switch l = strings.TrimRight(l, " \t\r\n"); {
+		case l == end && from >= 0:
+			whole, from = append(whole, [2]int{from, i}), -1
+		case l == end:
+			stray = append(stray, i)
+		case b.isMarker(l):
+			if from >= 0 {
+				stray = append(stray, from)
+			}
+			from = -1
+			if l == begin {
+				from = i
+			}
 		}
-	}
-	var block []string
-	if !b.Absent {
-		content := b.Content
-		if content != "" && !strings.HasSuffix(content, "\n") {
-			content += "\n"
-		}
-		block = append(append([]string{begin + "\n"}, splitKeep(content)...), end+"\n")
-	}
-	if from >= 0 && to >= 0 {
-		if !b.Absent && strings.Join(lines[from:to+1], "") == strings.TrimSuffix(strings.Join(block, ""), "\n") {
-			return lines // the block ends the file, without a newline
-		}
-		out := append([]string(nil), lines[:from]...)
-		out = append(out, block...)
-		return append(out, lines[to+1:]...)
-	}
-	if b.Absent {
-		return lines
 	}
 	if from >= 0 {
-		// The end marker is missing. The lines of the block cannot be told from others, so only the
-		// marker is removed.
-		lines = append(append([]string(nil), lines[:from]...), lines[from+1:]...)
+		stray = append(stray, from)
 	}
-	return insert(lines, place(lines, compile(nil, "", b.InsertAfter), compile(nil, "", b.InsertBefore)), block...)
+	return whole, stray
+}
+
+// isMarker reports whether the line is a marker of this or another block with the same comment.
+func (b Block) isMarker(line string) bool {
+	begin, end := (Block{Comment: b.Comment}).markers()
+	return strings.HasPrefix(line, begin) || strings.HasPrefix(line, end)
+}
+
+// change returns the lines with the block in them, in place of the first of its name, or without any.
+// Where one of the markers is missing, only the other one is removed.
+func (b Block) change(lines []string) []string {
+	end := lineEnd(lines)
+	whole, stray := b.find(lines)
+	gone := map[int]bool{}
+	for _, i := range stray {
+		gone[i] = true
+	}
+	for _, w := range whole {
+		for i := w[0]; i <= w[1]; i++ {
+			gone[i] = true
+		}
+	}
+	var out []string
+	for i, l := range lines {
+		if len(whole) > 0 && i == whole[0][0] && !b.Absent {
+			out = insertText(out, len(out), end, b.lines()...)
+			if !strings.HasSuffix(lines[whole[0][1]], "\n") {
+				out[len(out)-1] = strings.TrimSuffix(out[len(out)-1], end) // the block ends the file, without a newline
+			}
+		}
+		if !gone[i] {
+			out = append(out, l)
+		}
+	}
+	if len(whole) == 0 && !b.Absent {
+		return insertText(out, place(out, compile(nil, "", b.InsertAfter), compile(nil, "", b.InsertBefore)), end, b.lines()...)
+	}
+	return out
+}
+
+// lines returns the lines of the block, without their ends.
+func (b Block) lines() []string {
+	begin, end := b.markers()
+	out := []string{begin}
+	for _, l := range splitKeep(b.Content) {
+		out = append(out, lineText(l))
+	}
+	return append(out, end)
 }

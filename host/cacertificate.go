@@ -2,6 +2,7 @@ package host
 
 import (
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"strings"
@@ -52,14 +53,13 @@ func (CACertificate) Observe(*Query) {}
 func (CACertificate) Plan(*Observation) ([]Op, error) { return nil, nil }
 
 // trustedCertificate is the certificate as update-ca-certificates installs it: a link in
-// /etc/ssl/certs and a copy in the bundle, which is newer than the file if it includes it.
+// /etc/ssl/certs and a copy in the bundle. Whether they are there is asked of themselves, not of the
+// times of files, since a machine without a clock may have had any.
 type trustedCertificate struct{ c CACertificate }
 
 func (t trustedCertificate) ID() string { return t.c.ID() + "/trusted" }
 
 func (trustedCertificate) Validate() lab.Problems { return nil }
-
-const caBundle = "/etc/ssl/certs/ca-certificates.crt"
 
 func (t trustedCertificate) link() string { return "/etc/ssl/certs/" + t.c.Name + ".pem" }
 
@@ -68,27 +68,43 @@ func (t trustedCertificate) Needs() []string {
 }
 
 func (t trustedCertificate) Observe(q *Query) {
-	q.Path(t.link())
-	q.Path(caBundle)
-	q.Path(t.c.file())
+	q.Link(t.link())
+	if !t.c.Absent {
+		q.Probe(t.ID(), shell("bundled", "certificate", t.body()))
+	}
+}
+
+// body returns the base64 of the certificate in one line.
+func (t trustedCertificate) body() string {
+	block, _ := pem.Decode([]byte(t.c.PEM))
+	if block == nil {
+		return "" // Validate has reported it
+	}
+	return base64.StdEncoding.EncodeToString(block.Bytes)
 }
 
 func (t trustedCertificate) Plan(o *Observation) ([]Op, error) {
-	link, bundle, file := o.Stat(t.link()), o.Stat(caBundle), o.Stat(t.c.file())
+	linked := o.Link(t.link()) == t.c.file()
 	cause := ""
 	switch {
 	case o.Pending("file:" + t.c.file()):
 		cause = "notified by file:" + t.c.file()
-	case t.c.Absent && link.Type != NoFile:
+	case t.c.Absent && linked:
 		cause = "is still trusted"
-	case !t.c.Absent && link.Type == NoFile:
+	case !t.c.Absent && !linked:
 		cause = "not trusted yet"
-	case !t.c.Absent && bundle.Changed.Before(file.Modified):
-		cause = "the bundle is older than the certificate"
+	case !t.c.Absent && o.Probe(t.ID()).Exit != 0:
+		cause = "the bundle does not contain it"
 	default:
 		return nil, nil
 	}
-	return []Op{{Action: lab.Run, Cause: cause, Script: "update-ca-certificates\ntouch -- " + caBundle}}, nil
+	script := "update-ca-certificates"
+	if linked {
+		// It leaves the link to a certificate that is gone, and makes the links by which OpenSSL finds a
+		// certificate only if it makes or removes one of the others.
+		script = "rm -f -- " + t.link() + "\n" + script
+	}
+	return []Op{{Action: lab.Run, Cause: cause, Script: script}}, nil
 }
 
 // checkCertificate returns the problem of the text of a CA certificate, nil if it has none.

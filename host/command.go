@@ -146,10 +146,10 @@ func (c Command) Plan(o *Observation) ([]Op, error) {
 func (c Command) settle() string {
 	out := ""
 	if c.Creates != "" {
-		out += fmt.Sprintf("\n[ ! -e %[1]s ] || sync -f -- %[1]s", ssh.Quote(c.Creates))
+		out += fmt.Sprintf("\n\n[ ! -e %[1]s ] || sync -f -- %[1]s", ssh.Quote(c.Creates))
 	}
 	if c.Removes != "" {
-		out += fmt.Sprintf("\n[ ! -d %[1]s ] || sync -f -- %[1]s", ssh.Quote(path.Dir(c.Removes)))
+		out += fmt.Sprintf("\n\n[ ! -d %[1]s ] || sync -f -- %[1]s", ssh.Quote(path.Dir(c.Removes)))
 	}
 	return out
 }

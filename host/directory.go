@@ -18,6 +18,10 @@ type Directory struct {
 	Group  string `yaml:"group"`         // name or number; empty means root
 	Absent bool   `yaml:"absent"`        // the directory must not exist; it is removed if it is empty, and an error otherwise
 	Purge  bool   `yaml:"purge"`         // with absent: its contents are removed too, with risk dataloss
+
+	// FollowLink accepts a link to a directory at the path, as when /var/lib/docker is on another disk:
+	// that directory then has the mode and the owner. Otherwise a link is an error.
+	FollowLink bool `yaml:"followLink"`
 }
 
 // ID returns "directory:PATH".
@@ -31,6 +35,9 @@ func (d Directory) Validate() (ps lab.Problems) {
 	checkOwner(&ps, "group", d.Group)
 	if d.Purge && !d.Absent {
 		ps.Add("purge", "requires absent")
+	}
+	if d.FollowLink && d.Absent {
+		ps.Add("followLink", "excludes absent")
 	}
 	return ps
 }
@@ -67,7 +74,13 @@ func (d Directory) Provides() []string { return []string{"path:" + d.Path} }
 func (d Directory) Needs() []string { return append(accountNeeds(d.Owner, d.Group), "path:"+d.Path) }
 
 // Observe implements [Resource].
-func (d Directory) Observe(q *Query) { q.Path(d.Path) }
+func (d Directory) Observe(q *Query) {
+	q.Link(d.Path)
+	q.Path(d.behind())
+}
+
+// behind returns the path of the directory itself if there is a link to it at the path.
+func (d Directory) behind() string { return d.Path + "/." }
 
 // Plan implements [Resource].
 func (d Directory) Plan(o *Observation) ([]Op, error) {
@@ -76,9 +89,12 @@ func (d Directory) Plan(o *Observation) ([]Op, error) {
 	switch {
 	case d.Absent && st.Type == NoFile:
 		return nil, nil
+	case st.Type == LinkFile && d.FollowLink && o.Stat(d.behind()).Type == DirFile:
+		return ownership(d.behind(), o.Stat(d.behind()), mode, owner, group), nil
+	case st.Type == LinkFile && d.FollowLink && o.Stat(d.behind()).Type == NoFile && o.CanDefer():
+		return []Op{{Action: lab.Update, Cause: "the link points to nothing yet, an earlier change may create it", Deferred: true}}, nil
 	case st.Type != NoFile && st.Type != DirFile:
-		return nil, &lab.Error{Op: "create directory", Hint: "move it away",
-			Err: fmt.Errorf("%w: the path is a %s", lab.ErrConflict, st.Type)}
+		return nil, d.refuse(o, st.Type)
 	case d.Absent && d.Purge:
 		return []Op{{Action: lab.Delete, Cause: "exists; its contents are removed too", Risk: lab.RiskDataLoss,
 			Script: "rm -rf --one-file-system -- " + ssh.Quote(d.Path)}}, nil
@@ -89,4 +105,26 @@ func (d Directory) Plan(o *Observation) ([]Op, error) {
 	}
 	return []Op{{Action: lab.Create, Cause: "not found",
 		Script: shell("directory", "dir", d.Path, "owner", owner+":"+group, "mode", mode.exact())}}, nil
+}
+
+// refuse returns the error of something else at the path, with the way out.
+func (d Directory) refuse(o *Observation, is FileType) error {
+	e := &lab.Error{Op: "create directory", Hint: "move it away", Err: fmt.Errorf("%w: the path is a %s", lab.ErrConflict, is)}
+	if d.Absent {
+		e.Op, e.Hint = "remove directory", "remove it with a file resource"
+	}
+	if is != LinkFile {
+		return e
+	}
+	target := lab.Printable(o.Link(d.Path))
+	e.Err = fmt.Errorf("%w: the path is a link to %s", lab.ErrConflict, target)
+	switch {
+	case d.Absent:
+		e.Hint = "remove the link with a link resource; what it points to stays"
+	case o.Stat(d.behind()).Type == DirFile:
+		e.Hint = "set followLink: true to accept the link, or use the path that it points to"
+	default:
+		e.Hint = "it points to no directory: create that first, or remove the link"
+	}
+	return e
 }

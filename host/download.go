@@ -54,6 +54,7 @@ func (d Download) Validate() (ps lab.Problems) {
 	checkMode(&ps, d.Mode)
 	checkOwner(&ps, "owner", d.Owner)
 	checkOwner(&ps, "group", d.Group)
+	checkSudoers(&ps, d.Path, d.Mode, d.Owner)
 	return ps
 }
 

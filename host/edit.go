@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -23,11 +24,25 @@ type edit struct {
 	validate string
 }
 
+// editTokens returns the tokens that an edit of the file provides.
+func editTokens(file string) []string {
+	tokens := []string{pathToken + file}
+	if isSSHDConfig(file) {
+		tokens = append(tokens, sshdConfig)
+	}
+	return tokens
+}
+
+// editNeeds returns the tokens that an edit of the file needs.
+func editNeeds(file, owner, group string) []string {
+	return append(append(accountNeeds(owner, group), sudoNeeds(file)...), pathToken+file)
+}
+
 // plan returns the op that applies change to the lines of the file, nothing if they stay the same.
 // The next edit of the same file, in this plan, sees the result.
 func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, error) {
 	old, exists := o.Content(e.path)
-	if err := e.refuse(o.Stat(e.path).Type, len(old)); err != nil {
+	if err := e.refuse(o.Stat(e.path).Type, old); err != nil {
 		return nil, err
 	}
 	if !exists && !e.create {
@@ -41,7 +56,11 @@ func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, 
 		return nil, &lab.Error{Op: "edit file", Hint: "set create: true to create it",
 			Err: fmt.Errorf("%w: the file", lab.ErrNotFound)}
 	}
-	want := []byte(strings.Join(change(splitKeep(string(old))), ""))
+	mark, text := "", string(old)
+	if rest, ok := strings.CutPrefix(text, byteOrderMark); ok {
+		mark, text = byteOrderMark, rest // it stays where it is, whatever happens to the first line
+	}
+	want := []byte(mark + strings.Join(change(splitKeep(text)), ""))
 	if exists && bytes.Equal(want, old) || !exists && len(want) == 0 {
 		return nil, nil
 	}
@@ -65,15 +84,22 @@ func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, 
 	return []Op{op}, nil
 }
 
-// refuse returns the error of what cannot be edited: anything but a regular file, or too large a one.
-func (e edit) refuse(is FileType, size int) error {
+// byteOrderMark is what some editors write at the start of a file in UTF-8.
+const byteOrderMark = "\ufeff"
+
+// refuse returns the error of what cannot be edited: anything but a regular file, too large a one, or
+// one in UTF-16.
+func (e edit) refuse(is FileType, content []byte) error {
 	switch {
 	case is == LinkFile || is == OtherFile || is == DirFile:
 		return &lab.Error{Op: "edit file", Hint: "edit the file that it stands for",
 			Err: fmt.Errorf("%w: it is a %s", lab.ErrConflict, is)}
-	case size > maxContent:
+	case len(content) > maxContent:
 		return &lab.Error{Op: "edit file", Hint: "write the file as a whole",
 			Err: fmt.Errorf("%w: it has more than %d KiB", lab.ErrConflict, maxContent>>10)}
+	case bytes.HasPrefix(content, []byte{0xff, 0xfe}) || bytes.HasPrefix(content, []byte{0xfe, 0xff}):
+		return &lab.Error{Op: "edit file", Hint: "convert it to UTF-8, or write the file as a whole",
+			Err: fmt.Errorf("%w: its text is UTF-16, in which no line would be found", lab.ErrConflict)}
 	}
 	return nil
 }
@@ -116,18 +142,6 @@ func hexSum(b []byte) string {
 	return hex.EncodeToString(h[:])
 }
 
-// splitKeep splits text into lines that keep their newlines; the last line may have none.
-func splitKeep(s string) []string {
-	if s == "" {
-		return nil
-	}
-	lines := strings.SplitAfter(s, "\n")
-	if lines[len(lines)-1] == "" {
-		lines = lines[:len(lines)-1]
-	}
-	return lines
-}
-
 // insert inserts text, whole lines, before lines[at]; at may be len(lines). A last line without a
 // newline gets one if text comes after it.
 func insert(lines []string, at int, text ...string) []string {
@@ -139,11 +153,24 @@ func insert(lines []string, at int, text ...string) []string {
 	return append(out, lines[at:]...)
 }
 
+// insertText is insert with lines that end as end says.
+func insertText(lines []string, at int, end string, text ...string) []string {
+	if at > 0 && !strings.HasSuffix(lines[at-1], "\n") {
+		lines = slices.Clone(lines)
+		lines[at-1] = lineText(lines[at-1]) + end
+	}
+	whole := make([]string, len(text))
+	for i, t := range text {
+		whole[i] = t + end
+	}
+	return insert(lines, at, whole...)
+}
+
 // place returns the index at which to insert: after the last line that matches after, otherwise
 // before the last that matches before, otherwise the end.
 func place(lines []string, after, before *regexp.Regexp) int {
 	for i := len(lines) - 1; i >= 0; i-- {
-		l := strings.TrimSuffix(lines[i], "\n")
+		l := lineText(lines[i])
 		if after != nil && after.MatchString(l) {
 			return i + 1
 		}

@@ -160,7 +160,7 @@ func (m *Machine) apply(ctx context.Context, changes []change, p *applyParser) e
 			in.rest = append(in.rest, c.op.Payload)
 		}
 	}
-	var stderr tail
+	stderr := tail{masker: p.masker}
 	res, err := m.Run(ctx, ssh.Command{
 		Script: applyScript(nonce, m.journal(), changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true,
 	})
@@ -169,10 +169,10 @@ func (m *Machine) apply(ctx context.Context, changes []change, p *applyParser) e
 	if err != nil {
 		return err
 	}
-	err = p.problem
+	err = p.masker.Err(p.problem)
 	if err == nil && (!p.ended || res.Exit != 0) {
 		err = fmt.Errorf("%w: the script ended early, exit status %d: %s",
-			lab.ErrDrift, res.Exit, p.masker.Mask(stderr.String()))
+			lab.ErrDrift, res.Exit, stderr.String())
 	}
 	if err != nil {
 		return &lab.Error{Op: "apply plan", Target: m.Name(), Hint: "run it again: it continues from here", Err: err}

@@ -34,7 +34,7 @@ type File struct {
 	Mode         Mode   `yaml:"mode"`     // 0 means 0644, or 0600 if the content contains a secret
 	Owner        string `yaml:"owner"`    // name or number; empty means root
 	Group        string `yaml:"group"`    // name or number; empty means root
-	ValidateWith string `yaml:"validate"` // a command that must accept the new file, %s, before it is moved into place: "visudo -cf %s"
+	ValidateWith string `yaml:"validate"` // a command that must accept the new file, %s, before it is moved into place: "nginx -t -c %s"
 	Absent       bool   `yaml:"absent"`   // the file must not exist
 	IfAbsent     bool   `yaml:"ifAbsent"` // write only a file that does not exist; an existing one, with its mode and owner, is kept
 
@@ -105,6 +105,9 @@ func (f File) Validate() (ps lab.Problems) {
 		}
 	}
 	checkValidate(&ps, f.ValidateWith)
+	if !f.Absent {
+		checkSudoers(&ps, f.Path, f.Mode, f.Owner)
+	}
 	return ps
 }
 
@@ -159,6 +162,9 @@ func (f File) Provides() []string {
 	if strings.HasPrefix(f.Path, "/etc/apt/") {
 		tokens = append(tokens, "apt")
 	}
+	if isSSHDConfig(f.Path) {
+		tokens = append(tokens, sshdConfig)
+	}
 	switch {
 	case f.unitDown != "":
 		tokens = append(tokens, unitFilesGone)
@@ -171,6 +177,7 @@ func (f File) Provides() []string {
 // Needs implements [Needer].
 func (f File) Needs() []string {
 	tokens := append(accountNeeds(f.Owner, f.Group), "path:"+f.Path)
+	tokens = append(tokens, sudoNeeds(f.Path)...)
 	if f.Template != "" {
 		tokens = append(tokens, hostnameToken)
 	}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -16,6 +17,8 @@ type Group struct {
 	GID    int    `yaml:"gid"`    // 0 means any; a different one of an existing group is an error: its files have it
 	System bool   `yaml:"system"` // a new group gets a GID from the range for system groups
 	Absent bool   `yaml:"absent"`
+
+	others []Group // of the same state
 }
 
 // ID returns "group:NAME".
@@ -33,10 +36,20 @@ func (g Group) Validate() (ps lab.Problems) {
 	return ps
 }
 
+// Bind implements [Binder]: two groups cannot have the same GID, unless one of them is removed.
+func (g Group) Bind(w *Whole) Resource {
+	for _, r := range w.resources {
+		if other, ok := r.(Group); ok && other.Name != g.Name {
+			g.others = append(g.others, other)
+		}
+	}
+	return g
+}
+
 // Provides implements [Provider].
 func (g Group) Provides() []string {
 	if g.Absent {
-		return nil
+		return []string{groupsGone}
 	}
 	return []string{"group:" + g.Name}
 }
@@ -46,11 +59,19 @@ func (g Group) Needs() []string {
 	if g.Absent {
 		return []string{usersGone} // it cannot be removed while it is the primary group of a user
 	}
+	if g.GID != 0 {
+		return []string{groupsGone} // which may have the GID
+	}
 	return nil
 }
 
 // Observe implements [Resource].
-func (g Group) Observe(q *Query) { q.Group(g.Name) }
+func (g Group) Observe(q *Query) {
+	q.Group(g.Name)
+	if g.GID != 0 {
+		q.Group(fmt.Sprint(g.GID))
+	}
+}
 
 // Plan implements [Resource].
 func (g Group) Plan(o *Observation) ([]Op, error) {
@@ -59,8 +80,13 @@ func (g Group) Plan(o *Observation) ([]Op, error) {
 	case g.Absent && !ok:
 		return nil, nil
 	case g.Absent:
-		return []Op{{Action: lab.Delete, Cause: "exists", Script: "groupdel -- " + ssh.Quote(g.Name)}}, nil
+		// userdel removes the group of the account's name with it (USERGROUPS_ENAB in login.defs(5))
+		return []Op{{Action: lab.Delete, Cause: "exists",
+			Script: fmt.Sprintf("if getent group -- %[1]s >/dev/null; then groupdel -- %[1]s; fi", ssh.Quote(g.Name))}}, nil
 	case !ok:
+		if err := g.clash(o); err != nil {
+			return nil, err
+		}
 		words := []string{"groupadd"}
 		if g.System {
 			words = append(words, "-r")
@@ -75,4 +101,28 @@ func (g Group) Plan(o *Observation) ([]Op, error) {
 			Err: fmt.Errorf("%w: its GID is %d, not %d", lab.ErrConflict, have.GID, g.GID)}
 	}
 	return nil, nil
+}
+
+// clash returns why the group cannot have its GID; nil if it can.
+func (g Group) clash(o *Observation) error {
+	conflict := func(hint, format string, args ...any) error {
+		return &lab.Error{Op: "create group", Hint: hint, Err: fmt.Errorf("%w: %s", lab.ErrConflict, fmt.Sprintf(format, args...))}
+	}
+	if g.GID == 0 {
+		return nil
+	}
+	leaves := func(name string) bool {
+		return o.Pending("group:"+name) && slices.ContainsFunc(g.others, func(other Group) bool {
+			return other.Name == name && other.Absent
+		})
+	}
+	for _, other := range g.others {
+		if other.GID == g.GID && !other.Absent {
+			return conflict("give one of them another GID", "the state gives the GID %d to %s too", g.GID, other.Name)
+		}
+	}
+	if name, ok := o.groupWith(g.GID); ok && !leaves(name) {
+		return conflict("choose another GID, or remove that group", "the GID %d belongs to the group %s", g.GID, lab.Printable(name))
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -10,7 +11,7 @@ import (
 )
 
 // Hostname is the machine's name: in /etc/hostname, in the kernel, and, as is Debian's convention, in
-// /etc/hosts for 127.0.1.1.
+// /etc/hosts for 127.0.1.1, whose other aliases are kept.
 //
 // A machine that is a node of a k3s cluster cannot be renamed: the node would join a second time
 // under the new name, and its old node password would be rejected.
@@ -64,7 +65,8 @@ func (h Hostname) Observe(q *Query) {
 	q.Path(k3sData)
 }
 
-// Plan implements [Resource].
+// Plan implements [Resource]. The hosts come first: as long as the machine has its old name, that can be
+// told from its aliases there.
 func (h Hostname) Plan(o *Observation) ([]Op, error) {
 	have, _ := o.Content("/etc/hostname")
 	name := strings.TrimSpace(string(have))
@@ -72,7 +74,15 @@ func (h Hostname) Plan(o *Observation) ([]Op, error) {
 		return nil, &lab.Error{Op: "change hostname", Hint: "remove the node from the cluster and uninstall k3s first",
 			Err: fmt.Errorf("%w: the machine is the node %q of a k3s cluster", lab.ErrRefused, name)}
 	}
-	var ops []Op
+	ops, err := edit{path: "/etc/hosts", create: true}.plan(o, func(lines []string) []string {
+		return h.hosts(lines, name, o.Facts.Hostname)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range ops {
+		ops[i].Name = "hosts"
+	}
 	if name != h.Name {
 		f := File{Path: "/etc/hostname", Content: h.Name + "\n"}
 		p := &Payload{Temp: tempFor(f.Path), Size: int64(len(f.Content)), Content: []byte(f.Content), Replaces: f.Path}
@@ -84,17 +94,54 @@ func (h Hostname) Plan(o *Observation) ([]Op, error) {
 		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: fmt.Sprintf("the kernel's is %q", o.Facts.Hostname),
 			Script: "hostname -- " + ssh.Quote(h.Name), Expected: Expected{Hostname: h.Name}})
 	}
-	names := h.Name
-	if h.Domain != "" {
-		names = h.Name + "." + h.Domain + " " + h.Name
-	}
-	hosts, err := Line{Path: "/etc/hosts", Line: "127.0.1.1 " + names, Match: `^127\.0\.1\.1\s`, Create: true}.Plan(o)
-	if err != nil {
-		return nil, err
-	}
-	for _, op := range hosts {
-		op.Name = "hosts"
-		ops = append(ops, op)
-	}
 	return ops, nil
+}
+
+// ownAddress is the address that Debian gives the machine's own name in /etc/hosts (Debian Reference,
+// section 5.1.1).
+const ownAddress = "127.0.1.1"
+
+// hosts returns the lines of /etc/hosts with the names on the last line of the own address, in place of
+// those that the machine had. Other aliases on the line are kept, and so is a comment.
+func (h Hostname) hosts(lines []string, had ...string) []string {
+	want := []string{h.Name}
+	if h.Domain != "" {
+		want = []string{h.Name + "." + h.Domain, h.Name}
+	}
+	end := lineEnd(lines)
+	for i := len(lines) - 1; i >= 0; i-- {
+		names, comment, commented := strings.Cut(lineText(lines[i]), "#")
+		f := strings.Fields(names)
+		if len(f) == 0 || f[0] != ownAddress {
+			continue
+		}
+		for j, alias := range f[1:] {
+			if !h.replaces(alias, j == 0, had) && !slices.Contains(want, alias) {
+				want = append(want, alias)
+			}
+		}
+		if slices.Equal(f[1:], want) {
+			return lines // the same up to white space
+		}
+		text := ownAddress + " " + strings.Join(want, " ")
+		if commented {
+			text += " #" + comment
+		}
+		out := slices.Clone(lines)
+		out[i] = replaced(lines[i], text, end)
+		return out
+	}
+	return insertText(lines, len(lines), end, ownAddress+" "+strings.Join(want, " "))
+}
+
+// replaces reports whether the name on the line of the own address is an old one of the machine: one that
+// it had, with a domain or without, or, if it is the first name, its own in another domain.
+func (h Hostname) replaces(alias string, first bool, had []string) bool {
+	host, _, full := strings.Cut(alias, ".")
+	for _, old := range had {
+		if old != "" && old != h.Name && host == old {
+			return true
+		}
+	}
+	return first && full && host == h.Name
 }

@@ -16,12 +16,14 @@ func (m *Machine) journal() string {
 	return "/var/lib/lab/unfinished" + strings.ReplaceAll(m.Target.LockFile, "/", "-")
 }
 
+// own returns what every plan includes, whatever else it is for.
+func (m *Machine) own() State {
+	return append(State{leftovers{m.journal()}}, claim(m.Environment)...)
+}
+
 // leftovers is the resource that removes the temporary files of runs that were cut off. Every plan
 // includes it, before everything else: they may have filled the disk, and contain secrets.
 type leftovers struct{ journal string }
-
-// unfinished returns the resource that removes what is on the list.
-func unfinished(journal string) State { return State{leftovers{journal}} }
 
 func (leftovers) ID() string { return "temporary:files" }
 

@@ -271,7 +271,7 @@ func lives() map[string][]host.State {
 			},
 			host.AptSource{
 				Name:    "x",
-				URIs:    []string{"file:/srv"},
+				URIs:    []string{"http://127.0.0.1:9/srv"},
 				Suites:  []string{"./"},
 				Trusted: true,
 			},

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -43,9 +44,16 @@ func (l Line) Validate() (ps lab.Problems) {
 	checkMode(&ps, l.Mode)
 	checkOwner(&ps, "owner", l.Owner)
 	checkOwner(&ps, "group", l.Group)
+	if !l.Absent {
+		checkSudoers(&ps, l.Path, l.Mode, l.Owner)
+	}
 	if strings.ContainsAny(l.Line, "\n\x00") {
 		ps = append(ps, lab.Problem{Path: "line", Text: l.Line, Message: "is more than one line, or contains a NUL byte",
 			Hint: "use a block"})
+	}
+	if strings.HasSuffix(l.Line, "\r") {
+		ps = append(ps, lab.Problem{Path: "line", Text: l.Line, Message: "ends with a carriage return",
+			Hint: "remove it: the line ends as the others of its file do"})
 	}
 	switch {
 	case l.Absent && l.Line == "" && l.Match == "":
@@ -70,10 +78,10 @@ func (l Line) Claims() []Claim { return []Claim{{Path: l.Path, Part: true}} }
 func (l Line) Files() []string { return []string{l.Path} }
 
 // Provides implements [Provider].
-func (l Line) Provides() []string { return []string{"path:" + l.Path} }
+func (l Line) Provides() []string { return editTokens(l.Path) }
 
 // Needs implements [Needer].
-func (l Line) Needs() []string { return append(accountNeeds(l.Owner, l.Group), "path:"+l.Path) }
+func (l Line) Needs() []string { return editNeeds(l.Path, l.Owner, l.Group) }
 
 // Fingerprint implements [Fingerprinter].
 func (l Line) Fingerprint() string {
@@ -89,35 +97,25 @@ func (l Line) Plan(o *Observation) ([]Op, error) {
 	return e.plan(o, l.change)
 }
 
-// change returns the lines with the line in them, or without it.
+// change returns the lines with the line in them, or without it. The ends of lines are not part of them:
+// what is added ends as the other lines do.
 func (l Line) change(lines []string) []string {
-	re := compile(nil, "", l.Match)
-	is := func(text string) bool {
-		text = strings.TrimSuffix(text, "\n")
+	re, end := compile(nil, "", l.Match), lineEnd(lines)
+	is := func(line string) bool {
 		if re != nil {
-			return re.MatchString(text)
+			return re.MatchString(lineText(line))
 		}
-		return text == l.Line
+		return lineText(line) == l.Line
 	}
 	if l.Absent {
-		var out []string
-		for _, text := range lines {
-			if !is(text) {
-				out = append(out, text)
-			}
-		}
-		return out
+		return slices.DeleteFunc(slices.Clone(lines), is)
 	}
 	for i := len(lines) - 1; i >= 0; i-- {
 		if is(lines[i]) {
-			out := append([]string(nil), lines...)
-			end := "\n"
-			if !strings.HasSuffix(lines[i], "\n") {
-				end = "" // the last line keeps having no newline
-			}
-			out[i] = l.Line + end
+			out := slices.Clone(lines)
+			out[i] = replaced(lines[i], l.Line, end)
 			return out
 		}
 	}
-	return insert(lines, place(lines, compile(nil, "", l.InsertAfter), compile(nil, "", l.InsertBefore)), l.Line+"\n")
+	return insertText(lines, place(lines, compile(nil, "", l.InsertAfter), compile(nil, "", l.InsertBefore)), end, l.Line)
 }

@@ -27,6 +27,9 @@ func (l Link) Validate() (ps lab.Problems) {
 	if strings.ContainsRune(l.Target, 0) || l.Target == "" && !l.Absent {
 		ps.Add("target", "is empty or contains a NUL byte")
 	}
+	if !l.Absent {
+		checkSudoers(&ps, l.Path, 0, "")
+	}
 	return ps
 }
 
@@ -46,7 +49,7 @@ func (l Link) Provides() []string {
 }
 
 // Needs implements [Needer].
-func (l Link) Needs() []string { return []string{"path:" + l.Path} }
+func (l Link) Needs() []string { return append(sudoNeeds(l.Path), "path:"+l.Path) }
 
 // Fingerprint implements [Fingerprinter].
 func (l Link) Fingerprint() string { return "link " + l.Target }
@@ -80,6 +83,7 @@ func (l Link) Plan(o *Observation) ([]Op, error) {
 			Err: fmt.Errorf("%w: the path is a %s", lab.ErrConflict, st.Type)}
 	}
 	op.Diff = fmt.Sprintf("+%s -> %s\n", lab.Printable(l.Path), lab.Printable(l.Target))
-	op.Script = shell("link", "temp", tempFor(l.Path), "target", l.Target, "path", l.Path)
+	op.Script = shell("link", "temp", tempFor(l.Path), "target", l.Target, "path", l.Path,
+		"validate", validator(l.Path, ""))
 	return []Op{op}, nil
 }

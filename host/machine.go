@@ -136,7 +136,7 @@ func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*O
 	nonce := newNonce()
 	p := newObservationParser(q)
 	frames := &frameParser{nonce: nonce, header: p.header, data: p.data}
-	var stderr tail
+	stderr := tail{masker: masker}
 	res, err := m.Run(ctx, ssh.Command{Script: q.script(nonce), Stdout: frames, Stderr: &stderr, Root: true})
 	if err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*O
 		}
 		return nil, &lab.Error{Op: "observe", Target: m.Name(),
 			Hint: "examine the machine: it needs a POSIX sh, coreutils, findutils, dpkg and systemd",
-			Err:  fmt.Errorf("%w: %s", masker.Err(err), masker.Mask(stderr.String()))}
+			Err:  fmt.Errorf("%w: %s", masker.Err(err), stderr.String())}
 	}
 	return o, nil
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"strings"
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -17,6 +18,7 @@ type Observation struct {
 	contents map[string][]byte
 	links    map[string]string
 	packages map[string]PackageState
+	dpkgArch string // the architecture of packages, as dpkg names it; empty if no package was asked for
 	units    map[string]UnitState
 	users    map[string]UserState
 	groups   map[string]GroupState
@@ -94,6 +96,20 @@ type Stat struct {
 	Size        int64
 	Modified    time.Time // whole seconds
 	Changed     time.Time // ctime, of the inode; whole seconds
+}
+
+// fullName returns the name of a package with its architecture, that of the machine unless it names one.
+func (o *Observation) fullName(name string) string {
+	if strings.Contains(name, ":") {
+		return name
+	}
+	return name + ":" + o.dpkgArch
+}
+
+// shortName returns the name of a package as apt prints it: with its architecture only if it is not that of
+// the machine.
+func (o *Observation) shortName(name string) string {
+	return strings.TrimSuffix(name, ":"+o.dpkgArch)
 }
 
 // PackageState is what dpkg reports of a package.
@@ -191,7 +207,7 @@ func (o *Observation) Content(path string) ([]byte, bool) {
 // Link returns the target of the symbolic link at the path; "" if there is no link.
 func (o *Observation) Link(path string) string { return o.links[path] }
 
-// Package returns the state of a package.
+// Package returns the state of a package, of the machine's architecture unless the name ends in another.
 func (o *Observation) Package(name string) PackageState { return o.packages[name] }
 
 // Unit returns the state of a unit.
@@ -207,6 +223,27 @@ func (o *Observation) User(name string) (UserState, bool) {
 func (o *Observation) Group(name string) (GroupState, bool) {
 	g, ok := o.groups[name]
 	return g, ok
+}
+
+// userWith returns the name of the account with the UID, which [Query.User] must have asked for as a
+// number; false if there is none.
+func (o *Observation) userWith(uid int) (name string, ok bool) {
+	for _, name := range sortedKeys(o.users) {
+		if o.users[name].UID == uid {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// groupWith is userWith for a group.
+func (o *Observation) groupWith(gid int) (name string, ok bool) {
+	for _, name := range sortedKeys(o.groups) {
+		if o.groups[name].GID == gid {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 // Sysctl returns a kernel parameter with runs of white space replaced by one space; false if the

@@ -8,30 +8,24 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// Package is a Debian package. All packages of a plan are installed by one run of apt-get.
+// Package is a Debian package. All packages of a plan are installed and removed by one run of apt-get.
 //
-// Configuration files that were changed on the machine are kept at an upgrade (dpkg --force-confold).
-// apt waits for its lock for at most 5 minutes; the lock is never removed.
+// What apt-get would do besides - remove, downgrade, upgrade or install other packages - is planned as
+// changes of their own, "apt:side-effects/NAME", from a simulation that the machine runs if a package
+// differs. While it holds dpkg's lock, apt-get is stopped if it is about to do anything else. If the package
+// lists are downloaded in the same run, the simulation knows the old lists only: what was not planned is
+// then stopped if it would remove or downgrade a package, and the next plan shows it.
+//
+// A package that is wanted is marked as installed manually, so that autoremove keeps it. Configuration files
+// that were changed on the machine are kept at an upgrade (dpkg --force-confold). apt waits for its lock for
+// at most 5 minutes; the lock is never removed.
 type Package struct {
 	Order `yaml:",inline"`
 
-	Name    string `yaml:"name,required"` // as apt names it, with ":arch" for another architecture
+	Name    string `yaml:"name,required"` // a package, not what others provide; with ":arch" for another architecture
 	Version string `yaml:"version"`       // exactly this version, even if it is older; empty means the installed one, or the newest
 	Hold    bool   `yaml:"hold"`          // kept at its version by upgrades; false leaves the mark as it is
 	Absent  bool   `yaml:"absent"`        // the package must not be installed; its configuration files are kept
-}
-
-// aptGet is apt-get with the options for use by programs (apt-get(8)).
-const aptGet = "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "
-
-// aptRemove is the command that removes the packages whose names are appended to it.
-const aptRemove = aptGet + "remove --"
-
-// aptInstall returns the command that installs the packages whose names are appended to it. dpkg
-// first completes an interrupted run, since apt-get installs nothing before that.
-func aptInstall() string {
-	return shell("repair") + "repair && " + aptGet +
-		"install --no-install-recommends --allow-downgrades --allow-change-held-packages --"
 }
 
 // ID returns "package:NAME".
@@ -63,8 +57,15 @@ func (p Package) Provides() []string { return []string{"package:" + p.Name} }
 // Needs implements [Needer].
 func (p Package) Needs() []string { return []string{"apt", "apt-lists"} }
 
-// Implies implements [Implier]: the package lists are updated before a package is installed.
-func (p Package) Implies() []Resource { return []Resource{aptUpdate{packages: []Resource{p}}} }
+// Implies implements [Implier]: the package lists are updated before a package is installed, and what apt
+// does besides is planned for all packages together.
+func (p Package) Implies() []Resource {
+	return []Resource{aptUpdate{packages: []Resource{p}}, aptSideEffects{packages: []wantedPackage{p.wanted()}}}
+}
+
+func (p Package) wanted() wantedPackage {
+	return wantedPackage{name: p.Name, version: p.Version, absent: p.Absent, held: p.Hold, resource: p}
+}
 
 // Fingerprint implements [Fingerprinter].
 func (p Package) Fingerprint() string { return fmt.Sprintf("package %s %t", p.Version, p.Absent) }
@@ -76,47 +77,66 @@ func (p Package) Observe(q *Query) { q.Package(p.Name) }
 func (p Package) Plan(o *Observation) ([]Op, error) {
 	st := o.Package(p.Name)
 	half := !st.Installed && len(st.Status) > 1 && st.Status[1] != 'n' && st.Status[1] != 'c'
+	sim := aptSimulationOf(o)
 	if p.Absent {
-		if !st.Installed && !half {
-			return nil, nil
-		}
-		if st.Held {
-			return nil, &lab.Error{Op: "remove package", Hint: "unhold it by hand: apt-mark unhold " + p.Name,
-				Err: fmt.Errorf("%w: it is held at version %s", lab.ErrRefused, st.Version)}
-		}
-		cause := "is installed, version " + st.Version
-		if half {
-			cause = "is half installed: " + st.Status
-		}
-		return []Op{{Action: lab.Delete, Cause: cause, Batch: aptRemove, Item: p.Name}}, nil
+		return p.remove(st, half, sim.batch(o))
 	}
-	var ops []Op
-	item := p.Name
-	if p.Version != "" {
-		item += "=" + p.Version
-	}
-	install := Op{Action: lab.Create, Cause: "not installed", Batch: aptInstall(), Item: item}
+	change := Op{Action: lab.Create, Cause: "not installed", Batch: sim.batch(o), Item: p.wanted().word()}
 	switch {
 	case st.Installed && (p.Version == "" || p.Version == st.Version):
+		return p.mark(st, sim.auto[o.fullName(p.Name)]), nil
 	case st.Installed && st.Held && !p.Hold:
 		return nil, &lab.Error{Op: "change version",
 			Hint: "set hold: true to hold it at the new version, or unhold it by hand: apt-mark unhold " + p.Name,
 			Err:  fmt.Errorf("%w: it is held at version %s", lab.ErrRefused, st.Version)}
 	case st.Installed:
-		install.Action, install.Risk = lab.Update, lab.RiskRestart
-		install.Cause = fmt.Sprintf("version is %s, not %s", st.Version, p.Version)
-		ops = append(ops, install)
+		change.Action, change.Risk = lab.Update, lab.RiskRestart
+		change.Cause = fmt.Sprintf("version is %s, not %s", st.Version, p.Version)
+		if sim.downgrade[o.shortName(p.Name)] {
+			change.Risk = lab.RiskDisrupt
+		}
 	case half:
-		install.Action, install.Cause = lab.Update, "is half installed: "+st.Status
-		install.Script = "dpkg --force-confdef --force-confold --configure -a\n" + aptInstall() + " " + ssh.Quote(item)
-		install.Batch, install.Item = "", ""
-		ops = append(ops, install)
-	default:
-		ops = append(ops, install)
+		change.Action, change.Cause = lab.Update, "is half installed: "+st.Status
 	}
-	if p.Hold && (!st.Held || len(ops) > 0) {
-		ops = append(ops, Op{Name: "hold", Action: lab.Update, Cause: "not held",
-			Script: "apt-mark hold -- " + ssh.Quote(p.Name)})
+	if err := sim.cannotInstall(p.Name, o); err != nil {
+		return nil, err
+	}
+	ops := []Op{change}
+	if p.Hold {
+		ops = append(ops, p.hold())
 	}
 	return ops, nil
+}
+
+// remove returns the op that removes the package, if it is installed or half installed.
+func (p Package) remove(st PackageState, half bool, batch string) ([]Op, error) {
+	if !st.Installed && !half {
+		return nil, nil
+	}
+	if st.Held {
+		return nil, &lab.Error{Op: "remove package", Hint: "unhold it by hand: apt-mark unhold " + p.Name,
+			Err: fmt.Errorf("%w: it is held at version %s", lab.ErrRefused, st.Version)}
+	}
+	cause := "is installed, version " + st.Version
+	if half {
+		cause = "is half installed: " + st.Status
+	}
+	return []Op{{Action: lab.Delete, Cause: cause, Risk: lab.RiskDisrupt, Batch: batch, Item: p.wanted().word()}}, nil
+}
+
+// mark returns the ops that an installed package of the wanted version needs.
+func (p Package) mark(st PackageState, auto bool) (ops []Op) {
+	if auto {
+		ops = append(ops, Op{Name: "manual", Action: lab.Update,
+			Cause: "was installed as a dependency, so that autoremove could remove it",
+			Batch: "apt-mark manual --", Item: p.Name})
+	}
+	if p.Hold && !st.Held {
+		ops = append(ops, p.hold())
+	}
+	return ops
+}
+
+func (p Package) hold() Op {
+	return Op{Name: "hold", Action: lab.Update, Cause: "not held", Script: "apt-mark hold -- " + ssh.Quote(p.Name)}
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -49,18 +50,38 @@ func tempFor(file string) string {
 	return strings.TrimSuffix(path.Dir(file), "/") + "/.lab-" + hex.EncodeToString(h[:8]) + ".tmp"
 }
 
-// placed returns the script line that moves a file into place whose content has been verified.
+// placed returns the script line that moves a file into place whose content has been verified. What
+// reads the file may have to accept it first, see [validator].
 func placed(temp, file string, mode Mode, owner, group string) string {
-	return fmt.Sprintf("place %s %s %s %s ''", ssh.Quote(temp), ssh.Quote(file), mode, ssh.Quote(owner+":"+group))
+	return fmt.Sprintf("place %s %s %s %s %s", ssh.Quote(temp), ssh.Quote(file), mode, ssh.Quote(owner+":"+group),
+		ssh.Quote(validator(file, "")))
 }
 
-// put returns the script line that moves a payload into place.
+// put returns the script line that moves a payload into place. validate is the command that must accept
+// it, empty means none but that of what reads the file, see [validator].
 func put(temp, file string, mode Mode, owner, group string, sum [32]byte, validate string) string {
 	line := fmt.Sprintf("put %s %s %s %s %x", ssh.Quote(temp), ssh.Quote(file), mode, ssh.Quote(owner+":"+group), sum)
-	if validate != "" {
-		line += " " + ssh.Quote(strings.ReplaceAll(validate, "%s", `"$1"`))
+	if validate = validator(file, validate); validate != "" {
+		line += " " + ssh.Quote(validate)
 	}
 	return line
+}
+
+// validator returns the command that must accept the new content of a file, $1, before it is moved into
+// place (place in sh/apply.sh): the given one, in which %s stands for the content, and that of the program
+// that reads the file, where a wrong file can lock everybody out. Empty means none.
+func validator(file, given string) string {
+	own := ""
+	switch {
+	case isSudoers(file):
+		own = visudo
+	case isSSHDConfig(file):
+		own = "( " + shell("sshd-accepts", "file", file) + ")"
+	}
+	if own != "" && given != "" {
+		own = "{ " + given + "\n} && " + own
+	}
+	return strings.ReplaceAll(cmp.Or(own, given), "%s", `"$1"`)
 }
 
 // checkValidate reports the problems of a validation command.
@@ -90,3 +111,5 @@ func checkName(ps *lab.Problems, field, name string) {
 			Message: "is not the name of an account: 1 to 32 letters, digits, _ - and ., a letter or _ first"})
 	}
 }
+
+var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*$`)

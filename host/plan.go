@@ -20,7 +20,7 @@ func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.P
 	for _, g := range slices.Clone(globs) {
 		globs = append(globs, lab.GlobsAfter(g, "host/"+m.Name()+"/")...) // IDs as plans show them
 	}
-	own := append(unfinished(m.journal()), claim(m.Environment)...) // whatever else is planned
+	own := m.own()
 	for _, r := range own {
 		if len(globs) > 0 {
 			globs = append(globs, r.ID())

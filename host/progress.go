@@ -10,9 +10,6 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// maxLastLines is how many bytes of a change's output are kept for its error if it fails.
-const maxLastLines = 2 << 10
-
 // applyParser passes the frames of applyScript on to a recorder as they arrive.
 type applyParser struct {
 	target  string
@@ -24,7 +21,7 @@ type applyParser struct {
 	done       []string // IDs
 	rolledBack []rolledBack
 	ended      bool
-	last       []byte // the end of the running change's output
+	last       tail   // the end of the running change's output
 	line       []byte // its current line
 	running    int    // index of the running change; -1 if none runs
 	problem    error
@@ -56,12 +53,14 @@ func (p *applyParser) header(h string) {
 		p.ended = true
 	case len(f) == 2 && f[0] == "S":
 		if n := p.index(f[1]); n >= 0 {
-			p.running, p.last = n, nil
+			p.running, p.last = n, tail{masker: p.masker}
 			if !p.begun[n] {
 				p.begun[n] = true
 				p.r.Start(p.changes[n].id)
 			}
 		}
+	case len(f) == 1 && f[0] == "C":
+		p.last = tail{masker: p.masker}
 	case len(f) == 3 && f[0] == "E":
 		if n := p.index(f[1]); n >= 0 {
 			err := p.failure(n, f[2])
@@ -96,9 +95,8 @@ func (p *applyParser) failure(n int, status string) error {
 	if status == "0" {
 		return nil
 	}
-	text := strings.TrimSpace(p.masker.Mask(string(p.last)))
 	err := fmt.Errorf("exit status %s", status)
-	if text != "" {
+	if text := p.last.String(); text != "" {
 		err = fmt.Errorf("exit status %s: %s", status, text)
 	}
 	return &lab.Error{Op: "make change", Target: p.target, Path: p.changes[n].resource.ID(),
@@ -109,41 +107,34 @@ func (p *applyParser) data(b []byte) {
 	if p.running < 0 {
 		return
 	}
-	p.last = append(p.last, b...)
-	if len(p.last) > 2*maxLastLines {
-		p.last = append([]byte("..."), p.last[len(p.last)-maxLastLines:]...)
-	}
+	_, _ = p.last.Write(b) // it has no errors
 	p.line = append(p.line, b...)
+	rest := p.line
 	for {
-		line, rest, ok := bytes.Cut(p.line, []byte{'\n'})
+		line, after, ok := bytes.Cut(rest, []byte{'\n'})
 		if !ok {
 			break
 		}
-		p.line = line
-		p.flushLine()
-		p.line = append([]byte(nil), rest...)
+		p.print(p.masker.Mask(string(line)))
+		rest = after
 	}
-	if len(p.line) > maxContent {
-		p.flushLine()
+	p.line = append(p.line[:0], rest...)
+	if len(p.line) > maxRaw {
+		masked, rest := p.masker.Split(string(p.line))
+		p.print(masked)
+		p.line = []byte(rest)
 	}
 }
 
+// flushLine ends the current line.
 func (p *applyParser) flushLine() {
-	if len(p.line) > 0 && p.running >= 0 {
-		p.r.Output(p.changes[p.running].id, p.masker.Mask(string(p.line)))
-	}
+	p.print(p.masker.Mask(string(p.line)))
 	p.line = nil
 }
 
-// tail keeps the last bytes written to it.
-type tail struct{ b []byte }
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.b = append(t.b, b...)
-	if len(t.b) > 2*maxLastLines {
-		t.b = append(t.b[:0], t.b[len(t.b)-maxLastLines:]...)
+// print passes on output of the running change.
+func (p *applyParser) print(masked string) {
+	if masked != "" && p.running >= 0 {
+		p.r.Output(p.changes[p.running].id, masked)
 	}
-	return len(b), nil
 }
-
-func (t *tail) String() string { return strings.TrimSpace(string(t.b)) }

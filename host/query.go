@@ -80,7 +80,8 @@ func (q *Query) Link(path string) {
 	q.links.add(path)
 }
 
-// Package asks for the state of a Debian package. See [Observation.Package].
+// Package asks for the state of a Debian package, whose name may end in ":ARCHITECTURE". See
+// [Observation.Package].
 func (q *Query) Package(name string) { q.packages.add(name) }
 
 // Unit asks for the state of a systemd unit. See [Observation.Unit].
@@ -89,10 +90,10 @@ func (q *Query) Unit(name string) {
 	q.clock = true
 }
 
-// User asks for an account. See [Observation.User].
+// User asks for an account, by its name or its number. See [Observation.User].
 func (q *Query) User(name string) { q.users.add(name) }
 
-// Group asks for a group. See [Observation.Group].
+// Group asks for a group, by its name or its number. See [Observation.Group].
 func (q *Query) Group(name string) { q.groups.add(name) }
 
 // Sysctl asks for the current value of a kernel parameter. See [Observation.Sysctl].

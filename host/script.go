@@ -9,8 +9,8 @@ import (
 )
 
 // applyScript returns the script that makes the changes in order and reports each in frames: "S i"
-// when it starts, followed by its output, then "E i status"; "K i d" if it is skipped because
-// change d was not done; and "D" at the end.
+// when it starts, followed by its output, then "E i status"; "C" if the output that follows is all that
+// its error should contain; "K i d" if it is skipped because change d was not done; and "D" at the end.
 //
 // journal is the file that lists the temporary files meanwhile, see [leftovers].
 func applyScript(nonce, journal string, changes []change) string {

@@ -10,7 +10,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
-// User is an account. Empty fields are left as they are on an existing account.
+// User is an account. Empty fields are left as they are on an existing account. A password that an
+// administrator has locked stays locked, with the wanted hash behind the lock.
 type User struct {
 	Order `yaml:",inline"`
 
@@ -27,6 +28,8 @@ type User struct {
 
 	// Hash is the password hash if the program holds it; a document refers to it with PasswordHash.
 	Hash lab.Secret `yaml:"-"`
+
+	others []User // of the same state
 }
 
 // ID returns "user:NAME".
@@ -47,11 +50,13 @@ func (u User) Validate() (ps lab.Problems) {
 	if strings.ContainsAny(u.Comment, ":\n\x00") {
 		ps = append(ps, lab.Problem{Path: "comment", Text: u.Comment, Message: "contains a colon or a newline"})
 	}
-	if u.Home != "" {
-		checkPath(&ps, "home", u.Home)
-	}
-	if u.Shell != "" {
-		checkPath(&ps, "shell", u.Shell)
+	for field, p := range map[string]string{"home": u.Home, "shell": u.Shell} {
+		if p != "" {
+			checkPath(&ps, field, p)
+		}
+		if strings.ContainsAny(p, ":\n") { // they separate the fields and the lines of passwd(5)
+			ps = append(ps, lab.Problem{Path: field, Text: p, Message: "contains a colon or a newline"})
+		}
 	}
 	if h := u.Hash.Reveal(); strings.ContainsAny(h, ":\n\x00") || h != "" && h[0] != '$' && h[0] != '!' && h[0] != '*' {
 		ps = append(ps, lab.Problem{Path: "passwordHash", Message: "is not a hash as in crypt(5)",
@@ -63,8 +68,21 @@ func (u User) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// usersGone is the token of accounts that are removed.
-const usersGone = "users-gone"
+// usersGone and groupsGone are the tokens of accounts and groups that are removed.
+const (
+	usersGone  = "users-gone"
+	groupsGone = "groups-gone"
+)
+
+// Bind implements [Binder]: two accounts cannot have the same UID, unless one of them is removed.
+func (u User) Bind(w *Whole) Resource {
+	for _, r := range w.resources {
+		if other, ok := r.(User); ok && other.Name != u.Name {
+			u.others = append(u.others, other)
+		}
+	}
+	return u
+}
 
 // Provides implements [Provider].
 func (u User) Provides() []string {
@@ -93,6 +111,9 @@ func (u User) Needs() (tokens []string) {
 	for _, g := range append([]string{u.primary()}, u.Groups...) {
 		tokens = append(tokens, "group:"+g)
 	}
+	if u.UID != 0 {
+		tokens = append(tokens, usersGone) // which may have the UID
+	}
 	return tokens
 }
 
@@ -110,6 +131,9 @@ func (u User) Secrets() []lab.Secret { return []lab.Secret{u.Hash} }
 // Observe implements [Resource].
 func (u User) Observe(q *Query) {
 	q.User(u.Name)
+	if u.UID != 0 {
+		q.User(fmt.Sprint(u.UID))
+	}
 	for _, g := range append([]string{u.primary()}, u.Groups...) {
 		q.Group(g)
 	}
@@ -124,25 +148,74 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 	case u.Absent:
 		return []Op{{Action: lab.Delete, Cause: "exists", Script: "userdel -- " + ssh.Quote(u.Name)}}, nil
 	case !ok:
+		if err := u.clash(o); err != nil {
+			return nil, err
+		}
 		_, groupExists := o.Group(u.Name)
 		return []Op{u.create(groupExists || o.Pending("group:"+u.Name))}, nil
 	case u.UID != 0 && u.UID != have.UID:
 		return nil, &lab.Error{Op: "create user", Hint: "change the UID by hand, with that of its files",
 			Err: fmt.Errorf("%w: its UID is %d, not %d", lab.ErrConflict, have.UID, u.UID)}
 	}
+	if err := u.missingGroup(o); err != nil {
+		return nil, err
+	}
 	flags, causes := u.usermod(o, have)
 	var script []string
 	if len(flags) > 0 {
 		script = append(script, "usermod "+strings.Join(flags, " ")+" -- "+ssh.Quote(u.Name))
 	}
-	if !u.Hash.IsZero() && !u.Hash.Equal(have.PasswordHash) {
-		causes = append(causes, "password differs")
-		script = append(script, u.setHash())
+	if want, locked := u.hash(have); !want.IsZero() && !want.Equal(have.PasswordHash) {
+		cause := "password differs"
+		if locked {
+			cause += "; it stays locked, until: usermod -U " + u.Name
+		}
+		causes = append(causes, cause)
+		script = append(script, u.setHash(want))
 	}
 	if len(script) == 0 {
 		return nil, nil
 	}
 	return []Op{{Action: lab.Update, Cause: strings.Join(causes, "; "), Script: strings.Join(script, "\n")}}, nil
+}
+
+// clash returns why the account cannot be created as it is wanted; nil if nothing is known to prevent it.
+func (u User) clash(o *Observation) error {
+	conflict := func(hint, format string, args ...any) error {
+		return &lab.Error{Op: "create user", Hint: hint, Err: fmt.Errorf("%w: %s", lab.ErrConflict, fmt.Sprintf(format, args...))}
+	}
+	for _, other := range u.others {
+		if u.UID != 0 && other.UID == u.UID && !other.Absent {
+			return conflict("give one of them another UID", "the state gives the UID %d to %s too", u.UID, other.Name)
+		}
+	}
+	if name, ok := o.userWith(u.UID); ok && u.UID != 0 && !u.leaves(o, name) {
+		return conflict("choose another UID, or remove that account", "the UID %d belongs to the account %s", u.UID, lab.Printable(name))
+	}
+	return u.missingGroup(o)
+}
+
+// leaves reports whether the account with the name is removed before this one is created.
+func (u User) leaves(o *Observation, name string) bool {
+	return o.Pending("user:"+name) && slices.ContainsFunc(u.others, func(other User) bool {
+		return other.Name == name && other.Absent
+	})
+}
+
+// missingGroup returns the error of a group that the account is to be in and that does not exist; nil if
+// there is none, or if an earlier change, such as a package, may create it.
+func (u User) missingGroup(o *Observation) error {
+	groups := u.Groups
+	if u.Group != "" {
+		groups = append([]string{u.Group}, groups...)
+	}
+	for _, g := range groups {
+		if _, ok := o.Group(g); !ok && !o.CanDefer() {
+			return &lab.Error{Op: "create user", Hint: "create it with a group resource, or install the package that brings it",
+				Err: fmt.Errorf("%w: the group %s", lab.ErrNotFound, g)}
+		}
+	}
+	return nil
 }
 
 // create returns the op that creates the account. groupExists reports whether the group of its name
@@ -176,7 +249,7 @@ func (u User) create(groupExists bool) Op {
 	}
 	script := strings.Join(append(words, "--", ssh.Quote(u.Name)), " ")
 	if !u.Hash.IsZero() {
-		script += "\n" + u.setHash()
+		script += "\n" + u.setHash(u.Hash)
 	}
 	return Op{Action: lab.Create, Cause: "not found", Script: script}
 }
@@ -211,8 +284,20 @@ func (u User) usermod(o *Observation, have UserState) (flags, causes []string) {
 	return flags, causes
 }
 
+// hash returns the wanted password hash. An account whose password somebody has locked, with an
+// exclamation mark before the hash (passwd(1), usermod(8)), keeps the lock: only a person knows why it is
+// locked. A new account has no hash behind the mark, and is not locked by anybody.
+func (u User) hash(have UserState) (want lab.Secret, locked bool) {
+	old, wanted := have.PasswordHash.Reveal(), u.Hash.Reveal()
+	noPassword := strings.Trim(wanted[:min(1, len(wanted))], "!*") == ""
+	if noPassword || !strings.HasPrefix(old, "!") || strings.Trim(old, "!*") == "" {
+		return u.Hash, false
+	}
+	return lab.NewSecret("!" + wanted), true
+}
+
 // setHash returns the script line that sets the password hash, over a pipe: an argument would be
 // visible to every user of the machine.
-func (u User) setHash() string {
-	return fmt.Sprintf("printf '%%s:%%s\\n' %s %s | chpasswd -e", ssh.Quote(u.Name), ssh.Quote(u.Hash.Reveal()))
+func (u User) setHash(hash lab.Secret) string {
+	return fmt.Sprintf("printf '%%s:%%s\\n' %s %s | chpasswd -e", ssh.Quote(u.Name), ssh.Quote(hash.Reveal()))
 }

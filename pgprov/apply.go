@@ -2,10 +2,10 @@ package pgprov
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
@@ -32,13 +32,16 @@ func (p *reconciler) applyShared(ctx context.Context, r *lab.Recorder, planned [
 		return err
 	}
 	defer s.close()
-	return s.transact(ctx, r, planned, func(ctx context.Context) ([]op, error) {
-		seen, err := s.observe(ctx, p.spec.scopeOfShared(), p.spec.AllowPG15)
-		if err != nil {
-			return nil, err
-		}
-		return p.spec.diffShared(seen)
-	})
+	return s.transact(ctx, r, planned, finder{
+		want: func(s *session, rd *reading) func() ([]op, error) {
+			seen, check := s.wantServer(rd, p.spec.scopeOfShared())
+			return func() ([]op, error) {
+				if err := errors.Join(check(), p.client.validate(seen, p.spec.AllowPG15)); err != nil {
+					return nil, err
+				}
+				return p.spec.diffShared(seen)
+			}
+		}})
 }
 
 func (p *reconciler) applyInstance(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change) error {
@@ -50,17 +53,20 @@ func (p *reconciler) applyInstance(ctx context.Context, r *lab.Recorder, i Insta
 		return err
 	}
 	defer s.close()
-	return s.transact(ctx, r, planned, func(ctx context.Context) ([]op, error) {
-		seen, err := s.observe(ctx, p.spec.scopeOf(i), p.spec.AllowPG15)
-		if err != nil {
-			return nil, err
-		}
-		in, err := s.readInside(ctx, seen.server.Identity, len(i.Extensions) > 0)
-		if err != nil {
-			return nil, err
-		}
-		return p.spec.diffInstance(i, seen, in)
-	})
+	return s.transact(ctx, r, planned, finder{
+		want: func(s *session, rd *reading) func() ([]op, error) {
+			seen, check := s.wantServer(rd, p.spec.scopeOf(i))
+			in, checkInside := s.wantInside(rd, len(i.Extensions) > 0)
+			return func() ([]op, error) {
+				if err := errors.Join(check(), p.client.validate(seen, p.spec.AllowPG15)); err != nil {
+					return nil, err
+				}
+				if err := checkInside(seen.server.Identity); err != nil {
+					return nil, err
+				}
+				return p.spec.diffInstance(i, seen, in)
+			}
+		}})
 }
 
 // applyEarly makes the owner role and the database. CREATE DATABASE runs in no transaction; each of
@@ -75,69 +81,111 @@ func (p *reconciler) applyEarly(ctx context.Context, r *lab.Recorder, i Instance
 		return err
 	}
 	defer s.close()
-	if err := s.lock(ctx, r, i.Database(), "pg_advisory_lock"); err != nil {
-		return err
-	}
-	found, err := p.findEarly(ctx, s, i)
+	find := p.findEarly(i)
+	found, err := s.lockAndFind(ctx, r, i.Database(), sessionLock, find)
 	if err != nil {
 		return err
 	}
 	todo := reconcile.Match(r, planned, found)
 	for n, op := range todo {
-		todo[n].Make = func(ctx context.Context, s *session) error { return p.makeEarly(ctx, s, i, op) }
+		todo[n].Make = func(ctx context.Context, s *session) error { return makeEarly(ctx, s, find, op) }
 	}
 	return reconcile.Run(ctx, r, s, todo)
 }
 
-// findEarly returns what of the owner role and the database is still missing.
-func (p *reconciler) findEarly(ctx context.Context, s *session, i Instance) ([]op, error) {
-	seen, err := s.observe(ctx, p.spec.scopeOf(i), p.spec.AllowPG15)
-	if err != nil {
-		return nil, err
-	}
-	found, err := p.spec.diffInstance(i, seen, nil)
-	return slices.DeleteFunc(found, func(o op) bool { return !early(i.Instance, o.Change) }), err
+// findEarly returns what finds out what of the owner role and the database is still missing.
+func (p *reconciler) findEarly(i Instance) finder {
+	return finder{want: func(s *session, rd *reading) func() ([]op, error) {
+		seen, check := s.wantServer(rd, p.spec.scopeOf(i))
+		return func() ([]op, error) {
+			if err := errors.Join(check(), p.client.validate(seen, p.spec.AllowPG15)); err != nil {
+				return nil, err
+			}
+			found, err := p.spec.diffInstance(i, seen, nil)
+			return slices.DeleteFunc(found, func(o op) bool { return !early(i.Instance, o.Change) }), err
+		}
+	}}
 }
 
 // makeEarly makes the owner role or the database. Somebody who does not know of our locks may make
 // the same at the same time: then it is there.
-func (p *reconciler) makeEarly(ctx context.Context, s *session, i Instance, o op) error {
+func makeEarly(ctx context.Context, s *session, find finder, o op) error {
 	for try := 1; ; try++ {
 		err := o.Make(ctx, s)
 		if err == nil || !raced(err) || try == tries {
 			return err
 		}
-		missing, err := p.findEarly(ctx, s, i)
+		missing, err := s.find(ctx, find)
 		if err != nil || !slices.ContainsFunc(missing, func(m op) bool { return m.ID == o.ID }) {
 			return err
 		}
 	}
 }
 
-// lock takes an advisory lock by the named function, and records that it waits when it has to. The
-// server gives up after lock_timeout.
-func (s *session) lock(ctx context.Context, r *lab.Recorder, database, function string) error {
-	try := strings.Replace(function, "pg_", "pg_try_", 1)
-	answers, err := s.query(ctx, "SELECT pg_catalog."+try+"("+lockOf(database)+")")
-	if err != nil {
-		return err
+// finder observes, and returns what is to be done now.
+type finder struct {
+	// want asks for what it needs, and returns what compares it when it was read.
+	want func(*session, *reading) func() ([]op, error)
+}
+
+func (s *session) find(ctx context.Context, f finder) ([]op, error) {
+	rd := &reading{}
+	compare := f.want(s, rd)
+	if err := s.read(ctx, rd); err != nil {
+		return nil, err
 	}
-	if len(answers) == 1 && len(answers[0]) == 1 && string(answers[0][0][0]) == "t" {
+	return compare()
+}
+
+// The kinds of advisory lock: one that ends with the session, and one that ends with the transaction.
+const (
+	sessionLock     = "advisory_lock"
+	transactionLock = "advisory_xact_lock"
+)
+
+// lockAndFind runs the statements first, takes the advisory lock of a database and finds what is to be
+// done, all of it in one round trip where the lock is free. It records that it waits where it is
+// not; the server gives up after lock_timeout.
+func (s *session) lockAndFind(
+	ctx context.Context, r *lab.Recorder, database, kind string, f finder, first ...string,
+) ([]op, error) {
+	rd := &reading{}
+	nothing := func([][][]byte) error { return nil }
+	for _, sql := range first {
+		rd.queries, rd.take = append(rd.queries, query{sql, nil}), append(rd.take, nothing)
+	}
+	free := false
+	rd.queries = append(rd.queries, query{"SELECT pg_catalog.pg_try_" + kind + "(" + lockOf(database) + ")", nil})
+	rd.take = append(rd.take, func(answer [][][]byte) error {
+		free = len(answer) == 1 && string(answer[0][0]) == "t"
 		return nil
+	})
+	compare := f.want(s, rd)
+	if err := s.read(ctx, rd); err != nil {
+		return nil, err
+	}
+	if free {
+		return compare()
 	}
 	r.Wait("another run that works on " + database)
-	_, err = s.query(ctx, "SELECT pg_catalog."+function+"("+lockOf(database)+")")
+	if err := s.exec(ctx, "SELECT pg_catalog.pg_"+kind+"("+lockOf(database)+")"); err != nil {
+		return nil, err
+	}
+	return s.find(ctx, f)
+}
+
+// lock takes the advisory lock of a database for the session.
+func (s *session) lock(ctx context.Context, r *lab.Recorder, database string) error {
+	_, err := s.lockAndFind(ctx, r, database, sessionLock, finder{
+		want: func(*session, *reading) func() ([]op, error) { return func() ([]op, error) { return nil, nil } }})
 	return err
 }
 
-// finder observes again and returns what is to be done now.
-type finder func(context.Context) ([]op, error)
-
 // transact makes the planned changes that are still to be done in one transaction, under the lock of
 // the session's database.
-func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.Change, find finder) error {
+func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.Change, f finder) error {
 	for try := 1; ; try++ {
-		err := s.attempt(ctx, r, planned, find, try == tries)
+		err := s.attempt(ctx, r, planned, f, try == tries)
 		if err == nil || !raced(err) || try == tries {
 			return err
 		}
@@ -149,33 +197,35 @@ func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.C
 
 // attempt is one try of a transaction. An error that comes of a race is not recorded unless it is the
 // last try.
-func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Change, find finder, last bool) error {
-	begin := "BEGIN"
-	if s.version >= 170000 { // the owner of the database may have set it for his app; older servers refuse it
-		begin += "; SET LOCAL transaction_timeout = 0"
+func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Change, f finder, last bool) error {
+	begin := []string{"BEGIN"}
+	if s.version >= 170000 { // older servers refuse it
+		begin = append(begin, "SET LOCAL transaction_timeout = 0")
 	}
-	if err := s.exec(ctx, begin); err != nil {
-		return err
-	}
-	if err := s.lock(ctx, r, s.database, "pg_advisory_xact_lock"); err != nil {
-		return err
-	}
-	found, err := find(ctx)
+	found, err := s.lockAndFind(ctx, r, s.database, transactionLock, f, begin...)
 	if err != nil {
 		return err
 	}
 	todo := reconcile.Match(r, planned, found)
+	fail := func(failed string, err error) error {
+		if raced(err) && !last {
+			return err
+		}
+		r.Done(failed, err)
+		for _, o := range todo { // the word about the one that failed stands
+			r.Skip(o.ID, "rolled back, because "+failed+" failed")
+		}
+		return err
+	}
 	for _, op := range todo {
 		r.Start(op.ID)
-		if err := op.Make(ctx, s); err != nil {
-			if raced(err) && !last {
-				return err
-			}
-			r.Done(op.ID, err)
-			for _, o := range todo { // the word about the one that failed stands
-				r.Skip(o.ID, "rolled back, because "+op.ID+" failed")
-			}
-			return err
+	}
+	if failed, err := s.makeAll(ctx, todo); err != nil {
+		return fail(failed, err)
+	}
+	if len(todo) > 0 {
+		if failed, err := s.readBack(ctx, f, todo, found); err != nil {
+			return fail(failed, err)
 		}
 	}
 	if err := s.exec(ctx, "COMMIT"); err != nil {
@@ -185,4 +235,59 @@ func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Ch
 		r.Done(op.ID, nil)
 	}
 	return nil
+}
+
+// makeAll makes ops of statements, all in one round trip, and returns the ID of the one that failed.
+func (s *session) makeAll(ctx context.Context, ops []op) (failed string, err error) {
+	script := *s
+	var sql, owners []string // owners: which op each of the statements belongs to
+	for _, op := range ops {
+		script.record = func(more []string) {
+			for range more {
+				owners = append(owners, op.ID)
+			}
+			sql = append(sql, more...)
+		}
+		if err := op.Make(ctx, &script); err != nil {
+			return op.ID, err
+		}
+	}
+	if len(sql) == 0 {
+		return "", nil
+	}
+	done, err := s.query(ctx, sql...)
+	if err != nil {
+		return owners[min(len(done), len(owners)-1)], err
+	}
+	return "", nil
+}
+
+// readBack looks at what the server made of the ops that were made: default privileges and event
+// triggers, of which we know nothing, may have made it otherwise. That is put right once, and an
+// error if it does not stay so. What was found before and not made is left to the next plan.
+func (s *session) readBack(ctx context.Context, f finder, made, before []op) (failed string, err error) {
+	has := func(ops []op, id string) bool { return slices.ContainsFunc(ops, func(o op) bool { return o.ID == id }) }
+	for try := 1; ; try++ {
+		found, err := s.find(ctx, f)
+		if err != nil {
+			return made[0].ID, err
+		}
+		wrong := slices.DeleteFunc(found, func(o op) bool { return has(before, o.ID) && !has(made, o.ID) })
+		switch {
+		case len(wrong) == 0:
+			return "", nil
+		case try == 2:
+			failed = wrong[0].ID
+			if !has(made, failed) {
+				failed = made[len(made)-1].ID
+			}
+			return failed, &lab.Error{Op: "read back", Target: s.client.server.target(), Path: wrong[0].ID,
+				Hint: "look at the event triggers and default privileges of " + s.database + `: \dy and \ddp in psql`,
+				Err: kindf(lab.ErrConflict, "the server makes it otherwise than it is told to; it was rolled back\n%s",
+					wrong[0].Diff)}
+		}
+		if failed, err := s.makeAll(ctx, wrong); err != nil {
+			return failed, err
+		}
+	}
 }

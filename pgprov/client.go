@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -20,9 +23,15 @@ type client struct {
 	slots    chan struct{} // one for each connection that may be open
 	identity string        // of the server that was reached first, or that must be; empty when not known yet
 	patience lab.Poll      // how long a server that has no connection left is waited for
+
+	mu        sync.Mutex
+	overrides map[string]map[string]string // by database: what its owner set, as it would be otherwise
 }
 
+// client returns what makes connections. Whatever it is for, it removes the temporary directories of
+// runs that were killed.
 func (s *Server) client() *client {
+	removeLeftovers(os.TempDir(), tempName)
 	c := &client{server: s, slots: make(chan struct{}, cmp.Or(s.MaxConns, defaultMaxConns)), identity: s.Identity,
 		patience: lab.Poll{What: "a free connection", Timeout: 30 * time.Second},
 		login:    login.Config{Boundary: s.Boundary, Host: s.Host, Port: uint16(s.port()), TLS: s.TLS}}
@@ -47,13 +56,14 @@ func (c *client) limit(n int) {
 // parameters are those of every session. What the owner of a database says with ALTER DATABASE ...
 // SET would otherwise hold for us: another role, other rules of quoting, a search_path of his own,
 // the end of a session that waits. quote_all_identifiers changes how the server writes the names by
-// which user_lookup() is known.
+// which user_lookup() is known. The names of roles and databases are of the whole cluster, and stored
+// as they were given; client_encoding SQL_ASCII is the one in which no database converts them.
 func parameters(user, database string) map[string]string {
 	return map[string]string{
 		"user":                                user,
 		"database":                            database,
 		"application_name":                    "pgprov",
-		"client_encoding":                     "UTF8",
+		"client_encoding":                     "SQL_ASCII",
 		"DateStyle":                           "ISO, YMD",
 		"TimeZone":                            "UTC",
 		"role":                                "none",
@@ -67,6 +77,43 @@ func parameters(user, database string) map[string]string {
 		"idle_session_timeout":                "0",
 		"quote_all_identifiers":               "off",
 	}
+}
+
+// override remembers what the owners of databases have set.
+func (c *client) override(settings map[string]map[string]string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.overrides = settings
+}
+
+// parameters are those of every session, and whatever else the owner of the database has set for it,
+// with the values that it has in other databases: a library to load that is not there, or a timeout,
+// would end the session before its first statement.
+func (c *client) parameters(database string) map[string]string {
+	params := parameters(c.server.user(), database)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := map[string]bool{}
+	for name := range params {
+		known[strings.ToLower(name)] = true
+	}
+	for name, value := range c.overrides[database] {
+		if !known[strings.ToLower(name)] {
+			params[name] = value
+		}
+	}
+	return params
+}
+
+// learn reads what the owners of databases have set, for who did not observe the server.
+func (c *client) learn(ctx context.Context) error {
+	s, err := c.beside(ctx, c.server.database())
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	_, err = s.observe(ctx, scope{}, true)
+	return err
 }
 
 // connect waits for a free slot and opens a session. A server that has no connection left is asked
@@ -86,7 +133,7 @@ func (c *client) connect(ctx context.Context, database string) (s *session, err 
 		}
 	}()
 	err = lab.Wait(ctx, c.patience, func(ctx context.Context) (bool, error) {
-		s, err = c.open(ctx, database, parameters(c.server.user(), database))
+		s, err = c.open(ctx, database, c.parameters(database))
 		var e *pgconn.PgError
 		if errors.As(err, &e) && e.Code == "53300" { // too_many_connections
 			return false, nil
@@ -125,5 +172,5 @@ func (c *client) logIn(ctx context.Context, database string, params map[string]s
 // beside opens a session that needs no slot of its own, for a caller that holds one: waiting for a
 // second while holding the first could last for ever.
 func (c *client) beside(ctx context.Context, database string) (*session, error) {
-	return c.open(ctx, database, parameters(c.server.user(), database))
+	return c.open(ctx, database, c.parameters(database))
 }

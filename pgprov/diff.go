@@ -61,24 +61,10 @@ func (s *Spec) diffShared(seen *observed) (ops []op, err error) {
 	}
 	ops = append(ops, diffRole(stepShared, editor, s.Editor.Password, seen)...)
 	ops = append(ops, diffRole(stepShared, pooler, s.Pooler.Password, seen)...)
-	var signal *options
 	if s.EditorEndsSessions {
-		signal = &options{inherit: true}
-		ops = append(ops, diffMembership(stepShared, signalRole, s.editor(), signal, seen)...)
+		ops = append(ops, diffMembership(stepShared, signalRole, s.editor(), &options{inherit: true}, seen)...)
 	}
-	owners := map[string]bool{}
-	for _, i := range s.Instances {
-		owners[i.OwnerRole()] = true
-	}
-	for _, member := range []string{s.editor(), s.pooler()} {
-		for _, role := range seen.rolesOf(member) {
-			if member == s.editor() && (owners[role] || role == signalRole && signal != nil) {
-				continue
-			}
-			ops = append(ops, diffMembership(stepShared, role, member, nil, seen)...)
-		}
-	}
-	return ops, err
+	return append(ops, s.diffSharedReach(seen)...), err
 }
 
 // diffInstance returns what an instance lacks. in is what was read in its database; nil when that
@@ -89,10 +75,9 @@ func (s *Spec) diffInstance(i Instance, seen *observed, in *inside) ([]op, error
 	ops := diffRole(step, catalog.Role{Name: owner, Inherit: true, ConnectionLimit: -1}, lab.Secret{}, seen)
 	database, err := s.diffDatabase(i, seen)
 	ops, errs = append(ops, database...), append(errs, err)
+	revoked, err := s.diffReach(i, seen) // first, so that no circle forbids the next
+	ops, errs = append(ops, revoked...), append(errs, err)
 	ops = append(ops, diffMembership(step, owner, s.editor(), &options{admin: true}, seen)...)
-	for _, role := range seen.rolesOf(owner) {
-		ops = append(ops, diffMembership(step, role, owner, nil, seen)...)
-	}
 	ops = append(ops, s.diffConnect(i, seen)...)
 	for _, role := range i.Connect {
 		if _, ok := seen.roles[role]; !ok {

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
 func (s *Spec) diffDatabase(i Instance, seen *observed) ([]op, error) {
@@ -45,7 +47,9 @@ func (s *Spec) diffDatabase(i Instance, seen *observed) ([]op, error) {
 		conflict(lab.ErrConflict, recreate, "its LC_COLLATE is %s and its LC_CTYPE %s, not %s",
 			have.Collate, have.CType, i.Locale)
 	}
-	if i.ICULocale != "" && (have.Provider != "i" || icuKey(have.Locale) != icuKey(i.ICULocale)) {
+	icuHas, _ := icuKey(have.Locale)
+	icuWanted, _ := icuKey(i.ICULocale)
+	if i.ICULocale != "" && (have.Provider != "i" || icuHas != icuWanted) {
 		conflict(lab.ErrConflict, recreate, "its locale is %s of provider %q, not %s of ICU",
 			cmp.Or(have.Locale, have.Collate), have.Provider, i.ICULocale)
 	}
@@ -60,8 +64,15 @@ func (s *Spec) diffDatabase(i Instance, seen *observed) ([]op, error) {
 		conflict(lab.ErrConflict, "ALTER DATABASE "+ident(name)+" IS_TEMPLATE false",
 			"it is a template: any role with CREATEDB can copy it")
 	}
-	return update(id, "its owner is "+have.Owner, []string{"OWNER " + ident(have.Owner)}, want,
-		"ALTER DATABASE "+ident(name)+" OWNER TO "+ident(owner)), errors.Join(errs...)
+	ops := update(id, "its owner is "+have.Owner, []string{"OWNER " + ident(have.Owner)}, want,
+		"ALTER DATABASE "+ident(name)+" OWNER TO "+ident(owner))
+	first := "what " + ident(have.Owner) + " owns in it stays its own"
+	if in := seen.inside[name]; in != nil {
+		first = cmp.Or(s.belongings(owner, seen, in), first)
+	}
+	ops = seen.disrupt(ops, ident(have.Owner)+" can create nothing in it any more",
+		func(o catalog.Session) bool { return o.Database == name && !seen.isSuperuser(o.User) }, first)
+	return ops, errors.Join(errs...)
 }
 
 // diffConnect compares who may connect to the database.
@@ -73,11 +84,24 @@ func (s *Spec) diffConnect(i Instance, seen *observed) []op {
 	}
 	delete(want, owner)
 	grants := onDatabase.defaults(owner, "CONNECT", "TEMPORARY")
-	if have, ok := seen.databases[name]; ok {
+	have, ok := seen.databases[name]
+	if ok {
 		grants = moveTo(owner, have.Owner, withoutDynamic(seen.grants[name], s.dynamicPrefix(), want, have.Owner))
 	}
-	return update(step+"/grants:"+name, "differ", onDatabase.describe(owner, grants), onDatabase.describeWanted(want),
+	ops := update(step+"/grants:"+name, "differ", onDatabase.describe(owner, grants), onDatabase.describeWanted(want),
 		onDatabase.repair(ident(name), owner, grants, want)...)
+	lost := lostGrants(owner, grants, want)
+	if !ok || len(lost) == 0 {
+		return ops
+	}
+	stays := func(role string) bool {
+		return role == owner || want[role] != "" || strings.HasPrefix(role, s.dynamicPrefix())
+	}
+	return seen.disrupt(ops, "what was granted to "+strings.Join(lost, ", ")+" is revoked",
+		func(o catalog.Session) bool {
+			return o.Database == name && !seen.isSuperuser(o.User) &&
+				!slices.ContainsFunc(seen.routes(o.User, nil), func(way route) bool { return stays(way.end()) })
+		}, "name in connect whoever is to stay")
 }
 
 func diffExtensions(i Instance, seen *observed, in *inside) (ops []op, err error) {
@@ -86,10 +110,17 @@ func diffExtensions(i Instance, seen *observed, in *inside) (ops []op, err error
 		if slices.Contains(in.extensions, name) {
 			continue
 		}
-		if !slices.Contains(seen.available, name) {
+		available, ok := seen.available[name]
+		if !ok {
 			err = errors.Join(err, &lab.Error{Op: "plan", Target: step, Path: "extension " + name,
 				Hint: "install the package that holds it on the server",
 				Err:  kindf(lab.ErrNotFound, "the server has no such extension")})
+			continue
+		}
+		if in.place.Database != "" && !in.place.Public && available.Schema == "" {
+			err = errors.Join(err, &lab.Error{Op: "plan", Target: step, Path: "extension " + name,
+				Hint: "in " + i.Database() + ": CREATE EXTENSION " + ident(name) + " SCHEMA and the schema where the app looks for it",
+				Err:  kindf(lab.ErrBlocked, "the database has no schema public, where it would be made")})
 			continue
 		}
 		ops = append(ops, create(step+"/extension:"+name, []string{"EXTENSION " + ident(name)},

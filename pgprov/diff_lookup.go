@@ -39,7 +39,27 @@ func (s *Spec) diffSchema(step string, seen *observed, in *inside) []op {
 	before := append([]string{"OWNER " + ident(in.schema.owner)},
 		onSchema.describe(in.schema.owner, in.schema.grants)...)
 	after := append([]string{"OWNER " + ident(owner)}, onSchema.describeWanted(want)...)
-	return update(id, "differs", before, after, stmts...)
+	ops := update(id, "differs", before, after, stmts...)
+	return s.disruptLookup(ops, seen, owner != in.schema.owner, lostGrants(in.schema.owner, in.schema.grants, want))
+}
+
+// disruptLookup marks an op on what a pooler asks as one that may turn it away: when it changes
+// hands, or when somebody loses a grant.
+func (s *Spec) disruptLookup(ops []op, seen *observed, moves bool, lost []string) []op {
+	var loses []string
+	if moves {
+		loses = append(loses, "it changes hands")
+	}
+	if len(lost) > 0 {
+		loses = append(loses, "what was granted to "+strings.Join(lost, ", ")+" is revoked")
+	}
+	if len(loses) == 0 {
+		return ops
+	}
+	return seen.disrupt(ops, strings.Join(loses, ", and "), func(o catalog.Session) bool {
+		return slices.ContainsFunc(lost, func(who string) bool { return who == "PUBLIC" || who == ident(o.User) }) &&
+			o.User != s.pooler() && !seen.isSuperuser(o.User)
+	}, "let PgBouncer log in as "+ident(s.pooler())+" first")
 }
 
 // wantedLookup is user_lookup() as it must be, grants and owner aside.
@@ -89,7 +109,7 @@ func (s *Spec) diffLookup(i Instance, seen *observed, in *inside) []op {
 		ops := update(id, "its signature differs", before, describeWanted(seen.server.User),
 			append([]string{"DROP ROUTINE " + lookupFunction, createLookup(member)}, made(seen.server.User)...)...)
 		ops[0].Action = lab.Replace
-		return ops
+		return s.disruptLookup(ops, seen, true, lostGrants(have.owner, have.grants, grants))
 	}
 	owner := seen.superuserOr(have.owner)
 	var stmts []string
@@ -102,7 +122,8 @@ func (s *Spec) diffLookup(i Instance, seen *observed, in *inside) []op {
 		has = moveTo(owner, have.owner, has)
 	}
 	stmts = append(stmts, onFunction.repair(lookupFunction, owner, has, grants)...)
-	return update(id, "differs", before, describeWanted(owner), stmts...)
+	ops := update(id, "differs", before, describeWanted(owner), stmts...)
+	return s.disruptLookup(ops, seen, owner != have.owner, lostGrants(have.owner, have.grants, grants))
 }
 
 // shape is what CREATE OR REPLACE FUNCTION cannot change.

@@ -12,17 +12,6 @@ import (
 
 const signalRole = "pg_signal_backend"
 
-// rolesOf returns the roles that member is a member of, as far as they were read.
-func (seen *observed) rolesOf(member string) (roles []string) {
-	for _, m := range seen.memberships {
-		if m.Member == member && !slices.Contains(roles, m.Role) {
-			roles = append(roles, m.Role)
-		}
-	}
-	slices.Sort(roles)
-	return roles
-}
-
 // diffRole returns what turns a role into the wanted one. An empty password leaves that as it is
 // for a role that logs in.
 func diffRole(step string, want catalog.Role, password lab.Secret, seen *observed) []op {
@@ -63,7 +52,20 @@ func diffRole(step string, want catalog.Role, password lab.Secret, seen *observe
 	if have.ValidUntil != "" {
 		attributes += " VALID UNTIL 'infinity'"
 	}
-	return update(id, "differs", before, after, "ALTER ROLE "+ident(want.Name)+" "+attributes+clause)
+	ops := update(id, "differs", before, after, "ALTER ROLE "+ident(want.Name)+" "+attributes+clause)
+	lost := lostAttributes(have, want)
+	if clause != "" && have.HasPassword {
+		lost = append(lost, "the password that it has now")
+	}
+	if len(lost) == 0 {
+		return ops
+	}
+	first := ""
+	if have.Login && !want.Login {
+		first = "give what logs in as it a user of its own first: see Adopting a running app"
+	}
+	return seen.disrupt(ops, "it loses "+strings.Join(lost, ", "),
+		func(o catalog.Session) bool { return o.User == want.Name }, first)
 }
 
 func describeRole(r catalog.Role) []string {

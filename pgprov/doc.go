@@ -29,13 +29,42 @@
 // function of its own in the place of ours. It returns nothing of superusers,
 // and no password of expired users.
 //
+// No user of an app gets to another app, a superuser, a predefined role, the editor or the pooler by
+// memberships, however many lie between: those of the roles above are revoked, and where one is not
+// ours, such as that of a user, the plan names it and leaves the instance out.
+//
+// # Adopting a running app
+//
+// A change that takes something from somebody has [lab.RiskDisrupt], and its cause says what, and who
+// is connected now. An app that runs on a database of its name, as a login of its own, here "erp_login",
+// is taken over without being cut off in this order:
+//
+//  1. Plan, and apply nothing: the plan names what is to change hands, and warnings name who owns
+//     tables.
+//  2. CREATE ROLE erp_role NOLOGIN. When the app logs in as erp_role itself, make it another login
+//     first, with CREATE ROLE erp_login LOGIN IN ROLE erp_role, and let the app log in as that; go on
+//     when nobody is connected as erp_role any more.
+//  3. GRANT erp_role TO erp_login: it keeps the rights that it is about to give away.
+//  4. In the database, REASSIGN OWNED BY erp_login TO erp_role: one short transaction, which waits for
+//     statements that are running, and moves the database and its tables.
+//  5. ALTER ROLE erp_login SET role TO erp_role, not before: what the app makes from its next login on
+//     belongs to the owner role. REASSIGN OWNED again for what it made meanwhile.
+//  6. Name in [Instance.Connect] whoever else is connected, such as a backup.
+//  7. Apply. The plan has no risk but for grants to PUBLIC, which erp_login needs no more.
+//  8. Let PgBouncer log in as the pooler and ask pgbouncer.user_lookup, then drop the old function with
+//     [Spec.DropOldLookup].
+//  9. Let the app log in as users that Vault makes, and DROP ROLE erp_login when nobody is connected
+//     as it.
+//
 // # What it never does
 //
 // It never drops anything but what stands in the way of user_lookup(), except by [Server.Drop],
 // [Server.Sweep] and [Server.Reset], which are asked for by name. It never touches what the spec
 // does not name: other roles, databases, functions, extensions, members of the owner roles. It
 // never sends a password: roles are given SCRAM-SHA-256 verifiers, and whether a password is the
-// one that is stored is found out here. It reads nothing of the environment.
+// one that is stored is found out here. It reads nothing of the environment. What the owner of a
+// database has set for it does not hold for its own sessions, and what cannot be planned for one
+// instance does not stop the others: [Server.Plan] then returns a plan and an error.
 //
 // It needs a superuser, PostgreSQL 16 or later (15 on request, see [Spec.AllowPG15]), and the
 // server itself, not a pooler in front of it. Passwords are printable ASCII.

@@ -22,8 +22,10 @@ type DropSpec struct {
 // and then their owner roles, after giving what these own in any other database to the owner of
 // that. It is the only way to lose data here: each database is a change with [lab.RiskDataLoss],
 // which Apply does not make without its confirmation. It refuses ([lab.ErrRefused]) while anybody
-// is connected to one of the databases, or connected anywhere as a user of one of the roles. A drop
-// that was cut off is continued by the next.
+// is connected to one of the databases, or connected anywhere as a user of one of the roles. The diff
+// of each change names what goes with the database or the role: tables, replication slots,
+// publications, members. What forbids the drop, such as a subscription, is an [lab.ErrBlocked] that
+// names it. A drop that was cut off is continued by the next.
 func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 	ps := s.validate()
 	var sc scope
@@ -51,6 +53,10 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	companions, err := conn.companions(ctx, sc, seen)
+	if err != nil {
+		return nil, err
+	}
 	var steps []lab.Step
 	for _, i := range spec.Instances {
 		if err := conn.idle(ctx, i); err != nil {
@@ -72,7 +78,12 @@ func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 		if d.ConnectionLimit == -2 {
 			dump = nil
 		}
-		if planned := reconcile.Changes(dropOps(i, exists, hasRole, dump)); len(planned) > 0 {
+		if err := companions.blocks(i.Database(), s.target()); err != nil {
+			return nil, err
+		}
+		ops := dropOps(i, exists, hasRole, dump)
+		companions.show(i, ops)
+		if planned := reconcile.Changes(ops); len(planned) > 0 {
 			run := func(ctx context.Context, r *lab.Recorder) error { return c.drop(ctx, r, i, planned, dump) }
 			steps = append(steps, lab.Step{Name: stepOf(i), Changes: planned, Run: run})
 		}
@@ -107,6 +118,97 @@ func dropOps(i lab.Instance, database, role bool, dump *Dump) (ops []op) {
 	return ops
 }
 
+// companions are what goes with databases and roles, as lines, by the name of each.
+type companions struct {
+	databases, roles map[string][]string
+	blocking         map[string][]catalog.Companion
+}
+
+// companions looks for what goes with the databases and roles of a drop, over a session of its own in
+// each database.
+func (s *session) companions(ctx context.Context, sc scope, seen *observed) (*companions, error) {
+	c := &companions{databases: map[string][]string{}, roles: map[string][]string{},
+		blocking: map[string][]catalog.Companion{}}
+	take := func(v catalog.Companion) {
+		c.databases[v.Database] = append(c.databases[v.Database], v.Kind+" "+v.Name)
+		if v.Blocks {
+			c.blocking[v.Database] = append(c.blocking[v.Database], v)
+		}
+	}
+	r := &reading{}
+	want(r, query{catalog.CompanionsQuery, [][]string{sc.databases}}, take)
+	want(r, query{catalog.HoldingsQuery, [][]string{sc.roles}}, func(h catalog.Holding) {
+		if h.Database != "" && !slices.Contains(sc.databases, h.Database) {
+			line := fmt.Sprintf("what it owns in %s, which %s gets", h.Database, h.Owner)
+			c.roles[h.Role] = append(c.roles[h.Role], line)
+		}
+	})
+	want(r, query{catalog.MembershipsQuery(s.version), [][]string{sc.roles}}, func(m catalog.MembershipRow) {
+		if slices.Contains(sc.roles, m.Role) {
+			c.roles[m.Role] = append(c.roles[m.Role], "member "+m.Member)
+		}
+		if slices.Contains(sc.roles, m.Member) {
+			c.roles[m.Member] = append(c.roles[m.Member], "membership in "+m.Role)
+		}
+	})
+	if err := s.read(ctx, r); err != nil {
+		return nil, err
+	}
+	for _, name := range sc.databases {
+		if d, ok := seen.databases[name]; !ok || !d.AllowConnections || d.ConnectionLimit == -2 {
+			continue
+		}
+		inside, err := s.client.beside(ctx, name)
+		if err != nil {
+			c.databases[name] = append(c.databases[name], "what could not be looked at: "+err.Error())
+			continue
+		}
+		r := &reading{}
+		want(r, query{catalog.ContentsQuery, nil}, take)
+		err = inside.read(ctx, r)
+		inside.close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, lines := range c.roles {
+		slices.Sort(lines)
+	}
+	return c, nil
+}
+
+// show puts what goes with a database and its owner role into the diffs of the ops that drop them.
+func (c *companions) show(i lab.Instance, ops []op) {
+	for n, o := range ops {
+		lines := slices.Compact(c.databases[i.Database()])
+		if o.ID == stepOf(i)+"/role:"+i.OwnerRole() {
+			lines = slices.Compact(c.roles[i.OwnerRole()])
+		}
+		if o.Action == lab.Delete {
+			ops[n].Diff = lab.Diff(o.ID[strings.LastIndex(o.ID, "/")+1:], text(lines), nil)
+		}
+	}
+}
+
+// blocks returns what forbids to drop a database, as an error.
+func (c *companions) blocks(database, target string) error {
+	var names, hints []string
+	for _, v := range c.blocking[database] {
+		names = append(names, v.Kind+" "+v.Name)
+		hint := map[string]string{
+			"replication slot":     "stop who reads the slot, or SELECT pg_drop_replication_slot(" + literal(v.Name) + ")",
+			"subscription":         "in " + database + ": DROP SUBSCRIPTION " + ident(v.Name),
+			"prepared transaction": "in " + database + ": ROLLBACK PREPARED " + literal(v.Name),
+		}[v.Kind]
+		hints = append(hints, hint)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return &lab.Error{Op: "plan drop", Target: target, Path: database, Hint: strings.Join(hints, "; "),
+		Err: kindf(lab.ErrBlocked, "PostgreSQL does not drop it while there is the %s", strings.Join(names, ", the "))}
+}
+
 // idle refuses when somebody uses the instance.
 func (s *session) idle(ctx context.Context, i lab.Instance) error {
 	answers, err := s.ask(ctx, query{catalog.SessionsQuery, [][]string{{i.Database()}, {i.OwnerRole()}}})
@@ -133,7 +235,7 @@ func (c *client) drop(ctx context.Context, r *lab.Recorder, i lab.Instance, plan
 		return err
 	}
 	defer s.close()
-	if err := s.lock(ctx, r, i.Database(), "pg_advisory_lock"); err != nil {
+	if err := s.lock(ctx, r, i.Database()); err != nil {
 		return err
 	}
 	seen, err := s.observe(ctx, scope{databases: []string{i.Database()}, roles: []string{i.OwnerRole()}}, true)

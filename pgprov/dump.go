@@ -36,14 +36,19 @@ func (d *Dump) validate() (ps lab.Problems) {
 // Dump dumps a database into a file of d.Dir, in pg_dump's custom format, and proves that the file
 // can be restored from before it gives it its name: "webapp-20260102T030405Z.dump", mode 0600.
 // pg_dump is connected through [Server.Boundary] to a session of ours that can only read; it gets
-// no password.
+// no password. What a dump that was killed left of its file is removed by the next one into the same
+// directory.
 func (s *Server) Dump(ctx context.Context, database string, d Dump) (path string, err error) {
 	ps := append(s.validate(), d.validate()...)
 	ps = append(ps, validateName("database", database)...)
 	if err := ps.Err(); err != nil {
 		return "", &lab.Error{Op: "dump", Target: s.target(), Path: database, Err: err}
 	}
-	return d.database(ctx, s.client(), database)
+	c := s.client()
+	if err := c.learn(ctx); err != nil {
+		return "", err
+	}
+	return d.database(ctx, c, database)
 }
 
 func (d *Dump) database(ctx context.Context, c *client, database string) (path string, err error) {
@@ -70,13 +75,13 @@ func (d *Dump) database(ctx context.Context, c *client, database string) (path s
 	name := strings.ReplaceAll(database, "/", "%2F") + "-" + time.Now().UTC().Format("20060102T150405Z") + ".dump"
 	path = filepath.Join(d.Dir, name)
 	partial := path + ".partial"
-	f, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := partialDump(partial)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	defer os.Remove(partial)
-	params := parameters(c.server.user(), database)
+	params := c.parameters(database)
 	params["default_transaction_read_only"] = "on"
 	err = c.runRelayed(ctx, relayed{database: database, params: params}, d.Programs, "pg_dump", "--no-password",
 		"--format=custom", "--lock-wait-timeout=60000", "--file="+partial)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
@@ -38,6 +39,10 @@ func TestParseDSN(t *testing.T) {
 		"postgres:///template1?host=/run/postgresql&port=5433": {Host: "/run/postgresql", Port: 5433,
 			Database: "template1"},
 		"postgres://localhost?user=ops&dbname=x&sslmode=prefer": {Host: "localhost", User: "ops", Database: "x"},
+		"postgresql://u:p@%2Frun%2Fpostgresql/db":               {Host: "/run/postgresql", User: "u", Database: "db"},
+		"postgres://%2Fvar%2Frun:5433/db":                       {Host: "/var/run", Port: 5433, Database: "db"},
+		"postgres://u%40corp:p%3A%2F@127.0.0.1/d%2Fb":           {Host: "127.0.0.1", User: "u@corp", Database: "d/b"},
+		"postgres://u:p@ss@127.0.0.1":                           {Host: "127.0.0.1", User: "u"},
 	} {
 		got, err := ParseDSN(dsn)
 		if err != nil || got.Host != want.Host || got.Port != want.Port || got.User != want.User ||
@@ -51,19 +56,55 @@ func TestParseDSN(t *testing.T) {
 	if s, err := ParseDSN("postgres://db.example"); err != nil || s.TLS == nil || s.TLS.InsecureSkipVerify {
 		t.Errorf("another machine is verified in full: %v, %v", s.TLS, err)
 	}
+	for _, dsn := range []string{"postgres://db.example/x?sslrootcert=system", "postgres://127.0.0.1?sslrootcert=system"} {
+		if s, err := ParseDSN(dsn); err != nil || s.TLS == nil || s.TLS.InsecureSkipVerify || s.TLS.RootCAs != nil {
+			t.Errorf("%s: the system's authorities are asked: %v, %v", dsn, s.TLS, err)
+		}
+	}
 	for dsn, says := range map[string]string{
-		"postgres://h?sslmod=disable":                    `did you mean "sslmode"`,
-		"postgres://h?sslmode=prefer":                    "whoever is in between",
-		"postgres://h?sslmode=sometimes":                 "one of disable",
-		"postgres://a,b/x":                               "more than one host",
-		"postgres://":                                    "host: empty",
-		"mysql://h":                                      "postgres://",
-		"postgres://h?sslrootcert=/nonexistent/ca.pem":   "/nonexistent/ca.pem",
-		"postgres://127.0.0.1?options=-c%20role%3Dx":     "unknown parameter",
-		"postgres://127.0.0.1?servicefile=/etc/services": "unknown parameter",
+		"postgres://h?sslmod=disable":                     `did you mean "sslmode"`,
+		"postgres://h?sslmode=prefer":                     "whoever is in between",
+		"postgres://h?sslmode=sometimes":                  "one of disable",
+		"postgres://a,b/x":                                "more than one host",
+		"postgres://":                                     "host: empty",
+		"mysql://h":                                       "postgres://",
+		"postgres://h?sslrootcert=/nonexistent/ca.pem":    "/nonexistent/ca.pem",
+		"postgres://127.0.0.1?options=-c%20role%3Dx":      "unknown parameter",
+		"postgres://127.0.0.1?servicefile=/etc/services":  `unknown parameter "servicefile"`,
+		"postgres://h?sslrootcert=system&sslmode=require": "sslmode=verify-full",
+		"postgres://%2Frun%zz/x":                          "hexadecimal digits",
+		"postgres://[::1]x/db":                            "between the address and its port",
+		"postgres://h/a@b":                                `an "@" stands behind`,
+		"postgres://h?host=a%20b":                         "no host's name has",
 	} {
 		if _, err := ParseDSN(dsn); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %q", dsn, err, says)
+		}
+	}
+}
+
+// TestDSNKeepsItsSecret puts a password that is not percent-encoded wherever the URL may break on it:
+// what cannot be read is not repeated, and neither is what ended up in another part of the URL.
+func TestDSNKeepsItsSecret(t *testing.T) {
+	const secret = "hunter2xyz"
+	for _, before := range []string{"", "12?", "12/", "12#", "12", "?", "/", "#", "@", ":", "[", "]", "[]", "%zz", "%", "%00",
+		" ", "\n", "12?host=", "12?sslmode=", "12?port=", "12?sslmod=", "12?sslrootcert=", "12/db?", "a,b", `\`, "12?a=b&"} {
+		for _, after := range []string{"", "/", "?", "#", "@", ":", "%zz", " ", "=", "&", "=x", ","} {
+			for _, form := range []string{"postgres://postgres:%s@host/db", "postgresql://%s@host/db", "postgres://u:p@%s/db",
+				"postgres://u:%s", "postgres:%s@host/db", "host=h password=%s", "psql://u:%s@h/db"} {
+				dsn := strings.Replace(form, "%s", before+secret+after, 1)
+				if strings.HasPrefix(before, "12?") && !strings.Contains(form, "%s@") {
+					continue // a whole URL, whatever was meant
+				}
+				s, err := ParseDSN(dsn)
+				if err != nil && strings.Contains(err.Error()+strings.Join(lab.Hints(err), ""), secret) {
+					t.Errorf("%q: %v", dsn, err)
+				}
+				shown := s.Host + s.Database
+				if err == nil && strings.Contains(form, ":%s@") && strings.Contains(shown, secret) {
+					t.Errorf("%q: a part of the password is taken for host or database, which errors show: %q", dsn, shown)
+				}
+			}
 		}
 	}
 }

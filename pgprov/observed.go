@@ -2,7 +2,6 @@ package pgprov
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -15,18 +14,25 @@ type observed struct {
 	server      catalog.Server
 	superusers  map[string]bool // value: the one that initdb made
 	roles       map[string]catalog.Role
-	memberships []catalog.Membership
+	memberships []catalog.MembershipRow
+	above       map[string][]string // by role: what it is a member of
+	below       map[string][]string // by role: its members
+	powers      map[string]string   // of roles that have members: see [catalog.MembershipRow]
+	owners      map[string]bool     // the owner roles of the spec
 	databases   map[string]catalog.Database
 	grants      map[string][]catalog.Grant // on databases
-	available   []string                   // extensions
-	inside      map[string]*inside         // by database; of those that exist
+	sessions    []catalog.Session
+	available   map[string]catalog.Extension
+	inside      map[string]*inside // by database; of those that exist and could be read
 }
 
 // inside are what was read in one database.
 type inside struct {
+	place      catalog.Place
 	schema     *object // nil: missing
 	functions  []function
 	extensions []string
+	others     []catalog.Belongings // of roles other than the database's owner
 }
 
 // object is something with an owner and grants.
@@ -42,32 +48,35 @@ type function struct {
 
 // scope is what a reading of the server is about.
 type scope struct {
-	roles      []string // of interest: their attributes, and their memberships in any managed role
-	managed    []string // every managed role
+	roles      []string // whose attributes are of interest
+	members    []string // whose members and memberships are, however indirect
+	owners     []string // every owner role of the spec
 	verifiers  []string // roles whose verifiers are wanted
-	pooler     string   // of whom every membership is of interest; empty: nobody
 	databases  []string
 	extensions []string
+	sessions   bool // who is connected to the databases, or as the owner roles
 }
 
 // scope returns everything that the spec is about.
 func (s *Spec) scope() scope {
-	sc := scope{verifiers: []string{s.editor(), s.pooler()}, pooler: s.pooler()}
-	sc.managed = []string{s.editor(), s.pooler()}
+	shared := []string{s.editor(), s.pooler()}
+	sc := scope{verifiers: shared, roles: shared, members: shared, sessions: true}
 	for _, i := range s.Instances {
-		sc.managed = append(sc.managed, i.OwnerRole())
+		sc.owners = append(sc.owners, i.OwnerRole())
 		sc.databases = append(sc.databases, i.Database())
 		sc.add(i)
 	}
-	sc.roles = append(sc.roles, sc.managed...)
+	sc.roles = slices.Concat(sc.roles, sc.owners)
+	sc.members = slices.Concat(sc.members, sc.owners)
 	return sc
 }
 
 // scopeOf returns what one instance is about.
 func (s *Spec) scopeOf(i Instance) scope {
-	sc := scope{roles: []string{i.OwnerRole(), s.editor(), s.pooler()}, databases: []string{i.Database()}}
+	sc := scope{roles: []string{i.OwnerRole(), s.editor(), s.pooler()}, members: []string{i.OwnerRole()},
+		databases: []string{i.Database()}}
 	for _, o := range s.Instances {
-		sc.managed = append(sc.managed, o.OwnerRole())
+		sc.owners = append(sc.owners, o.OwnerRole())
 	}
 	sc.add(i)
 	return sc
@@ -75,12 +84,16 @@ func (s *Spec) scopeOf(i Instance) scope {
 
 // scopeOfShared returns what the shared roles are about.
 func (s *Spec) scopeOfShared() scope {
-	shared := []string{s.editor(), s.pooler()}
-	return scope{roles: shared, verifiers: shared, managed: shared, pooler: s.pooler()}
+	sc := scope{roles: []string{s.editor(), s.pooler()}}
+	sc.verifiers, sc.members = sc.roles, sc.roles
+	for _, o := range s.Instances {
+		sc.owners = append(sc.owners, o.OwnerRole())
+	}
+	return sc
 }
 
 func (sc *scope) add(i Instance) {
-	sc.roles = append(sc.roles, i.Connect...)
+	sc.roles = append(slices.Clip(sc.roles), i.Connect...)
 	for _, e := range i.Extensions {
 		if !slices.Contains(sc.extensions, e) {
 			sc.extensions = append(sc.extensions, e)
@@ -88,129 +101,152 @@ func (sc *scope) add(i Instance) {
 	}
 }
 
+// reading is a request for rows of several kinds.
+type reading struct {
+	queries []query
+	take    []func([][][]byte) error // what is done with the answers
+}
+
+// want adds a query, and says what is done with each of its rows.
+func want[T any](r *reading, q query, each func(T)) {
+	r.queries = append(r.queries, q)
+	r.take = append(r.take, func(answer [][][]byte) error {
+		decoded, err := rows[T](answer)
+		for _, row := range decoded {
+			each(row)
+		}
+		return err
+	})
+}
+
+// read asks for everything at once.
+func (s *session) read(ctx context.Context, r *reading) error {
+	answers, err := s.ask(ctx, r.queries...)
+	if err != nil {
+		return err
+	}
+	if len(answers) != len(r.queries) {
+		return fmt.Errorf("%d answers to %d queries", len(answers), len(r.queries))
+	}
+	for n, answer := range answers {
+		if err := r.take[n](answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // observe reads the server, and refuses one that is not to be worked on.
 func (s *session) observe(ctx context.Context, sc scope, allowPG15 bool) (*observed, error) {
-	seen, err := s.readServer(ctx, sc)
-	if err != nil {
+	r := &reading{}
+	seen, check := s.wantServer(r, sc)
+	if err := s.read(ctx, r); err != nil {
+		return nil, err
+	}
+	if err := check(); err != nil {
 		return nil, err
 	}
 	return seen, s.client.validate(seen, allowPG15)
 }
 
-// readServer asks for everything but the inside of databases: one round trip, whatever the number
-// of instances.
-func (s *session) readServer(ctx context.Context, sc scope) (*observed, error) {
-	var poolers []string
-	if sc.pooler != "" {
-		poolers = []string{sc.pooler}
-	}
-	queries := []query{
-		{catalog.ServerQuery, nil},
-		{catalog.SuperusersQuery, nil},
-		{catalog.RolesQuery, [][]string{sc.roles, sc.verifiers}},
-		{catalog.MembershipsQuery(s.version), [][]string{sc.roles, sc.managed, poolers}},
-		{catalog.DatabasesQuery(s.version), [][]string{sc.databases}},
-		{catalog.DatabaseGrantsQuery, [][]string{sc.databases}},
-	}
-	if len(sc.extensions) > 0 {
-		queries = append(queries, query{catalog.AvailableExtensionsQuery, [][]string{sc.extensions}})
-	}
-	answers, err := s.ask(ctx, queries...)
-	if err != nil {
-		return nil, err
-	}
-	if len(answers) != len(queries) {
-		return nil, fmt.Errorf("%d answers to %d queries", len(answers), len(queries))
-	}
-	seen := &observed{
+// wantServer asks for everything but the inside of databases, whatever the number of instances.
+// check is to be called when it was read.
+func (s *session) wantServer(r *reading, sc scope) (seen *observed, check func() error) {
+	seen = &observed{
 		superusers: map[string]bool{}, roles: map[string]catalog.Role{}, databases: map[string]catalog.Database{},
+		above: map[string][]string{}, below: map[string][]string{}, powers: map[string]string{},
+		owners: map[string]bool{}, available: map[string]catalog.Extension{},
 		grants: map[string][]catalog.Grant{}, inside: map[string]*inside{},
 	}
-	servers, err0 := rows[catalog.Server](answers[0])
-	superusers, err1 := rows[catalog.Superuser](answers[1])
-	roles, err2 := rows[catalog.Role](answers[2])
-	memberships, err3 := rows[catalog.Membership](answers[3])
-	databases, err4 := rows[catalog.Database](answers[4])
-	grants, err5 := rows[catalog.DatabaseGrant](answers[5])
-	if err := errors.Join(err0, err1, err2, err3, err4, err5); err != nil {
-		return nil, err
+	for _, o := range sc.owners {
+		seen.owners[o] = true
 	}
-	if len(servers) != 1 {
-		return nil, fmt.Errorf("the server described itself in %d rows", len(servers))
-	}
-	seen.server = servers[0]
-	for _, u := range superusers {
-		seen.superusers[u.Name] = u.Bootstrap
-	}
-	for _, r := range roles {
-		seen.roles[r.Name] = r
-	}
-	seen.memberships = memberships
-	for _, d := range databases {
-		seen.databases[d.Name] = d
-	}
-	for _, g := range grants {
-		seen.grants[g.Database] = append(seen.grants[g.Database], g.Grant)
-	}
-	if len(answers) > 6 {
-		names, err := rows[catalog.Name](answers[6])
-		if err != nil {
-			return nil, err
+	servers := 0
+	want(r, query{catalog.ServerQuery, nil}, func(v catalog.Server) { seen.server = v; servers++ })
+	want(r, query{catalog.SuperusersQuery, nil}, func(u catalog.Superuser) { seen.superusers[u.Name] = u.Bootstrap })
+	want(r, query{catalog.RolesQuery, [][]string{sc.roles, sc.verifiers}},
+		func(v catalog.Role) { seen.roles[v.Name] = v })
+	want(r, query{catalog.MembershipsQuery(s.version), [][]string{sc.members}}, seen.addMembership)
+	want(r, query{catalog.DatabasesQuery(s.version), [][]string{sc.databases}},
+		func(d catalog.Database) { seen.databases[d.Name] = d })
+	want(r, query{catalog.DatabaseGrantsQuery, [][]string{sc.databases}},
+		func(g catalog.DatabaseGrant) { seen.grants[g.Database] = append(seen.grants[g.Database], g.Grant) })
+	overrides := map[string]map[string]string{}
+	want(r, query{catalog.SettingsQuery, nil}, func(v catalog.Setting) {
+		if overrides[v.Database] == nil {
+			overrides[v.Database] = map[string]string{}
 		}
-		for _, n := range names {
-			seen.available = append(seen.available, n.Name)
+		overrides[v.Database][v.Name] = v.Value
+	})
+	if sc.sessions {
+		want(r, query{catalog.SessionsQuery, [][]string{sc.databases, sc.owners}},
+			func(v catalog.Session) { seen.sessions = append(seen.sessions, v) })
+	}
+	if len(sc.extensions) > 0 {
+		want(r, query{catalog.AvailableExtensionsQuery, [][]string{sc.extensions}},
+			func(e catalog.Extension) { seen.available[e.Name] = e })
+	}
+	return seen, func() error {
+		if servers != 1 {
+			return fmt.Errorf("the server described itself in %d rows", servers)
+		}
+		s.client.override(overrides)
+		return nil
+	}
+}
+
+func (seen *observed) addMembership(m catalog.MembershipRow) {
+	seen.memberships = append(seen.memberships, m)
+	seen.powers[m.Role] = m.Power
+	if !slices.Contains(seen.above[m.Member], m.Role) { // several may have granted it
+		seen.above[m.Member] = append(seen.above[m.Member], m.Role)
+		if !m.Administrator {
+			seen.below[m.Role] = append(seen.below[m.Role], m.Member)
 		}
 	}
-	return seen, nil
 }
 
 // readInside asks for the inside of the session's database: one round trip.
 func (s *session) readInside(ctx context.Context, identity string, extensions bool) (*inside, error) {
-	sql := []string{catalog.PlaceQuery, catalog.SchemaQuery, catalog.FunctionsQuery}
-	if extensions {
-		sql = append(sql, catalog.ExtensionsQuery)
-	}
-	answers, err := s.query(ctx, sql...)
-	if err != nil {
+	r := &reading{}
+	in, check := s.wantInside(r, extensions)
+	if err := s.read(ctx, r); err != nil {
 		return nil, err
 	}
-	if len(answers) != len(sql) {
-		return nil, fmt.Errorf("%d answers to %d queries", len(answers), len(sql))
-	}
-	places, err0 := rows[catalog.Place](answers[0])
-	schema, err1 := rows[catalog.SchemaGrant](answers[1])
-	functions, err2 := rows[catalog.FunctionGrant](answers[2])
-	if err := errors.Join(err0, err1, err2); err != nil {
-		return nil, err
-	}
-	if len(places) != 1 || places[0].Database != s.database || places[0].Identity != identity {
-		return nil, s.client.elsewhere(s.database, places, identity)
-	}
-	in := &inside{}
-	for _, g := range schema {
+	return in, check(identity)
+}
+
+// wantInside asks for the inside of the session's database. check is to be called when it was read.
+func (s *session) wantInside(r *reading, extensions bool) (in *inside, check func(identity string) error) {
+	in = &inside{}
+	var places []catalog.Place
+	want(r, query{catalog.PlaceQuery, nil}, func(p catalog.Place) { places = append(places, p) })
+	want(r, query{catalog.SchemaQuery, nil}, func(g catalog.SchemaGrant) {
 		if in.schema == nil {
 			in.schema = &object{owner: string(g.Owner)}
 		}
 		in.schema.add(g.Grant)
-	}
-	for _, g := range functions {
+	})
+	want(r, query{catalog.FunctionsQuery, nil}, func(g catalog.FunctionGrant) {
 		n := slices.IndexFunc(in.functions, func(fn function) bool { return fn.Identity == g.Identity })
 		if n < 0 {
 			in.functions = append(in.functions, function{g, object{owner: string(g.Owner)}})
 			n = len(in.functions) - 1
 		}
 		in.functions[n].add(g.Grant)
-	}
+	})
+	want(r, query{catalog.BelongingsQuery, nil}, func(b catalog.Belongings) { in.others = append(in.others, b) })
 	if extensions {
-		names, err := rows[catalog.Name](answers[3])
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range names {
-			in.extensions = append(in.extensions, n.Name)
-		}
+		want(r, query{catalog.ExtensionsQuery, nil},
+			func(n catalog.Name) { in.extensions = append(in.extensions, n.Name) })
 	}
-	return in, nil
+	return in, func(identity string) error {
+		if len(places) != 1 || places[0].Database != s.database || places[0].Identity != identity {
+			return s.client.elsewhere(s.database, places, identity)
+		}
+		in.place = places[0]
+		return nil
+	}
 }
 
 // elsewhere is the error of a connection that did not reach the database, or the server, that all

@@ -15,27 +15,31 @@ import (
 // exists over one of its own, in one round trip, no more than [Server.MaxConns] at once.
 //
 // What cannot be repaired, such as a database in another encoding, is an error; all such are
-// returned at once. The errors wrap [lab.ErrInvalid] (the spec or the server's fields),
+// returned at once. Where it is one of an instance alone, such as a database that cannot be read,
+// the plan for the others is returned beside it, so that no app stops all; with any other error
+// there is no plan. The errors wrap [lab.ErrInvalid] (the spec or the server's fields),
 // [lab.ErrUnreachable], [lab.ErrUnauthorized] (login, or no superuser), [lab.ErrRefused] (the
-// identity, or PostgreSQL 15), [lab.ErrBlocked] (a standby, no connection left) and
-// [lab.ErrConflict].
+// identity, PostgreSQL 15, or a user that gets beyond its app), [lab.ErrBlocked] (a standby, no
+// connection left) and [lab.ErrConflict].
 //
 // Apply may be called from several copies of the tool at once. It does exactly what was planned:
 // under the lock of each database it observes again, leaves out what has been done meanwhile,
-// and notes what has drifted since and is not in the plan.
+// and notes what has drifted since and is not in the plan. What the server made is read back before
+// the transaction is committed: what default privileges or event triggers made otherwise is put
+// right, or rolled back with an error.
 func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 	p, err := s.provision(spec)
 	if err != nil {
 		return nil, err
 	}
-	seen, err := p.read(ctx)
+	seen, unread, err := p.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return p.plan(seen)
+	return p.plan(seen, unread)
 }
 
-// provisioning is one plan and its apply.
+// reconciler is one plan and its apply.
 type reconciler struct {
 	*client
 	spec Spec
@@ -62,11 +66,11 @@ func (s *Server) provision(spec Spec) (*reconciler, error) {
 	return &reconciler{client: s.client(), spec: spec}, nil
 }
 
-// read reads everything.
-func (p *reconciler) read(ctx context.Context) (*observed, error) {
-	seen, err := p.readCluster(ctx)
+// read reads everything. unread are the errors of databases that could not be read, by instance.
+func (p *reconciler) read(ctx context.Context) (seen *observed, unread []error, err error) {
+	seen, err = p.readCluster(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	insides := make([]*inside, len(p.spec.Instances))
 	errs := make([]error, len(p.spec.Instances))
@@ -88,17 +92,13 @@ func (p *reconciler) read(ctx context.Context) (*observed, error) {
 	if ctx.Err() != nil {
 		lost = context.Cause(ctx)
 	}
-	reported := false
+	if lost != nil {
+		return nil, nil, lost
+	}
 	for n, i := range p.spec.Instances {
 		seen.inside[i.Database()] = insides[n]
-		if lost != nil && errors.Is(errs[n], lost) {
-			if reported {
-				errs[n] = nil
-			}
-			reported = true
-		}
 	}
-	return seen, errors.Join(errs...)
+	return seen, errs, nil
 }
 
 func (p *reconciler) readCluster(ctx context.Context) (*observed, error) {
@@ -129,11 +129,14 @@ func (p *reconciler) readDatabase(ctx context.Context, i Instance, identity stri
 }
 
 // plan is the pure part: from what was read to what must be done.
-func (p *reconciler) plan(seen *observed) (*lab.Plan, error) {
+func (p *reconciler) plan(seen *observed, unread []error) (*lab.Plan, error) {
 	var errs []error
 	var steps []lab.Step
 	shared, err := p.spec.diffShared(seen)
-	errs = append(errs, err)
+	if err != nil {
+		return nil, err
+	}
+	errs = append(errs, p.spec.refusedUsers(seen))
 	var after []string
 	if len(shared) > 0 {
 		planned := reconcile.Changes(shared)
@@ -141,28 +144,33 @@ func (p *reconciler) plan(seen *observed) (*lab.Plan, error) {
 		steps = append(steps, lab.Step{Name: stepShared, Changes: planned, Run: run})
 		after = []string{stepShared}
 	}
-	for _, i := range p.spec.Instances {
+	for n, i := range p.spec.Instances {
+		if unread[n] != nil {
+			errs = append(errs, unread[n])
+			continue
+		}
 		in := seen.inside[i.Database()]
 		ops, err := p.spec.diffInstance(i, seen, in)
-		errs = append(errs, err)
 		if in != nil {
 			p.warn(i, seen, in)
 		}
-		if len(ops) == 0 {
+		if err != nil || len(ops) == 0 {
+			errs = append(errs, err)
 			continue
 		}
 		planned := reconcile.Changes(ops)
 		run := func(ctx context.Context, r *lab.Recorder) error { return p.applyInstance(ctx, r, i, planned) }
 		steps = append(steps, lab.Step{Name: stepOf(i.Instance), After: after, Changes: planned, Run: run})
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return lab.NewPlan(steps...)
+	plan, err := lab.NewPlan(steps...)
+	return plan, errors.Join(append(errs, err)...)
 }
 
-// warn reports an old function that is left where it is.
+// warn reports an old function that is left where it is, and what is not the app's.
 func (p *reconciler) warn(i Instance, seen *observed, in *inside) {
+	if others := p.spec.belongings(i.OwnerRole(), seen, in); others != "" {
+		p.server.log().Warn(others, "database", i.Database())
+	}
 	for _, fn := range in.functions {
 		if _, superuser := seen.superusers[fn.owner]; fn.Identity == oldFunction && superuser && !p.spec.DropOldLookup {
 			p.server.log().Warn("the old user_lookup is still there: the app can replace it, and it may let expired "+

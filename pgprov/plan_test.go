@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -78,11 +79,13 @@ func TestPlanText(t *testing.T) {
 	}
 }
 
+func textLogger(to io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(to, nil)) }
+
 func TestWarnings(t *testing.T) {
 	f := pgtest.New(t, pgtest.Config{Major: 15})
 	s := f.Access()
 	var log strings.Builder
-	s.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	s.Logger = textLogger(&log)
 	spec := pgprov.Spec{AllowPG15: true, Instances: []pgprov.Instance{{Instance: lab.App("webapp").In("")}}}
 	p, err := s.Plan(t.Context(), spec)
 	if err := apply(t, p, err); err != nil {

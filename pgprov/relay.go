@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -20,7 +19,7 @@ type relay struct {
 	client *client
 	relayed
 
-	dir      string
+	dir      *tempDir
 	listener net.Listener
 	done     sync.WaitGroup
 	mu       sync.Mutex
@@ -38,13 +37,13 @@ const relayPort = "5432"
 
 // relay begins to listen. It must be closed.
 func (c *client) relay(ctx context.Context, to relayed) (*relay, error) {
-	dir, err := os.MkdirTemp("", "pgprov-") // mode 0700: nobody but us reaches the socket
+	dir, err := newTempDir() // nobody but us reaches the socket
 	if err != nil {
 		return nil, err
 	}
 	r := &relay{client: c, relayed: to, dir: dir}
-	if r.listener, err = net.Listen("unix", filepath.Join(dir, ".s.PGSQL."+relayPort)); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+	if r.listener, err = net.Listen("unix", filepath.Join(dir.path, ".s.PGSQL."+relayPort)); err != nil {
+		return nil, errors.Join(err, dir.remove())
 	}
 	r.done.Go(func() {
 		for {
@@ -68,7 +67,7 @@ func (c *client) relay(ctx context.Context, to relayed) (*relay, error) {
 // environment is that of a program that uses the relay: nothing of ours, and nothing ambient.
 func (r *relay) environment() []string {
 	return []string{
-		"PGHOST=" + r.dir, "PGPORT=" + relayPort, "PGUSER=" + r.client.server.user(), "PGDATABASE=" + r.database,
+		"PGHOST=" + r.dir.path, "PGPORT=" + relayPort, "PGUSER=" + r.client.server.user(), "PGDATABASE=" + r.database,
 		"PGSSLMODE=disable", "PGGSSENCMODE=disable", "PGPASSFILE=/dev/null", "PGSERVICEFILE=/dev/null",
 		"PGSYSCONFDIR=/nonexistent", "PGAPPNAME=pgprov", "HOME=/nonexistent", "LC_ALL=C", "PATH=/usr/bin:/bin",
 	}
@@ -78,7 +77,7 @@ func (r *relay) environment() []string {
 func (r *relay) close() error {
 	r.listener.Close()
 	r.done.Wait()
-	return errors.Join(r.err, os.RemoveAll(r.dir))
+	return errors.Join(r.err, r.dir.remove())
 }
 
 func (r *relay) serve(ctx context.Context, local net.Conn) error {

@@ -203,25 +203,25 @@ func (s *session) reset(ctx context.Context, spec ResetSpec, tables []catalog.Ta
 		return &lab.Error{Op: "reset", Target: stepOf(i), Path: spec.File, Hint: "plan again",
 			Err: kindf(lab.ErrDrift, "the dump is not the one that was planned with")}
 	}
-	dir, err := os.MkdirTemp("", "pgprov-")
+	dir, err := newTempDir()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer dir.remove()
 	var list strings.Builder
 	for _, e := range entries {
 		if e.restorable() {
 			list.WriteString(e.line + "\n")
 		}
 	}
-	listFile := filepath.Join(dir, "list")
+	listFile := filepath.Join(dir.path, "list")
 	if err := os.WriteFile(listFile, []byte(list.String()), 0o600); err != nil {
 		return err
 	}
 	// pg_restore finds itself in a transaction that has dropped everything. Its own BEGIN changes
 	// nothing, its COMMIT ends both, and when it fails there is none.
 	prelude := "BEGIN; DROP OWNED BY " + ident(i.OwnerRole()) + " CASCADE"
-	to := relayed{database: i.Database(), params: parameters(s.client.server.user(), i.Database()), prelude: prelude}
+	to := relayed{database: i.Database(), params: s.client.parameters(i.Database()), prelude: prelude}
 	err = s.client.runRelayed(ctx, to, spec.Programs, "pg_restore", "--no-password", "--exit-on-error",
 		"--single-transaction", "--no-owner", "--no-acl", "--role="+i.OwnerRole(), "--use-list="+listFile,
 		"--dbname="+i.Database(), spec.File)

@@ -20,6 +20,8 @@ type session struct {
 	conn     *pgconn.PgConn
 	version  int           // server_version_num
 	slot     chan struct{} // to give back when it ends; nil when it has none
+
+	record func(sql []string) // takes the statements in the place of the server; nil: they are run
 }
 
 // close ends the session, and gives back its slot.
@@ -51,8 +53,13 @@ func (s *session) ask(ctx context.Context, queries ...query) ([][][][]byte, erro
 	return s.results(ctx, s.conn.ExecBatch(ctx, b))
 }
 
-// query sends statements without parameters, separated by semicolons, at once and returns their rows.
+// query sends statements without parameters, separated by semicolons, at once and returns their rows;
+// with an error, those of the statements before the one that failed.
 func (s *session) query(ctx context.Context, sql ...string) ([][][][]byte, error) {
+	if s.record != nil {
+		s.record(sql)
+		return nil, nil
+	}
 	return s.results(ctx, s.conn.Exec(ctx, strings.Join(sql, ";\n")))
 }
 
@@ -61,19 +68,22 @@ func (s *session) results(ctx context.Context, r *pgconn.MultiResultReader) ([][
 		s.client.server.Counters.RoundTrips.Add(1)
 	}
 	results, err := r.ReadAll()
-	if err != nil {
-		if s.conn.IsClosed() && !errors.As(err, new(*pgconn.PgError)) {
-			// pgx says of the error of a request that was sent that it is safe to retry, so it is
-			// not wrapped
-			err = kindf(lab.ErrUnreachable, "the connection was lost: %v", err)
-		}
-		return nil, s.client.fail(ctx, "query", s.database, err)
-	}
 	out := make([][][][]byte, len(results))
 	for i, r := range results {
 		out[i] = r.Rows
 	}
-	return out, nil
+	if err == nil {
+		return out, nil
+	}
+	if n := len(results); n > 0 && results[n-1].Err != nil {
+		out = out[:n-1] // it is the one that failed
+	}
+	if s.conn.IsClosed() && !errors.As(err, new(*pgconn.PgError)) {
+		// pgx says of the error of a request that was sent that it is safe to retry, so it is
+		// not wrapped
+		err = kindf(lab.ErrUnreachable, "the connection was lost: %v", err)
+	}
+	return out, s.client.fail(ctx, "query", s.database, err)
 }
 
 // exec runs one statement that returns nothing.

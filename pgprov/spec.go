@@ -65,7 +65,7 @@ type Instance struct {
 	// the server's and accepts what is there.
 	Locale string
 
-	// ICULocale is the locale of an ICU database: "fr-FR". Empty makes a libc database when Locale
+	// ICULocale is the locale of an ICU database: "fr-FR", "de-u-co-phonebk". Empty makes a libc database when Locale
 	// is given, otherwise one of the server's own provider; it accepts what is there.
 	ICULocale string
 
@@ -73,7 +73,8 @@ type Instance struct {
 	Extensions []string
 
 	// Connect names roles that may connect to the database beside its owner role, the editor and
-	// the pooler, such as one that makes backups.
+	// the pooler, such as one that makes backups. A member of the owner role that is named here may be
+	// a member of other roles too, such as a person who works on several apps.
 	Connect []string
 }
 
@@ -153,6 +154,11 @@ func (i *Instance) validate() (ps lab.Problems) {
 			ps = append(ps, validateName(field, name)...)
 		}
 	}
+	if _, ok := icuKey(i.ICULocale); i.ICULocale != "" && !ok {
+		ps = append(ps, lab.Problem{Path: "icu_locale", Text: i.ICULocale,
+			Message: "not a locale of which it is known how a server would write it",
+			Hint:    "write a language tag, as fr-FR or de-u-co-phonebk"})
+	}
 	for field, names := range map[string][]string{"extensions": i.Extensions, "connect": i.Connect} {
 		for n, name := range names {
 			path := fmt.Sprintf("%s[%d]", field, n)
@@ -163,34 +169,4 @@ func (i *Instance) validate() (ps lab.Problems) {
 		}
 	}
 	return ps
-}
-
-// encodings are those that a server can use (PostgreSQL 18, table 23.3), as [encodingKey] writes
-// them, with the aliases in use.
-var encodings = strings.Fields(`UTF8 UNICODE SQLASCII LATIN1 LATIN2 LATIN3 LATIN4 LATIN5 LATIN6 LATIN7 LATIN8 LATIN9
-LATIN10 ISO88591 ISO885915 ISO88595 ISO88596 ISO88597 ISO88598 KOI8R KOI8U WIN866 WIN874 WIN1250 WIN1251 WIN1252 WIN1253
-WIN1254 WIN1255 WIN1256 WIN1257 WIN1258 EUCCN EUCJP EUCJIS2004 EUCKR EUCTW MULEINTERNAL`)
-
-var encodingAliases = map[string]string{"UNICODE": "UTF8", "ISO88591": "LATIN1", "ISO885915": "LATIN9"}
-
-// encodingKey writes an encoding's name so that two names of one encoding are equal: PostgreSQL
-// ignores case and punctuation in them.
-func encodingKey(name string) string {
-	key := strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return -1
-	}, strings.ToUpper(name))
-	return cmp.Or(encodingAliases[key], key)
-}
-
-// icuKey writes an ICU locale so that two names of one locale are equal: from PostgreSQL 16 on
-// fr_FR is stored as fr-FR.
-func icuKey(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "-")) }
-
-// localeKey writes a libc locale so that two names of one locale are equal: fr_FR.UTF-8 and fr_FR.utf8.
-func localeKey(name string) string {
-	language, codeset, _ := strings.Cut(name, ".")
-	return language + "." + strings.ReplaceAll(strings.ToLower(codeset), "-", "")
 }

@@ -100,7 +100,7 @@ func (c *client) sweep(ctx context.Context, r *lab.Recorder, spec SweepSpec, pla
 		return err
 	}
 	defer s.close()
-	if err := s.lock(ctx, r, stepSweep, "pg_advisory_lock"); err != nil {
+	if err := s.lock(ctx, r, stepSweep); err != nil {
 		return err
 	}
 	found, busy, err := s.findExpired(ctx, spec)

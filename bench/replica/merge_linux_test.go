@@ -27,6 +27,24 @@ var (
 	dir = flag.String("dir", "", "directory on the disk to measure; empty means the temporary directory")
 )
 
+// BenchmarkNearlyEmpty measures what the hash costs where there is little data: a volume of 5 GiB with
+// what mkfs.ext4 writes.
+func BenchmarkNearlyEmpty(b *testing.B) {
+	v := prepare(b, "nearly empty")
+	least := map[string]time.Duration{}
+	for b.Loop() {
+		for what, hash := range map[string]replica.Hash{"no": replica.NoHash, "tree": replica.TreeHash} {
+			measure(b, least, what, v.out(), v.merge(b, hash))
+		}
+	}
+	measure(b, least, "sha256", v.out(), v.merge(b, replica.SHA256))
+	for what, d := range least {
+		b.ReportMetric(float64(d.Microseconds())/1000, what+"-hash-ms")
+	}
+	b.ReportMetric(least["tree"].Seconds()/least["no"].Seconds(), "ratio")
+	b.ReportMetric(0, "ns/op")
+}
+
 func BenchmarkMerge(b *testing.B) {
 	for _, shape := range []string{"contiguous", "fragmented"} {
 		b.Run(shape, func(b *testing.B) {
@@ -58,7 +76,10 @@ func prepare(b *testing.B, shape string) volume {
 		b.Cleanup(func() { os.RemoveAll(base) })
 	}
 	size := int64(256 << 20)
-	if *full {
+	switch {
+	case shape == "nearly empty":
+		size = 5 << 30
+	case *full:
 		size = 4 << 30
 	}
 	v := volume{base, filepath.Join(base, "vol-0123abcd"), filepath.Join(base, "merged")}
@@ -99,12 +120,23 @@ func prepare(b *testing.B, shape string) volume {
 			off, n = off+m, n-m
 		}
 	}
-	if shape == "contiguous" {
+	switch shape {
+	case "nearly empty":
+		const group = 128 << 20
+		put(0, 0, 1<<20) // the super block, its descriptors, bitmaps and the root's inodes
+		for flex := int64(16); flex*group < size; flex += 16 {
+			put(0, flex*group, 128<<10)
+		}
+		for _, backup := range []int64{1, 3, 5, 7, 9, 25, 27} {
+			put(1, backup*group, 8<<10)
+		}
+		put(3, size/2+512<<20, 4<<10) // the journal's super block
+	case "contiguous":
 		put(0, 0, size/8)
 		put(1, size/8, size/16)
 		put(2, size*3/8, size/32)
 		put(3, size*3/4, size/64)
-	} else {
+	default:
 		const block = 16 << 10
 		for range size / 4 / block {
 			put(r.IntN(4), r.Int64N(size/block)*block, block)
@@ -118,7 +150,7 @@ func prepare(b *testing.B, shape string) volume {
 	}
 	im := v.open(b)
 	defer im.Close()
-	if _, err := im.Save(b.Context(), replica.Output{Path: v.merged, NoHash: true}); err != nil {
+	if _, err := im.Save(b.Context(), replica.Output{Path: v.merged, Hash: replica.NoHash}); err != nil {
 		b.Fatal(err)
 	}
 	b.Logf("%s: %d MiB of data in %d segments of a volume of %d MiB",
@@ -163,47 +195,54 @@ func cache(b *testing.B, cold bool, paths ...string) {
 	}
 }
 
+// out is where a measured run writes.
+func (v volume) out() string { return filepath.Join(v.base, "out") }
+
+// merge returns a run of the merge, from reading the directory to the end.
+func (v volume) merge(b *testing.B, hash replica.Hash) func() error {
+	return func() error {
+		im := v.open(b)
+		defer im.Close()
+		_, err := im.Save(b.Context(), replica.Output{Path: v.out(), Hash: hash})
+		return err
+	}
+}
+
+// measure runs f, which creates out, and keeps the least time of each kind.
+func measure(b *testing.B, least map[string]time.Duration, what, out string, f func() error) {
+	b.Helper()
+	os.Remove(out)
+	unix.Sync()
+	runtime.GC()
+	start := time.Now()
+	if err := f(); err != nil {
+		b.Fatalf("%s: %v", what, err)
+	}
+	if d := time.Since(start); least[what] == 0 || d < least[what] {
+		least[what] = d
+	}
+	os.Remove(out)
+}
+
 // compare measures cp and the merge in turn.
 func (v volume) compare(b *testing.B, cold bool) {
 	layers, err := filepath.Glob(filepath.Join(v.replica, "*.img"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	out := filepath.Join(v.base, "out")
 	least := map[string]time.Duration{}
-	measure := func(what string, f func() error) {
-		os.Remove(out)
-		unix.Sync()
-		runtime.GC()
-		start := time.Now()
-		if err := f(); err != nil {
-			b.Fatalf("%s: %v", what, err)
-		}
-		if d := time.Since(start); least[what] == 0 || d < least[what] {
-			least[what] = d
-		}
-		os.Remove(out)
-	}
-	merge := func(noHash bool) func() error {
-		return func() error {
-			im := v.open(b)
-			defer im.Close()
-			_, err := im.Save(b.Context(), replica.Output{Path: out, NoHash: noHash})
-			return err
-		}
-	}
 	for b.Loop() {
 		cache(b, cold, v.merged)
-		measure("cp", func() error {
-			if err := exec.Command("cp", "--sparse=always", v.merged, out).Run(); err != nil {
+		measure(b, least, "cp", v.out(), func() error {
+			if err := exec.Command("cp", "--sparse=always", v.merged, v.out()).Run(); err != nil {
 				return err
 			}
-			return exec.Command("sync", out).Run()
+			return exec.Command("sync", v.out()).Run()
 		})
-		cache(b, cold, layers...)
-		measure("merge", merge(true))
-		cache(b, cold, layers...)
-		measure("hashed", merge(false))
+		for what, hash := range map[string]replica.Hash{"merge": replica.NoHash, "hashed": replica.TreeHash} {
+			cache(b, cold, layers...)
+			measure(b, least, what, v.out(), v.merge(b, hash))
+		}
 	}
 	b.ReportMetric(least["cp"].Seconds(), "cp-s")
 	b.ReportMetric(least["merge"].Seconds(), "merge-s")
@@ -216,7 +255,7 @@ func (v volume) compare(b *testing.B, cold bool) {
 // resume interrupts a merge at half of the volume and continues it: what was copied before is not
 // copied again.
 func (v volume) resume(b *testing.B) {
-	out := filepath.Join(v.base, "out")
+	out := v.out()
 	var at, after float64
 	for b.Loop() {
 		im := v.open(b)

@@ -80,7 +80,12 @@ func (d *Docker) command(p *hosttest.Process, args []string) (int, error) {
 		return 0, d.control(p, args[0], rest)
 	case "logs":
 		return 0, d.logs(p, rest)
+	case "rename":
+		return 0, d.rename(p, rest)
 	case "run":
+		if len(rest) > 0 && rest[0] == "-d" {
+			return 0, d.runAway(p, rest[1:])
+		}
 		return d.try(p, rest)
 	case "exec":
 		return d.exec(p, rest)

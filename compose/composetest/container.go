@@ -29,8 +29,12 @@ type Container struct {
 	looked  bool // its health was asked for since it started
 	looks   int  // how often it was inspected since it started
 
-	networks map[string]string // IDs by name; "" before it was started
-	log      []logLine
+	networks  map[string]string // IDs by name; "" before it was started
+	fixed     map[string]string // addresses that it asks for, by the network's name
+	addresses map[string]string // that it has, while it runs
+	ports     map[string][]published
+	open      map[string][]published // those that are published while it runs
+	log       []logLine
 
 	restarts int
 }

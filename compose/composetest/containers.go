@@ -92,10 +92,13 @@ func (d *Docker) inspect(p *hosttest.Process, args []string) (int, error) {
 			StartedAt string
 			Health    *health
 		}
-		type attachment struct{ NetworkID string }
+		type attachment struct{ NetworkID, IPAddress, GlobalIPv6Address string }
 		attached := map[string]attachment{}
 		for name, id := range c.networks {
-			attached[name] = attachment{id}
+			attached[name] = attachment{NetworkID: id}
+			if c.Status == "running" {
+				attached[name] = attachment{NetworkID: id, IPAddress: c.addresses[name]}
+			}
 		}
 		var mounts []map[string]string
 		for _, target := range slices.Sorted(maps.Keys(c.Binds)) {
@@ -112,9 +115,9 @@ func (d *Docker) inspect(p *hosttest.Process, args []string) (int, error) {
 		v := map[string]any{"ID": c.ID, "Name": "/" + c.Name, "Image": c.Image.ID(),
 			"Created": c.Created.UTC().Format(time.RFC3339Nano), "RestartCount": c.restarts,
 			"Config": map[string]any{"Labels": c.Labels}, "State": s, "Mounts": mounts,
-			"NetworkSettings": map[string]any{"Networks": attached},
+			"NetworkSettings": map[string]any{"Networks": attached, "Ports": c.exposes()},
 			"HostConfig": map[string]any{"RestartPolicy": map[string]string{"Name": c.restart}, "NetworkMode": c.mode,
-				"PidMode": "", "IpcMode": "private"}}
+				"PortBindings": c.ports, "PidMode": "", "IpcMode": "private"}}
 		if err := format(p.Stdout(), args[3], v); err != nil {
 			return 1, err
 		}

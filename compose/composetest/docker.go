@@ -44,6 +44,7 @@ type Docker struct {
 	fails      map[string]func(*Container) bool
 	exits      map[string]int
 	crashes    map[string]int
+	says       map[string][]string
 	badPulls   map[string]bool
 	upFails    map[string]string
 	stopped    bool // the engine does not answer
@@ -61,7 +62,7 @@ func Install(m *hosttest.Machine, c Config) *Docker {
 		c.Compose = "2.40.3"
 	}
 	d := &Docker{m: m, config: c, images: slices.Clone(c.Images), boot: m.BootID(), unhealthy: map[string]bool{},
-		fails: map[string]func(*Container) bool{}, exits: map[string]int{}, crashes: map[string]int{},
+		fails: map[string]func(*Container) bool{}, exits: map[string]int{}, crashes: map[string]int{}, says: map[string][]string{},
 		badPulls: map[string]bool{},
 		upFails:  map[string]string{}, databases: map[string]*cluster{}, runners: map[int]bool{}}
 	d.networks = []network{{Name: "bridge", ID: "b"}, {Name: "host", ID: "h"}, {Name: "none", ID: "n"}}

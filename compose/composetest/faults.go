@@ -1,7 +1,7 @@
 package composetest
 
-// Reset clears all faults: what was asked for by Unhealthy, Fail, Exit, Crash, FailPull, FailStart,
-// Stop, StopAfter and PowerCutAtChange. Containers that have ended stay as they are.
+// Reset clears all faults: what was asked for by Unhealthy, Fail, Exit, Crash, Say, FailPull,
+// FailStart, Stop, StopAfter and PowerCutAtChange. Containers that have ended stay as they are.
 func (d *Docker) Reset() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -9,6 +9,7 @@ func (d *Docker) Reset() {
 	clear(d.fails)
 	clear(d.exits)
 	clear(d.crashes)
+	clear(d.says)
 	clear(d.badPulls)
 	clear(d.upFails)
 	d.powerCuts.Reset()
@@ -46,6 +47,13 @@ func (d *Docker) Crash(service string, looks int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.crashes[service] = looks
+}
+
+// Say makes containers of a service print the lines whenever they start.
+func (d *Docker) Say(service string, lines ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.says[service] = lines
 }
 
 // FailPull makes pulls of the image fail, or not.

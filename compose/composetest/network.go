@@ -7,7 +7,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
-type network struct{ Name, ID, project, key, config string }
+type network struct {
+	Name, ID, project, key, config string
+	subnets                        []string
+}
 
 // Label returns a label, as in the format of docker network ls.
 func (n network) Label(name string) string {

@@ -192,6 +192,9 @@ func (d *Docker) converge(p *hosttest.Process, in invocation, name string, force
 	if err != nil {
 		return err
 	}
+	if err := d.profile(s); err != nil {
+		return err
+	}
 	same := maps.Clone(s) // Compose's hash is not of how many there are either
 	delete(same, "scale")
 	delete(same, "deploy")
@@ -222,11 +225,17 @@ func (d *Docker) converge(p *hosttest.Process, in invocation, name string, force
 		if i < len(have) {
 			made.Name = have[i].ID[:12] + "_" + final
 		}
+		if err := d.named(made.Name); err != nil {
+			return err
+		}
 		d.change(p)
 		d.containers = append(d.containers, made)
 		if i < len(have) {
 			d.change(p)
 			d.drop(have[i])
+			if err := d.named(final); err != nil {
+				return err
+			}
 			d.change(p)
 			made.Name = final
 			have[i] = made
@@ -257,6 +266,18 @@ func scale(s map[string]any) int {
 	return 1
 }
 
+// subnetsOf returns the subnets that a network asks for.
+func subnetsOf(def map[string]any) (out []string) {
+	ipam, _ := def["ipam"].(map[string]any)
+	configs, _ := ipam["config"].([]any)
+	for _, c := range configs {
+		if config, _ := c.(map[string]any); config["subnet"] != nil {
+			out = append(out, text(config["subnet"]))
+		}
+	}
+	return out
+}
+
 // needs makes the networks and volumes of a service, and returns the names of the networks.
 func (d *Docker) needs(p *hosttest.Process, in invocation, s map[string]any) (attached []string, err error) {
 	networks, _ := s["networks"].(map[string]any)
@@ -270,9 +291,16 @@ func (d *Docker) needs(p *hosttest.Process, in invocation, s map[string]any) (at
 		if def["external"] == true {
 			return nil, fmt.Errorf("network %s declared as external, but could not be found", name)
 		}
+		subnets := subnetsOf(def)
+		for _, n := range d.networks {
+			if slices.ContainsFunc(n.subnets, func(s string) bool { return slices.Contains(subnets, s) }) {
+				return nil, fmt.Errorf("failed to create network %s: Error response from daemon: Pool overlaps with other one on "+
+					"this address space", name)
+			}
+		}
 		d.change(p)
 		d.serial++
-		d.networks = append(d.networks, network{Name: name, ID: digest(fmt.Sprint("network ", d.serial))[7:],
+		d.networks = append(d.networks, network{subnets: subnets, Name: name, ID: digest(fmt.Sprint("network ", d.serial))[7:],
 			project: in.project, key: key, config: stringMap(def["labels"])["lab.config"]})
 	}
 	mounts, _ := s["volumes"].([]any)
@@ -324,7 +352,8 @@ func (d *Docker) make(in invocation, name string, s map[string]any, n int, image
 	c := &Container{ID: hex.EncodeToString(id[:]), Name: fmt.Sprintf("%s-%s-%d", in.project, name, n), Image: image,
 		Labels: stringMap(s["labels"]), Env: stringMap(s["environment"]),
 		Binds: map[string]string{}, Volumes: map[string]string{}, networks: map[string]string{}, Created: time.Now(),
-		Status: "created", docker: d, restart: text(s["restart"]), mode: text(s["network_mode"])}
+		Status: "created", docker: d, restart: text(s["restart"]), mode: text(s["network_mode"]),
+		ports: publish(s), fixed: in.fixedAddresses(s)}
 	for _, n := range networks {
 		c.networks[n] = ""
 	}

@@ -15,7 +15,16 @@ func (d *Docker) start(c *Container) error {
 	if err := d.join(c); err != nil {
 		return err
 	}
+	if err := d.share(c); err != nil {
+		return err
+	}
+	if err := d.take(c); err != nil {
+		return err
+	}
 	c.Status, c.Exit, c.Started, c.looked, c.looks, c.restarts = "running", 0, time.Now(), false, 0, 0
+	for _, line := range d.says[c.Service()] {
+		c.Log(line)
+	}
 	if !d.program(c) {
 		return nil
 	}
@@ -42,6 +51,21 @@ func (d *Docker) join(c *Container) error {
 			return fmt.Errorf("Error response from daemon: network %s not found", id)
 		}
 		c.networks[name] = d.networks[i].ID
+	}
+	return nil
+}
+
+// share looks at the container whose network another uses.
+func (d *Docker) share(c *Container) error {
+	other, ok := strings.CutPrefix(c.mode, "container:")
+	if !ok {
+		return nil
+	}
+	switch x := d.find(other); {
+	case x == nil:
+		return fmt.Errorf("Error response from daemon: No such container: %s", other)
+	case x.Status != "running":
+		return fmt.Errorf("Error response from daemon: cannot join network namespace of a non running container: %s", x.ID)
 	}
 	return nil
 }

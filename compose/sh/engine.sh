@@ -18,15 +18,20 @@ gone() {
   echo 'problem it stopped answering while it was asked'
   exit 0
 }
-ids=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project) || gone
+ids=$(docker ps -aq --no-trunc) || gone
 volumes=$(docker volume ls -q) || gone
-container='container {"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}}'
+# Of containers that are of no compose project, only what no other can have beside them is told: where
+# Kubernetes runs on the engine, there are hundreds.
+ours='{{if index .Config.Labels "com.docker.compose.project"}}'
+container='container {"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}}'
+container="$container$ours"',"labels":{{json .Config.Labels}},"mounts":{{json .Mounts}}{{end}}'
 container="$container"',"status":{{json .State.Status}},"exit":{{json .State.ExitCode}},"created":{{json .Created}}'
 container="$container"',"started":{{json .State.StartedAt}}'
 container="$container"',"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}}'
 container="$container"',"restart":{{json .HostConfig.RestartPolicy.Name}},"network":{{json .HostConfig.NetworkMode}}'
-container="$container"',"pid":{{json .HostConfig.PidMode}},"ipc":{{json .HostConfig.IpcMode}},"mounts":{{json .Mounts}}'
-container="$container"',"attached":{{json .NetworkSettings.Networks}}}'
+container="$container"',"pid":{{json .HostConfig.PidMode}},"ipc":{{json .HostConfig.IpcMode}}'
+container="$container"',"attached":{{json .NetworkSettings.Networks}},"ports":{{json .NetworkSettings.Ports}}'
+container="$container"',"bindings":{{json .HostConfig.PortBindings}},"restarts":{{.RestartCount}}}'
 printf '%s\n' "$ids" | xargs -r docker inspect --type container --format "$container" 2>/dev/null
 volume='volume {"name":{{json .Name}},"driver":{{json .Driver}},"options":{{json .Options}},"labels":{{json .Labels}}}'
 printf '%s\n' "$volumes" | xargs -r docker volume inspect --format "$volume" 2>/dev/null

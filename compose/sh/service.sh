@@ -1,7 +1,10 @@
-# Changes a service of a stack: start FLAG..., restart, and settle, which waits until it is healthy.
-: "${project:?}" "${dir:?}" "${service:?}" "${seconds:?}" "${ends:?}" "${steady_seconds:?}" "${log_lines:?}" "${meta:?}" "${files?}"
+# Changes services of a stack: start SERVICE FLAG..., restart SERVICE, settle SERVICE ENDS, which waits
+# until it is healthy, and still SERVICE ENDS, which only waits when it has ended since.
+: "${project:?}" "${dir:?}" "${seconds:?}" "${steady_seconds:?}" "${log_lines:?}" "${meta:?}" "${files?}" "${moved?}"
 file=$dir/compose.yaml
 previous=$dir/.prev
+fresh='' # 0 when the containers were started by this script, and not yet again by the engine
+again=''
 # compose WORD... runs docker compose on the stack as it lies on the machine.
 compose() { docker compose --progress quiet -p "$project" --project-directory "$dir" -f "$file" --env-file /dev/null "$@"; }
 # ids SERVICE prints the service's containers.
@@ -18,7 +21,7 @@ state="$state"' {{.State.StartedAt}} {{.RestartCount}}'
 # for some seconds on end when they have no health check, or have ended well when ENDS is 1; when it
 # is 2, they must have. Otherwise it shows the last lines of their logs and says what is wrong.
 healthy() {
-  t=$(($(uptime) + $2)) before='' first='' steady=0
+  t=$(($(uptime) + $2)) before='' first=$fresh steady=0
   while :; do
     wrong='' wait='' now='' bad='' unchecked='' restarts=0
     for i in $(ids "$1"); do
@@ -43,12 +46,12 @@ healthy() {
     first=${first:-$restarts}
     if [ $((restarts - first)) -ge 3 ]; then wrong='is in a restart loop' bad=$one; fi
     [ -n "$now" ] || wrong='has no container'
+    if [ -n "$again" ] && [ "$restarts" = 0 ]; then unchecked=''; fi
     if [ "$now" = "$before" ]; then steady=$((steady + 1)); else steady=0; fi
     if [ -z "$wrong$wait" ] && { [ -z "$unchecked" ] || [ "$steady" -ge "$steady_seconds" ]; }; then return 0; fi
     if [ -n "$wait" ] && [ -z "$wrong" ] && [ "$(uptime)" -ge "$t" ]; then wrong="is not healthy after $2 s: it $wait"; fi
     if [ -n "$wrong" ]; then
-      [ -z "$bad" ] || docker logs --tail "$log_lines" "$bad" 2>&1 |
-        awk 'length($0) > 300 { $0 = substr($0, 1, 300); sub(/[^ \t]*$/, "...") } { print }'
+      [ -z "$bad" ] || last_log "$bad" "$log_lines"
       echo "service $1 $wrong"
       return 1
     fi
@@ -61,6 +64,7 @@ format() { sed -n "/^$meta:/,/^[^ ]/s/^  format: //p" "$1"; }
 # back SECONDS puts the former stack in the place of this one, unless the data may not fit it any
 # more, and says what that rolls back.
 back() {
+  fresh='' again=''
   if ! docker version >/dev/null 2>&1; then
     echo 'the engine does not answer: nothing is rolled back'
     return
@@ -83,6 +87,15 @@ back() {
   done
   printf '%s' "$files" | while IFS= read -r f; do [ -e "$previous/$f" ] || rm -f -- "$dir/$f"; done
   files_rolled_back
+  for m in $moved; do
+    # shellcheck disable=SC2046 # a word each
+    stop_each $(ids "$m") && rename_each $(ids "$m")
+  done
+  for m in $moved; do
+    if compose config --services | grep -qxF -- "$m"; then
+      compose up -d --no-deps --no-build --pull never --force-recreate -- "$m" || :
+    fi
+  done
   if ! compose up -d --no-build --pull never --remove-orphans; then
     echo 'the former stack could not be started either'
     return
@@ -98,9 +111,12 @@ back() {
   done
   echo 'rolled back: the former stack runs'
 }
-# start FLAG... makes or starts the containers of the service. Errors of it, such as a port that is
-# taken, are as good a reason to go back as a service that is not healthy.
+# start SERVICE FLAG... makes or starts the containers of the service. Errors of it, such as a port
+# that is taken, are as good a reason to go back as a service that is not healthy.
 start() {
+  service=$1
+  shift
+  case $* in *--no-recreate*) ;; *) fresh=0 ;; esac
   compose up -d --no-deps --no-build --pull never "$@" -- "$service" || {
     echo "service $service could not be started"
     back "$seconds"
@@ -108,12 +124,17 @@ start() {
   }
 }
 restart() {
-  for i in $(ids "$service"); do docker unpause "$i" >/dev/null 2>&1 || :; done
-  compose restart --no-deps -- "$service"
+  for i in $(ids "$1"); do docker unpause "$i" >/dev/null 2>&1 || :; done
+  compose restart --no-deps -- "$1"
+  fresh=0
 }
 settle() {
-  healthy "$service" "$seconds" "$ends" || {
+  healthy "$1" "$seconds" "$2" || {
     back "$seconds"
     exit 1
   }
+}
+still() {
+  again=1
+  settle "$@"
 }

@@ -121,7 +121,7 @@ func writePlan(file string, plans []*lab.Plan) error {
 		return err
 	}
 	// what a plan shows of a machine is nobody else's business
-	return os.WriteFile(file, append(data, '\n'), 0o600)
+	return cli.WriteFile(file, append(data, '\n'), 0o600)
 }
 
 // apply builds the lab, and plans it again.

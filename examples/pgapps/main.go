@@ -134,7 +134,8 @@ func parse(verb string, args []string, stdout, stderr io.Writer) (*options, erro
 	case *dsn == "":
 		return nil, cli.Usage("want -dsn postgres://USER@HOST:PORT/DATABASE")
 	case len(words) > 1, len(words) == 1 && !provisions:
-		return nil, cli.Usage("%q is one word too many", words[len(words)-1])
+		// it may be the end of a password that the shell cut
+		return nil, cli.Usage("there is one word too many: quote the DSN")
 	case provisions && len(words) == 0 && len(o.apps) == 0:
 		return nil, cli.Usage("want APPS.yaml, or -app NAME")
 	case !provisions && verb != "sweep" && len(o.apps) == 0:
@@ -217,14 +218,18 @@ func server(dsn, password string, allow []string) (pgprov.Server, error) {
 	return s, nil
 }
 
-// do plans, and applies when that is what the verb is for.
+// do plans, and applies when that is what the verb is for. What an app's database cannot be planned
+// for is an error at the end: the others are done.
 func (o *options) do(ctx context.Context) (*lab.Plan, *lab.Report, error) {
-	plan, err := o.plan(ctx)
-	if err != nil {
-		return nil, nil, err
+	plan, failed := o.plan(ctx)
+	if plan == nil || failed != nil && plan.Empty() {
+		return nil, nil, failed
 	}
 	report, err := o.out.Execute(ctx, plan, o.request)
-	return plan, report, err
+	if failed != nil && errors.Is(err, cli.ErrPending) {
+		err = nil
+	}
+	return plan, report, errors.Join(failed, err)
 }
 
 func (o *options) plan(ctx context.Context) (*lab.Plan, error) {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/programtest"
@@ -134,7 +136,13 @@ func TestRefusals(t *testing.T) {
 		"no apps":      {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1")}, "APPS.yaml"},
 		"no file":      {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1"), "nowhere.yaml"}, "nowhere.yaml"},
 		"a DSN's secret": {lab.ExitError, []string{"plan", "-dsn", "postgres://u:wr0ng-one@h:x/", "-app", "x"},
-			"not a URL"},
+			"the port is not a number"},
+		"a DSN's secret in a parameter": {lab.ExitError, []string{"plan", "-dsn",
+			"postgres://postgres:12?wr0ng-one@h/db", "-app", "x"}, "write / as %2F, ? as %3F"},
+		"a DSN's secret in the database": {lab.ExitError, []string{"plan", "-dsn",
+			"postgres://postgres:12/wr0ng-one@h/db", "-app", "x"}, "@"},
+		"a DSN that the shell cut": {lab.ExitError, []string{"plan", "-dsn", "postgres://u:a", "wr0ng-one@h/db",
+			"apps.yaml"}, "quote the DSN"},
 		"reset to prod": {lab.ExitRefused, []string{"reset", "-dsn", here("127.0.0.1"), "-app", "erp", "-file", "x"},
 			"production"},
 		"a bad app": {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1"), "-app", "My_App"},
@@ -155,6 +163,35 @@ func TestRefusals(t *testing.T) {
 	code, _, errs := call(t, "plan", "-dsn", here("localhost"), "-allow-pg15", "-app", "x")
 	if code != lab.ExitPending || !strings.Contains(errs, "level=WARN") {
 		t.Errorf("PostgreSQL 15 on request: %d\n%s", code, errs)
+	}
+}
+
+// TestOneAppFails applies what can be, and says what cannot.
+func TestOneAppFails(t *testing.T) {
+	f := pgtest.New(t, pgtest.Config{})
+	dsn := f.DSN("postgres")
+	if code, out, errs := call(t, "apply", "-dsn", dsn, "-app", "erp"); code != 0 {
+		t.Fatalf("%d\n%s%s", code, out, errs)
+	}
+	c, err := pgconn.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	if _, err := c.Exec(t.Context(), "ALTER DATABASE erp ALLOW_CONNECTIONS false").ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+	for verb, says := range map[string]string{"plan": "to create", "apply": "done"} {
+		code, out, errs := call(t, verb, "-dsn", dsn, "-app", "erp", "-app", "crm")
+		if code != lab.ExitBlocked || !strings.Contains(errs, "ALLOW_CONNECTIONS") || !strings.Contains(out, says) {
+			t.Errorf("%s: %d\n%s%s", verb, code, out, errs)
+		}
+	}
+	if code, out, errs := call(t, "plan", "-dsn", dsn, "-app", "crm"); code != 0 {
+		t.Errorf("%d\n%s%s", code, out, errs)
+	}
+	if code, out, errs := call(t, "plan", "-dsn", dsn, "-app", "erp"); code != lab.ExitBlocked || out != "" {
+		t.Errorf("%d\n%s%s", code, out, errs)
 	}
 }
 

@@ -20,6 +20,7 @@ func (p *program) check(ctx context.Context, args []string) error {
 		return err
 	}
 	p.out.checked(paths[0], c)
+	p.out.next(afterCheck(paths[0], c))
 	return damaged(c)
 }
 
@@ -69,7 +70,9 @@ func (p *printer) checked(path string, c *fsimage.Checked) {
 	p.folded(8, 8, what+": "+state)
 	if c.Tool != "" && !c.Clean {
 		for line := range strings.Lines(c.Output) {
-			p.printf("        %s\n", short(strings.TrimRight(line, "\n"), width-8))
+			if line = strings.TrimRight(line, "\n"); line != "" {
+				p.printf("        %s\n", short(line, width-8))
+			}
 		}
 	}
 	p.imageWarnings(c.Warnings(path))

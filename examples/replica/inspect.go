@@ -6,87 +6,88 @@ import (
 	"flag"
 	"fmt"
 	"strings"
-	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
+// inspection is one run of replica inspect.
+type inspection struct {
+	p         *program
+	want      replica.Want
+	checksums bool
+}
+
 func (p *program) inspect(ctx context.Context, args []string) error {
-	var w replica.Want
-	var checksums bool
+	in := inspection{p: p}
 	paths, err := p.flags("inspect", "[-json] DIR...", func(f *flag.FlagSet) {
-		wantFlags(f, &w)
-		f.BoolVar(&checksums, "checksums", false, "read the snapshots and verify them by Longhorn's checksums")
+		wantFlags(f, &in.want)
+		f.BoolVar(&in.checksums, "checksums", false, "read the snapshots and verify them by Longhorn's checksums")
 	}, args, 1, 0)
 	if err != nil {
 		return err
 	}
 	dirs, err := replica.ReadAll(paths)
-	if len(dirs) == 0 {
+	errs := []error{err}
+	volumes := replica.ByVolume(dirs)
+	for _, dirs := range volumes {
+		if len(volumes) > 1 {
+			p.out.volume(dirs)
+		}
+		errs = append(errs, in.volume(ctx, dirs))
+	}
+	return errors.Join(errs...)
+}
+
+// volume prints what the replicas of one volume hold, and their order.
+func (in *inspection) volume(ctx context.Context, dirs []*replica.Directory) error {
+	out := in.p.out
+	for _, d := range dirs {
+		want := in.want
+		want.Peers = dirs
+		used, err := d.InUse(ctx)
+		if err != nil {
+			return err
+		}
+		d.Warnings = append(d.Warnings, used...)
+		points := d.Points(want)
+		want.Snapshot = ""
+		chain, _ := d.Chain(want) // why it cannot be found is in the first point
+		out.directory(d, chain, points)
+	}
+	ranking, err := replica.Rank(ctx, dirs, in.want,
+		replica.RankOptions{NoChecksums: !in.checksums, Events: out.events()})
+	out.endProgress()
+	if err != nil {
 		return err
 	}
+	out.ranking(ranking)
+	if !out.json {
+		out.printf("\n")
+	}
+	return nil
+}
+
+// volume prints which volume the directories are of.
+func (p *printer) volume(dirs []*replica.Directory) {
+	if p.json {
+		return // each line says it
+	}
+	title := "a volume whose name is not known"
 	for _, d := range dirs {
-		among := w
-		among.Peers = dirs
-		p.out.directory(d, d.Points(among))
+		if d.Volume != "" {
+			title = "volume " + lab.Printable(d.Volume)
+			break
+		}
 	}
-	ranking, rerr := replica.Rank(ctx, dirs, w, replica.RankOptions{NoChecksums: !checksums})
-	if rerr == nil {
-		p.out.ranking(ranking)
-	}
-	return errors.Join(err, rerr)
-}
-
-type pointLine struct {
-	Name    string `json:"name"`
-	File    string `json:"file"`
-	Created string `json:"created,omitempty"`
-	User    bool   `json:"user"`
-	Removed bool   `json:"removed"`
-	Live    bool   `json:"live"`
-	Layers  int    `json:"layers"`
-	Error   string `json:"error,omitempty"`
-}
-
-func pointLineOf(q replica.Point) pointLine {
-	l := pointLine{
-		Name: q.Name, File: q.File, Created: q.Created, User: q.User,
-		Removed: q.Removed, Live: q.Live, Layers: q.Layers,
-	}
-	if q.Err != nil {
-		l.Error = q.Err.Error()
-	}
-	return l
-}
-
-type layerLine struct {
-	File      string            `json:"file"`
-	Absent    bool              `json:"absent,omitempty"`
-	Size      int64             `json:"size"`
-	Allocated int64             `json:"allocated"`
-	ModTime   time.Time         `json:"mtime"`
-	Meta      replica.State     `json:"meta"`
-	Parent    string            `json:"parent"`
-	Removed   bool              `json:"removed"`
-	User      bool              `json:"user"`
-	Created   string            `json:"created,omitempty"`
-	Labels    map[string]string `json:"labels,omitempty"`
-	Checksum  replica.State     `json:"checksum"`
-}
-
-func layerLineOf(l replica.Layer) layerLine {
-	return layerLine{
-		File: l.File, Absent: l.Absent, Size: l.Size, Allocated: l.Allocated, ModTime: l.ModTime.UTC(),
-		Meta: l.MetaState, Parent: l.Meta.Parent, Removed: l.Meta.Removed, User: l.Meta.UserCreated,
-		Created: l.Meta.Created, Labels: l.Meta.Labels, Checksum: l.ChecksumState,
-	}
+	p.printf("== %s: %s\n\n", title, count(len(dirs), "replica", "replicas"))
 }
 
 // directory prints what one directory holds.
-func (p *printer) directory(d *replica.Directory, points []replica.Point) {
+func (p *printer) directory(d *replica.Directory, chain *replica.Chain, points []replica.Point) {
+	layers := d.InOrder(chain)
 	if p.json {
-		p.directoryLine(d, points)
+		p.directoryLine(d, layers, points)
 		return
 	}
 	p.printf("%s\n", lab.Printable(d.Path))
@@ -102,7 +103,7 @@ func (p *printer) directory(d *replica.Directory, points []replica.Point) {
 		counter = fmt.Sprintf("revision counter %d", d.Counter)
 	}
 	p.printf("  %s, %s, %s\n", state, count(len(d.Layers), "layer", "layers"), counter)
-	p.layers(d.Layers)
+	p.layers(layers, chain)
 	p.points(points)
 	for _, w := range d.Warnings {
 		if w.Path != "" {
@@ -113,27 +114,19 @@ func (p *printer) directory(d *replica.Directory, points []replica.Point) {
 	p.printf("\n")
 }
 
-// directoryLine prints what one directory holds, as JSON.
-func (p *printer) directoryLine(d *replica.Directory, points []replica.Point) {
-	layers, lines := []layerLine{}, []pointLine{}
-	for _, l := range d.Layers {
-		layers = append(layers, layerLineOf(l))
-	}
-	for _, q := range points {
-		lines = append(lines, pointLineOf(q))
-	}
-	p.line("replica", map[string]any{
-		"path": d.Path, "volume": d.Volume, "size": d.Meta.Size, "head": d.Meta.Head, "volume_meta": d.MetaState,
-		"dirty": d.Meta.Dirty, "rebuilding": d.Meta.Rebuilding, "counter": d.Counter,
-		"layers": layers, "points": lines, "warnings": d.Warnings,
-	})
-}
-
-// layers prints the table of the layers.
-func (p *printer) layers(layers []replica.Layer) {
-	p.printf("  %-36s %-19s %10s  %s\n", "LAYER", "WRITTEN", "ON DISK", "NOTES")
-	for _, l := range layers {
+// layers prints the table of the layers. chain is that of the live state, or nil.
+func (p *printer) layers(layers []*replica.Layer, chain *replica.Chain) {
+	p.printf("  %-36s %-19s %-16s %9s  %s\n", "LAYER", "PARENT", "WRITTEN", "ON DISK", "NOTES")
+	for i, l := range layers {
 		var notes []string
+		parent := parentName(l)
+		if parent == "?" && chain != nil && i < len(chain.Layers) {
+			parent = "-"
+			if i+1 < len(chain.Layers) {
+				parent = chain.Layers[i+1].Name()
+			}
+			notes = append(notes, "parent inferred")
+		}
 		if l.Absent {
 			notes = append(notes, "missing")
 		}
@@ -146,31 +139,62 @@ func (p *printer) layers(layers []replica.Layer) {
 		if l.ChecksumState == replica.Good {
 			notes = append(notes, "sum")
 		}
-		p.printf("  %-36s %-19s %10s  %s\n",
-			short(l.File, 36), stamp(l.ModTime), size(l.Allocated), strings.Join(notes, ", "))
+		text := strings.Join(notes, ", ")
+		written := stamp(l.ModTime)
+		row := fmt.Sprintf("  %-36s %-19s %-16s %9s", short(l.Name(), 36), short(parent, 19),
+			written[:min(16, len(written))], size(l.Allocated))
+		if text != "" && len(text) > width-len(row)-2 {
+			p.printf("%s\n", row)
+			p.paragraph(4, 4, text)
+			continue
+		}
+		p.printf("%s\n", strings.TrimRight(row+"  "+text, " "))
 	}
 }
 
-// points prints the table of the recovery points.
+// parentName returns what to call a layer's parent in a table.
+func parentName(l *replica.Layer) string {
+	switch {
+	case l.Meta.Parent != "":
+		return strings.TrimSuffix(strings.TrimPrefix(l.Meta.Parent, "volume-snap-"), ".img")
+	case l.MetaState == replica.Good:
+		return "-"
+	}
+	return "?"
+}
+
+// points prints the table of the recovery points, and why those are none that cannot be merged: for
+// what several have in common, once.
 func (p *printer) points(points []replica.Point) {
 	p.printf("  %-36s %-20s %6s  %s\n", "RECOVERY POINT", "CREATED", "LAYERS", "NOTES")
+	said := map[string]bool{}
 	for _, q := range points {
-		name, created, note := q.Name, "", "side branch"
+		name, created := q.Name, ""
 		if q.Created != "" {
 			created = short(q.Created, 20)
 		}
-		if q.Live {
-			note = ""
-		}
-		if name == "" {
-			name, note = "(live state)", ""
+		var notes []string
+		if !q.Live {
+			notes = append(notes, "side branch")
 		}
 		if q.Removed {
-			note = strings.TrimPrefix(note+", removed", ", ")
+			notes = append(notes, "removed")
+		}
+		if name == "" {
+			name = "(live state)"
 		}
 		if q.Err != nil {
-			note = "no: inspect -json says why"
+			notes = []string{"no"}
 		}
-		p.printf("  %-36s %-20s %6d  %s\n", short(name, 36), created, q.Layers, note)
+		row := fmt.Sprintf("  %-36s %-20s %6d  %s", short(name, 36), created, q.Layers, strings.Join(notes, ", "))
+		p.printf("%s\n", strings.TrimRight(row, " "))
+		if q.Err == nil || said[q.Err.Error()] {
+			continue
+		}
+		said[q.Err.Error()] = true
+		p.paragraph(4, 4, q.Err.Error())
+		for _, h := range lab.Hints(q.Err) {
+			p.paragraph(4, 4, "hint: "+h)
+		}
 	}
 }

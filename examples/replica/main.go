@@ -11,8 +11,7 @@
 // It runs on the machine that owns the disk, as root, while the volume is detached. An interrupted
 // merge is continued by the same command. It exits with 0 when all is well, 4 when a guard refused,
 // 2 when verify found differences, a check found errors in a file system, or files could not read all
-// of the image's, 130 when it was
-// interrupted, 1 for anything else.
+// of the image's, 130 when it was interrupted, 1 for anything else. docs/longhorn.md says more.
 package main
 
 import (

@@ -170,7 +170,7 @@ func mergesCmd(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(extract(filepath.Join(ts.Getenv("FIXTURES"), sum[2]+".tar.gz"), dir))
 		dirs, err := filepath.Glob(filepath.Join(dir, "r*"))
 		ts.Check(err)
-		ts.Check(ts.Exec("replica", append([]string{"merge", "-json", "-o", filepath.Join(dir, "image")}, dirs...)...))
+		ts.Check(ts.Exec("replica", append([]string{"merge", "-json", "-hash", "sha256", "-o", filepath.Join(dir, "image")}, dirs...)...))
 		chosen := "chosen=" + filepath.Join(dir, "r1")
 		jsonLastCmd(ts, false, []string{"type=result", "sha256=" + sum[0], "size=" + sum[1], chosen})
 	}
@@ -190,7 +190,7 @@ func TestInterrupt(t *testing.T) {
 	}
 	binary := replicaBinary(t)
 	run := func(watch func(line string, p *os.Process), flags ...string) (last string, code int) {
-		cmd := exec.Command(binary, append([]string{"merge", "-json", "-o", out, dir}, flags...)...)
+		cmd := exec.Command(binary, append([]string{"merge", "-json", "-hash", "sha256", "-o", out, dir}, flags...)...)
 		stdout, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -218,7 +218,7 @@ func TestInterrupt(t *testing.T) {
 	if _, err := os.Stat(out + ".part.state"); err != nil {
 		t.Fatal(err)
 	}
-	last, code = run(func(string, *os.Process) {}, "-no-hash")
+	last, code = run(func(string, *os.Process) {}, "-hash", "none")
 	var result struct{ Resumed, Copied int64 }
 	if err := json.Unmarshal([]byte(last), &result); err != nil || code != 0 {
 		t.Fatalf("exit %d, %s", code, last)

@@ -17,6 +17,7 @@ type mergeFlags struct {
 	want   replica.Want
 	rank   replica.RankOptions
 	output replica.Output
+	hash   string
 	method string
 	check  bool
 }
@@ -29,7 +30,8 @@ func (m *mergeFlags) define(f *flag.FlagSet) {
 	f.StringVar(&o.State, "state", "",
 		"keep the progress of writing to a device in `FILE`, so that it can be continued")
 	f.BoolVar(&o.Restart, "restart", false, "begin again, instead of continuing an interrupted run")
-	f.BoolVar(&o.NoHash, "no-hash", false, "leave the SHA-256 out")
+	f.StringVar(&m.hash, "hash", "tree", "tree, computed in parallel: the SHA-256 of the SHA-256 digests of pieces of 4 MiB;\n"+
+		"sha256, of the whole image, which takes longer; or none")
 	f.IntVar(&o.Workers, "workers", 0, "parallel readers; 0 means 4")
 	f.StringVar(&m.method, "method", "", "clone, copy-range or read-write; empty means the fastest that works")
 	f.BoolVar(&m.rank.NoChecksums, "no-checksums", false,
@@ -39,6 +41,15 @@ func (m *mergeFlags) define(f *flag.FlagSet) {
 
 // validate returns what is wrong with the flags, and completes the output.
 func (m *mergeFlags) validate() error {
+	switch m.hash {
+	case "tree":
+		m.output.Hash = replica.TreeHash
+	case "sha256", "none":
+		m.output.Hash = replica.Hash(m.hash)
+	default:
+		hint := "-hash tree, sha256 or none"
+		return fail(lab.Error{Op: "merge", Path: m.hash, Hint: hint}, lab.ErrInvalid, "no such hash")
+	}
 	switch m.output.Method = replica.Method(m.method); m.output.Method {
 	case replica.Auto, replica.Clone, replica.CopyRange, replica.ReadWrite:
 	default:
@@ -67,7 +78,9 @@ func (p *program) merge(ctx context.Context, args []string) error {
 	for _, d := range dirs {
 		m.output.Avoid = append(m.output.Avoid, d.Path)
 	}
+	m.rank.Events = p.out.events()
 	ranking, err := replica.Rank(ctx, dirs, m.want, m.rank)
+	p.out.endProgress()
 	if err != nil {
 		return err
 	}
@@ -80,17 +93,17 @@ func (p *program) merge(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var found error
+	var c *fsimage.Checked
 	if m.check {
-		c, err := fsimage.Check(ctx, result.Path)
-		if err != nil {
+		if c, err = fsimage.Check(ctx, result.Path); err != nil {
 			return err
 		}
 		p.out.checked(result.Path, c)
-		found = damaged(c)
+		err = damaged(c)
 	}
 	p.out.merged(result, given(paths, best.Directory.Path), best.Chain)
-	return found
+	p.out.next(afterMerge(result.Path, best.Chain, c))
+	return err
 }
 
 // save merges the chain into the output, and prints the progress and the warnings.
@@ -141,6 +154,9 @@ func (p *printer) merged(r *replica.Result, chosen string, c *replica.Chain) {
 	}
 	p.printf("image   %s\n", r.Path)
 	p.printf("size    %d (%s), %s of data\n", r.Size, size(r.Size), size(r.Data))
+	if r.Tree != "" {
+		p.printf("tree    %s\n", r.Tree)
+	}
 	if r.SHA256 != "" {
 		p.printf("sha256  %s\n", r.SHA256)
 	}

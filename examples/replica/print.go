@@ -24,9 +24,11 @@ type printer struct {
 	out       io.Writer
 	stderr    *os.File
 	json      bool
-	live      bool // progress is shown
-	shown     bool // a progress line is on the terminal
-	begun     time.Time
+	live      bool      // progress is shown
+	shown     bool      // a progress line is on the terminal
+	about     string    // what progress is of
+	begun     time.Time // when that began, at
+	from      int64
 	resumable bool // what was interrupted can be continued
 	warned    map[warningLine]bool
 }
@@ -82,14 +84,14 @@ type warningLine struct {
 // warnings prints the warnings of replicas, each once in a run.
 func (p *printer) warnings(ws []replica.Warning) {
 	for _, w := range ws {
-		p.warning(warningLine{string(w.Code), w.Path, w.Text})
+		p.warning(warningLine{Code: string(w.Code), Path: w.Path, Text: w.Text})
 	}
 }
 
 // imageWarnings prints the warnings of an image, each once in a run.
 func (p *printer) imageWarnings(ws []fsimage.Warning) {
 	for _, w := range ws {
-		p.warning(warningLine{string(w.Code), w.Path, w.Text})
+		p.warning(warningLine{Code: string(w.Code), Path: w.Path, Text: w.Text})
 	}
 }
 
@@ -99,6 +101,7 @@ func (p *printer) warning(w warningLine) {
 	}
 	p.warned[w] = true
 	if p.json {
+		w.Path = name(w.Path)
 		p.line("warning", w)
 		return
 	}

@@ -10,7 +10,6 @@ import (
 
 // events returns what reports progress, nil when nobody looks.
 func (p *printer) events() func(lab.Event) {
-	p.begun = time.Now()
 	switch {
 	case p.json:
 		var last time.Time
@@ -32,13 +31,16 @@ func (p *printer) events() func(lab.Event) {
 
 // progress shows progress on one line of a terminal.
 func (p *printer) progress(e lab.Event) {
-	text := fmt.Sprintf("%-8s %s", e.Text, amount(e.Done, e.Unit))
+	if about := e.Text + " " + e.Target; about != p.about {
+		p.about, p.begun, p.from = about, time.Now(), e.Done
+	}
+	text := fmt.Sprintf("%-9s %s", e.Text, amount(e.Done, e.Unit))
 	if e.Total > 0 {
 		spent := time.Since(p.begun).Seconds()
 		percent := 100 * float64(e.Done) / float64(e.Total)
-		text = fmt.Sprintf("%-8s %5.1f %%  %s of %s", e.Text, percent, amount(e.Done, e.Unit), amount(e.Total, e.Unit))
-		if e.Done > 0 && e.Done < e.Total && spent > 2 {
-			left := time.Duration(spent / float64(e.Done) * float64(e.Total-e.Done) * float64(time.Second))
+		text = fmt.Sprintf("%-9s %5.1f %%  %s of %s", e.Text, percent, amount(e.Done, e.Unit), amount(e.Total, e.Unit))
+		if e.Done > p.from && e.Done < e.Total && spent > 2 {
+			left := time.Duration(spent / float64(e.Done-p.from) * float64(e.Total-e.Done) * float64(time.Second))
 			text += "  " + left.Round(time.Second).String() + " left"
 		}
 	}

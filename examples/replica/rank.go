@@ -10,6 +10,7 @@ import (
 type rankLine struct {
 	Rank      int           `json:"rank"`
 	Path      string        `json:"path"`
+	Volume    string        `json:"volume,omitempty"`
 	Mergeable bool          `json:"mergeable"`
 	Tied      bool          `json:"tied"`
 	Reason    string        `json:"reason"`
@@ -33,7 +34,7 @@ func (p *printer) ranking(r *replica.Ranking) {
 		}
 		if p.json {
 			p.line("rank", rankLine{
-				Rank: i + 1, Path: c.Directory.Path, Mergeable: c.Err == nil, Tied: c.Tied, Reason: c.Reason,
+				Rank: i + 1, Path: name(c.Directory.Path), Volume: name(c.Directory.Volume), Mergeable: c.Err == nil, Tied: c.Tied, Reason: c.Reason,
 				Counter: c.Directory.Counter, HeadTime: c.HeadTime().UTC(), HeadBytes: c.HeadAllocated(),
 				Layers: layers, Checksums: c.Sums,
 			})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
@@ -36,6 +37,15 @@ func stamp(t time.Time) string {
 		return "-"
 	}
 	return t.UTC().Format("2006-01-02 15:04:05")
+}
+
+// name returns a name for JSON, which has no strings of bytes: one that is not UTF-8 is quoted as in Go,
+// so that it stays different from others.
+func name(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return lab.Printable(s)
 }
 
 // count returns a number with its noun.

@@ -50,7 +50,7 @@ func imageLines(v *replica.Verification) []imageLine {
 	var lines []imageLine
 	for i, r := range v.Compared {
 		group := slices.IndexFunc(v.Comparison.Groups, func(g []int) bool { return slices.Contains(g, i) })
-		lines = append(lines, imageLine{r.Directory.Path, v.Comparison.Differ[i], group})
+		lines = append(lines, imageLine{name(r.Directory.Path), v.Comparison.Differ[i], group})
 	}
 	return lines
 }
@@ -67,23 +67,23 @@ func (p *printer) verified(v *replica.Verification) {
 		p.line("result", map[string]any{"equal": v.Comparison.Equal(), "ok": v.OK(), "images": imageLines(v)})
 		return
 	}
-	best := lab.Printable(v.Compared[0].Name())
+	first := lab.Printable(v.Compared[0].Name())
 	for i, r := range v.Compared[1:] {
 		name, d := lab.Printable(r.Name()), v.Comparison.Differ[i+1]
 		if d.Bytes == 0 {
-			p.paragraph(0, 4, fmt.Sprintf("%s has the same content as %s", name, best))
+			p.paragraph(0, 4, fmt.Sprintf("%s has the same content as %s", name, first))
 			continue
 		}
 		places := count(len(d.Ranges), "place", "places")
 		p.paragraph(0, 4, fmt.Sprintf("%s differs from %s in %s, %s, first at %d",
-			name, best, size(d.Bytes), places, d.Ranges[0].Off))
+			name, first, size(d.Bytes), places, d.Ranges[0].Off))
 	}
 	p.agreements(v)
 	switch {
 	case v.OK() && len(v.Compared) > 1:
 		p.printf("all %d are equal and sound\n", len(v.Compared))
 	case v.OK():
-		p.printf("%s is sound; there is no other to compare it with\n", best)
+		p.printf("%s is sound; there is no other to compare it with\n", first)
 	case v.Comparison.Equal():
 		p.printf("those that can be read are equal, but not all is well\n")
 	}
@@ -95,7 +95,11 @@ func (p *printer) agreements(v *replica.Verification) {
 	if v.Comparison.Equal() {
 		return
 	}
-	for i, group := range v.Comparison.Groups {
+	best := v.Ranking.Best()
+	alone := !slices.ContainsFunc(v.Comparison.Groups, func(g []int) bool {
+		return len(g) > 1 && slices.ContainsFunc(g, func(i int) bool { return v.Compared[i] == best })
+	})
+	for _, group := range v.Comparison.Groups {
 		if len(group) < 2 {
 			continue
 		}
@@ -104,8 +108,8 @@ func (p *printer) agreements(v *replica.Verification) {
 			names = append(names, lab.Printable(v.Compared[j].Name()))
 		}
 		text := strings.Join(names, " and ") + " agree"
-		if i > 0 && len(v.Comparison.Groups[0]) == 1 {
-			text += ", and " + lab.Printable(v.Compared[0].Name()) + ", ranked first, is alone: look at both before you choose"
+		if alone {
+			text += ", and " + lab.Printable(best.Name()) + ", ranked first, is alone: look at both before you choose"
 		}
 		p.paragraph(0, 4, text)
 	}

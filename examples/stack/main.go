@@ -6,7 +6,8 @@
 //	stack logs  -host pi@192.0.2.12 [flags] DIR   show the last lines of what the services printed
 //	stack down  -host pi@192.0.2.12 [flags] DIR   remove its containers and networks; with -volumes, and -confirm of each, its volumes too
 //
-// DIR is read as docker compose reads it, with its override file and its .env. Only the machine
+// DIR is read as docker compose reads it, with its override file and its .env; what is taken as it is
+// there and may not have been meant is a warning on the standard error. Only the machine
 // that -host names is reached, and the jumps that -jump names; images are pulled by the machine.
 // Nothing is taken from the environment but what a flag names. Exit codes: 0 done or nothing to do,
 // 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
@@ -79,6 +80,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	for _, w := range stack.Warnings {
+		fmt.Fprintln(stderr, "warning: "+w.String())
+	}
 	stack.Timeout = c.timeout
 	return c.converge(ctx, stack)
 }
@@ -103,13 +107,15 @@ func (c *command) parse(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("stack "+c.verb, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	c.login.Flags(flags)
-	flags.StringVar(&c.name, "name", "", "the project's `name`; without it, the one in the compose.yaml, or else that of DIR")
-	flags.StringVar(&c.file, "file", "", "the compose `file` in DIR; without it, the one that docker compose finds, and its override file")
-	flags.Var(&c.variables, "var", "what ${NAME} in the compose.yaml stands for, `NAME=VALUE`, before DIR/.env (may be repeated)")
+	flags.StringVar(&c.name, "name", "", "the project's `name`; without it, the one in .env, that in the compose.yaml, or that of DIR")
+	flags.StringVar(&c.file, "file", "", "the compose `file` in DIR; without it, those that .env names, or the one that "+
+		"docker compose finds, and its override file")
+	flags.Var(&c.variables, "var", "what ${NAME} in the compose.yaml stands for, `NAME=VALUE`, before DIR/.env; VALUE may be empty (may be repeated)")
 	flags.Var(&c.profiles, "profile", "a `profile` whose services are deployed too (may be repeated)")
 	flags.Var(&c.secrets, "secret", "where the value of a secret of the compose.yaml is, `NAME=file:PATH or "+
 		"NAME=env:VARIABLE` (may be repeated)")
-	flags.Var(&c.plain, "plain", "a variable, `SERVICE.NAME`, or SERVICE.command, that looks like a secret and is none (may be repeated)")
+	flags.Var(&c.plain, "plain", "what looks like a secret and is none: a variable of a service, `SERVICE.NAME`, its "+
+		"SERVICE.command, a variable of .env, NAME, or secrets.NAME (may be repeated)")
 	output := flags.String("output", "text", "text, or json: an object a line")
 	switch c.verb {
 	case "plan", "apply":
@@ -152,16 +158,7 @@ func (c *command) source() (compose.Source, error) {
 		}
 		s.Secrets[name] = value
 	}
-	file := filepath.Join(c.dir, compose.LockFile)
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
-	if err != nil {
-		return s, &lab.Error{Op: "read lock", Path: file, Err: err}
-	}
-	s.Lock, err = compose.ReadLock(file, data)
-	return s, err
+	return s, nil
 }
 
 func (c *command) lock(ctx context.Context, s compose.Source) error {
@@ -174,12 +171,13 @@ func (c *command) lock(ctx context.Context, s compose.Source) error {
 		return err
 	}
 	file := filepath.Join(c.dir, compose.LockFile)
-	c.out.Printf("%s", lab.Diff(file, s.Lock.Format(), lock.Format()))
-	c.out.Object(map[string]any{"type": "lock", "images": lock})
-	if err := os.WriteFile(file, lock.Format(), 0o644); err != nil {
-		return &lab.Error{Op: "write lock", Path: file, Err: err}
+	before, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &lab.Error{Op: "read lock", Path: file, Err: err}
 	}
-	return nil
+	c.out.Printf("%s", lab.Diff(file, before, lock.Format()))
+	c.out.Object(map[string]any{"type": "lock", "images": lock})
+	return cli.WriteFile(file, lock.Format(), 0o644)
 }
 
 func (c *command) logs(ctx context.Context, s compose.Source, stdout io.Writer) error {

@@ -62,8 +62,8 @@ func Run(t *testing.T, fresh func(*testing.T) Subject) {
 	t.Run("boundary", func(t *testing.T) { lawOfBoundary(t, fresh(t)) })
 }
 
-// testKey is the base64 of a public key.
-const testKey = "AAAAC3NzaC1lZDI1NTE5AAAAIKxTvCOEjMGL1bkFP6kqLz1EwbA3Lqe8a0dIVyyTyJrh"
+// testKey is the base64 of a public key, with slashes, as half of all keys have.
+const testKey = "AAAAC3NzaC1lZDI1NTE5AAAAIMp0bypfYn2jo44mT/O0o4rZx0djWWFF1Lex9hwdv/fs"
 
 // suite is one machine under test.
 type suite struct {

@@ -21,7 +21,7 @@ func TestRooms(t *testing.T) {
 		"accounts":   "kernel libc posix",   // useradd copies a home directory, userdel removes it
 		"apt":        "kernel libc systemd", // a package's units are read as systemd reads them
 		"sshd":       "kernel libc",
-		"debian":     "kernel libc sh posix utillinux netclient systemd accounts apt",
+		"debian":     "kernel libc sh posix utillinux netclient systemd accounts apt sshd",
 		"debiantest": "kernel",
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./internal/...").Output()

@@ -78,6 +78,9 @@ same() {
 # rolled_back NAME... reports changes that were rolled back. The names are in hexadecimal.
 rolled_back() { frame U "$@"; }
 
+# cause TEXT states why the change fails, in place of all that it has printed so far.
+cause() { frame C; printf '%s\n' "$*"; }
+
 # skip INDEX DEPENDENCIES reports the change as skipped if a dependency was not done; it fails otherwise.
 skip() {
   for d in $2; do case $bad in *" $d "*) frame K "$1" "$d"; bad="$bad$1 "; return 0 ;; esac; done

@@ -1,6 +1,8 @@
-# Writes standard input to .ssh/authorized_keys in the home $1, if the file still has the hash $2. It runs
-# as the account itself.
-set -e; umask 077; cd -- "$1"; mkdir -p .ssh; f=.ssh/authorized_keys; h=absent
-if [ -s "$f" ]; then h=$(sha256sum <"$f"); h=${h%  -}; fi
+# Writes standard input to the file $1, if that still has the hash $2. It keeps the mode of the file, except
+# that nobody else may write to it.
+set -e; d=${1%/*}; t=$1.lab-tmp; mkdir -p -- "$d"; h=absent
+if [ -s "$1" ]; then h=$(sha256sum <"$1"); h=${h%  -}; fi
 [ "$h" = "$2" ] || { echo "the file changed since it was planned: plan again" >&2; exit 1; }
-cat >"$f.lab-tmp"; sync -- "$f.lab-tmp"; mv -fT -- "$f.lab-tmp" "$f"; sync .ssh
+rm -f -- "$t"; trap 'rm -f -- "$t"' EXIT; cat >"$t"
+if [ -f "$1" ]; then chmod --reference="$1" -- "$t"; chown --reference="$1" -- "$t" 2>/dev/null || :; fi
+chmod go-w -- "$t"; sync -- "$t"; mv -fT -- "$t" "$1"; sync -- "$d/"

@@ -65,10 +65,12 @@ ask_contents() { for x; do [ -f "$x" ] && { frame content; printf '%s\0' "$x"; h
 
 ask_links() { for x; do [ -h "$x" ] && { frame link; printf '%s\0' "$x"; readlink -n -- "$x"; }; done; }
 
+# ask_packages leaves its answer in packages, for probes.
 ask_packages() {
   frame packages
-  # shellcheck disable=SC2016 # dpkg-query expands these
-  dpkg-query -W -f='${Package}\t${Architecture}\t${db:Status-Abbrev}\t${Version}\n' -- "$@" 2>/dev/null
+  for x; do set -- "$@" "${x%%:*}"; shift; done
+  packages=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}:${Architecture}\t${Version}\n' -- dpkg "$@" 2>/dev/null)
+  printf '%s\n' "$packages"
 }
 
 ask_units() {

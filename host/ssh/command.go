@@ -31,10 +31,12 @@ type Command struct {
 	Root bool
 
 	// Lock runs the script only while it alone holds the machine's lock, see [Target]. If another
-	// process holds it, the script does not start, and the error is an [lab.ErrBlocked]. Processes
-	// that the script leaves running do not hold the lock. It needs Root.
+	// process holds it, the script does not start, and the error is an [lab.ErrBlocked] that says who
+	// holds it since when. Processes that the script leaves running do not hold the lock. It needs
+	// Root.
 	Lock bool
 
+	guard   bool // it holds a lock of its own: it ends if we vanish, as with Lock
 	abandon bool // when its context ends, do not stop it: it is itself what stops another script
 }
 

@@ -75,8 +75,9 @@ func (s *session) launchError() error {
 	switch {
 	case s.cmd.Lock && s.exit == exitLocked:
 		e.Path = t.lockFile()
-		e.Hint = fmt.Sprintf("wait, or find out who holds it: sudo fuser -v %s, on the machine", t.lockFile())
-		e.Err = fmt.Errorf("%w: another process holds the lock of this machine", lab.ErrBlocked)
+		e.Hint = fmt.Sprintf("wait: it is released when its script ends, or if its connection is silent for long; "+
+			"to see what holds it, on the machine: sudo lslocks -o PID,COMMAND,PATH | grep -F %s", t.lockFile())
+		e.Err = fmt.Errorf("%w: %w", lab.ErrBlocked, errLocked)
 	case s.cmd.Lock && printed("flock: "):
 		e.Path = t.lockFile()
 		e.Err = fmt.Errorf("lock: %s", output)

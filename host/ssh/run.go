@@ -23,6 +23,9 @@ import (
 //     they were still there after 3 s. Run has waited for that, for 30 s at most. If they could not be
 //     stopped, because the connection was lost too, the error says so.
 //
+// A script that holds the lock loses its connection, as by a network that fails, if nothing of ours arrives
+// for six times [Target.KeepAlive]: a machine does not stay locked because we have vanished.
+//
 // Processes that the script leaves running are not stopped. If they keep the script's outputs open, Run
 // returns after 2 s without output. A script gets the machine's own environment: no variable, locale or
 // working directory is sent.
@@ -44,7 +47,11 @@ func (c *Conn) Run(ctx context.Context, cmd Command) (*Result, error) {
 		return nil, err
 	}
 	defer s.detach()
-	return s.wait(ctx)
+	r, err := s.wait(ctx)
+	if errors.Is(err, errLocked) {
+		err = c.blocked(ctx, err)
+	}
+	return r, err
 }
 
 // How long to wait for what usually takes no time.

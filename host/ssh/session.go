@@ -52,8 +52,12 @@ func newSession(c *Conn, cmd Command, sudo bool) *session {
 		exited: make(chan struct{}), closed: make(chan struct{}),
 		failed: make(chan error, 4),
 	}
+	text := cmd.Script
+	if cmd.Lock || cmd.guard {
+		text = "\n" + c.target.guarded(text, cmd.Lock)
+	}
 	// two newlines, for a script that ends with a backslash
-	s.script = ": " + s.marker + ";" + cmd.Script + "\n\n#" + s.marker
+	s.script = ": " + s.marker + ";" + text + "\n\n#" + s.marker
 	stdout, stderr := cmd.Stdout, cmd.Stderr
 	if stdout != nil && sameWriter(stdout, stderr) {
 		stdout = &syncWriter{w: stdout}

@@ -178,7 +178,7 @@ func TestLock(t *testing.T) {
 	if !errors.Is(err, lab.ErrBlocked) || !lab.SafeToRetry(err) {
 		t.Errorf("held by another: %v", err)
 	}
-	contains(t, err, to.LockFile, "fuser -v")
+	contains(t, err, to.LockFile, "lslocks")
 	if _, err := b.Run(t.Context(), ssh.Command{Root: true, Script: "true"}); err != nil {
 		t.Errorf("without the lock: %v", err)
 	}

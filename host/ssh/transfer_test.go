@@ -202,9 +202,9 @@ func TestUploadWaitsForItsPredecessor(t *testing.T) {
 		}
 		held := must(os.OpenFile(parts[0], os.O_RDWR, 0))
 		defer held.Close()
-		if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-			t.Fatal(err)
-		}
+		await(t, "the first upload to end", func() bool {
+			return syscall.Flock(int(held.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+		})
 		var once sync.Once
 		err = up(t.Context(), func(done int64) {
 			if done <= partSize(dir) { // nothing has been sent yet

@@ -108,7 +108,7 @@ func (c *Conn) resumeUpload(ctx context.Context, u Upload, t *Transfer) (offset 
 	}
 	u.report(offset)
 	source := &progressReader{r: io.NewSectionReader(u.Source, offset, u.Size-offset), done: offset, report: u.report}
-	r, err = c.Run(ctx, Command{Script: u.script(t.SHA256, stepReceive, offset), Stdin: source, Root: u.Root})
+	r, err = c.Run(ctx, Command{Script: u.script(t.SHA256, stepReceive, offset), Stdin: source, Root: u.Root, guard: true})
 	t.Moved += source.stop() - offset
 	if err != nil {
 		return fail("run it again: it resumes where it was cut off", err)
@@ -118,7 +118,8 @@ func (c *Conn) resumeUpload(ctx context.Context, u Upload, t *Transfer) (offset 
 		return offset, nil
 	case exitUploadBusy:
 		part := path.Join(path.Dir(u.Path), partName(u.Path, t.SHA256))
-		return fail("wait for it; if it belongs to a lost connection, stop it on the machine: sudo fuser -k "+Quote(part),
+		return fail("wait for it: an upload whose client has vanished ends by itself; to see what holds the file, on the machine: "+
+			"sudo lslocks -o PID,COMMAND,PATH | grep -F "+Quote(part),
 			fmt.Errorf("%w: another upload of the same file is in progress", lab.ErrBlocked))
 	case exitUploadDiffers:
 		return fail("run it again; if that does not help, the source changes, or the machine's disk or memory is faulty",

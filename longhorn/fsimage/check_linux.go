@@ -28,7 +28,10 @@ func Check(ctx context.Context, path string) (*Checked, error) {
 		return nil, err
 	}
 	if c.FileSystem.Replay && c.Tool != "" {
-		copied, err := replayed(ctx, f, path, c.FileSystem)
+		if err := noLeftovers(lab.Error{Op: "check image", Path: path}, path, ""); err != nil {
+			return nil, err
+		}
+		copied, said, err := replayed(ctx, f, path, c.FileSystem)
 		var failed *replayError
 		switch {
 		case errors.As(err, &failed):
@@ -42,7 +45,10 @@ func Check(ctx context.Context, path string) (*Checked, error) {
 			if err := after.run(ctx, copied); err != nil {
 				return nil, err
 			}
-			c.Output += "\nafter the journal was replayed on a copy:\n" + after.Output
+			if said != "" {
+				said = "\n" + said
+			}
+			c.Output += "\nafter the journal was replayed on a copy:" + said + "\n" + after.Output
 			c.Replayed, c.Clean, c.Failed = true, after.Clean, after.Failed
 		}
 	}

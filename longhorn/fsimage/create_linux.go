@@ -88,7 +88,7 @@ func (x *extractor) file(n node, dst *os.File, name string) (sum string, err err
 		return "", err
 	}
 	f := os.NewFile(uintptr(fd), name)
-	sum, err = x.tree.content(n, f)
+	sum, err = x.tree.content(n, f, x.reporter(n))
 	if err = errors.Join(err, f.Close()); err != nil {
 		// What is there would look whole.
 		return "", errors.Join(err, unix.Unlinkat(int(dst.Fd()), name, 0))

@@ -10,6 +10,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -185,11 +186,11 @@ func (t *debugTree) output(ino uint64, format string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-func (t *debugTree) content(n node, dst *os.File) (string, error) {
+func (t *debugTree) content(n node, dst *os.File, progress func(int64)) (string, error) {
 	// debugfs writes into our file through its descriptor: no second copy, no name to guess.
 	cmd, stderr := t.command(fmt.Sprintf("dump <%d> /proc/self/fd/3", n.ino))
 	cmd.ExtraFiles = []*os.File{dst}
-	err := cmd.Run()
+	err := watched(cmd, dst, progress)
 	if t.ctx.Err() != nil {
 		return "", context.Cause(t.ctx)
 	}
@@ -209,7 +210,28 @@ func (t *debugTree) content(n node, dst *os.File) (string, error) {
 	if err := dst.Truncate(n.Size); err != nil { // a hole at the end is not written
 		return "", err
 	}
-	return hashData(t.ctx, dst, n.Size, func(p []byte, off int64) error { return digHoles(dst, p, off) })
+	return hashData(t.ctx, dst, n.Size, progress, func(p []byte, off int64) error { return digHoles(dst, p, off) })
+}
+
+// watched runs a program that writes to dst, and reports how far that is.
+func watched(cmd *exec.Cmd, dst *os.File, progress func(int64)) error {
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	tick := time.NewTicker(reportEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-tick.C:
+			if fi, err := dst.Stat(); err == nil {
+				progress(fi.Size())
+			}
+		}
+	}
 }
 
 // blockSize is the size in bytes of the blocks that are looked at for holes: that of most file

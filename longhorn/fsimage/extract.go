@@ -1,7 +1,9 @@
 package fsimage
 
 import (
+	"encoding/json"
 	"time"
+	"unicode/utf8"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
@@ -33,6 +35,37 @@ type File struct {
 	Target string            `json:"target,omitempty"` // of symbolic links; of a hard link, the path that came first
 	SHA256 string            `json:"sha256,omitempty"` // of files
 	Xattrs map[string][]byte `json:"xattrs,omitempty"`
+}
+
+// MarshalJSON returns the file as a JSON object. JSON has no strings of bytes: a path, target or name of
+// an attribute that is not UTF-8 is quoted as in Go, and the path's and the target's bytes are in
+// members of their own.
+func (f File) MarshalJSON() ([]byte, error) {
+	type plain File
+	v := struct {
+		plain
+		Path64   []byte `json:"path_base64,omitempty"`
+		Target64 []byte `json:"target_base64,omitempty"`
+	}{plain: plain(f)}
+	v.Path, v.Path64 = jsonName(f.Path)
+	v.Target, v.Target64 = jsonName(f.Target)
+	v.Xattrs = nil
+	for k, value := range f.Xattrs {
+		if v.Xattrs == nil {
+			v.Xattrs = map[string][]byte{}
+		}
+		k, _ = jsonName(k)
+		v.Xattrs[k] = value
+	}
+	return json.Marshal(v)
+}
+
+// jsonName returns a name as JSON can hold it, and its bytes if that is not all of it.
+func jsonName(name string) (text string, bytes []byte) {
+	if utf8.ValidString(name) {
+		return name, nil
+	}
+	return lab.Printable(name), []byte(name)
 }
 
 // Extracted is the report of [Extract].

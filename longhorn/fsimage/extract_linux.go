@@ -43,7 +43,7 @@ func Extract(ctx context.Context, image, out string, o Extraction) (*Extracted, 
 	if err := extractable(image, x.result.FileSystem); err != nil {
 		return nil, err
 	}
-	if err := noLeftovers(image, place.Path); err != nil {
+	if err := noLeftovers(lab.Error{Op: "extract files", Path: out}, image, place.Path); err != nil {
 		return nil, err
 	}
 	source, drop, err := x.source(f, image)
@@ -63,7 +63,8 @@ func Extract(ctx context.Context, image, out string, o Extraction) (*Extracted, 
 
 // extractable refuses images that hold no files, or hold them in something else.
 func extractable(image string, fsys FileSystem) error {
-	hint, what, word := "", "", diskfile.Quote(image)
+	what, word := "", diskfile.Quote(image)
+	hint := "merge another recovery point, which replica inspect lists"
 	switch fsys.Type {
 	case "luks":
 		what, hint = "an encrypted container", "open it: cryptsetup open --readonly "+word+
@@ -79,7 +80,7 @@ func extractable(image string, fsys FileSystem) error {
 	case "empty":
 		what = "zeros"
 	case "":
-		what, hint = "nothing that is known", "merge another recovery point, or look at it yourself: file -s "+word
+		what, hint = "nothing that is known", hint+", or look at it yourself: file -s "+word
 	default:
 		return nil
 	}
@@ -113,7 +114,7 @@ func (x *extractor) source(f *os.File, image string) (path string, drop func(), 
 		return image, none, nil
 	}
 	if !x.o.NoReplay {
-		copied, err := replayed(x.ctx, f, image, *fsys)
+		copied, _, err := replayed(x.ctx, f, image, *fsys)
 		var failed *replayError
 		if errors.As(err, &failed) {
 			x.warn(WarnNotReplayed, image, "%v", failed)
@@ -262,6 +263,18 @@ func (x *extractor) warnOnce(code Code, path, format string, args ...any) {
 	}
 	x.warned[code] = true
 	x.warn(code, path, format, args...)
+}
+
+// reporter returns what reports the progress within the file n, in bytes.
+func (x *extractor) reporter(n node) func(done int64) {
+	return func(done int64) {
+		if x.o.Events == nil || time.Since(x.last) < reportEvery {
+			return
+		}
+		x.last = time.Now()
+		x.o.Events(lab.Event{Time: x.last, Kind: lab.EventNote, Target: n.Path, Text: "extract",
+			Done: done, Total: n.Size, Unit: "bytes"})
+	}
 }
 
 // report counts a file, and reports it to who wants to know.

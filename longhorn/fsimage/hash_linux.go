@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"hash"
 	"io"
 	"os"
 
@@ -17,8 +16,8 @@ const chunkSize = 1 << 20
 
 // copyHashed copies what of src is not a hole to dst, an empty file, and returns the SHA-256 of all
 // of it.
-func copyHashed(ctx context.Context, src, dst *os.File, size int64) (string, error) {
-	sum, err := hashData(ctx, src, size, func(p []byte, off int64) error {
+func copyHashed(ctx context.Context, src, dst *os.File, size int64, progress func(int64)) (string, error) {
+	sum, err := hashData(ctx, src, size, progress, func(p []byte, off int64) error {
 		_, err := dst.WriteAt(p, off)
 		return err
 	})
@@ -26,16 +25,24 @@ func copyHashed(ctx context.Context, src, dst *os.File, size int64) (string, err
 }
 
 // hashData reads what of src is not a hole, gives it to write, and returns the SHA-256 of all of it.
-func hashData(ctx context.Context, src *os.File, size int64, write func([]byte, int64) error) (string, error) {
+// Holes are hashed too, so that a large sparse file takes its time.
+func hashData(
+	ctx context.Context, src *os.File, size int64, progress func(int64), write func([]byte, int64) error,
+) (string, error) {
 	extents, err := diskfile.SeekData(src, size)
 	if err != nil {
 		extents = []diskfile.Extent{{Off: 0, Len: size}}
 	}
-	h, buf, zeros := sha256.New(), make([]byte, chunkSize), make([]byte, 64<<10)
+	h, buf := sha256.New(), make([]byte, chunkSize)
+	zeros := make([]byte, chunkSize)
 	pos := int64(0)
 	for _, e := range append(extents, diskfile.Extent{Off: size}) {
-		if err := hashHole(ctx, h, zeros, e.Off-pos); err != nil {
-			return "", err
+		for ; pos < e.Off; pos += chunkSize {
+			if err := ctx.Err(); err != nil {
+				return "", context.Cause(ctx)
+			}
+			h.Write(zeros[:min(chunkSize, e.Off-pos)])
+			progress(pos)
 		}
 		for pos = e.Off; pos < e.End(); {
 			if err := ctx.Err(); err != nil {
@@ -50,19 +57,10 @@ func hashData(ctx context.Context, src *os.File, size int64, write func([]byte, 
 				return "", err
 			}
 			pos += int64(len(p))
+			progress(pos)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-func hashHole(ctx context.Context, h hash.Hash, zeros []byte, n int64) error {
-	for ; n > 0; n -= int64(len(zeros)) {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		h.Write(zeros[:min(n, int64(len(zeros)))])
-	}
-	return nil
 }
 
 // seekData lists what of a file is not a hole.

@@ -16,11 +16,12 @@ import (
 // process follows, and a random one.
 const mountPrefix = "fsimage-mount-"
 
-// noLeftovers refuses ([lab.ErrRefused]) to begin where an extraction of the image, or one to the
-// same output, was killed: it names all that is left of it, and how that is removed.
-func noLeftovers(image, out string) error {
+// noLeftovers refuses ([lab.ErrRefused]) to begin where a check or an extraction of the image, or an
+// extraction to the output out, was killed: it names all that is left of it, and how that is removed.
+// out is "" for none.
+func noLeftovers(at lab.Error, image, out string) error {
 	var left, remove []string
-	if part := diskfile.PartName(out); exists(part) {
+	if part := diskfile.PartName(out); out != "" && exists(part) {
 		left, remove = append(left, part), append(remove, "rm -r "+diskfile.Quote(part))
 	}
 	for _, dir := range abandonedMounts(image) {
@@ -33,9 +34,9 @@ func noLeftovers(image, out string) error {
 	if len(left) == 0 {
 		return nil
 	}
-	hint := "if no other run is at work, remove what is left of the one that was killed: " + strings.Join(remove, " && ")
-	return refuse(lab.Error{Op: "extract files", Path: out, Hint: hint},
-		"an earlier run has left %s", strings.Join(left, ", "))
+	at.Hint = "if no other run is at work, remove what is left of the one that was killed: " +
+		strings.Join(remove, " && ")
+	return refuse(at, "an earlier run has left %s", strings.Join(left, ", "))
 }
 
 func exists(path string) bool {

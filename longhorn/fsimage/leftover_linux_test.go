@@ -50,3 +50,19 @@ func TestExtractLeftovers(t *testing.T) {
 		t.Errorf("left %v", left)
 	}
 }
+
+// TestCheckLeftovers checks an image beside which a check that was killed has left its copy: it is named,
+// and what the hint says removes it.
+func TestCheckLeftovers(t *testing.T) {
+	image := imageOf(t, true, "mkfs.ext4", "-q", "-F")
+	put(t, filepath.Dir(image), filepath.Base(image)+".replay", "some of it")
+	_, err := fsimage.Check(t.Context(), image)
+	refused(t, err, "an earlier run has left "+image+".replay")
+	_, commands, _ := strings.Cut(strings.Join(lab.Hints(err), ""), "killed: ")
+	if text, err := exec.Command("sh", "-c", commands).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", commands, err, text)
+	}
+	if c, err := fsimage.Check(t.Context(), image); err != nil || !c.Clean {
+		t.Errorf("%+v %v", c, err)
+	}
+}

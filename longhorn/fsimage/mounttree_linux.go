@@ -95,11 +95,11 @@ func xattrs(path string) (map[string][]byte, error) {
 	return attrs, nil
 }
 
-func (t *mountTree) content(n node, dst *os.File) (string, error) {
+func (t *mountTree) content(n node, dst *os.File, progress func(int64)) (string, error) {
 	src, err := os.Open(filepath.Join(t.m.dir, n.Path))
 	if err != nil {
 		return "", err
 	}
 	defer src.Close()
-	return copyHashed(t.ctx, src, dst, n.Size)
+	return copyHashed(t.ctx, src, dst, n.Size, progress)
 }

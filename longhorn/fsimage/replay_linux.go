@@ -15,35 +15,35 @@ import (
 )
 
 // replayed copies the image and replays the journal of the copy. It returns the copy's path, or ""
-// where what that needs is missing: e2fsck for ext, root for XFS, an image that is a file.
-func replayed(ctx context.Context, image *os.File, path string, fsys FileSystem) (string, error) {
+// where what that needs is missing: e2fsck for ext, root for XFS, an image that is a file; and what
+// was said of removing orphans.
+func replayed(ctx context.Context, image *os.File, path string, fsys FileSystem) (name, said string, err error) {
 	var tool string
 	if fsys.ext() {
-		var err error
 		if tool, err = findTool("e2fsck"); err != nil {
-			return "", nil
+			return "", "", nil
 		}
 	} else if fsys.Type != "xfs" || os.Geteuid() != 0 {
-		return "", nil
+		return "", "", nil
 	}
 	fi, err := image.Stat()
 	if err != nil || !fi.Mode().IsRegular() {
-		return "", err
+		return "", "", err
 	}
-	name := path + ".replay"
+	name = path + ".replay"
 	if err := copySparse(ctx, image, name, fi.Size()); err != nil {
-		return "", &lab.Error{Op: "copy image", Path: name, Hint: "remove what is in the way, or make room", Err: err}
+		return "", "", &lab.Error{Op: "copy image", Path: name, Hint: "remove what is in the way, or make room", Err: err}
 	}
 	if fsys.ext() {
-		err = replayExt(ctx, tool, name, fsys.orphanFile)
+		said, err = replayExt(ctx, tool, name, fsys.orphanFile)
 	} else {
 		err = replayXFS(ctx, name)
 	}
 	if err != nil {
 		os.Remove(name)
-		return "", err
+		return "", "", err
 	}
-	return name, nil
+	return name, said, nil
 }
 
 // replayError says why e2fsck did not replay a journal.
@@ -57,17 +57,18 @@ func (e *replayError) Error() string {
 }
 
 // replayExt replays the journal, and, with a file of orphans, removes these: the replay alone leaves
-// what looks like errors then, which the next mount would put right.
-func replayExt(ctx context.Context, tool, path string, orphanFile bool) error {
+// what looks like errors then, which the next mount would put right. e2fsck -p, which does that, repairs
+// other small faults as well where it checks the whole file system: what it said is returned.
+func replayExt(ctx context.Context, tool, path string, orphanFile bool) (said string, err error) {
 	out, code, err := runTool(ctx, tool, "-p", "-E", "journal_only", path)
 	if err == nil && (code < 0 || code >= 4) {
 		err = &replayError{code, strings.TrimSpace(out)}
 	}
 	if err != nil || !orphanFile {
-		return err
+		return "", err
 	}
-	_, _, err = runTool(ctx, tool, "-p", path) // what it does not dare to repair is for the check to find
-	return err
+	said, _, err = runTool(ctx, tool, "-p", path) // what it does not dare to repair is for the check to find
+	return strings.TrimSpace(said), err
 }
 
 // replayXFS mounts the image: that is when XFS replays its log.

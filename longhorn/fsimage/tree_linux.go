@@ -10,7 +10,9 @@ import (
 type tree interface {
 	root() (node, error)
 	list(dir node) ([]node, []Warning, error)
-	content(n node, dst *os.File) (sum string, err error) // to an empty file
+	// content writes the content of n to dst, an empty file. It calls progress now and then with the
+	// bytes that are done.
+	content(n node, dst *os.File, progress func(done int64)) (sum string, err error)
 	close() error
 }
 

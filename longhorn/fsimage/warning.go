@@ -1,6 +1,9 @@
 package fsimage
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Code names a kind of [Warning], for programs.
 type Code string
@@ -30,6 +33,17 @@ func (w Warning) String() string {
 		return fmt.Sprintf("%s: %s", w.Code, w.Text)
 	}
 	return fmt.Sprintf("%s: %s: %s", w.Code, w.Path, w.Text)
+}
+
+// MarshalJSON returns the warning as a JSON object, its path as [File] has it.
+func (w Warning) MarshalJSON() ([]byte, error) {
+	type plain Warning
+	v := struct {
+		plain
+		Path64 []byte `json:"path_base64,omitempty"`
+	}{plain: plain(w)}
+	v.Path, v.Path64 = jsonName(w.Path)
+	return json.Marshal(v)
 }
 
 // warning returns a warning whose text is formatted.

@@ -65,19 +65,54 @@ func globQuote(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
 
+// imageFormat returns the format of a file that is not a raw image, by its first bytes, and the command
+// that makes one of it, with a place for the file and one for the image; "" for what may be raw. The
+// magic numbers are those of libmagic.
+func imageFormat(head string) (format, convert string) {
+	const qemu = "qemu-img convert -O raw %s %s"
+	for _, f := range []struct {
+		format  string
+		off     int
+		magic   string
+		convert string
+	}{
+		{"qcow2", 0, "QFI\xfb", qemu},
+		{"vmdk", 0, "KDMV", qemu},
+		{"vmdk", 0, "COWD", qemu},
+		{"vmdk", 0, "# Disk DescriptorFile", qemu},
+		{"vdi", 64, "\x7f\x10\xda\xbe", qemu},
+		{"vhdx", 0, "vhdxfile", qemu},
+		{"vhd", 0, "conectix", qemu},
+		{"qed", 0, "QED\x00", qemu},
+		{"gzip", 0, "\x1f\x8b", "gzip -dc %s > %s"},
+		{"xz", 0, "\xfd7zXZ\x00", "xz -dc %s > %s"},
+		{"zstd", 0, "\x28\xb5\x2f\xfd", "zstd -dc %s > %s"},
+		{"bzip2", 0, "BZh", "bzip2 -dc %s > %s"},
+		{"lz4", 0, "\x04\x22\x4d\x18", "lz4 -dc %s > %s"},
+		{"zip", 0, "PK\x03\x04", "unzip -p %s > %s"},
+		{"tar", 257, "ustar", "tar -xOf %s > %s"},
+	} {
+		if len(head) > f.off && strings.HasPrefix(head[f.off:], f.magic) {
+			return f.format, f.convert
+		}
+	}
+	return "", ""
+}
+
 // checkBacking refuses what cannot lie under a volume of that size as it is.
 func checkBacking(path string, volume int64) error {
 	at := lab.Error{Op: "use backing file", Path: path}
-	head, fi, err := diskfile.Read(path, 16)
+	head, fi, err := diskfile.Read(path, 512)
 	if err != nil {
 		at.Hint, at.Err = "give the backing file with -backing FILE", err
 		return &at
 	}
+	if format, convert := imageFormat(string(head)); format != "" {
+		raw := diskfile.Quote(path + ".raw")
+		at.Hint = "convert it with: " + fmt.Sprintf(convert, diskfile.Quote(path), raw) + "; then give it with -backing " + raw
+		return refuse(at, "a file of the format %s, not a raw image", format)
+	}
 	switch {
-	case strings.HasPrefix(string(head), "QFI\xfb"):
-		at.Hint = "convert it with: qemu-img convert -O raw " + diskfile.Quote(path) + " FILE.raw, then give it with " +
-			"-backing FILE.raw"
-		return refuse(at, "a qcow2 image, not a raw one")
 	case fi.Size == 0 || fi.Size%512 != 0:
 		at.Hint = "give the right file with -backing FILE: a raw image"
 		return refuse(at, "%d bytes, not a positive multiple of 512", fi.Size)

@@ -49,8 +49,9 @@ func (b *chainBuilder) emptied() error {
 	head := b.chain.Point
 	for i := range b.d.Layers {
 		if l := &b.d.Layers[i]; !l.Absent && l.Allocated > 0 && !slices.Contains(b.chain.Layers, l) {
-			return b.refuse(head, "choose a recovery point with -snapshot: "+b.points()+"; -snapshot "+head+
-				" takes the empty state", "the live state is empty, although %s, which is not below it, has data", l.File)
+			hint := b.orPoint("use another replica") + "; -snapshot " + head + " takes the empty state"
+			return b.refuse(head, hint,
+				"the live state is empty, although %s, which is not below it, has data", l.File)
 		}
 	}
 	return nil

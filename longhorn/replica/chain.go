@@ -28,8 +28,14 @@ const maxLayers = 254
 // way out, unless w accepts it; what is inferred beyond doubt from what is left is a warning in the
 // result. A snapshot that does not exist is [lab.ErrNotFound].
 func (d *Directory) Chain(w Want) (*Chain, error) {
+	return d.chain(w, false)
+}
+
+// chain finds the layers of the state w, or, as a trial, whether they can be found: the hints of its
+// errors name no other recovery points then, each of which takes a trial.
+func (d *Directory) chain(w Want, trial bool) (*Chain, error) {
 	c := &Chain{Directory: d, Warnings: slices.Clone(d.Warnings), luks: w.Encrypted}
-	b := &chainBuilder{d: d, want: w, chain: c}
+	b := &chainBuilder{d: d, want: w, chain: c, trial: trial}
 	if err := b.build(); err != nil {
 		return nil, err
 	}
@@ -43,6 +49,7 @@ type chainBuilder struct {
 	chain *Chain
 	meta  VolumeMeta // the directory's, or a borrowed one
 	known bool       // meta is known
+	trial bool
 }
 
 func (b *chainBuilder) warn(code Code, path, format string, args ...any) {
@@ -130,8 +137,7 @@ func (b *chainBuilder) refusals() error {
 	for file := range b.want.Parents {
 		has := func(d *Directory) bool { return d.layer(file) != nil }
 		if !has(b.d) && !slices.ContainsFunc(b.want.Peers, has) {
-			return b.refuse(file, "-parent FILE=SNAPSHOT takes the file of a layer: "+b.points(),
-				"its parent is given, but there is no such layer")
+			return b.refuse(file, b.lostHint(), "its parent is given, but there is no such layer")
 		}
 	}
 	if why := b.d.rebuilding(); why != "" {
@@ -149,7 +155,11 @@ func (b *chainBuilder) walk(top *Layer) error {
 	seen := map[string]bool{}
 	for l := top; ; {
 		if seen[l.File] {
-			return b.refuse(l.File, "use another replica, or -snapshot with a point below", "the parents form a circle")
+			hint := b.orPoint("use another replica")
+			if len(b.want.Parents) > 0 {
+				hint = "give other parents with -parent, or leave it out; or " + hint
+			}
+			return b.refuse(l.File, hint, "the parents form a circle")
 		}
 		seen[l.File] = true
 		b.chain.Layers = append(b.chain.Layers, l)

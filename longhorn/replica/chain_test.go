@@ -569,7 +569,9 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: %v, want %q and a hint", path, err, want)
 		}
 	}
-	put(t, dir, "longhorn-disk.cfg", `{"diskUUID":"x"}`)
+	if err := os.Mkdir(filepath.Join(dir, "replicas"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	_, err := replica.Read(dir)
 	if hints := fmt.Sprint(lab.Hints(err)); !strings.Contains(hints, filepath.Join(dir, "replicas")) {
 		t.Errorf("a disk: hints %s", hints)

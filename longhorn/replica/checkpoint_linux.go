@@ -29,15 +29,12 @@ func (cp *copier) checkpoint() {
 	if cp.t.state == "" {
 		return
 	}
-	j := journal{Version: journalVersion, Work: cp.t.work, Output: cp.t.id}
+	j := journal{Version: journalVersion, Work: cp.t.work, Output: cp.t.id, Hash: cp.o.Hash}
 	cp.mu.Lock()
 	j.Copied = cp.copied.Load()
-	if !cp.o.NoHash {
-		j.Hashed = min(cp.hashed, j.Copied)
-		if state, err := cp.hash.(encoding.BinaryMarshaler).MarshalBinary(); err == nil && j.Hashed == cp.hashed {
-			j.Hash = state
-		} else {
-			j.Hashed = 0
+	if cp.hashed <= j.Copied {
+		if sum, err := cp.hash.(encoding.BinaryMarshaler).MarshalBinary(); err == nil {
+			j.Hashed, j.Sum = cp.hashed, sum
 		}
 	}
 	cp.mu.Unlock()
@@ -65,13 +62,13 @@ func (cp *copier) reports(stop <-chan struct{}) {
 	}
 }
 
-// report sends one event: of copying, or, when all is copied, of hashing.
+// report sends one event: of copying, or, when all is copied and the hash is behind, of hashing.
 func (cp *copier) report() {
 	cp.mu.Lock()
 	done, hashed := cp.copied.Load(), cp.hashed
 	cp.mu.Unlock()
 	text := "copy"
-	if !cp.o.NoHash {
+	if cp.o.Hash == SHA256 {
 		if done >= cp.im.Size() {
 			text = "hash"
 		}

@@ -2,23 +2,26 @@ package replica
 
 import (
 	"context"
+	"crypto/sha256"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// chunk is a piece of the volume to be copied.
+// chunk is a piece of the volume to be copied, or, on a device, a hole.
 type chunk struct {
-	off, end int64
-	seg      int  // the first segment in it
-	hole     bool // nothing but zeros, on a device
-	buf      []byte
-	done     chan struct{}
-	err      error
+	start, end int64
+	off, last  int64 // where its data begin and end
+	seg        int   // the first segment in it
+	hole       bool  // nothing but zeros
+	there      bool  // an interrupted run has copied it: it is hashed only
+	sum        [sha256.Size]byte
+	done       chan struct{}
+	err        error
 }
 
-// produce cuts what is left of the volume into chunks: pieces of aligned windows, from the first to
-// the last segment in each.
+// produce cuts what is left of the volume into its pieces, those with data. On a device, the holes
+// between them are chunks too.
 func (cp *copier) produce(ctx context.Context, order, work chan<- *chunk) error {
 	send := func(c *chunk) error {
 		c.done = make(chan struct{})
@@ -34,10 +37,15 @@ func (cp *copier) produce(ctx context.Context, order, work chan<- *chunk) error 
 			return ctx.Err()
 		}
 	}
+	if cp.o.Hash == TreeHash && cp.hashed < cp.from {
+		if err := cp.pieces(cp.hashed, cp.from, func(c *chunk) error { c.there = true; return send(c) }); err != nil {
+			return err
+		}
+	}
 	pos := cp.from
 	holes := func(to int64) error {
 		for cp.t.device && pos < to {
-			c := &chunk{off: pos, end: min(pos+zeroChunk, to), hole: true}
+			c := &chunk{start: pos, end: min(pos+zeroChunk, to), hole: true}
 			if err := send(c); err != nil {
 				return err
 			}
@@ -45,30 +53,44 @@ func (cp *copier) produce(ctx context.Context, order, work chan<- *chunk) error 
 		}
 		return nil
 	}
-	segs := cp.im.segments
 	next := lookahead{seg: cp.im.find(cp.from), off: cp.from}
-	for i := cp.im.find(cp.from); i < len(segs); {
-		c := &chunk{off: max(segs[i].start, pos), seg: i}
-		limit := (c.off/chunkSize + 1) * chunkSize
-		for i < len(segs) && segs[i].start < limit {
-			c.end = min(segs[i].end, limit)
-			if segs[i].end > limit {
+	err := cp.pieces(cp.from, cp.im.Size(), func(c *chunk) error {
+		if err := holes(c.start); err != nil {
+			return err
+		}
+		if !cp.cloning.Load() || cp.o.Hash == TreeHash {
+			next = cp.ahead(next, c.end+readAhead)
+		}
+		pos = c.end
+		return send(c)
+	})
+	if err != nil {
+		return err
+	}
+	return holes(cp.im.Size())
+}
+
+// pieces calls do for each piece with data between two offsets, the first of which is the beginning of
+// a piece.
+func (cp *copier) pieces(from, to int64, do func(*chunk) error) error {
+	segs := cp.im.segments
+	for i := cp.im.find(from); i < len(segs) && max(segs[i].start, from) < to; {
+		c := &chunk{off: max(segs[i].start, from), seg: i}
+		c.start = c.off &^ (pieceSize - 1)
+		c.end = min(c.start+pieceSize, cp.im.Size())
+		for i < len(segs) && segs[i].start < c.end {
+			c.last = min(segs[i].end, c.end)
+			if segs[i].end > c.end {
 				break
 			}
 			i++
 		}
-		if err := holes(c.off); err != nil {
+		if err := do(c); err != nil {
 			return err
 		}
-		if !cp.cloning.Load() || !cp.o.NoHash {
-			next = cp.ahead(next, c.end+readAhead)
-		}
-		if err := send(c); err != nil {
-			return err
-		}
-		pos = c.end
+		from = c.end
 	}
-	return holes(cp.im.Size())
+	return nil
 }
 
 // lookahead is up to where the kernel knows what will be read.
@@ -108,13 +130,13 @@ func inMemory(f *os.File, off int64) bool {
 	return err == nil && n == 1
 }
 
-// dataIn returns how many bytes of the chunk come from a layer.
+// dataIn returns how many bytes of the piece come from a layer.
 func (cp *copier) dataIn(c *chunk) (n int64) {
 	for _, s := range cp.im.segments[c.seg:] {
-		if s.start >= c.end {
+		if s.start >= c.last {
 			break
 		}
-		n += min(s.end, c.end) - max(s.start, c.off)
+		n += min(s.end, c.last) - max(s.start, c.off)
 	}
 	return n
 }

@@ -39,10 +39,10 @@ type Difference struct {
 // Equal reports whether all images are equal.
 func (c *Comparison) Equal() bool { return len(c.Groups) <= 1 }
 
-// Compare reads the images side by side and compares their content. What is a hole in all of them
+// compare reads the images side by side and compares their content. What is a hole in all of them
 // is not read. Sizes may differ: what is behind an image's end counts as different. events may be
 // nil.
-func Compare(ctx context.Context, images []*Image, events func(lab.Event)) (*Comparison, error) {
+func compare(ctx context.Context, images []*Image, events func(lab.Event)) (*Comparison, error) {
 	c := newComparer(images, events)
 	windows := make(chan int64)
 	g, ctx := errgroup.WithContext(ctx)

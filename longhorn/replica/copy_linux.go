@@ -13,45 +13,46 @@ import (
 )
 
 const (
-	buffers         = 16       // of chunkSize, in all
-	copyAhead       = 1024     // chunks that may be copied and wait to be hashed: about what a page cache holds
-	readAhead       = 16 << 20 // bytes of the volume
+	maxWorkers      = 16
+	copyAhead       = 256      // pieces that may be copied and wait to be hashed: about what a page cache holds
+	readAhead       = 32 << 20 // bytes of the volume
 	zeroChunk       = 64 << 20 // bytes of a hole that are zeroed at a time on a device
 	checkpointEvery = 2 * time.Second
 )
 
-// copier copies an image into a target. Workers copy chunks in parallel; a collector sees them in
-// order, so that it is known up to where everything is copied; a hasher follows, with the chunk's
-// bytes where they are still at hand, otherwise reading them back from the output. Holes cost the
-// hasher as much as data, so it may fall behind, and does not hold up the copying before copyAhead.
+// copier copies an image into a target. Workers copy pieces in parallel, and hash them on the way; a
+// collector sees them in order, so that it is known up to where everything is copied, and adds up
+// their digests. The plain SHA-256 has to be computed in order: a hasher follows the collector and
+// reads back what was copied.
 type copier struct {
 	im   *Image
 	t    *target
 	o    Output
-	hash hash.Hash
+	hash hash.Hash         // of the whole image, or of the pieces' digests
+	zero [sha256.Size]byte // the digest of a piece of zeros
 
-	free    chan []byte // buffers; nil for one that is not allocated yet
 	cloning atomic.Bool // cloning works, as far as is known
 	ranging atomic.Bool // copy_file_range works
-	cloned  atomic.Bool // some chunk was cloned
+	cloned  atomic.Bool // some piece was cloned
 	ranged  atomic.Bool
 	written atomic.Int64 // bytes of data
 
 	waiting *chunk // the collector's, when it stopped
 	from    int64  // how far an interrupted run had copied
 	copied  atomic.Int64
-	mu      sync.Mutex // guards hash, hashed; long held: the collector does not take it
+	mu      sync.Mutex // guards hash, hashed; the hasher holds it long: the collector does not take it then
 	hashed  int64
 }
 
 func newCopier(im *Image, t *target, o Output, j journal) *copier {
-	cp := &copier{im: im, t: t, o: o, hash: sha256.New(), free: make(chan []byte, buffers), from: j.Copied}
+	cp := &copier{im: im, t: t, o: o, hash: sha256.New(), zero: zeroPiece(pieceSize), from: j.Copied}
 	cp.copied.Store(j.Copied)
-	for range buffers {
-		cp.free <- nil // allocated when first used
-	}
-	if len(j.Hash) > 0 && !o.NoHash && cp.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(j.Hash) == nil {
-		cp.hashed = j.Hashed
+	if j.Hash == o.Hash && len(j.Sum) > 0 {
+		if cp.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(j.Sum) == nil {
+			cp.hashed = j.Hashed
+		} else {
+			cp.hash.Reset()
+		}
 	}
 	cp.cloning.Store(!t.device && (o.Method == Auto || o.Method == Clone))
 	cp.ranging.Store(!t.device && o.Method == CopyRange)
@@ -75,9 +76,9 @@ func (cp *copier) run(ctx context.Context) error {
 	if workers <= 0 {
 		workers = 4
 	}
-	workers = min(workers, buffers/2)
-	order, work := make(chan *chunk, 4*buffers), make(chan *chunk)
-	hashing := make(chan *chunk, copyAhead)
+	workers = min(workers, maxWorkers)
+	order, work := make(chan *chunk, 2*workers), make(chan *chunk)
+	hashing := make(chan int64, copyAhead)
 
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { defer close(order); defer close(work); return cp.produce(gctx, order, work) })
@@ -105,7 +106,7 @@ func (cp *copier) run(ctx context.Context) error {
 	return err
 }
 
-// drain counts the chunks that were done when the collector stopped, up to the first that was not.
+// drain counts the pieces that were done when the collector stopped, up to the first that was not.
 func (cp *copier) drain(order <-chan *chunk) {
 	for c := cp.waiting; ; c = nil {
 		if c == nil {
@@ -119,17 +120,21 @@ func (cp *copier) drain(order <-chan *chunk) {
 			if c.err != nil {
 				return
 			}
-			cp.advance(c.end)
+			cp.take(c)
 		default:
 			return
 		}
 	}
 }
 
-// worker copies chunks until an error.
+// worker copies pieces until an error.
 func (cp *copier) worker(work <-chan *chunk) error {
+	var w *pieceWorker
 	for c := range work {
-		c.err = cp.copy(c)
+		if w == nil {
+			w = &pieceWorker{copier: cp, buf: make([]byte, chunkSize)}
+		}
+		c.err = w.copy(c)
 		close(c.done)
 		if c.err != nil {
 			return c.err
@@ -138,41 +143,80 @@ func (cp *copier) worker(work <-chan *chunk) error {
 	return nil
 }
 
-// copy copies one chunk into the output, and leaves its bytes in c.buf if there are buffers to
-// spare and they are hashed.
-func (cp *copier) copy(c *chunk) error {
-	if cp.o.fault != nil {
-		if err := cp.o.fault(c.off); err != nil {
+// pieceWorker is a worker with its memory.
+type pieceWorker struct {
+	*copier
+	buf  []byte
+	hash pieceHash
+}
+
+// copy copies one piece into the output, and, for the tree hash, hashes it.
+func (w *pieceWorker) copy(c *chunk) error {
+	if c.there {
+		return w.move(c, w.t.readBack)
+	}
+	if w.o.fault != nil {
+		if err := w.o.fault(c.start); err != nil {
 			return err
 		}
 	}
 	if c.hole {
-		return cp.t.zero(c.off, c.end-c.off)
+		return w.t.zero(c.start, c.end-c.start)
 	}
-	cp.written.Add(cp.dataIn(c))
-	done, err := cp.share(c)
-	if err != nil || done && cp.o.NoHash {
+	if w.t.device {
+		if err := w.zeroAround(c); err != nil {
+			return err
+		}
+	}
+	w.written.Add(w.dataIn(c))
+	shared, err := w.share(c)
+	if err != nil || shared && w.o.Hash != TreeHash {
 		return err
 	}
-	buf := <-cp.free
-	if buf == nil {
-		buf = make([]byte, chunkSize)
-	}
-	p := buf[:c.end-c.off]
-	err = cp.im.read(p, c.off, c.seg)
-	if err == nil && !done {
-		err = cp.t.write(p, c.off)
-	}
-	if err == nil && !cp.o.NoHash && len(cp.free) >= buffers/2 {
-		c.buf = p
-		return nil
-	}
-	cp.free <- buf
-	return err
+	return w.move(c, func(p []byte, off int64) error {
+		if err := w.im.read(p, off, w.im.find(off)); err != nil || shared {
+			return err
+		}
+		return w.t.write(p, off)
+	})
 }
 
-// collect waits for the chunks in their order and passes them on to be hashed.
-func (cp *copier) collect(ctx context.Context, order <-chan *chunk, hashing chan<- *chunk) error {
+// move moves the data of a piece through the buffer, and, for the tree hash, hashes it.
+func (w *pieceWorker) move(c *chunk, through func(p []byte, off int64) error) error {
+	tree := w.o.Hash == TreeHash
+	if tree {
+		w.hash.reset()
+	}
+	for off := c.off; off < c.last; {
+		p := w.buf[:min(int64(len(w.buf)), c.last-off)]
+		if err := through(p, off); err != nil {
+			return err
+		}
+		if tree {
+			w.hash.add(p, off-c.start)
+		}
+		off += int64(len(p))
+	}
+	if tree {
+		c.sum = w.hash.sum(c.end - c.start)
+	}
+	return nil
+}
+
+// zeroAround zeroes what of the piece is before and behind its data, on a device.
+func (cp *copier) zeroAround(c *chunk) error {
+	for _, hole := range [][2]int64{{c.start, c.off}, {c.last, c.end}} {
+		if hole[0] < hole[1] {
+			if err := cp.t.zero(hole[0], hole[1]-hole[0]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// collect waits for the pieces in their order, and passes on up to where the image may be hashed.
+func (cp *copier) collect(ctx context.Context, order <-chan *chunk, hashing chan<- int64) error {
 	kicked := cp.copied.Load()
 	for c := range order {
 		cp.waiting = c
@@ -184,27 +228,34 @@ func (cp *copier) collect(ctx context.Context, order <-chan *chunk, hashing chan
 		if c.err != nil {
 			return c.err
 		}
-		cp.advance(c.end)
+		cp.take(c)
 		cp.waiting = nil
 		if c.end-kicked >= 16<<20 {
 			cp.t.writeback(kicked, c.end-kicked)
 			kicked = c.end
 		}
-		if cp.o.NoHash || c.hole {
+		if cp.o.Hash != SHA256 {
 			continue
 		}
 		select {
-		case hashing <- c:
+		case hashing <- c.end:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	if ctx.Err() == nil {
-		cp.advance(cp.im.Size())
+		cp.take(&chunk{start: cp.im.Size(), end: cp.im.Size(), hole: true})
 	}
 	return ctx.Err()
 }
 
-// advance records that everything up to the offset to is copied. The collector alone calls it, and
-// drain when that has ended.
-func (cp *copier) advance(to int64) { cp.copied.Store(max(cp.copied.Load(), to)) }
+// take records that everything up to the end of c is copied. The collector alone calls it, and drain
+// when that has ended.
+func (cp *copier) take(c *chunk) {
+	if cp.o.Hash == TreeHash {
+		cp.mu.Lock()
+		defer cp.mu.Unlock()
+		cp.addPiece(c)
+	}
+	cp.copied.Store(max(cp.copied.Load(), c.end))
+}

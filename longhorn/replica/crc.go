@@ -10,7 +10,7 @@ import (
 )
 
 // crc returns the CRC-64 of the whole file. Holes are not read.
-func (s *source) crc(ctx context.Context) (uint64, error) {
+func (s *source) crc(ctx context.Context, progress *sumProgress) (uint64, error) {
 	extents, _, err := diskfile.Extents(s.file, s.print.Size)
 	if err != nil {
 		extents = []diskfile.Extent{{Off: 0, Len: s.print.Size}}
@@ -34,6 +34,7 @@ func (s *source) crc(ctx context.Context) (uint64, error) {
 			}
 			crc = crc64.Update(crc, table, p)
 			pos += int64(len(p))
+			progress.add(int64(len(p)))
 		}
 	}
 	return crcZeros(crc, s.print.Size-pos), nil

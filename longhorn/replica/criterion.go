@@ -45,6 +45,12 @@ func criteria(point bool) []criterion {
 		}, func(best, _ *Ranked) string {
 			return "metadata had to be inferred, that of " + best.Name() + " is whole"
 		}},
+		{"agreement", func(cs []*Ranked) []*Ranked {
+			return highest(cs, func(c *Ranked) int64 { return int64(c.agree) })
+		}, func(best, other *Ranked) string {
+			return fmt.Sprintf("its content is that of %s, the content of %s that of %d",
+				replicas(other.agree), best.Name(), best.agree)
+		}},
 		{"head size", func(cs []*Ranked) []*Ranked {
 			return highest(cs, (*Ranked).HeadAllocated)
 		}, func(best, other *Ranked) string {
@@ -53,10 +59,18 @@ func criteria(point bool) []criterion {
 		}},
 	}
 	if point {
-		counter, checksums, certainty, size := all[0], all[2], all[3], all[4]
-		return []criterion{checksums, certainty, counter, size}
+		counter, checksums, certainty, agreement, size := all[0], all[2], all[3], all[4], all[5]
+		return []criterion{checksums, certainty, agreement, counter, size}
 	}
 	return all
+}
+
+// replicas returns a number of replicas for a message.
+func replicas(n int) string {
+	if n == 1 {
+		return "no other replica"
+	}
+	return fmt.Sprintf("%d replicas", n)
 }
 
 // newestHead returns the one whose head was written last, one with a time in the future only where all
@@ -97,10 +111,17 @@ func keepIf(cs []*Ranked, ok func(*Ranked) bool) []*Ranked {
 	return kept
 }
 
-// order puts the best of good first, then the best of the rest, and so on, and gives each its reason.
-func (r *Ranking) order(good []*Ranked, by []criterion) {
-	var sorted []*Ranked
-	rest := slices.Clone(good)
+// order puts the best first of those that can be merged, then the best of the rest, and so on, and gives
+// each its reason.
+func (r *Ranking) order() {
+	by := criteria(r.point)
+	var sorted, rest []*Ranked
+	for _, c := range r.Replicas {
+		if c.Tied = false; c.Err == nil {
+			rest = append(rest, c)
+		}
+	}
+	candidates := len(rest)
 	var best *Ranked
 	for len(rest) > 0 {
 		left, decided := rest, ""
@@ -127,7 +148,7 @@ func (r *Ranking) order(good []*Ranked, by []criterion) {
 					c.Reason = "as good as " + pick.Name() + " by all that is recorded"
 				}
 			}
-			pick.Reason = "best: " + whyBest(decided, len(good), len(left))
+			pick.Reason = "best: " + whyBest(decided, candidates, len(left))
 		}
 		sorted = append(sorted, pick)
 		rest = slices.DeleteFunc(rest, func(c *Ranked) bool { return c == pick })

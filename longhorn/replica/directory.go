@@ -104,9 +104,15 @@ func Read(path string) (*Directory, error) {
 	}
 	r.finish()
 	if len(d.Layers) == 0 {
-		at.Hint = layersHint
-		if slices.Contains(names, "longhorn-disk.cfg") || slices.Contains(names, "replicas") {
-			at.Hint = "this is a Longhorn disk: give the directories in " + filepath.Join(path, "replicas")
+		switch {
+		case slices.Contains(names, "replicas"):
+			at.Hint = "this is a Longhorn disk: give the directories in it, " + filepath.Join(path, "replicas", "*")
+		case slices.ContainsFunc(names, func(name string) bool { return volumeOf(name) != "" }):
+			at.Hint = "this holds replica directories: give those, " + filepath.Join(path, "*")
+		case slices.Contains(names, "longhorn-disk.cfg"):
+			at.Hint = "this Longhorn disk holds no replicas: look on the others"
+		default:
+			at.Hint = layersHint
 		}
 		return nil, refuse(at, "no layer (volume-head-*.img, volume-snap-*.img) in it")
 	}

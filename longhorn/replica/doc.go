@@ -27,6 +27,15 @@
 // on disk, and the sources are proved unchanged. It is never wrong in silence: a state that leaves
 // a doubt is refused, with the way out, or comes with a named [Warning].
 //
+// # The tree hash
+//
+// What Save computes unless another [Hash] is asked for: the image is cut into pieces of 4 MiB, and a
+// piece into sectors of 4096 bytes; the last piece may be shorter. The digest of a sector is its SHA-256;
+// that of a piece is the SHA-256 of its sectors' digests, of 32 bytes each, in their order; the tree hash
+// is the SHA-256 of the pieces' digests, in their order, in hexadecimal. The digests of a sector and of a
+// piece of zeros are known beforehand, so that holes cost nothing, and pieces are hashed in parallel.
+// testdata/treehash.py checks an image with ten lines of Python.
+//
 // # Errors
 //
 // Every error is a [lab.Error] with the file and the next step. [lab.ErrRefused]: a guard said no,

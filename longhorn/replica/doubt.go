@@ -7,8 +7,9 @@ import (
 )
 
 // doubts warns of what speaks against the best replica, of the live state or of a recovery point.
-func (r *Ranking) doubts(point bool) {
-	best := r.Best()
+func (r *Ranking) doubts() {
+	best, point := r.Best(), r.point
+	r.Warnings = nil
 	if best == nil {
 		return
 	}

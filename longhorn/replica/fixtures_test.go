@@ -47,7 +47,7 @@ func TestFixtures(t *testing.T) {
 					t.Fatal(err)
 				}
 				out := filepath.Join(t.TempDir(), "image")
-				res, err := im.Save(t.Context(), replica.Output{Path: out, Method: m})
+				res, err := im.Save(t.Context(), replica.Output{Path: out, Method: m, Hash: replica.SHA256})
 				im.Close()
 				if err != nil {
 					t.Fatal(err)

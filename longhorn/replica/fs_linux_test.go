@@ -51,8 +51,8 @@ func TestFileSystems(t *testing.T) {
 				if mkfs[0] != "mkfs.ext4" {
 					want = replica.Clone
 				}
-				if res.Method != want || res.SHA256 != hexSum(rep.Image()) {
-					t.Errorf("method %q, want %q; hash %s", res.Method, want, res.SHA256)
+				if res.Method != want || res.Tree != replica.TreeSum(rep.Image()) {
+					t.Errorf("method %q, want %q; hash %s", res.Method, want, res.Tree)
 				}
 			})
 			t.Run("pack", func(t *testing.T) { packs(t, dir) })
@@ -320,7 +320,7 @@ func TestDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := rep.Image()
-	if !bytes.Equal(got[:len(want)], want) || res.SHA256 != hexSum(want) {
+	if !bytes.Equal(got[:len(want)], want) || res.Tree != replica.TreeSum(want) {
 		t.Error("the device's content is wrong")
 	}
 	if got[len(want)] != 0xff {

@@ -6,30 +6,39 @@ import (
 	"io"
 )
 
-// hasher computes the SHA-256 of the image in order.
-func (cp *copier) hasher(ctx context.Context, hashing <-chan *chunk) error {
-	if cp.o.NoHash {
+// addPiece adds the digest of c to the tree hash, and before it those of the pieces without data, which
+// no worker sees.
+func (cp *copier) addPiece(c *chunk) {
+	zeros := c.start
+	if c.hole {
+		zeros = c.end
+	}
+	for cp.hashed < zeros {
+		sum, n := cp.zero, min(pieceSize, cp.im.Size()-cp.hashed)
+		if n < pieceSize {
+			sum = zeroPiece(n)
+		}
+		cp.hash.Write(sum[:])
+		cp.hashed += n
+	}
+	if !c.hole {
+		cp.hash.Write(c.sum[:])
+		cp.hashed = c.end
+	}
+}
+
+// hasher computes the plain SHA-256 of the image, in order, up to where it is copied.
+func (cp *copier) hasher(ctx context.Context, hashing <-chan int64) error {
+	if cp.o.Hash != SHA256 {
 		return nil
 	}
-	zeros := make([]byte, chunkSize)
-	again := make([]byte, chunkSize)
+	zeros, buf := make([]byte, chunkSize), make([]byte, chunkSize)
 	// What an interrupted run has copied but not hashed.
-	if err := cp.rehash(ctx, cp.from, zeros, again); err != nil {
+	if err := cp.rehash(ctx, cp.from, zeros, buf); err != nil {
 		return err
 	}
-	for c := range hashing {
-		if err := cp.hashZeros(ctx, c.off, zeros); err != nil {
-			return err
-		}
-		if c.buf != nil {
-			if err := cp.mayHash(); err != nil {
-				return err
-			}
-			cp.digest(c.buf)
-			cp.free <- c.buf[:chunkSize]
-			continue
-		}
-		if err := cp.rehash(ctx, c.end, zeros, again); err != nil {
+	for to := range hashing {
+		if err := cp.rehash(ctx, to, zeros, buf); err != nil {
 			return err
 		}
 	}
@@ -98,10 +107,18 @@ func (cp *copier) hashBack(ctx context.Context, to int64, buf []byte) error {
 			return err
 		}
 		p := buf[:min(int64(len(buf)), to-cp.hashed)]
-		if _, err := io.ReadFull(io.NewSectionReader(cp.t.file, cp.hashed, int64(len(p))), p); err != nil {
-			return fmt.Errorf("read back %s at %d: %w", cp.t.name, cp.hashed, err)
+		if err := cp.t.readBack(p, cp.hashed); err != nil {
+			return err
 		}
 		cp.digest(p)
+	}
+	return nil
+}
+
+// readBack fills p with what was written at off.
+func (t *target) readBack(p []byte, off int64) error {
+	if _, err := io.ReadFull(io.NewSectionReader(t.file, off, int64(len(p))), p); err != nil {
+		return fmt.Errorf("read back %s at %d: %w", t.name, off, err)
 	}
 	return nil
 }

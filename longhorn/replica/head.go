@@ -16,19 +16,19 @@ func (b *chainBuilder) top() (*Layer, error) {
 		}
 		switch {
 		case l != nil && l.Absent:
-			return nil, b.refuse(l.File, "choose another recovery point: "+b.points(), "the layer's file is missing")
+			return nil, b.refuse(l.File, b.orPoint("use another replica"), "the layer's file is missing")
 		case l != nil:
 			return l, nil
 		}
 		return nil, &lab.Error{Op: "find snapshot", Target: b.d.Name(), Path: b.want.Snapshot,
-			Hint: "recovery points: " + b.points(), Err: lab.ErrNotFound}
+			Hint: b.orPoint("use another replica"), Err: lab.ErrNotFound}
 	}
 	if !diskfile.IsHead(b.d.Meta.Head) { // lost
 		return b.inferHead()
 	}
 	l := b.d.layer(b.d.Meta.Head)
 	if l == nil || l.Absent {
-		return nil, b.refuse(b.d.Meta.Head, "choose a recovery point with -snapshot: "+b.points(),
+		return nil, b.refuse(b.d.Meta.Head, b.orPoint("use another replica"),
 			"volume.meta names it as head, but it is missing")
 	}
 	if b.d.MetaState != Good {
@@ -38,21 +38,36 @@ func (b *chainBuilder) top() (*Layer, error) {
 	return l, nil
 }
 
-// points lists the recovery points for a hint.
+// points lists the recovery points that can be merged, for a hint, "" for none.
 func (b *chainBuilder) points() string {
+	const most = 8
+	if b.trial {
+		return ""
+	}
 	var names []string
 	for i := range b.d.Layers {
-		if l := &b.d.Layers[i]; !l.Absent {
-			names = append(names, lab.Printable(l.Name()))
+		l, w := &b.d.Layers[i], b.want
+		if w.Snapshot = l.File; l.Absent {
+			continue
 		}
-	}
-	if len(names) == 0 {
-		return "none is left"
-	}
-	if len(names) > 8 {
-		names = append(names[:8], "...")
+		if _, err := b.d.chain(w, true); err != nil {
+			continue
+		}
+		if len(names) == most {
+			names = append(names, "...")
+			break
+		}
+		names = append(names, lab.Printable(l.Name()))
 	}
 	return strings.Join(names, ", ")
+}
+
+// orPoint returns a hint that names the recovery points too that can be merged, if there are any.
+func (b *chainBuilder) orPoint(hint string) string {
+	if points := b.points(); points != "" {
+		return hint + ", or choose a recovery point with -snapshot: " + points
+	}
+	return hint
 }
 
 // inferHead finds the head where volume.meta is lost: the one head there is, or of several the one
@@ -70,12 +85,11 @@ func (b *chainBuilder) inferHead() (*Layer, error) {
 	}
 	switch {
 	case len(heads) == 0:
-		return nil, b.refuse(volumeMetaFile, "choose a recovery point with -snapshot: "+b.points(),
-			"lost, and there is no head")
+		return nil, b.refuse(volumeMetaFile, b.orPoint("use another replica"), "lost, and there is no head")
 	case len(heads) == 1:
 		left = heads
 	case len(left) != 1:
-		return nil, b.refuse(volumeMetaFile, "choose one with -snapshot FILE after comparing them",
+		return nil, b.refuse(volumeMetaFile, b.orPoint("compare them with inspect, or use another replica"),
 			"lost, and which of %s is the head is not known", fileNames(heads))
 	}
 	b.chain.Inferred = true

@@ -73,6 +73,7 @@ func checkHistory(t *testing.T, base string, seed uint64) (refusals, merged int)
 				if len(lab.Hints(err)) == 0 {
 					t.Errorf("seed %d, replica %d, %s: no hint: %v", seed, i, how, err)
 				}
+				followHints(t, dirs[i], w, err)
 				continue
 			}
 			if err != nil {

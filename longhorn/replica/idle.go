@@ -3,10 +3,34 @@ package replica
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
+
+// InUse warns of who may write to the layers now, as the engine of an attached volume does, and where
+// that cannot be seen. Without Linux it sees nothing.
+func (d *Directory) InUse(ctx context.Context) ([]Warning, error) {
+	ids := map[[2]uint64]string{}
+	for i := range d.Layers {
+		if l := &d.Layers[i]; !l.Absent {
+			ids[[2]uint64{l.id.Dev, l.id.Ino}] = filepath.Join(d.Path, l.File)
+		}
+	}
+	holders, blind, err := openForWriting(ctx, ids)
+	if err != nil {
+		return nil, located(lab.Error{Op: "look for users of replica", Path: d.Path}, err)
+	}
+	var ws warnings
+	for _, h := range holders {
+		ws.add(WarnInUse, filepath.Base(h.path), "in use by %s: it cannot be merged before the volume is detached", h.who)
+	}
+	if blind != "" {
+		ws.add(WarnInUseUnknown, "", "%s", blind)
+	}
+	return ws, nil
+}
 
 // notInUse refuses files that somebody may write to.
 func (im *Image) notInUse(ctx context.Context) error {
@@ -27,9 +51,9 @@ func (im *Image) notInUse(ctx context.Context) error {
 	return nil
 }
 
-// Unchanged reports, as an error ([lab.ErrDrift]), a source that is no longer as it was when it was
+// unchanged reports, as an error ([lab.ErrDrift]), a source that is no longer as it was when it was
 // opened.
-func (im *Image) Unchanged() error {
+func (im *Image) unchanged() error {
 	for _, s := range im.sources {
 		open, err := diskfile.Stat(s.file)
 		if err != nil {

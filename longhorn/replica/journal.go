@@ -20,21 +20,23 @@ type journal struct {
 	Work    journalWork `json:"work"`
 	// Output identifies the output: it differs from that of another of the same name.
 	Output string `json:"output"`
-	// Copied: the output is complete and on disk up to here. Hashed: Hash is the state of the
-	// SHA-256 after that many bytes, at most Copied.
+	// Copied: the output is complete and on disk up to here, the end of a piece or of the image.
+	// Hashed: Sum is the state of the hash after that many bytes, at most Copied.
 	Copied int64  `json:"copied"`
 	Hashed int64  `json:"hashed"`
-	Hash   []byte `json:"hash,omitempty"`
+	Hash   Hash   `json:"hash"`
+	Sum    []byte `json:"sum,omitempty"`
 }
 
-const journalVersion = 1
+const journalVersion = 2
 
 // parseJournal reads a journal; it reports whether it is a sound one.
 func parseJournal(data []byte) (j journal, ok bool) {
 	if json.Unmarshal(data, &j) != nil || j.Version != journalVersion {
 		return j, false
 	}
-	return j, j.Copied >= 0 && j.Hashed >= 0 && j.Hashed <= j.Copied
+	whole := j.Copied == j.Work.Size || j.Copied%pieceSize == 0
+	return j, j.Copied >= 0 && whole && j.Hashed >= 0 && j.Hashed <= j.Copied
 }
 
 // journalWork is what must be the same for a run to be continued.

@@ -32,9 +32,8 @@ type Output struct {
 	State string
 	// Restart removes what an interrupted run has left, instead of continuing it.
 	Restart bool
-	// NoHash leaves the SHA-256 out, which costs about a second for each 1.5 GB of the volume's
-	// size, holes included.
-	NoHash bool
+	// Hash is how the image is hashed. Empty means the tree hash.
+	Hash Hash
 	// Method is Auto, the fastest that the file systems allow, or a certain one, which then must
 	// work.
 	Method Method
@@ -45,18 +44,19 @@ type Output struct {
 	// Events receives the progress, at most five times a second. Nil is allowed.
 	Events func(lab.Event)
 
-	fault     func(off int64) error // a test's: called before each chunk is copied
+	fault     func(off int64) error // a test's: called before each piece is copied
 	hashFault func(off int64) error // a test's: called before each piece of what is not a hole is hashed
 }
 
 // Result is the report of [Image.Save].
 type Result struct {
 	Path     string        `json:"path"`
-	Size     int64         `json:"size"`             // bytes, of the image
-	SHA256   string        `json:"sha256,omitempty"` // of the whole image, holes as zeros; empty with NoHash
-	Data     int64         `json:"data"`             // bytes that came from layers
-	Copied   int64         `json:"copied"`           // of those, by this run
-	Resumed  int64         `json:"resumed"`          // offset from which this run copied; 0 when it began
+	Size     int64         `json:"size"`                  // bytes, of the image
+	Tree     string        `json:"sha256_tree,omitempty"` // the tree hash, if it was asked for
+	SHA256   string        `json:"sha256,omitempty"`      // of the whole image, holes as zeros, if it was asked for
+	Data     int64         `json:"data"`                  // bytes that came from layers
+	Copied   int64         `json:"copied"`                // of those, by this run
+	Resumed  int64         `json:"resumed"`               // offset from which this run copied; 0 when it began
 	Method   Method        `json:"method"`
 	Duration time.Duration `json:"duration_ns"`
 	Warnings []Warning     `json:"warnings,omitempty"`

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
@@ -8,7 +9,7 @@ import (
 func (b *chainBuilder) parent(l *Layer, seen map[string]bool) (string, error) {
 	ours := l.File == b.d.Meta.Head // of which volume.meta, if it is whole, has the parent as well
 	if given, ok := b.want.Parents[l.File]; ok {
-		return b.givenParent(l, given)
+		return b.givenParent(l, given, seen)
 	}
 	if l.MetaState == Good {
 		if ours && b.d.MetaState == Good && l.Meta.Parent != b.d.Meta.Parent {
@@ -55,8 +56,7 @@ func (b *chainBuilder) missing(child, l *Layer, file string) (*Layer, error) {
 		p = b.d.layer(l.Meta.Parent)
 	}
 	if p == nil || p.Absent || p.MetaState != Good || !p.Meta.Removed {
-		return nil, b.refuse(file, "use another replica, or a recovery point below: "+b.points(),
-			"missing, and %s needs it", child.File)
+		return nil, b.refuse(file, b.orPoint("use another replica"), "missing, and %s needs it", child.File)
 	}
 	if !b.want.DropMissing {
 		return nil, b.refuse(file, "another replica is better; -drop-missing takes "+p.File+" in its place",
@@ -76,12 +76,12 @@ func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (parent string, fr
 		if peer == b.d {
 			continue
 		}
-		theirs := peer.layer(l.File)
-		if theirs == nil || theirs.MetaState != Good || peer.rebuilding() != "" {
+		if !peer.lends(l) {
 			continue
 		}
+		theirs := peer.layer(l.File)
 		if from != nil && theirs.Meta.Parent != parent {
-			return "", nil, b.refuse(metaFile, "leave one of them out",
+			return "", nil, b.refuse(metaFile, "leave one of them out, or say "+b.parentHint(l, seen),
 				"to be borrowed, but %s and %s disagree on the parent", from.Name(), peer.Name())
 		}
 		from, parent = peer, theirs.Meta.Parent
@@ -102,15 +102,21 @@ func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (parent string, fr
 	return parent, from, nil
 }
 
+// lends reports whether the .meta of another replica's layer can be taken from here.
+func (d *Directory) lends(l *Layer) bool {
+	ours := d.layer(l.File)
+	return ours != nil && ours.MetaState == Good && d.rebuilding() == ""
+}
+
 // givenParent returns the parent that the caller knows. What a .meta says is not overruled.
-func (b *chainBuilder) givenParent(l *Layer, given string) (string, error) {
+func (b *chainBuilder) givenParent(l *Layer, given string, seen map[string]bool) (string, error) {
 	metaFile := l.File + metaSuffix
 	if l.Meta.parentRead && l.Meta.Parent != given {
 		return "", b.refuse(metaFile, "leave -parent out for "+l.File,
 			"the parent can be read, %s, and is not the one given, %s", orBase(l.Meta.Parent), orBase(given))
 	}
 	if p := b.d.layer(given); given != "" && (p == nil || !p.Snapshot()) {
-		return "", b.refuse(metaFile, "give -parent "+l.File+"=SNAPSHOT, one of "+b.points(),
+		return "", b.refuse(metaFile, b.parentHint(l, seen),
 			"%s, given as the parent, is not a snapshot of this directory", given)
 	}
 	if l.MetaState != Good {
@@ -118,6 +124,29 @@ func (b *chainBuilder) givenParent(l *Layer, given string) (string, error) {
 		b.warn(WarnParentGiven, metaFile, "%s: the parent is the one given: %s", l.MetaState, orBase(given))
 	}
 	return given, nil
+}
+
+// parentHint says how to give l's parent.
+func (b *chainBuilder) parentHint(l *Layer, seen map[string]bool) string {
+	hint := "-parent " + l.File + "=SNAPSHOT"
+	if possible := b.candidates(seen); len(possible) > 0 {
+		hint += ", which may be " + fileNames(possible)
+	}
+	return hint + "; nothing behind = makes it the oldest layer"
+}
+
+// lostHint names the layers whose parents can be given.
+func (b *chainBuilder) lostHint() string {
+	var lost []*Layer
+	for i := range b.d.Layers {
+		if l := &b.d.Layers[i]; !l.Meta.parentRead {
+			lost = append(lost, l)
+		}
+	}
+	if len(lost) == 0 {
+		return "leave -parent out: the parents of all layers are known"
+	}
+	return "leave it out; -parent FILE=SNAPSHOT is for " + fileNames(lost)
 }
 
 // purged reports whether the snapshot is not there, or is what a purge that was cut off may have left.
@@ -133,8 +162,17 @@ func (d *Directory) purged(file string) bool {
 // proof, since purges and rebuilds change them. That is refused.
 func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, error) {
 	metaFile := l.File + metaSuffix
-	hint := "use another replica, or give one that has the file and borrow it with -borrow; where you know the " +
-		"parent: -parent " + l.File + "=SNAPSHOT"
+	hint := "use another replica"
+	if l.Snapshot() && !b.want.Borrow { // heads are each replica's own
+		how := ", or give one that has the file, and was not being rebuilt, and borrow it with -borrow"
+		for _, peer := range b.want.Peers {
+			if peer.lends(l) && peer != b.d {
+				how = ", or say -borrow, which takes it from " + lab.Printable(peer.Name())
+			}
+		}
+		hint += how
+	}
+	hint += "; where you know the parent: " + b.parentHint(l, seen)
 	possible := b.candidates(seen)
 	for i := range b.d.Layers { // one whose file alone is lost may be the parent; one that was purged is not
 		if s := &b.d.Layers[i]; s.Snapshot() && s.Absent && !s.Meta.Removed && !b.leadsTo(s, seen) {
@@ -178,10 +216,10 @@ func (b *chainBuilder) peersAgree(l *Layer, parent string) error {
 		return nil // each replica has its own heads
 	}
 	for _, peer := range b.want.Peers {
-		theirs := peer.layer(l.File)
-		if peer == b.d || theirs == nil || theirs.MetaState != Good || peer.rebuilding() != "" {
+		if peer == b.d || !peer.lends(l) {
 			continue
 		}
+		theirs := peer.layer(l.File)
 		if ours, other := peer.firstOf(b.d.below(parent)), b.d.firstOf(peer.below(theirs.Meta.Parent)); ours != other {
 			return b.refuse(l.File+metaSuffix, "-borrow takes it from there; or use that replica, or say -parent "+
 				l.File+"=SNAPSHOT", "%s: its parent would be inferred to be %s, but %s says %s",

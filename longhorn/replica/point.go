@@ -32,7 +32,7 @@ func (d *Directory) Points(w Want) []Point {
 			continue
 		}
 		w.Snapshot = l.File
-		c, err := d.Chain(w)
+		c, err := d.chain(w, true)
 		q := Point{
 			Name: l.Name(), File: l.File, Created: l.Meta.Created, User: l.Meta.UserCreated,
 			Removed: l.Meta.Removed, Live: live[l.File], Err: err,

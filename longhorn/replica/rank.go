@@ -17,6 +17,8 @@ const timeWindow = 5 * time.Second
 type Ranking struct {
 	Replicas []*Ranked
 	Warnings []Warning
+
+	point bool // of a recovery point, not of the live state
 }
 
 // Best returns the first replica, or nil when none can be merged.
@@ -62,6 +64,8 @@ type RankOptions struct {
 	// NoChecksums leaves the snapshots unverified by Longhorn's checksums, which takes reading
 	// whole layers.
 	NoChecksums bool
+	// Events receives the progress of reading them. Nil is allowed.
+	Events func(lab.Event)
 }
 
 // Rank orders the replicas of one volume by how well they serve for the state w. A replica must be
@@ -76,29 +80,42 @@ func Rank(ctx context.Context, dirs []*Directory, w Want, o RankOptions) (*Ranki
 	if err := oneVolume(dirs); err != nil {
 		return nil, err
 	}
-	r := &Ranking{}
-	var good []*Ranked
+	r := &Ranking{point: w.Snapshot != ""}
 	w.Peers = dirs
+	progress := &sumProgress{events: o.Events}
 	for _, d := range dirs {
 		c := &Ranked{Directory: d}
 		c.Chain, c.Err = d.Chain(w)
 		c.measure()
+		r.Replicas = append(r.Replicas, c)
+		if c.Err == nil {
+			progress.total += c.Chain.summedBytes()
+		}
+	}
+	for _, c := range r.Replicas {
 		if c.Err == nil && !o.NoChecksums {
-			c.Err = c.sum(ctx)
+			c.Err = c.sum(ctx, progress)
 			if c.Err != nil && ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
 		}
-		r.Replicas = append(r.Replicas, c)
 		if c.Err != nil {
 			c.Chain, c.Reason = nil, cause(c.Err)
-			continue
 		}
-		good = append(good, c)
 	}
-	r.order(good, criteria(w.Snapshot != ""))
-	r.doubts(w.Snapshot != "")
+	r.order()
+	r.doubts()
 	return r, nil
+}
+
+// summedBytes returns how many bytes the layers have on disk of which Longhorn recorded checksums.
+func (c *Chain) summedBytes() (n int64) {
+	for _, l := range c.Layers {
+		if l.summed() {
+			n += l.Allocated
+		}
+	}
+	return n
 }
 
 // cause is the error without its place, for a table that names that.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica/replicatest"
 )
@@ -213,6 +214,87 @@ func TestVerify(t *testing.T) {
 	}
 	if v, err = replica.Verify(t.Context(), dirs[:2], replica.Want{}, nil); err != nil || !v.OK() {
 		t.Errorf("r1 and r2: %v %v", v, err)
+	}
+}
+
+// TestVerifyAgreement: of replicas whose heads were written within seconds, the two that are equal are
+// better than one that is not, however little newer or larger that is; but not than one that is newer by
+// more.
+func TestVerifyAgreement(t *testing.T) {
+	needExtents(t, t.TempDir())
+	for name, c := range map[string]struct {
+		later time.Duration // the head of the deviant
+		len   int64         // sectors in it
+		why   string        // of the best
+		best  bool          // the deviant
+	}{
+		"newer by a second":    {time.Second, 1, "by agreement, like 1 more", false},
+		"larger":               {0, 3, "by agreement", false},
+		"newer by ten seconds": {10 * time.Second, 1, "by head time", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			base := t.TempDir()
+			var paths []string
+			for i := range 3 {
+				rep := three()
+				rep.Time = time.Date(2026, 4, 13, 12, 0, 0, 0, time.UTC)
+				if i == 1 {
+					rep.Time = rep.Time.Add(c.later)
+					rep.Layers[2].Ops = []replicatest.Op{{Off: 5, Len: c.len, Seed: 9}}
+				}
+				paths = append(paths, filepath.Join(base, string(rune('a'+i))))
+				if err := rep.Write(paths[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			dirs, err := replica.ReadAll(paths)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := replica.Verify(t.Context(), dirs, replica.Want{}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			best := v.Ranking.Best()
+			if (best.Name() == "b") != c.best || !strings.Contains(best.Reason, c.why) || v.OK() {
+				t.Errorf("best %s: %s", best.Name(), best.Reason)
+			}
+			if last := v.Ranking.Replicas[2]; !c.best && (last.Name() != "b" ||
+				!strings.Contains(last.Reason, "its content is that of no other replica")) {
+				t.Errorf("last %s: %s", last.Name(), last.Reason)
+			}
+		})
+	}
+}
+
+// TestChecksumProgress reports how much of the layers with checksums is read, of all replicas together.
+func TestChecksumProgress(t *testing.T) {
+	needExtents(t, t.TempDir())
+	base := t.TempDir()
+	var paths []string
+	for _, name := range []string{"a", "b"} {
+		rep := replicatest.Replica{Sectors: 4096, Layers: []replicatest.Layer{
+			{Name: "one", Ops: []replicatest.Op{{Len: 4096, Seed: 1}}}, {}}}
+		path := filepath.Join(base, name)
+		if err := rep.Write(path); err != nil {
+			t.Fatal(err)
+		}
+		put(t, path, oneFile+".checksum", `{"method":"crc64","checksum":"0123456789abcdef"}`)
+		paths = append(paths, path)
+	}
+	dirs, err := replica.ReadAll(paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []lab.Event
+	_, err = replica.Rank(t.Context(), dirs, replica.Want{}, replica.RankOptions{Events: func(e lab.Event) {
+		events = append(events, e)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(events) == 0 || events[0].Text != "checksums" || events[0].Done <= 0 || events[0].Total != 2*4096*4096 {
+		t.Errorf("events %+v", events)
 	}
 }
 

@@ -19,6 +19,7 @@ type Ranked struct {
 	Tied      bool   // nothing that is recorded makes it worse than the best
 
 	headBytes int64
+	agree     int // replicas with this content, itself included; 0 when they were not compared
 }
 
 // Name returns what the directory is called.
@@ -73,8 +74,8 @@ func (r *Ranked) badSums() (bad []string) {
 }
 
 // sum computes the checksums of the replica's layers.
-func (r *Ranked) sum(ctx context.Context) error {
-	if !slices.ContainsFunc(r.Chain.Layers, func(l *Layer) bool { return l.Snapshot() && l.ChecksumState == Good }) {
+func (r *Ranked) sum(ctx context.Context, p *sumProgress) error {
+	if !slices.ContainsFunc(r.Chain.Layers, (*Layer).summed) {
 		return nil
 	}
 	im, err := r.Chain.Open(ctx)
@@ -82,6 +83,6 @@ func (r *Ranked) sum(ctx context.Context) error {
 		return err
 	}
 	defer im.Close()
-	r.Sums, err = im.Checksums(ctx)
+	r.Sums, err = im.checksums(ctx, p)
 	return err
 }

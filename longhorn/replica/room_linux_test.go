@@ -20,7 +20,7 @@ import (
 // TestSaveKilledAtStart continues a run that was killed before it recorded where it begins: what is
 // left then is an output without data.
 func TestSaveKilledAtStart(t *testing.T) {
-	rep, dir := writeTest(t, eightChunks())
+	rep, dir := writeTest(t, fourPieces())
 	im := openTest(t, dir)
 	for name, size := range map[string]int64{"created": 0, "enlarged": im.Size()} {
 		t.Run(name, func(t *testing.T) {
@@ -122,9 +122,9 @@ func TestSaveRoom(t *testing.T) {
 func killAtEnd(t *testing.T, im *Image, out string) {
 	t.Helper()
 	end := errors.New("killed")
-	_, err := im.Save(t.Context(), Output{Path: out, Method: ReadWrite, Workers: 1, NoHash: true,
+	_, err := im.Save(t.Context(), Output{Path: out, Method: ReadWrite, Workers: 1, Hash: NoHash,
 		fault: func(off int64) error {
-			if off >= 12*chunkSize {
+			if off >= 3*pieceSize {
 				return end
 			}
 			return nil
@@ -140,7 +140,7 @@ func killAtEnd(t *testing.T, im *Image, out string) {
 	if err != nil || j.Copied == 0 {
 		t.Fatalf("%v: %s", err, state)
 	}
-	j.Copied, j.Hashed, j.Hash = 0, 0, nil
+	j.Copied, j.Hashed, j.Sum = 0, 0, nil
 	if state, err = json.Marshal(j); err == nil {
 		err = os.WriteFile(stateName(out), state, 0o600)
 	}

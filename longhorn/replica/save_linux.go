@@ -3,7 +3,10 @@ package replica
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
 // Save writes the image to o. The output gets its name only when it is complete, on disk, and the
@@ -12,6 +15,12 @@ import (
 // is written; a source that changed meanwhile is [lab.ErrDrift].
 func (im *Image) Save(ctx context.Context, o Output) (*Result, error) {
 	start := time.Now()
+	switch o.Hash {
+	case TreeHash, SHA256, NoHash:
+	default:
+		at := lab.Error{Op: "save image", Path: o.Path, Hint: "leave it empty, for the tree hash, or use sha256 or none"}
+		return nil, located(at, fmt.Errorf("%w: hash %q is not known", lab.ErrInvalid, o.Hash))
+	}
 	t, ws, err := im.target(o)
 	if err != nil {
 		return nil, err
@@ -31,7 +40,7 @@ func (im *Image) Save(ctx context.Context, o Output) (*Result, error) {
 	}
 	// The sources are looked at after the last read: what was written while they were open shows in
 	// their times.
-	if err := im.Unchanged(); err != nil {
+	if err := im.unchanged(); err != nil {
 		return nil, err
 	}
 	if err := im.notInUse(ctx); err != nil {
@@ -44,8 +53,11 @@ func (im *Image) Save(ctx context.Context, o Output) (*Result, error) {
 		Path: t.path, Size: im.Size(), Data: im.data, Copied: cp.written.Load(), Resumed: j.Copied,
 		Method: cp.used(), Warnings: ws, Duration: time.Since(start),
 	}
-	if !o.NoHash {
-		r.SHA256 = hex.EncodeToString(cp.hash.Sum(nil))
+	switch sum := hex.EncodeToString(cp.hash.Sum(nil)); o.Hash {
+	case TreeHash:
+		r.Tree = sum
+	case SHA256:
+		r.SHA256 = sum
 	}
 	return r, nil
 }

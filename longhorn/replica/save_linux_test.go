@@ -22,12 +22,12 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica/replicatest"
 )
 
-// eightChunks is a volume of 8 MiB with data, zeros and a hole.
-func eightChunks() replicatest.Replica {
-	return replicatest.Replica{Sectors: 2048, Layers: []replicatest.Layer{
-		{Name: "s0", Ops: []replicatest.Op{{Off: 0, Len: 2048, Seed: 1}}},
-		{Name: "s1", Ops: []replicatest.Op{{Off: 300, Len: 700, Seed: 2},
-			{Kind: replicatest.Zeros, Off: 1100, Len: 300}}},
+// fourPieces is a volume of four pieces with data and zeros, the last one shorter.
+func fourPieces() replicatest.Replica {
+	return replicatest.Replica{Sectors: 3500, Layers: []replicatest.Layer{
+		{Name: "s0", Ops: []replicatest.Op{{Off: 0, Len: 3500, Seed: 1}}},
+		{Name: "s1", Ops: []replicatest.Op{{Off: 300, Len: 1700, Seed: 2},
+			{Kind: replicatest.Zeros, Off: 2100, Len: 300}}},
 		{Ops: []replicatest.Op{{Off: 1999, Len: 20, Seed: 3}}},
 	}}
 }
@@ -70,8 +70,9 @@ func checkFile(t *testing.T, path string, want []byte, r *Result) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(want)
-	if !bytes.Equal(got, want) || r.SHA256 != hex.EncodeToString(sum[:]) {
-		t.Fatalf("the image is wrong, or its hash %s", r.SHA256)
+	if !bytes.Equal(got, want) || r.SHA256 != "" && r.SHA256 != hex.EncodeToString(sum[:]) ||
+		r.Tree != "" && r.Tree != treeSum(want) {
+		t.Fatalf("the image is wrong, or its hash %s%s", r.SHA256, r.Tree)
 	}
 	for _, left := range []string{diskfile.PartName(path), stateName(path), stateName(path) + ".tmp"} {
 		if _, err := os.Lstat(left); err == nil {
@@ -83,17 +84,17 @@ func checkFile(t *testing.T, path string, want []byte, r *Result) {
 // TestSaveCutOffAnywhere fails the copying at each chunk, by a full disk and by an interruption,
 // and continues it: the result is right, and what was recorded as copied is not copied again.
 func TestSaveCutOffAnywhere(t *testing.T) {
-	rep, dir := writeTest(t, eightChunks())
+	rep, dir := writeTest(t, fourPieces())
 	im := openTest(t, dir)
 	want := rep.Image()
-	for k := int64(0); k < 8; k++ {
+	for k := int64(0); k < 4; k++ {
 		for _, how := range []string{"full", "interrupted", "one of many"} {
 			t.Run(fmt.Sprintf("%s at %d", how, k), func(t *testing.T) {
 				out := filepath.Join(t.TempDir(), "image")
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				o := Output{Path: out, Workers: 1, Method: ReadWrite, fault: func(off int64) error {
-					if off < k*chunkSize || how == "one of many" && off > k*chunkSize {
+					if off < k*pieceSize || how == "one of many" && off > k*pieceSize {
 						return nil
 					}
 					if how != "interrupted" {
@@ -126,9 +127,9 @@ func TestSaveCutOffAnywhere(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if first.Load() < r.Resumed || how == "full" && r.Resumed != k*chunkSize {
+				if first.Load() < r.Resumed || how == "full" && r.Resumed != k*pieceSize {
 					t.Errorf("continued at %d, but copied %d again; it had stopped at %d", r.Resumed, first.Load(),
-						k*chunkSize)
+						k*pieceSize)
 				}
 				if r.Copied > im.DataBytes()-r.Resumed {
 					t.Errorf("copied %d bytes behind %d of %d", r.Copied, r.Resumed, im.DataBytes())
@@ -141,14 +142,14 @@ func TestSaveCutOffAnywhere(t *testing.T) {
 
 // TestSaveContinuesHash interrupts while the hash is behind the copying: neither is started again.
 func TestSaveContinuesHash(t *testing.T) {
-	rep, dir := writeTest(t, eightChunks())
+	rep, dir := writeTest(t, fourPieces())
 	im := openTest(t, dir)
 	out := filepath.Join(t.TempDir(), "image")
-	const hashed, copied = 3 * chunkSize, 7 * chunkSize
+	const hashed, copied = 3 * chunkSize, 3 * pieceSize
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ahead := make(chan struct{})
-	o := Output{Path: out, Workers: 1, Method: ReadWrite}
+	o := Output{Path: out, Workers: 1, Method: ReadWrite, Hash: SHA256}
 	o.fault = func(off int64) error {
 		if off == copied { // all before it is copied, since there is one worker
 			close(ahead)
@@ -191,7 +192,7 @@ func TestSaveContinuesHash(t *testing.T) {
 
 // TestSaveSourceChanges changes a layer while it is copied, and before a run is continued.
 func TestSaveSourceChanges(t *testing.T) {
-	rep, dir := writeTest(t, eightChunks())
+	rep, dir := writeTest(t, fourPieces())
 	out := filepath.Join(t.TempDir(), "image")
 	head := filepath.Join(dir, "volume-head-000.img")
 	touch := func() {
@@ -201,7 +202,7 @@ func TestSaveSourceChanges(t *testing.T) {
 		}
 	}
 	_, err := openTest(t, dir).Save(t.Context(), Output{Path: out, Workers: 1, fault: func(off int64) error {
-		if off == 4*chunkSize {
+		if off == 2*pieceSize {
 			touch()
 		}
 		return nil
@@ -227,7 +228,7 @@ func TestSaveSourceChanges(t *testing.T) {
 
 // TestSaveGuards: where an image may not be written.
 func TestSaveGuards(t *testing.T) {
-	rep := eightChunks()
+	rep := fourPieces()
 	base := t.TempDir()
 	dir := filepath.Join(base, "replicas", "vol-0123abcd")
 	other := filepath.Join(base, "replicas", "other-0123abcd")
@@ -304,7 +305,7 @@ func TestSaveGuards(t *testing.T) {
 		_, err := statePath(path, []string{dir})
 		guard("progress in "+path, err, want)
 	}
-	must(os.WriteFile(filepath.Join(base, "journal"), []byte(`{"version":1,"copied":99}`), 0o600))
+	must(os.WriteFile(filepath.Join(base, "journal"), []byte(`{"version":2,"copied":4194304}`), 0o600))
 	for _, path := range []string{base + "/journal", base + "/new"} {
 		if got, err := statePath(path, []string{dir}); got != path || err != nil {
 			t.Errorf("progress in %s: %s %v", path, got, err)
@@ -319,26 +320,26 @@ func TestSaveGuards(t *testing.T) {
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing directory: %v", err)
 	}
-	if err := im.Unchanged(); err != nil {
+	if err := im.unchanged(); err != nil {
 		t.Error(err)
 	}
 }
 
 // TestSavePartChanged refuses to continue a file that has become shorter than what was copied.
 func TestSavePartChanged(t *testing.T) {
-	rep, dir := writeTest(t, eightChunks())
+	rep, dir := writeTest(t, fourPieces())
 	im := openTest(t, dir)
 	out := filepath.Join(t.TempDir(), "image")
 	full := errors.New("full")
 	if _, err := im.Save(t.Context(), Output{Path: out, Workers: 1, fault: func(off int64) error {
-		if off >= 4*chunkSize {
+		if off >= 2*pieceSize {
 			return full
 		}
 		return nil
 	}}); !errors.Is(err, full) {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(diskfile.PartName(out), 3*chunkSize); err != nil {
+	if err := os.Truncate(diskfile.PartName(out), pieceSize); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := im.Save(t.Context(), Output{Path: out}); !errors.Is(err, lab.ErrRefused) ||
@@ -354,7 +355,7 @@ func TestSavePartChanged(t *testing.T) {
 
 // TestSaveInUse refuses layers that somebody may write to.
 func TestSaveInUse(t *testing.T) {
-	_, dir := writeTest(t, eightChunks())
+	_, dir := writeTest(t, fourPieces())
 	openTest(t, dir) // a reader, this very process, does no harm
 	f, err := os.OpenFile(filepath.Join(dir, "volume-snap-s0.img"), os.O_RDWR, 0)
 	if err != nil {
@@ -372,6 +373,11 @@ func TestSaveInUse(t *testing.T) {
 	_, err = c.Open(t.Context())
 	if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), fmt.Sprintf("process %d", os.Getpid())) {
 		t.Errorf("open for writing: %v", err)
+	}
+	who := fmt.Sprintf("process %d", os.Getpid())
+	if ws, err := d.InUse(t.Context()); err != nil || len(ws) == 0 || ws[0].Code != WarnInUse ||
+		ws[0].Path != "volume-snap-s0.img" || !strings.Contains(ws[0].Text, who) {
+		t.Errorf("in use: %v %v", ws, err)
 	}
 	if _, err := Pack(t.Context(), &bytes.Buffer{}, dir, nil); !errors.Is(err, lab.ErrRefused) {
 		t.Errorf("pack: %v", err)
@@ -392,16 +398,19 @@ func TestSaveInUse(t *testing.T) {
 	} else {
 		im.Close()
 	}
+	if ws, err := d.InUse(t.Context()); err != nil || len(ws) > 0 {
+		t.Errorf("free again: %v %v", ws, err)
+	}
 }
 
 // TestTwoRuns: a second run does not touch what the first is writing.
 func TestTwoRuns(t *testing.T) {
-	rep, dir := writeTest(t, eightChunks())
+	rep, dir := writeTest(t, fourPieces())
 	im := openTest(t, dir)
 	out := filepath.Join(t.TempDir(), "image")
 	var second error
 	r, err := im.Save(t.Context(), Output{Path: out, Workers: 1, fault: func(off int64) error {
-		if off == chunkSize {
+		if off == pieceSize {
 			_, second = im.Save(t.Context(), Output{Path: out})
 			if errors.Is(second, lab.ErrRefused) {
 				_, second = im.Save(t.Context(), Output{Path: out, Restart: true})
@@ -435,7 +444,7 @@ func TestMemory(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "image")
 	before := totalAlloc() // of all that was ever allocated, which the peak cannot exceed
-	if _, err := im.Save(t.Context(), Output{Path: out, NoHash: true}); err != nil {
+	if _, err := im.Save(t.Context(), Output{Path: out}); err != nil {
 		t.Fatal(err)
 	}
 	if n := totalAlloc() - before; n > 64<<20 {

@@ -12,7 +12,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// share has the kernel copy the chunk, by reference where possible. It reports false when it
+// share has the kernel copy the piece, by reference where possible. It reports false when it
 // cannot, so that the chunk must be read and written; with a method that was asked for, that is an
 // error.
 func (cp *copier) share(c *chunk) (bool, error) {
@@ -20,12 +20,12 @@ func (cp *copier) share(c *chunk) (bool, error) {
 		return false, nil
 	}
 	for _, s := range cp.im.segments[c.seg:] {
-		if s.start >= c.end {
+		if s.start >= c.last {
 			break
 		}
 		src := cp.im.sources[s.layer]
 		off := max(s.start, c.off)
-		n := min(s.end, c.end, src.print.Size) - off
+		n := min(s.end, c.last, src.print.Size) - off
 		if n <= 0 {
 			continue
 		}

@@ -16,6 +16,10 @@ func (b *chainBuilder) sizes() error {
 			"to be borrowed, but the volume has %d bytes there, and %s has %d", b.meta.Size, top.File, top.Size)
 	case b.borrowed() && b.want.Size != 0:
 		c.Size = b.want.Size
+	case b.known && b.want.Size != 0 && b.want.Size != b.meta.Size && b.want.Size == top.Size:
+		c.Size, c.Inferred = top.Size, true // an expansion was cut off, say
+		b.warn(WarnSizeInferred, volumeMetaFile, "it says %d bytes, but the size of %s was asked for, %d bytes",
+			b.meta.Size, top.File, top.Size)
 	case b.known && b.want.Size != 0 && b.want.Size != b.meta.Size:
 		return b.refuse(volumeMetaFile, "leave -size out",
 			"the volume's size is known, %d bytes, and is not the one given, %d", b.meta.Size, b.want.Size)
@@ -52,8 +56,11 @@ func (b *chainBuilder) layerSizes() error {
 	above, aboveSize := "the volume", c.Size
 	for i, l := range c.Layers {
 		if l.Size > aboveSize {
-			return b.refuse(l.File, "use another replica, or a recovery point below with -snapshot: "+b.points(),
-				"%d bytes, larger than %s (%d bytes)", l.Size, above, aboveSize)
+			hint := b.orPoint("use another replica")
+			if i == 0 && b.known && b.want.Size == 0 && possibleSize(l.Size) {
+				hint = fmt.Sprintf("say -size %d to take all of it; or %s", l.Size, hint)
+			}
+			return b.refuse(l.File, hint, "%d bytes, larger than %s (%d bytes)", l.Size, above, aboveSize)
 		}
 		if l.Size < aboveSize && !(l.Snapshot() && (i > 0 || b.want.Snapshot != "") && l.expansion()) {
 			b.warn(WarnLayerShort, l.File, "%d bytes, smaller than %s (%d bytes), and no expansion explains it: "+

@@ -23,6 +23,10 @@ func (im *Image) target(o Output) (*target, []Warning, error) {
 		state, err := statePath(o.State, avoid)
 		return &target{path: path, name: path, device: true, state: state}, nil, err
 	}
+	if fi, err := os.Lstat(o.Path); err == nil && diskfile.BlockDevice(fi) {
+		at := lab.Error{Op: "save image", Path: o.Path, Hint: "say -device to overwrite it"}
+		return nil, nil, refuse(at, "it is a block device")
+	}
 	place, err := diskfile.NewPlace("save image", o.Path, avoid)
 	var ws warnings
 	ws.doubts(place)

@@ -8,8 +8,10 @@ import (
 
 // Verification is what [Verify] found.
 type Verification struct {
+	// Ranking is that of [Rank], except that of replicas that are alike by what is recorded, those are
+	// better that agree in their content.
 	Ranking    *Ranking
-	Compared   []*Ranked   // the replicas that could be read, the best first, in the order of Comparison
+	Compared   []*Ranked   // the replicas that could be read, in the order of Comparison
 	Comparison *Comparison // nil when none could be read
 	Warnings   []Warning   // of opening them
 }
@@ -28,7 +30,7 @@ func (v *Verification) OK() bool {
 // Verify reads the replicas of one volume whole: it ranks them with their checksums, and compares
 // their content in the state w. It writes nothing. events may be nil.
 func Verify(ctx context.Context, dirs []*Directory, w Want, events func(lab.Event)) (*Verification, error) {
-	ranking, err := Rank(ctx, dirs, w, RankOptions{})
+	ranking, err := Rank(ctx, dirs, w, RankOptions{Events: events})
 	if err != nil {
 		return nil, err
 	}
@@ -54,13 +56,20 @@ func Verify(ctx context.Context, dirs []*Directory, w Want, events func(lab.Even
 	if len(images) == 0 {
 		return v, nil
 	}
-	if v.Comparison, err = Compare(ctx, images, events); err != nil {
+	if v.Comparison, err = compare(ctx, images, events); err != nil {
 		return nil, err
 	}
 	for _, im := range images {
-		if err := im.Unchanged(); err != nil {
+		if err := im.unchanged(); err != nil {
 			return nil, err
 		}
 	}
+	for _, group := range v.Comparison.Groups {
+		for _, i := range group {
+			v.Compared[i].agree = len(group)
+		}
+	}
+	ranking.order()
+	ranking.doubts()
 	return v, nil
 }

@@ -1,8 +1,11 @@
 package replica
 
 import (
+	"encoding/json"
 	"fmt"
+	"unicode/utf8"
 
+	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/internal/diskfile"
 )
 
@@ -52,6 +55,7 @@ const (
 	WarnUnwritten     Code = "unwritten-extents" // preallocated space: it reads as zeros and hides the layers below
 	WarnExtentsBySeek Code = "extents-by-seek"   // without FIEMAP, holes were found by SEEK_DATA, proved complete
 	WarnAccessTime    Code = "access-time"       // files could not be opened without changing their access times
+	WarnInUse         Code = "in-use"            // a process may write to a layer: the volume is attached
 	WarnInUseUnknown  Code = "in-use-unknown"    // whether a process holds the files open could not be seen completely
 	WarnTimesCopied   Code = "times-copied"      // a copy: its times are the copier's, holes and zeros may be mixed up
 
@@ -81,6 +85,16 @@ func (w Warning) String() string {
 		return fmt.Sprintf("%s: %s", w.Code, w.Text)
 	}
 	return fmt.Sprintf("%s: %s: %s", w.Code, w.Path, w.Text)
+}
+
+// MarshalJSON returns the warning as a JSON object. A path that is not UTF-8 is quoted as in Go: JSON has
+// no strings of bytes.
+func (w Warning) MarshalJSON() ([]byte, error) {
+	type plain Warning
+	if !utf8.ValidString(w.Path) {
+		w.Path = lab.Printable(w.Path)
+	}
+	return json.Marshal(plain(w))
 }
 
 // warnings collects; the zero value is empty.

@@ -103,6 +103,26 @@ func (x *suite) transcript(t *testing.T) (transcript []string) {
 	return transcript
 }
 
+// readBack has default privileges in a database that give what is made in it to others: none of it is
+// there when it was applied.
+func (x *suite) readBack(t *testing.T) {
+	s := x.spec("webapp")
+	x.provision(t, s)
+	app := s.Instances[0]
+	stranger := fmt.Sprintf("stranger%d", x.n)
+	x.root(t, "", "CREATE ROLE "+q(stranger)+" LOGIN PASSWORD '"+userSecret+"'")
+	for _, to := range []string{"PUBLIC", q(stranger), q(s.Pooler.Name), q(app.OwnerRole())} {
+		x.root(t, app.Database(), "DROP SCHEMA pgbouncer CASCADE",
+			"ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO "+to,
+			"ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO "+to,
+			"ALTER DEFAULT PRIVILEGES GRANT CREATE ON SCHEMAS TO "+to)
+		x.provision(t, s)
+	}
+	x.root(t, "", "GRANT CONNECT ON DATABASE "+q(app.Database())+" TO "+q(stranger))
+	want(t, x.as(t, stranger, userSecret, app.Database()), "42501",
+		"SELECT uname, phash FROM pgbouncer.user_lookup('"+s.Pooler.Name+"')")
+}
+
 // hostile is an app that prepared for us what it could.
 func (x *suite) hostile(t *testing.T) {
 	s := x.spec("webapp")

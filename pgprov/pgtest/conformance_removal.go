@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,14 @@ func (x *suite) sweep(t *testing.T) {
 	alive, orphan, owning := x.user(t, s, app, "alive", soon()), x.user(t, s, app, "orphan", past),
 		x.user(t, s, app, "owning", past)
 	recent := x.user(t, s, app, "recent", time.Now().Add(-time.Minute).UTC().Format("2006-01-02 15:04:05")+"+00")
+	// one that was let grant a role on, and did: what it granted goes with it
+	granting, onwards := x.user(t, s, app, "passed", past), fmt.Sprintf("onwards%d", x.n)
+	x.root(t, "", "CREATE ROLE "+q(onwards), "GRANT "+q(app.OwnerRole())+" TO "+q(granting)+" WITH ADMIN OPTION")
+	g := x.as(t, "", "", "")
+	want(t, g, "", "SET ROLE "+q(granting))
+	want(t, g, "", "GRANT "+q(app.OwnerRole())+" TO "+q(onwards)+" WITH ADMIN OPTION")
+	want(t, g, "", "SET ROLE "+q(onwards))
+	want(t, g, "", "GRANT "+q(app.OwnerRole())+" TO "+q(alive))
 	busy := x.user(t, s, app, "busy", soon())
 	x.as(t, busy, userSecret, app.Database())
 	nologin := s.DynamicPrefix + "group"
@@ -33,8 +42,8 @@ func (x *suite) sweep(t *testing.T) {
 	for _, c := range p.Changes() {
 		ids = append(ids, strings.TrimPrefix(c.ID, "pg/sweep/role:"))
 	}
-	if !slices.Equal(ids, []string{orphan, owning}) {
-		t.Errorf("would sweep %q, want %q (not %q)", ids, []string{orphan, owning},
+	if !slices.Equal(ids, []string{orphan, owning, granting}) {
+		t.Errorf("would sweep %q, want %q (not %q)", ids, []string{orphan, owning, granting},
 			[]string{alive, recent, busy, nologin})
 	}
 	written := x.Writes(t)
@@ -45,7 +54,7 @@ func (x *suite) sweep(t *testing.T) {
 		t.Error("nothing was written")
 	}
 	c := x.as(t, "", "", app.Database())
-	for _, gone := range []string{orphan, owning} {
+	for _, gone := range []string{orphan, owning, granting} {
 		want(t, c, "42704", "DROP ROLE "+q(gone))
 	}
 	want(t, c, "42P06", "CREATE SCHEMA theirs")
@@ -67,6 +76,8 @@ func (x *suite) drop(t *testing.T) {
 	// the role has left things in another database
 	x.root(t, other.Database(), "CREATE SCHEMA leftover AUTHORIZATION "+q(app.OwnerRole()),
 		"GRANT USAGE ON SCHEMA pgbouncer TO "+q(app.OwnerRole()))
+	x.root(t, app.Database(), "CREATE TABLE notes (n integer)",
+		"ALTER DATABASE "+q(app.Database())+" SET statement_timeout = 1")
 	drop := pgprov.DropSpec{Instances: []lab.Instance{app.Instance}}
 	c := x.as(t, user, userSecret, app.Database())
 	if _, err := x.Server.Drop(t.Context(), drop); !errors.Is(err, lab.ErrRefused) ||
@@ -81,6 +92,12 @@ func (x *suite) drop(t *testing.T) {
 	}
 	if p.Risk() != lab.RiskDataLoss {
 		t.Errorf("the risk is %v", p.Risk())
+	}
+	for _, names := range []string{"-tables 1", "-setting statement_timeout=1", "-member " + user, "-member " + s.Editor.Name,
+		"-what it owns in " + other.Database() + ", which " + other.OwnerRole() + " gets"} {
+		if !strings.Contains(p.String(), names) {
+			t.Errorf("the plan does not name %q:\n%v", names, p)
+		}
 	}
 	if _, err := p.Apply(t.Context(), nil); !errors.Is(err, lab.ErrRefused) {
 		t.Errorf("unconfirmed: %v", err)

@@ -1,7 +1,6 @@
 package pgtest
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -12,7 +11,14 @@ func (s *session) outsideTransaction(what string) {
 	}
 }
 
-var knownEncodings = []string{"UTF8", "UTF-8", "SQL_ASCII", "LATIN1", "LATIN9"}
+// knownEncodings are some, by their names without punctuation.
+var knownEncodings = map[string]string{"UTF8": "UTF8", "SQLASCII": "SQL_ASCII", "LATIN1": "LATIN1", "ISO88591": "LATIN1",
+	"LATIN9": "LATIN9", "MULEINTERNAL": "MULE_INTERNAL"}
+
+// icuTags are ICU locales as PostgreSQL 16 and later store them: those that the suite asks for.
+var icuTags = map[string]string{"fr-FR": "fr-FR", "fr_FR": "fr-FR", "de-DE": "de-DE", "EN": "en",
+	"de@collation=phonebook": "de-u-co-phonebk", "de-u-co-phonebk": "de-u-co-phonebk", "en_US_POSIX": "en-US-u-va-posix",
+	"und-u-kn-ks-level1": "und-u-kn-ks-level1"}
 
 func (s *session) createDatabase(p *parser) {
 	name := p.name()
@@ -50,7 +56,8 @@ func (s *session) createDatabase(p *parser) {
 	if !world.roles[s.role].Superuser && (!world.roles[s.role].CreateDB || !world.canSet(s.role, owner)) {
 		panic(errorf(codeDenied, "permission denied to create database"))
 	}
-	if !slices.Contains(knownEncodings, encoding) {
+	known, ok := knownEncodings[strings.NewReplacer("-", "", "_", "").Replace(encoding)]
+	if !ok {
 		panic(errorf("42704", "%s is not a valid encoding name", encoding))
 	}
 	if world.databases[template] == nil {
@@ -60,9 +67,16 @@ func (s *session) createDatabase(p *parser) {
 	if world.databases[name] != nil {
 		panic(errorf("42P04", "database %q already exists", name))
 	}
-	d := newDatabase(name, owner, strings.ReplaceAll(encoding, "UTF-8", "UTF8"), locale, s.major())
-	if s.major() >= 16 {
-		icu = strings.ReplaceAll(icu, "_", "-") // as a language tag
+	d := newDatabase(name, owner, known, locale, s.major())
+	if icu != "" && s.major() >= 16 {
+		tag, ok := icuTags[icu]
+		if !ok {
+			panic(errorf("0A000", "this server does not know the ICU locale %q", icu))
+		}
+		icu = tag
+	}
+	if locale == "POSIX" {
+		d.Collate, d.CType = "C", "C"
 	}
 	d.Provider, d.Locale = provider, icu
 	world.databases[name] = d
@@ -92,6 +106,7 @@ func (s *session) alterDatabase(p *parser) {
 		c.acl, c.Owner = c.acl.moved(c.Owner, to), to
 	case p.accept("set"):
 		k, v := p.setting()
+		s.mayKeep(k)
 		s.write().change(name).settings[k] = v
 	case p.accept("allow_connections"):
 		s.write().change(name).AllowConnections = p.accept("true")

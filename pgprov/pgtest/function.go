@@ -116,8 +116,8 @@ func (s *session) putFunction(f function, replace bool) {
 	n := slices.IndexFunc(s.view().databases[s.database].functions,
 		func(o function) bool { return o.Identity == f.Identity })
 	if n < 0 {
-		f.owner = s.role
 		c := s.write().change(s.database)
+		f.object = object{owner: s.role, acl: c.initialACL("function", s.role)}
 		c.functions = append(c.functions, f)
 		return
 	}

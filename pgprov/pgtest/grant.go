@@ -241,6 +241,23 @@ func (s *session) grant(p *parser) string {
 	return "GRANT ROLE"
 }
 
+// alterDefaultPrivileges grants on what the session's role will make.
+func (s *session) alterDefaultPrivileges(p *parser) {
+	p.expect("grant")
+	privilege := p.next()
+	p.expect("on")
+	kind := map[string]string{"functions": "function", "schemas": "schema"}[p.next().text]
+	if kind == "" || privilege.kind != word {
+		p.fail()
+	}
+	p.expect("to")
+	to := p.grantee(s)
+	p.done()
+	c := s.write().change(s.database)
+	k := madeBy{s.role, kind}
+	c.made[k] = c.made[k].grant(to, s.role, false, strings.ToUpper(privilege.text))
+}
+
 func (s *session) revoke(p *parser) string {
 	optionOnly := p.accept("grant", "option", "for")
 	if t, ok := p.privileges(); ok {

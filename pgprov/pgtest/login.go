@@ -3,6 +3,7 @@ package pgtest
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -96,11 +97,6 @@ func (s *session) authenticate(world *state) error {
 	return nil
 }
 
-// startupParameters are those that a client may set in the startup packet here.
-var startupParameters = strings.Fields(`user database application_name client_encoding datestyle timezone role
-search_path standard_conforming_strings default_transaction_isolation default_transaction_read_only statement_timeout
-lock_timeout idle_in_transaction_session_timeout idle_session_timeout quote_all_identifiers extra_float_digits`)
-
 // enter admits a user who proved who he is.
 func (s *session) enter(params map[string]string) error {
 	s.server.mu.Lock()
@@ -123,21 +119,30 @@ func (s *session) enter(params map[string]string) error {
 		return s.refuse(e)
 	}
 	s.role = s.user
-	for _, set := range []map[string]string{d.settings, r.settings} {
-		for name, value := range set {
-			s.settings[name] = value
+	for name := range settings {
+		if k, ok := s.knownSetting(name); ok {
+			s.settings[name] = k.usual
 		}
 	}
+	given := map[string]bool{}
 	for name, value := range params {
 		name = strings.ToLower(name)
-		known := false
-		for _, p := range startupParameters {
-			known = known || p == name
-		}
-		if !known {
+		given[name] = true
+		if _, ok := s.knownSetting(name); !ok && name != "user" && name != "database" && name != "role" {
 			return s.refuse(errorf("42704", "unrecognized configuration parameter %q", name))
 		}
 		s.settings[name] = value
+	}
+	s.defaults = maps.Clone(s.settings)
+	for _, set := range []map[string]string{d.settings, r.settings} {
+		for name, value := range set {
+			if !given[name] { // the client's own come first
+				s.settings[name] = value
+			}
+		}
+	}
+	if lib := s.settings["local_preload_libraries"]; lib != "" {
+		return s.refuse(errorf("58P01", "could not access file %q: No such file or directory", "$libdir/plugins/"+lib))
 	}
 	s.app = s.settings["application_name"]
 	if to := s.settings["role"]; to != "" && to != "none" {

@@ -70,6 +70,11 @@ func (s *session) dropOwned(p *parser) {
 	for _, role := range roles {
 		s.mustHave(role, "drop")
 		world := s.write()
+		for _, m := range slices.Clone(world.members) {
+			if s.major() >= 16 && m.Grantor == role {
+				s.revokeMembership(m.Role, m.Member, role, "", true)
+			}
+		}
 		for _, name := range sortedKeys(world.databases) {
 			if d := world.databases[name]; d.acl.mentions(role, d.Owner) {
 				c := world.change(name)

@@ -107,15 +107,45 @@ var answerers = map[string]answerer{
 	},
 	catalog.MembershipsQuery(180000): func(s *session, world *state, params [][]string) (out []any) {
 		s.needSuperuser("table pg_authid")
-		for _, m := range world.members {
-			interesting := slices.Contains(params[1], m.Role) || strings.HasPrefix(m.Role, "pg_") ||
-				world.roles[m.Role].Superuser
-			if slices.Contains(params[0], m.Member) && interesting || slices.Contains(params[2], m.Member) {
-				if s.major() < 16 {
-					m.Inherit, m.Set = false, true
-				}
-				out = append(out, m)
+		users := world.closure(params[0], func(m catalog.Membership) (from, to string) {
+			if u := world.roles[m.Member]; u.Superuser || u.CreateRole {
+				return "", ""
 			}
+			return m.Role, m.Member
+		})
+		reached := world.closure(users, func(m catalog.Membership) (from, to string) { return m.Member, m.Role })
+		for _, m := range world.members {
+			if !slices.Contains(reached, m.Member) && !slices.Contains(params[0], m.Role) {
+				continue
+			}
+			if s.major() < 16 {
+				m.Inherit, m.Set = false, true
+			}
+			u := world.roles[m.Member]
+			out = append(out, catalog.MembershipRow{Membership: m, Power: world.power(m.Role),
+				Administrator: u.Superuser || u.CreateRole})
+		}
+		return out
+	},
+	catalog.SettingsQuery: func(s *session, world *state, _ [][]string) (out []any) {
+		for _, d := range sortedKeys(world.databases) {
+			for _, name := range sortedKeys(world.databases[d].settings) {
+				if k, ok := s.knownSetting(name); ok && !k.superuser {
+					out = append(out, catalog.Setting{Database: d, Name: name, Value: s.defaults[name]})
+				}
+			}
+		}
+		return out
+	},
+	catalog.BelongingsQuery: func(s *session, world *state, _ [][]string) (out []any) {
+		owned := map[string]int{}
+		for _, o := range world.databases[s.database].tables {
+			if !world.roles[o.owner].bootstrap {
+				owned[o.owner]++
+			}
+		}
+		for _, owner := range sortedKeys(owned) {
+			out = append(out, catalog.Belongings{Owner: owner, Count: owned[owner]})
 		}
 		return out
 	},
@@ -140,13 +170,14 @@ var answerers = map[string]answerer{
 	catalog.AvailableExtensionsQuery: func(s *session, _ *state, params [][]string) (out []any) {
 		for _, n := range append([]string{"plpgsql"}, s.server.config.Extensions...) {
 			if slices.Contains(params[0], n) {
-				out = append(out, catalog.Name{Name: n})
+				out = append(out, catalog.Extension{Name: n})
 			}
 		}
 		return out
 	},
-	catalog.PlaceQuery: func(s *session, _ *state, _ [][]string) []any {
-		return []any{catalog.Place{Identity: s.server.config.Identity, Database: s.database}}
+	catalog.PlaceQuery: func(s *session, world *state, _ [][]string) []any {
+		_, public := world.databases[s.database].schemas["public"]
+		return []any{catalog.Place{Identity: s.server.config.Identity, Database: s.database, Public: public}}
 	},
 	catalog.SchemaQuery: func(s *session, world *state, _ [][]string) (out []any) {
 		o, ok := world.databases[s.database].schemas["pgbouncer"]
@@ -199,6 +230,9 @@ var answerers = map[string]answerer{
 		s.needSuperuser("table pg_authid")
 		for _, n := range params[0] {
 			held := world.holdings(n)
+			if s.major() >= 16 && world.grantedBy(n) {
+				held[""] = append(held[""], "a membership that it granted")
+			}
 			for _, d := range sortedKeys(held) {
 				h := catalog.Holding{Role: n, Database: d}
 				if d != "" {
@@ -206,6 +240,30 @@ var answerers = map[string]answerer{
 				}
 				out = append(out, h)
 			}
+		}
+		return out
+	},
+	catalog.CompanionsQuery: func(s *session, world *state, params [][]string) (out []any) {
+		s.needSuperuser("table pg_subscription")
+		for _, n := range sortedKeys(world.databases) {
+			d := world.databases[n]
+			for _, name := range sortedKeys(d.settings) {
+				if slices.Contains(params[0], n) {
+					out = append(out, catalog.Companion{Database: n, Kind: "setting", Name: name + "=" + d.settings[name]})
+				}
+			}
+		}
+		return out
+	},
+	catalog.ContentsQuery: func(s *session, world *state, _ [][]string) (out []any) {
+		d := world.databases[s.database]
+		for _, name := range slices.Sorted(slices.Values(d.extensions)) {
+			if name != "plpgsql" {
+				out = append(out, catalog.Companion{Database: s.database, Kind: "extension", Name: name})
+			}
+		}
+		if n := len(d.tables); n > 0 {
+			out = append(out, catalog.Companion{Database: s.database, Kind: "tables", Name: strconv.Itoa(n)})
 		}
 		return out
 	},
@@ -218,7 +276,8 @@ var answerers = map[string]answerer{
 				u := world.roles[m.Member]
 				return m.Member == o.user && slices.Contains(params[1], m.Role) && !u.CreateRole && !u.Superuser
 			})
-			if !(o.user == s.user && o.app == s.app) && (member || slices.Contains(params[0], o.database)) {
+			if !(o.user == s.user && o.app == s.app) && (member || slices.Contains(params[0], o.database) ||
+				slices.Contains(params[1], o.user)) {
 				found[catalog.Session{Database: o.database, User: o.user, Application: o.app}]++
 			}
 		}
@@ -261,14 +320,16 @@ func (s *session) needSuperuser(what string) {
 var shapes = map[string]any{
 	catalog.ServerQuery: catalog.Server{}, catalog.SuperusersQuery: catalog.Superuser{},
 	catalog.RolesQuery:               catalog.Role{},
-	catalog.MembershipsQuery(150000): catalog.Membership{}, catalog.MembershipsQuery(180000): catalog.Membership{},
+	catalog.MembershipsQuery(150000): catalog.MembershipRow{}, catalog.MembershipsQuery(180000): catalog.MembershipRow{},
 	catalog.DatabasesQuery(150000): catalog.Database{}, catalog.DatabasesQuery(180000): catalog.Database{},
-	catalog.DatabaseGrantsQuery: catalog.DatabaseGrant{}, catalog.AvailableExtensionsQuery: catalog.Name{},
+	catalog.DatabaseGrantsQuery: catalog.DatabaseGrant{}, catalog.AvailableExtensionsQuery: catalog.Extension{},
+	catalog.SettingsQuery: catalog.Setting{}, catalog.BelongingsQuery: catalog.Belongings{},
 	catalog.PlaceQuery:  catalog.Place{},
 	catalog.SchemaQuery: catalog.SchemaGrant{}, catalog.FunctionsQuery: catalog.FunctionGrant{},
 	catalog.ExtensionsQuery: catalog.Name{},
 	catalog.ExpiredQuery:    catalog.Expired{}, catalog.HoldingsQuery: catalog.Holding{},
-	catalog.SessionsQuery: catalog.Session{},
+	catalog.SessionsQuery: catalog.Session{}, catalog.CompanionsQuery: catalog.Companion{},
+	catalog.ContentsQuery: catalog.Companion{},
 }
 
 // queryColumns describes the rows of a fixed query: all columns are of type text here, which makes no
@@ -287,13 +348,18 @@ func queryColumns(sql string) []column {
 
 // columnsOf describes the rows of a statement that is not run yet; nil when it returns none.
 func columnsOf(sql string) []column {
-	if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(sql)), "select") {
-		return nil
+	if columns := queryColumns(sql); columns != nil {
+		return columns
 	}
-	if strings.Contains(sql, "user_lookup(") && !strings.Contains(sql, "pg_proc") {
+	call, isSelect := strings.CutPrefix(strings.ToLower(strings.TrimSpace(sql)), "select ")
+	name, isLock := strings.CutPrefix(call, "pg_catalog.pg_try_advisory")
+	switch {
+	case isSelect && isLock:
+		return []column{{"pg_try_advisory" + name[:strings.IndexByte(name, '(')], oidBool}}
+	case isSelect && strings.Contains(call, "user_lookup("):
 		return lookupColumns
 	}
-	return queryColumns(sql)
+	return nil
 }
 
 // paramTypes are the types of a statement's parameters.

@@ -166,6 +166,7 @@ func (s *session) alterRole(p *parser) {
 			settings = nil
 		} else {
 			k, v := p.setting()
+			s.mayKeep(k)
 			settings[k] = v
 		}
 		have.settings = settings
@@ -220,8 +221,7 @@ func (s *session) dropRole(p *parser) {
 			e.detail = strings.Trim(e.detail, "\n")
 			panic(e)
 		}
-		if s.major() >= 16 && slices.ContainsFunc(world.members,
-			func(m catalog.Membership) bool { return m.Grantor == name && m.Role != name && m.Member != name }) {
+		if s.major() >= 16 && world.grantedBy(name) {
 			panic(errorf(codeDependents, "role %q cannot be dropped because some objects depend on it", name))
 		}
 		world = s.write()

@@ -96,6 +96,7 @@ func (s *session) definition(p *parser) string {
 		{"create database", "CREATE DATABASE", s.createDatabase},
 		{"alter database", "ALTER DATABASE", s.alterDatabase},
 		{"drop database", "DROP DATABASE", s.dropDatabase},
+		{"alter default privileges", "ALTER DEFAULT PRIVILEGES", s.alterDefaultPrivileges},
 		{"create schema", "CREATE SCHEMA", s.createSchema},
 		{"alter schema", "ALTER SCHEMA", s.alterSchema},
 		{"drop schema", "DROP SCHEMA", s.dropSchema},

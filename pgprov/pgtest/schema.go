@@ -39,7 +39,7 @@ func (s *session) createSchema(p *parser) {
 		}
 		panic(errorf("42P06", "schema %q already exists", name))
 	}
-	c.schemas[name] = object{owner: owner}
+	c.schemas[name] = object{owner: owner, acl: c.initialACL("schema", owner)}
 }
 
 func (s *session) alterSchema(p *parser) {
@@ -90,8 +90,9 @@ func (s *session) createExtension(p *parser) {
 		}
 		panic(errorf(codeDuplicate, "extension %q already exists", name))
 	}
-	if path := s.searchPath(); len(path) == 0 || path[0] == "pg_catalog" ||
-		s.view().databases[s.database].schemas[path[0]].owner == "" {
+	if !slices.ContainsFunc(s.searchPath(), func(schema string) bool {
+		return s.view().databases[s.database].schemas[schema].owner != ""
+	}) {
 		panic(errorf("3F000", "no schema has been selected to create in"))
 	}
 	c := s.write().change(s.database)

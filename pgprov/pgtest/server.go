@@ -144,6 +144,7 @@ func newDatabase(name, owner, encoding, locale string, major int) *database {
 		Database: catalog.Database{Name: name, Owner: owner, Encoding: encoding, Collate: locale, CType: locale,
 			Provider: "c", AllowConnections: true, ConnectionLimit: -1},
 		settings: map[string]string{}, schemas: map[string]object{}, tables: map[string]object{},
+		made:       map[madeBy]acl{},
 		extensions: []string{"plpgsql"},
 	}
 	const owners = "pg_database_owner"

@@ -20,6 +20,7 @@ type session struct {
 	role     string // current_user
 	database string
 	settings map[string]string // of this session
+	defaults map[string]string // of this session, before anything was set
 	app      string
 
 	tx        *state // what this transaction changed; nil: nothing

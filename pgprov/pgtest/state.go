@@ -35,6 +35,19 @@ type database struct {
 	functions  []function
 	extensions []string
 	tables     map[string]object
+	made       map[madeBy]acl // default privileges: what is granted on what a role makes
+}
+
+// madeBy is what default privileges are about.
+type madeBy struct{ role, kind string }
+
+// initialACL is the list of a new object: nil without default privileges.
+func (d *database) initialACL(kind, owner string) acl {
+	granted := d.made[madeBy{owner, kind}]
+	if granted == nil {
+		return nil
+	}
+	return append(defaults(kind, owner), granted...)
 }
 
 type object struct {
@@ -66,6 +79,7 @@ func (s *state) change(name string) *database {
 	d.schemas = maps.Clone(d.schemas)
 	d.settings = maps.Clone(d.settings)
 	d.tables = maps.Clone(d.tables)
+	d.made = maps.Clone(d.made)
 	d.functions = slices.Clone(d.functions)
 	d.extensions = slices.Clone(d.extensions)
 	s.databases[name] = &d
@@ -233,6 +247,43 @@ func (s *state) reaches(member, role string, pass func(catalog.Membership) bool)
 		}
 	}
 	return false
+}
+
+// closure returns the roles that are got to from some by the memberships that edge gives a direction.
+func (s *state) closure(roles []string, edge func(catalog.Membership) (from, to string)) []string {
+	found := slices.Clone(roles)
+	for n := 0; n < len(found); n++ {
+		for _, m := range s.members {
+			if from, to := edge(m); from == found[n] && !slices.Contains(found, to) {
+				found = append(found, to)
+			}
+		}
+	}
+	return found
+}
+
+// grantedBy reports whether a role has granted roles to others.
+func (s *state) grantedBy(role string) bool {
+	return slices.ContainsFunc(s.members, func(m catalog.Membership) bool {
+		return m.Grantor == role && m.Role != role && m.Member != role
+	})
+}
+
+// power is what a role can do by itself, as [catalog.MembershipRow] has it.
+func (s *state) power(name string) string {
+	r := s.roles[name]
+	switch {
+	case r.Superuser:
+		return catalog.PowerSuperuser
+	case r.CreateRole, r.Replication:
+		return catalog.PowerCluster
+	}
+	for _, d := range s.databases {
+		if d.Owner == name {
+			return catalog.PowerOwner
+		}
+	}
+	return ""
 }
 
 func anyMembership(catalog.Membership) bool { return true }

@@ -103,7 +103,7 @@ func (p Pipeline) Apply(ctx context.Context, o Options) ([]Result, error) {
 		}
 		switch {
 		case ctx.Err() != nil:
-			r.Err = &lab.Error{Op: "apply stage", Target: s.Name, Hint: "run it again: it goes on from here",
+			r.Err = &lab.Error{Op: "apply stage", Target: s.Name, Hint: "run it again: it continues from here",
 				Err: context.Cause(ctx)}
 		case r.Waits == "":
 			r.planned(s.Plan(ctx, selection))

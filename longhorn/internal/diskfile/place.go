@@ -24,10 +24,6 @@ func NewPlace(op, path string, avoid []string) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	if fi != nil && BlockDevice(fi) {
-		at := lab.Error{Op: op, Path: path, Hint: "say -device to overwrite it"}
-		return Place{}, refuse(at, "it is a block device")
-	}
 	if fi != nil {
 		return Place{}, taken(op, path, fi)
 	}
@@ -81,8 +77,12 @@ func resolve(op, path string) (string, os.FileInfo, error) {
 
 // taken refuses a path where something is already.
 func taken(op, path string, fi os.FileInfo) error {
-	if fi.Mode()&os.ModeSymlink != 0 {
-		return refuse(lab.Error{Op: op, Path: path, Hint: "name a path that does not exist"}, "it is a symbolic link")
+	at := lab.Error{Op: op, Path: path, Hint: "name a path that does not exist"}
+	switch {
+	case fi.Mode()&os.ModeSymlink != 0:
+		return refuse(at, "it is a symbolic link")
+	case BlockDevice(fi):
+		return refuse(at, "it is a block device")
 	}
 	return refuse(lab.Error{Op: op, Path: path, Hint: "name another, or remove it"}, "it exists")
 }

@@ -33,15 +33,6 @@ const (
 	crashes
 )
 
-// Crashes returns every state.
-func Crashes() []Crash {
-	all := make([]Crash, crashes)
-	for i := range all {
-		all[i] = Crash(i)
-	}
-	return all
-}
-
 // Doubtful reports whether the state destroys metadata, so that a reader may refuse what it cannot
 // infer.
 func (c Crash) Doubtful() bool {

@@ -11,12 +11,12 @@ import (
 // longhorn-engine's pkg/replica does it, so that it can be cut off between any two steps. It keeps
 // the files in memory: [Engine.Write] writes what was left of them.
 type Engine struct {
-	Sectors int64
+	sectors int64
 
 	files map[string]*inode // layers; two names of one file share the inode
 	metas map[string]layerMeta
 	meta  volumeMeta
-	lost  map[string]Loss
+	lost  map[string]loss
 	head  int // the number of the last head
 	clock time.Time
 	left  int // steps until the power cut; negative for none
@@ -30,11 +30,11 @@ type inode struct {
 	written time.Time
 }
 
-// NewEngine returns the engine of a new volume of so many sectors, which is cut off after so many
+// newEngine returns the engine of a new volume of so many sectors, which is cut off after so many
 // steps, never when that is negative.
-func NewEngine(sectors int64, steps int) *Engine {
-	e := &Engine{Sectors: sectors, left: steps, files: map[string]*inode{}, metas: map[string]layerMeta{},
-		lost: map[string]Loss{}, clock: time.Date(2026, 4, 13, 3, 14, 15, 926535897, time.UTC)}
+func newEngine(sectors int64, steps int) *Engine {
+	e := &Engine{sectors: sectors, left: steps, files: map[string]*inode{}, metas: map[string]layerMeta{},
+		lost: map[string]loss{}, clock: time.Date(2026, 4, 13, 3, 14, 15, 926535897, time.UTC)}
 	head := e.headFile()
 	e.files[head] = e.inode()
 	e.metas[head] = layerMeta{Name: head, Created: e.now()}
@@ -45,7 +45,7 @@ func NewEngine(sectors int64, steps int) *Engine {
 func (e *Engine) headFile() string { return fmt.Sprintf("volume-head-%03d.img", e.head) }
 
 func (e *Engine) inode() *inode {
-	return &inode{sectors: e.Sectors, data: map[int64]uint64{}, written: e.clock}
+	return &inode{sectors: e.sectors, data: map[int64]uint64{}, written: e.clock}
 }
 
 func (e *Engine) now() string { return e.clock.Format(time.RFC3339) }
@@ -66,16 +66,16 @@ func (e *Engine) step(do func()) {
 // nextHead has the engine's own wrapping: 010 is followed by 001.
 func (e *Engine) nextHead() { e.head = e.head%10 + 1 }
 
-// WriteSector writes one sector of the volume: a seed, or 0 for zeros.
-func (e *Engine) WriteSector(sector int64, seed uint64) {
+// writeSector writes one sector of the volume: a seed, or 0 for zeros.
+func (e *Engine) writeSector(sector int64, seed uint64) {
 	e.step(func() {
 		f := e.files[e.meta.Head]
-		f.data[sector%e.Sectors], f.written = seed, e.clock
+		f.data[sector%e.sectors], f.written = seed, e.clock
 	})
 }
 
-// Snapshots returns the names of the snapshots that are there, sorted.
-func (e *Engine) Snapshots() (names []string) {
+// snapshots returns the names of the snapshots that are there, sorted.
+func (e *Engine) snapshots() (names []string) {
 	for _, file := range slices.Sorted(maps.Keys(e.files)) {
 		if name, ok := snapshotName(file); ok {
 			names = append(names, name)
@@ -94,8 +94,8 @@ func snapshotName(file string) (string, bool) {
 	return file[len(prefix) : len(file)-len(suffix)], true
 }
 
-// Snapshot makes the head a snapshot, under a new head (createDisk).
-func (e *Engine) Snapshot(name string, labels map[string]string) {
+// snapshot makes the head a snapshot, under a new head (createDisk).
+func (e *Engine) snapshot(name string, labels map[string]string) {
 	snap := snapshotFile(name)
 	if e.dead || e.files[snap] != nil {
 		return
@@ -117,11 +117,11 @@ func (e *Engine) Snapshot(name string, labels map[string]string) {
 	e.step(func() { delete(e.metas, old) })
 }
 
-// Revert makes a new, empty head over a snapshot (revertDisk); what was above it becomes a side
+// revert makes a new, empty head over a snapshot (revertDisk); what was above it becomes a side
 // branch.
-func (e *Engine) Revert(name string) {
+func (e *Engine) revert(name string) {
 	snap := snapshotFile(name)
-	if e.dead || e.files[snap] == nil || e.files[snap].sectors != e.Sectors || e.metas[snap].Removed {
+	if e.dead || e.files[snap] == nil || e.files[snap].sectors != e.sectors || e.metas[snap].Removed {
 		return
 	}
 	old := e.meta.Head
@@ -134,19 +134,19 @@ func (e *Engine) Revert(name string) {
 	e.step(func() { delete(e.metas, old) })
 }
 
-// Expand enlarges the volume: a snapshot of the engine's own, then a larger head.
-func (e *Engine) Expand(sectors int64) {
-	size := fmt.Sprint((e.Sectors + sectors) * Sector)
-	e.Snapshot("expand-"+size, map[string]string{"replica-expansion": size})
+// expand enlarges the volume: a snapshot of the engine's own, then a larger head.
+func (e *Engine) expand(sectors int64) {
+	size := fmt.Sprint((e.sectors + sectors) * Sector)
+	e.snapshot("expand-"+size, map[string]string{"replica-expansion": size})
 	e.step(func() {
-		e.Sectors += sectors
-		e.files[e.meta.Head].sectors = e.Sectors
-		e.meta.Size = e.Sectors * Sector
+		e.sectors += sectors
+		e.files[e.meta.Head].sectors = e.sectors
+		e.meta.Size = e.sectors * Sector
 	})
 }
 
-// Remove marks a snapshot as removed.
-func (e *Engine) Remove(name string) {
+// remove marks a snapshot as removed.
+func (e *Engine) remove(name string) {
 	snap := snapshotFile(name)
 	m, ok := e.metas[snap]
 	if !ok {
@@ -158,9 +158,9 @@ func (e *Engine) Remove(name string) {
 	})
 }
 
-// Purge merges a removed snapshot with its child, if it has one only: a snapshot's content is
+// purge merges a removed snapshot with its child, if it has one only: a snapshot's content is
 // folded into it and it takes the child's name; under the head, what the head hides is punched.
-func (e *Engine) Purge(name string) {
+func (e *Engine) purge(name string) {
 	snap := snapshotFile(name)
 	m := e.metas[snap]
 	children := e.children(snap)
@@ -215,7 +215,7 @@ func (e *Engine) Parents() map[string]string {
 	for file, f := range e.files {
 		m, ok := e.metas[file]
 		switch {
-		case ok && e.lost[file+".meta"] != Kept:
+		case ok && e.lost[file+".meta"] != kept:
 			parents[file] = m.Parent
 		case !ok: // a snapshot that was cut off before its .meta was linked is the old head yet
 			for other, same := range e.files {
@@ -246,7 +246,7 @@ func (e *Engine) Image() ([]byte, bool) {
 
 // Overlay returns the content of the volume that the files, the newest first, make up.
 func (e *Engine) Overlay(files []string) []byte {
-	image := make([]byte, e.Sectors*Sector)
+	image := make([]byte, e.sectors*Sector)
 	for _, file := range slices.Backward(files) {
 		for s, seed := range e.files[file].data {
 			p := image[s*Sector : (s+1)*Sector]

@@ -10,16 +10,16 @@ import (
 	"slices"
 )
 
-// Loss is what a power cut made of a metadata file.
-type Loss int
+// loss is what a power cut made of a metadata file.
+type loss int
 
 // The kinds of loss.
 const (
-	Kept Loss = iota
-	Emptied
-	NULs
-	Gone
-	CutOff
+	kept loss = iota
+	emptied
+	nuls
+	gone
+	cutOff
 	losses
 )
 
@@ -39,9 +39,9 @@ func History(r *rand.Rand, operations int) [2]*Engine {
 		if r.IntN(3) == 0 {
 			missed[i] = r.IntN(n)
 		}
-		engines[i] = NewEngine(sectors, steps)
+		engines[i] = newEngine(sectors, steps)
 	}
-	lead := NewEngine(sectors, -1) // has all operations, so that they are the same for both
+	lead := newEngine(sectors, -1) // has all operations, so that they are the same for both
 	for op := range n {
 		operation := randomOperation(r, lead, op)
 		operation(lead, true)
@@ -60,30 +60,30 @@ func History(r *rand.Rand, operations int) [2]*Engine {
 // randomOperation chooses the next one. It takes the engine and whether it purges now.
 func randomOperation(r *rand.Rand, lead *Engine, number int) func(e *Engine, purges bool) {
 	name := ""
-	if names := lead.Snapshots(); len(names) > 0 {
+	if names := lead.snapshots(); len(names) > 0 {
 		name = names[r.IntN(len(names))]
 	}
 	switch k := r.IntN(12); {
 	case k < 4:
-		sector, seed := r.Int64N(lead.Sectors), uint64(r.IntN(4))*r.Uint64()
-		return func(e *Engine, _ bool) { e.WriteSector(sector, seed) }
+		sector, seed := r.Int64N(lead.sectors), uint64(r.IntN(4))*r.Uint64()
+		return func(e *Engine, _ bool) { e.writeSector(sector, seed) }
 	case k < 7 || name == "":
 		fresh := fmt.Sprintf("s%d", number)
 		if r.IntN(8) == 0 {
 			fresh = fmt.Sprintf("s%d", r.IntN(number+1)) // the name of one that may have been removed
 		}
-		return func(e *Engine, _ bool) { e.Snapshot(fresh, nil) }
+		return func(e *Engine, _ bool) { e.snapshot(fresh, nil) }
 	case k < 9:
-		return func(e *Engine, _ bool) { e.Revert(name) }
+		return func(e *Engine, _ bool) { e.revert(name) }
 	case k < 11:
 		return func(e *Engine, purges bool) {
-			e.Remove(name)
+			e.remove(name)
 			if purges {
-				e.Purge(name)
+				e.purge(name)
 			}
 		}
 	}
-	return func(e *Engine, _ bool) { e.Expand(4) }
+	return func(e *Engine, _ bool) { e.expand(4) }
 }
 
 // lose loses some of the metadata, mostly one file.
@@ -93,7 +93,7 @@ func (e *Engine) lose(r *rand.Rand) {
 		names = append(names, file+".meta")
 	}
 	for range 1 + r.IntN(3)*r.IntN(2) {
-		e.lost[names[r.IntN(len(names))]] = Loss(r.IntN(int(losses)))
+		e.lost[names[r.IntN(len(names))]] = loss(r.IntN(int(losses)))
 	}
 }
 
@@ -133,20 +133,20 @@ func (e *Engine) Write(dir string) error {
 }
 
 // lose damages a metadata file.
-func (w *writer) lose(name string, how Loss) {
+func (w *writer) lose(name string, how loss) {
 	switch how {
-	case Emptied:
+	case emptied:
 		w.write(name, nil)
-	case NULs:
+	case nuls:
 		w.zero(name)
-	case Gone:
+	case gone:
 		w.do(func() error {
 			if err := os.Remove(filepath.Join(w.dir, name)); !errors.Is(err, os.ErrNotExist) {
 				return err
 			}
 			return nil
 		})
-	case CutOff:
+	case cutOff:
 		w.change(name, func(data []byte) []byte { return data[:len(data)/4] })
 	}
 }

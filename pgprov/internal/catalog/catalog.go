@@ -68,7 +68,7 @@ type Superuser struct {
 // SuperusersQuery asks for the superusers.
 const SuperusersQuery = `SELECT r.rolname, r.oid = 10 FROM pg_catalog.pg_authid r WHERE r.rolsuper`
 
-// Membership answers [MembershipsQuery].
+// Membership is one grant of a role to another.
 type Membership struct {
 	Role    string
 	Member  string
@@ -78,18 +78,46 @@ type Membership struct {
 	Set     bool // true before PostgreSQL 16
 }
 
-// MembershipsQuery asks for the memberships of the roles named in $1 in those named in $2, in
-// predefined roles and in superusers, and for every membership of the roles named in $3.
+// MembershipRow answers [MembershipsQuery].
+type MembershipRow struct {
+	Membership
+	Power         string // of Role: [PowerSuperuser], [PowerCluster], [PowerOwner]; empty: none of its own
+	Administrator bool   // Member is a superuser, or makes roles
+}
+
+// What a role can do by itself, the most of it.
+const (
+	PowerSuperuser = "s"
+	PowerCluster   = "c" // makes roles, or replicates, by which it reads every database
+	PowerOwner     = "d" // owns a database
+)
+
+// MembershipsQuery asks for all memberships by which the roles named in $1, and those that are
+// members of them however indirectly, get to others, and for the direct members of those in $1.
+// Administrators who are members are not followed: they get everywhere.
 func MembershipsQuery(version int) string {
 	options := "m.inherit_option, m.set_option"
 	if version < 160000 {
 		options = "false, true"
 	}
-	return `SELECT r.rolname, u.rolname, COALESCE(g.rolname, ''), m.admin_option, ` + options + `
+	return `WITH RECURSIVE users (oid) AS (
+  SELECT r.oid FROM pg_catalog.pg_authid r WHERE r.rolname = ANY ($1::text[])
+  UNION
+  SELECT m.member FROM users b JOIN pg_catalog.pg_auth_members m ON m.roleid = b.oid
+    JOIN pg_catalog.pg_authid u ON u.oid = m.member
+  WHERE NOT (u.rolsuper OR u.rolcreaterole)
+), reached (oid) AS (
+  SELECT b.oid FROM users b
+  UNION
+  SELECT m.roleid FROM reached c JOIN pg_catalog.pg_auth_members m ON m.member = c.oid
+)
+SELECT r.rolname, u.rolname, COALESCE(g.rolname, ''), m.admin_option, ` + options + `,
+  CASE WHEN r.rolsuper THEN 's' WHEN r.rolcreaterole OR r.rolreplication THEN 'c'
+    WHEN r.oid IN (SELECT d.datdba FROM pg_catalog.pg_database d) THEN 'd' ELSE '' END,
+  u.rolsuper OR u.rolcreaterole
 FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid r ON r.oid = m.roleid
   JOIN pg_catalog.pg_authid u ON u.oid = m.member LEFT JOIN pg_catalog.pg_authid g ON g.oid = m.grantor
-WHERE u.rolname = ANY ($1::text[]) AND (r.rolname = ANY ($2::text[]) OR r.rolname LIKE 'pg\_%' OR r.rolsuper)
-  OR u.rolname = ANY ($3::text[])`
+WHERE m.member IN (SELECT c.oid FROM reached c) OR r.rolname = ANY ($1::text[])`
 }
 
 // Database answers [DatabasesQuery].
@@ -140,21 +168,47 @@ const DatabaseGrantsQuery = `SELECT d.datname, ` + grantColumns + `
 FROM pg_catalog.pg_database d, pg_catalog.aclexplode(COALESCE(d.datacl, pg_catalog.acldefault('d', d.datdba))) a
 WHERE d.datname = ANY ($1::text[])`
 
+// Setting answers [SettingsQuery].
+type Setting struct {
+	Database string // of which it was set
+	Name     string
+	Value    string // what it would be otherwise
+}
+
+// SettingsQuery asks for the settings that the owners of databases could set for them, and did, with
+// the values that this session has by itself. What only a superuser can set is left as it is, unless
+// somebody was granted to.
+const SettingsQuery = `SELECT d.datname, p.name, p.reset_val
+FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+  CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) c (line)
+  JOIN pg_catalog.pg_settings p ON p.name = pg_catalog.split_part(c.line, '=', 1)
+WHERE s.setrole = 0 AND (p.context = 'user' OR p.context = 'superuser'
+  AND EXISTS (SELECT FROM pg_catalog.pg_parameter_acl a WHERE a.parname = pg_catalog.lower(p.name)))`
+
 // Name answers queries for names.
 type Name struct{ Name string }
 
+// Extension answers [AvailableExtensionsQuery].
+type Extension struct {
+	Name   string
+	Schema string // where it is always made; empty: where one is told to
+}
+
 // AvailableExtensionsQuery asks which of the extensions named in $1 the server has files of.
-const AvailableExtensionsQuery = `SELECT e.name FROM pg_catalog.pg_available_extensions e
-WHERE e.name = ANY ($1::text[])`
+const AvailableExtensionsQuery = `SELECT DISTINCT e.name, COALESCE(e.schema, '')
+FROM pg_catalog.pg_available_extension_versions e WHERE e.name = ANY ($1::text[])`
 
 // Place answers [PlaceQuery].
 type Place struct {
 	Identity string
 	Database string
+	Public   bool // it has the schema public
 }
 
 // PlaceQuery asks where the connection ended up.
-const PlaceQuery = `SELECT c.system_identifier, pg_catalog.current_database() FROM pg_catalog.pg_control_system() c`
+const PlaceQuery = `SELECT c.system_identifier, pg_catalog.current_database(),
+  EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'public')
+FROM pg_catalog.pg_control_system() c`
 
 // SchemaGrant answers [SchemaQuery]: no row when the schema is missing.
 type SchemaGrant struct {
@@ -205,6 +259,17 @@ WHERE p.proname = 'user_lookup'`
 
 // ExtensionsQuery asks for the extensions of the database.
 const ExtensionsQuery = `SELECT e.extname FROM pg_catalog.pg_extension e`
+
+// Belongings answers [BelongingsQuery].
+type Belongings struct {
+	Owner string
+	Count int
+}
+
+// BelongingsQuery asks who owns how many tables, views and sequences of the database, but for the
+// superuser that initdb made.
+const BelongingsQuery = `SELECT pg_catalog.pg_get_userbyid(c.relowner), pg_catalog.count(*)
+FROM pg_catalog.pg_class c WHERE c.relowner <> 10 AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') GROUP BY c.relowner`
 
 // Ident is a name that a column of a reg type holds: quoted where it must be, "-" for none.
 type Ident string
@@ -315,12 +380,46 @@ type Holding struct {
 	Owner    string // of the database
 }
 
-// HoldingsQuery asks where the roles named in $1 own something or were granted something.
+// HoldingsQuery asks where the roles named in $1 own something, were granted something, or granted a
+// role to somebody.
 const HoldingsQuery = `SELECT DISTINCT r.rolname, d.datname, pg_catalog.pg_get_userbyid(d.datdba)
 FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_authid r ON r.oid = s.refobjid
   LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid
-WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND s.classid <> 'pg_catalog.pg_auth_members'::regclass
-  AND r.rolname = ANY ($1::text[])`
+WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND r.rolname = ANY ($1::text[])`
+
+// Companion answers [CompanionsQuery] and [ContentsQuery]: what goes with a database.
+type Companion struct {
+	Database string
+	Kind     string // "replication slot", "publication", ...
+	Name     string // or how many
+	Blocks   bool   // while it is there, the database cannot be dropped
+}
+
+// CompanionsQuery asks for what the cluster has of the databases named in $1 that goes with them.
+// Slots that are in use, subscriptions and prepared transactions forbid a DROP DATABASE (dropdb in
+// PostgreSQL's dbcommands.c); other slots are dropped with it.
+const CompanionsQuery = `SELECT s.database, 'replication slot', s.slot_name, s.active
+FROM pg_catalog.pg_replication_slots s WHERE s.database = ANY ($1::text[])
+UNION ALL SELECT d.datname, 'subscription', s.subname, true
+FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = ANY ($1::text[])
+UNION ALL SELECT p.database, 'prepared transaction', p.gid, true
+FROM pg_catalog.pg_prepared_xacts p WHERE p.database = ANY ($1::text[])
+UNION ALL SELECT d.datname, 'setting', COALESCE(r.rolname || ': ', '') || c.line, false
+FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+  LEFT JOIN pg_catalog.pg_authid r ON r.oid = s.setrole CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) c (line)
+WHERE d.datname = ANY ($1::text[]) ORDER BY 1, 2, 3`
+
+// ContentsQuery asks for what the session's database holds.
+const ContentsQuery = `SELECT pg_catalog.current_database(), x.* FROM (
+  SELECT 'tables', pg_catalog.count(*)::text, false FROM pg_catalog.pg_class c
+  WHERE c.relkind IN ('r', 'p') AND c.oid >= 16384 HAVING pg_catalog.count(*) > 0
+  UNION ALL SELECT 'large objects', pg_catalog.count(*)::text, false FROM pg_catalog.pg_largeobject_metadata
+    HAVING pg_catalog.count(*) > 0
+  UNION ALL SELECT 'publication', p.pubname, false FROM pg_catalog.pg_publication p
+  UNION ALL SELECT 'foreign server', f.srvname, false FROM pg_catalog.pg_foreign_server f
+  UNION ALL SELECT 'event trigger', e.evtname, false FROM pg_catalog.pg_event_trigger e
+  UNION ALL SELECT 'extension', e.extname, false FROM pg_catalog.pg_extension e WHERE e.extname <> 'plpgsql'
+) x ORDER BY 2, 3`
 
 // Session answers [SessionsQuery].
 type Session struct {
@@ -330,13 +429,13 @@ type Session struct {
 	Count       int
 }
 
-// SessionsQuery asks who is connected to the databases named in $1, or anywhere as a user of the
-// roles named in $2. Sessions of this very program do not count, one of which may still be ending,
+// SessionsQuery asks who is connected to the databases named in $1, or anywhere as one of the roles
+// named in $2 or a user of these. Sessions of this very program do not count, one of which may still be ending,
 // nor do those who are members to administer the role.
 const SessionsQuery = `SELECT a.datname, a.usename, a.application_name, pg_catalog.count(*)
 FROM pg_catalog.pg_stat_activity a
 WHERE NOT (a.usename = SESSION_USER AND a.application_name = pg_catalog.current_setting('application_name'))
-AND (a.datname = ANY ($1::text[]) OR EXISTS (
+AND (a.datname = ANY ($1::text[]) OR a.usename = ANY ($2::text[]) OR EXISTS (
   SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid r ON r.oid = m.roleid
     JOIN pg_catalog.pg_authid u ON u.oid = m.member
   WHERE m.member = a.usesysid AND r.rolname = ANY ($2::text[]) AND NOT (u.rolcreaterole OR u.rolsuper)))

@@ -8,6 +8,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/debiantest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 // TestAccounts compares with what Debian 12's shadow-utils answered to the same script; how to use a program is left out.
@@ -126,4 +127,13 @@ func TestSudoersDropIns(t *testing.T) {
 			t.Errorf("%s: %q, %d; want %q, %d", x.name, out, code, x.out, x.code)
 		}
 	}
+}
+
+// TestGetent: options and the mark that ends them may stand between the operands, and one key that is not found is told by
+// the exit status.
+func TestGetent(t *testing.T) {
+	debiantest.CompareOutput(t, real.Missing, map[string]string{
+		"marks":     `getent group -- root; echo $?; getent -- group root; echo $?; getent passwd root -- daemon; echo $?`,
+		"not found": `getent group -- root nosuch; echo $?; getent passwd 1 nosuch; echo $?; getent shadow -- nosuch; echo $?`,
+	}, "getent")
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func cmdGetent(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "+is:", "service=>s no-idn>i")
+	o, ok := libc.Getopt(p, "is:", "service=>s no-idn>i")
 	if !ok {
 		return 1
 	}

@@ -22,7 +22,7 @@ func cmdAptCache(p *kernel.Process) int {
 		return 1
 	}
 	verb, args := args[0], args[1:]
-	sources, bad := aptSources(p)
+	sources, bad := aptSources(p, conf)
 	if bad != "" {
 		p.Warnf("E: %s\nE: The list of sources could not be read.\n", bad)
 		return 100
@@ -112,7 +112,21 @@ func cmdAptCache(p *kernel.Process) int {
 				p.Print(n, "\n")
 			}
 		}
-	case "search", "depends", "rdepends", "showpkg", "showsrc", "stats", "dump", "dumpavail", "unmet", "dotty", "xvcg", "gencaches":
+	case "showpkg":
+		for _, arg := range args {
+			n := a.plain(arg)
+			list := a.providers(n)
+			if s, _ := a.state(n); len(list) == 0 && len(avail[n]) == 0 && s == nil {
+				p.Warnf("W: Unable to locate package %s\n", n)
+				continue
+			}
+			p.Printf("Package: %s\nVersions: \n\nReverse Depends: \nDependencies: \nProvides: \nReverse Provides: \n", n)
+			for _, by := range list {
+				v, _ := a.candidate(by)
+				p.Printf("%s %s (= )\n", by, v.version)
+			}
+		}
+	case "search", "depends", "rdepends", "showsrc", "stats", "dump", "dumpavail", "unmet", "dotty", "xvcg", "gencaches":
 		p.Warnf("E: hosttest: apt-cache %s is not known to this machine\n", verb)
 		return 100
 	default:

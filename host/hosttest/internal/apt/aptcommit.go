@@ -115,15 +115,11 @@ func (a *apt) commit() int {
 	if len(a.install)+len(a.remove)+len(pending) == 0 {
 		return 0
 	}
+	if len(a.remove) > 0 && a.flags["no-remove"] {
+		return aptFail(p, "Packages need to be removed but remove is disabled.")
+	}
 	if a.flags["simulate"] {
-		for _, n := range a.remove {
-			p.Printf("Remv %s [%s]\n", n, findPackage(k, n).get("Version"))
-		}
-		for _, verb := range []string{"Inst", "Conf"} {
-			for _, pk := range a.install {
-				p.Printf("%s %s (%s %s [%s])\n", verb, pk.Name, pk.Version, a.from[pk.Name].release(), pk.arch(k.Config.Arch))
-			}
-		}
+		a.simulate(pending)
 		return 0
 	}
 	force := a.flags["force-yes"]
@@ -136,9 +132,6 @@ func (a *apt) commit() int {
 		case len(essential) > 0 && !a.flags["allow-remove-essential"] && !force:
 			return aptFail(p, "Essential packages were removed and -y was used without --allow-remove-essential.")
 		}
-	}
-	if len(a.remove) > 0 && a.flags["no-remove"] {
-		return aptFail(p, "Packages need to be removed but remove is disabled.")
 	}
 	size := 0
 	for _, pk := range a.install {
@@ -158,6 +151,9 @@ func (a *apt) commit() int {
 		if code == 0 {
 			p.Print("Download complete and in download only mode\n")
 		}
+		return code
+	}
+	if code := a.announce(pending); code != 0 {
 		return code
 	}
 	code := a.run()

@@ -36,14 +36,14 @@ func cmdAptGet(p *kernel.Process) int {
 		flags["yes"] = true
 	}
 	switch a.verb {
-	case "update", "clean", "autoclean", "check", "install", "reinstall", "remove", "purge", "autoremove", "autopurge", "upgrade", "dist-upgrade", "full-upgrade":
-	case "source", "build-dep", "download", "changelog", "satisfy", "dselect-upgrade", "indextargets", "list", "show", "search":
+	case "update", "indextargets", "clean", "autoclean", "check", "install", "reinstall", "remove", "purge", "autoremove", "autopurge", "upgrade", "dist-upgrade", "full-upgrade":
+	case "source", "build-dep", "download", "changelog", "satisfy", "dselect-upgrade", "list", "show", "search":
 		p.Warnf("E: hosttest: %s %s is not known to this machine\n", p.Name(), a.verb)
 		return 100
 	default:
 		return aptFail(p, "Invalid operation %s", a.verb)
 	}
-	if a.sources, bad = aptSources(p); bad != "" {
+	if a.sources, bad = aptSources(p, conf); bad != "" {
 		p.Flush()
 		p.Warnf("E: %s\nE: The list of sources could not be read.\n", bad)
 		return 100
@@ -51,6 +51,13 @@ func cmdAptGet(p *kernel.Process) int {
 	switch a.verb {
 	case "update":
 		return a.update()
+	case "indextargets":
+		for _, s := range a.sources {
+			for _, i := range s.indexes() {
+				p.Printf("URI: %s\n\n", i.url(p.Kernel.Config.Arch))
+			}
+		}
+		return 0
 	case "clean", "autoclean":
 		if code := a.lock("/var/cache/apt/archives/lock", "Unable to lock directory /var/cache/apt/archives/"); code != 0 {
 			return code
@@ -105,21 +112,14 @@ func cmdAptGet(p *kernel.Process) int {
 	return a.commit()
 }
 
-// repair plans to unpack again what an interrupted dpkg left half installed.
+// repair refuses to work beside what an interrupted dpkg left half installed if that cannot be unpacked again. It is not
+// unpacked again unless the command line says so, with --reinstall or another version.
 func (a *apt) repair() int {
 	for _, s := range packages(a.p.Kernel) {
 		n := s.get("Package")
-		if _, st := a.state(n); st != "half-installed" || (a.verb == "remove" || a.verb == "purge") && slices.Contains(a.args, n) {
-			continue
-		}
-		c, ok := a.candidate(n)
-		if at := slices.IndexFunc(a.avail[n], func(c candidate) bool { return c.version == s.get("Version") }); at >= 0 {
-			c, ok = a.avail[n][at], true
-		}
-		if !ok {
+		if _, st := a.state(n); st == "half-installed" && len(a.avail[n]) == 0 {
 			return aptFail(a.p, "The package %s needs to be reinstalled, but I can't find an archive for it.", n)
 		}
-		a.add(n, c)
 	}
 	return 0
 }
@@ -160,8 +160,12 @@ func (a *apt) chooseInstall() int {
 		s, st := a.state(name)
 		if _, known := a.avail[name]; !known && st == "" {
 			if base, ok := strings.CutSuffix(name, "-"); ok {
+				base = a.plain(base)
+				a.named[base] = true
 				if _, st := a.state(base); st != "" {
 					a.drop(base)
+				} else {
+					p.Printf("Package '%s' is not installed, so not removed\n", base)
 				}
 				continue
 			}
@@ -174,16 +178,20 @@ func (a *apt) chooseInstall() int {
 				}
 				continue
 			}
-			if list := a.providers(name); len(list) > 0 && !has {
+			if list := a.offered(name); len(list) == 1 {
+				// The one package that provides it is taken without a word, when apt-get is quiet.
+				c, _ := a.candidate(list[0])
+				chosen = append(chosen, choice{list[0], c})
+				continue
+			} else if len(list) > 0 {
 				p.Printf("Package %s is a virtual package provided by:\n", name)
 				for _, n := range list {
-					if c, ok := a.candidate(n); ok {
-						p.Printf("  %s %s\n", n, c.version)
-					}
+					c, _ := a.candidate(n)
+					p.Printf("  %s %s\n", n, c.version)
 				}
 				p.Print("You should explicitly select one to install.\n\n")
 				p.Flush()
-				p.Warnf("E: archived '%s' has no installation candidate\n", name)
+				p.Warnf("E: Package '%s' has no installation candidate\n", name)
 				code = 100
 				continue
 			}
@@ -216,7 +224,7 @@ func (a *apt) chooseInstall() int {
 			if st == "" {
 				p.Printf("Package %s is not available, but is referred to by another package.\nThis may mean that the package is missing, has been obsoleted, or\nis only available from another source\n\n", name)
 				p.Flush()
-				p.Warnf("E: archived '%s' has no installation candidate\n", name)
+				p.Warnf("E: Package '%s' has no installation candidate\n", name)
 				code = 100
 				continue
 			}
@@ -236,11 +244,8 @@ func (a *apt) chooseInstall() int {
 		s, st := a.state(x.name)
 		same := st != "" && s.get("Version") == x.c.version
 		switch {
-		case same && st == "half-installed": // repair has planned it
 		case same && !a.flags["reinstall"] && a.verb != "reinstall":
-			if st == "installed" {
-				p.Printf("%s is already the newest version (%s).\n", x.name, x.c.version)
-			}
+			p.Printf("%s is already the newest version (%s).\n", x.name, x.c.version)
 			if autoMarked(p, x.name) {
 				p.Printf("%s set to manually installed.\n", x.name)
 				if !a.flags["simulate"] {
@@ -283,6 +288,11 @@ func (a *apt) checkPlan() int {
 		}
 	}
 	for _, pk := range a.install {
+		for _, any := range parseRelations(pk.Depends) {
+			if !a.holds(any) && len(a.unmet) == 0 {
+				a.unmet = append(a.unmet, fmt.Sprintf(" %s : Depends: %s but it is not going to be installed", pk.Name, relationText(any)))
+			}
+		}
 		if slices.Contains(a.remove, pk.Name) {
 			a.unmet = append(a.unmet, fmt.Sprintf(" %s : Conflicts: with a package that is to be installed too", pk.Name))
 		}

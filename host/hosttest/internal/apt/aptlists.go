@@ -1,6 +1,7 @@
 package apt
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -57,6 +58,15 @@ func (i index) file(arch string) string {
 	return listsDir + strings.ReplaceAll(rest, "/", "_")
 }
 
+// url is where the list is fetched from.
+func (i index) url(arch string) string {
+	uri := strings.TrimSuffix(i.source.uri, "/")
+	if i.component == "" {
+		return uri + "/" + i.source.suite + "Packages"
+	}
+	return uri + "/dists/" + i.source.suite + "/" + i.component + "/binary-" + arch + "/Packages"
+}
+
 // place names the list as apt-cache does.
 func (i index) place(arch string) string {
 	if i.component == "" {
@@ -89,16 +99,18 @@ func (s aptSource) known(all []Package) bool {
 }
 
 // sources reads the lists of sources. The text is what apt says of the first entry that it cannot read.
-func aptSources(p *kernel.Process) (out []aptSource, problem string) {
+func aptSources(p *kernel.Process, conf aptConf) (out []aptSource, problem string) {
 	files := []string{}
-	if _, err := p.Stat("/etc/apt/sources.list"); err == nil {
-		files = append(files, "/etc/apt/sources.list")
+	main := cmp.Or(conf.get("Dir::Etc::SourceList"), "/etc/apt/sources.list")
+	if _, err := p.Stat(main); err == nil && main != "/dev/null" {
+		files = append(files, main)
 	}
-	names, _ := p.ReadDir("/etc/apt/sources.list.d")
+	dir := cmp.Or(conf.get("Dir::Etc::SourceParts"), "/etc/apt/sources.list.d")
+	names, _ := p.ReadDir(dir)
 	slices.Sort(names)
 	for _, n := range names {
 		if e := path.Ext(n); e == ".list" || e == ".sources" {
-			files = append(files, "/etc/apt/sources.list.d/"+n)
+			files = append(files, dir+"/"+n)
 		}
 	}
 	for _, f := range files {
@@ -117,7 +129,33 @@ func aptSources(p *kernel.Process) (out []aptSource, problem string) {
 		}
 		out = append(out, list...)
 	}
+	if problem := contradiction(out); problem != "" {
+		return nil, problem
+	}
 	return slices.DeleteFunc(out, func(s aptSource) bool { return len(s.archs) > 0 && !slices.Contains(s.archs, p.Kernel.Config.Arch) }), ""
+}
+
+// contradiction is what apt says of two entries for one source that say different things of its keys.
+func contradiction(sources []aptSource) string {
+	type said struct {
+		signedBy string
+		trusted  bool
+	}
+	seen := map[string]said{}
+	for _, s := range sources {
+		uri := strings.TrimSuffix(s.uri, "/") + "/"
+		now := said{s.signedBy, s.trusted}
+		was, ok := seen[uri+" "+s.suite]
+		seen[uri+" "+s.suite] = now
+		switch {
+		case !ok || was == now:
+		case was.trusted != now.trusted:
+			return "Conflicting values set for option Trusted regarding source " + uri + " " + s.suite
+		default:
+			return "Conflicting values set for option Signed-By regarding source " + uri + " " + s.suite + ": " + was.signedBy + " != " + now.signedBy
+		}
+	}
+	return ""
 }
 
 // errnoText is an error as apt prints it: the number and the text.

@@ -117,7 +117,7 @@ func cmdAptMark(p *kernel.Process) int {
 	default:
 		return aptFail(p, "Invalid operation %s", verb)
 	}
-	sources, bad := aptSources(p)
+	sources, bad := aptSources(p, conf)
 	if bad != "" {
 		p.Warnf("E: %s\nE: The list of sources could not be read.\n", bad)
 		return 100

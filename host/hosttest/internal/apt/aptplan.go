@@ -59,6 +59,33 @@ func (a *apt) providers(name string) []string {
 	return out
 }
 
+// offered are those of the providers that could be installed.
+func (a *apt) offered(name string) (out []string) {
+	for _, n := range a.providers(name) {
+		if _, ok := a.candidate(n); ok {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// conflict plans the removal of an installed package that cannot stay beside one that is installed. One that is held or
+// essential stays, and apt-get gives up.
+func (a *apt) conflict(name, other string, r relation) {
+	s, _ := a.state(other)
+	if want, _, _ := s.state(); !a.named[other] && (want == "hold" || s.get("Essential") == "yes") {
+		a.unmet = append(a.unmet, fmt.Sprintf(" %s : Conflicts: %s", name, r))
+		return
+	}
+	a.drop(other)
+}
+
+// means tells whether a relation of another package is about one that has this name or provides it.
+func (r relation) means(name, version, provides string) bool {
+	return r.name == name && r.allows(version) || r.op == "" &&
+		slices.ContainsFunc(parseRelations(provides), func(any []relation) bool { return any[0].name == r.name })
+}
+
 // add plans a version and what it needs.
 func (a *apt) add(name string, c candidate) {
 	k := a.p.Kernel
@@ -82,6 +109,9 @@ func (a *apt) add(name string, c candidate) {
 		found := false
 		for _, r := range any {
 			for _, x := range a.avail[r.name] {
+				if s, st := a.state(r.name); st != "" && compareVersions(x.version, s.get("Version")) < 0 {
+					break // nothing is downgraded that was not asked for
+				}
 				if best, ok := a.candidate(r.name); r.allows(x.version) && (!ok || best.version == x.version || r.op == "=") {
 					a.add(r.name, x)
 					found = true
@@ -114,19 +144,19 @@ func (a *apt) add(name string, c candidate) {
 	// Dependencies come first.
 	at := slices.IndexFunc(a.install, func(x Package) bool { return x.Name == name })
 	a.install = append(slices.Delete(a.install, at, at+1), pk)
-	for _, any := range parseRelations(pk.Conflicts) {
-		if _, st := a.state(any[0].name); st != "" {
-			a.drop(any[0].name)
-		}
-	}
 	for _, s := range packages(k) {
 		n := s.get("Package")
-		if _, st := a.state(n); st == "" || n == name {
+		if _, st := a.state(n); st == "" || n == name || slices.Contains(a.remove, n) {
 			continue
 		}
 		for _, any := range parseRelations(s.get("Conflicts")) {
-			if any[0].name == name {
-				a.drop(n)
+			if any[0].means(name, pk.Version, pk.Provides) {
+				a.conflict(name, n, any[0])
+			}
+		}
+		for _, any := range parseRelations(pk.Conflicts) {
+			if any[0].means(n, s.get("Version"), s.get("Provides")) {
+				a.conflict(name, n, any[0])
 			}
 		}
 	}

@@ -64,7 +64,7 @@ func configureAll(p *kernel.Process, names []string) int {
 			if s := findPackage(p.Kernel, name); s != nil {
 				why = "is not configured yet"
 			}
-			p.Warnf(" %s depends on %s; however:\n  archived %s %s.\n", n, d, name, why)
+			p.Warnf(" %s depends on %s; however:\n  Package %s %s.\n", n, d, name, why)
 		}
 		p.Warnf("\ndpkg: error processing package %s (--configure):\n dependency problems - leaving unconfigured\n", n)
 		failed = append(failed, n)
@@ -161,9 +161,9 @@ func conffile(p *kernel.Process, s *stanza, file, content string) error {
 	case last == "":
 		p.Print(" ==> File on system created by you or by a script.\n ==> File also in package provided by package maintainer.\n")
 	case !there:
-		p.Print(" ==> Deleted (by you or by a script) since installation.\n ==> archived distributor has shipped an updated version.\n")
+		p.Print(" ==> Deleted (by you or by a script) since installation.\n ==> Package distributor has shipped an updated version.\n")
 	default:
-		p.Print(" ==> Modified (by you or by a script) since installation.\n ==> archived distributor has shipped an updated version.\n")
+		p.Print(" ==> Modified (by you or by a script) since installation.\n ==> Package distributor has shipped an updated version.\n")
 	}
 	switch {
 	case slices.Contains(p.Args, "--force-confold"):

@@ -96,7 +96,7 @@ func cmdDpkg(p *kernel.Process) int {
 			if missing := unmet(p.Kernel, pk); len(missing) > 0 {
 				p.Warnf("dpkg: dependency problems prevent configuration of %s:\n", pk.Name)
 				for _, d := range missing {
-					p.Warnf(" %s depends on %s; however:\n  archived %s is not installed.\n", pk.Name, d, d)
+					p.Warnf(" %s depends on %s; however:\n  Package %s is not installed.\n", pk.Name, d, d)
 				}
 				p.Warnf("\ndpkg: error processing package %s (--install):\n dependency problems - leaving unconfigured\n", pk.Name)
 				code = 1

@@ -23,7 +23,7 @@ func UnattendedUpgrade(p *kernel.Process) int {
 		p.Print("You need to be root to run this application\n")
 		return 1
 	}
-	sources, bad := aptSources(p)
+	sources, bad := aptSources(p, aptConf{})
 	if bad != "" {
 		p.Warnf("E: %s\n", bad)
 		return 1

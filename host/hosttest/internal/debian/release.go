@@ -11,6 +11,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/netclient"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/posix"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/sh"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/sshd"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/systemd"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/utillinux"
 )
@@ -29,6 +30,7 @@ var bookworm = sync.OnceValue(func() *release {
 	files := map[string]string{} // directory by name
 	for _, family := range []map[string]kernel.Program{
 		sh.Programs(), posix.Programs(), utillinux.Programs(), accounts.Programs(), systemd.Programs(), apt.Programs(), netclient.Programs(),
+		sshd.Programs(),
 	} {
 		for file, run := range family {
 			dir, name := path.Split(file)

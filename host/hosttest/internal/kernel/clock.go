@@ -1,6 +1,9 @@
 package kernel
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // After runs f on the machine's clock; the result stops it.
 func (k *Kernel) After(d time.Duration, f func()) func() {
@@ -12,20 +15,31 @@ func (k *Kernel) After(d time.Duration, f func()) func() {
 		return func() {}
 	}
 	done := make(chan struct{})
+	stop := sync.OnceFunc(func() {
+		k.sleepers.Delete(done)
+		close(done)
+	})
+	k.sleepers.Store(done, stop)
+	if k.Off() {
+		stop() // halt may not have seen it
+	}
 	go func() {
 		defer k.running.Done()
 		k.Config.Sleep(done, d)
 		select {
 		case <-done:
 		default:
+			k.sleepers.Delete(done)
 			f()
 		}
 	}()
-	stopped := false
-	return func() {
-		if !stopped {
-			stopped = true
-			close(done)
-		}
-	}
+	return stop
+}
+
+// stopSleepers ends what waits for the machine's clock.
+func (k *Kernel) stopSleepers() {
+	k.sleepers.Range(func(_, stop any) bool {
+		stop.(func())()
+		return true
+	})
 }

@@ -60,6 +60,7 @@ type Kernel struct {
 	modules  map[string]bool
 	Disks    []*Disk
 	swaps    []string
+	sleepers sync.Map       // of After, by their channel: what stops them
 	pipes    map[*Pipe]bool // of sessions: they end with the power, whoever holds them
 }
 
@@ -170,6 +171,7 @@ func (k *Kernel) Halt() {
 	for _, p := range k.Processes() {
 		p.Die(SigKILL)
 	}
+	k.stopSleepers()
 	k.running.Wait()
 	k.mu.Lock()
 	pipes := slices.Collect(maps.Keys(k.pipes))

@@ -3,9 +3,14 @@ package sshd
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
@@ -58,21 +63,37 @@ func (s *Server) serverConfig() *ssh.ServerConfig {
 	return cfg
 }
 
-// authorized reads the user's authorized_keys, as sshd does with StrictModes.
+// configFile is what sshd is configured with.
+const configFile = "/etc/ssh/sshd_config"
+
+// authorized reads the user's authorized keys where sshd_config says that they are.
 func (s *Server) authorized(user string, key ssh.PublicKey) bool {
 	u := libc.UserByName(s.k, user)
-	if u == nil {
+	conf := settingsOf(s.k, configFile, user)
+	if u == nil || conf.get("pubkeyauthentication") == "no" || u.UID == 0 && conf.get("permitrootlogin") == "no" {
 		return false
 	}
-	b, err := s.k.FS().ReadFile(u.Home + "/.ssh/authorized_keys")
+	tokens := strings.NewReplacer("%%", "%", "%h", u.Home, "%u", u.Name, "%U", fmt.Sprint(u.UID))
+	for name := range strings.FieldsSeq(conf.get("authorizedkeysfile")) {
+		if name = tokens.Replace(name); !strings.HasPrefix(name, "/") {
+			name = u.Home + "/" + name
+		}
+		if s.holds(u, name, key, conf.get("strictmodes") != "no") {
+			return true
+		}
+	}
+	return false
+}
+
+// holds reports whether the user's file has the key. With StrictModes it counts only when nobody else could write to it.
+func (s *Server) holds(u *libc.User, name string, key ssh.PublicKey, strict bool) bool {
+	st, err := s.k.FS().Stat(name)
+	if err != nil || !st.IsRegular() || !s.readable(u, st) || strict && !s.secure(u, st.Path) {
+		return false
+	}
+	b, err := s.k.FS().ReadFile(name)
 	if err != nil {
 		return false
-	}
-	for _, p := range []string{u.Home, u.Home + "/.ssh", u.Home + "/.ssh/authorized_keys"} {
-		st, err := s.k.FS().Stat(p)
-		if err != nil || st.Mode&0o022 != 0 || st.UID != 0 && st.UID != u.UID {
-			return false
-		}
 	}
 	want := key.Marshal()
 	for len(b) > 0 {
@@ -86,4 +107,68 @@ func (s *Server) authorized(user string, key ssh.PublicKey) bool {
 		b = rest
 	}
 	return false
+}
+
+// readable reports whether the user, as whom sshd opens it, can read the file.
+func (s *Server) readable(u *libc.User, st kernel.Stat) bool {
+	if !s.may(u, st, 4) {
+		return false
+	}
+	for dir := path.Dir(st.Path); dir != "/"; dir = path.Dir(dir) {
+		if st, err := s.k.FS().Stat(dir); err != nil || !s.may(u, st, 1) {
+			return false
+		}
+	}
+	return true
+}
+
+// may reports whether the user has a permission: 4 to read, 1 to search.
+func (s *Server) may(u *libc.User, st kernel.Stat, bit uint32) bool {
+	switch {
+	case u.UID == 0:
+		return true
+	case st.UID == u.UID:
+		bit <<= 6
+	case st.GID == u.GID || slices.Contains(libc.GroupsOf(s.k, u.Name), st.GID):
+		bit <<= 3
+	}
+	return st.Mode&bit != 0
+}
+
+// secure examines the file and what is above it, up to the user's home or the root (safe_path in OpenSSH's misc.c). What
+// the user's own group can write is safe if nobody else is in it (Debian's user-group-modes.patch).
+func (s *Server) secure(u *libc.User, file string) bool {
+	home := u.Home
+	if st, err := s.k.FS().Stat(home); err == nil {
+		home = st.Path
+	}
+	for p := file; ; p = path.Dir(p) {
+		st, err := s.k.FS().Stat(p)
+		if err != nil || st.UID != 0 && st.UID != u.UID || st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && !s.alone(u, st.GID) {
+			return false
+		}
+		if p == home || p == "/" {
+			return true
+		}
+	}
+}
+
+// alone reports whether the user is the only member of the group.
+func (s *Server) alone(u *libc.User, gid uint32) bool {
+	users, _ := libc.Database(s.k)
+	members := 0
+	for _, other := range users {
+		if other.GID == gid {
+			members++
+			if other.UID != u.UID {
+				return false
+			}
+		}
+	}
+	if g := libc.GroupByID(s.k, gid); g == nil || len(g.Members) > 1 || len(g.Members) == 1 && g.Members[0] != u.Name {
+		return false
+	} else if len(g.Members) == 1 {
+		members++
+	}
+	return members > 0
 }

@@ -61,12 +61,22 @@ func cmdUpdateCA(p *kernel.Process) int {
 			added++
 		}
 	}
-	names, _ := p.ReadDir("/etc/ssl/certs")
-	for _, n := range names {
-		st, err := p.Lstat("/etc/ssl/certs/" + n)
-		if err == nil && st.IsSymlink() && strings.HasSuffix(n, ".pem") && certs[n] == "" && (strings.HasPrefix(st.Target, "/usr/local/share/ca-certificates/") || strings.HasPrefix(st.Target, "/usr/share/ca-certificates/")) {
-			p.Unlink("/etc/ssl/certs/" + n)
-			removed++
+	for l := range strings.SplitSeq(string(conf), "\n") {
+		if name, ok := strings.CutPrefix(l, "!"); ok {
+			link := "/etc/ssl/certs/" + strings.TrimSuffix(path.Base(name), ".crt") + ".pem"
+			if st, err := p.Lstat(link); err == nil && st.IsSymlink() {
+				p.Unlink(link)
+				removed++
+			}
+		}
+	}
+	// Links to files that are gone stay, until other links are made or removed.
+	if added+removed > 0 {
+		names, _ := p.ReadDir("/etc/ssl/certs")
+		for _, n := range names {
+			if _, err := p.Stat("/etc/ssl/certs/" + n); err != nil {
+				p.Unlink("/etc/ssl/certs/" + n)
+			}
 		}
 	}
 	old, _ := p.ReadFile(bundle)

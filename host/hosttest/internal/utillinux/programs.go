@@ -7,7 +7,7 @@ import "gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 func Programs() map[string]kernel.Program {
 	return map[string]kernel.Program{
 		// processes
-		"env": cmdEnv, "setsid": cmdSetsid, "flock": cmdFlock, "nohup": cmdNohup, "timeout": cmdTimeout, "sleep": cmdSleep,
+		"env": cmdEnv, "setsid": cmdSetsid, "flock": cmdFlock, "nohup": cmdNohup, "timeout": cmdTimeout, "sleep": cmdSleep, "setpriv": cmdSetpriv,
 		"su": cmdRunuser, "/usr/sbin/runuser": cmdRunuser, "ps": cmdPs, "pgrep": cmdPgrep, "pkill": cmdPgrep, "yes": cmdYes, "which": cmdWhich,
 
 		// disks and file systems
@@ -21,7 +21,7 @@ func Programs() map[string]kernel.Program {
 		"uname": cmdUname, "arch": cmdArch, "hostname": cmdHostname, "uptime": cmdUptime, "nproc": cmdNproc,
 		"/usr/sbin/sysctl": cmdSysctl, "/usr/lib/systemd/systemd-sysctl": cmdSystemdSysctl, "/usr/sbin/modprobe": cmdModprobe, "/usr/sbin/lsmod": cmdLsmod,
 		"/usr/sbin/ip": cmdIP, "ss": cmdSs, "/usr/sbin/iptables": cmdIptables,
-		"/usr/sbin/sshd": cmdSshd, "/usr/sbin/update-ca-certificates": cmdUpdateCA,
+		"/usr/sbin/update-ca-certificates": cmdUpdateCA,
 	}
 }
 

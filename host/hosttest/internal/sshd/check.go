@@ -1,4 +1,4 @@
-package utillinux
+package sshd
 
 import (
 	"fmt"
@@ -21,8 +21,11 @@ var sshdKeywords = strings.Fields(`acceptenv addressfamily allowagentforwarding 
 	securitykeyprovider setenv streamlocalbindmask streamlocalbindunlink strictmodes subsystem syslogfacility tcpkeepalive trustedusercakeys unusedconnectiontimeout usedns usepam versionaddendum
 	x11displayoffset x11forwarding x11uselocalhost xauthlocation protocol useprivilegeseparation`)
 
-// checkSshd finds what sshd would not accept in a configuration.
-func checkSshd(p *kernel.Process, file string, depth int) []string {
+// globalOnly are settings that no Match block can have.
+var globalOnly = strings.Fields("addressfamily hostkey listenaddress port printmotd strictmodes subsystem syslogfacility usedns usepam")
+
+// checkSshd finds what sshd would not accept in a configuration. within tells that a Match block includes the file.
+func checkSshd(p *kernel.Process, file string, within bool, depth int) []string {
 	b, err := p.ReadFile(file)
 	if err != nil {
 		return []string{fmt.Sprintf("%s: %s", file, kernel.Strerror(err))}
@@ -46,7 +49,12 @@ func checkSshd(p *kernel.Process, file string, depth int) []string {
 			continue
 		}
 		first := strings.Trim(strings.Fields(v)[0], `"`)
+		if within && slices.Contains(globalOnly, k) {
+			bad = append(bad, at+"Directive '"+strings.Fields(l)[0]+"' is not allowed within a Match block")
+		}
 		switch k {
+		case "match":
+			within = true
 		case "passwordauthentication", "pubkeyauthentication", "usepam", "x11forwarding", "printmotd", "kbdinteractiveauthentication", "permitemptypasswords", "strictmodes", "usedns", "allowagentforwarding", "permittty", "tcpkeepalive":
 			if first != "yes" && first != "no" {
 				bad = append(bad, at+"unsupported option \""+first+"\".")
@@ -72,7 +80,7 @@ func checkSshd(p *kernel.Process, file string, depth int) []string {
 			slices.Sort(names)
 			for _, n := range names {
 				if libc.Fnmatch(path.Base(first), n) {
-					bad = append(bad, checkSshd(p, dir+"/"+n, depth+1)...)
+					bad = append(bad, checkSshd(p, dir+"/"+n, within, depth+1)...)
 				}
 			}
 		}
@@ -93,7 +101,7 @@ func cmdSshd(p *kernel.Process) int {
 		p.Errorf("hosttest: sshd runs as a service only: systemctl start ssh")
 		return 1
 	}
-	bad := checkSshd(p, file, 0)
+	bad := checkSshd(p, file, false, 0)
 	for _, l := range bad {
 		p.Warnf("%s\n", l)
 	}
@@ -108,6 +116,18 @@ func cmdSshd(p *kernel.Process) int {
 			p.Warnf("%s: terminating, %d bad configuration options\n", file, n)
 		}
 		return 255
+	}
+	if o.Has("T") {
+		user := ""
+		for word := range strings.SplitSeq(o.Get("C"), ",") {
+			if name, ok := strings.CutPrefix(word, "user="); ok {
+				user = name
+			}
+		}
+		s := settingsOf(p.Kernel, file, user)
+		for _, d := range defaults {
+			p.Print(d.keyword, " ", s.get(d.keyword), "\n")
+		}
 	}
 	return 0
 }

@@ -1,0 +1,217 @@
+package compose_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose"
+	"gitea.arcodange.lab/arcodange-org/lab/compose/composetest"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
+
+// owners says which of the services a, b, c, d has what only one container can have: two ports, an
+// address and a name. A dot is nobody.
+type owners [4]string
+
+// services returns a compose.yaml. Services that have nothing are there too, unless they are absent.
+func (o owners) services(absent, check string) string {
+	depends := map[string]string{"a": "", "b": "depends_on: [a], ", "c": "", "d": "depends_on: [b], "}
+	var b strings.Builder
+	b.WriteString("services:\n")
+	for _, name := range []string{"a", "b", "c", "d"} {
+		if strings.Contains(absent, name) {
+			continue
+		}
+		var ports []string
+		if o[0] == name {
+			ports = append(ports, `"18080:80"`)
+		}
+		if o[1] == name {
+			ports = append(ports, `"127.0.0.1:18053:53/udp"`)
+		}
+		address, own := "{}", ""
+		if o[2] == name {
+			address = "{ipv4_address: 172.29.7.20}"
+		}
+		if o[3] == name {
+			own = "container_name: only, "
+		}
+		on := depends[name]
+		if strings.ContainsAny(absent, "ab") {
+			on = ""
+		}
+		fmt.Fprintf(&b, "  %s: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, %s%sports: [%s], "+
+			"networks: {default: %s}, healthcheck: {test: [CMD, %s], interval: 1s, retries: 2}}\n",
+			name, on, own, strings.Join(ports, ", "), address, check)
+	}
+	b.WriteString("networks: {default: {ipam: {config: [{subnet: 172.29.7.0/24}]}}}\n")
+	return b.String()
+}
+
+// exclusives are cases that run on the fake and on a real engine.
+func exclusives(t *testing.T, fresh func(*testing.T) subject) {
+	t.Helper()
+	t.Run("what only one can have moves", func(t *testing.T) {
+		s := fresh(t)
+		load := func(o owners, absent string) compose.Stack {
+			t.Helper()
+			return s.content(t, "only", o.services(absent, `"true"`))
+		}
+		has := func(o owners) {
+			t.Helper()
+			if s.fake != nil {
+				return // which refuses to give one thing to two
+			}
+			got := s.look(t, `docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.Name}} {{.NetworkSettings.Ports}} {{.NetworkSettings.Networks.only_default.IPAddress}}' $(docker ps -q)`)
+			for i, sign := range []string{"18080", "18053", "172.29.7.20", "/only "} {
+				for line := range strings.Lines(got) {
+					if strings.Contains(line, sign) != strings.HasPrefix(line, o[i]+" ") {
+						t.Errorf("%s is for %s:\n%s", sign, o[i], got)
+					}
+				}
+			}
+		}
+		steps := []struct {
+			owners
+			absent string
+		}{
+			{owners{"a", "b", "a", "b"}, "cd"},
+			{owners{"b", "a", "b", "a"}, "cd"}, // all swapped
+			{owners{"c", "b", "a", "d"}, ""},   // to new services, too
+			{owners{"d", "c", "c", "a"}, "b"},
+			{owners{"a", "d", "b", "c"}, ""}, // a cycle
+		}
+		for _, step := range steps {
+			s.apply(t, load(step.owners, step.absent))
+			has(step.owners)
+		}
+		last := steps[len(steps)-1]
+		bad := s.content(t, "only", strings.Replace(owners{"b", "a", "c", "d"}.services("", `"true"`), `"true"`, `"false"`, 1))
+		if s.fake == nil { // TestExclusiveRandom is the rest
+			_, err := s.plan(t, bad).Apply(t.Context(), nil)
+			if err == nil || !strings.Contains(err.Error(), "rolled back: the former stack runs") {
+				t.Errorf("got %v", err)
+			}
+			if p := s.plan(t, load(last.owners, last.absent)); !p.Empty() {
+				t.Errorf("the former stack is not there:\n%s", p)
+			}
+			has(last.owners)
+		}
+	})
+	t.Run("what a stranger has", func(t *testing.T) {
+		s := fresh(t)
+		refused := func(content, who string) {
+			t.Helper()
+			stack := s.content(t, "mine", content)
+			_, err := s.machine.Plan(t.Context(), host.State{stack})
+			if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), who) || len(lab.Hints(err)) == 0 {
+				t.Errorf("%s: got %v", content, err)
+			}
+		}
+		const service = "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, "
+		s.look(t, "docker run -d --name stranger -p 127.0.0.1:18081:80 busybox:1.36 sleep 100000")
+		s.apply(t, s.content(t, "other", service+"container_name: mine-a-1, ports: ['18082:80']}}"))
+		refused(service+"ports: ['18081:80']}}", "the port 18081/tcp, for the service a, is that of the container stranger, which is of no stack")
+		refused(service+"container_name: stranger}}", "the name stranger, for the service a, is that of the container stranger")
+		refused(service+"container_name: xx, ports: ['127.0.0.1:18082:80']}}", "is that of the container mine-a-1, of the project other")
+		refused(service+"}}", "the name mine-a-1, for the service a, is that of the container mine-a-1, of the project other")
+		s.apply(t, s.content(t, "mine", service+"container_name: xx, ports: ['127.0.0.2:18081:80', '18082:80/udp']}}"))
+		s.look(t, "docker stop stranger")
+		s.apply(t, s.content(t, "mine", service+"container_name: xx, ports: ['18081:80']}}"))
+		// What one plan gives from one stack to the next.
+		moved := s.content(t, "mine", service+"container_name: xx, ports: ['18081:80', '18082:80']}}")
+		moved.After = []string{"stack:other"}
+		s.apply(t, compose.Absent{Name: "other"}, moved)
+	})
+	t.Run("a subnet moves to a network of another name", func(t *testing.T) {
+		s := fresh(t)
+		load := func(name string) compose.Stack {
+			t.Helper()
+			return s.content(t, "sub", "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, networks: ["+name+
+				"]}, b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}\nnetworks: {"+name+": {ipam: {config: [{subnet: 172.29.8.0/24}]}}}")
+		}
+		s.apply(t, load("front"))
+		if text := s.apply(t, load("back")); !strings.Contains(text, "delete  compose:sub/network:front: is no longer in the stack; the services in it stop meanwhile") ||
+			strings.Contains(text, "service:b") {
+			t.Errorf("the plan:\n%s", text)
+		}
+	})
+	t.Run("the network of a stranger", func(t *testing.T) {
+		s := fresh(t)
+		stack := s.content(t, "mine", "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, network_mode: 'container:vpn'}}")
+		if len(stack.Warnings) != 1 {
+			t.Errorf("warnings: %v", stack.Warnings)
+		}
+		if _, err := s.machine.Plan(t.Context(), host.State{stack}); !errors.Is(err, lab.ErrNotFound) || !strings.Contains(err.Error(), "container vpn") {
+			t.Errorf("it is not there: %v", err)
+		}
+		s.look(t, "docker run -d --name vpn busybox:1.36 sleep 100000")
+		s.apply(t, stack)
+		s.look(t, "docker stop vpn; docker rm vpn; docker run -d --name vpn busybox:1.36 sleep 100000")
+		if p := s.plan(t, stack); p.Empty() {
+			t.Error("the container whose network it shares was recreated, and nothing is to be done")
+		}
+		s.apply(t, stack)
+	})
+}
+
+func TestExclusiveFake(t *testing.T) {
+	exclusives(t, func(t *testing.T) subject {
+		s, _ := newFake(t, composetest.Config{})
+		return s
+	})
+}
+
+// TestExclusiveRandom moves everything between services at random, with services that come and go
+// and with some that do not get healthy, on an engine that gives nothing to two.
+func TestExclusiveRandom(t *testing.T) {
+	s, _ := newFake(t, composetest.Config{})
+	random := rand.New(rand.NewPCG(1, 2))
+	former := s.content(t, "only", owners{".", ".", ".", "."}.services("", `"true"`))
+	s.apply(t, former)
+	for n := range 60 {
+		absent := []string{"", "", "d", "c", "b"}[random.IntN(5)]
+		there := slices.DeleteFunc([]string{"a", "b", "c", "d", "."}, func(x string) bool { return x == absent })
+		var o owners
+		for i := range o {
+			o[i] = there[random.IntN(len(there))]
+		}
+		stack := s.content(t, "only", o.services(absent, `"true"`))
+		if random.IntN(3) > 0 {
+			s.apply(t, stack)
+			former = stack
+			continue
+		}
+		made := s.fake.Containers()
+		before := made[len(made)-1].Created
+		who := there[random.IntN(len(there)-1)]
+		failed := false
+		s.fake.Fail(who, func(c *composetest.Container) bool {
+			failed = failed || c.Created.After(before)
+			return c.Created.After(before) && !rolledBack(s, stack)
+		})
+		p := s.plan(t, stack)
+		_, err := p.Apply(t.Context(), nil)
+		s.fake.Reset()
+		if failed && (err == nil || !strings.Contains(err.Error(), "rolled back: the former stack runs")) {
+			t.Fatalf("%d: %s failed in %v: %v", n, who, o, err)
+		}
+		if !failed {
+			former = stack
+		}
+		if p = s.plan(t, former); !p.Empty() {
+			t.Fatalf("%d: after %v without %s, where %s failed (%t): %v\n%s", n, o, absent, who, failed, err, p)
+		}
+	}
+}
+
+// rolledBack reports whether the former compose.yaml lies on the machine again.
+func rolledBack(s subject, stack compose.Stack) bool {
+	b, err := s.box.FS().ReadFile("/opt/stacks/only/compose.yaml")
+	return err == nil && string(b) != string(stack.Render())
+}
