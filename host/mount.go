@@ -92,8 +92,8 @@ func (m Mount) Observe(q *Query) {
 	q.Content(fstab)
 	q.Path(m.Path)
 	q.MountPoint(m.Path)
-	if !m.Absent {
-		q.Unit(mountUnit(m.Path, ".mount"))
+	if unit := mountUnit(m.Path, ".mount"); !m.Absent && len(unit) <= maxUnitName {
+		q.Unit(unit) // of a longer path systemd hashes the name
 	}
 	if m.onDevice() || m.binds() && !m.Absent && !m.NoMount {
 		bind := ""

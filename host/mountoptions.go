@@ -98,15 +98,16 @@ func bytesOf(size string) (n int64, ok bool) {
 	return n << shift, err == nil
 }
 
-// resized returns the wanted size of a tmpfs if the mount has another one; "" otherwise. The default is
-// half of the memory, up to a page more or less, and the table need not show it.
+// resized returns the wanted size of a tmpfs if the mount has another one; "" otherwise. The kernel rounds
+// it up to a page, of at most 64 KiB. The default is half of the memory, and the table need not show it.
 func (t MountState) resized(options []string, memory int64) string {
 	want, have := cmp.Or(value(options, "size"), "50%"), value(t.Options, "size")
 	n, ok := bytesOf(want)
 	is, _ := bytesOf(have)
 	const page = 64 << 10
 	half := have == "" || max(is-memory/2, memory/2-is) <= page
-	if t.FSType == "tmpfs" && (ok && n != is || want == "50%" && !half) {
+	differs := ok && n > 0 && (is < n || is-n >= page)
+	if t.FSType == "tmpfs" && (differs || want == "50%" && !half) {
 		return want
 	}
 	return ""

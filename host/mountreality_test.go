@@ -1,6 +1,10 @@
 package host_test
 
-import "gitea.arcodange.lab/arcodange-org/lab/host"
+import (
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
 
 func mountRealities() []reality {
 	tmpfs := func(path string, options ...string) host.State {
@@ -122,6 +126,18 @@ func mountRealities() []reality {
 			plan:  []string{"mount:/srv/o2/options", "mount:/srv/o2"},
 			check: "! findmnt -n -o OPTIONS /srv/o2 | grep -e noexec -e noatime -e size; findmnt -n -O nodev /srv/o2",
 			undo:  "umount /srv/o2",
+		},
+		{
+			name:  "a size that is no multiple of a page",
+			state: tmpfs("/srv/odd-size", "size=1000001"),
+			plan:  fresh("/srv/odd-size"),
+			undo:  "umount /srv/odd-size",
+		},
+		{
+			name:  "a path that is too long for the name of a unit",
+			state: tmpfs("/srv/" + strings.Repeat("long/", 60) + "path"),
+			plan:  fresh("/srv/" + strings.Repeat("long/", 60) + "path"),
+			undo:  "umount /srv/" + strings.Repeat("long/", 60) + "path",
 		},
 		{
 			name:  "fstab has the options, the mount does not",

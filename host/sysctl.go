@@ -177,14 +177,11 @@ func sysctlLine(line string) (key, value string, ok bool) {
 
 // change returns the lines with the last one for the parameter, which counts, replaced.
 func (s Sysctl) change(lines []string) []string {
-	line := s.Key + " = " + s.Value + "\n"
+	text, end := s.Key+" = "+s.Value, lineEnd(lines)
 	for i, l := range slices.Backward(lines) {
 		if key, _, ok := sysctlLine(l); ok && canonicalSysctl(key) == canonicalSysctl(s.Key) {
-			if !strings.HasSuffix(l, "\n") {
-				line = strings.TrimSuffix(line, "\n")
-			}
-			return slices.Concat(lines[:i], []string{line}, lines[i+1:])
+			return slices.Concat(lines[:i], []string{replaced(l, text, end)}, lines[i+1:])
 		}
 	}
-	return insert(lines, len(lines), line)
+	return insertText(lines, len(lines), end, text)
 }

@@ -12,9 +12,12 @@ import (
 // of systemctl.
 var unitPattern = regexp.MustCompile(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|timer|mount|automount|path|target|swap|slice|scope)$`)
 
+// maxUnitName is the maximum length of a unit's name in bytes.
+const maxUnitName = 255
+
 // checkUnitName reports the problem of a unit name.
 func checkUnitName(ps *lab.Problems, field, name string) {
-	if len(name) > 255 || !unitPattern.MatchString(name) {
+	if len(name) > maxUnitName || !unitPattern.MatchString(name) {
 		*ps = append(*ps, lab.Problem{Path: field, Text: name, Message: "is not the name of a unit",
 			Hint: `with its suffix: "ssh.service"`})
 	}

@@ -200,7 +200,8 @@ func TmpfsOption(o string) string {
 		if !ok {
 			return "" // a percentage: only the default is known here
 		}
-		return fmt.Sprintf("size=%dk", n>>10)
+		const page = 4096
+		return fmt.Sprintf("size=%dk", (n+page-1)/page*page>>10)
 	case "mode":
 		return "mode=" + strings.TrimLeft(v, "0")
 	}
