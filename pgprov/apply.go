@@ -95,8 +95,9 @@ func (p *reconciler) applyEarly(ctx context.Context, r *lab.Recorder, i Instance
 
 // findEarly returns what finds out what of the owner role and the database is still missing.
 func (p *reconciler) findEarly(i Instance) finder {
+	i.Connect, i.Extensions = nil, nil // which come later
 	return finder{want: func(s *session, rd *reading) func() ([]op, error) {
-		seen, check := s.wantServer(rd, p.spec.scopeOf(i))
+		seen, check := s.wantServer(rd, p.spec.scopeOfEarly(i))
 		return func() ([]op, error) {
 			if err := errors.Join(check(), p.client.validate(seen, p.spec.AllowPG15)); err != nil {
 				return nil, err

@@ -115,7 +115,7 @@ func (p *reconciler) readCluster(ctx context.Context) (*observed, error) {
 		p.server.log().Warn("PostgreSQL 15 is accepted: whoever holds the editor's password can join any role "+
 			"but a superuser, run programs on the machine and change passwords", "server", p.server.target())
 	}
-	p.limit(room(seen.server) + 1)
+	p.limit(room(seen.room) + 1)
 	return seen, nil
 }
 

@@ -69,7 +69,7 @@ func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 
 // findExpired returns what drops the orphans, and the IDs of the changes of those that have a session.
 func (s *session) findExpired(ctx context.Context, spec SweepSpec) (found []op, busy []string, err error) {
-	if _, err := s.observe(ctx, scope{}, true); err != nil {
+	if _, err := s.observe(ctx, scope{settings: true}, true); err != nil {
 		return nil, nil, err
 	}
 	answers, err := s.ask(ctx, query{catalog.ExpiredQuery, [][]string{{spec.prefix()}, {spec.grace()}}})

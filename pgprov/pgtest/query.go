@@ -73,13 +73,12 @@ type answerer func(s *session, world *state, params [][]string) []any
 
 var answerers = map[string]answerer{
 	catalog.ServerQuery: func(s *session, world *state, _ [][]string) []any {
-		s.server.mu.Lock()
-		n := len(s.server.sessions)
-		s.server.mu.Unlock()
 		return []any{catalog.Server{Version: s.major() * 10000, Identity: s.server.config.Identity,
-			InRecovery: s.server.config.InRecovery, User: s.role,
-			Superuser: world.roles[s.role].Superuser, MaxConnections: s.server.config.MaxConnections, Reserved: 3,
-			Connections: n}}
+			InRecovery: s.server.config.InRecovery, User: s.role, Superuser: world.roles[s.role].Superuser}}
+	},
+	catalog.RoomQuery: func(s *session, _ *state, _ [][]string) []any {
+		return []any{catalog.Room{MaxConnections: s.server.config.MaxConnections, Reserved: 3,
+			Connections: s.count(func(*session) bool { return true })}}
 	},
 	catalog.SuperusersQuery: func(s *session, world *state, _ [][]string) (out []any) {
 		s.needSuperuser("table pg_authid")
@@ -318,7 +317,7 @@ func (s *session) needSuperuser(what string) {
 
 // shapes are the rows that answer the fixed queries.
 var shapes = map[string]any{
-	catalog.ServerQuery: catalog.Server{}, catalog.SuperusersQuery: catalog.Superuser{},
+	catalog.ServerQuery: catalog.Server{}, catalog.RoomQuery: catalog.Room{}, catalog.SuperusersQuery: catalog.Superuser{},
 	catalog.RolesQuery:               catalog.Role{},
 	catalog.MembershipsQuery(150000): catalog.MembershipRow{}, catalog.MembershipsQuery(180000): catalog.MembershipRow{},
 	catalog.DatabasesQuery(150000): catalog.Database{}, catalog.DatabasesQuery(180000): catalog.Database{},

@@ -17,24 +17,30 @@ import (
 
 // Server answers [ServerQuery].
 type Server struct {
-	Version        int    // server_version_num: 170010
-	Identity       string // the system identifier, made by initdb
-	InRecovery     bool   // a standby
-	User           string // who is logged in
-	Superuser      bool   // whether that is a superuser
+	Version    int    // server_version_num: 170010
+	Identity   string // the system identifier, made by initdb
+	InRecovery bool   // a standby
+	User       string // who is logged in
+	Superuser  bool   // whether that is a superuser
+}
+
+// ServerQuery asks who and what the server is.
+const ServerQuery = `SELECT pg_catalog.current_setting('server_version_num'), c.system_identifier,
+  pg_catalog.pg_is_in_recovery(), CURRENT_USER, pg_catalog.current_setting('is_superuser') = 'on'
+FROM pg_catalog.pg_control_system() c`
+
+// Room answers [RoomQuery].
+type Room struct {
 	MaxConnections int
 	Reserved       int // of these, for superusers and for pg_use_reserved_connections
 	Connections    int // of clients, this one included
 }
 
-// ServerQuery asks who and what the server is.
-const ServerQuery = `SELECT pg_catalog.current_setting('server_version_num'), c.system_identifier,
-  pg_catalog.pg_is_in_recovery(), r.rolname, r.rolsuper,
-  pg_catalog.current_setting('max_connections'),
+// RoomQuery asks how many connections the server takes, and has.
+const RoomQuery = `SELECT pg_catalog.current_setting('max_connections'),
   pg_catalog.current_setting('superuser_reserved_connections')::int
     + COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::int,
-  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.backend_type = 'client backend')
-FROM pg_catalog.pg_control_system() c, pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER`
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.backend_type = 'client backend')`
 
 // Role answers [RolesQuery].
 type Role struct {
