@@ -242,6 +242,33 @@ var answerers = map[string]answerer{
 		}
 		return out
 	},
+	catalog.LeftGrantsQuery: func(s *session, world *state, params [][]string) (out []any) {
+		s.needSuperuser("table pg_authid")
+		role := params[0][0]
+		list := func(kind, identity string, a acl) {
+			for _, g := range a {
+				left := catalog.LeftGrant{Grantor: string(g.Grantor), Statement: fmt.Sprintf("REVOKE ALL ON %s %s FROM %s CASCADE",
+					kind, identity, quote(role))}
+				if string(g.Grantee) == role && !slices.Contains(out, any(left)) {
+					out = append(out, left)
+				}
+			}
+		}
+		for _, n := range sortedKeys(world.databases) {
+			list("DATABASE", quote(n), world.databases[n].acl)
+		}
+		d := world.databases[s.database]
+		for _, n := range sortedKeys(d.schemas) {
+			list("SCHEMA", quote(n), d.schemas[n].acl)
+		}
+		for _, n := range sortedKeys(d.tables) {
+			list("TABLE", quote(n), d.tables[n].acl)
+		}
+		for _, f := range d.functions {
+			list("ROUTINE", f.Identity, f.acl)
+		}
+		return out
+	},
 	catalog.CompanionsQuery: func(s *session, world *state, params [][]string) (out []any) {
 		s.needSuperuser("table pg_subscription")
 		for _, n := range sortedKeys(world.databases) {
@@ -328,7 +355,7 @@ var shapes = map[string]any{
 	catalog.ExtensionsQuery: catalog.Name{},
 	catalog.ExpiredQuery:    catalog.Expired{}, catalog.HoldingsQuery: catalog.Holding{},
 	catalog.SessionsQuery: catalog.Session{}, catalog.CompanionsQuery: catalog.Companion{},
-	catalog.ContentsQuery: catalog.Companion{},
+	catalog.ContentsQuery: catalog.Companion{}, catalog.LeftGrantsQuery: catalog.LeftGrant{},
 }
 
 // queryColumns describes the rows of a fixed query: all columns are of type text here, which makes no

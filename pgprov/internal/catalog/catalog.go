@@ -393,6 +393,37 @@ FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_authid r ON r.oid = s.refobjid
   LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid
 WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND r.rolname = ANY ($1::text[])`
 
+// LeftGrant answers [LeftGrantsQuery].
+type LeftGrant struct {
+	Grantor   string
+	Statement string // revokes it, when the grantor runs it
+}
+
+// LeftGrantsQuery asks for what the role named in $1[1] was granted in the session's database, and on
+// databases. DROP OWNED revokes what owners have granted, and leaves what others have who could.
+const LeftGrantsQuery = `SELECT DISTINCT g.rolname,
+  'REVOKE ALL ' || o.part || 'ON ' || o.kind || ' ' || i.identity || ' FROM ' || pg_catalog.quote_ident(r.rolname) || ' CASCADE'
+FROM (
+  SELECT 'pg_catalog.pg_class'::regclass, c.oid, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, '', c.relacl
+    FROM pg_catalog.pg_class c
+  UNION ALL SELECT 'pg_catalog.pg_class'::regclass, t.attrelid, 'TABLE', '(' || pg_catalog.quote_ident(t.attname) || ') ', t.attacl
+    FROM pg_catalog.pg_attribute t WHERE NOT t.attisdropped
+  UNION ALL SELECT 'pg_catalog.pg_proc'::regclass, p.oid, 'ROUTINE', '', p.proacl FROM pg_catalog.pg_proc p
+  UNION ALL SELECT 'pg_catalog.pg_namespace'::regclass, n.oid, 'SCHEMA', '', n.nspacl FROM pg_catalog.pg_namespace n
+  UNION ALL SELECT 'pg_catalog.pg_type'::regclass, y.oid, 'TYPE', '', y.typacl FROM pg_catalog.pg_type y
+  UNION ALL SELECT 'pg_catalog.pg_language'::regclass, l.oid, 'LANGUAGE', '', l.lanacl FROM pg_catalog.pg_language l
+  UNION ALL SELECT 'pg_catalog.pg_foreign_server'::regclass, f.oid, 'FOREIGN SERVER', '', f.srvacl
+    FROM pg_catalog.pg_foreign_server f
+  UNION ALL SELECT 'pg_catalog.pg_foreign_data_wrapper'::regclass, w.oid, 'FOREIGN DATA WRAPPER', '', w.fdwacl
+    FROM pg_catalog.pg_foreign_data_wrapper w
+  UNION ALL SELECT 'pg_catalog.pg_largeobject'::regclass, b.oid, 'LARGE OBJECT', '', b.lomacl
+    FROM pg_catalog.pg_largeobject_metadata b
+  UNION ALL SELECT 'pg_catalog.pg_database'::regclass, d.oid, 'DATABASE', '', d.datacl FROM pg_catalog.pg_database d
+) o (class, oid, kind, part, acl) CROSS JOIN LATERAL pg_catalog.aclexplode(o.acl) a
+  JOIN pg_catalog.pg_authid r ON r.oid = a.grantee JOIN pg_catalog.pg_authid g ON g.oid = a.grantor
+  CROSS JOIN LATERAL pg_catalog.pg_identify_object(o.class, o.oid, 0) i
+WHERE r.rolname = ($1::text[])[1]`
+
 // Companion answers [CompanionsQuery] and [ContentsQuery]: what goes with a database.
 type Companion struct {
 	Database string
