@@ -119,8 +119,9 @@ func diffExtensions(i Instance, seen *observed, in *inside) (ops []op, err error
 		}
 		if in.place.Database != "" && !in.place.Public && available.Schema == "" {
 			err = errors.Join(err, &lab.Error{Op: "plan", Target: step, Path: "extension " + name,
-				Hint: "in " + i.Database() + ": CREATE EXTENSION " + ident(name) + " SCHEMA and the schema where the app looks for it",
-				Err:  kindf(lab.ErrBlocked, "the database has no schema public, where it would be made")})
+				Hint: "in " + i.Database() + ": CREATE EXTENSION " + ident(name) +
+					" SCHEMA and the schema where the app looks for it",
+				Err: kindf(lab.ErrBlocked, "the database has no schema public, where it would be made")})
 			continue
 		}
 		ops = append(ops, create(step+"/extension:"+name, []string{"EXTENSION " + ident(name)},

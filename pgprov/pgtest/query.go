@@ -242,6 +242,19 @@ var answerers = map[string]answerer{
 		}
 		return out
 	},
+	catalog.LockHoldersQuery: func(s *session, world *state, params [][]string) (out []any) {
+		s.needSuperuser("table pg_authid")
+		s.server.mu.Lock()
+		defer s.server.mu.Unlock()
+		for k, l := range s.server.advisory {
+			if k.database == s.database && strconv.FormatUint(uint64(uint32(k.a)), 10) == params[0][0] &&
+				strconv.FormatUint(uint64(uint32(k.b)), 10) == params[0][1] {
+				out = append(out, catalog.LockHolder{User: l.holder.user, Superuser: world.roles[l.holder.user].Superuser,
+					Application: l.holder.app})
+			}
+		}
+		return out
+	},
 	catalog.LeftGrantsQuery: func(s *session, world *state, params [][]string) (out []any) {
 		s.needSuperuser("table pg_authid")
 		role := params[0][0]
@@ -356,6 +369,7 @@ var shapes = map[string]any{
 	catalog.ExpiredQuery:    catalog.Expired{}, catalog.HoldingsQuery: catalog.Holding{},
 	catalog.SessionsQuery: catalog.Session{}, catalog.CompanionsQuery: catalog.Companion{},
 	catalog.ContentsQuery: catalog.Companion{}, catalog.LeftGrantsQuery: catalog.LeftGrant{},
+	catalog.LockHoldersQuery: catalog.LockHolder{},
 }
 
 // queryColumns describes the rows of a fixed query: all columns are of type text here, which makes no

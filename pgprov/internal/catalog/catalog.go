@@ -393,6 +393,23 @@ FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_authid r ON r.oid = s.refobjid
   LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid
 WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND r.rolname = ANY ($1::text[])`
 
+// LockHolder answers [LockHoldersQuery].
+type LockHolder struct {
+	User        string
+	Superuser   bool
+	Application string
+	Since       string // when its session began
+}
+
+// LockHoldersQuery asks who holds the advisory lock of two numbers, $1[1] and $1[2], without a sign, in
+// the session's database.
+const LockHoldersQuery = `SELECT r.rolname, r.rolsuper, a.application_name, a.backend_start
+FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+  JOIN pg_catalog.pg_authid r ON r.oid = a.usesysid
+  JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = pg_catalog.current_database()
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+  AND l.classid::text = ($1::text[])[1] AND l.objid::text = ($1::text[])[2]`
+
 // LeftGrant answers [LeftGrantsQuery].
 type LeftGrant struct {
 	Grantor   string
@@ -402,11 +419,13 @@ type LeftGrant struct {
 // LeftGrantsQuery asks for what the role named in $1[1] was granted in the session's database, and on
 // databases. DROP OWNED revokes what owners have granted, and leaves what others have who could.
 const LeftGrantsQuery = `SELECT DISTINCT g.rolname,
-  'REVOKE ALL ' || o.part || 'ON ' || o.kind || ' ' || i.identity || ' FROM ' || pg_catalog.quote_ident(r.rolname) || ' CASCADE'
+  'REVOKE ALL ' || o.part || 'ON ' || o.kind || ' ' || i.identity
+    || ' FROM ' || pg_catalog.quote_ident(r.rolname) || ' CASCADE'
 FROM (
   SELECT 'pg_catalog.pg_class'::regclass, c.oid, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, '', c.relacl
     FROM pg_catalog.pg_class c
-  UNION ALL SELECT 'pg_catalog.pg_class'::regclass, t.attrelid, 'TABLE', '(' || pg_catalog.quote_ident(t.attname) || ') ', t.attacl
+  UNION ALL SELECT 'pg_catalog.pg_class'::regclass, t.attrelid, 'TABLE',
+    '(' || pg_catalog.quote_ident(t.attname) || ') ', t.attacl
     FROM pg_catalog.pg_attribute t WHERE NOT t.attisdropped
   UNION ALL SELECT 'pg_catalog.pg_proc'::regclass, p.oid, 'ROUTINE', '', p.proacl FROM pg_catalog.pg_proc p
   UNION ALL SELECT 'pg_catalog.pg_namespace'::regclass, n.oid, 'SCHEMA', '', n.nspacl FROM pg_catalog.pg_namespace n
