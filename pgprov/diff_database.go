@@ -66,10 +66,7 @@ func (s *Spec) diffDatabase(i Instance, seen *observed) ([]op, error) {
 	}
 	ops := update(id, "its owner is "+have.Owner, []string{"OWNER " + ident(have.Owner)}, want,
 		"ALTER DATABASE "+ident(name)+" OWNER TO "+ident(owner))
-	first := "what " + ident(have.Owner) + " owns in it stays its own"
-	if in := seen.inside[name]; in != nil {
-		first = cmp.Or(s.belongings(owner, seen, in), first)
-	}
+	first := cmp.Or(s.others(i, seen), "what "+ident(have.Owner)+" owns in it stays its own")
 	ops = seen.disrupt(ops, ident(have.Owner)+" can create nothing in it any more",
 		func(o catalog.Session) bool { return o.Database == name && !seen.isSuperuser(o.User) }, first)
 	return ops, errors.Join(errs...)

@@ -23,6 +23,7 @@ type observed struct {
 	databases   map[string]catalog.Database
 	grants      map[string][]catalog.Grant // on databases
 	sessions    []catalog.Session
+	belongings  []catalog.Belongings
 	available   map[string]catalog.Extension
 	inside      map[string]*inside // by database; of those that exist and could be read
 }
@@ -33,7 +34,6 @@ type inside struct {
 	schema     *object // nil: missing
 	functions  []function
 	extensions []string
-	others     []catalog.Belongings // of roles other than the database's owner
 }
 
 // object is something with an owner and grants.
@@ -55,14 +55,14 @@ type scope struct {
 	verifiers  []string // roles whose verifiers are wanted
 	databases  []string
 	extensions []string
-	sessions   bool // who is connected to the databases, or as the owner roles, and how many can be
+	people     bool // who owns tables in the databases, who is connected, and how many can be
 	settings   bool // what the owners of databases have set for them
 }
 
 // scope returns everything that the spec is about.
 func (s *Spec) scope() scope {
 	shared := []string{s.editor(), s.pooler()}
-	sc := scope{verifiers: shared, roles: shared, members: shared, sessions: true, settings: true}
+	sc := scope{verifiers: shared, roles: shared, members: shared, people: true, settings: true}
 	for _, i := range s.Instances {
 		sc.owners = append(sc.owners, i.OwnerRole())
 		sc.databases = append(sc.databases, i.Database())
@@ -126,9 +126,20 @@ func want[T any](r *reading, q query, each func(T)) {
 	})
 }
 
-// read asks for everything at once.
+// read asks for everything at once. Where nothing has parameters it is a simple query, which is less
+// work for the server.
 func (s *session) read(ctx context.Context, r *reading) error {
-	answers, err := s.ask(ctx, r.queries...)
+	var plain []string
+	for _, q := range r.queries {
+		if len(q.names) == 0 {
+			plain = append(plain, q.sql)
+		}
+	}
+	ask := func() ([][][][]byte, error) { return s.ask(ctx, r.queries...) }
+	if len(plain) == len(r.queries) {
+		ask = func() ([][][][]byte, error) { return s.query(ctx, plain...) }
+	}
+	answers, err := ask()
 	if err != nil {
 		return err
 	}
@@ -189,8 +200,10 @@ func (s *session) wantServer(r *reading, sc scope) (seen *observed, check func()
 			overrides[v.Database][v.Name] = v.Value
 		})
 	}
-	if sc.sessions {
+	if sc.people {
 		want(r, query{catalog.RoomQuery, nil}, func(v catalog.Room) { seen.room = v })
+		want(r, query{catalog.BelongingsQuery, [][]string{sc.databases}},
+			func(b catalog.Belongings) { seen.belongings = append(seen.belongings, b) })
 		want(r, query{catalog.SessionsQuery, [][]string{sc.databases, sc.owners}},
 			func(v catalog.Session) { seen.sessions = append(seen.sessions, v) })
 	}
@@ -249,7 +262,6 @@ func (s *session) wantInside(r *reading, extensions bool) (in *inside, check fun
 		}
 		in.functions[n].add(g.Grant)
 	})
-	want(r, query{catalog.BelongingsQuery, nil}, func(b catalog.Belongings) { in.others = append(in.others, b) })
 	if extensions {
 		want(r, query{catalog.ExtensionsQuery, nil},
 			func(n catalog.Name) { in.extensions = append(in.extensions, n.Name) })

@@ -168,7 +168,7 @@ func (p *reconciler) plan(seen *observed, unread []error) (*lab.Plan, error) {
 
 // warn reports an old function that is left where it is, and what is not the app's.
 func (p *reconciler) warn(i Instance, seen *observed, in *inside) {
-	if others := p.spec.belongings(i.OwnerRole(), seen, in); others != "" {
+	if others := p.spec.others(i, seen); others != "" {
 		p.server.log().Warn(others, "database", i.Database())
 	}
 	for _, fn := range in.functions {

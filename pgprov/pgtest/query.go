@@ -136,15 +136,17 @@ var answerers = map[string]answerer{
 		}
 		return out
 	},
-	catalog.BelongingsQuery: func(s *session, world *state, _ [][]string) (out []any) {
-		owned := map[string]int{}
-		for _, o := range world.databases[s.database].tables {
-			if !world.roles[o.owner].bootstrap {
-				owned[o.owner]++
+	catalog.BelongingsQuery: func(_ *session, world *state, params [][]string) (out []any) {
+		for _, d := range sortedKeys(world.databases) {
+			owned := map[string]int{}
+			for _, o := range world.databases[d].tables {
+				if slices.Contains(params[0], d) && !world.roles[o.owner].bootstrap {
+					owned[o.owner]++
+				}
 			}
-		}
-		for _, owner := range sortedKeys(owned) {
-			out = append(out, catalog.Belongings{Owner: owner, Count: owned[owner]})
+			for _, owner := range sortedKeys(owned) {
+				out = append(out, catalog.Belongings{Database: d, Owner: owner, Count: owned[owner]})
+			}
 		}
 		return out
 	},

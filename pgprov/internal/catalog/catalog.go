@@ -268,14 +268,18 @@ const ExtensionsQuery = `SELECT e.extname FROM pg_catalog.pg_extension e`
 
 // Belongings answers [BelongingsQuery].
 type Belongings struct {
-	Owner string
-	Count int
+	Database string
+	Owner    string
+	Count    int
 }
 
-// BelongingsQuery asks who owns how many tables, views and sequences of the database, but for the
-// superuser that initdb made.
-const BelongingsQuery = `SELECT pg_catalog.pg_get_userbyid(c.relowner), pg_catalog.count(*)
-FROM pg_catalog.pg_class c WHERE c.relowner <> 10 AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') GROUP BY c.relowner`
+// BelongingsQuery asks who owns how many tables, views and sequences in the databases named in $1, but
+// for the superuser that initdb made.
+const BelongingsQuery = `SELECT d.datname, pg_catalog.pg_get_userbyid(s.refobjid), pg_catalog.count(*)
+FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_database d ON d.oid = s.dbid
+WHERE s.deptype = 'o' AND s.classid = 'pg_catalog.pg_class'::regclass
+  AND s.refclassid = 'pg_catalog.pg_authid'::regclass AND d.datname = ANY ($1::text[])
+GROUP BY 1, 2`
 
 // Ident is a name that a column of a reg type holds: quoted where it must be, "-" for none.
 type Ident string
