@@ -9,6 +9,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov/internal/catalog"
 )
 
 // lockClass is the first half of the advisory locks of this package: "pgpr". The second half is of
@@ -17,9 +18,13 @@ import (
 const lockClass = 0x70677072
 
 func lockOf(database string) string {
+	return fmt.Sprintf("%d, %d", lockClass, int32(lockNumber(database)))
+}
+
+func lockNumber(database string) uint32 {
 	h := fnv.New32a()
 	h.Write([]byte(database))
-	return fmt.Sprintf("%d, %d", lockClass, int32(h.Sum32()))
+	return h.Sum32()
 }
 
 // tries is how often a transaction is begun at most. Somebody who does not know of our locks may get
@@ -95,8 +100,9 @@ func (p *reconciler) applyEarly(ctx context.Context, r *lab.Recorder, i Instance
 
 // findEarly returns what finds out what of the owner role and the database is still missing.
 func (p *reconciler) findEarly(i Instance) finder {
+	i.Connect, i.Extensions = nil, nil // which come later
 	return finder{want: func(s *session, rd *reading) func() ([]op, error) {
-		seen, check := s.wantServer(rd, p.spec.scopeOf(i))
+		seen, check := s.wantServer(rd, p.spec.scopeOfEarly(i))
 		return func() ([]op, error) {
 			if err := errors.Join(check(), p.client.validate(seen, p.spec.AllowPG15)); err != nil {
 				return nil, err
@@ -145,7 +151,8 @@ const (
 
 // lockAndFind runs the statements first, takes the advisory lock of a database and finds what is to be
 // done, all of it in one round trip where the lock is free. It records that it waits where it is
-// not; the server gives up after lock_timeout.
+// not; the server gives up after lock_timeout. Whoever can connect can take such a lock, so that one
+// held by nobody who could be a run of ours is not waited for.
 func (s *session) lockAndFind(
 	ctx context.Context, r *lab.Recorder, database, kind string, f finder, first ...string,
 ) ([]op, error) {
@@ -167,11 +174,35 @@ func (s *session) lockAndFind(
 	if free {
 		return compare()
 	}
-	r.Wait("another run that works on " + database)
+	holder, ours, err := s.lockHolder(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	if !ours {
+		r.Note(fmt.Sprintf("the lock of %s is held by %s, who is no superuser: it is not waited for", database, holder))
+		return compare()
+	}
+	r.Wait("another run that works on " + database + holder)
 	if err := s.exec(ctx, "SELECT pg_catalog.pg_"+kind+"("+lockOf(database)+")"); err != nil {
 		return nil, err
 	}
 	return s.find(ctx, f)
+}
+
+// lockHolder says who holds the advisory lock of a database, and whether that can be a run like this
+// one: a superuser's, or one that has ended meanwhile.
+func (s *session) lockHolder(ctx context.Context, database string) (holder string, ours bool, err error) {
+	ours = true
+	rd := &reading{}
+	numbers := []string{fmt.Sprint(lockClass), fmt.Sprint(lockNumber(database))}
+	want(rd, query{catalog.LockHoldersQuery, [][]string{numbers}}, func(h catalog.LockHolder) {
+		if ours = h.Superuser; ours {
+			holder = fmt.Sprintf(": %q (%s), connected since %s", h.User, h.Application, h.Since)
+		} else {
+			holder = ident(h.User)
+		}
+	})
+	return holder, ours, s.read(ctx, rd)
 }
 
 // lock takes the advisory lock of a database for the session.

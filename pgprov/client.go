@@ -112,7 +112,7 @@ func (c *client) learn(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	_, err = s.observe(ctx, scope{}, true)
+	_, err = s.observe(ctx, scope{settings: true}, true)
 	return err
 }
 

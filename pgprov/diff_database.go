@@ -66,10 +66,7 @@ func (s *Spec) diffDatabase(i Instance, seen *observed) ([]op, error) {
 	}
 	ops := update(id, "its owner is "+have.Owner, []string{"OWNER " + ident(have.Owner)}, want,
 		"ALTER DATABASE "+ident(name)+" OWNER TO "+ident(owner))
-	first := "what " + ident(have.Owner) + " owns in it stays its own"
-	if in := seen.inside[name]; in != nil {
-		first = cmp.Or(s.belongings(owner, seen, in), first)
-	}
+	first := cmp.Or(s.others(i, seen), "what "+ident(have.Owner)+" owns in it stays its own")
 	ops = seen.disrupt(ops, ident(have.Owner)+" can create nothing in it any more",
 		func(o catalog.Session) bool { return o.Database == name && !seen.isSuperuser(o.User) }, first)
 	return ops, errors.Join(errs...)
@@ -119,8 +116,9 @@ func diffExtensions(i Instance, seen *observed, in *inside) (ops []op, err error
 		}
 		if in.place.Database != "" && !in.place.Public && available.Schema == "" {
 			err = errors.Join(err, &lab.Error{Op: "plan", Target: step, Path: "extension " + name,
-				Hint: "in " + i.Database() + ": CREATE EXTENSION " + ident(name) + " SCHEMA and the schema where the app looks for it",
-				Err:  kindf(lab.ErrBlocked, "the database has no schema public, where it would be made")})
+				Hint: "in " + i.Database() + ": CREATE EXTENSION " + ident(name) +
+					" SCHEMA and the schema where the app looks for it",
+				Err: kindf(lab.ErrBlocked, "the database has no schema public, where it would be made")})
 			continue
 		}
 		ops = append(ops, create(step+"/extension:"+name, []string{"EXTENSION " + ident(name)},

@@ -85,17 +85,17 @@ func lostGrants(owner string, have []catalog.Grant, want wantedGrants) (who []st
 	return who
 }
 
-// belongings says who but the owner owns tables of a database, and how to give them away; "" when
-// nobody does. What superusers and short-lived users own does not count.
-func (s *Spec) belongings(owner string, seen *observed, in *inside) string {
+// others says who but the owner role owns tables of an instance's database, and how to give them away;
+// "" when nobody does. What superusers and short-lived users own does not count.
+func (s *Spec) others(i Instance, seen *observed) string {
 	var parts []string
-	for _, b := range in.others {
-		_, superuser := seen.superusers[b.Owner]
-		if superuser || b.Owner == owner || strings.HasPrefix(b.Owner, s.dynamicPrefix()) {
+	for _, b := range seen.belongings {
+		if b.Database != i.Database() || b.Owner == i.OwnerRole() || seen.isSuperuser(b.Owner) ||
+			strings.HasPrefix(b.Owner, s.dynamicPrefix()) {
 			continue
 		}
 		parts = append(parts, fmt.Sprintf("%s owns %d tables, views and sequences, which users of the app cannot use until "+
-			"REASSIGN OWNED BY %s TO %s is done in it", ident(b.Owner), b.Count, ident(b.Owner), ident(owner)))
+			"REASSIGN OWNED BY %s TO %s is done in it", ident(b.Owner), b.Count, ident(b.Owner), ident(i.OwnerRole())))
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, "; ")

@@ -30,8 +30,9 @@
 // and no password of expired users.
 //
 // No user of an app gets to another app, a superuser, a predefined role, the editor or the pooler by
-// memberships, however many lie between: those of the roles above are revoked, and where one is not
-// ours, such as that of a user, the plan names it and leaves the instance out.
+// memberships, however many lie between. Those of the roles above are revoked, and those of others in
+// the editor and the pooler, administrators aside; where one is not ours, such as that of a user, the
+// plan is without the instance, and its error names the user and the way.
 //
 // # Adopting a running app
 //

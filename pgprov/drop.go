@@ -28,7 +28,7 @@ type DropSpec struct {
 // names it. A drop that was cut off is continued by the next.
 func (s *Server) Drop(ctx context.Context, spec DropSpec) (*lab.Plan, error) {
 	ps := s.validate()
-	var sc scope
+	sc := scope{settings: true}
 	for n, i := range spec.Instances {
 		if slices.Contains(reserved, i.Database()) || i.Database() == s.database() || i.OwnerRole() == s.user() {
 			ps.Add(fmt.Sprintf("instances[%d]", n), "%s cannot be dropped", i)

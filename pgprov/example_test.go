@@ -102,6 +102,10 @@ func ExampleServer_Drop() {
 	// pg/erp-sandbox
 	//   - delete  database:erp-sandbox: asked for [dataloss]
 	//   - delete  role:erp_sandbox_role: asked for
+	//       --- role:erp_sandbox_role
+	//       +++ role:erp_sandbox_role
+	//       @@ -1 +0,0 @@
+	//       -member credentials_editor
 	// 2 changes: 2 to delete; risk dataloss
 	// <nil>
 	// true

@@ -12,6 +12,7 @@ import (
 // observed is what was read of a server.
 type observed struct {
 	server      catalog.Server
+	room        catalog.Room
 	superusers  map[string]bool // value: the one that initdb made
 	roles       map[string]catalog.Role
 	memberships []catalog.MembershipRow
@@ -22,6 +23,7 @@ type observed struct {
 	databases   map[string]catalog.Database
 	grants      map[string][]catalog.Grant // on databases
 	sessions    []catalog.Session
+	belongings  []catalog.Belongings
 	available   map[string]catalog.Extension
 	inside      map[string]*inside // by database; of those that exist and could be read
 }
@@ -32,7 +34,6 @@ type inside struct {
 	schema     *object // nil: missing
 	functions  []function
 	extensions []string
-	others     []catalog.Belongings // of roles other than the database's owner
 }
 
 // object is something with an owner and grants.
@@ -54,13 +55,14 @@ type scope struct {
 	verifiers  []string // roles whose verifiers are wanted
 	databases  []string
 	extensions []string
-	sessions   bool // who is connected to the databases, or as the owner roles
+	people     bool // who owns tables in the databases, who is connected, and how many can be
+	settings   bool // what the owners of databases have set for them
 }
 
 // scope returns everything that the spec is about.
 func (s *Spec) scope() scope {
 	shared := []string{s.editor(), s.pooler()}
-	sc := scope{verifiers: shared, roles: shared, members: shared, sessions: true}
+	sc := scope{verifiers: shared, roles: shared, members: shared, people: true, settings: true}
 	for _, i := range s.Instances {
 		sc.owners = append(sc.owners, i.OwnerRole())
 		sc.databases = append(sc.databases, i.Database())
@@ -80,6 +82,11 @@ func (s *Spec) scopeOf(i Instance) scope {
 	}
 	sc.add(i)
 	return sc
+}
+
+// scopeOfEarly returns what its owner role and its database are about.
+func (s *Spec) scopeOfEarly(i Instance) scope {
+	return scope{roles: []string{i.OwnerRole()}, databases: []string{i.Database()}}
 }
 
 // scopeOfShared returns what the shared roles are about.
@@ -119,9 +126,20 @@ func want[T any](r *reading, q query, each func(T)) {
 	})
 }
 
-// read asks for everything at once.
+// read asks for everything at once. Where nothing has parameters it is a simple query, which is less
+// work for the server.
 func (s *session) read(ctx context.Context, r *reading) error {
-	answers, err := s.ask(ctx, r.queries...)
+	var plain []string
+	for _, q := range r.queries {
+		if len(q.names) == 0 {
+			plain = append(plain, q.sql)
+		}
+	}
+	ask := func() ([][][][]byte, error) { return s.ask(ctx, r.queries...) }
+	if len(plain) == len(r.queries) {
+		ask = func() ([][][][]byte, error) { return s.query(ctx, plain...) }
+	}
+	answers, err := ask()
 	if err != nil {
 		return err
 	}
@@ -166,19 +184,26 @@ func (s *session) wantServer(r *reading, sc scope) (seen *observed, check func()
 	want(r, query{catalog.SuperusersQuery, nil}, func(u catalog.Superuser) { seen.superusers[u.Name] = u.Bootstrap })
 	want(r, query{catalog.RolesQuery, [][]string{sc.roles, sc.verifiers}},
 		func(v catalog.Role) { seen.roles[v.Name] = v })
-	want(r, query{catalog.MembershipsQuery(s.version), [][]string{sc.members}}, seen.addMembership)
+	if len(sc.members) > 0 {
+		want(r, query{catalog.MembershipsQuery(s.version), [][]string{sc.members}}, seen.addMembership)
+	}
 	want(r, query{catalog.DatabasesQuery(s.version), [][]string{sc.databases}},
 		func(d catalog.Database) { seen.databases[d.Name] = d })
 	want(r, query{catalog.DatabaseGrantsQuery, [][]string{sc.databases}},
 		func(g catalog.DatabaseGrant) { seen.grants[g.Database] = append(seen.grants[g.Database], g.Grant) })
 	overrides := map[string]map[string]string{}
-	want(r, query{catalog.SettingsQuery, nil}, func(v catalog.Setting) {
-		if overrides[v.Database] == nil {
-			overrides[v.Database] = map[string]string{}
-		}
-		overrides[v.Database][v.Name] = v.Value
-	})
-	if sc.sessions {
+	if sc.settings {
+		want(r, query{catalog.SettingsQuery, nil}, func(v catalog.Setting) {
+			if overrides[v.Database] == nil {
+				overrides[v.Database] = map[string]string{}
+			}
+			overrides[v.Database][v.Name] = v.Value
+		})
+	}
+	if sc.people {
+		want(r, query{catalog.RoomQuery, nil}, func(v catalog.Room) { seen.room = v })
+		want(r, query{catalog.BelongingsQuery, [][]string{sc.databases}},
+			func(b catalog.Belongings) { seen.belongings = append(seen.belongings, b) })
 		want(r, query{catalog.SessionsQuery, [][]string{sc.databases, sc.owners}},
 			func(v catalog.Session) { seen.sessions = append(seen.sessions, v) })
 	}
@@ -190,7 +215,9 @@ func (s *session) wantServer(r *reading, sc scope) (seen *observed, check func()
 		if servers != 1 {
 			return fmt.Errorf("the server described itself in %d rows", servers)
 		}
-		s.client.override(overrides)
+		if sc.settings {
+			s.client.override(overrides)
+		}
 		return nil
 	}
 }
@@ -235,7 +262,6 @@ func (s *session) wantInside(r *reading, extensions bool) (in *inside, check fun
 		}
 		in.functions[n].add(g.Grant)
 	})
-	want(r, query{catalog.BelongingsQuery, nil}, func(b catalog.Belongings) { in.others = append(in.others, b) })
 	if extensions {
 		want(r, query{catalog.ExtensionsQuery, nil},
 			func(n catalog.Name) { in.extensions = append(in.extensions, n.Name) })
@@ -300,4 +326,4 @@ func (c *client) validate(seen *observed, allowPG15 bool) error {
 
 // room is how many connections more than this one the server can take without using those kept for
 // superusers.
-func room(s catalog.Server) int { return s.MaxConnections - s.Reserved - s.Connections }
+func room(r catalog.Room) int { return r.MaxConnections - r.Reserved - r.Connections }

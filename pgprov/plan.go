@@ -115,7 +115,7 @@ func (p *reconciler) readCluster(ctx context.Context) (*observed, error) {
 		p.server.log().Warn("PostgreSQL 15 is accepted: whoever holds the editor's password can join any role "+
 			"but a superuser, run programs on the machine and change passwords", "server", p.server.target())
 	}
-	p.limit(room(seen.server) + 1)
+	p.limit(room(seen.room) + 1)
 	return seen, nil
 }
 
@@ -168,7 +168,7 @@ func (p *reconciler) plan(seen *observed, unread []error) (*lab.Plan, error) {
 
 // warn reports an old function that is left where it is, and what is not the app's.
 func (p *reconciler) warn(i Instance, seen *observed, in *inside) {
-	if others := p.spec.belongings(i.OwnerRole(), seen, in); others != "" {
+	if others := p.spec.others(i, seen); others != "" {
 		p.server.log().Warn(others, "database", i.Database())
 	}
 	for _, fn := range in.functions {

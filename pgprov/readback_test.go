@@ -38,15 +38,25 @@ func TestEventTriggers(t *testing.T) {
 					t.Errorf("%s: %v\n%v", does, err, p)
 				}
 			}
-			trigger("'CREATE FUNCTION', 'REVOKE'", "IF current_query() LIKE '%user_lookup%' THEN "+
-				"PERFORM set_config('session_replication_role', 'replica', true); "+ // or it would call itself
-				"GRANT EXECUTE ON FUNCTION pgbouncer.user_lookup(text) TO PUBLIC; "+
-				"PERFORM set_config('session_replication_role', 'origin', true); END IF")
+			trigger("'CREATE FUNCTION'", "RAISE 'not this'")
 			p, err := s.Plan(t.Context(), spec)
 			if err != nil {
 				t.Fatal(err)
 			}
 			r, err := p.Apply(t.Context(), nil)
+			if err == nil || !strings.Contains(r.String(), "failed      pg/erp/function:") ||
+				!strings.Contains(r.String(), "skipped     pg/erp/schema:pgbouncer: rolled back") {
+				t.Errorf("the function is what fails: %v\n%v", err, r)
+			}
+			trigger("'CREATE FUNCTION', 'REVOKE'", "IF current_query() LIKE '%user_lookup%' THEN "+
+				"PERFORM set_config('session_replication_role', 'replica', true); "+ // or it would call itself
+				"GRANT EXECUTE ON FUNCTION pgbouncer.user_lookup(text) TO PUBLIC; "+
+				"PERFORM set_config('session_replication_role', 'origin', true); END IF")
+			p, err = s.Plan(t.Context(), spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err = p.Apply(t.Context(), nil)
 			if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "GRANT EXECUTE TO PUBLIC") ||
 				r.Count(lab.StatusDone) > 0 {
 				t.Errorf("%v\n%v", err, r)

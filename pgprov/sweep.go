@@ -69,7 +69,7 @@ func (s *Server) Sweep(ctx context.Context, spec SweepSpec) (*lab.Plan, error) {
 
 // findExpired returns what drops the orphans, and the IDs of the changes of those that have a session.
 func (s *session) findExpired(ctx context.Context, spec SweepSpec) (found []op, busy []string, err error) {
-	if _, err := s.observe(ctx, scope{}, true); err != nil {
+	if _, err := s.observe(ctx, scope{settings: true}, true); err != nil {
 		return nil, nil, err
 	}
 	answers, err := s.ask(ctx, query{catalog.ExpiredQuery, [][]string{{spec.prefix()}, {spec.grace()}}})
@@ -138,26 +138,39 @@ func (s *session) dropRole(ctx context.Context, role string) error {
 		if err != nil {
 			return err
 		}
-		_, err = o.query(ctx, disown(role, h.Owner)...)
+		err = o.disown(ctx, role, h.Owner)
 		o.close()
 		if err != nil {
 			return err
 		}
 	}
 	if len(holdings) > 0 {
-		if _, err := s.query(ctx, disown(role, "")...); err != nil {
+		if err := s.disown(ctx, role, ""); err != nil {
 			return errors.Join(err, s.exec(ctx, "ROLLBACK")) // the next role is dropped over the same connection
 		}
 	}
 	return s.exec(ctx, "DROP ROLE IF EXISTS "+ident(role))
 }
 
-// disown returns the statements that leave a role nothing in a database, all or none.
-func disown(role, to string) []string {
+// disown leaves a role nothing in the session's database, all or none: what it owns is given to
+// another, and what it was granted is revoked, by whoever granted it.
+func (s *session) disown(ctx context.Context, role, to string) error {
 	heir := "CURRENT_USER"
 	if to != "" && to != role {
 		heir = ident(to)
 	}
 	reassign := fmt.Sprintf("REASSIGN OWNED BY %s TO %s", ident(role), heir)
-	return []string{"BEGIN", reassign, "DROP OWNED BY " + ident(role), "COMMIT"}
+	if _, err := s.query(ctx, "BEGIN", reassign, "DROP OWNED BY "+ident(role)); err != nil {
+		return err
+	}
+	var revokes []string
+	r := &reading{}
+	want(r, query{catalog.LeftGrantsQuery, [][]string{{role}}}, func(g catalog.LeftGrant) {
+		revokes = append(revokes, "SET ROLE "+ident(g.Grantor), g.Statement)
+	})
+	if err := s.read(ctx, r); err != nil {
+		return err
+	}
+	_, err := s.query(ctx, append(revokes, "SET ROLE NONE", "COMMIT")...)
+	return err
 }

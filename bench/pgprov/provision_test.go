@@ -21,6 +21,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
 )
 
+var applyApps = flag.Int("apps", 100, "how many `apps` BenchmarkApply provisions")
+
 var provider = flag.String("terraform", "", "the `directory` of a built terraform-provider-postgresql")
 
 // fleet is a server and the apps that it is to hold.
@@ -30,12 +32,16 @@ type fleet struct {
 	spec   pgprov.Spec
 }
 
-func newFleet(tb testing.TB, apps int) *fleet {
+// newFleet starts a server with the settings given, and others that keep it quiet.
+func newFleet(tb testing.TB, apps int, settings ...string) *fleet {
 	tb.Helper()
+	with := map[string]string{"autovacuum": "off"}
+	for n := 0; n+1 < len(settings); n += 2 {
+		with[settings[n]] = settings[n+1]
+	}
 	ctx, cancel := context.WithTimeout(tb.Context(), 5*time.Minute)
 	defer cancel()
-	pg, err := real.StartPostgres(ctx, real.PGOptions{Major: 17, Fetch: true,
-		Settings: map[string]string{"autovacuum": "off"}})
+	pg, err := real.StartPostgres(ctx, real.PGOptions{Major: 17, Fetch: true, Settings: with})
 	if errors.Is(err, real.ErrNoPostgres) {
 		real.Missing(tb, err.Error())
 	}
@@ -139,14 +145,79 @@ func BenchmarkPlan(b *testing.B) {
 	}
 }
 
-// BenchmarkApply provisions 100 apps on a new server.
+// createFloor creates the same databases and nothing else, in the same order, 8 at a time, each with its owner
+// role.
+func (f *fleet) createFloor(tb testing.TB, strategy string) time.Duration {
+	tb.Helper()
+	start := time.Now()
+	next := make(chan pgprov.Instance)
+	g, ctx := errgroup.WithContext(tb.Context())
+	for range 8 {
+		g.Go(func() error {
+			c, err := pgconn.Connect(ctx, f.pg.DSN("postgres"))
+			if err != nil {
+				return err
+			}
+			defer c.Close(ctx)
+			for i := range next {
+				for _, sql := range []string{fmt.Sprintf("CREATE ROLE %q", i.OwnerRole()),
+					fmt.Sprintf("CREATE DATABASE %q OWNER %q TEMPLATE template0 ENCODING 'UTF8' STRATEGY %s", i.Database(),
+						i.OwnerRole(), strategy)} {
+					if _, err := c.Exec(ctx, sql).ReadAll(); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		defer close(next)
+		for _, i := range f.spec.Instances {
+			select {
+			case next <- i:
+			case <-ctx.Done():
+			}
+		}
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Since(start)
+}
+
+// BenchmarkApply provisions apps on a new server. The floor is to create the databases and their owner
+// roles, by each strategy that the server has, each on a new server of its own: one that does not
+// sync to disk, as those of tests, and one that does, as those of people. What is made takes the
+// server's own strategy, WAL_LOG: FILE_COPY is less work for the processor, and forces two checkpoints
+// for each database, which all running apps wait for. "cpu-ratio" is of the server's processor time.
 func BenchmarkApply(b *testing.B) {
-	for range b.N {
-		f := newFleet(b, 100)
-		took := f.apply(b)
-		b.ReportMetric(took.Seconds(), "s")
-		b.ReportMetric(float64(f.server.Counters.Connections.Load()), "connections")
-		b.ReportMetric(float64(f.server.Counters.RoundTrips.Load()), "round-trips")
+	durable := []string{"fsync", "on", "full_page_writes", "on", "synchronous_commit", "on"}
+	for name, settings := range map[string][]string{"test": nil, "durable": durable} {
+		b.Run(name, func(b *testing.B) {
+			spent := map[string]float64{}
+			measure := func(name string, f *fleet, do func()) {
+				before, start := f.cpu(), time.Now()
+				do()
+				spent[name+"-s"] += time.Since(start).Seconds() / float64(b.N)
+				spent[name+"-cpu-s"] += (f.cpu() - before).Seconds() / float64(b.N)
+			}
+			for range b.N {
+				f := newFleet(b, *applyApps, settings...)
+				measure("apply", f, func() { f.apply(b) })
+				b.ReportMetric(float64(f.server.Counters.Connections.Load()), "connections")
+				b.ReportMetric(float64(f.server.Counters.RoundTrips.Load()), "round-trips")
+				for name, strategy := range map[string]string{"wal-log": "WAL_LOG", "file-copy": "FILE_COPY"} {
+					f := newFleet(b, *applyApps, settings...)
+					measure(name, f, func() { f.createFloor(b, strategy) })
+				}
+			}
+			for name, value := range spent {
+				b.ReportMetric(value, name)
+			}
+			b.ReportMetric(spent["apply-cpu-s"]/spent["wal-log-cpu-s"], "cpu-ratio")
+		})
 	}
 }
 

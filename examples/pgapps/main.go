@@ -11,7 +11,9 @@
 // The password is in the DSN, or -password says where it is; the DSN itself can be a reference,
 // env:NAME or file:PATH, and then no password is in the list of processes. Only a server on this
 // machine is reached, or one in the networks that -allow names. Exit codes: 0 done or nothing to
-// do, 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
+// do, 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted. An app whose database cannot
+// be planned for is an error at the end; the others are done. How a running app is adopted without
+// cutting it off is in the documentation of package pgprov.
 package main
 
 import (

@@ -25,7 +25,7 @@ func Conformance(t *testing.T, subject Subject) {
 		run  func(*testing.T)
 	}{
 		{"Laws", x.laws}, {"Costs", x.costs}, {"Together", x.together},
-		{"Drift", x.drift}, {"Reach", x.reach}, {"Grants", x.grants}, {"Hostile", x.hostile}, {"ReadBack", x.readBack},
+		{"Drift", x.drift}, {"Reach", x.reach}, {"Grants", x.grants}, {"Hostile", x.hostile}, {"ReadBack", x.readBack}, {"Locked", x.locked},
 		{"Lookup", x.lookup}, {"MembersOnly", x.membersOnly}, {"OldLookup", x.oldLookup},
 		{"Editor", x.editor}, {"Matrix", x.matrix}, {"Login", x.logins}, {"Passwords", x.passwords},
 		{"Refusals", x.refusals}, {"Sweep", x.sweep}, {"Drop", x.drop},

@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -103,6 +104,28 @@ func (x *suite) transcript(t *testing.T) (transcript []string) {
 	return transcript
 }
 
+// locked lets a user of one app take the locks that runs take for it and for its neighbour, everywhere
+// it can connect to: the next run does not wait for it.
+func (x *suite) locked(t *testing.T) {
+	s := x.spec("webapp", "erp")
+	x.provision(t, s)
+	user := x.user(t, s, s.Instances[0], "locks", soon())
+	for _, where := range []string{s.Instances[0].Database(), "postgres"} {
+		c := x.as(t, user, userSecret, where)
+		for _, lock := range []string{"postgres", s.Instances[0].Database(), s.Instances[1].Database()} {
+			h := fnv.New32a()
+			h.Write([]byte(lock))
+			want(t, c, "", fmt.Sprintf("SELECT pg_catalog.pg_advisory_lock(%d, %d)", 0x70677072, int32(h.Sum32())))
+		}
+	}
+	x.root(t, "", "ALTER ROLE "+q(s.Pooler.Name)+" CREATEDB")
+	for _, i := range s.Instances {
+		x.root(t, "", "GRANT CONNECT ON DATABASE "+q(i.Database())+" TO PUBLIC")
+	}
+	s.Instances = append(s.Instances, x.spec("new").Instances...)
+	x.provision(t, s)
+}
+
 // readBack has default privileges in a database that give what is made in it to others: none of it is
 // there when it was applied.
 func (x *suite) readBack(t *testing.T) {
@@ -110,7 +133,7 @@ func (x *suite) readBack(t *testing.T) {
 	x.provision(t, s)
 	app := s.Instances[0]
 	stranger := fmt.Sprintf("stranger%d", x.n)
-	x.root(t, "", "CREATE ROLE "+q(stranger)+" LOGIN PASSWORD '"+userSecret+"'")
+	x.root(t, "", "CREATE ROLE "+q(stranger)+" LOGIN PASSWORD 'x'")
 	for _, to := range []string{"PUBLIC", q(stranger), q(s.Pooler.Name), q(app.OwnerRole())} {
 		x.root(t, app.Database(), "DROP SCHEMA pgbouncer CASCADE",
 			"ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO "+to,
@@ -119,7 +142,7 @@ func (x *suite) readBack(t *testing.T) {
 		x.provision(t, s)
 	}
 	x.root(t, "", "GRANT CONNECT ON DATABASE "+q(app.Database())+" TO "+q(stranger))
-	want(t, x.as(t, stranger, userSecret, app.Database()), "42501",
+	want(t, x.as(t, stranger, "x", app.Database()), "42501",
 		"SELECT uname, phash FROM pgbouncer.user_lookup('"+s.Pooler.Name+"')")
 }
 

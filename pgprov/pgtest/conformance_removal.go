@@ -27,6 +27,15 @@ func (x *suite) sweep(t *testing.T) {
 	want(t, g, "", "GRANT "+q(app.OwnerRole())+" TO "+q(onwards)+" WITH ADMIN OPTION")
 	want(t, g, "", "SET ROLE "+q(onwards))
 	want(t, g, "", "GRANT "+q(app.OwnerRole())+" TO "+q(alive))
+	// one whose rights somebody granted who is no owner
+	granted, granter := x.user(t, s, app, "rights", past), fmt.Sprintf("granter%d", x.n)
+	x.root(t, app.Database(), "CREATE ROLE "+q(granter), "CREATE TABLE shared (n integer)",
+		"GRANT SELECT ON TABLE shared TO "+q(granter)+" WITH GRANT OPTION",
+		"GRANT CONNECT ON DATABASE "+q(s.Instances[1].Database())+" TO "+q(granter)+" WITH GRANT OPTION")
+	g = x.as(t, "", "", app.Database())
+	want(t, g, "", "SET ROLE "+q(granter))
+	want(t, g, "", "GRANT SELECT ON TABLE shared TO "+q(granted))
+	want(t, g, "", "GRANT CONNECT ON DATABASE "+q(s.Instances[1].Database())+" TO "+q(granted))
 	busy := x.user(t, s, app, "busy", soon())
 	x.as(t, busy, userSecret, app.Database())
 	nologin := s.DynamicPrefix + "group"
@@ -42,8 +51,8 @@ func (x *suite) sweep(t *testing.T) {
 	for _, c := range p.Changes() {
 		ids = append(ids, strings.TrimPrefix(c.ID, "pg/sweep/role:"))
 	}
-	if !slices.Equal(ids, []string{orphan, owning, granting}) {
-		t.Errorf("would sweep %q, want %q (not %q)", ids, []string{orphan, owning, granting},
+	if !slices.Equal(ids, []string{orphan, owning, granting, granted}) {
+		t.Errorf("would sweep %q, want %q (not %q)", ids, []string{orphan, owning, granting, granted},
 			[]string{alive, recent, busy, nologin})
 	}
 	written := x.Writes(t)
@@ -54,11 +63,12 @@ func (x *suite) sweep(t *testing.T) {
 		t.Error("nothing was written")
 	}
 	c := x.as(t, "", "", app.Database())
-	for _, gone := range []string{orphan, owning, granting} {
+	for _, gone := range []string{orphan, owning, granting, granted} {
 		want(t, c, "42704", "DROP ROLE "+q(gone))
 	}
 	want(t, c, "42P06", "CREATE SCHEMA theirs")
 	want(t, c, "2BP01", "DROP ROLE "+q(app.OwnerRole())) // it owns the schema now, among others
+	x.root(t, "", "REVOKE ALL ON DATABASE "+q(s.Instances[1].Database())+" FROM "+q(granter))
 	if p, err := x.Server.Sweep(t.Context(), pgprov.SweepSpec{Prefix: s.DynamicPrefix}); err != nil || !p.Empty() {
 		t.Errorf("swept, and yet: %v\n%v", err, p)
 	}

@@ -12,8 +12,8 @@ func (s *session) outsideTransaction(what string) {
 }
 
 // knownEncodings are some, by their names without punctuation.
-var knownEncodings = map[string]string{"UTF8": "UTF8", "SQLASCII": "SQL_ASCII", "LATIN1": "LATIN1", "ISO88591": "LATIN1",
-	"LATIN9": "LATIN9", "MULEINTERNAL": "MULE_INTERNAL"}
+var knownEncodings = map[string]string{"UTF8": "UTF8", "SQLASCII": "SQL_ASCII", "LATIN1": "LATIN1",
+	"ISO88591": "LATIN1", "LATIN9": "LATIN9", "MULEINTERNAL": "MULE_INTERNAL"}
 
 // icuTags are ICU locales as PostgreSQL 16 and later store them: those that the suite asks for.
 var icuTags = map[string]string{"fr-FR": "fr-FR", "fr_FR": "fr-FR", "de-DE": "de-DE", "EN": "en",

@@ -48,7 +48,7 @@ func (p *parser) privileges() (t grantTarget, ok bool) {
 		t.kind, t.name = "database", p.name()
 	case p.accept("schema"):
 		t.kind, t.name = "schema", p.name()
-	case p.accept("function"):
+	case p.accept("function"), p.accept("routine"):
 		t.kind, t.name = "function", p.signature()
 	case p.accept("table"):
 		_, name := p.qualified()

@@ -78,7 +78,7 @@ func (s *session) dropOwned(p *parser) {
 		for _, name := range sortedKeys(world.databases) {
 			if d := world.databases[name]; d.acl.mentions(role, d.Owner) {
 				c := world.change(name)
-				c.acl = c.acl.forget(role)
+				c.acl = c.acl.forget(role, d.Owner, "database")
 			}
 		}
 		c := world.change(s.database)
@@ -86,20 +86,20 @@ func (s *session) dropOwned(p *parser) {
 			if o.owner == role {
 				delete(c.schemas, n)
 			} else if o.acl.mentions(role, o.owner) {
-				c.schemas[n] = object{o.owner, o.acl.forget(role)}
+				c.schemas[n] = object{o.owner, o.acl.forget(role, o.owner, "schema")}
 			}
 		}
 		for n, o := range c.tables {
 			if o.owner == role {
 				delete(c.tables, n)
 			} else if o.acl.mentions(role, o.owner) {
-				c.tables[n] = object{o.owner, o.acl.forget(role)}
+				c.tables[n] = object{o.owner, o.acl.forget(role, o.owner, "table")}
 			}
 		}
 		c.functions = slices.DeleteFunc(c.functions, func(f function) bool { return f.owner == role })
 		for n, f := range c.functions {
 			if f.acl.mentions(role, f.owner) {
-				c.functions[n].acl = f.acl.forget(role)
+				c.functions[n].acl = f.acl.forget(role, f.owner, "function")
 			}
 		}
 	}

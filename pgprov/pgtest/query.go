@@ -73,13 +73,12 @@ type answerer func(s *session, world *state, params [][]string) []any
 
 var answerers = map[string]answerer{
 	catalog.ServerQuery: func(s *session, world *state, _ [][]string) []any {
-		s.server.mu.Lock()
-		n := len(s.server.sessions)
-		s.server.mu.Unlock()
 		return []any{catalog.Server{Version: s.major() * 10000, Identity: s.server.config.Identity,
-			InRecovery: s.server.config.InRecovery, User: s.role,
-			Superuser: world.roles[s.role].Superuser, MaxConnections: s.server.config.MaxConnections, Reserved: 3,
-			Connections: n}}
+			InRecovery: s.server.config.InRecovery, User: s.role, Superuser: world.roles[s.role].Superuser}}
+	},
+	catalog.RoomQuery: func(s *session, _ *state, _ [][]string) []any {
+		return []any{catalog.Room{MaxConnections: s.server.config.MaxConnections, Reserved: 3,
+			Connections: s.count(func(*session) bool { return true })}}
 	},
 	catalog.SuperusersQuery: func(s *session, world *state, _ [][]string) (out []any) {
 		s.needSuperuser("table pg_authid")
@@ -137,15 +136,17 @@ var answerers = map[string]answerer{
 		}
 		return out
 	},
-	catalog.BelongingsQuery: func(s *session, world *state, _ [][]string) (out []any) {
-		owned := map[string]int{}
-		for _, o := range world.databases[s.database].tables {
-			if !world.roles[o.owner].bootstrap {
-				owned[o.owner]++
+	catalog.BelongingsQuery: func(_ *session, world *state, params [][]string) (out []any) {
+		for _, d := range sortedKeys(world.databases) {
+			owned := map[string]int{}
+			for _, o := range world.databases[d].tables {
+				if slices.Contains(params[0], d) && !world.roles[o.owner].bootstrap {
+					owned[o.owner]++
+				}
 			}
-		}
-		for _, owner := range sortedKeys(owned) {
-			out = append(out, catalog.Belongings{Owner: owner, Count: owned[owner]})
+			for _, owner := range sortedKeys(owned) {
+				out = append(out, catalog.Belongings{Database: d, Owner: owner, Count: owned[owner]})
+			}
 		}
 		return out
 	},
@@ -243,6 +244,46 @@ var answerers = map[string]answerer{
 		}
 		return out
 	},
+	catalog.LockHoldersQuery: func(s *session, world *state, params [][]string) (out []any) {
+		s.needSuperuser("table pg_authid")
+		s.server.mu.Lock()
+		defer s.server.mu.Unlock()
+		for k, l := range s.server.advisory {
+			if k.database == s.database && strconv.FormatUint(uint64(uint32(k.a)), 10) == params[0][0] &&
+				strconv.FormatUint(uint64(uint32(k.b)), 10) == params[0][1] {
+				out = append(out, catalog.LockHolder{User: l.holder.user, Superuser: world.roles[l.holder.user].Superuser,
+					Application: l.holder.app})
+			}
+		}
+		return out
+	},
+	catalog.LeftGrantsQuery: func(s *session, world *state, params [][]string) (out []any) {
+		s.needSuperuser("table pg_authid")
+		role := params[0][0]
+		list := func(kind, identity string, a acl) {
+			for _, g := range a {
+				left := catalog.LeftGrant{Grantor: string(g.Grantor), Statement: fmt.Sprintf("REVOKE ALL ON %s %s FROM %s CASCADE",
+					kind, identity, quote(role))}
+				if string(g.Grantee) == role && !slices.Contains(out, any(left)) {
+					out = append(out, left)
+				}
+			}
+		}
+		for _, n := range sortedKeys(world.databases) {
+			list("DATABASE", quote(n), world.databases[n].acl)
+		}
+		d := world.databases[s.database]
+		for _, n := range sortedKeys(d.schemas) {
+			list("SCHEMA", quote(n), d.schemas[n].acl)
+		}
+		for _, n := range sortedKeys(d.tables) {
+			list("TABLE", quote(n), d.tables[n].acl)
+		}
+		for _, f := range d.functions {
+			list("ROUTINE", f.Identity, f.acl)
+		}
+		return out
+	},
 	catalog.CompanionsQuery: func(s *session, world *state, params [][]string) (out []any) {
 		s.needSuperuser("table pg_subscription")
 		for _, n := range sortedKeys(world.databases) {
@@ -318,7 +359,7 @@ func (s *session) needSuperuser(what string) {
 
 // shapes are the rows that answer the fixed queries.
 var shapes = map[string]any{
-	catalog.ServerQuery: catalog.Server{}, catalog.SuperusersQuery: catalog.Superuser{},
+	catalog.ServerQuery: catalog.Server{}, catalog.RoomQuery: catalog.Room{}, catalog.SuperusersQuery: catalog.Superuser{},
 	catalog.RolesQuery:               catalog.Role{},
 	catalog.MembershipsQuery(150000): catalog.MembershipRow{}, catalog.MembershipsQuery(180000): catalog.MembershipRow{},
 	catalog.DatabasesQuery(150000): catalog.Database{}, catalog.DatabasesQuery(180000): catalog.Database{},
@@ -329,7 +370,8 @@ var shapes = map[string]any{
 	catalog.ExtensionsQuery: catalog.Name{},
 	catalog.ExpiredQuery:    catalog.Expired{}, catalog.HoldingsQuery: catalog.Holding{},
 	catalog.SessionsQuery: catalog.Session{}, catalog.CompanionsQuery: catalog.Companion{},
-	catalog.ContentsQuery: catalog.Companion{},
+	catalog.ContentsQuery: catalog.Companion{}, catalog.LeftGrantsQuery: catalog.LeftGrant{},
+	catalog.LockHoldersQuery: catalog.LockHolder{},
 }
 
 // queryColumns describes the rows of a fixed query: all columns are of type text here, which makes no

@@ -221,9 +221,10 @@ func (a acl) revoke(from, by, owner string, optionOnly, cascade bool, privileges
 	return a, nil
 }
 
-// forget removes a role from the list.
-func (a acl) forget(role string) acl {
-	return slices.DeleteFunc(slices.Clone(a), func(g catalog.Grant) bool { return string(g.Grantee) == role })
+// forget removes what the owner granted to a role from the list, and what came of it.
+func (a acl) forget(role, owner, kind string) acl {
+	a, _ = slices.Clone(a).revoke(role, owner, owner, false, true, allPrivileges(kind)...)
+	return a
 }
 
 func (a acl) mentions(role, owner string) bool {

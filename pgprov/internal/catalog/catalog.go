@@ -17,24 +17,30 @@ import (
 
 // Server answers [ServerQuery].
 type Server struct {
-	Version        int    // server_version_num: 170010
-	Identity       string // the system identifier, made by initdb
-	InRecovery     bool   // a standby
-	User           string // who is logged in
-	Superuser      bool   // whether that is a superuser
+	Version    int    // server_version_num: 170010
+	Identity   string // the system identifier, made by initdb
+	InRecovery bool   // a standby
+	User       string // who is logged in
+	Superuser  bool   // whether that is a superuser
+}
+
+// ServerQuery asks who and what the server is.
+const ServerQuery = `SELECT pg_catalog.current_setting('server_version_num'), c.system_identifier,
+  pg_catalog.pg_is_in_recovery(), CURRENT_USER, pg_catalog.current_setting('is_superuser') = 'on'
+FROM pg_catalog.pg_control_system() c`
+
+// Room answers [RoomQuery].
+type Room struct {
 	MaxConnections int
 	Reserved       int // of these, for superusers and for pg_use_reserved_connections
 	Connections    int // of clients, this one included
 }
 
-// ServerQuery asks who and what the server is.
-const ServerQuery = `SELECT pg_catalog.current_setting('server_version_num'), c.system_identifier,
-  pg_catalog.pg_is_in_recovery(), r.rolname, r.rolsuper,
-  pg_catalog.current_setting('max_connections'),
+// RoomQuery asks how many connections the server takes, and has.
+const RoomQuery = `SELECT pg_catalog.current_setting('max_connections'),
   pg_catalog.current_setting('superuser_reserved_connections')::int
     + COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::int,
-  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.backend_type = 'client backend')
-FROM pg_catalog.pg_control_system() c, pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER`
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.backend_type = 'client backend')`
 
 // Role answers [RolesQuery].
 type Role struct {
@@ -262,14 +268,18 @@ const ExtensionsQuery = `SELECT e.extname FROM pg_catalog.pg_extension e`
 
 // Belongings answers [BelongingsQuery].
 type Belongings struct {
-	Owner string
-	Count int
+	Database string
+	Owner    string
+	Count    int
 }
 
-// BelongingsQuery asks who owns how many tables, views and sequences of the database, but for the
-// superuser that initdb made.
-const BelongingsQuery = `SELECT pg_catalog.pg_get_userbyid(c.relowner), pg_catalog.count(*)
-FROM pg_catalog.pg_class c WHERE c.relowner <> 10 AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') GROUP BY c.relowner`
+// BelongingsQuery asks who owns how many tables, views and sequences in the databases named in $1, but
+// for the superuser that initdb made.
+const BelongingsQuery = `SELECT d.datname, pg_catalog.pg_get_userbyid(s.refobjid), pg_catalog.count(*)
+FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_database d ON d.oid = s.dbid
+WHERE s.deptype = 'o' AND s.classid = 'pg_catalog.pg_class'::regclass
+  AND s.refclassid = 'pg_catalog.pg_authid'::regclass AND d.datname = ANY ($1::text[])
+GROUP BY 1, 2`
 
 // Ident is a name that a column of a reg type holds: quoted where it must be, "-" for none.
 type Ident string
@@ -386,6 +396,56 @@ const HoldingsQuery = `SELECT DISTINCT r.rolname, d.datname, pg_catalog.pg_get_u
 FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_authid r ON r.oid = s.refobjid
   LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid
 WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND r.rolname = ANY ($1::text[])`
+
+// LockHolder answers [LockHoldersQuery].
+type LockHolder struct {
+	User        string
+	Superuser   bool
+	Application string
+	Since       string // when its session began
+}
+
+// LockHoldersQuery asks who holds the advisory lock of two numbers, $1[1] and $1[2], without a sign, in
+// the session's database.
+const LockHoldersQuery = `SELECT r.rolname, r.rolsuper, a.application_name, a.backend_start
+FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+  JOIN pg_catalog.pg_authid r ON r.oid = a.usesysid
+  JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = pg_catalog.current_database()
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+  AND l.classid::text = ($1::text[])[1] AND l.objid::text = ($1::text[])[2]`
+
+// LeftGrant answers [LeftGrantsQuery].
+type LeftGrant struct {
+	Grantor   string
+	Statement string // revokes it, when the grantor runs it
+}
+
+// LeftGrantsQuery asks for what the role named in $1[1] was granted in the session's database, and on
+// databases. DROP OWNED revokes what owners have granted, and leaves what others have who could.
+const LeftGrantsQuery = `SELECT DISTINCT g.rolname,
+  'REVOKE ALL ' || o.part || 'ON ' || o.kind || ' ' || i.identity
+    || ' FROM ' || pg_catalog.quote_ident(r.rolname) || ' CASCADE'
+FROM (
+  SELECT 'pg_catalog.pg_class'::regclass, c.oid, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, '', c.relacl
+    FROM pg_catalog.pg_class c
+  UNION ALL SELECT 'pg_catalog.pg_class'::regclass, t.attrelid, 'TABLE',
+    '(' || pg_catalog.quote_ident(t.attname) || ') ', t.attacl
+    FROM pg_catalog.pg_attribute t WHERE NOT t.attisdropped
+  UNION ALL SELECT 'pg_catalog.pg_proc'::regclass, p.oid, 'ROUTINE', '', p.proacl FROM pg_catalog.pg_proc p
+  UNION ALL SELECT 'pg_catalog.pg_namespace'::regclass, n.oid, 'SCHEMA', '', n.nspacl FROM pg_catalog.pg_namespace n
+  UNION ALL SELECT 'pg_catalog.pg_type'::regclass, y.oid, 'TYPE', '', y.typacl FROM pg_catalog.pg_type y
+  UNION ALL SELECT 'pg_catalog.pg_language'::regclass, l.oid, 'LANGUAGE', '', l.lanacl FROM pg_catalog.pg_language l
+  UNION ALL SELECT 'pg_catalog.pg_foreign_server'::regclass, f.oid, 'FOREIGN SERVER', '', f.srvacl
+    FROM pg_catalog.pg_foreign_server f
+  UNION ALL SELECT 'pg_catalog.pg_foreign_data_wrapper'::regclass, w.oid, 'FOREIGN DATA WRAPPER', '', w.fdwacl
+    FROM pg_catalog.pg_foreign_data_wrapper w
+  UNION ALL SELECT 'pg_catalog.pg_largeobject'::regclass, b.oid, 'LARGE OBJECT', '', b.lomacl
+    FROM pg_catalog.pg_largeobject_metadata b
+  UNION ALL SELECT 'pg_catalog.pg_database'::regclass, d.oid, 'DATABASE', '', d.datacl FROM pg_catalog.pg_database d
+) o (class, oid, kind, part, acl) CROSS JOIN LATERAL pg_catalog.aclexplode(o.acl) a
+  JOIN pg_catalog.pg_authid r ON r.oid = a.grantee JOIN pg_catalog.pg_authid g ON g.oid = a.grantor
+  CROSS JOIN LATERAL pg_catalog.pg_identify_object(o.class, o.oid, 0) i
+WHERE r.rolname = ($1::text[])[1]`
 
 // Companion answers [CompanionsQuery] and [ContentsQuery]: what goes with a database.
 type Companion struct {
