@@ -43,7 +43,7 @@ type Stack struct {
 	// that are not set, and what has no effect here.
 	Warnings lab.Problems
 
-	names    map[string]bool // see names
+	named    map[string]bool // words by which the compose.yaml names what it has
 	salt     string          // that a machine gets which has none
 	plain    []string        // see [Source.PlainEnvironment]
 	doc      map[string]any  // the compose.yaml, without our labels
