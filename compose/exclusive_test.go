@@ -128,6 +128,38 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 		moved.After = []string{"stack:other"}
 		s.apply(t, compose.Absent{Name: "other"}, moved)
 	})
+	t.Run("what Docker chose for another", func(t *testing.T) {
+		s := fresh(t)
+		load := func(port, address string) compose.Stack {
+			t.Helper()
+			text := "services:\n  a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, ports: ['80']}\n"
+			if port != "" {
+				text += "  b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, depends_on: [a], ports: ['" + port + ":80']}\n"
+			}
+			if address != "" {
+				text += "  b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, networks: {default: {ipv4_address: " + address + "}}, depends_on: [a]}\n"
+			}
+			return s.content(t, "chosen", text+"networks: {default: {ipam: {config: [{subnet: 172.29.9.0/24}]}}}")
+		}
+		s.apply(t, load("", ""))
+		chosen := func(format string) string {
+			t.Helper()
+			got := s.look(t, "docker inspect --type container --format '"+format+"' $(docker ps -q --no-trunc --filter label=com.docker.compose.service=a)")
+			return strings.Fields(got)[0]
+		}
+		taken := func(stack compose.Stack) {
+			t.Helper()
+			text := s.apply(t, stack)
+			for _, want := range []string{"release:a", "which is for b: it is stopped meanwhile", "start:a: was stopped for b"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %q:\n%s", want, text)
+				}
+			}
+		}
+		taken(load("", chosen("{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}")))
+		s.apply(t, load("", ""))
+		taken(load(chosen("{{range $p, $l := .NetworkSettings.Ports}}{{range $l}}{{.HostPort}} {{end}}{{end}}"), ""))
+	})
 	t.Run("a subnet moves to a network of another name", func(t *testing.T) {
 		s := fresh(t)
 		load := func(name string) compose.Stack {
@@ -206,6 +238,31 @@ func TestExclusiveRandom(t *testing.T) {
 		}
 		if p = s.plan(t, former); !p.Empty() {
 			t.Fatalf("%d: after %v without %s, where %s failed (%t): %v\n%s", n, o, absent, who, failed, err, p)
+		}
+	}
+}
+
+// TestExclusivePowerCuts cuts the power before every change of the engine while everything is swapped.
+func TestExclusivePowerCuts(t *testing.T) {
+	for k := 1; ; k++ {
+		s, _ := newFake(t, composetest.Config{})
+		s.apply(t, s.content(t, "only", owners{"a", "b", "a", "b"}.services("d", `"true"`)))
+		swapped := s.content(t, "only", owners{"b", "c", "b", "a"}.services("d", `"true"`))
+		up := s.fake.PowerCutAtChange(k)
+		_, err := s.plan(t, swapped).Apply(t.Context(), nil)
+		if err == nil {
+			if k < 8 {
+				t.Errorf("only %d changes", k-1)
+			}
+			return
+		}
+		<-up
+		s.machine.Close()
+		s.apply(t, swapped)
+		for _, c := range s.fake.Containers() {
+			if c.Service() != "a" && c.Name != "only-"+c.Service()+"-1" || c.Service() == "a" && c.Name != "only" {
+				t.Errorf("cut before change %d: %s is named %s", k, c.Service(), c.Name)
+			}
 		}
 	}
 }
