@@ -121,7 +121,20 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 		refused(service+"container_name: xx, ports: ['127.0.0.1:18082:80']}}", "is that of the container mine-a-1, of the project other")
 		refused(service+"}}", "the name mine-a-1, for the service a, is that of the container mine-a-1, of the project other")
 		s.apply(t, s.content(t, "mine", service+"container_name: xx, ports: ['127.0.0.2:18081:80', '18082:80/udp']}}"))
-		s.look(t, "docker stop stranger")
+		// That the plan changes what the stack comes after is no answer, if it does not take it away.
+		first := host.Command{Name: "first", Run: "touch /opt/first", Creates: "/opt/first"}
+		later := s.content(t, "later", service+"ports: ['18081:80']}}")
+		later.After = []string{first.ID()}
+		for _, when := range []string{"apply", "plan"} {
+			p, err := s.machine.Plan(t.Context(), host.State{first, later})
+			if when == "apply" && err == nil {
+				_, err = p.Apply(t.Context(), nil)
+			}
+			if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "the container stranger") {
+				t.Errorf("%s: got %v", when, err)
+			}
+		}
+		s.look(t, "docker stop stranger; rm /opt/first")
 		s.apply(t, s.content(t, "mine", service+"container_name: xx, ports: ['18081:80']}}"))
 		// What one plan gives from one stack to the next.
 		moved := s.content(t, "mine", service+"container_name: xx, ports: ['18081:80', '18082:80']}}")

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 
@@ -59,7 +60,8 @@ func (p project) Plan(o *host.Observation) ([]host.Op, error) {
 			Hint: "apt-get install docker-ce docker-ce-cli docker-compose-plugin; or name in after what installs it",
 			Err:  fmt.Errorf("%w: docker", lab.ErrNotFound)}
 	}
-	if err := p.refuse(e); err != nil {
+	mayCome := o.CanDefer() && slices.ContainsFunc(p.stack.After, o.Pending)
+	if err := p.refuse(e, mayCome); err != nil {
 		return nil, err
 	}
 	b := &builder{p: p, e: e, salt: p.stack.usedSalt(o), now: o.Now(), script: p.stack.scripts(),
