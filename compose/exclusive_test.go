@@ -145,7 +145,7 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 		s := fresh(t)
 		load := func(port, address string) compose.Stack {
 			t.Helper()
-			text := "services:\n  a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, ports: ['80']}\n"
+			text := "services:\n  a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, ports: ['80']}\n  ab: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, network_mode: 'service:a'}\n"
 			if port != "" {
 				text += "  b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, depends_on: [a], ports: ['" + port + ":80']}\n"
 			}
@@ -163,7 +163,7 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 		taken := func(stack compose.Stack) {
 			t.Helper()
 			text := s.apply(t, stack)
-			for _, want := range []string{"release:a", "which is for b: it is stopped meanwhile", "start:a: was stopped for b"} {
+			for _, want := range []string{"release:a", "which is for b: it is stopped meanwhile", "start:a: was stopped for b", "restart:ab: a, whose namespace it shares, was stopped for b"} {
 				if !strings.Contains(text, want) {
 					t.Errorf("no %q:\n%s", want, text)
 				}
