@@ -177,10 +177,10 @@ func (l *loading) judge(found []finding) {
 var quoted = regexp.MustCompile("'[^']*'|`[^`]*`|\"[^\"]*\"")
 
 // secretValues returns what must not be repeated in a message: the values of variables and of keys
-// that are secrets by their names, and those that were passed.
+// that are secrets by their names, and those that were passed. Words that name something are none.
 func (l *loading) secretValues() (secrets []lab.Secret) {
 	for k, v := range l.variables {
-		if secretName.MatchString(k) || urlSecret.MatchString(v) {
+		if (secretName.MatchString(k) || urlSecret.MatchString(v)) && !l.named[v] {
 			secrets = append(secrets, lab.NewSecret(v))
 		}
 	}
@@ -190,7 +190,7 @@ func (l *loading) secretValues() (secrets []lab.Secret) {
 	for text, at := range l.places() {
 		if slices.ContainsFunc(at, func(p place) bool { return p.secret(text) }) {
 			for _, v := range []string{text, text[strings.IndexByte(text, '=')+1:]} {
-				if !wholeVariable.MatchString(v) && !strings.HasPrefix(v, "-") {
+				if !wholeVariable.MatchString(v) && !strings.HasPrefix(v, "-") && !l.named[v] {
 					secrets = append(secrets, lab.NewSecret(v))
 				}
 			}
