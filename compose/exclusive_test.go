@@ -185,6 +185,11 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 			strings.Contains(text, "service:b") {
 			t.Errorf("the plan:\n%s", text)
 		}
+		other := s.content(t, "other", "services: {a: {image: 'busybox:1.36'}}\nnetworks: {default: {ipam: {config: [{subnet: 172.29.0.0/16}]}}}")
+		if _, err := s.machine.Plan(t.Context(), host.State{other}); !errors.Is(err, lab.ErrConflict) ||
+			!strings.Contains(err.Error(), "the subnet 172.29.0.0/16 of the network other_default overlaps with 172.29.8.0/24, which is that of the network sub_back") {
+			t.Errorf("got %v", err)
+		}
 	})
 	t.Run("the network of a stranger", func(t *testing.T) {
 		s := fresh(t)

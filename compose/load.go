@@ -310,7 +310,7 @@ func (l *loading) stack() (Stack, error) {
 		n := l.project.Networks[key]
 		st.networks = append(st.networks,
 			network{key: key, name: n.Name, external: bool(n.External), config: hash(subtree(doc, "networks", key)),
-				fixed: len(n.Ipam.Config)+len(n.DriverOpts) > 0})
+				fixed: len(n.Ipam.Config)+len(n.DriverOpts) > 0, subnets: subnets(n)})
 	}
 	for _, key := range l.project.VolumeNames() {
 		v := l.project.Volumes[key]

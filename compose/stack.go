@@ -2,6 +2,7 @@ package compose
 
 import (
 	"fmt"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -56,6 +57,7 @@ type network struct {
 	key, name, config string
 	external          bool
 	fixed             bool // it asks for a subnet or for options, which only one network may have
+	subnets           []netip.Prefix
 }
 
 type volume struct {
