@@ -54,6 +54,7 @@ func Load(ctx context.Context, s Source) (Stack, error) {
 	l.mounts()
 	l.seccomp()
 	l.validateExclusive()
+	l.validateSubnets()
 	if len(l.problems) > 0 {
 		return Stack{}, l.fail(l.problems)
 	}

@@ -27,6 +27,21 @@ func subnets(n types.NetworkConfig) (out []netip.Prefix) {
 	return out
 }
 
+// validateSubnets reports networks of the stack that cannot be there both.
+func (l *loading) validateSubnets() {
+	keys := l.project.NetworkNames()
+	for i, key := range keys {
+		for _, other := range keys[:i] {
+			for _, s := range subnets(l.project.Networks[key]) {
+				if slices.ContainsFunc(subnets(l.project.Networks[other]), s.Overlaps) {
+					l.add("networks."+key+".ipam", "give one of them another", "the subnet %s overlaps with that of the network %s",
+						s, other)
+				}
+			}
+		}
+	}
+}
+
 func (p project) askSubnets(q *host.Query) {
 	if slices.ContainsFunc(p.stack.networks, func(n network) bool { return len(n.subnets) > 0 && !n.external }) {
 		q.Probe(subnetProbe, script.Join(embedded, nil, "subnets.sh"))
