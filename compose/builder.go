@@ -156,7 +156,10 @@ func (b *builder) service(s service) {
 		b.release(s)
 	}
 	steady := steadySeconds
-	if slices.ContainsFunc(have, func(c Container) bool { return c.Status == "restarting" || c.Exit != 0 || b.loops(c) }) {
+	if slices.ContainsFunc(have, func(c Container) bool {
+		killed := c.Exit == 137 || c.Exit == 143 // by somebody, or with the machine
+		return c.Status == "restarting" || c.Exit != 0 && !killed || b.loops(c)
+	}) {
 		steady = watchedSeconds
 	}
 	switch action {

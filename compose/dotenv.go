@@ -37,6 +37,9 @@ func (o *opened) readEnv(s Source) error {
 	f := parseEnv(envFile, string(b), "", s.Variables)
 	maps.Copy(o.variables, f.values)
 	o.hollow, o.warnings = f.hollow, f.warnings
+	for name := range s.Variables {
+		delete(o.hollow, name) // which stands for what was passed
+	}
 	for _, k := range slices.Sorted(maps.Keys(f.values)) {
 		v := f.values[k]
 		switch {

@@ -62,8 +62,8 @@ secrets: {key: {file: ./key}}
 		fmt.Println(report.Summary())
 	}
 	// Output:
-	// 7 changes: 6 to create, 1 to run
-	// 7 changes: 7 done
+	// 8 changes: 7 to create, 1 to run
+	// 8 changes: 8 done
 	// nothing to do
 	// nothing to do
 }

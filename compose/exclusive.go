@@ -212,12 +212,22 @@ func (b *builder) release(s service) {
 	}
 }
 
-// restartStopped starts the services that were stopped after their own turn had come.
+// restartStopped starts the services that were stopped after their own turn had come, and then those
+// that are in a namespace of theirs.
 func (b *builder) restartStopped() {
 	for _, s := range b.p.stack.services {
-		if taker := b.stopped[s.name]; taker != "" && !b.started[s.name] && !b.replaced[s.name] {
-			b.add(host.Op{Name: "start:" + s.name, Action: lab.Run, Cause: "was stopped for " + taker,
-				Script: b.script.up(s, steadySeconds, "--no-recreate")})
+		taker := b.stopped[s.name]
+		if taker == "" || b.started[s.name] || b.replaced[s.name] {
+			continue
+		}
+		b.add(host.Op{Name: "start:" + s.name, Action: lab.Run, Cause: "was stopped for " + taker,
+			Script: b.script.up(s, steadySeconds, "--no-recreate")})
+		for _, other := range b.p.stack.services {
+			if slices.Contains(other.inside, s.name) && !b.replaced[other.name] && other.replicas > 0 {
+				b.add(host.Op{Name: "restart:" + other.name, Action: lab.Run, Risk: lab.RiskRestart,
+					Cause:  s.name + ", whose namespace it shares, was stopped for " + taker,
+					Script: b.script.restart(other, steadySeconds)})
+			}
 		}
 	}
 }

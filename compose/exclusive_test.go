@@ -121,12 +121,57 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 		refused(service+"container_name: xx, ports: ['127.0.0.1:18082:80']}}", "is that of the container mine-a-1, of the project other")
 		refused(service+"}}", "the name mine-a-1, for the service a, is that of the container mine-a-1, of the project other")
 		s.apply(t, s.content(t, "mine", service+"container_name: xx, ports: ['127.0.0.2:18081:80', '18082:80/udp']}}"))
-		s.look(t, "docker stop stranger")
+		// That the plan changes what the stack comes after is no answer, if it does not take it away.
+		first := host.Command{Name: "first", Run: "touch /opt/first", Creates: "/opt/first"}
+		later := s.content(t, "later", service+"ports: ['18081:80']}}")
+		later.After = []string{first.ID()}
+		for _, when := range []string{"apply", "plan"} {
+			p, err := s.machine.Plan(t.Context(), host.State{first, later})
+			if when == "apply" && err == nil {
+				_, err = p.Apply(t.Context(), nil)
+			}
+			if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "the container stranger") {
+				t.Errorf("%s: got %v", when, err)
+			}
+		}
+		s.look(t, "docker stop stranger; rm /opt/first")
 		s.apply(t, s.content(t, "mine", service+"container_name: xx, ports: ['18081:80']}}"))
 		// What one plan gives from one stack to the next.
 		moved := s.content(t, "mine", service+"container_name: xx, ports: ['18081:80', '18082:80']}}")
 		moved.After = []string{"stack:other"}
 		s.apply(t, compose.Absent{Name: "other"}, moved)
+	})
+	t.Run("what Docker chose for another", func(t *testing.T) {
+		s := fresh(t)
+		load := func(port, address string) compose.Stack {
+			t.Helper()
+			text := "services:\n  a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, ports: ['80']}\n  ab: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, network_mode: 'service:a'}\n"
+			if port != "" {
+				text += "  b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, depends_on: [a], ports: ['" + port + ":80']}\n"
+			}
+			if address != "" {
+				text += "  b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, networks: {default: {ipv4_address: " + address + "}}, depends_on: [a]}\n"
+			}
+			return s.content(t, "chosen", text+"networks: {default: {ipam: {config: [{subnet: 172.29.9.0/24}]}}}")
+		}
+		s.apply(t, load("", ""))
+		chosen := func(format string) string {
+			t.Helper()
+			got := s.look(t, "docker inspect --type container --format '"+format+"' $(docker ps -q --no-trunc --filter label=com.docker.compose.service=a)")
+			return strings.Fields(got)[0]
+		}
+		taken := func(stack compose.Stack) {
+			t.Helper()
+			text := s.apply(t, stack)
+			for _, want := range []string{"release:a", "which is for b: it is stopped meanwhile", "start:a: was stopped for b", "restart:ab: a, whose namespace it shares, was stopped for b"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %q:\n%s", want, text)
+				}
+			}
+		}
+		taken(load("", chosen("{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}")))
+		s.apply(t, load("", ""))
+		taken(load(chosen("{{range $p, $l := .NetworkSettings.Ports}}{{range $l}}{{.HostPort}} {{end}}{{end}}"), ""))
 	})
 	t.Run("a subnet moves to a network of another name", func(t *testing.T) {
 		s := fresh(t)
@@ -139,6 +184,11 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 		if text := s.apply(t, load("back")); !strings.Contains(text, "delete  compose:sub/network:front: is no longer in the stack; the services in it stop meanwhile") ||
 			strings.Contains(text, "service:b") {
 			t.Errorf("the plan:\n%s", text)
+		}
+		other := s.content(t, "other", "services: {a: {image: 'busybox:1.36'}}\nnetworks: {default: {ipam: {config: [{subnet: 172.29.0.0/16}]}}}")
+		if _, err := s.machine.Plan(t.Context(), host.State{other}); !errors.Is(err, lab.ErrConflict) ||
+			!strings.Contains(err.Error(), "the subnet 172.29.0.0/16 of the network other_default overlaps with 172.29.8.0/24, which is that of the network sub_back") {
+			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("the network of a stranger", func(t *testing.T) {
@@ -206,6 +256,31 @@ func TestExclusiveRandom(t *testing.T) {
 		}
 		if p = s.plan(t, former); !p.Empty() {
 			t.Fatalf("%d: after %v without %s, where %s failed (%t): %v\n%s", n, o, absent, who, failed, err, p)
+		}
+	}
+}
+
+// TestExclusivePowerCuts cuts the power before every change of the engine while everything is swapped.
+func TestExclusivePowerCuts(t *testing.T) {
+	for k := 1; ; k++ {
+		s, _ := newFake(t, composetest.Config{})
+		s.apply(t, s.content(t, "only", owners{"a", "b", "a", "b"}.services("d", `"true"`)))
+		swapped := s.content(t, "only", owners{"b", "c", "b", "a"}.services("d", `"true"`))
+		up := s.fake.PowerCutAtChange(k)
+		_, err := s.plan(t, swapped).Apply(t.Context(), nil)
+		if err == nil {
+			if k < 8 {
+				t.Errorf("only %d changes", k-1)
+			}
+			return
+		}
+		<-up
+		s.machine.Close()
+		s.apply(t, swapped)
+		for _, c := range s.fake.Containers() {
+			if c.Service() != "a" && c.Name != "only-"+c.Service()+"-1" || c.Service() == "a" && c.Name != "only" {
+				t.Errorf("cut before change %d: %s is named %s", k, c.Service(), c.Name)
+			}
 		}
 	}
 }

@@ -94,24 +94,32 @@ func secretArgument(words []string) string {
 	return ""
 }
 
-// names are the words by which a project names what it has: a password that is one of them, as of an
-// example, cannot be told from the name.
-func names(p *types.Project) map[string]bool {
+// words are those by which a project names what it has, as they are written: a password that is one
+// of them, as of an example, cannot be told from the name.
+func (l *loading) words() map[string]bool {
+	p, written := l.project, l.places()
 	out := map[string]bool{p.Name: true}
-	for name, s := range p.Services {
-		for _, n := range []string{name, s.ContainerName, s.Hostname} {
-			out[n] = true
+	add := func(names ...string) {
+		for _, n := range names {
+			out[n] = out[n] || len(written[n]) > 0
 		}
-		image, _, _ := strings.Cut(s.Image, "@")
-		for n := range strings.FieldsFuncSeq(image, func(r rune) bool { return r == '/' || r == ':' }) {
-			out[n] = true
+	}
+	for name, s := range p.Services {
+		out[name] = true
+		add(s.ContainerName, s.Hostname)
+		if len(written[s.Image]) > 0 {
+			for n := range strings.FieldsFuncSeq(s.Image, func(r rune) bool { return r == '/' || r == ':' }) {
+				out[n] = true
+			}
 		}
 	}
 	for key, n := range p.Networks {
-		out[key], out[n.Name] = true, true
+		out[key] = true
+		add(n.Name)
 	}
 	for key, v := range p.Volumes {
-		out[key], out[v.Name] = true, true
+		out[key] = true
+		add(v.Name)
 	}
 	return out
 }
@@ -121,7 +129,7 @@ func names(p *types.Project) map[string]bool {
 func (l *loading) secretVariable(text string) string {
 	for _, k := range slices.Sorted(maps.Keys(l.variables)) {
 		if v := l.variables[k]; secretName.MatchString(k) && len(v) >= minSecret && !plainWord.MatchString(v) &&
-			strings.Contains(text, v) && !l.names[v] && !slices.Contains(l.source.PlainEnvironment, k) {
+			strings.Contains(text, v) && !l.named[v] && !slices.Contains(l.source.PlainEnvironment, k) {
 			return k
 		}
 	}
@@ -151,7 +159,7 @@ func (s Stack) exposed() (ps lab.Problems) {
 	for _, f := range s.Files {
 		v := strings.TrimSpace(f.Secret.Reveal())
 		plain := strings.ReplaceAll(f.Path, "/", ".")
-		if len(v) < minSecret || s.names[v] || slices.Contains(s.plain, plain) {
+		if len(v) < minSecret || s.named[v] || slices.Contains(s.plain, plain) {
 			continue
 		}
 		for at, text := range texts(s.doc, "") {

@@ -56,7 +56,7 @@ func TestExpand(t *testing.T) {
 	} {
 		v := expander{lookup: lookup(values)}
 		v.expand(text)
-		if len(v.found) == 0 || !strings.Contains(v.found[0].problem("here").String(), want) {
+		if len(v.found) == 0 || !strings.Contains(v.found[0].problem(place{path: "here"}).String(), want) {
 			t.Errorf("%s: got %v", text, v.found)
 		}
 	}

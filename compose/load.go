@@ -54,6 +54,7 @@ func Load(ctx context.Context, s Source) (Stack, error) {
 	l.mounts()
 	l.seccomp()
 	l.validateExclusive()
+	l.validateSubnets()
 	if len(l.problems) > 0 {
 		return Stack{}, l.fail(l.problems)
 	}
@@ -77,7 +78,7 @@ type loading struct {
 	files         []File            // without those of the source
 	origins       map[string]string // where each of the files is from, by its path in the stack's directory
 	size          int64             // bytes of them
-	names         map[string]bool   // of the project, see names
+	named         map[string]bool   // see words
 	secretSources []string          // files here that secrets are read from
 	included      []string          // compose files here that others include or extend
 	problems      lab.Problems
@@ -136,7 +137,8 @@ func (l *loading) read(ctx context.Context) (err error) {
 	if err != nil {
 		return l.foreign(err)
 	}
-	l.project, l.names = project, names(project)
+	l.project = project
+	l.named = l.words()
 	return nil
 }
 
@@ -293,7 +295,7 @@ func (l *loading) stack() (Stack, error) {
 	}
 	files := append(slices.Clone(l.files), l.source.Files...)
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	st := Stack{Name: l.project.Name, Dir: l.target, Files: files, Warnings: l.located(), doc: doc, names: l.names,
+	st := Stack{Name: l.project.Name, Dir: l.target, Files: files, Warnings: l.located(), doc: doc, named: l.named,
 		plain: l.source.PlainEnvironment, salt: newSalt()}
 	order, err := l.serviceOrder()
 	if err != nil {
@@ -309,7 +311,7 @@ func (l *loading) stack() (Stack, error) {
 		n := l.project.Networks[key]
 		st.networks = append(st.networks,
 			network{key: key, name: n.Name, external: bool(n.External), config: hash(subtree(doc, "networks", key)),
-				fixed: len(n.Ipam.Config)+len(n.DriverOpts) > 0})
+				fixed: len(n.Ipam.Config)+len(n.DriverOpts) > 0, subnets: subnets(n)})
 	}
 	for _, key := range l.project.VolumeNames() {
 		v := l.project.Volumes[key]

@@ -163,3 +163,39 @@ func FuzzLoad(f *testing.F) {
 		_ = again
 	})
 }
+
+// TestLoadKeepsSecrets loads what cannot be read, or is something else, with a secret in all places:
+// neither our messages nor those of the parsers below may repeat it.
+func TestLoadKeepsSecrets(t *testing.T) {
+	const hidden = "s3cretP4ssw0rd"
+	for _, value := range []string{"*" + hidden, "&" + hidden, "\"" + hidden, "'" + hidden, "[" + hidden, "{" + hidden + ": {}}",
+		"!!int " + hidden, "!" + hidden + " x", "%" + hidden, "@" + hidden, "`" + hidden + "`", hidden + ": x", "[" + hidden + "]",
+		"\t" + hidden, "|\n" + hidden, hidden + "$x", "${" + hidden, "x$" + hidden, "\"\\x" + hidden + "\"", "!!binary " + hidden, "<<: " + hidden} {
+		for _, key := range []string{"environment: {DB_PASSWORD: ", "environment: {A: ", "labels: {api-token: "} {
+			_, err := compose.Load(t.Context(), compose.Source{Name: "x", Lock: compose.Lock{"nginx": {ID: id}},
+				Content: []byte("services:\n  a:\n    image: nginx\n    " + key + value + "}\n")})
+			if err != nil && strings.Contains(err.Error(), hidden) && !(strings.Contains(value, "${") || strings.Contains(key, "{A")) {
+				t.Errorf("%s%s: %v", key, value, err)
+			}
+		}
+	}
+	for _, use := range []string{"ports: ['${DB_PASSWORD}:80']", "mem_limit: '${DB_PASSWORD}'", "cpus: '${DB_PASSWORD}'", "privileged: '${DB_PASSWORD}'",
+		"restart: '${DB_PASSWORD}'", "volumes: ['${DB_PASSWORD}:${DB_PASSWORD}:${DB_PASSWORD}:x']", "networks: ['${DB_PASSWORD}']", "image: '${DB_PASSWORD}:x:y'",
+		"depends_on: ['${DB_PASSWORD}']", "healthcheck: {interval: '${DB_PASSWORD}'}", "ulimits: {nofile: '${DB_PASSWORD}'}", "env_file: '${DB_PASSWORD}'",
+		"extends: '${DB_PASSWORD}'", "extra_hosts: ['${DB_PASSWORD}']", "shm_size: '${DB_PASSWORD}'", "secrets: ['${DB_PASSWORD}']", "configs: ['${DB_PASSWORD}']",
+		"security_opt: ['seccomp=${DB_PASSWORD}']", "network_mode: 'service:${DB_PASSWORD}'", "network_mode: 'container:${DB_PASSWORD}'", "label_file: '${DB_PASSWORD}'",
+		"entrypoint: ['${A?${DB_PASSWORD}}']", "container_name: '${DB_PASSWORD}'"} {
+		dir := t.TempDir()
+		writeFile(t, dir, "compose.yaml", "name: x\nservices:\n  a:\n    image: nginx\n    "+use+"\n")
+		if strings.HasPrefix(use, "image") {
+			writeFile(t, dir, "compose.yaml", "name: x\nservices:\n  a:\n    "+use+"\n")
+		}
+		writeFile(t, dir, ".env", "DB_PASSWORD="+hidden+"\n")
+		stack, err := compose.Load(t.Context(), compose.Source{Dir: dir, Lock: compose.Lock{"nginx": {ID: id}}})
+		if err == nil {
+			t.Errorf("%s: taken: %v", use, stack.Warnings)
+		} else if strings.Contains(err.Error(), hidden) {
+			t.Errorf("%s: %v", use, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -15,8 +16,23 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
+// place is where a text stands in a compose file.
+type place struct {
+	path string
+
+	// weighty says that an empty variable would change what is run, mounted, published or kept secret.
+	weighty bool
+}
+
 // places are where texts stand in the files of a stack, as they are written, by the texts.
-type places map[string][]string
+type places map[string][]place
+
+// Keys whose values are weighty: of the file, and of a service.
+var (
+	weightyKeys   = []string{"name", "include", "volumes", "networks", "secrets"}
+	weightyOfEach = []string{"image", "volumes", "ports", "user", "env_file", "label_file", "extends", "secrets", "configs",
+		"network_mode", "networks", "devices", "privileged", "cap_add", "security_opt", "group_add", "userns_mode", "pid", "ipc"}
+)
 
 // places reads the compose files once more, and those that they include or extend.
 func (l *loading) places() places {
@@ -33,13 +49,34 @@ func (l *loading) places() places {
 	for _, b := range contents {
 		var doc map[string]any
 		_ = yaml.Unmarshal(b, &doc) // so does it here
-		for at, text := range texts(doc, "") {
-			if !slices.Contains(out[text], at) {
-				out[text] = append(out[text], at)
+		for key, v := range doc {
+			if key != "services" {
+				out.add(v, key, slices.Contains(weightyKeys, key))
+				continue
+			}
+			services, _ := v.(map[string]any)
+			for name, service := range services {
+				keys, _ := service.(map[string]any)
+				for k, v := range keys {
+					out.add(v, "services."+name+"."+k, slices.Contains(weightyOfEach, k))
+				}
 			}
 		}
 	}
+	for _, at := range out {
+		slices.SortFunc(at, func(a, b place) int { return strings.Compare(a.path, b.path) })
+	}
 	return out
+}
+
+// add takes the texts of a value. Of a config, the content is none that weighs.
+func (p places) add(v any, at string, weighty bool) {
+	for path, text := range texts(v, at) {
+		of := strings.HasPrefix(path, "configs.") && !strings.HasSuffix(path, ".content")
+		if x := (place{path, weighty || of}); !slices.Contains(p[text], x) {
+			p[text] = append(p[text], x)
+		}
+	}
 }
 
 // recorder notes the files that compose files include or extend, and loads none.
@@ -72,30 +109,27 @@ func (recorder) Load(_ context.Context, file string) (string, error) {
 // Dir implements loader.ResourceLoader.
 func (recorder) Dir(file string) string { return path.Dir(file) }
 
-// weighty are the places where an empty variable would change what is run, mounted, published or
-// kept secret.
-var weighty = regexp.MustCompile(`^(name$|include|volumes\.|networks\.|secrets\.|configs\.[^.]+\.(file|environment)` +
-	`|services\.[^.]+\.(image|volumes|ports|user|env_file|label_file|extends|secrets|configs|network_mode|networks` +
-	`|devices|privileged|cap_add|security_opt|group_add|userns_mode|pid|ipc)([.\[]|$))`)
-
-// secretPlace reports whether a text at a place is a secret by its name or form.
-func secretPlace(at, text string) bool {
-	name := at[strings.LastIndexByte(at, '.')+1:]
+// secret reports whether a text is a secret by the name or the option that it is for, or by its form.
+func (p place) secret(text string) bool {
+	name := p.path[strings.LastIndexByte(p.path, '.')+1:]
 	if i := strings.IndexByte(name, '['); i >= 0 { // of a list, NAME=VALUE
 		name, _, _ = strings.Cut(text, "=")
 	}
-	return secretName.MatchString(name) || urlSecret.MatchString(text)
+	option := func(word string) bool { flag, _, _ := strings.Cut(word, "="); return secretFlag.MatchString(flag) }
+	return secretName.MatchString(name) || urlSecret.MatchString(text) ||
+		slices.ContainsFunc(strings.Fields(text), option)
 }
 
 // wholeVariable is a text that is a variable and nothing else, so that its name is not of a password.
 var wholeVariable = regexp.MustCompile(`^([A-Za-z0-9_.-]+=)?\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
 
 // problem returns what was found as a problem at a place.
-func (f finding) problem(at string) lab.Problem {
+func (f finding) problem(p place) lab.Problem {
+	at := p.path
 	switch {
 	case f.message != "":
 		return lab.Problem{Path: at, Message: f.message, Hint: f.hint}
-	case secretPlace(at, f.text) && !wholeVariable.MatchString(f.text):
+	case p.secret(f.text) && !wholeVariable.MatchString(f.text):
 		return lab.Problem{Path: at, Message: cutShort,
 			Hint: "write $$ for a dollar sign; or pass the variable, if it is meant"}
 	case f.partly:
@@ -117,17 +151,17 @@ func (l *loading) judge(found []finding) {
 	var ps, warnings lab.Problems
 	for _, f := range found {
 		at := index[f.text]
-		i := slices.IndexFunc(at, func(p string) bool { return weighty.MatchString(p) || secretPlace(p, f.text) })
+		i := slices.IndexFunc(at, func(p place) bool { return p.weighty || p.secret(f.text) })
 		switch {
 		case len(at) == 0:
-			ps = append(ps, f.problem(""))
+			ps = append(ps, f.problem(place{}))
 		case f.message != "":
 			ps = append(ps, f.problem(at[0]))
 		case i >= 0:
 			ps = append(ps, f.problem(at[i]))
 		case !f.partly: // which its own file is warned of
 			for _, p := range at {
-				warnings = append(warnings, lab.Problem{Path: p,
+				warnings = append(warnings, lab.Problem{Path: p.path,
 					Message: "${" + f.variable + "} is not set, and counts as empty",
 					Hint:    "pass it, -var " + f.variable + "=VALUE; or write $$ for a dollar sign"})
 			}
@@ -142,13 +176,11 @@ func (l *loading) judge(found []finding) {
 
 var quoted = regexp.MustCompile("'[^']*'|`[^`]*`|\"[^\"]*\"")
 
-// foreign returns an error of Compose's loader without the values that it repeats: those of
-// variables and of keys that are secrets by their names, and, where the file is no YAML at all,
-// whatever is quoted.
-func (l *loading) foreign(err error) error {
-	var secrets []lab.Secret
+// secretValues returns what must not be repeated in a message: the values of variables and of keys
+// that are secrets by their names, and those that were passed. Words that name something are none.
+func (l *loading) secretValues() (secrets []lab.Secret) {
 	for k, v := range l.variables {
-		if secretName.MatchString(k) || urlSecret.MatchString(v) {
+		if (secretName.MatchString(k) || urlSecret.MatchString(v)) && !l.named[v] {
 			secrets = append(secrets, lab.NewSecret(v))
 		}
 	}
@@ -156,17 +188,37 @@ func (l *loading) foreign(err error) error {
 		secrets = append(secrets, v)
 	}
 	for text, at := range l.places() {
-		if slices.ContainsFunc(at, func(p string) bool { return secretPlace(p, text) }) {
-			_, value, _ := strings.Cut(text, "=")
-			secrets = append(secrets, lab.NewSecret(text), lab.NewSecret(value))
+		if slices.ContainsFunc(at, func(p place) bool { return p.secret(text) }) {
+			for _, v := range []string{text, text[strings.IndexByte(text, '=')+1:]} {
+				if !wholeVariable.MatchString(v) && !strings.HasPrefix(v, "-") && !l.named[v] {
+					secrets = append(secrets, lab.NewSecret(v))
+				}
+			}
 		}
 	}
-	text := lab.Mask(err.Error(), secrets...)
-	if strings.Contains(text, "yaml: ") {
-		text = quoted.ReplaceAllString(text, "'...'")
+	return secrets
+}
+
+// fail returns an error of loading the stack, with the name of the file and without secrets.
+func (l *loading) fail(err error) error {
+	err = l.opened.fail(err)
+	m := lab.NewMasker(l.secretValues()...)
+	var ps lab.Problems
+	if !errors.As(err, &ps) {
+		return m.Err(err)
 	}
-	if text == err.Error() {
-		return fmt.Errorf("%w: %w", lab.ErrInvalid, err)
+	ps = slices.Clone(ps)
+	for i, p := range ps {
+		ps[i].Path, ps[i].Text, ps[i].Message, ps[i].Hint = m.Mask(p.Path), m.Mask(p.Text), m.Mask(p.Message), m.Mask(p.Hint)
 	}
-	return fmt.Errorf("%w: %s", lab.ErrInvalid, text)
+	return ps
+}
+
+// foreign returns an error of Compose's loader. Where the file is no YAML at all, what is a secret in
+// it cannot be known, and nothing is repeated that is quoted.
+func (l *loading) foreign(err error) error {
+	if strings.Contains(err.Error(), "yaml: ") {
+		return fmt.Errorf("%w: %s", lab.ErrInvalid, quoted.ReplaceAllString(err.Error(), "'...'"))
+	}
+	return fmt.Errorf("%w: %w", lab.ErrInvalid, err)
 }

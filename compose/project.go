@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 
@@ -39,6 +40,7 @@ func (p project) file(name string) string { return path.Join(p.stack.Dir, name) 
 // Observe implements [host.Resource].
 func (p project) Observe(q *host.Query) {
 	AskEngine(q)
+	p.askSubnets(q)
 	q.Clock()
 	q.Content(p.file(saltFile))
 	q.Sum(p.file(composeFile), [32]byte{}) // what is wanted depends on the salt
@@ -59,7 +61,11 @@ func (p project) Plan(o *host.Observation) ([]host.Op, error) {
 			Hint: "apt-get install docker-ce docker-ce-cli docker-compose-plugin; or name in after what installs it",
 			Err:  fmt.Errorf("%w: docker", lab.ErrNotFound)}
 	}
-	if err := p.refuse(e); err != nil {
+	mayCome := o.CanDefer() && slices.ContainsFunc(p.stack.After, o.Pending)
+	if err := p.refuse(e, mayCome); err != nil {
+		return nil, err
+	}
+	if err := p.refuseSubnets(e, o); err != nil && !mayCome {
 		return nil, err
 	}
 	b := &builder{p: p, e: e, salt: p.stack.usedSalt(o), now: o.Now(), script: p.stack.scripts(),

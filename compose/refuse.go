@@ -10,10 +10,14 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// refuse returns why the stack cannot be had from where the machine is.
-func (p project) refuse(e Engine) error {
-	for _, refused := range []func(Engine) error{p.refuseProject, p.refuseAbsent, p.refuseHeld, p.refuseNetworks,
-		p.refuseVolumes, p.refuseImages} {
+// refuse returns why the stack cannot be had from where the machine is. What may come, or go, by an
+// earlier change of the same plan is no reason.
+func (p project) refuse(e Engine, mayCome bool) error {
+	reasons := []func(Engine) error{p.refuseProject, p.refuseNetworks, p.refuseVolumes, p.refuseImages}
+	if !mayCome {
+		reasons = append(reasons, p.refuseAbsent, p.refuseHeld)
+	}
+	for _, refused := range reasons {
 		if err := refused(e); err != nil {
 			return err
 		}
@@ -45,22 +49,20 @@ func (p project) refuseProject(e Engine) error {
 	return nil
 }
 
-// refuseAbsent refuses external networks, volumes and containers that are not there and that nothing
-// may bring.
+// refuseAbsent refuses external networks, volumes and containers that are not there.
 func (p project) refuseAbsent(e Engine) error {
 	absent := p.absent(e)
-	if len(absent) == 0 || len(p.stack.After) > 0 {
+	if len(absent) == 0 {
 		return nil
 	}
 	return &lab.Error{Op: "check stack", Hint: "deploy first what makes it, and name that in after",
 		Err: fmt.Errorf("%w: the external %s", lab.ErrNotFound, strings.Join(absent, ", "))}
 }
 
-// refuseHeld refuses what a container has that is not of this stack and that only one can have. What
-// the stack comes after may take it away.
+// refuseHeld refuses what a container has that is not of this stack and that only one can have.
 func (p project) refuseHeld(e Engine) error {
 	held := p.held(e)
-	if len(held) == 0 || len(p.stack.After) > 0 {
+	if len(held) == 0 {
 		return nil
 	}
 	return &lab.Error{Op: "check stack",
@@ -96,8 +98,7 @@ func (p project) held(e Engine) (out []string) {
 	return out
 }
 
-// absent returns the external networks, volumes and containers that are not there. What the stack comes after
-// may bring them.
+// absent returns the external networks, volumes and containers that are not there.
 func (p project) absent(e Engine) (out []string) {
 	if e.Missing {
 		return nil

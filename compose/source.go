@@ -60,8 +60,8 @@ type Source struct {
 	// service as SERVICE.NAME, its commands as SERVICE.command, options of its logging as
 	// SERVICE.logging, those of a volume as volumes.NAME, variables as NAME wherever they stand, and
 	// secrets of the compose.yaml as secrets.NAME. A secret in the environment, the labels or the
-	// arguments of a container is shown by docker inspect, so that it is refused. A value by which the compose.yaml names its project, a service, an image or a
-	// network is not looked for.
+	// arguments of a container is shown by docker inspect, so that it is refused. A value by which the
+	// compose.yaml names its project, a service, an image or a network is not looked for.
 	PlainEnvironment []string
 
 	// Target is the stack's directory on the machine; empty means /opt/stacks/NAME.
@@ -241,7 +241,7 @@ func (o *opened) ownName() (name string, err error) {
 	name = e.expand(name)
 	var ps lab.Problems
 	for _, f := range e.found {
-		ps = append(ps, f.problem("name"))
+		ps = append(ps, f.problem(place{path: "name"}))
 	}
 	return name, ps.Err()
 }

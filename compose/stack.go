@@ -2,6 +2,7 @@ package compose
 
 import (
 	"fmt"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -43,7 +44,7 @@ type Stack struct {
 	// that are not set, and what has no effect here.
 	Warnings lab.Problems
 
-	names    map[string]bool // see names
+	named    map[string]bool // words by which the compose.yaml names what it has
 	salt     string          // that a machine gets which has none
 	plain    []string        // see [Source.PlainEnvironment]
 	doc      map[string]any  // the compose.yaml, without our labels
@@ -56,6 +57,7 @@ type network struct {
 	key, name, config string
 	external          bool
 	fixed             bool // it asks for a subnet or for options, which only one network may have
+	subnets           []netip.Prefix
 }
 
 type volume struct {

@@ -65,7 +65,7 @@ func Install(m *hosttest.Machine, c Config) *Docker {
 		fails: map[string]func(*Container) bool{}, exits: map[string]int{}, crashes: map[string]int{}, says: map[string][]string{},
 		badPulls: map[string]bool{},
 		upFails:  map[string]string{}, databases: map[string]*cluster{}, runners: map[int]bool{}}
-	d.networks = []network{{Name: "bridge", ID: "b"}, {Name: "host", ID: "h"}, {Name: "none", ID: "n"}}
+	d.networks = []network{{Name: "bridge", ID: "b", subnets: []string{"172.17.0.0/16"}}, {Name: "host", ID: "h"}, {Name: "none", ID: "n"}}
 	d.config.Programs = programs()
 	maps.Copy(d.config.Programs, c.Programs)
 	m.Handle("/usr/bin/docker", d.run)

@@ -74,6 +74,10 @@ func (d *Docker) take(c *Container) error {
 		}
 	}
 	for name, want := range c.fixed {
+		if !d.within(name, want) {
+			return fmt.Errorf("Error response from daemon: invalid config for network %s: invalid endpoint settings:\n"+
+				"no configured subnet or ip-range contain the IP address %s", name, want)
+		}
 		for _, x := range d.containers {
 			if x != c && x.Status == "running" && x.addresses[name] == want {
 				return fmt.Errorf("Error response from daemon: failed to set up container networking: Address already in use")
@@ -113,16 +117,31 @@ func (d *Docker) publishes(c *Container, protocol, ip, port string) bool {
 	return false
 }
 
+// within reports whether an address is of a subnet that a network asked for.
+func (d *Docker) within(name, address string) bool {
+	i := slices.IndexFunc(d.networks, func(n network) bool { return n.Name == name })
+	a, err := netip.ParseAddr(address)
+	return err == nil && i >= 0 && slices.ContainsFunc(d.networks[i].subnets, func(s string) bool {
+		p, err := netip.ParsePrefix(s)
+		return err == nil && p.Contains(a)
+	})
+}
+
 // address chooses the next free address of a network.
 func (d *Docker) address(name string) string {
 	i := slices.IndexFunc(d.networks, func(n network) bool { return n.Name == name })
-	for n := 2; ; n++ {
-		a := fmt.Sprintf("172.30.%d.%d", i, n)
-		if !slices.ContainsFunc(d.containers,
-			func(x *Container) bool { return x.Status == "running" && x.addresses[name] == a }) {
-			return a
+	a := netip.AddrFrom4([4]byte{172, 30, byte(i), 1})
+	for _, s := range d.networks[i].subnets {
+		if p, err := netip.ParsePrefix(s); err == nil {
+			a = p.Addr().Next() // of the gateway
+			break
 		}
 	}
+	for a = a.Next(); slices.ContainsFunc(d.containers, func(x *Container) bool {
+		return x.Status == "running" && x.addresses[name] == a.String()
+	}); a = a.Next() {
+	}
+	return a.String()
 }
 
 // named returns an error when a container has the name.

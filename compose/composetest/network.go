@@ -30,6 +30,13 @@ func (d *Docker) networkCommand(p *hosttest.Process, verb string, args []string)
 			}
 		}
 		return 0, nil
+	case verb == "ls" && slices.Equal(args, []string{"-q", "--no-trunc"}):
+		for _, n := range d.networks {
+			fmt.Fprintln(p.Stdout(), n.ID)
+		}
+		return 0, nil
+	case verb == "inspect" && len(args) > 2 && args[0] == "--format":
+		return 0, d.inspectNetworks(p, args[1], args[2:])
 	case verb == "rm" && len(args) == 2 && args[0] == "--":
 		return 0, d.removeNetwork(p, args[1])
 	case verb == "disconnect" && len(args) == 4 && args[0] == "-f" && args[1] == "--":
@@ -40,6 +47,25 @@ func (d *Docker) networkCommand(p *hosttest.Process, verb string, args []string)
 		return 0, nil
 	}
 	return 1, unknown(append([]string{"network", verb}, args...))
+}
+
+// inspectNetworks is docker network inspect.
+func (d *Docker) inspectNetworks(p *hosttest.Process, text string, ids []string) error {
+	for _, id := range ids {
+		i := slices.IndexFunc(d.networks, func(n network) bool { return n.ID == id || n.Name == id })
+		if i < 0 {
+			return fmt.Errorf("Error response from daemon: network %s not found", id)
+		}
+		config := []map[string]string{}
+		for _, s := range d.networks[i].subnets {
+			config = append(config, map[string]string{"Subnet": s})
+		}
+		if err := format(p.Stdout(), text, map[string]any{"Name": d.networks[i].Name,
+			"IPAM": map[string]any{"Config": config}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runningIn returns a container that runs and is in the network, nil when there is none.

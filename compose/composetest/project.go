@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -278,6 +279,14 @@ func subnetsOf(def map[string]any) (out []string) {
 	return out
 }
 
+func overlaps(subnets []string, other string) bool {
+	return slices.ContainsFunc(subnets, func(s string) bool {
+		a, errA := netip.ParsePrefix(s)
+		b, errB := netip.ParsePrefix(other)
+		return errA == nil && errB == nil && a.Overlaps(b)
+	})
+}
+
 // needs makes the networks and volumes of a service, and returns the names of the networks.
 func (d *Docker) needs(p *hosttest.Process, in invocation, s map[string]any) (attached []string, err error) {
 	networks, _ := s["networks"].(map[string]any)
@@ -293,7 +302,7 @@ func (d *Docker) needs(p *hosttest.Process, in invocation, s map[string]any) (at
 		}
 		subnets := subnetsOf(def)
 		for _, n := range d.networks {
-			if slices.ContainsFunc(n.subnets, func(s string) bool { return slices.Contains(subnets, s) }) {
+			if slices.ContainsFunc(n.subnets, func(s string) bool { return overlaps(subnets, s) }) {
 				return nil, fmt.Errorf("failed to create network %s: Error response from daemon: Pool overlaps with other one on "+
 					"this address space", name)
 			}
