@@ -14,9 +14,10 @@ import (
 
 const (
 	maxWorkers      = 16
-	copyAhead       = 256      // pieces that may be copied and wait to be hashed: about what a page cache holds
-	readAhead       = 32 << 20 // bytes of the volume
-	zeroChunk       = 64 << 20 // bytes of a hole that are zeroed at a time on a device
+	moveSize        = 256 << 10 // bytes that are read, hashed and written at a time: what a core's cache holds
+	copyAhead       = 256       // pieces that may be copied and wait to be hashed: about what a page cache holds
+	readAhead       = 32 << 20  // bytes of the volume
+	zeroChunk       = 64 << 20  // bytes of a hole that are zeroed at a time on a device
 	checkpointEvery = 2 * time.Second
 )
 
@@ -132,7 +133,7 @@ func (cp *copier) worker(work <-chan *chunk) error {
 	var w *pieceWorker
 	for c := range work {
 		if w == nil {
-			w = &pieceWorker{copier: cp, buf: make([]byte, chunkSize)}
+			w = &pieceWorker{copier: cp, buf: make([]byte, moveSize)}
 		}
 		c.err = w.copy(c)
 		close(c.done)
