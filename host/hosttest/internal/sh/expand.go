@@ -14,16 +14,20 @@ import (
 // A fielder collects the fields of an expansion. Each field is kept twice: as text, and as a pattern in which what was
 // quoted is escaped.
 type fielder struct {
-	sh    *shell
-	split bool // unquoted expansions are split into fields
-	ifs   string
-	out   []string
-	text  []byte
-	pat   []byte
-	glob  bool
-	have  bool // the current field exists even when it is empty
-	white bool // the last field was ended by white space
+	sh     *shell
+	split  bool // unquoted expansions are split into fields
+	assign bool // the right side of an assignment, where a tilde may follow a colon
+	ifs    string
+	out    []string
+	text   []byte
+	pat    []byte
+	glob   bool
+	have   bool // the current field exists even when it is empty
+	white  bool // the last field was ended by white space
 }
+
+// endOfParameter stands between the parameters of $@ until they have become fields, as in dash.
+const endOfParameter = "\x00"
 
 func (f *fielder) end() {
 	if f.glob && f.split && !f.sh.has('f') {
@@ -39,6 +43,18 @@ func (f *fielder) end() {
 
 // quoted adds text that is taken literally.
 func (f *fielder) quoted(s string) {
+	for {
+		first, rest, more := strings.Cut(s, endOfParameter)
+		f.literal(first)
+		if !more {
+			return
+		}
+		f.end()
+		s = rest
+	}
+}
+
+func (f *fielder) literal(s string) {
 	f.have, f.white = true, false
 	f.text = append(f.text, s...)
 	for i := range len(s) {
@@ -74,7 +90,7 @@ func (f *fielder) expanded(s string) {
 	}
 	for i := range len(s) {
 		c := s[i]
-		if strings.IndexByte(f.ifs, c) < 0 {
+		if strings.IndexByte(f.ifs, c) < 0 && c != endOfParameter[0] {
 			f.have, f.white = true, false
 			f.text = append(f.text, c)
 			f.pat = append(f.pat, c)
@@ -83,7 +99,7 @@ func (f *fielder) expanded(s string) {
 			}
 			continue
 		}
-		if c == ' ' || c == '\t' || c == '\n' {
+		if c == ' ' || c == '\t' || c == '\n' || c == endOfParameter[0] {
 			if f.have {
 				f.end()
 				f.white = true
@@ -120,7 +136,7 @@ func (sh *shell) fields(words []*syntax.Word) []string {
 			}
 		}
 		f.white = false
-		sh.parts(f, w.Parts, false, true, false)
+		sh.parts(f, w.Parts, bare)
 		if f.have {
 			f.end()
 		}
@@ -134,14 +150,15 @@ func (sh *shell) word(w *syntax.Word) string {
 		return ""
 	}
 	f := sh.newFielder(false)
-	sh.parts(f, w.Parts, false, true, false)
+	sh.parts(f, w.Parts, bare)
 	return string(f.text)
 }
 
-// assignWord expands the right side of an assignment, where a tilde may follow a colon.
+// assignWord expands the right side of an assignment.
 func (sh *shell) assignWord(w *syntax.Word) string {
 	f := sh.newFielder(false)
-	sh.parts(f, w.Parts, false, true, true)
+	f.assign = true
+	sh.parts(f, w.Parts, bare)
 	return string(f.text)
 }
 
@@ -169,7 +186,7 @@ func (sh *shell) heredoc(r *syntax.Redirect) string {
 			f.quoted(unescapeDouble(stripTabs(l.Value, strip), false))
 			continue
 		}
-		sh.parts(f, []syntax.WordPart{p}, true, false, false)
+		sh.parts(f, []syntax.WordPart{p}, double)
 	}
 	return string(f.text)
 }
@@ -208,8 +225,18 @@ func unescapeDouble(s string, quotes bool) string {
 	return string(out)
 }
 
-// parts expands word parts. dq is true within double quotes; start tells that the word begins here.
-func (sh *shell) parts(f *fielder, parts []syntax.WordPart, dq, start, assign bool) {
+// A quoting is what surrounds a part of a word.
+type quoting int
+
+const (
+	bare    quoting = iota
+	operand         // unquoted in the word of ${x-word}, whose literal text is split into fields too
+	double          // within double quotes or a here-document
+)
+
+// parts expands the parts of a word.
+func (sh *shell) parts(f *fielder, parts []syntax.WordPart, q quoting) {
+	dq := q == double
 	for i, part := range parts {
 		switch p := part.(type) {
 		case *syntax.Lit:
@@ -217,32 +244,7 @@ func (sh *shell) parts(f *fielder, parts []syntax.WordPart, dq, start, assign bo
 				f.quoted(unescapeDouble(p.Value, true))
 				continue
 			}
-			s := p.Value
-			if start && i == 0 && strings.HasPrefix(s, "~") {
-				s = sh.tilde(f, s, len(parts) == 1)
-			}
-			for {
-				j := strings.IndexByte(s, '\\')
-				k := -1
-				if assign {
-					k = strings.Index(s, ":~")
-				}
-				if k >= 0 && (j < 0 || k < j) {
-					f.plain(s[:k+1])
-					s = sh.tilde(f, s[k+1:], i == len(parts)-1)
-					continue
-				}
-				if j < 0 || j+1 >= len(s) {
-					f.plain(s)
-					break
-				}
-				f.plain(s[:j])
-				_, w := utf8.DecodeRuneInString(s[j+1:])
-				if s[j+1] != '\n' {
-					f.quoted(s[j+1 : j+1+w])
-				}
-				s = s[j+1+w:]
-			}
+			sh.lit(f, p.Value, q, i == 0, i == len(parts)-1)
 		case *syntax.SglQuoted:
 			if p.Dollar {
 				f.plain("$")
@@ -252,11 +254,10 @@ func (sh *shell) parts(f *fielder, parts []syntax.WordPart, dq, start, assign bo
 			if p.Dollar {
 				f.plain("$")
 			}
-			if len(p.Parts) == 0 {
+			if !onlyParameters(p.Parts) {
 				f.quoted("")
 			}
-			// "$@" alone makes no field when there are no parameters.
-			sh.parts(f, p.Parts, true, false, false)
+			sh.parts(f, p.Parts, double)
 		case *syntax.ParamExp:
 			sh.param(f, p, dq)
 		case *syntax.CmdSubst:
@@ -273,6 +274,49 @@ func (sh *shell) parts(f *fielder, parts []syntax.WordPart, dq, start, assign bo
 	}
 }
 
+// onlyParameters tells whether parts are those of "$@", which alone makes no field when there are no parameters.
+func onlyParameters(parts []syntax.WordPart) bool {
+	if len(parts) != 1 {
+		return false
+	}
+	p, ok := parts[0].(*syntax.ParamExp)
+	return ok && p.Param != nil && p.Param.Value == "@" && p.Exp == nil && !p.Length
+}
+
+// lit expands unquoted text of the script: its tildes and backslashes. First and last tell that the word begins and ends
+// with it.
+func (sh *shell) lit(f *fielder, s string, q quoting, first, last bool) {
+	plain := f.plain
+	if q == operand {
+		plain = f.expanded
+	}
+	if first && strings.HasPrefix(s, "~") {
+		s = sh.tilde(f, s, last)
+	}
+	for {
+		j := strings.IndexByte(s, '\\')
+		k := -1
+		if f.assign {
+			k = strings.Index(s, ":~")
+		}
+		if k >= 0 && (j < 0 || k < j) {
+			plain(s[:k+1])
+			s = sh.tilde(f, s[k+1:], last)
+			continue
+		}
+		if j < 0 || j+1 >= len(s) {
+			plain(s)
+			return
+		}
+		plain(s[:j])
+		_, w := utf8.DecodeRuneInString(s[j+1:])
+		if s[j+1] != '\n' {
+			f.quoted(s[j+1 : j+1+w])
+		}
+		s = s[j+1+w:]
+	}
+}
+
 func (sh *shell) result(f *fielder, s string, dq bool) {
 	if dq {
 		f.quoted(s)
@@ -281,22 +325,30 @@ func (sh *shell) result(f *fielder, s string, dq bool) {
 	}
 }
 
-// tilde expands a leading ~ or ~name and returns the rest.
+// tilde expands a leading ~ or ~name and returns the rest: all of s when there is nothing to expand. Whole tells that the
+// word ends with s.
 func (sh *shell) tilde(f *fielder, s string, whole bool) string {
-	end := strings.IndexAny(s, "/:")
+	ends := "/"
+	if f.assign {
+		ends = "/:"
+	}
+	end := strings.IndexAny(s, ends)
 	if end < 0 {
-		if !whole && strings.IndexByte(s, '\\') >= 0 {
+		if !whole {
 			return s
 		}
 		end = len(s)
 	}
 	name := s[1:end]
 	if name == "" {
-		if home, ok := sh.get("HOME"); ok {
-			f.quoted(home)
-			return s[end:]
+		home, ok := sh.get("HOME")
+		if !ok {
+			return s
 		}
-		return s
+		if home != "" {
+			f.quoted(home)
+		}
+		return s[end:]
 	}
 	if u := libc.UserByName(sh.p.Kernel, name); u != nil {
 		f.quoted(u.Home)
@@ -305,15 +357,21 @@ func (sh *shell) tilde(f *fielder, s string, whole bool) string {
 	return s
 }
 
+// joined gives the parameters with the first character of IFS between them.
 func (sh *shell) joined() string {
 	sep := " "
 	if ifs, ok := sh.get("IFS"); ok {
-		sep = ""
-		if ifs != "" {
-			sep = ifs[:1]
-		}
+		sep = ifs[:min(1, len(ifs))]
 	}
 	return strings.Join(sh.params, sep)
+}
+
+// parameters gives $@ or $*. Where fields are wanted of them, endOfParameter stands between the parameters.
+func (sh *shell) parameters(f *fielder, name string, dq bool) string {
+	if f.split && (name == "@" || !dq) {
+		return strings.Join(sh.params, endOfParameter)
+	}
+	return sh.joined()
 }
 
 // special gives the value of $?, $#, $1 and the like.
@@ -340,7 +398,7 @@ func (sh *shell) special(name string) (string, bool) {
 		}
 		return b.String(), true
 	case "@", "*":
-		return sh.joined(), len(sh.params) > 0
+		return sh.joined(), true
 	case "0":
 		return sh.arg0, true
 	}

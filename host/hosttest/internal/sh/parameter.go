@@ -22,12 +22,16 @@ func (sh *shell) param(f *fielder, p *syntax.ParamExp, dq bool) {
 		sh.result(f, strconv.Itoa(len(val)), dq) // dash counts bytes
 		return
 	}
-	list := name == "@" || name == "*"
+	if name == "@" || name == "*" {
+		val = sh.parameters(f, name, dq)
+	}
 	if p.Exp == nil {
-		if !set && !list && sh.has('u') {
+		if !set && sh.has('u') {
 			sh.unsetError(name, "parameter not set")
 		}
-		sh.value(f, name, val, dq)
+		if name != "@" || len(sh.params) > 0 {
+			sh.result(f, val, dq)
+		}
 		return
 	}
 	op := p.Exp.Op
@@ -48,12 +52,12 @@ func (sh *shell) param(f *fielder, p *syntax.ParamExp, dq bool) {
 		if missing {
 			sh.operand(f, p.Exp.Word, dq)
 		} else {
-			sh.value(f, name, val, dq)
+			sh.result(f, val, dq)
 		}
 	case syntax.AssignUnset, syntax.AssignUnsetOrNull:
 		if missing {
 			if !libc.IsName(name) {
-				sh.fail(2, "Bad substitution")
+				sh.fail(2, "%s: bad variable name", name)
 			}
 			g := sh.newFielder(false)
 			sh.operand(g, p.Exp.Word, dq)
@@ -71,9 +75,9 @@ func (sh *shell) param(f *fielder, p *syntax.ParamExp, dq bool) {
 			}
 			sh.unsetError(name, msg)
 		}
-		sh.value(f, name, val, dq)
+		sh.result(f, val, dq)
 	case syntax.RemSmallSuffix, syntax.RemLargeSuffix, syntax.RemSmallPrefix, syntax.RemLargePrefix:
-		if !set && !list && sh.has('u') {
+		if !set && sh.has('u') {
 			sh.unsetError(name, "parameter not set")
 		}
 		pat := sh.pattern(p.Exp.Word)
@@ -107,76 +111,44 @@ func (sh *shell) operand(f *fielder, w *syntax.Word, dq bool) {
 			case *syntax.SglQuoted:
 				f.quoted("'" + p.Value + "'")
 			default:
-				sh.parts(f, []syntax.WordPart{p}, true, false, false)
+				sh.parts(f, []syntax.WordPart{p}, double)
 			}
 		}
 		return
 	}
-	for i, p := range w.Parts {
-		if l, ok := p.(*syntax.Lit); ok && f.split && strings.ContainsAny(l.Value, f.ifs) {
-			// Literal white space of an unquoted operand separates fields.
-			f.expanded(strings.ReplaceAll(l.Value, `\`, ""))
-			continue
-		}
-		sh.parts(f, []syntax.WordPart{p}, false, i == 0, false)
-	}
+	sh.parts(f, w.Parts, operand)
 }
 
-// value adds the value of a parameter, with the ways of $@ and $*.
-func (sh *shell) value(f *fielder, name, val string, dq bool) {
-	switch {
-	case name == "@" && dq:
-		for i, v := range sh.params {
-			if i > 0 {
-				if f.split {
-					f.end()
-				} else {
-					f.quoted(" ")
-				}
-			}
-			f.quoted(v)
-		}
-	case name == "@", name == "*" && !dq:
-		for i, v := range sh.params {
-			if i > 0 {
-				if f.split {
-					if f.have {
-						f.end()
-					}
-				} else {
-					f.expanded(" ")
-				}
-			}
-			f.expanded(v)
-		}
-	default:
-		sh.result(f, val, dq)
-	}
-}
-
+// trim removes a prefix or suffix. Like dash, which keeps its strings as C does, it matches no pattern against more than
+// one of the parameters of "${@#x}".
 func trim(s, pat string, op syntax.ParExpOperator) string {
+	match := func(s string) bool {
+		s, _, _ = strings.Cut(s, endOfParameter)
+		return libc.ShellMatch(pat, s)
+	}
+	first, _, _ := strings.Cut(s, endOfParameter)
 	switch op {
 	case syntax.RemSmallPrefix:
-		for i := 0; i <= len(s); i++ {
-			if libc.ShellMatch(pat, s[:i]) {
+		for i := 0; i <= len(first); i++ {
+			if match(s[:i]) {
 				return s[i:]
 			}
 		}
 	case syntax.RemLargePrefix:
 		for i := len(s); i >= 0; i-- {
-			if libc.ShellMatch(pat, s[:i]) {
+			if match(s[:i]) {
 				return s[i:]
 			}
 		}
 	case syntax.RemSmallSuffix:
 		for i := len(s); i >= 0; i-- {
-			if libc.ShellMatch(pat, s[i:]) {
+			if match(s[i:]) {
 				return s[:i]
 			}
 		}
 	case syntax.RemLargeSuffix:
-		for i := 0; i <= len(s); i++ {
-			if libc.ShellMatch(pat, s[i:]) {
+		for i := 0; i <= len(first); i++ {
+			if match(s[i:]) {
 				return s[:i]
 			}
 		}
