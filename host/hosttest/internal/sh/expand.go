@@ -88,6 +88,7 @@ func (f *fielder) expanded(s string) {
 		}
 		return
 	}
+	f.white = false // white space at the end of one expansion does not take the separator that begins the next
 	for i := range len(s) {
 		c := s[i]
 		if strings.IndexByte(f.ifs, c) < 0 && c != endOfParameter[0] {
@@ -368,7 +369,8 @@ func (sh *shell) joined() string {
 
 // parameters gives $@ or $*. Where fields are wanted of them, endOfParameter stands between the parameters.
 func (sh *shell) parameters(f *fielder, name string, dq bool) string {
-	if f.split && (name == "@" || !dq) {
+	_, ifs := sh.get("IFS")
+	if f.split && (name == "@" && dq || !dq && ifs) {
 		return strings.Join(sh.params, endOfParameter)
 	}
 	return sh.joined()

@@ -50,3 +50,33 @@ func TestExpansionsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestPatternsLikeDash tries every pattern of up to three characters out of those that mean something in one.
+func TestPatternsLikeDash(t *testing.T) {
+	var script strings.Builder
+	script.WriteString(`set -f; try() {
+		for s in '' a b ab ba '[' ']' '-' '!' '\' 'a]' '[a' '[]' '\a' '[a]' '-b' 'b-'; do
+			case $s in $1) printf ' <%s>' "$s";; esac
+			case $s in "$1") printf ' quoted <%s>' "$s";; esac
+		done
+		x='[a-b]!\*'; printf ' {%s}{%s}{%s}{%s}' "${x#$1}" "${x##$1}" "${x%$1}" "${x%%$1}"; echo " $1"
+	}
+`)
+	var add func(pattern string)
+	add = func(pattern string) {
+		// Of a bracket that stays open and ends so, dash reads beyond its end.
+		unread := strings.Contains(pattern, "[") && strings.ContainsAny(pattern[len(pattern)-1:], `\-`)
+		if !unread {
+			script.WriteString("try '" + pattern + "'\n")
+		}
+		if len(pattern) < 3 {
+			for _, c := range `*?[]!-\ab` {
+				add(pattern + string(c))
+			}
+		}
+	}
+	for _, c := range `*?[]!-\ab` {
+		add(string(c))
+	}
+	debiantest.Compare(t, real.Missing, []string{script.String()})
+}

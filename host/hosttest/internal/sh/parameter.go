@@ -80,6 +80,10 @@ func (sh *shell) param(f *fielder, p *syntax.ParamExp, dq bool) {
 		if !set && sh.has('u') {
 			sh.unsetError(name, "parameter not set")
 		}
+		if !set { // nothing to remove: the pattern is not even expanded
+			sh.result(f, "", dq)
+			return
+		}
 		pat := sh.pattern(p.Exp.Word)
 		sh.result(f, trim(val, pat, op), dq)
 	default:
