@@ -90,7 +90,8 @@ func matchBracket(pat string, r rune, decode func(string) (rune, int), negation 
 		}
 		first = false
 		if strings.HasPrefix(pat[i:], "[:") {
-			if end := strings.Index(pat[i:], ":]"); end > 1 {
+			// To dash, the bracket before a name that is no class is a character like others.
+			if end := strings.Index(pat[i:], ":]"); end > 1 && (negation != "!" || isClass(pat[i+2:i+end])) {
 				if InClass(pat[i+2:i+end], r) {
 					ok = true
 				}
@@ -116,6 +117,14 @@ func matchBracket(pat string, r rune, decode func(string) (rune, int), negation 
 			ok = true
 		}
 	}
+}
+
+func isClass(name string) bool {
+	switch name {
+	case "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph", "cntrl", "xdigit":
+		return true
+	}
+	return false
 }
 
 func InClass(class string, r rune) bool {

@@ -69,10 +69,7 @@ func (sh *shell) arithValue(s string, depth int) int64 {
 	}
 	if libc.IsName(s) {
 		v, ok := sh.special(s)
-		if !ok {
-			if sh.has('u') {
-				sh.unsetError(s, "parameter not set")
-			}
+		if !ok { // of set -u, dash thinks only where there is a $
 			return 0
 		}
 		v = strings.TrimSpace(v)

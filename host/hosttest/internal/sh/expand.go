@@ -7,104 +7,8 @@ import (
 
 	"mvdan.cc/sh/v3/syntax"
 
-	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
-
-// A fielder collects the fields of an expansion. Each field is kept twice: as text, and as a pattern in which what was
-// quoted is escaped.
-type fielder struct {
-	sh    *shell
-	split bool // unquoted expansions are split into fields
-	ifs   string
-	out   []string
-	text  []byte
-	pat   []byte
-	glob  bool
-	have  bool // the current field exists even when it is empty
-	white bool // the last field was ended by white space
-}
-
-func (f *fielder) end() {
-	if f.glob && f.split && !f.sh.has('f') {
-		if names := f.sh.glob(string(f.pat)); len(names) > 0 {
-			f.out = append(f.out, names...)
-			f.text, f.pat, f.glob, f.have = f.text[:0], f.pat[:0], false, false
-			return
-		}
-	}
-	f.out = append(f.out, string(f.text))
-	f.text, f.pat, f.glob, f.have = f.text[:0], f.pat[:0], false, false
-}
-
-// quoted adds text that is taken literally.
-func (f *fielder) quoted(s string) {
-	f.have, f.white = true, false
-	f.text = append(f.text, s...)
-	for i := range len(s) {
-		if strings.IndexByte(`*?[]\!-^`, s[i]) >= 0 {
-			f.pat = append(f.pat, '\\')
-		}
-		f.pat = append(f.pat, s[i])
-	}
-}
-
-// plain adds unquoted text of the script: not split, but it may be a pattern.
-func (f *fielder) plain(s string) {
-	if s == "" {
-		return
-	}
-	f.have, f.white = true, false
-	f.text = append(f.text, s...)
-	f.pat = append(f.pat, s...)
-	if strings.ContainsAny(s, "*?[") {
-		f.glob = true
-	}
-}
-
-// expanded adds the result of an unquoted expansion.
-func (f *fielder) expanded(s string) {
-	if !f.split {
-		f.text = append(f.text, s...)
-		f.pat = append(f.pat, s...)
-		if s != "" {
-			f.have = true
-		}
-		return
-	}
-	for i := range len(s) {
-		c := s[i]
-		if strings.IndexByte(f.ifs, c) < 0 {
-			f.have, f.white = true, false
-			f.text = append(f.text, c)
-			f.pat = append(f.pat, c)
-			if c == '*' || c == '?' || c == '[' {
-				f.glob = true
-			}
-			continue
-		}
-		if c == ' ' || c == '\t' || c == '\n' {
-			if f.have {
-				f.end()
-				f.white = true
-			}
-			continue
-		}
-		if f.white && !f.have {
-			f.white = false
-			continue
-		}
-		f.end()
-	}
-}
-
-func (sh *shell) newFielder(split bool) *fielder {
-	ifs, set := sh.get("IFS")
-	if !set {
-		ifs = " \t\n"
-	}
-	return &fielder{sh: sh, split: split, ifs: ifs}
-}
 
 // fields expands words into arguments.
 func (sh *shell) fields(words []*syntax.Word) []string {
@@ -119,8 +23,7 @@ func (sh *shell) fields(words []*syntax.Word) []string {
 				continue
 			}
 		}
-		f.white = false
-		sh.parts(f, w.Parts, false, true, false)
+		sh.parts(f, w.Parts, bare)
 		if f.have {
 			f.end()
 		}
@@ -134,82 +37,30 @@ func (sh *shell) word(w *syntax.Word) string {
 		return ""
 	}
 	f := sh.newFielder(false)
-	sh.parts(f, w.Parts, false, true, false)
+	sh.parts(f, w.Parts, bare)
 	return string(f.text)
 }
 
-// assignWord expands the right side of an assignment, where a tilde may follow a colon.
+// assignWord expands the right side of an assignment.
 func (sh *shell) assignWord(w *syntax.Word) string {
 	f := sh.newFielder(false)
-	sh.parts(f, w.Parts, false, true, true)
+	f.assign = true
+	sh.parts(f, w.Parts, bare)
 	return string(f.text)
 }
 
-func (sh *shell) heredoc(r *syntax.Redirect) string {
-	quoted := false
-	for _, p := range r.Word.Parts {
-		switch p := p.(type) {
-		case *syntax.Lit:
-			quoted = quoted || strings.Contains(p.Value, `\`)
-		default:
-			quoted = true
-		}
-	}
-	var b strings.Builder
-	strip := r.Op == syntax.DashHdoc
-	if quoted {
-		for _, p := range r.Hdoc.Parts {
-			b.WriteString(p.(*syntax.Lit).Value)
-		}
-		return stripTabs(b.String(), strip)
-	}
-	f := sh.newFielder(false)
-	for _, p := range r.Hdoc.Parts {
-		if l, ok := p.(*syntax.Lit); ok {
-			f.quoted(unescapeDouble(stripTabs(l.Value, strip), false))
-			continue
-		}
-		sh.parts(f, []syntax.WordPart{p}, true, false, false)
-	}
-	return string(f.text)
-}
+// A quoting is what surrounds a part of a word.
+type quoting int
 
-func stripTabs(s string, strip bool) string {
-	if !strip {
-		return s
-	}
-	lines := strings.SplitAfter(s, "\n")
-	for i, l := range lines {
-		lines[i] = strings.TrimLeft(l, "\t")
-	}
-	return strings.Join(lines, "")
-}
+const (
+	bare    quoting = iota
+	operand         // unquoted in the word of ${x-word}, whose literal text is split into fields too
+	double          // within double quotes or a here-document
+)
 
-// unescapeDouble removes the backslashes that quote something within double quotes (or a here-document).
-func unescapeDouble(s string, quotes bool) string {
-	if strings.IndexByte(s, '\\') < 0 {
-		return s
-	}
-	out := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) {
-			switch c := s[i+1]; {
-			case c == '$' || c == '`' || c == '\\' || c == '"' && quotes:
-				out = append(out, c)
-				i++
-				continue
-			case c == '\n':
-				i++
-				continue
-			}
-		}
-		out = append(out, s[i])
-	}
-	return string(out)
-}
-
-// parts expands word parts. dq is true within double quotes; start tells that the word begins here.
-func (sh *shell) parts(f *fielder, parts []syntax.WordPart, dq, start, assign bool) {
+// parts expands the parts of a word.
+func (sh *shell) parts(f *fielder, parts []syntax.WordPart, q quoting) {
+	dq := q == double
 	for i, part := range parts {
 		switch p := part.(type) {
 		case *syntax.Lit:
@@ -217,32 +68,7 @@ func (sh *shell) parts(f *fielder, parts []syntax.WordPart, dq, start, assign bo
 				f.quoted(unescapeDouble(p.Value, true))
 				continue
 			}
-			s := p.Value
-			if start && i == 0 && strings.HasPrefix(s, "~") {
-				s = sh.tilde(f, s, len(parts) == 1)
-			}
-			for {
-				j := strings.IndexByte(s, '\\')
-				k := -1
-				if assign {
-					k = strings.Index(s, ":~")
-				}
-				if k >= 0 && (j < 0 || k < j) {
-					f.plain(s[:k+1])
-					s = sh.tilde(f, s[k+1:], i == len(parts)-1)
-					continue
-				}
-				if j < 0 || j+1 >= len(s) {
-					f.plain(s)
-					break
-				}
-				f.plain(s[:j])
-				_, w := utf8.DecodeRuneInString(s[j+1:])
-				if s[j+1] != '\n' {
-					f.quoted(s[j+1 : j+1+w])
-				}
-				s = s[j+1+w:]
-			}
+			sh.lit(f, p.Value, q, i == 0, i == len(parts)-1)
 		case *syntax.SglQuoted:
 			if p.Dollar {
 				f.plain("$")
@@ -252,103 +78,97 @@ func (sh *shell) parts(f *fielder, parts []syntax.WordPart, dq, start, assign bo
 			if p.Dollar {
 				f.plain("$")
 			}
-			if len(p.Parts) == 0 {
+			if !onlyParameters(p.Parts) {
 				f.quoted("")
 			}
-			// "$@" alone makes no field when there are no parameters.
-			sh.parts(f, p.Parts, true, false, false)
+			sh.parts(f, p.Parts, double)
 		case *syntax.ParamExp:
 			sh.param(f, p, dq)
 		case *syntax.CmdSubst:
-			sh.result(f, sh.cmdSubst(p), dq)
+			f.result(sh.cmdSubst(p), dq)
 		case *syntax.ArithmExp:
 			n := int64(0)
 			if p.X != nil {
 				n = sh.arithm(p.X)
 			}
-			sh.result(f, strconv.FormatInt(n, 10), dq)
+			f.result(strconv.FormatInt(n, 10), dq)
 		default:
 			sh.unsupported("word")
 		}
 	}
 }
 
-func (sh *shell) result(f *fielder, s string, dq bool) {
-	if dq {
-		f.quoted(s)
-	} else {
-		f.expanded(s)
+// onlyParameters tells whether parts are those of "$@", which alone makes no field when there are no parameters.
+func onlyParameters(parts []syntax.WordPart) bool {
+	if len(parts) != 1 {
+		return false
+	}
+	p, ok := parts[0].(*syntax.ParamExp)
+	return ok && p.Param != nil && p.Param.Value == "@" && p.Exp == nil && !p.Length
+}
+
+// lit expands unquoted text of the script: its tildes and backslashes. First and last tell that the word begins and
+// ends with it.
+func (sh *shell) lit(f *fielder, s string, q quoting, first, last bool) {
+	plain := f.plain
+	if q == operand {
+		plain = f.expanded
+	}
+	if first && strings.HasPrefix(s, "~") {
+		s = sh.tilde(f, s, last)
+	}
+	for {
+		j := strings.IndexByte(s, '\\')
+		k := -1
+		if f.assign {
+			k = strings.Index(s, ":~")
+		}
+		if k >= 0 && (j < 0 || k < j) {
+			plain(s[:k+1])
+			s = sh.tilde(f, s[k+1:], last)
+			continue
+		}
+		if j < 0 || j+1 >= len(s) {
+			plain(s)
+			return
+		}
+		plain(s[:j])
+		_, w := utf8.DecodeRuneInString(s[j+1:])
+		if s[j+1] != '\n' {
+			f.quoted(s[j+1 : j+1+w])
+		}
+		s = s[j+1+w:]
 	}
 }
 
-// tilde expands a leading ~ or ~name and returns the rest.
+// tilde expands a leading ~ or ~name and returns the rest: all of s when there is nothing to expand. Whole tells that
+// the word ends with s.
 func (sh *shell) tilde(f *fielder, s string, whole bool) string {
-	end := strings.IndexAny(s, "/:")
+	ends := "/"
+	if f.assign {
+		ends = "/:"
+	}
+	end := strings.IndexAny(s, ends)
 	if end < 0 {
-		if !whole && strings.IndexByte(s, '\\') >= 0 {
+		if !whole {
 			return s
 		}
 		end = len(s)
 	}
 	name := s[1:end]
 	if name == "" {
-		if home, ok := sh.get("HOME"); ok {
-			f.quoted(home)
-			return s[end:]
+		home, ok := sh.get("HOME")
+		if !ok {
+			return s
 		}
-		return s
+		if home != "" {
+			f.quoted(home)
+		}
+		return s[end:]
 	}
 	if u := libc.UserByName(sh.p.Kernel, name); u != nil {
 		f.quoted(u.Home)
 		return s[end:]
 	}
 	return s
-}
-
-func (sh *shell) joined() string {
-	sep := " "
-	if ifs, ok := sh.get("IFS"); ok {
-		sep = ""
-		if ifs != "" {
-			sep = ifs[:1]
-		}
-	}
-	return strings.Join(sh.params, sep)
-}
-
-// special gives the value of $?, $#, $1 and the like.
-func (sh *shell) special(name string) (string, bool) {
-	switch name {
-	case "?":
-		return strconv.Itoa(sh.status), true
-	case "#":
-		return strconv.Itoa(len(sh.params)), true
-	case "$":
-		return strconv.Itoa(sh.dollar), true
-	case "!":
-		if sh.lastBg == 0 {
-			return "", false
-		}
-		return strconv.Itoa(sh.lastBg), true
-	case "-":
-		// dash goes through its list of options from the end.
-		var b strings.Builder
-		for _, o := range "ubaCEVvxsnmiIfe" {
-			if strings.ContainsRune(sh.opts, o) {
-				b.WriteRune(o)
-			}
-		}
-		return b.String(), true
-	case "@", "*":
-		return sh.joined(), len(sh.params) > 0
-	case "0":
-		return sh.arg0, true
-	}
-	if n, ok := kernel.ParseUint(name); ok {
-		if n >= 1 && n <= uint64(len(sh.params)) {
-			return sh.params[n-1], true
-		}
-		return "", false
-	}
-	return sh.get(name)
 }

@@ -24,7 +24,7 @@ func (sh *shell) glob(pat string) []string {
 						next = append(next, dir)
 					}
 				} else {
-					next = append(next, dir)
+					next = append(next, dir+"/")
 				}
 				continue
 			}

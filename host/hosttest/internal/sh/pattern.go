@@ -8,6 +8,6 @@ func (sh *shell) pattern(w *syntax.Word) string {
 		return ""
 	}
 	f := sh.newFielder(false)
-	sh.parts(f, w.Parts, false, true, false)
+	sh.parts(f, w.Parts, bare)
 	return string(f.pat)
 }

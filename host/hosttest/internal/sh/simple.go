@@ -109,8 +109,9 @@ func (sh *shell) callArgs(c *syntax.CallExpr) []string {
 			out := []string{c.Args[0].Lit()}
 			for _, w := range c.Args[1:] {
 				if l, ok := w.Parts[0].(*syntax.Lit); ok {
-					if n, _, ok := strings.Cut(l.Value, "="); ok && libc.IsName(n) {
-						out = append(out, sh.assignWord(w))
+					if n, v, ok := strings.Cut(l.Value, "="); ok && libc.IsName(n) {
+						value := &syntax.Word{Parts: append([]syntax.WordPart{&syntax.Lit{Value: v}}, w.Parts[1:]...)}
+						out = append(out, n+"="+sh.assignWord(value))
 						continue
 					}
 				}
@@ -254,5 +255,8 @@ func (sh *shell) execute(args, extra []string, as string) int {
 		return 127
 	}
 	sh.warnf("%s%s: %s", as, args[0], kernel.Strerror(err))
+	if as == "" && !sh.bash && !strings.Contains(args[0], "/") {
+		return 127 // what PATH leads to and cannot be executed was not found, whatever the message says
+	}
 	return 126
 }
