@@ -39,9 +39,11 @@ func TestAdoptionSaysWhom(t *testing.T) {
 			t.Fatal(err)
 		}
 		for id, says := range map[string][]string{
-			"pg/erp/role:erp_role":                        {"LOGIN", "the password", `1 of "erp_role" at "erp"`, "Adopting"},
-			"pg/erp/database:erp":                         {"legacy", `1 of "legacy" at "erp"`, `REASSIGN OWNED BY "legacy" TO "erp_role"`},
-			"pg/erp/grants:erp":                           {"PUBLIC", `1 of "legacy" at "erp"`, `1 of "oldpool" at "erp"`, "connect"},
+			"pg/erp/role:erp_role": {"LOGIN", "the password", `1 of "erp_role" at "erp"`, "Adopting"},
+			"pg/erp/database:erp": {"legacy", `1 of "legacy" at "erp"`,
+				`REASSIGN OWNED BY "legacy" TO "erp_role"`},
+			"pg/erp/grants:erp": {"PUBLIC", `1 of "legacy" at "erp"`,
+				`1 of "oldpool" at "erp"`, "connect"},
 			"pg/erp/schema:pgbouncer":                     {"changes hands", "pgbouncer_auth"},
 			"pg/erp/function:pgbouncer.user_lookup(text)": {"PUBLIC", `1 of "oldpool" at "erp"`},
 			"pg/erp/grant:erp_role:credentials_editor":    nil,
@@ -94,7 +96,8 @@ func TestAdopting(t *testing.T) {
 			t.Parallel()
 			pg := startReal(t, real.PGOptions{Major: major})
 			s := access(pg)
-			sql(t, pg.DSN("postgres"), "CREATE ROLE erp_login LOGIN PASSWORD 'x'", "CREATE ROLE backup LOGIN PASSWORD 'x' IN ROLE pg_read_all_data",
+			sql(t, pg.DSN("postgres"), "CREATE ROLE erp_login LOGIN PASSWORD 'x'",
+				"CREATE ROLE backup LOGIN PASSWORD 'x' IN ROLE pg_read_all_data",
 				"CREATE DATABASE erp OWNER erp_login")
 			app := pg.DSNAs("erp_login", "x", "erp")
 			sql(t, pg.DSN("erp"), "ALTER SCHEMA public OWNER TO erp_login")

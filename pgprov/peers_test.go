@@ -41,7 +41,8 @@ func TestReportedOfOthers(t *testing.T) {
 			sql(t, pg.DSNAs("pgbouncer_auth", spec.Pooler.Password.Reveal(), "crm"), "SELECT 1")
 
 			// roles whose names need quotes (ansible/ansible issues 18937 and 1813, community.general 1058)
-			odd := []string{"www-carto", "Foo Bar", "user", `a"b'c`, "50%", "PUBLIC", "back\\slash", "a,b", "{x}", "a=b", "v1.2/3", "pgx_"}
+			odd := []string{"www-carto", "Foo Bar", "user", `a"b'c`, "50%", "PUBLIC",
+				"back\\slash", "a,b", "{x}", "a=b", "v1.2/3", "pgx_"}
 			for _, name := range odd {
 				sql(t, root, fmt.Sprintf(`CREATE ROLE "%s" LOGIN PASSWORD 'x'`, strings.ReplaceAll(name, `"`, `""`)))
 			}
@@ -82,14 +83,16 @@ func TestReportedOfOthers(t *testing.T) {
 			converged(t, s, spec)
 
 			// an extension that somebody else made, elsewhere (postgres-operator 1534)
-			sql(t, pg.DSN("erp"), "CREATE SCHEMA ext AUTHORIZATION erp_role", "SET ROLE erp_role", "CREATE EXTENSION citext SCHEMA ext")
+			sql(t, pg.DSN("erp"), "CREATE SCHEMA ext AUTHORIZATION erp_role", "SET ROLE erp_role",
+				"CREATE EXTENSION citext SCHEMA ext")
 			spec.Instances[0].Extensions = []string{"citext"}
 			converged(t, s, spec)
 
 			// users whose rights somebody else granted them (the order that Vault's own revocation lacks)
 			sql(t, root, `CREATE ROLE "v-old" LOGIN VALID UNTIL '2001-01-01'`, "CREATE ROLE granter")
 			sql(t, pg.DSN("erp"), "GRANT SELECT ON t TO granter WITH GRANT OPTION", "SET ROLE granter",
-				`GRANT SELECT ON t TO "v-old"`, "RESET ROLE", `ALTER DEFAULT PRIVILEGES FOR ROLE "v-old" GRANT SELECT ON TABLES TO erp_role`,
+				`GRANT SELECT ON t TO "v-old"`, "RESET ROLE",
+				`ALTER DEFAULT PRIVILEGES FOR ROLE "v-old" GRANT SELECT ON TABLES TO erp_role`,
 				`ALTER DEFAULT PRIVILEGES FOR ROLE erp_role GRANT SELECT ON TABLES TO "v-old"`, "SELECT lo_create(42)",
 				`ALTER LARGE OBJECT 42 OWNER TO "v-old"`, "ALTER TABLE t ENABLE ROW LEVEL SECURITY",
 				`CREATE POLICY p ON t TO "v-old" USING (true)`)

@@ -89,7 +89,8 @@ func TestTenantSettings(t *testing.T) {
 			if taken < 100 {
 				t.Errorf("the owner could set %d values only", taken)
 			}
-			for _, set := range []string{"ALTER DATABASE erp SET role = erp_role", "ALTER DATABASE erp SET plpgsql.extra_errors = 'all'",
+			for _, set := range []string{"ALTER DATABASE erp SET role = erp_role",
+				"ALTER DATABASE erp SET plpgsql.extra_errors = 'all'",
 				"ALTER DATABASE erp SET session_authorization = erp_role", "ALTER DATABASE erp SET SESSION AUTHORIZATION erp_role",
 				"ALTER ROLE ALL IN DATABASE erp SET local_preload_libraries = 'nonsense'", "ALTER DATABASE erp SET a.b = 'c'"} {
 				if tenant(set) {
