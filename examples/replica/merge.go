@@ -30,8 +30,8 @@ func (m *mergeFlags) define(f *flag.FlagSet) {
 	f.StringVar(&o.State, "state", "",
 		"keep the progress of writing to a device in `FILE`, so that it can be continued")
 	f.BoolVar(&o.Restart, "restart", false, "begin again, instead of continuing an interrupted run")
-	f.StringVar(&m.hash, "hash", "tree", "tree, computed in parallel: the SHA-256 of the SHA-256 digests of pieces of 4 MiB;\n"+
-		"sha256, of the whole image, which takes longer; or none")
+	f.StringVar(&m.hash, "hash", "tree", "`HASH`: tree, over the SHA-256 of sectors and of pieces of 4 MiB, which takes no "+
+		"time for holes; sha256, plain, of the whole image; or none")
 	f.IntVar(&o.Workers, "workers", 0, "parallel readers; 0 means 4")
 	f.StringVar(&m.method, "method", "", "clone, copy-range or read-write; empty means the fastest that works")
 	f.BoolVar(&m.rank.NoChecksums, "no-checksums", false,
