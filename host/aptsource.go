@@ -2,7 +2,6 @@ package host
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -26,8 +25,6 @@ type AptSource struct {
 	Trusted       bool     `yaml:"trusted"`       // packages are not verified; for a source on the machine itself
 	Absent        bool     `yaml:"absent"`
 }
-
-var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*$`)
 
 // ID returns "aptsource:NAME".
 func (a AptSource) ID() string { return "aptsource:" + a.Name }
