@@ -102,6 +102,9 @@ func checkMode(ps *lab.Problems, m Mode) {
 	}
 }
 
+// fileNamePattern are the names of the files that resources write into a directory of configuration.
+var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*$`)
+
 var accountPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
 // checkName reports the problem of the name of a user or group (useradd(8)).
