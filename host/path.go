@@ -114,5 +114,3 @@ func checkName(ps *lab.Problems, field, name string) {
 			Message: "is not the name of an account: 1 to 32 letters, digits, _ - and ., a letter or _ first"})
 	}
 }
-
-var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*$`)

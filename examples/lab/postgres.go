@@ -103,11 +103,12 @@ func (d *database) plan(ctx context.Context, only *pipeline.Selection, k *lab.Ke
 			return nil, err
 		}
 	}
-	plan, err := d.server.Plan(ctx, d.spec)
-	if err != nil {
-		return nil, err
+	plan, failed := d.server.Plan(ctx, d.spec) // of the other databases, beside the errors of some
+	if plan == nil {
+		return nil, failed
 	}
-	return plan.Only(only.Globs()...)
+	plan, err := plan.Only(only.Globs()...)
+	return plan, errors.Join(failed, err)
 }
 
 // ids returns the IDs of all changes that may ever be made, by themselves and as plans have them.
