@@ -55,7 +55,6 @@ func (s *sedParser) space() {
 	}
 }
 
-// delimited reads up to an unescaped delimiter.
 // sedEscape reads what follows a backslash as GNU sed's escape of a character; width 0 means that it is none.
 func sedEscape(s string) (char byte, width int) {
 	if k := strings.IndexByte("afrv", s[0]); k >= 0 {
@@ -76,6 +75,7 @@ func sedEscape(s string) (char byte, width int) {
 	return 0, 0
 }
 
+// delimited reads up to an unescaped delimiter.
 func (s *sedParser) delimited(d byte, isRegexp bool) (string, bool) {
 	var b strings.Builder
 	in := false
