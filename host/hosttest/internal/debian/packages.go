@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -14,7 +15,28 @@ import (
 var packages = sync.OnceValue(makePackages)
 
 func makePackages() []apt.Package {
-	out := []apt.Package{
+	out := slices.Concat(toolPackages(), storagePackages(), systemPackages(), dockerPackages(), testPackages())
+	have := map[string]bool{}
+	for _, pk := range out {
+		have[pk.Name] = true
+	}
+	for line := range strings.Lines(apt.BasePackages) {
+		f := strings.Fields(line)
+		if have[f[0]] {
+			continue
+		}
+		pk := apt.Package{Name: f[0], Version: f[1]}
+		if len(f) > 4 && strings.Contains(f[4], "a") {
+			pk.Arch = "all"
+		}
+		out = append(out, pk)
+	}
+	return out
+}
+
+// toolPackages are the tools that a lab installs on a machine.
+func toolPackages() []apt.Package {
+	return []apt.Package{
 		{Name: "age", Version: "1.1.1-1+b3", Commands: commands("age age-keygen")},
 		{Name: "ca-certificates", Version: "20230311+deb12u1", Arch: "all", Depends: "openssl (>= 1.1.1)", Postinst: "update-ca-certificates"},
 		{
@@ -36,6 +58,20 @@ func makePackages() []apt.Package {
 		{Name: "libonig5", Version: "6.9.8-1"},
 		{Name: "libjq1", Version: "1.6-2.1+deb12u1", Depends: "libonig5 (>= 6.9.8)"},
 		{Name: "jq", Version: "1.6-2.1+deb12u1", Depends: "libjq1 (= 1.6-2.1+deb12u1)", Commands: commands("jq")},
+		{Name: "gpg", Version: "2.2.40-1.1", Commands: commands("gpg")},
+		{Name: "gnupg", Version: "2.2.40-1.1", Arch: "all", Depends: "gpg (>= 2.2.40-1.1)"},
+		{Name: "sqlite3", Version: "3.40.1-2+deb12u1", Commands: commands("sqlite3")},
+		{Name: "htop", Version: "3.2.2-2", Commands: commands("htop")},
+		{Name: "vim", Version: "2:9.0.1378-2+deb12u2", Commands: commands("vim")},
+		{Name: "git", Version: "1:2.39.5-0+deb12u2", Commands: commands("git")},
+		{Name: "postgresql-client-15", Version: "15.13-0+deb12u1", Commands: commands("psql pg_dump pg_restore")},
+		{Name: "postgresql-client", Version: "15+248", Arch: "all", Depends: "postgresql-client-15"},
+	}
+}
+
+// storagePackages are iSCSI, multipath and NFS.
+func storagePackages() []apt.Package {
+	return []apt.Package{
 		{Name: "libisns0", Version: "0.101-0.2+b1"},
 		{Name: "libopeniscsiusr", Version: "2.1.8-1+deb12u1"},
 		{
@@ -70,6 +106,12 @@ func makePackages() []apt.Package {
 			Conffiles: map[string]string{"/etc/default/nfs-kernel-server": "RPCNFSDCOUNT=8\n"}, Postinst: "[ -e /etc/exports ] || echo '# /etc/exports: see exports(5)' >/etc/exports",
 			Units: map[string]string{"nfs-server.service": "[Unit]\nDescription=NFS server and services\n\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\nExecReload=/bin/true\n\n[Install]\nWantedBy=multi-user.target\nAlias=nfs-kernel-server.service\n"},
 		},
+	}
+}
+
+// systemPackages are services that keep the system itself.
+func systemPackages() []apt.Package {
+	return []apt.Package{
 		{
 			Name: "rsync", Version: "3.2.7-1+deb12u2", Commands: commands("rsync"),
 			Units: map[string]string{"rsync.service": "[Unit]\nDescription=fast remote file copy program daemon\nConditionPathExists=/etc/rsyncd.conf\n\n[Service]\nExecStart=/usr/bin/rsync --daemon --no-detach\n\n[Install]\nWantedBy=multi-user.target\n"},
@@ -84,6 +126,12 @@ func makePackages() []apt.Package {
 			Name: "systemd-timesyncd", Version: "252.38-1~deb12u1", Depends: "systemd", Provides: "time-daemon", Conflicts: "chrony", Users: []string{"systemd-timesync"}, Commands: commands("/lib/systemd/systemd-timesyncd"),
 			Conffiles: map[string]string{"/etc/systemd/timesyncd.conf": "[Time]\n#NTP=\n"}, Units: map[string]string{"systemd-timesyncd.service": systemd.BaseUnits()["systemd-timesyncd.service"]},
 		},
+	}
+}
+
+// dockerPackages are Docker as Debian packages it, and as its makers do.
+func dockerPackages() []apt.Package {
+	return []apt.Package{
 		{Name: "runc", Version: "1.1.5+ds1-1+deb12u1", Commands: commands("/usr/sbin/runc")},
 		{Name: "containerd", Version: "1.6.20~ds1-1+deb12u1", Depends: "runc", Conflicts: "containerd.io", Commands: commands("containerd"), Units: map[string]string{"containerd.service": containerdUnit}},
 		dockerEngine(apt.Package{Name: "docker.io", Version: "20.10.24+dfsg1-1+deb12u1+b6", Depends: "adduser, containerd (>= 1.4), runc, iptables", Conflicts: "docker-ce, docker-ce-cli", Commands: commands("docker /usr/sbin/dockerd")}),
@@ -94,14 +142,12 @@ func makePackages() []apt.Package {
 		dockerEngine(apt.Package{Name: "docker-ce", Version: "5:27.5.1-1~debian.12~bookworm", Source: dockerSource, Depends: "containerd.io (>= 1.6.24), docker-ce-cli, iptables", Conflicts: "docker.io", Commands: commands("dockerd")}),
 		{Name: "docker-compose-plugin", Version: "2.35.1-1~debian.12~bookworm", Source: dockerSource, Depends: "docker-ce-cli", Commands: commands("/usr/libexec/docker/cli-plugins/docker-compose")},
 		{Name: "docker-buildx-plugin", Version: "0.23.0-1~debian.12~bookworm", Source: dockerSource, Depends: "docker-ce-cli", Commands: commands("/usr/libexec/docker/cli-plugins/docker-buildx")},
-		{Name: "gpg", Version: "2.2.40-1.1", Commands: commands("gpg")},
-		{Name: "gnupg", Version: "2.2.40-1.1", Arch: "all", Depends: "gpg (>= 2.2.40-1.1)"},
-		{Name: "sqlite3", Version: "3.40.1-2+deb12u1", Commands: commands("sqlite3")},
-		{Name: "htop", Version: "3.2.2-2", Commands: commands("htop")},
-		{Name: "vim", Version: "2:9.0.1378-2+deb12u2", Commands: commands("vim")},
-		{Name: "git", Version: "1:2.39.5-0+deb12u2", Commands: commands("git")},
-		{Name: "postgresql-client-15", Version: "15.13-0+deb12u1", Commands: commands("psql pg_dump pg_restore")},
-		{Name: "postgresql-client", Version: "15+248", Arch: "all", Depends: "postgresql-client-15"},
+	}
+}
+
+// testPackages are for tests of packages themselves.
+func testPackages() []apt.Package {
+	return []apt.Package{
 		{Name: "lab-test-a", Version: "1.0", Arch: "all", Files: map[string]string{"/usr/share/lab-test-a/version": "1.0\n"}},
 		{Name: "lab-test-a", Version: "1.1", Arch: "all", Files: map[string]string{"/usr/share/lab-test-a/version": "1.1\n"}},
 		{Name: "lab-test-b", Version: "2.0", Arch: "all", Depends: "lab-test-a (>= 1.0)", Files: map[string]string{"/usr/share/lab-test-b/version": "2.0\n"}},
@@ -109,22 +155,6 @@ func makePackages() []apt.Package {
 		{Name: "lab-test-conf", Version: "1.1", Arch: "all", Conffiles: map[string]string{"/etc/lab-test.conf": "# written by lab-test-conf 1.1\ngreeting = good day\n"}},
 		{Name: "lab-test-svc", Version: "1.0", Arch: "all", Units: map[string]string{"lab-test-svc.service": "[Unit]\nDescription=A service for tests\n\n[Service]\nExecStart=/bin/sleep infinity\n\n[Install]\nWantedBy=multi-user.target\n"}},
 	}
-	have := map[string]bool{}
-	for _, pk := range out {
-		have[pk.Name] = true
-	}
-	for line := range strings.Lines(apt.BasePackages) {
-		f := strings.Fields(line)
-		if have[f[0]] {
-			continue
-		}
-		pk := apt.Package{Name: f[0], Version: f[1]}
-		if len(f) > 4 && strings.Contains(f[4], "a") {
-			pk.Arch = "all"
-		}
-		out = append(out, pk)
-	}
-	return out
 }
 
 const dockerSource = "download.docker.com"

@@ -46,7 +46,7 @@ var KnownModules = []string{"iscsi_tcp", "libiscsi", "br_netfilter", "overlay", 
 	"xt_conntrack", "xt_MASQUERADE", "dm_crypt", "dm_mod", "dm_thin_pool", "nfs", "nfsd", "nfsv4", "ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_sh", "tun", "zram",
 	"bcm2835_v4l2", "i2c_dev", "cifs", "btrfs", "xfs", "fuse", "loop", "dummy", "rbd", "nbd", "snd_bcm2835", "uio", "ip_set", "bridge"}
 
-// sysctlSpaced are the parameters with several numbers, which the kernel prints with tabs between.
+// normalSysctl is what the kernel makes of a value: a number in decimal, several numbers with tabs between.
 func normalSysctl(key, v string) (string, error) {
 	v = strings.TrimSpace(v)
 	def := sysctlDefaults[key]
@@ -108,6 +108,7 @@ func text(f func(k *Kernel) string) *node {
 	return &node{read: func(k *Kernel, _ *Process) []byte { return []byte(f(k)) }}
 }
 
+// procImage is /proc.
 func procImage() *Image {
 	b := NewBuilder()
 	root := b.im.inodes[1]
@@ -124,6 +125,15 @@ func procImage() *Image {
 		},
 		look: procDir,
 	}
+	addSysctls(b)
+	addProcSystem(b)
+	addProcMounts(b)
+	addDeviceTree(b)
+	return b.Image()
+}
+
+// addSysctls adds /proc/sys.
+func addSysctls(b *Builder) {
 	sysctl := func(key, def string, when func(*Kernel) bool) {
 		i := b.gen("/sys/"+key, 0o644, &node{
 			read:  func(m *Kernel, _ *Process) []byte { return []byte(m.sysctl(key, def) + "\n") },
@@ -159,6 +169,10 @@ func procImage() *Image {
 	b.gen("/sys/kernel/ostype", 0o444, text(func(m *Kernel) string { return "Linux\n" }))
 	b.gen("/sys/kernel/random/boot_id", 0o444, text(func(m *Kernel) string { return m.BootID() + "\n" }))
 	b.gen("/sys/kernel/random/uuid", 0o444, text(func(m *Kernel) string { return NewUUID() + "\n" }))
+}
+
+// addProcSystem adds what tells of the machine and its kernel.
+func addProcSystem(b *Builder) {
 	b.gen("/cmdline", 0o444, text(func(m *Kernel) string {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -197,18 +211,6 @@ func procImage() *Image {
 		}
 		return s.String()
 	}))
-	mounts := text(func(m *Kernel) string { return m.procMounts() })
-	b.gen("/self/mounts", 0o444, mounts)
-	b.gen("/self/mountinfo", 0o444, text(func(m *Kernel) string { return m.mountinfo() }))
-	b.Dir("/self/fd", 0o500)
-	b.Link("/mounts", "self/mounts")
-	b.gen("/swaps", 0o444, text(func(m *Kernel) string { return m.procSwaps() }))
-	b.gen("/partitions", 0o444, text(func(m *Kernel) string { return m.procPartitions() }))
-	dt := func(m *Kernel) bool { return m.Config.Model != "-" }
-	b.Dir("/device-tree", 0o755).node = &node{when: dt}
-	model := text(func(m *Kernel) string { return m.Config.Model + "\x00" })
-	b.gen("/device-tree/model", 0o444, model)
-	b.gen("/device-tree/compatible", 0o444, text(func(m *Kernel) string { return "raspberrypi,5-model-b\x00brcm,bcm2712\x00" }))
 	b.gen("/cgroups", 0o444, text(func(m *Kernel) string {
 		s := "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"
 		for _, c := range []string{"cpuset", "cpu", "cpuacct", "blkio", "memory", "devices", "freezer", "net_cls", "perf_event", "net_prio", "pids"} {
@@ -220,7 +222,25 @@ func procImage() *Image {
 		}
 		return s
 	}))
-	return b.Image()
+}
+
+func addProcMounts(b *Builder) {
+	mounts := text(func(m *Kernel) string { return m.procMounts() })
+	b.gen("/self/mounts", 0o444, mounts)
+	b.gen("/self/mountinfo", 0o444, text(func(m *Kernel) string { return m.mountinfo() }))
+	b.Dir("/self/fd", 0o500)
+	b.Link("/mounts", "self/mounts")
+	b.gen("/swaps", 0o444, text(func(m *Kernel) string { return m.procSwaps() }))
+	b.gen("/partitions", 0o444, text(func(m *Kernel) string { return m.procPartitions() }))
+}
+
+// addDeviceTree adds what a Raspberry Pi tells of its model.
+func addDeviceTree(b *Builder) {
+	dt := func(m *Kernel) bool { return m.Config.Model != "-" }
+	b.Dir("/device-tree", 0o755).node = &node{when: dt}
+	model := text(func(m *Kernel) string { return m.Config.Model + "\x00" })
+	b.gen("/device-tree/model", 0o444, model)
+	b.gen("/device-tree/compatible", 0o444, text(func(m *Kernel) string { return "raspberrypi,5-model-b\x00brcm,bcm2712\x00" }))
 }
 
 func (k *Kernel) Uptime() time.Duration {
