@@ -52,10 +52,14 @@ type rootFile struct {
 var rootFiles = []rootFile{
 	{"/etc/subuid", 0o644, ""},
 	{"/etc/subgid", 0o644, ""},
-	{"/etc/shells", 0o644, "# /etc/shells: valid login shells\n/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n/bin/rbash\n/usr/bin/rbash\n/bin/dash\n/usr/bin/dash\n"},
-	{"/etc/login.defs", 0o644, "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\nSYS_UID_MIN 100\nSYS_UID_MAX 999\nUSERGROUPS_ENAB yes\nUMASK 022\n"},
-	{"/etc/nsswitch.conf", 0o644, "passwd: files systemd\ngroup: files systemd\nshadow: files systemd\nhosts: files mdns4_minimal [NOTFOUND=return] dns\nnetworks: files\nservices: db files\n"},
-	{"/etc/services", 0o644, "ssh\t\t22/tcp\ndomain\t\t53/tcp\ndomain\t\t53/udp\nhttp\t\t80/tcp\nntp\t\t123/udp\nhttps\t\t443/tcp\npostgresql\t5432/tcp\n"},
+	{"/etc/shells", 0o644, "# /etc/shells: valid login shells\n/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n" +
+		"/bin/rbash\n/usr/bin/rbash\n/bin/dash\n/usr/bin/dash\n"},
+	{"/etc/login.defs", 0o644, "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\nSYS_UID_MIN 100\n" +
+		"SYS_UID_MAX 999\nUSERGROUPS_ENAB yes\nUMASK 022\n"},
+	{"/etc/nsswitch.conf", 0o644, "passwd: files systemd\ngroup: files systemd\nshadow: files systemd\n" +
+		"hosts: files mdns4_minimal [NOTFOUND=return] dns\nnetworks: files\nservices: db files\n"},
+	{"/etc/services", 0o644, "ssh\t\t22/tcp\ndomain\t\t53/tcp\ndomain\t\t53/udp\nhttp\t\t80/tcp\nntp\t\t123/udp\n" +
+		"https\t\t443/tcp\npostgresql\t5432/tcp\n"},
 	{"/etc/resolv.conf", 0o644, "nameserver 192.168.1.1\n"},
 	{"/etc/environment", 0o644, ""},
 	{"/etc/debian_version", 0o644, "12.11\n"},
@@ -64,15 +68,28 @@ var rootFiles = []rootFile{
 	{"/etc/default/locale", 0o644, "LANG=C.UTF-8\n"},
 	{"/etc/modules", 0o644, "# Kernel modules to load at boot, one a line.\n"},
 	{"/etc/sysctl.conf", 0o644, "# Kernel parameters; see also /etc/sysctl.d.\n"},
-	{"/usr/lib/sysctl.d/50-default.conf", 0o644, "kernel.sysrq = 0x01b6\nnet.ipv4.conf.default.rp_filter = 2\n-net.ipv4.ping_group_range = 0 2147483647\nfs.protected_hardlinks = 1\nfs.protected_symlinks = 1\nfs.protected_regular = 2\nfs.protected_fifos = 1\n"},
-	{"/usr/lib/os-release", 0o644, "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL=\"https://www.debian.org/\"\nSUPPORT_URL=\"https://www.debian.org/support\"\nBUG_REPORT_URL=\"https://bugs.debian.org/\"\n"},
-	{"/etc/ssh/sshd_config", 0o644, "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\nX11Forwarding yes\nPrintMotd no\nAcceptEnv LANG LC_*\nSubsystem\tsftp\t/usr/lib/openssh/sftp-server\n"},
-	{"/etc/ssh/ssh_config", 0o644, "Include /etc/ssh/ssh_config.d/*.conf\nHost *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\n"},
-	{"/etc/crontab", 0o644, "SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin\n17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly\n"},
-	{"/etc/sudoers", 0o440, "Defaults\tenv_reset\nDefaults\tmail_badpass\nDefaults\tsecure_path=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"\nDefaults\tuse_pty\n\nroot\tALL=(ALL:ALL) ALL\n%sudo\tALL=(ALL:ALL) ALL\n\n@includedir /etc/sudoers.d\n"},
+	{"/usr/lib/sysctl.d/50-default.conf", 0o644,
+		"kernel.sysrq = 0x01b6\nnet.ipv4.conf.default.rp_filter = 2\n-net.ipv4.ping_group_range = 0 2147483647\n" +
+			"fs.protected_hardlinks = 1\nfs.protected_symlinks = 1\nfs.protected_regular = 2\n" +
+			"fs.protected_fifos = 1\n"},
+	{"/usr/lib/os-release", 0o644,
+		"PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\n" +
+			"VERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL=\"https://www.debian.org/\"\n" +
+			"SUPPORT_URL=\"https://www.debian.org/support\"\nBUG_REPORT_URL=\"https://bugs.debian.org/\"\n"},
+	{"/etc/ssh/sshd_config", 0o644,
+		"Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\nX11Forwarding yes\n" +
+			"PrintMotd no\nAcceptEnv LANG LC_*\nSubsystem\tsftp\t/usr/lib/openssh/sftp-server\n"},
+	{"/etc/ssh/ssh_config", 0o644,
+		"Include /etc/ssh/ssh_config.d/*.conf\nHost *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\n"},
+	{"/etc/crontab", 0o644, "SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin\n" +
+		"17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly\n"},
+	{"/etc/sudoers", 0o440, "Defaults\tenv_reset\nDefaults\tmail_badpass\n" +
+		"Defaults\tsecure_path=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"\n" +
+		"Defaults\tuse_pty\n\nroot\tALL=(ALL:ALL) ALL\n%sudo\tALL=(ALL:ALL) ALL\n\n@includedir /etc/sudoers.d\n"},
 	{"/etc/ca-certificates.conf", 0o644, "mozilla/ISRG_Root_X1.crt\n"},
 	{"/etc/ssl/certs/ca-certificates.crt", 0o644, ""},
-	{"/usr/share/ca-certificates/mozilla/ISRG_Root_X1.crt", 0o644, "-----BEGIN CERTIFICATE-----\nSVNSRyBSb290IFgx\n-----END CERTIFICATE-----\n"},
+	{"/usr/share/ca-certificates/mozilla/ISRG_Root_X1.crt", 0o644,
+		"-----BEGIN CERTIFICATE-----\nSVNSRyBSb290IFgx\n-----END CERTIFICATE-----\n"},
 	{"/etc/skel/.bash_logout", 0o644, "# ~/.bash_logout: executed by bash(1) when login shell exits.\n"},
 	{"/etc/skel/.bashrc", 0o644, "# ~/.bashrc: executed by bash(1) for non-login shells.\n"},
 	{"/etc/skel/.profile", 0o644, "# ~/.profile: executed by the command interpreter for login shells.\n"},
@@ -82,7 +99,10 @@ var rootFiles = []rootFile{
 
 // packageFiles belong to dpkg and APT.
 var packageFiles = []rootFile{
-	{"/etc/apt/sources.list", 0o644, "deb http://deb.debian.test/debian bookworm main contrib non-free non-free-firmware\ndeb http://deb.debian.test/debian-security/ bookworm-security main contrib non-free non-free-firmware\ndeb http://deb.debian.test/debian bookworm-updates main contrib non-free non-free-firmware\n"},
+	{"/etc/apt/sources.list", 0o644,
+		"deb http://deb.debian.test/debian bookworm main contrib non-free non-free-firmware\n" +
+			"deb http://deb.debian.test/debian-security/ bookworm-security main contrib non-free non-free-firmware\n" +
+			"deb http://deb.debian.test/debian bookworm-updates main contrib non-free non-free-firmware\n"},
 	{"/etc/apt/sources.list.d/raspi.list", 0o644, "deb http://archive.raspberrypi.test/debian/ bookworm main\n"},
 	{"/var/lib/dpkg/lock", 0o640, ""},
 	{"/var/lib/dpkg/lock-frontend", 0o640, ""},
@@ -97,7 +117,8 @@ var packageFiles = []rootFile{
 
 // timeZones are those that a machine knows.
 var timeZones = []string{
-	"Etc/UTC", "Etc/GMT", "Europe/Paris", "Europe/London", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Australia/Sydney",
+	"Etc/UTC", "Etc/GMT", "Europe/Paris", "Europe/London", "Europe/Berlin", "America/New_York", "Asia/Tokyo",
+	"Australia/Sydney",
 }
 
 func rootImage(arch string, bins map[string]string) *kernel.Image {

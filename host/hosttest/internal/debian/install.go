@@ -45,7 +45,8 @@ func personalise(m *kernel.Kernel, cfg Config) {
 	put := func(path string, perm uint32, s string) { m.Install(path, perm, []byte(s)) }
 	h := cfg.Hostname
 	put("/etc/hostname", 0o644, h+"\n")
-	put("/etc/hosts", 0o644, "127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\nff02::1\t\tip6-allnodes\nff02::2\t\tip6-allrouters\n\n127.0.1.1\t"+h+"\n")
+	put("/etc/hosts", 0o644, "127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\n"+
+		"ff02::1\t\tip6-allnodes\nff02::2\t\tip6-allrouters\n\n127.0.1.1\t"+h+"\n")
 	put("/etc/machine-id", 0o444, strings.ReplaceAll(kernel.NewUUID(), "-", "")+"\n")
 	put("/etc/timezone", 0o644, cfg.Timezone+"\n")
 	put("/boot/firmware/cmdline.txt", 0o755, bootCmdline(m, cfg)+"\n")
@@ -96,7 +97,8 @@ func personalise(m *kernel.Kernel, cfg Config) {
 		add("/etc/gshadow", u+":!::\n")
 		b, _ := f.ReadFile("/etc/group")
 		text := string(b)
-		for _, g := range []string{"adm", "dialout", "cdrom", "sudo", "audio", "video", "plugdev", "games", "users", "netdev", "gpio", "i2c", "spi"} {
+		for _, g := range []string{"adm", "dialout", "cdrom", "sudo", "audio", "video", "plugdev", "games", "users",
+			"netdev", "gpio", "i2c", "spi"} {
 			text = addMember(text, g, u)
 		}
 		f.WriteFile("/etc/group", []byte(text))
@@ -110,7 +112,8 @@ func personalise(m *kernel.Kernel, cfg Config) {
 		}
 	} else if cfg.Password != "" {
 		b, _ := m.FS().ReadFile("/etc/shadow")
-		m.FS().WriteFile("/etc/shadow", []byte(strings.Replace(string(b), "root:*:", "root:"+libc.ShadowHash(cfg.Password)+":", 1)))
+		m.FS().WriteFile("/etc/shadow",
+			[]byte(strings.Replace(string(b), "root:*:", "root:"+libc.ShadowHash(cfg.Password)+":", 1)))
 	}
 	home := "/home/" + u
 	id := 1000
@@ -146,5 +149,6 @@ func bootCmdline(k *kernel.Kernel, cfg Config) string {
 	if cfg.Cmdline != "" {
 		return strings.TrimSuffix(cfg.Cmdline, "\n")
 	}
-	return fmt.Sprintf("console=serial0,115200 console=tty1 root=PARTUUID=%s rootfstype=ext4 fsck.repair=yes rootwait cfg80211.ieee80211_regdom=FR", k.RootPart().PARTUUID)
+	return fmt.Sprintf("console=serial0,115200 console=tty1 root=PARTUUID=%s rootfstype=ext4 fsck.repair=yes "+
+		"rootwait cfg80211.ieee80211_regdom=FR", k.RootPart().PARTUUID)
 }

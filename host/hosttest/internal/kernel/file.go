@@ -99,14 +99,16 @@ func (t *Tree) openFile(c Cred, cwd, path string, flags int, perm uint32, p *Pro
 			return nil, syscall.EACCES
 		}
 		// fs.protected_regular=2, Debian's default.
-		if di := s.dir.Inode(); flags&os.O_CREATE != 0 && i.IsReg() && di.Mode&ModeSticky != 0 && di.Mode&0o022 != 0 && c.UID != i.UID && di.UID != i.UID {
+		if di := s.dir.Inode(); flags&os.O_CREATE != 0 && i.IsReg() && di.Mode&ModeSticky != 0 && di.Mode&0o022 != 0 &&
+			c.UID != i.UID && di.UID != i.UID {
 			return nil, syscall.EACCES
 		}
 		if write && i.node == nil {
 			if s.At.Mnt.readonly() {
 				return nil, syscall.EROFS
 			}
-			if i.Attrs&AttrImmutable != 0 || i.Attrs&AttrAppend != 0 && (flags&os.O_APPEND == 0 || flags&os.O_TRUNC != 0) {
+			if i.Attrs&AttrImmutable != 0 ||
+				i.Attrs&AttrAppend != 0 && (flags&os.O_APPEND == 0 || flags&os.O_TRUNC != 0) {
 				return nil, syscall.EPERM
 			}
 		}

@@ -132,7 +132,8 @@ func missingEntry(steps []step, name string, dirWanted bool) Entry {
 	return s
 }
 
-// walkSelf resolves what is to be removed or renamed: a slash after a link does not follow it, but asks for a directory.
+// walkSelf resolves what is to be removed or renamed: a slash after a link does not follow it, but asks for a
+// directory.
 func (t *Tree) walkSelf(c Cred, cwd, path string) (Entry, error) {
 	bare := strings.TrimRight(path, "/")
 	if bare == "" || bare == path {

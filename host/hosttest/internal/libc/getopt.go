@@ -49,9 +49,9 @@ func (o *Options) All(names ...string) []string {
 	return v
 }
 
-// Getopt parses the arguments. short is as for getopt(3): a letter with ":" takes an argument, with "::" an optional one
-// in the same word, and a leading "+" stops at the first operand. long names the long options: "name", "name=" with an
-// argument, "name[=" with an optional one, and "name>x" is the same as the short x. On an error it prints what the C
+// Getopt parses the arguments. short is as for getopt(3): a letter with ":" takes an argument, with "::" an optional
+// one in the same word, and a leading "+" stops at the first operand. long names the long options: "name", "name=" with
+// an argument, "name[=" with an optional one, and "name>x" is the same as the short x. On an error it prints what the C
 // library prints and returns false.
 func Getopt(p *kernel.Process, short, long string) (*Options, bool) {
 	short, stop := strings.CutPrefix(short, "+")
@@ -197,8 +197,8 @@ func (g *getopt) readShort(arg string) bool {
 	return true
 }
 
-// Unsupported refuses the options that the real program has and this one has not: to ignore one would be kinder than the
-// real machine.
+// Unsupported refuses the options that the real program has and this one has not: to ignore one would be kinder than
+// the real machine.
 func Unsupported(p *kernel.Process, o *Options, names ...string) bool {
 	for _, n := range names {
 		if o.Has(n) {

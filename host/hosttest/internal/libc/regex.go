@@ -222,7 +222,8 @@ func bracket(s string) (int, string, error) {
 			}
 			name := s[i+2 : i+end]
 			switch name {
-			case "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph", "cntrl", "xdigit":
+			case "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph", "cntrl",
+				"xdigit":
 			default:
 				return 0, "", errors.New("Invalid character class name")
 			}

@@ -145,7 +145,8 @@ func (d *timeDirective) number(t time.Time) (field string, ok bool) {
 // timeLayouts are the letters that are a layout of package time.
 var timeLayouts = map[byte]string{
 	'a': "Mon", 'A': "Monday", 'b': "Jan", 'h': "Jan", 'B': "January", 'c': "Mon Jan _2 15:04:05 2006", 'D': "01/02/06",
-	'x': "01/02/06", 'F': "2006-01-02", 'p': "PM", 'r': "03:04:05 PM", 'R': "15:04", 'T': "15:04:05", 'X': "15:04:05", 'Z': "MST",
+	'x': "01/02/06", 'F': "2006-01-02", 'p': "PM", 'r': "03:04:05 PM", 'R': "15:04", 'T': "15:04:05", 'X': "15:04:05",
+	'Z': "MST",
 }
 
 // text is a field that is not padded, or the directive itself when there is none of that letter.

@@ -19,9 +19,13 @@ import (
 
 const (
 	curlShort = "fsSLo:OIH:X:d:kw:m:u:A:vC:gGiRe:b:c:E:T:r:x:#460Nqnjt:y:Y:z:D:F:K:aZJ"
-	curlLong  = "fail>f silent>s show-error>S location>L output=>o remote-name>O head>I header=>H request=>X data=>d data-raw= data-binary= insecure>k write-out=>w max-time=>m user=>u user-agent=>A referer=>e verbose>v " +
-		"continue-at=>C globoff>g get>G include>i remote-time>R retry= retry-delay= retry-max-time= retry-connrefused retry-all-errors connect-timeout= proto= proto-redir= proto-default= cacert= capath= compressed fail-with-body " +
-		"create-dirs url= no-progress-meter progress-bar>^# tlsv1.2 tlsv1.3 http1.1 ipv4>4 ipv6>6 max-redirs= limit-rate= output-dir= noproxy= proxy=>x ciphers= resolve= speed-limit=>Y speed-time=>y remove-on-error"
+	curlLong  = "fail>f silent>s show-error>S location>L output=>o remote-name>O head>I header=>H request=>X data=>d " +
+		"data-raw= data-binary= insecure>k write-out=>w max-time=>m user=>u user-agent=>A referer=>e verbose>v " +
+		"continue-at=>C globoff>g get>G include>i remote-time>R retry= retry-delay= retry-max-time= " +
+		"retry-connrefused retry-all-errors connect-timeout= proto= proto-redir= proto-default= cacert= capath= " +
+		"compressed fail-with-body " +
+		"create-dirs url= no-progress-meter progress-bar>^# tlsv1.2 tlsv1.3 http1.1 ipv4>4 ipv6>6 max-redirs= " +
+		"limit-rate= output-dir= noproxy= proxy=>x ciphers= resolve= speed-limit=>Y speed-time=>y remove-on-error"
 )
 
 // curlNumbers are the options whose value is a number.
@@ -71,7 +75,8 @@ func cmdCurl(p *kernel.Process) int {
 			}
 		}
 	}
-	if libc.Unsupported(p, o, "b", "c", "C", "D", "E", "F", "J", "K", "n", "R", "r", "T", "t", "x", "z", "Z", "proto-default", "resolve") {
+	if libc.Unsupported(p, o, "b", "c", "C", "D", "E", "F", "J", "K", "n", "R", "r", "T", "t", "x", "z", "Z",
+		"proto-default", "resolve") {
 		return 2
 	}
 	urls := append(o.All("url"), o.Args...)
@@ -157,14 +162,16 @@ func curlOne(p *kernel.Process, o *libc.Options, raw, out string) int {
 			if n, err := strconv.Atoi(tr.answer.headers.Get("Retry-After")); err == nil && n > 0 {
 				pause = time.Duration(n) * time.Second
 				if limit > 0 && waited+pause > limit {
-					p.Warnf("curl: The Retry-After: time would make this command line exceed the maximum allowed time for retries.\n")
+					p.Warnf("curl: The Retry-After: time would make this command line exceed the maximum allowed " +
+						"time for retries.\n")
 					return curlWriteOut(p, o, tr)
 				}
 			}
 		}
 		if !o.Has("s") {
 			p.Flush()
-			curlWarn(p, fmt.Sprintf("Problem %s. Will retry in %d seconds. %d retries left.", why, pause/time.Second, left))
+			curlWarn(p, fmt.Sprintf("Problem %s. Will retry in %d seconds. %d retries left.", why, pause/time.Second,
+				left))
 		}
 		p.Sleep(pause)
 		waited += pause
@@ -201,7 +208,8 @@ func curlWarn(p *kernel.Process, text string) {
 }
 
 // curlRequest makes the request of a URL from the options.
-func curlRequest(p *kernel.Process, o *libc.Options, u *url.URL) (method string, headers http.Header, body []byte, problem string) {
+func curlRequest(p *kernel.Process, o *libc.Options,
+	u *url.URL) (method string, headers http.Header, body []byte, problem string) {
 	method = "GET"
 	var parts []string
 	posts := false
@@ -464,8 +472,10 @@ func curlWriteOut(p *kernel.Process, o *libc.Options, tr transfer) int {
 		status, size, kind = a.status, len(a.body), a.headers.Get("Content-Type")
 	}
 	code := fmt.Sprintf("%03d", status)
-	values := map[string]string{"http_code": code, "response_code": code, "size_download": strconv.Itoa(size), "url_effective": tr.url.String(), "url": tr.url.String(), "content_type": kind,
-		"num_redirects": strconv.Itoa(tr.hops), "exitcode": strconv.Itoa(tr.code), "scheme": strings.ToUpper(tr.url.Scheme), "http_version": "1.1"}
+	values := map[string]string{"http_code": code, "response_code": code, "size_download": strconv.Itoa(size),
+		"url_effective": tr.url.String(), "url": tr.url.String(), "content_type": kind,
+		"num_redirects": strconv.Itoa(tr.hops), "exitcode": strconv.Itoa(tr.code),
+		"scheme": strings.ToUpper(tr.url.Scheme), "http_version": "1.1"}
 	for w != "" {
 		if name, rest, ok := strings.Cut(strings.TrimPrefix(w, "%{"), "}"); ok && strings.HasPrefix(w, "%{") {
 			v, known := values[name]

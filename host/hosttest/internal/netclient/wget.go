@@ -15,9 +15,11 @@ import (
 
 const (
 	wgetShort = "qO:cnvT:t:P:SU:dN4:6e:i:bk"
-	wgetLong  = "quiet>q output-document=>O continue>c no-verbose timeout=>T tries=>t directory-prefix=>P server-response>S " +
+	wgetLong  = "quiet>q output-document=>O continue>c no-verbose timeout=>T tries=>t directory-prefix=>P " +
+		"server-response>S " +
 		"user-agent=>U https-only no-check-certificate header= no-hsts show-progress progress= timestamping>N " +
-		"ca-certificate= retry-connrefused waitretry= secure-protocol= connect-timeout= read-timeout= dns-timeout= spider " +
+		"ca-certificate= retry-connrefused waitretry= secure-protocol= connect-timeout= read-timeout= dns-timeout= " +
+		"spider " +
 		"verbose>v"
 )
 

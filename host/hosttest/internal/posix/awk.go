@@ -43,7 +43,8 @@ func cmdAwk(p *kernel.Process) int {
 		p.Errorf("%v", err)
 		return 2
 	}
-	cfg := &interp.Config{Argv0: "awk", Output: p.Stdout(), Error: p.Stderr(), NoExec: true, NoFileWrites: true, NoFileReads: true, Environ: []string{}}
+	cfg := &interp.Config{Argv0: "awk", Output: p.Stdout(), Error: p.Stderr(), NoExec: true, NoFileWrites: true,
+		NoFileReads: true, Environ: []string{}}
 	for _, e := range p.Env {
 		n, v, _ := strings.Cut(e, "=")
 		cfg.Environ = append(cfg.Environ, n, v)

@@ -63,7 +63,8 @@ func parseID(s string) (int64, bool) {
 }
 
 func cmdChown(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "RchfvHLP", "recursive>R no-dereference>h dereference changes>c quiet>f silent>f verbose>v reference= from=")
+	o, ok := libc.Getopt(p, "RchfvHLP",
+		"recursive>R no-dereference>h dereference changes>c quiet>f silent>f verbose>v reference= from=")
 	if !ok {
 		return libc.Usage(p, 1)
 	}

@@ -46,9 +46,11 @@ var preserved = []argSet{{"mode"}, {"timestamps"}, {"ownership"}, {"links"}, {"c
 
 const (
 	cpShort = "abdfHilLnprst:uvxPRS:TZ"
-	cpLong  = "archive>a attributes-only backup[= copy-contents dereference>L force>f interactive>i link>l no-clobber>n " +
+	cpLong  = "archive>a attributes-only backup[= copy-contents dereference>L force>f interactive>i link>l " +
+		"no-clobber>n " +
 		"no-dereference>P no-preserve= no-target-directory>T one-file-system>x parents preserve[= recursive>R " +
-		"remove-destination sparse= reflink[= strip-trailing-slashes suffix=>S symbolic-link>s target-directory=>t update>u " +
+		"remove-destination sparse= reflink[= strip-trailing-slashes suffix=>S symbolic-link>s target-directory=>t " +
+		"update>u " +
 		"verbose>v context[="
 )
 
@@ -394,7 +396,8 @@ func settle(p *kernel.Process, c *copying, from, to string, st, dst kernel.Stat)
 		}
 		_, lerr := p.Lstat(to)
 		distinct := st.Path != dst.Path || dst.IsSymlink()
-		if !(lerr == nil && distinct && (c.replace || c.backups != nil && !dst.IsSymlink() && c.moving)) && !(c.force && distinct && st.Nlink > 1) {
+		if !(lerr == nil && distinct && (c.replace || c.backups != nil && !dst.IsSymlink() && c.moving)) &&
+			!(c.force && distinct && st.Nlink > 1) {
 			p.Errorf("%s and %s are the same file", libc.Quote(from), libc.Quote(to))
 			return false, true
 		}

@@ -10,7 +10,8 @@ import (
 )
 
 func cmdDiff(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "uU:qrNwbBsaiEZ", "unified[=>u brief>q recursive>r new-file>N label= ignore-all-space>w report-identical-files>s text>a color[=")
+	o, ok := libc.Getopt(p, "uU:qrNwbBsaiEZ",
+		"unified[=>u brief>q recursive>r new-file>N label= ignore-all-space>w report-identical-files>s text>a color[=")
 	if !ok {
 		return libc.Usage(p, 2)
 	}

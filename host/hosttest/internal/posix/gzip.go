@@ -15,7 +15,8 @@ import (
 
 const (
 	gzipShort = "acdfhklLnNqrS:tvV123456789"
-	gzipLong  = "ascii>a stdout>c to-stdout>c decompress>d uncompress>d force>f keep>k list>l no-name>n name>N quiet>q " +
+	gzipLong  = "ascii>a stdout>c to-stdout>c decompress>d uncompress>d force>f keep>k list>l no-name>n name>N " +
+		"quiet>q " +
 		"recursive>r suffix=>S test>t verbose>v fast>1 best>9 rsyncable synchronous"
 )
 

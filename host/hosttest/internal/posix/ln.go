@@ -12,7 +12,8 @@ import (
 
 const (
 	lnShort = "bdfFinLPrsS:t:Tv"
-	lnLong  = "force>f symbolic>s no-dereference>n no-target-directory>T target-directory=>t relative>r logical>L physical>P " +
+	lnLong  = "force>f symbolic>s no-dereference>n no-target-directory>T target-directory=>t relative>r logical>L " +
+		"physical>P " +
 		"verbose>v backup[="
 )
 

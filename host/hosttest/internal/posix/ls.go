@@ -11,7 +11,8 @@ import (
 
 const (
 	lsShort = "1aAbcdfFgGhHiIklLmnNopqQrRsStTuUvwxXZ"
-	lsLong  = "all>a almost-all>A directory>d full-time human-readable>h inode>i numeric-uid-gid>n recursive>R reverse>r " +
+	lsLong  = "all>a almost-all>A directory>d full-time human-readable>h inode>i numeric-uid-gid>n recursive>R " +
+		"reverse>r " +
 		"size>s color[= group-directories-first time-style= zero"
 )
 

@@ -93,7 +93,8 @@ func (s *sedParser) delimited(d byte, isRegexp bool) (string, bool) {
 				return "", false
 			case width > 0:
 				if isRegexp && strings.IndexByte("^$.*[]\\/+?(){}|", char) >= 0 {
-					s.fail("hosttest: an operator written as a number is not supported") // GNU sed takes some for operators, some not
+					// GNU sed takes some for operators, some not
+					s.fail("hosttest: an operator written as a number is not supported")
 					return "", false
 				}
 				if char == '&' || char == '\\' {

@@ -12,7 +12,8 @@ import (
 
 const (
 	sedShort = "nrEe:f:i::l:suz"
-	sedLong  = "quiet>n silent>n regexp-extended>E expression=>e file=>f in-place[=>i separate>s null-data>z unbuffered>u " +
+	sedLong  = "quiet>n silent>n regexp-extended>E expression=>e file=>f in-place[=>i separate>s null-data>z " +
+		"unbuffered>u " +
 		"follow-symlinks posix debug"
 	sedUsage = "Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...\n"
 )

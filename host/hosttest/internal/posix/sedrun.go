@@ -102,7 +102,8 @@ func (r *sedRun) substitute(c *sedCommand) bool {
 		if m == nil {
 			break
 		}
-		if pos > 0 && m[0] >= 0 && (strings.HasPrefix(c.re.String(), "(?s)^") || strings.HasPrefix(c.re.String(), "(?i)(?s)^")) {
+		if pos > 0 && m[0] >= 0 && (strings.HasPrefix(c.re.String(), "(?s)^") ||
+			strings.HasPrefix(c.re.String(), "(?i)(?s)^")) {
 			break // ^ matches only at the start
 		}
 		for k := range m {
@@ -212,7 +213,8 @@ func checkLabels(all, cmds []*sedCommand) error {
 }
 
 func hasLabel(cmds []*sedCommand, label string) bool {
-	return sedLabel(cmds, label) >= 0 || slices.ContainsFunc(cmds, func(c *sedCommand) bool { return hasLabel(c.block, label) })
+	return sedLabel(cmds, label) >= 0 ||
+		slices.ContainsFunc(cmds, func(c *sedCommand) bool { return hasLabel(c.block, label) })
 }
 
 // sedLabel gives the place of a label.
@@ -225,8 +227,8 @@ func sedLabel(cmds []*sedCommand, label string) int {
 	return -1
 }
 
-// run carries out cmds on the pattern space. It gives the label that is nowhere among them and must be looked for outside,
-// or ok with an empty one when the script is to end.
+// run carries out cmds on the pattern space. It gives the label that is nowhere among them and must be looked for
+// outside, or ok with an empty one when the script is to end.
 func (r *sedRun) run(cmds []*sedCommand) (jump string, ok bool) {
 	for i := 0; i < len(cmds); i++ {
 		r.p.Check()
@@ -353,8 +355,8 @@ func (r *sedRun) edit(c *sedCommand) {
 	}
 }
 
-// next reads the next line, after what is in the pattern space (N) or instead of it (n). Without one the script ends; GNU sed
-// prints the pattern space then.
+// next reads the next line, after what is in the pattern space (N) or instead of it (n). Without one the script ends;
+// GNU sed prints the pattern space then.
 func (r *sedRun) next(appended bool) bool {
 	if r.n >= len(r.lines) {
 		r.quit = true

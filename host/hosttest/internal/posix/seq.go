@@ -14,7 +14,8 @@ func cmdSeq(p *kernel.Process) int {
 	sep = "\n"
 	wide := false
 	args := p.Args[1:]
-	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && (args[0][1] < '0' || args[0][1] > '9') && args[0][1] != '.' {
+	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && (args[0][1] < '0' || args[0][1] > '9') &&
+		args[0][1] != '.' {
 		switch {
 		case args[0] == "-w":
 			wide = true

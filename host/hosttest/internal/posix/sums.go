@@ -40,7 +40,8 @@ func hashOf(p *kernel.Process, d *kernel.File, h hash.Hash) error {
 	}
 }
 
-// escapeName is how the digest tools write a name with a backslash or a newline: escaped, with a backslash before the line.
+// escapeName is how the digest tools write a name with a backslash or a newline: escaped, with a backslash before the
+// line.
 func escapeName(name string) (string, string) {
 	if !strings.ContainsAny(name, "\\\n\r") {
 		return "", name

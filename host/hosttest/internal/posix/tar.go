@@ -43,9 +43,12 @@ func (c *countReader) Read(b []byte) (int, error) {
 // The options of GNU tar that are understood here; some are refused later.
 const (
 	tarShort = "xctrudAf:zjJC:vkpPomhOWUaSlTX:b:H:ZI:K:N:"
-	tarLong  = "extract>x get>x create>c list>t append>r update>u diff>d file=>f gzip>z gunzip>z ungzip>z bzip2>j xz>J zstd directory=>C verbose>v keep-old-files>k skip-old-files preserve-permissions>p " +
-		"same-permissions>p same-owner no-same-owner no-same-permissions absolute-names>P touch>m dereference>h to-stdout>O overwrite unlink-first>U auto-compress>a sparse>S one-file-system>l exclude= " +
-		"strip-components= owner= group= numeric-owner mtime= mode= sort= format=>H wildcards no-recursion warning= no-overwrite-dir keep-directory-symlink anchored no-anchored totals checkpoint[= " +
+	tarLong  = "extract>x get>x create>c list>t append>r update>u diff>d file=>f gzip>z gunzip>z ungzip>z bzip2>j " +
+		"xz>J zstd directory=>C verbose>v keep-old-files>k skip-old-files preserve-permissions>p " +
+		"same-permissions>p same-owner no-same-owner no-same-permissions absolute-names>P touch>m dereference>h " +
+		"to-stdout>O overwrite unlink-first>U auto-compress>a sparse>S one-file-system>l exclude= " +
+		"strip-components= owner= group= numeric-owner mtime= mode= sort= format=>H wildcards no-recursion warning= " +
+		"no-overwrite-dir keep-directory-symlink anchored no-anchored totals checkpoint[= " +
 		"old-archive>o posix delay-directory-restore no-delay-directory-restore"
 )
 
@@ -75,7 +78,8 @@ func cmdTar(p *kernel.Process) int {
 		for i := range len(p.Args[1]) {
 			c := p.Args[1][i]
 			args = append(args, "-"+string(c))
-			if at := strings.IndexByte(tarShort, c); at >= 0 && strings.HasPrefix(tarShort[at+1:], ":") && len(rest) > 0 {
+			if at := strings.IndexByte(tarShort, c); at >= 0 && strings.HasPrefix(tarShort[at+1:], ":") &&
+				len(rest) > 0 {
 				args = append(args, rest[0])
 				rest = rest[1:]
 			}
@@ -368,7 +372,8 @@ func (t *tarRun) show(h *tar.Header) {
 		ms[0] = kind
 	}
 	wide := max(19, len(user)+len(group)+len(size)+2)
-	t.p.Printf("%s %s/%s %*s %s %s\n", ms, user, group, wide-len(user)-len(group)-2, size, libc.LocalTime(t.p, h.ModTime).Format("2006-01-02 15:04"), name)
+	t.p.Printf("%s %s/%s %*s %s %s\n", ms, user, group, wide-len(user)-len(group)-2, size,
+		libc.LocalTime(t.p, h.ModTime).Format("2006-01-02 15:04"), name)
 }
 
 // local gives the name under which a member is extracted; "" leaves it out.

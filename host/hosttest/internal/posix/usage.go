@@ -102,7 +102,8 @@ func dfColumns(o *libc.Options, s sizeStyle) (cols []string, heads map[string]st
 	if o.Has("T") {
 		cols = slices.Insert(cols, 1, "fstype")
 	}
-	heads = map[string]string{"source": "Filesystem", "fstype": "Type", "size": s.blocks(o.Has("P")), "used": "Used", "avail": "Available", "pcent": "Use%", "target": "Mounted on", "file": "File"}
+	heads = map[string]string{"source": "Filesystem", "fstype": "Type", "size": s.blocks(o.Has("P")), "used": "Used",
+		"avail": "Available", "pcent": "Use%", "target": "Mounted on", "file": "File"}
 	if o.Has("P") && !s.human {
 		heads["pcent"] = "Capacity"
 	}
@@ -116,7 +117,9 @@ func dfColumns(o *libc.Options, s sizeStyle) (cols []string, heads map[string]st
 }
 
 func cmdDf(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "aB:hklmPTt:x:v", "all>a block-size=>B human-readable>h local>l portability>P print-type>T type=>t exclude-type=>x output[= sync no-sync")
+	o, ok := libc.Getopt(p, "aB:hklmPTt:x:v",
+		"all>a block-size=>B human-readable>h local>l portability>P print-type>T type=>t exclude-type=>x output[= "+
+			"sync no-sync")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -170,7 +173,8 @@ func cmdDf(p *kernel.Process) int {
 		shown = append(shown, row{st.At.Mnt, a})
 	}
 	shown = slices.DeleteFunc(shown, func(r row) bool {
-		return o.Has("t") && !slices.Contains(o.All("t"), r.mnt.Vol.FSType) || slices.Contains(o.All("x"), r.mnt.Vol.FSType)
+		return o.Has("t") && !slices.Contains(o.All("t"), r.mnt.Vol.FSType) ||
+			slices.Contains(o.All("x"), r.mnt.Vol.FSType)
 	})
 	if len(shown) == 0 {
 		if code == 0 {
@@ -185,8 +189,9 @@ func cmdDf(p *kernel.Process) int {
 		if total > 0 {
 			percent = strconv.FormatInt(ceilDiv(used*100, total), 10) + "%"
 		}
-		values := map[string]string{"source": r.mnt.Vol.Source, "fstype": r.mnt.Vol.FSType, "size": style.format(total), "used": style.format(used), "avail": style.format(free),
-			"pcent": percent, "target": r.mnt.Target, "file": r.file}
+		values := map[string]string{"source": r.mnt.Vol.Source, "fstype": r.mnt.Vol.FSType, "size": style.format(total),
+			"used": style.format(used), "avail": style.format(free), "pcent": percent, "target": r.mnt.Target,
+			"file": r.file}
 		var line []string
 		for _, c := range cols {
 			line = append(line, values[c])
@@ -226,7 +231,9 @@ func dfTable(p *kernel.Process, cols []string, rows [][]string) {
 }
 
 func cmdDu(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "0abB:cd:hklmPsx", "all>a apparent-size bytes>b total>c count-links>l human-readable>h summarize>s one-file-system>x max-depth=>d block-size=>B null>0 no-dereference>P")
+	o, ok := libc.Getopt(p, "0abB:cd:hklmPsx",
+		"all>a apparent-size bytes>b total>c count-links>l human-readable>h summarize>s one-file-system>x "+
+			"max-depth=>d block-size=>B null>0 no-dereference>P")
 	if !ok {
 		return libc.Usage(p, 1)
 	}

@@ -13,7 +13,8 @@ import (
 
 const (
 	xargsShort = "+0a:d:E:I:i::L:l::n:oP:prs:tx"
-	xargsLong  = "null>0 arg-file=>a delimiter=>d max-args=>n max-lines=>L no-run-if-empty>r max-procs=>P verbose>t exit>x " +
+	xargsLong  = "null>0 arg-file=>a delimiter=>d max-args=>n max-lines=>L no-run-if-empty>r max-procs=>P verbose>t " +
+		"exit>x " +
 		"replace[=>I max-chars=>s"
 )
 

@@ -10,7 +10,8 @@ import (
 )
 
 func (sh *shell) param(f *fielder, p *syntax.ParamExp, dq bool) {
-	if p.Excl || p.Width || p.Slice != nil || p.Repl != nil || p.Names != 0 || p.Index != nil || p.NestedParam != nil || p.Param == nil {
+	if p.Excl || p.Width || p.Slice != nil || p.Repl != nil || p.Names != 0 || p.Index != nil || p.NestedParam != nil ||
+		p.Param == nil {
 		sh.fail(2, "Bad substitution")
 	}
 	name := p.Param.Value

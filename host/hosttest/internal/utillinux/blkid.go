@@ -69,7 +69,8 @@ func (v blockView) tags(low bool) []tag {
 
 const (
 	blkidShort = "c:DdghilL:n:o:O:ps:S:t:u:U:wV"
-	blkidLong  = "cache-file=>c no-encoding>d garbage-collect>g info>i list-filesystems>k list-one>l label=>L match-types=>n " +
+	blkidLong  = "cache-file=>c no-encoding>d garbage-collect>g info>i list-filesystems>k list-one>l label=>L " +
+		"match-types=>n " +
 		"output=>o offset=>O probe>p match-tag=>s size=>S match-token=>t usages=>u uuid=>U no-part-details>D"
 )
 
@@ -143,8 +144,8 @@ func blkidFind(p *kernel.Process, o *libc.Options, views []blockView) int {
 	return 2
 }
 
-// blkidDevices are the operands, or all devices without any. An operand that is no device is left out; with -p it ends the
-// command.
+// blkidDevices are the operands, or all devices without any. An operand that is no device is left out; with -p it ends
+// the command.
 func blkidDevices(p *kernel.Process, o *libc.Options, views []blockView) ([]blkidDevice, bool) {
 	var list []blkidDevice
 	if len(o.Args) == 0 {

@@ -9,7 +9,8 @@ import (
 )
 
 // chattrBits are those that this machine keeps.
-var chattrBits = map[byte]uint32{'i': kernel.AttrImmutable, 'a': kernel.AttrAppend, 'e': kernel.AttrExtents, 'd': 0x40, 'A': 0x80, 'S': 0x8, 'c': 0x4, 's': 0x1, 'u': 0x2, 'C': 0x800000}
+var chattrBits = map[byte]uint32{'i': kernel.AttrImmutable, 'a': kernel.AttrAppend, 'e': kernel.AttrExtents, 'd': 0x40,
+	'A': 0x80, 'S': 0x8, 'c': 0x4, 's': 0x1, 'u': 0x2, 'C': 0x800000}
 
 func attrString(bits uint32) string {
 	// The order and width of lsattr.
@@ -38,7 +39,8 @@ func cmdChattr(p *kernel.Process) int {
 			break
 		}
 		if a[0] == '-' && strings.Trim(a[1:], "RVf") == "" {
-			deep, quiet, loud = deep || strings.Contains(a, "R"), quiet || strings.Contains(a, "f"), loud || strings.Contains(a, "V")
+			deep, quiet, loud = deep || strings.Contains(a, "R"), quiet || strings.Contains(a, "f"),
+				loud || strings.Contains(a, "V")
 			args = args[1:]
 			continue
 		}

@@ -11,18 +11,21 @@ import (
 )
 
 var findmntColumns = []column{
-	{name: "SOURCE"}, {name: "TARGET"}, {name: "FSTYPE"}, {name: "OPTIONS"}, {name: "VFS-OPTIONS"}, {name: "FS-OPTIONS"},
-	{name: "LABEL"}, {name: "UUID"}, {name: "PARTUUID"}, {name: "PARTLABEL"}, {name: "MAJ:MIN"},
+	{name: "SOURCE"}, {name: "TARGET"}, {name: "FSTYPE"}, {name: "OPTIONS"}, {name: "VFS-OPTIONS"},
+	{name: "FS-OPTIONS"}, {name: "LABEL"}, {name: "UUID"}, {name: "PARTUUID"}, {name: "PARTLABEL"}, {name: "MAJ:MIN"},
 	{name: "SIZE", right: true}, {name: "AVAIL", right: true}, {name: "USED", right: true}, {name: "USE%", right: true},
-	{name: "FSROOT"}, {name: "ID", right: true, kind: 'n'}, {name: "PARENT", right: true, kind: 'n'}, {name: "PROPAGATION"},
-	{name: "FREQ", right: true, kind: 'n'}, {name: "PASSNO", right: true, kind: 'n'},
+	{name: "FSROOT"}, {name: "ID", right: true, kind: 'n'}, {name: "PARENT", right: true, kind: 'n'},
+	{name: "PROPAGATION"}, {name: "FREQ", right: true, kind: 'n'}, {name: "PASSNO", right: true, kind: 'n'},
 }
 
 const (
 	findmntShort = "AaBbCcDd:eF:fiJklM:mN:no:O:PpRrS:st:T:uUvVw:xy"
-	findmntLong  = "all>A ascii>a bytes>b df>D direction=>d evaluate>e tab-file=>F first-only>f invert>i json>J kernel>k list>l " +
-		"mountpoint=>M mtab>m noheadings>n output=>o options=>O pairs>P pseudo real raw>r submounts>R source=>S fstab>s " +
-		"types=>t target=>T uniq>U nofsroot>v notruncate>u tree verify>x verbose shadowed nocanonicalize>c task=>N vfs-all " +
+	findmntLong  = "all>A ascii>a bytes>b df>D direction=>d evaluate>e tab-file=>F first-only>f invert>i json>J " +
+		"kernel>k list>l " +
+		"mountpoint=>M mtab>m noheadings>n output=>o options=>O pairs>P pseudo real raw>r submounts>R source=>S " +
+		"fstab>s " +
+		"types=>t target=>T uniq>U nofsroot>v notruncate>u tree verify>x verbose shadowed nocanonicalize>c task=>N " +
+		"vfs-all " +
 		"shell>y output-all hyperlink"
 )
 
@@ -89,8 +92,8 @@ func mountTable(p *kernel.Process, o *libc.Options) []mounted {
 	return list
 }
 
-// ask reads what is asked for: a mount point or a device, or both in this order. It returns false when the file of -T is
-// nowhere.
+// ask reads what is asked for: a mount point or a device, or both in this order. It returns false when the file of -T
+// is nowhere.
 func (q *findmntQuery) ask() bool {
 	o, args := q.o, q.o.Args
 	q.source, q.target = o.Get("S"), o.Get("M")
@@ -352,7 +355,8 @@ func verifyFstab(p *kernel.Process, o *libc.Options) int {
 				}
 			}
 		}
-		pseudo := slices.Contains([]string{"proc", "sysfs", "tmpfs", "devtmpfs", "cgroup2", "nfs", "nfs4", "cifs"}, l.FSType) || slices.Contains(l.Options, "bind")
+		pseudo := slices.Contains([]string{"proc", "sysfs", "tmpfs", "devtmpfs", "cgroup2", "nfs", "nfs4", "cifs"},
+			l.FSType) || slices.Contains(l.Options, "bind")
 		dev := libc.FindDevice(p.Kernel, l.Spec)
 		if tag, val, ok := strings.Cut(l.Spec, "="); ok && !strings.HasPrefix(l.Spec, "/") && dev == nil {
 			fail("E", "unreachable: %s=%s", tag, val)
@@ -374,7 +378,8 @@ func verifyFstab(p *kernel.Process, o *libc.Options) int {
 		p.Print("Success, no errors or warnings detected\n")
 		return 0
 	}
-	p.Printf("\n%d parse %s, %d %s, %d %s\n", parse, plural(parse, "error"), nerr, plural(nerr, "error"), nwarn, plural(nwarn, "warning"))
+	p.Printf("\n%d parse %s, %d %s, %d %s\n", parse, plural(parse, "error"), nerr, plural(nerr, "error"), nwarn,
+		plural(nwarn, "warning"))
 	return libc.BoolToInt(parse+nerr > 0)
 }
 

@@ -12,7 +12,8 @@ import (
 
 const (
 	flockShort = "+sexnoFuw:c:E:"
-	flockLong  = "shared>s exclusive>x unlock>u nonblocking>n nb>n timeout=>w wait=>w conflict-exit-code=>E close>o no-fork>F " +
+	flockLong  = "shared>s exclusive>x unlock>u nonblocking>n nb>n timeout=>w wait=>w conflict-exit-code=>E close>o " +
+		"no-fork>F " +
 		"command=>c verbose"
 )
 
@@ -66,8 +67,8 @@ func cmdFlock(p *kernel.Process) int {
 	return flockRun(p, o, d, cmd)
 }
 
-// flockFile opens what is locked: a descriptor of this process, or a file that is locked while a command runs. On an error
-// there is none, and code is the exit code.
+// flockFile opens what is locked: a descriptor of this process, or a file that is locked while a command runs. On an
+// error there is none, and code is the exit code.
 func flockFile(p *kernel.Process, o *libc.Options) (d *kernel.File, cmd []string, code int) {
 	args := o.Args
 	if n, ok := kernel.ParseUint(args[0]); ok && len(args) == 1 && !o.Has("c") {

@@ -43,7 +43,8 @@ func cmdIP(p *kernel.Process) int {
 			verb = "get"
 		}
 		args = args[1:]
-	} else if len(args) > 0 && slices.Contains([]string{"add", "del", "delete", "set", "change", "replace", "flush", "append"}, args[0]) {
+	} else if len(args) > 0 &&
+		slices.Contains([]string{"add", "del", "delete", "set", "change", "replace", "flush", "append"}, args[0]) {
 		p.Warnf("hosttest: ip %s %s: this machine's network cannot be changed\n", object, args[0])
 		return 2
 	}
@@ -68,9 +69,11 @@ func cmdIP(p *kernel.Process) int {
 	case is("route"):
 		switch {
 		case verb == "get" && len(args) > 0 && asJSON:
-			p.Printf("[{\"dst\":%q,\"gateway\":%q,\"dev\":%q,\"prefsrc\":%q,\"flags\":[],\"uid\":%d,\"cache\":[]}]\n", args[0], gateway, netDev, p.Kernel.Address(), p.UID)
+			p.Printf("[{\"dst\":%q,\"gateway\":%q,\"dev\":%q,\"prefsrc\":%q,\"flags\":[],\"uid\":%d,\"cache\":[]}]\n",
+				args[0], gateway, netDev, p.Kernel.Address(), p.UID)
 		case verb == "get" && len(args) > 0:
-			p.Printf("%s via %s dev %s src %s uid %d \n    cache \n", args[0], gateway, netDev, p.Kernel.Address(), p.UID)
+			p.Printf("%s via %s dev %s src %s uid %d \n    cache \n", args[0], gateway, netDev, p.Kernel.Address(),
+				p.UID)
 		case family == "inet6":
 			if asJSON {
 				p.Print("[]\n")
@@ -84,7 +87,8 @@ func cmdIP(p *kernel.Process) int {
 		default:
 			p.Printf("default via %s dev %s proto dhcp src %s metric 100 \n", gateway, netDev, p.Kernel.Address())
 			if len(args) == 0 {
-				p.Printf("%s dev %s proto kernel scope link src %s metric 100 \n", netPrefix, netDev, p.Kernel.Address())
+				p.Printf("%s dev %s proto kernel scope link src %s metric 100 \n", netPrefix, netDev,
+					p.Kernel.Address())
 			}
 		}
 		return 0
@@ -150,7 +154,8 @@ func showInterfaces(p *kernel.Process, dev, family string, linkOnly, asJSON, one
 			if linkOnly {
 				mode = " mode DEFAULT"
 			}
-			p.Printf("%d: %s: <%s> mtu %d qdisc %s state %s%s group %s qlen %d%s", i.Index, i.Name, strings.Join(i.Flags, ","), i.MTU, i.Qdisc, i.State, mode, i.Group, i.Queue, sep)
+			p.Printf("%d: %s: <%s> mtu %d qdisc %s state %s%s group %s qlen %d%s", i.Index, i.Name,
+				strings.Join(i.Flags, ","), i.MTU, i.Qdisc, i.State, mode, i.Group, i.Queue, sep)
 			if family == "" || linkOnly {
 				p.Printf("    link/%s %s brd %s\n", i.Link, i.Address, i.Broadcast)
 			}

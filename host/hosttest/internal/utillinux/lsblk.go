@@ -13,20 +13,22 @@ import (
 var lsblkColumns = []column{
 	{name: "NAME"}, {name: "KNAME"}, {name: "PATH"}, {name: "MAJ:MIN"}, {name: "FSAVAIL", right: true},
 	{name: "FSSIZE", right: true}, {name: "FSTYPE"}, {name: "FSUSED", right: true}, {name: "FSUSE%", right: true},
-	{name: "FSROOTS", kind: 'a'}, {name: "FSVER"}, {name: "MOUNTPOINT"}, {name: "MOUNTPOINTS", kind: 'a'}, {name: "LABEL"},
-	{name: "UUID"}, {name: "PTUUID"}, {name: "PTTYPE"}, {name: "PARTTYPE"}, {name: "PARTTYPENAME"}, {name: "PARTLABEL"},
-	{name: "PARTUUID"}, {name: "PARTFLAGS"}, {name: "RA", right: true, kind: 'n'}, {name: "RO", right: true, kind: 'b'},
-	{name: "RM", right: true, kind: 'b'}, {name: "HOTPLUG", right: true, kind: 'b'}, {name: "MODEL"}, {name: "SERIAL"},
-	{name: "SIZE", right: true}, {name: "STATE"}, {name: "OWNER"}, {name: "GROUP"}, {name: "MODE"},
-	{name: "LOG-SEC", right: true, kind: 'n'}, {name: "PHY-SEC", right: true, kind: 'n'},
-	{name: "ROTA", right: true, kind: 'b'}, {name: "TYPE"}, {name: "PKNAME"}, {name: "TRAN"}, {name: "VENDOR"},
-	{name: "REV"}, {name: "WWN"}, {name: "START", right: true, kind: 'n'},
+	{name: "FSROOTS", kind: 'a'}, {name: "FSVER"}, {name: "MOUNTPOINT"}, {name: "MOUNTPOINTS", kind: 'a'},
+	{name: "LABEL"}, {name: "UUID"}, {name: "PTUUID"}, {name: "PTTYPE"}, {name: "PARTTYPE"}, {name: "PARTTYPENAME"},
+	{name: "PARTLABEL"}, {name: "PARTUUID"}, {name: "PARTFLAGS"}, {name: "RA", right: true, kind: 'n'},
+	{name: "RO", right: true, kind: 'b'}, {name: "RM", right: true, kind: 'b'},
+	{name: "HOTPLUG", right: true, kind: 'b'}, {name: "MODEL"}, {name: "SERIAL"}, {name: "SIZE", right: true},
+	{name: "STATE"}, {name: "OWNER"}, {name: "GROUP"}, {name: "MODE"}, {name: "LOG-SEC", right: true, kind: 'n'},
+	{name: "PHY-SEC", right: true, kind: 'n'}, {name: "ROTA", right: true, kind: 'b'}, {name: "TYPE"}, {name: "PKNAME"},
+	{name: "TRAN"}, {name: "VENDOR"}, {name: "REV"}, {name: "WWN"}, {name: "START", right: true, kind: 'n'},
 }
 
 const (
 	lsblkShort = "aAbdDe:E:fhI:iJlMmNno:OpPrSstTvVw:x:yz"
-	lsblkLong  = "all>a noempty>A bytes>b nodeps>d discard>D exclude=>e dedup=>E fs>f include=>I ascii>i json>J list>l merge>M " +
-		"perms>m noheadings>n output=>o output-all>O paths>p pairs>P raw>r scsi>S inverse>s topology>t tree[=>T width=>w " +
+	lsblkLong  = "all>a noempty>A bytes>b nodeps>d discard>D exclude=>e dedup=>E fs>f include=>I ascii>i json>J " +
+		"list>l merge>M " +
+		"perms>m noheadings>n output=>o output-all>O paths>p pairs>P raw>r scsi>S inverse>s topology>t tree[=>T " +
+		"width=>w " +
 		"sort=>x sysroot= shell>y zoned>z nvme>N virtio>v"
 )
 
@@ -192,7 +194,8 @@ func (l *lsblkList) fsCell(v blockView, col string) (cell string, ok bool) {
 	case "FSTYPE":
 		return v.fs().kind, true
 	case "FSVER":
-		return map[string]string{"ext4": "1.0", "ext3": "1.0", "ext2": "1.0", "vfat": "FAT32", "swap": "1"}[v.fs().kind], true
+		return map[string]string{"ext4": "1.0", "ext3": "1.0", "ext2": "1.0", "vfat": "FAT32",
+			"swap": "1"}[v.fs().kind], true
 	case "LABEL":
 		return v.fs().label, true
 	case "UUID":

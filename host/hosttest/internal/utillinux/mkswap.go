@@ -12,7 +12,8 @@ import (
 )
 
 func cmdMkswap(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "cfp:qL:v:U:e:o:hV", "check>c force>f pagesize=>p quiet>q label=>L swapversion=>v uuid=>U endianness=>e offset=>o verbose lock[=")
+	o, ok := libc.Getopt(p, "cfp:qL:v:U:e:o:hV",
+		"check>c force>f pagesize=>p quiet>q label=>L swapversion=>v uuid=>U endianness=>e offset=>o verbose lock[=")
 	if !ok {
 		return libc.Usage(p, 1)
 	}

@@ -15,10 +15,10 @@ type psColumn struct{ key, head string }
 
 // psHeads are the columns of -o, with their heads.
 var psHeads = map[string]string{
-	"pid": "PID", "ppid": "PPID", "pgid": "PGID", "pgrp": "PGRP", "sid": "SID", "sess": "SESS", "user": "USER", "uid": "UID",
-	"comm": "COMMAND", "cmd": "CMD", "args": "COMMAND", "command": "COMMAND", "ucmd": "CMD", "stat": "STAT",
-	"etimes": "ELAPSED", "etime": "ELAPSED", "lstart": "STARTED", "tty": "TT", "time": "TIME", "pcpu": "%CPU", "pmem": "%MEM",
-	"rss": "RSS", "vsz": "VSZ",
+	"pid": "PID", "ppid": "PPID", "pgid": "PGID", "pgrp": "PGRP", "sid": "SID", "sess": "SESS", "user": "USER",
+	"uid": "UID", "comm": "COMMAND", "cmd": "CMD", "args": "COMMAND", "command": "COMMAND", "ucmd": "CMD",
+	"stat": "STAT", "etimes": "ELAPSED", "etime": "ELAPSED", "lstart": "STARTED", "tty": "TT", "time": "TIME",
+	"pcpu": "%CPU", "pmem": "%MEM", "rss": "RSS", "vsz": "VSZ",
 }
 
 // psNumbers are the columns that stand to the right.
@@ -99,7 +99,8 @@ func (ps *psRun) columns() ([]psColumn, bool) {
 		cols = []psColumn{{"user", "USER"}, {"pid", "PID"}, {"pcpu", "%CPU"}, {"pmem", "%MEM"}, {"stat", "STAT"},
 			{"time", "TIME"}, {"args", "COMMAND"}}
 	case ps.o.Has("f"):
-		cols = []psColumn{{"user", "UID"}, {"pid", "PID"}, {"ppid", "PPID"}, {"tty", "TTY"}, {"time", "TIME"}, {"args", "CMD"}}
+		cols = []psColumn{{"user", "UID"}, {"pid", "PID"}, {"ppid", "PPID"}, {"tty", "TTY"}, {"time", "TIME"},
+			{"args", "CMD"}}
 	default:
 		cols = []psColumn{{"pid", "PID"}, {"tty", "TTY"}, {"time", "TIME"}, {"comm", "CMD"}}
 	}

@@ -8,7 +8,8 @@ import (
 )
 
 func cmdRunuser(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "+c:lmpPs:u:g:G:w:f", "command=>c login>l preserve-environment>m shell=>s user=>u group=>g session-command=>c")
+	o, ok := libc.Getopt(p, "+c:lmpPs:u:g:G:w:f",
+		"command=>c login>l preserve-environment>m shell=>s user=>u group=>g session-command=>c")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -53,7 +54,8 @@ func cmdRunuser(p *kernel.Process) int {
 			env = libc.Setenv(libc.Setenv(env, "USER", u.Name), "LOGNAME", u.Name)
 		}
 		if o.Has("l") {
-			env = []string{"HOME=" + u.Home, "SHELL=" + u.Shell, "USER=" + u.Name, "LOGNAME=" + u.Name, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
+			env = []string{"HOME=" + u.Home, "SHELL=" + u.Shell, "USER=" + u.Name, "LOGNAME=" + u.Name,
+				"PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
 			if u.UID == 0 {
 				env[4] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 			}

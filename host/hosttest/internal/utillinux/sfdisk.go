@@ -99,9 +99,11 @@ func sfdiskSize(s string) (int64, bool) {
 
 const (
 	sfdiskShort = "aA:bcdDFfgGhJlLnN:o:OqrsS:tTuUvVw:W:X:Y:"
-	sfdiskLong  = "append>a activate=>A backup>b delete dump>d json>J show-geometry>g list>l list-free>F part-type reorder>r " +
+	sfdiskLong  = "append>a activate=>A backup>b delete dump>d json>J show-geometry>g list>l list-free>F part-type " +
+		"reorder>r " +
 		"show-size>s list-types>T verify no-reread force>f no-act>n output=>o label=>X label-nested=>Y wipe=>w " +
-		"wipe-partitions=>W quiet>q partno=>N no-tell-kernel move-data[= disk-id part-uuid part-label part-attrs relocate " +
+		"wipe-partitions=>W quiet>q partno=>N no-tell-kernel move-data[= disk-id part-uuid part-label part-attrs " +
+		"relocate " +
 		"lock[= bytes color[= backup-file=>O"
 )
 
@@ -224,7 +226,8 @@ func (s *sfdiskRun) warnSignatures() {
 	for _, sg := range signatures(s.dev) {
 		if sg.usage != "" {
 			s.p.Flush()
-			s.p.Warnf("The device contains '%s' signature and it may remain on the device. It is recommended to wipe the device "+
+			s.p.Warnf("The device contains '%s' signature and it may remain on the device. It is recommended to wipe "+
+				"the device "+
 				"with wipefs(8) or sfdisk --wipe, in order to avoid possible collisions.\n\n", sg.kind)
 		}
 	}

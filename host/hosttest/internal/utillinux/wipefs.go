@@ -13,12 +13,14 @@ import (
 )
 
 var wipefsColumns = []column{
-	{name: "UUID"}, {name: "LABEL"}, {name: "LENGTH"}, {name: "TYPE"}, {name: "OFFSET"}, {name: "USAGE"}, {name: "DEVICE"},
+	{name: "UUID"}, {name: "LABEL"}, {name: "LENGTH"}, {name: "TYPE"}, {name: "OFFSET"}, {name: "USAGE"},
+	{name: "DEVICE"},
 }
 
 const (
 	wipefsShort = "ab::fhiJnO:o:pqt:V"
-	wipefsLong  = "all>a backup[=>b force>f noheadings>i json>J no-act>n offset=>o output=>O parsable>p quiet>q types=>t lock[="
+	wipefsLong  = "all>a backup[=>b force>f noheadings>i json>J no-act>n offset=>o output=>O parsable>p quiet>q " +
+		"types=>t lock[="
 )
 
 // A wipefsRun is the state of one wipefs.
@@ -148,7 +150,8 @@ func (w *wipefsRun) eraseAll(name string, dev *kernel.Partition, signs []signatu
 			if len(s.magic) == 1 {
 				word = "byte was"
 			}
-			p.Printf("%s: %d %s erased at offset 0x%08x (%s): % x\n", name, len(s.magic), word, s.offset, s.kind, s.magic)
+			p.Printf("%s: %d %s erased at offset 0x%08x (%s): % x\n", name, len(s.magic), word, s.offset, s.kind,
+				s.magic)
 		}
 	}
 	if table && !w.o.Has("q", "n") {
