@@ -137,6 +137,24 @@ func cmdDate(p *kernel.Process) int {
 		p.Errorf("hosttest: the clock of this machine is the test's")
 		return 1
 	}
+	format := dateFormat(o)
+	if len(o.Args) > 0 {
+		if !strings.HasPrefix(o.Args[0], "+") {
+			p.Errorf("invalid date %s", libc.Quote(o.Args[0]))
+			return 1
+		}
+		if len(o.Args) > 1 {
+			p.Errorf("extra operand %s", libc.Quote(o.Args[1]))
+			return libc.Usage(p, 1)
+		}
+		format = o.Args[0][1:]
+	}
+	p.Print(libc.Strftime(format, t), "\n")
+	return 0
+}
+
+// dateFormat is the format that the options name.
+func dateFormat(o *libc.Options) string {
 	format := "%a %b %e %H:%M:%S %Z %Y"
 	if o.Has("R") {
 		format = "%a, %d %b %Y %H:%M:%S %z"
@@ -163,17 +181,5 @@ func cmdDate(p *kernel.Process) int {
 	case "ns":
 		format = "%Y-%m-%d %H:%M:%S.%N%:z"
 	}
-	if len(o.Args) > 0 {
-		if !strings.HasPrefix(o.Args[0], "+") {
-			p.Errorf("invalid date %s", libc.Quote(o.Args[0]))
-			return 1
-		}
-		if len(o.Args) > 1 {
-			p.Errorf("extra operand %s", libc.Quote(o.Args[1]))
-			return libc.Usage(p, 1)
-		}
-		format = o.Args[0][1:]
-	}
-	p.Print(libc.Strftime(format, t), "\n")
-	return 0
+	return format
 }

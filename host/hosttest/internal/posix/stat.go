@@ -246,10 +246,11 @@ func modeString(mode uint32) string {
 
 const statTime = "2006-01-02 15:04:05.000000000 -0700"
 
+// statDirective is what a letter of stat's format stands for. A zero byte stands where a precision cuts a time.
 func statDirective(p *kernel.Process, verb, mod byte, name string, st kernel.Stat) (string, bool) {
-	epoch := func(t time.Time) string { return fmt.Sprintf("%d\x00%09d", t.Unix(), t.Nanosecond()) }
-	plain := func(s string) string { return s }
-	_ = plain
+	if s, ok := statTimeOf(p, verb, st); ok {
+		return s, true
+	}
 	switch verb {
 	case 'a':
 		return strconv.FormatUint(uint64(st.Perm()), 8), true
@@ -315,21 +316,32 @@ func statDirective(p *kernel.Process, verb, mod byte, name string, st kernel.Sta
 			return u.Name, true
 		}
 		return "UNKNOWN", true
-	case 'w':
-		return libc.LocalTime(p, st.Btime).Format(statTime), true
-	case 'W':
-		return strconv.FormatInt(st.Btime.Unix(), 10), true
-	case 'x':
-		return libc.LocalTime(p, st.Atime).Format(statTime), true
-	case 'y':
-		return libc.LocalTime(p, st.Mtime).Format(statTime), true
-	case 'z':
-		return libc.LocalTime(p, st.Ctime).Format(statTime), true
-	case 'X', 'Y', 'Z':
-		t := map[byte]time.Time{'X': st.Atime, 'Y': st.Mtime, 'Z': st.Ctime}[verb]
-		return epoch(t), true
 	}
 	return "", false
+}
+
+// statTimeOf is a directive of a time: a small letter for people, a capital one in seconds.
+func statTimeOf(p *kernel.Process, verb byte, st kernel.Stat) (string, bool) {
+	var t time.Time
+	switch verb {
+	case 'w', 'W':
+		t = st.Btime
+	case 'x', 'X':
+		t = st.Atime
+	case 'y', 'Y':
+		t = st.Mtime
+	case 'z', 'Z':
+		t = st.Ctime
+	default:
+		return "", false
+	}
+	switch verb {
+	case 'w', 'x', 'y', 'z':
+		return libc.LocalTime(p, t).Format(statTime), true
+	case 'W':
+		return strconv.FormatInt(t.Unix(), 10), true
+	}
+	return fmt.Sprintf("%d\x00%09d", t.Unix(), t.Nanosecond()), true
 }
 
 // quoteAlways is %N: shell-escape-always quoting.
