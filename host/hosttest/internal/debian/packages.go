@@ -153,7 +153,12 @@ func systemPackages() []apt.Package {
 			Name: "unattended-upgrades", Version: "2.9.1+nmu3", Arch: "all", Depends: "apt, debconf",
 			Commands: map[string]kernel.Program{"unattended-upgrade": apt.UnattendedUpgrade,
 				"/usr/share/unattended-upgrades/unattended-upgrade-shutdown": nil},
-			Conffiles: map[string]string{"/etc/apt/apt.conf.d/50unattended-upgrades": "Unattended-Upgrade::Origins-Pattern {\n\t\"origin=Debian,codename=${distro_codename},label=Debian\";\n\t\"origin=Debian,codename=${distro_codename},label=Debian-Security\";\n};\nUnattended-Upgrade::archived-Blacklist {\n};\n"},
+			Conffiles: map[string]string{
+				"/etc/apt/apt.conf.d/50unattended-upgrades": "Unattended-Upgrade::Origins-Pattern {\n" +
+					"\t\"origin=Debian,codename=${distro_codename},label=Debian\";\n" +
+					"\t\"origin=Debian,codename=${distro_codename},label=Debian-Security\";\n};\n" +
+					"Unattended-Upgrade::archived-Blacklist {\n};\n",
+			},
 			Postinst: "[ -e /etc/apt/apt.conf.d/20auto-upgrades ] || printf 'APT::Periodic::Update-archived-Lists " +
 				"\"1\";\\nAPT::Periodic::Unattended-Upgrade \"1\";\\n' >/etc/apt/apt.conf.d/20auto-upgrades",
 			Units: map[string]string{"unattended-upgrades.service": "[Unit]\n" +
