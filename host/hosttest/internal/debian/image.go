@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/apt"
@@ -8,15 +9,142 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/systemd"
 )
 
+// rootDirs are the directories that root owns with mode 0755.
+const rootDirs = `
+	/boot/firmware /dev /etc/apt/apt.conf.d /etc/apt/preferences.d /etc/apt/sources.list.d /etc/apt/trusted.gpg.d
+	/etc/apt/keyrings /etc/cron.d /etc/cron.daily /etc/cron.hourly /etc/cron.weekly /etc/cron.monthly /etc/default
+	/etc/modprobe.d /etc/modules-load.d /etc/network/interfaces.d /etc/profile.d /etc/ssh/sshd_config.d
+	/etc/ssh/ssh_config.d /etc/ssl/certs /etc/sysctl.d /etc/systemd/system /etc/systemd/network /etc/tmpfiles.d
+	/etc/udev/rules.d /home /media /mnt /opt /proc /root /run /srv /sys /usr/bin /usr/sbin /usr/games /usr/include
+	/usr/lib/sysctl.d /usr/lib/modules-load.d /usr/lib/systemd/system /usr/lib/tmpfiles.d /usr/local/bin
+	/usr/local/sbin /usr/local/etc /usr/local/lib /usr/local/share/ca-certificates /usr/share/doc
+	/usr/share/keyrings /usr/share/zoneinfo /usr/src /var/backups /var/cache/apt/archives/partial
+	/var/lib/apt/lists/partial /var/lib/dpkg/info /var/lib/dpkg/updates /var/lib/systemd/timers /var/log/apt
+	/var/opt /var/spool/cron/crontabs /var/local
+`
+
+// rootLinks are symbolic links, with what they point to.
+var rootLinks = []struct{ path, target string }{
+	{"/bin", "usr/bin"},
+	{"/sbin", "usr/sbin"},
+	{"/lib", "usr/lib"},
+	{"/var/run", "/run"},
+	{"/var/lock", "/run/lock"},
+	{"/etc/mtab", "../proc/self/mounts"},
+	{"/etc/os-release", "../usr/lib/os-release"},
+	{"/etc/localtime", "/usr/share/zoneinfo/Etc/UTC"},
+	{"/usr/share/zoneinfo/UTC", "Etc/UTC"},
+	{"/etc/sysctl.d/99-sysctl.conf", "../sysctl.conf"},
+	{"/usr/bin/awk", "mawk"},
+	{"/var/spool/mail", "../mail"},
+	{"/usr/lib/systemd/system/ctrl-alt-del.target", "reboot.target"},
+	{"/usr/lib/systemd/system/default.target", "multi-user.target"},
+}
+
+// A rootFile is a file that root owns.
+type rootFile struct {
+	path    string
+	mode    uint32
+	content string
+}
+
+// rootFiles is what the packages put in place that any system has.
+var rootFiles = []rootFile{
+	{"/etc/subuid", 0o644, ""},
+	{"/etc/subgid", 0o644, ""},
+	{"/etc/shells", 0o644, "# /etc/shells: valid login shells\n/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n" +
+		"/bin/rbash\n/usr/bin/rbash\n/bin/dash\n/usr/bin/dash\n"},
+	{"/etc/login.defs", 0o644, "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\nSYS_UID_MIN 100\n" +
+		"SYS_UID_MAX 999\nUSERGROUPS_ENAB yes\nUMASK 022\n"},
+	{"/etc/nsswitch.conf", 0o644, "passwd: files systemd\ngroup: files systemd\nshadow: files systemd\n" +
+		"hosts: files mdns4_minimal [NOTFOUND=return] dns\nnetworks: files\nservices: db files\n"},
+	{"/etc/services", 0o644, "ssh\t\t22/tcp\ndomain\t\t53/tcp\ndomain\t\t53/udp\nhttp\t\t80/tcp\nntp\t\t123/udp\n" +
+		"https\t\t443/tcp\npostgresql\t5432/tcp\n"},
+	{"/etc/resolv.conf", 0o644, "nameserver 192.168.1.1\n"},
+	{"/etc/environment", 0o644, ""},
+	{"/etc/debian_version", 0o644, "12.11\n"},
+	{"/etc/issue", 0o644, "Debian GNU/Linux 12 \\n \\l\n\n"},
+	{"/etc/profile", 0o644, "PATH=\"/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games\"\nexport PATH\n"},
+	{"/etc/default/locale", 0o644, "LANG=C.UTF-8\n"},
+	{"/etc/modules", 0o644, "# Kernel modules to load at boot, one a line.\n"},
+	{"/etc/sysctl.conf", 0o644, "# Kernel parameters; see also /etc/sysctl.d.\n"},
+	{"/usr/lib/sysctl.d/50-default.conf", 0o644,
+		"kernel.sysrq = 0x01b6\nnet.ipv4.conf.default.rp_filter = 2\n-net.ipv4.ping_group_range = 0 2147483647\n" +
+			"fs.protected_hardlinks = 1\nfs.protected_symlinks = 1\nfs.protected_regular = 2\n" +
+			"fs.protected_fifos = 1\n"},
+	{"/usr/lib/os-release", 0o644,
+		"PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\n" +
+			"VERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL=\"https://www.debian.org/\"\n" +
+			"SUPPORT_URL=\"https://www.debian.org/support\"\nBUG_REPORT_URL=\"https://bugs.debian.org/\"\n"},
+	{"/etc/ssh/sshd_config", 0o644,
+		"Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\nX11Forwarding yes\n" +
+			"PrintMotd no\nAcceptEnv LANG LC_*\nSubsystem\tsftp\t/usr/lib/openssh/sftp-server\n"},
+	{"/etc/ssh/ssh_config", 0o644,
+		"Include /etc/ssh/ssh_config.d/*.conf\nHost *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\n"},
+	{"/etc/crontab", 0o644, "SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin\n" +
+		"17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly\n"},
+	{"/etc/sudoers", 0o440, "Defaults\tenv_reset\nDefaults\tmail_badpass\n" +
+		"Defaults\tsecure_path=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"\n" +
+		"Defaults\tuse_pty\n\nroot\tALL=(ALL:ALL) ALL\n%sudo\tALL=(ALL:ALL) ALL\n\n@includedir /etc/sudoers.d\n"},
+	{"/etc/ca-certificates.conf", 0o644, "mozilla/ISRG_Root_X1.crt\n"},
+	{"/etc/ssl/certs/ca-certificates.crt", 0o644, ""},
+	{"/usr/share/ca-certificates/mozilla/ISRG_Root_X1.crt", 0o644,
+		"-----BEGIN CERTIFICATE-----\nSVNSRyBSb290IFgx\n-----END CERTIFICATE-----\n"},
+	{"/etc/skel/.bash_logout", 0o644, "# ~/.bash_logout: executed by bash(1) when login shell exits.\n"},
+	{"/etc/skel/.bashrc", 0o644, "# ~/.bashrc: executed by bash(1) for non-login shells.\n"},
+	{"/etc/skel/.profile", 0o644, "# ~/.profile: executed by the command interpreter for login shells.\n"},
+	{"/root/.bashrc", 0o644, ""},
+	{"/root/.profile", 0o644, "mesg n 2> /dev/null || true\n"},
+}
+
+// packageFiles belong to dpkg and APT.
+var packageFiles = []rootFile{
+	{"/etc/apt/sources.list", 0o644,
+		"deb http://deb.debian.test/debian bookworm main contrib non-free non-free-firmware\n" +
+			"deb http://deb.debian.test/debian-security/ bookworm-security main contrib non-free non-free-firmware\n" +
+			"deb http://deb.debian.test/debian bookworm-updates main contrib non-free non-free-firmware\n"},
+	{"/etc/apt/sources.list.d/raspi.list", 0o644, "deb http://archive.raspberrypi.test/debian/ bookworm main\n"},
+	{"/var/lib/dpkg/lock", 0o640, ""},
+	{"/var/lib/dpkg/lock-frontend", 0o640, ""},
+	{"/var/lib/apt/lists/lock", 0o640, ""},
+	{"/var/cache/apt/archives/lock", 0o640, ""},
+	{"/var/lib/apt/extended_states", 0o644, ""},
+	{"/var/lib/dpkg/diversions", 0o644, ""},
+	{"/var/lib/dpkg/statoverride", 0o644, ""},
+	{"/var/log/dpkg.log", 0o644, ""},
+	{"/var/log/apt/history.log", 0o644, ""},
+}
+
+// timeZones are those that a machine knows.
+var timeZones = []string{
+	"Etc/UTC", "Etc/GMT", "Europe/Paris", "Europe/London", "Europe/Berlin", "America/New_York", "Asia/Tokyo",
+	"Australia/Sydney",
+}
+
 func rootImage(arch string, bins map[string]string) *kernel.Image {
 	b := kernel.NewBuilder()
-	for _, d := range strings.Fields(`/boot/firmware /dev /etc/apt/apt.conf.d /etc/apt/preferences.d /etc/apt/sources.list.d /etc/apt/trusted.gpg.d
-		/etc/apt/keyrings /etc/cron.d /etc/cron.daily /etc/cron.hourly /etc/cron.weekly /etc/cron.monthly /etc/default /etc/modprobe.d /etc/modules-load.d
-		/etc/network/interfaces.d /etc/profile.d /etc/ssh/sshd_config.d /etc/ssh/ssh_config.d /etc/ssl/certs /etc/sysctl.d /etc/systemd/system /etc/systemd/network
-		/etc/tmpfiles.d /etc/udev/rules.d /home /media /mnt /opt /proc /root /run /srv /sys /usr/bin /usr/sbin /usr/games /usr/include /usr/lib/sysctl.d
-		/usr/lib/modules-load.d /usr/lib/systemd/system /usr/lib/tmpfiles.d /usr/local/bin /usr/local/sbin /usr/local/etc /usr/local/lib /usr/local/share/ca-certificates
-		/usr/share/doc /usr/share/keyrings /usr/share/zoneinfo /usr/src /var/backups /var/cache/apt/archives/partial /var/lib/apt/lists/partial
-		/var/lib/dpkg/info /var/lib/dpkg/updates /var/lib/systemd/timers /var/log/apt /var/opt /var/spool/cron/crontabs /var/local`) {
+	addDirs(b)
+	for _, l := range rootLinks {
+		b.Link(l.path, l.target)
+	}
+	addAccounts(b)
+	for _, f := range slices.Concat(rootFiles, packageFiles) {
+		b.File(f.path, f.mode, f.content)
+	}
+	for _, z := range timeZones {
+		b.File("/usr/share/zoneinfo/"+z, 0o644, "TZif2 "+z+"\n")
+	}
+	addPrograms(b, bins)
+	addUnits(b)
+	b.File("/var/lib/dpkg/status", 0o644, apt.BaseStatus(arch))
+	for name, files := range apt.BaseLists(arch) {
+		b.File("/var/lib/dpkg/info/"+name+".list", 0o644, files)
+	}
+	return b.Image()
+}
+
+func addDirs(b *kernel.Builder) {
+	for d := range strings.FieldsSeq(rootDirs) {
 		b.Dir(d, 0)
 	}
 	b.Dir("/tmp", 0o1777)
@@ -29,16 +157,11 @@ func rootImage(arch string, bins map[string]string) *kernel.Image {
 	b.Dir("/var/spool/cron/crontabs", 0o1730).GID = 101
 	b.Dir("/etc/ssl/private", 0o710).GID = 104
 	b.Dir("/var/lib/private", 0o700)
-	for _, l := range []string{"/bin usr/bin", "/sbin usr/sbin", "/lib usr/lib", "/var/run /run", "/var/lock /run/lock", "/etc/mtab ../proc/self/mounts",
-		"/etc/os-release ../usr/lib/os-release", "/etc/localtime /usr/share/zoneinfo/Etc/UTC", "/usr/share/zoneinfo/UTC Etc/UTC",
-		"/etc/sysctl.d/99-sysctl.conf ../sysctl.conf", "/usr/bin/awk mawk", "/var/spool/mail ../mail", "/usr/lib/systemd/system/ctrl-alt-del.target reboot.target",
-		"/usr/lib/systemd/system/default.target multi-user.target", "/usr/bin/which.debianutils which"} {
-		path, target, _ := strings.Cut(l, " ")
-		if path == "/usr/bin/which.debianutils" {
-			continue
-		}
-		b.Link(path, target)
-	}
+	b.Dir("/usr/lib/modules", 0)
+}
+
+// addAccounts writes the tables of users and groups, of whom none can log in by password.
+func addAccounts(b *kernel.Builder) {
 	b.File("/etc/passwd", 0o644, basePasswd)
 	b.File("/etc/group", 0o644, baseGroup)
 	shadow, gshadow := "", ""
@@ -52,48 +175,10 @@ func rootImage(arch string, bins map[string]string) *kernel.Image {
 	}
 	b.File("/etc/shadow", 0o640, shadow).GID = 42
 	b.File("/etc/gshadow", 0o640, gshadow).GID = 42
-	b.File("/etc/subuid", 0o644, "")
-	b.File("/etc/subgid", 0o644, "")
-	b.File("/etc/shells", 0o644, "# /etc/shells: valid login shells\n/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n/bin/rbash\n/usr/bin/rbash\n/bin/dash\n/usr/bin/dash\n")
-	b.File("/etc/login.defs", 0o644, "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\nSYS_UID_MIN 100\nSYS_UID_MAX 999\nUSERGROUPS_ENAB yes\nUMASK 022\n")
-	b.File("/etc/nsswitch.conf", 0o644, "passwd: files systemd\ngroup: files systemd\nshadow: files systemd\nhosts: files mdns4_minimal [NOTFOUND=return] dns\nnetworks: files\nservices: db files\n")
-	b.File("/etc/services", 0o644, "ssh\t\t22/tcp\ndomain\t\t53/tcp\ndomain\t\t53/udp\nhttp\t\t80/tcp\nntp\t\t123/udp\nhttps\t\t443/tcp\npostgresql\t5432/tcp\n")
-	b.File("/etc/resolv.conf", 0o644, "nameserver 192.168.1.1\n")
-	b.File("/etc/environment", 0o644, "")
-	b.File("/etc/debian_version", 0o644, "12.11\n")
-	b.File("/etc/issue", 0o644, "Debian GNU/Linux 12 \\n \\l\n\n")
-	b.File("/etc/profile", 0o644, "PATH=\"/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games\"\nexport PATH\n")
-	b.File("/etc/default/locale", 0o644, "LANG=C.UTF-8\n")
-	b.File("/etc/modules", 0o644, "# Kernel modules to load at boot, one a line.\n")
-	b.File("/etc/sysctl.conf", 0o644, "# Kernel parameters; see also /etc/sysctl.d.\n")
-	b.File("/usr/lib/sysctl.d/50-default.conf", 0o644, "kernel.sysrq = 0x01b6\nnet.ipv4.conf.default.rp_filter = 2\n-net.ipv4.ping_group_range = 0 2147483647\nfs.protected_hardlinks = 1\nfs.protected_symlinks = 1\nfs.protected_regular = 2\nfs.protected_fifos = 1\n")
-	b.File("/usr/lib/os-release", 0o644, "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL=\"https://www.debian.org/\"\nSUPPORT_URL=\"https://www.debian.org/support\"\nBUG_REPORT_URL=\"https://bugs.debian.org/\"\n")
-	b.File("/etc/apt/sources.list", 0o644, "deb http://deb.debian.test/debian bookworm main contrib non-free non-free-firmware\ndeb http://deb.debian.test/debian-security/ bookworm-security main contrib non-free non-free-firmware\ndeb http://deb.debian.test/debian bookworm-updates main contrib non-free non-free-firmware\n")
-	b.File("/etc/apt/sources.list.d/raspi.list", 0o644, "deb http://archive.raspberrypi.test/debian/ bookworm main\n")
-	b.File("/etc/ssh/sshd_config", 0o644, "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\nX11Forwarding yes\nPrintMotd no\nAcceptEnv LANG LC_*\nSubsystem\tsftp\t/usr/lib/openssh/sftp-server\n")
-	b.File("/etc/ssh/ssh_config", 0o644, "Include /etc/ssh/ssh_config.d/*.conf\nHost *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\n")
-	b.File("/etc/crontab", 0o644, "SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin\n17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly\n")
-	b.File("/etc/sudoers", 0o440, "Defaults\tenv_reset\nDefaults\tmail_badpass\nDefaults\tsecure_path=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"\nDefaults\tuse_pty\n\nroot\tALL=(ALL:ALL) ALL\n%sudo\tALL=(ALL:ALL) ALL\n\n@includedir /etc/sudoers.d\n")
-	b.File("/etc/ca-certificates.conf", 0o644, "mozilla/ISRG_Root_X1.crt\n")
-	b.File("/etc/ssl/certs/ca-certificates.crt", 0o644, "")
-	b.File("/usr/share/ca-certificates/mozilla/ISRG_Root_X1.crt", 0o644, "-----BEGIN CERTIFICATE-----\nSVNSRyBSb290IFgx\n-----END CERTIFICATE-----\n")
-	b.File("/var/lib/dpkg/lock", 0o640, "")
-	b.File("/var/lib/dpkg/lock-frontend", 0o640, "")
-	b.File("/var/lib/apt/lists/lock", 0o640, "")
-	b.File("/var/cache/apt/archives/lock", 0o640, "")
-	b.File("/var/lib/apt/extended_states", 0o644, "")
-	b.File("/var/lib/dpkg/diversions", 0o644, "")
-	b.File("/var/lib/dpkg/statoverride", 0o644, "")
-	b.File("/var/log/dpkg.log", 0o644, "")
-	b.File("/var/log/apt/history.log", 0o644, "")
-	b.File("/etc/skel/.bash_logout", 0o644, "# ~/.bash_logout: executed by bash(1) when login shell exits.\n")
-	b.File("/etc/skel/.bashrc", 0o644, "# ~/.bashrc: executed by bash(1) for non-login shells.\n")
-	b.File("/etc/skel/.profile", 0o644, "# ~/.profile: executed by the command interpreter for login shells.\n")
-	b.File("/root/.bashrc", 0o644, "")
-	b.File("/root/.profile", 0o644, "mesg n 2> /dev/null || true\n")
-	for _, z := range []string{"Etc/UTC", "Etc/GMT", "Europe/Paris", "Europe/London", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Australia/Sydney"} {
-		b.File("/usr/share/zoneinfo/"+z, 0o644, "TZif2 "+z+"\n")
-	}
+}
+
+// addPrograms writes the executables; bins gives the directory of each, /usr/bin where it is empty.
+func addPrograms(b *kernel.Builder, bins map[string]string) {
 	for name, dir := range bins {
 		if dir == "" {
 			dir = "/usr/bin"
@@ -110,6 +195,9 @@ func rootImage(arch string, bins map[string]string) *kernel.Image {
 	for _, d := range systemd.BaseDaemons {
 		b.File(d, 0o755, string(kernel.Binary(d[strings.LastIndexByte(d, '/')+1:])))
 	}
+}
+
+func addUnits(b *kernel.Builder) {
 	for name, text := range systemd.BaseUnits() {
 		b.File("/usr/lib/systemd/system/"+name, 0o644, text)
 	}
@@ -117,15 +205,6 @@ func rootImage(arch string, bins map[string]string) *kernel.Image {
 		path, target, _ := strings.Cut(l, " ")
 		b.Link(path, target)
 	}
-	b.File("/var/lib/dpkg/status", 0o644, apt.BaseStatus(arch))
-	for name, files := range apt.BaseLists(arch) {
-		b.File("/var/lib/dpkg/info/"+name+".list", 0o644, files)
-	}
-	for _, mod := range kernel.KnownModules {
-		b.Dir("/usr/lib/modules", 0)
-		_ = mod
-	}
-	return b.Image()
 }
 
 const basePasswd = `root:x:0:0:root:/root:/bin/bash

@@ -31,17 +31,21 @@ func parseACL(b string) (ACL, bool) {
 	var a ACL
 	named := false
 	for raw := []byte(b[4:]); len(raw) > 0; raw = raw[8:] {
-		e := ACLEntry{binary.LittleEndian.Uint16(raw), binary.LittleEndian.Uint16(raw[2:]), binary.LittleEndian.Uint32(raw[4:])}
-		if !slices.Contains([]uint16{ACLUserObj, ACLUser, ACLGroupObj, aclGroup, ACLMask, ACLOther}, e.Tag) || e.Perm > 7 {
+		e := ACLEntry{binary.LittleEndian.Uint16(raw), binary.LittleEndian.Uint16(raw[2:]),
+			binary.LittleEndian.Uint32(raw[4:])}
+		if !slices.Contains([]uint16{ACLUserObj, ACLUser, ACLGroupObj, aclGroup, ACLMask, ACLOther}, e.Tag) ||
+			e.Perm > 7 {
 			return nil, false
 		}
-		if len(a) > 0 && (e.Tag < a[len(a)-1].Tag || e.Tag == a[len(a)-1].Tag && e.Tag != ACLUser && e.Tag != aclGroup) {
+		if len(a) > 0 &&
+			(e.Tag < a[len(a)-1].Tag || e.Tag == a[len(a)-1].Tag && e.Tag != ACLUser && e.Tag != aclGroup) {
 			return nil, false
 		}
 		named = named || e.Tag == ACLUser || e.Tag == aclGroup
 		a = append(a, e)
 	}
-	if a.find(ACLUserObj) == nil || a.find(ACLGroupObj) == nil || a.find(ACLOther) == nil || named && a.find(ACLMask) == nil {
+	if a.find(ACLUserObj) == nil || a.find(ACLGroupObj) == nil || a.find(ACLOther) == nil ||
+		named && a.find(ACLMask) == nil {
 		return nil, false
 	}
 	return a, true
@@ -84,7 +88,8 @@ func (a ACL) mode() uint32 {
 	return uint32(a.find(ACLUserObj).Perm)<<6 | uint32(a.class().Perm)<<3 | uint32(a.find(ACLOther).Perm)
 }
 
-// allows is the kernel's check (posix_acl_permission): the first entry that fits decides, of the groups any that grants.
+// allows is the kernel's check (posix_acl_permission): the first entry that fits decides, of the groups any that
+// grants.
 func (a ACL) allows(c Cred, i *Inode, want uint32) bool {
 	mask := uint32(7)
 	if m := a.find(ACLMask); m != nil {

@@ -143,7 +143,8 @@ func (t *Tree) link(c Cred, cwd, from, to string, follow bool) error {
 		return syscall.EPERM
 	}
 	// fs.protected_hardlinks=1, Debian's default.
-	if oi := o.At.Inode(); c.UID != 0 && c.UID != oi.UID && (!oi.IsReg() || oi.Mode&(ModeSetUID) != 0 || !c.may(oi, MayRead|MayWrite)) {
+	if oi := o.At.Inode(); c.UID != 0 && c.UID != oi.UID &&
+		(!oi.IsReg() || oi.Mode&(ModeSetUID) != 0 || !c.may(oi, MayRead|MayWrite)) {
 		return syscall.EPERM
 	}
 	if err := t.mayChangeDir(c, s.dir); err != nil {

@@ -42,12 +42,15 @@ type Partition struct {
 const pageSize = 4 << 10 // little: most machines write a superblock or two
 
 func (k *Kernel) makeDisks() []*Disk {
-	sd := &Disk{Name: "mmcblk0", Serial: "0x6e1f8a2b", Model: "", Size: k.Config.SDCard, Table: "gpt", PTUUID: NewUUID(), pages: map[int64][]byte{}}
+	sd := &Disk{Name: "mmcblk0", Serial: "0x6e1f8a2b", Model: "", Size: k.Config.SDCard, Table: "gpt",
+		PTUUID: NewUUID(), pages: map[int64][]byte{}}
 	sd.Table = "dos"
 	sd.PTUUID = NewUUID()[:8]
 	sd.Whole = &Partition{Disk: sd, Name: sd.Name, Size: sd.Size}
-	boot := &Partition{Disk: sd, Name: "mmcblk0p1", Num: 1, Start: 8192 * 512, Size: 512 << 20, PARTUUID: sd.PTUUID + "-01", MountAt: "/boot/firmware"}
-	root := &Partition{Disk: sd, Name: "mmcblk0p2", Num: 2, Start: boot.Start + boot.Size, PARTUUID: sd.PTUUID + "-02", MountAt: "/"}
+	boot := &Partition{Disk: sd, Name: "mmcblk0p1", Num: 1, Start: 8192 * 512, Size: 512 << 20,
+		PARTUUID: sd.PTUUID + "-01", MountAt: "/boot/firmware"}
+	root := &Partition{Disk: sd, Name: "mmcblk0p2", Num: 2, Start: boot.Start + boot.Size, PARTUUID: sd.PTUUID + "-02",
+		MountAt: "/"}
 	root.Size = sd.Size - root.Start
 	sd.Parts = []*Partition{boot, root}
 	boot.Format("vfat", "bootfs", strings.ToUpper(NewUUID()[:4]+"-"+NewUUID()[:4]), k.Config.Boot, 179<<20|1)
@@ -55,7 +58,8 @@ func (k *Kernel) makeDisks() []*Disk {
 	root.Vol.Used = 3 << 30 // what Raspberry Pi OS takes
 	disks := []*Disk{sd}
 	for i, c := range k.Config.Disks {
-		d := &Disk{Name: cmp.Or(c.Name, "sd"+string(rune('a'+i))), Model: cmp.Or(c.Model, "Samsung SSD 870"), Vendor: "ATA     ", Size: cmp.Or(c.Size, 500107862016), pages: map[int64][]byte{}}
+		d := &Disk{Name: cmp.Or(c.Name, "sd"+string(rune('a'+i))), Model: cmp.Or(c.Model, "Samsung SSD 870"),
+			Vendor: "ATA     ", Size: cmp.Or(c.Size, 500107862016), pages: map[int64][]byte{}}
 		d.Serial = cmp.Or(c.Serial, "S5Y2NF0R"+strings.ToUpper(d.Name))
 		d.Whole = &Partition{Disk: d, Name: d.Name, Size: d.Size}
 		dev := uint32(8<<20 | i*16)
@@ -119,7 +123,8 @@ func (d *Disk) AddPart(start, size int64) *Partition {
 	if c := d.Name[len(d.Name)-1]; c >= '0' && c <= '9' {
 		sep = "p"
 	}
-	p := &Partition{Disk: d, Name: fmt.Sprintf("%s%s%d", d.Name, sep, n), Num: n, Start: start, Size: size, PARTUUID: NewUUID()}
+	p := &Partition{Disk: d, Name: fmt.Sprintf("%s%s%d", d.Name, sep, n), Num: n, Start: start, Size: size,
+		PARTUUID: NewUUID()}
 	d.Parts = append(d.Parts, p)
 	return p
 }
@@ -156,9 +161,11 @@ func (p *Partition) Format(fstype, label, uuid string, im *Image, dev uint32) {
 	v.Size = p.Size * 95 / 100
 	if im == nil {
 		t := imageTime.UnixNano()
-		v.Upper[1] = &Inode{Num: 1, Mode: ModeDir | 0o755, Nlink: 2, Children: map[string]uint32{}, ATime: t, MTime: t, CTime: t, BTime: t}
+		v.Upper[1] = &Inode{Num: 1, Mode: ModeDir | 0o755, Nlink: 2, Children: map[string]uint32{}, ATime: t, MTime: t,
+			CTime: t, BTime: t}
 		if strings.HasPrefix(fstype, "ext") {
-			v.Upper[2] = &Inode{Num: 2, Mode: ModeDir | 0o700, Nlink: 2, Children: map[string]uint32{}, ATime: t, MTime: t, CTime: t, BTime: t}
+			v.Upper[2] = &Inode{Num: 2, Mode: ModeDir | 0o700, Nlink: 2, Children: map[string]uint32{}, ATime: t,
+				MTime: t, CTime: t, BTime: t}
 			v.Upper[1].Children["lost+found"] = 2
 			v.Upper[1].Nlink++
 			v.next = 3

@@ -26,7 +26,8 @@ func (p *Process) Exec(file string, args, env []string) (int, error) {
 	p.Check()
 	prog, args, st, err := p.Load(file, args, 0)
 	if err == ErrNoProgram {
-		p.Warnf("hosttest: %s: the file is there, but this machine has no program for it: register one with Machine.Handle\n", file)
+		p.Warnf("hosttest: %s: the file is there, but this machine has no program for it: register one with "+
+			"Machine.Handle\n", file)
 		return 126, nil
 	}
 	if err != nil {

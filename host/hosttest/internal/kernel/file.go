@@ -79,36 +79,8 @@ func (t *Tree) openFile(c Cred, cwd, path string, flags int, perm uint32, p *Pro
 		}
 	} else {
 		i := s.At.Inode()
-		if flags&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL {
-			return nil, syscall.EEXIST
-		}
-		if i.IsDir() && (write || flags&os.O_CREATE != 0) {
-			return nil, syscall.EISDIR
-		}
-		if i.Mode&ModeType == ModeSocket {
-			return nil, syscall.ENXIO
-		}
-		var want uint32
-		if read {
-			want |= MayRead
-		}
-		if write {
-			want |= MayWrite
-		}
-		if !c.may(i, want) {
-			return nil, syscall.EACCES
-		}
-		// fs.protected_regular=2, Debian's default.
-		if di := s.dir.Inode(); flags&os.O_CREATE != 0 && i.IsReg() && di.Mode&ModeSticky != 0 && di.Mode&0o022 != 0 && c.UID != i.UID && di.UID != i.UID {
-			return nil, syscall.EACCES
-		}
-		if write && i.node == nil {
-			if s.At.Mnt.readonly() {
-				return nil, syscall.EROFS
-			}
-			if i.Attrs&AttrImmutable != 0 || i.Attrs&AttrAppend != 0 && (flags&os.O_APPEND == 0 || flags&os.O_TRUNC != 0) {
-				return nil, syscall.EPERM
-			}
+		if err := c.mayOpen(s, i, flags); err != nil {
+			return nil, err
 		}
 		if i.node != nil && i.node.dev != "" {
 			st, err := t.k.openDevice(i.node.dev, write)
@@ -146,6 +118,46 @@ func (t *Tree) openFile(c Cred, cwd, path string, flags int, perm uint32, p *Pro
 		d.counted = true
 	}
 	return d, nil
+}
+
+// mayOpen tells why a file that is there cannot be opened so.
+func (c Cred) mayOpen(s Entry, i *Inode, flags int) error {
+	write := flags&(os.O_WRONLY|os.O_RDWR) != 0
+	read := flags&os.O_WRONLY == 0
+	if flags&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL {
+		return syscall.EEXIST
+	}
+	if i.IsDir() && (write || flags&os.O_CREATE != 0) {
+		return syscall.EISDIR
+	}
+	if i.Mode&ModeType == ModeSocket {
+		return syscall.ENXIO
+	}
+	var want uint32
+	if read {
+		want |= MayRead
+	}
+	if write {
+		want |= MayWrite
+	}
+	if !c.may(i, want) {
+		return syscall.EACCES
+	}
+	// fs.protected_regular=2, Debian's default.
+	if di := s.dir.Inode(); flags&os.O_CREATE != 0 && i.IsReg() && di.Mode&ModeSticky != 0 && di.Mode&0o022 != 0 &&
+		c.UID != i.UID && di.UID != i.UID {
+		return syscall.EACCES
+	}
+	if write && i.node == nil {
+		if s.At.Mnt.readonly() {
+			return syscall.EROFS
+		}
+		if i.Attrs&AttrImmutable != 0 ||
+			i.Attrs&AttrAppend != 0 && (flags&os.O_APPEND == 0 || flags&os.O_TRUNC != 0) {
+			return syscall.EPERM
+		}
+	}
+	return nil
 }
 
 // setData replaces a file's content. The data becomes safe from a power cut at the next sync.

@@ -75,7 +75,8 @@ func (k *Kernel) begin() bool {
 	return true
 }
 
-// Give hands the standard descriptors to a process that does not run yet, with the caller's references. One that is dead already lets go of them.
+// Give hands the standard descriptors to a process that does not run yet, with the caller's references. One that is
+// dead already lets go of them.
 func (p *Process) Give(fds ...*File) {
 	p.mu.Lock()
 	dead := p.dead.Load()

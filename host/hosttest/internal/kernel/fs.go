@@ -141,8 +141,8 @@ func (f FS) Walk(path string, fn func(path string, st Stat) error) error {
 	return nil
 }
 
-// A Snapshot maps each path to what is there: type, mode, owner, attributes, extended attributes and a digest of the content. Times are left
-// out, and tmpfs too.
+// A Snapshot maps each path to what is there: type, mode, owner, attributes, extended attributes and a digest of the
+// content. Times are left out, and tmpfs too.
 type Snapshot map[string]string
 
 // Snapshot describes everything below the given paths, or below / when there are none.

@@ -19,7 +19,8 @@ func (b *Builder) Image() *Image { return b.im }
 func (b *Builder) add(mode, uid, gid uint32) uint32 {
 	n := uint32(len(b.im.inodes))
 	ns := imageTime.UnixNano()
-	i := &Inode{Num: n, Mode: mode, UID: uid, GID: gid, Nlink: 1, ATime: ns, MTime: ns, CTime: ns, BTime: ns, Attrs: AttrExtents}
+	i := &Inode{Num: n, Mode: mode, UID: uid, GID: gid, Nlink: 1, ATime: ns, MTime: ns, CTime: ns, BTime: ns,
+		Attrs: AttrExtents}
 	if i.IsDir() {
 		i.Children, i.Nlink = map[string]uint32{}, 2
 	}

@@ -181,8 +181,8 @@ func (k *Kernel) Halt() {
 	}
 }
 
-// Settle leaves on the disks what is on them after a shutdown, or after a power cut when clean is false: every file whose
-// data was written but not synced is then empty, as after a crash of a file system with delayed allocation.
+// Settle leaves on the disks what is on them after a shutdown, or after a power cut when clean is false: every file
+// whose data was written but not synced is then empty, as after a crash of a file system with delayed allocation.
 func (k *Kernel) Settle(clean bool) {
 	t := k.Tree
 	t.mu.Lock()

@@ -10,7 +10,8 @@ func (m *Kernel) LoadModule(name string) bool {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.modules[name] = true
-			for _, d := range map[string][]string{"iscsi_tcp": {"libiscsi"}, "br_netfilter": {"bridge"}, "nfsv4": {"nfs"}}[name] {
+			for _, d := range map[string][]string{"iscsi_tcp": {"libiscsi"}, "br_netfilter": {"bridge"},
+				"nfsv4": {"nfs"}}[name] {
 				m.modules[d] = true
 			}
 			return true

@@ -24,7 +24,8 @@ func (k *Kernel) mountAll() {
 		if v.Lossy {
 			v.Size = k.Config.Memory / 10
 			now := t.Now()
-			v.Upper[1] = &Inode{Num: 1, Mode: ModeDir | 0o755, Nlink: 2, Children: map[string]uint32{}, ATime: now, MTime: now, CTime: now, BTime: now, Owned: true}
+			v.Upper[1] = &Inode{Num: 1, Mode: ModeDir | 0o755, Nlink: 2, Children: map[string]uint32{}, ATime: now,
+				MTime: now, CTime: now, BTime: now, Owned: true}
 			v.image, v.next = nil, 2
 		}
 		if err := t.Mount(v, 1, target, opts); err != nil {
@@ -41,7 +42,8 @@ func (k *Kernel) mountAll() {
 	kernel("cgroup2", "/sys/fs/cgroup", w.cgroup, 28, "nosuid", "nodev", "noexec", "relatime")
 	t.chmod(RootCred, "/", "/dev/shm", 0o1777)
 	t.chmod(RootCred, "/", "/run/lock", 0o1777)
-	for _, d := range []string{"/run/systemd/system", "/run/systemd/generator", "/run/sshd", "/run/user", "/run/mount", "/run/udev", "/run/sudo"} {
+	for _, d := range []string{"/run/systemd/system", "/run/systemd/generator", "/run/sshd", "/run/user", "/run/mount",
+		"/run/udev", "/run/sudo"} {
 		t.MkdirAll(d)
 	}
 	if v := k.Disks[0].Parts[0].Vol; v != nil {
@@ -60,7 +62,8 @@ func (t *Tree) Mount(v *Volume, root uint32, target string, opts []string) error
 		return errNotDir
 	}
 	t.nextID++
-	t.Mounts = append(t.Mounts, &MountPoint{ID: t.nextID, Vol: v, Root: root, Target: s.Path, Opts: slices.Clone(opts), Over: s.At.Mnt, overN: s.At.Num})
+	t.Mounts = append(t.Mounts, &MountPoint{ID: t.nextID, Vol: v, Root: root, Target: s.Path, Opts: slices.Clone(opts),
+		Over: s.At.Mnt, overN: s.At.Num})
 	return nil
 }
 

@@ -167,8 +167,9 @@ func (p *Process) Getenv(name string) string {
 
 func (p *Process) Cred() Cred { return Cred{p.UID, p.GID, p.Groups} }
 
-// Processes lists what runs, the oldest first. A signal to many goes in this order: Linux signals a group at once, so that a shell which is
-// killed with the command it waits for does not live to see the command's end; here it does not because it is the older one.
+// Processes lists what runs, the oldest first. A signal to many goes in this order: Linux signals a group at once, so
+// that a shell which is killed with the command it waits for does not live to see the command's end; here it does not
+// because it is the older one.
 func (k *Kernel) Processes() []*Process {
 	k.procMu.Lock()
 	defer k.procMu.Unlock()

@@ -50,8 +50,8 @@ func (t *Tree) statAt(p place, path string) Stat {
 		return Stat{Path: path}
 	}
 	st := Stat{Path: path, Dev: p.Mnt.Vol.Dev, Ino: i.Num, Mode: i.Mode, UID: i.UID, GID: i.GID, Nlink: i.Nlink,
-		Atime: time.Unix(0, i.ATime), Mtime: time.Unix(0, i.MTime), Ctime: time.Unix(0, i.CTime), Btime: time.Unix(0, i.BTime),
-		Attrs: i.Attrs, Rdev: i.rdev, Xattrs: i.xattrs, At: p}
+		Atime: time.Unix(0, i.ATime), Mtime: time.Unix(0, i.MTime), Ctime: time.Unix(0, i.CTime),
+		Btime: time.Unix(0, i.BTime), Attrs: i.Attrs, Rdev: i.rdev, Xattrs: i.xattrs, At: p}
 	switch i.Mode & ModeType {
 	case ModeRegular:
 		st.Size = int64(len(i.Data))

@@ -6,7 +6,8 @@ import "maps"
 type node struct {
 	read  func(k *Kernel, p *Process) []byte
 	write func(k *Kernel, p *Process, b []byte) error
-	// once gives nothing to a second read, wherever the first one ended, as the kernel does with the numbers of /proc/sys.
+	// once gives nothing to a second read, wherever the first one ended, as the kernel does with the numbers of
+	// /proc/sys.
 	once bool
 	dev  string // name of a device: null, zero, full, random, tty, or a disk's
 	// when hides the entry unless it reports true; nil always shows it.

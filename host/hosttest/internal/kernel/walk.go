@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// A Entry is the result of a path walk: the place, which may be empty, and the directory and name that hold it.
+// An Entry is the result of a path walk: the place, which may be empty, and the directory and name that hold it.
 type Entry struct {
 	dir  place
 	name string
@@ -38,32 +38,17 @@ func (t *Tree) Walk(c Cred, cwd, path string, follow bool) (Entry, error) {
 		rest = cwd + "/" + path
 	}
 	links := 0
-	var missing string
-	for rest != "" {
-		for rest != "" && rest[0] == '/' {
-			rest = rest[1:]
-		}
-		if rest == "" {
-			break
-		}
-		name := rest
-		if i := strings.IndexByte(rest, '/'); i >= 0 {
-			name, rest = rest[:i], rest[i:]
-		} else {
-			rest = ""
+	for {
+		var name string
+		if name, rest = nextName(rest); name == "" {
+			return foundEntry(steps), nil
 		}
 		last := strings.Trim(rest, "/") == ""
 		dirWanted := rest != ""
-		cur := steps[len(steps)-1]
-		ci := cur.at.Inode()
-		if ci == nil {
-			return Entry{}, syscall.ENOENT
-		}
-		if !ci.IsDir() {
-			return Entry{}, syscall.ENOTDIR
-		}
-		if !c.may(ci, MayExec) {
-			return Entry{}, syscall.EACCES
+		cur := steps[len(steps)-1].at
+		ci := cur.Inode()
+		if err := c.enter(ci); err != nil {
+			return Entry{}, err
 		}
 		if name == "." {
 			continue
@@ -77,18 +62,14 @@ func (t *Tree) Walk(c Cred, cwd, path string, follow bool) (Entry, error) {
 		if len(name) > 255 {
 			return Entry{}, syscall.ENAMETOOLONG
 		}
-		n := t.lookup(cur.at, ci, name)
+		n := t.lookup(cur, ci, name)
 		if n == 0 {
 			if !last {
 				return Entry{}, syscall.ENOENT
 			}
-			missing = name
-			if dirWanted {
-				missing += "/"
-			}
-			break
+			return missingEntry(steps, name, dirWanted), nil
 		}
-		next := t.cover(place{cur.at.Mnt, n})
+		next := t.cover(place{cur.Mnt, n})
 		ni := next.Inode()
 		if ni.isLink() && (!last || follow || dirWanted) {
 			if links++; links > maxLinks {
@@ -109,28 +90,50 @@ func (t *Tree) Walk(c Cred, cwd, path string, follow bool) (Entry, error) {
 		}
 		steps = append(steps, step{next, name})
 	}
-	if missing != "" {
-		d := steps[len(steps)-1].at
-		name := strings.TrimSuffix(missing, "/")
-		s := Entry{dir: d, name: name, Path: joinSteps(steps) + "/" + name}
-		if len(steps) == 1 {
-			s.Path = "/" + name
-		}
-		if missing != name {
-			s.name = missing
-		}
-		return s, nil
-	}
-	s := Entry{At: steps[len(steps)-1].at, Path: joinSteps(steps)}
-	if len(steps) > 1 {
-		s.dir, s.name = steps[len(steps)-2].at, steps[len(steps)-1].name
-	} else {
-		s.dir, s.Path = s.At, "/"
-	}
-	return s, nil
 }
 
-// walkSelf resolves what is to be removed or renamed: a slash after a link does not follow it, but asks for a directory.
+// nextName takes the first name off a path; what is left begins with the slash behind it. An empty name is the end.
+func nextName(path string) (name, rest string) {
+	path = strings.TrimLeft(path, "/")
+	if i := strings.IndexByte(path, '/'); i >= 0 {
+		return path[:i], path[i:]
+	}
+	return path, ""
+}
+
+// enter tells why a name cannot be looked up in what should be a directory.
+func (c Cred) enter(dir *Inode) error {
+	switch {
+	case dir == nil:
+		return syscall.ENOENT
+	case !dir.IsDir():
+		return syscall.ENOTDIR
+	case !c.may(dir, MayExec):
+		return syscall.EACCES
+	}
+	return nil
+}
+
+// foundEntry is the end of a walk that found something.
+func foundEntry(steps []step) Entry {
+	last := steps[len(steps)-1]
+	if len(steps) == 1 {
+		return Entry{At: last.at, dir: last.at, Path: "/"}
+	}
+	return Entry{At: last.at, dir: steps[len(steps)-2].at, name: last.name, Path: joinSteps(steps)}
+}
+
+// missingEntry is the end of a walk whose last name is not there. The name keeps the slash that asks for a directory.
+func missingEntry(steps []step, name string, dirWanted bool) Entry {
+	s := Entry{dir: steps[len(steps)-1].at, name: name, Path: joinSteps(steps) + "/" + name}
+	if dirWanted {
+		s.name += "/"
+	}
+	return s
+}
+
+// walkSelf resolves what is to be removed or renamed: a slash after a link does not follow it, but asks for a
+// directory.
 func (t *Tree) walkSelf(c Cred, cwd, path string) (Entry, error) {
 	bare := strings.TrimRight(path, "/")
 	if bare == "" || bare == path {

@@ -102,7 +102,8 @@ func ParseGroup(s string) []Group {
 }
 
 func (a User) Line() string {
-	return a.Name + ":" + a.Passwd + ":" + strconv.Itoa(int(a.UID)) + ":" + strconv.Itoa(int(a.GID)) + ":" + a.Gecos + ":" + a.Home + ":" + a.Shell
+	return a.Name + ":" + a.Passwd + ":" + strconv.Itoa(int(a.UID)) + ":" + strconv.Itoa(int(a.GID)) + ":" + a.Gecos +
+		":" + a.Home + ":" + a.Shell
 }
 
 func (g Group) Line() string {

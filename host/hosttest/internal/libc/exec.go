@@ -36,7 +36,8 @@ func System(k *kernel.Kernel, script string, stdin []byte) (stdout, stderr strin
 
 func rootEnv() []string {
 	return []string{
-		"HOME=/root", "LOGNAME=root", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SHELL=/bin/bash", "USER=root",
+		"HOME=/root", "LOGNAME=root", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"SHELL=/bin/bash", "USER=root",
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-func MkdirOne(p *kernel.Process, name string, parents bool, mode func(uint32, bool, uint32) uint32, verbose bool) error {
+func MkdirOne(p *kernel.Process, name string, parents bool, mode func(uint32, bool, uint32) uint32,
+	verbose bool) error {
 	if parents {
 		up := path.Dir(strings.TrimRight(name, "/"))
 		if _, err := p.Stat(up); err == syscall.ENOENT {
@@ -42,7 +43,8 @@ func MkdirOne(p *kernel.Process, name string, parents bool, mode func(uint32, bo
 	return nil
 }
 
-// ReplaceFile writes as careful programs do: a new file, synced, renamed over the old one, whose owner and mode it keeps.
+// ReplaceFile writes as careful programs do: a new file, synced, renamed over the old one, whose owner and mode it
+// keeps.
 func ReplaceFile(p *kernel.Process, name string, b []byte, perm uint32) error {
 	st, err := p.Stat(name)
 	keep := err == nil

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Fnmatch tells whether s matches a pattern as fnmatch(3) does, in which a backslash quotes the next character. Slashes and
-// leading dots are ordinary characters here.
+// Fnmatch tells whether s matches a pattern as fnmatch(3) does, in which a backslash quotes the next character. Slashes
+// and leading dots are ordinary characters here.
 func Fnmatch(pat, s string) bool { return matchPattern(pat, s, utf8.DecodeRuneInString, "!^") }
 
 // ShellMatch is match as dash has it: bytes, and no other negation than [!...].

@@ -8,7 +8,8 @@ import (
 )
 
 func FuzzParsers(f *testing.F) {
-	for _, s := range []string{"a\\(b\\)*[^]x-z]\\{2,3\\}$", "(a|b)+?", "u+rwX,g=u,o-t", "UUID=x /mnt\\040a ext4 defaults 0 2", "[:alpha:]a-f\\n", "%F %-d"} {
+	for _, s := range []string{"a\\(b\\)*[^]x-z]\\{2,3\\}$", "(a|b)+?", "u+rwX,g=u,o-t",
+		"UUID=x /mnt\\040a ext4 defaults 0 2", "[:alpha:]a-f\\n", "%F %-d"} {
 		f.Add(s)
 	}
 	now := time.Unix(1e9, 0).UTC()
@@ -16,7 +17,8 @@ func FuzzParsers(f *testing.F) {
 		for _, ext := range []bool{false, true} {
 			if re, err := TranslateRegexp(s, ext); err == nil {
 				_, err := regexp.Compile(re)
-				if err != nil && !strings.Contains(err.Error(), "invalid") && !strings.Contains(err.Error(), "missing") && !strings.Contains(err.Error(), "expression") {
+				if err != nil && !strings.Contains(err.Error(), "invalid") &&
+					!strings.Contains(err.Error(), "missing") && !strings.Contains(err.Error(), "expression") {
 					t.Errorf("%q became %q: %v", s, re, err)
 				}
 			}

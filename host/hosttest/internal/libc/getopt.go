@@ -49,18 +49,56 @@ func (o *Options) All(names ...string) []string {
 	return v
 }
 
-// Getopt parses the arguments. short is as for getopt(3): a letter with ":" takes an argument, with "::" an optional one
-// in the same word, and a leading "+" stops at the first operand. long names the long options: "name", "name=" with an
-// argument, "name[=" with an optional one, and "name>x" is the same as the short x. On an error it prints what the C
+// Getopt parses the arguments. short is as for getopt(3): a letter with ":" takes an argument, with "::" an optional
+// one in the same word, and a leading "+" stops at the first operand. long names the long options: "name", "name=" with
+// an argument, "name[=" with an optional one, and "name>x" is the same as the short x. On an error it prints what the C
 // library prints and returns false.
 func Getopt(p *kernel.Process, short, long string) (*Options, bool) {
-	o := &Options{Set: map[string][]string{}}
-	stop := strings.HasPrefix(short, "+")
-	short = strings.TrimPrefix(short, "+")
-	type longOpt struct{ name, kind, alias string }
-	var longs []longOpt
+	short, stop := strings.CutPrefix(short, "+")
+	g := &getopt{p: p, o: &Options{Set: map[string][]string{}}, short: short, long: longOptions(long), args: p.Args[1:]}
+	for ; g.at < len(g.args); g.at++ {
+		ok := true
+		switch a := g.args[g.at]; {
+		case a == "--":
+			g.o.Args = append(g.o.Args, g.args[g.at+1:]...)
+			return g.o, true
+		case strings.HasPrefix(a, "--"):
+			ok = g.readLong(a)
+		case len(a) > 1 && a[0] == '-':
+			ok = g.readShort(a)
+		case stop:
+			g.o.Args = append(g.o.Args, g.args[g.at:]...)
+			return g.o, true
+		default:
+			g.o.Args = append(g.o.Args, a)
+		}
+		if !ok {
+			return nil, false
+		}
+	}
+	return g.o, true
+}
+
+// getopt is the state of Getopt.
+type getopt struct {
+	p     *kernel.Process
+	o     *Options
+	short string
+	long  []longOption
+	args  []string
+	at    int // the argument that is read
+}
+
+type longOption struct {
+	name string
+	kind string // "=" takes an argument, "[=" may have one
+	key  string // what the option counts as: the short letter, or the name
+}
+
+func longOptions(long string) []longOption {
+	var out []longOption
 	for f := range strings.FieldsSeq(long) {
-		name, alias, _ := strings.Cut(f, ">")
+		name, key, short := strings.Cut(f, ">")
 		kind := ""
 		for _, k := range []string{"[=", "="} {
 			if n, ok := strings.CutSuffix(name, k); ok {
@@ -68,100 +106,99 @@ func Getopt(p *kernel.Process, short, long string) (*Options, bool) {
 				break
 			}
 		}
-		longs = append(longs, longOpt{name, kind, alias})
-	}
-	add := func(name, value string, given bool) {
-		o.Set[name] = append(o.Set[name], value)
-		o.Order = append(o.Order, Option{name, value, given})
-	}
-	args := p.Args[1:]
-	for i := 0; i < len(args); i++ {
-		a := args[i]
-		switch {
-		case a == "--":
-			o.Args = append(o.Args, args[i+1:]...)
-			return o, true
-		case strings.HasPrefix(a, "--"):
-			name, value, has := strings.Cut(a[2:], "=")
-			var hit []longOpt
-			for _, l := range longs {
-				if l.name == name {
-					hit = []longOpt{l}
-					break
-				}
-				if strings.HasPrefix(l.name, name) {
-					hit = append(hit, l)
-				}
-			}
-			if len(hit) == 0 {
-				p.Errorf("unrecognized option '--%s'", name)
-				return nil, false
-			}
-			if len(hit) > 1 {
-				var names strings.Builder
-				for _, h := range hit {
-					names.WriteString(" '--" + h.name + "'")
-				}
-				p.Errorf("option '%s' is ambiguous; possibilities:%s", a, names.String())
-				return nil, false
-			}
-			l := hit[0]
-			key := l.name
-			if l.alias != "" {
-				key = l.alias
-			}
-			switch {
-			case l.kind == "" && has:
-				p.Errorf("option '--%s' doesn't allow an argument", l.name)
-				return nil, false
-			case l.kind == "=" && !has:
-				if i+1 >= len(args) {
-					p.Errorf("option '--%s' requires an argument", l.name)
-					return nil, false
-				}
-				i++
-				value = args[i]
-			}
-			add(key, value, has)
-		case len(a) > 1 && a[0] == '-':
-			for j := 1; j < len(a); j++ {
-				at := strings.IndexByte(short, a[j])
-				if at < 0 || a[j] == ':' {
-					p.Errorf("invalid option -- '%c'", a[j])
-					return nil, false
-				}
-				kind := short[at+1:]
-				if strings.HasPrefix(kind, "::") {
-					add(a[j:j+1], a[j+1:], j+1 < len(a))
-					break
-				}
-				if strings.HasPrefix(kind, ":") {
-					if j+1 < len(a) {
-						add(a[j:j+1], a[j+1:], true)
-					} else if i+1 < len(args) {
-						i++
-						add(a[j:j+1], args[i], true)
-					} else {
-						p.Errorf("option requires an argument -- '%c'", a[j])
-						return nil, false
-					}
-					break
-				}
-				add(a[j:j+1], "", false)
-			}
-		default:
-			if stop {
-				o.Args = append(o.Args, args[i:]...)
-				return o, true
-			}
-			o.Args = append(o.Args, a)
+		if !short {
+			key = name
 		}
+		out = append(out, longOption{name, kind, key})
 	}
-	return o, true
+	return out
 }
 
-// Unsupported refuses the options that the real program has and this one has not: to ignore one would be kinder than the
-// real machine.
+func (g *getopt) add(name, value string, given bool) {
+	g.o.Set[name] = append(g.o.Set[name], value)
+	g.o.Order = append(g.o.Order, Option{name, value, given})
+}
+
+func (g *getopt) fail(format string, a ...any) bool {
+	g.p.Errorf(format, a...)
+	return false
+}
+
+// readLong reads --name, --name=value or --name value; the name may be cut short.
+func (g *getopt) readLong(arg string) bool {
+	name, value, has := strings.Cut(arg[2:], "=")
+	l, ok := g.findLong(arg, name)
+	if !ok {
+		return false
+	}
+	if l.kind == "" && has {
+		return g.fail("option '--%s' doesn't allow an argument", l.name)
+	}
+	if l.kind == "=" && !has {
+		if g.at+1 >= len(g.args) {
+			return g.fail("option '--%s' requires an argument", l.name)
+		}
+		g.at++
+		value = g.args[g.at]
+	}
+	g.add(l.key, value, has)
+	return true
+}
+
+// findLong finds the option of that name, or the only one that begins with it.
+func (g *getopt) findLong(arg, name string) (longOption, bool) {
+	var hit []longOption
+	for _, l := range g.long {
+		if l.name == name {
+			return l, true
+		}
+		if strings.HasPrefix(l.name, name) {
+			hit = append(hit, l)
+		}
+	}
+	switch len(hit) {
+	case 0:
+		return longOption{}, g.fail("unrecognized option '--%s'", name)
+	case 1:
+		return hit[0], true
+	}
+	var names strings.Builder
+	for _, h := range hit {
+		names.WriteString(" '--" + h.name + "'")
+	}
+	return longOption{}, g.fail("option '%s' is ambiguous; possibilities:%s", arg, names.String())
+}
+
+// readShort reads a word of letters, the last of which may have an argument behind it.
+func (g *getopt) readShort(arg string) bool {
+	for j := 1; j < len(arg); j++ {
+		at := strings.IndexByte(g.short, arg[j])
+		if at < 0 || arg[j] == ':' {
+			return g.fail("invalid option -- '%c'", arg[j])
+		}
+		name, rest := arg[j:j+1], arg[j+1:]
+		switch kind := g.short[at+1:]; {
+		case strings.HasPrefix(kind, "::"):
+			g.add(name, rest, rest != "")
+			return true
+		case !strings.HasPrefix(kind, ":"):
+			g.add(name, "", false)
+		case rest != "":
+			g.add(name, rest, true)
+			return true
+		case g.at+1 < len(g.args):
+			g.at++
+			g.add(name, g.args[g.at], true)
+			return true
+		default:
+			return g.fail("option requires an argument -- '%c'", arg[j])
+		}
+	}
+	return true
+}
+
+// Unsupported refuses the options that the real program has and this one has not: to ignore one would be kinder than
+// the real machine.
 func Unsupported(p *kernel.Process, o *Options, names ...string) bool {
 	for _, n := range names {
 		if o.Has(n) {

@@ -17,8 +17,9 @@ func ByteCount(s string) (int64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	mul := map[string]int64{"": 1, "c": 1, "w": 2, "b": 512, "kB": 1e3, "KB": 1e3, "K": 1 << 10, "k": 1 << 10, "KiB": 1 << 10, "M": 1 << 20, "m": 1 << 20, "MiB": 1 << 20, "MB": 1e6,
-		"G": 1 << 30, "GiB": 1 << 30, "GB": 1e9, "T": 1 << 40, "TiB": 1 << 40, "TB": 1e12}[s[i:]]
+	mul := map[string]int64{"": 1, "c": 1, "w": 2, "b": 512, "kB": 1e3, "KB": 1e3, "K": 1 << 10, "k": 1 << 10,
+		"KiB": 1 << 10, "M": 1 << 20, "m": 1 << 20, "MiB": 1 << 20, "MB": 1e6, "G": 1 << 30, "GiB": 1 << 30, "GB": 1e9,
+		"T": 1 << 40, "TiB": 1 << 40, "TB": 1e12}[s[i:]]
 	if mul == 0 {
 		return 0, false
 	}

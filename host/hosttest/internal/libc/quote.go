@@ -15,7 +15,8 @@ func QuoteEscaped(s string) string {
 		compat := true
 		for i := range len(s) {
 			c := s[i]
-			compat = compat && c >= 32 && c < 127 && strings.IndexByte("!\"$&()*;<=>[^`|?\\", c) < 0 && (i == 0 || c != '#' && c != '~')
+			compat = compat && c >= 32 && c < 127 && strings.IndexByte("!\"$&()*;<=>[^`|?\\", c) < 0 &&
+				(i == 0 || c != '#' && c != '~')
 		}
 		if compat {
 			return `"` + s + `"`

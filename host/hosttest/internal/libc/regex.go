@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // CompileRegexp compiles a POSIX regular expression, basic or extended, with the leftmost-longest rule. A
@@ -24,152 +25,181 @@ func CompileRegexp(re string, extended bool) (*regexp.Regexp, error) {
 
 // TranslateRegexp writes a POSIX expression in Go's syntax.
 func TranslateRegexp(re string, ext bool) (string, error) {
-	var b strings.Builder
-	b.WriteString("(?s)")
-	depth := 0
-	atom := false // something stands before that a repetition can apply to
-	quoteMeta := func(c string) { b.WriteString(regexp.QuoteMeta(c)) }
-	for i := 0; i < len(re); i++ {
-		c := re[i]
-		op := ext // whether an unescaped operator character is an operator
-		esc := false
-		if c == '\\' {
-			if i+1 == len(re) {
-				return "", errors.New("Trailing backslash")
-			}
-			i++
-			c = re[i]
-			esc = true
-			op = !ext
-		}
-		switch {
-		case !esc && c == '[':
-			end, class, err := bracket(re[i:])
-			if err != nil {
-				return "", err
-			}
-			b.WriteString(class)
-			i += end - 1
-			atom = true
-		case !esc && c == '.':
-			b.WriteString(".")
-			atom = true
-		case !esc && c == '*':
-			if !atom {
-				quoteMeta("*")
-				atom = true
-			} else {
-				b.WriteString("*")
-				for i+1 < len(re) && re[i+1] == '*' {
-					i++
-				}
-			}
-		case c == '(' && op:
-			depth++
-			b.WriteByte('(')
-			atom = false
-		case c == ')' && op:
-			if depth == 0 {
-				if ext {
-					quoteMeta(")")
-					atom = true
-					continue
-				}
-				return "", errors.New("Unmatched ) or \\)")
-			}
-			depth--
-			b.WriteByte(')')
-			atom = true
-		case c == '{' && op:
-			j := i + 1
-			for j < len(re) && (re[j] >= '0' && re[j] <= '9' || re[j] == ',') {
-				j++
-			}
-			closing := "}"
-			if !ext {
-				closing = `\}`
-			}
-			if !strings.HasPrefix(re[j:], closing) || j == i+1 {
-				if ext {
-					quoteMeta("{")
-					atom = true
-					continue
-				}
-				return "", errors.New("Invalid preceding regular expression")
-			}
-			rep := re[i+1 : j]
-			if strings.HasPrefix(rep, ",") {
-				rep = "0" + rep
-			}
-			b.WriteString("{" + rep + "}")
-			i = j + len(closing) - 1
-		case (c == '+' || c == '?') && op:
-			if !atom {
-				if ext {
-					return "", errors.New("Invalid preceding regular expression")
-				}
-				quoteMeta(string(c))
-				atom = true
-				continue
-			}
-			b.WriteByte(c)
-		case c == '|' && op:
-			b.WriteByte('|')
-			atom = false
-		case !esc && c == '^':
-			before := ""
-			if i > 0 {
-				before = re[:i]
-			}
-			if ext || i == 0 || strings.HasSuffix(before, `\(`) || strings.HasSuffix(before, `\|`) {
-				b.WriteString("^")
-				atom = false
-			} else {
-				quoteMeta("^")
-				atom = true
-			}
-		case !esc && c == '$':
-			after := re[i+1:]
-			if ext || after == "" || strings.HasPrefix(after, `\)`) || strings.HasPrefix(after, `\|`) {
-				b.WriteString("$")
-			} else {
-				quoteMeta("$")
-				atom = true
-			}
-		case esc && c >= '1' && c <= '9':
-			return "", errors.New("hosttest: back-references are not supported")
-		case esc && (c == 'b' || c == 'B' || c == 'w' || c == 'W' || c == 's' || c == 'S'):
-			b.WriteByte('\\')
-			b.WriteByte(c)
-			atom = true
-		case esc && (c == '<' || c == '>'):
-			b.WriteString(`\b`)
-			atom = false
-		case esc && c == 'n':
-			b.WriteString("\n")
-			atom = true
-		case esc && c == 't':
-			b.WriteString("\t")
-			atom = true
-		default:
-			// One whole character, so that a repetition applies to it.
-			r := []rune(re[i:])[0]
-			w := len(string(r))
-			if r == 0xfffd {
-				w = 1
-			}
-			quoteMeta(re[i : i+w])
-			i += w - 1
-			atom = true
+	t := &regexpTranslator{re: re, ext: ext}
+	t.out.WriteString("(?s)")
+	for ; t.at < len(re); t.at++ {
+		if err := t.next(); err != nil {
+			return "", err
 		}
 	}
-	if depth > 0 {
-		if ext {
-			return "", errors.New("Unmatched ( or \\(")
-		}
+	if t.depth > 0 {
 		return "", errors.New("Unmatched ( or \\(")
 	}
-	return b.String(), nil
+	return t.out.String(), nil
+}
+
+// A regexpTranslator is the state of a translation.
+type regexpTranslator struct {
+	re    string
+	at    int // the byte that is read
+	ext   bool
+	out   strings.Builder
+	depth int  // of the open groups
+	atom  bool // something stands before that a repetition can apply to
+}
+
+// put writes Go's syntax; atom tells whether a repetition can apply to what then stands there.
+func (t *regexpTranslator) put(s string, atom bool) {
+	t.out.WriteString(s)
+	t.atom = atom
+}
+
+// literal writes characters that mean themselves.
+func (t *regexpTranslator) literal(s string) { t.put(regexp.QuoteMeta(s), true) }
+
+// next reads one character, with what belongs to it, up to the last byte of it.
+func (t *regexpTranslator) next() error {
+	if t.re[t.at] == '\\' {
+		if t.at+1 == len(t.re) {
+			return errors.New("Trailing backslash")
+		}
+		t.at++
+		if strings.IndexByte("(){+?|", t.re[t.at]) >= 0 && !t.ext {
+			return t.operator()
+		}
+		return t.escape()
+	}
+	switch c := t.re[t.at]; {
+	case c == '[':
+		n, class, err := bracket(t.re[t.at:])
+		if err != nil {
+			return err
+		}
+		t.put(class, true)
+		t.at += n - 1
+	case c == '.':
+		t.put(".", true)
+	case c == '*':
+		t.star()
+	case c == '^':
+		before := t.re[:t.at]
+		if t.ext || before == "" || strings.HasSuffix(before, `\(`) || strings.HasSuffix(before, `\|`) {
+			t.put("^", false)
+		} else {
+			t.literal("^")
+		}
+	case c == '$':
+		after := t.re[t.at+1:]
+		if t.ext || after == "" || strings.HasPrefix(after, `\)`) || strings.HasPrefix(after, `\|`) {
+			t.put("$", t.atom)
+		} else {
+			t.literal("$")
+		}
+	case strings.IndexByte("(){+?|", c) >= 0 && t.ext:
+		return t.operator()
+	default:
+		t.character()
+	}
+	return nil
+}
+
+func (t *regexpTranslator) star() {
+	if !t.atom {
+		t.literal("*")
+		return
+	}
+	t.put("*", true)
+	for t.at+1 < len(t.re) && t.re[t.at+1] == '*' {
+		t.at++
+	}
+}
+
+// operator reads what an extended expression writes as it is and a basic one behind a backslash.
+func (t *regexpTranslator) operator() error {
+	switch c := t.re[t.at]; c {
+	case '(':
+		t.depth++
+		t.put("(", false)
+	case ')':
+		switch {
+		case t.depth > 0:
+			t.depth--
+			t.put(")", true)
+		case t.ext:
+			t.literal(")")
+		default:
+			return errors.New("Unmatched ) or \\)")
+		}
+	case '{':
+		return t.interval()
+	case '+', '?':
+		switch {
+		case t.atom:
+			t.put(string(c), true)
+		case t.ext:
+			return errors.New("Invalid preceding regular expression")
+		default:
+			t.literal(string(c))
+		}
+	case '|':
+		t.put("|", false)
+	}
+	return nil
+}
+
+// interval reads {M,N}.
+func (t *regexpTranslator) interval() error {
+	end := t.at + 1
+	for end < len(t.re) && (t.re[end] >= '0' && t.re[end] <= '9' || t.re[end] == ',') {
+		end++
+	}
+	closing := "}"
+	if !t.ext {
+		closing = `\}`
+	}
+	times := t.re[t.at+1 : end]
+	if !strings.HasPrefix(t.re[end:], closing) || times == "" {
+		if t.ext {
+			t.literal("{")
+			return nil
+		}
+		return errors.New("Invalid preceding regular expression")
+	}
+	if strings.HasPrefix(times, ",") {
+		times = "0" + times
+	}
+	t.put("{"+times+"}", t.atom)
+	t.at = end + len(closing) - 1
+	return nil
+}
+
+// escape reads what stands behind a backslash and is no operator.
+func (t *regexpTranslator) escape() error {
+	switch c := t.re[t.at]; c {
+	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return errors.New("hosttest: back-references are not supported")
+	case 'b', 'B', 'w', 'W', 's', 'S':
+		t.put(`\`+string(c), true)
+	case '<', '>':
+		t.put(`\b`, false)
+	case 'n':
+		t.put("\n", true)
+	case 't':
+		t.put("\t", true)
+	default:
+		t.character()
+	}
+	return nil
+}
+
+// character reads one whole character, so that a repetition applies to it.
+func (t *regexpTranslator) character() {
+	r, w := utf8.DecodeRuneInString(t.re[t.at:])
+	if r == utf8.RuneError {
+		w = 1
+	}
+	t.literal(t.re[t.at : t.at+w])
+	t.at += w - 1
 }
 
 // bracket translates a bracket expression and gives its length.
@@ -192,7 +222,8 @@ func bracket(s string) (int, string, error) {
 			}
 			name := s[i+2 : i+end]
 			switch name {
-			case "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph", "cntrl", "xdigit":
+			case "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph", "cntrl",
+				"xdigit":
 			default:
 				return 0, "", errors.New("Invalid character class name")
 			}

@@ -34,140 +34,152 @@ func Strftime(format string, t time.Time) string {
 			b.WriteByte(format[i])
 			continue
 		}
-		i++
-		pad := byte(0)
-		for i < len(format) && strings.IndexByte("-_0^#", format[i]) >= 0 {
-			pad = format[i]
-			i++
-		}
-		width := 0
-		for i < len(format) && format[i] >= '0' && format[i] <= '9' {
-			width = width*10 + int(format[i]-'0')
-			i++
-		}
-		colons := 0
-		for i < len(format) && format[i] == ':' {
-			colons++
-			i++
-		}
+		d := timeDirective{}
+		i = d.parse(format, i+1)
 		if i >= len(format) {
 			break
 		}
-		num := func(n, w int, fill byte) string {
-			switch pad {
-			case '-':
-				return strconv.Itoa(n)
-			case '_':
-				fill = ' '
-			case '0':
-				fill = '0'
-			}
-			s := strconv.Itoa(n)
-			for len(s) < w {
-				s = string(fill) + s
-			}
-			return s
-		}
-		s := ""
-		switch format[i] {
-		case '%':
-			s = "%"
-		case 'a':
-			s = t.Format("Mon")
-		case 'A':
-			s = t.Format("Monday")
-		case 'b', 'h':
-			s = t.Format("Jan")
-		case 'B':
-			s = t.Format("January")
-		case 'c':
-			s = t.Format("Mon Jan _2 15:04:05 2006")
-		case 'C':
-			s = num(t.Year()/100, 2, '0')
-		case 'd':
-			s = num(t.Day(), 2, '0')
-		case 'D', 'x':
-			s = t.Format("01/02/06")
-		case 'e':
-			s = num(t.Day(), 2, ' ')
-		case 'F':
-			s = t.Format("2006-01-02")
-		case 'g', 'G', 'V':
-			y, w := t.ISOWeek()
-			switch format[i] {
-			case 'V':
-				s = num(w, 2, '0')
-			case 'G':
-				s = num(y, 4, '0')
-			default:
-				s = num(y%100, 2, '0')
-			}
-		case 'H':
-			s = num(t.Hour(), 2, '0')
-		case 'I':
-			s = num((t.Hour()+11)%12+1, 2, '0')
-		case 'j':
-			s = num(t.YearDay(), 3, '0')
-		case 'k':
-			s = num(t.Hour(), 2, ' ')
-		case 'l':
-			s = num((t.Hour()+11)%12+1, 2, ' ')
-		case 'm':
-			s = num(int(t.Month()), 2, '0')
-		case 'M':
-			s = num(t.Minute(), 2, '0')
-		case 'n':
-			s = "\n"
-		case 'N':
-			s = fmt.Sprintf("%09d", t.Nanosecond())
-			if width > 0 && width < 9 {
-				s = s[:width]
-				width = 0
-			}
-		case 'p':
-			s = t.Format("PM")
-		case 'P':
-			s = strings.ToLower(t.Format("PM"))
-		case 'r':
-			s = t.Format("03:04:05 PM")
-		case 'R':
-			s = t.Format("15:04")
-		case 's':
-			s = strconv.FormatInt(t.Unix(), 10)
-		case 'S':
-			s = num(t.Second(), 2, '0')
-		case 't':
-			s = "\t"
-		case 'T', 'X':
-			s = t.Format("15:04:05")
-		case 'u':
-			s = strconv.Itoa((int(t.Weekday())+6)%7 + 1)
-		case 'U':
-			s = num((t.YearDay()+6-int(t.Weekday()))/7, 2, '0')
-		case 'w':
-			s = strconv.Itoa(int(t.Weekday()))
-		case 'W':
-			s = num((t.YearDay()+6-(int(t.Weekday())+6)%7)/7, 2, '0')
-		case 'y':
-			s = num(t.Year()%100, 2, '0')
-		case 'Y':
-			s = num(t.Year(), 1, '0')
-		case 'z':
-			s = t.Format(map[int]string{0: "-0700", 1: "-07:00", 2: "-07:00:00"}[colons])
-		case 'Z':
-			s = t.Format("MST")
-		default:
-			s = "%" + string(format[i])
-		}
-		if pad == '^' {
-			s = strings.ToUpper(s)
-		}
-		for len(s) < width {
-			s = "0" + s
-		}
-		b.WriteString(s)
+		d.verb = format[i]
+		b.WriteString(d.format(t))
 	}
 	return b.String()
+}
+
+// A timeDirective is one % of a format of time.
+type timeDirective struct {
+	pad    byte // the last of the flags -_0^#; 0 for none
+	width  int
+	colons int // %:z
+	verb   byte
+}
+
+// parse reads what stands between the % and the letter, and gives where the letter is.
+func (d *timeDirective) parse(format string, i int) int {
+	for i < len(format) && strings.IndexByte("-_0^#", format[i]) >= 0 {
+		d.pad = format[i]
+		i++
+	}
+	for i < len(format) && format[i] >= '0' && format[i] <= '9' {
+		d.width = d.width*10 + int(format[i]-'0')
+		i++
+	}
+	for i < len(format) && format[i] == ':' {
+		d.colons++
+		i++
+	}
+	return i
+}
+
+func (d *timeDirective) format(t time.Time) string {
+	s, ok := d.number(t)
+	if !ok {
+		s = d.text(t)
+	}
+	if d.pad == '^' {
+		s = strings.ToUpper(s)
+	}
+	for len(s) < d.width {
+		s = "0" + s
+	}
+	return s
+}
+
+// number is a field of so many digits, which the flags pad; ok tells whether the letter is one.
+func (d *timeDirective) number(t time.Time) (field string, ok bool) {
+	isoYear, isoWeek := t.ISOWeek()
+	weekday, monday := int(t.Weekday()), (int(t.Weekday())+6)%7
+	var n, width int
+	fill := byte('0')
+	switch d.verb {
+	case 'C':
+		n, width = t.Year()/100, 2
+	case 'd':
+		n, width = t.Day(), 2
+	case 'e':
+		n, width, fill = t.Day(), 2, ' '
+	case 'V':
+		n, width = isoWeek, 2
+	case 'G':
+		n, width = isoYear, 4
+	case 'g':
+		n, width = isoYear%100, 2
+	case 'H':
+		n, width = t.Hour(), 2
+	case 'I':
+		n, width = (t.Hour()+11)%12+1, 2
+	case 'j':
+		n, width = t.YearDay(), 3
+	case 'k':
+		n, width, fill = t.Hour(), 2, ' '
+	case 'l':
+		n, width, fill = (t.Hour()+11)%12+1, 2, ' '
+	case 'm':
+		n, width = int(t.Month()), 2
+	case 'M':
+		n, width = t.Minute(), 2
+	case 'S':
+		n, width = t.Second(), 2
+	case 'U':
+		n, width = (t.YearDay()+6-weekday)/7, 2
+	case 'W':
+		n, width = (t.YearDay()+6-monday)/7, 2
+	case 'y':
+		n, width = t.Year()%100, 2
+	case 'Y':
+		n, width = t.Year(), 1
+	default:
+		return "", false
+	}
+	switch d.pad {
+	case '-':
+		return strconv.Itoa(n), true
+	case '_':
+		fill = ' '
+	case '0':
+		fill = '0'
+	}
+	s := strconv.Itoa(n)
+	return strings.Repeat(string(fill), max(0, width-len(s))) + s, true
+}
+
+// timeLayouts are the letters that are a layout of package time.
+var timeLayouts = map[byte]string{
+	'a': "Mon", 'A': "Monday", 'b': "Jan", 'h': "Jan", 'B': "January", 'c': "Mon Jan _2 15:04:05 2006", 'D': "01/02/06",
+	'x': "01/02/06", 'F': "2006-01-02", 'p': "PM", 'r': "03:04:05 PM", 'R': "15:04", 'T': "15:04:05", 'X': "15:04:05",
+	'Z': "MST",
+}
+
+// text is a field that is not padded, or the directive itself when there is none of that letter.
+func (d *timeDirective) text(t time.Time) string {
+	if layout, ok := timeLayouts[d.verb]; ok {
+		return t.Format(layout)
+	}
+	switch d.verb {
+	case '%':
+		return "%"
+	case 'n':
+		return "\n"
+	case 't':
+		return "\t"
+	case 'N':
+		s := fmt.Sprintf("%09d", t.Nanosecond())
+		if d.width > 0 && d.width < 9 {
+			s = s[:d.width]
+			d.width = 0
+		}
+		return s
+	case 'P':
+		return strings.ToLower(t.Format("PM"))
+	case 's':
+		return strconv.FormatInt(t.Unix(), 10)
+	case 'u':
+		return strconv.Itoa((int(t.Weekday())+6)%7 + 1)
+	case 'w':
+		return strconv.Itoa(int(t.Weekday()))
+	case 'z':
+		return t.Format(map[int]string{0: "-0700", 1: "-07:00", 2: "-07:00:00"}[d.colons])
+	}
+	return "%" + string(d.verb)
 }
 
 func TimeUnix(n int64) time.Time { return time.Unix(n, 0).UTC() }

@@ -19,9 +19,13 @@ import (
 
 const (
 	curlShort = "fsSLo:OIH:X:d:kw:m:u:A:vC:gGiRe:b:c:E:T:r:x:#460Nqnjt:y:Y:z:D:F:K:aZJ"
-	curlLong  = "fail>f silent>s show-error>S location>L output=>o remote-name>O head>I header=>H request=>X data=>d data-raw= data-binary= insecure>k write-out=>w max-time=>m user=>u user-agent=>A referer=>e verbose>v " +
-		"continue-at=>C globoff>g get>G include>i remote-time>R retry= retry-delay= retry-max-time= retry-connrefused retry-all-errors connect-timeout= proto= proto-redir= proto-default= cacert= capath= compressed fail-with-body " +
-		"create-dirs url= no-progress-meter progress-bar>^# tlsv1.2 tlsv1.3 http1.1 ipv4>4 ipv6>6 max-redirs= limit-rate= output-dir= noproxy= proxy=>x ciphers= resolve= speed-limit=>Y speed-time=>y remove-on-error"
+	curlLong  = "fail>f silent>s show-error>S location>L output=>o remote-name>O head>I header=>H request=>X data=>d " +
+		"data-raw= data-binary= insecure>k write-out=>w max-time=>m user=>u user-agent=>A referer=>e verbose>v " +
+		"continue-at=>C globoff>g get>G include>i remote-time>R retry= retry-delay= retry-max-time= " +
+		"retry-connrefused retry-all-errors connect-timeout= proto= proto-redir= proto-default= cacert= capath= " +
+		"compressed fail-with-body " +
+		"create-dirs url= no-progress-meter progress-bar>^# tlsv1.2 tlsv1.3 http1.1 ipv4>4 ipv6>6 max-redirs= " +
+		"limit-rate= output-dir= noproxy= proxy=>x ciphers= resolve= speed-limit=>Y speed-time=>y remove-on-error"
 )
 
 // curlNumbers are the options whose value is a number.
@@ -71,7 +75,8 @@ func cmdCurl(p *kernel.Process) int {
 			}
 		}
 	}
-	if libc.Unsupported(p, o, "b", "c", "C", "D", "E", "F", "J", "K", "n", "R", "r", "T", "t", "x", "z", "Z", "proto-default", "resolve") {
+	if libc.Unsupported(p, o, "b", "c", "C", "D", "E", "F", "J", "K", "n", "R", "r", "T", "t", "x", "z", "Z",
+		"proto-default", "resolve") {
 		return 2
 	}
 	urls := append(o.All("url"), o.Args...)
@@ -157,14 +162,16 @@ func curlOne(p *kernel.Process, o *libc.Options, raw, out string) int {
 			if n, err := strconv.Atoi(tr.answer.headers.Get("Retry-After")); err == nil && n > 0 {
 				pause = time.Duration(n) * time.Second
 				if limit > 0 && waited+pause > limit {
-					p.Warnf("curl: The Retry-After: time would make this command line exceed the maximum allowed time for retries.\n")
+					p.Warnf("curl: The Retry-After: time would make this command line exceed the maximum allowed " +
+						"time for retries.\n")
 					return curlWriteOut(p, o, tr)
 				}
 			}
 		}
 		if !o.Has("s") {
 			p.Flush()
-			curlWarn(p, fmt.Sprintf("Problem %s. Will retry in %d seconds. %d retries left.", why, pause/time.Second, left))
+			curlWarn(p, fmt.Sprintf("Problem %s. Will retry in %d seconds. %d retries left.", why, pause/time.Second,
+				left))
 		}
 		p.Sleep(pause)
 		waited += pause
@@ -201,7 +208,8 @@ func curlWarn(p *kernel.Process, text string) {
 }
 
 // curlRequest makes the request of a URL from the options.
-func curlRequest(p *kernel.Process, o *libc.Options, u *url.URL) (method string, headers http.Header, body []byte, problem string) {
+func curlRequest(p *kernel.Process, o *libc.Options,
+	u *url.URL) (method string, headers http.Header, body []byte, problem string) {
 	method = "GET"
 	var parts []string
 	posts := false
@@ -279,99 +287,142 @@ func curlRequest(p *kernel.Process, o *libc.Options, u *url.URL) (method string,
 	return method, headers, body, ""
 }
 
+// A curlRun is one attempt at a URL.
+type curlRun struct {
+	p       *kernel.Process
+	o       *libc.Options
+	allowed map[string]bool // protocols
+	tr      transfer
+	method  string
+	headers http.Header
+	body    []byte
+	partial bool // the answer ended early
+}
+
+// fail ends the attempt with an exit code and a message.
+func (c *curlRun) fail(code int, format string, a ...any) bool {
+	c.tr.code = curlSays(c.p, c.o, code, format, a...)
+	return false
+}
+
 func curlTry(p *kernel.Process, o *libc.Options, raw, out string) transfer {
+	c := &curlRun{p: p, o: o, allowed: curlProtocols(cmp.Or(o.Get("proto"), "all")), tr: transfer{url: &url.URL{}}}
+	if c.prepare(raw) && c.follow() {
+		c.finish(out)
+	}
+	return c.tr
+}
+
+// prepare reads the URL, and makes the request from the options.
+func (c *curlRun) prepare(raw string) bool {
 	if !strings.Contains(raw, "://") {
 		raw = "http://" + raw
 	}
-	tr := transfer{url: &url.URL{}}
-	fail := func(code int, format string, a ...any) transfer {
-		tr.code = curlSays(p, o, code, format, a...)
-		return tr
-	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		return fail(3, "URL using bad/illegal format or missing URL")
+		return c.fail(3, "URL using bad/illegal format or missing URL")
 	}
 	if u.Path == "" {
 		u.Path = "/"
 	}
-	tr.url = u
-	allowed := curlProtocols(cmp.Or(o.Get("proto"), "all"))
-	if !allowed[u.Scheme] || u.Scheme == "ftp" {
-		return fail(1, "Protocol \"%s\" not supported or disabled in libcurl", u.Scheme)
+	c.tr.url = u
+	if !c.allowed[u.Scheme] || u.Scheme == "ftp" {
+		return c.fail(1, "Protocol \"%s\" not supported or disabled in libcurl", u.Scheme)
 	}
 	if u.Host == "" && u.Scheme != "file" {
-		return fail(3, "URL using bad/illegal format or missing URL")
+		return c.fail(3, "URL using bad/illegal format or missing URL")
 	}
-	method, headers, body, problem := curlRequest(p, o, u)
-	if problem != "" {
-		return fail(26, "%s", problem)
+	var problem string
+	if c.method, c.headers, c.body, problem = curlRequest(c.p, c.o, u); problem != "" {
+		return c.fail(26, "%s", problem)
 	}
-	redirect := curlProtocols(cmp.Or(o.Get("proto-redir"), "all"))
+	return true
+}
+
+// follow fetches, and with -L goes where the answer sends it.
+func (c *curlRun) follow() bool {
+	redirect := curlProtocols(cmp.Or(c.o.Get("proto-redir"), "all"))
 	most := 50
-	if o.Has("max-redirs") {
-		most, _ = strconv.Atoi(o.Get("max-redirs"))
+	if c.o.Has("max-redirs") {
+		most, _ = strconv.Atoi(c.o.Get("max-redirs"))
 	}
-	partial := false
 	for {
-		if u.Scheme == "file" {
-			b, err := p.ReadFile(u.Path)
-			if err != nil {
-				return fail(37, "Couldn't open file %s", u.Path)
-			}
-			tr.answer = &answer{0, "", http.Header{}, b}
-			break
+		u := c.tr.url
+		if !c.fetch(u) {
+			return false
 		}
-		a, err := fetch(p.Kernel, method, u, headers, body)
-		port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-		switch {
-		case err == errNoHost:
-			return fail(6, "Could not resolve host: %s", u.Hostname())
-		case err == errRefused:
-			return fail(7, "Failed to connect to %s port %s after 0 ms: Couldn't connect to server", u.Hostname(), port)
-		case err == errPartial:
-			partial = true
-		case err != nil:
-			return fail(52, "Empty reply from server")
-		}
-		tr.answer = a
+		a := c.tr.answer
 		loc := a.headers.Get("Location")
-		if a.status < 300 || a.status > 399 || loc == "" || !o.Has("L") {
-			break
+		if a.status < 300 || a.status > 399 || loc == "" || !c.o.Has("L") {
+			return true
 		}
 		next, err := u.Parse(loc)
 		if err != nil {
-			return fail(3, "URL using bad/illegal format or missing URL")
+			return c.fail(3, "URL using bad/illegal format or missing URL")
 		}
-		if !redirect[next.Scheme] || !allowed[next.Scheme] {
-			return fail(1, "Protocol \"%s\" disabled or not supported", next.Scheme)
+		if !redirect[next.Scheme] || !c.allowed[next.Scheme] {
+			return c.fail(1, "Protocol \"%s\" disabled or not supported", next.Scheme)
 		}
-		if tr.hops >= most {
-			return fail(47, "Maximum (%d) redirects followed", most)
+		if c.tr.hops >= most {
+			return c.fail(47, "Maximum (%d) redirects followed", most)
 		}
-		if a.status == 303 || (a.status == 301 || a.status == 302) && method == "POST" {
-			if method != "HEAD" && !o.Has("X") {
-				method = "GET"
-			}
-			body = nil
-			headers.Del("Content-Type")
-		}
-		if next.Host != u.Host {
-			headers.Del("Authorization")
-		}
-		tr.hops++
-		u = next
-		tr.url = u
+		c.redirect(a.status, u, next)
+		c.tr.hops++
+		c.tr.url = next
 	}
-	a := tr.answer
-	failed := a.status >= 400 && o.Has("f", "fail-with-body")
+}
+
+// redirect makes the next request from the last one.
+func (c *curlRun) redirect(status int, from, to *url.URL) {
+	if status == 303 || (status == 301 || status == 302) && c.method == "POST" {
+		if c.method != "HEAD" && !c.o.Has("X") {
+			c.method = "GET"
+		}
+		c.body = nil
+		c.headers.Del("Content-Type")
+	}
+	if to.Host != from.Host {
+		c.headers.Del("Authorization")
+	}
+}
+
+// fetch gets one answer.
+func (c *curlRun) fetch(u *url.URL) bool {
+	if u.Scheme == "file" {
+		b, err := c.p.ReadFile(u.Path)
+		if err != nil {
+			return c.fail(37, "Couldn't open file %s", u.Path)
+		}
+		c.tr.answer = &answer{0, "", http.Header{}, b}
+		return true
+	}
+	a, err := fetch(c.p.Kernel, c.method, u, c.headers, c.body)
+	switch {
+	case err == errNoHost:
+		return c.fail(6, "Could not resolve host: %s", u.Hostname())
+	case err == errRefused:
+		port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+		return c.fail(7, "Failed to connect to %s port %s after 0 ms: Couldn't connect to server", u.Hostname(), port)
+	case err == errPartial:
+		c.partial = true
+	case err != nil:
+		return c.fail(52, "Empty reply from server")
+	}
+	c.tr.answer = a
+	return true
+}
+
+// finish writes the last answer to the file out.
+func (c *curlRun) finish(out string) {
+	a := c.tr.answer
+	failed := a.status >= 400 && c.o.Has("f", "fail-with-body")
 	data := a.body
-	if o.Has("I", "i") && u.Scheme != "file" {
+	if c.o.Has("I", "i") && c.tr.url.Scheme != "file" {
 		head := fmt.Sprintf("HTTP/1.1 %d %s\r\n", a.status, a.text)
 		for _, k := range slices.Sorted(maps.Keys(a.headers)) {
 			head += k + ": " + a.headers.Get(k) + "\r\n"
 		}
-		if o.Has("I") {
+		if c.o.Has("I") {
 			data = nil
 		}
 		data = append([]byte(head+"\r\n"), data...)
@@ -379,19 +430,18 @@ func curlTry(p *kernel.Process, o *libc.Options, raw, out string) transfer {
 	// Standard output is buffered: what went wrong is said before what came is seen.
 	switch {
 	case failed:
-		fail(22, "The requested URL returned error: %d", a.status)
-	case partial:
+		c.fail(22, "The requested URL returned error: %d", a.status)
+	case c.partial:
 		length, _ := strconv.Atoi(a.headers.Get("Content-Length"))
-		fail(18, "transfer closed with %d bytes remaining to read", length-len(a.body))
+		c.fail(18, "transfer closed with %d bytes remaining to read", length-len(a.body))
 	}
-	if failed && !o.Has("fail-with-body") {
+	if failed && !c.o.Has("fail-with-body") {
 		a.body = nil
-		return tr
+		return
 	}
-	if code := curlWrite(p, o, out, data); code != 0 {
-		tr.code = code
+	if code := curlWrite(c.p, c.o, out, data); code != 0 {
+		c.tr.code = code
 	}
-	return tr
 }
 
 // curlWrite writes what came to the file or to standard output.
@@ -422,8 +472,10 @@ func curlWriteOut(p *kernel.Process, o *libc.Options, tr transfer) int {
 		status, size, kind = a.status, len(a.body), a.headers.Get("Content-Type")
 	}
 	code := fmt.Sprintf("%03d", status)
-	values := map[string]string{"http_code": code, "response_code": code, "size_download": strconv.Itoa(size), "url_effective": tr.url.String(), "url": tr.url.String(), "content_type": kind,
-		"num_redirects": strconv.Itoa(tr.hops), "exitcode": strconv.Itoa(tr.code), "scheme": strings.ToUpper(tr.url.Scheme), "http_version": "1.1"}
+	values := map[string]string{"http_code": code, "response_code": code, "size_download": strconv.Itoa(size),
+		"url_effective": tr.url.String(), "url": tr.url.String(), "content_type": kind,
+		"num_redirects": strconv.Itoa(tr.hops), "exitcode": strconv.Itoa(tr.code),
+		"scheme": strings.ToUpper(tr.url.Scheme), "http_version": "1.1"}
 	for w != "" {
 		if name, rest, ok := strings.Cut(strings.TrimPrefix(w, "%{"), "}"); ok && strings.HasPrefix(w, "%{") {
 			v, known := values[name]

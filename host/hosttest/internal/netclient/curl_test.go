@@ -24,7 +24,9 @@ import (
 // TestCurlServer fetches from a server that is busy at first, and from one that hangs up in the middle.
 func TestCurlServer(t *testing.T) {
 	var waited []time.Duration
-	m := hosttest.New(t, hosttest.Config{Sleep: func(_ <-chan struct{}, d time.Duration) { waited = append(waited, d) }})
+	m := hosttest.New(t, hosttest.Config{Sleep: func(_ <-chan struct{}, d time.Duration) {
+		waited = append(waited, d)
+	}})
 	asked := 0
 	m.Listen(8080, func(c net.Conn) {
 		defer c.Close()
@@ -44,7 +46,8 @@ func TestCurlServer(t *testing.T) {
 	c := debiantest.Dial(t, m)
 	for _, x := range []struct{ script, want string }{
 		{"curl -fsS --retry 3 http://localhost:8080/busy", "whole\n"},
-		{"curl -fsS --retry 3 -o t http://localhost:8080/cut 2>&1; echo $?; cat t", "curl: (18) transfer closed with 5 bytes remaining to read\n18\nhalf\n"},
+		{"curl -fsS --retry 3 -o t http://localhost:8080/cut 2>&1; echo $?; cat t",
+			"curl: (18) transfer closed with 5 bytes remaining to read\n18\nhalf\n"},
 	} {
 		if out, _, err := debiantest.Exec(t, c, x.script, ""); out != x.want || err != nil {
 			t.Errorf("%s: %q, %v; want %q", x.script, out, err, x.want)
@@ -77,7 +80,8 @@ func (s *oddServer) serve(c net.Conn) {
 		part[1] = ""
 	}
 	say := func(status, headers, body string) {
-		fmt.Fprintf(c, "HTTP/1.1 %s\r\n%sConnection: close\r\nContent-Length: %d\r\n\r\n%s", status, headers, len(body), body)
+		fmt.Fprintf(c, "HTTP/1.1 %s\r\n%sConnection: close\r\nContent-Length: %d\r\n\r\n%s", status, headers, len(body),
+			body)
 	}
 	switch part[1] {
 	case "busy":
@@ -94,7 +98,8 @@ func (s *oddServer) serve(c net.Conn) {
 	case "loop":
 		say("302 Found", "Location: /loop\r\n", "")
 	case "echo":
-		say("200 OK", "", fmt.Sprintf("%s %s %s|%s|%s|%s|%s\n", r.Method, r.URL.RequestURI(), body, r.Header.Get("Authorization"), r.UserAgent(), r.Referer(), r.Header.Get("Content-Type")))
+		say("200 OK", "", fmt.Sprintf("%s %s %s|%s|%s|%s|%s\n", r.Method, r.URL.RequestURI(), body,
+			r.Header.Get("Authorization"), r.UserAgent(), r.Referer(), r.Header.Get("Content-Type")))
 	default:
 		say("200 OK", "", "ok\n")
 	}
@@ -102,10 +107,12 @@ func (s *oddServer) serve(c net.Conn) {
 
 var connectTime = regexp.MustCompile(`after \d+ ms`)
 
-// TestCurlLikeReal lets the real curl and the machine's talk to the same server. The pauses of the real one are one second.
+// TestCurlLikeReal lets the real curl and the machine's talk to the same server. The pauses of the real one are one
+// second.
 func TestCurlLikeReal(t *testing.T) {
 	const port = 8080
-	if b, err := exec.Command("curl", "--version").Output(); err != nil || !strings.HasPrefix(string(b), "curl 7.88.1 ") {
+	if b, err := exec.Command("curl", "--version").Output(); err != nil ||
+		!strings.HasPrefix(string(b), "curl 7.88.1 ") {
 		real.Missing(t, "curl 7.88.1")
 	}
 	const w = " -w '[%{http_code} %{size_download} %{num_redirects} %{url_effective}]'"
@@ -130,13 +137,25 @@ func TestCurlLikeReal(t *testing.T) {
 		"curl --no-progress-meter --retry 1 --retry-delay 1 --retry-all-errors foo://x; echo $?",
 		"curl -fsS -o /nosuch/x --retry 1 --retry-delay 1 --retry-all-errors $U/x; echo $?",
 		"curl -fsS --retry x $U/x; curl --max-redirs 1x $U/x; curl --retry 1",
-		"curl -s -L $U/moved/9/301" + w + "; curl -s -L -d a=b $U/moved/9/302/x; curl -s -L -d a=b $U/moved/9/303/x; curl -s -L -d a=b $U/moved/9/307/x; curl -s -L -X POST -d a=b $U/moved/9/302/y; curl -s $U/moved/9/301" + w,
-		"curl -sS -L --max-redirs 3 $U/loop" + w + "; echo $?; curl -sS -L $U/loop; echo $?; curl -sS -L --max-redirs 0 $U/moved/9/301; echo $?",
-		`printf 'a\nb\n' >f; curl -s -d @f $U/echo; curl -s --data-binary @f $U/echo; curl -s --data-raw @f $U/echo; curl -s -d a -d b=c $U/echo; echo in | curl -s -d @- $U/echo; curl -s -G -d a=b $U/echo; curl -s -G -d a=b "$U/echo?x"; curl -s -X PUT -d @f $U/echo; curl -s -X DELETE $U/echo`,
-		"curl -s -u me:pw $U/echo; curl -s -A me $U/echo; curl -s -e http://from $U/echo; curl -s -H 'User-Agent:' -H 'Content-Type: x' -d a $U/echo; curl -s -u me:pw -L $U/moved/9/301",
-		"echo old >o; curl -fsS -o o $U/cut/9; cat o; curl -fsS --remove-on-error -o o $U/cut/9; ls o; curl -fsS -o o $U/none/9; ls o; curl -fsS $U/none/9 -o o $U/a; ls o; curl -s -o d/o $U/a; echo $?; curl -s --create-dirs -o d/e/o $U/a; cat d/e/o; curl -s --output-dir d -O $U/name; cat d/name",
-		"curl -s $U" + w + "; curl -s --fail $U/none/9" + w + "; curl -I -s $U/none/9; curl -s -i $U/a; curl -s $U/a $U/none/9 $U/b; echo $?; curl -fs $U/none/9 $U/b; echo $?",
-		`curl -s -o /dev/null -w '%% %{http_code}\n\t%{exitcode}|%{content_type}|' $U/a; curl -s -o n -w '%{http_code} %{exitcode}\n' http://127.0.0.1:1/; echo $?`,
+		"curl -s -L $U/moved/9/301" + w +
+			"; curl -s -L -d a=b $U/moved/9/302/x; curl -s -L -d a=b $U/moved/9/303/x; " +
+			"curl -s -L -d a=b $U/moved/9/307/x; curl -s -L -X POST -d a=b $U/moved/9/302/y; curl -s $U/moved/9/301" +
+			w,
+		"curl -sS -L --max-redirs 3 $U/loop" + w +
+			"; echo $?; curl -sS -L $U/loop; echo $?; curl -sS -L --max-redirs 0 $U/moved/9/301; echo $?",
+		`printf 'a\nb\n' >f; curl -s -d @f $U/echo; curl -s --data-binary @f $U/echo; curl -s --data-raw @f $U/echo; ` +
+			`curl -s -d a -d b=c $U/echo; echo in | curl -s -d @- $U/echo; curl -s -G -d a=b $U/echo; ` +
+			`curl -s -G -d a=b "$U/echo?x"; curl -s -X PUT -d @f $U/echo; curl -s -X DELETE $U/echo`,
+		"curl -s -u me:pw $U/echo; curl -s -A me $U/echo; curl -s -e http://from $U/echo; " +
+			"curl -s -H 'User-Agent:' -H 'Content-Type: x' -d a $U/echo; curl -s -u me:pw -L $U/moved/9/301",
+		"echo old >o; curl -fsS -o o $U/cut/9; cat o; curl -fsS --remove-on-error -o o $U/cut/9; ls o; " +
+			"curl -fsS -o o $U/none/9; ls o; curl -fsS $U/none/9 -o o $U/a; ls o; curl -s -o d/o $U/a; echo $?; " +
+			"curl -s --create-dirs -o d/e/o $U/a; cat d/e/o; curl -s --output-dir d -O $U/name; cat d/name",
+		"curl -s $U" + w + "; curl -s --fail $U/none/9" + w +
+			"; curl -I -s $U/none/9; curl -s -i $U/a; curl -s $U/a $U/none/9 $U/b; echo $?; curl -fs $U/none/9 $U/b; " +
+			"echo $?",
+		`curl -s -o /dev/null -w '%% %{http_code}\n\t%{exitcode}|%{content_type}|' $U/a; ` +
+			`curl -s -o n -w '%{http_code} %{exitcode}\n' http://127.0.0.1:1/; echo $?`,
 	} {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
@@ -161,7 +180,8 @@ func TestCurlLikeReal(t *testing.T) {
 			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "HOME=" + cmd.Dir}
 			out, _ := cmd.Output()
 			out = connectTime.ReplaceAll(out, []byte("after 0 ms"))
-			want := strings.ReplaceAll(string(out), url, "http://127.0.0.1:8080") + fmt.Sprintf("[exit %d]", cmd.ProcessState.ExitCode())
+			want := strings.ReplaceAll(string(out), url, "http://127.0.0.1:8080") +
+				fmt.Sprintf("[exit %d]", cmd.ProcessState.ExitCode())
 
 			m := hosttest.New(t, hosttest.Config{Sleep: func(<-chan struct{}, time.Duration) {}})
 			m.Listen(port, here.serve)

@@ -1,2 +1,3 @@
-// Package netclient is curl and wget of a fake machine. They reach what [Serve] offers and the ports of the machine itself.
+// Package netclient is curl and wget of a fake machine. They reach what [Serve] offers and the ports of the machine
+// itself.
 package netclient

@@ -43,46 +43,14 @@ func cmdAwk(p *kernel.Process) int {
 		p.Errorf("%v", err)
 		return 2
 	}
-	cfg := &interp.Config{Argv0: "awk", Output: p.Stdout(), Error: p.Stderr(), NoExec: true, NoFileWrites: true, NoFileReads: true, Environ: []string{}}
-	for _, e := range p.Env {
-		n, v, _ := strings.Cut(e, "=")
-		cfg.Environ = append(cfg.Environ, n, v)
+	cfg := &interp.Config{Argv0: "awk", Output: p.Stdout(), Error: p.Stderr(), NoExec: true, NoFileWrites: true,
+		NoFileReads: true, Environ: []string{}}
+	if !awkVars(p, o, cfg) {
+		return 2
 	}
-	for _, v := range o.All("v") {
-		n, val, ok := strings.Cut(v, "=")
-		if !ok {
-			p.Errorf("improper assignment: -v %s", v)
-			return 2
-		}
-		b, _ := libc.Unescape(nil, val, false)
-		cfg.Vars = append(cfg.Vars, n, string(b))
-	}
-	if o.Has("F") {
-		fs := o.Get("F")
-		if fs == "t" || fs == `\t` {
-			fs = "\t"
-		}
-		cfg.Vars = append(cfg.Vars, "FS", fs)
-	}
-	var input bytes.Buffer
-	files := 0
-	for _, a := range args {
-		if n, v, ok := strings.Cut(a, "="); ok && libc.IsName(n) && files == 0 {
-			cfg.Vars = append(cfg.Vars, n, v)
-			continue
-		}
-		files++
-		d, err := libc.OpenInput(p, a)
-		if err != nil {
-			p.Warnf("awk: cannot open \"%s\" (%s)\n", a, kernel.Strerror(err))
-			return 2
-		}
-		b, _ := p.ReadAll(d)
-		d.Release()
-		input.Write(b)
-		if len(b) > 0 && b[len(b)-1] != '\n' {
-			input.WriteByte('\n')
-		}
+	input, files, ok := awkInput(p, cfg, args)
+	if !ok {
+		return 2
 	}
 	if files > 1 && strings.Contains(src, "FNR") || strings.Contains(src, "FILENAME") {
 		p.Errorf("hosttest: FILENAME, and FNR with several files, are not supported")
@@ -90,7 +58,7 @@ func cmdAwk(p *kernel.Process) int {
 	}
 	cfg.Stdin = p.Stdin()
 	if files > 0 {
-		cfg.Stdin = &input
+		cfg.Stdin = input
 	}
 	code, err := interp.ExecProgram(prog, cfg)
 	p.Check()
@@ -103,4 +71,53 @@ func cmdAwk(p *kernel.Process) int {
 		return 2
 	}
 	return code
+}
+
+// awkVars gives the program its environment and the variables of -v and -F.
+func awkVars(p *kernel.Process, o *libc.Options, cfg *interp.Config) bool {
+	for _, e := range p.Env {
+		n, v, _ := strings.Cut(e, "=")
+		cfg.Environ = append(cfg.Environ, n, v)
+	}
+	for _, v := range o.All("v") {
+		n, val, ok := strings.Cut(v, "=")
+		if !ok {
+			p.Errorf("improper assignment: -v %s", v)
+			return false
+		}
+		b, _ := libc.Unescape(nil, val, false)
+		cfg.Vars = append(cfg.Vars, n, string(b))
+	}
+	if o.Has("F") {
+		fs := o.Get("F")
+		if fs == "t" || fs == `\t` {
+			fs = "\t"
+		}
+		cfg.Vars = append(cfg.Vars, "FS", fs)
+	}
+	return true
+}
+
+// awkInput reads the operands: assignments before the first file, and files, of which it gives how many there are.
+func awkInput(p *kernel.Process, cfg *interp.Config, args []string) (input *bytes.Buffer, files int, ok bool) {
+	input = &bytes.Buffer{}
+	for _, a := range args {
+		if n, v, ok := strings.Cut(a, "="); ok && libc.IsName(n) && files == 0 {
+			cfg.Vars = append(cfg.Vars, n, v)
+			continue
+		}
+		files++
+		d, err := libc.OpenInput(p, a)
+		if err != nil {
+			p.Warnf("awk: cannot open \"%s\" (%s)\n", a, kernel.Strerror(err))
+			return nil, 0, false
+		}
+		b, _ := p.ReadAll(d)
+		d.Release()
+		input.Write(b)
+		if len(b) > 0 && b[len(b)-1] != '\n' {
+			input.WriteByte('\n')
+		}
+	}
+	return input, files, true
 }

@@ -68,7 +68,8 @@ func readBackups(p *kernel.Process, o *libc.Options) (*backups, bool) {
 	b := &backups{control: "existing", suffix: "~"}
 	if control != "" {
 		var ok bool
-		if b.control, ok = argMatch(p, control, what, []argSet{{"none", "off"}, {"simple", "never"}, {"existing", "nil"}, {"numbered", "t"}}); !ok {
+		if b.control, ok = argMatch(p, control, what,
+			[]argSet{{"none", "off"}, {"simple", "never"}, {"existing", "nil"}, {"numbered", "t"}}); !ok {
 			return nil, false
 		}
 	}

@@ -9,18 +9,7 @@ import (
 )
 
 func cmdChmod(p *kernel.Process) int {
-	// A mode such as -x looks like an option.
-	args := []string{p.Args[0]}
-	var modeArg string
-	for i, a := range p.Args[1:] {
-		if modeArg == "" && len(a) > 1 && a[0] == '-' && strings.IndexByte("rwxXst", a[1]) >= 0 {
-			modeArg = a
-			args = append(args, p.Args[i+2:]...)
-			break
-		}
-		args = append(args, a)
-	}
-	p.SetArgs(args)
+	mode := splitMode(p)
 	o, ok := libc.Getopt(p, "Rcfv", "recursive>R changes>c quiet>f silent>f verbose>v reference=")
 	if !ok {
 		return libc.Usage(p, 1)
@@ -29,71 +18,94 @@ func cmdChmod(p *kernel.Process) int {
 		return 1
 	}
 	rest := o.Args
-	var f func(uint32, bool, uint32) uint32
+	c := &chmodRun{p: p, quiet: o.Has("f")}
 	if o.Has("reference") {
 		st, err := p.Stat(o.Get("reference"))
 		if err != nil {
 			p.Errorf("failed to get attributes of %s: %s", libc.Quote(o.Get("reference")), kernel.Strerror(err))
 			return 1
 		}
-		f = func(uint32, bool, uint32) uint32 { return st.Perm() }
+		c.mode = func(uint32, bool, uint32) uint32 { return st.Perm() }
 	} else {
-		if modeArg == "" {
+		if mode == "" {
 			if len(rest) == 0 {
 				p.Errorf("missing operand")
 				return libc.Usage(p, 1)
 			}
-			modeArg, rest = rest[0], rest[1:]
+			mode, rest = rest[0], rest[1:]
 		}
 		var err error
-		if f, err = libc.ParseMode(modeArg); err != nil {
-			p.Errorf("invalid mode: %s", libc.Quote(modeArg))
+		if c.mode, err = libc.ParseMode(mode); err != nil {
+			p.Errorf("invalid mode: %s", libc.Quote(mode))
 			return libc.Usage(p, 1)
 		}
 	}
 	if len(rest) == 0 {
-		p.Errorf("missing operand after %s", libc.Quote(modeArg))
+		p.Errorf("missing operand after %s", libc.Quote(mode))
 		return libc.Usage(p, 1)
 	}
-	code := 0
 	for _, a := range rest {
-		first := true
+		top := true
 		libc.Walk(p, a, o.Has("R"), func(name string, st kernel.Stat) error {
-			top := first
-			first = false
-			if st.IsSymlink() {
-				if !top {
-					return nil
-				}
-				var err error
-				if st, err = p.Stat(name); err != nil {
-					if !o.Has("f") {
-						p.Errorf("cannot operate on dangling symlink %s", libc.Quote(name))
-					}
-					code = 1
-					return err
-				}
-			}
-			if st.Path == "" {
-				_, err := p.Lstat(name)
-				if err == nil {
-					err = syscall.ENOENT
-				}
-				if !o.Has("f") {
-					p.Errorf("cannot access %s: %s", libc.Quote(name), kernel.Strerror(err))
-				}
-				code = 1
-				return err
-			}
-			if err := p.Chmod(name, f(st.Mode&0o7777, st.IsDir(), p.Umask)); err != nil {
-				if !o.Has("f") {
-					p.Errorf("changing permissions of %s: %s", libc.Quote(name), kernel.Strerror(err))
-				}
-				code = 1
-				return err
-			}
-			return nil
+			err := c.file(name, st, top)
+			top = false
+			return err
 		})
 	}
-	return code
+	return c.code
+}
+
+// splitMode takes a mode such as -x, which looks like an option, out of the arguments.
+func splitMode(p *kernel.Process) (mode string) {
+	args := []string{p.Args[0]}
+	for i, a := range p.Args[1:] {
+		if len(a) > 1 && a[0] == '-' && strings.IndexByte("rwxXst", a[1]) >= 0 {
+			mode = a
+			args = append(args, p.Args[i+2:]...)
+			break
+		}
+		args = append(args, a)
+	}
+	p.SetArgs(args)
+	return mode
+}
+
+// A chmodRun is the state of one chmod.
+type chmodRun struct {
+	p     *kernel.Process
+	quiet bool
+	mode  func(old uint32, dir bool, umask uint32) uint32
+	code  int
+}
+
+func (c *chmodRun) fail(err error, format string, a ...any) error {
+	if !c.quiet {
+		c.p.Errorf(format, a...)
+	}
+	c.code = 1
+	return err
+}
+
+// file changes the mode of a file. A link is followed only as an operand.
+func (c *chmodRun) file(name string, st kernel.Stat, top bool) error {
+	if st.IsSymlink() {
+		if !top {
+			return nil
+		}
+		var err error
+		if st, err = c.p.Stat(name); err != nil {
+			return c.fail(err, "cannot operate on dangling symlink %s", libc.Quote(name))
+		}
+	}
+	if st.Path == "" {
+		_, err := c.p.Lstat(name)
+		if err == nil {
+			err = syscall.ENOENT
+		}
+		return c.fail(err, "cannot access %s: %s", libc.Quote(name), kernel.Strerror(err))
+	}
+	if err := c.p.Chmod(name, c.mode(st.Mode&0o7777, st.IsDir(), c.p.Umask)); err != nil {
+		return c.fail(err, "changing permissions of %s: %s", libc.Quote(name), kernel.Strerror(err))
+	}
+	return nil
 }

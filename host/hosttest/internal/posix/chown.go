@@ -63,7 +63,8 @@ func parseID(s string) (int64, bool) {
 }
 
 func cmdChown(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "RchfvHLP", "recursive>R no-dereference>h dereference changes>c quiet>f silent>f verbose>v reference= from=")
+	o, ok := libc.Getopt(p, "RchfvHLP",
+		"recursive>R no-dereference>h dereference changes>c quiet>f silent>f verbose>v reference= from=")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -110,41 +111,55 @@ func cmdChown(p *kernel.Process) int {
 			return 1
 		}
 	}
-	code := 0
+	c := &chownRun{p: p, o: o, uid: uid, gid: gid, onlyUID: onlyUID, onlyGID: onlyGID}
 	for _, a := range rest {
 		top := true
 		libc.Walk(p, a, o.Has("R"), func(name string, st kernel.Stat) error {
-			is := st
-			if st.IsSymlink() && !o.Has("h", "R") {
-				is, _ = p.Stat(name)
-			}
-			if st.Path != "" && (onlyUID >= 0 && onlyUID != int64(is.UID) || onlyGID >= 0 && onlyGID != int64(is.GID)) {
-				top = false
-				return nil
-			}
-			follow := !o.Has("h") && !o.Has("R")
-			if o.Has("R") && top && !st.IsSymlink() {
-				follow = true
-			}
+			err := c.file(name, st, top)
 			top = false
-			err := p.Chown(name, uid, gid, follow)
-			if err != nil {
-				if !o.Has("f") {
-					switch {
-					case st.Path == "":
-						p.Errorf("cannot access %s: %s", libc.Quote(name), kernel.Strerror(err))
-					case follow && st.IsSymlink():
-						p.Errorf("cannot dereference %s: %s", libc.Quote(name), kernel.Strerror(err))
-					case p.Name() == "chgrp" || uid < 0:
-						p.Errorf("changing group of %s: %s", libc.Quote(name), kernel.Strerror(err))
-					default:
-						p.Errorf("changing ownership of %s: %s", libc.Quote(name), kernel.Strerror(err))
-					}
-				}
-				code = 1
-			}
 			return err
 		})
 	}
-	return code
+	return c.code
+}
+
+// A chownRun is the state of one chown or chgrp. An id < 0 is left, or, in --from, means any.
+type chownRun struct {
+	p                *kernel.Process
+	o                *libc.Options
+	uid, gid         int64
+	onlyUID, onlyGID int64
+	code             int
+}
+
+// file changes the owner of a file; top tells that it is an operand.
+func (c *chownRun) file(name string, st kernel.Stat, top bool) error {
+	p, deep, noFollow := c.p, c.o.Has("R"), c.o.Has("h")
+	is := st
+	if st.IsSymlink() && !noFollow && !deep {
+		is, _ = p.Stat(name)
+	}
+	if st.Path != "" && (c.onlyUID >= 0 && c.onlyUID != int64(is.UID) || c.onlyGID >= 0 && c.onlyGID != int64(is.GID)) {
+		return nil
+	}
+	follow := !noFollow && !deep || deep && top && !st.IsSymlink()
+	err := p.Chown(name, c.uid, c.gid, follow)
+	if err == nil {
+		return nil
+	}
+	c.code = 1
+	if c.o.Has("f") {
+		return err
+	}
+	what := "changing ownership of"
+	switch {
+	case st.Path == "":
+		what = "cannot access"
+	case follow && st.IsSymlink():
+		what = "cannot dereference"
+	case p.Name() == "chgrp" || c.uid < 0:
+		what = "changing group of"
+	}
+	p.Errorf("%s %s: %s", what, libc.Quote(name), kernel.Strerror(err))
+	return err
 }

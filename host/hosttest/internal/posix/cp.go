@@ -44,9 +44,18 @@ type namedFile struct {
 // preserved are the attributes that --preserve and --no-preserve name.
 var preserved = []argSet{{"mode"}, {"timestamps"}, {"ownership"}, {"links"}, {"context"}, {"xattr"}, {"all"}}
 
+const (
+	cpShort = "abdfHilLnprst:uvxPRS:TZ"
+	cpLong  = "archive>a attributes-only backup[= copy-contents dereference>L force>f interactive>i link>l " +
+		"no-clobber>n " +
+		"no-dereference>P no-preserve= no-target-directory>T one-file-system>x parents preserve[= recursive>R " +
+		"remove-destination sparse= reflink[= strip-trailing-slashes suffix=>S symbolic-link>s target-directory=>t " +
+		"update>u " +
+		"verbose>v context[="
+)
+
 func cmdCp(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "abdfHilLnprst:uvxPRS:TZ", "archive>a attributes-only backup[= copy-contents dereference>L force>f interactive>i link>l no-clobber>n no-dereference>P no-preserve= no-target-directory>T one-file-system>x parents "+
-		"preserve[= recursive>R remove-destination sparse= reflink[= strip-trailing-slashes suffix=>S symbolic-link>s target-directory=>t update>u verbose>v context[=")
+	o, ok := libc.Getopt(p, cpShort, cpLong)
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -54,78 +63,14 @@ func cmdCp(p *kernel.Process) int {
 		return 1
 	}
 	c := &copying{}
-	keep := func(list, name string, on bool) bool {
-		for w := range strings.SplitSeq(list, ",") {
-			what, ok := argMatch(p, w, name, preserved)
-			if !ok {
-				return false
-			}
-			all := what == "all"
-			if all || what == "mode" {
-				c.mode, c.noMode = on, !on
-			}
-			if all || what == "timestamps" {
-				c.times = on
-			}
-			if all || what == "ownership" {
-				c.owner = on
-			}
-			if all || what == "links" {
-				c.links = on
-			}
-			if all || what == "xattr" {
-				c.xattrs, c.needXattrs = on, on && !all
-			}
-			if what == "context" && on {
-				p.Errorf("cannot preserve security context without an SELinux-enabled kernel")
-				return false
-			}
-		}
-		return true
-	}
 	for _, x := range o.Order {
-		switch x.Name {
-		case "a":
-			c.follow, c.recursive = 'P', true
-			c.mode, c.owner, c.times, c.links, c.xattrs = true, true, true, true, true
-		case "d":
-			c.follow, c.links = 'P', true
-		case "H", "L", "P":
-			c.follow = x.Name[0]
-		case "p":
-			c.mode, c.owner, c.times = true, true, true
-		case "preserve":
-			if x.Value == "" && !x.Given {
-				c.mode, c.owner, c.times = true, true, true
-			} else if !keep(x.Value, "--preserve", true) {
-				return 1
-			}
-		case "no-preserve":
-			if !keep(x.Value, "--no-preserve", false) {
-				return 1
-			}
-		case "r", "R":
-			c.recursive = true
-		case "i":
-			c.ask, c.noClobber = true, false
-		case "n":
-			c.ask, c.noClobber = false, true
-		case "sparse":
-			if _, ok := argMatch(p, x.Value, "--sparse", []argSet{{"never"}, {"auto"}, {"always"}}); !ok {
-				return 1
-			}
-		case "reflink":
-			how := "always"
-			if x.Given {
-				if how, ok = argMatch(p, x.Value, "--reflink", []argSet{{"auto"}, {"always"}, {"never"}}); !ok {
-					return 1
-				}
-			}
-			c.clone = how == "always"
+		if !c.option(p, x) {
+			return 1
 		}
 	}
-	c.attributesOnly, c.force, c.replace, c.update = o.Has("attributes-only"), o.Has("f"), o.Has("remove-destination"), o.Has("u")
-	c.hardLink, c.symLink, c.verbose, c.oneFS = o.Has("l"), o.Has("s"), o.Has("v"), o.Has("x")
+	c.attributesOnly, c.force, c.replace = o.Has("attributes-only"), o.Has("f"), o.Has("remove-destination")
+	c.hardLink, c.symLink, c.verbose = o.Has("l"), o.Has("s"), o.Has("v")
+	c.update, c.oneFS = o.Has("u"), o.Has("x")
 	if c.hardLink && c.symLink {
 		p.Errorf("cannot make both hard and symbolic links")
 		return libc.Usage(p, 1)
@@ -156,6 +101,78 @@ func cmdCp(p *kernel.Process) int {
 	return code
 }
 
+// option reads an option whose place among the others counts, or whose value can be wrong.
+func (c *copying) option(p *kernel.Process, x libc.Option) bool {
+	switch x.Name {
+	case "a":
+		c.follow, c.recursive = 'P', true
+		c.mode, c.owner, c.times, c.links, c.xattrs = true, true, true, true, true
+	case "d":
+		c.follow, c.links = 'P', true
+	case "H", "L", "P":
+		c.follow = x.Name[0]
+	case "p":
+		c.mode, c.owner, c.times = true, true, true
+	case "preserve":
+		if x.Value != "" || x.Given {
+			return c.preserve(p, x.Value, "--preserve", true)
+		}
+		c.mode, c.owner, c.times = true, true, true
+	case "no-preserve":
+		return c.preserve(p, x.Value, "--no-preserve", false)
+	case "r", "R":
+		c.recursive = true
+	case "i":
+		c.ask, c.noClobber = true, false
+	case "n":
+		c.ask, c.noClobber = false, true
+	case "sparse":
+		_, ok := argMatch(p, x.Value, "--sparse", []argSet{{"never"}, {"auto"}, {"always"}})
+		return ok
+	case "reflink":
+		how := "always"
+		if x.Given {
+			var ok bool
+			if how, ok = argMatch(p, x.Value, "--reflink", []argSet{{"auto"}, {"always"}, {"never"}}); !ok {
+				return false
+			}
+		}
+		c.clone = how == "always"
+	}
+	return true
+}
+
+// preserve reads the list of --preserve or --no-preserve.
+func (c *copying) preserve(p *kernel.Process, list, option string, on bool) bool {
+	for w := range strings.SplitSeq(list, ",") {
+		what, ok := argMatch(p, w, option, preserved)
+		if !ok {
+			return false
+		}
+		all := what == "all"
+		if all || what == "mode" {
+			c.mode, c.noMode = on, !on
+		}
+		if all || what == "timestamps" {
+			c.times = on
+		}
+		if all || what == "ownership" {
+			c.owner = on
+		}
+		if all || what == "links" {
+			c.links = on
+		}
+		if all || what == "xattr" {
+			c.xattrs, c.needXattrs = on, on && !all
+		}
+		if what == "context" && on {
+			p.Errorf("cannot preserve security context without an SELinux-enabled kernel")
+			return false
+		}
+	}
+	return true
+}
+
 // stripSlashes takes the slashes at the end off every operand.
 func stripSlashes(args []string) []string {
 	out := slices.Clone(args)
@@ -169,108 +186,32 @@ func stripSlashes(args []string) []string {
 
 // copyTree copies a file, or a directory with all that is in it. dev is the file system of the operand's top.
 func copyTree(p *kernel.Process, c *copying, from, to string, top bool, dev uint32) bool {
-	noFollow := c.follow == 'P' || c.follow == 'H' && !top
-	look := p.Stat
-	if noFollow {
-		look = p.Lstat
+	it := &copyItem{p: p, c: c, from: from, to: to, top: top, dev: dev}
+	it.follow = c.follow == 'L' || c.follow == 'H' && top
+	if good, done := it.look(); !good || done {
+		return good
 	}
-	st, err := look(from)
-	if err != nil {
-		p.Errorf("cannot stat %s: %s", libc.Quote(from), kernel.Strerror(err))
-		return false
+	saved, good, done := it.makeWay()
+	if !good || done {
+		return good
 	}
-	if top {
-		dev = st.Dev
-	}
-	if st.IsDir() && !c.recursive {
-		p.Errorf("-r not specified; omitting directory %s", libc.Quote(from))
-		return false
-	}
-	key := kernel.InodeKey{Vol: st.At.Mnt.Vol, Num: st.At.Num}
-	if names, ok := c.tops[key]; ok && st.IsDir() {
-		p.Errorf("cannot copy a directory, %s, into itself, %s", libc.Quote(names[0]), libc.Quote(names[1]))
-		return false
-	}
-	if top && c.many && !st.IsDir() && c.backups == nil {
-		if c.read[namedFile{from, key}] {
-			p.Errorf("warning: source file %s specified more than once", libc.Quote(from))
-			return true
-		}
-		remember(&c.read, namedFile{from, key}, true)
-	}
-
-	// What is there already. A link in the place of a regular file is written through.
-	lookTo := p.Stat
-	if !st.IsRegular() || c.moving || c.symLink || c.hardLink || c.backups != nil || c.replace {
-		lookTo = p.Lstat
-	}
-	dst, err := lookTo(to)
-	if err != nil && err != syscall.ENOENT {
-		p.Errorf("cannot stat %s: %s", libc.Quote(to), kernel.Strerror(err))
-		return false
-	}
-	fresh := err != nil
-	saved := ""
-	if !fresh {
-		if good, done := settle(p, c, from, to, st, dst); !good || done {
-			return good
-		}
-		switch {
-		case dst.IsDir() || st.IsDir():
-		case c.made[namedFile{to, kernel.InodeKey{Vol: dst.At.Mnt.Vol, Num: dst.At.Num}}] && (c.backups == nil || c.backups.control != "numbered"):
-			p.Errorf("will not overwrite just-created %s with %s", libc.Quote(to), libc.Quote(from))
-			return false
-		}
-		switch {
-		case c.backups != nil && !st.IsDir() && path.Base(to) != "." && path.Base(to) != "..":
-			if saved, err = backUp(p, c.backups, to); err != nil {
-				p.Errorf("cannot backup %s: %s", libc.Quote(to), kernel.Strerror(err))
-				return false
-			}
-			fresh = true
-		case !dst.IsDir() && (c.replace || !c.attributesOnly && !c.moving && (c.links && dst.Nlink > 1 || c.follow == 'P' && !st.IsRegular())):
-			if err := p.Unlink(to); err != nil && err != syscall.ENOENT {
-				p.Errorf("cannot remove %s: %s", libc.Quote(to), kernel.Strerror(err))
-				return false
-			}
-			if c.verbose {
-				p.Print("removed ", libc.Quote(to), "\n")
-			}
-			fresh = true
-		}
-	}
+	st := it.st
 	if c.verbose && !st.IsDir() {
 		sayCopied(p, c, from, to, saved)
 	}
 	if c.links && !st.IsDir() && st.Nlink > 1 {
-		if earlier, ok := c.first[key]; ok {
+		if earlier, ok := c.first[inodeKey(st)]; ok {
 			return linkCopy(p, earlier, to, true, false)
 		}
-		remember(&c.first, key, to)
-	}
-	if st.IsDir() {
-		return copyDir(p, c, from, to, st, fresh, top, dev)
+		remember(&c.first, inodeKey(st), to)
 	}
 	switch {
+	case st.IsDir():
+		return copyDir(p, c, from, to, st, it.fresh, top, it.dev)
 	case c.symLink:
-		here, herr := p.Stat(".")
-		there, terr := p.Stat(path.Dir(to))
-		if !strings.HasPrefix(from, "/") && herr == nil && terr == nil && (here.Dev != there.Dev || here.Ino != there.Ino) {
-			p.Errorf("%s: can make relative symbolic links only in current directory", libc.QuoteMaybe(to))
-			return false
-		}
-		if err := p.Symlink(from, to); err != nil {
-			if err == syscall.EEXIST && c.force && p.Unlink(to) == nil {
-				err = p.Symlink(from, to)
-			}
-			if err != nil {
-				p.Errorf("cannot create symbolic link %s to %s: %s", libc.Quote(to), libc.Quote(from), kernel.Strerror(err))
-				return false
-			}
-		}
-		return true
+		return it.symlink()
 	case c.hardLink:
-		return linkCopy(p, from, to, c.force, !noFollow)
+		return linkCopy(p, from, to, c.force, it.follow)
 	case st.IsSymlink():
 		if err := p.Symlink(st.Target, to); err != nil {
 			p.Errorf("cannot create symbolic link %s: %s", libc.Quote(to), kernel.Strerror(err))
@@ -281,28 +222,159 @@ func copyTree(p *kernel.Process, c *copying, from, to string, top bool, dev uint
 		p.Errorf("hosttest: cannot copy the special file %s", libc.Quote(from))
 		return false
 	}
-	perm := st.Perm() & 0o777
+	return it.content()
+}
+
+// A copyItem is one file or directory that is copied.
+type copyItem struct {
+	p        *kernel.Process
+	c        *copying
+	from, to string
+	top      bool        // an operand
+	dev      uint32      // the file system of the operand's top
+	follow   bool        // a link counts as what it points to
+	st       kernel.Stat // of from
+	fresh    bool        // there is nothing at to
+}
+
+func inodeKey(st kernel.Stat) kernel.InodeKey {
+	return kernel.InodeKey{Vol: st.At.Mnt.Vol, Num: st.At.Num}
+}
+
+// look looks at what is to be copied.
+func (it *copyItem) look() (good, done bool) {
+	p, c := it.p, it.c
+	look := p.Lstat
+	if it.follow {
+		look = p.Stat
+	}
+	st, err := look(it.from)
+	if err != nil {
+		p.Errorf("cannot stat %s: %s", libc.Quote(it.from), kernel.Strerror(err))
+		return false, true
+	}
+	it.st = st
+	if it.top {
+		it.dev = st.Dev
+	}
+	if st.IsDir() && !c.recursive {
+		p.Errorf("-r not specified; omitting directory %s", libc.Quote(it.from))
+		return false, true
+	}
+	if names, ok := c.tops[inodeKey(st)]; ok && st.IsDir() {
+		p.Errorf("cannot copy a directory, %s, into itself, %s", libc.Quote(names[0]), libc.Quote(names[1]))
+		return false, true
+	}
+	if it.top && c.many && !st.IsDir() && c.backups == nil {
+		name := namedFile{it.from, inodeKey(st)}
+		if c.read[name] {
+			p.Errorf("warning: source file %s specified more than once", libc.Quote(it.from))
+			return true, true
+		}
+		remember(&c.read, name, true)
+	}
+	return true, false
+}
+
+// makeWay looks at what is there already, and moves it away where the copy is to be a new file. saved is where it went.
+func (it *copyItem) makeWay() (saved string, good, done bool) {
+	p, c, st, to := it.p, it.c, it.st, it.to
+	// A link in the place of a regular file is written through.
+	lookTo := p.Stat
+	if !st.IsRegular() || c.moving || c.symLink || c.hardLink || c.backups != nil || c.replace {
+		lookTo = p.Lstat
+	}
+	dst, err := lookTo(to)
+	if err == syscall.ENOENT {
+		it.fresh = true
+		return "", true, false
+	}
+	if err != nil {
+		p.Errorf("cannot stat %s: %s", libc.Quote(to), kernel.Strerror(err))
+		return "", false, true
+	}
+	if good, done := settle(p, c, it.from, to, st, dst); !good || done {
+		return "", good, done
+	}
+	numbered := c.backups != nil && c.backups.control == "numbered"
+	if !dst.IsDir() && !st.IsDir() && !numbered && c.made[namedFile{to, inodeKey(dst)}] {
+		p.Errorf("will not overwrite just-created %s with %s", libc.Quote(to), libc.Quote(it.from))
+		return "", false, true
+	}
+	switch {
+	case c.backups != nil && !st.IsDir() && path.Base(to) != "." && path.Base(to) != "..":
+		if saved, err = backUp(p, c.backups, to); err != nil {
+			p.Errorf("cannot backup %s: %s", libc.Quote(to), kernel.Strerror(err))
+			return "", false, true
+		}
+		it.fresh = true
+	case !dst.IsDir() && it.replaces(dst):
+		if err := p.Unlink(to); err != nil && err != syscall.ENOENT {
+			p.Errorf("cannot remove %s: %s", libc.Quote(to), kernel.Strerror(err))
+			return "", false, true
+		}
+		if c.verbose {
+			p.Print("removed ", libc.Quote(to), "\n")
+		}
+		it.fresh = true
+	}
+	return saved, true, false
+}
+
+// replaces tells whether the file that is there is removed rather than written to.
+func (it *copyItem) replaces(dst kernel.Stat) bool {
+	c := it.c
+	if c.replace {
+		return true
+	}
+	return !c.attributesOnly && !c.moving && (c.links && dst.Nlink > 1 || c.follow == 'P' && !it.st.IsRegular())
+}
+
+// symlink is cp -s.
+func (it *copyItem) symlink() bool {
+	p, from, to := it.p, it.from, it.to
+	here, herr := p.Stat(".")
+	there, terr := p.Stat(path.Dir(to))
+	if !strings.HasPrefix(from, "/") && herr == nil && terr == nil && (here.Dev != there.Dev || here.Ino != there.Ino) {
+		p.Errorf("%s: can make relative symbolic links only in current directory", libc.QuoteMaybe(to))
+		return false
+	}
+	err := p.Symlink(from, to)
+	if err == syscall.EEXIST && it.c.force && p.Unlink(to) == nil {
+		err = p.Symlink(from, to)
+	}
+	if err != nil {
+		p.Errorf("cannot create symbolic link %s to %s: %s", libc.Quote(to), libc.Quote(from), kernel.Strerror(err))
+		return false
+	}
+	return true
+}
+
+// content copies what is in a file.
+func (it *copyItem) content() bool {
+	p, c, to := it.p, it.c, it.to
+	perm := it.st.Perm() & 0o777
 	if c.owner {
 		perm &= 0o700
 	}
 	if c.noMode {
 		perm = 0o666
 	}
-	if fresh {
+	if it.fresh {
 		if l, err := p.Lstat(to); err == nil && l.IsSymlink() {
 			p.Errorf("not writing through dangling symlink %s", libc.Quote(to))
 			return false
 		}
 	}
-	fresh, err = copyFile(p, c, from, to, perm, fresh)
+	fresh, err := copyFile(p, c, it.from, to, perm, it.fresh)
 	if err != nil {
 		libc.SayError(p, err)
 		return false
 	}
-	if d, err := p.Stat(to); err == nil && top && c.many {
-		remember(&c.made, namedFile{to, kernel.InodeKey{Vol: d.At.Mnt.Vol, Num: d.At.Num}}, true)
+	if d, err := p.Stat(to); err == nil && it.top && c.many {
+		remember(&c.made, namedFile{to, inodeKey(d)}, true)
 	}
-	return keepAttributes(p, c, from, to, st, fresh)
+	return keepAttributes(p, c, it.from, to, it.st, fresh)
 }
 
 func sayCopied(p *kernel.Process, c *copying, from, to, saved string) {
@@ -324,7 +396,8 @@ func settle(p *kernel.Process, c *copying, from, to string, st, dst kernel.Stat)
 		}
 		_, lerr := p.Lstat(to)
 		distinct := st.Path != dst.Path || dst.IsSymlink()
-		if !(lerr == nil && distinct && (c.replace || c.backups != nil && !dst.IsSymlink() && c.moving)) && !(c.force && distinct && st.Nlink > 1) {
+		if !(lerr == nil && distinct && (c.replace || c.backups != nil && !dst.IsSymlink() && c.moving)) &&
+			!(c.force && distinct && st.Nlink > 1) {
 			p.Errorf("%s and %s are the same file", libc.Quote(from), libc.Quote(to))
 			return false, true
 		}
@@ -391,7 +464,7 @@ func copyDir(p *kernel.Process, c *copying, from, to string, st kernel.Stat, fre
 		}
 	}
 	if d, err := p.Stat(to); err == nil && top {
-		remember(&c.tops, kernel.InodeKey{Vol: d.At.Mnt.Vol, Num: d.At.Num}, [2]string{from, to})
+		remember(&c.tops, inodeKey(d), [2]string{from, to})
 	}
 	good := true
 	if !c.oneFS || st.Dev == dev {

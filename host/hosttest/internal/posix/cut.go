@@ -56,7 +56,8 @@ func cutList(s string) (func(n int) bool, error) {
 }
 
 func cmdCut(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "b:c:d:f:nsz", "bytes=>b characters=>c delimiter=>d fields=>f only-delimited>s zero-terminated>z complement output-delimiter=")
+	o, ok := libc.Getopt(p, "b:c:d:f:nsz",
+		"bytes=>b characters=>c delimiter=>d fields=>f only-delimited>s zero-terminated>z complement output-delimiter=")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -70,11 +71,13 @@ func cmdCut(p *kernel.Process) int {
 	}
 	in, err := cutList(spec)
 	if err == errZeroField {
-		p.Errorf("%s are numbered from 1", map[string]string{"field": "fields", "byte/character": "byte/character positions"}[kind])
+		p.Errorf("%s are numbered from 1",
+			map[string]string{"field": "fields", "byte/character": "byte/character positions"}[kind])
 		return libc.Usage(p, 1)
 	}
 	if err != nil {
-		p.Errorf("invalid %s value %s", map[string]string{"field": "field", "byte/character": "byte or character position"}[kind], libc.Quote(spec))
+		p.Errorf("invalid %s value %s",
+			map[string]string{"field": "field", "byte/character": "byte or character position"}[kind], libc.Quote(spec))
 		return libc.Usage(p, 1)
 	}
 	want := in

@@ -32,13 +32,16 @@ func parseDate(s string, now time.Time) (time.Time, error) {
 	case "tomorrow":
 		return now.AddDate(0, 0, 1), nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999 -0700", "2006-01-02 15:04:05 MST", "2006-01-02T15:04:05-0700",
-		"2006-01-02 15:04:05Z", "Mon Jan _2 15:04:05 MST 2006", "Mon, 02 Jan 2006 15:04:05 -0700", "Mon 2006-01-02 15:04:05 MST"} {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z07:00",
+		"2006-01-02 15:04:05.999999999 -0700", "2006-01-02 15:04:05 MST", "2006-01-02T15:04:05-0700",
+		"2006-01-02 15:04:05Z", "Mon Jan _2 15:04:05 MST 2006", "Mon, 02 Jan 2006 15:04:05 -0700",
+		"Mon 2006-01-02 15:04:05 MST"} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.In(now.Location()), nil
 		}
 	}
-	for _, layout := range []string{"2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02 15:04", "2006-01-02", "20060102"} {
+	for _, layout := range []string{"2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999",
+		"2006-01-02 15:04", "2006-01-02", "20060102"} {
 		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
 			return t, nil
 		}
@@ -93,7 +96,8 @@ func parseDate(s string, now time.Time) (time.Time, error) {
 }
 
 func cmdDate(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "d:f:I::Rr:s:u", "date=>d iso-8601[=>I rfc-email>R rfc-2822>R rfc-3339= reference=>r set=>s utc>u universal>u")
+	o, ok := libc.Getopt(p, "d:f:I::Rr:s:u",
+		"date=>d iso-8601[=>I rfc-email>R rfc-2822>R rfc-3339= reference=>r set=>s utc>u universal>u")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -133,6 +137,24 @@ func cmdDate(p *kernel.Process) int {
 		p.Errorf("hosttest: the clock of this machine is the test's")
 		return 1
 	}
+	format := dateFormat(o)
+	if len(o.Args) > 0 {
+		if !strings.HasPrefix(o.Args[0], "+") {
+			p.Errorf("invalid date %s", libc.Quote(o.Args[0]))
+			return 1
+		}
+		if len(o.Args) > 1 {
+			p.Errorf("extra operand %s", libc.Quote(o.Args[1]))
+			return libc.Usage(p, 1)
+		}
+		format = o.Args[0][1:]
+	}
+	p.Print(libc.Strftime(format, t), "\n")
+	return 0
+}
+
+// dateFormat is the format that the options name.
+func dateFormat(o *libc.Options) string {
 	format := "%a %b %e %H:%M:%S %Z %Y"
 	if o.Has("R") {
 		format = "%a, %d %b %Y %H:%M:%S %z"
@@ -159,17 +181,5 @@ func cmdDate(p *kernel.Process) int {
 	case "ns":
 		format = "%Y-%m-%d %H:%M:%S.%N%:z"
 	}
-	if len(o.Args) > 0 {
-		if !strings.HasPrefix(o.Args[0], "+") {
-			p.Errorf("invalid date %s", libc.Quote(o.Args[0]))
-			return 1
-		}
-		if len(o.Args) > 1 {
-			p.Errorf("extra operand %s", libc.Quote(o.Args[1]))
-			return libc.Usage(p, 1)
-		}
-		format = o.Args[0][1:]
-	}
-	p.Print(libc.Strftime(format, t), "\n")
-	return 0
+	return format
 }

@@ -105,7 +105,8 @@ func (d *dd) readOperands() int {
 		return 1
 	}
 	for _, c := range strings.FieldsFunc(d.v["conv"], func(r rune) bool { return r == ',' }) {
-		if !slices.Contains([]string{"fsync", "fdatasync", "notrunc", "excl", "nocreat", "noerror", "sync", "sparse"}, c) {
+		if !slices.Contains([]string{"fsync", "fdatasync", "notrunc", "excl", "nocreat", "noerror", "sync", "sparse"},
+			c) {
 			p.Errorf("invalid conversion: %s", libc.Quote(c))
 			return libc.Usage(p, 1)
 		}
@@ -160,7 +161,8 @@ func (d *dd) openOutput() (ok bool) {
 	}
 	if !d.flagged("conv", "notrunc") && d.out.Stream == nil {
 		if err := d.out.Truncate(off); err != nil {
-			d.p.Errorf("failed to truncate to %d bytes in output file %s: %s", off, libc.Quote(name), kernel.Strerror(err))
+			d.p.Errorf("failed to truncate to %d bytes in output file %s: %s", off, libc.Quote(name),
+				kernel.Strerror(err))
 			return false
 		}
 	}

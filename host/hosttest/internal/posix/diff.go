@@ -10,7 +10,8 @@ import (
 )
 
 func cmdDiff(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "uU:qrNwbBsaiEZ", "unified[=>u brief>q recursive>r new-file>N label= ignore-all-space>w report-identical-files>s text>a color[=")
+	o, ok := libc.Getopt(p, "uU:qrNwbBsaiEZ",
+		"unified[=>u brief>q recursive>r new-file>N label= ignore-all-space>w report-identical-files>s text>a color[=")
 	if !ok {
 		return libc.Usage(p, 2)
 	}
@@ -64,49 +65,9 @@ func cmdDiff(p *kernel.Process) int {
 	return 1
 }
 
-// unifiedDiff gives the hunks between two texts with n lines of context, by the longest common subsequence.
+// unifiedDiff gives the hunks between two texts with n lines of context.
 func unifiedDiff(a, b string, n int) string {
-	x, y := strings.SplitAfter(a, "\n"), strings.SplitAfter(b, "\n")
-	if len(x) > 0 && x[len(x)-1] == "" {
-		x = x[:len(x)-1]
-	}
-	if len(y) > 0 && y[len(y)-1] == "" {
-		y = y[:len(y)-1]
-	}
-	lcs := make([][]int32, len(x)+1)
-	for i := range lcs {
-		lcs[i] = make([]int32, len(y)+1)
-	}
-	for i := len(x) - 1; i >= 0; i-- {
-		for j := len(y) - 1; j >= 0; j-- {
-			if x[i] == y[j] {
-				lcs[i][j] = lcs[i+1][j+1] + 1
-			} else {
-				lcs[i][j] = max(lcs[i+1][j], lcs[i][j+1])
-			}
-		}
-	}
-	type edit struct {
-		op   byte
-		line string
-		i, j int
-	}
-	var edits []edit
-	i, j := 0, 0
-	for i < len(x) || j < len(y) {
-		switch {
-		case i < len(x) && j < len(y) && x[i] == y[j]:
-			edits = append(edits, edit{' ', x[i], i, j})
-			i++
-			j++
-		case i < len(x) && (j == len(y) || lcs[i+1][j] >= lcs[i][j+1]):
-			edits = append(edits, edit{'-', x[i], i, j})
-			i++
-		default:
-			edits = append(edits, edit{'+', y[j], i, j})
-			j++
-		}
-	}
+	edits := diffEdits(diffLines(a), diffLines(b))
 	var out strings.Builder
 	for k := 0; k < len(edits); {
 		if edits[k].op == ' ' {
@@ -120,34 +81,87 @@ func unifiedDiff(a, b string, n int) string {
 				end = m
 			}
 		}
-		stop := min(len(edits), end+n+1)
-		na, nb := 0, 0
-		for _, e := range edits[start:stop] {
-			if e.op != '+' {
-				na++
-			}
-			if e.op != '-' {
-				nb++
-			}
-		}
-		head := func(at, n int) string {
-			if n == 0 {
-				return fmt.Sprintf("%d,0", at)
-			}
-			if n == 1 {
-				return strconv.Itoa(at + 1)
-			}
-			return fmt.Sprintf("%d,%d", at+1, n)
-		}
-		fmt.Fprintf(&out, "@@ -%s +%s @@\n", head(edits[start].i, na), head(edits[start].j, nb))
-		for _, e := range edits[start:stop] {
-			out.WriteByte(e.op)
-			out.WriteString(e.line)
-			if !strings.HasSuffix(e.line, "\n") {
-				out.WriteString("\n\\ No newline at end of file\n")
-			}
-		}
-		k = stop
+		k = min(len(edits), end+n+1)
+		writeHunk(&out, edits[start:k])
 	}
 	return out.String()
+}
+
+func diffLines(s string) []string {
+	lines := strings.SplitAfter(s, "\n")
+	if lines[len(lines)-1] == "" {
+		lines = lines[:len(lines)-1]
+	}
+	return lines
+}
+
+// A diffEdit is a line that stays (' '), goes ('-') or comes ('+'), with where it stands in both texts.
+type diffEdit struct {
+	op   byte
+	line string
+	i, j int
+}
+
+// diffEdits goes from x to y by their longest common subsequence.
+func diffEdits(x, y []string) []diffEdit {
+	lcs := make([][]int32, len(x)+1)
+	for i := range lcs {
+		lcs[i] = make([]int32, len(y)+1)
+	}
+	for i := len(x) - 1; i >= 0; i-- {
+		for j := len(y) - 1; j >= 0; j-- {
+			if x[i] == y[j] {
+				lcs[i][j] = lcs[i+1][j+1] + 1
+			} else {
+				lcs[i][j] = max(lcs[i+1][j], lcs[i][j+1])
+			}
+		}
+	}
+	var edits []diffEdit
+	i, j := 0, 0
+	for i < len(x) || j < len(y) {
+		switch {
+		case i < len(x) && j < len(y) && x[i] == y[j]:
+			edits = append(edits, diffEdit{' ', x[i], i, j})
+			i++
+			j++
+		case i < len(x) && (j == len(y) || lcs[i+1][j] >= lcs[i][j+1]):
+			edits = append(edits, diffEdit{'-', x[i], i, j})
+			i++
+		default:
+			edits = append(edits, diffEdit{'+', y[j], i, j})
+			j++
+		}
+	}
+	return edits
+}
+
+func writeHunk(out *strings.Builder, edits []diffEdit) {
+	na, nb := 0, 0
+	for _, e := range edits {
+		if e.op != '+' {
+			na++
+		}
+		if e.op != '-' {
+			nb++
+		}
+	}
+	fmt.Fprintf(out, "@@ -%s +%s @@\n", hunkRange(edits[0].i, na), hunkRange(edits[0].j, nb))
+	for _, e := range edits {
+		out.WriteByte(e.op)
+		out.WriteString(e.line)
+		if !strings.HasSuffix(e.line, "\n") {
+			out.WriteString("\n\\ No newline at end of file\n")
+		}
+	}
+}
+
+func hunkRange(at, n int) string {
+	switch n {
+	case 0:
+		return fmt.Sprintf("%d,0", at)
+	case 1:
+		return strconv.Itoa(at + 1)
+	}
+	return fmt.Sprintf("%d,%d", at+1, n)
 }

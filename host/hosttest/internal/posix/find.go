@@ -287,7 +287,8 @@ func (f *finder) nameTest(pred string) findExpr {
 		a := f.arg(pred)
 		var kinds []uint32
 		for k := range strings.SplitSeq(a, ",") {
-			t := map[string]uint32{"f": kernel.ModeRegular, "d": kernel.ModeDir, "l": kernel.ModeSymlink, "b": kernel.ModeBlock, "c": kernel.ModeChar, "p": kernel.ModeFIFO, "s": kernel.ModeSocket}[k]
+			t := map[string]uint32{"f": kernel.ModeRegular, "d": kernel.ModeDir, "l": kernel.ModeSymlink,
+				"b": kernel.ModeBlock, "c": kernel.ModeChar, "p": kernel.ModeFIFO, "s": kernel.ModeSocket}[k]
 			if t == 0 && f.err == "" {
 				f.err = "Unknown argument to -type: " + k
 			}
@@ -337,7 +338,8 @@ func (f *finder) numberTest(pred string) findExpr {
 		a := f.arg(pred)
 		unit := int64(512)
 		if a != "" {
-			if m := map[byte]int64{'c': 1, 'w': 2, 'b': 512, 'k': 1 << 10, 'M': 1 << 20, 'G': 1 << 30}[a[len(a)-1]]; m != 0 {
+			if m := map[byte]int64{'c': 1, 'w': 2, 'b': 512, 'k': 1 << 10, 'M': 1 << 20,
+				'G': 1 << 30}[a[len(a)-1]]; m != 0 {
 				unit = m
 				a = a[:len(a)-1]
 			}

@@ -10,26 +10,18 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
+// format writes what -printf prints of a file.
 func (f *finder) format(format string, n *findNode) string {
 	var b strings.Builder
-	p := f.p
 	for i := 0; i < len(format); i++ {
 		c := format[i]
 		if c == '\\' && i+1 < len(format) {
-			i++
-			switch e := format[i]; {
-			case e >= '0' && e <= '7':
-				v, w := libc.Octal(format[i:])
-				b.WriteByte(v)
-				i += w - 1
-			case strings.IndexByte(`abfnrtv\`, e) >= 0:
-				b.WriteByte("\a\b\f\n\r\t\v\\"[strings.IndexByte(`abfnrtv\`, e)])
-			case e == 'c':
+			if format[i+1] == 'c' {
 				return b.String()
-			default:
-				b.WriteByte('\\')
-				b.WriteByte(e)
 			}
+			char, width := findEscape(format[i+1:])
+			b.WriteString(char)
+			i += width
 			continue
 		}
 		if c != '%' || i+1 == len(format) {
@@ -41,80 +33,19 @@ func (f *finder) format(format string, n *findNode) string {
 		for i < len(format) && strings.IndexByte("-0123456789#.", format[i]) >= 0 {
 			i++
 		}
-		flags := format[start:i]
 		if i >= len(format) {
 			break
 		}
+		flags := format[start:i]
 		v := ""
-		st := n.st
-		stamp := func(t time.Time) string {
+		switch verb := format[i]; verb {
+		case 'T', 'A', 'C':
 			if i+1 < len(format) {
 				i++
-				if format[i] == '@' {
-					return fmt.Sprintf("%d.%09d0", t.Unix(), t.Nanosecond())
-				}
-				return libc.Strftime("%"+string(format[i]), libc.LocalTime(p, t))
+				v = f.stamp(n, verb, format[i])
 			}
-			return ""
-		}
-		switch format[i] {
-		case '%':
-			v = "%"
-		case 'p':
-			v = n.name
-		case 'P':
-			v = strings.TrimPrefix(strings.TrimPrefix(n.name, n.root), "/")
-		case 'f':
-			v = path.Base(n.name)
-		case 'h':
-			v = path.Dir(n.name)
-			if !strings.Contains(n.name, "/") {
-				v = "."
-			}
-		case 'H':
-			v = n.root
-		case 'd':
-			v = strconv.Itoa(n.depth)
-		case 's':
-			v = strconv.FormatInt(st.Size, 10)
-		case 'm':
-			v = strconv.FormatUint(uint64(st.Perm()), 8)
-		case 'M':
-			v = modeString(st.Mode)
-		case 'u':
-			v = libc.UserName(p.Kernel, st.UID)
-		case 'U':
-			v = strconv.Itoa(int(st.UID))
-		case 'g':
-			v = libc.GroupName(p.Kernel, st.GID)
-		case 'G':
-			v = strconv.Itoa(int(st.GID))
-		case 'i':
-			v = strconv.Itoa(int(st.Ino))
-		case 'n':
-			v = strconv.Itoa(int(st.Nlink))
-		case 'l':
-			v = st.Target
-		case 'y', 'Y':
-			if format[i] == 'Y' {
-				if s, err := p.Stat(n.name); err == nil {
-					st = s
-				}
-			}
-			v = modeString(st.Mode)[:1]
-			if v == "-" {
-				v = "f"
-			}
-		case 'T':
-			v = stamp(st.Mtime)
-		case 'A':
-			v = stamp(st.Atime)
-		case 'C':
-			v = stamp(st.Ctime)
-		case 't':
-			v = libc.LocalTime(p, st.Mtime).Format("Mon Jan _2 15:04:05.0000000000 2006")
 		default:
-			v = "%" + string(format[i])
+			v = f.field(n, verb)
 		}
 		if flags != "" {
 			v = padStat(v, flags, 'n')
@@ -122,4 +53,77 @@ func (f *finder) format(format string, n *findNode) string {
 		b.WriteString(v)
 	}
 	return b.String()
+}
+
+// findEscape reads what follows a backslash.
+func findEscape(s string) (char string, width int) {
+	if s[0] >= '0' && s[0] <= '7' {
+		v, w := libc.Octal(s)
+		return string([]byte{v}), w
+	}
+	if k := strings.IndexByte(`abfnrtv\`, s[0]); k >= 0 {
+		return "\a\b\f\n\r\t\v\\"[k : k+1], 1
+	}
+	return `\` + s[:1], 1
+}
+
+// stamp is a time of the file, Tk, Ak or Ck.
+func (f *finder) stamp(n *findNode, which, verb byte) string {
+	t := map[byte]time.Time{'T': n.st.Mtime, 'A': n.st.Atime, 'C': n.st.Ctime}[which]
+	if verb == '@' {
+		return fmt.Sprintf("%d.%09d0", t.Unix(), t.Nanosecond())
+	}
+	return libc.Strftime("%"+string(verb), libc.LocalTime(f.p, t))
+}
+
+// field is what a letter stands for, or the directive itself when there is none of that letter.
+func (f *finder) field(n *findNode, verb byte) string {
+	st := n.st
+	switch verb {
+	case '%':
+		return "%"
+	case 'p':
+		return n.name
+	case 'P':
+		return strings.TrimPrefix(strings.TrimPrefix(n.name, n.root), "/")
+	case 'f':
+		return path.Base(n.name)
+	case 'h':
+		if !strings.Contains(n.name, "/") {
+			return "."
+		}
+		return path.Dir(n.name)
+	case 'H':
+		return n.root
+	case 'd':
+		return strconv.Itoa(n.depth)
+	case 's':
+		return strconv.FormatInt(st.Size, 10)
+	case 'm':
+		return strconv.FormatUint(uint64(st.Perm()), 8)
+	case 'M':
+		return modeString(st.Mode)
+	case 'u':
+		return libc.UserName(f.p.Kernel, st.UID)
+	case 'U':
+		return strconv.Itoa(int(st.UID))
+	case 'g':
+		return libc.GroupName(f.p.Kernel, st.GID)
+	case 'G':
+		return strconv.Itoa(int(st.GID))
+	case 'i':
+		return strconv.Itoa(int(st.Ino))
+	case 'n':
+		return strconv.Itoa(int(st.Nlink))
+	case 'l':
+		return st.Target
+	case 'y', 'Y':
+		if s, err := f.p.Stat(n.name); verb == 'Y' && err == nil {
+			st = s
+		}
+		return strings.Replace(modeString(st.Mode)[:1], "-", "f", 1)
+	case 't':
+		return libc.LocalTime(f.p, st.Mtime).Format("Mon Jan _2 15:04:05.0000000000 2006")
+	}
+	return "%" + string(verb)
 }

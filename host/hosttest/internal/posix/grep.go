@@ -35,7 +35,12 @@ func grepUsage(p *kernel.Process) int {
 }
 
 func cmdGrep(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "EFGPe:f:ivwxcloLqshnHrRzam:A:B:C:bUTyI", "extended-regexp>E fixed-strings>F basic-regexp>G regexp=>e file=>f ignore-case>i invert-match>v word-regexp>w line-regexp>x count>c files-with-matches>l files-without-match>L only-matching>o quiet>q silent>q no-messages>s no-filename>h line-number>n with-filename>H recursive>r null-data>z text>a max-count=>m after-context=>A before-context=>B context=>C color[= colour[= null include= exclude= exclude-dir= perl-regexp>P")
+	o, ok := libc.Getopt(p, "EFGPe:f:ivwxcloLqshnHrRzam:A:B:C:bUTyI",
+		"extended-regexp>E fixed-strings>F basic-regexp>G regexp=>e file=>f ignore-case>i invert-match>v "+
+			"word-regexp>w line-regexp>x count>c files-with-matches>l files-without-match>L only-matching>o quiet>q "+
+			"silent>q no-messages>s no-filename>h line-number>n with-filename>H recursive>r null-data>z text>a "+
+			"max-count=>m after-context=>A before-context=>B context=>C color[= colour[= null include= exclude= "+
+			"exclude-dir= perl-regexp>P")
 	if !ok {
 		return grepUsage(p)
 	}
@@ -118,7 +123,9 @@ func (g *grep) compile() bool {
 	g.find = func(string) [][]int { return nil }
 	if fixed && !o.Has("i", "y", "w", "o") { // bytes, whatever they encode
 		g.matches = func(l string) bool {
-			return slices.ContainsFunc(g.pats, func(pat string) bool { return l == pat || !o.Has("x") && strings.Contains(l, pat) })
+			return slices.ContainsFunc(g.pats, func(pat string) bool {
+				return l == pat || !o.Has("x") && strings.Contains(l, pat)
+			})
 		}
 		return true
 	}
@@ -180,7 +187,10 @@ func (g *grep) operand(f string) bool {
 	include := g.o.All("include")
 	libc.Walk(g.p, f, true, func(name string, st kernel.Stat) error {
 		base := name[strings.LastIndexByte(name, '/')+1:]
-		if st.IsRegular() && (len(include) == 0 || slices.ContainsFunc(include, func(pat string) bool { return libc.Fnmatch(pat, base) })) {
+		if st.IsRegular() &&
+			(len(include) == 0 || slices.ContainsFunc(include, func(pat string) bool {
+				return libc.Fnmatch(pat, base)
+			})) {
 			list = append(list, name)
 		}
 		return nil

@@ -8,7 +8,9 @@ import (
 )
 
 func cmdMv(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "bfinS:t:TuvZ", "backup[= context>Z force>f interactive>i no-clobber>n no-target-directory>T strip-trailing-slashes suffix=>S target-directory=>t update>u verbose>v")
+	o, ok := libc.Getopt(p, "bfinS:t:TuvZ",
+		"backup[= context>Z force>f interactive>i no-clobber>n no-target-directory>T strip-trailing-slashes "+
+			"suffix=>S target-directory=>t update>u verbose>v")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -30,7 +32,8 @@ func cmdMv(p *kernel.Process) int {
 		o.Args = stripSlashes(o.Args)
 	}
 	pairs, code := targets(p, o, "")
-	c := &copying{recursive: true, follow: 'P', mode: true, owner: true, times: true, links: true, xattrs: true, moving: true, verbose: o.Has("v")}
+	c := &copying{recursive: true, follow: 'P', mode: true, owner: true, times: true, links: true, xattrs: true,
+		moving: true, verbose: o.Has("v")}
 	c.many = len(pairs) > 1
 	for _, pr := range pairs {
 		if !moveOne(p, c, pr[0], pr[1], how, o.Has("u"), saves) {
@@ -98,7 +101,8 @@ func moveOne(p *kernel.Process, c *copying, from, to, how string, update bool, s
 			remove = p.Rmdir
 		}
 		if err := remove(to); err != nil {
-			p.Errorf("inter-device move failed: %s to %s; unable to remove target: %s", libc.Quote(from), libc.Quote(to), kernel.Strerror(err))
+			p.Errorf("inter-device move failed: %s to %s; unable to remove target: %s", libc.Quote(from),
+				libc.Quote(to), kernel.Strerror(err))
 			return false
 		}
 	}

@@ -1,6 +1,8 @@
 package posix
 
 import (
+	"strings"
+
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
@@ -18,73 +20,78 @@ func cmdPaste(p *kernel.Process) int {
 		b, _ := libc.Unescape(nil, o.Get("d"), false)
 		sep = string(b)
 	}
-	delim := func(i int) string {
-		if sep == "" {
-			return ""
-		}
-		return sep[i%len(sep) : i%len(sep)+1]
-	}
-	var cols [][]string
-	dashes := 0
-	for _, a := range o.Args {
-		if a == "-" {
-			dashes++
-		}
-	}
-	var stdin []string
-	code := 0
-	if dashes > 1 {
-		// Each - takes the next line of standard input in turn.
-		code = libc.EachInput(p, []string{"-"}, func(_ string, d *kernel.File) error {
-			b, err := p.ReadAll(d)
-			stdin, _ = libc.Lines(b, '\n')
-			return err
-		})
-	}
-	turn := 0
-	for _, a := range append(o.Args, []string{"-"}[:libc.BoolToInt(len(o.Args) == 0)]...) {
-		if a == "-" && dashes > 1 {
-			var col []string
-			for i := turn; i < len(stdin); i += dashes {
-				col = append(col, stdin[i])
-			}
-			turn++
-			cols = append(cols, col)
-			continue
-		}
-		code |= libc.EachInput(p, []string{a}, func(_ string, d *kernel.File) error {
-			b, err := p.ReadAll(d)
-			l, _ := libc.Lines(b, '\n')
-			cols = append(cols, l)
-			return err
-		})
-	}
+	cols, code := pasteColumns(p, o.Args)
 	if o.Has("s") {
 		for _, c := range cols {
-			for i, v := range c {
-				if i > 0 {
-					p.Print(delim(i - 1))
-				}
-				p.Print(v)
-			}
-			p.Print("\n")
+			p.Print(pasteRow(c, sep), "\n")
 		}
 		return code
 	}
 	for i := 0; ; i++ {
-		row, any := "", false
+		row, any := make([]string, len(cols)), false
 		for j, c := range cols {
-			if j > 0 {
-				row += delim(j - 1)
-			}
 			if i < len(c) {
-				row += c[i]
+				row[j] = c[i]
 				any = true
 			}
 		}
 		if !any {
 			return code
 		}
-		p.Print(row, "\n")
+		p.Print(pasteRow(row, sep), "\n")
 	}
+}
+
+// pasteRow joins the fields, with the bytes of sep between in turn.
+func pasteRow(fields []string, sep string) string {
+	var row strings.Builder
+	for i, f := range fields {
+		if i > 0 && sep != "" {
+			row.WriteByte(sep[(i-1)%len(sep)])
+		}
+		row.WriteString(f)
+	}
+	return row.String()
+}
+
+// pasteColumns reads the lines of the files. Of several "-" each takes the next line of standard input in turn.
+func pasteColumns(p *kernel.Process, files []string) (cols [][]string, code int) {
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	dashes := 0
+	for _, a := range files {
+		dashes += libc.BoolToInt(a == "-")
+	}
+	read := func(name string) (lines []string) {
+		code |= libc.EachInput(p, []string{name}, func(_ string, d *kernel.File) error {
+			b, err := p.ReadAll(d)
+			lines, _ = libc.Lines(b, '\n')
+			cols = append(cols, lines)
+			return err
+		})
+		return lines
+	}
+	if dashes < 2 {
+		for _, a := range files {
+			read(a)
+		}
+		return cols, code
+	}
+	stdin := read("-")
+	cols = nil
+	turn := 0
+	for _, a := range files {
+		if a != "-" {
+			read(a)
+			continue
+		}
+		var col []string
+		for i := turn; i < len(stdin); i += dashes {
+			col = append(col, stdin[i])
+		}
+		turn++
+		cols = append(cols, col)
+	}
+	return cols, code
 }

@@ -21,11 +21,13 @@ func Programs() map[string]kernel.Program {
 		"df": cmdDf, "du": cmdDu, "find": cmdFind, "xargs": cmdXargs, "cmp": cmdCmp, "diff": cmdDiff,
 
 		// text
-		"grep": cmdGrep, "egrep": cmdGrep, "fgrep": cmdGrep, "sed": cmdSed, "mawk": cmdAwk, "sort": cmdSort, "uniq": cmdUniq,
-		"cut": cmdCut, "tr": cmdTr, "wc": cmdWc, "tac": cmdTac, "paste": cmdPaste, "seq": cmdSeq, "expr": cmdExpr, "date": cmdDate,
+		"grep": cmdGrep, "egrep": cmdGrep, "fgrep": cmdGrep, "sed": cmdSed, "mawk": cmdAwk, "sort": cmdSort,
+		"uniq": cmdUniq, "cut": cmdCut, "tr": cmdTr, "wc": cmdWc, "tac": cmdTac, "paste": cmdPaste, "seq": cmdSeq,
+		"expr": cmdExpr, "date": cmdDate,
 
 		// archives and digests
 		"tar": cmdTar, "gzip": cmdGzip, "gunzip": cmdGzip, "zcat": cmdGzip, "base64": cmdBase64, "od": cmdOd,
-		"md5sum": sumCommand(md5.New), "sha1sum": sumCommand(sha1.New), "sha256sum": sumCommand(sha256.New), "sha512sum": sumCommand(sha512.New),
+		"md5sum": sumCommand(md5.New), "sha1sum": sumCommand(sha1.New), "sha256sum": sumCommand(sha256.New),
+		"sha512sum": sumCommand(sha512.New),
 	}
 }

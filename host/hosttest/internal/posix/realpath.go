@@ -10,7 +10,8 @@ import (
 )
 
 func cmdReadlink(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "femnqsvz", "canonicalize>f canonicalize-existing>e canonicalize-missing>m no-newline>n quiet>q silent>s verbose>v zero>z")
+	o, ok := libc.Getopt(p, "femnqsvz",
+		"canonicalize>f canonicalize-existing>e canonicalize-missing>m no-newline>n quiet>q silent>s verbose>v zero>z")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -91,7 +92,9 @@ func canonical(p *kernel.Process, name string, mode byte) (string, error) {
 }
 
 func cmdRealpath(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "emLPqsz", "canonicalize-existing>e canonicalize-missing>m quiet>q strip>s no-symlinks>s zero>z relative-to= relative-base=")
+	o, ok := libc.Getopt(p, "emLPqsz",
+		"canonicalize-existing>e canonicalize-missing>m quiet>q strip>s no-symlinks>s zero>z relative-to= "+
+			"relative-base=")
 	if !ok {
 		return libc.Usage(p, 1)
 	}

@@ -10,7 +10,8 @@ import (
 )
 
 func cmdRm(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "dfiIrRv", "force>f recursive>r dir>d verbose>v one-file-system no-preserve-root preserve-root[= interactive[=")
+	o, ok := libc.Getopt(p, "dfiIrRv",
+		"force>f recursive>r dir>d verbose>v one-file-system no-preserve-root preserve-root[= interactive[=")
 	if !ok {
 		for _, a := range p.Args[1:] {
 			if _, err := p.Lstat(a); err == nil && strings.HasPrefix(a, "-") && len(a) > 1 {

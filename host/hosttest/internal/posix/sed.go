@@ -55,7 +55,6 @@ func (s *sedParser) space() {
 	}
 }
 
-// delimited reads up to an unescaped delimiter.
 // sedEscape reads what follows a backslash as GNU sed's escape of a character; width 0 means that it is none.
 func sedEscape(s string) (char byte, width int) {
 	if k := strings.IndexByte("afrv", s[0]); k >= 0 {
@@ -76,6 +75,7 @@ func sedEscape(s string) (char byte, width int) {
 	return 0, 0
 }
 
+// delimited reads up to an unescaped delimiter.
 func (s *sedParser) delimited(d byte, isRegexp bool) (string, bool) {
 	var b strings.Builder
 	in := false
@@ -93,7 +93,8 @@ func (s *sedParser) delimited(d byte, isRegexp bool) (string, bool) {
 				return "", false
 			case width > 0:
 				if isRegexp && strings.IndexByte("^$.*[]\\/+?(){}|", char) >= 0 {
-					s.fail("hosttest: an operator written as a number is not supported") // GNU sed takes some for operators, some not
+					// GNU sed takes some for operators, some not
+					s.fail("hosttest: an operator written as a number is not supported")
 					return "", false
 				}
 				if char == '&' || char == '\\' {

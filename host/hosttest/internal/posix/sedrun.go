@@ -1,16 +1,13 @@
 package posix
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
-	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
 // A sedRun is the state of a run over one stream.
@@ -105,7 +102,8 @@ func (r *sedRun) substitute(c *sedCommand) bool {
 		if m == nil {
 			break
 		}
-		if pos > 0 && m[0] >= 0 && (strings.HasPrefix(c.re.String(), "(?s)^") || strings.HasPrefix(c.re.String(), "(?i)(?s)^")) {
+		if pos > 0 && m[0] >= 0 && (strings.HasPrefix(c.re.String(), "(?s)^") ||
+			strings.HasPrefix(c.re.String(), "(?i)(?s)^")) {
 			break // ^ matches only at the start
 		}
 		for k := range m {
@@ -215,7 +213,8 @@ func checkLabels(all, cmds []*sedCommand) error {
 }
 
 func hasLabel(cmds []*sedCommand, label string) bool {
-	return sedLabel(cmds, label) >= 0 || slices.ContainsFunc(cmds, func(c *sedCommand) bool { return hasLabel(c.block, label) })
+	return sedLabel(cmds, label) >= 0 ||
+		slices.ContainsFunc(cmds, func(c *sedCommand) bool { return hasLabel(c.block, label) })
 }
 
 // sedLabel gives the place of a label.
@@ -228,115 +227,30 @@ func sedLabel(cmds []*sedCommand, label string) int {
 	return -1
 }
 
-func (r *sedRun) run(cmds []*sedCommand, all []*sedCommand) (jump string, ok bool) {
+// run carries out cmds on the pattern space. It gives the label that is nowhere among them and must be looked for
+// outside, or ok with an empty one when the script is to end.
+func (r *sedRun) run(cmds []*sedCommand) (jump string, ok bool) {
 	for i := 0; i < len(cmds); i++ {
 		r.p.Check()
 		c := cmds[i]
 		if r.matches(c) == c.not {
 			continue
 		}
-		branch := false
-		switch c.verb {
-		case '{':
-			if j, ok := r.run(c.block, all); ok {
-				if k := sedLabel(cmds, j); j != "" && k >= 0 {
-					i = k
-					continue
-				}
+		if c.verb == '{' {
+			j, ok := r.run(c.block)
+			if k := sedLabel(cmds, j); ok && j != "" && k >= 0 {
+				i = k
+				continue
+			}
+			if ok {
 				return j, true
 			}
 			if r.quit || r.restart || r.deleted {
 				return "", false
 			}
-		case 'd':
-			r.deleted = true
-			return "", false
-		case 'D':
-			if j := strings.IndexByte(r.space, '\n'); j >= 0 {
-				r.space = r.space[j+1:]
-				r.restart = true
-			} else {
-				r.deleted = true
-			}
-			return "", false
-		case 'p':
-			r.emit(r.space)
-		case 'P':
-			f, _, _ := strings.Cut(r.space, "\n")
-			r.out.WriteString(f + r.sep)
-		case '=':
-			r.out.WriteString(strconv.Itoa(r.n) + "\n")
-		case 'q', 'Q':
-			r.quit, r.code = true, c.nth
-			r.deleted = c.verb == 'Q'
-			return "", false
-		case 'h':
-			r.hold = r.space
-		case 'H':
-			r.hold += "\n" + r.space
-		case 'g':
-			r.space = r.hold
-		case 'G':
-			r.space += "\n" + r.hold
-		case 'x':
-			r.space, r.hold = r.hold, r.space
-		case 'z':
-			r.space = ""
-		case 'n':
-			if r.n >= len(r.lines) {
-				r.quit = true
-				return "", false
-			}
-			if !r.quiet {
-				r.emit(r.space)
-			}
-			r.flushApp()
-			r.space = r.lines[r.n]
-			r.n++
-		case 'N':
-			if r.n >= len(r.lines) {
-				r.quit = true // GNU sed prints the pattern space and ends
-				return "", false
-			}
-			r.flushApp()
-			r.space += "\n" + r.lines[r.n]
-			r.n++
-		case 'a':
-			r.app = append(r.app, c.text)
-		case 'i':
-			r.out.WriteString(c.text)
-		case 'c':
-			if c.a2 == nil || c.not || !c.active {
-				r.out.WriteString(c.text)
-			}
-			r.deleted = true
-			return "", false
-		case 's':
-			if r.substitute(c) {
-				r.subbed = true
-				if strings.Contains(c.flags, "p") {
-					r.emit(r.space)
-				}
-			}
-		case 'y':
-			r.space = strings.Map(func(x rune) rune {
-				if k := strings.IndexRune(c.from, x); k >= 0 {
-					return rune(c.to[k])
-				}
-				return x
-			}, r.space)
-		case 'b':
-			branch = true
-		case 't':
-			branch = r.subbed
-			if branch {
-				r.subbed = false
-			}
-		case 'T':
-			branch = !r.subbed
-			r.subbed = false
+			continue
 		}
-		if branch {
+		if r.branches(c) {
 			if c.text == "" {
 				return "", true
 			}
@@ -345,9 +259,120 @@ func (r *sedRun) run(cmds []*sedCommand, all []*sedCommand) (jump string, ok boo
 				return c.text, true
 			}
 			i = k
+			continue
+		}
+		if !r.command(c) {
+			return "", false
 		}
 	}
 	return "", false
+}
+
+// branches tells whether c is a jump that is taken.
+func (r *sedRun) branches(c *sedCommand) bool {
+	switch c.verb {
+	case 'b':
+		return true
+	case 't', 'T':
+		subbed := r.subbed
+		r.subbed = false
+		return subbed == (c.verb == 't')
+	}
+	return false
+}
+
+// command carries out c, which neither groups nor jumps. It returns false when the cycle ends with it.
+func (r *sedRun) command(c *sedCommand) bool {
+	switch c.verb {
+	case 'd':
+		r.deleted = true
+		return false
+	case 'D':
+		_, rest, more := strings.Cut(r.space, "\n")
+		if more {
+			r.space = rest
+		}
+		r.restart, r.deleted = more, !more
+		return false
+	case 'q', 'Q':
+		r.quit, r.code = true, c.nth
+		r.deleted = c.verb == 'Q'
+		return false
+	case 'n', 'N':
+		return r.next(c.verb == 'N')
+	case 'c':
+		if c.a2 == nil || c.not || !c.active {
+			r.out.WriteString(c.text)
+		}
+		r.deleted = true
+		return false
+	case 'p':
+		r.emit(r.space)
+	case 'P':
+		f, _, _ := strings.Cut(r.space, "\n")
+		r.out.WriteString(f + r.sep)
+	case '=':
+		r.out.WriteString(strconv.Itoa(r.n) + "\n")
+	case 'a':
+		r.app = append(r.app, c.text)
+	case 'i':
+		r.out.WriteString(c.text)
+	default:
+		r.edit(c)
+	}
+	return true
+}
+
+// edit changes the pattern space or the hold space.
+func (r *sedRun) edit(c *sedCommand) {
+	switch c.verb {
+	case 'h':
+		r.hold = r.space
+	case 'H':
+		r.hold += "\n" + r.space
+	case 'g':
+		r.space = r.hold
+	case 'G':
+		r.space += "\n" + r.hold
+	case 'x':
+		r.space, r.hold = r.hold, r.space
+	case 'z':
+		r.space = ""
+	case 's':
+		if r.substitute(c) {
+			r.subbed = true
+			if strings.Contains(c.flags, "p") {
+				r.emit(r.space)
+			}
+		}
+	case 'y':
+		r.space = strings.Map(func(x rune) rune {
+			if k := strings.IndexRune(c.from, x); k >= 0 {
+				return rune(c.to[k])
+			}
+			return x
+		}, r.space)
+	}
+}
+
+// next reads the next line, after what is in the pattern space (N) or instead of it (n). Without one the script ends;
+// GNU sed prints the pattern space then.
+func (r *sedRun) next(appended bool) bool {
+	if r.n >= len(r.lines) {
+		r.quit = true
+		return false
+	}
+	if !appended && !r.quiet {
+		r.emit(r.space)
+	}
+	r.flushApp()
+	if appended {
+		r.space += "\n" + r.lines[r.n]
+	} else {
+		r.space = r.lines[r.n]
+	}
+	r.n++
+	return true
 }
 
 func (r *sedRun) flushApp() {
@@ -364,7 +389,7 @@ func (r *sedRun) stream(cmds []*sedCommand) {
 		r.subbed = false
 	again:
 		r.deleted, r.restart = false, false
-		if j, ok := r.run(cmds, cmds); ok && j != "" {
+		if j, ok := r.run(cmds); ok && j != "" {
 			r.deleted = false
 		}
 		if r.restart {
@@ -376,167 +401,4 @@ func (r *sedRun) stream(cmds []*sedCommand) {
 		}
 		r.flushApp()
 	}
-}
-
-func cmdSed(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "nrEe:f:i::l:suz", "quiet>n silent>n regexp-extended>E expression=>e file=>f in-place[=>i separate>s null-data>z unbuffered>u follow-symlinks posix debug")
-	if !ok {
-		p.Warnf("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...\n")
-		return 1
-	}
-	if libc.Unsupported(p, o, "l", "follow-symlinks", "posix", "debug") {
-		return 1
-	}
-	args := o.Args
-	var script []string
-	for _, x := range o.Order {
-		switch x.Name {
-		case "e":
-			script = append(script, x.Value)
-		case "f":
-			d, err := libc.OpenInput(p, x.Value)
-			if err != nil {
-				p.Errorf("couldn't open file %s: %s", x.Value, kernel.Strerror(err))
-				return 1
-			}
-			b, _ := p.ReadAll(d)
-			d.Release()
-			script = append(script, strings.TrimSuffix(string(b), "\n"))
-		}
-	}
-	if len(script) == 0 {
-		if len(args) == 0 {
-			p.Warnf("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...\n")
-			return 1
-		}
-		script, args = args[:1], args[1:]
-	}
-	parse := func() ([]*sedCommand, error) {
-		s := &sedParser{s: strings.Join(script, "\n"), ext: o.Has("E", "r")}
-		cmds := s.commands(false)
-		if s.err == nil {
-			s.err = checkLabels(cmds, cmds)
-		}
-		return cmds, s.err
-	}
-	cmds, err := parse()
-	if err != nil {
-		p.Errorf("%v", err)
-		if errors.Is(err, errNoLabel) {
-			return 4
-		}
-		return 1
-	}
-	sep := byte('\n')
-	if o.Has("z") {
-		sep = 0
-	}
-	code := 0
-	read := func(name string) ([]byte, bool) {
-		d, err := libc.OpenInput(p, name)
-		var b []byte
-		if err == nil {
-			b, err = p.ReadAll(d)
-			d.Release()
-		}
-		if err != nil {
-			code = max(code, 2)
-			switch {
-			case err.Error() != kernel.ErrIsDir.Error():
-				p.Errorf("can't read %s: %s", name, kernel.Strerror(err))
-			case o.Has("i"):
-				p.Errorf("couldn't edit %s: not a regular file", name)
-				code = 4
-			default:
-				p.Errorf("read error on %s: Is a directory", name)
-				code = 4
-			}
-			return nil, false
-		}
-		return b, true
-	}
-	process := func(data []byte, cmds []*sedCommand) (string, *sedRun) {
-		var out strings.Builder
-		ls, ended := libc.Lines(data, sep)
-		r := &sedRun{p: p, lines: ls, ended: ended, quiet: o.Has("n"), sep: string(rune(sep)), out: &out}
-		r.stream(cmds)
-		return out.String(), r
-	}
-	if o.Has("i") {
-		if len(args) == 0 {
-			p.Errorf("no input files")
-			return 4
-		}
-		for _, f := range args {
-			data, ok := read(f)
-			if !ok {
-				continue
-			}
-			cmds, _ = parse()
-			out, r := process(data, cmds)
-			if r.code != 0 {
-				code = r.code
-			}
-			st, err := p.Stat(f)
-			if err == nil {
-				// A new file takes the old one's place: another inode, nothing is synced.
-				tmp := path.Dir(f) + "/sed" + libc.RandomName(6)
-				if err = p.WriteFile(tmp, []byte(out), 0o600); err == nil {
-					p.Chown(tmp, int64(st.UID), int64(st.GID), true)
-					p.Chmod(tmp, st.Perm())
-					if suffix := o.Get("i"); suffix != "" {
-						bak := f + suffix
-						if strings.Contains(suffix, "*") {
-							bak = path.Dir(f) + "/" + strings.ReplaceAll(suffix, "*", path.Base(f))
-						}
-						err = p.Rename(f, bak)
-					}
-					if err == nil {
-						err = p.Rename(tmp, f)
-					}
-				} else {
-					p.Errorf("couldn't open temporary file %s: %s", tmp, kernel.Strerror(err))
-					return 4
-				}
-			}
-			if err != nil {
-				p.Errorf("cannot rename %s: %s", f, kernel.Strerror(err))
-				return 4
-			}
-		}
-		return code
-	}
-	if len(args) == 0 {
-		args = []string{"-"}
-	}
-	if o.Has("s") {
-		for _, f := range args {
-			if b, ok := read(f); ok {
-				cmds, _ = parse()
-				out, r := process(b, cmds)
-				p.Print(out)
-				if r.quit {
-					return r.code
-				}
-			}
-		}
-		return code
-	}
-	var all bytes.Buffer
-	for i, f := range args {
-		b, ok := read(f)
-		if !ok {
-			continue
-		}
-		all.Write(b)
-		if i < len(args)-1 && len(b) > 0 && b[len(b)-1] != sep {
-			all.WriteByte(sep)
-		}
-	}
-	out, r := process(all.Bytes(), cmds)
-	p.Print(out)
-	if r.code != 0 {
-		return r.code
-	}
-	return code
 }

@@ -18,14 +18,18 @@ type sorter struct {
 	sep    string // of fields; empty means blanks
 }
 
-// A sortKey is a -k option: fields and characters count from 1; a to of 0 is the end of the line, a toC of 0 of the field.
+// A sortKey is a -k option: fields and characters count from 1; a to of 0 is the end of the line, a toC of 0 of the
+// field.
 type sortKey struct {
 	from, fromC, to, toC int
 	flags                string
 }
 
 func cmdSort(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "bcCdfghik:mMno:rRsS:t:T:uVz", "numeric-sort>n reverse>r unique>u key=>k field-separator=>t zero-terminated>z version-sort>V human-numeric-sort>h check[=>c stable>s output=>o ignore-case>f ignore-leading-blanks>b dictionary-order>d general-numeric-sort>g parallel= buffer-size=>S")
+	o, ok := libc.Getopt(p, "bcCdfghik:mMno:rRsS:t:T:uVz",
+		"numeric-sort>n reverse>r unique>u key=>k field-separator=>t zero-terminated>z version-sort>V "+
+			"human-numeric-sort>h check[=>c stable>s output=>o ignore-case>f ignore-leading-blanks>b "+
+			"dictionary-order>d general-numeric-sort>g parallel= buffer-size=>S")
 	if !ok {
 		return libc.Usage(p, 2)
 	}

@@ -28,9 +28,12 @@ func cmdStat(p *kernel.Process) int {
 		format, escapes = o.Get("printf"), true
 	}
 	if !o.Has("c", "printf") {
-		format = "  File: %N\n  Size: %-10s\tBlocks: %-10b IO Block: %-6o %F\nDevice: %Hd,%Ld\tInode: %-11i Links: %h\nAccess: (%04a/%10.10A)  Uid: (%5u/%8U)   Gid: (%5g/%8G)\nAccess: %x\nModify: %y\nChange: %z\n Birth: %w\n"
+		format = "  File: %N\n  Size: %-10s\tBlocks: %-10b IO Block: %-6o %F\nDevice: %Hd,%Ld\tInode: %-11i Links: " +
+			"%h\nAccess: (%04a/%10.10A)  Uid: (%5u/%8U)   Gid: (%5g/%8G)\nAccess: %x\nModify: %y\nChange: %z\n" +
+			" Birth: %w\n"
 		if o.Has("f") {
-			format = "  File: \"%n\"\n    ID: %-8i Namelen: %-7l Type: %T\nBlock size: %-10s Fundamental block size: %S\nBlocks: Total: %-10b Free: %-10f Available: %a\nInodes: Total: %-10c Free: %d\n"
+			format = "  File: \"%n\"\n    ID: %-8i Namelen: %-7l Type: %T\nBlock size: %-10s Fundamental block size: " +
+				"%S\nBlocks: Total: %-10b Free: %-10f Available: %a\nInodes: Total: %-10c Free: %d\n"
 		}
 	}
 	code := 0
@@ -52,20 +55,23 @@ func cmdStat(p *kernel.Process) int {
 			continue
 		}
 		if o.Has("f") {
-			p.Print(statFormat(p, format, escapes, a, st, func(verb, mod byte, name string, st kernel.Stat) (string, bool) {
-				return fsDirective(p, verb, mod, name, st)
-			}))
+			p.Print(statFormat(p, format, escapes, a, st,
+				func(verb, mod byte, name string, st kernel.Stat) (string, bool) {
+					return fsDirective(p, verb, mod, name, st)
+				}))
 		} else {
-			p.Print(statFormat(p, format, escapes, a, st, func(verb, mod byte, name string, st kernel.Stat) (string, bool) {
-				return statDirective(p, verb, mod, name, st)
-			}))
+			p.Print(statFormat(p, format, escapes, a, st,
+				func(verb, mod byte, name string, st kernel.Stat) (string, bool) {
+					return statDirective(p, verb, mod, name, st)
+				}))
 		}
 	}
 	return code
 }
 
 // statFormat interprets a format of stat(1).
-func statFormat(p *kernel.Process, format string, escapes bool, name string, st kernel.Stat, directive func(verb, mod byte, name string, st kernel.Stat) (string, bool)) string {
+func statFormat(p *kernel.Process, format string, escapes bool, name string, st kernel.Stat,
+	directive func(verb, mod byte, name string, st kernel.Stat) (string, bool)) string {
 	var b strings.Builder
 	for i := 0; i < len(format); i++ {
 		c := format[i]
@@ -240,10 +246,11 @@ func modeString(mode uint32) string {
 
 const statTime = "2006-01-02 15:04:05.000000000 -0700"
 
+// statDirective is what a letter of stat's format stands for. A zero byte stands where a precision cuts a time.
 func statDirective(p *kernel.Process, verb, mod byte, name string, st kernel.Stat) (string, bool) {
-	epoch := func(t time.Time) string { return fmt.Sprintf("%d\x00%09d", t.Unix(), t.Nanosecond()) }
-	plain := func(s string) string { return s }
-	_ = plain
+	if s, ok := statTimeOf(p, verb, st); ok {
+		return s, true
+	}
 	switch verb {
 	case 'a':
 		return strconv.FormatUint(uint64(st.Perm()), 8), true
@@ -309,21 +316,32 @@ func statDirective(p *kernel.Process, verb, mod byte, name string, st kernel.Sta
 			return u.Name, true
 		}
 		return "UNKNOWN", true
-	case 'w':
-		return libc.LocalTime(p, st.Btime).Format(statTime), true
-	case 'W':
-		return strconv.FormatInt(st.Btime.Unix(), 10), true
-	case 'x':
-		return libc.LocalTime(p, st.Atime).Format(statTime), true
-	case 'y':
-		return libc.LocalTime(p, st.Mtime).Format(statTime), true
-	case 'z':
-		return libc.LocalTime(p, st.Ctime).Format(statTime), true
-	case 'X', 'Y', 'Z':
-		t := map[byte]time.Time{'X': st.Atime, 'Y': st.Mtime, 'Z': st.Ctime}[verb]
-		return epoch(t), true
 	}
 	return "", false
+}
+
+// statTimeOf is a directive of a time: a small letter for people, a capital one in seconds.
+func statTimeOf(p *kernel.Process, verb byte, st kernel.Stat) (string, bool) {
+	var t time.Time
+	switch verb {
+	case 'w', 'W':
+		t = st.Btime
+	case 'x', 'X':
+		t = st.Atime
+	case 'y', 'Y':
+		t = st.Mtime
+	case 'z', 'Z':
+		t = st.Ctime
+	default:
+		return "", false
+	}
+	switch verb {
+	case 'w', 'x', 'y', 'z':
+		return libc.LocalTime(p, t).Format(statTime), true
+	case 'W':
+		return strconv.FormatInt(t.Unix(), 10), true
+	}
+	return fmt.Sprintf("%d\x00%09d", t.Unix(), t.Nanosecond()), true
 }
 
 // quoteAlways is %N: shell-escape-always quoting.
@@ -332,7 +350,8 @@ func quoteAlways(s string) string { return libc.QuoteEscaped(s) }
 func fsDirective(p *kernel.Process, verb, _ byte, name string, st kernel.Stat) (string, bool) {
 	v := st.At.Mnt.Vol
 	size, free := p.Kernel.Space(v)
-	magic := map[string]string{"ext4": "ef53", "ext3": "ef53", "ext2": "ef53", "xfs": "58465342", "tmpfs": "1021994", "vfat": "4d44", "proc": "9fa0", "sysfs": "62656572", "cgroup2": "63677270", "devtmpfs": "1021994"}[v.FSType]
+	magic := map[string]string{"ext4": "ef53", "ext3": "ef53", "ext2": "ef53", "xfs": "58465342", "tmpfs": "1021994",
+		"vfat": "4d44", "proc": "9fa0", "sysfs": "62656572", "cgroup2": "63677270", "devtmpfs": "1021994"}[v.FSType]
 	switch verb {
 	case 'a', 'f':
 		return strconv.FormatInt(free/4096, 10), true
@@ -353,7 +372,10 @@ func fsDirective(p *kernel.Process, verb, _ byte, name string, st kernel.Stat) (
 	case 't':
 		return magic, true
 	case 'T':
-		return map[string]string{"ext4": "ext2/ext3", "ext3": "ext2/ext3", "ext2": "ext2/ext3", "vfat": "msdos", "cgroup2": "cgroup2fs", "devtmpfs": "tmpfs"}[v.FSType] + map[bool]string{true: v.FSType}[!slices.Contains([]string{"ext4", "ext3", "ext2", "vfat", "cgroup2", "devtmpfs"}, v.FSType)], true
+		return map[string]string{"ext4": "ext2/ext3", "ext3": "ext2/ext3", "ext2": "ext2/ext3", "vfat": "msdos",
+			"cgroup2": "cgroup2fs", "devtmpfs": "tmpfs"}[v.FSType] +
+			map[bool]string{true: v.FSType}[!slices.Contains([]string{"ext4", "ext3", "ext2", "vfat", "cgroup2",
+				"devtmpfs"}, v.FSType)], true
 	}
 	return "", false
 }

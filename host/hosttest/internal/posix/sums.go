@@ -2,7 +2,6 @@ package posix
 
 import (
 	"encoding/hex"
-	"fmt"
 	"hash"
 	"io"
 	"strings"
@@ -41,7 +40,8 @@ func hashOf(p *kernel.Process, d *kernel.File, h hash.Hash) error {
 	}
 }
 
-// escapeName is how the digest tools write a name with a backslash or a newline: escaped, with a backslash before the line.
+// escapeName is how the digest tools write a name with a backslash or a newline: escaped, with a backslash before the
+// line.
 func escapeName(name string) (string, string) {
 	if !strings.ContainsAny(name, "\\\n\r") {
 		return "", name
@@ -84,6 +84,7 @@ func sumCommand(newHash func() hash.Hash) kernel.Program {
 	}
 }
 
+// checkSums is -c.
 func checkSums(p *kernel.Process, o *libc.Options, newHash func() hash.Hash) int {
 	files := o.Args
 	if len(files) == 0 {
@@ -102,96 +103,116 @@ func checkSums(p *kernel.Process, o *libc.Options, newHash func() hash.Hash) int
 			code = 1
 			continue
 		}
-		good, bad, missing, malformed, checked := 0, 0, 0, 0, 0
+		c := &sumCheck{p: p, o: o, newHash: newHash}
 		for line := range strings.Lines(string(b)) {
-			line = strings.TrimSuffix(line, "\n")
-			escaped := strings.HasPrefix(line, `\`)
-			l := strings.TrimPrefix(line, `\`)
-			size := newHash().Size() * 2
-			if strings.HasPrefix(l, "#") || len(l) < size+2 || strings.Trim(l[:size], "0123456789abcdefABCDEF") != "" || l[size] != ' ' {
-				malformed++
-				continue
-			}
-			want, name := strings.ToLower(l[:size]), l[size+1:]
-			if name[0] == ' ' || name[0] == '*' {
-				name = name[1:]
-			}
-			if name == "" {
-				malformed++
-				continue
-			}
-			if escaped {
-				name = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\r`, "\r").Replace(name)
-			}
-			h := newHash()
-			fd, err := libc.OpenInput(p, name)
-			if err == nil {
-				err = hashOf(p, fd, h)
-				fd.Release()
-			}
-			shown := name
-			if strings.Contains(name, "\n") {
-				pre, e := escapeName(name)
-				shown = pre + e
-			}
-			if err != nil {
-				if o.Has("ignore-missing") {
-					continue
-				}
-				checked++
-				missing++
-				p.Errorf("%s: %s", libc.QuoteMaybe(name), kernel.Strerror(err))
-				if !o.Has("status") {
-					p.Print(shown, ": FAILED open or read\n")
-				}
-				continue
-			}
-			checked++
-			if hex.EncodeToString(h.Sum(nil)) == want {
-				good++
-				if !o.Has("status", "quiet") {
-					p.Print(shown, ": OK\n")
-				}
-			} else {
-				bad++
-				if !o.Has("status") {
-					p.Print(shown, ": FAILED\n")
-				}
-			}
+			c.line(strings.TrimSuffix(line, "\n"))
 		}
-		shown := f
 		if f == "-" {
-			shown = "'standard input'"
+			f = "'standard input'"
 		}
-		plural := func(n int, one, many string) string {
-			if n == 1 {
-				return fmt.Sprintf("%d %s", n, one)
-			}
-			return fmt.Sprintf("%d %s", n, many)
-		}
-		p.Flush()
-		if good+bad+missing == 0 && malformed > 0 {
-			p.Errorf("%s: no properly formatted checksum lines found", shown)
-			code = 1
-			continue
-		}
-		if !o.Has("status") {
-			if malformed > 0 {
-				p.Errorf("WARNING: %s improperly formatted", plural(malformed, "line is", "lines are"))
-			}
-			if missing > 0 {
-				p.Errorf("WARNING: %s could not be read", plural(missing, "listed file", "listed files"))
-			}
-			if bad > 0 {
-				p.Errorf("WARNING: %s did NOT match", plural(bad, "computed checksum", "computed checksums"))
-			}
-			if o.Has("ignore-missing") && checked == 0 {
-				p.Errorf("%s: no file was verified", shown)
-			}
-		}
-		if bad+missing > 0 || o.Has("strict") && malformed > 0 || o.Has("ignore-missing") && checked == 0 {
+		if !c.report(f) {
 			code = 1
 		}
 	}
 	return code
+}
+
+// A sumCheck checks one list of sums, and counts.
+type sumCheck struct {
+	p       *kernel.Process
+	o       *libc.Options
+	newHash func() hash.Hash
+
+	good, bad, missing, malformed int
+}
+
+// line checks one line of the list.
+func (c *sumCheck) line(line string) {
+	want, name, ok := parseSum(line, c.newHash().Size()*2)
+	if !ok {
+		c.malformed++
+		return
+	}
+	h := c.newHash()
+	d, err := libc.OpenInput(c.p, name)
+	if err == nil {
+		err = hashOf(c.p, d, h)
+		d.Release()
+	}
+	shown := name
+	if strings.Contains(name, "\n") {
+		pre, e := escapeName(name)
+		shown = pre + e
+	}
+	switch {
+	case err != nil && c.o.Has("ignore-missing"):
+	case err != nil:
+		c.missing++
+		c.p.Errorf("%s: %s", libc.QuoteMaybe(name), kernel.Strerror(err))
+		if !c.o.Has("status") {
+			c.p.Print(shown, ": FAILED open or read\n")
+		}
+	case hex.EncodeToString(h.Sum(nil)) == want:
+		c.good++
+		if !c.o.Has("status", "quiet") {
+			c.p.Print(shown, ": OK\n")
+		}
+	default:
+		c.bad++
+		if !c.o.Has("status") {
+			c.p.Print(shown, ": FAILED\n")
+		}
+	}
+}
+
+// parseSum reads a line with a sum of size hexadecimal digits.
+func parseSum(line string, size int) (sum, name string, ok bool) {
+	l, escaped := strings.CutPrefix(line, `\`)
+	if strings.HasPrefix(l, "#") || len(l) < size+2 || l[size] != ' ' {
+		return "", "", false
+	}
+	sum, name = strings.ToLower(l[:size]), l[size+1:]
+	if strings.Trim(sum, "0123456789abcdef") != "" {
+		return "", "", false
+	}
+	if name[0] == ' ' || name[0] == '*' {
+		name = name[1:]
+	}
+	if escaped {
+		name = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\r`, "\r").Replace(name)
+	}
+	return sum, name, name != ""
+}
+
+// report says what is wrong with the list as a whole, and tells whether it is good.
+func (c *sumCheck) report(list string) bool {
+	p, o := c.p, c.o
+	p.Flush()
+	checked := c.good + c.bad + c.missing
+	if checked == 0 && c.malformed > 0 {
+		p.Errorf("%s: no properly formatted checksum lines found", list)
+		return false
+	}
+	if !o.Has("status") {
+		warnings := []struct {
+			n               int
+			one, many, what string
+		}{
+			{c.malformed, "line is", "lines are", "improperly formatted"},
+			{c.missing, "listed file", "listed files", "could not be read"},
+			{c.bad, "computed checksum", "computed checksums", "did NOT match"},
+		}
+		for _, w := range warnings {
+			switch {
+			case w.n == 1:
+				p.Errorf("WARNING: 1 %s %s", w.one, w.what)
+			case w.n > 1:
+				p.Errorf("WARNING: %d %s %s", w.n, w.many, w.what)
+			}
+		}
+		if o.Has("ignore-missing") && checked == 0 {
+			p.Errorf("%s: no file was verified", list)
+		}
+	}
+	return c.bad+c.missing == 0 && !(o.Has("strict") && c.malformed > 0) && !(o.Has("ignore-missing") && checked == 0)
 }

@@ -43,9 +43,12 @@ func (c *countReader) Read(b []byte) (int, error) {
 // The options of GNU tar that are understood here; some are refused later.
 const (
 	tarShort = "xctrudAf:zjJC:vkpPomhOWUaSlTX:b:H:ZI:K:N:"
-	tarLong  = "extract>x get>x create>c list>t append>r update>u diff>d file=>f gzip>z gunzip>z ungzip>z bzip2>j xz>J zstd directory=>C verbose>v keep-old-files>k skip-old-files preserve-permissions>p " +
-		"same-permissions>p same-owner no-same-owner no-same-permissions absolute-names>P touch>m dereference>h to-stdout>O overwrite unlink-first>U auto-compress>a sparse>S one-file-system>l exclude= " +
-		"strip-components= owner= group= numeric-owner mtime= mode= sort= format=>H wildcards no-recursion warning= no-overwrite-dir keep-directory-symlink anchored no-anchored totals checkpoint[= " +
+	tarLong  = "extract>x get>x create>c list>t append>r update>u diff>d file=>f gzip>z gunzip>z ungzip>z bzip2>j " +
+		"xz>J zstd directory=>C verbose>v keep-old-files>k skip-old-files preserve-permissions>p " +
+		"same-permissions>p same-owner no-same-owner no-same-permissions absolute-names>P touch>m dereference>h " +
+		"to-stdout>O overwrite unlink-first>U auto-compress>a sparse>S one-file-system>l exclude= " +
+		"strip-components= owner= group= numeric-owner mtime= mode= sort= format=>H wildcards no-recursion warning= " +
+		"no-overwrite-dir keep-directory-symlink anchored no-anchored totals checkpoint[= " +
 		"old-archive>o posix delay-directory-restore no-delay-directory-restore"
 )
 
@@ -75,7 +78,8 @@ func cmdTar(p *kernel.Process) int {
 		for i := range len(p.Args[1]) {
 			c := p.Args[1][i]
 			args = append(args, "-"+string(c))
-			if at := strings.IndexByte(tarShort, c); at >= 0 && strings.HasPrefix(tarShort[at+1:], ":") && len(rest) > 0 {
+			if at := strings.IndexByte(tarShort, c); at >= 0 && strings.HasPrefix(tarShort[at+1:], ":") &&
+				len(rest) > 0 {
 				args = append(args, rest[0])
 				rest = rest[1:]
 			}
@@ -164,12 +168,11 @@ func (t *tarRun) enter() bool {
 
 // read is -t and -x.
 func (t *tarRun) read() int {
-	p, o := t.p, t.o
-	name := o.Get("f")
+	name := t.o.Get("f")
 	if name == "" {
 		name = "-"
 	}
-	d, err := libc.OpenInput(p, name)
+	d, err := libc.OpenInput(t.p, name)
 	if err != nil {
 		return t.fatal("%s: Cannot open: %s", name, kernel.Strerror(err))
 	}
@@ -177,98 +180,115 @@ func (t *tarRun) read() int {
 	if !t.enter() {
 		return 2
 	}
-	in := bufio.NewReader(descReader{p, d})
+	in := bufio.NewReader(descReader{t.p, d})
 	magic, err := in.Peek(2)
 	if errors.Is(err, syscall.EISDIR) {
-		p.Errorf("%s: Cannot read: Is a directory", name)
+		t.p.Errorf("%s: Cannot read: Is a directory", name)
 		return t.fatal("At beginning of tape, quitting now")
 	}
-	zipped := len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b
+	a := &tarArchive{t: t, empty: len(magic) == 0, zipped: len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b}
 	var r io.Reader = in
 	switch {
-	case zipped && name == "-" && !o.Has("z"):
+	case a.zipped && name == "-" && !t.o.Has("z"):
 		return t.fatal("Archive is compressed. Use -z option")
-	case o.Has("z") && !zipped:
-		p.Warnf("\ngzip: stdin: not in gzip format\n")
+	case t.o.Has("z") && !a.zipped:
+		t.p.Warnf("\ngzip: stdin: not in gzip format\n")
 		return t.fatal("Child returned status 1")
-	case zipped:
+	case a.zipped:
 		z, err := gzip.NewReader(in)
 		if err != nil {
-			p.Warnf("\ngzip: stdin: unexpected end of file\n")
-			return t.fatal("Child returned status 1")
+			return a.cutShort()
 		}
 		r = z
 	}
-	src := &countReader{r: r}
-	tr := tar.NewReader(src)
-	next := int64(0) // where the next header is
-	found := make([]bool, len(t.members))
+	a.src = &countReader{r: r}
+	if code, ok := a.members(tar.NewReader(a.src)); !ok {
+		return code
+	}
+	t.finishDirs()
+	for i, m := range t.members {
+		if !a.found[i] {
+			t.fail("%s: Not found in archive", m)
+		}
+	}
+	return t.end()
+}
+
+// A tarArchive is an archive that is read.
+type tarArchive struct {
+	t      *tarRun
+	empty  bool // not even a block of zeros
+	zipped bool
+	src    *countReader
+	next   int64  // where the next header is
+	found  []bool // which operands had a member
+}
+
+// cutShort is what gzip and tar say of a compressed archive that ends early.
+func (a *tarArchive) cutShort() int {
+	a.t.p.Warnf("\ngzip: stdin: unexpected end of file\n")
+	return a.t.fatal("Child returned status 1")
+}
+
+// members lists or extracts the members that are wanted. When it cannot go on, ok is false and code the exit code.
+func (a *tarArchive) members(tr *tar.Reader) (code int, ok bool) {
+	t := a.t
+	a.found = make([]bool, len(t.members))
 	for first := true; ; first = false {
 		h, err := tr.Next()
-		if err == io.EOF && first {
-			// Two blocks of zeros are an empty archive; nothing at all is none.
-			if len(magic) == 0 {
-				err = tar.ErrHeader
-			}
-		}
-		if err == io.EOF && src.n < next {
-			return t.fatal("Unexpected EOF in archive")
-		}
-		if err == io.EOF {
-			break
+		if err == io.EOF && first && a.empty {
+			err = tar.ErrHeader // two blocks of zeros are an empty archive; nothing at all is none
 		}
 		if err != nil {
-			if zipped && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum)) {
-				p.Flush()
-				p.Warnf("\ngzip: stdin: unexpected end of file\n")
-				return t.fatal("Child returned status 1")
-			}
-			if errors.Is(err, io.ErrUnexpectedEOF) {
-				if src.n < next {
-					return t.fatal("Unexpected EOF in archive")
-				}
-				if first {
-					t.fail("This does not look like a tar archive")
-				}
-				break // a part of a header ends an archive silently
-			}
-			if errors.Is(err, tar.ErrHeader) {
-				if first {
-					t.fail("This does not look like a tar archive")
-				} else {
-					t.fail("Skipping to next header")
-				}
-				break
-			}
-			return t.fatal("%s", err)
+			return a.end(err, first)
 		}
-		next = src.n + (h.Size+511)/512*512
-		if !t.wanted(h.Name, found) {
+		a.next = a.src.n + (h.Size+511)/512*512
+		if !t.wanted(h.Name, a.found) {
 			continue
 		}
-		if o.Has("t") {
+		if t.o.Has("t") {
 			t.show(h)
 			continue
 		}
 		switch err := t.extract(h, tr); {
 		case err == nil:
-		case zipped && errors.Is(err, io.ErrUnexpectedEOF):
-			p.Warnf("\ngzip: stdin: unexpected end of file\n")
-			return t.fatal("Child returned status 1")
+		case a.zipped && errors.Is(err, io.ErrUnexpectedEOF):
+			return a.cutShort(), false
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			p.Errorf("Unexpected EOF in archive")
-			return t.fatal("Unexpected EOF in archive")
+			t.p.Errorf("Unexpected EOF in archive")
+			return t.fatal("Unexpected EOF in archive"), false
 		default:
 			t.fail("%s: %s", strings.TrimSuffix(h.Name, "/"), err)
 		}
 	}
-	t.finishDirs()
-	for i, m := range t.members {
-		if !found[i] {
-			t.fail("%s: Not found in archive", m)
+}
+
+// end tells what the error of the next header means; first tells that it would be the first one.
+func (a *tarArchive) end(err error, first bool) (code int, ok bool) {
+	t := a.t
+	short := a.src.n < a.next
+	switch {
+	case err == io.EOF && short:
+		return t.fatal("Unexpected EOF in archive"), false
+	case err == io.EOF:
+	case a.zipped && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum)):
+		t.p.Flush()
+		return a.cutShort(), false
+	case errors.Is(err, io.ErrUnexpectedEOF) && short:
+		return t.fatal("Unexpected EOF in archive"), false
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		// A part of a header ends an archive silently.
+		if first {
+			t.fail("This does not look like a tar archive")
 		}
+	case errors.Is(err, tar.ErrHeader) && first:
+		t.fail("This does not look like a tar archive")
+	case errors.Is(err, tar.ErrHeader):
+		t.fail("Skipping to next header")
+	default:
+		return t.fatal("%s", err), false
 	}
-	return t.end()
+	return 0, true
 }
 
 // wanted tells whether the operands and --exclude let a member through.
@@ -352,7 +372,8 @@ func (t *tarRun) show(h *tar.Header) {
 		ms[0] = kind
 	}
 	wide := max(19, len(user)+len(group)+len(size)+2)
-	t.p.Printf("%s %s/%s %*s %s %s\n", ms, user, group, wide-len(user)-len(group)-2, size, libc.LocalTime(t.p, h.ModTime).Format("2006-01-02 15:04"), name)
+	t.p.Printf("%s %s/%s %*s %s %s\n", ms, user, group, wide-len(user)-len(group)-2, size,
+		libc.LocalTime(t.p, h.ModTime).Format("2006-01-02 15:04"), name)
 }
 
 // local gives the name under which a member is extracted; "" leaves it out.

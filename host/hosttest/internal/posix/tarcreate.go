@@ -91,44 +91,12 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 			in = "."
 		}
 	}
-	h := &tar.Header{Name: in, Mode: int64(st.Perm()), Uid: int(st.UID), Gid: int(st.GID), ModTime: time.Unix(st.Mtime.Unix(), 0), Format: tar.FormatGNU}
-	if !o.Has("numeric-owner") {
-		if u := libc.UserByID(p.Kernel, st.UID); u != nil {
-			h.Uname = u.Name
-		}
-		if g := libc.GroupByID(p.Kernel, st.GID); g != nil {
-			h.Gname = g.Name
-		}
-	}
+	h := t.header(in, st)
 	if !t.override(h) {
 		return
 	}
-	var data []byte
-	switch st.Mode & kernel.ModeType {
-	case kernel.ModeDir:
-		h.Typeflag = tar.TypeDir
-		if !strings.HasSuffix(h.Name, "/") {
-			h.Name += "/"
-		}
-	case kernel.ModeSymlink:
-		h.Typeflag, h.Linkname = tar.TypeSymlink, st.Target
-	case kernel.ModeRegular:
-		h.Typeflag = tar.TypeReg
-		if first, ok := t.links[st.At.Key()]; ok && st.Nlink > 1 {
-			h.Typeflag, h.Linkname = tar.TypeLink, first
-			break
-		}
-		t.links[st.At.Key()] = in
-		if data, err = p.ReadFile(name); err != nil {
-			t.fail("%s: Cannot open: %s", name, kernel.Strerror(err))
-			return
-		}
-		h.Size = int64(len(data))
-	case kernel.ModeSocket:
-		p.Errorf("%s: socket ignored", name)
-		return
-	default:
-		t.fail("%s: hosttest: this tar keeps no devices and no pipes", name)
+	data, ok := t.content(h, name, st)
+	if !ok {
 		return
 	}
 	if o.Has("v") {
@@ -157,6 +125,57 @@ func (t *tarRun) add(w *tar.Writer, name string) {
 	for _, n := range names {
 		t.add(w, strings.TrimSuffix(name, "/")+"/"+n)
 	}
+}
+
+// header is what the archive says of a file, but for its kind.
+func (t *tarRun) header(name string, st kernel.Stat) *tar.Header {
+	h := &tar.Header{
+		Name: name, Mode: int64(st.Perm()), Uid: int(st.UID), Gid: int(st.GID), ModTime: time.Unix(st.Mtime.Unix(), 0),
+		Format: tar.FormatGNU,
+	}
+	if !t.o.Has("numeric-owner") {
+		if u := libc.UserByID(t.p.Kernel, st.UID); u != nil {
+			h.Uname = u.Name
+		}
+		if g := libc.GroupByID(t.p.Kernel, st.GID); g != nil {
+			h.Gname = g.Name
+		}
+	}
+	return h
+}
+
+// content gives a file's bytes, and writes its kind into the header. A file that the archive cannot hold is named.
+func (t *tarRun) content(h *tar.Header, name string, st kernel.Stat) (data []byte, ok bool) {
+	in := h.Name
+	switch st.Mode & kernel.ModeType {
+	case kernel.ModeDir:
+		h.Typeflag = tar.TypeDir
+		if !strings.HasSuffix(h.Name, "/") {
+			h.Name += "/"
+		}
+	case kernel.ModeSymlink:
+		h.Typeflag, h.Linkname = tar.TypeSymlink, st.Target
+	case kernel.ModeRegular:
+		h.Typeflag = tar.TypeReg
+		if first, ok := t.links[st.At.Key()]; ok && st.Nlink > 1 {
+			h.Typeflag, h.Linkname = tar.TypeLink, first
+			break
+		}
+		t.links[st.At.Key()] = in
+		var err error
+		if data, err = t.p.ReadFile(name); err != nil {
+			t.fail("%s: Cannot open: %s", name, kernel.Strerror(err))
+			return nil, false
+		}
+		h.Size = int64(len(data))
+	case kernel.ModeSocket:
+		t.p.Errorf("%s: socket ignored", name)
+		return nil, false
+	default:
+		t.fail("%s: hosttest: this tar keeps no devices and no pipes", name)
+		return nil, false
+	}
+	return data, true
 }
 
 // override follows --owner, --group, --mode and --mtime.

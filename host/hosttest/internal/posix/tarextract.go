@@ -107,33 +107,38 @@ func (t *tarRun) extract(h *tar.Header, r io.Reader) error {
 		}
 		return nil
 	case tar.TypeReg, tar.TypeGNUSparse:
-		var d *kernel.File
-		err := t.placing(name, func() (err error) {
-			d, err = p.Open(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("Cannot open: %s", kernel.Strerror(err))
-		}
-		defer d.Release()
-		buf := make([]byte, 128<<10)
-		for {
-			n, rerr := r.Read(buf)
-			if n > 0 {
-				if _, err := d.Write(p, buf[:n]); err != nil {
-					return fmt.Errorf("Cannot write: %s", kernel.Strerror(err))
-				}
-			}
-			if rerr == io.EOF {
-				break
-			}
-			if rerr != nil {
-				return rerr
-			}
-		}
-		return t.own(name, h)
+		return t.extractFile(name, h, r)
 	}
 	return errors.New("hosttest: this tar makes no devices and no pipes")
+}
+
+// extractFile makes a regular file.
+func (t *tarRun) extractFile(name string, h *tar.Header, r io.Reader) error {
+	var d *kernel.File
+	err := t.placing(name, func() (err error) {
+		d, err = t.p.Open(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("Cannot open: %s", kernel.Strerror(err))
+	}
+	defer d.Release()
+	buf := make([]byte, 128<<10)
+	for {
+		n, rerr := r.Read(buf)
+		if n > 0 {
+			if _, err := d.Write(t.p, buf[:n]); err != nil {
+				return fmt.Errorf("Cannot write: %s", kernel.Strerror(err))
+			}
+		}
+		if rerr == io.EOF {
+			break
+		}
+		if rerr != nil {
+			return rerr
+		}
+	}
+	return t.own(name, h)
 }
 
 // own sets owner, mode and time.

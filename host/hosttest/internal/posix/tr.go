@@ -95,44 +95,9 @@ func cmdTr(p *kernel.Process) int {
 			return 1
 		}
 	}
-	var set1, set2 [256]bool
-	one := trSet(o.Args[0])
-	for _, c := range one {
-		set1[c] = true
-	}
-	if o.Has("c", "C") {
-		one = nil
-		for c := range 256 {
-			set1[c] = !set1[c]
-			if set1[c] {
-				one = append(one, byte(c))
-			}
-		}
-	}
-	var table [256]byte
-	for c := range 256 {
-		table[c] = byte(c)
-	}
-	squeeze := set1
-	if len(o.Args) == 2 {
-		two := trSet(o.Args[1])
-		for _, c := range two {
-			set2[c] = true
-		}
-		squeeze = set2
-		if !o.Has("d") {
-			if len(two) == 0 {
-				p.Errorf("when not truncating set1, string2 must be non-empty")
-				return 1
-			}
-			for i, c := range one {
-				if i < len(two) {
-					table[c] = two[i]
-				} else if !o.Has("t") {
-					table[c] = two[len(two)-1]
-				}
-			}
-		}
+	t, ok := trTables(p, o)
+	if !ok {
+		return 1
 	}
 	last := -1
 	deletes, squeezes := o.Has("d"), o.Has("s")
@@ -141,11 +106,11 @@ func cmdTr(p *kernel.Process) int {
 		n, err := p.Read(0, buf)
 		out := buf[:0]
 		for _, c := range buf[:n] {
-			if deletes && set1[c] {
+			if deletes && t.set[c] {
 				continue
 			}
-			c = table[c]
-			if squeezes && squeeze[c] && last == int(c) {
+			c = t.to[c]
+			if squeezes && t.squeeze[c] && last == int(c) {
 				continue
 			}
 			last = int(c)
@@ -156,4 +121,54 @@ func cmdTr(p *kernel.Process) int {
 			return 0
 		}
 	}
+}
+
+// A trTable is what becomes of each byte.
+type trTable struct {
+	set     [256]bool // the first set, which -d deletes
+	squeeze [256]bool
+	to      [256]byte
+}
+
+func trTables(p *kernel.Process, o *libc.Options) (t *trTable, ok bool) {
+	t = &trTable{}
+	one := trSet(o.Args[0])
+	for _, c := range one {
+		t.set[c] = true
+	}
+	if o.Has("c", "C") {
+		one = nil
+		for c := range 256 {
+			t.set[c] = !t.set[c]
+			if t.set[c] {
+				one = append(one, byte(c))
+			}
+		}
+	}
+	for c := range 256 {
+		t.to[c] = byte(c)
+	}
+	if len(o.Args) < 2 {
+		t.squeeze = t.set
+		return t, true
+	}
+	two := trSet(o.Args[1])
+	for _, c := range two {
+		t.squeeze[c] = true
+	}
+	if o.Has("d") {
+		return t, true
+	}
+	if len(two) == 0 {
+		p.Errorf("when not truncating set1, string2 must be non-empty")
+		return nil, false
+	}
+	for i, c := range one {
+		if i < len(two) {
+			t.to[c] = two[i]
+		} else if !o.Has("t") {
+			t.to[c] = two[len(two)-1]
+		}
+	}
+	return t, true
 }

@@ -9,7 +9,8 @@ import (
 )
 
 func cmdUniq(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "cdDf:is:uw:z", "count>c repeated>d unique>u ignore-case>i skip-fields=>f skip-chars=>s check-chars=>w zero-terminated>z")
+	o, ok := libc.Getopt(p, "cdDf:is:uw:z",
+		"count>c repeated>d unique>u ignore-case>i skip-fields=>f skip-chars=>s check-chars=>w zero-terminated>z")
 	if !ok {
 		return libc.Usage(p, 1)
 	}

@@ -102,7 +102,8 @@ func dfColumns(o *libc.Options, s sizeStyle) (cols []string, heads map[string]st
 	if o.Has("T") {
 		cols = slices.Insert(cols, 1, "fstype")
 	}
-	heads = map[string]string{"source": "Filesystem", "fstype": "Type", "size": s.blocks(o.Has("P")), "used": "Used", "avail": "Available", "pcent": "Use%", "target": "Mounted on", "file": "File"}
+	heads = map[string]string{"source": "Filesystem", "fstype": "Type", "size": s.blocks(o.Has("P")), "used": "Used",
+		"avail": "Available", "pcent": "Use%", "target": "Mounted on", "file": "File"}
 	if o.Has("P") && !s.human {
 		heads["pcent"] = "Capacity"
 	}
@@ -116,7 +117,9 @@ func dfColumns(o *libc.Options, s sizeStyle) (cols []string, heads map[string]st
 }
 
 func cmdDf(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "aB:hklmPTt:x:v", "all>a block-size=>B human-readable>h local>l portability>P print-type>T type=>t exclude-type=>x output[= sync no-sync")
+	o, ok := libc.Getopt(p, "aB:hklmPTt:x:v",
+		"all>a block-size=>B human-readable>h local>l portability>P print-type>T type=>t exclude-type=>x output[= "+
+			"sync no-sync")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -144,34 +147,7 @@ func cmdDf(p *kernel.Process) int {
 			return libc.Usage(p, 1)
 		}
 	}
-	type row struct {
-		mnt  *kernel.MountPoint
-		file string
-	}
-	var shown []row
-	code := 0
-	if len(o.Args) == 0 {
-		t := p.Kernel.Tree
-		t.Lock()
-		for _, mt := range t.Mounts {
-			if o.Has("a") || !mt.Vol.Pseudo && mt.Vol.Size > 0 {
-				shown = append(shown, row{mt, "-"})
-			}
-		}
-		t.Unlock()
-	}
-	for _, a := range o.Args {
-		st, err := p.Stat(a)
-		if err != nil {
-			p.Errorf("%s: %s", libc.QuoteMaybe(a), kernel.Strerror(err))
-			code = 1
-			continue
-		}
-		shown = append(shown, row{st.At.Mnt, a})
-	}
-	shown = slices.DeleteFunc(shown, func(r row) bool {
-		return o.Has("t") && !slices.Contains(o.All("t"), r.mnt.Vol.FSType) || slices.Contains(o.All("x"), r.mnt.Vol.FSType)
-	})
+	shown, code := dfMounts(p, o)
 	if len(shown) == 0 {
 		if code == 0 {
 			p.Errorf("no file systems processed")
@@ -185,8 +161,9 @@ func cmdDf(p *kernel.Process) int {
 		if total > 0 {
 			percent = strconv.FormatInt(ceilDiv(used*100, total), 10) + "%"
 		}
-		values := map[string]string{"source": r.mnt.Vol.Source, "fstype": r.mnt.Vol.FSType, "size": style.format(total), "used": style.format(used), "avail": style.format(free),
-			"pcent": percent, "target": r.mnt.Target, "file": r.file}
+		values := map[string]string{"source": r.mnt.Vol.Source, "fstype": r.mnt.Vol.FSType, "size": style.format(total),
+			"used": style.format(used), "avail": style.format(free), "pcent": percent, "target": r.mnt.Target,
+			"file": r.file}
 		var line []string
 		for _, c := range cols {
 			line = append(line, values[c])
@@ -195,6 +172,40 @@ func cmdDf(p *kernel.Process) int {
 	}
 	dfTable(p, cols, rows)
 	return code
+}
+
+// A dfRow is a file system that df shows, for a file that was asked for or for "-".
+type dfRow struct {
+	mnt  *kernel.MountPoint
+	file string
+}
+
+// dfMounts are the file systems of the operands, or all without any, as far as -t and -x let them through.
+func dfMounts(p *kernel.Process, o *libc.Options) (shown []dfRow, code int) {
+	if len(o.Args) == 0 {
+		t := p.Kernel.Tree
+		t.Lock()
+		for _, mt := range t.Mounts {
+			if o.Has("a") || !mt.Vol.Pseudo && mt.Vol.Size > 0 {
+				shown = append(shown, dfRow{mt, "-"})
+			}
+		}
+		t.Unlock()
+	}
+	for _, a := range o.Args {
+		st, err := p.Stat(a)
+		if err != nil {
+			p.Errorf("%s: %s", libc.QuoteMaybe(a), kernel.Strerror(err))
+			code = 1
+			continue
+		}
+		shown = append(shown, dfRow{st.At.Mnt, a})
+	}
+	shown = slices.DeleteFunc(shown, func(r dfRow) bool {
+		return o.Has("t") && !slices.Contains(o.All("t"), r.mnt.Vol.FSType) ||
+			slices.Contains(o.All("x"), r.mnt.Vol.FSType)
+	})
+	return shown, code
 }
 
 // dfTable prints df's rows: names at the left, numbers at the right.
@@ -226,7 +237,9 @@ func dfTable(p *kernel.Process, cols []string, rows [][]string) {
 }
 
 func cmdDu(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "0abB:cd:hklmPsx", "all>a apparent-size bytes>b total>c count-links>l human-readable>h summarize>s one-file-system>x max-depth=>d block-size=>B null>0 no-dereference>P")
+	o, ok := libc.Getopt(p, "0abB:cd:hklmPsx",
+		"all>a apparent-size bytes>b total>c count-links>l human-readable>h summarize>s one-file-system>x "+
+			"max-depth=>d block-size=>B null>0 no-dereference>P")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -250,48 +263,7 @@ func cmdDu(p *kernel.Process) int {
 		}
 		depthLimit = 0
 	}
-	end := "\n"
-	if o.Has("0") {
-		end = "\x00"
-	}
-	show := func(n int64, name string) { p.Print(style.format(n), "\t", name, end) }
-	code := 0
-	seen := map[kernel.InodeKey]bool{}
-	var walk func(name string, depth int, dev uint32) int64
-	walk = func(name string, depth int, dev uint32) int64 {
-		st, err := p.Lstat(name)
-		if err != nil {
-			p.Errorf("cannot access %s: %s", libc.Quote(name), kernel.Strerror(err))
-			code = 1
-			return 0
-		}
-		if seen[st.At.Key()] && (st.IsDir() || !o.Has("l")) || o.Has("x") && depth > 0 && st.Dev != dev {
-			return 0
-		}
-		seen[st.At.Key()] = true
-		n := st.Size
-		switch {
-		case o.Has("apparent-size", "b"):
-		case st.IsSymlink():
-			n = 0 // it fits into the inode
-		default:
-			n = ceilDiv(n, 4096) * 4096
-		}
-		if st.IsDir() {
-			kids, err := p.ReadDir(name)
-			if err != nil {
-				p.Errorf("cannot read directory %s: %s", libc.Quote(name), kernel.Strerror(err))
-				code = 1
-			}
-			for _, k := range kids {
-				n += walk(libc.JoinPath(name, k), depth+1, st.Dev)
-			}
-		}
-		if depth == 0 || (st.IsDir() || o.Has("a")) && depth <= depthLimit {
-			show(n, name)
-		}
-		return n
-	}
+	d := &duRun{p: p, o: o, style: style, depth: depthLimit, seen: map[kernel.InodeKey]bool{}}
 	names := o.Args
 	if len(names) == 0 {
 		names = []string{"."}
@@ -300,13 +272,68 @@ func cmdDu(p *kernel.Process) int {
 	for _, a := range names {
 		if a == "" {
 			p.Errorf("invalid zero-length file name")
-			code = 1
+			d.code = 1
 			continue
 		}
-		total += walk(a, 0, 0)
+		total += d.walk(a, 0, 0)
 	}
 	if o.Has("c") {
-		show(total, "total")
+		d.show(total, "total")
 	}
-	return code
+	return d.code
+}
+
+// A duRun is the state of one du.
+type duRun struct {
+	p     *kernel.Process
+	o     *libc.Options
+	style sizeStyle
+	depth int // the deepest that is shown
+	seen  map[kernel.InodeKey]bool
+	code  int
+}
+
+func (d *duRun) show(n int64, name string) {
+	end := "\n"
+	if d.o.Has("0") {
+		end = "\x00"
+	}
+	d.p.Print(d.style.format(n), "\t", name, end)
+}
+
+// walk gives what a file takes, with all that is in it, and shows it. dev is the file system of what holds it.
+func (d *duRun) walk(name string, depth int, dev uint32) int64 {
+	p, o := d.p, d.o
+	st, err := p.Lstat(name)
+	if err != nil {
+		p.Errorf("cannot access %s: %s", libc.Quote(name), kernel.Strerror(err))
+		d.code = 1
+		return 0
+	}
+	if d.seen[st.At.Key()] && (st.IsDir() || !o.Has("l")) || o.Has("x") && depth > 0 && st.Dev != dev {
+		return 0
+	}
+	d.seen[st.At.Key()] = true
+	n := st.Size
+	switch {
+	case o.Has("apparent-size", "b"):
+	case st.IsSymlink():
+		n = 0 // it fits into the inode
+	default:
+		n = ceilDiv(n, 4096) * 4096
+	}
+	if st.IsDir() {
+		kids, err := p.ReadDir(name)
+		if err != nil {
+			p.Errorf("cannot read directory %s: %s", libc.Quote(name), kernel.Strerror(err))
+			d.code = 1
+		}
+		for _, k := range kids {
+			n += d.walk(libc.JoinPath(name, k), depth+1, st.Dev)
+		}
+	}
+	if depth == 0 || (st.IsDir() || o.Has("a")) && depth <= d.depth {
+		d.show(n, name)
+	}
+	return n
 }

@@ -3,6 +3,7 @@ package posix
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,68 +11,47 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
+const (
+	xargsShort = "+0a:d:E:I:i::L:l::n:oP:prs:tx"
+	xargsLong  = "null>0 arg-file=>a delimiter=>d max-args=>n max-lines=>L no-run-if-empty>r max-procs=>P verbose>t " +
+		"exit>x " +
+		"replace[=>I max-chars=>s"
+)
+
+// xargsSize is how long the arguments of one command may be together.
+const xargsSize = 128 << 10
+
 func cmdXargs(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "+0a:d:E:I:i::L:l::n:oP:prs:tx", "null>0 arg-file=>a delimiter=>d max-args=>n max-lines=>L no-run-if-empty>r max-procs=>P verbose>t exit>x replace[=>I max-chars=>s")
+	o, ok := libc.Getopt(p, xargsShort, xargsLong)
 	if !ok {
 		return libc.Usage(p, 1)
 	}
 	if libc.Unsupported(p, o, "E", "o", "p", "s", "x") {
 		return 1
 	}
-	var input []byte
-	var err error
-	if o.Has("a") {
-		if input, err = p.ReadFile(o.Get("a")); err != nil {
-			p.Errorf("Cannot open input file %s: %s", libc.Quote(o.Get("a")), kernel.Strerror(err))
-			return 1
-		}
-	} else if input, err = io.ReadAll(p.Stdin()); err != nil && err != io.EOF {
+	x := &xargsRun{p: p, o: o, cmd: o.Args, replace: o.Get("I", "i")}
+	if len(x.cmd) == 0 {
+		x.cmd = []string{"echo"}
+	}
+	if o.Has("i") && x.replace == "" {
+		x.replace = "{}"
+	}
+	input, ok := x.input()
+	if !ok {
 		return 1
 	}
-	var items []string
-	replace := o.Get("I", "i")
-	if o.Has("i") && replace == "" {
-		replace = "{}"
+	items, problem := x.items(input)
+	if problem != "" {
+		p.Errorf("%s", problem)
+		return 1
 	}
-	switch {
-	case o.Has("0"):
-		items = splitDelim(input, 0)
-	case o.Has("d"):
-		d := o.Get("d")
-		if len(d) > 1 {
-			b, _ := libc.Unescape(nil, d, false)
-			d = string(b)
-		}
-		items = splitDelim(input, d[0])
-	case replace != "":
-		for line := range strings.Lines(string(input)) {
-			words, msg := xargsWords(strings.TrimSuffix(line, "\n"), true)
-			if msg != "" {
-				p.Errorf("%s", msg)
-				return 1
-			}
-			if len(words) > 0 {
-				items = append(items, words[0])
-			}
-		}
-	default:
-		var msg string
-		if items, msg = xargsWords(string(input), false); msg != "" {
-			p.Errorf("%s", msg)
-			return 1
-		}
-	}
-	cmd := o.Args
-	if len(cmd) == 0 {
-		cmd = []string{"echo"}
-	}
-	if len(items) == 0 && (o.Has("r") || replace != "") {
+	if len(items) == 0 && (o.Has("r") || x.replace != "") {
 		return 0
 	}
-	limit := len(items)
-	if o.Has("L", "l") && replace == "" && !o.Has("0", "d") {
-		return xargsLines(p, o, cmd, string(input))
+	if o.Has("L", "l") && x.replace == "" && !o.Has("0", "d") {
+		return xargsLines(p, o, x.cmd, string(input))
 	}
+	limit := len(items)
 	if o.Has("n") {
 		n, err := strconv.Atoi(o.Get("n"))
 		if err != nil || n < 1 {
@@ -80,68 +60,124 @@ func cmdXargs(p *kernel.Process) int {
 		}
 		limit = n
 	}
-	// A child of xargs reads nothing of what xargs was given.
-	run := func(args []string) (int, bool) {
-		if o.Has("t") {
-			p.Warnf("%s\n", strings.Join(args, " "))
-		}
-		p.Flush()
-		c := libc.Spawn(p, args, p.Env, func(c *kernel.Process) {
-			if !o.Has("a") {
-				c.SetFD(0, kernel.NewStream(kernel.Device("null"), 0))
-			}
-		})
-		st := p.WaitFor(c)
-		switch {
-		case st.Signal != 0:
-			p.Errorf("%s: terminated by signal %d", args[0], st.Signal)
-			return 125, true
-		case st.Code == 255:
-			p.Errorf("%s: exited with status 255; aborting", args[0])
-			return 124, true
-		case st.Code == 126 || st.Code == 127:
-			return st.Code, true
-		case st.Code != 0:
-			return 123, false
-		}
-		return 0, false
+	if x.replace != "" {
+		return x.each(items)
 	}
-	code := 0
-	if replace != "" {
-		for _, it := range items {
-			args := make([]string, len(cmd))
-			for i, a := range cmd {
-				args[i] = strings.ReplaceAll(a, replace, it)
-			}
-			c, stop := run(args)
-			if c != 0 {
-				code = c
-			}
-			if stop {
-				return code
-			}
-		}
-		return code
+	return x.batches(items, limit)
+}
+
+// An xargsRun is the state of one xargs.
+type xargsRun struct {
+	p       *kernel.Process
+	o       *libc.Options
+	cmd     []string
+	replace string // what stands for the item in cmd; empty appends the items
+	code    int
+}
+
+func (x *xargsRun) input() ([]byte, bool) {
+	if !x.o.Has("a") {
+		b, err := io.ReadAll(x.p.Stdin())
+		return b, err == nil || err == io.EOF
 	}
+	name := x.o.Get("a")
+	b, err := x.p.ReadFile(name)
+	if err != nil {
+		x.p.Errorf("Cannot open input file %s: %s", libc.Quote(name), kernel.Strerror(err))
+	}
+	return b, err == nil
+}
+
+// items splits the input as the options say.
+func (x *xargsRun) items(input []byte) (items []string, problem string) {
+	switch {
+	case x.o.Has("0"):
+		return splitDelim(input, 0), ""
+	case x.o.Has("d"):
+		d := x.o.Get("d")
+		if len(d) > 1 {
+			b, _ := libc.Unescape(nil, d, false)
+			d = string(b)
+		}
+		return splitDelim(input, d[0]), ""
+	case x.replace == "":
+		return xargsWords(string(input), false)
+	}
+	for line := range strings.Lines(string(input)) {
+		words, problem := xargsWords(strings.TrimSuffix(line, "\n"), true)
+		if problem != "" {
+			return nil, problem
+		}
+		if len(words) > 0 {
+			items = append(items, words[0])
+		}
+	}
+	return items, ""
+}
+
+// each runs the command for every item.
+func (x *xargsRun) each(items []string) int {
+	for _, it := range items {
+		args := make([]string, len(x.cmd))
+		for i, a := range x.cmd {
+			args[i] = strings.ReplaceAll(a, x.replace, it)
+		}
+		if !x.run(args) {
+			break
+		}
+	}
+	return x.code
+}
+
+// batches runs the command with as many items as the limit and the length of a command line allow, and at least once.
+func (x *xargsRun) batches(items []string, limit int) int {
 	for first := true; first || len(items) > 0; first = false {
 		n := min(max(limit, 1), len(items))
 		size := 0
 		for i := range n {
-			if size += len(items[i]) + 1; size > 128<<10 && i > 0 {
+			if size += len(items[i]) + 1; size > xargsSize && i > 0 {
 				n = i
 				break
 			}
 		}
-		c, stop := run(append(append([]string{}, cmd...), items[:n]...))
-		if c != 0 {
-			code = c
-		}
-		if stop {
-			return code
+		if !x.run(slices.Concat(x.cmd, items[:n])) {
+			break
 		}
 		items = items[n:]
 	}
-	return code
+	return x.code
+}
+
+// run runs one command and keeps what its exit code makes of that of xargs. It returns false when xargs ends with it.
+// A child of xargs reads nothing of what xargs was given.
+func (x *xargsRun) run(args []string) bool {
+	p := x.p
+	if x.o.Has("t") {
+		p.Warnf("%s\n", strings.Join(args, " "))
+	}
+	p.Flush()
+	c := libc.Spawn(p, args, p.Env, func(c *kernel.Process) {
+		if !x.o.Has("a") {
+			c.SetFD(0, kernel.NewStream(kernel.Device("null"), 0))
+		}
+	})
+	st := p.WaitFor(c)
+	switch {
+	case st.Signal != 0:
+		p.Errorf("%s: terminated by signal %d", args[0], st.Signal)
+		x.code = 125
+	case st.Code == 255:
+		p.Errorf("%s: exited with status 255; aborting", args[0])
+		x.code = 124
+	case st.Code == 126 || st.Code == 127:
+		x.code = st.Code
+	default:
+		if st.Code != 0 {
+			x.code = 123
+		}
+		return true
+	}
+	return false
 }
 
 // xargsLines is xargs -L: so many lines for each command.
@@ -154,7 +190,9 @@ func xargsLines(p *kernel.Process, o *libc.Options, cmd []string, input string) 
 	count, code := 0, 0
 	flush := func() {
 		if count > 0 {
-			c := libc.Spawn(p, append(append([]string{}, cmd...), batch...), p.Env, func(c *kernel.Process) { c.SetFD(0, kernel.NewStream(kernel.Device("null"), 0)) })
+			c := libc.Spawn(p, slices.Concat(cmd, batch), p.Env, func(c *kernel.Process) {
+				c.SetFD(0, kernel.NewStream(kernel.Device("null"), 0))
+			})
 			if p.WaitFor(c).ExitCode() != 0 {
 				code = 123
 			}
@@ -210,7 +248,8 @@ func xargsWords(s string, line bool) ([]string, string) {
 				if c == '"' {
 					name = "double"
 				}
-				return nil, "unmatched " + name + " quote; by default quotes are special to xargs unless you use the -0 option"
+				return nil, "unmatched " + name + " quote; " +
+					"by default quotes are special to xargs unless you use the -0 option"
 			}
 			cur = append(cur, s[i+1:i+1+j]...)
 			i += j + 1

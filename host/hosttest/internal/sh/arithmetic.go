@@ -40,8 +40,8 @@ func (sh *shell) arithm(x syntax.ArithmExpr) int64 {
 	return sh.arithError("expecting primary")
 }
 
-// arithOperand evaluates a part of an expression. The shell puts the text of $x into the expression before it looks at its
-// operators; here they are known by then, and a text that brings its own is refused.
+// arithOperand evaluates a part of an expression. The shell puts the text of $x into the expression before it looks at
+// its operators; here they are known by then, and a text that brings its own is refused.
 func (sh *shell) arithOperand(x syntax.ArithmExpr) int64 {
 	w, ok := x.(*syntax.Word)
 	if !ok || w.Lit() != "" {
@@ -51,7 +51,9 @@ func (sh *shell) arithOperand(x syntax.ArithmExpr) int64 {
 	if s == "" {
 		return sh.arithError("expecting primary")
 	}
-	if strings.ContainsFunc(strings.TrimLeft(s, "+-"), func(r rune) bool { return r != '_' && !libc.InClass("alnum", r) }) {
+	if strings.ContainsFunc(strings.TrimLeft(s, "+-"), func(r rune) bool {
+		return r != '_' && !libc.InClass("alnum", r)
+	}) {
 		sh.fail(2, "hosttest: the arithmetic operand %q has operators of its own: put it in parentheses", s)
 	}
 	return sh.arithValue(s, 0)
@@ -62,7 +64,8 @@ func (sh *shell) arithValue(s string, depth int) int64 {
 	if s == "" {
 		return 0
 	}
-	if n, err := strconv.ParseInt(s, 0, 64); err == nil && strings.IndexByte(s, '_') < 0 && !strings.HasPrefix(s, "0b") && !strings.HasPrefix(s, "0o") {
+	if n, err := strconv.ParseInt(s, 0, 64); err == nil && strings.IndexByte(s, '_') < 0 &&
+		!strings.HasPrefix(s, "0b") && !strings.HasPrefix(s, "0o") {
 		return n
 	} else if errors.Is(err, strconv.ErrRange) && s[0] != '-' {
 		return 1<<63 - 1
@@ -93,17 +96,18 @@ func (sh *shell) arithValue(s string, depth int) int64 {
 
 func (sh *shell) binary(x *syntax.BinaryArithm) int64 {
 	switch x.Op {
-	case syntax.Assgn, syntax.AddAssgn, syntax.SubAssgn, syntax.MulAssgn, syntax.QuoAssgn, syntax.RemAssgn, syntax.AndAssgn,
-		syntax.OrAssgn, syntax.XorAssgn, syntax.ShlAssgn, syntax.ShrAssgn:
+	case syntax.Assgn, syntax.AddAssgn, syntax.SubAssgn, syntax.MulAssgn, syntax.QuoAssgn, syntax.RemAssgn,
+		syntax.AndAssgn, syntax.OrAssgn, syntax.XorAssgn, syntax.ShlAssgn, syntax.ShrAssgn:
 		w, ok := x.X.(*syntax.Word)
 		if !ok || !libc.IsName(w.Lit()) {
 			return sh.arithError("expecting variable")
 		}
 		n := sh.arithm(x.Y)
 		if x.Op != syntax.Assgn {
-			ops := map[syntax.BinAritOperator]syntax.BinAritOperator{syntax.AddAssgn: syntax.Add, syntax.SubAssgn: syntax.Sub,
-				syntax.MulAssgn: syntax.Mul, syntax.QuoAssgn: syntax.Quo, syntax.RemAssgn: syntax.Rem, syntax.AndAssgn: syntax.And,
-				syntax.OrAssgn: syntax.Or, syntax.XorAssgn: syntax.Xor, syntax.ShlAssgn: syntax.Shl, syntax.ShrAssgn: syntax.Shr}
+			ops := map[syntax.BinAritOperator]syntax.BinAritOperator{syntax.AddAssgn: syntax.Add,
+				syntax.SubAssgn: syntax.Sub, syntax.MulAssgn: syntax.Mul, syntax.QuoAssgn: syntax.Quo,
+				syntax.RemAssgn: syntax.Rem, syntax.AndAssgn: syntax.And, syntax.OrAssgn: syntax.Or,
+				syntax.XorAssgn: syntax.Xor, syntax.ShlAssgn: syntax.Shl, syntax.ShrAssgn: syntax.Shr}
 			n = sh.arithOp(ops[x.Op], sh.arithValue(w.Lit(), 0), n)
 		}
 		sh.assign(w.Lit(), strconv.FormatInt(n, 10))

@@ -15,7 +15,8 @@ type builtinFunc func(sh *shell, args []string) int
 // isSpecial tells the special built-ins, whose errors end a shell that is not interactive.
 func isSpecial(name string) bool {
 	switch name {
-	case ".", ":", "break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set", "shift", "times", "trap", "unset":
+	case ".", ":", "break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set", "shift", "times",
+		"trap", "unset":
 		return true
 	}
 	return false

@@ -7,7 +7,9 @@ import (
 )
 
 func cmdKill(p *kernel.Process) int {
-	return kill(p, p.Args, func(f string, a ...any) { p.Warnf(f+"\n", a...) }, func(pid string, err error) { p.Errorf("(%s): %s", pid, kernel.Strerror(err)) })
+	return kill(p, p.Args, func(f string, a ...any) { p.Warnf(f+"\n", a...) }, func(pid string, err error) {
+		p.Errorf("(%s): %s", pid, kernel.Strerror(err))
+	})
 }
 
 func biKill(sh *shell, args []string) int {

@@ -46,161 +46,188 @@ func cmdPrintf(p *kernel.Process) int {
 // printfFormat formats the arguments, reusing the format until they are used up.
 // sh tells that it is the one of dash.
 func printfFormat(format string, args []string, sh bool, warn func(string, ...any)) ([]byte, int) {
-	var out []byte
-	code := 0
+	f := &printfRun{format: format, args: args, sh: sh, warn: warn}
 	for {
-		used := 0
-		next := func() (string, bool) {
-			if used < len(args) {
-				used++
-				return args[used-1], true
-			}
-			return "", false
+		f.used = 0
+		if !f.pass() {
+			return f.out, f.code
 		}
-		number := func() int64 {
-			s, ok := next()
-			if !ok {
-				return 0
-			}
-			if len(s) > 1 && (s[0] == '\'' || s[0] == '"') {
-				r, _ := utf8.DecodeRuneInString(s[1:])
-				return int64(r)
-			}
-			t := strings.TrimLeft(s, " \t\n")
-			if t == "" && sh {
-				return 0
-			}
-			n, err := strconv.ParseInt(t, 0, 64)
-			if errors.Is(err, strconv.ErrRange) && sh {
-				warn("%s: Numerical result out of range", s)
-				code = 1
-				return n
-			}
-			if err != nil {
-				if u, uerr := strconv.ParseUint(t, 0, 64); uerr == nil {
-					return int64(u)
-				}
-				end := len(t)
-				for end > 0 {
-					if n, err = strconv.ParseInt(t[:end], 0, 64); err == nil {
-						break
-					}
-					end--
-				}
-				if end == 0 {
-					warn("%s: expected numeric value", s)
-				} else {
-					warn("%s: not completely converted", s)
-				}
-				code = 1
-			}
-			return n
-		}
-		for i := 0; i < len(format); i++ {
-			c := format[i]
-			if c == '\\' && i+1 < len(format) {
-				i++
-				if c := format[i]; c >= '0' && c <= '7' {
-					n, w := libc.Octal(format[i:])
-					out = append(out, n)
-					i += w - 1
-					continue
-				}
-				if format[i] == 'c' && sh { // only %b's ends the output
-					out = append(out, `\c`...)
-					continue
-				}
-				if format[i] == '"' || format[i] == '\'' {
-					if format[i] == '"' {
-						out = append(out, '"')
-					} else {
-						out = append(out, '\\', '\'')
-					}
-					continue
-				}
-				var stop bool
-				if out, stop = libc.Unescape(out, format[i-1:i+1], false); stop {
-					return out, code
-				}
-				continue
-			}
-			if c != '%' {
-				out = append(out, c)
-				continue
-			}
-			if i+1 < len(format) && format[i+1] == '%' {
-				out = append(out, '%')
-				i++
-				continue
-			}
-			spec := "%"
-			start := i
-			i++
-			for i < len(format) && strings.IndexByte("-+ #0", format[i]) >= 0 {
-				spec += format[i : i+1]
-				i++
-			}
-			field := func() {
-				if i < len(format) && format[i] == '*' {
-					spec += strconv.FormatInt(number(), 10)
-					i++
-					return
-				}
-				for i < len(format) && format[i] >= '0' && format[i] <= '9' {
-					spec += format[i : i+1]
-					i++
-				}
-			}
-			field()
-			if i < len(format) && format[i] == '.' {
-				spec += "."
-				i++
-				field()
-			}
-			if i >= len(format) {
-				warn("missing format character")
-				return out, 1
-			}
-			switch verb := format[i]; verb {
-			case 's':
-				s, _ := next()
-				out = fmt.Appendf(out, byteSpec(spec)+"s", asBytes(s))
-			case 'b':
-				s, _ := next()
-				b, stop := libc.Unescape(nil, s, false)
-				out = fmt.Appendf(out, byteSpec(spec)+"s", asBytes(string(b)))
-				if stop {
-					return out, code
-				}
-			case 'c':
-				s, _ := next()
-				if s != "" {
-					out = fmt.Appendf(out, spec+"s", s[:1])
-				}
-			case 'd', 'i':
-				out = fmt.Appendf(out, spec+"d", number())
-			case 'u':
-				out = fmt.Appendf(out, spec+"d", uint64(number()))
-			case 'o', 'x', 'X':
-				out = fmt.Appendf(out, spec+string(verb), uint64(number()))
-			case 'e', 'E', 'f', 'F', 'g', 'G':
-				s, _ := next()
-				v, err := strconv.ParseFloat(s, 64)
-				if err != nil && s != "" {
-					warn("%s: expected numeric value", s)
-					code = 1
-				}
-				out = fmt.Appendf(out, spec+string(verb), v)
-			default:
-				warn("%s: invalid directive", format[start:i+1])
-				return out, 2
-			}
-		}
-		args = args[used:]
-		if used == 0 || len(args) == 0 {
-			return out, code
+		f.args = f.args[f.used:]
+		if f.used == 0 || len(f.args) == 0 {
+			return f.out, f.code
 		}
 	}
+}
+
+// A printfRun is the state of one printf.
+type printfRun struct {
+	format string
+	at     int // the byte of format that is read
+	args   []string
+	used   int // arguments that this pass over format has taken
+	sh     bool
+	warn   func(string, ...any)
+	out    []byte
+	code   int
+}
+
+// pass goes over the format once. It returns false when the output ends with it.
+func (f *printfRun) pass() bool {
+	for f.at = 0; f.at < len(f.format); f.at++ {
+		c := f.format[f.at]
+		more := f.at+1 < len(f.format)
+		switch {
+		case c == '\\' && more:
+			if !f.escape() {
+				return false
+			}
+		case c != '%':
+			f.out = append(f.out, c)
+		case more && f.format[f.at+1] == '%':
+			f.out = append(f.out, '%')
+			f.at++
+		default:
+			if !f.directive() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// escape reads a backslash and what belongs to it.
+func (f *printfRun) escape() bool {
+	f.at++
+	switch c := f.format[f.at]; {
+	case c >= '0' && c <= '7':
+		n, w := libc.Octal(f.format[f.at:])
+		f.out = append(f.out, n)
+		f.at += w - 1
+		return true
+	case c == 'c' && f.sh: // only %b's ends the output
+		f.out = append(f.out, `\c`...)
+		return true
+	case c == '"':
+		f.out = append(f.out, '"')
+		return true
+	case c == '\'':
+		f.out = append(f.out, '\\', '\'')
+		return true
+	}
+	var stop bool
+	f.out, stop = libc.Unescape(f.out, f.format[f.at-1:f.at+1], false)
+	return !stop
+}
+
+// directive reads a % with flags, width, precision and letter, and writes what it stands for.
+func (f *printfRun) directive() bool {
+	start := f.at
+	spec := "%"
+	f.at++
+	for f.at < len(f.format) && strings.IndexByte("-+ #0", f.format[f.at]) >= 0 {
+		spec += f.format[f.at : f.at+1]
+		f.at++
+	}
+	spec += f.size()
+	if f.at < len(f.format) && f.format[f.at] == '.' {
+		f.at++
+		spec += "." + f.size()
+	}
+	if f.at >= len(f.format) {
+		f.warn("missing format character")
+		f.code = 1
+		return false
+	}
+	switch verb := f.format[f.at]; verb {
+	case 's':
+		f.out = fmt.Appendf(f.out, byteSpec(spec)+"s", asBytes(f.next()))
+	case 'b':
+		b, stop := libc.Unescape(nil, f.next(), false)
+		f.out = fmt.Appendf(f.out, byteSpec(spec)+"s", asBytes(string(b)))
+		return !stop
+	case 'c':
+		if s := f.next(); s != "" {
+			f.out = fmt.Appendf(f.out, spec+"s", s[:1])
+		}
+	case 'd', 'i':
+		f.out = fmt.Appendf(f.out, spec+"d", f.number())
+	case 'u':
+		f.out = fmt.Appendf(f.out, spec+"d", uint64(f.number()))
+	case 'o', 'x', 'X':
+		f.out = fmt.Appendf(f.out, spec+string(verb), uint64(f.number()))
+	case 'e', 'E', 'f', 'F', 'g', 'G':
+		s := f.next()
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil && s != "" {
+			f.warn("%s: expected numeric value", s)
+			f.code = 1
+		}
+		f.out = fmt.Appendf(f.out, spec+string(verb), v)
+	default:
+		f.warn("%s: invalid directive", f.format[start:f.at+1])
+		f.code = 2
+		return false
+	}
+	return true
+}
+
+// size reads a width or a precision: digits, or a star for the next argument.
+func (f *printfRun) size() string {
+	if f.at < len(f.format) && f.format[f.at] == '*' {
+		f.at++
+		return strconv.FormatInt(f.number(), 10)
+	}
+	start := f.at
+	for f.at < len(f.format) && f.format[f.at] >= '0' && f.format[f.at] <= '9' {
+		f.at++
+	}
+	return f.format[start:f.at]
+}
+
+// next takes an argument; past the last one it is empty.
+func (f *printfRun) next() string {
+	if f.used >= len(f.args) {
+		return ""
+	}
+	f.used++
+	return f.args[f.used-1]
+}
+
+// number takes an argument as a number, or as the code of the character after a quote. Past the last one it is 0.
+func (f *printfRun) number() int64 {
+	if f.used >= len(f.args) {
+		return 0
+	}
+	s := f.next()
+	if len(s) > 1 && (s[0] == '\'' || s[0] == '"') {
+		r, _ := utf8.DecodeRuneInString(s[1:])
+		return int64(r)
+	}
+	t := strings.TrimLeft(s, " \t\n")
+	if t == "" && f.sh {
+		return 0
+	}
+	n, err := strconv.ParseInt(t, 0, 64)
+	if err == nil {
+		return n
+	}
+	if errors.Is(err, strconv.ErrRange) && f.sh {
+		f.warn("%s: Numerical result out of range", s)
+		f.code = 1
+		return n
+	}
+	if u, err := strconv.ParseUint(t, 0, 64); err == nil {
+		return int64(u)
+	}
+	f.code = 1
+	for end := len(t); end > 0; end-- {
+		if n, err = strconv.ParseInt(t[:end], 0, 64); err == nil {
+			f.warn("%s: not completely converted", s)
+			return n
+		}
+	}
+	f.warn("%s: expected numeric value", s)
+	return n
 }
 
 // asBytes makes widths and precisions count bytes, as C does.

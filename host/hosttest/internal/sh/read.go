@@ -31,96 +31,109 @@ func biRead(sh *shell, args []string) int {
 		sh.warnf("read: arg count")
 		return 2
 	}
-	var line []byte
-	var esc []bool // the character was quoted by a backslash
-	status := 0
+	l := &inputLine{}
+	status, interrupted := l.read(sh, raw)
+	if interrupted {
+		return status
+	}
+	var set bool
+	if l.ifs, set = sh.get("IFS"); !set {
+		l.ifs = " \t\n"
+	}
+	pos := l.skipWhite(0)
+	for k, name := range names {
+		if !libc.IsName(name) {
+			sh.fail(2, "read: %s: bad variable name", name)
+		}
+		if k == len(names)-1 {
+			sh.assign(name, string(l.text[pos:l.end(pos)]))
+			break
+		}
+		start := pos
+		for pos < len(l.text) && !l.isIFS(pos) {
+			pos++
+		}
+		sh.assign(name, string(l.text[start:pos]))
+		pos = l.skipWhite(pos)
+		if pos < len(l.text) && l.isIFS(pos) {
+			pos = l.skipWhite(pos + 1)
+		}
+	}
+	return status
+}
+
+// An inputLine is a line that read splits.
+type inputLine struct {
+	text    []byte
+	escaped []bool // the byte was behind a backslash, so that it separates nothing
+	ifs     string
+}
+
+// read reads bytes up to the end of the line, and none after it. A trap interrupts it.
+func (l *inputLine) read(sh *shell, raw bool) (status int, interrupted bool) {
 	var b [1]byte
 	quoted := false
 	for {
 		n, err := sh.p.Read(0, b[:])
 		if n == 0 {
 			if errors.Is(err, syscall.EINTR) {
-				return sh.waitSignal()
+				return sh.waitSignal(), true
 			}
 			if err != nil && err != io.EOF {
 				sh.warnf("read: %s", kernel.Strerror(err))
 			}
-			status = 1
-			break
+			return 1, false
 		}
-		c := b[0]
-		if c == 0 {
-			continue
-		}
-		if quoted {
+		switch c := b[0]; {
+		case c == 0:
+		case quoted:
 			quoted = false
 			if c != '\n' {
-				line, esc = append(line, c), append(esc, true)
+				l.text, l.escaped = append(l.text, c), append(l.escaped, true)
 			}
-			continue
-		}
-		if c == '\\' && !raw {
+		case c == '\\' && !raw:
 			quoted = true
-			continue
+		case c == '\n':
+			return 0, false
+		default:
+			l.text, l.escaped = append(l.text, c), append(l.escaped, false)
 		}
-		if c == '\n' {
-			break
-		}
-		line, esc = append(line, c), append(esc, false)
 	}
-	ifs, set := sh.get("IFS")
-	if !set {
-		ifs = " \t\n"
-	}
-	isIFS := func(j int) bool { return !esc[j] && strings.IndexByte(ifs, line[j]) >= 0 }
-	isWhite := func(j int) bool {
-		return isIFS(j) && (line[j] == ' ' || line[j] == '\t' || line[j] == '\n')
-	}
-	pos := 0
-	for pos < len(line) && isWhite(pos) {
+}
+
+func (l *inputLine) isIFS(i int) bool {
+	return !l.escaped[i] && strings.IndexByte(l.ifs, l.text[i]) >= 0
+}
+
+func (l *inputLine) isWhite(i int) bool {
+	return l.isIFS(i) && (l.text[i] == ' ' || l.text[i] == '\t' || l.text[i] == '\n')
+}
+
+func (l *inputLine) skipWhite(pos int) int {
+	for pos < len(l.text) && l.isWhite(pos) {
 		pos++
 	}
-	for k, name := range names {
-		if !libc.IsName(name) {
-			sh.fail(2, "read: %s: bad variable name", name)
-		}
-		if k == len(names)-1 {
-			end := len(line)
-			for end > pos && isWhite(end-1) {
-				end--
-			}
-			// One trailing delimiter that is not white space goes too, when it is the only one.
-			if end > pos && isIFS(end-1) && !isWhite(end-1) {
-				only := true
-				for j := pos; j < end-1; j++ {
-					if isIFS(j) && !isWhite(j) {
-						only = false
-					}
-				}
-				if only {
-					end--
-					for end > pos && isWhite(end-1) {
-						end--
-					}
-				}
-			}
-			sh.assign(name, string(line[pos:end]))
-			break
-		}
-		start := pos
-		for pos < len(line) && !isIFS(pos) {
-			pos++
-		}
-		sh.assign(name, string(line[start:pos]))
-		for pos < len(line) && isWhite(pos) {
-			pos++
-		}
-		if pos < len(line) && isIFS(pos) && !isWhite(pos) && pos > start-1 {
-			pos++
-			for pos < len(line) && isWhite(pos) {
-				pos++
-			}
+	return pos
+}
+
+// end is where the last variable's value ends, which begins at pos: before the white space at the end, and before one
+// separator that is not white space, when it is the only one.
+func (l *inputLine) end(pos int) int {
+	end := l.trimWhite(pos, len(l.text))
+	if end == pos || !l.isIFS(end-1) {
+		return end
+	}
+	for i := pos; i < end-1; i++ {
+		if l.isIFS(i) && !l.isWhite(i) {
+			return end
 		}
 	}
-	return status
+	return l.trimWhite(pos, end-1)
+}
+
+func (l *inputLine) trimWhite(pos, end int) int {
+	for end > pos && l.isWhite(end-1) {
+		end--
+	}
+	return end
 }

@@ -124,49 +124,9 @@ func cmdSh(p *kernel.Process) int {
 	args := p.Args
 	sh := newShell(p, args[0], nil)
 	sh.bash = strings.HasSuffix(args[0], "bash")
-	i := 1
-	var command, stdin bool
-	for ; i < len(args); i++ {
-		a := args[i]
-		if len(a) < 2 || a[0] != '-' && a[0] != '+' {
-			if a == "-" {
-				i++
-			}
-			break
-		}
-		if a == "--" {
-			i++
-			break
-		}
-		if strings.HasPrefix(a, "--") {
-			sh.warnf("0: Illegal option --")
-			return 2
-		}
-		for _, c := range a[1:] {
-			switch {
-			case c == 'c':
-				command = true
-			case c == 's':
-				stdin = true
-			case c == 'l' || c == 'i': // a login shell reads profiles, which set nothing here
-			case c == 'o':
-				if i+1 >= len(args) {
-					return 2
-				}
-				i++
-				if l := optionLetter(args[i]); l != 0 {
-					sh.setOpt(l, a[0] == '-')
-				} else {
-					sh.p.Warnf("%s: 0: Illegal option -o %s\n", sh.arg0, args[i])
-					return 2
-				}
-			case strings.ContainsRune("efunvxCabmI", c):
-				sh.setOpt(byte(c), a[0] == '-')
-			default:
-				sh.p.Warnf("%s: 0: Illegal option -%c\n", sh.arg0, c)
-				return 2
-			}
-		}
+	i, command, stdin, ok := sh.readOptions(args)
+	if !ok {
+		return 2
 	}
 	var src string
 	switch {
@@ -203,6 +163,54 @@ func cmdSh(p *kernel.Process) int {
 	sh.runSource(src, command)
 	sh.exit(sh.status)
 	return sh.status
+}
+
+// readOptions reads the options of a command line, and gives where the operands begin and whether -c and -s are there.
+func (sh *shell) readOptions(args []string) (i int, command, stdin, ok bool) {
+	i = 1
+	for ; i < len(args); i++ {
+		a := args[i]
+		if len(a) < 2 || a[0] != '-' && a[0] != '+' {
+			if a == "-" {
+				i++
+			}
+			break
+		}
+		if a == "--" {
+			i++
+			break
+		}
+		if strings.HasPrefix(a, "--") {
+			sh.warnf("0: Illegal option --")
+			return i, false, false, false
+		}
+		for _, c := range a[1:] {
+			switch {
+			case c == 'c':
+				command = true
+			case c == 's':
+				stdin = true
+			case c == 'l' || c == 'i': // a login shell reads profiles, which set nothing here
+			case c == 'o':
+				if i+1 >= len(args) {
+					return i, false, false, false
+				}
+				i++
+				if l := optionLetter(args[i]); l != 0 {
+					sh.setOpt(l, a[0] == '-')
+				} else {
+					sh.p.Warnf("%s: 0: Illegal option -o %s\n", sh.arg0, args[i])
+					return i, false, false, false
+				}
+			case strings.ContainsRune("efunvxCabmI", c):
+				sh.setOpt(byte(c), a[0] == '-')
+			default:
+				sh.p.Warnf("%s: 0: Illegal option -%c\n", sh.arg0, c)
+				return i, false, false, false
+			}
+		}
+	}
+	return i, command, stdin, true
 }
 
 // runSource parses and runs a text. With tail the last simple command replaces the shell, as it does under -c.

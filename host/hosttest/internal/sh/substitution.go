@@ -24,7 +24,8 @@ func (sh *shell) cmdSubst(c *syntax.CmdSubst) string {
 	sub.loops = 0
 	child.Go(func(*kernel.Process) int {
 		if len(c.Stmts) == 1 {
-			if call, ok := c.Stmts[0].Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && !c.Stmts[0].Negated && !c.Stmts[0].Background {
+			if call, ok := c.Stmts[0].Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && !c.Stmts[0].Negated &&
+				!c.Stmts[0].Background {
 				sub.simple(c.Stmts[0], call, true)
 				sub.exit(sub.status)
 			}

@@ -7,8 +7,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// singleQuote quotes as dash does where it prints what can be read again: a run of apostrophes gets double quotes of its
-// own, and nothing follows one at the end.
+// singleQuote quotes as dash does where it prints what can be read again: a run of apostrophes gets double quotes of
+// its own, and nothing follows one at the end.
 func singleQuote(s string) string {
 	var b strings.Builder
 	for {

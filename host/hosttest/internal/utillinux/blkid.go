@@ -67,8 +67,21 @@ func (v blockView) tags(low bool) []tag {
 	return out
 }
 
+const (
+	blkidShort = "c:DdghilL:n:o:O:ps:S:t:u:U:wV"
+	blkidLong  = "cache-file=>c no-encoding>d garbage-collect>g info>i list-filesystems>k list-one>l label=>L " +
+		"match-types=>n " +
+		"output=>o offset=>O probe>p match-tag=>s size=>S match-token=>t usages=>u uuid=>U no-part-details>D"
+)
+
+// A blkidDevice is a device by the name that it was asked for.
+type blkidDevice struct {
+	name string
+	blockView
+}
+
 func cmdBlkid(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "c:DdghilL:n:o:O:ps:S:t:u:U:wV", "cache-file=>c no-encoding>d garbage-collect>g info>i list-filesystems>k list-one>l label=>L match-types=>n output=>o offset=>O probe>p match-tag=>s size=>S match-token=>t usages=>u uuid=>U no-part-details>D")
+	o, ok := libc.Getopt(p, blkidShort, blkidLong)
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -86,26 +99,58 @@ func cmdBlkid(p *kernel.Process) int {
 	}
 	views := look(p.Kernel)
 	if o.Has("L", "U") {
-		for _, v := range views {
-			if s := v.fs(); o.Has("L") && s.label == o.Get("L") && s.label != "" || o.Has("U") && strings.EqualFold(s.uuid, o.Get("U")) && s.uuid != "" {
-				p.Print("/dev/", v.Name, "\n")
-				return 0
-			}
-		}
-		return 2
+		return blkidFind(p, o, views)
 	}
 	if o.Has("p") && len(o.Args) == 0 {
 		p.Errorf("The low-level probing mode requires a device")
 		return 4
 	}
-	type named struct {
-		name string
-		blockView
+	list, ok := blkidDevices(p, o, views)
+	if !ok {
+		return 2
 	}
-	var list []named
+	found := false
+	for _, v := range list {
+		tags := blkidTags(o, v)
+		if len(tags) == 0 {
+			continue
+		}
+		if found && format == "export" {
+			p.Print("\n")
+		}
+		found = true
+		blkidPrint(p, format, v.name, tags)
+		if o.Has("l") {
+			break
+		}
+	}
+	if !found {
+		return 2
+	}
+	return 0
+}
+
+// blkidFind is -L and -U: the one device of a label or UUID.
+func blkidFind(p *kernel.Process, o *libc.Options, views []blockView) int {
+	for _, v := range views {
+		s := v.fs()
+		label := o.Has("L") && s.label != "" && s.label == o.Get("L")
+		uuid := o.Has("U") && s.uuid != "" && strings.EqualFold(s.uuid, o.Get("U"))
+		if label || uuid {
+			p.Print("/dev/", v.Name, "\n")
+			return 0
+		}
+	}
+	return 2
+}
+
+// blkidDevices are the operands, or all devices without any. An operand that is no device is left out; with -p it ends
+// the command.
+func blkidDevices(p *kernel.Process, o *libc.Options, views []blockView) ([]blkidDevice, bool) {
+	var list []blkidDevice
 	if len(o.Args) == 0 {
 		for _, v := range views {
-			list = append(list, named{"/dev/" + v.Name, v})
+			list = append(list, blkidDevice{"/dev/" + v.Name, v})
 		}
 	}
 	for _, a := range o.Args {
@@ -116,73 +161,67 @@ func cmdBlkid(p *kernel.Process) int {
 				if _, err := p.Stat(a); err != nil {
 					p.Errorf("error: %s: %s", a, kernel.Strerror(err))
 				}
-				return 2
+				return nil, false
 			}
 			continue
 		}
 		for _, v := range views {
 			if v.Partition == dev {
-				list = append(list, named{a, v})
+				list = append(list, blkidDevice{a, v})
 			}
 		}
 	}
-	found := false
-	for _, v := range list {
-		tags := v.tags(o.Has("p"))
-		if t := o.Get("t"); t != "" {
-			name, value, _ := strings.Cut(t, "=")
-			if !slices.Contains(tags, tag{name, strings.Trim(value, `"`)}) {
-				continue
-			}
-		}
-		if want := o.All("s"); len(want) > 0 {
-			tags = slices.DeleteFunc(tags, func(t tag) bool { return !slices.Contains(want, t.name) })
-		}
-		if len(tags) == 0 {
-			continue
-		}
-		if found && format == "export" {
-			p.Print("\n")
-		}
-		found = true
-		switch format {
-		case "value":
-			for _, t := range tags {
-				p.Print(t.value, "\n")
-			}
-		case "device":
-			p.Print(v.name, "\n")
-		case "export":
-			p.Print("DEVNAME=", v.name, "\n")
-			for _, t := range tags {
-				p.Print(t.name, "=", strings.NewReplacer(" ", `\ `, `"`, `\"`, `\`, `\\`, "$", `\$`, "'", `\'`).Replace(t.value), "\n")
-			}
-		case "udev":
-			for _, t := range tags {
-				name := "ID_FS_" + t.name
-				if strings.HasPrefix(t.name, "PART") {
-					name = "ID_" + t.name
-				} else if strings.HasPrefix(t.name, "PT") {
-					name = "ID_PART_TABLE_" + strings.TrimPrefix(t.name, "PT")
-				}
-				p.Print(name, "=", strings.ReplaceAll(t.value, " ", "_"), "\n")
-				if t.name == "LABEL" || t.name == "UUID" {
-					p.Print(name, "_ENC=", strings.ReplaceAll(t.value, " ", `\x20`), "\n")
-				}
-			}
-		default:
-			p.Print(v.name, ":")
-			for _, t := range tags {
-				p.Print(" ", t.name, `="`, strings.NewReplacer(`"`, `\"`, `\`, `\\`).Replace(t.value), `"`)
-			}
-			p.Print("\n")
-		}
-		if o.Has("l") {
-			break
+	return list, true
+}
+
+// blkidTags are the tags of a device that -t and -s let through.
+func blkidTags(o *libc.Options, v blkidDevice) []tag {
+	tags := v.tags(o.Has("p"))
+	if t := o.Get("t"); t != "" {
+		name, value, _ := strings.Cut(t, "=")
+		if !slices.Contains(tags, tag{name, strings.Trim(value, `"`)}) {
+			return nil
 		}
 	}
-	if !found {
-		return 2
+	if want := o.All("s"); len(want) > 0 {
+		tags = slices.DeleteFunc(tags, func(t tag) bool { return !slices.Contains(want, t.name) })
 	}
-	return 0
+	return tags
+}
+
+func blkidPrint(p *kernel.Process, format, device string, tags []tag) {
+	switch format {
+	case "value":
+		for _, t := range tags {
+			p.Print(t.value, "\n")
+		}
+	case "device":
+		p.Print(device, "\n")
+	case "export":
+		quote := strings.NewReplacer(" ", `\ `, `"`, `\"`, `\`, `\\`, "$", `\$`, "'", `\'`)
+		p.Print("DEVNAME=", device, "\n")
+		for _, t := range tags {
+			p.Print(t.name, "=", quote.Replace(t.value), "\n")
+		}
+	case "udev":
+		for _, t := range tags {
+			name := "ID_FS_" + t.name
+			if strings.HasPrefix(t.name, "PART") {
+				name = "ID_" + t.name
+			} else if table, ok := strings.CutPrefix(t.name, "PT"); ok {
+				name = "ID_PART_TABLE_" + table
+			}
+			p.Print(name, "=", strings.ReplaceAll(t.value, " ", "_"), "\n")
+			if t.name == "LABEL" || t.name == "UUID" {
+				p.Print(name, "_ENC=", strings.ReplaceAll(t.value, " ", `\x20`), "\n")
+			}
+		}
+	default:
+		quote := strings.NewReplacer(`"`, `\"`, `\`, `\\`)
+		p.Print(device, ":")
+		for _, t := range tags {
+			p.Print(" ", t.name, `="`, quote.Replace(t.value), `"`)
+		}
+		p.Print("\n")
+	}
 }

@@ -19,9 +19,10 @@ func someDisks() hosttest.Config {
 	}}
 }
 
-func TestBlockTools(t *testing.T) {
-	runCases(t, someDisks(), []shellCase{
-		{"lsblk json", "lsblk -J -b -o NAME,PATH,TYPE,SIZE,FSTYPE,LABEL,UUID,MOUNTPOINT,PKNAME /dev/sdd; lsblk -J -o NAME,MOUNTPOINTS,RM /dev/sda", `
+// blockCases are for the tools of disks, on someDisks.
+var blockCases = []shellCase{
+	{"lsblk json", "lsblk -J -b -o NAME,PATH,TYPE,SIZE,FSTYPE,LABEL,UUID,MOUNTPOINT,PKNAME /dev/sdd; " +
+		"lsblk -J -o NAME,MOUNTPOINTS,RM /dev/sda", `
 {
    "blockdevices": [
       {
@@ -62,9 +63,13 @@ func TestBlockTools(t *testing.T) {
    ]
 }
 `},
-		{"lsblk raw", "lsblk -n -r -o NAME,TYPE,FSTYPE,MOUNTPOINT /dev/sdc /dev/sdd; lsblk -n -r -p -o NAME,TYPE /dev/sdd | sed -n 's/ part$//p'; lsblk -P -o NAME,SIZE,RO /dev/disk/by-id/usb-Samsung_SSD_870_BLANK; lsblk -d -n -b -o SIZE /dev/sda",
-			"sdc disk ext4 \nsdd disk  \nsdd1 part xfs \n/dev/sdd1\nNAME=\"sda\" SIZE=\"1G\" RO=\"0\"\n1073741824\n"},
-		{"lsblk table", "swapon /dev/sde; mount /dev/sdc /mnt; lsblk /dev/sdc /dev/sdd /dev/sde; LC_ALL=C.UTF-8 lsblk -o NAME,FSTYPE /dev/sdd; lsblk -o FOO; echo $?; lsblk /dev/nosuch /tmp; echo $?; lsblk -n -o NAME /dev/sda /dev/nosuch; echo $?", `
+	{"lsblk raw", "lsblk -n -r -o NAME,TYPE,FSTYPE,MOUNTPOINT /dev/sdc /dev/sdd; " +
+		"lsblk -n -r -p -o NAME,TYPE /dev/sdd | sed -n 's/ part$//p'; " +
+		"lsblk -P -o NAME,SIZE,RO /dev/disk/by-id/usb-Samsung_SSD_870_BLANK; lsblk -d -n -b -o SIZE /dev/sda",
+		"sdc disk ext4 \nsdd disk  \nsdd1 part xfs \n/dev/sdd1\nNAME=\"sda\" SIZE=\"1G\" RO=\"0\"\n1073741824\n"},
+	{"lsblk table", "swapon /dev/sde; mount /dev/sdc /mnt; lsblk /dev/sdc /dev/sdd /dev/sde; " +
+		"LC_ALL=C.UTF-8 lsblk -o NAME,FSTYPE /dev/sdd; lsblk -o FOO; echo $?; lsblk /dev/nosuch /tmp; echo $?; " +
+		"lsblk -n -o NAME /dev/sda /dev/nosuch; echo $?", `
 NAME   MAJ:MIN RM  SIZE RO TYPE MOUNTPOINTS
 sdc      8:32   0    1G  0 disk /mnt
 sdd      8:48   0    1G  0 disk 
@@ -81,7 +86,10 @@ lsblk: /dev/nosuch: not a block device
 sda
 64
 `},
-		{"blkid", "blkid -p -o export /dev/sdc; echo $?; blkid -p /dev/sda; echo $?; blkid -p /dev/sdb; echo $?; blkid /dev/sdc; blkid -L data; blkid -U " + dataUUID + "; blkid -U x; echo $?; blkid -s LABEL -o value /dev/sdc; blkid -t LABEL=data -o device; blkid /dev/nosuch; echo $?; blkid -Z; echo $?", `
+	{"blkid", "blkid -p -o export /dev/sdc; echo $?; blkid -p /dev/sda; echo $?; blkid -p /dev/sdb; echo $?; " +
+		"blkid /dev/sdc; blkid -L data; blkid -U " + dataUUID +
+		"; blkid -U x; echo $?; blkid -s LABEL -o value /dev/sdc; blkid -t LABEL=data -o device; " +
+		"blkid /dev/nosuch; echo $?; blkid -Z; echo $?", `
 DEVNAME=/dev/sdc
 LABEL=data
 UUID=c353c779-b6fd-4ed7-bf10-bdb5b51630e5
@@ -103,7 +111,9 @@ blkid: invalid option -- 'Z'
 Try 'blkid --help' for more information.
 1
 `},
-		{"wipefs", "wipefs -n /dev/sda; wipefs -n /dev/sdb; wipefs -n -J /dev/sda; wipefs -n /dev/sdc; wipefs -n -J /dev/sdc; wipefs -i -O TYPE,OFFSET /dev/sdd; wipefs -p /dev/sde; wipefs /dev/nosuch; echo $?; wipefs; echo $?; wipefs --foo; echo $?", `
+	{"wipefs", "wipefs -n /dev/sda; wipefs -n /dev/sdb; wipefs -n -J /dev/sda; wipefs -n /dev/sdc; " +
+		"wipefs -n -J /dev/sdc; wipefs -i -O TYPE,OFFSET /dev/sdd; wipefs -p /dev/sde; wipefs /dev/nosuch; " +
+		"echo $?; wipefs; echo $?; wipefs --foo; echo $?", `
 {
    "signatures": [
 
@@ -134,7 +144,9 @@ wipefs: unrecognized option '--foo'
 Try 'wipefs --help' for more information.
 1
 `},
-		{"wipefs erases", "wipefs -a /dev/sdc; wipefs -n /dev/sdc; blkid /dev/sdc; echo $?; wipefs -a /dev/sdd; ls /dev/sdd1; mount /dev/sde /mnt; swapon /dev/sde; wipefs -a /dev/sde; echo $?; wipefs -a /dev/mmcblk0; echo $?", `
+	{"wipefs erases", "wipefs -a /dev/sdc; wipefs -n /dev/sdc; blkid /dev/sdc; echo $?; wipefs -a /dev/sdd; " +
+		"ls /dev/sdd1; mount /dev/sde /mnt; swapon /dev/sde; wipefs -a /dev/sde; echo $?; " +
+		"wipefs -a /dev/mmcblk0; echo $?", `
 /dev/sdc: 2 bytes were erased at offset 0x00000438 (ext4): 53 ef
 2
 /dev/sdd: 8 bytes were erased at offset 0x00000200 (gpt): 45 46 49 20 50 41 52 54
@@ -148,11 +160,24 @@ wipefs: error: /dev/sde: probing initialization failed: Device or resource busy
 wipefs: error: /dev/mmcblk0: probing initialization failed: Device or resource busy
 1
 `},
-		{"dd", "dd if=/dev/sda bs=1M count=4 2>/dev/null | tr -d '\\0' | wc -c; dd if=/dev/sdb bs=1M skip=300 count=1 2>/dev/null | tr -d '\\0'; echo; printf '\\123\\357' | dd of=/dev/sda bs=1 seek=1080 conv=notrunc 2>/dev/null; wipefs -n -i /dev/sda; dd if=/dev/zero of=/dev/sdc bs=4096 count=1 2>/dev/null; wipefs -n /dev/sdc; mount /dev/sdc /mnt 2>&1 | head -c 27",
-			"0\nonly copy\nsda    0x438  ext2 00000000-0000-0000-0000-000000000000 \nmount: /mnt: wrong fs type,"},
-		{"sfdisk", "printf 'label: gpt\\n,,L\\n' | sfdisk -q /dev/sda; echo $?; lsblk -n -r -b -o NAME,SIZE,START,PTTYPE /dev/sda; [ -b /dev/sda1 ]; echo $?; ls -l /dev/disk/by-id | grep -c BLANK; blkid /dev/sda1 | sed 's/=.*//'; printf 'label: gpt\\n,100M,S\\n,200M\\n,,L\\n' | sfdisk -q /dev/sda; lsblk -n -r -o NAME,SIZE /dev/sda; sfdisk -d /dev/sda | grep -c start=; wipefs -a -q /dev/sda; lsblk -n -r -o NAME /dev/sda; wipefs -n /dev/sda",
-			"0\nsda 1073741824  gpt\nsda1 1071644672 2048 gpt\n0\n2\n/dev/sda1: PARTUUID\nsda 1G\nsda1 100M\nsda2 200M\nsda3 722M\n3\nsda\n"},
-		{"sfdisk refuses", "mount /dev/sdd1 /mnt; printf 'label: gpt\\n,,L\\n' | sfdisk -q /dev/sdd; echo $?; swapon /dev/sde; echo ,,L | sfdisk -q /dev/sde; echo $?; sfdisk -q /dev/nosuch </dev/null; echo $?; echo foo bar | sfdisk -q /dev/sda; echo $?; echo ,5G | sfdisk -q /dev/sda; echo $?; sfdisk --foo; echo $?; sfdisk -q /dev/mmcblk0 </dev/null; echo $?", `
+	{"dd", "dd if=/dev/sda bs=1M count=4 2>/dev/null | tr -d '\\0' | wc -c; " +
+		"dd if=/dev/sdb bs=1M skip=300 count=1 2>/dev/null | tr -d '\\0'; echo; " +
+		"printf '\\123\\357' | dd of=/dev/sda bs=1 seek=1080 conv=notrunc 2>/dev/null; wipefs -n -i /dev/sda; " +
+		"dd if=/dev/zero of=/dev/sdc bs=4096 count=1 2>/dev/null; wipefs -n /dev/sdc; " +
+		"mount /dev/sdc /mnt 2>&1 | head -c 27",
+		"0\nonly copy\nsda    0x438  ext2 00000000-0000-0000-0000-000000000000 \nmount: /mnt: wrong fs type,"},
+	{"sfdisk", "printf 'label: gpt\\n,,L\\n' | sfdisk -q /dev/sda; echo $?; " +
+		"lsblk -n -r -b -o NAME,SIZE,START,PTTYPE /dev/sda; [ -b /dev/sda1 ]; echo $?; " +
+		"ls -l /dev/disk/by-id | grep -c BLANK; blkid /dev/sda1 | sed 's/=.*//'; " +
+		"printf 'label: gpt\\n,100M,S\\n,200M\\n,,L\\n' | sfdisk -q /dev/sda; lsblk -n -r -o NAME,SIZE /dev/sda; " +
+		"sfdisk -d /dev/sda | grep -c start=; wipefs -a -q /dev/sda; lsblk -n -r -o NAME /dev/sda; " +
+		"wipefs -n /dev/sda",
+		"0\nsda 1073741824  gpt\nsda1 1071644672 2048 gpt\n0\n2\n/dev/sda1: PARTUUID\nsda 1G\nsda1 100M\n" +
+			"sda2 200M\nsda3 722M\n3\nsda\n"},
+	{"sfdisk refuses", "mount /dev/sdd1 /mnt; printf 'label: gpt\\n,,L\\n' | sfdisk -q /dev/sdd; echo $?; " +
+		"swapon /dev/sde; echo ,,L | sfdisk -q /dev/sde; echo $?; sfdisk -q /dev/nosuch </dev/null; echo $?; " +
+		"echo foo bar | sfdisk -q /dev/sda; echo $?; echo ,5G | sfdisk -q /dev/sda; echo $?; sfdisk --foo; " +
+		"echo $?; sfdisk -q /dev/mmcblk0 </dev/null; echo $?", `
 This disk is currently in use - repartitioning is probably a bad idea.
 Umount all file systems, and swapoff all swap partitions on this disk.
 Use the --no-reread flag to suppress this check.
@@ -181,20 +206,39 @@ Use the --no-reread flag to suppress this check.
 sfdisk: Use the --force flag to overrule all checks.
 1
 `},
-		{"mkfs.ext4", "mkfs.ext4 -q -L lab -U " + dataUUID + " /dev/sda; blkid /dev/sda; ls -l /dev/disk/by-label/lab | sed 's/.*-> //'; mount LABEL=lab /mnt; echo a >/mnt/f; mkfs.ext4 -q /dev/sda; echo $?; umount /mnt; mount /dev/sda /mnt; cat /mnt/f; umount /mnt; mkfs.ext4 -q /dev/sda </dev/null; echo $?; mount /dev/sda /mnt; ls /mnt; ls /dev/disk/by-label/lab; mkfs.ext4 -q /dev/nosuch; echo $?; mkfs.ext4 -q -U no /dev/sdb; echo $?; mkfs.ext4 -q /dev/sdb; blkid -s TYPE -o value /dev/sdb; swapon /dev/sde; mkfs.ext4 -q /dev/sde; echo $?",
-			"/dev/sda: LABEL=\"lab\" UUID=\"" + dataUUID + "\" BLOCK_SIZE=\"4096\" TYPE=\"ext4\"\n../../sda\n/dev/sda is mounted; will not make a filesystem here!\n1\na\n0\nlost+found\nls: cannot access '/dev/disk/by-label/lab': No such file or directory\n" +
-				"The file /dev/nosuch does not exist and no size was specified.\n1\n\n/dev/sdb: could not parse UUID: no\n\n1\next4\n/dev/sde is apparently in use by the system; will not make a filesystem here!\n1\n"},
-		{"mkfs.xfs", "mkfs.xfs -q -L lab /dev/sda; blkid -s TYPE -s LABEL /dev/sda; mkfs.xfs -q /dev/sda; echo $?; mkfs.xfs -q /dev/sdd; echo $?; mkfs.xfs -q -f /dev/sda; echo $?; mkfs.xfs -q -L thirteencharss /dev/sda 2>&1 | head -1; mount /dev/sda /mnt; mkfs.xfs -q -f /dev/sda 2>&1 | head -1; printf 'label: gpt\\n,100M\\n' | sfdisk -q /dev/sdb; mkfs.xfs -q /dev/sdb1 2>&1 | head -1",
-			"/dev/sda: LABEL=\"lab\" TYPE=\"xfs\"\nmkfs.xfs: /dev/sda appears to contain an existing filesystem (xfs).\nmkfs.xfs: Use the -f option to force overwrite.\n1\nmkfs.xfs: /dev/sdd appears to contain a partition table (gpt).\nmkfs.xfs: Use the -f option to force overwrite.\n1\n0\n" +
-				"Invalid value thirteencharss for -L option\nmkfs.xfs: /dev/sda contains a mounted filesystem\nFilesystem must be larger than 300MB.\n"},
-		{"labels", "blkid -L data; e2fsck -fn /dev/sdc | head -1; e2fsck -fn /dev/sdb 2>&1 | head -2", `
+	{"mkfs.ext4", "mkfs.ext4 -q -L lab -U " + dataUUID +
+		" /dev/sda; blkid /dev/sda; ls -l /dev/disk/by-label/lab | sed 's/.*-> //'; mount LABEL=lab /mnt; " +
+		"echo a >/mnt/f; mkfs.ext4 -q /dev/sda; echo $?; umount /mnt; mount /dev/sda /mnt; cat /mnt/f; " +
+		"umount /mnt; mkfs.ext4 -q /dev/sda </dev/null; echo $?; mount /dev/sda /mnt; ls /mnt; " +
+		"ls /dev/disk/by-label/lab; mkfs.ext4 -q /dev/nosuch; echo $?; mkfs.ext4 -q -U no /dev/sdb; echo $?; " +
+		"mkfs.ext4 -q /dev/sdb; blkid -s TYPE -o value /dev/sdb; swapon /dev/sde; mkfs.ext4 -q /dev/sde; echo $?",
+		"/dev/sda: LABEL=\"lab\" UUID=\"" + dataUUID +
+			"\" BLOCK_SIZE=\"4096\" TYPE=\"ext4\"\n../../sda\n/dev/sda is mounted; " +
+			"will not make a filesystem here!\n1\na\n0\nlost+found\nls: cannot access '/dev/disk/by-label/lab': " +
+			"No such file or directory\n" +
+			"The file /dev/nosuch does not exist and no size was specified.\n1\n\n" +
+			"/dev/sdb: could not parse UUID: no\n\n1\next4\n/dev/sde is apparently in use by the system; " +
+			"will not make a filesystem here!\n1\n"},
+	{"mkfs.xfs", "mkfs.xfs -q -L lab /dev/sda; blkid -s TYPE -s LABEL /dev/sda; mkfs.xfs -q /dev/sda; echo $?; " +
+		"mkfs.xfs -q /dev/sdd; echo $?; mkfs.xfs -q -f /dev/sda; echo $?; mkfs.xfs -q -L thirteencharss /dev/sda " +
+		"2>&1 | head -1; mount /dev/sda /mnt; mkfs.xfs -q -f /dev/sda 2>&1 | head -1; " +
+		"printf 'label: gpt\\n,100M\\n' | sfdisk -q /dev/sdb; mkfs.xfs -q /dev/sdb1 2>&1 | head -1",
+		"/dev/sda: LABEL=\"lab\" TYPE=\"xfs\"\nmkfs.xfs: /dev/sda appears to contain an existing filesystem " +
+			"(xfs).\nmkfs.xfs: Use the -f option to force overwrite.\n1\nmkfs.xfs: /dev/sdd appears to contain a " +
+			"partition table (gpt).\nmkfs.xfs: Use the -f option to force overwrite.\n1\n0\n" +
+			"Invalid value thirteencharss for -L option\nmkfs.xfs: /dev/sda contains a mounted filesystem\n" +
+			"Filesystem must be larger than 300MB.\n"},
+	{"labels", "blkid -L data; e2fsck -fn /dev/sdc | head -1; e2fsck -fn /dev/sdb 2>&1 | head -2", `
 /dev/sdc
 e2fsck 1.47.0 (5-Feb-2023)
 Pass 1: Checking inodes, blocks, and sizes
 e2fsck 1.47.0 (5-Feb-2023)
 ext2fs_open2: Bad magic number in super-block
 `},
-		{"blockdev", "blockdev --getsize64 /dev/sda; blockdev --getsz --getss --getro /dev/sda; blockdev --foo /dev/sda; echo $?; blockdev --getsize64 /nosuch; echo $?; blockdev --getsize64 /tmp; echo $?; blockdev; echo $?; blockdev --getsize64; echo $?; blockdev --rereadpt /dev/sda; echo $?; blockdev --rereadpt /dev/mmcblk0; echo $?", `
+	{"blockdev", "blockdev --getsize64 /dev/sda; blockdev --getsz --getss --getro /dev/sda; " +
+		"blockdev --foo /dev/sda; echo $?; blockdev --getsize64 /nosuch; echo $?; blockdev --getsize64 /tmp; " +
+		"echo $?; blockdev; echo $?; blockdev --getsize64; echo $?; blockdev --rereadpt /dev/sda; echo $?; " +
+		"blockdev --rereadpt /dev/mmcblk0; echo $?", `
 1073741824
 2097152
 512
@@ -216,9 +260,16 @@ Try 'blockdev --help' for more information.
 blockdev: ioctl error on BLKRRPART: Device or resource busy
 1
 `},
-		{"mkswap", "mkswap -q -L sw /dev/sda; swapon LABEL=sw; swapon --show=NAME --noheadings; truncate -s 10M /sw; chmod 0600 /sw; mkswap /sw | sed 's/UUID=.*//'; swapon /sw; echo $?; mkswap /sw; echo $?; swapoff -a; swapon --show; mkswap /nosuch; echo $?; truncate -s 1M /empty; chmod 0600 /empty; swapon /empty; echo $?",
-			"/dev/sda\nSetting up swapspace version 1, size = 10 MiB (10481664 bytes)\nno label, \n0\nmkswap: error: /sw is mounted; will not make swapspace\n1\nmkswap: cannot open /nosuch: No such file or directory\n1\nswapon: /empty: read swap header failed\n255\n"},
-		{"attributes", "cd /root; touch f; lsattr f; chattr +i f; lsattr f; rm f; echo $?; echo a >f; chattr -i f; echo a >f; chattr +a f; echo b >>f; echo c >f; cat f; chattr -a f; rm f; chattr +Z f; echo $?; chattr +i /nosuch; echo $?; chattr; echo $?; lsattr /nosuch; echo $?; touch /tmp/g; chmod 666 /tmp/g; runuser -u nobody -- chattr +i /tmp/g; echo $?; lsattr -d /run; echo $?", `
+	{"mkswap", "mkswap -q -L sw /dev/sda; swapon LABEL=sw; swapon --show=NAME --noheadings; truncate -s 10M /sw; " +
+		"chmod 0600 /sw; mkswap /sw | sed 's/UUID=.*//'; swapon /sw; echo $?; mkswap /sw; echo $?; swapoff -a; " +
+		"swapon --show; mkswap /nosuch; echo $?; truncate -s 1M /empty; chmod 0600 /empty; swapon /empty; echo $?",
+		"/dev/sda\nSetting up swapspace version 1, size = 10 MiB (10481664 bytes)\nno label, \n0\n" +
+			"mkswap: error: /sw is mounted; will not make swapspace\n1\nmkswap: cannot open /nosuch: No such " +
+			"file or directory\n1\nswapon: /empty: read swap header failed\n255\n"},
+	{"attributes", "cd /root; touch f; lsattr f; chattr +i f; lsattr f; rm f; echo $?; echo a >f; chattr -i f; " +
+		"echo a >f; chattr +a f; echo b >>f; echo c >f; cat f; chattr -a f; rm f; chattr +Z f; echo $?; " +
+		"chattr +i /nosuch; echo $?; chattr; echo $?; lsattr /nosuch; echo $?; touch /tmp/g; chmod 666 /tmp/g; " +
+		"runuser -u nobody -- chattr +i /tmp/g; echo $?; lsattr -d /run; echo $?", `
 --------------e------- f
 ----i---------e------- f
 rm: cannot remove 'f': Operation not permitted
@@ -240,18 +291,24 @@ chattr: Operation not permitted while setting flags on /tmp/g
 lsattr: Operation not supported while reading flags on /run
 1
 `},
-		{"udevadm", "udevadm settle; echo $?; udevadm trigger; udevadm foo; echo $?; udevadm info -q property -n /dev/sda | grep SHORT",
-			"0\nUnknown command verb foo.\n1\nID_SERIAL_SHORT=BLANK\n"},
-	})
+	{"udevadm", "udevadm settle; echo $?; udevadm trigger; udevadm foo; echo $?; " +
+		"udevadm info -q property -n /dev/sda | grep SHORT",
+		"0\nUnknown command verb foo.\n1\nID_SERIAL_SHORT=BLANK\n"},
+}
+
+func TestBlockTools(t *testing.T) {
+	runCases(t, someDisks(), blockCases)
 }
 
 func TestDisksOutliveAReboot(t *testing.T) {
 	m := hosttest.New(t, someDisks())
-	if out, err := m.Exec("printf 'label: gpt\n,,L\n' | sfdisk -q /dev/sda && mkfs.ext4 -q -L lab /dev/sda1 && mount LABEL=lab /mnt && echo kept >/mnt/f && sync && swapon /dev/sde"); err != nil {
+	if out, err := m.Exec("printf 'label: gpt\n,,L\n' | sfdisk -q /dev/sda && mkfs.ext4 -q -L lab /dev/sda1 && mount " +
+		"LABEL=lab /mnt && echo kept >/mnt/f && sync && swapon /dev/sde"); err != nil {
 		t.Fatal(out, err)
 	}
 	m.Reboot()
-	out, err := m.Exec("swapon --show; ls /mnt; mount LABEL=lab /mnt; cat /mnt/f; ls -l /dev/disk/by-label/lab | sed 's/.*-> //'")
+	out, err := m.Exec("swapon --show; ls /mnt; mount LABEL=lab /mnt; cat /mnt/f; ls -l /dev/disk/by-label/lab | sed " +
+		"'s/.*-> //'")
 	if want := "kept\n../../sda1\n"; out != want || err != nil {
 		t.Errorf("got %q, %v, want %q", out, err, want)
 	}
@@ -260,7 +317,9 @@ func TestDisksOutliveAReboot(t *testing.T) {
 func TestUsersCannotChangeDisks(t *testing.T) {
 	m := hosttest.New(t, someDisks())
 	before, _ := m.Exec("wipefs -n /dev/sdc; lsblk -r")
-	for _, c := range []string{"wipefs -a /dev/sdc", "mkfs.ext4 -q -F /dev/sdc", "mkfs.xfs -q -f /dev/sdc", "mkswap /dev/sdc", "echo ,,L | sfdisk -q /dev/sdc", "swapon /dev/sde", "dd if=/dev/zero of=/dev/sdc count=1", "mount /dev/sdc /mnt"} {
+	for _, c := range []string{"wipefs -a /dev/sdc", "mkfs.ext4 -q -F /dev/sdc", "mkfs.xfs -q -f /dev/sdc",
+		"mkswap /dev/sdc", "echo ,,L | sfdisk -q /dev/sdc", "swapon /dev/sde", "dd if=/dev/zero of=/dev/sdc count=1",
+		"mount /dev/sdc /mnt"} {
 		if _, err := m.Exec("runuser -u nobody -- sh -c '" + c + "'"); err == nil {
 			t.Errorf("nobody may: %s", c)
 		}

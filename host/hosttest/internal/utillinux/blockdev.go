@@ -16,7 +16,8 @@ func cmdBlockdev(p *kernel.Process) int {
 	}
 	var commands []string
 	var devices []string
-	known := []string{"--getsize64", "--getsz", "--getsize", "--getss", "--getpbsz", "--getbsz", "--getro", "--getra", "--flushbufs", "--rereadpt", "--getiomin", "--getmaxsect"}
+	known := []string{"--getsize64", "--getsz", "--getsize", "--getss", "--getpbsz", "--getbsz", "--getro", "--getra",
+		"--flushbufs", "--rereadpt", "--getiomin", "--getmaxsect"}
 	for _, a := range p.Args[1:] {
 		switch {
 		case !strings.HasPrefix(a, "-"):
@@ -48,7 +49,9 @@ func cmdBlockdev(p *kernel.Process) int {
 		dev := device(p, name)
 		for _, c := range commands {
 			if dev == nil {
-				p.Errorf("ioctl error on %s: %s", map[string]string{"--getsize64": "BLKGETSIZE64", "--getsz": "BLKGETSIZE64", "--getss": "BLKSSZGET", "--getro": "BLKROGET"}[c], kernel.Strerror(syscall.ENOTTY))
+				p.Errorf("ioctl error on %s: %s",
+					map[string]string{"--getsize64": "BLKGETSIZE64", "--getsz": "BLKGETSIZE64", "--getss": "BLKSSZGET",
+						"--getro": "BLKROGET"}[c], kernel.Strerror(syscall.ENOTTY))
 				return 1
 			}
 			switch c {

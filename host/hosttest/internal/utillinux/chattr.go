@@ -9,7 +9,8 @@ import (
 )
 
 // chattrBits are those that this machine keeps.
-var chattrBits = map[byte]uint32{'i': kernel.AttrImmutable, 'a': kernel.AttrAppend, 'e': kernel.AttrExtents, 'd': 0x40, 'A': 0x80, 'S': 0x8, 'c': 0x4, 's': 0x1, 'u': 0x2, 'C': 0x800000}
+var chattrBits = map[byte]uint32{'i': kernel.AttrImmutable, 'a': kernel.AttrAppend, 'e': kernel.AttrExtents, 'd': 0x40,
+	'A': 0x80, 'S': 0x8, 'c': 0x4, 's': 0x1, 'u': 0x2, 'C': 0x800000}
 
 func attrString(bits uint32) string {
 	// The order and width of lsattr.
@@ -22,98 +23,116 @@ func attrString(bits uint32) string {
 	return string(out)
 }
 
+// A chattrRun is the state of one chattr.
+type chattrRun struct {
+	p                 *kernel.Process
+	add, remove, set  uint32
+	hasSet            bool
+	deep, quiet, loud bool
+	code              int
+}
+
 func cmdChattr(p *kernel.Process) int {
-	usage := func() int {
-		p.Warnf("Usage: chattr [-RVf] [-+=aAcCdDeijPsStTuFx] [-p project] [-v version] files...\n")
-		return 1
-	}
-	var add, remove, set uint32
-	hasSet := false
-	deep, quiet, loud := false, false, false
+	c := &chattrRun{p: p}
 	args := p.Args[1:]
 	for len(args) > 0 && len(args[0]) > 1 && strings.IndexByte("+-=", args[0][0]) >= 0 {
 		a := args[0]
+		args = args[1:]
 		if a == "--" {
-			args = args[1:]
 			break
 		}
-		if a[0] == '-' && strings.Trim(a[1:], "RVf") == "" {
-			deep, quiet, loud = deep || strings.Contains(a, "R"), quiet || strings.Contains(a, "f"), loud || strings.Contains(a, "V")
-			args = args[1:]
-			continue
+		if !c.option(a) {
+			return 1
 		}
-		var bits uint32
-		for i := 1; i < len(a); i++ {
-			if strings.IndexByte("aAcCdDeijPsStTuFx", a[i]) < 0 {
-				return usage()
-			}
-			b, ok := chattrBits[a[i]]
-			if !ok {
-				p.Errorf("hosttest: this file system keeps no attribute %c", a[i])
-				return 1
-			}
-			bits |= b
-		}
-		switch a[0] {
-		case '+':
-			add |= bits
-		case '-':
-			remove |= bits
-		case '=':
-			set, hasSet = set|bits, true
-		}
-		args = args[1:]
 	}
-	if len(args) == 0 || add == 0 && remove == 0 && !hasSet {
-		return usage()
+	if len(args) == 0 || c.add == 0 && c.remove == 0 && !c.hasSet {
+		c.usage()
+		return 1
 	}
-	if loud {
+	if c.loud {
 		p.Warnf("chattr 1.47.0 (5-Feb-2023)\n")
 	}
-	code := 0
-	var change func(name string)
-	change = func(name string) {
-		fail := func(format string, a ...any) {
-			code = 1
-			if !quiet {
-				p.Errorf(format, a...)
-			}
-		}
-		st, err := p.Lstat(name)
-		if err != nil {
-			fail("%s while trying to stat %s", kernel.Strerror(err), name)
-			return
-		}
-		if !st.IsDir() && !st.IsRegular() {
-			fail("Operation not supported while reading flags on %s", name)
-			return
-		}
-		bits := st.Attrs&^remove | add
-		if hasSet {
-			bits = set
-		}
-		switch err := setAttrs(p, name, bits); {
-		case err == syscall.ENOTSUP:
-			fail("Operation not supported while reading flags on %s", name)
-		case err != nil:
-			fail("%s while setting flags on %s", kernel.Strerror(err), name)
-		case loud:
-			p.Printf("Flags of %s set as %s\n", name, attrString(bits))
-		}
-		if deep && st.IsDir() {
-			names, err := p.ReadDir(name)
-			if err != nil {
-				return
-			}
-			for _, n := range names {
-				change(libc.JoinPath(name, n))
-			}
-		}
-	}
 	for _, a := range args {
-		change(a)
+		c.change(a)
 	}
-	return code
+	return c.code
+}
+
+func (c *chattrRun) usage() {
+	c.p.Warnf("Usage: chattr [-RVf] [-+=aAcCdDeijPsStTuFx] [-p project] [-v version] files...\n")
+}
+
+// option reads -R, -V and -f, or attributes behind +, - or =.
+func (c *chattrRun) option(a string) bool {
+	if a[0] == '-' && strings.Trim(a[1:], "RVf") == "" {
+		c.deep = c.deep || strings.Contains(a, "R")
+		c.quiet = c.quiet || strings.Contains(a, "f")
+		c.loud = c.loud || strings.Contains(a, "V")
+		return true
+	}
+	var bits uint32
+	for i := 1; i < len(a); i++ {
+		if strings.IndexByte("aAcCdDeijPsStTuFx", a[i]) < 0 {
+			c.usage()
+			return false
+		}
+		b, ok := chattrBits[a[i]]
+		if !ok {
+			c.p.Errorf("hosttest: this file system keeps no attribute %c", a[i])
+			return false
+		}
+		bits |= b
+	}
+	switch a[0] {
+	case '+':
+		c.add |= bits
+	case '-':
+		c.remove |= bits
+	case '=':
+		c.set, c.hasSet = c.set|bits, true
+	}
+	return true
+}
+
+func (c *chattrRun) fail(format string, a ...any) {
+	c.code = 1
+	if !c.quiet {
+		c.p.Errorf(format, a...)
+	}
+}
+
+// change changes a file, and with -R what is in a directory.
+func (c *chattrRun) change(name string) {
+	st, err := c.p.Lstat(name)
+	if err != nil {
+		c.fail("%s while trying to stat %s", kernel.Strerror(err), name)
+		return
+	}
+	if !st.IsDir() && !st.IsRegular() {
+		c.fail("Operation not supported while reading flags on %s", name)
+		return
+	}
+	bits := st.Attrs&^c.remove | c.add
+	if c.hasSet {
+		bits = c.set
+	}
+	switch err := setAttrs(c.p, name, bits); {
+	case err == syscall.ENOTSUP:
+		c.fail("Operation not supported while reading flags on %s", name)
+	case err != nil:
+		c.fail("%s while setting flags on %s", kernel.Strerror(err), name)
+	case c.loud:
+		c.p.Printf("Flags of %s set as %s\n", name, attrString(bits))
+	}
+	if c.deep && st.IsDir() {
+		names, err := c.p.ReadDir(name)
+		if err != nil {
+			return
+		}
+		for _, n := range names {
+			c.change(libc.JoinPath(name, n))
+		}
+	}
 }
 
 // setAttrs is FS_IOC_SETFLAGS.

@@ -10,13 +10,35 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-var findmntColumns = []column{{name: "SOURCE"}, {name: "TARGET"}, {name: "FSTYPE"}, {name: "OPTIONS"}, {name: "VFS-OPTIONS"}, {name: "FS-OPTIONS"}, {name: "LABEL"}, {name: "UUID"}, {name: "PARTUUID"},
-	{name: "PARTLABEL"}, {name: "MAJ:MIN"}, {name: "SIZE", right: true}, {name: "AVAIL", right: true}, {name: "USED", right: true}, {name: "USE%", right: true}, {name: "FSROOT"}, {name: "ID", right: true, kind: 'n'},
-	{name: "PARENT", right: true, kind: 'n'}, {name: "PROPAGATION"}, {name: "FREQ", right: true, kind: 'n'}, {name: "PASSNO", right: true, kind: 'n'}}
+var findmntColumns = []column{
+	{name: "SOURCE"}, {name: "TARGET"}, {name: "FSTYPE"}, {name: "OPTIONS"}, {name: "VFS-OPTIONS"},
+	{name: "FS-OPTIONS"}, {name: "LABEL"}, {name: "UUID"}, {name: "PARTUUID"}, {name: "PARTLABEL"}, {name: "MAJ:MIN"},
+	{name: "SIZE", right: true}, {name: "AVAIL", right: true}, {name: "USED", right: true}, {name: "USE%", right: true},
+	{name: "FSROOT"}, {name: "ID", right: true, kind: 'n'}, {name: "PARENT", right: true, kind: 'n'},
+	{name: "PROPAGATION"}, {name: "FREQ", right: true, kind: 'n'}, {name: "PASSNO", right: true, kind: 'n'},
+}
+
+const (
+	findmntShort = "AaBbCcDd:eF:fiJklM:mN:no:O:PpRrS:st:T:uUvVw:xy"
+	findmntLong  = "all>A ascii>a bytes>b df>D direction=>d evaluate>e tab-file=>F first-only>f invert>i json>J " +
+		"kernel>k list>l " +
+		"mountpoint=>M mtab>m noheadings>n output=>o options=>O pairs>P pseudo real raw>r submounts>R source=>S " +
+		"fstab>s " +
+		"types=>t target=>T uniq>U nofsroot>v notruncate>u tree verify>x verbose shadowed nocanonicalize>c task=>N " +
+		"vfs-all " +
+		"shell>y output-all hyperlink"
+)
+
+// A findmntQuery is what a findmnt is asked for.
+type findmntQuery struct {
+	p              *kernel.Process
+	o              *libc.Options
+	list           []mounted // the table that is searched
+	source, target string    // empty means any
+}
 
 func cmdFindmnt(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "AaBbCcDd:eF:fiJklM:mN:no:O:PpRrS:st:T:uUvVw:xy", "all>A ascii>a bytes>b df>D direction=>d evaluate>e tab-file=>F first-only>f invert>i json>J kernel>k list>l mountpoint=>M mtab>m noheadings>n output=>o "+
-		"options=>O pairs>P pseudo real raw>r submounts>R source=>S fstab>s types=>t target=>T uniq>U nofsroot>v notruncate>u tree verify>x verbose shadowed nocanonicalize>c task=>N vfs-all shell>y output-all hyperlink")
+	o, ok := libc.Getopt(p, findmntShort, findmntLong)
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -34,108 +56,152 @@ func cmdFindmnt(p *kernel.Process) int {
 	if !ok {
 		return 1
 	}
-	var list []mounted
-	if o.Has("s", "m", "F") {
-		for i, l := range libc.Fstab(p.Kernel) {
-			list = append(list, mounted{id: i + 1, source: l.Spec, device: l.Spec, target: l.MountAt, fstype: l.FSType, opts: l.Options, root: "/"})
-		}
-	} else {
-		list = mountList(p.Kernel)
-	}
-	// What one asks for: a mount point or a device, or both in this order.
-	source, target := o.Get("S"), o.Get("M")
-	args := o.Args
-	switch len(args) {
-	case 0:
-	case 1:
-		source = cmp.Or(source, "")
-	case 2:
-		source, target = args[0], args[1]
-	default:
+	if len(o.Args) > 2 {
 		p.Errorf("bad usage")
 		return libc.Usage(p, 1)
 	}
-	isSource := func(m mounted, s string) bool {
-		if m.source == s || m.device == s {
-			return true
-		}
-		dev := libc.FindDevice(p.Kernel, s)
-		return dev != nil && (m.vol != nil && m.vol == dev.Vol || m.vol == nil && libc.FindDevice(p.Kernel, m.source) == dev)
+	q := &findmntQuery{p: p, o: o, list: mountTable(p, o)}
+	if !q.ask() {
+		return 1
 	}
-	keep := func(m mounted) bool {
-		if t := o.Get("t"); t != "" {
-			names, no := strings.CutPrefix(t, "no")
-			if slices.Contains(strings.Split(names, ","), m.fstype) == no {
-				return false
-			}
-		}
-		for _, want := range strings.FieldsFunc(o.Get("O"), func(r rune) bool { return r == ',' }) {
-			if !slices.Contains(m.opts, want) {
-				return false
-			}
-		}
-		if o.Has("real") && (m.vol == nil || m.vol.Pseudo || m.vol.Lossy) || o.Has("pseudo") && m.vol != nil && !m.vol.Pseudo && !m.vol.Lossy {
-			return false
-		}
-		if source != "" && !isSource(m, source) {
-			return false
-		}
-		if target != "" && m.target != absolute(p, target) {
-			return false
-		}
-		return true
-	}
-	if o.Has("T") {
-		at := o.Get("T")
-		if _, err := p.Stat(at); err != nil {
-			return 1
-		}
-		at = absolute(p, at)
-		best := ""
-		for _, m := range list {
-			if (at == m.target || m.target == "/" || strings.HasPrefix(at, m.target+"/")) && len(m.target) >= len(best) {
-				best = m.target
-			}
-		}
-		target = best
-		if len(args) == 1 {
-			source = args[0]
-		}
-	} else if len(args) == 1 {
-		at := absolute(p, args[0])
-		if slices.ContainsFunc(list, func(m mounted) bool { return m.target == at }) {
-			target = args[0]
-		} else {
-			source = args[0]
-		}
-	}
-	if o.Has("D") && len(args) == 0 && !o.Has("T", "M", "S") {
-		list = slices.DeleteFunc(list, func(m mounted) bool { return m.vol != nil && m.vol.Pseudo })
-	}
-	filtered := source != "" || target != "" || o.Has("t", "O", "real", "pseudo")
-	var hit []mounted
-	for _, m := range list {
-		if keep(m) != o.Has("i") {
-			hit = append(hit, m)
-			if o.Has("f") {
-				break
-			}
-		}
-	}
+	filtered := q.source != "" || q.target != "" || o.Has("t", "O", "real", "pseudo")
+	hit := q.find()
 	if o.Has("R") && len(hit) > 0 {
-		under := map[int]bool{hit[0].id: true}
-		hit = hit[:1]
-		for _, m := range list {
-			if under[m.parent] && !under[m.id] {
-				under[m.id] = true
-				hit = append(hit, m)
-			}
-		}
+		hit = q.under(hit[0])
 		filtered = false
 	}
 	if len(hit) == 0 {
 		return 1
 	}
+	isTree := !o.Has("l", "s", "D", "r", "P") && (!filtered || o.Has("tree"))
+	findmntSheet(p, o, cols, hit, isTree).print(p, o)
+	return 0
+}
+
+// mountTable is what is mounted, or what fstab says.
+func mountTable(p *kernel.Process, o *libc.Options) []mounted {
+	if !o.Has("s", "m", "F") {
+		return mountList(p.Kernel)
+	}
+	var list []mounted
+	for i, l := range libc.Fstab(p.Kernel) {
+		list = append(list, mounted{
+			id: i + 1, source: l.Spec, device: l.Spec, target: l.MountAt, fstype: l.FSType, opts: l.Options, root: "/",
+		})
+	}
+	return list
+}
+
+// ask reads what is asked for: a mount point or a device, or both in this order. It returns false when the file of -T
+// is nowhere.
+func (q *findmntQuery) ask() bool {
+	o, args := q.o, q.o.Args
+	q.source, q.target = o.Get("S"), o.Get("M")
+	if len(args) == 2 {
+		q.source, q.target = args[0], args[1]
+	}
+	switch {
+	case o.Has("T"):
+		at := o.Get("T")
+		if _, err := q.p.Stat(at); err != nil {
+			return false
+		}
+		q.target = q.holding(absolute(q.p, at))
+		if len(args) == 1 {
+			q.source = args[0]
+		}
+	case len(args) == 1:
+		at := absolute(q.p, args[0])
+		if slices.ContainsFunc(q.list, func(m mounted) bool { return m.target == at }) {
+			q.target = args[0]
+		} else {
+			q.source = args[0]
+		}
+	case len(args) == 0 && o.Has("D") && !o.Has("M", "S"):
+		q.list = slices.DeleteFunc(q.list, func(m mounted) bool { return m.vol != nil && m.vol.Pseudo })
+	}
+	return true
+}
+
+// holding gives the mount point that a file lies under.
+func (q *findmntQuery) holding(at string) string {
+	best := ""
+	for _, m := range q.list {
+		under := at == m.target || m.target == "/" || strings.HasPrefix(at, m.target+"/")
+		if under && len(m.target) >= len(best) {
+			best = m.target
+		}
+	}
+	return best
+}
+
+// find gives the entries that are asked for.
+func (q *findmntQuery) find() []mounted {
+	var hit []mounted
+	for _, m := range q.list {
+		if q.matches(m) != q.o.Has("i") {
+			hit = append(hit, m)
+			if q.o.Has("f") {
+				break
+			}
+		}
+	}
+	return hit
+}
+
+// under gives top and what is mounted below it.
+func (q *findmntQuery) under(top mounted) []mounted {
+	seen := map[int]bool{top.id: true}
+	hit := []mounted{top}
+	for _, m := range q.list {
+		if seen[m.parent] && !seen[m.id] {
+			seen[m.id] = true
+			hit = append(hit, m)
+		}
+	}
+	return hit
+}
+
+func (q *findmntQuery) matches(m mounted) bool {
+	if t := q.o.Get("t"); t != "" {
+		names, no := strings.CutPrefix(t, "no")
+		if slices.Contains(strings.Split(names, ","), m.fstype) == no {
+			return false
+		}
+	}
+	for _, want := range strings.FieldsFunc(q.o.Get("O"), func(r rune) bool { return r == ',' }) {
+		if !slices.Contains(m.opts, want) {
+			return false
+		}
+	}
+	if q.o.Has("real") && (m.vol == nil || m.vol.Pseudo || m.vol.Lossy) {
+		return false
+	}
+	if q.o.Has("pseudo") && m.vol != nil && !m.vol.Pseudo && !m.vol.Lossy {
+		return false
+	}
+	if q.source != "" && !q.isSource(m) {
+		return false
+	}
+	return q.target == "" || m.target == absolute(q.p, q.target)
+}
+
+// isSource tells whether m is of the device that is asked for, by whatever name.
+func (q *findmntQuery) isSource(m mounted) bool {
+	if m.source == q.source || m.device == q.source {
+		return true
+	}
+	dev := libc.FindDevice(q.p.Kernel, q.source)
+	if dev == nil {
+		return false
+	}
+	if m.vol != nil {
+		return m.vol == dev.Vol
+	}
+	return libc.FindDevice(q.p.Kernel, m.source) == dev
+}
+
+func findmntSheet(p *kernel.Process, o *libc.Options, cols []column, hit []mounted, isTree bool) *sheet {
 	if o.Has("b") {
 		for i, c := range cols {
 			if c.name == "SIZE" || c.name == "AVAIL" || c.name == "USED" {
@@ -144,8 +210,10 @@ func cmdFindmnt(p *kernel.Process) int {
 		}
 	}
 	s := &sheet{name: "filesystems", cols: cols, tree: -1}
+	if isTree {
+		s.tree = slices.IndexFunc(cols, func(c column) bool { return c.name == "TARGET" })
+	}
 	rows := map[int]*sheetRow{}
-	isTree := !o.Has("l", "s", "D", "r", "P") && (!filtered || o.Has("tree"))
 	for _, m := range hit {
 		r := &sheetRow{}
 		for _, c := range cols {
@@ -158,11 +226,7 @@ func cmdFindmnt(p *kernel.Process) int {
 			s.rows = append(s.rows, r)
 		}
 	}
-	if isTree {
-		s.tree = slices.IndexFunc(cols, func(c column) bool { return c.name == "TARGET" })
-	}
-	s.print(p, o)
-	return 0
+	return s
 }
 
 func findmntCell(p *kernel.Process, m mounted, col string, o *libc.Options) string {
@@ -181,18 +245,7 @@ func findmntCell(p *kernel.Process, m mounted, col string, o *libc.Options) stri
 	if m.vol != nil && (col == "SIZE" || col == "USED" || col == "AVAIL" || col == "USE%") {
 		total, free = p.Kernel.Space(m.vol)
 	}
-	var dev *kernel.Partition
-	if m.vol != nil {
-		for _, d := range p.Kernel.Disks {
-			for _, x := range d.All() {
-				if x.Vol == m.vol {
-					dev = x
-				}
-			}
-		}
-	} else {
-		dev = libc.FindDevice(p.Kernel, m.source)
-	}
+	dev := m.partition(p.Kernel)
 	switch col {
 	case "TARGET":
 		return m.target
@@ -248,6 +301,22 @@ func findmntCell(p *kernel.Process, m mounted, col string, o *libc.Options) stri
 	return ""
 }
 
+// partition is what m is on; nil when it is no disk of the machine.
+func (m mounted) partition(k *kernel.Kernel) *kernel.Partition {
+	if m.vol == nil {
+		return libc.FindDevice(k, m.source)
+	}
+	var dev *kernel.Partition
+	for _, d := range k.Disks {
+		for _, x := range d.All() {
+			if x.Vol == m.vol {
+				dev = x
+			}
+		}
+	}
+	return dev
+}
+
 // verifyFstab is findmnt --verify: what would fail at boot.
 func verifyFstab(p *kernel.Process, o *libc.Options) int {
 	b, err := p.ReadFile(cmp.Or(o.Get("F"), "/etc/fstab"))
@@ -286,7 +355,8 @@ func verifyFstab(p *kernel.Process, o *libc.Options) int {
 				}
 			}
 		}
-		pseudo := slices.Contains([]string{"proc", "sysfs", "tmpfs", "devtmpfs", "cgroup2", "nfs", "nfs4", "cifs"}, l.FSType) || slices.Contains(l.Options, "bind")
+		pseudo := slices.Contains([]string{"proc", "sysfs", "tmpfs", "devtmpfs", "cgroup2", "nfs", "nfs4", "cifs"},
+			l.FSType) || slices.Contains(l.Options, "bind")
 		dev := libc.FindDevice(p.Kernel, l.Spec)
 		if tag, val, ok := strings.Cut(l.Spec, "="); ok && !strings.HasPrefix(l.Spec, "/") && dev == nil {
 			fail("E", "unreachable: %s=%s", tag, val)
@@ -308,7 +378,8 @@ func verifyFstab(p *kernel.Process, o *libc.Options) int {
 		p.Print("Success, no errors or warnings detected\n")
 		return 0
 	}
-	p.Printf("\n%d parse %s, %d %s, %d %s\n", parse, plural(parse, "error"), nerr, plural(nerr, "error"), nwarn, plural(nwarn, "warning"))
+	p.Printf("\n%d parse %s, %d %s, %d %s\n", parse, plural(parse, "error"), nerr, plural(nerr, "error"), nwarn,
+		plural(nwarn, "warning"))
 	return libc.BoolToInt(parse+nerr > 0)
 }
 

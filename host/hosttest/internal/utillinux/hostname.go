@@ -9,7 +9,8 @@ import (
 )
 
 func cmdHostname(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "sfidIAbF:y", "short>s fqdn>f long>f ip-address>i domain>d all-ip-addresses>I all-fqdns>A boot>b file=>F")
+	o, ok := libc.Getopt(p, "sfidIAbF:y",
+		"short>s fqdn>f long>f ip-address>i domain>d all-ip-addresses>I all-fqdns>A boot>b file=>F")
 	if !ok {
 		return 255
 	}

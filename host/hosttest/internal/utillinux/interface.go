@@ -40,9 +40,13 @@ type ifaceAddr struct {
 func interfaces(k *kernel.Kernel) []iface {
 	const forever = 1<<32 - 1
 	return []iface{
-		{1, "lo", []string{"LOOPBACK", "UP", "LOWER_UP"}, 65536, "noqueue", "UNKNOWN", "default", 1000, "loopback", "00:00:00:00:00:00", "00:00:00:00:00:00",
-			[]ifaceAddr{{"inet", "127.0.0.1", 8, "", "host", "lo", forever, forever}, {"inet6", "::1", 128, "", "host", "", forever, forever}}},
-		{2, netDev, []string{"BROADCAST", "MULTICAST", "UP", "LOWER_UP"}, 1500, "fq_codel", "UP", "default", 1000, "ether", ethernet, "ff:ff:ff:ff:ff:ff",
-			[]ifaceAddr{{"inet", k.Address(), 24, "192.168.1.255", "global", netDev, forever, forever}, {"inet6", "fe80::2ecf:67ff:fe00:1", 64, "", "link", "", forever, forever}}},
+		{1, "lo", []string{"LOOPBACK", "UP", "LOWER_UP"}, 65536, "noqueue", "UNKNOWN", "default", 1000, "loopback",
+			"00:00:00:00:00:00", "00:00:00:00:00:00",
+			[]ifaceAddr{{"inet", "127.0.0.1", 8, "", "host", "lo", forever, forever},
+				{"inet6", "::1", 128, "", "host", "", forever, forever}}},
+		{2, netDev, []string{"BROADCAST", "MULTICAST", "UP", "LOWER_UP"}, 1500, "fq_codel", "UP", "default", 1000,
+			"ether", ethernet, "ff:ff:ff:ff:ff:ff",
+			[]ifaceAddr{{"inet", k.Address(), 24, "192.168.1.255", "global", netDev, forever, forever},
+				{"inet6", "fe80::2ecf:67ff:fe00:1", 64, "", "link", "", forever, forever}}},
 	}
 }

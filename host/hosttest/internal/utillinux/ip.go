@@ -43,7 +43,8 @@ func cmdIP(p *kernel.Process) int {
 			verb = "get"
 		}
 		args = args[1:]
-	} else if len(args) > 0 && slices.Contains([]string{"add", "del", "delete", "set", "change", "replace", "flush", "append"}, args[0]) {
+	} else if len(args) > 0 &&
+		slices.Contains([]string{"add", "del", "delete", "set", "change", "replace", "flush", "append"}, args[0]) {
 		p.Warnf("hosttest: ip %s %s: this machine's network cannot be changed\n", object, args[0])
 		return 2
 	}
@@ -66,31 +67,41 @@ func cmdIP(p *kernel.Process) int {
 		}
 		return showInterfaces(p, dev, family, is("link"), asJSON, oneLine, brief)
 	case is("route"):
-		switch {
-		case verb == "get" && len(args) > 0 && asJSON:
-			p.Printf("[{\"dst\":%q,\"gateway\":%q,\"dev\":%q,\"prefsrc\":%q,\"flags\":[],\"uid\":%d,\"cache\":[]}]\n", args[0], gateway, netDev, p.Kernel.Address(), p.UID)
-		case verb == "get" && len(args) > 0:
-			p.Printf("%s via %s dev %s src %s uid %d \n    cache \n", args[0], gateway, netDev, p.Kernel.Address(), p.UID)
-		case family == "inet6":
-			if asJSON {
-				p.Print("[]\n")
-			}
-		case asJSON:
-			def := fmt.Sprintf(`{"dst":"default","gateway":%q,"dev":%q,"protocol":"dhcp","prefsrc":%q,"metric":100,"flags":[]}`, gateway, netDev, p.Kernel.Address())
-			if len(args) == 0 {
-				def += fmt.Sprintf(`,{"dst":%q,"dev":%q,"protocol":"kernel","scope":"link","prefsrc":%q,"metric":100,"flags":[]}`, netPrefix, netDev, p.Kernel.Address())
-			}
-			p.Print("[", def, "]\n")
-		default:
-			p.Printf("default via %s dev %s proto dhcp src %s metric 100 \n", gateway, netDev, p.Kernel.Address())
-			if len(args) == 0 {
-				p.Printf("%s dev %s proto kernel scope link src %s metric 100 \n", netPrefix, netDev, p.Kernel.Address())
-			}
-		}
+		showRoutes(p, verb, family, args, asJSON)
 		return 0
 	}
 	p.Warnf("Object \"%s\" is unknown, try \"ip help\".\n", object)
 	return 1
+}
+
+// showRoutes is ip route: the way to one address (get), or the table.
+func showRoutes(p *kernel.Process, verb, family string, args []string, asJSON bool) {
+	switch {
+	case verb == "get" && len(args) > 0 && asJSON:
+		p.Printf("[{\"dst\":%q,\"gateway\":%q,\"dev\":%q,\"prefsrc\":%q,\"flags\":[],\"uid\":%d,\"cache\":[]}]\n",
+			args[0], gateway, netDev, p.Kernel.Address(), p.UID)
+	case verb == "get" && len(args) > 0:
+		p.Printf("%s via %s dev %s src %s uid %d \n    cache \n", args[0], gateway, netDev, p.Kernel.Address(),
+			p.UID)
+	case family == "inet6":
+		if asJSON {
+			p.Print("[]\n")
+		}
+	case asJSON:
+		def := fmt.Sprintf(`{"dst":"default","gateway":%q,"dev":%q,"protocol":"dhcp","prefsrc":%q,`+
+			`"metric":100,"flags":[]}`, gateway, netDev, p.Kernel.Address())
+		if len(args) == 0 {
+			def += fmt.Sprintf(`,{"dst":%q,"dev":%q,"protocol":"kernel","scope":"link","prefsrc":%q,`+
+				`"metric":100,"flags":[]}`, netPrefix, netDev, p.Kernel.Address())
+		}
+		p.Print("[", def, "]\n")
+	default:
+		p.Printf("default via %s dev %s proto dhcp src %s metric 100 \n", gateway, netDev, p.Kernel.Address())
+		if len(args) == 0 {
+			p.Printf("%s dev %s proto kernel scope link src %s metric 100 \n", netPrefix, netDev,
+				p.Kernel.Address())
+		}
+	}
 }
 
 func showInterfaces(p *kernel.Process, dev, family string, linkOnly, asJSON, oneLine, brief bool) int {
@@ -150,7 +161,8 @@ func showInterfaces(p *kernel.Process, dev, family string, linkOnly, asJSON, one
 			if linkOnly {
 				mode = " mode DEFAULT"
 			}
-			p.Printf("%d: %s: <%s> mtu %d qdisc %s state %s%s group %s qlen %d%s", i.Index, i.Name, strings.Join(i.Flags, ","), i.MTU, i.Qdisc, i.State, mode, i.Group, i.Queue, sep)
+			p.Printf("%d: %s: <%s> mtu %d qdisc %s state %s%s group %s qlen %d%s", i.Index, i.Name,
+				strings.Join(i.Flags, ","), i.MTU, i.Qdisc, i.State, mode, i.Group, i.Queue, sep)
 			if family == "" || linkOnly {
 				p.Printf("    link/%s %s brd %s\n", i.Link, i.Address, i.Broadcast)
 			}

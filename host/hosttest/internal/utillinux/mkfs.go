@@ -96,7 +96,8 @@ func cmdMke2fs(p *kernel.Process) int {
 	}
 	if !o.Has("q") || o.Has("n") {
 		blocks := dev.Size / 4096
-		p.Printf("Creating filesystem with %d 4k blocks and %d inodes\nFilesystem UUID: %s\n", blocks, (dev.Size/16384+7)/8*8, uuid)
+		p.Printf("Creating filesystem with %d 4k blocks and %d inodes\nFilesystem UUID: %s\n", blocks,
+			(dev.Size/16384+7)/8*8, uuid)
 		var backups []string
 		for _, n := range backupBlocks(blocks) {
 			backups = append(backups, strconv.FormatInt(n, 10))
@@ -114,7 +115,8 @@ func cmdMke2fs(p *kernel.Process) int {
 		return 1
 	}
 	if !o.Has("q") {
-		p.Print("Allocating group tables: done                            \nWriting inode tables: done                            \n")
+		p.Print("Allocating group tables: done                            \n" +
+			"Writing inode tables: done                            \n")
 		if fstype != "ext2" {
 			p.Print("Creating journal (4096 blocks): done\n")
 		}

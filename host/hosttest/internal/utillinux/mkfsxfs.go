@@ -82,7 +82,8 @@ func cmdMkfsXFS(p *kernel.Process) int {
 			if s.usage == "" {
 				what = "a partition table"
 			}
-			p.Warnf("mkfs.xfs: %s appears to contain %s (%s).\nmkfs.xfs: Use the -f option to force overwrite.\n", name, what, s.kind)
+			p.Warnf("mkfs.xfs: %s appears to contain %s (%s).\nmkfs.xfs: Use the -f option to force overwrite.\n", name,
+				what, s.kind)
 			return 1
 		}
 	}
@@ -97,11 +98,16 @@ func cmdMkfsXFS(p *kernel.Process) int {
 	}
 	if !o.Has("q") {
 		blocks := dev.Size / 4096
-		p.Printf("meta-data=%-22s isize=512    agcount=4, agsize=%d blks\n         =                       sectsz=512   attr=2, projid32bit=1\n"+
-			"         =                       crc=1        finobt=1, sparse=1, rmapbt=0\n         =                       reflink=1    bigtime=1 inobtcount=1 nrext64=0\n"+
-			"data     =                       bsize=4096   blocks=%d, imaxpct=25\n         =                       sunit=0      swidth=0 blks\n"+
-			"naming   =version 2              bsize=4096   ascii-ci=0, ftype=1\nlog      =internal log           bsize=4096   blocks=16384, version=2\n"+
-			"         =                       sectsz=512   sunit=0 blks, lazy-count=1\nrealtime =none                   extsz=4096   blocks=0, rtextents=0\n", name, (blocks+3)/4, blocks)
+		p.Printf("meta-data=%-22s isize=512    agcount=4, agsize=%d blks\n"+
+			"         =                       sectsz=512   attr=2, projid32bit=1\n"+
+			"         =                       crc=1        finobt=1, sparse=1, rmapbt=0\n"+
+			"         =                       reflink=1    bigtime=1 inobtcount=1 nrext64=0\n"+
+			"data     =                       bsize=4096   blocks=%d, imaxpct=25\n"+
+			"         =                       sunit=0      swidth=0 blks\n"+
+			"naming   =version 2              bsize=4096   ascii-ci=0, ftype=1\n"+
+			"log      =internal log           bsize=4096   blocks=16384, version=2\n"+
+			"         =                       sectsz=512   sunit=0 blks, lazy-count=1\n"+
+			"realtime =none                   extsz=4096   blocks=0, rtextents=0\n", name, (blocks+3)/4, blocks)
 	}
 	return 0
 }

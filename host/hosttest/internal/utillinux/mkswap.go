@@ -12,7 +12,8 @@ import (
 )
 
 func cmdMkswap(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "cfp:qL:v:U:e:o:hV", "check>c force>f pagesize=>p quiet>q label=>L swapversion=>v uuid=>U endianness=>e offset=>o verbose lock[=")
+	o, ok := libc.Getopt(p, "cfp:qL:v:U:e:o:hV",
+		"check>c force>f pagesize=>p quiet>q label=>L swapversion=>v uuid=>U endianness=>e offset=>o verbose lock[=")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -54,31 +55,12 @@ func cmdMkswap(p *kernel.Process) int {
 		p.Errorf("error: swap area needs to be at least %d KiB", 40)
 		return 1
 	}
-	if dev == nil {
-		if st.Perm()&0o077 != 0 {
-			p.Errorf("%s: insecure permissions %04o, fix with: chmod 0600 %s", name, st.Perm(), name)
-		}
-		d, err := p.Open(name, os.O_RDWR, 0)
-		if err == nil {
-			_, err = d.Seek(4096-int64(len(swapMagic)), io.SeekStart)
-			if err == nil {
-				_, err = d.Write(p, []byte(swapMagic))
-			}
-			d.Release()
-		}
-		if err != nil {
-			p.Errorf("unable to write signature page: %s", kernel.Strerror(err))
-			return 1
-		}
-	} else {
-		for _, s := range signatures(dev) {
-			p.Errorf("%s: warning: wiping old %s signature.", name, s.kind)
-			break
-		}
-		if err := makeFS(p, dev, "swap", label, strings.ToLower(uuid)); err != nil {
-			p.Errorf("unable to write signature page: %s", kernel.Strerror(err))
-			return 1
-		}
+	if dev == nil && st.Perm()&0o077 != 0 {
+		p.Errorf("%s: insecure permissions %04o, fix with: chmod 0600 %s", name, st.Perm(), name)
+	}
+	if err := writeSwap(p, name, dev, label, uuid); err != nil {
+		p.Errorf("unable to write signature page: %s", kernel.Strerror(err))
+		return 1
 	}
 	if !o.Has("q") {
 		usable := (size/4096 - 1) * 4096
@@ -91,6 +73,27 @@ func cmdMkswap(p *kernel.Process) int {
 		p.Print("UUID=", uuid, "\n")
 	}
 	return 0
+}
+
+// writeSwap writes the signature to a device, or to the file name when dev is nil.
+func writeSwap(p *kernel.Process, name string, dev *kernel.Partition, label, uuid string) error {
+	if dev != nil {
+		for _, s := range signatures(dev) {
+			p.Errorf("%s: warning: wiping old %s signature.", name, s.kind)
+			break
+		}
+		return makeFS(p, dev, "swap", label, strings.ToLower(uuid))
+	}
+	d, err := p.Open(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer d.Release()
+	if _, err = d.Seek(4096-int64(len(swapMagic)), io.SeekStart); err != nil {
+		return err
+	}
+	_, err = d.Write(p, []byte(swapMagic))
+	return err
 }
 
 // longSize writes a size as "10 MiB".

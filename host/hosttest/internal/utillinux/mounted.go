@@ -27,7 +27,8 @@ func mountList(k *kernel.Kernel) []mounted {
 	defer t.Unlock()
 	var out []mounted
 	for _, mt := range t.Mounts {
-		x := mounted{id: mt.ID, parent: 1, device: mt.Vol.Source, target: mt.Target, fstype: mt.Vol.FSType, root: pathOf(mt.Vol, mt.Root), opts: mt.Options(), vol: mt.Vol, m: mt}
+		x := mounted{id: mt.ID, parent: 1, device: mt.Vol.Source, target: mt.Target, fstype: mt.Vol.FSType,
+			root: pathOf(mt.Vol, mt.Root), opts: mt.Options(), vol: mt.Vol, m: mt}
 		if mt.Over != nil {
 			x.parent = mt.Over.ID
 		}

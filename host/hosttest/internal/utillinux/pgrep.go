@@ -6,7 +6,9 @@ import (
 )
 
 func cmdPgrep(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "faxlncou:P:g:s:0123456789", "full>f list-name>l exact>x list-full>a newest>n oldest>o count>c parent=>P pgroup=>g session=>s euid=>u signal=")
+	o, ok := libc.Getopt(p, "faxlncou:P:g:s:0123456789",
+		"full>f list-name>l exact>x list-full>a newest>n oldest>o count>c parent=>P pgroup=>g session=>s euid=>u "+
+			"signal=")
 	if !ok {
 		return libc.Usage(p, 2)
 	}
@@ -35,7 +37,8 @@ func cmdPgrep(p *kernel.Process) int {
 		if loc == nil || o.Has("x") && (loc[0] != 0 || loc[1] != len(s)) {
 			continue
 		}
-		if o.Has("P") && o.Get("P") != psField(q, "ppid") || o.Has("g") && o.Get("g") != psField(q, "pgid") || o.Has("s") && o.Get("s") != psField(q, "sid") ||
+		if o.Has("P") && o.Get("P") != psField(q, "ppid") || o.Has("g") && o.Get("g") != psField(q, "pgid") ||
+			o.Has("s") && o.Get("s") != psField(q, "sid") ||
 			o.Has("u") && o.Get("u") != psField(q, "user") && o.Get("u") != psField(q, "uid") {
 			continue
 		}

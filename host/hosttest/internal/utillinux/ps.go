@@ -10,70 +10,54 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
+// A psColumn is a column of the output; an empty head shows none.
+type psColumn struct{ key, head string }
+
+// psHeads are the columns of -o, with their heads.
+var psHeads = map[string]string{
+	"pid": "PID", "ppid": "PPID", "pgid": "PGID", "pgrp": "PGRP", "sid": "SID", "sess": "SESS", "user": "USER",
+	"uid": "UID", "comm": "COMMAND", "cmd": "CMD", "args": "COMMAND", "command": "COMMAND", "ucmd": "CMD",
+	"stat": "STAT", "etimes": "ELAPSED", "etime": "ELAPSED", "lstart": "STARTED", "tty": "TT", "time": "TIME",
+	"pcpu": "%CPU", "pmem": "%MEM", "rss": "RSS", "vsz": "VSZ",
+}
+
+// psNumbers are the columns that stand to the right.
+var psNumbers = []string{
+	"pid", "ppid", "pgid", "pgrp", "sid", "sess", "uid", "etimes", "rss", "vsz", "pcpu", "pmem", "etime",
+}
+
+// A psRun is the state of one ps.
+type psRun struct {
+	p   *kernel.Process
+	o   *libc.Options
+	bsd bool // ps aux
+}
+
 func cmdPs(p *kernel.Process) int {
 	o, ok := libc.Getopt(p, "eAafwwo:p:C:u:U:", "no-headers pid=>p ppid= sort= format=>o user=>u headers")
 	if !ok {
-		args0ps(p)
+		p.Warnf("\nUsage:\n ps [options]\n")
 		return 1
 	}
-	bsd := false
+	ps := &psRun{p: p, o: o}
 	for _, a := range o.Args {
-		if strings.Trim(a, "auxw") == "" {
-			bsd = true
-		} else {
+		if strings.Trim(a, "auxw") != "" {
 			p.Errorf("error: unsupported option (BSD syntax)\n")
 			return 1
 		}
+		ps.bsd = true
 	}
-	type col struct{ key, head string }
-	var cols []col
-	noHead := o.Has("no-headers")
-	heads := map[string]string{"pid": "PID", "ppid": "PPID", "pgid": "PGID", "pgrp": "PGRP", "sid": "SID", "sess": "SESS", "user": "USER", "uid": "UID", "comm": "COMMAND", "cmd": "CMD", "args": "COMMAND",
-		"command": "COMMAND", "stat": "STAT", "etimes": "ELAPSED", "etime": "ELAPSED", "lstart": "STARTED", "tty": "TT", "time": "TIME", "ucmd": "CMD", "pcpu": "%CPU", "pmem": "%MEM", "rss": "RSS", "vsz": "VSZ"}
-	for _, f := range o.All("o") {
-		for _, k := range strings.FieldsFunc(f, func(r rune) bool { return r == ',' || r == ' ' }) {
-			name, head, set := strings.Cut(k, "=")
-			if heads[name] == "" {
-				p.Warnf("error: unknown user-defined format specifier \"%s\"\n", name)
-				return 1
-			}
-			if !set {
-				head = heads[name]
-			}
-			cols = append(cols, col{name, head})
-		}
+	cols, ok := ps.columns()
+	if !ok {
+		return 1
 	}
-	switch {
-	case len(cols) > 0:
-		all := true
-		for _, c := range cols {
-			all = all && c.head == ""
-		}
-		noHead = noHead || all
-	case bsd:
-		cols = []col{{"user", "USER"}, {"pid", "PID"}, {"pcpu", "%CPU"}, {"pmem", "%MEM"}, {"stat", "STAT"}, {"time", "TIME"}, {"args", "COMMAND"}}
-	case o.Has("f"):
-		cols = []col{{"user", "UID"}, {"pid", "PID"}, {"ppid", "PPID"}, {"tty", "TTY"}, {"time", "TIME"}, {"args", "CMD"}}
-	default:
-		cols = []col{{"pid", "PID"}, {"tty", "TTY"}, {"time", "TIME"}, {"comm", "CMD"}}
+	init := &kernel.Process{
+		Kernel: p.Kernel, Args: []string{"/sbin/init"}, Exe: "/usr/lib/systemd/systemd",
+		PID: 1, PGID: 1, SID: 1, Started: p.Kernel.BootTime,
 	}
-	init := &kernel.Process{Kernel: p.Kernel, Args: []string{"/sbin/init"}, Exe: "/usr/lib/systemd/systemd", PID: 1, PGID: 1, SID: 1, Started: p.Kernel.BootTime}
-	list := append([]*kernel.Process{init}, p.Kernel.Processes()...)
 	var rows [][]string
-	for _, q := range list {
-		keep := o.Has("e", "A") || bsd
-		if !keep && !o.Has("p", "C", "u", "U", "ppid") {
-			keep = psField(q, "uid") == psField(p, "uid") && psField(q, "sid") == psField(p, "sid")
-		}
-		for _, v := range o.All("p") {
-			for s := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r == ' ' }) {
-				keep = keep || s == strconv.Itoa(q.PID)
-			}
-		}
-		keep = keep || o.Has("C") && o.Get("C") == q.Comm()
-		keep = keep || o.Has("ppid") && o.Get("ppid") == psField(q, "ppid")
-		keep = keep || o.Has("u", "U") && (o.Get("u", "U") == psField(q, "user") || o.Get("u", "U") == psField(q, "uid"))
-		if !keep {
+	for _, q := range append([]*kernel.Process{init}, p.Kernel.Processes()...) {
+		if !ps.wanted(q) {
 			continue
 		}
 		row := make([]string, len(cols))
@@ -82,6 +66,76 @@ func cmdPs(p *kernel.Process) int {
 		}
 		rows = append(rows, row)
 	}
+	ps.print(cols, rows)
+	if len(rows) == 0 {
+		return 1
+	}
+	return 0
+}
+
+func psList(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// columns are those of -o, or of the kind of list.
+func (ps *psRun) columns() ([]psColumn, bool) {
+	var cols []psColumn
+	for _, f := range ps.o.All("o") {
+		for _, k := range psList(f) {
+			name, head, set := strings.Cut(k, "=")
+			if psHeads[name] == "" {
+				ps.p.Warnf("error: unknown user-defined format specifier \"%s\"\n", name)
+				return nil, false
+			}
+			if !set {
+				head = psHeads[name]
+			}
+			cols = append(cols, psColumn{name, head})
+		}
+	}
+	switch {
+	case len(cols) > 0:
+	case ps.bsd:
+		cols = []psColumn{{"user", "USER"}, {"pid", "PID"}, {"pcpu", "%CPU"}, {"pmem", "%MEM"}, {"stat", "STAT"},
+			{"time", "TIME"}, {"args", "COMMAND"}}
+	case ps.o.Has("f"):
+		cols = []psColumn{{"user", "UID"}, {"pid", "PID"}, {"ppid", "PPID"}, {"tty", "TTY"}, {"time", "TIME"},
+			{"args", "CMD"}}
+	default:
+		cols = []psColumn{{"pid", "PID"}, {"tty", "TTY"}, {"time", "TIME"}, {"comm", "CMD"}}
+	}
+	return cols, true
+}
+
+// wanted tells whether the options select a process.
+func (ps *psRun) wanted(q *kernel.Process) bool {
+	o := ps.o
+	if o.Has("e", "A") || ps.bsd {
+		return true
+	}
+	if !o.Has("p", "C", "u", "U", "ppid") {
+		return psField(q, "uid") == psField(ps.p, "uid") && psField(q, "sid") == psField(ps.p, "sid")
+	}
+	for _, v := range o.All("p") {
+		if slices.Contains(psList(v), strconv.Itoa(q.PID)) {
+			return true
+		}
+	}
+	if o.Has("C") && o.Get("C") == q.Comm() || o.Has("ppid") && o.Get("ppid") == psField(q, "ppid") {
+		return true
+	}
+	user := o.Get("u", "U")
+	return o.Has("u", "U") && (user == psField(q, "user") || user == psField(q, "uid"))
+}
+
+func (ps *psRun) print(cols []psColumn, rows [][]string) {
+	heads := make([]string, len(cols))
+	for i, c := range cols {
+		heads[i] = c.head
+	}
+	if !ps.o.Has("no-headers") && strings.Join(heads, "") != "" {
+		rows = append([][]string{heads}, rows...)
+	}
 	width := make([]int, len(cols))
 	for i, c := range cols {
 		width[i] = len(c.head)
@@ -89,40 +143,24 @@ func cmdPs(p *kernel.Process) int {
 			width[i] = max(width[i], len(r[i]))
 		}
 	}
-	show := func(row []string) {
+	for _, row := range rows {
 		for i, v := range row {
-			right := slices.Contains([]string{"pid", "ppid", "pgid", "pgrp", "sid", "sess", "uid", "etimes", "rss", "vsz", "pcpu", "pmem", "etime"}, cols[i].key)
+			right := slices.Contains(psNumbers, cols[i].key)
 			switch {
 			case i == len(row)-1 && !right:
-				p.Print(v)
+				ps.p.Print(v)
 			case right:
-				p.Printf("%*s", width[i], v)
+				ps.p.Printf("%*s", width[i], v)
 			default:
-				p.Printf("%-*s", width[i], v)
+				ps.p.Printf("%-*s", width[i], v)
 			}
 			if i < len(row)-1 {
-				p.Print(" ")
+				ps.p.Print(" ")
 			}
 		}
-		p.Print("\n")
+		ps.p.Print("\n")
 	}
-	if !noHead {
-		h := make([]string, len(cols))
-		for i, c := range cols {
-			h[i] = c.head
-		}
-		show(h)
-	}
-	for _, r := range rows {
-		show(r)
-	}
-	if len(rows) == 0 {
-		return 1
-	}
-	return 0
 }
-
-func args0ps(p *kernel.Process) { p.Warnf("\nUsage:\n ps [options]\n") }
 
 func psField(q *kernel.Process, key string) string {
 	args, started, uid, _ := q.Looks()

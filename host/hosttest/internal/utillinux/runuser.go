@@ -8,7 +8,8 @@ import (
 )
 
 func cmdRunuser(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "+c:lmpPs:u:g:G:w:f", "command=>c login>l preserve-environment>m shell=>s user=>u group=>g session-command=>c")
+	o, ok := libc.Getopt(p, "+c:lmpPs:u:g:G:w:f",
+		"command=>c login>l preserve-environment>m shell=>s user=>u group=>g session-command=>c")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -33,33 +34,11 @@ func cmdRunuser(p *kernel.Process) int {
 		p.Errorf("user %s does not exist or the user entry does not contain all the required fields", name)
 		return 1
 	}
-	if p.RUID != 0 {
-		if p.Name() == "runuser" {
-			p.Errorf("may not be used by non-root users")
-			return 1
-		}
-		p.Warnf("Password: ")
-		pw, err := libc.ReadLine(p)
-		if err != nil || !libc.CheckPassword(p.Kernel, name, pw) {
-			p.Warnf("\nsu: Authentication failure\n")
-			return 1
-		}
+	if p.RUID != 0 && !allowUser(p, name) {
+		return 1
 	}
 	libc.BecomeUser(p, u)
-	env := p.Env
-	if !o.Has("m") {
-		env = libc.Setenv(libc.Setenv(env, "HOME", u.Home), "SHELL", u.Shell)
-		if u.UID != 0 {
-			env = libc.Setenv(libc.Setenv(env, "USER", u.Name), "LOGNAME", u.Name)
-		}
-		if o.Has("l") {
-			env = []string{"HOME=" + u.Home, "SHELL=" + u.Shell, "USER=" + u.Name, "LOGNAME=" + u.Name, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
-			if u.UID == 0 {
-				env[4] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-			}
-			p.Chdir(u.Home)
-		}
-	}
+	env := userEnv(p, u, o.Has("m"), o.Has("l"))
 	p.SetEnv(env)
 	if direct {
 		if len(args) == 0 {
@@ -92,4 +71,40 @@ func cmdRunuser(p *kernel.Process) int {
 		return code
 	})
 	return p.WaitFor(c).ExitCode()
+}
+
+// allowUser asks one who is not root for the password of the user, as su does.
+func allowUser(p *kernel.Process, name string) bool {
+	if p.Name() == "runuser" {
+		p.Errorf("may not be used by non-root users")
+		return false
+	}
+	p.Warnf("Password: ")
+	pw, err := libc.ReadLine(p)
+	if err != nil || !libc.CheckPassword(p.Kernel, name, pw) {
+		p.Warnf("\nsu: Authentication failure\n")
+		return false
+	}
+	return true
+}
+
+// userEnv is the environment that the user's command gets; a login also begins in the home directory.
+func userEnv(p *kernel.Process, u *libc.User, keep, login bool) []string {
+	env := p.Env
+	if keep {
+		return env
+	}
+	env = libc.Setenv(libc.Setenv(env, "HOME", u.Home), "SHELL", u.Shell)
+	if u.UID != 0 {
+		env = libc.Setenv(libc.Setenv(env, "USER", u.Name), "LOGNAME", u.Name)
+	}
+	if login {
+		env = []string{"HOME=" + u.Home, "SHELL=" + u.Shell, "USER=" + u.Name, "LOGNAME=" + u.Name,
+			"PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
+		if u.UID == 0 {
+			env[4] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+		}
+		p.Chdir(u.Home)
+	}
+	return env
 }

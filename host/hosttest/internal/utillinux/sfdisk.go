@@ -3,6 +3,7 @@ package utillinux
 import (
 	"bufio"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -96,13 +97,31 @@ func sfdiskSize(s string) (int64, bool) {
 	return n << (10 * (exp + 1)), true
 }
 
+const (
+	sfdiskShort = "aA:bcdDFfgGhJlLnN:o:OqrsS:tTuUvVw:W:X:Y:"
+	sfdiskLong  = "append>a activate=>A backup>b delete dump>d json>J show-geometry>g list>l list-free>F part-type " +
+		"reorder>r " +
+		"show-size>s list-types>T verify no-reread force>f no-act>n output=>o label=>X label-nested=>Y wipe=>w " +
+		"wipe-partitions=>W quiet>q partno=>N no-tell-kernel move-data[= disk-id part-uuid part-label part-attrs " +
+		"relocate " +
+		"lock[= bytes color[= backup-file=>O"
+)
+
+// An sfdiskRun is an sfdisk of one disk.
+type sfdiskRun struct {
+	p    *kernel.Process
+	o    *libc.Options
+	name string // as it was asked for
+	dev  *kernel.Partition
+}
+
 func cmdSfdisk(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "aA:bcdFfgGhJlLnN:o:OqrsS:tTuUvVw:W:X:Y:", "append>a activate=>A backup>b delete dump>d json>J show-geometry>g list>l list-free>F part-type reorder>r show-size>s list-types>T verify no-reread force>f no-act>n "+
-		"output=>o label=>X label-nested=>Y wipe=>w wipe-partitions=>W quiet>q partno=>N no-tell-kernel move-data[= disk-id part-uuid part-label part-attrs relocate lock[= bytes color[= backup-file=>O")
+	o, ok := libc.Getopt(p, sfdiskShort, sfdiskLong)
 	if !ok {
 		return libc.Usage(p, 1)
 	}
-	if o.Has("A", "b", "delete", "F", "g", "part-type", "r", "T", "verify", "N", "move-data", "disk-id", "part-uuid", "part-label", "part-attrs", "relocate", "J", "s", "l", "O", "G") {
+	if o.Has("A", "b", "delete", "F", "g", "part-type", "r", "T", "verify", "N", "move-data", "disk-id", "part-uuid",
+		"part-label", "part-attrs", "relocate", "J", "s", "l", "O", "G") {
 		p.Errorf("hosttest: this sfdisk writes a table from a script, and dumps one with -d")
 		return 1
 	}
@@ -110,100 +129,132 @@ func cmdSfdisk(p *kernel.Process) int {
 		p.Errorf("no disk device specified")
 		return 1
 	}
-	name := o.Args[0]
-	want := uint32(kernel.MayRead | kernel.MayWrite)
+	s := &sfdiskRun{p: p, o: o, name: o.Args[0]}
+	access := uint32(kernel.MayRead | kernel.MayWrite)
 	if o.Has("d") {
-		want = kernel.MayRead
+		access = kernel.MayRead
 	}
-	if err := p.Access(name, want); err != nil {
-		p.Errorf("cannot open %s: %s", name, kernel.Strerror(err))
+	if err := p.Access(s.name, access); err != nil {
+		p.Errorf("cannot open %s: %s", s.name, kernel.Strerror(err))
 		return 1
 	}
-	dev := device(p, name)
-	if dev == nil || dev != dev.Disk.Whole {
-		p.Errorf("hosttest: %s: this sfdisk knows whole disks", name)
+	if s.dev = device(p, s.name); s.dev == nil || s.dev != s.dev.Disk.Whole {
+		p.Errorf("hosttest: %s: this sfdisk knows whole disks", s.name)
 		return 1
 	}
-	d := dev.Disk
 	if o.Has("d") {
-		if d.Table == "" {
-			p.Errorf("%s: does not contain a recognized partition table", name)
+		return s.dump()
+	}
+	return s.write()
+}
+
+// dump prints the table as a script.
+func (s *sfdiskRun) dump() int {
+	d := s.dev.Disk
+	if d.Table == "" {
+		s.p.Errorf("%s: does not contain a recognized partition table", s.name)
+		return 1
+	}
+	s.p.Printf("label: %s\nlabel-id: %s\ndevice: %s\nunit: sectors\nfirst-lba: 2048\nsector-size: 512\n\n",
+		d.Table, strings.ToUpper(d.PTUUID), s.name)
+	for _, x := range d.Parts {
+		s.p.Printf("/dev/%s : start=%12d, size=%12d, type=%s, uuid=%s\n",
+			x.Name, x.Start/sector, x.Size/sector, strings.ToUpper(partType(x)), strings.ToUpper(x.PARTUUID))
+	}
+	return 0
+}
+
+func (s *sfdiskRun) say(format string, a ...any) {
+	if !s.o.Has("q") {
+		s.p.Printf(format, a...)
+	}
+}
+
+// write makes the table that the script on standard input describes.
+func (s *sfdiskRun) write() int {
+	if !s.o.Has("no-reread", "n") && !s.checkUse() {
+		return 1
+	}
+	s.warnSignatures()
+	label, parts, err := s.readScript()
+	if err != nil {
+		s.p.Errorf("%s", err)
+		return 1
+	}
+	if !s.o.Has("n") {
+		if err := changeDisk(s.p.Kernel, func() { partition(s.dev.Disk, label, parts) }); err != nil {
+			s.p.Errorf("%s: failed to write disk label: %s", s.name, kernel.Strerror(err))
 			return 1
 		}
-		p.Printf("label: %s\nlabel-id: %s\ndevice: %s\nunit: sectors\nfirst-lba: 2048\nsector-size: 512\n\n", d.Table, strings.ToUpper(d.PTUUID), name)
-		for _, x := range d.Parts {
-			p.Printf("/dev/%s : start=%12d, size=%12d, type=%s, uuid=%s\n", x.Name, x.Start/sector, x.Size/sector, strings.ToUpper(partType(x)), strings.ToUpper(x.PARTUUID))
-		}
-		return 0
 	}
-	quiet := o.Has("q")
-	say := func(format string, a ...any) {
-		if !quiet {
-			p.Printf(format, a...)
+	s.say(">>> Script header accepted.\n>>> Created a new %s disklabel.\n", strings.ToUpper(label))
+	for i, w := range parts {
+		size := strings.Replace(longSize(w.size), " bytes", " B", 1)
+		s.say("%s%d: Created a new partition %d of type 'Linux filesystem' and of size %s.\n", s.name, i+1, i+1, size)
+	}
+	if s.o.Has("n") {
+		s.say("The partition table is unchanged (--no-act).\n")
+	} else {
+		s.say("\nThe partition table has been altered.\nCalling ioctl() to re-read partition table.\nSyncing disks.\n")
+	}
+	return 0
+}
+
+// checkUse refuses a disk that something uses, unless --force is given.
+func (s *sfdiskRun) checkUse() bool {
+	s.say("Checking that no-one is using this disk right now ...")
+	if inUse(s.p.Kernel, s.dev) == "" {
+		s.say(" OK\n\n")
+		return true
+	}
+	s.say(" FAILED\n\n")
+	s.p.Flush()
+	s.p.Warnf("This disk is currently in use - repartitioning is probably a bad idea.\n" +
+		"Umount all file systems, and swapoff all swap partitions on this disk.\n" +
+		"Use the --no-reread flag to suppress this check.\n\n")
+	if !s.o.Has("f") {
+		s.p.Errorf("Use the --force flag to overrule all checks.")
+		return false
+	}
+	return true
+}
+
+func (s *sfdiskRun) warnSignatures() {
+	if s.o.Has("q") {
+		return
+	}
+	for _, sg := range signatures(s.dev) {
+		if sg.usage != "" {
+			s.p.Flush()
+			s.p.Warnf("The device contains '%s' signature and it may remain on the device. It is recommended to wipe "+
+				"the device "+
+				"with wipefs(8) or sfdisk --wipe, in order to avoid possible collisions.\n\n", sg.kind)
 		}
 	}
-	if !o.Has("no-reread", "n") {
-		say("Checking that no-one is using this disk right now ...")
-		if inUse(p.Kernel, dev) != "" {
-			say(" FAILED\n\n")
-			p.Flush()
-			p.Warnf("This disk is currently in use - repartitioning is probably a bad idea.\nUmount all file systems, and swapoff all swap partitions on this disk.\nUse the --no-reread flag to suppress this check.\n\n")
-			if !o.Has("f") {
-				p.Errorf("Use the --force flag to overrule all checks.")
-				return 1
-			}
-		} else {
-			say(" OK\n\n")
-		}
-	}
-	if !quiet {
-		for _, s := range signatures(dev) {
-			if s.usage != "" {
-				p.Flush()
-				p.Warnf("The device contains '%s' signature and it may remain on the device. It is recommended to wipe the device with wipefs(8) or sfdisk --wipe, in order to avoid possible collisions.\n\n", s.kind)
-			}
-		}
-	}
-	in, err := io.ReadAll(p.Stdin())
+}
+
+// readScript reads standard input, and finds room for what it asks for.
+func (s *sfdiskRun) readScript() (label string, parts []partWish, err error) {
+	d := s.dev.Disk
+	in, err := io.ReadAll(s.p.Stdin())
 	if err != nil {
-		p.Errorf("%s", kernel.Strerror(err))
-		return 1
+		return "", nil, errors.New(kernel.Strerror(err))
 	}
 	label, wishes, err := sfdiskScript(string(in))
 	if err != nil {
-		p.Errorf("%s", err)
-		return 1
+		return "", nil, err
 	}
-	label = strings.Replace(cmp.Or(label, o.Get("X"), d.Table, "dos"), "mbr", "dos", 1)
-	parts, err := layOut(d.Size, label, wishes)
-	if err != nil {
-		p.Errorf("%s", err)
-		return 1
+	label = strings.Replace(cmp.Or(label, s.o.Get("X"), d.Table, "dos"), "mbr", "dos", 1)
+	if parts, err = layOut(d.Size, label, wishes); err != nil {
+		return "", nil, err
 	}
-	if o.Has("a") {
-		p.Errorf("hosttest: this sfdisk appends no partitions")
-		return 1
+	if s.o.Has("a") {
+		return "", nil, errors.New("hosttest: this sfdisk appends no partitions")
 	}
 	if len(parts) == 0 && len(in) == 0 {
-		p.Errorf("failed to read partition table from standard input")
-		return 1
+		return "", nil, errors.New("failed to read partition table from standard input")
 	}
-	if !o.Has("n") {
-		if err := changeDisk(p.Kernel, func() { partition(d, label, parts) }); err != nil {
-			p.Errorf("%s: failed to write disk label: %s", name, kernel.Strerror(err))
-			return 1
-		}
-	}
-	say(">>> Script header accepted.\n>>> Created a new %s disklabel.\n", strings.ToUpper(label))
-	for i, w := range parts {
-		say("%s%d: Created a new partition %d of type 'Linux filesystem' and of size %s.\n", name, i+1, i+1, strings.Replace(longSize(w.size), " bytes", " B", 1))
-	}
-	if o.Has("n") {
-		say("The partition table is unchanged (--no-act).\n")
-	} else {
-		say("\nThe partition table has been altered.\nCalling ioctl() to re-read partition table.\nSyncing disks.\n")
-	}
-	return 0
+	return label, parts, nil
 }
 
 // layOut finds room for partitions on a disk.

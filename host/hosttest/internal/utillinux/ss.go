@@ -9,7 +9,8 @@ import (
 )
 
 func cmdSs(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "altnupHeimo46xsr", "all>a listening>l tcp>t numeric>n udp>u processes>p no-header>H extended>e ipv4>4 ipv6>6 unix>x")
+	o, ok := libc.Getopt(p, "altnupHeimo46xsr",
+		"all>a listening>l tcp>t numeric>n udp>u processes>p no-header>H extended>e ipv4>4 ipv6>6 unix>x")
 	if !ok {
 		p.Warnf("Usage: ss [ OPTIONS ]\n")
 		return 255
@@ -23,7 +24,8 @@ func cmdSs(p *kernel.Process) int {
 	}
 	ports := append(p.Kernel.OpenPorts(), 22)
 	slices.Sort(ports)
-	s := &sheet{cols: []column{{name: "State"}, {name: "Recv-Q"}, {name: "Send-Q"}, {name: "Local Address:Port", right: true}, {name: "Peer Address:Port", right: true}}, tree: -1}
+	s := &sheet{cols: []column{{name: "State"}, {name: "Recv-Q"}, {name: "Send-Q"},
+		{name: "Local Address:Port", right: true}, {name: "Peer Address:Port", right: true}}, tree: -1}
 	if o.Has("H") {
 		s.cols[3].name, s.cols[4].name = "", "" // their width is then that of the addresses
 	}
@@ -32,7 +34,8 @@ func cmdSs(p *kernel.Process) int {
 			if any == "[::]" && o.Has("4") || any == "0.0.0.0" && o.Has("6") {
 				continue
 			}
-			s.rows = append(s.rows, &sheetRow{cells: []string{"LISTEN", "0", "128", fmt.Sprintf("%s:%d", any, n), any + ":*"}})
+			s.rows = append(s.rows,
+				&sheetRow{cells: []string{"LISTEN", "0", "128", fmt.Sprintf("%s:%d", any, n), any + ":*"}})
 		}
 	}
 	s.table(p, !o.Has("H"))

@@ -10,10 +10,13 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-var swaponColumns = []column{{name: "NAME"}, {name: "TYPE"}, {name: "SIZE", right: true}, {name: "USED", right: true}, {name: "PRIO", right: true}, {name: "UUID"}, {name: "LABEL"}}
+var swaponColumns = []column{{name: "NAME"}, {name: "TYPE"}, {name: "SIZE", right: true}, {name: "USED", right: true},
+	{name: "PRIO", right: true}, {name: "UUID"}, {name: "LABEL"}}
 
 func cmdSwapon(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "ad::efhL:o:p:sT:U:vV", "all>a discard[=>d ifexists>e fixpgsz>f label=>L uuid=>U options=>o priority=>p summary>s show[= noheadings raw bytes verbose>v fstab=>T")
+	o, ok := libc.Getopt(p, "ad::efhL:o:p:sT:U:vV",
+		"all>a discard[=>d ifexists>e fixpgsz>f label=>L uuid=>U options=>o priority=>p summary>s show[= noheadings "+
+			"raw bytes verbose>v fstab=>T")
 	if !ok {
 		return libc.Usage(p, 16)
 	}
@@ -61,7 +64,8 @@ func cmdSwapon(p *kernel.Process) int {
 }
 
 func showSwaps(p *kernel.Process, o *libc.Options) int {
-	cols, ok := pickColumns(p, swaponColumns, slices.DeleteFunc(o.All("show"), func(s string) bool { return s == "" }), "NAME,TYPE,SIZE,USED,PRIO")
+	cols, ok := pickColumns(p, swaponColumns, slices.DeleteFunc(o.All("show"), func(s string) bool { return s == "" }),
+		"NAME,TYPE,SIZE,USED,PRIO")
 	if !ok {
 		return 16
 	}

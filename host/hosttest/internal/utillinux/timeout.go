@@ -12,7 +12,8 @@ import (
 func duration(s string) (time.Duration, bool) {
 	unit := time.Second
 	if s != "" {
-		if u := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}[s[len(s)-1]]; u != 0 {
+		if u := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour,
+			'd': 24 * time.Hour}[s[len(s)-1]]; u != 0 {
 			unit = u
 			s = s[:len(s)-1]
 		}

@@ -22,13 +22,18 @@ func cmdUdevadm(p *kernel.Process) int {
 		p.Kernel.SettleDevices()
 		return 0
 	case "trigger":
-		if _, ok := libc.Getopt(p, "vnqt:c:s:S:a:A:p:g:y:b:wh", "verbose>v dry-run>n quiet>q type=>t action=>c subsystem-match=>s subsystem-nomatch=>S attr-match=>a property-match=>p tag-match=>g sysname-match=>y name-match= parent-match=>b settle>w prioritized-subsystem= initialized-match wait-daemon[="); !ok {
+		if _, ok := libc.Getopt(p, "vnqt:c:s:S:a:A:p:g:y:b:wh",
+			"verbose>v dry-run>n quiet>q type=>t action=>c subsystem-match=>s subsystem-nomatch=>S attr-match=>a "+
+				"property-match=>p tag-match=>g sysname-match=>y name-match= parent-match=>b settle>w "+
+				"prioritized-subsystem= initialized-match wait-daemon[="); !ok {
 			return 1
 		}
 		p.Kernel.SettleDevices()
 		return 0
 	case "control":
-		if _, ok := libc.Getopt(p, "esSRl:p:m:t:h", "exit>e reload>R reload-rules>R log-level=>l property=>p stop-exec-queue>s start-exec-queue>S children-max=>m timeout=>t ping"); !ok {
+		if _, ok := libc.Getopt(p, "esSRl:p:m:t:h",
+			"exit>e reload>R reload-rules>R log-level=>l property=>p stop-exec-queue>s start-exec-queue>S "+
+				"children-max=>m timeout=>t ping"); !ok {
 			return 1
 		}
 		return 0
@@ -41,7 +46,8 @@ func cmdUdevadm(p *kernel.Process) int {
 
 // udevInfo is udevadm info for a block device.
 func udevInfo(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "q:p:n:raxPeh", "query=>q path=>p name=>n root>r attribute-walk>a export>x export-prefix=>P property= value export-db>e")
+	o, ok := libc.Getopt(p, "q:p:n:raxPeh",
+		"query=>q path=>p name=>n root>r attribute-walk>a export>x export-prefix=>P property= value export-db>e")
 	if !ok {
 		return 1
 	}
@@ -57,7 +63,9 @@ func udevInfo(p *kernel.Process) int {
 		p.Warnf("Unknown device \"%s\": No such device\n", name)
 		return 1
 	}
-	props := []tag{{"DEVNAME", "/dev/" + dev.Name}, {"DEVTYPE", "disk"}, {"SUBSYSTEM", "block"}, {"ID_SERIAL_SHORT", dev.Disk.Serial}, {"ID_MODEL", strings.ReplaceAll(dev.Disk.Model, " ", "_")}, {"ID_BUS", "usb"}}
+	props := []tag{{"DEVNAME", "/dev/" + dev.Name}, {"DEVTYPE", "disk"}, {"SUBSYSTEM", "block"},
+		{"ID_SERIAL_SHORT", dev.Disk.Serial}, {"ID_MODEL", strings.ReplaceAll(dev.Disk.Model, " ", "_")},
+		{"ID_BUS", "usb"}}
 	if dev != dev.Disk.Whole {
 		props[1].value = "partition"
 	}

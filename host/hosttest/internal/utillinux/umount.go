@@ -10,7 +10,9 @@ import (
 )
 
 func cmdUmount(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "aAcdfhilnN:O:qrRt:vV", "all>a all-targets>A no-canonicalize>c detach-loop>d fake force>f internal-only>i lazy>l no-mtab>n quiet>q read-only>r recursive>R types=>t test-opts=>O verbose>v namespace=>N")
+	o, ok := libc.Getopt(p, "aAcdfhilnN:O:qrRt:vV",
+		"all>a all-targets>A no-canonicalize>c detach-loop>d fake force>f internal-only>i lazy>l no-mtab>n quiet>q "+
+			"read-only>r recursive>R types=>t test-opts=>O verbose>v namespace=>N")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -20,7 +22,8 @@ func cmdUmount(p *kernel.Process) int {
 	if o.Has("a") {
 		code := 0
 		for _, m := range slices.Backward(mountList(p.Kernel)) {
-			if m.vol.Pseudo || m.target == "/" || m.vol.Lossy && strings.HasPrefix(m.target, "/run") || o.Has("t") && !slices.Contains(strings.Split(o.Get("t"), ","), m.fstype) {
+			if m.vol.Pseudo || m.target == "/" || m.vol.Lossy && strings.HasPrefix(m.target, "/run") ||
+				o.Has("t") && !slices.Contains(strings.Split(o.Get("t"), ","), m.fstype) {
 				continue
 			}
 			code = max(code, umountOne(p, m.target, o))

@@ -8,7 +8,9 @@ import (
 )
 
 func cmdUname(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "asnrvmpio", "all>a kernel-name>s nodename>n kernel-release>r kernel-version>v machine>m processor>p hardware-platform>i operating-system>o")
+	o, ok := libc.Getopt(p, "asnrvmpio",
+		"all>a kernel-name>s nodename>n kernel-release>r kernel-version>v machine>m processor>p hardware-platform>i "+
+			"operating-system>o")
 	if !ok {
 		return libc.Usage(p, 1)
 	}
@@ -16,7 +18,9 @@ func cmdUname(p *kernel.Process) int {
 		p.Errorf("extra operand %s", libc.Quote(o.Args[0]))
 		return libc.Usage(p, 1)
 	}
-	parts := []struct{ f, v string }{{"s", "Linux"}, {"n", p.Kernel.Hostname()}, {"r", p.Kernel.Config.Release}, {"v", "#1 SMP PREEMPT Debian 1:6.12.25-1+rpt1 (2025-04-30)"}, {"m", p.Kernel.Machine()}, {"p", "unknown"}, {"i", "unknown"}, {"o", "GNU/Linux"}}
+	parts := []struct{ f, v string }{{"s", "Linux"}, {"n", p.Kernel.Hostname()}, {"r", p.Kernel.Config.Release},
+		{"v", "#1 SMP PREEMPT Debian 1:6.12.25-1+rpt1 (2025-04-30)"}, {"m", p.Kernel.Machine()}, {"p", "unknown"},
+		{"i", "unknown"}, {"o", "GNU/Linux"}}
 	var out []string
 	for _, x := range parts {
 		if o.Has(x.f) || o.Has("a") && x.f != "p" && x.f != "i" || len(o.Order) == 0 && x.f == "s" {
@@ -39,7 +43,8 @@ func cmdUptime(p *kernel.Process) int {
 	case o.Has("p"):
 		p.Printf("up %d minutes\n", int(up.Minutes()))
 	default:
-		p.Printf(" %s up %d min,  0 users,  load average: 0.08, 0.03, 0.01\n", p.Kernel.Now().In(libc.Location(p.Kernel)).Format("15:04:05"), int(up.Minutes()))
+		p.Printf(" %s up %d min,  0 users,  load average: 0.08, 0.03, 0.01\n",
+			p.Kernel.Now().In(libc.Location(p.Kernel)).Format("15:04:05"), int(up.Minutes()))
 	}
 	return 0
 }
