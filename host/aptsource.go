@@ -15,6 +15,7 @@ import (
 // before the file is moved into place. A source that cannot be reached at the moment is put in place.
 type AptSource struct {
 	Order `yaml:",inline"`
+	composite
 
 	Name          string   `yaml:"name,required"`
 	URIs          []string `yaml:"uris"`
@@ -91,12 +92,6 @@ func (a AptSource) Resources() []Resource {
 		aptSourceFile{File: File{Path: source, Content: b.String(), ValidateWith: "file=%s\n" + trial("", "")}},
 		aptSources{own: []sourceFile{{path: source, text: b.String()}}})
 }
-
-// Observe implements [Resource]; the members of the set observe.
-func (AptSource) Observe(*Query) {}
-
-// Plan implements [Resource]; the members of the set plan.
-func (AptSource) Plan(*Observation) ([]Op, error) { return nil, nil }
 
 // aptSourceFile is the file of a source, which comes after the removal of other files of sources: until then
 // they could contradict it.

@@ -15,6 +15,7 @@ import (
 // using the certificates that they have already read.
 type CACertificate struct {
 	Order `yaml:",inline"`
+	composite
 
 	Name   string `yaml:"name,required"` // of the file, without ".crt"
 	PEM    string `yaml:"pem"`           // one certificate
@@ -45,12 +46,6 @@ func (c CACertificate) Resources() []Resource {
 	f := File{Path: c.file(), Content: c.PEM, Absent: c.Absent}
 	return []Resource{f, trustedCertificate{c}}
 }
-
-// Observe implements [Resource]; the members of the set observe.
-func (CACertificate) Observe(*Query) {}
-
-// Plan implements [Resource]; the members of the set plan.
-func (CACertificate) Plan(*Observation) ([]Op, error) { return nil, nil }
 
 // trustedCertificate is the certificate as update-ca-certificates installs it: a link in
 // /etc/ssl/certs and a copy in the bundle. Whether they are there is asked of themselves, not of the

@@ -11,6 +11,7 @@ import (
 // Cron is a cron job in a file of its own, /etc/cron.d/NAME (cron(8)).
 type Cron struct {
 	Order `yaml:",inline"`
+	composite
 
 	Name     string            `yaml:"name,required"`     // letters, digits, - and _: cron ignores files with other names
 	Schedule string            `yaml:"schedule,required"` // five fields, or a name such as @daily (crontab(5))
@@ -64,9 +65,3 @@ func (c Cron) Resources() []Resource {
 	}
 	return []Resource{f}
 }
-
-// Observe implements [Resource]; the members of the set observe.
-func (Cron) Observe(*Query) {}
-
-// Plan implements [Resource]; the members of the set plan.
-func (Cron) Plan(*Observation) ([]Op, error) { return nil, nil }

@@ -7,6 +7,7 @@ import (
 // DropIn is a drop-in file of a systemd unit, in /etc/systemd/system/UNIT.d.
 type DropIn struct {
 	Order `yaml:",inline"`
+	composite
 
 	Unit    string `yaml:"unit,required"` // "k3s.service"
 	Name    string `yaml:"name,required"` // file name without ".conf": "10-lab"
@@ -38,9 +39,3 @@ func (d DropIn) Resources() []Resource {
 	}
 	return []Resource{Directory{Path: "/etc/systemd/system/" + d.Unit + ".d"}, f}
 }
-
-// Observe implements [Resource]; the members of the set observe.
-func (DropIn) Observe(*Query) {}
-
-// Plan implements [Resource]; the members of the set plan.
-func (DropIn) Plan(*Observation) ([]Op, error) { return nil, nil }

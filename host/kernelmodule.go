@@ -16,6 +16,7 @@ import (
 // command line, keeps it from being loaded at boot.
 type KernelModule struct {
 	Order `yaml:",inline"`
+	composite
 
 	Name string `yaml:"name,required"`
 }
@@ -35,12 +36,6 @@ func (m KernelModule) Validate() (ps lab.Problems) {
 func (m KernelModule) Resources() []Resource {
 	return []Resource{File{Path: "/etc/modules-load.d/lab-" + m.Name + ".conf", Content: m.Name + "\n"}, loadedModule{m.Name}}
 }
-
-// Observe implements [Resource]; the members of the set observe.
-func (KernelModule) Observe(*Query) {}
-
-// Plan implements [Resource]; the members of the set plan.
-func (KernelModule) Plan(*Observation) ([]Op, error) { return nil, nil }
 
 // loadedModule is the module in the running kernel.
 type loadedModule struct{ name string }

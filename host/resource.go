@@ -40,6 +40,13 @@ type Set interface {
 	Resources() []Resource
 }
 
+// composite is embedded in the kinds that are a [Set]: their own Observe and Plan are not called.
+type composite struct{}
+
+func (composite) Observe(*Query) {}
+
+func (composite) Plan(*Observation) ([]Op, error) { return nil, nil }
+
 // Ordered is a resource that names the resources that it comes after. Every kind that embeds
 // [Order] implements it.
 type Ordered interface {

@@ -13,6 +13,7 @@ import (
 // (systemd.timer(5)).
 type Timer struct {
 	Order `yaml:",inline"`
+	composite
 
 	Name        string   `yaml:"name,required"`       // of both units, without suffix: "backup-postgres"
 	Description string   `yaml:"description"`         // empty means the name
@@ -89,9 +90,3 @@ func (t Timer) Resources() []Resource {
 		Unit{Name: t.Name + ".timer", State: Started, Enabled: &yes, RestartOn: []string{"file:" + timer}},
 	}
 }
-
-// Observe implements [Resource]; the members of the set observe.
-func (Timer) Observe(*Query) {}
-
-// Plan implements [Resource]; the members of the set plan.
-func (Timer) Plan(*Observation) ([]Op, error) { return nil, nil }

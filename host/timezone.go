@@ -10,6 +10,7 @@ import (
 // Timezone is the machine's time zone: the link /etc/localtime and the file /etc/timezone.
 type Timezone struct {
 	Order `yaml:",inline"`
+	composite
 
 	Name string `yaml:"name,required"` // of the tz database: "Europe/Paris"
 }
@@ -33,12 +34,6 @@ func (t Timezone) Resources() []Resource {
 		File{Path: "/etc/timezone", Content: t.Name + "\n"},
 	}
 }
-
-// Observe implements [Resource]; the members of the set observe.
-func (Timezone) Observe(*Query) {}
-
-// Plan implements [Resource]; the members of the set plan.
-func (Timezone) Plan(*Observation) ([]Op, error) { return nil, nil }
 
 // zone is the data of a time zone, which must exist: a dangling link would silently mean UTC.
 type zone struct{ name string }

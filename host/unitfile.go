@@ -11,6 +11,7 @@ import (
 // RestartOn lists this resource.
 type UnitFile struct {
 	Order `yaml:",inline"`
+	composite
 
 	Name    string `yaml:"name,required"` // with its suffix: "backup.service"
 	Content string `yaml:"content"`
@@ -41,9 +42,3 @@ func checkUnitContent(ps *lab.Problems, content string, absent bool) {
 func (u UnitFile) Resources() []Resource {
 	return []Resource{File{Path: u.Path(), Content: u.Content, Absent: u.Absent}}
 }
-
-// Observe implements [Resource]; the members of the set observe.
-func (UnitFile) Observe(*Query) {}
-
-// Plan implements [Resource]; the members of the set plan.
-func (UnitFile) Plan(*Observation) ([]Op, error) { return nil, nil }
