@@ -287,10 +287,6 @@ func (k AuthorizedKey) writeAt(f keyFile, at, as string, st Stat, action lab.Act
 	if path.IsAbs(at) {
 		temp = at + ".lab-tmp"
 	}
-	temp := "" // that of sh/authorize.sh
-	if path.IsAbs(at) {
-		temp = at + ".lab-tmp"
-	}
 	umask := "077"
 	if st.Mode.worldReadable() {
 		umask = "022"
