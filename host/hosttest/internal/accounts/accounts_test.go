@@ -11,7 +11,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-// TestAccounts compares with what Debian 12's shadow-utils answered to the same script; how to use a program is left out.
+// TestAccounts compares with what Debian 12's shadow-utils answered to the same script; how to use a program is left
+// out.
 func TestAccounts(t *testing.T) {
 	script, err := os.ReadFile("testdata/accounts.sh")
 	if err != nil {
@@ -51,7 +52,10 @@ func TestAccounts(t *testing.T) {
 func TestAccountsOfOthers(t *testing.T) {
 	m := hosttest.New(t, hosttest.Config{})
 	c := debiantest.Dial(t, m)
-	for cmd, code := range map[string]int{"useradd x": 1, "groupadd x": 10, "usermod -s /bin/sh pi": 1, "cat /etc/shadow": 1, "getent shadow pi": 2, "passwd -l root": 1} {
+	for cmd, code := range map[string]int{
+		"useradd x": 1, "groupadd x": 10, "usermod -s /bin/sh pi": 1,
+		"cat /etc/shadow": 1, "getent shadow pi": 2, "passwd -l root": 1,
+	} {
 		_, errs, err := debiantest.Exec(t, c, "PATH=$PATH:/usr/sbin; "+cmd, "")
 		if got, _ := debiantest.ExitOf(err); got != code {
 			t.Errorf("%s: exit %d (%s), want %d", cmd, got, errs, code)
@@ -87,7 +91,10 @@ func TestVisudo(t *testing.T) {
 		{"pi, bob ALL=ALL", "/f: parsed OK\n", 0},
 		{"Defaults:pi !requiretty", "/f: parsed OK\n", 0},
 		{"Defaults nosuchoption", "/f:1:22: unknown defaults entry \"nosuchoption\"\n", 1},
-		{"Defaults secure_path=\"/a:/b", "/f:1:28: unexpected line break in string\nDefaults secure_path=\"/a:/b\n                           ^\n", 1},
+		{
+			"Defaults secure_path=\"/a:/b",
+			"/f:1:28: unexpected line break in string\nDefaults secure_path=\"/a:/b\n                           ^\n", 1,
+		},
 		{"pi ALL==ALL", "/f:1:8: syntax error\npi ALL==ALL\n       ^\n", 1},
 		{"", "/f: parsed OK\n", 0},
 	} {
@@ -109,10 +116,20 @@ func TestSudoersDropIns(t *testing.T) {
 		code             int
 	}{
 		{"base", "", "sudo -n id -u", "0\n", 0},
-		{"wrong line", "echo 'garbage here' >/etc/sudoers.d/y", "sudo -n id -u 2>&1", "/etc/sudoers.d/y:1:13: syntax error\ngarbage here\n            ^\n0\n", 0},
-		{"later rule wins", "rm /etc/sudoers.d/y; echo 'pi ALL=(ALL) PASSWD: ALL' >/etc/sudoers.d/zz", "sudo -n id -u 2>&1", "sudo: a password is required\n", 1},
+		{
+			"wrong line", "echo 'garbage here' >/etc/sudoers.d/y", "sudo -n id -u 2>&1",
+			"/etc/sudoers.d/y:1:13: syntax error\ngarbage here\n            ^\n0\n", 0,
+		},
+		{
+			"later rule wins", "rm /etc/sudoers.d/y; echo 'pi ALL=(ALL) PASSWD: ALL' >/etc/sudoers.d/zz", "sudo -n id -u 2>&1",
+			"sudo: a password is required\n", 1,
+		},
 		{"name with a dot", "mv /etc/sudoers.d/zz /etc/sudoers.d/zz.off", "sudo -n id -u", "0\n", 0},
-		{"one command", "echo 'pi ALL=(ALL) NOPASSWD: /usr/bin/id' >/etc/sudoers.d/010_pi-nopasswd; gpasswd -d pi sudo >/dev/null", "sudo -n id -u; sudo -n whoami 2>&1", "0\nsudo: a password is required\n", 1},
+		{
+			"one command",
+			"echo 'pi ALL=(ALL) NOPASSWD: /usr/bin/id' >/etc/sudoers.d/010_pi-nopasswd; gpasswd -d pi sudo >/dev/null",
+			"sudo -n id -u; sudo -n whoami 2>&1", "0\nsudo: a password is required\n", 1,
+		},
 		{"group writable", "chmod g+w /etc/sudoers.d/010_pi-nopasswd", "sudo -n id -u 2>/dev/null", "", 1},
 	} {
 		if x.setup != "" {
@@ -129,11 +146,12 @@ func TestSudoersDropIns(t *testing.T) {
 	}
 }
 
-// TestGetent: options and the mark that ends them may stand between the operands, and one key that is not found is told by
-// the exit status.
+// TestGetent: options and the mark that ends them may stand between the operands, and one key that is not found is told
+// by the exit status.
 func TestGetent(t *testing.T) {
 	debiantest.CompareOutput(t, real.Missing, map[string]string{
-		"marks":     `getent group -- root; echo $?; getent -- group root; echo $?; getent passwd root -- daemon; echo $?`,
-		"not found": `getent group -- root nosuch; echo $?; getent passwd 1 nosuch; echo $?; getent shadow -- nosuch; echo $?`,
+		"marks": `getent group -- root; echo $?; getent -- group root; echo $?; getent passwd root -- daemon; echo $?`,
+		"not found": `getent group -- root nosuch; echo $?; getent passwd 1 nosuch; echo $?; ` +
+			`getent shadow -- nosuch; echo $?`,
 	}, "getent")
 }

@@ -3,7 +3,9 @@ package accounts
 import "gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 
 func cmdChage(p *kernel.Process) int {
-	o, ok := operand(p, "d:E:I:lm:M:W:", "lastday=>d expiredate=>E inactive=>I list>l mindays=>m maxdays=>M warndays=>W", "[options] LOGIN")
+	o, ok := operand(p, "d:E:I:lm:M:W:",
+		"lastday=>d expiredate=>E inactive=>I list>l mindays=>m maxdays=>M warndays=>W",
+		"[options] LOGIN")
 	if !ok {
 		return 2
 	}
@@ -27,7 +29,9 @@ func cmdChage(p *kernel.Process) int {
 		}
 	}
 	if o.Has("l") {
-		p.Printf("Minimum number of days between password change\t\t: %s\nMaximum number of days between password change\t\t: %s\nNumber of days of warning before password expires\t: %s\n", sh[3], sh[4], sh[5])
+		p.Printf("Minimum number of days between password change\t\t: %s\n"+
+			"Maximum number of days between password change\t\t: %s\n"+
+			"Number of days of warning before password expires\t: %s\n", sh[3], sh[4], sh[5])
 		return 0
 	}
 	return f.save()

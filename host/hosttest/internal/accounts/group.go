@@ -9,7 +9,8 @@ import (
 )
 
 func cmdGroupadd(p *kernel.Process) int {
-	f, o, code := editAccounts(p, "fg:K:op:rR:U:", "force>f gid=>g key=>K non-unique>o password=>p system>r users=>U", "[options] GROUP", 10)
+	f, o, code := editAccounts(p, "fg:K:op:rR:U:",
+		"force>f gid=>g key=>K non-unique>o password=>p system>r users=>U", "[options] GROUP", 10)
 	if f == nil {
 		return code
 	}
@@ -52,7 +53,8 @@ func cmdGroupadd(p *kernel.Process) int {
 }
 
 func cmdGroupmod(p *kernel.Process) int {
-	f, o, code := editAccounts(p, "ag:n:op:R:U:", "append>a gid=>g new-name=>n non-unique>o password=>p users=>U", "[options] GROUP", 10)
+	f, o, code := editAccounts(p, "ag:n:op:R:U:",
+		"append>a gid=>g new-name=>n non-unique>o password=>p users=>U", "[options] GROUP", 10)
 	if f == nil {
 		return code
 	}

@@ -52,7 +52,8 @@ func cmdPasswd(p *kernel.Process) int {
 		p.Print("passwd: password changed.\n")
 	case o.Has("u"):
 		if sh[1] == "!" {
-			return refuse(p, 3, "unlocking the password would result in a passwordless account.\nYou should set a password with usermod -p to unlock the password of this account.")
+			return refuse(p, 3, "unlocking the password would result in a passwordless account.\n"+
+				"You should set a password with usermod -p to unlock the password of this account.")
 		}
 		sh[1] = strings.TrimPrefix(sh[1], "!")
 		p.Print("passwd: password changed.\n")

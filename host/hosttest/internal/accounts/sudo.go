@@ -20,6 +20,12 @@ const sudoUsage = "usage: sudo -h | -K | -k | -V\n" +
 	"usage: sudo -e [-ABkNnS] [-r role] [-t type] [-C num] [-D directory] [-g group]\n" +
 	"            [-h host] [-p prompt] [-R directory] [-T timeout] [-u user] file ...\n"
 
+const (
+	sudoShort = "+AbEeHhiKklnPp:r:Sst:u:g:vVC:D:T:R:"
+	sudoLong  = "askpass>A background>b preserve-env[=>E set-home>H help>h login>i remove-timestamp>K reset-timestamp>k " +
+		"list>l non-interactive>n prompt=>p stdin>S shell>s user=>u group=>g validate>v version>V chdir=>D"
+)
+
 // securePath is secure_path of Debian's sudoers.
 const securePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -36,7 +42,7 @@ type sudo struct {
 
 // cmdSudo is sudo(8) without a terminal.
 func cmdSudo(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "+AbEeHhiKklnPp:r:Sst:u:g:vVC:D:T:R:", "askpass>A background>b preserve-env[=>E set-home>H help>h login>i remove-timestamp>K reset-timestamp>k list>l non-interactive>n prompt=>p stdin>S shell>s user=>u group=>g validate>v version>V chdir=>D")
+	o, ok := libc.Getopt(p, sudoShort, sudoLong)
 	if !ok {
 		p.Warnf("%s", sudoUsage)
 		return 1
@@ -55,13 +61,15 @@ func cmdSudo(p *kernel.Process) int {
 	if !s.ready() || !s.readTarget() || !s.readCommand() {
 		return 1
 	}
-	allowed, noPasswd, named := sudoAllows(p.Kernel, s.caller, s.file, s.cmdArgs(), func(text string) { p.Warnf("%s", text) })
+	warn := func(text string) { p.Warnf("%s", text) }
+	allowed, noPasswd, named := sudoAllows(p.Kernel, s.caller, s.file, s.cmdArgs(), warn)
 	if p.RUID != 0 && !noPasswd && !s.authenticate() {
 		return 1
 	}
 	switch {
 	case !allowed && named && s.file != "":
-		p.Warnf("Sorry, user %s is not allowed to execute '%s' as %s on %s.\n", s.caller.Name, s.line(), s.target.Name, p.Kernel.Hostname())
+		p.Warnf("Sorry, user %s is not allowed to execute '%s' as %s on %s.\n",
+			s.caller.Name, s.line(), s.target.Name, p.Kernel.Hostname())
 		return 1
 	case !allowed:
 		p.Warnf("%s is not in the sudoers file.\n", s.caller.Name)
@@ -172,7 +180,8 @@ func (s *sudo) authenticate() bool {
 		return false
 	}
 	if !s.o.Has("S") {
-		p.Errorf("a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper")
+		p.Errorf("a terminal is required to read the password; " +
+			"either use the -S option to read from standard input or configure an askpass helper")
 		p.Errorf("a password is required")
 		return false
 	}
@@ -205,23 +214,30 @@ func (s *sudo) authenticate() bool {
 	return false
 }
 
+// keptVariables are those that env_keep of sudoers(5) has by default, as far as they matter here.
+var keptVariables = []string{"LANG", "LANGUAGE", "TZ", "TERM", "COLORS", "HOSTNAME", "DISPLAY", "PS1", "PS2"}
+
 // environment is what the command gets.
 func (s *sudo) environment() []string {
 	p, o, target, caller := s.p, s.o, s.target, s.caller
-	env := []string{"HOME=" + target.Home, "LOGNAME=" + target.Name, "MAIL=/var/mail/" + target.Name, "PATH=" + securePath, "SHELL=" + target.Shell,
-		"SUDO_COMMAND=" + s.line(), fmt.Sprintf("SUDO_GID=%d", caller.GID), fmt.Sprintf("SUDO_UID=%d", caller.UID), "SUDO_USER=" + caller.Name,
-		"TERM=unknown", "USER=" + target.Name}
+	env := []string{
+		"HOME=" + target.Home, "LOGNAME=" + target.Name, "MAIL=/var/mail/" + target.Name,
+		"PATH=" + securePath, "SHELL=" + target.Shell,
+		"SUDO_COMMAND=" + s.line(), fmt.Sprintf("SUDO_GID=%d", caller.GID), fmt.Sprintf("SUDO_UID=%d", caller.UID),
+		"SUDO_USER=" + caller.Name, "TERM=unknown", "USER=" + target.Name,
+	}
 	if o.Has("E") && o.Get("E") == "" {
 		for _, e := range p.Env {
 			n, v, _ := strings.Cut(e, "=")
-			if n != "PATH" && !strings.HasPrefix(n, "LD_") && !slices.ContainsFunc(env, func(x string) bool { return strings.HasPrefix(x, n+"=") }) {
+			set := slices.ContainsFunc(env, func(x string) bool { return strings.HasPrefix(x, n+"=") })
+			if n != "PATH" && !strings.HasPrefix(n, "LD_") && !set {
 				env = append(env, n+"="+v)
 			}
 		}
 	}
 	for _, e := range p.Env {
 		n, _, _ := strings.Cut(e, "=")
-		keep := n == "LANG" || n == "LANGUAGE" || strings.HasPrefix(n, "LC_") || n == "TZ" || n == "TERM" || n == "COLORS" || n == "HOSTNAME" || n == "DISPLAY" || n == "PS1" || n == "PS2"
+		keep := strings.HasPrefix(n, "LC_") || slices.Contains(keptVariables, n)
 		for list := range strings.SplitSeq(o.Get("E"), ",") {
 			keep = keep || list == n
 		}

@@ -10,135 +10,195 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/posix"
 )
 
+const (
+	useraddShort = "b:c:d:De:f:g:G:k:K:lmMNop:rR:s:u:UZ:"
+	useraddLong  = "base-dir=>b comment=>c home-dir=>d home=>d defaults>D expiredate=>e inactive=>f gid=>g groups=>G " +
+		"skel=>k key=>K no-log-init>l create-home>m no-create-home>M no-user-group>N non-unique>o password=>p system>r " +
+		"root=>R shell=>s uid=>u user-group>U badname"
+	useraddUsage = "[options] LOGIN\n       useradd -D\n       useradd -D [options]"
+)
+
+// useradd is one run of it.
+type useradd struct {
+	p        *kernel.Process
+	o        *libc.Options
+	f        *userFiles
+	u        libc.User
+	ownGroup bool     // a group of the user's name is made
+	groups   []string // of -G
+}
+
 func cmdUseradd(p *kernel.Process) int {
-	f, o, code := editAccounts(p, "b:c:d:De:f:g:G:k:K:lmMNop:rR:s:u:UZ:", "base-dir=>b comment=>c home-dir=>d home=>d defaults>D expiredate=>e inactive=>f gid=>g groups=>G skel=>k key=>K no-log-init>l create-home>m no-create-home>M no-user-group>N non-unique>o password=>p system>r root=>R shell=>s uid=>u user-group>U badname", "[options] LOGIN\n       useradd -D\n       useradd -D [options]", 1)
+	f, o, code := editAccounts(p, useraddShort, useraddLong, useraddUsage, 1)
 	if f == nil {
 		return code
 	}
 	if libc.Unsupported(p, o, "D", "K", "R", "Z") {
 		return 1
 	}
-	name := o.Args[0]
+	a := &useradd{p: p, o: o, f: f}
+	for _, step := range []func() int{a.readUser, a.chooseUID, a.chooseGroups, a.save} {
+		if code := step(); code != 0 {
+			return code
+		}
+	}
+	if !o.Has("r") {
+		a.addSubordinates()
+	}
+	if o.Has("m") && !o.Has("M") {
+		return a.makeHome()
+	}
+	return 0
+}
+
+// readUser reads what the command line says of the user, and refuses what cannot be.
+func (a *useradd) readUser() int {
+	p, o, name := a.p, a.o, a.o.Args[0]
 	if !accountName(name) {
 		return refuse(p, 3, "invalid user name '%s': use --badname to ignore", name)
 	}
-	if f.user(name) != nil {
+	if a.f.user(name) != nil {
 		return refuse(p, 9, "user '%s' already exists", name)
 	}
-	u := libc.User{Name: name, Passwd: "x", Gecos: o.Get("c"), Home: "/home/" + name, Shell: "/bin/sh"}
+	a.u = libc.User{Name: name, Passwd: "x", Gecos: o.Get("c"), Home: "/home/" + name, Shell: "/bin/sh"}
 	if o.Has("b") {
 		if !strings.HasPrefix(o.Get("b"), "/") {
 			return refuse(p, 3, "invalid base directory '%s'", o.Get("b"))
 		}
-		u.Home = o.Get("b") + "/" + name
+		a.u.Home = o.Get("b") + "/" + name
 	}
 	if o.Has("d") {
-		u.Home = o.Get("d")
-		if !strings.HasPrefix(u.Home, "/") {
-			return refuse(p, 3, "invalid home directory '%s'", u.Home)
+		a.u.Home = o.Get("d")
+		if !strings.HasPrefix(a.u.Home, "/") {
+			return refuse(p, 3, "invalid home directory '%s'", a.u.Home)
 		}
 	}
-	if strings.ContainsAny(u.Gecos, ":\n") {
-		return refuse(p, 3, "invalid comment '%s'", u.Gecos)
+	if strings.ContainsAny(a.u.Gecos, ":\n") {
+		return refuse(p, 3, "invalid comment '%s'", a.u.Gecos)
 	}
 	if o.Has("s") {
-		u.Shell = o.Get("s")
-		if u.Shell != "" && u.Shell[0] != '/' && u.Shell[0] != '*' {
-			return refuse(p, 3, "invalid shell '%s'", u.Shell)
+		a.u.Shell = o.Get("s")
+		if a.u.Shell != "" && a.u.Shell[0] != '/' && a.u.Shell[0] != '*' {
+			return refuse(p, 3, "invalid shell '%s'", a.u.Shell)
 		}
-		if st, err := p.Stat(u.Shell); u.Shell != "" && (err != nil || st.IsDir()) {
-			p.Errorf("Warning: missing or non-executable shell '%s'", u.Shell)
+		if st, err := p.Stat(a.u.Shell); a.u.Shell != "" && (err != nil || st.IsDir()) {
+			p.Errorf("Warning: missing or non-executable shell '%s'", a.u.Shell)
 		}
 	}
-	if o.Has("u") {
-		n, ok := kernel.ParseUint(o.Get("u"))
-		if !ok {
-			return refuse(p, 3, "invalid user ID '%s'", o.Get("u"))
-		}
-		u.UID = uint32(n)
-		if f.uidUsed(u.UID) && !o.Has("o") {
-			return refuse(p, 4, "UID %d is not unique", u.UID)
-		}
-	} else {
-		u.UID = freeID(o.Has("r"), f.uidUsed)
+	return 0
+}
+
+func (a *useradd) chooseUID() int {
+	if !a.o.Has("u") {
+		a.u.UID = freeID(a.o.Has("r"), a.f.uidUsed)
+		return 0
 	}
-	own := !o.Has("g") && !o.Has("N")
-	if o.Has("g") {
+	n, ok := kernel.ParseUint(a.o.Get("u"))
+	if !ok {
+		return refuse(a.p, 3, "invalid user ID '%s'", a.o.Get("u"))
+	}
+	a.u.UID = uint32(n)
+	if a.f.uidUsed(a.u.UID) && !a.o.Has("o") {
+		return refuse(a.p, 4, "UID %d is not unique", a.u.UID)
+	}
+	return 0
+}
+
+// chooseGroups finds the primary group, which is the user's own without -g and -N, and the groups of -G.
+func (a *useradd) chooseGroups() int {
+	p, o, f := a.p, a.o, a.f
+	a.ownGroup = !o.Has("g") && !o.Has("N")
+	switch {
+	case o.Has("g"):
 		g := f.groupNamed(o.Get("g"))
 		if g == nil {
 			return refuse(p, 6, "group '%s' does not exist", o.Get("g"))
 		}
-		u.GID = g.GID
-	} else if own {
-		if f.group(name) != nil {
-			return refuse(p, 9, "group %s exists - if you want to add this user to that group, use -g.", name)
+		a.u.GID = g.GID
+	case a.ownGroup:
+		if f.group(a.u.Name) != nil {
+			return refuse(p, 9, "group %s exists - if you want to add this user to that group, use -g.", a.u.Name)
 		}
-		u.GID = u.UID
-		if f.gidUsed(u.GID) {
-			u.GID = freeID(o.Has("r"), f.gidUsed)
+		a.u.GID = a.u.UID
+		if f.gidUsed(a.u.GID) {
+			a.u.GID = freeID(o.Has("r"), f.gidUsed)
 		}
-	} else {
-		u.GID = 100
+	default:
+		a.u.GID = 100 // users
 	}
-	extra, ok := f.groupNames(o.Get("G"))
-	if !ok {
+	var ok bool
+	if a.groups, ok = f.groupNames(o.Get("G")); !ok {
 		return 6
 	}
+	return 0
+}
+
+// save writes the user to the account files.
+func (a *useradd) save() int {
+	o, f, name := a.o, a.f, a.u.Name
 	expiry, err := expiryDay(o.Get("e"))
 	if err != nil {
-		return refuse(p, 3, "invalid date '%s'", o.Get("e"))
+		return refuse(a.p, 3, "invalid date '%s'", o.Get("e"))
 	}
-	f.users = append(f.users, u)
-	pw := "!"
+	f.users = append(f.users, a.u)
+	password := "!"
 	if o.Has("p") {
-		pw = o.Get("p")
+		password = o.Get("p")
 	}
 	limits := []string{"0", "99999", "7"}
 	if o.Has("r") {
 		limits = []string{"", "", ""}
 	}
-	f.shadow = append(f.shadow, []string{name, pw, today(p), limits[0], limits[1], limits[2], o.Get("f"), expiry, ""})
-	if own {
-		f.addGroup(libc.Group{Name: name, Passwd: "x", GID: u.GID})
+	f.shadow = append(f.shadow,
+		[]string{name, password, today(a.p), limits[0], limits[1], limits[2], o.Get("f"), expiry, ""})
+	if a.ownGroup {
+		f.addGroup(libc.Group{Name: name, Passwd: "x", GID: a.u.GID})
 	}
-	for _, g := range extra {
+	for _, g := range a.groups {
 		f.member(f.group(g), name, true)
 	}
-	if code := f.save(); code != 0 {
-		return code
-	}
-	if !o.Has("r") {
-		for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
-			b, _ := p.ReadFile(file)
-			start := 100000
-			for l := range strings.SplitSeq(string(b), "\n") {
-				if x := strings.Split(l, ":"); len(x) == 3 {
-					a, _ := strconv.Atoi(x[1])
-					n, _ := strconv.Atoi(x[2])
-					start = max(start, a+n)
-				}
-			}
-			libc.ReplaceFile(p, file, []byte(string(b)+fmt.Sprintf("%s:%d:65536\n", name, start)), 0o644)
-		}
-	}
-	if o.Has("m") && !o.Has("M") {
-		if _, err := p.Stat(u.Home); err == nil {
-			return refuse(p, 0, "warning: the home directory %s already exists.\nuseradd: Not copying any file from skel directory into it.", u.Home)
-		}
-		if err := libc.MkdirOne(p, u.Home, true, nil, false); err != nil {
-			return refuse(p, 12, "cannot create directory %s", u.Home)
-		}
-		p.Chmod(u.Home, 0o755)
-		skel := "/etc/skel"
-		if o.Has("k") {
-			skel = o.Get("k")
-		}
-		if names, err := p.ReadDir(skel); err == nil {
-			for _, n := range names {
-				posix.CopyArchive(p, libc.JoinPath(skel, n), libc.JoinPath(u.Home, n))
+	return f.save()
+}
+
+// addSubordinates gives the user 65,536 subordinate UIDs and GIDs after the last that are taken (subuid(5)).
+func (a *useradd) addSubordinates() {
+	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
+		b, _ := a.p.ReadFile(file)
+		start := 100000
+		for l := range strings.SplitSeq(string(b), "\n") {
+			if x := strings.Split(l, ":"); len(x) == 3 {
+				first, _ := strconv.Atoi(x[1])
+				n, _ := strconv.Atoi(x[2])
+				start = max(start, first+n)
 			}
 		}
-		libc.Walk(p, u.Home, true, func(name string, _ kernel.Stat) error { return p.Chown(name, int64(u.UID), int64(u.GID), false) })
+		text := string(b) + fmt.Sprintf("%s:%d:65536\n", a.u.Name, start)
+		libc.ReplaceFile(a.p, file, []byte(text), 0o644)
 	}
+}
+
+// makeHome makes the home directory with the files of the skeleton directory.
+func (a *useradd) makeHome() int {
+	p, home := a.p, a.u.Home
+	if _, err := p.Stat(home); err == nil {
+		return refuse(p, 0, "warning: the home directory %s already exists.\n"+
+			"useradd: Not copying any file from skel directory into it.", home)
+	}
+	if err := libc.MkdirOne(p, home, true, nil, false); err != nil {
+		return refuse(p, 12, "cannot create directory %s", home)
+	}
+	p.Chmod(home, 0o755)
+	skel := "/etc/skel"
+	if a.o.Has("k") {
+		skel = a.o.Get("k")
+	}
+	if names, err := p.ReadDir(skel); err == nil {
+		for _, n := range names {
+			posix.CopyArchive(p, libc.JoinPath(skel, n), libc.JoinPath(home, n))
+		}
+	}
+	libc.Walk(p, home, true, func(name string, _ kernel.Stat) error {
+		return p.Chown(name, int64(a.u.UID), int64(a.u.GID), false)
+	})
 	return 0
 }

@@ -8,8 +8,24 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
+const (
+	usermodShort = "ab:c:d:e:f:g:G:l:Lmop:rR:s:u:UvV:w:W:Z:"
+	usermodLong  = "append>a comment=>c home=>d expiredate=>e inactive=>f gid=>g groups=>G login=>l lock>L move-home>m " +
+		"non-unique>o password=>p remove>r shell=>s uid=>u unlock>U add-subuids=>v add-subgids=>w badname>b"
+)
+
+// usermod is one run of it.
+type usermod struct {
+	p       *kernel.Process
+	o       *libc.Options
+	f       *userFiles
+	u       *libc.User // as it becomes
+	oldUID  uint32
+	oldHome string
+}
+
 func cmdUsermod(p *kernel.Process) int {
-	o, ok := operand(p, "ab:c:d:e:f:g:G:l:Lmop:rR:s:u:UvV:w:W:Z:", "append>a comment=>c home=>d expiredate=>e inactive=>f gid=>g groups=>G login=>l lock>L move-home>m non-unique>o password=>p remove>r shell=>s uid=>u unlock>U add-subuids=>v add-subgids=>w badname>b", "[options] LOGIN")
+	o, ok := operand(p, usermodShort, usermodLong, "[options] LOGIN")
 	if !ok {
 		return 2
 	}
@@ -35,7 +51,22 @@ func cmdUsermod(p *kernel.Process) int {
 	if len(o.Order) == 0 {
 		return refuse(p, 2, "no options")
 	}
-	oldUID, oldHome := u.UID, u.Home
+	m := &usermod{p: p, o: o, f: f, u: u, oldUID: u.UID, oldHome: u.Home}
+	for _, edit := range []func() int{m.editUser, m.editGroups, m.editShadow, m.rename, f.save} {
+		if code := edit(); code != 0 {
+			return code
+		}
+	}
+	if code, ok := m.moveHome(); !ok {
+		return code
+	}
+	m.chownHome()
+	return 0
+}
+
+// editUser changes the line of /etc/passwd, but for the name.
+func (m *usermod) editUser() int {
+	p, o, u := m.p, m.o, m.u
 	if o.Has("c") {
 		u.Gecos = o.Get("c")
 	}
@@ -53,7 +84,7 @@ func cmdUsermod(p *kernel.Process) int {
 		if !ok {
 			return refuse(p, 3, "invalid user ID '%s'", o.Get("u"))
 		}
-		if uint32(n) != u.UID && f.uidUsed(uint32(n)) && !o.Has("o") {
+		if uint32(n) != u.UID && m.f.uidUsed(uint32(n)) && !o.Has("o") {
 			return refuse(p, 4, "UID '%d' already exists", n)
 		}
 		if busyUser(p, u, uint32(n)) {
@@ -62,92 +93,119 @@ func cmdUsermod(p *kernel.Process) int {
 		u.UID = uint32(n)
 	}
 	if o.Has("g") {
-		g := f.groupNamed(o.Get("g"))
+		g := m.f.groupNamed(o.Get("g"))
 		if g == nil {
 			return refuse(p, 6, "group '%s' does not exist", o.Get("g"))
 		}
 		u.GID = g.GID
 	}
-	if o.Has("G") {
-		want, ok := f.groupNames(o.Get("G"))
-		if !ok {
-			return 6
-		}
-		for i := range f.groups {
-			g := &f.groups[i]
-			in := slices.Contains(want, g.Name)
-			switch {
-			case o.Has("r"):
-				if in {
-					f.member(g, u.Name, false)
-				}
-			case in:
-				f.member(g, u.Name, true)
-			case !o.Has("a"):
-				f.member(g, u.Name, false)
-			}
-		}
+	return 0
+}
+
+// editGroups sets the groups of -G, adds them with -a, or takes the user out of them with -r.
+func (m *usermod) editGroups() int {
+	if !m.o.Has("G") {
+		return 0
 	}
-	sh := f.shadowOf(u.Name)
-	if sh != nil {
+	names, ok := m.f.groupNames(m.o.Get("G"))
+	if !ok {
+		return 6
+	}
+	for i := range m.f.groups {
+		g := &m.f.groups[i]
+		named := slices.Contains(names, g.Name)
 		switch {
-		case o.Has("p"):
-			sh[1] = o.Get("p")
-			sh[2] = today(p)
-		case o.Has("L"):
-			lockPassword(sh)
-		case o.Has("U"):
-			if sh[1] == "!" {
-				p.Errorf("unlocking the user's password would result in a passwordless account.\nYou should set a password with usermod -p to unlock this user's password.")
-			} else {
-				sh[1] = strings.TrimPrefix(sh[1], "!")
+		case m.o.Has("r"):
+			if named {
+				m.f.member(g, m.u.Name, false)
 			}
+		case named:
+			m.f.member(g, m.u.Name, true)
+		case !m.o.Has("a"):
+			m.f.member(g, m.u.Name, false)
 		}
-		if o.Has("e") {
-			d, err := expiryDay(o.Get("e"))
-			if err != nil {
-				return refuse(p, 3, "invalid date '%s'", o.Get("e"))
-			}
-			sh[7] = d
-		}
-	}
-	if o.Has("l") {
-		n := o.Get("l")
-		if f.user(n) != nil {
-			return refuse(p, 9, "user '%s' already exists", n)
-		}
-		for i := range f.groups {
-			if slices.Contains(f.groups[i].Members, u.Name) {
-				f.member(&f.groups[i], u.Name, false)
-				f.member(&f.groups[i], n, true)
-			}
-		}
-		if sh != nil {
-			sh[0] = n
-		}
-		u.Name = n
-	}
-	home, uid, gid := u.Home, u.UID, u.GID
-	if code := f.save(); code != 0 {
-		return code
-	}
-	if o.Has("m") && home != oldHome {
-		if st, err := p.Stat(oldHome); err != nil || !st.IsDir() {
-			return refuse(p, 0, "The previous home directory (%s) does not exist or is inaccessible. Move cannot be completed.", oldHome)
-		}
-		if err := p.Rename(oldHome, home); err != nil {
-			return refuse(p, 12, "cannot rename directory %s to %s", oldHome, home)
-		}
-	}
-	if uid != oldUID {
-		libc.Walk(p, home, true, func(name string, st kernel.Stat) error {
-			if st.UID == oldUID {
-				return p.Chown(name, int64(uid), int64(gid), false)
-			}
-			return nil
-		})
 	}
 	return 0
+}
+
+// editShadow changes the password and the day on which the account expires.
+func (m *usermod) editShadow() int {
+	p, o, sh := m.p, m.o, m.f.shadowOf(m.u.Name)
+	if sh == nil {
+		return 0
+	}
+	switch {
+	case o.Has("p"):
+		sh[1] = o.Get("p")
+		sh[2] = today(p)
+	case o.Has("L"):
+		lockPassword(sh)
+	case o.Has("U"):
+		if sh[1] == "!" {
+			p.Errorf("unlocking the user's password would result in a passwordless account.\n" +
+				"You should set a password with usermod -p to unlock this user's password.")
+		} else {
+			sh[1] = strings.TrimPrefix(sh[1], "!")
+		}
+	}
+	if o.Has("e") {
+		d, err := expiryDay(o.Get("e"))
+		if err != nil {
+			return refuse(p, 3, "invalid date '%s'", o.Get("e"))
+		}
+		sh[7] = d
+	}
+	return 0
+}
+
+// rename gives the user the name of -l in every file.
+func (m *usermod) rename() int {
+	if !m.o.Has("l") {
+		return 0
+	}
+	name := m.o.Get("l")
+	if m.f.user(name) != nil {
+		return refuse(m.p, 9, "user '%s' already exists", name)
+	}
+	for i := range m.f.groups {
+		if slices.Contains(m.f.groups[i].Members, m.u.Name) {
+			m.f.member(&m.f.groups[i], m.u.Name, false)
+			m.f.member(&m.f.groups[i], name, true)
+		}
+	}
+	if sh := m.f.shadowOf(m.u.Name); sh != nil {
+		sh[0] = name
+	}
+	m.u.Name = name
+	return 0
+}
+
+// moveHome renames the home directory with -m. When it is false, usermod ends with the code.
+func (m *usermod) moveHome() (code int, ok bool) {
+	if !m.o.Has("m") || m.u.Home == m.oldHome {
+		return 0, true
+	}
+	if st, err := m.p.Stat(m.oldHome); err != nil || !st.IsDir() {
+		return refuse(m.p, 0, "The previous home directory (%s) does not exist or is inaccessible. "+
+			"Move cannot be completed.", m.oldHome), false
+	}
+	if err := m.p.Rename(m.oldHome, m.u.Home); err != nil {
+		return refuse(m.p, 12, "cannot rename directory %s to %s", m.oldHome, m.u.Home), false
+	}
+	return 0, true
+}
+
+// chownHome hands what the user owns in the home directory to the new UID.
+func (m *usermod) chownHome() {
+	if m.u.UID == m.oldUID {
+		return
+	}
+	libc.Walk(m.p, m.u.Home, true, func(name string, st kernel.Stat) error {
+		if st.UID == m.oldUID {
+			return m.p.Chown(name, int64(m.u.UID), int64(m.u.GID), false)
+		}
+		return nil
+	})
 }
 
 // busyUser refuses to change a user who runs something.

@@ -65,7 +65,9 @@ func (a *apt) lock(file, what string) int {
 		}
 		if file != frontendLock || seconds >= 0 && !p.Kernel.Now().Before(deadline) {
 			p.Flush()
-			p.Warnf("E: Could not get lock %s. %s\nN: Be aware that removing the lock file is not a solution and may break your system.\nE: %s\n", file, by, what)
+			p.Warnf("E: Could not get lock %s. %s\n"+
+				"N: Be aware that removing the lock file is not a solution and may break your system.\nE: %s\n",
+				file, by, what)
 			return 100
 		}
 		if !told {

@@ -2,7 +2,6 @@ package apt
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -10,6 +9,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/systemd"
 )
+
+const aptGetUsage = "Usage: apt-get [options] command\n" +
+	"       apt-get [options] install|remove pkg1 [pkg2 ...]\n" +
+	"       apt-get [options] source pkg1 [pkg2 ...]\n"
 
 func cmdAptGet(p *kernel.Process) int {
 	conf, bad := aptConfig(p)
@@ -28,57 +31,79 @@ func cmdAptGet(p *kernel.Process) int {
 		return 0
 	}
 	if len(args) == 0 || flags["help"] {
-		p.Printf("apt 2.6.1 (%s)\nUsage: apt-get [options] command\n       apt-get [options] install|remove pkg1 [pkg2 ...]\n       apt-get [options] source pkg1 [pkg2 ...]\n", p.Kernel.Config.Arch)
+		p.Printf("apt 2.6.1 (%s)\n%s", p.Kernel.Config.Arch, aptGetUsage)
 		return libc.BoolToInt(!flags["help"])
 	}
-	a := &apt{p: p, conf: conf, flags: flags, verb: args[0], args: args[1:], from: map[string]candidate{}, named: map[string]bool{}}
+	a := &apt{
+		p: p, conf: conf, flags: flags, verb: args[0], args: args[1:],
+		from: map[string]candidate{}, named: map[string]bool{},
+	}
 	if v := strings.ToLower(conf.get("APT::Get::Assume-Yes")); systemd.IsYes(v) {
 		flags["yes"] = true
 	}
+	return a.get()
+}
+
+// get is the operation of apt-get that the command line names.
+func (a *apt) get() int {
+	p := a.p
+	var operation func() int
 	switch a.verb {
-	case "update", "indextargets", "clean", "autoclean", "check", "install", "reinstall", "remove", "purge", "autoremove", "autopurge", "upgrade", "dist-upgrade", "full-upgrade":
+	case "update":
+		operation = a.update
+	case "indextargets":
+		operation = a.indexTargets
+	case "clean", "autoclean":
+		operation = a.clean
+	case "check", "install", "reinstall", "remove", "purge", "autoremove", "autopurge",
+		"upgrade", "dist-upgrade", "full-upgrade":
+		operation = a.change
 	case "source", "build-dep", "download", "changelog", "satisfy", "dselect-upgrade", "list", "show", "search":
 		p.Warnf("E: hosttest: %s %s is not known to this machine\n", p.Name(), a.verb)
 		return 100
 	default:
 		return aptFail(p, "Invalid operation %s", a.verb)
 	}
-	if a.sources, bad = aptSources(p, conf); bad != "" {
+	var bad string
+	if a.sources, bad = aptSources(p, a.conf); bad != "" {
 		p.Flush()
 		p.Warnf("E: %s\nE: The list of sources could not be read.\n", bad)
 		return 100
 	}
-	switch a.verb {
-	case "update":
-		return a.update()
-	case "indextargets":
-		for _, s := range a.sources {
-			for _, i := range s.indexes() {
-				p.Printf("URI: %s\n\n", i.url(p.Kernel.Config.Arch))
-			}
+	return operation()
+}
+
+// indexTargets prints where the lists are fetched from.
+func (a *apt) indexTargets() int {
+	for _, s := range a.sources {
+		for _, i := range s.indexes() {
+			a.p.Printf("URI: %s\n\n", i.url(a.p.Kernel.Config.Arch))
 		}
-		return 0
-	case "clean", "autoclean":
-		if code := a.lock("/var/cache/apt/archives/lock", "Unable to lock directory /var/cache/apt/archives/"); code != 0 {
-			return code
-		}
-		if a.verb == "clean" {
-			names, _ := p.ReadDir(debDir)
-			for _, n := range names {
-				if strings.HasSuffix(n, ".deb") {
-					p.Unlink(debDir + n)
-				}
-			}
-		}
-		return 0
 	}
-	if !flags["simulate"] && a.verb != "check" {
-		if code := a.lock(frontendLock, "Unable to acquire the dpkg frontend lock ("+frontendLock+"), is another process using it?"); code != 0 {
-			return code
+	return 0
+}
+
+// clean removes the .deb files that were fetched. autoclean finds none that can no longer be fetched.
+func (a *apt) clean() int {
+	code := a.lock("/var/cache/apt/archives/lock", "Unable to lock directory /var/cache/apt/archives/")
+	if code != 0 || a.verb == "autoclean" {
+		return code
+	}
+	names, _ := a.p.ReadDir(debDir)
+	for _, n := range names {
+		if strings.HasSuffix(n, ".deb") {
+			a.p.Unlink(debDir + n)
 		}
-		names, _ := p.ReadDir("/var/lib/dpkg/updates")
-		if slices.ContainsFunc(names, func(n string) bool { _, ok := kernel.ParseUint(n); return ok }) {
-			return aptFail(p, "dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. ")
+	}
+	return 0
+}
+
+// change plans what the command line asks for, and does it.
+func (a *apt) change() int {
+	p := a.p
+	if !a.flags["simulate"] && a.verb != "check" {
+		if code := a.lockFrontend(); code != 0 {
+			return code
 		}
 	}
 	p.Print("Reading package lists...\nBuilding dependency tree...\nReading state information...\n")
@@ -112,8 +137,23 @@ func cmdAptGet(p *kernel.Process) int {
 	return a.commit()
 }
 
-// repair refuses to work beside what an interrupted dpkg left half installed if that cannot be unpacked again. It is not
-// unpacked again unless the command line says so, with --reinstall or another version.
+// lockFrontend takes dpkg's frontend lock, and refuses to work after an interrupted dpkg.
+func (a *apt) lockFrontend() int {
+	code := a.lock(frontendLock,
+		"Unable to acquire the dpkg frontend lock ("+frontendLock+"), is another process using it?")
+	if code != 0 {
+		return code
+	}
+	names, _ := a.p.ReadDir("/var/lib/dpkg/updates")
+	if slices.ContainsFunc(names, func(n string) bool { _, ok := kernel.ParseUint(n); return ok }) {
+		return aptFail(a.p, "dpkg was interrupted, "+
+			"you must manually run 'dpkg --configure -a' to correct the problem. ")
+	}
+	return 0
+}
+
+// repair refuses to work beside what an interrupted dpkg left half installed if that cannot be unpacked again. It is
+// not unpacked again unless the command line says so, with --reinstall or another version.
 func (a *apt) repair() int {
 	for _, s := range packages(a.p.Kernel) {
 		n := s.get("Package")
@@ -133,147 +173,14 @@ func (a *apt) plain(name string) string {
 	return name
 }
 
-func (a *apt) chooseInstall() int {
-	p := a.p
-	type choice struct {
-		name string
-		c    candidate
-	}
-	var chosen []choice
-	code := 0
-	for _, arg := range a.args {
-		if strings.Contains(arg, "/") {
-			if !strings.HasPrefix(arg, "/") && !strings.HasPrefix(arg, ".") {
-				return aptFail(p, "Release '%s' for '%s' was not found", arg[strings.IndexByte(arg, '/')+1:], arg[:strings.IndexByte(arg, '/')])
-			}
-			b, err := p.ReadFile(arg)
-			pk, ok := packageOf(p.Kernel, b)
-			if err != nil || !ok {
-				return aptFail(p, "Unsupported file %s given on commandline", arg)
-			}
-			p.Printf("Note, selecting '%s' instead of '%s'\n", pk.Name, arg)
-			chosen = append(chosen, choice{pk.Name, candidate{pk.Version, pk.arch(p.Kernel.Config.Arch), pk.Depends, nil}})
-			continue
-		}
-		full, version, has := strings.Cut(arg, "=")
-		name := a.plain(full)
-		s, st := a.state(name)
-		if _, known := a.avail[name]; !known && st == "" {
-			if base, ok := strings.CutSuffix(name, "-"); ok {
-				base = a.plain(base)
-				a.named[base] = true
-				if _, st := a.state(base); st != "" {
-					a.drop(base)
-				} else {
-					p.Printf("Package '%s' is not installed, so not removed\n", base)
-				}
-				continue
-			}
-			if libc.IsGlob(name) {
-				for _, n := range slices.Sorted(maps.Keys(a.avail)) {
-					if c, ok := a.candidate(n); ok && libc.Fnmatch(name, n) {
-						p.Printf("Note, selecting '%s' for glob '%s'\n", n, name)
-						chosen = append(chosen, choice{n, c})
-					}
-				}
-				continue
-			}
-			if list := a.offered(name); len(list) == 1 {
-				// The one package that provides it is taken without a word, when apt-get is quiet.
-				c, _ := a.candidate(list[0])
-				chosen = append(chosen, choice{list[0], c})
-				continue
-			} else if len(list) > 0 {
-				p.Printf("Package %s is a virtual package provided by:\n", name)
-				for _, n := range list {
-					c, _ := a.candidate(n)
-					p.Printf("  %s %s\n", n, c.version)
-				}
-				p.Print("You should explicitly select one to install.\n\n")
-				p.Flush()
-				p.Warnf("E: Package '%s' has no installation candidate\n", name)
-				code = 100
-				continue
-			}
-			p.Flush()
-			p.Warnf("E: Unable to locate package %s\n", full)
-			if strings.Contains(full, ".") {
-				p.Warnf("E: Couldn't find any package by glob '%s'\n", full)
-			}
-			code = 100
-			continue
-		}
-		c, ok := a.candidate(name)
-		if has {
-			at := slices.IndexFunc(a.avail[name], func(c candidate) bool { return c.version == version })
-			switch {
-			case at >= 0:
-				c, ok = a.avail[name][at], true
-				p.Printf("Selected version '%s' (%s [%s]) for '%s'\n", version, c.release(), c.arch, name)
-			case st != "" && s.get("Version") == version:
-				c, ok = candidate{version, s.get("Architecture"), s.get("Depends"), nil}, true
-			default:
-				p.Printf("Package %s is not available, but is referred to by another package.\nThis may mean that the package is missing, has been obsoleted, or\nis only available from another source\n\n", name)
-				p.Flush()
-				p.Warnf("E: Version '%s' for '%s' was not found\n", version, name)
-				code = 100
-				continue
-			}
-		}
-		if !ok {
-			if st == "" {
-				p.Printf("Package %s is not available, but is referred to by another package.\nThis may mean that the package is missing, has been obsoleted, or\nis only available from another source\n\n", name)
-				p.Flush()
-				p.Warnf("E: Package '%s' has no installation candidate\n", name)
-				code = 100
-				continue
-			}
-			c = candidate{s.get("Version"), s.get("Architecture"), s.get("Depends"), nil}
-		}
-		// What is installed and newer than the lists stays, unless a version was asked for.
-		if !has && st != "" && compareVersions(s.get("Version"), c.version) > 0 {
-			c = candidate{s.get("Version"), s.get("Architecture"), s.get("Depends"), nil}
-		}
-		chosen = append(chosen, choice{name, c})
-	}
-	if code != 0 {
-		return code
-	}
-	for _, x := range chosen {
-		a.named[x.name] = true
-		s, st := a.state(x.name)
-		same := st != "" && s.get("Version") == x.c.version
-		switch {
-		case same && !a.flags["reinstall"] && a.verb != "reinstall":
-			p.Printf("%s is already the newest version (%s).\n", x.name, x.c.version)
-			if autoMarked(p, x.name) {
-				p.Printf("%s set to manually installed.\n", x.name)
-				if !a.flags["simulate"] {
-					markAuto(p, x.name, false)
-				}
-			}
-			continue
-		case same && len(x.c.places) == 0:
-			p.Printf("Reinstallation of %s is not possible, it cannot be downloaded.\n", x.name)
-			continue
-		case st == "" && a.flags["only-upgrade"]:
-			p.Printf("Skipping %s, it is not installed and only upgrades are requested.\n", x.name)
-			continue
-		case st != "" && a.flags["no-upgrade"]:
-			p.Printf("Skipping %s, it is already installed and upgrade is not set.\n", x.name)
-			continue
-		}
-		a.add(x.name, x.c)
-	}
-	return a.checkPlan()
-}
-
 // checkPlan says which dependencies would be broken.
 func (a *apt) checkPlan() int {
 	p := a.p
 	for _, s := range packages(p.Kernel) {
 		n := s.get("Package")
-		if _, st := a.state(n); st == "" || slices.Contains(a.remove, n) || slices.ContainsFunc(a.install, func(pk Package) bool { return pk.Name == n }) {
+		changed := slices.Contains(a.remove, n) ||
+			slices.ContainsFunc(a.install, func(pk Package) bool { return pk.Name == n })
+		if _, st := a.state(n); st == "" || changed {
 			continue
 		}
 		for _, any := range parseRelations(s.get("Depends")) {
@@ -290,17 +197,24 @@ func (a *apt) checkPlan() int {
 	for _, pk := range a.install {
 		for _, any := range parseRelations(pk.Depends) {
 			if !a.holds(any) && len(a.unmet) == 0 {
-				a.unmet = append(a.unmet, fmt.Sprintf(" %s : Depends: %s but it is not going to be installed", pk.Name, relationText(any)))
+				a.unmet = append(a.unmet, fmt.Sprintf(" %s : Depends: %s but it is not going to be installed",
+					pk.Name, relationText(any)))
 			}
 		}
 		if slices.Contains(a.remove, pk.Name) {
-			a.unmet = append(a.unmet, fmt.Sprintf(" %s : Conflicts: with a package that is to be installed too", pk.Name))
+			a.unmet = append(a.unmet,
+				fmt.Sprintf(" %s : Conflicts: with a package that is to be installed too", pk.Name))
 		}
 	}
 	if len(a.unmet) == 0 {
 		return 0
 	}
-	p.Print("Some packages could not be installed. This may mean that you have\nrequested an impossible situation or if you are using the unstable\ndistribution that some required packages have not yet been created\nor been moved out of Incoming.\nThe following information may help to resolve the situation:\n\nThe following packages have unmet dependencies:\n")
+	p.Print("Some packages could not be installed. This may mean that you have\n" +
+		"requested an impossible situation or if you are using the unstable\n" +
+		"distribution that some required packages have not yet been created\n" +
+		"or been moved out of Incoming.\n" +
+		"The following information may help to resolve the situation:\n\n" +
+		"The following packages have unmet dependencies:\n")
 	for _, u := range a.unmet {
 		p.Print(u, "\n")
 	}

@@ -76,7 +76,8 @@ func (i index) place(arch string) string {
 }
 
 // debianHosts are the archives that sign with keys which Raspberry Pi OS has.
-var debianHosts = []string{"debian.test/debian", "debian.org/debian", "archive.raspberrypi.test/debian", "archive.raspberrypi.com/debian", "archive.raspberrypi.org/debian"}
+var debianHosts = []string{"debian.test/debian", "debian.org/debian", "archive.raspberrypi.test/debian",
+	"archive.raspberrypi.com/debian", "archive.raspberrypi.org/debian"}
 
 func (s aptSource) isDebian() bool {
 	return slices.ContainsFunc(debianHosts, func(h string) bool { return strings.Contains(s.uri, h) })
@@ -89,13 +90,15 @@ func (i index) provides(pk Package) bool {
 		return first && strings.Contains(i.source.uri, pk.Source)
 	}
 	uri := strings.TrimSuffix(i.source.uri, "/")
-	return (strings.HasSuffix(uri, "debian.test/debian") || strings.HasSuffix(uri, "debian.org/debian")) && i.component == "main" &&
-		slices.Contains([]string{"bookworm", "oldstable", "stable"}, i.source.suite)
+	return (strings.HasSuffix(uri, "debian.test/debian") || strings.HasSuffix(uri, "debian.org/debian")) &&
+		i.component == "main" && slices.Contains([]string{"bookworm", "oldstable", "stable"}, i.source.suite)
 }
 
 // known tells whether the source's host answers.
 func (s aptSource) known(all []Package) bool {
-	return s.isDebian() || slices.ContainsFunc(all, func(pk Package) bool { return pk.Source != "" && strings.Contains(s.uri, pk.Source) })
+	return s.isDebian() || slices.ContainsFunc(all, func(pk Package) bool {
+		return pk.Source != "" && strings.Contains(s.uri, pk.Source)
+	})
 }
 
 // sources reads the lists of sources. The text is what apt says of the first entry that it cannot read.
@@ -132,7 +135,9 @@ func aptSources(p *kernel.Process, conf aptConf) (out []aptSource, problem strin
 	if problem := contradiction(out); problem != "" {
 		return nil, problem
 	}
-	return slices.DeleteFunc(out, func(s aptSource) bool { return len(s.archs) > 0 && !slices.Contains(s.archs, p.Kernel.Config.Arch) }), ""
+	return slices.DeleteFunc(out, func(s aptSource) bool {
+		return len(s.archs) > 0 && !slices.Contains(s.archs, p.Kernel.Config.Arch)
+	}), ""
 }
 
 // contradiction is what apt says of two entries for one source that say different things of its keys.
@@ -152,7 +157,8 @@ func contradiction(sources []aptSource) string {
 		case was.trusted != now.trusted:
 			return "Conflicting values set for option Trusted regarding source " + uri + " " + s.suite
 		default:
-			return "Conflicting values set for option Signed-By regarding source " + uri + " " + s.suite + ": " + was.signedBy + " != " + now.signedBy
+			return "Conflicting values set for option Signed-By regarding source " + uri + " " + s.suite + ": " +
+				was.signedBy + " != " + now.signedBy
 		}
 	}
 	return ""
@@ -270,7 +276,12 @@ func parseSources(text, file string) (out []aptSource, problem string) {
 					}
 					return nil, bad("absolute Suite Component")
 				}
-				out = append(out, aptSource{u, su, components, strings.Fields(parsed.get("Architectures")), strings.TrimSpace(parsed.get("Signed-By")), systemd.IsYes(strings.ToLower(parsed.get("Trusted")))})
+				out = append(out, aptSource{
+					uri: u, suite: su, components: components,
+					archs:    strings.Fields(parsed.get("Architectures")),
+					signedBy: strings.TrimSpace(parsed.get("Signed-By")),
+					trusted:  systemd.IsYes(strings.ToLower(parsed.get("Trusted"))),
+				})
 			}
 		}
 	}
@@ -286,7 +297,8 @@ func keyed(p *kernel.Process, s aptSource) bool {
 		return true
 	case strings.HasPrefix(s.signedBy, "/"):
 		b, err := p.ReadFile(s.signedBy)
-		return err == nil && (path.Ext(s.signedBy) != ".asc" && len(b) > 0 || strings.Contains(string(b), "BEGIN PGP PUBLIC KEY BLOCK"))
+		return err == nil && (path.Ext(s.signedBy) != ".asc" && len(b) > 0 ||
+			strings.Contains(string(b), "BEGIN PGP PUBLIC KEY BLOCK"))
 	case s.isDebian():
 		return true
 	}

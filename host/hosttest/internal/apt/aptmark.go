@@ -12,7 +12,9 @@ const extendedStates = "/var/lib/apt/extended_states"
 // autoMarked tells whether a package was installed for the sake of another.
 func autoMarked(p *kernel.Process, name string) bool {
 	b, _ := p.ReadFile(extendedStates)
-	return slices.ContainsFunc(parseStatus(string(b)), func(s *stanza) bool { return s.get("Package") == name && s.get("Auto-Installed") == "1" })
+	return slices.ContainsFunc(parseStatus(string(b)), func(s *stanza) bool {
+		return s.get("Package") == name && s.get("Auto-Installed") == "1"
+	})
 }
 
 func markAuto(p *kernel.Process, name string, auto bool) error {
@@ -95,110 +97,149 @@ func cmdAptMark(p *kernel.Process) int {
 		p.Printf("apt 2.6.1 (%s)\nUsage: apt-mark [options] {auto|manual} pkg1 [pkg2 ...]\n", p.Kernel.Config.Arch)
 		return 1
 	}
-	verb, args := args[0], args[1:]
-	switch verb {
+	a := &apt{p: p, conf: conf, verb: args[0], args: args[1:]}
+	var set func(name string) int
+	switch a.verb {
 	case "showhold", "showholds", "showheld", "showauto", "showmanual":
-		for _, s := range packages(p.Kernel) {
-			n := s.get("Package")
-			want, _, _ := s.state()
-			show := want == "hold"
-			switch verb {
-			case "showauto":
-				show = s.installed() && autoMarked(p, n)
-			case "showmanual":
-				show = s.installed() && !autoMarked(p, n)
-			}
-			if show && (len(args) == 0 || slices.Contains(args, n)) {
-				p.Print(n, "\n")
-			}
-		}
+		a.showMarked()
 		return 0
-	case "hold", "unhold", "auto", "manual":
+	case "hold", "unhold":
+		set = a.setHold
+	case "auto", "manual":
+		set = a.setAuto
 	default:
-		return aptFail(p, "Invalid operation %s", verb)
+		return aptFail(p, "Invalid operation %s", a.verb)
 	}
-	sources, bad := aptSources(p, conf)
-	if bad != "" {
+	names, code := a.markNames()
+	if code != 0 {
+		return code
+	}
+	for _, n := range names {
+		if code := set(n); code != 0 {
+			return code
+		}
+	}
+	return 0
+}
+
+// showMarked prints the packages that have the mark, of all or of those that are named.
+func (a *apt) showMarked() {
+	for _, s := range packages(a.p.Kernel) {
+		n := s.get("Package")
+		show := false
+		switch a.verb {
+		case "showauto":
+			show = s.installed() && autoMarked(a.p, n)
+		case "showmanual":
+			show = s.installed() && !autoMarked(a.p, n)
+		default:
+			want, _, _ := s.state()
+			show = want == "hold"
+		}
+		if show && (len(a.args) == 0 || slices.Contains(a.args, n)) {
+			a.p.Print(n, "\n")
+		}
+	}
+}
+
+// markNames finds the packages of the command line. All of them must be there, or else apt-mark ends with the code.
+func (a *apt) markNames() (names []string, code int) {
+	p := a.p
+	var bad string
+	if a.sources, bad = aptSources(p, a.conf); bad != "" {
 		p.Warnf("E: %s\nE: The list of sources could not be read.\n", bad)
-		return 100
+		return nil, 100
 	}
-	avail := available(p, sources)
-	a := &apt{p: p, avail: avail}
-	var names []string
-	missing := false
-	for _, arg := range args {
+	a.avail = available(p, a.sources)
+	for _, arg := range a.args {
 		n := a.plain(arg)
-		if _, ok := avail[n]; !ok && findPackage(p.Kernel, n) == nil {
+		if _, ok := a.avail[n]; !ok && findPackage(p.Kernel, n) == nil {
 			p.Warnf("E: Unable to locate package %s\n", arg)
-			missing = true
+			code = 100
 			continue
 		}
 		names = append(names, n)
 	}
 	if len(names) == 0 {
-		return aptFail(p, "No packages found")
+		return nil, aptFail(p, "No packages found")
 	}
-	if missing {
-		return 100
+	return names, code
+}
+
+// setAuto marks an installed package as installed for another's sake, or not.
+func (a *apt) setAuto(name string) int {
+	p, auto, word := a.p, a.verb == "auto", "manually"
+	if auto {
+		word = "automatically"
 	}
-	if verb == "auto" || verb == "manual" {
-		for _, n := range names {
-			word := map[string]string{"auto": "automatically", "manual": "manually"}[verb]
-			if s := findPackage(p.Kernel, n); s == nil || !s.installed() {
-				p.Printf("%s can not be marked as it is not installed.\n", n)
-				continue
-			}
-			if autoMarked(p, n) == (verb == "auto") {
-				p.Printf("%s was already set to %s installed.\n", n, word)
-				continue
-			}
-			if err := markAuto(p, n, verb == "auto"); err != nil {
-				p.Flush()
-				p.Warnf("E: Could not create temporary file for %s - mkstemp (%s)\nE: Failed to write temporary StateFile %s\n", extendedStates, errnoText(err), extendedStates)
-				return 100
-			}
-			p.Printf("%s set to %s installed.\n", n, word)
-		}
+	if s := findPackage(p.Kernel, name); s == nil || !s.installed() {
+		p.Printf("%s can not be marked as it is not installed.\n", name)
 		return 0
 	}
-	for _, n := range names {
-		s := findPackage(p.Kernel, n)
-		want, flag, st := "unknown", "ok", "not-installed"
-		if s != nil {
-			want, flag, st = s.state()
-		}
-		if (want == "hold") == (verb == "hold") {
-			p.Printf("%s was already %s.\n", n, map[string]string{"hold": "set on hold", "unhold": "not on hold"}[verb])
-			continue
-		}
-		if p.UID != 0 {
-			p.Flush()
-			p.Warnf("dpkg: error: required read/write access to the dpkg database directory /var/lib/dpkg\nE: Sub-process dpkg --set-selections returned an error code (2)\nE: Executing dpkg failed. Are you root?\n")
-			return 100
-		}
+	if autoMarked(p, name) == auto {
+		p.Printf("%s was already set to %s installed.\n", name, word)
+		return 0
+	}
+	if err := markAuto(p, name, auto); err != nil {
+		p.Flush()
+		p.Warnf("E: Could not create temporary file for %s - mkstemp (%s)\n"+
+			"E: Failed to write temporary StateFile %s\n", extendedStates, errnoText(err), extendedStates)
+		return 100
+	}
+	p.Printf("%s set to %s installed.\n", name, word)
+	return 0
+}
+
+// setHold has dpkg hold a package, or no longer.
+func (a *apt) setHold(name string) int {
+	p, hold := a.p, a.verb == "hold"
+	s := findPackage(p.Kernel, name)
+	want, flag, st := "unknown", "ok", "not-installed"
+	if s != nil {
+		want, flag, st = s.state()
+	}
+	switch {
+	case hold && want == "hold":
+		p.Printf("%s was already set on hold.\n", name)
+		return 0
+	case !hold && want != "hold":
+		p.Printf("%s was already not on hold.\n", name)
+		return 0
+	case p.UID != 0:
+		return dpkgSelectionsFail(p,
+			"required read/write access to the dpkg database directory /var/lib/dpkg")
+	}
+	switch {
+	case hold:
 		want = "hold"
-		if verb == "unhold" {
-			if want = "install"; st == "not-installed" {
-				want = "unknown"
-			}
+	case st == "not-installed":
+		want = "unknown"
+	default:
+		want = "install"
+	}
+	err := editPackage(p, name, func(s *stanza) *stanza {
+		if s == nil {
+			s = &stanza{fields: map[string]string{}}
+			s.set("Package", name)
 		}
-		if err := editPackage(p, n, func(s *stanza) *stanza {
-			if s == nil {
-				s = &stanza{fields: map[string]string{}}
-				s.set("Package", n)
-			}
-			s.set("Status", want+" "+flag+" "+st)
-			return s
-		}); err != nil {
-			p.Flush()
-			p.Warnf("dpkg: error: %s\nE: Sub-process dpkg --set-selections returned an error code (2)\nE: Executing dpkg failed. Are you root?\n", kernel.Strerror(err))
-			return 100
-		}
-		if verb == "hold" {
-			p.Printf("%s set on hold.\n", n)
-		} else {
-			p.Printf("Canceled hold on %s.\n", n)
-		}
+		s.set("Status", want+" "+flag+" "+st)
+		return s
+	})
+	switch {
+	case err != nil:
+		return dpkgSelectionsFail(p, kernel.Strerror(err))
+	case hold:
+		p.Printf("%s set on hold.\n", name)
+	default:
+		p.Printf("Canceled hold on %s.\n", name)
 	}
 	return 0
+}
+
+// dpkgSelectionsFail says that dpkg did not set a hold, and gives APT's exit code.
+func dpkgSelectionsFail(p *kernel.Process, why string) int {
+	p.Flush()
+	p.Warnf("dpkg: error: %s\nE: Sub-process dpkg --set-selections returned an error code (2)\n"+
+		"E: Executing dpkg failed. Are you root?\n", why)
+	return 100
 }

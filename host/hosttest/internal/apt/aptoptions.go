@@ -9,13 +9,18 @@ import (
 )
 
 // aptFlags are the options without an argument, by their short letter or the first of their names.
-var aptFlags = strings.Fields(`yes assume-yes>yes simulate just-print>simulate dry-run>simulate recon>simulate no-act>simulate download-only
-	fix-broken fix-missing ignore-missing>fix-missing show-upgraded verbose-versions no-install-recommends install-recommends no-install-suggests install-suggests
-	allow-downgrades allow-change-held-packages allow-remove-essential allow-unauthenticated allow-insecure-repositories allow-releaseinfo-change reinstall purge
-	only-upgrade no-upgrade no-remove auto-remove autoremove>auto-remove print-uris no-download trivial-only force-yes with-new-pkgs quiet help version assume-no
-	no-list-cleanup list-cleanup`)
+var aptFlags = strings.Fields(`yes assume-yes>yes simulate just-print>simulate dry-run>simulate recon>simulate
+	no-act>simulate download-only fix-broken fix-missing ignore-missing>fix-missing show-upgraded verbose-versions
+	no-install-recommends install-recommends no-install-suggests install-suggests allow-downgrades
+	allow-change-held-packages allow-remove-essential allow-unauthenticated allow-insecure-repositories
+	allow-releaseinfo-change reinstall purge only-upgrade no-upgrade no-remove auto-remove autoremove>auto-remove
+	print-uris no-download trivial-only force-yes with-new-pkgs quiet help version assume-no no-list-cleanup
+	list-cleanup`)
 
-var aptShort = map[byte]string{'y': "yes", 's': "simulate", 'd': "download-only", 'f': "fix-broken", 'm': "fix-missing", 'u': "show-upgraded", 'V': "verbose-versions", 'q': "quiet", 'h': "help", 'v': "version"}
+var aptShort = map[byte]string{
+	'y': "yes", 's': "simulate", 'd': "download-only", 'f': "fix-broken", 'm': "fix-missing", 'u': "show-upgraded",
+	'V': "verbose-versions", 'q': "quiet", 'h': "help", 'v': "version",
+}
 
 // aptOptions reads a command line as APT's programs do. The text is their error.
 func aptOptions(p *kernel.Process, c aptConf) (flags map[string]bool, args []string, problem string) {
@@ -80,7 +85,8 @@ func aptOptions(p *kernel.Process, c aptConf) (flags map[string]bool, args []str
 				case aptShort[ch] != "":
 					flags[aptShort[ch]] = true
 				default:
-					return nil, nil, fmt.Sprintf("Command line option '%c' [from %s] is not understood in combination with the other options.", ch, w)
+					return nil, nil, fmt.Sprintf("Command line option '%c' [from %s] is not understood "+
+						"in combination with the other options.", ch, w)
 				}
 			}
 		default:

@@ -56,10 +56,12 @@ func candidateOf(name string, versions []candidate, pins []aptPin) (candidate, b
 			case "version":
 				hit = libc.Fnmatch(strings.TrimSpace(what), c.version)
 			case "origin":
-				hit = slices.ContainsFunc(c.places, func(i index) bool { return strings.Contains(i.source.uri, strings.Trim(what, `"`)) })
+				host := strings.Trim(what, `"`)
+				hit = slices.ContainsFunc(c.places, func(i index) bool { return strings.Contains(i.source.uri, host) })
 			case "release":
+				terms := strings.FieldsFunc(what, func(r rune) bool { return r == ',' || r == ' ' })
 				hit = what == "*" || slices.ContainsFunc(c.places, func(i index) bool {
-					return slices.Contains(strings.FieldsFunc(what, func(r rune) bool { return r == ',' || r == ' ' }), "n="+i.source.suite)
+					return slices.Contains(terms, "n="+i.source.suite)
 				})
 			}
 			if hit {

@@ -42,7 +42,10 @@ func (a *apt) after(name string) (string, bool) {
 func (a *apt) holds(any []relation) bool {
 	return slices.ContainsFunc(any, func(r relation) bool {
 		v, ok := a.after(r.name)
-		return ok && r.allows(v) || r.op == "" && slices.ContainsFunc(a.providers(r.name), func(n string) bool { _, ok := a.after(n); return ok })
+		return ok && r.allows(v) || r.op == "" && slices.ContainsFunc(a.providers(r.name), func(n string) bool {
+			_, ok := a.after(n)
+			return ok
+		})
 	})
 }
 
@@ -103,60 +106,73 @@ func (a *apt) add(name string, c candidate) {
 	a.from[name] = c
 	a.remove = slices.DeleteFunc(a.remove, func(n string) bool { return n == name })
 	for _, any := range parseRelations(pk.Depends) {
-		if a.holds(any) {
+		if a.holds(any) || a.satisfy(any) {
 			continue
 		}
-		found := false
-		for _, r := range any {
-			for _, x := range a.avail[r.name] {
-				if s, st := a.state(r.name); st != "" && compareVersions(x.version, s.get("Version")) < 0 {
-					break // nothing is downgraded that was not asked for
-				}
-				if best, ok := a.candidate(r.name); r.allows(x.version) && (!ok || best.version == x.version || r.op == "=") {
-					a.add(r.name, x)
-					found = true
-					break
-				}
-			}
-			if found {
-				break
-			}
-			if r.op == "" {
-				if list := a.providers(r.name); len(list) > 0 {
-					if c, ok := a.candidate(list[0]); ok {
-						a.add(list[0], c)
-						found = true
-						break
-					}
-				}
-			}
+		why := "but it is not installable"
+		if v, ok := a.after(any[0].name); ok {
+			why = "but " + v + " is to be installed"
+		} else if c, ok := a.candidate(any[0].name); ok {
+			why = "but " + c.version + " is to be installed"
 		}
-		if !found {
-			why := "but it is not installable"
-			if v, ok := a.after(any[0].name); ok {
-				why = "but " + v + " is to be installed"
-			} else if c, ok := a.candidate(any[0].name); ok {
-				why = "but " + c.version + " is to be installed"
-			}
-			a.unmet = append(a.unmet, fmt.Sprintf(" %s : Depends: %s %s", name, relationText(any), why))
-		}
+		a.unmet = append(a.unmet, fmt.Sprintf(" %s : Depends: %s %s", name, relationText(any), why))
 	}
 	// Dependencies come first.
 	at := slices.IndexFunc(a.install, func(x Package) bool { return x.Name == name })
 	a.install = append(slices.Delete(a.install, at, at+1), pk)
-	for _, s := range packages(k) {
+	a.resolveConflicts(pk)
+}
+
+// satisfy plans a version that a dependency of alternatives allows, of the first that can be had.
+func (a *apt) satisfy(any []relation) bool {
+	for _, r := range any {
+		if c, ok := a.allowed(r); ok {
+			a.add(r.name, c)
+			return true
+		}
+		if r.op != "" {
+			continue
+		}
+		if list := a.providers(r.name); len(list) > 0 {
+			if c, ok := a.candidate(list[0]); ok {
+				a.add(list[0], c)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// allowed is the version that a dependency can be satisfied with. Nothing is downgraded that was not asked for.
+func (a *apt) allowed(r relation) (candidate, bool) {
+	s, st := a.state(r.name)
+	best, ok := a.candidate(r.name)
+	for _, c := range a.avail[r.name] {
+		if st != "" && compareVersions(c.version, s.get("Version")) < 0 {
+			break
+		}
+		if r.allows(c.version) && (!ok || best.version == c.version || r.op == "=") {
+			return c, true
+		}
+	}
+	return candidate{}, false
+}
+
+// resolveConflicts plans the removal of what cannot stay beside a package.
+func (a *apt) resolveConflicts(pk Package) {
+	for _, s := range packages(a.p.Kernel) {
 		n := s.get("Package")
-		if _, st := a.state(n); st == "" || n == name || slices.Contains(a.remove, n) {
+		if _, st := a.state(n); st == "" || n == pk.Name || slices.Contains(a.remove, n) {
 			continue
 		}
 		for _, any := range parseRelations(s.get("Conflicts")) {
-			if any[0].means(name, pk.Version, pk.Provides) {
-				a.conflict(name, n, any[0])
+			if any[0].means(pk.Name, pk.Version, pk.Provides) {
+				a.conflict(pk.Name, n, any[0])
 			}
 		}
 		for _, any := range parseRelations(pk.Conflicts) {
 			if any[0].means(n, s.get("Version"), s.get("Provides")) {
-				a.conflict(name, n, any[0])
+				a.conflict(pk.Name, n, any[0])
 			}
 		}
 	}

@@ -27,7 +27,9 @@ func Add(k *kernel.Kernel, pk Package) {
 	a := kernel.Local[archive](k)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.packages = slices.DeleteFunc(slices.Clone(a.packages), func(x Package) bool { return x.Name == pk.Name && x.Version == pk.Version })
+	a.packages = slices.DeleteFunc(slices.Clone(a.packages), func(x Package) bool {
+		return x.Name == pk.Name && x.Version == pk.Version
+	})
 	a.packages = append(a.packages, pk)
 }
 

@@ -28,6 +28,10 @@ func pendingPackages(p *kernel.Process) []string {
 // configureAll configures packages in the order of their dependencies, and says what dpkg says of those that cannot be.
 func configureAll(p *kernel.Process, names []string) int {
 	var failed []string
+	unconfigured := func(n string) []string {
+		depends := findPackage(p.Kernel, n).get("Depends")
+		return unmetField(p.Kernel, depends, func(st string) bool { return st == "installed" })
+	}
 	for progress := true; progress && len(names) > 0; {
 		progress = false
 		var rest []string
@@ -35,14 +39,15 @@ func configureAll(p *kernel.Process, names []string) int {
 			s := findPackage(p.Kernel, n)
 			if s == nil {
 				p.Flush()
-				p.Warnf("dpkg: error processing package %[1]s (--configure):\n no package named '%[1]s' is installed, cannot configure\n", n)
+				p.Warnf("dpkg: error processing package %[1]s (--configure):\n"+
+					" no package named '%[1]s' is installed, cannot configure\n", n)
 				failed = append(failed, n)
 				continue
 			}
 			if s.installed() {
 				continue
 			}
-			if len(unmetField(p.Kernel, s.get("Depends"), func(st string) bool { return st == "installed" })) > 0 {
+			if len(unconfigured(n)) > 0 {
 				rest = append(rest, n)
 				continue
 			}
@@ -58,7 +63,7 @@ func configureAll(p *kernel.Process, names []string) int {
 	for _, n := range names {
 		p.Flush()
 		p.Warnf("dpkg: dependency problems prevent configuration of %s:\n", n)
-		for _, d := range unmetField(p.Kernel, findPackage(p.Kernel, n).get("Depends"), func(st string) bool { return st == "installed" }) {
+		for _, d := range unconfigured(n) {
 			name, _, _ := strings.Cut(d, " ")
 			why := "is not installed"
 			if s := findPackage(p.Kernel, name); s != nil {
@@ -66,7 +71,8 @@ func configureAll(p *kernel.Process, names []string) int {
 			}
 			p.Warnf(" %s depends on %s; however:\n  Package %s %s.\n", n, d, name, why)
 		}
-		p.Warnf("\ndpkg: error processing package %s (--configure):\n dependency problems - leaving unconfigured\n", n)
+		p.Warnf("\ndpkg: error processing package %s (--configure):\n"+
+			" dependency problems - leaving unconfigured\n", n)
 		failed = append(failed, n)
 	}
 	if len(failed) > 0 {
@@ -112,8 +118,10 @@ func configure(p *kernel.Process, name string) error {
 		return err
 	}
 	if pk.Postinst != "" {
-		if code := quietRun(p, true, "/var/lib/dpkg/info/"+name+".postinst", "configure", s.get("Config-Version")); code != 0 {
-			return fmt.Errorf("installed %s package post-installation script subprocess returned error exit status %d", name, code)
+		script := "/var/lib/dpkg/info/" + name + ".postinst"
+		if code := quietRun(p, true, script, "configure", s.get("Config-Version")); code != 0 {
+			return fmt.Errorf("installed %s package post-installation script subprocess returned error exit status %d",
+				name, code)
 		}
 	}
 	setUpUnits(p, pk, fresh)
@@ -126,7 +134,8 @@ func configure(p *kernel.Process, name string) error {
 	})
 }
 
-// conffile decides between a configuration file and its new version as dpkg does (deb-conffiles(5), dpkg(1) --force-conf*).
+// conffile decides between a configuration file and its new version as dpkg does (deb-conffiles(5), and --force-conf*
+// of dpkg(1)).
 func conffile(p *kernel.Process, s *stanza, file, content string) error {
 	tmp := file + ".dpkg-new"
 	if _, err := p.Lstat(tmp); err == syscall.ENOENT {
@@ -159,11 +168,14 @@ func conffile(p *kernel.Process, s *stanza, file, content string) error {
 	p.Printf("\nConfiguration file '%s'\n", file)
 	switch {
 	case last == "":
-		p.Print(" ==> File on system created by you or by a script.\n ==> File also in package provided by package maintainer.\n")
+		p.Print(" ==> File on system created by you or by a script.\n" +
+			" ==> File also in package provided by package maintainer.\n")
 	case !there:
-		p.Print(" ==> Deleted (by you or by a script) since installation.\n ==> Package distributor has shipped an updated version.\n")
+		p.Print(" ==> Deleted (by you or by a script) since installation.\n" +
+			" ==> Package distributor has shipped an updated version.\n")
 	default:
-		p.Print(" ==> Modified (by you or by a script) since installation.\n ==> Package distributor has shipped an updated version.\n")
+		p.Print(" ==> Modified (by you or by a script) since installation.\n" +
+			" ==> Package distributor has shipped an updated version.\n")
 	}
 	switch {
 	case slices.Contains(p.Args, "--force-confold"):
@@ -178,7 +190,12 @@ func conffile(p *kernel.Process, s *stanza, file, content string) error {
 		}
 		return take()
 	}
-	p.Print("   What would you like to do about it ?  Your options are:\n    Y or I  : install the package maintainer's version\n    N or O  : keep your currently-installed version\n      D     : show the differences between the versions\n      Z     : start a shell to examine the situation\n The default action is to keep your current version.\n")
+	p.Print("   What would you like to do about it ?  Your options are:\n" +
+		"    Y or I  : install the package maintainer's version\n" +
+		"    N or O  : keep your currently-installed version\n" +
+		"      D     : show the differences between the versions\n" +
+		"      Z     : start a shell to examine the situation\n" +
+		" The default action is to keep your current version.\n")
 	for {
 		p.Printf("*** %s (Y/I/N/O/D/Z) [default=N] ? ", path.Base(file))
 		p.Flush()

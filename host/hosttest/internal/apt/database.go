@@ -66,7 +66,11 @@ func packages(k *kernel.Kernel) []*stanza {
 func findPackage(k *kernel.Kernel, name string) *stanza {
 	name, arch, _ := strings.Cut(name, ":")
 	for _, s := range packages(k) {
-		if s.get("Package") == name && (arch == "" || arch == "any" || s.get("Architecture") == arch || arch == k.Config.Arch && s.get("Architecture") == "all") {
+		if s.get("Package") != name {
+			continue
+		}
+		of := s.get("Architecture")
+		if arch == "" || arch == "any" || of == arch || arch == k.Config.Arch && of == "all" {
 			return s
 		}
 	}

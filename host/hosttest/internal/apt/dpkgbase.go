@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// BasePackages is what Raspberry Pi OS Lite (Debian 12) has installed, as far as labs look at it: name, version, section,
-// priority, flags (e: essential, s: Multi-Arch same, f: foreign, a: architecture all).
+// BasePackages is what Raspberry Pi OS Lite (Debian 12) has installed, as far as labs look at it: name, version,
+// section, priority, flags (e: essential, s: Multi-Arch same, f: foreign, a: architecture all).
 const BasePackages = `adduser 3.134 admin important fa
 apt 2.6.1 admin required
 avahi-daemon 0.8-10+deb12u1 net optional f
@@ -90,7 +90,8 @@ func BaseStatus(arch string) string {
 		if strings.Contains(flags, "e") {
 			b.WriteString("Essential: yes\n")
 		}
-		fmt.Fprintf(&b, "Status: install ok installed\nPriority: %s\nSection: %s\nInstalled-Size: 512\nMaintainer: Debian Developers <debian-devel@lists.debian.org>\nArchitecture: %s\n", f[3], f[2], a)
+		fmt.Fprintf(&b, "Status: install ok installed\nPriority: %s\nSection: %s\nInstalled-Size: 512\n"+
+			"Maintainer: Debian Developers <debian-devel@lists.debian.org>\nArchitecture: %s\n", f[3], f[2], a)
 		switch {
 		case strings.Contains(flags, "s"):
 			b.WriteString("Multi-Arch: same\n")

@@ -56,7 +56,8 @@ func lockDpkg(p *kernel.Process) (release func(), busy string) {
 	return release, ""
 }
 
-const lockAdvice = "\nNote: removing the lock file is always wrong, can damage the locked area\nand the entire system. See <https://wiki.debian.org/Teams/Dpkg/FAQ#db-lock>."
+const lockAdvice = "\nNote: removing the lock file is always wrong, can damage the locked area\n" +
+	"and the entire system. See <https://wiki.debian.org/Teams/Dpkg/FAQ#db-lock>."
 
 // journalFile is what a dpkg that is interrupted leaves behind: apt-get refuses to work until dpkg --configure -a.
 const journalFile = "/var/lib/dpkg/updates/0000"

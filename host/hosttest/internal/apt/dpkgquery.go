@@ -13,7 +13,9 @@ import (
 const dpkgQueryHelp = "\nUse --help for help about querying packages.\n"
 
 func cmdDpkgQuery(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "WlsLSf:pc", "show>W list>l status>s listfiles>L search>S showformat=>f print-avail>p control-path>c no-pager load-avail admindir= root=")
+	o, ok := libc.Getopt(p, "WlsLSf:pc",
+		"show>W list>l status>s listfiles>L search>S showformat=>f print-avail>p "+
+			"control-path>c no-pager load-avail admindir= root=")
 	if !ok {
 		return 2
 	}
@@ -82,7 +84,10 @@ func selectPackages(p *kernel.Process, args []string) ([]*stanza, int) {
 
 var statusAbbrev = map[string]string{"unknown": "u", "install": "i", "hold": "h", "deinstall": "r", "purge": "p"}
 
-var stateAbbrev = map[string]string{"not-installed": "n", "config-files": "c", "half-installed": "H", "unpacked": "U", "half-configured": "F", "triggers-awaiting": "W", "triggers-pending": "t", "installed": "i"}
+var stateAbbrev = map[string]string{
+	"not-installed": "n", "config-files": "c", "half-installed": "H", "unpacked": "U", "half-configured": "F",
+	"triggers-awaiting": "W", "triggers-pending": "t", "installed": "i",
+}
 
 func dpkgShow(p *kernel.Process, format string, args []string) int {
 	list, code := selectPackages(p, args)
@@ -174,14 +179,19 @@ func dpkgList(p *kernel.Process, args []string) int {
 	}
 	name, ver, arch := 14, 12, 12
 	for _, s := range list {
-		name, ver, arch = max(name, len(s.binaryPackage())), max(ver, len(s.get("Version"))), max(arch, len(s.get("Architecture")))
+		name, ver = max(name, len(s.binaryPackage())), max(ver, len(s.get("Version")))
+		arch = max(arch, len(s.get("Architecture")))
 	}
-	p.Print("Desired=Unknown/Install/Remove/Purge/Hold\n| Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend\n|/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)\n")
+	p.Print("Desired=Unknown/Install/Remove/Purge/Hold\n" +
+		"| Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend\n" +
+		"|/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)\n")
 	p.Printf("||/ %-*s %-*s %-*s Description\n", name, "Name", ver, "Version", arch, "Architecture")
-	p.Printf("+++-%s-%s-%s-=================================\n", strings.Repeat("=", name), strings.Repeat("=", ver), strings.Repeat("=", arch))
+	p.Printf("+++-%s-%s-%s-=================================\n",
+		strings.Repeat("=", name), strings.Repeat("=", ver), strings.Repeat("=", arch))
 	for _, s := range list {
-		v, a := s.get("Version"), s.get("Architecture")
-		p.Printf("%s %-*s %-*s %-*s %s\n", dpkgField(s, "db:Status-Abbrev"), name, s.binaryPackage(), ver, cmp.Or(v, "<none>"), arch, cmp.Or(a, "<none>"), cmp.Or(dpkgField(s, "binary:Summary"), "(no description available)"))
+		p.Printf("%s %-*s %-*s %-*s %s\n", dpkgField(s, "db:Status-Abbrev"), name, s.binaryPackage(),
+			ver, cmp.Or(s.get("Version"), "<none>"), arch, cmp.Or(s.get("Architecture"), "<none>"),
+			cmp.Or(dpkgField(s, "binary:Summary"), "(no description available)"))
 	}
 	return code
 }

@@ -24,7 +24,8 @@ func place(p *kernel.Process, file, content string, perm uint32) error {
 func placeAs(p *kernel.Process, tmp, file, content string, perm uint32) error {
 	if err := writeSynced(p, tmp, content, perm); err != nil {
 		p.Unlink(tmp)
-		return fmt.Errorf("cannot copy extracted data for '.%s' to '%s': failed to write (%s)", file, tmp, kernel.Strerror(err))
+		return fmt.Errorf("cannot copy extracted data for '.%s' to '%s': failed to write (%s)",
+			file, tmp, kernel.Strerror(err))
 	}
 	if err := p.Rename(tmp, file); err != nil {
 		p.Unlink(tmp)

@@ -60,5 +60,6 @@ func dpkgLog(p *kernel.Process, format string, a ...any) {
 		return
 	}
 	defer d.Release()
-	d.Write(p, fmt.Appendf(nil, p.Kernel.Now().In(libc.Location(p.Kernel)).Format("2006-01-02 15:04:05 ")+format+"\n", a...))
+	now := p.Kernel.Now().In(libc.Location(p.Kernel)).Format("2006-01-02 15:04:05 ")
+	d.Write(p, fmt.Appendf(nil, now+format+"\n", a...))
 }

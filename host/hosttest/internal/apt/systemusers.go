@@ -30,7 +30,8 @@ func addSystemAccounts(p *kernel.Process, pk Package) error {
 		for libc.UserByID(p.Kernel, uid) != nil {
 			uid++
 		}
-		if err := appendLine(p, "/etc/passwd", fmt.Sprintf("%s:x:%d:%d::/nonexistent:/usr/sbin/nologin", u, uid, libc.GroupByName(p.Kernel, u).GID)); err != nil {
+		line := fmt.Sprintf("%s:x:%d:%d::/nonexistent:/usr/sbin/nologin", u, uid, libc.GroupByName(p.Kernel, u).GID)
+		if err := appendLine(p, "/etc/passwd", line); err != nil {
 			return err
 		}
 		if err := appendLine(p, "/etc/shadow", u+":!:20221::::::"); err != nil {

@@ -15,7 +15,8 @@ func UnattendedUpgrade(p *kernel.Process) int {
 	if bad != "" {
 		return aptFail(p, "%s", bad)
 	}
-	o, ok := libc.Getopt(p, "dv", "dry-run debug>d verbose>v apt-debug minimal-upgrade-steps no-minimal-upgrade-steps download-only")
+	o, ok := libc.Getopt(p, "dv",
+		"dry-run debug>d verbose>v apt-debug minimal-upgrade-steps no-minimal-upgrade-steps download-only")
 	if !ok {
 		return 2
 	}

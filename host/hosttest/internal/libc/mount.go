@@ -97,94 +97,125 @@ type MountError struct{ Msg string }
 
 func (e *MountError) Error() string { return e.Msg }
 
-// Mount mounts a file system.
+// mountErrorf makes a MountError about a mount point.
+func mountErrorf(where, format string, a ...any) error {
+	return &MountError{where + ": " + fmt.Sprintf(format, a...)}
+}
+
+// Mount mounts a file system. What mount(8) itself would refuse is a *MountError.
 func Mount(k *kernel.Kernel, spec, where, fstype string, opts []string) error {
-	t := k.Tree
 	st, err := k.FS().Stat(where)
 	if err != nil {
 		if slices.Contains(opts, "x-systemd.makedir") {
 			return err
 		}
-		return &MountError{fmt.Sprintf("%s: mount point does not exist.", where)}
+		return mountErrorf(where, "mount point does not exist.")
 	}
 	where = st.Path
+	shown := shownOptions(fstype, opts)
+	switch {
+	case slices.Contains(opts, "bind") || slices.Contains(opts, "rbind") || fstype == "bind":
+		return mountBind(k, spec, where, shown)
+	case fstype == "tmpfs" || fstype == "ramfs":
+		v := newTmpfs(k, spec, opts)
+		k.Tree.Lock()
+		defer k.Tree.Unlock()
+		return k.Tree.Mount(v, 1, where, shown)
+	case fstype == "proc" || fstype == "sysfs" || fstype == "devtmpfs" || fstype == "cgroup2":
+		return mountErrorf(where, "%s already mounted on %s.", spec, where)
+	case fstype == "nfs" || fstype == "nfs4" || fstype == "cifs" || strings.Contains(spec, ":/"):
+		return mountErrorf(where, "bad option; for several filesystems (e.g. nfs, cifs) "+
+			"you might need a /sbin/mount.<type> helper program.")
+	}
+	return mountDevice(k, spec, where, fstype, shown)
+}
+
+// hiddenOptions are the options of mount(8) and fstab(5) that the mount table does not show: they are the defaults, or
+// mount's alone.
+var hiddenOptions = []string{"", "_netdev", "async", "auto", "bind", "defaults", "dev", "diratime", "exec", "noauto",
+	"nofail", "nouser", "rbind", "ro", "rw", "strictatime", "suid", "user", "users"}
+
+// shownOptions are the options as the mount table shows them.
+func shownOptions(fstype string, opts []string) []string {
 	shown := []string{}
-	ro := false
+	if slices.Contains(opts, "ro") {
+		shown = append(shown, "ro")
+	}
 	for _, o := range opts {
-		switch {
-		case o == "ro":
-			ro = true
-		case o == "defaults" || o == "rw" || o == "auto" || o == "noauto" || o == "user" || o == "users" || o == "nouser" || o == "nofail" || o == "_netdev" || o == "" ||
-			o == "exec" || o == "suid" || o == "dev" || o == "async" || strings.HasPrefix(o, "x-") || strings.HasPrefix(o, "comment=") || o == "bind" || o == "rbind":
-		case o == "strictatime" || o == "diratime":
-		default:
-			if fstype == "tmpfs" {
-				o = TmpfsOption(o)
-			}
+		if slices.Contains(hiddenOptions, o) || strings.HasPrefix(o, "x-") || strings.HasPrefix(o, "comment=") {
+			continue
+		}
+		if fstype == "tmpfs" {
+			o = TmpfsOption(o)
+		}
+		if o != "" {
 			shown = append(shown, o)
 		}
 	}
-	shown = slices.DeleteFunc(shown, func(o string) bool { return o == "" })
-	if ro {
-		shown = append([]string{"ro"}, shown...)
-	}
-	if !slices.Contains(opts, "strictatime") && !slices.ContainsFunc(shown, func(o string) bool { return o == "noatime" || o == "relatime" }) {
+	if !slices.Contains(opts, "strictatime") && !slices.Contains(shown, "noatime") && !slices.Contains(shown, "relatime") {
 		shown = append(shown, "relatime")
 	}
-	bind := slices.Contains(opts, "bind") || slices.Contains(opts, "rbind") || fstype == "bind"
-	switch {
-	case bind:
-		s, err := k.FS().Stat(spec)
-		if err != nil {
-			return &MountError{fmt.Sprintf("%s: special device %s does not exist.", where, spec)}
-		}
-		t.Lock()
-		defer t.Unlock()
-		return t.Mount(s.At.Mnt.Vol, s.At.Num, where, shown)
-	case fstype == "tmpfs" || fstype == "ramfs":
-		v := kernel.NewVolume(40+uint32(len(t.Mounts)), "tmpfs", spec, nil)
-		v.Lossy, v.Size = true, k.Config.Memory/2
-		now := k.Now().UnixNano()
-		mode := uint32(0o1777)
-		for _, o := range opts {
-			if s, ok := strings.CutPrefix(o, "size="); ok {
-				if n, ok := ByteCount(strings.ToUpper(s)); ok {
-					v.Size = n
-				}
-			}
-			if s, ok := strings.CutPrefix(o, "mode="); ok {
-				if f, err := ParseMode(s); err == nil {
-					mode = f(0, true, 0)
-				}
-			}
-		}
-		v.Upper[1] = &kernel.Inode{Num: 1, Mode: kernel.ModeDir | mode, Nlink: 2, Children: map[string]uint32{}, ATime: now, MTime: now, CTime: now, BTime: now, Owned: true}
-		t.Lock()
-		defer t.Unlock()
-		return t.Mount(v, 1, where, shown)
-	case fstype == "proc" || fstype == "sysfs" || fstype == "devtmpfs" || fstype == "cgroup2":
-		return &MountError{fmt.Sprintf("%s: %s already mounted on %s.", where, spec, where)}
-	case fstype == "nfs" || fstype == "nfs4" || fstype == "cifs" || strings.Contains(spec, ":/"):
-		return &MountError{fmt.Sprintf("%s: bad option; for several filesystems (e.g. nfs, cifs) you might need a /sbin/mount.<type> helper program.", where)}
+	return shown
+}
+
+// mountBind mounts what is at a place at another place too.
+func mountBind(k *kernel.Kernel, spec, where string, shown []string) error {
+	s, err := k.FS().Stat(spec)
+	if err != nil {
+		return mountErrorf(where, "special device %s does not exist.", spec)
 	}
+	k.Tree.Lock()
+	defer k.Tree.Unlock()
+	return k.Tree.Mount(s.At.Mnt.Vol, s.At.Num, where, shown)
+}
+
+// newTmpfs makes the empty file system of a tmpfs. It is half of the memory large, unless the options say otherwise.
+func newTmpfs(k *kernel.Kernel, spec string, opts []string) *kernel.Volume {
+	v := kernel.NewVolume(40+uint32(len(k.Tree.Mounts)), "tmpfs", spec, nil)
+	v.Lossy, v.Size = true, k.Config.Memory/2
+	mode := uint32(0o1777)
+	for _, o := range opts {
+		if s, ok := strings.CutPrefix(o, "size="); ok {
+			if n, ok := ByteCount(strings.ToUpper(s)); ok {
+				v.Size = n
+			}
+		}
+		if s, ok := strings.CutPrefix(o, "mode="); ok {
+			if f, err := ParseMode(s); err == nil {
+				mode = f(0, true, 0)
+			}
+		}
+	}
+	now := k.Now().UnixNano()
+	v.Upper[1] = &kernel.Inode{
+		Num: 1, Mode: kernel.ModeDir | mode, Nlink: 2, Children: map[string]uint32{},
+		ATime: now, MTime: now, CTime: now, BTime: now, Owned: true,
+	}
+	return v
+}
+
+// mountDevice mounts the file system of a block device.
+func mountDevice(k *kernel.Kernel, spec, where, fstype string, shown []string) error {
 	p := FindDevice(k, spec)
 	if p == nil {
 		if tag, val, ok := strings.Cut(spec, "="); ok && !strings.HasPrefix(spec, "/") {
-			return &MountError{fmt.Sprintf("%s: can't find %s=%s.", where, tag, val)}
+			return mountErrorf(where, "can't find %s=%s.", tag, val)
 		}
 		if _, err := k.FS().Stat(spec); err == nil {
-			return &MountError{fmt.Sprintf("%s: %s is not a block device.", where, spec)}
+			return mountErrorf(where, "%s is not a block device.", spec)
 		}
-		return &MountError{fmt.Sprintf("%s: special device %s does not exist.", where, spec)}
+		return mountErrorf(where, "special device %s does not exist.", spec)
 	}
 	if p.Vol == nil || fstype != "" && fstype != "auto" && fstype != p.FSType {
-		return &MountError{fmt.Sprintf("%s: wrong fs type, bad option, bad superblock on /dev/%s, missing codepage or helper program, or other error.", where, p.Name)}
+		return mountErrorf(where, "wrong fs type, bad option, bad superblock on /dev/%s, "+
+			"missing codepage or helper program, or other error.", p.Name)
 	}
+	t := k.Tree
 	t.Lock()
 	defer t.Unlock()
 	for _, mt := range t.Mounts {
 		if mt.Vol == p.Vol && mt.Target == where {
-			return &MountError{fmt.Sprintf("%s: /dev/%s already mounted on %s.", where, p.Name, where)}
+			return mountErrorf(where, "/dev/%s already mounted on %s.", p.Name, where)
 		}
 	}
 	p.Vol.ReadOnly = false
@@ -233,8 +264,11 @@ func Unmount(k *kernel.Kernel, where string, lazy bool) error {
 					return syscall.EBUSY
 				}
 			}
+			mountedElsewhere := slices.ContainsFunc(t.Mounts, func(x *kernel.MountPoint) bool {
+				return x != mt && x.Vol == mt.Vol
+			})
 			for _, n := range mt.Vol.Upper {
-				if n.Opens > 0 && !slices.ContainsFunc(t.Mounts, func(x *kernel.MountPoint) bool { return x != mt && x.Vol == mt.Vol }) {
+				if n.Opens > 0 && !mountedElsewhere {
 					return syscall.EBUSY
 				}
 			}

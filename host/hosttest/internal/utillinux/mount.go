@@ -12,114 +12,142 @@ import (
 // noteKernel is what mount says below a message about the mount itself.
 const noteKernel = "       dmesg(1) may have more information after failed mount system call.\n"
 
+const (
+	mountShort = "aBfFhilL:MnNo:O:rRst:T:U:vVwX"
+	mountLong  = "all>a bind>B rbind>R fake>f fork>F fstab=>T internal-only>i label=>L uuid=>U make-shared make-private " +
+		"make-rprivate make-rshared make-slave make-rslave move>M no-mtab>n options=>o test-opts=>O read-only>r " +
+		"source= target= target-prefix= types=>t verbose>v rw>w read-write>w mkdir[= options-mode= options-source= " +
+		"options-source-force show-labels>l onlyonce no-canonicalize>c"
+)
+
+// mount is one run of it, without -a.
+type mount struct {
+	p      *kernel.Process
+	o      *libc.Options
+	args   []string // the source and the mount point, or one of them
+	opts   []string // of -o and of the options that stand for one
+	spec   string   // the source
+	where  string   // the mount point
+	fstype string
+}
+
 func cmdMount(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "aBfFhilL:MnNo:O:rRst:T:U:vVwX", "all>a bind>B rbind>R fake>f fork>F fstab=>T internal-only>i label=>L uuid=>U make-shared make-private make-rprivate make-rshared make-slave make-rslave "+
-		"move>M no-mtab>n options=>o test-opts=>O read-only>r source= target= target-prefix= types=>t verbose>v rw>w read-write>w mkdir[= options-mode= options-source= options-source-force show-labels>l onlyonce no-canonicalize>c")
+	o, ok := libc.Getopt(p, mountShort, mountLong)
 	if !ok {
 		return libc.Usage(p, 1)
 	}
-	if libc.Unsupported(p, o, "F", "N", "O", "X", "T", "target-prefix", "options-mode", "options-source", "options-source-force") {
+	if libc.Unsupported(p, o, "F", "N", "O", "X", "T", "target-prefix",
+		"options-mode", "options-source", "options-source-force") {
 		return 1
 	}
-	bad := func() int {
+	m := &mount{p: p, o: o, args: mountArgs(o), opts: mountOptions(o), fstype: o.Get("t")}
+	switch {
+	case len(m.args) > 0 && o.Has("a"), len(m.args) > 2,
+		len(m.args) == 0 && len(o.Order) > 0 && !o.Has("a", "l", "t", "v"):
 		p.Errorf("bad usage")
 		return libc.Usage(p, 1)
+	case o.Has("a"):
+		return mountFstab(p, o)
+	case len(m.args) == 0:
+		m.list()
+		return 0
 	}
+	return m.run()
+}
+
+// mountArgs are the operands and the options that stand for one.
+func mountArgs(o *libc.Options) []string {
 	args := o.Args
 	if o.Has("source") {
 		args = append([]string{o.Get("source")}, args...)
 	}
-	for tag, k := range map[string]string{"L": "LABEL=", "U": "UUID="} {
-		if o.Has(tag) {
-			args = append([]string{k + o.Get(tag)}, args...)
+	for _, tag := range []struct{ option, name string }{{"L", "LABEL="}, {"U", "UUID="}} {
+		if o.Has(tag.option) {
+			args = append([]string{tag.name + o.Get(tag.option)}, args...)
 		}
 	}
 	if o.Has("target") {
 		args = append(args, o.Get("target"))
 	}
-	if o.Has("a") {
-		if len(args) > 0 {
-			return bad()
-		}
-		return mountFstab(p, o)
-	}
-	if len(args) == 0 {
-		if len(o.Order) > 0 && !o.Has("l", "t", "v") {
-			return bad()
-		}
-		for _, m := range mountList(p.Kernel) {
-			if t := o.Get("t"); t == "" || slices.Contains(strings.Split(t, ","), m.fstype) {
-				p.Printf("%s on %s type %s (%s)\n", m.device, m.target, m.fstype, strings.Join(m.opts, ","))
-			}
-		}
-		return 0
-	}
-	if len(args) > 2 {
-		return bad()
-	}
+	return args
+}
+
+// mountOptions are the values of -o and the options that stand for one.
+func mountOptions(o *libc.Options) []string {
 	var opts []string
 	for _, v := range o.All("o") {
 		opts = append(opts, strings.Split(v, ",")...)
 	}
-	if o.Has("r") {
-		opts = append(opts, "ro")
+	for _, x := range []struct{ option, name string }{{"r", "ro"}, {"w", "rw"}, {"B", "bind"}, {"R", "rbind"}} {
+		if o.Has(x.option) {
+			opts = append(opts, x.name)
+		}
 	}
-	if o.Has("w") {
-		opts = append(opts, "rw")
+	return opts
+}
+
+// list prints what is mounted, of the types of -t.
+func (m *mount) list() {
+	for _, x := range mountList(m.p.Kernel) {
+		if m.fstype == "" || slices.Contains(strings.Split(m.fstype, ","), x.fstype) {
+			m.p.Printf("%s on %s type %s (%s)\n", x.device, x.target, x.fstype, strings.Join(x.opts, ","))
+		}
 	}
-	if o.Has("B") {
-		opts = append(opts, "bind")
-	}
-	if o.Has("R") {
-		opts = append(opts, "rbind")
-	}
-	where := args[len(args)-1]
-	if o.Has("make-shared", "make-private", "make-rprivate", "make-rshared", "make-slave", "make-rslave") && len(args) == 1 {
-		if topAt(mountList(p.Kernel), absolute(p, where)) == nil {
-			p.Warnf("mount: %s: not mount point or bad option.\n%s", absolute(p, where), noteKernel)
+}
+
+// run mounts or remounts what the operands name.
+func (m *mount) run() int {
+	p, o := m.p, m.o
+	m.where = m.args[len(m.args)-1]
+	propagation := o.Has("make-shared", "make-private", "make-rprivate", "make-rshared", "make-slave", "make-rslave")
+	switch {
+	case propagation && len(m.args) == 1:
+		if topAt(mountList(p.Kernel), absolute(p, m.where)) == nil {
+			p.Warnf("mount: %s: not mount point or bad option.\n%s", absolute(p, m.where), noteKernel)
 			return 32
 		}
 		return 0
-	}
-	if p.RUID != 0 {
-		p.Warnf("mount: %s: must be superuser to use mount.\n%s", where, noteKernel)
+	case p.RUID != 0:
+		p.Warnf("mount: %s: must be superuser to use mount.\n%s", m.where, noteKernel)
 		return 32
-	}
-	if o.Has("M") || slices.Contains(opts, "move") {
+	case o.Has("M") || slices.Contains(m.opts, "move"):
 		p.Warnf("mount: hosttest: this machine cannot move a mount\n")
 		return 32
-	}
-	spec, fstype := "", o.Get("t")
-	if slices.Contains(opts, "remount") {
-		return remount(p, where, opts)
-	}
-	if len(args) == 2 {
-		spec = args[0]
-	} else {
-		l, found := findFstab(p, where)
-		if !found {
-			p.Errorf("%s: can't find in /etc/fstab.", where)
-			return 1
-		}
-		spec, where = l.Spec, l.MountAt
-		opts = append(slices.Clone(l.Options), opts...)
-		if fstype == "" {
-			fstype = l.FSType
-		}
+	case slices.Contains(m.opts, "remount"):
+		return remount(p, m.where, m.opts)
+	case len(m.args) == 2:
+		m.spec = m.args[0]
+	case !m.readFstab():
+		p.Errorf("%s: can't find in /etc/fstab.", m.where)
+		return 1
 	}
 	if o.Has("mkdir") {
-		if err := libc.MkdirOne(p, where, true, nil, false); err != nil {
-			p.Errorf("%s: cannot create directory: %s", where, kernel.Strerror(err))
+		if err := libc.MkdirOne(p, m.where, true, nil, false); err != nil {
+			p.Errorf("%s: cannot create directory: %s", m.where, kernel.Strerror(err))
 			return 32
 		}
 	}
 	if o.Has("f") {
 		return 0
 	}
-	return mountOne(p, spec, where, fstype, opts)
+	return mountOne(p, m.spec, m.where, m.fstype, m.opts)
 }
 
-// fstabLine finds a line of fstab by its mount point or its device.
+// readFstab takes from /etc/fstab what the command line does not say.
+func (m *mount) readFstab() bool {
+	l, found := findFstab(m.p, m.where)
+	if !found {
+		return false
+	}
+	m.spec, m.where = l.Spec, l.MountAt
+	m.opts = append(slices.Clone(l.Options), m.opts...)
+	if m.fstype == "" {
+		m.fstype = l.FSType
+	}
+	return true
+}
+
+// findFstab finds a line of fstab by its mount point or its device.
 func findFstab(p *kernel.Process, name string) (libc.FstabEntry, bool) {
 	lines := libc.Fstab(p.Kernel)
 	at := absolute(p, name)
@@ -142,10 +170,13 @@ func findFstab(p *kernel.Process, name string) (libc.FstabEntry, bool) {
 	return libc.FstabEntry{}, false
 }
 
+// fsTypes are the types that -t may name: those of the machine's kernel, and those that mean something else.
+var fsTypes = []string{"", "auto", "ext4", "ext3", "ext2", "xfs", "vfat", "tmpfs", "ramfs", "proc", "sysfs", "devtmpfs",
+	"cgroup2", "bind", "none", "btrfs", "swap", "nfs", "nfs4", "cifs"}
+
 // mountOne mounts, and says what is wrong as mount does.
 func mountOne(p *kernel.Process, spec, where, fstype string, opts []string) int {
-	if !slices.ContainsFunc([]string{"", "auto", "ext4", "ext3", "ext2", "xfs", "vfat", "tmpfs", "ramfs", "proc", "sysfs", "devtmpfs", "cgroup2", "bind", "none", "btrfs", "swap", "nfs", "nfs4", "cifs"},
-		func(t string) bool { return t == fstype }) {
+	if !slices.Contains(fsTypes, fstype) {
 		p.Warnf("mount: %s: unknown filesystem type '%s'.\n%s", absolute(p, where), fstype, noteKernel)
 		return 32
 	}
@@ -229,8 +260,12 @@ func remount(p *kernel.Process, where string, opts []string) int {
 		})
 		if mt.Vol.FSType == "tmpfs" {
 			if name == "mode" || name == "uid" || name == "gid" {
-				kept = append(kept, slices.DeleteFunc(slices.Clone(mt.Opts), func(k string) bool { return !strings.HasPrefix(k, name+"=") })...)
-				continue // they stay as they were when it was mounted
+				for _, k := range mt.Opts {
+					if strings.HasPrefix(k, name+"=") {
+						kept = append(kept, k) // they stay as they were when it was mounted
+					}
+				}
+				continue
 			}
 			o = libc.TmpfsOption(o)
 		}

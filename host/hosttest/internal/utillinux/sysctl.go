@@ -11,8 +11,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// ConfFiles lists the .conf files of a configuration directory of /etc, /run and /usr/lib in the order in which they are
-// read: by name, where /etc hides /run and /run hides /usr/lib.
+// ConfFiles lists the .conf files of a configuration directory of /etc, /run and /usr/lib in the order in which they
+// are read: by name, where /etc hides /run and /run hides /usr/lib.
 func ConfFiles(fs kernel.FS, dir string) []string {
 	found := map[string]string{}
 	for _, root := range []string{"/usr/lib/", "/usr/local/lib/", "/run/", "/etc/"} {
@@ -60,13 +60,14 @@ func ParseSysctl(s string) []SysctlLine {
 		}
 		k = strings.TrimSpace(k)
 		opt := strings.HasPrefix(k, "-")
-		out = append(out, SysctlLine{strings.ReplaceAll(strings.TrimPrefix(k, "-"), "/", "."), strings.TrimSpace(v), opt})
+		key := strings.ReplaceAll(strings.TrimPrefix(k, "-"), "/", ".")
+		out = append(out, SysctlLine{key, strings.TrimSpace(v), opt})
 	}
 	return out
 }
 
-// ApplySysctl sets the kernel's parameters as systemd-sysctl does at boot. The last file counts, but a line that repeats
-// the value of its name keeps the place of the first. Patterns set what no line names.
+// ApplySysctl sets the kernel's parameters as systemd-sysctl does at boot. The last file counts, but a line that
+// repeats the value of its name keeps the place of the first. Patterns set what no line names.
 func ApplySysctl(k *kernel.Kernel) {
 	var made []SysctlLine
 	for _, f := range ConfFiles(k.FS(), "sysctl.d") {
@@ -96,140 +97,170 @@ func cmdSystemdSysctl(p *kernel.Process) int {
 	return 0
 }
 
+const sysctlLong = "all>a binary>b ignore>e names>N values>n load[=>p quiet>q write>w system pattern=>r"
+
+// sysctl is one run of it.
+type sysctl struct {
+	p    *kernel.Process
+	o    *libc.Options
+	code int // the exit code
+}
+
 func cmdSysctl(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "aAbeFhNnp::qr:wX", "all>a binary>b ignore>e names>N values>n load[=>p quiet>q write>w system pattern=>r")
+	o, ok := libc.Getopt(p, "aAbeFhNnp::qr:wX", sysctlLong)
 	if !ok {
 		return 1
 	}
 	if libc.Unsupported(p, o, "b", "F", "r", "X") {
 		return 1
 	}
-	code := 0
-	file := func(key string) string { return "/proc/sys/" + strings.ReplaceAll(key, ".", "/") }
-	show := func(key, value string) {
-		switch {
-		case o.Has("q"):
-		case o.Has("n"):
-			p.Print(value, "\n")
-		case o.Has("N"):
-			p.Print(key, "\n")
-		default:
-			p.Print(key, " = ", value, "\n")
-		}
-	}
-	write := func(key, value string, optional bool) {
-		key = strings.ReplaceAll(key, "/", ".")
-		d, err := p.Open(file(key), os.O_WRONLY, 0)
-		if err == nil {
-			_, err = d.Write(p, []byte(value))
-			d.Release()
-			p.Check()
-		}
-		if err != nil {
-			switch {
-			case err == syscall.ENOENT && (o.Has("e") || optional):
-				return
-			case err == syscall.ENOENT:
-				p.Errorf("cannot stat %s: No such file or directory", file(key))
-			case err == syscall.EACCES:
-				p.Errorf("permission denied on key \"%s\"", key)
-				if optional {
-					return
-				}
-			default:
-				p.Errorf("setting key \"%s\": %s", key, kernel.Strerror(err))
-				if optional {
-					return
-				}
-			}
-			code = 1
-			return
-		}
-		show(key, value)
-	}
-	load := func(f string) {
-		b, err := p.ReadFile(f)
-		if err != nil {
-			p.Errorf("cannot open \"%s\": %s", f, kernel.Strerror(err))
-			code = 1
-			return
-		}
-		for n, l := range strings.Split(string(b), "\n") {
-			if l = StripComments(l); l != "" && !strings.Contains(l, "=") {
-				p.Errorf("%s(%d): invalid syntax, continuing...", f, n+1)
-				code = 1
-			}
-		}
-		for _, kv := range ParseSysctl(string(b)) {
-			write(kv.Key, kv.Value, kv.optional)
-		}
-	}
+	s := &sysctl{p: p, o: o}
 	switch {
 	case o.Has("system"):
-		files := append(ConfFiles(p.Kernel.FS(), "sysctl.d"), "/etc/sysctl.conf")
-		for _, f := range files {
-			if !o.Has("q") {
-				p.Print("* Applying ", f, " ...\n")
-			}
-			load(f)
-		}
-		return code
+		s.loadSystem()
 	case o.Has("p"):
-		files := o.Args
-		if v := o.Get("p"); v != "" {
-			files = append([]string{v}, files...)
-		}
-		if len(files) == 0 {
-			files = []string{"/etc/sysctl.conf"}
-		}
-		for _, f := range files {
-			load(f)
-		}
-		return code
+		s.loadFiles()
 	case o.Has("a", "A"):
-		libc.Walk(p, "/proc/sys", true, func(name string, st kernel.Stat) error {
-			if st.IsRegular() {
-				b, err := p.ReadFile(name)
-				if err == nil {
-					show(strings.ReplaceAll(strings.TrimPrefix(name, "/proc/sys/"), "/", "."), strings.TrimSpace(string(b)))
-				}
-			}
-			return nil
-		})
-		return 0
-	}
-	if len(o.Args) == 0 {
+		s.showAll()
+	case len(o.Args) == 0:
 		p.Warnf("\nUsage:\n sysctl [options] [variable[=value] ...]\n")
 		return 1
+	default:
+		for _, a := range o.Args {
+			s.operand(a)
+		}
 	}
-	for _, a := range o.Args {
-		key, value, has := strings.Cut(a, "=")
-		if has {
-			write(strings.TrimSpace(key), strings.TrimSpace(value), false)
-			continue
+	return s.code
+}
+
+// sysctlFile is the file of a parameter.
+func sysctlFile(key string) string { return "/proc/sys/" + strings.ReplaceAll(key, ".", "/") }
+
+// show prints a parameter as the options say.
+func (s *sysctl) show(key, value string) {
+	switch {
+	case s.o.Has("q"):
+	case s.o.Has("n"):
+		s.p.Print(value, "\n")
+	case s.o.Has("N"):
+		s.p.Print(key, "\n")
+	default:
+		s.p.Print(key, " = ", value, "\n")
+	}
+}
+
+// fail says what is wrong; sysctl goes on, and fails in the end.
+func (s *sysctl) fail(format string, a ...any) {
+	s.p.Errorf(format, a...)
+	s.code = 1
+}
+
+// write sets a parameter. One that is optional may fail, and may be missing.
+func (s *sysctl) write(key, value string, optional bool) {
+	key = strings.ReplaceAll(key, "/", ".")
+	d, err := s.p.Open(sysctlFile(key), os.O_WRONLY, 0)
+	if err == nil {
+		_, err = d.Write(s.p, []byte(value))
+		d.Release()
+		s.p.Check()
+	}
+	switch {
+	case err == nil:
+		s.show(key, value)
+		return
+	case err == syscall.ENOENT && (s.o.Has("e") || optional):
+		return
+	case err == syscall.ENOENT:
+		s.p.Errorf("cannot stat %s: No such file or directory", sysctlFile(key))
+	case err == syscall.EACCES:
+		s.p.Errorf("permission denied on key \"%s\"", key)
+	default:
+		s.p.Errorf("setting key \"%s\": %s", key, kernel.Strerror(err))
+	}
+	if !optional {
+		s.code = 1
+	}
+}
+
+// load sets the parameters of a file.
+func (s *sysctl) load(file string) {
+	b, err := s.p.ReadFile(file)
+	if err != nil {
+		s.fail("cannot open \"%s\": %s", file, kernel.Strerror(err))
+		return
+	}
+	for n, l := range strings.Split(string(b), "\n") {
+		if l = StripComments(l); l != "" && !strings.Contains(l, "=") {
+			s.fail("%s(%d): invalid syntax, continuing...", file, n+1)
 		}
-		if o.Has("w") {
-			p.Errorf("command line(0): invalid syntax, continuing...")
-			code = 1
-			continue
+	}
+	for _, l := range ParseSysctl(string(b)) {
+		s.write(l.Key, l.Value, l.optional)
+	}
+}
+
+// loadSystem is sysctl --system.
+func (s *sysctl) loadSystem() {
+	for _, f := range append(ConfFiles(s.p.Kernel.FS(), "sysctl.d"), "/etc/sysctl.conf") {
+		if !s.o.Has("q") {
+			s.p.Print("* Applying ", f, " ...\n")
 		}
-		key = strings.ReplaceAll(key, "/", ".")
-		b, err := p.ReadFile(file(key))
-		if err != nil {
-			if !o.Has("e") {
-				p.Flush()
-				if err == syscall.ENOENT {
-					p.Errorf("cannot stat %s: No such file or directory", file(key))
-				} else {
-					p.Errorf("permission denied on key '%s'", key)
-				}
-				code = 1
-			}
-			continue
+		s.load(f)
+	}
+}
+
+// loadFiles is sysctl -p: the files that are named, or /etc/sysctl.conf.
+func (s *sysctl) loadFiles() {
+	files := s.o.Args
+	if v := s.o.Get("p"); v != "" {
+		files = append([]string{v}, files...)
+	}
+	if len(files) == 0 {
+		files = []string{"/etc/sysctl.conf"}
+	}
+	for _, f := range files {
+		s.load(f)
+	}
+}
+
+// showAll is sysctl -a.
+func (s *sysctl) showAll() {
+	libc.Walk(s.p, "/proc/sys", true, func(name string, st kernel.Stat) error {
+		if !st.IsRegular() {
+			return nil
 		}
+		if b, err := s.p.ReadFile(name); err == nil {
+			key := strings.ReplaceAll(strings.TrimPrefix(name, "/proc/sys/"), "/", ".")
+			s.show(key, strings.TrimSpace(string(b)))
+		}
+		return nil
+	})
+}
+
+// operand sets KEY=VALUE, or shows KEY.
+func (s *sysctl) operand(text string) {
+	key, value, set := strings.Cut(text, "=")
+	switch {
+	case set:
+		s.write(strings.TrimSpace(key), strings.TrimSpace(value), false)
+		return
+	case s.o.Has("w"):
+		s.fail("command line(0): invalid syntax, continuing...")
+		return
+	}
+	key = strings.ReplaceAll(key, "/", ".")
+	b, err := s.p.ReadFile(sysctlFile(key))
+	switch {
+	case err == nil:
 		for l := range strings.SplitSeq(strings.TrimSuffix(string(b), "\n"), "\n") {
-			show(key, l)
+			s.show(key, l)
 		}
+	case s.o.Has("e"):
+	case err == syscall.ENOENT:
+		s.p.Flush()
+		s.fail("cannot stat %s: No such file or directory", sysctlFile(key))
+	default:
+		s.p.Flush()
+		s.fail("permission denied on key '%s'", key)
 	}
-	return code
 }
