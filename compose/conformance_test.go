@@ -321,8 +321,7 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 		s := fresh(t)
 		values := []string{"010", "0o10", "0x1F", "0b1", "1_000", "1e3", ".5", ".inf", "~", "null", "yes", "on", "y",
 			"12:30:45", "2001-01-01", "=", "<<", "+1", "-", "- a", "a: b", "# c", "'", `"`, "`", "\t", "é",
-			" lead", "trail ", "two\n" +
-				"lines\n", "\n", `a\b`, "$", "$$x", "${X}", "%s", "{a}", "[a]", "!tag", "&a", "*a", "|", ">", "@",
+			" lead", "trail ", "two\nlines\n", "\n", `a\b`, "$", "$$x", "${X}", "%s", "{a}", "[a]", "!tag", "&a", "*a", "|", ">", "@",
 			strings.Repeat("long word ", 20), "{{.ID}}", "\u2028", "\x7f"}
 		environment := map[string]string{}
 		for i, v := range values {
@@ -561,8 +560,7 @@ services:
 		}
 		const plugin = "/usr/local/lib/docker/cli-plugins/docker-compose"
 		s.look(t,
-			"mv "+plugin+
-				" /opt/plugin; printf '#!/bin/sh\\necho docker-compose version 1.29.2\\n' "+
+			"mv "+plugin+" /opt/plugin; printf '#!/bin/sh\\necho docker-compose version 1.29.2\\n' "+
 				">/usr/local/bin/docker-compose; chmod 755 /usr/local/bin/docker-compose")
 		t.Cleanup(func() { s.look(t, "rm /usr/local/bin/docker-compose; mv /opt/plugin "+plugin) })
 		refused("version 1 only", plugin, s.load(t, newShop(t)))
@@ -779,8 +777,8 @@ services:
 			s.look(t, "cd /opt/stacks/own/data; chown 999:999 . sub; chmod 700 .")
 		}
 		s.apply(t, stack)
-		if got := s.look(t, "cd /opt/stacks/own; stat -c '%u:%g %a' data data/sub conf"); got != "999:999 700\n"+
-			"999:999 755\n0:0 755" {
+		got := s.look(t, "cd /opt/stacks/own; stat -c '%u:%g %a' data data/sub conf")
+		if got != "999:999 700\n999:999 755\n0:0 755" {
 			t.Errorf("the folders are now\n%s", got)
 		}
 		s.look(t, "chmod 700 /opt/stacks/own/conf")
@@ -905,15 +903,15 @@ services:
 	t.Run("down", func(t *testing.T) {
 		s, f := fresh(t), newShop(t)
 		s.apply(t, s.load(t, f))
-		if _, err := s.plan(t, compose.Absent{Name: "shop", Volumes: true}).Apply(t.Context(), nil); !errors.Is(err,
-			lab.ErrRefused) {
+		p := s.plan(t, compose.Absent{Name: "shop", Volumes: true})
+		if _, err := p.Apply(t.Context(), nil); !errors.Is(err, lab.ErrRefused) {
 			t.Errorf("volumes without a confirmation: %v", err)
 		}
 		s.apply(t, compose.Absent{Name: "shop"})
 		if got := s.look(t, "docker volume ls -q"); got != "shop_data" {
 			t.Errorf("volumes are %q", got)
 		}
-		p := s.plan(t, compose.Absent{Name: "shop", Volumes: true})
+		p = s.plan(t, compose.Absent{Name: "shop", Volumes: true})
 		if _, err := p.Apply(t.Context(),
 			&lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("host/pi1/stack:shop/volume:data")}}); err != nil {
 			t.Errorf("%v\n%s", err, p)

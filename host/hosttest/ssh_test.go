@@ -285,8 +285,8 @@ func TestCancelByProcessGroup(t *testing.T) {
 	if code, sig := debiantest.ExitOf(s.Wait()); code == 0 {
 		t.Errorf("exit %d %s", code, sig)
 	}
-	if ps, _, _ := debiantest.Exec(t, c, "ps -eo args= | grep '[s]leep 1000'; flock -n -E 75 /run/lab.lock echo free",
-		""); ps != "free\n" {
+	ps, _, _ = debiantest.Exec(t, c, "ps -eo args= | grep '[s]leep 1000'; flock -n -E 75 /run/lab.lock echo free", "")
+	if ps != "free\n" {
 		t.Errorf("left over: %q", ps)
 	}
 	if _, err := m.FS().Stat("/var/tmp/survived"); err == nil {
@@ -666,8 +666,8 @@ func TestHandle(t *testing.T) {
 		close(stuck)
 		return 0
 	})
-	if out, _ := m.Exec("waits >/up & until grep -q up /up 2>/dev/null; do :; done; kill $!; wait $!; " +
-		"echo $?"); out != "143\n" {
+	out, _ = m.Exec("waits >/up & until grep -q up /up 2>/dev/null; do :; done; kill $!; wait $!; echo $?")
+	if out != "143\n" {
 		t.Errorf("%q", out)
 	}
 	<-stuck
