@@ -321,7 +321,8 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 		s := fresh(t)
 		values := []string{"010", "0o10", "0x1F", "0b1", "1_000", "1e3", ".5", ".inf", "~", "null", "yes", "on", "y",
 			"12:30:45", "2001-01-01", "=", "<<", "+1", "-", "- a", "a: b", "# c", "'", `"`, "`", "\t", "é",
-			" lead", "trail ", "two\nlines\n", "\n", `a\b`, "$", "$$x", "${X}", "%s", "{a}", "[a]", "!tag", "&a", "*a", "|", ">", "@",
+			" lead", "trail ", "two\nlines\n", "\n", `a\b`, "$", "$$x", "${X}", "%s", "{a}", "[a]", "!tag", "&a", "*a",
+			"|", ">", "@",
 			strings.Repeat("long word ", 20), "{{.ID}}", "\u2028", "\x7f"}
 		environment := map[string]string{}
 		for i, v := range values {

@@ -230,7 +230,7 @@ func (c *systemctl) removeLinks(root, name string) bool {
 		return tmpl != "" && inst == "" && t == name
 	}
 	for _, n := range names {
-		if strings.HasSuffix(n, ".wants") || strings.HasSuffix(n, ".requires") || strings.HasSuffix(n, ".upholds") {
+		if isDependencyDir(n) {
 			entries, _ := p.ReadDir(root + "/" + n)
 			for _, e := range entries {
 				if same(e) {
