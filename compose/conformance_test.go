@@ -47,16 +47,18 @@ func newFake(t testing.TB, c composetest.Config) (subject, *hosttest.Machine) {
 	c.Images = append(c.Images, composetest.Image{Name: "busybox:1.36", Imported: true})
 	d := composetest.Install(box, c)
 	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: box.Addr(), User: box.User(),
-		Auth: ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}}, HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
+		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
+		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
 	t.Cleanup(func() { m.Close() })
-	return subject{machine: m, lock: d.Lock("busybox:1.36"), fake: d, box: box, look: func(t testing.TB, script string) string {
-		t.Helper()
-		out, err := box.Exec(script)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(out)
-	}}, box
+	return subject{machine: m, lock: d.Lock("busybox:1.36"), fake: d, box: box,
+		look: func(t testing.TB, script string) string {
+			t.Helper()
+			out, err := box.Exec(script)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.TrimSpace(out)
+		}}, box
 }
 
 func TestConformanceFake(t *testing.T) {
@@ -97,7 +99,8 @@ func TestConformanceReal(t *testing.T) {
 	registries(t, fresh)
 }
 
-// emptyEngine removes what another test left. An engine that is busy may not see a container end in time, and then does not remove it.
+// emptyEngine removes what another test left. An engine that is busy may not see a container end in time, and then does
+// not remove it.
 const emptyEngine = `set -e
 while ids=$(docker ps -aq); [ -n "$ids" ]; do docker rm -f $ids || sleep 1; done
 docker network prune -f
@@ -109,7 +112,8 @@ func newReal(t *testing.T) subject {
 	t.Helper()
 	d := real.Docker(t)
 	d.ImportBusybox(t, "busybox:1.36")
-	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: d.Addr, User: d.User, ConnectTimeout: time.Minute, Auth: ssh.Auth{Signers: []cryptossh.Signer{d.Key}},
+	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: d.Addr, User: d.User, ConnectTimeout: time.Minute,
+		Auth:     ssh.Auth{Signers: []cryptossh.Signer{d.Key}},
 		HostKeys: ssh.HostKeys{KnownHosts: []string{writeFile(t, t.TempDir(), "known_hosts", d.KnownHosts()+"\n")}},
 		Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.PrefixFrom(netip.MustParseAddr(d.Host), 32)}}}}
 	t.Cleanup(func() { m.Close() })
@@ -141,8 +145,8 @@ func writeFile(t testing.TB, dir, name, content string) string {
 
 const secret = "s3cret-4711-value"
 
-// shop is a stack with all that a stack can have: a service with a health check, a secret, a mounted folder and a volume, one that ends, one that
-// needs both.
+// shop is a stack with all that a stack can have: a service with a health check, a secret, a mounted folder and a
+// volume, one that ends, one that needs both.
 const shop = `
 services:
   db:
@@ -191,7 +195,8 @@ func (f folder) replace(t testing.TB, old, with string) {
 
 func (s subject) load(t testing.TB, f folder) compose.Stack {
 	t.Helper()
-	stack, err := compose.Load(t.Context(), compose.Source{Dir: f.dir, Lock: s.lock, Variables: map[string]string{"GREETING": "it's $5"}})
+	stack, err := compose.Load(t.Context(),
+		compose.Source{Dir: f.dir, Lock: s.lock, Variables: map[string]string{"GREETING": "it's $5"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +227,8 @@ func (s subject) plan(t testing.TB, want ...host.Resource) *lab.Plan {
 	return p
 }
 
-// apply makes it so, and returns the plan's text. It fails the test when not all was done, or when the next plan is not empty.
+// apply makes it so, and returns the plan's text. It fails the test when not all was done, or when the next plan is not
+// empty.
 func (s subject) apply(t testing.TB, want ...host.Resource) string {
 	t.Helper()
 	p := s.plan(t, want...)
@@ -246,20 +252,28 @@ func (s subject) world(tb testing.TB, f folder) lawtest.World {
 		RunsOn:     true,
 		Drift: func(tb testing.TB) {
 			tb.Helper()
-			s.look(tb, "docker stop $(docker ps -q --no-trunc --filter label=com.docker.compose.project=shop --filter label=com.docker.compose.service=web)")
+			s.look(tb,
+				"docker stop $(docker ps -q --no-trunc --filter label=com.docker.compose.project=shop --filter "+
+					"label=com.docker.compose.service=web)")
 		},
 		Foreign: func(tb testing.TB) func() string {
 			tb.Helper()
-			s.apply(tb, s.content(tb, "other", "services: {web: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}"))
+			s.apply(tb,
+				s.content(tb, "other",
+					"services: {web: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}"))
 			return func() string {
 				tb.Helper()
-				return s.look(tb, "docker inspect --type container --format '{{json .}}' $(docker ps -q --no-trunc --filter label=com.docker.compose.project=other)")
+				return s.look(tb,
+					"docker inspect --type container --format '{{json .}}' $(docker ps -q --no-trunc --filter "+
+						"label=com.docker.compose.project=other)")
 			}
 		},
 		Secrets: []lab.Secret{lab.NewSecret(secret)},
 		Texts: func(tb testing.TB) []string {
 			tb.Helper()
-			return []string{s.look(tb, "docker inspect --type container --format '{{json .}}' $(docker ps -aq --no-trunc); cat /opt/stacks/shop/compose.yaml")}
+			return []string{s.look(tb,
+				"docker inspect --type container --format '{{json .}}' $(docker ps -aq --no-trunc); "+
+					"cat /opt/stacks/shop/compose.yaml")}
 		},
 		Within: func(ctx context.Context, b *lab.Boundary) error {
 			m := &host.Machine{Target: s.machine.Target}
@@ -300,26 +314,34 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 		s, f := fresh(t), newShop(t)
 		s.apply(t, s.load(t, f))
 		text, err := compose.Logs(t.Context(), s.machine, "shop", "/opt/stacks/shop", 10)
-		if err != nil || strings.Contains(text, secret) || !strings.Contains(text, "== shop-db-1") || s.fake == nil && !strings.Contains(text, "one\n(secret)") {
+		if err != nil || strings.Contains(text, secret) || !strings.Contains(text, "== shop-db-1") ||
+			s.fake == nil && !strings.Contains(text, "one\n(secret)") {
 			t.Errorf("the logs: %v\n%s", err, text)
 		}
-		got := s.look(t, "docker ps -a --no-trunc --filter label=com.docker.compose.project=shop --format '{{.Names}}' | sort | tr '\\n' ' '")
+		got := s.look(t,
+			"docker ps -a --no-trunc --filter label=com.docker.compose.project=shop --format '{{.Names}}' | sort | "+
+				"tr '\\n' ' '")
 		if got != "shop-db-1 shop-migrate-1 shop-web-1" {
 			t.Errorf("containers: %s", got)
 		}
-		if got := s.look(t, "stat -c '%a %U' /opt/stacks/shop /opt/stacks/shop/secrets/pw | tr '\\n' ' '"); got != "750 root 600 root" {
+		if got := s.look(t,
+			"stat -c '%a %U' /opt/stacks/shop /opt/stacks/shop/secrets/pw | tr '\\n' ' '"); got != "750 root 600 root" {
 			t.Errorf("modes: %s", got)
 		}
 	})
 	t.Run("values as they are written", func(t *testing.T) {
 		s := fresh(t)
-		values := []string{"010", "0o10", "0x1F", "0b1", "1_000", "1e3", ".5", ".inf", "~", "null", "yes", "on", "y", "12:30:45", "2001-01-01", "=", "<<", "+1", "-", "- a", "a: b", "# c", "'", `"`, "`", "\t", "é",
-			" lead", "trail ", "two\nlines\n", "\n", `a\b`, "$", "$$x", "${X}", "%s", "{a}", "[a]", "!tag", "&a", "*a", "|", ">", "@", strings.Repeat("long word ", 20), "{{.ID}}", "\u2028", "\x7f"}
+		values := []string{"010", "0o10", "0x1F", "0b1", "1_000", "1e3", ".5", ".inf", "~", "null", "yes", "on", "y",
+			"12:30:45", "2001-01-01", "=", "<<", "+1", "-", "- a", "a: b", "# c", "'", `"`, "`", "\t", "é",
+			" lead", "trail ", "two\nlines\n", "\n", `a\b`, "$", "$$x", "${X}", "%s", "{a}", "[a]", "!tag", "&a", "*a",
+			"|", ">", "@",
+			strings.Repeat("long word ", 20), "{{.ID}}", "\u2028", "\x7f"}
 		environment := map[string]string{}
 		for i, v := range values {
 			environment[fmt.Sprintf("V%d", i)] = strings.ReplaceAll(v, "$", "$$")
 		}
-		text, err := json.Marshal(map[string]any{"services": map[string]any{"a": map[string]any{"image": "busybox:1.36", "command": []string{"sleep", "100000"}, "init": true, "restart": "always", "environment": environment}}})
+		text, err := json.Marshal(map[string]any{"services": map[string]any{"a": map[string]any{"image": "busybox:1.36",
+			"command": []string{"sleep", "100000"}, "init": true, "restart": "always", "environment": environment}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -329,7 +351,8 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 			got = s.fake.Containers()[0].Env
 		} else {
 			var list []string
-			if err := json.Unmarshal([]byte(s.look(t, "docker inspect --format '{{json .Config.Env}}' values-a-1")), &list); err != nil {
+			if err := json.Unmarshal([]byte(s.look(t, "docker inspect --format '{{json .Config.Env}}' values-a-1")),
+				&list); err != nil {
 				t.Fatal(err)
 			}
 			for _, v := range list {
@@ -370,7 +393,8 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 		s.apply(t, s.load(t, f))
 		writeFile(t, f.dir, "conf/a.conf", "two\n")
 		p := s.plan(t, s.load(t, f))
-		if got := changes(p); !slices.Equal(got, []string{"replace db"}) || !strings.Contains(p.String(), "the content of conf/a.conf differs") {
+		if got := changes(p); !slices.Equal(got, []string{"replace db"}) ||
+			!strings.Contains(p.String(), "the content of conf/a.conf differs") {
 			t.Errorf("a file: %v\n%s", got, p)
 		}
 		s.apply(t, s.load(t, f))
@@ -399,7 +423,8 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 		s, f := fresh(t), newShop(t)
 		s.apply(t, s.load(t, f))
 		f.replace(t, "volumes: {data: {}}", "volumes: {data: {}}\nnetworks: {default: {internal: true}}")
-		if got := changes(s.plan(t, s.load(t, f))); !slices.Equal(got, []string{"replace db", "replace migrate", "replace web"}) {
+		if got := changes(s.plan(t, s.load(t, f))); !slices.Equal(got,
+			[]string{"replace db", "replace migrate", "replace web"}) {
 			t.Errorf("%v", got)
 		}
 		s.apply(t, s.load(t, f))
@@ -413,7 +438,9 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 			t.Errorf("%v", got)
 		}
 		s.apply(t, stack)
-		s.look(t, "id=$(docker ps -aq --no-trunc --filter label=com.docker.compose.service=web); docker stop $id; docker rm $id")
+		s.look(t,
+			"id=$(docker ps -aq --no-trunc --filter label=com.docker.compose.service=web); docker stop $id; "+
+				"docker rm $id")
 		if got := changes(s.plan(t, stack)); !slices.Equal(got, []string{"create web"}) {
 			t.Errorf("%v", got)
 		}
@@ -426,7 +453,11 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 		}
 		stack := s.load(t, f)
 		s.apply(t, stack)
-		s.look(t, "docker create --name 0123456789ab_shop-web-1 --label com.docker.compose.project=shop --label com.docker.compose.service=web --label com.docker.compose.oneoff=False --label com.docker.compose.container-number=1 --label com.docker.compose.project.working_dir=/opt/stacks/shop --label com.docker.compose.config-hash=x busybox:1.36 true")
+		s.look(t,
+			"docker create --name 0123456789ab_shop-web-1 --label com.docker.compose.project=shop --label "+
+				"com.docker.compose.service=web --label com.docker.compose.oneoff=False --label "+
+				"com.docker.compose.container-number=1 --label com.docker.compose.project.working_dir=/opt/stacks/shop "+
+				"--label com.docker.compose.config-hash=x busybox:1.36 true")
 		if got := changes(s.plan(t, stack)); !slices.Equal(got, []string{"replace web"}) {
 			t.Errorf("%v", got)
 		}
@@ -439,10 +470,12 @@ func conformance(t *testing.T, fresh func(*testing.T) subject) {
 		s := fresh(t)
 		load := func(value string) compose.Stack {
 			t.Helper()
-			st, err := compose.Load(t.Context(), compose.Source{Name: "pair", Lock: s.lock, Variables: map[string]string{"V": value}, Content: []byte(`
+			st, err := compose.Load(t.Context(), compose.Source{Name: "pair", Lock: s.lock,
+				Variables: map[string]string{"V": value}, Content: []byte(`
 services:
   a: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, environment: {V: "${V}"}}
-  b: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, depends_on: {a: {condition: service_started, restart: true}}}
+  b: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always,
+    depends_on: {a: {condition: service_started, restart: true}}}
   c: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, network_mode: "service:a"}
 `)})
 			if err != nil {
@@ -471,10 +504,13 @@ services:
 		f.replace(t, "interval: 1s", "interval: 1s, retries: 2")
 		stack := s.load(t, f)
 		if s.fake != nil {
-			s.fake.Fail("db", func(c *composetest.Container) bool { b, _ := c.File("/etc/shop/a.conf"); return string(b) == "bad\n" })
+			s.fake.Fail("db",
+				func(c *composetest.Container) bool { b, _ := c.File("/etc/shop/a.conf"); return string(b) == "bad\n" })
 		}
 		r, err := s.plan(t, stack).Apply(t.Context(), nil)
-		if err == nil || !strings.Contains(err.Error(), "service db is unhealthy") || !strings.Contains(err.Error(), "rolled back: the former stack runs") || strings.Contains(err.Error(), secret) {
+		if err == nil || !strings.Contains(err.Error(), "service db is unhealthy") ||
+			!strings.Contains(err.Error(), "rolled back: the former stack runs") ||
+			strings.Contains(err.Error(), secret) {
 			t.Errorf("got %v", err)
 		}
 		for _, res := range r.Results {
@@ -500,7 +536,8 @@ services:
 		}
 		changed := stack
 		changed.Format = "shop 2"
-		if _, err := s.plan(t, changed).Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "not rolled back") {
+		if _, err := s.plan(t, changed).Apply(t.Context(), nil); err == nil ||
+			!strings.Contains(err.Error(), "not rolled back") {
 			t.Errorf("across a data format: %v", err)
 		}
 		s.apply(t, old)
@@ -511,16 +548,20 @@ services:
 		refused := func(why, hint string, stack compose.Stack) {
 			t.Helper()
 			_, err := s.machine.Plan(t.Context(), host.State{stack})
-			if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), why) || !strings.Contains(strings.Join(lab.Hints(err), "\n"), hint) {
+			if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), why) ||
+				!strings.Contains(strings.Join(lab.Hints(err), "\n"), hint) {
 				t.Errorf("got %v", err)
 			}
 		}
-		other, err := compose.Load(t.Context(), compose.Source{Dir: f.dir, Lock: s.lock, Target: "/srv/shop", Variables: map[string]string{"GREETING": ""}})
+		other, err := compose.Load(t.Context(),
+			compose.Source{Dir: f.dir, Lock: s.lock, Target: "/srv/shop", Variables: map[string]string{"GREETING": ""}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		refused("the project shop is that of /opt/stacks/shop", "rename the stack", other)
-		renamed, err := compose.Load(t.Context(), compose.Source{Name: "shop2", Target: "/opt/stacks/shop", Dir: f.dir, Lock: s.lock, Variables: map[string]string{"GREETING": ""}})
+		renamed, err := compose.Load(t.Context(),
+			compose.Source{Name: "shop2", Target: "/opt/stacks/shop", Dir: f.dir, Lock: s.lock,
+				Variables: map[string]string{"GREETING": ""}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -531,13 +572,17 @@ services:
 			return // TestRefuses is the rest
 		}
 		const plugin = "/usr/local/lib/docker/cli-plugins/docker-compose"
-		s.look(t, "mv "+plugin+" /opt/plugin; printf '#!/bin/sh\\necho docker-compose version 1.29.2\\n' >/usr/local/bin/docker-compose; chmod 755 /usr/local/bin/docker-compose")
+		s.look(t,
+			"mv "+plugin+" /opt/plugin; printf '#!/bin/sh\\necho docker-compose version 1.29.2\\n' "+
+				">/usr/local/bin/docker-compose; chmod 755 /usr/local/bin/docker-compose")
 		t.Cleanup(func() { s.look(t, "rm /usr/local/bin/docker-compose; mv /opt/plugin "+plugin) })
 		refused("version 1 only", plugin, s.load(t, newShop(t)))
 	})
 	t.Run("what is not ours stays", func(t *testing.T) {
 		s, f := fresh(t), newShop(t)
-		s.apply(t, s.content(t, "other", "services: {web: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}"))
+		s.apply(t,
+			s.content(t, "other",
+				"services: {web: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}"))
 		const other = "docker ps -q --no-trunc --filter label=com.docker.compose.project=other"
 		id := s.look(t, other)
 		s.apply(t, s.load(t, f))
@@ -554,7 +599,9 @@ services:
 		s := fresh(t)
 		load := func(n, other string) compose.Stack {
 			t.Helper()
-			return s.content(t, "many", "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, "+n+", environment: {OTHER: '"+other+"'}}}")
+			return s.content(t, "many",
+				"services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, "+n+
+					", environment: {OTHER: '"+other+"'}}}")
 		}
 		ids := func() []string {
 			t.Helper()
@@ -587,7 +634,8 @@ services:
 		s := fresh(t)
 		stack := s.content(t, "jobs", `
 services:
-  app: {image: "busybox:1.36", command: [sh, -c, "test -e /data/done && exec sleep 100000"], init: true, volumes: ["data:/data"], healthcheck: {test: ["CMD", "test", "-e", "/data/done"], interval: 1s},
+  app: {image: "busybox:1.36", command: [sh, -c, "test -e /data/done && exec sleep 100000"], init: true,
+    volumes: ["data:/data"], healthcheck: {test: ["CMD", "test", "-e", "/data/done"], interval: 1s},
     depends_on: {job: {condition: service_completed_successfully}}}
   job: {image: "busybox:1.36", command: [sh, -c, "sleep 4; touch /data/done"], init: true, volumes: ["data:/data"]}
 volumes: {data: {}}`)
@@ -597,10 +645,12 @@ volumes: {data: {}}`)
 		}
 		s.fake.Exit("job", -1) // until it is killed
 		stack.Timeout = time.Second
-		if _, err := s.plan(t, stack).Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "service job is not healthy after 1 s: it has not ended") {
+		if _, err := s.plan(t, stack).Apply(t.Context(), nil); err == nil ||
+			!strings.Contains(err.Error(), "service job is not healthy after 1 s: it has not ended") {
 			t.Errorf("got %v", err)
 		}
-		if p := s.plan(t, stack); !slices.Equal(changes(p), []string{"run job", "create app"}) || !strings.Contains(p.String(), "has not ended") {
+		if p := s.plan(t, stack); !slices.Equal(changes(p), []string{"run job", "create app"}) ||
+			!strings.Contains(p.String(), "has not ended") {
 			t.Errorf("the plan:\n%s", p)
 		}
 		s.fake.Kill("job", 0)
@@ -614,14 +664,16 @@ volumes: {data: {}}`)
 			t.Helper()
 			return s.content(t, "jobs", `
 services:
-  app: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, depends_on: {job: {condition: service_completed_successfully}}}
+  app: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always,
+    depends_on: {job: {condition: service_completed_successfully}}}
   job: {image: "busybox:1.36", command: [sh, -c, "`+script+`"]}`)
 		}
 		if s.fake != nil {
 			s.fake.Exit("job", 1)
 		}
 		_, err := s.plan(t, load("echo no table; exit 1")).Apply(t.Context(), nil)
-		if err == nil || !strings.Contains(err.Error(), "service job has ended with status 1") || s.fake == nil && !strings.Contains(err.Error(), "no table") {
+		if err == nil || !strings.Contains(err.Error(), "service job has ended with status 1") ||
+			s.fake == nil && !strings.Contains(err.Error(), "no table") {
 			t.Errorf("got %v", err)
 		}
 		if got := s.look(t, "docker ps -aq --filter label=com.docker.compose.service=app"); got != "" {
@@ -635,24 +687,31 @@ services:
 	t.Run("restart loop", func(t *testing.T) {
 		s := fresh(t)
 		// Between two polls it is started at least once: it never runs through two of them.
-		stack := s.content(t, "loop", `services: {a: {image: "busybox:1.36", command: [sh, -c, "echo no table; sleep 0.5; exit 1"], init: true, restart: always}}`)
+		stack := s.content(t, "loop",
+			`services: {a: {image: "busybox:1.36", command: [sh, -c, "echo no table; sleep 0.5; exit 1"], `+
+				`init: true, restart: always}}`)
 		if s.fake != nil {
 			s.fake.Exit("a", 1)
 		}
 		_, err := s.plan(t, stack).Apply(t.Context(), nil)
-		if err == nil || !strings.Contains(err.Error(), "service a is in a restart loop") || s.fake == nil && !strings.Contains(err.Error(), "no table") {
+		if err == nil || !strings.Contains(err.Error(), "service a is in a restart loop") ||
+			s.fake == nil && !strings.Contains(err.Error(), "no table") {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("runs for a while and ends", func(t *testing.T) {
 		s := fresh(t)
 		for _, policy := range []string{"always", "'no'"} {
-			stack := s.content(t, "loop", `services: {a: {image: "busybox:1.36", command: [sh, -c, "echo no table; sleep 2; exit 1"], init: true, restart: `+policy+`}}`)
+			stack := s.content(t, "loop",
+				`services: {a: {image: "busybox:1.36", command: [sh, -c, "echo no table; sleep 2; exit 1"], `+
+					`init: true, restart: `+policy+`}}`)
 			if s.fake != nil {
 				s.fake.Crash("a", 3)
 			}
 			_, err := s.plan(t, stack).Apply(t.Context(), nil)
-			if err == nil || !strings.Contains(err.Error(), "service a is in a restart loop") && !strings.Contains(err.Error(), "service a has ended with status 1") || s.fake == nil && !strings.Contains(err.Error(), "no table") {
+			if err == nil || !strings.Contains(err.Error(), "service a is in a restart loop") &&
+				!strings.Contains(err.Error(), "service a has ended with status 1") ||
+				s.fake == nil && !strings.Contains(err.Error(), "no table") {
 				t.Errorf("%s: got %v", policy, err)
 			}
 		}
@@ -663,13 +722,17 @@ services:
 		writeFile(t, f.dir, "conf/some file.bin", string(random))
 		writeFile(t, f.dir, "conf/$b.conf", "b\n")
 		s.apply(t, s.load(t, f))
-		if got := s.look(t, "sha256sum <'/opt/stacks/shop/conf/some file.bin'; cat '/opt/stacks/shop/conf/$b.conf'"); got != fmt.Sprintf("%x  -\nb", sha256.Sum256(random)) {
+		if got := s.look(t,
+			"sha256sum <'/opt/stacks/shop/conf/some file.bin'; "+
+				"cat '/opt/stacks/shop/conf/$b.conf'"); got != fmt.Sprintf("%x  -\nb", sha256.Sum256(random)) {
 			t.Errorf("the files are %s", got)
 		}
 		if err := os.Remove(filepath.Join(f.dir, "conf/$b.conf")); err != nil {
 			t.Fatal(err)
 		}
-		if text := s.apply(t, s.load(t, f)); !strings.Contains(text, "delete  files:shop/conf/$b.conf: is no longer in the stack") || !strings.Contains(text, "replace compose:shop/service:db") {
+		if text := s.apply(t, s.load(t, f)); !strings.Contains(text,
+			"delete  files:shop/conf/$b.conf: is no longer in the stack") ||
+			!strings.Contains(text, "replace compose:shop/service:db") {
 			t.Errorf("the plan:\n%s", text)
 		}
 		if got := s.look(t, "ls /opt/stacks/shop/conf"); got != "a.conf\nsome file.bin" {
@@ -678,13 +741,16 @@ services:
 	})
 	t.Run("a file that the service writes", func(t *testing.T) {
 		s, dir := fresh(t), t.TempDir()
-		writeFile(t, dir, "compose.yaml", `services: {a: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, environment: {N: "${N}"}, volumes: ["./acme.json:/acme.json"]}}`)
+		writeFile(t, dir, "compose.yaml",
+			`services: {a: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, `+
+				`environment: {N: "${N}"}, volumes: ["./acme.json:/acme.json"]}}`)
 		if err := os.Chmod(writeFile(t, dir, "acme.json", ""), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		load := func(n string) compose.Stack {
 			t.Helper()
-			st, err := compose.Load(t.Context(), compose.Source{Name: "own", Dir: dir, Lock: s.lock, Variables: map[string]string{"N": n}})
+			st, err := compose.Load(t.Context(),
+				compose.Source{Name: "own", Dir: dir, Lock: s.lock, Variables: map[string]string{"N": n}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -699,7 +765,8 @@ services:
 			t.Errorf("what the service wrote is to go:\n%s", p)
 		}
 		s.apply(t, load("2"))
-		writeFile(t, dir, "compose.yaml", `services: {a: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always}}`)
+		writeFile(t, dir, "compose.yaml",
+			`services: {a: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always}}`)
 		s.apply(t, load("2"))
 		if got := s.look(t, "cat /opt/stacks/own/acme.json"); got != "mine" {
 			t.Errorf("the service's file holds %q", got)
@@ -707,7 +774,10 @@ services:
 	})
 	t.Run("a folder that the service takes", func(t *testing.T) {
 		s, dir := fresh(t), t.TempDir()
-		writeFile(t, dir, "compose.yaml", `services: {a: {image: "busybox:1.36", command: [sh, -c, "chown 999:999 /data /data/sub; chmod 700 /data; exec sleep 100000"], init: true, restart: always, volumes: ["./data:/data", "./conf:/conf:ro"]}}`)
+		writeFile(t, dir, "compose.yaml",
+			`services: {a: {image: "busybox:1.36", command: [sh, -c, `+
+				`"chown 999:999 /data /data/sub; chmod 700 /data; exec sleep 100000"], `+
+				`init: true, restart: always, volumes: ["./data:/data", "./conf:/conf:ro"]}}`)
 		writeFile(t, dir, "data/.gitkeep", "")
 		writeFile(t, dir, "data/sub/.gitkeep", "")
 		writeFile(t, dir, "conf/a", "a\n")
@@ -720,11 +790,13 @@ services:
 			s.look(t, "cd /opt/stacks/own/data; chown 999:999 . sub; chmod 700 .")
 		}
 		s.apply(t, stack)
-		if got := s.look(t, "cd /opt/stacks/own; stat -c '%u:%g %a' data data/sub conf"); got != "999:999 700\n999:999 755\n0:0 755" {
+		got := s.look(t, "cd /opt/stacks/own; stat -c '%u:%g %a' data data/sub conf")
+		if got != "999:999 700\n999:999 755\n0:0 755" {
 			t.Errorf("the folders are now\n%s", got)
 		}
 		s.look(t, "chmod 700 /opt/stacks/own/conf")
-		if text := s.apply(t, stack); !strings.Contains(text, "directory:/opt/stacks/own/conf: mode is 0700") || strings.Contains(text, "own/data") {
+		if text := s.apply(t, stack); !strings.Contains(text, "directory:/opt/stacks/own/conf: mode is 0700") ||
+			strings.Contains(text, "own/data") {
 			t.Errorf("the plan:\n%s", text)
 		}
 	})
@@ -732,14 +804,19 @@ services:
 		s := fresh(t)
 		load := func(name string) compose.Stack {
 			t.Helper()
-			return s.content(t, "own", "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, volumes: ['data:/data']}}\nvolumes: {data: {name: "+name+"}}")
+			return s.content(t, "own",
+				"services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, "+
+					"volumes: ['data:/data']}}\nvolumes: {data: {name: "+name+"}}")
 		}
 		s.apply(t, load("one"))
-		if text := s.apply(t, load("two")); !strings.Contains(text, "replace compose:own/service:a: does not have the volume two") {
+		if text := s.apply(t, load("two")); !strings.Contains(text,
+			"replace compose:own/service:a: does not have the volume two") {
 			t.Errorf("the plan:\n%s", text)
 		}
 		p := s.plan(t, compose.Absent{Name: "own", Volumes: true})
-		r, err := p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("host/pi1/stack:own/volume:data"), lab.Confirm("host/pi1/stack:own/volume:two")}})
+		r, err := p.Apply(t.Context(),
+			&lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("host/pi1/stack:own/volume:data"),
+				lab.Confirm("host/pi1/stack:own/volume:two")}})
 		if err != nil {
 			t.Errorf("%v\n%s\n%s", err, p, r)
 		}
@@ -752,12 +829,16 @@ services:
 		stack := s.load(t, f)
 		s.apply(t, stack)
 		s.look(t, "docker stop $(docker ps -q --no-trunc); docker network prune -f")
-		if p := s.plan(t, stack); !slices.Equal(changes(p), []string{"replace db", "replace migrate", "replace web"}) || !strings.Contains(p.String(), "the network shop_default is gone") {
+		if p := s.plan(t, stack); !slices.Equal(changes(p), []string{"replace db", "replace migrate", "replace web"}) ||
+			!strings.Contains(p.String(), "the network shop_default is gone") {
 			t.Errorf("the plan:\n%s", p)
 		}
 		s.apply(t, stack)
-		s.look(t, "docker network disconnect -f -- shop_default $(docker ps -q --no-trunc --filter label=com.docker.compose.service=web)")
-		if p := s.plan(t, stack); !slices.Equal(changes(p), []string{"replace web"}) || !strings.Contains(p.String(), "is not in the network shop_default") {
+		s.look(t,
+			"docker network disconnect -f -- shop_default $(docker ps -q --no-trunc --filter "+
+				"label=com.docker.compose.service=web)")
+		if p := s.plan(t, stack); !slices.Equal(changes(p), []string{"replace web"}) ||
+			!strings.Contains(p.String(), "is not in the network shop_default") {
 			t.Errorf("the plan:\n%s", p)
 		}
 		s.apply(t, stack)
@@ -766,12 +847,18 @@ services:
 		s := fresh(t)
 		load := func(internal string) compose.Stack {
 			t.Helper()
-			return s.content(t, "own", "services: {a: {image: 'busybox:1.36', command: [sh, -c, 'test -e /state/x || date >/state/x; exec sleep 100000'], init: true, restart: always, volumes: [/state]}}\nnetworks: {default: {internal: "+internal+"}}")
+			return s.content(t, "own",
+				"services: {a: {image: 'busybox:1.36', command: [sh, -c, 'test -e /state/x || date >/state/x; "+
+					"exec sleep 100000'], init: true, restart: always, volumes: [/state]}}\n"+
+					"networks: {default: {internal: "+internal+"}}")
 		}
 		s.apply(t, load("false"))
-		other := s.content(t, "other", "services: {b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, networks: [own]}}\nnetworks: {own: {name: own_default, external: true}}")
+		other := s.content(t, "other",
+			"services: {b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, "+
+				"networks: [own]}}\nnetworks: {own: {name: own_default, external: true}}")
 		s.apply(t, other)
-		if _, err := s.machine.Plan(t.Context(), host.State{load("true")}); !errors.Is(err, lab.ErrRefused) || !strings.Contains(strings.Join(lab.Hints(err), ""), "docker network disconnect own_default other-b-1") {
+		if _, err := s.machine.Plan(t.Context(), host.State{load("true")}); !errors.Is(err, lab.ErrRefused) ||
+			!strings.Contains(strings.Join(lab.Hints(err), ""), "docker network disconnect own_default other-b-1") {
 			t.Errorf("got %v", err)
 		}
 		s.look(t, "docker network disconnect -f -- own_default other-b-1")
@@ -786,7 +873,8 @@ services:
 		if after := state(); after != before {
 			t.Errorf("what was in an anonymous volume is lost: %q, %q", before, after)
 		}
-		if text := s.apply(t, other); !strings.Contains(text, "replace compose:other/service:b: is not in the network own_default") {
+		if text := s.apply(t, other); !strings.Contains(text,
+			"replace compose:other/service:b: is not in the network own_default") {
 			t.Errorf("the plan:\n%s", text)
 		}
 	})
@@ -802,7 +890,9 @@ services:
 		} else if err := s.fake.Restart("a"); err != nil {
 			t.Fatal(err)
 		}
-		if text := s.apply(t, stack); !strings.Contains(text, "run     compose:pair/service:b: a, whose namespace it shares, was started again") || strings.Contains(text, "service:a") {
+		if text := s.apply(t, stack); !strings.Contains(text,
+			"run     compose:pair/service:b: a, whose namespace it shares, was started again") ||
+			strings.Contains(text, "service:a") {
 			t.Errorf("the plan:\n%s", text)
 		}
 		s.look(t, "docker stop $(docker ps -q --no-trunc --filter label=com.docker.compose.service=a)")
@@ -813,7 +903,9 @@ services:
 	})
 	t.Run("a server that ended well", func(t *testing.T) {
 		s := fresh(t)
-		stack := s.content(t, "server", `services: {a: {image: "busybox:1.36", command: [sh, -c, "trap 'exit 0' TERM; touch /up; sleep 100000 & wait"], stop_grace_period: 5m, healthcheck: {test: ["CMD", "test", "-e", "/up"], interval: 1s}}}`)
+		stack := s.content(t, "server",
+			`services: {a: {image: "busybox:1.36", command: [sh, -c, "trap 'exit 0' TERM; touch /up; sleep 100000 & wait"], `+
+				`stop_grace_period: 5m, healthcheck: {test: ["CMD", "test", "-e", "/up"], interval: 1s}}}`)
 		s.apply(t, stack)
 		s.look(t, "docker stop $(docker ps -q --no-trunc)")
 		if p := s.plan(t, stack); !strings.Contains(p.String(), "has ended with status 0") {
@@ -824,15 +916,17 @@ services:
 	t.Run("down", func(t *testing.T) {
 		s, f := fresh(t), newShop(t)
 		s.apply(t, s.load(t, f))
-		if _, err := s.plan(t, compose.Absent{Name: "shop", Volumes: true}).Apply(t.Context(), nil); !errors.Is(err, lab.ErrRefused) {
+		p := s.plan(t, compose.Absent{Name: "shop", Volumes: true})
+		if _, err := p.Apply(t.Context(), nil); !errors.Is(err, lab.ErrRefused) {
 			t.Errorf("volumes without a confirmation: %v", err)
 		}
 		s.apply(t, compose.Absent{Name: "shop"})
 		if got := s.look(t, "docker volume ls -q"); got != "shop_data" {
 			t.Errorf("volumes are %q", got)
 		}
-		p := s.plan(t, compose.Absent{Name: "shop", Volumes: true})
-		if _, err := p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("host/pi1/stack:shop/volume:data")}}); err != nil {
+		p = s.plan(t, compose.Absent{Name: "shop", Volumes: true})
+		if _, err := p.Apply(t.Context(),
+			&lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("host/pi1/stack:shop/volume:data")}}); err != nil {
 			t.Errorf("%v\n%s", err, p)
 		}
 		if got := s.look(t, "docker volume ls -q"); got != "" {
@@ -841,7 +935,8 @@ services:
 	})
 }
 
-// TestPowerCuts cuts the power before every change of the engine: of a first deployment, and of one that recreates a service.
+// TestPowerCuts cuts the power before every change of the engine: of a first deployment, and of one that recreates a
+// service.
 func TestPowerCuts(t *testing.T) {
 	for name, again := range map[string]bool{"First": false, "Again": true} {
 		t.Run(name, func(t *testing.T) { lawtest.CutOff(t, powerCuts(t, again)) })
@@ -878,7 +973,8 @@ func TestDockerComes(t *testing.T) {
 	s, box := newFake(t, composetest.Config{})
 	s.look(t, "mv /usr/bin/docker /opt/docker")
 	stack := s.load(t, newShop(t))
-	if _, err := s.machine.Plan(t.Context(), host.State{stack}); !errors.Is(err, lab.ErrNotFound) || len(lab.Hints(err)) == 0 {
+	if _, err := s.machine.Plan(t.Context(), host.State{stack}); !errors.Is(err, lab.ErrNotFound) ||
+		len(lab.Hints(err)) == 0 {
 		t.Errorf("without docker: %v", err)
 	}
 	stack.After = []string{"command:docker"}
@@ -893,9 +989,11 @@ func TestDockerComes(t *testing.T) {
 }
 
 func TestRefuses(t *testing.T) {
-	for name, c := range map[string]composetest.Config{"no plugin": {Compose: "-"}, "version 1": {Compose: "-", V1: true}, "old": {Compose: "2.5.0"}} {
+	for name, c := range map[string]composetest.Config{"no plugin": {Compose: "-"},
+		"version 1": {Compose: "-", V1: true}, "old": {Compose: "2.5.0"}} {
 		s, _ := newFake(t, c)
-		if _, err := s.machine.Plan(t.Context(), host.State{s.load(t, newShop(t))}); !errors.Is(err, lab.ErrRefused) || len(lab.Hints(err)) == 0 {
+		if _, err := s.machine.Plan(t.Context(), host.State{s.load(t, newShop(t))}); !errors.Is(err, lab.ErrRefused) ||
+			len(lab.Hints(err)) == 0 {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -904,12 +1002,14 @@ func TestRefuses(t *testing.T) {
 	if _, err := s.machine.Plan(t.Context(), host.State{s.load(t, newShop(t))}); !errors.Is(err, lab.ErrBlocked) {
 		t.Errorf("an engine that does not answer: %v", err)
 	}
-	if text, err := compose.Logs(t.Context(), s.machine, "shop", "/opt/stacks/shop", 10); err == nil || !strings.Contains(err.Error(), "Cannot connect to the Docker daemon") {
+	if text, err := compose.Logs(t.Context(), s.machine, "shop", "/opt/stacks/shop", 10); err == nil ||
+		!strings.Contains(err.Error(), "Cannot connect to the Docker daemon") {
 		t.Errorf("its logs: %q, %v", text, err)
 	}
 }
 
-// TestEngineDies lets the engine answer ever more of what a plan asks: what it did not say must not be taken for not there.
+// TestEngineDies lets the engine answer ever more of what a plan asks: what it did not say must not be taken for not
+// there.
 func TestEngineDies(t *testing.T) {
 	s, _ := newFake(t, composetest.Config{})
 	stack := s.load(t, newShop(t))
@@ -936,9 +1036,10 @@ func TestFailures(t *testing.T) {
 		fault func(*composetest.Docker)
 		want  string
 	}{
-		"ends":          {func(d *composetest.Docker) { d.Exit("migrate", 3) }, "service migrate has ended with status 3"},
-		"must not end":  {func(d *composetest.Docker) { d.Exit("web", 0) }, "service web is in a restart loop"},
-		"cannot start":  {func(d *composetest.Docker) { d.FailStart("db", "port is already allocated") }, "port is already allocated"},
+		"ends":         {func(d *composetest.Docker) { d.Exit("migrate", 3) }, "service migrate has ended with status 3"},
+		"must not end": {func(d *composetest.Docker) { d.Exit("web", 0) }, "service web is in a restart loop"},
+		"cannot start": {func(d *composetest.Docker) { d.FailStart("db", "port is already allocated") },
+			"port is already allocated"},
 		"never healthy": {func(d *composetest.Docker) { d.Unhealthy("db", true) }, "there is no former stack to go back to"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -954,8 +1055,10 @@ func TestFailures(t *testing.T) {
 }
 
 func TestPull(t *testing.T) {
-	s, _ := newFake(t, composetest.Config{Registry: []composetest.Image{{Name: "app:1"}, {Name: "app:2"}, {Name: "data:1"}}})
-	source := compose.Source{Name: "app", Content: []byte("services: {a: {image: 'app:1', restart: always}}"), Lock: s.fake.Lock("app:1", "app:2", "data:1")}
+	s, _ := newFake(t,
+		composetest.Config{Registry: []composetest.Image{{Name: "app:1"}, {Name: "app:2"}, {Name: "data:1"}}})
+	source := compose.Source{Name: "app", Content: []byte("services: {a: {image: 'app:1', restart: always}}"),
+		Lock: s.fake.Lock("app:1", "app:2", "data:1")}
 	load := func() compose.Stack {
 		t.Helper()
 		stack, err := compose.Load(t.Context(), source)
@@ -965,17 +1068,21 @@ func TestPull(t *testing.T) {
 		return stack
 	}
 	s.fake.FailPull("app:1", true)
-	if _, err := s.plan(t, load()).Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "manifest unknown") {
+	if _, err := s.plan(t, load()).Apply(t.Context(), nil); err == nil ||
+		!strings.Contains(err.Error(), "manifest unknown") {
 		t.Errorf("got %v", err)
 	}
 	s.fake.FailPull("app:1", false)
 	s.apply(t, load())
 	source.Content = []byte("services: {a: {image: 'app:2', restart: always}}")
-	if text := s.apply(t, load()); !strings.Contains(text, "not on the machine") || !strings.Contains(text, "replace compose:app/service:a") {
+	if text := s.apply(t, load()); !strings.Contains(text, "not on the machine") ||
+		!strings.Contains(text, "replace compose:app/service:a") {
 		t.Errorf("the plan:\n%s", text)
 	}
-	source.Content = []byte("services: {a: {image: 'app:2', platform: linux/arm64, restart: always, volumes: [{type: image, source: 'data:1', target: /data}]}}")
-	if images, err := compose.Images(t.Context(), source); err != nil || !slices.Equal(images, []string{"app:2", "data:1"}) {
+	source.Content = []byte("services: {a: {image: 'app:2', platform: linux/arm64, restart: always, volumes: [{type: " +
+		"image, source: 'data:1', target: /data}]}}")
+	if images, err := compose.Images(t.Context(), source); err != nil ||
+		!slices.Equal(images, []string{"app:2", "data:1"}) {
 		t.Errorf("%v: %v", err, images)
 	}
 	if text := s.apply(t, load()); !strings.Contains(text, "image:docker.io/library/data:1@sha256:") {
@@ -983,7 +1090,9 @@ func TestPull(t *testing.T) {
 	}
 	missing := s.lock["busybox:1.36"]
 	missing.ID = "sha256:" + strings.Repeat("0", 64)
-	gone, err := compose.Load(t.Context(), compose.Source{Name: "gone", Content: []byte("services: {a: {image: 'x:1'}}"), Lock: compose.Lock{"x:1": missing}})
+	gone, err := compose.Load(t.Context(),
+		compose.Source{Name: "gone", Content: []byte("services: {a: {image: 'x:1'}}"),
+			Lock: compose.Lock{"x:1": missing}})
 	if err != nil {
 		t.Fatal(err)
 	}

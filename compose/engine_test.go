@@ -10,8 +10,14 @@ import (
 
 const someEngine = `engine 28.5.1
 compose v2.40.3
-container {"id":"c1","name":"/shop-db-1","image":"sha256:1","labels":{"com.docker.compose.project":"shop","com.docker.compose.service":"db","com.docker.compose.oneoff":"False"},"status":"running","exit":0,"created":"2025-11-22T08:20:52.570099595Z","started":"2025-11-22T08:20:53Z","health":"healthy","restart":"unless-stopped","network":"shop_default","pid":"","ipc":"private","attached":{"shop_default":{"NetworkID":"n2","Gateway":""}}}
-container {"id":"c2","name":"/shop-run-1","labels":{"com.docker.compose.project":"shop","com.docker.compose.oneoff":"True"},"status":"exited","created":"0001-01-01T00:00:00Z","started":"0001-01-01T00:00:00Z"}
+container {"id":"c1","name":"/shop-db-1","image":"sha256:1","labels":{"com.docker.compose.project":"shop",` +
+	`"com.docker.compose.service":"db","com.docker.compose.oneoff":"False"},"status":"running","exit":0,` +
+	`"created":"2025-11-22T08:20:52.570099595Z","started":"2025-11-22T08:20:53Z","health":"healthy",` +
+	`"restart":"unless-stopped","network":"shop_default","pid":"","ipc":"private",` +
+	`"attached":{"shop_default":{"NetworkID":"n2","Gateway":""}}}
+container {"id":"c2","name":"/shop-run-1","labels":{"com.docker.compose.project":"shop",` +
+	`"com.docker.compose.oneoff":"True"},"status":"exited","created":"0001-01-01T00:00:00Z",` +
+	`"started":"0001-01-01T00:00:00Z"}
 image postgres 17.2 sha256:d1 sha256:i1
 image busybox 1.36 <none> sha256:i2
 network bridge n1   

@@ -39,15 +39,33 @@ var odd = []string{
 // lives returns, for each kind, the states that are applied one after the other. After each of them
 // the next plan must be empty.
 func lives() map[string][]host.State {
-	yes, no := true, false
-	one := func(rs ...host.Resource) (out []host.State) {
-		for _, r := range rs {
-			out = append(out, host.State{r})
+	all := map[string][]host.State{}
+	for _, group := range []map[string][]host.State{
+		fileLives(), editLives(), commandLives(), accountLives(), unitLives(), systemLives(), packageLives(),
+		removalLives(), oddLives(),
+	} {
+		for kind, states := range group {
+			if all[kind] != nil {
+				panic("two groups have the life of " + kind)
+			}
+			all[kind] = states
 		}
-		return out
 	}
-	all := map[string][]host.State{
-		"file": one(
+	return all
+}
+
+// oneByOne returns states of one resource each.
+func oneByOne(rs ...host.Resource) (out []host.State) {
+	for _, r := range rs {
+		out = append(out, host.State{r})
+	}
+	return out
+}
+
+// fileLives are of whole files, directories and links.
+func fileLives() map[string][]host.State {
+	return map[string][]host.State{
+		"file": oneByOne(
 			host.File{Path: "/srv/f"},
 			host.File{Path: "/srv/f", Content: "nul\x00, no newline at the end"},
 			host.File{Path: "/srv/f", Content: "x", Mode: 0o4711, Owner: "daemon", Group: "12345"},
@@ -69,18 +87,24 @@ func lives() map[string][]host.State {
 			host.File{Path: "/srv/f", Absent: true},
 			host.File{Path: "/srv/f", IfAbsent: true, Content: "z"},
 		),
-		"directory": one(
+		"directory": oneByOne(
 			host.Directory{Path: "/srv/d/e/f"},
 			host.Directory{Path: "/srv/d/e/f", Mode: 0o2770, Group: "adm"},
 			host.Directory{Path: "/srv/d/e/f", Mode: 0o1777},
 			host.Directory{Path: "/srv/d/e/f", Absent: true},
 		),
-		"link": one(
+		"link": oneByOne(
 			host.Link{Path: "/srv/l", Target: "nowhere"},
 			host.Link{Path: "/srv/l", Target: "/srv/it's\nthere\n"},
 			host.Link{Path: "/srv/l", Absent: true},
 		),
-		"line": one(
+	}
+}
+
+// editLives are of parts of a file.
+func editLives() map[string][]host.State {
+	return map[string][]host.State{
+		"line": oneByOne(
 			host.Line{Path: "/srv/lines", Line: "a=1", Create: true, Mode: 0o600, Owner: "daemon"},
 			host.Line{Path: "/srv/lines", Line: "a=2", Match: "^a="},
 			host.Line{Path: "/srv/lines", Line: "b", InsertBefore: "^a"},
@@ -92,7 +116,7 @@ func lives() map[string][]host.State {
 			host.Line{Path: "/srv/lines", Match: "^a", Absent: true},
 			host.Line{Path: "/srv/lines", Line: "a=3", ValidateWith: "test -s %s"},
 		),
-		"block": one(
+		"block": oneByOne(
 			host.Block{Path: "/srv/blocks", Name: "it's", Content: "x\ny", Create: true},
 			host.Block{Path: "/srv/blocks", Name: "it's", Content: "nul\x00\n\n"},
 			host.Block{Path: "/srv/blocks", Name: "it's"},
@@ -105,19 +129,32 @@ func lives() map[string][]host.State {
 			},
 			host.Block{Path: "/srv/blocks", Name: "it's", Absent: true},
 		),
-		"command": one(
+	}
+}
+
+// commandLives are of what is run.
+func commandLives() map[string][]host.State {
+	return map[string][]host.State{
+		"command": oneByOne(
 			host.Command{Name: "it's", Run: ": >/srv/made", Creates: "/srv/made"},
 			host.Command{Name: "it's", Run: "rm /srv/made", Removes: "/srv/made"},
 			host.Command{Name: "it's", Run: "printf %s \"$V\" >/srv/made", Unless: `[ "$(cat /srv/made)" = "a'b" ]`,
 				Values: map[string]lab.Secret{"V": lab.NewSecret("a'b")}},
 		),
-		"group": one(
+		"reboot": oneByOne(host.Reboot{}),
+	}
+}
+
+// accountLives are of groups, users and their keys.
+func accountLives() map[string][]host.State {
+	return map[string][]host.State{
+		"group": oneByOne(
 			host.Group{Name: "g1"},
 			host.Group{Name: "g2", System: true},
 			host.Group{Name: "g3", GID: 4300},
 			host.Group{Name: "g3", Absent: true},
 		),
-		"user": one(
+		"user": oneByOne(
 			host.User{Name: "u1"},
 			host.User{Name: "u1", Comment: "It's me, été -x", Groups: []string{"adm", "users"}, Shell: "/bin/sh"},
 			host.User{Name: "u1", Group: "users", Home: "/srv/it's home"},
@@ -130,10 +167,11 @@ func lives() map[string][]host.State {
 			host.User{Name: "u3", UID: 4301, Home: "/srv/u 3", Comment: "-c"},
 			host.User{Name: "u3", Absent: true},
 		),
-		"authorizedKey": one(
+		"authorizedKey": oneByOne(
 			host.AuthorizedKey{
 				User: "root",
-				Key:  `command="echo 'ssh-x y'",restrict ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKxTvCOEjMGL1bkFP6kqLz1EwbA3Lqe8a0dIVyyTyJrh été`,
+				Key: `command="echo 'ssh-x y'",restrict ` +
+					`ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKxTvCOEjMGL1bkFP6kqLz1EwbA3Lqe8a0dIVyyTyJrh été`,
 			},
 			host.AuthorizedKey{
 				User: "root",
@@ -146,26 +184,19 @@ func lives() map[string][]host.State {
 			},
 			host.AuthorizedKey{User: "nobody-here", Key: "ssh-ed25519 AAAA", Absent: true},
 		),
-		"sysctl": one(
-			host.Sysctl{Key: "net.ipv4.ip_forward", Value: "1"},
-			host.Sysctl{Key: "net.ipv4.ip_forward", Value: "0", File: "/etc/sysctl.d/it's.conf"},
-		),
-		"cron": one(
-			host.Cron{
-				Name:     "c",
-				Schedule: "0  4 * * *",
-				Command:  "/bin/echo 'it''s' \"$x\" \\%",
-				User:     "daemon",
-				Env:      map[string]string{"MAILTO": "", "A": "b c"},
-			},
-			host.Cron{Name: "c", Schedule: "@daily", Command: "/bin/true"},
-			host.Cron{Name: "c", Schedule: "@daily", Command: "/bin/true", Absent: true},
-		),
+	}
+}
+
+// unitLives are of what systemd and cron run.
+func unitLives() map[string][]host.State {
+	yes, no := true, false
+	return map[string][]host.State{
 		"unit": {
 			{
 				host.UnitFile{
-					Name:    "lab-x@.service",
-					Content: "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n",
+					Name: "lab-x@.service",
+					Content: "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\n[Install]\n" +
+						"WantedBy=multi-user.target\n",
 				},
 				host.Unit{Name: "lab-x@1.service", State: host.Started, Enabled: &yes},
 			},
@@ -196,6 +227,93 @@ func lives() map[string][]host.State {
 				host.Unit{Name: "lab-x@1.service", State: host.Stopped, Enabled: &no},
 			},
 		},
+		"timer": oneByOne(
+			host.Timer{
+				Name:        "lab-t",
+				OnCalendar:  "*-*-* 04:00:00",
+				Command:     "/bin/echo \"it's\" %%",
+				Description: "été",
+				User:        "daemon",
+				Delay:       "5min",
+				NotMissed:   true,
+				Service:     []string{"Nice=5"},
+				UnitLines:   []string{"Documentation=man:true"},
+			},
+			host.Timer{
+				Name:       "lab-t",
+				OnCalendar: "daily",
+				Command:    "/bin/true",
+			},
+			host.Timer{Name: "lab-t", OnCalendar: "daily", Command: "/bin/true", Absent: true},
+		),
+		"cron": oneByOne(
+			host.Cron{
+				Name:     "c",
+				Schedule: "0  4 * * *",
+				Command:  "/bin/echo 'it''s' \"$x\" \\%",
+				User:     "daemon",
+				Env:      map[string]string{"MAILTO": "", "A": "b c"},
+			},
+			host.Cron{Name: "c", Schedule: "@daily", Command: "/bin/true"},
+			host.Cron{Name: "c", Schedule: "@daily", Command: "/bin/true", Absent: true},
+		),
+	}
+}
+
+// systemLives are of settings of the machine as a whole.
+func systemLives() map[string][]host.State {
+	return map[string][]host.State{
+		"hostname": oneByOne(
+			host.Hostname{Name: "pi9"},
+			host.Hostname{Name: "pi8", Domain: "lab.test"},
+			host.Hostname{Name: "pi8"},
+		),
+		"timezone": oneByOne(host.Timezone{Name: "Europe/Paris"}, host.Timezone{Name: "Etc/UTC"}),
+		"sysctl": oneByOne(
+			host.Sysctl{Key: "net.ipv4.ip_forward", Value: "1"},
+			host.Sysctl{Key: "net.ipv4.ip_forward", Value: "0", File: "/etc/sysctl.d/it's.conf"},
+		),
+		"mount": oneByOne(
+			host.Mount{Path: "/srv/m", Source: "tmpfs", FSType: "tmpfs", Options: []string{"size=1M", "mode=0700"}},
+			host.Mount{Path: "/srv/it's a mount", Source: "LABEL=nosuch", NoMount: true, Pass: 2},
+			host.Mount{Path: "/srv/it's a mount", Absent: true},
+			host.Mount{Path: "/srv/m", Absent: true},
+		),
+		"noSwap":        oneByOne(host.NoSwap{}),
+		"caCertificate": oneByOne(host.CACertificate{Name: "never", Absent: true}),
+	}
+}
+
+// packageLives are of what apt installs, and from where.
+func packageLives() map[string][]host.State {
+	return map[string][]host.State{
+		"aptSource": oneByOne(
+			host.AptSource{
+				Name:          "x",
+				URIs:          []string{"https://example.org/été"},
+				Suites:        []string{"./"},
+				Architectures: []string{"arm64"},
+				Key:           "-----BEGIN PGP PUBLIC KEY BLOCK-----\nx\n",
+			},
+			host.AptSource{
+				Name:    "x",
+				URIs:    []string{"http://127.0.0.1:9/srv"},
+				Suites:  []string{"./"},
+				Trusted: true,
+			},
+			host.AptSource{Name: "x", Absent: true},
+		),
+		"package": oneByOne(
+			host.Package{Name: "nosuch-package", Absent: true},
+			host.Package{Name: "coreutils"},
+			host.Package{Name: "coreutils", Hold: true},
+		),
+	}
+}
+
+// removalLives are of resources that stand on each other and go together.
+func removalLives() map[string][]host.State {
+	return map[string][]host.State{
 		"removal": {
 			{
 				host.Group{Name: "gg"},
@@ -228,62 +346,12 @@ func lives() map[string][]host.State {
 				host.Link{Path: "/srv/gone/l", Absent: true},
 			},
 		},
-		"timer": one(
-			host.Timer{
-				Name:        "lab-t",
-				OnCalendar:  "*-*-* 04:00:00",
-				Command:     "/bin/echo \"it's\" %%",
-				Description: "été",
-				User:        "daemon",
-				Delay:       "5min",
-				NotMissed:   true,
-				Service:     []string{"Nice=5"},
-				UnitLines:   []string{"Documentation=man:true"},
-			},
-			host.Timer{
-				Name:       "lab-t",
-				OnCalendar: "daily",
-				Command:    "/bin/true",
-			},
-			host.Timer{Name: "lab-t", OnCalendar: "daily", Command: "/bin/true", Absent: true},
-		),
-		"hostname": one(
-			host.Hostname{Name: "pi9"},
-			host.Hostname{Name: "pi8", Domain: "lab.test"},
-			host.Hostname{Name: "pi8"},
-		),
-		"timezone": one(host.Timezone{Name: "Europe/Paris"}, host.Timezone{Name: "Etc/UTC"}),
-		"mount": one(
-			host.Mount{Path: "/srv/m", Source: "tmpfs", FSType: "tmpfs", Options: []string{"size=1M", "mode=0700"}},
-			host.Mount{Path: "/srv/it's a mount", Source: "LABEL=nosuch", NoMount: true, Pass: 2},
-			host.Mount{Path: "/srv/it's a mount", Absent: true},
-			host.Mount{Path: "/srv/m", Absent: true},
-		),
-		"noSwap":        one(host.NoSwap{}),
-		"caCertificate": one(host.CACertificate{Name: "never", Absent: true}),
-		"aptSource": one(
-			host.AptSource{
-				Name:          "x",
-				URIs:          []string{"https://example.org/été"},
-				Suites:        []string{"./"},
-				Architectures: []string{"arm64"},
-				Key:           "-----BEGIN PGP PUBLIC KEY BLOCK-----\nx\n",
-			},
-			host.AptSource{
-				Name:    "x",
-				URIs:    []string{"http://127.0.0.1:9/srv"},
-				Suites:  []string{"./"},
-				Trusted: true,
-			},
-			host.AptSource{Name: "x", Absent: true},
-		),
-		"package": one(
-			host.Package{Name: "nosuch-package", Absent: true},
-			host.Package{Name: "coreutils"},
-			host.Package{Name: "coreutils", Hold: true},
-		),
-		"reboot": one(host.Reboot{}),
 	}
+}
+
+// oddLives are of resources with names that are easily misread.
+func oddLives() map[string][]host.State {
+	all := map[string][]host.State{}
 	for i, name := range odd {
 		p := "/srv/odd/" + name
 		all[fmt.Sprintf("odd %02d", i)] = []host.State{

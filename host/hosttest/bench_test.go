@@ -35,10 +35,14 @@ func observation(m *hosttest.Machine) string {
 	for _, p := range files {
 		b.WriteString(" '" + p + "'")
 	}
-	b.WriteString(" >/run/list; xargs -0 -r stat --printf '%f %u %g %s %Y %n\\0' -- </run/list; f sum 0; xargs -0 -r sha256sum -z -- </run/list; rm /run/list\n")
-	b.WriteString("f dpkg 0; dpkg-query -W -f '${binary:Package} ${db:Status-Abbrev} ${Version}\\n' sudo cron curl systemd nosuch 2>&1\n")
-	b.WriteString("f unit 0; systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,NeedDaemonReload,InvocationID ssh cron dbus nosuch.service\n")
-	b.WriteString("f user 0; getent passwd root pi daemon nobody; getent group sudo adm docker; for k in net/ipv4/ip_forward vm/swappiness fs/file-max; do read -r v </proc/sys/$k; f \"$k\" \"$v\"; done\n")
+	b.WriteString(" >/run/list; xargs -0 -r stat --printf '%f %u %g %s %Y %n\\0' -- </run/list; f sum 0; " +
+		"xargs -0 -r sha256sum -z -- </run/list; rm /run/list\n")
+	b.WriteString("f dpkg 0; dpkg-query -W -f '${binary:Package} ${db:Status-Abbrev} ${Version}\\n' sudo cron curl " +
+		"systemd nosuch 2>&1\n")
+	b.WriteString("f unit 0; systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath," +
+		"NeedDaemonReload,InvocationID ssh cron dbus nosuch.service\n")
+	b.WriteString("f user 0; getent passwd root pi daemon nobody; getent group sudo adm docker; " +
+		"for k in net/ipv4/ip_forward vm/swappiness fs/file-max; do read -r v </proc/sys/$k; f \"$k\" \"$v\"; done\n")
 	return b.String()
 }
 
@@ -99,7 +103,8 @@ func BenchmarkObserve(b *testing.B) {
 	b.StopTimer()
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	b.ReportMetric(float64(after.HeapInuse+after.StackInuse-before.HeapInuse-before.StackInuse)/float64(b.N), "resident-B/machine")
+	b.ReportMetric(float64(after.HeapInuse+after.StackInuse-before.HeapInuse-before.StackInuse)/float64(b.N),
+		"resident-B/machine")
 	for _, m := range machines {
 		m.Close()
 	}

@@ -26,7 +26,8 @@ func managed(t *testing.T, disks ...hosttest.Disk) (*hosttest.Machine, *host.Mac
 		}
 	}
 	box := hosttest.New(t, hosttest.Config{Disks: disks})
-	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: box.Addr(), User: box.User(), Auth: ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
+	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: box.Addr(), User: box.User(),
+		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
 		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
 	t.Cleanup(func() { m.Close() })
 	return box, m
@@ -43,20 +44,28 @@ func TestDiskDecision(t *testing.T) {
 	}{
 		{"blank", hosttest.Disk{}, "", ""},
 		{"already made", hosttest.Disk{Partitions: []hosttest.Partition{*fs("ext4", "lab")}}, "", "-"},
-		{"already made and mounted", hosttest.Disk{Partitions: []hosttest.Partition{{FSType: "ext4", Label: "lab", Mount: "/mnt"}}}, "", "-"},
-		{"another file system of the label", hosttest.Disk{Partitions: []hosttest.Partition{*fs("xfs", "lab")}}, "", `"lab" is xfs, not ext4`},
-		{"data at the start", hosttest.Disk{Raw: map[int64][]byte{5 << 20: []byte("x")}}, "", "there is data on it, at 0 MiB"},
-		{"data at the end", hosttest.Disk{Raw: map[int64][]byte{1<<30 - 5: []byte("x")}}, "", "there is data on it, at 1008 MiB"},
+		{"already made and mounted",
+			hosttest.Disk{Partitions: []hosttest.Partition{{FSType: "ext4", Label: "lab", Mount: "/mnt"}}}, "", "-"},
+		{"another file system of the label", hosttest.Disk{Partitions: []hosttest.Partition{*fs("xfs", "lab")}}, "",
+			`"lab" is xfs, not ext4`},
+		{"data at the start", hosttest.Disk{Raw: map[int64][]byte{5 << 20: []byte("x")}}, "",
+			"there is data on it, at 0 MiB"},
+		{"data at the end", hosttest.Disk{Raw: map[int64][]byte{1<<30 - 5: []byte("x")}}, "",
+			"there is data on it, at 1008 MiB"},
 		{"a file system", hosttest.Disk{Filesystem: fs("ext4", "other")}, "", "/dev/sda contains ext4"},
 		{"an LVM volume", hosttest.Disk{Filesystem: fs("LVM2_member", "")}, "", "/dev/sda contains LVM2_member"},
-		{"a signature from elsewhere", hosttest.Disk{Raw: map[int64][]byte{0x10040: []byte("_BHRfS_M")}}, "", "/dev/sda contains btrfs"},
+		{"a signature from elsewhere", hosttest.Disk{Raw: map[int64][]byte{0x10040: []byte("_BHRfS_M")}}, "",
+			"/dev/sda contains btrfs"},
 		{"an empty partition", hosttest.Disk{Partitions: []hosttest.Partition{{}}}, "", "it has the partition /dev/sda1"},
-		{"an empty partition table", hosttest.Disk{}, "printf 'label: gpt\n' | sfdisk -q /dev/sda", "it has the signature of"},
-		{"a mounted partition", hosttest.Disk{Partitions: []hosttest.Partition{*fs("ext4", "other")}}, "mount /dev/sda1 /mnt", "/dev/sda1 is mounted at /mnt"},
+		{"an empty partition table", hosttest.Disk{}, "printf 'label: gpt\n' | sfdisk -q /dev/sda",
+			"it has the signature of"},
+		{"a mounted partition", hosttest.Disk{Partitions: []hosttest.Partition{*fs("ext4", "other")}},
+			"mount /dev/sda1 /mnt", "/dev/sda1 is mounted at /mnt"},
 		{"swap in use", hosttest.Disk{Filesystem: fs("swap", "")}, "swapon /dev/sda", "/dev/sda is mounted at [SWAP]"},
 		{"in fstab", hosttest.Disk{}, "echo '" + theDisk + " /mnt ext4 noauto 0 0' >>/etc/fstab", "/etc/fstab names it"},
 		{"small", hosttest.Disk{Size: 32 << 20}, "", "fewer than 67108864"},
-		{"wiped", hosttest.Disk{Filesystem: fs("ext4", "other")}, "dd if=/dev/zero of=/dev/sda bs=1M count=1 2>/dev/null", ""},
+		{"wiped", hosttest.Disk{Filesystem: fs("ext4", "other")},
+			"dd if=/dev/zero of=/dev/sda bs=1M count=1 2>/dev/null", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -82,7 +91,8 @@ func TestDiskDecision(t *testing.T) {
 
 func TestDiskThatIsNotThere(t *testing.T) {
 	_, m := managed(t, hosttest.Disk{})
-	_, err := m.Plan(t.Context(), host.State{host.Disk{Device: theDisk + "X", Label: "lab", Initialise: host.InitialiseIfBlank}})
+	_, err := m.Plan(t.Context(),
+		host.State{host.Disk{Device: theDisk + "X", Label: "lab", Initialise: host.InitialiseIfBlank}})
 	if !errors.Is(err, lab.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
@@ -108,7 +118,9 @@ func TestDiskIsMade(t *testing.T) {
 			if r, err := p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: yes}); err != nil {
 				t.Fatal(err, r)
 			}
-			all := append(disk, host.Mount{Path: "/srv/data", Source: "LABEL=lab", FSType: kind, Options: []string{"defaults", "noatime", "nofail"}, Pass: 2})
+			all := append(disk,
+				host.Mount{Path: "/srv/data", Source: "LABEL=lab", FSType: kind,
+					Options: []string{"defaults", "noatime", "nofail"}, Pass: 2})
 			if p, err = m.Plan(t.Context(), all); err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +129,8 @@ func TestDiskIsMade(t *testing.T) {
 			}
 			for range 2 {
 				out, err := box.Exec("findmnt -n -r -o SOURCE,TARGET,FSTYPE --target /srv/data; findmnt --verify")
-				if want := "/dev/sda1 /srv/data " + kind + "\nSuccess, no errors or warnings detected\n"; out != want || err != nil {
+				if want := "/dev/sda1 /srv/data " + kind + "\nSuccess, no errors or warnings detected\n"; out != want ||
+					err != nil {
 					t.Errorf("got %q, %v, want %q", out, err, want)
 				}
 				if p, err = m.Plan(t.Context(), all); err != nil || !p.Empty() {
@@ -130,9 +143,11 @@ func TestDiskIsMade(t *testing.T) {
 	}
 }
 
-// TestAnotherMount: what is mounted in the place of the source is told, and left alone; options that can be added at once are.
+// TestAnotherMount: what is mounted in the place of the source is told, and left alone; options that can be added at
+// once are.
 func TestAnotherMount(t *testing.T) {
-	box, m := managed(t, hosttest.Disk{Partitions: []hosttest.Partition{{FSType: "ext4", Label: "a"}}}, hosttest.Disk{Partitions: []hosttest.Partition{{FSType: "ext4", Label: "b"}}})
+	box, m := managed(t, hosttest.Disk{Partitions: []hosttest.Partition{{FSType: "ext4", Label: "a"}}},
+		hosttest.Disk{Partitions: []hosttest.Partition{{FSType: "ext4", Label: "b"}}})
 	want := func(source string, options ...string) host.State {
 		return host.State{host.Mount{Path: "/srv/data", Source: source, Options: options}}
 	}
@@ -148,7 +163,8 @@ func TestAnotherMount(t *testing.T) {
 	if out, _ := box.Exec("cat /etc/fstab"); strings.Contains(out, "/srv/data") {
 		t.Errorf("written all the same: %s", out)
 	}
-	for _, s := range []host.State{want("LABEL=a"), want("LABEL=a", "noatime", "nodev"), want("/dev/disk/by-label/a", "noatime", "nodev"), want("LABEL=nosuch", "noatime", "nodev")} {
+	for _, s := range []host.State{want("LABEL=a"), want("LABEL=a", "noatime", "nodev"),
+		want("/dev/disk/by-label/a", "noatime", "nodev"), want("LABEL=nosuch", "noatime", "nodev")} {
 		p, err := m.Plan(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)
@@ -160,7 +176,8 @@ func TestAnotherMount(t *testing.T) {
 			t.Errorf("%v\n%s", err, p)
 		}
 	}
-	if out, err := box.Exec("findmnt -n -o OPTIONS /srv/data"); err != nil || !strings.Contains(out, "noatime") || !strings.Contains(out, "nodev") {
+	if out, err := box.Exec("findmnt -n -o OPTIONS /srv/data"); err != nil || !strings.Contains(out, "noatime") ||
+		!strings.Contains(out, "nodev") {
 		t.Errorf("%s %v", out, err)
 	}
 }

@@ -44,14 +44,21 @@ func killedLeaveNothing(t *testing.T, cfg hosttest.Config) {
 	defer stalled.Close()
 	for _, script := range []string{
 		"sleep 1000", "cat", "cat | cat", "read x", "sleep 1000 & wait", "timeout 1000 sleep 1000", "timeout 1000 cat",
-		"flock /run/a.lock sleep 1000", "mkfifo /run/f; cat /run/f", "yes | sleep 1000", "while :; do :; done", "while :; do sleep 0.01; done",
-		"(sleep 1000) | (sleep 1000)", "x=$(sleep 1000)", "trap '' TERM HUP; sleep 1000", "head -c 1000000000 /dev/zero >/run/z; sleep 1000",
-		"setsid sh -c 'sleep 1000; :'", "dd", "sort", "sh -c 'sleep 1000; :'", "tee /run/t", "xargs -n1 sleep", "while read l; do :; done",
+		"flock /run/a.lock sleep 1000", "mkfifo /run/f; cat /run/f", "yes | sleep 1000", "while :; do :; done",
+		"while :; do sleep 0.01; done",
+		"(sleep 1000) | (sleep 1000)", "x=$(sleep 1000)", "trap '' TERM HUP; sleep 1000",
+		"head -c 1000000000 /dev/zero >/run/z; sleep 1000",
+		"setsid sh -c 'sleep 1000; :'", "dd", "sort", "sh -c 'sleep 1000; :'", "tee /run/t", "xargs -n1 sleep",
+		"while read l; do :; done",
 		"flock /run/b.lock sleep 1000 & flock /run/b.lock true", "sudo sh -c 'sleep 1000; :'", "sudo flock /run/c.lock cat",
-		"echo >/tmp/in; exec 9</tmp/in; cat <&0 >&2", "sudo systemd-run --wait sleep 1000", "curl -s " + stalled.URL, "wget -qO- " + stalled.URL,
-		"curl -s --retry 100 --retry-delay 1000 http://127.0.0.1:1/", "until false; do sleep 1000; done", "sudo flock -w 1000 /var/lib/dpkg/lock-frontend sleep 1000",
-		"dd if=/dev/zero | cat >/dev/null", "cat /dev/zero", "head -c 100000000 /dev/zero | sha256sum; sleep 1000", "sudo systemctl start slow", "exec sleep 1000",
-		"trap 'sleep 1000' EXIT; exit", "sleep 1000 | tee /tmp/x", "find / -exec sleep 1000 ';'", "printf '1000\\n' | xargs sleep", "env sleep 1000", "nohup sleep 1000",
+		"echo >/tmp/in; exec 9</tmp/in; cat <&0 >&2", "sudo systemd-run --wait sleep 1000", "curl -s " + stalled.URL,
+		"wget -qO- " + stalled.URL,
+		"curl -s --retry 100 --retry-delay 1000 http://127.0.0.1:1/", "until false; do sleep 1000; done",
+		"sudo flock -w 1000 /var/lib/dpkg/lock-frontend sleep 1000",
+		"dd if=/dev/zero | cat >/dev/null", "cat /dev/zero", "head -c 100000000 /dev/zero | sha256sum; sleep 1000",
+		"sudo systemctl start slow", "exec sleep 1000",
+		"trap 'sleep 1000' EXIT; exit", "sleep 1000 | tee /tmp/x", "find / -exec sleep 1000 ';'",
+		"printf '1000\\n' | xargs sleep", "env sleep 1000", "nohup sleep 1000",
 	} {
 		session, err := c.NewSession()
 		if err != nil {
@@ -87,7 +94,9 @@ func killedLeaveNothing(t *testing.T, cfg hosttest.Config) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_ = kill.Run("sudo pkill -9 '^(sh|sleep|cat|flock|timeout|systemd-run|systemctl)$'; exec pkill -9 -u pi") // itself too
+				// itself too
+				_ = kill.Run("sudo pkill -9 '^(sh|sleep|cat|flock|timeout|systemd-run|systemctl)$'; " +
+					"exec pkill -9 -u pi")
 			}
 			time.Sleep(time.Millisecond)
 		}

@@ -15,12 +15,17 @@ func TestFirstContact(t *testing.T) {
 	out, errs, err := debiantest.Exec(t, c, "id -u; hostname; uname -m; echo $$", "")
 	t.Log(out, errs, err)
 	script := "read -r x; echo got $x; head -c 5; echo; cat"
-	out, errs, err = debiantest.Exec(t, c, `sudo -n -- setsid -w flock -n -o -E 75 /run/lab.lock sh -c 'eval "$(head -c `+strconv.Itoa(len(script))+`)"'`, script+"line\n12345rest of it")
+	out, errs, err = debiantest.Exec(t, c,
+		`sudo -n -- setsid -w flock -n -o -E 75 /run/lab.lock sh -c 'eval "$(head -c `+strconv.Itoa(len(script))+`)"'`,
+		script+"line\n12345rest of it")
 	t.Logf("%q %q %v", out, errs, err)
 	if want := "got line\n12345\nrest of it"; out != want || err != nil {
 		t.Fatalf("got %q, %q, %v; want %q", out, errs, err, want)
 	}
-	out, errs, err = debiantest.Exec(t, c, `stat -c '%a %U %n' /etc/passwd /nope; getent passwd pi; dpkg-query -W sudo nope; systemctl show -p Id,ActiveState,MainPID cron ssh; printf '/etc/hosts\0/etc/passwd\0' | xargs -0 sha256sum; ls /dev /proc; mktemp; sleep 0`, "")
+	out, errs, err = debiantest.Exec(t, c,
+		"stat -c '%a %U %n' /etc/passwd /nope; getent passwd pi; dpkg-query -W sudo nope; "+
+			"systemctl show -p Id,ActiveState,MainPID cron ssh; "+
+			"printf '/etc/hosts\\0/etc/passwd\\0' | xargs -0 sha256sum; ls /dev /proc; mktemp; sleep 0", "")
 	t.Logf("%s\n%s\n%v", out, errs, err)
 	t.Logf("%+v", m.Counters())
 }
@@ -28,7 +33,8 @@ func TestFirstContact(t *testing.T) {
 // A restart that is due after a reboot was put off by a service manager that is gone.
 func TestRestartIsForgottenByAReboot(t *testing.T) {
 	m := hosttest.New(t, hosttest.Config{})
-	m.FS().WriteFile("/etc/systemd/system/x.service", []byte("[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=1h\n"))
+	m.FS().WriteFile("/etc/systemd/system/x.service",
+		[]byte("[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=1h\n"))
 	debiantest.Sh(m, "systemctl start x")
 	debiantest.WaitFor(t, func() bool {
 		_, code := debiantest.Sh(m, "systemctl show -p SubState x | grep -q auto-restart")

@@ -93,12 +93,18 @@ func TestAccountHints(t *testing.T) {
 		kind   error
 		want   []string
 	}{
-		"expired password":  {change{"chage", []string{"-d", "0", "%s"}}, "", lab.ErrUnauthorized, []string{"has expired", "passwd %s"}},
-		"password too old":  {change{"chage", []string{"-M", "1", "-d", "2020-01-01", "%s"}}, "", lab.ErrUnauthorized, []string{"has expired", "passwd %s"}},
-		"expired account":   {change{"chage", []string{"-E", "1", "%s"}}, "", lab.ErrUnauthorized, []string{"account has expired", "chage -l %s"}},
-		"nologin":           {change{"usermod", []string{"-s", "/usr/sbin/nologin", "%s"}}, "", lab.ErrConflict, []string{"not available", "usermod -s"}},
-		"false":             {change{"usermod", []string{"-s", "/bin/false", "%s"}}, "", lab.ErrConflict, []string{"status 1", "usermod -s"}},
-		"true":              {change{"usermod", []string{"-s", "/bin/true", "%s"}}, "", lab.ErrConflict, []string{"status 0", "ForceCommand"}},
+		"expired password": {change{"chage", []string{"-d", "0", "%s"}}, "", lab.ErrUnauthorized,
+			[]string{"has expired", "passwd %s"}},
+		"password too old": {change{"chage", []string{"-M", "1", "-d", "2020-01-01", "%s"}}, "", lab.ErrUnauthorized,
+			[]string{"has expired", "passwd %s"}},
+		"expired account": {change{"chage", []string{"-E", "1", "%s"}}, "", lab.ErrUnauthorized,
+			[]string{"account has expired", "chage -l %s"}},
+		"nologin": {change{"usermod", []string{"-s", "/usr/sbin/nologin", "%s"}}, "", lab.ErrConflict,
+			[]string{"not available", "usermod -s"}},
+		"false": {change{"usermod", []string{"-s", "/bin/false", "%s"}}, "", lab.ErrConflict,
+			[]string{"status 1", "usermod -s"}},
+		"true": {change{"usermod", []string{"-s", "/bin/true", "%s"}}, "", lab.ErrConflict,
+			[]string{"status 0", "ForceCommand"}},
 		"startup file ends": {change{"true", nil}, "echo bye; exit 1\n", lab.ErrConflict, []string{"bye", "startup files"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,12 +193,13 @@ func TestCutBeforeMasked(t *testing.T) {
 func TestKeyFilesDoNotLeak(t *testing.T) {
 	const secret = "horsebattery"
 	for name, content := range map[string]string{
-		"type":     "-----BEGIN " + secret + "-----\nAAAA\n-----END " + secret + "-----\n",
-		"text":     secret + "\n",
-		"putty":    "PuTTY-User-Key-File-3: " + secret + "\n",
-		"pkcs8":    "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n# " + secret + "\n",
-		"openssh":  "-----BEGIN OPENSSH PRIVATE KEY-----\n" + secret + "\n-----END OPENSSH PRIVATE KEY-----\n",
-		"headers":  "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: " + secret + ",00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+		"type":    "-----BEGIN " + secret + "-----\nAAAA\n-----END " + secret + "-----\n",
+		"text":    secret + "\n",
+		"putty":   "PuTTY-User-Key-File-3: " + secret + "\n",
+		"pkcs8":   "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n# " + secret + "\n",
+		"openssh": "-----BEGIN OPENSSH PRIVATE KEY-----\n" + secret + "\n-----END OPENSSH PRIVATE KEY-----\n",
+		"headers": "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: " + secret +
+			",00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
 		"half key": "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ\n" + secret,
 	} {
 		for _, phrase := range []string{"", "a " + secret} {

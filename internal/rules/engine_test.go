@@ -14,10 +14,11 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/dag"
 )
 
-// engine are the files of package host that know resources by their interfaces alone, in the order in which they can be read: each refers
-// only to those before it.
+// engine are the files of package host that know resources by their interfaces alone, in the order in which they can be
+// read: each refers only to those before it.
 var engine = []string{
-	"facts.go", "shell.go", "query.go", "observation.go", "frame.go", "answer.go", "resource.go", "select.go", "order.go", "state.go", "reconcile.go",
+	"facts.go", "shell.go", "query.go", "observation.go", "frame.go", "answer.go", "resource.go", "select.go",
+	"order.go", "state.go", "reconcile.go",
 	"payload.go", "script.go", "progress.go", "machine.go", "executor.go", "reboot.go", "plan.go", "fleet.go",
 }
 
@@ -96,7 +97,9 @@ func TestEngineReferencesGoOneWay(t *testing.T) {
 
 func load(t *testing.T, path string) *packages.Package {
 	t.Helper()
-	pkgs, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo | packages.NeedImports | packages.NeedDeps | packages.NeedExportFile}, path)
+	pkgs, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax |
+		packages.NeedTypes | packages.NeedTypesInfo | packages.NeedImports | packages.NeedDeps |
+		packages.NeedExportFile}, path)
 	if err != nil || len(pkgs) != 1 || len(pkgs[0].Errors) > 0 {
 		t.Fatalf("%s could not be read: %v, %d packages", path, err, len(pkgs))
 	}

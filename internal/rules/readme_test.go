@@ -44,7 +44,9 @@ func TestREADME(t *testing.T) {
 	if err := os.WriteFile(file, overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("go", append([]string{"build", "-o", filepath.Join(dir, "bin") + "/", "-overlay", file}, paths...)...).CombinedOutput()
+	out, err := exec.Command("go",
+		append([]string{"build", "-o", filepath.Join(dir, "bin") + "/", "-overlay", file},
+			paths...)...).CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -44,8 +44,9 @@ func list(t *testing.T, args ...string) map[string]pkg {
 	}
 }
 
-// helpers are the packages that everybody may import, package lab aside: they stand on the standard library and package lab alone.
-// Those with an end in "test" or "fake" are for tests: only packages whose name ends in "test" or "suite" may import them.
+// helpers are the packages that everybody may import, package lab aside: they stand on the standard library and package
+// lab alone. Those with an end in "test" or "fake" are for tests: only packages whose name ends in "test" or "suite"
+// may import them.
 var helpers = []string{"internal/dag", "internal/reconcile", "internal/fake", "internal/lawtest"}
 
 // sorter is the one of them that package lab imports, so that a plan is sorted as all else is.
@@ -67,8 +68,8 @@ func helps(helper, other string) bool {
 	return slices.Contains(helpers, helper) && (isTest || !forTests)
 }
 
-// allowed says which packages of ours each package of ours may import, besides package lab, the helpers and its own directory.
-// Programs and internal packages may import what they like.
+// allowed says which packages of ours each package of ours may import, besides package lab, the helpers and its own
+// directory. Programs and internal packages may import what they like.
 var allowed = []struct {
 	folder string
 	may    []string
@@ -76,12 +77,15 @@ var allowed = []struct {
 }{
 	{"host/ssh", nil, "it reaches machines and knows nothing of what they should be"},
 	{"host/inventory", []string{"host/ssh"}, "it names machines, and where they are reached"},
-	{"host", []string{"internal/strictyaml"}, "everything that is done to a machine goes through it, so it stands on nothing"},
+	{"host", []string{"internal/strictyaml"},
+		"everything that is done to a machine goes through it, so it stands on nothing"},
 	{"k3s", []string{"host", "host/ssh"}, "it stands on machines"},
 	{"compose", []string{"host", "host/ssh", "internal/strictyaml"}, "it stands on machines, and reads a lock file"},
 	{"longhorn/internal", nil, "who reads a Longhorn disk stands on it, so it stands on nothing"},
-	{"longhorn/fsimage", []string{"longhorn/internal/diskfile"}, "it looks into any disk image, and knows nothing of replicas"},
-	{"longhorn/replica", []string{"longhorn/internal/diskfile"}, "it runs on the Pi that owns the disk and needs nothing of the rest"},
+	{"longhorn/fsimage", []string{"longhorn/internal/diskfile"},
+		"it looks into any disk image, and knows nothing of replicas"},
+	{"longhorn/replica", []string{"longhorn/internal/diskfile"},
+		"it runs on the Pi that owns the disk and needs nothing of the rest"},
 	{"longhorn", []string{"host", "host/ssh", "longhorn/replica", "longhorn/fsimage"}, "it stands on machines"},
 	{"pgprov", nil, "who uses it compiles pgx and nothing else"},
 	{"vaultprov", nil, "the API floor knows nothing of its neighbours"},
@@ -99,7 +103,8 @@ func TestImports(t *testing.T) {
 		if rel == "" {
 			for _, i := range p.Imports {
 				if i != sorter && !inStandardLibrary(i) {
-					t.Errorf("package lab imports %s: since everybody imports it, it imports the standard library and internal/dag only", i)
+					t.Errorf("package lab imports %s: since everybody imports it, it imports the standard library "+
+						"and internal/dag only", i)
 				}
 			}
 			continue
@@ -107,7 +112,8 @@ func TestImports(t *testing.T) {
 		if slices.Contains(helpers, rel) {
 			for _, i := range p.Imports {
 				if !inStandardLibrary(i) && (i != module || path == sorter) {
-					t.Errorf("%s imports %s: since everybody may import it, it imports the standard library and package lab only (internal/dag not even that)", rel, i)
+					t.Errorf("%s imports %s: since everybody may import it, it imports the standard library and "+
+						"package lab only (internal/dag not even that)", rel, i)
 				}
 			}
 		}
@@ -143,8 +149,9 @@ func TestImports(t *testing.T) {
 // TestPublicPackagesStayLight keeps what a user of one package compiles from growing unseen.
 func TestPublicPackagesStayLight(t *testing.T) {
 	for folder, may := range map[string][]string{
-		"":                 nil,
-		"host":             {"golang.org/x/crypto", "golang.org/x/sync", "golang.org/x/sys", "go.yaml.in/yaml/v4", "github.com/kevinburke/ssh_config"},
+		"": nil,
+		"host": {"golang.org/x/crypto", "golang.org/x/sync", "golang.org/x/sys", "go.yaml.in/yaml/v4",
+			"github.com/kevinburke/ssh_config"},
 		"longhorn/fsimage": {"golang.org/x/sys"},
 		"longhorn/replica": {"golang.org/x/sys", "golang.org/x/sync"},
 		"pgprov":           {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/crypto"},

@@ -58,7 +58,7 @@ func cmdAnalyze(p *kernel.Process) int {
 					if len(args) == 0 || strings.Contains(args[0], "%") {
 						continue
 					}
-					if _, err := libc.LookPath(p, args[0], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
+					if _, err := libc.LookPath(p, args[0], servicePath); err != nil {
 						p.Warnf("%s: Command %s is not executable: %s\n", base, args[0], kernel.Strerror(err))
 						code = 1
 					}

@@ -8,6 +8,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
+// servicePath is where the programs of services are looked for.
+const servicePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 // splitCommand reads an Exec line: words with quotes and C escapes.
 func splitCommand(line string) []string {
 	var out []string
@@ -86,7 +89,7 @@ func (s *Manager) command(u *unit, line string, env []string) (args []string, ig
 
 // environment gives what a service's processes get. The error is systemd's result word.
 func (s *Manager) environment(u *unit) ([]string, error) {
-	env := []string{"LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "INVOCATION_ID=" + u.invocation}
+	env := []string{"LANG=C.UTF-8", "PATH=" + servicePath, "INVOCATION_ID=" + u.invocation}
 	set := func(kv string) {
 		if n, v, ok := strings.Cut(kv, "="); ok {
 			env = libc.Setenv(env, n, v)

@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -15,6 +16,39 @@ func (s *Manager) describe(u *unit) string {
 		return u.name + " - " + s.specifiers(u, d)
 	}
 	return u.name
+}
+
+// unmet gives a condition or an assertion of a unit that is not met, as ConditionPathExists and its value, or "" when
+// all are met.
+func (s *Manager) unmet(u *unit) (setting, value string) {
+	for k, vals := range u.file.settings {
+		name := strings.TrimPrefix(k, "Unit.")
+		if !strings.HasPrefix(name, "Condition") && !strings.HasPrefix(name, "Assert") {
+			continue
+		}
+		kind := strings.TrimPrefix(strings.TrimPrefix(name, "Condition"), "Assert")
+		for _, v := range vals {
+			if !s.condition(kind, v) {
+				return name, v
+			}
+		}
+	}
+	return "", ""
+}
+
+// skip ends the start of a unit that is not to run now: well for a condition, with an error for an assertion.
+func (s *Manager) skip(u *unit, setting, value string, boot bool) error {
+	assert := strings.HasPrefix(setting, "Assert")
+	u.conditioned, u.met = s.k.Now(), assert
+	if !boot && !s.referenced(u) {
+		s.forget(u)
+	}
+	s.log(u, "systemd", 1, "%s was skipped because of an unmet condition check (%s=%s).",
+		s.describe(u), setting, value)
+	if assert {
+		return fmt.Errorf("Assertion failed on job for %s.", u.name)
+	}
+	return nil
 }
 
 func (s *Manager) condition(kind, v string) bool {

@@ -7,7 +7,6 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// address is the machine's address as its own tools tell it.
 func cmdHostnamectl(p *kernel.Process) int {
 	o, ok := libc.Getopt(p, "H:M:", "static pretty transient no-ask-password json= help")
 	if !ok {
@@ -34,7 +33,9 @@ func cmdHostnamectl(p *kernel.Process) int {
 		case o.Has("pretty"):
 			p.Print("\n")
 		default:
-			p.Printf(" Static hostname: %s\n       Icon name: computer\n      Machine ID: -\n         Boot ID: %s\nOperating System: Debian GNU/Linux 12 (bookworm)\n          Kernel: Linux %s\n    Architecture: %s\n", static(), strings.ReplaceAll(p.Kernel.BootID(), "-", ""), p.Kernel.Config.Release, p.Kernel.Config.Arch)
+			p.Printf(" Static hostname: %s\n       Icon name: computer\n      Machine ID: -\n         Boot ID: %s\n"+
+				"Operating System: Debian GNU/Linux 12 (bookworm)\n          Kernel: Linux %s\n    Architecture: %s\n",
+				static(), strings.ReplaceAll(p.Kernel.BootID(), "-", ""), p.Kernel.Config.Release, p.Kernel.Config.Arch)
 		}
 		return 0
 	case "hostname", "set-hostname":
@@ -51,7 +52,7 @@ func cmdHostnamectl(p *kernel.Process) int {
 			p.Warnf("Could not set static hostname: Interactive authentication required.\n")
 			return 1
 		}
-		if h == "" || len(h) > 64 || strings.Trim(h, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") != "" || strings.HasPrefix(h, "-") || strings.HasPrefix(h, ".") || strings.HasSuffix(h, ".") {
+		if !validHostname(h) {
 			p.Warnf("Could not set static hostname: Invalid static hostname '%s'\n", h)
 			return 1
 		}
@@ -64,4 +65,11 @@ func cmdHostnamectl(p *kernel.Process) int {
 	}
 	p.Warnf("Unknown command verb %s.\n", verb)
 	return 1
+}
+
+// validHostname is what hostnamed takes for a static hostname.
+func validHostname(h string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
+	return h != "" && len(h) <= 64 && strings.Trim(h, letters) == "" &&
+		!strings.HasPrefix(h, "-") && !strings.HasPrefix(h, ".") && !strings.HasSuffix(h, ".")
 }

@@ -6,111 +6,123 @@ import (
 	"strings"
 )
 
+// seeStatus ends the message about a job that is refused. Its arguments are the verb and the name of the unit.
+const seeStatus = "See system logs and 'systemctl status %[2]s' for details.\n"
+
+// job does what a verb asks of units. It gives the exit code of the last that failed.
 func (c *systemctl) job(verb string, args []string) int {
-	s, p := c.s, c.p
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
 	code := 0
 	for _, a := range args {
 		for _, u := range c.expand(a) {
-			// A name that is not loaded is read now; what is loaded stays as it was read, which is why daemon-reload exists.
-			word := map[string]string{"start": "start", "stop": "stop"}[verb]
-			if word == "" {
-				word = verb
-			}
-			if strings.Contains(u.name, "@.") {
-				p.Warnf("Failed to %s %s: Unit name %s is missing the instance name.\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
-				code = 1
-				continue
-			}
-			if u.load == "not-found" && (verb != "stop" || u.active == "inactive") {
-				if verb == "stop" {
-					p.Warnf("Failed to stop %s: Unit %s not loaded.\n", u.name, u.name)
-				} else {
-					p.Warnf("Failed to %s %s: Unit %s not found.\n", word, u.name, u.name)
-				}
-				code = 5
-				continue
-			}
-			if u.load == "masked" && verb != "stop" {
-				p.Warnf("Failed to %s %s: Unit %s is masked.\n", word, u.name, u.name)
-				code = 1
-				continue
-			}
-			if u.load == "bad-setting" && verb != "stop" {
-				p.Warnf("Failed to %s %s: Unit %s has a bad unit file setting.\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
-				code = 1
-				continue
-			}
-			if s.stale(u) {
-				p.Warnf("Warning: The unit file, source configuration file or drop-ins of %s changed on disk. Run 'systemctl daemon-reload' to reload units.\n", u.name)
-			}
-			if IsYes(u.file.get("Unit.RefuseManualStart")) && verb != "stop" {
-				p.Warnf("Failed to %s %s: Operation refused, unit %s may be requested by dependency only (it is configured to refuse manual start/stop).\nSee system logs and 'systemctl status %s' for details.\n", word, u.name, u.name, u.name)
-				code = 4
-				continue
-			}
-			running := u.active == "active" || u.active == "activating"
-			var err error
-			switch verb {
-			case "start":
-				err = s.startLocked(u, false)
-			case "stop":
-				err = s.stopLocked(u)
-			case "restart":
-				err = s.restartLocked(u)
-			case "try-restart", "condrestart":
-				if running {
-					err = s.restartLocked(u)
-				}
-			case "reload":
-				err = s.reloadLocked(u)
-			default:
-				if !running && strings.HasPrefix(verb, "try") {
-					continue
-				}
-				if running && len(u.file.all("Service.ExecReload")) > 0 {
-					err = s.reloadLocked(u)
-				} else {
-					err = s.restartLocked(u)
-				}
-			}
-			if err == nil || c.o.Has("no-block") {
-				continue
-			}
-			code = 1
-			switch msg := err.Error(); {
-			case errors.Is(err, errDependency):
-				p.Warnf("A dependency job for %s failed. See 'journalctl -xe' for details.\n", u.name)
-			case strings.HasPrefix(msg, "Unit ") || strings.HasPrefix(msg, "Job type"):
-				p.Warnf("Failed to %s %s: %s\n", word, u.name, msg)
-				if strings.HasPrefix(msg, "Job type") {
-					code = 3
-				}
-				if strings.HasSuffix(msg, "not found.") {
-					code = 5
-				}
-			case strings.Contains(msg, "cannot reload"):
-				p.Warnf("%s\n", msg)
-			case strings.HasPrefix(msg, "Assertion"):
-				p.Warnf("%s\n", msg)
-			default:
-				why := map[string]string{"exit-code": "the control process exited with error code", "signal": "a fatal signal was delivered to the control process", "timeout": "a timeout was exceeded",
-					"resources": "of unavailable resources or another system error", "start-limit-hit": "start of the service was attempted too often", "protocol": "the service did not take the steps required by its unit configuration"}[msg]
-				if msg == "start-limit-hit" {
-					p.Warnf("Job for %s failed because %s.\n", u.name, why)
-				} else {
-					p.Warnf("Job for %s failed because %s.\n", u.name, cmp.Or(why, msg))
-				}
-				if strings.HasSuffix(u.name, ".mount") {
-					p.Warnf("See \"systemctl status %s\" and \"journalctl -xeu %s\" for details.\n", u.name, u.name)
-				} else {
-					p.Warnf("See \"systemctl status %s\" and \"journalctl -xeu %s\" for details.\n", u.name, u.name)
-				}
+			if n := c.jobOf(verb, u); n != 0 {
+				code = n
 			}
 		}
 	}
 	return code
+}
+
+// jobOf does what a verb asks of one unit. A name that is not loaded is read now; what is loaded stays as it was read,
+// which is why daemon-reload exists.
+func (c *systemctl) jobOf(verb string, u *unit) int {
+	if code := c.refuseLoad(verb, u); code != 0 {
+		return code
+	}
+	if c.s.stale(u) {
+		c.p.Warnf("Warning: The unit file, source configuration file or drop-ins of %s changed on disk. "+
+			"Run 'systemctl daemon-reload' to reload units.\n", u.name)
+	}
+	if IsYes(u.file.get("Unit.RefuseManualStart")) && verb != "stop" {
+		c.p.Warnf("Failed to %s %[2]s: Operation refused, unit %[2]s may be requested by dependency only "+
+			"(it is configured to refuse manual start/stop).\n"+seeStatus, verb, u.name)
+		return 4
+	}
+	err := c.s.jobLocked(verb, u)
+	if err == nil || c.o.Has("no-block") {
+		return 0
+	}
+	return c.failed(verb, u, err)
+}
+
+// refuseLoad refuses a job for a unit that could not be loaded.
+func (c *systemctl) refuseLoad(verb string, u *unit) int {
+	p := c.p
+	switch {
+	case strings.Contains(u.name, "@."):
+		p.Warnf("Failed to %s %[2]s: Unit name %[2]s is missing the instance name.\n"+seeStatus, verb, u.name)
+		return 1
+	case u.load == "not-found" && verb == "stop" && u.active == "inactive":
+		p.Warnf("Failed to stop %[1]s: Unit %[1]s not loaded.\n", u.name)
+		return 5
+	case u.load == "not-found" && verb != "stop":
+		p.Warnf("Failed to %s %[2]s: Unit %[2]s not found.\n", verb, u.name)
+		return 5
+	case u.load == "masked" && verb != "stop":
+		p.Warnf("Failed to %s %[2]s: Unit %[2]s is masked.\n", verb, u.name)
+		return 1
+	case u.load == "bad-setting" && verb != "stop":
+		p.Warnf("Failed to %s %[2]s: Unit %[2]s has a bad unit file setting.\n"+seeStatus, verb, u.name)
+		return 1
+	}
+	return 0
+}
+
+// jobLocked runs a job to its end.
+func (s *Manager) jobLocked(verb string, u *unit) error {
+	running := u.active == "active" || u.active == "activating"
+	switch verb {
+	case "start":
+		return s.startLocked(u, false)
+	case "stop":
+		return s.stopLocked(u)
+	case "reload":
+		return s.reloadLocked(u)
+	case "restart":
+		return s.restartLocked(u)
+	}
+	// try-restart, condrestart, reload-or-restart, try-reload-or-restart, force-reload
+	if !running && (strings.HasPrefix(verb, "try") || verb == "condrestart") {
+		return nil
+	}
+	if running && strings.Contains(verb, "reload") && len(u.file.all("Service.ExecReload")) > 0 {
+		return s.reloadLocked(u)
+	}
+	return s.restartLocked(u)
+}
+
+// jobFailures is what systemctl says of the result of a service.
+var jobFailures = map[string]string{
+	"exit-code":       "the control process exited with error code",
+	"signal":          "a fatal signal was delivered to the control process",
+	"timeout":         "a timeout was exceeded",
+	"resources":       "of unavailable resources or another system error",
+	"start-limit-hit": "start of the service was attempted too often",
+	"protocol":        "the service did not take the steps required by its unit configuration",
+}
+
+// failed tells why a job failed, and gives the exit code.
+func (c *systemctl) failed(verb string, u *unit, err error) int {
+	p := c.p
+	switch msg := err.Error(); {
+	case errors.Is(err, errDependency):
+		p.Warnf("A dependency job for %s failed. See 'journalctl -xe' for details.\n", u.name)
+	case strings.HasPrefix(msg, "Unit ") || strings.HasPrefix(msg, "Job type"):
+		p.Warnf("Failed to %s %s: %s\n", verb, u.name, msg)
+		if strings.HasSuffix(msg, "not found.") {
+			return 5
+		}
+		if strings.HasPrefix(msg, "Job type") {
+			return 3
+		}
+	case strings.Contains(msg, "cannot reload") || strings.HasPrefix(msg, "Assertion"):
+		p.Warnf("%s\n", msg)
+	default:
+		p.Warnf("Job for %s failed because %s.\n", u.name, cmp.Or(jobFailures[msg], msg))
+		p.Warnf("See \"systemctl status %[1]s\" and \"journalctl -xeu %[1]s\" for details.\n", u.name)
+	}
+	return 1
 }
 
 func (s *Manager) restartLocked(u *unit) error {

@@ -9,7 +9,9 @@ import (
 )
 
 func cmdJournalctl(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "u:n::o:xefrkb::t:S:U:qap:g:", "unit=>u lines[=>n output=>o no-pager follow>f reverse>r since=>S until=>U quiet>q boot[=>b identifier=>t all>a no-hostname priority=>p vacuum-time= rotate grep=>g dmesg>k catalog>x")
+	o, ok := libc.Getopt(p, "u:n::o:xefrkb::t:S:U:qap:g:",
+		"unit=>u lines[=>n output=>o no-pager follow>f reverse>r since=>S until=>U quiet>q boot[=>b identifier=>t "+
+			"all>a no-hostname priority=>p vacuum-time= rotate grep=>g dmesg>k catalog>x")
 	if !ok {
 		return 1
 	}
@@ -56,7 +58,8 @@ func cmdJournalctl(p *kernel.Process) int {
 			p.Print(l.text, "\n")
 			continue
 		}
-		p.Printf("%s %s %s[%d]: %s\n", l.at.In(libc.Location(p.Kernel)).Format("Jan 02 15:04:05"), p.Kernel.Hostname(), l.tag, l.pid, l.text)
+		p.Printf("%s %s %s[%d]: %s\n", l.at.In(libc.Location(p.Kernel)).Format("Jan 02 15:04:05"), p.Kernel.Hostname(),
+			l.tag, l.pid, l.text)
 	}
 	return 0
 }

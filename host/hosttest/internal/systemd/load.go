@@ -10,7 +10,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 )
 
-var unitDirs = []string{"/etc/systemd/system", "/run/systemd/system", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/lib/systemd/system", lateGenerator}
+var unitDirs = []string{"/etc/systemd/system", "/run/systemd/system", "/run/systemd/generator",
+	"/usr/local/lib/systemd/system", "/lib/systemd/system", lateGenerator}
 
 func (s *Manager) read(file string) ([]byte, fileStamp, error) {
 	t := s.k.Tree
@@ -130,81 +131,108 @@ func (s *Manager) loadUnit(name string) *unit {
 	}
 	u.fragment, u.dropIns, u.stamps = fragment, nil, nil
 	u.file = &UnitFile{settings: map[string][]string{}}
-	switch {
-	case masked:
+	if masked {
 		u.load = "masked"
 		return u
-	case fragment == "":
-		u.load = "not-found"
-		if where, ok := s.mountedUnit(id); ok {
-			u.load = "loaded"
-			u.file.settings["Mount.Where"] = []string{where}
-		}
-		if strings.HasSuffix(id, ".device") || strings.HasSuffix(id, ".slice") || strings.HasSuffix(id, ".scope") {
-			u.load = "loaded"
-		}
-	default:
-		f, st, err := s.parsedFile(fragment)
-		if err != nil {
-			u.load = "error"
-			return u
-		}
-		u.file, u.stamps = f, append(u.stamps, st)
-		u.load = "loaded"
 	}
-	// Drop-ins of the unit, of its template, and of its type.
-	seen := map[string]string{}
-	dirs := []string{id + ".d"}
-	for _, n := range u.names {
-		dirs = append(dirs, n+".d")
+	u.load = s.loadFragment(u)
+	switch u.load {
+	case "error", "not-found":
+		return u
 	}
-	if t, _ := TemplateOf(id); t != "" {
-		dirs = append(dirs, t+".d")
-	}
-	dirs = append(dirs, strings.TrimPrefix(path.Ext(id), ".")+".d")
-	fs := s.k.FS()
-	for _, base := range unitDirs {
-		for _, d := range dirs {
-			names, err := fs.ReadDir(base + "/" + d)
-			if err != nil {
-				continue
-			}
-			for _, n := range names {
-				if strings.HasSuffix(n, ".conf") && seen[n] == "" {
-					seen[n] = base + "/" + d + "/" + n
-				}
-			}
-		}
-	}
-	if u.load != "not-found" {
-		for _, n := range slices.Sorted(maps.Keys(seen)) {
-			b, st, err := s.read(seen[n])
-			if err != nil {
-				continue
-			}
-			if l, e := fs.Lstat(seen[n]); e == nil && l.IsSymlink() && l.Target == "/dev/null" {
-				continue
-			}
-			u.file = u.file.merge(string(b), seen[n])
-			u.dropIns = append(u.dropIns, seen[n])
-			u.stamps = append(u.stamps, st)
-		}
+	for _, f := range s.findDropIns(u) {
+		s.loadDropIn(u, f)
 	}
 	if u.load == "loaded" && strings.HasSuffix(id, ".service") {
-		if u.file.bad != "" {
-			u.load = u.file.bad
-		} else if len(u.file.all("Service.ExecStart")) == 0 && u.file.get("Service.Type") != "oneshot" && fragment != "" && !s.isDone(u) {
-			u.load = "bad-setting"
-		} else if n := len(u.file.all("Service.ExecStart")); n > 1 && u.file.get("Service.Type") != "oneshot" {
-			u.load = "bad-setting"
-		}
+		u.load = s.loadedService(u)
 	}
 	return u
 }
 
+// loadFragment reads the unit file, and gives the load state. What is mounted, a device, a slice and a scope are there
+// without a file.
+func (s *Manager) loadFragment(u *unit) string {
+	if u.fragment == "" {
+		if where, ok := s.mountedUnit(u.name); ok {
+			u.file.settings["Mount.Where"] = []string{where}
+			return "loaded"
+		}
+		switch path.Ext(u.name) {
+		case ".device", ".slice", ".scope":
+			return "loaded"
+		}
+		return "not-found"
+	}
+	f, st, err := s.parsedFile(u.fragment)
+	if err != nil {
+		return "error"
+	}
+	u.file, u.stamps = f, append(u.stamps, st)
+	return "loaded"
+}
+
+// findDropIns gives the drop-ins of the unit, of its template and of its type, in the order of their own names. Of
+// those of one name, the first that is found counts.
+func (s *Manager) findDropIns(u *unit) []string {
+	dirs := []string{u.name + ".d"}
+	for _, n := range u.names {
+		dirs = append(dirs, n+".d")
+	}
+	if t, _ := TemplateOf(u.name); t != "" {
+		dirs = append(dirs, t+".d")
+	}
+	dirs = append(dirs, strings.TrimPrefix(path.Ext(u.name), ".")+".d")
+	found := map[string]string{}
+	for _, base := range unitDirs {
+		for _, d := range dirs {
+			names, _ := s.k.FS().ReadDir(base + "/" + d)
+			for _, n := range names {
+				if strings.HasSuffix(n, ".conf") && found[n] == "" {
+					found[n] = base + "/" + d + "/" + n
+				}
+			}
+		}
+	}
+	var out []string
+	for _, n := range slices.Sorted(maps.Keys(found)) {
+		out = append(out, found[n])
+	}
+	return out
+}
+
+// loadDropIn adds the settings of a drop-in. One that is masked counts as not there.
+func (s *Manager) loadDropIn(u *unit, file string) {
+	b, st, err := s.read(file)
+	if err != nil {
+		return
+	}
+	if l, e := s.k.FS().Lstat(file); e == nil && l.IsSymlink() && l.Target == "/dev/null" {
+		return
+	}
+	u.file = u.file.merge(string(b), file)
+	u.dropIns = append(u.dropIns, file)
+	u.stamps = append(u.stamps, st)
+}
+
+// loadedService gives the load state of a service whose files were read.
+func (s *Manager) loadedService(u *unit) string {
+	n, oneshot := len(u.file.all("Service.ExecStart")), u.file.get("Service.Type") == "oneshot"
+	switch {
+	case u.file.bad != "":
+		return u.file.bad
+	case oneshot:
+		return "loaded"
+	case n > 1, n == 0 && u.fragment != "" && !s.isDone(u):
+		return "bad-setting"
+	}
+	return "loaded"
+}
+
 // isDone: a service without ExecStart= is allowed when it has ExecStop= and RemainAfterExit=yes, or a success action.
 func (s *Manager) isDone(u *unit) bool {
-	return u.file.get("Unit.SuccessAction") != "" || len(u.file.all("Service.ExecStop")) > 0 && IsYes(u.file.get("Service.RemainAfterExit")) || u.name == "systemd-reboot.service"
+	return u.file.get("Unit.SuccessAction") != "" ||
+		len(u.file.all("Service.ExecStop")) > 0 && IsYes(u.file.get("Service.RemainAfterExit")) ||
+		u.name == "systemd-reboot.service"
 }
 
 func IsYes(v string) bool { return v == "yes" || v == "true" || v == "1" || v == "on" }
@@ -213,7 +241,8 @@ func IsYes(v string) bool { return v == "yes" || v == "true" || v == "1" || v ==
 func (s *Manager) Unit(name string) *unit {
 	if u := s.units[name]; u != nil {
 		// What is not running is not kept: systemd reads it again.
-		if u.load == "not-found" || u.active == "inactive" && u.load != "masked" && len(u.stamps) > 0 && s.stale(u) && u.proc == nil && s.gone(u) {
+		if u.load == "not-found" || u.active == "inactive" && u.load != "masked" && len(u.stamps) > 0 && s.stale(u) &&
+			u.proc == nil && s.gone(u) {
 			return s.loadUnit(name)
 		}
 		return u

@@ -8,7 +8,8 @@ import (
 
 func cmdReboot(p *kernel.Process) int {
 	if p.UID != 0 {
-		p.Warnf("Call to %s failed: Interactive authentication required.\n", map[bool]string{true: "Reboot", false: "PowerOff"}[p.Name() == "reboot"])
+		p.Warnf("Call to %s failed: Interactive authentication required.\n",
+			map[bool]string{true: "Reboot", false: "PowerOff"}[p.Name() == "reboot"])
 		return 1
 	}
 	if p.Name() == "shutdown" {

@@ -43,7 +43,8 @@ func (s *Manager) startService(u *unit, boot bool) error {
 	}
 	s.setState(u, "activating", "start")
 	for key, root := range map[string]string{
-		"RuntimeDirectory": "/run/", "StateDirectory": "/var/lib/", "CacheDirectory": "/var/cache/", "LogsDirectory": "/var/log/",
+		"RuntimeDirectory": "/run/", "StateDirectory": "/var/lib/", "CacheDirectory": "/var/cache/",
+		"LogsDirectory": "/var/log/",
 	} {
 		for _, d := range u.file.Words("Service." + key) {
 			s.k.FS().MkdirAll(root + d)
@@ -91,7 +92,8 @@ func (s *Manager) startLimit(u *unit) error {
 	if v := u.file.get("Unit.StartLimitBurst"); v != "" {
 		burst, _ = strconv.Atoi(v)
 	}
-	interval := cmp.Or(u.file.get("Unit.StartLimitIntervalSec"), u.file.get("Unit.StartLimitInterval"), u.file.get("Service.StartLimitInterval"))
+	interval := cmp.Or(u.file.get("Unit.StartLimitIntervalSec"), u.file.get("Unit.StartLimitInterval"),
+		u.file.get("Service.StartLimitInterval"))
 	if interval == "0" {
 		burst = 1 << 30
 	}
@@ -279,12 +281,14 @@ func (s *Manager) exited(u *unit, p *kernel.Process, st kernel.WaitStatus) {
 	if st.Signal != 0 {
 		u.execCode, u.execStatus = 2, st.Signal
 	}
-	clean := st.Code == 0 && st.Signal == 0 || st.Signal == kernel.SigTERM || st.Signal == kernel.SigINT || st.Signal == kernel.SigHUP || st.Signal == kernel.SigPIPE ||
+	clean := st.Code == 0 && st.Signal == 0 || st.Signal == kernel.SigTERM || st.Signal == kernel.SigINT ||
+		st.Signal == kernel.SigHUP || st.Signal == kernel.SigPIPE ||
 		slices.Contains(u.file.Words("Service.SuccessExitStatus"), strconv.Itoa(st.Code)) && st.Signal == 0
 	if u.stopping {
 		return // stopLocked goes on
 	}
-	s.log(u, "systemd", 1, "%s: Main process exited, code=%s, status=%d", u.name, map[int]string{1: "exited", 2: "killed"}[u.execCode], u.execStatus)
+	s.log(u, "systemd", 1, "%s: Main process exited, code=%s, status=%d", u.name,
+		map[int]string{1: "exited", 2: "killed"}[u.execCode], u.execStatus)
 	if clean {
 		u.result = "success"
 		if IsYes(u.file.get("Service.RemainAfterExit")) {
@@ -346,15 +350,23 @@ func (s *Manager) Restart(u *unit) {
 	s.startService(u, false)
 }
 
+// timeUnits are those of systemd.time(7), but for months and years.
+var timeUnits = map[string]time.Duration{
+	"us": time.Microsecond, "usec": time.Microsecond,
+	"ms": time.Millisecond, "msec": time.Millisecond,
+	"s": time.Second, "sec": time.Second, "second": time.Second, "seconds": time.Second,
+	"m": time.Minute, "min": time.Minute, "minute": time.Minute, "minutes": time.Minute,
+	"h": time.Hour, "hr": time.Hour, "hour": time.Hour, "hours": time.Hour,
+	"d": 24 * time.Hour, "day": 24 * time.Hour, "days": 24 * time.Hour,
+	"w": 7 * 24 * time.Hour, "week": 7 * 24 * time.Hour, "weeks": 7 * 24 * time.Hour,
+}
+
 // timespan reads systemd.time(7) spans.
 func timespan(v string) (time.Duration, bool) {
 	if f, err := strconv.ParseFloat(v, 64); err == nil {
 		return time.Duration(f * float64(time.Second)), true
 	}
 	var total time.Duration
-	units := map[string]time.Duration{"us": time.Microsecond, "usec": time.Microsecond, "ms": time.Millisecond, "msec": time.Millisecond, "s": time.Second, "sec": time.Second, "second": time.Second,
-		"seconds": time.Second, "m": time.Minute, "min": time.Minute, "minute": time.Minute, "minutes": time.Minute, "h": time.Hour, "hr": time.Hour, "hour": time.Hour, "hours": time.Hour,
-		"d": 24 * time.Hour, "day": 24 * time.Hour, "days": 24 * time.Hour, "w": 7 * 24 * time.Hour, "week": 7 * 24 * time.Hour, "weeks": 7 * 24 * time.Hour}
 	s := strings.ReplaceAll(v, " ", "")
 	for s != "" {
 		i := 0
@@ -366,7 +378,7 @@ func timespan(v string) (time.Duration, bool) {
 			j++
 		}
 		f, err := strconv.ParseFloat(s[:i], 64)
-		u, ok := units[s[i:j]]
+		u, ok := timeUnits[s[i:j]]
 		if err != nil || !ok {
 			return 0, false
 		}

@@ -59,7 +59,7 @@ func (s *Manager) spawn(u *unit, args []string, env []string, stub bool) (_ *ker
 			return fail(fmt.Errorf("200/CHDIR"))
 		}
 	}
-	file, err := libc.LookPath(p, args[0], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	file, err := libc.LookPath(p, args[0], servicePath)
 	if err != nil {
 		return fail(fmt.Errorf("203/EXEC"))
 	}

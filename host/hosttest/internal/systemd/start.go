@@ -1,7 +1,6 @@
 package systemd
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -17,15 +16,9 @@ var errDependency = errors.New("dependency")
 
 // startLocked starts a unit and what it requires. At boot nothing is counted. The error is for the job.
 func (s *Manager) startLocked(u *unit, boot bool) error {
-	for u.sub == "auto-restart" && !s.k.Off() { // the job waits until the pause is over
-		s.mu.Unlock()
-		time.Sleep(time.Millisecond)
-		s.mu.Lock()
-	}
-	if u.active == "active" || u.active == "activating" {
-		if !strings.HasSuffix(u.name, ".mount") {
-			return nil
-		}
+	s.awaitPause(u)
+	if (u.active == "active" || u.active == "activating") && !strings.HasSuffix(u.name, ".mount") {
+		return nil
 	}
 	if u.load != "loaded" {
 		return fmt.Errorf("Unit %s not found.", u.name)
@@ -35,92 +28,103 @@ func (s *Manager) startLocked(u *unit, boot bool) error {
 			s.stopLocked(x)
 		}
 	}
+	if err := s.startRequired(u, boot); err != nil {
+		return err
+	}
+	s.startWanted(u, u.file.Words("Unit.Wants"), boot)
+	if !boot {
+		if err := s.k.Mutate(nil); err != nil {
+			return err
+		}
+	}
+	if setting, value := s.unmet(u); setting != "" {
+		return s.skip(u, setting, value, boot)
+	}
+	u.conditioned, u.met = s.k.Now(), true
+	u.invocation = strings.ReplaceAll(kernel.NewUUID(), "-", "")
+	return s.activate(u, boot)
+}
+
+// awaitPause waits, as a job does, until the pause before a restart is over.
+func (s *Manager) awaitPause(u *unit) {
+	for u.sub == "auto-restart" && !s.k.Off() {
+		s.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		s.mu.Lock()
+	}
+}
+
+// startRequired starts what a unit cannot be without.
+func (s *Manager) startRequired(u *unit, boot bool) error {
 	for _, dep := range slices.Concat(u.file.Words("Unit.Requires"), u.file.Words("Unit.BindsTo"), s.mountDeps(u)) {
 		d := s.Unit(dep)
-		if d == u {
-			continue
-		}
-		if d.load == "not-found" && !strings.HasSuffix(dep, ".mount") && !strings.HasSuffix(dep, ".device") {
+		switch {
+		case d == u:
+		case d.load == "not-found" && !strings.HasSuffix(dep, ".mount") && !strings.HasSuffix(dep, ".device"):
 			return fmt.Errorf("Unit %s not found.", dep)
-		}
-		if d.load == "masked" {
+		case d.load == "masked":
 			return fmt.Errorf("Unit %s is masked.", dep)
-		}
-		if d.load == "loaded" && d.active != "active" {
+		case d.load == "loaded" && d.active != "active":
 			if s.startLocked(d, boot) != nil {
 				s.log(u, "systemd", 1, "Dependency failed for %s.", s.describe(u))
 				return errDependency
 			}
 		}
 	}
-	for _, dep := range u.file.Words("Unit.Wants") {
-		if d := s.Unit(dep); d.load == "loaded" && d.active != "active" && d != u {
+	return nil
+}
+
+// startWanted starts what a unit wants, whatever comes of it.
+func (s *Manager) startWanted(u *unit, names []string, boot bool) {
+	for _, n := range names {
+		if d := s.Unit(n); d.load == "loaded" && d.active != "active" && d != u {
 			s.startLocked(d, boot)
 		}
 	}
-	if !boot {
-		if err := s.k.Mutate(nil); err != nil {
-			return err
-		}
-	}
-	for k, vals := range u.file.settings {
-		kind, _ := strings.CutPrefix(k, "Unit.")
-		assert := strings.HasPrefix(kind, "Assert")
-		if !strings.HasPrefix(kind, "Condition") && !assert {
-			continue
-		}
-		for _, v := range vals {
-			if !s.condition(strings.TrimPrefix(strings.TrimPrefix(kind, "Condition"), "Assert"), v) {
-				u.conditioned, u.met = s.k.Now(), assert
-				if !boot && !s.referenced(u) {
-					s.forget(u)
-				}
-				s.log(u, "systemd", 1, "%s was skipped because of an unmet condition check (%s=%s).", s.describe(u), kind, v)
-				if assert {
-					return fmt.Errorf("Assertion failed on job for %s.", u.name)
-				}
-				return nil
-			}
-		}
-	}
-	u.conditioned, u.met = s.k.Now(), true
-	u.invocation = strings.ReplaceAll(kernel.NewUUID(), "-", "")
+}
+
+// activate does what a unit of its type does when it starts.
+func (s *Manager) activate(u *unit, boot bool) error {
 	switch path.Ext(u.name) {
 	case ".service":
 		return s.startService(u, boot)
 	case ".mount":
-		where := cmp.Or(u.file.get("Mount.Where"), unescapeUnitPath(strings.TrimSuffix(u.name, ".mount")))
-		if _, ok := s.mountedUnit(u.name); !ok {
-			if err := libc.Mount(s.k, u.file.get("Mount.What"), where, u.file.get("Mount.Type"), strings.Split(u.file.get("Mount.Options"), ",")); err != nil {
-				u.result = "exit-code"
-				s.setState(u, "failed", "failed")
-				s.log(u, "systemd", 1, "%s: Mount process exited, code=exited, status=32/n/a", u.name)
-				return errors.New("exit-code")
-			}
-		}
-		u.result = "success"
-		s.setState(u, "active", "mounted")
-	case ".timer":
+		return s.startMount(u)
+	case ".timer", ".path":
 		s.setState(u, "active", "waiting")
-	case ".socket", ".path":
-		s.setState(u, "active", map[string]string{".socket": "listening", ".path": "waiting"}[path.Ext(u.name)])
+	case ".socket":
+		s.setState(u, "active", "listening")
 	case ".device":
 		s.setState(u, "active", "plugged")
 	default:
 		s.setState(u, "active", "active")
-		if !boot {
-			for _, kind := range []string{".wants", ".requires"} {
-				for _, dir := range unitDirs {
-					names, _ := s.k.FS().ReadDir(dir + "/" + u.name + kind)
-					for _, n := range names {
-						if d := s.Unit(n); d.load == "loaded" && d.active != "active" {
-							s.startLocked(d, boot)
-						}
-					}
-				}
+		if boot {
+			return nil // boot has started all that is linked
+		}
+		for _, kind := range []string{".wants", ".requires"} {
+			for _, dir := range unitDirs {
+				names, _ := s.k.FS().ReadDir(dir + "/" + u.name + kind)
+				s.startWanted(u, names, boot)
 			}
 		}
 	}
+	return nil
+}
+
+// startMount mounts, unless it is mounted.
+func (s *Manager) startMount(u *unit) error {
+	if _, ok := s.mountedUnit(u.name); !ok {
+		f := u.file
+		options := strings.Split(f.get("Mount.Options"), ",")
+		if err := libc.Mount(s.k, f.get("Mount.What"), u.where(), f.get("Mount.Type"), options); err != nil {
+			u.result = "exit-code"
+			s.setState(u, "failed", "failed")
+			s.log(u, "systemd", 1, "%s: Mount process exited, code=exited, status=32/n/a", u.name)
+			return errors.New("exit-code")
+		}
+	}
+	u.result = "success"
+	s.setState(u, "active", "mounted")
 	return nil
 }
 

@@ -53,7 +53,8 @@ func (c *systemctl) status(args []string) int {
 				continue
 			}
 			dot := map[string]string{"active": "●", "failed": "×"}[u.active]
-			p.Printf("%s %s\n     Loaded: %s (%s; %s; preset: enabled)\n     Active: %s (%s)\n", cmp.Or(dot, "○"), s.describe(u), u.load, u.fragment, s.enabledState(u.name), u.active, u.sub)
+			p.Printf("%s %s\n     Loaded: %s (%s; %s; preset: enabled)\n     Active: %s (%s)\n", cmp.Or(dot, "○"),
+				s.describe(u), u.load, u.fragment, s.enabledState(u.name), u.active, u.sub)
 			if u.proc != nil {
 				p.Printf("   Main PID: %d (%s)\n", u.proc.PID, u.proc.Comm())
 			}
@@ -77,7 +78,7 @@ func (c *systemctl) list(verb string, args []string) int {
 		}
 		for _, u := range s.unitList() {
 			if strings.HasSuffix(u.name, ".timer") && (u.active == "active" || c.o.Has("a")) {
-				p.Printf("n/a n/a n/a n/a %s %s\n", u.name, cmp.Or(u.file.get("Timer.Unit"), strings.TrimSuffix(u.name, ".timer")+".service"))
+				p.Printf("n/a n/a n/a n/a %s %s\n", u.name, u.activates())
 				n++
 			}
 		}
@@ -107,7 +108,7 @@ func (c *systemctl) list(verb string, args []string) int {
 		case !c.o.Has("a") && (u.active == "inactive" || u.load == "not-found"):
 			continue
 		}
-		if len(args) > 0 && !slices.ContainsFunc(args, func(a string) bool { return libc.Fnmatch(a, u.name) || u.name == unitNameOf(a) }) {
+		if !named(args, u.name) {
 			continue
 		}
 		mark := "  "
@@ -117,13 +118,21 @@ func (c *systemctl) list(verb string, args []string) int {
 		if c.o.Has("plain") {
 			mark = ""
 		}
-		p.Printf("%s%s %s %s %s %s\n", mark, u.name, u.load, u.active, u.sub, cmp.Or(s.specifiers(u, u.file.get("Unit.Description")), u.name))
+		p.Printf("%s%s %s %s %s %s\n", mark, u.name, u.load, u.active, u.sub,
+			cmp.Or(s.specifiers(u, u.file.get("Unit.Description")), u.name))
 		n++
 	}
 	if legend {
 		p.Printf("\n%d loaded units listed.\n", n)
 	}
 	return 0
+}
+
+// named tells that an argument is the name of a unit, or a pattern that it matches. Without arguments every unit is.
+func named(args []string, unit string) bool {
+	return len(args) == 0 || slices.ContainsFunc(args, func(a string) bool {
+		return libc.Fnmatch(a, unit) || unit == unitNameOf(a)
+	})
 }
 
 func (c *systemctl) listFiles(args []string) int {
@@ -148,7 +157,7 @@ func (c *systemctl) listFiles(args []string) int {
 		if c.o.Get("t") != "" && "."+c.o.Get("t") != path.Ext(name) {
 			continue
 		}
-		if len(args) > 0 && !slices.ContainsFunc(args, func(a string) bool { return libc.Fnmatch(a, name) || name == unitNameOf(a) }) {
+		if !named(args, name) {
 			continue
 		}
 		st := s.enabledState(name)

@@ -1,11 +1,9 @@
 package systemd
 
 import (
-	"cmp"
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
@@ -29,6 +27,16 @@ func (s *Manager) killService(u *unit) {
 	}
 }
 
+// cannotBeWithout tells that a unit is stopped with another one.
+func (s *Manager) cannotBeWithout(u *unit, name string) bool {
+	for _, key := range []string{"Requires", "BindsTo", "PartOf"} {
+		if slices.Contains(u.file.Words("Unit."+key), name) {
+			return true
+		}
+	}
+	return slices.Contains(s.mountDeps(u), name)
+}
+
 func (s *Manager) stopLocked(u *unit) error {
 	if u.next != nil {
 		u.next()
@@ -42,8 +50,7 @@ func (s *Manager) stopLocked(u *unit) error {
 	}
 	// What requires this unit is stopped too.
 	for _, x := range s.unitList() {
-		if x != u && x.active == "active" && (slices.Contains(x.file.Words("Unit.Requires"), u.name) || slices.Contains(x.file.Words("Unit.BindsTo"), u.name) ||
-			slices.Contains(x.file.Words("Unit.PartOf"), u.name) || slices.Contains(s.mountDeps(x), u.name)) {
+		if x != u && x.active == "active" && s.cannotBeWithout(x, u.name) {
 			s.stopLocked(x)
 		}
 	}
@@ -77,8 +84,7 @@ func (s *Manager) stopLocked(u *unit) error {
 		}
 		s.log(u, "systemd", 1, "Stopped %s.", s.describe(u))
 	case ".mount":
-		where := cmp.Or(u.file.get("Mount.Where"), unescapeUnitPath(strings.TrimSuffix(u.name, ".mount")))
-		if err := libc.Unmount(s.k, where, false); err != nil {
+		if err := libc.Unmount(s.k, u.where(), false); err != nil {
 			return err
 		}
 	}

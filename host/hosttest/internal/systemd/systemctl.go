@@ -17,7 +17,8 @@ func unitNameOf(s string) string {
 		return mountUnitName(s)
 	}
 	switch path.Ext(s) {
-	case ".service", ".timer", ".socket", ".mount", ".automount", ".target", ".path", ".swap", ".slice", ".scope", ".device":
+	case ".service", ".timer", ".socket", ".mount", ".automount", ".target", ".path", ".swap", ".slice", ".scope",
+		".device":
 		return s
 	}
 	return s + ".service"
@@ -37,11 +38,16 @@ func arrow(p *kernel.Process) string {
 }
 
 func cmdSystemctl(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "t:p:P:alqfsn:o:iH:M:rT", "type=>t property=>p all>a full>l quiet>q force>f now no-block no-pager no-legend no-reload system user value state= failed plain runtime lines=>n output=>o job-mode= signal=>s kill-who= kill-whom= no-ask-password root= show-types wait dry-run legend= timestamp= recursive>r no-wall message= check-inhibitors= reverse after before global version preset-mode=")
+	o, ok := libc.Getopt(p, "t:p:P:alqfsn:o:iH:M:rT",
+		"type=>t property=>p all>a full>l quiet>q force>f now no-block no-pager no-legend no-reload system user "+
+			"value state= failed plain runtime lines=>n output=>o job-mode= signal=>s kill-who= kill-whom= "+
+			"no-ask-password root= show-types wait dry-run legend= timestamp= recursive>r no-wall message= "+
+			"check-inhibitors= reverse after before global version preset-mode=")
 	if !ok {
 		return 1
 	}
-	if libc.Unsupported(p, o, "H", "M", "root", "dry-run", "kill-whom", "kill-who", "preset-mode", "reverse", "after", "before", "global", "timestamp", "show-types") {
+	if libc.Unsupported(p, o, "H", "M", "root", "dry-run", "kill-whom", "kill-who", "preset-mode", "reverse", "after",
+		"before", "global", "timestamp", "show-types") {
 		return 1
 	}
 	if o.Has("version") {
@@ -58,7 +64,8 @@ func cmdSystemctl(p *kernel.Process) int {
 		return 1
 	}
 	if _, err := p.Stat("/run/systemd/system"); err != nil {
-		p.Warnf("System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down\n")
+		p.Warnf("System has not been booted with systemd as init system (PID 1). Can't operate.\n" +
+			"Failed to connect to bus: Host is down\n")
 		return 1
 	}
 	s := Of(p.Kernel)
@@ -75,20 +82,21 @@ type systemctl struct {
 	o *libc.Options
 }
 
-// mayRun checks who asks for a verb that changes something, and that it has a unit where it needs one. It gives the exit
-// code, 0 when all is well.
+// mayRun checks who asks for a verb that changes something, and that it has a unit where it needs one. It gives the
+// exit code, 0 when all is well.
 func (c *systemctl) mayRun(verb string, args []string) int {
 	switch verb {
-	case "show", "is-active", "is-enabled", "is-failed", "is-system-running", "cat", "list-units", "list-timers", "list-unit-files",
-		"status", "get-default", "list-dependencies", "show-environment", "list-jobs":
+	case "show", "is-active", "is-enabled", "is-failed", "is-system-running", "cat", "list-units", "list-timers",
+		"list-unit-files", "status", "get-default", "list-dependencies", "show-environment", "list-jobs":
 	default:
 		if c.p.UID != 0 {
 			return c.deny(verb, unitNameOf(firstWord(args)))
 		}
 	}
 	switch verb {
-	case "start", "stop", "restart", "reload", "try-restart", "condrestart", "reload-or-restart", "try-reload-or-restart", "force-reload",
-		"enable", "disable", "reenable", "mask", "unmask", "is-active", "is-failed", "is-enabled", "cat", "kill":
+	case "start", "stop", "restart", "reload", "try-restart", "condrestart", "reload-or-restart",
+		"try-reload-or-restart", "force-reload", "enable", "disable", "reenable", "mask", "unmask",
+		"is-active", "is-failed", "is-enabled", "cat", "kill":
 		if len(args) == 0 {
 			c.p.Warnf("Too few arguments.\n")
 			return 1
@@ -105,9 +113,10 @@ func (c *systemctl) deny(verb, unit string) int {
 	case "enable", "disable", "mask", "unmask", "reenable":
 		c.p.Warnf("Failed to %s unit: Access denied\n", verb)
 	case "reboot", "poweroff":
-		c.p.Warnf("Failed to set wall message, ignoring: Interactive authentication required.\nCall to Reboot failed: Interactive authentication required.\n")
+		c.p.Warnf("Failed to set wall message, ignoring: Interactive authentication required.\n" +
+			"Call to Reboot failed: Interactive authentication required.\n")
 	default:
-		c.p.Warnf("Failed to %s %s: Interactive authentication required.\nSee system logs and 'systemctl status %s' for details.\n", verb, unit, unit)
+		c.p.Warnf("Failed to %s %s: Interactive authentication required.\n"+seeStatus, verb, unit)
 	}
 	if verb == "start" || verb == "stop" || verb == "restart" {
 		return 4
@@ -126,7 +135,8 @@ func (c *systemctl) run(verb string, args []string) int {
 		return 0
 	case "daemon-reexec":
 		return 0
-	case "start", "stop", "restart", "reload", "try-restart", "condrestart", "reload-or-restart", "try-reload-or-restart", "force-reload":
+	case "start", "stop", "restart", "reload", "try-restart", "condrestart", "reload-or-restart",
+		"try-reload-or-restart", "force-reload":
 		return c.job(verb, args)
 	case "enable", "disable", "reenable":
 		return c.enable(verb, args)
@@ -179,7 +189,8 @@ func (c *systemctl) isInState(verb string, args []string) int {
 			if !c.o.Has("q") {
 				c.p.Print(u.active, "\n")
 			}
-			if verb == "is-active" && (u.active == "active" || u.active == "reloading") || verb == "is-failed" && u.active == "failed" {
+			if verb == "is-active" && (u.active == "active" || u.active == "reloading") ||
+				verb == "is-failed" && u.active == "failed" {
 				found = true
 			}
 		}

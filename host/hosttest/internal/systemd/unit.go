@@ -1,6 +1,9 @@
 package systemd
 
 import (
+	"cmp"
+	"path"
+	"strings"
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
@@ -36,4 +39,18 @@ type unit struct {
 	met                 bool      // they were met
 	stopping            bool
 	next                func() // cancels a pending restart
+}
+
+// base is the name without the type.
+func (u *unit) base() string { return strings.TrimSuffix(u.name, path.Ext(u.name)) }
+
+// where is the mount point of a mount.
+func (u *unit) where() string { return cmp.Or(u.file.get("Mount.Where"), unescapeUnitPath(u.base())) }
+
+// activates is the unit that a timer starts.
+func (u *unit) activates() string { return cmp.Or(u.file.get("Timer.Unit"), u.base()+".service") }
+
+// triggers are the names of the units that would start this one.
+func (u *unit) triggers() []string {
+	return []string{u.base() + ".socket", u.base() + ".path", u.base() + ".timer"}
 }

@@ -35,9 +35,17 @@ func (u *UnitFile) Words(key string) []string {
 
 // unitSections are the sections each type may have.
 var unitSections = map[string][]string{
-	".service": {"Unit", "Service", "Install"}, ".timer": {"Unit", "Timer", "Install"}, ".socket": {"Unit", "Socket", "Install"},
-	".mount": {"Unit", "Mount", "Install"}, ".automount": {"Unit", "Automount", "Install"}, ".target": {"Unit", "Install"}, ".path": {"Unit", "Path", "Install"},
-	".swap": {"Unit", "Swap", "Install"}, ".slice": {"Unit", "Slice", "Install"}, ".scope": {"Unit", "Scope"}, ".device": {"Unit"},
+	".service":   {"Unit", "Service", "Install"},
+	".timer":     {"Unit", "Timer", "Install"},
+	".socket":    {"Unit", "Socket", "Install"},
+	".mount":     {"Unit", "Mount", "Install"},
+	".automount": {"Unit", "Automount", "Install"},
+	".target":    {"Unit", "Install"},
+	".path":      {"Unit", "Path", "Install"},
+	".swap":      {"Unit", "Swap", "Install"},
+	".slice":     {"Unit", "Slice", "Install"},
+	".scope":     {"Unit", "Scope"},
+	".device":    {"Unit"},
 }
 
 // ParseUnit reads the text of a unit file or a drop-in. file is for messages.
@@ -67,7 +75,8 @@ func ParseUnit(text, file string) *UnitFile {
 				continue
 			}
 			section = line[1 : len(line)-1]
-			if ok := unitSections[unitType(file)]; ok != nil && !slices.Contains(ok, section) && !strings.HasPrefix(section, "X-") {
+			if ok := unitSections[unitType(file)]; ok != nil && !slices.Contains(ok, section) &&
+				!strings.HasPrefix(section, "X-") {
 				warn("Unknown section '" + section + "'. Ignoring.")
 				section = "?"
 			}
@@ -109,50 +118,77 @@ func unitType(name string) string {
 
 // knownDirective tells the settings of systemd.unit(5), systemd.service(5) and so on that this machine accepts.
 func knownDirective(section, key string) bool {
-	switch section {
-	case "Unit":
-		if strings.HasPrefix(key, "Condition") || strings.HasPrefix(key, "Assert") {
-			return true
-		}
-		return slices.Contains(unitKeys, key)
-	case "Install":
-		return slices.Contains([]string{"WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"}, key)
-	case "Timer":
-		return slices.Contains([]string{"OnCalendar", "OnBootSec", "OnStartupSec", "OnActiveSec", "OnUnitActiveSec", "OnUnitInactiveSec", "AccuracySec", "RandomizedDelaySec",
-			"FixedRandomDelay", "Persistent", "WakeSystem", "RemainAfterElapse", "Unit", "OnClockChange", "OnTimezoneChange"}, key)
-	case "Mount":
-		return slices.Contains([]string{"What", "Where", "Type", "Options", "SloppyOptions", "LazyUnmount", "ForceUnmount", "DirectoryMode", "TimeoutSec", "ReadWriteOnly"}, key)
-	case "Swap":
-		return slices.Contains([]string{"What", "Priority", "Options", "TimeoutSec"}, key)
-	case "Path":
-		return slices.Contains([]string{"PathExists", "PathExistsGlob", "PathChanged", "PathModified", "DirectoryNotEmpty", "Unit", "MakeDirectory", "DirectoryMode"}, key)
-	case "Socket":
-		return strings.HasPrefix(key, "Listen") || slices.Contains([]string{"Accept", "SocketUser", "SocketGroup", "SocketMode", "DirectoryMode", "Service", "RemoveOnStop", "Symlinks", "MaxConnections", "FileDescriptorName", "PassCredentials", "PassSecurity", "ReceiveBuffer", "SendBuffer", "Backlog", "BindIPv6Only", "FreeBind", "TriggerLimitIntervalSec"}, key)
+	switch {
+	case section == "Unit" && (strings.HasPrefix(key, "Condition") || strings.HasPrefix(key, "Assert")):
+		return true
+	case section == "Socket" && strings.HasPrefix(key, "Listen"):
+		return true
 	}
-	return slices.Contains(serviceKeys, key)
+	keys, ok := sectionKeys[section]
+	if !ok {
+		keys = serviceKeys
+	}
+	return slices.Contains(keys, key)
 }
 
-var unitKeys = strings.Fields(`Description Documentation Wants Requires Requisite BindsTo PartOf Upholds Conflicts Before After OnFailure OnSuccess PropagatesReloadTo
-	ReloadPropagatedFrom PropagatesStopTo StopPropagatedFrom JoinsNamespaceOf RequiresMountsFor WantsMountsFor OnFailureJobMode OnSuccessJobMode IgnoreOnIsolate StopWhenUnneeded
-	RefuseManualStart RefuseManualStop AllowIsolate DefaultDependencies SurviveFinalKillSignal CollectMode FailureAction SuccessAction FailureActionExitStatus SuccessActionExitStatus
-	JobTimeoutSec JobRunningTimeoutSec JobTimeoutAction JobTimeoutRebootArgument StartLimitIntervalSec StartLimitInterval StartLimitBurst StartLimitAction RebootArgument SourcePath`)
+// sectionKeys are the settings of the sections. Any other section has those of a service.
+var sectionKeys = map[string][]string{
+	"Unit": unitKeys,
+	"Install": strings.Fields(`
+		WantedBy RequiredBy UpheldBy Alias Also DefaultInstance`),
+	"Timer": strings.Fields(`
+		OnCalendar OnBootSec OnStartupSec OnActiveSec OnUnitActiveSec OnUnitInactiveSec AccuracySec
+		RandomizedDelaySec FixedRandomDelay Persistent WakeSystem RemainAfterElapse Unit OnClockChange
+		OnTimezoneChange`),
+	"Mount": strings.Fields(`
+		What Where Type Options SloppyOptions LazyUnmount ForceUnmount DirectoryMode TimeoutSec ReadWriteOnly`),
+	"Swap": strings.Fields(`
+		What Priority Options TimeoutSec`),
+	"Path": strings.Fields(`
+		PathExists PathExistsGlob PathChanged PathModified DirectoryNotEmpty Unit MakeDirectory DirectoryMode`),
+	"Socket": strings.Fields(`
+		Accept SocketUser SocketGroup SocketMode DirectoryMode Service RemoveOnStop Symlinks MaxConnections
+		FileDescriptorName PassCredentials PassSecurity ReceiveBuffer SendBuffer Backlog BindIPv6Only FreeBind
+		TriggerLimitIntervalSec`),
+}
 
-var serviceKeys = strings.Fields(`Type ExitType RemainAfterExit GuessMainPID PIDFile BusName ExecStart ExecStartPre ExecStartPost ExecCondition ExecReload ExecStop ExecStopPost RestartSec
-	TimeoutStartSec TimeoutStopSec TimeoutAbortSec TimeoutSec TimeoutStartFailureMode TimeoutStopFailureMode RuntimeMaxSec RuntimeRandomizedExtraSec WatchdogSec Restart SuccessExitStatus
-	RestartPreventExitStatus RestartForceExitStatus RootDirectoryStartOnly NonBlocking NotifyAccess Sockets FileDescriptorStoreMax USBFunctionDescriptors OOMPolicy
-	OpenFile ReloadSignal WorkingDirectory RootDirectory RootImage ProtectProc ProcSubset BindPaths BindReadOnlyPaths User Group DynamicUser SupplementaryGroups PAMName CapabilityBoundingSet
-	AmbientCapabilities NoNewPrivileges SecureBits SELinuxContext AppArmorProfile LimitCPU LimitFSIZE LimitDATA LimitSTACK LimitCORE LimitRSS LimitNOFILE LimitAS LimitNPROC
-	LimitMEMLOCK LimitLOCKS LimitSIGPENDING LimitMSGQUEUE LimitNICE LimitRTPRIO LimitRTTIME UMask CoredumpFilter KeyringMode OOMScoreAdjust TimerSlackNSec Personality IgnoreSIGPIPE Nice
-	CPUSchedulingPolicy CPUSchedulingPriority CPUSchedulingResetOnFork CPUAffinity NUMAPolicy NUMAMask IOSchedulingClass IOSchedulingPriority ProtectSystem ProtectHome RuntimeDirectory
-	StateDirectory CacheDirectory LogsDirectory ConfigurationDirectory RuntimeDirectoryMode StateDirectoryMode CacheDirectoryMode LogsDirectoryMode ConfigurationDirectoryMode
-	RuntimeDirectoryPreserve ReadWritePaths ReadOnlyPaths InaccessiblePaths ExecPaths NoExecPaths TemporaryFileSystem PrivateTmp PrivateDevices PrivateNetwork PrivateIPC PrivateUsers
-	ProtectHostname ProtectClock ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectControlGroups RestrictAddressFamilies RestrictFileSystems RestrictNamespaces
-	LockPersonality MemoryDenyWriteExecute RestrictRealtime RestrictSUIDSGID RemoveIPC PrivateMounts MountFlags SystemCallFilter SystemCallErrorNumber SystemCallArchitectures SystemCallLog
-	Environment EnvironmentFile PassEnvironment UnsetEnvironment StandardInput StandardOutput StandardError StandardInputText LogLevelMax LogExtraFields LogRateLimitIntervalSec
-	LogRateLimitBurst SyslogIdentifier SyslogFacility SyslogLevel TTYPath TTYReset LoadCredential LoadCredentialEncrypted SetCredential SetCredentialEncrypted UtmpIdentifier KillMode KillSignal
-	RestartKillSignal SendSIGHUP SendSIGKILL FinalKillSignal WatchdogSignal CPUAccounting CPUWeight StartupCPUWeight CPUQuota CPUQuotaPeriodSec AllowedCPUs MemoryAccounting MemoryMin MemoryLow
-	MemoryHigh MemoryMax MemorySwapMax TasksAccounting TasksMax IOAccounting IOWeight IODeviceWeight IPAccounting IPAddressAllow IPAddressDeny SocketBindAllow SocketBindDeny DeviceAllow
-	DevicePolicy Slice Delegate DisableControllers ManagedOOMSwap ManagedOOMMemoryPressure StartLimitInterval StartLimitBurst StartLimitIntervalSec`)
+var unitKeys = strings.Fields(`
+	Description Documentation Wants Requires Requisite BindsTo PartOf Upholds Conflicts Before After OnFailure
+	OnSuccess PropagatesReloadTo ReloadPropagatedFrom PropagatesStopTo StopPropagatedFrom JoinsNamespaceOf
+	RequiresMountsFor WantsMountsFor OnFailureJobMode OnSuccessJobMode IgnoreOnIsolate StopWhenUnneeded
+	RefuseManualStart RefuseManualStop AllowIsolate DefaultDependencies SurviveFinalKillSignal CollectMode
+	FailureAction SuccessAction FailureActionExitStatus SuccessActionExitStatus JobTimeoutSec JobRunningTimeoutSec
+	JobTimeoutAction JobTimeoutRebootArgument StartLimitIntervalSec StartLimitInterval StartLimitBurst
+	StartLimitAction RebootArgument SourcePath`)
+
+var serviceKeys = strings.Fields(`
+	Type ExitType RemainAfterExit GuessMainPID PIDFile BusName ExecStart ExecStartPre ExecStartPost ExecCondition
+	ExecReload ExecStop ExecStopPost RestartSec TimeoutStartSec TimeoutStopSec TimeoutAbortSec TimeoutSec
+	TimeoutStartFailureMode TimeoutStopFailureMode RuntimeMaxSec RuntimeRandomizedExtraSec WatchdogSec Restart
+	SuccessExitStatus RestartPreventExitStatus RestartForceExitStatus RootDirectoryStartOnly NonBlocking
+	NotifyAccess Sockets FileDescriptorStoreMax USBFunctionDescriptors OOMPolicy OpenFile ReloadSignal
+	WorkingDirectory RootDirectory RootImage ProtectProc ProcSubset BindPaths BindReadOnlyPaths User Group
+	DynamicUser SupplementaryGroups PAMName CapabilityBoundingSet AmbientCapabilities NoNewPrivileges SecureBits
+	SELinuxContext AppArmorProfile LimitCPU LimitFSIZE LimitDATA LimitSTACK LimitCORE LimitRSS LimitNOFILE LimitAS
+	LimitNPROC LimitMEMLOCK LimitLOCKS LimitSIGPENDING LimitMSGQUEUE LimitNICE LimitRTPRIO LimitRTTIME UMask
+	CoredumpFilter KeyringMode OOMScoreAdjust TimerSlackNSec Personality IgnoreSIGPIPE Nice CPUSchedulingPolicy
+	CPUSchedulingPriority CPUSchedulingResetOnFork CPUAffinity NUMAPolicy NUMAMask IOSchedulingClass
+	IOSchedulingPriority ProtectSystem ProtectHome RuntimeDirectory StateDirectory CacheDirectory LogsDirectory
+	ConfigurationDirectory RuntimeDirectoryMode StateDirectoryMode CacheDirectoryMode LogsDirectoryMode
+	ConfigurationDirectoryMode RuntimeDirectoryPreserve ReadWritePaths ReadOnlyPaths InaccessiblePaths ExecPaths
+	NoExecPaths TemporaryFileSystem PrivateTmp PrivateDevices PrivateNetwork PrivateIPC PrivateUsers ProtectHostname
+	ProtectClock ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectControlGroups
+	RestrictAddressFamilies RestrictFileSystems RestrictNamespaces LockPersonality MemoryDenyWriteExecute
+	RestrictRealtime RestrictSUIDSGID RemoveIPC PrivateMounts MountFlags SystemCallFilter SystemCallErrorNumber
+	SystemCallArchitectures SystemCallLog Environment EnvironmentFile PassEnvironment UnsetEnvironment StandardInput
+	StandardOutput StandardError StandardInputText LogLevelMax LogExtraFields LogRateLimitIntervalSec
+	LogRateLimitBurst SyslogIdentifier SyslogFacility SyslogLevel TTYPath TTYReset LoadCredential
+	LoadCredentialEncrypted SetCredential SetCredentialEncrypted UtmpIdentifier KillMode KillSignal
+	RestartKillSignal SendSIGHUP SendSIGKILL FinalKillSignal WatchdogSignal CPUAccounting CPUWeight StartupCPUWeight
+	CPUQuota CPUQuotaPeriodSec AllowedCPUs MemoryAccounting MemoryMin MemoryLow MemoryHigh MemoryMax MemorySwapMax
+	TasksAccounting TasksMax IOAccounting IOWeight IODeviceWeight IPAccounting IPAddressAllow IPAddressDeny
+	SocketBindAllow SocketBindDeny DeviceAllow DevicePolicy Slice Delegate DisableControllers ManagedOOMSwap
+	ManagedOOMMemoryPressure StartLimitInterval StartLimitBurst StartLimitIntervalSec`)
 
 func itoa(n int) string {
 	if n == 0 {
@@ -178,7 +214,8 @@ func itoa(n int) string {
 // merge adds a drop-in: what it assigns is appended, and an empty assignment resets.
 func (u *UnitFile) merge(text, file string) *UnitFile {
 	d := ParseUnit(text, file)
-	out := &UnitFile{settings: make(map[string][]string, len(u.settings)+len(d.settings)), problems: append(slices.Clone(u.problems), d.problems...), bad: u.bad}
+	out := &UnitFile{settings: make(map[string][]string, len(u.settings)+len(d.settings)),
+		problems: append(slices.Clone(u.problems), d.problems...), bad: u.bad}
 	for k, v := range u.settings {
 		out.settings[k] = v
 	}
@@ -209,12 +246,17 @@ func resets(text string) map[string]bool {
 	return out
 }
 
+// listSetting tells that a setting can have more than one value, so that a drop-in adds to them.
 func listSetting(key string) bool {
 	_, k, _ := strings.Cut(key, ".")
-	return strings.HasPrefix(k, "Exec") || strings.HasPrefix(k, "Condition") || strings.HasPrefix(k, "Assert") || strings.HasPrefix(k, "On") && !strings.HasSuffix(k, "JobMode") ||
-		slices.Contains([]string{"Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Conflicts", "Before", "After", "Environment", "EnvironmentFile", "WantedBy", "RequiredBy", "Alias",
-			"Also", "RequiresMountsFor", "ReadWritePaths", "ReadOnlyPaths", "SystemCallFilter", "SupplementaryGroups", "Documentation", "ListenStream", "DeviceAllow"}, k)
+	return strings.HasPrefix(k, "Exec") || strings.HasPrefix(k, "Condition") || strings.HasPrefix(k, "Assert") ||
+		strings.HasPrefix(k, "On") && !strings.HasSuffix(k, "JobMode") || slices.Contains(listKeys, k)
 }
+
+var listKeys = strings.Fields(`
+	Wants Requires Requisite BindsTo PartOf Conflicts Before After Environment EnvironmentFile WantedBy
+	RequiredBy Alias Also RequiresMountsFor ReadWritePaths ReadOnlyPaths SystemCallFilter SupplementaryGroups
+	Documentation ListenStream DeviceAllow`)
 
 // unitMemo keeps parsed unit files of the images, which all machines share.
 var unitMemo struct {
