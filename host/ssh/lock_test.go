@@ -133,14 +133,26 @@ func TestVanishedClient(t *testing.T) {
 
 // TestVanishedUpload: an upload whose client has vanished does not keep the next one from continuing it.
 func TestVanishedUpload(t *testing.T) {
-	s := real.SSHD(t)
-	to := target(s)
+	t.Run("root", func(t *testing.T) {
+		if os.Getuid() != 0 {
+			real.Missing(t, "root")
+		}
+		s := real.SSHD(t)
+		vanishedUpload(t, s, target(s), t.TempDir())
+	})
+	t.Run("an account", func(t *testing.T) {
+		s, to := scratchUser(t, "dash", "")
+		vanishedUpload(t, s, to, "/tmp/"+to.User)
+	})
+}
+
+func vanishedUpload(t *testing.T, s *real.SSHServer, to ssh.Target, dir string) {
 	direct := to
 	var vanish atomic.Bool
 	to.Address, to.HostKeys.Alias = vanishing(t, s.Addr, &vanish), s.Addr
 	to.KeepAlive = 300 * time.Millisecond
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<19)
-	u := ssh.Upload{Path: filepath.Join(t.TempDir(), "file"), Size: int64(len(content)), Source: bytes.NewReader(content)}
+	u := ssh.Upload{Path: filepath.Join(dir, "file"), Size: int64(len(content)), Source: bytes.NewReader(content)}
 	lost := u
 	lost.Progress = func(done, _ int64) {
 		if done > 1<<20 {

@@ -8,8 +8,9 @@
 # the uptime, and who.
 # who: who runs the script. text: the script.
 #
-# Any byte that arrives is a sign of life, and sshd reads it: rchar in /proc/PID/io, proc_pid_io(5).
-# Where that or sshd is missing, nothing is ended.
+# Any byte that arrives is a sign of life, and sshd reads it: rchar in /proc/PID/io, proc_pid_io(5). Only root may
+# see that of sshd; for others it is a sign of life that sshd has waited for something and got it:
+# voluntary_ctxt_switches in /proc/PID/status, proc_pid_status(5). Without sshd, nothing is ended.
 : "${every?}" "${lock?}" "${who?}" "${text?}"
 
 # born sets name, parent and born of a process; the last is when it started, in ticks since the boot.
@@ -21,11 +22,16 @@ born() {
 	parent=$2 born=${20-}
 }
 
-# heard sets count to the bytes that a process has read.
+# heard sets count to what grows with every byte that a process gets.
 heard() {
 	count=
-	{ while read -r key value; do [ "$key" != rchar: ] || count=$value; done <"/proc/$1/io"; } 2>/dev/null
-	[ -n "$count" ]
+	for source in io status; do
+		{ while read -r key value; do
+			case $key in rchar: | voluntary_ctxt_switches:) count=$value ;; esac
+		done <"/proc/$1/$source"; } 2>/dev/null
+		[ -z "$count" ] || return 0
+	done
+	return 1
 }
 
 # shellcheck disable=SC2317 # the trap of watch calls it
@@ -67,7 +73,7 @@ if [ "$every" != 0 ] && [ -n "$sshd" ] && heard "$sshd"; then
 fi
 (
 	unset -f born heard quit watch
-	unset every lock who name parent born line count key value uptime sshd since watching next _
+	unset every lock who name parent born line count source key value uptime sshd since watching next _
 	eval "unset text; $text"
 )
 status=$?
