@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -31,7 +32,7 @@ func Diff(name string, before, after []byte) string {
 	if len(before) > maxDiffBytes || len(after) > maxDiffBytes {
 		return fmt.Sprintf("content differs: %d bytes before, %d after\n", len(before), len(after))
 	}
-	a, b := splitLines(string(before)), splitLines(string(after))
+	a, b := slices.Collect(strings.Lines(string(before))), slices.Collect(strings.Lines(string(after)))
 	var out strings.Builder
 	fmt.Fprintf(&out, "--- %s\n+++ %s\n", Printable(name), Printable(name))
 	for _, h := range hunks(edits(a, b)) {
@@ -49,17 +50,6 @@ func Diff(name string, before, after []byte) string {
 }
 
 func isText(b []byte) bool { return utf8.Valid(b) && bytes.IndexByte(b, 0) < 0 }
-
-func splitLines(s string) []string {
-	if s == "" {
-		return nil
-	}
-	lines := strings.SplitAfter(s, "\n")
-	if lines[len(lines)-1] == "" {
-		lines = lines[:len(lines)-1]
-	}
-	return lines
-}
 
 // span returns a range of a hunk's header. An empty range starts one line earlier, and a count of 1
 // is left out.

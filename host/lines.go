@@ -1,20 +1,12 @@
 package host
 
 import (
+	"slices"
 	"strings"
 )
 
 // splitKeep splits text into lines that keep their newlines; the last line may have none.
-func splitKeep(s string) []string {
-	if s == "" {
-		return nil
-	}
-	lines := strings.SplitAfter(s, "\n")
-	if lines[len(lines)-1] == "" {
-		lines = lines[:len(lines)-1]
-	}
-	return lines
-}
+func splitKeep(s string) []string { return slices.Collect(strings.Lines(s)) }
 
 // lineText returns the line without its end: a newline, or a carriage return and a newline.
 func lineText(line string) string { return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r") }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 // far is one end of a connection with latency: everything takes half a round trip to arrive.
@@ -263,7 +264,7 @@ func TestSlowLink(t *testing.T) {
 // TestUnacknowledged: the kernel tells what the other side has not acknowledged.
 func TestUnacknowledged(t *testing.T) {
 	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
-		t.Skip("this system does not tell")
+		real.Missing(t, "Linux or macOS, whose kernels tell what was not acknowledged")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
