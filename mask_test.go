@@ -92,7 +92,8 @@ func left(text, value string) int {
 // secretValues returns passwords with every printable character, a key of several lines, and others
 // that are drawn at random.
 func secretValues() []string {
-	values := []string{`pa"ss$wo'rd\n<&>%+/ é`, "-----BEGIN KEY-----\nq1W2e3R4t5Y6u7I8o9P0a1S2d3F4g5H6j7K8l9Z0x1C2v3B4n5M6q7W8e9R0t1Y2\nzz/+\n-----END KEY-----\n",
+	values := []string{`pa"ss$wo'rd\n<&>%+/ é`, "-----BEGIN KEY-----\n" +
+		"q1W2e3R4t5Y6u7I8o9P0a1S2d3F4g5H6j7K8l9Z0x1C2v3B4n5M6q7W8e9R0t1Y2\nzz/+\n-----END KEY-----\n",
 		"correct horse battery staple"}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 40 {

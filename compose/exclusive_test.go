@@ -67,7 +67,8 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 			if s.fake != nil {
 				return // which refuses to give one thing to two
 			}
-			got := s.look(t, `docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.Name}} {{.NetworkSettings.Ports}} {{.NetworkSettings.Networks.only_default.IPAddress}}' $(docker ps -q)`)
+			got := s.look(t, `docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.Name}} `+
+				`{{.NetworkSettings.Ports}} {{.NetworkSettings.Networks.only_default.IPAddress}}' $(docker ps -q)`)
 			for i, sign := range []string{"18080", "18053", "172.29.7.20", "/only "} {
 				for line := range strings.Lines(got) {
 					if strings.Contains(line, sign) != strings.HasPrefix(line, o[i]+" ") {
@@ -145,25 +146,30 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 		s := fresh(t)
 		load := func(port, address string) compose.Stack {
 			t.Helper()
-			text := "services:\n  a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, ports: ['80']}\n  ab: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, network_mode: 'service:a'}\n"
+			text := "services:\n  a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, ports: " +
+				"['80']}\n  ab: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, network_mode: 'service:a'}\n"
 			if port != "" {
-				text += "  b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, depends_on: [a], ports: ['" + port + ":80']}\n"
+				text += "  b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, depends_on: [a], " +
+					"ports: ['" + port + ":80']}\n"
 			}
 			if address != "" {
-				text += "  b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, networks: {default: {ipv4_address: " + address + "}}, depends_on: [a]}\n"
+				text += "  b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, networks: " +
+					"{default: {ipv4_address: " + address + "}}, depends_on: [a]}\n"
 			}
 			return s.content(t, "chosen", text+"networks: {default: {ipam: {config: [{subnet: 172.29.9.0/24}]}}}")
 		}
 		s.apply(t, load("", ""))
 		chosen := func(format string) string {
 			t.Helper()
-			got := s.look(t, "docker inspect --type container --format '"+format+"' $(docker ps -q --no-trunc --filter label=com.docker.compose.service=a)")
+			got := s.look(t, "docker inspect --type container --format '"+format+"' $(docker ps -q --no-trunc --filter "+
+				"label=com.docker.compose.service=a)")
 			return strings.Fields(got)[0]
 		}
 		taken := func(stack compose.Stack) {
 			t.Helper()
 			text := s.apply(t, stack)
-			for _, want := range []string{"release:a", "which is for b: it is stopped meanwhile", "start:a: was stopped for b", "restart:ab: a, whose namespace it shares, was stopped for b"} {
+			for _, want := range []string{"release:a", "which is for b: it is stopped meanwhile", "start:a: was stopped for b",
+				"restart:ab: a, whose namespace it shares, was stopped for b"} {
 				if !strings.Contains(text, want) {
 					t.Errorf("no %q:\n%s", want, text)
 				}
@@ -177,27 +183,33 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 		s := fresh(t)
 		load := func(name string) compose.Stack {
 			t.Helper()
-			return s.content(t, "sub", "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, networks: ["+name+
-				"]}, b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}\nnetworks: {"+name+": {ipam: {config: [{subnet: 172.29.8.0/24}]}}}")
+			return s.content(t, "sub", "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: "+
+				"always, networks: ["+name+
+				"]}, b: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always}}\n"+
+				"networks: {"+name+": {ipam: {config: [{subnet: 172.29.8.0/24}]}}}")
 		}
 		s.apply(t, load("front"))
-		if text := s.apply(t, load("back")); !strings.Contains(text, "delete  compose:sub/network:front: is no longer in the stack; the services in it stop meanwhile") ||
+		if text := s.apply(t, load("back")); !strings.Contains(text, "delete  compose:sub/network:front: is no longer in "+
+			"the stack; the services in it stop meanwhile") ||
 			strings.Contains(text, "service:b") {
 			t.Errorf("the plan:\n%s", text)
 		}
 		other := s.content(t, "other", "services: {a: {image: 'busybox:1.36'}}\nnetworks: {default: {ipam: {config: [{subnet: 172.29.0.0/16}]}}}")
 		if _, err := s.machine.Plan(t.Context(), host.State{other}); !errors.Is(err, lab.ErrConflict) ||
-			!strings.Contains(err.Error(), "the subnet 172.29.0.0/16 of the network other_default overlaps with 172.29.8.0/24, which is that of the network sub_back") {
+			!strings.Contains(err.Error(), "the subnet 172.29.0.0/16 of the network other_default overlaps with 172.29.8.0/24, "+
+				"which is that of the network sub_back") {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("the network of a stranger", func(t *testing.T) {
 		s := fresh(t)
-		stack := s.content(t, "mine", "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, network_mode: 'container:vpn'}}")
+		stack := s.content(t, "mine", "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, "+
+			"restart: always, network_mode: 'container:vpn'}}")
 		if len(stack.Warnings) != 1 {
 			t.Errorf("warnings: %v", stack.Warnings)
 		}
-		if _, err := s.machine.Plan(t.Context(), host.State{stack}); !errors.Is(err, lab.ErrNotFound) || !strings.Contains(err.Error(), "container vpn") {
+		if _, err := s.machine.Plan(t.Context(), host.State{stack}); !errors.Is(err,
+			lab.ErrNotFound) || !strings.Contains(err.Error(), "container vpn") {
 			t.Errorf("it is not there: %v", err)
 		}
 		s.look(t, "docker run -d --name vpn busybox:1.36 sleep 100000")

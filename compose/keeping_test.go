@@ -39,7 +39,8 @@ func keeping(t *testing.T, fresh func(*testing.T) subject) {
 		if p := s.plan(t, s.load(t, f)); !p.Empty() { // loaded once more
 			t.Errorf("the salt changes:\n%s", p)
 		}
-		for _, spoil := range []string{"rm /opt/stacks/shop/.lab-salt", "chmod 644 /opt/stacks/shop/.lab-salt", "echo x >/opt/stacks/shop/.lab-salt"} {
+		for _, spoil := range []string{"rm /opt/stacks/shop/.lab-salt", "chmod 644 /opt/stacks/shop/.lab-salt",
+			"echo x >/opt/stacks/shop/.lab-salt"} {
 			s.look(t, spoil)
 			stack := s.load(t, f) // which has another salt for a machine without one
 			p := s.plan(t, stack)
@@ -57,7 +58,9 @@ func keeping(t *testing.T, fresh func(*testing.T) subject) {
 	})
 	t.Run("files that the service takes", func(t *testing.T) {
 		s, dir := fresh(t), t.TempDir()
-		writeFile(t, dir, "compose.yaml", `services: {a: {image: "busybox:1.36", command: [sh, -c, "chown 999:998 /data/a.ini /b.ini; chmod 640 /b.ini; exec sleep 100000"], init: true, restart: always, volumes: ["./data:/data", "./b.ini:/b.ini", "./c.ini:/c.ini:ro"]}}`)
+		writeFile(t, dir, "compose.yaml", `services: {a: {image: "busybox:1.36", command: [sh, -c, "chown 999:998 `+
+			`/data/a.ini /b.ini; chmod 640 /b.ini; exec sleep 100000"], init: true, restart: always, volumes: ["./data:/data", `+
+			`"./b.ini:/b.ini", "./c.ini:/c.ini:ro"]}}`)
 		for _, name := range []string{"data/a.ini", "b.ini", "c.ini"} {
 			writeFile(t, dir, name, "one\n")
 		}
@@ -92,7 +95,9 @@ func keeping(t *testing.T, fresh func(*testing.T) subject) {
 	})
 	t.Run("a seccomp profile", func(t *testing.T) {
 		s, dir := fresh(t), t.TempDir()
-		writeFile(t, dir, "compose.yaml", `services: {a: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, security_opt: ["seccomp:./allow.json"]}, b: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always}}`)
+		writeFile(t, dir, "compose.yaml", `services: {a: {image: "busybox:1.36", command: [sleep, "100000"], init: true, `+
+			`restart: always, security_opt: ["seccomp:./allow.json"]}, b: {image: "busybox:1.36", command: [sleep, "100000"], `+
+			`init: true, restart: always}}`)
 		writeFile(t, dir, "allow.json", `{"defaultAction": "SCMP_ACT_ALLOW"}`)
 		load := func() compose.Stack {
 			t.Helper()
@@ -104,7 +109,8 @@ func keeping(t *testing.T, fresh func(*testing.T) subject) {
 		}
 		s.apply(t, load())
 		writeFile(t, dir, "allow.json", `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}`)
-		if p := s.plan(t, load()); !slices.Equal(changes(p), []string{"replace a"}) || !strings.Contains(p.String(), "the content of allow.json differs") {
+		if p := s.plan(t, load()); !slices.Equal(changes(p), []string{"replace a"}) || !strings.Contains(p.String(),
+			"the content of allow.json differs") {
 			t.Errorf("the plan:\n%s", p)
 		}
 		s.apply(t, load())
@@ -112,7 +118,9 @@ func keeping(t *testing.T, fresh func(*testing.T) subject) {
 	t.Run("a service that ends later", func(t *testing.T) {
 		s := fresh(t)
 		for _, policy := range []string{"always", "on-failure"} {
-			stack := s.content(t, "later", `services: {a: {image: "busybox:1.36", command: [sh, -c, "echo no table; sleep 8; exit 1"], init: true, restart: `+policy+`}, b: {image: "busybox:1.36", command: [sleep, "100000"], init: true, restart: always, depends_on: [a]}}`)
+			stack := s.content(t, "later", `services: {a: {image: "busybox:1.36", command: [sh, -c, "echo no table; sleep 8; `+
+				`exit 1"], init: true, restart: `+policy+`}, b: {image: "busybox:1.36", command: [sleep, "100000"], init: true, `+
+				`restart: always, depends_on: [a]}}`)
 			if s.fake != nil {
 				s.fake.Crash("a", 9)
 			}
@@ -182,7 +190,8 @@ func TestLoadLock(t *testing.T) {
 		t.Errorf("beside it: %v, %s", err, stack.Image("a"))
 	}
 	other := "sha256:" + strings.Repeat("1", 64)
-	if stack, err := compose.Load(t.Context(), compose.Source{Dir: dir, Lock: compose.Lock{"busybox:1.36": {ID: other}}}); err != nil || stack.Image("a") != other {
+	if stack, err := compose.Load(t.Context(), compose.Source{Dir: dir,
+		Lock: compose.Lock{"busybox:1.36": {ID: other}}}); err != nil || stack.Image("a") != other {
 		t.Errorf("one that is passed: %v", err)
 	}
 	writeFile(t, dir, compose.LockFile, "images: [")

@@ -170,7 +170,8 @@ func TestLoadKeepsSecrets(t *testing.T) {
 	const hidden = "s3cretP4ssw0rd"
 	for _, value := range []string{"*" + hidden, "&" + hidden, "\"" + hidden, "'" + hidden, "[" + hidden, "{" + hidden + ": {}}",
 		"!!int " + hidden, "!" + hidden + " x", "%" + hidden, "@" + hidden, "`" + hidden + "`", hidden + ": x", "[" + hidden + "]",
-		"\t" + hidden, "|\n" + hidden, hidden + "$x", "${" + hidden, "x$" + hidden, "\"\\x" + hidden + "\"", "!!binary " + hidden, "<<: " + hidden} {
+		"\t" + hidden, "|\n" + hidden, hidden + "$x", "${" + hidden, "x$" + hidden, "\"\\x" + hidden + "\"",
+		"!!binary " + hidden, "<<: " + hidden} {
 		for _, key := range []string{"environment: {DB_PASSWORD: ", "environment: {A: ", "labels: {api-token: "} {
 			_, err := compose.Load(t.Context(), compose.Source{Name: "x", Lock: compose.Lock{"nginx": {ID: id}},
 				Content: []byte("services:\n  a:\n    image: nginx\n    " + key + value + "}\n")})
@@ -179,11 +180,16 @@ func TestLoadKeepsSecrets(t *testing.T) {
 			}
 		}
 	}
-	for _, use := range []string{"ports: ['${DB_PASSWORD}:80']", "mem_limit: '${DB_PASSWORD}'", "cpus: '${DB_PASSWORD}'", "privileged: '${DB_PASSWORD}'",
-		"restart: '${DB_PASSWORD}'", "volumes: ['${DB_PASSWORD}:${DB_PASSWORD}:${DB_PASSWORD}:x']", "networks: ['${DB_PASSWORD}']", "image: '${DB_PASSWORD}:x:y'",
-		"depends_on: ['${DB_PASSWORD}']", "healthcheck: {interval: '${DB_PASSWORD}'}", "ulimits: {nofile: '${DB_PASSWORD}'}", "env_file: '${DB_PASSWORD}'",
-		"extends: '${DB_PASSWORD}'", "extra_hosts: ['${DB_PASSWORD}']", "shm_size: '${DB_PASSWORD}'", "secrets: ['${DB_PASSWORD}']", "configs: ['${DB_PASSWORD}']",
-		"security_opt: ['seccomp=${DB_PASSWORD}']", "network_mode: 'service:${DB_PASSWORD}'", "network_mode: 'container:${DB_PASSWORD}'", "label_file: '${DB_PASSWORD}'",
+	for _, use := range []string{"ports: ['${DB_PASSWORD}:80']", "mem_limit: '${DB_PASSWORD}'", "cpus: '${DB_PASSWORD}'",
+		"privileged: '${DB_PASSWORD}'",
+		"restart: '${DB_PASSWORD}'", "volumes: ['${DB_PASSWORD}:${DB_PASSWORD}:${DB_PASSWORD}:x']",
+		"networks: ['${DB_PASSWORD}']", "image: '${DB_PASSWORD}:x:y'",
+		"depends_on: ['${DB_PASSWORD}']", "healthcheck: {interval: '${DB_PASSWORD}'}",
+		"ulimits: {nofile: '${DB_PASSWORD}'}", "env_file: '${DB_PASSWORD}'",
+		"extends: '${DB_PASSWORD}'", "extra_hosts: ['${DB_PASSWORD}']", "shm_size: '${DB_PASSWORD}'",
+		"secrets: ['${DB_PASSWORD}']", "configs: ['${DB_PASSWORD}']",
+		"security_opt: ['seccomp=${DB_PASSWORD}']", "network_mode: 'service:${DB_PASSWORD}'",
+		"network_mode: 'container:${DB_PASSWORD}'", "label_file: '${DB_PASSWORD}'",
 		"entrypoint: ['${A?${DB_PASSWORD}}']", "container_name: '${DB_PASSWORD}'"} {
 		dir := t.TempDir()
 		writeFile(t, dir, "compose.yaml", "name: x\nservices:\n  a:\n    image: nginx\n    "+use+"\n")

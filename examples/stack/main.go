@@ -110,7 +110,8 @@ func (c *command) parse(args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&c.name, "name", "", "the project's `name`; without it, the one in .env, that in the compose.yaml, or that of DIR")
 	flags.StringVar(&c.file, "file", "", "the compose `file` in DIR; without it, those that .env names, or the one that "+
 		"docker compose finds, and its override file")
-	flags.Var(&c.variables, "var", "what ${NAME} in the compose.yaml stands for, `NAME=VALUE`, before DIR/.env; VALUE may be empty (may be repeated)")
+	flags.Var(&c.variables, "var", "what ${NAME} in the compose.yaml stands for, `NAME=VALUE`, before DIR/.env; VALUE "+
+		"may be empty (may be repeated)")
 	flags.Var(&c.profiles, "profile", "a `profile` whose services are deployed too (may be repeated)")
 	flags.Var(&c.secrets, "secret", "where the value of a secret of the compose.yaml is, `NAME=file:PATH or "+
 		"NAME=env:VARIABLE` (may be repeated)")

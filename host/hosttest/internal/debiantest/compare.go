@@ -117,7 +117,8 @@ func fakeLeft(t *testing.T, m *hosttest.Machine) string {
 func Run(m *hosttest.Machine, script, stdin string) Result {
 	m.FS().MkdirAll("/w")
 	quoted := "'" + strings.ReplaceAll(script, "'", `'\''`) + "'"
-	out, err := m.ExecInput("cd /w && exec env -i HOME=/root LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin PWD=/w sh -c "+quoted+" 2>/run/stderr", []byte(stdin))
+	out, err := m.ExecInput("cd /w && exec env -i HOME=/root LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin PWD=/w "+
+		"sh -c "+quoted+" 2>/run/stderr", []byte(stdin))
 	r := Result{Out: out}
 	if err != nil {
 		fmt.Sscanf(err.Error(), "exit code %d", &r.Code)

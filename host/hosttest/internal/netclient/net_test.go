@@ -72,7 +72,8 @@ func TestFetchTools(t *testing.T) {
 			"2: eth0    inet 192.168.1.201/24 brd 192.168.1.255 scope global eth0\\       valid_lft forever " +
 				"preferred_lft forever\ndefault via 192.168.1.1 dev eth0 proto dhcp src 192.168.1.201 metric 100 \n" +
 				`[{"dst":"default","gateway":"192.168.1.1","dev":"eth0","protocol":"dhcp",` +
-				`"prefsrc":"192.168.1.201","metric":100,"flags":[]}]` + "\nDevice \"nosuch\" does not exist.\n1\nObject \"foo\" is unknown, try \"ip help\".\n1\n" +
+				`"prefsrc":"192.168.1.201","metric":100,"flags":[]}]` + "\nDevice \"nosuch\" does not exist.\n1\nObject \"foo\" " +
+				"is unknown, try \"ip help\".\n1\n" +
 				"lo               UNKNOWN        127.0.0.1/8 ::1/128 \n" +
 				"eth0             UP             192.168.1.201/24 fe80::2ecf:67ff:fe00:1/64 \n" +
 				`[{"ifindex":1,"ifname":"lo","flags":["LOOPBACK","UP","LOWER_`},

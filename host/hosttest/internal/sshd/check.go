@@ -10,16 +10,23 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-var sshdKeywords = strings.Fields(`acceptenv addressfamily allowagentforwarding allowgroups allowstreamlocalforwarding allowtcpforwarding allowusers authenticationmethods authorizedkeyscommand
-	authorizedkeyscommanduser authorizedkeysfile authorizedprincipalscommand authorizedprincipalscommanduser authorizedprincipalsfile banner casignaturealgorithms channeltimeout chrootdirectory
-	ciphers clientalivecountmax clientaliveinterval compression debianbanner denygroups denyusers disableforwarding exposeauthinfo fingerprinthash forcecommand gatewayports gssapiauthentication
-	gssapicleanupcredentials gssapikeyexchange gssapistorecredentialsonrekey gssapistrictacceptorcheck hostbasedacceptedalgorithms hostbasedauthentication hostbasedusesnamefrompacketonly
-	hostcertificate hostkey hostkeyagent hostkeyalgorithms ignorerhosts ignoreuserknownhosts include ipqos kbdinteractiveauthentication challengeresponseauthentication kerberosauthentication
-	kerberosgetafstoken kerberosorlocalpasswd kerberosticketcleanup kexalgorithms listenaddress logingracetime loglevel logverbose macs match maxauthtries maxsessions maxstartups modulifile
-	passwordauthentication permitemptypasswords permitlisten permitopen permitrootlogin permittty permittunnel permituserenvironment permituserrc persourcemaxstartups persourcenetblocksize
-	pidfile port printlastlog printmotd pubkeyacceptedalgorithms pubkeyacceptedkeytypes pubkeyauthentication pubkeyauthoptions rekeylimit requiredrsasize revokedkeys rdomain
-	securitykeyprovider setenv streamlocalbindmask streamlocalbindunlink strictmodes subsystem syslogfacility tcpkeepalive trustedusercakeys unusedconnectiontimeout usedns usepam versionaddendum
-	x11displayoffset x11forwarding x11uselocalhost xauthlocation protocol useprivilegeseparation`)
+var sshdKeywords = strings.Fields(`acceptenv addressfamily allowagentforwarding allowgroups allowstreamlocalforwarding allowtcpforwarding
+	allowusers authenticationmethods authorizedkeyscommand authorizedkeyscommanduser authorizedkeysfile
+	authorizedprincipalscommand authorizedprincipalscommanduser authorizedprincipalsfile banner
+	casignaturealgorithms channeltimeout chrootdirectory ciphers clientalivecountmax clientaliveinterval
+	compression debianbanner denygroups denyusers disableforwarding exposeauthinfo fingerprinthash forcecommand
+	gatewayports gssapiauthentication gssapicleanupcredentials gssapikeyexchange gssapistorecredentialsonrekey
+	gssapistrictacceptorcheck hostbasedacceptedalgorithms hostbasedauthentication hostbasedusesnamefrompacketonly
+	hostcertificate hostkey hostkeyagent hostkeyalgorithms ignorerhosts ignoreuserknownhosts include ipqos
+	kbdinteractiveauthentication challengeresponseauthentication kerberosauthentication kerberosgetafstoken
+	kerberosorlocalpasswd kerberosticketcleanup kexalgorithms listenaddress logingracetime loglevel logverbose
+	macs match maxauthtries maxsessions maxstartups modulifile passwordauthentication permitemptypasswords
+	permitlisten permitopen permitrootlogin permittty permittunnel permituserenvironment permituserrc
+	persourcemaxstartups persourcenetblocksize pidfile port printlastlog printmotd pubkeyacceptedalgorithms
+	pubkeyacceptedkeytypes pubkeyauthentication pubkeyauthoptions rekeylimit requiredrsasize revokedkeys rdomain
+	securitykeyprovider setenv streamlocalbindmask streamlocalbindunlink strictmodes subsystem syslogfacility
+	tcpkeepalive trustedusercakeys unusedconnectiontimeout usedns usepam versionaddendum x11displayoffset
+	x11forwarding x11uselocalhost xauthlocation protocol useprivilegeseparation`)
 
 // globalOnly are settings that no Match block can have.
 var globalOnly = strings.Fields("addressfamily hostkey listenaddress port printmotd strictmodes subsystem syslogfacility usedns usepam")
@@ -55,7 +62,8 @@ func checkSshd(p *kernel.Process, file string, within bool, depth int) []string 
 		switch k {
 		case "match":
 			within = true
-		case "passwordauthentication", "pubkeyauthentication", "usepam", "x11forwarding", "printmotd", "kbdinteractiveauthentication", "permitemptypasswords", "strictmodes", "usedns", "allowagentforwarding", "permittty", "tcpkeepalive":
+		case "passwordauthentication", "pubkeyauthentication", "usepam", "x11forwarding", "printmotd",
+			"kbdinteractiveauthentication", "permitemptypasswords", "strictmodes", "usedns", "allowagentforwarding", "permittty", "tcpkeepalive":
 			if first != "yes" && first != "no" {
 				bad = append(bad, at+"unsupported option \""+first+"\".")
 			}

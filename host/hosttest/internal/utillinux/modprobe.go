@@ -9,7 +9,8 @@ import (
 )
 
 func cmdModprobe(p *kernel.Process) int {
-	o, ok := libc.Getopt(p, "arnqvDfRScibt:d:", "all>a remove>r dry-run>n show>n quiet>q verbose>v first-time show-depends>D resolve-alias>R use-blacklist>b ignore-install>i force>f showconfig>c")
+	o, ok := libc.Getopt(p, "arnqvDfRScibt:d:", "all>a remove>r dry-run>n show>n quiet>q verbose>v first-time "+
+		"show-depends>D resolve-alias>R use-blacklist>b ignore-install>i force>f showconfig>c")
 	if !ok {
 		return 1
 	}
