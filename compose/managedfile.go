@@ -23,17 +23,8 @@ func (m managedFile) Observe(q *host.Query) { m.file.Observe(q) }
 // ComesAfter implements [host.Ordered].
 func (m managedFile) ComesAfter() []string { return m.file.ComesAfter() }
 
-// Provides implements [host.Provider].
-func (m managedFile) Provides() []string { return m.file.Provides() }
-
-// Needs implements [host.Needer].
-func (m managedFile) Needs() []string { return m.file.Needs() }
-
-// Claims implements [host.Claimer].
-func (m managedFile) Claims() []host.Claim { return m.file.Claims() }
-
-// Files implements [host.Watched].
-func (m managedFile) Files() []string { return m.file.Files() }
+// Relations implements [host.Related].
+func (m managedFile) Relations() host.Relations { return m.file.Relations() }
 
 // Secrets implements [host.SecretHolder].
 func (m managedFile) Secrets() []lab.Secret { return m.file.Secrets() }

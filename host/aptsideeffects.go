@@ -43,8 +43,10 @@ func (s aptSideEffects) Merge(other Resource) (Resource, bool) {
 	return s, ok
 }
 
-// Needs implements [Needer]: the packages come first, so that what was not done with them is seen.
-func (s aptSideEffects) Needs() (tokens []string) {
+func (s aptSideEffects) Relations() Relations { return Relations{Needs: s.needs()} }
+
+// needs returns the tokens that it needs: the packages come first, so that what was not done with them is seen.
+func (s aptSideEffects) needs() (tokens []string) {
 	for _, p := range s.packages {
 		tokens = append(tokens, "package:"+p.name)
 	}

@@ -113,5 +113,8 @@ func (f aptSourceFile) Bind(w *Whole) Resource {
 	return f
 }
 
-// Needs implements [Needer].
-func (f aptSourceFile) Needs() []string { return append(f.File.Needs(), f.removed...) }
+func (f aptSourceFile) Relations() Relations {
+	r := f.File.Relations()
+	r.Needs = append(r.Needs, f.removed...)
+	return r
+}

@@ -43,7 +43,7 @@ func (s aptSources) Bind(w *Whole) Resource {
 	return s
 }
 
-func (aptSources) Needs() []string { return []string{"apt"} }
+func (aptSources) Relations() Relations { return Relations{Needs: []string{"apt"}} }
 
 func (aptSources) Observe(q *Query) { q.Probe(aptSourcesID, shell("apt-sources")) }
 

@@ -36,9 +36,9 @@ func (u aptUpdate) Merge(other Resource) (Resource, bool) {
 	return u, ok
 }
 
-func (aptUpdate) Provides() []string { return []string{"apt-lists"} }
-
-func (aptUpdate) Needs() []string { return []string{"apt"} }
+func (aptUpdate) Relations() Relations {
+	return Relations{Provides: []string{"apt-lists"}, Needs: []string{"apt"}}
+}
 
 func (aptUpdate) Observe(q *Query) {
 	q.Path(aptStamp)

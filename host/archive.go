@@ -37,12 +37,9 @@ func (a Archive) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// Provides implements [Provider].
-func (a Archive) Provides() []string { return []string{"path:" + a.Path} }
-
-// Needs implements [Needer].
-func (a Archive) Needs() []string {
-	return append(accountNeeds(a.Owner, a.Group), "path:"+a.Path, "package:curl")
+// Relations implements [Related].
+func (a Archive) Relations() Relations {
+	return Relations{Provides: []string{"path:" + a.Path}, Needs: append(accountNeeds(a.Owner, a.Group), "path:"+a.Path, "package:curl")}
 }
 
 // Fingerprint implements [Fingerprinter].

@@ -104,13 +104,10 @@ func (k AuthorizedKey) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// Needs implements [Needer].
-func (k AuthorizedKey) Needs() []string {
-	return []string{"user:" + k.User, "keys:" + k.User, pathToken + k.newHome() + "/" + newKeyFile}
+// Relations implements [Related].
+func (k AuthorizedKey) Relations() Relations {
+	return Relations{Provides: []string{"keys:" + k.User}, Needs: []string{"user:" + k.User, "keys:" + k.User, pathToken + k.newHome() + "/" + newKeyFile}}
 }
-
-// Provides implements [Provider].
-func (k AuthorizedKey) Provides() []string { return []string{"keys:" + k.User} }
 
 func (k AuthorizedKey) probe() string { return "authorizedkeys:" + k.User }
 

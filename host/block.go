@@ -68,17 +68,15 @@ func (b Block) markers() (begin, end string) {
 	return c + " BEGIN lab " + b.Name, c + " END lab " + b.Name
 }
 
-// Claims implements [Claimer].
-func (b Block) Claims() []Claim { return []Claim{{Path: b.Path, Part: true}} }
-
-// Files implements [Watched].
-func (b Block) Files() []string { return []string{b.Path} }
-
-// Provides implements [Provider].
-func (b Block) Provides() []string { return editTokens(b.Path) }
-
-// Needs implements [Needer].
-func (b Block) Needs() []string { return editNeeds(b.Path, b.Owner, b.Group) }
+// Relations implements [Related].
+func (b Block) Relations() Relations {
+	return Relations{
+		Provides: editTokens(b.Path),
+		Needs:    editNeeds(b.Path, b.Owner, b.Group),
+		Claims:   []Claim{{Path: b.Path, Part: true}},
+		Files:    []string{b.Path},
+	}
+}
 
 // Fingerprint implements [Fingerprinter].
 func (b Block) Fingerprint() string { return fmt.Sprintf("block %q %t", b.Content, b.Absent) }

@@ -58,8 +58,8 @@ func (trustedCertificate) Validate() lab.Problems { return nil }
 
 func (t trustedCertificate) link() string { return "/etc/ssl/certs/" + t.c.Name + ".pem" }
 
-func (t trustedCertificate) Needs() []string {
-	return []string{"path:" + t.c.file(), "package:ca-certificates"}
+func (t trustedCertificate) Relations() Relations {
+	return Relations{Needs: []string{"path:" + t.c.file(), "package:ca-certificates"}}
 }
 
 func (t trustedCertificate) Observe(q *Query) {

@@ -64,16 +64,19 @@ func (c Command) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// Provides implements [Provider].
-func (c Command) Provides() []string {
+// Relations implements [Related].
+func (c Command) Relations() Relations { return Relations{Provides: c.provides(), Needs: c.needs()} }
+
+// provides returns the tokens that it provides.
+func (c Command) provides() []string {
 	if c.Creates != "" {
 		return []string{"path:" + c.Creates}
 	}
 	return nil
 }
 
-// Needs implements [Needer].
-func (c Command) Needs() []string {
+// needs returns the tokens that it needs.
+func (c Command) needs() []string {
 	if c.Creates != "" {
 		return []string{"path:" + c.Creates}
 	}

@@ -43,16 +43,18 @@ func (d DaemonReload) Merge(other Resource) (Resource, bool) {
 	return d, ok
 }
 
-// Provides implements [Provider].
-func (d DaemonReload) Provides() []string {
+// Relations implements [Related].
+func (d DaemonReload) Relations() Relations {
+	return Relations{Provides: d.provides(), Needs: []string{d.token()}}
+}
+
+// provides returns the tokens that it provides.
+func (d DaemonReload) provides() []string {
 	if d.gone {
 		return nil
 	}
 	return []string{"daemon-reload"}
 }
-
-// Needs implements [Needer].
-func (d DaemonReload) Needs() []string { return []string{d.token()} }
 
 // Observe implements [Resource]; the units observe.
 func (DaemonReload) Observe(*Query) {}

@@ -42,11 +42,18 @@ func (d Directory) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// Claims implements [Claimer].
-func (d Directory) Claims() []Claim { return []Claim{{Path: d.Path}} }
+// Relations implements [Related].
+func (d Directory) Relations() Relations {
+	return Relations{
+		Provides: []string{"path:" + d.Path},
+		Needs:    append(accountNeeds(d.Owner, d.Group), "path:"+d.Path),
+		Removes:  d.removes(),
+		Claims:   []Claim{{Path: d.Path}},
+	}
+}
 
-// Removes implements [Remover].
-func (d Directory) Removes() string {
+// removes returns the path that it removes, if any.
+func (d Directory) removes() string {
 	if d.Absent {
 		return d.Path
 	}
@@ -66,12 +73,6 @@ func (d Directory) Merge(other Resource) (Resource, bool) {
 	}
 	return nil, false
 }
-
-// Provides implements [Provider].
-func (d Directory) Provides() []string { return []string{"path:" + d.Path} }
-
-// Needs implements [Needer].
-func (d Directory) Needs() []string { return append(accountNeeds(d.Owner, d.Group), "path:"+d.Path) }
 
 // Observe implements [Resource].
 func (d Directory) Observe(q *Query) {

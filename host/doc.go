@@ -57,11 +57,12 @@
 // returns the changes as values of type [Op]. The engine knows kinds only by interfaces, so a kind
 // outside this package can do all that those inside can. The optional interfaces are:
 //
-//   - [Ordered], [Provider], [Needer], [Remover] and [Final] place it among the other resources;
-//     embedding [Order] gives it the field After
+//   - [Related] for its [Relations]: what it provides and needs, which paths it manages, through
+//     which files services read it
+//   - [Ordered] for what it is told to come after; embedding [Order] gives it the field After
 //   - [Set] and [Implier] for a kind that is made of other resources, or requires some
-//   - [Claimer] and [Merger] for resources that are about the same path, or have the same ID
-//   - [Fingerprinter] and [Watched] for what a unit reads, so that a change restarts it
+//   - [Merger] for resources that may have the same ID
+//   - [Fingerprinter] for what a unit reads, so that a change restarts it
 //   - [Binder] for a plan that depends on other resources of the state
 //   - [Loader] for local files, [SecretHolder] for secrets to mask, and [Resolver] and [Relative]
 //     for kinds that are read from documents

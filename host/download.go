@@ -58,18 +58,9 @@ func (d Download) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// Claims implements [Claimer].
-func (d Download) Claims() []Claim { return []Claim{{Path: d.Path}} }
-
-// Files implements [Watched].
-func (d Download) Files() []string { return []string{d.Path} }
-
-// Provides implements [Provider].
-func (d Download) Provides() []string { return []string{"path:" + d.Path} }
-
-// Needs implements [Needer].
-func (d Download) Needs() []string {
-	return append(accountNeeds(d.Owner, d.Group), "path:"+d.Path, "package:curl")
+// Relations implements [Related].
+func (d Download) Relations() Relations {
+	return Relations{Provides: []string{"path:" + d.Path}, Needs: append(accountNeeds(d.Owner, d.Group), "path:"+d.Path, "package:curl"), Claims: []Claim{{Path: d.Path}}, Files: []string{d.Path}}
 }
 
 // Fingerprint implements [Fingerprinter].

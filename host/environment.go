@@ -27,11 +27,7 @@ func (e environment) ID() string { return e.file.ID() }
 
 func (e environment) Validate() lab.Problems { return e.file.Validate() }
 
-func (e environment) Claims() []Claim { return e.file.Claims() }
-
-func (e environment) Provides() []string { return e.file.Provides() }
-
-func (e environment) Needs() []string { return e.file.Needs() }
+func (e environment) Relations() Relations { return e.file.Relations() }
 
 func (e environment) Observe(q *Query) {
 	q.Content(e.file.Path)

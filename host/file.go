@@ -114,16 +114,51 @@ func (f File) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// Claims implements [Claimer].
-func (f File) Claims() []Claim {
+// Relations implements [Related].
+func (f File) Relations() Relations {
+	return Relations{Provides: f.provides(), Needs: f.needs(), Claims: f.claims(), Files: []string{f.Path}}
+}
+
+// claims returns the paths that it manages.
+func (f File) claims() []Claim {
 	if f.IfAbsent {
 		return nil
 	}
 	return []Claim{{Path: f.Path}}
 }
 
-// Files implements [Watched].
-func (f File) Files() []string { return []string{f.Path} }
+// provides returns the tokens that it provides.
+func (f File) provides() []string {
+	tokens := []string{"path:" + f.Path}
+	if strings.HasPrefix(f.Path, "/etc/apt/") {
+		tokens = append(tokens, "apt")
+	}
+	if isSSHDConfig(f.Path) {
+		tokens = append(tokens, sshdConfig)
+	}
+	switch {
+	case f.unitDown != "":
+		tokens = append(tokens, unitFilesGone)
+	case isUnitPath(f.Path):
+		tokens = append(tokens, unitFiles)
+	}
+	return tokens
+}
+
+// needs returns the tokens that it needs.
+func (f File) needs() []string {
+	tokens := append(accountNeeds(f.Owner, f.Group), "path:"+f.Path)
+	tokens = append(tokens, sudoNeeds(f.Path)...)
+	if f.Template != "" {
+		tokens = append(tokens, hostnameToken)
+	}
+	if name, suffix, ok := strings.Cut(f.unitDown, "@"); ok {
+		tokens = append(tokens, "unit:"+name+"@"+path.Ext(suffix))
+	} else if f.unitDown != "" {
+		tokens = append(tokens, "unit:"+f.unitDown)
+	}
+	return tokens
+}
 
 // Bind implements [Binder]: a unit file is removed after the same state has stopped or disabled its
 // unit, since systemctl cannot disable a unit without a file.
@@ -157,39 +192,6 @@ func (f File) Resolve(read func(string, lab.SecretRef) lab.Secret) Resource {
 	}
 	f.Values = resolveAll("secrets", f.SecretRefs, f.Values, read)
 	return f
-}
-
-// Provides implements [Provider].
-func (f File) Provides() []string {
-	tokens := []string{"path:" + f.Path}
-	if strings.HasPrefix(f.Path, "/etc/apt/") {
-		tokens = append(tokens, "apt")
-	}
-	if isSSHDConfig(f.Path) {
-		tokens = append(tokens, sshdConfig)
-	}
-	switch {
-	case f.unitDown != "":
-		tokens = append(tokens, unitFilesGone)
-	case isUnitPath(f.Path):
-		tokens = append(tokens, unitFiles)
-	}
-	return tokens
-}
-
-// Needs implements [Needer].
-func (f File) Needs() []string {
-	tokens := append(accountNeeds(f.Owner, f.Group), "path:"+f.Path)
-	tokens = append(tokens, sudoNeeds(f.Path)...)
-	if f.Template != "" {
-		tokens = append(tokens, hostnameToken)
-	}
-	if name, suffix, ok := strings.Cut(f.unitDown, "@"); ok {
-		tokens = append(tokens, "unit:"+name+"@"+path.Ext(suffix))
-	} else if f.unitDown != "" {
-		tokens = append(tokens, "unit:"+f.unitDown)
-	}
-	return tokens
 }
 
 // Secrets returns the secrets that the file holds.

@@ -46,16 +46,19 @@ func (g Group) Bind(w *Whole) Resource {
 	return g
 }
 
-// Provides implements [Provider].
-func (g Group) Provides() []string {
+// Relations implements [Related].
+func (g Group) Relations() Relations { return Relations{Provides: g.provides(), Needs: g.needs()} }
+
+// provides returns the tokens that it provides.
+func (g Group) provides() []string {
 	if g.Absent {
 		return []string{groupsGone}
 	}
 	return []string{"group:" + g.Name}
 }
 
-// Needs implements [Needer].
-func (g Group) Needs() []string {
+// needs returns the tokens that it needs.
+func (g Group) needs() []string {
 	if g.Absent {
 		return []string{usersGone} // it cannot be removed while it is the primary group of a user
 	}

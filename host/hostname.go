@@ -42,18 +42,14 @@ func (h Hostname) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// Claims implements [Claimer].
-func (h Hostname) Claims() []Claim {
-	return []Claim{{Path: "/etc/hostname"}, {Path: "/etc/hosts", Part: true}}
+// Relations implements [Related].
+func (h Hostname) Relations() Relations {
+	return Relations{
+		Provides: []string{"path:/etc/hosts", "path:/etc/hostname", hostnameToken},
+		Needs:    []string{"path:/etc/hosts", "path:/etc/hostname"},
+		Claims:   []Claim{{Path: "/etc/hostname"}, {Path: "/etc/hosts", Part: true}},
+	}
 }
-
-// Provides implements [Provider].
-func (h Hostname) Provides() []string {
-	return []string{"path:/etc/hosts", "path:/etc/hostname", hostnameToken}
-}
-
-// Needs implements [Needer].
-func (h Hostname) Needs() []string { return []string{"path:/etc/hosts", "path:/etc/hostname"} }
 
 // k3sData exists if the machine is, or was, a node of a k3s cluster.
 const k3sData = "/var/lib/rancher/k3s"

@@ -71,17 +71,15 @@ func (l Line) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// Claims implements [Claimer].
-func (l Line) Claims() []Claim { return []Claim{{Path: l.Path, Part: true}} }
-
-// Files implements [Watched].
-func (l Line) Files() []string { return []string{l.Path} }
-
-// Provides implements [Provider].
-func (l Line) Provides() []string { return editTokens(l.Path) }
-
-// Needs implements [Needer].
-func (l Line) Needs() []string { return editNeeds(l.Path, l.Owner, l.Group) }
+// Relations implements [Related].
+func (l Line) Relations() Relations {
+	return Relations{
+		Provides: editTokens(l.Path),
+		Needs:    editNeeds(l.Path, l.Owner, l.Group),
+		Claims:   []Claim{{Path: l.Path, Part: true}},
+		Files:    []string{l.Path},
+	}
+}
 
 // Fingerprint implements [Fingerprinter].
 func (l Line) Fingerprint() string {

@@ -33,23 +33,24 @@ func (l Link) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// Claims implements [Claimer].
-func (l Link) Claims() []Claim { return []Claim{{Path: l.Path}} }
+// Relations implements [Related].
+func (l Link) Relations() Relations {
+	return Relations{
+		Provides: l.provides(),
+		Needs:    append(sudoNeeds(l.Path), "path:"+l.Path),
+		Claims:   []Claim{{Path: l.Path}},
+		Files:    []string{l.Path},
+	}
+}
 
-// Files implements [Watched].
-func (l Link) Files() []string { return []string{l.Path} }
-
-// Provides implements [Provider].
-func (l Link) Provides() []string {
+// provides returns the tokens that it provides.
+func (l Link) provides() []string {
 	tokens := []string{"path:" + l.Path}
 	if isUnitPath(l.Path) {
 		tokens = append(tokens, unitFiles)
 	}
 	return tokens
 }
-
-// Needs implements [Needer].
-func (l Link) Needs() []string { return append(sudoNeeds(l.Path), "path:"+l.Path) }
 
 // Fingerprint implements [Fingerprinter].
 func (l Link) Fingerprint() string { return "link " + l.Target }

@@ -78,14 +78,14 @@ func isUnstableDevice(dev string) bool {
 	return false
 }
 
-// Claims implements [Claimer].
-func (m Mount) Claims() []Claim { return []Claim{{Path: fstab, Part: true}} }
-
-// Provides implements [Provider].
-func (m Mount) Provides() []string { return []string{"path:" + fstab, "path:" + m.Path} }
-
-// Needs implements [Needer].
-func (m Mount) Needs() []string { return []string{"path:" + fstab, "path:" + m.Path} }
+// Relations implements [Related].
+func (m Mount) Relations() Relations {
+	return Relations{
+		Provides: []string{"path:" + fstab, "path:" + m.Path},
+		Needs:    []string{"path:" + fstab, "path:" + m.Path},
+		Claims:   []Claim{{Path: fstab, Part: true}},
+	}
+}
 
 // Observe implements [Resource].
 func (m Mount) Observe(q *Query) {

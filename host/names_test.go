@@ -167,7 +167,7 @@ func shapes(t *testing.T, name string, r Resource) string {
 		if p := c.op.Payload; p != nil {
 			dir, base := path.Split(p.Temp)
 			wants := dir == "/run/"
-			for _, claim := range claimsOf(c.resource) {
+			for _, claim := range relations(c.resource).Claims {
 				wants = wants || dir == strings.TrimSuffix(path.Dir(claim.Path), "/")+"/"
 			}
 			if !wants || !tempPattern.MatchString(base) || path.Clean(p.Temp) != p.Temp {
@@ -176,13 +176,6 @@ func shapes(t *testing.T, name string, r Resource) string {
 		}
 	}
 	return b.String()
-}
-
-func claimsOf(r Resource) []Claim {
-	if c, ok := r.(Claimer); ok {
-		return c.Claims()
-	}
-	return nil
 }
 
 // shape returns the commands of a script, with the number of their words but without their texts.

@@ -21,14 +21,14 @@ func (NoSwap) ID() string { return "swap:none" }
 // Validate implements [Resource].
 func (NoSwap) Validate() lab.Problems { return nil }
 
-// Claims implements [Claimer].
-func (NoSwap) Claims() []Claim { return []Claim{{Path: fstab, Part: true}} }
-
-// Provides implements [Provider].
-func (NoSwap) Provides() []string { return []string{"path:" + fstab} }
-
-// Needs implements [Needer].
-func (NoSwap) Needs() []string { return []string{"path:" + fstab} }
+// Relations implements [Related].
+func (NoSwap) Relations() Relations {
+	return Relations{
+		Provides: []string{"path:" + fstab},
+		Needs:    []string{"path:" + fstab},
+		Claims:   []Claim{{Path: fstab, Part: true}},
+	}
+}
 
 // swapServices set up swap at boot: in Raspberry Pi OS dphys-swapfile until bookworm, rpi-swap and zram
 // since trixie; and those of the Debian package zram-tools and the Ubuntu package zram-config.

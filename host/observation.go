@@ -57,7 +57,7 @@ func newOutlook(prints map[string]string, final bool) *outlook {
 func (o *Observation) Pending(id string) bool { return o.pending[id] }
 
 // PendingToken returns the ID of the first resource that is changed earlier in the plan and provides
-// the token, see [Provider]; "" if there is none.
+// the token, see [Relations]; "" if there is none.
 func (o *Observation) PendingToken(token string) string { return o.tokens[token] }
 
 // Fingerprint returns the fingerprint of the resource or set with the ID, see [Fingerprinter]; "" if

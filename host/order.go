@@ -176,7 +176,7 @@ func (x *expansion) edges() ([][]int, lab.Problems) {
 	for i, r := range x.resources {
 		named, wrong := x.named(r, index)
 		ps = append(ps, wrong...)
-		edges[i] = append(append(named, t.needed(i)...), t.removed(i, r)...)
+		edges[i] = append(append(named, t.needed(i)...), t.removed(i)...)
 		slices.Sort(edges[i])
 		edges[i] = slices.Compact(edges[i])
 	}
@@ -214,7 +214,7 @@ func (x *expansion) named(r Resource, index map[string]int) (indexes []int, ps l
 			if !ok {
 				continue
 			}
-			if f, ok := x.resources[j].(Final); ok && f.Final() {
+			if relations(x.resources[j]).Last {
 				ps = append(ps, lab.Problem{Path: r.ID() + ".after", Text: id, Message: "is always applied last",
 					Hint: "apply this resource as a separate state"})
 			}
@@ -239,7 +239,7 @@ func (x *expansion) ids() (ids []string) {
 type tokens struct {
 	provides [][]string        // by resource
 	needs    []map[string]bool // by resource; for a path, its parent directories as well
-	removes  []bool            // by resource: it removes what it provides, so that none waits for it
+	removes  []string          // by resource: the path that it removes, so that none waits for it
 	by       map[string][]int  // token -> indexes of the resources that provide it
 }
 
@@ -250,25 +250,17 @@ func (x *expansion) tokens() *tokens {
 	t := &tokens{
 		provides: make([][]string, n),
 		needs:    make([]map[string]bool, n),
-		removes:  make([]bool, n),
+		removes:  make([]string, n),
 		by:       map[string][]int{},
 	}
 	for i, r := range x.resources {
-		if p, ok := r.(Provider); ok {
-			t.provides[i] = p.Provides()
-		}
-		for _, token := range t.provides[i] {
+		relations := relations(r)
+		t.provides[i], t.removes[i] = relations.Provides, relations.Removes
+		for _, token := range relations.Provides {
 			t.by[token] = append(t.by[token], i)
 		}
-		if remover, ok := r.(Remover); ok {
-			t.removes[i] = remover.Removes() != ""
-		}
-		needer, ok := r.(Needer)
-		if !ok {
-			continue
-		}
 		t.needs[i] = map[string]bool{}
-		for _, token := range needer.Needs() {
+		for _, token := range relations.Needs {
 			t.needs[i][token] = true
 			if file, ok := strings.CutPrefix(token, pathToken); ok {
 				for dir := path.Dir(file); dir != "/" && dir != "."; dir = path.Dir(dir) {
@@ -286,7 +278,7 @@ func (x *expansion) tokens() *tokens {
 func (t *tokens) needed(i int) (indexes []int) {
 	for token := range t.needs[i] {
 		for _, j := range t.by[token] {
-			if j != i && !t.removes[j] && (j < i || !t.needsAny(j, t.provides[i])) {
+			if j != i && t.removes[j] == "" && (j < i || !t.needsAny(j, t.provides[i])) {
 				indexes = append(indexes, j)
 			}
 		}
@@ -301,11 +293,11 @@ func (t *tokens) needsAny(i int, tokens []string) bool {
 
 // removed returns the indexes of the resources that provide anything at or below the path that the
 // resource at i removes.
-func (t *tokens) removed(i int, r Resource) (indexes []int) {
-	if !t.removes[i] {
+func (t *tokens) removed(i int) (indexes []int) {
+	if t.removes[i] == "" {
 		return nil
 	}
-	own := pathToken + r.(Remover).Removes()
+	own := pathToken + t.removes[i]
 	for token, js := range t.by {
 		if token == own || strings.HasPrefix(token, own+"/") {
 			indexes = append(indexes, slices.DeleteFunc(slices.Clone(js), func(j int) bool { return j == i })...)

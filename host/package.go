@@ -51,11 +51,10 @@ func (p Package) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// Provides implements [Provider].
-func (p Package) Provides() []string { return []string{"package:" + p.Name} }
-
-// Needs implements [Needer].
-func (p Package) Needs() []string { return []string{"apt", "apt-lists"} }
+// Relations implements [Related].
+func (p Package) Relations() Relations {
+	return Relations{Provides: []string{"package:" + p.Name}, Needs: []string{"apt", "apt-lists"}}
+}
 
 // Implies implements [Implier]: the package lists are updated before a package is installed, and what apt
 // does besides is planned for all packages together.

@@ -16,8 +16,8 @@ func (Reboot) ID() string { return "reboot:required" }
 // Validate implements [Resource].
 func (Reboot) Validate() lab.Problems { return nil }
 
-// Final implements [Final].
-func (Reboot) Final() bool { return true }
+// Relations implements [Related].
+func (Reboot) Relations() Relations { return Relations{Last: true} }
 
 // Observe implements [Resource]; the facts are sufficient.
 func (Reboot) Observe(*Query) {}

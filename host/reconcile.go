@@ -121,11 +121,9 @@ func (w *wanted) expect(o *Observation, r Resource, ops []Op) {
 	for _, set := range w.setsOf[r.ID()] {
 		o.pending[set] = true
 	}
-	if p, ok := r.(Provider); ok {
-		for _, token := range p.Provides() {
-			if o.tokens[token] == "" {
-				o.tokens[token] = r.ID()
-			}
+	for _, token := range relations(r).Provides {
+		if o.tokens[token] == "" {
+			o.tokens[token] = r.ID()
 		}
 	}
 }

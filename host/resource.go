@@ -66,30 +66,45 @@ type Order struct {
 // ComesAfter implements [Ordered].
 func (o Order) ComesAfter() []string { return o.After }
 
-// Provider is a resource that others may depend on. It provides tokens:
-//
-//   - "path:/etc/x": what is at the path
-//   - "user:NAME", "group:NAME", "package:NAME", "unit:NAME": it exists
-//   - "down:UNIT": the unit is stopped or disabled
-//   - "apt", "apt-lists": the package sources, and their package lists
-//   - "units", "daemon-reload": the unit files, and systemd's having read them
-//   - "hostname": the machine's name
-//
-// Kinds may agree on any other token between them.
-type Provider interface{ Provides() []string }
+// Related is a resource that has to do with others of its state, or with files that services read.
+type Related interface{ Relations() Relations }
 
-// Needer is a resource that comes after those that provide what it needs, in the tokens of
-// [Provider]. A path stands for itself and for all its parent directories. What no resource of the
-// state provides is assumed to exist.
-type Needer interface{ Needs() []string }
+// Relations say what a resource has to do with others. The zero value means nothing.
+type Relations struct {
+	// Provides lists what others may depend on, as tokens:
+	//
+	//   - "path:/etc/x": what is at the path
+	//   - "user:NAME", "group:NAME", "package:NAME", "unit:NAME": it exists
+	//   - "down:UNIT": the unit is stopped or disabled
+	//   - "apt", "apt-lists": the package sources, and their package lists
+	//   - "units", "daemon-reload": the unit files, and systemd's having read them
+	//   - "hostname": the machine's name
+	//
+	// Kinds may agree on any other token between them.
+	Provides []string
 
-// Remover is a resource that removes a path and everything below it: it comes after all resources
-// that provide anything there, and none waits for it. An empty path means that it removes nothing.
-type Remover interface{ Removes() string }
+	// Needs lists the tokens after whose providers the resource comes. A path stands for itself and
+	// for all its parent directories. What no resource of the state provides is assumed to exist.
+	Needs []string
 
-// Final is a resource that is applied after everything else: no resource of its state can come
-// after it.
-type Final interface{ Final() bool }
+	// Removes is a path that the resource removes with everything below it: it comes after all
+	// resources that provide anything there, and none waits for it. Empty means that it removes
+	// nothing.
+	Removes string
+
+	// Last means that the resource is applied after everything else: no resource of its state can
+	// come after it.
+	Last bool
+
+	// Claims lists the paths that the resource manages. A state in which two resources claim the
+	// same path as a whole is invalid, since each run would revert the other's work; so is one that
+	// edits a file which another resource claims as a whole.
+	Claims []Claim
+
+	// Files lists the files through which services read the resource. Their times show whether a
+	// unit that was not started by this package has read them.
+	Files []string
+}
 
 // Claim is a path that a resource manages: as a whole, or as part of a file that others edit too.
 type Claim struct {
@@ -97,10 +112,13 @@ type Claim struct {
 	Part bool // false means that the resource determines everything about the path
 }
 
-// Claimer is a resource that declares which paths it manages. A state in which two resources claim
-// the same path as a whole is invalid, since each run would revert the other's work; so is one
-// that edits a file which another resource claims as a whole.
-type Claimer interface{ Claims() []Claim }
+// relations returns those of any resource.
+func relations(r Resource) Relations {
+	if related, ok := r.(Related); ok {
+		return related.Relations()
+	}
+	return Relations{}
+}
 
 // Merger is a resource that may occur more than once in a state. Merge returns the one resource
 // that stands for both itself and another with the same ID, or false if they contradict each
@@ -137,21 +155,16 @@ func (w *Whole) Find(id string) (found []Resource) {
 	return found
 }
 
-// Provides reports whether a resource of the state provides the token, see [Provider].
+// Provides reports whether a resource of the state provides the token, see [Relations].
 func (w *Whole) Provides(token string) bool {
 	return slices.ContainsFunc(w.resources, func(r Resource) bool {
-		p, ok := r.(Provider)
-		return ok && slices.Contains(p.Provides(), token)
+		return slices.Contains(relations(r).Provides, token)
 	})
 }
 
 // Fingerprinter is a resource whose change can restart a unit: the fingerprint identifies what a
 // service that reads the resource would see. It must not contain a secret in clear text: hash it.
 type Fingerprinter interface{ Fingerprint() string }
-
-// Watched is a resource that services read from files. The times of these files show whether a
-// unit that was not started by this package has read them.
-type Watched interface{ Files() []string }
 
 // Loader is a resource that reads local files, on the control side, before its machine is planned.
 // Load returns the resource with what it read.

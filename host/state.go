@@ -53,10 +53,8 @@ func (s State) contested() (ps lab.Problems) {
 			continue // an invalid set is reported already, and may not be able to return its members
 		}
 		for _, part := range (State{r}).expand().resources {
-			if c, ok := part.(Claimer); ok {
-				for _, claim := range c.Claims() {
-					claims[i] = append(claims[i], owned{claim, part.ID()})
-				}
+			for _, claim := range relations(part).Claims {
+				claims[i] = append(claims[i], owned{claim, part.ID()})
 			}
 		}
 	}

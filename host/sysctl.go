@@ -46,16 +46,14 @@ func (s Sysctl) file() string { return cmp.Or(s.File, "/etc/sysctl.d/90-lab.conf
 // lateSysctls is read after the usual files, which are named 10-x to 99-x.
 const lateSysctls = "/etc/sysctl.d/zz-lab.conf"
 
-// Claims implements [Claimer].
-func (s Sysctl) Claims() []Claim {
-	return []Claim{{Path: s.file(), Part: true}, {Path: lateSysctls, Part: true}}
+// Relations implements [Related].
+func (s Sysctl) Relations() Relations {
+	return Relations{
+		Provides: []string{"path:" + s.file(), "path:" + lateSysctls},
+		Needs:    []string{"path:" + s.file(), "path:" + lateSysctls},
+		Claims:   []Claim{{Path: s.file(), Part: true}, {Path: lateSysctls, Part: true}},
+	}
 }
-
-// Provides implements [Provider].
-func (s Sysctl) Provides() []string { return []string{"path:" + s.file(), "path:" + lateSysctls} }
-
-// Needs implements [Needer].
-func (s Sysctl) Needs() []string { return s.Provides() }
 
 // Fingerprint implements [Fingerprinter].
 func (s Sysctl) Fingerprint() string { return "sysctl " + s.Value }

@@ -44,7 +44,7 @@ func (zone) Validate() lab.Problems { return nil }
 
 func (z zone) file() string { return "/usr/share/zoneinfo/" + z.name }
 
-func (zone) Needs() []string { return []string{"package:tzdata"} }
+func (zone) Relations() Relations { return Relations{Needs: []string{"package:tzdata"}} }
 
 func (z zone) Observe(q *Query) { q.Path(z.file()) }
 

@@ -36,7 +36,7 @@ type Unit struct {
 	RestartOn []string `yaml:"restartOn"`     // IDs of resources: the unit is restarted when one changes
 	ReloadOn  []string `yaml:"reloadOn"`      // IDs of resources: the unit is reloaded when one changes, unless it is restarted
 
-	files map[string][]string // ID in RestartOn or ReloadOn -> files, see [Watched]
+	files map[string][]string // ID in RestartOn or ReloadOn -> files, see [Relations]
 	down  []string            // units that the same state stops
 }
 
@@ -65,8 +65,13 @@ func (u Unit) Validate() (ps lab.Problems) {
 	return ps
 }
 
-// Provides implements [Provider].
-func (u Unit) Provides() []string {
+// Relations implements [Related].
+func (u Unit) Relations() Relations {
+	return Relations{Provides: u.provides(), Needs: []string{"daemon-reload"}}
+}
+
+// provides returns the tokens that it provides.
+func (u Unit) provides() []string {
 	names := []string{u.Name}
 	if prefix, rest, ok := strings.Cut(u.Name, "@"); ok {
 		names = append(names, prefix+"@"+path.Ext(rest))
@@ -81,7 +86,7 @@ func (u Unit) Provides() []string {
 	return tokens
 }
 
-// downToken starts the token of a unit that is stopped or disabled, see [Provider].
+// downToken starts the token of a unit that is stopped or disabled, see [Relations].
 const downToken = "down:"
 
 // Implies implements [Implier]: systemd reads changed unit files before a unit is changed.
@@ -98,9 +103,7 @@ func (u Unit) Bind(w *Whole) Resource {
 	u.files = map[string][]string{}
 	for _, id := range u.watches() {
 		for _, r := range w.Find(id) {
-			if f, ok := r.(Watched); ok {
-				u.files[id] = append(u.files[id], f.Files()...)
-			}
+			u.files[id] = append(u.files[id], relations(r).Files...)
 		}
 	}
 	return u
@@ -108,9 +111,6 @@ func (u Unit) Bind(w *Whole) Resource {
 
 // watches returns the IDs of the resources that the unit reads when it starts or reloads.
 func (u Unit) watches() []string { return append(slices.Clone(u.RestartOn), u.ReloadOn...) }
-
-// Needs implements [Needer].
-func (u Unit) Needs() []string { return []string{"daemon-reload"} }
 
 // ComesAfter implements [Ordered].
 func (u Unit) ComesAfter() []string {

@@ -84,12 +84,29 @@ func (u User) Bind(w *Whole) Resource {
 	return u
 }
 
-// Provides implements [Provider].
-func (u User) Provides() []string {
+// Relations implements [Related].
+func (u User) Relations() Relations { return Relations{Provides: u.provides(), Needs: u.needs()} }
+
+// provides returns the tokens that it provides.
+func (u User) provides() []string {
 	if u.Absent {
 		return []string{usersGone}
 	}
 	return []string{"user:" + u.Name, "group:" + u.ownGroup()}
+}
+
+// needs returns the tokens that it needs.
+func (u User) needs() (tokens []string) {
+	if u.Absent {
+		return []string{"keys:" + u.Name} // they can only be removed while the account exists
+	}
+	for _, g := range append([]string{u.primary()}, u.Groups...) {
+		tokens = append(tokens, "group:"+g)
+	}
+	if u.UID != 0 {
+		tokens = append(tokens, usersGone) // which may have the UID
+	}
+	return tokens
 }
 
 // ownGroup returns the group that useradd creates with the account, "" if it creates none.
@@ -102,20 +119,6 @@ func (u User) ownGroup() string {
 
 // primary returns the name of the primary group of a new account.
 func (u User) primary() string { return cmp.Or(u.Group, u.Name) }
-
-// Needs implements [Needer].
-func (u User) Needs() (tokens []string) {
-	if u.Absent {
-		return []string{"keys:" + u.Name} // they can only be removed while the account exists
-	}
-	for _, g := range append([]string{u.primary()}, u.Groups...) {
-		tokens = append(tokens, "group:"+g)
-	}
-	if u.UID != 0 {
-		tokens = append(tokens, usersGone) // which may have the UID
-	}
-	return tokens
-}
 
 // Resolve implements [Resolver].
 func (u User) Resolve(read func(string, lab.SecretRef) lab.Secret) Resource {

@@ -66,21 +66,24 @@ func (f file) ID() string { return "file:" + f.path }
 
 func (file) Validate() lab.Problems { return nil }
 
-func (f file) Provides() []string {
+// Relations implements [host.Related].
+func (f file) Relations() host.Relations {
+	return host.Relations{
+		Provides: f.provides(),
+		Needs:    []string{"path:" + f.path, "user:" + f.ownerName(), "group:" + f.groupName()},
+		Claims:   []host.Claim{{Path: f.path}},
+		Files:    []string{f.path},
+	}
+}
+
+// provides returns the tokens that it provides.
+func (f file) provides() []string {
 	tokens := []string{"path:" + f.path}
 	if strings.HasPrefix(f.path, "/etc/systemd/system/") {
 		tokens = append(tokens, "units")
 	}
 	return tokens
 }
-
-func (f file) Needs() []string {
-	return []string{"path:" + f.path, "user:" + f.ownerName(), "group:" + f.groupName()}
-}
-
-func (f file) Claims() []host.Claim { return []host.Claim{{Path: f.path}} }
-
-func (f file) Files() []string { return []string{f.path} }
 
 func (f file) Secrets() []lab.Secret { return []lab.Secret{f.secret} }
 
@@ -153,9 +156,10 @@ func (u unit) ID() string { return "unit:" + u.name }
 
 func (unit) Validate() lab.Problems { return nil }
 
-func (u unit) Provides() []string { return []string{"unit:" + u.name} }
-
-func (u unit) Needs() []string { return []string{"daemon-reload"} }
+// Relations implements [host.Related].
+func (u unit) Relations() host.Relations {
+	return host.Relations{Provides: []string{"unit:" + u.name}, Needs: []string{"daemon-reload"}}
+}
 
 func (u unit) ComesAfter() []string { return append(slices.Clone(u.After), u.restartOn...) }
 
@@ -167,8 +171,8 @@ func (u unit) Bind(w *host.Whole) host.Resource {
 	u.watched = map[string][]string{}
 	for _, id := range u.restartOn {
 		for _, r := range w.Find(id) {
-			if f, ok := r.(host.Watched); ok {
-				u.watched[id] = append(u.watched[id], f.Files()...)
+			if related, ok := r.(host.Related); ok {
+				u.watched[id] = append(u.watched[id], related.Relations().Files...)
 			}
 		}
 	}
