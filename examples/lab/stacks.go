@@ -19,7 +19,7 @@ import (
 type StacksConfig struct {
 	Docker []string `yaml:"docker"` // packages of the engine; empty means that it is there already
 
-	// Lock is the file that pins the images, see stack -h; empty means compose.lock.yaml beside the config.
+	// Lock is the file that pins the images, see stack --help; empty means compose.lock.yaml beside the config.
 	Lock string `yaml:"lock"`
 
 	Secrets  string         `yaml:"secrets,required"` // a directory here, mode 0700: "~/.arcodange/stacks"
@@ -143,7 +143,7 @@ func (l *Lab) stackSource() (*stackSource, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, &lab.Error{Op: "read lock of images", Path: file,
-			Hint: "pin the images with the program stack: stack lock -host USER@ADDR DIR", Err: err}
+			Hint: "pin the images with the program stack: stack lock --host USER@ADDR DIR", Err: err}
 	}
 	lock, err := compose.ReadLock(file, data)
 	if err != nil {

@@ -167,3 +167,25 @@ func TestPublicPackagesStayLight(t *testing.T) {
 		}
 	}
 }
+
+// commandLine are the modules that read command lines, and who may import them: a package that others use does not choose
+// their command line.
+var commandLine = map[string][]string{
+	"github.com/spf13/cobra": {"internal/cli", "examples"},
+	"github.com/spf13/pflag": {"internal/cli", "internal/login", "examples"},
+}
+
+func TestCommandLine(t *testing.T) {
+	for path, p := range list(t, module+"/...") {
+		rel, ours := strings.CutPrefix(path, module+"/")
+		for library, may := range commandLine {
+			importer := func(i string) bool { return under(i, library) }
+			if !ours || !slices.ContainsFunc(p.Imports, importer) {
+				continue
+			}
+			if !slices.ContainsFunc(may, func(folder string) bool { return under(rel, folder) }) {
+				t.Errorf("%s imports %s: only %s may", rel, library, strings.Join(may, ", "))
+			}
+		}
+	}
+}
