@@ -47,7 +47,7 @@ func list(t *testing.T, args ...string) map[string]pkg {
 // helpers are the packages that everybody may import, package lab aside: they stand on the standard library and package
 // lab alone. Those with an end in "test" or "fake" are for tests: only packages whose name ends in "test" or "suite"
 // may import them.
-var helpers = []string{"internal/dag", "internal/reconcile", "internal/fake", "internal/lawtest"}
+var helpers = []string{"internal/dag", "internal/version", "internal/reconcile", "internal/fake", "internal/lawtest"}
 
 // sorter is the one of them that package lab imports, so that a plan is sorted as all else is.
 const sorter = module + "/internal/dag"

@@ -37,8 +37,10 @@ func (k *Kernel) NewProcess(parent *Process) *Process {
 	if !off {
 		k.procs[p.PID] = p
 	}
+	// A process that is killed forks no more: who was killed has no child that nobody has seen.
+	orphan := parent != nil && parent.dead.Load()
 	k.procMu.Unlock()
-	if off {
+	if off || orphan {
 		p.Die(SigKILL)
 	}
 	return p
