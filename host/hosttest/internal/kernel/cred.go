@@ -6,6 +6,9 @@ import "slices"
 type Cred struct {
 	UID, GID uint32
 	Groups   []uint32
+
+	// hidden are the mounts that are not in the mount namespace of who asks, see Process.Unshare.
+	hidden []*MountPoint
 }
 
 var RootCred = Cred{}
