@@ -7,8 +7,7 @@ type Cred struct {
 	UID, GID uint32
 	Groups   []uint32
 
-	// hidden are the mounts that are not in the mount namespace of who asks, see Process.Unshare.
-	hidden []*MountPoint
+	mounts *namespace // of who asks; nil means that of the machine
 }
 
 var RootCred = Cred{}

@@ -50,8 +50,7 @@ type Process struct {
 	Started         time.Time
 	Unit            string // the systemd unit it belongs to
 	parent          *Process
-	private         bool          // it has a mount namespace of its own
-	hidden          []*MountPoint // what is not mounted in that
+	mounts          *namespace // of its own; nil means that of the machine
 	onExit          func(WaitStatus)
 	Stub            bool // a daemon without a program; set before anybody else sees it
 
@@ -167,7 +166,7 @@ func (p *Process) Getenv(name string) string {
 	return ""
 }
 
-func (p *Process) Cred() Cred { return Cred{p.UID, p.GID, p.Groups, p.hidden} }
+func (p *Process) Cred() Cred { return Cred{p.UID, p.GID, p.Groups, p.mounts} }
 
 // Processes lists what runs, the oldest first. A signal to many goes in this order: Linux signals a group at once, so
 // that a shell which is killed with the command it waits for does not live to see the command's end; here it does not

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"slices"
 	"strings"
 	"syscall"
 )
@@ -165,7 +164,7 @@ func joinSteps(steps []step) string {
 func (t *Tree) cover(c Cred, p place) place {
 	for i := len(t.Mounts) - 1; i >= 0; i-- {
 		m := t.Mounts[i]
-		if m.Over == p.Mnt && m.overN == p.Num && !slices.Contains(c.hidden, m) {
+		if m.Over == p.Mnt && m.overN == p.Num && c.mounts.shows(m) {
 			return t.cover(c, place{m, m.Root})
 		}
 	}
