@@ -19,7 +19,7 @@ import (
 // nothing on it is touched; a [Mount] of LABEL= mounts it. Otherwise it is initialised if
 // Initialise allows it and it is blank: no partition, no signature that wipefs or blkid know, not
 // mounted, not in fstab, not swap, no holders, and only zero bytes in its first and last 16 MiB and
-// in 256 places between. Signatures alone are not enough, since both tools report nothing on a disk
+// in 256 places between, of a disk under 304 MiB all of it. Signatures alone are not enough, since both tools report nothing on a disk
 // full of raw data. Nor is it initialised if another disk has the label or the serial number, which
 // cheap USB enclosures share, since either can mean that the wrong one is named.
 //

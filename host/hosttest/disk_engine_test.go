@@ -73,6 +73,8 @@ func TestDiskDecision(t *testing.T) {
 		{"cut off, and then used", hosttest.Disk{}, cutOff + "mkfs.ext4 -q /dev/sda1", "/dev/sda1 contains ext4"},
 		{"cut off after the file system", hosttest.Disk{}, cutOff + "mkfs.ext4 -q -L lab /dev/sda1", ""},
 		{"small", hosttest.Disk{Size: 32 << 20}, "", "fewer than 67108864"},
+		{"data at the end of a small one", hosttest.Disk{Size: 100<<20 + 512, Raw: map[int64][]byte{100<<20 + 511: {1}}}, "",
+			"there is data on it, at 96 MiB"},
 		{"wiped", hosttest.Disk{Filesystem: fs("ext4", "other")},
 			"dd if=/dev/zero of=/dev/sda bs=1M count=1 2>/dev/null", ""},
 	} {
@@ -178,7 +180,7 @@ func TestDiskAndPowerCuts(t *testing.T) {
 			t.Errorf("%v\n%s", err, lab.Diff("machine", []byte(wanted), []byte(out)))
 		}
 	}
-	box, m := managed(t, hosttest.Disk{})
+	box, m := managed(t, hosttest.Disk{Size: 80 << 20})
 	before := box.Counters().Writes
 	settle(box, m)
 	writes := int(box.Counters().Writes - before)
@@ -187,7 +189,7 @@ func TestDiskAndPowerCuts(t *testing.T) {
 	}
 	resumed := 0
 	for k := 1; k <= writes; k++ {
-		box, m := managed(t, hosttest.Disk{})
+		box, m := managed(t, hosttest.Disk{Size: 80 << 20})
 		p, err := m.Plan(t.Context(), want)
 		if err != nil {
 			t.Fatal(err)

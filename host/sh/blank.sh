@@ -1,8 +1,8 @@
 # Defines proved, which proves that a disk is blank: tools that look for signatures find nothing on a disk full of raw
 # data.
 
-# proved DEVICE prints "blank" if its first and last 16 MiB and 256 MiB in between are zero, otherwise "data N" if there
-# is another byte in, or nothing can be read of, what begins at N MiB.
+# proved DEVICE prints "blank" if its first and last 16 MiB and 256 MiB in between are zero, of a small disk all of it;
+# otherwise "data N" if there is another byte in, or nothing can be read of, what begins at N MiB.
 proved() {
   m=$(($(blockdev --getsize64 "$1") / 1048576))
   if [ "$(places $m | while read -r at count; do read_at "$1" "$at" "$count"; done | other)" = 0 ]; then
@@ -16,10 +16,13 @@ proved() {
 
 # places MIB prints where a disk of this size is read, and how much, in MiB.
 places() {
-  echo 0 16
-  if [ "$1" -gt 32 ]; then echo $(($1 - 16)) 17; fi
   i=0
-  while [ $i -lt 256 ] && [ "$1" -gt 48 ]; do
+  if [ "$1" -lt 304 ]; then
+    while [ $i -le "$1" ]; do echo $i 16; i=$((i + 16)); done
+    return
+  fi
+  echo 0 16; echo $(($1 - 16)) 17
+  while [ $i -lt 256 ]; do
     echo $((16 + (i * 7919 + i * i * 31 + 13) % ($1 - 32))) 1
     i=$((i + 1))
   done
