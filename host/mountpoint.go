@@ -98,7 +98,7 @@ func (m Mount) named(o *Observation) (named Mount, ready bool, err error) {
 		return m, false, &lab.Error{Op: "mount", Hint: "plug the disk in, or create the file system with a disk resource",
 			Err: fmt.Errorf("%w: a file system %s with a UUID", lab.ErrNotFound, lab.Printable(m.Source))}
 	}
-	m.entry = "UUID=(that of " + m.Source + ")"
+	m.entry = "UUID=(" + m.Source + ")"
 	return m, false, nil
 }
 
