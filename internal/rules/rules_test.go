@@ -77,6 +77,8 @@ var allowed = []struct {
 }{
 	{"host/ssh", nil, "it reaches machines and knows nothing of what they should be"},
 	{"host/inventory", []string{"host/ssh"}, "it names machines, and where they are reached"},
+	{"host/dns", []string{"host", "compose", "compose/stack", "host/ssh"},
+		"its instances are compose stacks; nothing else of host may stand on those"},
 	{"host", []string{"internal/strictyaml"},
 		"everything that is done to a machine goes through it, so it stands on nothing"},
 	{"k3s", []string{"host", "host/ssh"}, "it stands on machines"},
