@@ -26,7 +26,9 @@ func (c Config) unitFile() host.UnitFile {
 // Software returns what every machine of the CA has before there is an authority: the account, the
 // programs and the unit. It is right when Validate finds nothing.
 func (c Config) Software() host.State {
-	s := host.State{host.User{Name: account, System: true, Home: directory, Comment: "step-ca"}}
+	// The group on its own: an account whose creation was cut off may have none.
+	s := host.State{host.Group{Name: account, System: true},
+		host.User{Name: account, Group: account, System: true, Home: directory, Comment: "step-ca"}}
 	s = append(s, c.Step.resources(clientName)...)
 	s = append(s, c.StepCA.resources(serverName)...)
 	return append(s, c.unitFile())
