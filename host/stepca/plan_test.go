@@ -118,6 +118,30 @@ func TestChange(t *testing.T) {
 	}
 }
 
+// A ca.json that the server cannot use is not taken for one that it has: systemd does not say so.
+func TestReloadFails(t *testing.T) {
+	s := newSite(t, 2)
+	s.apply()
+	right := s.file(1, settings)
+	s.exec(1, `sed -i 's|/etc/step-ca/db|/nowhere|' `+settings)
+	if _, err := s.mustPlan().Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "earlier") {
+		t.Errorf("the reload failed, and the plan did not: %v", err)
+	}
+	if s.file(2, settings) != right {
+		t.Error("the replica got what the primary cannot use")
+	}
+	p := s.mustPlan()
+	golden(t, "reload", p)
+	s.exec(1, `sed -i 's|/nowhere|/etc/step-ca/db|' `+settings)
+	s.apply()
+	s.converged()
+	for i, ca := range s.cas {
+		if c := ca.Counters(); c.Starts != 1 {
+			t.Errorf("pi%d was restarted: %+v", i+1, c)
+		}
+	}
+}
+
 // What somebody changed on a replica is as it was; on the primary it is the authority's.
 func TestDrift(t *testing.T) {
 	s := newSite(t, 2)

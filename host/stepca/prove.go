@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -31,9 +32,13 @@ func Prove(ctx context.Context, m *host.Machine, c Config, sink lab.Sink) error 
 	if c.Fingerprint != "" {
 		fingerprint = c.Fingerprint
 	}
-	_, err = run(ctx, m, "prove the CA", script("prove", "step", c.Step.path(clientName),
+	why, err := run(ctx, m, "prove the CA", script("prove", "step", c.Step.path(clientName),
 		"url", fmt.Sprintf("https://localhost:%d", c.port()), "root", rootFile, "fingerprint", fingerprint,
-		"subject", m.Name()+"."+c.Domain, "provisioner", c.provisioner(), "password", password.Reveal()), password)
+		"subject", m.Name()+"."+c.Domain, "provisioner", c.provisioner(), "password", password.Reveal())+script("reload"), password)
+	if why = strings.TrimSpace(why); err == nil && why != "" {
+		err = &lab.Error{Op: "prove the CA", Target: m.Name(), Path: caJSON, Hint: "correct it on the primary and plan again",
+			Err: fmt.Errorf("%w: the server cannot use it, and goes on with an earlier one: %s", lab.ErrDrift, why)}
+	}
 	return err
 }
 

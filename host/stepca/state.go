@@ -87,6 +87,6 @@ func (c Config) State(a Authority) host.State {
 	settings := material{path: caJSON, sum: sum(a.Settings), text: a.Settings, diff: a.shown}
 	enabled := true
 	s = append(s, settings, host.Unit{Name: unitName, Enabled: &enabled, State: host.Started,
-		RestartOn: restart, ReloadOn: []string{settings.ID()}})
+		RestartOn: restart, ReloadOn: []string{settings.ID()}}, reload{})
 	return append(s, c.Trust(a.Root)...)
 }
