@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +37,7 @@ func newReality(t *testing.T) *reality {
 	for _, m := range r.real {
 		step, server = m.StepCA(t)
 		hm := &host.Machine{Target: ssh.Target{Name: m.Name, Address: m.Addr, User: m.User,
+			Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix(m.Host + "/32")}},
 			Auth:     ssh.Auth{Signers: []cryptossh.Signer{m.Key}},
 			HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(m.HostKey))}}}}
 		t.Cleanup(func() { hm.Close() })
@@ -173,6 +175,7 @@ func (r *reality) on(f func(*reality)) func(*testing.T) {
 		own := *r
 		own.T = t
 		f(&own)
+		r.config = own.config
 	}
 }
 
