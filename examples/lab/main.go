@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	out, err := cli.NewPrinter(stdout, c.output)
+	out, err := cli.NewPrinter(stdout, cli.Options{JSON: c.output == "json"})
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -69,16 +68,13 @@ func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr
 	if len(files) != 1 || machine.Host == "" {
 		return cli.Usage("-host USER@ADDR and one STATE.yaml are required")
 	}
-	out, err := cli.NewPrinter(stdout, *output)
+	out, err := cli.NewPrinter(stdout, cli.Options{JSON: *output == "json"})
 	if err != nil {
 		return err
 	}
-	summary := map[string]any{"type": "summary", "changes": 0, "failed": 0, "connections": 0, "execs": 0}
+	summary := map[string]any{"changes": 0, "failed": 0, "connections": 0, "execs": 0}
 	err = execute(ctx, files[0], machine, only, request, out, summary)
-	if err != nil && !errors.Is(err, cli.ErrPending) {
-		summary["error"] = err.Error()
-	}
-	out.Object(summary)
+	out.Summary(summary, err)
 	return err
 }
 

@@ -84,11 +84,8 @@ func runVerb(ctx context.Context, verb string, args []string, stdout, stderr io.
 	if report != nil {
 		failed = len(report.Results) - report.Count(lab.StatusDone)
 	}
-	if err != nil && !errors.Is(err, cli.ErrPending) {
-		o.out.Object(map[string]any{"type": "error", "error": err.Error(), "hints": lab.Hints(err)})
-	}
-	o.out.Object(map[string]any{"type": "summary", "verb": verb, "changes": changes, "failed": failed,
-		"connections": o.server.Counters.Connections.Load(), "round_trips": o.server.Counters.RoundTrips.Load()})
+	o.out.Summary(map[string]any{"verb": verb, "changes": changes, "failed": failed,
+		"connections": o.server.Counters.Connections.Load(), "round_trips": o.server.Counters.RoundTrips.Load()}, err)
 	return err
 }
 
@@ -152,7 +149,7 @@ func parse(verb string, args []string, stdout, stderr io.Writer) (*options, erro
 	case "drop", "reset":
 		o.request.Apply = len(o.request.Confirmed) > 0
 	}
-	if o.out, err = cli.NewPrinter(stdout, *output); err != nil {
+	if o.out, err = cli.NewPrinter(stdout, cli.Options{JSON: *output == "json"}); err != nil {
 		return nil, err
 	}
 	if o.server, err = server(*dsn, *password, allow); err != nil {

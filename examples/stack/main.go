@@ -136,7 +136,7 @@ func (c *command) parse(args []string, stdout, stderr io.Writer) error {
 		return cli.Usage("want -host USER@ADDR and one DIR")
 	}
 	c.dir = words[0]
-	c.out, err = cli.NewPrinter(stdout, *output)
+	c.out, err = cli.NewPrinter(stdout, cli.Options{JSON: *output == "json"})
 	return err
 }
 
@@ -206,7 +206,7 @@ func (c *command) converge(ctx context.Context, r host.Resource) error {
 		failed = len(report.Results) - report.Count(lab.StatusDone)
 	}
 	stats := c.machine.Counters()
-	c.out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed,
-		"connections": stats.Connections, "execs": stats.Execs})
+	c.out.Summary(map[string]any{"changes": len(plan.Changes()), "failed": failed,
+		"connections": stats.Connections, "execs": stats.Execs}, err)
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -18,18 +19,20 @@ import (
 // output cancels the context too, see [Output].
 func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
 	ctx, stop := context.WithCancelCause(context.Background())
+	out := newOutput(os.Stdout, filepath.Base(os.Args[0]), stop)
+	stderr := out.Beside(os.Stderr)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		s := <-signals
-		fmt.Fprintf(os.Stderr, "\n%s: stopping; again to stop immediately\n", s)
+		fmt.Fprintf(stderr, "%s: stopping; again to stop immediately\n", s)
 		stop(fmt.Errorf("%w by %s", context.Canceled, s))
 		<-signals
+		out.clear()
 		os.Exit(lab.ExitInterrupted)
 	}()
 	signal.Ignore(syscall.SIGPIPE) // the write fails too, which leaves time for an orderly end
-	out := &Output{file: os.Stdout, stop: stop}
-	code, err := out.end(run(ctx, os.Args[1:], out, os.Stderr))
+	code, err := out.end(run(ctx, os.Args[1:], out, stderr))
 	PrintError(os.Stderr, err)
 	os.Exit(code)
 }
