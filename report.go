@@ -100,11 +100,18 @@ func (r *Report) Summary() string {
 
 // String returns what was not done, with the reason, and the summary. Changes of one step that were
 // not begun share a line, and so do those that failed for the same cause, such as a lost connection.
-func (r *Report) String() string { return r.NotDone(true) + r.Summary() + "\n" }
+func (r *Report) String() string {
+	return r.lines(func(res Result) bool { return res.Status != StatusDone }) + r.Summary() + "\n"
+}
 
-// NotDone returns the lines of [Report.String] about what was not done. Without causes, what failed is
-// only named: for programs that print the report's error too.
-func (r *Report) NotDone(causes bool) string {
+// NotBegun returns the lines of [Report.String] about what was not begun, one for each step and cause:
+// for programs that show what failed as it happens, and print the report's error.
+func (r *Report) NotBegun() string {
+	return r.lines(func(res Result) bool { return res.Status == StatusSkipped || res.Status == StatusNotRun })
+}
+
+// lines returns the lines about some of the results.
+func (r *Report) lines(some func(Result) bool) string {
 	type line struct {
 		first Result
 		why   string
@@ -112,7 +119,7 @@ func (r *Report) NotDone(causes bool) string {
 	}
 	var lines []*line
 	for _, res := range r.Results {
-		if res.Status == StatusDone {
+		if !some(res) {
 			continue
 		}
 		why := res.Reason
@@ -137,11 +144,7 @@ func (r *Report) NotDone(causes bool) string {
 		if l.n > 1 {
 			about = fmt.Sprintf("%s: %d changes", Printable(l.first.Step), l.n)
 		}
-		fmt.Fprintf(&b, "  %-11s %s", l.first.Status, about)
-		if causes || l.first.Err == nil {
-			fmt.Fprintf(&b, ": %s", PrintableText(l.why, "              "))
-		}
-		b.WriteByte('\n')
+		fmt.Fprintf(&b, "  %-11s %s: %s\n", l.first.Status, about, PrintableText(l.why, "              "))
 	}
 	return b.String()
 }

@@ -323,7 +323,7 @@ func (p *Printer) Report(r *lab.Report) {
 		p.end()
 		return
 	}
-	p.Printf("%s%s in %s\n", r.NotDone(false), r.Summary(), took(r.Took))
+	p.Printf("%s%s in %s\n", r.NotBegun(), r.Summary(), took(r.Took))
 }
 
 // took returns a duration for people: "0.3 s", "1:05".
