@@ -31,6 +31,7 @@ type Machine struct {
 	turn  chan struct{} // held while connecting or running a command; made on first use
 	conn  *ssh.Conn
 	ended ssh.Counters // of closed connections
+	does  string       // what Events was told last
 }
 
 // Name returns the target's name, or its address if it has none.
@@ -162,16 +163,21 @@ func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*O
 	return o, nil
 }
 
-// doing tells Events what is being done, and returns what tells it that this has ended.
+// doing tells Events what is being done, and returns what tells it that this has ended, and what goes
+// on: a connection may be made for what is observed.
 func (m *Machine) doing(what string) (end func()) {
 	if m.Events == nil {
 		return func() {}
 	}
-	tell := func(text string) {
+	tell := func(text string) (before string) {
+		m.mu.Lock()
+		before, m.does = m.does, text
+		m.mu.Unlock()
 		m.Events(lab.Event{Time: time.Now(), Kind: lab.EventDoing, Target: "host/" + m.Name(), Text: text})
+		return before
 	}
-	tell(what)
-	return func() { tell("") }
+	before := tell(what)
+	return func() { tell(before) }
 }
 
 func sumCounters(a, b ssh.Counters) ssh.Counters {
