@@ -76,6 +76,9 @@ func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, 
 	} else {
 		op.Diff = addedLines(old, want)
 	}
+	if !exists {
+		op.Diff = attributes(Stat{}, st.Mode, st.User, st.Group) + op.Diff
+	}
 	p := &Payload{Temp: tempFor(e.path), Size: st.Size, Content: want, Replaces: e.path}
 	op.Payload = p
 	op.Script = fmt.Sprintf("same %s %s || { rm -f -- %s; exit 1; }\n", ssh.Quote(e.path), before, ssh.Quote(p.Temp)) +
