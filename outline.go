@@ -248,7 +248,7 @@ type savedChange struct {
 // changes of the form {"id","action","cause","diff","after","risk","step","stage"}, in order. Fields that are
 // empty are left out.
 func (o *Outline) MarshalJSON() ([]byte, error) {
-	saved := savedPlan{Version: PlanVersion, Type: "plan", Changes: []savedChange{}, Missing: o.Missing}
+	saved := savedPlan{Version: planVersion, Type: "plan", Changes: []savedChange{}, Missing: o.Missing}
 	for _, s := range o.Sections {
 		for _, c := range s.Changes {
 			saved.Changes = append(saved.Changes, savedChange{c, s.Step, s.Stage})
@@ -263,10 +263,10 @@ func ReadOutline(data []byte) (*Outline, error) {
 	if err := json.Unmarshal(data, &saved); err != nil {
 		return nil, &Error{Op: "read plan", Hint: "save the plan again", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
 	}
-	if saved.Type != "plan" || saved.Version != PlanVersion {
+	if saved.Type != "plan" || saved.Version != planVersion {
 		return nil, &Error{Op: "read plan", Hint: "save the plan again with this version of the program",
 			Err: fmt.Errorf("%w: type %q version %d, not a plan of version %d", ErrInvalid, saved.Type, saved.Version,
-				PlanVersion)}
+				planVersion)}
 	}
 	o := &Outline{Missing: saved.Missing}
 	for _, c := range saved.Changes {

@@ -9,9 +9,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/dag"
 )
 
-// PlanVersion is the version of the plan's JSON. It is incremented if the meaning of a field
+// planVersion is the version of the plan's JSON. It is incremented if the meaning of a field
 // changes or a field is removed, but not if a field is added.
-const PlanVersion = 1
+const planVersion = 1
 
 // Step is the unit that [Plan.Apply] runs: the changes that are made together, by one remote script
 // or in one transaction.
