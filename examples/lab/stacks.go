@@ -143,7 +143,7 @@ func (l *Lab) stackSource() (*stackSource, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, &lab.Error{Op: "read lock of images", Path: file,
-			Hint: "pin the images with the program stack: stack lock --host USER@ADDR DIR", Err: err}
+			Hint: "pin the images: lab lock", Err: err}
 	}
 	lock, err := compose.ReadLock(file, data)
 	if err != nil {

@@ -35,7 +35,7 @@ type Options struct {
 
 // NewPrinter returns a printer to out. NO_COLOR (no-color.org) disables colours; TERM=dumb disables
 // the live view too.
-func NewPrinter(out io.Writer, o Options) *Printer {
+func NewPrinter(out io.Writer, o Options) (*Printer, error) {
 	p := &Printer{Out: out, JSON: o.JSON}
 	if f, ok := out.(interface{ Fd() uintptr }); ok && !p.JSON &&
 		term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
@@ -49,7 +49,7 @@ func NewPrinter(out io.Writer, o Options) *Printer {
 			return w
 		}
 	}
-	return p
+	return p, nil
 }
 
 // Object prints a value as one line of JSON. As text it prints nothing.
