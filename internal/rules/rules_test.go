@@ -47,7 +47,7 @@ func list(t *testing.T, args ...string) map[string]pkg {
 // helpers are the packages that everybody may import, package lab aside: they stand on the standard library and package
 // lab alone. Those with an end in "test" or "fake" are for tests: only packages whose name ends in "test" or "suite"
 // may import them.
-var helpers = []string{"internal/dag", "internal/reconcile", "internal/fake", "internal/lawtest"}
+var helpers = []string{"internal/dag", "internal/version", "internal/reconcile", "internal/fake", "internal/lawtest"}
 
 // sorter is the one of them that package lab imports, so that a plan is sorted as all else is.
 const sorter = module + "/internal/dag"
@@ -77,6 +77,8 @@ var allowed = []struct {
 }{
 	{"host/ssh", nil, "it reaches machines and knows nothing of what they should be"},
 	{"host/inventory", []string{"host/ssh"}, "it names machines, and where they are reached"},
+	{"host/dns", []string{"host", "compose", "compose/stack", "host/ssh"},
+		"its instances are compose stacks; nothing else of host may stand on those"},
 	{"host", []string{"internal/strictyaml"},
 		"everything that is done to a machine goes through it, so it stands on nothing"},
 	{"k3s", []string{"host", "host/ssh"}, "it stands on machines"},
