@@ -49,7 +49,10 @@ func TestSummary(t *testing.T) {
 			Column: 3, Path: "x", Message: "is bad"}},
 	} {
 		var b strings.Builder
-		p := NewPrinter(&b, Options{JSON: true})
+		p, e := NewPrinter(&b, Options{JSON: true})
+		if e != nil {
+			t.Fatal(e)
+		}
 		p.Summary(map[string]any{"changes": 1}, err)
 		if b.String() != want+"\n" || !json.Valid([]byte(b.String())) {
 			t.Errorf("got\n%swant\n%s", b.String(), want)
