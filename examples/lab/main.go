@@ -73,6 +73,7 @@ type call struct {
 	verb, config, env, limit, out string
 
 	sandbox bool // nothing outside of this process is touched
+	brief   bool // plans are shown in their short form
 	only    []string
 	request cli.Request // to apply; the zero value for any other command
 }
@@ -110,6 +111,7 @@ func (c *call) flags(flags *pflag.FlagSet) {
 
 func planCommand() *cobra.Command {
 	cmd, c := command("plan", "show what would be done; exit with 2 if there are changes")
+	cmd.Flags().BoolVar(&c.brief, "summary", false, "show the plan in its short form: without causes and diffs")
 	cmd.Flags().StringVar(&c.out, "out", "", "write the plan as JSON into this `file`")
 	return cmd
 }
