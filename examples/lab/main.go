@@ -54,7 +54,7 @@ sandbox in this process, twice; nothing outside of it is touched.
 			}
 			return execute(c, call{verb: "apply", sandbox: true, request: cli.Request{Apply: true, Yes: true}})
 		}}
-	root.AddCommand(initCommand(), lockCommand(), planCommand(), applyCommand(), statusCommand(),
+	root.AddCommand(initCommand(), lockCommand(), planCommand(), showCommand(), applyCommand(), statusCommand(),
 		cli.PrintCommand("config", "print the built-in config, to begin one's own with", string(defaultConfig)),
 		cli.PrintCommand("schema", "print the JSON schema of the config, for editors", schema))
 	return root
