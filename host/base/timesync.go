@@ -31,7 +31,7 @@ func timeServers(servers []string, installsChrony bool) (s host.State) {
 		host.Unit{Name: "chrony.service", Enabled: &enabled, State: host.Started, RestartOn: []string{list.ID()}},
 	}
 	if installsChrony {
-		return append(host.State{clocks{}}, forChrony...)
+		return append(host.State{host.Package{Name: timesyncd, Absent: true}, clocks{}}, forChrony...)
 	}
 	conf := host.File{
 		Path: "/etc/systemd/timesyncd.conf.d/10-lab.conf", Content: "[Time]\nNTP=" + strings.Join(servers, " ") + "\n",
