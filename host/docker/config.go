@@ -26,8 +26,8 @@ type Config struct {
 	URI   string `yaml:"uri"`   // of the package source; empty means https://download.docker.com/linux/debian
 	Key   string `yaml:"key"`   // its public key, ASCII-armored; empty means Docker's, which is part of this package
 
-	// Replace removes the packages that conflict with the wanted ones, and the source in
-	// /etc/apt/sources.list.d/docker.list. False means that their presence is an error.
+	// Replace removes the packages that conflict with the wanted ones, and the files of the package source that others
+	// usually write, such as /etc/apt/sources.list.d/docker.list. False means that their presence is an error.
 	Replace bool `yaml:"replace"`
 
 	DataRoot    string         `yaml:"dataRoot"`    // where images, containers and volumes are, absolute; empty means /var/lib/docker

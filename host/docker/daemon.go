@@ -132,20 +132,19 @@ func containers(n int) string {
 
 // daemon is the unit of dockerd. It is only restarted if that is allowed, or stops nothing.
 type daemon struct {
-	unit    host.Unit
-	restart bool // see Config
+	unit     host.Unit
+	restart  bool   // see Config
+	packages []part // of the engine
 }
 
 func (c Config) daemon() daemon {
 	enabled := true
-	watched := []string{"file:" + daemonFile}
-	for _, p := range c.parts() {
-		if p.path == "version" {
-			watched = append(watched, "package:"+p.resource.Name)
-		}
+	d := daemon{restart: c.Restart, packages: c.parts()}
+	d.unit = host.Unit{Name: service, Enabled: &enabled, State: host.Started, RestartOn: []string{"file:" + daemonFile}}
+	for _, p := range d.packages {
+		d.unit.After = append(d.unit.After, p.resource.ID())
 	}
-	return daemon{restart: c.Restart, unit: host.Unit{Name: service, Enabled: &enabled, State: host.Started,
-		RestartOn: watched[:1], Order: host.Order{After: watched[1:]}}}
+	return d
 }
 
 func (d daemon) ID() string                { return d.unit.ID() }
@@ -171,7 +170,21 @@ func (d daemon) Merge(other host.Resource) (host.Resource, bool) {
 func (d daemon) Observe(q *host.Query) {
 	d.unit.Observe(q)
 	q.Content(daemonFile)
+	for _, p := range d.packages {
+		q.Package(p.resource.Name)
+	}
 	q.Probe(runningProbe, runningScript)
+}
+
+// upgraded returns the package whose version will change, empty if none.
+func (d daemon) upgraded(o *host.Observation) string {
+	for _, p := range d.packages {
+		have := o.Package(p.resource.Name)
+		if have.Installed && p.resource.Version != "" && have.Version != p.resource.Version {
+			return p.resource.Name
+		}
+	}
+	return ""
 }
 
 // Plan implements [host.Resource].
@@ -192,8 +205,16 @@ func (d daemon) Plan(o *host.Observation) ([]host.Op, error) {
 		}
 		kept = append(kept, op)
 	}
+	if name := d.upgraded(o); name != "" && err == nil && !slices.ContainsFunc(kept, runs) {
+		// Where docker.service is bound to it, the new containerd stops dockerd (docker/for-linux issue 1155).
+		kept = append(kept, host.Op{Name: "start", Action: lab.Run, Cause: "the upgrade of " + name + " may stop it",
+			Script: "systemctl start -- " + ssh.Quote(service)})
+	}
 	return kept, err
 }
+
+// runs reports whether the unit runs after the op.
+func runs(op host.Op) bool { return op.Name == "start" || op.Name == "restart" }
 
 // tries returns the op that starts or restarts dockerd, as one that puts the former daemon.json back if dockerd does not
 // start with the new one.

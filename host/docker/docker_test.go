@@ -186,6 +186,25 @@ func TestRestartsOnlyWhenAllowed(t *testing.T) {
 	settle(t, m, newer)
 }
 
+// TestContainerdStopsDockerd: an upgrade of containerd that leaves dockerd stopped does not.
+func TestContainerdStopsDockerd(t *testing.T) {
+	box, _, m := open(t)
+	c := docker.Config{Version: v28, Containerd: "1.7.27-1"}
+	settle(t, m, c)
+	box.AddPackage(hosttest.Package{Name: "containerd.io", Version: "1.7.28-1", Conflicts: "containerd, runc",
+		Source: "download.docker.com", Commands: map[string]hosttest.Command{"containerd": nil, "runc": nil},
+		Units: map[string]string{"containerd.service": "[Service]\nType=notify\nExecStart=/usr/bin/containerd\n\n" +
+			"[Install]\nWantedBy=multi-user.target\n"}, Postinst: "systemctl stop docker.service"})
+	sh(t, box, "rm -f /run/lab/apt-updated")
+	c.Containerd = "1.7.28-1"
+	if p := settle(t, m, c); !strings.Contains(p, "the upgrade of containerd.io may stop it") {
+		t.Errorf("the plan:\n%s", p)
+	}
+	if got := sh(t, box, "systemctl is-active docker.service || :"); got != "active\n" {
+		t.Error(got)
+	}
+}
+
 // TestBadConfigurations: what dockerd refuses is not moved into place; what it only fails to start with is put back, and
 // dockerd runs again.
 func TestBadConfigurations(t *testing.T) {

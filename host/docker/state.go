@@ -69,10 +69,17 @@ func (c Config) conflicting() []string {
 	return []string{dockerCE, "docker-ce-cli", "containerd.io", "docker-buildx-plugin", "docker-compose-plugin", "podman-docker"}
 }
 
+// formerSources are the files of the same source that get.docker.com, Docker's instructions and the Ansible role
+// geerlingguy.docker write.
+var formerSources = []string{"docker.list", "download_docker_com_linux_debian.list"}
+
 // replaced returns the removal of what is in the way.
 func (c Config) replaced() (s host.State) {
 	for _, name := range c.conflicting() {
 		s = append(s, host.Package{Name: name, Absent: true})
 	}
-	return append(s, host.File{Path: "/etc/apt/sources.list.d/docker.list", Absent: true})
+	for _, name := range formerSources {
+		s = append(s, host.File{Path: "/etc/apt/sources.list.d/" + name, Absent: true})
+	}
+	return s
 }
