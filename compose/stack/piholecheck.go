@@ -211,7 +211,7 @@ func (p PiHole) checkReverse(ps *piholeProblems) {
 			ps.bad(at, r, "is not a list with commas, without spaces", `write "true,192.168.1.0/24,192.168.1.1,home"`)
 			continue
 		}
-		if _, err := netip.ParsePrefix(f[1]); err != nil {
+		if n, err := netip.ParsePrefix(f[1]); err != nil || n.Bits() == 0 {
 			ps.bad(at, f[1], "is not a network", `write "192.168.1.0/24"`)
 		}
 		if why := badServer(f[2]); why != "" {
