@@ -40,19 +40,26 @@ func dnsmasq(t *testing.T) string {
 // serve runs a dnsmasq on loopback, and returns its address when it answers.
 func serve(t *testing.T, conf string) (address string) {
 	t.Helper()
-	program := dnsmasq(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	address = l.Addr().String()
 	l.Close()
-	_, port, err := net.SplitHostPort(address)
+	serveAt(t, address, conf)
+	return address
+}
+
+// serveAt runs a dnsmasq at an address until stop is called.
+func serveAt(t *testing.T, address, conf string) (stop func()) {
+	t.Helper()
+	program := dnsmasq(t)
+	ip, port, err := net.SplitHostPort(address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "dnsmasq.conf")
-	conf += "\nport=" + port + "\nlisten-address=127.0.0.1\nbind-interfaces\nno-hosts\npid-file\nuser=root\n"
+	conf += "\nport=" + port + "\nlisten-address=" + ip + "\nbind-interfaces\nno-hosts\npid-file\nuser=root\n"
 	if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -64,10 +71,11 @@ func serve(t *testing.T, conf string) (address string) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
+	stop = func() {
 		_ = cmd.Process.Kill() // it may have ended
-		<-ended
-	})
+		ended <- <-ended
+	}
+	t.Cleanup(stop)
 	err = lab.Wait(t.Context(), lab.Poll{What: "dnsmasq", First: time.Millisecond, Timeout: time.Minute},
 		func(context.Context) (bool, error) {
 			select {
@@ -85,7 +93,7 @@ func serve(t *testing.T, conf string) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return address
+	return stop
 }
 
 // rendered returns what a Pi-hole makes of a configuration, beside its own settings.
