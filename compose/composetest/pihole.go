@@ -61,7 +61,7 @@ func testDnsmasq(r io.Reader, file string) error {
 		option, value, _ := strings.Cut(line, "=")
 		bad := ""
 		switch option {
-		case "no-resolv":
+		case "no-resolv", "no-hosts":
 		case "server", "local", "address":
 			bad = badServerLine(option, value)
 		case "rev-server":

@@ -19,7 +19,7 @@ func TestDnsmasqLines(t *testing.T) {
 		}
 	}
 	for _, lines := range []string{
-		"no-resolv", "server=9.9.9.9", "server=9.9.9.9#5353", "server=::1#53", "server=/home/192.168.1.1", "local=/lab/",
+		"no-resolv", "no-hosts", "server=9.9.9.9", "server=9.9.9.9#5353", "server=::1#53", "server=/home/192.168.1.1", "local=/lab/",
 		"local=/a.lab/b.lab/", "address=/lab/192.168.1.1", "address=/lab/fd00::1", "rev-server=192.168.1.0/24,192.168.1.1",
 		"rev-server=192.168.0.0/23,192.168.1.1", "cname=a.lab,b.lab", "cname=a.lab,c.lab,b.lab", "cname=a.lab,b.lab,300",
 		"txt-record=x.lab,hello", "# a comment", "",

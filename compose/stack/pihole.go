@@ -81,8 +81,10 @@ type PiHoleWildcard struct {
 
 func (p PiHole) name() string { return nameOr(p.Name, "pihole") }
 
-// lines returns lines for dnsmasq beside Pi-hole's own settings.
-func (p PiHole) lines() (out []string) {
+// lines returns lines for dnsmasq beside Pi-hole's own settings. The machine's /etc/hosts, which the container sees, is
+// left out: in a Debian, the machine's own name is 127.0.1.1 there (pi-hole/docker-pi-hole #756).
+func (p PiHole) lines() []string {
+	out := []string{"no-hosts"}
 	for _, w := range p.Wildcards {
 		out = append(out, fmt.Sprintf("address=/%s/%s", w.Zone, w.Address), fmt.Sprintf("local=/%s/", w.Zone))
 	}

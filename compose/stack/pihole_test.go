@@ -157,7 +157,7 @@ func TestPiHoleMalformed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := plan.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "bad option at line 6 of") ||
+		if _, err := plan.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "bad option at line 7 of") ||
 			!strings.Contains(err.Error(), "the line is: adress=/x.lab/192.168.1.9") {
 			t.Error(err)
 		}

@@ -59,7 +59,7 @@ func serveAt(t *testing.T, address, conf string) (stop func()) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "dnsmasq.conf")
-	conf += "\nport=" + port + "\nlisten-address=" + ip + "\nbind-interfaces\nno-hosts\npid-file\nuser=root\n"
+	conf += "\nport=" + port + "\nlisten-address=" + ip + "\nbind-interfaces\npid-file\nuser=root\n"
 	if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -156,18 +156,14 @@ func matrix() Config {
 func start(t *testing.T, c Config, change func(string) string) (server wire, asked func(name string) bool) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "log")
-	upstream := serve(t, "no-resolv\naddress=/#/203.0.113.99\naddress=/#/2001:db8::bad\nlog-queries\nlog-facility="+log)
+	upstream := serve(t, "no-resolv\nno-hosts\naddress=/#/203.0.113.99\naddress=/#/2001:db8::bad\nlog-queries\nlog-facility="+log)
 	_, port, err := net.SplitHostPort(upstream)
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines, hosts := rendered(t, c.PiHole)
 	lines = strings.ReplaceAll(lines, "server=127.0.0.1\nserver=127.0.0.2\n", "server=127.0.0.1#"+port+"\n")
-	file := filepath.Join(t.TempDir(), "hosts")
-	if err := os.WriteFile(file, []byte(hosts), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	server = wire(serve(t, piholeDefaults+change(lines)+"addn-hosts="+file))
+	server = wire(serve(t, piholeDefaults+change(lines)+"hostsdir="+hostsDir(t, hosts)))
 	return server, func(name string) bool {
 		b, err := os.ReadFile(log)
 		if err != nil {
@@ -175,6 +171,16 @@ func start(t *testing.T, c Config, change func(string) string) (server wire, ask
 		}
 		return strings.Contains(strings.ToLower(string(b)), "] "+strings.ToLower(name)+" from")
 	}
+}
+
+// hostsDir returns a directory with a file of hosts, as Pi-hole has one.
+func hostsDir(t *testing.T, hosts string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "custom.list"), []byte(hosts), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func same(lines string) string { return lines }
@@ -199,6 +205,7 @@ func TestDnsmasqMatrix(t *testing.T) {
 		{"any.erp.arcodange.lab", dnsmessage.TypeA, "192.168.1.202"},
 		{"_srv.erp.arcodange.lab", dnsmessage.TypeA, "192.168.1.20"},
 		{"notarcodange.lab", dnsmessage.TypeA, "203.0.113.99"}, // another zone
+		{"localhost", dnsmessage.TypeA, "203.0.113.99"},        // in the machine's /etc/hosts, which is not read
 		{"any.arcodange.lab", dnsmessage.TypeAAAA, "nothing"},
 		{"any.arcodange.lab", typeHTTPS, "nothing"},
 		{"any.arcodange.lab", dnsmessage.TypeTXT, "nothing"},

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -66,12 +64,8 @@ func newRealBench(t *testing.T) *realBench {
 		b.config.Servers = append(b.config.Servers, Server{Name: []string{"pi1", "pi3"}[i], Address: address})
 	}
 	lines, hosts := rendered(t, b.config.PiHole)
-	file := filepath.Join(t.TempDir(), "hosts")
-	if err := os.WriteFile(file, []byte(hosts), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	lines = strings.ReplaceAll(lines, "server=127.0.0.1\nserver=127.0.0.2\n", "") // without an Internet
-	b.conf = piholeDefaults + lines + "host-record=example.org,203.0.113.7\naddn-hosts=" + file
+	b.conf = piholeDefaults + lines + "host-record=example.org,203.0.113.7\nhostsdir=" + hostsDir(t, hosts)
 	return b
 }
 
