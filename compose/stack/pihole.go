@@ -57,9 +57,7 @@ type PiHole struct {
 	// pi.hole without any.
 	Check string `yaml:"check"`
 
-	// Timeout is how long the server may take to get healthy; 0 means 5 minutes: the first time, it downloads its block
-	// lists before it answers.
-	Timeout time.Duration `yaml:"timeout"`
+	Timeout time.Duration `yaml:"timeout"` // how long the server may take to get healthy; 0 means 3 minutes
 
 	Password lab.Secret   `yaml:"-"` // of the web interface and the API
 	Lock     compose.Lock `yaml:"-"` // pins the image
@@ -208,7 +206,7 @@ func (p PiHole) Stack() (compose.Stack, error) {
 		"volumes":     []string{"./etc-pihole:/etc/pihole"},
 		// dig ends well with any answer, also that there is no such name, and prints what went
 		// wrong after ;; where the answer would be
-		"healthcheck": healthcheck("10s", "120s",
+		"healthcheck": healthcheck("10s", "60s",
 			"sh", "-c", "dig +short +norecurse +retry=0 @127.0.0.1 "+p.probe()+" | grep -q '^[^;]'"),
 	}
 	if dns := p.resolvers(); len(dns) > 0 {
@@ -224,7 +222,7 @@ func (p PiHole) Stack() (compose.Stack, error) {
 			s.Files[i].ValidateWith = tryDnsmasq(s.Image("pihole"))
 		}
 	}
-	s.Timeout = cmp.Or(p.Timeout, 5*time.Minute)
+	s.Timeout = p.Timeout
 	return s, err
 }
 

@@ -22,6 +22,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/dns/dnstest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -500,6 +501,36 @@ func TestResolversPowerCut(t *testing.T) {
 		if got := b.read("pi2", "/var/lib/lab/resolv.conf"); got != "nameserver 192.168.1.1\n" {
 			t.Errorf("cut at write %d: kept is %q", k, got)
 		}
+	}
+}
+
+// A machine without a docker says so, instead of failing when it is changed.
+func TestNoDocker(t *testing.T) {
+	b := newBench(t)
+	if _, err := b.machines["pi2"].Plan(t.Context(), must(t, b.config, "pi1")); !errors.Is(err, lab.ErrNotFound) ||
+		!strings.Contains(err.Error(), "docker") || len(lab.Hints(err)) == 0 {
+		t.Error(err)
+	}
+}
+
+// A config is read from YAML with the fields of the stack among its own.
+func TestYAML(t *testing.T) {
+	var got struct {
+		On         string `yaml:"on,required"`
+		dns.Config `yaml:",inline"`
+	}
+	text := "on: pihole\nimage: pihole/pihole:2025.08.0\nupstreams: [9.9.9.9, 1.1.1.1]\noutside: example.org\n" +
+		"search: [arcodange.lab]\nhosts:\n  - {address: 192.168.1.201, names: [pi1.arcodange.lab, pi1]}\n" +
+		"wildcards:\n  - {zone: arcodange.lab, address: 192.168.1.201}\nlines: [\"txt-record=x.lab,y\"]\n"
+	d, err := strictyaml.Parse("lab.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	if got.On != "pihole" || got.Outside != "example.org" || len(got.Hosts) != 1 || got.Hosts[0].Address != ip1 || len(got.Lines) != 1 {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -1,7 +1,6 @@
 package dns
 
 import (
-	"fmt"
 	"slices"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -23,18 +22,12 @@ func (c Config) State(machine string) (host.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	var running host.Resource
+	port, peers := port{stack: s.Name}, peers{config: c, self: c.Servers[self], stack: s.Name}
+	s.After = append(s.After, port.ID(), peers.ID())
 	for _, r := range s.Resources() {
 		if r.ID() == s.Running() {
-			running = r
+			port.running, peers.running = r, r
 		}
 	}
-	if running == nil {
-		return nil, fmt.Errorf("%w: the stack has no %s", lab.ErrNotFound, s.Running())
-	}
-	guards := host.State{port{stack: s.Name, running: running}, peers{config: c, self: c.Servers[self], stack: s.Name, running: running}}
-	for _, g := range guards {
-		s.After = append(s.After, g.ID())
-	}
-	return append(guards, s), nil
+	return host.State{port, peers, s}, nil
 }

@@ -37,7 +37,11 @@ func (p port) Plan(o *host.Observation) ([]host.Op, error) {
 	}
 	engine, err := compose.ReadEngine(o)
 	if err != nil {
-		return nil, nil
+		return nil, nil // the same
+	}
+	if engine.Missing && !o.CanDefer() {
+		return nil, &lab.Error{Op: "check docker", Hint: "put what installs it into the same state, before the Pi-hole",
+			Err: fmt.Errorf("%w: docker", lab.ErrNotFound)}
 	}
 	for _, c := range engine.Of(p.stack, "") {
 		if c.Status == "running" {
