@@ -89,8 +89,8 @@ func newBench(t *testing.T) *bench {
 
 // piholes plans the Pi-holes as the lab does.
 func (b *bench) piholes(c dns.Config) (*lab.Plan, error) {
-	f := host.Fleet{Machines: []*host.Machine{b.machines["pi1"], b.machines["pi3"]}, Serial: 1, Gate: c.Gate(b.net)}
-	return f.Plan(b.t.Context(), func(m *host.Machine) (host.State, error) { return c.State(m.Name()) })
+	all := []*host.Machine{b.machines["pi1"], b.machines["pi2"], b.machines["pi3"]}
+	return c.Fleet(all, b.net).Plan(b.t.Context(), func(m *host.Machine) (host.State, error) { return c.State(m.Name()) })
 }
 
 // resolvers plans the resolvers of all machines.
