@@ -9,6 +9,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/stack"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -83,14 +84,18 @@ func TestPiHoleStandIn(t *testing.T) {
 		}
 		return err
 	}
-	deaf := more
-	deaf.Check = "nosuch.home" // dig ends well with "there is no such name"
 	mute := more
 	mute.Lines = []string{"port=5399"} // a line that is right, and nobody answers
-	for name, c := range map[string]stack.PiHole{"a health check that finds no name": deaf, "a DNS that does not answer": mute} {
-		if err := fail(c); !strings.Contains(err.Error(), "service pihole is") ||
-			!strings.Contains(err.Error(), "rolled back: the former stack runs") {
-			t.Errorf("%s: %v", name, err)
+	if err := fail(mute); !strings.Contains(err.Error(), "service pihole is") ||
+		!strings.Contains(err.Error(), "rolled back: the former stack runs") {
+		t.Errorf("a DNS that does not answer: %v", err)
+	}
+	// dig ends well with "there is no such name"
+	healthy := b.look(t, "sudo docker inspect --format '{{index .Config.Healthcheck.Test 3}}' pihole-pihole-1")
+	for name, want := range map[string]string{"pi1.arcodange.lab": "0", "nosuch.home": "1"} {
+		command := strings.ReplaceAll(healthy, "pi1.arcodange.lab", name)
+		if got := b.look(t, "sudo docker exec pihole-pihole-1 sh -c "+ssh.Quote(command)+" >/dev/null; echo $?"); got != want {
+			t.Errorf("%s: the health check ends with %s", name, got)
 		}
 	}
 	container := func() string { return b.look(t, "sudo docker inspect --format '{{.Id}}' pihole-pihole-1") }

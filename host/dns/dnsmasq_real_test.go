@@ -96,13 +96,18 @@ func serveAt(t *testing.T, address, conf string) (stop func()) {
 	return stop
 }
 
+// pinned returns the configuration with what a program fills in.
+func pinned(c Config) Config {
+	c.Password = lab.NewSecret("x")
+	c.Image = "pihole/pihole:2025.08.0"
+	c.Lock = compose.Lock{c.Image: compose.Pin{Digest: "sha256:" + strings.Repeat("1", 64)}}
+	return c
+}
+
 // rendered returns what a Pi-hole makes of a configuration, beside its own settings.
 func rendered(t *testing.T, p stack.PiHole) (lines, hosts string) {
 	t.Helper()
-	p.Password = lab.NewSecret("x")
-	p.Image = "pihole/pihole:2025.08.0"
-	p.Lock = compose.Lock{p.Image: compose.Pin{Digest: "sha256:" + strings.Repeat("1", 64)}}
-	s, err := p.Stack()
+	s, err := pinned(Config{PiHole: p}).PiHole.Stack()
 	if err != nil {
 		t.Fatal(err)
 	}

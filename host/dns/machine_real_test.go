@@ -208,6 +208,15 @@ func TestListenersOnMachine(t *testing.T) {
 		if got := b.sh(find); got != "perl" {
 			t.Errorf("%s: it finds %q", protocol, got)
 		}
+		want, err := pinned(b.config).State("pi1", "file:/etc/docker-comes")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(host.State{host.File{Path: "/etc/docker-comes"}}, want...)
+		if _, err := b.machine.Plan(t.Context(), want); !errors.Is(err, lab.ErrRefused) ||
+			!strings.Contains(err.Error(), "perl listens on port 53") || len(lab.Hints(err)) == 0 {
+			t.Errorf("%s: %v", protocol, err)
+		}
 		b.sh("systemctl stop listens")
 	}
 }
