@@ -120,7 +120,8 @@ func (b *realBench) empty(what string) {
 func (b *realBench) refused(what, why string) {
 	b.t.Helper()
 	before := b.sh("cat /etc/resolv.conf")
-	if _, err := b.machine.Plan(b.t.Context(), b.config.Resolvers()); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), why) {
+	_, err := b.machine.Plan(b.t.Context(), b.config.Resolvers())
+	if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), why) || len(lab.Hints(err)) == 0 {
 		b.t.Errorf("%s: %v", what, err)
 	}
 	if after := b.sh("cat /etc/resolv.conf"); after != before {
@@ -138,8 +139,8 @@ func TestResolversOnMachine(t *testing.T) {
 	b.down()
 	b.up(2)
 	b.apply()
-	if got := b.sh("getent ahostsv4 any.arcodange.lab | head -n 1; getent hosts 192.168.1.202"); !strings.Contains(got, "192.168.1.201") ||
-		!strings.Contains(got, "pi2.arcodange.lab") {
+	got := b.sh("getent ahostsv4 any.arcodange.lab | head -n 1; getent hosts 192.168.1.202")
+	if !strings.Contains(got, "192.168.1.201") || !strings.Contains(got, "pi2.arcodange.lab") {
 		t.Errorf("the machine finds %q", got)
 	}
 	if mounts := b.sh("grep -c ' /etc ' /proc/self/mountinfo || :"); mounts != "0" {
@@ -174,6 +175,21 @@ func TestResolversOnMachine(t *testing.T) {
 	b.sh("rm /etc/resolv.conf; echo nameserver 192.0.2.1 >/etc/resolv.conf; mount --bind /etc/resolv.conf /etc/resolv.conf")
 	b.refused("a mount", "what mounts it")
 	b.sh("umount /etc/resolv.conf")
+
+	// DHCP clients, and what keeps them from writing the file
+	for name, way := range map[string]string{
+		"dhcpcd":   "echo nohook resolv.conf >/etc/dhcpcd.conf",
+		"dhclient": "mkdir -p /etc/dhcp/dhclient-enter-hooks.d; echo 'make_resolv_conf() { :; }' >/etc/dhcp/dhclient-enter-hooks.d/lab",
+	} {
+		b.sh("cp /bin/sleep /usr/local/bin/" + name + "; systemd-run -q --unit=dhcp /usr/local/bin/" + name + " infinity; " +
+			"until grep -qx " + name + " /proc/[0-9]*/comm 2>/dev/null; do :; done")
+		b.refused(name, name+" writes /etc/resolv.conf")
+		b.sh(way)
+		if _, err := b.machine.Plan(t.Context(), b.config.Resolvers()); err != nil {
+			t.Errorf("%s is kept from it: %v", name, err)
+		}
+		b.sh("systemctl stop dhcp")
+	}
 	b.apply()
 }
 

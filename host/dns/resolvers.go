@@ -134,8 +134,9 @@ func owner(o *host.Observation, programs []string) (name, hint string) {
 	case o.Package("resolvconf").Installed, o.Package("openresolv").Installed, strings.Contains(link, "resolvconf"):
 		return "resolvconf", "apt-get remove resolvconf openresolv"
 	case slices.Contains(programs, "dhcpcd"):
-		return "dhcpcd", "write nohook resolv.conf into /etc/dhcpcd.conf and mask its unit's rewriting: " +
-			"or let NetworkManager do its work, as Raspberry Pi OS does since Bookworm"
+		return "dhcpcd", "write the line nohook resolv.conf into /etc/dhcpcd.conf, and restart dhcpcd"
+	case slices.Contains(programs, "dhclient"):
+		return "dhclient", "echo 'make_resolv_conf() { :; }' >/etc/dhcp/dhclient-enter-hooks.d/lab"
 	case len(programs) > 0:
 		return programs[0], "give the machine a fixed address, or let NetworkManager get one, so that no " + programs[0] + " runs"
 	}
