@@ -82,7 +82,11 @@ func newBench(t *testing.T) *bench {
 		}
 		d := composetest.Install(box, composetest.Config{Registry: []composetest.Image{image, newer}, Programs: b.net.Programs()})
 		b.config.Lock = d.Lock(image.Name, newer.Name)
-		b.dockers[s.Name], b.servers[s.Name] = d, b.net.Place(box, d, s.Address)
+		server, err := b.net.Place(box, d, s.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.dockers[s.Name], b.servers[s.Name] = d, server
 	}
 	return b
 }

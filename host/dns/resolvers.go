@@ -79,7 +79,7 @@ func (r resolvers) observe(q *host.Query) {
 	q.Link(resolvConf)
 	q.MountPoint(resolvConf)
 	q.Path(formerConf)
-	q.Path(managerPart)
+	q.Content(managerPart)
 	q.Unit(manager)
 	q.Package("resolvconf")
 	q.Package("openresolv")
@@ -101,9 +101,11 @@ type seen struct {
 
 func (r resolvers) read(o *host.Observation) (s seen) {
 	content, _ := o.Content(resolvConf)
-	s.written = o.Stat(resolvConf).Type == host.RegularFile && string(content) == r.text()
+	part, _ := o.Content(managerPart)
+	end := func(text string) string { return strings.TrimRight(text, "\n") } // as $(cat) does, in resolvers.sh
+	s.written = o.Stat(resolvConf).Type == host.RegularFile && end(string(content)) == end(r.text())
 	s.manager = o.Unit(manager).Load == "loaded"
-	s.free = !s.manager || o.Stat(managerPart).Type != host.NoFile
+	s.free = !s.manager || string(part) == managerText
 	s.former = o.Stat(formerConf).Type == host.RegularFile
 	output := o.Probe(r.ID()).Output
 	up := addresses(output, "up ")
@@ -188,7 +190,8 @@ func (f flip) Plan(o *host.Observation) ([]host.Op, error) {
 	}
 	text, diff := []byte(r.text()), ""
 	if !s.free {
-		diff = lab.Diff(managerPart, nil, []byte(managerText))
+		part, _ := o.Content(managerPart)
+		diff = lab.Diff(managerPart, part, []byte(managerText))
 	}
 	return []host.Op{{Action: lab.Update, Cause: cause, Temp: formerConf + ".tmp",
 		Diff:    diff + lab.Diff(resolvConf, before, text),
