@@ -193,6 +193,46 @@ func TestResolversOnMachine(t *testing.T) {
 	b.apply()
 }
 
+// TestNetworkManagerOnMachine lets a real NetworkManager write resolv.conf, keeps it from that, and lets it write again.
+func TestNetworkManagerOnMachine(t *testing.T) {
+	b := newRealBench(t)
+	if err := b.box.EnableDebian(); err != nil {
+		t.Fatal(err)
+	}
+	update := ssh.Command{Root: true, Script: "apt-get update -qq -o APT::Update::Error-Mode=any"}
+	if r, err := b.machine.Run(t.Context(), update); err != nil || r.Exit != 0 {
+		real.Missing(t, "Debian's packages on the network")
+	}
+	b.sh(`mkdir -p /etc/NetworkManager/conf.d
+i=$(ip -o route get ` + b.box.Gateway + ` | sed -n 's/.* dev \([^ ]*\) .*/\1/p')
+printf '[keyfile]\nunmanaged-devices=interface-name:%s\n' "$i" >/etc/NetworkManager/conf.d/10-test.conf
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends network-manager >&2`)
+	// with waits until NetworkManager has written a name server
+	const connected = "until nmcli con up lab >&2; do :; done; " // it may not have seen the device yet
+	with := func(server string) string {
+		return "until grep -qx 'nameserver " + server + "' /etc/resolv.conf; do :; done"
+	}
+	b.sh("ip link add lab1 type veth peer name lab2; ip link set lab2 up; nmcli con add type ethernet ifname lab1 con-name lab " +
+		"ipv4.method manual ipv4.addresses 10.99.0.2/24 ipv4.dns 10.99.0.1 >&2; " + connected + with("10.99.0.1"))
+	before := b.sh("cat /etc/resolv.conf")
+	b.up(2)
+	b.apply()
+	b.sh("nmcli con down lab >&2; " + connected + "nmcli general reload dns-rc; systemctl restart NetworkManager; " + connected +
+		"nmcli general reload dns-rc")
+	b.empty("after NetworkManager was at work")
+	b.down()
+	b.applyRestore()
+	if got := b.sh("cat /etc/resolv.conf"); got != before {
+		t.Errorf("restored is %q, was %q", got, before)
+	}
+	b.sh("nmcli con down lab >&2; nmcli con mod lab ipv4.dns 10.99.0.7; " + connected + with("10.99.0.7"))
+	b.up(2)
+	b.apply()
+	if got := b.sh("cat " + formerConf); !strings.HasSuffix(got, "nameserver 10.99.0.7") {
+		t.Errorf("kept is %q", got)
+	}
+}
+
 // applyRestore applies the plan that restores, after which another one is refused.
 func (b *realBench) applyRestore() string {
 	b.t.Helper()
