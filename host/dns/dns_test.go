@@ -366,6 +366,34 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// An instance that does not get healthy is rolled back, and the one after it is not begun.
+func TestRolledBack(t *testing.T) {
+	b := newBench(t)
+	b.apply(b.piholes, b.config)
+	c := b.config
+	c.Lines = []string{"txt-record=arcodange.lab,hello"}
+	b.dockers["pi1"].Fail("pihole", func(c *composetest.Container) bool {
+		return strings.Contains(c.Env["FTLCONF_misc_dnsmasq_lines"], "hello")
+	})
+	p, err := b.piholes(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	since := b.created("pi3")
+	if _, err := p.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "rolled back: the former stack runs") {
+		t.Error(err)
+	}
+	if b.created("pi3") != since {
+		t.Error("the second was replaced")
+	}
+	if p, err := b.piholes(b.config); err != nil || !p.Empty() {
+		t.Errorf("what was there runs: %v\n%s", err, p)
+	}
+	if err := b.config.Gate(b.net)(t.Context(), b.machines["pi1"]); err != nil {
+		t.Error(err)
+	}
+}
+
 // A gate asks nobody outside the boundary, and whoever has no Pi-hole has nothing to answer.
 func TestGateBoundary(t *testing.T) {
 	b := newBench(t)
