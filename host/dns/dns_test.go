@@ -215,6 +215,13 @@ func TestLab(t *testing.T) {
 	if p, err := b.resolvers(b.config); err != nil || !p.Empty() {
 		t.Errorf("one is down: %v\n%s", err, p)
 	}
+	// what it says is not what is wanted any more: it answers all the same
+	other := b.config
+	other.Hosts = slices.Clone(other.Hosts)
+	other.Hosts[0].Address = ip2
+	if p, err := b.resolvers(other); err != nil || !p.Empty() {
+		t.Errorf("the Pi-holes are to say something else: %v\n%s", err, p)
+	}
 	// both are: the next run restores what was there
 	b.servers["pi3"].Down(true)
 	p, err := b.resolvers(b.config)
@@ -257,6 +264,10 @@ func TestNeverBothDown(t *testing.T) {
 	changes := map[string]func(*dns.Config){
 		"another host": func(c *dns.Config) {
 			c.Hosts = append(slices.Clone(c.Hosts), stack.PiHoleHost{Address: ip2, Names: []string{"x.arcodange.lab"}})
+		},
+		"another address of the host that is asked for": func(c *dns.Config) {
+			c.Hosts = slices.Clone(c.Hosts)
+			c.Hosts[0].Address = ip2
 		},
 		"another image":    func(c *dns.Config) { c.Image = newer.Name },
 		"another password": func(c *dns.Config) { c.Password = lab.NewSecret("hidden-other-password") },

@@ -123,7 +123,7 @@ func rendered(t *testing.T, p stack.PiHole) (lines, hosts string) {
 }
 
 // Pi-hole's own settings that decide here (its defaults).
-const piholeDefaults = "bogus-priv\nlocalise-queries\nlocal-service\n"
+const piholeDefaults = "bogus-priv\nlocalise-queries\nlocal-service\nlocal=/pi.hole/\nhost-record=pi.hole,0.0.0.0,::\n"
 
 // wire is a dialer that leads port 53 of any address to a server.
 type wire string

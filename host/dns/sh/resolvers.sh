@@ -16,7 +16,7 @@ for f in /proc/[0-9]*/comm; do
 done 2>/dev/null | sort -u
 if [ ! -L /etc/resolv.conf ] && [ "$(cat /etc/resolv.conf 2>/dev/null)" = "$text" ]; then
   for s in $servers; do
-    if why=$(answers "$s" '' UDP); then
+    if why=$(alive "$s"); then
       echo "up $s"
       break
     fi
