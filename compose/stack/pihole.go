@@ -98,7 +98,8 @@ func (p PiHole) outside() (names []string) {
 	for _, h := range p.Hosts {
 		for _, name := range h.Names {
 			in := func(w PiHoleWildcard) bool { return below(name, w.Zone) }
-			if !slices.ContainsFunc(p.Wildcards, in) && !slices.ContainsFunc(names, func(n string) bool { return sameName(n, name) }) {
+			seen := func(n string) bool { return sameName(n, name) }
+			if !slices.ContainsFunc(p.Wildcards, in) && !slices.ContainsFunc(names, seen) {
 				names = append(names, name)
 			}
 		}
@@ -110,8 +111,8 @@ func (p PiHole) outside() (names []string) {
 // (github.com/pi-hole/FTL, src/config/dnsmasq_config.c).
 func (p PiHole) dnsmasq() string {
 	var b strings.Builder
-	b.WriteString("# What Pi-hole makes of its configuration for its dnsmasq. Written by lab to be tested, and read by nobody else.\n")
-	b.WriteString("no-resolv\n")
+	b.WriteString("# What Pi-hole makes of its configuration for its dnsmasq. Written by lab to be tested, and read " +
+		"by nobody else.\nno-resolv\n")
 	for _, u := range p.Upstreams {
 		b.WriteString("server=" + u + "\n")
 	}

@@ -191,7 +191,8 @@ func (p PiHole) checkCNAMEs(ps *piholeProblems) {
 			}
 		}
 		if _, ok := targets[alias]; ok && !p.isHost(target) {
-			ps.bad(fmt.Sprintf("cnames[%d]", i), c, "leads to no host", "name the host in hosts; one that only a wildcard answers does not do")
+			ps.bad(fmt.Sprintf("cnames[%d]", i), c, "leads to no host",
+				"name the host in hosts; one that only a wildcard answers does not do")
 		}
 	}
 }

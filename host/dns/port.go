@@ -58,5 +58,6 @@ func (p port) Plan(o *host.Observation) ([]host.Op, error) {
 			"or, if nothing else needs it, apt-get remove systemd-resolved"
 	}
 	return nil, &lab.Error{Op: "start Pi-hole", Path: compose.Stack{Name: p.stack}.ID(), Hint: hint,
-		Err: fmt.Errorf("%w: %s listens on port 53 of the machine", lab.ErrRefused, lab.Printable(strings.Join(programs, " and ")))}
+		Err: fmt.Errorf("%w: %s listens on port 53 of the machine", lab.ErrRefused,
+			lab.Printable(strings.Join(programs, " and ")))}
 }

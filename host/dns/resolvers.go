@@ -219,7 +219,8 @@ func (r restore) Plan(o *host.Observation) ([]host.Op, error) {
 		return nil, nil
 	}
 	if !s.former {
-		return nil, &lab.Error{Op: "restore resolvers", Hint: "write the router's address into " + resolvConf + ": nameserver 192.168.1.1",
+		return nil, &lab.Error{Op: "restore resolvers",
+			Hint: "write the router's address into " + resolvConf + ": nameserver 192.168.1.1",
 			Err: fmt.Errorf("%w: no Pi-hole answers (%s), and no %s is kept from before", lab.ErrNotFound,
 				lab.Printable(strings.Join(s.down, "; ")), path.Base(resolvConf))}
 	}
