@@ -142,6 +142,22 @@ func TestReloadFails(t *testing.T) {
 	}
 }
 
+// A database that a power cut left with half an entry is cut where the server can read it.
+func TestTornDatabase(t *testing.T) {
+	s := newSite(t, 2)
+	s.apply()
+	s.exec(2, "systemctl stop step-ca; printf half >>/etc/step-ca/db/000000.vlog; systemctl start step-ca || :")
+	for i := 0; i < 50 && !strings.Contains(s.exec(2, "journalctl -u step-ca -o cat"), "Truncate Needed"); i++ {
+		s.exec(2, "sleep 0.1")
+	}
+	p := s.apply()
+	golden(t, "torn", p)
+	s.converged()
+	if !strings.HasSuffix(s.file(2, "/etc/step-ca/000000.vlog.torn"), "half") {
+		t.Error("the file was not kept")
+	}
+}
+
 // What somebody changed on a replica is as it was; on the primary it is the authority's.
 func TestDrift(t *testing.T) {
 	s := newSite(t, 2)

@@ -86,7 +86,7 @@ func (c Config) State(a Authority) host.State {
 	}
 	settings := material{path: caJSON, sum: sum(a.Settings), text: a.Settings, diff: a.shown}
 	enabled := true
-	s = append(s, settings, host.Unit{Name: unitName, Enabled: &enabled, State: host.Started,
+	s = append(s, settings, database{}, host.Unit{Order: host.Order{After: []string{database{}.ID()}}, Name: unitName, Enabled: &enabled, State: host.Started,
 		RestartOn: restart, ReloadOn: []string{settings.ID()}}, reload{})
 	return append(s, c.Trust(a.Root)...)
 }
