@@ -145,6 +145,7 @@ func TestTrust(t *testing.T) {
 		t.Errorf("a root before there is one: %v", err)
 	}
 	s.apply()
+	s.machines = machines
 	pem, err := stepca.Root(t.Context(), s.sink)
 	if err != nil {
 		t.Fatal(err)
