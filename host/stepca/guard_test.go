@@ -27,7 +27,8 @@ func TestGuards(t *testing.T) {
 		"second init: a replica has a root": {
 			func(s *site) { s.byHand(2) }, "pi2 has one: another must not be made", "set primary to pi2"},
 		"second init: something is there": {
-			func(s *site) { s.exec(1, "mkdir /etc/step-ca; echo x >/etc/step-ca/password.txt") }, "other files: password.txt", "move it away"},
+			func(s *site) { s.exec(1, "mkdir /etc/step-ca; echo x >/etc/step-ca/password.txt") },
+			"other files: password.txt", "move it away"},
 		"fingerprint of the config is not the sink's": {
 			func(s *site) { s.apply(); s.config.Fingerprint = other }, "the root that is kept in the sink", "find out"},
 		"fingerprint of the config is not the primary's": {
@@ -69,7 +70,7 @@ func TestGuards(t *testing.T) {
 			},
 			"template files", "keep them"},
 		"the clock is wrong": {
-			func(s *site) { s.skew.Store(-3600) }, "its clock is", "timedatectl"},
+			func(s *site) { s.skew.Store(-3600) }, "compare the clock", "timedatectl"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, 2)

@@ -115,10 +115,12 @@ func TestReal(t *testing.T) {
 		if out := r.exec(i, "step certificate fingerprint "+root); out != fingerprint {
 			t.Errorf("pi%d has the root %s", i, out)
 		}
-		if out := r.exec(i, "find /etc/step-ca -name '*root_ca_key*'; find /etc -maxdepth 1 -name 'step-ca.*'; ls /run | grep lab-step || :"); out != "" {
+		const left = "find /etc/step-ca -name '*root_ca_key*'; find /etc -maxdepth 1 -name 'step-ca.*'; ls -d /run/lab-step* || :"
+		if out := r.exec(i, left); out != "" {
 			t.Errorf("pi%d still has %s", i, out)
 		}
-		if out := r.exec(i, "stat -c '%a %U:%G' "+intermediate+" "+passwordFile+" "+settings); out != strings.Repeat("600 step:step\n", 3) {
+		out := r.exec(i, "stat -c '%a %U:%G' "+intermediate+" "+passwordFile+" "+settings)
+		if out != strings.Repeat("600 step:step\n", 3) {
 			t.Errorf("pi%d: %s", i, out)
 		}
 	}

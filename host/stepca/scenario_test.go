@@ -91,7 +91,8 @@ func drift(s *site) {
 	s.exec(2, "echo broken >"+intermediate+"; chmod 0644 "+passwordFile+"; rm "+settings)
 	s.apply()
 	s.converged()
-	if s.file(2, intermediate) != key || s.exec(2, "stat -c %a "+passwordFile) != "600\n" || s.file(2, settings) != s.file(1, settings) {
+	if s.file(2, intermediate) != key || s.exec(2, "stat -c %a "+passwordFile) != "600\n" ||
+		s.file(2, settings) != s.file(1, settings) {
 		s.Error("pi2 is not as pi1")
 	}
 	if after := s.runs(); after[1] == before[1] || after[0] != before[0] {
@@ -118,7 +119,8 @@ func takeover(s *site) {
 	}
 
 	s.exec(1, "systemctl stop step-ca; rm -r /etc/step-ca") // its SD card was replaced
-	if _, err := s.plan(); !errors.Is(err, lab.ErrRefused) || !strings.Contains(strings.Join(lab.Hints(err), " "), "set primary to pi2") {
+	if _, err := s.plan(); !errors.Is(err, lab.ErrRefused) ||
+		!strings.Contains(strings.Join(lab.Hints(err), " "), "set primary to pi2") {
 		s.Fatalf("an authority would be made again: %v %v", err, lab.Hints(err))
 	}
 	s.config.Primary = "pi2"

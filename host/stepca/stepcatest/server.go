@@ -197,7 +197,8 @@ func (ca *CA) contact(p *hosttest.Process, o options, root *x509.Certificate) (*
 	}
 	s := ca.running
 	if s == nil || !strings.HasSuffix(s.config.Address, ":"+port) || host != "localhost" {
-		return nil, fmt.Errorf("client GET https://%s/health failed: dial tcp 127.0.0.1:%s: connect: connection refused", address, port)
+		return nil, fmt.Errorf("client GET https://%s/health failed: dial tcp 127.0.0.1:%s: connect: connection refused",
+			address, port)
 	}
 	if root != nil && !slices.Contains(s.config.Names, host) {
 		return nil, fmt.Errorf("x509: certificate is valid for %s, not %s", strings.Join(s.config.Names, ", "), host)
@@ -255,7 +256,8 @@ func (c config) validity(own claims, asked string) (time.Duration, error) {
 		}
 	}
 	if d > most || d < 5*time.Minute {
-		return 0, fmt.Errorf("requested duration of %s is not between 5m and the authorized maximum certificate duration of %s", d, most)
+		return 0, fmt.Errorf("requested duration of %s is less than 5m or more than the authorized maximum "+
+			"certificate duration of %s", d, most)
 	}
 	return d, nil
 }
