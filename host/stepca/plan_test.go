@@ -193,3 +193,24 @@ func TestPowerCuts(t *testing.T) {
 		}
 	}
 }
+
+// A converged CA costs a machine two execs and no write, and no key leaves it.
+func TestConvergedCost(t *testing.T) {
+	s := newSite(t, 3)
+	s.apply()
+	s.converged()
+	for i, box := range s.boxes {
+		before := box.Counters()
+		s.converged()
+		after := box.Counters()
+		if n := after.Execs - before.Execs; n != 2 {
+			t.Errorf("pi%d: %d execs", i+1, n)
+		}
+		if n := after.Writes + after.TmpWrites - before.Writes - before.TmpWrites; n != 0 {
+			t.Errorf("pi%d: %d writes", i+1, n)
+		}
+		if n := after.Commands["base64"] - before.Commands["base64"]; n != 3 { // two certificates and ca.json
+			t.Errorf("pi%d: %d files were read", i+1, n)
+		}
+	}
+}
