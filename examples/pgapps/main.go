@@ -53,7 +53,7 @@ the end; the others are done.
 
 ` + cli.ExitCodes}
 	root.AddCommand(provision("plan", "show what would be done; exit with 2 if there are changes"),
-		provision("apply", "do it"), sweepCommand(), dropCommand(), resetCommand(),
+		provision("apply", "make the changes"), sweepCommand(), dropCommand(), resetCommand(),
 		cli.PrintCommand("schema", "print the JSON schema of APPS.yaml", schema))
 	return root
 }
