@@ -90,6 +90,9 @@ func TestValidate(t *testing.T) {
 	for want, c := range map[string]base.Config{
 		"timezone: is not a time zone":         {Timezone: "Europe/../Paris"},
 		"ntp: no server is named by its IP":    {NTP: []string{"pool.ntp.org"}},
+		"ntp[1]: is not a server":              {NTP: []string{"192.0.2.1", "pool.ntp.org 1"}},
+		"holdBack[0]: is not the name":         {Unattended: true, HoldBack: []string{"a\";"}},
+		"holdBack: has no effect without":      {HoldBack: []string{"docker-ce"}},
 		"packages[1]: is not the name":         {Packages: []string{"curl", "a b"}},
 		"packages[1]: the same as packages[0]": {Packages: []string{"curl", "curl"}},
 		"ntp: the same as packages[0]":         {Packages: []string{"systemd-timesyncd"}, NTP: []string{"192.0.2.1"}},

@@ -1,11 +1,14 @@
 package base
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Config is the base of a machine, the same for all machines. The zero Config gives a machine its
@@ -42,6 +45,22 @@ func (c Config) Validate() (ps lab.Problems) {
 				Hint: "remove one of them"})
 		}
 		first[p.resource.ID()] = p.path
+	}
+	for i, server := range c.NTP {
+		if _, err := ssh.HostPort(server); err != nil || strings.ContainsAny(server, "[]") || strings.Contains(server, ":") && !isIP(server) {
+			ps = append(ps, lab.Problem{Path: fmt.Sprintf("ntp[%d]", i), Text: server, Message: "is not a server",
+				Hint: "write a host name or an IP address"})
+		}
+	}
+	for i, name := range c.HoldBack {
+		if name == "" || strings.ContainsAny(name, " \t\r\n\"\\;{}") {
+			ps = append(ps, lab.Problem{Path: fmt.Sprintf("holdBack[%d]", i), Text: name,
+				Message: "is not the name of a package, or a pattern of names"})
+		}
+	}
+	if len(c.HoldBack) > 0 && !c.Unattended {
+		ps = append(ps, lab.Problem{Path: "holdBack", Message: "has no effect without unattended",
+			Hint: "set unattended: true, or remove it"})
 	}
 	if len(c.NTP) > 0 && !slices.ContainsFunc(c.NTP, isIP) {
 		ps = append(ps, lab.Problem{Path: "ntp", Hint: "add the router's",
