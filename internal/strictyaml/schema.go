@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
@@ -73,6 +74,8 @@ type schemaWriter struct {
 	types map[string]reflect.Type // of defs
 }
 
+const secretRefPattern = `^((env|file):.+)?$`
+
 const durationPattern = `^[-+]?(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
 
 func (w *schemaWriter) schema(s *shape) (*schema, error) {
@@ -107,7 +110,7 @@ func (w *schemaWriter) schema(s *shape) (*schema, error) {
 		case s.typ == reflect.TypeFor[lab.Secret]():
 			return &schema{Not: &schema{}}, nil
 		case s.typ == reflect.TypeFor[lab.SecretRef]():
-			return &schema{Type: "string", Pattern: "^((env|file):.+)?$"}, nil
+			return &schema{Type: "string", Pattern: secretRefPattern}, nil
 		case s.values != nil:
 			return &schema{Type: "string", Enum: s.values}, nil
 		}
@@ -166,7 +169,7 @@ func (w *schemaWriter) object(s *shape) (*schema, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.Description = w.docs[f.owner.String()+"."+f.goName]
+		p.Description = strings.TrimSpace(w.docs[f.owner.String()+"."+f.goName] + "\n\n" + w.docOfText(f.shape))
 		if f.required {
 			out.Required = append(out.Required, f.name)
 			if f.shape.nullable() {
@@ -184,6 +187,18 @@ func (w *schemaWriter) object(s *shape) (*schema, error) {
 		out.Type = []string{"object", "null"}
 	}
 	return out, nil
+}
+
+// docOfText returns the comment of a type that is written as text, which has no schema of its own to hold
+// it: how a mode or a reference is written.
+func (w *schemaWriter) docOfText(s *shape) string {
+	for s.kind == kindPointer || s.kind == kindList {
+		s = s.elem
+	}
+	if s.kind != kindText {
+		return ""
+	}
+	return w.docs[s.typ.String()]
 }
 
 // nullable reports whether Decode accepts null as an empty value.

@@ -10,6 +10,7 @@ func (k *Kernel) NewProcess(parent *Process) *Process {
 		p.PPID, p.PGID, p.SID = parent.PID, parent.PGID, parent.SID
 		p.UID, p.GID, p.RUID, p.Groups, p.Umask = parent.UID, parent.GID, parent.RUID, parent.Groups, parent.Umask
 		p.Exe, p.Unit, p.parent = parent.Exe, parent.Unit, parent
+		p.mounts = parent.mounts
 		for i, f := range parent.FDs {
 			if f != nil {
 				p.FDs[i] = f.Ref()
