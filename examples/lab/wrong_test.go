@@ -102,7 +102,7 @@ func (c *counter) plan(tb testing.TB, archive *txtar.Archive) (string, int) {
 		}
 	}
 	var out, printed bytes.Buffer
-	err := run(tb.Context(), []string{"plan", "--config", filepath.Join(dir, "lab.yaml")}, &out, &printed)
+	err := cli.Run(tb.Context(), program(), []string{"plan", "--config", filepath.Join(dir, "lab.yaml")}, &out, &printed)
 	cli.PrintError(&printed, err)
 	return strings.NewReplacer(c.port, "$PORT", dir+string(filepath.Separator), "").Replace(printed.String()), cli.Code(err)
 }
