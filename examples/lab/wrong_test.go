@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	cryptossh "golang.org/x/crypto/ssh"
 	"golang.org/x/tools/txtar"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -80,7 +83,12 @@ func TestWrongConfigs(t *testing.T) {
 		})
 	}
 	// and what is right is dialled, so that the count can be trusted
-	archive := txtar.Parse([]byte("-- id --\nnone\n-- lab.yaml --\ndomain: a.test\nssh: {identities: [id], acceptNew: known}\n" +
+	_, key, _ := ed25519.GenerateKey(nil) // it cannot fail
+	block, err := cryptossh.MarshalPrivateKey(key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive := txtar.Parse([]byte("-- id --\n" + string(pem.EncodeToMemory(block)) + "-- lab.yaml --\ndomain: a.test\nssh: {identities: [id], acceptNew: known}\n" +
 		"inventory: {hosts: {pi1: {address: 127.0.0.1, port: $PORT}}}\n"))
 	if got, _ := c.plan(t, archive); c.dials.Load() == 0 {
 		t.Errorf("a config that is right: nothing was dialled: %s", got)
