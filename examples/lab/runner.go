@@ -35,6 +35,13 @@ func (r *runner) run(ctx context.Context) error {
 	if err := r.lab.limit(r.limit); err != nil {
 		return err
 	}
+	if err := r.lab.confirmable(r.confirmed); err != nil {
+		return err
+	}
+	if r.verb == "validate" {
+		r.validated(name)
+		return nil
+	}
 	r.about(name)
 	if r.call.reviewed != "" {
 		if r.reviewed, err = cli.Reviewed(r.call.reviewed); err != nil {
