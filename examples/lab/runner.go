@@ -38,6 +38,13 @@ func (r *runner) run(ctx context.Context) error {
 	if err := r.lab.limit(r.limit); err != nil {
 		return err
 	}
+	if err := r.lab.confirmable(r.request.Confirmed); err != nil {
+		return err
+	}
+	if r.verb == "validate" {
+		r.validated(name)
+		return nil
+	}
 	about(r.out, r.call, r.lab, name)
 	if r.request.Reviewed != "" {
 		if r.reviewed, err = cli.Reviewed(r.request.Reviewed); err != nil {
