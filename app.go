@@ -3,7 +3,6 @@ package lab
 import (
 	"fmt"
 	"regexp"
-	"sort"
 	"strings"
 )
 
@@ -189,18 +188,4 @@ func (i Instance) describe() string {
 		env = Prod
 	}
 	return fmt.Sprintf("%s in %s", i.App, env)
-}
-
-// SortInstances orders instances by app, then environment with [Prod] first.
-func SortInstances(instances []Instance) {
-	sort.SliceStable(instances, func(a, b int) bool {
-		x, y := instances[a], instances[b]
-		if x.App != y.App {
-			return x.App < y.App
-		}
-		if x.prod() != y.prod() {
-			return x.prod()
-		}
-		return x.Env < y.Env
-	})
 }

@@ -8,41 +8,55 @@ import (
 	"strings"
 )
 
-// MatchID reports whether an ID matches a glob, in which * stands for any characters, slashes too,
-// and ? for one.
-func MatchID(glob, id string) bool {
+// Globs select changes or resources by their IDs. In a glob, * stands for any characters, slashes
+// too, and ? for one. No globs match nothing.
+type Globs []string
+
+// Match reports whether the ID matches one of the globs.
+func (g Globs) Match(id string) bool {
+	return slices.ContainsFunc(g, func(glob string) bool { return matchGlob(glob, id) })
+}
+
+func matchGlob(glob, id string) bool {
 	if glob == "" {
 		return id == ""
 	}
 	switch glob[0] {
 	case '*':
 		for i := range len(id) + 1 {
-			if MatchID(glob[1:], id[i:]) {
+			if matchGlob(glob[1:], id[i:]) {
 				return true
 			}
 		}
 		return false
 	case '?':
-		return id != "" && MatchID(glob[1:], id[1:])
+		return id != "" && matchGlob(glob[1:], id[1:])
 	}
-	return id != "" && id[0] == glob[0] && MatchID(glob[1:], id[1:])
+	return id != "" && id[0] == glob[0] && matchGlob(glob[1:], id[1:])
 }
 
-// GlobsAfter returns the globs that match what follows the prefix in the IDs that a glob matches:
-// for "host/*/file:*" and the prefix "host/pi1/", among others "file:*". It returns none when the
-// glob matches no ID with the prefix.
-func GlobsAfter(glob, prefix string) (globs []string) {
+// After returns the globs that match what follows the prefix in the IDs that the globs match: for
+// "host/*/file:*" and the prefix "host/pi1/", among others "file:*". It returns none when they
+// match no ID with the prefix.
+func (g Globs) After(prefix string) (rest Globs) {
+	for _, glob := range g {
+		rest = append(rest, afterPrefix(glob, prefix)...)
+	}
+	return rest
+}
+
+func afterPrefix(glob, prefix string) (globs Globs) {
 	switch {
 	case prefix == "":
-		return []string{glob}
+		return Globs{glob}
 	case glob == "":
 		return nil
 	case glob[0] == '*':
-		globs = append(GlobsAfter(glob[1:], prefix), GlobsAfter(glob, prefix[1:])...)
+		globs = append(afterPrefix(glob[1:], prefix), afterPrefix(glob, prefix[1:])...)
 		slices.Sort(globs)
 		return slices.Compact(globs)
 	case glob[0] == '?' || glob[0] == prefix[0]:
-		return GlobsAfter(glob[1:], prefix[1:])
+		return afterPrefix(glob[1:], prefix[1:])
 	}
 	return nil
 }
@@ -50,12 +64,12 @@ func GlobsAfter(glob, prefix string) (globs []string) {
 // Unmatched is the error of each glob that matches none of the IDs: a word that is misspelt, and of
 // which a plan says that nothing is to be done. It names the nearest glob that does. It is nil when
 // all match something, and an [ErrNotFound] otherwise.
-func Unmatched(globs, ids []string) error {
+func (g Globs) Unmatched(ids []string) error {
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	var errs []error
-	for _, g := range globs {
-		if !slices.ContainsFunc(ids, func(id string) bool { return MatchID(g, id) }) {
-			errs = append(errs, &Error{Op: "select resources", Path: g, Hint: nearestGlob(g, ids),
+	for _, glob := range g {
+		if !slices.ContainsFunc(ids, func(id string) bool { return matchGlob(glob, id) }) {
+			errs = append(errs, &Error{Op: "select resources", Path: glob, Hint: nearestGlob(glob, ids),
 				Err: fmt.Errorf("%w: no resource has such an ID", ErrNotFound)})
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Only returns the plan of those steps whose changes match one of the globs, see [MatchID]: by
+// Only returns the plan of those steps whose changes match one of the globs, see [Globs]: by
 // their ID, or by what follows the step's name in it, as plans show it. Without globs it returns
 // the whole plan.
 //
@@ -57,5 +57,5 @@ func (p *Plan) Only(globs ...string) (*Plan, error) {
 // selects reports whether one of the globs matches a change of a step.
 func selects(globs []string, step, id string) bool {
 	short := strings.TrimPrefix(id, step+"/")
-	return slices.ContainsFunc(globs, func(g string) bool { return MatchID(g, id) || MatchID(g, short) })
+	return Globs(globs).Match(id) || Globs(globs).Match(short)
 }

@@ -98,10 +98,9 @@ func TestGlobs(t *testing.T) {
 		for _, glob := range []string{"*", "host/*", "host/pi?/*", "host/*/file:*", "*motd", "h?st/pi1/?*",
 			"host/pi1/file:/etc/motd", "pg/*", "", "*/*", "***", "host/p*1/*x*"} {
 			for cut := range len(id) + 1 {
-				globs := lab.GlobsAfter(glob, id[:cut])
-				after := slices.ContainsFunc(globs, func(g string) bool { return lab.MatchID(g, id[cut:]) })
-				if after != lab.MatchID(glob, id) {
-					t.Errorf("%q of %q: what follows %q matches %q: %v", glob, id, id[:cut], globs, after)
+				globs := lab.Globs{glob}.After(id[:cut])
+				if globs.Match(id[cut:]) != (lab.Globs{glob}).Match(id) {
+					t.Errorf("%q of %q: what follows %q matches %q", glob, id, id[:cut], globs)
 				}
 			}
 		}
@@ -111,7 +110,7 @@ func TestGlobs(t *testing.T) {
 		"pg/epr/*": "nearest: pg/erp/*", "host/pi3/*": "nearest: host/pi1/*", "host/pi1/fiel:/etc/motd": "nearest: host/pi1/file:/etc/motd",
 		"host/pi1/file:/etc/modt": "nearest: host/pi1/file:/etc/motd", "zzz": "an ID is", "": "an ID is",
 	} {
-		err := lab.Unmatched([]string{glob, "*"}, ids)
+		err := lab.Globs{glob, "*"}.Unmatched(ids)
 		switch got := strings.Join(lab.Hints(err), ""); {
 		case hint == "" && err != nil:
 			t.Errorf("%q: %v", glob, err)

@@ -10,9 +10,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/dag"
 )
 
-// PlanVersion is the version of the plan's JSON. It is incremented if the meaning of a field
+// planVersion is the version of the plan's JSON. It is incremented if the meaning of a field
 // changes or a field is removed, but not if a field is added.
-const PlanVersion = 1
+const planVersion = 1
 
 // Step is the unit that [Plan.Apply] runs: the changes that are made together, by one remote script
 // or in one transaction.
@@ -243,7 +243,7 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 	if changes == nil {
 		changes = []Change{}
 	}
-	return json.Marshal(savedPlan{PlanVersion, "plan", changes})
+	return json.Marshal(savedPlan{planVersion, "plan", changes})
 }
 
 // ReadChanges decodes the changes of a plan from its JSON, for [Plan.Within].
@@ -252,9 +252,9 @@ func ReadChanges(data []byte) ([]Change, error) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return nil, &Error{Op: "read plan", Hint: "save the plan again", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
 	}
-	if s.Type != "plan" || s.Version != PlanVersion {
+	if s.Type != "plan" || s.Version != planVersion {
 		return nil, &Error{Op: "read plan", Hint: "save the plan again with this version of the program",
-			Err: fmt.Errorf("%w: type %q version %d, not a plan of version %d", ErrInvalid, s.Type, s.Version, PlanVersion)}
+			Err: fmt.Errorf("%w: type %q version %d, not a plan of version %d", ErrInvalid, s.Type, s.Version, planVersion)}
 	}
 	return s.Changes, nil
 }

@@ -3,15 +3,14 @@ package compose
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/internal/script"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/version"
 )
 
 // Engine is what a Docker Engine says of itself, read by one question for all stacks of a machine.
@@ -227,7 +226,7 @@ func (e Engine) usable() error {
 		return fail(plugin, "there is docker-compose version 1 only, which is not maintained; version 2 is needed, as a plugin")
 	case e.Compose == "":
 		return fail(plugin, "the plugin docker compose is not there")
-	case CompareVersions(e.Compose, minCompose) < 0:
+	case version.Compare(e.Compose, minCompose) < 0:
 		return fail(plugin, "docker compose is %s; %s or newer is needed", e.Compose, minCompose)
 	}
 	return nil
@@ -270,34 +269,4 @@ func (e Engine) Of(project, service string) (out []Container) {
 		}
 	}
 	return out
-}
-
-var numberPattern = regexp.MustCompile(`^[0-9]+`)
-
-// CompareVersions compares two versions by the numbers in them, "17.10" after "17.9"; what follows
-// a hyphen or a plus is not looked at. A part that is missing counts as 0.
-func CompareVersions(a, b string) int {
-	parts := func(s string) (n []int) {
-		s, _, _ = strings.Cut(strings.TrimPrefix(s, "v"), "-")
-		s, _, _ = strings.Cut(s, "+")
-		for p := range strings.SplitSeq(s, ".") {
-			i, _ := strconv.Atoi(numberPattern.FindString(p)) // "" is 0
-			n = append(n, i)
-		}
-		return n
-	}
-	x, y := parts(a), parts(b)
-	for i := range max(len(x), len(y)) {
-		var p, q int
-		if i < len(x) {
-			p = x[i]
-		}
-		if i < len(y) {
-			q = y[i]
-		}
-		if p != q {
-			return p - q
-		}
-	}
-	return 0
 }

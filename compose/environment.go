@@ -62,7 +62,7 @@ func (l *loading) environment(at string, s types.ServiceConfig) types.MappingWit
 			continue
 		}
 		delete(out, k)
-		l.warn(at+".environment."+k, "pass it, -var "+k+"=VALUE, or give it a value here", "is not set, and is left out")
+		l.warn(at+".environment."+k, "pass it, --var "+k+"=VALUE, or give it a value here", "is not set, and is left out")
 	}
 	if len(out) == 0 {
 		return nil

@@ -28,7 +28,7 @@ const minSecret = 8
 
 // plainHint says how what looks like a secret is let through.
 func plainHint(name string) string {
-	return "if the value is no secret, name it in PlainEnvironment, -plain " + name
+	return "if the value is no secret, name it in PlainEnvironment, --plain " + name
 }
 
 const shows = "docker inspect would show the secret to everybody who may use docker"

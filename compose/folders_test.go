@@ -193,7 +193,7 @@ func TestFolders(t *testing.T) {
 				}
 				for _, plain := range c.plain {
 					if strings.Contains(p.Path, "."+plain[strings.IndexByte(plain, '.')+1:]) && !strings.Contains(p.Hint,
-						"-plain ") && !strings.Contains(p.Hint, "-var ") {
+						"--plain ") && !strings.Contains(p.Hint, "--var ") {
 						t.Errorf("no flag: %s", p)
 					}
 				}

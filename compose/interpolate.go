@@ -135,7 +135,7 @@ func (e *expander) braced(text string) string {
 			return e.value(name)
 		}
 		message := "${" + name + "} is not set: " + e.expandAll(other)
-		e.wrong(lab.Printable(message), "pass it, -var "+name+"=VALUE")
+		e.wrong(lab.Printable(message), "pass it, --var "+name+"=VALUE")
 	case '+':
 		if !there {
 			return ""

@@ -137,7 +137,7 @@ func (f finding) problem(p place) lab.Problem {
 			Hint: "pass that; or write the value without it"}
 	}
 	return lab.Problem{Path: at, Message: "${" + f.variable + "} is not set, and has no default",
-		Hint: "pass it, -var " + f.variable + "=VALUE, which may be empty; or write ${" + f.variable +
+		Hint: "pass it, --var " + f.variable + "=VALUE, which may be empty; or write ${" + f.variable +
 			":-default}; write $$ for a dollar sign"}
 }
 
@@ -163,7 +163,7 @@ func (l *loading) judge(found []finding) {
 			for _, p := range at {
 				warnings = append(warnings, lab.Problem{Path: p.path,
 					Message: "${" + f.variable + "} is not set, and counts as empty",
-					Hint:    "pass it, -var " + f.variable + "=VALUE; or write $$ for a dollar sign"})
+					Hint:    "pass it, --var " + f.variable + "=VALUE; or write $$ for a dollar sign"})
 			}
 		}
 	}

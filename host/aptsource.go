@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -23,6 +24,7 @@ type AptSource struct {
 	Components    []string `yaml:"components"`    // empty for a suite that is a path
 	Architectures []string `yaml:"architectures"` // empty means the machine's
 	Key           string   `yaml:"key"`           // the public key of the source, ASCII-armored; empty means one of the system's keys
+	Fingerprint   string   `yaml:"fingerprint"`   // that the key must have, 40 hexadecimal digits; empty means that it is not checked
 	Trusted       bool     `yaml:"trusted"`       // packages are not verified; for a source on the machine itself
 	Absent        bool     `yaml:"absent"`
 }
@@ -54,8 +56,23 @@ func (a AptSource) Validate() (ps lab.Problems) {
 		ps = append(ps, lab.Problem{Path: "key", Message: "is not an ASCII-armored public key",
 			Hint: "gpg --export --armor FINGERPRINT"})
 	}
+	switch want := strings.ReplaceAll(a.Fingerprint, " ", ""); {
+	case want == "":
+	case !fingerprintPattern.MatchString(want):
+		ps = append(ps, lab.Problem{Path: "fingerprint", Text: a.Fingerprint,
+			Message: "is not a fingerprint: 40 hexadecimal digits", Hint: "gpg --show-keys FILE"})
+	case a.Key == "":
+		ps.Add("fingerprint", "requires a key")
+	default:
+		if err := checkFingerprint(a.Key, want); err != nil {
+			ps = append(ps, lab.Problem{Path: "key", Message: err.Error() + ", not " + strings.ToUpper(want),
+				Hint: "get the key again, from whom the fingerprint is, and trust no other"})
+		}
+	}
 	return ps
 }
+
+var fingerprintPattern = regexp.MustCompile(`^[0-9A-Fa-f]{40}$`)
 
 // Resources implements [Set].
 func (a AptSource) Resources() []Resource {

@@ -33,11 +33,7 @@ func (c Cron) Validate() (ps lab.Problems) {
 	if c.Absent {
 		return ps
 	}
-	f := strings.Fields(c.Schedule)
-	if strings.ContainsAny(c.Schedule, "\n\x00") || !(len(f) == 5 || len(f) == 1 && strings.HasPrefix(f[0], "@")) {
-		ps = append(ps, lab.Problem{Path: "schedule", Text: c.Schedule, Message: "is not five fields",
-			Hint: `"0 4 * * *" or "@daily"`})
-	}
+	checkSchedule(&ps, "schedule", c.Schedule)
 	if strings.TrimSpace(c.Command) == "" || strings.ContainsAny(c.Command, "\n\x00") {
 		ps = append(ps, lab.Problem{Path: "command", Text: c.Command, Message: "is empty or more than one line"})
 	}

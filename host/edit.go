@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // edit is a change to part of a file that others edit too. The file is replaced atomically, keeps its
@@ -76,10 +75,10 @@ func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, 
 	} else {
 		op.Diff = addedLines(old, want)
 	}
-	p := &Payload{Temp: tempFor(e.path), Size: st.Size, Content: want, Replaces: e.path}
-	op.Payload = p
-	op.Script = fmt.Sprintf("same %s %s || { rm -f -- %s; exit 1; }\n", ssh.Quote(e.path), before, ssh.Quote(p.Temp)) +
-		put(p.Temp, e.path, st.Mode, st.User, st.Group, sha256.Sum256(want), e.validate)
+	op.places(&Payload{Temp: tempFor(e.path), Size: st.Size, Content: want, Replaces: e.path}, placement{
+		path: e.path, mode: st.Mode, owner: st.User, group: st.Group, sum: sha256.Sum256(want), validate: e.validate,
+		before: before,
+	})
 	op.Expected.Files = []ExpectedFile{{Path: e.path, Content: want, Stat: st}}
 	return []Op{op}, nil
 }

@@ -347,8 +347,10 @@ func (f File) write(content []byte) Op {
 	if f.local != nil {
 		p.Size, p.Content, p.Source = f.local.size, nil, f.Source
 	}
-	script := put(p.Temp, f.Path, f.mode(), orRoot(f.Owner), orRoot(f.Group), f.sum(content), f.ValidateWith)
-	return Op{Payload: p, Script: script}
+	var op Op
+	op.places(p, placement{path: f.Path, mode: f.mode(), owner: orRoot(f.Owner), group: orRoot(f.Group),
+		sum: f.sum(content), validate: f.ValidateWith})
+	return op
 }
 
 // diff returns the difference that may be shown: none if the old or the new file is not

@@ -81,10 +81,9 @@ func (h Hostname) Plan(o *Observation) ([]Op, error) {
 	}
 	if name != h.Name {
 		f := File{Path: "/etc/hostname", Content: h.Name + "\n"}
-		p := &Payload{Temp: tempFor(f.Path), Size: int64(len(f.Content)), Content: []byte(f.Content), Replaces: f.Path}
-		ops = append(ops, Op{Action: lab.Update, Cause: fmt.Sprintf("is %q", name),
-			Diff: lab.Diff(f.Path, have, p.Content), Payload: p,
-			Script: put(p.Temp, f.Path, 0o644, "root", "root", f.sum(nil), "")})
+		op := f.write([]byte(f.Content))
+		op.Action, op.Cause, op.Diff = lab.Update, fmt.Sprintf("is %q", name), lab.Diff(f.Path, have, []byte(f.Content))
+		ops = append(ops, op)
 	}
 	if o.Facts.Hostname != h.Name {
 		ops = append(ops, Op{Name: "now", Action: lab.Update, Cause: fmt.Sprintf("the kernel's is %q", o.Facts.Hostname),

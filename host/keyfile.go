@@ -230,9 +230,7 @@ func (a keyAccess) shutOut(user string) string {
 		return slices.ContainsFunc(a.lists[keyword], func(pattern string) bool {
 			pattern, host, _ := strings.Cut(pattern, "@")
 			// A list of those who are kept out, from some places only, keeps nobody out everywhere.
-			return (host == "" || keyword == "allowusers") && slices.ContainsFunc(names, func(n string) bool {
-				return lab.MatchID(pattern, n)
-			})
+			return (host == "" || keyword == "allowusers") && slices.ContainsFunc(names, lab.Globs{pattern}.Match)
 		})
 	}
 	switch {

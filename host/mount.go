@@ -35,6 +35,17 @@ type Mount struct {
 	Pass    int      `yaml:"pass"`          // order of fsck at boot: 1 for the root, 2 for others, 0 for never
 	NoMount bool     `yaml:"noMount"`       // only write the line in fstab, and mount nothing now
 	Absent  bool     `yaml:"absent"`        // not mounted, and no line in fstab; unmounting fails while the file system is in use
+
+	// ByUUID has fstab name the file system by its UUID, which only a copy of the disk shares, while Source
+	// says which it is now, by a label or a path.
+	ByUUID bool `yaml:"byUUID"`
+
+	// Immutable makes the directory of the mount point immutable (chattr(1), +i), so that nothing is
+	// written into it while the file system is not mounted, onto another disk. If it is not empty
+	// then, the mount would hide what is in it, and is refused.
+	Immutable bool `yaml:"immutable"`
+
+	entry string // what fstab names instead of Source; empty means Source
 }
 
 // ID returns "mount:PATH".
@@ -51,6 +62,12 @@ func (m Mount) Validate() (ps lab.Problems) {
 	}
 	if m.Source == "" {
 		ps.Add("source", "is empty")
+	}
+	if m.ByUUID && !m.namesDevice() {
+		ps.Add("byUUID", "requires a source that is a device: LABEL=... or a path below /dev/disk/by-id")
+	}
+	if m.Immutable && m.Path == "/" {
+		ps.Add("immutable", "is not possible for the root directory")
 	}
 	if isUnstableDevice(m.Source) {
 		ps = append(ps, lab.Problem{Path: "source", Text: m.Source, Message: "may name a different disk after a reboot",
@@ -95,18 +112,27 @@ func (m Mount) Observe(q *Query) {
 	if unit := mountUnit(m.Path, ".mount"); !m.Absent && len(unit) <= maxUnitName {
 		q.Unit(unit) // of a longer path systemd hashes the name
 	}
-	if m.onDevice() || m.binds() && !m.Absent && !m.NoMount {
-		bind := ""
+	if m.Immutable && !m.Absent {
+		q.Probe(m.beneath(), shell("beneath", "path", m.Path))
+	}
+	if m.onDevice() || m.ByUUID && m.namesDevice() || m.binds() && !m.Absent && !m.NoMount {
+		bind, uuid := "", ""
 		if m.binds() {
 			bind = "yes"
 		}
-		q.Probe(m.ID(), shell("mounted", "source", m.Source, "path", m.Path, "bind", bind))
+		if m.ByUUID {
+			uuid = "yes"
+		}
+		q.Probe(m.ID(), shell("mounted", "source", m.Source, "path", m.Path, "bind", bind, "uuid", uuid))
 	}
 }
 
-// onDevice reports whether the source is a device, named by its path or by a tag of its content.
-func (m Mount) onDevice() bool {
-	return !m.Absent && !m.NoMount && !m.binds() && (strings.HasPrefix(m.Source, "/dev/") || m.onTag())
+// onDevice reports whether a device is to be mounted now.
+func (m Mount) onDevice() bool { return m.namesDevice() && !m.NoMount }
+
+// namesDevice reports whether the source is a device, named by its path or by a tag of its content.
+func (m Mount) namesDevice() bool {
+	return !m.Absent && !m.binds() && (strings.HasPrefix(m.Source, "/dev/") || m.onTag())
 }
 
 func (m Mount) onTag() bool {
@@ -126,7 +152,7 @@ func (m Mount) automounted() bool { return m.has("x-systemd.automount") }
 // not found.
 func (m Mount) device(o *Observation) (name, number string) {
 	f := strings.Fields(string(o.Probe(m.ID()).Output))
-	if !m.onDevice() || len(f) != 3 {
+	if !m.onDevice() || len(f) < 3 {
 		return "", ""
 	}
 	return f[0], fmt.Sprintf("%d:%d", parseUint(f[1], 16), parseUint(f[2], 16))
@@ -162,7 +188,7 @@ func (m Mount) other(o *Observation, mounted *MountState) string {
 // line returns the mount's line of fstab.
 func (m Mount) line() string {
 	options, fsType := cmp.Or(strings.Join(m.Options, ","), "defaults"), cmp.Or(m.FSType, "ext4")
-	return fmt.Sprintf("%s %s %s %s 0 %d\n", escapeMount(m.Source), escapeMount(m.Path), fsType, options, m.Pass)
+	return fmt.Sprintf("%s %s %s %s 0 %d\n", escapeMount(m.source()), escapeMount(m.Path), fsType, options, m.Pass)
 }
 
 func escapeMount(s string) string {
@@ -184,7 +210,15 @@ func (m Mount) Plan(o *Observation) ([]Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ops []Op
+	m, ready, err := m.named(o)
+	if err != nil {
+		return nil, err
+	}
+	// Nothing is written into the directory before it is mounted, also if the power is cut between.
+	ops, err := m.protect(o, mounted != nil)
+	if err != nil {
+		return nil, err
+	}
 	// The options are changed before fstab is, so that a run that was cut off between finds both to do.
 	if op, ok := m.remount(o, mounted); ok {
 		ops = append(ops, op)
@@ -192,6 +226,12 @@ func (m Mount) Plan(o *Observation) ([]Op, error) {
 	edits, err := m.edit(o)
 	if err != nil {
 		return nil, err
+	}
+	for i := range edits {
+		if !ready {
+			edits[i] = Op{Action: lab.Update, Deferred: true, Diff: edits[i].Diff,
+				Cause: "the file system does not exist yet, an earlier change may create it"}
+		}
 	}
 	ops = append(ops, edits...)
 	if op, ok := m.mount(o, mounted, waiting); ok {

@@ -123,9 +123,7 @@ func (x *expansion) choose(globs []string) *expansion {
 	if len(globs) == 0 {
 		return &chosen
 	}
-	selected := func(id string) bool {
-		return slices.ContainsFunc(globs, func(g string) bool { return lab.MatchID(g, id) })
-	}
+	selected := lab.Globs(globs).Match
 	inSet := map[string]bool{}
 	for set, parts := range x.members {
 		for _, id := range parts {

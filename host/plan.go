@@ -9,7 +9,7 @@ import (
 
 // Plan observes the machine with one exec and returns the changes that bring it to the wanted state.
 // It writes nothing. With globs, only the resources are planned whose ID matches one of them (see
-// [lab.MatchID]), by itself or as plans show it: "file:*", "host/pi1/file:*".
+// [lab.Globs]), by itself or as plans show it: "file:*", "host/pi1/file:*".
 //
 // An invalid state is [lab.Problems], and nothing is dialled. A machine that belongs to another
 // environment is [lab.ErrRefused].
@@ -17,9 +17,7 @@ func (m *Machine) Plan(ctx context.Context, want State, globs ...string) (*lab.P
 	if err := want.Validate(); err != nil {
 		return nil, err
 	}
-	for _, g := range slices.Clone(globs) {
-		globs = append(globs, lab.GlobsAfter(g, "host/"+m.Name()+"/")...) // IDs as plans show them
-	}
+	globs = slices.Concat(globs, lab.Globs(globs).After("host/"+m.Name()+"/")) // IDs as plans show them
 	own := m.own()
 	for _, r := range own {
 		if len(globs) > 0 {

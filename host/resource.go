@@ -203,6 +203,9 @@ type Op struct {
 	// file before the rename and its directory after it, and removes the file if anything fails.
 	Payload *Payload
 
+	// placement is set if Script moves the payload into place, see [Op.places].
+	placement *placement
+
 	// Temp is a file that Script writes and then moves or removes, besides Payload.Temp. If the machine is
 	// turned off meanwhile, the next run removes both, if their names begin with a dot or end in "tmp".
 	// Empty means none.

@@ -22,8 +22,21 @@ func applyScript(nonce, journal string, changes []change) string {
 		call("begin", append([]string{journal}, temps...)...)
 	}
 	done := make([]bool, len(changes))
+	staged := map[int]bool{} // since the last commit
 	for i, c := range changes {
 		if done[i] {
+			continue
+		}
+		stage := c.op.staged()
+		if len(staged) > 0 && (!stage || slices.ContainsFunc(c.after, func(d int) bool { return staged[d] })) {
+			call("commit")
+			clear(staged)
+		}
+		if stage {
+			staged[i] = true
+			p, to := c.op.Payload, c.op.placement
+			call("stage", fmt.Sprint(i), numbers(c.after), fmt.Sprint(p.Size), p.Temp, p.Replaces,
+				to.path, to.mode.String(), to.owner+":"+to.group, fmt.Sprintf("%x", to.sum), to.before)
 			continue
 		}
 		if c.op.Batch != "" {
@@ -39,6 +52,9 @@ func applyScript(nonce, journal string, changes []change) string {
 			args = append(args, fmt.Sprint(p.Size), p.Temp, p.Replaces)
 		}
 		call("make_change", args...)
+	}
+	if len(staged) > 0 {
+		call("commit")
 	}
 	if len(temps) > 0 {
 		call("finish", temps...)

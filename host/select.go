@@ -17,5 +17,5 @@ func Unmatched(globs []string, states ...State) error {
 			ids = append(ids, id)
 		}
 	}
-	return lab.Unmatched(globs, ids)
+	return lab.Globs(globs).Unmatched(ids)
 }

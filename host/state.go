@@ -1,7 +1,9 @@
 package host
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
@@ -17,7 +19,6 @@ type owned struct {
 // index of the resource, as in "[3].path".
 func (s State) Validate() error {
 	var ps lab.Problems
-	seen := map[string]int{}
 	for i, r := range s {
 		path := fmt.Sprintf("[%d]", i)
 		if r == nil {
@@ -31,18 +32,76 @@ func (s State) Validate() error {
 				ps = append(ps, part.Validate().Under(path)...)
 			}
 		}
+	}
+	ps = append(ps, s.Conflicts()...)
+	return append(ps, s.misordered(len(ps) > 0)...).Err()
+}
+
+// Conflicts returns what Validate reports of resources that cannot be in one state: duplicate IDs, and
+// paths that two resources claim. It is also for resources that a machine gets from several states,
+// one applied after the other.
+func (s State) Conflicts() (ps lab.Problems) {
+	seen := map[string]int{}
+	for i, r := range s {
+		if r == nil {
+			continue
+		}
 		if first, ok := seen[r.ID()]; ok {
-			ps = append(ps, lab.Problem{Path: path, Text: r.ID(), Message: fmt.Sprintf("the same as [%d]", first),
-				Hint: "remove one of them"})
+			ps = append(ps, lab.Problem{Path: fmt.Sprintf("[%d]", i), Text: r.ID(),
+				Message: fmt.Sprintf("the same as [%d]", first), Hint: "remove one of them"})
 		}
 		seen[r.ID()] = i
 	}
-	ps = append(ps, s.contested()...)
-	if len(ps) > 0 {
-		return ps.Err()
+	return append(ps, s.contested()...)
+}
+
+// misordered returns the orders that cannot be kept: IDs that no resource has, and cycles. In a state
+// with other problems only the IDs count, as far as it is known which there are: the order may follow
+// from what is wrong.
+func (s State) misordered(wrong bool) (ps lab.Problems) {
+	known := State{}
+	left, seen := map[string]bool{}, map[string]bool{}
+	for _, r := range s {
+		_, isSet := r.(Set)
+		switch {
+		case r == nil, isSet && len(r.Validate()) > 0: // an order may name it, or what is in it
+			return nil
+		case len(r.Validate()) > 0:
+			left[r.ID()] = true
+		case !seen[r.ID()]: // the same twice is reported already
+			known = append(known, r)
+		}
+		seen[r.ID()] = true
 	}
-	_, err := s.expand().order(nil)
-	return err
+	x := known.expand().choose(nil)
+	x.left = left
+	x.bind()
+	x.imply()
+	if _, ps = x.edges(); len(ps) == 0 && !wrong {
+		_, err := known.expand().order(nil)
+		errors.As(err, &ps)
+	}
+	for i := range ps {
+		ps[i].Path = s.indexed(ps[i].Path)
+	}
+	return ps
+}
+
+// indexed returns the path with the index of a resource instead of its ID, or of that of a member:
+// "[3].after" instead of "file:/etc/hosts.after".
+func (s State) indexed(path string) string {
+	for i, r := range s {
+		ids := []string{r.ID()}
+		for _, part := range (State{r}).expand().resources {
+			ids = append(ids, part.ID())
+		}
+		for _, id := range ids {
+			if rest, ok := strings.CutPrefix(path, id); ok && (rest == "" || rest == ".after") {
+				return fmt.Sprintf("[%d]%s", i, rest)
+			}
+		}
+	}
+	return path
 }
 
 // contested returns the paths that two resources would change back and forth at every run.

@@ -106,3 +106,42 @@ func TestRefusedNames(t *testing.T) {
 		}
 	}
 }
+
+// TestMisordered: what is wrong with an order is reported once, at the index of the resource, beside
+// everything else.
+func TestMisordered(t *testing.T) {
+	after := func(ids ...string) host.Order { return host.Order{After: ids} }
+	cron := host.Cron{Name: "c", Schedule: "@daily", Command: "x"}
+	for name, c := range map[string]struct {
+		state host.State
+		want  string
+	}{
+		"an unknown ID": {host.State{host.File{Path: "/a"}, host.File{Path: "/b", Order: after("file:/aa")}},
+			"[1].after: no resource has this ID: file:/aa (nearest: file:/a)"},
+		"beside a problem of another": {host.State{host.File{Path: "a"}, host.File{Path: "/b", Order: after("file:/nowhere", "file:a")}},
+			"[0].path: is not absolute: a\n[1].after: no resource has this ID: file:/nowhere"},
+		"of a set": {host.State{host.File{Path: "/b"}, host.Cron{Name: "c", Schedule: "@daily", Command: "x", Order: after("x")}},
+			"[1].after: no resource has this ID: x"},
+		"what is in a set": {host.State{cron, host.File{Path: "/b", Order: after("file:/etc/cron.d/c")}}, ""},
+		"beside a set that is wrong": {host.State{host.Cron{Name: "c d", Schedule: "@daily", Command: "x"},
+			host.File{Path: "/b", Order: after("file:/etc/cron.d/c d")}},
+			"[0].name: is not a file name that cron reads: letters, digits, - and _: c d"},
+		"beside one that could not be read": {host.State{nil, host.File{Path: "/b", Order: after("file:/a")}}, "[0]: is nil"},
+		"what is implied": {host.State{host.Package{Name: "jq"}, host.File{Path: "a"}, host.File{Path: "/b", Order: after("apt:update")}},
+			"[1].path: is not absolute: a"},
+		"the same twice": {host.State{host.File{Path: "/a"}, host.File{Path: "/a", Content: "x"}},
+			"[1]: the same as [0]: file:/a (remove one of them)"},
+		"a cycle": {host.State{host.File{Path: "/a", Order: after("file:/b")}, host.File{Path: "/b", Order: after("file:/a")}},
+			"[0]: comes after itself: file:/a, after file:/b, after file:/a"},
+		"a cycle of one": {host.State{host.File{Path: "/a"}, host.File{Path: "/b", Order: after("file:/b")}},
+			"[1]: comes after itself: file:/b, after file:/b"},
+	} {
+		got := ""
+		if err := c.state.Validate(); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s:\n%s\nwant:\n%s", name, got, c.want)
+		}
+	}
+}

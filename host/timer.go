@@ -39,9 +39,8 @@ func (t Timer) Validate() (ps lab.Problems) {
 	if !strings.HasPrefix(strings.TrimLeft(t.Command, "-@:+!"), "/") {
 		ps = append(ps, lab.Problem{Path: "command", Text: t.Command, Message: "does not start with an absolute path"})
 	}
-	if t.OnCalendar == "" {
-		ps.Add("onCalendar", "is empty")
-	}
+	checkCalendar(&ps, "onCalendar", t.OnCalendar)
+	checkTimespan(&ps, "delay", t.Delay)
 	for field, lines := range map[string][]string{
 		"description": {t.Description}, "onCalendar": {t.OnCalendar}, "command": {t.Command}, "user": {t.User},
 		"delay": {t.Delay}, "service": t.Service, "unit": t.UnitLines,

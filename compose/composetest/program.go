@@ -19,5 +19,6 @@ func programs() map[string]Program {
 		"gitea/gitea":      {Start: startGitea, Exec: giteaCommand},
 		"gitea/act_runner": {Start: startRunner}, // as gitea/runner was called before 1.0
 		"gitea/runner":     {Start: startRunner},
+		"pihole/pihole":    PiHole(),
 	}
 }

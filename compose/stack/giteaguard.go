@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/version"
 )
 
 // giteaGuard refuses an older version than the data was used with: Gitea would not start on it, and
@@ -35,7 +35,7 @@ func (g giteaGuard) Plan(o *host.Observation) ([]host.Op, error) {
 func (g giteaGuard) judge(formats []string) error {
 	for _, f := range formats {
 		old, ok := strings.CutPrefix(f, "gitea ")
-		if ok && compose.CompareVersions(g.version, old) < 0 {
+		if ok && version.Compare(g.version, old) < 0 {
 			return &lab.Error{Op: "check version",
 				Hint: fmt.Sprintf("keep %s or take a newer one; to go back all the same, restore the backup of "+
 					"before the upgrade: database, data and app.ini, then rm -r %s/.prev and its container", old,

@@ -85,10 +85,14 @@ type Lab struct {
 	Hosts     []*inventory.Host // those reached over SSH
 	Limited   []*inventory.Host // of them, those that this run is limited to; empty means all
 	Instances []lab.Instance
+	apped     []string // for each instance, the place of its app in the document
 	inventory *inventory.Inventory
-	placed    [][]string // for each placement, the names of its hosts
-	dir       cli.Dir    // of the file
+	document  *strictyaml.Document
+	dir       cli.Dir // of the file
 }
+
+// locate gives problems with places in the document their lines.
+func (l *Lab) locate(err error) error { return l.document.Locate(err) }
 
 // ReadConfig reads a config. file is its name in messages; relative paths are taken from its
 // directory. Everything that is wrong is reported at once, as [lab.Problems].
@@ -97,9 +101,9 @@ func ReadConfig(file string, data []byte) (*Lab, error) {
 	if d == nil {
 		return nil, syntax
 	}
-	l := &Lab{dir: cli.DirOf(file)}
-	shape := d.Decode(&l.Config, strictyaml.OneOf(host.Kinds()))
-	if err := strictyaml.Merge(syntax, shape, d.Locate(l.resolve())); err != nil {
+	l := &Lab{dir: cli.DirOf(file), document: d}
+	shape := strictyaml.Merge(syntax, d.Decode(&l.Config, strictyaml.OneOf(host.Kinds())))
+	if err := strictyaml.Merge(shape, l.locate(l.resolve(shape))); err != nil {
 		return nil, err
 	}
 	return l, nil

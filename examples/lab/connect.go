@@ -2,10 +2,14 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -15,37 +19,135 @@ import (
 )
 
 // boundary returns what may be reached.
-func (l *Lab) boundary() (*lab.Boundary, error) {
+func (l *Lab) boundary() *lab.Boundary {
 	b := &lab.Boundary{Name: l.Environment, Allow: l.Boundary.Allow, Deny: l.Boundary.Deny}
 	if len(b.Allow) > 0 {
-		return b, nil
+		return b
 	}
 	for _, h := range l.Hosts {
-		ip, err := netip.ParseAddr(h.Address)
-		if err != nil {
-			return nil, &lab.Error{Op: "read boundary", Target: h.Name,
-				Hint: "write boundary.allow: [192.0.2.0/24], the network that the machines are in",
-				Err: fmt.Errorf("%w: its address %q is a name, so what may be reached must be said", lab.ErrRefused,
-					h.Address)}
+		if ip, err := netip.ParseAddr(h.Address); err == nil {
+			b.Allow = append(b.Allow, netip.PrefixFrom(ip.WithZone(""), ip.BitLen()))
 		}
-		b.Allow = append(b.Allow, netip.PrefixFrom(ip, ip.BitLen()))
 	}
-	return b, nil
+	return b
 }
 
-// real returns the lab as it is reached over SSH.
+// outside reports whether an address is known to be outside of the boundary: a name is not, since what it
+// is resolved to may be inside.
+func outside(b *lab.Boundary, address string, port int) bool {
+	ip, err := netip.ParseAddr(address)
+	return err == nil && b.Check(netip.AddrPortFrom(ip, uint16(port))) != nil
+}
+
+// boundary validates that everything that is to be reached is inside of the boundary.
+func (r *resolver) boundary() {
+	b := r.Lab.boundary()
+	report := func(path, address string) {
+		r.report(lab.Problems{{Path: path, Text: address, Message: "is outside of the boundary",
+			Hint: "add its network to boundary.allow, if it belongs to the environment"}})
+	}
+	for _, h := range r.Hosts {
+		path := "inventory.hosts." + h.Name
+		_, err := netip.ParseAddr(h.Address)
+		switch {
+		case err != nil && len(r.Boundary.Allow) == 0 && r.right(path):
+			r.report(lab.Problems{{Path: path + ".address", Text: h.Address,
+				Message: "is a name, so what may be reached must be said",
+				Hint:    "write boundary: {allow: [192.0.2.0/24]}, the network that the machines are in"}})
+		case outside(b, h.Address, h.Port):
+			report(path+".address", h.Address)
+		}
+		for i, j := range h.Jump {
+			address, err := ssh.HostPort(j)
+			if _, known := r.inventory.Host(j); known == nil || err != nil {
+				continue
+			}
+			ip, port, _ := net.SplitHostPort(address) // HostPort joined them
+			n, _ := strconv.Atoi(port)
+			if outside(b, ip, n) {
+				report(fmt.Sprintf("%s.jump[%d]", path, i), j)
+			}
+		}
+	}
+}
+
+// right reports whether nothing is known to be wrong at the place, or below it.
+func (r *resolver) right(place string) bool {
+	return !slices.ContainsFunc(r.problems, func(p lab.Problem) bool {
+		return p.Path == place || strings.HasPrefix(p.Path, place+".")
+	})
+}
+
+// databaseBoundary validates that the server of the apps' databases is inside of the boundary.
+func (l *Lab) databaseBoundary() lab.Problems {
+	if !outside(l.boundary(), l.Postgres.Host, cmp.Or(l.Postgres.Port, 5432)) {
+		return nil
+	}
+	return lab.Problems{{Path: "postgres.host", Text: l.Postgres.Host, Message: "is outside of the boundary",
+		Hint: "add its network to boundary.allow, if it belongs to the environment"}}
+}
+
+// real returns the lab as it is reached over SSH. What is missing here, beside the config, is found before
+// anything is dialled.
 func (l *Lab) real() (*site, error) {
 	s := &site{}
-	var err error
-	if s.machines, err = l.machines(); err != nil {
+	var errs [3]error
+	s.stacks, errs[0] = l.stackSource()
+	s.machines, errs[1] = l.machines()
+	errs[2] = l.checkSecrets()
+	err := l.locate(merged(errs[:]...))
+	if err != nil {
 		return nil, err
 	}
 	s.close = func() { host.Fleet{Machines: s.machines}.Close() } // nothing is left to be said on them
-	if s.stacks, err = l.stackSource(); err != nil {
-		return nil, err
-	}
 	s.database, err = l.database(s.stacks)
 	return s, err
+}
+
+// merged returns the problems of all errors as one error, the first that is none of problems alone.
+func merged(errs ...error) error {
+	var all lab.Problems
+	for _, err := range errs {
+		var ps lab.Problems
+		if err != nil && !errors.As(err, &ps) {
+			return err
+		}
+		all = append(all, ps...)
+	}
+	return all.Err()
+}
+
+// checkSecrets reads every secret that the config refers to. What cannot be read is reported once, at its
+// place.
+func (l *Lab) checkSecrets() error {
+	var ps lab.Problems
+	add := func(more ...lab.Problem) {
+		for _, p := range more {
+			if !slices.Contains(ps, p) {
+				ps = append(ps, p)
+			}
+		}
+	}
+	fields := []secretField{{"ssh.sudoPassword", l.SSH.SudoPassword}}
+	if l.Postgres != nil {
+		fields = append(fields, l.Postgres.passwords()...)
+	}
+	for _, f := range fields {
+		if _, err := f.ref.Resolve(os.LookupEnv, l.dir.ReadFile); err != nil {
+			add(lab.Problem{Path: f.path, Message: err.Error(), Hint: strings.Join(lab.Hints(err), "; ")})
+		}
+	}
+	for _, st := range l.outline() {
+		for _, h := range l.chosen() {
+			all, err := l.all(context.Background(), st.components, h, l.dummies())
+			if err != nil {
+				return err
+			}
+			_, err = all.state().Resolve(os.LookupEnv, l.dir.ReadFile)
+			add(all.placed(problemsOf(err))...)
+		}
+	}
+	return ps.Err()
 }
 
 // limit keeps the machines that the pattern selects; an empty one keeps all.
@@ -68,10 +170,14 @@ func (l *Lab) limit(pattern string) error {
 
 // login returns how to log in to the machines.
 func (l *Lab) login() (auth ssh.Auth, keys ssh.HostKeys, err error) {
-	for _, f := range l.SSH.Identities {
+	var missing lab.Problems
+	for i, f := range l.SSH.Identities {
 		p, err := l.dir.Path(f)
 		if err != nil {
 			return auth, keys, err
+		}
+		if _, err := os.Stat(p); err != nil {
+			missing = append(missing, lab.Problem{Path: fmt.Sprintf("ssh.identities[%d]", i), Message: "cannot be read: " + reason(err)})
 		}
 		auth.KeyFiles = append(auth.KeyFiles, ssh.KeyFile{Path: p})
 	}
@@ -85,24 +191,20 @@ func (l *Lab) login() (auth ssh.Auth, keys ssh.HostKeys, err error) {
 		}
 		keys.KnownHosts = append(keys.KnownHosts, p)
 	}
-	keys.AcceptNew, err = l.dir.Path(l.SSH.AcceptNew)
-	return auth, keys, err
+	if keys.AcceptNew, err = l.dir.Path(l.SSH.AcceptNew); err != nil {
+		return auth, keys, err
+	}
+	return auth, keys, missing.Err()
 }
 
 // machines returns the machines as they are reached over SSH.
 func (l *Lab) machines() ([]*host.Machine, error) {
-	b, err := l.boundary()
-	if err != nil {
-		return nil, err
-	}
+	b := l.boundary()
 	auth, keys, err := l.login()
 	if err != nil {
 		return nil, err
 	}
-	sudo, err := l.SSH.SudoPassword.Resolve(os.LookupEnv, l.dir.ReadFile)
-	if err != nil {
-		return nil, err
-	}
+	sudo, _ := l.SSH.SudoPassword.Resolve(os.LookupEnv, l.dir.ReadFile) // checkSecrets reports what is wrong
 	target := func(name, user, address string, port int) ssh.Target {
 		return ssh.Target{Name: name, Address: joinPort(address, port), User: cmp.Or(user, l.user()), Auth: auth,
 			HostKeys:     keys,
@@ -112,16 +214,30 @@ func (l *Lab) machines() ([]*host.Machine, error) {
 	for _, h := range l.chosen() {
 		t := target(h.Name, h.User, h.Address, h.Port)
 		for _, j := range h.Jump {
+			hop := target(j, "", j, 0)
 			if via, err := l.inventory.Host(j); err == nil {
-				t.Jump = append(t.Jump, target(via.Name, via.User, via.Address, via.Port))
-				b.Names = append(b.Names, h.Address)
-			} else {
-				t.Jump = append(t.Jump, target(j, "", j, 0))
+				hop = target(via.Name, via.User, via.Address, via.Port)
 			}
+			t.Jump = append(t.Jump, hop)
 		}
+		b.Names = append(b.Names, remote(t)...)
 		out = append(out, &host.Machine{Target: t, Environment: l.Environment})
 	}
 	return out, nil
+}
+
+// remote returns the names that a jump resolves on the way to a machine, the first one being resolved here.
+func remote(t ssh.Target) (names []string) {
+	if len(t.Jump) == 0 {
+		return nil
+	}
+	for _, hop := range append(slices.Clone(t.Jump[1:]), t) {
+		if address, err := ssh.HostPort(hop.Address); err == nil {
+			name, _, _ := net.SplitHostPort(address) // HostPort joined them
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // chosen returns the hosts that this run is about.

@@ -1,26 +1,28 @@
 // Command lab builds, keeps and looks after the whole lab.
 //
-//	lab                                  build the lab in a sandbox in this process, twice, and say what it cost
-//	lab plan   [-config lab.yaml] ...    show what would be done; exit 2 when there is something
-//	lab apply  [-config lab.yaml] ...    do it
-//	lab status [-config lab.yaml]        what stands
-//	lab config                           print the built-in config, to begin one's own with
-//	lab schema                           the JSON schema of the config, for editors
+//	lab                                    without a config: build the lab in a sandbox in this process, twice
+//	lab plan   [--config lab.yaml] ...     show what would be done; exit 2 when there is something
+//	lab apply  [--config lab.yaml] ...     do it
+//	lab status [--config lab.yaml]         what stands
+//	lab config                             print the built-in config, to begin one's own with
+//	lab schema                             the JSON schema of the config, for editors
 //
-// Without -config, everything happens in the sandbox. -limit and -only limit a run to machines and
-// to changes, in every stage; what they leave out is taken to be right. Exit codes: 0 done or
-// nothing to do, 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
+// The config is lab.yaml in the current directory, unless --config names another. The first line of
+// every run says which config it is, of which environment, and which machines it is about. With
+// --sandbox, the config is built in this process, or the built-in one where there is none. --limit and --only limit
+// a run to machines and to changes, in every stage; what they leave out is taken to be right. Exit
+// codes: 0 done or nothing to do, 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
 package main
 
 import (
-	"context"
 	_ "embed"
 	"errors"
-	"flag"
-	"io"
-	"slices"
-	"strings"
+	"io/fs"
+	"os"
 	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
@@ -29,106 +31,121 @@ import (
 //go:embed schema.json
 var schema string
 
-func main() { cli.Main(run) }
+func main() { cli.Main(program()) }
 
-// synopsis is how the program is called.
-const synopsis = `usage: lab                 build the built-in lab in a sandbox in this process, twice
-       lab plan [flags]    show what would be done; exit 2 when there is something
-       lab apply [flags]   do it
-       lab status [flags]  what stands
-       lab config          print the built-in config, to begin one's own with
-       lab schema          the JSON schema of the config, for editors
+// program is the command tree.
+func program() *cobra.Command {
+	root := &cobra.Command{Use: "lab", Short: "build, keep and look after the whole lab",
+		Long: `Build, keep and look after the whole lab.
 
-Flags: lab plan -h, lab apply -h, lab status -h. Exit codes: 0 done or nothing to do, 2 changes pending, 3 blocked, 4 refused, 1 error,
-130 interrupted.
-`
+The config is lab.yaml in the current directory, unless --config names another.
+Without any config and without a command, the built-in lab is built in a
+sandbox in this process, twice; nothing outside of it is touched.
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	verb := "apply"
-	if len(args) > 0 && (!strings.HasPrefix(args[0], "-") || cli.IsHelp(args[0])) {
-		verb, args = args[0], args[1:]
-	}
-	switch {
-	case cli.IsHelp(verb):
-		_, err := io.WriteString(stdout, synopsis)
-		return err
-	case slices.Contains([]string{"plan", "apply", "status"}, verb):
-	case verb == "config":
-		_, err := stdout.Write(defaultConfig)
-		return err
-	case verb == "schema":
-		_, err := io.WriteString(stdout, schema)
-		return err
-	default:
-		return cli.Usage("%q: plan, apply, status, config or schema", verb)
-	}
-	c, err := parse(verb, args, stderr)
-	if err != nil {
-		return err
-	}
-	out, err := cli.NewPrinter(stdout, c.output)
-	if err != nil {
-		return err
-	}
-	r := runner{call: c, out: out, started: time.Now()}
-	err = r.run(ctx)
-	if !r.summed { // it ended before there was anything to sum up
-		r.object(nil, -1, err)
-	}
-	return err
+` + cli.ExitCodes,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if configHere() {
+				return cli.Usage("there is a %s here: lab plan, lab apply or lab status; lab apply --sandbox builds it in "+
+					"the sandbox", configFile)
+			}
+			return execute(c, call{verb: "apply", sandbox: true})
+		}}
+	root.AddCommand(planCommand(), applyCommand(), statusCommand(),
+		cli.PrintCommand("config", "print the built-in config, to begin one's own with", string(defaultConfig)),
+		cli.PrintCommand("schema", "print the JSON schema of the config, for editors", schema))
+	return root
+}
+
+// configFile is the config in the current directory.
+const configFile = "lab.yaml"
+
+func configHere() bool {
+	_, err := os.Stat(configFile)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // call is what the command line asks for.
 type call struct {
-	verb, config, env, limit, reviewed, out, output string
+	verb, config, env, limit, reviewed, out string
 
-	sandbox   bool
+	sandbox   bool // nothing outside of this process is touched
 	only      []string
-	confirmed []lab.Confirmation
+	confirmed []string // IDs of changes that may lose data
 }
 
-// inSandbox reports whether nothing outside of this process is to be touched.
-func (c call) inSandbox() bool { return c.sandbox || c.config == "" }
+// command returns a command with the flags that those about a lab have.
+func command(verb, short string) (*cobra.Command, *call) {
+	c := &call{verb: verb}
+	cmd := &cobra.Command{Use: verb, Short: short, Args: cli.Words(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return execute(cmd, *c) }}
+	c.flags(cmd.Flags())
+	return cmd, c
+}
 
-// parse reads the flags of a verb.
-func parse(verb string, args []string, stderr io.Writer) (c call, err error) {
-	flags := flag.NewFlagSet("lab "+verb, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	c.verb = verb
-	var only, confirm cli.List
-	flags.Func("config", "the lab's config `file`; without it, the built-in one, in the sandbox",
+func (c *call) flags(flags *pflag.FlagSet) {
+	flags.FuncP("config", "c", "the lab's config `file`; without it, "+configFile+" in the current directory",
 		func(file string) error {
 			if c.config = file; file == "" {
 				return errors.New("it is empty, which is no file")
 			}
 			return nil
 		})
-	flags.BoolVar(&c.sandbox, "sandbox", false, "build the config in the sandbox instead of for real")
-	flags.StringVar(&c.env, "env", sandboxName,
-		"the environment that may be changed, by its `name`; any other is refused")
+	flags.BoolVar(&c.sandbox, "sandbox", false,
+		"build the config in the sandbox instead of for real, or the built-in one where there is none")
+	flags.StringVar(&c.env, "env", sandboxName, "the environment that may be changed, by its `name`; any other is refused")
 	flags.StringVar(&c.limit, "limit", "",
 		"only the machines that this `pattern` selects, and the databases on them: raspberries:&local:!gitea")
-	flags.Var(&only, "only",
+	flags.StringArrayVar(&c.only, "only", nil,
 		"only changes whose ID matches this `glob`, as file:*, host/pi1/*, pg/erp/* (may be repeated)")
-	switch verb {
-	case "apply":
-		flags.Var(&confirm, "confirm", "the `ID` of a change that may lose data, to confirm it (may be repeated)")
-		flags.StringVar(&c.reviewed, "plan", "",
-			"apply only what this reviewed plan `file` holds, written by plan -out")
-	case "plan":
-		flags.StringVar(&c.out, "out", "", "write the plan as JSON into this `file`")
-	}
-	flags.StringVar(&c.output, "output", "text", "text, or json: an object a line, the last one the summary")
-	words, err := cli.Parse(flags, args)
-	if err != nil {
-		return c, err
-	}
-	if len(words) > 0 {
-		return c, cli.Usage("%q is one word too many", words[0])
-	}
-	c.only = only
-	for _, id := range confirm {
-		c.confirmed = append(c.confirmed, lab.Confirm(id))
-	}
-	return c, nil
 }
+
+func planCommand() *cobra.Command {
+	cmd, c := command("plan", "show what would be done; exit with 2 if there are changes")
+	cmd.Flags().StringVar(&c.out, "out", "", "write the plan as JSON into this `file`")
+	return cmd
+}
+
+func applyCommand() *cobra.Command {
+	cmd, c := command("apply", "do it")
+	cmd.Flags().StringArrayVar(&c.confirmed, "confirm", nil,
+		"the `ID` of a change that may lose data, to confirm it (may be repeated)")
+	cmd.Flags().StringVar(&c.reviewed, "plan", "", "apply only what this reviewed plan `file` holds, written by plan --out")
+	return cmd
+}
+
+func statusCommand() *cobra.Command {
+	cmd, _ := command("status", "show what stands")
+	return cmd
+}
+
+// execute does what the command line asks for.
+func execute(cmd *cobra.Command, c call) error {
+	r := runner{call: c, out: cli.PrinterOf(cmd), started: time.Now()}
+	err := r.run(cmd.Context())
+	if !r.summed { // it ended before there was anything to sum up
+		r.object(nil, -1, err)
+	}
+	return err
+}
+
+// choose returns the config and its name. The built-in one is for the sandbox only.
+func (c call) choose() (name string, data []byte, err error) {
+	name = c.config
+	switch {
+	case name == "" && configHere():
+		name = configFile
+	case name == "" && c.sandbox:
+		return builtIn, defaultConfig, nil
+	case name == "":
+		return "", nil, &lab.Error{Op: "read config", Path: configFile,
+			Hint: "name one: --config FILE; begin one: lab config > " + configFile + "; or try the built-in one: --sandbox",
+			Err:  fs.ErrNotExist}
+	}
+	if data, err = os.ReadFile(name); err != nil {
+		return name, nil, &lab.Error{Op: "read config", Path: name, Hint: "begin one with: lab config", Err: err}
+	}
+	return name, data, nil
+}
+
+// builtIn is the name of the built-in config in messages.
+const builtIn = "built-in config"

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
@@ -47,21 +51,93 @@ type database struct {
 	close func() error
 }
 
+// server returns the database server of the apps, without its password, and with no boundary.
+func (c *PostgresConfig) server() pgprov.Server {
+	return pgprov.Server{Host: c.Host, Port: c.Port, User: c.User, Identity: c.Identity}
+}
+
+// databaseSpec returns what the server must hold, without the passwords.
+func (l *Lab) databaseSpec() pgprov.Spec {
+	return pgprov.Spec{Instances: l.databases(), AllowPG15: l.Postgres.AllowPG15}
+}
+
+// databaseProblems returns what is wrong with the databases of the apps, at places in the document.
+func (l *Lab) databaseProblems() (ps lab.Problems) {
+	c := l.Postgres
+	server, spec := c.server(), l.databaseSpec()
+	ps = append(ps, problemsOf(server.Validate()).Under("postgres")...)
+	for _, p := range problemsOf(spec.Validate()) {
+		if path, ok := strings.CutPrefix(p.Path, "instances"); ok {
+			p.Path = path
+			ps = append(ps, l.ofApps(lab.Problems{p})...)
+		} else {
+			ps = append(ps, lab.Problems{p}.Under("postgres")...)
+		}
+	}
+	ps = append(ps, l.databaseBoundary()...)
+	if l.Stacks == nil || l.Stacks.Postgres == nil {
+		return append(ps, c.missing()...)
+	}
+	return append(ps, c.elsewhere(l.Stacks.Postgres)...)
+}
+
+// missing returns the passwords that are nowhere without a stack that is made with them.
+func (c *PostgresConfig) missing() (ps lab.Problems) {
+	for _, f := range c.passwords() {
+		if f.ref.IsZero() {
+			ps = append(ps, lab.Problem{Path: f.path, Message: "is missing",
+				Hint: `a reference such as "file:~/.arcodange/postgres"; without one, the stacks must have a postgres`})
+		}
+	}
+	return ps
+}
+
+// elsewhere returns why a server that is logged in to with the stack's password cannot be the stack's.
+func (c *PostgresConfig) elsewhere(st *PostgresStack) (ps lab.Problems) {
+	if !c.Password.IsZero() {
+		return nil
+	}
+	if st.Listen == "" {
+		return lab.Problems{{Path: "postgres.host", Text: c.Host,
+			Message: "is the server of stacks.postgres, whose password is used, and that publishes no port",
+			Hint:    "write where it listens, stacks.postgres.listen: IP:5432"}}
+	}
+	there, err := netip.ParseAddrPort(st.Listen)
+	if err != nil {
+		return nil // reported with the stack
+	}
+	const message = "is not where stacks.postgres listens, whose password is used: "
+	if ip, err := netip.ParseAddr(c.Host); err == nil && ip.Unmap() != there.Addr().Unmap() {
+		ps = append(ps, lab.Problem{Path: "postgres.host", Text: c.Host, Message: message + there.Addr().String(),
+			Hint: "write that, or the password of another server"})
+	}
+	if port := cmp.Or(c.Port, 5432); port != int(there.Port()) {
+		ps = append(ps, lab.Problem{Path: "postgres.port", Text: strconv.Itoa(port), Message: message + st.Listen,
+			Hint: "write that, or the password of another server"})
+	}
+	return ps
+}
+
+// secretField is a reference to a secret, and the field that holds it.
+type secretField struct {
+	path string
+	ref  lab.SecretRef
+}
+
+// passwords returns the references to passwords by the fields that hold them.
+func (c *PostgresConfig) passwords() []secretField {
+	return []secretField{{"postgres.password", c.Password}, {"postgres.editorPassword", c.EditorPassword},
+		{"postgres.poolerPassword", c.PoolerPassword}}
+}
+
 // database returns the server of the config. It is nil when there is none.
 func (l *Lab) database(stacks *stackSource) (*database, error) {
 	c := l.Postgres
 	if c == nil {
 		return nil, nil
 	}
-	b, err := l.boundary()
-	if err != nil {
-		return nil, err
-	}
-	d := &database{
-		server: pgprov.Server{Host: c.Host, Port: c.Port, User: c.User, Identity: c.Identity, Boundary: b},
-		spec:   pgprov.Spec{Instances: l.databases(), AllowPG15: c.AllowPG15},
-		close:  func() error { return nil },
-	}
+	d := &database{server: c.server(), spec: l.databaseSpec(), close: func() error { return nil }}
+	d.server.Boundary = l.boundary()
 	d.secrets = func(ctx context.Context, k *lab.Keyring) error {
 		var errs []error
 		secret := func(r lab.SecretRef, otherwise func() (lab.Secret, error)) lab.Secret {

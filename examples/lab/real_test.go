@@ -122,25 +122,25 @@ func TestRealLab(t *testing.T) {
 	write("lab.yaml", fmt.Sprintf(realConfig, ms[0].Host, ms[1].Host, ms[2].Host, ms[0].KeyFile, real.GiteaVersion,
 		real.RunnerVersion))
 	write(compose.LockFile, string(lock.Format()))
-	program := func(args ...string) (string, error) {
+	run := func(args ...string) (string, error) {
 		var out, problems bytes.Buffer
-		err := run(t.Context(), append(args, "-config", filepath.Join(dir, "lab.yaml"), "-env", "test"), &out,
-			&problems)
+		err := cli.Run(t.Context(), program(), append(args, "--config", filepath.Join(dir, "lab.yaml"), "--env", "test"),
+			&out, &problems)
 		return out.String() + problems.String(), err
 	}
 
-	if out, err := program("plan"); !errors.Is(err, cli.ErrPending) {
+	if out, err := run("plan"); !errors.Is(err, cli.ErrPending) {
 		t.Fatalf("the first plan: %v\n%s", err, out)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "secrets")); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("a plan made secrets: %v", err)
 	}
-	out, err := program("apply")
+	out, err := run("apply")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	all := out
-	if out, err = program("plan"); err != nil {
+	if out, err = run("plan"); err != nil {
 		t.Fatalf("the second plan: %v\n%s", err, out)
 	}
 
@@ -192,10 +192,10 @@ func TestRealLab(t *testing.T) {
 		t.Fatal(err)
 	}
 	look(ms[1], "sudo docker rm -f gitea-gitea-1")
-	if out, err = program("apply"); err != nil {
+	if out, err = run("apply"); err != nil {
 		t.Fatalf("after a reboot: %v\n%s", err, out)
 	}
-	if out, err = program("plan"); err != nil {
+	if out, err = run("plan"); err != nil {
 		t.Fatalf("the plan after the repair: %v\n%s", err, out)
 	}
 	if got := query("gitea", "SELECT count(*) FROM action_runner"); got != "2" {

@@ -1,58 +1,122 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 )
 
-// resolver finds out what a config means, and everything that is wrong with it.
+// resolver finds out what a config means, and everything that is wrong with it, without reaching anything.
 type resolver struct {
 	*Lab
-	names    *inventory.Inventory // to check patterns by; nil when it cannot be had
 	problems lab.Problems
+	seen     map[string]bool // what was reported, see report
+}
+
+// report adds problems, each thing once, however many machines it holds for.
+func (r *resolver) report(ps lab.Problems) {
+	for _, p := range ps {
+		message := p.Message + " " + p.Text
+		if strings.HasPrefix(p.Message, sameAs) {
+			message = sameAs
+		}
+		if key := p.Path + " " + message; !r.seen[key] {
+			r.seen[key] = true
+			r.problems = append(r.problems, p)
+		}
+	}
 }
 
 // collect takes in an error of what is at a place in the config.
 func (r *resolver) collect(place string, err error) {
 	var more lab.Problems
 	if errors.As(err, &more) {
-		r.problems = append(r.problems, more.Under(place)...)
+		r.report(more.Under(place))
 	} else if err != nil {
-		r.problems.Add(place, "%v", err)
+		r.report(lab.Problems{{Path: place, Message: err.Error(), Hint: strings.Join(lab.Hints(err), "; ")}})
 	}
 }
 
-// resolve validates what the config means, and fills in what follows from it.
-func (l *Lab) resolve() error {
-	r := &resolver{Lab: l}
+func problemsOf(err error) (ps lab.Problems) {
+	if err != nil && !errors.As(err, &ps) {
+		ps.Add("", "%v", err)
+	}
+	return ps
+}
+
+// resolve validates what the config means, and fills in what follows from it. shape is what is known to be
+// wrong with its form: what follows from that is not reported.
+func (l *Lab) resolve(shape error) error {
+	r := &resolver{Lab: l, seen: map[string]bool{}}
 	if l.Environment == "" {
 		l.Environment = sandboxName
 	}
-	r.hosts()
+	r.environment()
+	r.hosts(problemsOf(shape))
 	r.apps()
-	r.placements()
-	r.databases()
-	r.stacks()
-	r.collect("system", l.System.Validate().Err())
-	r.problems = append(r.problems, l.validateMachines(r.problems)...)
+	r.boundary()
+	r.sources()
+	ctx, from := context.Background(), l.dummies()
+	stages := l.outline()
+	for _, st := range stages {
+		if st.problems != nil {
+			r.report(st.problems())
+		}
+	}
+	wrong := map[string]bool{} // components that are wrong in themselves, by their places
+	for _, st := range stages {
+		for _, c := range st.components {
+			r.on(c)
+			ps := c.validate().Under(c.place)
+			wrong[c.place] = len(ps) > 0
+			r.report(ps)
+		}
+	}
+	if l.Stacks != nil {
+		r.report(l.Stacks.validate().Under("stacks"))
+	}
+	for _, h := range l.Hosts {
+		r.machine(ctx, h, stages, wrong, from)
+	}
 	return r.problems.Err()
 }
 
-func (r *resolver) hosts() {
-	var err error
-	r.inventory, err = inventory.New(r.Inventory)
+// environmentName is what an environment may be called: it is a line of a file, and a flag.
+var environmentName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+func (r *resolver) environment() {
+	if !environmentName.MatchString(r.Environment) {
+		r.report(lab.Problems{{Path: "environment", Text: r.Environment,
+			Message: "is not a name: 1 to 63 letters, digits, . _ and -, a letter or a digit first"}})
+	}
+}
+
+// hosts makes the inventory. One that is wrong has what is right, to validate the rest by.
+func (r *resolver) hosts(shape lab.Problems) {
+	var known lab.Problems // about the inventory, with the paths that it gives them
+	for _, p := range shape {
+		if rest, ok := strings.CutPrefix(p.Path, "inventory"); ok && p.Message != "a duplicate key" {
+			p.Path = strings.TrimPrefix(rest, ".")
+			known = append(known, p)
+		}
+	}
+	inv, err := inventory.New(r.Inventory)
 	r.collect("inventory", err)
-	if r.names = r.inventory; r.names == nil {
-		r.names = namesOnly(r.Inventory)
+	if known = append(known, problemsOf(err)...); len(known) > 0 {
+		inv = inventory.Partial(r.Inventory, known)
+	}
+	if r.inventory = inv; inv == nil {
 		return
 	}
-	for _, h := range r.inventory.Hosts() {
+	for _, h := range inv.Hosts() {
 		if !h.Local {
 			r.Hosts = append(r.Hosts, h)
 		}
@@ -69,98 +133,23 @@ func (r *resolver) apps() {
 		for _, e := range envs {
 			inst := lab.App(a.Name).In(e)
 			r.collect(fmt.Sprintf("apps[%d]", i), nameOf(lab.ValidateInstances([]lab.Instance{inst})))
-			r.Instances = append(r.Instances, inst)
+			r.Instances, r.apped = append(r.Instances, inst), append(r.apped, fmt.Sprintf("apps[%d]", i))
 		}
 	}
 	if len(r.problems) == before {
-		r.collect("apps", lab.ValidateInstances(r.Instances))
+		r.report(r.ofApps(problemsOf(lab.ValidateInstances(r.Instances))))
 	}
 }
 
-func (r *resolver) placements() {
-	for i, p := range r.Resources {
-		path := fmt.Sprintf("resources[%d]", i)
-		r.collect(path+".state", p.State.Validate())
-		r.placed = append(r.placed, r.selected(path+".on", p.On))
-		for j, res := range p.State {
-			if f, ok := res.(host.File); ok && f.Source != "" && !filepath.IsAbs(f.Source) {
-				f.Source = filepath.Join(string(r.dir), f.Source)
-				r.Resources[i].State[j] = f
-			}
+// ofApps returns problems whose paths begin with the index of an instance, with the app instead.
+func (l *Lab) ofApps(ps lab.Problems) (out lab.Problems) {
+	for _, p := range ps {
+		if n, _, ok := indexOf(resourceIndex, p.Path); ok && n < len(l.apped) {
+			p.Path = l.apped[n]
 		}
+		out = append(out, p)
 	}
-}
-
-// selected returns the names of the hosts that a pattern selects.
-func (r *resolver) selected(place, pattern string) (names []string) {
-	if r.names == nil {
-		return nil
-	}
-	hosts, err := r.names.Select(pattern)
-	r.collect(place, err)
-	for _, h := range hosts {
-		names = append(names, h.Name)
-	}
-	return names
-}
-
-func (r *resolver) databases() {
-	p := r.Postgres
-	if p == nil || r.Stacks != nil && r.Stacks.Postgres != nil {
-		return
-	}
-	for _, f := range []struct {
-		name string
-		ref  lab.SecretRef
-	}{{"password", p.Password}, {"editorPassword", p.EditorPassword}, {"poolerPassword", p.PoolerPassword}} {
-		if f.ref.IsZero() {
-			r.problems = append(r.problems, lab.Problem{Path: "postgres." + f.name, Message: "is missing",
-				Hint: `a reference such as "file:~/.arcodange/postgres"; without one, the stacks must have a postgres`})
-		}
-	}
-}
-
-func (r *resolver) stacks() {
-	c := r.Stacks
-	if c == nil {
-		return
-	}
-	if c.Postgres != nil {
-		r.selected("stacks.postgres.on", c.Postgres.On)
-	}
-	if c.Gitea != nil {
-		r.selected("stacks.gitea.on", c.Gitea.On)
-	}
-	if c.Runner != nil {
-		r.selected("stacks.runner.on", c.Runner.On)
-	}
-	r.collect("stacks", c.validate().Err())
-}
-
-// namesOnly returns an inventory in which every name is known and every group has hosts, to check
-// patterns by when the real one is wrong. It is nil when not even that can be had.
-func namesOnly(spec inventory.Spec) *inventory.Inventory {
-	var s inventory.Spec
-	seen := map[string]bool{}
-	var all []string
-	for _, h := range spec.Hosts {
-		if !seen[h.Name] {
-			seen[h.Name] = true
-			s.Hosts = append(s.Hosts, inventory.HostSpec{Name: h.Name})
-			all = append(all, h.Name)
-		}
-	}
-	for _, g := range spec.Groups {
-		if !seen[g.Name] {
-			seen[g.Name] = true
-			s.Groups = append(s.Groups, inventory.GroupSpec{Name: g.Name, Hosts: all})
-		}
-	}
-	inv, err := inventory.New(s)
-	if err != nil {
-		return nil
-	}
-	return inv
+	return out
 }
 
 // nameOf drops the index that a list of one gives its problems, and calls the app by the key that
@@ -175,4 +164,139 @@ func nameOf(err error) error {
 		out[i].Path = map[string]string{"[0].app": "name", "[0].env": "envs"}[p.Path]
 	}
 	return out
+}
+
+// sources resolves the names of local files, which are relative to the config.
+func (r *resolver) sources() {
+	for _, p := range r.Resources {
+		for j, res := range p.State {
+			if named, ok := res.(host.Relative); ok {
+				p.State[j] = named.From(string(r.dir))
+			}
+		}
+	}
+}
+
+// on validates the pattern of a component, as far as it is known what it selects.
+func (r *resolver) on(c component) {
+	if c.on == "" || r.inventory == nil {
+		return
+	}
+	place := c.place + ".on"
+	hosts, err := r.inventory.Select(c.on)
+	r.collect(place, err)
+	if err != nil || !r.inventory.Sure(c.on) {
+		return
+	}
+	names := func(hosts []*inventory.Host) string {
+		var names []string
+		for _, h := range hosts {
+			names = append(names, h.Name)
+		}
+		return strings.Join(names, ", ")
+	}
+	switch reached := r.Lab.hosts(c); {
+	case len(reached) == 0:
+		r.report(lab.Problems{{Path: place, Text: c.on, Message: "selects no machine that is reached over SSH, only " +
+			names(hosts)}})
+	case c.one && len(reached) > 1:
+		r.report(lab.Problems{{Path: place, Text: c.on, Hint: "name one of them",
+			Message: fmt.Sprintf("selects %d machines where one is needed: %s", len(reached), names(reached))}})
+	}
+}
+
+// machine validates what a machine would be in all stages: what the components do not know of each other.
+func (r *resolver) machine(ctx context.Context, h *inventory.Host, stages []stage, wrong map[string]bool, from sources) {
+	for _, p := range r.Lab.machine(h).Validate() {
+		if p.Path != "domain" {
+			p.Path = "inventory.hosts." + h.Name
+		}
+		r.report(lab.Problems{p})
+	}
+	var before pieces // of the stages before
+	for _, st := range stages {
+		var all pieces
+		for _, c := range st.components {
+			some, err := r.all(ctx, []component{c}, h, from)
+			if err != nil && !wrong[c.place] {
+				r.report(problemsAt(c.place, err))
+			}
+			for _, p := range some {
+				if !slices.ContainsFunc(all, p.same) {
+					all = append(all, p)
+				}
+			}
+		}
+		r.state(all, all.state().Validate(), wrong)
+		r.report(all.placed(all.state().CheckSources()))
+		both := append(slices.Clone(before), all.notIn(before)...)
+		r.state(both, both.contested().Err(), wrong)
+		before = both
+	}
+}
+
+// state reports what is wrong with a state of a machine, but for what a component that is wrong in itself
+// has reported in its own words.
+func (r *resolver) state(all pieces, err error, wrong map[string]bool) {
+	for _, p := range problemsOf(err) {
+		n, _, ok := indexOf(resourceIndex, p.Path)
+		if ok && n < len(all) && wrong[all[n].place] {
+			other, _, same := indexOf(sameIndex, p.Message)
+			if same && other < len(all) && all[other].place == all[n].place || all.own(n, p) {
+				continue
+			}
+		}
+		r.report(all.placed(lab.Problems{p}))
+	}
+}
+
+// own reports whether a problem is one of the resource at the index by itself.
+func (ps pieces) own(n int, p lab.Problem) bool {
+	for _, o := range problemsOf(host.State{ps[n].Resource}.Validate()) {
+		if o.Message == p.Message && o.Text == p.Text {
+			return true
+		}
+	}
+	return false
+}
+
+// notIn returns the pieces without the resources that the others have just so.
+func (ps pieces) notIn(others pieces) (out pieces) {
+	for _, p := range ps {
+		if !slices.ContainsFunc(others, func(o piece) bool { return reflect.DeepEqual(o.Resource, p.Resource) }) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// contested returns what resources of different stages would change back and forth at every run: paths that
+// two of them claim, and what is made of files and is there twice. That two stages want the same package or
+// unit is none of that.
+func (ps pieces) contested() (out lab.Problems) {
+	for _, p := range ps.state().Conflicts() {
+		if n, _, ok := indexOf(resourceIndex, p.Path); ok && strings.HasPrefix(p.Message, sameAs) && !claims(ps[n].Resource) {
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// claims reports whether a resource determines everything about a path, or is made of some that may.
+func claims(r host.Resource) bool {
+	if _, set := r.(host.Set); set {
+		return true
+	}
+	related, ok := r.(host.Related)
+	return ok && slices.ContainsFunc(related.Relations().Claims, func(c host.Claim) bool { return !c.Part })
+}
+
+// problemsAt returns an error as problems, those that have no place of their own at this one.
+func problemsAt(place string, err error) lab.Problems {
+	var ps lab.Problems
+	if errors.As(err, &ps) {
+		return ps
+	}
+	return lab.Problems{{Path: place, Message: err.Error(), Hint: strings.Join(lab.Hints(err), "; ")}}
 }

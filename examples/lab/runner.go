@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
+	"strings"
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -24,13 +24,10 @@ type runner struct {
 	started  time.Time
 }
 
-func (r *runner) run(ctx context.Context) (err error) {
-	name, data := "lab.yaml", defaultConfig
-	if r.config != "" {
-		if data, err = os.ReadFile(r.config); err != nil {
-			return &lab.Error{Op: "read config", Path: r.config, Hint: "begin one with: lab config", Err: err}
-		}
-		name = r.config
+func (r *runner) run(ctx context.Context) error {
+	name, data, err := r.choose()
+	if err != nil {
+		return err
 	}
 	if r.lab, err = ReadConfig(name, data); err != nil {
 		return err
@@ -38,17 +35,18 @@ func (r *runner) run(ctx context.Context) (err error) {
 	if err := r.lab.limit(r.limit); err != nil {
 		return err
 	}
+	r.about(name)
 	if r.call.reviewed != "" {
 		if r.reviewed, err = cli.Reviewed(r.call.reviewed); err != nil {
 			return err
 		}
 	}
-	if r.verb == "apply" && !r.inSandbox() && r.lab.Environment != r.env {
-		return &lab.Error{Op: "apply", Target: name, Hint: "if you mean it: -env " + r.lab.Environment,
+	if r.verb == "apply" && !r.sandbox && r.lab.Environment != r.env {
+		return &lab.Error{Op: "apply", Target: name, Hint: "if you mean it: --env " + r.lab.Environment,
 			Err: fmt.Errorf("%w: the config is of environment %q, and only %q may be changed",
 				lab.ErrRefused, r.lab.Environment, r.env)}
 	}
-	if r.inSandbox() {
+	if r.sandbox {
 		r.site, err = r.lab.sandbox(ctx)
 	} else {
 		r.site, err = r.lab.real()
@@ -66,6 +64,27 @@ func (r *runner) run(ctx context.Context) (err error) {
 	}
 	return r.apply(ctx)
 }
+
+// about says what the run is about: which config, which environment, and the sandbox or the machines.
+func (r *runner) about(config string) {
+	var machines []string
+	for _, h := range r.lab.chosen() {
+		machines = append(machines, h.Name)
+	}
+	environment, where := r.lab.Environment, strings.Join(machines, ", ")
+	switch {
+	case r.sandbox:
+		environment, where = sandboxName, "sandbox: nothing outside of this process is touched"
+	case len(machines) > maxNamed:
+		where = fmt.Sprintf("%s and %d more", strings.Join(machines[:maxNamed], ", "), len(machines)-maxNamed)
+	}
+	r.out.Object(map[string]any{"type": "run", "verb": r.verb, "config": config, "environment": environment,
+		"sandbox": r.sandbox, "machines": machines})
+	r.out.Printf("%s, environment %s, %s\n", config, environment, where)
+}
+
+// maxNamed is how many machines the first line names.
+const maxNamed = 8
 
 // plan shows what would be done, and writes it into the file unless that has no name.
 func (r *runner) plan(ctx context.Context, file string) error {
@@ -126,18 +145,21 @@ func writePlan(file string, plans []*lab.Plan) error {
 
 // apply builds the lab, and plans it again.
 func (r *runner) apply(ctx context.Context) error {
-	if r.inSandbox() {
-		r.out.Printf("Building %d machines in the sandbox; nothing outside of this process is touched.\n",
-			len(r.site.machines))
+	if r.sandbox {
+		r.out.Printf("Building %d machines.\n", len(r.site.machines))
 		if r.site.database != nil {
 			r.out.Printf("The apps' databases are in %s.\n", r.site.database.about)
 		}
 	}
+	var confirmations []lab.Confirmation
+	for _, id := range r.confirmed {
+		confirmations = append(confirmations, lab.Confirm(id))
+	}
 	results, err := r.stages.Apply(ctx, pipeline.Options{
-		Apply: &lab.ApplyOptions{Events: r.out.Event, Confirmed: r.confirmed},
+		Apply: &lab.ApplyOptions{Events: r.out.Event, Confirmed: confirmations},
 		Planned: func(stage string, p *lab.Plan) error {
 			r.out.Printf("\n%s: %s\n", stage, p.Summary())
-			if r.out.JSON || !r.inSandbox() {
+			if r.out.JSON || !r.sandbox {
 				r.out.Plan(p)
 			}
 			if r.call.reviewed != "" {

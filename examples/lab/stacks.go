@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/stack"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 )
 
 // StacksConfig are the compose stacks beside the cluster. Their secrets are made once, by a plan
@@ -19,7 +22,7 @@ import (
 type StacksConfig struct {
 	Docker []string `yaml:"docker"` // packages of the engine; empty means that it is there already
 
-	// Lock is the file that pins the images, see stack -h; empty means compose.lock.yaml beside the config.
+	// Lock is the file that pins the images, see stack --help; empty means compose.lock.yaml beside the config.
 	Lock string `yaml:"lock"`
 
 	Secrets  string         `yaml:"secrets,required"` // a directory here, mode 0700: "~/.arcodange/stacks"
@@ -74,6 +77,9 @@ func (c *StacksConfig) postgres(secret secrets) stack.Postgres {
 	return pg
 }
 
+// postgresName is the name of the project of the database server.
+func (c *StacksConfig) postgresName() string { return cmp.Or(c.Postgres.Name, "postgres") }
+
 // giteaHere reports whether Gitea's database is on the server of the stacks.
 func (c *StacksConfig) giteaHere() bool {
 	return c.Postgres != nil && c.Gitea != nil && c.Gitea.Database.Host == ""
@@ -84,7 +90,7 @@ func (c *StacksConfig) gitea(secret secrets, keys stack.GiteaKeys) stack.Gitea {
 	g := c.Gitea.Gitea
 	g.Keys, g.Database.Password, g.RunnerToken = keys, secret(giteaDatabaseSecret), secret(runnerTokenSecret)
 	if c.giteaHere() {
-		g.Networks = append(slices.Clone(g.Networks), cmp.Or(c.Postgres.Name, "postgres")+"_default")
+		g.Networks = append(slices.Clone(g.Networks), c.postgresName()+"_default")
 	}
 	return g
 }
@@ -99,26 +105,129 @@ func (c *StacksConfig) runner(secret secrets, machine string) stack.ActRunner {
 	return r
 }
 
-// validate returns what is wrong with the stacks, whatever their secrets are.
+// postgresStack returns the database server as a component.
+func (l *Lab) postgresStack() component {
+	c := l.Stacks
+	return component{place: "stacks.postgres", on: c.Postgres.On, one: true,
+		validate: func() lab.Problems { return c.postgres(anySecret).Validate() },
+		pieces: func(ctx context.Context, _ *inventory.Host, from sources) ([]piece, error) {
+			secret, missing := asked(ctx, from.secrets)
+			pg := c.postgres(secret)
+			if err := missing(); err != nil {
+				return nil, err // what is wrong with the stack follows from it
+			}
+			pg.Lock = from.lock
+			st, err := pg.Stack()
+			return c.running("stacks.postgres", st, err)
+		}}
+}
+
+// giteaStack returns the forge as a component.
+func (l *Lab) giteaStack() component {
+	c := l.Stacks
+	return component{place: "stacks.gitea", on: c.Gitea.On, one: true, validate: l.validateGitea,
+		pieces: func(ctx context.Context, _ *inventory.Host, from sources) ([]piece, error) {
+			secret, missing := asked(ctx, from.secrets)
+			keys, err := stack.NewGiteaKeys(ctx, from.secrets)
+			g := c.gitea(secret, keys)
+			if err := errors.Join(err, missing()); err != nil {
+				return nil, err
+			}
+			g.Lock = from.lock
+			st, err := g.Stack()
+			if c.giteaHere() {
+				st.After = append(st.After, compose.Stack{Name: c.postgresName()}.Running())
+			}
+			return c.running("stacks.gitea", st, err)
+		}}
+}
+
+// validateGitea returns what is wrong with the forge, and with where its database is.
+func (l *Lab) validateGitea() lab.Problems {
+	c := l.Stacks
+	some := anySecret("")
+	ps := c.gitea(anySecret, stack.GiteaKeys{SecretKey: some, InternalToken: some, JWTSecret: some}).Validate()
+	if c.Gitea.Database.Host != "" {
+		return ps
+	}
+	if c.Postgres == nil {
+		return append(ps, lab.Problem{Path: "database.host", Message: "is empty, and there is no stacks.postgres",
+			Hint: "add the stack, or write the address of the database server"})
+	}
+	here, there := l.hosts(l.postgresStack()), l.hosts(component{on: c.Gitea.On})
+	if len(here) == 1 && len(there) == 1 && here[0] != there[0] {
+		ps = append(ps, lab.Problem{Path: "database.host", Message: fmt.Sprintf(
+			"is empty, which is right beside stacks.postgres only: that is on %s, and Gitea on %s", here[0].Name, there[0].Name),
+			Hint: "select the same machine, or write the address of the database server"})
+	}
+	return ps
+}
+
+// runnerStack returns the runners of jobs as a component.
+func (l *Lab) runnerStack() component {
+	c := l.Stacks
+	return component{place: "stacks.runner", on: c.Runner.On, validate: c.validateRunner,
+		pieces: func(ctx context.Context, h *inventory.Host, from sources) ([]piece, error) {
+			secret, missing := asked(ctx, from.secrets)
+			r := c.runner(secret, h.Name)
+			if err := missing(); err != nil {
+				return nil, err
+			}
+			r.Lock = from.lock
+			st, err := r.Stack()
+			return c.running("stacks.runner", st, err)
+		}}
+}
+
+// validateRunner returns what is wrong with the runners, whatever machine they are on.
+func (c *StacksConfig) validateRunner() (ps lab.Problems) {
+	if c.Gitea == nil {
+		ps.Add("", "runners need a gitea to work for")
+		return ps
+	}
+	ps = c.runner(anySecret, "machine").Validate()
+	if c.Runner.Instance != "" {
+		return ps
+	}
+	return slices.DeleteFunc(ps, func(p lab.Problem) bool { return p.Path == "instance" }) // it is Gitea's rootURL
+}
+
+// validate returns what is wrong with the stacks together.
 func (c *StacksConfig) validate() (ps lab.Problems) {
-	some := lab.NewSecret(strings.Repeat("x", 43))
-	secret := func(string) lab.Secret { return some }
-	if c.Postgres != nil {
-		ps = append(ps, c.postgres(secret).Validate().Under("postgres")...)
+	published := map[string]string{} // field by address
+	for _, f := range c.published() {
+		if other, ok := published[f.address]; ok {
+			ps = append(ps, lab.Problem{Path: f.path, Text: f.address, Message: "is the address of " + other + " too",
+				Hint: "give one of them another port"})
+		}
+		published[f.address] = "stacks." + f.path
 	}
-	if c.Gitea != nil {
-		keys := stack.GiteaKeys{SecretKey: some, InternalToken: some, JWTSecret: some}
-		ps = append(ps, c.gitea(secret, keys).Validate().Under("gitea")...)
-	}
-	if c.Runner != nil {
-		if c.Gitea == nil {
-			ps.Add("runner", "runners need a gitea to work for")
-		} else {
-			ps = append(ps, c.runner(secret, "machine").Validate().Under("runner")...)
+	for i, name := range c.Docker {
+		for _, p := range (host.Package{Name: name}).Validate() {
+			p.Path = fmt.Sprintf("docker[%d]", i)
+			ps = append(ps, p)
 		}
 	}
 	return ps
 }
+
+// publication is an address at which a stack publishes a port, and the field that says so.
+type publication struct{ path, address string }
+
+// published returns the addresses at which the stacks publish ports.
+func (c *StacksConfig) published() (out []publication) {
+	if c.Postgres != nil {
+		out = append(out, publication{"postgres.listen", c.Postgres.Listen})
+	}
+	if c.Gitea != nil {
+		out = append(out, publication{"gitea.listenHTTP", c.Gitea.ListenHTTP},
+			publication{"gitea.listenSSH", c.Gitea.ListenSSH})
+	}
+	return slices.DeleteFunc(out, func(p publication) bool { return p.address == "" })
+}
+
+// anySecret is a secret to validate with: as long as those that a keyring makes.
+func anySecret(string) lab.Secret { return lab.NewSecret(strings.Repeat("x", 43)) }
 
 // stackSource is what the stacks are made of: the lock, and where their secrets are kept.
 type stackSource struct {
@@ -142,29 +251,59 @@ func (l *Lab) stackSource() (*stackSource, error) {
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, &lab.Error{Op: "read lock of images", Path: file,
-			Hint: "pin the images with the program stack: stack lock -host USER@ADDR DIR", Err: err}
+		return nil, lab.Problems{{Path: "stacks.lock", Text: file, Message: "the lock of the images cannot be read: " + reason(err),
+			Hint: "pin the images with the program stack: stack lock --host USER@ADDR DIR"}}
 	}
 	lock, err := compose.ReadLock(file, data)
 	if err != nil {
 		return nil, err
 	}
+	var ps lab.Problems
+	for _, f := range c.imageFields() {
+		if _, ok := lock[f.image]; !ok && !strings.Contains(f.image, "@") {
+			ps = append(ps, lab.Problem{Path: f.path, Text: f.image, Message: "is not pinned in " + file,
+				Hint: "pin it with the program stack: stack lock --host USER@ADDR DIR"})
+		}
+	}
+	if len(ps) > 0 {
+		return nil, ps
+	}
 	dir, err := l.dir.Path(c.Secrets)
 	return &stackSource{lock, lab.SecretDir{Path: dir}}, err
 }
 
+// reason returns an error of a file without its name.
+func reason(err error) string {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err.Error()
+	}
+	return err.Error()
+}
+
 // images are the images of all stacks.
 func (c *StacksConfig) images() (names []string) {
-	if c.Postgres != nil {
-		names = append(names, c.Postgres.Image)
-	}
-	if c.Gitea != nil {
-		names = append(names, c.Gitea.Image)
-	}
-	if c.Runner != nil {
-		names = append(names, c.Runner.Image)
+	for _, f := range c.imageFields() {
+		names = append(names, f.image)
 	}
 	return names
+}
+
+// imageField is an image, and the field that names it.
+type imageField struct{ path, image string }
+
+// imageFields are the images of all stacks by the fields that name them.
+func (c *StacksConfig) imageFields() (fields []imageField) {
+	if c.Postgres != nil {
+		fields = append(fields, imageField{"stacks.postgres.image", c.Postgres.Image})
+	}
+	if c.Gitea != nil {
+		fields = append(fields, imageField{"stacks.gitea.image", c.Gitea.Image})
+	}
+	if c.Runner != nil {
+		fields = append(fields, imageField{"stacks.runner.image", c.Runner.Image})
+	}
+	return fields
 }
 
 // asked returns secrets of the keyring, and a function that returns the errors of those that it did
@@ -178,78 +317,21 @@ func asked(ctx context.Context, k *lab.Keyring) (secrets, func() error) {
 	}, func() error { return errors.Join(errs...) }
 }
 
-// setup returns the stacks of stage 02_setup by the machines that they are on.
-func (l *Lab) setup(ctx context.Context, lock compose.Lock, k *lab.Keyring) (map[string][]compose.Stack, error) {
-	c := l.Stacks
-	out := map[string][]compose.Stack{}
-	place := func(on string, st compose.Stack, err error) error {
-		if err != nil {
-			return err
-		}
-		hosts, err := l.inventory.Select(on)
-		for _, h := range hosts {
-			out[h.Name] = append(out[h.Name], st)
-		}
-		return err
-	}
-	secret, missing := asked(ctx, k)
-	var errs []error
-	var after []string
-	if c.Postgres != nil {
-		pg := c.postgres(secret)
-		pg.Lock = lock
-		st, err := pg.Stack()
-		errs = append(errs, place(c.Postgres.On, st, err))
-		after = append(after, st.Running())
-	}
-	if c.Gitea != nil {
-		keys, err := stack.NewGiteaKeys(ctx, k)
-		errs = append(errs, err)
-		g := c.gitea(secret, keys)
-		g.Lock = lock
-		st, err := g.Stack()
-		st.After = append(st.After, after...)
-		errs = append(errs, place(c.Gitea.On, st, err))
-	}
-	if err := missing(); err != nil {
-		return nil, err // what is wrong with the stacks follows from it
-	}
-	return out, errors.Join(errs...)
-}
-
-// runners returns the stacks of stage 03_cicd by the machines that they are on.
-func (l *Lab) runners(ctx context.Context, lock compose.Lock, k *lab.Keyring) (map[string][]compose.Stack, error) {
-	out := map[string][]compose.Stack{}
-	if l.Stacks.Runner == nil {
-		return out, nil
-	}
-	hosts, err := l.inventory.Select(l.Stacks.Runner.On)
+// running returns a stack with what its machine needs to run it.
+func (c *StacksConfig) running(place string, st compose.Stack, err error) (out []piece, _ error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, missing := asked(ctx, k)
-	var errs []error
-	for _, h := range hosts {
-		r := l.Stacks.runner(secret, h.Name)
-		r.Lock = lock
-		st, err := r.Stack()
-		errs = append(errs, err)
-		out[h.Name] = append(out[h.Name], st)
-	}
-	if err := missing(); err != nil {
-		return nil, err
-	}
-	return out, errors.Join(errs...)
-}
-
-// engine returns what a machine needs to run stacks.
-func (c *StacksConfig) engine() (s host.State) {
-	for _, p := range c.Docker {
-		s = append(s, host.Package{Name: p})
+	for i, p := range c.Docker {
+		out = append(out, piece{Resource: host.Package{Name: p}, place: fmt.Sprintf("stacks.docker[%d]", i)})
 	}
 	if len(c.Docker) > 0 {
 		yes := true
-		s = append(s, host.Unit{Name: "docker.service", Enabled: &yes, State: host.Started})
+		out = append(out, piece{Resource: host.Unit{Name: "docker.service", Enabled: &yes, State: host.Started},
+			place: "stacks.docker"})
 	}
-	return s
+	for _, engine := range out {
+		st.After = append(st.After, engine.ID())
+	}
+	return append(out, piece{Resource: st, place: place}), nil
 }

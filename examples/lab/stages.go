@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
@@ -27,81 +28,127 @@ const (
 	databaseStage = "postgres"
 )
 
-// stages returns the stages of the lab. Each comes after the one before it, but for the databases,
-// which need no runners.
-func (l *Lab) stages(s *site) []pipeline.Stage {
-	stages := []pipeline.Stage{l.systemStage(s)}
+// stage is a stage of the lab, as the config asks for it.
+type stage struct {
+	name, after string // after is empty when it comes after none
+
+	components []component // what its machines have; empty when it is not of machines
+	serial     bool        // one machine after the other
+
+	// A stage that is not of machines has these instead: problems returns what is wrong with it, at places in
+	// the document; plan plans it.
+	problems func() lab.Problems
+	plan     func(*site) pipeline.Planner
+}
+
+// outline returns the stages of the lab. Each comes after the one before it, but for the databases,
+// which need no runners. A component that is added here is validated before anything is dialled, and
+// planned, without more.
+func (l *Lab) outline() []stage {
+	all := []stage{{name: systemStage, components: append([]component{l.base()}, l.placements()...),
+		serial: l.System.Reboot}} // never two machines down at once
 	before := systemStage
-	if l.Stacks != nil && (l.Stacks.Postgres != nil || l.Stacks.Gitea != nil) {
-		stages = append(stages, l.stackStage(setupStage, s, l.setup, before))
+	var setup []component
+	if l.Stacks != nil && l.Stacks.Postgres != nil {
+		setup = append(setup, l.postgresStack())
+	}
+	if l.Stacks != nil && l.Stacks.Gitea != nil {
+		setup = append(setup, l.giteaStack())
+	}
+	if len(setup) > 0 {
+		all = append(all, stage{name: setupStage, after: before, components: setup})
 		before = setupStage
 	}
 	if l.Stacks != nil && l.Stacks.Runner != nil {
-		stages = append(stages, l.stackStage(runnersStage, s, l.runners, before))
+		all = append(all, stage{name: runnersStage, after: before, components: []component{l.runnerStack()}})
 	}
 	if l.Postgres != nil {
-		stages = append(stages, l.databaseStage(s, before))
+		all = append(all, stage{name: databaseStage, after: before, problems: l.databaseProblems, plan: l.databasePlan})
 	}
-	return stages
+	return all
 }
 
-// systemStage plans the base of every machine, and what is placed on it.
-func (l *Lab) systemStage(s *site) pipeline.Stage {
-	fleet := host.Fleet{Machines: s.machines}
-	if l.System.Reboot {
-		fleet.Serial = 1 // never two machines down at once
+// stages returns the stages as they are planned and applied on a site.
+func (l *Lab) stages(s *site) (out []pipeline.Stage) {
+	for _, st := range l.outline() {
+		p := pipeline.Stage{Name: st.name}
+		if st.after != "" {
+			p.After = []string{st.after}
+		}
+		if p.Plan = l.machinePlan(st, s); st.plan != nil {
+			p.Plan = st.plan(s)
+		}
+		out = append(out, p)
 	}
-	return pipeline.Stage{Name: systemStage, Plan: pipeline.Machines(fleet, func(m *host.Machine) (host.State, error) {
+	return out
+}
+
+// machinePlan plans the components of a stage on the machines that have any.
+func (l *Lab) machinePlan(st stage, s *site) pipeline.Planner {
+	return func(ctx context.Context, only *pipeline.Selection) (*lab.Plan, error) {
+		from := sources{}
+		plan := func(ctx context.Context, only *pipeline.Selection, k *lab.Keyring) (*lab.Plan, error) {
+			from.secrets = k
+			states, err := l.states(ctx, st, s, from)
+			if err != nil {
+				return nil, err
+			}
+			f := host.Fleet{Machines: slices.DeleteFunc(slices.Clone(s.machines), func(m *host.Machine) bool {
+				_, has := states[m]
+				return !has
+			})}
+			if st.serial {
+				f.Serial = 1
+			}
+			return pipeline.Machines(f, func(m *host.Machine) (host.State, error) { return states[m], nil })(ctx, only)
+		}
+		if s.stacks == nil {
+			return plan(ctx, only, nil)
+		}
+		from.lock = s.stacks.lock
+		return pipeline.Secrets(s.stacks.sink, plan)(ctx, only)
+	}
+}
+
+// states returns what the machines of a site should be in a stage, for those that have anything of it.
+func (l *Lab) states(ctx context.Context, st stage, s *site, from sources) (map[*host.Machine]host.State, error) {
+	states := map[*host.Machine]host.State{}
+	var errs []error
+	for _, m := range s.machines {
 		h, err := l.inventory.Host(m.Name())
 		if err != nil {
 			return nil, err
 		}
-		return l.state(h)
-	})}
-}
-
-// stacksOf returns the stacks of a stage by the machines that they are on, with secrets of the keyring.
-type stacksOf func(context.Context, compose.Lock, *lab.Keyring) (map[string][]compose.Stack, error)
-
-// stackStage plans the stacks on the machines that have any.
-func (l *Lab) stackStage(name string, s *site, stacks stacksOf, after ...string) pipeline.Stage {
-	plan := func(ctx context.Context, only *pipeline.Selection, k *lab.Keyring) (*lab.Plan, error) {
-		placed, err := stacks(ctx, s.stacks.lock, k)
-		if err != nil {
-			return nil, err
+		all, err := l.all(ctx, st.components, h, from)
+		if err == nil && len(all) > 0 {
+			states[m], err = l.resolved(all)
 		}
-		f := host.Fleet{Machines: slices.DeleteFunc(slices.Clone(s.machines), func(m *host.Machine) bool {
-			return len(placed[m.Name()]) == 0
-		})}
-		return pipeline.Machines(f, func(m *host.Machine) (host.State, error) {
-			state := l.Stacks.engine()
-			var engine []string
-			for _, r := range state {
-				engine = append(engine, r.ID())
-			}
-			for _, st := range placed[m.Name()] {
-				st.After = append(slices.Clone(st.After), engine...)
-				state = append(state, st)
-			}
-			return state, nil
-		})(ctx, only)
+		if err != nil && !slices.ContainsFunc(errs, func(o error) bool { return o.Error() == err.Error() }) {
+			errs = append(errs, err) // what keeps one secret from being read does so for all machines
+		}
 	}
-	return pipeline.Stage{Name: name, After: after, Plan: pipeline.Secrets(s.stacks.sink, plan)}
+	return states, errors.Join(errs...)
 }
 
-// databaseStage provisions the apps' databases.
-func (l *Lab) databaseStage(s *site, after ...string) pipeline.Stage {
-	st := pipeline.Stage{Name: databaseStage, After: after}
+// resolved returns the pieces as a state, with the values of its references to secrets.
+func (l *Lab) resolved(all pieces) (host.State, error) {
+	s, err := all.state().Resolve(os.LookupEnv, l.dir.ReadFile)
+	if ps := problemsOf(err); len(ps) > 0 {
+		return nil, l.locate(all.placed(ps).Err())
+	}
+	return s, err
+}
+
+// databasePlan provisions the apps' databases.
+func (l *Lab) databasePlan(s *site) pipeline.Planner {
 	if why := l.databaseElsewhere(); why != "" {
-		st.Plan = func(context.Context, *pipeline.Selection) (*lab.Plan, error) { return nil, pipeline.LeftOut(why) }
-		return st
+		return func(context.Context, *pipeline.Selection) (*lab.Plan, error) { return nil, pipeline.LeftOut(why) }
 	}
 	var sink lab.Sink
 	if s.stacks != nil {
 		sink = s.stacks.sink
 	}
-	st.Plan = pipeline.Secrets(sink, s.database.plan)
-	return st
+	return pipeline.Secrets(sink, s.database.plan)
 }
 
 // databaseElsewhere says why a run that is limited to some machines is not about the databases, ""

@@ -1,11 +1,11 @@
 // Command machine plans or applies one machine from a YAML list of resources.
 //
-//	machine plan  -host pi@192.0.2.11 [flags] STATE.yaml   show the plan; exit with 2 if there are changes
-//	machine apply -host pi@192.0.2.11 [flags] STATE.yaml   apply it
-//	machine schema                                         print the JSON schema of STATE.yaml
+//	machine plan  --host pi@192.0.2.11 [flags] STATE.yaml   show the plan; exit with 2 if there are changes
+//	machine apply --host pi@192.0.2.11 [flags] STATE.yaml   apply it
+//	machine schema                                          print the JSON schema of STATE.yaml
 //
-// STATE.yaml is a list: "- file: {path: /etc/motd, content: hello}". Only the machine that -host
-// names and the jumps that -jump names are connected to. Exit codes: 0 done or nothing to do, 2
+// STATE.yaml is a list: "- file: {path: /etc/motd, content: hello}". Only the machine that --host
+// names and the jumps that --jump names are connected to. Exit codes: 0 done or nothing to do, 2
 // changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
 package main
 
@@ -13,10 +13,9 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"flag"
-	"fmt"
-	"io"
 	"os"
+
+	"github.com/spf13/cobra"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -27,79 +26,79 @@ import (
 //go:embed schema.json
 var schema string
 
-const usage = `usage: machine plan|apply -host USER@ADDR[:PORT] [flags] STATE.yaml
-       machine schema
+func main() { cli.Main(program()) }
 
-flags: machine plan -h
-`
+// program is the command tree.
+func program() *cobra.Command {
+	root := &cobra.Command{Use: "machine", Short: "plan or apply one machine from a YAML list of resources",
+		Long: `Plan or apply one machine from STATE.yaml, a YAML list of resources:
 
-func main() { cli.Main(run) }
+  - file: {path: /etc/motd, content: hello}
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) == 0 {
-		return cli.Usage("plan, apply or schema")
-	}
-	switch {
-	case args[0] == "schema":
-		_, err := io.WriteString(stdout, schema)
-		return err
-	case args[0] == "plan", args[0] == "apply":
-		return planOrApply(ctx, args[0], args[1:], stdout, stderr)
-	case cli.IsHelp(args[0]):
-		fmt.Fprint(stdout, usage)
-		return nil
-	}
-	return cli.Usage("%q: plan, apply or schema", args[0])
+Only the machine that --host names and the jumps that --jump names are
+connected to. ` + cli.ExitCodes}
+	root.AddCommand(
+		converge("plan", "show the plan; exit with 2 if there are changes"),
+		converge("apply", "apply it"),
+		cli.PrintCommand("schema", "print the JSON schema of STATE.yaml", schema),
+	)
+	return root
 }
 
-func planOrApply(ctx context.Context, verb string, args []string, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("machine "+verb, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	var only cli.List
-	var machine login.Login
-	machine.Flags(flags)
-	request := cli.Request{Apply: verb == "apply"}
-	request.Flags(flags)
-	flags.Var(&only, "only", "only resources whose ID matches this `glob` (may be repeated)")
-	output := flags.String("output", "text", "text, or json: one object per line, the last one the summary")
-	files, err := cli.Parse(flags, args)
-	if err != nil {
-		return err
+// converge returns the command plan or apply.
+func converge(verb, short string) *cobra.Command {
+	r := &run{request: cli.Request{Apply: verb == "apply"}}
+	c := &cobra.Command{Use: verb + " --host USER@ADDR[:PORT] [flags] STATE.yaml", Short: short, Args: cli.Words(1, 1),
+		RunE: func(c *cobra.Command, words []string) error {
+			r.file, r.out = words[0], cli.PrinterOf(c)
+			return r.do(c.Context())
+		}}
+	r.login.Flags(c.Flags())
+	cli.Require(c, "host")
+	if r.request.Apply {
+		r.request.Flags(c.Flags())
 	}
-	if len(files) != 1 || machine.Host == "" {
-		return cli.Usage("-host USER@ADDR and one STATE.yaml are required")
-	}
-	out, err := cli.NewPrinter(stdout, *output)
-	if err != nil {
-		return err
-	}
+	c.Flags().StringArrayVar(&r.only, "only", nil, "only resources whose ID matches this `glob` (may be repeated)")
+	return c
+}
+
+// run is one call of plan or apply.
+type run struct {
+	file    string // STATE.yaml
+	login   login.Login
+	only    []string
+	request cli.Request
+	out     *cli.Printer
+}
+
+// do plans or applies, and prints the summary at the end.
+func (r *run) do(ctx context.Context) error {
 	summary := map[string]any{"type": "summary", "changes": 0, "failed": 0, "connections": 0, "execs": 0}
-	err = execute(ctx, files[0], machine, only, request, out, summary)
+	err := r.execute(ctx, summary)
 	if err != nil && !errors.Is(err, cli.ErrPending) {
 		summary["error"] = err.Error()
 	}
-	out.Object(summary)
+	r.out.Object(summary)
 	return err
 }
 
 // execute plans or applies the state in the file, and completes the summary.
-func execute(ctx context.Context, file string, machine login.Login, only []string,
-	request cli.Request, out *cli.Printer, summary map[string]any) error {
-	data, err := os.ReadFile(file)
+func (r *run) execute(ctx context.Context, summary map[string]any) error {
+	data, err := os.ReadFile(r.file)
 	if err != nil {
-		return &lab.Error{Op: "read state", Path: file, Err: err}
+		return &lab.Error{Op: "read state", Path: r.file, Err: err}
 	}
-	state, err := host.ReadState(file, data)
+	state, err := host.ReadState(r.file, data)
 	if err != nil {
 		return err
 	}
-	if state, err = state.Resolve(os.LookupEnv, cli.DirOf(file).ReadFile); err != nil {
+	if state, err = state.Resolve(os.LookupEnv, cli.DirOf(r.file).ReadFile); err != nil {
 		return err
 	}
-	if err := host.Unmatched(only, state); err != nil {
+	if err := host.Unmatched(r.only, state); err != nil {
 		return err
 	}
-	target, err := machine.Target(ctx)
+	target, err := r.login.Target(ctx)
 	if err != nil {
 		return err
 	}
@@ -109,12 +108,12 @@ func execute(ctx context.Context, file string, machine login.Login, only []strin
 		n := m.Counters()
 		summary["connections"], summary["execs"] = n.Connections, n.Execs
 	}()
-	plan, err := m.Plan(ctx, state, only...)
+	plan, err := m.Plan(ctx, state, r.only...)
 	if err != nil {
 		return err
 	}
 	summary["changes"] = len(plan.Changes())
-	report, err := out.Execute(ctx, plan, request)
+	report, err := r.out.Execute(ctx, plan, r.request)
 	if report != nil {
 		summary["failed"] = len(report.Results) - report.Count(lab.StatusDone)
 	}

@@ -38,7 +38,7 @@ func TestSchemaIsInStep(t *testing.T) {
 func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	err := run(t.Context(), args, &out, &errs)
+	err := cli.Run(t.Context(), program(), args, &out, &errs)
 	cli.PrintError(&errs, err)
 	return cli.Code(err), out.String(), errs.String()
 }
@@ -62,14 +62,14 @@ func TestPlanApplyPlan(t *testing.T) {
 		}
 		return out + errs
 	}
-	if out := want(2, "plan", "-dsn", dsn, "apps.yaml"); !strings.Contains(out, `role:dance-lessons-coach_role`) {
+	if out := want(2, "plan", "--dsn", dsn, "apps.yaml"); !strings.Contains(out, `role:dance-lessons-coach_role`) {
 		t.Error(out)
 	}
-	want(0, "apply", "-dsn", dsn, "apps.yaml")
-	if out := want(0, "plan", "-dsn", dsn, "apps.yaml"); out != "nothing to do\n" {
+	want(0, "apply", "--dsn", dsn, "apps.yaml")
+	if out := want(0, "plan", "--dsn", dsn, "apps.yaml"); out != "nothing to do\n" {
 		t.Error(out)
 	}
-	out := want(0, "apply", "-dsn", dsn, "-output", "json", "apps.yaml")
+	out := want(0, "apply", "--dsn", dsn, "--output", "json", "apps.yaml")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	var last struct {
 		Type            string
@@ -88,28 +88,28 @@ func TestPlanApplyPlan(t *testing.T) {
 		t.Errorf("the last line is %+v", last)
 	}
 	t.Setenv("LAB_DSN", dsn)
-	want(2, "plan", "-dsn", "env:LAB_DSN", "-app", "url-shortener")
-	want(0, "apply", "-dsn", dsn, "-app", "url-shortener", "-output", "json")
-	want(0, "plan", "-dsn", dsn, "-app", "erp", "-app", "webapp", "apps.yaml")
-	out = want(1, "plan", "-dsn", dsn, "-app", "web-app", "apps.yaml")
+	want(2, "plan", "--dsn", "env:LAB_DSN", "--app", "url-shortener")
+	want(0, "apply", "--dsn", dsn, "--app", "url-shortener", "--output", "json")
+	want(0, "plan", "--dsn", dsn, "--app", "erp", "--app", "webapp", "apps.yaml")
+	out = want(1, "plan", "--dsn", dsn, "--app", "web-app", "apps.yaml")
 	if !strings.Contains(out, "did you mean webapp") {
 		t.Error(out)
 	}
 
 	// what was reviewed, and no more
 	reviewed := filepath.Join(t.TempDir(), "plan.json")
-	plan := want(2, "plan", "-dsn", dsn, "-app", "one", "-output", "json")
+	plan := want(2, "plan", "--dsn", dsn, "--app", "one", "--output", "json")
 	if err := os.WriteFile(reviewed, []byte(plan), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want(1, "apply", "-dsn", dsn, "-plan", reviewed, "-app", "one", "-app", "two")
-	want(0, "apply", "-dsn", dsn, "-plan", reviewed, "-app", "one")
+	want(1, "apply", "--dsn", dsn, "--plan", reviewed, "--app", "one", "--app", "two")
+	want(0, "apply", "--dsn", dsn, "--plan", reviewed, "--app", "one")
 
-	want(0, "sweep", "-dsn", dsn)
-	want(2, "drop", "-dsn", dsn, "-app", "one")
-	want(4, "drop", "-dsn", dsn, "-app", "one", "-confirm", "pg/two/database:two")
-	want(0, "drop", "-dsn", dsn, "-app", "one", "-confirm", "pg/one/database:one")
-	want(0, "drop", "-dsn", dsn, "-app", "one")
+	want(0, "sweep", "--dsn", dsn)
+	want(2, "drop", "--dsn", dsn, "--app", "one")
+	want(4, "drop", "--dsn", dsn, "--app", "one", "--confirm", "pg/two/database:two")
+	want(0, "drop", "--dsn", dsn, "--app", "one", "--confirm", "pg/one/database:one")
+	want(0, "drop", "--dsn", dsn, "--app", "one")
 }
 
 func TestRefusals(t *testing.T) {
@@ -120,34 +120,34 @@ func TestRefusals(t *testing.T) {
 		args []string
 		says string
 	}{
-		"elsewhere": {lab.ExitRefused, []string{"plan", "-dsn",
-			"postgres://postgres@192.0.2.1/postgres?sslmode=disable", "-app", "x"}, "-allow"},
-		"not in -allow": {lab.ExitRefused, []string{"plan", "-dsn",
-			"postgres://postgres@192.0.2.1/postgres?sslmode=disable", "-allow", "198.51.100.0/24", "-app", "x"},
+		"elsewhere": {lab.ExitRefused, []string{"plan", "--dsn",
+			"postgres://postgres@192.0.2.1/postgres?sslmode=disable", "--app", "x"}, "--allow"},
+		"not in -allow": {lab.ExitRefused, []string{"plan", "--dsn",
+			"postgres://postgres@192.0.2.1/postgres?sslmode=disable", "--allow", "198.51.100.0/24", "--app", "x"},
 			"outside the boundary"},
-		"PostgreSQL 15": {lab.ExitRefused, []string{"plan", "-dsn", here("127.0.0.1"), "-app", "x"}, "PostgreSQL 15"},
-		"wrong password": {lab.ExitError, []string{"plan", "-dsn",
-			fmt.Sprintf("postgres://postgres:wr0ng-one@127.0.0.1:%d/postgres", f.Port()), "-app", "x"}, "28P01"},
-		"another server": {lab.ExitRefused, []string{"plan", "-dsn", here("127.0.0.1"), "-identity", "1", "-app", "x"},
+		"PostgreSQL 15": {lab.ExitRefused, []string{"plan", "--dsn", here("127.0.0.1"), "--app", "x"}, "PostgreSQL 15"},
+		"wrong password": {lab.ExitError, []string{"plan", "--dsn",
+			fmt.Sprintf("postgres://postgres:wr0ng-one@127.0.0.1:%d/postgres", f.Port()), "--app", "x"}, "28P01"},
+		"another server": {lab.ExitRefused, []string{"plan", "--dsn", here("127.0.0.1"), "--identity", "1", "--app", "x"},
 			"another server"},
-		"no verb":      {lab.ExitError, nil, "plan, apply"},
-		"a wrong verb": {lab.ExitError, []string{"plann"}, "plan, apply"},
-		"no server":    {lab.ExitError, []string{"plan", "apps.yaml"}, "-dsn"},
-		"no apps":      {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1")}, "APPS.yaml"},
-		"no file":      {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1"), "nowhere.yaml"}, "nowhere.yaml"},
-		"a DSN's secret": {lab.ExitError, []string{"plan", "-dsn", "postgres://u:wr0ng-one@h:x/", "-app", "x"},
+		"no verb":      {lab.ExitError, nil, "plan, reset"},
+		"a wrong verb": {lab.ExitError, []string{"plann"}, "nearest: plan"},
+		"no server":    {lab.ExitError, []string{"plan", "apps.yaml"}, "--dsn"},
+		"no apps":      {lab.ExitError, []string{"plan", "--dsn", here("127.0.0.1")}, "APPS.yaml"},
+		"no file":      {lab.ExitError, []string{"plan", "--dsn", here("127.0.0.1"), "nowhere.yaml"}, "nowhere.yaml"},
+		"a DSN's secret": {lab.ExitError, []string{"plan", "--dsn", "postgres://u:wr0ng-one@h:x/", "--app", "x"},
 			"the port is not a number"},
-		"a DSN's secret in a parameter": {lab.ExitError, []string{"plan", "-dsn",
-			"postgres://postgres:12?wr0ng-one@h/db", "-app", "x"}, "write / as %2F, ? as %3F"},
-		"a DSN's secret in the database": {lab.ExitError, []string{"plan", "-dsn",
-			"postgres://postgres:12/wr0ng-one@h/db", "-app", "x"}, "@"},
-		"a DSN that the shell cut": {lab.ExitError, []string{"plan", "-dsn", "postgres://u:a", "wr0ng-one@h/db",
+		"a DSN's secret in a parameter": {lab.ExitError, []string{"plan", "--dsn",
+			"postgres://postgres:12?wr0ng-one@h/db", "--app", "x"}, "write / as %2F, ? as %3F"},
+		"a DSN's secret in the database": {lab.ExitError, []string{"plan", "--dsn",
+			"postgres://postgres:12/wr0ng-one@h/db", "--app", "x"}, "@"},
+		"a DSN that the shell cut": {lab.ExitError, []string{"plan", "--dsn", "postgres://u:a", "wr0ng-one@h/db",
 			"apps.yaml"}, "quote the DSN"},
-		"reset to prod": {lab.ExitRefused, []string{"reset", "-dsn", here("127.0.0.1"), "-app", "erp", "-file", "x"},
+		"reset to prod": {lab.ExitRefused, []string{"reset", "--dsn", here("127.0.0.1"), "--app", "erp", "--file", "x"},
 			"production"},
-		"a bad app": {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1"), "-app", "My_App"},
+		"a bad app": {lab.ExitError, []string{"plan", "--dsn", here("127.0.0.1"), "--app", "My_App"},
 			"not an app name"},
-		"a reserved name": {lab.ExitError, []string{"plan", "-dsn", here("127.0.0.1"), "-app", "postgres"},
+		"a reserved name": {lab.ExitError, []string{"plan", "--dsn", here("127.0.0.1"), "--app", "postgres"},
 			"cannot be called"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
-	code, _, errs := call(t, "plan", "-dsn", here("localhost"), "-allow-pg15", "-app", "x")
+	code, _, errs := call(t, "plan", "--dsn", here("localhost"), "--allow-pg15", "--app", "x")
 	if code != lab.ExitPending || !strings.Contains(errs, "level=WARN") {
 		t.Errorf("PostgreSQL 15 on request: %d\n%s", code, errs)
 	}
@@ -170,7 +170,7 @@ func TestRefusals(t *testing.T) {
 func TestOneAppFails(t *testing.T) {
 	f := pgtest.New(t, pgtest.Config{})
 	dsn := f.DSN("postgres")
-	if code, out, errs := call(t, "apply", "-dsn", dsn, "-app", "erp"); code != 0 {
+	if code, out, errs := call(t, "apply", "--dsn", dsn, "--app", "erp"); code != 0 {
 		t.Fatalf("%d\n%s%s", code, out, errs)
 	}
 	c, err := pgconn.Connect(t.Context(), dsn)
@@ -182,15 +182,15 @@ func TestOneAppFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	for verb, says := range map[string]string{"plan": "to create", "apply": "done"} {
-		code, out, errs := call(t, verb, "-dsn", dsn, "-app", "erp", "-app", "crm")
+		code, out, errs := call(t, verb, "--dsn", dsn, "--app", "erp", "--app", "crm")
 		if code != lab.ExitBlocked || !strings.Contains(errs, "ALLOW_CONNECTIONS") || !strings.Contains(out, says) {
 			t.Errorf("%s: %d\n%s%s", verb, code, out, errs)
 		}
 	}
-	if code, out, errs := call(t, "plan", "-dsn", dsn, "-app", "crm"); code != 0 {
+	if code, out, errs := call(t, "plan", "--dsn", dsn, "--app", "crm"); code != 0 {
 		t.Errorf("%d\n%s%s", code, out, errs)
 	}
-	if code, out, errs := call(t, "plan", "-dsn", dsn, "-app", "erp"); code != lab.ExitBlocked || out != "" {
+	if code, out, errs := call(t, "plan", "--dsn", dsn, "--app", "erp"); code != lab.ExitBlocked || out != "" {
 		t.Errorf("%d\n%s%s", code, out, errs)
 	}
 }

@@ -3,18 +3,20 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 )
 
-func (p *program) check(ctx context.Context, args []string) error {
-	paths, err := p.flags("check", "[-json] IMAGE", func(*flag.FlagSet) {}, args, 1, 1)
-	if err != nil {
-		return err
-	}
+func checkCommand() *cobra.Command {
+	return command("check [flags] IMAGE", "what file system the image holds, and whether it is sound", 1, 1,
+		(*program).check)
+}
+
+func (p *program) check(ctx context.Context, paths []string) error {
 	c, err := fsimage.Check(ctx, paths[0])
 	if err != nil {
 		return err

@@ -3,31 +3,37 @@ package main
 import (
 	"bufio"
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 )
 
-func (p *program) files(ctx context.Context, args []string) error {
+func filesCommand() *cobra.Command {
 	var o fsimage.Extraction
 	var out, manifest string
-	paths, err := p.flags("files", "[-json] -o DIR IMAGE", func(f *flag.FlagSet) {
-		f.StringVar(&out, "o", "", "the `DIR` to create")
-		f.StringVar(&manifest, "manifest", "",
-			"write the files' SHA-256 to `FILE`, as sha256sum does; it must not exist")
-		f.BoolVar(&o.NoMount, "no-mount", false, "use debugfs even as root (ext2 to ext4)")
-		f.BoolVar(&o.NoReplay, "no-replay", false, "do not replay the journal, which is done on a copy of the image")
-	}, args, 1, 1)
-	if err != nil {
-		return err
-	}
+	c := command("files -o DIR [flags] IMAGE", "copy the files out of the image", 1, 1,
+		func(p *program, ctx context.Context, paths []string) error {
+			return p.files(ctx, paths[0], out, manifest, o)
+		})
+	f := c.Flags()
+	f.StringVarP(&out, "out", "o", "", "the `DIR` to create")
+	f.StringVar(&manifest, "manifest", "",
+		"write the files' SHA-256 to `FILE`, as sha256sum does; it must not exist")
+	f.BoolVar(&o.NoMount, "no-mount", false, "use debugfs even as root (ext2 to ext4)")
+	f.BoolVar(&o.NoReplay, "no-replay", false, "do not replay the journal, which is done on a copy of the image")
+	return c
+}
+
+func (p *program) files(ctx context.Context, image, out, manifest string, o fsimage.Extraction) error {
 	if out == "" {
 		return fail(lab.Error{Op: "files", Hint: "replica files -o DIR IMAGE"}, lab.ErrInvalid, "no output is named")
 	}
+	var err error
 	list, finish := bufio.NewWriter(io.Discard), func(err error) error { return err }
 	if manifest != "" {
 		var w io.Writer
@@ -43,7 +49,7 @@ func (p *program) files(ctx context.Context, args []string) error {
 			fmt.Fprintln(list, manifestLine(f.SHA256, "./"+f.Path))
 		}
 	}
-	x, err := fsimage.Extract(ctx, paths[0], out, o)
+	x, err := fsimage.Extract(ctx, image, out, o)
 	p.out.endProgress()
 	if err == nil {
 		err = list.Flush()
@@ -67,7 +73,7 @@ func manifestLine(sum, name string) string {
 	return sum + "  " + name
 }
 
-// file prints one extracted file, with -json only.
+// file prints one extracted file, as JSON only.
 func (p *printer) file(f fsimage.File) {
 	if p.json {
 		p.line("file", f)

@@ -3,9 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
@@ -18,21 +19,25 @@ type inspection struct {
 	checksums bool
 }
 
-func (p *program) inspect(ctx context.Context, args []string) error {
-	in := inspection{p: p}
-	paths, err := p.flags("inspect", "[-json] DIR...", func(f *flag.FlagSet) {
-		wantFlags(f, &in.want)
-		f.BoolVar(&in.checksums, "checksums", false, "read the snapshots and verify them by Longhorn's checksums")
-	}, args, 1, 0)
-	if err != nil {
-		return err
-	}
+func inspectCommand() *cobra.Command {
+	var in inspection
+	c := command("inspect [flags] DIR...", "what the directories hold, which one is best, and why", 1, -1,
+		func(p *program, ctx context.Context, paths []string) error {
+			in.p = p
+			return in.run(ctx, paths)
+		})
+	wantFlags(c.Flags(), &in.want)
+	c.Flags().BoolVar(&in.checksums, "checksums", false, "read the snapshots and verify them by Longhorn's checksums")
+	return c
+}
+
+func (in *inspection) run(ctx context.Context, paths []string) error {
 	dirs, err := replica.ReadAll(paths)
 	errs := []error{err}
 	volumes := replica.ByVolume(dirs)
 	for _, dirs := range volumes {
 		if len(volumes) > 1 {
-			p.out.volume(dirs)
+			in.p.out.volume(dirs)
 		}
 		errs = append(errs, in.volume(ctx, dirs))
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica/replicatest"
 )
 
@@ -24,9 +25,8 @@ func TestInspectInUse(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer out.Close()
-		p := &program{stdin: os.Stdin, stdout: out, stderr: out}
-		if code := p.run(t.Context(), []string{"inspect", dir}); code != 0 {
-			t.Errorf("exits with %d", code)
+		if err := cli.Run(t.Context(), tree(), []string{"inspect", dir}, out, out); err != nil {
+			t.Error(err)
 		}
 		text, err := os.ReadFile(out.Name())
 		if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica/replicatest"
 )
@@ -170,7 +171,7 @@ func mergesCmd(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(extract(filepath.Join(ts.Getenv("FIXTURES"), sum[2]+".tar.gz"), dir))
 		dirs, err := filepath.Glob(filepath.Join(dir, "r*"))
 		ts.Check(err)
-		ts.Check(ts.Exec("replica", append([]string{"merge", "-json", "-hash", "sha256", "-o", filepath.Join(dir, "image")}, dirs...)...))
+		ts.Check(ts.Exec("replica", append([]string{"merge", "--output", "json", "--hash", "sha256", "-o", filepath.Join(dir, "image")}, dirs...)...))
 		chosen := "chosen=" + filepath.Join(dir, "r1")
 		jsonLastCmd(ts, false, []string{"type=result", "sha256=" + sum[0], "size=" + sum[1], chosen})
 	}
@@ -190,7 +191,7 @@ func TestInterrupt(t *testing.T) {
 	}
 	binary := replicaBinary(t)
 	run := func(watch func(line string, p *os.Process), flags ...string) (last string, code int) {
-		cmd := exec.Command(binary, append([]string{"merge", "-json", "-hash", "sha256", "-o", out, dir}, flags...)...)
+		cmd := exec.Command(binary, append([]string{"merge", "--output", "json", "--hash", "sha256", "-o", out, dir}, flags...)...)
 		stdout, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -218,7 +219,7 @@ func TestInterrupt(t *testing.T) {
 	if _, err := os.Stat(out + ".part.state"); err != nil {
 		t.Fatal(err)
 	}
-	last, code = run(func(string, *os.Process) {}, "-hash", "none")
+	last, code = run(func(string, *os.Process) {}, "--hash", "none")
 	var result struct{ Resumed, Copied int64 }
 	if err := json.Unmarshal([]byte(last), &result); err != nil || code != 0 {
 		t.Fatalf("exit %d, %s", code, last)
@@ -247,7 +248,9 @@ func TestUnpackEnds(t *testing.T) {
 	}
 	defer quiet.Close()
 	run := func(ctx context.Context, stdin *os.File, args ...string) int {
-		return (&program{stdin: stdin, stdout: quiet, stderr: quiet}).run(ctx, args)
+		root := tree()
+		root.SetIn(stdin)
+		return cli.Code(cli.Run(ctx, root, args, quiet, quiet))
 	}
 	if code := run(t.Context(), quiet, "pack", "-o", file, dir); code != 0 {
 		t.Fatalf("pack exits with %d", code)

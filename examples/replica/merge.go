@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
@@ -22,10 +24,10 @@ type mergeFlags struct {
 	check  bool
 }
 
-func (m *mergeFlags) define(f *flag.FlagSet) {
+func (m *mergeFlags) define(f *pflag.FlagSet) {
 	wantFlags(f, &m.want)
 	o := &m.output
-	f.StringVar(&o.Path, "o", "", "the image `FILE` to write, which must not exist")
+	f.StringVarP(&o.Path, "out", "o", "", "the image `FILE` to write, which must not exist")
 	f.BoolVar(&o.Device, "device", false, "FILE is a block device, and may be overwritten")
 	f.StringVar(&o.State, "state", "",
 		"keep the progress of writing to a device in `FILE`, so that it can be continued")
@@ -47,13 +49,13 @@ func (m *mergeFlags) validate() error {
 	case "sha256", "none":
 		m.output.Hash = replica.Hash(m.hash)
 	default:
-		hint := "-hash tree, sha256 or none"
+		hint := "--hash tree, sha256 or none"
 		return fail(lab.Error{Op: "merge", Path: m.hash, Hint: hint}, lab.ErrInvalid, "no such hash")
 	}
 	switch m.output.Method = replica.Method(m.method); m.output.Method {
 	case replica.Auto, replica.Clone, replica.CopyRange, replica.ReadWrite:
 	default:
-		hint := "-method clone, copy-range or read-write"
+		hint := "--method clone, copy-range or read-write"
 		return fail(lab.Error{Op: "merge", Path: m.method, Hint: hint}, lab.ErrInvalid, "no such method")
 	}
 	if m.output.Path == "" {
@@ -62,12 +64,15 @@ func (m *mergeFlags) validate() error {
 	return nil
 }
 
-func (p *program) merge(ctx context.Context, args []string) error {
+func mergeCommand() *cobra.Command {
 	var m mergeFlags
-	paths, err := p.flags("merge", "[-json] -o FILE DIR...", m.define, args, 1, 0)
-	if err != nil {
-		return err
-	}
+	c := command("merge -o FILE [flags] DIR...", "merge the best one into a raw image", 1, -1,
+		func(p *program, ctx context.Context, paths []string) error { return p.merge(ctx, m, paths) })
+	m.define(c.Flags())
+	return c
+}
+
+func (p *program) merge(ctx context.Context, m mergeFlags, paths []string) error {
 	if err := m.validate(); err != nil {
 		return err
 	}
@@ -141,7 +146,7 @@ func given(paths []string, dir string) string {
 	return dir
 }
 
-// merged prints the result of a merge: with -json, the last line.
+// merged prints the result of a merge: as JSON, the last line.
 func (p *printer) merged(r *replica.Result, chosen string, c *replica.Chain) {
 	if p.json {
 		p.line("result", struct {

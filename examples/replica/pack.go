@@ -4,27 +4,28 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"flag"
 	"io"
 	"os"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
-func (p *program) pack(ctx context.Context, args []string) error {
+func packCommand() *cobra.Command {
 	var out string
-	paths, err := p.flags("pack", "[-o FILE] DIR", func(f *flag.FlagSet) {
-		f.StringVar(&out, "o", "", "the `FILE` to write, which must not exist; empty means standard output")
-	}, args, 1, 1)
-	if err != nil {
-		return err
-	}
+	c := command("pack [-o FILE] [flags] DIR", "a stream that keeps a directory's extents, to move it", 1, 1,
+		func(p *program, ctx context.Context, paths []string) error { return p.pack(ctx, paths[0], out) })
+	c.Flags().StringVarP(&out, "out", "o", "", "the `FILE` to write, which must not exist; empty means standard output")
+	return c
+}
+
+func (p *program) pack(ctx context.Context, dir, out string) (err error) {
 	w, finish := io.Writer(p.stdout), func(err error) error { return err }
 	if out == "" {
-		if term.IsTerminal(int(p.stdout.Fd())) {
+		if isTerminal(p.stdout) {
 			at := lab.Error{Op: "pack", Hint: "replica pack DIR | ssh HOST replica unpack -o DIR"}
 			return fail(at, lab.ErrRefused, "standard output is a terminal")
 		}
@@ -33,7 +34,7 @@ func (p *program) pack(ctx context.Context, args []string) error {
 		return err
 	}
 	sum := sha256.New()
-	packed, err := replica.Pack(ctx, io.MultiWriter(w, sum), paths[0], p.out.events())
+	packed, err := replica.Pack(ctx, io.MultiWriter(w, sum), dir, p.out.events())
 	p.out.endProgress()
 	if err = finish(err); err != nil {
 		return err
@@ -43,39 +44,47 @@ func (p *program) pack(ctx context.Context, args []string) error {
 	return nil
 }
 
-func (p *program) unpack(ctx context.Context, args []string) error {
+func unpackCommand() *cobra.Command {
 	var out string
-	paths, err := p.flags("unpack", "-o DIR [FILE]", func(f *flag.FlagSet) {
-		f.StringVar(&out, "o", "", "the `DIR` to create, which must not exist")
-	}, args, 0, 1)
-	if err != nil {
-		return err
-	}
+	c := command("unpack -o DIR [flags] [FILE]", "the directory again", 0, 1,
+		func(p *program, ctx context.Context, paths []string) error { return p.unpack(ctx, out, paths) })
+	c.Flags().StringVarP(&out, "out", "o", "", "the `DIR` to create, which must not exist")
+	return c
+}
+
+func (p *program) unpack(ctx context.Context, out string, paths []string) error {
 	if out == "" {
 		return fail(lab.Error{Op: "unpack", Hint: "replica unpack -o DIR [FILE]"}, lab.ErrInvalid, "no output is named")
 	}
 	in := p.stdin
 	if len(paths) == 1 && paths[0] != "-" {
-		if in, err = os.Open(paths[0]); err != nil {
+		file, err := os.Open(paths[0])
+		if err != nil {
 			hint := "give the stream that `replica pack` wrote"
 			return &lab.Error{Op: "unpack", Path: paths[0], Hint: hint, Err: err}
 		}
-		defer in.Close()
-	} else if term.IsTerminal(int(in.Fd())) {
+		defer file.Close()
+		in = file
+	} else if isTerminal(in) {
 		at := lab.Error{Op: "unpack", Hint: "replica unpack -o DIR FILE"}
 		return fail(at, lab.ErrRefused, "standard input is a terminal")
 	}
-	stream := io.Reader(in)
 	if in == p.stdin {
-		stream = until(ctx, in)
+		in = until(ctx, in)
 	}
-	unpacked, err := replica.Unpack(ctx, stream, out)
+	unpacked, err := replica.Unpack(ctx, in, out)
 	if err != nil {
 		return err
 	}
 	p.out.warnings(unpacked.Warnings)
 	p.out.packed("unpacked", unpacked, "")
 	return nil
+}
+
+// isTerminal reports whether a stream of the program is a terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(interface{ Fd() uintptr })
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // until reads r until the context ends, even while nothing comes.

@@ -4,12 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/term"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
@@ -22,7 +19,7 @@ const width = 100
 // printer prints results, as text or as JSON lines, and shows progress on a terminal.
 type printer struct {
 	out       io.Writer
-	stderr    *os.File
+	stderr    io.Writer
 	json      bool
 	live      bool      // progress is shown
 	shown     bool      // a progress line is on the terminal
@@ -33,9 +30,8 @@ type printer struct {
 	warned    map[warningLine]bool
 }
 
-func newPrinter(out, stderr *os.File, asJSON bool) *printer {
-	live := term.IsTerminal(int(stderr.Fd()))
-	return &printer{out: out, stderr: stderr, json: asJSON, live: live, warned: map[warningLine]bool{}}
+func newPrinter(out, stderr io.Writer, asJSON bool) *printer {
+	return &printer{out: out, stderr: stderr, json: asJSON, live: isTerminal(stderr), warned: map[warningLine]bool{}}
 }
 
 // line prints one JSON object with its type first.

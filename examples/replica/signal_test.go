@@ -31,9 +31,12 @@ func TestSignals(t *testing.T) {
 		real.Missing(t, "debugfs and mkfs.ext4 (e2fsprogs): "+string(out))
 	}
 	binary := replicaBinary(t)
-	for name, end := range map[string]func(p *os.Process, stdout *os.File){
-		"hangup": func(p *os.Process, _ *os.File) { p.Signal(syscall.SIGHUP) },
-		"pipe":   func(_ *os.Process, stdout *os.File) { stdout.Close() },
+	for name, c := range map[string]struct {
+		end  func(p *os.Process, stdout *os.File)
+		code int
+	}{
+		"hangup": {func(p *os.Process, _ *os.File) { p.Signal(syscall.SIGHUP) }, 130},
+		"pipe":   {func(_ *os.Process, stdout *os.File) { stdout.Close() }, 141}, // as by SIGPIPE
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -43,7 +46,7 @@ func TestSignals(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			cmd := exec.Command(binary, "files", "-json", "-no-mount", "-o", out, image)
+			cmd := exec.Command(binary, "files", "--output", "json", "--no-mount", "-o", out, image)
 			cmd.Stdout = w
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
@@ -53,12 +56,12 @@ func TestSignals(t *testing.T) {
 			if _, err := lines.ReadString('\n'); err != nil {
 				t.Fatal(err)
 			}
-			end(cmd.Process, r)
+			c.end(cmd.Process, r)
 			for err := error(nil); err == nil; {
 				_, err = lines.ReadString('\n')
 			}
 			cmd.Wait()
-			if code := cmd.ProcessState.ExitCode(); code != 130 {
+			if code := cmd.ProcessState.ExitCode(); code != c.code {
 				t.Errorf("exits with %d, %v", code, cmd.ProcessState)
 			}
 			if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 0 {

@@ -2,21 +2,25 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
-func (p *program) verify(ctx context.Context, args []string) error {
+func verifyCommand() *cobra.Command {
 	var w replica.Want
-	paths, err := p.flags("verify", "[-json] DIR...", func(f *flag.FlagSet) { wantFlags(f, &w) }, args, 1, 0)
-	if err != nil {
-		return err
-	}
+	c := command("verify [flags] DIR...", "read all of them, compare their content and checksums", 1, -1,
+		func(p *program, ctx context.Context, paths []string) error { return p.verify(ctx, w, paths) })
+	wantFlags(c.Flags(), &w)
+	return c
+}
+
+func (p *program) verify(ctx context.Context, w replica.Want, paths []string) error {
 	dirs, err := replica.ReadAll(paths)
 	if err != nil {
 		return err

@@ -2,14 +2,15 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
 // wantFlags defines the flags that say which state is wanted and which doubts are accepted.
-func wantFlags(f *flag.FlagSet, w *replica.Want) {
+func wantFlags(f *pflag.FlagSet, w *replica.Want) {
 	f.StringVar(&w.Snapshot, "snapshot", "", "recovery point: a `NAME` that inspect lists, instead of the live state")
 	f.StringVar(&w.Backing, "backing", "", "raw backing `FILE`, instead of the one that volume.meta names")
 	f.BoolVar(&w.NoBacking, "no-backing", false, "the volume has no backing file, where volume.meta is lost")

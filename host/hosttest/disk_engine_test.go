@@ -35,6 +35,7 @@ func managed(t *testing.T, disks ...hosttest.Disk) (*hosttest.Machine, *host.Mac
 
 // TestDiskDecision plans host.Disk over disks in every state that it tells apart.
 func TestDiskDecision(t *testing.T) {
+	const cutOff = "printf 'label: gpt\ntype=L, name=\"lab-unfinished\"\n' | sfdisk -q /dev/sda\n"
 	fs := func(kind, label string) *hosttest.Partition { return &hosttest.Partition{FSType: kind, Label: label} }
 	for _, c := range []struct {
 		name   string
@@ -63,7 +64,17 @@ func TestDiskDecision(t *testing.T) {
 			"mount /dev/sda1 /mnt", "/dev/sda1 is mounted at /mnt"},
 		{"swap in use", hosttest.Disk{Filesystem: fs("swap", "")}, "swapon /dev/sda", "/dev/sda is mounted at [SWAP]"},
 		{"in fstab", hosttest.Disk{}, "echo '" + theDisk + " /mnt ext4 noauto 0 0' >>/etc/fstab", "/etc/fstab names it"},
+		{"in fstab, by another name", hosttest.Disk{}, "ln -s ../../sda /dev/disk/by-id/wwn-0x5\n" +
+			"echo ' /dev/disk/by-id/wwn-0x5 /mnt ext4 noauto 0 0' >>/etc/fstab",
+			"/etc/fstab names it, as /dev/disk/by-id/wwn-0x5"},
+		{"data between", hosttest.Disk{Raw: map[int64][]byte{(16 + 13) << 20: []byte("x")}}, "",
+			"there is data on it, at 29 MiB"},
+		{"cut off before the file system", hosttest.Disk{}, cutOff, ""},
+		{"cut off, and then used", hosttest.Disk{}, cutOff + "mkfs.ext4 -q /dev/sda1", "/dev/sda1 contains ext4"},
+		{"cut off after the file system", hosttest.Disk{}, cutOff + "mkfs.ext4 -q -L lab /dev/sda1", ""},
 		{"small", hosttest.Disk{Size: 32 << 20}, "", "fewer than 67108864"},
+		{"data at the end of a small one", hosttest.Disk{Size: 100<<20 + 512, Raw: map[int64][]byte{100<<20 + 511: {1}}}, "",
+			"there is data on it, at 96 MiB"},
 		{"wiped", hosttest.Disk{Filesystem: fs("ext4", "other")},
 			"dd if=/dev/zero of=/dev/sda bs=1M count=1 2>/dev/null", ""},
 	} {
@@ -89,6 +100,133 @@ func TestDiskDecision(t *testing.T) {
 	}
 }
 
+// TestDiskAmongOthers: what other disks of the machine have keeps a disk from being initialised, or mounted.
+func TestDiskAmongOthers(t *testing.T) {
+	part := func(label, uuid string) []hosttest.Partition {
+		return []hosttest.Partition{{FSType: "ext4", Label: label, UUID: uuid}}
+	}
+	const id = "11111111-2222-3333-4444-555555555555"
+	for want, disks := range map[string][]hosttest.Disk{
+		"/dev/sdb1 on another disk has the label":   {{}, {Partitions: part("lab", "")}},
+		"on another disk has the label \"lab\" too": {{Partitions: part("lab", "")}, {Partitions: part("lab", "")}},
+		"/dev/sdb1 is a copy of /dev/sda1":          {{Partitions: part("lab", id)}, {Partitions: part("other", id)}},
+	} {
+		_, m := managed(t, disks...)
+		p, err := m.Plan(t.Context(),
+			host.State{host.Disk{Device: theDisk, Label: "lab", Initialise: host.InitialiseIfBlank}})
+		if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q: %v\n%v", want, err, p)
+		}
+	}
+	_, m := managed(t, hosttest.Disk{})
+	_, err := m.Plan(t.Context(),
+		host.State{host.Disk{Device: theDisk, Label: "lab", Initialise: host.InitialiseIfBlank, Serial: "D9"}})
+	if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), `serial number is "D1", not "D9"`) {
+		t.Error(err)
+	}
+}
+
+// TestDiskChangesAfterThePlan: a disk that is no longer what the plan saw is not touched.
+func TestDiskChangesAfterThePlan(t *testing.T) {
+	for change, want := range map[string]string{
+		"printf x | dd of=/dev/sda bs=1048576 seek=29 conv=notrunc 2>/dev/null": "no longer blank",
+		"mkfs.ext4 -q /dev/sda":                           "no longer blank",
+		"printf 'label: gpt\n,,L\n' | sfdisk -q /dev/sda": "no longer blank",
+		"ln -sfn ../../sdb " + theDisk:                    "a different disk",
+	} {
+		box, m := managed(t, hosttest.Disk{}, hosttest.Disk{})
+		p, err := m.Plan(t.Context(),
+			host.State{host.Disk{Device: theDisk, Label: "lab", Initialise: host.InitialiseIfBlank}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := box.Exec(change); err != nil {
+			t.Fatal(out, err)
+		}
+		const look = "lsblk -J -o NAME,FSTYPE,LABEL,PARTLABEL; dd if=/dev/sda bs=1M count=64 2>/dev/null | sha256sum"
+		before, _ := box.Exec(look)
+		_, err = p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: confirmAll(p)})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", change, err)
+		}
+		if after, _ := box.Exec(look); after != before {
+			t.Errorf("%s: the disk was changed: %s", change, lab.Diff("lsblk", []byte(before), []byte(after)))
+		}
+	}
+}
+
+// TestDiskAndPowerCuts cuts the power at every write of a run that initialises and mounts a disk. The machine boots,
+// and the next runs end as one that was not cut off; what is initialised again is confirmed again.
+func TestDiskAndPowerCuts(t *testing.T) {
+	disk := host.Disk{Device: theDisk, Label: "lab", Initialise: host.InitialiseIfBlank}
+	want := host.State{disk, host.Mount{Order: host.Order{After: []string{disk.ID()}}, Path: "/srv/data",
+		Source: "LABEL=lab", ByUUID: true, Immutable: true, Options: []string{"noatime", "nofail"}, Pass: 2}}
+	settle := func(box *hosttest.Machine, m *host.Machine) {
+		t.Helper()
+		p, err := m.Plan(t.Context(), want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: confirmAll(p)}); err != nil {
+			t.Fatalf("%v\n%s", err, r)
+		}
+		if p, err = m.Plan(t.Context(), want); err != nil || !p.Empty() {
+			t.Errorf("%v\n%s", err, p)
+		}
+		out, err := box.Exec("lsblk -n -r -o NAME,FSTYPE,LABEL,PARTLABEL,MOUNTPOINT /dev/sda; grep -c srv.data /etc/fstab\n" +
+			"findmnt --verify; unshare -m sh -c 'umount -l /srv/data; lsattr -d /srv/data'")
+		if wanted := "sda    \nsda1 ext4 lab lab /srv/data\n1\nSuccess, no errors or warnings detected\n" +
+			"----i---------e------- /srv/data\n"; err != nil || out != wanted {
+			t.Errorf("%v\n%s", err, lab.Diff("machine", []byte(wanted), []byte(out)))
+		}
+	}
+	box, m := managed(t, hosttest.Disk{Size: 80 << 20})
+	before := box.Counters().Writes
+	settle(box, m)
+	writes := int(box.Counters().Writes - before)
+	if writes < 10 {
+		t.Fatalf("%d writes", writes)
+	}
+	resumed := 0
+	for k := 1; k <= writes; k++ {
+		box, m := managed(t, hosttest.Disk{Size: 80 << 20})
+		p, err := m.Plan(t.Context(), want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		up := box.Faults().PowerCutAtWrite(k)
+		if _, err := p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: confirmAll(p)}); err == nil {
+			t.Errorf("write %d: no error", k)
+		}
+		<-up
+		if out, err := box.Exec("systemctl is-system-running"); err != nil {
+			t.Errorf("write %d: it does not boot: %s %v", k, out, err)
+		}
+		if p, err = m.Plan(t.Context(), want); err != nil {
+			t.Fatalf("write %d: %v", k, err)
+		}
+		if strings.Contains(p.String(), "cut off") {
+			resumed++
+		}
+		settle(box, m)
+		m.Close()
+		box.Close()
+	}
+	if resumed < 2 {
+		t.Errorf("%d runs were resumed", resumed)
+	}
+}
+
+// confirmAll confirms every change that may lose data.
+func confirmAll(p *lab.Plan) (yes []lab.Confirmation) {
+	for _, c := range p.Changes() {
+		if c.Risk == lab.RiskDataLoss {
+			yes = append(yes, lab.Confirm(c.ID))
+		}
+	}
+	return yes
+}
+
 func TestDiskThatIsNotThere(t *testing.T) {
 	_, m := managed(t, hosttest.Disk{})
 	_, err := m.Plan(t.Context(),
@@ -111,11 +249,7 @@ func TestDiskIsMade(t *testing.T) {
 			if _, err := p.Apply(t.Context(), nil); err == nil {
 				t.Fatal("it was made without a confirmation")
 			}
-			var yes []lab.Confirmation
-			for _, c := range p.Changes() {
-				yes = append(yes, lab.Confirm(c.ID))
-			}
-			if r, err := p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: yes}); err != nil {
+			if r, err := p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: confirmAll(p)}); err != nil {
 				t.Fatal(err, r)
 			}
 			all := append(disk,

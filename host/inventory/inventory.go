@@ -34,6 +34,7 @@ type Inventory struct {
 	byName     map[string]*Host
 	groups     []*group // "all", "ungrouped", and the others in the order of the spec
 	groupNamed map[string]*group
+	unsure     map[string]bool // groups whose hosts are not all known, see Partial; nil means none
 }
 
 type group struct {
@@ -58,11 +59,16 @@ func New(spec Spec) (*Inventory, error) {
 	if ps := spec.validate(); len(ps) > 0 {
 		return nil, ps.Err()
 	}
+	return build(spec), nil
+}
+
+// build resolves a spec that is right.
+func build(spec Spec) *Inventory {
 	inv := &Inventory{byName: map[string]*Host{}, groupNamed: map[string]*group{}}
 	inv.addHosts(spec.Hosts)
 	inv.addGroups(spec)
 	inv.resolveHosts(spec)
-	return inv, nil
+	return inv
 }
 
 func (inv *Inventory) addHosts(specs []HostSpec) {

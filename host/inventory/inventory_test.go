@@ -153,6 +153,14 @@ lab.yaml:2:31: groups.ungrouped: the name of the built-in group of the hosts in 
 lab.yaml:2:44: groups.a: a host has the same name (rename one of them, so that a pattern can only mean one)
 lab.yaml:2:49: groups.!b: not a name that a pattern can select: !b (letters and digits, . _ - in between, not all digits)`},
 		{`hosts:
+  pi1: {address: 192.168.1.999}
+  rack.1: {}
+  pi3: {address: 192.168.1}
+`, `
+lab.yaml:2:18: hosts.pi1.address: not an address: 192.168.1.999 (an IPv4 address is four numbers from 0 to 255)
+lab.yaml:3:3: hosts.rack.1: its name is no address: neither a host name nor an IPv4 address, which is four numbers from 0 to 255 (write address: IP)
+lab.yaml:4:18: hosts.pi3.address: not an address: 192.168.1 (an IPv4 address is four numbers from 0 to 255)`},
+		{`hosts:
   pi1: {address: 10.0.0.1}
   pi2: {address: "::ffff:10.0.0.1"}
   pi3: {address: 10.0.0.1, port: 2222}

@@ -65,7 +65,7 @@ func (inv *Inventory) Select(pattern string) ([]*Host, error) {
 			}
 		}
 	}
-	if len(hosts) == 0 {
+	if len(hosts) == 0 && inv.Sure(pattern) {
 		return fail(fmt.Errorf("%w: it selects no hosts", lab.ErrNotFound))
 	}
 	return hosts, nil
@@ -119,6 +119,9 @@ func (inv *Inventory) selectNamed(t term) ([]*Host, lab.Problem) {
 		return hosts, lab.Problem{}
 	}
 	part, ok := t.slice.of(hosts)
+	if inv.unsure[g.name] && len(part) == 0 {
+		return nil, lab.Problem{}
+	}
 	if !ok || len(part) == 0 || t.slice.to != nil && *t.slice.to != -1 && *t.slice.to < t.slice.from {
 		return t.refuse(fmt.Sprintf("no such part of the group, which has %d hosts", len(hosts)), "")
 	}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -109,15 +110,9 @@ func (v *validation) addresses() {
 		for i, j := range h.Jump {
 			v.jump(fmt.Sprintf("%s.jump[%d]", path, i), h, j)
 		}
-		address, ok := bareAddress(cmp.Or(h.Address, h.Name))
-		if !ok {
-			if h.Address != "" {
-				hint := "a host name or an IP address"
-				if _, port, err := net.SplitHostPort(h.Address); err == nil && digitsOnly.MatchString(port) {
-					hint = "write port: " + port
-				}
-				v.add(path+".address", "not an address", h.Address, hint)
-			}
+		address, err := bareAddress(cmp.Or(h.Address, h.Name))
+		if err != nil {
+			v.unusable(path, h, err)
 			continue
 		}
 		// Behind another jump, or on another port if it is forwarded, the same address is another
@@ -132,21 +127,39 @@ func (v *validation) addresses() {
 	}
 }
 
-// bareAddress returns a host name or an IP address in a canonical form, and false for anything
-// else, such as an address with a port.
-func bareAddress(address string) (string, bool) {
+// unusable reports the address of a host that cannot be dialled, err being why.
+func (v *validation) unusable(path string, h HostSpec, err error) {
+	switch _, port, split := net.SplitHostPort(h.Address); {
+	case h.Address == "" && inventoryName.MatchString(h.Name) && !digitsOnly.MatchString(h.Name):
+		v.add(path, "its name is no address: "+err.Error(), "", "write address: IP")
+	case h.Address == "": // the name is reported already
+	case split == nil && digitsOnly.MatchString(port):
+		v.add(path+".address", "not an address", h.Address, "write port: "+port)
+	case endsInNumber.MatchString(h.Address):
+		v.add(path+".address", "not an address", h.Address, "an IPv4 address is four numbers from 0 to 255")
+	default:
+		v.add(path+".address", "not an address", h.Address, "a host name or an IP address")
+	}
+}
+
+// endsInNumber matches what cannot be a name, and was meant as an IPv4 address.
+var endsInNumber = regexp.MustCompile(`^[0-9.]*[0-9]\.?$`)
+
+// bareAddress returns a host name or an IP address in a canonical form. Anything else, such as an address
+// with a port, is an error.
+func bareAddress(address string) (string, error) {
 	if ip, err := netip.ParseAddr(address); err == nil {
-		return ip.Unmap().String(), true
+		return ip.Unmap().String(), nil
 	}
 	if strings.ContainsAny(address, ":[]") {
-		return "", false
+		return "", errors.New("not an address")
 	}
 	joined, err := ssh.HostPort(address)
 	if err != nil {
-		return "", false
+		return "", err
 	}
 	name, _, err := net.SplitHostPort(joined)
-	return strings.TrimSuffix(name, "."), err == nil
+	return strings.TrimSuffix(name, "."), err
 }
 
 func (v *validation) jump(path string, h HostSpec, jump string) {

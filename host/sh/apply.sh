@@ -1,7 +1,7 @@
 # Functions for the scripts that make changes on the machine. nonce marks the frames.
 # shellcheck disable=SC2154 # the caller prepends it
 LC_ALL=C; export LC_ALL; DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; umask 077; cd /
-bad=' ' lab_todo='' lab_words=''
+bad=' ' lab_todo='' lab_words='' lab_staged=''
 
 frame() { printf '\n%s %s\n' "$nonce" "$*"; }
 
@@ -62,11 +62,11 @@ place() {
   then :; else rm -f -- "$1"; return 1; fi
 }
 
+# whole FILE SHA256 fails if the content is another.
+whole() { h=$(sha256sum <"$1") && { [ "$h" = "$2  -" ] || { echo 'the content did not arrive whole' >&2; false; }; }; }
+
 # put TEMP PATH MODE OWNER:GROUP SHA256 [VALIDATION] is place, with the content verified first.
-put() {
-  if h=$(sha256sum <"$1") && { [ "$h" = "$5  -" ] || { echo 'the content did not arrive whole' >&2; false; }; }
-  then place "$1" "$2" "$3" "$4" "$6"; else rm -f -- "$1"; return 1; fi
-}
+put() { if whole "$1" "$5"; then place "$1" "$2" "$3" "$4" "$6"; else rm -f -- "$1"; return 1; fi; }
 
 # same FILE SHA256 fails if the file has changed since the plan. The hash of a file that does not exist
 # is "absent".
@@ -115,6 +115,46 @@ make_change() {
   r=$?
   if [ -n "$5" ] && { [ -e "$5" ] || [ -h "$5" ]; }; then rm -f -- "$5"; fi
   ended "$1" $r
+}
+
+# stage INDEX DEPENDENCIES SIZE TEMP REPLACES PATH MODE OWNER:GROUP SHA256 BEFORE makes a change that writes a file,
+# as put does, up to the move into place, which is left to commit. BEFORE is empty or for same.
+stage() {
+  if skip "$1" "$2"; then head -c "$3" >/dev/null; return 0; fi
+  frame S "$1"
+  if { recv "$3" "$4" "$5" && whole "$4" "$9" && chown -h -- "$8" "$4" && chmod -- "$7" "$4"; } 2>&1; then
+    lab_staged="$lab_staged $1"
+    eval "lab_temp$1=\$4 lab_path$1=\$6 lab_before$1=\${10}"
+  else
+    rm -f -- "$4"
+    ended "$1" 1
+  fi
+}
+
+# commit moves what is staged into place, with two syncs for all of it: as with place, each file is on disk before its
+# rename, and the rename before its change counts as done. If a sync fails, each file has its own.
+commit() {
+  lab_moved='' lab_synced=''
+  set --
+  for i in $lab_staged; do eval "set -- \"\$@\" \"\$lab_temp$i\""; done
+  [ $# -gt 0 ] || return 0
+  if sync -- "$@" 2>/dev/null; then lab_synced=yes; fi
+  set --
+  for i in $lab_staged; do
+    frame S "$i"
+    eval "t=\$lab_temp$i f=\$lab_path$i b=\$lab_before$i"
+    if { { [ "$lab_synced" ] || sync -- "$t"; } && { [ -z "$b" ] || same "$f" "$b"; } && mv -fT -- "$t" "$f"; } 2>&1
+    then lab_moved="$lab_moved $i"; set -- "$@" "${f%/*}/"
+    else rm -f -- "$t"; ended "$i" 1; fi
+  done
+  lab_staged='' lab_synced=''
+  if [ $# -gt 0 ] && sync -- "$@" 2>/dev/null; then lab_synced=yes; fi
+  for i in $lab_moved; do
+    eval "f=\$lab_path$i"
+    r=0
+    [ "$lab_synced" ] || { frame S "$i"; sync -- "${f%/*}/" 2>&1 || r=1; }
+    ended "$i" $r
+  done
 }
 
 # add_item INDEX DEPENDENCIES WORD adds a change to the next batch.

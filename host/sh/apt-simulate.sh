@@ -30,10 +30,21 @@ r=0
 # shellcheck disable=SC2086 # words
 o=$($as apt-get -s $options install --no-install-recommends $again -- $todo $others 2>&1) || r=$?
 printf '%s\n' "$o"
+unknown=''
 for n in $names; do
-  case $o in *"${nl}Inst $n "* | *"${nl}Conf $n "*) ;;
-  *) # shellcheck disable=SC2046 # words
-    echo virtual "$n" $($as apt-cache showpkg -- "$n" 2>/dev/null | sed '1,/^Reverse Provides/d' | cut -d ' ' -f 1) ;;
-  esac
+  case $o$nl in *"${nl}Inst $n "* | *"${nl}Conf $n "* | *"E: Unable to locate package $n$nl"*) ;; *) unknown="$unknown $n" ;; esac
 done
+[ -n "$unknown" ] || exit $r
+# shellcheck disable=SC2086 # words
+$as apt-cache showpkg -- $unknown 2>/dev/null | {
+  v='' in=''
+  while IFS= read -r l; do
+    case $l in
+    'Package: '*) [ -z "$v" ] || printf '%s\n' "$v"; v="virtual ${l#* }" in='' ;;
+    'Reverse Provides:'*) in=yes ;;
+    ?*) [ -z "$in" ] || v="$v ${l%% *}" ;;
+    esac
+  done
+  printf '%s\n' "$v"
+}
 exit $r

@@ -1,23 +1,23 @@
-# Prints the facts from which Disk decides. A place that cannot be read counts as data. Samples are only
-# read if the disk does not have the wanted file system yet.
+# Prints the facts from which Disk decides. A place that cannot be read counts as data. The disk is only searched for
+# data, which takes seconds, if nothing else keeps it from being initialised.
 #
-# disk: its path below /dev/disk/by-id. label: of the wanted file system.
+# disk: its path below /dev/disk/by-id. label: of the wanted file system. unfinished: the name of a partition whose
+# file system is not complete
 # shellcheck disable=SC2154 # the caller prepends them
 # shellcheck disable=SC2015 # either of the two failing means missing
 r=$(readlink -f -- "$disk") && [ -b "$r" ] || { echo 'missing'; exit 0; }
-echo "device $r"; echo "size $(blockdev --getsize64 "$r")"
-echo lsblk; lsblk -J -b -o NAME,PATH,TYPE,SIZE,FSTYPE,LABEL,UUID,MOUNTPOINT,PKNAME "$r"; echo .
-if [ "$(lsblk -n -r -o LABEL "$r" | grep -c -F -x -e "$label")" = 1 ]; then exit 0; fi
+echo "device $r"; echo "size $(blockdev --getsize64 "$r")"; echo "readonly $(blockdev --getro "$r")"
+echo lsblk; lsblk -J -b -o NAME,PATH,TYPE,FSTYPE,LABEL,UUID,PARTLABEL,SERIAL,MOUNTPOINT; echo .
+# in fstab, the disk or a partition of it may have another name
+grep -o '^[[:space:]]*/dev/[^[:space:]]*' /etc/fstab 2>/dev/null | while read -r s; do
+  case $(readlink -f -- "$s") in "$r" | "$r"[0-9]* | "$r"p[0-9]*) echo "fstab $s" ;; esac
+done
+if lsblk -n -r -o LABEL "$r" | grep -q -F -x -e "$label"; then exit 0; fi
 # shellcheck disable=SC2012 # kernel names are plain words
-n=${r##*/}; h=$(ls "/sys/class/block/$n/holders" 2>/dev/null); [ -z "$h" ] || echo "holders $h"
-w=$(wipefs -n -J "$r" 2>&1); echo "wipefs $(printf %s "$w" | tr -d '\n')"
-b=$(blkid -p -o export "$r" 2>&1); echo "blkid $? $(printf %s "$b" | tr '\n' ' ')"
+n=${r##*/}; h=$(ls "/sys/class/block/$n/holders" 2>/dev/null); [ -z "$h" ] || echo "holders $(echo "$h" | tr '\n' ' ')"
 grep -q "^$r " /proc/swaps && echo swap
-s=$(blockdev --getsize64 "$r"); m=$((s / 1048576))
-zero() {
-  c=$({ dd if="$r" bs=1048576 skip="$1" count="$2" 2>/dev/null || echo unread; } | tr -d '\0' | head -c 1 | wc -c)
-  [ "$c" = 0 ] || { echo "data $1"; exit 0; }
-}
-zero 0 16; [ $m -gt 32 ] && zero $((m - 16)) 17
-i=0; while [ $i -lt 256 ] && [ $m -gt 48 ]; do zero $((16 + (i * 7919 + i * i * 31 + 13) % (m - 32))) 1; i=$((i + 1)); done
-echo blank
+p=$(lsblk -n -r -p -o NAME,PARTLABEL "$r" | sed -n "s/ $unfinished\$//p")
+w=$(wipefs -n -J "${p:-$r}" 2>&1); echo "wipefs $(printf %s "$w" | tr -d '\n')"
+# of a partition, blkid also prints its place in the table
+b=$(blkid -p -s TYPE -s PTTYPE -o value "${p:-$r}" 2>&1); echo "blkid $? $(printf %s "$b" | tr '\n' ' ')"
+if [ "$(lsblk -n -r -o NAME "$r" | wc -l)" = 1 ] && [ -z "$b" ]; then proved "$r"; fi

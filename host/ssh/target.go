@@ -122,7 +122,13 @@ func (t Target) connectTimeout() time.Duration {
 	return t.ConnectTimeout
 }
 
-var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+var (
+	hostPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+
+	// A name whose last label is a number is meant as an IPv4 address, and some resolvers take it as one:
+	// 192.168.1 is 192.168.0.1 to inet_aton(3) (url.spec.whatwg.org, "ends in a number").
+	numberLast = regexp.MustCompile(`(^|\.)[0-9]+\.?$`)
+)
 
 // HostPort returns an address, in any of the forms that Target.Address may have, as the "host:port"
 // that [net.Dial] takes.
@@ -154,6 +160,9 @@ func HostPort(address string) (string, error) {
 	}
 	if !hostPattern.MatchString(host) {
 		return "", errors.New("not a host name")
+	}
+	if numberLast.MatchString(host) {
+		return "", errors.New("neither a host name nor an IPv4 address, which is four numbers from 0 to 255")
 	}
 	return net.JoinHostPort(strings.ToLower(host), port), nil
 }

@@ -3,23 +3,28 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Main runs a program and exits with the code of its error. Ctrl-C and SIGTERM cancel its context,
-// so that it can report what was done; a second signal ends it immediately. A write error of its
-// output cancels the context too, see [Output].
-func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
+// Main runs the command that the program's arguments name, and exits with the code of its error.
+// Ctrl-C, SIGTERM and a terminal that is closed cancel its context, so that it can report what was
+// done; a second signal ends it immediately. A write error of its output cancels the context too,
+// see [Output].
+func Main(root *cobra.Command) {
 	ctx, stop := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // it stays ignored under nohup(1)
+			signal.Notify(signals, s)
+		}
+	}
 	go func() {
 		s := <-signals
 		fmt.Fprintf(os.Stderr, "\n%s: stopping; again to stop immediately\n", s)
@@ -29,7 +34,7 @@ func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}()
 	signal.Ignore(syscall.SIGPIPE) // the write fails too, which leaves time for an orderly end
 	out := &Output{file: os.Stdout, stop: stop}
-	code, err := out.end(run(ctx, os.Args[1:], out, os.Stderr))
+	code, err := out.end(Run(ctx, root, os.Args[1:], out, os.Stderr))
 	PrintError(os.Stderr, err)
 	os.Exit(code)
 }
@@ -40,11 +45,8 @@ var ErrPending = errors.New("changes are pending")
 
 // Code returns the exit code for err.
 func Code(err error) int {
-	switch {
-	case errors.Is(err, ErrPending):
+	if errors.Is(err, ErrPending) {
 		return lab.ExitPending
-	case errors.Is(err, flag.ErrHelp):
-		return lab.ExitOK
 	}
 	return lab.ExitCode(err)
 }

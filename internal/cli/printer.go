@@ -25,13 +25,18 @@ type Printer struct {
 	view  liveView
 }
 
-// NewPrinter returns a printer to out. output is "text" or "json". NO_COLOR (no-color.org) disables
-// colours; TERM=dumb disables the live view too.
-func NewPrinter(out io.Writer, output string) (*Printer, error) {
-	if output != "text" && output != "json" {
-		return nil, Usage("-output %q: text or json", output)
-	}
-	p := &Printer{Out: out, JSON: output == "json"}
+// Options say how a printer prints. The zero value is text, with colours on a terminal.
+type Options struct {
+	JSON    bool   // an object a line, for machines
+	Quiet   bool   // only what was asked for
+	Verbose bool   // more about what is done
+	Color   string // "auto", "always" or "never"; empty means auto
+}
+
+// NewPrinter returns a printer to out. NO_COLOR (no-color.org) disables colours; TERM=dumb disables
+// the live view too.
+func NewPrinter(out io.Writer, o Options) *Printer {
+	p := &Printer{Out: out, JSON: o.JSON}
 	if f, ok := out.(interface{ Fd() uintptr }); ok && !p.JSON &&
 		term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 		p.live = true
@@ -44,7 +49,7 @@ func NewPrinter(out io.Writer, output string) (*Printer, error) {
 			return w
 		}
 	}
-	return p, nil
+	return p
 }
 
 // Object prints a value as one line of JSON. As text it prints nothing.

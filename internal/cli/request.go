@@ -2,23 +2,25 @@ package cli
 
 import (
 	"context"
-	"flag"
+
+	"github.com/spf13/pflag"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
 // Request says what to do with a plan: show it, or apply it too.
 type Request struct {
-	Apply     bool   // apply the plan; otherwise it is only shown
-	Reviewed  string // file of a reviewed plan: no change is made that it does not have; empty means that there is none
-	Confirmed List   // IDs of changes that may lose data
+	Apply     bool     // apply the plan; otherwise it is only shown
+	Reviewed  string   // file of a reviewed plan: no change is made that it does not have; empty means that there is none
+	Confirmed []string // IDs of changes that may lose data
 }
 
-// Flags defines the flags of the request.
-func (r *Request) Flags(flags *flag.FlagSet) {
-	flags.Var(&r.Confirmed, "confirm", "the `ID` of a change that may lose data, to confirm it (may be repeated)")
+// Flags defines the flags of a request to apply a plan.
+func (r *Request) Flags(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&r.Confirmed, "confirm", nil,
+		"the `ID` of a change that may lose data, to confirm it (may be repeated)")
 	flags.StringVar(&r.Reviewed, "plan", "",
-		"apply only the changes of this reviewed plan `file`, the output of plan -output json")
+		"apply only the changes of this reviewed plan `file`, the output of plan --output json")
 }
 
 // Execute shows the plan. If requested and not empty, it applies the plan too, and shows and

@@ -9,11 +9,11 @@ import (
 )
 
 // Reviewed reads the changes of a reviewed plan: the first JSON value in the file, which is what
-// plan -output json prints first. [lab.Plan.Within] compares the plan that is applied with them.
+// plan --output json prints first. [lab.Plan.Within] compares the plan that is applied with them.
 func Reviewed(file string) ([]lab.Change, error) {
 	fail := func(err error) ([]lab.Change, error) {
 		return nil, &lab.Error{Op: "read reviewed plan", Path: file,
-			Hint: "save it again: plan -output json, or lab plan -out FILE", Err: err}
+			Hint: "save it again: plan --output json, or lab plan --out FILE", Err: err}
 	}
 	f, err := os.Open(file)
 	if err != nil {

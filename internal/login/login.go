@@ -5,7 +5,6 @@ package login
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"net"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
 	cryptossh "golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
@@ -27,25 +27,25 @@ import (
 type Login struct {
 	Host string // "pi@192.0.2.11"; empty if it was not given
 
-	identities       cli.List
-	knownHosts       cli.List
-	jumps            cli.List
+	identities       []string
+	knownHosts       []string
+	jumps            []string
 	passphrase, sudo string
 	acceptNew        bool
 }
 
 // Flags defines the flags.
-func (l *Login) Flags(flags *flag.FlagSet) {
+func (l *Login) Flags(flags *pflag.FlagSet) {
 	flags.StringVar(&l.Host, "host", "", "the machine, `USER@ADDR[:PORT]`")
-	flags.Var(&l.identities, "identity", "a private key `file` (may be repeated); "+
+	flags.StringArrayVar(&l.identities, "identity", nil, "a private key `file` (may be repeated); "+
 		"without one, ~/.ssh/id_ed25519 and the keys of the ssh-agent at SSH_AUTH_SOCK, as far as they exist")
 	flags.StringVar(&l.passphrase, "passphrase", "", "the passphrase of the keys, `file:PATH or env:NAME`")
-	flags.Var(&l.knownHosts, "known-hosts", "a known_hosts `file` (may be repeated); without one, ~/.ssh/known_hosts")
+	flags.StringArrayVar(&l.knownHosts, "known-hosts", nil, "a known_hosts `file` (may be repeated); without one, ~/.ssh/known_hosts")
 	flags.BoolVar(&l.acceptNew, "accept-new", false,
 		"add the host key of a machine that is seen for the first time to the first known_hosts file")
 	flags.StringVar(&l.sudo, "sudo-password", "",
 		"the password for sudo, `file:PATH or env:NAME`; without it, sudo must not ask")
-	flags.Var(&l.jumps, "jump", "a machine to go through, `USER@ADDR[:PORT]` (may be repeated, the first dialled first)")
+	flags.StringArrayVar(&l.jumps, "jump", nil, "a machine to go through, `USER@ADDR[:PORT]` (may be repeated, the first dialled first)")
 }
 
 // Target returns the machine. Its boundary allows only the machines that the flags name.

@@ -25,6 +25,8 @@ func Prepare(ctx context.Context, report func(string)) error {
 		{"packages of Docker", dockerPackages},
 		{"Compose", composePlugin},
 		{"the registry", registryProgram},
+		{"step", stepProgram},
+		{"step-ca", stepCAProgram},
 		{"the image of busybox", busyboxImage},
 		{"the image of Gitea", giteaImage},
 		{"the image of the runner", runnerImage},

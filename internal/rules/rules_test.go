@@ -47,7 +47,7 @@ func list(t *testing.T, args ...string) map[string]pkg {
 // helpers are the packages that everybody may import, package lab aside: they stand on the standard library and package
 // lab alone. Those with an end in "test" or "fake" are for tests: only packages whose name ends in "test" or "suite"
 // may import them.
-var helpers = []string{"internal/dag", "internal/reconcile", "internal/fake", "internal/lawtest"}
+var helpers = []string{"internal/dag", "internal/version", "internal/reconcile", "internal/fake", "internal/lawtest"}
 
 // sorter is the one of them that package lab imports, so that a plan is sorted as all else is.
 const sorter = module + "/internal/dag"
@@ -77,6 +77,8 @@ var allowed = []struct {
 }{
 	{"host/ssh", nil, "it reaches machines and knows nothing of what they should be"},
 	{"host/inventory", []string{"host/ssh"}, "it names machines, and where they are reached"},
+	{"host/dns", []string{"host", "compose", "compose/stack", "host/ssh"},
+		"its instances are compose stacks; nothing else of host may stand on those"},
 	{"host", []string{"internal/strictyaml"},
 		"everything that is done to a machine goes through it, so it stands on nothing"},
 	{"k3s", []string{"host", "host/ssh"}, "it stands on machines"},
@@ -163,6 +165,28 @@ func TestPublicPackagesStayLight(t *testing.T) {
 			}
 			if !slices.ContainsFunc(may, func(m string) bool { return under(dep, m) }) {
 				t.Errorf("%s compiles %s", path, dep)
+			}
+		}
+	}
+}
+
+// commandLine are the modules that read command lines, and who may import them: a package that others use does not choose
+// their command line.
+var commandLine = map[string][]string{
+	"github.com/spf13/cobra": {"internal/cli", "examples"},
+	"github.com/spf13/pflag": {"internal/cli", "internal/login", "examples"},
+}
+
+func TestCommandLine(t *testing.T) {
+	for path, p := range list(t, module+"/...") {
+		rel, ours := strings.CutPrefix(path, module+"/")
+		for library, may := range commandLine {
+			importer := func(i string) bool { return under(i, library) }
+			if !ours || !slices.ContainsFunc(p.Imports, importer) {
+				continue
+			}
+			if !slices.ContainsFunc(may, func(folder string) bool { return under(rel, folder) }) {
+				t.Errorf("%s imports %s: only %s may", rel, library, strings.Join(may, ", "))
 			}
 		}
 	}

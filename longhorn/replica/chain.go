@@ -142,7 +142,7 @@ func (b *chainBuilder) refusals() error {
 	}
 	if why := b.d.rebuilding(); why != "" {
 		if !b.want.ForceRebuilding {
-			hint := "use another replica; if this is the only one left, -force-rebuilding merges what it has"
+			hint := "use another replica; if this is the only one left, --force-rebuilding merges what it has"
 			return b.refuse("", hint, "%s", why)
 		}
 		b.warn(WarnRebuilding, "", "merged all the same: %s", why)
@@ -157,7 +157,7 @@ func (b *chainBuilder) walk(top *Layer) error {
 		if seen[l.File] {
 			hint := b.orPoint("use another replica")
 			if len(b.want.Parents) > 0 {
-				hint = "give other parents with -parent, or leave it out; or " + hint
+				hint = "give other parents with --parent, or leave it out; or " + hint
 			}
 			return b.refuse(l.File, hint, "the parents form a circle")
 		}

@@ -31,6 +31,6 @@ const (
 	changedHint     = "detach the volume, make sure that nothing writes to the directory, and start again"
 	layersHint      = "give the directory that holds volume-head-*.img"
 	v2Hint          = "v2 volumes can be read through a running Longhorn, or restored from a backup, only"
-	encryptedHint   = "merge the LUKS container with -encrypted, then open it with cryptsetup and the StorageClass's " +
+	encryptedHint   = "merge the LUKS container with --encrypted, then open it with cryptsetup and the StorageClass's " +
 		"secret (CRYPTO_KEY_VALUE)"
 )

@@ -65,7 +65,7 @@ func (b *chainBuilder) points() string {
 // orPoint returns a hint that names the recovery points too that can be merged, if there are any.
 func (b *chainBuilder) orPoint(hint string) string {
 	if points := b.points(); points != "" {
-		return hint + ", or choose a recovery point with -snapshot: " + points
+		return hint + ", or choose a recovery point with --snapshot: " + points
 	}
 	return hint
 }

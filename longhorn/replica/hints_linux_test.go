@@ -38,13 +38,13 @@ func TestOutputHints(t *testing.T) {
 		"link":           {"ln -s nowhere image", "", "name a path that does not exist", elsewhere},
 		"no directory":   {"true", "no such/image", "mkdir -p", func(t *testing.T, _ *replica.Output, hint string) { shell(t, hint) }},
 		"in a replica":   {"touch volume.meta", "", "write to another directory", elsewhere},
-		"part unknown":   {"echo x >image.part", "", "begin again with -restart", restart},
+		"part unknown":   {"echo x >image.part", "", "begin again with --restart", restart},
 		"part unknown,":  {"echo x >image.part", "", "remove it, or begin", removePart},
 		"part is a link": {"ln -s /dev/null image.part", "", "remove it", removePart},
 		"part is a dir":  {"mkdir image.part", "", "remove it", removePart},
 		"part is a fifo": {"mkfifo image.part", "", "remove it", removePart},
 		"two names":      {"echo x >other && ln other image.part", "", "remove it", removePart},
-		"bad state": {"mkdir image.part.state && echo >image.part", "", "remove it, and begin again with -restart",
+		"bad state": {"mkdir image.part.state && echo >image.part", "", "remove it, and begin again with --restart",
 			func(t *testing.T, o *replica.Output, hint string) {
 				shell(t, "rm -r "+o.Path+".part.state")
 				o.Restart = true

@@ -18,12 +18,12 @@ import (
 
 // What hints name, and how it is asked for.
 var (
-	pointsPattern  = regexp.MustCompile(`-snapshot: ([^;]+)`)
-	emptyPattern   = regexp.MustCompile(`-snapshot (\S+) takes the empty state`)
-	parentPattern  = regexp.MustCompile(`-parent (\S+)=SNAPSHOT(?:, which may be ([^;]+))?`)
-	sizePattern    = regexp.MustCompile(`-size (\d+)|-size, (\d+)`)
-	otherParents   = regexp.MustCompile(`give other parents with -parent, or leave it out`)
-	leaveOutParent = regexp.MustCompile(`leave -parent out for (\S+)`)
+	pointsPattern  = regexp.MustCompile(`--snapshot: ([^;]+)`)
+	emptyPattern   = regexp.MustCompile(`--snapshot (\S+) takes the empty state`)
+	parentPattern  = regexp.MustCompile(`--parent (\S+)=SNAPSHOT(?:, which may be ([^;]+))?`)
+	sizePattern    = regexp.MustCompile(`--size (\d+)|--size, (\d+)`)
+	otherParents   = regexp.MustCompile(`give other parents with --parent, or leave it out`)
+	leaveOutParent = regexp.MustCompile(`leave --parent out for (\S+)`)
 )
 
 // ways returns what the hints of a refusal say to ask for, where w was asked for.
@@ -40,7 +40,7 @@ func ways(w replica.Want, err error) map[string]replica.Want {
 	if m := pointsPattern.FindStringSubmatch(hint); m != nil {
 		for _, name := range strings.Split(m[1], ", ") {
 			if name != "..." {
-				way("-snapshot "+name, func(w *replica.Want) { w.Snapshot = name })
+				way("--snapshot "+name, func(w *replica.Want) { w.Snapshot = name })
 			}
 		}
 	}
@@ -53,7 +53,7 @@ func ways(w replica.Want, err error) map[string]replica.Want {
 			parents = append(parents, strings.Split(m[2], ", ")...)
 		}
 		for _, p := range parents {
-			way("-parent "+m[1]+"="+p, func(w *replica.Want) {
+			way("--parent "+m[1]+"="+p, func(w *replica.Want) {
 				if w.Parents == nil {
 					w.Parents = map[string]string{}
 				}
@@ -62,29 +62,29 @@ func ways(w replica.Want, err error) map[string]replica.Want {
 		}
 	}
 	if m := leaveOutParent.FindStringSubmatch(hint); m != nil {
-		way("no -parent", func(w *replica.Want) { delete(w.Parents, m[1]) })
+		way("no --parent", func(w *replica.Want) { delete(w.Parents, m[1]) })
 	}
-	if says("leave it out; -parent") || says("leave -parent out:") || otherParents.MatchString(hint) {
-		way("no -parent", func(w *replica.Want) { w.Parents = nil })
+	if says("leave it out; --parent") || says("leave --parent out:") || otherParents.MatchString(hint) {
+		way("no --parent", func(w *replica.Want) { w.Parents = nil })
 	}
 	if m := sizePattern.FindStringSubmatch(hint); m != nil {
 		n, _ := strconv.ParseInt(m[1]+m[2], 10, 64)
-		way("-size", func(w *replica.Want) { w.Size = n })
+		way("--size", func(w *replica.Want) { w.Size = n })
 	}
 	for flag, change := range map[string]func(*replica.Want){
-		"-force-rebuilding merges": func(w *replica.Want) { w.ForceRebuilding = true },
-		"-drop-missing takes":      func(w *replica.Want) { w.DropMissing = true },
-		"with -encrypted":          func(w *replica.Want) { w.Encrypted = true },
-		"-no-backing":              func(w *replica.Want) { w.NoBacking = true },
-		"leave -size out":          func(w *replica.Want) { w.Size = 0 },
-		"leave -backing out":       func(w *replica.Want) { w.Backing = "" },
+		"--force-rebuilding merges": func(w *replica.Want) { w.ForceRebuilding = true },
+		"--drop-missing takes":      func(w *replica.Want) { w.DropMissing = true },
+		"with --encrypted":          func(w *replica.Want) { w.Encrypted = true },
+		"--no-backing":              func(w *replica.Want) { w.NoBacking = true },
+		"leave --size out":          func(w *replica.Want) { w.Size = 0 },
+		"leave --backing out":       func(w *replica.Want) { w.Backing = "" },
 	} {
 		if says(flag) {
 			way(flag, change)
 		}
 	}
-	if says("say -borrow") || says("-borrow takes it") {
-		way("-borrow", func(w *replica.Want) { w.Borrow = true })
+	if says("say --borrow") || says("--borrow takes it") {
+		way("--borrow", func(w *replica.Want) { w.Borrow = true })
 	}
 	return found
 }
@@ -99,7 +99,7 @@ func followHints(t *testing.T, d *replica.Directory, w replica.Want, refusal err
 		if err == nil {
 			continue
 		}
-		if err.Error() == refusal.Error() || strings.HasPrefix(name, "-snapshot ") {
+		if err.Error() == refusal.Error() || strings.HasPrefix(name, "--snapshot ") {
 			t.Errorf("%s\nhint: %s\nfollowed by %s: %v", refusal, lab.Hints(refusal), name, err)
 		}
 	}

@@ -59,7 +59,7 @@ func (b *chainBuilder) missing(child, l *Layer, file string) (*Layer, error) {
 		return nil, b.refuse(file, b.orPoint("use another replica"), "missing, and %s needs it", child.File)
 	}
 	if !b.want.DropMissing {
-		return nil, b.refuse(file, "another replica is better; -drop-missing takes "+p.File+" in its place",
+		return nil, b.refuse(file, "another replica is better; --drop-missing takes "+p.File+" in its place",
 			"missing; %s below it is marked as removed, so a purge may have been cut off when that held all of its data",
 			p.File)
 	}
@@ -92,7 +92,7 @@ func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (parent string, fr
 	// A snapshot that was purged there, and here not yet, would be left out.
 	for _, s := range b.candidates(seen) {
 		if s.File != parent && from.purged(s.File) {
-			hint := "use another replica, or say -parent " + l.File + "=SNAPSHOT"
+			hint := "use another replica, or say --parent " + l.File + "=SNAPSHOT"
 			return "", nil, b.refuse(metaFile, hint, "to be borrowed from %s, which says %s, but does "+
 				"not have %s: it may have been purged there, and be the parent here",
 				from.Name(), orBase(parent), s.File)
@@ -112,7 +112,7 @@ func (d *Directory) lends(l *Layer) bool {
 func (b *chainBuilder) givenParent(l *Layer, given string, seen map[string]bool) (string, error) {
 	metaFile := l.File + metaSuffix
 	if l.Meta.parentRead && l.Meta.Parent != given {
-		return "", b.refuse(metaFile, "leave -parent out for "+l.File,
+		return "", b.refuse(metaFile, "leave --parent out for "+l.File,
 			"the parent can be read, %s, and is not the one given, %s", orBase(l.Meta.Parent), orBase(given))
 	}
 	if p := b.d.layer(given); given != "" && (p == nil || !p.Snapshot()) {
@@ -128,7 +128,7 @@ func (b *chainBuilder) givenParent(l *Layer, given string, seen map[string]bool)
 
 // parentHint says how to give l's parent.
 func (b *chainBuilder) parentHint(l *Layer, seen map[string]bool) string {
-	hint := "-parent " + l.File + "=SNAPSHOT"
+	hint := "--parent " + l.File + "=SNAPSHOT"
 	if possible := b.candidates(seen); len(possible) > 0 {
 		hint += ", which may be " + fileNames(possible)
 	}
@@ -144,9 +144,9 @@ func (b *chainBuilder) lostHint() string {
 		}
 	}
 	if len(lost) == 0 {
-		return "leave -parent out: the parents of all layers are known"
+		return "leave --parent out: the parents of all layers are known"
 	}
-	return "leave it out; -parent FILE=SNAPSHOT is for " + fileNames(lost)
+	return "leave it out; --parent FILE=SNAPSHOT is for " + fileNames(lost)
 }
 
 // purged reports whether the snapshot is not there, or is what a purge that was cut off may have left.
@@ -164,10 +164,10 @@ func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, erro
 	metaFile := l.File + metaSuffix
 	hint := "use another replica"
 	if l.Snapshot() && !b.want.Borrow { // heads are each replica's own
-		how := ", or give one that has the file, and was not being rebuilt, and borrow it with -borrow"
+		how := ", or give one that has the file, and was not being rebuilt, and borrow it with --borrow"
 		for _, peer := range b.want.Peers {
 			if peer.lends(l) && peer != b.d {
-				how = ", or say -borrow, which takes it from " + lab.Printable(peer.Name())
+				how = ", or say --borrow, which takes it from " + lab.Printable(peer.Name())
 			}
 		}
 		hint += how
@@ -221,7 +221,7 @@ func (b *chainBuilder) peersAgree(l *Layer, parent string) error {
 		}
 		theirs := peer.layer(l.File)
 		if ours, other := peer.firstOf(b.d.below(parent)), b.d.firstOf(peer.below(theirs.Meta.Parent)); ours != other {
-			return b.refuse(l.File+metaSuffix, "-borrow takes it from there; or use that replica, or say -parent "+
+			return b.refuse(l.File+metaSuffix, "--borrow takes it from there; or use that replica, or say --parent "+
 				l.File+"=SNAPSHOT", "%s: its parent would be inferred to be %s, but %s says %s",
 				l.MetaState, orBase(parent), peer.Name(), orBase(theirs.Meta.Parent))
 		}

@@ -60,7 +60,7 @@ func (t *target) readState() (j journal, ok bool, err error) {
 		return j, false, nil
 	}
 	if err != nil {
-		at := lab.Error{Op: "read progress", Path: t.state, Hint: "remove it, and begin again with -restart"}
+		at := lab.Error{Op: "read progress", Path: t.state, Hint: "remove it, and begin again with --restart"}
 		return j, false, refuse(at, "%w", err)
 	}
 	if j, ok = parseJournal(data); !ok || j.Copied > t.work.Size {

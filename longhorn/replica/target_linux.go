@@ -24,7 +24,7 @@ func (im *Image) target(o Output) (*target, []Warning, error) {
 		return &target{path: path, name: path, device: true, state: state}, nil, err
 	}
 	if fi, err := os.Lstat(o.Path); err == nil && diskfile.BlockDevice(fi) {
-		at := lab.Error{Op: "save image", Path: o.Path, Hint: "say -device to overwrite it"}
+		at := lab.Error{Op: "save image", Path: o.Path, Hint: "say --device to overwrite it"}
 		return nil, nil, refuse(at, "it is a block device")
 	}
 	place, err := diskfile.NewPlace("save image", o.Path, avoid)
@@ -104,7 +104,7 @@ func (t *target) openFile(known, restart bool) (continued bool, err error) {
 		return false, t.file.Truncate(0)
 	}
 	if err == nil && continued && !known {
-		err = refuse(t.at("remove it, or begin again with -restart"), "it exists, and its progress is not known")
+		err = refuse(t.at("remove it, or begin again with --restart"), "it exists, and its progress is not known")
 	}
 	return continued, err
 }
@@ -140,7 +140,7 @@ func (t *target) begin(ctx context.Context, im *Image, o Output, j journal) erro
 
 // resume prepares an output of which a part is there.
 func (t *target) resume(ctx context.Context, im *Image, o Output, old journal) error {
-	const hint = "begin again with -restart"
+	const hint = "begin again with --restart"
 	if why := t.work.differs(old.Work); why != "" {
 		return refuse(t.at(hint), "it cannot be continued: %s", why)
 	}

@@ -30,7 +30,7 @@ func (l LeftOut) Error() string { return "left out: " + string(l) }
 // Pipeline is stages in the order in which they are built.
 type Pipeline struct {
 	Stages []Stage
-	Only   []string // globs of IDs, see [lab.MatchID]; empty means everything
+	Only   []string // globs of IDs, see [lab.Globs]; empty means everything
 }
 
 // Result is what became of a stage.
@@ -57,7 +57,7 @@ func (r *Result) planned(plan *lab.Plan, err error) {
 
 // Plan plans every stage. A stage that cannot be planned because one that it comes after has
 // changes to be made says that it waits for it. The error is that of all stages that failed, and of
-// each glob that selects nothing, see [lab.Unmatched].
+// each glob that selects nothing, see [lab.Globs.Unmatched].
 func (p Pipeline) Plan(ctx context.Context) ([]Result, error) {
 	var results []Result
 	selection := &Selection{globs: p.Only}

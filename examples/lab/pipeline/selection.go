@@ -25,9 +25,7 @@ func (s *Selection) Reaches(ids ...string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ids = append(s.ids, ids...)
-	return len(s.globs) == 0 || slices.ContainsFunc(ids, func(id string) bool {
-		return slices.ContainsFunc(s.globs, func(g string) bool { return lab.MatchID(g, id) })
-	})
+	return len(s.globs) == 0 || slices.ContainsFunc(ids, lab.Globs(s.globs).Match)
 }
 
 // failure joins what failed, in the order of the stages, and the globs that selected nothing. That
@@ -43,7 +41,7 @@ func (s *Selection) failure(results []Result) error {
 	if known {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		errs = append(errs, lab.Unmatched(s.globs, s.ids))
+		errs = append(errs, lab.Globs(s.globs).Unmatched(s.ids))
 	}
 	return errors.Join(errs...)
 }

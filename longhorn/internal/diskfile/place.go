@@ -38,7 +38,7 @@ func DevicePlace(op, path string) (string, error) {
 	case err != nil:
 		return "", err
 	case fi == nil:
-		hint := "name the device, or leave -device out to write a file"
+		hint := "name the device, or leave --device out to write a file"
 		return "", refuse(lab.Error{Op: op, Path: path, Hint: hint}, "there is no such block device")
 	case BlockDevice(fi):
 		return abs, nil

@@ -12,24 +12,24 @@ type Crash int
 
 // The states of a power cut that leave the live image whole.
 const (
-	NoCrash             Crash = iota
-	VolumeMetaEmpty           // volume.meta has no bytes
-	VolumeMetaZeroed          // volume.meta is NUL bytes
-	VolumeMetaMissing         //
-	HeadMetaEmpty             // the head's .meta has no bytes
-	HeadMetaZeroed            //
-	BaseMetaZeroed            // the oldest layer's .meta is NUL bytes
-	MiddleMetaEmpty           // the .meta of the oldest layer but one has no bytes
-	SnapshotNewHead           // a snapshot was cut off when the new head was there, empty
-	SnapshotLinked            // and the old head and its .meta had the snapshot's name too
-	SnapshotRenamed           // and volume.meta named the new head
-	SnapshotLinkLost          // as SnapshotLinked, with volume.meta.tmp, copied so that the two names are two files
-	Temporaries               // *.tmp files lie around
-	SnapshotHalfLinked        // as SnapshotLinked, without the .meta's second name
-	SnapshotMetaZeroed        // as SnapshotRenamed, the snapshot's new .meta being NUL bytes
-	SnapshotHeadLeft          // as SnapshotMetaZeroed, of the old head only the .meta being left
-	VolumeMetaTruncated       // volume.meta ends somewhere
-	MiddleMetaTruncated       // the .meta of the oldest layer but one ends somewhere
+	_                   Crash = iota // none
+	VolumeMetaEmpty                  // volume.meta has no bytes
+	VolumeMetaZeroed                 // volume.meta is NUL bytes
+	VolumeMetaMissing                //
+	HeadMetaEmpty                    // the head's .meta has no bytes
+	HeadMetaZeroed                   //
+	BaseMetaZeroed                   // the oldest layer's .meta is NUL bytes
+	MiddleMetaEmpty                  // the .meta of the oldest layer but one has no bytes
+	SnapshotNewHead                  // a snapshot was cut off when the new head was there, empty
+	SnapshotLinked                   // and the old head and its .meta had the snapshot's name too
+	SnapshotRenamed                  // and volume.meta named the new head
+	SnapshotLinkLost                 // as SnapshotLinked, with volume.meta.tmp, copied so that the two names are two files
+	Temporaries                      // *.tmp files lie around
+	SnapshotHalfLinked               // as SnapshotLinked, without the .meta's second name
+	SnapshotMetaZeroed               // as SnapshotRenamed, the snapshot's new .meta being NUL bytes
+	SnapshotHeadLeft                 // as SnapshotMetaZeroed, of the old head only the .meta being left
+	VolumeMetaTruncated              // volume.meta ends somewhere
+	MiddleMetaTruncated              // the .meta of the oldest layer but one ends somewhere
 	crashes
 )
 

@@ -6,6 +6,8 @@ import "slices"
 type Cred struct {
 	UID, GID uint32
 	Groups   []uint32
+
+	mounts *namespace // of who asks; nil means that of the machine
 }
 
 var RootCred = Cred{}

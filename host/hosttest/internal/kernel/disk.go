@@ -32,6 +32,7 @@ type Partition struct {
 	Start    int64
 	Size     int64
 	PARTUUID string
+	PartName string // in a GPT; lsblk calls it PARTLABEL
 	FSType   string
 	Label    string
 	UUID     string

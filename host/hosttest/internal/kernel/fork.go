@@ -10,6 +10,7 @@ func (k *Kernel) NewProcess(parent *Process) *Process {
 		p.PPID, p.PGID, p.SID = parent.PID, parent.PGID, parent.SID
 		p.UID, p.GID, p.RUID, p.Groups, p.Umask = parent.UID, parent.GID, parent.RUID, parent.Groups, parent.Umask
 		p.Exe, p.Unit, p.parent = parent.Exe, parent.Unit, parent
+		p.mounts = parent.mounts
 		for i, f := range parent.FDs {
 			if f != nil {
 				p.FDs[i] = f.Ref()
@@ -37,8 +38,10 @@ func (k *Kernel) NewProcess(parent *Process) *Process {
 	if !off {
 		k.procs[p.PID] = p
 	}
+	// A process that is killed forks no more: who was killed has no child that nobody has seen.
+	orphan := parent != nil && parent.dead.Load()
 	k.procMu.Unlock()
-	if off {
+	if off || orphan {
 		p.Die(SigKILL)
 	}
 	return p

@@ -50,6 +50,7 @@ type Process struct {
 	Started         time.Time
 	Unit            string // the systemd unit it belongs to
 	parent          *Process
+	mounts          *namespace // of its own; nil means that of the machine
 	onExit          func(WaitStatus)
 	Stub            bool // a daemon without a program; set before anybody else sees it
 
@@ -165,7 +166,7 @@ func (p *Process) Getenv(name string) string {
 	return ""
 }
 
-func (p *Process) Cred() Cred { return Cred{p.UID, p.GID, p.Groups} }
+func (p *Process) Cred() Cred { return Cred{p.UID, p.GID, p.Groups, p.mounts} }
 
 // Processes lists what runs, the oldest first. A signal to many goes in this order: Linux signals a group at once, so
 // that a shell which is killed with the command it waits for does not live to see the command's end; here it does not

@@ -41,6 +41,7 @@ func (k *Kernel) Udev() {
 			link("by-uuid", p.UUID)
 			link("by-label", strings.ReplaceAll(p.Label, " ", `\x20`))
 			link("by-partuuid", p.PARTUUID)
+			link("by-partlabel", strings.ReplaceAll(p.PartName, " ", `\x20`))
 		}
 	}
 	names, err := t.Must(RootCred, "/", "/dev", true)

@@ -32,7 +32,7 @@ func (t *Tree) Walk(c Cred, cwd, path string, follow bool) (Entry, error) {
 		return Entry{}, syscall.ENAMETOOLONG
 	}
 	var buf [16]step
-	steps := append(buf[:0], step{at: t.cover(place{t.Root, t.Root.Root})})
+	steps := append(buf[:0], step{at: t.cover(c, place{t.Root, t.Root.Root})})
 	rest := path
 	if path[0] != '/' {
 		rest = cwd + "/" + path
@@ -69,7 +69,7 @@ func (t *Tree) Walk(c Cred, cwd, path string, follow bool) (Entry, error) {
 			}
 			return missingEntry(steps, name, dirWanted), nil
 		}
-		next := t.cover(place{cur.Mnt, n})
+		next := t.cover(c, place{cur.Mnt, n})
 		ni := next.Inode()
 		if ni.isLink() && (!last || follow || dirWanted) {
 			if links++; links > maxLinks {
@@ -161,11 +161,11 @@ func joinSteps(steps []step) string {
 }
 
 // cover follows the mounts on a place.
-func (t *Tree) cover(p place) place {
+func (t *Tree) cover(c Cred, p place) place {
 	for i := len(t.Mounts) - 1; i >= 0; i-- {
 		m := t.Mounts[i]
-		if m.Over == p.Mnt && m.overN == p.Num {
-			return t.cover(place{m, m.Root})
+		if m.Over == p.Mnt && m.overN == p.Num && c.mounts.shows(m) {
+			return t.cover(c, place{m, m.Root})
 		}
 	}
 	return p

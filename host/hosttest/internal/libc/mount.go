@@ -73,6 +73,8 @@ func FindDevice(k *kernel.Kernel, spec string) *kernel.Partition {
 					ok = strings.EqualFold(p.UUID, val)
 				case "PARTUUID":
 					ok = strings.EqualFold(p.PARTUUID, val)
+				case "PARTLABEL":
+					ok = p.PartName == val
 				default:
 					ok = false
 				}

@@ -55,6 +55,7 @@ func (v blockView) tags(low bool) []tag {
 		}
 	case low:
 		add("PART_ENTRY_SCHEME", v.Disk.Table)
+		add("PART_ENTRY_NAME", v.PartName)
 		add("PART_ENTRY_UUID", v.PARTUUID)
 		add("PART_ENTRY_TYPE", partType(v.Partition))
 		add("PART_ENTRY_NUMBER", strconv.Itoa(v.Num))

@@ -295,6 +295,8 @@ func findmntCell(p *kernel.Process, m mounted, col string, o *libc.Options) stri
 		return dev.Label
 	case "UUID":
 		return dev.UUID
+	case "PARTLABEL":
+		return dev.PartName
 	case "PARTUUID":
 		return dev.PARTUUID
 	}

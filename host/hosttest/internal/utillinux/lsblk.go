@@ -262,6 +262,8 @@ func (l *lsblkList) partitionCell(v blockView, col string) string {
 		return v.Disk.Table
 	case "PARTTYPE":
 		return partType(v.Partition)
+	case "PARTLABEL":
+		return v.PartName
 	case "PARTTYPENAME":
 		return "Linux filesystem"
 	case "TYPE":

@@ -10,9 +10,13 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/libc"
 )
 
-// makeFS puts an empty file system on a device.
+// makeFS puts an empty file system on a device. As mke2fs does, it writes the superblock last: if the power is cut
+// before, the device has something on it that has no signature.
 func makeFS(p *kernel.Process, dev *kernel.Partition, fstype, label, uuid string) error {
 	at := slices.Index(p.Kernel.Disks, dev.Disk)
+	if err := changeDisk(p.Kernel, func() { dev.Disk.Write(dev.Start+1<<20, []byte("bitmaps")) }); err != nil {
+		return err
+	}
 	return changeDisk(p.Kernel, func() { dev.Format(fstype, label, uuid, nil, uint32(8<<20|(at-1)*16+dev.Num)) })
 }
 

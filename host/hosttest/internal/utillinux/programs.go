@@ -16,7 +16,7 @@ func Programs() map[string]kernel.Program {
 		"/usr/sbin/blockdev": cmdBlockdev,
 		"udevadm":            cmdUdevadm, "/usr/sbin/sfdisk": cmdSfdisk, "/usr/sbin/mkswap": cmdMkswap,
 		"/usr/sbin/mkfs.ext4": cmdMke2fs, "/usr/sbin/mkfs.xfs": cmdMkfsXFS, "/usr/sbin/e2fsck": cmdE2fsck, "/usr/sbin/fsck.ext4": cmdE2fsck,
-		"chattr": cmdChattr, "lsattr": cmdLsattr, "mount": cmdMount, "umount": cmdUmount, "findmnt": cmdFindmnt,
+		"unshare": cmdUnshare, "chattr": cmdChattr, "lsattr": cmdLsattr, "mount": cmdMount, "umount": cmdUmount, "findmnt": cmdFindmnt,
 		"mountpoint": cmdMountpoint, "/usr/sbin/swapon": cmdSwapon, "/usr/sbin/swapoff": cmdSwapoff,
 
 		// the machine

@@ -17,6 +17,7 @@ import (
 type partWish struct {
 	start, size int64 // bytes; < 0 for the default
 	kind        string
+	name        string // in a GPT
 }
 
 // sfdiskScript reads what sfdisk gets on its standard input. The error says which line is wrong.
@@ -71,7 +72,9 @@ func sfdiskScript(text string) (label string, wishes []partWish, err error) {
 				}
 			case "type", "Id":
 				w.kind = value
-			case "name", "uuid", "attrs", "bootable":
+			case "name":
+				w.name = value
+			case "uuid", "attrs", "bootable":
 			default:
 				return "", nil, fmt.Errorf("line %d: unsupported command", n)
 			}
@@ -121,7 +124,7 @@ func cmdSfdisk(p *kernel.Process) int {
 		return libc.Usage(p, 1)
 	}
 	if o.Has("A", "b", "delete", "F", "g", "part-type", "r", "T", "verify", "N", "move-data", "disk-id", "part-uuid",
-		"part-label", "part-attrs", "relocate", "J", "s", "l", "O", "G") {
+		"part-attrs", "relocate", "J", "s", "l", "O", "G") {
 		p.Errorf("hosttest: this sfdisk writes a table from a script, and dumps one with -d")
 		return 1
 	}
@@ -142,8 +145,11 @@ func cmdSfdisk(p *kernel.Process) int {
 		p.Errorf("hosttest: %s: this sfdisk knows whole disks", s.name)
 		return 1
 	}
-	if o.Has("d") {
+	switch {
+	case o.Has("d"):
 		return s.dump()
+	case o.Has("part-label"):
+		return s.rename()
 	}
 	return s.write()
 }
@@ -158,10 +164,35 @@ func (s *sfdiskRun) dump() int {
 	s.p.Printf("label: %s\nlabel-id: %s\ndevice: %s\nunit: sectors\nfirst-lba: 2048\nsector-size: 512\n\n",
 		d.Table, strings.ToUpper(d.PTUUID), s.name)
 	for _, x := range d.Parts {
-		s.p.Printf("/dev/%s : start=%12d, size=%12d, type=%s, uuid=%s\n",
-			x.Name, x.Start/sector, x.Size/sector, strings.ToUpper(partType(x)), strings.ToUpper(x.PARTUUID))
+		name := ""
+		if x.PartName != "" {
+			name = fmt.Sprintf(", name=%q", x.PartName)
+		}
+		s.p.Printf("/dev/%s : start=%12d, size=%12d, type=%s, uuid=%s%s\n",
+			x.Name, x.Start/sector, x.Size/sector, strings.ToUpper(partType(x)), strings.ToUpper(x.PARTUUID), name)
 	}
 	return 0
+}
+
+// rename gives a partition of a GPT another name.
+func (s *sfdiskRun) rename() int {
+	if len(s.o.Args) != 3 || s.dev.Disk.Table != "gpt" {
+		s.p.Errorf("hosttest: this sfdisk names one partition of a GPT")
+		return 1
+	}
+	for _, x := range s.dev.Disk.Parts {
+		if strconv.Itoa(x.Num) != s.o.Args[1] {
+			continue
+		}
+		if err := changeDisk(s.p.Kernel, func() { x.PartName = s.o.Args[2] }); err != nil {
+			s.p.Errorf("%s: failed to write disk label: %s", s.name, kernel.Strerror(err))
+			return 1
+		}
+		s.say("\nThe partition table has been altered.\nCalling ioctl() to re-read partition table.\nSyncing disks.\n")
+		return 0
+	}
+	s.p.Errorf("%s: partition %s: failed to set partition name", s.name, s.o.Args[1])
+	return 1
 }
 
 func (s *sfdiskRun) say(format string, a ...any) {
@@ -306,6 +337,9 @@ func partition(d *kernel.Disk, label string, parts []partWish) {
 	}
 	for _, w := range parts {
 		x := d.AddPart(w.start, w.size)
+		if label == "gpt" {
+			x.PartName = w.name
+		}
 		if label == "dos" {
 			x.PARTUUID = fmt.Sprintf("%s-%02x", d.PTUUID, x.Num)
 		}

@@ -42,6 +42,9 @@ func cmdUmount(p *kernel.Process) int {
 }
 
 func umountOne(p *kernel.Process, name string, o *libc.Options) int {
+	if p.Private() {
+		return umountHere(p, absolute(p, name), o)
+	}
 	list := mountList(p.Kernel)
 	at := absolute(p, name)
 	mt := topAt(list, at)
@@ -97,4 +100,21 @@ func umountOne(p *kernel.Process, name string, o *libc.Options) int {
 		}
 	}
 	return 0
+}
+
+// umountHere unmounts in the mount namespace of the process alone.
+func umountHere(p *kernel.Process, target string, o *libc.Options) int {
+	if !o.Has("l") || o.Has("R") {
+		p.Errorf("hosttest: in a mount namespace of its own, this umount takes -l and a mount point")
+		return 32
+	}
+	switch err := p.UnmountHere(target); err {
+	case nil:
+		return 0
+	case syscall.EINVAL:
+		p.Errorf("%s: not mounted.", target)
+	default:
+		p.Errorf("%s: umount failed: %s.", target, kernel.Strerror(err))
+	}
+	return 32
 }

@@ -1,0 +1,160 @@
+package dns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+)
+
+// Gate returns the gate of a [host.Fleet] that changes the Pi-holes one after the other: it returns nil as soon as that
+// of the machine answers everything as the Config says, over UDP and TCP. The dialer is asked to dial port 53 of the
+// machine's address by "udp" and "tcp"; nil means the boundary of the machine.
+//
+// A machine that is none of Servers has nothing to answer.
+func (c Config) Gate(d lab.Dialer) func(context.Context, *host.Machine) error {
+	return func(ctx context.Context, m *host.Machine) error {
+		i := slices.IndexFunc(c.Servers, func(s Server) bool { return s.Name == m.Name() })
+		if i < 0 {
+			return nil
+		}
+		s := c.Servers[i]
+		through := d
+		if through == nil {
+			through = m.Target.Boundary
+		}
+		g := gate{config: c, dialer: through, server: net.JoinHostPort(s.Address.String(), "53")}
+		var last error
+		err := lab.Wait(ctx, lab.Poll{What: "the Pi-hole of " + s.Name + " to answer", Timeout: c.patience()},
+			func(context.Context) (bool, error) {
+				last = g.check(ctx) // completely, once at least, whatever the patience
+				if errors.Is(last, lab.ErrRefused) {
+					return false, last // the boundary's no does not change
+				}
+				return last == nil, nil
+			})
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, last) && ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", err, last)
+		}
+		return &lab.Error{Op: "check DNS", Target: s.Name, Path: s.Address.String(),
+			Hint: "on " + s.Name + ": docker logs " + c.container() + "; the Pi-holes after it were left alone", Err: err}
+	}
+}
+
+// container returns the name that Compose gives the container.
+func (c Config) container() string {
+	name := c.Name
+	if name == "" {
+		name = "pihole"
+	}
+	return name + "-pihole-1"
+}
+
+// gate asks one instance.
+type gate struct {
+	config Config
+	dialer lab.Dialer
+	server string
+}
+
+// check returns what is wrong first.
+func (g gate) check(ctx context.Context) error {
+	for _, network := range []string{"udp", "tcp"} {
+		for _, r := range g.config.records() {
+			if err := g.record(ctx, network, r); err != nil {
+				return err
+			}
+		}
+		a, err := ask(ctx, g.dialer, network, g.server, g.config.outside(), dnsmessage.TypeA)
+		if err == nil && len(a.addrs) == 0 {
+			err = fmt.Errorf("%w: %s", lab.ErrNotFound, a)
+		}
+		if err != nil {
+			return g.wrong(network, g.config.outside(), "A", err)
+		}
+	}
+	return nil
+}
+
+// record asks for everything that is said of a name.
+func (g gate) record(ctx context.Context, network string, r record) error {
+	for _, q := range []struct {
+		kind dnsmessage.Type
+		text string
+		want []netip.Addr
+	}{{dnsmessage.TypeA, "A", r.v4}, {dnsmessage.TypeAAAA, "AAAA", r.v6}, {typeHTTPS, "HTTPS", nil}} {
+		if !strings.Contains(r.name, ".") && q.kind != dnsmessage.TypeA {
+			continue // Pi-hole adds the addresses of its own to what its machine is called
+		}
+		a, err := ask(ctx, g.dialer, network, g.server, r.name, q.kind)
+		if err == nil {
+			err = a.expect(q.want)
+		}
+		if err != nil {
+			return g.wrong(network, r.name, q.text, err)
+		}
+	}
+	if len(r.names) == 0 {
+		return nil
+	}
+	for _, address := range slices.Concat(r.v4, r.v6) {
+		a, err := ask(ctx, g.dialer, network, g.server, reverse(address), dnsmessage.TypePTR)
+		known := func(name string) bool {
+			return slices.ContainsFunc(g.config.called(address), func(n string) bool { return strings.EqualFold(n, name) })
+		}
+		if err == nil && (len(a.names) == 0 || slices.ContainsFunc(a.names, func(n string) bool { return !known(n) })) {
+			err = fmt.Errorf("%w: %s, want %s", lab.ErrConflict, a, strings.Join(g.config.called(address), " or "))
+		}
+		if err != nil {
+			return g.wrong(network, address.String(), "PTR", err)
+		}
+	}
+	return nil
+}
+
+// wrong returns an error with the question.
+func (g gate) wrong(network, name, kind string, err error) error {
+	return fmt.Errorf("%s %s over %s: %w", name, kind, strings.ToUpper(network), err)
+}
+
+// expect returns an error unless the answer has some of the addresses, and no others; or, if none are wanted, nothing.
+// An instance leaves out addresses that are not in the network of who asks (localise-queries, dnsmasq(8)).
+func (a answer) expect(want []netip.Addr) error {
+	switch {
+	case len(want) == 0 && a.code == dnsmessage.RCodeSuccess && a.count == 0:
+		return nil
+	case len(want) == 0:
+		return fmt.Errorf("%w: %s, want no such record, and no error", lab.ErrConflict, a)
+	case len(a.addrs) == 0, slices.ContainsFunc(a.addrs, func(x netip.Addr) bool { return !slices.Contains(want, x) }):
+		return fmt.Errorf("%w: %s, want %s", lab.ErrConflict, a, joined(want))
+	}
+	return nil
+}
+
+// String returns what was answered.
+func (a answer) String() string {
+	said := append([]string{}, a.names...)
+	for _, x := range a.addrs {
+		said = append(said, x.String())
+	}
+	switch {
+	case a.code != dnsmessage.RCodeSuccess:
+		return "it says " + strings.TrimPrefix(a.code.String(), "RCode")
+	case len(said) == 0 && a.count > 0:
+		return "it says something"
+	case len(said) == 0:
+		return "it says nothing"
+	}
+	return "it says " + lab.Printable(strings.Join(said, " "))
+}

@@ -1,0 +1,173 @@
+package stepca_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	cryptossh "golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/host/stepca"
+	"gitea.arcodange.lab/arcodange-org/lab/host/stepca/stepcatest"
+)
+
+const (
+	root         = "/etc/step-ca/certs/root_ca.crt"
+	rootKey      = "/etc/step-ca/secrets/root_ca_key"
+	intermediate = "/etc/step-ca/secrets/intermediate_ca_key"
+	passwordFile = "/etc/step-ca/password.txt"
+	settings     = "/etc/step-ca/config/ca.json"
+)
+
+// site is the machines of a lab, pi1 first, with a CA each.
+type site struct {
+	*testing.T
+	boxes    []*hosttest.Machine
+	machines []*host.Machine
+	cas      []*stepcatest.CA
+	config   stepca.Config
+	sink     *sink
+	skew     atomic.Int64 // of the clock of pi1, in seconds
+}
+
+// newSite starts machines with nothing on them.
+func newSite(t *testing.T, n int) *site {
+	s := &site{T: t, sink: &sink{Sink: lab.SecretDir{Path: t.TempDir() + "/secrets"}}}
+	for i := 1; i <= n; i++ {
+		name := fmt.Sprintf("pi%d", i)
+		c := hosttest.Config{Hostname: name}
+		if i == 1 {
+			c.Now = func() time.Time { return time.Now().Add(time.Duration(s.skew.Load()) * time.Second) }
+		}
+		box := hosttest.New(t, c)
+		m := &host.Machine{Target: ssh.Target{Name: name, Address: box.Addr(), User: box.User(),
+			Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
+			HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
+		t.Cleanup(func() { m.Close() })
+		s.boxes, s.machines, s.cas = append(s.boxes, box), append(s.machines, m), append(s.cas, stepcatest.Install(box))
+	}
+	s.config = stepca.Config{Domain: "arcodange.lab", Title: "Arcodange", Primary: "pi1", Wildcards: true,
+		Step: s.cas[0].Step(), StepCA: s.cas[0].StepCA(), Registries: []string{"gitea.arcodange.lab:5000"}}
+	return s
+}
+
+func (s *site) plan() (*lab.Plan, error) {
+	return stepca.Plan(s.Context(), s.machines, s.config, s.sink)
+}
+
+// mustPlan fails the test on an error.
+func (s *site) mustPlan() *lab.Plan {
+	s.Helper()
+	p, err := s.plan()
+	if err != nil {
+		s.Fatalf("plan: %v\n%s", err, strings.Join(lab.Hints(err), "\n"))
+	}
+	return p
+}
+
+// apply brings the lab to the wanted state.
+func (s *site) apply() *lab.Plan {
+	s.Helper()
+	p := s.mustPlan()
+	if r, err := p.Apply(s.Context(), nil); err != nil {
+		s.Fatalf("apply: %v\n%s\n%s", err, p, r)
+	}
+	return p
+}
+
+// converged fails the test unless there is nothing to do.
+func (s *site) converged() {
+	s.Helper()
+	if p := s.mustPlan(); !p.Empty() {
+		s.Errorf("not converged:\n%s", p)
+	}
+}
+
+// file returns the content of a file of a machine, counted from 1; "" if there is none.
+func (s *site) file(machine int, path string) string {
+	b, err := s.boxes[machine-1].FS().ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// exec runs a script on a machine, counted from 1.
+func (s *site) exec(machine int, script string) string {
+	s.Helper()
+	out, err := s.boxes[machine-1].Exec(script)
+	if err != nil {
+		s.Fatalf("pi%d: %s: %v", machine, script, err)
+	}
+	return out
+}
+
+// secret returns what the sink keeps; "" if it has none.
+func (s *site) secret(name string) string {
+	v, _ := s.sink.Get(s.Context(), name)
+	return v.Reveal()
+}
+
+// byHand makes an authority on a machine as an administrator would have: with one password for all.
+func (s *site) byHand(machine int) {
+	s.Helper()
+	if _, err := apply(s.Context(), s.machines[machine-1], s.config.Software()); err != nil {
+		s.Fatal(err)
+	}
+	s.exec(machine, `set -e
+umask 077
+mkdir /etc/step-ca
+echo 'by hand' >/etc/step-ca/password.txt
+STEPPATH=/etc/step-ca step ca init --deployment-type standalone --name Old --dns ca.arcodange.lab --address :443 \
+  --provisioner cert-manager --password-file /etc/step-ca/password.txt
+chown -R step:step /etc/step-ca`)
+}
+
+// byHandKey puts the root key back on a machine, from the sink.
+func (s *site) byHandKey(machine int) {
+	s.Helper()
+	if _, err := s.boxes[machine-1].ExecInput("umask 077; cat >"+rootKey, []byte(s.secret(stepca.RootKey))); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func apply(ctx context.Context, m *host.Machine, want host.State) (*lab.Report, error) {
+	p, err := m.Plan(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	return p.Apply(ctx, nil)
+}
+
+// sink is a sink that can be made to fail.
+type sink struct {
+	lab.Sink
+	readOnly bool
+	loses    string // what is put under this name is not there
+}
+
+func (*sink) String() string { return "the sink" }
+
+func (s *sink) Prove(ctx context.Context) error {
+	if s.readOnly {
+		return &lab.Error{Op: "prove that secrets can be kept", Err: lab.ErrUnauthorized}
+	}
+	return s.Sink.Prove(ctx)
+}
+
+func (s *sink) Put(ctx context.Context, name string, v lab.Secret) error {
+	if s.readOnly {
+		return &lab.Error{Op: "put secret", Err: lab.ErrUnauthorized}
+	}
+	if s.loses == name {
+		return nil
+	}
+	return s.Sink.Put(ctx, name, v)
+}

@@ -1,0 +1,45 @@
+package stepca
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+)
+
+//go:embed sh/*.sh
+var embedded embed.FS
+
+// script returns sh/NAME.sh with assignments prepended; vars alternates names and values.
+func script(name string, vars ...string) string {
+	text, err := embedded.ReadFile("sh/" + name + ".sh")
+	if err != nil {
+		panic(err) // the names are constants, of files that are compiled in
+	}
+	var b strings.Builder
+	for i := 0; i+1 < len(vars); i += 2 {
+		b.WriteString(vars[i] + "=" + ssh.Quote(vars[i+1]) + "\n")
+	}
+	return b.String() + string(text)
+}
+
+// run runs a script as root and returns what it prints. An error has what it prints on standard
+// error, without the secrets.
+func run(ctx context.Context, m *host.Machine, op, text string, secrets ...lab.Secret) (string, error) {
+	res, err := m.Run(ctx, ssh.Command{Script: text, Root: true})
+	if err != nil {
+		return "", err
+	}
+	if res.Exit != 0 {
+		why := lab.NewMasker(secrets...).Mask(strings.TrimSpace(string(res.Stderr)))
+		if why == "" {
+			why = fmt.Sprintf("exit status %d", res.Exit)
+		}
+		return "", &lab.Error{Op: op, Target: m.Name(), Hint: "see: journalctl -u " + unitName, Err: fmt.Errorf("%s", why)}
+	}
+	return string(res.Stdout), nil
+}
