@@ -2,14 +2,102 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/graph"
 )
+
+// graphCommand is the command that draws.
+func graphCommand() *cobra.Command {
+	cmd, c := command("graph", "draw the lab, or the order in which a plan is made")
+	cmd.Long = `Draw the lab, for a page or a viewer: its stages, stacks, apps, databases, groups
+and machines. An arrow says that a thing needs, has or builds the one that it
+points to.
+
+With --order, plan now, and draw the order of the changes instead; with --plan,
+that of a plan file. An arrow points to what is made after.`
+	flags := cmd.Flags()
+	var order bool
+	var plan, out string
+	cli.Choice(cmd, flags, "format", "mermaid, for pages that draw it, or svg", "mermaid", "svg")
+	flags.BoolVar(&order, "order", false, "draw the order of the changes of a plan that is made now")
+	flags.StringVar(&plan, "plan", "", "draw the order of the changes in this plan `file`, written by plan --out")
+	flags.StringVar(&out, "out", "", "write into this `file`; without it, to standard output")
+	cmd.MarkFlagsMutuallyExclusive("order", "plan")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		r := runner{call: *c, out: cli.NewPrinter(io.Discard, cli.Options{}), started: time.Now()}
+		g, err := r.graph(cmd.Context(), order, plan)
+		if err != nil {
+			return err
+		}
+		text, err := drawn(g, cmd.Flag("format").Value.String())
+		switch {
+		case err != nil:
+		case out != "": // what it shows of the lab is nobody else's business
+			err = cli.WriteFile(out, []byte(text), 0o600)
+		default:
+			_, err = io.WriteString(cmd.OutOrStdout(), text)
+		}
+		return err
+	}
+	return cmd
+}
+
+// graph returns what is to be drawn: the order of the changes of a plan file, or of a plan that is made
+// now, or otherwise the lab.
+func (r *runner) graph(ctx context.Context, order bool, planFile string) (*graph.Graph, error) {
+	if planFile != "" {
+		changes, err := cli.Reviewed(planFile)
+		if err != nil {
+			return nil, err
+		}
+		return planGraph("The order of the plan "+planFile, changes)
+	}
+	if err := r.read(); err != nil {
+		return nil, err
+	}
+	if !order {
+		return r.lab.labGraph(), nil
+	}
+	changes, err := r.changes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return planGraph("The order of the plan of "+r.lab.Domain, changes)
+}
+
+// changes plans all stages and returns their changes, each once.
+func (r *runner) changes(ctx context.Context) (all []lab.Change, err error) {
+	if r.site, err = r.visit(ctx); err != nil {
+		return nil, err
+	}
+	defer r.site.close()
+	stages := pipeline.Pipeline{Stages: r.lab.stages(r.site), Only: r.only}
+	results, err := stages.Plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, s := range results {
+		for _, c := range s.Plan.Changes() {
+			if !seen[c.ID] {
+				all = append(all, c)
+			}
+			seen[c.ID] = true
+		}
+	}
+	return all, nil
+}
 
 // drawn returns a graph in a format: "mermaid" or "svg".
 func drawn(g *graph.Graph, format string) (string, error) {
@@ -28,7 +116,6 @@ func (l *Lab) labGraph() *graph.Graph {
 	d := &drawing{Lab: l, graph: &graph.Graph{Title: "The lab " + l.Domain + ", environment " + l.Environment}}
 	d.stages()
 	d.apps()
-	d.stacks()
 	d.machines()
 	return d.graph
 }
@@ -51,25 +138,66 @@ func (d *drawing) node(kind, name, detail string) (id string) {
 
 // arrow adds an edge, to a node that may be added later.
 func (d *drawing) arrow(from, to string) {
-	d.graph.Edges = append(d.graph.Edges, graph.Edge{From: from, To: to})
+	if e := (graph.Edge{From: from, To: to}); !slices.Contains(d.graph.Edges, e) {
+		d.graph.Edges = append(d.graph.Edges, e)
+	}
 }
 
-// stages draws each stage above what it builds, and above those that it comes after.
+// stages draws each stage above those that it comes after, and above what it builds: the stacks and other
+// components with a name of their own, and the machines.
 func (d *drawing) stages() {
-	for _, st := range d.Lab.stages(&site{stacks: &stackSource{}, database: &database{}}) {
-		id := d.node("stage", st.Name, "stage")
-		for _, before := range st.After {
-			d.arrow(id, "stage/"+before)
+	for _, st := range d.outline() {
+		id := d.node("stage", st.name, "stage")
+		if st.after != "" {
+			d.arrow(id, "stage/"+st.after)
 		}
-		switch st.Name {
-		case systemStage:
-			for _, h := range d.Hosts {
-				d.arrow(id, "machine/"+h.Name)
+		for _, c := range st.components {
+			if c.place == "system" || strings.HasPrefix(c.place, "resources") {
+				for _, h := range d.hosts(c) {
+					d.arrow(id, "machine/"+h.Name)
+				}
+				continue
 			}
-		case databaseStage:
+			d.component(id, c)
+		}
+		if st.name == databaseStage {
 			for _, i := range d.Instances {
 				d.arrow(id, "database/"+i.Database())
 			}
+		}
+	}
+}
+
+// component draws a component between its stage and its machines. One on several machines is several.
+func (d *drawing) component(stage string, c component) {
+	kind, name := "component", c.place[strings.LastIndexByte(c.place, '.')+1:]
+	var needs []string
+	if st := d.Stacks; strings.HasPrefix(c.place, "stacks.") {
+		kind = "stack"
+		switch name {
+		case "postgres":
+			name = cmp.Or(st.Postgres.Name, name)
+		case "gitea":
+			if name = cmp.Or(st.Gitea.Name, name); st.giteaHere() {
+				needs = []string{"stack/" + cmp.Or(st.Postgres.Name, "postgres")}
+			}
+		case "runner":
+			if name = cmp.Or(st.Runner.Name, name); st.Gitea != nil {
+				needs = []string{"stack/" + cmp.Or(st.Gitea.Name, "gitea")}
+			}
+		}
+	}
+	hosts := d.hosts(c)
+	for _, h := range hosts {
+		label := name
+		if len(hosts) > 1 {
+			label += " on " + h.Name
+		}
+		id := d.node(kind, label, kind)
+		d.arrow(stage, id)
+		d.arrow(id, "machine/"+h.Name)
+		for _, n := range needs {
+			d.arrow(id, n)
 		}
 	}
 }
@@ -90,48 +218,6 @@ func (d *drawing) apps() {
 		db := d.node("database", i.Database(), "database, "+cmp.Or(i.Env, lab.Prod))
 		d.arrow(app, db)
 		d.arrow(db, server)
-	}
-}
-
-// stacks draws each stack below its stage, and above its machine. One on several machines is several.
-func (d *drawing) stacks() {
-	c := d.Stacks
-	if c == nil {
-		return
-	}
-	on := func(stage, name, pattern string, needs ...string) {
-		hosts, err := d.inventory.Select(pattern)
-		if err != nil {
-			return // it was told when the config was read
-		}
-		for _, h := range hosts {
-			label := name
-			if len(hosts) > 1 {
-				label += " on " + h.Name
-			}
-			id := d.node("stack", label, "stack")
-			d.arrow("stage/"+stage, id)
-			d.arrow(id, "machine/"+h.Name)
-			for _, n := range needs {
-				d.arrow(id, "stack/"+n)
-			}
-		}
-	}
-	postgres, gitea := "", ""
-	if c.Postgres != nil {
-		postgres = cmp.Or(c.Postgres.Name, "postgres")
-		on(setupStage, postgres, c.Postgres.On)
-	}
-	if c.Gitea != nil {
-		gitea = cmp.Or(c.Gitea.Name, "gitea")
-		var needs []string
-		if c.giteaHere() {
-			needs = append(needs, postgres)
-		}
-		on(setupStage, gitea, c.Gitea.On, needs...)
-	}
-	if c.Runner != nil {
-		on(runnersStage, cmp.Or(c.Runner.Name, "runner"), c.Runner.On, gitea)
 	}
 }
 

@@ -4,6 +4,9 @@
 //	lab plan   [--config lab.yaml] ...     show what would be done; exit 2 when there is something
 //	lab apply  [--config lab.yaml] ...     do it
 //	lab status [--config lab.yaml]         what stands
+//	lab doctor [--config lab.yaml]         whether the machines are well, and what to do if not
+//	lab graph  [--config lab.yaml]         draw the lab, or the order of a plan
+//	lab explain [PATH]                     what may be written in the config
 //	lab config                             print the built-in config, to begin one's own with
 //	lab schema                             the JSON schema of the config, for editors
 //
@@ -53,6 +56,7 @@ sandbox in this process, twice; nothing outside of it is touched.
 	root.AddCommand(planCommand(), applyCommand(), statusCommand(),
 		cli.PrintCommand("config", "print the built-in config, to begin one's own with", string(defaultConfig)),
 		cli.PrintCommand("schema", "print the JSON schema of the config, for editors", schema))
+	root.AddCommand(doctorCommand(), explainCommand(), graphCommand())
 	return root
 }
 
