@@ -12,7 +12,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -73,12 +72,9 @@ type run struct {
 
 // do plans or applies, and prints the summary at the end.
 func (r *run) do(ctx context.Context) error {
-	summary := map[string]any{"type": "summary", "changes": 0, "failed": 0, "connections": 0, "execs": 0}
+	summary := map[string]any{"changes": 0, "failed": 0, "connections": 0, "execs": 0}
 	err := r.execute(ctx, summary)
-	if err != nil && !errors.Is(err, cli.ErrPending) {
-		summary["error"] = err.Error()
-	}
-	r.out.Object(summary)
+	r.out.Summary(summary, err)
 	return err
 }
 

@@ -191,11 +191,8 @@ func (o *options) run(c *cobra.Command) error {
 	if report != nil {
 		failed = len(report.Results) - report.Count(lab.StatusDone)
 	}
-	if err != nil && !errors.Is(err, cli.ErrPending) {
-		o.out.Object(map[string]any{"type": "error", "error": err.Error(), "hints": lab.Hints(err)})
-	}
-	o.out.Object(map[string]any{"type": "summary", "verb": o.verb, "changes": changes, "failed": failed,
-		"connections": o.server.Counters.Connections.Load(), "round_trips": o.server.Counters.RoundTrips.Load()})
+	o.out.Summary(map[string]any{"verb": o.verb, "changes": changes, "failed": failed,
+		"connections": o.server.Counters.Connections.Load(), "round_trips": o.server.Counters.RoundTrips.Load()}, err)
 	return err
 }
 

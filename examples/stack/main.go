@@ -232,7 +232,7 @@ func (c *call) converge(ctx context.Context, r host.Resource) error {
 		failed = len(report.Results) - report.Count(lab.StatusDone)
 	}
 	stats := c.machine.Counters()
-	c.out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed,
-		"connections": stats.Connections, "execs": stats.Execs})
+	c.out.Summary(map[string]any{"changes": len(plan.Changes()), "failed": failed,
+		"connections": stats.Connections, "execs": stats.Execs}, err)
 	return err
 }
