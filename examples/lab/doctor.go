@@ -45,8 +45,12 @@ is one. The exit code is 1 if anything is bad; warnings are no error.`
 		if *timeout <= 0 {
 			return cli.Usage("--timeout %s: more than nothing", *timeout)
 		}
-		r := runner{call: *c, out: cli.PrinterOf(cmd), started: time.Now()}
-		err := r.doctor(cmd.Context(), *timeout)
+		out, err := cli.PrinterOf(cmd)
+		if err != nil {
+			return err
+		}
+		r := runner{call: *c, out: out, terminal: cli.TerminalOf(cmd), started: time.Now()}
+		err = r.doctor(cmd.Context(), *timeout)
 		r.object(nil, -1, err)
 		return err
 	}
@@ -55,7 +59,7 @@ is one. The exit code is 1 if anything is bad; warnings are no error.`
 
 // doctor examines what there is, and says what to do about what is wrong.
 func (r *runner) doctor(ctx context.Context, timeout time.Duration) (err error) {
-	if err := r.read(); err != nil {
+	if _, err := r.read(); err != nil {
 		return err
 	}
 	if r.sandbox {
@@ -69,6 +73,9 @@ func (r *runner) doctor(ctx context.Context, timeout time.Duration) (err error) 
 		return err
 	}
 	defer r.site.close()
+	if err := r.unlock(ctx, r.site.machines); err != nil {
+		return err
+	}
 	findings := pipeline.Examine(ctx, timeout, r.site.checkups()...)
 	for _, f := range findings {
 		r.out.Object(f)

@@ -37,7 +37,11 @@ kind of resource, as file, or a field of one of them, as file.mode; the paths in
 messages do too. Without it, all sections and kinds are listed.`,
 		Args: cli.Words(0, 1),
 		RunE: func(cmd *cobra.Command, words []string) error {
-			return explain(cli.PrinterOf(cmd), strings.Join(words, ""))
+			out, err := cli.PrinterOf(cmd)
+			if err != nil {
+				return err
+			}
+			return explain(out, strings.Join(words, ""))
 		},
 		ValidArgsFunction: func(_ *cobra.Command, words []string, _ string) ([]string, cobra.ShellCompDirective) {
 			r, err := reference()

@@ -109,7 +109,11 @@ fields (* must be there)
   acceptNew     text: a known_hosts file to which machines are`},
 	} {
 		var b strings.Builder
-		if err := explain(cli.NewPrinter(&b, cli.Options{}), c.path); err != nil || !strings.HasPrefix(b.String(), c.want) {
+		out, err := cli.NewPrinter(&b, cli.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := explain(out, c.path); err != nil || !strings.HasPrefix(b.String(), c.want) {
 			t.Errorf("%s: %v\n%s", name, err, b.String())
 		}
 	}
@@ -117,7 +121,10 @@ fields (* must be there)
 
 // TestExplainTypo: what is not there is an error whose hint is the nearest word.
 func TestExplainTypo(t *testing.T) {
-	out := cli.NewPrinter(io.Discard, cli.Options{})
+	out, err := cli.NewPrinter(io.Discard, cli.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]string{"fiel": "nearest: file", "stacks.gitae": "nearest: gitea",
 		"rootURL": "nearest: stacks.gitea.rootURL", "file.mode.x": "lab explain lists what there is"} {
 		if err := explain(out, path); err == nil || !slices.Contains(lab.Hints(err), want) {

@@ -35,7 +35,11 @@ that of a plan file. An arrow points to what is made after.`
 	flags.StringVar(&out, "out", "", "write into this `file`; without it, to standard output")
 	cmd.MarkFlagsMutuallyExclusive("order", "plan")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		r := runner{call: *c, out: cli.NewPrinter(io.Discard, cli.Options{}), started: time.Now()}
+		silent, err := cli.NewPrinter(io.Discard, cli.Options{}) // only the drawing is printed
+		if err != nil {
+			return err
+		}
+		r := runner{call: *c, out: silent, terminal: cli.TerminalOf(cmd), started: time.Now()}
 		g, err := r.graph(cmd.Context(), order, plan)
 		if err != nil {
 			return err
@@ -63,7 +67,7 @@ func (r *runner) graph(ctx context.Context, order bool, planFile string) (*graph
 		}
 		return planGraph("The order of the plan "+planFile, changes)
 	}
-	if err := r.read(); err != nil {
+	if _, err := r.read(); err != nil {
 		return nil, err
 	}
 	if !order {
@@ -78,7 +82,7 @@ func (r *runner) graph(ctx context.Context, order bool, planFile string) (*graph
 
 // changes plans all stages and returns their changes, each once.
 func (r *runner) changes(ctx context.Context) (all []lab.Change, err error) {
-	if r.site, err = r.visit(ctx); err != nil {
+	if err := r.visit(ctx); err != nil {
 		return nil, err
 	}
 	defer r.site.close()

@@ -38,7 +38,7 @@ Only the machine that --host names and the jumps that --jump names are
 connected to. ` + cli.ExitCodes}
 	root.AddCommand(
 		converge("plan", "show the plan; exit with 2 if there are changes"),
-		converge("apply", "apply it"),
+		converge("apply", "make the changes"),
 		cli.PrintCommand("schema", "print the JSON schema of STATE.yaml", schema),
 	)
 	return root
@@ -48,14 +48,17 @@ connected to. ` + cli.ExitCodes}
 func converge(verb, short string) *cobra.Command {
 	r := &run{request: cli.Request{Apply: verb == "apply"}}
 	c := &cobra.Command{Use: verb + " --host USER@ADDR[:PORT] [flags] STATE.yaml", Short: short, Args: cli.Words(1, 1),
-		RunE: func(c *cobra.Command, words []string) error {
-			r.file, r.out = words[0], cli.PrinterOf(c)
+		RunE: func(c *cobra.Command, words []string) (err error) {
+			r.file, r.terminal = words[0], cli.TerminalOf(c)
+			if r.out, err = cli.PrinterOf(c); err != nil {
+				return err
+			}
 			return r.do(c.Context())
 		}}
 	r.login.Flags(c.Flags())
 	cli.Require(c, "host")
 	if r.request.Apply {
-		r.request.Flags(c.Flags())
+		r.request.Flags(c)
 	}
 	c.Flags().StringArrayVar(&r.only, "only", nil, "only resources whose ID matches this `glob` (may be repeated)")
 	return c
@@ -68,6 +71,8 @@ type run struct {
 	only    []string
 	request cli.Request
 	out     *cli.Printer
+
+	terminal *cli.Terminal // nil when there is none
 }
 
 // do plans or applies, and prints the summary at the end.
@@ -94,7 +99,7 @@ func (r *run) execute(ctx context.Context, summary map[string]any) error {
 	if err := host.Unmatched(r.only, state); err != nil {
 		return err
 	}
-	target, err := r.login.Target(ctx)
+	target, err := r.login.Target(ctx, r.terminal)
 	if err != nil {
 		return err
 	}

@@ -84,6 +84,7 @@ type hostKeyVerifier struct {
 	known  *knownHosts
 
 	err         error  // why the key was refused
+	unknown     bool   // nothing is known of the machine that would speak for or against its key
 	fingerprint string // of the key that was accepted
 }
 
@@ -287,6 +288,7 @@ func (v *hostKeyVerifier) refuseUnknown(key ssh.PublicKey, keys, authorities []k
 				"%s has %s, and the line that lists its key cannot be read: %s", v.addr, has, o)
 		}
 	}
+	v.unknown = true
 	if v.accept != "" {
 		return v.remember(key)
 	}

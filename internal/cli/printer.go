@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,7 +44,13 @@ type Printer struct {
 
 // NewPrinter returns a printer to out. Of an [Output] it shows progress above what the program
 // prints otherwise, and logs the run.
-func NewPrinter(out io.Writer, o Options) *Printer {
+func NewPrinter(out io.Writer, o Options) (*Printer, error) {
+	if !slices.Contains([]string{"", "auto", "always", "never"}, o.Color) {
+		return nil, Usage("--color %q: auto, always or never", o.Color)
+	}
+	if o.Quiet && o.Verbose {
+		return nil, Usage("--quiet and --verbose exclude each other")
+	}
 	p := &Printer{Out: out, Options: o, screen: screen{out: out}}
 	dumb := os.Getenv("TERM") == "dumb"
 	f, ok := out.(interface{ Fd() uintptr })
@@ -63,7 +70,7 @@ func NewPrinter(out io.Writer, o Options) *Printer {
 		o.attach(p)
 		p.log = o.log
 	}
-	return p
+	return p, nil
 }
 
 // Object prints a value as one line of JSON. As text it prints nothing.
