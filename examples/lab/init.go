@@ -54,9 +54,9 @@ ever overwritten, and nothing is changed on the machines.
 
 HOST is an address, a name or an alias of ~/.ssh/config. The host keys are
 fetched and shown; nothing is trusted, and no login is tried, before they are
-confirmed. Without --identity, the keys to log in with are those of ~/.ssh/config,
-those of the ssh-agent, and ~/.ssh/id_ed25519, id_ecdsa and id_rsa, as far as
-they exist; the config names those that are used.`,
+confirmed. Without --identity, the keys to log in with are those of the
+ssh-agent and those that ~/.ssh/config names, or ~/.ssh/id_ed25519, id_ecdsa and
+id_rsa, as far as they exist; the config names those that are used.`,
 		Args: cli.Words(1, -1),
 		RunE: func(c *cobra.Command, words []string) (err error) {
 			if i.out, err = cli.PrinterOf(c); err != nil {
@@ -277,8 +277,9 @@ func (i *initial) confirm(ctx context.Context, machines []*found) error {
 // ownName is a host name that says which machine it is.
 var ownName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
-// name gives each machine its name: that which it has, unless others have it too, or every machine has it
-// that nobody has named; otherwise that by which it was given.
+// name gives each machine a name that no other has: the one that it has, unless that is what every
+// machine is called that nobody has named; otherwise the one by which it was given. A name that several
+// would have gets a number.
 func name(machines []*found) {
 	nobodys := []string{"localhost", "raspberrypi", "debian", "raspberry", "dietpi", "orangepi", "rock", "armbian"}
 	wanted := make([]string, len(machines))
@@ -296,13 +297,14 @@ func name(machines []*found) {
 		}
 		count[wanted[n]]++
 	}
-	taken := map[string]bool{}
 	for n, m := range machines {
 		m.name = wanted[n]
-		for next := 1; count[wanted[n]] > 1 && m.name == wanted[n] || taken[m.name]; next++ {
+		for next := 1; count[m.name] > 1 || m.name != wanted[n] && count[m.name] > 0; next++ {
 			m.name = wanted[n] + strconv.Itoa(next)
 		}
-		taken[m.name] = true
+		if m.name != wanted[n] {
+			count[m.name]++ // it is taken now
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ func (k *locking) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.out.Printf("%s, environment %s\n", name, l.Environment)
+	about(k.out, k.call, l, name)
 	if l.Stacks == nil || len(l.Stacks.images()) == 0 {
 		k.out.Printf("nothing to pin: the config has no stacks\n")
 		k.out.Object(map[string]any{"type": "lock", "images": compose.Lock{}})

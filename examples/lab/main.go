@@ -117,7 +117,7 @@ func planCommand() *cobra.Command {
 }
 
 func applyCommand() *cobra.Command {
-	cmd, c := command("apply", "do it")
+	cmd, c := command("apply", "make the changes, and plan again")
 	c.request.Apply = true
 	c.request.Flags(cmd)
 	ask := cmd.PreRunE

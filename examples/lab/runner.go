@@ -38,7 +38,7 @@ func (r *runner) run(ctx context.Context) error {
 	if err := r.lab.limit(r.limit); err != nil {
 		return err
 	}
-	r.about(name)
+	about(r.out, r.call, r.lab, name)
 	if r.request.Reviewed != "" {
 		if r.reviewed, err = cli.Reviewed(r.request.Reviewed); err != nil {
 			return err
@@ -77,21 +77,21 @@ func (r *runner) run(ctx context.Context) error {
 }
 
 // about says what the run is about: which config, which environment, and the sandbox or the machines.
-func (r *runner) about(config string) {
+func about(out *cli.Printer, c call, l *Lab, config string) {
 	var machines []string
-	for _, h := range r.lab.chosen() {
+	for _, h := range l.chosen() {
 		machines = append(machines, h.Name)
 	}
-	environment, where := r.lab.Environment, strings.Join(machines, ", ")
+	environment, where := l.Environment, strings.Join(machines, ", ")
 	switch {
-	case r.sandbox:
+	case c.sandbox:
 		environment, where = sandboxName, "sandbox: nothing outside of this process is touched"
 	case len(machines) > maxNamed:
 		where = fmt.Sprintf("%s and %d more", strings.Join(machines[:maxNamed], ", "), len(machines)-maxNamed)
 	}
-	r.out.Object(map[string]any{"type": "run", "verb": r.verb, "config": config, "environment": environment,
-		"sandbox": r.sandbox, "machines": machines})
-	r.out.Printf("%s, environment %s, %s\n", config, environment, where)
+	out.Object(map[string]any{"type": "run", "verb": c.verb, "config": config, "environment": environment,
+		"sandbox": c.sandbox, "machines": machines})
+	out.Printf("%s, environment %s, %s\n", config, environment, where)
 }
 
 // maxNamed is how many machines the first line names.

@@ -38,7 +38,7 @@ Only the machine that --host names and the jumps that --jump names are
 connected to. ` + cli.ExitCodes}
 	root.AddCommand(
 		converge("plan", "show the plan; exit with 2 if there are changes"),
-		converge("apply", "apply it"),
+		converge("apply", "make the changes"),
 		cli.PrintCommand("schema", "print the JSON schema of STATE.yaml", schema),
 	)
 	return root

@@ -53,7 +53,7 @@ the end; the others are done.
 
 ` + cli.ExitCodes}
 	root.AddCommand(provision("plan", "show what would be done; exit with 2 if there are changes"),
-		provision("apply", "do it"), sweepCommand(), dropCommand(), resetCommand(),
+		provision("apply", "make the changes"), sweepCommand(), dropCommand(), resetCommand(),
 		cli.PrintCommand("schema", "print the JSON schema of APPS.yaml", schema))
 	return root
 }
@@ -94,7 +94,7 @@ func command(use, short string, args cobra.PositionalArgs) (*cobra.Command, *opt
 		"this machine, as 192.168.1.202/32 (may be repeated)")
 	flags.StringVar(&o.identity, "identity", "",
 		"the system `identifier` that the server must have, as pg_controldata shows it")
-	flags.IntVar(&o.conns, "conns", 0, "connections at once; 0 means 8")
+	flags.IntVar(&o.conns, "conns", 0, "connections at once; 0 means 12")
 	cli.Require(c, "dsn")
 	return c, o
 }

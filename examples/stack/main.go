@@ -94,7 +94,7 @@ func planCommand() *cobra.Command {
 }
 
 func applyCommand() *cobra.Command {
-	cmd, c := command("apply", "do it", (*call).up)
+	cmd, c := command("apply", "make the changes", (*call).up)
 	c.timeoutFlag(cmd)
 	c.request.Apply = true
 	c.request.Flags(cmd)

@@ -62,6 +62,9 @@ func prepare(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	each(root, func(c *cobra.Command) {
+		if c.Parent() == root && c.Name() == "completion" {
+			c.Short = "print what completes commands and flags in a shell"
+		}
 		switch {
 		case c.HasSubCommands():
 			c.Args = unknownCommand
