@@ -144,6 +144,7 @@ func execute(cmd *cobra.Command, c call) error {
 	if err != nil {
 		return err
 	}
+	out.Say = say
 	r := runner{call: c, out: out, terminal: cli.TerminalOf(cmd), started: time.Now()}
 	err = r.run(cmd.Context())
 	if !r.summed { // it ended before there was anything to sum up
