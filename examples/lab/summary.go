@@ -104,7 +104,7 @@ func (r *runner) summary(results []pipeline.Result, second int, err error) {
 	case r.verb == "apply":
 		r.out.Printf("\n%s. %.1f s.\n", doneOf(stages), seconds)
 	default:
-		r.out.Printf("\n%s. %.1f s.\n", outline(results).Summary(), seconds)
+		r.out.Printf("\nPlanned in %.1f s.\n", seconds)
 	}
 	if next := r.next(len(outline(results).Changes()), err); next != "" {
 		r.out.Printf("next: %s\n", next)
