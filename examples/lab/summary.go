@@ -239,7 +239,10 @@ func (r *runner) status(ctx context.Context) error {
 	r.out.Printf("%s", table([]string{"MACHINE", "OS", "KERNEL", "UP", "CLOCK", "STATE"}, func(row func(...any)) {
 		for _, s := range rows {
 			clock := "not set"
-			if s.InSync {
+			switch {
+			case s.OS == "":
+				clock, s.Uptime = "", "" // it was not reached
+			case s.InSync:
 				clock = "in sync"
 			}
 			row(s.Name, s.OS, s.Kernel, s.Uptime, clock, s.State)
