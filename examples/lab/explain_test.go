@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
@@ -18,13 +19,13 @@ func TestKindsExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	there := map[string]bool{}
+	there := map[string]bool{"hostname": host.Hostname{Name: "nas", Domain: "arcodange.lab"}.Validate() == nil}
 	for _, p := range l.Resources {
 		for _, r := range p.State {
 			there[strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", r), "host."))] = true
 		}
 	}
-	r, err := strictyaml.NewReference([]byte(schema), defaultConfig, kindsExample)
+	r, err := reference()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func TestKindsExample(t *testing.T) {
 // TestExplainWholeConfig: everything that may be written is explained, with an example that is YAML, in 80 columns
 // unless a word or an example of a person's own is longer.
 func TestExplainWholeConfig(t *testing.T) {
-	r, err := strictyaml.NewReference([]byte(schema), defaultConfig, kindsExample)
+	r, err := reference()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,10 @@
 //	lab plan   [--config lab.yaml] ...     show what would be done; exit 2 when there is something
 //	lab apply  [--config lab.yaml] ...     do it
 //	lab status [--config lab.yaml]         what stands
+//	lab validate [--config lab.yaml]       what is wrong with the config, without reaching anything
+//	lab doctor [--config lab.yaml]         whether the machines are well, and what to do if not
+//	lab graph  [--config lab.yaml]         draw the lab, or the order of a plan
+//	lab explain [PATH]                     what may be written in the config
 //	lab config                             print the built-in config, to begin one's own with
 //	lab schema                             the JSON schema of the config, for editors
 //
@@ -54,7 +58,8 @@ sandbox in this process, twice; nothing outside of it is touched.
 			}
 			return execute(c, call{verb: "apply", sandbox: true, request: cli.Request{Apply: true, Yes: true}})
 		}}
-	root.AddCommand(initCommand(), lockCommand(), planCommand(), showCommand(), applyCommand(), statusCommand(),
+	root.AddCommand(initCommand(), lockCommand(), validateCommand(), planCommand(), showCommand(), applyCommand(),
+		statusCommand(), doctorCommand(), graphCommand(), explainCommand(),
 		cli.PrintCommand("config", "print the built-in config, to begin one's own with", string(defaultConfig)),
 		cli.PrintCommand("schema", "print the JSON schema of the config, for editors", schema))
 	return root

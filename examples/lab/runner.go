@@ -8,9 +8,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
-	"gitea.arcodange.lab/arcodange-org/lab/internal/login"
 )
 
 // runner is one call of the program.
@@ -28,17 +26,14 @@ type runner struct {
 }
 
 func (r *runner) run(ctx context.Context) error {
-	name, data, err := r.choose()
+	name, err := r.read()
 	if err != nil {
 		return err
 	}
-	if r.lab, err = ReadConfig(name, data); err != nil {
-		return err
+	if r.verb == "validate" {
+		r.validated(name)
+		return nil
 	}
-	if err := r.lab.limit(r.limit); err != nil {
-		return err
-	}
-	about(r.out, r.call, r.lab, name)
 	if r.request.Reviewed != "" {
 		if r.reviewed, err = cli.Reviewed(r.request.Reviewed); err != nil {
 			return err
@@ -49,23 +44,10 @@ func (r *runner) run(ctx context.Context) error {
 			Err: fmt.Errorf("%w: the config is of environment %q, and only %q may be changed",
 				lab.ErrRefused, r.lab.Environment, r.env)}
 	}
-	if r.sandbox {
-		r.site, err = r.lab.sandbox(ctx)
-	} else {
-		r.site, err = r.lab.real()
-	}
-	if err != nil {
+	if err := r.visit(ctx); err != nil {
 		return err
 	}
 	defer r.site.close()
-	var targets []*ssh.Target
-	for _, m := range r.site.machines {
-		m.Events = r.out.Event
-		targets = append(targets, &m.Target)
-	}
-	if err := login.UnlockTargets(ctx, r.terminal, targets...); err != nil {
-		return err
-	}
 	r.stages = pipeline.Pipeline{Stages: r.lab.stages(r.site), Only: r.only}
 	switch r.verb {
 	case "plan":
