@@ -108,10 +108,7 @@ fields (* must be there)
   acceptNew     text: a known_hosts file to which machines are`},
 	} {
 		var b strings.Builder
-		out, err := cli.NewPrinter(&b, cli.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		out := cli.NewPrinter(&b, cli.Options{})
 		if err := explain(out, c.path); err != nil || !strings.HasPrefix(b.String(), c.want) {
 			t.Errorf("%s: %v\n%s", name, err, b.String())
 		}
@@ -120,10 +117,7 @@ fields (* must be there)
 
 // TestExplainTypo: what is not there is an error whose hint is the nearest word.
 func TestExplainTypo(t *testing.T) {
-	out, err := cli.NewPrinter(io.Discard, cli.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := cli.NewPrinter(io.Discard, cli.Options{})
 	for path, want := range map[string]string{"fiel": "nearest: file", "stacks.gitae": "nearest: gitea",
 		"rootURL": "nearest: stacks.gitea.rootURL", "file.mode.x": "lab explain lists what there is"} {
 		if err := explain(out, path); err == nil || !slices.Contains(lab.Hints(err), want) {

@@ -133,12 +133,8 @@ func statusCommand() *cobra.Command {
 
 // execute does what the command line asks for.
 func execute(cmd *cobra.Command, c call) error {
-	out, err := cli.PrinterOf(cmd)
-	if err != nil {
-		return err
-	}
-	r := runner{call: c, out: out, terminal: cli.TerminalOf(cmd), started: time.Now()}
-	err = r.run(cmd.Context())
+	r := runner{call: c, out: cli.PrinterOf(cmd), terminal: cli.TerminalOf(cmd), started: time.Now()}
+	err := r.run(cmd.Context())
 	if !r.summed { // it ended before there was anything to sum up
 		r.object(nil, -1, err)
 	}

@@ -60,7 +60,7 @@ func (r *runner) object(results []pipeline.Result, second int, err error) (stage
 		}
 	}
 	seconds = time.Since(r.started).Seconds()
-	object := map[string]any{"type": "summary", "stages": stages, "changes": changes, "failed": failed,
+	object := map[string]any{"stages": stages, "changes": changes, "failed": failed,
 		"round_trips": trips, "seconds": seconds}
 	if r.lab != nil {
 		object["environment"] = r.lab.Environment
@@ -68,10 +68,7 @@ func (r *runner) object(results []pipeline.Result, second int, err error) (stage
 	if second >= 0 {
 		object["second_run_changes"] = second
 	}
-	if err != nil {
-		object["error"] = err.Error()
-	}
-	r.out.Object(object)
+	r.out.Summary(object, err)
 	return stages, trips, seconds
 }
 

@@ -12,7 +12,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -49,11 +48,8 @@ connected to. ` + cli.ExitCodes}
 func converge(verb, short string) *cobra.Command {
 	r := &run{request: cli.Request{Apply: verb == "apply"}}
 	c := &cobra.Command{Use: verb + " --host USER@ADDR[:PORT] [flags] STATE.yaml", Short: short, Args: cli.Words(1, 1),
-		RunE: func(c *cobra.Command, words []string) (err error) {
-			r.file, r.terminal = words[0], cli.TerminalOf(c)
-			if r.out, err = cli.PrinterOf(c); err != nil {
-				return err
-			}
+		RunE: func(c *cobra.Command, words []string) error {
+			r.file, r.out, r.terminal = words[0], cli.PrinterOf(c), cli.TerminalOf(c)
 			return r.do(c.Context())
 		}}
 	r.login.Flags(c.Flags())
@@ -78,12 +74,9 @@ type run struct {
 
 // do plans or applies, and prints the summary at the end.
 func (r *run) do(ctx context.Context) error {
-	summary := map[string]any{"type": "summary", "changes": 0, "failed": 0, "connections": 0, "execs": 0}
+	summary := map[string]any{"changes": 0, "failed": 0, "connections": 0, "execs": 0}
 	err := r.execute(ctx, summary)
-	if err != nil && !errors.Is(err, cli.ErrPending) {
-		summary["error"] = err.Error()
-	}
-	r.out.Object(summary)
+	r.out.Summary(summary, err)
 	return err
 }
 

@@ -174,10 +174,8 @@ func (o *options) run(c *cobra.Command) error {
 		o.request.Apply = len(o.request.Confirmed) > 0
 		o.request.Yes = true // to confirm is to agree
 	}
+	o.out = cli.PrinterOf(c)
 	var err error
-	if o.out, err = cli.PrinterOf(c); err != nil {
-		return err
-	}
 	if o.server, err = server(o.dsn, o.password, o.allow); err != nil {
 		return err
 	}
@@ -194,11 +192,8 @@ func (o *options) run(c *cobra.Command) error {
 	if report != nil {
 		failed = len(report.Results) - report.Count(lab.StatusDone)
 	}
-	if err != nil && !errors.Is(err, cli.ErrPending) {
-		o.out.Object(map[string]any{"type": "error", "error": err.Error(), "hints": lab.Hints(err)})
-	}
-	o.out.Object(map[string]any{"type": "summary", "verb": o.verb, "changes": changes, "failed": failed,
-		"connections": o.server.Counters.Connections.Load(), "round_trips": o.server.Counters.RoundTrips.Load()})
+	o.out.Summary(map[string]any{"verb": o.verb, "changes": changes, "failed": failed,
+		"connections": o.server.Counters.Connections.Load(), "round_trips": o.server.Counters.RoundTrips.Load()}, err)
 	return err
 }
 

@@ -56,12 +56,9 @@ environment but what a flag names.
 func command(verb, short string, do func(*call, context.Context, compose.Source) error) (*cobra.Command, *call) {
 	c := &call{}
 	cmd := &cobra.Command{Use: verb + " --host USER@ADDR[:PORT] [flags] DIR", Short: short, Args: cli.Words(1, 1),
-		RunE: func(cmd *cobra.Command, words []string) (err error) {
+		RunE: func(cmd *cobra.Command, words []string) error {
 			c.dir, c.stdout, c.stderr = words[0], cmd.OutOrStdout(), cmd.ErrOrStderr()
-			c.terminal = cli.TerminalOf(cmd)
-			if c.out, err = cli.PrinterOf(cmd); err != nil {
-				return err
-			}
+			c.out, c.terminal = cli.PrinterOf(cmd), cli.TerminalOf(cmd)
 			return c.run(cmd.Context(), do)
 		}}
 	flags := cmd.Flags()
@@ -237,7 +234,7 @@ func (c *call) converge(ctx context.Context, r host.Resource) error {
 		failed = len(report.Results) - report.Count(lab.StatusDone)
 	}
 	stats := c.machine.Counters()
-	c.out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed,
-		"connections": stats.Connections, "execs": stats.Execs})
+	c.out.Summary(map[string]any{"changes": len(plan.Changes()), "failed": failed,
+		"connections": stats.Connections, "execs": stats.Execs}, err)
 	return err
 }
