@@ -125,13 +125,6 @@ func checkValidate(ps *lab.Problems, validate string) {
 	}
 }
 
-// checkMode reports a mode above 07777.
-func checkMode(ps *lab.Problems, m Mode) {
-	if m > 0o7777 {
-		ps.Add("mode", "is more than 07777")
-	}
-}
-
 // fileNamePattern are the names of the files that resources write into a directory of configuration.
 var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*$`)
 

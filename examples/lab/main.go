@@ -6,6 +6,10 @@
 //	lab plan   [--config lab.yaml] ...     show what would be done; exit 2 when there is something
 //	lab apply  [--config lab.yaml] ...     do it
 //	lab status [--config lab.yaml]         what stands
+//	lab validate [--config lab.yaml]       what is wrong with the config, without reaching anything
+//	lab doctor [--config lab.yaml]         whether the machines are well, and what to do if not
+//	lab graph  [--config lab.yaml]         draw the lab, or the order of a plan
+//	lab explain [PATH]                     what may be written in the config
 //	lab config                             print the built-in config, to begin one's own with
 //	lab schema                             the JSON schema of the config, for editors
 //
@@ -54,7 +58,8 @@ sandbox in this process, twice; nothing outside of it is touched.
 			}
 			return execute(c, call{verb: "apply", sandbox: true, request: cli.Request{Apply: true, Yes: true}})
 		}}
-	root.AddCommand(initCommand(), lockCommand(), planCommand(), applyCommand(), statusCommand(),
+	root.AddCommand(initCommand(), lockCommand(), validateCommand(), planCommand(), showCommand(), applyCommand(),
+		statusCommand(), doctorCommand(), graphCommand(), explainCommand(),
 		cli.PrintCommand("config", "print the built-in config, to begin one's own with", string(defaultConfig)),
 		cli.PrintCommand("schema", "print the JSON schema of the config, for editors", schema))
 	return root
@@ -73,6 +78,7 @@ type call struct {
 	verb, config, env, limit, out string
 
 	sandbox bool // nothing outside of this process is touched
+	brief   bool // plans are shown in their short form
 	only    []string
 	request cli.Request // to apply; the zero value for any other command
 }
@@ -110,6 +116,7 @@ func (c *call) flags(flags *pflag.FlagSet) {
 
 func planCommand() *cobra.Command {
 	cmd, c := command("plan", "show what would be done; exit with 2 if there are changes")
+	cmd.Flags().BoolVar(&c.brief, "summary", false, "show the plan in its short form: without causes and diffs")
 	cmd.Flags().StringVar(&c.out, "out", "", "write the plan as JSON into this `file`")
 	return cmd
 }
@@ -133,8 +140,13 @@ func statusCommand() *cobra.Command {
 
 // execute does what the command line asks for.
 func execute(cmd *cobra.Command, c call) error {
-	r := runner{call: c, out: cli.PrinterOf(cmd), terminal: cli.TerminalOf(cmd), started: time.Now()}
-	err := r.run(cmd.Context())
+	out, err := cli.PrinterOf(cmd)
+	if err != nil {
+		return err
+	}
+	out.Say = say
+	r := runner{call: c, out: out, terminal: cli.TerminalOf(cmd), started: time.Now()}
+	err = r.run(cmd.Context())
 	if !r.summed { // it ended before there was anything to sum up
 		r.object(nil, -1, err)
 	}

@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
-	"gitea.arcodange.lab/arcodange-org/lab/internal/login"
 )
 
 // runner is one call of the program.
@@ -29,17 +26,14 @@ type runner struct {
 }
 
 func (r *runner) run(ctx context.Context) error {
-	name, data, err := r.choose()
+	name, err := r.read()
 	if err != nil {
 		return err
 	}
-	if r.lab, err = ReadConfig(name, data); err != nil {
-		return err
+	if r.verb == "validate" {
+		r.validated(name)
+		return nil
 	}
-	if err := r.lab.limit(r.limit); err != nil {
-		return err
-	}
-	about(r.out, r.call, r.lab, name)
 	if r.request.Reviewed != "" {
 		if r.reviewed, err = cli.Reviewed(r.request.Reviewed); err != nil {
 			return err
@@ -50,22 +44,10 @@ func (r *runner) run(ctx context.Context) error {
 			Err: fmt.Errorf("%w: the config is of environment %q, and only %q may be changed",
 				lab.ErrRefused, r.lab.Environment, r.env)}
 	}
-	if r.sandbox {
-		r.site, err = r.lab.sandbox(ctx)
-	} else {
-		r.site, err = r.lab.real()
-	}
-	if err != nil {
+	if err := r.visit(ctx); err != nil {
 		return err
 	}
 	defer r.site.close()
-	var targets []*ssh.Target
-	for _, m := range r.site.machines {
-		targets = append(targets, &m.Target)
-	}
-	if err := login.UnlockTargets(ctx, r.terminal, targets...); err != nil {
-		return err
-	}
 	r.stages = pipeline.Pipeline{Stages: r.lab.stages(r.site), Only: r.only}
 	switch r.verb {
 	case "plan":
@@ -96,72 +78,6 @@ func about(out *cli.Printer, c call, l *Lab, config string) {
 
 // maxNamed is how many machines the first line names.
 const maxNamed = 8
-
-// plan shows what would be done, and writes it into the file unless that has no name.
-func (r *runner) plan(ctx context.Context, file string) error {
-	results, err := r.stages.Plan(ctx)
-	r.show(results)
-	var plans []*lab.Plan
-	changes := 0
-	for _, s := range results {
-		if s.Plan != nil {
-			plans = append(plans, s.Plan)
-			changes += len(s.Plan.Changes())
-		}
-	}
-	if file != "" && err == nil {
-		err = writePlan(file, plans)
-	}
-	r.summary(results, -1, err)
-	if err == nil && changes > 0 {
-		return cli.ErrPending
-	}
-	return err
-}
-
-// show prints the plans of the stages.
-func (r *runner) show(results []pipeline.Result) {
-	for _, s := range results {
-		r.out.Printf("%s\n", s.Stage)
-		switch {
-		case s.Plan != nil:
-			r.out.Plan(s.Plan)
-		case s.LeftOut != "":
-			r.out.Printf("%s\n", note(s))
-		}
-		if s.Waits != "" {
-			r.out.Printf("%s\n", note(s))
-		}
-	}
-}
-
-// writePlan writes the plans of the stages as one. Stages share machines, and what is to be done
-// for several of them is in it once: it is done by the first.
-func writePlan(file string, plans []*lab.Plan) error {
-	all := lab.Step{Name: "lab", Run: func(context.Context,
-		*lab.Recorder) error {
-		return nil
-	}} // it is written, and never run
-	seen := map[string]bool{}
-	for _, p := range plans {
-		for _, c := range p.Changes() {
-			if !seen[c.ID] {
-				all.Changes = append(all.Changes, c)
-			}
-			seen[c.ID] = true
-		}
-	}
-	plan, err := lab.NewPlan(all)
-	if err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(plan, "", "  ")
-	if err != nil {
-		return err
-	}
-	// what a plan shows of a machine is nobody else's business
-	return cli.WriteFile(file, append(data, '\n'), 0o600)
-}
 
 // apply builds the lab, and plans it again.
 func (r *runner) apply(ctx context.Context) error {

@@ -48,8 +48,12 @@ connected to. ` + cli.ExitCodes}
 func converge(verb, short string) *cobra.Command {
 	r := &run{request: cli.Request{Apply: verb == "apply"}}
 	c := &cobra.Command{Use: verb + " --host USER@ADDR[:PORT] [flags] STATE.yaml", Short: short, Args: cli.Words(1, 1),
-		RunE: func(c *cobra.Command, words []string) error {
-			r.file, r.out, r.terminal = words[0], cli.PrinterOf(c), cli.TerminalOf(c)
+		RunE: func(c *cobra.Command, words []string) (err error) {
+			r.file, r.terminal = words[0], cli.TerminalOf(c)
+			if r.out, err = cli.PrinterOf(c); err != nil {
+				return err
+			}
+			r.out.Say = login.Say
 			return r.do(c.Context())
 		}}
 	r.login.Flags(c.Flags())

@@ -94,7 +94,7 @@ func command(use, short string, args cobra.PositionalArgs) (*cobra.Command, *opt
 		"this machine, as 192.168.1.202/32 (may be repeated)")
 	flags.StringVar(&o.identity, "identity", "",
 		"the system `identifier` that the server must have, as pg_controldata shows it")
-	flags.IntVar(&o.conns, "conns", 0, "connections at once; 0 means 8")
+	flags.IntVar(&o.conns, "conns", 0, "connections at once; 0 means 12")
 	cli.Require(c, "dsn")
 	return c, o
 }
@@ -176,6 +176,10 @@ func (o *options) run(c *cobra.Command) error {
 	}
 	o.out = cli.PrinterOf(c)
 	var err error
+	if o.out, err = cli.PrinterOf(c); err != nil {
+		return err
+	}
+	o.out.Say = say
 	if o.server, err = server(o.dsn, o.password, o.allow); err != nil {
 		return err
 	}

@@ -58,7 +58,11 @@ func command(verb, short string, do func(*call, context.Context, compose.Source)
 	cmd := &cobra.Command{Use: verb + " --host USER@ADDR[:PORT] [flags] DIR", Short: short, Args: cli.Words(1, 1),
 		RunE: func(cmd *cobra.Command, words []string) error {
 			c.dir, c.stdout, c.stderr = words[0], cmd.OutOrStdout(), cmd.ErrOrStderr()
-			c.out, c.terminal = cli.PrinterOf(cmd), cli.TerminalOf(cmd)
+			c.terminal = cli.TerminalOf(cmd)
+			if c.out, err = cli.PrinterOf(cmd); err != nil {
+				return err
+			}
+			c.out.Say = say
 			return c.run(cmd.Context(), do)
 		}}
 	flags := cmd.Flags()
@@ -154,7 +158,7 @@ func (c *call) up(ctx context.Context, s compose.Source) error {
 		return err
 	}
 	for _, w := range stack.Warnings {
-		fmt.Fprintln(c.stderr, "warning: "+w.String())
+		fmt.Fprintln(c.stderr, "warning: "+lab.Reword(lab.Problems{w}, say).Error())
 	}
 	stack.Timeout = c.timeout
 	return c.converge(ctx, stack)
@@ -234,7 +238,7 @@ func (c *call) converge(ctx context.Context, r host.Resource) error {
 		failed = len(report.Results) - report.Count(lab.StatusDone)
 	}
 	stats := c.machine.Counters()
-	c.out.Summary(map[string]any{"changes": len(plan.Changes()), "failed": failed,
-		"connections": stats.Connections, "execs": stats.Execs}, err)
+	c.out.Object(map[string]any{"type": "summary", "changes": len(plan.Changes()), "failed": failed,
+		"connections": stats.Connections, "execs": stats.Execs})
 	return err
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"slices"
@@ -30,7 +29,7 @@ func PrintError(w io.Writer, err error) {
 func failures(err error) (parts []error) {
 	var add func(error)
 	add = func(err error) {
-		if err == nil || err == ErrPending || errors.Is(err, flag.ErrHelp) {
+		if err == nil || err == ErrPending {
 			return
 		}
 		if many, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(many.Unwrap()...).Error() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -19,7 +18,7 @@ func TestPrintError(t *testing.T) {
 	}
 	stopped := fmt.Errorf("%w by interrupt", context.Canceled)
 	for want, err := range map[string]error{
-		"": errors.Join(ErrPending, flag.ErrHelp),
+		"": errors.Join(ErrPending, nil),
 		"error: pi7: dial: unreachable\nhint:  plug it in\n":           errors.Join(down(), errors.Join(down())),
 		"error: pi7: dial: unreachable\nhint:  plug it in\nerror: b\n": errors.Join(errors.Join(down(), errors.New("b")), ErrPending),
 		"error: a: pi7: dial: unreachable\nhint:  plug it in\n":        fmt.Errorf("a: %w", down()),
@@ -50,7 +49,10 @@ func TestSummary(t *testing.T) {
 			Column: 3, Path: "x", Message: "is bad"}},
 	} {
 		var b strings.Builder
-		p := NewPrinter(&b, Options{JSON: true})
+		p, e := NewPrinter(&b, Options{JSON: true})
+		if e != nil {
+			t.Fatal(e)
+		}
 		p.Summary(map[string]any{"changes": 1}, err)
 		if b.String() != want+"\n" || !json.Valid([]byte(b.String())) {
 			t.Errorf("got\n%swant\n%s", b.String(), want)

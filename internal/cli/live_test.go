@@ -126,7 +126,10 @@ func shows(t *testing.T, m *terminal, want ...string) {
 func TestHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
-		p := NewPrinter(&out, Options{})
+		p, err := NewPrinter(&out, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		p.Event(lab.Event{Kind: lab.EventBegin, Total: 9})
 		p.Event(lab.Event{Kind: lab.EventStart, Target: "host/pi1", Change: "host/pi1/package:k3s"})
 		for range 65 {
@@ -171,13 +174,21 @@ func TestQuietVerbose(t *testing.T) {
 			"  rolled back host/pi1 d: by b\n",
 	} {
 		var out strings.Builder
-		p := NewPrinter(&out, o)
+		p, err := NewPrinter(&out, o)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, e := range events {
 			p.Event(e)
 		}
 		p.end()
 		if out.String() != want {
 			t.Errorf("%+v prints\n%s\nwant\n%s", o, out.String(), want)
+		}
+	}
+	for _, o := range []Options{{Color: "red"}, {Quiet: true, Verbose: true}} {
+		if _, err := NewPrinter(&strings.Builder{}, o); !errors.Is(err, lab.ErrInvalid) {
+			t.Errorf("%+v is accepted: %v", o, err)
 		}
 	}
 }
@@ -191,7 +202,10 @@ func TestColor(t *testing.T) {
 	for color, want := range map[string]bool{"": false, "auto": false, "never": false, "always": true} {
 		for _, json := range []bool{false, true} {
 			var out strings.Builder
-			p := NewPrinter(&out, Options{Color: color, JSON: json})
+			p, err := NewPrinter(&out, Options{Color: color, JSON: json})
+			if err != nil {
+				t.Fatal(err)
+			}
 			p.Plan(plan)
 			p.Event(lab.Event{Kind: lab.EventDone, Target: "a", Change: "a/b", Status: lab.StatusDone})
 			p.end()

@@ -78,6 +78,14 @@ func (b beside) Write(text []byte) (n int, err error) {
 	return n, err
 }
 
+// Fd returns the file descriptor, to find out whether it is a terminal.
+func (b beside) Fd() uintptr {
+	if f, ok := b.w.(interface{ Fd() uintptr }); ok {
+		return f.Fd()
+	}
+	return ^uintptr(0)
+}
+
 // clear removes what is shown of the progress, for good.
 func (o *Output) clear() {
 	if p := o.attached(); p != nil {
@@ -93,8 +101,11 @@ const exitBrokenPipe = 128 + int(syscall.SIGPIPE)
 // printed.
 func (o *Output) end(err error) (int, error) {
 	o.clear()
-	if p := o.attached(); p != nil && !p.summed {
-		p.Summary(nil, err)
+	if p := o.attached(); p != nil {
+		err = p.reword(err)
+		if !p.summed {
+			p.Summary(nil, err)
+		}
 	}
 	for _, e := range failures(err) {
 		o.log.text("error: " + lab.PrintableText(e.Error(), "       "))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,10 @@ type Printer struct {
 	Out io.Writer
 	Options
 
+	// Say says in the program's flags and config fields what a hint asks to set, see [lab.Reword]. Nil
+	// leaves the hints as packages give them.
+	Say func(lab.Setting) string
+
 	color  bool
 	mu     sync.Mutex
 	screen screen
@@ -43,7 +48,13 @@ type Printer struct {
 
 // NewPrinter returns a printer to out. Of an [Output] it shows progress above what the program
 // prints otherwise, and logs the run.
-func NewPrinter(out io.Writer, o Options) *Printer {
+func NewPrinter(out io.Writer, o Options) (*Printer, error) {
+	if !slices.Contains([]string{"", "auto", "always", "never"}, o.Color) {
+		return nil, Usage("--color %q: auto, always or never", o.Color)
+	}
+	if o.Quiet && o.Verbose {
+		return nil, Usage("--quiet and --verbose exclude each other")
+	}
 	p := &Printer{Out: out, Options: o, screen: screen{out: out}}
 	dumb := os.Getenv("TERM") == "dumb"
 	f, ok := out.(interface{ Fd() uintptr })
@@ -63,7 +74,7 @@ func NewPrinter(out io.Writer, o Options) *Printer {
 		o.attach(p)
 		p.log = o.log
 	}
-	return p
+	return p, nil
 }
 
 // Object prints a value as one line of JSON. As text it prints nothing.
@@ -86,6 +97,7 @@ func (p *Printer) Summary(values map[string]any, err error) {
 	p.mu.Lock()
 	p.summed = true
 	p.mu.Unlock()
+	err = p.reword(err)
 	object := map[string]any{"type": "summary", "exit": Code(err)}
 	for k, v := range values {
 		object[k] = v
@@ -100,6 +112,14 @@ func (p *Printer) Summary(values map[string]any, err error) {
 		}
 	}
 	p.Object(object)
+}
+
+// reword returns err with its hints in the words of the program.
+func (p *Printer) reword(err error) error {
+	if p.Say == nil {
+		return err
+	}
+	return lab.Reword(err, p.Say)
 }
 
 // Printf prints text for people. As JSON it prints nothing.

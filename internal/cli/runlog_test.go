@@ -22,7 +22,10 @@ func logged(t *testing.T, program string, o Options) string {
 	}
 	defer out.Close()
 	output := newOutput(out, program, func(error) {})
-	p := NewPrinter(output, o)
+	p, err := NewPrinter(output, o)
+	if err != nil {
+		t.Fatal(err)
+	}
 	change := lab.Change{ID: "host/pi1/file:/a", Action: lab.Create, Diff: "+hello\n"}
 	plan, err := lab.NewPlan(lab.Step{Name: "host/pi1", Changes: []lab.Change{change},
 		Run: func(_ context.Context, r *lab.Recorder) error {
