@@ -58,8 +58,11 @@ confirmed. Without --identity, the keys to log in with are those of the
 ssh-agent and those that ~/.ssh/config names, or ~/.ssh/id_ed25519, id_ecdsa and
 id_rsa, as far as they exist; the config names those that are used.`,
 		Args: cli.Words(1, -1),
-		RunE: func(c *cobra.Command, words []string) error {
-			i.out, i.terminal = cli.PrinterOf(c), cli.TerminalOf(c)
+		RunE: func(c *cobra.Command, words []string) (err error) {
+			if i.out, err = cli.PrinterOf(c); err != nil {
+				return err
+			}
+			i.terminal = cli.TerminalOf(c)
 			return i.run(c.Context(), words)
 		},
 	}

@@ -40,8 +40,11 @@ stay, unless --update is given. The registries are asked from here, over HTTPS;
 images that are private, or in no registry, are known to the Docker Engine of
 a machine: name it with --machine. Nothing is changed on any machine, except
 that with --machine it pulls the images.`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			l.out, l.terminal = cli.PrinterOf(c), cli.TerminalOf(c)
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if l.out, err = cli.PrinterOf(c); err != nil {
+				return err
+			}
+			l.terminal = cli.TerminalOf(c)
 			return l.run(c.Context())
 		}}
 	l.configFlag(c.Flags())

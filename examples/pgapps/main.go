@@ -174,7 +174,6 @@ func (o *options) run(c *cobra.Command) error {
 		o.request.Apply = len(o.request.Confirmed) > 0
 		o.request.Yes = true // to confirm is to agree
 	}
-	o.out = cli.PrinterOf(c)
 	var err error
 	if o.out, err = cli.PrinterOf(c); err != nil {
 		return err

@@ -56,7 +56,7 @@ environment but what a flag names.
 func command(verb, short string, do func(*call, context.Context, compose.Source) error) (*cobra.Command, *call) {
 	c := &call{}
 	cmd := &cobra.Command{Use: verb + " --host USER@ADDR[:PORT] [flags] DIR", Short: short, Args: cli.Words(1, 1),
-		RunE: func(cmd *cobra.Command, words []string) error {
+		RunE: func(cmd *cobra.Command, words []string) (err error) {
 			c.dir, c.stdout, c.stderr = words[0], cmd.OutOrStdout(), cmd.ErrOrStderr()
 			c.terminal = cli.TerminalOf(cmd)
 			if c.out, err = cli.PrinterOf(cmd); err != nil {

@@ -22,7 +22,10 @@ func TestOutputBrokenPipe(t *testing.T) {
 	defer w.Close()
 	ctx, stop := context.WithCancelCause(t.Context())
 	o := &Output{file: w, stop: stop}
-	p := NewPrinter(o, Options{})
+	p, err := NewPrinter(o, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	p.Printf("a\n")
 	if code, err := o.end(ErrPending); err != ErrPending || code != lab.ExitPending || ctx.Err() != nil {
 		t.Errorf("while it is read: %v, %d, %v", err, code, ctx.Err())
