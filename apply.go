@@ -43,6 +43,7 @@ func (p *Plan) Apply(ctx context.Context, o *ApplyOptions) (*Report, error) {
 		r.errs = []error{err}
 		return r, r.Err()
 	}
+	e.send(Event{Kind: EventBegin, Total: int64(len(e.results)), Unit: "changes"})
 	e.run(ctx)
 	e.eventMu.Lock()
 	e.returned = true

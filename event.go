@@ -10,11 +10,16 @@ type EventKind string
 
 // The kinds of events.
 const (
+	EventBegin  EventKind = "begin"  // a plan is being applied; Total is the number of its changes
 	EventStart  EventKind = "start"  // a change begins
 	EventDone   EventKind = "done"   // a change has ended; Status says how
 	EventOutput EventKind = "output" // a line that the change printed, secrets masked
 	EventWait   EventKind = "wait"   // a step is waiting; Text says for what
 	EventNote   EventKind = "note"   // anything else that a person would want to know
+
+	// EventDoing reports what is done that is no change: Text is "connecting to pi1", or empty when
+	// that, or the whole step, has ended.
+	EventDoing EventKind = "doing"
 )
 
 // Event reports progress. Libraries never print; they pass events to the function in [ApplyOptions].

@@ -19,9 +19,10 @@ type execution struct {
 
 	mu      sync.Mutex
 	results map[string]*Result
-	started map[string]time.Time // by change
-	ended   map[string]error     // by step; nil if it succeeded
-	errs    []error              // of steps, other than those of their changes
+	started map[string]time.Time     // by change
+	ended   map[string]error         // by step; nil if it succeeded
+	took    map[string]time.Duration // by step
+	errs    []error                  // of steps, other than those of their changes
 
 	eventMu  sync.Mutex
 	returned bool // Apply returns: no event is sent any more
@@ -31,9 +32,15 @@ func newExecution(p *Plan, o *ApplyOptions) *execution {
 	e := &execution{
 		plan: p, options: o, begin: time.Now(),
 		results: map[string]*Result{}, started: map[string]time.Time{}, ended: map[string]error{},
+		took: map[string]time.Duration{},
 	}
 	for _, c := range p.Changes() {
 		e.results[c.ID] = &Result{ID: c.ID, Action: c.Action}
+	}
+	for _, s := range p.Steps() {
+		for _, c := range s.Changes {
+			e.results[c.ID].Step = s.Name
+		}
 	}
 	return e
 }
@@ -159,11 +166,16 @@ func (e *execution) skip(s *Step, failed string) {
 // step runs one step and completes the results of its changes. A panic fails the step, not the
 // whole run.
 func (e *execution) step(ctx context.Context, s *Step) (err error) {
+	begin := time.Now()
 	defer func() {
 		if v := recover(); v != nil {
 			err = &Error{Op: "run step", Target: s.Name, Hint: hintBug, Err: fmt.Errorf("panic: %v", v)}
 		}
 		err = e.complete(s, err)
+		e.mu.Lock()
+		e.took[s.Name] = time.Since(begin)
+		e.mu.Unlock()
+		e.send(Event{Kind: EventDoing, Target: s.Name})
 	}()
 	if s.Run == nil {
 		return nil
@@ -223,6 +235,11 @@ func (e *execution) report() *Report {
 			res.Status, res.Reason = StatusNotRun, e.stopped
 		}
 		r.Results = append(r.Results, *res)
+	}
+	for _, s := range e.plan.steps {
+		if len(s.Changes) > 0 {
+			r.Steps = append(r.Steps, StepTime{Name: s.Name, Took: e.took[s.Name]})
+		}
 	}
 	return r
 }

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -170,94 +169,26 @@ func (a Action) Sign() string {
 	return "?"
 }
 
+// Outline returns what people review of the plan.
+func (p *Plan) Outline() *Outline {
+	o := &Outline{}
+	o.Add("", p)
+	return o
+}
+
 // String returns the plan for people: the changes by step, each with its cause, its risk and its
 // diff, and a summary line.
-func (p *Plan) String() string {
-	var b strings.Builder
-	for _, s := range p.Steps() {
-		if len(s.Changes) == 0 {
-			continue
-		}
-		fmt.Fprintf(&b, "%s\n", Printable(s.Name))
-		for _, c := range s.Changes {
-			fmt.Fprintf(&b, "  %s %-7s %s", c.Action.Sign(), c.Action, Printable(strings.TrimPrefix(c.ID, s.Name+"/")))
-			if c.Cause != "" {
-				fmt.Fprintf(&b, ": %s", printableLine(c.Cause))
-			}
-			if c.Risk > RiskNone {
-				fmt.Fprintf(&b, " [%s]", c.Risk)
-			}
-			if c.Deferred {
-				b.WriteString(" [deferred]")
-			}
-			b.WriteByte('\n')
-			if c.Diff != "" {
-				for line := range strings.Lines(c.Diff) {
-					fmt.Fprintf(&b, "      %s\n", printableLine(strings.TrimSuffix(line, "\n")))
-				}
-			}
-		}
-	}
-	b.WriteString(p.Summary() + "\n")
-	return b.String()
-}
+func (p *Plan) String() string { return p.Outline().String() }
+
+// Brief returns the plan for people in the shortest form, see [Outline.Brief].
+func (p *Plan) Brief() string { return p.Outline().Brief() }
 
 // Summary returns one line: "3 changes: 1 to create, 1 to update, 1 to run; risk restart", or
 // "nothing to do".
-func (p *Plan) Summary() string {
-	changes := p.Changes()
-	if len(changes) == 0 {
-		return "nothing to do"
-	}
-	var parts []string
-	for _, a := range []Action{Create, Update, Replace, Delete, Run} {
-		n := 0
-		for _, c := range changes {
-			if c.Action == a {
-				n++
-			}
-		}
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d to %s", n, a))
-		}
-	}
-	s := count(len(changes), "change") + ": " + strings.Join(parts, ", ")
-	if r := p.Risk(); r > RiskNone {
-		s += "; risk " + r.String()
-	}
-	return s
-}
+func (p *Plan) Summary() string { return p.Outline().Summary() }
 
-// savedPlan is the plan's JSON.
-type savedPlan struct {
-	Version int      `json:"version"`
-	Type    string   `json:"type"`
-	Changes []Change `json:"changes"`
-}
-
-// MarshalJSON returns
-// {"version":1,"type":"plan","changes":[{"id","action","cause","diff","after","risk"}]}, the
-// changes in order.
-func (p *Plan) MarshalJSON() ([]byte, error) {
-	changes := p.Changes()
-	if changes == nil {
-		changes = []Change{}
-	}
-	return json.Marshal(savedPlan{planVersion, "plan", changes})
-}
-
-// ReadChanges decodes the changes of a plan from its JSON, for [Plan.Within].
-func ReadChanges(data []byte) ([]Change, error) {
-	var s savedPlan
-	if err := json.Unmarshal(data, &s); err != nil {
-		return nil, &Error{Op: "read plan", Hint: "save the plan again", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
-	}
-	if s.Type != "plan" || s.Version != planVersion {
-		return nil, &Error{Op: "read plan", Hint: "save the plan again with this version of the program",
-			Err: fmt.Errorf("%w: type %q version %d, not a plan of version %d", ErrInvalid, s.Type, s.Version, planVersion)}
-	}
-	return s.Changes, nil
-}
+// MarshalJSON returns what [Outline.MarshalJSON] returns.
+func (p *Plan) MarshalJSON() ([]byte, error) { return p.Outline().MarshalJSON() }
 
 // Within returns an [ErrDrift] unless the plan only has changes that are also in reviewed, the
 // changes of an earlier plan: changes may have become unnecessary since the review, but none may be

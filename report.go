@@ -25,6 +25,7 @@ const (
 // Result is the outcome of one change.
 type Result struct {
 	ID     string
+	Step   string // the name of its step: "host/pi1"
 	Action Action
 	Status Status
 	Err    error         // why it failed, or why its outcome is unknown
@@ -32,10 +33,17 @@ type Result struct {
 	Took   time.Duration // from its start to its end; 0 if it was not started
 }
 
+// StepTime is how long a step took.
+type StepTime struct {
+	Name string
+	Took time.Duration // 0 if it was not run
+}
+
 // Report is the outcome of [Plan.Apply]. It always has one result for every change of the plan, in
 // the plan's order.
 type Report struct {
 	Results []Result
+	Steps   []StepTime // of the steps that have changes, in the plan's order
 	Started time.Time
 	Took    time.Duration
 	errs    []error // of steps, other than those of their changes
@@ -90,40 +98,85 @@ func (r *Report) Summary() string {
 	return fmt.Sprintf("%s: %s", count(len(r.Results), "change"), strings.Join(parts, ", "))
 }
 
-// String returns the changes that were not done, one per line with the reason, and the summary.
+// String returns what was not done, with the reason, and the summary. Changes of one step that were
+// not begun share a line, and so do those that failed for the same cause, such as a lost connection.
 func (r *Report) String() string {
-	var b strings.Builder
+	return r.lines(func(res Result) bool { return res.Status != StatusDone }) + r.Summary() + "\n"
+}
+
+// NotBegun returns the lines of [Report.String] about what was not begun, one for each step and cause:
+// for programs that show what failed as it happens, and print the report's error.
+func (r *Report) NotBegun() string {
+	return r.lines(func(res Result) bool { return res.Status == StatusSkipped || res.Status == StatusNotRun })
+}
+
+// lines returns the lines about some of the results.
+func (r *Report) lines(some func(Result) bool) string {
+	type line struct {
+		first Result
+		why   string
+		n     int
+	}
+	var lines []*line
 	for _, res := range r.Results {
-		if res.Status == StatusDone {
+		if !some(res) {
 			continue
 		}
 		why := res.Reason
 		if res.Err != nil {
-			why = res.Err.Error()
+			why = causeOf(res)
 		}
-		fmt.Fprintf(&b, "  %-11s %s: %s\n", res.Status, Printable(res.ID), PrintableText(why, "              "))
+		same := slices.IndexFunc(lines, func(l *line) bool {
+			if l.first.Step != res.Step || l.first.Status != res.Status {
+				return false
+			}
+			return l.why == why || res.Status == StatusSkipped || res.Status == StatusNotRun
+		})
+		if same >= 0 {
+			lines[same].n++
+			continue
+		}
+		lines = append(lines, &line{res, why, 1})
 	}
-	b.WriteString(r.Summary() + "\n")
+	var b strings.Builder
+	for _, l := range lines {
+		about := Printable(l.first.ID)
+		if l.n > 1 {
+			about = fmt.Sprintf("%s: %d changes", Printable(l.first.Step), l.n)
+		}
+		fmt.Fprintf(&b, "  %-11s %s: %s\n", l.first.Status, about, PrintableText(l.why, "              "))
+	}
 	return b.String()
 }
 
+// causeOf returns why a change failed, without its name if the error repeats it.
+func causeOf(res Result) string {
+	if e, ok := res.Err.(*Error); ok && e.Err != nil && strings.HasSuffix(res.ID, "/"+e.Target+"/"+e.Path) {
+		return e.Err.Error()
+	}
+	return res.Err.Error()
+}
+
 // MarshalJSON returns {"version":1,"type":"report","started":...,"seconds":...,"results":[...]},
-// with results of the form {"id","action","status","error","reason","seconds"}. The version is
+// with results of the form {"id","step","action","status","error","hints","reason","seconds"}. The version is
 // incremented if the meaning of a field changes or a field is removed.
 func (r *Report) MarshalJSON() ([]byte, error) {
 	type result struct {
-		ID      string  `json:"id"`
-		Action  Action  `json:"action"`
-		Status  Status  `json:"status"`
-		Error   string  `json:"error,omitempty"`
-		Reason  string  `json:"reason,omitempty"`
-		Seconds float64 `json:"seconds"`
+		ID      string   `json:"id"`
+		Step    string   `json:"step"`
+		Action  Action   `json:"action"`
+		Status  Status   `json:"status"`
+		Error   string   `json:"error,omitempty"`
+		Hints   []string `json:"hints,omitempty"`
+		Reason  string   `json:"reason,omitempty"`
+		Seconds float64  `json:"seconds"`
 	}
 	results := make([]result, len(r.Results))
 	for i, res := range r.Results {
-		results[i] = result{res.ID, res.Action, res.Status, "", res.Reason, res.Took.Seconds()}
+		results[i] = result{ID: res.ID, Step: res.Step, Action: res.Action, Status: res.Status, Reason: res.Reason,
+			Seconds: res.Took.Seconds()}
 		if res.Err != nil {
-			results[i].Error = res.Err.Error()
+			results[i].Error, results[i].Hints = res.Err.Error(), Hints(res.Err)
 		}
 	}
 	return json.Marshal(struct {

@@ -194,7 +194,7 @@ func registries(t *testing.T, fresh func(*testing.T) subject) {
 		image := r.Addr + "/app:1"
 		p := s.pinned(t, image)
 		for i := range 4 { // an index is published anew, and the image for this machine stays
-			digest := pushIndex(t, r, "app", "amd64", "1", fmt.Sprint(i))
+			digest := pushIndex(t, r, "app", "amd64", "1", fmt.Sprint(i), dockerManifest)
 			if l := p.lock(t); l[image].Digest != digest {
 				t.Errorf("resolved to %v, the registry says %s", l, digest)
 			}
@@ -266,9 +266,12 @@ func registries(t *testing.T, fresh func(*testing.T) subject) {
 	})
 }
 
+// dockerManifest is the kind of manifest that docker push writes.
+const dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+
 // pushIndex tags a list that holds the manifest of another tag, for this machine's platform, and
 // returns its digest.
-func pushIndex(t *testing.T, r *real.ImageRegistry, repository, of, tag, note string) string {
+func pushIndex(t *testing.T, r *real.ImageRegistry, repository, of, tag, note, manifestType string) string {
 	t.Helper()
 	call := func(method, ref string, body []byte, header map[string]string) []byte {
 		t.Helper()
@@ -291,7 +294,7 @@ func pushIndex(t *testing.T, r *real.ImageRegistry, repository, of, tag, note st
 		}
 		return b
 	}
-	const manifestType, indexType = "application/vnd.docker.distribution.manifest.v2+json", "application/vnd.oci.image.index.v1+json"
+	const indexType = "application/vnd.oci.image.index.v1+json"
 	manifest := call(http.MethodGet, of, nil, map[string]string{"Accept": manifestType})
 	sum := sha256.Sum256(manifest)
 	arch := map[string]any{"architecture": runtime.GOARCH, "os": "linux"}

@@ -130,12 +130,18 @@ func changes(p *lab.Plan) (out []string) {
 	return out
 }
 
-// packages returns a state with the packages, whose names may have the form NAME=VERSION, or !NAME for absent.
+// packages returns a state with the packages, whose names may have the form NAME=VERSION, !NAME for absent, or
+// NAME|OTHER for one that OTHER may stand in for.
 func packages(words ...string) (s host.State) {
 	for _, w := range words {
+		w, or, _ := strings.Cut(w, "|")
 		name, absent := strings.CutPrefix(w, "!")
 		name, version, _ := strings.Cut(name, "=")
-		s = append(s, host.Package{Name: name, Version: version, Absent: absent})
+		p := host.Package{Name: name, Version: version, Absent: absent}
+		if or != "" {
+			p.Or = strings.Split(or, "|")
+		}
+		s = append(s, p)
 	}
 	return s
 }

@@ -18,6 +18,7 @@ type aptSideEffects struct{ packages []wantedPackage }
 type wantedPackage struct {
 	name, version string // an empty version means any
 	absent, held  bool
+	or            []string // packages that do as well
 	resource      Resource
 }
 
@@ -57,7 +58,7 @@ func (s aptSideEffects) needs() (tokens []string) {
 func (s aptSideEffects) Observe(q *Query) {
 	wanted, auto := "", ""
 	for _, p := range s.packages {
-		wanted += " " + p.word()
+		wanted += " " + strings.Join(append([]string{p.word()}, p.or...), "|")
 		if !p.absent {
 			name, _, _ := strings.Cut(p.name, ":")
 			auto += " -e " + ssh.Quote("Package: "+name)
@@ -75,6 +76,9 @@ func (s aptSideEffects) Plan(o *Observation) ([]Op, error) {
 	wanted, changed := map[string]wantedPackage{}, map[string]bool{}
 	var causes []string
 	for _, p := range s.packages {
+		if p.instead(o) {
+			continue
+		}
 		name := o.shortName(p.name)
 		wanted[name] = p
 		ops, err := p.resource.Plan(o) // the package itself reports the error

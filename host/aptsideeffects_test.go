@@ -66,6 +66,15 @@ func TestPlanShowsWhatAptDoes(t *testing.T) {
 			name: "a version that does not exist", have: "x-lib", want: "x-lib=9",
 			err: "package:x-lib: not found: Version '9' for 'x-lib' was not found", end: "x-lib=1",
 		},
+		{name: "another does as well", have: "x-chrony x-lib", want: "x-timesyncd|x-ntp|x-chrony x-lib", end: "x-chrony=1 x-lib=1"},
+		{
+			name: "another does as well, which the state wants too", have: "x-chrony", want: "x-timesyncd|x-chrony x-chrony x-top",
+			plan: "package:x-top create none, apt:side-effects/x-lib create none", end: "x-chrony=1 x-lib=1 x-top=1",
+		},
+		{
+			name: "none of them is there", want: "x-timesyncd|x-ntp|x-chrony", plan: "package:x-timesyncd create none",
+			end: "x-timesyncd=1",
+		},
 		{name: "an essential package", want: "!bash", err: "apt would remove bash, which is essential"},
 		{
 			name: "no such package", want: "x-nosuch x-lib",

@@ -59,6 +59,8 @@ func (a Archive) Plan(o *Observation) ([]Op, error) {
 	op := Op{Action: lab.Create, Cause: "not found", Diff: fmt.Sprintf("+%s, sha256 %s\n", a.URL, a.SHA256)}
 	if ok {
 		op.Action, op.Cause = lab.Update, "another archive was unpacked"
+	} else {
+		op.Diff = fmt.Sprintf("owner %s:%s, modes as in the archive\n", orRoot(a.Owner), orRoot(a.Group)) + op.Diff
 	}
 	owner := orRoot(a.Owner) + ":" + orRoot(a.Group)
 	if owner == "root:root" {

@@ -105,7 +105,7 @@ func (d Directory) Plan(o *Observation) ([]Op, error) {
 	case st.Type == DirFile:
 		return ownership(d.Path, st, mode, owner, group), nil
 	}
-	return []Op{{Action: lab.Create, Cause: "not found",
+	return []Op{{Action: lab.Create, Cause: "not found", Diff: attributes(st, mode, owner, group),
 		Script: shell("directory", "dir", d.Path, "owner", owner+":"+group, "mode", mode.exact())}}, nil
 }
 

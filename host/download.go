@@ -94,6 +94,10 @@ func (d Download) Plan(o *Observation) ([]Op, error) {
 	case st.Type != NoFile:
 		op.Action, op.Cause = lab.Update, "content differs"
 	}
+	if st.Type != RegularFile {
+		st = Stat{}
+	}
+	op.Diff = attributes(st, mode, owner, group) + op.Diff
 	temp := tempFor(d.Path)
 	op.Temp = temp
 	op.Script = downloadTo(d.URL, temp, d.Path, d.SHA256) + placed(temp, d.Path, mode, owner, group)

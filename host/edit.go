@@ -75,6 +75,9 @@ func (e edit) plan(o *Observation, change func(lines []string) []string) ([]Op, 
 	} else {
 		op.Diff = addedLines(old, want)
 	}
+	if !exists {
+		op.Diff = attributes(Stat{}, st.Mode, st.User, st.Group) + op.Diff
+	}
 	op.places(&Payload{Temp: tempFor(e.path), Size: st.Size, Content: want, Replaces: e.path}, placement{
 		path: e.path, mode: st.Mode, owner: st.User, group: st.Group, sum: sha256.Sum256(want), validate: e.validate,
 		before: before,

@@ -43,7 +43,9 @@ func Example() {
 	// Output:
 	// host/pi1
 	//   + create  directory:/opt/stacks: not found
+	//       mode 0750, owner root:root
 	//   + create  file:/etc/motd: not found
+	//       mode 0600, owner root:root
 	// 2 changes: 2 to create
 	// 2 changes: 2 done <nil>
 	// nothing to do <nil>

@@ -37,7 +37,7 @@ func (j *job) plan(o *Observation, final bool) ([]change, map[string]error) {
 func (j *job) resourceError(id string, err error) error {
 	var le *lab.Error
 	if errors.As(err, &le) && le.Target == "" {
-		return &lab.Error{Op: le.Op, Target: j.m.Name(), Path: id, Hint: le.Hint, Err: j.masker.Err(le.Err)}
+		return &lab.Error{Op: le.Op, Target: j.m.Name(), Path: id, Hint: le.Hint, Set: le.Set, Err: j.masker.Err(le.Err)}
 	}
 	return &lab.Error{Op: "plan", Target: j.m.Name(), Path: id, Err: j.masker.Err(err)}
 }
@@ -155,11 +155,14 @@ func (m *Machine) apply(ctx context.Context, changes []change, p *applyParser) e
 	nonce := newNonce()
 	frames := &frameParser{nonce: nonce, header: p.header, data: p.data, ended: p.flushLine}
 	in := &payloads{}
+	ids := map[*Payload]string{}
 	for _, c := range changes {
 		if c.op.Payload != nil {
 			in.rest = append(in.rest, c.op.Payload)
+			ids[c.op.Payload] = c.id
 		}
 	}
+	in.sent = func(sent *Payload, done int64) { p.r.Progress(ids[sent], done, sent.Size, "bytes") }
 	stderr := tail{masker: p.masker}
 	res, err := m.Run(ctx, ssh.Command{
 		Script: applyScript(nonce, m.journal(), changes), Stdin: in, Stdout: frames, Stderr: &stderr, Root: true, Lock: true,

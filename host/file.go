@@ -315,6 +315,10 @@ func (f File) Plan(o *Observation) ([]Op, error) {
 	default:
 		op.Action, op.Cause, op.Diff = lab.Update, "content differs", f.diff(st, have, want)
 	}
+	if st.Type != NoFile && st.Type != RegularFile {
+		st = Stat{} // what is replaced has another kind of mode
+	}
+	op.Diff = attributes(st, f.mode(), orRoot(f.Owner), orRoot(f.Group)) + op.Diff
 	return []Op{op}, nil
 }
 

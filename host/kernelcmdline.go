@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -13,9 +14,10 @@ import (
 // cmdline.txt. Existing words are never removed. On other machines, which have no such file, it does
 // nothing.
 //
-// A change asks for a reboot. If the running kernel has the words and still lacks a cgroup
-// controller listed in Controllers, the kernel has a bug that no reboot fixes (raspberrypi/linux
-// issue 5933), and planning fails.
+// A change asks for a reboot, once: the boot before it is noted in /var/lib/lab/cmdline. If the running kernel
+// still lacks the words, or has them and lacks a cgroup controller listed in Controllers, no reboot fixes that,
+// and planning fails: the firmware reads another file (cmdline= or os_prefix= in config.txt), or the kernel has
+// a bug (raspberrypi/linux issue 5933).
 type KernelCmdline struct {
 	Order `yaml:",inline"`
 
@@ -37,6 +39,10 @@ func (k KernelCmdline) Validate() (ps lab.Problems) {
 		if w == "" || strings.ContainsAny(w, " \t\n\x00") {
 			ps = append(ps, lab.Problem{Path: fmt.Sprintf("words[%d]", i), Text: w, Message: "is empty or contains a space"})
 		}
+		if key, _, _ := strings.Cut(w, "="); slices.Contains([]string{"root", "rootfstype", "init", "ro", "rw"}, key) {
+			ps = append(ps, lab.Problem{Path: fmt.Sprintf("words[%d]", i), Text: w, Hint: "change it by hand",
+				Message: "says what the machine boots from, and a second one would count instead of the first"})
+		}
 	}
 	return ps
 }
@@ -46,6 +52,27 @@ func (k KernelCmdline) Observe(q *Query) {
 	for _, f := range cmdlineFiles {
 		q.Content(f)
 	}
+	q.Content(cmdlineNote)
+}
+
+// cmdlineNote is the file that notes in which boot a reboot for the words was asked for: the boot ID, and the words.
+const cmdlineNote = "/var/lib/lab/cmdline"
+
+// note returns the content of the note of this boot.
+func (k KernelCmdline) note(o *Observation) string {
+	return o.Facts.BootID + " " + strings.Join(k.Words, " ") + "\n"
+}
+
+// rebooted reports whether the machine has booted since the words were in the file.
+func (k KernelCmdline) rebooted(o *Observation) bool {
+	noted, ok := o.Content(cmdlineNote)
+	boot, words, _ := strings.Cut(strings.TrimSuffix(string(noted), "\n"), " ")
+	return ok && boot != o.Facts.BootID && words == strings.Join(k.Words, " ")
+}
+
+// writeNote returns the script that writes the note. It is on disk before the reboot.
+func (k KernelCmdline) writeNote(o *Observation) string {
+	return shell("cmdline-note", "note", k.note(o), "file", cmdlineNote)
 }
 
 // Plan implements [Resource].
@@ -64,22 +91,42 @@ func (k KernelCmdline) Plan(o *Observation) ([]Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ops []Op
 	lacking := missing(k.Words, strings.Fields(o.Facts.Cmdline))
-	switch added := missing(k.Words, have); {
-	case len(added) > 0:
-		ops, err = writeCmdline(o, file, have, added)
+	if added := missing(k.Words, have); len(added) > 0 {
+		ops, err := writeCmdline(o, file, have, added)
+		if err != nil {
+			return nil, err
+		}
+		ops[0].Script += "\n" + k.writeNote(o)
+		ops[0].Temp = cmdlineNote + ".tmp"
+		return append(ops, k.reboot(lacking)...), nil
+	}
+	switch {
 	case len(lacking) == 0:
-		err = k.verifyControllers(o.Facts)
+		return nil, k.verifyControllers(o.Facts, file, have)
+	case k.rebooted(o):
+		return nil, &lab.Error{Op: "change kernel command line",
+			Hint: "see which file the firmware reads: cmdline= and os_prefix= in " + path.Dir(file) + "/config.txt",
+			Err: fmt.Errorf("%w: %s has %s, and the machine has booted since, and its kernel lacks it", lab.ErrConflict,
+				file, strings.Join(lacking, " "))}
+	case !k.Reboot:
+		return nil, nil
 	}
-	if err != nil {
-		return nil, err
+	var ops []Op
+	if noted, _ := o.Content(cmdlineNote); string(noted) != k.note(o) {
+		ops = append(ops, Op{Name: "note", Action: lab.Create, Cause: "a reboot that changes nothing must not be repeated",
+			Script: k.writeNote(o), Temp: cmdlineNote + ".tmp"})
 	}
-	if len(lacking) > 0 && k.Reboot {
-		ops = append(ops, Op{Name: "reboot", Action: lab.Run, Risk: lab.RiskDisrupt, Reboot: true,
-			Cause: "the running kernel lacks " + strings.Join(lacking, " ")})
+	return append(ops, k.reboot(lacking)...), nil
+}
+
+// reboot returns the op that reboots for the words that the running kernel lacks.
+func (k KernelCmdline) reboot(lacking []string) []Op {
+	if len(lacking) == 0 || !k.Reboot {
+		return nil
 	}
-	return ops, nil
+	return []Op{{Name: "reboot", Action: lab.Run, Risk: lab.RiskDisrupt, Reboot: true,
+		Cause: "the running kernel lacks " + strings.Join(lacking, " ")}}
 }
 
 // parseCmdline returns the words of the file. It must be one line, with root=.
@@ -123,11 +170,16 @@ func writeCmdline(o *Observation, file string, have, added []string) ([]Op, erro
 	return ops, nil
 }
 
-// verifyControllers returns an error if the running kernel lacks one of the controllers.
-func (k KernelCmdline) verifyControllers(f Facts) error {
+// verifyControllers returns an error if the running kernel lacks one of the controllers. The firmware puts
+// cgroup_disable=memory before the words of the file; in the file, after them, it counts.
+func (k KernelCmdline) verifyControllers(f Facts, file string, have []string) error {
 	lacking := missing(k.Controllers, strings.Fields(f.Controllers))
 	if len(lacking) == 0 {
 		return nil
+	}
+	if off := "cgroup_disable=" + lacking[0]; slices.Contains(have, off) {
+		return &lab.Error{Op: "enable cgroup controller", Hint: "remove the word by hand, and reboot",
+			Err: fmt.Errorf("%w: %s has %s", lab.ErrConflict, file, off)}
 	}
 	return &lab.Error{Op: "enable cgroup controller",
 		Hint: "this kernel ignores its command line: install another one (raspberrypi/linux issue 5933)",

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
@@ -21,10 +22,16 @@ type Machine struct {
 	// is claimed, by a change in its plan. Empty means that nothing is verified or claimed.
 	Environment string
 
+	// Events is told what is done that is no change of a plan, as [lab.EventDoing] of the target
+	// "host/NAME": connecting, and observing; and when that has ended. Calls for several machines may
+	// overlap. Nil means nobody is told.
+	Events func(lab.Event)
+
 	mu    sync.Mutex    // guards the fields below; not held during a round trip
 	turn  chan struct{} // held while connecting or running a command; made on first use
 	conn  *ssh.Conn
 	ended ssh.Counters // of closed connections
+	does  string       // what Events was told last
 }
 
 // Name returns the target's name, or its address if it has none.
@@ -57,6 +64,7 @@ func (m *Machine) connection(ctx context.Context) (*ssh.Conn, error) {
 	if c := m.current(); c != nil {
 		return c, nil
 	}
+	defer m.doing("connecting to " + m.Name())()
 	c, err := ssh.Dial(ctx, m.Target)
 	if err != nil {
 		return nil, err
@@ -137,6 +145,7 @@ func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*O
 	p := newObservationParser(q)
 	frames := &frameParser{nonce: nonce, header: p.header, data: p.data}
 	stderr := tail{masker: masker}
+	defer m.doing("observing " + m.Name())()
 	res, err := m.Run(ctx, ssh.Command{Script: q.script(nonce), Stdout: frames, Stderr: &stderr, Root: true})
 	if err != nil {
 		return nil, err
@@ -152,6 +161,23 @@ func (m *Machine) observe(ctx context.Context, q *Query, masker *lab.Masker) (*O
 			Err:  fmt.Errorf("%w: %s", masker.Err(err), stderr.String())}
 	}
 	return o, nil
+}
+
+// doing tells Events what is being done, and returns what tells it that this has ended, and what goes
+// on: a connection may be made for what is observed.
+func (m *Machine) doing(what string) (end func()) {
+	if m.Events == nil {
+		return func() {}
+	}
+	tell := func(text string) (before string) {
+		m.mu.Lock()
+		before, m.does = m.does, text
+		m.mu.Unlock()
+		m.Events(lab.Event{Time: time.Now(), Kind: lab.EventDoing, Target: "host/" + m.Name(), Text: text})
+		return before
+	}
+	before := tell(what)
+	return func() { tell(before) }
 }
 
 func sumCounters(a, b ssh.Counters) ssh.Counters {

@@ -41,3 +41,36 @@ func (m Mode) or(d Mode) Mode {
 // worldReadable reports whether every user of the machine may read the file, so that its content may
 // be shown.
 func (m Mode) worldReadable() bool { return m&0o004 != 0 }
+
+// odd says why the mode is one that no one means, such as decimal 644, which is 01204; empty if it may
+// be meant.
+func (m Mode) odd() string {
+	owner, group, others := m>>6&7, m>>3&7, m&7
+	switch {
+	case m > 0o7777:
+		return "is more than 07777"
+	case owner&2 != 0 && owner&4 == 0:
+		return "lets the owner write and not read"
+	case group&^owner != 0:
+		return "lets the group do what the owner may not"
+	case others&^owner != 0:
+		return "lets others do what the owner may not"
+	case group&7 == 2, others&7 == 2: // with x too it is a directory that takes what it does not show
+		return "lets others write and not read"
+	}
+	return ""
+}
+
+// checkMode reports a mode that no one means.
+func checkMode(ps *lab.Problems, m Mode) {
+	why := m.odd()
+	if why == "" {
+		return
+	}
+	p := lab.Problem{Path: "mode", Text: m.String(), Message: why, Hint: "modes are octal, as 0644"}
+	var meant Mode
+	if digits := strconv.FormatUint(uint64(m), 10); meant.UnmarshalText([]byte(digits)) == nil && meant.odd() == "" {
+		p.Hint = fmt.Sprintf("if %s was meant: modes are octal, %s", digits, meant)
+	}
+	*ps = append(*ps, p)
+}

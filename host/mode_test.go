@@ -1,44 +1,83 @@
-package host
+package host_test
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
 
-	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 )
 
-// TestOddModes: a mode that people give files and directories is accepted, and the same digits in decimal are
-// refused, by every kind that has a mode.
-func TestOddModes(t *testing.T) {
-	const sum = "0000000000000000000000000000000000000000000000000000000000000000"
-	for _, digits := range strings.Fields("0400 0440 0444 0500 0550 0555 0600 0640 0644 0660 0664 0666 0700 0710 0711 0750 0751 " +
-		"0755 0770 0771 0775 0777 1777 2755 2770 2775 4711 4755 6755 1733 1730 3775") {
-		octal, err := strconv.ParseUint(digits, 8, 32)
+// TestModesNoOneMeans: a mode that was written in decimal is refused by every kind that has one, with what was
+// meant; those that people use are not.
+func TestModesNoOneMeans(t *testing.T) {
+	kinds := func(m host.Mode) []host.Resource {
+		return []host.Resource{host.File{Path: "/x", Mode: m}, host.Directory{Path: "/x", Mode: m},
+			host.Line{Path: "/x", Line: "a", Create: true, Mode: m}, host.Block{Path: "/x", Name: "a", Create: true, Mode: m},
+			host.Download{Path: "/x", URL: "https://x.test/", SHA256: strings.Repeat("0", 64), Mode: m}}
+	}
+	used := "400 440 444 555 600 640 644 660 664 666 700 701 710 711 730 733 740 744 750 751 755 770 775 777 " +
+		"1730 1733 1770 1777 2700 2710 2750 2755 2770 2775 2777 3770 3775 4711 4750 4755 6755"
+	for word := range strings.FieldsSeq(used) {
+		octal, err := strconv.ParseUint(word, 8, 32)
 		if err != nil {
 			t.Fatal(err)
 		}
-		decimal, err := strconv.ParseUint(digits, 10, 32)
+		decimal, err := strconv.ParseUint(word, 10, 32)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for m, good := range map[Mode]bool{Mode(octal): true, Mode(decimal): false} {
-			for _, r := range []Resource{File{Path: "/x", Mode: m}, Directory{Path: "/x", Mode: m},
-				Line{Path: "/x", Line: "l", Mode: m}, Block{Path: "/x", Name: "n", Mode: m},
-				Download{Path: "/x", URL: "https://example.org/", SHA256: sum, Mode: m}} {
-				ps := r.Validate()
-				if good != (len(ps) == 0) {
-					t.Errorf("%s with %s, of %s: %v", r.ID(), m, digits, ps)
-				}
-				if want := "write 0o" + strings.TrimLeft(digits, "0"); !good && len(ps) == 1 && m <= 0o7777 &&
-					!strings.HasPrefix(ps[0].Hint, want) {
-					t.Errorf("%s: the hint is %q, not %q", m, ps[0].Hint, want)
+		for _, r := range kinds(host.Mode(octal)) {
+			for _, p := range r.Validate() {
+				if p.Path == "mode" {
+					t.Errorf("%T: mode 0%s is refused: %s", r, word, p)
 				}
 			}
 		}
+		for _, r := range kinds(host.Mode(decimal)) {
+			ps := r.Validate()
+			if len(ps) != 1 || ps[0].Path != "mode" || !strings.Contains(ps[0].Hint, fmt.Sprintf("%04o", octal)) {
+				t.Errorf("%T: mode %s in decimal, which is %04o: %v", r, word, decimal, ps)
+			}
+		}
 	}
-	var ps lab.Problems
-	if checkMode(&ps, 0); len(ps) > 0 {
-		t.Errorf("the default: %v", ps)
+}
+
+// TestPlansShowModes: a plan says what mode and owner a path gets, when it is created and when its content
+// changes with it; a reviewed plan with another mode is not that plan.
+func TestPlansShowModes(t *testing.T) {
+	box, m := open(t, hosttest.Config{})
+	if out, err := box.Exec("mkdir -p /srv; echo a >/srv/old; chmod 0600 /srv/old; echo b >/srv/same; chmod 0644 /srv/same"); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+	s := host.State{
+		host.File{Path: "/srv/new", Content: "x\n", Mode: 0o640, Group: "adm"},
+		host.File{Path: "/srv/empty"},
+		host.File{Path: "/srv/old", Content: "b\n"},
+		host.File{Path: "/srv/same", Content: "c\n"},
+		host.Directory{Path: "/srv/dir", Mode: 0o2775, Owner: "pi"},
+		host.Line{Path: "/srv/line", Line: "x", Create: true},
+	}
+	p, err := m.Plan(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"mode 0640, owner root:adm\n", "mode 0644, owner root:root\n", "mode 0600 becomes 0644\n", "",
+		"mode 2775, owner pi:root\n", "mode 0644, owner root:root\n"}
+	for i, c := range p.Changes() {
+		first, _, _ := strings.Cut(c.Diff, "---")
+		if first != want[i] {
+			t.Errorf("%s begins with %q, want %q", c.ID, first, want[i])
+		}
+	}
+	reviewed := p.Changes()
+	s[1] = host.File{Path: "/srv/empty", Mode: 0o666}
+	if p, err = m.Plan(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if p.Within(reviewed) == nil {
+		t.Error("a file that was reviewed with another mode is not drift")
 	}
 }

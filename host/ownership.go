@@ -28,6 +28,25 @@ func ownership(path string, st Stat, mode Mode, owner, group string) []Op {
 	return []Op{{Action: lab.Update, Cause: strings.Join(causes, ", "), Script: strings.Join(lines, "\n")}}
 }
 
+// attributes returns the line of a diff that says what mode and owner a path gets that is created, or
+// how they change along with its content; empty if they stay.
+func attributes(st Stat, mode Mode, owner, group string) string {
+	if st.Type == NoFile {
+		return fmt.Sprintf("mode %s, owner %s:%s\n", mode, owner, group)
+	}
+	var parts []string
+	if st.Mode != mode {
+		parts = append(parts, fmt.Sprintf("mode %s becomes %s", st.Mode, mode))
+	}
+	if !accountMatches(owner, st.User, st.UID) || !accountMatches(group, st.Group, st.GID) {
+		parts = append(parts, fmt.Sprintf("owner %s:%s becomes %s:%s", st.User, st.Group, owner, group))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, ", ") + "\n"
+}
+
 // checkOwner reports the problem of the owner or group of a file: a name, from any account
 // database, a number, or empty.
 func checkOwner(ps *lab.Problems, field, name string) {

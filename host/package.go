@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"regexp"
+	"slices"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
@@ -26,6 +27,9 @@ type Package struct {
 	Version string `yaml:"version"`       // exactly this version, even if it is older; empty means the installed one, or the newest
 	Hold    bool   `yaml:"hold"`          // kept at its version by upgrades; false leaves the mark as it is
 	Absent  bool   `yaml:"absent"`        // the package must not be installed; its configuration files are kept
+
+	// Or lists packages that do as well: if one of them is installed, the package is not wanted. Empty means none.
+	Or []string `yaml:"or"`
 }
 
 // ID returns "package:NAME".
@@ -48,6 +52,14 @@ func (p Package) Validate() (ps lab.Problems) {
 	if p.Absent && (p.Version != "" || p.Hold) {
 		ps.Add("absent", "excludes version and hold")
 	}
+	for i, other := range p.Or {
+		if !packagePattern.MatchString(other) || other == p.Name {
+			ps = append(ps, lab.Problem{Path: fmt.Sprintf("or[%d]", i), Text: other, Message: "is not the name of another package"})
+		}
+	}
+	if p.Absent && len(p.Or) > 0 {
+		ps.Add("absent", "excludes or")
+	}
 	return ps
 }
 
@@ -63,17 +75,29 @@ func (p Package) Implies() []Resource {
 }
 
 func (p Package) wanted() wantedPackage {
-	return wantedPackage{name: p.Name, version: p.Version, absent: p.Absent, held: p.Hold, resource: p}
+	return wantedPackage{name: p.Name, version: p.Version, absent: p.Absent, held: p.Hold, or: p.Or, resource: p}
 }
 
 // Fingerprint implements [Fingerprinter].
 func (p Package) Fingerprint() string { return fmt.Sprintf("package %s %t", p.Version, p.Absent) }
 
 // Observe implements [Resource].
-func (p Package) Observe(q *Query) { q.Package(p.Name) }
+func (p Package) Observe(q *Query) {
+	for _, name := range append([]string{p.Name}, p.Or...) {
+		q.Package(name)
+	}
+}
+
+// instead reports whether a package that does as well is installed.
+func (w wantedPackage) instead(o *Observation) bool {
+	return slices.ContainsFunc(w.or, func(name string) bool { return o.Package(name).Installed })
+}
 
 // Plan implements [Resource].
 func (p Package) Plan(o *Observation) ([]Op, error) {
+	if p.wanted().instead(o) {
+		return nil, nil
+	}
 	st := o.Package(p.Name)
 	half := !st.Installed && len(st.Status) > 1 && st.Status[1] != 'n' && st.Status[1] != 'c'
 	sim := aptSimulationOf(o)

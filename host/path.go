@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -124,37 +123,6 @@ func checkValidate(ps *lab.Problems, validate string) {
 	if strings.ContainsRune(validate, 0) {
 		ps.Add("validate", "contains a NUL byte")
 	}
-}
-
-// checkMode reports a mode above 07777, and one that nobody means, which is most often decimal: 644 is 01204.
-func checkMode(ps *lab.Problems, m Mode) {
-	bad := lab.Problem{Path: "mode", Text: m.String()}
-	switch {
-	case m > 0o7777:
-		bad.Message = "is more than 07777"
-	case m.odd():
-		bad.Message = "is a mode that nobody means: somebody may write and not read, or do what the owner may not"
-		digits := strconv.FormatUint(uint64(m), 10)
-		if meant, err := strconv.ParseUint(digits, 8, 32); err == nil && meant > 0o77 && !Mode(meant).odd() {
-			bad.Hint = "write 0o" + digits + ": " + digits + " is decimal"
-		}
-	default:
-		return
-	}
-	*ps = append(*ps, bad)
-}
-
-// odd reports whether the group or others may do what the owner may not, somebody may write and neither read
-// nor enter, or may write what the owner may execute and not execute it.
-func (m Mode) odd() bool {
-	owner := m >> 6 & 7
-	for _, class := range []Mode{owner, m >> 3 & 7, m & 7} {
-		write, execute := class&2 != 0, class&1 != 0
-		if class&^owner != 0 || write && class&4 == 0 && !(execute && class != owner) || write && !execute && owner&1 != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // fileNamePattern are the names of the files that resources write into a directory of configuration.

@@ -5,12 +5,21 @@ import (
 	"io"
 )
 
+// reportedPayload is the size in bytes from which on it is reported how much of a payload was sent.
+const reportedPayload = 1 << 20
+
 // payloads is an io.Reader of the payloads of the changes, in the order in which the script reads
 // them. Each file is opened when it is reached.
 type payloads struct {
 	rest    []*Payload
 	current io.ReadCloser
 	left    int64
+
+	// sent is told how many bytes of a payload were read to be sent, at most ten times for each
+	// payload, if it is a large one; nil means nobody is told.
+	sent  func(p *Payload, done int64)
+	being *Payload // the current one
+	told  int64    // how much of it sent was told of
 }
 
 func (p *payloads) Read(b []byte) (int, error) {
@@ -26,7 +35,8 @@ func (p *payloads) Read(b []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		p.current, p.left, p.rest = r, p.rest[0].Size, p.rest[1:]
+		p.current, p.left, p.being, p.told = r, p.rest[0].Size, p.rest[0], 0
+		p.rest = p.rest[1:]
 	}
 	if int64(len(b)) > p.left {
 		b = b[:p.left]
@@ -43,5 +53,15 @@ func (p *payloads) Read(b []byte) (int, error) {
 			p.left -= int64(n)
 		}
 	}
+	p.tell()
 	return n, err
+}
+
+// tell tells how much of a large payload was read.
+func (p *payloads) tell() {
+	size := p.being.Size
+	if done := size - p.left; p.sent != nil && size >= reportedPayload && (done-p.told >= size/10 || p.left == 0) {
+		p.told = done
+		p.sent(p.being, done)
+	}
 }

@@ -46,12 +46,20 @@ func (p *reconciler) applyShared(ctx context.Context, r *lab.Recorder, planned [
 				}
 				return p.spec.diffShared(seen)
 			}
-		}})
+		}}, nil)
 }
 
-func (p *reconciler) applyInstance(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change) error {
-	if err := p.applyEarly(ctx, r, i, planned); err != nil {
+// applyInstance makes what was planned of an instance. In a database that was made just now nobody can
+// have done anything: what is in it is looked at once, before the transaction is committed.
+func (p *reconciler) applyInstance(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change, ops []op) error {
+	defer p.maintenance.use()()
+	made, err := p.applyEarly(ctx, r, i, planned)
+	if err != nil {
 		return err
+	}
+	var fresh []op
+	if made {
+		fresh = slices.DeleteFunc(slices.Clone(ops), func(o op) bool { return early(i.Instance, o.Change) })
 	}
 	s, err := p.connect(ctx, i.Database())
 	if err != nil {
@@ -71,31 +79,36 @@ func (p *reconciler) applyInstance(ctx context.Context, r *lab.Recorder, i Insta
 				}
 				return p.spec.diffInstance(i, seen, in)
 			}
-		}})
+		}}, fresh)
 }
 
-// applyEarly makes the owner role and the database. CREATE DATABASE runs in no transaction; each of
-// the two is there or is not, so that a run that was cut off between them is continued by the next.
-func (p *reconciler) applyEarly(ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change) error {
+// applyEarly makes the owner role and the database, and reports whether it made the database. CREATE
+// DATABASE runs in no transaction; each of the two is there or is not, so that a run that was cut off
+// between them is continued by the next.
+func (p *reconciler) applyEarly(
+	ctx context.Context, r *lab.Recorder, i Instance, planned []lab.Change,
+) (made bool, err error) {
 	planned = slices.DeleteFunc(slices.Clone(planned), func(c lab.Change) bool { return !early(i.Instance, c) })
 	if len(planned) == 0 {
-		return nil
+		return false, nil
 	}
-	s, err := p.connect(ctx, p.server.database())
+	s, err := p.maintenance.session(ctx, p.client)
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer s.close()
+	defer func() { err = p.maintenance.leave(ctx, s, err) }()
 	find := p.findEarly(i)
 	found, err := s.lockAndFind(ctx, r, i.Database(), sessionLock, find)
 	if err != nil {
-		return err
+		return false, err
 	}
 	todo := reconcile.Match(r, planned, found)
 	for n, op := range todo {
+		made = made || op.ID == databaseID(i.Instance)
 		todo[n].Make = func(ctx context.Context, s *session) error { return makeEarly(ctx, s, find, op) }
 	}
-	return reconcile.Run(ctx, r, s, todo)
+	err = reconcile.Run(ctx, r, s, todo)
+	return made && err == nil, err
 }
 
 // findEarly returns what finds out what of the owner role and the database is still missing.
@@ -132,13 +145,17 @@ func makeEarly(ctx context.Context, s *session, find finder, o op) error {
 type finder struct {
 	// want asks for what it needs, and returns what compares it when it was read.
 	want func(*session, *reading) func() ([]op, error)
+
+	known []op // what a look would find if nobody else works on it; nil when that has to be looked at
 }
 
 func (s *session) find(ctx context.Context, f finder) ([]op, error) {
 	rd := &reading{}
 	compare := f.want(s, rd)
-	if err := s.read(ctx, rd); err != nil {
-		return nil, err
+	if len(rd.queries) > 0 {
+		if err := s.read(ctx, rd); err != nil {
+			return nil, err
+		}
 	}
 	return compare()
 }
@@ -167,7 +184,10 @@ func (s *session) lockAndFind(
 		free = len(answer) == 1 && string(answer[0][0]) == "t"
 		return nil
 	})
-	compare := f.want(s, rd)
+	compare := func() ([]op, error) { return f.known, nil }
+	if f.known == nil {
+		compare = f.want(s, rd)
+	}
 	if err := s.read(ctx, rd); err != nil {
 		return nil, err
 	}
@@ -180,7 +200,7 @@ func (s *session) lockAndFind(
 	}
 	if !ours {
 		r.Note(fmt.Sprintf("the lock of %s is held by %s, who is no superuser: it is not waited for", database, holder))
-		return compare()
+		return s.find(ctx, f)
 	}
 	r.Wait("another run that works on " + database + holder)
 	if err := s.exec(ctx, "SELECT pg_catalog.pg_"+kind+"("+lockOf(database)+")"); err != nil {
@@ -213,10 +233,14 @@ func (s *session) lock(ctx context.Context, r *lab.Recorder, database string) er
 }
 
 // transact makes the planned changes that are still to be done in one transaction, under the lock of
-// the session's database.
-func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.Change, f finder) error {
+// the session's database. fresh are what is to be done first, if that is known without a look.
+func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.Change, f finder, fresh []op) error {
 	for try := 1; ; try++ {
-		err := s.attempt(ctx, r, planned, f, try == tries)
+		known := fresh
+		if try > 1 {
+			known = nil
+		}
+		err := s.attempt(ctx, r, planned, f, known, try == tries)
 		if err == nil || !raced(err) || try == tries {
 			return err
 		}
@@ -228,11 +252,14 @@ func (s *session) transact(ctx context.Context, r *lab.Recorder, planned []lab.C
 
 // attempt is one try of a transaction. An error that comes of a race is not recorded unless it is the
 // last try.
-func (s *session) attempt(ctx context.Context, r *lab.Recorder, planned []lab.Change, f finder, last bool) error {
+func (s *session) attempt(
+	ctx context.Context, r *lab.Recorder, planned []lab.Change, f finder, known []op, last bool,
+) error {
 	begin := []string{"BEGIN"}
 	if s.version >= 170000 { // older servers refuse it
 		begin = append(begin, "SET LOCAL transaction_timeout = 0")
 	}
+	f.known = known
 	found, err := s.lockAndFind(ctx, r, s.database, transactionLock, f, begin...)
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ type client struct {
 	identity string        // of the server that was reached first, or that must be; empty when not known yet
 	patience lab.Poll      // how long a server that has no connection left is waited for
 
+	maintenance maintenance
+
 	mu        sync.Mutex
 	overrides map[string]map[string]string // by database: what its owner set, as it would be otherwise
 }
@@ -35,6 +37,7 @@ func (s *Server) client() *client {
 	c := &client{server: s, slots: make(chan struct{}, cmp.Or(s.MaxConns, defaultMaxConns)), identity: s.Identity,
 		patience: lab.Poll{What: "a free connection", Timeout: 30 * time.Second},
 		login:    login.Config{Boundary: s.Boundary, Host: s.Host, Port: uint16(s.port()), TLS: s.TLS}}
+	c.maintenance.idle = make(chan *session, cap(c.slots))
 	c.login.Network, c.login.Address = s.address()
 	if s.Boundary == nil {
 		c.login.Boundary = (*lab.Boundary)(nil)
@@ -122,8 +125,15 @@ func (c *client) connect(ctx context.Context, database string) (s *session, err 
 	slot := c.slots
 	select {
 	case slot <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	default:
+		select {
+		case slot <- struct{}{}:
+		case idle := <-c.maintenance.idle:
+			idle.slot = nil // which is the caller's now
+			idle.close()
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 	defer func() {
 		if err != nil {

@@ -109,6 +109,7 @@ func (s *Spec) diffInstance(i Instance, seen *observed, in *inside) ([]op, error
 // early reports whether the change is made outside of the database, before that exists: of its
 // owner role, and of itself.
 func early(i lab.Instance, c lab.Change) bool {
-	role, database := stepOf(i)+"/role:"+i.OwnerRole(), stepOf(i)+"/database:"+i.Database()
-	return c.Action == lab.Create && (c.ID == role || c.ID == database)
+	return c.Action == lab.Create && (c.ID == stepOf(i)+"/role:"+i.OwnerRole() || c.ID == databaseID(i))
 }
+
+func databaseID(i lab.Instance) string { return stepOf(i) + "/database:" + i.Database() }

@@ -159,7 +159,7 @@ func (p *reconciler) plan(seen *observed, unread []error) (*lab.Plan, error) {
 			continue
 		}
 		planned := reconcile.Changes(ops)
-		run := func(ctx context.Context, r *lab.Recorder) error { return p.applyInstance(ctx, r, i, planned) }
+		run := func(ctx context.Context, r *lab.Recorder) error { return p.applyInstance(ctx, r, i, planned, ops) }
 		steps = append(steps, lab.Step{Name: stepOf(i.Instance), After: after, Changes: planned, Run: run})
 	}
 	plan, err := lab.NewPlan(steps...)

@@ -41,7 +41,7 @@ type Server struct {
 	// apply it, must reach the same server.
 	Identity string
 
-	// MaxConns is how many connections are held at once; 0 means 8. It is lowered to what the
+	// MaxConns is how many connections are held at once; 0 means 12. It is lowered to what the
 	// server's max_connections leaves, but not below 1.
 	MaxConns int
 
@@ -57,7 +57,7 @@ type Counters struct {
 
 const (
 	defaultPort     = 5432
-	defaultMaxConns = 8
+	defaultMaxConns = 12
 	oldestVersion   = 15
 )
 

@@ -8,7 +8,7 @@
 //
 // It knows the commands that package compose and its stacks send, and nothing else: a command, an
 // option or a key of a compose.yaml that it does not know is an error. What runs in a container is
-// a [Program]; PostgreSQL, Gitea and the act runner are there, as far as the stacks talk to them.
+// a [Program]; PostgreSQL, Gitea, the act runner and Pi-hole are there, as far as the stacks talk to them.
 // They are stand-ins that are named so: no SQL is understood but the statements that the stacks
 // send.
 //

@@ -61,14 +61,17 @@ func testDnsmasq(r io.Reader, file string) error {
 		option, value, _ := strings.Cut(line, "=")
 		bad := ""
 		switch option {
-		case "no-resolv":
+		case "no-resolv", "no-hosts":
 		case "server", "local", "address":
 			bad = badServerLine(option, value)
 		case "rev-server":
 			network, server, ok := strings.Cut(value, ",")
 			_, err := netip.ParsePrefix(network)
-			if !ok || err != nil || badServerLine("server", server) != "" {
+			switch {
+			case err != nil:
 				bad = "error"
+			case ok: // without one, the network is local
+				bad = badServerLine("server", server)
 			}
 		case "cname":
 			alias, target, ok := strings.Cut(value, ",")
@@ -93,19 +96,26 @@ func testDnsmasq(r io.Reader, file string) error {
 	return nil
 }
 
+// badServerLine words what is wrong with the value of an option that has an address, for zones or without.
 func badServerLine(option, value string) string {
+	bad := "Name or service not known" // which dnsmasq takes it for
+	if option == "address" {
+		bad = "Bad address in --address"
+	}
 	server := value
-	if m := domainValue.FindStringSubmatch(value); m != nil {
+	m := domainValue.FindStringSubmatch(value)
+	if m != nil {
 		server = m[3]
-		if server == "" {
-			return ""
-		}
-	} else if option != "server" {
-		return "bad option"
+	}
+	if m == nil && option != "server" {
+		return bad
+	}
+	if server == "" && m != nil {
+		return ""
 	}
 	host, _, _ := strings.Cut(server, "#")
 	if _, err := netip.ParseAddr(host); err != nil {
-		return "bad address"
+		return bad
 	}
 	return ""
 }

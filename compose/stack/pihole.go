@@ -57,9 +57,7 @@ type PiHole struct {
 	// pi.hole without any.
 	Check string `yaml:"check"`
 
-	// Timeout is how long the server may take to get healthy; 0 means 5 minutes: the first time, it downloads its block
-	// lists before it answers.
-	Timeout time.Duration `yaml:"timeout"`
+	Timeout time.Duration `yaml:"timeout"` // how long the server may take to get healthy; 0 means 3 minutes
 
 	Password lab.Secret   `yaml:"-"` // of the web interface and the API
 	Lock     compose.Lock `yaml:"-"` // pins the image
@@ -81,8 +79,10 @@ type PiHoleWildcard struct {
 
 func (p PiHole) name() string { return nameOr(p.Name, "pihole") }
 
-// lines returns lines for dnsmasq beside Pi-hole's own settings.
-func (p PiHole) lines() (out []string) {
+// lines returns lines for dnsmasq beside Pi-hole's own settings. The machine's /etc/hosts, which the container sees, is
+// left out: in a Debian, the machine's own name is 127.0.1.1 there (pi-hole/docker-pi-hole #756).
+func (p PiHole) lines() []string {
+	out := []string{"no-hosts"}
 	for _, w := range p.Wildcards {
 		out = append(out, fmt.Sprintf("address=/%s/%s", w.Zone, w.Address), fmt.Sprintf("local=/%s/", w.Zone))
 	}
@@ -98,7 +98,8 @@ func (p PiHole) outside() (names []string) {
 	for _, h := range p.Hosts {
 		for _, name := range h.Names {
 			in := func(w PiHoleWildcard) bool { return below(name, w.Zone) }
-			if !slices.ContainsFunc(p.Wildcards, in) && !slices.ContainsFunc(names, func(n string) bool { return sameName(n, name) }) {
+			seen := func(n string) bool { return sameName(n, name) }
+			if !slices.ContainsFunc(p.Wildcards, in) && !slices.ContainsFunc(names, seen) {
 				names = append(names, name)
 			}
 		}
@@ -110,8 +111,8 @@ func (p PiHole) outside() (names []string) {
 // (github.com/pi-hole/FTL, src/config/dnsmasq_config.c).
 func (p PiHole) dnsmasq() string {
 	var b strings.Builder
-	b.WriteString("# What Pi-hole makes of its configuration for its dnsmasq. Written by lab to be tested, and read by nobody else.\n")
-	b.WriteString("no-resolv\n")
+	b.WriteString("# What Pi-hole makes of its configuration for its dnsmasq. Written by lab to be tested, and read " +
+		"by nobody else.\nno-resolv\n")
 	for _, u := range p.Upstreams {
 		b.WriteString("server=" + u + "\n")
 	}
@@ -206,7 +207,7 @@ func (p PiHole) Stack() (compose.Stack, error) {
 		"volumes":     []string{"./etc-pihole:/etc/pihole"},
 		// dig ends well with any answer, also that there is no such name, and prints what went
 		// wrong after ;; where the answer would be
-		"healthcheck": healthcheck("10s", "120s",
+		"healthcheck": healthcheck("10s", "60s",
 			"sh", "-c", "dig +short +norecurse +retry=0 @127.0.0.1 "+p.probe()+" | grep -q '^[^;]'"),
 	}
 	if dns := p.resolvers(); len(dns) > 0 {
@@ -222,7 +223,7 @@ func (p PiHole) Stack() (compose.Stack, error) {
 			s.Files[i].ValidateWith = tryDnsmasq(s.Image("pihole"))
 		}
 	}
-	s.Timeout = cmp.Or(p.Timeout, 5*time.Minute)
+	s.Timeout = p.Timeout
 	return s, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/stack"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -50,6 +51,7 @@ func TestPiHoleStandIn(t *testing.T) {
 		{"anything.arcodange.lab", "AAAA", ""}, // answered here: a question to the Internet would have no answer
 		{"anything.arcodange.lab", "HTTPS", ""},
 		{"pi1.arcodange.lab", "AAAA", ""},
+		{"pi1", "AAAA", ""},
 	} {
 		if got := ask(q.name, q.kind); got != q.want {
 			t.Errorf("%s %s is %q, want %q", q.name, q.kind, got, q.want)
@@ -68,18 +70,45 @@ func TestPiHoleStandIn(t *testing.T) {
 		t.Errorf("nas.home is %q", got)
 	}
 
-	deaf := more
-	deaf.Check = "nosuch.home" // dig ends well with "there is no such name"
-	plan, err := b.machine.Plan(t.Context(), host.State{build(deaf)})
-	if err != nil {
-		t.Fatal(err)
+	fail := func(c stack.PiHole) (err error) {
+		t.Helper()
+		plan, err := b.machine.Plan(t.Context(), host.State{build(c)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = plan.Apply(t.Context(), nil); err == nil {
+			t.Fatal("it was applied")
+		}
+		if got := ask("nas.home", "A"); got != "192.168.1.202" {
+			t.Errorf("after %v\nnas.home is %q", err, got)
+		}
+		return err
 	}
-	if _, err := plan.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "service pihole is") ||
+	mute := more
+	mute.Lines = []string{"port=5399"} // a line that is right, and nobody answers
+	if err := fail(mute); !strings.Contains(err.Error(), "service pihole is") ||
 		!strings.Contains(err.Error(), "rolled back: the former stack runs") {
-		t.Errorf("a health check that finds no name: %v", err)
+		t.Errorf("a DNS that does not answer: %v", err)
 	}
-	if got := ask("nas.home", "A"); got != "192.168.1.202" {
-		t.Errorf("after the rollback, nas.home is %q", got)
+	// dig ends well with "there is no such name"
+	healthy := b.look(t, "sudo docker inspect --format '{{index .Config.Healthcheck.Test 3}}' pihole-pihole-1")
+	for name, want := range map[string]string{"pi1.arcodange.lab": "0", "nosuch.home": "1"} {
+		command := strings.ReplaceAll(healthy, "pi1.arcodange.lab", name)
+		if got := b.look(t, "sudo docker exec pihole-pihole-1 sh -c "+ssh.Quote(command)+" >/dev/null; echo $?"); got != want {
+			t.Errorf("%s: the health check ends with %s", name, got)
+		}
+	}
+	container := func() string { return b.look(t, "sudo docker inspect --format '{{.Id}}' pihole-pihole-1") }
+	since := container()
+	bad := more
+	bad.Lines = []string{"adress=/x.lab/192.168.1.9"}
+	if err := fail(bad); !strings.Contains(err.Error(), "dnsmasq: bad option at line") ||
+		!strings.Contains(err.Error(), "the line is: adress=/x.lab/192.168.1.9") || container() != since {
+		t.Errorf("a malformed line: %v; the container was %s, is %s", err, since, container())
+	}
+	if got := b.look(t, "sudo docker exec pihole-pihole-1 cat /etc/resolv.conf"); !strings.Contains(got, "nameserver 192.0.2.1") ||
+		strings.Contains(got, "127.0.0.1") {
+		t.Errorf("the container asks:\n%s", got)
 	}
 	b.apply(t, build(more))
 	if seen := text + b.look(t, "sudo docker inspect pihole-pihole-1; sudo docker logs pihole-pihole-1 "+

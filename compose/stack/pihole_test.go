@@ -92,6 +92,9 @@ func TestPiHoleValidate(t *testing.T) {
 		"reverse of one address": {func(p *stack.PiHole) {
 			p.Reverse = []string{"true,192.168.1.0,192.168.1.1"}
 		}, "reverse[0]: is not a network"},
+		"reverse of everything": {func(p *stack.PiHole) {
+			p.Reverse = []string{"true,0.0.0.0/0,192.168.1.1"}
+		}, "reverse[0]: is not a network"},
 		"reverse by a name": {func(p *stack.PiHole) {
 			p.Reverse = []string{"true,192.168.1.0/24,fritz.box"}
 		}, "reverse[0]: is not an IP"},
@@ -154,7 +157,7 @@ func TestPiHoleMalformed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := plan.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "bad option at line 6 of") ||
+		if _, err := plan.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "bad option at line 7 of") ||
 			!strings.Contains(err.Error(), "the line is: adress=/x.lab/192.168.1.9") {
 			t.Error(err)
 		}

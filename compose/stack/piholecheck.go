@@ -191,7 +191,8 @@ func (p PiHole) checkCNAMEs(ps *piholeProblems) {
 			}
 		}
 		if _, ok := targets[alias]; ok && !p.isHost(target) {
-			ps.bad(fmt.Sprintf("cnames[%d]", i), c, "leads to no host", "name the host in hosts; one that only a wildcard answers does not do")
+			ps.bad(fmt.Sprintf("cnames[%d]", i), c, "leads to no host",
+				"name the host in hosts; one that only a wildcard answers does not do")
 		}
 	}
 }
@@ -211,7 +212,7 @@ func (p PiHole) checkReverse(ps *piholeProblems) {
 			ps.bad(at, r, "is not a list with commas, without spaces", `write "true,192.168.1.0/24,192.168.1.1,home"`)
 			continue
 		}
-		if _, err := netip.ParsePrefix(f[1]); err != nil {
+		if n, err := netip.ParsePrefix(f[1]); err != nil || n.Bits() == 0 {
 			ps.bad(at, f[1], "is not a network", `write "192.168.1.0/24"`)
 		}
 		if why := badServer(f[2]); why != "" {

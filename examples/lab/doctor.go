@@ -7,10 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/health"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 )
 
 // doctorTimeout is how long the doctor waits for an object, unless the command line says otherwise.
@@ -31,19 +34,57 @@ func machineCheckup(m *host.Machine) pipeline.Checkup {
 	}}
 }
 
+// doctorCommand is the command that examines.
+func doctorCommand() *cobra.Command {
+	cmd, c := command("doctor", "examine the machines, and say what to do about what is wrong")
+	cmd.Long = `Examine the machines: whether they can be reached and changed, and whether they
+are well. Nothing is changed. Each row has a verdict, and the next step if there
+is one. The exit code is 1 if anything is bad; warnings are no error.`
+	timeout := cmd.Flags().Duration("timeout", doctorTimeout, "how long to wait for a machine")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *timeout <= 0 {
+			return cli.Usage("--timeout %s: more than nothing", *timeout)
+		}
+		out, err := cli.PrinterOf(cmd)
+		if err != nil {
+			return err
+		}
+		r := runner{call: *c, out: out, terminal: cli.TerminalOf(cmd), started: time.Now()}
+		err = r.doctor(cmd.Context(), *timeout)
+		r.object(nil, -1, err)
+		return err
+	}
+	return cmd
+}
+
 // doctor examines what there is, and says what to do about what is wrong.
-func (r *runner) doctor(ctx context.Context, timeout time.Duration) error {
+func (r *runner) doctor(ctx context.Context, timeout time.Duration) (err error) {
+	if _, err := r.read(); err != nil {
+		return err
+	}
+	if r.sandbox {
+		r.site, err = r.lab.sandbox(ctx)
+	} else { // what the stacks are made of is not needed, and may be missing
+		r.site = &site{}
+		r.site.machines, err = r.lab.machines()
+		r.site.close = func() { host.Fleet{Machines: r.site.machines}.Close() }
+	}
+	if err != nil {
+		return err
+	}
+	defer r.site.close()
+	if err := r.unlock(ctx, r.site.machines); err != nil {
+		return err
+	}
 	findings := pipeline.Examine(ctx, timeout, r.site.checkups()...)
 	for _, f := range findings {
 		r.out.Object(f)
 	}
 	r.out.Printf("%s", diagnosis(findings))
-	err := ailing(findings)
 	if ctx.Err() != nil {
-		err = &lab.Error{Op: "examine", Err: context.Cause(ctx)}
+		return &lab.Error{Op: "examine", Err: context.Cause(ctx)}
 	}
-	r.object(nil, -1, err)
-	return err
+	return ailing(findings)
 }
 
 // diagnosis returns the findings as a table of at most 80 columns, an object after the other, with the next

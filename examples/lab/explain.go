@@ -8,20 +8,54 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
 
-// kindsExample has one resource of every kind.
+// kindsExample has one resource of every kind, but for that of hostnameExample.
 //
 //go:embed kinds.yaml
 var kindsExample []byte
 
+// hostnameExample is not part of a config that is right: every machine has a name by its place in the inventory.
+const hostnameExample = "resources: [{on: pi1, state: [hostname: {name: nas, domain: arcodange.lab}]}]"
+
+// reference returns the reference of the config.
+func reference() (*strictyaml.Reference, error) {
+	return strictyaml.NewReference([]byte(schema), defaultConfig, kindsExample, []byte(hostnameExample))
+}
+
+// explainCommand is the command that explains the config.
+func explainCommand() *cobra.Command {
+	return &cobra.Command{Use: "explain [PATH]", Short: "say what may be written in the config",
+		Long: `Say what may be written at a place in the config: its type, the values that are
+allowed, the default, and an example. PATH is a section, as stacks.gitea, or a
+kind of resource, as file, or a field of one of them, as file.mode; the paths in
+messages do too. Without it, all sections and kinds are listed.`,
+		Args: cli.Words(0, 1),
+		RunE: func(cmd *cobra.Command, words []string) error {
+			out, err := cli.PrinterOf(cmd)
+			if err != nil {
+				return err
+			}
+			return explain(out, strings.Join(words, ""))
+		},
+		ValidArgsFunction: func(_ *cobra.Command, words []string, _ string) ([]string, cobra.ShellCompDirective) {
+			r, err := reference()
+			if err != nil || len(words) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return append(r.Sections(), r.Kinds()...), cobra.ShellCompDirectiveNoFileComp
+		}}
+}
+
 // explain shows what may be written at a place in the config; an empty path lists its sections and
 // the kinds of resources.
 func explain(out *cli.Printer, path string) error {
-	r, err := strictyaml.NewReference([]byte(schema), defaultConfig, kindsExample)
+	r, err := reference()
 	if err != nil {
 		return err
 	}

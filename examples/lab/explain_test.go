@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
@@ -18,13 +19,13 @@ func TestKindsExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	there := map[string]bool{}
+	there := map[string]bool{"hostname": host.Hostname{Name: "nas", Domain: "arcodange.lab"}.Validate() == nil}
 	for _, p := range l.Resources {
 		for _, r := range p.State {
 			there[strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", r), "host."))] = true
 		}
 	}
-	r, err := strictyaml.NewReference([]byte(schema), defaultConfig, kindsExample)
+	r, err := reference()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func TestKindsExample(t *testing.T) {
 // TestExplainWholeConfig: everything that may be written is explained, with an example that is YAML, in 80 columns
 // unless a word or an example of a person's own is longer.
 func TestExplainWholeConfig(t *testing.T) {
-	r, err := strictyaml.NewReference([]byte(schema), defaultConfig, kindsExample)
+	r, err := reference()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,10 @@ fields (* must be there)
   acceptNew     text: a known_hosts file to which machines are`},
 	} {
 		var b strings.Builder
-		out := cli.NewPrinter(&b, cli.Options{})
+		out, err := cli.NewPrinter(&b, cli.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := explain(out, c.path); err != nil || !strings.HasPrefix(b.String(), c.want) {
 			t.Errorf("%s: %v\n%s", name, err, b.String())
 		}
@@ -117,7 +121,10 @@ fields (* must be there)
 
 // TestExplainTypo: what is not there is an error whose hint is the nearest word.
 func TestExplainTypo(t *testing.T) {
-	out := cli.NewPrinter(io.Discard, cli.Options{})
+	out, err := cli.NewPrinter(io.Discard, cli.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]string{"fiel": "nearest: file", "stacks.gitae": "nearest: gitea",
 		"rootURL": "nearest: stacks.gitea.rootURL", "file.mode.x": "lab explain lists what there is"} {
 		if err := explain(out, path); err == nil || !slices.Contains(lab.Hints(err), want) {

@@ -1,10 +1,15 @@
 // Command lab builds, keeps and looks after the whole lab.
 //
 //	lab                                    without a config: build the lab in a sandbox in this process, twice
+//	lab init pi@192.168.1.201 ...          write a lab.yaml for these machines
+//	lab lock   [--config lab.yaml]         pin the images of the stacks
 //	lab plan   [--config lab.yaml] ...     show what would be done; exit 2 when there is something
 //	lab apply  [--config lab.yaml] ...     do it
 //	lab status [--config lab.yaml]         what stands
 //	lab validate [--config lab.yaml]       what is wrong with the config, without reaching anything
+//	lab doctor [--config lab.yaml]         whether the machines are well, and what to do if not
+//	lab graph  [--config lab.yaml]         draw the lab, or the order of a plan
+//	lab explain [PATH]                     what may be written in the config
 //	lab config                             print the built-in config, to begin one's own with
 //	lab schema                             the JSON schema of the config, for editors
 //
@@ -39,7 +44,9 @@ func program() *cobra.Command {
 	root := &cobra.Command{Use: "lab", Short: "build, keep and look after the whole lab",
 		Long: `Build, keep and look after the whole lab.
 
-The config is lab.yaml in the current directory, unless --config names another.
+lab init begins a config, lab lock pins the images of its stacks, lab plan shows
+what would be done, lab apply does it, and lab status shows what stands. The
+config is lab.yaml in the current directory, unless --config names another.
 Without any config and without a command, the built-in lab is built in a
 sandbox in this process, twice; nothing outside of it is touched.
 
@@ -49,9 +56,10 @@ sandbox in this process, twice; nothing outside of it is touched.
 				return cli.Usage("there is a %s here: lab plan, lab apply or lab status; lab apply --sandbox builds it in "+
 					"the sandbox", configFile)
 			}
-			return execute(c, call{verb: "apply", sandbox: true})
+			return execute(c, call{verb: "apply", sandbox: true, request: cli.Request{Apply: true, Yes: true}})
 		}}
-	root.AddCommand(planCommand(), applyCommand(), statusCommand(), validateCommand(),
+	root.AddCommand(initCommand(), lockCommand(), validateCommand(), planCommand(), showCommand(), applyCommand(),
+		statusCommand(), doctorCommand(), graphCommand(), explainCommand(),
 		cli.PrintCommand("config", "print the built-in config, to begin one's own with", string(defaultConfig)),
 		cli.PrintCommand("schema", "print the JSON schema of the config, for editors", schema))
 	return root
@@ -67,11 +75,12 @@ func configHere() bool {
 
 // call is what the command line asks for.
 type call struct {
-	verb, config, env, limit, reviewed, out string
+	verb, config, env, limit, out string
 
-	sandbox   bool // nothing outside of this process is touched
-	only      []string
-	confirmed []string // IDs of changes that may lose data
+	sandbox bool // nothing outside of this process is touched
+	brief   bool // plans are shown in their short form
+	only    []string
+	request cli.Request // to apply; the zero value for any other command
 }
 
 // command returns a command with the flags that those about a lab have.
@@ -83,7 +92,7 @@ func command(verb, short string) (*cobra.Command, *call) {
 	return cmd, c
 }
 
-func (c *call) flags(flags *pflag.FlagSet) {
+func (c *call) configFlag(flags *pflag.FlagSet) {
 	flags.FuncP("config", "c", "the lab's config `file`; without it, "+configFile+" in the current directory",
 		func(file string) error {
 			if c.config = file; file == "" {
@@ -91,9 +100,14 @@ func (c *call) flags(flags *pflag.FlagSet) {
 			}
 			return nil
 		})
+}
+
+func (c *call) flags(flags *pflag.FlagSet) {
+	c.configFlag(flags)
 	flags.BoolVar(&c.sandbox, "sandbox", false,
 		"build the config in the sandbox instead of for real, or the built-in one where there is none")
-	flags.StringVar(&c.env, "env", sandboxName, "the environment that may be changed, by its `name`; any other is refused")
+	flags.StringVar(&c.env, "env", sandboxName,
+		"the environment that may be changed, by its `name`; any other is refused, or asked for on a terminal")
 	flags.StringVar(&c.limit, "limit", "",
 		"only the machines that this `pattern` selects, and the databases on them: raspberries:&local:!gitea")
 	flags.StringArrayVar(&c.only, "only", nil,
@@ -102,15 +116,20 @@ func (c *call) flags(flags *pflag.FlagSet) {
 
 func planCommand() *cobra.Command {
 	cmd, c := command("plan", "show what would be done; exit with 2 if there are changes")
+	cmd.Flags().BoolVar(&c.brief, "summary", false, "show the plan in its short form: without causes and diffs")
 	cmd.Flags().StringVar(&c.out, "out", "", "write the plan as JSON into this `file`")
 	return cmd
 }
 
 func applyCommand() *cobra.Command {
-	cmd, c := command("apply", "do it")
-	cmd.Flags().StringArrayVar(&c.confirmed, "confirm", nil,
-		"the `ID` of a change that may lose data, to confirm it (may be repeated)")
-	cmd.Flags().StringVar(&c.reviewed, "plan", "", "apply only what this reviewed plan `file` holds, written by plan --out")
+	cmd, c := command("apply", "make the changes, and plan again")
+	c.request.Apply = true
+	c.request.Flags(cmd)
+	ask := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, words []string) error {
+		c.request.Yes = c.request.Yes || c.sandbox // there is nothing to lose
+		return ask(cmd, words)
+	}
 	return cmd
 }
 
@@ -121,8 +140,13 @@ func statusCommand() *cobra.Command {
 
 // execute does what the command line asks for.
 func execute(cmd *cobra.Command, c call) error {
-	r := runner{call: c, out: cli.PrinterOf(cmd), started: time.Now()}
-	err := r.run(cmd.Context())
+	out, err := cli.PrinterOf(cmd)
+	if err != nil {
+		return err
+	}
+	out.Say = say
+	r := runner{call: c, out: out, terminal: cli.TerminalOf(cmd), started: time.Now()}
+	err = r.run(cmd.Context())
 	if !r.summed { // it ended before there was anything to sum up
 		r.object(nil, -1, err)
 	}
@@ -139,11 +163,11 @@ func (c call) choose() (name string, data []byte, err error) {
 		return builtIn, defaultConfig, nil
 	case name == "":
 		return "", nil, &lab.Error{Op: "read config", Path: configFile,
-			Hint: "name one: --config FILE; begin one: lab config > " + configFile + "; or try the built-in one: --sandbox",
+			Hint: "name one: --config FILE; begin one: lab init USER@ADDR; or try the built-in one: --sandbox",
 			Err:  fs.ErrNotExist}
 	}
 	if data, err = os.ReadFile(name); err != nil {
-		return name, nil, &lab.Error{Op: "read config", Path: name, Hint: "begin one with: lab config", Err: err}
+		return name, nil, &lab.Error{Op: "read config", Path: name, Hint: "begin one with: lab init USER@ADDR", Err: err}
 	}
 	return name, data, nil
 }

@@ -135,7 +135,7 @@ func TestRealLab(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "secrets")); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("a plan made secrets: %v", err)
 	}
-	out, err := run("apply")
+	out, err := run("apply", "--yes")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -192,7 +192,7 @@ func TestRealLab(t *testing.T) {
 		t.Fatal(err)
 	}
 	look(ms[1], "sudo docker rm -f gitea-gitea-1")
-	if out, err = run("apply"); err != nil {
+	if out, err = run("apply", "--yes"); err != nil {
 		t.Fatalf("after a reboot: %v\n%s", err, out)
 	}
 	if out, err = run("plan"); err != nil {

@@ -23,7 +23,7 @@ import (
 type StacksConfig struct {
 	Docker []string `yaml:"docker"` // packages of the engine; empty means that it is there already
 
-	// Lock is the file that pins the images, see stack --help; empty means compose.lock.yaml beside the config.
+	// Lock is the file that pins the images, see lab lock --help; empty means compose.lock.yaml beside the config.
 	Lock string `yaml:"lock"`
 
 	Secrets  string         `yaml:"secrets,required"` // a directory here, mode 0700: "~/.arcodange/stacks"
@@ -257,18 +257,14 @@ func (l *Lab) stackSource() (*stackSource, error) {
 	if c == nil {
 		return nil, nil
 	}
-	file := c.Lock
-	if file == "" {
-		file = compose.LockFile
-	}
-	file, err := l.dir.Path(file)
+	file, err := l.lockFile()
 	if err != nil {
 		return nil, err
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, lab.Problems{{Path: "stacks.lock", Text: file, Message: "the lock of the images cannot be read: " + reason(err),
-			Hint: "pin the images with the program stack: stack lock --host USER@ADDR DIR"}}
+			Hint: "pin the images: lab lock"}}
 	}
 	lock, err := compose.ReadLock(file, data)
 	if err != nil {
@@ -278,7 +274,7 @@ func (l *Lab) stackSource() (*stackSource, error) {
 	for _, f := range c.imageFields() {
 		if _, ok := lock[f.image]; !ok && !strings.Contains(f.image, "@") {
 			ps = append(ps, lab.Problem{Path: f.path, Text: f.image, Message: "is not pinned in " + file,
-				Hint: "pin it with the program stack: stack lock --host USER@ADDR DIR"})
+				Hint: "pin it: lab lock"})
 		}
 	}
 	if len(ps) > 0 {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -11,6 +13,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 )
 
 // stageSummary is a stage in the summary.
@@ -36,13 +39,12 @@ func (r *runner) object(results []pipeline.Result, second int, err error) (stage
 	seconds float64) {
 	r.summed = true
 	stages, trips = make([]stageSummary, len(results)), map[string]cost{}
-	changes, failed := 0, 0
+	changes, failed, all := 0, 0, outline(results)
 	for i, s := range results {
 		st := stageSummary{Name: s.Stage, Waits: s.Waits, LeftOut: s.LeftOut}
-		if s.Plan != nil {
-			st.Changes = len(s.Plan.Changes())
-		}
+		st.Changes = all.Count(s.Stage)
 		if s.Report != nil {
+			st.Changes = len(s.Report.Results) // an earlier stage may have made the same change before
 			st.Done = s.Report.Count(lab.StatusDone)
 			st.Failed = len(s.Report.Results) - st.Done
 		}
@@ -60,7 +62,7 @@ func (r *runner) object(results []pipeline.Result, second int, err error) (stage
 		}
 	}
 	seconds = time.Since(r.started).Seconds()
-	object := map[string]any{"type": "summary", "stages": stages, "changes": changes, "failed": failed,
+	object := map[string]any{"stages": stages, "changes": changes, "failed": failed,
 		"round_trips": trips, "seconds": seconds}
 	if r.lab != nil {
 		object["environment"] = r.lab.Environment
@@ -68,24 +70,30 @@ func (r *runner) object(results []pipeline.Result, second int, err error) (stage
 	if second >= 0 {
 		object["second_run_changes"] = second
 	}
-	if err != nil {
-		object["error"] = err.Error()
+	if r.verb == "plan" && changes > 0 && err == nil {
+		err = cli.ErrPending
 	}
-	r.out.Object(object)
+	r.out.Summary(object, err)
 	return stages, trips, seconds
 }
 
 // summary ends a plan or an apply: a table for people, an object of type summary for machines.
 func (r *runner) summary(results []pipeline.Result, second int, err error) {
 	stages, trips, seconds := r.object(results, second, err)
+	if r.out.Quiet {
+		return
+	}
 	r.out.Printf("\n%s", table([]string{"STAGE", "CHANGES", "DONE", "NOT DONE", ""}, func(row func(...any)) {
 		for i, s := range stages {
 			row(s.Name, s.Changes, s.Done, s.Failed, note(results[i]))
 		}
 	}))
-	r.out.Printf("\n%s", table([]string{"MACHINE", "CONNECTIONS", "EXECS"}, func(row func(...any)) {
+	times := timesOf(results)
+	r.out.Printf("\n%s", table([]string{"MACHINE", "CHANGES", "TIME", "CONNECTIONS", "EXECS"}, func(row func(...any)) {
 		for _, m := range r.site.machines {
-			row(m.Name(), trips[m.Name()].Connections, trips[m.Name()].Execs)
+			step := "host/" + m.Name()
+			row(m.Name(), changesOf(results, step), fmt.Sprintf("%.1f s", times[step].Seconds()),
+				trips[m.Name()].Connections, trips[m.Name()].Execs)
 		}
 	}))
 	switch {
@@ -93,9 +101,63 @@ func (r *runner) summary(results []pipeline.Result, second int, err error) {
 		r.out.Printf("\nA second run finds nothing to do. %.1f s.\n", seconds)
 	case second > 0:
 		r.out.Printf("\nA second run would make %d changes. %.1f s.\n", second, seconds)
+	case r.verb == "apply":
+		r.out.Printf("\n%s. %.1f s.\n", doneOf(stages), seconds)
 	default:
-		r.out.Printf("\n%.1f s.\n", seconds)
+		r.out.Printf("\n%s. %.1f s.\n", outline(results).Summary(), seconds)
 	}
+	if next := r.next(len(outline(results).Changes()), err); next != "" {
+		r.out.Printf("next: %s\n", next)
+	}
+}
+
+// doneOf says of all stages how much was done: "12 changes: 9 done, 3 not done".
+func doneOf(stages []stageSummary) string {
+	changes, done := 0, 0
+	for _, s := range stages {
+		changes, done = changes+s.Changes, done+s.Done
+	}
+	switch {
+	case changes == 0:
+		return "nothing was changed"
+	case changes == done:
+		return fmt.Sprintf("%d changes: all done", changes)
+	}
+	return fmt.Sprintf("%d changes: %d done, %d not done", changes, done, changes-done)
+}
+
+// timesOf returns how long each step took, over all stages.
+func timesOf(results []pipeline.Result) map[string]time.Duration {
+	times := map[string]time.Duration{}
+	for _, r := range results {
+		if r.Report != nil {
+			for _, s := range r.Report.Steps {
+				times[s.Name] += s.Took
+			}
+		}
+	}
+	return times
+}
+
+// changesOf returns how many changes a step has, over all stages.
+func changesOf(results []pipeline.Result, step string) (n int) {
+	for _, s := range outline(results).Sections {
+		applied := slices.ContainsFunc(results, func(r pipeline.Result) bool { return r.Stage == s.Stage && r.Report != nil })
+		if s.Step == step && !applied {
+			n += len(s.Changes)
+		}
+	}
+	for _, r := range results {
+		if r.Report == nil {
+			continue
+		}
+		for _, res := range r.Report.Results {
+			if res.Step == step {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // note says of a stage why its figures are not all that there is to say; "" when they are.
@@ -148,7 +210,7 @@ type machineStatus struct {
 	Pending int    `json:"pending"`
 }
 
-// status shows what stands.
+// status shows what stands. A machine that cannot be reached is tried once: no stage is planned for it.
 func (r *runner) status(ctx context.Context) error {
 	machines := r.site.machines
 	facts := make([]host.Facts, len(machines))
@@ -158,7 +220,17 @@ func (r *runner) status(ctx context.Context) error {
 		wg.Go(func() { facts[i], errs[i] = m.Facts(ctx) })
 	}
 	wg.Wait()
-	results, err := r.stages.Plan(ctx)
+	reached, down := *r.site, []string(nil)
+	reached.machines = nil
+	for i, m := range machines {
+		if errs[i] == nil {
+			reached.machines = append(reached.machines, m)
+		} else {
+			down = append(down, m.Name())
+		}
+	}
+	results, err := pipeline.Pipeline{Stages: r.lab.stages(&reached), Only: r.only}.Plan(ctx)
+	err = errors.Join(append(errs, err)...)
 	rows := make([]machineStatus, len(machines))
 	for i, m := range machines {
 		rows[i] = statusOf(m.Name(), facts[i], errs[i], results)
@@ -182,6 +254,12 @@ func (r *runner) status(ctx context.Context) error {
 			if why := unknown(s); why != "" {
 				state = why
 			}
+			if len(down) > 0 && s.Stage != databaseStage && s.Err == nil && s.Waits == "" {
+				if state == "as wanted" || s.LeftOut != "" {
+					state = "not known"
+				}
+				state += "; not reached: " + strings.Join(down, ", ")
+			}
 			row(s.Stage, state)
 		}
 	}))
@@ -204,8 +282,10 @@ func statusOf(name string, f host.Facts, err error, results []pipeline.Result) m
 		}
 	}
 	switch {
+	case err != nil && lab.Kind(err) != nil:
+		s.State = lab.Kind(err).Error() // the whole of it is said at the end
 	case err != nil:
-		s.State = err.Error()
+		s.State = "not reached"
 	case s.Pending > 0:
 		s.State = pending(s.Pending)
 	}

@@ -12,7 +12,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -39,7 +38,7 @@ Only the machine that --host names and the jumps that --jump names are
 connected to. ` + cli.ExitCodes}
 	root.AddCommand(
 		converge("plan", "show the plan; exit with 2 if there are changes"),
-		converge("apply", "apply it"),
+		converge("apply", "make the changes"),
 		cli.PrintCommand("schema", "print the JSON schema of STATE.yaml", schema),
 	)
 	return root
@@ -49,14 +48,18 @@ connected to. ` + cli.ExitCodes}
 func converge(verb, short string) *cobra.Command {
 	r := &run{request: cli.Request{Apply: verb == "apply"}}
 	c := &cobra.Command{Use: verb + " --host USER@ADDR[:PORT] [flags] STATE.yaml", Short: short, Args: cli.Words(1, 1),
-		RunE: func(c *cobra.Command, words []string) error {
-			r.file, r.out = words[0], cli.PrinterOf(c)
+		RunE: func(c *cobra.Command, words []string) (err error) {
+			r.file, r.terminal = words[0], cli.TerminalOf(c)
+			if r.out, err = cli.PrinterOf(c); err != nil {
+				return err
+			}
+			r.out.Say = login.Say
 			return r.do(c.Context())
 		}}
 	r.login.Flags(c.Flags())
 	cli.Require(c, "host")
 	if r.request.Apply {
-		r.request.Flags(c.Flags())
+		r.request.Flags(c)
 	}
 	c.Flags().StringArrayVar(&r.only, "only", nil, "only resources whose ID matches this `glob` (may be repeated)")
 	return c
@@ -69,16 +72,15 @@ type run struct {
 	only    []string
 	request cli.Request
 	out     *cli.Printer
+
+	terminal *cli.Terminal // nil when there is none
 }
 
 // do plans or applies, and prints the summary at the end.
 func (r *run) do(ctx context.Context) error {
-	summary := map[string]any{"type": "summary", "changes": 0, "failed": 0, "connections": 0, "execs": 0}
+	summary := map[string]any{"changes": 0, "failed": 0, "connections": 0, "execs": 0}
 	err := r.execute(ctx, summary)
-	if err != nil && !errors.Is(err, cli.ErrPending) {
-		summary["error"] = err.Error()
-	}
-	r.out.Object(summary)
+	r.out.Summary(summary, err)
 	return err
 }
 
@@ -98,7 +100,7 @@ func (r *run) execute(ctx context.Context, summary map[string]any) error {
 	if err := host.Unmatched(r.only, state); err != nil {
 		return err
 	}
-	target, err := r.login.Target(ctx)
+	target, err := r.login.Target(ctx, r.terminal)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ the end; the others are done.
 
 ` + cli.ExitCodes}
 	root.AddCommand(provision("plan", "show what would be done; exit with 2 if there are changes"),
-		provision("apply", "do it"), sweepCommand(), dropCommand(), resetCommand(),
+		provision("apply", "make the changes"), sweepCommand(), dropCommand(), resetCommand(),
 		cli.PrintCommand("schema", "print the JSON schema of APPS.yaml", schema))
 	return root
 }
@@ -94,7 +94,7 @@ func command(use, short string, args cobra.PositionalArgs) (*cobra.Command, *opt
 		"this machine, as 192.168.1.202/32 (may be repeated)")
 	flags.StringVar(&o.identity, "identity", "",
 		"the system `identifier` that the server must have, as pg_controldata shows it")
-	flags.IntVar(&o.conns, "conns", 0, "connections at once; 0 means 8")
+	flags.IntVar(&o.conns, "conns", 0, "connections at once; 0 means 12")
 	cli.Require(c, "dsn")
 	return c, o
 }
@@ -130,7 +130,7 @@ func provision(verb, short string) *cobra.Command {
 		"accept PostgreSQL 15, where who holds the editor's password holds every app and the machine")
 	if verb == "apply" {
 		o.request.Apply = true
-		o.request.Flags(c.Flags())
+		o.request.Flags(c)
 	}
 	return c
 }
@@ -140,7 +140,7 @@ func sweepCommand() *cobra.Command {
 	c.Flags().StringVar(&o.sweep.Prefix, "prefix", "", "how the users' names begin; empty means v-")
 	c.Flags().DurationVar(&o.sweep.Grace, "grace", 0, "how long ago they expired; 0 means 24h")
 	c.Flags().BoolVar(&o.request.Apply, "apply", false, "drop them, not only show them")
-	o.request.Flags(c.Flags())
+	o.request.Flags(c)
 	return c
 }
 
@@ -152,7 +152,7 @@ func dropCommand() *cobra.Command {
 	c.Flags().StringVar(&o.dump, "dump", "", "dump the database into this `directory` first")
 	c.Flags().StringVar(&o.programs, "programs", "",
 		"the `directory` of pg_dump and pg_restore; empty: looked for in PATH")
-	o.request.Flags(c.Flags())
+	o.request.Flags(c)
 	return c
 }
 
@@ -164,7 +164,7 @@ func resetCommand() *cobra.Command {
 	c.Flags().StringVar(&o.env, "env", "", "the environment, not prod")
 	c.Flags().StringVar(&o.dumpFile, "file", "", "the dump, in pg_dump's custom format")
 	c.Flags().StringVar(&o.programs, "programs", "", "the `directory` of pg_restore; empty: looked for in PATH")
-	o.request.Flags(c.Flags())
+	o.request.Flags(c)
 	return c
 }
 
@@ -172,9 +172,13 @@ func resetCommand() *cobra.Command {
 func (o *options) run(c *cobra.Command) error {
 	if o.verb == "drop" || o.verb == "reset" {
 		o.request.Apply = len(o.request.Confirmed) > 0
+		o.request.Yes = true // to confirm is to agree
 	}
-	o.out = cli.PrinterOf(c)
 	var err error
+	if o.out, err = cli.PrinterOf(c); err != nil {
+		return err
+	}
+	o.out.Say = say
 	if o.server, err = server(o.dsn, o.password, o.allow); err != nil {
 		return err
 	}
@@ -191,11 +195,8 @@ func (o *options) run(c *cobra.Command) error {
 	if report != nil {
 		failed = len(report.Results) - report.Count(lab.StatusDone)
 	}
-	if err != nil && !errors.Is(err, cli.ErrPending) {
-		o.out.Object(map[string]any{"type": "error", "error": err.Error(), "hints": lab.Hints(err)})
-	}
-	o.out.Object(map[string]any{"type": "summary", "verb": o.verb, "changes": changes, "failed": failed,
-		"connections": o.server.Counters.Connections.Load(), "round_trips": o.server.Counters.RoundTrips.Load()})
+	o.out.Summary(map[string]any{"verb": o.verb, "changes": changes, "failed": failed,
+		"connections": o.server.Counters.Connections.Load(), "round_trips": o.server.Counters.RoundTrips.Load()}, err)
 	return err
 }
 

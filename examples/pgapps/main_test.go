@@ -65,11 +65,11 @@ func TestPlanApplyPlan(t *testing.T) {
 	if out := want(2, "plan", "--dsn", dsn, "apps.yaml"); !strings.Contains(out, `role:dance-lessons-coach_role`) {
 		t.Error(out)
 	}
-	want(0, "apply", "--dsn", dsn, "apps.yaml")
+	want(0, "apply", "--yes", "--dsn", dsn, "apps.yaml")
 	if out := want(0, "plan", "--dsn", dsn, "apps.yaml"); out != "nothing to do\n" {
 		t.Error(out)
 	}
-	out := want(0, "apply", "--dsn", dsn, "--output", "json", "apps.yaml")
+	out := want(0, "apply", "--yes", "--dsn", dsn, "--output", "json", "apps.yaml")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	var last struct {
 		Type            string
@@ -89,7 +89,7 @@ func TestPlanApplyPlan(t *testing.T) {
 	}
 	t.Setenv("LAB_DSN", dsn)
 	want(2, "plan", "--dsn", "env:LAB_DSN", "--app", "url-shortener")
-	want(0, "apply", "--dsn", dsn, "--app", "url-shortener", "--output", "json")
+	want(0, "apply", "--yes", "--dsn", dsn, "--app", "url-shortener", "--output", "json")
 	want(0, "plan", "--dsn", dsn, "--app", "erp", "--app", "webapp", "apps.yaml")
 	out = want(1, "plan", "--dsn", dsn, "--app", "web-app", "apps.yaml")
 	if !strings.Contains(out, "did you mean webapp") {
@@ -103,7 +103,7 @@ func TestPlanApplyPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(1, "apply", "--dsn", dsn, "--plan", reviewed, "--app", "one", "--app", "two")
-	want(0, "apply", "--dsn", dsn, "--plan", reviewed, "--app", "one")
+	want(0, "apply", "--yes", "--dsn", dsn, "--plan", reviewed, "--app", "one")
 
 	want(0, "sweep", "--dsn", dsn)
 	want(2, "drop", "--dsn", dsn, "--app", "one")
@@ -170,7 +170,7 @@ func TestRefusals(t *testing.T) {
 func TestOneAppFails(t *testing.T) {
 	f := pgtest.New(t, pgtest.Config{})
 	dsn := f.DSN("postgres")
-	if code, out, errs := call(t, "apply", "--dsn", dsn, "--app", "erp"); code != 0 {
+	if code, out, errs := call(t, "apply", "--yes", "--dsn", dsn, "--app", "erp"); code != 0 {
 		t.Fatalf("%d\n%s%s", code, out, errs)
 	}
 	c, err := pgconn.Connect(t.Context(), dsn)
@@ -181,8 +181,8 @@ func TestOneAppFails(t *testing.T) {
 	if _, err := c.Exec(t.Context(), "ALTER DATABASE erp ALLOW_CONNECTIONS false").ReadAll(); err != nil {
 		t.Fatal(err)
 	}
-	for verb, says := range map[string]string{"plan": "to create", "apply": "done"} {
-		code, out, errs := call(t, verb, "--dsn", dsn, "--app", "erp", "--app", "crm")
+	for verb, says := range map[string]string{"plan": "to create", "apply --yes": "done"} {
+		code, out, errs := call(t, append(strings.Fields(verb), "--dsn", dsn, "--app", "erp", "--app", "crm")...)
 		if code != lab.ExitBlocked || !strings.Contains(errs, "ALLOW_CONNECTIONS") || !strings.Contains(out, says) {
 			t.Errorf("%s: %d\n%s%s", verb, code, out, errs)
 		}

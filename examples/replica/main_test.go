@@ -171,7 +171,8 @@ func mergesCmd(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(extract(filepath.Join(ts.Getenv("FIXTURES"), sum[2]+".tar.gz"), dir))
 		dirs, err := filepath.Glob(filepath.Join(dir, "r*"))
 		ts.Check(err)
-		ts.Check(ts.Exec("replica", append([]string{"merge", "--output", "json", "--hash", "sha256", "-o", filepath.Join(dir, "image")}, dirs...)...))
+		merge := []string{"merge", "--output", "json", "--hash", "sha256", "-o", filepath.Join(dir, "image")}
+		ts.Check(ts.Exec("replica", append(merge, dirs...)...))
 		chosen := "chosen=" + filepath.Join(dir, "r1")
 		jsonLastCmd(ts, false, []string{"type=result", "sha256=" + sum[0], "size=" + sum[1], chosen})
 	}

@@ -56,8 +56,13 @@ environment but what a flag names.
 func command(verb, short string, do func(*call, context.Context, compose.Source) error) (*cobra.Command, *call) {
 	c := &call{}
 	cmd := &cobra.Command{Use: verb + " --host USER@ADDR[:PORT] [flags] DIR", Short: short, Args: cli.Words(1, 1),
-		RunE: func(cmd *cobra.Command, words []string) error {
-			c.dir, c.out, c.stdout, c.stderr = words[0], cli.PrinterOf(cmd), cmd.OutOrStdout(), cmd.ErrOrStderr()
+		RunE: func(cmd *cobra.Command, words []string) (err error) {
+			c.dir, c.stdout, c.stderr = words[0], cmd.OutOrStdout(), cmd.ErrOrStderr()
+			c.terminal = cli.TerminalOf(cmd)
+			if c.out, err = cli.PrinterOf(cmd); err != nil {
+				return err
+			}
+			c.out.Say = say
 			return c.run(cmd.Context(), do)
 		}}
 	flags := cmd.Flags()
@@ -89,10 +94,10 @@ func planCommand() *cobra.Command {
 }
 
 func applyCommand() *cobra.Command {
-	cmd, c := command("apply", "do it", (*call).up)
+	cmd, c := command("apply", "make the changes", (*call).up)
 	c.timeoutFlag(cmd)
 	c.request.Apply = true
-	c.request.Flags(cmd.Flags())
+	c.request.Flags(cmd)
 	return cmd
 }
 
@@ -106,7 +111,7 @@ func downCommand() *cobra.Command {
 	cmd, c := command("down", "remove its containers and networks, and its volumes if asked to", (*call).down)
 	cmd.Flags().BoolVar(&c.volumes, "volumes", false, "remove the volumes too; each needs --confirm")
 	c.request.Apply = true
-	c.request.Flags(cmd.Flags())
+	c.request.Flags(cmd)
 	return cmd
 }
 
@@ -122,6 +127,7 @@ type call struct {
 	timeout         time.Duration
 	request         cli.Request
 	out             *cli.Printer
+	terminal        *cli.Terminal // nil when there is none
 	stdout, stderr  io.Writer
 	machine         *host.Machine
 }
@@ -132,7 +138,7 @@ func (c *call) timeoutFlag(cmd *cobra.Command) {
 
 // run does what the command is for, with the machine and what the command line names.
 func (c *call) run(ctx context.Context, do func(*call, context.Context, compose.Source) error) error {
-	target, err := c.login.Target(ctx)
+	target, err := c.login.Target(ctx, c.terminal)
 	if err != nil {
 		return err
 	}
@@ -152,7 +158,7 @@ func (c *call) up(ctx context.Context, s compose.Source) error {
 		return err
 	}
 	for _, w := range stack.Warnings {
-		fmt.Fprintln(c.stderr, "warning: "+w.String())
+		fmt.Fprintln(c.stderr, "warning: "+lab.Reword(lab.Problems{w}, say).Error())
 	}
 	stack.Timeout = c.timeout
 	return c.converge(ctx, stack)

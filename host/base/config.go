@@ -3,12 +3,11 @@ package base
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
-	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // Config is the base of a machine, the same for all machines. The zero Config gives a machine its
@@ -17,7 +16,7 @@ type Config struct {
 	Timezone string `yaml:"timezone"` // "Europe/Paris"; empty leaves it
 
 	// NTP are time servers, at least one of them by its IP address: names need DNS, which may need
-	// the machines. Empty leaves them.
+	// the machines. A chrony that is installed gets them, and otherwise systemd-timesyncd. Empty leaves them.
 	NTP []string `yaml:"ntp"`
 
 	Packages []string          `yaml:"packages"` // installed everywhere; empty means none
@@ -28,8 +27,13 @@ type Config struct {
 	Cgroups  bool              `yaml:"cgroups"`  // the memory controller on Raspberry Pis, which k3s needs
 	NoSwap   bool              `yaml:"noSwap"`   // no swap, which the kubelet does not like
 
-	Unattended bool     `yaml:"unattended"` // install security updates every day, without rebooting
-	HoldBack   []string `yaml:"holdBack"`   // packages that unattended upgrades leave alone; empty means none
+	Journal Journal `yaml:"journal"` // limits of systemd's journal; the zero Journal leaves them
+
+	Unattended bool `yaml:"unattended"` // install security updates every day, without rebooting
+
+	// HoldBack are packages that unattended upgrades leave alone, besides those of Docker, containerd, runc and k3s: names,
+	// in which * stands for anything. Empty means none.
+	HoldBack []string `yaml:"holdBack"`
 
 	Reboot bool `yaml:"reboot"` // reboot a machine that needs it
 }
@@ -46,16 +50,16 @@ func (c Config) Validate() (ps lab.Problems) {
 		}
 		first[p.resource.ID()] = p.path
 	}
-	for i, server := range c.NTP {
-		if _, err := ssh.HostPort(server); err != nil || strings.ContainsAny(server, "[]") || strings.Contains(server, ":") && !isIP(server) {
-			ps = append(ps, lab.Problem{Path: fmt.Sprintf("ntp[%d]", i), Text: server, Message: "is not a server",
-				Hint: "write a host name or an IP address"})
+	ps = append(ps, c.Journal.Validate().Under("journal")...)
+	for i, name := range c.HoldBack {
+		if !patternPattern.MatchString(name) {
+			ps = append(ps, lab.Problem{Path: fmt.Sprintf("holdBack[%d]", i), Text: name, Message: "is not the name of a package",
+				Hint: "letters a-z, digits and + - ., and * for anything"})
 		}
 	}
-	for i, name := range c.HoldBack {
-		if name == "" || strings.ContainsAny(name, " \t\r\n\"\\;{}") {
-			ps = append(ps, lab.Problem{Path: fmt.Sprintf("holdBack[%d]", i), Text: name,
-				Message: "is not the name of a package, or a pattern of names"})
+	for i, server := range c.NTP {
+		if !serverPattern.MatchString(server) {
+			ps = append(ps, lab.Problem{Path: fmt.Sprintf("ntp[%d]", i), Text: server, Message: "is not a name or an IP address"})
 		}
 	}
 	if len(c.HoldBack) > 0 && !c.Unattended {
@@ -68,6 +72,8 @@ func (c Config) Validate() (ps lab.Problems) {
 	}
 	return ps
 }
+
+var serverPattern = regexp.MustCompile(`^[A-Za-z0-9.:-]+$`)
 
 func isIP(s string) bool {
 	_, err := netip.ParseAddr(s)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -57,7 +56,7 @@ func (c Config) parts(m Machine) (parts []part) {
 		add("timezone", host.Timezone{Name: c.Timezone})
 	}
 	if len(c.NTP) > 0 {
-		add("ntp", timeServers(c.NTP)...)
+		add("ntp", timeServers(c.NTP, slices.Contains(c.Packages, chrony))...)
 	}
 	for i, u := range c.Users {
 		parts = append(parts, part{path: fmt.Sprintf("users[%d]", i), fields: true, resource: u})
@@ -74,6 +73,7 @@ func (c Config) parts(m Machine) (parts []part) {
 	if c.NoSwap {
 		add("noSwap", host.NoSwap{})
 	}
+	add("journal", c.Journal.resources()...)
 	if c.Unattended {
 		add("unattended", unattendedUpgrades(c.HoldBack)...)
 	}
@@ -85,36 +85,4 @@ func (c Config) parts(m Machine) (parts []part) {
 		add("reboot", host.Reboot{})
 	}
 	return parts
-}
-
-// timeServers lets systemd-timesyncd set the clock by the servers.
-func timeServers(servers []string) host.State {
-	enabled := true
-	conf := host.File{
-		Path: "/etc/systemd/timesyncd.conf.d/10-lab.conf", Content: "[Time]\nNTP=" + strings.Join(servers, " ") + "\n",
-	}
-	return host.State{
-		host.Package{Name: "systemd-timesyncd"},
-		host.Directory{Path: "/etc/systemd/timesyncd.conf.d"},
-		conf,
-		host.Unit{Name: "systemd-timesyncd.service", Enabled: &enabled, State: host.Started,
-			RestartOn: []string{conf.ID()}},
-	}
-}
-
-// unattendedUpgrades installs security updates every day. Upgrades of Docker are to be held back:
-// they stop every container, and k3s may not know the new one.
-func unattendedUpgrades(holdBack []string) host.State {
-	var b strings.Builder
-	b.WriteString("Unattended-Upgrade::Automatic-Reboot \"false\";\nUnattended-Upgrade::Package-Blacklist {\n")
-	for _, p := range holdBack {
-		fmt.Fprintf(&b, "\t%q;\n", p)
-	}
-	b.WriteString("};\n")
-	const every = "APT::Periodic::Update-Package-Lists \"1\";\nAPT::Periodic::Unattended-Upgrade \"1\";\n"
-	return host.State{
-		host.Package{Name: "unattended-upgrades"},
-		host.File{Path: "/etc/apt/apt.conf.d/20auto-upgrades", Content: every},
-		host.File{Path: "/etc/apt/apt.conf.d/52-lab-unattended", Content: b.String()},
-	}
 }

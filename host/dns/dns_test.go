@@ -22,6 +22,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/dns/dnstest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -81,15 +82,19 @@ func newBench(t *testing.T) *bench {
 		}
 		d := composetest.Install(box, composetest.Config{Registry: []composetest.Image{image, newer}, Programs: b.net.Programs()})
 		b.config.Lock = d.Lock(image.Name, newer.Name)
-		b.dockers[s.Name], b.servers[s.Name] = d, b.net.Place(box, d, s.Address)
+		server, err := b.net.Place(box, d, s.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.dockers[s.Name], b.servers[s.Name] = d, server
 	}
 	return b
 }
 
 // piholes plans the Pi-holes as the lab does.
 func (b *bench) piholes(c dns.Config) (*lab.Plan, error) {
-	f := host.Fleet{Machines: []*host.Machine{b.machines["pi1"], b.machines["pi3"]}, Serial: 1, Gate: c.Gate(b.net)}
-	return f.Plan(b.t.Context(), func(m *host.Machine) (host.State, error) { return c.State(m.Name()) })
+	all := []*host.Machine{b.machines["pi1"], b.machines["pi2"], b.machines["pi3"]}
+	return c.Fleet(all, b.net).Plan(b.t.Context(), func(m *host.Machine) (host.State, error) { return c.State(m.Name()) })
 }
 
 // resolvers plans the resolvers of all machines.
@@ -210,6 +215,13 @@ func TestLab(t *testing.T) {
 	if p, err := b.resolvers(b.config); err != nil || !p.Empty() {
 		t.Errorf("one is down: %v\n%s", err, p)
 	}
+	// what it says is not what is wanted any more: it answers all the same
+	other := b.config
+	other.Hosts = slices.Clone(other.Hosts)
+	other.Hosts[0].Address = ip2
+	if p, err := b.resolvers(other); err != nil || !p.Empty() {
+		t.Errorf("the Pi-holes are to say something else: %v\n%s", err, p)
+	}
 	// both are: the next run restores what was there
 	b.servers["pi3"].Down(true)
 	p, err := b.resolvers(b.config)
@@ -252,6 +264,10 @@ func TestNeverBothDown(t *testing.T) {
 	changes := map[string]func(*dns.Config){
 		"another host": func(c *dns.Config) {
 			c.Hosts = append(slices.Clone(c.Hosts), stack.PiHoleHost{Address: ip2, Names: []string{"x.arcodange.lab"}})
+		},
+		"another address of the host that is asked for": func(c *dns.Config) {
+			c.Hosts = slices.Clone(c.Hosts)
+			c.Hosts[0].Address = ip2
 		},
 		"another image":    func(c *dns.Config) { c.Image = newer.Name },
 		"another password": func(c *dns.Config) { c.Password = lab.NewSecret("hidden-other-password") },
@@ -358,6 +374,34 @@ func TestGate(t *testing.T) {
 				t.Error("the second was begun")
 			}
 		})
+	}
+}
+
+// An instance that does not get healthy is rolled back, and the one after it is not begun.
+func TestRolledBack(t *testing.T) {
+	b := newBench(t)
+	b.apply(b.piholes, b.config)
+	c := b.config
+	c.Lines = []string{"txt-record=arcodange.lab,hello"}
+	b.dockers["pi1"].Fail("pihole", func(c *composetest.Container) bool {
+		return strings.Contains(c.Env["FTLCONF_misc_dnsmasq_lines"], "hello")
+	})
+	p, err := b.piholes(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	since := b.created("pi3")
+	if _, err := p.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "rolled back: the former stack runs") {
+		t.Error(err)
+	}
+	if b.created("pi3") != since {
+		t.Error("the second was replaced")
+	}
+	if p, err := b.piholes(b.config); err != nil || !p.Empty() {
+		t.Errorf("what was there runs: %v\n%s", err, p)
+	}
+	if err := b.config.Gate(b.net)(t.Context(), b.machines["pi1"]); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -500,6 +544,36 @@ func TestResolversPowerCut(t *testing.T) {
 		if got := b.read("pi2", "/var/lib/lab/resolv.conf"); got != "nameserver 192.168.1.1\n" {
 			t.Errorf("cut at write %d: kept is %q", k, got)
 		}
+	}
+}
+
+// A machine without a docker says so, instead of failing when it is changed.
+func TestNoDocker(t *testing.T) {
+	b := newBench(t)
+	if _, err := b.machines["pi2"].Plan(t.Context(), must(t, b.config, "pi1")); !errors.Is(err, lab.ErrNotFound) ||
+		!strings.Contains(err.Error(), "docker") || len(lab.Hints(err)) == 0 {
+		t.Error(err)
+	}
+}
+
+// A config is read from YAML with the fields of the stack among its own.
+func TestYAML(t *testing.T) {
+	var got struct {
+		On         string `yaml:"on,required"`
+		dns.Config `yaml:",inline"`
+	}
+	text := "on: pihole\nimage: pihole/pihole:2025.08.0\nupstreams: [9.9.9.9, 1.1.1.1]\noutside: example.org\n" +
+		"search: [arcodange.lab]\nhosts:\n  - {address: 192.168.1.201, names: [pi1.arcodange.lab, pi1]}\n" +
+		"wildcards:\n  - {zone: arcodange.lab, address: 192.168.1.201}\nlines: [\"txt-record=x.lab,y\"]\n"
+	d, err := strictyaml.Parse("lab.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	if got.On != "pihole" || got.Outside != "example.org" || len(got.Hosts) != 1 || got.Hosts[0].Address != ip1 || len(got.Lines) != 1 {
+		t.Errorf("%+v", got)
 	}
 }
 

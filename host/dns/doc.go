@@ -15,13 +15,13 @@
 // First the Pi-holes, one after the other. The gate is called when an instance was changed; the next one is begun when it
 // answers:
 //
-//	piholes := host.Fleet{Machines: []*host.Machine{m1, m3}, Serial: 1, Gate: c.Gate(nil)}
-//	plan, err := piholes.Plan(ctx, func(m *host.Machine) (host.State, error) { return c.State(m.Name()) })
+//	machines := []*host.Machine{m1, m2, m3}
+//	plan, err := c.Fleet(machines, nil).Plan(ctx, func(m *host.Machine) (host.State, error) { return c.State(m.Name()) })
 //
 // Then, when that plan was applied, the resolvers of all machines, those of the Pi-holes among them. They are a plan of
 // their own, since it is made by asking the name servers:
 //
-//	all := host.Fleet{Machines: []*host.Machine{m1, m2, m3}}
+//	all := host.Fleet{Machines: machines}
 //	plan, err = all.Plan(ctx, func(*host.Machine) (host.State, error) { return c.Resolvers(), nil })
 //
 // # The Pi-holes

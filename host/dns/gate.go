@@ -52,6 +52,18 @@ func (c Config) Gate(d lab.Dialer) func(context.Context, *host.Machine) error {
 	}
 }
 
+// Fleet returns the machines of the Pi-holes as they must be changed: one after the other, with the gate between them.
+// Machines that are none of Servers are left out. The dialer is that of [Config.Gate].
+func (c Config) Fleet(machines []*host.Machine, d lab.Dialer) host.Fleet {
+	f := host.Fleet{Serial: 1, Gate: c.Gate(d)}
+	for _, m := range machines {
+		if slices.ContainsFunc(c.Servers, func(s Server) bool { return s.Name == m.Name() }) {
+			f.Machines = append(f.Machines, m)
+		}
+	}
+	return f
+}
+
 // container returns the name that Compose gives the container.
 func (c Config) container() string {
 	name := c.Name

@@ -1,7 +1,6 @@
 package dns
 
 import (
-	"fmt"
 	"slices"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -9,8 +8,9 @@ import (
 )
 
 // State returns what the machine with this name, one of [Config.Servers], should be: the stack of its Pi-hole and the
-// guards of it. The error is a [lab.Problems] if the Config is wrong.
-func (c Config) State(machine string) (host.State, error) {
+// guards of it. The Pi-hole comes after the resources with the IDs in after, such as those that install Docker. The error
+// is a [lab.Problems] if the Config is wrong.
+func (c Config) State(machine string, after ...string) (host.State, error) {
 	ps := c.Validate()
 	self := slices.IndexFunc(c.Servers, func(s Server) bool { return s.Name == machine })
 	if self < 0 {
@@ -23,18 +23,12 @@ func (c Config) State(machine string) (host.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	var running host.Resource
+	port, peers := port{stack: s.Name}, peers{config: c, self: c.Servers[self], stack: s.Name}
+	s.After = slices.Concat(s.After, after, []string{port.ID(), peers.ID()})
 	for _, r := range s.Resources() {
 		if r.ID() == s.Running() {
-			running = r
+			port.running, peers.running = r, r
 		}
 	}
-	if running == nil {
-		return nil, fmt.Errorf("%w: the stack has no %s", lab.ErrNotFound, s.Running())
-	}
-	guards := host.State{port{stack: s.Name, running: running}, peers{config: c, self: c.Servers[self], stack: s.Name, running: running}}
-	for _, g := range guards {
-		s.After = append(s.After, g.ID())
-	}
-	return append(guards, s), nil
+	return host.State{port, peers, s}, nil
 }

@@ -37,7 +37,11 @@ func (p port) Plan(o *host.Observation) ([]host.Op, error) {
 	}
 	engine, err := compose.ReadEngine(o)
 	if err != nil {
-		return nil, nil
+		return nil, nil // the same
+	}
+	if engine.Missing && !o.CanDefer() {
+		return nil, &lab.Error{Op: "check docker", Hint: "put what installs it into the same state, before the Pi-hole",
+			Err: fmt.Errorf("%w: docker", lab.ErrNotFound)}
 	}
 	for _, c := range engine.Of(p.stack, "") {
 		if c.Status == "running" {
@@ -54,5 +58,6 @@ func (p port) Plan(o *host.Observation) ([]host.Op, error) {
 			"or, if nothing else needs it, apt-get remove systemd-resolved"
 	}
 	return nil, &lab.Error{Op: "start Pi-hole", Path: compose.Stack{Name: p.stack}.ID(), Hint: hint,
-		Err: fmt.Errorf("%w: %s listens on port 53 of the machine", lab.ErrRefused, lab.Printable(strings.Join(programs, " and ")))}
+		Err: fmt.Errorf("%w: %s listens on port 53 of the machine", lab.ErrRefused,
+			lab.Printable(strings.Join(programs, " and ")))}
 }

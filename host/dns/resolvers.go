@@ -79,7 +79,7 @@ func (r resolvers) observe(q *host.Query) {
 	q.Link(resolvConf)
 	q.MountPoint(resolvConf)
 	q.Path(formerConf)
-	q.Path(managerPart)
+	q.Content(managerPart)
 	q.Unit(manager)
 	q.Package("resolvconf")
 	q.Package("openresolv")
@@ -101,9 +101,11 @@ type seen struct {
 
 func (r resolvers) read(o *host.Observation) (s seen) {
 	content, _ := o.Content(resolvConf)
-	s.written = o.Stat(resolvConf).Type == host.RegularFile && string(content) == r.text()
+	part, _ := o.Content(managerPart)
+	end := func(text string) string { return strings.TrimRight(text, "\n") } // as $(cat) does, in resolvers.sh
+	s.written = o.Stat(resolvConf).Type == host.RegularFile && end(string(content)) == end(r.text())
 	s.manager = o.Unit(manager).Load == "loaded"
-	s.free = !s.manager || o.Stat(managerPart).Type != host.NoFile
+	s.free = !s.manager || string(part) == managerText
 	s.former = o.Stat(formerConf).Type == host.RegularFile
 	output := o.Probe(r.ID()).Output
 	up := addresses(output, "up ")
@@ -134,8 +136,9 @@ func owner(o *host.Observation, programs []string) (name, hint string) {
 	case o.Package("resolvconf").Installed, o.Package("openresolv").Installed, strings.Contains(link, "resolvconf"):
 		return "resolvconf", "apt-get remove resolvconf openresolv"
 	case slices.Contains(programs, "dhcpcd"):
-		return "dhcpcd", "write nohook resolv.conf into /etc/dhcpcd.conf and mask its unit's rewriting: " +
-			"or let NetworkManager do its work, as Raspberry Pi OS does since Bookworm"
+		return "dhcpcd", "write the line nohook resolv.conf into /etc/dhcpcd.conf, and restart dhcpcd"
+	case slices.Contains(programs, "dhclient"):
+		return "dhclient", "echo 'make_resolv_conf() { :; }' >/etc/dhcp/dhclient-enter-hooks.d/lab"
 	case len(programs) > 0:
 		return programs[0], "give the machine a fixed address, or let NetworkManager get one, so that no " + programs[0] + " runs"
 	}
@@ -187,7 +190,8 @@ func (f flip) Plan(o *host.Observation) ([]host.Op, error) {
 	}
 	text, diff := []byte(r.text()), ""
 	if !s.free {
-		diff = lab.Diff(managerPart, nil, []byte(managerText))
+		part, _ := o.Content(managerPart)
+		diff = lab.Diff(managerPart, part, []byte(managerText))
 	}
 	return []host.Op{{Action: lab.Update, Cause: cause, Temp: formerConf + ".tmp",
 		Diff:    diff + lab.Diff(resolvConf, before, text),
@@ -215,7 +219,8 @@ func (r restore) Plan(o *host.Observation) ([]host.Op, error) {
 		return nil, nil
 	}
 	if !s.former {
-		return nil, &lab.Error{Op: "restore resolvers", Hint: "write the router's address into " + resolvConf + ": nameserver 192.168.1.1",
+		return nil, &lab.Error{Op: "restore resolvers",
+			Hint: "write the router's address into " + resolvConf + ": nameserver 192.168.1.1",
 			Err: fmt.Errorf("%w: no Pi-hole answers (%s), and no %s is kept from before", lab.ErrNotFound,
 				lab.Printable(strings.Join(s.down, "; ")), path.Base(resolvConf))}
 	}

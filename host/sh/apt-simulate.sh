@@ -4,12 +4,19 @@
 # apt-get would not install under its name. It all runs as a user who can read everything and write nothing:
 # as root, apt-get would renew its caches.
 #
-# wanted: words, see has. packages: the output of ask_packages. auto: arguments of grep, -e and a line
-# "Package: NAME" for each. options: of apt-get.
+# wanted: words, see has; a word may be followed by names of packages that do as well, each after a |.
+# packages: the output of ask_packages. auto: arguments of grep, -e and a line "Package: NAME" for each.
+# options: of apt-get.
 # shellcheck disable=SC2154 # the caller prepends them
 todo='' names='' again='' other=''
 known "$packages"
 for w in $wanted; do
+  others=${w#"${w%%|*}"} w=${w%%|*}
+  while [ -n "$others" ]; do
+    others=${others#|}
+    has "${others%%|*}" && continue 2
+    others=${others#"${others%%|*}"}
+  done
   has "$w" && continue
   case $w in
   !*) todo="$todo $name:$arch-" other="$other !$full" ;;

@@ -72,24 +72,31 @@ func (l *link) cut() { l.hops[0].wire.Close() }
 // dial connects through the jumps and logs in.
 func (c *Conn) dial(ctx context.Context) (*link, error) {
 	l := &link{}
-	for _, t := range append(slices.Clone(c.target.Jump), c.target) {
+	if err := c.extend(ctx, l, append(slices.Clone(c.target.Jump), c.target)...); err != nil {
+		l.close()
+		return nil, err
+	}
+	c.register(l)
+	return l, nil
+}
+
+// extend logs in to machines, each through the one before it, and appends them to the chain.
+func (c *Conn) extend(ctx context.Context, l *link, targets ...Target) error {
+	for _, t := range targets {
 		addr, err := HostPort(t.Address)
 		if err != nil {
-			l.close()
-			return nil, lab.NotSent(&lab.Error{Op: "dial", Target: t.name(), Path: t.Address,
+			return lab.NotSent(&lab.Error{Op: "dial", Target: t.name(), Path: t.Address,
 				Err: fmt.Errorf("%w: %w", lab.ErrInvalid, err)})
 		}
 		h, err := c.login(ctx, l, t, addr, func(ctx context.Context) (net.Conn, error) {
 			return c.connect(ctx, l, t, addr)
 		})
 		if err != nil {
-			l.close()
-			return nil, err
+			return err
 		}
 		l.add(h)
 	}
-	c.register(l)
-	return l, nil
+	return nil
 }
 
 // add appends a machine to the chain.

@@ -15,8 +15,10 @@ import (
 // Config is the certificate authority of a lab, the same for all machines that it is on. Domain,
 // Primary and the two programs must be set.
 type Config struct {
-	Domain string `yaml:"domain,required"` // of the names that get certificates: "arcodange.lab"; the CA's own is ca.DOMAIN
-	Title  string `yaml:"title"`           // of the root and the intermediate certificate; empty means Domain
+	// Domain is that of the names that get certificates: "arcodange.lab". The CA's own is ca.DOMAIN.
+	Domain string `yaml:"domain,required"`
+
+	Title string `yaml:"title"` // of the root and the intermediate certificate; empty means Domain
 
 	// Primary is the machine that makes the authority and whose ca.json and keys the others copy.
 	// To make another one the primary, which has a copy, name it here.
@@ -33,8 +35,11 @@ type Config struct {
 	Port  int      `yaml:"port"`  // 0 means 9000
 	Names []string `yaml:"names"` // more names and IP addresses that the CA is reached by; empty means none
 
-	Allow     []string `yaml:"allow"`     // more that certificates are for: "x.example.org", or "*.k8s.arcodange.lab" for one level
-	Wildcards bool     `yaml:"wildcards"` // wildcard certificates are allowed too: *.DOMAIN
+	// Allow is more that certificates are for: "x.example.org", or "*.k8s.arcodange.lab" for what is
+	// one level below. Empty means nothing more than DOMAIN and *.DOMAIN.
+	Allow []string `yaml:"allow"`
+
+	Wildcards bool `yaml:"wildcards"` // wildcard certificates are allowed too: *.DOMAIN
 
 	// Duration is how long a certificate is valid whose request does not say it; 0 means 168h.
 	Duration time.Duration `yaml:"duration"`
@@ -73,7 +78,7 @@ func (c Config) Validate() (ps lab.Problems) {
 		ps = append(ps, lab.Problem{Path: path, Text: text, Message: message, Hint: hint})
 	}
 	if !dnsName.MatchString(c.Domain) {
-		bad("domain", c.Domain, "is not the name of a domain", `lower-case letters, digits, hyphens and dots: "arcodange.lab"`)
+		bad("domain", c.Domain, "is not the name of a domain", `such as "arcodange.lab"`)
 	}
 	if strings.ContainsAny(c.Title, "\n\x00") {
 		bad("title", "", "contains a newline", "")

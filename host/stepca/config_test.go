@@ -20,7 +20,8 @@ func valid() stepca.Config {
 func TestValidate(t *testing.T) {
 	full := valid()
 	full.Title, full.Active, full.Fingerprint, full.Port = "Arcodange", "pi2", strings.Repeat("0a", 32), 443
-	full.Names, full.Allow, full.Wildcards = []string{"192.168.1.201", "pki.arcodange.lab"}, []string{"*.k8s.arcodange.lab", "x.org"}, true
+	full.Names, full.Wildcards = []string{"192.168.1.201", "pki.arcodange.lab"}, true
+	full.Allow = []string{"*.k8s.arcodange.lab", "x.org"}
 	full.Duration, full.MaxDuration, full.ACME, full.Provisioner = 24*time.Hour, 2160*time.Hour, "a", "me@example.org"
 	full.Step = stepca.Program{URL: "https://example.org/step.tar.gz", SHA256: strings.Repeat("0", 64), Path: "bin/step"}
 	full.Registries = []string{"gitea.arcodange.lab", "gitea.arcodange.lab:5000"}
@@ -44,11 +45,13 @@ func TestValidate(t *testing.T) {
 		"provisioner: is not the name":           func(c *stepca.Config) { c.Provisioner = "a b" },
 		"registries[0]: is not a host":           func(c *stepca.Config) { c.Registries = []string{"https://x"} },
 		"registries[0]: is not a host, nor HOST": func(c *stepca.Config) { c.Registries = []string{"../../x"} },
-		"step.url: is not an https":              func(c *stepca.Config) { c.Step = stepca.Program{URL: "http://x/step", SHA256: strings.Repeat("0", 64)} },
-		"step.sha256: is not 64":                 func(c *stepca.Config) { c.Step.URL = "https://x/step" },
-		"stepCA.sha256: there is no url":         func(c *stepca.Config) { c.StepCA.SHA256 = "0" },
-		"stepCA.path: must be absolute":          func(c *stepca.Config) { c.StepCA.Path = "bin/step-ca" },
-		"stepCA.path: is not a plain path":       func(c *stepca.Config) { c.StepCA.Path = "/opt/x %i" },
+		"step.url: is not an https": func(c *stepca.Config) {
+			c.Step = stepca.Program{URL: "http://x/step", SHA256: strings.Repeat("0", 64)}
+		},
+		"step.sha256: is not 64":           func(c *stepca.Config) { c.Step.URL = "https://x/step" },
+		"stepCA.sha256: there is no url":   func(c *stepca.Config) { c.StepCA.SHA256 = "0" },
+		"stepCA.path: must be absolute":    func(c *stepca.Config) { c.StepCA.Path = "bin/step-ca" },
+		"stepCA.path: is not a plain path": func(c *stepca.Config) { c.StepCA.Path = "/opt/x %i" },
 	} {
 		c := valid()
 		spoil(&c)
@@ -112,7 +115,8 @@ func TestProgram(t *testing.T) {
 			ids: "download:/usr/local/bin/step download:/usr/local/bin/step-ca", exec: "/usr/local/bin/step-ca"},
 		{step: stepca.Program{URL: "https://x/s.tar.gz", SHA256: sum}, server: stepca.Program{URL: "https://x/s.tgz", SHA256: sum},
 			ids: "archive:/opt/step archive:/opt/step-ca", exec: "/opt/step-ca/step-ca"},
-		{server: stepca.Program{URL: "https://x/s.tar", SHA256: sum, Path: "bin/ca"}, ids: "archive:/opt/step-ca", exec: "/opt/step-ca/bin/ca"},
+		{server: stepca.Program{URL: "https://x/s.tar", SHA256: sum, Path: "bin/ca"},
+			ids: "archive:/opt/step-ca", exec: "/opt/step-ca/bin/ca"},
 		{server: stepca.Program{Path: "/srv/step-ca"}, ids: "", exec: "/srv/step-ca"},
 	} {
 		c := valid()
@@ -145,6 +149,7 @@ func TestTrust(t *testing.T) {
 		t.Errorf("a root before there is one: %v", err)
 	}
 	s.apply()
+	s.machines = machines
 	pem, err := stepca.Root(t.Context(), s.sink)
 	if err != nil {
 		t.Fatal(err)

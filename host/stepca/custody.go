@@ -63,8 +63,8 @@ func (k custody) keep(ctx context.Context, name string, s lab.Secret) (lab.Secre
 	}
 	back, err := k.sink.Get(ctx, name)
 	if err == nil && !back.Equal(s) {
-		err = &lab.Error{Op: "keep secret", Target: k.sink.String(), Path: name, Hint: "use a sink that keeps what is put into it",
-			Err: fmt.Errorf("%w: another value is read back than was put", lab.ErrDrift)}
+		err = &lab.Error{Op: "keep secret", Target: k.sink.String(), Path: name,
+			Hint: "use a sink that keeps what is put into it", Err: fmt.Errorf("%w: another value is read back than was put", lab.ErrDrift)}
 	}
 	return back, err
 }

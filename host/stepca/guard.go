@@ -78,8 +78,7 @@ func (s standing) judge(c Config, complete bool) (create bool, err error) {
 			"an authority is not made while a machine that may have one cannot be reached")
 	}
 	if skew := p.now.Sub(p.seen).Abs(); skew > maxSkew {
-		return false, &lab.Error{Op: "plan the authority", Target: name, Hint: "set the clock: timedatectl",
-			Err: fmt.Errorf("%w: its clock is %s from ours", lab.ErrBlocked, skew.Round(time.Second))}
+		return false, wrongClock(p.machine, skew)
 	}
 	return true, nil
 }
@@ -91,7 +90,8 @@ func (h *holding) refuse(known string) error {
 			have = "unreadable"
 		}
 		return refused(h.machine.Name(), rootFile,
-			"find out which root the lab trusts, and move the other "+directory+" away", "its root has the fingerprint %s, not %s", have, known)
+			"find out which root the lab trusts, and move the other "+directory+" away",
+			"its root has the fingerprint %s, not %s", have, known)
 	}
 	return nil
 }
@@ -128,6 +128,6 @@ func (h *holding) refuseIncomplete() error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return refused(h.machine.Name(), missing[0], "restore it from a backup, or set primary to a machine that has all of it",
-		"its authority is incomplete: %s is missing", strings.Join(missing, ", "))
+	return refused(h.machine.Name(), missing[0],
+		"restore it from a backup, or set primary to a machine that has all of it", "its authority is incomplete: %s is missing", strings.Join(missing, ", "))
 }

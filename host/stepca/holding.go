@@ -144,7 +144,7 @@ func (h *holding) fingerprint() string {
 	if err != nil {
 		return ""
 	}
-	return Fingerprint(c.Raw)
+	return fingerprintOf(c.Raw)
 }
 
 // certificate parses the first certificate of a PEM file.
@@ -156,8 +156,8 @@ func certificate(text []byte) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
-// Fingerprint returns what step calls the fingerprint of a certificate in DER: its SHA-256 in hex.
-func Fingerprint(der []byte) string { return sum(string(der)) }
+// fingerprintOf returns what step calls the fingerprint of a certificate in DER: its SHA-256 in hex.
+func fingerprintOf(der []byte) string { return sum(string(der)) }
 
 func sum(s string) string {
 	h := sha256.Sum256([]byte(s))

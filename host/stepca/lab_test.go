@@ -29,9 +29,9 @@ const (
 // site is the machines of a lab, pi1 first, with a CA each.
 type site struct {
 	*testing.T
-	boxes    []*hosttest.Machine
 	machines []*host.Machine
-	cas      []*stepcatest.CA
+	boxes    []*hosttest.Machine // nil if the machines are real
+	cas      []*stepcatest.CA    // of the boxes
 	config   stepca.Config
 	sink     *sink
 	skew     atomic.Int64 // of the clock of pi1, in seconds
@@ -39,7 +39,7 @@ type site struct {
 
 // newSite starts machines with nothing on them.
 func newSite(t *testing.T, n int) *site {
-	s := &site{T: t, sink: &sink{Sink: lab.SecretDir{Path: t.TempDir() + "/secrets"}}}
+	s := &site{T: t, sink: newSink(t)}
 	for i := 1; i <= n; i++ {
 		name := fmt.Sprintf("pi%d", i)
 		c := hosttest.Config{Hostname: name}
@@ -92,22 +92,55 @@ func (s *site) converged() {
 
 // file returns the content of a file of a machine, counted from 1; "" if there is none.
 func (s *site) file(machine int, path string) string {
-	b, err := s.boxes[machine-1].FS().ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	return string(b)
+	s.Helper()
+	return s.exec(machine, "[ ! -f "+path+" ] || cat "+path)
 }
 
-// exec runs a script on a machine, counted from 1.
+// exec runs a script as root on a machine, counted from 1.
 func (s *site) exec(machine int, script string) string {
 	s.Helper()
-	out, err := s.boxes[machine-1].Exec(script)
+	res, err := s.machines[machine-1].Run(s.Context(), ssh.Command{Root: true, Script: script})
+	if err == nil && res.Exit != 0 {
+		err = fmt.Errorf("exit status %d: %s", res.Exit, res.Stderr)
+	}
 	if err != nil {
 		s.Fatalf("pi%d: %s: %v", machine, script, err)
 	}
-	return out
+	return string(res.Stdout)
 }
+
+// runs returns what identifies the present run of each server.
+func (s *site) runs() (ids []string) {
+	s.Helper()
+	for i := range s.machines {
+		ids = append(ids, s.exec(i+1, "systemctl show -p InvocationID --value step-ca"))
+	}
+	return ids
+}
+
+// under plays as a subtest, on new machines.
+func (s *site) under(name string, play func(*site)) {
+	s.Run(name, func(t *testing.T) {
+		if s.boxes != nil {
+			play(newSite(t, len(s.machines)))
+			return
+		}
+		own := &site{T: t, machines: s.machines, config: s.config, sink: newSink(t)}
+		for i := range own.machines {
+			own.exec(i+1, wipe)
+		}
+		play(own)
+	})
+}
+
+// wipe makes a real machine one that never had a CA.
+const wipe = `systemctl disable --now step-ca 2>/dev/null || :
+rm -rf /etc/step-ca /etc/step-ca.new /etc/docker /root/x /etc/systemd/system/step-ca.service /run/lab/unit
+rm -f /usr/local/share/ca-certificates/*.crt /usr/local/bin/step /usr/local/bin/step-ca
+systemctl daemon-reload
+update-ca-certificates --fresh >/dev/null
+userdel step 2>/dev/null || :
+journalctl -q --rotate --vacuum-time=1s 2>/dev/null || :`
 
 // secret returns what the sink keeps; "" if it has none.
 func (s *site) secret(name string) string {
@@ -133,9 +166,7 @@ chown -R step:step /etc/step-ca`)
 // byHandKey puts the root key back on a machine, from the sink.
 func (s *site) byHandKey(machine int) {
 	s.Helper()
-	if _, err := s.boxes[machine-1].ExecInput("umask 077; cat >"+rootKey, []byte(s.secret(stepca.RootKey))); err != nil {
-		s.Fatal(err)
-	}
+	s.exec(machine, "umask 077; cat >"+rootKey+" <<'E'\n"+s.secret(stepca.RootKey)+"E\n")
 }
 
 func apply(ctx context.Context, m *host.Machine, want host.State) (*lab.Report, error) {
@@ -171,3 +202,5 @@ func (s *sink) Put(ctx context.Context, name string, v lab.Secret) error {
 	}
 	return s.Sink.Put(ctx, name, v)
 }
+
+func newSink(t *testing.T) *sink { return &sink{Sink: lab.SecretDir{Path: t.TempDir() + "/secrets"}} }

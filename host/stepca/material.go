@@ -52,7 +52,8 @@ func (m material) Plan(o *host.Observation) ([]host.Op, error) {
 	op := host.Op{Action: lab.Update, Cause: "content differs", Diff: m.diff}
 	switch {
 	case st.Type == host.DirFile:
-		return nil, &lab.Error{Op: "write file", Hint: "remove the directory", Err: fmt.Errorf("%w: it is a directory", lab.ErrConflict)}
+		return nil, &lab.Error{Op: "write file", Hint: "remove the directory",
+			Err: fmt.Errorf("%w: it is a directory", lab.ErrConflict)}
 	case st.Type == host.NoFile:
 		op.Action, op.Cause = lab.Create, "not found"
 	case st.Type != host.RegularFile:

@@ -72,7 +72,8 @@ func validate(machines []*host.Machine, c Config, sink lab.Sink) lab.Problems {
 		}
 	}
 	if sink == nil {
-		ps = append(ps, lab.Problem{Path: "sink", Message: "there is none", Hint: "the root key must be kept somewhere, such as lab.SecretDir"})
+		ps = append(ps, lab.Problem{Path: "sink", Message: "there is none",
+			Hint: "the root key must be kept somewhere, such as lab.SecretDir"})
 	}
 	return ps
 }
@@ -98,7 +99,7 @@ func (p planner) stand(ctx context.Context, machines []*host.Machine) (s standin
 			return s, nil, &lab.Error{Op: "read the root certificate", Target: p.sink.String(), Path: RootCertificate,
 				Hint: "restore it, from " + rootFile + " of a machine", Err: err}
 		}
-		s.recorded = Fingerprint(c.Raw)
+		s.recorded = fingerprintOf(c.Raw)
 	}
 	holdings, away := lookAll(ctx, machines)
 	if holdings[0] == nil {
@@ -243,8 +244,8 @@ func (p planner) states(ctx context.Context, s standing, holdings []*holding) ([
 		}
 		return nil, err
 	}
-	a := Authority{Root: string(s.primary.content[rootFile]), Intermediate: string(s.primary.content[intermediateFile]),
-		Settings: string(settings), sums: s.primary.sums}
+	a := authority{root: string(s.primary.content[rootFile]), intermediate: string(s.primary.content[intermediateFile]),
+		settings: string(settings), sums: s.primary.sums}
 	if slices.ContainsFunc(holdings, func(h *holding) bool { return !h.sameSecrets(s.primary) }) {
 		if a.secrets, err = s.primary.secrets(ctx, secretFiles...); err != nil {
 			return nil, err
@@ -257,7 +258,7 @@ func (p planner) states(ctx context.Context, s standing, holdings []*holding) ([
 	plans, err := p.planEach(machines, func(m *host.Machine) (*lab.Plan, error) {
 		own := a
 		own.shown = shownDiff(byMachine[m].content[caJSON], settings)
-		return m.Plan(ctx, p.c.State(own))
+		return m.Plan(ctx, p.c.state(own))
 	})
 	if !slices.ContainsFunc(plans, func(p *lab.Plan) bool { return p != nil }) {
 		return nil, err

@@ -103,92 +103,6 @@ func TestReboot(t *testing.T) {
 	s.converged()
 }
 
-// A change of the Config changes ca.json everywhere, and every instance reloads it, one after the
-// other, without a restart.
-func TestChange(t *testing.T) {
-	s := newSite(t, 3)
-	s.apply()
-	s.config.Wildcards, s.config.Allow = false, []string{"*.k8s.arcodange.lab"}
-	s.apply()
-	s.converged()
-	for i, ca := range s.cas {
-		if c := ca.Counters(); c.Starts != 1 || c.Reloads != 1 {
-			t.Errorf("pi%d: %+v", i+1, c)
-		}
-	}
-}
-
-// A ca.json that the server cannot use is not taken for one that it has: systemd does not say so.
-func TestReloadFails(t *testing.T) {
-	s := newSite(t, 2)
-	s.apply()
-	right := s.file(1, settings)
-	s.exec(1, `sed -i 's|/etc/step-ca/db|/nowhere|' `+settings)
-	if _, err := s.mustPlan().Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "earlier") {
-		t.Errorf("the reload failed, and the plan did not: %v", err)
-	}
-	if s.file(2, settings) != right {
-		t.Error("the replica got what the primary cannot use")
-	}
-	p := s.mustPlan()
-	golden(t, "reload", p)
-	s.exec(1, `sed -i 's|/nowhere|/etc/step-ca/db|' `+settings)
-	s.apply()
-	s.converged()
-	for i, ca := range s.cas {
-		if c := ca.Counters(); c.Starts != 1 {
-			t.Errorf("pi%d was restarted: %+v", i+1, c)
-		}
-	}
-}
-
-// What somebody changed on a replica is as it was; on the primary it is the authority's.
-func TestDrift(t *testing.T) {
-	s := newSite(t, 2)
-	s.apply()
-	key := s.file(1, intermediate)
-	s.exec(2, "echo broken >"+intermediate+"; chmod 0644 "+passwordFile+"; rm "+settings)
-	s.apply()
-	s.converged()
-	if s.file(2, intermediate) != key || s.exec(2, "stat -c %a "+passwordFile) != "600\n" || s.file(2, settings) != s.file(1, settings) {
-		t.Error("pi2 is not as pi1")
-	}
-	if c := s.cas[1].Counters(); c.Starts != 2 {
-		t.Errorf("a server whose key was replaced was not restarted: %+v", c)
-	}
-}
-
-// A replica that was proved while the primary is stopped takes over, and can become the primary for
-// good; a third machine then gets its copy from it.
-func TestTakeover(t *testing.T) {
-	s := newSite(t, 3)
-	s.apply()
-	s.exec(1, "systemctl stop step-ca")
-	s.config.Active = "pi2"
-	if s.config.ActiveMachine() != "pi2" {
-		t.Error("the record does not follow")
-	}
-	if err := stepca.Prove(t.Context(), s.machines[1], s.config, s.sink); err != nil {
-		t.Errorf("the replica does not issue while the primary is down: %v", err)
-	}
-	s.config.Active = ""
-	s.apply() // starts the primary again
-	if err := stepca.Prove(t.Context(), s.machines[0], s.config, s.sink); err != nil {
-		t.Errorf("the primary does not issue again: %v", err)
-	}
-
-	s.exec(1, "systemctl stop step-ca; rm -r /etc/step-ca") // its SD card was replaced
-	if _, err := s.plan(); !errors.Is(err, lab.ErrRefused) || !strings.Contains(strings.Join(lab.Hints(err), " "), "set primary to pi2") {
-		t.Fatalf("an authority would be made again: %v %v", err, lab.Hints(err))
-	}
-	s.config.Primary = "pi2"
-	s.apply()
-	s.converged()
-	if s.file(1, intermediate) != s.file(2, intermediate) {
-		t.Error("pi1 has not the copy of pi2")
-	}
-}
-
 // A machine that cannot be reached does not stop the others once there is an authority.
 func TestUnreachable(t *testing.T) {
 	s := newSite(t, 3)
@@ -211,28 +125,6 @@ func TestUnreachable(t *testing.T) {
 	s.boxes[2].Faults().Reset()
 	s.apply()
 	s.converged()
-}
-
-// An authority that was made by hand is kept: its root key and the password of that go to the sink,
-// its ca.json gets what the Config wants beside what is there.
-func TestAdopt(t *testing.T) {
-	s := newSite(t, 2)
-	s.byHand(1)
-	before := s.file(1, root)
-	if _, err := s.plan(); !errors.Is(err, lab.ErrNotFound) || !strings.Contains(err.Error(), stepca.ProvisionerPassword) {
-		t.Fatalf("planned without the provisioner's password: %v", err)
-	}
-	if err := s.sink.Put(t.Context(), stepca.ProvisionerPassword, lab.NewSecret("by hand")); err != nil {
-		t.Fatal(err)
-	}
-	s.apply()
-	s.converged()
-	if s.file(1, root) != before || s.file(2, root) != before || s.secret(stepca.RootCertificate) != before {
-		t.Error("another root")
-	}
-	if s.file(1, rootKey) != "" || s.secret(stepca.RootKey) == "" || s.secret(stepca.RootPassword) != "by hand" {
-		t.Error("the root key did not move, with its password")
-	}
 }
 
 // No secret is shown, whatever happens.
@@ -298,6 +190,27 @@ func TestPowerCuts(t *testing.T) {
 		s.converged()
 		if made != "" && s.secret(stepca.RootCertificate) != made {
 			t.Errorf("cut at write %d: the authority was made again", k)
+		}
+	}
+}
+
+// A converged CA costs a machine two execs and no write, and no key leaves it.
+func TestConvergedCost(t *testing.T) {
+	s := newSite(t, 3)
+	s.apply()
+	s.converged()
+	for i, box := range s.boxes {
+		before := box.Counters()
+		s.converged()
+		after := box.Counters()
+		if n := after.Execs - before.Execs; n != 2 {
+			t.Errorf("pi%d: %d execs", i+1, n)
+		}
+		if n := after.Writes + after.TmpWrites - before.Writes - before.TmpWrites; n != 0 {
+			t.Errorf("pi%d: %d writes", i+1, n)
+		}
+		if n := after.Commands["base64"] - before.Commands["base64"]; n != 3 { // two certificates and ca.json
+			t.Errorf("pi%d: %d files were read", i+1, n)
 		}
 	}
 }

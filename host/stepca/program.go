@@ -60,7 +60,7 @@ func (p Program) path(name string) string {
 	switch {
 	case p.archived() && p.Path != "":
 		return path.Join(p.directory(name), p.Path)
-	case p.archived() && name == clientName: // Smallstep's archive of the client has directories, that of the server has none
+	case p.archived() && name == clientName: // as in Smallstep's archive; that of the server has no directories
 		return path.Join(p.directory(name), "bin", name)
 	case p.archived():
 		return path.Join(p.directory(name), name)

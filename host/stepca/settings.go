@@ -158,8 +158,8 @@ func (c Config) refuse(s settings, copied bool) error {
 				have = append(have, fmt.Sprint(p["name"]))
 			}
 		}
-		return no(fmt.Sprintf("set provisioner to one of them, or: step ca provisioner add %s --type JWK --create --ca-config %s",
-			c.provisioner(), caJSON), "it has no JWK provisioner %s; those that it has: %s", c.provisioner(),
+		add := fmt.Sprintf("step ca provisioner add %s --type JWK --create --ca-config %s", c.provisioner(), caJSON)
+		return no("set provisioner to one of them, or: "+add, "it has no JWK provisioner %s; those that it has: %s", c.provisioner(),
 			strings.Join(have, ", "))
 	}
 	text := string(s.text())

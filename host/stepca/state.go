@@ -53,20 +53,20 @@ func (c Config) initialisation(machines []string, passwords map[string]lab.Secre
 	}
 }
 
-// Authority is what all machines of a CA have the same.
-type Authority struct {
-	Root         string // the root certificate, PEM
-	Intermediate string // the intermediate certificate, PEM
-	Settings     string // ca.json, as the Config wants it
+// authority is what all machines of a CA have the same.
+type authority struct {
+	root         string // the root certificate, PEM
+	intermediate string // the intermediate certificate, PEM
+	settings     string // ca.json, as the Config wants it
 
 	sums    map[string]string     // SHA-256 in hex of what is secret, by path
 	secrets map[string]lab.Secret // by path; those that every machine has already are not there
 	shown   string                // the difference in ca.json
 }
 
-// State returns what a machine of the CA should be, once there is an authority: [Config.Software],
+// state returns what a machine of the CA should be, once there is an authority: [Config.Software],
 // the authority, the running unit, and trust in the root.
-func (c Config) State(a Authority) host.State {
+func (c Config) state(a authority) host.State {
 	s := c.Software()
 	for _, d := range []string{"", "/certs", "/config", "/secrets", "/db"} {
 		s = append(s, host.Directory{Path: directory + d, Mode: 0o700, Owner: account, Group: account})
@@ -76,17 +76,18 @@ func (c Config) State(a Authority) host.State {
 		restart = append(restart, r.ID())
 	}
 	for _, m := range []material{
-		{path: rootFile, sum: sum(a.Root), text: a.Root},
-		{path: intermediateFile, sum: sum(a.Intermediate), text: a.Intermediate},
+		{path: rootFile, sum: sum(a.root), text: a.root},
+		{path: intermediateFile, sum: sum(a.intermediate), text: a.intermediate},
 		{path: intermediateKeyFile, sum: a.sums[intermediateKeyFile], value: a.secrets[intermediateKeyFile]},
 		{path: passwordFile, sum: a.sums[passwordFile], value: a.secrets[passwordFile]},
 	} {
 		// step-ca does not read the password again when it reloads (github.com/smallstep/certificates/issues/429)
 		s, restart = append(s, m), append(restart, m.ID())
 	}
-	settings := material{path: caJSON, sum: sum(a.Settings), text: a.Settings, diff: a.shown}
+	settings := material{path: caJSON, sum: sum(a.settings), text: a.settings, diff: a.shown}
 	enabled := true
-	s = append(s, settings, host.Unit{Name: unitName, Enabled: &enabled, State: host.Started,
-		RestartOn: restart, ReloadOn: []string{settings.ID()}}, reload{})
-	return append(s, c.Trust(a.Root)...)
+	unit := host.Unit{Order: host.Order{After: []string{database{}.ID()}}, Name: unitName, Enabled: &enabled,
+		State: host.Started, RestartOn: restart, ReloadOn: []string{settings.ID()}}
+	s = append(s, settings, database{}, unit, reload{})
+	return append(s, c.Trust(a.root)...)
 }

@@ -66,7 +66,7 @@ func OptionsOf(c *cobra.Command) Options {
 }
 
 // PrinterOf returns the printer of a command, to its standard output.
-func PrinterOf(c *cobra.Command) *Printer { return NewPrinter(c.OutOrStdout(), OptionsOf(c)) }
+func PrinterOf(c *cobra.Command) (*Printer, error) { return NewPrinter(c.OutOrStdout(), OptionsOf(c)) }
 
 // asksForJSON reports whether the arguments ask for JSON, even behind a mistake.
 func asksForJSON(args []string) bool {

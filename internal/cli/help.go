@@ -15,7 +15,7 @@ func help(c *cobra.Command) string {
 	var b strings.Builder
 	about := strings.TrimSpace(c.Long)
 	if about == "" {
-		about = c.Short
+		about = strings.ToUpper(c.Short[:min(1, len(c.Short))]) + c.Short[min(1, len(c.Short)):] + "."
 	}
 	fmt.Fprintf(&b, "%s\n\nUsage:\n", about)
 	for _, line := range synopsis(c) {

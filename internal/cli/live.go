@@ -2,88 +2,204 @@ package cli
 
 import (
 	"fmt"
-	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// liveView is the part of a terminal below the permanent lines: what is in progress, one line for
-// each step.
+// liveView is what is in progress: a line for each step that is at work.
 type liveView struct {
-	width func() int // nil without a terminal
-	order []string
-	lines map[string]string
-	drawn int // lines that are on the terminal now
+	begun time.Time       // of the work that is shown; zero when there is none
+	total int             // changes of the plan that is applied; 0 means that none is
+	ended map[string]bool // the changes that have ended
+	steps []*liveStep     // in the order in which they began
 }
 
+// liveStep is what a step does.
+type liveStep struct {
+	name   string
+	change string // the change that is being made; empty if there is none
+	text   string
+	since  time.Time
+	waits  bool // it waits for something, which is what is shown until the change ends
+
+	done, total int64 // progress of the change, in unit; a total of 0 means unknown
+	unit        string
+	first       int64     // what was done when progress was first reported, at
+	firstAt     time.Time // this time
+}
+
+// idle reports whether nothing is in progress.
+func (v *liveView) idle() bool { return v.total == 0 && len(v.steps) == 0 }
+
+func (v *liveView) clear() { *v = liveView{} }
+
+// step returns the line of a step, a new one if it has none.
+func (v *liveView) step(e lab.Event) *liveStep {
+	if i := v.index(e.Target); i >= 0 {
+		return v.steps[i]
+	}
+	s := &liveStep{name: e.Target, since: e.Time}
+	v.steps = append(v.steps, s)
+	return s
+}
+
+func (v *liveView) index(step string) int {
+	return slices.IndexFunc(v.steps, func(s *liveStep) bool { return s.name == step })
+}
+
+func (v *liveView) remove(step string) {
+	v.steps = slices.DeleteFunc(v.steps, func(s *liveStep) bool { return s.name == step })
+}
+
+// event takes in what has happened.
 func (v *liveView) event(e lab.Event) {
-	if e.Target == "" {
-		return
+	if v.idle() {
+		v.begun = e.Time
 	}
-	if v.lines == nil {
-		v.lines = map[string]string{}
-	}
-	set := func(text string) {
-		if _, ok := v.lines[e.Target]; !ok {
-			v.order = append(v.order, e.Target)
+	switch {
+	case e.Kind == lab.EventBegin:
+		v.clear()
+		v.begun, v.total, v.ended = e.Time, int(e.Total), map[string]bool{}
+	case e.Target == "":
+	case e.Kind == lab.EventStart:
+		*v.step(e) = liveStep{name: e.Target, change: e.Change, text: shortID(e), since: e.Time}
+	case e.Kind == lab.EventWait:
+		s := v.step(e)
+		s.text, s.since, s.waits = "waiting for "+lab.Printable(e.Text), e.Time, true
+	case e.Kind == lab.EventOutput:
+		v.output(e)
+	case e.Kind == lab.EventDoing:
+		v.doing(e)
+	case e.Kind == lab.EventDone:
+		if v.ended != nil {
+			v.ended[e.Change] = true
 		}
-		v.lines[e.Target] = text
-	}
-	short := lab.Printable(strings.TrimPrefix(e.Change, e.Target+"/"))
-	switch e.Kind {
-	case lab.EventStart:
-		set(short)
-	case lab.EventOutput:
-		if e.Total > 0 {
-			set(fmt.Sprintf("%s: %d of %d %s", short, e.Done, e.Total, e.Unit))
-		} else if strings.TrimSpace(e.Text) != "" {
-			set(short + ": " + lab.Printable(strings.TrimSpace(e.Text)))
-		}
-	case lab.EventWait:
-		set("waiting for " + lab.Printable(e.Text))
-	case lab.EventDone:
-		delete(v.lines, e.Target)
-		for i, t := range v.order {
-			if t == e.Target {
-				v.order = append(v.order[:i], v.order[i+1:]...)
-				break
-			}
+		if i := v.index(e.Target); i >= 0 && (v.steps[i].change == e.Change || v.steps[i].change == "") {
+			v.remove(e.Target)
 		}
 	}
 }
 
-func (v *liveView) clear() { v.order, v.lines = nil, nil }
-
-// erase removes what was drawn: it moves the cursor up and erases to the end of the screen (ECMA-48
-// CUU, ED).
-func (v *liveView) erase(w io.Writer) {
-	if v.drawn > 0 {
-		fmt.Fprintf(w, "\x1b[%dA\x1b[J", v.drawn)
-		v.drawn = 0
+// output takes in a line that a change printed, or how much of it is done.
+func (v *liveView) output(e lab.Event) {
+	s := v.step(e)
+	if s.change != e.Change {
+		*s = liveStep{name: e.Target, change: e.Change, since: e.Time}
 	}
+	switch line := strings.TrimSpace(e.Text); {
+	case e.Total > 0:
+		if s.total != e.Total || s.unit != e.Unit || e.Done < s.done {
+			s.first, s.firstAt = e.Done, e.Time
+		}
+		s.done, s.total, s.unit, s.text = e.Done, e.Total, e.Unit, shortID(e)
+	case line != "" && !s.waits:
+		s.text = shortID(e) + ": " + lab.Printable(line)
+	}
+}
+
+// doing takes in what a step does besides changes: it is not shown while a change is being made.
+func (v *liveView) doing(e lab.Event) {
+	i := v.index(e.Target)
+	busy := i >= 0 && (v.steps[i].change != "" || v.steps[i].waits)
+	switch {
+	case busy:
+	case e.Text == "":
+		v.remove(e.Target)
+	default:
+		*v.step(e) = liveStep{name: e.Target, text: lab.Printable(e.Text), since: e.Time}
+	}
+}
+
+// count returns how many changes of all have ended, and for how long it has been going on:
+// "12/57 1:05".
+func (v *liveView) count(now time.Time) string {
+	took := clock(now.Sub(v.begun))
+	if v.total == 0 {
+		return took
+	}
+	return fmt.Sprintf("%d/%d %s", len(v.ended), v.total, took)
 }
 
 // maxLive is how many steps are shown.
 const maxLive = 8
 
-func (v *liveView) draw(w io.Writer) {
-	if v.width == nil || v.drawn > 0 {
-		return
+// lines returns the live lines for a terminal of that size.
+func (v *liveView) lines(now time.Time, columns, height int) []string {
+	if v.idle() {
+		return nil
 	}
-	width := v.width() - 1
-	line := func(text string) {
-		if r := []rune(text); len(r) > width && width > 0 {
-			text = string(r[:width])
-		}
-		fmt.Fprintln(w, text)
-		v.drawn++
-	}
-	for i, t := range v.order {
-		if i == maxLive {
-			line(fmt.Sprintf("  … and %d more", len(v.order)-maxLive))
+	columns-- // in the last column some terminals break the line
+	lines := []string{cut("  "+v.count(now), columns)}
+	most := max(min(maxLive, height-3), 1)
+	for i, s := range v.steps {
+		if i == most {
+			lines = append(lines, cut(fmt.Sprintf("  … and %d more", len(v.steps)-most), columns))
 			break
 		}
-		line("  » " + t + " " + v.lines[t])
+		end := s.progress(now)
+		if for_ := now.Sub(s.since); for_ >= time.Second {
+			end += "  " + clock(for_)
+		}
+		about := cut("  » "+s.name+" "+s.text, max(columns-cellsOf(end), 0))
+		lines = append(lines, cut(about+end, columns))
 	}
+	return lines
+}
+
+// progress returns how much is done and how long the rest takes, if that is known.
+func (s *liveStep) progress(now time.Time) string {
+	if s.total == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("  %d of %d %s", s.done, s.total, s.unit)
+	if s.unit == "bytes" {
+		text = fmt.Sprintf("  %s of %s", size(s.done), size(s.total))
+	}
+	if took := now.Sub(s.firstAt); took >= 2*time.Second && s.done > s.first && s.done < s.total {
+		left := time.Duration(float64(took) / float64(s.done-s.first) * float64(s.total-s.done))
+		text += ", " + clock(left) + " left"
+	}
+	return text
+}
+
+// heartbeat returns one line of all that is in progress.
+func (v *liveView) heartbeat(now time.Time) string {
+	const most = 3
+	var about []string
+	for i, s := range v.steps {
+		if i == most {
+			about = append(about, fmt.Sprintf("%d more", len(v.steps)-most))
+			break
+		}
+		about = append(about, fmt.Sprintf("%s %s%s (%s)", s.name, s.text, s.progress(now), clock(now.Sub(s.since))))
+	}
+	return strings.TrimSuffix("  working "+v.count(now)+": "+strings.Join(about, "; "), ": ")
+}
+
+// shortID returns the ID of a change without the name of its step.
+func shortID(e lab.Event) string { return lab.Printable(strings.TrimPrefix(e.Change, e.Target+"/")) }
+
+// clock returns a duration in minutes and seconds: "1:05", "1:00:00".
+func clock(d time.Duration) string {
+	s := int(max(d, 0).Seconds())
+	if s >= 3600 {
+		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
+}
+
+// size returns a number of bytes in the largest unit that keeps it above 1: "12.3 MiB".
+func size(bytes int64) string {
+	n, unit := float64(bytes), 0
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	for n >= 1024 && unit < len(units)-1 {
+		n, unit = n/1024, unit+1
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	return fmt.Sprintf("%.1f %s", n, units[unit])
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,8 @@ import (
 // see [Output].
 func Main(root *cobra.Command) {
 	ctx, stop := context.WithCancelCause(context.Background())
+	out := newOutput(os.Stdout, filepath.Base(os.Args[0]), stop)
+	stderr := out.Beside(os.Stderr)
 	signals := make(chan os.Signal, 1)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(s) { // it stays ignored under nohup(1)
@@ -27,14 +30,14 @@ func Main(root *cobra.Command) {
 	}
 	go func() {
 		s := <-signals
-		fmt.Fprintf(os.Stderr, "\n%s: stopping; again to stop immediately\n", s)
+		fmt.Fprintf(stderr, "%s: stopping; again to stop immediately\n", s)
 		stop(fmt.Errorf("%w by %s", context.Canceled, s))
 		<-signals
+		out.clear()
 		os.Exit(lab.ExitInterrupted)
 	}()
 	signal.Ignore(syscall.SIGPIPE) // the write fails too, which leaves time for an orderly end
-	out := &Output{file: os.Stdout, stop: stop}
-	code, err := out.end(Run(ctx, root, os.Args[1:], out, os.Stderr))
+	code, err := out.end(Run(ctx, root, os.Args[1:], out, stderr))
 	PrintError(os.Stderr, err)
 	os.Exit(code)
 }

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
 	"sync"
 	"syscall"
@@ -15,9 +17,16 @@ import (
 type Output struct {
 	file *os.File
 	stop func(error)
+	log  *runLog // nil means that nothing is logged
 
-	mu  sync.Mutex
-	err error // of the first write that failed
+	mu      sync.Mutex
+	err     error    // of the first write that failed
+	printer *Printer // that shows progress on it; nil as long as there is none
+}
+
+// newOutput returns the output of a program, whose runs are logged.
+func newOutput(file *os.File, program string, stop func(error)) *Output {
+	return &Output{file: file, stop: stop, log: newRunLog(program)}
 }
 
 // Write writes to the file.
@@ -38,12 +47,70 @@ func (o *Output) Write(b []byte) (int, error) {
 // Fd returns the file descriptor, to find out whether it is a terminal.
 func (o *Output) Fd() uintptr { return o.file.Fd() }
 
+func (o *Output) attach(p *Printer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.printer = p
+}
+
+func (o *Output) attached() *Printer {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.printer
+}
+
+// Beside returns w, the standard error, as what can be written to while progress is shown: the live
+// lines make room for it.
+func (o *Output) Beside(w io.Writer) io.Writer { return beside{o, w} }
+
+type beside struct {
+	output *Output
+	w      io.Writer
+}
+
+// Write implements [io.Writer].
+func (b beside) Write(text []byte) (n int, err error) {
+	p := b.output.attached()
+	if p == nil {
+		return b.w.Write(text)
+	}
+	p.outside(func() { n, err = b.w.Write(text) })
+	return n, err
+}
+
+// Fd returns the file descriptor, to find out whether it is a terminal.
+func (b beside) Fd() uintptr {
+	if f, ok := b.w.(interface{ Fd() uintptr }); ok {
+		return f.Fd()
+	}
+	return ^uintptr(0)
+}
+
+// clear removes what is shown of the progress, for good.
+func (o *Output) clear() {
+	if p := o.attached(); p != nil {
+		p.end()
+	}
+}
+
 // exitBrokenPipe is the exit code of a program that is ended by SIGPIPE, as a shell reports it: 128
 // plus the signal.
 const exitBrokenPipe = 128 + int(syscall.SIGPIPE)
 
-// end returns the exit code of a program that ended with err, and the error to be printed.
+// end ends a program's output, and returns its exit code when it ended with err, and the error to be
+// printed.
 func (o *Output) end(err error) (int, error) {
+	o.clear()
+	if p := o.attached(); p != nil {
+		err = p.reword(err)
+		if !p.summed {
+			p.Summary(nil, err)
+		}
+	}
+	for _, e := range failures(err) {
+		o.log.text("error: " + lab.PrintableText(e.Error(), "       "))
+	}
+	o.log.close()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
@@ -51,12 +118,20 @@ func (o *Output) end(err error) (int, error) {
 		return Code(err), err
 	case errors.Is(o.err, syscall.EPIPE):
 		// lab plan | head: the reader has read enough
-		if err == o.err {
-			err = nil
-		}
-		return exitBrokenPipe, err
+		return exitBrokenPipe, o.otherThan(err)
 	case err == nil, errors.Is(err, ErrPending):
 		err = o.err
 	}
 	return Code(err), err
+}
+
+// otherThan returns the failures of err that are not because its output cannot be written.
+func (o *Output) otherThan(err error) error {
+	var others []error
+	for _, e := range failures(err) {
+		if !errors.Is(e, o.err) && !errors.Is(e, context.Canceled) {
+			others = append(others, e)
+		}
+	}
+	return errors.Join(others...)
 }

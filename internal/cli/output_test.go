@@ -22,7 +22,10 @@ func TestOutputBrokenPipe(t *testing.T) {
 	defer w.Close()
 	ctx, stop := context.WithCancelCause(t.Context())
 	o := &Output{file: w, stop: stop}
-	p := NewPrinter(o, Options{})
+	p, err := NewPrinter(o, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	p.Printf("a\n")
 	if code, err := o.end(ErrPending); err != ErrPending || code != lab.ExitPending || ctx.Err() != nil {
 		t.Errorf("while it is read: %v, %d, %v", err, code, ctx.Err())
@@ -34,7 +37,7 @@ func TestOutputBrokenPipe(t *testing.T) {
 	if !errors.Is(context.Cause(ctx), syscall.EPIPE) {
 		t.Errorf("the program continues: %v", context.Cause(ctx))
 	}
-	if code, err := o.end(ErrPending); err != ErrPending || code != 141 {
+	if code, err := o.end(ErrPending); err != nil || code != 141 {
 		t.Errorf("a plan: %v, %d", err, code)
 	}
 	if _, writing := fmt.Fprint(o, "c"); writing == nil {
@@ -43,8 +46,11 @@ func TestOutputBrokenPipe(t *testing.T) {
 	if code, err := o.end(o.err); err != nil || code != 141 {
 		t.Errorf("a schema: %v, %d", err, code)
 	}
+	if code, err := o.end(errors.Join(o.err, lab.ErrDrift)); !errors.Is(err, lab.ErrDrift) || errors.Is(err, o.err) || code != 141 {
+		t.Errorf("another failure: %v, %d", err, code)
+	}
 	stopped := fmt.Errorf("apply plan: %w", context.Cause(ctx))
-	if code, err := o.end(stopped); err != stopped || code != 141 {
+	if code, err := o.end(stopped); err != nil || code != 141 {
 		t.Errorf("an apply: %v, %d", err, code)
 	}
 }

@@ -11,7 +11,16 @@ import (
 // Reviewed reads the changes of a reviewed plan: the first JSON value in the file, which is what
 // plan --output json prints first. [lab.Plan.Within] compares the plan that is applied with them.
 func Reviewed(file string) ([]lab.Change, error) {
-	fail := func(err error) ([]lab.Change, error) {
+	o, err := ReadPlan(file)
+	if err != nil {
+		return nil, err
+	}
+	return o.Changes(), nil
+}
+
+// ReadPlan reads a plan file, see [Reviewed].
+func ReadPlan(file string) (*lab.Outline, error) {
+	fail := func(err error) (*lab.Outline, error) {
 		return nil, &lab.Error{Op: "read reviewed plan", Path: file,
 			Hint: "save it again: plan --output json, or lab plan --out FILE", Err: err}
 	}
@@ -24,9 +33,19 @@ func Reviewed(file string) ([]lab.Change, error) {
 	if err := json.NewDecoder(f).Decode(&first); err != nil {
 		return fail(fmt.Errorf("%w: %w", lab.ErrInvalid, err))
 	}
-	changes, err := lab.ReadChanges(first)
+	o, err := lab.ReadOutline(first)
 	if err != nil {
 		return fail(err)
 	}
-	return changes, nil
+	return o, nil
+}
+
+// Show prints a plan file as the plan that it was written from, in its short form if brief.
+func (p *Printer) Show(file string, brief bool) error {
+	o, err := ReadPlan(file)
+	if err != nil {
+		return err
+	}
+	p.Outline(o, brief)
+	return nil
 }

@@ -27,7 +27,14 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	root.SetErr(stderr)
 	prepare(root)
 	began := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	each(root, func(c *cobra.Command) {
+		if run := c.RunE; run != nil {
+			c.RunE = func(c *cobra.Command, words []string) error {
+				began = true
+				return run(c, words)
+			}
+		}
+	})
 	root.SetArgs(append([]string{}, args...)) // not nil, which stands for those of the process
 	err := oneDash(root, args)
 	if err == nil {
@@ -55,6 +62,9 @@ func prepare(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	each(root, func(c *cobra.Command) {
+		if c.Parent() == root && c.Name() == "completion" {
+			c.Short = "print what completes commands and flags in a shell"
+		}
 		switch {
 		case c.HasSubCommands():
 			c.Args = unknownCommand

@@ -54,7 +54,7 @@ func TestRun(t *testing.T) {
 		"__complete plan --color a":    {0, "auto\nalways\nnever"},
 		"help":                         {0, "prog COMMAND [flags]"},
 		"help backup":                  {0, "prog backup COMMAND"},
-		"help backup list":             {0, "list them"},
+		"help backup list":             {0, "List them."},
 		"plan -h":                      {0, "--only glob"},
 		"":                             {1, "a command is missing: backup, completion, man, plan, reach or version"},
 		"backup":                       {1, "a command is missing: list"},

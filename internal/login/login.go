@@ -3,6 +3,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,29 +33,49 @@ type Login struct {
 	jumps            []string
 	passphrase, sudo string
 	acceptNew        bool
+	sshConfig        string
 }
 
 // Flags defines the flags.
 func (l *Login) Flags(flags *pflag.FlagSet) {
-	flags.StringVar(&l.Host, "host", "", "the machine, `USER@ADDR[:PORT]`")
+	flags.StringVar(&l.Host, "host", "", "the machine, `USER@ADDR[:PORT]`; with --ssh-config, an alias")
+	flags.StringVar(&l.sshConfig, "ssh-config", "", "the ssh_config `file` in which --host is an alias; it says how to log in, too")
 	flags.StringArrayVar(&l.identities, "identity", nil, "a private key `file` (may be repeated); "+
-		"without one, ~/.ssh/id_ed25519 and the keys of the ssh-agent at SSH_AUTH_SOCK, as far as they exist")
-	flags.StringVar(&l.passphrase, "passphrase", "", "the passphrase of the keys, `file:PATH or env:NAME`")
-	flags.StringArrayVar(&l.knownHosts, "known-hosts", nil, "a known_hosts `file` (may be repeated); without one, ~/.ssh/known_hosts")
+		"without one, ~/.ssh/id_ed25519, id_ecdsa, id_rsa and the keys of the ssh-agent at SSH_AUTH_SOCK, as far as they exist")
+	flags.StringVar(&l.passphrase, "passphrase", "", "the passphrase of the keys, `file:PATH or env:NAME`; without it, it is asked for on the terminal")
+	flags.StringArrayVar(&l.knownHosts, "known-hosts", nil,
+		"a known_hosts `file` (may be repeated); without one, ~/.ssh/known_hosts")
 	flags.BoolVar(&l.acceptNew, "accept-new", false,
 		"add the host key of a machine that is seen for the first time to the first known_hosts file")
 	flags.StringVar(&l.sudo, "sudo-password", "",
 		"the password for sudo, `file:PATH or env:NAME`; without it, sudo must not ask")
-	flags.StringArrayVar(&l.jumps, "jump", nil, "a machine to go through, `USER@ADDR[:PORT]` (may be repeated, the first dialled first)")
+	flags.StringArrayVar(&l.jumps, "jump", nil,
+		"a machine to go through, `USER@ADDR[:PORT]` (may be repeated, the first dialled first)")
 }
 
-// Target returns the machine. Its boundary allows only the machines that the flags name.
-func (l *Login) Target(ctx context.Context) (ssh.Target, error) {
-	auth, keys, err := l.read(ctx)
+// Target returns the machine. Its boundary allows only the machines that the flags name. The passphrases
+// of its keys are asked for on the terminal; nil means that there is none.
+func (l *Login) Target(ctx context.Context, terminal *cli.Terminal) (ssh.Target, error) {
+	t, err := l.target(ctx)
 	if err != nil {
-		return ssh.Target{}, err
+		return t, err
 	}
-	sudo, err := Secret(l.sudo)
+	if t.SudoPassword, err = Secret(l.sudo); err != nil {
+		return t, err
+	}
+	if err := UnlockTargets(ctx, terminal, &t); err != nil {
+		return t, err
+	}
+	t.Boundary, err = boundary(ctx, t)
+	return t, err
+}
+
+// target returns the machine as the flags or the ssh_config say that it is reached.
+func (l *Login) target(ctx context.Context) (ssh.Target, error) {
+	if l.sshConfig != "" {
+		return l.fromSSHConfig()
+	}
+	auth, keys, err := l.read(ctx)
 	if err != nil {
 		return ssh.Target{}, err
 	}
@@ -62,7 +83,7 @@ func (l *Login) Target(ctx context.Context) (ssh.Target, error) {
 	if err != nil {
 		return ssh.Target{}, err
 	}
-	t.Auth, t.HostKeys, t.SudoPassword = auth, keys, sudo
+	t.Auth, t.HostKeys = auth, keys
 	for _, j := range l.jumps {
 		jump, err := parseTarget(j)
 		if err != nil {
@@ -71,7 +92,35 @@ func (l *Login) Target(ctx context.Context) (ssh.Target, error) {
 		jump.Auth, jump.HostKeys = auth, keys
 		t.Jump = append(t.Jump, jump)
 	}
-	t.Boundary, err = boundary(ctx, t)
+	return t, nil
+}
+
+// fromSSHConfig returns the machine that the ssh_config names.
+func (l *Login) fromSSHConfig() (ssh.Target, error) {
+	if len(l.jumps)+len(l.knownHosts)+len(l.identities) > 0 || l.acceptNew {
+		return ssh.Target{}, cli.Usage("--ssh-config says how to log in: leave --identity, --known-hosts, --accept-new and " +
+			"--jump out")
+	}
+	user, alias := "", l.Host
+	if at := strings.LastIndexByte(alias, '@'); at >= 0 {
+		user, alias = alias[:at], alias[at+1:]
+	}
+	path, err := cli.Dir("").Path(l.sshConfig)
+	if err != nil {
+		return ssh.Target{}, err
+	}
+	t, _, err := ssh.FromSSHConfig(path, alias)
+	if err != nil {
+		return t, err
+	}
+	t.User = cmp.Or(user, t.User)
+	phrase, err := Secret(l.passphrase)
+	for i := range t.Auth.KeyFiles {
+		t.Auth.KeyFiles[i].Passphrase = phrase
+	}
+	if t.Auth.AgentSocket == "" && len(t.Auth.KeyFiles) == 0 {
+		t.Auth.AgentSocket = os.Getenv("SSH_AUTH_SOCK")
+	}
 	return t, err
 }
 
@@ -135,8 +184,7 @@ func (l *Login) read(ctx context.Context) (ssh.Auth, ssh.HostKeys, error) {
 		auth.KeyFiles = append(auth.KeyFiles, ssh.KeyFile{Path: f, Passphrase: phrase})
 	}
 	if len(auth.KeyFiles) == 0 {
-		auth = defaultAuth(ctx, os.Getenv("SSH_AUTH_SOCK"),
-			ssh.KeyFile{Path: filepath.Join(home, ".ssh", "id_ed25519"), Passphrase: phrase})
+		auth = defaultAuth(ctx, os.Getenv("SSH_AUTH_SOCK"), keyFiles(phrase, defaultKeys(home)...)...)
 	}
 	keys.KnownHosts = l.knownHosts
 	if len(keys.KnownHosts) == 0 {
@@ -148,25 +196,68 @@ func (l *Login) read(ctx context.Context) (ssh.Auth, ssh.HostKeys, error) {
 	return auth, keys, nil
 }
 
+// Default returns how to log in if nothing says it: with the keys of the ssh-agent at SSH_AUTH_SOCK,
+// and with those of the files that exist; without any named, the default ones of ssh(1).
+func Default(ctx context.Context, files ...string) (ssh.Auth, error) {
+	home, err := os.UserHomeDir()
+	if len(files) == 0 {
+		files = defaultKeys(home)
+	}
+	return defaultAuth(ctx, os.Getenv("SSH_AUTH_SOCK"), keyFiles(lab.Secret{}, files...)...), err
+}
+
+// defaultKeys are the private keys that ssh(1) uses unless it is told others, the fastest first.
+func defaultKeys(home string) []string {
+	dir := filepath.Join(home, ".ssh")
+	return []string{filepath.Join(dir, "id_ed25519"), filepath.Join(dir, "id_ecdsa"), filepath.Join(dir, "id_rsa")}
+}
+
+func keyFiles(phrase lab.Secret, paths ...string) (files []ssh.KeyFile) {
+	for _, p := range paths {
+		files = append(files, ssh.KeyFile{Path: p, Passphrase: phrase})
+	}
+	return files
+}
+
 // defaultAuth is how to log in if no key was given: with the keys of the ssh-agent and with the
-// default file, as far as they exist. On macOS SSH_AUTH_SOCK is always set, and its ssh-agent is
-// usually empty.
-func defaultAuth(ctx context.Context, socket string, file ssh.KeyFile) ssh.Auth {
+// default files, as far as they exist. On macOS SSH_AUTH_SOCK is always set, and its ssh-agent is
+// usually empty. Of encrypted files, only the first is used, and only when there is nothing else: each
+// must be decrypted, whether it is the right one or not.
+func defaultAuth(ctx context.Context, socket string, files ...ssh.KeyFile) ssh.Auth {
 	var a ssh.Auth
 	if holdsKeys(ctx, socket) {
 		a.AgentSocket = socket
 	}
-	pem, err := os.ReadFile(file.Path)
-	if err == nil && a.AgentSocket != "" && file.Passphrase.IsZero() {
-		_, err = cryptossh.ParseRawPrivateKey(pem) // an encrypted key is usually in the ssh-agent
+	var open, locked []ssh.KeyFile
+	for _, file := range files {
+		pem, err := os.ReadFile(file.Path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err == nil && encrypted(pem) && file.Passphrase.IsZero():
+			locked = append(locked, file)
+		default: // the login reports what is wrong with it
+			open = append(open, file)
+		}
 	}
 	switch {
-	case err == nil, a.AgentSocket == "" && socket == "", a.AgentSocket == "" && !errors.Is(err, fs.ErrNotExist):
-		a.KeyFiles = []ssh.KeyFile{file}
-	case a.AgentSocket == "":
+	case len(open) > 0:
+		a.KeyFiles = open
+	case a.AgentSocket != "": // an encrypted key is usually in the ssh-agent
+	case len(locked) > 0:
+		a.KeyFiles = locked[:1]
+	case socket == "":
+		a.KeyFiles = files[:1] // the login reports that it does not exist
+	default:
 		a.AgentSocket = socket // the login reports what is wrong with it
 	}
 	return a
+}
+
+// encrypted reports whether a private key has a passphrase.
+func encrypted(pem []byte) bool {
+	_, err := cryptossh.ParseRawPrivateKey(pem)
+	var missing *cryptossh.PassphraseMissingError
+	return errors.As(err, &missing)
 }
 
 // agentTimeout is how long an ssh-agent may take to list its keys.

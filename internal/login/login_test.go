@@ -100,6 +100,41 @@ func TestDefaultAuth(t *testing.T) {
 	}
 }
 
+// TestDefaultKeys: all keys that can be used are; of encrypted ones none that need not be decrypted.
+func TestDefaultKeys(t *testing.T) {
+	dir := t.TempDir()
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, phrase string) ssh.KeyFile {
+		block, err := cryptossh.MarshalPrivateKey(key, "")
+		if phrase != "" {
+			block, err = cryptossh.MarshalPrivateKeyWithPassphrase(key, "", []byte(phrase))
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ssh.KeyFile{Path: filepath.Join(dir, name)}
+	}
+	open1, open2, locked1, locked2 := write("o1", ""), write("o2", ""), write("l1", "x"), write("l2", "x")
+	none := ssh.KeyFile{Path: filepath.Join(dir, "none")}
+	for name, c := range map[string]struct{ files, want []ssh.KeyFile }{
+		"all that exist":           {[]ssh.KeyFile{none, open1, open2}, []ssh.KeyFile{open1, open2}},
+		"an encrypted one beside":  {[]ssh.KeyFile{locked1, open2}, []ssh.KeyFile{open2}},
+		"the last one only":        {[]ssh.KeyFile{none, none, locked2}, []ssh.KeyFile{locked2}},
+		"two encrypted ones":       {[]ssh.KeyFile{locked1, locked2}, []ssh.KeyFile{locked1}},
+		"none: the first is wrong": {[]ssh.KeyFile{none, none}, []ssh.KeyFile{none}},
+	} {
+		if got := defaultAuth(t.Context(), "", c.files...); !reflect.DeepEqual(got.KeyFiles, c.want) {
+			t.Errorf("%s: %v", name, got.KeyFiles)
+		}
+	}
+}
+
 func TestParseTarget(t *testing.T) {
 	for in, want := range map[string]string{
 		"pi@pi1": "pi pi1", "pi@192.0.2.1:2222": "pi 192.0.2.1:2222", "pi@[2001:db8::1]:22": "pi [2001:db8::1]:22",

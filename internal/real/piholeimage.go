@@ -15,8 +15,8 @@ import (
 // Docker Engine under the names, such as "pihole/pihole:2025.08.0". Pi-hole's FTL,
 // an extended dnsmasq, is in no package. This is Debian's dnsmasq, configured by
 // FTLCONF_dns_upstreams, _hosts, _cnameRecords, _revServers and
-// FTLCONF_misc_dnsmasq_lines, and dig. It has no web server, API or lists, and was
-// never compared with the real one.
+// FTLCONF_misc_dnsmasq_lines, and dig; as pihole-FTL, it tests a file. It has no web
+// server, API or lists, and was never compared with the real one.
 func (m *Machine) ImportPiHoleStandIn(tb testing.TB, names ...string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Minute)
@@ -35,6 +35,11 @@ func (m *Machine) ImportPiHoleStandIn(tb testing.TB, names ...string) {
 //go:embed images/pihole.bash
 var piholeEntrypoint string
 
+// piholeFTL is the program that tests a file in the image.
+//
+//go:embed images/pihole-ftl.bash
+var piholeFTL string
+
 // piholeImage returns a tar file of a Debian root file system with dnsmasq and dig.
 func piholeImage(ctx context.Context) (string, error) {
 	base, err := image(ctx) // its name depends on Debian's sources
@@ -42,7 +47,7 @@ func piholeImage(ctx context.Context) (string, error) {
 		return "", err
 	}
 	const packages = "bash,bind9-dnsutils,dnsmasq-base"
-	dir, err := cached(ctx, "docker-pihole", dockerKey(base, packages+"\x00"+piholeEntrypoint), func(dir string) error {
+	dir, err := cached(ctx, "docker-pihole", dockerKey(base, packages+"\x00"+piholeEntrypoint+piholeFTL), func(dir string) error {
 		root := filepath.Join(dir, "root")
 		args := append(mmdebstrapArgs(ctx, packages), "bookworm", root)
 		if err := run(ctx, "mmdebstrap", append(args, hostSources()...)...); err != nil {
@@ -50,7 +55,8 @@ func piholeImage(ctx context.Context) (string, error) {
 		}
 		start := filepath.Join(root, "usr/local/bin/start.sh")
 		if err := errors.Join(os.MkdirAll(filepath.Dir(start), 0o755),
-			writeFile(start, piholeEntrypoint, 0o755)); err != nil {
+			writeFile(start, piholeEntrypoint, 0o755),
+			writeFile(filepath.Join(root, "usr/bin/pihole-FTL"), piholeFTL, 0o755)); err != nil {
 			return fmt.Errorf("entry point: %w", err)
 		}
 		return pack(ctx, root, filepath.Join(dir, "pihole.tar"))

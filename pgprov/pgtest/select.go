@@ -75,6 +75,13 @@ func (s *session) selectFunction(p *parser) {
 		} else {
 			s.answer([]column{{name, oidText}}, [][]byte{{}})
 		}
+	case "pg_advisory_unlock_all":
+		p.expect("(", ")")
+		p.done()
+		s.server.mu.Lock()
+		s.unlock(func(l advisoryLock) bool { return !l.transaction })
+		s.server.mu.Unlock()
+		s.answer([]column{{name, oidText}}, [][]byte{{}})
 	case "pg_terminate_backend":
 		p.expect("(", "pid", ")", "from", "pg_catalog", ".", "pg_stat_activity", "where", "usename", "=")
 		user := p.string()
@@ -106,6 +113,16 @@ func (s *session) advisoryLock(k advisoryKey, try, transaction bool) bool {
 	l := s.server.advisory[k]
 	s.server.advisory[k] = advisoryLock{s, l.count + 1, transaction && (l.count == 0 || l.transaction)}
 	return true
+}
+
+// unlock frees the session's advisory locks of a kind, with the server locked.
+func (s *session) unlock(which func(advisoryLock) bool) {
+	for k, l := range s.server.advisory {
+		if l.holder == s && which(l) {
+			delete(s.server.advisory, k)
+		}
+	}
+	s.server.changed.Broadcast()
 }
 
 // terminate ends the sessions of a user, if this one may.

@@ -309,11 +309,6 @@ func (s *session) leave() {
 	s.rollback()
 	s.server.mu.Lock()
 	delete(s.server.sessions, s.pid)
-	for k, l := range s.server.advisory {
-		if l.holder == s {
-			delete(s.server.advisory, k)
-		}
-	}
-	s.server.changed.Broadcast()
+	s.unlock(func(advisoryLock) bool { return true })
 	s.server.mu.Unlock()
 }

@@ -90,10 +90,5 @@ func (s *session) release() {
 	if s.server.writer == s {
 		s.server.writer = nil
 	}
-	for k, l := range s.server.advisory {
-		if l.holder == s && l.transaction {
-			delete(s.server.advisory, k)
-		}
-	}
-	s.server.changed.Broadcast()
+	s.unlock(func(l advisoryLock) bool { return l.transaction })
 }

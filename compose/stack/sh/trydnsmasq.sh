@@ -7,7 +7,8 @@ if docker version >/dev/null 2>&1; then
     echo "the image $image cannot be pulled; what runs is left alone"
     exit 1
   }
-  said=$(docker run --rm -i --network none --entrypoint sh "$image" -c 'cat >/tmp/lab.conf && pihole-FTL dnsmasq-test-file /tmp/lab.conf' <"$file" 2>&1) || {
+  said=$(docker run --rm -i --network none --entrypoint sh "$image" \
+    -c 'cat >/tmp/lab.conf && pihole-FTL dnsmasq-test-file /tmp/lab.conf' <"$file" 2>&1) || {
     n=$(echo "$said" | sed -n 's/.* at line \([0-9]*\) of .*/\1/p' | head -n 1)
     echo "$said"
     [ -z "$n" ] || echo "the line is: $(sed -n "${n}p" "$file")"

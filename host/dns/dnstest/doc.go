@@ -1,7 +1,8 @@
 // Package dnstest has name servers in the test's process, for machines of hosttest and for what asks from outside.
 //
 //	n := dnstest.New(t)
-//	n.Place(box, docker, address) // the machine, its docker, its address in the lab
+//	docker := composetest.Install(box, composetest.Config{Registry: images, Programs: n.Programs()})
+//	server, err := n.Place(box, docker, address) // the machine's address in the lab
 //	gate := config.Gate(n)
 //
 // A [Network] is a LAN: name servers have addresses in it, machines ask them, and a client dials them by these

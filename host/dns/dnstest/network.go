@@ -2,6 +2,7 @@ package dnstest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -19,8 +20,6 @@ import (
 
 // Network is a LAN with name servers. It is a lab.Dialer.
 type Network struct {
-	tb testing.TB
-
 	mu       sync.Mutex
 	servers  map[netip.Addr]*Server
 	places   map[*hosttest.Machine]netip.Addr
@@ -28,10 +27,29 @@ type Network struct {
 	offline  bool
 }
 
-// New returns a network without name servers, whose Internet knows deb.debian.org.
-func New(tb testing.TB) *Network {
-	return &Network{tb: tb, servers: map[netip.Addr]*Server{}, places: map[*hosttest.Machine]netip.Addr{},
+// Start returns a network without name servers, whose Internet knows deb.debian.org.
+func Start() *Network {
+	return &Network{servers: map[netip.Addr]*Server{}, places: map[*hosttest.Machine]netip.Addr{},
 		internet: map[string]netip.Addr{"deb.debian.org": netip.MustParseAddr("151.101.2.132")}}
+}
+
+// New is Start for a test, and Close at its end.
+func New(tb testing.TB) *Network {
+	n := Start()
+	tb.Cleanup(func() { n.Close() })
+	return n
+}
+
+// Close ends all name servers.
+func (n *Network) Close() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var errs []error
+	for _, s := range n.servers {
+		errs = append(errs, s.packets.Close(), s.listener.Close())
+	}
+	clear(n.servers)
+	return errors.Join(errs...)
 }
 
 // Offline takes the Internet away: name servers refuse what they do not know themselves, as dnsmasq does when it can send
@@ -60,8 +78,7 @@ func (n *Network) upstream(name string, kind dnsmessage.Type) *reply {
 
 // Place puts a machine into the network, at an address: it can ask name servers, and what its docker runs of
 // pihole/pihole is one. The docker must have been installed with [Network.Programs]. It returns the name server.
-func (n *Network) Place(m *hosttest.Machine, d *composetest.Docker, address netip.Addr) *Server {
-	n.tb.Helper()
+func (n *Network) Place(m *hosttest.Machine, d *composetest.Docker, address netip.Addr) (*Server, error) {
 	s := &Server{n: n, says: map[string][]netip.Addr{}, running: func() bool {
 		return slices.ContainsFunc(d.Containers(), func(c composetest.Container) bool {
 			return strings.HasPrefix(c.Image.Name, repository+":") && c.Status == "running"
@@ -69,21 +86,17 @@ func (n *Network) Place(m *hosttest.Machine, d *composetest.Docker, address neti
 	}}
 	var err error
 	if s.packets, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
-		n.tb.Fatal(err)
+		return nil, err
 	}
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		n.tb.Fatal(err)
+		return nil, errors.Join(err, s.packets.Close())
 	}
-	n.tb.Cleanup(func() {
-		s.packets.Close()
-		s.listener.Close()
-	})
 	s.serve()
 	n.Join(m)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.servers[address], n.places[m] = s, address
-	return s
+	return s, nil
 }
 
 const repository = "pihole/pihole"

@@ -26,7 +26,9 @@ type reply struct {
 
 // readZone reads the variables of a Pi-hole.
 func readZone(env map[string]string) zone {
-	z := zone{hosts: map[string][]netip.Addr{}, called: map[netip.Addr][]string{}, address: map[string][]netip.Addr{},
+	own := []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
+	z := zone{hosts: map[string][]netip.Addr{"pi.hole": own}, called: map[netip.Addr][]string{},
+		address: map[string][]netip.Addr{},
 		aliases: map[string]string{}}
 	list := func(name string) []string {
 		return slices.DeleteFunc(strings.Split(env["FTLCONF_"+name], ";"), func(s string) bool { return s == "" })

@@ -18,6 +18,14 @@ answers() {
   echo "$1 does not say what $name is over $3: ${got:-no answer}"
   return 1
 }
+# alive SERVER reports whether the name server says anything at all: its own name is what every Pi-hole knows, whatever it
+# is configured to say; otherwise it prints what it says.
+alive() {
+  got=$(ask "$1" '' ahostsv4 pi.hole.)
+  case $got in *STREAM*) return 0 ;; esac
+  echo "$1 does not answer${got:+: $got}"
+  return 1
+}
 # usable SERVER reports whether the machine can work with the name server alone; otherwise it prints why not.
 usable() {
   answers "$1" '' UDP && answers "$1" use-vc TCP || return 1

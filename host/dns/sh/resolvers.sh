@@ -4,11 +4,19 @@
 : "${servers:?}" "${text:?}"
 for f in /proc/[0-9]*/comm; do
   read -r n <"$f" || continue
-  case $n in dhclient | dhcpcd | udhcpc | connmand) echo "runs $n" ;; esac
+  case $n in
+  dhcpcd) grep -q '^[[:space:]]*nohook.*resolv\.conf' /etc/dhcpcd.conf || echo "runs $n" ;;
+  # that of NetworkManager calls a program of it, and one with a hook does what the hook does
+  dhclient)
+    grep -q nm-dhcp-helper "${f%comm}cmdline" || grep -q make_resolv_conf /etc/dhcp/dhclient-enter-hooks.d/* ||
+      echo "runs $n"
+    ;;
+  udhcpc | connmand) echo "runs $n" ;;
+  esac
 done 2>/dev/null | sort -u
 if [ ! -L /etc/resolv.conf ] && [ "$(cat /etc/resolv.conf 2>/dev/null)" = "$text" ]; then
   for s in $servers; do
-    if why=$(answers "$s" '' UDP); then
+    if why=$(alive "$s"); then
       echo "up $s"
       break
     fi

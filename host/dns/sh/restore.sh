@@ -1,7 +1,7 @@
 # Puts the resolv.conf of before in its place again, and lets NetworkManager write it.
 : "${former:?}" "${temp:?}" "${servers:?}"
 for s in $servers; do
-  if answers "$s" '' UDP; then
+  if alive "$s"; then
     echo "$s answers again: nothing is restored"
     exit 1
   fi

@@ -20,3 +20,4 @@ printf '%s\n' "$password" >"$work/password"
 "$step" ca certificate "$subject" "$work/leaf.crt" "$work/leaf.key" --ca-url "$url" --root "$root" \
   --provisioner "$provisioner" --provisioner-password-file "$work/password" --not-after 5m >/dev/null </dev/null
 "$step" certificate verify "$work/leaf.crt" --roots "$root" --host "$subject" >/dev/null </dev/null
+printf 'now %s\n' "$(date +%s)"

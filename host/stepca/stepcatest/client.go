@@ -114,6 +114,9 @@ func (s *server) issue(p *hosttest.Process, name string, d time.Duration, certFi
 	if err != nil {
 		return err
 	}
+	if err := s.note("issued " + name); err != nil {
+		return err
+	}
 	chain := append(encodeCertificate(leaf), encodeCertificate(s.config.intermediate)...)
 	return errors.Join(write(p, certFile, chain), write(p, keyFile, text))
 }

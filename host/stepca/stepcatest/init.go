@@ -18,7 +18,8 @@ import (
 
 // init is step ca init: a root, an intermediate, and a ca.json below $STEPPATH.
 func (ca *CA) init(p *hosttest.Process, words []string) error {
-	o, err := parse(words, "deployment-type name dns address provisioner password-file provisioner-password-file with-ca-url", "")
+	o, err := parse(words, "deployment-type name dns address with-ca-url "+
+		"provisioner password-file provisioner-password-file", "")
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package stepcatest
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/json"
@@ -74,6 +75,9 @@ func (ca *CA) server(p *hosttest.Process) int {
 	}
 	if err == nil {
 		s.config, err = readConfig(p, s.file, s.password)
+	}
+	if err == nil {
+		err = openDatabase(p, s.config.DB.Directory)
 	}
 	ca.mu.Lock()
 	if err == nil && ca.running != nil {
@@ -158,6 +162,32 @@ func readConfig(p *hosttest.Process, name, secret string) (c config, err error) 
 	return c, nil
 }
 
+// openDatabase reads the log of the database, whose entries are lines here. It does not open one that
+// ends in half an entry.
+func openDatabase(p *hosttest.Process, dir string) error {
+	b, err := p.Machine().FS().ReadFile(logOf(dir))
+	end := bytes.LastIndexByte(b, '\n') + 1
+	if err != nil || end == len(b) {
+		return nil
+	}
+	fmt.Fprintf(p.Stderr(), "badger WARNING: Truncate Needed. File %s size: %d Endoffset: %d\n", logOf(dir), len(b), end)
+	return errors.New("Error opening database of Type badgerv2: error opening Badger database: During db.vlog.open: " +
+		"Value log truncate required to run DB. This might result in data loss")
+}
+
+func logOf(dir string) string { return dir + "/000000.vlog" }
+
+// note adds an entry to the database.
+func (s *server) note(entry string) error {
+	fs := s.p.Machine().FS()
+	name := logOf(s.config.DB.Directory)
+	b, _ := fs.ReadFile(name) // there is none at first
+	if err := fs.WriteFile(name, append(b, entry+"\n"...)); err != nil {
+		return err
+	}
+	return fs.Chown(name, s.p.UID(), s.p.GID())
+}
+
 // contact finds the server that an option --ca-url leads to, verified against a root if there is one.
 func (ca *CA) contact(p *hosttest.Process, o options, root *x509.Certificate) (*server, error) {
 	address := strings.TrimPrefix(o.get("ca-url"), "https://")
@@ -167,7 +197,8 @@ func (ca *CA) contact(p *hosttest.Process, o options, root *x509.Certificate) (*
 	}
 	s := ca.running
 	if s == nil || !strings.HasSuffix(s.config.Address, ":"+port) || host != "localhost" {
-		return nil, fmt.Errorf("client GET https://%s/health failed: dial tcp 127.0.0.1:%s: connect: connection refused", address, port)
+		return nil, fmt.Errorf("client GET https://%s/health failed: dial tcp 127.0.0.1:%s: connect: connection refused",
+			address, port)
 	}
 	if root != nil && !slices.Contains(s.config.Names, host) {
 		return nil, fmt.Errorf("x509: certificate is valid for %s, not %s", strings.Join(s.config.Names, ", "), host)
@@ -225,7 +256,8 @@ func (c config) validity(own claims, asked string) (time.Duration, error) {
 		}
 	}
 	if d > most || d < 5*time.Minute {
-		return 0, fmt.Errorf("requested duration of %s is not between 5m and the authorized maximum certificate duration of %s", d, most)
+		return 0, fmt.Errorf("requested duration of %s is less than 5m or more than the authorized maximum "+
+			"certificate duration of %s", d, most)
 	}
 	return d, nil
 }

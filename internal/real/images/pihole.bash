@@ -13,10 +13,10 @@ reverse() { # ACTIVE,NETWORK,SERVER,DOMAIN
 	[ -z "${4:-}" ] || echo "server=/$4/$3"
 }
 [ -s "/run/secrets/$WEBPASSWORD_FILE" ] || { echo "no password in /run/secrets/$WEBPASSWORD_FILE"; exit 1; }
-mkdir -p /etc/pihole
-{ echo '127.0.0.1 pi.hole'; each "${FTLCONF_dns_hosts:-}" printf '%s\n'; } >/etc/pihole/hosts
+mkdir -p /etc/pihole/hosts
+{ echo '127.0.0.1 pi.hole'; each "${FTLCONF_dns_hosts:-}" printf '%s\n'; } >/etc/pihole/hosts/custom.list
 {
-	printf '%s\n' no-resolv no-hosts local-service addn-hosts=/etc/pihole/hosts
+	printf '%s\n' no-resolv local-service bogus-priv localise-queries hostsdir=/etc/pihole/hosts
 	each "${FTLCONF_dns_upstreams:-}" printf 'server=%s\n'
 	each "${FTLCONF_dns_cnameRecords:-}" printf 'cname=%s\n'
 	each "${FTLCONF_dns_revServers:-}" reverse

@@ -29,6 +29,16 @@ func (c aptConf) set(name, value string) {
 	c[name] = []string{value}
 }
 
+// clear removes a value, or a list, and all below it.
+func (c aptConf) clear(name string) {
+	name = strings.ToLower(name)
+	for n := range c {
+		if n == name || strings.HasPrefix(n, name+"::") {
+			delete(c, n)
+		}
+	}
+}
+
 // aptConfig reads the configuration files. The text is what apt says of the first line that it cannot read.
 func aptConfig(p *kernel.Process) (aptConf, string) {
 	c := aptConf{}
@@ -74,6 +84,10 @@ func (c aptConf) parse(text string) (line int, problem string) {
 			i++
 		case ch == ' ' || ch == '\t' || ch == '\r':
 			i++
+		case strings.HasPrefix(text[i:], "#clear "):
+			n, _, _ := strings.Cut(text[i+len("#clear "):], "\n")
+			c.clear(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(n), ";")))
+			i += len("#clear ") + len(n)
 		case ch == '#' || strings.HasPrefix(text[i:], "//"):
 			for i < len(text) && text[i] != '\n' {
 				i++
@@ -134,4 +148,35 @@ func (c aptConf) parse(text string) (line int, problem string) {
 		return line, "Extra junk at end of file"
 	}
 	return 0, ""
+}
+
+// cmdAptConfig is apt-config, of which only "shell" is known: it prints the values that are set as assignments.
+func cmdAptConfig(p *kernel.Process) int {
+	conf, bad := aptConfig(p)
+	if bad != "" {
+		return aptFail(p, "%s", bad)
+	}
+	args := p.Args[1:]
+	if len(args) == 0 || args[0] != "shell" {
+		p.Warnf("E: hosttest: apt-config %q is not known to this machine\n", args)
+		return 100
+	}
+	if len(args)%2 == 0 {
+		return aptFail(p, "Arguments not in pairs")
+	}
+	for i := 1; i < len(args); i += 2 {
+		name, boolean := strings.CutSuffix(args[i+1], "/b")
+		if len(conf[strings.ToLower(name)]) == 0 {
+			continue
+		}
+		v := conf.get(name)
+		if boolean {
+			v = "false"
+			if slices.Contains([]string{"yes", "true", "with", "on", "enable", "1"}, strings.ToLower(conf.get(name))) {
+				v = "true"
+			}
+		}
+		p.Printf("%s='%s'\n", args[i], strings.ReplaceAll(v, "'", `'\''`))
+	}
+	return 0
 }

@@ -6,6 +6,6 @@ import "gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
 func Programs() map[string]kernel.Program {
 	return map[string]kernel.Program{
 		"dpkg": cmdDpkg, "dpkg-query": cmdDpkgQuery, "dpkg-deb": cmdDpkgDeb,
-		"apt-get": cmdAptGet, "apt": cmdAptGet, "apt-mark": cmdAptMark, "apt-cache": cmdAptCache,
+		"apt-get": cmdAptGet, "apt": cmdAptGet, "apt-mark": cmdAptMark, "apt-cache": cmdAptCache, "apt-config": cmdAptConfig,
 	}
 }

@@ -157,9 +157,9 @@ func systemPackages() []apt.Package {
 				"/etc/apt/apt.conf.d/50unattended-upgrades": "Unattended-Upgrade::Origins-Pattern {\n" +
 					"\t\"origin=Debian,codename=${distro_codename},label=Debian\";\n" +
 					"\t\"origin=Debian,codename=${distro_codename},label=Debian-Security\";\n};\n" +
-					"Unattended-Upgrade::archived-Blacklist {\n};\n",
+					"Unattended-Upgrade::Package-Blacklist {\n};\n",
 			},
-			Postinst: "[ -e /etc/apt/apt.conf.d/20auto-upgrades ] || printf 'APT::Periodic::Update-archived-Lists " +
+			Postinst: "[ -e /etc/apt/apt.conf.d/20auto-upgrades ] || printf 'APT::Periodic::Update-Package-Lists " +
 				"\"1\";\\nAPT::Periodic::Unattended-Upgrade \"1\";\\n' >/etc/apt/apt.conf.d/20auto-upgrades",
 			Units: map[string]string{"unattended-upgrades.service": "[Unit]\n" +
 				"Description=Unattended Upgrades Shutdown\n\n[Service]\n" +

@@ -125,9 +125,22 @@ func (c *systemctl) failed(verb string, u *unit, err error) int {
 	return 1
 }
 
+// restartLocked stops the unit, and with it what requires it, and starts all of that again (systemd.unit(5), Requires=).
 func (s *Manager) restartLocked(u *unit) error {
+	var with []*unit
+	for _, x := range s.unitList() {
+		if x != u && x.active == "active" && s.cannotBeWithout(x, u.name) {
+			with = append(with, x)
+		}
+	}
 	if err := s.stopLocked(u); err != nil {
 		return err
 	}
-	return s.startLocked(u, false)
+	if err := s.startLocked(u, false); err != nil {
+		return err
+	}
+	for _, x := range with {
+		_ = s.startLocked(x, false) // a job of its own, whose failure is not that of this one
+	}
+	return nil
 }

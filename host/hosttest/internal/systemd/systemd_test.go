@@ -116,6 +116,17 @@ func TestServiceLife(t *testing.T) {
 	want(t, m, "systemctl is-active x cron ssh; systemctl is-system-running", "active\nactive\nactive\nrunning\n", 0)
 }
 
+// TestRestartOfWhatIsRequired: what requires a unit is restarted with it, and stopped with it.
+func TestRestartOfWhatIsRequired(t *testing.T) {
+	m := hosttest.New(t, hosttest.Config{})
+	putUnit(m, "base.service", "[Service];ExecStart=/bin/sleep infinity")
+	putUnit(m, "on.service", "[Unit];Requires=base.service;After=base.service;[Service];ExecStart=/bin/sleep infinity")
+	putUnit(m, "off.service", "[Unit];Requires=base.service;[Service];ExecStart=/bin/sleep infinity")
+	want(t, m, "systemctl start on; a=$(pgrep -f infinity); systemctl restart base; b=$(pgrep -f infinity); "+
+		"[ \"$a\" != \"$b\" ]; systemctl is-active base on off", "active\nactive\ninactive\n", 0)
+	want(t, m, "systemctl stop base; systemctl is-active base on", "inactive\ninactive\n", 3)
+}
+
 func TestServiceFailures(t *testing.T) {
 	m := hosttest.New(t, hosttest.Config{})
 	putUnit(m, "gone.service", "[Service];Type=exec;ExecStart=/nosuch/program")

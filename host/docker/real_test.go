@@ -1,0 +1,97 @@
+package docker_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	cryptossh "golang.org/x/crypto/ssh"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/docker"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+)
+
+// TestReal: Debian's engine on a real machine. Containers survive a change that does not allow a restart and one with
+// which dockerd would not start; a restart that is allowed makes it effective; after a reboot there is nothing to do.
+func TestReal(t *testing.T) {
+	box := real.Machines(t, 1)[0]
+	box.InstallDocker(t)
+	box.ImportBusybox(t, "busybox:1.36")
+	m := &host.Machine{Target: ssh.Target{Name: box.Name, Address: box.Addr, User: box.User,
+		Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")}},
+		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.Key}},
+		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey))}}}}
+	defer m.Close()
+	sh := func(script string) string {
+		t.Helper()
+		r, err := m.Run(t.Context(), ssh.Command{Script: script, Root: true})
+		if err == nil {
+			err = r.Err()
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", script, err)
+		}
+		return strings.TrimSpace(string(r.Stdout))
+	}
+	c := docker.Config{Package: "docker.io", LogMaxFiles: 2,
+		Registries: []docker.Registry{{Host: "gitea.lab:3000", CA: certificate(t, true)}}}
+	settle(t, m, c) // no container runs, so that the restart needs no permission
+	sh("docker run -d --name web busybox:1.36 sleep 1000000")
+	logs := func() string { return sh("docker info --format '{{.LoggingDriver}}'") }
+	running := func() string { return sh("docker ps -q --filter name=web") }
+	if logs() != "json-file" || running() == "" {
+		t.Fatalf("log driver %s, running %q", logs(), running())
+	}
+
+	c.Options = map[string]any{"log-driver": "local"}
+	if p := settle(t, m, c); !strings.Contains(p, "restart is not set, and 1 container is running") {
+		t.Errorf("the plan does not say that there is no restart:\n%s", p)
+	}
+	if logs() != "json-file" || running() == "" {
+		t.Errorf("restarted: log driver %s, running %q", logs(), running())
+	}
+
+	bad := c
+	bad.Restart, bad.Options = true, map[string]any{"log-drivr": "local"}
+	p, err := m.Plan(t.Context(), bad.State())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := p.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "it runs with the one before") ||
+		!strings.Contains(err.Error(), "log-drivr") {
+		t.Errorf("an unknown directive: %v\n%s", err, r)
+	}
+	if logs() != "local" {
+		t.Errorf("not put back: log driver %s", logs())
+	}
+	settle(t, m, c)
+
+	sh("docker start web")
+	old := c
+	old.ClientAPI = "1.44"
+	refused(t, m, old, lab.ErrConflict, "the client speaks version 1.44 of the API, and the engine at most 1.41")
+	moved := c
+	moved.DataRoot = "/srv/docker"
+	refused(t, m, moved, lab.ErrRefused, "data-root would change from /var/lib/docker to /srv/docker")
+	other := docker.Config{Suite: "bookworm"}
+	refused(t, m, other, lab.ErrConflict, "docker-ce and the installed docker.io, containerd, runc exclude each other")
+
+	c.Restart, c.DNS = true, []string{"192.0.2.1"}
+	if p := settle(t, m, c); !strings.Contains(p, "[disrupt]") {
+		t.Errorf("the plan does not say what a restart costs:\n%s", p)
+	}
+	sh("docker start web")
+	if got := sh("docker exec web cat /etc/resolv.conf"); !strings.Contains(got, "192.0.2.1") {
+		t.Errorf("not effective: %s", got)
+	}
+	if err := m.Reboot(t.Context(), "", nil); err != nil {
+		t.Fatal(err)
+	}
+	again, err := m.Plan(t.Context(), c.State())
+	if err != nil || !again.Empty() {
+		t.Errorf("after a reboot: %v\n%s", err, again)
+	}
+}
