@@ -60,6 +60,7 @@ func (b *Boundary) refuse(network, address, why string) error {
 	}
 	return NotSent(&Error{Op: "dial", Target: address,
 		Hint: "if this address belongs to the environment, allow it in its boundary",
+		Set:  Setting{SettingBoundary, address},
 		Err:  fmt.Errorf("%w: %s is outside the boundary of %q", ErrRefused, why, b.name())})
 }
 

@@ -43,11 +43,12 @@ func Kind(err error) error {
 
 // Error says what failed, where, why, and what to do next.
 type Error struct {
-	Op     string // the operation, as a verb and the kind of its object: "dial", "read file"
-	Target string // the object: "pi1", "pg/webapp"; empty if there is only one
-	Path   string // the place in it: a file, a resource's ID, a field of a spec; empty if it is the whole
-	Hint   string // the next step, preferably the command to type; empty if there is none
-	Err    error  // the cause; wraps one of the sentinels if one fits
+	Op     string  // the operation, as a verb and the kind of its object: "dial", "read file"
+	Target string  // the object: "pi1", "pg/webapp"; empty if there is only one
+	Path   string  // the place in it: a file, a resource's ID, a field of a spec; empty if it is the whole
+	Hint   string  // the next step, preferably the command to type; empty if there is none
+	Set    Setting // what Hint asks to set; the zero value if nothing
+	Err    error   // the cause; wraps one of the sentinels if one fits
 }
 
 // Error returns "target: op path: cause", without the hint, which programs print on a separate

@@ -112,7 +112,7 @@ func (m *Masker) Err(err error) error {
 	switch e := err.(type) {
 	case *Error:
 		return &Error{Op: m.Mask(e.Op), Target: m.Mask(e.Target), Path: m.Mask(e.Path),
-			Hint: m.Mask(e.Hint), Err: m.Err(e.Err)}
+			Hint: m.Mask(e.Hint), Set: Setting{e.Set.Name, m.Mask(e.Set.Value)}, Err: m.Err(e.Err)}
 	case *notSent:
 		return NotSent(m.Err(e.err))
 	case interface{ Unwrap() []error }:

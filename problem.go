@@ -8,13 +8,14 @@ import (
 
 // Problem is one thing that is wrong with an input.
 type Problem struct {
-	File    string `json:"file,omitempty"`   // empty if the input is not a file
-	Line    int    `json:"line,omitempty"`   // counted from 1; 0 if unknown
-	Column  int    `json:"column,omitempty"` // counted from 1; 0 if unknown
-	Path    string `json:"path,omitempty"`   // the field: "machines[2].address"; empty if it is the whole
-	Text    string `json:"text,omitempty"`   // the offending text; empty if there is none, or if it may be a secret
-	Message string `json:"message"`          // what is wrong
-	Hint    string `json:"hint,omitempty"`   // what to write instead; empty if there is nothing to suggest
+	File    string  `json:"file,omitempty"`   // empty if the input is not a file
+	Line    int     `json:"line,omitempty"`   // counted from 1; 0 if unknown
+	Column  int     `json:"column,omitempty"` // counted from 1; 0 if unknown
+	Path    string  `json:"path,omitempty"`   // the field: "machines[2].address"; empty if it is the whole
+	Text    string  `json:"text,omitempty"`   // the offending text; empty if there is none, or if it may be a secret
+	Message string  `json:"message"`          // what is wrong
+	Hint    string  `json:"hint,omitempty"`   // what to write instead; empty if there is nothing to suggest
+	Set     Setting `json:"-"`                // what Hint asks to set; the zero value if nothing
 }
 
 // String returns "file:line:column: path: message: text (hint)", without the parts that are empty.

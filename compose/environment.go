@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"gitea.arcodange.lab/arcodange-org/lab"
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
@@ -62,7 +63,8 @@ func (l *loading) environment(at string, s types.ServiceConfig) types.MappingWit
 			continue
 		}
 		delete(out, k)
-		l.warn(at+".environment."+k, "pass it, --var "+k+"=VALUE, or give it a value here", "is not set, and is left out")
+		l.warn(at+".environment."+k, "give it a value here, or pass the variable", "is not set, and is left out").Set =
+			lab.Setting{Name: SettingVariable, Value: k}
 	}
 	if len(out) == 0 {
 		return nil

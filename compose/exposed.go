@@ -26,10 +26,18 @@ var (
 // hold them.
 const minSecret = 8
 
-// plainHint says how what looks like a secret is let through.
+// The settings that hints of this package name, see [lab.Setting].
+const (
+	SettingPlain    = "compose.plain"    // what looks like a secret and is none, see [Source].PlainEnvironment; its name
+	SettingVariable = "compose.variable" // a variable of the compose.yaml, see [Source].Variables; its name
+)
+
+// plainHint says how what looks like a secret is let through; plainSetting says what to set for it.
 func plainHint(name string) string {
-	return "if the value is no secret, name it in PlainEnvironment, --plain " + name
+	return "if the value is no secret, name " + name + " as plain"
 }
+
+func plainSetting(name string) lab.Setting { return lab.Setting{Name: SettingPlain, Value: name} }
 
 const shows = "docker inspect would show the secret to everybody who may use docker"
 
@@ -42,17 +50,18 @@ func (l *loading) exposed(name string, s types.ServiceConfig) {
 		switch {
 		case plain(k) || slices.Contains(l.source.PlainEnvironment, k) || plainWord.MatchString(*v):
 		case secretName.MatchString(k):
-			l.add(place, "use a secret of the compose.yaml and "+k+"_FILE; "+plainHint(name+"."+k), shows)
+			l.add(place, "use a secret of the compose.yaml and "+k+"_FILE; "+plainHint(name+"."+k), shows).Set =
+				plainSetting(name + "." + k)
 		case urlSecret.MatchString(*v):
 			l.add(place, "use a secret of the compose.yaml, and a variable that names its file; "+plainHint(name+"."+k),
-				"holds a URL with a password, and "+shows)
+				"holds a URL with a password, and "+shows).Set = plainSetting(name + "." + k)
 		}
 	}
 	if s.Logging != nil {
 		for _, k := range slices.Sorted(maps.Keys(s.Logging.Options)) {
 			if secretName.MatchString(strings.ReplaceAll(k, "-", "_")) && !plain("logging") {
 				l.add(at+".logging.options."+k, "set it for the whole engine, in /etc/docker/daemon.json; "+
-					plainHint(name+".logging"), "%s", shows)
+					plainHint(name+".logging"), "%s", shows).Set = plainSetting(name + ".logging")
 			}
 		}
 	}
@@ -64,7 +73,8 @@ func (l *loading) exposed(name string, s types.ServiceConfig) {
 		if flag := secretArgument(words); flag != "" && !plain("command") {
 			l.add(at+"."+[...]string{"command", "entrypoint", "healthcheck.test"}[key],
 				"use a secret of the compose.yaml, and the option that names its file; "+plainHint(name+".command"),
-				"%s has a value: every process of the machine can read it, and %s", flag, shows)
+				"%s has a value: every process of the machine can read it, and %s", flag, shows).Set =
+				plainSetting(name + ".command")
 		}
 	}
 }
@@ -149,7 +159,7 @@ func (l *loading) filledIn(doc map[string]any) (ps lab.Problems) {
 			continue
 		}
 		ps = append(ps, lab.Problem{Path: at, Message: "holds the value of ${" + k + "}, and " + shows,
-			Hint: "use a secret of the compose.yaml; " + plainHint(k)})
+			Hint: "use a secret of the compose.yaml; " + plainHint(k), Set: plainSetting(k)})
 	}
 	return ps
 }
@@ -166,7 +176,7 @@ func (s Stack) exposed() (ps lab.Problems) {
 			if strings.Contains(text, v) {
 				ps = append(ps, lab.Problem{Path: at,
 					Message: "the compose.yaml holds the value of " + f.Path + " in plain text",
-					Hint:    "mount the secret instead; " + plainHint(plain)})
+					Hint:    "mount the secret instead; " + plainHint(plain), Set: plainSetting(plain)})
 			}
 		}
 	}

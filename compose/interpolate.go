@@ -26,6 +26,7 @@ type finding struct {
 	partly   bool   // it is set, to a value that holds one that is not
 	message  string
 	hint     string
+	set      lab.Setting // that the hint names
 }
 
 func lookup(values map[string]string) func(string) (string, bool) {
@@ -135,7 +136,8 @@ func (e *expander) braced(text string) string {
 			return e.value(name)
 		}
 		message := "${" + name + "} is not set: " + e.expandAll(other)
-		e.wrong(lab.Printable(message), "pass it, --var "+name+"=VALUE")
+		e.add(finding{message: lab.Printable(message), hint: "pass the variable",
+			set: lab.Setting{Name: SettingVariable, Value: name}})
 	case '+':
 		if !there {
 			return ""

@@ -84,12 +84,16 @@ type loading struct {
 	problems      lab.Problems
 }
 
-func (l *loading) add(path, hint, format string, args ...any) {
+// add adds a problem, and returns it for more to be said about it at once.
+func (l *loading) add(path, hint, format string, args ...any) *lab.Problem {
 	l.problems = append(l.problems, lab.Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+	return &l.problems[len(l.problems)-1]
 }
 
-func (l *loading) warn(path, hint, format string, args ...any) {
+// warn is the same for a warning.
+func (l *loading) warn(path, hint, format string, args ...any) *lab.Problem {
 	l.warnings = append(l.warnings, lab.Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+	return &l.warnings[len(l.warnings)-1]
 }
 
 // read reads the compose.yaml.

@@ -68,7 +68,7 @@ func (l *loading) mounts() {
 			!slices.Contains(l.source.PlainEnvironment, plain) {
 			l.add(plain+".driver_opts.o",
 				"mount the share on the machine, with a file of credentials, and mount its directory; "+plainHint(plain),
-				"holds a password, and docker volume inspect would show it to everybody who may use docker")
+				"holds a password, and docker volume inspect would show it to everybody who may use docker").Set = plainSetting(plain)
 		}
 		if l.source.Dir != "" {
 			if _, ok := l.local(v.DriverOpts["device"]); ok || l.homes[v.DriverOpts["device"]] {

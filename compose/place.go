@@ -128,7 +128,7 @@ func (f finding) problem(p place) lab.Problem {
 	at := p.path
 	switch {
 	case f.message != "":
-		return lab.Problem{Path: at, Message: f.message, Hint: f.hint}
+		return lab.Problem{Path: at, Message: f.message, Hint: f.hint, Set: f.set}
 	case p.secret(f.text) && !wholeVariable.MatchString(f.text):
 		return lab.Problem{Path: at, Message: cutShort,
 			Hint: "write $$ for a dollar sign; or pass the variable, if it is meant"}
@@ -137,8 +137,8 @@ func (f finding) problem(p place) lab.Problem {
 			Hint: "pass that; or write the value without it"}
 	}
 	return lab.Problem{Path: at, Message: "${" + f.variable + "} is not set, and has no default",
-		Hint: "pass it, --var " + f.variable + "=VALUE, which may be empty; or write ${" + f.variable +
-			":-default}; write $$ for a dollar sign"}
+		Hint: "write ${" + f.variable + ":-default}, or $$ for a dollar sign; or pass the variable, which may be empty",
+		Set:  lab.Setting{Name: SettingVariable, Value: f.variable}}
 }
 
 // judge reports what was found of variables: as a warning when a variable that is not set may be
@@ -163,7 +163,8 @@ func (l *loading) judge(found []finding) {
 			for _, p := range at {
 				warnings = append(warnings, lab.Problem{Path: p.path,
 					Message: "${" + f.variable + "} is not set, and counts as empty",
-					Hint:    "pass it, --var " + f.variable + "=VALUE; or write $$ for a dollar sign"})
+					Hint:    "write $$ for a dollar sign, or pass the variable",
+					Set:     lab.Setting{Name: SettingVariable, Value: f.variable}})
 			}
 		}
 	}

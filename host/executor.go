@@ -37,7 +37,7 @@ func (j *job) plan(o *Observation, final bool) ([]change, map[string]error) {
 func (j *job) resourceError(id string, err error) error {
 	var le *lab.Error
 	if errors.As(err, &le) && le.Target == "" {
-		return &lab.Error{Op: le.Op, Target: j.m.Name(), Path: id, Hint: le.Hint, Err: j.masker.Err(le.Err)}
+		return &lab.Error{Op: le.Op, Target: j.m.Name(), Path: id, Hint: le.Hint, Set: le.Set, Err: j.masker.Err(le.Err)}
 	}
 	return &lab.Error{Op: "plan", Target: j.m.Name(), Path: id, Err: j.masker.Err(err)}
 }

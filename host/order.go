@@ -58,16 +58,23 @@ func (s State) expand() *expansion {
 
 // merge merges r into the resource with the same ID at the index, and reports whether it could.
 func (x *expansion) merge(i int, r Resource) bool {
-	if reflect.DeepEqual(x.resources[i], r) {
-		return true
+	both, ok := merged(x.resources[i], r)
+	if ok {
+		x.resources[i] = both
 	}
-	if m, ok := x.resources[i].(Merger); ok {
-		if both, ok := m.Merge(r); ok {
-			x.resources[i] = both
-			return true
-		}
+	return ok
+}
+
+// merged returns the resource that stands for two with the same ID, see [Merger], or false if they contradict
+// each other.
+func merged(a, b Resource) (Resource, bool) {
+	if reflect.DeepEqual(a, b) {
+		return a, true
 	}
-	return false
+	if m, ok := a.(Merger); ok {
+		return m.Merge(b)
+	}
+	return nil, false
 }
 
 // load reads the local files that resources need, and returns all errors.
@@ -186,7 +193,7 @@ func (x *expansion) index() (index map[string]int, ps lab.Problems) {
 	index = map[string]int{}
 	for i, r := range x.resources {
 		if _, ok := index[r.ID()]; ok {
-			ps = append(ps, lab.Problem{Path: r.ID(), Message: "two resources have this ID", Hint: "remove one of them"})
+			ps = append(ps, lab.Problem{Path: r.ID(), Message: twoResources, Hint: "remove one of them"})
 		}
 		index[r.ID()] = i
 	}

@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -52,7 +53,40 @@ func (s State) Conflicts() (ps lab.Problems) {
 		}
 		seen[r.ID()] = i
 	}
-	return append(ps, s.contested()...)
+	return append(append(ps, s.twofold()...), s.contested()...)
+}
+
+const twoResources = "two resources have this ID"
+
+// twofold returns the IDs that resources have which are in sets, or in one and beside it, and do not say the
+// same.
+func (s State) twofold() (ps lab.Problems) {
+	type part struct {
+		index int // of the resource that it is, or is a member of
+		Resource
+	}
+	seen := map[string]part{}
+	for i, r := range s {
+		if _, isSet := r.(Set); r == nil || isSet && len(r.Validate()) > 0 {
+			continue
+		}
+		for _, member := range (State{r}).expand().resources {
+			id := member.ID()
+			first, ok := seen[id]
+			both, same := member, true
+			if ok {
+				both, same = merged(first.Resource, member)
+			}
+			switch {
+			case same:
+				seen[id] = part{i, both}
+			case s[first.index].ID() != r.ID(): // which is reported already
+				ps = append(ps, lab.Problem{Path: fmt.Sprintf("[%d]", i), Text: id, Message: twoResources,
+					Hint: "remove one of them"})
+			}
+		}
+	}
+	return ps
 }
 
 // misordered returns the orders that cannot be kept: IDs that no resource has, and cycles. In a state
@@ -84,7 +118,7 @@ func (s State) misordered(wrong bool) (ps lab.Problems) {
 	for i := range ps {
 		ps[i].Path = s.indexed(ps[i].Path)
 	}
-	return ps
+	return slices.DeleteFunc(ps, func(p lab.Problem) bool { return wrong && p.Message == twoResources }) // see Conflicts
 }
 
 // indexed returns the path with the index of a resource instead of its ID, or of that of a member:

@@ -148,7 +148,7 @@ func programPath(programs, name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		return "", &lab.Error{Op: "find program", Path: name, Err: fmt.Errorf("%w in PATH", lab.ErrNotFound),
-			Hint: "install the PostgreSQL client programs, or say where they are"}
+			Hint: "install the PostgreSQL client programs, or say where they are", Set: lab.Setting{Name: SettingPrograms}}
 	}
 	return filepath.Abs(path)
 }
@@ -195,6 +195,7 @@ func checkProgram(ctx context.Context, programs, name string, major int) error {
 	if v, _ := strconv.Atoi(m[1]); v < major {
 		return &lab.Error{Op: "run " + name,
 			Hint: fmt.Sprintf("install the programs of PostgreSQL %d, or say where they are", major),
+			Set:  lab.Setting{Name: SettingPrograms},
 			Err:  kindf(lab.ErrRefused, "version %d is older than the server, %d", v, major)}
 	}
 	return nil

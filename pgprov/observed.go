@@ -299,7 +299,7 @@ func (c *client) validate(seen *observed, allowPG15 bool) error {
 	v := seen.server.Version / 10000
 	switch {
 	case c.identity != "" && seen.server.Identity != c.identity:
-		e.Hint = "look at the address; if the server was recreated on purpose, give its new identity"
+		e.Hint, e.Set.Name = "look at the address; if the server was recreated on purpose, give its new identity", SettingIdentity
 		e.Err = kindf(lab.ErrRefused, "its system identifier is %s, not %s: it is another server",
 			seen.server.Identity, c.identity)
 	case seen.server.InRecovery:
@@ -312,7 +312,7 @@ func (c *client) validate(seen *observed, allowPG15 bool) error {
 		e.Hint = "upgrade to PostgreSQL 16 or later"
 		e.Err = kindf(lab.ErrRefused, "PostgreSQL %d is too old", v)
 	case v == 15 && !allowPG15:
-		e.Hint = "upgrade to PostgreSQL 16 or later, or accept it by AllowPG15"
+		e.Hint, e.Set.Name = "upgrade to PostgreSQL 16 or later, or accept PostgreSQL 15", SettingPG15
 		e.Err = kindf(lab.ErrRefused, "on PostgreSQL 15 whoever holds the editor's password can join any role "+
 			"but a superuser, run programs on the machine and change passwords, because CREATEROLE allows that")
 	default:

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -90,6 +92,9 @@ func (s *Server) Validate() error { return s.validate().Err() }
 func (s *Server) validate() (ps lab.Problems) {
 	if s.Host == "" {
 		ps.Add("host", "empty: nothing is assumed")
+	} else if !validHost(s.Host) {
+		ps = append(ps, lab.Problem{Path: "host", Text: s.Host, Message: "is not an address",
+			Hint: "write a host name, an IP address, or the directory of a socket; the port is apart"})
 	}
 	if s.Port < 0 || s.Port > 65535 {
 		ps.Add("port", "%d is not a port", s.Port)
@@ -107,6 +112,24 @@ func (s *Server) validate() (ps lab.Problems) {
 		ps.Add("tls", "a Unix socket has no TLS")
 	}
 	return ps
+}
+
+var (
+	hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
+
+	// A name whose last label is a number is meant as an IPv4 address.
+	numberLast = regexp.MustCompile(`(^|\.)[0-9]+\.?$`)
+)
+
+// validHost reports whether it is the directory of a socket, an IP address or a host name.
+func validHost(host string) bool {
+	if strings.HasPrefix(host, "/") {
+		return !strings.ContainsRune(host, 0)
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return hostName.MatchString(host) && !numberLast.MatchString(host)
 }
 
 // maxName is the longest name that PostgreSQL keeps whole, in bytes (NAMEDATALEN - 1).

@@ -100,14 +100,15 @@ func (g Gitea) config() string { return path.Join(dirOf(g.name()), "config") }
 
 // Validate returns everything that is wrong with the configuration, the secrets that it needs among it.
 func (g Gitea) Validate() (ps lab.Problems) {
-	if !strings.HasSuffix(tag(g.Image), "-rootless") || !pgVersion.MatchString(g.version()) {
+	validateImage(&ps, g.Image)
+	if len(ps) == 0 && (!strings.HasSuffix(tag(g.Image), "-rootless") || !pgVersion.MatchString(g.version())) {
 		ps = append(ps, lab.Problem{Path: "image", Text: g.Image,
 			Message: "its tag is not a version of the rootless image",
 			Hint:    `write "gitea/gitea:1.25.2-rootless"`})
 	}
-	if u, err := url.Parse(g.RootURL); err != nil || u.Host == "" || !strings.HasSuffix(g.RootURL, "/") {
-		ps = append(ps, lab.Problem{Path: "rootURL", Text: g.RootURL,
-			Message: "is not a URL with a slash at its end: OIDC clients compare it byte by byte"})
+	const whole = "is not a URL with a slash at its end: OIDC clients compare it byte by byte"
+	if validateURL(&ps, "rootURL", g.RootURL, whole) && !strings.HasSuffix(g.RootURL, "/") {
+		ps = append(ps, lab.Problem{Path: "rootURL", Text: g.RootURL, Message: whole})
 	}
 	for _, s := range []struct {
 		field string
@@ -124,6 +125,14 @@ func (g Gitea) Validate() (ps lab.Problems) {
 	validateDir(&ps, "mount", g.Mount)
 	validateListen(&ps, "listenHTTP", g.ListenHTTP)
 	validateListen(&ps, "listenSSH", g.ListenSSH)
+	validateTimeout(&ps, "timeout", g.Timeout)
+	if m := g.Database.SSLMode; !slices.Contains([]string{"", "disable", "require", "verify-full"}, m) {
+		p := lab.Problem{Path: "database.sslMode", Text: m, Message: "is not disable, require or verify-full"}
+		if near := lab.Nearest(m, []string{"disable", "require", "verify-full"}); near != "" {
+			p.Hint = "nearest: " + near
+		}
+		ps = append(ps, p)
+	}
 	own := g.settings()
 	for _, k := range slices.Sorted(maps.Keys(g.Settings)) {
 		switch _, taken := own[k]; {

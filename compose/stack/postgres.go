@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"maps"
+	"net/netip"
 	"path"
 	"regexp"
 	"slices"
@@ -97,7 +98,8 @@ func (p Postgres) data() string { return cmp.Or(p.Data, path.Join(dirOf(p.name()
 
 // Validate returns everything that is wrong with the configuration, the secrets that it needs among it.
 func (p Postgres) Validate() (ps lab.Problems) {
-	if p.major() < 10 {
+	validateImage(&ps, p.Image)
+	if len(ps) == 0 && p.major() < 10 {
 		ps = append(ps, lab.Problem{Path: "image", Text: p.Image,
 			Message: "its tag does not begin with a major version",
 			Hint:    `write "postgres:17.2"`})
@@ -108,6 +110,13 @@ func (p Postgres) Validate() (ps lab.Problems) {
 	validateDir(&ps, "data", p.Data)
 	validateDir(&ps, "mount", p.Mount)
 	validateListen(&ps, "listen", p.Listen)
+	if _, err := netip.ParsePrefix(p.Subnet); p.Subnet != "" && err != nil {
+		ps = append(ps, lab.Problem{Path: "subnet", Text: p.Subnet, Message: "is not a network", Hint: `write "172.30.5.0/24"`})
+	}
+	if p.UID < 0 {
+		ps.Add("uid", "is negative")
+	}
+	validateTimeout(&ps, "timeout", p.Timeout)
 	ps = append(ps, p.validateSettings()...)
 	for i, r := range p.HBA {
 		at := fmt.Sprintf("hba[%d]", i)

@@ -83,10 +83,18 @@ func (r ActRunner) data() string { return cmp.Or(r.Data, path.Join(dirOf(r.name(
 
 // Validate returns everything that is wrong with the configuration, the secrets that it needs among it.
 func (r ActRunner) Validate() (ps lab.Problems) {
-	special := strings.ContainsAny(r.Instance, `"&|\`) // to sed, which writes it
-	if u, err := url.Parse(r.Instance); err != nil || u.Host == "" || u.Hostname() == "localhost" || special {
-		ps = append(ps, lab.Problem{Path: "instance", Text: r.Instance,
-			Message: "is not the URL that jobs can reach Gitea at"})
+	const unreachable = "is not the URL that jobs can reach Gitea at"
+	if validateURL(&ps, "instance", r.Instance, unreachable) {
+		special := strings.ContainsAny(r.Instance, `"&|\`) // to sed, which writes it
+		if u, _ := url.Parse(r.Instance); u.Hostname() == "localhost" || special {
+			ps = append(ps, lab.Problem{Path: "instance", Text: r.Instance, Message: unreachable})
+		}
+	}
+	validateImage(&ps, r.Image)
+	validateTimeout(&ps, "timeout", r.Timeout)
+	validateTimeout(&ps, "jobTimeout", r.JobTimeout)
+	if r.Capacity < 0 {
+		ps.Add("capacity", "is negative")
 	}
 	if r.Runner == "" || strings.ContainsAny(r.Runner, " \n") {
 		ps.Add("runner", "is empty, or holds a space")

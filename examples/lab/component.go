@@ -20,9 +20,9 @@ import (
 type component struct {
 	place string // of that part in the document: "stacks.gitea"
 
-	// on is the pattern of its machines, written in the document as its key "on"; empty means all machines.
-	on  string
-	one bool // the pattern must select one machine
+	on         string // the pattern of its machines, written in the document as its key "on"
+	one        bool   // the pattern must select one machine
+	everywhere bool   // it is on all machines, and has no pattern
 
 	// validate returns what is wrong with that part, whatever the machine is. Paths name its fields.
 	validate func() lab.Problems
@@ -97,7 +97,7 @@ func (p piece) same(o piece) bool { return o.place == p.place && reflect.DeepEqu
 // hosts returns the machines of a component: of those that are reached over SSH, those that its pattern
 // selects, none when the pattern is wrong.
 func (l *Lab) hosts(c component) []*inventory.Host {
-	if c.on == "" {
+	if c.everywhere {
 		return l.Hosts
 	}
 	if l.inventory == nil {

@@ -6,6 +6,7 @@
 //	lab plan   [--config lab.yaml] ...     show what would be done; exit 2 when there is something
 //	lab apply  [--config lab.yaml] ...     do it
 //	lab status [--config lab.yaml]         what stands
+//	lab validate [--config lab.yaml]       what is wrong with the config, without reaching anything
 //	lab doctor [--config lab.yaml]         whether the machines are well, and what to do if not
 //	lab graph  [--config lab.yaml]         draw the lab, or the order of a plan
 //	lab explain [PATH]                     what may be written in the config
@@ -57,10 +58,10 @@ sandbox in this process, twice; nothing outside of it is touched.
 			}
 			return execute(c, call{verb: "apply", sandbox: true, request: cli.Request{Apply: true, Yes: true}})
 		}}
-	root.AddCommand(initCommand(), lockCommand(), planCommand(), showCommand(), applyCommand(), statusCommand(),
+	root.AddCommand(initCommand(), lockCommand(), validateCommand(), planCommand(), showCommand(), applyCommand(),
+		statusCommand(), doctorCommand(), graphCommand(), explainCommand(),
 		cli.PrintCommand("config", "print the built-in config, to begin one's own with", string(defaultConfig)),
 		cli.PrintCommand("schema", "print the JSON schema of the config, for editors", schema))
-	root.AddCommand(doctorCommand(), explainCommand(), graphCommand())
 	return root
 }
 
@@ -143,6 +144,7 @@ func execute(cmd *cobra.Command, c call) error {
 	if err != nil {
 		return err
 	}
+	out.Say = say
 	r := runner{call: c, out: out, terminal: cli.TerminalOf(cmd), started: time.Now()}
 	err = r.run(cmd.Context())
 	if !r.summed { // it ended before there was anything to sum up

@@ -68,7 +68,9 @@ func (l *Lab) databaseProblems() (ps lab.Problems) {
 	ps = append(ps, problemsOf(server.Validate()).Under("postgres")...)
 	for _, p := range problemsOf(spec.Validate()) {
 		if path, ok := strings.CutPrefix(p.Path, "instances"); ok {
-			p.Path = path
+			if p.Path = path; strings.HasSuffix(path, ".app") || strings.HasSuffix(path, ".env") {
+				continue // the name of an app, which is reported with the apps
+			}
 			ps = append(ps, l.ofApps(lab.Problems{p})...)
 		} else {
 			ps = append(ps, lab.Problems{p}.Under("postgres")...)
@@ -103,17 +105,17 @@ func (c *PostgresConfig) elsewhere(st *PostgresStack) (ps lab.Problems) {
 			Hint:    "write where it listens, stacks.postgres.listen: IP:5432"}}
 	}
 	there, err := netip.ParseAddrPort(st.Listen)
-	if err != nil {
+	if err != nil || there.Addr().IsUnspecified() {
 		return nil // reported with the stack
 	}
-	const message = "is not where stacks.postgres listens, whose password is used: "
+	const message, hint = "is not where stacks.postgres listens, whose password is used", "write %s, or the password of another server"
 	if ip, err := netip.ParseAddr(c.Host); err == nil && ip.Unmap() != there.Addr().Unmap() {
-		ps = append(ps, lab.Problem{Path: "postgres.host", Text: c.Host, Message: message + there.Addr().String(),
-			Hint: "write that, or the password of another server"})
+		ps = append(ps, lab.Problem{Path: "postgres.host", Text: c.Host, Message: message,
+			Hint: fmt.Sprintf(hint, there.Addr())})
 	}
 	if port := cmp.Or(c.Port, 5432); port != int(there.Port()) {
-		ps = append(ps, lab.Problem{Path: "postgres.port", Text: strconv.Itoa(port), Message: message + st.Listen,
-			Hint: "write that, or the password of another server"})
+		ps = append(ps, lab.Problem{Path: "postgres.port", Text: strconv.Itoa(port), Message: message,
+			Hint: fmt.Sprintf(hint, strconv.Itoa(int(there.Port())))})
 	}
 	return ps
 }

@@ -21,6 +21,9 @@ func (r *runner) read() (name string, err error) {
 	if err := r.lab.limit(r.limit); err != nil {
 		return name, err
 	}
+	if err := r.lab.confirmable(r.request.Confirmed); err != nil {
+		return name, err
+	}
 	about(r.out, r.call, r.lab, name)
 	return name, nil
 }

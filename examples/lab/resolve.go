@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -18,12 +20,24 @@ import (
 type resolver struct {
 	*Lab
 	problems lab.Problems
+	shape    map[string]bool // places whose form is wrong: what follows from that is not reported
 	seen     map[string]bool // what was reported, see report
+	some     []*partial      // what is wrong on some machines, see onMachine
+	machines map[string]int  // how many machines have what is asked for at a place
+}
+
+// partial is a problem, and the machines on which it is one.
+type partial struct {
+	lab.Problem
+	machines []string
 }
 
 // report adds problems, each thing once, however many machines it holds for.
 func (r *resolver) report(ps lab.Problems) {
 	for _, p := range ps {
+		if r.shape[p.Path] {
+			continue
+		}
 		message := p.Message + " " + p.Text
 		if strings.HasPrefix(p.Message, sameAs) {
 			message = sameAs
@@ -55,14 +69,21 @@ func problemsOf(err error) (ps lab.Problems) {
 // resolve validates what the config means, and fills in what follows from it. shape is what is known to be
 // wrong with its form: what follows from that is not reported.
 func (l *Lab) resolve(shape error) error {
-	r := &resolver{Lab: l, seen: map[string]bool{}}
+	r := &resolver{Lab: l, shape: map[string]bool{}, seen: map[string]bool{}, machines: map[string]int{}}
+	for _, p := range problemsOf(shape) {
+		r.shape[p.Path] = strings.HasPrefix(p.Message, "expected ")
+	}
 	if l.Environment == "" {
 		l.Environment = sandboxName
 	}
 	r.environment()
 	r.hosts(problemsOf(shape))
 	r.apps()
-	r.boundary()
+	if known := problemsOf(shape); !slices.ContainsFunc(known, func(p lab.Problem) bool {
+		return p.Path == "boundary" || strings.HasPrefix(p.Path, "boundary.")
+	}) {
+		r.boundary()
+	}
 	r.sources()
 	ctx, from := context.Background(), l.dummies()
 	stages := l.outline()
@@ -72,21 +93,43 @@ func (l *Lab) resolve(shape error) error {
 		}
 	}
 	wrong := map[string]bool{} // components that are wrong in themselves, by their places
+	if l.Stacks != nil {
+		ps := l.stacksTogether().Under("stacks")
+		for _, p := range ps {
+			wrong[strings.TrimSuffix(p.Path, filepath.Ext(p.Path))] = true
+		}
+		r.report(ps)
+	}
 	for _, st := range stages {
 		for _, c := range st.components {
 			r.on(c)
-			ps := c.validate().Under(c.place)
-			wrong[c.place] = len(ps) > 0
-			r.report(ps)
+			if ps := r.valid(c); len(ps) > 0 {
+				wrong[c.place] = true
+				r.report(ps)
+			}
 		}
-	}
-	if l.Stacks != nil {
-		r.report(l.Stacks.validate().Under("stacks"))
 	}
 	for _, h := range l.Hosts {
 		r.machine(ctx, h, stages, wrong, from)
 	}
+	for _, p := range r.some {
+		if len(p.machines) < r.machines[p.Path] || len(p.machines) < r.machines[strings.TrimSuffix(p.Path, filepath.Ext(p.Path))] {
+			p.Message += " on " + strings.Join(p.machines, ", ")
+		}
+		r.report(lab.Problems{p.Problem})
+	}
 	return r.problems.Err()
+}
+
+// valid returns what is wrong with a component by itself, at places in the document.
+func (r *resolver) valid(c component) (out lab.Problems) {
+	for _, p := range c.validate() {
+		if p.Path != c.place && !strings.HasPrefix(p.Path, c.place+".") { // those of placements have places already
+			p = lab.Problems{p}.Under(c.place)[0]
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // environmentName is what an environment may be called: it is a line of a file, and a flag.
@@ -179,11 +222,14 @@ func (r *resolver) sources() {
 
 // on validates the pattern of a component, as far as it is known what it selects.
 func (r *resolver) on(c component) {
-	if c.on == "" || r.inventory == nil {
+	if c.everywhere || r.inventory == nil {
 		return
 	}
 	place := c.place + ".on"
 	hosts, err := r.inventory.Select(c.on)
+	if errors.Is(err, lab.ErrNotFound) {
+		err = lab.Problems{{Text: c.on, Message: "selects no machine"}}
+	}
 	r.collect(place, err)
 	if err != nil || !r.inventory.Sure(c.on) {
 		return
@@ -197,56 +243,91 @@ func (r *resolver) on(c component) {
 	}
 	switch reached := r.Lab.hosts(c); {
 	case len(reached) == 0:
-		r.report(lab.Problems{{Path: place, Text: c.on, Message: "selects no machine that is reached over SSH, only " +
-			names(hosts)}})
+		r.report(lab.Problems{{Path: place, Text: c.on, Message: "selects no machine that is reached over SSH",
+			Hint: "it selects " + names(hosts)}})
 	case c.one && len(reached) > 1:
-		r.report(lab.Problems{{Path: place, Text: c.on, Hint: "name one of them",
-			Message: fmt.Sprintf("selects %d machines where one is needed: %s", len(reached), names(reached))}})
+		r.report(lab.Problems{{Path: place, Text: c.on, Hint: "name one: " + names(reached),
+			Message: fmt.Sprintf("selects %d machines where one is needed", len(reached))}})
 	}
 }
 
 // machine validates what a machine would be in all stages: what the components do not know of each other.
 func (r *resolver) machine(ctx context.Context, h *inventory.Host, stages []stage, wrong map[string]bool, from sources) {
+	wrong = maps.Clone(wrong)
 	for _, p := range r.Lab.machine(h).Validate() {
 		if p.Path != "domain" {
 			p.Path = "inventory.hosts." + h.Name
 		}
 		r.report(lab.Problems{p})
+		wrong["system"] = true // whose words these would be
 	}
 	var before pieces // of the stages before
 	for _, st := range stages {
-		var all pieces
-		for _, c := range st.components {
-			some, err := r.all(ctx, []component{c}, h, from)
-			if err != nil && !wrong[c.place] {
-				r.report(problemsAt(c.place, err))
-			}
-			for _, p := range some {
-				if !slices.ContainsFunc(all, p.same) {
-					all = append(all, p)
-				}
-			}
-		}
-		r.state(all, all.state().Validate(), wrong)
+		all, whole := r.stage(ctx, st, h, wrong, from)
+		r.state(h, all, all.state().Validate(), wrong, whole)
 		r.report(all.placed(all.state().CheckSources()))
 		both := append(slices.Clone(before), all.notIn(before)...)
-		r.state(both, both.contested().Err(), wrong)
+		r.state(h, both, both.contested().Err(), wrong, whole)
 		before = both
 	}
 }
 
-// state reports what is wrong with a state of a machine, but for what a component that is wrong in itself
-// has reported in its own words.
-func (r *resolver) state(all pieces, err error, wrong map[string]bool) {
+// stage returns what a machine has of a stage, and whether that is all: what is wrong keeps some from being
+// built.
+func (r *resolver) stage(ctx context.Context, st stage, h *inventory.Host, wrong map[string]bool, from sources) (all pieces, whole bool) {
+	whole = true
+	for _, c := range st.components {
+		some, err := r.all(ctx, []component{c}, h, from)
+		if err != nil {
+			whole = false
+			if !wrong[c.place] {
+				r.report(problemsAt(c.place, err))
+			}
+		}
+		places := map[string]bool{}
+		for _, p := range some {
+			if !places[p.place] {
+				places[p.place] = true
+				r.machines[p.place]++
+			}
+			if !slices.ContainsFunc(all, p.same) {
+				all = append(all, p)
+			}
+		}
+	}
+	return all, whole
+}
+
+// state takes in what is wrong with a state of a machine, but for what a component that is wrong in itself
+// has reported in its own words, and for IDs that are unknown in a state that is not whole.
+func (r *resolver) state(h *inventory.Host, all pieces, err error, wrong map[string]bool, whole bool) {
 	for _, p := range problemsOf(err) {
-		n, _, ok := indexOf(resourceIndex, p.Path)
+		n, rest, ok := indexOf(resourceIndex, p.Path)
+		if ok && rest == ".after" && !whole {
+			continue
+		}
 		if ok && n < len(all) && wrong[all[n].place] {
 			other, _, same := indexOf(sameIndex, p.Message)
 			if same && other < len(all) && all[other].place == all[n].place || all.own(n, p) {
 				continue
 			}
 		}
-		r.report(all.placed(lab.Problems{p}))
+		r.onMachine(h, all.placed(lab.Problems{p})[0])
+	}
+}
+
+// onMachine takes in a problem of a machine: one that others do not have is reported with their names.
+func (r *resolver) onMachine(h *inventory.Host, p lab.Problem) {
+	for _, o := range r.some {
+		if o.Problem == p || o.Path == p.Path && strings.HasPrefix(o.Message, sameAs) && strings.HasPrefix(p.Message, sameAs) {
+			if !slices.Contains(o.machines, h.Name) {
+				o.machines = append(o.machines, h.Name)
+			}
+			return
+		}
+	}
+	if !r.seen[p.Path+" "+p.Message+" "+p.Text] {
+		r.some = append(r.some, &partial{p, []string{h.Name}})
 	}
 }
 

@@ -30,6 +30,10 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.verb == "validate" {
+		r.validated(name)
+		return nil
+	}
 	if r.request.Reviewed != "" {
 		if r.reviewed, err = cli.Reviewed(r.request.Reviewed); err != nil {
 			return err

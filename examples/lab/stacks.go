@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -192,17 +193,20 @@ func (c *StacksConfig) validateRunner() (ps lab.Problems) {
 	return slices.DeleteFunc(ps, func(p lab.Problem) bool { return p.Path == "instance" }) // it is Gitea's rootURL
 }
 
-// validate returns what is wrong with the stacks together.
-func (c *StacksConfig) validate() (ps lab.Problems) {
-	published := map[string]string{} // field by address
-	for _, f := range c.published() {
-		if other, ok := published[f.address]; ok {
-			ps = append(ps, lab.Problem{Path: f.path, Text: f.address, Message: "is the address of " + other + " too",
+// stacksTogether returns what is wrong with the stacks together. Paths name fields of [StacksConfig].
+func (l *Lab) stacksTogether() (ps lab.Problems) {
+	taken := l.published()
+	for i, p := range taken {
+		for _, other := range taken[:i] {
+			if p.address != other.address || p.loopback() && !slices.Equal(p.hosts, other.hosts) {
+				continue
+			}
+			ps = append(ps, lab.Problem{Path: p.path, Text: p.address, Message: "is the address of stacks." + other.path + " too",
 				Hint: "give one of them another port"})
+			break
 		}
-		published[f.address] = "stacks." + f.path
 	}
-	for i, name := range c.Docker {
+	for i, name := range l.Stacks.Docker {
 		for _, p := range (host.Package{Name: name}).Validate() {
 			p.Path = fmt.Sprintf("docker[%d]", i)
 			ps = append(ps, p)
@@ -211,17 +215,29 @@ func (c *StacksConfig) validate() (ps lab.Problems) {
 	return ps
 }
 
-// publication is an address at which a stack publishes a port, and the field that says so.
-type publication struct{ path, address string }
+// publication is an address at which a stack publishes a port.
+type publication struct {
+	path    string // the field that says so
+	address string
+	hosts   []*inventory.Host // the machines
+}
+
+// loopback reports whether every machine has the address for itself.
+func (p publication) loopback() bool {
+	at, err := netip.ParseAddrPort(p.address)
+	return err == nil && at.Addr().IsLoopback()
+}
 
 // published returns the addresses at which the stacks publish ports.
-func (c *StacksConfig) published() (out []publication) {
+func (l *Lab) published() (out []publication) {
+	c := l.Stacks
 	if c.Postgres != nil {
-		out = append(out, publication{"postgres.listen", c.Postgres.Listen})
+		out = append(out, publication{"postgres.listen", c.Postgres.Listen, l.hosts(component{on: c.Postgres.On})})
 	}
 	if c.Gitea != nil {
-		out = append(out, publication{"gitea.listenHTTP", c.Gitea.ListenHTTP},
-			publication{"gitea.listenSSH", c.Gitea.ListenSSH})
+		on := l.hosts(component{on: c.Gitea.On})
+		out = append(out, publication{"gitea.listenHTTP", c.Gitea.ListenHTTP, on},
+			publication{"gitea.listenSSH", c.Gitea.ListenSSH, on})
 	}
 	return slices.DeleteFunc(out, func(p publication) bool { return p.address == "" })
 }

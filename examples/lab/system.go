@@ -24,7 +24,7 @@ func (l *Lab) machine(h *inventory.Host) base.Machine {
 
 // base returns the base of every machine.
 func (l *Lab) base() component {
-	return component{place: "system", validate: l.System.Validate,
+	return component{place: "system", everywhere: true, validate: l.System.Validate,
 		pieces: func(_ context.Context, h *inventory.Host, _ sources) ([]piece, error) {
 			return piecesAt("system", l.System.State(l.machine(h))), nil
 		}}
@@ -42,26 +42,25 @@ func piecesAt(place string, s host.State) (out []piece) {
 func (l *Lab) placements() (out []component) {
 	for i, p := range l.Resources {
 		place := fmt.Sprintf("resources[%d]", i)
-		out = append(out, component{place: place, on: p.On, validate: p.validate,
-			pieces: func(context.Context, *inventory.Host, sources) (out []piece, err error) {
-				for j, r := range p.State {
-					out = append(out, piece{Resource: r, place: fmt.Sprintf("%s.state[%d]", place, j), itself: true})
-				}
-				return out, nil
-			}})
+		var all pieces
+		for j, r := range p.State {
+			all = append(all, piece{Resource: r, place: fmt.Sprintf("%s.state[%d]", place, j), itself: true})
+		}
+		out = append(out, component{place: place, on: p.On, validate: all.alone,
+			pieces: func(context.Context, *inventory.Host, sources) ([]piece, error) { return all, nil }})
 	}
 	return out
 }
 
-// validate returns what is wrong with the resources wherever they are placed. What they come after may be
-// anywhere in the state of a machine.
-func (p Placement) validate() (ps lab.Problems) {
-	for _, problem := range problemsOf(p.State.Validate()) {
-		if filepath.Ext(problem.Path) != ".after" {
-			ps = append(ps, problem)
+// alone returns what is wrong with resources wherever they are placed, at places in the document. What they
+// come after may be anywhere in the state of a machine.
+func (ps pieces) alone() (out lab.Problems) {
+	for _, p := range problemsOf(ps.state().Validate()) {
+		if filepath.Ext(p.Path) != ".after" {
+			out = append(out, p)
 		}
 	}
-	return append(ps, p.State.CheckSources()...).Under("state")
+	return ps.placed(append(out, ps.state().CheckSources()...))
 }
 
 func userOf(h *inventory.Host, l *Lab) string {

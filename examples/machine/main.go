@@ -53,6 +53,7 @@ func converge(verb, short string) *cobra.Command {
 			if r.out, err = cli.PrinterOf(c); err != nil {
 				return err
 			}
+			r.out.Say = login.Say
 			return r.do(c.Context())
 		}}
 	r.login.Flags(c.Flags())

@@ -178,6 +178,7 @@ func (o *options) run(c *cobra.Command) error {
 	if o.out, err = cli.PrinterOf(c); err != nil {
 		return err
 	}
+	o.out.Say = say
 	if o.server, err = server(o.dsn, o.password, o.allow); err != nil {
 		return err
 	}

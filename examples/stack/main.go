@@ -62,6 +62,7 @@ func command(verb, short string, do func(*call, context.Context, compose.Source)
 			if c.out, err = cli.PrinterOf(cmd); err != nil {
 				return err
 			}
+			c.out.Say = say
 			return c.run(cmd.Context(), do)
 		}}
 	flags := cmd.Flags()
@@ -157,7 +158,7 @@ func (c *call) up(ctx context.Context, s compose.Source) error {
 		return err
 	}
 	for _, w := range stack.Warnings {
-		fmt.Fprintln(c.stderr, "warning: "+w.String())
+		fmt.Fprintln(c.stderr, "warning: "+lab.Reword(lab.Problems{w}, say).Error())
 	}
 	stack.Timeout = c.timeout
 	return c.converge(ctx, stack)

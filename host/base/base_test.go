@@ -96,6 +96,8 @@ func TestValidate(t *testing.T) {
 	for want, c := range map[string]base.Config{
 		"timezone: is not a time zone":         {Timezone: "Europe/../Paris"},
 		"ntp: no server is named by its IP":    {NTP: []string{"pool.ntp.org"}},
+		"holdBack[0]: is not the name":         {Unattended: true, HoldBack: []string{"a\";"}},
+		"holdBack: has no effect without":      {HoldBack: []string{"docker-ce"}},
 		"packages[1]: is not the name":         {Packages: []string{"curl", "a b"}},
 		"packages[1]: the same as packages[0]": {Packages: []string{"curl", "curl"}},
 		"ntp: the same as packages[0]":         {Packages: []string{"systemd-timesyncd"}, NTP: []string{"192.0.2.1"}},
@@ -105,7 +107,6 @@ func TestValidate(t *testing.T) {
 		"sysctl.net ipv4: is not the name":     {Sysctl: map[string]string{"net ipv4": "1"}},
 		"modules[0]: is not the name of a":     {Modules: []string{"../x"}},
 		"ntp[1]: is not a name or an IP":       {NTP: []string{"192.0.2.1", "a b"}},
-		"holdBack[0]: is not the name":         {HoldBack: []string{"libc6\";"}},
 		"journal.disk: is not a size":          {Journal: base.Journal{Disk: "200 MB"}},
 		"journal.memory: is not a size":        {Journal: base.Journal{Memory: "1.5G"}},
 		"unattended: the same as packages[0]":  {Packages: []string{"unattended-upgrades"}, Unattended: true},

@@ -62,6 +62,10 @@ func (c Config) Validate() (ps lab.Problems) {
 			ps = append(ps, lab.Problem{Path: fmt.Sprintf("ntp[%d]", i), Text: server, Message: "is not a name or an IP address"})
 		}
 	}
+	if len(c.HoldBack) > 0 && !c.Unattended {
+		ps = append(ps, lab.Problem{Path: "holdBack", Message: "has no effect without unattended",
+			Hint: "set unattended: true, or remove it"})
+	}
 	if len(c.NTP) > 0 && !slices.ContainsFunc(c.NTP, isIP) {
 		ps = append(ps, lab.Problem{Path: "ntp", Hint: "add the router's",
 			Message: "no server is named by its IP address: after a power cut there may be no DNS before there is the right time"})

@@ -55,7 +55,7 @@ func (a Auth) validate() (ps lab.Problems) {
 	}
 	if len(a.Signers)+len(a.KeyFiles) == 0 && a.AgentSocket == "" && a.Password.IsZero() {
 		ps = append(ps, lab.Problem{Message: "no way to log in",
-			Hint: "set a key file, a signer, the socket of an ssh-agent, or a password"})
+			Hint: "name a private key, an ssh-agent or a password", Set: lab.Setting{Name: SettingKey}})
 	}
 	return ps
 }

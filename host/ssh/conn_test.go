@@ -170,7 +170,7 @@ func TestDialHostKey(t *testing.T) {
 		want []string // parts of the error; nil means that it connects
 	}{
 		{"nothing set", ssh.HostKeys{},
-			[]string{"no key of it is known", ed, `then pin "ssh-ed25519 AAAA`, "ssh_host_ed25519_key.pub"}},
+			[]string{"no key of it is known", ed, `then trust "ssh-ed25519 AAAA`, "ssh_host_ed25519_key.pub"}},
 		{"pinned key", ssh.HostKeys{Pinned: []string{authorizedKey(s.HostKey)}}, nil},
 		{"pinned key with comment",
 			ssh.HostKeys{Pinned: []string{strings.TrimSpace(authorizedKey(s.HostKey)) + " root@pi1"}}, nil},

@@ -168,7 +168,7 @@ func TestTooManyKeys(t *testing.T) {
 	if !errors.Is(err, lab.ErrUnauthorized) || !lab.SafeToRetry(err) {
 		t.Errorf("got %v", err)
 	}
-	contains(t, err, "MaxAuthTries", "--identity", cryptossh.FingerprintSHA256(s.Key.PublicKey()))
+	contains(t, err, "MaxAuthTries", "ssh-add -l", cryptossh.FingerprintSHA256(s.Key.PublicKey()))
 	if text := strings.Join(lab.Hints(err), "\n"); strings.Contains(text, "authorized_keys") {
 		t.Errorf("that is not the cause: %s", text)
 	}

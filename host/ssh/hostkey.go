@@ -249,6 +249,13 @@ func (v *hostKeyVerifier) refuse(hint, format string, args ...any) error {
 		Err: fmt.Errorf("%w: "+format, append([]any{lab.ErrHostKey}, args...)...)})
 }
 
+// refuseKey refuses a key that a person may find to be the right one.
+func (v *hostKeyVerifier) refuseKey(key ssh.PublicKey, hint, format string, args ...any) error {
+	return lab.NotSent(&lab.Error{Op: "verify host key", Target: v.target, Hint: hint,
+		Set: lab.Setting{Name: SettingHostKey, Value: knownhosts.Line([]string{v.addr}, key)},
+		Err: fmt.Errorf("%w: "+format, append([]any{lab.ErrHostKey}, args...)...)})
+}
+
 // comparePins accepts a key that is pinned.
 func (v *hostKeyVerifier) comparePins(key ssh.PublicKey) error {
 	var pinned []string
@@ -258,8 +265,8 @@ func (v *hostKeyVerifier) comparePins(key ssh.PublicKey) error {
 		}
 		pinned = append(pinned, p.fingerprint)
 	}
-	return v.refuse("if the machine was reinstalled, compare with its own key (ssh-keygen -lf "+keyFile(key, ".pub")+
-		") and replace the pin; if not, this may be a man in the middle",
+	return v.refuseKey(key, "if the machine was not reinstalled, this may be a man in the middle; if it was, compare with "+
+		"its own key, ssh-keygen -lf "+keyFile(key, ".pub")+", and trust that in place of the old one",
 		"%s has %s, but %s is pinned", v.addr, describeHostKey(key), strings.Join(pinned, " or "))
 }
 
@@ -296,7 +303,7 @@ func (v *hostKeyVerifier) refuseUnknown(key ssh.PublicKey, keys, authorities []k
 	if n := len(v.known.odd); n > 0 {
 		skipped = fmt.Sprintf("; %d lines could not be read, the first is %s", n, v.known.odd[0])
 	}
-	return v.refuse(fmt.Sprintf("compare it with the machine's own, ssh-keygen -lf %s, then pin %q",
+	return v.refuseKey(key, fmt.Sprintf("compare it with the machine's own, ssh-keygen -lf %s, then trust %q",
 		keyFile(key, ".pub"), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))),
 		"%s has %s, and no key of it is known%s", v.addr, has, skipped)
 }

@@ -97,8 +97,9 @@ func (s *session) launchError() error {
 		e.Hint = expiredHint(t.User)
 		e.Err = fmt.Errorf("%w: %s", lab.ErrUnauthorized, output)
 	case printed("sudo: ") && !s.password && s.exit == 1:
-		e.Hint = "set the sudo password, or add to a file in /etc/sudoers.d, with visudo: " +
-			t.User + " ALL=(ALL) NOPASSWD: ALL"
+		e.Hint = "add to a file in /etc/sudoers.d, with visudo: " + t.User + " ALL=(ALL) NOPASSWD: ALL; " +
+			"or set the sudo password"
+		e.Set.Name = SettingSudoPassword
 		e.Err = fmt.Errorf("%w: sudo: %s", lab.ErrUnauthorized, output)
 	case printed("sudo: "):
 		e.Hint = "log in and try: sudo -v"

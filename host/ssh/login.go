@@ -97,7 +97,8 @@ func loginError(ctx context.Context, t Target, addr string, creds *credentials, 
 		e.Hint = "see that it is unlocked, and confirm or touch when it asks: ssh-add -T ID.pub tries one key"
 		e.Err = fmt.Errorf("%w: the ssh-agent did not sign with %s", lab.ErrUnauthorized, strings.Join(creds.unsigned, ", "))
 	case contains("Too many authentication failures"):
-		e.Hint = "offer the right key first, or alone (--identity FILE); an ssh-agent offers all that it holds: ssh-add -l"
+		e.Hint = "an ssh-agent offers all that it holds, see ssh-add -l; offer the right key first, or alone"
+		e.Set.Name = SettingKey
 		e.Err = fmt.Errorf("%w: the machine accepts no more attempts (MaxAuthTries) after so many keys: %s",
 			lab.ErrUnauthorized, creds.describe())
 	case creds.banner != "" && !contains("unable to authenticate"):

@@ -56,7 +56,7 @@ func (v *liveView) remove(step string) {
 
 // event takes in what has happened.
 func (v *liveView) event(e lab.Event) {
-	if v.begun.IsZero() {
+	if v.idle() {
 		v.begun = e.Time
 	}
 	switch {

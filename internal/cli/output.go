@@ -101,8 +101,11 @@ const exitBrokenPipe = 128 + int(syscall.SIGPIPE)
 // printed.
 func (o *Output) end(err error) (int, error) {
 	o.clear()
-	if p := o.attached(); p != nil && !p.summed {
-		p.Summary(nil, err)
+	if p := o.attached(); p != nil {
+		err = p.reword(err)
+		if !p.summed {
+			p.Summary(nil, err)
+		}
 	}
 	for _, e := range failures(err) {
 		o.log.text("error: " + lab.PrintableText(e.Error(), "       "))

@@ -32,6 +32,10 @@ type Printer struct {
 	Out io.Writer
 	Options
 
+	// Say says in the program's flags and config fields what a hint asks to set, see [lab.Reword]. Nil
+	// leaves the hints as packages give them.
+	Say func(lab.Setting) string
+
 	color  bool
 	mu     sync.Mutex
 	screen screen
@@ -93,6 +97,7 @@ func (p *Printer) Summary(values map[string]any, err error) {
 	p.mu.Lock()
 	p.summed = true
 	p.mu.Unlock()
+	err = p.reword(err)
 	object := map[string]any{"type": "summary", "exit": Code(err)}
 	for k, v := range values {
 		object[k] = v
@@ -107,6 +112,14 @@ func (p *Printer) Summary(values map[string]any, err error) {
 		}
 	}
 	p.Object(object)
+}
+
+// reword returns err with its hints in the words of the program.
+func (p *Printer) reword(err error) error {
+	if p.Say == nil {
+		return err
+	}
+	return lab.Reword(err, p.Say)
 }
 
 // Printf prints text for people. As JSON it prints nothing.

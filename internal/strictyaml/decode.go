@@ -113,6 +113,9 @@ func (d *decoder) wrongKind(n *yaml.Node, at *place, secret bool, want, hint str
 func describe(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
+		if len(n.Content) == 0 {
+			return "an empty mapping"
+		}
 		return "a mapping"
 	case yaml.SequenceNode:
 		return "a list"

@@ -53,7 +53,7 @@ func (d *Document) locate(p *lab.Problem) {
 		}
 		key, child, tail := step(n, rest)
 		if child == nil && d.union[n] { // the path leaves out the kind
-			child, tail = n.Content[1], rest
+			key, child, tail = n.Content[0], n.Content[1], rest
 		}
 		if child == nil {
 			break

@@ -221,7 +221,14 @@ func (c *scalar) unmarshal() {
 	}
 	switch {
 	case !c.secret:
-		c.wrong(err.Error(), hint)
+		message := err.Error()
+		if _, rest, ok := strings.Cut(message, "): "); ok && strings.HasPrefix(message, "netip.") { // netip.ParsePrefix("x"): no '/'
+			message, hint = rest, "write 192.0.2.0/24, or 192.0.2.1/32 for one address"
+			if strings.HasPrefix(err.Error(), "netip.ParseAddr") {
+				hint = "write an IP address"
+			}
+		}
+		c.wrong(message, hint)
 	case c.shape.secret: // the errors of lab's own types do not repeat the text
 		c.d.add(c.n, c.at, lab.Problem{Message: err.Error(), Hint: hint})
 	default:

@@ -222,7 +222,7 @@ func TestProblems(t *testing.T) {
 		// kinds
 		{"[]", "lab.yaml:1:1: expected a mapping, got a list"},
 		{"name: x\napps: {}\nlabels: []\nmachines: text",
-			"lab.yaml:2:7: apps: expected a list, got a mapping\n" +
+			"lab.yaml:2:7: apps: expected a list, got an empty mapping\n" +
 				"lab.yaml:3:9: labels: expected a mapping, got a list\n" +
 				"lab.yaml:4:11: machines: expected a mapping, got text: text"},
 		{"name: x\napps: [{envs: prod}]", "lab.yaml:2:15: apps[0].envs: expected a list, got text: prod (write [prod])"},
@@ -267,7 +267,7 @@ func TestProblems(t *testing.T) {
 			"lab.yaml:3:3: steps[0]: unknown kind: fle (nearest: file)\n" +
 				"lab.yaml:4:3: steps[1]: expected a mapping with one key, got 2 keys (indent the content of file)\n" +
 				"lab.yaml:6:3: steps[2]: expected a mapping with one key, got text: reboot (write reboot: {})\n" +
-				"lab.yaml:7:3: steps[3]: expected a mapping with one key, got a mapping (known: file, " +
+				"lab.yaml:7:3: steps[3]: expected a mapping with one key, got an empty mapping (known: file, " +
 				"reboot)\nlab.yaml:8:3: steps[4].file: a required key is missing: path\n" +
 				"lab.yaml:9:26: steps[5].file.mode: not a file mode: 9 (write octal digits with a " +
 				"leading zero: 0644)"},

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
+)
+
+// say says with which field of the config a setting is set; "" when there is none.
+func say(s lab.Setting) string {
+	switch s.Name {
+	case ssh.SettingHostKey:
+		return "add to a file of ssh.knownHosts the line " + ssh.Quote(s.Value)
+	case ssh.SettingKey:
+		return "ssh: {identities: [FILE]}, or {agent: true}"
+	case ssh.SettingSudoPassword:
+		return "ssh: {sudoPassword: \"file:PATH\"}"
+	case pgprov.SettingPG15:
+		return "postgres: {allowPG15: true}"
+	case lab.SettingBoundary:
+		return "boundary: {allow: [NETWORK]}"
+	}
+	return ""
+}
