@@ -17,7 +17,7 @@ func automountUnitName(where string) string { return escapeUnitPath(where) + ".a
 // startAutomount waits for the first access. On this machine nothing is mounted then: it is for network file systems,
 // which it has not.
 func (s *Manager) startAutomount(u *unit) error {
-	where := u.file.get("Automount.Where")
+	where := u.where()
 	t := s.k.Tree
 	fail := func() error {
 		s.setState(u, "failed", "failed")

@@ -88,7 +88,7 @@ func (s *Manager) stopLocked(u *unit) error {
 			return err
 		}
 	case ".automount":
-		if err := libc.Unmount(s.k, u.file.get("Automount.Where"), false); err != nil {
+		if err := libc.Unmount(s.k, u.where(), false); err != nil {
 			return err
 		}
 	}
