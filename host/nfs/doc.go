@@ -16,8 +16,8 @@
 //
 // A path that is not a mount point is refused, since clients would fill the SD card of a server whose
 // disk is missing. That is looked at when planning, once more just before the export, and from then
-// on by the server itself at every start (the option mountpoint of exports(5)); and
-// nfs-server.service requires the mount. The mount may be made by the same plan, as by package
+// on by the server itself (the option mountpoint of exports(5)); and nfs-server.service requires
+// the mount. The mount may be made by the same plan, as by package
 // host/disk. It is an error if another file exports the same path, to whomever.
 //
 // What counts is what is exported, not only what the file says: both are compared.

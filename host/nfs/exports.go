@@ -46,8 +46,8 @@ func (x exports) Observe(q *host.Query) {
 	}
 }
 
-// options returns those of exports(5) by which a client has the directory. The last one has the server look at
-// every start whether the path is a mount point.
+// options returns those of exports(5) by which a client has the directory. The last one has the server itself look
+// whether the path is a mount point.
 func (e Export) options() []string {
 	access, root := "rw", "root_squash"
 	if e.ReadOnly {
