@@ -159,13 +159,6 @@ func (d daemon) Bind(w *host.Whole) host.Resource {
 	return d
 }
 
-// Merge implements [host.Merger]: another part of the state may want the engine to run.
-func (d daemon) Merge(other host.Resource) (host.Resource, bool) {
-	u, ok := other.(host.Unit)
-	runs := ok && u.State != host.Stopped && !u.Masked && (u.Enabled == nil || *u.Enabled)
-	return d, runs && len(u.RestartOn)+len(u.ReloadOn) == 0
-}
-
 // Observe implements [host.Resource].
 func (d daemon) Observe(q *host.Query) {
 	d.unit.Observe(q)
