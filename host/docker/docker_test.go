@@ -183,7 +183,27 @@ func TestRestartsOnlyWhenAllowed(t *testing.T) {
 		t.Errorf("not restarted: %s", engine.Configuration())
 	}
 	engine.Run(2)
-	settle(t, m, newer)
+	if p := settle(t, m, newer); !strings.Contains(p, "[disrupt]") || !strings.Contains(p, "stops it: 2 containers are running, and all stop") {
+		t.Errorf("the plan does not say what an upgrade costs:\n%s", p)
+	}
+}
+
+// TestContainersSinceThePlan: an engine whose containers were started after the plan is not restarted.
+func TestContainersSinceThePlan(t *testing.T) {
+	_, engine, m := open(t)
+	c := docker.Config{Version: v28}
+	settle(t, m, c)
+	c.DNS = []string{"192.0.2.1"}
+	p, err := m.Plan(t.Context(), c.State())
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine.Run(1)
+	starts := engine.Starts()
+	if r, err := p.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "containers are running now") ||
+		engine.Starts() != starts {
+		t.Errorf("%v\n%s", err, r)
+	}
 }
 
 // TestContainerdStopsDockerd: an upgrade of containerd that leaves dockerd stopped does not.
@@ -197,7 +217,7 @@ func TestContainerdStopsDockerd(t *testing.T) {
 			"[Install]\nWantedBy=multi-user.target\n"}, Postinst: "systemctl stop docker.service"})
 	sh(t, box, "rm -f /run/lab/apt-updated")
 	c.Containerd = "1.7.28-1"
-	if p := settle(t, m, c); !strings.Contains(p, "the upgrade of containerd.io may stop it") {
+	if p := settle(t, m, c); !strings.Contains(p, "the upgrade of containerd.io stops it") {
 		t.Errorf("the plan:\n%s", p)
 	}
 	if got := sh(t, box, "systemctl is-active docker.service || :"); got != "active\n" {
@@ -261,17 +281,18 @@ func TestRefuses(t *testing.T) {
 	}{
 		"another release": {nil, "", docker.Config{Version: "5:28.1.1-1~debian.13~trixie"}, lab.ErrConflict,
 			"the packages are for trixie, and the machine is Debian GNU/Linux 12"},
-		"Debian's engine":         {&io, "", ce, lab.ErrConflict, "docker-ce and the installed docker.io, containerd, runc exclude each other"},
-		"Docker's engine":         {&ce, "", io, lab.ErrConflict, "docker.io and the installed docker-ce, docker-ce-cli, containerd.io"},
-		"an engine of snap":       {nil, "mkdir -p /snap/bin; : >/snap/bin/docker", ce, lab.ErrConflict, "apt did not install it"},
-		"an engine by hand":       {nil, ": >/usr/local/bin/dockerd", io, lab.ErrConflict, "apt did not install it"},
-		"data moved":              {&ce, "", with(ce, func(c *docker.Config) { c.DataRoot = "/mnt/x" }), lab.ErrRefused, "data-root would change"},
-		"data elsewhere":          {&ce, `echo '{"data-root":"/mnt/x"}' >/etc/docker/daemon.json`, ce, lab.ErrRefused, "from /mnt/x to /var/lib/docker"},
-		"data in an old spelling": {&ce, `echo '{"graph":"/mnt/x"}' >/etc/docker/daemon.json`, ce, lab.ErrRefused, "graph would change from /mnt/x"},
-		"another driver":          {&ce, `echo '{"storage-driver":"vfs"}' >/etc/docker/daemon.json`, ce, lab.ErrRefused, "storage-driver would change"},
-		"users remapped":          {&ce, "", with(ce, func(c *docker.Config) { c.Options = map[string]any{"userns-remap": "default"} }), lab.ErrRefused, "userns-remap would change"},
-		"an unreadable file":      {&ce, `echo '{"data-root":"/mnt/x",}' >/etc/docker/daemon.json`, ce, lab.ErrConflict, "cannot be read"},
-		"an old API":              {&io, "", with(io, func(c *docker.Config) { c.ClientAPI = "1.44" }), lab.ErrConflict, "speaks version 1.44 of the API, and the engine at most 1.41"},
+		"Debian's engine":                {&io, "", ce, lab.ErrConflict, "docker-ce and the installed docker.io, containerd, runc exclude each other"},
+		"Docker's engine":                {&ce, "", io, lab.ErrConflict, "docker.io and the installed docker-ce, docker-ce-cli, containerd.io"},
+		"an engine of snap":              {nil, "mkdir -p /snap/bin; : >/snap/bin/docker", ce, lab.ErrConflict, "apt did not install it"},
+		"an engine by hand":              {nil, ": >/usr/local/bin/dockerd", io, lab.ErrConflict, "apt did not install it"},
+		"data moved":                     {&ce, "", with(ce, func(c *docker.Config) { c.DataRoot = "/mnt/x" }), lab.ErrRefused, "data-root would change"},
+		"data elsewhere":                 {&ce, `echo '{"data-root":"/mnt/x"}' >/etc/docker/daemon.json`, ce, lab.ErrRefused, "from /mnt/x to /var/lib/docker"},
+		"data of an engine that is gone": {nil, `mkdir /etc/docker; echo '{"data-root":"/mnt/x"}' >/etc/docker/daemon.json`, ce, lab.ErrRefused, "from /mnt/x to /var/lib/docker"},
+		"data in an old spelling":        {&ce, `echo '{"graph":"/mnt/x"}' >/etc/docker/daemon.json`, ce, lab.ErrRefused, "graph would change from /mnt/x"},
+		"another driver":                 {&ce, `echo '{"storage-driver":"vfs"}' >/etc/docker/daemon.json`, ce, lab.ErrRefused, "storage-driver would change"},
+		"users remapped":                 {&ce, "", with(ce, func(c *docker.Config) { c.Options = map[string]any{"userns-remap": "default"} }), lab.ErrRefused, "userns-remap would change"},
+		"an unreadable file":             {&ce, `echo '{"data-root":"/mnt/x",}' >/etc/docker/daemon.json`, ce, lab.ErrConflict, "cannot be read"},
+		"an old API":                     {&io, "", with(io, func(c *docker.Config) { c.ClientAPI = "1.44" }), lab.ErrConflict, "speaks version 1.44 of the API, and the engine at most 1.41"},
 		"a second owner of the source": {nil, "mkdir -p /etc/apt/keyrings; echo 'deb [arch=arm64 signed-by=/etc/apt/keyrings/docker.gpg] " +
 			"https://download.docker.com/linux/debian bookworm stable' >/etc/apt/sources.list.d/docker-ce.list", ce, lab.ErrConflict,
 			"two files name https://download.docker.com/linux/debian/ bookworm"},
