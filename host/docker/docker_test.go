@@ -13,7 +13,6 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -457,7 +456,7 @@ func TestPlanGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		file := filepath.Join("testdata", name+".golden")
-		got := regexp.MustCompile(`( *\+)-----BEGIN PGP[^~]*END PGP PUBLIC KEY BLOCK-----`).ReplaceAllString(p.String(), "$1 (the key)")
+		got := p.String()
 		if *update {
 			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
