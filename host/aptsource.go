@@ -103,11 +103,32 @@ func (a AptSource) Resources() []Resource {
 	if a.Key != "" {
 		validate := "file=%s\n" + trial(key, b.String())
 		line("Signed-By", key)
-		out = append(out, Directory{Path: "/etc/apt/keyrings"}, File{Path: key, Content: a.Key, ValidateWith: validate})
+		out = append(out, Directory{Path: "/etc/apt/keyrings"}, aptKeyFile{File{Path: key, Content: a.Key, ValidateWith: validate}})
 	}
 	return append(out,
 		aptSourceFile{File: File{Path: source, Content: b.String(), ValidateWith: "file=%s\n" + trial("", "")}},
 		aptSources{own: []sourceFile{{path: source, text: b.String()}}})
+}
+
+// aptKeyFile is the file of a key, of which a plan shows what a person can compare: its fingerprint.
+type aptKeyFile struct{ File }
+
+// Load implements [Loader].
+func (f aptKeyFile) Load() (Resource, error) { return f, nil }
+
+// Bind implements [Binder].
+func (f aptKeyFile) Bind(*Whole) Resource { return f }
+
+// Plan implements [Resource].
+func (f aptKeyFile) Plan(o *Observation) ([]Op, error) {
+	ops, err := f.File.Plan(o)
+	prints, unknown := pgpFingerprints(f.Content)
+	for i := range ops {
+		if ops[i].Payload != nil && unknown == nil {
+			ops[i].Diff = "+" + strings.ToUpper(strings.Join(prints, "\n+")) + "\n"
+		}
+	}
+	return ops, err
 }
 
 // aptSourceFile is the file of a source, which comes after the removal of other files of sources: until then

@@ -230,6 +230,15 @@ type Op struct {
 	Deferred bool
 }
 
+// placement is how the script of an op moves its payload into place if it does nothing else.
+type placement struct {
+	path, owner, group string
+	mode               Mode
+	sum                [32]byte
+	validate           string // see put
+	before             string // the hash that the file must still have, or "absent"; empty means any
+}
+
 // Payload is content that is sent to the machine with a script, over its standard input.
 type Payload struct {
 	Temp    string // where it is stored, mode 0600: a file in the target directory, so that it can be renamed

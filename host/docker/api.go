@@ -2,7 +2,6 @@ package docker
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,19 +14,24 @@ type Window struct{ Min, Max string } // "1.24", "1.51"
 
 // CheckAPI returns an error, [lab.ErrConflict], if a client of the API version could not use an engine with the window.
 func CheckAPI(client string, w Window) error {
-	fail := func(hint, format string, args ...any) error {
-		return &lab.Error{Op: "check the API of docker", Hint: hint,
-			Err: fmt.Errorf("%w: %s", lab.ErrConflict, fmt.Sprintf(format, args...))}
+	why, hint := w.excludes(client)
+	if why == "" {
+		return nil
 	}
+	return &lab.Error{Op: "check the API of docker", Hint: hint, Err: fmt.Errorf("%w: %s", lab.ErrConflict, why)}
+}
+
+// excludes returns why a client of the API version could not use the engine, and what to do; empty if it can.
+func (w Window) excludes(client string) (why, hint string) {
 	switch {
 	case compareAPI(client, w.Max) > 0:
-		return fail("use a newer engine, or a client that speaks "+w.Max,
-			"the client speaks version %s of the API, and the engine at most %s", client, w.Max)
+		return fmt.Sprintf("the client speaks version %s of the API, and the engine at most %s", client, w.Max),
+			"use a newer engine, or a client that speaks " + w.Max
 	case compareAPI(client, w.Min) < 0:
-		return fail("use an older engine, or upgrade the client, such as k3s, first",
-			"the client speaks version %s of the API, and the engine none before %s", client, w.Min)
+		return fmt.Sprintf("the client speaks version %s of the API, and the engine none before %s", client, w.Min),
+			"use an older engine, or upgrade the client, such as k3s, first"
 	}
-	return nil
+	return "", ""
 }
 
 // compareAPI compares two API versions: 1.5 is less than 1.24.
@@ -57,21 +61,4 @@ func windowOf(version string) (Window, bool) {
 		w.Max = "1.41"
 	}
 	return w, ok
-}
-
-// hintOf and errorOf return the parts of a lab.Error.
-func hintOf(err error) string {
-	var le *lab.Error
-	if errors.As(err, &le) {
-		return le.Hint
-	}
-	return ""
-}
-
-func errorOf(err error) error {
-	var le *lab.Error
-	if errors.As(err, &le) {
-		return le.Err
-	}
-	return err
 }

@@ -16,7 +16,7 @@ import (
 // With Package docker.io, it is.
 type Config struct {
 	Package    string   `yaml:"package"`    // docker-ce, of Docker, or docker.io, of Debian; empty means docker-ce
-	Version    string   `yaml:"version"`    // of the package and its client: "5:28.1.1-1~debian.12~bookworm"; empty means the installed one, or the newest
+	Version    string   `yaml:"version"`    // of it and its client, as apt says; empty means the installed one, or the newest
 	Containerd string   `yaml:"containerd"` // version of containerd.io; empty as above
 	Buildx     string   `yaml:"buildx"`     // version of docker-buildx-plugin; empty as above
 	Compose    string   `yaml:"compose"`    // version of docker-compose-plugin; empty as above
@@ -106,8 +106,8 @@ func (c Config) Validate() (ps lab.Problems) {
 		bad("clientAPI", c.ClientAPI, `"1.44"`, "is not an API version")
 	default:
 		if w, ok := windowOf(c.Version); ok {
-			if err := CheckAPI(c.ClientAPI, w); err != nil {
-				bad("version", c.Version, hintOf(err), "%v", errorOf(err))
+			if why, hint := w.excludes(c.ClientAPI); why != "" {
+				bad("version", c.Version, hint, "%s", why)
 			}
 		}
 	}

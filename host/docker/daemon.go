@@ -159,13 +159,6 @@ func (d daemon) Bind(w *host.Whole) host.Resource {
 	return d
 }
 
-// Merge implements [host.Merger]: another part of the state may want the engine to run.
-func (d daemon) Merge(other host.Resource) (host.Resource, bool) {
-	u, ok := other.(host.Unit)
-	runs := ok && u.State != host.Stopped && !u.Masked && (u.Enabled == nil || *u.Enabled)
-	return d, runs && len(u.RestartOn)+len(u.ReloadOn) == 0
-}
-
 // Observe implements [host.Resource].
 func (d daemon) Observe(q *host.Query) {
 	d.unit.Observe(q)
@@ -179,8 +172,7 @@ func (d daemon) Observe(q *host.Query) {
 // upgraded returns the package whose version will change, empty if none.
 func (d daemon) upgraded(o *host.Observation) string {
 	for _, p := range d.packages {
-		have := o.Package(p.resource.Name)
-		if have.Installed && p.resource.Version != "" && have.Version != p.resource.Version {
+		if p.changes(o) && p.restarts() {
 			return p.resource.Name
 		}
 	}
@@ -196,21 +188,33 @@ func (d daemon) Plan(o *host.Observation) ([]host.Op, error) {
 		switch {
 		case op.Name == "restart" && n != 0 && !d.restart:
 			continue // the file says so
-		case op.Name == "restart" && n != 0:
-			op.Risk = lab.RiskDisrupt
-			op.Cause += ": " + containers(n) + ", and all stop, with every pod of a k3s that runs with --docker"
-			op = d.tries(op, o)
-		case op.Name == "restart", op.Name == "start":
+		case op.Name == "restart":
+			op = d.costs(d.tries(op, o), n)
+		case op.Name == "start":
 			op = d.tries(op, o)
 		}
 		kept = append(kept, op)
 	}
 	if name := d.upgraded(o); name != "" && err == nil && !slices.ContainsFunc(kept, runs) {
 		// Where docker.service is bound to it, the new containerd stops dockerd (docker/for-linux issue 1155).
-		kept = append(kept, host.Op{Name: "start", Action: lab.Run, Cause: "the upgrade of " + name + " may stop it",
-			Script: "systemctl start -- " + ssh.Quote(service)})
+		kept = append(kept, d.costs(host.Op{Name: "start", Action: lab.Run, Cause: "the upgrade of " + name + " stops it",
+			Script: "systemctl start -- " + ssh.Quote(service)}, n))
 	}
 	return kept, err
+}
+
+// costs returns the op with its risk, for an engine with n running containers. Without permission to stop any, it is only
+// made if there are still none.
+func (d daemon) costs(op host.Op, n int) host.Op {
+	switch {
+	case n != 0:
+		op.Risk = lab.RiskDisrupt
+		op.Cause += ": " + containers(n) + ", and all stop, with every pod of a k3s that runs with --docker"
+	case op.Name == "restart" && !d.restart:
+		op.Script = "if [ -n \"$(docker ps -q)\" ]; then echo 'refused: containers are running now, plan again' >&2; exit 1; fi\n" +
+			op.Script
+	}
+	return op
 }
 
 // runs reports whether the unit runs after the op.

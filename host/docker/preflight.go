@@ -97,8 +97,8 @@ func (p preflight) installed(o *host.Observation) bool {
 
 // data refuses a daemon.json with which the engine would lose sight of its data.
 func (p preflight) data(o *host.Observation) error {
-	before, _ := o.Content(daemonFile)
-	if !p.installed(o) {
+	before, configured := o.Content(daemonFile)
+	if !configured && !p.installed(o) {
 		return nil
 	}
 	after, _ := p.c.daemonJSON() // Validate has reported the error
@@ -132,11 +132,10 @@ func (p preflight) version(o *host.Observation) error {
 		return nil
 	}
 	for _, part := range p.c.parts() {
-		want, have := part.resource.Version, o.Package(part.resource.Name)
-		if want != "" && have.Installed && have.Version != want && part.path != "buildx" && part.path != "compose" {
+		if part.changes(o) && part.restarts() {
 			return refuse(lab.ErrRefused, "drain the node, and set restart: true",
-				"version %s of %s would replace %s, which restarts the engine, and %s", want, part.resource.Name, have.Version,
-				containers(n))
+				"version %s of %s would replace %s, which restarts the engine, and %s", part.resource.Version,
+				part.resource.Name, o.Package(part.resource.Name).Version, containers(n))
 		}
 	}
 	return nil

@@ -14,28 +14,76 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
+// connect returns the machine as this package's code reaches it.
+func connect(t *testing.T, box *real.Machine) *host.Machine {
+	m := &host.Machine{Target: ssh.Target{Name: box.Name, Address: box.Addr, User: box.User,
+		Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")}},
+		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.Key}},
+		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey))}}}}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// run runs a script as root.
+func run(t *testing.T, m *host.Machine, script string) string {
+	t.Helper()
+	r, err := m.Run(t.Context(), ssh.Command{Script: script, Root: true})
+	if err == nil {
+		err = r.Err()
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", script, err)
+	}
+	return strings.TrimSpace(string(r.Stdout))
+}
+
+// TestRealInstall: the component itself installs an engine with apt, that of Debian 13, which runs on Debian 12 and can
+// validate a configuration. It starts with the configuration at once, and a wrong one is not moved into place.
+func TestRealInstall(t *testing.T) {
+	box := real.Machines(t, 1)[0]
+	if err := box.EnableDebian(); err != nil {
+		t.Fatal(err)
+	}
+	m := connect(t, box)
+	run(t, m, "umask 022; printf 'Types: deb\\nURIs: http://deb.debian.org/debian\\nSuites: trixie\\nComponents: main\\n"+
+		"Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\\n' >/etc/apt/sources.list.d/trixie.sources; "+
+		"printf 'Package: *\\nPin: release n=trixie\\nPin-Priority: -1\\n\\nPackage: docker.io docker-cli\\nPin: release n=trixie\\n"+
+		"Pin-Priority: 990\\n' >/etc/apt/preferences.d/test")
+	c := docker.Config{Package: "docker.io", Packages: []string{"docker-cli"}, ClientAPI: "1.44"}
+	settle(t, m, c)
+	if got := run(t, m, "docker info --format '{{.LoggingDriver}} {{.CgroupDriver}}'; apt-mark showhold"); got !=
+		"json-file systemd\ndocker-cli\ndocker.io" {
+		t.Error(got)
+	}
+	file := run(t, m, "cat /etc/docker/daemon.json")
+	for directive, says := range map[string]string{"log-drivr": "log-drivr", "log-level": "invalid logging level: loud"} {
+		bad := c
+		bad.Options = map[string]any{directive: "loud"}
+		p, err := m.Plan(t.Context(), bad.State())
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := run(t, m, "systemctl show -p InvocationID docker.service")
+		if r, err := p.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v\n%s", directive, err, r)
+		}
+		if run(t, m, "cat /etc/docker/daemon.json") != file || run(t, m, "systemctl show -p InvocationID docker.service") != before {
+			t.Errorf("%s: the file was written, or dockerd restarted", directive)
+		}
+	}
+	settle(t, m, c)
+	c.ClientAPI = "1.50"
+	refused(t, m, c, lab.ErrConflict, "the client speaks version 1.50 of the API, and the engine at most 1.4")
+}
+
 // TestReal: Debian's engine on a real machine. Containers survive a change that does not allow a restart and one with
 // which dockerd would not start; a restart that is allowed makes it effective; after a reboot there is nothing to do.
 func TestReal(t *testing.T) {
 	box := real.Machines(t, 1)[0]
 	box.InstallDocker(t)
 	box.ImportBusybox(t, "busybox:1.36")
-	m := &host.Machine{Target: ssh.Target{Name: box.Name, Address: box.Addr, User: box.User,
-		Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")}},
-		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.Key}},
-		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey))}}}}
-	defer m.Close()
-	sh := func(script string) string {
-		t.Helper()
-		r, err := m.Run(t.Context(), ssh.Command{Script: script, Root: true})
-		if err == nil {
-			err = r.Err()
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", script, err)
-		}
-		return strings.TrimSpace(string(r.Stdout))
-	}
+	m := connect(t, box)
+	sh := func(script string) string { t.Helper(); return run(t, m, script) }
 	c := docker.Config{Package: "docker.io", LogMaxFiles: 2,
 		Registries: []docker.Registry{{Host: "gitea.lab:3000", CA: certificate(t, true)}}}
 	settle(t, m, c) // no container runs, so that the restart needs no permission

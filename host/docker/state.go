@@ -40,6 +40,15 @@ type part struct {
 	resource host.Package
 }
 
+// changes reports whether the version of the package will change.
+func (p part) changes(o *host.Observation) bool {
+	have := o.Package(p.resource.Name)
+	return have.Installed && p.resource.Version != "" && have.Version != p.resource.Version
+}
+
+// restarts reports whether a new version of the package restarts the engine.
+func (p part) restarts() bool { return p.path == "version" || p.path == "containerd" }
+
 // parts returns the packages, in the order in which they are made.
 func (c Config) parts() (parts []part) {
 	add := func(path, name, version string) {

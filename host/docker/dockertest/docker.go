@@ -184,7 +184,7 @@ func (e *Engine) docker(p *hosttest.Process) int {
 		return 1
 	}
 	switch command := strings.Join(p.Args[1:], " "); command {
-	case "ps -q --no-trunc":
+	case "ps -q --no-trunc", "ps -q":
 		for _, id := range e.ids {
 			io.WriteString(p.Stdout(), id+"\n")
 		}
