@@ -362,7 +362,7 @@ func configs(n int) iter.Seq[stack.PiHole] {
 // TestGateOpens: whatever is right by Validate, the gate opens for the dnsmasq that runs it.
 func TestGateOpens(t *testing.T) {
 	opened := 0
-	for p := range configs(1000) {
+	for p := range configs(700) {
 		c := matrix()
 		p.Reverse = nil // its servers are nowhere
 		c.PiHole = p
@@ -378,7 +378,7 @@ func TestGateOpens(t *testing.T) {
 			}
 		})
 	}
-	if opened < 30 {
+	if opened < 25 {
 		t.Errorf("only %d were asked", opened)
 	}
 }
