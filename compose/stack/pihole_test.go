@@ -104,6 +104,9 @@ func TestPiHoleValidate(t *testing.T) {
 		"reverse of a wildcard's zone": {func(p *stack.PiHole) {
 			p.Reverse = []string{"true,192.168.1.0/24,192.168.1.1,Arcodange.lab"}
 		}, "reverse[0]: is answered here"},
+		"reverse of a host": {func(p *stack.PiHole) {
+			p.Reverse = []string{"true,192.168.1.0/24,192.168.1.1,PI1"}
+		}, "reverse[0]: is the name of a host too"},
 		"reverse that is off": {func(p *stack.PiHole) { p.Reverse = []string{"false,192.168.1.0/24,192.168.1.1"} }, ""},
 		"an empty line":       {func(p *stack.PiHole) { p.Lines = []string{" "} }, "lines[0]: says nothing"},
 		"a comment":           {func(p *stack.PiHole) { p.Lines = []string{"# x"} }, "lines[0]: says nothing"},

@@ -224,6 +224,9 @@ func (p PiHole) checkReverse(ps *piholeProblems) {
 		if !isDNSName(f[3]) {
 			ps.bad(at, f[3], "is not the name of a zone", "")
 		}
+		if p.isHost(f[3]) { // whose other types would be asked for there by TCP, and not by UDP
+			ps.bad(at, f[3], "is the name of a host too, which is answered here", "leave one of them out")
+		}
 		for j, w := range p.Wildcards {
 			if sameName(f[3], w.Zone) {
 				ps.bad(at, f[3], fmt.Sprintf("is answered here, by wildcards[%d]", j), "leave one of them out")

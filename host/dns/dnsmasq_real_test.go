@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -145,11 +146,14 @@ func matrix() Config {
 			{Address: a("192.168.1.10"), Names: []string{"nas.home", "nas"}},
 			{Address: a("192.168.1.11"), Names: []string{"nas.home"}},
 			{Address: a("192.168.1.20"), Names: []string{"_srv.erp.arcodange.lab"}},
+			{Address: a("fd00::9"), Names: []string{"nine.arcodange.lab"}},
+			{Address: a("192.168.1.8"), Names: []string{"four.six.lab"}},
+			{Address: a("fd00::8"), Names: []string{"eight.inner.arcodange.lab"}},
 		},
 		Wildcards: []stack.PiHoleWildcard{
 			{Zone: "arcodange.lab", Address: a("192.168.1.201")},
 			{Zone: "erp.arcodange.lab", Address: a("192.168.1.202")},
-			{Zone: "six.lab", Address: a("fd00::1")},
+			{Zone: "six.lab", Address: a("fd00::1")}, {Zone: "inner.arcodange.lab", Address: a("fd00::5")},
 			{Zone: "both.lab", Address: a("192.168.1.7")}, {Zone: "both.lab", Address: a("fd00::7")},
 		},
 		CNAMEs: []string{"www.arcodange.lab,pi2.arcodange.lab", "deep.lab,www.arcodange.lab"},
@@ -218,6 +222,10 @@ func TestDnsmasqMatrix(t *testing.T) {
 		{"pi1.arcodange.lab", typeHTTPS, "nothing"},
 		{"any.erp.arcodange.lab", dnsmessage.TypeAAAA, "nothing"},
 		{"pi3.arcodange.lab", dnsmessage.TypeAAAA, "fd00::203"},
+		{"nine.arcodange.lab", dnsmessage.TypeA, "192.168.1.201"}, // a host without one has the wildcard's
+		{"four.six.lab", dnsmessage.TypeAAAA, "fd00::1"},
+		{"any.inner.arcodange.lab", dnsmessage.TypeA, "nothing"}, // but that of the inner zone alone
+		{"eight.inner.arcodange.lab", dnsmessage.TypeA, "nothing"},
 		{"any.six.lab", dnsmessage.TypeAAAA, "fd00::1"},
 		{"any.six.lab", dnsmessage.TypeA, "nothing"},
 		{"any.both.lab", dnsmessage.TypeA, "192.168.1.7"},
@@ -313,17 +321,8 @@ func TestGateDnsmasq(t *testing.T) {
 	}
 }
 
-// TestDnsmasqTakes: whatever is right by Validate, dnsmasq takes; and what it does not take, its words name.
-func TestDnsmasqTakes(t *testing.T) {
-	program := dnsmasq(t)
-	test := func(conf string) (string, error) {
-		file := filepath.Join(t.TempDir(), "lines")
-		if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		out, err := exec.Command(program, "--test", "--conf-file="+file).CombinedOutput()
-		return string(out), err
-	}
+// configs yields configurations that are right, of n that are made up.
+func configs(n int) iter.Seq[stack.PiHole] {
 	r := rand.New(rand.NewPCG(1, 2))
 	letters := []string{"a", "Z", "_", "0", "a-b", "a--b", "x_y", "1-", "-", "pi1", "xn--bro-hoa"}
 	name := func() string {
@@ -335,32 +334,75 @@ func TestDnsmasqTakes(t *testing.T) {
 	}
 	addr := func() netip.Addr {
 		if r.IntN(3) == 0 {
-			return netip.AddrFrom16([16]byte{0xfd, 15: byte(r.IntN(256))})
+			return netip.AddrFrom16([16]byte{0xfd, 15: byte(1 + r.IntN(254))})
 		}
-		return netip.AddrFrom4([4]byte{192, 168, 1, byte(r.IntN(256))})
+		return netip.AddrFrom4([4]byte{192, 168, 1, byte(1 + r.IntN(254))})
 	}
 	prefix := func(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, r.IntN(a.BitLen()+1)) }
+	return func(yield func(stack.PiHole) bool) {
+		for range n {
+			p := pinned(matrix()).PiHole
+			p.Hosts, p.Wildcards = nil, nil
+			for range 1 + r.IntN(3) {
+				p.Hosts = append(p.Hosts, stack.PiHoleHost{Address: addr(), Names: []string{name(), name()}})
+				p.Wildcards = append(p.Wildcards, stack.PiHoleWildcard{Zone: name(), Address: addr()})
+			}
+			p.Reverse = []string{fmt.Sprintf("true,%s,%s,%s", prefix(addr()), addr(), name())}
+			p.CNAMEs = []string{name() + "," + p.Hosts[0].Names[0]}
+			if len(p.Validate()) > 0 {
+				p.CNAMEs = nil
+			}
+			if len(p.Validate()) == 0 && !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// TestGateOpens: whatever is right by Validate, the gate opens for the dnsmasq that runs it.
+func TestGateOpens(t *testing.T) {
+	opened := 0
+	for p := range configs(700) {
+		c := matrix()
+		p.Reverse = nil // its servers are nowhere
+		c.PiHole = p
+		if len(c.Validate()) > 0 {
+			continue // nothing could be asked for
+		}
+		opened++
+		t.Run(fmt.Sprint(opened), func(t *testing.T) { // which ends the servers
+			server, _ := start(t, c, same)
+			if err := c.Gate(server)(t.Context(), &host.Machine{Target: ssh.Target{Name: "pi1"}}); err != nil {
+				lines, hosts := rendered(t, p)
+				t.Errorf("%v\n%s%s", err, lines, hosts)
+			}
+		})
+	}
+	if opened < 25 {
+		t.Errorf("only %d were asked", opened)
+	}
+}
+
+// TestDnsmasqTakes: whatever is right by Validate, dnsmasq takes; and what it does not take, its words name.
+func TestDnsmasqTakes(t *testing.T) {
+	program := dnsmasq(t)
+	test := func(conf string) (string, error) {
+		file := filepath.Join(t.TempDir(), "lines")
+		if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(program, "--test", "--conf-file="+file).CombinedOutput()
+		return string(out), err
+	}
 	taken := 0
-	for range 400 {
-		p := matrix().PiHole
-		p.Password, p.Image, p.CNAMEs = lab.NewSecret("x"), "pihole/pihole:2025.08.0", nil
-		p.Hosts = []stack.PiHoleHost{{Address: addr(), Names: []string{name(), name()}}}
-		p.Wildcards = []stack.PiHoleWildcard{{Zone: name(), Address: addr()}}
-		p.CNAMEs = []string{name() + "," + name()}
-		p.Reverse = []string{fmt.Sprintf("true,%s,%s,%s", prefix(addr()), addr(), name())}
-		if len(p.Validate()) > 0 {
-			p.CNAMEs = nil
-		}
-		if len(p.Validate()) > 0 {
-			continue
-		}
+	for p := range configs(2000) {
 		taken++
 		lines, _ := rendered(t, p)
 		if out, err := test(lines); err != nil {
 			t.Errorf("%v: %s of\n%s", err, out, lines)
 		}
 	}
-	if taken < 50 {
+	if taken < 100 {
 		t.Errorf("only %d were right", taken)
 	}
 }

@@ -117,10 +117,7 @@ func (g gate) record(ctx context.Context, network string, r record) error {
 			return g.wrong(network, r.name, q.text, err)
 		}
 	}
-	if len(r.names) == 0 {
-		return nil
-	}
-	for _, address := range slices.Concat(r.v4, r.v6) {
+	for _, address := range r.named {
 		a, err := ask(ctx, g.dialer, network, g.server, reverse(address), dnsmessage.TypePTR)
 		known := func(name string) bool {
 			return slices.ContainsFunc(g.config.called(address), func(n string) bool { return strings.EqualFold(n, name) })

@@ -11,7 +11,7 @@ type record struct {
 	name  string
 	v4    []netip.Addr // any of these and no others; none means that there is no A
 	v6    []netip.Addr // the same for AAAA
-	names []string     // what its addresses are called: any of these and no others; empty means that it is not asked
+	named []netip.Addr // those that have a name of their own (PTR), see [Config.called]; none means that it is not asked
 }
 
 // add adds an address, once.
@@ -43,11 +43,15 @@ func (c Config) records() (out []record) {
 	}
 	for _, h := range c.Hosts {
 		for i, name := range h.Names {
-			at(name).add(h.Address)
-			if i == 0 {
-				at(name).names = c.called(h.Address)
+			r := at(name)
+			r.add(h.Address)
+			if i == 0 && !slices.Contains(r.named, h.Address) {
+				r.named = append(r.named, h.Address)
 			}
 		}
+	}
+	for i := range out {
+		c.fillIn(&out[i])
 	}
 	for _, w := range c.Wildcards {
 		at(unlikely + "." + w.Zone).add(w.Address)
@@ -65,6 +69,23 @@ func (c Config) records() (out []record) {
 		}
 	}
 	return out
+}
+
+// fillIn adds to a host in the zone of a wildcard the address of the family that it has none of: dnsmasq answers with that
+// of the innermost zone.
+func (c Config) fillIn(r *record) {
+	zone := ""
+	for _, w := range c.Wildcards {
+		if name := "." + strings.ToLower(r.name); strings.HasSuffix(name, "."+strings.ToLower(w.Zone)) && len(w.Zone) > len(zone) {
+			zone = w.Zone
+		}
+	}
+	has4, has6 := len(r.v4) > 0, len(r.v6) > 0
+	for _, w := range c.Wildcards {
+		if strings.EqualFold(w.Zone, zone) && (w.Address.Is4() && !has4 || w.Address.Is6() && !has6) {
+			r.add(w.Address)
+		}
+	}
 }
 
 // called returns the names that an address may have: each line of hosts has one, its first.
@@ -101,8 +122,11 @@ func (c Config) target(alias string, seen map[string]bool) (host string, ok bool
 func (c Config) critical() (record, bool) {
 	for _, wildcard := range []bool{false, true} {
 		for _, r := range c.records() {
-			if strings.HasPrefix(r.name, unlikely+".") == wildcard && strings.Contains(r.name, ".") && len(r.v4) > 0 &&
-				(wildcard || len(r.names) > 0) {
+			is4 := slices.ContainsFunc(r.named, netip.Addr.Is4)
+			if wildcard {
+				is4 = strings.HasPrefix(r.name, unlikely+".") && len(r.v4) > 0
+			}
+			if is4 && strings.Contains(r.name, ".") {
 				return r, true
 			}
 		}

@@ -3,6 +3,8 @@ package dns
 import (
 	"embed"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
@@ -39,8 +41,8 @@ func script(variables []variable, files ...string) string {
 func (c Config) asking() []variable {
 	r, _ := c.critical() // Validate asks for it
 	v := []variable{{"name", r.name}, {"want", joined(r.v4)}, {"address", ""}, {"names", ""}, {"outside", c.outside()}}
-	if len(r.names) > 0 {
-		v[2].value, v[3].value = r.v4[0].String(), strings.Join(r.names, " ")
+	if i := slices.IndexFunc(r.named, netip.Addr.Is4); i >= 0 {
+		v[2].value, v[3].value = r.named[i].String(), strings.Join(c.called(r.named[i]), " ")
 	}
 	return v
 }

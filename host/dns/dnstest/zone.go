@@ -97,15 +97,14 @@ func (z zone) answer(name string, kind dnsmessage.Type, upstream func(string, dn
 	for zone := range z.address {
 		zones = append(zones, zone)
 	}
-	known := z.hosts[name]
-	if known == nil {
-		known = z.address[within(name, zones)]
-	}
-	if some := family(known); len(some) > 0 {
-		return &reply{addrs: some}
+	known, wild := z.hosts[name], z.address[within(name, zones)]
+	for _, all := range [][]netip.Addr{known, wild} {
+		if some := family(all); len(some) > 0 {
+			return &reply{addrs: some}
+		}
 	}
 	if within(name, z.local) != "" {
-		if known == nil {
+		if known == nil && wild == nil {
 			return &reply{code: dnsmessage.RCodeNameError}
 		}
 		return &reply{}
