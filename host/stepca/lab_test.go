@@ -136,9 +136,8 @@ func (s *site) under(name string, play func(*site)) {
 // wipe makes a real machine one that never had a CA.
 const wipe = `systemctl disable --now step-ca 2>/dev/null || :
 rm -rf /etc/step-ca /etc/step-ca.new /etc/docker /root/x /etc/systemd/system/step-ca.service /run/lab/unit
-rm -f /usr/local/share/ca-certificates/*.crt /usr/local/bin/step /usr/local/bin/step-ca
+rm -f /usr/local/share/ca-certificates/*.crt /etc/ssl/certs/arcodange-root.pem
 systemctl daemon-reload
-update-ca-certificates --fresh >/dev/null
 userdel step 2>/dev/null || :
 journalctl -q --rotate --vacuum-time=1s 2>/dev/null || :`
 
