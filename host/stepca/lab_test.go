@@ -181,6 +181,8 @@ type sink struct {
 	lab.Sink
 	readOnly bool
 	loses    string // what is put under this name is not there
+	garbles  string // what is put under this name is read back as something else
+	put      func(name string)
 }
 
 func (*sink) String() string { return "the sink" }
@@ -196,10 +198,21 @@ func (s *sink) Put(ctx context.Context, name string, v lab.Secret) error {
 	if s.readOnly {
 		return &lab.Error{Op: "put secret", Err: lab.ErrUnauthorized}
 	}
+	if s.put != nil {
+		s.put(name)
+	}
 	if s.loses == name {
 		return nil
 	}
 	return s.Sink.Put(ctx, name, v)
+}
+
+func (s *sink) Get(ctx context.Context, name string) (lab.Secret, error) {
+	v, err := s.Sink.Get(ctx, name)
+	if err == nil && s.garbles == name {
+		v = lab.NewSecret(v.Reveal() + "\n")
+	}
+	return v, err
 }
 
 func newSink(t *testing.T) *sink { return &sink{Sink: lab.SecretDir{Path: t.TempDir() + "/secrets"}} }

@@ -159,6 +159,7 @@ func rootKeyStays(s *site) {
 		"the sink loses the password": func(k *sink) { k.loses = stepca.RootPassword },
 		"the sink has another key":    func(k *sink) { _ = k.Put(s.Context(), stepca.RootKey, lab.NewSecret("another")) },
 		"the sink is full":            func(k *sink) { k.readOnly = true },
+		"the sink garbles the key":    func(k *sink) { k.garbles = stepca.RootKey },
 	}
 	cases := map[string]func(*site){
 		"the password does not fit": func(s *site) {
@@ -169,6 +170,13 @@ func rootKeyStays(s *site) {
 			s.exec(1, "STEPPATH=/root/x step ca init --deployment-type standalone --name O --dns o --address :1 "+
 				"--provisioner p --password-file "+passwordFile+" && cp /root/x/secrets/root_ca_key "+rootKey)
 		},
+	}
+	cases["the key changes meanwhile"] = func(s *site) {
+		s.sink.put = func(name string) {
+			if name == stepca.RootKey {
+				s.exec(1, "echo >>"+rootKey)
+			}
+		}
 	}
 	for name, spoil := range ofSink {
 		if s.boxes != nil { // it is the same for a real machine
@@ -184,12 +192,11 @@ func rootKeyStays(s *site) {
 			}
 			p := s.mustPlan()
 			spoil(s)
-			key := s.file(1, rootKey)
 			r, err := p.Apply(s.Context(), nil)
 			if err == nil {
 				s.Errorf("it passes\n%s", r)
 			}
-			if s.file(1, rootKey) != key {
+			if !strings.Contains(s.file(1, rootKey), "PRIVATE KEY") {
 				s.Errorf("the root key is gone: %v", err)
 			}
 		})
