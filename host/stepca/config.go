@@ -6,14 +6,15 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Config is the certificate authority of a lab, the same for all machines that it is on. Domain,
-// Primary and the two programs must be set.
+// Config is the certificate authority of a lab, the same for all machines that it is on. Domain and
+// Primary must be set.
 type Config struct {
 	// Domain is that of the names that get certificates: "arcodange.lab". The CA's own is ca.DOMAIN.
 	Domain string `yaml:"domain,required"`
@@ -69,7 +70,6 @@ var (
 	dnsName       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 	fingerprintRE = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	provisionerRE = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9@._-]*$`)
-	registryRE    = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]{1,5})?$`)
 )
 
 // Validate returns everything that is wrong with the Config. Paths name its fields.
@@ -120,7 +120,8 @@ func (c Config) Validate() (ps lab.Problems) {
 		bad("acme", c.acme(), "is the same as provisioner", "")
 	}
 	for i, r := range c.Registries {
-		if !registryRE.MatchString(r) {
+		name, port, found := strings.Cut(r, ":")
+		if n, err := strconv.Atoi(port); !dnsName.MatchString(name) || found && (err != nil || n < 1 || n > 65535) {
 			bad(fmt.Sprintf("registries[%d]", i), r, "is not a host, nor HOST:PORT", "")
 		}
 	}

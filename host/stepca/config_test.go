@@ -44,7 +44,8 @@ func TestValidate(t *testing.T) {
 		"acme: is the same as provisioner":       func(c *stepca.Config) { c.ACME, c.Provisioner = "x", "x" },
 		"provisioner: is not the name":           func(c *stepca.Config) { c.Provisioner = "a b" },
 		"registries[0]: is not a host":           func(c *stepca.Config) { c.Registries = []string{"https://x"} },
-		"registries[0]: is not a host, nor HOST": func(c *stepca.Config) { c.Registries = []string{"../../x"} },
+		"registries[0]: is not a host, nor HOST": func(c *stepca.Config) { c.Registries = []string{".."} },
+		"registries[1]: is not a host":           func(c *stepca.Config) { c.Registries = []string{"x:5000", "x:99999"} },
 		"step.url: is not an https": func(c *stepca.Config) {
 			c.Step = stepca.Program{URL: "http://x/step", SHA256: strings.Repeat("0", 64)}
 		},

@@ -30,7 +30,11 @@
 // [Config.Host], which must have the address of [Config.ActiveMachine], never two addresses: an ACME
 // order that begins on one machine and ends on another fails. To let a replica take over, set Active
 // and apply the DNS; clients of ACME register again by themselves. To give back, empty it again. If
-// the primary is gone for good, set Primary to a replica: it has all that copies are made of.
+// the primary is gone for good, set Primary to a replica: it has all that copies are made of. A
+// machine that is not of the CA any more keeps its copy, keys too, until somebody removes /etc/step-ca.
+//
+// After a power cut, the database of an instance may end in half an entry, on which step-ca does not
+// start. The plan then removes that half, and keeps a copy of the file.
 //
 // A change of ca.json, by the Config or by hand on the primary, reaches all machines, one after the
 // other, and is a reload. A changed key, password or program is a restart. After each, the instance

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host/stepca"
 )
 
 // Every state in which a plan could only do harm is refused, with the way out, and nothing is written.
@@ -87,6 +88,19 @@ func TestGuards(t *testing.T) {
 				t.Errorf("a plan has written: %v", d)
 			}
 		})
+	}
+}
+
+// A record that is not read back as it was put is none.
+func TestSinkGarbles(t *testing.T) {
+	s := newSite(t, 1)
+	s.sink.garbles = stepca.RootCertificate
+	if _, err := s.mustPlan().Apply(t.Context(), nil); !errors.Is(err, lab.ErrDrift) ||
+		!strings.Contains(err.Error(), "another value is read back") {
+		t.Errorf("%v", err)
+	}
+	if s.file(1, "/usr/local/share/ca-certificates/arcodange-root.crt") != "" {
+		t.Error("a root is trusted that is not kept")
 	}
 }
 

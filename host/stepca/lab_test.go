@@ -136,9 +136,8 @@ func (s *site) under(name string, play func(*site)) {
 // wipe makes a real machine one that never had a CA.
 const wipe = `systemctl disable --now step-ca 2>/dev/null || :
 rm -rf /etc/step-ca /etc/step-ca.new /etc/docker /root/x /etc/systemd/system/step-ca.service /run/lab/unit
-rm -f /usr/local/share/ca-certificates/*.crt /usr/local/bin/step /usr/local/bin/step-ca
+rm -f /usr/local/share/ca-certificates/*.crt /etc/ssl/certs/arcodange-root.pem
 systemctl daemon-reload
-update-ca-certificates --fresh >/dev/null
 userdel step 2>/dev/null || :
 journalctl -q --rotate --vacuum-time=1s 2>/dev/null || :`
 
@@ -182,6 +181,8 @@ type sink struct {
 	lab.Sink
 	readOnly bool
 	loses    string // what is put under this name is not there
+	garbles  string // what is put under this name is read back as something else
+	put      func(name string)
 }
 
 func (*sink) String() string { return "the sink" }
@@ -197,10 +198,21 @@ func (s *sink) Put(ctx context.Context, name string, v lab.Secret) error {
 	if s.readOnly {
 		return &lab.Error{Op: "put secret", Err: lab.ErrUnauthorized}
 	}
+	if s.put != nil {
+		s.put(name)
+	}
 	if s.loses == name {
 		return nil
 	}
 	return s.Sink.Put(ctx, name, v)
+}
+
+func (s *sink) Get(ctx context.Context, name string) (lab.Secret, error) {
+	v, err := s.Sink.Get(ctx, name)
+	if err == nil && s.garbles == name {
+		v = lab.NewSecret(v.Reveal() + "\n")
+	}
+	return v, err
 }
 
 func newSink(t *testing.T) *sink { return &sink{Sink: lab.SecretDir{Path: t.TempDir() + "/secrets"}} }

@@ -21,14 +21,14 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
-// reality is a site of three Debian machines with the real step and step-ca.
+// reality is a site of Debian machines with the real step and step-ca.
 type reality struct {
 	*site
 	real []*real.Machine
 }
 
-func newReality(t *testing.T) *reality {
-	r := &reality{site: &site{T: t, sink: newSink(t)}, real: real.Machines(t, 3)}
+func newReality(t *testing.T, n int) *reality {
+	r := &reality{site: &site{T: t, sink: newSink(t)}, real: real.Machines(t, n)}
 	var step, server real.SmallstepProgram
 	for _, m := range r.real {
 		step, server = m.StepCA(t)
@@ -45,8 +45,6 @@ func newReality(t *testing.T) *reality {
 		Registries: []string{"gitea.arcodange.lab:5000"}}
 	return r
 }
-
-func newRealSite(t *testing.T) *site { return newReality(t).site }
 
 // sh runs a script as root on a machine, counted from 1, and returns what it prints.
 func (r *reality) sh(machine int, script string) (string, error) {
@@ -107,7 +105,7 @@ func (r *reality) leaf(chain string) *x509.Certificate {
 // The real step-ca on three Debian machines: made once, the same everywhere, proved on each, trusted by
 // each, and there after a reboot.
 func TestReal(t *testing.T) {
-	r := newReality(t)
+	r := newReality(t, 3)
 	r.apply()
 	r.converged()
 	fingerprint := r.exec(1, "step certificate fingerprint "+root)
