@@ -46,7 +46,8 @@ func (k *Keyring) Secret(ctx context.Context, name string, create func() (Secret
 		return s, nil
 	}
 	if k.Sink == nil {
-		return Secret{}, &Error{Op: "get secret", Path: name, Hint: "set Sink",
+		return Secret{}, &Error{Op: "get secret", Path: name, Hint: "say where secrets are kept",
+			Set: Setting{Name: SettingSink},
 			Err: fmt.Errorf("%w: the keyring has no sink", ErrInvalid)}
 	}
 	s, err := k.Sink.Get(ctx, name)

@@ -3,6 +3,7 @@ package lab
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -147,7 +148,8 @@ func (o *Outline) Brief() string {
 		for _, s := range o.Sections[at:end] {
 			kind, name, _ := strings.Cut(s.Step, "/")
 			for _, c := range s.Changes {
-				text := fmt.Sprintf("  %s %-7s %s", c.Action.Sign(), c.Action, Printable(s.short(c))) + c.marks()
+				id := checksum.ReplaceAllString(Printable(s.short(c)), "$1…")
+				text := fmt.Sprintf("  %s %-7s %s", c.Action.Sign(), c.Action, id) + c.marks()
 				r := index[kind+"\n"+text]
 				if r == nil {
 					r = &row{text: text, kind: kind}
@@ -168,6 +170,9 @@ func (o *Outline) Brief() string {
 	return b.String()
 }
 
+// checksum is a checksum, of which the short form shows the beginning.
+var checksum = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{20,}\b`)
+
 // maxNames is how many names are listed before the rest is only counted.
 const maxNames = 4
 
@@ -176,10 +181,13 @@ func among(kind string, names []string) string {
 	if kind == "" {
 		return ""
 	}
+	if len(names) == 0 {
+		return " (" + Printable(kind) + ")"
+	}
 	if len(names) > maxNames {
 		names = append(slices.Clone(names[:maxNames-1]), fmt.Sprintf("%d more", len(names)-maxNames+1))
 	}
-	return " (" + strings.Join(append([]string{Printable(kind)}, strings.Join(names, ", ")), " ") + ")"
+	return " (" + Printable(kind) + " " + strings.Join(names, ", ") + ")"
 }
 
 // short returns the ID of a change without the name of its step.

@@ -47,6 +47,8 @@ func TestOutline(t *testing.T) {
 	o := &lab.Outline{}
 	o.Add("01_system", planOf(t, system, names...))
 	o.Add("02_setup", planOf(t, map[string][]lab.Change{"host/pi2": {docker, {ID: "stack:x", Action: lab.Create}}}, "host/pi2"))
+	o.Add("database", planOf(t, map[string][]lab.Change{"pg/": {{ID: "role:x", Action: lab.Create},
+		{ID: "image:a@sha256:" + strings.Repeat("0123456789abcdef", 4), Action: lab.Create}}}, "pg/"))
 	o.Add("03_cicd", planOf(t, map[string][]lab.Change{"host/pi2": {docker}}, "host/pi2"))
 	o.Missing = append(o.Missing, lab.MissingStage{Stage: "postgres", Waits: "02_setup"})
 	const want = `01_system
@@ -56,10 +58,13 @@ func TestOutline(t *testing.T) {
 02_setup
   (and 1 change that an earlier stage makes)
   + create  stack:x (host pi2)
+database
+  + create  role:x (pg)
+  + create  image:a@sha256:0123456789ab… (pg)
 03_cicd
   (and 1 change that an earlier stage makes)
 not in this plan: postgres, which waits for 02_setup
-9 changes: 8 to create, 1 to run; risk restart
+11 changes: 10 to create, 1 to run; risk restart
 `
 	if got := o.Brief(); got != want {
 		t.Errorf("got %s", got)
@@ -67,7 +72,7 @@ not in this plan: postgres, which waits for 02_setup
 	if n := strings.Count(o.String(), "package:docker"); n != 1 {
 		t.Errorf("the shared change is shown %d times:\n%s", n, o)
 	}
-	if o.Count("01_system") != 8 || o.Count("02_setup") != 1 || o.Count("03_cicd") != 0 || len(o.Changes()) != 9 {
+	if o.Count("01_system") != 8 || o.Count("02_setup") != 1 || o.Count("03_cicd") != 0 || len(o.Changes()) != 11 {
 		t.Errorf("%d %d %d of %d", o.Count("01_system"), o.Count("02_setup"), o.Count("03_cicd"), len(o.Changes()))
 	}
 	for line := range strings.Lines(o.Brief()) {

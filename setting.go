@@ -9,8 +9,11 @@ type Setting struct {
 	Value string // what to set it to; empty if only the user knows
 }
 
-// SettingBoundary is what a [Boundary] allows; its value is an address.
-const SettingBoundary = "boundary"
+// The settings that hints of this package name.
+const (
+	SettingBoundary = "boundary" // what a [Boundary] allows; its value is an address
+	SettingSink     = "sink"     // where secrets are kept, see [Keyring].Sink
+)
 
 // Reword returns err with the hints that name a setting completed by what say returns: "trust the key:
 // --known-hosts FILE". If say returns "", or the hint names no setting, it stays as it is. The kinds of

@@ -164,7 +164,7 @@ func (l *loading) pinImages() {
 		}
 		pinned, err := l.source.Lock.pin(s.Image)
 		if err != nil {
-			l.add(at+".image", "write the digest into "+LockFile+" by: stack lock", "%v", err)
+			l.add(at+".image", "write the digest into "+LockFile, "%v", err).Set = lab.Setting{Name: SettingLock}
 			continue
 		}
 		s.Image, s.PullPolicy = pinned, ""
@@ -172,7 +172,7 @@ func (l *loading) pinImages() {
 			if v.Type == types.VolumeTypeImage {
 				if s.Volumes[i].Source, err = l.source.Lock.pin(v.Source); err != nil {
 					l.add(fmt.Sprintf("%s.volumes[%d].source", at, i),
-						"write the digest into "+LockFile+" by: stack lock", "%v", err)
+						"write the digest into "+LockFile, "%v", err).Set = lab.Setting{Name: SettingLock}
 				}
 			}
 		}

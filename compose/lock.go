@@ -61,8 +61,8 @@ func (s Source) lock() (Lock, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, &lab.Error{Op: "read lock", Path: file, Hint: "make it readable, or remove it and run: stack lock",
-			Err: err}
+		return nil, &lab.Error{Op: "read lock", Path: file, Hint: "make it readable; or remove it, and pin the images again",
+			Set: lab.Setting{Name: SettingLock}, Err: err}
 	}
 	return ReadLock(file, data)
 }

@@ -170,7 +170,8 @@ func (p project) refuseVolumes(e Engine) error {
 		options := maps.Equal(x.Options, v.options) || len(x.Options)+len(v.options) == 0
 		if x.Driver != cmp.Or(v.driver, "local") || !options {
 			return &lab.Error{Op: "check volume",
-				Hint: "move the data to a volume of another name; or, if it is not needed: stack down, docker volume rm " + v.name,
+				Hint: "move the data to a volume of another name; or, if it is not needed, remove the stack's containers and: " +
+					"docker volume rm " + v.name,
 				Err: fmt.Errorf("%w: the volume %s was made with another driver or other options, and those cannot be changed "+
 					"without losing what is in it", lab.ErrRefused, v.name)}
 		}
@@ -183,7 +184,8 @@ func (p project) refuseImages(e Engine) error {
 	for _, sv := range p.stack.services {
 		if id := imageID(sv.image); id != "" && e.image(id) == "" && !e.Missing {
 			return &lab.Error{Op: "check image",
-				Hint: "import or load it on the machine, and pin what it is then: stack lock",
+				Hint: "import or load it on the machine, and pin what it is then",
+				Set:  lab.Setting{Name: SettingLock},
 				Err: fmt.Errorf("%w: the image of %s, %s, is in no registry and not on the machine", lab.ErrNotFound,
 					sv.name, id)}
 		}

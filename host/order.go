@@ -229,6 +229,8 @@ func (x *expansion) named(r Resource, index map[string]int) (indexes []int, ps l
 	return indexes, ps
 }
 
+const twoResources = "two resources have this ID"
+
 // ids returns the IDs of all resources and sets.
 func (x *expansion) ids() (ids []string) {
 	for _, r := range x.resources {

@@ -67,15 +67,6 @@ func put(temp, file string, mode Mode, owner, group string, sum [32]byte, valida
 	return line
 }
 
-// placement is how the script of an op moves its payload into place if it does nothing else.
-type placement struct {
-	path, owner, group string
-	mode               Mode
-	sum                [32]byte
-	validate           string // see put
-	before             string // the hash that the file must still have, or "absent"; empty means any
-}
-
 // script returns the lines that move the payload into place.
 func (p placement) script(temp string) string {
 	line := put(temp, p.path, p.mode, p.owner, p.group, p.sum, p.validate)

@@ -299,7 +299,8 @@ func (c *client) validate(seen *observed, allowPG15 bool) error {
 	v := seen.server.Version / 10000
 	switch {
 	case c.identity != "" && seen.server.Identity != c.identity:
-		e.Hint, e.Set.Name = "look at the address; if the server was recreated on purpose, give its new identity", SettingIdentity
+		e.Hint = "look at the address; if the server was recreated on purpose, give its new identity"
+		e.Set.Name = SettingIdentity
 		e.Err = kindf(lab.ErrRefused, "its system identifier is %s, not %s: it is another server",
 			seen.server.Identity, c.identity)
 	case seen.server.InRecovery:

@@ -42,15 +42,15 @@ type piece struct {
 type sources struct {
 	secrets *lab.Keyring // those that are made once, by their names
 	lock    compose.Lock // pins the images
+
+	initiators map[string]string // names of iSCSI initiators by machine, as they are; empty when not known
 }
 
 // dummies returns sources to validate with: secrets that are kept nowhere, and a lock that pins all images.
 func (l *Lab) dummies() sources {
 	from := sources{secrets: &lab.Keyring{Sink: nowhere{}}, lock: compose.Lock{}}
-	if l.Stacks != nil {
-		for _, image := range l.Stacks.images() {
-			from.lock[image] = compose.Pin{Digest: "sha256:" + strings.Repeat("0", 64)}
-		}
+	for _, image := range l.images() {
+		from.lock[image] = compose.Pin{Digest: "sha256:" + strings.Repeat("0", 64)}
 	}
 	return from
 }

@@ -32,6 +32,12 @@ type Config struct {
 	// System is the base of every machine that is reached over SSH. With reboot, machines are changed one after the other.
 	System base.Config `yaml:"system"`
 
+	Disks    []DisksConfig   `yaml:"disks"`    // data disks; empty means none
+	Docker   *DockerConfig   `yaml:"docker"`   // Docker Engine; empty means that it is there already, or comes with the stacks
+	DNS      *DNSConfig      `yaml:"dns"`      // Pi-holes, and the resolvers of all machines; empty leaves both
+	StepCA   *StepCAConfig   `yaml:"stepca"`   // the certificate authority; empty means none
+	Longhorn *LonghornConfig `yaml:"longhorn"` // what Longhorn needs of machines; empty means nothing
+
 	Stacks *StacksConfig `yaml:"stacks"` // compose stacks beside the cluster; empty means none
 
 	// Postgres is the database server of the apps; empty means that none is provisioned.

@@ -63,7 +63,7 @@ func (k *locking) run(ctx context.Context) error {
 		return err
 	}
 	about(k.out, k.call, l, name)
-	if l.Stacks == nil || len(l.Stacks.images()) == 0 {
+	if l.Stacks == nil || len(l.images()) == 0 {
 		k.out.Printf("nothing to pin: the config has no stacks\n")
 		k.out.Object(map[string]any{"type": "lock", "images": compose.Lock{}})
 		return nil
@@ -82,7 +82,7 @@ func (k *locking) run(ctx context.Context) error {
 			return err
 		}
 	}
-	images := slices.Compact(slices.Sorted(slices.Values(l.Stacks.images())))
+	images := slices.Compact(slices.Sorted(slices.Values(l.images())))
 	lock := compose.Lock{}
 	if !k.update {
 		maps.Copy(lock, have)

@@ -59,6 +59,19 @@ func (r *resolver) collect(place string, err error) {
 	}
 }
 
+// secrets validates that what makes secrets has a place for them.
+func (r *resolver) secrets() {
+	if r.Stacks != nil {
+		return
+	}
+	for place, needs := range map[string]bool{"dns": r.DNS != nil, "stepca": r.StepCA != nil} {
+		if needs {
+			r.report(lab.Problems{{Path: place, Message: "makes secrets, which need a place",
+				Hint: "write stacks: {secrets: ~/.arcodange/stacks}"}})
+		}
+	}
+}
+
 func problemsOf(err error) (ps lab.Problems) {
 	if err != nil && !errors.As(err, &ps) {
 		ps.Add("", "%v", err)
@@ -85,6 +98,7 @@ func (l *Lab) resolve(shape error) error {
 		r.boundary()
 	}
 	r.sources()
+	r.secrets()
 	ctx, from := context.Background(), l.dummies()
 	stages := l.outline()
 	for _, st := range stages {

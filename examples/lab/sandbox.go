@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/netip"
 	"os"
 	"slices"
 
@@ -10,9 +11,13 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/composetest"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/dns/dnstest"
+	"gitea.arcodange.lab/arcodange-org/lab/host/docker/dockertest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/host/stepca"
+	"gitea.arcodange.lab/arcodange-org/lab/host/stepca/stepcatest"
 )
 
 // sandboxName is the environment of the sandbox, and of a config that names none.
@@ -33,6 +38,9 @@ func (l *Lab) sandbox(ctx context.Context) (_ *site, err error) {
 			s.close()
 		}
 	}()
+	net := dnstest.Start()
+	closers = append(closers, net.Close)
+	s.lan = net
 	var boxes []*hosttest.Machine
 	for _, h := range l.chosen() {
 		box, err := hosttest.Start(hosttest.Config{Hostname: "raspberrypi", User: userOf(h, l)})
@@ -51,8 +59,18 @@ func (l *Lab) sandbox(ctx context.Context) (_ *site, err error) {
 		}
 		closers = append(closers, func() error { return os.RemoveAll(dir) })
 		s.stacks = &stackSource{sink: lab.SecretDir{Path: dir}}
+		for i, h := range l.chosen() {
+			docker := installDocker(boxes[i], net, l.images())
+			s.stacks.lock = docker.Lock(l.images()...)
+			if ip, err := netip.ParseAddr(h.Address); err == nil {
+				if _, err := net.Place(boxes[i], docker, ip); err != nil {
+					return nil, err
+				}
+			}
+		}
 		for _, box := range boxes {
-			s.stacks.lock = installDocker(box, l.Stacks.images()).Lock(l.Stacks.images()...)
+			ca := stepcatest.Install(box)
+			s.authority = func(c *stepca.Config) { c.Step, c.StepCA = ca.Step(), ca.StepCA() }
 		}
 	}
 	if l.Postgres != nil && l.databaseElsewhere() == "" {
@@ -75,10 +93,11 @@ func sandboxMachine(h *inventory.Host, box *hosttest.Machine) *host.Machine {
 }
 
 // installDocker gives a machine of the sandbox a docker that can pull the images.
-func installDocker(box *hosttest.Machine, names []string) *composetest.Docker {
+func installDocker(box *hosttest.Machine, net *dnstest.Network, names []string) *composetest.Docker {
 	var images []composetest.Image
 	for _, name := range names {
 		images = append(images, composetest.Image{Name: name})
 	}
-	return composetest.Install(box, composetest.Config{Registry: images})
+	dockertest.Install(box)
+	return composetest.Install(box, composetest.Config{Registry: images, Programs: net.Programs()})
 }

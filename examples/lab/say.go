@@ -2,6 +2,7 @@ package main
 
 import (
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
 )
@@ -17,6 +18,10 @@ func say(s lab.Setting) string {
 		return "ssh: {sudoPassword: \"file:PATH\"}"
 	case pgprov.SettingPG15:
 		return "postgres: {allowPG15: true}"
+	case compose.SettingLock:
+		return "lab lock"
+	case lab.SettingSink:
+		return "stacks: {secrets: DIR}"
 	case lab.SettingBoundary:
 		return "boundary: {allow: [NETWORK]}"
 	}

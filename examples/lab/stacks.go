@@ -271,7 +271,7 @@ func (l *Lab) stackSource() (*stackSource, error) {
 		return nil, err
 	}
 	var ps lab.Problems
-	for _, f := range c.imageFields() {
+	for _, f := range l.imageFields() {
 		if _, ok := lock[f.image]; !ok && !strings.Contains(f.image, "@") {
 			ps = append(ps, lab.Problem{Path: f.path, Text: f.image, Message: "is not pinned in " + file,
 				Hint: "pin it: lab lock"})
@@ -294,8 +294,8 @@ func reason(err error) string {
 }
 
 // images are the images of all stacks.
-func (c *StacksConfig) images() (names []string) {
-	for _, f := range c.imageFields() {
+func (l *Lab) images() (names []string) {
+	for _, f := range l.imageFields() {
 		names = append(names, f.image)
 	}
 	return names
@@ -305,7 +305,14 @@ func (c *StacksConfig) images() (names []string) {
 type imageField struct{ path, image string }
 
 // imageFields are the images of all stacks by the fields that name them.
-func (c *StacksConfig) imageFields() (fields []imageField) {
+func (l *Lab) imageFields() (fields []imageField) {
+	c := l.Stacks
+	if c == nil {
+		return nil
+	}
+	if l.DNS != nil {
+		fields = append(fields, imageField{"dns.image", l.DNS.Image})
+	}
 	if c.Postgres != nil {
 		fields = append(fields, imageField{"stacks.postgres.image", c.Postgres.Image})
 	}

@@ -10,6 +10,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/stepca"
 )
 
 // site is what a run works on: the real lab, or that of the sandbox.
@@ -18,14 +19,23 @@ type site struct {
 	stacks   *stackSource // nil when the lab has no stacks
 	database *database    // nil when the lab has none, or the run is not about it
 	close    func()
+
+	// Of the sandbox: lan is how name servers are dialled, and authority sets where the programs of the certificate
+	// authority come from. Nil means as the config says.
+	lan       lab.Dialer
+	authority func(*stepca.Config)
 }
 
 // The stages, by the names that the lab has always had.
 const (
-	systemStage   = "01_system"
-	setupStage    = "02_setup"
-	runnersStage  = "03_cicd"
-	databaseStage = "postgres"
+	systemStage    = "01_system"
+	dnsStage       = "01_system/dns"
+	resolverStage  = "01_system/resolvers"
+	authorityStage = "01_system/step_ca"
+	longhornStage  = "01_system/longhorn"
+	setupStage     = "02_setup"
+	runnersStage   = "03_cicd"
+	databaseStage  = "postgres"
 )
 
 // stage is a stage of the lab, as the config asks for it.
@@ -34,6 +44,13 @@ type stage struct {
 
 	components []component // what its machines have; empty when it is not of machines
 	serial     bool        // one machine after the other
+
+	// fleet returns the machines as they are to be changed, with what has to hold between them. Nil means all at once, or
+	// one after the other if serial.
+	fleet func(*site, []*host.Machine) host.Fleet
+
+	// look finds out what the states depend on besides the config. Nil means that there is nothing.
+	look func(context.Context, *site, *sources) error
 
 	// A stage that is not of machines has these instead: problems returns what is wrong with it, at places in
 	// the document; plan plans it.
@@ -45,9 +62,8 @@ type stage struct {
 // which need no runners. A component that is added here is validated before anything is dialled, and
 // planned, without more.
 func (l *Lab) outline() []stage {
-	all := []stage{{name: systemStage, components: append([]component{l.base()}, l.placements()...),
-		serial: l.System.Reboot}} // never two machines down at once
-	before := systemStage
+	all := l.system()
+	before := all[len(all)-1].name
 	var setup []component
 	if l.Stacks != nil && l.Stacks.Postgres != nil {
 		setup = append(setup, l.postgresStack())
@@ -64,6 +80,33 @@ func (l *Lab) outline() []stage {
 	}
 	if l.Postgres != nil {
 		all = append(all, stage{name: databaseStage, after: before, problems: l.databaseProblems, plan: l.databasePlan})
+	}
+	return all
+}
+
+// system returns the parts of stage 01_system, in the lab's own order. What is in one part may be found out by asking what
+// an earlier one has made.
+func (l *Lab) system() []stage {
+	first := []component{l.base()}
+	first = append(first, l.dataDisks()...)
+	if l.Docker != nil {
+		first = append(first, l.engine())
+	}
+	all := []stage{{name: systemStage, components: append(first, l.placements()...),
+		serial: l.System.Reboot}} // never two machines down at once
+	add := func(st stage) {
+		st.after = all[len(all)-1].name
+		all = append(all, st)
+	}
+	if l.DNS != nil {
+		add(stage{name: dnsStage, components: []component{l.piHoles()}, fleet: l.piHoleFleet})
+		add(stage{name: resolverStage, components: []component{l.resolvers()}})
+	}
+	if l.StepCA != nil {
+		add(stage{name: authorityStage, problems: l.authorityProblems, plan: l.authorityPlan})
+	}
+	if l.Longhorn != nil {
+		add(stage{name: longhornStage, components: []component{l.longhorn()}, look: l.initiators})
 	}
 	return all
 }
@@ -89,6 +132,11 @@ func (l *Lab) machinePlan(st stage, s *site) pipeline.Planner {
 		from := sources{}
 		plan := func(ctx context.Context, only *pipeline.Selection, k *lab.Keyring) (*lab.Plan, error) {
 			from.secrets = k
+			if st.look != nil {
+				if err := st.look(ctx, s, &from); err != nil {
+					return nil, err
+				}
+			}
 			states, err := l.states(ctx, st, s, from)
 			if err != nil {
 				return nil, err
@@ -97,6 +145,9 @@ func (l *Lab) machinePlan(st stage, s *site) pipeline.Planner {
 				_, has := states[m]
 				return !has
 			})}
+			if st.fleet != nil {
+				f = st.fleet(s, f.Machines)
+			}
 			if st.serial {
 				f.Serial = 1
 			}

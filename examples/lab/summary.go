@@ -104,7 +104,7 @@ func (r *runner) summary(results []pipeline.Result, second int, err error) {
 	case r.verb == "apply":
 		r.out.Printf("\n%s. %.1f s.\n", doneOf(stages), seconds)
 	default:
-		r.out.Printf("\n%s. %.1f s.\n", outline(results).Summary(), seconds)
+		r.out.Printf("\nPlanned in %.1f s.\n", seconds)
 	}
 	if next := r.next(len(outline(results).Changes()), err); next != "" {
 		r.out.Printf("next: %s\n", next)
@@ -239,7 +239,10 @@ func (r *runner) status(ctx context.Context) error {
 	r.out.Printf("%s", table([]string{"MACHINE", "OS", "KERNEL", "UP", "CLOCK", "STATE"}, func(row func(...any)) {
 		for _, s := range rows {
 			clock := "not set"
-			if s.InSync {
+			switch {
+			case s.OS == "":
+				clock, s.Uptime = "", "" // it was not reached
+			case s.InSync:
 				clock = "in sync"
 			}
 			row(s.Name, s.OS, s.Kernel, s.Uptime, clock, s.State)

@@ -13,6 +13,8 @@ func say(s lab.Setting) string {
 		return "--plain " + s.Value
 	case compose.SettingVariable:
 		return "--var " + s.Value + "=VALUE"
+	case compose.SettingLock:
+		return "stack lock"
 	}
 	return login.Say(s)
 }

@@ -178,7 +178,7 @@ func TestDialHostKey(t *testing.T) {
 		{"pinned key of the other type", ssh.HostKeys{Pinned: []string{authorizedKey(other.PublicKey())}}, nil},
 		{"one of two pins", ssh.HostKeys{Pinned: []string{strange, ed}}, nil},
 		{"another pin", ssh.HostKeys{Pinned: []string{strange}},
-			[]string{ed, strange, "is pinned", "replace the pin"}},
+			[]string{ed, strange, "is pinned", "trust that in place of the old one"}},
 		{"another pin, though known", ssh.HostKeys{Pinned: []string{strange}, KnownHosts: []string{s.KnownHosts}},
 			[]string{"is pinned"}},
 		{"known", ssh.HostKeys{KnownHosts: []string{s.KnownHosts}}, nil},

@@ -73,7 +73,7 @@ func validate(machines []*host.Machine, c Config, sink lab.Sink) lab.Problems {
 	}
 	if sink == nil {
 		ps = append(ps, lab.Problem{Path: "sink", Message: "there is none",
-			Hint: "the root key must be kept somewhere, such as lab.SecretDir"})
+			Hint: "say where the root key is kept", Set: lab.Setting{Name: lab.SettingSink}})
 	}
 	return ps
 }

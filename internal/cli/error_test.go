@@ -19,11 +19,13 @@ func TestPrintError(t *testing.T) {
 	stopped := fmt.Errorf("%w by interrupt", context.Canceled)
 	for want, err := range map[string]error{
 		"": errors.Join(ErrPending, nil),
-		"error: pi7: dial: unreachable\nhint:  plug it in\n":           errors.Join(down(), errors.Join(down())),
-		"error: pi7: dial: unreachable\nhint:  plug it in\nerror: b\n": errors.Join(errors.Join(down(), errors.New("b")), ErrPending),
-		"error: a: pi7: dial: unreachable\nhint:  plug it in\n":        fmt.Errorf("a: %w", down()),
-		"error: refused: b\n":                               fmt.Errorf("%w: %w", lab.ErrRefused, errors.New("b")),
-		"error: x: is bad\n       y: is bad too (fix it)\n": lab.Problems{{Path: "x", Message: "is bad"}, {Path: "y", Message: "is bad too", Hint: "fix it"}},
+		"error: pi7: dial: unreachable\nhint:  plug it in\n": errors.Join(down(), errors.Join(down())),
+		"error: pi7: dial: unreachable\nhint:  plug it in\nerror: b\n": errors.Join(
+			errors.Join(down(), errors.New("b")), ErrPending),
+		"error: a: pi7: dial: unreachable\nhint:  plug it in\n": fmt.Errorf("a: %w", down()),
+		"error: refused: b\n": fmt.Errorf("%w: %w", lab.ErrRefused, errors.New("b")),
+		"error: x: is bad\n       y: is bad too (fix it)\n": lab.Problems{{Path: "x", Message: "is bad"},
+			{Path: "y", Message: "is bad too", Hint: "fix it"}},
 		"error: apply plan: context canceled by interrupt\nhint:  run it again\n": errors.Join(
 			&lab.Error{Op: "run script", Target: "pi1", Hint: "on the machine: ps", Err: stopped},
 			&lab.Error{Op: "dial", Target: "pi2", Err: stopped},

@@ -32,7 +32,8 @@ func TestLiveLeavesNothing(t *testing.T) {
 			}
 			p := livePrinter(m)
 			var want []string
-			names := []string{"host/pi1", "host/pi2", "host/日本語の機械", "host/" + strings.Repeat("long", 30), "pg/e\u0301\U0001F600"}
+			names := []string{"host/pi1", "host/pi2", "host/日本語の機械", "host/" + strings.Repeat("long", 30),
+				"pg/e\u0301\U0001F600"}
 			p.Event(lab.Event{Kind: lab.EventBegin, Total: 50})
 			for i := range 40 {
 				e := lab.Event{Target: names[r.IntN(len(names))], Text: strings.Repeat("読む ", r.IntN(40))}

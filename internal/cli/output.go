@@ -118,18 +118,18 @@ func (o *Output) end(err error) (int, error) {
 		return Code(err), err
 	case errors.Is(o.err, syscall.EPIPE):
 		// lab plan | head: the reader has read enough
-		return exitBrokenPipe, o.otherThan(err)
+		return exitBrokenPipe, unlessBroken(err)
 	case err == nil, errors.Is(err, ErrPending):
 		err = o.err
 	}
 	return Code(err), err
 }
 
-// otherThan returns the failures of err that are not because its output cannot be written.
-func (o *Output) otherThan(err error) error {
+// unlessBroken returns the failures of err that are not because nobody reads the output.
+func unlessBroken(err error) error {
 	var others []error
 	for _, e := range failures(err) {
-		if !errors.Is(e, o.err) && !errors.Is(e, context.Canceled) {
+		if !errors.Is(e, syscall.EPIPE) && !errors.Is(e, context.Canceled) {
 			others = append(others, e)
 		}
 	}

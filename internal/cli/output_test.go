@@ -49,6 +49,11 @@ func TestOutputBrokenPipe(t *testing.T) {
 	if code, err := o.end(errors.Join(o.err, lab.ErrDrift)); !errors.Is(err, lab.ErrDrift) || errors.Is(err, o.err) || code != 141 {
 		t.Errorf("another failure: %v, %d", err, code)
 	}
+	p.Say = func(lab.Setting) string { return "" } // the error is copied
+	if code, err := o.end(errors.Join(&lab.Error{Op: "apply stage", Target: "a", Err: o.err},
+		&lab.Error{Op: "apply stage", Target: "b", Err: o.err})); err != nil || code != 141 {
+		t.Errorf("stages: %v, %d", err, code)
+	}
 	stopped := fmt.Errorf("apply plan: %w", context.Cause(ctx))
 	if code, err := o.end(stopped); err != nil || code != 141 {
 		t.Errorf("an apply: %v, %d", err, code)

@@ -2,14 +2,16 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Reviewed reads the changes of a reviewed plan: the first JSON value in the file, which is what
-// plan --output json prints first. [lab.Plan.Within] compares the plan that is applied with them.
+// Reviewed reads the changes of a reviewed plan: the first object of type plan in the file, which plan
+// --output json or lab plan --out wrote. [lab.Plan.Within] compares the plan that is applied with them.
 func Reviewed(file string) ([]lab.Change, error) {
 	o, err := ReadPlan(file)
 	if err != nil {
@@ -29,15 +31,24 @@ func ReadPlan(file string) (*lab.Outline, error) {
 		return fail(err)
 	}
 	defer f.Close()
-	var first json.RawMessage
-	if err := json.NewDecoder(f).Decode(&first); err != nil {
-		return fail(fmt.Errorf("%w: %w", lab.ErrInvalid, err))
+	for d := json.NewDecoder(f); ; {
+		var object json.RawMessage
+		switch err := d.Decode(&object); {
+		case errors.Is(err, io.EOF):
+			return fail(fmt.Errorf("%w: there is no plan in it", lab.ErrInvalid))
+		case err != nil:
+			return fail(fmt.Errorf("%w: %w", lab.ErrInvalid, err))
+		}
+		var kind struct{ Type string }
+		if json.Unmarshal(object, &kind) == nil && kind.Type != "" && kind.Type != "plan" {
+			continue // what the run is about, and its progress
+		}
+		o, err := lab.ReadOutline(object)
+		if err != nil {
+			return fail(err)
+		}
+		return o, nil
 	}
-	o, err := lab.ReadOutline(first)
-	if err != nil {
-		return fail(err)
-	}
-	return o, nil
 }
 
 // Show prints a plan file as the plan that it was written from, in its short form if brief.
