@@ -94,7 +94,8 @@ func diagnosis(findings []lab.Finding) string {
 	for _, f := range findings {
 		width = max(width, len(f.Check))
 	}
-	indent := strings.Repeat(" ", len("  warning  ")+width+2)
+	margin := strings.Repeat(" ", len("  warning  ")) // of the next step, which has more room so that it can be copied
+	indent := margin + strings.Repeat(" ", width+2)
 	var b strings.Builder
 	target := ""
 	for i, f := range findings {
@@ -114,12 +115,12 @@ func diagnosis(findings []lab.Finding) string {
 			b.WriteString(strings.TrimRight(head+line, " ") + "\n")
 		}
 		if f.Hint != "" {
-			for n, line := range wrapLines(lab.PrintableText(f.Hint, ""), 80-len(indent)-len("next: ")) {
+			for n, line := range wrapLines(lab.PrintableText(f.Hint, ""), 80-len(margin)-len("next: ")) {
 				lead := "next: "
 				if n > 0 {
 					lead = "      "
 				}
-				b.WriteString(indent + lead + line + "\n")
+				b.WriteString(margin + lead + line + "\n")
 			}
 		}
 	}

@@ -74,14 +74,14 @@ func TestDiagnosis(t *testing.T) {
 	})
 	want := `pi1
   warning  disk space  / 91% used, 5.2 GiB free
-                       next: on the machine: sudo du -xh --max-depth=3 / | sort
-                             -h | tail -20
+           next: on the machine: sudo du -xh --max-depth=3 / | sort -h | tail
+                 -20
   ok       units       none failed
 
 "pi2\x1b[2J"
   bad      login       denied` + "\uFFFD" + `[2J
                        second line
-                       next: `
+           next: `
 	if !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "\n2 examined: 1 bad, 1 warning, 1 ok.\n") {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
