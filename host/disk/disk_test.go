@@ -166,7 +166,8 @@ func TestRefuses(t *testing.T) {
 	}{
 		{"data without a signature", two(), hosttest.Disk{Raw: map[int64][]byte{20 << 20: []byte("photos")}}, "",
 			lab.ErrRefused, "there is data on it, at 16 MiB"},
-		{"mounted", two(), ext4("photos", ""), "mkdir /srv/photos; mount /dev/sda1 /srv/photos", lab.ErrRefused, "/dev/sda1 is mounted at /srv/photos"},
+		{"mounted", two(), ext4("photos", ""), "mkdir /srv/photos; mount /dev/sda1 /srv/photos", lab.ErrRefused,
+			"/dev/sda1 is mounted at /srv/photos"},
 		{"the file system of somebody else", two(), ext4("photos", ""), "", lab.ErrRefused, "/dev/sda1 contains ext4"},
 		{"wrong serial number", serial, hosttest.Disk{}, "", lab.ErrRefused, `serial number is "S1", not "S9"`},
 		{"wrong serial number of a disk with the label", serial, ext4("longhorn", ""), "", lab.ErrRefused, `not "S9"`},

@@ -159,8 +159,8 @@ func TestOnMachine(t *testing.T) {
 	}
 	d.unchanged(s)
 	// In a container systemd does not learn of devices, so that what a boot does with fstab is done here.
-	if out := d.run("systemctl stop writer.service; umount /mnt/backups; mount -a; systemctl start writer.service\n" + look); !strings.HasSuffix(out,
-		"active\nactive\nlost+found\nmark\ni\n") {
+	out := d.run("systemctl stop writer.service; umount /mnt/backups; mount -a; systemctl start writer.service\n" + look)
+	if !strings.HasSuffix(out, "active\nactive\nlost+found\nmark\ni\n") {
 		t.Errorf("mounted again: %q", out)
 	}
 	d.unchanged(s)
