@@ -2,14 +2,17 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Reviewed reads the changes of a reviewed plan: the first JSON value in the file, which is what
-// plan --output json prints first. [lab.Plan.Within] compares the plan that is applied with them.
+// Reviewed reads the changes of a reviewed plan: the first plan among the JSON values in the file,
+// which is what plan --output json prints. [lab.Plan.Within] compares the plan that is applied with
+// them.
 func Reviewed(file string) ([]lab.Change, error) {
 	o, err := ReadPlan(file)
 	if err != nil {
@@ -29,15 +32,23 @@ func ReadPlan(file string) (*lab.Outline, error) {
 		return fail(err)
 	}
 	defer f.Close()
-	var first json.RawMessage
-	if err := json.NewDecoder(f).Decode(&first); err != nil {
-		return fail(fmt.Errorf("%w: %w", lab.ErrInvalid, err))
+	for values := json.NewDecoder(f); ; {
+		var value json.RawMessage
+		if err := values.Decode(&value); errors.Is(err, io.EOF) {
+			return fail(fmt.Errorf("%w: there is no plan in it", lab.ErrInvalid))
+		} else if err != nil {
+			return fail(fmt.Errorf("%w: %w", lab.ErrInvalid, err))
+		}
+		var is struct{ Type string }
+		if json.Unmarshal(value, &is) == nil && is.Type != "plan" {
+			continue // what else a program says: the run, its progress, a summary
+		}
+		o, err := lab.ReadOutline(value)
+		if err != nil {
+			return fail(err)
+		}
+		return o, nil
 	}
-	o, err := lab.ReadOutline(first)
-	if err != nil {
-		return fail(err)
-	}
-	return o, nil
 }
 
 // Show prints a plan file as the plan that it was written from, in its short form if brief.
