@@ -20,8 +20,8 @@ import (
 // Initialise allows it and it is blank: no partition, no signature that wipefs or blkid know, not
 // mounted, not in fstab, not swap, no holders, and only zero bytes in its first and last 16 MiB and
 // in 256 places between, of a disk under 304 MiB all of it. Signatures alone are not enough, since both tools report nothing on a disk
-// full of raw data. Nor is it initialised if another disk has the label or the serial number, which
-// cheap USB enclosures share, since either can mean that the wrong one is named.
+// full of raw data. Nor is it initialised if another disk has the label, or the same name, which cheap
+// USB enclosures share: either can mean that the wrong one is named.
 //
 // Initialising has the risk dataloss: a person must confirm it for this very disk, by the ID of the
 // change, which contains the name of the disk. It is examined once more just before. While the file
@@ -104,6 +104,7 @@ type diskFacts struct {
 	readOnly  bool
 	parts     []blockDevice // the disk and everything on it, as reported by lsblk
 	others    []blockDevice // the other disks of the machine, and everything on them
+	twin      string        // another disk that has the same name below /dev/disk/by-id; empty if there is none
 	holders   string
 	signature string // what wipefs or blkid found; empty for nothing
 	swap      bool
@@ -139,6 +140,8 @@ func readDiskFacts(out string) (f diskFacts, err error) {
 			f.size = int64(parseUint(value, 10))
 		case "readonly":
 			f.readOnly = value != "0"
+		case "twin":
+			f.twin = value
 		case "fstab":
 			f.fstab = strings.TrimSpace(value)
 		case "holders":
@@ -316,11 +319,9 @@ func (d Disk) suspicious(f diskFacts) error {
 	if f.readOnly {
 		return refuseDisk("look for its errors in the kernel's log: journalctl -k", "it is read-only")
 	}
-	for _, o := range f.others {
-		if f.serial != "" && o.Serial == f.serial {
-			return refuseDisk("unplug one of them, or use a name that tells them apart",
-				"%s has the same serial number, %q: %s may lead to either", o.Path, f.serial, d.Device)
-		}
+	if f.twin != "" {
+		return refuseDisk("unplug one of them, or use a name that tells them apart",
+			"%s has the same name: %s may lead to either", f.twin, d.Device)
 	}
 	return nil
 }

@@ -296,6 +296,10 @@ func (m Mount) mount(o *Observation, mounted *MountState, waiting bool) (op Op, 
 		op.Deferred = true // an earlier change may provide the device
 		return op, o.CanDefer()
 	}
+	if m.automounted() {
+		op.Cause = "nothing waits for the first access"
+		op.Script = "systemctl start -- " + ssh.Quote(mountUnit(o.resolve(m.Path), ".automount"))
+	}
 	if waiting {
 		op.Cause = "is only mounted when it is accessed"
 		op.Script = "systemctl stop -- " + ssh.Quote(mountUnit(o.resolve(m.Path), ".automount")) + "\n" + op.Script

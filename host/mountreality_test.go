@@ -183,6 +183,14 @@ func mountRealities() []reality {
 			check: "grep -q '/srv/auto .*autofs' /proc/self/mountinfo; ls /srv/auto/; grep -q '/srv/auto .*tmpfs' /proc/self/mountinfo",
 		},
 		{
+			name: "to be mounted at the first access", kernel: true, needs: "[ -e /dev/autofs ]",
+			state: tmpfs("/srv/auto3", "x-systemd.automount"),
+			plan:  fresh("/srv/auto3"),
+			check: "grep -q '/srv/auto3 .*autofs' /proc/self/mountinfo; ! grep -q '/srv/auto3 .*tmpfs' /proc/self/mountinfo\n" +
+				"ls /srv/auto3/; grep -q '/srv/auto3 .*tmpfs' /proc/self/mountinfo",
+			undo: "systemctl stop srv-auto3.automount",
+		},
+		{
 			name:   "mounted at the first access, and accessed",
 			kernel: true,
 			needs:  "[ -e /dev/autofs ]",

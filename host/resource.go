@@ -230,18 +230,6 @@ type Op struct {
 	Deferred bool
 }
 
-// places sets the op's payload and the script that moves it into place.
-func (op *Op) places(payload *Payload, p placement) {
-	op.Payload, op.Script, op.placement = payload, p.script(payload.Temp), &p
-}
-
-// staged reports whether the op consists of moving its payload into place, which can be done for several at once. A
-// script that does more is run as it is.
-func (op Op) staged() bool {
-	p := op.placement
-	return p != nil && op.Payload != nil && validator(p.path, p.validate) == "" && op.Script == p.script(op.Payload.Temp)
-}
-
 // Payload is content that is sent to the machine with a script, over its standard input.
 type Payload struct {
 	Temp    string // where it is stored, mode 0600: a file in the target directory, so that it can be renamed

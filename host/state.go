@@ -60,8 +60,8 @@ func (s State) Conflicts() (ps lab.Problems) {
 // same.
 func (s State) twofold() (ps lab.Problems) {
 	type origin struct {
-		index int // of the resource that it is, or is a member of
-		Resource
+		index    int // of the resource that it is, or is a member of
+		resource Resource
 	}
 	seen := map[string]origin{}
 	for i, r := range s {
@@ -73,7 +73,7 @@ func (s State) twofold() (ps lab.Problems) {
 			first, ok := seen[id]
 			both, same := member, true
 			if ok {
-				both, same = merged(first.Resource, member)
+				both, same = merged(first.resource, member)
 			}
 			switch {
 			case same:

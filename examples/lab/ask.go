@@ -17,20 +17,16 @@ func (r *runner) asksName() bool { return r.request.Asks() && r.lab.Environment 
 func (r *runner) ask(ctx context.Context) error {
 	results, err := r.stages.Plan(ctx)
 	r.show(results)
-	waiting := ""
-	for _, s := range results {
-		r.agreed = append(r.agreed, s.Plan.Changes()...)
-		if s.Waits != "" {
-			waiting += fmt.Sprintf("%s waits for %s, and will be asked about then.\n", s.Stage, s.Waits)
-		}
-	}
-	if len(r.agreed) == 0 {
+	o := outline(results)
+	if r.agreed = o.Changes(); len(r.agreed) == 0 {
 		return err // nothing, or nothing that is known
 	}
 	if err != nil {
-		r.out.Printf("\nnot all could be planned: %s\n", lab.PrintableText(err.Error(), "  "))
+		r.out.Printf("not all could be planned: %s\n", lab.PrintableText(err.Error(), "  "))
 	}
-	r.out.Printf("\n%s", waiting)
+	if len(o.Missing) > 0 {
+		r.out.Printf("You will be asked about what waits when it can be planned.\n")
+	}
 	return r.agree(ctx, r.agreed)
 }
 

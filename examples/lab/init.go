@@ -38,6 +38,7 @@ const (
 type initial struct {
 	environment, domain, sshConfig string
 	identities                     []string
+	sudo                           string // a reference to the password for sudo; empty means that it does not ask
 	yes                            bool
 	out                            *cli.Printer
 	terminal                       *cli.Terminal
@@ -71,6 +72,8 @@ id_rsa, as far as they exist; the config names those that are used.`,
 	flags.StringVar(&i.domain, "domain", "home.arpa", "the DNS `zone` of the machines")
 	flags.StringArrayVar(&i.identities, "identity", nil, "a private key `file` to log in with (may be repeated)")
 	flags.StringVar(&i.sshConfig, "ssh-config", "~/.ssh/config", "the ssh_config `file` that HOST may be an alias of; empty means none")
+	flags.StringVar(&i.sudo, "sudo-password", "",
+		"where the password for sudo is, `file:PATH or env:NAME`; without it, sudo must not ask")
 	flags.BoolVarP(&i.yes, "yes", "y", false, "accept the host keys without asking")
 	return c
 }
@@ -97,6 +100,10 @@ func (i *initial) run(ctx context.Context, words []string) error {
 				Err: fmt.Errorf("%w: it exists, and nothing is overwritten", lab.ErrRefused)}
 		}
 	}
+	sudo, err := login.Secret(i.sudo)
+	if err != nil {
+		return err
+	}
 	machines := make([]*found, len(words))
 	for n, word := range words {
 		m, err := i.find(ctx, word)
@@ -116,6 +123,7 @@ func (i *initial) run(ctx context.Context, words []string) error {
 	}
 	var targets []*ssh.Target
 	for _, m := range machines {
+		m.target.SudoPassword = sudo
 		m.target.HostKeys = ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(m.key))}}
 		targets = append(targets, &m.target)
 	}
@@ -320,8 +328,12 @@ func (i *initial) config(machines []*found) []byte {
 	b.WriteString("# What may be in here: lab schema. An example: lab config. Then: lab plan, lab apply.\n")
 	fmt.Fprintf(&b, "environment: %s # the machines carry this name; apply asks for it\n", scalar(i.environment))
 	fmt.Fprintf(&b, "domain: %s # the DNS zone of the machines\n", scalar(i.domain))
-	fmt.Fprintf(&b, "ssh: {user: %s, identities: [%s], agent: %t, knownHosts: [%s]}\n", scalar(first.User),
+	fmt.Fprintf(&b, "ssh: {user: %s, identities: [%s], agent: %t, knownHosts: [%s]", scalar(first.User),
 		strings.Join(keys, ", "), first.Auth.AgentSocket != "", knownHostsFile)
+	if i.sudo != "" {
+		fmt.Fprintf(&b, ", sudoPassword: %s", scalar(i.sudo))
+	}
+	b.WriteString("}\n")
 	b.WriteString("inventory:\n  hosts:\n")
 	for _, m := range machines {
 		fmt.Fprintf(&b, "    %s: {address: %s", m.name, scalar(m.ip.String()))

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"lab": main})
 }
 
-// TestScript runs the program against three machines in this process, as [programtest.Machines] tells.
+// TestScript runs the program against four machines in this process, as [programtest.Machines] tells.
 // The file id_rsa has an encrypted key that the second accepts too, which
 // has a docker; wrong_hosts has a wrong host key for the first.
 func TestScript(t *testing.T) {
@@ -43,8 +43,9 @@ func TestScript(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(env.WorkDir, "id_rsa"), pem, 0o600); err != nil {
 				return err
 			}
-			configs := make([]hosttest.Config, 3)
+			configs := make([]hosttest.Config, 4)
 			configs[1].AuthorizedKeys = append(configs[1].AuthorizedKeys, key)
+			configs[3].SudoPassword = "correct horse"
 			ms, err := programtest.Machines(env, configs...)
 			if err != nil {
 				return err

@@ -89,7 +89,7 @@ func (r *runner) apply(ctx context.Context) error {
 	}
 	if r.request.Asks() {
 		if err := r.ask(ctx); err != nil {
-			r.summary(nil, -1, err)
+			r.object(nil, -1, err)
 			return err
 		}
 	}

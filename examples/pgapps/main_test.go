@@ -181,7 +181,8 @@ func TestOneAppFails(t *testing.T) {
 	if _, err := c.Exec(t.Context(), "ALTER DATABASE erp ALLOW_CONNECTIONS false").ReadAll(); err != nil {
 		t.Fatal(err)
 	}
-	for verb, says := range map[string]string{"plan": "to create", "apply --yes": "done"} {
+	for _, c := range [][2]string{{"plan", "to create"}, {"apply --yes", "done"}} {
+		verb, says := c[0], c[1]
 		code, out, errs := call(t, append(strings.Fields(verb), "--dsn", dsn, "--app", "erp", "--app", "crm")...)
 		if code != lab.ExitBlocked || !strings.Contains(errs, "ALLOW_CONNECTIONS") || !strings.Contains(out, says) {
 			t.Errorf("%s: %d\n%s%s", verb, code, out, errs)

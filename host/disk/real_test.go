@@ -128,6 +128,7 @@ func TestOnMachine(t *testing.T) {
 		"[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/writer.service; systemctl daemon-reload\n" +
 		"systemctl enable writer.service")
 
+	d.run("udevadm info -q symlink -n /dev/" + d.loop + " | tr ' ' '\\n' | grep -q -x -F " + strings.TrimPrefix(d.id, "/dev/"))
 	t.Run("refused with data and no signature", func(t *testing.T) {
 		d.run("printf photos | dd of=/dev/" + d.loop + " bs=1M seek=29 conv=notrunc,fsync 2>/dev/null")
 		_, err := d.m.Plan(t.Context(), s)

@@ -236,7 +236,7 @@ func TestLookNotSSH(t *testing.T) {
 	}
 }
 
-// TestLookAtRealMachine: a real Debian answers everything that the script asks.
+// TestLookAtRealMachine: a real Debian answers everything that the script asks, and its faults are seen.
 func TestLookAtRealMachine(t *testing.T) {
 	r := real.Machines(t, 1)[0]
 	m := &host.Machine{Target: ssh.Target{
@@ -247,15 +247,32 @@ func TestLookAtRealMachine(t *testing.T) {
 	}}
 	defer m.Close()
 	found, all := look(t.Context(), m)
-	t.Log(all)
 	for _, check := range checks {
 		if f, ok := found[check]; !ok || f.Verdict == lab.VerdictUnknown {
 			t.Errorf("%s is not known\n%s", check, all)
 		}
 	}
-	for _, check := range []string{"reachable", "host key", "login", "clock", "units", "sudo", "file systems"} {
+	for _, check := range []string{"reachable", "host key", "login", "clock", "reboot", "units", "sudo", "file systems"} {
 		if found[check].Verdict != lab.VerdictOK {
 			t.Errorf("%s\n%s", check, all)
+		}
+	}
+	res, err := m.Run(t.Context(), ssh.Command{Root: true, Script: `
+printf '[Service]\nType=oneshot\nExecStart=/bin/false\n' >/etc/systemd/system/broken.service
+systemctl daemon-reload; systemctl start broken.service
+echo linux-image-rpi >/run/reboot-required.pkgs; touch /run/reboot-required
+mkdir -p /srv/ro; mount -t tmpfs -o ro tmpfs /srv/ro; echo 'tmpfs /srv/ro tmpfs defaults 0 0' >>/etc/fstab`})
+	if err == nil {
+		err = res.Err()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, all = look(t.Context(), m)
+	for check, want := range map[string]string{"units": "bad broken.service failed", "reboot": "warning required by linux-image-rpi",
+		"file systems": "bad /srv/ro can only be read, which /etc/fstab does not say"} {
+		if got := found[check].Verdict.String() + " " + found[check].Text; got != want {
+			t.Errorf("%s is %s, want %s\n%s", check, got, want, all)
 		}
 	}
 }

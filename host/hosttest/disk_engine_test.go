@@ -20,7 +20,9 @@ const theDisk = "/dev/disk/by-id/usb-Samsung_SSD_870_D1"
 func managed(t *testing.T, disks ...hosttest.Disk) (*hosttest.Machine, *host.Machine) {
 	t.Helper()
 	for i := range disks {
-		disks[i].Serial = fmt.Sprint("D", i+1)
+		if disks[i].Serial == "" {
+			disks[i].Serial = fmt.Sprint("D", i+1)
+		}
 		if disks[i].Size == 0 {
 			disks[i].Size = 1 << 30
 		}
@@ -109,6 +111,7 @@ func TestDiskAmongOthers(t *testing.T) {
 	for want, disks := range map[string][]hosttest.Disk{
 		"/dev/sdb1 on another disk has the label":   {{}, {Partitions: part("lab", "")}},
 		"on another disk has the label \"lab\" too": {{Partitions: part("lab", "")}, {Partitions: part("lab", "")}},
+		"/dev/sda has the same name":                {{}, {Serial: "D1"}}, // the link leads to sdb
 		"/dev/sdb1 is a copy of /dev/sda1":          {{Partitions: part("lab", id)}, {Partitions: part("other", id)}},
 	} {
 		_, m := managed(t, disks...)

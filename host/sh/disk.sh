@@ -8,6 +8,12 @@
 r=$(readlink -f -- "$disk") && [ -b "$r" ] || { echo 'missing'; exit 0; }
 echo "device $r"; echo "size $(blockdev --getsize64 "$r")"; echo "readonly $(blockdev --getro "$r")"
 echo lsblk; lsblk -J -b -o NAME,PATH,TYPE,FSTYPE,LABEL,UUID,PARTLABEL,SERIAL,MOUNTPOINT; echo .
+# a link that two disks claim leads to either
+for o in $(lsblk -n -r -d -p -o NAME); do
+  if [ "$o" != "$r" ] &&
+    udevadm info -q symlink -n "$o" 2>/dev/null | tr ' ' '\n' | grep -q -x -F -e "${disk#/dev/}"
+  then echo "twin $o"; fi
+done
 # in fstab, the disk or a partition of it may have another name
 grep -o '^[[:space:]]*/dev/[^[:space:]]*' /etc/fstab 2>/dev/null | while read -r s; do
   case $(readlink -f -- "$s") in "$r" | "$r"[0-9]* | "$r"p[0-9]*) echo "fstab $s" ;; esac

@@ -54,8 +54,8 @@ func sharedFlags(root *cobra.Command) {
 	Choice(root, flags, outputFlag, "text for people, or json: an object a line", "text", "json")
 	Choice(root, flags, colorFlag, "when to use colours; auto: on a terminal, unless NO_COLOR is set",
 		"auto", "always", "never")
-	flags.BoolP(quietFlag, "q", false, "print only what was asked for, and errors")
-	flags.BoolP(verboseFlag, "v", false, "print more about what is done")
+	flags.BoolP(quietFlag, "q", false, "plans in their short form, and of progress only what failed")
+	flags.BoolP(verboseFlag, "v", false, "also what changes print, and why one failed as soon as it has")
 }
 
 // OptionsOf returns how a command is to print, by the flags that all programs share.

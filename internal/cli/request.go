@@ -73,14 +73,8 @@ func (p *Printer) Execute(ctx context.Context, plan *lab.Plan, r Request) (*lab.
 			return nil, err
 		}
 	}
-	if r.Asks() {
-		agrees, err := r.terminal.Agrees(ctx, "Apply "+Changes(plan.Changes())+"?")
-		if err != nil {
-			return nil, err
-		}
-		if !agrees {
-			return nil, NotAgreed()
-		}
+	if err := r.agree(ctx, plan); err != nil {
+		return nil, err
 	}
 	o := &lab.ApplyOptions{Events: p.Event}
 	for _, id := range r.Confirmed {
@@ -91,13 +85,25 @@ func (p *Printer) Execute(ctx context.Context, plan *lab.Plan, r Request) (*lab.
 	return report, err
 }
 
+// agree asks whether the plan may be applied, if somebody must be asked.
+func (r *Request) agree(ctx context.Context, plan *lab.Plan) error {
+	if err := r.check(); err != nil || !r.Asks() {
+		return err
+	}
+	agrees, err := r.terminal.Agrees(ctx, "Apply "+Changes(plan.Changes())+"?")
+	if err == nil && !agrees {
+		err = NotAgreed()
+	}
+	return err
+}
+
 // NotAgreed is the error of an apply that a person did not agree to.
 func NotAgreed() error {
 	return &lab.Error{Op: "apply", Err: fmt.Errorf("%w: you did not agree; nothing was changed", lab.ErrRefused)}
 }
 
-// Changes says how many changes there are, and how many of each risk: "3 changes (1 restart, 1
-// dataloss)".
+// Changes says how many changes there are, and how many of each risk: "3 changes (1 with risk
+// restart)".
 func Changes(changes []lab.Change) string {
 	text := fmt.Sprintf("%d changes", len(changes))
 	if len(changes) == 1 {

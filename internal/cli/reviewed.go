@@ -10,9 +10,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// Reviewed reads the changes of a reviewed plan: the first plan among the JSON values in the file,
-// which is what plan --output json prints. [lab.Plan.Within] compares the plan that is applied with
-// them.
+// Reviewed reads the changes of a reviewed plan: the first object of type plan in the file, which plan
+// --output json or lab plan --out wrote. [lab.Plan.Within] compares the plan that is applied with them.
 func Reviewed(file string) ([]lab.Change, error) {
 	o, err := ReadPlan(file)
 	if err != nil {
@@ -32,18 +31,19 @@ func ReadPlan(file string) (*lab.Outline, error) {
 		return fail(err)
 	}
 	defer f.Close()
-	for values := json.NewDecoder(f); ; {
-		var value json.RawMessage
-		if err := values.Decode(&value); errors.Is(err, io.EOF) {
+	for d := json.NewDecoder(f); ; {
+		var object json.RawMessage
+		switch err := d.Decode(&object); {
+		case errors.Is(err, io.EOF):
 			return fail(fmt.Errorf("%w: there is no plan in it", lab.ErrInvalid))
-		} else if err != nil {
+		case err != nil:
 			return fail(fmt.Errorf("%w: %w", lab.ErrInvalid, err))
 		}
-		var is struct{ Type string }
-		if json.Unmarshal(value, &is) == nil && is.Type != "plan" {
-			continue // what else a program says: the run, its progress, a summary
+		var kind struct{ Type string }
+		if json.Unmarshal(object, &kind) == nil && kind.Type != "" && kind.Type != "plan" {
+			continue // what the run is about, and its progress
 		}
-		o, err := lab.ReadOutline(value)
+		o, err := lab.ReadOutline(object)
 		if err != nil {
 			return fail(err)
 		}

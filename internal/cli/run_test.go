@@ -44,7 +44,7 @@ func TestRun(t *testing.T) {
 		"plan a b --only x":            {0, "a b only x"},
 		"plan --only x a --only y,z":   {0, "a only x y,z"},
 		"plan -- --only":               {0, "--only only"},
-		"plan -qv a":                   {0, "a only"},
+		"plan -q a":                    {0, "a only"},
 		"backup list":                  {0, "none"},
 		"version":                      {0, "prog "},
 		"version --output json":        {0, `{"type":"version","program":"prog"`},

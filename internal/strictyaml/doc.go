@@ -6,6 +6,9 @@
 //	err = d.Decode(&config)                       // types
 //	err = d.Locate(config.Validate())             // meaning: gives the caller's own problems their lines
 //
+// [Schema] returns a JSON schema of the same documents for editors, and [Reference] answers from it what may be written at
+// a path, with the comments of the Go types.
+//
 // # YAML
 //
 // One document in UTF-8, of at most [MaxSize] bytes. Keys are strings of at most 256 bytes, without

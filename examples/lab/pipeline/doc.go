@@ -9,6 +9,8 @@
 // So a plan of the whole lab is of what can be known now; a stage that cannot be planned yet says
 // what it waits for.
 //
+// [Examine] looks at objects instead, and changes nothing: each layer gives it a [Checkup] for each of its own.
+//
 // # Selection
 //
 // [Pipeline.Only] limits a run to changes by the IDs that plans show. Each stage selects among its

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"path"
 	"strings"
 )
 
@@ -11,8 +12,7 @@ func (k *Kernel) Udev() {
 	t.RemoveAll("/dev/disk")
 	for i, d := range k.Disks {
 		for _, p := range d.All() {
-			path := "/dev/" + p.Name
-			if s, err := t.Walk(RootCred, "/", path, false); err == nil && !s.Exists() {
+			if s, err := t.Walk(RootCred, "/", "/dev/"+p.Name, false); err == nil && !s.Exists() {
 				if at, err := t.create(RootCred, s, ModeBlock|0o660); err == nil {
 					n := at.Inode()
 					n.GID = 6
@@ -20,28 +20,11 @@ func (k *Kernel) Udev() {
 					n.rdev = uint32(0x800 + i*16 + p.Num)
 				}
 			}
-			link := func(dir, name string) {
-				if name == "" {
-					return
-				}
-				t.MkdirAll("/dev/disk/" + dir)
-				t.RemoveAll("/dev/disk/" + dir + "/" + name)
-				t.symlink(RootCred, "../../"+p.Name, "/", "/dev/disk/"+dir+"/"+name)
+			for _, l := range p.Links() {
+				t.MkdirAll("/dev/" + path.Dir(l))
+				t.RemoveAll("/dev/" + l)
+				t.symlink(RootCred, "../../"+p.Name, "/", "/dev/"+l) // of two with the same name, the last wins
 			}
-			id := "usb-" + strings.ReplaceAll(d.Model, " ", "_") + "_" + d.Serial
-			if d.Model == "" {
-				id = "mmc-SD64G_" + d.Serial
-			} else if strings.HasPrefix(d.Name, "nvme") {
-				id = "nvme-" + strings.ReplaceAll(d.Model, " ", "_") + "_" + d.Serial
-			}
-			if p.Num > 0 {
-				id += fmt.Sprintf("-part%d", p.Num)
-			}
-			link("by-id", id)
-			link("by-uuid", p.UUID)
-			link("by-label", strings.ReplaceAll(p.Label, " ", `\x20`))
-			link("by-partuuid", p.PARTUUID)
-			link("by-partlabel", strings.ReplaceAll(p.PartName, " ", `\x20`))
 		}
 	}
 	names, err := t.Must(RootCred, "/", "/dev", true)
@@ -54,6 +37,28 @@ func (k *Kernel) Udev() {
 			t.unlink(RootCred, "/", "/dev/"+n)
 		}
 	}
+}
+
+// Links are the names below /dev that udev gives the device, "disk/by-id/usb-X": those of another device with the same
+// names, too.
+func (p *Partition) Links() (links []string) {
+	d := p.Disk
+	id := "usb-" + strings.ReplaceAll(d.Model, " ", "_") + "_" + d.Serial
+	if d.Model == "" {
+		id = "mmc-SD64G_" + d.Serial
+	} else if strings.HasPrefix(d.Name, "nvme") {
+		id = "nvme-" + strings.ReplaceAll(d.Model, " ", "_") + "_" + d.Serial
+	}
+	if p.Num > 0 {
+		id += fmt.Sprintf("-part%d", p.Num)
+	}
+	for _, l := range []struct{ dir, name string }{{"by-id", id}, {"by-uuid", p.UUID}, {"by-label", p.Label},
+		{"by-partuuid", p.PARTUUID}, {"by-partlabel", p.PartName}} {
+		if l.name != "" {
+			links = append(links, "disk/"+l.dir+"/"+strings.ReplaceAll(l.name, " ", `\x20`))
+		}
+	}
+	return links
 }
 
 // SettleDevices is what udev does after a change of a disk.

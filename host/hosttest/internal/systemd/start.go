@@ -90,6 +90,8 @@ func (s *Manager) activate(u *unit, boot bool) error {
 		return s.startService(u, boot)
 	case ".mount":
 		return s.startMount(u)
+	case ".automount":
+		return s.startAutomount(u)
 	case ".timer", ".path":
 		s.setState(u, "active", "waiting")
 	case ".socket":

@@ -87,6 +87,10 @@ func (s *Manager) stopLocked(u *unit) error {
 		if err := libc.Unmount(s.k, u.where(), false); err != nil {
 			return err
 		}
+	case ".automount":
+		if err := libc.Unmount(s.k, u.where(), false); err != nil {
+			return err
+		}
 	}
 	u.result = "success"
 	s.setState(u, "inactive", "dead")

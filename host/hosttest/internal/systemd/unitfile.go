@@ -142,6 +142,8 @@ var sectionKeys = map[string][]string{
 		OnTimezoneChange`),
 	"Mount": strings.Fields(`
 		What Where Type Options SloppyOptions LazyUnmount ForceUnmount DirectoryMode TimeoutSec ReadWriteOnly`),
+	"Automount": strings.Fields(`
+		Where ExtraOptions DirectoryMode TimeoutIdleSec`),
 	"Swap": strings.Fields(`
 		What Priority Options TimeoutSec`),
 	"Path": strings.Fields(`

@@ -72,6 +72,8 @@ func udevInfo(p *kernel.Process) int {
 	switch o.Get("q") {
 	case "name":
 		p.Print(dev.Name, "\n")
+	case "symlink":
+		p.Print(strings.Join(dev.Links(), " "), "\n")
 	case "property":
 		for _, t := range props {
 			if want := o.Get("property"); want != "" && want != t.name {
@@ -84,7 +86,7 @@ func udevInfo(p *kernel.Process) int {
 			}
 		}
 	default:
-		p.Warnf("hosttest: udevadm info knows -q name and -q property\n")
+		p.Warnf("hosttest: udevadm info knows -q name, -q symlink and -q property\n")
 		return 1
 	}
 	return 0
