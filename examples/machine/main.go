@@ -104,7 +104,7 @@ func (r *run) execute(ctx context.Context, summary map[string]any) error {
 	if err != nil {
 		return err
 	}
-	m := &host.Machine{Target: target}
+	m := &host.Machine{Target: target, Events: r.out.Event}
 	defer m.Close()
 	defer func() {
 		n := m.Counters()

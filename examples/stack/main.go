@@ -142,7 +142,7 @@ func (c *call) run(ctx context.Context, do func(*call, context.Context, compose.
 	if err != nil {
 		return err
 	}
-	c.machine = &host.Machine{Target: target}
+	c.machine = &host.Machine{Target: target, Events: c.out.Event}
 	defer c.machine.Close() // nothing is left to be said on it
 	source, err := c.source()
 	if err != nil {

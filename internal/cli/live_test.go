@@ -83,15 +83,15 @@ func TestLiveShows(t *testing.T) {
 		m := newTerminal(t, 80, 24)
 		p := livePrinter(m)
 		p.Event(lab.Event{Kind: lab.EventDoing, Target: "host/pi7", Text: "connecting to pi7"})
-		shows(t, m, "  0:00", "  » host/pi7 connecting to pi7")
+		shows(t, p, m, "  0:00", "  » host/pi7 connecting to pi7")
 		time.Sleep(12*time.Second + time.Millisecond)
 		synctest.Wait()
-		shows(t, m, "  0:12", "  » host/pi7 connecting to pi7  0:12")
+		shows(t, p, m, "  0:12", "  » host/pi7 connecting to pi7  0:12")
 		p.Event(lab.Event{Kind: lab.EventDoing, Target: "host/pi7"})
-		shows(t, m)
+		shows(t, p, m)
 
 		p.Event(lab.Event{Kind: lab.EventBegin, Total: 3})
-		shows(t, m, "  0/3 0:00")
+		shows(t, p, m, "  0/3 0:00")
 		start := lab.Event{Kind: lab.EventStart, Target: "host/pi1", Change: "host/pi1/file:/image"}
 		p.Event(start)
 		send := lab.Event{Kind: lab.EventOutput, Target: start.Target, Change: start.Change, Total: 40 << 20, Unit: "bytes"}
@@ -99,24 +99,26 @@ func TestLiveShows(t *testing.T) {
 		time.Sleep(10*time.Second + time.Millisecond)
 		send.Done = 10 << 20
 		p.Event(send)
-		shows(t, m, "  0/3 0:10", "  » host/pi1 file:/image  10.0 MiB of 40.0 MiB, 0:30 left  0:10")
+		shows(t, p, m, "  0/3 0:10", "  » host/pi1 file:/image  10.0 MiB of 40.0 MiB, 0:30 left  0:10")
 		p.Event(lab.Event{Kind: lab.EventDone, Target: start.Target, Change: start.Change, Status: lab.StatusDone})
-		shows(t, m, "  done    host/pi1 file:/image", "  1/3 0:10")
+		shows(t, p, m, "  done    host/pi1 file:/image", "  1/3 0:10")
 
 		start.Change = "host/pi1/reboot"
 		p.Event(start)
 		p.Event(lab.Event{Kind: lab.EventWait, Target: "host/pi1", Text: "pi1 to boot"})
 		p.Event(lab.Event{Kind: lab.EventDoing, Target: "host/pi1", Text: "connecting to pi1"}) // it tries
 		p.Event(lab.Event{Kind: lab.EventDoing, Target: "host/pi1"})
-		shows(t, m, "  done    host/pi1 file:/image", "  wait    host/pi1: pi1 to boot", "  1/3 0:10",
+		shows(t, p, m, "  done    host/pi1 file:/image", "  wait    host/pi1: pi1 to boot", "  1/3 0:10",
 			"  » host/pi1 waiting for pi1 to boot")
 		p.Report(&lab.Report{})
-		shows(t, m, "  done    host/pi1 file:/image", "  wait    host/pi1: pi1 to boot", "nothing to do in 0.0 s")
+		shows(t, p, m, "  done    host/pi1 file:/image", "  wait    host/pi1: pi1 to boot", "nothing to do in 0.0 s")
 	})
 }
 
-func shows(t *testing.T, m *terminal, want ...string) {
+func shows(t *testing.T, p *Printer, m *terminal, want ...string) {
 	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if got := strings.TrimSuffix(m.text(), "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("the terminal shows\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}

@@ -16,6 +16,8 @@ func TestReviewed(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 	for content, want := range map[string]int{
+		`{"type":"run"}` + "\n" + `{"type":"event"}` + "\n" + `{"type":"plan","version":1,"changes":[{"id":"a"}]}`: 1,
+		`{"type":"run"}` + "\n" + `{"type":"plan","version":1,"changes":[{"id":"a"`:                                -1, `[]`: -1, `{}`: -1,
 		"": -1, "not JSON": -1, `{"type":"report","version":1}`: -1, `{"type":"plan","version":99}`: -1,
 		`{"type":"plan","version":1,"changes":[{"id":"a/b","action":"create"}]}` + "\n" + `{"type":"summary"}`: 1,
 	} {
