@@ -188,6 +188,8 @@ func (x *expansion) edges() ([][]int, lab.Problems) {
 	return edges, ps
 }
 
+const twoResources = "two resources have this ID"
+
 // index returns the index of each ID.
 func (x *expansion) index() (index map[string]int, ps lab.Problems) {
 	index = map[string]int{}
