@@ -188,6 +188,8 @@ func (x *expansion) edges() ([][]int, lab.Problems) {
 	return edges, ps
 }
 
+const twoResources = "two resources have this ID"
+
 // index returns the index of each ID.
 func (x *expansion) index() (index map[string]int, ps lab.Problems) {
 	index = map[string]int{}
@@ -228,8 +230,6 @@ func (x *expansion) named(r Resource, index map[string]int) (indexes []int, ps l
 	}
 	return indexes, ps
 }
-
-const twoResources = "two resources have this ID"
 
 // ids returns the IDs of all resources and sets.
 func (x *expansion) ids() (ids []string) {

@@ -133,7 +133,8 @@ func TestCalendar(t *testing.T) {
 			t.Errorf("%q: systemd refuses it: %s", e, out)
 		}
 	}
-	for _, e := range []string{"", "5", "30min", "1h 30min", "2weeks", "1.5h", "1h30min", "3 M", "infinity", "5 foo", "min", "-5s", "1h,2h", "5 µs"} {
+	for _, e := range []string{"", "5", "30min", "1h 30min", "2weeks", "1.5h", "1h30min", "3 M", "infinity", "5 foo", "min",
+		"-5s", "1h,2h", "5 µs"} {
 		var ps lab.Problems
 		checkTimespan(&ps, "delay", e)
 		if _, err := exec.Command("systemd-analyze", "timespan", "--", e).CombinedOutput(); e != "" && (err == nil) != (len(ps) == 0) {

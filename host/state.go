@@ -59,25 +59,25 @@ func (s State) Conflicts() (ps lab.Problems) {
 // twofold returns the IDs that resources have which are in sets, or in one and beside it, and do not say the
 // same.
 func (s State) twofold() (ps lab.Problems) {
-	type origin struct {
+	type member struct {
 		index    int // of the resource that it is, or is a member of
 		resource Resource
 	}
-	seen := map[string]origin{}
+	seen := map[string]member{}
 	for i, r := range s {
 		if _, isSet := r.(Set); r == nil || isSet && len(r.Validate()) > 0 {
 			continue
 		}
-		for _, member := range (State{r}).expand().resources {
-			id := member.ID()
+		for _, one := range (State{r}).expand().resources {
+			id := one.ID()
 			first, ok := seen[id]
-			both, same := member, true
+			both, same := one, true
 			if ok {
-				both, same = merged(first.resource, member)
+				both, same = merged(first.resource, one)
 			}
 			switch {
 			case same:
-				seen[id] = origin{i, both}
+				seen[id] = member{i, both}
 			case s[first.index].ID() != r.ID(): // which is reported already
 				ps = append(ps, lab.Problem{Path: fmt.Sprintf("[%d]", i), Text: id, Message: twoResources,
 					Hint: "remove one of them"})

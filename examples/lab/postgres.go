@@ -108,7 +108,8 @@ func (c *PostgresConfig) elsewhere(st *PostgresStack) (ps lab.Problems) {
 	if err != nil || there.Addr().IsUnspecified() {
 		return nil // reported with the stack
 	}
-	const message, hint = "is not where stacks.postgres listens, whose password is used", "write %s, or the password of another server"
+	const message = "is not where stacks.postgres listens, whose password is used"
+	const hint = "write %s, or the password of another server"
 	if ip, err := netip.ParseAddr(c.Host); err == nil && ip.Unmap() != there.Addr().Unmap() {
 		ps = append(ps, lab.Problem{Path: "postgres.host", Text: c.Host, Message: message,
 			Hint: fmt.Sprintf(hint, there.Addr())})

@@ -288,7 +288,9 @@ func (r *resolver) machine(ctx context.Context, h *inventory.Host, stages []stag
 
 // stage returns what a machine has of a stage, and whether that is all: what is wrong keeps some from being
 // built.
-func (r *resolver) stage(ctx context.Context, st stage, h *inventory.Host, wrong map[string]bool, from sources) (all pieces, whole bool) {
+func (r *resolver) stage(
+	ctx context.Context, st stage, h *inventory.Host, wrong map[string]bool, from sources,
+) (all pieces, whole bool) {
 	whole = true
 	for _, c := range st.components {
 		some, err := r.all(ctx, []component{c}, h, from)

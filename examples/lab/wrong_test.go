@@ -88,7 +88,8 @@ func TestWrongConfigs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	archive := txtar.Parse([]byte("-- id --\n" + string(pem.EncodeToMemory(block)) + "-- lab.yaml --\ndomain: a.test\nssh: {identities: [id], acceptNew: known}\n" +
+	archive := txtar.Parse([]byte("-- id --\n" + string(pem.EncodeToMemory(block)) +
+		"-- lab.yaml --\ndomain: a.test\nssh: {identities: [id], acceptNew: known}\n" +
 		"inventory: {hosts: {pi1: {address: 127.0.0.1, port: $PORT}}}\n"))
 	if got, _ := c.plan(t, archive); c.dials.Load() == 0 {
 		t.Errorf("a config that is right: nothing was dialled: %s", got)
@@ -135,36 +136,48 @@ func FuzzConfig(f *testing.F) {
 	}
 	c := newCounter(f)
 	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, text string) {
-		l, err := ReadConfig(filepath.Join(dir, "lab.yaml"), []byte(strings.ReplaceAll(text, "$PORT", c.port)))
-		var ps lab.Problems
-		switch {
-		case err != nil && !errors.As(err, &ps):
-			t.Errorf("no problem of the config: %v", err)
-		case err != nil && l != nil:
-			t.Error("a config that is wrong is returned")
-		case err == nil:
-			for _, s := range l.outline() { // what is right can be built
-				for _, h := range l.Hosts {
-					if _, err := l.all(t.Context(), s.components, h, l.dummies()); err != nil {
-						t.Errorf("%s of %s: %v", s.name, h.Name, err)
-					}
+	f.Fuzz(func(t *testing.T, text string) { c.read(t, dir, text) })
+}
+
+// TestMutilatedConfigs reads the built-in config with each of its lines left out.
+func TestMutilatedConfigs(t *testing.T) {
+	c, dir := newCounter(t), t.TempDir()
+	lines := strings.SplitAfter(string(defaultConfig), "\n")
+	for i := range lines {
+		c.read(t, dir, strings.Join(lines[:i], "")+strings.Join(lines[i+1:], ""))
+	}
+}
+
+// read reads a config, whatever it is.
+func (c *counter) read(t *testing.T, dir, text string) {
+	l, err := ReadConfig(filepath.Join(dir, "lab.yaml"), []byte(strings.ReplaceAll(text, "$PORT", c.port)))
+	var ps lab.Problems
+	switch {
+	case err != nil && !errors.As(err, &ps):
+		t.Errorf("no problem of the config: %v", err)
+	case err != nil && l != nil:
+		t.Error("a config that is wrong is returned")
+	case err == nil:
+		for _, s := range l.outline() { // what is right can be built
+			for _, h := range l.Hosts {
+				if _, err := l.all(t.Context(), s.components, h, l.dummies()); err != nil {
+					t.Errorf("%s of %s: %v", s.name, h.Name, err)
 				}
 			}
 		}
-		seen := map[string]bool{}
-		for _, p := range ps {
-			if text := fmt.Sprint(p); seen[text] {
-				t.Errorf("told twice: %s", text)
-			} else {
-				seen[text] = true
-			}
-			if p.File == "" {
-				t.Errorf("no file: %s", p)
-			}
+	}
+	seen := map[string]bool{}
+	for _, p := range ps {
+		if text := fmt.Sprint(p); seen[text] {
+			t.Errorf("told twice: %s", text)
+		} else {
+			seen[text] = true
 		}
-		if n := c.dials.Load(); n > 0 {
-			t.Fatalf("%d connections were made", n)
+		if p.File == "" {
+			t.Errorf("no file: %s", p)
 		}
-	})
+	}
+	if n := c.dials.Load(); n > 0 {
+		t.Fatalf("%d connections were made", n)
+	}
 }
