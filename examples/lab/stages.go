@@ -132,12 +132,12 @@ func (l *Lab) machinePlan(st stage, s *site) pipeline.Planner {
 		from := sources{}
 		plan := func(ctx context.Context, only *pipeline.Selection, k *lab.Keyring) (*lab.Plan, error) {
 			from.secrets = k
-			if st.look != nil {
-				if err := st.look(ctx, s, &from); err != nil {
-					return nil, err
+			states, err := l.states(ctx, st, s, from)
+			if err == nil && st.look != nil && reached(only, states) {
+				if err = st.look(ctx, s, &from); err == nil {
+					states, err = l.states(ctx, st, s, from)
 				}
 			}
-			states, err := l.states(ctx, st, s, from)
 			if err != nil {
 				return nil, err
 			}
@@ -159,6 +159,14 @@ func (l *Lab) machinePlan(st stage, s *site) pipeline.Planner {
 		from.lock = s.stacks.lock
 		return pipeline.Secrets(s.stacks.sink, plan)(ctx, only)
 	}
+}
+
+// reached reports whether a selection is about anything in the states.
+func reached(only *pipeline.Selection, states map[*host.Machine]host.State) (any bool) {
+	for m, s := range states {
+		any = only.Reaches(pipeline.Offered(m, s)...) || any
+	}
+	return any
 }
 
 // states returns what the machines of a site should be in a stage, for those that have anything of it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -29,21 +30,26 @@ func (l *Lab) authorityProblems() (ps lab.Problems) {
 	return append(ps, l.StepCA.Validate().Under("stepca")...)
 }
 
-// authorityPlan plans the certificate authority on its machines.
+// authorityPlan plans the certificate authority on its machines. A selection is about it if it is about what the machines
+// have in common, "step-ca/*": what one machine has of it follows from the others.
 func (l *Lab) authorityPlan(s *site) pipeline.Planner {
 	return func(ctx context.Context, only *pipeline.Selection) (*lab.Plan, error) {
 		var machines []*host.Machine
+		ids := []string{"step-ca/root/certificate", "step-ca/root-key/" + l.StepCA.Primary}
 		primary := false
 		for _, h := range l.hosts(component{on: l.StepCA.On}) {
 			for _, m := range s.machines {
 				if m.Name() == h.Name {
-					machines = append(machines, m)
+					machines, ids = append(machines, m), append(ids, "step-ca/"+h.Name+"/authority")
 					primary = primary || h.Name == l.StepCA.Primary
 				}
 			}
 		}
 		if !primary {
 			return nil, pipeline.LeftOut("its primary, " + l.StepCA.Primary + ", is not selected")
+		}
+		if !only.Reaches(ids...) {
+			return nil, pipeline.LeftOut("nothing of it is selected")
 		}
 		c := l.StepCA.Config
 		if s.authority != nil {
@@ -53,20 +59,7 @@ func (l *Lab) authorityPlan(s *site) pipeline.Planner {
 		if p == nil || len(only.Globs()) == 0 {
 			return p, err
 		}
-		var ids []string
-		for _, change := range p.Changes() {
-			ids = append(ids, change.ID)
-		}
-		for _, m := range machines {
-			ids = append(ids, "host/"+m.Name()+"/stepca:"+l.StepCA.Domain)
-		}
-		if !only.Reaches(ids...) {
-			return nil, pipeline.LeftOut("nothing of it is selected")
-		}
 		chosen, refused := p.Only(only.Globs()...)
-		if err == nil {
-			err = refused
-		}
-		return chosen, err
+		return chosen, errors.Join(err, refused)
 	}
 }

@@ -22,7 +22,7 @@ func Machines(f host.Fleet, want func(*host.Machine) (host.State, error)) Planne
 		some.Machines = nil
 		for _, m := range f.Machines {
 			states[m], errs[m] = want(m)
-			if only.Reaches(offered(m, states[m])...) || errs[m] != nil {
+			if only.Reaches(Offered(m, states[m])...) || errs[m] != nil {
 				some.Machines = append(some.Machines, m)
 			}
 		}
@@ -33,9 +33,9 @@ func Machines(f host.Fleet, want func(*host.Machine) (host.State, error)) Planne
 	}
 }
 
-// offered returns the IDs of the resources of a machine, of sets and of their parts, by themselves
+// Offered returns the IDs of the resources of a machine, of sets and of their parts, by themselves
 // and as plans have them.
-func offered(m *host.Machine, s host.State) (ids []string) {
+func Offered(m *host.Machine, s host.State) (ids []string) {
 	rest := slices.Clone(s)
 	for len(rest) > 0 {
 		r := rest[0]
