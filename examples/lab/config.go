@@ -36,6 +36,7 @@ type Config struct {
 	Docker   *DockerConfig   `yaml:"docker"`   // Docker Engine; empty means that it is there already, or comes with the stacks
 	DNS      *DNSConfig      `yaml:"dns"`      // Pi-holes, and the resolvers of all machines; empty leaves both
 	StepCA   *StepCAConfig   `yaml:"stepca"`   // the certificate authority; empty means none
+	NFS      []NFSConfig     `yaml:"nfs"`      // what is shared over NFS; empty means nothing
 	Longhorn *LonghornConfig `yaml:"longhorn"` // what Longhorn needs of machines; empty means nothing
 
 	Stacks *StacksConfig `yaml:"stacks"` // compose stacks beside the cluster; empty means none

@@ -33,6 +33,7 @@ const (
 	resolverStage  = "01_system/resolvers"
 	authorityStage = "01_system/step_ca"
 	longhornStage  = "01_system/longhorn"
+	nfsStage       = "01_system/nfs"
 	setupStage     = "02_setup"
 	runnersStage   = "03_cicd"
 	databaseStage  = "postgres"
@@ -107,6 +108,9 @@ func (l *Lab) system() []stage {
 	}
 	if l.Longhorn != nil {
 		add(stage{name: longhornStage, components: []component{l.longhorn()}, look: l.initiators})
+	}
+	if len(l.NFS) > 0 {
+		add(stage{name: nfsStage, components: l.shares()})
 	}
 	return all
 }

@@ -91,9 +91,7 @@ func (s Share) problems() (ps lab.Problems) {
 	checkPath(&ps, "path", s.Path)
 	checkPath(&ps, "at", s.At)
 	if len(ps) == 0 {
-		for _, p := range s.mount().Validate() {
-			ps = append(ps, p)
-		}
+		ps = append(ps, s.mount().Validate()...)
 	}
 	return ps
 }
