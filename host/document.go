@@ -17,16 +17,21 @@ import (
 //   - file: {path: /etc/motd, content: "hello\n"}
 //   - unit: {name: ssh.service, state: started, enabled: true}
 //
+// kinds are the kinds that it may hold, by their keys; nil means those of [Kinds].
+//
 // The file name is used in messages, and relative sources are resolved against its directory. The
 // error is a [lab.Problems] that lists all problems with their lines. References to secrets are not
 // read, see [State.Resolve].
-func ReadState(file string, data []byte) (State, error) {
+func ReadState(file string, data []byte, kinds map[string]Resource) (State, error) {
+	if kinds == nil {
+		kinds = Kinds()
+	}
 	d, syntax := strictyaml.Parse(file, data)
 	if d == nil {
 		return nil, syntax
 	}
 	var s State
-	shape := d.Decode(&s, strictyaml.OneOf(Kinds()))
+	shape := d.Decode(&s, strictyaml.OneOf(kinds))
 	for i, r := range s {
 		if named, ok := r.(Relative); ok {
 			s[i] = named.From(filepath.Dir(file))

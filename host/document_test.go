@@ -18,7 +18,7 @@ func TestEveryProblemIsNamed(t *testing.T) {
 	for _, k := range kinds {
 		fmt.Fprintf(&doc, "- %s: {afterr: [x]}\n- %sx: {}\n", k, k)
 	}
-	_, err := host.ReadState("bad.yaml", []byte(doc.String()))
+	_, err := host.ReadState("bad.yaml", []byte(doc.String()), nil)
 	if err == nil {
 		t.Fatal("the document was accepted")
 	}
@@ -45,7 +45,7 @@ func TestEveryProblemIsNamed(t *testing.T) {
 		},
 		"- file: {path: /x}\n- link: {path: /x, target: y}\n": {"bad.yaml:2:"},
 	} {
-		_, err := host.ReadState("bad.yaml", []byte(doc))
+		_, err := host.ReadState("bad.yaml", []byte(doc), nil)
 		for _, w := range want {
 			if err == nil || !strings.Contains(err.Error(), w) {
 				t.Errorf("%q is not in\n%v", w, err)

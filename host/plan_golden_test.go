@@ -40,7 +40,7 @@ func TestGoldenPlans(t *testing.T) {
 					t.Fatalf("%s: %v", out, err)
 				}
 			}
-			s, err := host.ReadState("state.yaml", part["state.yaml"].Data)
+			s, err := host.ReadState("state.yaml", part["state.yaml"].Data, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -28,7 +28,7 @@ func readState(tb testing.TB) host.State {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s, err := host.ReadState("testdata/state.yaml", data)
+	s, err := host.ReadState("testdata/state.yaml", data, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}

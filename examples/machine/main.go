@@ -32,7 +32,12 @@ func program() *cobra.Command {
 	root := &cobra.Command{Use: "machine", Short: "plan or apply one machine from a YAML list of resources",
 		Long: `Plan or apply one machine from STATE.yaml, a YAML list of resources:
 
+  - base: {name: pi1, timezone: Europe/Paris, unattended: true}
+  - docker: {package: docker.io}
   - file: {path: /etc/motd, content: hello}
+
+An entry is a kind of package host, or a component of a machine: base, disks,
+docker, longhorn, nfs.
 
 Only the machine that --host names and the jumps that --jump names are
 connected to. ` + cli.ExitCodes}
@@ -90,7 +95,7 @@ func (r *run) execute(ctx context.Context, summary map[string]any) error {
 	if err != nil {
 		return &lab.Error{Op: "read state", Path: r.file, Err: err}
 	}
-	state, err := host.ReadState(r.file, data)
+	state, err := host.ReadState(r.file, data, kinds())
 	if err != nil {
 		return err
 	}

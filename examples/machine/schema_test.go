@@ -13,11 +13,11 @@ var update = flag.Bool("update", false, "update schema.json")
 
 // TestSchemaIsUpToDate compares the schema with the kinds of package host and their comments.
 func TestSchemaIsUpToDate(t *testing.T) {
-	docs, err := strictyaml.ReadDocs("../../host", "../..")
+	docs, err := strictyaml.ReadDocs("../../host", "../..", ".", "../../host/base", "../../host/disk", "../../host/docker", "../../host/longhornprep", "../../host/nfs")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := strictyaml.Schema(host.State{}, docs, strictyaml.OneOf(host.Kinds()))
+	want, err := strictyaml.Schema(host.State{}, docs, strictyaml.OneOf(kinds()))
 	if err != nil {
 		t.Fatal(err)
 	}
