@@ -176,12 +176,12 @@ func testPostgres(t *testing.T, b bench) {
 		before := b.look(t, "sudo cat /opt/stacks/postgres/conf/pg_hba.conf")
 		plan, err := b.machine.Plan(t.Context(), host.State{build(func(p *stack.Postgres) {
 			p.HBA = []stack.HBARule{{Type: "host", Database: "all", User: "all", Address: "all",
-				Method: "scram-sha-512"}}
+				Method: "oauth"}} // which came with PostgreSQL 18
 		})})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := plan.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "scram-sha-512") {
+		if _, err := plan.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "oauth") {
 			t.Errorf("got %v", err)
 		}
 		if after := b.look(t, "sudo cat /opt/stacks/postgres/conf/pg_hba.conf"); after != before {

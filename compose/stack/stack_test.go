@@ -407,7 +407,8 @@ func TestPostgresFake(t *testing.T) {
 		t.Errorf("max_connections:\n%s", text)
 	}
 	bad := c
-	bad.HBA = []stack.HBARule{{Type: "host", Database: "all", User: "all", Address: "all", Method: "nonsense"}}
+	bad.HBA = []stack.HBARule{{Type: "host", Database: "all", User: "all", Address: "all",
+		Method: "oauth"}} // which came with PostgreSQL 18
 	before, err := box.FS().ReadFile("/opt/stacks/postgres/conf/pg_hba.conf")
 	if err != nil {
 		t.Fatal(err)
@@ -416,7 +417,7 @@ func TestPostgresFake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "nonsense") {
+	if _, err := p.Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "oauth") {
 		t.Errorf("got %v", err)
 	}
 	if after, err := box.FS().ReadFile("/opt/stacks/postgres/conf/pg_hba.conf"); err != nil ||
