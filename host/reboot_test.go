@@ -66,7 +66,7 @@ func TestRebootComesLast(t *testing.T) {
 // TestAfterReboot: no resource can come after the reboot.
 func TestAfterReboot(t *testing.T) {
 	err := host.State{host.Reboot{}, host.File{Path: "/x", Order: host.Order{After: []string{host.Reboot{}.ID()}}}}.Validate()
-	if err == nil || !strings.Contains(err.Error(), "file:/x.after: is always applied last: reboot:required") {
+	if err == nil || !strings.Contains(err.Error(), "[1].after: is always applied last: reboot:required") {
 		t.Errorf("got %v", err)
 	}
 }

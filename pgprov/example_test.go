@@ -64,7 +64,7 @@ func ExampleSpec_allowPG15() {
 	_, err = server.Plan(context.Background(), pgprov.Spec{AllowPG15: true})
 	fmt.Println(err)
 	// Output:
-	// true [upgrade to PostgreSQL 16 or later, or accept it by AllowPG15]
+	// true [upgrade to PostgreSQL 16 or later, or accept PostgreSQL 15]
 	// <nil>
 }
 

@@ -555,3 +555,21 @@ func TestBrokenWire(t *testing.T) {
 type unreadable struct{ net.Conn }
 
 func (unreadable) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// TestLoginWhileBooting: a machine that lets nobody in because it is booting or going down is waited for, unlike one that
+// does not accept who logs in.
+func TestLoginWhileBooting(t *testing.T) {
+	for banner, kind := range map[string]error{
+		"System is going down. Unprivileged users are not permitted to log in anymore. For technical details, see " +
+			"pam_nologin(8).\n": lab.ErrUnreachable,
+		"System is booting up. Unprivileged users are not permitted to log in yet. Please come back later. For technical " +
+			"details, see pam_nologin(8).\n": lab.ErrUnreachable,
+		"Your account has expired; please contact your system administrator.\n": lab.ErrUnauthorized,
+	} {
+		err := loginError(t.Context(), Target{Name: "pi1", User: "pi"}, "192.0.2.1:22", &credentials{banner: banner},
+			&hostKeyVerifier{fingerprint: "SHA256:x"}, errors.New("ssh: handshake failed: EOF"))
+		if !errors.Is(err, kind) || !lab.SafeToRetry(err) {
+			t.Errorf("%q: %v", banner, err)
+		}
+	}
+}

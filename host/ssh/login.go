@@ -101,6 +101,11 @@ func loginError(ctx context.Context, t Target, addr string, creds *credentials, 
 		e.Set.Name = SettingKey
 		e.Err = fmt.Errorf("%w: the machine accepts no more attempts (MaxAuthTries) after so many keys: %s",
 			lab.ErrUnauthorized, creds.describe())
+	case strings.Contains(creds.banner, "pam_nologin(8)"):
+		// what systemd has written into /run/nologin, until the machine has booted or is down
+		e.Hint = "wait until it has booted; as root, on the machine: systemctl list-jobs; rm /run/nologin"
+		e.Err = fmt.Errorf("%w: the machine is booting or going down, and says: %s", lab.ErrUnreachable,
+			lastLines(creds.banner, 5))
 	case creds.banner != "" && !contains("unable to authenticate"):
 		// PAM refuses an account that is accepted otherwise: it has expired, or nobody may log in now
 		e.Hint = "on the machine, as root: chage -l " + Quote(t.User) + "; ls /run/nologin /etc/nologin; journalctl -u ssh"
