@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/compose/internal/script"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/version"
 )
 

@@ -12,9 +12,9 @@ import (
 	"github.com/distribution/reference"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/compose/internal/script"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 // Images returns the images that a stack names, in services of any profile and in mounts, each

@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"gitea.arcodange.lab/arcodange-org/lab/compose/internal/script"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 //go:embed sh/*.sh

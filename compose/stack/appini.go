@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/compose/internal/script"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 // appIni is Gitea's app.ini, which its image writes from the environment at every start.

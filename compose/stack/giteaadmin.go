@@ -4,8 +4,8 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
-	"gitea.arcodange.lab/arcodange-org/lab/compose/internal/script"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 // giteaAdmin makes an administrator. Its password is made by Gitea and thrown away: one in an

@@ -10,7 +10,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
-	"gitea.arcodange.lab/arcodange-org/lab/compose/internal/script"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 // PiHole is a Pi-hole version 6. All of its configuration that the stack sets comes by the

@@ -15,8 +15,8 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
-	"gitea.arcodange.lab/arcodange-org/lab/compose/internal/script"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 // Postgres is a PostgreSQL server. Its data is in the directory Data, in the place where the image

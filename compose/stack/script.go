@@ -4,7 +4,7 @@ import (
 	"embed"
 	"maps"
 
-	"gitea.arcodange.lab/arcodange-org/lab/compose/internal/script"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 //go:embed sh/*.sh

@@ -31,6 +31,17 @@ type component struct {
 	pieces func(ctx context.Context, h *inventory.Host, from sources) ([]piece, error)
 }
 
+// uniform returns the component of a config that gives all of its machines the same.
+func uniform(place, on string, c interface {
+	Validate() lab.Problems
+	State() host.State
+}) component {
+	return component{place: place, on: on, validate: c.Validate,
+		pieces: func(context.Context, *inventory.Host, sources) ([]piece, error) {
+			return piecesAt(place, c.State()), nil
+		}}
+}
+
 // piece is a resource of a machine, and the place in the document that asks for it.
 type piece struct {
 	host.Resource

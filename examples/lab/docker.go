@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
-
 	"gitea.arcodange.lab/arcodange-org/lab/host/docker"
-	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 )
 
 // DockerConfig is the Docker Engine of machines.
@@ -15,8 +12,5 @@ type DockerConfig struct {
 
 // engine returns the Docker Engine as a component.
 func (l *Lab) engine() component {
-	return component{place: "docker", on: l.Docker.On, validate: l.Docker.Validate,
-		pieces: func(context.Context, *inventory.Host, sources) ([]piece, error) {
-			return piecesAt("docker", l.Docker.State()), nil
-		}}
+	return uniform("docker", l.Docker.On, l.Docker)
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
-	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 	"gitea.arcodange.lab/arcodange-org/lab/host/nfs"
 )
 
@@ -17,11 +15,7 @@ type NFSConfig struct {
 // shares returns what is shared over NFS as components.
 func (l *Lab) shares() (out []component) {
 	for i, c := range l.NFS {
-		place := fmt.Sprintf("nfs[%d]", i)
-		out = append(out, component{place: place, on: c.On, validate: c.Validate,
-			pieces: func(context.Context, *inventory.Host, sources) ([]piece, error) {
-				return piecesAt(place, c.State()), nil
-			}})
+		out = append(out, uniform(fmt.Sprintf("nfs[%d]", i), c.On, c))
 	}
 	return out
 }

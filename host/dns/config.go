@@ -18,8 +18,8 @@ import (
 type Config struct {
 	stack.PiHole `yaml:",inline"`
 
-	// Outside is a name of the Internet that every instance must resolve; empty means deb.debian.org, without which
-	// machines get no packages.
+	// Outside is a name of the Internet that every instance must resolve; empty means example.com,
+	// which is there for such uses (RFC 2606).
 	Outside string `yaml:"outside"`
 
 	// Search are domains that the machines try for names without a dot; empty means none.
@@ -43,7 +43,7 @@ var namePattern = regexp.MustCompile(`^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$`)
 // maxServers is how many name servers glibc asks (MAXNS, resolv.conf(5)).
 const maxServers = 3
 
-func (c Config) outside() string { return cmp.Or(c.Outside, "deb.debian.org") }
+func (c Config) outside() string { return cmp.Or(c.Outside, "example.com") }
 
 func (c Config) patience() time.Duration { return cmp.Or(c.Patience, time.Minute) }
 

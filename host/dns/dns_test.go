@@ -354,7 +354,7 @@ func TestGate(t *testing.T) {
 		"a wrong wildcard": {func(b *bench) { b.servers["pi1"].Say("lab-gate-probe.arcodange.lab", ip3) },
 			"lab-gate-probe.arcodange.lab A"},
 		"no Internet": {func(b *bench) { b.net.Offline(true) },
-			"deb.debian.org A over UDP"},
+			"example.com A over UDP"},
 		"an unknown name": {func(b *bench) { b.config.Outside = "nosuch.example.org" },
 			"nosuch.example.org A over UDP: not found: it says NameError"},
 	} {

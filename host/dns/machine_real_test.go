@@ -14,6 +14,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 // realBench is a real Debian, and two name servers in its network.
@@ -249,7 +250,7 @@ func (b *realBench) applyRestore() string {
 // TestListenersOnMachine finds who has port 53.
 func TestListenersOnMachine(t *testing.T) {
 	b := newRealBench(t)
-	find := script(nil, "listeners.sh")
+	find := script.Join(embedded, nil, "listeners.sh")
 	if got := b.sh(find); got != "" {
 		t.Errorf("nobody listens, and it finds %q", got)
 	}

@@ -8,6 +8,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 // peers refuses to replace or restart the Pi-hole of a machine, which answers, while no other one does. It is a change
@@ -30,20 +31,21 @@ func (p peers) others() (out []Server) {
 	return slices.DeleteFunc(slices.Clone(p.config.Servers), func(s Server) bool { return s == p.self })
 }
 
-func (p peers) variables() []variable {
+func (p peers) variables() script.Variables {
 	var addresses []string
 	for _, s := range p.others() {
 		addresses = append(addresses, s.Address.String())
 	}
-	return append(p.config.asking(), variable{"self", p.self.Address.String()},
-		variable{"others", strings.Join(addresses, " ")})
+	v := p.config.asking()
+	v["self"], v["others"] = p.self.Address.String(), strings.Join(addresses, " ")
+	return v
 }
 
 // Observe implements [host.Resource].
 func (p peers) Observe(q *host.Query) {
 	p.running.Observe(q)
 	if len(p.others()) > 0 {
-		q.Probe(p.ID(), script(p.variables(), "ask.sh", "peers.sh"))
+		q.Probe(p.ID(), script.Join(embedded, p.variables(), "ask.sh", "peers.sh"))
 	}
 }
 
@@ -63,7 +65,7 @@ func (p peers) Plan(o *host.Observation) ([]host.Op, error) {
 		names = append(names, s.Name)
 		if slices.Contains(up, s.Address.String()) {
 			return []host.Op{{Action: lab.Run, Cause: "while the Pi-hole here is replaced, " + s.Name + " must answer",
-				Script: script(p.variables(), "ask.sh", "peeranswers.sh")}}, nil
+				Script: script.Join(embedded, p.variables(), "ask.sh", "peeranswers.sh")}}, nil
 		}
 	}
 	return nil, &lab.Error{Op: "replace Pi-hole", Path: compose.Stack{Name: p.stack}.ID(),

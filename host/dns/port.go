@@ -8,6 +8,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 // port refuses to start a Pi-hole where another program has port 53: its dnsmasq binds it for all addresses, which fails
@@ -26,7 +27,7 @@ func (p port) Validate() lab.Problems { return nil }
 // Observe implements [host.Resource].
 func (p port) Observe(q *host.Query) {
 	p.running.Observe(q)
-	q.Probe(p.ID(), script(nil, "listeners.sh"))
+	q.Probe(p.ID(), script.Join(embedded, nil, "listeners.sh"))
 }
 
 // Plan implements [host.Resource].

@@ -3,6 +3,7 @@ package dns
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 // Where the resolvers of a machine are.
@@ -62,15 +64,23 @@ func (r resolvers) text() string {
 	return b.String()
 }
 
-func (r resolvers) variables(more ...variable) []variable {
+func (r resolvers) variables() script.Variables {
 	var servers []string
 	for _, s := range r.config.Servers {
 		servers = append(servers, s.Address.String())
 	}
-	own := []variable{{"servers", strings.Join(servers, " ")}, {"text", strings.TrimSuffix(r.text(), "\n")},
-		{"former", formerConf}, {"mark", resolvMark}, {"manager", manager}, {"setting", managerPart},
-		{"setting_text", managerText}, {"temp", resolvTemp}}
-	return slices.Concat(r.config.asking(), own, more)
+	v := r.config.asking()
+	maps.Copy(v, script.Variables{"servers": strings.Join(servers, " "), "text": strings.TrimSuffix(r.text(), "\n"),
+		"former": formerConf, "mark": resolvMark, "manager": manager, "setting": managerPart, "setting_text": managerText,
+		"temp": resolvTemp})
+	return v
+}
+
+// managed returns the variables of a script that changes the resolvers.
+func (r resolvers) managed(yes string) script.Variables {
+	v := r.variables()
+	v["managed"] = yes
+	return v
 }
 
 // observe asks what both parts need to know; it is asked once.
@@ -83,7 +93,7 @@ func (r resolvers) observe(q *host.Query) {
 	q.Unit(manager)
 	q.Package("resolvconf")
 	q.Package("openresolv")
-	q.Probe(r.ID(), script(r.variables(), "ask.sh", "resolvers.sh"))
+	q.Probe(r.ID(), script.Join(embedded, r.variables(), "ask.sh", "resolvers.sh"))
 }
 
 // seen is what a machine has.
@@ -196,7 +206,7 @@ func (f flip) Plan(o *host.Observation) ([]host.Op, error) {
 	return []host.Op{{Action: lab.Update, Cause: cause, Temp: formerConf + ".tmp",
 		Diff:    diff + lab.Diff(resolvConf, before, text),
 		Payload: &host.Payload{Temp: resolvTemp, Size: int64(len(text)), Content: text},
-		Script: script(r.variables(variable{"managed", yes(s.manager)}), "ask.sh", "manager.sh", "flip.sh") +
+		Script: script.Join(embedded, r.managed(yes(s.manager)), "ask.sh", "manager.sh", "flip.sh") +
 			fmt.Sprintf("put %s %s 0644 root:root %x\n", ssh.Quote(resolvTemp), resolvConf, sha256.Sum256(text))}}, nil
 }
 
@@ -226,7 +236,7 @@ func (r restore) Plan(o *host.Observation) ([]host.Op, error) {
 	}
 	return []host.Op{{Action: lab.Update, Cause: "no Pi-hole answers: " + lab.Printable(strings.Join(s.down, "; ")),
 		Temp:   resolvTemp,
-		Script: script(resolvers(r).variables(variable{"managed", yes(s.manager)}), "ask.sh", "manager.sh", "restore.sh")}}, nil
+		Script: script.Join(embedded, resolvers(r).managed(yes(s.manager)), "ask.sh", "manager.sh", "restore.sh")}}, nil
 }
 
 // yes returns a truth as scripts take it.

@@ -3,7 +3,7 @@ package docker
 import (
 	"bytes"
 	"cmp"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,6 +14,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 // daemonFile is the configuration of dockerd.
@@ -22,25 +23,8 @@ const daemonFile = "/etc/docker/daemon.json"
 // service is the unit of dockerd.
 const service = "docker.service"
 
-//go:embed sh/accepts.sh
-var acceptsScript string
-
-//go:embed sh/try.sh
-var tryScript string
-
-// script returns a script with assignments prepended; vars alternates names and values.
-func script(text string, vars ...string) string {
-	var b strings.Builder
-	for i := 0; i+1 < len(vars); i += 2 {
-		b.WriteString(vars[i] + "=" + ssh.Quote(vars[i+1]) + "\n")
-	}
-	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "#") { // comments need not be sent
-			b.WriteString(line)
-		}
-	}
-	return b.String()
-}
+//go:embed sh/*.sh
+var embedded embed.FS
 
 // daemonJSON returns the text of daemon.json: indented, with its directives in alphabetical order.
 func (c Config) daemonJSON() (string, error) {
@@ -78,7 +62,7 @@ type configuration struct {
 func (c Config) file() configuration {
 	text, _ := c.daemonJSON() // Validate has reported the error
 	return configuration{restart: c.Restart, file: host.File{
-		Path: daemonFile, Content: text, ValidateWith: "file=%s\n" + script(acceptsScript),
+		Path: daemonFile, Content: text, ValidateWith: "file=%s\n" + script.Join(embedded, nil, "accepts.sh"),
 	}}
 }
 
@@ -236,7 +220,8 @@ func (d daemon) tries(op host.Op, o *host.Observation) host.Op {
 		try := "try " + verb + " || {\n" + host.RolledBack("file:"+daemonFile) + "\nexit 1\n}"
 		op.Script = strings.Replace(op.Script, "systemctl "+verb+" -- "+ssh.Quote(service), try, 1)
 	}
-	op.Script = script(tryScript, "unit", service, "file", daemonFile, "before", temp, "mode", mode.String()) + op.Script
+	op.Script = script.Join(embedded, script.Variables{"unit": service, "file": daemonFile, "before": temp,
+		"mode": mode.String()}, "try.sh") + op.Script
 	return op
 }
 

@@ -45,9 +45,8 @@ func TestRealInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := connect(t, box)
-	run(t, m, "umask 022; printf 'Types: deb\\nURIs: http://deb.debian.org/debian\\nSuites: trixie\\nComponents: main\\n"+
-		"Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\\n' >/etc/apt/sources.list.d/trixie.sources; "+
-		"printf 'Package: *\\nPin: release n=trixie\\nPin-Priority: -1\\n\\nPackage: docker.io docker-cli\\nPin: release n=trixie\\n"+
+	run(t, m, "umask 022; cd /etc/apt/sources.list.d; for f in $(grep -l bookworm *); do sed s/bookworm/trixie/g $f >trixie-$f; done; "+
+		"printf 'Package: *\\nPin: release n=trixie*\\nPin-Priority: -1\\n\\nPackage: docker.io docker-cli\\nPin: release n=trixie*\\n"+
 		"Pin-Priority: 990\\n' >/etc/apt/preferences.d/test")
 	c := docker.Config{Package: "docker.io", Packages: []string{"docker-cli"}, ClientAPI: "1.44"}
 	settle(t, m, c)

@@ -149,7 +149,7 @@ func (k custody) opened(ctx context.Context, m *host.Machine, key, password lab.
 	if remove {
 		yes = "yes"
 	}
-	_, err := run(ctx, m, "move root key", script("removekey", "file", rootKeyFile, "root", rootFile,
+	_, err := run(ctx, m, "move root key", shell("removekey", "file", rootKeyFile, "root", rootFile,
 		"step", k.c.Step.path(clientName), "key", key.Reveal(), "password", password.Reveal(), "remove", yes), key, password)
 	return err
 }

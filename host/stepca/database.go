@@ -33,7 +33,7 @@ func (database) Relations() host.Relations {
 // Observe implements [host.Resource].
 func (d database) Observe(q *host.Query) {
 	q.Unit(unitName)
-	q.Probe(d.ID(), script("database", "db", databaseDirectory))
+	q.Probe(d.ID(), shell("database", "db", databaseDirectory))
 }
 
 // torn is what badger says of a log that has more than its entries, and its size now.
@@ -59,5 +59,5 @@ func (d database) Plan(o *host.Observation) ([]host.Op, error) {
 	return []host.Op{{Action: lab.Update, Risk: lab.RiskRestart,
 		Cause: fmt.Sprintf("a power cut left half an entry, %d bytes, at the end of %s, and the server does not start; "+
 			"the file is kept as %s", size-end, path.Base(f[1]), copied),
-		Script: script("truncate", "file", f[1], "size", f[2], "end", f[3], "copy", copied)}}, nil
+		Script: shell("truncate", "file", f[1], "size", f[2], "end", f[3], "copy", copied)}}, nil
 }

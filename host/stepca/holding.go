@@ -59,7 +59,7 @@ func relative(paths []string) string {
 
 // look reads what a machine has, without its secrets.
 func look(ctx context.Context, m *host.Machine) (*holding, error) {
-	out, err := run(ctx, m, "look for an authority", script("look", "dir", directory,
+	out, err := run(ctx, m, "look for an authority", shell("look", "dir", directory,
 		"files", relative(append(slices.Clone(copiedFiles), rootKeyFile)),
 		"public", relative([]string{rootFile, intermediateFile, caJSON})))
 	if err != nil {
@@ -98,7 +98,7 @@ func (h *holding) parse(out string) error {
 
 // secrets returns the content of secret files of the machine, by path.
 func (h *holding) secrets(ctx context.Context, paths ...string) (map[string]lab.Secret, error) {
-	out, err := run(ctx, h.machine, "read the authority", script("read", "dir", directory, "files", relative(paths)))
+	out, err := run(ctx, h.machine, "read the authority", shell("read", "dir", directory, "files", relative(paths)))
 	if err != nil {
 		return nil, err
 	}

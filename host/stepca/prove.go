@@ -35,10 +35,10 @@ func Prove(ctx context.Context, m *host.Machine, c Config, sink lab.Sink) error 
 	if c.Fingerprint != "" {
 		fingerprint = c.Fingerprint
 	}
-	out, err := run(ctx, m, "prove the CA", script("prove", "step", c.Step.path(clientName),
+	out, err := run(ctx, m, "prove the CA", shell("prove", "step", c.Step.path(clientName),
 		"url", fmt.Sprintf("https://localhost:%d", c.port()), "root", rootFile, "fingerprint", fingerprint,
 		"subject", m.Name()+"."+c.Domain, "provisioner", c.provisioner(), "password", password.Reveal())+
-		script("reload"), password)
+		shell("reload"), password)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (reload) ComesAfter() []string { return []string{host.Unit{Name: unitName}.
 // Observe implements [host.Resource].
 func (r reload) Observe(q *host.Query) {
 	q.Unit(unitName)
-	q.Probe(r.ID(), script("reload"))
+	q.Probe(r.ID(), shell("reload"))
 }
 
 // Plan implements [host.Resource].

@@ -9,22 +9,15 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/script"
 )
 
 //go:embed sh/*.sh
 var embedded embed.FS
 
-// script returns sh/NAME.sh with assignments prepended; vars alternates names and values.
-func script(name string, vars ...string) string {
-	text, err := embedded.ReadFile("sh/" + name + ".sh")
-	if err != nil {
-		panic(err) // the names are constants, of files that are compiled in
-	}
-	var b strings.Builder
-	for i := 0; i+1 < len(vars); i += 2 {
-		b.WriteString(vars[i] + "=" + ssh.Quote(vars[i+1]) + "\n")
-	}
-	return b.String() + string(text)
+// shell returns sh/NAME.sh with assignments prepended; vars alternates names and values.
+func shell(name string, vars ...string) string {
+	return script.Join(embedded, script.Pairs(vars...), name+".sh")
 }
 
 // run runs a script as root and returns what it prints. An error has what it prints on standard

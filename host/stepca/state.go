@@ -43,7 +43,7 @@ func (c Config) initialisation(machines []string, passwords map[string]lab.Secre
 	}
 	return host.Command{
 		Order: host.Order{After: after}, Name: "step ca init", Creates: rootFile,
-		Run: script("init", "dir", directory, "step", c.Step.path(clientName), "title", c.title(),
+		Run: shell("init", "dir", directory, "step", c.Step.path(clientName), "title", c.title(),
 			"names", strings.Join(c.names(machines), " "), "port", fmt.Sprint(c.port()), "url", c.URL(),
 			"provisioner", c.provisioner()),
 		Values: map[string]lab.Secret{

@@ -27,10 +27,10 @@ type Network struct {
 	offline  bool
 }
 
-// Start returns a network without name servers, whose Internet knows deb.debian.org.
+// Start returns a network without name servers, whose Internet knows example.com.
 func Start() *Network {
 	return &Network{servers: map[netip.Addr]*Server{}, places: map[*hosttest.Machine]netip.Addr{},
-		internet: map[string]netip.Addr{"deb.debian.org": netip.MustParseAddr("151.101.2.132")}}
+		internet: map[string]netip.Addr{"example.com": netip.MustParseAddr("203.0.113.1")}}
 }
 
 // New is Start for a test, and Close at its end.

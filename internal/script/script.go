@@ -15,6 +15,15 @@ import (
 // Variables are the values that a script is given, by the names of its variables.
 type Variables map[string]string
 
+// Pairs returns variables from names and values in turn.
+func Pairs(namesAndValues ...string) Variables {
+	v := Variables{}
+	for i := 0; i+1 < len(namesAndValues); i += 2 {
+		v[namesAndValues[i]] = namesAndValues[i+1]
+	}
+	return v
+}
+
 // Assignments returns lines that set the variables, in alphabetical order, the values quoted.
 func (v Variables) Assignments() string {
 	var b strings.Builder
@@ -25,8 +34,8 @@ func (v Variables) Assignments() string {
 }
 
 // Join returns the files of the directory sh, one after the other, after the assignments of the
-// variables. It panics when there is no such file, which a program that embeds them cannot do by a
-// mistake in its input.
+// variables. Lines that are comments are left out: they need not be sent. It panics when there is no
+// such file, which a program that embeds them cannot do by a mistake in its input.
 func Join(embedded fs.FS, v Variables, files ...string) string {
 	var b strings.Builder
 	b.WriteString(v.Assignments())
@@ -35,7 +44,11 @@ func Join(embedded fs.FS, v Variables, files ...string) string {
 		if err != nil {
 			panic(err)
 		}
-		b.Write(text)
+		for line := range strings.Lines(string(text)) {
+			if !strings.HasPrefix(strings.TrimSpace(line), "#") {
+				b.WriteString(line)
+			}
+		}
 	}
 	return b.String()
 }
