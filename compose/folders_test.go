@@ -103,8 +103,9 @@ func TestFolders(t *testing.T) {
 		{name: "jellyfin.ids", services: "jellyfin: {image: jellyfin/jellyfin, user: '${UID}:${GID}'}",
 			refused: "${GID} is not set", vars: []string{"UID=1000", "GID=1000"}},
 		{name: "authentik",
-			services: "server: {image: '${AUTHENTIK_IMAGE:-ghcr.io/goauthentik/server}:${AUTHENTIK_TAG:-2025.10}', command: server, environment: {AUTHENTIK_POSTGRESQL__PASSWORD: '${PG_PASS:?database password required}'}}",
-			refused:  "${PG_PASS} is not set: database password required", vars: []string{"PG_PASS=x"},
+			services: "server: {image: '${AUTHENTIK_IMAGE:-ghcr.io/goauthentik/server}:${AUTHENTIK_TAG:-2025.10}', command: " +
+				"server, environment: {AUTHENTIK_POSTGRESQL__PASSWORD: '${PG_PASS:?database password required}'}}",
+			refused: "${PG_PASS} is not set: database password required", vars: []string{"PG_PASS=x"},
 			plain: []string{"server.AUTHENTIK_POSTGRESQL__PASSWORD"}},
 		{name: "mailcow", services: "unbound: {image: 'ghcr.io/mailcow/unbound:1.24', environment: ['TZ=${TZ}', " +
 			"'SKIP=${SKIP_UNBOUND_HEALTHCHECK:-n}'], networks: {net: {ipv4_address: '${IPV4_NETWORK:-172.22.1}.254', aliases: [unbound]}}}",

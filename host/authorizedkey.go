@@ -106,7 +106,8 @@ func (k AuthorizedKey) Validate() (ps lab.Problems) {
 
 // Relations implements [Related].
 func (k AuthorizedKey) Relations() Relations {
-	return Relations{Provides: []string{"keys:" + k.User}, Needs: []string{"user:" + k.User, "keys:" + k.User, pathToken + k.newHome() + "/" + newKeyFile}}
+	return Relations{Provides: []string{"keys:" + k.User}, Needs: []string{"user:" + k.User, "keys:" + k.User,
+		pathToken + k.newHome() + "/" + newKeyFile}}
 }
 
 func (k AuthorizedKey) probe() string { return "authorizedkeys:" + k.User }

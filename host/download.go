@@ -60,7 +60,8 @@ func (d Download) Validate() (ps lab.Problems) {
 
 // Relations implements [Related].
 func (d Download) Relations() Relations {
-	return Relations{Provides: []string{"path:" + d.Path}, Needs: append(accountNeeds(d.Owner, d.Group), "path:"+d.Path, "package:curl"), Claims: []Claim{{Path: d.Path}}, Files: []string{d.Path}}
+	return Relations{Provides: []string{"path:" + d.Path}, Needs: append(accountNeeds(d.Owner, d.Group), "path:"+d.Path,
+		"package:curl"), Claims: []Claim{{Path: d.Path}}, Files: []string{d.Path}}
 }
 
 // Fingerprint implements [Fingerprinter].

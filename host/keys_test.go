@@ -128,7 +128,8 @@ func authorizeKim(t *testing.T, c keyCase, m *host.Machine, target ssh.Target) {
 	}
 	const config = "/etc/ssh/sshd_config.d/kim.conf"
 	const restart = "systemctl reset-failed ssh; systemctl restart ssh" // systemd limits how often
-	defer run("rm -f " + config + "; while id kim >/dev/null 2>&1 && ! userdel kim; do sleep 0.1; done; if getent group kim; then groupdel kim; fi; " +
+	defer run("rm -f " + config + "; while id kim >/dev/null 2>&1 && ! userdel kim; do sleep 0.1; done; if getent group " +
+		"kim; then groupdel kim; fi; " +
 		"rm -rf /home/kim /etc/ssh/keys /etc/ssh/shared; " + restart)
 	run("useradd -m -s /bin/sh kim; chmod 0755 /home/kim; " + c.before)
 	run("printf %s " + ssh.Quote(c.config) + " >" + config)

@@ -15,7 +15,8 @@ import (
 func manyFiles(n int) host.State {
 	s := host.State{host.Directory{Path: "/srv/a"}, host.Directory{Path: "/srv/b"}}
 	for i := range n {
-		s = append(s, host.File{Path: fmt.Sprintf("/srv/%c/%d", 'a'+i%2, i), Content: fmt.Sprint(i), Mode: []host.Mode{0o600, 0o640, 0o644, 0o660}[i%4]})
+		s = append(s, host.File{Path: fmt.Sprintf("/srv/%c/%d", 'a'+i%2, i), Content: fmt.Sprint(i),
+			Mode: []host.Mode{0o600, 0o640, 0o644, 0o660}[i%4]})
 	}
 	return append(s, host.Line{Path: "/etc/hosts", Line: "192.0.2.1 one"}, host.Line{Path: "/etc/issue", Line: "two"},
 		host.Line{Path: "/etc/hosts", Line: "192.0.2.2 three"})

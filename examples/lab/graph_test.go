@@ -52,7 +52,8 @@ func TestLabGraphGolden(t *testing.T) {
 
 // TestLabGraphOfParts: what a lab does not have is not drawn, and every arrow has two ends.
 func TestLabGraphOfParts(t *testing.T) {
-	const machines = "domain: d.lab\nboundary: {allow: [192.0.2.0/24]}\ninventory:\n  hosts:\n    pi1: {address: 192.0.2.1}\n    pi2: {address: 192.0.2.2, jump: [pi1]}\n"
+	const machines = "domain: d.lab\nboundary: {allow: [192.0.2.0/24]}\ninventory:\n  hosts:\n    pi1: {address: " +
+		"192.0.2.1}\n    pi2: {address: 192.0.2.2, jump: [pi1]}\n"
 	const pg = "postgres: {host: 192.0.2.9, password: 'env:A', editorPassword: 'env:A', poolerPassword: 'env:A'}\n"
 	for name, c := range map[string]struct{ config, want string }{
 		"machines": {machines, "stage/01_system -> machine/pi1\nstage/01_system -> machine/pi2"},

@@ -135,10 +135,11 @@ func TestRealSystem(t *testing.T) {
 			t.Fatal(err)
 		}
 		// What Docker restarts needs nothing from us, but a while.
-		if err := lab.Wait(t.Context(), lab.Poll{What: m.Name + " to be as wanted", Timeout: 3 * time.Minute}, func(context.Context) (bool, error) {
-			out, err = run("plan")
-			return err == nil, nil
-		}); err != nil {
+		if err := lab.Wait(t.Context(), lab.Poll{What: m.Name + " to be as wanted", Timeout: 3 * time.Minute},
+			func(context.Context) (bool, error) {
+				out, err = run("plan")
+				return err == nil, nil
+			}); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}

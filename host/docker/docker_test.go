@@ -184,7 +184,8 @@ func TestRestartsOnlyWhenAllowed(t *testing.T) {
 		t.Errorf("not restarted: %s", engine.Configuration())
 	}
 	engine.Run(2)
-	if p := settle(t, m, newer); !strings.Contains(p, "[disrupt]") || !strings.Contains(p, "stops it: 2 containers are running, and all stop") {
+	if p := settle(t, m, newer); !strings.Contains(p, "[disrupt]") || !strings.Contains(p, "stops it: 2 containers are "+
+		"running, and all stop") {
 		t.Errorf("the plan does not say what an upgrade costs:\n%s", p)
 	}
 }

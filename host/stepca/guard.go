@@ -129,5 +129,6 @@ func (h *holding) refuseIncomplete() error {
 		return nil
 	}
 	return refused(h.machine.Name(), missing[0],
-		"restore it from a backup, or set primary to a machine that has all of it", "its authority is incomplete: %s is missing", strings.Join(missing, ", "))
+		"restore it from a backup, or set primary to a machine that has all of it", "its authority is incomplete: %s is "+
+			"missing", strings.Join(missing, ", "))
 }

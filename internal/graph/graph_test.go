@@ -178,7 +178,8 @@ func closure(t *testing.T, g *Graph) string {
 
 // hostile are names that a viewer must not obey.
 var hostile = []string{`"><script>alert(1)</script>`, "a\nb", "\x1b[2J", "\x00", "\xff\xfe", "]]>", "<!--", "&lt;", "`code`",
-	"\u202egpj.exe", "#quot;", "end", "]", "--> n1", "%%{init: {}}%%", ";", "javascript:x", "日本語のとても長い名前のファイルです.txt", "👩‍👩‍👧", "", " ",
+	"\u202egpj.exe", "#quot;", "end", "]", "--> n1", "%%{init: {}}%%", ";", "javascript:x",
+	"日本語のとても長い名前のファイルです.txt", "👩‍👩‍👧", "", " ",
 	strings.Repeat("ä", 500)}
 
 // TestHostileNames: whatever names there are, the SVG is well-formed XML without elements of theirs, and Mermaid has

@@ -42,7 +42,8 @@ func (l *Login) Flags(flags *pflag.FlagSet) {
 	flags.StringVar(&l.sshConfig, "ssh-config", "", "the ssh_config `file` in which --host is an alias; it says how to log in, too")
 	flags.StringArrayVar(&l.identities, "identity", nil, "a private key `file` (may be repeated); "+
 		"without one, ~/.ssh/id_ed25519, id_ecdsa, id_rsa and the keys of the ssh-agent at SSH_AUTH_SOCK, as far as they exist")
-	flags.StringVar(&l.passphrase, "passphrase", "", "the passphrase of the keys, `file:PATH or env:NAME`; without it, it is asked for on the terminal")
+	flags.StringVar(&l.passphrase, "passphrase", "", "the passphrase of the keys, `file:PATH or env:NAME`; without it, "+
+		"it is asked for on the terminal")
 	flags.StringArrayVar(&l.knownHosts, "known-hosts", nil,
 		"a known_hosts `file` (may be repeated); without one, ~/.ssh/known_hosts")
 	flags.BoolVar(&l.acceptNew, "accept-new", false,
