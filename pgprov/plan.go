@@ -24,7 +24,8 @@ import (
 //
 // Apply may be called from several copies of the tool at once. It does exactly what was planned:
 // under the lock of each database it observes again, leaves out what has been done meanwhile,
-// and notes what has drifted since and is not in the plan. What the server made is read back before
+// and notes what has drifted since and is not in the plan. A database that it has just made itself is
+// looked at once, when its content is made. What the server made is read back before
 // the transaction is committed: what default privileges or event triggers made otherwise is put
 // right, or rolled back with an error.
 func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {

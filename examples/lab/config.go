@@ -33,7 +33,7 @@ type Config struct {
 	System base.Config `yaml:"system"`
 
 	Disks    []DisksConfig   `yaml:"disks"`    // data disks; empty means none
-	Docker   *DockerConfig   `yaml:"docker"`   // Docker Engine; empty means that it is there already, or comes with the stacks
+	Docker   *DockerConfig   `yaml:"docker"`   // Docker Engine; empty means that it is there already
 	DNS      *DNSConfig      `yaml:"dns"`      // Pi-holes, and the resolvers of all machines; empty leaves both
 	StepCA   *StepCAConfig   `yaml:"stepca"`   // the certificate authority; empty means none
 	NFS      []NFSConfig     `yaml:"nfs"`      // what is shared over NFS; empty means nothing

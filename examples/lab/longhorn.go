@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 	"gitea.arcodange.lab/arcodange-org/lab/host/longhornprep"
 )
@@ -35,9 +36,13 @@ func (l *Lab) longhorn() component {
 // initiators reads the names of the machines' iSCSI initiators, which must differ, since images of one SD card have the
 // same.
 func (l *Lab) initiators(ctx context.Context, s *site, from *sources) error {
-	names := make([]string, len(s.machines))
+	hosts := l.hosts(l.longhorn())
+	machines := slices.DeleteFunc(slices.Clone(s.machines), func(m *host.Machine) bool {
+		return !slices.ContainsFunc(hosts, func(h *inventory.Host) bool { return h.Name == m.Name() })
+	})
+	names := make([]string, len(machines))
 	g, ctx := errgroup.WithContext(ctx)
-	for i, m := range s.machines {
+	for i, m := range machines {
 		g.Go(func() error {
 			r, err := longhornprep.Examine(ctx, m, "")
 			names[i] = r.Initiator
@@ -48,7 +53,7 @@ func (l *Lab) initiators(ctx context.Context, s *site, from *sources) error {
 		return err
 	}
 	from.initiators = map[string]string{}
-	for i, m := range s.machines {
+	for i, m := range machines {
 		from.initiators[m.Name()] = names[i]
 	}
 	return nil

@@ -6,17 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	cryptossh "golang.org/x/crypto/ssh"
-
-	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
-	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
@@ -84,39 +79,14 @@ func TestRealLab(t *testing.T) {
 		known.WriteString(m.KnownHosts() + "\n")
 		m.InstallDocker(t)
 	}
-	look := func(m *real.Machine, command string) string {
-		t.Helper()
-		out, err := m.Run(t.Context(), command)
-		if err != nil {
-			t.Fatalf("%s: %s: %v", m.Name, command, err)
-		}
-		return strings.TrimSpace(out)
-	}
+	look := func(m *real.Machine, command string) string { t.Helper(); return lookAt(t, m, command) }
 	ms[1].ImportPostgres(t, 17, "postgres:17.10")
 	ms[1].ImportGitea(t, gitea)
 	ms[0].ImportRunner(t, runner)
-	look(ms[0], "sudo docker save -o /srv/runner.tar "+runner) // an import on each would give each another ID
-	saved, err := os.ReadFile(filepath.Join(ms[0].Root, "srv/runner.tar"))
-	if err == nil {
-		err = os.WriteFile(filepath.Join(ms[2].Root, "srv/runner.tar"), saved, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	look(ms[2], "sudo docker load -qi /srv/runner.tar; sudo rm /srv/runner.tar")
+	copyImage(t, runner, ms[0], ms[2])
 	lock := compose.Lock{}
 	for i, images := range [][]string{{runner}, {"postgres:17.10", gitea}} {
-		m := ms[i]
-		h := &host.Machine{Target: ssh.Target{Name: m.Name, Address: m.Addr, User: m.User,
-			Auth: ssh.Auth{Signers: []cryptossh.Signer{m.Key}},
-			Boundary: &lab.Boundary{Name: "test",
-				Allow: []netip.Prefix{netip.PrefixFrom(netip.MustParseAddr(m.Host), 32)}},
-			HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(m.HostKey))}}}}
-		found, err := compose.Resolve(t.Context(), h, images)
-		if err = errors.Join(err, h.Close()); err != nil {
-			t.Fatal(err)
-		}
-		maps.Copy(lock, found)
+		maps.Copy(lock, pin(t, ms[i], images...))
 	}
 	write("known_hosts", known.String())
 	write("lab.yaml", fmt.Sprintf(realConfig, ms[0].Host, ms[1].Host, ms[2].Host, ms[0].KeyFile, real.GiteaVersion,

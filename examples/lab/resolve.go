@@ -64,11 +64,15 @@ func (r *resolver) secrets() {
 	if r.Stacks != nil {
 		return
 	}
-	for place, needs := range map[string]bool{"dns": r.DNS != nil, "stepca": r.StepCA != nil} {
-		if needs {
-			r.report(lab.Problems{{Path: place, Message: "makes secrets, which need a place",
-				Hint: "write stacks: {secrets: ~/.arcodange/stacks}"}})
-		}
+	report := func(place string) {
+		r.report(lab.Problems{{Path: place, Message: "makes secrets, which need a place",
+			Hint: "write stacks: {secrets: ~/.arcodange/stacks}"}})
+	}
+	if r.DNS != nil {
+		report("dns")
+	}
+	if r.StepCA != nil {
+		report("stepca")
 	}
 }
 

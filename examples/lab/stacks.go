@@ -14,15 +14,12 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/stack"
-	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 )
 
 // StacksConfig are the compose stacks beside the cluster. Their secrets are made once, by a plan
 // that is applied, and kept in files of the directory secrets.
 type StacksConfig struct {
-	Docker []string `yaml:"docker"` // packages of the engine; empty means that it is there already
-
 	// Lock is the file that pins the images, see lab lock --help; empty means compose.lock.yaml beside the config.
 	Lock string `yaml:"lock"`
 
@@ -119,7 +116,7 @@ func (l *Lab) postgresStack() component {
 			}
 			pg.Lock = from.lock
 			st, err := pg.Stack()
-			return c.running("stacks.postgres", st, err)
+			return stackAt("stacks.postgres", st, err)
 		}}
 }
 
@@ -139,7 +136,7 @@ func (l *Lab) giteaStack() component {
 			if c.giteaHere() {
 				st.After = append(st.After, compose.Stack{Name: c.postgresName()}.Running())
 			}
-			return c.running("stacks.gitea", st, err)
+			return stackAt("stacks.gitea", st, err)
 		}}
 }
 
@@ -176,7 +173,7 @@ func (l *Lab) runnerStack() component {
 			}
 			r.Lock = from.lock
 			st, err := r.Stack()
-			return c.running("stacks.runner", st, err)
+			return stackAt("stacks.runner", st, err)
 		}}
 }
 
@@ -204,12 +201,6 @@ func (l *Lab) stacksTogether() (ps lab.Problems) {
 			ps = append(ps, lab.Problem{Path: p.path, Text: p.address, Message: "is the address of stacks." + other.path + " too",
 				Hint: "give one of them another port"})
 			break
-		}
-	}
-	for i, name := range l.Stacks.Docker {
-		for _, p := range (host.Package{Name: name}).Validate() {
-			p.Path = fmt.Sprintf("docker[%d]", i)
-			ps = append(ps, p)
 		}
 	}
 	return ps
@@ -336,21 +327,10 @@ func asked(ctx context.Context, k *lab.Keyring) (secrets, func() error) {
 	}, func() error { return errors.Join(errs...) }
 }
 
-// running returns a stack with what its machine needs to run it.
-func (c *StacksConfig) running(place string, st compose.Stack, err error) (out []piece, _ error) {
+// stackAt returns the stack that one place in the document asks for.
+func stackAt(place string, st compose.Stack, err error) ([]piece, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, p := range c.Docker {
-		out = append(out, piece{Resource: host.Package{Name: p}, place: fmt.Sprintf("stacks.docker[%d]", i)})
-	}
-	if len(c.Docker) > 0 {
-		yes := true
-		out = append(out, piece{Resource: host.Unit{Name: "docker.service", Enabled: &yes, State: host.Started},
-			place: "stacks.docker"})
-	}
-	for _, engine := range out {
-		st.After = append(st.After, engine.ID())
-	}
-	return append(out, piece{Resource: st, place: place}), nil
+	return []piece{{Resource: st, place: place}}, nil
 }

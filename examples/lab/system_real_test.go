@@ -3,21 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	cryptossh "golang.org/x/crypto/ssh"
-
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
-	"gitea.arcodange.lab/arcodange-org/lab/host"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
@@ -72,32 +66,10 @@ func TestRealSystem(t *testing.T) {
 		m.InstallDocker(t)
 		step, server = m.StepCA(t)
 	}
-	look := func(m *real.Machine, command string) string {
-		t.Helper()
-		out, err := m.Run(t.Context(), command)
-		if err != nil {
-			t.Fatalf("%s: %s: %v", m.Name, command, err)
-		}
-		return strings.TrimSpace(out)
-	}
+	look := func(m *real.Machine, command string) string { t.Helper(); return lookAt(t, m, command) }
 	ms[0].ImportPiHoleStandIn(t, image)
-	look(ms[0], "sudo docker save -o /srv/image.tar "+image) // an import on each would give each another ID
-	saved, err := os.ReadFile(filepath.Join(ms[0].Root, "srv/image.tar"))
-	if err == nil {
-		err = os.WriteFile(filepath.Join(ms[2].Root, "srv/image.tar"), saved, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	look(ms[2], "sudo docker load -qi /srv/image.tar; sudo rm /srv/image.tar")
-	first := &host.Machine{Target: ssh.Target{Name: ms[0].Name, Address: ms[0].Addr, User: ms[0].User,
-		Auth:     ssh.Auth{Signers: []cryptossh.Signer{ms[0].Key}},
-		Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix(ms[0].Host + "/32")}},
-		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(ms[0].HostKey))}}}}
-	lock, err := compose.Resolve(t.Context(), first, []string{image})
-	if err = errors.Join(err, first.Close()); err != nil {
-		t.Fatal(err)
-	}
+	copyImage(t, image, ms[0], ms[2])
+	lock := pin(t, ms[0], image)
 	for name, content := range map[string]string{"known_hosts": known.String(), compose.LockFile: string(lock.Format()),
 		"lab.yaml": fmt.Sprintf(systemConfig, ms[0].Host, ms[1].Host, ms[2].Host, ms[0].KeyFile, step.Path, step.SHA256,
 			server.Path, server.SHA256)} {
