@@ -20,15 +20,13 @@ import (
 	"testing"
 	"time"
 
-	cryptossh "golang.org/x/crypto/ssh"
-
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/composetest"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/stack"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/machinetest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -228,10 +226,7 @@ func pi(t *testing.T) (*host.Machine, *hosttest.Machine, *composetest.Docker) {
 	t.Helper()
 	box := hosttest.New(t, hosttest.Config{Hostname: "pi2", Sleep: func(<-chan struct{}, time.Duration) {}})
 	d := composetest.Install(box, composetest.Config{Registry: images})
-	m := &host.Machine{Target: ssh.Target{Name: "pi2", Address: box.Addr(), User: box.User(),
-		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
-		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
-	t.Cleanup(func() { m.Close() })
+	m := machinetest.Fake(t, "pi2", box)
 	return m, box, d
 }
 

@@ -10,13 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	cryptossh "golang.org/x/crypto/ssh"
-
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/base"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/machinetest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -125,21 +123,8 @@ func TestValidate(t *testing.T) {
 // The state can be had: a machine that has it needs nothing more.
 func TestConverges(t *testing.T) {
 	box := hosttest.New(t, hosttest.Config{Hostname: "raspberrypi"})
-	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: box.Addr(), User: box.User(),
-		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
-		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
-	t.Cleanup(func() { m.Close() })
-	plan, err := m.Plan(t.Context(), full().State(pi1()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := plan.Apply(t.Context(), nil); err != nil {
-		t.Fatalf("%v\n%s", err, plan)
-	}
-	again, err := m.Plan(t.Context(), full().State(pi1()))
-	if err != nil || !again.Empty() {
-		t.Errorf("the second plan: %v\n%s", err, again)
-	}
+	m := machinetest.Fake(t, "pi1", box)
+	machinetest.Converge(t, m, full().State(pi1()))
 }
 
 func ExampleConfig() {

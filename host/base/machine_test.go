@@ -2,17 +2,15 @@ package base_test
 
 import (
 	"errors"
-	"net/netip"
 	"strings"
 	"testing"
-
-	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/base"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/machinetest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -20,10 +18,7 @@ import (
 func open(t *testing.T, c hosttest.Config) (*hosttest.Machine, *host.Machine) {
 	t.Helper()
 	box := hosttest.New(t, c)
-	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: box.Addr(), User: box.User(),
-		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
-		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
-	t.Cleanup(func() { m.Close() })
+	m := machinetest.Fake(t, "pi1", box)
 	return box, m
 }
 
@@ -154,11 +149,7 @@ func TestReal(t *testing.T) {
 	if err := box.EnableDebian(); err != nil {
 		t.Fatal(err)
 	}
-	m := &host.Machine{Target: ssh.Target{Name: box.Name, Address: box.Addr, User: box.User,
-		Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")}},
-		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.Key}},
-		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey))}}}}
-	defer m.Close()
+	m := machinetest.Real(t, box)
 	// Its clock is that of this machine, which no program of it may set: another takes the place of the real one.
 	sh(t, m, "mkdir -p /etc/systemd/system/systemd-timesyncd.service.d; printf '[Unit]\nConditionVirtualization=\n[Service]\n"+
 		"Type=simple\nExecStart=\nExecStart=/bin/sleep infinity\n' >/etc/systemd/system/systemd-timesyncd.service.d/test.conf; "+
@@ -212,11 +203,7 @@ func TestRealChrony(t *testing.T) {
 	if err := box.EnableDebian(); err != nil {
 		t.Fatal(err)
 	}
-	m := &host.Machine{Target: ssh.Target{Name: box.Name, Address: box.Addr, User: box.User,
-		Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")}},
-		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.Key}},
-		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey))}}}}
-	defer m.Close()
+	m := machinetest.Real(t, box)
 	sh(t, m, "apt-get -q update >/dev/null; DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends chrony >/dev/null\n"+
 		"mkdir -p /etc/systemd/system/chrony.service.d; echo 'DAEMON_OPTS=\"-F 1 -x\"' >/etc/default/chrony\n"+ // -x: it sets no clock
 		"printf '[Unit]\nConditionCapability=\n' >/etc/systemd/system/chrony.service.d/test.conf; systemctl daemon-reload")

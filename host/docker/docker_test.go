@@ -17,14 +17,13 @@ import (
 	"testing"
 	"time"
 
-	cryptossh "golang.org/x/crypto/ssh"
-
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/docker"
 	"gitea.arcodange.lab/arcodange-org/lab/host/docker/dockertest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/machinetest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -62,10 +61,7 @@ func open(t *testing.T) (*hosttest.Machine, *dockertest.Engine, *host.Machine) {
 	t.Helper()
 	box := hosttest.New(t, hosttest.Config{})
 	engine := dockertest.Install(box)
-	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: box.Addr(), User: box.User(),
-		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
-		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
-	t.Cleanup(func() { m.Close() })
+	m := machinetest.Fake(t, "pi1", box)
 	return box, engine, m
 }
 
@@ -75,18 +71,7 @@ func settle(t *testing.T, m *host.Machine, c docker.Config) (first string) {
 	if ps := c.Validate(); len(ps) > 0 {
 		t.Fatal(ps)
 	}
-	p, err := m.Plan(t.Context(), c.State())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, err := p.Apply(t.Context(), nil); err != nil {
-		t.Fatalf("%v\n%s", err, r)
-	}
-	again, err := m.Plan(t.Context(), c.State())
-	if err != nil || !again.Empty() {
-		t.Fatalf("the second plan: %v\n%s", err, again)
-	}
-	return p.String()
+	return machinetest.Converge(t, m, c.State()).String()
 }
 
 // refused fails unless the plan is an error of the kind that contains the text and has a hint.

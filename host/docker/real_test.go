@@ -1,26 +1,20 @@
 package docker_test
 
 import (
-	"net/netip"
 	"strings"
 	"testing"
-
-	cryptossh "golang.org/x/crypto/ssh"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/docker"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/machinetest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 // connect returns the machine as this package's code reaches it.
 func connect(t *testing.T, box *real.Machine) *host.Machine {
-	m := &host.Machine{Target: ssh.Target{Name: box.Name, Address: box.Addr, User: box.User,
-		Boundary: &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")}},
-		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.Key}},
-		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey))}}}}
-	t.Cleanup(func() { m.Close() })
+	m := machinetest.Real(t, box)
 	return m
 }
 

@@ -6,12 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	cryptossh "golang.org/x/crypto/ssh"
-
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/machinetest"
 )
 
 const theDisk = "/dev/disk/by-id/usb-Samsung_SSD_870_D1"
@@ -28,10 +26,7 @@ func managed(t *testing.T, disks ...hosttest.Disk) (*hosttest.Machine, *host.Mac
 		}
 	}
 	box := hosttest.New(t, hosttest.Config{Disks: disks})
-	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: box.Addr(), User: box.User(),
-		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
-		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
-	t.Cleanup(func() { m.Close() })
+	m := machinetest.Fake(t, "pi1", box)
 	return box, m
 }
 

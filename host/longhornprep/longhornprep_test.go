@@ -15,6 +15,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/longhornprep"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/machinetest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -25,10 +26,7 @@ const file = "/etc/iscsi/initiatorname.iscsi"
 func pi(t *testing.T) (*hosttest.Machine, *host.Machine) {
 	t.Helper()
 	box := hosttest.New(t, hosttest.Config{})
-	m := &host.Machine{Target: ssh.Target{Name: "pi1", Address: box.Addr(), User: box.User(),
-		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
-		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
-	t.Cleanup(func() { m.Close() })
+	m := machinetest.Fake(t, "pi1", box)
 	return box, m
 }
 
@@ -62,21 +60,6 @@ func run(t *testing.T, box *hosttest.Machine, script string) string {
 	return out
 }
 
-func converge(t *testing.T, m *host.Machine, s host.State) *lab.Plan {
-	t.Helper()
-	p, err := m.Plan(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, err := p.Apply(t.Context(), nil); err != nil {
-		t.Fatalf("%v\n%s", err, r)
-	}
-	if again, err := m.Plan(t.Context(), s); err != nil || !again.Empty() {
-		t.Fatalf("the second plan: %v\n%s", err, again)
-	}
-	return p
-}
-
 func TestConverges(t *testing.T) {
 	for _, c := range []longhornprep.Config{{}, all, {Multipath: longhornprep.Mask}} {
 		for _, installed := range []bool{false, true} {
@@ -86,7 +69,7 @@ func TestConverges(t *testing.T) {
 					withMultipath(t, box)
 				}
 				s := c.State(longhornprep.Machine{Name: "pi1"})
-				converge(t, m, s)
+				machinetest.Converge(t, m, s)
 				out := run(t, box, "systemctl is-active iscsid; systemctl is-enabled iscsid; cat /proc/modules | grep -c iscsi_tcp")
 				if out != "active\nenabled\n1\n" {
 					t.Errorf("got %q", out)
@@ -123,7 +106,7 @@ func TestInitiator(t *testing.T) {
 		box, m := pi(t)
 		run(t, box, "apt-get update; apt-get install -y open-iscsi; systemctl start iscsid; printf '"+c.before+"\\n' >"+file+
 			"; touch -d '2020-01-01' "+file)
-		p := converge(t, m, longhornprep.Config{}.State(longhornprep.Machine{Name: "pi1", Taken: c.taken}))
+		p := machinetest.Converge(t, m, longhornprep.Config{}.State(longhornprep.Machine{Name: "pi1", Taken: c.taken}))
 		if has := strings.Contains(p.String(), "initiator:"); has != (c.cause != "") || !strings.Contains(p.String(), c.cause) {
 			t.Errorf("%s: %s", c.name, p)
 		}
@@ -201,7 +184,7 @@ func TestExamine(t *testing.T) {
 			t.Errorf("%+v", row)
 		}
 	}
-	converge(t, m, all.State(longhornprep.Machine{Name: "pi1"}))
+	machinetest.Converge(t, m, all.State(longhornprep.Machine{Name: "pi1"}))
 	if r, err = longhornprep.Examine(t.Context(), m, ""); err != nil {
 		t.Fatal(err)
 	}

@@ -6,15 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	cryptossh "golang.org/x/crypto/ssh"
-
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/disk"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/host/nfs"
 	"gitea.arcodange.lab/arcodange-org/lab/host/nfs/nfstest"
-	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/machinetest"
 )
 
 // server exports the backups to two machines.
@@ -33,10 +31,7 @@ func pi(t *testing.T, before string) (*hosttest.Machine, *host.Machine) {
 	box := hosttest.New(t, hosttest.Config{Disks: []hosttest.Disk{{Serial: "S1", Size: 80 << 20,
 		Partitions: []hosttest.Partition{{FSType: "ext4", Label: "backups"}}}}})
 	nfstest.Install(box)
-	m := &host.Machine{Target: ssh.Target{Name: "pi2", Address: box.Addr(), User: box.User(),
-		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
-		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
-	t.Cleanup(func() { m.Close() })
+	m := machinetest.Fake(t, "pi2", box)
 	run(t, box, before)
 	return box, m
 }
@@ -52,21 +47,6 @@ func run(t *testing.T, box *hosttest.Machine, script string) string {
 	return out
 }
 
-func converge(t *testing.T, m *host.Machine, s host.State) *lab.Plan {
-	t.Helper()
-	p, err := m.Plan(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, err := p.Apply(t.Context(), nil); err != nil {
-		t.Fatalf("%v\n%s", err, r)
-	}
-	if again, err := m.Plan(t.Context(), s); err != nil || !again.Empty() {
-		t.Fatalf("the second plan: %v\n%s", err, again)
-	}
-	return p
-}
-
 const exported = "/mnt/backups  192.168.1.201(sync,wdelay,hide,no_subtree_check,mountpoint,sec=sys,rw,root_squash,no_all_squash)\n" +
 	"/mnt/backups  fd00::3(sync,wdelay,hide,no_subtree_check,mountpoint,sec=sys,rw,root_squash,no_all_squash)\n"
 
@@ -75,7 +55,7 @@ func TestServer(t *testing.T) {
 	box, m := pi(t, "")
 	s := append(disk.Config{Disks: []disk.Disk{{Device: "/dev/disk/by-id/usb-Samsung_SSD_870_S1", Label: "backups",
 		Path: "/mnt/backups"}}}.State(), server().State()...)
-	converge(t, m, s)
+	machinetest.Converge(t, m, s)
 	if out := run(t, box, "exportfs -s"); out != exported {
 		t.Errorf("got %s", out)
 	}
@@ -89,7 +69,7 @@ func TestServer(t *testing.T) {
 		"sed -i s/root_squash/no_root_squash/ /var/lib/nfs/etab", "sed -i s/,mountpoint// /etc/exports.d/lab.exports",
 		"rm /etc/exports.d/lab.exports; exportfs -ra"} {
 		run(t, box, change)
-		converge(t, m, s)
+		machinetest.Converge(t, m, s)
 		if out := run(t, box, "exportfs -s"); out != exported {
 			t.Errorf("%s: got %s", change, out)
 		}
@@ -143,7 +123,7 @@ func TestUnmountedAfterThePlan(t *testing.T) {
 func TestClient(t *testing.T) {
 	box, m := pi(t, "")
 	s := client().State()
-	converge(t, m, s)
+	machinetest.Converge(t, m, s)
 	for range 2 {
 		if out := run(t, box, "findmnt -n -r -o SOURCE,FSTYPE /mnt/backups; grep /mnt/backups /etc/fstab; systemctl is-system-running"); out !=
 			"systemd-1 autofs\n192.168.1.202:/mnt/backups /mnt/backups nfs4 "+
@@ -160,7 +140,7 @@ func TestClient(t *testing.T) {
 	if out, err := box.Exec("touch /mnt/backups/lost"); err == nil {
 		t.Errorf("something can be written without the share: %s", out)
 	}
-	converge(t, m, s)
+	machinetest.Converge(t, m, s)
 }
 
 func TestValidate(t *testing.T) {
