@@ -10,7 +10,7 @@ import (
 
 // Config is the data disks of a machine. The zero Config wants none.
 type Config struct {
-	Disks []Disk `yaml:"disks"`
+	Disks []Disk `yaml:"disks"` // empty means none
 }
 
 // Disk is a file system on a disk of its own, and where it is mounted.

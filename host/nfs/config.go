@@ -11,8 +11,8 @@ import (
 
 // Config is what a machine shares, and what it mounts of others. The zero Config does neither.
 type Config struct {
-	Exports []Export `yaml:"exports"`
-	Shares  []Share  `yaml:"shares"`
+	Exports []Export `yaml:"exports"` // what others may mount; empty means nothing
+	Shares  []Share  `yaml:"shares"`  // what is mounted here; empty means nothing
 }
 
 // Export is a directory that other machines can mount.
