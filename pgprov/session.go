@@ -29,6 +29,10 @@ func (s *session) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	_ = s.conn.Close(ctx)
+	select {
+	case <-s.conn.CleanupDone(): // one that was cancelled is closed behind our back
+	case <-ctx.Done():
+	}
 	if s.slot != nil {
 		<-s.slot
 	}
