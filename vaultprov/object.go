@@ -76,6 +76,11 @@ func split(key string) (mount, name string) {
 	return key[:max(n, 0)], key[n+1:]
 }
 
+// recorded reports whether it is kept what we know of an object.
+func (k kind) recorded(key string, w object) bool {
+	return k.prunes && !slices.Contains(k.spares, key) || len(w.secrets) > 0
+}
+
 // collection returns the objects of a kind, for the plan.
 func (p *planner) collection(k kind) reconcile.Collection[object, seen] {
 	c := reconcile.Collection[object, seen]{
@@ -83,7 +88,7 @@ func (p *planner) collection(k kind) reconcile.Collection[object, seen] {
 		List:  func(ctx context.Context) (map[string]seen, error) { return p.list(ctx, k) },
 		Diff:  func(key string, w object, h *seen) reconcile.Delta { return p.diff(k, key, w, h) },
 		Put:   func(ctx context.Context, key string, w object, h *seen) error { return p.put(ctx, k, key, w, h) },
-		After: func(_ string, w object) []string { return p.after(w) },
+		After: func(key string, w object) []string { return p.after(k, key, w) },
 	}
 	if k.prunes {
 		c.Owned = func(key string, h seen) bool { return h.owned && !slices.Contains(k.spares, key) }
@@ -93,8 +98,8 @@ func (p *planner) collection(k kind) reconcile.Collection[object, seen] {
 }
 
 // after returns what an object needs: what it stands on, and the mount of our records.
-func (p *planner) after(w object) []string {
-	if p.spec.Records.none() {
+func (p *planner) after(k kind, key string, w object) []string {
+	if p.spec.Records.none() || !k.recorded(key, w) {
 		return w.after
 	}
 	return append(slices.Clone(w.after), "mount:"+p.spec.Records.mount())
@@ -103,9 +108,12 @@ func (p *planner) after(w object) []string {
 // list reads the objects that are wanted and there, and notes those that are ours. It costs a list a mount, a
 // list of our records, a read for each object that is wanted and there, and one for each record of a secret.
 func (p *planner) list(ctx context.Context, k kind) (map[string]seen, error) {
-	records, err := p.records(ctx, k.name)
-	if err != nil {
-		return nil, err
+	var records map[string]bool
+	var err error
+	if p.asksRecords(k) {
+		if records, err = p.records(ctx, k.name); err != nil {
+			return nil, err
+		}
 	}
 	found := map[string]seen{}
 	if k.prunes {
@@ -145,6 +153,20 @@ func (p *planner) list(ctx context.Context, k kind) (map[string]seen, error) {
 	}
 	err = g.Wait()
 	return p.missing(found, k), err
+}
+
+// asksRecords reports whether it matters which objects of a kind are ours: for what may be removed, and for secrets
+// that may be sent.
+func (p *planner) asksRecords(k kind) bool {
+	if k.prunes && p.spec.Prune {
+		return true
+	}
+	for _, w := range k.want {
+		if len(w.secrets) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // missing takes out what is wanted and was not found: only what is not wanted is there by its record alone.
@@ -268,7 +290,7 @@ func (p *planner) put(ctx context.Context, k kind, key string, w object, h *seen
 			send[name] = secret
 		}
 	}
-	if h == nil && (k.prunes || len(w.secrets) > 0) {
+	if h == nil && k.recorded(key, w) {
 		if err := p.record(ctx, k.name, key, ""); err != nil {
 			return err
 		}
