@@ -15,14 +15,15 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/httpx"
 )
 
-// client sends the requests of one plan, one apply or one verb. It is not built on github.com/hashicorp/vault/api:
-// [NewClient] there reads VAULT_CACERT, VAULT_TOKEN, VAULT_NAMESPACE and a dozen more of the environment whatever
-// configuration it is given, and fails where they are wrong.
+// client sends the requests of one plan, one apply or one verb. It is not built on github.com/hashicorp/vault/api,
+// whose NewClient reads VAULT_CACERT, VAULT_TOKEN, VAULT_NAMESPACE and a dozen more of the environment whatever
+// configuration it is given, and fails where they are wrong (v1.23.0, client.go).
 type client struct {
 	server *Server
 	http   *http.Client
@@ -141,9 +142,22 @@ func (c *client) garbled(path string) error {
 		Err:  fmt.Errorf("%w: it is not what Vault answers", lab.ErrInvalid)}
 }
 
-// do sends a request with a token, and once more with another where that one is not taken any more: then nothing
-// was done.
-func (c *client) do(ctx context.Context, method, path string, in fields) (*answer, error) {
+// ready waits for a mount of KV v2 that was made a moment ago.
+var ready = lab.Poll{What: "a mount that is being upgraded", Timeout: 30 * time.Second}
+
+// do sends a request, and again while the mount is not ready for any: then nothing was done.
+func (c *client) do(ctx context.Context, method, path string, in fields) (a *answer, err error) {
+	waited := lab.Wait(ctx, ready, func(ctx context.Context) (bool, error) {
+		a, err = c.authorized(ctx, method, path, in)
+		e, refused := serverError(err)
+		return !refused || !e.said("upgrading from non-versioned"), nil
+	})
+	return a, cmp.Or(err, waited)
+}
+
+// authorized sends a request with a token, and once more with another where that one is not taken any more: then
+// nothing was done.
+func (c *client) authorized(ctx context.Context, method, path string, in fields) (*answer, error) {
 	if c.server.Token == nil {
 		return c.send(ctx, lab.Secret{}, method, path, in)
 	}
