@@ -144,6 +144,8 @@ func diffEntry(key string, e Entry, h *stored) reconcile.Delta {
 // putEntry writes the keys that are kept here, and those of others as they are, if nobody else has written
 // meanwhile. An engine of version 1 cannot tell.
 func (p *planner) putEntry(ctx context.Context, _ string, e Entry, h *stored) error {
+	ctx, done := p.finishing(ctx, false)
+	defer done()
 	data := fields{}
 	version := 0
 	if h != nil {

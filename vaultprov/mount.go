@@ -116,7 +116,8 @@ func (p *planner) readMounts(ctx context.Context, path string) (map[string]map[s
 
 // writeMount mounts an engine or an auth method, or tunes one.
 func (p *planner) writeMount(ctx context.Context, path string, send fields, there bool) error {
-	tune := fields{"default_lease_ttl": lease(send["default_lease_ttl"]), "max_lease_ttl": lease(send["max_lease_ttl"])}
+	tune := fields{"default_lease_ttl": fmt.Sprintf("%ds", send["default_lease_ttl"]), // 0: the server's own
+		"max_lease_ttl": fmt.Sprintf("%ds", send["max_lease_ttl"])}
 	in := fields{"type": send["type"], "config": tune}
 	if there {
 		path, in = path+"/tune", tune
@@ -128,14 +129,6 @@ func (p *planner) writeMount(ctx context.Context, path string, send fields, ther
 		in["options"] = fields{"version": fmt.Sprint(v)}
 	}
 	return p.client.write(ctx, path, in, nil)
-}
-
-// lease writes a lease in seconds as Vault reads it: "system" for the server's own.
-func lease(seconds any) string {
-	if seconds == 0 {
-		return "system"
-	}
-	return fmt.Sprintf("%ds", seconds)
 }
 
 // awaitVersion2 waits until a KV version 2 engine serves: in its first moments it refuses all with "Upgrading from

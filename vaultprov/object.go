@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -57,6 +58,7 @@ type kind struct {
 	write func(ctx context.Context, key string, send fields, there bool) error
 
 	readOnly []string // fields that are compared and not sent
+	alone    bool     // one is made or removed while no other change is under way
 
 	// whole says that a write forgets what it does not say, secrets too.
 	whole bool
@@ -283,6 +285,8 @@ func (p *planner) print(key string, w object) string {
 // were sent: a run that is cut off between leaves a record too many, or a secret to send again, and never an object
 // of ours that nobody knows of.
 func (p *planner) put(ctx context.Context, k kind, key string, w object, h *seen) error {
+	ctx, done := p.finishing(ctx, k.alone)
+	defer done()
 	send := payload(w.want)
 	sends := len(w.secrets) > 0 && (h == nil || k.whole || p.resends(key, w, *h))
 	if sends {
@@ -313,8 +317,25 @@ func (p *planner) put(ctx context.Context, k kind, key string, w object, h *seen
 	return nil
 }
 
+// finishing returns a context in which a change that has begun is finished although the run is stopped: an audit device
+// whose client goes away meanwhile is left half made, and Vault then neither lists it nor makes it again. While one
+// is made that wants to be alone, no other change is under way.
+func (p *planner) finishing(ctx context.Context, alone bool) (context.Context, func()) {
+	unlock := p.changing.RUnlock
+	if alone {
+		p.changing.Lock()
+		unlock = p.changing.Unlock
+	} else {
+		p.changing.RLock()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	return ctx, func() { cancel(); unlock() }
+}
+
 // remove removes an object of ours, then what stands on it, then the record.
 func (p *planner) remove(ctx context.Context, k kind, key string) error {
+	ctx, done := p.finishing(ctx, k.alone)
+	defer done()
 	if err := p.client.delete(ctx, k.path(key)); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
@@ -14,6 +15,8 @@ type planner struct {
 	client  *client
 	spec    Spec
 	cluster string // the ID of the one that was read
+
+	changing sync.RWMutex // is held while a change is made, and by one that is made alone exclusively
 }
 
 func (s *Server) parallel() int { return cmp.Or(s.Parallel, defaultParallel) }
