@@ -3,7 +3,6 @@ package vaultprov
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
