@@ -64,7 +64,7 @@ func Extract(ctx context.Context, image, out string, o Extraction) (*Extracted, 
 // extractable refuses images that hold no files, or hold them in something else.
 func extractable(image string, fsys FileSystem) error {
 	what, word := "", diskfile.Quote(image)
-	hint := "merge another recovery point, which replica inspect lists"
+	hint := "merge another recovery point of the volume"
 	switch fsys.Type {
 	case "luks":
 		what, hint = "an encrypted container", "open it: cryptsetup open --readonly "+word+
