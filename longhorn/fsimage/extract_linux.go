@@ -272,7 +272,7 @@ func (x *extractor) reporter(n node) func(done int64) {
 			return
 		}
 		x.last = time.Now()
-		x.o.Events(lab.Event{Time: x.last, Kind: lab.EventNote, Target: n.Path, Text: "extract",
+		x.o.Events(lab.Event{Time: x.last, Kind: lab.EventDoing, Target: n.Path, Text: "extract",
 			Done: done, Total: n.Size, Unit: "bytes"})
 	}
 }
@@ -285,7 +285,7 @@ func (x *extractor) report(n node) {
 	}
 	if x.o.Events != nil && time.Since(x.last) > reportEvery {
 		x.last = time.Now()
-		x.o.Events(lab.Event{Time: x.last, Kind: lab.EventNote, Target: x.result.Path, Text: "extract",
+		x.o.Events(lab.Event{Time: x.last, Kind: lab.EventDoing, Target: x.result.Path, Text: "extract",
 			Done: int64(x.result.Files), Unit: "files"})
 	}
 }

@@ -14,7 +14,8 @@ func refuse(at lab.Error, format string, args ...any) error {
 	return &at
 }
 
-// steps are the next steps that an error gives: the first, and those that can be taken instead.
+// steps are the next steps that an error gives: the first, and those that can be taken instead, whose hints
+// begin with "or".
 type steps []step
 
 type step struct {
@@ -43,7 +44,7 @@ func (s steps) refuse(at lab.Error, format string, args ...any) error {
 
 func (s steps) around(err error) error {
 	for _, other := range slices.Backward(s) {
-		err = &lab.Error{Hint: other.hint, Set: other.set, Err: err}
+		err = &lab.Error{Hint: "or " + other.hint, Set: other.set, Err: err}
 	}
 	return err
 }

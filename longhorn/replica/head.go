@@ -20,8 +20,9 @@ func (b *chainBuilder) top() (*Layer, error) {
 		case l != nil:
 			return l, nil
 		}
+		next := b.orPoint("use another replica")
 		return nil, &lab.Error{Op: "find snapshot", Target: b.d.Name(), Path: b.want.Snapshot,
-			Err: b.orPoint("use another replica").around(lab.ErrNotFound)}
+			Hint: next[0].hint, Err: next[1:].around(lab.ErrNotFound)}
 	}
 	if !diskfile.IsHead(b.d.Meta.Head) { // lost
 		return b.inferHead()
@@ -68,7 +69,7 @@ func (b *chainBuilder) orPoint(hint string) steps {
 	if points == "" {
 		return do(hint)
 	}
-	return do(hint).or("choose a recovery point, of "+points, SettingSnapshot, "")
+	return do(hint).or("choose one of the recovery points "+points, SettingSnapshot, "")
 }
 
 // inferHead finds the head where volume.meta is lost: the one head there is, or of several the one

@@ -133,7 +133,7 @@ func TestBackingFormats(t *testing.T) {
 			}
 			_, err = d.Chain(replica.Want{})
 			steps := nextSteps(err)
-			if len(steps) != 2 || steps[1].Set.Name != replica.SettingBacking {
+			if len(steps) != 1 || steps[0].Set.Name != replica.SettingBacking {
 				t.Fatalf("%v: %v", err, steps)
 			}
 			hint := steps[0].Hint
@@ -146,10 +146,11 @@ func TestBackingFormats(t *testing.T) {
 				return
 			}
 			_, command, _ := strings.Cut(hint, ": ")
+			command, _, _ = strings.Cut(command, ";")
 			if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
 				t.Fatalf("%s: %v: %s", command, err, out)
 			}
-			raw := steps[1].Set.Value
+			raw := steps[0].Set.Value
 			if got, err := os.ReadFile(raw); err != nil || !bytes.Equal(got, rep.Backing) {
 				t.Errorf("%s: %v", command, err)
 			}

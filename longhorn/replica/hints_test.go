@@ -22,7 +22,7 @@ func nextSteps(err error) (found []lab.Error) {
 	case nil:
 	case *lab.Error:
 		if e.Hint != "" {
-			found = append(found, lab.Error{Hint: e.Hint, Set: e.Set})
+			found = append(found, lab.Error{Hint: strings.TrimPrefix(e.Hint, "or "), Set: e.Set})
 		}
 		return append(found, nextSteps(e.Err)...)
 	case interface{ Unwrap() []error }:
@@ -86,7 +86,7 @@ func ways(t *testing.T, w replica.Want, err error) map[string]replica.Want {
 		case replica.SettingSnapshot:
 			names := []string{value}
 			if value == "" {
-				names = listed(step.Hint, "choose a recovery point, of ")
+				names = listed(step.Hint, "choose one of the recovery points ")
 			}
 			for _, name := range names {
 				way("snapshot "+name, func(w *replica.Want) { w.Snapshot = name })
