@@ -64,8 +64,10 @@ var fieldInHint = regexp.MustCompile(`\b[A-Z][a-z]+[A-Z][A-Za-z]*\b`)
 
 // known are words of that form that people know from elsewhere: options of ssh, sshd and step, Kubernetes
 // kinds.
-var known = []string{" --profile ", "AcceptEnv", "AuthorizedKeysFile", "DefaultDependencies", "ForceCommand", "GitOps", "HostCertificate", "IdentityFile", "MaxSessions",
-	"MaxStartups", "NetworkManager", "OpenSSH", "PermitRootLogin", "PubkeyAuthentication", "PostgreSQL", "PgBouncer", "ProxyCommand", "ProxyJump", "StorageClass"}
+var known = []string{" --profile ", "AcceptEnv", "AuthorizedKeysFile", "DefaultDependencies", "ForceCommand",
+	"GitOps", "HostCertificate", "IdentityFile", "MaxSessions", "MaxStartups", "NetworkManager", "OpenSSH",
+	"PermitRootLogin", "PubkeyAuthentication", "PostgreSQL", "PgBouncer", "ProxyCommand", "ProxyJump",
+	"StorageClass"}
 
 // eachSource parses the sources below a directory, without tests.
 func eachSource(t *testing.T, root string, f func(path string, files *token.FileSet, source *ast.File)) {

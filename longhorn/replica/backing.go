@@ -110,7 +110,8 @@ func checkBacking(path string, volume int64) error {
 	if format, convert := imageFormat(string(head)); format != "" {
 		raw := path + ".raw"
 		command := fmt.Sprintf(convert, diskfile.Quote(path), diskfile.Quote(raw))
-		return set("convert it with: "+command+"; then give what it wrote", SettingBacking, raw).refuse(at, "a file of the format %s, not a raw image", format)
+		next := set("convert it with: "+command+"; then give what it wrote", SettingBacking, raw)
+		return next.refuse(at, "a file of the format %s, not a raw image", format)
 	}
 	right := set("give the right file, a raw image", SettingBacking, "")
 	switch {
