@@ -55,10 +55,9 @@ func converge(verb, short string) *cobra.Command {
 	c := &cobra.Command{Use: verb + " --host USER@ADDR[:PORT] [flags] STATE.yaml", Short: short, Args: cli.Words(1, 1),
 		RunE: func(c *cobra.Command, words []string) (err error) {
 			r.file, r.terminal = words[0], cli.TerminalOf(c)
-			if r.out, err = cli.PrinterOf(c); err != nil {
+			if r.out, err = cli.PrinterOf(c, login.Say); err != nil {
 				return err
 			}
-			r.out.Say = login.Say
 			return r.do(c.Context())
 		}}
 	r.login.Flags(c.Flags())

@@ -16,7 +16,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -59,7 +58,7 @@ func command(use, short string, least, most int, run func(*program, context.Cont
 			if p.out, err = newPrinter(p.stdout, c.Name(), cli.OptionsOf(c)); err != nil {
 				return err
 			}
-			err = p.interrupted(run(p, c.Context(), words))
+			err = p.interrupted(c.Context(), run(p, c.Context(), words))
 			p.out.end(err)
 			return err
 		}}
@@ -67,11 +66,11 @@ func command(use, short string, least, most int, run func(*program, context.Cont
 
 // interrupted returns the error that a run of the command ends with: if it was interrupted, with how it is
 // continued.
-func (p *program) interrupted(err error) error {
-	if cli.Code(err) != lab.ExitInterrupted {
+func (p *program) interrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil || cli.Code(err) != lab.ExitInterrupted {
 		return err
 	}
-	at := lab.Error{Op: p.out.verb, Err: fmt.Errorf("interrupted: %w", context.Canceled)}
+	at := lab.Error{Op: p.out.verb, Err: context.Cause(ctx)}
 	if p.out.resumable {
 		at.Hint = "run the same command again: it continues where it stopped"
 	}
