@@ -147,7 +147,7 @@ func (b *chainBuilder) notLost() steps {
 	if len(lost) == 0 {
 		return do("give no parent: those of all layers are known")
 	}
-	return do("leave it out").or("a parent can be given for "+fileNames(lost), SettingParent, "")
+	return do("leave it out").or("give one for "+fileNames(lost), SettingParent, "")
 }
 
 // purged reports whether the snapshot is not there, or is what a purge that was cut off may have left.
