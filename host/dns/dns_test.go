@@ -604,3 +604,26 @@ func TestValidate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The resolvers alone need less of the config, but a name to ask for, and servers.
+func TestResolversValidate(t *testing.T) {
+	right := func() dns.Config {
+		return dns.Config{PiHole: stack.PiHole{Hosts: config().Hosts[:1]}, Servers: config().Servers, Search: []string{"arcodange.lab"}}
+	}
+	if err := right().Resolvers().Validate(); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*dns.Config){
+		"servers: are 0":                     func(c *dns.Config) { c.Servers = nil },
+		"hosts: there is no name with a dot": func(c *dns.Config) { c.Hosts = nil },
+		"hosts: is not a name":               func(c *dns.Config) { c.Hosts[0].Names = []string{"a b.lab"} },
+		"outside: is not a name":             func(c *dns.Config) { c.Outside = "-s hosts" },
+		"search: is not a name":              func(c *dns.Config) { c.Search = []string{"lab\nnameserver 8.8.8.8"} },
+	} {
+		c := right()
+		change(&c)
+		if err := c.Resolvers().Validate(); !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got:\n%v", want, err)
+		}
+	}
+}
