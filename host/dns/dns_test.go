@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -70,7 +71,10 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, net: dnstest.New(t), config: config(), boxes: map[string]*hosttest.Machine{},
 		machines: map[string]*host.Machine{}, dockers: map[string]*composetest.Docker{}, servers: map[string]*dnstest.Server{}}
 	for _, s := range append(slices.Clone(b.config.Servers), dns.Server{Name: "pi2"}) {
-		box := hosttest.New(t, hosttest.Config{Hostname: s.Name, Sleep: func(<-chan struct{}, time.Duration) {}})
+		box := hosttest.New(t, hosttest.Config{Hostname: s.Name, Sleep: func(<-chan struct{}, time.Duration) {},
+			Dial: func(network, address string) (net.Conn, error) {
+				return b.net.DialContext(t.Context(), network, address)
+			}})
 		m := &host.Machine{Target: ssh.Target{Name: s.Name, Address: box.Addr(), User: box.User(),
 			Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
 			HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
@@ -418,6 +422,48 @@ func TestGateBoundary(t *testing.T) {
 	cancel(gone)
 	if err := b.config.Gate(b.net)(ctx, b.machines["pi1"]); !errors.Is(err, gone) {
 		t.Error(err)
+	}
+}
+
+// The instance of a machine behind a jump is asked from the machine itself: nothing but the jump is dialled from here.
+func TestGateThroughJump(t *testing.T) {
+	v6 := netip.MustParseAddr("2001:db8::1")
+	for name, test := range map[string]struct {
+		spoil func(*bench)
+		want  string
+	}{
+		"everything is right": {func(*bench) {}, ""},
+		"no TCP":              {func(b *bench) { b.servers["pi1"].Silent("tcp") }, "pi1.arcodange.lab A over TCP"},
+		"no UDP": {func(b *bench) { b.servers["pi1"].Silent("udp") },
+			"192.168.1.201 does not say what pi1.arcodange.lab is over UDP"},
+		"a leaked AAAA": {func(b *bench) { b.servers["pi1"].Say("pi2.arcodange.lab", ip2, v6) },
+			"pi2.arcodange.lab AAAA over TCP: conflict: it says 2001:db8::1"},
+		"no Internet": {func(b *bench) { b.net.Offline(true) }, "example.com A over TCP"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.apply(b.piholes, b.config)
+			jump := hosttest.New(t, hosttest.Config{Hostname: "gate", Dial: net.Dial})
+			m := b.machines["pi1"]
+			m.Close()
+			m.Target.Jump = []ssh.Target{{Name: "gate", Address: jump.Addr(), User: jump.User(),
+				Auth:     ssh.Auth{Signers: []cryptossh.Signer{jump.ClientKey()}},
+				HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(jump.HostKey()))}}}}
+			loopback := netip.MustParsePrefix("127.0.0.1/32")
+			m.Target.Boundary = &lab.Boundary{Name: "test", Allow: []netip.Prefix{loopback}}
+			refused(t, "the Pi-hole is outside", b.config.Gate(nil)(t.Context(), m), "boundary")
+			m.Close()
+			m.Target.Boundary = &lab.Boundary{Name: "test", Allow: []netip.Prefix{loopback, netip.PrefixFrom(ip1, 32)}}
+			test.spoil(b)
+			err := b.config.Gate(nil)(t.Context(), m)
+			if test.want == "" && err != nil {
+				t.Error(err)
+			}
+			if test.want != "" && (!errors.Is(err, lab.ErrTimeout) || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("want %q: %v", test.want, err)
+			}
+		})
 	}
 }
 
