@@ -499,6 +499,10 @@ func TestMalformedLine(t *testing.T) {
 
 // What may stand in the way of resolv.conf is named, with what to do about it.
 func TestOwners(t *testing.T) {
+	runs := func(program string) string {
+		return "printf '[Service]\\nExecStart=/usr/sbin/" + program + "\\n' >/etc/systemd/system/x.service; " +
+			"systemctl daemon-reload; systemctl start x"
+	}
 	for name, test := range map[string]struct {
 		script string
 		words  []string
@@ -508,11 +512,29 @@ func TestOwners(t *testing.T) {
 			[]string{"systemd-resolved writes", "apt-get remove systemd-resolved"}},
 		"resolvconf": {"mkdir -p /run/resolvconf; ln -sf /run/resolvconf/resolv.conf /etc/resolv.conf",
 			[]string{"resolvconf writes", "apt-get remove resolvconf"}},
+		"the package resolvconf": {"apt-get update; apt-get install -y resolvconf",
+			[]string{"resolvconf writes", "apt-get remove resolvconf"}},
+		"the package openresolv": {"apt-get update; apt-get install -y openresolv",
+			[]string{"resolvconf writes", "apt-get remove resolvconf openresolv"}},
+		"a mount": {"mount --bind /etc/resolv.conf /etc/resolv.conf",
+			[]string{"what mounts it writes", "where that is started"}},
+		"dhcpcd":   {runs("dhcpcd"), []string{"dhcpcd writes", "nohook resolv.conf"}},
+		"dhclient": {runs("dhclient"), []string{"dhclient writes", "make_resolv_conf"}},
+		"udhcpc":   {runs("udhcpc"), []string{"udhcpc writes", "so that no udhcpc runs"}},
+		"connmand": {runs("connmand"), []string{"connmand writes", "so that no connmand runs"}},
 	} {
 		b := newBench(t)
 		b.apply(b.piholes, b.config)
-		if _, err := b.boxes["pi2"].Exec(test.script); err != nil {
-			t.Fatal(err)
+		b.boxes["pi2"].AddPackage(hosttest.Package{Name: "resolvconf", Version: "1.91"},
+			hosttest.Package{Name: "openresolv", Version: "3.12.0-3"})
+		for _, program := range []string{"dhcpcd", "dhclient", "udhcpc", "connmand"} {
+			b.boxes["pi2"].Handle("/usr/sbin/"+program, func(p *hosttest.Process) int {
+				<-p.Context().Done()
+				return 0
+			})
+		}
+		if out, err := b.boxes["pi2"].Exec("set -e\n" + test.script); err != nil {
+			t.Fatal(name, out, err)
 		}
 		before := b.read("pi2", "/etc/resolv.conf")
 		_, err := b.machines["pi2"].Plan(t.Context(), b.config.Resolvers())
