@@ -37,7 +37,8 @@ func program() *cobra.Command {
   - file: {path: /etc/motd, content: hello}
 
 An entry is a kind of package host, or a component of a machine: base, disks,
-docker, longhorn, nfs.
+docker, longhorn, nfs, pihole, resolvers, trust. The resolvers are planned by
+asking the Pi-holes, which must answer already: keep them in a file of their own.
 
 Only the machine that --host names and the jumps that --jump names are
 connected to. ` + cli.ExitCodes}
