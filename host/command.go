@@ -139,7 +139,8 @@ func (c Command) Plan(o *Observation) ([]Op, error) {
 	for _, k := range sortedKeys(c.Values) {
 		fmt.Fprintf(&b, "%s=%s; export %s\n", k, ssh.Quote(c.Values[k].Reveal()), k)
 	}
-	b.WriteString(c.Run)
+	// In a shell of its own: after its exit, return or exec, what it has done is still written to disk.
+	fmt.Fprintf(&b, "( eval %s )", ssh.Quote(c.Run))
 	b.WriteString(c.settle())
 	return []Op{{Action: lab.Run, Cause: strings.Join(causes, ", "), Risk: c.Risk, Script: b.String()}}, nil
 }

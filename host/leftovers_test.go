@@ -200,6 +200,35 @@ func TestStampsAreLast(t *testing.T) {
 	}
 }
 
+// TestCommandsAreOnDiskHoweverTheyEnd: a script that ends early is no less on disk than one that reaches its end.
+func TestCommandsAreOnDiskHoweverTheyEnd(t *testing.T) {
+	for _, end := range []string{"", "exit", "exit 0", "return 0", "exec true", "if :; then exit; fi\nfalse", "trap 'exit 0' EXIT; false",
+		"set +e; false; exit 0", ": # a comment", "cat <<E\nexit\nE"} {
+		box, m := open(t, hosttest.Config{})
+		if err := box.FS().WriteFile("/opt/old", []byte("old")); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, m, host.State{
+			host.Command{Name: "make", Run: "echo made >/srv/made; mkdir /srv/done\n" + end, Creates: "/srv/done"},
+			host.Command{Name: "convert", Run: "cat /opt/old >/srv/new; rm /opt/old\n" + end, Removes: "/opt/old"},
+		})
+		box.PowerCut()
+		if out, err := box.Exec("cat /srv/made /srv/new"); err != nil || out != "made\nold" {
+			t.Errorf("%q: what the commands made is lost: %q %v", end, out, err)
+		}
+	}
+	for _, run := range []string{"exit 3", "false; :", "return 4", "exec false", ") ; exit 0; ("} {
+		_, m := open(t, hosttest.Config{})
+		p, err := m.Plan(t.Context(), host.State{host.Command{Name: "fails", Run: "mkdir /srv/done\n" + run, Creates: "/srv/done"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Apply(t.Context(), nil); err == nil {
+			t.Errorf("%q counts as done", run)
+		}
+	}
+}
+
 // fullRealities: a disk that becomes full is as it was before.
 func fullRealities() []reality {
 	const small = "mkdir -p /srv/small; mount -t tmpfs -o size=1020k tmpfs /srv/small; head -c 2097152 /dev/zero >/opt/big\n"
