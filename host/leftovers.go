@@ -46,18 +46,18 @@ func (l leftovers) Plan(o *Observation) ([]Op, error) {
 // temporaries returns the names of the temporary files of the changes, each once.
 func temporaries(changes []change) (names []string) {
 	for _, c := range changes {
-		for _, name := range []string{c.op.Temp, c.op.payloadTemp()} {
-			if name != "" && !slices.Contains(names, name) {
+		of := slices.Clone(c.op.Temps)
+		if c.op.Payload != nil {
+			of = append(of, c.op.Payload.Temp)
+		}
+		if c.op.placement != nil {
+			of = append(of, validatorTemps(c.op.placement.path)...)
+		}
+		for _, name := range of {
+			if !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
 	}
 	return names
-}
-
-func (op Op) payloadTemp() string {
-	if op.Payload == nil {
-		return ""
-	}
-	return op.Payload.Temp
 }

@@ -201,7 +201,7 @@ ask_leftovers() {
   fi
   frame leftovers
   # shellcheck disable=SC2016 # for the inner shell
-  tail -n +2 -- "$1" | xargs -0 -r sh -c 'for f; do case ${f##*/} in
+  tail -n +2 -- "$1" | xargs -0 -r sh -c 'for f; do n=${f%/}; case ${n##*/} in
     .* | *tmp) if [ -e "$f" ] || [ -h "$f" ]; then printf "%s\0" "$f"; fi ;;
     esac; done' lab
 }
