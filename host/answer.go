@@ -116,7 +116,7 @@ func (p *observationParser) flush() {
 		p.readResolved(string(b))
 	case "leftovers":
 		if len(b) > 0 {
-			p.o.leftovers = strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
+			p.o.leftovers = append(p.o.leftovers, strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")...)
 		}
 	case "probe":
 		p.early = string(b)

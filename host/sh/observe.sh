@@ -189,9 +189,12 @@ ask_mounts() {
   readlink -z -m -- "$@"
 }
 
-# ask_leftovers JOURNAL prints which of the listed temporary files exist, unless the run that made the list is still
-# running, see begin in apply.sh.
+say_upload() { frame leftovers; printf '%s\0' "$2"; }
+
+# ask_leftovers JOURNAL UPLOADS prints the files of uploads that were cut off, and which of the listed temporary files
+# exist, unless the run that made the list is still running, see begin in apply.sh.
 ask_leftovers() {
+  cut_uploads "$2" say_upload
   [ -s "$1" ] || return 0
   read -r b p s <"$1"
   read -r v </proc/sys/kernel/random/boot_id
