@@ -7,6 +7,7 @@
 # shellcheck disable=SC2154 # the caller prepends them
 LC_ALL=C; export LC_ALL; exec </dev/null
 
+gids=
 frame() { printf '\n%s %s\n' "$nonce" "$*"; }
 
 # first_line NAME FILE. The shell's read needs no process.
@@ -116,16 +117,24 @@ ask_boots() {
   done
 }
 
+# ask_users leaves the numbers of the primary groups for ask_groups, which comes after it.
 ask_users() {
+  u=$(getent passwd -- "$@")
   frame users
-  getent passwd -- "$@"
+  printf '%s\n' "$u"
+  while IFS=: read -r _ _ _ v _; do gids="$gids $v"; done <<END
+$u
+END
   frame shadow
   getent shadow -- "$@"
 }
 
 ask_groups() {
   frame groups
-  getent group -- "$@"
+  # shellcheck disable=SC2086 # numbers
+  getent group -- "$@" $gids
+  frame gshadow
+  getent gshadow -- "$@"
 }
 
 # ask_settings DIRECTORY PATTERN prints the matching lines of the files that are read from the directory in /etc,
