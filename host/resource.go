@@ -143,6 +143,9 @@ type Whole struct {
 	members   map[string][]string // ID of a set -> IDs of its members
 }
 
+// Resources returns all resources of the state.
+func (w *Whole) Resources() []Resource { return slices.Clone(w.resources) }
+
 // Find returns the resource with the ID, or the members of the set with the ID; nil if there are
 // none.
 func (w *Whole) Find(id string) (found []Resource) {
