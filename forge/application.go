@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
@@ -112,9 +111,9 @@ func (r *run) proveApplication(ctx context.Context, key string, h *application) 
 		return err
 	}
 	h.stored = stored
-	form := url.Values{"token": {"none"}}.Encode()
+	// A token in the form would be taken for one of the API, and refused: none is asked about.
 	_, _, err = r.loggedIn(h.ClientID, stored).do(ctx, shortly, http.MethodPost, "/login/oauth/introspect",
-		"application/x-www-form-urlencoded", []byte(form))
+		"application/x-www-form-urlencoded", []byte{})
 	if errors.Is(err, lab.ErrUnauthorized) {
 		h.lost = "the secret in " + r.spec.Sink.String() + " is not the one that it has"
 		return nil

@@ -167,8 +167,9 @@ func (r *run) listTeams(ctx context.Context, want map[string]Team) (map[string]t
 
 func teamFields(w Team, h team, create bool) (f fields) {
 	f.text("description", w.Description, h.Description)
+	// The server answers "none" for all but admin (1.26, CreateTeam and EditTeam), and the units say what holds.
 	permission, on := w.access(create)
-	f.text("permission", permission, h.Permission)
+	f.text("permission", summary(permission), summary(h.Permission))
 	for _, unit := range slices.Sorted(maps.Keys(on)) {
 		if has, known := h.Units[unit]; known || create { // a unit that the server does not have
 			f.text("units."+unit, on[unit], cmp.Or(has, "none"))
@@ -179,6 +180,14 @@ func teamFields(w Team, h team, create bool) (f fields) {
 	f.set("members", lower(w.Members), lower(h.members))
 	f.set("repositories", lower(w.Repositories), lower(h.repositories))
 	return f
+}
+
+// summary is what can be compared of a permission on everything.
+func summary(permission string) string {
+	if permission == "" || permission == "admin" || permission == "owner" {
+		return permission
+	}
+	return "by unit"
 }
 
 // lower returns names in small letters, nil for nil: Gitea has one object of a name in whatever case.
@@ -208,9 +217,11 @@ func (r *run) putTeam(ctx context.Context, key string, w Team, h *team) error {
 	}
 	if w.AllRepositories != nil {
 		body["includes_all_repositories"] = *w.AllRepositories
-		if permission == "" && h != nil && h.Permission != "owner" {
-			body["permission"] = h.Permission // without it, the server leaves all repositories as they are
-			body["units_map"] = h.Units
+		if permission == "" && h != nil && h.Permission != "owner" { // without it, the server leaves all repositories as they are
+			body["permission"], body["units_map"] = "read", h.Units
+			if h.Permission == "admin" {
+				body["permission"] = "admin"
+			}
 		}
 	}
 	if w.CreateRepositories != nil {
