@@ -2,8 +2,10 @@ package forge_test
 
 import "testing"
 
-func TestRealConverges(t *testing.T) {
-	w := realWorld(t)
-	spec, _ := everything(t, w)
-	t.Logf("%v", converge(t, w.server(), spec))
+// TestRealLaws proves the laws on a real Gitea.
+func TestRealLaws(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
+	laws(t, realWorld(t), 9)
 }

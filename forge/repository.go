@@ -58,7 +58,17 @@ func (r *run) repositories() reconcile.Kind {
 		Put: func(ctx context.Context, key string, w Repository, h *repository) error {
 			return r.putRepository(ctx, key, w, h)
 		},
-		After: func(_ string, w Repository) []string { return []string{"organization:" + w.Owner, "user:" + w.Owner} },
+		After: func(_ string, w Repository) []string {
+			after := []string{"organization:" + w.Owner, "user:" + w.Owner}
+			for _, o := range r.spec.Organizations {
+				for _, t := range o.Teams { // a team of all repositories and a repository that are created at once do not find each other
+					if t.Repositories == nil && strings.EqualFold(o.Name, w.Owner) {
+						after = append(after, "team:"+o.Name+"/"+t.Name)
+					}
+				}
+			}
+			return after
+		},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -20,7 +21,6 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/forge"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
-	"gitea.arcodange.lab/arcodange-org/lab/internal/lawtest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
@@ -41,7 +41,7 @@ func realWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	proxy := &httputil.ReverseProxy{ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(to)
 		r.Out.Host = to.Host
 	}}
@@ -215,7 +215,5 @@ func converge(tb testing.TB, s *forge.Server, spec forge.Spec) *lab.Plan {
 	}
 	return p
 }
-
-var _ = lawtest.Laws
 
 func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
