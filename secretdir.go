@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // SecretDir is a [Sink]: a directory of this machine with a file for each secret, named for it,
@@ -29,7 +30,7 @@ type SecretDir struct {
 	before func(step string) error
 }
 
-var _ Sink = SecretDir{}
+var _ Replacer = SecretDir{}
 
 // secretName is what a secret in a directory may be called. Names that begin with a dot are those
 // of files that are being written.
@@ -163,8 +164,8 @@ func (d SecretDir) Put(ctx context.Context, name string, s Secret) error {
 	if err != nil {
 		return err
 	}
-	if n := len(s.Reveal()); n == 0 || n > maxSecret {
-		return d.fail(op, file, "", fmt.Errorf("%w: a secret has 1 to %d bytes, this one %d", ErrInvalid, maxSecret, n))
+	if err := d.checkSize(op, file, s); err != nil {
+		return err
 	}
 	return d.again(ctx, op, func() error {
 		if _, err := d.prepare(op); err != nil {
@@ -195,6 +196,80 @@ func (d SecretDir) Put(ctx context.Context, name string, s Secret) error {
 		}
 		return d.sync(d.Path)
 	})
+}
+
+// Replace writes the secret under another name and renames it to its own, under a lock of the directory
+// (flock(2)), which the kernel releases when the process ends: of two that replace the same one, the second
+// finds what the first has put.
+func (d SecretDir) Replace(ctx context.Context, name string, old, s Secret) error {
+	const op = "replace secret"
+	file, err := d.file(op, name)
+	if err != nil {
+		return err
+	}
+	if err := d.checkSize(op, file, s); err != nil {
+		return err
+	}
+	unlock, err := d.lock(ctx, op)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return d.again(ctx, op, func() error {
+		have, err := d.read(op, file)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return d.fail(op, file, "put it", ErrNotFound)
+		case err != nil:
+			return err
+		case have.Equal(s):
+			return d.sync(d.Path)
+		case !have.Equal(old):
+			return d.fail(op, file, "plan again", fmt.Errorf("%w: another secret of this name is there", ErrConflict))
+		}
+		temp, err := d.write(s)
+		if err != nil {
+			return err
+		}
+		if err = d.step("rename"); err == nil {
+			err = os.Rename(temp, file)
+		}
+		if err != nil {
+			return errors.Join(err, d.remove(temp))
+		}
+		return d.sync(d.Path)
+	})
+}
+
+// lock takes the lock of the directory.
+func (d SecretDir) lock(ctx context.Context, op string) (unlock func(), err error) {
+	f, err := os.Open(d.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, d.fail(op, d.Path, "", ErrNotFound)
+	}
+	if err != nil {
+		return nil, d.fail(op, d.Path, "see who may read it", err)
+	}
+	free := Poll{What: "another run, which replaces a secret in " + d.Path, First: 10 * time.Millisecond}
+	err = Wait(ctx, free, func(context.Context) (bool, error) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+func (d SecretDir) checkSize(op, file string, s Secret) error {
+	if n := len(s.Reveal()); n == 0 || n > maxSecret {
+		return d.fail(op, file, "", fmt.Errorf("%w: a secret has 1 to %d bytes, this one %d", ErrInvalid, maxSecret, n))
+	}
+	return nil
 }
 
 // again does a write, and does it again when what it had made was gone: a run that began meanwhile

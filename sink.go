@@ -28,3 +28,14 @@ type Sink interface {
 	// String says for people where the secrets are: a directory, the address and the path of a mount.
 	String() string
 }
+
+// Replacer is a [Sink] whose secrets can be replaced, for credentials that are rotated: one that an API
+// shows once is succeeded by another, never shown again itself. [SecretDir] is one, and a mount of Vault.
+type Replacer interface {
+	Sink
+
+	// Replace keeps s in the place of old. The error is an [ErrConflict] when the name has another value
+	// than old, and an [ErrNotFound] when it has none: then nothing is changed. Where s is there already,
+	// a run that lost the answer has replaced it, and that is no error.
+	Replace(ctx context.Context, name string, old, s Secret) error
+}

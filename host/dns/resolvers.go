@@ -37,7 +37,9 @@ type resolvers struct{ config Config }
 func (r resolvers) ID() string { return resolversSet + ":" + resolvConf }
 
 // Validate implements [host.Resource].
-func (r resolvers) Validate() lab.Problems { return r.config.validateServers() }
+func (r resolvers) Validate() lab.Problems {
+	return append(r.config.validateAsked(true), r.config.validateServers()...)
+}
 
 // Observe implements [host.Resource]: the parts ask.
 func (r resolvers) Observe(*host.Query) {}
