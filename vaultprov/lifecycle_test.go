@@ -139,7 +139,10 @@ func TestLifecycle(t *testing.T) {
 		if p, err := v.Init(t.Context(), init); err != nil || !p.Empty() {
 			t.Errorf("the second plan: %v, %v", p, err)
 		}
-		for _, when := range []string{"the first time", "after a restart"} {
+		for n, when := range []string{"the first time", "after a restart"} {
+			if n > 0 {
+				v.restart()
+			}
 			if s := state(t, v); s != "sealed" {
 				t.Errorf("%s it is %s", when, s)
 			}
@@ -153,7 +156,6 @@ func TestLifecycle(t *testing.T) {
 			if p, err := vaultprov.Unseal(t.Context(), keys, v.Server); err != nil || !p.Empty() {
 				t.Errorf("%s, the second plan: %v, %v", when, p, err)
 			}
-			v.restart()
 		}
 	})
 }
@@ -201,62 +203,64 @@ func TestInitTwice(t *testing.T) {
 
 // TestInitKeepsTheKeys: a sink that fails at any place loses nothing that could be kept.
 func TestInitKeepsTheKeys(t *testing.T) {
-	onBoth(t, func(t *testing.T, fresh func() installed) {
-		broken := errors.New("no space left on device")
+	fresh := func() installed {
+		v := vaulttest.New(t, vaulttest.Config{Uninitialized: true})
+		return installed{Server: &vaultprov.Server{Address: v.Address()}}
+	}
+	broken := errors.New("no space left on device")
+	v := fresh()
+	p, err := v.Init(t.Context(), vaultprov.Init{Sink: &memory{proves: broken}})
+	if _, err := apply(t, p, err); !errors.Is(err, broken) || state(t, v) != "not initialised" {
+		t.Errorf("a sink that cannot be written to: %v; it is %s", err, state(t, v))
+	}
+	for _, name := range []string{"vault-init.begun", "vault-init"} {
 		v := fresh()
-		p, err := v.Init(t.Context(), vaultprov.Init{Sink: &memory{proves: broken}})
-		if _, err := apply(t, p, err); !errors.Is(err, broken) || state(t, v) != "not initialised" {
-			t.Errorf("a sink that cannot be written to: %v; it is %s", err, state(t, v))
-		}
-		for _, name := range []string{"vault-init.begun", "vault-init"} {
-			v := fresh()
-			times := 0
-			sink, fallback := newMemory(), newMemory()
-			sink.refuse = func(put string) error {
-				if put == name {
-					times++
-					return broken
-				}
-				return nil
-			}
-			init := vaultprov.Init{Sink: sink, Fallback: fallback}
-			p, err := v.Init(t.Context(), init)
-			said, err := apply(t, p, err)
-			switch {
-			case name == "vault-init" && (err != nil || !strings.Contains(said, "has not taken the keys") || len(fallback.keys(t).Shares) != 5):
-				t.Errorf("the fallback: %v\n%s", err, said)
-			case name != "vault-init" && (!errors.Is(err, broken) || state(t, v) != "not initialised"):
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-		v = fresh()
-		sink, times := newMemory(), 0
-		sink.refuse = func(name string) error {
-			if times++; name == "vault-init" && times < 4 {
+		times := 0
+		sink, fallback := newMemory(), newMemory()
+		sink.refuse = func(put string) error {
+			if put == name {
+				times++
 				return broken
 			}
 			return nil
 		}
-		p, err = v.Init(t.Context(), vaultprov.Init{Sink: sink})
-		if said, err := apply(t, p, err); err != nil || !strings.Contains(said, "do not stop this run") || len(sink.keys(t).Shares) != 5 {
-			t.Errorf("a sink that fails twice: %v\n%s", err, said)
+		init := vaultprov.Init{Sink: sink, Fallback: fallback}
+		p, err := v.Init(t.Context(), init)
+		said, err := apply(t, p, err)
+		switch {
+		case name == "vault-init" && (err != nil || !strings.Contains(said, "has not taken the keys") || len(fallback.keys(t).Shares) != 5):
+			t.Errorf("the fallback: %v\n%s", err, said)
+		case name != "vault-init" && (!errors.Is(err, broken) || state(t, v) != "not initialised"):
+			t.Errorf("%s: %v", name, err)
 		}
-		v = fresh()
-		sink.secrets = map[string]lab.Secret{}
-		sink.refuse = func(name string) error {
-			if name == "vault-init" {
-				return broken
-			}
-			return nil
+	}
+	v = fresh()
+	sink, times := newMemory(), 0
+	sink.refuse = func(name string) error {
+		if times++; name == "vault-init" && times < 4 {
+			return broken
 		}
-		p, err = v.Init(t.Context(), vaultprov.Init{Sink: sink, Patience: time.Nanosecond})
-		if _, err := apply(t, p, err); !errors.Is(err, lab.ErrBlocked) || !strings.Contains(err.Error(), "they are lost") {
-			t.Errorf("no sink takes the keys: %v", err)
+		return nil
+	}
+	p, err = v.Init(t.Context(), vaultprov.Init{Sink: sink})
+	if said, err := apply(t, p, err); err != nil || !strings.Contains(said, "do not stop this run") || len(sink.keys(t).Shares) != 5 {
+		t.Errorf("a sink that fails twice: %v\n%s", err, said)
+	}
+	v = fresh()
+	sink.secrets = map[string]lab.Secret{}
+	sink.refuse = func(name string) error {
+		if name == "vault-init" {
+			return broken
 		}
-		if _, err := v.Init(t.Context(), vaultprov.Init{Sink: sink}); !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "was cut off") {
-			t.Errorf("the next run: %v", err)
-		}
-	})
+		return nil
+	}
+	p, err = v.Init(t.Context(), vaultprov.Init{Sink: sink, Patience: time.Nanosecond})
+	if _, err := apply(t, p, err); !errors.Is(err, lab.ErrBlocked) || !strings.Contains(err.Error(), "they are lost") {
+		t.Errorf("no sink takes the keys: %v", err)
+	}
+	if _, err := v.Init(t.Context(), vaultprov.Init{Sink: sink}); !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "was cut off") {
+		t.Errorf("the next run: %v", err)
+	}
 }
 
 // TestInitIsCutOff: the answer to the init is lost, and the next run says so.
@@ -279,25 +283,23 @@ func TestInitIsCutOff(t *testing.T) {
 
 // TestInitEndsWithItsContext: what was sent is not given up.
 func TestInitEndsWithItsContext(t *testing.T) {
-	onBoth(t, func(t *testing.T, fresh func() installed) {
-		v := fresh()
-		ctx, cancel := context.WithCancel(t.Context())
-		sink := newMemory()
-		sink.refuse = func(name string) error {
-			if name == "vault-init" {
-				cancel() // the keys are there, and not kept yet
-			}
-			return nil
+	v := vaulttest.New(t, vaulttest.Config{Uninitialized: true})
+	ctx, cancel := context.WithCancel(t.Context())
+	sink := newMemory()
+	sink.refuse = func(name string) error {
+		if name == "vault-init" {
+			cancel() // the keys are there, and not kept yet
 		}
-		p, err := v.Init(ctx, vaultprov.Init{Sink: sink})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = p.Apply(ctx, nil)
-		if len(sink.keys(t).Shares) != 5 {
-			t.Error("the keys were not kept")
-		}
-	})
+		return nil
+	}
+	p, err := v.Access().Init(ctx, vaultprov.Init{Sink: sink})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = p.Apply(ctx, nil)
+	if len(sink.keys(t).Shares) != 5 {
+		t.Error("the keys were not kept")
+	}
 }
 
 func TestInitEncrypts(t *testing.T) {

@@ -25,11 +25,10 @@ func provision(verb, short string) *cobra.Command {
 		request.Flags(c)
 	}
 	c.RunE = func(c *cobra.Command, words []string) error {
-		out, err := cli.PrinterOf(c)
+		out, err := cli.PrinterOf(c, say)
 		if err != nil {
 			return err
 		}
-		out.Say = say
 		plan, report, err := o.provision(c, words[0], out, request)
 		failed := 0
 		if report != nil {
