@@ -189,13 +189,13 @@ func text(values map[string]any) []byte {
 
 // passwordInURL finds a password in the address of a database that somebody else wrote into a connection: Vault
 // shows it where it cannot read the URL.
-var passwordInURL = regexp.MustCompile(`(://[^/@\s:]*:)([^@\s]*)(@)|(\bpassword\s*=\s*)(\S+)()`)
+var passwordInURL = regexp.MustCompile(`(://[^/@\s:]*:)(\S*)(@)|(\bpassword\s*=\s*)(\S+)()`)
 
 // maskURL takes out the password, unless it is a template that Vault fills in.
 func maskURL(text string) string {
 	return passwordInURL.ReplaceAllStringFunc(text, func(match string) string {
 		parts := passwordInURL.FindStringSubmatch(match)
-		if password := parts[2] + parts[5]; password == "{{password}}" || password == "'{{password}}'" {
+		if password := parts[2] + parts[5]; strings.HasPrefix(password+"@", "{{password}}@") || password == "'{{password}}'" {
 			return match
 		}
 		return parts[1] + parts[4] + "(secret)" + parts[3]
