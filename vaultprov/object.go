@@ -46,7 +46,8 @@ type kind struct {
 
 	// place returns where the objects of a mount are listed: "auth/kubernetes/role" for "kubernetes". Nil: they are
 	// not listed, and read by their own paths.
-	place func(mount string) string
+	place    func(mount string) string
+	unscoped bool // they are of no mount: a slash in a key is one in the name
 
 	// all reads all objects at once. Nil: they are read one by one.
 	all func(context.Context) (map[string]map[string]any, error)
@@ -194,6 +195,9 @@ func (p *planner) listMounts(ctx context.Context, k kind, records map[string]boo
 	for key := range records {
 		mount, _ := split(key)
 		mounts[mount] = true
+	}
+	if k.unscoped {
+		mounts = map[string]bool{"": true}
 	}
 	there := map[string]bool{}
 	for _, mount := range slices.Sorted(maps.Keys(mounts)) {

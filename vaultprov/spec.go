@@ -180,6 +180,16 @@ func validateRoleName(field, name string) (ps lab.Problems) {
 	return ps
 }
 
+// validateAuthRoleName is for roles of auth methods, whose names Vault puts in lower case, so that another one is listed.
+func validateAuthRoleName(field, name string) lab.Problems {
+	ps := validateRoleName(field, name)
+	if lower := strings.ToLower(name); lower != name {
+		ps = append(ps, lab.Problem{Path: field, Text: name, Message: "is not in lower case, which Vault would make it",
+			Hint: fmt.Sprintf("write %q", lower)})
+	}
+	return ps
+}
+
 func validatePolicyName(field, name string) (ps lab.Problems) {
 	switch {
 	case !policyPattern.MatchString(name) && policyPattern.MatchString(strings.ToLower(name)):
