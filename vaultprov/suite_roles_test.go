@@ -144,7 +144,7 @@ func (x *suite) odd(t *testing.T) {
 	spec.Policies = append(spec.Policies, vaultprov.Policy{Name: "team" + n + "/erp", Text: "path \"a\" { capabilities = [\"read\"] }\r\n \n"})
 	spec.Auths[1].JWT.PublicKeys[0] = "\n" + spec.Auths[1].JWT.PublicKeys[0] + "\n"
 	spec.JWTRoles[0].Audiences = []string{"b", "a,b", "A", "b"}
-	spec.JWTRoles[0].Claims = map[string][]string{"n": {"12345678", "true"}, "/nested/claim": {"a b"}}
+	spec.JWTRoles[0].Claims = map[string][]string{"n": {"12345678", "true"}, "/nested/claim": {"a b", "cn=example,ou=security"}}
 	spec.JWTRoles[0].Token.Policies = []string{"team" + n + "/erp", "default", "erp" + n}
 	spec.KubernetesRoles[0].ServiceAccounts = []string{"*"}
 	spec.DatabaseRoles[0].Creation = []string{"  -- of \u00e9\nCREATE ROLE \"{{name}}\" PASSWORD '{{password}}';\n", " ", "ALTER ROLE \"{{name}}\" VALID UNTIL '{{expiration}}'\n"}
