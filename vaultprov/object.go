@@ -46,7 +46,8 @@ type kind struct {
 
 	// place returns where the objects of a mount are listed: "auth/kubernetes/role" for "kubernetes". Nil: they are
 	// not listed, and read by their own paths.
-	place func(mount string) string
+	place    func(mount string) string
+	unscoped bool // they are of no mount: a slash in a key is one in the name
 
 	// all reads all objects at once. Nil: they are read one by one.
 	all func(context.Context) (map[string]map[string]any, error)
@@ -67,6 +68,9 @@ type kind struct {
 	prunes bool
 	spares []string // keys of objects that are never removed
 	loss   lab.Risk
+
+	// keeps says why an object must not be removed yet. Nil: nothing does.
+	keeps func(key string) error
 
 	// gone ends what stands on an object that was removed. Nil: nothing does.
 	gone func(ctx context.Context, key string) error
@@ -160,7 +164,7 @@ func (p *planner) list(ctx context.Context, k kind) (map[string]seen, error) {
 // asksRecords reports whether it matters which objects of a kind are ours: for what may be removed, and for secrets
 // that may be sent.
 func (p *planner) asksRecords(k kind) bool {
-	if k.prunes && p.spec.Prune {
+	if k.prunes && (p.spec.Prune || p.spec.Adopt) {
 		return true
 	}
 	for _, w := range k.want {
@@ -191,6 +195,9 @@ func (p *planner) listMounts(ctx context.Context, k kind, records map[string]boo
 	for key := range records {
 		mount, _ := split(key)
 		mounts[mount] = true
+	}
+	if k.unscoped {
+		mounts = map[string]bool{"": true}
 	}
 	there := map[string]bool{}
 	for _, mount := range slices.Sorted(maps.Keys(mounts)) {
@@ -229,6 +236,16 @@ func (p *planner) look(ctx context.Context, k kind, key string, w object, record
 	return s, err
 }
 
+// differ returns the fields that are not as they are wanted, in order.
+func (w object) differ(has map[string]any) (fields []string) {
+	for _, field := range slices.Sorted(maps.Keys(w.want)) {
+		if !same(w.want[field], has[field]) {
+			fields = append(fields, field)
+		}
+	}
+	return fields
+}
+
 // diff compares, and does nothing else.
 func (p *planner) diff(k kind, key string, w object, h *seen) reconcile.Delta {
 	wanted := map[string]any{}
@@ -238,13 +255,11 @@ func (p *planner) diff(k kind, key string, w object, h *seen) reconcile.Delta {
 	if h == nil {
 		return reconcile.Delta{Action: lab.Create, Cause: "not found", Diff: lab.Diff(key, nil, text(given(wanted)))}
 	}
-	has, differ := map[string]any{}, []string{}
-	for _, field := range slices.Sorted(maps.Keys(w.want)) {
+	has, differ := map[string]any{}, w.differ(h.has)
+	for field := range w.want {
 		has[field] = as(w.want[field], h.has[field])
-		if same(w.want[field], h.has[field]) {
-			continue
-		}
-		differ = append(differ, field)
+	}
+	for _, field := range differ {
 		if slices.Contains(w.fixed, field) {
 			return reconcile.Delta{Err: &lab.Error{Op: "plan", Target: p.client.server.target(), Path: k.name + ":" + key,
 				Hint: "use another name, or remove what is there by hand",
@@ -258,12 +273,19 @@ func (p *planner) diff(k kind, key string, w object, h *seen) reconcile.Delta {
 		cause += " differs"
 	case len(differ) > 1:
 		cause += " differ"
+	case p.adopts(k, key, w, *h):
+		cause = "not recorded as ours"
 	case p.resends(key, w, *h):
 		cause = strings.Join(slices.Sorted(maps.Keys(w.secrets)), ", ") + " is not the one that was sent last"
 	default:
 		return reconcile.Delta{}
 	}
 	return reconcile.Delta{Action: lab.Update, Cause: cause, Diff: lab.Diff(key, text(has), text(wanted))}
+}
+
+// adopts reports whether an object of others is to be recorded as ours.
+func (p *planner) adopts(k kind, key string, w object, h seen) bool {
+	return p.spec.Adopt && !h.owned && k.recorded(key, w)
 }
 
 // resends reports whether the secrets of an object that is there are to be sent: we made it, and what was sent last
@@ -288,13 +310,14 @@ func (p *planner) put(ctx context.Context, k kind, key string, w object, h *seen
 	ctx, done := p.finishing(ctx, k.alone)
 	defer done()
 	send := payload(w.want)
-	sends := len(w.secrets) > 0 && (h == nil || k.whole || p.resends(key, w, *h))
+	ours := h == nil || p.adopts(k, key, w, *h) // from now on
+	sends := len(w.secrets) > 0 && (ours || k.whole || p.resends(key, w, *h))
 	if sends {
 		for name, secret := range w.secrets {
 			send[name] = secret
 		}
 	}
-	if h == nil && k.recorded(key, w) {
+	if ours && k.recorded(key, w) {
 		if err := p.record(ctx, k.name, key, ""); err != nil {
 			return err
 		}
@@ -308,10 +331,12 @@ func (p *planner) put(ctx context.Context, k kind, key string, w object, h *seen
 			return p.client.write(ctx, k.path(key), send, nil)
 		}
 	}
-	if err := write(ctx, key, send, h != nil); err != nil {
-		return err
+	if h == nil || sends || len(w.differ(h.has)) > 0 { // or it is only recorded
+		if err := write(ctx, key, send, h != nil); err != nil {
+			return err
+		}
 	}
-	if sends && (h == nil || h.owned) && !p.spec.FingerprintKey.IsZero() {
+	if sends && (ours || h.owned) && !p.spec.FingerprintKey.IsZero() {
 		return p.record(ctx, k.name, key, p.print(key, w))
 	}
 	return nil
@@ -336,6 +361,11 @@ func (p *planner) finishing(ctx context.Context, alone bool) (context.Context, f
 func (p *planner) remove(ctx context.Context, k kind, key string) error {
 	ctx, done := p.finishing(ctx, k.alone)
 	defer done()
+	if k.keeps != nil {
+		if err := k.keeps(key); err != nil {
+			return err
+		}
+	}
 	if err := p.client.delete(ctx, k.path(key)); err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ type planner struct {
 	spec    Spec
 	cluster string // the ID of the one that was read
 
+	users sync.Map // a role that was removed, and whose users could not be, by the mount of its engine
+
 	changing sync.RWMutex // is held while a change is made, and by one that is made alone exclusively
 }
 

@@ -40,7 +40,8 @@ func newDatabase(t *testing.T, major int) *database {
 	v := real.VaultDev(t)
 	d := &database{suite: newSuite(t, v.Address, v.Token), pg: pg}
 	instances := []lab.Instance{lab.App("webapp").In(""), lab.App("dance-lessons-coach").In("sandbox")}
-	d.pgs = pgprov.Spec{AllowPG15: true, EditorEndsSessions: major >= 16, Editor: pgprov.Login{Password: lab.NewSecret(editorSecret)},
+	editor := lab.NewSecret(`e%d@t:a/?#[]!$&'()*+,;= "{{x}}`)
+	d.pgs = pgprov.Spec{AllowPG15: true, EditorEndsSessions: major >= 16, Editor: pgprov.Login{Password: editor},
 		Pooler: pgprov.Login{Password: lab.NewSecret("pooler")}}
 	for _, i := range instances {
 		d.pgs.Instances = append(d.pgs.Instances, pgprov.Instance{Instance: i})
@@ -54,7 +55,7 @@ func newDatabase(t *testing.T, major int) *database {
 		t.Fatal(err)
 	}
 	d.apps = vaultprov.Apps{Instances: instances, Cluster: &vaultprov.KubernetesConfig{Host: "https://192.0.2.1", Outside: true},
-		Postgres: &vaultprov.Postgres{Host: pg.Host, Port: pg.Port, SSLMode: "disable", EditorPassword: lab.NewSecret(editorSecret),
+		Postgres: &vaultprov.Postgres{Host: pg.Host, Port: pg.Port, SSLMode: "disable", EditorPassword: editor,
 			EndSessions: major >= 16}}
 	d.spec = vaultprov.Spec{Records: vaultprov.Records{Mount: "kvv2"}, FingerprintKey: lab.NewSecret(keySecret), Prune: true}
 	d.apply(t, d.spec.With(d.apps.Spec()))
@@ -147,7 +148,7 @@ func TestUsersThroughPgBouncer(t *testing.T) {
 					}
 				}
 			}
-			if strings.Contains(d.pg.Log(), editorSecret) {
+			if strings.Contains(d.pg.Log(), d.pgs.Editor.Password.Reveal()) {
 				t.Error("the editor's password is in the server's log")
 			}
 			d.removeApp(t)
@@ -174,7 +175,7 @@ func TestRotatedRoot(t *testing.T) {
 	d := newDatabase(t, 17)
 	i := d.apps.Instances[0]
 	d.must(t, "POST", "postgres/rotate-root/"+i.VaultDatabaseRole(), "")
-	if _, err := query(t, d.pg.Host, d.pg.Port, "credentials_editor", editorSecret, "postgres"); err == nil {
+	if _, err := query(t, d.pg.Host, d.pg.Port, "credentials_editor", d.pgs.Editor.Password.Reveal(), "postgres"); err == nil {
 		t.Fatal("the password was not rotated")
 	}
 	spec := d.spec.With(d.apps.Spec())

@@ -63,6 +63,50 @@ func (x *suite) prune(t *testing.T) {
 	}
 }
 
+// adopt records as ours what another tool has made, which can be pruned then.
+func (x *suite) adopt(t *testing.T) {
+	x.clear(t)
+	spec, n := x.spec(t)
+	x.last = n
+	theirs := spec
+	theirs.Records, theirs.Prune = vaultprov.Records{}, false
+	x.apply(t, theirs)
+	if p := x.plan(t, spec); !p.Empty() {
+		t.Errorf("what another tool made as it is wanted:\n%v", p)
+	}
+	spec.Adopt = true
+	p := x.apply(t, spec)
+	if got := ids(p); strings.Contains(got, "+") || !strings.Contains(got, "~policy:erp"+n+" ") || !strings.Contains(got, "~connection:") {
+		t.Errorf("planned %s", got)
+	}
+	spec.Adopt, spec.AppRoles = false, nil
+	if got := ids(x.apply(t, spec)); got != "-approle:approle-"+n+"/admin" {
+		t.Errorf("planned %s", got)
+	}
+}
+
+// stuckUsers keeps the connection of a role whose users could not be removed.
+func (x *suite) stuckUsers(t *testing.T) {
+	x.clear(t)
+	spec, n := x.spec(t)
+	x.last = n
+	x.apply(t, spec)
+	spec.Connections, spec.DatabaseRoles = nil, nil
+	p := x.plan(t, spec)
+	x.fail(func(req *http.Request) bool {
+		return req.Method == "LIST" && strings.Contains(req.URL.Path, "/sys/leases/lookup/")
+	},
+		fake.HTTPFault{Status: http.StatusForbidden, Body: `{"errors":["permission denied"]}`})
+	r, err := p.Apply(t.Context(), nil)
+	x.fail(nil, fake.HTTPFault{})
+	if lab.Kind(err) != lab.ErrUnauthorized || r.Count(lab.StatusDone) != 0 {
+		t.Errorf("%v\n%v", err, r)
+	}
+	if got := ids(x.apply(t, spec)); got != "-database-role:postgres-"+n+"/erp -connection:postgres-"+n+"/erp" {
+		t.Errorf("planned %s", got)
+	}
+}
+
 // brokenRecord forgets what was removed by hand, so that nobody else's is removed later.
 func (x *suite) brokenRecord(t *testing.T) {
 	x.clear(t)

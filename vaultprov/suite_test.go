@@ -349,8 +349,8 @@ func (x *suite) run(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
-		{"Prune", x.prune}, {"BrokenRecord", x.brokenRecord}, {"Passwords", x.passwords}, {"JWT", x.jwt}, {"Entries", x.entriesAreMerged},
-		{"Normal", x.normal}, {"Conflicts", x.conflicts},
+		{"Prune", x.prune}, {"BrokenRecord", x.brokenRecord}, {"Adopt", x.adopt}, {"StuckUsers", x.stuckUsers}, {"Passwords", x.passwords}, {"JWT", x.jwt}, {"Entries", x.entriesAreMerged},
+		{"Normal", x.normal}, {"Odd", x.odd}, {"Conflicts", x.conflicts},
 		{"Laws", func(t *testing.T) {
 			lawtest.Laws(t, func(t *testing.T) lawtest.World { t.Helper(); return x.world(t) })
 		}},
