@@ -207,7 +207,10 @@ func (r *run) putRepository(ctx context.Context, key string, w Repository, h *re
 		h = &is
 	}
 	if w.Topics != nil && together(w.Topics) != together(h.Topics) {
-		if err := r.send(ctx, http.MethodPut, "/repos/"+key+"/topics", map[string]any{"topics": w.Topics}, nil); err != nil {
+		r.topics.Lock()
+		err := r.send(ctx, http.MethodPut, "/repos/"+key+"/topics", map[string]any{"topics": w.Topics}, nil)
+		r.topics.Unlock()
+		if err != nil {
 			return err
 		}
 		h.Topics = w.Topics

@@ -11,10 +11,15 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
-// SettingRemotes is the setting of which hosts mirrors may reach: see [Spec].Remotes.
-const SettingRemotes = "remotes"
+// The settings that hints of this package name.
+const (
+	SettingRemotes    = "remotes"                   // which hosts mirrors may reach, see [Spec].Remotes
+	SettingSecrets    = "secrets"                   // where secrets are kept, see [Spec].Key and Sink
+	SettingMaxDeletes = reconcile.SettingMaxDeletes // how many objects a plan may remove, see [Spec].MaxDeletes
+)
 
 func (s *Spec) stack() string { return cmp.Or(s.Stack, "lab") }
 
@@ -97,11 +102,11 @@ func (s *Spec) Validate() lab.Problems {
 		v.repository(fmt.Sprintf("repositories[%d]", n), x)
 	}
 	if v.keyed && len(s.Key.Reveal()) < 32 {
-		v.bad("key", "", "shorter than 32 bytes, and there are values that the server does not show",
-			"make a random one once, and keep it where no other has it")
+		v.secrets("key", "shorter than 32 bytes, and there are values that the server does not show",
+			"make a random one once, and say where it is kept")
 	}
 	if v.sunk && s.Sink == nil {
-		v.bad("sink", "", "there is none, and there are applications, whose secrets the server shows once", "say where secrets are kept")
+		v.secrets("sink", "there is none, and there are applications, whose secrets the server shows once", "say where secrets are kept")
 	}
 	return v.ps
 }
@@ -117,6 +122,11 @@ type validation struct {
 
 func (v *validation) bad(path, text, message, hint string) {
 	v.ps = append(v.ps, lab.Problem{Path: path, Text: text, Message: message, Hint: hint})
+}
+
+// secrets reports that it was not said where secrets are kept.
+func (v *validation) secrets(path, message, hint string) {
+	v.ps = append(v.ps, lab.Problem{Path: path, Message: message, Hint: hint, Set: lab.Setting{Name: SettingSecrets}})
 }
 
 // unique reports what is named twice: Gitea has one object of a name, in whatever case it is written.
