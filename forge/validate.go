@@ -101,7 +101,7 @@ func (s *Spec) Validate() lab.Problems {
 			"make a random one once, and keep it where no other has it")
 	}
 	if v.sunk && s.Sink == nil {
-		v.bad("sink", "", "there is none, and there are applications, whose secrets the server shows once", "say where secrets are kept")
+		v.bad("sink", "", "there is none, and there are applications or tokens, whose values the server shows once", "say where secrets are kept")
 	}
 	return v.ps
 }
@@ -202,6 +202,7 @@ func (v *validation) user(at string, u User) {
 	}
 	v.sshKeys(at+".keys", u.Name, u.Keys)
 	v.actions(at, u.Name, u.Secrets, u.Variables)
+	v.tokens(at, u.Name, u.Tokens)
 	for n, a := range u.Applications {
 		under := fmt.Sprintf("%s.applications[%d]", at, n)
 		if !word.MatchString(a.Name) {

@@ -56,7 +56,8 @@ func (w *world) server() *forge.Server {
 	return &forge.Server{Address: w.url, Token: lab.NewSecret(w.token)}
 }
 
-// call asks the server's API, not through the front, and returns the status and the answer.
+// call asks the server's API, not through the front, and returns the status and the answer. The path may end in " as
+// USER", " by TOKEN" or " with password".
 func (w *world) call(tb testing.TB, method, path string, in any) (int, []byte) {
 	tb.Helper()
 	b, err := json.Marshal(in)
@@ -64,11 +65,19 @@ func (w *world) call(tb testing.TB, method, path string, in any) (int, []byte) {
 		tb.Fatal(err)
 	}
 	path, sudo, _ := strings.Cut(path, " as ")
+	path, other, _ := strings.Cut(path, " by ") // a token
+	path, _, password := strings.Cut(path, " with ")
 	req, err := http.NewRequestWithContext(context.Background(), method, w.upstream+"/api/v1"+path, bytes.NewReader(b))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	req.Header.Set("Authorization", "token "+w.token)
+	switch {
+	case other != "":
+		req.Header.Set("Authorization", "token "+other)
+	case password: // for which a token will do
+		req.SetBasicAuth(w.admin, w.token)
+	}
 	req.Header.Set("Content-Type", "application/json")
 	if sudo != "" {
 		req.Header.Set("Sudo", sudo)
