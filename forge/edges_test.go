@@ -47,13 +47,6 @@ func testEdges(t *testing.T, w *world) {
 	}
 }
 
-func TestRealEdges(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
-	testEdges(t, realWorld(t))
-}
-
 // one is a spec of one repository.
 func one(org, name string) forge.Spec {
 	return forge.Spec{Key: fingerprints, Repositories: []forge.Repository{{Owner: org, Name: name}}}
@@ -160,7 +153,7 @@ func defaultBranch(t *testing.T, w *world, org string) {
 	if !errors.Is(err, lab.ErrDrift) || !slices.Contains(lab.Hints(err), "push the branch first") {
 		t.Errorf("a default branch that is not there: %v %q", err, lab.Hints(err))
 	}
-	w.must(t, "POST", "/repos/"+org+"/app/branches", map[string]any{"new_branch_name": "trunk"}, nil)
+	s.Repositories[0].DefaultBranch = "main"
 	converge(t, w.server(), s)
 }
 

@@ -12,7 +12,7 @@ import (
 
 // protection is a rule as the API has it.
 type protection struct {
-	Rule            string   `json:"rule_name"`
+	Rule            string   `json:"rule_name,omitempty"`
 	Push            bool     `json:"enable_push"`
 	PushList        bool     `json:"enable_push_whitelist"`
 	Pushers         []string `json:"push_whitelist_usernames"`
@@ -90,8 +90,8 @@ func (r *run) protections() reconcile.Kind {
 			var is protection
 			method := http.MethodPost
 			if h != nil {
-				method = http.MethodPatch
-				at += path(w.Branch)
+				method, at = http.MethodPatch, at+path(w.Branch)
+				rule.Rule = ""
 			}
 			if err := r.send(ctx, method, at, rule, &is); err != nil {
 				return err

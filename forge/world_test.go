@@ -20,6 +20,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/forge"
+	"gitea.arcodange.lab/arcodange-org/lab/forge/forgetest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
@@ -37,7 +38,19 @@ type world struct {
 func realWorld(t *testing.T) *world {
 	t.Helper()
 	g := real.Gitea(t)
-	to, err := url.Parse(g.URL)
+	return behindFront(t, g.URL, g.Admin, g.Token)
+}
+
+// fakeWorld is a Gitea in this process.
+func fakeWorld(t *testing.T) *world {
+	t.Helper()
+	f := forgetest.New(t, forgetest.Config{})
+	return behindFront(t, f.URL(), f.Login().User, f.Access().Token.Reveal())
+}
+
+func behindFront(t *testing.T, server, admin, token string) *world {
+	t.Helper()
+	to, err := url.Parse(server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +58,7 @@ func realWorld(t *testing.T) *world {
 		r.SetURL(to)
 		r.Out.Host = to.Host
 	}}
-	w := &world{front: &fake.HTTP{Handler: proxy}, upstream: g.URL, token: g.Token, admin: g.Admin}
+	w := &world{front: &fake.HTTP{Handler: proxy}, upstream: server, token: token, admin: admin}
 	s := httptest.NewServer(w.front)
 	t.Cleanup(s.Close)
 	w.url = s.URL
