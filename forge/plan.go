@@ -47,6 +47,7 @@ type run struct {
 	spec   Spec
 	reads  *reads
 	topics sync.Mutex // held while topics are set: two repositories that get one new topic at once fail (seen with 1.26.0)
+	me     string     // who we are on the server
 }
 
 // kinds are the collections, of which those that are named last are emptied first. Those of which nothing is wanted are
@@ -57,7 +58,7 @@ func (r *run) kinds() []reconcile.Kind {
 		all = append(all, r.organizations(), r.teams())
 	}
 	if len(r.spec.Users) > 0 {
-		all = append(all, r.users(), r.userKeys(), r.applications())
+		all = append(all, r.users(), r.userKeys(), r.applications(), r.tokens())
 	}
 	if len(r.spec.Repositories) > 0 {
 		all = append(all, r.repositories(), r.collaborators(), r.protections(), r.deployKeys(), r.webhooks(), r.pushMirrors())
@@ -96,6 +97,7 @@ func (r *run) prove(ctx context.Context) error {
 	if !me.Admin {
 		return r.fail("log in", me.Login, "give a token of a site administrator", lab.ErrUnauthorized, "the user is no site administrator")
 	}
+	r.me = me.Login
 	return nil
 }
 

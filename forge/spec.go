@@ -91,6 +91,7 @@ type User struct {
 	Secrets      []Secret      `yaml:"secrets"`
 	Variables    []Variable    `yaml:"variables"`
 	Applications []Application `yaml:"applications"`
+	Tokens       []Token       `yaml:"tokens"`
 }
 
 // Key is an SSH public key.

@@ -12,10 +12,10 @@ import (
 )
 
 // cost is what a plan of everything costs when nothing is to be done: version and user; the organizations; the teams, and
-// members and repositories of one; the users, and the login of one; keys; applications and the proof of one; the repositories
+// members and repositories of one; the users, and the login of one; keys; applications and the proof of one; tokens; the repositories
 // of two owners; collaborators and the permission of one; protections; deploy keys; webhooks; push mirrors; the variables
 // of five, and the secrets of four. Two of the three repositories are looked at for what is to be removed alone.
-const cost = 2 + 1 + 3 + 2 + 1 + 2 + 2 + 2 + 1 + 3 + 3 + 3 + 5 + 4
+const cost = 2 + 1 + 3 + 2 + 1 + 2 + 1 + 2 + 2 + 1 + 3 + 3 + 3 + 5 + 4
 
 // laws proves the laws. every is the distance between two places where an apply is cut off.
 func laws(t *testing.T, w *world, every int) {

@@ -106,7 +106,8 @@ func (s *Spec) Validate() lab.Problems {
 			"make a random one once, and say where it is kept")
 	}
 	if v.sunk && s.Sink == nil {
-		v.secrets("sink", "there is none, and there are applications, whose secrets the server shows once", "say where secrets are kept")
+		v.secrets("sink", "there is none, and there are applications or tokens, whose values the server shows once",
+			"say where secrets are kept")
 	}
 	return v.ps
 }
@@ -212,6 +213,7 @@ func (v *validation) user(at string, u User) {
 	}
 	v.sshKeys(at+".keys", u.Name, u.Keys)
 	v.actions(at, u.Name, u.Secrets, u.Variables)
+	v.tokens(at, u.Name, u.Tokens)
 	for n, a := range u.Applications {
 		under := fmt.Sprintf("%s.applications[%d]", at, n)
 		if !word.MatchString(a.Name) {
