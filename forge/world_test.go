@@ -159,7 +159,7 @@ func everything(tb testing.TB, w *world) (spec forge.Spec, sink lab.Sink) {
 			Applications: []forge.Application{{Name: "vault", RedirectURIs: []string{"http://127.0.0.1/cb"}, SkipGrant: true}}}},
 		Repositories: []forge.Repository{
 			{Owner: org, Name: "app", Description: "An app", Website: "https://example.com", DefaultBranch: "trunk",
-				Topics: []string{"go", "lab"}, Wiki: no(), Projects: no(), PullRequests: yes(), Actions: yes(),
+				Private: yes(), Topics: []string{"go", "lab"}, Wiki: no(), Projects: no(), PullRequests: yes(), Actions: yes(),
 				Merge:         &forge.Merge{Rebase: no(), Squash: yes(), Default: "squash", DeleteBranch: yes()},
 				Collaborators: map[string]string{bot: "write"},
 				Protections: []forge.Protection{
