@@ -117,6 +117,8 @@ func (c *client) refused(method, path string, resp *http.Response, answer []byte
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		e.Hint = "give a token that is valid"
+	case http.StatusLocked:
+		e.Hint = "end that the repository is archived first, or leave out what differs"
 	case http.StatusForbidden:
 		e.Hint = "give a token of a site administrator with the scope all"
 	}

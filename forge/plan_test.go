@@ -88,6 +88,8 @@ var problems = map[string]struct {
 	"a secret of Gitea's":               {of(forge.Repository{Secrets: []forge.Secret{secret("GITEA_TOKEN", "x")}}), "is not a name that Actions take"},
 	"the secret CI":                     {of(forge.Repository{Secrets: []forge.Secret{secret("CI", "x")}}), "is not a name that Actions take"},
 	"a secret that is too long":         {of(forge.Repository{Secrets: []forge.Secret{secret("A", strings.Repeat("x", 65537))}}), "longer than 64 KiB"},
+	"a secret that is no text":          {of(forge.Repository{Secrets: []forge.Secret{secret("A", "\xff")}}), "encode it in base64"},
+	"a protection that is archived":     {of(forge.Repository{Archived: yes(), Protections: []forge.Protection{{Branch: "main"}}}), "given of an archived repository"},
 	"a variable without a value":        {of(forge.Repository{Variables: []forge.Variable{{Name: "A"}}}), "value: empty"},
 	"a variable with a carriage return": {of(forge.Repository{Variables: []forge.Variable{{Name: "A", Value: "a\r\nb"}}}), "carriage return"},
 	"a variable of this package":        {of(forge.Repository{Variables: []forge.Variable{{Name: "LAB_RECORD_A", Value: "x"}}}), "uses itself"},

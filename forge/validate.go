@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
@@ -269,6 +270,8 @@ func (v *validation) actions(at, of string, secrets []Secret, variables []Variab
 			v.bad(under, s.Name, "has no value", "say where it is")
 		case len(s.Value.Reveal()) > 65536:
 			v.bad(under, s.Name, "is longer than 64 KiB", "")
+		case !utf8.ValidString(s.Value.Reveal()):
+			v.bad(under, s.Name, "is not text in UTF-8, which JSON needs", "encode it in base64")
 		}
 		v.keyed = true
 	}
@@ -283,6 +286,8 @@ func (v *validation) actions(at, of string, secrets []Secret, variables []Variab
 			v.bad(under+".value", "", "has a carriage return, which the server removes", "write line feeds alone")
 		case len(w.Value) > 65536:
 			v.bad(under+".value", "", "is longer than 64 KiB", "")
+		case !utf8.ValidString(w.Value) || strings.ContainsRune(w.Value, 0):
+			v.bad(under+".value", "", "is not text in UTF-8", "encode it in base64")
 		}
 	}
 }
@@ -300,6 +305,9 @@ func (v *validation) repository(at string, x Repository) {
 	}
 	if len(x.Topics) > 25 {
 		v.bad(at+".topics", "", "more than 25", "")
+	}
+	if x.Merge != nil && x.PullRequests != nil && !*x.PullRequests {
+		v.bad(at+".merge", "", "given of a repository without pull requests", "")
 	}
 	if x.Merge != nil {
 		v.oneOf(at+".merge.default", x.Merge.Default, "merge", "rebase", "rebase-merge", "squash", "fast-forward-only")
@@ -401,6 +409,9 @@ func (v *validation) webhooks(at string, x Repository) {
 }
 
 func (v *validation) protections(at string, x Repository) {
+	if x.Archived != nil && *x.Archived && len(x.Protections) > 0 {
+		v.bad(at+".protections", "", "given of an archived repository, which takes none, and no pushes", "leave them out")
+	}
 	for n, p := range x.Protections {
 		under := fmt.Sprintf("%s.protections[%d]", at, n)
 		if p.Branch == "" || strings.ContainsAny(p.Branch, ": ~^\\") {
