@@ -1,0 +1,226 @@
+package k3stest
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/client-go/applyconfigurations"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	"k8s.io/kube-openapi/pkg/validation/strfmt"
+	"k8s.io/kube-openapi/pkg/validation/validate"
+)
+
+// models know the schemas of all kinds.
+type models struct {
+	own     managedfields.TypeConverter // of Kubernetes' own kinds
+	deduced managedfields.TypeConverter // of kinds without a schema here
+	strict  runtime.Decoder
+	types   *runtime.Scheme
+}
+
+func newModels() *models {
+	return &models{own: applyconfigurations.NewTypeConverter(scheme.Scheme), deduced: managedfields.NewDeducedTypeConverter(),
+		strict: serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer(), types: scheme.Scheme}
+}
+
+// model is the schema of a custom resource.
+type model struct {
+	schema    *spec.Schema
+	validator *validate.SchemaValidator
+	converter managedfields.TypeConverter
+}
+
+// manager returns what merges objects of a kind, and keeps who owns which fields: that of apimachinery.
+func (m *models) manager(k kind) (*managedfields.FieldManager, error) {
+	gv := k.gvk.GroupVersion()
+	switch {
+	case k.model != nil:
+		return managedfields.NewDefaultCRDFieldManager(k.model.converter, as{k.gvk}, as{k.gvk}, as{k.gvk}, k.gvk, gv, "", nil)
+	case m.types.Recognizes(k.gvk):
+		return managedfields.NewDefaultFieldManager(m.own, as{k.gvk}, as{k.gvk}, as{k.gvk}, k.gvk, gv, "", nil)
+	}
+	return managedfields.NewDefaultCRDFieldManager(m.deduced, as{k.gvk}, as{k.gvk}, as{k.gvk}, k.gvk, gv, "", nil)
+}
+
+// as converts nothing: each kind has one version here.
+type as struct{ gvk schema.GroupVersionKind }
+
+func (as) Convert(any, any, any) error { return fmt.Errorf("k3stest converts nothing") }
+
+func (as) ConvertToVersion(in runtime.Object, _ runtime.GroupVersioner) (runtime.Object, error) {
+	return in, nil
+}
+
+func (as) ConvertFieldLabel(_ schema.GroupVersionKind, label, value string) (string, string, error) {
+	return label, value, nil
+}
+
+func (as) Default(runtime.Object) {}
+
+func (a as) New(schema.GroupVersionKind) (runtime.Object, error) {
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(a.gvk)
+	return u, nil
+}
+
+// check validates an object by the schema of its kind; strict refuses fields that the schema does not have.
+func (m *models) check(k kind, u *unstructured.Unstructured, strict bool) error {
+	if k.model != nil {
+		return k.model.check(k, u, strict)
+	}
+	if !m.types.Recognizes(k.gvk) {
+		return nil
+	}
+	b, err := u.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	_, _, err = m.strict.Decode(b, nil, nil)
+	if err == nil || !strict && runtime.IsStrictDecodingError(err) {
+		return nil
+	}
+	return apierrors.NewBadRequest(err.Error())
+}
+
+func (m *model) check(k kind, u *unstructured.Unstructured, strict bool) error {
+	if strict {
+		if unknown := unknownFields("", u.Object, m.schema, true); len(unknown) > 0 {
+			for n := range unknown {
+				unknown[n] = fmt.Sprintf("unknown field %q", unknown[n])
+			}
+			return apierrors.NewBadRequest("strict decoding error: " + strings.Join(unknown, ", "))
+		}
+	}
+	var errs field.ErrorList
+	for _, err := range m.validator.Validate(u.Object).Errors {
+		errs = append(errs, field.Invalid(field.NewPath(""), "", err.Error()))
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return apierrors.NewInvalid(k.gvk.GroupKind(), u.GetName(), errs)
+}
+
+// unknownFields returns the paths of fields that a schema does not have.
+func unknownFields(path string, v any, s *spec.Schema, root bool) (unknown []string) {
+	if s == nil || s.Extensions["x-kubernetes-preserve-unknown-fields"] == true {
+		return nil
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for name, value := range v {
+			at := strings.TrimPrefix(path+"."+name, ".")
+			below, ok := s.Properties[name]
+			switch {
+			case root && slices.Contains([]string{"apiVersion", "kind", "metadata"}, name):
+			case ok:
+				unknown = append(unknown, unknownFields(at, value, &below, false)...)
+			case s.AdditionalProperties != nil:
+				unknown = append(unknown, unknownFields(at, value, s.AdditionalProperties.Schema, false)...)
+			default:
+				unknown = append(unknown, at)
+			}
+		}
+	case []any:
+		for n := range v {
+			if s.Items != nil {
+				unknown = append(unknown, unknownFields(fmt.Sprintf("%s[%d]", path, n), v[n], s.Items.Schema, false)...)
+			}
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
+// established sets what the server sets in the status of a CustomResourceDefinition.
+func established(u *unstructured.Unstructured) {
+	u.Object["status"] = map[string]any{"conditions": []any{
+		map[string]any{"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found"},
+		map[string]any{"type": "Established", "status": "True", "reason": "InitialNamesAccepted",
+			"message": "the initial names have been accepted"}}}
+}
+
+// learn lets the server know the kinds of a CustomResourceDefinition.
+func (s *Server) learn(u *unstructured.Unstructured) error {
+	var def struct {
+		Spec struct {
+			Group, Scope string
+			Names        struct{ Kind, Plural string }
+			Versions     []struct {
+				Name   string
+				Served bool
+				Schema struct {
+					OpenAPIV3Schema *spec.Schema `json:"openAPIV3Schema"`
+				}
+			}
+		}
+	}
+	b, err := u.MarshalJSON()
+	if err == nil {
+		err = json.Unmarshal(b, &def)
+	}
+	if err != nil {
+		return apierrors.NewBadRequest(err.Error())
+	}
+	d := def.Spec
+	s.kinds = slices.DeleteFunc(s.kinds, func(k kind) bool { return k.gvk.Group == d.Group && k.resource == d.Names.Plural })
+	for _, v := range d.Versions {
+		if !v.Served || v.Schema.OpenAPIV3Schema == nil {
+			continue
+		}
+		k := kind{gvk: schema.GroupVersionKind{Group: d.Group, Version: v.Name, Kind: d.Names.Kind}, resource: d.Names.Plural,
+			namespaced: d.Scope == "Namespaced"}
+		if k.model, err = newModel(k.gvk, v.Schema.OpenAPIV3Schema); err != nil {
+			return err
+		}
+		s.kinds = append(s.kinds, k)
+	}
+	return nil
+}
+
+func newModel(gvk schema.GroupVersionKind, s *spec.Schema) (*model, error) {
+	m := &model{schema: s, validator: validate.NewSchemaValidator(s, nil, "", strfmt.Default)}
+	typed := *s
+	typed.Properties = map[string]spec.Schema{}
+	for name, p := range s.Properties {
+		typed.Properties[name] = p
+	}
+	typed.Properties["apiVersion"], typed.Properties["kind"] = *spec.StringProperty(), *spec.StringProperty()
+	typed.Properties["metadata"] = metadata()
+	typed.Extensions = spec.Extensions{"x-kubernetes-group-version-kind": []any{map[string]any{
+		"group": gvk.Group, "version": gvk.Version, "kind": gvk.Kind}}}
+	for k, v := range s.Extensions {
+		typed.Extensions[k] = v
+	}
+	var err error
+	m.converter, err = managedfields.NewTypeConverter(map[string]*spec.Schema{gvk.Kind: &typed}, false)
+	return m, err
+}
+
+// metadata is the schema of ObjectMeta, as far as it matters who owns what.
+func metadata() spec.Schema {
+	text := spec.StringProperty()
+	set := spec.ArrayProperty(text)
+	set.Extensions = spec.Extensions{"x-kubernetes-list-type": "set"}
+	any := spec.Schema{VendorExtensible: spec.VendorExtensible{Extensions: spec.Extensions{"x-kubernetes-preserve-unknown-fields": true}}}
+	any.Type = spec.StringOrArray{"object"}
+	fields := map[string]spec.Schema{"labels": *spec.MapProperty(text), "annotations": *spec.MapProperty(text), "finalizers": *set,
+		"generation": *spec.Int64Property(), "ownerReferences": *spec.ArrayProperty(&any), "managedFields": *spec.ArrayProperty(&any)}
+	for _, name := range []string{"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "generateName",
+		"selfLink"} {
+		fields[name] = *text
+	}
+	s := spec.Schema{}
+	s.Type, s.Properties = spec.StringOrArray{"object"}, fields
+	return s
+}

@@ -1,0 +1,2 @@
+// Package kube applies objects to any Kubernetes API by server-side apply.
+package kube
