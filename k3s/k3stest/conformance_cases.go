@@ -70,9 +70,10 @@ func (s *Suite) refused(t *testing.T) {
 			"its namespace"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := s.world(t, namespace, widgets)
+			w := s.world(t, namespace, widgets, widget)
 			w.apply(t)
-			w.spec.Objects = append(w.spec.Objects, w.objects(t, configMap, test.manifest)...)
+			w.spec.Prune = false
+			w.spec.Objects = w.objects(t, namespace, widgets, configMap, test.manifest)
 			written := w.Writes()
 			p, err := w.cluster.Plan(t.Context(), w.spec)
 			if !errors.Is(err, test.kind) || !strings.Contains(fmt.Sprint(err), test.says) {

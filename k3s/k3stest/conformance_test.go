@@ -3,6 +3,8 @@ package k3stest_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -28,6 +30,7 @@ func proxy(k *real.KubeAPI) http.Handler {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(k.CA))
 	return &httputil.ReverseProxy{
+		ErrorLog: log.New(io.Discard, "", 0), // of requests that are cut off
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "https", Host: k.Addr})
 			r.Out.Header.Set("Authorization", "Bearer "+k.Token)

@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/applyconfigurations"
@@ -24,18 +22,16 @@ import (
 type models struct {
 	own     managedfields.TypeConverter // of Kubernetes' own kinds
 	deduced managedfields.TypeConverter // of kinds without a schema here
-	strict  runtime.Decoder
 	types   *runtime.Scheme
 }
 
 func newModels() *models {
 	return &models{own: applyconfigurations.NewTypeConverter(scheme.Scheme), deduced: managedfields.NewDeducedTypeConverter(),
-		strict: serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer(), types: scheme.Scheme}
+		types: scheme.Scheme}
 }
 
 // model is the schema of a custom resource.
 type model struct {
-	schema    *spec.Schema
 	validator *validate.SchemaValidator
 	converter managedfields.TypeConverter
 }
@@ -73,73 +69,19 @@ func (a as) New(schema.GroupVersionKind) (runtime.Object, error) {
 	return u, nil
 }
 
-// check validates an object by the schema of its kind; strict refuses fields that the schema does not have.
-func (m *models) check(k kind, u *unstructured.Unstructured, strict bool) error {
-	if k.model != nil {
-		return k.model.check(k, u, strict)
-	}
-	if !m.types.Recognizes(k.gvk) {
+// check validates an object by the schema of its kind. That of Kubernetes' own is in the field manager.
+func (m *models) check(k kind, u *unstructured.Unstructured) error {
+	if k.model == nil {
 		return nil
-	}
-	b, err := u.MarshalJSON()
-	if err != nil {
-		return err
-	}
-	_, _, err = m.strict.Decode(b, nil, nil)
-	if err == nil || !strict && runtime.IsStrictDecodingError(err) {
-		return nil
-	}
-	return apierrors.NewBadRequest(err.Error())
-}
-
-func (m *model) check(k kind, u *unstructured.Unstructured, strict bool) error {
-	if strict {
-		if unknown := unknownFields("", u.Object, m.schema, true); len(unknown) > 0 {
-			for n := range unknown {
-				unknown[n] = fmt.Sprintf("unknown field %q", unknown[n])
-			}
-			return apierrors.NewBadRequest("strict decoding error: " + strings.Join(unknown, ", "))
-		}
 	}
 	var errs field.ErrorList
-	for _, err := range m.validator.Validate(u.Object).Errors {
+	for _, err := range k.model.validator.Validate(u.Object).Errors {
 		errs = append(errs, field.Invalid(field.NewPath(""), "", err.Error()))
 	}
 	if len(errs) == 0 {
 		return nil
 	}
 	return apierrors.NewInvalid(k.gvk.GroupKind(), u.GetName(), errs)
-}
-
-// unknownFields returns the paths of fields that a schema does not have.
-func unknownFields(path string, v any, s *spec.Schema, root bool) (unknown []string) {
-	if s == nil || s.Extensions["x-kubernetes-preserve-unknown-fields"] == true {
-		return nil
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		for name, value := range v {
-			at := strings.TrimPrefix(path+"."+name, ".")
-			below, ok := s.Properties[name]
-			switch {
-			case root && slices.Contains([]string{"apiVersion", "kind", "metadata"}, name):
-			case ok:
-				unknown = append(unknown, unknownFields(at, value, &below, false)...)
-			case s.AdditionalProperties != nil:
-				unknown = append(unknown, unknownFields(at, value, s.AdditionalProperties.Schema, false)...)
-			default:
-				unknown = append(unknown, at)
-			}
-		}
-	case []any:
-		for n := range v {
-			if s.Items != nil {
-				unknown = append(unknown, unknownFields(fmt.Sprintf("%s[%d]", path, n), v[n], s.Items.Schema, false)...)
-			}
-		}
-	}
-	slices.Sort(unknown)
-	return unknown
 }
 
 // established sets what the server sets in the status of a CustomResourceDefinition.
@@ -189,7 +131,7 @@ func (s *Server) learn(u *unstructured.Unstructured) error {
 }
 
 func newModel(gvk schema.GroupVersionKind, s *spec.Schema) (*model, error) {
-	m := &model{schema: s, validator: validate.NewSchemaValidator(s, nil, "", strfmt.Default)}
+	m := &model{validator: validate.NewSchemaValidator(s, nil, "", strfmt.Default)}
 	typed := *s
 	typed.Properties = map[string]spec.Schema{}
 	for name, p := range s.Properties {

@@ -25,13 +25,12 @@ import (
 type writeOptions struct {
 	manager string
 	dryRun  bool
-	strict  bool // fields that no schema has are refused
 	force   bool
 }
 
 func optionsOf(req *http.Request) writeOptions {
 	q := req.URL.Query()
-	return writeOptions{manager: q.Get("fieldManager"), dryRun: q.Get("dryRun") == "All", strict: q.Get("fieldValidation") == "Strict",
+	return writeOptions{manager: q.Get("fieldManager"), dryRun: q.Get("dryRun") == "All",
 		force: q.Get("force") == "true"}
 }
 
@@ -193,9 +192,6 @@ func (s *Server) patch(w http.ResponseWriter, req *http.Request, t target) error
 	if o.manager == "" {
 		return apierrors.NewBadRequest("PatchOptions.meta.k8s.io is invalid: fieldManager: Required value: is required for apply patch")
 	}
-	if err := s.models.check(t.kind, u, o.strict); err != nil {
-		return err
-	}
 	delete(u.Object, "status") // it is a subresource
 	live, there := s.stored(t.kind)[keyOf(t.namespace, t.name)]
 	before := live
@@ -233,7 +229,7 @@ func (s *Server) write(k kind, before, after *unstructured.Unstructured, o write
 			return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, after.GetNamespace())
 		}
 	}
-	if err := s.models.check(k, after, false); err != nil {
+	if err := s.models.check(k, after); err != nil {
 		return nil, err
 	}
 	if k.model == nil {

@@ -76,7 +76,7 @@ func about(err error) bool {
 		return false
 	}
 	s := status.Status()
-	return s.Code >= http.StatusBadRequest && s.Code < http.StatusInternalServerError ||
+	return untyped(err) || s.Code >= http.StatusBadRequest && s.Code < http.StatusInternalServerError ||
 		apierrors.IsInternalError(err) && strings.Contains(s.Message, "webhook")
 }
 

@@ -55,7 +55,7 @@ func kindOf(err error) (kind error, hint string) {
 		return lab.ErrUnauthorized, ""
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
 		return lab.ErrConflict, ""
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), s.Code == http.StatusUnsupportedMediaType:
+	case untyped(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err), s.Code == http.StatusUnsupportedMediaType:
 		return lab.ErrInvalid, ""
 	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err):
 		return lab.ErrTimeout, ""
@@ -65,6 +65,13 @@ func kindOf(err error) (kind error, hint string) {
 		return lab.ErrBlocked, "a webhook that must admit the object does not answer: see whether its pods run"
 	}
 	return nil, ""
+}
+
+// untyped reports whether an apply has a field, or a value, that the schema of its kind does not know. The
+// server answers that it has an internal error (apimachinery, managedfields/internal/structuredmerge.go).
+func untyped(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && strings.Contains(status.Status().Message, "failed to create typed patch object")
 }
 
 // conflicts returns the field managers that own fields which an apply would change, and the fields of each,

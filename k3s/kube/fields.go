@@ -128,38 +128,47 @@ func listAsApplied(want, live []any, set *fieldpath.Set) bool {
 }
 
 // find returns the position of the only item that the element means, -1 if there is none or more. A key that
-// an item leaves out, such as a port's protocol, has a default; all says that items have all keys.
+// an item leaves out, such as a port's protocol, has a default: it is meant only if no item has all keys. With
+// all, items have all keys.
 func (e element) find(items []any, all bool) int {
-	found := -1
+	whole, part := []int{}, []int{}
 	for n, item := range items {
 		switch {
 		case e.Value != nil:
-			if !equal(item, (*e.Value).Unstructured()) {
-				continue
+			if equal(item, (*e.Value).Unstructured()) {
+				whole = append(whole, n)
 			}
 		case e.Key != nil:
-			if fields, ok := item.(map[string]any); !ok || !hasKey(fields, *e.Key, all) {
-				continue
+			fields, _ := item.(map[string]any)
+			switch matches, has := matchKey(fields, *e.Key); {
+			case matches && has == len(*e.Key):
+				whole = append(whole, n)
+			case matches && has > 0 && !all:
+				part = append(part, n)
 			}
-		default:
-			return -1
 		}
-		if found >= 0 {
-			return -1
-		}
-		found = n
 	}
-	return found
+	if len(whole) == 0 {
+		whole = part
+	}
+	if len(whole) != 1 {
+		return -1
+	}
+	return whole[0]
 }
 
-func hasKey(item map[string]any, key value.FieldList, all bool) bool {
+// matchKey reports whether those fields of a key that an item has are as in the key, and how many it has.
+func matchKey(item map[string]any, key value.FieldList) (matches bool, has int) {
 	for _, k := range key {
 		v, ok := item[k.Name]
-		if !ok && all || ok && !equal(v, k.Value.Unstructured()) {
-			return false
+		if ok && !equal(v, k.Value.Unstructured()) {
+			return false, 0
+		}
+		if ok {
+			has++
 		}
 	}
-	return true
+	return true, has
 }
 
 // equal compares values of JSON.
