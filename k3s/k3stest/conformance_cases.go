@@ -26,6 +26,7 @@ func (s *Suite) cases(t *testing.T) {
 		"Identity":       (*Suite).identity,
 		"TwoOwners":      (*Suite).twoOwners,
 		"OwnsMoreFields": (*Suite).ownsMoreFields,
+		"Mutations":      (*Suite).mutations,
 	} {
 		t.Run(name, func(t *testing.T) { run(s, t) })
 	}
