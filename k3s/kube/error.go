@@ -109,7 +109,7 @@ func immutable(err error) bool {
 	says := func(text string) bool {
 		return strings.Contains(text, "immutable") || strings.Contains(text, "updates to ") && strings.Contains(text, "are forbidden") ||
 			strings.Contains(text, "may not be changed") || strings.Contains(text, "cannot be changed") ||
-			strings.Contains(text, "may not change")
+			strings.Contains(text, "may not change") || strings.Contains(text, "not be unset")
 	}
 	s := status.Status()
 	if s.Details != nil {

@@ -318,12 +318,15 @@ func (m *manifest) encodeData() (ps lab.Problems) {
 func (o Object) masker() *lab.Masker { return lab.NewMasker(o.m.secrets...) }
 
 // parseError returns what an error of the YAML reader says, without what it repeats of the document, which
-// may hold secrets.
+// may hold secrets: it quotes values with backticks.
 func parseError(err error) string {
-	text, _, _ := strings.Cut(err.Error(), "\n")
-	text, _, _ = strings.Cut(text, ": found")
-	if bytes.ContainsAny([]byte(text), "\"'`") {
-		text = "it is not YAML, or a key is there twice"
+	text := err.Error()
+	if _, after, ok := strings.Cut(text, "unmarshal errors:\n"); ok {
+		text, _, _ = strings.Cut(strings.TrimSpace(after), "\n")
+	}
+	text, _, _ = strings.Cut(strings.TrimPrefix(text, "error converting YAML to JSON: "), "\n")
+	if strings.Contains(text, "`") {
+		text = "it is not a map"
 	}
 	return text
 }
