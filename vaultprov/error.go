@@ -16,6 +16,8 @@ type ServerError struct {
 	Status   int      // of HTTP
 	Messages []string // without the secrets that were sent; empty where the answer has none
 	kind     error
+	warnings []string
+	data     json.RawMessage // of a 404 that has some, of KV version 2
 }
 
 // Error returns the messages and the status.
@@ -57,6 +59,11 @@ var meanings = []meaning{
 	{403, "missing client token", lab.ErrUnauthorized, "name a token"},
 	{400, "missing client token", lab.ErrUnauthorized, "name a token"},
 	{400, "error validating token", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks for"},
+	{400, "error validating claims", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks for"},
+	{400, "not found in token", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks for"},
+	{400, "could not be converted to string", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks for"},
+	{400, "no audiences bound to the role", lab.ErrUnauthorized, "give the role the audience of its tokens"},
+	{400, "invalid role or secret id", lab.ErrUnauthorized, "get another secret ID"},
 	{0, "no handler for route", lab.ErrNotFound, "look at whether the mount is there, and at its name"},
 	{0, "unsupported path", lab.ErrNotFound, "look at the type and the version of the mount"},
 	{400, "", lab.ErrInvalid, ""},
@@ -76,10 +83,15 @@ var meanings = []meaning{
 // understand returns the error of an answer and the hint that goes with it.
 func understand(status int, body []byte, masker *lab.Masker) (*ServerError, string) {
 	var said struct {
-		Errors []string `json:"errors"`
+		Errors   []string        `json:"errors"`
+		Warnings []string        `json:"warnings"`
+		Data     json.RawMessage `json:"data"`
 	}
 	_ = json.Unmarshal(body, &said) // what is not JSON is not Vault's, and is not repeated
-	e := &ServerError{Status: status}
+	e := &ServerError{Status: status, warnings: said.Warnings}
+	if status == http.StatusNotFound {
+		e.data = said.Data
+	}
 	for _, m := range said.Errors {
 		// go-multierror writes "1 error occurred:\n\t* permission denied\n\n"
 		m = strings.Join(strings.Fields(m), " ")

@@ -236,7 +236,7 @@ func (p *planner) diff(k kind, key string, w object, h *seen) reconcile.Delta {
 		wanted[field] = normal(v)
 	}
 	if h == nil {
-		return reconcile.Delta{Action: lab.Create, Cause: "not found", Diff: lab.Diff(key, nil, text(wanted))}
+		return reconcile.Delta{Action: lab.Create, Cause: "not found", Diff: lab.Diff(key, nil, text(given(wanted)))}
 	}
 	has, differ := map[string]any{}, []string{}
 	for _, field := range slices.Sorted(maps.Keys(w.want)) {

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,11 +36,14 @@ type suite struct {
 	front  *fake.HTTP
 	key    *rsa.PrivateKey // of those who log in by JWT
 
+	fails atomic.Pointer[func(*http.Request) bool] // which requests have faults; nil: those that write
+
 	every int // which of the places to cut an apply off are tried, see lawtest.World
 
 	mu   sync.Mutex
 	n    int
-	last string // the suffix of the last world
+	last string   // the suffix of the last world
+	sent []string // requests, each as METHOD PATH BODY
 }
 
 // newSuite returns a suite on the Vault at an address.
@@ -50,7 +54,19 @@ func newSuite(t *testing.T, address, token string) *suite {
 		t.Fatal(err)
 	}
 	x := &suite{token: lab.NewSecret(token)}
-	x.front = &fake.HTTP{Handler: httputil.NewSingleHostReverseProxy(u)}
+	x.front = &fake.HTTP{Handler: httputil.NewSingleHostReverseProxy(u),
+		Counts: func(req *http.Request) bool {
+			if f := x.fails.Load(); f != nil {
+				return (*f)(req)
+			}
+			return !httpx.Reads(req.Method)
+		},
+		Check: func(req *http.Request, sent []byte, _ *http.Response, _ []byte) error {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			x.sent = append(x.sent, req.Method+" "+strings.TrimPrefix(req.URL.Path, "/v1/")+" "+string(sent))
+			return nil
+		}}
 	front := httptest.NewServer(x.front)
 	t.Cleanup(front.Close)
 	if x.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
@@ -173,6 +189,30 @@ func (x *suite) world(t testing.TB) lawtest.World {
 		Again: func(tb testing.TB) lawtest.World { tb.Helper(); return x.world(tb) },
 		Cuts:  []lawtest.Cut{cut("Request", fake.HTTPFault{}), cut("Answer", fake.HTTPFault{Done: true})},
 	}
+}
+
+// fail gives the next request of these a fault; which is nil: none.
+func (x *suite) fail(which func(*http.Request) bool, how fake.HTTPFault) {
+	x.front.Faults.Reset()
+	if which == nil {
+		x.fails.Store(nil)
+		return
+	}
+	x.fails.Store(&which)
+	x.front.Faults.At(1, how)
+}
+
+// requests returns those that were sent since the last call, whose path has this in it.
+func (x *suite) requests(part string) (found []string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, r := range x.sent {
+		if strings.Contains(r, part) {
+			found = append(found, r)
+		}
+	}
+	x.sent = nil
+	return found
 }
 
 // clear removes what the last world has made that costs every other request: each audit device writes it.
@@ -309,6 +349,8 @@ func (x *suite) run(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
+		{"Prune", x.prune}, {"BrokenRecord", x.brokenRecord}, {"Passwords", x.passwords}, {"JWT", x.jwt}, {"Entries", x.entriesAreMerged},
+		{"Normal", x.normal}, {"Conflicts", x.conflicts},
 		{"Laws", func(t *testing.T) {
 			lawtest.Laws(t, func(t *testing.T) lawtest.World { t.Helper(); return x.world(t) })
 		}},

@@ -137,6 +137,18 @@ func payload(want fields) fields {
 	return out
 }
 
+// given returns the fields that say something.
+func given(values map[string]any) map[string]any {
+	out := map[string]any{}
+	for key, v := range values {
+		r := reflect.ValueOf(v)
+		if empty := r.IsZero() || (r.Kind() == reflect.Slice || r.Kind() == reflect.Map) && r.Len() == 0; !empty {
+			out[key] = v
+		}
+	}
+	return out
+}
+
 // text writes fields for people, a line a field, in their order.
 func text(values map[string]any) []byte {
 	var b strings.Builder
@@ -176,7 +188,16 @@ func text(values map[string]any) []byte {
 }
 
 // passwordInURL finds a password in the address of a database that somebody else wrote into a connection: Vault
-// shows it where it cannot read the URL. What is between braces is a template.
-var passwordInURL = regexp.MustCompile(`(://[^/@\s]*?:|\bpassword\s*=\s*)([^{@\s][^@\s]*)`)
+// shows it where it cannot read the URL.
+var passwordInURL = regexp.MustCompile(`(://[^/@\s:]*:)([^@\s]*)(@)|(\bpassword\s*=\s*)(\S+)()`)
 
-func maskURL(text string) string { return passwordInURL.ReplaceAllString(text, "${1}(secret)") }
+// maskURL takes out the password, unless it is a template that Vault fills in.
+func maskURL(text string) string {
+	return passwordInURL.ReplaceAllStringFunc(text, func(match string) string {
+		parts := passwordInURL.FindStringSubmatch(match)
+		if password := parts[2] + parts[5]; password == "{{password}}" || password == "'{{password}}'" {
+			return match
+		}
+		return parts[1] + parts[4] + "(secret)" + parts[3]
+	})
+}

@@ -68,7 +68,7 @@ func (m Manifests) For(i lab.Instance) []map[string]any {
 		object("VaultStaticSecret", name+"-config", map[string]any{"vaultAuthRef": name, "type": "kv-v2",
 			"mount": mountOr(m.Apps.KV, DefaultKV), "path": i.VaultConfigPath(),
 			"refreshAfter": fmt.Sprintf("%ds", refresh/time.Second), // in one unit: 5m0s is refused
-			"destination": map[string]any{"name": name + "-config", "create": true}, "rolloutRestartTargets": restart}),
+			"destination":  map[string]any{"name": name + "-config", "create": true}, "rolloutRestartTargets": restart}),
 	}
 	if m.Apps.Postgres != nil {
 		all = append(all, object("VaultDynamicSecret", name+"-database", map[string]any{"vaultAuthRef": name,

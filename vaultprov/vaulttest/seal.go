@@ -9,12 +9,15 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"gitea.arcodange.lab/arcodange-org/lab/vaultprov/internal/shamir"
 )
 
 // seal is what opens the server.
 type seal struct {
 	initialized bool
 	sealed      bool
+	key         []byte
 	shares      [][]byte
 	threshold   int
 	root        string // the root token that was made last
@@ -32,13 +35,20 @@ type attempt struct {
 
 func (l *seal) initialize(shares, threshold int) {
 	l.initialized, l.sealed, l.threshold = true, true, threshold
-	for n := range shares {
-		share := make([]byte, 32, 33)
-		_, _ = rand.Read(share)
-		if shares > 1 {
-			share = append(share, byte(n+1)) // its place, by which two of one place are told
-		}
-		l.shares = append(l.shares, share)
+	l.key = make([]byte, 32)
+	_, _ = rand.Read(l.key)
+	points := [][]byte{append(slices.Clone(l.key), 0)} // through which the polynomials go
+	for n := 1; n < threshold; n++ {
+		point := make([]byte, 33)
+		_, _ = rand.Read(point)
+		point[32] = byte(n)
+		points = append(points, point)
+	}
+	for n := 1; n <= shares; n++ {
+		l.shares = append(l.shares, shamir.At(points, byte(n)))
+	}
+	if shares == 1 {
+		l.shares[0] = l.key // it has no place
 	}
 	l.root = newToken()
 }
@@ -65,10 +75,13 @@ func (l *seal) combine(shares [][]byte) string {
 			}
 		}
 	}
-	for _, share := range shares {
-		if !slices.ContainsFunc(l.shares, func(s []byte) bool { return bytes.Equal(s, share) }) {
-			return wrongKey
-		}
+	key := shares[0]
+	if len(l.shares) > 1 {
+		key = shamir.At(shares, 0)
+		key = key[:len(key)-1]
+	}
+	if !bytes.Equal(key, l.key) {
+		return wrongKey
 	}
 	return ""
 }
