@@ -66,8 +66,9 @@ type Postgres struct {
 
 	// Editor is whom Vault logs in as, and EditorPassword its password. As all connections share it, it must not be
 	// rotated by Vault: change it in the database and here. An empty name means credentials_editor.
-	Editor         string     `yaml:"editor"`
-	EditorPassword lab.Secret `yaml:"-"`
+	Editor            string        `yaml:"editor"`
+	EditorPassword    lab.Secret    `yaml:"-"`
+	EditorPasswordRef lab.SecretRef `yaml:"editorPassword"` // a reference to it, see [Apps.Resolve]
 
 	// EndSessions ends the sessions of a user that is removed, which would otherwise go on. The editor needs
 	// pg_signal_backend with INHERIT.
@@ -83,7 +84,8 @@ type Longhorn struct {
 	ServiceAccount string `yaml:"serviceAccount"` // empty means "longhorn-backup"
 
 	// Key is what is stored: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINTS. Empty: others store it.
-	Key map[string]lab.Secret `yaml:"-"`
+	Key     map[string]lab.Secret    `yaml:"-"`
+	KeyRefs map[string]lab.SecretRef `yaml:"key"` // references to its values, see [Apps.Resolve]
 }
 
 // Operator is the Vault Secrets Operator, which encrypts with a key of ours the clients that it keeps: without them, a

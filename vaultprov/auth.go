@@ -40,7 +40,8 @@ type KubernetesConfig struct {
 
 	// Reviewer is a token that may review others (system:auth-delegator). Empty means the one of Vault's own pod, or,
 	// outside, the token that logs in.
-	Reviewer lab.Secret `yaml:"-"`
+	Reviewer    lab.Secret    `yaml:"-"`
+	ReviewerRef lab.SecretRef `yaml:"reviewer"` // a reference to it, see [Spec.Resolve]
 }
 
 // JWTConfig is whose tokens an auth method of type jwt takes. Exactly one of DiscoveryURL, JWKSURL and PublicKeys

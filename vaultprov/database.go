@@ -27,7 +27,8 @@ type Connection struct {
 	// Password is sent when the connection is made, and again when another one is wanted than was sent last, which our
 	// records tell. It is left out of every other write: after rotate-root, Vault alone knows the one that is valid.
 	// Empty means that it is not kept here.
-	Password lab.Secret `yaml:"-"`
+	Password    lab.Secret    `yaml:"-"`
+	PasswordRef lab.SecretRef `yaml:"password"` // a reference to it, see [Spec.Resolve]
 
 	// Roles are those that may use it; empty: none may.
 	Roles []string `yaml:"roles"`

@@ -23,7 +23,8 @@ type Entry struct {
 	Version int    `yaml:"version"`       // of the engine, 1 or 2; 0 means 2. Only version 2 tells when somebody else writes too
 
 	// Data are the keys that are kept here. A value is a secret until the contrary is known. It is required.
-	Data map[string]lab.Secret `yaml:"-"`
+	Data     map[string]lab.Secret    `yaml:"-"`
+	DataRefs map[string]lab.SecretRef `yaml:"data"` // references to their values, see [Spec.Resolve]
 }
 
 func (e Entry) mount() string { return mountOr(e.Mount, DefaultKV) }

@@ -252,18 +252,18 @@ func (p *planner) diff(k kind, key string, w object, h *seen) reconcile.Delta {
 					fmt.Sprint(has[field]), fmt.Sprint(wanted[field]))}}
 		}
 	}
-	d := reconcile.Delta{Action: lab.Update, Diff: lab.Diff(key, text(has), text(wanted))}
+	cause := strings.Join(differ, ", ")
 	switch {
 	case len(differ) == 1:
-		d.Cause = differ[0] + " differs"
+		cause += " differs"
 	case len(differ) > 1:
-		d.Cause = strings.Join(differ, ", ") + " differ"
+		cause += " differ"
 	case p.resends(key, w, *h):
-		d.Cause = strings.Join(slices.Sorted(maps.Keys(w.secrets)), ", ") + " is not the one that was sent last"
+		cause = strings.Join(slices.Sorted(maps.Keys(w.secrets)), ", ") + " is not the one that was sent last"
 	default:
 		return reconcile.Delta{}
 	}
-	return d
+	return reconcile.Delta{Action: lab.Update, Cause: cause, Diff: lab.Diff(key, text(has), text(wanted))}
 }
 
 // resends reports whether the secrets of an object that is there are to be sent: we made it, and what was sent last

@@ -22,7 +22,8 @@ type Spec struct {
 	// FingerprintKey is the key of the fingerprints of what Vault never shows again, see [Records]: a secret of 32
 	// bytes or more that is made once, by [lab.Keyring]. Empty means that there are none: then a changed password is
 	// not noticed.
-	FingerprintKey lab.Secret `yaml:"-"`
+	FingerprintKey    lab.Secret    `yaml:"-"`
+	FingerprintKeyRef lab.SecretRef `yaml:"fingerprintKey"` // a reference to it, see [Spec.Resolve]
 
 	Audits          []Audit          `yaml:"audits"`
 	Mounts          []Mount          `yaml:"mounts"`
