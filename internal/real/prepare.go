@@ -22,6 +22,7 @@ func Prepare(ctx context.Context, report func(string)) error {
 	}
 	parts := []part{
 		{"the machines' image", image},
+		{"the image of virtual machines", vmImageIfAny},
 		{"packages of Docker", dockerPackages},
 		{"Compose", composePlugin},
 		{"the registry", registryProgram},
@@ -48,7 +49,7 @@ func Prepare(ctx context.Context, report func(string)) error {
 			errs = append(errs, fmt.Errorf("%s: %w", p.name, err))
 			continue
 		}
-		report(fmt.Sprintf("%-26s %4.0f s", p.name, time.Since(start).Seconds()))
+		report(fmt.Sprintf("%-29s %4.0f s", p.name, time.Since(start).Seconds()))
 	}
 	return errors.Join(errs...)
 }
