@@ -28,6 +28,7 @@ func Prepare(ctx context.Context, report func(string)) error {
 		{"the registry", registryProgram},
 		{"step", stepProgram},
 		{"step-ca", stepCAProgram},
+		{"Vault", vaultProgram},
 		{"the image of busybox", busyboxImage},
 		{"the image of Gitea", giteaImage},
 		{"the image of the runner", runnerImage},
