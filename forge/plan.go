@@ -26,7 +26,7 @@ const oldest = 24
 // Applying the plan reads the server again, makes what is both planned and still to be done, and notes what has become
 // necessary meanwhile. An apply that was cut off is continued by the next plan.
 func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
-	if err := append(s.validate(), spec.Validate()...).Err(); err != nil {
+	if err := append(s.Validate(), spec.Validate()...).Err(); err != nil {
 		return nil, err
 	}
 	r := &run{client: s.client(spec.secrets()...), spec: spec, reads: &reads{}}
@@ -44,8 +44,10 @@ func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 // run is one plan and its apply.
 type run struct {
 	*client
-	spec  Spec
-	reads *reads
+	spec   Spec
+	reads  *reads
+	topics sync.Mutex // held while topics are set: two repositories that get one new topic at once fail (seen with 1.26.0)
+	me     string     // who we are on the server
 }
 
 // kinds are the collections, of which those that are named last are emptied first. Those of which nothing is wanted are
@@ -56,12 +58,17 @@ func (r *run) kinds() []reconcile.Kind {
 		all = append(all, r.organizations(), r.teams())
 	}
 	if len(r.spec.Users) > 0 {
-		all = append(all, r.users(), r.userKeys(), r.applications())
+		all = append(all, r.users(), r.userKeys(), r.applications(), r.tokens())
 	}
 	if len(r.spec.Repositories) > 0 {
 		all = append(all, r.repositories(), r.collaborators(), r.protections(), r.deployKeys(), r.webhooks(), r.pushMirrors())
 	}
 	return append(all, r.variables(), r.secrets())
+}
+
+// IDs returns the IDs of all changes that a plan may have to make what is wanted, each also without "forge/".
+func (s *Spec) IDs() []string {
+	return reconcile.IDs(step, (&run{client: (&Server{}).client(), spec: *s, reads: &reads{}}).kinds()...)
 }
 
 // prove makes sure that the server is the one that is meant, that it is new enough, and that we may do everything.
@@ -95,6 +102,7 @@ func (r *run) prove(ctx context.Context) error {
 	if !me.Admin {
 		return r.fail("log in", me.Login, "give a token of a site administrator", lab.ErrUnauthorized, "the user is no site administrator")
 	}
+	r.me = me.Login
 	return nil
 }
 

@@ -42,7 +42,9 @@ type Organization struct {
 	FullName    string `yaml:"fullName"`    // empty leaves it
 	Description string `yaml:"description"` // empty leaves it
 	Website     string `yaml:"website"`     // empty leaves it
-	Visibility  string `yaml:"visibility"`  // public, limited (to those who are logged in) or private; empty leaves it, and creates a private one
+
+	// Visibility is public, limited (to those who are logged in) or private. Empty leaves it, and creates a private one.
+	Visibility string `yaml:"visibility"`
 
 	Teams     []Team     `yaml:"teams"`
 	Secrets   []Secret   `yaml:"secrets"`
@@ -91,6 +93,7 @@ type User struct {
 	Secrets      []Secret      `yaml:"secrets"`
 	Variables    []Variable    `yaml:"variables"`
 	Applications []Application `yaml:"applications"`
+	Tokens       []Token       `yaml:"tokens"`
 }
 
 // Key is an SSH public key.

@@ -7,10 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,7 +17,6 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/forge"
-	"gitea.arcodange.lab/arcodange-org/lab/forge/forgetest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
@@ -38,38 +34,15 @@ type world struct {
 func realWorld(t *testing.T) *world {
 	t.Helper()
 	g := real.Gitea(t)
-	return behindFront(t, g.URL, g.Admin, g.Token)
-}
-
-// fakeWorld is a Gitea in this process.
-func fakeWorld(t *testing.T) *world {
-	t.Helper()
-	f := forgetest.New(t, forgetest.Config{})
-	return behindFront(t, f.URL(), f.Login().User, f.Access().Token.Reveal())
-}
-
-func behindFront(t *testing.T, server, admin, token string) *world {
-	t.Helper()
-	to, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := &httputil.ReverseProxy{ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(to)
-		r.Out.Host = to.Host
-	}}
-	w := &world{front: &fake.HTTP{Handler: proxy}, upstream: server, token: token, admin: admin}
-	s := httptest.NewServer(w.front)
-	t.Cleanup(s.Close)
-	w.url = s.URL
-	return w
+	return worldAt(t, g.URL, g.Token, g.Admin)
 }
 
 func (w *world) server() *forge.Server {
 	return &forge.Server{Address: w.url, Token: lab.NewSecret(w.token)}
 }
 
-// call asks the server's API, not through the front, and returns the status and the answer.
+// call asks the server's API, not through the front, and returns the status and the answer. The path may end in " as
+// USER", " by TOKEN" or " with password".
 func (w *world) call(tb testing.TB, method, path string, in any) (int, []byte) {
 	tb.Helper()
 	b, err := json.Marshal(in)
@@ -77,11 +50,19 @@ func (w *world) call(tb testing.TB, method, path string, in any) (int, []byte) {
 		tb.Fatal(err)
 	}
 	path, sudo, _ := strings.Cut(path, " as ")
+	path, other, _ := strings.Cut(path, " by ") // a token
+	path, _, password := strings.Cut(path, " with ")
 	req, err := http.NewRequestWithContext(context.Background(), method, w.upstream+"/api/v1"+path, bytes.NewReader(b))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	req.Header.Set("Authorization", "token "+w.token)
+	switch {
+	case other != "":
+		req.Header.Set("Authorization", "token "+other)
+	case password: // for which a token will do
+		req.SetBasicAuth(w.admin, w.token)
+	}
 	req.Header.Set("Content-Type", "application/json")
 	if sudo != "" {
 		req.Header.Set("Sudo", sudo)
@@ -178,7 +159,7 @@ func everything(tb testing.TB, w *world) (spec forge.Spec, sink lab.Sink) {
 			Applications: []forge.Application{{Name: "vault", RedirectURIs: []string{"http://127.0.0.1/cb"}, SkipGrant: true}}}},
 		Repositories: []forge.Repository{
 			{Owner: org, Name: "app", Description: "An app", Website: "https://example.com", DefaultBranch: "trunk",
-				Topics: []string{"go", "lab"}, Wiki: no(), Projects: no(), PullRequests: yes(), Actions: yes(),
+				Private: yes(), Topics: []string{"go", "lab"}, Wiki: no(), Projects: no(), PullRequests: yes(), Actions: yes(),
 				Merge:         &forge.Merge{Rebase: no(), Squash: yes(), Default: "squash", DeleteBranch: yes()},
 				Collaborators: map[string]string{bot: "write"},
 				Protections: []forge.Protection{

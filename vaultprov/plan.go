@@ -57,7 +57,7 @@ func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 		_, err := p.prove(ctx, p.cluster)
 		return func(context.Context) error { c.close(); return nil }, err
 	}
-	return reconcile.Plan(ctx, reconcile.Options{Name: "vault", Parallel: s.parallel(), Prune: spec.Prune,
+	return reconcile.Plan(ctx, reconcile.Options{Name: planStep, Parallel: s.parallel(), Prune: spec.Prune,
 		MaxDeletes: spec.MaxDeletes, Before: before}, p.kinds()...)
 }
 
@@ -76,6 +76,12 @@ func (p *planner) kinds() []reconcile.Kind {
 	}
 	return kinds
 }
+
+// planStep is the name of the plan's only step, with which the IDs of its changes begin.
+const planStep = "vault"
+
+// IDs returns the IDs of all changes that a plan may have to make what is wanted, each also without "vault/".
+func (s Spec) IDs() []string { return reconcile.IDs(planStep, (&planner{spec: s}).kinds()...) }
 
 // prove returns the ID of the cluster, and refuses one that is sealed, or another than is wanted; empty: any is
 // taken.

@@ -1,5 +1,11 @@
-// Command vault keeps a Vault as a document says.
+// Command vault brings up a Vault, and keeps it as a document says.
 //
+//	vault status --address https://HOST:8200                          show how it stands; exit 3 unless it serves
+//	vault init   --address ... --keep DIR                             initialise it, once, and keep its keys in DIR
+//	vault unseal --address ... --keys file:PATH                       unseal it
+//	vault login  --address ... --role NAME --id-token REF --out FILE  log in as a CI job does, and write the token
+//	vault logout --address ... --token file:FILE                      revoke that token
+//	vault sweep  --address ... --token file:PATH [--apply]            leases that have ended and could not be revoked
 //	vault plan  --address https://HOST:8200 --token file:PATH [flags] VAULT.yaml   show what would be done; exit 2 when there is any
 //	vault apply --address https://HOST:8200 --token file:PATH [flags] VAULT.yaml   do it
 //	vault schema                                                                  the JSON schema of VAULT.yaml
@@ -13,7 +19,6 @@ import (
 	_ "embed"
 	"log/slog"
 	"net/netip"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -30,24 +35,26 @@ func main() { cli.Main(program()) }
 
 // program is the command tree.
 func program() *cobra.Command {
-	root := &cobra.Command{Use: "vault", Short: "keep a Vault as a document says",
-		Long: `Keep a Vault as a document says.
+	root := &cobra.Command{Use: "vault", Short: "bring up a Vault, and keep it as a document says",
+		Long: `Bring up a Vault, and keep it as a document says.
 
 Nothing is taken from the environment but what a flag or the document names.
 Only a server on this machine is reached, or one in the networks that --allow
 names.
 
 ` + cli.ExitCodes}
-	root.AddCommand(planCommand(), applyCommand(),
+	root.AddCommand(statusCommand(), initCommand(), unsealCommand(), loginCommand(), logoutCommand(), planCommand(), applyCommand(),
+		sweepCommand(),
 		cli.PrintCommand("schema", "print the JSON schema of VAULT.yaml", schema))
 	return root
 }
 
 // options are how the server is reached.
 type options struct {
-	address, ca, token, cluster string
-	allow                       []string
-	plaintext                   bool
+	address, ca, cluster string
+	allow                []string
+	plaintext            bool
+	access
 
 	counters httpx.Counters
 }
@@ -57,7 +64,6 @@ func (o *options) flags(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&o.address, "address", "", "the server, `https://HOST:8200`")
 	flags.StringVar(&o.ca, "ca", "", "the `file` with the certificates of the server; without it, the system's")
-	flags.StringVar(&o.token, "token", "", "where the token is, `file:PATH or env:NAME`")
 	flags.StringVar(&o.cluster, "cluster", "", "the `ID` of the cluster that the server must prove")
 	flags.StringArrayVar(&o.allow, "allow", nil, "a `network` or address that the server may be in when it is not on "+
 		"this machine, as 192.168.1.202/32 (may be repeated)")
@@ -87,17 +93,6 @@ func (o *options) server(c *cobra.Command) (*vaultprov.Server, error) {
 			return nil, &lab.Error{Op: "read certificates", Path: o.ca, Err: err}
 		}
 		s.CA = string(pem)
-	}
-	if o.token != "" {
-		ref, err := lab.ParseSecretRef(o.token)
-		if err != nil {
-			return nil, err
-		}
-		token, err := ref.Resolve(os.LookupEnv, cli.Dir("").ReadFile)
-		if err != nil {
-			return nil, err
-		}
-		s.Token = vaultprov.StaticToken(token)
 	}
 	return s, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,10 +25,15 @@ func TestScript(t *testing.T) {
 			env.Setenv("VAULT_ADDR", "http://192.0.2.1:8200") // nothing ambient is read
 			env.Setenv("VAULT_TOKEN", "wrong")
 			env.Values["vault"] = v
+			if err := errors.Join(installed(t, env), logsIn(t, env, v)); err != nil {
+				return err
+			}
 			return os.WriteFile(filepath.Join(env.WorkDir, "token"), []byte(v.Root().Reveal()+"\n"), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"seal": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Value("vault").(*vaulttest.Server).Seal() },
+			"seal":    func(ts *testscript.TestScript, _ bool, _ []string) { ts.Value("vault").(*vaulttest.Server).Seal() },
+			"decrypt": decrypt,
+			"tokens":  tokens,
 		},
 	})
 }

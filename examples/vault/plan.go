@@ -21,6 +21,7 @@ func provision(verb, short string) *cobra.Command {
 	o, request := &options{}, cli.Request{Apply: verb == "apply"}
 	c := &cobra.Command{Use: verb + " --address URL [flags] VAULT.yaml", Short: short, Args: cli.Words(1, 1)}
 	o.flags(c)
+	o.tokenFlags(c)
 	if request.Apply {
 		request.Flags(c)
 	}
@@ -44,20 +45,21 @@ func provision(verb, short string) *cobra.Command {
 // provision plans, and applies when that is what was asked for. What cannot be planned is an error at the end.
 func (o *options) provision(
 	c *cobra.Command, file string, out *cli.Printer, request cli.Request,
-) (*lab.Plan, *lab.Report, error) {
+) (plan *lab.Plan, report *lab.Report, err error) {
 	spec, err := readSpec(file, os.LookupEnv)
 	if err != nil {
 		return nil, nil, err
 	}
-	server, err := o.server(c)
+	server, done, err := o.open(c)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer func() { err = errors.Join(err, done()) }()
 	plan, failed := server.Plan(c.Context(), spec)
 	if plan == nil || failed != nil && plan.Empty() {
 		return nil, nil, failed
 	}
-	report, err := out.Execute(c.Context(), plan, request)
+	report, err = out.Execute(c.Context(), plan, request)
 	if failed != nil && errors.Is(err, cli.ErrPending) {
 		err = nil
 	}

@@ -88,7 +88,7 @@ func converse(t *testing.T, file, address, admin, password, token string, write 
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := &names{"$ADMIN": admin, "$PASSWORD": password, "$URL": address}
+	said := &names{"$ADMIN": admin, "$PASSWORD": password, "$ROOT": token, "$URL": address}
 	var out strings.Builder
 	var last any
 	lines := strings.Split(string(b), "\n")

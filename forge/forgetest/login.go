@@ -260,19 +260,39 @@ func (c *call) exchange() answer {
 	return failed("unsupported_grant_type", "Only refresh_token or authorization_code grant type is supported")
 }
 
-// introspect tells an application, which proves itself with its secret, of a token. It knows no more than that a
-// secret is right: of any token it says that it is not active.
+// introspect tells an application, which proves itself with its secret, of a token. As the real server, it takes a token in
+// a form for one of the API, which the caller comes with, and refuses one that is none: in JSON it is only asked about.
 func (s *Server) introspect(w http.ResponseWriter, req *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return
+	}
+	if f, err := url.ParseQuery(string(body)); err == nil && f.Get("token") != "" &&
+		strings.HasPrefix(req.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		http.Error(w, "Failed to authenticate user", http.StatusUnauthorized)
+		return
+	}
 	id, secret, _ := req.BasicAuth()
 	if app := s.client(id); app == nil || secret != app.hidden {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Gitea OAuth2"`)
 		http.Error(w, "no valid authorization", http.StatusUnauthorized)
 		return
 	}
+	var asked struct {
+		Token string `json:"token"`
+	}
+	_ = json.Unmarshal(body, &asked)
+	said := map[string]any{"active": false}
+	if claims, err := s.verify(asked.Token); err == nil {
+		if g := s.grant(claims.Grant); g != nil {
+			said = map[string]any{"active": true, "scope": g.scope, "username": g.user.user.UserName, "iss": s.URL(),
+				"sub": strconv.FormatInt(g.user.user.ID, 10), "aud": []string{g.app.ClientID}}
+		}
+	}
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
-	_, _ = io.WriteString(w, `{"active":false}`)
+	_ = json.NewEncoder(w).Encode(said)
 }
 
 func (s *Server) grant(id int64) *grant {
@@ -292,7 +312,7 @@ func (s *Server) grant(id int64) *grant {
 // OpenID Connect.
 func (c *call) granted(token string) (*account, []string) {
 	claims, err := c.verify(token)
-	if err != nil || claims.Kind != kindAccess {
+	if err != nil || claims.Kind != kindAccess || claims.Grant == 0 {
 		return nil, nil
 	}
 	g := c.grant(claims.Grant)
@@ -315,9 +335,10 @@ func (c *call) granted(token string) (*account, []string) {
 // claims are those of services/oauth2_provider/token.go of Gitea, and of an id_token.
 type claims struct {
 	Grant   int64 `json:"gnt,omitempty"`
-	Kind    int   `json:"tt,omitempty"`
+	Kind    int   `json:"tt"`
 	Counter int   `json:"cnt,omitempty"`
 	Expires int64 `json:"exp"`
+	Issued  int64 `json:"iat"`
 
 	Issuer            string   `json:"iss,omitempty"`
 	Subject           string   `json:"sub,omitempty"`
@@ -329,8 +350,8 @@ type claims struct {
 }
 
 const (
-	kindAccess  = 1
-	kindRefresh = 2
+	kindAccess  = 0
+	kindRefresh = 1
 )
 
 // tokens gives an access token for an hour, a refresh token for 730 hours, and an id_token where the grant has openid.
@@ -366,6 +387,7 @@ func (s *Server) keyID() string {
 
 // sign makes a JSON Web Token, RS256 (RFC 7519).
 func (s *Server) sign(c claims) string {
+	c.Issued = time.Now().Unix()
 	payload, err := json.Marshal(c)
 	if err != nil {
 		panic(err)

@@ -4,7 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"net/http/httptest"
+	"io"
+	"log"
+	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +28,9 @@ type Config struct {
 type Server struct {
 	HTTP *fake.HTTP // its faults, and what was asked of it; requests that write count
 
-	http *httptest.Server
+	listener net.Listener
+	web      *http.Server
+	served   sync.WaitGroup
 
 	mu      sync.Mutex
 	offset  time.Duration // of its clock
@@ -43,7 +48,21 @@ type Server struct {
 // New starts a server, which ends with the test.
 func New(tb testing.TB, c Config) *Server {
 	tb.Helper()
-	s := &Server{cluster: uuid(), tokens: map[string]*token{}, leases: map[string]*lease{}, users: map[string]string{},
+	s, err := Start(c)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// Start starts a server on a port of loopback. Close it.
+func Start(c Config) (*Server, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("vaulttest: %w", err)
+	}
+	s := &Server{listener: l, cluster: uuid(), tokens: map[string]*token{}, leases: map[string]*lease{}, users: map[string]string{},
 		polices: map[string]string{"default": defaultPolicy}, audits: map[string]map[string]any{}}
 	s.mounts = map[string]*mount{}
 	for path, kind := range map[string]string{"sys/": "system", "identity/": "identity", "cubbyhole/": "cubbyhole", "auth/token/": "token"} {
@@ -55,13 +74,20 @@ func New(tb testing.TB, c Config) *Server {
 		s.tokens[s.seal.root] = &token{policies: []string{"root"}, orphan: true, path: "auth/token/root", display: "root"}
 	}
 	s.HTTP = &fake.HTTP{Handler: s}
-	s.http = httptest.NewServer(s.HTTP)
-	tb.Cleanup(s.http.Close)
-	return s
+	s.web = &http.Server{Handler: s.HTTP, ErrorLog: log.New(io.Discard, "", 0)} // of connections that break
+	s.served.Go(func() { _ = s.web.Serve(l) })
+	return s, nil
+}
+
+// Close stops the server.
+func (s *Server) Close() error {
+	err := s.web.Close()
+	s.served.Wait()
+	return err
 }
 
 // Address returns the URL of the server.
-func (s *Server) Address() string { return s.http.URL }
+func (s *Server) Address() string { return "http://" + s.listener.Addr().String() }
 
 // Access returns how the server is reached as root; of one that is not initialised, without a token.
 func (s *Server) Access() *vaultprov.Server {
