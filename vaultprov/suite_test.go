@@ -203,7 +203,8 @@ func (x *suite) removal(t testing.TB) lawtest.World {
 	spec, n := x.spec(t)
 	x.last = n
 	x.apply(t, spec)
-	spec = vaultprov.Spec{Stack: spec.Stack, Records: spec.Records, Prune: true, MaxDeletes: 30, Mounts: spec.Mounts[1:], Auths: spec.Auths[1:]}
+	spec = vaultprov.Spec{Stack: spec.Stack, Records: spec.Records, Prune: true, MaxDeletes: 30,
+		Mounts: spec.Mounts[1:], Auths: spec.Auths[1:]}
 	return lawtest.World{
 		Plan:  func(ctx context.Context) (*lab.Plan, error) { x.front.Faults.Reset(); return x.server.Plan(ctx, spec) },
 		Every: x.every,
@@ -261,7 +262,8 @@ func (x *suite) foreign(tb testing.TB, n string) func() string {
 		x.must(tb, "POST", path, body)
 		paths = append(paths, append(read, path)[0])
 	}
-	put("auth/kubernetes-"+n+"/role/theirs", `{"bound_service_account_names": "a", "bound_service_account_namespaces": "a", "audience": "vault"}`)
+	put("auth/kubernetes-"+n+"/role/theirs",
+		`{"bound_service_account_names": "a", "bound_service_account_namespaces": "a", "audience": "vault"}`)
 	put("auth/gitea_jwt-"+n+"/role/theirs", `{"role_type": "jwt", "user_claim": "sub", "bound_subject": "1"}`)
 	put("auth/approle-"+n+"/role/theirs", `{}`)
 	put("postgres-"+n+"/config/theirs", `{"plugin_name": "postgresql-database-plugin", "verify_connection": false,
@@ -370,7 +372,8 @@ func (x *suite) run(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
-		{"Prune", x.prune}, {"BrokenRecord", x.brokenRecord}, {"Adopt", x.adopt}, {"StuckUsers", x.stuckUsers}, {"Passwords", x.passwords}, {"JWT", x.jwt}, {"Entries", x.entriesAreMerged},
+		{"Prune", x.prune}, {"BrokenRecord", x.brokenRecord}, {"Adopt", x.adopt}, {"StuckUsers", x.stuckUsers},
+		{"Passwords", x.passwords}, {"JWT", x.jwt}, {"Entries", x.entriesAreMerged},
 		{"Normal", x.normal}, {"Odd", x.odd}, {"Conflicts", x.conflicts},
 		{"Removal", func(t *testing.T) { lawtest.CutOff(t, x.removal(t)) }},
 		{"Laws", func(t *testing.T) {
