@@ -105,7 +105,8 @@ func (x *suite) normal(t *testing.T) {
 	x.apply(t, spec)
 	for path, body := range map[string]string{
 		"auth/gitea_jwt-" + n + "/role/gitea_cicd_erp": `{"role_type": "jwt", "token_ttl": "10m",
-			"token_max_ttl": 1200, "bound_audiences": "client", "bound_claims": {"preferred_username": ["bot", "ci"], "groups": "org:team"}, "claim_mappings": {}}`,
+			"token_max_ttl": 1200, "bound_audiences": "client", "claim_mappings": {},
+			"bound_claims": {"preferred_username": ["bot", "ci"], "groups": "org:team"}}`,
 		"auth/kubernetes-" + n + "/role/erp": `{"token_period": "900", "bound_service_account_names": "erp",
 			"token_policies": "erp` + n + `"}`,
 		"auth/approle-" + n + "/role/admin": `{"secret_id_ttl": "60m", "token_policies": []}`,

@@ -372,7 +372,7 @@ func (x *suite) run(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
-		{"Prune", x.prune}, {"BrokenRecord", x.brokenRecord}, {"Adopt", x.adopt}, {"StuckUsers", x.stuckUsers},
+		{"Prune", x.prune}, {"BrokenRecord", x.brokenRecord}, {"Adopt", x.adopt}, {"StuckUsers", x.stuckUsers}, {"Together", x.together},
 		{"Passwords", x.passwords}, {"JWT", x.jwt}, {"Entries", x.entriesAreMerged},
 		{"Normal", x.normal}, {"Odd", x.odd}, {"Conflicts", x.conflicts},
 		{"Removal", func(t *testing.T) { lawtest.CutOff(t, x.removal(t)) }},
