@@ -83,7 +83,8 @@ func (c *client) status(ctx context.Context) (Status, error) {
 		return Status{}, c.garbled("sys/health")
 	}
 	st := Status{Initialized: *said.Initialized, Sealed: *said.Sealed, Standby: said.Standby || said.Perf,
-		Version: said.Version, Cluster: said.Cluster, ClusterName: said.ClusterName, Time: time.Unix(said.Time, 0).UTC()}
+		Version: said.Version, Cluster: said.Cluster, ClusterName: said.ClusterName,
+		Time: time.Unix(said.Time, 0).UTC()}
 	if !st.Initialized || st.Sealed {
 		st.Standby = false // it says so of itself in both states
 	}
@@ -105,11 +106,13 @@ func (c *client) prove(ctx context.Context, want string) (cluster string, err er
 	case st.Sealed:
 		e.Hint, e.Err = "unseal it", fmt.Errorf("%w: it is sealed", lab.ErrBlocked)
 	case c.server.Cluster != "" && st.Cluster != c.server.Cluster:
-		e.Hint, e.Set = "look at the address; if this is the right server, name its cluster", lab.Setting{Name: SettingCluster, Value: st.Cluster}
+		e.Hint, e.Set = "look at the address; if this is the right server, name its cluster",
+			lab.Setting{Name: SettingCluster, Value: st.Cluster}
 		e.Err = fmt.Errorf("%w: it is the cluster %s, and must be %s", lab.ErrRefused, st.Cluster, c.server.Cluster)
 	case want != "" && st.Cluster != want:
 		e.Hint = "plan again"
-		e.Err = fmt.Errorf("%w: it is the cluster %s, and was %s when the plan was made", lab.ErrRefused, st.Cluster, want)
+		e.Err = fmt.Errorf("%w: it is the cluster %s, and was %s when the plan was made", lab.ErrRefused, st.Cluster,
+			want)
 	default:
 		return st.Cluster, nil
 	}
