@@ -204,13 +204,16 @@ func (c *client) send(ctx context.Context, token lab.Secret, method, path string
 	if in != nil {
 		plain, err := json.Marshal(reveal(in, &secrets))
 		if err != nil {
-			return nil, &lab.Error{Op: op, Target: c.server.target(), Path: path, Err: errors.New("what is sent has no JSON")}
+			return nil, &lab.Error{Op: op, Target: c.server.target(), Path: path,
+				Err: errors.New("what is sent has no JSON")}
 		}
 		body = bytes.NewReader(plain)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.server.Address, "/")+"/v1/"+escape(path), body)
+	address := strings.TrimSuffix(c.server.Address, "/") + "/v1/" + escape(path)
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
-		return nil, &lab.Error{Op: op, Target: c.server.target(), Path: path, Err: fmt.Errorf("%w: %w", lab.ErrInvalid, err)}
+		return nil, &lab.Error{Op: op, Target: c.server.target(), Path: path,
+			Err: fmt.Errorf("%w: %w", lab.ErrInvalid, err)}
 	}
 	req.Header.Set("X-Vault-Request", "true") // Vault refuses some requests without it, against forgery
 	if body != nil {

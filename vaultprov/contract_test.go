@@ -15,8 +15,8 @@ import (
 // secretPath is the path of a secret of KV, or of all.
 var secretPath = regexp.MustCompile(`^(/v1/(?:kvv1-1|kvv2-1/data|kvv2-1/metadata)/)(.*?)(/?)$`)
 
-// numbersToo takes from the durations of a document that they are texts: Vault takes numbers of seconds too, and answers
-// with them.
+// numbersToo takes from the durations of a document that they are texts: Vault takes numbers of seconds too, and
+// answers with them.
 func numbersToo(v any) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -72,7 +72,8 @@ func TestContract(t *testing.T) {
 			req.Method, req.URL.RawQuery = http.MethodGet, "list=true"
 			req.URL.Path = strings.TrimSuffix(req.URL.Path, "/") + "/"
 		}
-		if m := secretPath.FindStringSubmatch(req.URL.Path); m != nil { // a path with slashes is no parameter of OpenAPI
+		// a path with slashes is no parameter of OpenAPI
+		if m := secretPath.FindStringSubmatch(req.URL.Path); m != nil {
 			req.URL.Path = m[1] + "one" + m[3]
 		}
 		if err := c.Check(req, sent, answer, body); err != nil {

@@ -20,6 +20,36 @@
 // have are left as they are. What cannot be changed, such as the type of a mount, is an error, and everything else is
 // planned beside it. Identity (entities and groups) is not kept: all who log in get their policies from a role.
 //
+// # From an install to a Vault that serves
+//
+// [Server.Status] says how a server stands. [Server.Init] plans to initialise it, once: never where a sink has keys
+// already, for then its storage is lost or it is another server. The sink proves that it can be written to before, and
+// the keys are read back; they are encrypted by the server (PGP) or here before they are kept, if that is asked for.
+// [Unseal] plans to unseal one server or all of a cluster: shares that are wrong or repeated do no harm while enough are
+// right, and are named. [Server.Root] works as root with a token that is revoked in the end, made of the shares where
+// the one of the init is gone:
+//
+//	p, err := s.Init(ctx, vaultprov.Init{Sink: lab.SecretDir{Path: dir}, Shares: 1, Threshold: 1})
+//	...
+//	keys, err := vaultprov.ParseKeys(secret)
+//	p, err = vaultprov.Unseal(ctx, keys, s)
+//	...
+//	root, err := s.Root(ctx, keys)
+//	defer func() { err = errors.Join(err, root.Close(ctx)) }()
+//	s.Token = root
+//
+// After a power cut, [Server.Sweep] revokes what could not be revoked while the database was away, and [CheckSynced] says
+// which secrets of the Vault Secrets Operator have not come back.
+//
+// # Logging in
+//
+// [Server.Login] exchanges an identity token for a [Session]: of the runner of a CI job ([ActionsIDToken]), of Gitea for a
+// refresh token ([GiteaIDToken]), or of a file. The session renews its token, logs in again where it has come to its end
+// in the middle of the work, and revokes it when it is closed, also after a failure. The policies of the role must let
+// its tokens renew and revoke themselves, as the policy default does.
+//
+// [KV] keeps secrets that are made or shown once: it is a [lab.Sink] and a [lab.Replacer].
+//
 // # What is ours
 //
 // Roles have no description that could say whose they are. So [Records] keeps an entry for each object that was made

@@ -51,9 +51,10 @@ var meanings = []meaning{
 	{503, "vault is sealed", lab.ErrBlocked, "unseal it"},
 	{0, "is not initialized", lab.ErrBlocked, "initialise it, if it is new; otherwise look at its storage"},
 	{0, "already initialized", lab.ErrConflict, ""},
-	{0, "sqlstate 28p01", lab.ErrUnauthorized,
-		"change the password in the database first; after rotate-root Vault alone knows it: leave it out"},
-	{0, "error verifying connection", lab.ErrInvalid, "look at the connection, and whether Vault reaches the database"},
+	{0, "sqlstate 28p01", lab.ErrUnauthorized, "change the password in the database first; after rotate-root Vault " +
+		"alone knows it: leave it out"},
+	{0, "error verifying connection", lab.ErrInvalid, "look at the address and the user of the connection, and " +
+		"whether Vault reaches the database"},
 	{0, "check-and-set parameter", lab.ErrConflict, "plan again"},
 	{0, "path is already in use", lab.ErrConflict, "plan again"},
 	{0, "upgrading from non-versioned", lab.ErrBlocked, "wait a few seconds"},
@@ -62,10 +63,13 @@ var meanings = []meaning{
 	{403, "invalid token", lab.ErrUnauthorized, "log in again: the token has expired, or was revoked"},
 	{403, "missing client token", lab.ErrUnauthorized, "name a token"},
 	{400, "missing client token", lab.ErrUnauthorized, "name a token"},
-	{400, "error validating token", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks for"},
-	{400, "error validating claims", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks for"},
+	{400, "error validating token", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks " +
+		"for"},
+	{400, "error validating claims", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks " +
+		"for"},
 	{400, "not found in token", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks for"},
-	{400, "could not be converted to string", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks for"},
+	{400, "could not be converted to string", lab.ErrUnauthorized,
+		"look at the claims of the token, and at what the role asks for"},
 	{400, "no audiences bound to the role", lab.ErrUnauthorized, "give the role the audience of its tokens"},
 	{400, "invalid role or secret id", lab.ErrUnauthorized, "get another secret ID"},
 	{0, "no handler for route", lab.ErrNotFound, "look at whether the mount is there, and at its name"},

@@ -60,21 +60,25 @@ func newBot(t *testing.T, g *real.GiteaServer) *bot {
 	var user struct {
 		ID json.Number `json:"id"`
 	}
-	api(t, g, "POST", "admin/users", map[string]any{"username": b.name, "email": "bot@example.com", "password": password,
+	api(t, g, "POST", "admin/users", map[string]any{"username": b.name, "email": "bot@example.com",
+		"password":             password,
 		"must_change_password": false, "restricted": true}, &user)
 	var app struct {
 		ID     string `json:"client_id"`
 		Secret string `json:"client_secret"`
 	}
 	const back = "http://127.0.0.1/callback"
-	api(t, g, "POST", "user/applications/oauth2", map[string]any{"name": "vault", "confidential_client": true, "redirect_uris": []string{back}}, &app)
+	api(t, g, "POST", "user/applications/oauth2", map[string]any{"name": "vault", "confidential_client": true,
+		"redirect_uris": []string{back}}, &app)
 	b.id, b.clientID, b.clientSecret = user.ID.String(), app.ID, app.Secret
 
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	send := func(method, path string, form url.Values) *http.Response {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), method, g.URL+path, strings.NewReader(form.Encode()))
@@ -90,17 +94,20 @@ func newBot(t *testing.T, g *real.GiteaServer) *bot {
 		return resp
 	}
 	send("POST", "/user/login", url.Values{"user_name": {b.name}, "password": {password}})
-	asks := url.Values{"client_id": {b.clientID}, "redirect_uri": {back}, "response_type": {"code"}, "scope": {"openid profile email groups"}, "state": {"s"}}
+	asks := url.Values{"client_id": {b.clientID}, "redirect_uri": {back}, "response_type": {"code"},
+		"scope": {"openid profile email groups"}, "state": {"s"}}
 	resp := send("GET", "/login/oauth/authorize?"+asks.Encode(), nil)
 	if resp.StatusCode == http.StatusOK { // the page that asks for consent
-		resp = send("POST", "/login/oauth/grant", url.Values{"client_id": {b.clientID}, "redirect_uri": {back}, "state": {"s"},
+		resp = send("POST", "/login/oauth/grant", url.Values{"client_id": {b.clientID}, "redirect_uri": {back},
+			"state": {"s"},
 			"scope": {"openid profile email groups"}, "granted": {"true"}})
 	}
 	location, err := resp.Location()
 	if err != nil || location.Query().Get("code") == "" {
 		t.Fatalf("the consent: %s %v, %v", resp.Status, location, err)
 	}
-	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {b.clientID}, "client_secret": {b.clientSecret}, "redirect_uri": {back},
+	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {b.clientID},
+		"client_secret": {b.clientSecret}, "redirect_uri": {back},
 		"code": {location.Query().Get("code")}}
 	answer, err := http.PostForm(g.URL+"/login/oauth/access_token", form)
 	if err != nil {
@@ -125,12 +132,14 @@ func TestGitea(t *testing.T) {
 		v.asRoot(t, "POST", "sys/auth/gitea_jwt", map[string]any{"type": "jwt"})
 		v.asRoot(t, "POST", "auth/gitea_jwt/config", map[string]any{"oidc_discovery_url": g.URL, "bound_issuer": g.URL})
 		v.asRoot(t, "PUT", "sys/policies/acl/erp-ops", map[string]any{"policy": itself})
-		role := map[string]any{"role_type": "jwt", "user_claim": "preferred_username", "bound_audiences": []string{b.clientID}, "bound_subject": b.id,
+		role := map[string]any{"role_type": "jwt", "user_claim": "preferred_username",
+			"bound_audiences": []string{b.clientID}, "bound_subject": b.id,
 			"token_policies": []string{"erp-ops"}, "token_ttl": "10m", "token_no_default_policy": true}
 		v.asRoot(t, "POST", "auth/gitea_jwt/role/erp", role)
 		role["bound_subject"] = "1"
 		v.asRoot(t, "POST", "auth/gitea_jwt/role/other", role)
-		source := &vaultprov.GiteaIDToken{Address: g.URL, ClientID: b.clientID, ClientSecret: lab.NewSecret(b.clientSecret), Refresh: lab.NewSecret(b.first)}
+		source := &vaultprov.GiteaIDToken{Address: g.URL, ClientID: b.clientID,
+			ClientSecret: lab.NewSecret(b.clientSecret), Refresh: lab.NewSecret(b.first)}
 		session, err := v.Login(t.Context(), vaultprov.Login{Role: "erp", IDToken: source})
 		if err != nil {
 			t.Fatal(err)

@@ -13,9 +13,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// KV is a [lab.Sink], and a [lab.Replacer]: a path in a mount of KV version 2. A secret named "erp/backup#access_key" is
-// the value under access_key in the entry erp/backup; one without a #, under "value". All writes are by check-and-set,
-// so that of two runs one wins, and what an entry has under other names stays.
+// KV is a [lab.Sink], and a [lab.Replacer]: a path in a mount of KV version 2. A secret named "erp/backup#access_key"
+// is the value under access_key in the entry erp/backup; one without a #, under "value". All writes are by
+// check-and-set, so that of two runs one wins, and what an entry has under other names stays.
 //
 // Bytes that are no text are kept in base64, under the name with "_base64" at its end.
 type KV struct {
@@ -53,12 +53,14 @@ func (k KV) split(op, name string) (path, key string, err error) {
 		key = valueKey
 	}
 	full := strings.Trim(k.Path+"/"+path, "/")
-	bad := path == "" || key == "" || k.Mount == "" || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f })
+	bad := path == "" || key == "" || k.Mount == "" || strings.ContainsFunc(name,
+		func(r rune) bool { return r < ' ' || r == 0x7f })
 	for part := range strings.SplitSeq(full, "/") {
 		bad = bad || part == "" || part == "." || part == ".."
 	}
 	if bad {
-		return "", "", k.fail(op, name, "write PATH or PATH#KEY, and name a mount", fmt.Errorf("%w: not a name for a secret", lab.ErrInvalid))
+		return "", "", k.fail(op, name, "write PATH or PATH#KEY, and name a mount",
+			fmt.Errorf("%w: not a name for a secret", lab.ErrInvalid))
 	}
 	return full, key, nil
 }
@@ -87,7 +89,8 @@ func (k KV) entry(ctx context.Context, c *client, path string) (entry, error) {
 	a, err := c.do(ctx, http.MethodGet, k.Mount+"/data/"+path, nil)
 	if said, answered := serverError(err); answered && said.Status == http.StatusNotFound && len(said.Messages) == 0 {
 		if len(said.warnings) > 0 { // it is a path of KV version 1
-			return e, k.fail("read entry", path, "name a mount of KV version 2", fmt.Errorf("%w: %s", lab.ErrInvalid, said.warnings[0]))
+			return e, k.fail("read entry", path, "name a mount of KV version 2",
+				fmt.Errorf("%w: %s", lab.ErrInvalid, said.warnings[0]))
 		}
 		if said.data != nil && json.Unmarshal(said.data, &e) != nil {
 			return e, c.garbled(path)
@@ -108,7 +111,8 @@ func (k KV) value(e entry, name, key string) (lab.Secret, error) {
 			return "", false, nil
 		}
 		if json.Unmarshal(raw, &text) != nil || text == "" {
-			err = k.fail("get secret", name, "look at the entry", fmt.Errorf("%w: %s is not a text", lab.ErrConflict, key))
+			err = k.fail("get secret", name, "look at the entry",
+				fmt.Errorf("%w: %s is not a text", lab.ErrConflict, key))
 		}
 		return text, true, err
 	}
@@ -121,7 +125,8 @@ func (k KV) value(e entry, name, key string) (lab.Secret, error) {
 	}
 	b, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return lab.Secret{}, k.fail("get secret", name, "look at the entry", fmt.Errorf("%w: it is not base64", lab.ErrConflict))
+		return lab.Secret{}, k.fail("get secret", name, "look at the entry",
+			fmt.Errorf("%w: it is not base64", lab.ErrConflict))
 	}
 	return lab.NewSecret(string(b)), nil
 }
@@ -164,7 +169,8 @@ func (k KV) Replace(ctx context.Context, name string, old, s lab.Secret) error {
 		case have.IsZero():
 			return k.fail(op, name, "put it", lab.ErrNotFound)
 		case !have.Equal(old):
-			return k.fail(op, name, "plan again", fmt.Errorf("%w: another secret of this name is there", lab.ErrConflict))
+			return k.fail(op, name, "plan again", fmt.Errorf("%w: another secret of this name is there",
+				lab.ErrConflict))
 		}
 		return nil
 	})
@@ -207,7 +213,8 @@ func (k KV) change(ctx context.Context, op, name string, s lab.Secret, may func(
 				delete(data, key)
 				data[key+"_base64"] = lab.NewSecret(base64.StdEncoding.EncodeToString([]byte(s.Reveal())))
 			}
-			err = c.write(ctx, k.Mount+"/data/"+path, fields{"data": data, "options": fields{"cas": e.Metadata.Version}}, nil)
+			err = c.write(ctx, k.Mount+"/data/"+path, fields{"data": data,
+				"options": fields{"cas": e.Metadata.Version}}, nil)
 			if said, answered := serverError(err); !answered || !said.said("did not match the current version") {
 				return err
 			}

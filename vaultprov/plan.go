@@ -3,7 +3,6 @@ package vaultprov
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -50,11 +49,11 @@ func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 	}
 	defer c.close()
 	p := &planner{client: c, spec: spec}
-	if p.cluster, err = p.prove(ctx, s.Cluster); err != nil {
+	if p.cluster, err = c.prove(ctx, ""); err != nil {
 		return nil, err
 	}
 	before := func(ctx context.Context) (func(context.Context) error, error) {
-		_, err := p.prove(ctx, p.cluster)
+		_, err := c.prove(ctx, p.cluster)
 		return func(context.Context) error { c.close(); return nil }, err
 	}
 	return reconcile.Plan(ctx, reconcile.Options{Name: planStep, Parallel: s.parallel(), Prune: spec.Prune,
@@ -82,27 +81,3 @@ const planStep = "vault"
 
 // IDs returns the IDs of all changes that a plan may have to make what is wanted, each also without "vault/".
 func (s Spec) IDs() []string { return reconcile.IDs(planStep, (&planner{spec: s}).kinds()...) }
-
-// prove returns the ID of the cluster, and refuses one that is sealed, or another than is wanted; empty: any is
-// taken.
-func (p *planner) prove(ctx context.Context, want string) (string, error) {
-	st, err := p.client.status(ctx)
-	if err != nil {
-		return "", err
-	}
-	fail := func(kind error, what, hint string, set lab.Setting) (string, error) {
-		return "", &lab.Error{Op: "plan", Target: p.client.server.target(), Hint: hint, Set: set,
-			Err: fmt.Errorf("%w: %s", kind, what)}
-	}
-	switch {
-	case !st.Initialized:
-		return fail(lab.ErrBlocked, "it is not initialised", "initialise it, if it is new; otherwise look at its storage", lab.Setting{})
-	case st.Sealed:
-		return fail(lab.ErrBlocked, "it is sealed", "unseal it", lab.Setting{})
-	case want != "" && st.Cluster != want:
-		return fail(lab.ErrRefused, fmt.Sprintf("it is the cluster %q, not %q", st.Cluster, want),
-			"look at the address; if that is the right server, name its cluster",
-			lab.Setting{Name: SettingCluster, Value: st.Cluster})
-	}
-	return st.Cluster, nil
-}

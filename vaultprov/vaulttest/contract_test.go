@@ -13,13 +13,15 @@ import (
 // secretPath is the path of a secret, whatever its depth, or of all.
 var secretPath = regexp.MustCompile(`^(/v1/(?:kvv1|kvv2/data|kvv2/metadata)/)(.*?)(/?)$`)
 
-// TestContract holds the answers to the requests of testdata/same.txt against the OpenAPI document that a real Vault serves
-// of itself and of its mounts.
+// TestContract holds the answers to the requests of testdata/same.txt against the OpenAPI document that a real Vault
+// serves of itself and of its mounts.
 func TestContract(t *testing.T) {
 	vault := real.VaultDev(t)
 	mounts := []string{
-		`sys/mounts/kvv2 {"type":"kv","options":{"version":"2"}}`, `sys/mounts/kvv1 {"type":"kv"}`, `sys/mounts/postgres {"type":"database"}`,
-		`sys/mounts/transit {"type":"transit"}`, `sys/auth/gitea_jwt {"type":"jwt"}`, `sys/auth/kubernetes {"type":"kubernetes"}`,
+		`sys/mounts/kvv2 {"type":"kv","options":{"version":"2"}}`, `sys/mounts/kvv1 {"type":"kv"}`,
+		`sys/mounts/postgres {"type":"database"}`,
+		`sys/mounts/transit {"type":"transit"}`, `sys/auth/gitea_jwt {"type":"jwt"}`,
+		`sys/auth/kubernetes {"type":"kubernetes"}`,
 		`sys/auth/approle {"type":"approle"}`,
 	}
 	for _, mount := range mounts {
@@ -42,14 +44,16 @@ func TestContract(t *testing.T) {
 			req.Method, req.URL.RawQuery = http.MethodGet, "list=true"
 			req.URL.Path = strings.TrimSuffix(req.URL.Path, "/") + "/"
 		}
-		if m := secretPath.FindStringSubmatch(req.URL.Path); m != nil { // a path with slashes is no parameter of OpenAPI
+		// a path with slashes is no parameter of OpenAPI
+		if m := secretPath.FindStringSubmatch(req.URL.Path); m != nil {
 			req.URL.Path = m[1] + "one" + m[3]
 		}
 		if req.Method == http.MethodPut {
 			req.Method = http.MethodPost
 		}
 		err := c.Check(req, sent, answer, body)
-		if err != nil && !strings.Contains(err.Error(), "request body has an error") { // some are in forms that Vault takes, and does not document
+		if err != nil && !strings.Contains(err.Error(), "request body has an "+
+			"error") { // some are in forms that Vault takes, and does not document
 			t.Errorf("%s %s: %v", req.Method, req.URL, err)
 		}
 		return nil

@@ -32,7 +32,8 @@ path "sys/capabilities-self" {
 }
 `
 
-var capabilities = []string{"deny", "create", "read", "update", "delete", "list", "sudo", "patch", "subscribe", "recover"}
+var capabilities = []string{"deny", "create", "read", "update", "delete", "list", "sudo", "patch", "subscribe",
+	"recover"}
 
 var (
 	comment = regexp.MustCompile(`(?m)^\s*(#|//).*$`)
@@ -59,7 +60,8 @@ func parsePolicy(source string) (map[string][]string, error) {
 			m := stanza.FindStringSubmatch(rest)
 			if m == nil {
 				word, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-				return nil, fmt.Errorf("failed to parse policy: 1 error occurred:\n\t* invalid key %q on line 0\n\n", word) //nolint:staticcheck // Vault's words
+				return nil, fmt.Errorf("failed to parse policy: 1 error occurred:\n\t* invalid key %q on line 0\n\n",
+					word) //nolint:staticcheck // Vault's words
 			}
 			if caps := granted.FindStringSubmatch(m[2]); caps != nil {
 				for _, c := range quoted.FindAllStringSubmatch(caps[1], -1) {
@@ -147,7 +149,8 @@ func closer(pattern, other string) bool {
 }
 
 // protected are the paths of sys that need sudo.
-var protected = []string{"sys/auth/", "sys/audit", "sys/leases/revoke-prefix/", "sys/leases/revoke-force/", "sys/leases/lookup/", "auth/token/accessors"}
+var protected = []string{"sys/auth/", "sys/audit", "sys/leases/revoke-prefix/", "sys/leases/revoke-force/",
+	"sys/leases/lookup/", "auth/token/accessors"}
 
 // may reports whether the token of a request may make it.
 func (s *Server) may(r *request, m *mount, rest string) bool {

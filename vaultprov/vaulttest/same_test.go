@@ -16,9 +16,12 @@ import (
 )
 
 // volatile are the fields whose values are of one server, or of one moment.
-var volatile = []string{"request_id", "accessor", "uuid", "running_plugin_version", "deprecation_status", "created_time", "updated_time", "deletion_time",
-	"creation_time", "issue_time", "expire_time", "last_renewal", "last_renewal_time", "client_token", "secret_id", "secret_id_accessor", "role_id", "id",
-	"username", "password", "lease_id", "mount_type", "entity_id", "last_updated_by", "created_by", "deleted_by", "display_name", "path",
+var volatile = []string{"request_id", "accessor", "uuid", "running_plugin_version", "deprecation_status",
+	"created_time", "updated_time", "deletion_time",
+	"creation_time", "issue_time", "expire_time", "last_renewal", "last_renewal_time", "client_token", "secret_id",
+	"secret_id_accessor", "role_id", "id",
+	"username", "password", "lease_id", "mount_type", "entity_id", "last_updated_by", "created_by", "deleted_by",
+	"display_name", "path",
 	"passthrough_request_headers", "build_date", "storage_type", "cluster_id", "cluster_name",
 	"server_time_utc", "ttl"}
 

@@ -62,16 +62,19 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vaulttest: %w", err)
 	}
-	s := &Server{listener: l, cluster: uuid(), tokens: map[string]*token{}, leases: map[string]*lease{}, users: map[string]string{},
+	s := &Server{listener: l, cluster: uuid(), tokens: map[string]*token{}, leases: map[string]*lease{},
+		users:   map[string]string{},
 		polices: map[string]string{"default": defaultPolicy}, audits: map[string]map[string]any{}}
 	s.mounts = map[string]*mount{}
-	for path, kind := range map[string]string{"sys/": "system", "identity/": "identity", "cubbyhole/": "cubbyhole", "auth/token/": "token"} {
+	for path, kind := range map[string]string{"sys/": "system", "identity/": "identity", "cubbyhole/": "cubbyhole",
+		"auth/token/": "token"} {
 		s.mounts[path] = s.newMount(path, kind, nil)
 	}
 	if !c.Uninitialized {
 		s.seal.initialize(1, 1)
 		s.seal.sealed = false
-		s.tokens[s.seal.root] = &token{policies: []string{"root"}, orphan: true, path: "auth/token/root", display: "root"}
+		s.tokens[s.seal.root] = &token{policies: []string{"root"}, orphan: true, path: "auth/token/root",
+			display: "root"}
 	}
 	s.HTTP = &fake.HTTP{Handler: s}
 	s.web = &http.Server{Handler: s.HTTP, ErrorLog: log.New(io.Discard, "", 0)} // of connections that break
