@@ -55,6 +55,12 @@ var meanings = []meaning{
 		"alone knows it: leave it out"},
 	{0, "error verifying connection", lab.ErrInvalid, "look at the address and the user of the connection, and " +
 		"whether Vault reaches the database"},
+	{400, "error checking oidc discovery url", lab.ErrBlocked, "Vault asks the issuer when this is written: look at " +
+		"whether it runs, whether Vault resolves its name, and whether it trusts its certificate"},
+	{400, "error checking jwks url", lab.ErrBlocked, "Vault asks for the keys when this is written: look at " +
+		"whether the server runs, whether Vault resolves its name, and whether it trusts its certificate"},
+	{400, "kubernetes.io/serviceaccount/ca.crt", lab.ErrInvalid, "this Vault runs in no cluster: say that it is " +
+		"outside, and name the certificates of the API server"},
 	{0, "check-and-set parameter", lab.ErrConflict, "plan again"},
 	{0, "path is already in use", lab.ErrConflict, "plan again"},
 	{0, "upgrading from non-versioned", lab.ErrBlocked, "wait a few seconds"},

@@ -11,7 +11,7 @@ import (
 )
 
 func TestFake(t *testing.T) {
-	v := vaulttest.New(t, vaulttest.Config{})
+	v := vaulttest.New(t, vaulttest.Config{NoPod: true})
 	x := newSuite(t, v.Address(), v.Root().Reveal())
 	x.every = 3
 	x.run(t)

@@ -173,6 +173,29 @@ func (x *suite) odd(t *testing.T) {
 	}
 }
 
+// outside is what Vault asks others for as it is written: the rest is made, and what is missing is said.
+func (x *suite) outside(t *testing.T) {
+	x.clear(t)
+	spec, n := x.spec(t)
+	x.last = n
+	spec.Auths[0].Kubernetes = &vaultprov.KubernetesConfig{} // as in a cluster, which this is not
+	for what, config := range map[string]*vaultprov.JWTConfig{
+		"discovery": {DiscoveryURL: "http://127.0.0.1:1"}, "keys": {JWKSURL: "http://127.0.0.1:1/keys"},
+	} {
+		spec.Auths[1].JWT = config
+		p := x.plan(t, spec)
+		r, err := p.Apply(t.Context(), nil)
+		hints := strings.Join(lab.Hints(err), "\n")
+		if lab.Kind(err) != lab.ErrBlocked || !strings.Contains(hints, "whether Vault resolves its name") ||
+			!strings.Contains(hints, "runs in no cluster") {
+			t.Errorf("%s: %v\n%s", what, err, hints)
+		}
+		if r.Count(lab.StatusDone) != len(p.Changes())-2 {
+			t.Errorf("%s: %v", what, r)
+		}
+	}
+}
+
 // conflicts are what cannot become what is wanted: everything else is planned.
 func (x *suite) conflicts(t *testing.T) {
 	x.clear(t)
