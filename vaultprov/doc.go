@@ -18,7 +18,7 @@
 // Everything is read and compared before anything is written. What Vault says otherwise than it was told is the same:
 // 15m and 900, null and an empty list, policies that mean the same in HCL or JSON. Fields that a kind here does not
 // have are left as they are. What cannot be changed, such as the type of a mount, is an error, and everything else is
-// planned beside it.
+// planned beside it. Identity (entities and groups) is not kept: all who log in get their policies from a role.
 //
 // # From an install to a Vault that serves
 //

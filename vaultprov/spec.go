@@ -91,6 +91,9 @@ func (s *Spec) Validate() lab.Problems {
 	}
 	if !s.Records.none() {
 		ps = append(ps, validateMount("records.mount", s.Records.Mount)...)
+		if s.Records.Path != "" && !mountPattern.MatchString(s.Records.Path) {
+			ps = append(ps, lab.Problem{Path: "records.path", Text: s.Records.Path, Message: "is not the path of a directory"})
+		}
 	} else if s.Prune || s.Adopt {
 		ps = append(ps, lab.Problem{Path: map[bool]string{true: "prune", false: "adopt"}[s.Prune], Message: "nothing is known to be ours",
 			Hint: "name a KV version 2 engine in records.mount"})
