@@ -122,13 +122,13 @@ func TestApps(t *testing.T) {
 	for _, p := range s.Policies {
 		names = append(names, p.Name)
 	}
-	if got := strings.Join(names, " "); got != "erp erp-ops erp-sandbox dance-lessons-coach dance-lessons-coach-ops "+
-		"longhorn-backup vault-secrets-operator" {
+	if got := strings.Join(names, " "); got != "gitea_cicd erp erp-ops erp-sandbox dance-lessons-coach "+
+		"dance-lessons-coach-ops longhorn-backup vault-secrets-operator" {
 		t.Errorf("policies %s", got)
 	}
 	for _, want := range []string{`kvv2/data/erp/*`, `kvv2/data/erp-sandbox/*`} {
-		if !strings.Contains(s.Policies[1].Text, want) || strings.Contains(s.Policies[4].Text, want) {
-			t.Errorf("%s is not of erp-ops alone:\n%s\n%s", want, s.Policies[1].Text, s.Policies[4].Text)
+		if !strings.Contains(s.Policies[2].Text, want) || strings.Contains(s.Policies[5].Text, want) {
+			t.Errorf("%s is not of erp-ops alone:\n%s\n%s", want, s.Policies[2].Text, s.Policies[5].Text)
 		}
 	}
 	if r := s.JWTRoles[1]; r.Name != "gitea_cicd_erp" || text(r.Claims) != `{"repository":["arcodange-org/erp"]}` {

@@ -51,10 +51,9 @@ var meanings = []meaning{
 	{503, "vault is sealed", lab.ErrBlocked, "unseal it"},
 	{0, "is not initialized", lab.ErrBlocked, "initialise it, if it is new; otherwise look at its storage"},
 	{0, "already initialized", lab.ErrConflict, ""},
-	{0, "sqlstate 28p01", lab.ErrUnauthorized, "change the password in the database first; after rotate-root Vault " +
-		"alone knows it: leave it out"},
-	{0, "error verifying connection", lab.ErrInvalid, "look at the address and the user of the connection, and " +
-		"whether Vault reaches the database"},
+	{0, "sqlstate 28p01", lab.ErrUnauthorized,
+		"change the password in the database first; after rotate-root Vault alone knows it: leave it out"},
+	{0, "error verifying connection", lab.ErrInvalid, "look at the connection, and whether Vault reaches the database"},
 	{400, "error checking oidc discovery url", lab.ErrBlocked, "Vault asks the issuer when this is written: look at " +
 		"whether it runs, whether Vault resolves its name, and whether it trusts its certificate"},
 	{400, "error checking jwks url", lab.ErrBlocked, "Vault asks for the keys when this is written: look at " +
@@ -63,6 +62,7 @@ var meanings = []meaning{
 		"outside, and name the certificates of the API server"},
 	{0, "check-and-set parameter", lab.ErrConflict, "plan again"},
 	{0, "path is already in use", lab.ErrConflict, "plan again"},
+	{0, "path already in use", lab.ErrConflict, "plan again"}, // of an audit device
 	{0, "upgrading from non-versioned", lab.ErrBlocked, "wait a few seconds"},
 	{0, "not active", lab.ErrBlocked, "name the address of the active server, or wait until one is elected"},
 	{0, "rate limit quota exceeded", lab.ErrBlocked, "wait"},

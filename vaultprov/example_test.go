@@ -28,6 +28,7 @@ func ExampleApps_Spec() {
 	fmt.Println(spec.Connections[1].URL)
 	fmt.Println(spec.DatabaseRoles[1].Creation[1])
 	// Output:
+	// policy gitea_cicd
 	// policy erp
 	// policy erp-ops
 	// policy erp-sandbox

@@ -305,6 +305,59 @@ func TestSessionMayNotRevoke(t *testing.T) {
 	})
 }
 
+// TestAppsLogIn: the tokens of the roles that an app has renew and revoke themselves, though they have no policy default.
+func TestAppsLogIn(t *testing.T) {
+	onBothServing(t, func(t *testing.T, v serving) {
+		key, err := signer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		apps := vaultprov.Apps{Instances: []lab.Instance{lab.App("erp").In(lab.Prod)},
+			Cluster: &vaultprov.KubernetesConfig{Host: "https://192.0.2.1:6443", Outside: true},
+			Issuer: &vaultprov.JWTConfig{Issuer: "https://gitea.example",
+				PublicKeys: []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}},
+			CI: vaultprov.CI{Audience: "client", Subject: "5", BasePolicies: []string{"erp-ops"}}}
+		spec := vaultprov.Spec{Records: vaultprov.Records{Mount: "kvv2"}}
+		p, err := v.Plan(t.Context(), spec.With(apps.Spec()))
+		if err == nil {
+			_, err = p.Apply(t.Context(), nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, role := range []string{"gitea_cicd", "gitea_cicd_erp"} {
+			session, err := v.Login(t.Context(), vaultprov.Login{Role: role, IDToken: &source{t: t}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := *v.Server
+			own.Token = session
+			sink := vaultprov.KV{Server: &own, Mount: "kvv2", Path: "erp"}
+			if err := errors.Join(sink.Prove(t.Context()), sink.Put(t.Context(), "of-"+role, lab.NewSecret("hidden"))); err != nil {
+				t.Errorf("%s: a secret of its app: %v", role, err)
+			}
+			other := vaultprov.KV{Server: &own, Mount: "kvv2", Path: "cms"}
+			if err := other.Put(t.Context(), "x", lab.NewSecret("hidden")); !errors.Is(err, lab.ErrUnauthorized) {
+				t.Errorf("%s: a secret of another app: %v", role, err)
+			}
+			token, err := session.Token(t.Context(), lab.Secret{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status, answer := v.call(t, token, "POST", "auth/token/renew-self", "{}"); status != http.StatusOK {
+				t.Errorf("%s: renew: %d %s", role, status, answer)
+			}
+			if err := session.Close(t.Context()); err != nil {
+				t.Errorf("%s: %v", role, err)
+			}
+		}
+	})
+}
+
 // idServer is what gives identity tokens, in a test.
 func idServer(t *testing.T, answer http.HandlerFunc) string {
 	t.Helper()
