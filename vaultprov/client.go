@@ -86,7 +86,7 @@ func (c *client) read(ctx context.Context, path string, out any) error {
 func (c *client) list(ctx context.Context, path string) ([]string, error) {
 	a, err := c.do(ctx, "LIST", path, nil)
 	// Nothing below a path is a 404 without a message; a mount that is not there is one with.
-	if e, ok := serverError(err); ok && e.Status == http.StatusNotFound && len(e.Messages) == 0 {
+	if e, ok := serverError(err); ok && errors.Is(err, lab.ErrNotFound) && len(e.Messages) == 0 {
 		return nil, nil
 	}
 	if err != nil {
@@ -245,7 +245,7 @@ func (c *client) receive(op, path string, status int, text []byte, masker *lab.M
 		return nil, &lab.Error{Op: op, Target: c.server.target(), Path: path, Hint: hint, Err: e}
 	}
 	a := &answer{status: status, body: text}
-	if len(text) > 0 {
+	if len(text) > 0 || status == http.StatusOK {
 		if err := json.Unmarshal(text, a); err != nil {
 			return nil, c.garbled(path)
 		}
