@@ -2,7 +2,10 @@ package vaultprov
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
 // put writes an object. That it is ours is recorded before it is made, and the fingerprint of its secrets after they
@@ -34,7 +37,11 @@ func (p *planner) put(ctx context.Context, k kind, key string, w object, h *seen
 		}
 	}
 	if h == nil || sends || len(w.differ(h.has)) > 0 { // or it is only recorded
-		if err := write(ctx, key, send, h != nil); err != nil {
+		err := write(ctx, key, send, h != nil)
+		if h == nil && errors.Is(err, lab.ErrConflict) && p.isThere(ctx, k, key, w) {
+			err = nil
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -42,6 +49,14 @@ func (p *planner) put(ctx context.Context, k kind, key string, w object, h *seen
 		return p.record(ctx, k.name, key, p.print(key, w))
 	}
 	return nil
+}
+
+// isThere reports whether an object is there as it is wanted: another run has made it meanwhile.
+func (p *planner) isThere(ctx context.Context, k kind, key string, w object) bool {
+	k.want = map[string]object{key: w}
+	found, err := p.list(ctx, k)
+	s := found[key]
+	return err == nil && s.has != nil && len(w.differ(s.has)) == 0
 }
 
 // finishing returns a context in which a change that has begun is finished although the run is stopped: an audit device

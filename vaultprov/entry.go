@@ -174,5 +174,11 @@ func (p *planner) putEntry(ctx context.Context, _ string, e Entry, h *stored) er
 	if e.Version == 1 {
 		return p.client.write(ctx, e.data(), data, nil)
 	}
-	return p.client.write(ctx, e.data(), fields{"data": data, "options": fields{"cas": version}}, nil)
+	err := p.client.write(ctx, e.data(), fields{"data": data, "options": fields{"cas": version}}, nil)
+	if errors.Is(err, lab.ErrConflict) {
+		if again, e2 := p.readEntry(ctx, e); e2 == nil && diffEntry("", e, &again).Action == "" {
+			return nil // another run has written the same meanwhile
+		}
+	}
+	return err
 }

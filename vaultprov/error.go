@@ -54,8 +54,15 @@ var meanings = []meaning{
 	{0, "sqlstate 28p01", lab.ErrUnauthorized,
 		"change the password in the database first; after rotate-root Vault alone knows it: leave it out"},
 	{0, "error verifying connection", lab.ErrInvalid, "look at the connection, and whether Vault reaches the database"},
+	{400, "error checking oidc discovery url", lab.ErrBlocked, "Vault asks the issuer when this is written: look at " +
+		"whether it runs, whether Vault resolves its name, and whether it trusts its certificate"},
+	{400, "error checking jwks url", lab.ErrBlocked, "Vault asks for the keys when this is written: look at " +
+		"whether the server runs, whether Vault resolves its name, and whether it trusts its certificate"},
+	{400, "kubernetes.io/serviceaccount/ca.crt", lab.ErrInvalid, "this Vault runs in no cluster: say that it is " +
+		"outside, and name the certificates of the API server"},
 	{0, "check-and-set parameter", lab.ErrConflict, "plan again"},
 	{0, "path is already in use", lab.ErrConflict, "plan again"},
+	{0, "path already in use", lab.ErrConflict, "plan again"}, // of an audit device
 	{0, "upgrading from non-versioned", lab.ErrBlocked, "wait a few seconds"},
 	{0, "not active", lab.ErrBlocked, "name the address of the active server, or wait until one is elected"},
 	{0, "rate limit quota exceeded", lab.ErrBlocked, "wait"},

@@ -2,6 +2,8 @@ package vaultprov_test
 
 import (
 	"errors"
+	"os"
+	"strings"
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -11,7 +13,7 @@ import (
 )
 
 func TestFake(t *testing.T) {
-	v := vaulttest.New(t, vaulttest.Config{})
+	v := vaulttest.New(t, vaulttest.Config{NoPod: true})
 	x := newSuite(t, v.Address(), v.Root().Reveal())
 	x.every = 3
 	x.run(t)
@@ -39,6 +41,41 @@ func unseal(t *testing.T, v *real.VaultServer, keys vaultprov.Keys) {
 	p, err := vaultprov.Unseal(t.Context(), keys, &vaultprov.Server{Address: v.Address})
 	if _, err := apply(t, p, err); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPolicyInDocs does all that there is to do with a token that has the policy on the page, and nothing else.
+func TestPolicyInDocs(t *testing.T) {
+	page, err := os.ReadFile("../docs/vault.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```hcl\n")
+	text, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("there is none")
+	}
+	v := real.VaultDev(t)
+	x := newSuite(t, v.Address, v.Token)
+	x.apply(t, vaultprov.Spec{Policies: []vaultprov.Policy{{Name: "provisioner", Text: text}}})
+	var answer struct {
+		Auth struct {
+			Token string `json:"client_token"`
+		} `json:"auth"`
+	}
+	unmarshal(t, x.must(t, "POST", "auth/token/create", `{"policies": ["provisioner"], "no_default_policy": true}`), &answer)
+	x.server.Token = vaultprov.StaticToken(lab.NewSecret(answer.Auth.Token))
+	spec := appSpec(x)
+	spec.Mounts, spec.Policies = spec.Mounts[1:], spec.Policies[1:] // kvv1 is the test's own
+	spec.Audits = []vaultprov.Audit{{Path: "file", Type: "file", Options: map[string]string{"file_path": "discard"}}}
+	x.apply(t, spec)
+	a := apps(x)
+	a.Instances = a.Instances[:1]
+	fewer := vaultprov.Spec{Stack: spec.Stack, Records: spec.Records, FingerprintKey: spec.FingerprintKey, Prune: true,
+		MaxDeletes: 20}.With(a.Spec())
+	fewer.Connections[0].Unverified = true
+	if p := x.apply(t, fewer); !strings.Contains(ids(p), "-database-role:") || !strings.Contains(ids(p), "-audit:") {
+		t.Errorf("planned %s", ids(p))
 	}
 }
 

@@ -1,8 +1,10 @@
 package vaultprov_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -104,6 +106,34 @@ func (x *suite) stuckUsers(t *testing.T) {
 	}
 	if got := ids(x.apply(t, spec)); got != "-database-role:postgres-"+n+"/erp -connection:postgres-"+n+"/erp" {
 		t.Errorf("planned %s", got)
+	}
+}
+
+// together lets two copies of the tool make the same at once.
+func (x *suite) together(t *testing.T) {
+	for range 5 {
+		x.clear(t)
+		spec, n := x.spec(t)
+		x.last = n
+		spec.Audits = nil // while one is enabled, others may fail
+		var wg sync.WaitGroup
+		errs := make([]error, 2)
+		for i := range errs {
+			wg.Go(func() {
+				p, err := x.server.Plan(t.Context(), spec)
+				if err == nil {
+					_, err = p.Apply(t.Context(), nil)
+				}
+				errs[i] = err
+			})
+		}
+		wg.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		if p := x.plan(t, spec); !p.Empty() {
+			t.Fatalf("still to do:\n%v", p)
+		}
 	}
 }
 

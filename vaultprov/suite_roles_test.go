@@ -105,7 +105,8 @@ func (x *suite) normal(t *testing.T) {
 	x.apply(t, spec)
 	for path, body := range map[string]string{
 		"auth/gitea_jwt-" + n + "/role/gitea_cicd_erp": `{"role_type": "jwt", "token_ttl": "10m",
-			"token_max_ttl": 1200, "bound_audiences": "client", "bound_claims": {"preferred_username": ["bot", "ci"], "groups": "org:team"}, "claim_mappings": {}}`,
+			"token_max_ttl": 1200, "bound_audiences": "client", "claim_mappings": {},
+			"bound_claims": {"preferred_username": ["bot", "ci"], "groups": "org:team"}}`,
 		"auth/kubernetes-" + n + "/role/erp": `{"token_period": "900", "bound_service_account_names": "erp",
 			"token_policies": "erp` + n + `"}`,
 		"auth/approle-" + n + "/role/admin": `{"secret_id_ttl": "60m", "token_policies": []}`,
@@ -169,6 +170,29 @@ func (x *suite) odd(t *testing.T) {
 	p := x.apply(t, spec)
 	if got := ids(p); got != "-jwt-role:gitea_jwt-"+n+"/gitea_cicd_erp -kubernetes-role:kubernetes-"+n+"/erp -policy:team"+n+"/erp" {
 		t.Errorf("planned %s", got)
+	}
+}
+
+// outside is what Vault asks others for as it is written: the rest is made, and what is missing is said.
+func (x *suite) outside(t *testing.T) {
+	x.clear(t)
+	spec, n := x.spec(t)
+	x.last = n
+	spec.Auths[0].Kubernetes = &vaultprov.KubernetesConfig{} // as in a cluster, which this is not
+	for what, config := range map[string]*vaultprov.JWTConfig{
+		"discovery": {DiscoveryURL: "http://127.0.0.1:1"}, "keys": {JWKSURL: "http://127.0.0.1:1/keys"},
+	} {
+		spec.Auths[1].JWT = config
+		p := x.plan(t, spec)
+		r, err := p.Apply(t.Context(), nil)
+		hints := strings.Join(lab.Hints(err), "\n")
+		if lab.Kind(err) != lab.ErrBlocked || !strings.Contains(hints, "whether Vault resolves its name") ||
+			!strings.Contains(hints, "runs in no cluster") {
+			t.Errorf("%s: %v\n%s", what, err, hints)
+		}
+		if r.Count(lab.StatusDone) != len(p.Changes())-2 {
+			t.Errorf("%s: %v", what, r)
+		}
 	}
 }
 

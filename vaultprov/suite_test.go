@@ -372,9 +372,9 @@ func (x *suite) run(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
-		{"Prune", x.prune}, {"BrokenRecord", x.brokenRecord}, {"Adopt", x.adopt}, {"StuckUsers", x.stuckUsers},
+		{"Prune", x.prune}, {"BrokenRecord", x.brokenRecord}, {"Adopt", x.adopt}, {"StuckUsers", x.stuckUsers}, {"Together", x.together},
 		{"Passwords", x.passwords}, {"JWT", x.jwt}, {"Entries", x.entriesAreMerged},
-		{"Normal", x.normal}, {"Odd", x.odd}, {"Conflicts", x.conflicts},
+		{"Normal", x.normal}, {"Odd", x.odd}, {"Conflicts", x.conflicts}, {"Outside", x.outside},
 		{"Removal", func(t *testing.T) { lawtest.CutOff(t, x.removal(t)) }},
 		{"Laws", func(t *testing.T) {
 			lawtest.Laws(t, func(t *testing.T) lawtest.World { t.Helper(); return x.world(t) })

@@ -19,7 +19,7 @@ var kubernetesRoleFields = slices.Concat(tokenFields, []field{
 	{"bound_service_account_namespace_selector", text, ""}, {"bound_service_account_namespaces", commas, []string{}},
 })
 
-// kubernetes holds the configuration of the method, of a Vault that runs in a pod. Nobody can log in: that needs a
+// kubernetes holds the configuration of the method, of a Vault that runs in a pod, or in none. Nobody can log in: that needs a
 // Kubernetes.
 func (s *Server) kubernetes(m *mount, r *request, rest string) reply {
 	kind, name, _ := strings.Cut(rest, "/")
@@ -39,6 +39,9 @@ func (s *Server) kubernetes(m *mount, r *request, rest string) reply {
 		}
 		if config["kubernetes_host"] == "" {
 			return fail(400, "no host provided")
+		}
+		if s.noPod && config["kubernetes_ca_cert"] == "" && config["disable_local_ca_jwt"] == false {
+			return fail(400, "open /var/run/secrets/kubernetes.io/serviceaccount/ca.crt: no such file or directory")
 		}
 		m.objects[rest] = config
 		return reply{}

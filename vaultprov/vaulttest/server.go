@@ -22,6 +22,7 @@ import (
 // Vault's dev mode, and has no mount of ours.
 type Config struct {
 	Uninitialized bool // as it is installed
+	NoPod         bool // it runs in no pod, where it would find the certificates of the cluster
 }
 
 // Server is a Vault in this process. It is safe for concurrent use.
@@ -38,6 +39,7 @@ type Server struct {
 	seal    seal
 	tokens  map[string]*token
 	leases  map[string]*lease
+	noPod   bool
 	stuck   bool // revocations of what a database made fail
 	polices map[string]string
 	mounts  map[string]*mount // by path with a slash at its end; auth methods below "auth/"
@@ -62,7 +64,7 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vaulttest: %w", err)
 	}
-	s := &Server{listener: l, cluster: uuid(), tokens: map[string]*token{}, leases: map[string]*lease{},
+	s := &Server{listener: l, cluster: uuid(), noPod: c.NoPod, tokens: map[string]*token{}, leases: map[string]*lease{},
 		users:   map[string]string{},
 		polices: map[string]string{"default": defaultPolicy}, audits: map[string]map[string]any{}}
 	s.mounts = map[string]*mount{}
