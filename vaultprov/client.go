@@ -45,8 +45,7 @@ type answer struct {
 	Auth          *auth           `json:"auth"`
 	Warnings      []string        `json:"warnings"`
 
-	status int
-	body   []byte // all of it, which may hold secrets
+	body []byte // all of it, which may hold secrets
 }
 
 // auth is what a login returns.
@@ -244,7 +243,7 @@ func (c *client) receive(op, path string, status int, text []byte, masker *lab.M
 		e, hint := understand(status, text, masker)
 		return nil, &lab.Error{Op: op, Target: c.server.target(), Path: path, Hint: hint, Err: e}
 	}
-	a := &answer{status: status, body: text}
+	a := &answer{body: text}
 	if len(text) > 0 || status == http.StatusOK {
 		if err := json.Unmarshal(text, a); err != nil {
 			return nil, c.garbled(path)
