@@ -101,8 +101,15 @@ func understand(status int, body []byte, masker *lab.Masker) (*ServerError, stri
 		Warnings []string        `json:"warnings"`
 		Data     json.RawMessage `json:"data"`
 	}
-	_ = json.Unmarshal(body, &said) // what is not JSON is not Vault's, and is not repeated
-	e := &ServerError{Status: status, warnings: said.Warnings}
+	e := &ServerError{Status: status}
+	if json.Unmarshal(body, &said) != nil { // it is not Vault's, and is not repeated
+		e.kind = lab.ErrInvalid
+		if status >= http.StatusInternalServerError {
+			e.kind = lab.ErrUnreachable
+		}
+		return e, "check that this is the address of a Vault, and look at what stands before it"
+	}
+	e.warnings = said.Warnings
 	if status == http.StatusNotFound {
 		e.data = said.Data
 	}

@@ -88,7 +88,7 @@ func (k KV) with(ctx context.Context, op string, f func(*client) error) error {
 func (k KV) entry(ctx context.Context, c *client, path string) (entry, error) {
 	var e entry
 	a, err := c.do(ctx, http.MethodGet, k.Mount+"/data/"+path, nil)
-	if said, answered := serverError(err); answered && said.Status == http.StatusNotFound && len(said.Messages) == 0 {
+	if said, answered := serverError(err); answered && errors.Is(err, lab.ErrNotFound) && len(said.Messages) == 0 {
 		if len(said.warnings) > 0 { // it is a path of KV version 1
 			return e, k.fail("read entry", path, "name a mount of KV version 2",
 				fmt.Errorf("%w: %s", lab.ErrInvalid, said.warnings[0]))

@@ -2,7 +2,9 @@ package vaultprov_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -110,13 +112,15 @@ func TestKVRefuses(t *testing.T) {
 				t.Errorf("%s: %v, want %v", name, err, test.kind)
 			}
 		}
-		if err := (vaultprov.KV{Server: &reads, Mount: "kvv2", Path: "erp"}).Prove(t.Context()); !errors.Is(err, lab.ErrUnauthorized) {
+		if err := (vaultprov.KV{Server: &reads, Mount: "kvv2", Path: "erp"}).Prove(t.Context()); !errors.Is(err,
+			lab.ErrUnauthorized) {
 			t.Errorf("a path that cannot be written to is proved: %v", err)
 		}
 		if err := reader.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if err := (vaultprov.KV{Server: &reads, Mount: "kvv2"}).Prove(t.Context()); !errors.Is(err, lab.ErrUnauthorized) {
+		if err := (vaultprov.KV{Server: &reads, Mount: "kvv2"}).Prove(t.Context()); !errors.Is(err,
+			lab.ErrUnauthorized) {
 			t.Errorf("after the session: %v", err)
 		}
 	})
@@ -145,6 +149,30 @@ func TestKVIsCutOff(t *testing.T) {
 		}
 		if answer := v.asRoot(t, "LIST", "kvv2/metadata/", nil); strings.Contains(answer, "proof") {
 			t.Errorf("a proof was left: %s", answer)
+		}
+	}
+}
+
+// TestProxyAnswers: what stands before a Vault and answers in its place is taken neither for a sealed one nor for one
+// that holds nothing.
+func TestProxyAnswers(t *testing.T) {
+	for status, kind := range map[int]error{200: lab.ErrInvalid, 403: lab.ErrInvalid, 404: lab.ErrInvalid,
+		503: lab.ErrUnreachable} {
+		for _, body := range []string{"404 page not found\n", "", "<html>hidden</html>"} {
+			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, body)
+			}))
+			s := &vaultprov.Server{Address: proxy.URL, Token: vaultprov.StaticToken(lab.NewSecret("token"))}
+			sink := vaultprov.KV{Server: s, Mount: "kvv2"}
+			_, err := sink.Get(t.Context(), "x")
+			if _, bad := s.Status(t.Context()); lab.Kind(bad) == nil || lab.Kind(bad) == lab.ErrBlocked {
+				t.Errorf("%d %q: status: %v", status, body, bad)
+			}
+			if !errors.Is(err, kind) || strings.Contains(err.Error(), "hidden") {
+				t.Errorf("%d %q: %v, want %v", status, body, err, kind)
+			}
+			proxy.Close()
 		}
 	}
 }

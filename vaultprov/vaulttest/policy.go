@@ -89,7 +89,7 @@ func (s *Server) capabilitiesOf(t *token, path string) []string {
 	}
 	best, caps := "", []string(nil)
 	for _, name := range t.policies {
-		rules, _ := parsePolicy(s.polices[name])
+		rules, _ := parsePolicy(s.acl[name])
 		for pattern, granted := range rules {
 			switch {
 			case !fits(pattern, path):
@@ -186,7 +186,7 @@ func (s *Server) policies(r *request, name string) reply {
 	switch r.method {
 	case "LIST":
 		keys := []string{"root"}
-		for name := range s.polices {
+		for name := range s.acl {
 			keys = append(keys, name)
 		}
 		return keysOf(keys)
@@ -194,7 +194,7 @@ func (s *Server) policies(r *request, name string) reply {
 		if lower == "root" {
 			return ok(map[string]any{"name": "root", "policy": ""})
 		}
-		if source, has := s.polices[lower]; has {
+		if source, has := s.acl[lower]; has {
 			return ok(map[string]any{"name": lower, "policy": source})
 		}
 		return notFound()
@@ -202,7 +202,7 @@ func (s *Server) policies(r *request, name string) reply {
 		if lower == "default" || lower == "root" {
 			return fail(400, "cannot delete "+lower+" policy")
 		}
-		delete(s.polices, lower)
+		delete(s.acl, lower)
 		return reply{}
 	}
 	source, _ := r.body["policy"].(string)
@@ -218,7 +218,7 @@ func (s *Server) policies(r *request, name string) reply {
 	if _, err := parsePolicy(source); err != nil {
 		return fail(400, err.Error())
 	}
-	s.polices[lower] = source
+	s.acl[lower] = source
 	if lower != name {
 		return reply{warnings: []string{"policy name was converted to " + lower}}
 	}

@@ -41,7 +41,7 @@ type Server struct {
 	leases  map[string]*lease
 	noPod   bool
 	stuck   bool // revocations of what a database made fail
-	polices map[string]string
+	acl     map[string]string
 	mounts  map[string]*mount // by path with a slash at its end; auth methods below "auth/"
 	audits  map[string]map[string]any
 	users   map[string]string // the passwords of users of databases that are known
@@ -65,8 +65,8 @@ func Start(c Config) (*Server, error) {
 		return nil, fmt.Errorf("vaulttest: %w", err)
 	}
 	s := &Server{listener: l, cluster: uuid(), noPod: c.NoPod, tokens: map[string]*token{}, leases: map[string]*lease{},
-		users:   map[string]string{},
-		polices: map[string]string{"default": defaultPolicy}, audits: map[string]map[string]any{}}
+		users: map[string]string{},
+		acl:   map[string]string{"default": defaultPolicy}, audits: map[string]map[string]any{}}
 	s.mounts = map[string]*mount{}
 	for path, kind := range map[string]string{"sys/": "system", "identity/": "identity", "cubbyhole/": "cubbyhole",
 		"auth/token/": "token"} {
