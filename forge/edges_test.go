@@ -37,6 +37,9 @@ var edges = []struct {
 	{"Pages", pages},
 }
 
+// TestEdges is what is not simply created or changed.
+func TestEdges(t *testing.T) { onBoth(t, testEdges) }
+
 func testEdges(t *testing.T, w *world) {
 	for _, edge := range edges {
 		t.Run(edge.name, func(t *testing.T) {

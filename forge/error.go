@@ -56,9 +56,10 @@ func (c *client) lost(ctx, timed context.Context, method, path string, err error
 		err = u.Err // without the address, which the target has
 	}
 	var dial *net.OpError
+	var refused *lab.Error
 	switch {
-	case errors.Is(err, lab.ErrRefused): // by the boundary
-		e.Err = err
+	case errors.As(err, &refused) && errors.Is(err, lab.ErrRefused): // by the boundary, whose hint programs put in their words
+		e.Err = lab.NotSent(refused)
 	case timed.Err() != nil:
 		e.Err = fmt.Errorf("%w: %w: no answer in time", lab.ErrUnreachable, lab.ErrTimeout)
 	case errors.As(err, &dial) && dial.Op == "dial":
@@ -116,6 +117,8 @@ func (c *client) refused(method, path string, resp *http.Response, answer []byte
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		e.Hint = "give a token that is valid"
+	case http.StatusLocked:
+		e.Hint = "end that the repository is archived first, or leave out what differs"
 	case http.StatusForbidden:
 		e.Hint = "give a token of a site administrator with the scope all"
 	}

@@ -1,9 +1,16 @@
 package forge_test
 
-import "testing"
+import (
+	"testing"
+
+	"gitea.arcodange.lab/arcodange-org/lab/forge/forgetest"
+)
 
 // TestLaws proves the laws on the server for tests, at every place.
-func TestLaws(t *testing.T) { laws(t, fakeWorld(t), 1) }
+func TestLaws(t *testing.T) {
+	w, _ := fakeWorld(t, forgetest.Config{})
+	laws(t, w, 1)
+}
 
 // TestRealLaws proves the laws on a real Gitea.
 func TestRealLaws(t *testing.T) {
@@ -11,15 +18,4 @@ func TestRealLaws(t *testing.T) {
 		t.Skip("long")
 	}
 	laws(t, realWorld(t), 9)
-}
-
-// TestEdges is what is not simply created or changed.
-func TestEdges(t *testing.T) { testEdges(t, fakeWorld(t)) }
-
-// TestRealEdges does the same with a real Gitea.
-func TestRealEdges(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
-	testEdges(t, realWorld(t))
 }

@@ -26,7 +26,7 @@ const oldest = 24
 // Applying the plan reads the server again, makes what is both planned and still to be done, and notes what has become
 // necessary meanwhile. An apply that was cut off is continued by the next plan.
 func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
-	if err := append(s.validate(), spec.Validate()...).Err(); err != nil {
+	if err := append(s.Validate(), spec.Validate()...).Err(); err != nil {
 		return nil, err
 	}
 	r := &run{client: s.client(spec.secrets()...), spec: spec.expanded(), reads: &reads{}}
@@ -44,9 +44,10 @@ func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 // run is one plan and its apply.
 type run struct {
 	*client
-	spec  Spec
-	reads *reads
-	me    string // who we are on the server
+	spec   Spec
+	reads  *reads
+	topics sync.Mutex // held while topics are set: two repositories that get one new topic at once fail (seen with 1.26.0)
+	me     string     // who we are on the server
 }
 
 // kinds are the collections, of which those that are named last are emptied first. Those of which nothing is wanted are

@@ -59,8 +59,8 @@ func (r *run) pushMirrors() reconcile.Kind {
 		Diff: func(key string, w PushMirror, h *pushMirror) reconcile.Delta {
 			if h == nil {
 				d := pushMirrorFields(w, pushMirror{}).created(key)
-				d.Cause += "; what is at " + w.Address + " is overwritten"
-				d.Risk = lab.RiskDisrupt
+				d.Cause += "; what is at " + w.Address + " is overwritten, with force"
+				d.Risk = lab.RiskDataLoss
 				return d
 			}
 			cause, err := r.compare(kind, key, w.login(), h.record)

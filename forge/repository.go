@@ -115,6 +115,10 @@ func (r *run) diffRepository(key string, w Repository, h *repository) reconcile.
 		return d
 	case h.moved != nil:
 		return reconcile.Delta{Err: r.renamed("repository", key, h.moved)}
+	case h.Mirror && h.MirrorInterval == "":
+		return refuse(lab.ErrConflict, "see whether the server reaches "+lab.Printable(h.OriginalURL)+
+			", delete what is left in the settings of the repository, and plan again",
+			"it was to become a mirror, and could not be copied: it is not there but by name")
 	case w.Mirror == nil && h.Mirror:
 		return refuse(lab.ErrConflict, "say that it is a mirror, or convert it in its settings",
 			"it is a mirror of "+lab.Printable(h.OriginalURL)+", and not wanted as one")
@@ -207,7 +211,10 @@ func (r *run) putRepository(ctx context.Context, key string, w Repository, h *re
 		h = &is
 	}
 	if w.Topics != nil && together(w.Topics) != together(h.Topics) {
-		if err := r.send(ctx, http.MethodPut, "/repos/"+key+"/topics", map[string]any{"topics": w.Topics}, nil); err != nil {
+		r.topics.Lock()
+		err := r.send(ctx, http.MethodPut, "/repos/"+key+"/topics", map[string]any{"topics": w.Topics}, nil)
+		r.topics.Unlock()
+		if err != nil {
 			return err
 		}
 		h.Topics = w.Topics

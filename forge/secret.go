@@ -36,7 +36,7 @@ func (s *Spec) scopes() (all []scope) {
 	return all
 }
 
-// api returns a client and the path of the scope's secrets or variables.
+// actions returns a client, and the path of the scope's secrets or variables.
 func (r *run) actions(s scope, what string) (*client, string) {
 	switch s.kind {
 	case "organization":

@@ -74,9 +74,7 @@ func (s *Server) host() string {
 }
 
 // Validate reports everything that is wrong with the server's fields.
-func (s *Server) Validate() error { return s.validate().Err() }
-
-func (s *Server) validate() (ps lab.Problems) {
+func (s *Server) Validate() (ps lab.Problems) {
 	u, err := url.Parse(s.Address)
 	switch {
 	case s.Address == "":
@@ -115,7 +113,7 @@ func (s *Server) validate() (ps lab.Problems) {
 // data. A server that signs with a shared secret (JWT_SIGNING_ALGORITHM = HS256) shows none: the error
 // wraps [lab.ErrNotFound].
 func (s *Server) Prove(ctx context.Context) (identity string, err error) {
-	if err := s.validate().Err(); err != nil {
+	if err := s.Validate().Err(); err != nil {
 		return "", err
 	}
 	c := s.client()

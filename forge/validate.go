@@ -9,12 +9,18 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
-// SettingRemotes is the setting of which hosts mirrors may reach: see [Spec].Remotes.
-const SettingRemotes = "remotes"
+// The settings that hints of this package name.
+const (
+	SettingRemotes    = "remotes"                   // which hosts mirrors may reach, see [Spec].Remotes
+	SettingSecrets    = "secrets"                   // where secrets are kept, see [Spec].Key and Sink
+	SettingMaxDeletes = reconcile.SettingMaxDeletes // how many objects a plan may remove, see [Spec].MaxDeletes
+)
 
 func (s *Spec) stack() string { return cmp.Or(s.Stack, "lab") }
 
@@ -103,11 +109,12 @@ func (s *Spec) Validate() lab.Problems {
 		v.jobIdentity(fmt.Sprintf("jobIdentities[%d]", n), i)
 	}
 	if v.keyed && len(s.Key.Reveal()) < 32 {
-		v.bad("key", "", "shorter than 32 bytes, and there are values that the server does not show",
-			"make a random one once, and keep it where no other has it")
+		v.secrets("key", "shorter than 32 bytes, and there are values that the server does not show",
+			"make a random one once, and say where it is kept")
 	}
 	if v.sunk && s.Sink == nil {
-		v.bad("sink", "", "there is none, and there are applications or tokens, whose values the server shows once", "say where secrets are kept")
+		v.secrets("sink", "there is none, and there are applications or tokens, whose values the server shows once",
+			"say where secrets are kept")
 	}
 	return v.ps
 }
@@ -123,6 +130,11 @@ type validation struct {
 
 func (v *validation) bad(path, text, message, hint string) {
 	v.ps = append(v.ps, lab.Problem{Path: path, Text: text, Message: message, Hint: hint})
+}
+
+// secrets reports that it was not said where secrets are kept.
+func (v *validation) secrets(path, message, hint string) {
+	v.ps = append(v.ps, lab.Problem{Path: path, Message: message, Hint: hint, Set: lab.Setting{Name: SettingSecrets}})
 }
 
 // unique reports what is named twice: Gitea has one object of a name, in whatever case it is written.
@@ -264,6 +276,8 @@ func (v *validation) actions(at, of string, secrets []Secret, variables []Variab
 			v.bad(under, s.Name, "has no value", "say where it is")
 		case len(s.Value.Reveal()) > 65536:
 			v.bad(under, s.Name, "is longer than 64 KiB", "")
+		case !utf8.ValidString(s.Value.Reveal()):
+			v.bad(under, s.Name, "is not text in UTF-8, which JSON needs", "encode it in base64")
 		}
 		v.keyed = true
 	}
@@ -278,6 +292,8 @@ func (v *validation) actions(at, of string, secrets []Secret, variables []Variab
 			v.bad(under+".value", "", "has a carriage return, which the server removes", "write line feeds alone")
 		case len(w.Value) > 65536:
 			v.bad(under+".value", "", "is longer than 64 KiB", "")
+		case !utf8.ValidString(w.Value) || strings.ContainsRune(w.Value, 0):
+			v.bad(under+".value", "", "is not text in UTF-8", "encode it in base64")
 		}
 	}
 }
@@ -295,6 +311,9 @@ func (v *validation) repository(at string, x Repository) {
 	}
 	if len(x.Topics) > 25 {
 		v.bad(at+".topics", "", "more than 25", "")
+	}
+	if x.Merge != nil && x.PullRequests != nil && !*x.PullRequests {
+		v.bad(at+".merge", "", "given of a repository without pull requests", "")
 	}
 	if x.Merge != nil {
 		v.oneOf(at+".merge.default", x.Merge.Default, "merge", "rebase", "rebase-merge", "squash", "fast-forward-only")
@@ -396,6 +415,9 @@ func (v *validation) webhooks(at string, x Repository) {
 }
 
 func (v *validation) protections(at string, x Repository) {
+	if x.Archived != nil && *x.Archived && len(x.Protections) > 0 {
+		v.bad(at+".protections", "", "given of an archived repository, which takes none, and no pushes", "leave them out")
+	}
 	for n, p := range x.Protections {
 		under := fmt.Sprintf("%s.protections[%d]", at, n)
 		if p.Branch == "" || strings.ContainsAny(p.Branch, ": ~^\\") {

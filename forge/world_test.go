@@ -7,10 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,7 +17,6 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/forge"
-	"gitea.arcodange.lab/arcodange-org/lab/forge/forgetest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
@@ -38,31 +34,7 @@ type world struct {
 func realWorld(t *testing.T) *world {
 	t.Helper()
 	g := real.Gitea(t)
-	return behindFront(t, g.URL, g.Admin, g.Token)
-}
-
-// fakeWorld is a Gitea in this process.
-func fakeWorld(t *testing.T) *world {
-	t.Helper()
-	f := forgetest.New(t, forgetest.Config{})
-	return behindFront(t, f.URL(), f.Login().User, f.Access().Token.Reveal())
-}
-
-func behindFront(t *testing.T, server, admin, token string) *world {
-	t.Helper()
-	to, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := &httputil.ReverseProxy{ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(to)
-		r.Out.Host = to.Host
-	}}
-	w := &world{front: &fake.HTTP{Handler: proxy}, upstream: server, token: token, admin: admin}
-	s := httptest.NewServer(w.front)
-	t.Cleanup(s.Close)
-	w.url = s.URL
-	return w
+	return worldAt(t, g.URL, g.Token, g.Admin)
 }
 
 func (w *world) server() *forge.Server {
@@ -187,7 +159,7 @@ func everything(tb testing.TB, w *world) (spec forge.Spec, sink lab.Sink) {
 			Applications: []forge.Application{{Name: "vault", RedirectURIs: []string{"http://127.0.0.1/cb"}, SkipGrant: true}}}},
 		Repositories: []forge.Repository{
 			{Owner: org, Name: "app", Description: "An app", Website: "https://example.com", DefaultBranch: "trunk",
-				Topics: []string{"go", "lab"}, Wiki: no(), Projects: no(), PullRequests: yes(), Actions: yes(),
+				Private: yes(), Topics: []string{"go", "lab"}, Wiki: no(), Projects: no(), PullRequests: yes(), Actions: yes(),
 				Merge:         &forge.Merge{Rebase: no(), Squash: yes(), Default: "squash", DeleteBranch: yes()},
 				Collaborators: map[string]string{bot: "write"},
 				Protections: []forge.Protection{

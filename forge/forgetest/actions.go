@@ -111,7 +111,7 @@ func (c *call) putSecret(l level) answer {
 	}
 	c.read(&o)
 	c.required("Data", o.Data)
-	if len(o.Data) > 65535 {
+	if len(o.Data) > 65536 {
 		return c.refuse(http.StatusInternalServerError, "data too long")
 	}
 	for _, s := range l.actions.secrets {

@@ -130,8 +130,17 @@ type protectionOptions struct {
 	IgnoreStaleApprovals         bool     `json:"ignore_stale_approvals"`
 }
 
-func (c *call) protect() answer {
+// unarchived returns the repository that is asked for, for what an archived one refuses.
+func (c *call) unarchived() *repo {
 	r := c.managed()
+	if r.Archived {
+		panic(c.refuse(http.StatusLocked, "%s is archived", r.FullName))
+	}
+	return r
+}
+
+func (c *call) protect() answer {
+	r := c.unarchived()
 	var o protectionOptions
 	c.read(&o)
 	name := o.RuleName
@@ -168,7 +177,7 @@ func (c *call) protect() answer {
 }
 
 func (c *call) editProtection() answer {
-	r := c.managed()
+	r := c.unarchived()
 	n := slices.IndexFunc(r.protections, func(p *gitea.BranchProtection) bool { return p.RuleName == c.req.PathValue("name") })
 	if n < 0 {
 		return c.notFound()

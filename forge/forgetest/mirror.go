@@ -3,6 +3,7 @@ package forgetest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +83,13 @@ func (c *call) migrate() answer {
 			"Migration failed: clone error: exit status 128 - fatal: unable to access '%s/': Couldn't connect to server.", o.CloneAddr)
 	}
 	r.branches, r.MirrorInterval = []string{"main"}, interval
+	if owner, name, ok := strings.Cut(strings.TrimSuffix(strings.Trim(from.Path, "/"), ".git"), "/"); ok { // one of our own
+		if a := c.state.account(owner); a != nil {
+			if source := c.state.repo(a, name); source != nil && len(source.branches) > 0 {
+				r.branches, r.DefaultBranch = slices.Clone(source.branches), source.DefaultBranch
+			}
+		}
+	}
 	return created(c.repoShown(r))
 }
 
