@@ -81,7 +81,7 @@ func (s Spec) expanded() Spec {
 
 // JobClaims returns what the id_tokens of an identity say, once it is there. The error wraps [lab.ErrNotFound] when it is not.
 func (s *Server) JobClaims(ctx context.Context, identity string) (JobClaims, error) {
-	if err := s.validate().Err(); err != nil {
+	if err := s.Validate().Err(); err != nil {
 		return JobClaims{}, err
 	}
 	c := s.client()
