@@ -249,7 +249,8 @@ func otherKey(t *testing.T, w *world, org string) {
 
 func letters(t *testing.T, w *world, org string) {
 	s := one(strings.ToUpper(org), "App")
-	s.Organizations = []forge.Organization{{Name: strings.ToUpper(org), Teams: []forge.Team{{Name: "Devs", Members: []string{strings.ToUpper(w.admin)}}}}}
+	s.Organizations = []forge.Organization{{Name: strings.ToUpper(org),
+		Teams: []forge.Team{{Name: "Devs", Members: []string{strings.ToUpper(w.admin)}}}}}
 	s.Repositories[0].Variables = []forge.Variable{{Name: "A", Value: "1"}}
 	converge(t, w.server(), s)
 	s.Organizations[0].Name, s.Organizations[0].Teams[0].Members[0] = org, w.admin
@@ -379,7 +380,8 @@ func pages(t *testing.T, w *world, org string) {
 		s.Repositories[0].Variables = append(s.Repositories[0].Variables, forge.Variable{Name: fmt.Sprintf("V%d", n), Value: "x"})
 	}
 	for n := range 52 {
-		s.Repositories[0].Webhooks = append(s.Repositories[0].Webhooks, forge.Webhook{Name: fmt.Sprintf("h%d", n), URL: fmt.Sprintf("http://127.0.0.1:9/%d", n)})
+		s.Repositories[0].Webhooks = append(s.Repositories[0].Webhooks,
+			forge.Webhook{Name: fmt.Sprintf("h%d", n), URL: fmt.Sprintf("http://127.0.0.1:9/%d", n)})
 	}
 	converge(t, w.server(), s)
 }
@@ -393,14 +395,16 @@ func TestNotGitea(t *testing.T) {
 		says    string
 		without string
 	}{
-		{"Page", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>sign in: hunter2</html>") }, lab.ErrConflict, "proxy answers", "hunter2"},
+		{"Page", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>sign in: hunter2</html>") },
+			lab.ErrConflict, "proxy answers", "hunter2"},
 		{"NotFound", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "hunter2", 404) }, lab.ErrNotFound, "404", "hunter2"},
 		{"Redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://elsewhere.example/", http.StatusFound)
 		},
 			lab.ErrRefused, "redirects to another", ""},
 		{"Old", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"version":"1.23.8"}`) }, lab.ErrRefused, "1.23.8", ""},
-		{"Forgejo", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"version":"12.0.1+gitea-1.22.0"}`) }, lab.ErrRefused, "not a version of Gitea", ""},
+		{"Forgejo", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"version":"12.0.1+gitea-1.22.0"}`) },
+			lab.ErrRefused, "not a version of Gitea", ""},
 		{"Gateway", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusInternalServerError) }, nil, "500", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

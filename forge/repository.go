@@ -233,7 +233,8 @@ func (r *run) createRepository(ctx context.Context, w Repository, is *repository
 		err = r.send(ctx, http.MethodPost, path("admin", "users", w.Owner, "repos"), body, is)
 	}
 	if status(err) == http.StatusConflict {
-		err = errors.Join(err, r.fail("create repository", w.key(), "adopt or delete the files in the administration of the server, or plan again",
+		err = errors.Join(err, r.fail("create repository", w.key(),
+			"plan again, or adopt or delete the files in the administration of the server",
 			lab.ErrConflict, "it has been created meanwhile, or there are files of one that the server does not know"))
 	}
 	return err

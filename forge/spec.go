@@ -45,7 +45,9 @@ type Organization struct {
 	FullName    string `yaml:"fullName"`    // empty leaves it
 	Description string `yaml:"description"` // empty leaves it
 	Website     string `yaml:"website"`     // empty leaves it
-	Visibility  string `yaml:"visibility"`  // public, limited (to those who are logged in) or private; empty leaves it, and creates a private one
+
+	// Visibility is public, limited (to those who are logged in) or private. Empty leaves it, and creates a private one.
+	Visibility string `yaml:"visibility"`
 
 	Teams     []Team     `yaml:"teams"`
 	Secrets   []Secret   `yaml:"secrets"`

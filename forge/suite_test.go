@@ -164,9 +164,11 @@ func (w *world) foreign(tb testing.TB, org, bot string) func() string {
 		"config": map[string]string{"url": "http://127.0.0.1:9/theirs", "content_type": "json", "secret": "x"}}, nil)
 	w.must(tb, "POST", app+"/push_mirrors", map[string]any{"remote_address": w.upstream + "/nobody/theirs.git", "interval": "24h"}, nil)
 	w.must(tb, "POST", app+"/branch_protections", map[string]any{"rule_name": "theirs"}, nil)
-	w.must(tb, "POST", "/orgs/"+org+"/teams", map[string]any{"name": "theirs", "permission": "read", "units_map": map[string]string{"repo.code": "read"}}, nil)
+	w.must(tb, "POST", "/orgs/"+org+"/teams", map[string]any{"name": "theirs", "permission": "read",
+		"units_map": map[string]string{"repo.code": "read"}}, nil)
 	w.must(tb, "POST", "/orgs/"+org+"/repos", map[string]any{"name": "theirs"}, nil)
-	w.must(tb, "POST", "/user/applications/oauth2 as "+bot, map[string]any{"name": "theirs", "redirect_uris": []string{"http://127.0.0.1/"}}, nil)
+	w.must(tb, "POST", "/user/applications/oauth2 as "+bot, map[string]any{"name": "theirs",
+		"redirect_uris": []string{"http://127.0.0.1/"}}, nil)
 	return func() string {
 		var b strings.Builder
 		for _, list := range []string{app + "/actions/secrets", app + "/actions/variables", "/orgs/" + org + "/actions/variables", app + "/keys",

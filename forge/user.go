@@ -38,7 +38,8 @@ func (r *run) users() reconcile.Kind {
 		Diff: func(key string, w User, h *user) reconcile.Delta {
 			switch {
 			case h == nil && w.Email == "":
-				return reconcile.Delta{Err: r.fail("plan user", key, "give an email", lab.ErrInvalid, "it is not there, and cannot be created without an email")}
+				return reconcile.Delta{Err: r.fail("plan user", key, "give an email", lab.ErrInvalid,
+					"it is not there, and cannot be created without an email")}
 			case h == nil:
 				d := userFields(w, user{wrong: true}, true).created(key)
 				if w.Password.IsZero() {

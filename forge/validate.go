@@ -264,7 +264,8 @@ func (v *validation) actions(at, of string, secrets []Secret, variables []Variab
 		case strings.HasPrefix(name, secretRecord) || strings.HasPrefix(name, recordPrefix):
 			v.bad(path, name, "is a name that this package uses itself", "")
 		case !actionsName.MatchString(name) || name == "CI" || strings.HasPrefix(name, "GITEA_") || strings.HasPrefix(name, "GITHUB_"):
-			v.bad(path, name, "is not a name that Actions take", "write capitals, digits and underscores; not CI, nor GITEA_ or GITHUB_ at its beginning")
+			v.bad(path, name, "is not a name that Actions take",
+				"write capitals, digits and underscores; not CI, nor GITEA_ or GITHUB_ at its beginning")
 		}
 	}
 	for n, s := range secrets {
@@ -430,7 +431,8 @@ func (v *validation) protections(at string, x Repository) {
 		if p.Approvals < 0 {
 			v.ps.Add(under+".approvals", "%d is negative", p.Approvals)
 		}
-		if len(p.PushTeams)+len(p.MergeTeams) > 0 && slices.ContainsFunc(v.spec.Users, func(u User) bool { return strings.EqualFold(u.Name, x.Owner) }) {
+		ofUser := slices.ContainsFunc(v.spec.Users, func(u User) bool { return strings.EqualFold(u.Name, x.Owner) })
+		if ofUser && len(p.PushTeams)+len(p.MergeTeams) > 0 {
 			v.bad(under, "", "names teams, which a user has none of", "")
 		}
 	}

