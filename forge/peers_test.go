@@ -45,7 +45,8 @@ func texts(t *testing.T, w *world, org string) {
 	s.Repositories[0].Description = "ü 🦊 <script> '\" \\ line\nbreak"
 	s.Repositories[0].Website = "https://example.com/%20?x=1&y=2"
 	s.Repositories[0].Variables = []forge.Variable{{Name: "A", Value: " spaces and a line break \n"},
-		{Name: "B", Value: "${{ secrets.X }}"}, {Name: "C", Value: strings.Repeat("ü", 10000)}, {Name: "D", Value: "{\"json\": [1, 2]}\n\n"}, {Name: "E", Value: "\t0"}}
+		{Name: "B", Value: "${{ secrets.X }}"}, {Name: "C", Value: strings.Repeat("ü", 10000)},
+		{Name: "D", Value: "{\"json\": [1, 2]}\n\n"}, {Name: "E", Value: "\t0"}}
 	s.Repositories[0].Secrets = []forge.Secret{secret("A", "line\nbreak\n"), secret("B", " "),
 		secret("C", strings.Repeat("x", 65536)), secret("D", "\x00")}
 	converge(t, w.server(), s)
