@@ -94,7 +94,7 @@ func (r *run) pushMirrors() reconcile.Kind {
 		},
 		After: func(key string, _ PushMirror) []string {
 			of, _, _ := strings.Cut(key, ":")
-			return []string{"repository:" + of}
+			return r.after("repository:" + of)
 		},
 		Owned: func(key string, h pushMirror) bool {
 			ours, err := r.marked(h.record, kind, key)
@@ -113,7 +113,7 @@ func (r *run) pushMirrors() reconcile.Kind {
 // listPushMirrors reads the push mirrors of a repository, with their records.
 func (r *run) listPushMirrors(ctx context.Context, of string) ([]pushMirror, error) {
 	all, err := list[pushMirror](ctx, r.client, "/repos/"+of+"/push_mirrors")
-	if absent(err) {
+	if absent(err) || status(err) == http.StatusBadRequest { // mirrors are disabled: then there are none
 		return nil, nil
 	}
 	if err != nil || len(all) == 0 {

@@ -67,7 +67,7 @@ func (r *run) repositories() reconcile.Kind {
 					}
 				}
 			}
-			return after
+			return r.after(after...)
 		},
 	}
 }
@@ -99,7 +99,7 @@ func (r *run) listRepositories(ctx context.Context, want map[string]Repository) 
 	return found(ctx, r, want, byName, func(ctx context.Context, key string) (x repository, err error) {
 		err = r.get(ctx, "/repos/"+key, &x)
 		return x, err
-	}, func(err error) repository { return repository{moved: err} })
+	}, func(key string, err error) repository { return repository{moved: r.renamed("repository", key, err)} })
 }
 
 func (r *run) diffRepository(key string, w Repository, h *repository) reconcile.Delta {
@@ -114,7 +114,7 @@ func (r *run) diffRepository(key string, w Repository, h *repository) reconcile.
 		}
 		return d
 	case h.moved != nil:
-		return reconcile.Delta{Err: r.renamed("repository", key, h.moved)}
+		return reconcile.Delta{Err: h.moved}
 	case h.Mirror && h.MirrorInterval == "":
 		return refuse(lab.ErrConflict, "see whether the server reaches "+lab.Printable(h.OriginalURL)+
 			", delete what is left in the settings of the repository, and plan again",

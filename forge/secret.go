@@ -93,7 +93,7 @@ func (r *run) secrets() reconcile.Kind {
 			}
 			return err
 		},
-		After: func(_ string, w wantedSecret) []string { return []string{w.scope.kind + ":" + w.scope.name} },
+		After: func(_ string, w wantedSecret) []string { return r.after(w.scope.kind + ":" + w.scope.name) },
 		Owned: func(key string, h secret) bool {
 			ours, err := r.marked(h.Description, "secret", key)
 			return ours && err == nil

@@ -100,7 +100,7 @@ func (r *run) webhooks() reconcile.Kind {
 		},
 		After: func(key string, _ Webhook) []string {
 			of, _, _ := strings.Cut(key, ":")
-			return []string{"repository:" + of}
+			return r.after("repository:" + of)
 		},
 		Owned: func(key string, h webhook) bool {
 			ours, err := r.marked(h.record, kind, key)
