@@ -29,7 +29,7 @@ func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 	if err := append(s.Validate(), spec.Validate()...).Err(); err != nil {
 		return nil, err
 	}
-	r := &run{client: s.client(spec.secrets()...), spec: spec, reads: &reads{}}
+	r := &run{client: s.client(spec.secrets()...), spec: spec.expanded(), reads: &reads{}}
 	defer r.close()
 	if err := r.prove(ctx); err != nil {
 		return nil, err
@@ -62,6 +62,9 @@ func (r *run) kinds() []reconcile.Kind {
 	}
 	if len(r.spec.Users) > 0 {
 		all = append(all, r.users(), r.userKeys(), r.applications(), r.tokens())
+	}
+	if len(r.spec.JobIdentities) > 0 {
+		all = append(all, r.jobIdentities())
 	}
 	if len(r.spec.Repositories) > 0 {
 		all = append(all, r.repositories(), r.collaborators(), r.protections(), r.deployKeys(), r.webhooks(), r.pushMirrors())

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/fingerprint"
@@ -54,6 +55,8 @@ const secretRecord = "LAB_SECRET_"
 type secret struct {
 	Name        string `json:"name"`
 	Description string `json:"description"` // the mark, with the fingerprint
+
+	Created time.Time `json:"created_at"`
 }
 
 // wantedSecret is one that is wanted, and where.
@@ -123,7 +126,7 @@ func (r *run) listSecrets(ctx context.Context) (map[string]secret, error) {
 			variables, err := r.listVariables(ctx, s)
 			for _, v := range variables {
 				if name, ok := strings.CutPrefix(v.Name, secretRecord); ok {
-					all = append(all, secret{name, v.Value})
+					all = append(all, secret{Name: name, Description: v.Value})
 				}
 			}
 			return all, err
@@ -156,10 +159,12 @@ func (r *run) record(kind, key string, value lab.Secret) string {
 // of another stack is a conflict.
 func (r *run) compare(kind, key string, value lab.Secret, record string) (cause string, err error) {
 	ours, err := r.marked(record, kind, key)
-	_, marked := mark.Parse(record)
+	m, marked := mark.Parse(record)
 	switch {
 	case err != nil:
 		return "", err
+	case marked && m.Kind == delivery:
+		return "", r.fail("plan "+kind, key, "remove it from the spec, or do not deliver it", lab.ErrConflict, "it is delivered, see Deliver")
 	case !marked:
 		return "it is not known what its value is", nil
 	case !ours:

@@ -62,6 +62,9 @@ func (s *Spec) places(f func(path string, from lab.SecretRef, value *lab.Secret)
 		f(under+".password", u.From, &u.Password)
 		secrets(under, u.Secrets)
 	}
+	for n := range s.JobIdentities {
+		f(fmt.Sprintf("jobIdentities[%d].password", n), s.JobIdentities[n].From, &s.JobIdentities[n].Password)
+	}
 	for n := range s.Repositories {
 		x, under := &s.Repositories[n], fmt.Sprintf("repositories[%d]", n)
 		if x.Mirror != nil {
@@ -101,6 +104,9 @@ func (s *Spec) Validate() lab.Problems {
 	}
 	for n, x := range s.Repositories {
 		v.repository(fmt.Sprintf("repositories[%d]", n), x)
+	}
+	for n, i := range s.JobIdentities {
+		v.jobIdentity(fmt.Sprintf("jobIdentities[%d]", n), i)
 	}
 	if v.keyed && len(s.Key.Reveal()) < 32 {
 		v.secrets("key", "shorter than 32 bytes, and there are values that the server does not show",

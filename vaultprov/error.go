@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 
@@ -111,6 +112,10 @@ func understand(status int, body []byte, masker *lab.Masker) (*ServerError, stri
 
 // unreached returns the error of a request that got no answer.
 func (s *Server) unreached(ctx context.Context, op, path string, err error) error {
+	var dial *net.OpError
+	if errors.As(err, &dial) && lab.Kind(dial.Err) != nil {
+		err = dial.Err // the boundary's own words
+	}
 	e := &lab.Error{Op: op, Target: s.target(), Path: path, Err: err}
 	switch {
 	case ctx.Err() != nil:

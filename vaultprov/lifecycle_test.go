@@ -379,6 +379,52 @@ func inHex(t *testing.T, share lab.Secret) lab.Secret {
 	return lab.NewSecret(f.Hex[0])
 }
 
+// TestUnsealCluster: all servers of a cluster are unsealed in their order, and one that is a standby is told from one
+// that is sealed.
+func TestUnsealCluster(t *testing.T) {
+	first := real.VaultRaft(t)
+	second := first.Join(t)
+	v := installed{Server: &vaultprov.Server{Address: first.Address}}
+	other := installed{Server: &vaultprov.Server{Address: second.Address}}
+	_, keys := isInitialised(t, v, 3, 2)
+	if _, err := vaultprov.Unseal(t.Context(), keys, other.Server, v.Server); !errors.Is(err, lab.ErrBlocked) {
+		t.Errorf("the one that has not joined first: %v", err)
+	}
+	p, err := vaultprov.Unseal(t.Context(), keys, v.Server, other.Server)
+	said, err := apply(t, p, err)
+	if err != nil || !strings.Contains(said, "2 to update") {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	if a, b := state(t, v), state(t, other); a != "active" || b != "standby" {
+		t.Errorf("they are %s and %s", a, b)
+	}
+	if p, err := vaultprov.Unseal(t.Context(), keys, v.Server, other.Server); err != nil || !p.Empty() {
+		t.Errorf("the second plan: %v, %v", p, err)
+	}
+	second.Stop(t)
+	second.Start(t)
+	if s := state(t, other); s != "sealed" {
+		t.Errorf("the second, after a restart, is %s", s)
+	}
+	p, err = vaultprov.Unseal(t.Context(), keys, v.Server, other.Server)
+	if said, err := apply(t, p, err); err != nil || !strings.Contains(said, "1 to update") {
+		t.Errorf("%v\n%s", err, said)
+	}
+	standby := vaultprov.KV{Server: &vaultprov.Server{Address: second.Address, Token: vaultprov.StaticToken(keys.Root), Cluster: clusterOf(t, v)}, Mount: "x"}
+	if err := standby.Prove(t.Context()); !errors.Is(err, lab.ErrBlocked) || !strings.Contains(err.Error(), "standby") {
+		t.Errorf("a write to a standby: %v", err)
+	}
+}
+
+func clusterOf(t *testing.T, v installed) string {
+	t.Helper()
+	st, err := v.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Cluster
+}
+
 // TestUnsealOneShare: the lab's own form has one share, and no place in it.
 func TestUnsealOneShare(t *testing.T) {
 	onBoth(t, func(t *testing.T, fresh func() installed) {

@@ -34,7 +34,12 @@ func (s *Server) parallel() int { return cmp.Or(s.Parallel, defaultParallel) }
 // planned and still to be done, as many changes at once as [Server.Parallel] says; what has become necessary
 // meanwhile is noted.
 func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
-	if err := s.invalid("plan", spec.Validate()); err != nil {
+	ps := spec.Validate()
+	if s.Token == nil {
+		ps = append(ps, lab.Problem{Path: "token", Message: "empty: without one nothing can be read",
+			Hint: "name a token", Set: lab.Setting{Name: SettingToken}})
+	}
+	if err := s.invalid("plan", ps); err != nil {
 		return nil, err
 	}
 	c, err := s.client()

@@ -169,10 +169,22 @@ func (c *client) giveOnce(ctx context.Context, set [][]byte) (disturbed bool, er
 		switch {
 		case err != nil || !st.Sealed:
 			return false, err
+		case n == len(set)-1 && st.Progress == 0:
+			return false, c.copied(ctx)
 		case n > 0 && st.Nonce != nonce, st.Progress != n+1:
 			return true, nil
 		}
 		nonce = st.Nonce
 	}
 	return true, nil // it has all that it needs, and is sealed: they were not all of this attempt
+}
+
+// copied waits until a server that joins a cluster has copied its keys: it takes the shares to prove to the first server
+// that it may, and unseals itself later. Shares that are given meanwhile end in an error (vault/raft.go, 1.21).
+func (c *client) copied(ctx context.Context) error {
+	copies := lab.Poll{What: c.server.target() + " to copy the keys of the cluster", Timeout: 2 * time.Minute}
+	return lab.Wait(ctx, copies, func(ctx context.Context) (bool, error) {
+		st, err := c.status(ctx)
+		return err == nil && !st.Sealed, err
+	})
 }
