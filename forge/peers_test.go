@@ -110,7 +110,7 @@ func mirrorOfNothing(t *testing.T, w *world, org string) {
 	if _, err := plan(t, w.server(), s).Apply(t.Context(), nil); !errors.Is(err, lab.ErrInvalid) {
 		t.Errorf("a mirror of nothing: %v", err)
 	}
-	fails(t, w, s, lab.ErrConflict, "could not be copied", "delete what is left")
+	fails(t, w, s, lab.ErrBlocked, "could not be", "delete what is left")
 }
 
 // sharedKey is one deploy key of two repositories, which one of them lets write.

@@ -116,9 +116,10 @@ func (r *run) diffRepository(key string, w Repository, h *repository) reconcile.
 	case h.moved != nil:
 		return reconcile.Delta{Err: h.moved}
 	case h.Mirror && h.MirrorInterval == "":
-		return refuse(lab.ErrConflict, "see whether the server reaches "+lab.Printable(h.OriginalURL)+
-			", delete what is left in the settings of the repository, and plan again",
-			"it was to become a mirror, and could not be copied: it is not there but by name")
+		// the server has this while it copies, and keeps it when that fails
+		return refuse(lab.ErrBlocked, "plan again later; if it stays so, see whether the server reaches "+lab.Printable(h.OriginalURL)+
+			", and delete what is left in the settings of the repository",
+			"it is to become a mirror, and is being copied still, or could not be")
 	case w.Mirror == nil && h.Mirror:
 		return refuse(lab.ErrConflict, "say that it is a mirror, or convert it in its settings",
 			"it is a mirror of "+lab.Printable(h.OriginalURL)+", and not wanted as one")

@@ -21,18 +21,17 @@ type scope struct {
 
 	secrets   []Secret
 	variables []Variable
-	records   bool // there are records of webhooks or push mirrors among its variables
 }
 
 func (s *Spec) scopes() (all []scope) {
 	for _, o := range s.Organizations {
-		all = append(all, scope{"organization", o.Name, o.Secrets, o.Variables, false})
+		all = append(all, scope{"organization", o.Name, o.Secrets, o.Variables})
 	}
 	for _, u := range s.Users {
-		all = append(all, scope{"user", u.Name, u.Secrets, u.Variables, len(u.Secrets) > 0})
+		all = append(all, scope{"user", u.Name, u.Secrets, u.Variables})
 	}
 	for _, x := range s.Repositories {
-		all = append(all, scope{"repository", x.key(), x.Secrets, x.Variables, len(x.Webhooks)+len(x.PushMirrors) > 0})
+		all = append(all, scope{"repository", x.key(), x.Secrets, x.Variables})
 	}
 	return all
 }
