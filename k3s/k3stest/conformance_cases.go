@@ -26,6 +26,8 @@ func (s *Suite) cases(t *testing.T) {
 		"Identity":       (*Suite).identity,
 		"TwoOwners":      (*Suite).twoOwners,
 		"OwnsMoreFields": (*Suite).ownsMoreFields,
+		"Releases":       (*Suite).releases,
+		"LonghornStays":  (*Suite).longhornStays,
 		"Mutations":      (*Suite).mutations,
 	} {
 		t.Run(name, func(t *testing.T) { run(s, t) })

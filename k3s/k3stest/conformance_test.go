@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 
 // TestConformanceReal runs the suite on a real API server.
 func TestConformanceReal(t *testing.T) {
-	suite := &k3stest.Suite{API: proxy(real.KubeAPIServer(t))}
+	suite := &k3stest.Suite{API: proxy(real.KubeAPIServer(t)), Definitions: real.CRDs(t, "k3s")}
 	suite.Run(t)
 }
 
