@@ -153,6 +153,27 @@ func (p *planner) waitForKind(ctx context.Context, o Object) (k kind, err error)
 	return k, err
 }
 
+// waitForDefinition waits until the cluster knows the kinds of a CustomResourceDefinition.
+func (p *planner) waitForDefinition(ctx context.Context, o Object) error {
+	if err := p.waitFor(ctx, o); err != nil {
+		return err
+	}
+	group, _, _ := unstructured.NestedString(o.m.content, "spec", "group")
+	name, _, _ := unstructured.NestedString(o.m.content, "spec", "names", "kind")
+	versions, _, _ := unstructured.NestedSlice(o.m.content, "spec", "versions")
+	return lab.Wait(ctx, lab.Poll{What: "the kinds of " + o.String(), Timeout: p.spec.timeout()},
+		func(ctx context.Context) (bool, error) {
+			for _, v := range versions {
+				v, _ := v.(map[string]any)
+				version, _ := v["name"].(string)
+				if _, ok := p.kind(schema.GroupVersionKind{Group: group, Version: version, Kind: name}); !ok && v["served"] == true {
+					return false, p.discover(ctx)
+				}
+			}
+			return true, nil
+		})
+}
+
 // waitForAll waits until all objects are ready.
 func (p *planner) waitForAll(ctx context.Context, r *lab.Recorder) error {
 	defer p.close()
