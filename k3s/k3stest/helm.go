@@ -7,6 +7,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -34,29 +38,59 @@ func Release(namespace, name string, number int, status, version string, values 
 		"data": map[string]any{"release": base64.StdEncoding.EncodeToString([]byte(text))}}}
 }
 
-// deploy does what k3s' Helm controller does, without running anything: it creates the namespace, and a release
-// with the chart's version and values. Nothing of the chart is created.
-func (s *Server) deploy(chart *unstructured.Unstructured) error {
+// WithHelm returns an API of a cluster in which each HelmChart has a release that is deployed as soon as it
+// is applied, with the chart's version and values, as k3s' Helm controller makes it in the end. Nothing of the chart
+// is created but its namespace.
+func WithHelm(api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		answer := httptest.NewRecorder()
+		api.ServeHTTP(answer, req)
+		if req.Method == http.MethodPatch && strings.Contains(req.URL.Path, "/helmcharts/") && req.URL.Query().Get("dryRun") == "" &&
+			answer.Code < http.StatusMultipleChoices {
+			if err := deploy(api, answer.Body.Bytes()); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+		}
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes()) // a client that has gone
+	})
+}
+
+// deploy creates the release of a HelmChart, and its namespace.
+func deploy(api http.Handler, chart []byte) error {
+	u := &unstructured.Unstructured{}
+	if err := u.UnmarshalJSON(chart); err != nil {
+		return err
+	}
 	spec := func(field string) string {
-		text, _, _ := unstructured.NestedString(chart.Object, "spec", field)
+		text, _, _ := unstructured.NestedString(u.Object, "spec", field)
 		return text
 	}
-	namespace := cmp.Or(spec("targetNamespace"), chart.GetNamespace())
+	namespace := cmp.Or(spec("targetNamespace"), u.GetNamespace())
 	values := map[string]any{}
 	if err := yaml.Unmarshal([]byte(spec("valuesContent")), &values); err != nil {
 		return err
 	}
-	number := int(chart.GetGeneration())
-	for _, u := range []*unstructured.Unstructured{
-		{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": namespace}}},
-		Release(namespace, chart.GetName(), number, "deployed", spec("version"), values),
+	for _, o := range []struct {
+		path string
+		body map[string]any
+	}{
+		{"/api/v1/namespaces", map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": namespace}}},
+		{"/api/v1/namespaces/" + namespace + "/secrets",
+			Release(namespace, u.GetName(), int(u.GetGeneration()), "deployed", spec("version"), values).Object},
 	} {
-		for _, k := range s.kinds {
-			if _, there := s.stored(k)[keyOf(u.GetNamespace(), u.GetName())]; k.gvk == u.GroupVersionKind() && !there {
-				if _, err := s.create(k, u, writeOptions{manager: "helm-controller"}); err != nil {
-					return err
-				}
-			}
+		b, err := json.Marshal(o.body)
+		if err != nil {
+			return err
+		}
+		req := httptest.NewRequest(http.MethodPost, o.path+"?fieldManager=helm-controller", bytes.NewReader(b))
+		req.Header.Set("Content-Type", "application/json")
+		answer := httptest.NewRecorder()
+		api.ServeHTTP(answer, req)
+		if answer.Code != http.StatusCreated && answer.Code != http.StatusConflict { // it is there already
+			return fmt.Errorf("%s: %s", o.path, answer.Body)
 		}
 	}
 	return nil

@@ -16,10 +16,6 @@ import (
 
 // Server is a Kubernetes API, as an [http.Handler]: serve it by TLS, as a real one is. Make it by [NewServer].
 type Server struct {
-	// Helm lets every HelmChart have a release that is deployed, as k3s' Helm controller does in the end. Set it
-	// before the server is used.
-	Helm bool
-
 	mu      sync.Mutex
 	kinds   []kind
 	objects map[schema.GroupResource]map[string]*unstructured.Unstructured // by "namespace/name"

@@ -263,11 +263,8 @@ func (s *Server) write(k kind, before, after *unstructured.Unstructured, o write
 	s.version++
 	after.SetResourceVersion(strconv.FormatInt(s.version, 10))
 	s.stored(k)[keyOf(after.GetNamespace(), after.GetName())] = after
-	switch {
-	case k.gvk == crd:
+	if k.gvk == crd {
 		return after, s.learn(after)
-	case k.gvk.Kind == "HelmChart" && s.Helm:
-		return after, s.deploy(after)
 	}
 	return after, nil
 }

@@ -62,7 +62,7 @@ func (c *Cluster) planner(ctx context.Context, spec Spec) (*planner, error) {
 	p := &planner{client: client, spec: spec, objects: map[string]Object{}, kept: map[string]bool{}}
 	for _, o := range spec.owned() {
 		p.objects[o.String()] = o
-		if len(o.m.provides) > 0 || o.gvk().GroupKind() == crdKind {
+		if gk := o.gvk().GroupKind(); len(o.m.provides) > 0 || gk == crdKind || gk == helmChart {
 			p.brings = append(p.brings, o)
 		}
 	}
@@ -222,7 +222,7 @@ func (p *planner) place(o Object) error {
 	case !k.namespaced && namespace != "":
 		return invalid("objects of its kind are in no namespace")
 	}
-	if _, wanted := p.objects["namespace:"+namespace]; k.namespaced && !wanted && !p.exists(namespace) {
+	if _, wanted := p.objects["namespace:"+namespace]; k.namespaced && !wanted && !p.exists(namespace) && len(p.makers(o)) == 0 {
 		return &lab.Error{Op: "plan object", Target: p.cluster.name(), Path: o.String(), Hint: "add the namespace to the objects",
 			Err: fmt.Errorf("%w: its namespace %s", lab.ErrNotFound, namespace)}
 	}
@@ -235,6 +235,7 @@ func (p *planner) needs(o Object) []string {
 	if _, ok := p.objects["namespace:"+o.namespace()]; ok {
 		needs = append(needs, "namespace:"+o.namespace())
 	}
+	needs = append(needs, p.makers(o)...)
 	gk := o.gvk().GroupKind()
 	for _, other := range p.brings {
 		if other.provides(gk) && other.String() != o.String() {
@@ -243,6 +244,22 @@ func (p *planner) needs(o Object) []string {
 	}
 	slices.Sort(needs)
 	return slices.Compact(needs)
+}
+
+// makers returns the HelmCharts that create the namespace of an object, if it is neither there nor wanted itself.
+func (p *planner) makers(o Object) (charts []string) {
+	namespace := o.namespace()
+	if _, wanted := p.objects["namespace:"+namespace]; wanted || namespace == "" || p.exists(namespace) {
+		return nil
+	}
+	for _, chart := range p.brings {
+		target, _, _ := unstructured.NestedString(chart.m.content, "spec", "targetNamespace")
+		creates, _, _ := unstructured.NestedBool(chart.m.content, "spec", "createNamespace")
+		if chart.gvk().GroupKind() == helmChart && creates && target == namespace {
+			charts = append(charts, chart.String())
+		}
+	}
+	return charts
 }
 
 // provides reports whether the object lets the cluster know a kind.
