@@ -18,7 +18,7 @@ const (
 	EventNote   EventKind = "note"   // anything else that a person would want to know
 
 	// EventDoing reports what is done that is no change: Text is "connecting to pi1", or empty when
-	// that, or the whole step, has ended.
+	// that, or the whole step, has ended. The same Text again says how much of it is done.
 	EventDoing EventKind = "doing"
 )
 

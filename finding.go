@@ -37,6 +37,13 @@ type Finding struct {
 	Verdict Verdict // how it is
 	Text    string  // what was found, in a line: "/ is 91% full, 5.2 GiB are free"
 	Hint    string  // the next step, preferably the command to type; empty if there is none
+	Set     Setting // what Hint asks to set; the zero value if nothing
+}
+
+// Reword returns the finding with its hint completed as by [Reword].
+func (f Finding) Reword(say func(Setting) string) Finding {
+	f.Hint = reworded(f.Hint, f.Set, say)
+	return f
 }
 
 // MarshalJSON returns the finding as one flat object: "type":"finding", "target", "check",

@@ -31,6 +31,7 @@ type builder struct {
 }
 
 func (b *builder) add(op host.Op) {
+	op.Temps = []string{b.p.stack.stage() + "/"}
 	b.ops = append(b.ops, op)
 	b.script.ops = append(b.script.ops, b.p.ID()+"/"+op.Name)
 }

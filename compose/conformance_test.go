@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -36,6 +37,15 @@ type subject struct {
 	fake    *composetest.Docker                      // nil when the docker is real
 	box     *hosttest.Machine                        // the machine of the fake
 	docker  *real.DockerEngine                       // nil when the docker is not
+}
+
+// listen makes it look as if something listened on a port of the fake machine, or nothing any more.
+func (s subject) listen(port int, yes bool) {
+	if yes {
+		s.box.Listen(port, func(c net.Conn) { c.Close() })
+	} else {
+		s.box.Listen(port, nil)
+	}
 }
 
 func newFake(t testing.TB, c composetest.Config) (subject, *hosttest.Machine) {

@@ -71,6 +71,9 @@ func (l *loading) wanted(s types.ServiceConfig) (out []exclusive) {
 		}
 		out = append(out, exclusive{kindPort, from + "/" + cmp.Or(p.Protocol, "tcp"), p.HostIP})
 	}
+	if s.NetworkMode == hostNetwork {
+		out = append(out, exposed(s.Expose)...)
+	}
 	for key, n := range s.Networks {
 		if n == nil {
 			continue

@@ -142,6 +142,48 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 		moved.After = []string{"stack:other"}
 		s.apply(t, compose.Absent{Name: "other"}, moved)
 	})
+	t.Run("what listens on the machine", func(t *testing.T) {
+		s := fresh(t)
+		service := func(name, rest string) compose.Stack {
+			return s.content(t, name, "services: {a: {image: 'busybox:1.36', command: [sleep, '100000'], init: true, restart: always, "+rest+"}}")
+		}
+		refused := func(says string, state ...host.Resource) {
+			t.Helper()
+			_, err := s.machine.Plan(t.Context(), state)
+			if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), says) || len(lab.Hints(err)) == 0 {
+				t.Errorf("%s: got %v", says, err)
+			}
+		}
+		onHost := service("onhost", "network_mode: host, expose: [18087, 18090-18092/udp]")
+		refused("the port 18087/tcp, for the service a, is that of the service a of the stack onhost too", onHost, service("mine", "ports: ['18087:80']"))
+		refused("the port 18091/udp, for the service a, is that of the service a of the stack mine too", onHost, service("mine", "ports: ['127.0.0.1:18091:80/udp']"))
+		refused("the port 18087/tcp", onHost, service("mine", "network_mode: host, expose: ['18087/tcp']"))
+		for _, other := range []string{"ports: ['18091:80']", "ports: ['18093:80/udp']", "network_mode: host, expose: [18088]", "expose: [18087]"} {
+			if _, err := s.machine.Plan(t.Context(), host.State{onHost, service("mine", other)}); err != nil {
+				t.Errorf("%s: %v", other, err)
+			}
+		}
+		if s.fake == nil {
+			s.look(t, "docker run -d --network host --name stranger busybox:1.36 httpd -f -p 18087; "+
+				"until grep -q ':46A7 0*:0000 0A' /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done")
+		} else {
+			s.listen(18087, true)
+		}
+		refused("the port 18087/tcp, for the service a, is taken by something on the machine", onHost)
+		refused("the port 18087/tcp, for the service a, is taken by something on the machine", service("mine", "ports: ['18087:80']"))
+		s.apply(t, service("mine", "ports: ['18088:80', '18087:80/udp']"))
+		if s.fake == nil {
+			s.look(t, "docker rm -f stranger")
+		} else {
+			s.listen(18087, false)
+			s.listen(18088, true) // which is published
+		}
+		s.apply(t, onHost)
+		if s.fake != nil {
+			s.listen(18087, true)
+		}
+		s.apply(t, onHost) // which listens itself
+	})
 	t.Run("what Docker chose for another", func(t *testing.T) {
 		s := fresh(t)
 		load := func(port, address string) compose.Stack {

@@ -31,6 +31,7 @@ const (
 	SettingPlain    = "compose.plain"    // what looks like a secret and is none, see [Source].PlainEnvironment; its name
 	SettingVariable = "compose.variable" // a variable of the compose.yaml, see [Source].Variables; its name
 	SettingLock     = "compose.lock"     // the digests of the images, see [Lock]
+	SettingResolve  = "compose.resolve"  // the machine whose Docker Engine looks images up, see [Resolve]
 )
 
 // plainHint says how what looks like a secret is let through; plainSetting says what to set for it.

@@ -69,7 +69,8 @@ func (f File) validate() (ps lab.Problems) {
 		f.Path == ".." || f.Path == "." {
 		ps = append(ps, lab.Problem{Path: "path", Text: f.Path, Message: "is not a path within the stack's directory"})
 	}
-	if f.Path == composeFile || f.Path == saltFile || strings.HasPrefix(f.Path+"/", previousDir+"/") {
+	if f.Path == composeFile || f.Path == saltFile || strings.HasPrefix(f.Path+"/", previousDir+"/") ||
+		strings.HasPrefix(f.Path+"/", stageDir+"/") {
 		ps = append(ps, lab.Problem{Path: "path", Text: f.Path, Message: "is taken"})
 	}
 	if strings.ContainsFunc(f.Path, unicode.IsControl) {

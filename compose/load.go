@@ -25,6 +25,8 @@ const (
 	maxFiles    = 2000
 	metaKey     = "x-lab" // of compose.yaml: what the labels do not hold
 	previousDir = ".prev" // the last stack that was healthy
+
+	stageDir = ".prev.tmp" // a temporary directory of what is moved into the stack's directory
 )
 
 // Load reads a stack. What it holds is validated as Compose does, and beyond: images must be

@@ -16,7 +16,8 @@ import (
 // project is what Docker runs of a stack.
 type project struct {
 	host.Order
-	stack Stack
+	stack  Stack
+	rivals []string // what other stacks of the state want too
 }
 
 // ID implements [host.Resource].
@@ -40,6 +41,7 @@ func (p project) file(name string) string { return path.Join(p.stack.Dir, name) 
 // Observe implements [host.Resource].
 func (p project) Observe(q *host.Query) {
 	AskEngine(q)
+	askPorts(q)
 	p.askSubnets(q)
 	q.Clock()
 	q.Content(p.file(saltFile))
@@ -63,6 +65,12 @@ func (p project) Plan(o *host.Observation) ([]host.Op, error) {
 	}
 	mayCome := o.CanDefer() && slices.ContainsFunc(p.stack.After, o.Pending)
 	if err := p.refuse(e, mayCome); err != nil {
+		return nil, err
+	}
+	if err := p.refuseRivals(); err != nil {
+		return nil, err
+	}
+	if err := p.refusePorts(e, o); err != nil && !mayCome {
 		return nil, err
 	}
 	if err := p.refuseSubnets(e, o); err != nil && !mayCome {

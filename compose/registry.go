@@ -63,14 +63,16 @@ func digestAt(ctx context.Context, client *http.Client, image string) (string, e
 	r := registryOf(client, named)
 	digest, err := r.digest(ctx, tagged.Tag())
 	if err != nil {
-		hint := "see whether the name and the tag are right"
+		at := lab.Error{Op: "resolve image", Target: r.base.Host, Path: image,
+			Hint: "see whether the name and the tag are right", Err: err}
 		switch {
 		case errors.Is(err, lab.ErrUnauthorized):
-			hint = "it does not exist, or is private: ask a machine whose docker is logged in"
+			at.Hint, at.Set = "it does not exist, or is private: ask a machine whose docker is logged in",
+				lab.Setting{Name: SettingResolve}
 		case errors.Is(err, lab.ErrUnreachable):
-			hint = "ask a machine that reaches the registry"
+			at.Hint, at.Set = "ask a machine that reaches the registry", lab.Setting{Name: SettingResolve}
 		}
-		return "", &lab.Error{Op: "resolve image", Target: r.base.Host, Path: image, Hint: hint, Err: err}
+		return "", &at
 	}
 	return digest, nil
 }

@@ -67,6 +67,9 @@ func (c scripts) fileList() string {
 	return b.String()
 }
 
+// stage returns the path of a temporary directory in that of the stack.
+func (s Stack) stage() string { return path.Join(s.Dir, stageDir) }
+
 // pull brings an image. One that is in no registry must be there.
 func (c scripts) pull(image, platform string) string {
 	if id := imageID(image); id != "" {
@@ -87,6 +90,7 @@ func (c scripts) service(steady int, words ...string) string {
 		"project": c.s.Name, "dir": c.s.Dir, "files": c.fileList(), "meta": metaKey,
 		"seconds": strconv.Itoa(int(c.s.timeout().Seconds())), "steady_seconds": strconv.Itoa(steady),
 		"log_lines": strconv.Itoa(logLines), "moved": strings.Join(c.moved, " "),
+		"stage": c.s.stage(),
 	}
 	reports := fmt.Sprintf("files_rolled_back() { %s; }\nops_rolled_back() { %s; }\n",
 		host.RolledBack(c.files...), host.RolledBack(c.ops...))
@@ -151,7 +155,7 @@ func (c scripts) keep() string {
 			words = append(words, s.settle("still"))
 		}
 	}
-	v := script.Variables{"files": c.fileList() + composeFile + "\n"}
+	v := script.Variables{"files": c.fileList() + composeFile + "\n", "stage": c.s.stage()}
 	return c.service(steadySeconds, words...) + "\n" + script.Join(embedded, v, "keep.sh")
 }
 

@@ -10,6 +10,11 @@ import (
 
 func (l *loading) service(name string) service {
 	s := l.project.Services[name]
+	wants := l.wanted(s)
+	if s.NetworkMode == hostNetwork { // where Docker makes nothing of it
+		s.Expose = nil
+		l.project.Services[name] = s
+	}
 	out := service{name: name, image: s.Image, platform: s.Platform, replicas: s.GetScale(),
 		config: hash(subtreeOf(l.project, name)), depends: map[string]types.ServiceDependency{}}
 	for d, c := range s.DependsOn {
@@ -58,7 +63,7 @@ func (l *loading) service(name string) service {
 	out.binds = append(out.binds, seccompProfiles(s)...)
 	slices.Sort(out.networks)
 	slices.Sort(out.volumes)
-	out.ends, out.wants = ends(s), l.wanted(s)
+	out.ends, out.wants, out.onHost = ends(s), wants, s.NetworkMode == hostNetwork
 	return out
 }
 
@@ -121,6 +126,7 @@ type service struct {
 	binds       []string // paths on the machine
 	writes      []string // those that it may write to
 	wants       []exclusive
+	onHost      bool // it has the machine's network
 	ends        bool // it may be done
 	completes   bool // another waits until it is done
 }

@@ -97,6 +97,8 @@ func (p *observationParser) flush() {
 		p.readShadow(string(b))
 	case "groups":
 		p.readGroups(string(b))
+	case "gshadow":
+		p.readGroupShadow(string(b))
 	case "sysctls":
 		p.readSysctls(string(b))
 	case "modules":
@@ -116,7 +118,7 @@ func (p *observationParser) flush() {
 		p.readResolved(string(b))
 	case "leftovers":
 		if len(b) > 0 {
-			p.o.leftovers = strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
+			p.o.leftovers = append(p.o.leftovers, strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")...)
 		}
 	case "probe":
 		p.early = string(b)
@@ -347,6 +349,7 @@ func (p *observationParser) readUsers(text string) {
 		if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) >= 7 {
 			p.o.users[f[0]] = UserState{
 				UID: int(parseUint(f[2], 10)), GID: int(parseUint(f[3], 10)), Comment: f[4], Home: f[5], Shell: f[6],
+				shadowed: f[1] == "x",
 			}
 		}
 	}
@@ -373,11 +376,22 @@ func (p *observationParser) readGroups(text string) {
 		if len(f) < 4 {
 			continue
 		}
-		g := GroupState{GID: int(parseUint(f[2], 10))}
+		g := GroupState{GID: int(parseUint(f[2], 10)), shadowed: f[1] == "x"}
 		if f[3] != "" {
 			g.Members = strings.Split(f[3], ",")
 		}
 		p.o.groups[f[0]] = g
+	}
+}
+
+// readGroupShadow parses lines of gshadow(5).
+func (p *observationParser) readGroupShadow(text string) {
+	for line := range strings.Lines(text) {
+		name, _, _ := strings.Cut(line, ":")
+		if g, ok := p.o.groups[name]; ok {
+			g.hasShadow = true
+			p.o.groups[name] = g
+		}
 	}
 }
 

@@ -97,7 +97,7 @@ func (a AptSource) Resources() []Resource {
 		targets = ""
 	}
 	trial := func(key, text string) string {
-		return shell("apt-trial", "name", a.Name, "key", key, "source", strings.TrimSpace(text), "targets", targets)
+		return shell("apt-trial", "name", a.Name, "key", key, "source", strings.TrimSpace(text), "targets", targets, "t", aptTrial)
 	}
 	var out []Resource
 	if a.Key != "" {

@@ -67,7 +67,7 @@ func (a Archive) Plan(o *Observation) ([]Op, error) {
 		owner = ""
 	}
 	temp := tempFor(a.Path)
-	op.Temp = temp
+	op.Temps = []string{temp}
 	create := "created=''; [ -d %[1]s ] || { ( umask 022; mkdir -p -- %[1]s ); created=yes; }\n"
 	op.Script = fmt.Sprintf(create, ssh.Quote(a.Path)) +
 		downloadTo(a.URL, temp, "", a.SHA256) +

@@ -281,16 +281,16 @@ func (k AuthorizedKey) writeAt(f keyFile, at, as string, st Stat, action lab.Act
 	if len(f.content) > 0 {
 		before = hexSum(f.content)
 	}
-	temp := "" // of sh/authorize.sh; that below a home which does not exist yet is not known
+	var temps []string // of sh/authorize.sh; that below a home which does not exist yet is not known
 	if path.IsAbs(at) {
-		temp = at + ".lab-tmp"
+		temps = []string{at + ".lab-tmp"}
 	}
 	umask := "077"
 	if st.Mode.worldReadable() {
 		umask = "022"
 	}
 	return Op{
-		Action: action, Cause: cause, Diff: lab.Diff(f.path, f.content, content), Payload: p, Temp: temp,
+		Action: action, Cause: cause, Diff: lab.Diff(f.path, f.content, content), Payload: p, Temps: temps,
 		Script: shell("authorize-as", "user", k.User, "as", as, "file", at, "umask", umask,
 			"temp", p.Temp, "before", before, "script", shell("authorize")),
 		Expected: Expected{Files: []ExpectedFile{{Path: f.real, Content: content, Stat: st}}},

@@ -25,6 +25,9 @@ type Command struct {
 	Env  map[string]lab.SecretRef `yaml:"env"`  // references to secrets, exported to Run as environment variables
 	Risk lab.Risk                 `yaml:"risk"` // what running it may cost: none, restart, disrupt or dataloss
 
+	// Temps are the temporary files of Run, as those of an [Op]. If the run is cut off, the next one removes them.
+	Temps []string `yaml:"-"`
+
 	// Values are variables whose values the program holds; a document refers to them with Env.
 	Values map[string]lab.Secret `yaml:"-"`
 }
@@ -139,9 +142,11 @@ func (c Command) Plan(o *Observation) ([]Op, error) {
 	for _, k := range sortedKeys(c.Values) {
 		fmt.Fprintf(&b, "%s=%s; export %s\n", k, ssh.Quote(c.Values[k].Reveal()), k)
 	}
-	b.WriteString(c.Run)
+	// In a shell of its own: after its exit, return or exec, what it has done is still written to disk.
+	fmt.Fprintf(&b, "( eval %s )", ssh.Quote(c.Run))
 	b.WriteString(c.settle())
-	return []Op{{Action: lab.Run, Cause: strings.Join(causes, ", "), Risk: c.Risk, Script: b.String()}}, nil
+	return []Op{{Action: lab.Run, Cause: strings.Join(causes, ", "), Risk: c.Risk, Script: b.String(),
+		Temps: c.Temps}}, nil
 }
 
 // settle returns the script lines that write to disk what the command has done before it counts as done:

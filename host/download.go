@@ -100,7 +100,7 @@ func (d Download) Plan(o *Observation) ([]Op, error) {
 	}
 	op.Diff = attributes(st, mode, owner, group) + op.Diff
 	temp := tempFor(d.Path)
-	op.Temp = temp
+	op.Temps = append(validatorTemps(d.Path), temp)
 	op.Script = downloadTo(d.URL, temp, d.Path, d.SHA256) + placed(temp, d.Path, mode, owner, group)
 	return []Op{op}, nil
 }

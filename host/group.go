@@ -85,7 +85,7 @@ func (g Group) Plan(o *Observation) ([]Op, error) {
 	case g.Absent:
 		// userdel removes the group of the account's name with it (USERGROUPS_ENAB in login.defs(5))
 		return []Op{{Action: lab.Delete, Cause: "exists",
-			Script: fmt.Sprintf("if getent group -- %[1]s >/dev/null; then groupdel -- %[1]s; fi", ssh.Quote(g.Name))}}, nil
+			Script: shell("account-locks") + fmt.Sprintf("if getent group -- %[1]s >/dev/null; then groupdel -- %[1]s; fi", ssh.Quote(g.Name))}}, nil
 	case !ok:
 		if err := g.clash(o); err != nil {
 			return nil, err
@@ -98,10 +98,13 @@ func (g Group) Plan(o *Observation) ([]Op, error) {
 			words = append(words, "-g", fmt.Sprint(g.GID))
 		}
 		words = append(words, "--", ssh.Quote(g.Name))
-		return []Op{{Action: lab.Create, Cause: "not found", Script: strings.Join(words, " ")}}, nil
+		return []Op{{Action: lab.Create, Cause: "not found", Script: shell("account-locks") + strings.Join(words, " ")}}, nil
 	case g.GID != 0 && g.GID != have.GID:
 		return nil, &lab.Error{Op: "create group", Hint: "change the GID by hand, with that of its files",
 			Err: fmt.Errorf("%w: its GID is %d, not %d", lab.ErrConflict, have.GID, g.GID)}
+	case have.shadowed && !have.hasShadow: // a power cut within groupadd, which writes /etc/group first
+		return []Op{{Action: lab.Update, Cause: "it has no entry in /etc/gshadow",
+			Script: shell("account-locks") + "gpasswd -R -- " + ssh.Quote(g.Name)}}, nil
 	}
 	return nil, nil
 }

@@ -98,7 +98,7 @@ func (k KernelCmdline) Plan(o *Observation) ([]Op, error) {
 			return nil, err
 		}
 		ops[0].Script += "\n" + k.writeNote(o)
-		ops[0].Temp = cmdlineNote + ".tmp"
+		ops[0].Temps = []string{cmdlineNote + ".tmp"}
 		return append(ops, k.reboot(lacking)...), nil
 	}
 	switch {
@@ -115,7 +115,7 @@ func (k KernelCmdline) Plan(o *Observation) ([]Op, error) {
 	var ops []Op
 	if noted, _ := o.Content(cmdlineNote); string(noted) != k.note(o) {
 		ops = append(ops, Op{Name: "note", Action: lab.Create, Cause: "a reboot that changes nothing must not be repeated",
-			Script: k.writeNote(o), Temp: cmdlineNote + ".tmp"})
+			Script: k.writeNote(o), Temps: []string{cmdlineNote + ".tmp"}})
 	}
 	return append(ops, k.reboot(lacking)...), nil
 }

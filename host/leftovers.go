@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -14,6 +15,11 @@ import (
 // as in tests, has another list.
 func (m *Machine) journal() string {
 	return "/var/lib/lab/unfinished" + strings.ReplaceAll(m.Target.LockFile, "/", "-")
+}
+
+// uploads returns the name of the directory of links to the partial files of uploads, see [ssh.Conn.Upload].
+func (l leftovers) uploads() string {
+	return "uploads" + strings.TrimPrefix(path.Base(l.journal), "unfinished")
 }
 
 // own returns what every plan includes, whatever else it is for.
@@ -29,7 +35,7 @@ func (leftovers) ID() string { return "temporary:files" }
 
 func (leftovers) Validate() lab.Problems { return nil }
 
-func (l leftovers) Observe(q *Query) { q.journal = l.journal }
+func (l leftovers) Observe(q *Query) { q.journal, q.uploads = l.journal, l.uploads() }
 
 func (l leftovers) Plan(o *Observation) ([]Op, error) {
 	if len(o.leftovers) == 0 {
@@ -40,24 +46,24 @@ func (l leftovers) Plan(o *Observation) ([]Op, error) {
 		fmt.Fprintf(&diff, "-%s\n", lab.Printable(f))
 	}
 	return []Op{{Action: lab.Delete, Cause: "left behind by a run that was cut off", Diff: diff.String(),
-		Script: shell("leftovers", "journal", l.journal)}}, nil
+		Script: shell("uploads") + shell("leftovers", "journal", l.journal, "uploads", l.uploads())}}, nil
 }
 
 // temporaries returns the names of the temporary files of the changes, each once.
 func temporaries(changes []change) (names []string) {
 	for _, c := range changes {
-		for _, name := range []string{c.op.Temp, c.op.payloadTemp()} {
-			if name != "" && !slices.Contains(names, name) {
+		of := slices.Clone(c.op.Temps)
+		if c.op.Payload != nil {
+			of = append(of, c.op.Payload.Temp)
+		}
+		if c.op.placement != nil {
+			of = append(of, validatorTemps(c.op.placement.path)...)
+		}
+		for _, name := range of {
+			if !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
 	}
 	return names
-}
-
-func (op Op) payloadTemp() string {
-	if op.Payload == nil {
-		return ""
-	}
-	return op.Payload.Temp
 }

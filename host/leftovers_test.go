@@ -4,12 +4,15 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -51,6 +54,9 @@ func TestLeftoversAreFound(t *testing.T) {
 		host.Link{Path: "/srv/odd\nlink", Target: "a"},
 		host.Download{Path: "/srv/it's", URL: "file:///opt/download", SHA256: hex.EncodeToString(h[:])},
 		archive,
+		host.File{Path: "/etc/ssh/sshd_config.d/lab.conf", Content: "X11Forwarding no\n"},
+		host.Command{Name: "work", Run: "mkdir /srv/.lab-work; echo s3cret >/srv/.lab-work/f; rm -r /srv/.lab-work; mkdir /srv/worked",
+			Creates: "/srv/worked", Temps: []string{"/srv/.lab-work/"}},
 	}
 	start := func() (*hosttest.Machine, *host.Machine) {
 		box, m := open(t, hosttest.Config{})
@@ -99,6 +105,149 @@ func TestLeftoversAreFound(t *testing.T) {
 	}
 	if found < 5 {
 		t.Errorf("only %d of %d power cuts left something behind", found, writes)
+	}
+}
+
+// heldReader is a source that stops in the middle until it is let go on.
+type heldReader struct {
+	*bytes.Reader
+	reads atomic.Int32
+	held  chan struct{}
+	goOn  chan struct{}
+}
+
+func (h *heldReader) ReadAt(b []byte, at int64) (int, error) {
+	if at >= h.Size()/2 && h.reads.Load() > 0 {
+		h.reads.Store(-1)
+		close(h.held)
+		<-h.goOn
+	} else if at+int64(len(b)) >= h.Size() && h.reads.Load() == 0 {
+		h.reads.Store(1) // it was read once, for its hash
+	}
+	return h.Reader.ReadAt(b, at)
+}
+
+// TestCutUploadsAreRemoved cuts the power at each write of an upload by root, and by the account that logs in, and lets a
+// run follow that wants nothing.
+func TestCutUploadsAreRemoved(t *testing.T) {
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<14)
+	for path, root := range map[string]bool{"/srv/image": true, "/home/pi/image": false} {
+		found := 0
+		for k := 1; k <= 12; k++ {
+			box, m := open(t, hosttest.Config{User: "pi"})
+			c, err := m.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			up := box.Faults().PowerCutAtWrite(k)
+			ctx, cancel := context.WithCancel(t.Context())
+			u := ssh.Upload{Path: path, Source: bytes.NewReader(content), Size: int64(len(content)), Root: root}
+			u.Progress = func(int64, int64) {
+				select {
+				case <-up: // it would resume it
+					cancel()
+				default:
+				}
+			}
+			_, err = c.Upload(ctx, u)
+			cancel()
+			if err != nil {
+				<-up
+			}
+			if err := m.Close(); err != nil {
+				t.Log(err)
+			}
+			l := left(t, m)
+			if err == nil && l != "" {
+				t.Errorf("%s, write %d: left behind by an upload that is complete: %s", path, k, l)
+			}
+			if strings.Contains(l, ".part") {
+				found++
+			}
+			settle(t, m, host.State{})
+			if l := left(t, m); l != "" {
+				t.Errorf("%s, write %d: left behind: %s", path, k, l)
+			}
+		}
+		if found < 2 {
+			t.Errorf("%s: only %d cuts left something behind", path, found)
+		}
+	}
+}
+
+// TestCutUploadsOnMachine does the same once with a real machine.
+func TestCutUploadsOnMachine(t *testing.T) {
+	box := real.Machines(t, 1)[0]
+	m := &host.Machine{Target: realTarget(box)}
+	defer m.Close()
+	source := &heldReader{Reader: bytes.NewReader(make([]byte, 1<<20)), held: make(chan struct{}), goOn: make(chan struct{})}
+	c, err := ssh.Dial(t.Context(), m.Target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		_, err := c.Upload(ctx, ssh.Upload{Path: "/srv/image", Source: source, Size: 1 << 20, Root: true})
+		ended <- err
+	}()
+	<-source.held
+	for !strings.Contains(left(t, m), "/srv/.lab-") { // what was sent is on its way
+		time.Sleep(time.Millisecond)
+	}
+	settle(t, m, host.State{})
+	if l := left(t, m); !strings.Contains(l, "/srv/.lab-") {
+		t.Errorf("a run removed what is being written: %q", l)
+	}
+	cancel()
+	close(source.goOn)
+	if err := <-ended; err == nil {
+		t.Error("the upload was not cut off")
+	}
+	if err := c.Close(); err != nil {
+		t.Log(err)
+	}
+	if err := box.PowerCut(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if l := left(t, m); !strings.Contains(l, "/srv/.lab-") {
+		t.Errorf("nothing was left behind: %q", l)
+	}
+	settle(t, m, host.State{})
+	if l := left(t, m); l != "" {
+		t.Errorf("left behind: %s", l)
+	}
+}
+
+// TestUploadsThatGoOnAreKept: a run does not take an upload that goes on for one that was cut off.
+func TestUploadsThatGoOnAreKept(t *testing.T) {
+	box, m := open(t, hosttest.Config{})
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	for _, u := range []ssh.Upload{{Path: "/srv/image", Root: true}, {Path: "/home/" + box.User() + "/image"}} {
+		source := &heldReader{Reader: bytes.NewReader(content), held: make(chan struct{}), goOn: make(chan struct{})}
+		u.Source, u.Size = source, int64(len(content))
+		c, err := ssh.Dial(t.Context(), m.Target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() {
+			_, err := c.Upload(t.Context(), u)
+			ended <- err
+		}()
+		<-source.held
+		for !strings.Contains(left(t, m), ".part") { // what was sent is on its way
+			time.Sleep(time.Millisecond)
+		}
+		settle(t, m, host.State{})
+		close(source.goOn)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if l := left(t, m); l != "" {
+			t.Errorf("left behind: %s", l)
+		}
+		c.Close()
 	}
 }
 
@@ -197,6 +346,35 @@ func TestStampsAreLast(t *testing.T) {
 		_, _ = p.Apply(t.Context(), nil) // it fails, since the machine is gone
 		<-up
 		whole(box, fmt.Sprint("write ", k), false)
+	}
+}
+
+// TestCommandsAreOnDiskHoweverTheyEnd: a script that ends early is no less on disk than one that reaches its end.
+func TestCommandsAreOnDiskHoweverTheyEnd(t *testing.T) {
+	for _, end := range []string{"", "exit", "exit 0", "return 0", "exec true", "if :; then exit; fi\nfalse", "trap 'exit 0' EXIT; false",
+		"set +e; false; exit 0", ": # a comment", "cat <<E\nexit\nE"} {
+		box, m := open(t, hosttest.Config{})
+		if err := box.FS().WriteFile("/opt/old", []byte("old")); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, m, host.State{
+			host.Command{Name: "make", Run: "echo made >/srv/made; mkdir /srv/done\n" + end, Creates: "/srv/done"},
+			host.Command{Name: "convert", Run: "cat /opt/old >/srv/new; rm /opt/old\n" + end, Removes: "/opt/old"},
+		})
+		box.PowerCut()
+		if out, err := box.Exec("cat /srv/made /srv/new"); err != nil || out != "made\nold" {
+			t.Errorf("%q: what the commands made is lost: %q %v", end, out, err)
+		}
+	}
+	for _, run := range []string{"exit 3", "false; :", "return 4", "exec false", ") ; exit 0; ("} {
+		_, m := open(t, hosttest.Config{})
+		p, err := m.Plan(t.Context(), host.State{host.Command{Name: "fails", Run: "mkdir /srv/done\n" + run, Creates: "/srv/done"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Apply(t.Context(), nil); err == nil {
+			t.Errorf("%q counts as done", run)
+		}
 	}
 }
 

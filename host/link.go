@@ -71,7 +71,7 @@ func (l Link) Plan(o *Observation) ([]Op, error) {
 		return nil, &lab.Error{Op: "remove link", Hint: "remove it with a resource of its kind",
 			Err: fmt.Errorf("%w: it is a %s", lab.ErrConflict, st.Type)}
 	}
-	op := Op{Action: lab.Create, Cause: "not found", Temp: tempFor(l.Path)}
+	op := Op{Action: lab.Create, Cause: "not found", Temps: append(validatorTemps(l.Path), tempFor(l.Path))}
 	switch {
 	case st.Type == LinkFile && o.Link(l.Path) == l.Target:
 		return nil, nil

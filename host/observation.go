@@ -149,12 +149,16 @@ type UserState struct {
 	Home, Shell  string
 	PasswordHash lab.Secret // as in shadow(5); empty if there is none or it could not be read
 	HasShadow    bool       // shadow(5) has an entry for it
+
+	shadowed bool // its entry says that the password is in shadow(5)
 }
 
 // GroupState is a group of group(5).
 type GroupState struct {
 	GID     int
 	Members []string
+
+	shadowed, hasShadow bool // its entry says that it has one in gshadow(5); it has
 }
 
 // MountState is a line of /proc/self/mountinfo (proc(5)).

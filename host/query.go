@@ -27,6 +27,7 @@ type Query struct {
 	probes   ordered           // free-form questions
 	scripts  map[string]string // of probes
 	journal  string            // the list of temporary files, see [leftovers]; empty means that it is not asked for
+	uploads  string            // the name of the directory of links to partial files of uploads
 	mounts   bool
 	clock    bool
 }
@@ -154,7 +155,7 @@ func (q *Query) script(nonce string) string {
 		b.WriteString("ask_mounts" + words(q.points.list) + "\n")
 	}
 	if q.journal != "" {
-		b.WriteString("ask_leftovers" + words([]string{q.journal}) + "\n")
+		b.WriteString(shell("uploads") + "ask_leftovers" + words([]string{q.journal, q.uploads}) + "\n")
 	}
 	for i, name := range q.probes.list {
 		b.WriteString("ask_probe" + words([]string{fmt.Sprint(i), q.scripts[name]}) + "\n")

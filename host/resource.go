@@ -143,6 +143,9 @@ type Whole struct {
 	members   map[string][]string // ID of a set -> IDs of its members
 }
 
+// Resources returns all resources of the state.
+func (w *Whole) Resources() []Resource { return slices.Clone(w.resources) }
+
 // Find returns the resource with the ID, or the members of the set with the ID; nil if there are
 // none.
 func (w *Whole) Find(id string) (found []Resource) {
@@ -206,10 +209,10 @@ type Op struct {
 	// placement is set if Script moves the payload into place, see [Op.places].
 	placement *placement
 
-	// Temp is a file that Script writes and then moves or removes, besides Payload.Temp. If the machine is
-	// turned off meanwhile, the next run removes both, if their names begin with a dot or end in "tmp".
-	// Empty means none.
-	Temp string
+	// Temps are the files that Script writes and then moves or removes, besides Payload.Temp; one whose name
+	// ends in a slash is a directory, with all that is in it. If the run is cut off meanwhile, the next one
+	// removes them, if their names begin with a dot or end in "tmp". Empty means none.
+	Temps []string
 
 	// Batch is the start of a command that makes all ops with the same Batch at once, with the Item
 	// of each appended as one word, as in "systemctl enable --". If it fails, the ops are made one

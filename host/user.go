@@ -149,13 +149,23 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 	case u.Absent && !ok:
 		return nil, nil
 	case u.Absent:
-		return []Op{{Action: lab.Delete, Cause: "exists", Script: "userdel -- " + ssh.Quote(u.Name)}}, nil
-	case !ok:
+		return []Op{{Action: lab.Delete, Cause: "exists", Script: shell("account-locks") + "userdel -- " + ssh.Quote(u.Name)}}, nil
+	case !ok, have.Comment == cutOff:
 		if err := u.clash(o); err != nil {
 			return nil, err
 		}
 		_, groupExists := o.Group(u.Name)
-		return []Op{u.create(groupExists || o.Pending("group:"+u.Name))}, nil
+		op := u.create(groupExists || o.Pending("group:"+u.Name))
+		if ok {
+			home := have.Home
+			if u.System {
+				home = ""
+			}
+			op.Action, op.Cause = lab.Replace, "its creation was cut off"
+			op.Script = shell("account-undo", "name", u.Name, "home", home) + op.Script
+		}
+		op.Script = shell("account-locks") + op.Script
+		return []Op{op}, nil
 	case u.UID != 0 && u.UID != have.UID:
 		return nil, &lab.Error{Op: "create user", Hint: "change the UID by hand, with that of its files",
 			Err: fmt.Errorf("%w: its UID is %d, not %d", lab.ErrConflict, have.UID, u.UID)}
@@ -165,6 +175,9 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 	}
 	flags, causes := u.usermod(o, have)
 	var script []string
+	if cause, line := u.ownGroupLost(o, have); cause != "" {
+		causes, script = append(causes, cause), append(script, line)
+	}
 	if len(flags) > 0 {
 		script = append(script, "usermod "+strings.Join(flags, " ")+" -- "+ssh.Quote(u.Name))
 	}
@@ -175,11 +188,32 @@ func (u User) Plan(o *Observation) ([]Op, error) {
 		}
 		causes = append(causes, cause)
 		script = append(script, u.setHash(want))
+	} else if have.shadowed && !have.HasShadow {
+		causes = append(causes, "it has no entry in /etc/shadow")
+		script = append(script, u.setHash(lab.NewSecret("!")))
 	}
 	if len(script) == 0 {
 		return nil, nil
 	}
-	return []Op{{Action: lab.Update, Cause: strings.Join(causes, "; "), Script: strings.Join(script, "\n")}}, nil
+	return []Op{{Action: lab.Update, Cause: strings.Join(causes, "; "),
+		Script: shell("account-locks") + strings.Join(script, "\n")}}, nil
+}
+
+// cutOff is the comment of an account until it is whole: useradd writes one file after the other, and then the
+// home, so that a power cut leaves any part of it.
+const cutOff = "not yet whole (lab)"
+
+// ownGroupLost returns the cause and the script line of the change that an account needs whose primary group does not
+// exist, as after a power cut within useradd; empty if it does, or if another group is wanted.
+func (u User) ownGroupLost(o *Observation, have UserState) (cause, line string) {
+	if _, ok := o.groupWith(have.GID); ok || u.Group != "" {
+		return "", ""
+	}
+	cause = fmt.Sprintf("its primary group, %d, does not exist", have.GID)
+	if _, ok := o.Group(u.Name); ok || o.Pending("group:"+u.Name) {
+		return cause, fmt.Sprintf("usermod -g %[1]s -- %[1]s", ssh.Quote(u.Name))
+	}
+	return cause, fmt.Sprintf("groupadd -g %d -- %s", have.GID, ssh.Quote(u.Name))
 }
 
 // clash returns why the account cannot be created as it is wanted; nil if nothing is known to prevent it.
@@ -193,7 +227,7 @@ func (u User) clash(o *Observation) error {
 			return conflict("give one of them another UID", "the state gives the UID %d to %s too", u.UID, other.Name)
 		}
 	}
-	if name, ok := o.userWith(u.UID); ok && u.UID != 0 && !u.leaves(o, name) {
+	if name, ok := o.userWith(u.UID); ok && u.UID != 0 && name != u.Name && !u.leaves(o, name) {
 		return conflict("choose another UID, or remove that account",
 			"the UID %d belongs to the account %s", u.UID, lab.Printable(name))
 	}
@@ -230,14 +264,14 @@ func (u User) create(groupExists bool) Op {
 	if u.UID != 0 {
 		words = append(words, "-u", fmt.Sprint(u.UID))
 	}
-	shell := "/bin/bash"
+	login := "/bin/bash"
 	if u.System {
 		words = append(words, "-r", "-M")
-		shell = "/usr/sbin/nologin"
+		login = "/usr/sbin/nologin"
 	} else {
 		words = append(words, "-m")
 	}
-	words = append(words, "-s", ssh.Quote(cmp.Or(u.Shell, shell)))
+	words = append(words, "-s", ssh.Quote(cmp.Or(u.Shell, login)))
 	if u.Home != "" {
 		words = append(words, "-d", ssh.Quote(u.Home))
 	}
@@ -246,9 +280,7 @@ func (u User) create(groupExists bool) Op {
 	} else {
 		words = append(words, "-U") // it creates the group, and fails if that exists
 	}
-	if u.Comment != "" {
-		words = append(words, "-c", ssh.Quote(u.Comment))
-	}
+	words = append(words, "-c", ssh.Quote(cutOff))
 	if len(u.Groups) > 0 {
 		words = append(words, "-G", ssh.Quote(strings.Join(u.Groups, ",")))
 	}
@@ -256,6 +288,7 @@ func (u User) create(groupExists bool) Op {
 	if !u.Hash.IsZero() {
 		script += "\n" + u.setHash(u.Hash)
 	}
+	script += "\n" + shell("account-whole", "name", u.Name, "comment", u.Comment)
 	return Op{Action: lab.Create, Cause: "not found", Script: script}
 }
 

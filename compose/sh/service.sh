@@ -1,6 +1,6 @@
 # Changes services of a stack: start SERVICE FLAG..., restart SERVICE, settle SERVICE ENDS, which waits
 # until it is healthy, and still SERVICE ENDS, which only waits when it has ended since.
-: "${project:?}" "${dir:?}" "${seconds:?}" "${steady_seconds:?}" "${log_lines:?}" "${meta:?}" "${files?}" "${moved?}"
+: "${project:?}" "${dir:?}" "${seconds:?}" "${steady_seconds:?}" "${log_lines:?}" "${meta:?}" "${files?}" "${moved?}" "${stage:?}"
 file=$dir/compose.yaml
 previous=$dir/.prev
 fresh='' # 0 when the containers were started by this script, and not yet again by the engine
@@ -82,9 +82,12 @@ back() {
       'fix the new version, or restore a backup with the former one'
     return
   fi
+  rm -rf -- "$stage"
+  mkdir -m 0700 -- "$stage"
   (cd "$previous" && find . -type f) | while IFS= read -r f; do
-    cp -p -- "$previous/$f" "$dir/$f.lab-back" && mv -f -- "$dir/$f.lab-back" "$dir/$f"
+    cp -p -- "$previous/$f" "$stage/file" && mv -fT -- "$stage/file" "$dir/$f"
   done
+  rm -rf -- "$stage"
   printf '%s' "$files" | while IFS= read -r f; do [ -e "$previous/$f" ] || rm -f -- "$dir/$f"; done
   files_rolled_back
   for m in $moved; do

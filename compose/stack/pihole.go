@@ -165,7 +165,7 @@ func (p PiHole) environment() object {
 	for name, value := range map[string]string{
 		"TZ":                          cmp.Or(p.Timezone, "Etc/UTC"),
 		"WEBPASSWORD_FILE":            "pihole_password", // below /run/secrets
-		"FTLCONF_webserver_port":      cmp.Or(p.WebPorts, "8081o,8443os"),
+		"FTLCONF_webserver_port":      p.webPorts(),
 		"FTLCONF_dns_listeningMode":   "LOCAL",
 		"FTLCONF_dns_upstreams":       strings.Join(p.Upstreams, ";"),
 		"FTLCONF_dns_hosts":           p.hostList(),
@@ -195,13 +195,29 @@ func (p PiHole) resolvers() (out []string) {
 	return out
 }
 
+// ports returns the ports that an instance takes from the machine.
+func (p PiHole) ports() []string {
+	out := []string{"53/tcp", "53/udp"}
+	for _, w := range strings.Split(p.webPorts(), ",") {
+		w = w[strings.LastIndexByte(w, ':')+1:] // after an address
+		if n := strings.TrimRight(w, "abcdefghijklmnopqrstuvwxyz"); n != "" && n != "0" {
+			out = append(out, n)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// webPorts returns the ports of the web server, in FTL's form.
+func (p PiHole) webPorts() string { return cmp.Or(p.WebPorts, "8081o,8443os") }
+
 // Stack returns the stack. Its error is a [lab.Problems] when the configuration is wrong.
 func (p PiHole) Stack() (compose.Stack, error) {
 	if ps := p.Validate(); len(ps) > 0 {
 		return compose.Stack{}, ps
 	}
 	service := object{
-		"image": p.Image, "restart": "unless-stopped", "network_mode": "host",
+		"image": p.Image, "restart": "unless-stopped", "network_mode": "host", "expose": p.ports(),
 		"environment": p.environment(),
 		"secrets":     []string{"pihole_password"},
 		"volumes":     []string{"./etc-pihole:/etc/pihole"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 )
 
@@ -13,13 +14,14 @@ import (
 func (r *runner) asksName() bool { return r.request.Asks() && r.lab.Environment != r.env }
 
 // ask plans all stages, and asks whether what they would change may be changed. That a stage cannot be
-// planned is said, and keeps the others from nothing: the error comes at the end of the run.
-func (r *runner) ask(ctx context.Context) error {
-	results, err := r.stages.Plan(ctx)
+// planned is said, and keeps the others from nothing: the error comes at the end of the run. If there is
+// nothing to be changed, nobody is asked, and that is what is in results.
+func (r *runner) ask(ctx context.Context) (results []pipeline.Result, err error) {
+	results, err = r.stages.Plan(ctx)
 	r.show(results)
 	o := outline(results)
 	if r.agreed = o.Changes(); len(r.agreed) == 0 {
-		return err // nothing, or nothing that is known
+		return results, err // nothing, or nothing that is known
 	}
 	if err != nil {
 		r.out.Printf("not all could be planned: %s\n", lab.PrintableText(err.Error(), "  "))
@@ -27,7 +29,7 @@ func (r *runner) ask(ctx context.Context) error {
 	if len(o.Missing) > 0 {
 		r.out.Printf("You will be asked about what waits when it can be planned.\n")
 	}
-	return r.agree(ctx, r.agreed)
+	return results, r.agree(ctx, r.agreed)
 }
 
 // agree asks whether the changes may be made in the environment of the config.

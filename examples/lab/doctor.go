@@ -45,7 +45,7 @@ is one. The exit code is 1 if anything is bad; warnings are no error.`
 		if *timeout <= 0 {
 			return cli.Usage("--timeout %s: more than nothing", *timeout)
 		}
-		out, err := cli.PrinterOf(cmd)
+		out, err := cli.PrinterOf(cmd, say)
 		if err != nil {
 			return err
 		}
@@ -77,8 +77,9 @@ func (r *runner) doctor(ctx context.Context, timeout time.Duration) (err error) 
 		return err
 	}
 	findings := pipeline.Examine(ctx, timeout, r.site.checkups()...)
-	for _, f := range findings {
-		r.out.Object(f)
+	for i, f := range findings {
+		findings[i] = f.Reword(say)
+		r.out.Object(findings[i])
 	}
 	r.out.Printf("%s", diagnosis(findings))
 	if ctx.Err() != nil {

@@ -37,7 +37,7 @@ kind of resource, as file, or a field of one of them, as file.mode; the paths in
 messages do too. Without it, all sections and kinds are listed.`,
 		Args: cli.Words(0, 1),
 		RunE: func(cmd *cobra.Command, words []string) error {
-			out, err := cli.PrinterOf(cmd)
+			out, err := cli.PrinterOf(cmd, say)
 			if err != nil {
 				return err
 			}

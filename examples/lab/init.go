@@ -60,7 +60,7 @@ ssh-agent and those that ~/.ssh/config names, or ~/.ssh/id_ed25519, id_ecdsa and
 id_rsa, as far as they exist; the config names those that are used.`,
 		Args: cli.Words(1, -1),
 		RunE: func(c *cobra.Command, words []string) (err error) {
-			if i.out, err = cli.PrinterOf(c); err != nil {
+			if i.out, err = cli.PrinterOf(c, sayInit); err != nil {
 				return err
 			}
 			i.terminal = cli.TerminalOf(c)

@@ -41,7 +41,7 @@ images that are private, or in no registry, are known to the Docker Engine of
 a machine: name it with --machine. Nothing is changed on any machine, except
 that with --machine it pulls the images.`,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if l.out, err = cli.PrinterOf(c); err != nil {
+			if l.out, err = cli.PrinterOf(c, say); err != nil {
 				return err
 			}
 			l.terminal = cli.TerminalOf(c)

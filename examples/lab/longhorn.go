@@ -4,8 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -34,27 +33,28 @@ func (l *Lab) longhorn() component {
 }
 
 // initiators reads the names of the machines' iSCSI initiators, which must differ, since images of one SD card have the
-// same.
-func (l *Lab) initiators(ctx context.Context, s *site, from *sources) error {
+// same. It returns the errors of the machines whose name is not known. The others are planned all the same: the name of a
+// machine is changed only when another one is known to have it, and that of the missing machine is compared when it is back.
+func (l *Lab) initiators(ctx context.Context, s *site, from *sources) map[*host.Machine]error {
 	hosts := l.hosts(l.longhorn())
 	machines := slices.DeleteFunc(slices.Clone(s.machines), func(m *host.Machine) bool {
 		return !slices.ContainsFunc(hosts, func(h *inventory.Host) bool { return h.Name == m.Name() })
 	})
-	names := make([]string, len(machines))
-	g, ctx := errgroup.WithContext(ctx)
+	names, errs := make([]string, len(machines)), make([]error, len(machines))
+	var wg sync.WaitGroup
 	for i, m := range machines {
-		g.Go(func() error {
+		wg.Go(func() {
 			r, err := longhornprep.Examine(ctx, m, "")
-			names[i] = r.Initiator
-			return err
+			names[i], errs[i] = r.Initiator, err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
+	wg.Wait()
 	from.initiators = map[string]string{}
+	missed := map[*host.Machine]error{}
 	for i, m := range machines {
-		from.initiators[m.Name()] = names[i]
+		if from.initiators[m.Name()] = names[i]; errs[i] != nil {
+			missed[m] = errs[i]
+		}
 	}
-	return nil
+	return missed
 }

@@ -140,11 +140,10 @@ func statusCommand() *cobra.Command {
 
 // execute does what the command line asks for.
 func execute(cmd *cobra.Command, c call) error {
-	out, err := cli.PrinterOf(cmd)
+	out, err := cli.PrinterOf(cmd, say)
 	if err != nil {
 		return err
 	}
-	out.Say = say
 	r := runner{call: c, out: out, terminal: cli.TerminalOf(cmd), started: time.Now()}
 	err = r.run(cmd.Context())
 	if !r.summed { // it ended before there was anything to sum up

@@ -66,7 +66,7 @@ func showCommand() *cobra.Command {
 	var brief bool
 	cmd := &cobra.Command{Use: "show PLAN.json", Short: "print a plan file as the plan itself", Args: cli.Words(1, 1),
 		RunE: func(cmd *cobra.Command, words []string) error {
-			out, err := cli.PrinterOf(cmd)
+			out, err := cli.PrinterOf(cmd, say)
 			if err != nil {
 				return err
 			}

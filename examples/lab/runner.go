@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,7 +80,17 @@ func about(out *cli.Printer, c call, l *Lab, config string) {
 // maxNamed is how many machines the first line names.
 const maxNamed = 8
 
-// apply builds the lab, and plans it again.
+// apply builds the lab, and plans it again. Where there is something to be changed, the lab is planned three
+// times when a person is asked, and twice otherwise:
+//
+//   - to show what would be changed, and to ask;
+//   - each stage when its turn comes. What it reads may have been made by an earlier stage, so that often
+//     nothing else than its wait for that could be shown. And hours may lie between the question and the answer:
+//     a plan does what it says to a machine that somebody else has changed meanwhile. What is applied is
+//     planned with the machine as it is, and must be within what was agreed to, or the person is asked again;
+//   - all stages afterwards, as the proof that a second run finds nothing to do.
+//
+// A lab that is as wanted is planned once.
 func (r *runner) apply(ctx context.Context) error {
 	if r.sandbox {
 		r.out.Printf("Building %d machines.\n", len(r.site.machines))
@@ -88,9 +99,14 @@ func (r *runner) apply(ctx context.Context) error {
 		}
 	}
 	if r.request.Asks() {
-		if err := r.ask(ctx); err != nil {
+		results, err := r.ask(ctx)
+		if err != nil {
 			r.object(nil, -1, err)
 			return err
+		}
+		if len(r.agreed) == 0 {
+			r.summary(results, 0, nil)
+			return nil
 		}
 	}
 	var confirmations []lab.Confirmation
@@ -108,14 +124,17 @@ func (r *runner) apply(ctx context.Context) error {
 	})
 	second := -1
 	if err == nil {
-		second, err = r.second(ctx)
+		second, err = r.second(ctx, results)
 	}
 	r.summary(results, second, err)
 	return err
 }
 
-// second plans everything again: what was just applied must be empty.
-func (r *runner) second(ctx context.Context) (int, error) {
+// second plans everything again: what was just applied must be empty. If nothing was, it has just been planned.
+func (r *runner) second(ctx context.Context, results []pipeline.Result) (int, error) {
+	if !slices.ContainsFunc(results, func(s pipeline.Result) bool { return s.Report != nil }) {
+		return 0, nil
+	}
 	n := 0
 	again, err := r.stages.Plan(ctx)
 	for _, s := range again {

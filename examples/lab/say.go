@@ -4,6 +4,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/login"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
 )
 
@@ -20,10 +21,20 @@ func say(s lab.Setting) string {
 		return "postgres: {allowPG15: true}"
 	case compose.SettingLock:
 		return "lab lock"
+	case compose.SettingResolve:
+		return "lab lock --machine NAME"
 	case lab.SettingSink:
 		return "stacks: {secrets: DIR}"
 	case lab.SettingBoundary:
 		return "boundary: {allow: [NETWORK]}"
 	}
 	return ""
+}
+
+// sayInit is say for the command init, which has flags instead of a config.
+func sayInit(s lab.Setting) string {
+	if s.Name == ssh.SettingHostKey {
+		return "" // it is shown and asked about
+	}
+	return login.Say(s)
 }

@@ -50,8 +50,9 @@ type stage struct {
 	// one after the other if serial.
 	fleet func(*site, []*host.Machine) host.Fleet
 
-	// look finds out what the states depend on besides the config. Nil means that there is nothing.
-	look func(context.Context, *site, *sources) error
+	// look finds out what the states depend on besides the config, and returns the errors of the machines that could not be
+	// looked at, which are not planned then. Nil means that there is nothing.
+	look func(context.Context, *site, *sources) map[*host.Machine]error
 
 	// A stage that is not of machines has these instead: problems returns what is wrong with it, at places in
 	// the document; plan plans it.
@@ -136,11 +137,11 @@ func (l *Lab) machinePlan(st stage, s *site) pipeline.Planner {
 		from := sources{}
 		plan := func(ctx context.Context, only *pipeline.Selection, k *lab.Keyring) (*lab.Plan, error) {
 			from.secrets = k
+			var missed map[*host.Machine]error
 			states, err := l.states(ctx, st, s, from)
 			if err == nil && st.look != nil && reached(only, states) {
-				if err = st.look(ctx, s, &from); err == nil {
-					states, err = l.states(ctx, st, s, from)
-				}
+				missed = st.look(ctx, s, &from)
+				states, err = l.states(ctx, st, s, from)
 			}
 			if err != nil {
 				return nil, err
@@ -155,7 +156,7 @@ func (l *Lab) machinePlan(st stage, s *site) pipeline.Planner {
 			if st.serial {
 				f.Serial = 1
 			}
-			return pipeline.Machines(f, func(m *host.Machine) (host.State, error) { return states[m], nil })(ctx, only)
+			return pipeline.Machines(f, func(m *host.Machine) (host.State, error) { return states[m], missed[m] })(ctx, only)
 		}
 		if s.stacks == nil {
 			return plan(ctx, only, nil)

@@ -238,7 +238,7 @@ func (r *runner) status(ctx context.Context) error {
 	}
 	r.out.Printf("%s", table([]string{"MACHINE", "OS", "KERNEL", "UP", "CLOCK", "STATE"}, func(row func(...any)) {
 		for _, s := range rows {
-			clock := "not set"
+			clock := "not in sync"
 			switch {
 			case s.OS == "":
 				clock, s.Uptime = "", "" // it was not reached

@@ -12,13 +12,14 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/nfs"
 )
 
-// kinds are what a list of resources may hold: the kinds of package host, and the components of one machine. Those of several
-// machines together, a name service and a certificate authority, are the program lab's.
+// kinds are what a list of resources may hold: the kinds of package host, and the components of one machine. What is about
+// several machines together is the program lab's: Pi-holes that are changed one after the other, a certificate authority and
+// its replicas.
 func kinds() map[string]host.Resource {
 	all := maps.Clone(host.Kinds())
 	for name, c := range map[string]host.Resource{
 		"base": baseComponent{}, "disks": disksComponent{}, "docker": dockerComponent{}, "longhorn": longhornComponent{},
-		"nfs": nfsComponent{},
+		"nfs": nfsComponent{}, "pihole": piHoleComponent{}, "resolvers": resolversComponent{}, "trust": trustComponent{},
 	} {
 		all[name] = c
 	}

@@ -37,7 +37,8 @@ func program() *cobra.Command {
   - file: {path: /etc/motd, content: hello}
 
 An entry is a kind of package host, or a component of a machine: base, disks,
-docker, longhorn, nfs.
+docker, longhorn, nfs, pihole, resolvers, trust. The resolvers are planned by
+asking the Pi-holes, which must answer already: keep them in a file of their own.
 
 Only the machine that --host names and the jumps that --jump names are
 connected to. ` + cli.ExitCodes}
@@ -55,10 +56,9 @@ func converge(verb, short string) *cobra.Command {
 	c := &cobra.Command{Use: verb + " --host USER@ADDR[:PORT] [flags] STATE.yaml", Short: short, Args: cli.Words(1, 1),
 		RunE: func(c *cobra.Command, words []string) (err error) {
 			r.file, r.terminal = words[0], cli.TerminalOf(c)
-			if r.out, err = cli.PrinterOf(c); err != nil {
+			if r.out, err = cli.PrinterOf(c, login.Say); err != nil {
 				return err
 			}
-			r.out.Say = login.Say
 			return r.do(c.Context())
 		}}
 	r.login.Flags(c.Flags())

@@ -14,7 +14,8 @@ var update = flag.Bool("update", false, "update schema.json")
 // TestSchemaIsUpToDate compares the schema with the kinds of package host and their comments.
 func TestSchemaIsUpToDate(t *testing.T) {
 	docs, err := strictyaml.ReadDocs("../../host", "../..", ".", "../../host/base", "../../host/disk",
-		"../../host/docker", "../../host/longhornprep", "../../host/nfs")
+		"../../host/dns", "../../host/docker", "../../host/longhornprep", "../../host/nfs", "../../host/stepca",
+		"../../compose/stack", "../../compose")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -175,10 +175,9 @@ func (o *options) run(c *cobra.Command) error {
 		o.request.Yes = true // to confirm is to agree
 	}
 	var err error
-	if o.out, err = cli.PrinterOf(c); err != nil {
+	if o.out, err = cli.PrinterOf(c, say); err != nil {
 		return err
 	}
-	o.out.Say = say
 	if o.server, err = server(o.dsn, o.password, o.allow); err != nil {
 		return err
 	}

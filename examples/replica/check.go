@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 )
 
@@ -22,25 +23,25 @@ func (p *program) check(ctx context.Context, paths []string) error {
 		return err
 	}
 	p.out.checked(paths[0], c)
-	p.out.next(afterCheck(paths[0], c))
+	p.out.next = afterCheck(paths[0], c)
 	return damaged(c)
 }
 
-// damaged returns errFound when the checker found errors.
+// damaged returns [cli.ErrPending] when the checker found errors.
 func damaged(c *fsimage.Checked) error {
 	if c.Failed {
 		hint := "run " + c.Tool + " yourself, or another version of it"
 		return &lab.Error{Op: "check", Hint: hint, Err: errors.New("the checker itself failed")}
 	}
 	if c.Tool != "" && !c.Clean {
-		return errFound
+		return cli.ErrPending
 	}
 	return nil
 }
 
 // checked prints what a check found.
 func (p *printer) checked(path string, c *fsimage.Checked) {
-	if p.json {
+	if p.JSON {
 		p.imageWarnings(c.Warnings(path))
 		p.line("check", struct {
 			Path string `json:"path"`
@@ -68,12 +69,11 @@ func (p *printer) checked(path string, c *fsimage.Checked) {
 			state += " once the journal was replayed, on a copy"
 		}
 	}
-	p.printf("holds   ")
-	p.folded(8, 8, what+": "+state)
+	p.Printf("holds   %s", folded(8, 8, what+": "+state))
 	if c.Tool != "" && !c.Clean {
 		for line := range strings.Lines(c.Output) {
 			if line = strings.TrimRight(line, "\n"); line != "" {
-				p.printf("        %s\n", short(line, width-8))
+				p.Printf("        %s\n", short(line, width-8))
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 )
 
@@ -59,7 +60,7 @@ func (p *program) files(ctx context.Context, image, out, manifest string, o fsim
 	}
 	p.out.extracted(x)
 	if x.Lost > 0 {
-		return errFound
+		return cli.ErrPending
 	}
 	return nil
 }
@@ -75,7 +76,7 @@ func manifestLine(sum, name string) string {
 
 // file prints one extracted file, as JSON only.
 func (p *printer) file(f fsimage.File) {
-	if p.json {
+	if p.JSON {
 		p.line("file", f)
 	}
 }
@@ -83,7 +84,7 @@ func (p *printer) file(f fsimage.File) {
 // extracted prints the result of an extraction.
 func (p *printer) extracted(x *fsimage.Extracted) {
 	p.imageWarnings(x.Warnings)
-	if p.json {
+	if p.JSON {
 		p.line("result", x)
 		return
 	}
@@ -91,5 +92,5 @@ func (p *printer) extracted(x *fsimage.Extracted) {
 	if x.Lost > 0 {
 		files += fmt.Sprintf(" (%d lost: see the warnings)", x.Lost)
 	}
-	p.printf("%s, %s, from %s, by %s, in %s\n", files, size(x.Bytes), x.FileSystem.Type, x.Method, x.Path)
+	p.Printf("%s, %s, from %s, by %s, in %s\n", files, cli.Size(x.Bytes), x.FileSystem.Type, x.Method, x.Path)
 }

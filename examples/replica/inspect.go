@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
@@ -67,15 +68,15 @@ func (in *inspection) volume(ctx context.Context, dirs []*replica.Directory) err
 		return err
 	}
 	out.ranking(ranking)
-	if !out.json {
-		out.printf("\n")
+	if !out.JSON {
+		out.Printf("\n")
 	}
 	return nil
 }
 
 // volume prints which volume the directories are of.
 func (p *printer) volume(dirs []*replica.Directory) {
-	if p.json {
+	if p.JSON {
 		return // each line says it
 	}
 	title := "a volume whose name is not known"
@@ -85,20 +86,21 @@ func (p *printer) volume(dirs []*replica.Directory) {
 			break
 		}
 	}
-	p.printf("== %s: %s\n\n", title, count(len(dirs), "replica", "replicas"))
+	p.Printf("== %s: %s\n\n", title, count(len(dirs), "replica", "replicas"))
 }
 
 // directory prints what one directory holds.
 func (p *printer) directory(d *replica.Directory, chain *replica.Chain, points []replica.Point) {
 	layers := d.InOrder(chain)
-	if p.json {
+	p.doubts += len(d.Warnings)
+	if p.JSON {
 		p.directoryLine(d, layers, points)
 		return
 	}
-	p.printf("%s\n", lab.Printable(d.Path))
+	p.Printf("%s\n", lab.Printable(d.Path))
 	state := "volume.meta " + string(d.MetaState)
 	if d.MetaState == replica.Good {
-		state = size(d.Meta.Size)
+		state = cli.Size(d.Meta.Size)
 		if d.Meta.Rebuilding {
 			state += ", rebuilding"
 		}
@@ -107,7 +109,7 @@ func (p *printer) directory(d *replica.Directory, chain *replica.Chain, points [
 	if d.CounterState == replica.Good {
 		counter = fmt.Sprintf("revision counter %d", d.Counter)
 	}
-	p.printf("  %s, %s, %s\n", state, count(len(d.Layers), "layer", "layers"), counter)
+	p.Printf("  %s, %s, %s\n", state, count(len(d.Layers), "layer", "layers"), counter)
 	p.layers(layers, chain)
 	p.points(points)
 	for _, w := range d.Warnings {
@@ -116,12 +118,12 @@ func (p *printer) directory(d *replica.Directory, chain *replica.Chain, points [
 		}
 		p.paragraph(2, 4, fmt.Sprintf("warning %s: %s%s", w.Code, w.Path, w.Text))
 	}
-	p.printf("\n")
+	p.Printf("\n")
 }
 
 // layers prints the table of the layers. chain is that of the live state, or nil.
 func (p *printer) layers(layers []*replica.Layer, chain *replica.Chain) {
-	p.printf("  %-36s %-19s %-16s %9s  %s\n", "LAYER", "PARENT", "WRITTEN", "ON DISK", "NOTES")
+	p.Printf("  %-36s %-12s %-16s %9s\n", "LAYER", "PARENT", "WRITTEN", "ON DISK")
 	for i, l := range layers {
 		var notes []string
 		parent := parentName(l)
@@ -146,14 +148,11 @@ func (p *printer) layers(layers []*replica.Layer, chain *replica.Chain) {
 		}
 		text := strings.Join(notes, ", ")
 		written := stamp(l.ModTime)
-		row := fmt.Sprintf("  %-36s %-19s %-16s %9s", short(l.Name(), 36), short(parent, 19),
-			written[:min(16, len(written))], size(l.Allocated))
-		if text != "" && len(text) > width-len(row)-2 {
-			p.printf("%s\n", row)
+		p.Printf("  %-36s %-12s %-16s %9s\n", short(l.Name(), 36), short(parent, 12),
+			written[:min(16, len(written))], cli.Size(l.Allocated))
+		if text != "" {
 			p.paragraph(4, 4, text)
-			continue
 		}
-		p.printf("%s\n", strings.TrimRight(row+"  "+text, " "))
 	}
 }
 
@@ -171,7 +170,7 @@ func parentName(l *replica.Layer) string {
 // points prints the table of the recovery points, and why those are none that cannot be merged: for
 // what several have in common, once.
 func (p *printer) points(points []replica.Point) {
-	p.printf("  %-36s %-20s %6s  %s\n", "RECOVERY POINT", "CREATED", "LAYERS", "NOTES")
+	p.Printf("  %-36s %-20s %6s  %s\n", "RECOVERY POINT", "CREATED", "LAYERS", "NOTES")
 	said := map[string]bool{}
 	for _, q := range points {
 		name, created := q.Name, ""
@@ -192,13 +191,16 @@ func (p *printer) points(points []replica.Point) {
 			notes = []string{"no"}
 		}
 		row := fmt.Sprintf("  %-36s %-20s %6d  %s", short(name, 36), created, q.Layers, strings.Join(notes, ", "))
-		p.printf("%s\n", strings.TrimRight(row, " "))
+		if len(notes) > 1 {
+			row = fmt.Sprintf("  %-36s %-20s %6d\n    %s", short(name, 36), created, q.Layers, strings.Join(notes, ", "))
+		}
+		p.Printf("%s\n", strings.TrimRight(row, " "))
 		if q.Err == nil || said[q.Err.Error()] {
 			continue
 		}
 		said[q.Err.Error()] = true
 		p.paragraph(4, 4, q.Err.Error())
-		for _, h := range lab.Hints(q.Err) {
+		for _, h := range lab.Hints(lab.Reword(q.Err, say)) {
 			p.paragraph(4, 4, "hint: "+h)
 		}
 	}

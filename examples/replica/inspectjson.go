@@ -3,18 +3,20 @@ package main
 import (
 	"time"
 
+	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
 type pointLine struct {
-	Name    string `json:"name"`
-	File    string `json:"file"`
-	Created string `json:"created,omitempty"`
-	User    bool   `json:"user"`
-	Removed bool   `json:"removed"`
-	Live    bool   `json:"live"`
-	Layers  int    `json:"layers"`
-	Error   string `json:"error,omitempty"`
+	Name    string   `json:"name"`
+	File    string   `json:"file"`
+	Created string   `json:"created,omitempty"`
+	User    bool     `json:"user"`
+	Removed bool     `json:"removed"`
+	Live    bool     `json:"live"`
+	Layers  int      `json:"layers"`
+	Error   string   `json:"error,omitempty"`
+	Hints   []string `json:"hints,omitempty"`
 }
 
 func pointLineOf(q replica.Point) pointLine {
@@ -23,7 +25,7 @@ func pointLineOf(q replica.Point) pointLine {
 		Removed: q.Removed, Live: q.Live, Layers: q.Layers,
 	}
 	if q.Err != nil {
-		l.Error = q.Err.Error()
+		l.Error, l.Hints = q.Err.Error(), lab.Hints(lab.Reword(q.Err, say))
 	}
 	return l
 }

@@ -16,8 +16,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -25,9 +23,6 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 )
-
-// errFound: verify found differences, a check errors, or files were lost. It has been printed already.
-var errFound = fmt.Errorf("not all is well: %w", cli.ErrPending)
 
 func main() { cli.Main(tree()) }
 
@@ -58,27 +53,26 @@ type program struct {
 // command returns a command that is run with the words after it, in a new program.
 func command(use, short string, least, most int, run func(*program, context.Context, []string) error) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, Args: cli.Words(least, most),
-		RunE: func(c *cobra.Command, words []string) error {
+		RunE: func(c *cobra.Command, words []string) (err error) {
 			p := &program{stdin: c.InOrStdin(), stdout: c.OutOrStdout(), stderr: c.ErrOrStderr()}
-			p.out = newPrinter(p.stdout, p.stderr, cli.OptionsOf(c).JSON)
-			return p.end(c.Name(), run(p, c.Context(), words))
+			if p.out, err = newPrinter(p.stdout, c.Name(), cli.OptionsOf(c)); err != nil {
+				return err
+			}
+			err = p.interrupted(c.Context(), run(p, c.Context(), words))
+			p.out.end(err)
+			return err
 		}}
 }
 
-// end returns the error that a run of the command ends with. As JSON it is printed too.
-func (p *program) end(name string, err error) error {
-	if err == nil || errors.Is(err, errFound) {
+// interrupted returns the error that a run of the command ends with: if it was interrupted, with how it is
+// continued.
+func (p *program) interrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil || cli.Code(err) != lab.ExitInterrupted {
 		return err
 	}
-	if cli.Code(err) == lab.ExitInterrupted {
-		at := lab.Error{Op: name, Err: fmt.Errorf("interrupted: %w", context.Canceled)}
-		if p.out.resumable {
-			at.Hint = "run the same command again: it continues where it stopped"
-		}
-		err = &at
+	at := lab.Error{Op: p.out.verb, Err: context.Cause(ctx)}
+	if p.out.resumable {
+		at.Hint = "run the same command again: it continues where it stopped"
 	}
-	if p.out.json {
-		p.out.line("error", map[string]any{"error": err.Error(), "hints": lab.Hints(err), "exit": cli.Code(err)})
-	}
-	return err
+	return &at
 }

@@ -54,12 +54,12 @@ func TestScripts(t *testing.T) {
 			return extents(t), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"damage":   damageCmd,
-			"fixture":  fixtureCmd,
-			"exits":    exitsCmd,
-			"jsonlast": jsonLastCmd,
-			"narrow":   narrowCmd,
-			"merges":   mergesCmd,
+			"damage":  damageCmd,
+			"fixture": fixtureCmd,
+			"exits":   exitsCmd,
+			"json":    jsonCmd,
+			"narrow":  narrowCmd,
+			"merges":  mergesCmd,
 		},
 	})
 }
@@ -126,17 +126,23 @@ func exitsCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// jsonLastCmd: jsonlast KEY=VALUE... compares the last line of stdout, a JSON object, with the
-// values.
-func jsonLastCmd(ts *testscript.TestScript, neg bool, args []string) {
+// jsonCmd: json type=TYPE KEY=VALUE... compares the last object of that type in stdout with the values. All
+// lines are JSON objects, and the last sums the run up, unless it did not begin.
+func jsonCmd(ts *testscript.TestScript, neg bool, args []string) {
 	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
+	var last map[string]any
 	for i, line := range lines {
-		if !json.Valid([]byte(line)) {
+		var object map[string]any
+		if err := json.Unmarshal([]byte(line), &object); err != nil {
 			ts.Fatalf("line %d is not JSON: %s", i+1, line)
 		}
+		if "type="+fmt.Sprint(object["type"]) == args[0] {
+			last = object
+		}
+		if kind := object["type"]; i == len(lines)-1 && kind != "summary" && kind != "error" {
+			ts.Fatalf("the last line is of type %v", kind)
+		}
 	}
-	var last map[string]any
-	ts.Check(json.Unmarshal([]byte(lines[len(lines)-1]), &last))
 	for _, a := range args {
 		key, want, _ := strings.Cut(a, "=")
 		got := fmt.Sprint(last[key])
@@ -149,11 +155,11 @@ func jsonLastCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// narrowCmd: narrow requires that no line of stdout has more than 100 columns, paths and hashes on
+// narrowCmd: narrow requires that no line of stdout has more than 80 columns, paths and hashes on
 // lines of their own aside.
 func narrowCmd(ts *testscript.TestScript, neg bool, args []string) {
 	for line := range strings.Lines(ts.ReadFile("stdout")) {
-		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 100 && len(strings.Fields(line)) > 2 {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 && len(strings.Fields(line)) > 2 {
 			ts.Fatalf("%d columns: %s", n, line)
 		}
 	}
@@ -174,7 +180,7 @@ func mergesCmd(ts *testscript.TestScript, neg bool, args []string) {
 		merge := []string{"merge", "--output", "json", "--hash", "sha256", "-o", filepath.Join(dir, "image")}
 		ts.Check(ts.Exec("replica", append(merge, dirs...)...))
 		chosen := "chosen=" + filepath.Join(dir, "r1")
-		jsonLastCmd(ts, false, []string{"type=result", "sha256=" + sum[0], "size=" + sum[1], chosen})
+		jsonCmd(ts, false, []string{"type=result", "sha256=" + sum[0], "size=" + sum[1], chosen})
 	}
 }
 
@@ -193,6 +199,7 @@ func TestInterrupt(t *testing.T) {
 	binary := replicaBinary(t)
 	run := func(watch func(line string, p *os.Process), flags ...string) (last string, code int) {
 		cmd := exec.Command(binary, append([]string{"merge", "--output", "json", "--hash", "sha256", "-o", out, dir}, flags...)...)
+		cmd.Env = append(os.Environ(), "LAB_LOG=off")
 		stdout, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -220,7 +227,11 @@ func TestInterrupt(t *testing.T) {
 	if _, err := os.Stat(out + ".part.state"); err != nil {
 		t.Fatal(err)
 	}
-	last, code = run(func(string, *os.Process) {}, "--hash", "none")
+	_, code = run(func(line string, _ *os.Process) {
+		if strings.Contains(line, `"type":"result"`) {
+			last = line
+		}
+	}, "--hash", "none")
 	var result struct{ Resumed, Copied int64 }
 	if err := json.Unmarshal([]byte(last), &result); err != nil || code != 0 {
 		t.Fatalf("exit %d, %s", code, last)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
@@ -107,7 +108,7 @@ func (p *program) merge(ctx context.Context, m mergeFlags, paths []string) error
 		err = damaged(c)
 	}
 	p.out.merged(result, given(paths, best.Directory.Path), best.Chain)
-	p.out.next(afterMerge(result.Path, best.Chain, c))
+	p.out.next = afterMerge(result.Path, best.Chain, c)
 	return err
 }
 
@@ -148,7 +149,7 @@ func given(paths []string, dir string) string {
 
 // merged prints the result of a merge: as JSON, the last line.
 func (p *printer) merged(r *replica.Result, chosen string, c *replica.Chain) {
-	if p.json {
+	if p.JSON {
 		p.line("result", struct {
 			*replica.Result
 			Chosen string `json:"chosen"`
@@ -157,18 +158,18 @@ func (p *printer) merged(r *replica.Result, chosen string, c *replica.Chain) {
 		}{r, chosen, c.Point, len(c.Layers)})
 		return
 	}
-	p.printf("image   %s\n", r.Path)
-	p.printf("size    %d (%s), %s of data\n", r.Size, size(r.Size), size(r.Data))
+	p.Printf("image   %s\n", r.Path)
+	p.Printf("size    %d (%s), %s of data\n", r.Size, cli.Size(r.Size), cli.Size(r.Data))
 	if r.Tree != "" {
-		p.printf("tree    %s\n", r.Tree)
+		p.Printf("tree    %s\n", r.Tree)
 	}
 	if r.SHA256 != "" {
-		p.printf("sha256  %s\n", r.SHA256)
+		p.Printf("sha256  %s\n", r.SHA256)
 	}
-	p.printf("from    %s\n", chosen)
-	text := fmt.Sprintf("%s copied in %s (%s)", size(r.Copied), r.Duration.Round(time.Millisecond), r.Method)
+	p.Printf("from    %s\n", chosen)
+	text := fmt.Sprintf("%s copied in %s (%s)", cli.Size(r.Copied), r.Duration.Round(time.Millisecond), r.Method)
 	if r.Resumed > 0 {
-		text += fmt.Sprintf(", continued at %s", size(r.Resumed))
+		text += fmt.Sprintf(", continued at %s", cli.Size(r.Resumed))
 	}
-	p.printf("work    %s\n", text)
+	p.Printf("work    %s\n", text)
 }

@@ -8,13 +8,6 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
-// next prints the command that comes next, if there is one.
-func (p *printer) next(command string) {
-	if command != "" && !p.json {
-		p.printf("next    %s\n", command)
-	}
-}
-
 // afterMerge returns the command that follows a merge. c is what a check found, nil if there was none.
 func afterMerge(image string, chain *replica.Chain, c *fsimage.Checked) string {
 	encrypted := func(w replica.Warning) bool { return w.Code == replica.WarnEncrypted }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
@@ -29,7 +30,10 @@ func (p *program) pack(ctx context.Context, dir, out string) (err error) {
 			at := lab.Error{Op: "pack", Hint: "replica pack DIR | ssh HOST replica unpack -o DIR"}
 			return fail(at, lab.ErrRefused, "standard output is a terminal")
 		}
-		p.out.out = p.stderr // the stream has standard output to itself
+		// the stream has standard output to itself
+		if p.out, err = newPrinter(p.stderr, p.out.verb, p.out.Options); err != nil {
+			return err
+		}
 	} else if w, finish, err = create(out); err != nil {
 		return err
 	}
@@ -100,13 +104,13 @@ func until(ctx context.Context, r io.Reader) io.Reader {
 
 // packed prints the result of pack or unpack.
 func (p *printer) packed(verb string, r *replica.Packed, sum string) {
-	if p.json {
+	if p.JSON {
 		p.line("result", struct {
 			*replica.Packed
 			SHA256 string `json:"sha256,omitempty"`
 		}{r, sum})
 		return
 	}
-	p.printf("%s %s: %s, %s of content, a stream of %s\n",
-		verb, lab.Printable(r.Directory), count(r.Files, "file", "files"), size(r.Bytes), size(r.Stream))
+	p.Printf("%s %s: %s, %s of content, a stream of %s\n",
+		verb, lab.Printable(r.Directory), count(r.Files, "file", "files"), cli.Size(r.Bytes), cli.Size(r.Stream))
 }

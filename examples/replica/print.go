@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -9,54 +10,69 @@ import (
 	"unicode/utf8"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/fsimage"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
 // width is how many columns tables and text have.
-const width = 100
+const width = 80
 
-// printer prints results, as text or as JSON lines, and shows progress on a terminal.
+// printer prints the results of one run of a command, as text or as JSON lines, and its progress.
 type printer struct {
-	out       io.Writer
-	stderr    io.Writer
-	json      bool
-	live      bool      // progress is shown
-	shown     bool      // a progress line is on the terminal
-	about     string    // what progress is of
-	begun     time.Time // when that began, at
-	from      int64
-	resumable bool // what was interrupted can be continued
+	*cli.Printer
+	verb      string // the command
+	began     time.Time
+	resumable bool   // what was interrupted can be continued
+	next      string // the command that comes next; empty if there is none
 	warned    map[warningLine]bool
+	doubts    int // warnings that were printed
 }
 
-func newPrinter(out, stderr io.Writer, asJSON bool) *printer {
-	return &printer{out: out, stderr: stderr, json: asJSON, live: isTerminal(stderr), warned: map[warningLine]bool{}}
+func newPrinter(out io.Writer, verb string, o cli.Options) (*printer, error) {
+	p, err := cli.NewPrinter(out, o)
+	if err != nil {
+		return nil, err
+	}
+	p.Say = say
+	return &printer{Printer: p, verb: verb, began: time.Now(), warned: map[warningLine]bool{}}, nil
+}
+
+// end prints what the run came to.
+func (p *printer) end(err error) {
+	if err == nil || errors.Is(err, cli.ErrPending) {
+		p.Printf("%s in %s\n", count(p.doubts, "warning", "warnings"), cli.Took(time.Since(p.began)))
+		if p.next != "" {
+			p.Printf("next: %s\n", p.next)
+		}
+	}
+	totals := map[string]any{"verb": p.verb, "warnings": p.doubts, "seconds": time.Since(p.began).Seconds()}
+	if p.next != "" {
+		totals["next"] = p.next
+	}
+	p.Summary(totals, err)
 }
 
 // line prints one JSON object with its type first.
 func (p *printer) line(kind string, v any) {
 	data, err := json.Marshal(v)
 	if err != nil {
-		data, _ = json.Marshal(map[string]string{"error": err.Error()})
+		panic(err) // a bug: all types that are printed can be encoded
 	}
 	rest := strings.TrimPrefix(string(data), "{")
 	if rest != "}" {
 		rest = "," + rest
 	}
-	fmt.Fprintf(p.out, "{%q:%q%s\n", "type", kind, rest)
+	p.Object(json.RawMessage(fmt.Sprintf("{%q:%q%s", "type", kind, rest)))
 }
-
-func (p *printer) printf(format string, args ...any) { fmt.Fprintf(p.out, format, args...) }
 
 // paragraph prints text folded to the width, its first line indented by indent, all others by hang.
 func (p *printer) paragraph(indent, hang int, text string) {
-	p.printf("%s", strings.Repeat(" ", indent))
-	p.folded(indent, hang, text)
+	p.Printf("%s", strings.Repeat(" ", indent)+folded(indent, hang, text))
 }
 
-// folded prints text folded to the width, from column on, all lines but the first indented by hang.
-func (p *printer) folded(column, hang int, text string) {
+// folded returns text folded to the width, from column on, all lines but the first indented by hang.
+func folded(column, hang int, text string) string {
 	at := ""
 	for i, word := range strings.Fields(text) {
 		n := utf8.RuneCountInString(word)
@@ -67,7 +83,7 @@ func (p *printer) folded(column, hang int, text string) {
 		}
 		at, column = at+word, column+n
 	}
-	p.printf("%s\n", at)
+	return at + "\n"
 }
 
 // warningLine is a warning of a replica or an image.
@@ -96,7 +112,8 @@ func (p *printer) warning(w warningLine) {
 		return
 	}
 	p.warned[w] = true
-	if p.json {
+	p.doubts++
+	if p.JSON {
 		w.Path = name(w.Path)
 		p.line("warning", w)
 		return

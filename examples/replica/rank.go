@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
@@ -23,16 +24,16 @@ type rankLine struct {
 
 // ranking prints the order of the replicas and the reasons.
 func (p *printer) ranking(r *replica.Ranking) {
-	if !p.json {
-		p.printf("   %-36s %-19s %12s %10s %6s %9s\n",
-			"REPLICA", "HEAD WRITTEN", "COUNTER", "HEAD SIZE", "LAYERS", "CHECKSUMS")
+	if !p.JSON {
+		p.Printf("   %-20s %-19s %10s %9s %6s %8s\n",
+			"REPLICA", "HEAD WRITTEN", "COUNTER", "HEAD SIZE", "LAYERS", "SUMS")
 	}
 	for i, c := range r.Replicas {
 		layers := 0
 		if c.Chain != nil {
 			layers = len(c.Chain.Layers)
 		}
-		if p.json {
+		if p.JSON {
 			p.line("rank", rankLine{
 				Rank: i + 1, Path: name(c.Directory.Path), Volume: name(c.Directory.Volume), Mergeable: c.Err == nil, Tied: c.Tied, Reason: c.Reason,
 				Counter: c.Directory.Counter, HeadTime: c.HeadTime().UTC(), HeadBytes: c.HeadAllocated(),
@@ -53,8 +54,8 @@ func (p *printer) ranking(r *replica.Ranking) {
 			}
 			sums = fmt.Sprintf("%d of %d", good, len(c.Sums))
 		}
-		p.printf("%-2d %-36s %-19s %12s %10s %6d %9s\n", i+1, short(c.Name(), 36), stamp(c.HeadTime()),
-			counter, size(c.HeadAllocated()), layers, sums)
+		p.Printf("%-2d %-20s %-19s %10s %9s %6d %8s\n", i+1, short(c.Name(), 20), stamp(c.HeadTime()),
+			counter, cli.Size(c.HeadAllocated()), layers, sums)
 		p.paragraph(3, 5, c.Reason)
 	}
 	p.warnings(r.Warnings)

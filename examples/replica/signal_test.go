@@ -47,7 +47,7 @@ func TestSignals(t *testing.T) {
 			}
 			defer r.Close()
 			cmd := exec.Command(binary, "files", "--output", "json", "--no-mount", "-o", out, image)
-			cmd.Stdout = w
+			cmd.Stdout, cmd.Env = w, append(os.Environ(), "LAB_LOG=off")
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}

@@ -1,25 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 	"unicode/utf8"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
-
-// size returns bytes with a binary unit.
-func size(n int64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	v, u := float64(n)/1024, 0
-	for v >= 1023.95 && u < 5 {
-		v, u = v/1024, u+1
-	}
-	return fmt.Sprintf("%.1f %ciB", v, "KMGTPE"[u])
-}
 
 // short keeps the end of a long name, in which the replicas of one volume differ.
 func short(s string, n int) string {

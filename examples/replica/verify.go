@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica"
 )
 
@@ -37,7 +38,7 @@ func (p *program) verify(ctx context.Context, w replica.Want, paths []string) er
 		return v.Ranking.Err()
 	}
 	if !v.OK() {
-		return errFound
+		return cli.ErrPending
 	}
 	return nil
 }
@@ -62,12 +63,12 @@ func imageLines(v *replica.Verification) []imageLine {
 // verified prints a comparison.
 func (p *printer) verified(v *replica.Verification) {
 	if v.Comparison == nil {
-		if p.json {
+		if p.JSON {
 			p.line("result", map[string]any{"equal": false, "ok": false})
 		}
 		return
 	}
-	if p.json {
+	if p.JSON {
 		p.line("result", map[string]any{"equal": v.Comparison.Equal(), "ok": v.OK(), "images": imageLines(v)})
 		return
 	}
@@ -80,16 +81,16 @@ func (p *printer) verified(v *replica.Verification) {
 		}
 		places := count(len(d.Ranges), "place", "places")
 		p.paragraph(0, 4, fmt.Sprintf("%s differs from %s in %s, %s, first at %d",
-			name, first, size(d.Bytes), places, d.Ranges[0].Off))
+			name, first, cli.Size(d.Bytes), places, d.Ranges[0].Off))
 	}
 	p.agreements(v)
 	switch {
 	case v.OK() && len(v.Compared) > 1:
-		p.printf("all %d are equal and sound\n", len(v.Compared))
+		p.Printf("all %d are equal and sound\n", len(v.Compared))
 	case v.OK():
-		p.printf("%s is sound; there is no other to compare it with\n", first)
+		p.Printf("%s is sound; there is no other to compare it with\n", first)
 	case v.Comparison.Equal():
-		p.printf("those that can be read are equal, but not all is well\n")
+		p.Printf("those that can be read are equal, but not all is well\n")
 	}
 }
 

@@ -59,10 +59,9 @@ func command(verb, short string, do func(*call, context.Context, compose.Source)
 		RunE: func(cmd *cobra.Command, words []string) (err error) {
 			c.dir, c.stdout, c.stderr = words[0], cmd.OutOrStdout(), cmd.ErrOrStderr()
 			c.terminal = cli.TerminalOf(cmd)
-			if c.out, err = cli.PrinterOf(cmd); err != nil {
+			if c.out, err = cli.PrinterOf(cmd, say); err != nil {
 				return err
 			}
-			c.out.Say = say
 			return c.run(cmd.Context(), do)
 		}}
 	flags := cmd.Flags()

@@ -50,20 +50,31 @@ func (c Config) patience() time.Duration { return cmp.Or(c.Patience, time.Minute
 // Validate returns everything that is wrong with the Config. Paths name its fields.
 func (c Config) Validate() lab.Problems {
 	ps := c.PiHole.Validate()
-	if _, ok := c.critical(); !ok && len(ps) == 0 {
-		ps.Add("hosts", "there is no name with a dot and an IPv4 address, neither here nor in wildcards, to ask for")
+	ps = append(ps, c.validateAsked(len(ps) == 0)...)
+	if c.Patience < 0 {
+		ps.Add("patience", "is negative")
 	}
-	for field, names := range map[string][]string{"outside": {c.outside()}, "search": c.Search} {
+	return append(ps, c.validateServers()...)
+}
+
+// validateAsked returns what is wrong with the names that are asked for; right is whether the Pi-hole itself is right.
+func (c Config) validateAsked(right bool) (ps lab.Problems) {
+	fields := map[string][]string{"outside": {c.outside()}, "search": c.Search}
+	if right {
+		r, ok := c.critical()
+		if fields["hosts"] = []string{r.name}; !ok {
+			fields["hosts"] = nil
+			ps.Add("hosts", "there is no name with a dot and an IPv4 address, neither here nor in wildcards, to ask for")
+		}
+	}
+	for field, names := range fields {
 		for _, n := range names {
 			if _, err := dnsmessage.NewName(n + "."); err != nil || !namePattern.MatchString(n) {
 				ps = append(ps, lab.Problem{Path: field, Text: n, Message: "is not a name"})
 			}
 		}
 	}
-	if c.Patience < 0 {
-		ps.Add("patience", "is negative")
-	}
-	return append(ps, c.validateServers()...)
+	return ps
 }
 
 func (c Config) validateServers() (ps lab.Problems) {

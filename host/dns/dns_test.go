@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -70,7 +71,10 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, net: dnstest.New(t), config: config(), boxes: map[string]*hosttest.Machine{},
 		machines: map[string]*host.Machine{}, dockers: map[string]*composetest.Docker{}, servers: map[string]*dnstest.Server{}}
 	for _, s := range append(slices.Clone(b.config.Servers), dns.Server{Name: "pi2"}) {
-		box := hosttest.New(t, hosttest.Config{Hostname: s.Name, Sleep: func(<-chan struct{}, time.Duration) {}})
+		box := hosttest.New(t, hosttest.Config{Hostname: s.Name, Sleep: func(<-chan struct{}, time.Duration) {},
+			Dial: func(network, address string) (net.Conn, error) {
+				return b.net.DialContext(t.Context(), network, address)
+			}})
 		m := &host.Machine{Target: ssh.Target{Name: s.Name, Address: box.Addr(), User: box.User(),
 			Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
 			HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}}}}
@@ -421,6 +425,48 @@ func TestGateBoundary(t *testing.T) {
 	}
 }
 
+// The instance of a machine behind a jump is asked from the machine itself: nothing but the jump is dialled from here.
+func TestGateThroughJump(t *testing.T) {
+	v6 := netip.MustParseAddr("2001:db8::1")
+	for name, test := range map[string]struct {
+		spoil func(*bench)
+		want  string
+	}{
+		"everything is right": {func(*bench) {}, ""},
+		"no TCP":              {func(b *bench) { b.servers["pi1"].Silent("tcp") }, "pi1.arcodange.lab A over TCP"},
+		"no UDP": {func(b *bench) { b.servers["pi1"].Silent("udp") },
+			"192.168.1.201 does not say what pi1.arcodange.lab is over UDP"},
+		"a leaked AAAA": {func(b *bench) { b.servers["pi1"].Say("pi2.arcodange.lab", ip2, v6) },
+			"pi2.arcodange.lab AAAA over TCP: conflict: it says 2001:db8::1"},
+		"no Internet": {func(b *bench) { b.net.Offline(true) }, "example.com A over TCP"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.apply(b.piholes, b.config)
+			jump := hosttest.New(t, hosttest.Config{Hostname: "gate", Dial: net.Dial})
+			m := b.machines["pi1"]
+			m.Close()
+			m.Target.Jump = []ssh.Target{{Name: "gate", Address: jump.Addr(), User: jump.User(),
+				Auth:     ssh.Auth{Signers: []cryptossh.Signer{jump.ClientKey()}},
+				HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(jump.HostKey()))}}}}
+			loopback := netip.MustParsePrefix("127.0.0.1/32")
+			m.Target.Boundary = &lab.Boundary{Name: "test", Allow: []netip.Prefix{loopback}}
+			refused(t, "the Pi-hole is outside", b.config.Gate(nil)(t.Context(), m), "boundary")
+			m.Close()
+			m.Target.Boundary = &lab.Boundary{Name: "test", Allow: []netip.Prefix{loopback, netip.PrefixFrom(ip1, 32)}}
+			test.spoil(b)
+			err := b.config.Gate(nil)(t.Context(), m)
+			if test.want == "" && err != nil {
+				t.Error(err)
+			}
+			if test.want != "" && (!errors.Is(err, lab.ErrTimeout) || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("want %q: %v", test.want, err)
+			}
+		})
+	}
+}
+
 // A line that dnsmasq does not take never reaches a Pi-hole that runs.
 func TestMalformedLine(t *testing.T) {
 	b := newBench(t)
@@ -453,6 +499,10 @@ func TestMalformedLine(t *testing.T) {
 
 // What may stand in the way of resolv.conf is named, with what to do about it.
 func TestOwners(t *testing.T) {
+	runs := func(program string) string {
+		return "printf '[Service]\\nExecStart=/usr/sbin/" + program + "\\n' >/etc/systemd/system/x.service; " +
+			"systemctl daemon-reload; systemctl start x"
+	}
 	for name, test := range map[string]struct {
 		script string
 		words  []string
@@ -462,11 +512,29 @@ func TestOwners(t *testing.T) {
 			[]string{"systemd-resolved writes", "apt-get remove systemd-resolved"}},
 		"resolvconf": {"mkdir -p /run/resolvconf; ln -sf /run/resolvconf/resolv.conf /etc/resolv.conf",
 			[]string{"resolvconf writes", "apt-get remove resolvconf"}},
+		"the package resolvconf": {"apt-get update; apt-get install -y resolvconf",
+			[]string{"resolvconf writes", "apt-get remove resolvconf"}},
+		"the package openresolv": {"apt-get update; apt-get install -y openresolv",
+			[]string{"resolvconf writes", "apt-get remove resolvconf openresolv"}},
+		"a mount": {"mount --bind /etc/resolv.conf /etc/resolv.conf",
+			[]string{"what mounts it writes", "where that is started"}},
+		"dhcpcd":   {runs("dhcpcd"), []string{"dhcpcd writes", "nohook resolv.conf"}},
+		"dhclient": {runs("dhclient"), []string{"dhclient writes", "make_resolv_conf"}},
+		"udhcpc":   {runs("udhcpc"), []string{"udhcpc writes", "so that no udhcpc runs"}},
+		"connmand": {runs("connmand"), []string{"connmand writes", "so that no connmand runs"}},
 	} {
 		b := newBench(t)
 		b.apply(b.piholes, b.config)
-		if _, err := b.boxes["pi2"].Exec(test.script); err != nil {
-			t.Fatal(err)
+		b.boxes["pi2"].AddPackage(hosttest.Package{Name: "resolvconf", Version: "1.91"},
+			hosttest.Package{Name: "openresolv", Version: "3.12.0-3"})
+		for _, program := range []string{"dhcpcd", "dhclient", "udhcpc", "connmand"} {
+			b.boxes["pi2"].Handle("/usr/sbin/"+program, func(p *hosttest.Process) int {
+				<-p.Context().Done()
+				return 0
+			})
+		}
+		if out, err := b.boxes["pi2"].Exec("set -e\n" + test.script); err != nil {
+			t.Fatal(name, out, err)
 		}
 		before := b.read("pi2", "/etc/resolv.conf")
 		_, err := b.machines["pi2"].Plan(t.Context(), b.config.Resolvers())
@@ -602,5 +670,28 @@ func TestValidate(t *testing.T) {
 	}
 	if _, err := config().State("pi2"); !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), "pi2") {
 		t.Error(err)
+	}
+}
+
+// The resolvers alone need less of the config, but a name to ask for, and servers.
+func TestResolversValidate(t *testing.T) {
+	right := func() dns.Config {
+		return dns.Config{PiHole: stack.PiHole{Hosts: config().Hosts[:1]}, Servers: config().Servers, Search: []string{"arcodange.lab"}}
+	}
+	if err := right().Resolvers().Validate(); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*dns.Config){
+		"servers: are 0":                     func(c *dns.Config) { c.Servers = nil },
+		"hosts: there is no name with a dot": func(c *dns.Config) { c.Hosts = nil },
+		"hosts: is not a name":               func(c *dns.Config) { c.Hosts[0].Names = []string{"a b.lab"} },
+		"outside: is not a name":             func(c *dns.Config) { c.Outside = "-s hosts" },
+		"search: is not a name":              func(c *dns.Config) { c.Search = []string{"lab\nnameserver 8.8.8.8"} },
+	} {
+		c := right()
+		change(&c)
+		if err := c.Resolvers().Validate(); !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got:\n%v", want, err)
+		}
 	}
 }

@@ -37,7 +37,8 @@
 //
 // [Config.Gate] asks an instance over UDP and TCP, as its clients do, for everything that the Config says: A and AAAA of
 // every host, the wildcards, the aliases, that there is no HTTPS record, what addresses are called (PTR), and a name of
-// the Internet. Whoever runs it must reach port 53 of the machines.
+// the Internet. Whoever runs it must reach port 53 of the machines, but for those that are reached through a jump: their
+// instances are asked over TCP through the SSH connection, and over UDP by the machine itself.
 //
 // # The resolvers
 //

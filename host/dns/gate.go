@@ -17,7 +17,11 @@ import (
 
 // Gate returns the gate of a [host.Fleet] that changes the Pi-holes one after the other: it returns nil as soon as that
 // of the machine answers everything as the Config says, over UDP and TCP. The dialer is asked to dial port 53 of the
-// machine's address by "udp" and "tcp"; nil means the boundary of the machine.
+// machine's address by "udp" and "tcp".
+//
+// Nil means the boundary of the machine; and, where the machine is reached through a jump, from where its port 53 may not be
+// reached, the machine itself: everything is asked over TCP through its SSH connection, which forwards no UDP, and one
+// host, its name and a name of the Internet over UDP by the machine's own resolver.
 //
 // A machine that is none of Servers has nothing to answer.
 func (c Config) Gate(d lab.Dialer) func(context.Context, *host.Machine) error {
@@ -27,17 +31,13 @@ func (c Config) Gate(d lab.Dialer) func(context.Context, *host.Machine) error {
 			return nil
 		}
 		s := c.Servers[i]
-		through := d
-		if through == nil {
-			through = m.Target.Boundary
-		}
-		g := gate{config: c, dialer: through, server: net.JoinHostPort(s.Address.String(), "53")}
+		g := c.gate(d, m, s)
 		var last error
 		err := lab.Wait(ctx, lab.Poll{What: "the Pi-hole of " + s.Name + " to answer", Timeout: c.patience()},
 			func(context.Context) (bool, error) {
 				last = g.check(ctx) // completely, once at least, whatever the patience
-				if errors.Is(last, lab.ErrRefused) {
-					return false, last // the boundary's no does not change
+				if errors.Is(last, lab.ErrRefused) || errors.Is(last, lab.ErrUnauthorized) {
+					return false, last // the no of the boundary, or of an sshd that forwards nothing, does not change
 				}
 				return last == nil, nil
 			})
@@ -75,14 +75,31 @@ func (c Config) container() string {
 
 // gate asks one instance.
 type gate struct {
-	config Config
-	dialer lab.Dialer
-	server string
+	config   Config
+	dialer   lab.Dialer
+	networks []string // "udp", "tcp"
+	server   string
+
+	besides func(context.Context) error // asks what the dialer cannot; nil means that there is nothing
+}
+
+// gate returns how the instance of a machine is asked.
+func (c Config) gate(d lab.Dialer, m *host.Machine, s Server) gate {
+	g := gate{config: c, dialer: d, networks: []string{"udp", "tcp"}, server: net.JoinHostPort(s.Address.String(), "53")}
+	switch {
+	case d != nil:
+	case len(m.Target.Jump) == 0:
+		g.dialer = m.Target.Boundary
+	default:
+		g.dialer, g.networks = through{m}, []string{"tcp"}
+		g.besides = func(ctx context.Context) error { return through{m}.usable(ctx, c, s) }
+	}
+	return g
 }
 
 // check returns what is wrong first.
 func (g gate) check(ctx context.Context) error {
-	for _, network := range []string{"udp", "tcp"} {
+	for _, network := range g.networks {
 		for _, r := range g.config.records() {
 			if err := g.record(ctx, network, r); err != nil {
 				return err
@@ -95,6 +112,9 @@ func (g gate) check(ctx context.Context) error {
 		if err != nil {
 			return g.wrong(network, g.config.outside(), "A", err)
 		}
+	}
+	if g.besides != nil {
+		return g.besides(ctx)
 	}
 	return nil
 }

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	cryptossh "golang.org/x/crypto/ssh"
 
@@ -231,6 +234,47 @@ DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ne
 	b.apply()
 	if got := b.sh("cat " + formerConf); !strings.HasSuffix(got, "nameserver 10.99.0.7") {
 		t.Errorf("kept is %q", got)
+	}
+}
+
+// TestGateThroughJumpOnMachine asks a dnsmasq from a real Debian that is reached through OpenSSH's forwarding.
+func TestGateThroughJumpOnMachine(t *testing.T) {
+	b := newRealBench(t)
+	log := filepath.Join(t.TempDir(), "log")
+	b.conf += "\nlog-queries\nlog-facility=" + log
+	b.up(1)
+	jump := real.SSHD(t)
+	c, m := b.config, b.machine
+	c.Servers = []Server{{Name: "pi2", Address: c.Servers[0].Address}}
+	m.Target.Boundary = &lab.Boundary{Name: "test", Allow: []netip.Prefix{netip.MustParsePrefix(b.box.Host + "/32"),
+		netip.MustParsePrefix("127.0.0.1/32"), netip.PrefixFrom(c.Servers[0].Address, 32)}}
+	m.Target.Jump = []ssh.Target{{Name: "gate", Address: jump.Addr, User: jump.User,
+		Auth:     ssh.Auth{Signers: []cryptossh.Signer{jump.Key}},
+		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(jump.HostKey))}}}}
+	if err := c.Gate(nil)(t.Context(), m); err != nil {
+		t.Error(err)
+	}
+	asked, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(asked)) {
+		if strings.Contains(line, "query[") && !strings.Contains(line, " from "+b.box.Host) {
+			t.Errorf("it was not asked from the machine: %s", line)
+		}
+	}
+	if !strings.Contains(string(asked), "query[AAAA] pi1.arcodange.lab from "+b.box.Host) {
+		t.Errorf("it was not asked:\n%s", asked)
+	}
+	b.down()
+	if err := c.Gate(nil)(t.Context(), m); !errors.Is(err, lab.ErrTimeout) || !strings.Contains(err.Error(), "cannot connect to it") {
+		t.Errorf("nobody listens: %v", err)
+	}
+	b.sh("echo AllowTcpForwarding no >/etc/ssh/sshd_config.d/no.conf; systemctl restart ssh")
+	m.Close()
+	c.Patience = time.Hour
+	if err := c.Gate(nil)(t.Context(), m); !errors.Is(err, lab.ErrUnauthorized) || len(lab.Hints(err)) == 0 {
+		t.Errorf("its sshd forwards nothing: %v", err)
 	}
 }
 

@@ -37,7 +37,9 @@ type resolvers struct{ config Config }
 func (r resolvers) ID() string { return resolversSet + ":" + resolvConf }
 
 // Validate implements [host.Resource].
-func (r resolvers) Validate() lab.Problems { return r.config.validateServers() }
+func (r resolvers) Validate() lab.Problems {
+	return append(r.config.validateAsked(true), r.config.validateServers()...)
+}
 
 // Observe implements [host.Resource]: the parts ask.
 func (r resolvers) Observe(*host.Query) {}
@@ -203,7 +205,7 @@ func (f flip) Plan(o *host.Observation) ([]host.Op, error) {
 		part, _ := o.Content(managerPart)
 		diff = lab.Diff(managerPart, part, []byte(managerText))
 	}
-	return []host.Op{{Action: lab.Update, Cause: cause, Temp: formerConf + ".tmp",
+	return []host.Op{{Action: lab.Update, Cause: cause, Temps: []string{formerConf + ".tmp", managerPart + ".tmp"},
 		Diff:    diff + lab.Diff(resolvConf, before, text),
 		Payload: &host.Payload{Temp: resolvTemp, Size: int64(len(text)), Content: text},
 		Script: script.Join(embedded, r.managed(yes(s.manager)), "ask.sh", "manager.sh", "flip.sh") +
@@ -235,7 +237,7 @@ func (r restore) Plan(o *host.Observation) ([]host.Op, error) {
 				lab.Printable(strings.Join(s.down, "; ")), path.Base(resolvConf))}
 	}
 	return []host.Op{{Action: lab.Update, Cause: "no Pi-hole answers: " + lab.Printable(strings.Join(s.down, "; ")),
-		Temp:   resolvTemp,
+		Temps:  []string{resolvTemp},
 		Script: script.Join(embedded, resolvers(r).managed(yes(s.manager)), "ask.sh", "manager.sh", "restore.sh")}}, nil
 }
 

@@ -117,8 +117,13 @@ func refused(m *host.Machine, err error) []lab.Finding {
 // broken returns the finding of a check that ended with an error. The name of the machine is in the
 // table already.
 func broken(machine, check string, err error) lab.Finding {
-	return lab.Finding{Check: check, Verdict: lab.VerdictBad, Text: strings.TrimPrefix(err.Error(), machine+": "),
+	f := lab.Finding{Check: check, Verdict: lab.VerdictBad, Text: strings.TrimPrefix(err.Error(), machine+": "),
 		Hint: strings.Join(lab.Hints(err), "; ")}
+	lab.Reword(err, func(s lab.Setting) string {
+		f.Set = s
+		return ""
+	})
+	return f
 }
 
 // asRoot finds out whether a script can be run as root.

@@ -204,7 +204,8 @@ func (m *Machine) Handle(name string, c Command) {
 // Serve makes a URL answer curl and wget on this machine with the bytes. A URL that nobody serves cannot be resolved.
 func (m *Machine) Serve(url string, b []byte) { netclient.Serve(m.kernel, url, b) }
 
-// Listen makes a TCP port of the machine answer direct-tcpip channels with f, which closes the connection.
+// Listen makes a TCP port of the machine answer direct-tcpip channels with f, which closes the connection; nil
+// frees the port.
 func (m *Machine) Listen(port int, f func(net.Conn)) { m.kernel.Listen(port, f) }
 
 // ListenUnix makes a socket in the machine's file system, owned by root with mode 0660 and the given group's id, and

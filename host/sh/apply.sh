@@ -42,7 +42,7 @@ begin() {
 finish() {
   for f; do if [ -e "$f" ] || [ -h "$f" ]; then return 0; fi; done
   # shellcheck disable=SC2016 # for the inner shell
-  [ -z "$lab_cut" ] || tail -n +2 -- "$lab_journal" | xargs -0 -r sh -c 'for f; do case ${f##*/} in
+  [ -z "$lab_cut" ] || tail -n +2 -- "$lab_journal" | xargs -0 -r sh -c 'for f; do n=${f%/}; case ${n##*/} in
     .* | *tmp) if [ -e "$f" ] || [ -h "$f" ]; then exit 1; fi ;;
     esac; done' lab || return 0
   rm -f -- "$lab_journal"

@@ -3,12 +3,13 @@
 #
 # file: the new file. name: of the source. key: the path of the key that the file replaces; empty if it is the
 # source itself. source: the text of the key's source without the key. targets: Targets: none for a signed
-# source, see sources.list(5).
+# source, see sources.list(5). t: a temporary directory.
 # shellcheck disable=SC2154 # the caller prepends them
 umask 022
-t=$(mktemp -d) || exit 1
+rm -rf -- "$t" # of a run that was cut off
 trap 'rm -rf -- "$t"' EXIT
-chmod 0755 "$t" && mkdir "$t/all" "$t/one" "$t/lists" || exit 1
+trap 'exit 1' HUP INT TERM # a shell that a signal ends does not run the other trap
+mkdir -p -- "$t/all" "$t/one" "$t/lists" || exit 1
 
 # apt ARGUMENT... runs apt-get, and prints its errors alone if it fails.
 apt() {

@@ -7,6 +7,7 @@
 # shellcheck disable=SC2154 # the caller prepends them
 LC_ALL=C; export LC_ALL; exec </dev/null
 
+gids=
 frame() { printf '\n%s %s\n' "$nonce" "$*"; }
 
 # first_line NAME FILE. The shell's read needs no process.
@@ -116,16 +117,24 @@ ask_boots() {
   done
 }
 
+# ask_users leaves the numbers of the primary groups for ask_groups, which comes after it.
 ask_users() {
+  u=$(getent passwd -- "$@")
   frame users
-  getent passwd -- "$@"
+  printf '%s\n' "$u"
+  while IFS=: read -r _ _ _ v _; do gids="$gids $v"; done <<END
+$u
+END
   frame shadow
   getent shadow -- "$@"
 }
 
 ask_groups() {
   frame groups
-  getent group -- "$@"
+  # shellcheck disable=SC2086 # numbers
+  getent group -- "$@" $gids
+  frame gshadow
+  getent gshadow -- "$@"
 }
 
 # ask_settings DIRECTORY PATTERN prints the matching lines of the files that are read from the directory in /etc,
@@ -174,7 +183,7 @@ ask_mounts() {
   frame mounts
   cat /proc/self/mountinfo
   frame swaps
-  [ -r /proc/swaps ] && cat /proc/swaps
+  [ -r /proc/swaps ] && while IFS= read -r l; do printf '%s\n' "$l"; done </proc/swaps
   [ $# -gt 0 ] || return 0
   # shellcheck disable=SC2059 # printf decodes the octal escapes of fstab
   [ -r /etc/fstab ] && while read -r s p _; do
@@ -189,9 +198,12 @@ ask_mounts() {
   readlink -z -m -- "$@"
 }
 
-# ask_leftovers JOURNAL prints which of the listed temporary files exist, unless the run that made the list is still
-# running, see begin in apply.sh.
+say_upload() { frame leftovers; printf '%s\0' "$2"; }
+
+# ask_leftovers JOURNAL UPLOADS prints the files of uploads that were cut off, and which of the listed temporary files
+# exist, unless the run that made the list is still running, see begin in apply.sh.
 ask_leftovers() {
+  cut_uploads "$2" say_upload
   [ -s "$1" ] || return 0
   read -r b p s <"$1"
   read -r v </proc/sys/kernel/random/boot_id
@@ -201,7 +213,7 @@ ask_leftovers() {
   fi
   frame leftovers
   # shellcheck disable=SC2016 # for the inner shell
-  tail -n +2 -- "$1" | xargs -0 -r sh -c 'for f; do case ${f##*/} in
+  tail -n +2 -- "$1" | xargs -0 -r sh -c 'for f; do n=${f%/}; case ${n##*/} in
     .* | *tmp) if [ -e "$f" ] || [ -h "$f" ]; then printf "%s\0" "$f"; fi ;;
     esac; done' lab
 }

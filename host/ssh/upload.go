@@ -51,7 +51,7 @@ const maxFruitless = 3
 // If the connection is lost, the upload is resumed, as long as each connection delivers something.
 // After an error, the next Upload of the same content to the same path resumes it, once the lost
 // connection has released the partial file. Partial files of other uploads to that path are
-// removed. If another Upload is sending the same content to the path for more than 10 s, the error
+// removed; so is one that nothing has resumed when package host next changes the machine. If another Upload is sending the same content to the path for more than 10 s, the error
 // is an [lab.ErrBlocked].
 func (c *Conn) Upload(ctx context.Context, u Upload) (*Transfer, error) {
 	fail := func(err error) (*Transfer, error) {
@@ -91,7 +91,7 @@ func (c *Conn) resumeUpload(ctx context.Context, u Upload, t *Transfer) (offset 
 	fail := func(hint string, err error) (int64, error) {
 		return offset, &lab.Error{Op: "upload", Target: c.target.name(), Path: u.Path, Hint: hint, Err: err}
 	}
-	r, err := c.Run(ctx, Command{Script: u.script(t.SHA256, stepInspect, 0), Root: u.Root})
+	r, err := c.Run(ctx, Command{Script: u.script(c.target.uploadNotes(), t.SHA256, stepInspect, 0), Root: u.Root})
 	if err != nil {
 		return fail("", err)
 	}
@@ -108,7 +108,7 @@ func (c *Conn) resumeUpload(ctx context.Context, u Upload, t *Transfer) (offset 
 	}
 	u.report(offset)
 	source := &progressReader{r: io.NewSectionReader(u.Source, offset, u.Size-offset), done: offset, report: u.report}
-	r, err = c.Run(ctx, Command{Script: u.script(t.SHA256, stepReceive, offset), Stdin: source, Root: u.Root, guard: true})
+	r, err = c.Run(ctx, Command{Script: u.script(c.target.uploadNotes(), t.SHA256, stepReceive, offset), Stdin: source, Root: u.Root, guard: true})
 	t.Moved += source.stop() - offset
 	if err != nil {
 		return fail("run it again: it resumes where it was cut off", err)
@@ -128,15 +128,20 @@ func (c *Conn) resumeUpload(ctx context.Context, u Upload, t *Transfer) (offset 
 	return fail("", r.Err())
 }
 
+// uploadNotes returns the name of the directory of links to partial files, see upload.sh. Package host knows it
+// too, which removes partial files that nothing continues. As with what else is left behind, that of machines
+// with another lock, as in tests, is another.
+func (t Target) uploadNotes() string { return "uploads" + strings.ReplaceAll(t.LockFile, "/", "-") }
+
 // script returns a step of upload.sh.
-func (u Upload) script(sum, step string, offset int64) string {
+func (u Upload) script(notes, sum, step string, offset int64) string {
 	mode := u.Mode
 	if mode == 0 {
 		mode = 0o644
 	}
 	return script(uploadScript, "step", step, "path", u.Path, "dir", path.Dir(u.Path), "part", partName(u.Path, sum),
 		"size", strconv.FormatInt(u.Size, 10), "sum", sum, "mode", octal(mode), "owner", u.Owner,
-		"offset", strconv.FormatInt(offset, 10))
+		"offset", strconv.FormatInt(offset, 10), "notes", notes)
 }
 
 // resumeAt reads what upload.sh found. It reports whether the whole file is there, and otherwise

@@ -135,7 +135,7 @@ func (s *site) under(name string, play func(*site)) {
 
 // wipe makes a real machine one that never had a CA.
 const wipe = `systemctl disable --now step-ca 2>/dev/null || :
-rm -rf /etc/step-ca /etc/step-ca.new /etc/docker /root/x /etc/systemd/system/step-ca.service /run/lab/unit
+rm -rf /etc/step-ca /etc/step-ca.tmp /etc/docker /root/x /etc/systemd/system/step-ca.service /run/lab/unit
 rm -f /usr/local/share/ca-certificates/*.crt /etc/ssl/certs/arcodange-root.pem
 systemctl daemon-reload
 userdel step 2>/dev/null || :

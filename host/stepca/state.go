@@ -15,6 +15,12 @@ const (
 	unitName = "step-ca.service"
 )
 
+// Temporary directories of the creation of the authority.
+const (
+	stageDir = directory + ".tmp"
+	initDir  = "/run/.lab-step-ca"
+)
+
 //go:embed step-ca.service
 var unitText string
 
@@ -43,9 +49,10 @@ func (c Config) initialisation(machines []string, passwords map[string]lab.Secre
 	}
 	return host.Command{
 		Order: host.Order{After: after}, Name: "step ca init", Creates: rootFile,
-		Run: shell("init", "dir", directory, "step", c.Step.path(clientName), "title", c.title(),
+		Run: shell("init", "dir", directory, "stage", stageDir, "work", initDir, "step", c.Step.path(clientName), "title", c.title(),
 			"names", strings.Join(c.names(machines), " "), "port", fmt.Sprint(c.port()), "url", c.URL(),
 			"provisioner", c.provisioner()),
+		Temps: []string{stageDir + "/", initDir + "/"},
 		Values: map[string]lab.Secret{
 			"root_password": passwords[RootPassword], "intermediate_password": passwords[IntermediatePassword],
 			"provisioner_password": passwords[ProvisionerPassword],

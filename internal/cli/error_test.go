@@ -1,10 +1,10 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -16,7 +16,7 @@ func TestPrintError(t *testing.T) {
 	down := func() error {
 		return &lab.Error{Op: "dial", Target: "pi7", Hint: "plug it in", Err: lab.ErrUnreachable}
 	}
-	stopped := fmt.Errorf("%w by interrupt", context.Canceled)
+	stopped := stopped{os.Interrupt}
 	for want, err := range map[string]error{
 		"": errors.Join(ErrPending, nil),
 		"error: pi7: dial: unreachable\nhint:  plug it in\n": errors.Join(down(), errors.Join(down())),
@@ -26,7 +26,7 @@ func TestPrintError(t *testing.T) {
 		"error: refused: b\n": fmt.Errorf("%w: %w", lab.ErrRefused, errors.New("b")),
 		"error: x: is bad\n       y: is bad too (fix it)\n": lab.Problems{{Path: "x", Message: "is bad"},
 			{Path: "y", Message: "is bad too", Hint: "fix it"}},
-		"error: apply plan: context canceled by interrupt\nhint:  run it again\n": errors.Join(
+		"error: apply plan: stopped by the signal interrupt\nhint:  run it again\n": errors.Join(
 			&lab.Error{Op: "run script", Target: "pi1", Hint: "on the machine: ps", Err: stopped},
 			&lab.Error{Op: "dial", Target: "pi2", Err: stopped},
 			&lab.Error{Op: "apply plan", Hint: "run it again", Err: stopped}),

@@ -65,8 +65,15 @@ func OptionsOf(c *cobra.Command) Options {
 		Quiet: set(quietFlag), Verbose: set(verboseFlag)}
 }
 
-// PrinterOf returns the printer of a command, to its standard output.
-func PrinterOf(c *cobra.Command) (*Printer, error) { return NewPrinter(c.OutOrStdout(), OptionsOf(c)) }
+// PrinterOf returns the printer of a command, to its standard output. say is its [Printer].Say.
+func PrinterOf(c *cobra.Command, say func(lab.Setting) string) (*Printer, error) {
+	p, err := NewPrinter(c.OutOrStdout(), OptionsOf(c))
+	if err != nil {
+		return nil, err
+	}
+	p.Say = say
+	return p, nil
+}
 
 // asksForJSON reports whether the arguments ask for JSON, even behind a mistake.
 func asksForJSON(args []string) bool {

@@ -91,10 +91,8 @@ func (v *liveView) output(e lab.Event) {
 	}
 	switch line := strings.TrimSpace(e.Text); {
 	case e.Total > 0:
-		if s.total != e.Total || s.unit != e.Unit || e.Done < s.done {
-			s.first, s.firstAt = e.Done, e.Time
-		}
-		s.done, s.total, s.unit, s.text = e.Done, e.Total, e.Unit, shortID(e)
+		s.amount(e)
+		s.text = shortID(e)
 	case line != "" && !s.waits:
 		s.text = shortID(e) + ": " + lab.Printable(line)
 	}
@@ -109,8 +107,26 @@ func (v *liveView) doing(e lab.Event) {
 	case e.Text == "":
 		v.remove(e.Target)
 	default:
-		*v.step(e) = liveStep{name: e.Target, text: lab.Printable(e.Text), since: e.Time}
+		s := v.step(e)
+		if text := lab.Printable(e.Text); s.text != text {
+			*s = liveStep{name: e.Target, text: text, since: e.Time}
+		}
+		s.amount(e)
 	}
+}
+
+// continues reports whether an event only says how much is done of what its step already does.
+func (v *liveView) continues(e lab.Event) bool {
+	i := v.index(e.Target)
+	return e.Kind == lab.EventDoing && e.Text != "" && i >= 0 && v.steps[i].text == lab.Printable(e.Text)
+}
+
+// amount takes in how much is done.
+func (s *liveStep) amount(e lab.Event) {
+	if s.total != e.Total || s.unit != e.Unit || e.Done < s.done {
+		s.first, s.firstAt = e.Done, e.Time
+	}
+	s.done, s.total, s.unit = e.Done, e.Total, e.Unit
 }
 
 // count returns how many changes of all have ended, and for how long it has been going on:
@@ -151,12 +167,24 @@ func (v *liveView) lines(now time.Time, columns, height int) []string {
 
 // progress returns how much is done and how long the rest takes, if that is known.
 func (s *liveStep) progress(now time.Time) string {
-	if s.total == 0 {
-		return ""
+	amount := func(n int64) string {
+		if s.unit == "bytes" {
+			return Size(n)
+		}
+		return fmt.Sprint(n)
 	}
-	text := fmt.Sprintf("  %d of %d %s", s.done, s.total, s.unit)
-	if s.unit == "bytes" {
-		text = fmt.Sprintf("  %s of %s", size(s.done), size(s.total))
+	text := "  " + amount(s.done)
+	if s.total > 0 {
+		text += " of " + amount(s.total)
+	}
+	if s.unit != "bytes" {
+		text += " " + s.unit
+	}
+	if s.total == 0 {
+		if s.done == 0 {
+			return ""
+		}
+		return text
 	}
 	if took := now.Sub(s.firstAt); took >= 2*time.Second && s.done > s.first && s.done < s.total {
 		left := time.Duration(float64(took) / float64(s.done-s.first) * float64(s.total-s.done))
@@ -191,11 +219,11 @@ func clock(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d", s/60, s%60)
 }
 
-// size returns a number of bytes in the largest unit that keeps it above 1: "12.3 MiB".
-func size(bytes int64) string {
+// Size returns a number of bytes in the largest unit that keeps it above 1: "12.3 MiB".
+func Size(bytes int64) string {
 	n, unit := float64(bytes), 0
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	for n >= 1024 && unit < len(units)-1 {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
+	for n >= 1023.95 && unit < len(units)-1 { // it would be written as 1024.0
 		n, unit = n/1024, unit+1
 	}
 	if unit == 0 {

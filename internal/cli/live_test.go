@@ -218,3 +218,27 @@ func TestColor(t *testing.T) {
 		}
 	}
 }
+
+// TestLiveDoing: work that is no change shows how much of it is done and how long the rest takes; that it goes
+// on is no line of a log, nor of a verbose run.
+func TestLiveDoing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newTerminal(t, 80, 24)
+		p := livePrinter(m)
+		p.Verbose = true
+		copying := lab.Event{Kind: lab.EventDoing, Target: "merge", Text: "copy", Total: 40 << 20, Unit: "bytes"}
+		for range 11 {
+			p.Event(copying)
+			copying.Done += 1 << 20
+			time.Sleep(time.Second)
+		}
+		p.mu.Lock()
+		p.write("")
+		p.mu.Unlock()
+		shows(t, p, m, "  doing   merge: copy", "  0:11", "  » merge copy  10.0 MiB of 40.0 MiB, 0:33 left  0:11")
+		p.Event(lab.Event{Kind: lab.EventDoing, Target: "merge", Text: "extract", Done: 12, Unit: "files"})
+		shows(t, p, m, "  doing   merge: copy", "  doing   merge: extract", "  0:11", "  » merge extract  12 files")
+		p.Event(lab.Event{Kind: lab.EventDoing, Target: "merge"})
+		shows(t, p, m, "  doing   merge: copy", "  doing   merge: extract")
+	})
+}

@@ -31,7 +31,7 @@ func Main(root *cobra.Command) {
 	go func() {
 		s := <-signals
 		fmt.Fprintf(stderr, "%s: stopping; again to stop immediately\n", s)
-		stop(fmt.Errorf("%w by %s", context.Canceled, s))
+		stop(stopped{s})
 		<-signals
 		out.clear()
 		os.Exit(lab.ExitInterrupted)
@@ -41,6 +41,15 @@ func Main(root *cobra.Command) {
 	PrintError(os.Stderr, err)
 	os.Exit(code)
 }
+
+// stopped is why the context of a program ended: a signal.
+type stopped struct{ signal os.Signal }
+
+// Error says by which signal.
+func (s stopped) Error() string { return "stopped by the signal " + s.signal.String() }
+
+// Unwrap returns [context.Canceled].
+func (stopped) Unwrap() error { return context.Canceled }
 
 // ErrPending is the error of a plan command that found changes to make. It is not a failure, and is
 // not printed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,5 +75,39 @@ func TestOutputDiskFull(t *testing.T) {
 			!strings.HasPrefix(err.Error(), "write output: ") {
 			t.Errorf("%v: %v, %d", of, err, code)
 		}
+	}
+}
+
+// TestPrinterBeside: a program whose standard output is data prints beside it, and its run is logged all the
+// same.
+func TestPrinterBeside(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("LAB_LOG", dir)
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	out := newOutput(null, "x", func(error) {})
+	var stderr strings.Builder
+	p, err := NewPrinter(out.Beside(&stderr), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Say = func(s lab.Setting) string { return "--" + s.Name }
+	p.Printf("a line\n")
+	_, err = out.end(&lab.Error{Op: "x", Hint: "set it", Set: lab.Setting{Name: "flag"}, Err: lab.ErrRefused})
+	if hints := lab.Hints(err); len(hints) != 1 || hints[0] != "set it: --flag" {
+		t.Errorf("hints: %q", hints)
+	}
+	if stderr.String() != "a line\n" {
+		t.Errorf("printed %q", stderr.String())
+	}
+	logs, _ := filepath.Glob(filepath.Join(dir, "x-*.log"))
+	if len(logs) != 1 {
+		t.Fatalf("logs: %v", logs)
+	}
+	if text, err := os.ReadFile(logs[0]); err != nil || !strings.Contains(string(text), "a line") {
+		t.Errorf("%s, %v", text, err)
 	}
 }

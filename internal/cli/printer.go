@@ -46,14 +46,21 @@ type Printer struct {
 	log    *runLog       // nil means that nothing is logged
 }
 
-// NewPrinter returns a printer to out. Of an [Output] it shows progress above what the program
-// prints otherwise, and logs the run.
+// NewPrinter returns a printer to out. Of an [Output], or what is beside it, it shows progress above what
+// the program prints otherwise, and logs the run.
 func NewPrinter(out io.Writer, o Options) (*Printer, error) {
 	if !slices.Contains([]string{"", "auto", "always", "never"}, o.Color) {
 		return nil, Usage("--color %q: auto, always or never", o.Color)
 	}
 	if o.Quiet && o.Verbose {
 		return nil, Usage("--quiet and --verbose exclude each other")
+	}
+	var output *Output
+	switch to := out.(type) {
+	case *Output:
+		output = to
+	case beside:
+		output, out = to.output, to.w // not through the output, which would make room for it
 	}
 	p := &Printer{Out: out, Options: o, screen: screen{out: out}}
 	dumb := os.Getenv("TERM") == "dumb"
@@ -70,9 +77,9 @@ func NewPrinter(out io.Writer, o Options) (*Printer, error) {
 	}
 	p.color = !o.JSON && (o.Color == "always" ||
 		o.Color != "never" && terminal && !dumb && os.Getenv("NO_COLOR") == "")
-	if o, ok := out.(*Output); ok {
-		o.attach(p)
-		p.log = o.log
+	if output != nil {
+		output.attach(p)
+		p.log = output.log
 	}
 	return p, nil
 }
@@ -219,19 +226,25 @@ func (p *Printer) Event(e lab.Event) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
-	if line := p.eventLine(e, true, false); line != "" {
-		p.log.text(line + "\n")
-	}
 	if p.JSON {
 		p.Object(e)
-		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	more := p.view.continues(e)
 	p.view.event(e)
+	if line := p.eventLine(e, true, false); line != "" && !more {
+		p.log.text(line + "\n")
+	}
+	if p.JSON {
+		return
+	}
 	text := p.eventLine(e, p.Verbose, p.color)
 	if text != "" {
 		text += "\n"
+	}
+	if more {
+		text = ""
 	}
 	p.write(text)
 	p.tick()
@@ -336,11 +349,11 @@ func (p *Printer) Report(r *lab.Report) {
 		p.end()
 		return
 	}
-	p.Printf("%s%s in %s\n", r.NotBegun(), r.Summary(), took(r.Took))
+	p.Printf("%s%s in %s\n", r.NotBegun(), r.Summary(), Took(r.Took))
 }
 
-// took returns a duration for people: "0.3 s", "1:05".
-func took(d time.Duration) string {
+// Took returns a duration for people: "0.3 s", "1:05".
+func Took(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}

@@ -179,6 +179,8 @@ func TestPublicPackagesStayLight(t *testing.T) {
 		"longhorn/fsimage": {"golang.org/x/sys"},
 		"longhorn/replica": {"golang.org/x/sys", "golang.org/x/sync"},
 		"pgprov":           {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/crypto"},
+		"vaultprov":        {"github.com/hashicorp/hcl", "golang.org/x/sync", "golang.org/x/time"},
+		"forge":            {"golang.org/x/sync", "golang.org/x/time"},
 	} {
 		path := strings.TrimSuffix(module+"/"+folder, "/")
 		for dep, p := range list(t, path) {

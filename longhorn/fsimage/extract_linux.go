@@ -64,7 +64,7 @@ func Extract(ctx context.Context, image, out string, o Extraction) (*Extracted, 
 // extractable refuses images that hold no files, or hold them in something else.
 func extractable(image string, fsys FileSystem) error {
 	what, word := "", diskfile.Quote(image)
-	hint := "merge another recovery point, which replica inspect lists"
+	hint := "merge another recovery point of the volume"
 	switch fsys.Type {
 	case "luks":
 		what, hint = "an encrypted container", "open it: cryptsetup open --readonly "+word+
@@ -272,7 +272,7 @@ func (x *extractor) reporter(n node) func(done int64) {
 			return
 		}
 		x.last = time.Now()
-		x.o.Events(lab.Event{Time: x.last, Kind: lab.EventNote, Target: n.Path, Text: "extract",
+		x.o.Events(lab.Event{Time: x.last, Kind: lab.EventDoing, Target: n.Path, Text: "extract",
 			Done: done, Total: n.Size, Unit: "bytes"})
 	}
 }
@@ -285,7 +285,7 @@ func (x *extractor) report(n node) {
 	}
 	if x.o.Events != nil && time.Since(x.last) > reportEvery {
 		x.last = time.Now()
-		x.o.Events(lab.Event{Time: x.last, Kind: lab.EventNote, Target: x.result.Path, Text: "extract",
+		x.o.Events(lab.Event{Time: x.last, Kind: lab.EventDoing, Target: x.result.Path, Text: "extract",
 			Done: int64(x.result.Files), Unit: "files"})
 	}
 }

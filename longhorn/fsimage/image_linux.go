@@ -24,7 +24,7 @@ func noOption(path string) string {
 // openImage opens a raw image or a block device for reading.
 func openImage(path string) (*os.File, error) {
 	at := lab.Error{Op: "open image", Path: path}
-	const hint = "give the image that `replica merge` wrote"
+	const hint = "give the image of a volume, or a device that holds one"
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe, which is refused, is not waited for
 	if err != nil {
 		if at.Err = err; errors.Is(err, fs.ErrNotExist) {

@@ -104,21 +104,21 @@ func checkBacking(path string, volume int64) error {
 	at := lab.Error{Op: "use backing file", Path: path}
 	head, fi, err := diskfile.Read(path, 512)
 	if err != nil {
-		at.Hint, at.Err = "give the backing file with --backing FILE", err
+		at.Hint, at.Set, at.Err = "give the backing file", lab.Setting{Name: SettingBacking}, err
 		return &at
 	}
 	if format, convert := imageFormat(string(head)); format != "" {
-		raw := diskfile.Quote(path + ".raw")
-		at.Hint = "convert it with: " + fmt.Sprintf(convert, diskfile.Quote(path), raw) + "; then give it with --backing " + raw
-		return refuse(at, "a file of the format %s, not a raw image", format)
+		raw := path + ".raw"
+		command := fmt.Sprintf(convert, diskfile.Quote(path), diskfile.Quote(raw))
+		next := set("convert it with: "+command+"; then give what it wrote", SettingBacking, raw)
+		return next.refuse(at, "a file of the format %s, not a raw image", format)
 	}
+	right := set("give the right file, a raw image", SettingBacking, "")
 	switch {
 	case fi.Size == 0 || fi.Size%512 != 0:
-		at.Hint = "give the right file with --backing FILE: a raw image"
-		return refuse(at, "%d bytes, not a positive multiple of 512", fi.Size)
+		return right.refuse(at, "%d bytes, not a positive multiple of 512", fi.Size)
 	case fi.Size > volume:
-		at.Hint = "give the right file with --backing FILE"
-		return refuse(at, "%d bytes, larger than the volume (%d)", fi.Size, volume)
+		return right.refuse(at, "%d bytes, larger than the volume (%d)", fi.Size, volume)
 	}
 	return nil
 }
@@ -131,11 +131,11 @@ func (b *chainBuilder) backing() error {
 	}
 	switch {
 	case b.want.NoBacking && b.want.Backing != "":
-		return b.refuse("", "give one of them", "both a backing file and none are asked for")
+		return b.refuse("", do("give one of them"), "both a backing file and none are asked for")
 	case recorded != "" && b.want.NoBacking:
-		return b.refuse(recorded, "give it with --backing", "the volume has a backing file")
+		return b.refuse(recorded, set("give it", SettingBacking, ""), "the volume has a backing file")
 	case recorded == "" && b.known && b.want.Backing != "":
-		return b.refuse(b.want.Backing, "leave --backing out", "the volume has no backing file")
+		return b.refuse(b.want.Backing, do("leave the backing file out"), "the volume has no backing file")
 	case recorded == "" && b.want.Backing == "" && (b.known || b.want.NoBacking):
 		return nil
 	case recorded == "" && b.want.Backing == "":
@@ -145,7 +145,7 @@ func (b *chainBuilder) backing() error {
 	if path == "" {
 		found, err := findBacking(b.d.Path, recorded)
 		if err != nil {
-			return b.refuse(recorded, "give the backing file with --backing FILE", "%v", err)
+			return b.refuse(recorded, set("give the backing file", SettingBacking, ""), "%v", err)
 		}
 		path = found
 	}
@@ -167,12 +167,13 @@ func (b *chainBuilder) backing() error {
 // file.
 func (b *chainBuilder) unknownBacking() error {
 	if near := backingImages(b.d.Path); len(near) > 0 {
-		return b.refuse(volumeMetaFile, "give the backing file with --backing, or say --no-backing",
+		next := set("give the backing file", SettingBacking, "").or("say that it has none", SettingNoBacking, "")
+		return b.refuse(volumeMetaFile, next,
 			"%s, and with it whether the volume has a backing file; there are some on its disk: %s",
 			b.d.MetaState, strings.Join(near, ", "))
 	}
 	b.warn(WarnBackingUnknown, volumeMetaFile, "%s, and with it whether the volume has a backing file: there is none "+
-		"on its disk, so it is taken for one without; say --no-backing if you know", b.d.MetaState)
+		"on its disk, so it is taken for one without", b.d.MetaState)
 	return nil
 }
 

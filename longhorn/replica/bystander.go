@@ -22,7 +22,7 @@ func (b *chainBuilder) bystanders() {
 			case b.want.Snapshot != "":
 			case l.Allocated > 0 && b.d.twin(l) == nil:
 				b.warn(WarnExtraHead, l.File,
-					"not the head: ignored, although it has data of its own; look at it with --snapshot %s", l.File)
+					"not the head: ignored, although it has data of its own; it is a recovery point too")
 			default:
 				b.warn(WarnExtraHead, l.File, "not the head: ignored")
 			}
@@ -30,7 +30,7 @@ func (b *chainBuilder) bystanders() {
 			b.warn(WarnStrayLayer, l.File, "its .meta is %s and no layer names it: not in the chain", l.MetaState)
 		case b.want.Snapshot == "":
 			b.warn(WarnSideBranch, l.File,
-				"not below the head; a recovery point of its own with --snapshot %s", lab.Printable(l.Name()))
+				"not below the head; a recovery point of its own, %s", lab.Printable(l.Name()))
 		}
 	}
 }
@@ -49,8 +49,8 @@ func (b *chainBuilder) emptied() error {
 	head := b.chain.Point
 	for i := range b.d.Layers {
 		if l := &b.d.Layers[i]; !l.Absent && l.Allocated > 0 && !slices.Contains(b.chain.Layers, l) {
-			hint := b.orPoint("use another replica") + "; --snapshot " + head + " takes the empty state"
-			return b.refuse(head, hint,
+			next := b.orPoint("use another replica").or("take the empty state", SettingSnapshot, head)
+			return b.refuse(head, next,
 				"the live state is empty, although %s, which is not below it, has data", l.File)
 		}
 	}

@@ -56,9 +56,8 @@ func (b *chainBuilder) warn(code Code, path, format string, args ...any) {
 	(*warnings)(&b.chain.Warnings).add(code, path, format, args...)
 }
 
-func (b *chainBuilder) refuse(file, hint, format string, args ...any) error {
-	at := lab.Error{Op: "find the layers of replica", Target: b.d.Name(), Path: file, Hint: hint}
-	return refuse(at, format, args...)
+func (b *chainBuilder) refuse(file string, next steps, format string, args ...any) error {
+	return next.refuse(lab.Error{Op: "find the layers of replica", Target: b.d.Name(), Path: file}, format, args...)
 }
 
 func (b *chainBuilder) build() error {
@@ -109,7 +108,7 @@ func (b *chainBuilder) volumeMeta() error {
 			continue
 		}
 		if from != nil && p.Meta.shared() != from.Meta.shared() {
-			return b.refuse(volumeMetaFile, "leave one of them out",
+			return b.refuse(volumeMetaFile, do("leave one of them out"),
 				"to be borrowed, but %s and %s disagree on size, backing file or encryption", from.Name(), p.Name())
 		}
 		from = p
@@ -125,11 +124,11 @@ func (b *chainBuilder) volumeMeta() error {
 // refusals refuses the states for which no layer needs to be looked at.
 func (b *chainBuilder) refusals() error {
 	if strings.EqualFold(b.meta.DataEngine, "v2") || strings.EqualFold(b.d.Meta.DataEngine, "v2") {
-		return b.refuse(volumeMetaFile, v2Hint, "a volume of the v2 data engine, whose data are not in files")
+		return b.refuse(volumeMetaFile, do(v2Hint), "a volume of the v2 data engine, whose data are not in files")
 	}
 	if b.meta.Encrypted || b.d.Meta.Encrypted {
 		if !b.want.Encrypted {
-			return b.refuse(volumeMetaFile, encryptedHint, "the volume is encrypted")
+			return b.refuse(volumeMetaFile, asContainer(), "the volume is encrypted")
 		}
 		b.warn(WarnEncrypted, volumeMetaFile,
 			"the image is a LUKS2 container: open it with cryptsetup and the StorageClass's secret")
@@ -137,13 +136,14 @@ func (b *chainBuilder) refusals() error {
 	for file := range b.want.Parents {
 		has := func(d *Directory) bool { return d.layer(file) != nil }
 		if !has(b.d) && !slices.ContainsFunc(b.want.Peers, has) {
-			return b.refuse(file, b.lostHint(), "its parent is given, but there is no such layer")
+			return b.refuse(file, b.notLost(), "its parent is given, but there is no such layer")
 		}
 	}
 	if why := b.d.rebuilding(); why != "" {
 		if !b.want.ForceRebuilding {
-			hint := "use another replica; if this is the only one left, --force-rebuilding merges what it has"
-			return b.refuse("", hint, "%s", why)
+			next := do("use another replica").
+				or("if this is the only one left, merge what it has", SettingForceRebuilding, "")
+			return b.refuse("", next, "%s", why)
 		}
 		b.warn(WarnRebuilding, "", "merged all the same: %s", why)
 	}
@@ -155,11 +155,11 @@ func (b *chainBuilder) walk(top *Layer) error {
 	seen := map[string]bool{}
 	for l := top; ; {
 		if seen[l.File] {
-			hint := b.orPoint("use another replica")
+			another := b.orPoint("use another replica")
 			if len(b.want.Parents) > 0 {
-				hint = "give other parents with --parent, or leave it out; or " + hint
+				another = append(set("give other parents, or none", SettingParent, ""), another...)
 			}
-			return b.refuse(l.File, hint, "the parents form a circle")
+			return b.refuse(l.File, another, "the parents form a circle")
 		}
 		seen[l.File] = true
 		b.chain.Layers = append(b.chain.Layers, l)

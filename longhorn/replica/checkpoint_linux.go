@@ -74,6 +74,6 @@ func (cp *copier) report() {
 		}
 		done = min(done, hashed)
 	}
-	cp.o.Events(lab.Event{Time: time.Now(), Kind: lab.EventNote, Target: cp.t.path, Text: text,
+	cp.o.Events(lab.Event{Time: time.Now(), Kind: lab.EventDoing, Target: cp.t.path, Text: text,
 		Done: done, Total: cp.im.Size(), Unit: "bytes"})
 }

@@ -51,7 +51,7 @@ func (p *sumProgress) add(n int64) {
 		return
 	}
 	p.last = time.Now()
-	p.events(lab.Event{Time: p.last, Kind: lab.EventNote, Text: "checksums", Done: p.done, Total: p.total, Unit: "bytes"})
+	p.events(lab.Event{Time: p.last, Kind: lab.EventDoing, Text: "checksums", Done: p.done, Total: p.total, Unit: "bytes"})
 }
 
 // checksums reads every snapshot layer of the image that has a .checksum, whole, and returns their

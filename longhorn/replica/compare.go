@@ -133,7 +133,7 @@ func (c *comparer) record(off int64, bufs [][]byte) {
 	c.done = max(c.done, off)
 	if c.events != nil && time.Since(c.last) > reportEvery {
 		c.last = time.Now()
-		c.events(lab.Event{Time: c.last, Kind: lab.EventNote, Text: "compare",
+		c.events(lab.Event{Time: c.last, Kind: lab.EventDoing, Text: "compare",
 			Done: c.done, Total: c.size, Unit: "bytes"})
 	}
 }

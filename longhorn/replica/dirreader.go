@@ -137,8 +137,7 @@ func (r *dirReader) finish() {
 	}
 	if d.copied() {
 		r.ws.add(WarnTimesCopied, "", "the directory is a copy: if cp, rsync, dd, or tar without -S made it, holes and "+
-			"zeros are mixed up, and the image is wrong in places; merge the original, or move it with "+
-			"`replica pack` and `replica unpack`")
+			"zeros are mixed up, and the image is wrong in places; merge the original, or move it packed as a stream")
 	}
 	d.Warnings = r.ws
 }

@@ -20,8 +20,9 @@ func (b *chainBuilder) top() (*Layer, error) {
 		case l != nil:
 			return l, nil
 		}
+		next := b.orPoint("use another replica")
 		return nil, &lab.Error{Op: "find snapshot", Target: b.d.Name(), Path: b.want.Snapshot,
-			Hint: b.orPoint("use another replica"), Err: lab.ErrNotFound}
+			Hint: next[0].hint, Err: next[1:].around(lab.ErrNotFound)}
 	}
 	if !diskfile.IsHead(b.d.Meta.Head) { // lost
 		return b.inferHead()
@@ -38,7 +39,7 @@ func (b *chainBuilder) top() (*Layer, error) {
 	return l, nil
 }
 
-// points lists the recovery points that can be merged, for a hint, "" for none.
+// points lists the recovery points that can be merged, "" for none.
 func (b *chainBuilder) points() string {
 	const most = 8
 	if b.trial {
@@ -62,12 +63,13 @@ func (b *chainBuilder) points() string {
 	return strings.Join(names, ", ")
 }
 
-// orPoint returns a hint that names the recovery points too that can be merged, if there are any.
-func (b *chainBuilder) orPoint(hint string) string {
-	if points := b.points(); points != "" {
-		return hint + ", or choose a recovery point with --snapshot: " + points
+// orPoint returns that next step and, if there are recovery points that can be merged, that of choosing one.
+func (b *chainBuilder) orPoint(hint string) steps {
+	points := b.points()
+	if points == "" {
+		return do(hint)
 	}
-	return hint
+	return do(hint).or("choose one of the recovery points "+points, SettingSnapshot, "")
 }
 
 // inferHead finds the head where volume.meta is lost: the one head there is, or of several the one
@@ -89,7 +91,7 @@ func (b *chainBuilder) inferHead() (*Layer, error) {
 	case len(heads) == 1:
 		left = heads
 	case len(left) != 1:
-		return nil, b.refuse(volumeMetaFile, b.orPoint("compare them with inspect, or use another replica"),
+		return nil, b.refuse(volumeMetaFile, b.orPoint("inspect the directory to compare them, or use another replica"),
 			"lost, and which of %s is the head is not known", fileNames(heads))
 	}
 	b.chain.Inferred = true

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,13 +39,13 @@ func TestOutputHints(t *testing.T) {
 		"link":           {"ln -s nowhere image", "", "name a path that does not exist", elsewhere},
 		"no directory":   {"true", "no such/image", "mkdir -p", func(t *testing.T, _ *replica.Output, hint string) { shell(t, hint) }},
 		"in a replica":   {"touch volume.meta", "", "write to another directory", elsewhere},
-		"part unknown":   {"echo x >image.part", "", "begin again with --restart", restart},
+		"part unknown":   {"echo x >image.part", "", "remove it, or begin again", restart},
 		"part unknown,":  {"echo x >image.part", "", "remove it, or begin", removePart},
 		"part is a link": {"ln -s /dev/null image.part", "", "remove it", removePart},
 		"part is a dir":  {"mkdir image.part", "", "remove it", removePart},
 		"part is a fifo": {"mkfifo image.part", "", "remove it", removePart},
 		"two names":      {"echo x >other && ln other image.part", "", "remove it", removePart},
-		"bad state": {"mkdir image.part.state && echo >image.part", "", "remove it, and begin again with --restart",
+		"bad state": {"mkdir image.part.state && echo >image.part", "", "remove it, and begin again",
 			func(t *testing.T, o *replica.Output, hint string) {
 				shell(t, "rm -r "+o.Path+".part.state")
 				o.Restart = true
@@ -62,10 +63,14 @@ func TestOutputHints(t *testing.T) {
 			if err == nil || !strings.Contains(hint, c.hint) {
 				t.Fatalf("%v, hint %q, want %q", err, hint, c.hint)
 			}
+			asked := slices.ContainsFunc(nextSteps(err), func(e lab.Error) bool { return e.Set.Name == replica.SettingRestart })
 			if _, command, ok := strings.Cut(hint, ": "); ok {
 				hint = command
 			}
 			c.follow(t, &o, hint)
+			if o.Restart && !asked {
+				t.Errorf("%v: hint %q does not ask to begin again", err, hint)
+			}
 			if _, err := im.Save(t.Context(), o); err != nil {
 				t.Errorf("hint %q was followed: %v", hint, err)
 			}
@@ -127,7 +132,11 @@ func TestBackingFormats(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = d.Chain(replica.Want{})
-			hint := strings.Join(lab.Hints(err), "")
+			steps := nextSteps(err)
+			if len(steps) != 1 || steps[0].Set.Name != replica.SettingBacking {
+				t.Fatalf("%v: %v", err, steps)
+			}
+			hint := steps[0].Hint
 			kind, _, _ := strings.Cut(format, " ")
 			if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "of the format "+kind+",") ||
 				!strings.Contains(hint, "convert it with: ") {
@@ -141,7 +150,7 @@ func TestBackingFormats(t *testing.T) {
 			if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
 				t.Fatalf("%s: %v: %s", command, err, out)
 			}
-			raw := filepath.Join(base, "replicas", "backing", "backing.raw")
+			raw := steps[0].Set.Value
 			if got, err := os.ReadFile(raw); err != nil || !bytes.Equal(got, rep.Backing) {
 				t.Errorf("%s: %v", command, err)
 			}

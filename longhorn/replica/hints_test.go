@@ -16,18 +16,57 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/longhorn/replica/replicatest"
 )
 
-// What hints name, and how it is asked for.
-var (
-	pointsPattern  = regexp.MustCompile(`--snapshot: ([^;]+)`)
-	emptyPattern   = regexp.MustCompile(`--snapshot (\S+) takes the empty state`)
-	parentPattern  = regexp.MustCompile(`--parent (\S+)=SNAPSHOT(?:, which may be ([^;]+))?`)
-	sizePattern    = regexp.MustCompile(`--size (\d+)|--size, (\d+)`)
-	otherParents   = regexp.MustCompile(`give other parents with --parent, or leave it out`)
-	leaveOutParent = regexp.MustCompile(`leave --parent out for (\S+)`)
-)
+// nextSteps returns what the hints of an error say and ask to set, of each [lab.Error] in it.
+func nextSteps(err error) (found []lab.Error) {
+	switch e := err.(type) {
+	case nil:
+	case *lab.Error:
+		if e.Hint != "" {
+			found = append(found, lab.Error{Hint: strings.TrimPrefix(e.Hint, "or "), Set: e.Set})
+		}
+		return append(found, nextSteps(e.Err)...)
+	case interface{ Unwrap() []error }:
+		for _, part := range e.Unwrap() {
+			found = append(found, nextSteps(part)...)
+		}
+	case interface{ Unwrap() error }:
+		return nextSteps(e.Unwrap())
+	}
+	return found
+}
+
+// listed returns the names that a hint lists behind a word, up to the last comma that is of the sentence.
+func listed(hint, word string) (names []string) {
+	_, list, ok := strings.Cut(hint, word)
+	for _, name := range strings.Split(list, ", ") {
+		if ok && name != "..." && !strings.Contains(name, " ") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// flagsOf are the fields of a want that settings without a value stand for.
+var flagsOf = map[string]func(*replica.Want){
+	replica.SettingForceRebuilding: func(w *replica.Want) { w.ForceRebuilding = true },
+	replica.SettingDropMissing:     func(w *replica.Want) { w.DropMissing = true },
+	replica.SettingEncrypted:       func(w *replica.Want) { w.Encrypted = true },
+	replica.SettingNoBacking:       func(w *replica.Want) { w.NoBacking = true },
+	replica.SettingBorrow:          func(w *replica.Want) { w.Borrow = true },
+}
+
+// leftOut are the hints that name nothing to set, since something given is to be left out.
+var leftOut = map[string]func(*replica.Want){
+	"leave the size out":          func(w *replica.Want) { w.Size = 0 },
+	"leave the backing file out":  func(w *replica.Want) { w.Backing = "" },
+	"leave it out":                func(w *replica.Want) { w.Parents = nil },
+	"give no parent":              func(w *replica.Want) { w.Parents = nil },
+	"give other parents, or none": func(w *replica.Want) { w.Parents = nil },
+}
 
 // ways returns what the hints of a refusal say to ask for, where w was asked for.
-func ways(w replica.Want, err error) map[string]replica.Want {
+func ways(t *testing.T, w replica.Want, err error) map[string]replica.Want {
+	t.Helper()
 	found := map[string]replica.Want{}
 	way := func(name string, change func(*replica.Want)) {
 		changed := w
@@ -35,56 +74,50 @@ func ways(w replica.Want, err error) map[string]replica.Want {
 		change(&changed)
 		found[name] = changed
 	}
-	hint := strings.Join(lab.Hints(err), "; ")
-	says := func(what string) bool { return strings.Contains(hint, what) }
-	if m := pointsPattern.FindStringSubmatch(hint); m != nil {
-		for _, name := range strings.Split(m[1], ", ") {
-			if name != "..." {
-				way("--snapshot "+name, func(w *replica.Want) { w.Snapshot = name })
+	for _, step := range nextSteps(err) {
+		value := step.Set.Value
+		for hint, change := range leftOut {
+			if strings.HasPrefix(step.Hint, hint) {
+				way(hint, change)
 			}
 		}
-	}
-	if m := emptyPattern.FindStringSubmatch(hint); m != nil {
-		way("the empty state", func(w *replica.Want) { w.Snapshot = m[1] })
-	}
-	if m := parentPattern.FindStringSubmatch(hint); m != nil && m[1] != "FILE" {
-		parents := []string{""}
-		if m[2] != "" {
-			parents = append(parents, strings.Split(m[2], ", ")...)
-		}
-		for _, p := range parents {
-			way("--parent "+m[1]+"="+p, func(w *replica.Want) {
-				if w.Parents == nil {
-					w.Parents = map[string]string{}
+		switch step.Set.Name {
+		case "":
+		case replica.SettingSnapshot:
+			names := []string{value}
+			if value == "" {
+				names = listed(step.Hint, "choose one of the recovery points ")
+			}
+			for _, name := range names {
+				way("snapshot "+name, func(w *replica.Want) { w.Snapshot = name })
+			}
+		case replica.SettingParent:
+			for _, p := range append([]string{""}, listed(step.Hint, "give it, of ")...) {
+				if value == "" {
+					break
 				}
-				w.Parents[m[1]] = p
-			})
+				way("parent "+value+"="+p, func(w *replica.Want) {
+					if w.Parents == nil {
+						w.Parents = map[string]string{}
+					}
+					w.Parents[value] = p
+				})
+			}
+		case replica.SettingSize:
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+				way("size", func(w *replica.Want) { w.Size = n })
+			}
+		case replica.SettingBacking: // only the user knows it, or what is converted
+		default:
+			if strings.HasPrefix(step.Hint, "give one as well") {
+				continue // another replica is needed for it
+			}
+			change, ok := flagsOf[step.Set.Name]
+			if !ok {
+				t.Fatalf("the hint %q asks to set %q, which nothing is known of", step.Hint, step.Set.Name)
+			}
+			way(step.Set.Name, change)
 		}
-	}
-	if m := leaveOutParent.FindStringSubmatch(hint); m != nil {
-		way("no --parent", func(w *replica.Want) { delete(w.Parents, m[1]) })
-	}
-	if says("leave it out; --parent") || says("leave --parent out:") || otherParents.MatchString(hint) {
-		way("no --parent", func(w *replica.Want) { w.Parents = nil })
-	}
-	if m := sizePattern.FindStringSubmatch(hint); m != nil {
-		n, _ := strconv.ParseInt(m[1]+m[2], 10, 64)
-		way("--size", func(w *replica.Want) { w.Size = n })
-	}
-	for flag, change := range map[string]func(*replica.Want){
-		"--force-rebuilding merges": func(w *replica.Want) { w.ForceRebuilding = true },
-		"--drop-missing takes":      func(w *replica.Want) { w.DropMissing = true },
-		"with --encrypted":          func(w *replica.Want) { w.Encrypted = true },
-		"--no-backing":              func(w *replica.Want) { w.NoBacking = true },
-		"leave --size out":          func(w *replica.Want) { w.Size = 0 },
-		"leave --backing out":       func(w *replica.Want) { w.Backing = "" },
-	} {
-		if says(flag) {
-			way(flag, change)
-		}
-	}
-	if says("say --borrow") || says("--borrow takes it") {
-		way("--borrow", func(w *replica.Want) { w.Borrow = true })
 	}
 	return found
 }
@@ -93,13 +126,13 @@ func ways(w replica.Want, err error) map[string]replica.Want {
 // recovery point that is named must be one.
 func followHints(t *testing.T, d *replica.Directory, w replica.Want, refusal error) (followed int) {
 	t.Helper()
-	for name, way := range ways(w, refusal) {
+	for name, way := range ways(t, w, refusal) {
 		followed++
 		_, err := d.Chain(way)
 		if err == nil {
 			continue
 		}
-		if err.Error() == refusal.Error() || strings.HasPrefix(name, "--snapshot ") {
+		if err.Error() == refusal.Error() || strings.HasPrefix(name, "snapshot ") {
 			t.Errorf("%s\nhint: %s\nfollowed by %s: %v", refusal, lab.Hints(refusal), name, err)
 		}
 	}

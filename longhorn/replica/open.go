@@ -110,9 +110,9 @@ func (im *Image) layerExtents(s *source) ([]diskfile.Extent, error) {
 	found, bySeek, err := diskfile.Extents(s.file, size)
 	switch {
 	case errors.Is(err, diskfile.ErrNoExtents):
-		hint := "merge on the disk that Longhorn wrote to (ext4, xfs); move replica directories with `replica pack` " +
-			"and `replica unpack`, or tar -cS"
-		return nil, refuse(im.at(s.path, hint), "%w", err)
+		next := do("merge on the disk that Longhorn wrote to (ext4, xfs)").
+			or("move the directory from there with its holes, by tar -cS or as a packed stream", SettingPack, "")
+		return nil, next.refuse(im.at(s.path, ""), "%w", err)
 	case errors.Is(err, errors.ErrUnsupported):
 		return nil, located(im.at(s.path, unsupportedHint), err)
 	case err != nil:
@@ -156,7 +156,7 @@ func (im *Image) encrypted() error {
 		return nil
 	}
 	if !im.Chain.luks {
-		return refuse(im.at("", encryptedHint), "the volume is encrypted (its first bytes are a LUKS header)")
+		return asContainer().refuse(im.at("", ""), "the volume is encrypted (its first bytes are a LUKS header)")
 	}
 	im.warn(WarnEncrypted, "",
 		"the image is a LUKS container: open it with cryptsetup and the StorageClass's secret")

@@ -215,6 +215,6 @@ func (p *packer) progress(name string) {
 		return
 	}
 	p.last = time.Now()
-	p.events(lab.Event{Time: p.last, Kind: lab.EventNote, Target: name, Text: "pack",
+	p.events(lab.Event{Time: p.last, Kind: lab.EventDoing, Target: name, Text: "pack",
 		Done: min(p.data, p.total), Total: p.total, Unit: "bytes"})
 }

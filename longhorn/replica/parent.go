@@ -59,7 +59,7 @@ func (b *chainBuilder) missing(child, l *Layer, file string) (*Layer, error) {
 		return nil, b.refuse(file, b.orPoint("use another replica"), "missing, and %s needs it", child.File)
 	}
 	if !b.want.DropMissing {
-		return nil, b.refuse(file, "another replica is better; --drop-missing takes "+p.File+" in its place",
+		return nil, b.refuse(file, do("use another replica").or("take "+p.File+" in its place", SettingDropMissing, ""),
 			"missing; %s below it is marked as removed, so a purge may have been cut off when that held all of its data",
 			p.File)
 	}
@@ -81,7 +81,7 @@ func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (parent string, fr
 		}
 		theirs := peer.layer(l.File)
 		if from != nil && theirs.Meta.Parent != parent {
-			return "", nil, b.refuse(metaFile, "leave one of them out, or say "+b.parentHint(l, seen),
+			return "", nil, b.refuse(metaFile, append(do("leave one of them out"), b.knownParent(l, seen)),
 				"to be borrowed, but %s and %s disagree on the parent", from.Name(), peer.Name())
 		}
 		from, parent = peer, theirs.Meta.Parent
@@ -92,8 +92,8 @@ func (b *chainBuilder) borrow(l *Layer, seen map[string]bool) (parent string, fr
 	// A snapshot that was purged there, and here not yet, would be left out.
 	for _, s := range b.candidates(seen) {
 		if s.File != parent && from.purged(s.File) {
-			hint := "use another replica, or say --parent " + l.File + "=SNAPSHOT"
-			return "", nil, b.refuse(metaFile, hint, "to be borrowed from %s, which says %s, but does "+
+			next := do("use another replica").or("where you know the parent, give it", SettingParent, l.File)
+			return "", nil, b.refuse(metaFile, next, "to be borrowed from %s, which says %s, but does "+
 				"not have %s: it may have been purged there, and be the parent here",
 				from.Name(), orBase(parent), s.File)
 		}
@@ -112,11 +112,11 @@ func (d *Directory) lends(l *Layer) bool {
 func (b *chainBuilder) givenParent(l *Layer, given string, seen map[string]bool) (string, error) {
 	metaFile := l.File + metaSuffix
 	if l.Meta.parentRead && l.Meta.Parent != given {
-		return "", b.refuse(metaFile, "leave --parent out for "+l.File,
+		return "", b.refuse(metaFile, do("give no parent of "+l.File),
 			"the parent can be read, %s, and is not the one given, %s", orBase(l.Meta.Parent), orBase(given))
 	}
 	if p := b.d.layer(given); given != "" && (p == nil || !p.Snapshot()) {
-		return "", b.refuse(metaFile, b.parentHint(l, seen),
+		return "", b.refuse(metaFile, steps{b.knownParent(l, seen)},
 			"%s, given as the parent, is not a snapshot of this directory", given)
 	}
 	if l.MetaState != Good {
@@ -126,17 +126,18 @@ func (b *chainBuilder) givenParent(l *Layer, given string, seen map[string]bool)
 	return given, nil
 }
 
-// parentHint says how to give l's parent.
-func (b *chainBuilder) parentHint(l *Layer, seen map[string]bool) string {
-	hint := "--parent " + l.File + "=SNAPSHOT"
+// knownParent is the next step for who knows l's parent.
+func (b *chainBuilder) knownParent(l *Layer, seen map[string]bool) step {
+	hint := "where you know the parent, give it"
 	if possible := b.candidates(seen); len(possible) > 0 {
-		hint += ", which may be " + fileNames(possible)
+		hint += ", of " + fileNames(possible)
 	}
-	return hint + "; nothing behind = makes it the oldest layer"
+	hint += ", or none if " + l.File + " is the oldest layer"
+	return step{hint, lab.Setting{Name: SettingParent, Value: l.File}}
 }
 
-// lostHint names the layers whose parents can be given.
-func (b *chainBuilder) lostHint() string {
+// notLost are the next steps when the parent of no layer is given: the layers whose parents can be.
+func (b *chainBuilder) notLost() steps {
 	var lost []*Layer
 	for i := range b.d.Layers {
 		if l := &b.d.Layers[i]; !l.Meta.parentRead {
@@ -144,9 +145,9 @@ func (b *chainBuilder) lostHint() string {
 		}
 	}
 	if len(lost) == 0 {
-		return "leave --parent out: the parents of all layers are known"
+		return do("give no parent: those of all layers are known")
 	}
-	return "leave it out; --parent FILE=SNAPSHOT is for " + fileNames(lost)
+	return do("leave it out").or("give one for "+fileNames(lost), SettingParent, "")
 }
 
 // purged reports whether the snapshot is not there, or is what a purge that was cut off may have left.
@@ -162,17 +163,17 @@ func (d *Directory) purged(file string) bool {
 // proof, since purges and rebuilds change them. That is refused.
 func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, error) {
 	metaFile := l.File + metaSuffix
-	hint := "use another replica"
+	next := do("use another replica")
 	if l.Snapshot() && !b.want.Borrow { // heads are each replica's own
-		how := ", or give one that has the file, and was not being rebuilt, and borrow it with --borrow"
+		how := "give one as well that has the file, and was not being rebuilt, and borrow it"
 		for _, peer := range b.want.Peers {
 			if peer.lends(l) && peer != b.d {
-				how = ", or say --borrow, which takes it from " + lab.Printable(peer.Name())
+				how = "borrow it, from " + lab.Printable(peer.Name())
 			}
 		}
-		hint += how
+		next = next.or(how, SettingBorrow, "")
 	}
-	hint += "; where you know the parent: " + b.parentHint(l, seen)
+	next = append(next, b.knownParent(l, seen))
 	possible := b.candidates(seen)
 	for i := range b.d.Layers { // one whose file alone is lost may be the parent; one that was purged is not
 		if s := &b.d.Layers[i]; s.Snapshot() && s.Absent && !s.Meta.Removed && !b.leadsTo(s, seen) {
@@ -180,7 +181,7 @@ func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, erro
 		}
 	}
 	if len(possible) == 1 && possible[0].Absent {
-		return "", b.refuse(metaFile, hint, "%s, and the parent may be %s, which is missing", l.MetaState, possible[0].File)
+		return "", b.refuse(metaFile, next, "%s, and the parent may be %s, which is missing", l.MetaState, possible[0].File)
 	}
 	if len(possible) == 0 {
 		if err := b.peersAgree(l, ""); err != nil {
@@ -191,15 +192,15 @@ func (b *chainBuilder) inferParent(l *Layer, seen map[string]bool) (string, erro
 		return "", nil
 	}
 	if len(possible) > 1 {
-		return "", b.refuse(metaFile, hint, "%s, and the parent may be any of %s", l.MetaState, fileNames(possible))
+		return "", b.refuse(metaFile, next, "%s, and the parent may be any of %s", l.MetaState, fileNames(possible))
 	}
 	p := possible[0]
 	if !p.Meta.parentRead {
-		return "", b.refuse(metaFile, hint, "%s, and so is that of %s: which of them is the older one is not known",
+		return "", b.refuse(metaFile, next, "%s, and so is that of %s: which of them is the older one is not known",
 			l.MetaState, p.File)
 	}
 	if p.ModTime.After(l.ModTime) || p.Size > l.Size {
-		return "", b.refuse(metaFile, hint, "%s, and %s, the only snapshot that could be the parent, is newer or larger "+
+		return "", b.refuse(metaFile, next, "%s, and %s, the only snapshot that could be the parent, is newer or larger "+
 			"than it: it may be the end of a side branch", l.MetaState, p.File)
 	}
 	if err := b.peersAgree(l, p.File); err != nil {
@@ -221,8 +222,9 @@ func (b *chainBuilder) peersAgree(l *Layer, parent string) error {
 		}
 		theirs := peer.layer(l.File)
 		if ours, other := peer.firstOf(b.d.below(parent)), b.d.firstOf(peer.below(theirs.Meta.Parent)); ours != other {
-			return b.refuse(l.File+metaSuffix, "--borrow takes it from there; or use that replica, or say --parent "+
-				l.File+"=SNAPSHOT", "%s: its parent would be inferred to be %s, but %s says %s",
+			next := do("use that replica").or("borrow it from there", SettingBorrow, "").
+				or("where you know the parent, give it", SettingParent, l.File)
+			return b.refuse(l.File+metaSuffix, next, "%s: its parent would be inferred to be %s, but %s says %s",
 				l.MetaState, orBase(parent), peer.Name(), orBase(theirs.Meta.Parent))
 		}
 	}

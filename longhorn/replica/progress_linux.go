@@ -60,8 +60,8 @@ func (t *target) readState() (j journal, ok bool, err error) {
 		return j, false, nil
 	}
 	if err != nil {
-		at := lab.Error{Op: "read progress", Path: t.state, Hint: "remove it, and begin again with --restart"}
-		return j, false, refuse(at, "%w", err)
+		at := lab.Error{Op: "read progress", Path: t.state}
+		return j, false, again("remove it, and begin again").refuse(at, "%w", err)
 	}
 	if j, ok = parseJournal(data); !ok || j.Copied > t.work.Size {
 		return journal{}, false, nil

@@ -12,7 +12,8 @@ func (b *chainBuilder) sizes() error {
 	switch {
 	case b.borrowed() && b.want.Snapshot == "" && b.meta.Size != top.Size && b.want.Size == 0:
 		// A replica that has missed an expansion has the old size.
-		return b.refuse(volumeMetaFile, "say --size "+fmt.Sprint(top.Size)+" if the head is whole, or use another replica",
+		next := do("use another replica").or("if the head is whole, give its size", SettingSize, fmt.Sprint(top.Size))
+		return b.refuse(volumeMetaFile, next,
 			"to be borrowed, but the volume has %d bytes there, and %s has %d", b.meta.Size, top.File, top.Size)
 	case b.borrowed() && b.want.Size != 0:
 		c.Size = b.want.Size
@@ -21,7 +22,7 @@ func (b *chainBuilder) sizes() error {
 		b.warn(WarnSizeInferred, volumeMetaFile, "it says %d bytes, but the size of %s was asked for, %d bytes",
 			b.meta.Size, top.File, top.Size)
 	case b.known && b.want.Size != 0 && b.want.Size != b.meta.Size:
-		return b.refuse(volumeMetaFile, "leave --size out",
+		return b.refuse(volumeMetaFile, do("leave the size out"),
 			"the volume's size is known, %d bytes, and is not the one given, %d", b.meta.Size, b.want.Size)
 	case b.known:
 		c.Size = b.meta.Size
@@ -37,11 +38,12 @@ func (b *chainBuilder) sizes() error {
 			"%s: the volume's size is taken from %s: %d bytes", b.d.MetaState, top.File, c.Size)
 	}
 	if !possibleSize(c.Size) {
-		hint := "give the volume's size with --size"
+		next := set("give the volume's size", SettingSize, "")
 		if up := (c.Size + sectorSize - 1) &^ (sectorSize - 1); possibleSize(up) {
-			hint += fmt.Sprintf(", %d if it was cut off in a sector: what is missing reads as zeros", up)
+			next = next.or("if it was cut off in a sector, whose rest then reads as zeros, give the size with it",
+				SettingSize, fmt.Sprint(up))
 		}
-		return b.refuse("", hint,
+		return b.refuse("", next,
 			"%d bytes cannot be a volume's size, which is a positive multiple of %d", c.Size, sectorSize)
 	}
 	return b.layerSizes()
@@ -56,11 +58,11 @@ func (b *chainBuilder) layerSizes() error {
 	above, aboveSize := "the volume", c.Size
 	for i, l := range c.Layers {
 		if l.Size > aboveSize {
-			hint := b.orPoint("use another replica")
+			next := b.orPoint("use another replica")
 			if i == 0 && b.known && b.want.Size == 0 && possibleSize(l.Size) {
-				hint = fmt.Sprintf("say --size %d to take all of it; or %s", l.Size, hint)
+				next = next.or("to take all of it, give its size", SettingSize, fmt.Sprint(l.Size))
 			}
-			return b.refuse(l.File, hint, "%d bytes, larger than %s (%d bytes)", l.Size, above, aboveSize)
+			return b.refuse(l.File, next, "%d bytes, larger than %s (%d bytes)", l.Size, above, aboveSize)
 		}
 		if l.Size < aboveSize && !(l.Snapshot() && (i > 0 || b.want.Snapshot != "") && l.expansion()) {
 			b.warn(WarnLayerShort, l.File, "%d bytes, smaller than %s (%d bytes), and no expansion explains it: "+

@@ -35,7 +35,7 @@ func readStream(r io.Reader, sink streamSink) error {
 	}
 	magic := make([]byte, len(streamMagic))
 	if _, err := io.ReadFull(s.r, magic); err != nil || string(magic) != streamMagic {
-		return streamError("it does not begin like one that `replica pack` wrote")
+		return streamError("it does not begin as a packed replica does")
 	}
 	if err := s.begin(); err != nil {
 		return err

@@ -24,7 +24,8 @@ func (im *Image) target(o Output) (*target, []Warning, error) {
 		return &target{path: path, name: path, device: true, state: state}, nil, err
 	}
 	if fi, err := os.Lstat(o.Path); err == nil && diskfile.BlockDevice(fi) {
-		at := lab.Error{Op: "save image", Path: o.Path, Hint: "say --device to overwrite it"}
+		at := lab.Error{Op: "save image", Path: o.Path, Hint: "name a file, or overwrite it",
+			Set: lab.Setting{Name: SettingDevice}}
 		return nil, nil, refuse(at, "it is a block device")
 	}
 	place, err := diskfile.NewPlace("save image", o.Path, avoid)
@@ -104,7 +105,7 @@ func (t *target) openFile(known, restart bool) (continued bool, err error) {
 		return false, t.file.Truncate(0)
 	}
 	if err == nil && continued && !known {
-		err = refuse(t.at("remove it, or begin again with --restart"), "it exists, and its progress is not known")
+		err = again("remove it, or begin again").refuse(t.at(""), "it exists, and its progress is not known")
 	}
 	return continued, err
 }
@@ -138,21 +139,24 @@ func (t *target) begin(ctx context.Context, im *Image, o Output, j journal) erro
 	return t.writeState(j)
 }
 
+// again is the next step of not continuing what an interrupted run left.
+func again(hint string) steps { return set(hint, SettingRestart, "") }
+
 // resume prepares an output of which a part is there.
 func (t *target) resume(ctx context.Context, im *Image, o Output, old journal) error {
-	const hint = "begin again with --restart"
+	afresh := again("begin again")
 	if why := t.work.differs(old.Work); why != "" {
-		return refuse(t.at(hint), "it cannot be continued: %s", why)
+		return afresh.refuse(t.at(""), "it cannot be continued: %s", why)
 	}
 	if old.Output != t.id {
-		return refuse(t.at(hint), "it cannot be continued: it is not the output that was begun")
+		return afresh.refuse(t.at(""), "it cannot be continued: it is not the output that was begun")
 	}
 	size, err := t.length()
 	if err != nil {
 		return err
 	}
 	if size < old.Copied {
-		return refuse(t.at(hint),
+		return afresh.refuse(t.at(""),
 			"it cannot be continued: it has %d bytes, although %d were copied", size, old.Copied)
 	}
 	if t.device {

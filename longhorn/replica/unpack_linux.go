@@ -40,7 +40,7 @@ func Unpack(ctx context.Context, r io.Reader, dir string) (*Packed, error) {
 	at := lab.Error{Op: "unpack replica", Path: place.Path}
 	switch {
 	case errors.Is(err, errStream):
-		at.Hint = "make the stream again: replica pack DIR"
+		at.Hint, at.Set = "make the stream again", lab.Setting{Name: SettingPack}
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		at.Hint = "free some space, or unpack to another disk; nothing of it was left"
 	}

@@ -8,8 +8,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// Machines returns the Plan of a stage that plans machines, want saying what each should be. A
-// machine of which nothing is selected is not reached. Globs match the IDs of resources and of sets
+// Machines returns the Plan of a stage that plans machines, want saying what each should be, or why
+// it must not be planned. A machine of which nothing is selected is not reached. Globs match the IDs of resources and of sets
 // of them, by themselves, "file:*", and as plans have them, "host/pi1/file:*", see
 // [host.Machine.Plan].
 func Machines(f host.Fleet, want func(*host.Machine) (host.State, error)) Planner {
@@ -22,7 +22,8 @@ func Machines(f host.Fleet, want func(*host.Machine) (host.State, error)) Planne
 		some.Machines = nil
 		for _, m := range f.Machines {
 			states[m], errs[m] = want(m)
-			if only.Reaches(Offered(m, states[m])...) || errs[m] != nil {
+			unknown := errs[m] != nil && states[m] == nil // so that it cannot be said whether the run is about it
+			if unknown || only.Reaches(Offered(m, states[m])...) {
 				some.Machines = append(some.Machines, m)
 			}
 		}

@@ -6,10 +6,10 @@ reread() { ! systemctl -q is-active "$manager" || systemctl reload "$manager"; }
 hands_off() {
   [ -n "$managed" ] || return 0
   (umask 022 && mkdir -p -- "${setting%/*}")
-  printf '%s' "$setting_text" >"$setting.lab"
-  chmod 0644 "$setting.lab"
-  sync -- "$setting.lab"
-  mv -fT -- "$setting.lab" "$setting"
+  printf '%s' "$setting_text" >"$setting.tmp"
+  chmod 0644 "$setting.tmp"
+  sync -- "$setting.tmp"
+  mv -fT -- "$setting.tmp" "$setting"
   sync -- "${setting%/*}/"
   reread
 }

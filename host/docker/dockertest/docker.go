@@ -25,10 +25,10 @@ type Engine struct {
 	m *hosttest.Machine
 
 	mu     sync.Mutex
-	live   int      // running dockerd
-	with   string   // daemon.json as the running one has read it
-	starts int      // of dockerd
-	ids    []string // running containers
+	daemon *hosttest.Process // the dockerd that was started last
+	with   string            // daemon.json as the running one has read it
+	starts int               // of dockerd
+	ids    []string          // running containers
 	mute   bool
 }
 
@@ -163,23 +163,23 @@ func (e *Engine) dockerd(p *hosttest.Process) int {
 		return 0
 	}
 	e.mu.Lock()
-	e.live++
+	if e.daemon != nil {
+		e.ids = nil
+	}
+	e.daemon = p
 	e.starts++
 	e.with = text
 	e.mu.Unlock()
 	p.Ready()
 	<-p.Context().Done()
-	e.mu.Lock()
-	e.live--
-	e.ids = nil
-	e.mu.Unlock()
 	return 0
 }
 
 func (e *Engine) docker(p *hosttest.Process) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.live == 0 || e.mute {
+	// Of a daemon that was killed, the kernel knows at once that it is gone.
+	if e.daemon == nil || e.daemon.Context().Err() != nil || e.mute {
 		fmt.Fprintln(p.Stderr(), "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?")
 		return 1
 	}

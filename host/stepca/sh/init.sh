@@ -1,11 +1,12 @@
 # Makes the authority beside its place and moves it there whole: cut off anywhere, there is none, and the
 # next run begins again. Two passwords are in memory only; those of the keys differ.
+#
+# stage, work: temporary directories, the second in memory.
 # shellcheck disable=SC2154 # the variables are prepended, the passwords in the environment
-stage=$dir.new
-rm -rf -- "$stage"
-mkdir -m 0700 -- "$stage"
-work=$(mktemp -d /run/lab-step-ca.XXXXXX)
+rm -rf -- "$stage" "$work"
+mkdir -m 0700 -- "$stage" "$work"
 trap 'rm -rf -- "$work"' EXIT
+trap 'exit 1' HUP INT TERM # a shell that a signal ends does not run the other trap
 printf '%s\n' "$root_password" >"$work/root"
 printf '%s\n' "$provisioner_password" >"$work/provisioner"
 printf '%s\n' "$intermediate_password" >"$stage/password.txt"

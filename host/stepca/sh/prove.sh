@@ -5,6 +5,7 @@ set -e
 umask 077
 work=$(mktemp -d /run/lab-step-ca.XXXXXX)
 trap 'rm -rf -- "$work"' EXIT
+trap 'exit 1' HUP INT TERM # a shell that a signal ends does not run the other trap
 STEPPATH=$work HOME=$work; export STEPPATH HOME
 tries=60
 until [ "$("$step" ca health --ca-url "$url" --root "$root" 2>"$work/why" </dev/null)" = ok ]; do

@@ -5,6 +5,7 @@ set -e
 umask 077
 work=$(mktemp -d /run/lab-step-ca.XXXXXX)
 trap 'rm -rf -- "$work"' EXIT
+trap 'exit 1' HUP INT TERM # a shell that a signal ends does not run the other trap
 STEPPATH=$work HOME=$work; export STEPPATH HOME
 printf '%s' "$key" >"$work/key"
 printf '%s' "$password" >"$work/password"

@@ -80,7 +80,7 @@ func (ca *CA) server(p *hosttest.Process) int {
 		err = openDatabase(p, s.config.DB.Directory)
 	}
 	ca.mu.Lock()
-	if err == nil && ca.running != nil {
+	if err == nil && ca.serving() != nil {
 		err = fmt.Errorf("listen tcp %s: bind: address already in use", s.config.Address)
 	}
 	if err != nil {
@@ -91,17 +91,18 @@ func (ca *CA) server(p *hosttest.Process) int {
 	ca.running = s
 	ca.starts++
 	ca.mu.Unlock()
-	go func() { // a process that is killed does not return
-		<-p.Context().Done()
-		ca.mu.Lock()
-		defer ca.mu.Unlock()
-		if ca.running == s {
-			ca.running = nil
-		}
-	}()
 	fmt.Fprintf(p.Stdout(), "Serving HTTPS on %s ...\n", s.config.Address)
 	<-p.Context().Done()
 	return 0
+}
+
+// serving returns the server that runs; nil if none does. A process that was killed has not returned: the kernel knows
+// that it is gone, and its port free, before anybody else does. The caller holds ca.mu.
+func (ca *CA) serving() *server {
+	if ca.running != nil && ca.running.p.Context().Err() != nil {
+		ca.running = nil
+	}
+	return ca.running
 }
 
 // reload reads the configuration again; one that is wrong leaves the server with the old one.
@@ -109,7 +110,7 @@ func (ca *CA) reload(p *hosttest.Process) int {
 	ca.mu.Lock()
 	defer ca.mu.Unlock()
 	fmt.Fprintln(p.Stdout(), "reloading ...")
-	s := ca.running
+	s := ca.serving()
 	if s == nil {
 		return 1
 	}
@@ -195,7 +196,7 @@ func (ca *CA) contact(p *hosttest.Process, o options, root *x509.Certificate) (*
 	if err != nil {
 		return nil, fmt.Errorf("error parsing URL %s", o.get("ca-url"))
 	}
-	s := ca.running
+	s := ca.serving()
 	if s == nil || !strings.HasSuffix(s.config.Address, ":"+port) || host != "localhost" {
 		return nil, fmt.Errorf("client GET https://%s/health failed: dial tcp 127.0.0.1:%s: connect: connection refused",
 			address, port)

@@ -38,7 +38,7 @@ func DevicePlace(op, path string) (string, error) {
 	case err != nil:
 		return "", err
 	case fi == nil:
-		hint := "name the device, or leave --device out to write a file"
+		hint := "name a device that exists, or write to a file instead"
 		return "", refuse(lab.Error{Op: op, Path: path, Hint: hint}, "there is no such block device")
 	case BlockDevice(fi):
 		return abs, nil
@@ -53,7 +53,7 @@ func DevicePlace(op, path string) (string, error) {
 // there, nil for nothing.
 func resolve(op, path string) (string, os.FileInfo, error) {
 	if path == "" {
-		return "", nil, refuse(lab.Error{Op: op, Hint: "name it with -o"}, "no output is named")
+		return "", nil, refuse(lab.Error{Op: op, Hint: "name a path that does not exist"}, "no output is named")
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {

@@ -44,6 +44,10 @@ func cmdChpasswd(p *kernel.Process) int {
 			failed = true
 			continue
 		}
+		if u := f.user(name); sh == nil && u != nil && u.Passwd == "x" {
+			sh = []string{name, "", "", "0", "99999", "7", "", "", ""}
+			f.shadow = append(f.shadow, sh)
+		}
 		if sh == nil {
 			p.Errorf("line %d: user '%s' does not exist", n, name)
 			bad = true

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,12 @@ func openUserFiles(p *kernel.Process, busy int) (*userFiles, bool) {
 		p.Errorf("cannot lock /etc/passwd; try again later.")
 		return nil, false
 	}
+	for _, name := range []string{"/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"} {
+		if !unlocked(p, name) {
+			p.Errorf("cannot lock %s; try again later.", name)
+			return nil, false
+		}
+	}
 	f := &userFiles{p: p, busy: busy, was: map[string]string{}}
 	read := func(name string) string {
 		b, _ := p.ReadFile(name)
@@ -45,6 +52,31 @@ func openUserFiles(p *kernel.Process, busy int) (*userFiles, bool) {
 	}
 	f.shadow, f.gsh = split(read("/etc/shadow")), split(read("/etc/gshadow"))
 	return f, true
+}
+
+// unlocked reports whether nobody holds the lock of an account file. A lock file of a process that is gone is removed;
+// one without a process counts as held (do_lock_file in lib/commonio.c of shadow-utils).
+func unlocked(p *kernel.Process, name string) bool {
+	b, err := p.ReadFile(name + ".lock")
+	if err != nil {
+		return true
+	}
+	held := strings.TrimRight(string(b), "\x00\n")
+	if held == "" {
+		p.Errorf("existing lock file %s.lock without a PID", name)
+		return false
+	}
+	pid, ok := kernel.ParseUint(held)
+	if !ok {
+		p.Errorf("existing lock file %s.lock with an invalid PID '%s'", name, held)
+		return false
+	}
+	if _, err := p.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil {
+		p.Errorf("lock %s.lock already used by PID %d", name, pid)
+		return false
+	}
+	p.Unlink(name + ".lock")
+	return true
 }
 
 // save writes what has changed, and returns the exit code.
@@ -158,6 +190,17 @@ func (f *userFiles) groupNames(list string) ([]string, bool) {
 func (f *userFiles) addGroup(g libc.Group) {
 	f.groups = append(f.groups, g)
 	f.gsh = append(f.gsh, []string{g.Name, "!", "", ""})
+}
+
+// restrict makes a group have no password, in an entry of gshadow that is created if there is none.
+func (f *userFiles) restrict(name string) {
+	for _, s := range f.gsh {
+		if s[0] == name {
+			s[1] = "!"
+			return
+		}
+	}
+	f.gsh = append(f.gsh, []string{name, "!", "", ""})
 }
 
 func (f *userFiles) dropGroup(name string) {

@@ -9,11 +9,11 @@ import (
 )
 
 func cmdGpasswd(p *kernel.Process) int {
-	f, o, code := editAccounts(p, "a:d:M:A:rR", "add=>a delete=>d members=>M remove-password>r", "[option] GROUP", 1)
+	f, o, code := editAccounts(p, "a:d:M:A:rR", "add=>a delete=>d members=>M remove-password>r restrict>R", "[option] GROUP", 1)
 	if f == nil {
 		return code
 	}
-	if libc.Unsupported(p, o, "A", "r", "R") {
+	if libc.Unsupported(p, o, "A", "r") {
 		return 1
 	}
 	g := f.group(o.Args[0])
@@ -25,6 +25,8 @@ func cmdGpasswd(p *kernel.Process) int {
 		return refuse(p, 3, "user '%s' does not exist", user)
 	}
 	switch {
+	case o.Has("R"):
+		f.restrict(g.Name)
 	case o.Has("a"):
 		p.Printf("Adding user %s to group %s\n", user, g.Name)
 		f.member(g, user, true)

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -149,7 +150,7 @@ func (a *useradd) save() int {
 	if o.Has("r") {
 		limits = []string{"", "", ""}
 	}
-	f.shadow = append(f.shadow,
+	f.shadow = append(slices.DeleteFunc(f.shadow, func(s []string) bool { return s[0] == name }),
 		[]string{name, password, today(a.p), limits[0], limits[1], limits[2], o.Get("f"), expiry, ""})
 	if a.ownGroup {
 		f.addGroup(libc.Group{Name: name, Passwd: "x", GID: a.u.GID})

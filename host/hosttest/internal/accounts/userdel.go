@@ -3,6 +3,7 @@ package accounts
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest/internal/kernel"
@@ -42,6 +43,7 @@ func cmdUserdel(p *kernel.Process) int {
 	if code := f.save(); code != 0 {
 		return code
 	}
+	dropSubordinates(p, name)
 	if o.Has("r") {
 		p.Errorf("%s mail spool (/var/mail/%s) not found", name, name)
 		if _, err := p.Stat(home); err != nil {
@@ -52,6 +54,22 @@ func cmdUserdel(p *kernel.Process) int {
 		}
 	}
 	return 0
+}
+
+// dropSubordinates takes the subordinate UIDs and GIDs of a user away (subuid(5)).
+func dropSubordinates(p *kernel.Process, name string) {
+	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
+		b, _ := p.ReadFile(file)
+		kept := ""
+		for l := range strings.Lines(string(b)) {
+			if !strings.HasPrefix(l, name+":") {
+				kept += l
+			}
+		}
+		if kept != string(b) {
+			libc.ReplaceFile(p, file, []byte(kept), 0o644)
+		}
+	}
 }
 
 // expiryDay turns a date into days since 1970, as shadow(5) keeps it; empty and -1 mean never.

@@ -191,6 +191,7 @@ func addProcSystem(b *Builder) {
 		return fmt.Sprintf("%.2f %.2f\n", up, up*float64(m.Config.CPUs)*0.97)
 	}))
 	b.gen("/loadavg", 0o444, text(func(m *Kernel) string { return "0.08 0.03 0.01 1/189 1042\n" }))
+	b.gen("/net/tcp", 0o444, text(func(m *Kernel) string { return m.procTCP() }))
 	b.gen("/version", 0o444, text(func(m *Kernel) string {
 		return "Linux version " + m.Config.Release + " (serge@raspberrypi.com) (aarch64-linux-gnu-gcc) #1 SMP PREEMPT\n"
 	}))

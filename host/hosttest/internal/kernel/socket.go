@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -11,14 +12,26 @@ import (
 // Address is of the machine's one network interface.
 func (k *Kernel) Address() string { return "192.168.1.201" }
 
-// Listen makes a TCP port answer with f, which closes the connection.
+// Listen makes a TCP port answer with f, which closes the connection; nil frees the port.
 func (k *Kernel) Listen(port int, f func(net.Conn)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.ports == nil {
 		k.ports = map[int]func(net.Conn){}
 	}
-	k.ports[port] = f
+	if k.ports[port] = f; f == nil {
+		delete(k.ports, port)
+	}
+}
+
+// procTCP is /proc/net/tcp (proc_net_tcp.txt of the kernel): what listens, on all addresses.
+func (k *Kernel) procTCP() string {
+	s := "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	for i, port := range append(slices.Sorted(slices.Values(k.OpenPorts())), 22) {
+		s += fmt.Sprintf("%4d: 00000000:%04X 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 %d 1\n",
+			i, port, 20000+port)
+	}
+	return s
 }
 
 // OpenPorts lists what listen made, in no order.
