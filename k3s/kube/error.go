@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -20,6 +21,15 @@ const (
 
 // fail returns an error of the server, or of the way there, as one of this module.
 func (c *client) fail(op, path string, err error) error {
+	sent := !lab.SafeToRetry(err)
+	var request *url.Error // it only repeats the address
+	if errors.As(err, &request) {
+		err = request.Err
+	}
+	var ours *lab.Error // of the boundary, with its hint
+	if errors.As(err, &ours) {
+		err = ours
+	}
 	e := &lab.Error{Op: op, Target: c.cluster.name(), Path: path}
 	kind, hint := kindOf(err)
 	e.Hint = hint
@@ -29,7 +39,7 @@ func (c *client) fail(op, path string, err error) error {
 		e.Err = fmt.Errorf("%w: %w", kind, err)
 	}
 	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" && !lab.SafeToRetry(err) {
+	if !sent || errors.As(err, &dial) && dial.Op == "dial" {
 		return lab.NotSent(e)
 	}
 	return e
