@@ -98,7 +98,6 @@ func (o *options) run(ctx context.Context) error {
 	summary := map[string]any{"verb": o.verb, "changes": 0, "failed": 0}
 	err := o.do(ctx, summary)
 	summary["requests"] = o.cluster.Counters.Requests.Load()
-	err = lab.Reword(err, say)
 	o.out.Summary(summary, err)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 	"gitea.arcodange.lab/arcodange-org/lab/k3s/k3stest"
@@ -25,7 +26,7 @@ func call(t *testing.T, args ...string) (code int, text string) {
 	t.Helper()
 	var out bytes.Buffer
 	err := cli.Run(t.Context(), program(), args, &out, &out)
-	cli.PrintError(&out, err)
+	cli.PrintError(&out, lab.Reword(err, say))
 	return cli.Code(err), out.String()
 }
 
