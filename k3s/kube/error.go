@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -59,6 +60,8 @@ func kindOf(err error) (kind error, hint string) {
 		return lab.ErrNotFound, ""
 	case apierrors.IsUnauthorized(err):
 		return lab.ErrUnauthorized, "see whether the kubeconfig is still that of the cluster: its certificates expire after a year"
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return lab.ErrBlocked, "wait until the namespace is gone, then plan again"
 	case apierrors.IsForbidden(err) && strings.Contains(s.Message, "exceeded quota"):
 		return lab.ErrRefused, ""
 	case apierrors.IsForbidden(err):
