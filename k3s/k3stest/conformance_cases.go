@@ -209,6 +209,12 @@ func (s *Suite) prune(t *testing.T) {
 	if !errors.Is(err, lab.ErrRefused) || !p.Empty() {
 		t.Errorf("8 of 10 are to be removed: %v\n%v", err, p)
 	}
+	// An object that has lost its namespace does not look as if it were no longer wanted.
+	w.spec.Objects = append(w.objects(t, namespace, secret), w.objects(t, strings.Replace(many[0], ", namespace: NS", "", 1))...)
+	w.spec.MaxDeletes = 10
+	if p, err := w.cluster.Plan(t.Context(), w.spec); !errors.Is(err, lab.ErrInvalid) || !p.Empty() {
+		t.Errorf("an object without its namespace: %v\n%v", err, p)
+	}
 	w.spec.Objects = nil
 	if _, err := w.cluster.Plan(t.Context(), w.spec); !errors.Is(err, lab.ErrInvalid) {
 		t.Errorf("an empty list: %v", err)

@@ -49,6 +49,7 @@ type planner struct {
 	mu     sync.Mutex
 	spaces map[string]string // UIDs of the namespaces
 	kept   map[string]bool   // objects that are no longer wanted, and are not removed all the same
+	ready  map[string]bool   // objects that were seen to be ready since the apply began
 }
 
 func (c *Cluster) planner(ctx context.Context, spec Spec) (*planner, error) {
@@ -59,7 +60,8 @@ func (c *Cluster) planner(ctx context.Context, spec Spec) (*planner, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &planner{client: client, spec: spec, objects: map[string]Object{}, kept: map[string]bool{}}
+	p := &planner{client: client, spec: spec, objects: map[string]Object{}, kept: map[string]bool{},
+		ready: map[string]bool{}}
 	for _, o := range spec.owned() {
 		p.objects[o.String()] = o
 		if gk := o.gvk().GroupKind(); len(o.m.provides) > 0 || gk == crdKind || gk == helmChart {
@@ -101,7 +103,9 @@ func (p *planner) exists(namespace string) bool {
 
 func (p *planner) plan(ctx context.Context) (*lab.Plan, error) {
 	kinds, err := p.collections()
-	options := reconcile.Options{Name: p.spec.Owner, Parallel: p.cluster.parallel(), Prune: p.spec.Prune,
+	// An object that cannot be placed would look as if it were no longer wanted.
+	prune := p.spec.Prune && err == nil
+	options := reconcile.Options{Name: p.spec.Owner, Parallel: p.cluster.parallel(), Prune: prune,
 		MaxDeletes: p.spec.MaxDeletes, Before: p.before}
 	plan, planErr := reconcile.Plan(ctx, options, kinds...)
 	err = errors.Join(err, planErr, p.refusals())
@@ -116,7 +120,7 @@ func (p *planner) plan(ctx context.Context) (*lab.Plan, error) {
 // before proves that the cluster is the one that was planned for, and reads again what objects are read by.
 func (p *planner) before(ctx context.Context) (func(context.Context) error, error) {
 	p.mu.Lock()
-	p.kept = map[string]bool{}
+	p.kept, p.ready = map[string]bool{}, map[string]bool{}
 	p.mu.Unlock()
 	if err := p.look(ctx); err != nil {
 		return nil, err
@@ -157,9 +161,7 @@ func (p *planner) collections() (kinds []reconcile.Kind, err error) {
 		wanted[o.gvk()][o.key()] = o
 		groups[o.gvk().GroupKind()] = true
 	}
-	if len(errs) > 0 { // in a stable order; and what is not planned for is not removed
-		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) }) // in a stable order
 	all := make([]schema.GroupVersionKind, 0, len(wanted))
 	for gvk := range wanted {
 		all = append(all, gvk)

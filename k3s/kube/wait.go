@@ -98,8 +98,14 @@ func (p *planner) state(ctx context.Context, u *unstructured.Unstructured) (Stat
 	return Progressing, result.Message, nil
 }
 
-// waitFor waits until an object is ready.
+// waitFor waits until an object is ready. One that was ready once in this apply is not looked at again.
 func (p *planner) waitFor(ctx context.Context, o Object) error {
+	p.mu.Lock()
+	seen := p.ready[o.String()]
+	p.mu.Unlock()
+	if seen {
+		return nil
+	}
 	message := ""
 	err := lab.Wait(ctx, lab.Poll{What: o.String(), Timeout: p.spec.timeout()}, func(ctx context.Context) (bool, error) {
 		k, ok := p.kind(o.gvk())
@@ -121,6 +127,11 @@ func (p *planner) waitFor(ctx context.Context, o Object) error {
 		}
 		return state == Ready, err
 	})
+	if err == nil {
+		p.mu.Lock()
+		p.ready[o.String()] = true
+		p.mu.Unlock()
+	}
 	return explained(err, o.masker().Mask(message))
 }
 
