@@ -210,7 +210,7 @@ func (s *Suite) prune(t *testing.T) {
 		t.Errorf("8 of 10 are to be removed: %v\n%v", err, p)
 	}
 	// An object that has lost its namespace does not look as if it were no longer wanted.
-	w.spec.Objects = append(w.objects(t, namespace, secret), w.objects(t, strings.Replace(many[0], ", namespace: NS", "", 1))...)
+	w.spec.Objects = append(w.objects(t, namespace, secret, many[1]), w.objects(t, strings.Replace(many[0], ", namespace: NS", "", 1))...)
 	w.spec.MaxDeletes = 10
 	if p, err := w.cluster.Plan(t.Context(), w.spec); !errors.Is(err, lab.ErrInvalid) || !p.Empty() {
 		t.Errorf("an object without its namespace: %v\n%v", err, p)
