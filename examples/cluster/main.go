@@ -4,9 +4,9 @@
 //	cluster apply  --kubeconfig file:PATH --owner NAME [flags] MANIFESTS.yaml ...   do it
 //	cluster status --kubeconfig file:PATH --owner NAME [flags] MANIFESTS.yaml ...   what has become of the objects
 //
-// With --host the API is reached through that machine, over SSH: its port need not be open to anybody else. Without, only a
-// cluster on this machine is reached, or one at an address that --allow names. No KUBECONFIG and no ~/.kube is read.
-// Exit codes: 0 done or nothing to do, 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
+// With --host the API is reached through that machine, over SSH: its port need not be open to anybody else. Without,
+// only a cluster on this machine is reached, or one at an address that --allow names. No KUBECONFIG and no ~/.kube is
+// read. Exit codes: 0 done or nothing to do, 2 changes pending, 3 blocked, 4 refused, 1 error, 130 interrupted.
 package main
 
 import (
@@ -71,7 +71,8 @@ func command(verb, short string) *cobra.Command {
 			return o.run(c.Context())
 		}}
 	flags := c.Flags()
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "where the kubeconfig is, `file:PATH or env:NAME`; its certificates and its token must be in it")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "",
+		"where the kubeconfig is, `file:PATH or env:NAME`; its certificates and its token must be in it")
 	flags.StringVar(&o.cluster.Context, "context", "", "the `context` of the kubeconfig; without it, its current one")
 	flags.StringVar(&o.cluster.Identity, "cluster-uid", "", "the `UID` that the namespace kube-system of the cluster must have")
 	flags.StringVar(&o.spec.Owner, "owner", "", "whose the objects are, a `NAME` such as tools")
@@ -81,9 +82,11 @@ func command(verb, short string) *cobra.Command {
 	if verb == "status" {
 		return c
 	}
-	flags.StringArrayVar(&o.spec.TakeOver, "take-over", nil, "a field `manager` whose fields are taken over, such as kubectl-edit (may be repeated)")
+	flags.StringArrayVar(&o.spec.TakeOver, "take-over", nil,
+		"a field `manager` whose fields are taken over, such as kubectl-edit (may be repeated)")
 	flags.BoolVar(&o.spec.Prune, "prune", false, "remove the owner's objects that are in none of the files")
-	flags.IntVar(&o.spec.MaxDeletes, "max-deletes", 0, "how many objects may be removed; 0 means 5, or 3 of 10 of the owner's if those are more")
+	flags.IntVar(&o.spec.MaxDeletes, "max-deletes", 0,
+		"how many objects may be removed; 0 means 5, or 3 of 10 of the owner's if those are more")
 	if o.request.Apply {
 		flags.BoolVar(&o.spec.Wait, "wait", false, "end when all objects are ready")
 		flags.DurationVar(&o.spec.Timeout, "timeout", 10*time.Minute, "how long each wait may take")

@@ -7,8 +7,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/k3s/kube"
 )
 
-// Traefik is the cluster's ingress, with a wildcard certificate for what has none of its own. k3s must not install its own:
-// disable traefik there.
+// Traefik is the cluster's ingress, with a wildcard certificate for what has none of its own. k3s must not install
+// its own: disable traefik there.
 type Traefik struct {
 	Version string `yaml:"version"` // of the chart; required
 	Domain  string `yaml:"domain"`  // of the certificate, which is for *.DOMAIN too; required

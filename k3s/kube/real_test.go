@@ -167,7 +167,8 @@ func testZoo(t *testing.T, c *cluster) {
 	if err != nil || !p.Empty() {
 		t.Errorf("after the apply: %v\n%v", err, p)
 	}
-	// StatefulSet, NetworkPolicy, PersistentVolumeClaim and ResourceQuota have fields that the server writes in its own way.
+	// StatefulSet, NetworkPolicy, PersistentVolumeClaim and ResourceQuota have fields that the server writes in its
+	// own way.
 	if asked := c.Counters.Requests.Load() - before - int64(len(want.Objects)) - 3; asked < 1 || asked > 5 {
 		t.Errorf("the server was asked by %d dry runs", asked)
 	}
@@ -217,7 +218,8 @@ func testStranger(t *testing.T, c *cluster) {
 
 // testAPIDown: an API server behind this one that does not answer, such as that of metrics, stops nothing.
 func testAPIDown(t *testing.T, c *cluster) {
-	c.send(t, http.MethodPost, "/apis/apiregistration.k8s.io/v1/apiservices", `{"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+	c.send(t, http.MethodPost, "/apis/apiregistration.k8s.io/v1/apiservices", `{
+		"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
 		"metadata": {"name": "v1beta1.metrics.k8s.io"}, "spec": {"group": "metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100,
 		"versionPriority": 100, "insecureSkipTLSVerify": true, "service": {"namespace": "kube-system", "name": "metrics-server"}}}`)
 	want := spec(t, "zoo", zoo)
@@ -245,7 +247,8 @@ func testWebhook(t *testing.T, c *cluster) {
 		if err == nil {
 			return false, nil // the server does not know of it yet
 		}
-		if lab.Kind(err) != lab.ErrBlocked || !strings.Contains(err.Error(), "failed calling webhook") || len(lab.Hints(err)) == 0 || len(p.Changes()) != 1 {
+		if lab.Kind(err) != lab.ErrBlocked || !strings.Contains(err.Error(), "failed calling webhook") ||
+			len(lab.Hints(err)) == 0 || len(p.Changes()) != 1 {
 			t.Errorf("%v\n%v", err, p)
 		}
 		return true, nil
