@@ -39,7 +39,7 @@ func newSite(t *testing.T, servers, agents int) *site {
 	s := &site{T: t, sink: lab.SecretDir{Path: t.TempDir() + "/secrets"},
 		cluster: nodetest.NewCluster(older, release, newer, skipped)}
 	for i := 1; i <= servers+agents; i++ {
-		box := hosttest.New(t, hosttest.Config{Hostname: fmt.Sprintf("pi%d", i)})
+		box := hosttest.New(t, hosttest.Config{Hostname: fmt.Sprintf("pi%d", i), Cmdline: cmdline})
 		s.cluster.Install(box, fmt.Sprintf("192.0.2.%d", i))
 		s.boxes = append(s.boxes, box)
 		s.machines = append(s.machines, machinetest.Fake(t, box.Hostname(), box))
@@ -126,3 +126,6 @@ func TestFirst(t *testing.T) {
 		t.Errorf("order:\n%s", got)
 	}
 }
+
+// cmdline is that of a Raspberry Pi whose kernel has the memory controller.
+const cmdline = "console=tty1 root=PARTUUID=00000000-02 rootfstype=ext4 fsck.repair=yes rootwait cgroup_memory=1 cgroup_enable=memory"

@@ -58,7 +58,7 @@ func (c Config) settings(name string) map[string]any {
 	return s
 }
 
-// settingsFile is config.yaml, 0600: what is in it says much of the cluster. It holds no secret, so that its plan shows
+// settings is config.yaml, 0600: what is in it says much of the cluster. It holds no secret, so that its plan shows
 // a difference.
 type settings struct{ host.File }
 
@@ -69,6 +69,18 @@ func (c Config) settingsResource(name string) settings {
 	}
 	return settings{host.File{Path: settingsFile, Content: string(text), Mode: 0o600}}
 }
+
+// Bind implements [host.Binder].
+func (s settings) Bind(w *host.Whole) host.Resource { return settings{s.File.Bind(w).(host.File)} }
+
+// Load implements [host.Loader].
+func (s settings) Load() (host.Resource, error) { return s, nil }
+
+// Resolve implements [host.Resolver].
+func (s settings) Resolve(func(string, lab.SecretRef) lab.Secret) host.Resource { return s }
+
+// From implements [host.Relative].
+func (s settings) From(string) host.Resource { return s }
 
 // Plan implements [host.Resource].
 func (s settings) Plan(o *host.Observation) ([]host.Op, error) {

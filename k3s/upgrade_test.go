@@ -1,0 +1,148 @@
+package k3s_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/k3s"
+)
+
+// An upgrade makes a snapshot, and then takes the server and the agents one at a time: each is drained, changed, ready
+// with the version, and takes pods again before the next.
+func TestUpgrade(t *testing.T) {
+	s := newSite(t, 1, 2)
+	s.apply()
+	before := len(s.log())
+	s.version(newer)
+	p := s.apply()
+	s.converged()
+	var want []string
+	for _, name := range []string{"pi1", "pi2", "pi3"} {
+		want = append(want, "drain "+name, "attach "+name+" "+newer, "uncordon "+name)
+	}
+	var got []string
+	for _, line := range s.log()[before:] {
+		if !strings.HasSuffix(line, release) { // k3s was stopped for the snapshot, and the others joined again
+			got = append(got, line)
+		}
+	}
+	got = compact(got)
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("order:\n%s\n%s", strings.Join(got, "\n"), p)
+	}
+	all, err := k3s.Snapshots(t.Context(), s.machines[0], s.config)
+	if err != nil || len(all) != 1 || all[0].Version != release || all[0].Datastore != "sqlite" {
+		t.Errorf("snapshots: %+v, %v", all, err)
+	}
+}
+
+// compact removes the lines of agents that joined again after their server was restarted.
+func compact(lines []string) (out []string) {
+	seen := map[string]bool{}
+	for _, l := range lines {
+		if strings.HasPrefix(l, "attach") && seen[l] {
+			continue
+		}
+		seen[l] = true
+		out = append(out, l)
+	}
+	return out
+}
+
+// Refusals: whatever cannot end well is refused before anything is changed.
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*site)
+		kind   error
+		says   string
+	}{
+		"downgrade":     {func(s *site) { s.version(older) }, lab.ErrRefused, "is older"},
+		"skipped minor": {func(s *site) { s.version(skipped) }, lab.ErrRefused, "skips a minor version"},
+		"token": {func(s *site) {
+			s.sink = lab.SecretDir{Path: s.TempDir() + "/other"}
+			if err := s.sink.Put(s.Context(), k3s.ServerToken, lab.NewSecret("another")); err != nil {
+				s.Fatal(err)
+			}
+		}, lab.ErrRefused, "it has another token than the sink"},
+		"network": {func(s *site) { s.config.ServerOptions = map[string]any{"cluster-cidr": "10.52.0.0/16"} }, lab.ErrRefused,
+			`cluster-cidr would change from "10.42.0.0/16" to "10.52.0.0/16"`},
+		"data": {func(s *site) { s.config.DataDir = "/srv/k3s" }, lab.ErrRefused, "data-dir would change"},
+		"role": {func(s *site) { s.config.Servers, s.config.Agents = []string{"pi2"}, []string{"pi1"} }, lab.ErrRefused,
+			"it has k3s-agent.service, and shall have k3s.service"},
+		"sqlite": {func(s *site) {
+			s.exec(2, "systemctl disable --now k3s-agent.service; rm /etc/systemd/system/k3s-agent.service; rm -r /etc/rancher /var/lib/rancher")
+			s.config.Servers, s.config.Agents = []string{"pi1", "pi2", "pi3"}, nil
+		}, lab.ErrRefused, "SQLite, which cannot be that of 3 servers"},
+		"no cluster": {func(s *site) {
+			s.exec(1, "systemctl disable --now k3s.service; rm /etc/systemd/system/k3s.service; rm -r /etc/rancher /var/lib/rancher")
+		}, lab.ErrRefused, "a new one would have none of its data"},
+		"unreadable": {func(s *site) { s.exec(1, "echo '{' >/etc/rancher/k3s/config.yaml") }, lab.ErrConflict, "cannot be read"},
+		"host name":  {func(s *site) { s.exec(2, "hostnamectl set-hostname other") }, lab.ErrRefused, "its host name is other"},
+		"docker":     {func(s *site) { s.config.Docker = true }, lab.ErrBlocked, "Docker does not answer"},
+		"machine ID": {func(s *site) { s.exec(2, "echo "+strings.TrimSpace(s.exec(1, "cat /etc/machine-id"))+" >/etc/machine-id") },
+			lab.ErrConflict, "one is a copy of the other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, 1, 2)
+			s.apply()
+			before := s.boxes[0].FS().Snapshot("/etc", "/usr/local")
+			c.change(s)
+			if name != "no cluster" && name != "unreadable" {
+				before = s.boxes[0].FS().Snapshot("/etc", "/usr/local")
+			}
+			_, err := s.plan()
+			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) || len(lab.Hints(err)) == 0 {
+				t.Errorf("%v", err)
+			}
+			_ = before
+		})
+	}
+}
+
+// Never two nodes are down at once: a node is not touched while another is not ready.
+func TestTwoAtOnce(t *testing.T) {
+	s := newSite(t, 1, 2)
+	s.apply()
+	s.exec(3, "systemctl stop k3s-agent.service; systemctl mask --runtime k3s-agent.service")
+	s.boxes[2].Faults().Refuse(true)
+	s.machines[2].Close()
+	s.config.Timeout = time.Second
+	s.config.Options = map[string]any{"kubelet-arg": []string{"max-pods=50"}}
+	before := s.cluster.Starts("pi1")
+	p, err := s.plan()
+	if !errors.Is(err, lab.ErrUnreachable) || p == nil {
+		t.Fatal(err)
+	}
+	_, err = p.Apply(t.Context(), nil)
+	if !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "pi3 is not ready, and two nodes would be down at once") {
+		t.Errorf("%v", err)
+	}
+	if n := s.cluster.Starts("pi1"); n != before {
+		t.Errorf("pi1 was restarted")
+	}
+}
+
+// A change of the options restarts each node once, one after the other, without a drain; no change restarts none.
+func TestOptions(t *testing.T) {
+	s := newSite(t, 1, 2)
+	s.apply()
+	before := []int{s.cluster.Starts("pi1"), s.cluster.Starts("pi2"), s.cluster.Starts("pi3")}
+	s.config.Options = map[string]any{"kubelet-arg": []string{"max-pods=50"}}
+	p := s.apply()
+	if !strings.Contains(p.String(), "+    - max-pods=50") {
+		t.Errorf("the plan does not show the option:\n%s", p)
+	}
+	s.converged()
+	if n := s.cluster.Starts("pi1"); n != before[0]+1 {
+		t.Errorf("pi1 started %d times", n-before[0])
+	}
+	for _, line := range s.log() {
+		if strings.HasPrefix(line, "drain") {
+			t.Error(line)
+		}
+	}
+}
