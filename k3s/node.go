@@ -36,6 +36,7 @@ type node struct {
 	caHash   string            // of the cluster that the tokens on the machine are of; empty means unknown
 	datadir  string            // what kind of datastore it has: sqlite, etcd; empty means none
 	docker   string            // "MAX MIN", what Docker says of its API
+	kept     map[string]bool   // the releases before whose upgrade a snapshot was made within the last hour
 	members  map[string]member // the nodes of the cluster, as its API says; nil if it could not be asked
 }
 
@@ -45,7 +46,7 @@ type member struct {
 	ready    bool
 	voter    bool // of etcd
 	cordoned bool
-	drained  string // the version for which it was drained by this package; empty means that it was not
+	drained  string // what it was drained for by this package, see sh/drain.sh; empty means that it was not
 }
 
 // drainedFor is the annotation of a node that this package has drained, so that it makes it schedulable again, whenever
@@ -58,11 +59,12 @@ func look(ctx context.Context, m *host.Machine, c Config) (*node, error) {
 	if c.Docker {
 		docker = "yes"
 	}
-	out, err := run(ctx, m, "look for k3s", shell("look", "data", c.dataDir(), "docker", docker))
+	out, err := run(ctx, m, "look for k3s", shell("look", "data", c.dataDir(), "docker", docker, "snapshots", snapshots))
 	if err != nil {
 		return nil, err
 	}
-	n := &node{machine: m, name: m.Name(), units: map[string]string{}, hashes: map[string]string{}, options: map[string]any{}}
+	n := &node{machine: m, name: m.Name(), units: map[string]string{}, hashes: map[string]string{}, options: map[string]any{},
+		kept: map[string]bool{}}
 	if err := n.parse(out, time.Now()); err != nil {
 		return nil, &lab.Error{Op: "look for k3s", Target: m.Name(), Hint: "report this", Err: err}
 	}
@@ -103,6 +105,8 @@ func (n *node) parse(out string, seen time.Time) error {
 			n.datadir = rest
 		case key == "docker":
 			n.docker = rest
+		case key == "kept":
+			n.kept[rest] = true
 		case key == "config", key == "nodes", strings.HasPrefix(key, "unitfile-"):
 			text, err := base64.StdEncoding.DecodeString(rest)
 			if err != nil {

@@ -227,12 +227,12 @@ func (p *planner) next(ctx context.Context, nodes []*node, t tokens) (*lab.Plan,
 		n := nodes[i]
 		own := plans[i].Steps()
 		upgrades := n.running() && n.version != "" && n.version != p.c.Version && len(own) > 0
-		if upgrades && n == nodes[0] && n.datadir != "" {
-			s := p.c.snapshot(n, "before the upgrade from "+n.version+" to "+p.c.Version, before...)
+		if upgrades && n == nodes[0] && n.datadir != "" && !n.kept[p.c.Version] {
+			s := p.c.snapshot(n, "before the upgrade from "+n.version+" to "+p.c.Version, p.c.Version, before...)
 			steps, before = append(steps, s), []string{s.Name}
 		}
 		m, member := members[n.name]
-		if upgrades && member && !p.c.NoDrain {
+		if upgrades && member && !p.c.NoDrain && m.drained != p.c.Version {
 			s := k.drain(n.name, m.cordoned && m.drained == "", before...)
 			steps, before = append(steps, s), []string{s.Name}
 		}

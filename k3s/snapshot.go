@@ -64,11 +64,12 @@ func PlanSnapshot(ctx context.Context, machines []*host.Machine, c Config) (*lab
 	if n.datadir == "" {
 		return nil, n.refuse(lab.ErrNotFound, "", "it has no cluster")
 	}
-	return lab.NewPlan(c.snapshot(n, "asked for"))
+	return lab.NewPlan(c.snapshot(n, "asked for", ""))
 }
 
-// snapshot returns the step that makes a snapshot on a server.
-func (c Config) snapshot(n *node, cause string, after ...string) lab.Step {
+// snapshot returns the step that makes a snapshot on a server. upgrade is the release that it is upgraded to then, empty
+// for none.
+func (c Config) snapshot(n *node, cause, upgrade string, after ...string) lab.Step {
 	id := "k3s/snapshot/" + n.name
 	risk := lab.RiskNone
 	if n.datadir == "sqlite" {
@@ -79,7 +80,8 @@ func (c Config) snapshot(n *node, cause string, after ...string) lab.Step {
 			r.Start(id)
 			name := time.Now().UTC().Format("20060102T150405Z") + "-" + strings.ReplaceAll(n.version, "+", "-")
 			out, err := run(ctx, n.machine, "make a snapshot", shell("snapshot", "dir", snapshots, "name", name,
-				"data", c.dataDir(), "version", n.version, "datastore", n.datadir))
+				"data", c.dataDir(), "version", n.version, "datastore", n.datadir,
+				"upgrade", upgrade))
 			if err == nil {
 				r.Output(id, "kept in "+snapshots+"/"+name+strings.TrimSpace(out))
 			}

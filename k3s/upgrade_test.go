@@ -1,12 +1,15 @@
 package k3s_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/lawtest"
 	"gitea.arcodange.lab/arcodange-org/lab/k3s"
 )
 
@@ -82,7 +85,9 @@ func TestRefusals(t *testing.T) {
 		"unreadable": {func(s *site) { s.exec(1, "echo '{' >/etc/rancher/k3s/config.yaml") }, lab.ErrConflict, "cannot be read"},
 		"host name":  {func(s *site) { s.exec(2, "hostnamectl set-hostname other") }, lab.ErrRefused, "its host name is other"},
 		"docker":     {func(s *site) { s.config.Docker = true }, lab.ErrBlocked, "Docker does not answer"},
-		"machine ID": {func(s *site) { s.exec(2, "echo "+strings.TrimSpace(s.exec(1, "cat /etc/machine-id"))+" >/etc/machine-id") },
+		"machine ID": {func(s *site) {
+			s.exec(2, "echo "+strings.TrimSpace(s.exec(1, "cat /etc/machine-id"))+" >/etc/machine-id")
+		},
 			lab.ErrConflict, "one is a copy of the other"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -143,6 +148,91 @@ func TestOptions(t *testing.T) {
 	for _, line := range s.log() {
 		if strings.HasPrefix(line, "drain") {
 			t.Error(line)
+		}
+	}
+}
+
+// laws are the laws for an upgrade of a cluster that is there.
+func laws(t *testing.T, fresh func(*testing.T) *site) {
+	world := func(t *testing.T) lawtest.World {
+		s := fresh(t)
+		s.apply()
+		s.version(newer)
+		w := lawtest.World{Plan: func(ctx context.Context) (*lab.Plan, error) {
+			return k3s.Plan(ctx, s.machines, s.config, s.sink)
+		}, RunsOn: true}
+		w.Drift = func(testing.TB) {
+			s.exec(2, "echo 'docker: true' >>/etc/rancher/k3s/config.yaml; sed -i /docker/d /etc/rancher/k3s/config.yaml; chmod 0644 /etc/rancher/k3s/config.yaml")
+		}
+		for _, name := range []string{k3s.ServerToken, k3s.AgentToken} {
+			v, err := s.sink.Get(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Secrets = append(w.Secrets, v)
+		}
+		w.Texts = func(testing.TB) []string {
+			return []string{s.exec(1, "journalctl -o cat; cat /etc/rancher/k3s/config.yaml")}
+		}
+		if s.boxes != nil {
+			w.Writes = func(testing.TB) (n int64) {
+				for _, b := range s.boxes {
+					c := b.Counters()
+					n += int64(c.Writes)
+				}
+				return n
+			}
+		}
+		return w
+	}
+	lawtest.Laws(t, func(t *testing.T) lawtest.World {
+		w := world(t)
+		w.Again = func(tb testing.TB) lawtest.World { return world(t) }
+		return w
+	})
+}
+
+func TestLaws(t *testing.T) {
+	laws(t, func(t *testing.T) *site { return newSite(t, 1, 2) })
+}
+
+// Cut off at any write of a machine by a power cut, the next runs make the cluster, or end its upgrade.
+func TestPowerCuts(t *testing.T) {
+	for name, upgrade := range map[string]bool{"first": false, "upgrade": true} {
+		for machine := range 2 {
+			t.Run(fmt.Sprintf("%s/pi%d", name, machine+1), func(t *testing.T) {
+				t.Parallel()
+				for k := 1; ; k++ {
+					s := newSite(t, 1, 1)
+					s.config.Timeout = 5 * time.Second
+					if upgrade {
+						s.apply()
+						s.version(newer)
+					}
+					done := s.boxes[machine].Faults().PowerCutAtWrite(k)
+					_, err := s.mustPlan().Apply(t.Context(), nil)
+					if err == nil {
+						if k < 5 {
+							t.Errorf("only %d writes", k)
+						}
+						return
+					}
+					<-done
+					for try := 0; ; try++ {
+						p, err := s.plan()
+						if err == nil {
+							_, err = p.Apply(t.Context(), nil)
+						}
+						if err == nil {
+							break
+						}
+						if try == 3 {
+							t.Fatalf("cut at write %d: %v\n%s", k, err, p)
+						}
+					}
+					s.converged()
+				}
+			})
 		}
 	}
 }

@@ -1,6 +1,6 @@
 # Makes a snapshot beside its place and moves it there whole, checked and written to disk.
 #
-# dir, name. data: the data directory. version, datastore
+# dir, name. data: the data directory. version, datastore. upgrade: what it is made for, empty if for nothing
 # shellcheck disable=SC2154 # the caller prepends them
 set -e
 umask 077
@@ -50,7 +50,7 @@ done
 [ -s "$work/token" ] || { echo 'the token of the cluster is missing: the snapshot could not be restored' >&2; exit 1; }
 (cd "$work" && find . -type f -exec sha256sum {} +) >"$work.sums"
 mv -- "$work.sums" "$work/SHA256SUMS"
-echo "$version $datastore $bytes" >"$work/about"
+echo "$version $datastore $bytes $upgrade" >"$work/about"
 sync -f "$work"
 mv -T -- "$work" "$dir/$name"
 sync -f "$dir"
