@@ -76,7 +76,9 @@ func (l loaded) ID() string { return "docker-images:" + path.Base(l.source) }
 func (loaded) Validate() lab.Problems { return nil }
 
 // Relations implements [host.Related]: the engine must run.
-func (loaded) Relations() host.Relations { return host.Relations{Needs: []string{"unit:docker.service"}} }
+func (loaded) Relations() host.Relations {
+	return host.Relations{Needs: []string{"unit:docker.service"}}
+}
 
 // Fingerprint implements [host.Fingerprinter].
 func (l loaded) Fingerprint() string { return "images " + strings.Join(l.ids, " ") }

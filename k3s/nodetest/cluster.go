@@ -6,10 +6,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
-	"strings"
 	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
@@ -173,12 +171,3 @@ func (c *Cluster) server(from, host, port string) (*serving, error) {
 	}
 	return s, nil
 }
-
-// Node returns the state of a node as the API on a server says: "v1.34.3+k3s1 Ready SchedulingDisabled"; an error if it
-// does not answer.
-func (c *Cluster) Log(server *hosttest.Machine) ([]string, error) {
-	out, err := server.Exec("/usr/local/bin/k3s kubectl get --raw /standin/log")
-	return strings.Fields(strings.ReplaceAll(out, " ", "_")), err
-}
-
-var _ io.Reader = (*strings.Reader)(nil)

@@ -82,7 +82,7 @@ func (s *server) attachHandler(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "k3s stand-in: the agent is newer than its server", http.StatusBadRequest)
 		return
 	}
-	if err := s.register(name, q.Get("version"), isServer, q["label"], q.Get("password")); err != nil {
+	if err := s.register(r.Context(), name, q.Get("version"), isServer, q["label"], q.Get("password")); err != nil {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}

@@ -70,7 +70,7 @@ func (m *Machine) server(ctx context.Context, o options) error {
 		if s.store, err = m.openDatastore(m.datastoreFile(data, o), password); err != nil {
 			return err
 		}
-		if err := s.register(name, m.Version, true, o["node-label"], m.nodePassword()); err != nil {
+		if err := s.register(ctx, name, m.Version, true, o["node-label"], m.nodePassword()); err != nil {
 			return err
 		}
 		s.hold(name, 1)
@@ -234,14 +234,18 @@ func randomHex() string {
 }
 
 // register makes a node of the cluster, or the same again with another version.
-func (s *server) register(name, version string, isServer bool, labels []string, password string) error {
+func (s *server) register(ctx context.Context, name, version string, isServer bool, labels []string, password string) error {
 	s.store.mu.Lock()
 	have := s.store.Nodes[name]
 	s.store.mu.Unlock()
 	if have != nil && have.Password != password {
 		return fmt.Errorf("node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not match server node-passwd entry")
 	}
-	return s.store.change(func() {
+	gone := false
+	err := s.store.change(func() {
+		if gone = ctx.Err() != nil; gone {
+			return // its process was stopped meanwhile, and another may run in its place
+		}
 		if have == nil {
 			have = &record{Annotations: map[string]string{}, Labels: labels, Password: password}
 			s.store.Nodes[name] = have
@@ -249,6 +253,10 @@ func (s *server) register(name, version string, isServer bool, labels []string, 
 		have.Version, have.Server = version, isServer
 		s.store.Log = append(s.store.Log, "attach "+name+" "+version)
 	})
+	if gone {
+		return ctx.Err()
+	}
+	return err
 }
 
 // hold notes that the process of a node runs, or does not any more.
