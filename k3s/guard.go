@@ -29,6 +29,13 @@ func (c Config) judge(nodes []*node) error {
 			errs = append(errs, check(n))
 		}
 	}
+	for _, n := range nodes { // a program that was replaced may not run yet
+		if m, ok := nodes[0].members[n.name]; ok {
+			if why, hint := checkUpgrade(m.version, c.Version); why != "" && m.version != n.version {
+				errs = append(errs, n.refuse(lab.ErrRefused, hint, "%s", why))
+			}
+		}
+	}
 	return errors.Join(append(errs, c.checkTogether(nodes), c.checkCluster(nodes))...)
 }
 

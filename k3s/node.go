@@ -20,24 +20,25 @@ import (
 
 // node is what a machine has of k3s.
 type node struct {
-	machine  *host.Machine
-	name     string
-	skew     time.Duration // of its clock, to ours
-	arch     string        // as Debian names it
-	id       string        // machine-id
-	hostname string
-	memory   bool              // the memory controller of cgroups is there
-	units    map[string]string // those of k3s that are installed, without suffix, with their state
-	version  string            // of the program; empty means that there is none, or that it does not say
-	program  bool              // there is one
-	options  map[string]any    // of config.yaml and of the command line
-	unread   error             // why config.yaml could not be read; nil if it could
-	hashes   map[string]string // of passwords, by the name of the token: own, env, server, agent
-	caHash   string            // of the cluster that the tokens on the machine are of; empty means unknown
-	datadir  string            // what kind of datastore it has: sqlite, etcd; empty means none
-	docker   string            // "MAX MIN", what Docker says of its API
-	kept     map[string]bool   // the releases before whose upgrade a snapshot was made within the last hour
-	members  map[string]member // the nodes of the cluster, as its API says; nil if it could not be asked
+	machine    *host.Machine
+	name       string
+	skew       time.Duration // of its clock, to ours
+	arch       string        // as Debian names it
+	id         string        // machine-id
+	hostname   string
+	memory     bool              // the memory controller of cgroups is there
+	units      map[string]string // those of k3s that are installed, without suffix, with their state
+	invocation string            // of the unit, as systemd calls this run of it; empty means that it does not run
+	version    string            // of the program; empty means that there is none, or that it does not say
+	program    bool              // there is one
+	options    map[string]any    // of config.yaml and of the command line
+	unread     error             // why config.yaml could not be read; nil if it could
+	hashes     map[string]string // of passwords, by the name of the token: own, env, server, agent
+	caHash     string            // of the cluster that the tokens on the machine are of; empty means unknown
+	datadir    string            // what kind of datastore it has: sqlite, etcd; empty means none
+	docker     string            // "MAX MIN", what Docker says of its API
+	kept       map[string]bool   // the releases before whose upgrade a snapshot was made within the last hour
+	members    map[string]member // the nodes of the cluster, as its API says; nil if it could not be asked
 }
 
 // member is a node as the API of the cluster shows it.
@@ -92,8 +93,11 @@ func (n *node) parse(out string, seen time.Time) error {
 			n.hostname = rest
 		case key == "controllers":
 			n.memory = slices.Contains(f, "memory")
-		case key == "unit" && len(f) == 2:
+		case key == "unit" && len(f) >= 2:
 			n.units[f[0]] = f[1]
+			if len(f) > 2 {
+				n.invocation = f[2]
+			}
 		case key == "version":
 			n.program, n.version = true, rest
 		case key == "token" && len(f) == 3:

@@ -136,7 +136,7 @@ var tokenFiles = map[string]string{"server": "token", "agent": "agent-token"}
 func (p *planner) first(ctx context.Context, nodes []*node, t tokens) (*lab.Plan, error) {
 	plans, err := p.planEach(nodes, func(n *node) (*lab.Plan, error) {
 		if n == nodes[0] {
-			return n.machine.Plan(ctx, p.c.state(n.name, n.arch, t))
+			return n.machine.Plan(ctx, p.c.state(n.name, n.arch, t, ""))
 		}
 		return n.machine.Plan(ctx, p.c.software(n.arch))
 	})
@@ -198,7 +198,7 @@ func (p *planner) join(ctx context.Context, n *node, r *lab.Recorder, id string)
 	if err := errors.Join(p.c.judge(found), p.c.checkTokens(found, t)); err != nil {
 		return err
 	}
-	plan, err := n.machine.Plan(ctx, p.c.state(n.name, n.arch, t))
+	plan, err := n.machine.Plan(ctx, p.c.state(n.name, n.arch, t, ""))
 	if err != nil {
 		return err
 	}
@@ -213,7 +213,11 @@ func (p *planner) join(ctx context.Context, n *node, r *lab.Recorder, id string)
 // next plans a cluster that is there.
 func (p *planner) next(ctx context.Context, nodes []*node, t tokens) (*lab.Plan, error) {
 	plans, err := p.planEach(nodes, func(n *node) (*lab.Plan, error) {
-		return n.machine.Plan(ctx, p.c.state(n.name, n.arch, t))
+		stale := ""
+		if m := nodes[0].members[n.name]; m.ready && m.version != n.version {
+			stale = n.invocation
+		}
+		return n.machine.Plan(ctx, p.c.state(n.name, n.arch, t, stale))
 	})
 	k, members := control{nodes[0].machine, p.c}, nodes[0].members
 	if members == nil { // what the others need cannot be known before the first server runs
@@ -226,7 +230,7 @@ func (p *planner) next(ctx context.Context, nodes []*node, t tokens) (*lab.Plan,
 	for _, i := range p.order(nodes, members) {
 		n := nodes[i]
 		own := plans[i].Steps()
-		upgrades := n.running() && n.version != "" && n.version != p.c.Version && len(own) > 0
+		upgrades := n.running() && len(own) > 0 && (n.version != p.c.Version || members[n.name].version != p.c.Version)
 		if upgrades && n == nodes[0] && n.datadir != "" && !n.kept[p.c.Version] {
 			s := p.c.snapshot(n, "before the upgrade from "+n.version+" to "+p.c.Version, p.c.Version, before...)
 			steps, before = append(steps, s), []string{s.Name}

@@ -57,8 +57,8 @@ func (c Config) configuration(name string, t tokens) host.State {
 		host.File{Path: "/etc/systemd/system/" + c.unit(name) + ".service.env", Absent: true})
 }
 
-// state returns what a machine of the cluster should be.
-func (c Config) state(name, arch string, t tokens) host.State {
+// state returns what a machine of the cluster should be. stale is the run of its unit that must end, empty for none.
+func (c Config) state(name, arch string, t tokens, stale string) host.State {
 	software, configuration := c.software(arch), c.configuration(name, t)
 	var restart []string
 	for _, r := range append(host.State{software[0]}, configuration...) {
@@ -84,8 +84,9 @@ func (c Config) state(name, arch string, t tokens) host.State {
 		s, after = append(s, r), append(after, r.ID())
 	}
 	enabled := true
-	return append(s, host.Unit{Order: host.Order{After: after}, Name: c.unit(name) + ".service", Enabled: &enabled,
-		State: host.Started, RestartOn: restart})
+	unit := host.Unit{Order: host.Order{After: after}, Name: c.unit(name) + ".service", Enabled: &enabled,
+		State: host.Started, RestartOn: restart}
+	return append(s, unit, succeeded{unit: unit, invocation: stale})
 }
 
 // check returns what is wrong with the local files that are sent.

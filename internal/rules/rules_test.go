@@ -92,7 +92,7 @@ var allowed = []struct {
 		"its instances are compose stacks; nothing else of host may stand on those"},
 	{"host", []string{"internal/strictyaml", "internal/script"},
 		"everything that is done to a machine goes through it, so it stands on nothing"},
-	{"k3s", []string{"host", "host/ssh"}, "it stands on machines"},
+	{"k3s", []string{"host", "host/ssh", "host/docker", "internal/script"}, "it stands on machines, and on what their Docker speaks"},
 	{"compose", []string{"host", "host/ssh", "internal/strictyaml", "internal/script"}, "it stands on machines, and reads a lock file"},
 	{"longhorn/internal", nil, "who reads a Longhorn disk stands on it, so it stands on nothing"},
 	{"longhorn/fsimage", []string{"longhorn/internal/diskfile"},

@@ -24,7 +24,7 @@ echo "controllers $(cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null)"
 for u in k3s k3s-agent; do
   f=/etc/systemd/system/$u.service
   if [ -f "$f" ]; then
-    echo "unit $u $(systemctl is-active "$u.service" || :)"
+    echo "unit $u $(systemctl is-active "$u.service" || :) $(systemctl show -p InvocationID --value "$u.service")"
     file "unitfile-$u" "$f"
     # What the installer of k3s was given as K3S_TOKEN.
     if [ -f "$f.env" ]; then
