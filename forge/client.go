@@ -35,6 +35,7 @@ type client struct {
 	base   string // without a slash at the end
 	mask   *lab.Masker
 	sudo   string // whom requests are made for, by an administrator; empty: for ourselves
+	nobody bool   // without any credentials
 	login  *login // instead of the server's; nil: the server's
 }
 
@@ -150,6 +151,7 @@ func (c *client) do(
 		req.Header.Set("Content-Type", content)
 	}
 	switch s := c.server; {
+	case c.nobody:
 	case c.login != nil:
 		req.SetBasicAuth(c.login.user, c.login.password.Reveal())
 	case !s.Token.IsZero():

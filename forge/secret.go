@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/fingerprint"
@@ -20,18 +21,17 @@ type scope struct {
 
 	secrets   []Secret
 	variables []Variable
-	records   bool // there are records of webhooks or push mirrors among its variables
 }
 
 func (s *Spec) scopes() (all []scope) {
 	for _, o := range s.Organizations {
-		all = append(all, scope{"organization", o.Name, o.Secrets, o.Variables, false})
+		all = append(all, scope{"organization", o.Name, o.Secrets, o.Variables})
 	}
 	for _, u := range s.Users {
-		all = append(all, scope{"user", u.Name, u.Secrets, u.Variables, len(u.Secrets) > 0})
+		all = append(all, scope{"user", u.Name, u.Secrets, u.Variables})
 	}
 	for _, x := range s.Repositories {
-		all = append(all, scope{"repository", x.key(), x.Secrets, x.Variables, len(x.Webhooks)+len(x.PushMirrors) > 0})
+		all = append(all, scope{"repository", x.key(), x.Secrets, x.Variables})
 	}
 	return all
 }
@@ -54,6 +54,8 @@ const secretRecord = "LAB_SECRET_"
 type secret struct {
 	Name        string `json:"name"`
 	Description string `json:"description"` // the mark, with the fingerprint
+
+	Created time.Time `json:"created_at"`
 }
 
 // wantedSecret is one that is wanted, and where.
@@ -93,7 +95,7 @@ func (r *run) secrets() reconcile.Kind {
 			}
 			return err
 		},
-		After: func(_ string, w wantedSecret) []string { return []string{w.scope.kind + ":" + w.scope.name} },
+		After: func(_ string, w wantedSecret) []string { return r.after(w.scope.kind + ":" + w.scope.name) },
 		Owned: func(key string, h secret) bool {
 			ours, err := r.marked(h.Description, "secret", key)
 			return ours && err == nil
@@ -123,7 +125,7 @@ func (r *run) listSecrets(ctx context.Context) (map[string]secret, error) {
 			variables, err := r.listVariables(ctx, s)
 			for _, v := range variables {
 				if name, ok := strings.CutPrefix(v.Name, secretRecord); ok {
-					all = append(all, secret{name, v.Value})
+					all = append(all, secret{Name: name, Description: v.Value})
 				}
 			}
 			return all, err
@@ -156,10 +158,12 @@ func (r *run) record(kind, key string, value lab.Secret) string {
 // of another stack is a conflict.
 func (r *run) compare(kind, key string, value lab.Secret, record string) (cause string, err error) {
 	ours, err := r.marked(record, kind, key)
-	_, marked := mark.Parse(record)
+	m, marked := mark.Parse(record)
 	switch {
 	case err != nil:
 		return "", err
+	case marked && m.Kind == delivery:
+		return "", r.fail("plan "+kind, key, "remove it from the spec, or do not deliver it", lab.ErrConflict, "it is delivered, see Deliver")
 	case !marked:
 		return "it is not known what its value is", nil
 	case !ours:

@@ -10,6 +10,9 @@ type Spec struct {
 	Users         []User         `yaml:"users"`         // empty: none is looked at
 	Repositories  []Repository   `yaml:"repositories"`  // empty: none is looked at
 
+	// JobIdentities are accounts by which jobs of Actions prove who sends them; empty: none is looked at.
+	JobIdentities []JobIdentity `yaml:"jobIdentities"`
+
 	// Remotes are the hosts that mirrors may pull from and push to, each as "github.com" or "host:port": a mirror
 	// that pushes overwrites what is there. Empty means none.
 	Remotes []string `yaml:"remotes"`

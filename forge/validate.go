@@ -62,6 +62,9 @@ func (s *Spec) places(f func(path string, from lab.SecretRef, value *lab.Secret)
 		f(under+".password", u.From, &u.Password)
 		secrets(under, u.Secrets)
 	}
+	for n := range s.JobIdentities {
+		f(fmt.Sprintf("jobIdentities[%d].password", n), s.JobIdentities[n].From, &s.JobIdentities[n].Password)
+	}
 	for n := range s.Repositories {
 		x, under := &s.Repositories[n], fmt.Sprintf("repositories[%d]", n)
 		if x.Mirror != nil {
@@ -101,6 +104,9 @@ func (s *Spec) Validate() lab.Problems {
 	}
 	for n, x := range s.Repositories {
 		v.repository(fmt.Sprintf("repositories[%d]", n), x)
+	}
+	for n, i := range s.JobIdentities {
+		v.jobIdentity(fmt.Sprintf("jobIdentities[%d]", n), i)
 	}
 	if v.keyed && len(s.Key.Reveal()) < 32 {
 		v.secrets("key", "shorter than 32 bytes, and there are values that the server does not show",
@@ -258,7 +264,8 @@ func (v *validation) actions(at, of string, secrets []Secret, variables []Variab
 		case strings.HasPrefix(name, secretRecord) || strings.HasPrefix(name, recordPrefix):
 			v.bad(path, name, "is a name that this package uses itself", "")
 		case !actionsName.MatchString(name) || name == "CI" || strings.HasPrefix(name, "GITEA_") || strings.HasPrefix(name, "GITHUB_"):
-			v.bad(path, name, "is not a name that Actions take", "write capitals, digits and underscores; not CI, nor GITEA_ or GITHUB_ at its beginning")
+			v.bad(path, name, "is not a name that Actions take",
+				"write capitals, digits and underscores; not CI, nor GITEA_ or GITHUB_ at its beginning")
 		}
 	}
 	for n, s := range secrets {
@@ -424,7 +431,8 @@ func (v *validation) protections(at string, x Repository) {
 		if p.Approvals < 0 {
 			v.ps.Add(under+".approvals", "%d is negative", p.Approvals)
 		}
-		if len(p.PushTeams)+len(p.MergeTeams) > 0 && slices.ContainsFunc(v.spec.Users, func(u User) bool { return strings.EqualFold(u.Name, x.Owner) }) {
+		ofUser := slices.ContainsFunc(v.spec.Users, func(u User) bool { return strings.EqualFold(u.Name, x.Owner) })
+		if ofUser && len(p.PushTeams)+len(p.MergeTeams) > 0 {
 			v.bad(under, "", "names teams, which a user has none of", "")
 		}
 	}

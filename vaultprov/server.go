@@ -3,7 +3,6 @@ package vaultprov
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -116,5 +115,5 @@ func (s *Server) invalid(op string, ps lab.Problems) error {
 	if len(ps) == 0 {
 		return nil
 	}
-	return &lab.Error{Op: op, Target: s.target(), Err: fmt.Errorf("%w", ps.Err())}
+	return &lab.Error{Op: op, Target: s.target(), Err: ps.Err()}
 }

@@ -49,6 +49,16 @@ func (s *Server) without() *Server {
 	return &plain
 }
 
+// Session returns a session of a token that is there already, such as one that a job was handed. Closing it revokes the
+// token.
+func (s *Server) Session(token lab.Secret) *Session {
+	session := &Session{server: s.without(), now: token, all: []lab.Secret{token}}
+	session.again = func(context.Context, *client, lab.Secret) (login, error) {
+		return login{}, noToken("it has expired, or was revoked")
+	}
+	return session
+}
+
 // begin gets the first token.
 func (s *Session) begin(ctx context.Context) error {
 	_, err := s.Token(ctx, lab.Secret{})

@@ -86,8 +86,11 @@ func theLab(t *testing.T, address, token string) {
 		}
 		return out
 	}
-	if out := want(2, "plan"); !strings.Contains(out, "repository:arcodange/dance-lessons-coach") || !strings.Contains(out, "forge-fingerprints") {
-		t.Error(out)
+	out := want(2, "plan")
+	for _, change := range []string{"repository:arcodange/dance-lessons-coach", "forge-fingerprints"} {
+		if !strings.Contains(out, change) {
+			t.Errorf("no %s in\n%s", change, out)
+		}
 	}
 	want(0, "apply", "--yes")
 	if out := want(0, "plan"); out != "nothing to do\n" {
@@ -97,13 +100,14 @@ func theLab(t *testing.T, address, token string) {
 	if out := want(2, "plan"); !strings.Contains(out, "1 change") || !strings.Contains(out, "secret:arcodange-org/cms/CLOUDFLARE_API_TOKEN") {
 		t.Error(out)
 	}
-	out := want(0, "apply", "--yes", "--output", "json")
+	out = want(0, "apply", "--yes", "--output", "json")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	var last struct {
 		Type                      string
 		Changes, Failed, Requests int
 	}
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || last.Type != "summary" || last.Changes != 1 || last.Failed != 0 || last.Requests == 0 {
+	err := json.Unmarshal([]byte(lines[len(lines)-1]), &last)
+	if err != nil || last.Type != "summary" || last.Changes != 1 || last.Failed != 0 || last.Requests == 0 {
 		t.Errorf("%v: %s", err, lines[len(lines)-1])
 	}
 }
@@ -128,10 +132,12 @@ func TestRefusals(t *testing.T) {
 		args []string
 		says string
 	}{
-		"elsewhere": {lab.ExitRefused, []string{"--server", "http://192.0.2.1:3000", "--token", "env:TOKEN", "--secrets", dir + "/s", "forge.yaml"}, "--allow"},
-		"not in allow": {lab.ExitRefused, []string{"--server", f.URL(), "--allow", "192.0.2.0/24", "--token", "env:TOKEN", "--secrets", dir + "/s",
-			"forge.yaml"}, "outside the boundary"},
-		"wrong token":    {lab.ExitError, []string{"--server", f.URL(), "--token", "env:WRONG", "--secrets", dir + "/s", "forge.yaml"}, "token that is valid"},
+		"elsewhere": {lab.ExitRefused, []string{"--server", "http://192.0.2.1:3000", "--token", "env:TOKEN", "--secrets", dir + "/s",
+			"forge.yaml"}, "--allow"},
+		"not in allow": {lab.ExitRefused, []string{"--server", f.URL(), "--allow", "192.0.2.0/24", "--token", "env:TOKEN", "--secrets",
+			dir + "/s", "forge.yaml"}, "outside the boundary"},
+		"wrong token": {lab.ExitError, []string{"--server", f.URL(), "--token", "env:WRONG", "--secrets", dir + "/s",
+			"forge.yaml"}, "token that is valid"},
 		"token in plain": {lab.ExitRefused, []string{"--server", f.URL(), "--token", "wr0ng-one", "forge.yaml"}, "plain text"},
 		"no secrets":     {lab.ExitError, []string{"--server", f.URL(), "--token", "env:TOKEN", "forge.yaml"}, "--secrets DIR"},
 		"no server":      {lab.ExitError, []string{"--token", "env:TOKEN", "forge.yaml"}, "--server"},

@@ -144,6 +144,18 @@ func (a *application) accepts(uri string) bool {
 	return slices.Contains(a.RedirectURIs, u.String())
 }
 
+// Grant sets what a user has allowed an application of its own, as "openid profile".
+func (s *Server) Grant(user, application, scope string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.state.account(user)
+	for _, app := range a.apps {
+		if g := app.grantOf(a); app.Name == application && g != nil {
+			g.scope = scope
+		}
+	}
+}
+
 func (a *application) grantOf(user *account) *grant {
 	for _, g := range a.grants {
 		if g.user == user {

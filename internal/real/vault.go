@@ -42,6 +42,18 @@ func VaultDev(tb testing.TB) *VaultServer {
 // Its files survive [VaultServer.Stop] and [VaultServer.Start].
 func VaultRaft(tb testing.TB) *VaultServer {
 	tb.Helper()
+	return vaultRaft(tb, nil)
+}
+
+// Join starts another server, which joins the cluster of this one with raft storage as soon as this one is
+// unsealed.
+func (v *VaultServer) Join(tb testing.TB) *VaultServer {
+	tb.Helper()
+	return vaultRaft(tb, v)
+}
+
+func vaultRaft(tb testing.TB, first *VaultServer) *VaultServer {
+	tb.Helper()
 	v := newVault(tb)
 	cluster, release, err := reservePort("127.0.0.1")
 	if err != nil {
@@ -49,11 +61,17 @@ func VaultRaft(tb testing.TB) *VaultServer {
 	}
 	tb.Cleanup(release)
 	data := filepath.Join(v.dir, "data")
+	raft := map[string]any{"path": data, "node_id": v.listen()}
+	if first != nil {
+		raft["retry_join"] = []any{map[string]any{"leader_api_addr": first.Address}}
+	}
+	among := "127.0.0.1:" + strconv.Itoa(cluster)
 	config, err := json.Marshal(map[string]any{ // JSON is HCL
-		"storage":       map[string]any{"raft": map[string]any{"path": data, "node_id": "one"}},
-		"listener":      map[string]any{"tcp": map[string]any{"address": v.listen(), "tls_disable": true}},
+		"storage": map[string]any{"raft": raft},
+		"listener": map[string]any{"tcp": map[string]any{"address": v.listen(), "cluster_address": among,
+			"tls_disable": true}},
 		"api_addr":      v.Address,
-		"cluster_addr":  "https://127.0.0.1:" + strconv.Itoa(cluster),
+		"cluster_addr":  "https://" + among,
 		"disable_mlock": true,
 	})
 	if err == nil {
@@ -164,7 +182,8 @@ func (v *VaultServer) Call(tb testing.TB, token, method, path, body string) (sta
 }
 
 func (v *VaultServer) call(ctx context.Context, token, method, path, body string) (int, string, error) {
-	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("%s/v1/%s", v.Address, path), bytes.NewBufferString(body))
+	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("%s/v1/%s", v.Address, path),
+		bytes.NewBufferString(body))
 	if err != nil {
 		return 0, "", err
 	}
