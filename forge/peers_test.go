@@ -236,7 +236,8 @@ func twoWays(t *testing.T, w *world, org string) {
 func oneOfTheName(t *testing.T, w *world, org string) {
 	fails(t, w, forge.Spec{Users: []forge.User{{Name: org, Email: "x@example.com"}}}, lab.ErrConflict, "organization of this name")
 	s := forge.Spec{Organizations: []forge.Organization{{Name: w.admin}}}
-	if _, err := plan(t, w.server(), s).Apply(t.Context(), nil); !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), "already exists") {
+	_, err := plan(t, w.server(), s).Apply(t.Context(), nil)
+	if !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), "already exists") {
 		t.Errorf("an organization of a user's name: %v", err)
 	}
 }
