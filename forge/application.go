@@ -60,7 +60,7 @@ func (r *run) applications() reconcile.Kind {
 		Put: func(ctx context.Context, key string, w Application, h *application) error {
 			return r.putApplication(ctx, key, w, h)
 		},
-		After: func(key string, _ Application) []string { of, _ := split(key); return []string{"user:" + of} },
+		After: func(key string, _ Application) []string { of, _ := split(key); return r.after("user:" + of) },
 	}
 }
 

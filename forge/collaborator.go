@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -67,7 +68,7 @@ func (r *run) collaborators() reconcile.Kind {
 			for _, name := range slices.Sorted(maps.Keys(w)) {
 				after = append(after, "user:"+name)
 			}
-			return after
+			return r.after(after...)
 		},
 	}
 }
@@ -92,7 +93,7 @@ func (c collaborators) String() string {
 }
 
 // listCollaborators reads who they are, and the permission of each by itself, which the list does not say. What the API
-// says is what a user may do in all: somebody who may do more by way of a team, or as an administrator, has what is
+// says is what a user may do in all: an administrator of the server or of the organization, who may do everything, has what is
 // wanted.
 func (r *run) listCollaborators(ctx context.Context, want map[string]collaborators) (map[string]collaborators, error) {
 	keys := slices.Sorted(maps.Keys(want))
@@ -113,11 +114,8 @@ func (r *run) listCollaborators(ctx context.Context, want map[string]collaborato
 			if err := r.get(ctx, at+path(u.Login, "permission"), &p); err != nil {
 				return nil, err
 			}
-			if w := want[key].of(u.Login); p.Permission == "owner" || p.Permission == "admin" {
-				p.Permission = "admin"
-				if u.Admin && w != "" {
-					p.Permission = w
-				}
+			if p.Permission == "owner" { // not as a collaborator
+				p.Permission = cmp.Or(want[key].of(u.Login), "admin")
 			}
 			has[u.Login] = p.Permission
 		}

@@ -90,7 +90,8 @@ func (c *client) refused(method, path string, resp *http.Response, answer []byte
 	e := &lab.Error{Op: verb(method), Target: c.server.target(), Path: strings.TrimPrefix(path, "/api/v1/")}
 	if resp.StatusCode/100 == 3 {
 		to, err := url.Parse(resp.Header.Get("Location"))
-		if err != nil || to.Host != "" && to.Host != resp.Request.URL.Host {
+		was := resp.Request.URL
+		if err != nil || to.Host != "" && (to.Host != was.Host || to.Scheme != was.Scheme) {
 			e.Err = fmt.Errorf("%w: the server redirects to another one", lab.ErrRefused)
 			e.Hint = "use the address that it redirects to, if that is the right server"
 			return e

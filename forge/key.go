@@ -114,7 +114,7 @@ func (r *run) keys(ring keyring) reconcile.Kind {
 			return r.send(ctx, "POST", ring.create(of), map[string]any{"title": name + "; " + r.mark(ring.kind, k).String(),
 				"key": sameKey(w.Key), "read_only": !w.Write}, nil)
 		},
-		After:  func(k string, _ Key) []string { of, _ := split(k); return []string{ring.need + ":" + of} },
+		After:  func(k string, _ Key) []string { of, _ := split(k); return r.after(ring.need + ":" + of) },
 		Owned:  func(k string, h key) bool { ours, err := r.marked(h.Title, ring.kind, k); return ours && err == nil },
 		Delete: remove, Loss: lab.RiskDisrupt,
 	}

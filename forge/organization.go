@@ -42,14 +42,16 @@ func (r *run) organizations() reconcile.Kind {
 			return found(ctx, r, want, byName, func(ctx context.Context, name string) (o organization, err error) {
 				err = r.get(ctx, path("orgs", name), &o)
 				return o, err
-			}, func(err error) organization { return organization{moved: err} })
+			}, func(key string, err error) organization {
+				return organization{moved: r.renamed("organization", key, err)}
+			})
 		},
 		Diff: func(key string, w Organization, h *organization) reconcile.Delta {
 			switch {
 			case h == nil:
 				return organizationFields(w, organization{}, true).created(key)
 			case h.moved != nil:
-				return reconcile.Delta{Err: r.renamed("organization", key, h.moved)}
+				return reconcile.Delta{Err: h.moved}
 			}
 			d := organizationFields(w, *h, false).changed(key)
 			d.Risk = visibilityRisk(w.Visibility, h.Visibility)
@@ -101,7 +103,7 @@ func visibilityRisk(want, has string) lab.Risk {
 // for by itself: its name may lead to another one now.
 func found[W, H any](
 	ctx context.Context, r *run, want map[string]W, all map[string]H, ask func(context.Context, string) (H, error),
-	wasMoved func(error) H,
+	wasMoved func(key string, err error) H,
 ) (map[string]H, error) {
 	has := map[string]H{}
 	var missing []string
@@ -117,7 +119,7 @@ func found[W, H any](
 		var m *moved
 		switch {
 		case errors.As(err, &m):
-			h = wasMoved(err)
+			h = wasMoved(key, err)
 		case absent(err):
 			return nil, nil
 		case err != nil:

@@ -27,6 +27,10 @@ func TestPeers(t *testing.T) {
 			{"MailOfAnother", mailOfAnother},
 			{"Units", unitsOfTeams},
 			{"NoPullRequests", noPullRequests},
+			{"Adopted", adopted},
+			{"TwoWays", twoWays},
+			{"OneOfTheName", oneOfTheName},
+			{"ByPassword", byPassword},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				org := "peer" + strings.ToLower(c.name)
@@ -106,7 +110,7 @@ func mirrorOfNothing(t *testing.T, w *world, org string) {
 	if _, err := plan(t, w.server(), s).Apply(t.Context(), nil); !errors.Is(err, lab.ErrInvalid) {
 		t.Errorf("a mirror of nothing: %v", err)
 	}
-	fails(t, w, s, lab.ErrConflict, "could not be copied", "delete what is left")
+	fails(t, w, s, lab.ErrBlocked, "could not be", "delete what is left")
 }
 
 // sharedKey is one deploy key of two repositories, which one of them lets write.
@@ -195,4 +199,49 @@ func noPullRequests(t *testing.T, w *world, org string) {
 	x.Merge = &forge.Merge{MergeCommit: no(), Rebase: no(), RebaseMerge: no(), Squash: no(), FastForward: yes(),
 		Default: "fast-forward-only", DeleteBranch: no()}
 	converge(t, w.server(), s)
+}
+
+// adopted is a team that was made with one unit only, and is given all.
+func adopted(t *testing.T, w *world, org string) {
+	w.must(t, "POST", "/orgs/"+org+"/teams", map[string]any{"name": "t", "permission": "write",
+		"units_map": map[string]string{"repo.code": "write"}}, nil)
+	s := forge.Spec{Organizations: []forge.Organization{{Name: org, Teams: []forge.Team{{Name: "t", Permission: "write"}}}}}
+	if p := converge(t, w.server(), s); len(p.Changes()) != 1 {
+		t.Errorf("%v", p)
+	}
+}
+
+// twoWays is a collaborator who may do more by way of a team, or as an owner.
+func twoWays(t *testing.T, w *world, org string) {
+	user := "user-of-" + org
+	s := one(org, "app")
+	s.Users = []forge.User{{Name: user, Email: user + "@example.com"}}
+	s.Organizations = []forge.Organization{{Name: strings.ToUpper(org), Teams: []forge.Team{
+		{Name: "writers", Permission: "write", Members: []string{strings.ToUpper(user)}, AllRepositories: yes()}}}}
+	s.Repositories[0].Collaborators = map[string]string{strings.ToUpper(user): "read", w.admin: "write"}
+	converge(t, w.server(), s)
+	s.Organizations[0].Teams[0].Permission = "admin"
+	converge(t, w.server(), s)
+	s.Organizations[0].Teams[0].Permission = "read"
+	converge(t, w.server(), s) // what the team has hidden is seen now
+	s.Repositories[0].Collaborators[strings.ToUpper(user)] = "admin"
+	converge(t, w.server(), s)
+}
+
+// oneOfTheName is a name that an organization has, and is wanted for a user, and the other way round.
+func oneOfTheName(t *testing.T, w *world, org string) {
+	fails(t, w, forge.Spec{Users: []forge.User{{Name: org, Email: "x@example.com"}}}, lab.ErrConflict, "organization of this name")
+	s := forge.Spec{Organizations: []forge.Organization{{Name: w.admin}}}
+	if _, err := plan(t, w.server(), s).Apply(t.Context(), nil); !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), "already exists") {
+		t.Errorf("an organization of a user's name: %v", err)
+	}
+}
+
+// byPassword is an administrator without a token.
+func byPassword(t *testing.T, w *world, org string) {
+	s := one(org, "app")
+	s.Repositories[0].Secrets = []forge.Secret{secret("A", valueA)}
+	s.Users = []forge.User{{Name: "user-of-" + org, Email: "user-of-" + org + "@example.com",
+		Variables: []forge.Variable{{Name: "A", Value: "1"}}}}
+	converge(t, &forge.Server{Address: w.url, User: w.admin, Password: lab.NewSecret(w.token)}, s) // for which a token will do
 }

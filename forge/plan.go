@@ -48,6 +48,9 @@ type run struct {
 	reads  *reads
 	topics sync.Mutex // held while topics are set: two repositories that get one new topic at once fail (seen with 1.26.0)
 	me     string     // who we are on the server
+
+	named sync.Once
+	names map[string]string // of what is wanted, see after
 }
 
 // kinds are the collections, of which those that are named last are emptied first. Those of which nothing is wanted are
@@ -174,6 +177,35 @@ func each[I, O any](ctx context.Context, r *run, items []I, f func(context.Conte
 		})
 	}
 	return results, g.Wait()
+}
+
+// after returns the references, each as kind:key, in the letters of the spec: Gitea has one object of a name in whatever
+// letters it is written, and what is to be made first is found by its name here.
+func (r *run) after(references ...string) []string {
+	r.named.Do(func() {
+		r.names = map[string]string{}
+		add := func(reference string) { r.names[strings.ToLower(reference)] = reference }
+		for _, o := range r.spec.Organizations {
+			add("organization:" + o.Name)
+			for _, t := range o.Teams {
+				add("team:" + o.Name + "/" + t.Name)
+			}
+		}
+		for _, u := range r.spec.Users {
+			add("user:" + u.Name)
+		}
+		for _, x := range r.spec.Repositories {
+			add("repository:" + x.key())
+			add("collaborators:" + x.key())
+		}
+	})
+	var known []string
+	for _, reference := range references {
+		if name, ok := r.names[strings.ToLower(reference)]; ok {
+			known = append(known, name)
+		}
+	}
+	return known
 }
 
 // mark returns the mark of an object of ours.

@@ -110,7 +110,7 @@ func (r *run) protections() reconcile.Kind {
 			for _, name := range slices.Concat(w.PushTeams, w.MergeTeams) {
 				after = append(after, "team:"+owner+"/"+name)
 			}
-			return after
+			return r.after(after...)
 		},
 	}
 }

@@ -56,26 +56,7 @@ func (r *run) pushMirrors() reconcile.Kind {
 			}
 			return has, err
 		},
-		Diff: func(key string, w PushMirror, h *pushMirror) reconcile.Delta {
-			if h == nil {
-				d := pushMirrorFields(w, pushMirror{}).created(key)
-				d.Cause += "; what is at " + w.Address + " is overwritten, with force"
-				d.Risk = lab.RiskDataLoss
-				return d
-			}
-			cause, err := r.compare(kind, key, w.login(), h.record)
-			if err != nil {
-				return reconcile.Delta{Err: err}
-			}
-			d := pushMirrorFields(w, *h).changed(key)
-			if cause != "" {
-				d.Cause = "the login: " + cause
-			}
-			if d.Cause != "" {
-				d.Action = lab.Replace // the API cannot update one
-			}
-			return d
-		},
+		Diff: r.diffPushMirror,
 		Put: func(ctx context.Context, key string, w PushMirror, h *pushMirror) error {
 			of, _, _ := strings.Cut(key, ":")
 			if h != nil {
@@ -94,7 +75,7 @@ func (r *run) pushMirrors() reconcile.Kind {
 		},
 		After: func(key string, _ PushMirror) []string {
 			of, _, _ := strings.Cut(key, ":")
-			return []string{"repository:" + of}
+			return r.after("repository:" + of)
 		},
 		Owned: func(key string, h pushMirror) bool {
 			ours, err := r.marked(h.record, kind, key)
@@ -110,10 +91,32 @@ func (r *run) pushMirrors() reconcile.Kind {
 	}
 }
 
+// diffPushMirror compares a push mirror, which the API cannot update.
+func (r *run) diffPushMirror(key string, w PushMirror, h *pushMirror) reconcile.Delta {
+	if h == nil {
+		d := pushMirrorFields(w, pushMirror{}).created(key)
+		d.Cause += "; what is at " + w.Address + " is overwritten, with force"
+		d.Risk = lab.RiskDataLoss
+		return d
+	}
+	cause, err := r.compare("push-mirror", key, w.login(), h.record)
+	if err != nil {
+		return reconcile.Delta{Err: err}
+	}
+	d := pushMirrorFields(w, *h).changed(key)
+	if cause != "" {
+		d.Cause = "the login: " + cause
+	}
+	if d.Cause != "" {
+		d.Action = lab.Replace
+	}
+	return d
+}
+
 // listPushMirrors reads the push mirrors of a repository, with their records.
 func (r *run) listPushMirrors(ctx context.Context, of string) ([]pushMirror, error) {
 	all, err := list[pushMirror](ctx, r.client, "/repos/"+of+"/push_mirrors")
-	if absent(err) {
+	if absent(err) || status(err) == http.StatusBadRequest { // mirrors are disabled: then there are none
 		return nil, nil
 	}
 	if err != nil || len(all) == 0 {

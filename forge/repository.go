@@ -67,7 +67,7 @@ func (r *run) repositories() reconcile.Kind {
 					}
 				}
 			}
-			return after
+			return r.after(after...)
 		},
 	}
 }
@@ -99,7 +99,7 @@ func (r *run) listRepositories(ctx context.Context, want map[string]Repository) 
 	return found(ctx, r, want, byName, func(ctx context.Context, key string) (x repository, err error) {
 		err = r.get(ctx, "/repos/"+key, &x)
 		return x, err
-	}, func(err error) repository { return repository{moved: err} })
+	}, func(key string, err error) repository { return repository{moved: r.renamed("repository", key, err)} })
 }
 
 func (r *run) diffRepository(key string, w Repository, h *repository) reconcile.Delta {
@@ -114,11 +114,12 @@ func (r *run) diffRepository(key string, w Repository, h *repository) reconcile.
 		}
 		return d
 	case h.moved != nil:
-		return reconcile.Delta{Err: r.renamed("repository", key, h.moved)}
+		return reconcile.Delta{Err: h.moved}
 	case h.Mirror && h.MirrorInterval == "":
-		return refuse(lab.ErrConflict, "see whether the server reaches "+lab.Printable(h.OriginalURL)+
-			", delete what is left in the settings of the repository, and plan again",
-			"it was to become a mirror, and could not be copied: it is not there but by name")
+		// the server has this while it copies, and keeps it when that fails
+		return refuse(lab.ErrBlocked, "plan again later; if it stays so, see whether the server reaches "+lab.Printable(h.OriginalURL)+
+			", and delete what is left in the settings of the repository",
+			"it is to become a mirror, and is being copied still, or could not be")
 	case w.Mirror == nil && h.Mirror:
 		return refuse(lab.ErrConflict, "say that it is a mirror, or convert it in its settings",
 			"it is a mirror of "+lab.Printable(h.OriginalURL)+", and not wanted as one")

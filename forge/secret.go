@@ -21,18 +21,17 @@ type scope struct {
 
 	secrets   []Secret
 	variables []Variable
-	records   bool // there are records of webhooks or push mirrors among its variables
 }
 
 func (s *Spec) scopes() (all []scope) {
 	for _, o := range s.Organizations {
-		all = append(all, scope{"organization", o.Name, o.Secrets, o.Variables, false})
+		all = append(all, scope{"organization", o.Name, o.Secrets, o.Variables})
 	}
 	for _, u := range s.Users {
-		all = append(all, scope{"user", u.Name, u.Secrets, u.Variables, len(u.Secrets) > 0})
+		all = append(all, scope{"user", u.Name, u.Secrets, u.Variables})
 	}
 	for _, x := range s.Repositories {
-		all = append(all, scope{"repository", x.key(), x.Secrets, x.Variables, len(x.Webhooks)+len(x.PushMirrors) > 0})
+		all = append(all, scope{"repository", x.key(), x.Secrets, x.Variables})
 	}
 	return all
 }
@@ -96,7 +95,7 @@ func (r *run) secrets() reconcile.Kind {
 			}
 			return err
 		},
-		After: func(_ string, w wantedSecret) []string { return []string{w.scope.kind + ":" + w.scope.name} },
+		After: func(_ string, w wantedSecret) []string { return r.after(w.scope.kind + ":" + w.scope.name) },
 		Owned: func(key string, h secret) bool {
 			ours, err := r.marked(h.Description, "secret", key)
 			return ours && err == nil

@@ -90,7 +90,7 @@ func (r *run) teams() reconcile.Kind {
 			for _, name := range w.Repositories {
 				after = append(after, "repository:"+organization+"/"+name)
 			}
-			return after
+			return r.after(after...)
 		},
 	}
 }
@@ -171,9 +171,7 @@ func teamFields(w Team, h team, create bool) (f fields) {
 	permission, on := w.access(create)
 	f.text("permission", summary(permission), summary(h.Permission))
 	for _, unit := range slices.Sorted(maps.Keys(on)) {
-		if has, known := h.Units[unit]; known || create { // a unit that the server does not have
-			f.text("units."+unit, on[unit], cmp.Or(has, "none"))
-		}
+		f.text("units."+unit, on[unit], cmp.Or(h.Units[unit], "none"))
 	}
 	f.flag("allRepositories", w.AllRepositories, h.All)
 	f.flag("createRepositories", w.CreateRepositories, h.Create)

@@ -78,7 +78,7 @@ func (r *run) tokens() reconcile.Kind {
 		Put: func(ctx context.Context, key string, w Token, h *issued) error {
 			return r.putToken(ctx, key, w, h)
 		},
-		After: func(key string, _ Token) []string { of, _ := split(key); return []string{"user:" + of} },
+		After: func(key string, _ Token) []string { of, _ := split(key); return r.after("user:" + of) },
 		Owned: func(_ string, h issued) bool { return len(h.ours) > 0 },
 		Delete: func(ctx context.Context, key string, h issued) error {
 			of, _ := split(key)

@@ -23,7 +23,7 @@ type user struct {
 	ProhibitLogin bool   `json:"prohibit_login"`
 	Visibility    string `json:"visibility"`
 
-	moved error // it has been renamed, and this is how
+	moved error // it has been renamed, or is none
 	wrong bool  // it does not log in with the password that is wanted
 }
 
@@ -47,7 +47,7 @@ func (r *run) users() reconcile.Kind {
 				}
 				return d
 			case h.moved != nil:
-				return reconcile.Delta{Err: r.renamed("user", key, h.moved)}
+				return reconcile.Delta{Err: h.moved}
 			}
 			d := userFields(w, *h, false).changed(key)
 			d.Risk = max(visibilityRisk(w.Visibility, h.Visibility), d.Risk)
@@ -71,9 +71,11 @@ func (r *run) listUsers(ctx context.Context, want map[string]User) (map[string]u
 		byName[strings.ToLower(u.Login)] = u
 	}
 	has, err := found(ctx, r, want, byName, func(ctx context.Context, name string) (u user, err error) {
-		err = r.get(ctx, path("users", name), &u)
+		if err = r.get(ctx, path("users", name), &u); err == nil { // it is among no users
+			u.moved = r.fail("plan user", name, "give the user another name", lab.ErrConflict, "there is an organization of this name")
+		}
 		return u, err
-	}, func(err error) user { return user{moved: err} })
+	}, func(key string, err error) user { return user{moved: r.renamed("user", key, err)} })
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func (r *run) variables() reconcile.Kind {
 		Put: func(ctx context.Context, key string, w wantedVariable, _ *variable) error {
 			return r.putVariable(ctx, w.scope, w.Name, w.Value, r.mark("variable", key).String())
 		},
-		After: func(_ string, w wantedVariable) []string { return []string{w.scope.kind + ":" + w.scope.name} },
+		After: func(_ string, w wantedVariable) []string { return r.after(w.scope.kind + ":" + w.scope.name) },
 		Owned: func(key string, h variable) bool {
 			ours, err := r.marked(h.Description, "variable", key)
 			return ours && err == nil

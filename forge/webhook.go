@@ -70,6 +70,9 @@ func (r *run) webhooks() reconcile.Kind {
 			d := webhookFields(w, *h).changed(key)
 			if cause != "" && recreates(w, *h) {
 				d.Action, d.Cause = lab.Replace, "the secret: "+cause
+				if h.record == "" { // somebody else's, whose secret is lost
+					d.Risk = lab.RiskDisrupt
+				}
 			} else if cause != "" && d.Action == "" {
 				d.Action, d.Cause = lab.Update, "it is not marked as ours"
 			}
@@ -100,7 +103,7 @@ func (r *run) webhooks() reconcile.Kind {
 		},
 		After: func(key string, _ Webhook) []string {
 			of, _, _ := strings.Cut(key, ":")
-			return []string{"repository:" + of}
+			return r.after("repository:" + of)
 		},
 		Owned: func(key string, h webhook) bool {
 			ours, err := r.marked(h.record, kind, key)

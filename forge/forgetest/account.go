@@ -15,7 +15,7 @@ import (
 func (s *Server) accountRoutes(mux *http.ServeMux) {
 	admin, user := need{category: "admin", admin: true}, need{category: "user"}
 	s.handle(mux, "GET /api/v1/user", user, func(c *call) answer { return ok(c.shown(c.doer)) })
-	s.handle(mux, "GET /api/v1/users/{user}", user, func(c *call) answer { return ok(c.shown(c.person())) })
+	s.handle(mux, "GET /api/v1/users/{user}", user, func(c *call) answer { return ok(c.shown(c.owner("user"))) }) // or an organization
 	s.handle(mux, "GET /api/v1/admin/users", admin, func(c *call) answer { return list(c, c.state.all(false), c.shown) })
 	s.handle(mux, "POST /api/v1/admin/users", admin, (*call).createUser)
 	s.handle(mux, "PATCH /api/v1/admin/users/{user}", admin, (*call).editUser)
