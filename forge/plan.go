@@ -75,6 +75,11 @@ func (r *run) kinds() []reconcile.Kind {
 	return append(all, r.variables(), r.secrets())
 }
 
+// IDs returns the IDs of all changes that a plan may have to make what is wanted, each also without "forge/".
+func (s *Spec) IDs() []string {
+	return reconcile.IDs(step, (&run{client: (&Server{}).client(), spec: *s, reads: &reads{}}).kinds()...)
+}
+
 // prove makes sure that the server is the one that is meant, that it is new enough, and that we may do everything.
 func (r *run) prove(ctx context.Context) error {
 	if r.server.Identity != "" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -97,7 +98,7 @@ type Operator struct {
 
 // Names that are not derived from an instance.
 const (
-	baseRole       = "gitea_cicd"
+	baseRole       = "gitea_cicd"      // and the policy by which tokens of CI renew and revoke themselves
 	longhornBackup = "longhorn-backup" // policy and Kubernetes role
 	operatorName   = "vault-secrets-operator"
 )
@@ -143,6 +144,8 @@ func (a Apps) Spec() Spec {
 	}
 	if a.Issuer != nil {
 		s.Auths = append(s.Auths, Auth{Path: mountOr(a.JWT, DefaultJWT), Type: "jwt", JWT: a.Issuer})
+		s.Policies = append(s.Policies, policyOf(baseRole, []policyRule{{"auth/token/lookup-self", "read"},
+			{"auth/token/renew-self", "update"}, {"auth/token/revoke-self", "update"}}))
 		if len(a.CI.BasePolicies) > 0 {
 			s.JWTRoles = append(s.JWTRoles, a.jwtRole(baseRole, "", a.CI.BasePolicies...))
 		}
@@ -204,7 +207,7 @@ func (a Apps) ci(i lab.Instance) (s Spec) {
 // jwtRole returns the role of a repository's workflows; app is empty for those of the lab itself.
 func (a Apps) jwtRole(name string, app lab.App, policies ...string) JWTRole {
 	r := JWTRole{Mount: a.JWT, Name: name, Audiences: []string{a.CI.Audience}, Subject: a.CI.Subject, UserClaim: a.CI.UserClaim,
-		Claims: map[string][]string{}, Token: RoleToken{Policies: policies, TTL: 10 * time.Minute, MaxTTL: 20 * time.Minute,
+		Claims: map[string][]string{}, Token: RoleToken{Policies: append(slices.Clone(policies), baseRole), TTL: 10 * time.Minute, MaxTTL: 20 * time.Minute,
 			NoDefaultPolicy: true, Type: "service"}}
 	if r.UserClaim == "" {
 		r.UserClaim = "preferred_username"

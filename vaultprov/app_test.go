@@ -60,10 +60,14 @@ func TestPlanText(t *testing.T) {
 	}
 	plan("new")
 	plan("converged")
-	x.must(t, "POST", "auth/kubernetes/role/erp", `{"bound_service_account_namespaces": ["*"], "token_period": "1h", "token_policies": ["erp", "root"]}`)
-	x.must(t, "POST", "auth/gitea_jwt/role/gitea_cicd_erp", `{"role_type": "jwt", "user_claim": "sub", "bound_subject": "", "bound_claims": {"groups": "a"}}`)
-	x.must(t, "POST", "postgres/roles/erp-sandbox", `{"db_name": "erp-sandbox", "creation_statements": "CREATE ROLE \"{{name}}\"", "max_ttl": "48h"}`)
-	x.must(t, "POST", "postgres/config/erp", `{"connection_url": "postgresql://editor:`+foreignSecret+`@192.0.2.9:5432/erp"}`)
+	x.must(t, "POST", "auth/kubernetes/role/erp",
+		`{"bound_service_account_namespaces": ["*"], "token_period": "1h", "token_policies": ["erp", "root"]}`)
+	x.must(t, "POST", "auth/gitea_jwt/role/gitea_cicd_erp",
+		`{"role_type": "jwt", "user_claim": "sub", "bound_subject": "", "bound_claims": {"groups": "a"}}`)
+	x.must(t, "POST", "postgres/roles/erp-sandbox",
+		`{"db_name": "erp-sandbox", "creation_statements": "CREATE ROLE \"{{name}}\"", "max_ttl": "48h"}`)
+	x.must(t, "POST", "postgres/config/erp",
+		`{"connection_url": "postgresql://editor:`+foreignSecret+`@192.0.2.9:5432/erp"}`)
 	x.must(t, "POST", "sys/policies/acl/erp-ops", `{"policy": "path \"*\" { capabilities = [\"sudo\"] }"}`)
 	x.must(t, "POST", "sys/mounts/kvv2/tune", `{"default_lease_ttl": "15m"}`)
 	x.must(t, "DELETE", "kvv2/data/longhorn/backup", "")
@@ -118,12 +122,13 @@ func TestApps(t *testing.T) {
 	for _, p := range s.Policies {
 		names = append(names, p.Name)
 	}
-	if got := strings.Join(names, " "); got != "erp erp-ops erp-sandbox dance-lessons-coach dance-lessons-coach-ops longhorn-backup vault-secrets-operator" {
+	if got := strings.Join(names, " "); got != "gitea_cicd erp erp-ops erp-sandbox dance-lessons-coach "+
+		"dance-lessons-coach-ops longhorn-backup vault-secrets-operator" {
 		t.Errorf("policies %s", got)
 	}
 	for _, want := range []string{`kvv2/data/erp/*`, `kvv2/data/erp-sandbox/*`} {
-		if !strings.Contains(s.Policies[1].Text, want) || strings.Contains(s.Policies[4].Text, want) {
-			t.Errorf("%s is not of erp-ops alone:\n%s\n%s", want, s.Policies[1].Text, s.Policies[4].Text)
+		if !strings.Contains(s.Policies[2].Text, want) || strings.Contains(s.Policies[5].Text, want) {
+			t.Errorf("%s is not of erp-ops alone:\n%s\n%s", want, s.Policies[2].Text, s.Policies[5].Text)
 		}
 	}
 	if r := s.JWTRoles[1]; r.Name != "gitea_cicd_erp" || text(r.Claims) != `{"repository":["arcodange-org/erp"]}` {
@@ -132,13 +137,14 @@ func TestApps(t *testing.T) {
 	if r := s.JWTRoles[0]; r.Name != "gitea_cicd" || len(r.Claims) != 0 {
 		t.Errorf("%+v", r)
 	}
-	if r := s.KubernetesRoles[1]; r.Name != "erp-sandbox" || text(r.ServiceAccounts) != `["erp-sandbox"]` || r.Token.Period != 15*time.Minute ||
-		r.Token.MaxTTL != 0 {
+	if r := s.KubernetesRoles[1]; r.Name != "erp-sandbox" || text(r.ServiceAccounts) != `["erp-sandbox"]` ||
+		r.Token.Period != 15*time.Minute || r.Token.MaxTTL != 0 {
 		t.Errorf("%+v", r)
 	}
 	r := s.DatabaseRoles[1]
 	if len(r.Creation) != 2 || !strings.Contains(r.Creation[0], `IN ROLE "erp_sandbox_role"`) ||
-		!strings.Contains(r.Creation[1], `SET role TO 'erp_sandbox_role'`) || !strings.HasPrefix(r.Revocation[0], "SELECT pg_terminate_backend") {
+		!strings.Contains(r.Creation[1], `SET role TO 'erp_sandbox_role'`) ||
+		!strings.HasPrefix(r.Revocation[0], "SELECT pg_terminate_backend") {
 		t.Errorf("%+v", r)
 	}
 	if c := s.Connections[2]; c.URL != "postgresql://{{username}}:{{password}}@192.168.1.202:5432/dance-lessons-coach?sslmode=verify-full" {

@@ -145,12 +145,8 @@ func (c KubernetesConfig) fields() (fields, map[string]lab.Secret) {
 }
 
 func (c JWTConfig) fields() fields {
-	keys := list{}
-	for _, key := range c.PublicKeys {
-		keys = append(keys, strings.TrimSpace(key))
-	}
 	f := fields{"oidc_discovery_url": c.DiscoveryURL, "oidc_discovery_ca_pem": "", "jwks_url": c.JWKSURL, "jwks_ca_pem": "",
-		"jwt_validation_pubkeys": keys, "bound_issuer": c.Issuer}
+		"jwt_validation_pubkeys": list(c.PublicKeys), "bound_issuer": c.Issuer}
 	if c.DiscoveryURL != "" {
 		f["oidc_discovery_ca_pem"] = strings.TrimSpace(c.CA)
 	} else if c.JWKSURL != "" {
@@ -162,15 +158,8 @@ func (c JWTConfig) fields() fields {
 // trimmed returns a config without the space around its texts: certificates end with a line feed or not.
 func trimmed(has map[string]any) map[string]any {
 	for key, v := range has {
-		switch v := v.(type) {
-		case string:
-			has[key] = strings.TrimSpace(v)
-		case []any:
-			for n, e := range v {
-				if s, ok := e.(string); ok {
-					v[n] = strings.TrimSpace(s)
-				}
-			}
+		if text, ok := v.(string); ok {
+			has[key] = strings.TrimSpace(text)
 		}
 	}
 	return has

@@ -45,8 +45,7 @@ type answer struct {
 	Auth          *auth           `json:"auth"`
 	Warnings      []string        `json:"warnings"`
 
-	status int
-	body   []byte // all of it, which may hold secrets
+	body []byte // all of it, which may hold secrets
 }
 
 // auth is what a login returns.
@@ -86,7 +85,7 @@ func (c *client) read(ctx context.Context, path string, out any) error {
 func (c *client) list(ctx context.Context, path string) ([]string, error) {
 	a, err := c.do(ctx, "LIST", path, nil)
 	// Nothing below a path is a 404 without a message; a mount that is not there is one with.
-	if e, ok := serverError(err); ok && e.Status == http.StatusNotFound && len(e.Messages) == 0 {
+	if e, ok := serverError(err); ok && errors.Is(err, lab.ErrNotFound) && len(e.Messages) == 0 {
 		return nil, nil
 	}
 	if err != nil {
@@ -204,13 +203,16 @@ func (c *client) send(ctx context.Context, token lab.Secret, method, path string
 	if in != nil {
 		plain, err := json.Marshal(reveal(in, &secrets))
 		if err != nil {
-			return nil, &lab.Error{Op: op, Target: c.server.target(), Path: path, Err: errors.New("what is sent has no JSON")}
+			return nil, &lab.Error{Op: op, Target: c.server.target(), Path: path,
+				Err: errors.New("what is sent has no JSON")}
 		}
 		body = bytes.NewReader(plain)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.server.Address, "/")+"/v1/"+escape(path), body)
+	address := strings.TrimSuffix(c.server.Address, "/") + "/v1/" + escape(path)
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
-		return nil, &lab.Error{Op: op, Target: c.server.target(), Path: path, Err: fmt.Errorf("%w: %w", lab.ErrInvalid, err)}
+		return nil, &lab.Error{Op: op, Target: c.server.target(), Path: path,
+			Err: fmt.Errorf("%w: %w", lab.ErrInvalid, err)}
 	}
 	req.Header.Set("X-Vault-Request", "true") // Vault refuses some requests without it, against forgery
 	if body != nil {
@@ -241,8 +243,8 @@ func (c *client) receive(op, path string, status int, text []byte, masker *lab.M
 		e, hint := understand(status, text, masker)
 		return nil, &lab.Error{Op: op, Target: c.server.target(), Path: path, Hint: hint, Err: e}
 	}
-	a := &answer{status: status, body: text}
-	if len(text) > 0 {
+	a := &answer{body: text}
+	if len(text) > 0 || status == http.StatusOK {
 		if err := json.Unmarshal(text, a); err != nil {
 			return nil, c.garbled(path)
 		}

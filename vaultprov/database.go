@@ -3,9 +3,9 @@ package vaultprov
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -67,6 +67,7 @@ func (c Connection) validate() (ps lab.Problems) {
 // connections are those of database engines to databases. Vault revokes nothing any more through one that is removed.
 func (p *planner) connections() kind {
 	k := kind{name: "connection", want: map[string]object{}, flat: flatConnection, prunes: true, loss: lab.RiskDisrupt,
+		keeps: p.keepConnection,
 		place: func(mount string) string { return mount + "/config" },
 		path: func(key string) string {
 			mount, name := split(key)
@@ -160,17 +161,27 @@ func (p *planner) revokeUsers(ctx context.Context, key string) error {
 	mount, name := split(key)
 	path := mount + "/creds/" + name
 	leases, err := p.client.list(ctx, "sys/leases/lookup/"+path)
-	if err != nil && !errors.Is(err, lab.ErrNotFound) {
-		return err
-	}
-	if len(leases) == 0 {
+	if errors.Is(err, lab.ErrNotFound) {
 		return nil
 	}
-	slices.Sort(leases)
 	for _, lease := range leases { // one by one: revoke-prefix answers before it is done
-		if err := p.client.write(ctx, "sys/leases/revoke", fields{"lease_id": path + "/" + lease, "sync": true}, nil); err != nil {
-			return err
+		if err == nil {
+			err = p.client.write(ctx, "sys/leases/revoke", fields{"lease_id": path + "/" + lease, "sync": true}, nil)
 		}
+	}
+	if err != nil {
+		p.users.Store(mount, name)
+	}
+	return err
+}
+
+// keepConnection keeps the connections of an engine while users are left that only Vault can remove.
+func (p *planner) keepConnection(key string) error {
+	mount, _ := split(key)
+	if role, left := p.users.Load(mount); left {
+		return &lab.Error{Op: "remove connection", Target: p.client.server.target(), Path: key,
+			Hint: "see why they cannot be removed, then plan again",
+			Err:  fmt.Errorf("%w: users of the role %s are still there, and could never be removed without it", lab.ErrBlocked, role)}
 	}
 	return nil
 }

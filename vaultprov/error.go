@@ -51,18 +51,31 @@ var meanings = []meaning{
 	{503, "vault is sealed", lab.ErrBlocked, "unseal it"},
 	{0, "is not initialized", lab.ErrBlocked, "initialise it, if it is new; otherwise look at its storage"},
 	{0, "already initialized", lab.ErrConflict, ""},
+	{0, "sqlstate 28p01", lab.ErrUnauthorized,
+		"change the password in the database first; after rotate-root Vault alone knows it: leave it out"},
+	{0, "error verifying connection", lab.ErrInvalid, "look at the connection, and whether Vault reaches the database"},
+	{400, "error checking oidc discovery url", lab.ErrBlocked, "Vault asks the issuer when this is written: look at " +
+		"whether it runs, whether Vault resolves its name, and whether it trusts its certificate"},
+	{400, "error checking jwks url", lab.ErrBlocked, "Vault asks for the keys when this is written: look at " +
+		"whether the server runs, whether Vault resolves its name, and whether it trusts its certificate"},
+	{400, "kubernetes.io/serviceaccount/ca.crt", lab.ErrInvalid, "this Vault runs in no cluster: say that it is " +
+		"outside, and name the certificates of the API server"},
 	{0, "check-and-set parameter", lab.ErrConflict, "plan again"},
 	{0, "path is already in use", lab.ErrConflict, "plan again"},
+	{0, "path already in use", lab.ErrConflict, "plan again"}, // of an audit device
 	{0, "upgrading from non-versioned", lab.ErrBlocked, "wait a few seconds"},
 	{0, "not active", lab.ErrBlocked, "name the address of the active server, or wait until one is elected"},
 	{0, "rate limit quota exceeded", lab.ErrBlocked, "wait"},
 	{403, "invalid token", lab.ErrUnauthorized, "log in again: the token has expired, or was revoked"},
 	{403, "missing client token", lab.ErrUnauthorized, "name a token"},
 	{400, "missing client token", lab.ErrUnauthorized, "name a token"},
-	{400, "error validating token", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks for"},
-	{400, "error validating claims", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks for"},
+	{400, "error validating token", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks " +
+		"for"},
+	{400, "error validating claims", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks " +
+		"for"},
 	{400, "not found in token", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks for"},
-	{400, "could not be converted to string", lab.ErrUnauthorized, "look at the claims of the token, and at what the role asks for"},
+	{400, "could not be converted to string", lab.ErrUnauthorized,
+		"look at the claims of the token, and at what the role asks for"},
 	{400, "no audiences bound to the role", lab.ErrUnauthorized, "give the role the audience of its tokens"},
 	{400, "invalid role or secret id", lab.ErrUnauthorized, "get another secret ID"},
 	{0, "no handler for route", lab.ErrNotFound, "look at whether the mount is there, and at its name"},
@@ -88,8 +101,15 @@ func understand(status int, body []byte, masker *lab.Masker) (*ServerError, stri
 		Warnings []string        `json:"warnings"`
 		Data     json.RawMessage `json:"data"`
 	}
-	_ = json.Unmarshal(body, &said) // what is not JSON is not Vault's, and is not repeated
-	e := &ServerError{Status: status, warnings: said.Warnings}
+	e := &ServerError{Status: status}
+	if json.Unmarshal(body, &said) != nil { // it is not Vault's, and is not repeated
+		e.kind = lab.ErrInvalid
+		if status >= http.StatusInternalServerError {
+			e.kind = lab.ErrUnreachable
+		}
+		return e, "check that this is the address of a Vault, and look at what stands before it"
+	}
+	e.warnings = said.Warnings
 	if status == http.StatusNotFound {
 		e.data = said.Data
 	}

@@ -88,8 +88,8 @@ func (a ActionsIDToken) IDToken(ctx context.Context) (lab.Secret, error) {
 	return lab.NewSecret(out.Value), nil
 }
 
-// GiteaIDToken is a source that exchanges a refresh token of Gitea, which was got once for a bot user and a confidential
-// OAuth2 application. It proves the bot, neither the repository nor the branch.
+// GiteaIDToken is a source that exchanges a refresh token of Gitea, which was got once for a bot user and a
+// confidential OAuth2 application. It proves the bot, neither the repository nor the branch.
 type GiteaIDToken struct {
 	Address      string // the URL of Gitea
 	ClientID     string // of the application, which is the audience of the token
@@ -108,9 +108,11 @@ type GiteaIDToken struct {
 func (g *GiteaIDToken) IDToken(ctx context.Context) (lab.Secret, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {g.ClientID}, "client_secret": {g.ClientSecret.Reveal()},
+	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {g.ClientID},
+		"client_secret": {g.ClientSecret.Reveal()},
 		"refresh_token": {g.Refresh.Reveal()}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(g.Address, "/")+"/login/oauth/access_token",
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		strings.TrimSuffix(g.Address, "/")+"/login/oauth/access_token",
 		strings.NewReader(form.Encode()))
 	if err != nil {
 		return lab.Secret{}, idTokenError("Gitea", fmt.Errorf("%w: its address is not a URL", lab.ErrInvalid))
@@ -124,14 +126,16 @@ func (g *GiteaIDToken) IDToken(ctx context.Context) (lab.Secret, error) {
 	if err := g.ask(req, &out, g.Refresh, g.ClientSecret); err != nil {
 		return lab.Secret{}, idTokenError("Gitea", err)
 	}
-	if successor := lab.NewSecret(out.Refresh); g.Successor != nil && !successor.IsZero() && !successor.Equal(g.Refresh) {
+	if successor := lab.NewSecret(out.Refresh); g.Successor != nil && !successor.IsZero() &&
+		!successor.Equal(g.Refresh) {
 		if err := g.Successor(ctx, g.Refresh, successor); err != nil {
 			return lab.Secret{}, err
 		}
 		g.Refresh = successor
 	}
 	if out.IDToken == "" {
-		return lab.Secret{}, idTokenError("Gitea", fmt.Errorf("%w: it gives none for this refresh token: it was asked for without the scope openid",
+		return lab.Secret{}, idTokenError("Gitea", fmt.Errorf("%w: it gives none for this refresh token: it was asked "+
+			"for without the scope openid",
 			lab.ErrInvalid))
 	}
 	return lab.NewSecret(out.IDToken), nil
@@ -150,7 +154,8 @@ func (e Endpoint) ask(req *http.Request, out any, secrets ...lab.Secret) error {
 	defer c.CloseIdleConnections()
 	resp, err := c.Do(req)
 	if err != nil {
-		return fmt.Errorf("%w: %s does not answer", cmp.Or(lab.Kind(err), req.Context().Err(), lab.ErrUnreachable), req.URL.Host)
+		return fmt.Errorf("%w: %s does not answer", cmp.Or(lab.Kind(err), req.Context().Err(), lab.ErrUnreachable),
+			req.URL.Host)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxToken))

@@ -48,8 +48,9 @@ func (i Init) threshold() int { return cmp.Or(i.Threshold, min(3, i.shares())) }
 func (i Init) Validate() lab.Problems {
 	var ps lab.Problems
 	if i.Sink == nil {
-		ps = append(ps, lab.Problem{Path: "sink", Message: "empty: the keys would be lost", Hint: "say where secrets are kept",
-			Set: lab.Setting{Name: lab.SettingSink}})
+		ps = append(ps, lab.Problem{Path: "sink", Message: "empty: the keys would be lost",
+			Hint: "say where secrets are kept",
+			Set:  lab.Setting{Name: lab.SettingSink}})
 	}
 	shares, threshold := i.shares(), i.threshold()
 	switch {
@@ -66,9 +67,9 @@ func (i Init) Validate() lab.Problems {
 	return ps
 }
 
-// Init plans to initialise the server. The plan is empty if that was done and a sink has the keys. It is refused where a
-// sink has keys and the server is not initialised: then it has lost its storage, or is another server, and an init would
-// hide that.
+// Init plans to initialise the server. The plan is empty if that was done and a sink has the keys. It is refused where
+// a sink has keys and the server is not initialised: then it has lost its storage, or is another server, and an init
+// would hide that.
 //
 // Before the init is sent, the sinks prove that they can be written to, and a secret says that it was begun: should the
 // run end before the keys are kept, the next plan's error, an [lab.ErrConflict], says so. What was sent is not given
@@ -95,13 +96,15 @@ func (s *Server) Init(ctx context.Context, i Init) (*lab.Plan, error) {
 		return nil, s.lostStorage(i, at)
 	}
 	c := lab.Change{ID: "vault/init", Action: lab.Create, Cause: "it is not initialised",
-		Diff: fmt.Sprintf("+ %d shares, of which %d unseal it\n+ kept in %s, as %s\n", i.shares(), i.threshold(), i.Sink, i.name())}
-	return lab.NewPlan(lab.Step{Name: "vault", Changes: []lab.Change{c}, Run: func(ctx context.Context, r *lab.Recorder) error {
-		r.Start(c.ID)
-		err := s.initialize(ctx, r, i)
-		r.Done(c.ID, err)
-		return err
-	}})
+		Diff: fmt.Sprintf("+ %d shares, of which %d unseal it\n+ kept in %s, as %s\n", i.shares(), i.threshold(),
+			i.Sink, i.name())}
+	return lab.NewPlan(lab.Step{Name: "vault", Changes: []lab.Change{c},
+		Run: func(ctx context.Context, r *lab.Recorder) error {
+			r.Start(c.ID)
+			err := s.initialize(ctx, r, i)
+			r.Done(c.ID, err)
+			return err
+		}})
 }
 
 // recorded returns the sink that has the keys, nil if none has.
@@ -139,14 +142,17 @@ func (i Init) begun() string { return i.name() + ".begun" }
 // lostStorage is the error of a server that must be initialised and is not.
 func (s *Server) lostStorage(i Init, at lab.Sink) error {
 	return &lab.Error{Op: "initialise", Target: s.target(),
-		Hint: "look at its volume, and at the address; restore a snapshot; only if the old Vault is given up, put its keys away",
-		Err: fmt.Errorf("%w: %s has keys, as %s, so it was initialised before: its storage is empty now, or it is another server",
+		Hint: "look at its volume, and at the address; restore a snapshot; only if the old Vault is given up, put its " +
+			"keys away",
+		Err: fmt.Errorf("%w: %s has keys, as %s, so it was initialised before: its storage is empty now, or it is "+
+			"another server",
 			lab.ErrRefused, at, i.name())}
 }
 
 // keysAreNowhere is the error of a server that is initialised, with keys that no sink has.
 func (s *Server) keysAreNowhere(ctx context.Context, i Init) error {
-	e := &lab.Error{Op: "initialise", Target: s.target(), Hint: "put its keys into " + i.Sink.String() + ", as " + i.name(),
+	e := &lab.Error{Op: "initialise", Target: s.target(), Hint: "put its keys into " + i.Sink.String() + ", as " +
+		i.name(),
 		Err: fmt.Errorf("%w: it was initialised by somebody else: %s has no keys", lab.ErrConflict, i.Sink)}
 	begun, err := holds(ctx, i.Sink, i.begun())
 	if err != nil {
@@ -197,7 +203,8 @@ func (s *Server) initialize(ctx context.Context, r *lab.Recorder, i Init) error 
 	var out keyFile
 	if err := c.anonymous(sent, http.MethodPost, "sys/init", in, &out); err != nil {
 		if e, ok := serverError(err); !ok || e.Status >= http.StatusInternalServerError {
-			err = &lab.Error{Op: "initialise", Target: s.target(), Hint: "plan again: that says whether it was initialised", Err: err}
+			err = &lab.Error{Op: "initialise", Target: s.target(),
+				Hint: "plan again: that says whether it was initialised", Err: err}
 		}
 		return err
 	}
@@ -224,7 +231,8 @@ func (s *Server) keep(ctx context.Context, r *lab.Recorder, i Init, keys Keys) e
 		}
 	}
 	var last error
-	takes := lab.Poll{What: "a sink to take the keys: make it writable, and do not stop this run", First: time.Second, Report: r.Wait,
+	takes := lab.Poll{What: "a sink to take the keys: make it writable, and do not stop this run",
+		First: time.Second, Report: r.Wait,
 		Timeout: cmp.Or(i.Patience, 10*time.Minute)}
 	err := lab.Wait(context.WithoutCancel(ctx), takes, func(ctx context.Context) (bool, error) {
 		last = nil
@@ -241,8 +249,10 @@ func (s *Server) keep(ctx context.Context, r *lab.Recorder, i Init, keys Keys) e
 		return false, nil
 	})
 	if err != nil {
-		return &lab.Error{Op: "keep unseal keys", Target: s.target(), Hint: "empty its storage, and initialise it again with a sink that can be written to",
-			Err: fmt.Errorf("%w: no sink has taken them, and they are lost: %w", lab.ErrBlocked, errors.Join(err, last))}
+		return &lab.Error{Op: "keep unseal keys", Target: s.target(),
+			Hint: "empty its storage, and initialise it again with a sink that can be written to",
+			Err: fmt.Errorf("%w: no sink has taken them, and they are lost: %w", lab.ErrBlocked,
+				errors.Join(err, last))}
 	}
 	return nil
 }
@@ -259,7 +269,8 @@ func put(ctx context.Context, sink lab.Sink, name string, s lab.Secret) error {
 	case err != nil:
 		return err
 	case !back.Equal(s):
-		return &lab.Error{Op: "keep secret", Target: sink.String(), Path: name, Err: fmt.Errorf("%w: another value is read back", lab.ErrDrift)}
+		return &lab.Error{Op: "keep secret", Target: sink.String(), Path: name,
+			Err: fmt.Errorf("%w: another value is read back", lab.ErrDrift)}
 	}
 	return nil
 }

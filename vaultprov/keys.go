@@ -31,7 +31,8 @@ type keyFile struct {
 
 // Secret returns the keys as "vault operator init -format=json" prints them, for a sink.
 func (k Keys) Secret() lab.Secret {
-	f := keyFile{Base64: []string{}, Hex: []string{}, Shares: len(k.Shares), Threshold: k.Threshold, Root: k.Root.Reveal()}
+	f := keyFile{Base64: []string{}, Hex: []string{}, Shares: len(k.Shares), Threshold: k.Threshold,
+		Root: k.Root.Reveal()}
 	for _, share := range k.Shares {
 		b, _ := decodeShare(share)
 		f.Base64 = append(f.Base64, base64.StdEncoding.EncodeToString(b))
@@ -48,7 +49,8 @@ func ParseKeys(text lab.Secret) (Keys, error) {
 		return Keys{}, &lab.Error{Op: "read unseal keys", Hint: hint, Err: fmt.Errorf("%w: %s", lab.ErrInvalid, what)}
 	}
 	plain := text.Reveal()
-	if strings.HasPrefix(plain, "-----BEGIN AGE ENCRYPTED FILE-----") || strings.HasPrefix(plain, "age-encryption.org/") {
+	if strings.HasPrefix(plain, "-----BEGIN AGE ENCRYPTED FILE-----") ||
+		strings.HasPrefix(plain, "age-encryption.org/") {
 		return fail("they are encrypted", "decrypt them first: age -d -i IDENTITY FILE")
 	}
 	var f keyFile
@@ -67,7 +69,8 @@ func ParseKeys(text lab.Secret) (Keys, error) {
 			case err != nil:
 				return fail(fmt.Sprintf("share %d is neither hex nor base64", n+1), "look at the file")
 			case len(b) > longestShare:
-				return fail(fmt.Sprintf("share %d is encrypted", n+1), "let who holds the PGP key decrypt it, and unseal with that")
+				return fail(fmt.Sprintf("share %d is encrypted", n+1),
+					"let who holds the PGP key decrypt it, and unseal with that")
 			}
 			k.Shares = append(k.Shares, s)
 		}

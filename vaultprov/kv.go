@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -13,9 +14,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// KV is a [lab.Sink], and a [lab.Replacer]: a path in a mount of KV version 2. A secret named "erp/backup#access_key" is
-// the value under access_key in the entry erp/backup; one without a #, under "value". All writes are by check-and-set,
-// so that of two runs one wins, and what an entry has under other names stays.
+// KV is a [lab.Sink], and a [lab.Replacer]: a path in a mount of KV version 2. A secret named "erp/backup#access_key"
+// is the value under access_key in the entry erp/backup; one without a #, under "value". All writes are by
+// check-and-set, so that of two runs one wins, and what an entry has under other names stays.
 //
 // Bytes that are no text are kept in base64, under the name with "_base64" at its end.
 type KV struct {
@@ -53,12 +54,14 @@ func (k KV) split(op, name string) (path, key string, err error) {
 		key = valueKey
 	}
 	full := strings.Trim(k.Path+"/"+path, "/")
-	bad := path == "" || key == "" || k.Mount == "" || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f })
+	bad := path == "" || key == "" || k.Mount == "" || strings.ContainsFunc(name,
+		func(r rune) bool { return r < ' ' || r == 0x7f })
 	for part := range strings.SplitSeq(full, "/") {
 		bad = bad || part == "" || part == "." || part == ".."
 	}
 	if bad {
-		return "", "", k.fail(op, name, "write PATH or PATH#KEY, and name a mount", fmt.Errorf("%w: not a name for a secret", lab.ErrInvalid))
+		return "", "", k.fail(op, name, "write PATH or PATH#KEY, and name a mount",
+			fmt.Errorf("%w: not a name for a secret", lab.ErrInvalid))
 	}
 	return full, key, nil
 }
@@ -85,9 +88,10 @@ func (k KV) with(ctx context.Context, op string, f func(*client) error) error {
 func (k KV) entry(ctx context.Context, c *client, path string) (entry, error) {
 	var e entry
 	a, err := c.do(ctx, http.MethodGet, k.Mount+"/data/"+path, nil)
-	if said, answered := serverError(err); answered && said.Status == http.StatusNotFound && len(said.Messages) == 0 {
+	if said, answered := serverError(err); answered && errors.Is(err, lab.ErrNotFound) && len(said.Messages) == 0 {
 		if len(said.warnings) > 0 { // it is a path of KV version 1
-			return e, k.fail("read entry", path, "name a mount of KV version 2", fmt.Errorf("%w: %s", lab.ErrInvalid, said.warnings[0]))
+			return e, k.fail("read entry", path, "name a mount of KV version 2",
+				fmt.Errorf("%w: %s", lab.ErrInvalid, said.warnings[0]))
 		}
 		if said.data != nil && json.Unmarshal(said.data, &e) != nil {
 			return e, c.garbled(path)
@@ -108,7 +112,8 @@ func (k KV) value(e entry, name, key string) (lab.Secret, error) {
 			return "", false, nil
 		}
 		if json.Unmarshal(raw, &text) != nil || text == "" {
-			err = k.fail("get secret", name, "look at the entry", fmt.Errorf("%w: %s is not a text", lab.ErrConflict, key))
+			err = k.fail("get secret", name, "look at the entry",
+				fmt.Errorf("%w: %s is not a text", lab.ErrConflict, key))
 		}
 		return text, true, err
 	}
@@ -121,7 +126,8 @@ func (k KV) value(e entry, name, key string) (lab.Secret, error) {
 	}
 	b, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return lab.Secret{}, k.fail("get secret", name, "look at the entry", fmt.Errorf("%w: it is not base64", lab.ErrConflict))
+		return lab.Secret{}, k.fail("get secret", name, "look at the entry",
+			fmt.Errorf("%w: it is not base64", lab.ErrConflict))
 	}
 	return lab.NewSecret(string(b)), nil
 }
@@ -164,7 +170,8 @@ func (k KV) Replace(ctx context.Context, name string, old, s lab.Secret) error {
 		case have.IsZero():
 			return k.fail(op, name, "put it", lab.ErrNotFound)
 		case !have.Equal(old):
-			return k.fail(op, name, "plan again", fmt.Errorf("%w: another secret of this name is there", lab.ErrConflict))
+			return k.fail(op, name, "plan again", fmt.Errorf("%w: another secret of this name is there",
+				lab.ErrConflict))
 		}
 		return nil
 	})
@@ -207,7 +214,8 @@ func (k KV) change(ctx context.Context, op, name string, s lab.Secret, may func(
 				delete(data, key)
 				data[key+"_base64"] = lab.NewSecret(base64.StdEncoding.EncodeToString([]byte(s.Reveal())))
 			}
-			err = c.write(ctx, k.Mount+"/data/"+path, fields{"data": data, "options": fields{"cas": e.Metadata.Version}}, nil)
+			err = c.write(ctx, k.Mount+"/data/"+path, fields{"data": data,
+				"options": fields{"cas": e.Metadata.Version}}, nil)
 			if said, answered := serverError(err); !answered || !said.said("did not match the current version") {
 				return err
 			}
@@ -218,7 +226,11 @@ func (k KV) change(ctx context.Context, op, name string, s lab.Secret, may func(
 // proof is the name of the entry by which a path proves that it can be written to.
 const proof = "lab-proof"
 
-// Prove writes an entry and removes it, all of its versions.
+// never is a version that no entry has: what is written with it is checked and refused.
+const never = math.MaxInt32
+
+// Prove writes an entry and removes it, with all of its versions. Where the token may not remove entries for good, as
+// those of CI may not, it sends a write that Vault checks, allows, and does not make.
 func (k KV) Prove(ctx context.Context) error {
 	const op = "prove that secrets can be kept"
 	path, _, err := k.split(op, proof)
@@ -227,19 +239,24 @@ func (k KV) Prove(ctx context.Context) error {
 	}
 	return k.with(ctx, op, func(c *client) error {
 		remove := func() error { return c.delete(ctx, k.Mount+"/metadata/"+path) }
-		in := fields{"data": fields{"proof": "this entry can be removed"}, "options": fields{"cas": 0}}
-		err := c.write(ctx, k.Mount+"/data/"+path, in, nil)
-		if errors.Is(err, lab.ErrConflict) { // of a run that was cut off, or one that proves it now
-			if err = remove(); err == nil {
-				err = c.write(ctx, k.Mount+"/data/"+path, in, nil)
+		write := func(version int) error {
+			in := fields{"data": fields{"proof": "this entry can be removed"}, "options": fields{"cas": version}}
+			err := c.write(ctx, k.Mount+"/data/"+path, in, nil)
+			if said, answered := serverError(err); answered && said.said("did not match the current version") {
+				return nil // it was checked; or others prove it now
 			}
-			if errors.Is(err, lab.ErrConflict) {
-				return nil // others write here
-			}
-		}
-		if err != nil {
 			return err
 		}
-		return remove()
+		err := remove() // what a run that was cut off has left
+		if errors.Is(err, lab.ErrUnauthorized) {
+			return write(never)
+		}
+		if err == nil {
+			err = write(0)
+		}
+		if err == nil {
+			err = remove()
+		}
+		return err
 	})
 }

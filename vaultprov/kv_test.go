@@ -2,7 +2,9 @@ package vaultprov_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -42,8 +44,10 @@ func TestKVIsASink(t *testing.T) {
 func TestKVKeepsOtherValues(t *testing.T) {
 	onBothServing(t, func(t *testing.T, v serving) {
 		v.kv(t)
-		v.asRoot(t, "POST", "kvv2/data/erp/config", map[string]any{"data": map[string]any{"admin": "by hand", "n": 1234567890, "deep": map[string]any{"a": []int{1}}}})
-		v.asRoot(t, "POST", "kvv2/metadata/erp/config", map[string]any{"custom_metadata": map[string]string{"owner": "somebody"}})
+		v.asRoot(t, "POST", "kvv2/data/erp/config", map[string]any{"data": map[string]any{"admin": "by hand",
+			"n": 1234567890, "deep": map[string]any{"a": []int{1}}}})
+		v.asRoot(t, "POST", "kvv2/metadata/erp/config",
+			map[string]any{"custom_metadata": map[string]string{"owner": "somebody"}})
 		sink := vaultprov.KV{Server: v.Server, Mount: "kvv2"}
 		binary := lab.NewSecret("\xff\x00hidden")
 		if err := errors.Join(sink.Put(t.Context(), "erp/config#token", lab.NewSecret("hidden")),
@@ -54,7 +58,8 @@ func TestKVKeepsOtherValues(t *testing.T) {
 			t.Errorf("bytes that are no text: %v", err)
 		}
 		answer := v.asRoot(t, "GET", "kvv2/data/erp/config", nil)
-		for _, want := range []string{`"admin":"by hand"`, `"n":1234567890`, `"deep":{"a":[1]}`, `"token":"hidden"`, `"owner":"somebody"`} {
+		for _, want := range []string{`"admin":"by hand"`, `"n":1234567890`, `"deep":{"a":[1]}`, `"token":"hidden"`,
+			`"owner":"somebody"`} {
 			if !strings.Contains(answer, want) {
 				t.Errorf("want %s in %s", want, answer)
 			}
@@ -76,7 +81,8 @@ func TestKVKeepsOtherValues(t *testing.T) {
 func TestKVRefuses(t *testing.T) {
 	onBothServing(t, func(t *testing.T, v serving) {
 		v.kv(t)
-		v.asRoot(t, "POST", "sys/mounts/kvv1", map[string]any{"type": "kv", "options": map[string]string{"version": "1"}})
+		v.asRoot(t, "POST", "sys/mounts/kvv1", map[string]any{"type": "kv",
+			"options": map[string]string{"version": "1"}})
 		v.giteaJWT(t, "10m", itself+`path "kvv2/data/erp/*" { capabilities = ["read"] }`)
 		reader, err := v.Login(t.Context(), vaultprov.Login{Role: "gitea_cicd_erp", IDToken: &source{t: t}})
 		if err != nil {
@@ -97,20 +103,24 @@ func TestKVRefuses(t *testing.T) {
 			"a mount that is not": {v.Server, "nosuch", "x", lab.ErrNotFound},
 			"may not write":       {&reads, "kvv2", "erp/x", lab.ErrUnauthorized},
 			"may not read":        {&reads, "kvv2", "other/x", lab.ErrUnauthorized},
-			"another cluster":     {&vaultprov.Server{Address: v.Address, Token: v.Token, Cluster: "another"}, "kvv2", "x", lab.ErrRefused},
+			"another cluster": {&vaultprov.Server{Address: v.Address, Token: v.Token, Cluster: "another"},
+				"kvv2", "x", lab.ErrRefused},
 		} {
-			err := vaultprov.KV{Server: test.server, Mount: test.mount}.Put(t.Context(), test.name, lab.NewSecret("hidden"))
+			err := vaultprov.KV{Server: test.server, Mount: test.mount}.Put(t.Context(), test.name,
+				lab.NewSecret("hidden"))
 			if !errors.Is(err, test.kind) || strings.Contains(err.Error(), "hidden") {
 				t.Errorf("%s: %v, want %v", name, err, test.kind)
 			}
 		}
-		if err := (vaultprov.KV{Server: &reads, Mount: "kvv2", Path: "erp"}).Prove(t.Context()); !errors.Is(err, lab.ErrUnauthorized) {
+		if err := (vaultprov.KV{Server: &reads, Mount: "kvv2", Path: "erp"}).Prove(t.Context()); !errors.Is(err,
+			lab.ErrUnauthorized) {
 			t.Errorf("a path that cannot be written to is proved: %v", err)
 		}
 		if err := reader.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if err := (vaultprov.KV{Server: &reads, Mount: "kvv2"}).Prove(t.Context()); !errors.Is(err, lab.ErrUnauthorized) {
+		if err := (vaultprov.KV{Server: &reads, Mount: "kvv2"}).Prove(t.Context()); !errors.Is(err,
+			lab.ErrUnauthorized) {
 			t.Errorf("after the session: %v", err)
 		}
 	})
@@ -143,6 +153,30 @@ func TestKVIsCutOff(t *testing.T) {
 	}
 }
 
+// TestProxyAnswers: what stands before a Vault and answers in its place is taken neither for a sealed one nor for one
+// that holds nothing.
+func TestProxyAnswers(t *testing.T) {
+	for status, kind := range map[int]error{200: lab.ErrInvalid, 403: lab.ErrInvalid, 404: lab.ErrInvalid,
+		503: lab.ErrUnreachable} {
+		for _, body := range []string{"404 page not found\n", "", "<html>hidden</html>"} {
+			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, body)
+			}))
+			s := &vaultprov.Server{Address: proxy.URL, Token: vaultprov.StaticToken(lab.NewSecret("token"))}
+			sink := vaultprov.KV{Server: s, Mount: "kvv2"}
+			_, err := sink.Get(t.Context(), "x")
+			if _, bad := s.Status(t.Context()); lab.Kind(bad) == nil || lab.Kind(bad) == lab.ErrBlocked {
+				t.Errorf("%d %q: status: %v", status, body, bad)
+			}
+			if !errors.Is(err, kind) || strings.Contains(err.Error(), "hidden") {
+				t.Errorf("%d %q: %v, want %v", status, body, err, kind)
+			}
+			proxy.Close()
+		}
+	}
+}
+
 // TestTokenExpires: a token that ends in the middle of the work does not end the work.
 func TestTokenExpires(t *testing.T) {
 	f := vaulttest.New(t, vaulttest.Config{})
@@ -158,7 +192,8 @@ func TestTokenExpires(t *testing.T) {
 	sink := vaultprov.KV{Server: v.Server, Mount: "kvv2"}
 	for n, end := range []func(){func() {}, f.RevokeTokens, f.RevokeTokens} {
 		end()
-		if err := errors.Join(sink.Put(t.Context(), strings.Repeat("a", n+1), lab.NewSecret("hidden")), sink.Prove(t.Context())); err != nil {
+		if err := errors.Join(sink.Put(t.Context(), strings.Repeat("a", n+1), lab.NewSecret("hidden")),
+			sink.Prove(t.Context())); err != nil {
 			t.Errorf("%d: %v", n, err)
 		}
 		if ids.count() != n+1 {
@@ -173,8 +208,10 @@ func TestTokenExpires(t *testing.T) {
 // TestAmbient: nothing of the environment is read, which github.com/hashicorp/vault/api does.
 func TestAmbient(t *testing.T) {
 	f := vaulttest.New(t, vaulttest.Config{})
-	for name, value := range map[string]string{"VAULT_ADDR": "http://192.0.2.1", "VAULT_TOKEN": "hidden", "VAULT_CACERT": "/nonexistent", "VAULT_NAMESPACE": "x",
-		"VAULT_SKIP_VERIFY": "true", "HTTP_PROXY": "http://192.0.2.1:1", "HTTPS_PROXY": "http://192.0.2.1:1", "VAULT_MAX_RETRIES": "x"} {
+	for name, value := range map[string]string{"VAULT_ADDR": "http://192.0.2.1", "VAULT_TOKEN": "hidden",
+		"VAULT_CACERT": "/nonexistent", "VAULT_NAMESPACE": "x",
+		"VAULT_SKIP_VERIFY": "true", "HTTP_PROXY": "http://192.0.2.1:1", "HTTPS_PROXY": "http://192.0.2.1:1",
+		"VAULT_MAX_RETRIES": "x"} {
 		t.Setenv(name, value)
 	}
 	st, err := (&vaultprov.Server{Address: f.Address()}).Status(t.Context())
@@ -205,7 +242,8 @@ func TestServerProblems(t *testing.T) {
 		"https://vault.lab":              "",
 	} {
 		ps := (&vaultprov.Server{Address: address}).Validate()
-		if err := ps.Err(); (says == "") != (err == nil) || err != nil && (!strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "hidden")) {
+		if err := ps.Err(); (says == "") != (err == nil) || err != nil &&
+			(!strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "hidden")) {
 			t.Errorf("%q: %v, want %q", address, err, says)
 		}
 	}

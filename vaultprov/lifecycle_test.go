@@ -165,8 +165,10 @@ func TestInitIsRefused(t *testing.T) {
 	onBoth(t, func(t *testing.T, fresh func() installed) {
 		lost, _ := isInitialised(t, fresh(), 1, 1)
 		empty := fresh() // its volume is another one
-		for name, init := range map[string]vaultprov.Init{"sink": {Sink: lost}, "fallback": {Sink: newMemory(), Fallback: lost}} {
-			if _, err := empty.Init(t.Context(), init); !errors.Is(err, lab.ErrRefused) || !strings.Contains(err.Error(), "storage is empty") {
+		for name, init := range map[string]vaultprov.Init{"sink": {Sink: lost},
+			"fallback": {Sink: newMemory(), Fallback: lost}} {
+			if _, err := empty.Init(t.Context(), init); !errors.Is(err, lab.ErrRefused) ||
+				!strings.Contains(err.Error(), "storage is empty") {
 				t.Errorf("%s has keys, and the server is not initialised: %v", name, err)
 			}
 		}
@@ -228,7 +230,8 @@ func TestInitKeepsTheKeys(t *testing.T) {
 		p, err := v.Init(t.Context(), init)
 		said, err := apply(t, p, err)
 		switch {
-		case name == "vault-init" && (err != nil || !strings.Contains(said, "has not taken the keys") || len(fallback.keys(t).Shares) != 5):
+		case name == "vault-init" && (err != nil || !strings.Contains(said, "has not taken the keys") ||
+			len(fallback.keys(t).Shares) != 5):
 			t.Errorf("the fallback: %v\n%s", err, said)
 		case name != "vault-init" && (!errors.Is(err, broken) || state(t, v) != "not initialised"):
 			t.Errorf("%s: %v", name, err)
@@ -243,7 +246,8 @@ func TestInitKeepsTheKeys(t *testing.T) {
 		return nil
 	}
 	p, err = v.Init(t.Context(), vaultprov.Init{Sink: sink})
-	if said, err := apply(t, p, err); err != nil || !strings.Contains(said, "do not stop this run") || len(sink.keys(t).Shares) != 5 {
+	if said, err := apply(t, p, err); err != nil || !strings.Contains(said, "do not stop this run") ||
+		len(sink.keys(t).Shares) != 5 {
 		t.Errorf("a sink that fails twice: %v\n%s", err, said)
 	}
 	v = fresh()
@@ -258,7 +262,8 @@ func TestInitKeepsTheKeys(t *testing.T) {
 	if _, err := apply(t, p, err); !errors.Is(err, lab.ErrBlocked) || !strings.Contains(err.Error(), "they are lost") {
 		t.Errorf("no sink takes the keys: %v", err)
 	}
-	if _, err := v.Init(t.Context(), vaultprov.Init{Sink: sink}); !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "was cut off") {
+	if _, err := v.Init(t.Context(), vaultprov.Init{Sink: sink}); !errors.Is(err, lab.ErrConflict) ||
+		!strings.Contains(err.Error(), "was cut off") {
 		t.Errorf("the next run: %v", err)
 	}
 }
@@ -275,7 +280,8 @@ func TestInitIsCutOff(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		p, err = v.Init(t.Context(), vaultprov.Init{Sink: sink})
-		if done && (!errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "was cut off")) || !done && (err != nil || p.Empty()) {
+		if done && (!errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "was cut off")) || !done &&
+			(err != nil || p.Empty()) {
 			t.Errorf("done %v: the next run: %v, %v", done, p, err)
 		}
 	}
@@ -311,7 +317,8 @@ func TestInitEncrypts(t *testing.T) {
 	if _, err := apply(t, p, err); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := vaultprov.ParseKeys(sink.secrets["vault-init"]); !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), "encrypted") {
+	if _, err := vaultprov.ParseKeys(sink.secrets["vault-init"]); !errors.Is(err, lab.ErrInvalid) ||
+		!strings.Contains(err.Error(), "encrypted") {
 		t.Errorf("%v", err)
 	}
 }
@@ -329,21 +336,25 @@ func TestUnsealWithWrongShares(t *testing.T) {
 			kind   error  // nil: it is unsealed
 			says   string // in the error, or in what is reported
 		}{
-			"as many as needed":                {k[:3], nil, ""},
-			"all":                              {k, nil, ""},
-			"one twice":                        {[]lab.Secret{k[0], k[0], k[1], k[2]}, nil, ""},
-			"one in hex and in base64":         {[]lab.Secret{k[0], inHex(t, k[0]), k[4]}, lab.ErrBlocked, "2 different shares"},
-			"the first wrong, one more":        {[]lab.Secret{o[0], k[1], k[2], k[3]}, nil, "share 1 is none"},
-			"the last wrong, one more":         {[]lab.Secret{k[1], k[2], k[3], o[0]}, nil, "share 4 is none"},
-			"one wrong of all":                 {[]lab.Secret{k[0], o[1], k[2], k[3], k[4]}, nil, "share 2 is none"},
-			"two wrong of all":                 {[]lab.Secret{o[0], o[1], k[2], k[3], k[4]}, nil, "share 2 is none"},
-			"one of the same place wrong":      {[]lab.Secret{k[0], k[1], k[2], o[0], o[1], o[2]}, nil, "share 4 is none"},
-			"one cut short":                    {[]lab.Secret{k[0], short, k[2], k[3]}, nil, "share 2 is none"},
-			"one wrong, none more":             {[]lab.Secret{k[0], o[1], k[2]}, lab.ErrInvalid, "cannot be told which"},
-			"too few":                          {k[:2], lab.ErrBlocked, "3 are needed"},
-			"none":                             {nil, lab.ErrBlocked, "3 are needed"},
-			"those of another":                 {o, lab.ErrInvalid, "another Vault"},
-			"one that is neither hex nor else": {[]lab.Secret{k[0], lab.NewSecret("not a share!"), k[2]}, lab.ErrInvalid, "share 2"},
+			"as many as needed": {k[:3], nil, ""},
+			"all":               {k, nil, ""},
+			"one twice":         {[]lab.Secret{k[0], k[0], k[1], k[2]}, nil, ""},
+			"one in hex and in base64": {[]lab.Secret{k[0], inHex(t, k[0]), k[4]}, lab.ErrBlocked,
+				"2 different shares"},
+			"the first wrong, one more": {[]lab.Secret{o[0], k[1], k[2], k[3]}, nil, "share 1 is none"},
+			"the last wrong, one more":  {[]lab.Secret{k[1], k[2], k[3], o[0]}, nil, "share 4 is none"},
+			"one wrong of all":          {[]lab.Secret{k[0], o[1], k[2], k[3], k[4]}, nil, "share 2 is none"},
+			"two wrong of all":          {[]lab.Secret{o[0], o[1], k[2], k[3], k[4]}, nil, "share 2 is none"},
+			"one of the same place wrong": {[]lab.Secret{k[0], k[1], k[2], o[0], o[1], o[2]}, nil,
+				"share 4 is none"},
+			"one cut short": {[]lab.Secret{k[0], short, k[2], k[3]}, nil, "share 2 is none"},
+			"one wrong, none more": {[]lab.Secret{k[0], o[1], k[2]}, lab.ErrInvalid,
+				"cannot be told which"},
+			"too few":          {k[:2], lab.ErrBlocked, "3 are needed"},
+			"none":             {nil, lab.ErrBlocked, "3 are needed"},
+			"those of another": {o, lab.ErrInvalid, "another Vault"},
+			"one that is neither hex nor else": {[]lab.Secret{k[0], lab.NewSecret("not a share!"), k[2]},
+				lab.ErrInvalid, "share 2"},
 		} {
 			t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 				v.seal(keys.Root)
@@ -410,9 +421,11 @@ func TestUnsealCluster(t *testing.T) {
 	if said, err := apply(t, p, err); err != nil || !strings.Contains(said, "1 to update") {
 		t.Errorf("%v\n%s", err, said)
 	}
-	standby := vaultprov.KV{Server: &vaultprov.Server{Address: second.Address, Token: vaultprov.StaticToken(keys.Root), Cluster: clusterOf(t, v)}, Mount: "x"}
-	if err := standby.Prove(t.Context()); !errors.Is(err, lab.ErrBlocked) || !strings.Contains(err.Error(), "standby") {
-		t.Errorf("a write to a standby: %v", err)
+	behind := serving{&vaultprov.Server{Address: second.Address, Token: vaultprov.StaticToken(keys.Root),
+		Cluster: clusterOf(t, v)}, keys.Root}
+	behind.kv(t) // a standby forwards requests
+	if err := (vaultprov.KV{Server: behind.Server, Mount: "kvv2"}).Prove(t.Context()); err != nil {
+		t.Errorf("through a standby: %v", err)
 	}
 }
 
@@ -435,7 +448,8 @@ func TestUnsealOneShare(t *testing.T) {
 		if _, err := apply(t, p, err); !errors.Is(err, lab.ErrInvalid) || state(t, v) != "sealed" {
 			t.Errorf("the key of another: %v", err)
 		}
-		p, err = vaultprov.Unseal(t.Context(), vaultprov.Keys{Shares: []lab.Secret{other.Shares[0], keys.Shares[0]}}, v.Server)
+		p, err = vaultprov.Unseal(t.Context(), vaultprov.Keys{Shares: []lab.Secret{other.Shares[0], keys.Shares[0]}},
+			v.Server)
 		if said, err := apply(t, p, err); err != nil || !strings.Contains(said, "share 1 is none") {
 			t.Errorf("%v\n%s", err, said)
 		}
@@ -479,7 +493,8 @@ func TestRoot(t *testing.T) {
 			t.Fatal(err)
 		}
 		var last lab.Secret
-		for _, keys := range []vaultprov.Keys{keys, keys, {Shares: append([]lab.Secret{keys.Shares[0], lab.NewSecret(strings.Repeat("ab", 33))}, keys.Shares[1:]...)}} {
+		for _, keys := range []vaultprov.Keys{keys, keys, {Shares: append([]lab.Secret{keys.Shares[0],
+			lab.NewSecret(strings.Repeat("ab", 33))}, keys.Shares[1:]...)}} {
 			session, err := v.Root(t.Context(), keys)
 			if err != nil {
 				t.Fatal(err)
@@ -508,8 +523,10 @@ func TestRoot(t *testing.T) {
 func TestParseKeys(t *testing.T) {
 	const share = "lECtuGdy+HpsTOlojF/X1JIQQV2xklTMLwASp2o+1ug="
 	for text, want := range map[string]int{
-		`{"unseal_keys_b64":["` + share + `"],"unseal_keys_hex":["00"],"unseal_shares":1,"unseal_threshold":1,"recovery_keys_b64":[],"root_token":"hvs.x"}`: 1,
-		`{"keys":["00112233"],"keys_base64":["` + share + `","` + share + `"],"root_token":"hvs.x"}`:                                                        2,
+		`{"unseal_keys_b64":["` + share +
+			`"],"unseal_keys_hex":["00"],"unseal_shares":1,"unseal_threshold":1,"recovery_keys_b64":[],"root_token":"hvs.x"}`: 1,
+		`{"keys":["00112233"],"keys_base64":["` + share + `","` + share +
+			`"],"root_token":"hvs.x"}`: 2,
 		`{"keys":["00112233"],"root_token":"hvs.x"}`: 1,
 		`{}`:    0,
 		`[]`:    0,

@@ -92,7 +92,8 @@ var signer = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.Genera
 // claims are those of a token that is right, with others in their places; nil leaves one out.
 func claims(others map[string]any) map[string]any {
 	now := time.Now().Unix()
-	c := map[string]any{"iss": "https://gitea.example", "aud": []string{"client"}, "sub": "5", "preferred_username": "ci", "groups": []string{"org:team"},
+	c := map[string]any{"iss": "https://gitea.example", "aud": []string{"client"}, "sub": "5",
+		"preferred_username": "ci", "groups": []string{"org:team"},
 		"iat": now, "exp": now + 600}
 	for name, value := range others {
 		if c[name] = value; value == nil {
@@ -135,9 +136,12 @@ func (v serving) giteaJWT(t *testing.T, ttl string, policy string) {
 	v.asRoot(t, "POST", "auth/gitea_jwt/config", map[string]any{"bound_issuer": "https://gitea.example",
 		"jwt_validation_pubkeys": []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}})
 	v.asRoot(t, "PUT", "sys/policies/acl/erp-ops", map[string]any{"policy": policy})
-	v.asRoot(t, "POST", "auth/gitea_jwt/role/gitea_cicd_erp", map[string]any{"role_type": "jwt", "user_claim": "preferred_username",
-		"bound_audiences": []string{"client"}, "bound_subject": "5", "bound_claims": map[string]any{"groups": []string{"org:team"}},
-		"token_policies": []string{"erp-ops"}, "token_ttl": ttl, "token_max_ttl": "20m", "token_no_default_policy": true, "token_type": "service"})
+	v.asRoot(t, "POST", "auth/gitea_jwt/role/gitea_cicd_erp", map[string]any{"role_type": "jwt",
+		"user_claim":      "preferred_username",
+		"bound_audiences": []string{"client"}, "bound_subject": "5",
+		"bound_claims":   map[string]any{"groups": []string{"org:team"}},
+		"token_policies": []string{"erp-ops"}, "token_ttl": ttl, "token_max_ttl": "20m",
+		"token_no_default_policy": true, "token_type": "service"})
 }
 
 // itself lets a token renew and revoke itself, which the role of a job takes from it with token_no_default_policy.
@@ -181,21 +185,26 @@ func TestLoginIsRefused(t *testing.T) {
 			kind   error // nil: it is taken
 			says   string
 		}{
-			"right":                    {nil, nil, ""},
-			"one audience of two":      {map[string]any{"aud": []string{"x", "client"}}, nil, ""},
-			"audience as text":         {map[string]any{"aud": "client"}, nil, ""},
-			"another audience":         {map[string]any{"aud": []string{"x"}}, lab.ErrUnauthorized, "audience (aud)"},
-			"no audience":              {map[string]any{"aud": nil}, lab.ErrUnauthorized, "audience (aud)"},
-			"another issuer":           {map[string]any{"iss": "https://gitea.example.org"}, lab.ErrUnauthorized, "issuer (iss)"},
-			"an issuer with a slash":   {map[string]any{"iss": "https://gitea.example/"}, lab.ErrUnauthorized, "issuer (iss)"},
-			"no issuer":                {map[string]any{"iss": nil}, lab.ErrUnauthorized, "issuer (iss)"},
-			"another subject":          {map[string]any{"sub": "6"}, lab.ErrUnauthorized, "subject (sub)"},
-			"another group":            {map[string]any{"groups": []string{"org:others"}}, lab.ErrUnauthorized, `"groups"`},
-			"no group":                 {map[string]any{"groups": nil}, lab.ErrUnauthorized, `"groups"`},
-			"no user":                  {map[string]any{"preferred_username": nil}, lab.ErrUnauthorized, `"preferred_username"`},
-			"expired":                  {map[string]any{"exp": now - 100}, lab.ErrUnauthorized, "it has expired"},
-			"expired a moment ago":     {map[string]any{"exp": now - 1}, lab.ErrUnauthorized, "it has expired"}, // Vault would take it
-			"without exp":              {map[string]any{"exp": nil}, lab.ErrRefused, "it never expires"},        // Vault would take it
+			"right":               {nil, nil, ""},
+			"one audience of two": {map[string]any{"aud": []string{"x", "client"}}, nil, ""},
+			"audience as text":    {map[string]any{"aud": "client"}, nil, ""},
+			"another audience":    {map[string]any{"aud": []string{"x"}}, lab.ErrUnauthorized, "audience (aud)"},
+			"no audience":         {map[string]any{"aud": nil}, lab.ErrUnauthorized, "audience (aud)"},
+			"another issuer": {map[string]any{"iss": "https://gitea.example.org"}, lab.ErrUnauthorized,
+				"issuer (iss)"},
+			"an issuer with a slash": {map[string]any{"iss": "https://gitea.example/"}, lab.ErrUnauthorized,
+				"issuer (iss)"},
+			"no issuer":       {map[string]any{"iss": nil}, lab.ErrUnauthorized, "issuer (iss)"},
+			"another subject": {map[string]any{"sub": "6"}, lab.ErrUnauthorized, "subject (sub)"},
+			"another group": {map[string]any{"groups": []string{"org:others"}}, lab.ErrUnauthorized,
+				`"groups"`},
+			"no group": {map[string]any{"groups": nil}, lab.ErrUnauthorized, `"groups"`},
+			"no user": {map[string]any{"preferred_username": nil}, lab.ErrUnauthorized,
+				`"preferred_username"`},
+			"expired": {map[string]any{"exp": now - 100}, lab.ErrUnauthorized, "it has expired"},
+			// Vault would take these two
+			"expired a moment ago":     {map[string]any{"exp": now - 1}, lab.ErrUnauthorized, "it has expired"},
+			"without exp":              {map[string]any{"exp": nil}, lab.ErrRefused, "it never expires"},
 			"without exp, iat and nbf": {map[string]any{"exp": nil, "iat": nil}, lab.ErrRefused, "it never expires"},
 			"not valid yet":            {map[string]any{"nbf": now + 300}, lab.ErrUnauthorized, "not before (nbf)"},
 			"issued in the future":     {map[string]any{"iat": now + 300}, lab.ErrUnauthorized, "token not yet valid"},
@@ -226,7 +235,8 @@ func TestLoginIsRefused(t *testing.T) {
 			"changed": {Role: "gitea_cicd_erp", IDToken: fixed{lab.NewSecret(
 				sign(t, claims(nil)).Reveal()[:40] + sign(t, claims(map[string]any{"sub": "6"})).Reveal()[40:])}},
 		} {
-			if s, err := v.Login(t.Context(), l); err == nil || lab.Kind(err) == nil || strings.Contains(err.Error(), "hidden") {
+			if s, err := v.Login(t.Context(), l); err == nil || lab.Kind(err) == nil ||
+				strings.Contains(err.Error(), "hidden") {
 				t.Errorf("%s: %v, %v", name, s, err)
 			}
 		}
@@ -246,7 +256,8 @@ func TestSession(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		renewed := lab.Poll{What: "the token to be renewed", First: 50 * time.Millisecond, Longest: 100 * time.Millisecond}
+		renewed := lab.Poll{What: "the token to be renewed", First: 50 * time.Millisecond,
+			Longest: 100 * time.Millisecond}
 		err = lab.Wait(t.Context(), renewed, func(context.Context) (bool, error) {
 			status, answer := v.call(t, token, "GET", "auth/token/lookup-self", "")
 			if status != http.StatusOK {
@@ -263,7 +274,8 @@ func TestSession(t *testing.T) {
 			t.Errorf("the token was refused: %v; %d identity tokens were asked for", err, ids.count())
 		}
 		if third, err := session.Token(t.Context(), token); err != nil || !third.Equal(second) || ids.count() != 2 {
-			t.Errorf("somebody else was refused the first token: %v; %d identity tokens were asked for", err, ids.count())
+			t.Errorf("somebody else was refused the first token: %v; %d identity tokens were asked for", err,
+				ids.count())
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -286,8 +298,62 @@ func TestSessionMayNotRevoke(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = session.Close(t.Context())
-		if !errors.Is(err, lab.ErrUnauthorized) || !strings.Contains(strings.Join(lab.Hints(err), ""), "auth/token/revoke-self") {
+		if !errors.Is(err, lab.ErrUnauthorized) || !strings.Contains(strings.Join(lab.Hints(err), ""),
+			"auth/token/revoke-self") {
 			t.Errorf("%v %q", err, lab.Hints(err))
+		}
+	})
+}
+
+// TestAppsLogIn: the tokens of the roles that an app has renew and revoke themselves, though they have no policy default.
+func TestAppsLogIn(t *testing.T) {
+	onBothServing(t, func(t *testing.T, v serving) {
+		key, err := signer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		apps := vaultprov.Apps{Instances: []lab.Instance{lab.App("erp").In(lab.Prod)},
+			Cluster: &vaultprov.KubernetesConfig{Host: "https://192.0.2.1:6443", Outside: true},
+			Issuer: &vaultprov.JWTConfig{Issuer: "https://gitea.example",
+				PublicKeys: []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}},
+			CI: vaultprov.CI{Audience: "client", Subject: "5", BasePolicies: []string{"erp-ops"}}}
+		spec := vaultprov.Spec{Records: vaultprov.Records{Mount: "kvv2"}}
+		p, err := v.Plan(t.Context(), spec.With(apps.Spec()))
+		if err == nil {
+			_, err = p.Apply(t.Context(), nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, role := range []string{"gitea_cicd", "gitea_cicd_erp"} {
+			session, err := v.Login(t.Context(), vaultprov.Login{Role: role, IDToken: &source{t: t}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := *v.Server
+			own.Token = session
+			sink := vaultprov.KV{Server: &own, Mount: "kvv2", Path: "erp"}
+			if err := errors.Join(sink.Prove(t.Context()), sink.Put(t.Context(), "of-"+role, lab.NewSecret("hidden"))); err != nil {
+				t.Errorf("%s: a secret of its app: %v", role, err)
+			}
+			other := vaultprov.KV{Server: &own, Mount: "kvv2", Path: "cms"}
+			if err := other.Put(t.Context(), "x", lab.NewSecret("hidden")); !errors.Is(err, lab.ErrUnauthorized) {
+				t.Errorf("%s: a secret of another app: %v", role, err)
+			}
+			token, err := session.Token(t.Context(), lab.Secret{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status, answer := v.call(t, token, "POST", "auth/token/renew-self", "{}"); status != http.StatusOK {
+				t.Errorf("%s: renew: %d %s", role, status, answer)
+			}
+			if err := session.Close(t.Context()); err != nil {
+				t.Errorf("%s: %v", role, err)
+			}
 		}
 	})
 }
@@ -303,14 +369,16 @@ func idServer(t *testing.T, answer http.HandlerFunc) string {
 func TestActionsIDToken(t *testing.T) {
 	token := sign(t, claims(nil))
 	address := idServer(t, func(w http.ResponseWriter, req *http.Request) {
-		if req.Header.Get("Authorization") != "bearer hidden-request" || req.URL.Query().Get("audience") != "https://vault.example" ||
+		if req.Header.Get("Authorization") != "bearer hidden-request" ||
+			req.URL.Query().Get("audience") != "https://vault.example" ||
 			req.URL.Query().Get("api-version") != "2.0" {
 			http.Error(w, `{"error":"hidden-request is wrong"}`, http.StatusUnauthorized)
 			return
 		}
 		fmt.Fprintf(w, `{"count":1,"value":%q}`, token.Reveal())
 	})
-	env := map[string]string{"ACTIONS_ID_TOKEN_REQUEST_URL": address + "/token?api-version=2.0", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "hidden-request"}
+	env := map[string]string{"ACTIONS_ID_TOKEN_REQUEST_URL": address + "/token?api-version=2.0",
+		"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "hidden-request"}
 	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 	a, err := vaultprov.ActionsFrom(lookup)
 	if err != nil {
@@ -321,7 +389,8 @@ func TestActionsIDToken(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	a.Audience = "another"
-	if _, err := a.IDToken(t.Context()); !errors.Is(err, lab.ErrUnauthorized) || strings.Contains(err.Error(), "hidden") {
+	if _, err := a.IDToken(t.Context()); !errors.Is(err, lab.ErrUnauthorized) ||
+		strings.Contains(err.Error(), "hidden") {
 		t.Errorf("%v", err)
 	}
 	a.URL = "http://192.0.2.1/"
@@ -342,16 +411,21 @@ func TestGiteaIDToken(t *testing.T) {
 	token := sign(t, claims(nil))
 	refresh := "hidden-refresh-1"
 	address := idServer(t, func(w http.ResponseWriter, req *http.Request) {
-		if req.FormValue("grant_type") != "refresh_token" || req.FormValue("client_id") != "client" || req.FormValue("client_secret") != "hidden-client" ||
+		if req.FormValue("grant_type") != "refresh_token" || req.FormValue("client_id") != "client" ||
+			req.FormValue("client_secret") != "hidden-client" ||
 			req.FormValue("refresh_token") != refresh {
-			http.Error(w, `{"error":"unauthorized_client","error_description":"unable to parse `+req.FormValue("refresh_token")+`"}`, http.StatusBadRequest)
+			http.Error(w,
+				`{"error":"unauthorized_client","error_description":"unable to parse `+req.FormValue("refresh_token")+`"}`,
+				http.StatusBadRequest)
 			return
 		}
 		refresh = strings.TrimSuffix(refresh, "1") + "11"
-		fmt.Fprintf(w, `{"access_token":"hidden-access","token_type":"bearer","refresh_token":%q,"id_token":%q}`, refresh, token.Reveal())
+		fmt.Fprintf(w, `{"access_token":"hidden-access","token_type":"bearer","refresh_token":%q,"id_token":%q}`,
+			refresh, token.Reveal())
 	})
 	var kept []string
-	g := &vaultprov.GiteaIDToken{Address: address, ClientID: "client", ClientSecret: lab.NewSecret("hidden-client"), Refresh: lab.NewSecret(refresh),
+	g := &vaultprov.GiteaIDToken{Address: address, ClientID: "client", ClientSecret: lab.NewSecret("hidden-client"),
+		Refresh: lab.NewSecret(refresh),
 		Successor: func(_ context.Context, old, successor lab.Secret) error {
 			kept = append(kept, old.Reveal(), successor.Reveal())
 			return nil
@@ -365,7 +439,8 @@ func TestGiteaIDToken(t *testing.T) {
 		t.Errorf("%q", kept)
 	}
 	g.Refresh = lab.NewSecret("hidden-other")
-	if _, err := g.IDToken(t.Context()); !errors.Is(err, lab.ErrUnauthorized) || strings.Contains(err.Error(), "hidden") ||
+	if _, err := g.IDToken(t.Context()); !errors.Is(err, lab.ErrUnauthorized) ||
+		strings.Contains(err.Error(), "hidden") ||
 		!strings.Contains(err.Error(), "unauthorized_client") {
 		t.Errorf("%v", err)
 	}

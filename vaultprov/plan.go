@@ -3,7 +3,6 @@ package vaultprov
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -15,6 +14,8 @@ type planner struct {
 	client  *client
 	spec    Spec
 	cluster string // the ID of the one that was read
+
+	users sync.Map // a role that was removed, and whose users could not be, by the mount of its engine
 
 	changing sync.RWMutex // is held while a change is made, and by one that is made alone exclusively
 }
@@ -48,14 +49,14 @@ func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 	}
 	defer c.close()
 	p := &planner{client: c, spec: spec}
-	if p.cluster, err = p.prove(ctx, s.Cluster); err != nil {
+	if p.cluster, err = c.prove(ctx, ""); err != nil {
 		return nil, err
 	}
 	before := func(ctx context.Context) (func(context.Context) error, error) {
-		_, err := p.prove(ctx, p.cluster)
+		_, err := c.prove(ctx, p.cluster)
 		return func(context.Context) error { c.close(); return nil }, err
 	}
-	return reconcile.Plan(ctx, reconcile.Options{Name: "vault", Parallel: s.parallel(), Prune: spec.Prune,
+	return reconcile.Plan(ctx, reconcile.Options{Name: planStep, Parallel: s.parallel(), Prune: spec.Prune,
 		MaxDeletes: spec.MaxDeletes, Before: before}, p.kinds()...)
 }
 
@@ -75,26 +76,8 @@ func (p *planner) kinds() []reconcile.Kind {
 	return kinds
 }
 
-// prove returns the ID of the cluster, and refuses one that is sealed, or another than is wanted; empty: any is
-// taken.
-func (p *planner) prove(ctx context.Context, want string) (string, error) {
-	st, err := p.client.status(ctx)
-	if err != nil {
-		return "", err
-	}
-	fail := func(kind error, what, hint string, set lab.Setting) (string, error) {
-		return "", &lab.Error{Op: "plan", Target: p.client.server.target(), Hint: hint, Set: set,
-			Err: fmt.Errorf("%w: %s", kind, what)}
-	}
-	switch {
-	case !st.Initialized:
-		return fail(lab.ErrBlocked, "it is not initialised", "initialise it, if it is new; otherwise look at its storage", lab.Setting{})
-	case st.Sealed:
-		return fail(lab.ErrBlocked, "it is sealed", "unseal it", lab.Setting{})
-	case want != "" && st.Cluster != want:
-		return fail(lab.ErrRefused, fmt.Sprintf("it is the cluster %q, not %q", st.Cluster, want),
-			"look at the address; if that is the right server, name its cluster",
-			lab.Setting{Name: SettingCluster, Value: st.Cluster})
-	}
-	return st.Cluster, nil
-}
+// planStep is the name of the plan's only step, with which the IDs of its changes begin.
+const planStep = "vault"
+
+// IDs returns the IDs of all changes that a plan may have to make what is wanted, each also without "vault/".
+func (s Spec) IDs() []string { return reconcile.IDs(planStep, (&planner{spec: s}).kinds()...) }

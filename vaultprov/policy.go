@@ -124,9 +124,9 @@ func canonical(rules []rule) string {
 // policies are the ACL policies. That of the server's own name is never removed.
 func (p *planner) policies() kind {
 	k := kind{name: "policy", want: map[string]object{}, prunes: true, loss: lab.RiskDisrupt,
-		spares: []string{"default", "root"},
-		place:  func(string) string { return "sys/policies/acl" },
-		path:   func(key string) string { return "sys/policies/acl/" + key }}
+		spares: []string{"default", "root"}, unscoped: true,
+		place: func(string) string { return "sys/policies/acl" },
+		path:  func(key string) string { return "sys/policies/acl/" + key }}
 	for _, policy := range p.spec.Policies {
 		k.want[policy.Name] = object{want: fields{"policy": policyText(policy.Text)}}
 	}

@@ -3,7 +3,6 @@ package vaultprov_test
 import (
 	"context"
 	"errors"
-	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
 	"gitea.arcodange.lab/arcodange-org/lab/vaultprov"
+	"gitea.arcodange.lab/arcodange-org/lab/vaultprov/vaulttest"
 )
 
 // database is a PostgreSQL with the databases of apps, and a Vault beside it.
@@ -40,7 +40,8 @@ func newDatabase(t *testing.T, major int) *database {
 	v := real.VaultDev(t)
 	d := &database{suite: newSuite(t, v.Address, v.Token), pg: pg}
 	instances := []lab.Instance{lab.App("webapp").In(""), lab.App("dance-lessons-coach").In("sandbox")}
-	d.pgs = pgprov.Spec{AllowPG15: true, EditorEndsSessions: major >= 16, Editor: pgprov.Login{Password: lab.NewSecret(editorSecret)},
+	editor := lab.NewSecret(`e%d@t:a/?#[]!$&'()*+,;= "{{x}}`)
+	d.pgs = pgprov.Spec{AllowPG15: true, EditorEndsSessions: major >= 16, Editor: pgprov.Login{Password: editor},
 		Pooler: pgprov.Login{Password: lab.NewSecret("pooler")}}
 	for _, i := range instances {
 		d.pgs.Instances = append(d.pgs.Instances, pgprov.Instance{Instance: i})
@@ -54,7 +55,7 @@ func newDatabase(t *testing.T, major int) *database {
 		t.Fatal(err)
 	}
 	d.apps = vaultprov.Apps{Instances: instances, Cluster: &vaultprov.KubernetesConfig{Host: "https://192.0.2.1", Outside: true},
-		Postgres: &vaultprov.Postgres{Host: pg.Host, Port: pg.Port, SSLMode: "disable", EditorPassword: lab.NewSecret(editorSecret),
+		Postgres: &vaultprov.Postgres{Host: pg.Host, Port: pg.Port, SSLMode: "disable", EditorPassword: editor,
 			EndSessions: major >= 16}}
 	d.spec = vaultprov.Spec{Records: vaultprov.Records{Mount: "kvv2"}, FingerprintKey: lab.NewSecret(keySecret), Prune: true}
 	d.apply(t, d.spec.With(d.apps.Spec()))
@@ -147,7 +148,7 @@ func TestUsersThroughPgBouncer(t *testing.T) {
 					}
 				}
 			}
-			if strings.Contains(d.pg.Log(), editorSecret) {
+			if strings.Contains(d.pg.Log(), d.pgs.Editor.Password.Reveal()) {
 				t.Error("the editor's password is in the server's log")
 			}
 			d.removeApp(t)
@@ -169,34 +170,54 @@ func (d *database) removeApp(t *testing.T) {
 	}
 }
 
-// TestRotatedRoot is a connection whose password Vault has changed: it is kept, and no plan sends the old one.
+// TestRotatedRoot is a connection whose password Vault has changed, on both servers.
 func TestRotatedRoot(t *testing.T) {
-	d := newDatabase(t, 17)
-	i := d.apps.Instances[0]
-	d.must(t, "POST", "postgres/rotate-root/"+i.VaultDatabaseRole(), "")
-	if _, err := query(t, d.pg.Host, d.pg.Port, "credentials_editor", editorSecret, "postgres"); err == nil {
-		t.Fatal("the password was not rotated")
-	}
-	spec := d.spec.With(d.apps.Spec())
-	if p := d.plan(t, spec); !p.Empty() {
+	t.Run("Fake", func(t *testing.T) {
+		v := vaulttest.New(t, vaulttest.Config{})
+		v.SetDatabaseUser("credentials_editor", lab.NewSecret(editorSecret))
+		x := newSuite(t, v.Address(), v.Root().Reveal())
+		a := vaultprov.Apps{Instances: []lab.Instance{lab.App("webapp").In("")},
+			Cluster:  &vaultprov.KubernetesConfig{Host: "https://192.0.2.1", Outside: true},
+			Postgres: &vaultprov.Postgres{Host: "127.0.0.1", EditorPassword: lab.NewSecret(editorSecret)}}
+		spec := vaultprov.Spec{Records: vaultprov.Records{Mount: "kvv2"}, FingerprintKey: lab.NewSecret(keySecret)}.With(a.Spec())
+		x.apply(t, spec)
+		x.rotatedRoot(t, spec)
+	})
+	t.Run("Real", func(t *testing.T) {
+		d := newDatabase(t, 17)
+		d.rotatedRoot(t, d.spec.With(d.apps.Spec()))
+		if _, err := query(t, d.pg.Host, d.pg.Port, "credentials_editor", d.pgs.Editor.Password.Reveal(), "postgres"); err == nil {
+			t.Error("the password was not rotated")
+		}
+		i := d.apps.Instances[0]
+		_, user, password := d.user(t, i)
+		if _, err := query(t, d.pg.Host, d.pg.Port, user, password, i.Database(), "SELECT 1"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// rotatedRoot rotates the password of the first connection: it is kept, and no plan sends the old one.
+func (x *suite) rotatedRoot(t *testing.T, spec vaultprov.Spec) {
+	t.Helper()
+	connection, creds := &spec.Connections[0], "postgres/creds/"+spec.Connections[0].Name
+	x.must(t, "GET", creds, "")
+	x.must(t, "POST", "postgres/rotate-root/"+connection.Name, "")
+	if p := x.plan(t, spec); !p.Empty() {
 		t.Errorf("after rotate-root there is to do:\n%v", p)
 	}
-	spec.Connections[0].Roles = append(spec.Connections[0].Roles, "more")
-	spec.Connections[0].URL += "&application_name=" + url.QueryEscape("vault")
-	d.apply(t, spec)
-	if _, user, password := d.user(t, i); password == "" {
-		t.Errorf("no password for %s", user)
-	} else if _, err := query(t, d.pg.Host, d.pg.Port, user, password, i.Database(), "SELECT 1"); err != nil {
-		t.Error(err)
-	}
+	connection.Roles = append(connection.Roles, "more")
+	connection.URL += "&application_name=vault"
+	x.apply(t, spec)
+	x.must(t, "GET", creds, "")
 	// A password that is not the editor's any more is refused by the database, and the connection stays as it is.
-	spec.Connections[0].Password = lab.NewSecret(valueSecret)
-	p := d.plan(t, spec)
-	_, err := p.Apply(t.Context(), nil)
-	if err == nil || !strings.Contains(err.Error(), "28P01") || strings.Contains(err.Error(), valueSecret) {
+	connection.Password = lab.NewSecret(valueSecret)
+	_, err := x.plan(t, spec).Apply(t.Context(), nil)
+	if !errors.Is(err, lab.ErrUnauthorized) || !strings.Contains(err.Error(), "28P01") || strings.Contains(err.Error(), valueSecret) {
 		t.Errorf("a wrong password: %v", err)
 	}
-	if _, _, password := d.user(t, i); password == "" {
-		t.Error("the connection does not work any more")
+	if hints := strings.Join(lab.Hints(err), ""); !strings.Contains(hints, "after rotate-root Vault alone knows it") {
+		t.Errorf("the hint is %q", hints)
 	}
+	x.must(t, "GET", creds, "")
 }

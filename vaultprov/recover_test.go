@@ -16,9 +16,11 @@ func TestSweep(t *testing.T) {
 	f := vaulttest.New(t, vaulttest.Config{})
 	v := serving{f.Access(), f.Root()}
 	v.asRoot(t, "POST", "sys/mounts/postgres", map[string]any{"type": "database"})
-	v.asRoot(t, "POST", "postgres/config/erp", map[string]any{"plugin_name": "postgresql-database-plugin", "connection_url": "x", "allowed_roles": "erp,cms"})
+	v.asRoot(t, "POST", "postgres/config/erp", map[string]any{"plugin_name": "postgresql-database-plugin",
+		"connection_url": "x", "allowed_roles": "erp,cms"})
 	for _, role := range []string{"erp", "cms"} {
-		v.asRoot(t, "POST", "postgres/roles/"+role, map[string]any{"db_name": "erp", "creation_statements": "x", "default_ttl": "1h"})
+		v.asRoot(t, "POST", "postgres/roles/"+role, map[string]any{"db_name": "erp", "creation_statements": "x",
+			"default_ttl": "1h"})
 		v.asRoot(t, "GET", "postgres/creds/"+role, nil)
 	}
 	if p, err := v.Sweep(t.Context(), ""); err != nil || !p.Empty() {
@@ -62,24 +64,30 @@ func TestSweepReads(t *testing.T) {
 func TestCheckSynced(t *testing.T) {
 	unsealed := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	earlier, later := unsealed.Add(-time.Hour), unsealed.Add(time.Minute)
-	before := []vaultprov.Synced{{Name: "erp/db", Ready: true, Lease: "a", Renewed: earlier}, {Name: "gone/db", Ready: true, Lease: "x", Renewed: earlier}}
+	before := []vaultprov.Synced{{Name: "erp/db", Ready: true, Lease: "a", Renewed: earlier},
+		{Name: "gone/db", Ready: true, Lease: "x", Renewed: earlier}}
 	for _, test := range []struct {
 		now     vaultprov.Synced
 		verdict lab.Verdict
 		says    string
 	}{
-		{vaultprov.Synced{Name: "erp/db", Ready: true, Lease: "b", Renewed: later}, lab.VerdictOK, "synced at 2026-01-02T03:05:05Z"},
-		{vaultprov.Synced{Name: "erp/db", Ready: true, Lease: "a", Renewed: later}, lab.VerdictWarning, "lease of before"},
-		{vaultprov.Synced{Name: "erp/db", Ready: true, Lease: "a", Renewed: earlier}, lab.VerdictBad, "Vault was unsealed at"},
+		{vaultprov.Synced{Name: "erp/db", Ready: true, Lease: "b", Renewed: later}, lab.VerdictOK,
+			"synced at 2026-01-02T03:05:05Z"},
+		{vaultprov.Synced{Name: "erp/db", Ready: true, Lease: "a", Renewed: later}, lab.VerdictWarning,
+			"lease of before"},
+		{vaultprov.Synced{Name: "erp/db", Ready: true, Lease: "a", Renewed: earlier}, lab.VerdictBad,
+			"Vault was unsealed at"},
 		{vaultprov.Synced{Name: "erp/db", Said: "Vault is\n sealed"}, lab.VerdictBad, "not synced: Vault is sealed"},
 		{vaultprov.Synced{Name: "new/config", Ready: true, Renewed: later}, lab.VerdictOK, "synced"},
 	} {
 		found := vaultprov.CheckSynced(unsealed, before[:1], []vaultprov.Synced{test.now})
-		if found[0].Verdict != test.verdict || !strings.Contains(found[0].Text, test.says) || (found[0].Hint == "") != (test.verdict == lab.VerdictOK) {
+		if found[0].Verdict != test.verdict || !strings.Contains(found[0].Text, test.says) ||
+			(found[0].Hint == "") != (test.verdict == lab.VerdictOK) {
 			t.Errorf("%+v, want %s with %q", found[0], test.verdict, test.says)
 		}
 	}
-	found := vaultprov.CheckSynced(unsealed, before, []vaultprov.Synced{{Name: "erp/db", Ready: true, Lease: "b", Renewed: later}})
+	found := vaultprov.CheckSynced(unsealed, before, []vaultprov.Synced{{Name: "erp/db", Ready: true, Lease: "b",
+		Renewed: later}})
 	if len(found) != 2 || found[1].Target != "gone/db" || found[1].Verdict != lab.VerdictBad {
 		t.Errorf("%+v", found)
 	}

@@ -89,7 +89,7 @@ type KubernetesRole struct {
 func (r KubernetesRole) key() string { return mountOr(r.Mount, DefaultKubernetes) + "/" + r.Name }
 
 func (r KubernetesRole) validate() (ps lab.Problems) {
-	ps = append(ps, validateRoleName("name", r.Name)...)
+	ps = append(ps, validateAuthRoleName("name", r.Name)...)
 	ps = append(ps, r.Token.validate()...)
 	for field, names := range map[string][]string{"serviceAccounts": r.ServiceAccounts, "namespaces": r.Namespaces} {
 		if len(names) == 0 {
@@ -142,7 +142,7 @@ type JWTRole struct {
 func (r JWTRole) key() string { return mountOr(r.Mount, DefaultJWT) + "/" + r.Name }
 
 func (r JWTRole) validate() (ps lab.Problems) {
-	ps = append(ps, validateRoleName("name", r.Name)...)
+	ps = append(ps, validateAuthRoleName("name", r.Name)...)
 	ps = append(ps, r.Token.validate()...)
 	if len(r.Audiences) == 0 {
 		ps.Add("audiences", "empty: Vault would refuse every token that has one")
@@ -192,7 +192,7 @@ type AppRole struct {
 func (r AppRole) key() string { return mountOr(r.Mount, DefaultAppRole) + "/" + r.Name }
 
 func (r AppRole) validate() (ps lab.Problems) {
-	ps = append(ps, validateRoleName("name", r.Name)...)
+	ps = append(ps, validateAuthRoleName("name", r.Name)...)
 	ps = append(ps, r.Token.validate()...)
 	ps = append(ps, validateLease("secretIDTTL", r.SecretIDTTL)...)
 	if r.SecretIDUses < 0 {

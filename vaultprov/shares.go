@@ -54,8 +54,8 @@ func (s shares) possible(set []int) bool {
 	return true
 }
 
-// strangers returns the indexes of the shares that do not belong to those of a set. The server cannot tell: it only says
-// that it could not be opened.
+// strangers returns the indexes of the shares that do not belong to those of a set. The server cannot tell: it only
+// says that it could not be opened.
 func (s shares) strangers(set []int) (out []int) {
 	of := s.of(set)
 	for n, share := range s.bytes {
@@ -130,7 +130,8 @@ func (s shares) open(target string, try func(set [][]byte) error) (wrong []int, 
 			return nil, err
 		}
 		if sure {
-			return fail("the shares belong together, and are those of another Vault, or of one before its keys were changed",
+			return fail("the shares belong together, and are those of another Vault, or of one before its keys were "+
+				"changed",
 				"look at the address, and at which keys these are", lab.ErrInvalid)
 		}
 	}

@@ -37,6 +37,10 @@ type Spec struct {
 	TransitKeys     []TransitKey     `yaml:"transitKeys"`
 	Entries         []Entry          `yaml:"entries"`
 
+	// Adopt records as ours what is named here and was made by others, such as another tool before: it can be pruned
+	// from then on, and its secrets are sent. After rotate-root, leave out the password first. False leaves it theirs.
+	Adopt bool `yaml:"adopt"`
+
 	// Prune removes what is ours by our records and not named any more. Entries and transit keys are never removed.
 	Prune bool `yaml:"prune"`
 
@@ -87,8 +91,11 @@ func (s *Spec) Validate() lab.Problems {
 	}
 	if !s.Records.none() {
 		ps = append(ps, validateMount("records.mount", s.Records.Mount)...)
-	} else if s.Prune {
-		ps = append(ps, lab.Problem{Path: "prune", Message: "nothing is known to be ours",
+		if s.Records.Path != "" && !mountPattern.MatchString(s.Records.Path) {
+			ps = append(ps, lab.Problem{Path: "records.path", Text: s.Records.Path, Message: "is not the path of a directory"})
+		}
+	} else if s.Prune || s.Adopt {
+		ps = append(ps, lab.Problem{Path: map[bool]string{true: "prune", false: "adopt"}[s.Prune], Message: "nothing is known to be ours",
 			Hint: "name a KV version 2 engine in records.mount"})
 	}
 	if n := len(s.FingerprintKey.Reveal()); n > 0 && n < 32 {
@@ -172,6 +179,16 @@ func validateRoleName(field, name string) (ps lab.Problems) {
 	if !namePattern.MatchString(name) {
 		ps = append(ps, lab.Problem{Path: field, Text: name,
 			Message: "is not a name: letters, digits, underscores, hyphens and dots inside"})
+	}
+	return ps
+}
+
+// validateAuthRoleName is for roles of auth methods, whose names Vault puts in lower case, so that another one is listed.
+func validateAuthRoleName(field, name string) lab.Problems {
+	ps := validateRoleName(field, name)
+	if lower := strings.ToLower(name); lower != name {
+		ps = append(ps, lab.Problem{Path: field, Text: name, Message: "is not in lower case, which Vault would make it",
+			Hint: fmt.Sprintf("write %q", lower)})
 	}
 	return ps
 }

@@ -13,7 +13,7 @@ import (
 type Status struct {
 	Initialized bool
 	Sealed      bool
-	Standby     bool // unsealed, and another server of the cluster is active
+	Standby     bool // unsealed, and another server of the cluster is active, to which it forwards requests
 	Version     string
 	Cluster     string    // the ID of the cluster; empty while the server is sealed
 	ClusterName string    // empty while the server is sealed
@@ -83,15 +83,16 @@ func (c *client) status(ctx context.Context) (Status, error) {
 		return Status{}, c.garbled("sys/health")
 	}
 	st := Status{Initialized: *said.Initialized, Sealed: *said.Sealed, Standby: said.Standby || said.Perf,
-		Version: said.Version, Cluster: said.Cluster, ClusterName: said.ClusterName, Time: time.Unix(said.Time, 0).UTC()}
+		Version: said.Version, Cluster: said.Cluster, ClusterName: said.ClusterName,
+		Time: time.Unix(said.Time, 0).UTC()}
 	if !st.Initialized || st.Sealed {
 		st.Standby = false // it says so of itself in both states
 	}
 	return st, nil
 }
 
-// prove returns the ID of the cluster, of a server that is active and, where want or the server's Cluster is not
-// empty, is of that cluster.
+// prove returns the ID of the cluster of a server that serves, and refuses one that is of another cluster than want, or
+// the server's Cluster, says; empty: any is taken. A standby serves too: it forwards requests to the active server.
 func (c *client) prove(ctx context.Context, want string) (cluster string, err error) {
 	st, err := c.status(ctx)
 	if err != nil {
@@ -104,15 +105,14 @@ func (c *client) prove(ctx context.Context, want string) (cluster string, err er
 		e.Err = fmt.Errorf("%w: it is not initialised", lab.ErrBlocked)
 	case st.Sealed:
 		e.Hint, e.Err = "unseal it", fmt.Errorf("%w: it is sealed", lab.ErrBlocked)
-	case st.Standby:
-		e.Hint = "name the address of the active server, or wait until one is elected"
-		e.Err = fmt.Errorf("%w: it is a standby", lab.ErrBlocked)
 	case c.server.Cluster != "" && st.Cluster != c.server.Cluster:
-		e.Hint, e.Set = "look at the address; if this is the right server, name its cluster", lab.Setting{Name: SettingCluster, Value: st.Cluster}
+		e.Hint, e.Set = "look at the address; if this is the right server, name its cluster",
+			lab.Setting{Name: SettingCluster, Value: st.Cluster}
 		e.Err = fmt.Errorf("%w: it is the cluster %s, and must be %s", lab.ErrRefused, st.Cluster, c.server.Cluster)
 	case want != "" && st.Cluster != want:
 		e.Hint = "plan again"
-		e.Err = fmt.Errorf("%w: it is the cluster %s, and was %s when the plan was made", lab.ErrRefused, st.Cluster, want)
+		e.Err = fmt.Errorf("%w: it is the cluster %s, and was %s when the plan was made", lab.ErrRefused, st.Cluster,
+			want)
 	default:
 		return st.Cluster, nil
 	}

@@ -1,8 +1,10 @@
 package vaultprov_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -60,6 +62,78 @@ func (x *suite) prune(t *testing.T) {
 	x.must(t, "POST", "auth/approle-"+n+"/role/admin", "{}")
 	if p := x.plan(t, fewer); !p.Empty() {
 		t.Errorf("what others made later:\n%v", p)
+	}
+}
+
+// adopt records as ours what another tool has made, which can be pruned then.
+func (x *suite) adopt(t *testing.T) {
+	x.clear(t)
+	spec, n := x.spec(t)
+	x.last = n
+	theirs := spec
+	theirs.Records, theirs.Prune = vaultprov.Records{}, false
+	x.apply(t, theirs)
+	if p := x.plan(t, spec); !p.Empty() {
+		t.Errorf("what another tool made as it is wanted:\n%v", p)
+	}
+	spec.Adopt = true
+	p := x.apply(t, spec)
+	if got := ids(p); strings.Contains(got, "+") || !strings.Contains(got, "~policy:erp"+n+" ") || !strings.Contains(got, "~connection:") {
+		t.Errorf("planned %s", got)
+	}
+	spec.Adopt, spec.AppRoles = false, nil
+	if got := ids(x.apply(t, spec)); got != "-approle:approle-"+n+"/admin" {
+		t.Errorf("planned %s", got)
+	}
+}
+
+// stuckUsers keeps the connection of a role whose users could not be removed.
+func (x *suite) stuckUsers(t *testing.T) {
+	x.clear(t)
+	spec, n := x.spec(t)
+	x.last = n
+	x.apply(t, spec)
+	spec.Connections, spec.DatabaseRoles = nil, nil
+	p := x.plan(t, spec)
+	x.fail(func(req *http.Request) bool {
+		return req.Method == "LIST" && strings.Contains(req.URL.Path, "/sys/leases/lookup/")
+	},
+		fake.HTTPFault{Status: http.StatusForbidden, Body: `{"errors":["permission denied"]}`})
+	r, err := p.Apply(t.Context(), nil)
+	x.fail(nil, fake.HTTPFault{})
+	if lab.Kind(err) != lab.ErrUnauthorized || r.Count(lab.StatusDone) != 0 {
+		t.Errorf("%v\n%v", err, r)
+	}
+	if got := ids(x.apply(t, spec)); got != "-database-role:postgres-"+n+"/erp -connection:postgres-"+n+"/erp" {
+		t.Errorf("planned %s", got)
+	}
+}
+
+// together lets two copies of the tool make the same at once.
+func (x *suite) together(t *testing.T) {
+	for range 5 {
+		x.clear(t)
+		spec, n := x.spec(t)
+		x.last = n
+		spec.Audits = nil // while one is enabled, others may fail
+		var wg sync.WaitGroup
+		errs := make([]error, 2)
+		for i := range errs {
+			wg.Go(func() {
+				p, err := x.server.Plan(t.Context(), spec)
+				if err == nil {
+					_, err = p.Apply(t.Context(), nil)
+				}
+				errs[i] = err
+			})
+		}
+		wg.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		if p := x.plan(t, spec); !p.Empty() {
+			t.Fatalf("still to do:\n%v", p)
+		}
 	}
 }
 

@@ -104,13 +104,16 @@ func (x *suite) normal(t *testing.T) {
 	x.last = n
 	x.apply(t, spec)
 	for path, body := range map[string]string{
-		"auth/gitea_jwt-" + n + "/role/gitea_cicd_erp": `{"role_type": "jwt", "token_ttl": "10m", "token_max_ttl": 1200, "bound_audiences": "client",
-			"bound_claims": {"preferred_username": ["bot", "ci"], "groups": "org:team"}, "claim_mappings": {}}`,
-		"auth/kubernetes-" + n + "/role/erp":       `{"token_period": "900", "bound_service_account_names": "erp", "token_policies": "erp` + n + `"}`,
-		"auth/approle-" + n + "/role/admin":        `{"secret_id_ttl": "60m", "token_policies": []}`,
-		"postgres-" + n + "/roles/erp":             `{"default_ttl": "3600s", "max_ttl": "1440m", "db_name": "erp"}`,
-		"sys/policies/acl/erp" + n:                 `{"policy": "# of the apps\npath \"kvv2-` + n + `/data/erp/*\" { capabilities=[\"read\"] }"}`,
-		"sys/policies/acl/erp" + n + "-ops":        `{"policy": "path \"kvv2-` + n + `/data/erp/*\" {\n  capabilities = [\"create\",\n \"update\"]\n}\n"}`,
+		"auth/gitea_jwt-" + n + "/role/gitea_cicd_erp": `{"role_type": "jwt", "token_ttl": "10m",
+			"token_max_ttl": 1200, "bound_audiences": "client", "claim_mappings": {},
+			"bound_claims": {"preferred_username": ["bot", "ci"], "groups": "org:team"}}`,
+		"auth/kubernetes-" + n + "/role/erp": `{"token_period": "900", "bound_service_account_names": "erp",
+			"token_policies": "erp` + n + `"}`,
+		"auth/approle-" + n + "/role/admin": `{"secret_id_ttl": "60m", "token_policies": []}`,
+		"postgres-" + n + "/roles/erp":      `{"default_ttl": "3600s", "max_ttl": "1440m", "db_name": "erp"}`,
+		"sys/policies/acl/erp" + n:          `{"policy": "# of the apps\npath \"kvv2-` + n + `/data/erp/*\" { capabilities=[\"read\"] }"}`,
+		"sys/policies/acl/erp" + n + "-ops": `{"policy": "path \"kvv2-` + n +
+			`/data/erp/*\" {\n  capabilities = [\"create\",\n \"update\"]\n}\n"}`,
 		"sys/mounts/kvv2-" + n + "/tune":           `{"default_lease_ttl": "60m"}`,
 		"sys/auth/kubernetes-" + n + "/tune":       `{"description": "theirs"}`,
 		"kvv2-" + n + "/metadata/erp/config":       `{"custom_metadata": {"a": "b"}}`,
@@ -124,13 +127,71 @@ func (x *suite) normal(t *testing.T) {
 	}
 	// what other tools were told of: an address, an audience or a policy that is changed by hand
 	for path, body := range map[string]string{
-		"postgres-" + n + "/config/erp":      `{"connection_url": "postgresql://{{username}}:{{password}}@127.0.0.1:2/erp", "verify_connection": false}`,
-		"auth/kubernetes-" + n + "/role/erp": `{"audience": "", "bound_service_account_names": ["erp", "default"], "bound_service_account_namespaces": "erp"}`,
-		"sys/policies/acl/erp" + n:           `{"policy": "path \"kvv2-` + n + `/data/erp/*\" { capabilities=[\"read\"] }\npath \"a\" { capabilities=[\"deny\"] }"}`,
+		"postgres-" + n + "/config/erp": `{"verify_connection": false,
+			"connection_url": "postgresql://{{username}}:{{password}}@127.0.0.1:2/erp"}`,
+		"auth/kubernetes-" + n + "/role/erp": `{"audience": "",
+			"bound_service_account_names": ["erp", "default"], "bound_service_account_namespaces": "erp"}`,
+		"sys/policies/acl/erp" + n: `{"policy": "path \"kvv2-` + n +
+			`/data/erp/*\" { capabilities=[\"read\"] }\npath \"a\" { capabilities=[\"deny\"] }"}`,
 	} {
 		x.must(t, "POST", path, body)
 		if x.apply(t, spec).Empty() {
 			t.Errorf("%s %s was not noticed", path, body)
+		}
+	}
+}
+
+// odd are inputs that other tools were told of: what Vault keeps otherwise than it is sent is no change for ever.
+func (x *suite) odd(t *testing.T) {
+	x.clear(t)
+	spec, n := x.spec(t)
+	x.last = n
+	spec.Mounts = append(spec.Mounts, vaultprov.Mount{Path: "/Apps" + n + "/KV/", Type: "kv", Description: "a \"b\"\n\u00e9"})
+	spec.Policies = append(spec.Policies, vaultprov.Policy{Name: "team" + n + "/erp", Text: "path \"a\" { capabilities = [\"read\"] }\r\n \n"})
+	spec.Auths[1].JWT.PublicKeys[0] = "\n" + spec.Auths[1].JWT.PublicKeys[0] + "\n"
+	spec.JWTRoles[0].Audiences = []string{"b", "a,b", "A", "b"}
+	spec.JWTRoles[0].Claims = map[string][]string{"n": {"12345678", "true"}, "/nested/claim": {"a b", "cn=example,ou=security"}}
+	spec.JWTRoles[0].Token.Policies = []string{"team" + n + "/erp", "default", "erp" + n}
+	spec.KubernetesRoles[0].ServiceAccounts = []string{"*"}
+	spec.DatabaseRoles[0].Creation = []string{"  -- of \u00e9\nCREATE ROLE \"{{name}}\" PASSWORD '{{password}}';\n", " ",
+		"ALTER ROLE \"{{name}}\" VALID UNTIL '{{expiration}}'\n"}
+	spec.DatabaseRoles[0].Revocation = []string{""}
+	spec.DatabaseRoles = append(spec.DatabaseRoles, vaultprov.DatabaseRole{Mount: "postgres-" + n, Name: "ERP.x_1", Connection: "erp",
+		Creation: spec.DatabaseRoles[0].Creation})
+	spec.TransitKeys = append(spec.TransitKeys, vaultprov.TransitKey{Mount: "transit-" + n, Name: "VSO", Type: "ed25519"})
+	spec.Entries[0].Path = "/a/b.c/\u00e9-_/"
+	spec.Entries[0].Data = map[string]lab.Secret{"a.b \"c\"": lab.NewSecret("line\nfeed\u2028<&>\x01"),
+		"n": lab.NewSecret("12345678901234567890"), "j": lab.NewSecret(`{"a": [1, null]}`)}
+	x.apply(t, spec)
+	x.must(t, "POST", "kvv2-"+n+"/config", `{"cas_required": true, "max_versions": 1}`)
+	spec.Entries[0].Data["n"] = lab.NewSecret("1")
+	x.apply(t, spec)
+	spec.Policies, spec.JWTRoles, spec.KubernetesRoles = spec.Policies[:2], nil, nil
+	p := x.apply(t, spec)
+	if got := ids(p); got != "-jwt-role:gitea_jwt-"+n+"/gitea_cicd_erp -kubernetes-role:kubernetes-"+n+"/erp -policy:team"+n+"/erp" {
+		t.Errorf("planned %s", got)
+	}
+}
+
+// outside is what Vault asks others for as it is written: the rest is made, and what is missing is said.
+func (x *suite) outside(t *testing.T) {
+	x.clear(t)
+	spec, n := x.spec(t)
+	x.last = n
+	spec.Auths[0].Kubernetes = &vaultprov.KubernetesConfig{} // as in a cluster, which this is not
+	for what, config := range map[string]*vaultprov.JWTConfig{
+		"discovery": {DiscoveryURL: "http://127.0.0.1:1"}, "keys": {JWKSURL: "http://127.0.0.1:1/keys"},
+	} {
+		spec.Auths[1].JWT = config
+		p := x.plan(t, spec)
+		r, err := p.Apply(t.Context(), nil)
+		hints := strings.Join(lab.Hints(err), "\n")
+		if lab.Kind(err) != lab.ErrBlocked || !strings.Contains(hints, "whether Vault resolves its name") ||
+			!strings.Contains(hints, "runs in no cluster") {
+			t.Errorf("%s: %v\n%s", what, err, hints)
+		}
+		if r.Count(lab.StatusDone) != len(p.Changes())-2 {
+			t.Errorf("%s: %v", what, r)
 		}
 	}
 }

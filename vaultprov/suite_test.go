@@ -158,13 +158,6 @@ func (x *suite) world(t testing.TB) lawtest.World {
 	counters := &httpx.Counters{}
 	server := x.server
 	server.Counters = counters
-	cut := func(name string, how fake.HTTPFault) lawtest.Cut {
-		return lawtest.Cut{Name: name, Least: 30, Arm: func(_ testing.TB, at int) func(error) bool {
-			x.front.Faults.Reset()
-			x.front.Faults.At(at, how)
-			return func(error) bool { return x.front.Faults.Fired() > 0 }
-		}}
-	}
 	return lawtest.World{
 		Plan:       func(ctx context.Context) (*lab.Plan, error) { x.front.Faults.Reset(); return server.Plan(ctx, spec) },
 		Writes:     func(testing.TB) int64 { return counters.Writes.Load() },
@@ -187,7 +180,36 @@ func (x *suite) world(t testing.TB) lawtest.World {
 		},
 		Every: x.every,
 		Again: func(tb testing.TB) lawtest.World { tb.Helper(); return x.world(tb) },
-		Cuts:  []lawtest.Cut{cut("Request", fake.HTTPFault{}), cut("Answer", fake.HTTPFault{Done: true})},
+		Cuts:  x.cuts(30),
+	}
+}
+
+// cuts lose the n-th request that writes, or the answer to it.
+func (x *suite) cuts(least int) (cuts []lawtest.Cut) {
+	for name, how := range map[string]fake.HTTPFault{"Request": {}, "Answer": {Done: true}} {
+		cuts = append(cuts, lawtest.Cut{Name: name, Least: least, Arm: func(_ testing.TB, at int) func(error) bool {
+			x.front.Faults.Reset()
+			x.front.Faults.At(at, how)
+			return func(error) bool { return x.front.Faults.Fired() > 0 }
+		}})
+	}
+	return cuts
+}
+
+// removal returns a world in which most of what is ours is not wanted any more.
+func (x *suite) removal(t testing.TB) lawtest.World {
+	t.Helper()
+	x.clear(t)
+	spec, n := x.spec(t)
+	x.last = n
+	x.apply(t, spec)
+	spec = vaultprov.Spec{Stack: spec.Stack, Records: spec.Records, Prune: true, MaxDeletes: 30,
+		Mounts: spec.Mounts[1:], Auths: spec.Auths[1:]}
+	return lawtest.World{
+		Plan:  func(ctx context.Context) (*lab.Plan, error) { x.front.Faults.Reset(); return x.server.Plan(ctx, spec) },
+		Every: x.every,
+		Again: func(tb testing.TB) lawtest.World { tb.Helper(); return x.removal(tb) },
+		Cuts:  x.cuts(15),
 	}
 }
 
@@ -240,7 +262,8 @@ func (x *suite) foreign(tb testing.TB, n string) func() string {
 		x.must(tb, "POST", path, body)
 		paths = append(paths, append(read, path)[0])
 	}
-	put("auth/kubernetes-"+n+"/role/theirs", `{"bound_service_account_names": "a", "bound_service_account_namespaces": "a", "audience": "vault"}`)
+	put("auth/kubernetes-"+n+"/role/theirs",
+		`{"bound_service_account_names": "a", "bound_service_account_namespaces": "a", "audience": "vault"}`)
 	put("auth/gitea_jwt-"+n+"/role/theirs", `{"role_type": "jwt", "user_claim": "sub", "bound_subject": "1"}`)
 	put("auth/approle-"+n+"/role/theirs", `{}`)
 	put("postgres-"+n+"/config/theirs", `{"plugin_name": "postgresql-database-plugin", "verify_connection": false,
@@ -349,8 +372,10 @@ func (x *suite) run(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
-		{"Prune", x.prune}, {"BrokenRecord", x.brokenRecord}, {"Passwords", x.passwords}, {"JWT", x.jwt}, {"Entries", x.entriesAreMerged},
-		{"Normal", x.normal}, {"Conflicts", x.conflicts},
+		{"Prune", x.prune}, {"BrokenRecord", x.brokenRecord}, {"Adopt", x.adopt}, {"StuckUsers", x.stuckUsers}, {"Together", x.together},
+		{"Passwords", x.passwords}, {"JWT", x.jwt}, {"Entries", x.entriesAreMerged},
+		{"Normal", x.normal}, {"Odd", x.odd}, {"Conflicts", x.conflicts}, {"Outside", x.outside},
+		{"Removal", func(t *testing.T) { lawtest.CutOff(t, x.removal(t)) }},
 		{"Laws", func(t *testing.T) {
 			lawtest.Laws(t, func(t *testing.T) lawtest.World { t.Helper(); return x.world(t) })
 		}},

@@ -25,9 +25,9 @@ type Synced struct {
 	Said string
 }
 
-// CheckSynced examines whether the Vault Secrets Operator has come back after Vault was unsealed: all secrets are synced
-// since, and each dynamic one has another lease than before. It reads nothing: before is what stood in Kubernetes before
-// the operator was restarted, after is what stands there now. One that is in before alone is missed.
+// CheckSynced examines whether the Vault Secrets Operator has come back after Vault was unsealed: all secrets are
+// synced since, and each dynamic one has another lease than before. It reads nothing: before is what stood in
+// Kubernetes before the operator was restarted, after is what stands there now. One that is in before alone is missed.
 //
 // What the operator does not do by itself: it keeps "Vault is sealed" as an error for static secrets
 // (vault-secrets-operator issues 840 and 123), and a cached token with old policies after a 403 (issue 1185).
@@ -51,11 +51,14 @@ func CheckSynced(unsealed time.Time, before, after []Synced) []lab.Finding {
 		delete(old, s.Name)
 		switch {
 		case !s.Ready:
-			add(s, lab.VerdictBad, restart+"; if it says 403 then, delete its VaultAuth and apply it again", "it is not synced")
+			add(s, lab.VerdictBad, restart+"; if it says 403 then, delete its VaultAuth and apply it again",
+				"it is not synced")
 		case s.Renewed.Before(unsealed):
-			add(s, lab.VerdictBad, restart, "it was synced at %s, and Vault was unsealed at %s", stamp(s.Renewed), stamp(unsealed))
+			add(s, lab.VerdictBad, restart, "it was synced at %s, and Vault was unsealed at %s", stamp(s.Renewed),
+				stamp(unsealed))
 		case s.Lease != "" && known && s.Lease == was.Lease:
-			add(s, lab.VerdictWarning, "see whether Vault knows the lease: vault lease lookup", "it has the lease of before")
+			add(s, lab.VerdictWarning, "see whether Vault knows the lease: vault lease lookup",
+				"it has the lease of before")
 		default:
 			add(s, lab.VerdictOK, "", "it was synced at %s", stamp(s.Renewed))
 		}

@@ -60,7 +60,8 @@ func (f TokenFile) Token(_ context.Context, refused lab.Secret) (lab.Secret, err
 // readToken reads a token from a file.
 func readToken(path string) (lab.Secret, error) {
 	fail := func(err error) (lab.Secret, error) {
-		return lab.Secret{}, &lab.Error{Op: "read token", Path: path, Hint: "see who writes it, and who may read it", Err: err}
+		return lab.Secret{}, &lab.Error{Op: "read token", Path: path, Hint: "see who writes it, and who may read it",
+			Err: err}
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -36,12 +36,14 @@ func Unseal(ctx context.Context, keys Keys, servers ...*Server) (*lab.Plan, erro
 		case err != nil:
 			return nil, err
 		case !st.Initialized && n == 0:
-			return nil, &lab.Error{Op: "unseal", Target: s.target(), Hint: "initialise it, if it is new; otherwise look at its storage",
-				Err: fmt.Errorf("%w: it is not initialised", lab.ErrBlocked)}
+			return nil, &lab.Error{Op: "unseal", Target: s.target(),
+				Hint: "initialise it, if it is new; otherwise look at its storage",
+				Err:  fmt.Errorf("%w: it is not initialised", lab.ErrBlocked)}
 		case st.Initialized && !st.Sealed:
 			continue
 		}
-		c := lab.Change{ID: step.Name + "/" + strings.TrimPrefix(s.target(), "vault "), Action: lab.Update, Cause: "it is " + st.String()}
+		c := lab.Change{ID: step.Name + "/" + strings.TrimPrefix(s.target(), "vault "), Action: lab.Update,
+			Cause: "it is " + st.String()}
 		if len(step.Changes) > 0 {
 			c.After = []string{step.Changes[0].ID}
 		}
@@ -104,7 +106,8 @@ func (s *Server) unseal(ctx context.Context, r *lab.Recorder, keys Keys, cluster
 		st, err := c.status(ctx)
 		code := st.Code()
 		if err == nil && code == http.StatusServiceUnavailable {
-			err = &lab.Error{Op: "unseal", Target: s.target(), Hint: "look at its log", Err: fmt.Errorf("%w: it was sealed again", lab.ErrDrift)}
+			err = &lab.Error{Op: "unseal", Target: s.target(), Hint: "look at its log",
+				Err: fmt.Errorf("%w: it was sealed again", lab.ErrDrift)}
 		}
 		return code == http.StatusOK || cluster && code == http.StatusTooManyRequests, err
 	})
@@ -129,7 +132,8 @@ func (c *client) anonymous(ctx context.Context, method, path string, in fields, 
 }
 
 // wrongShares are the words in which Vault says that shares do not open it (1.21, vault/core.go, shamir/shamir.go).
-var wrongShares = []string{"failed to decrypt keys from storage", "failed to compute combined key", "message authentication failed"}
+var wrongShares = []string{"failed to decrypt keys from storage", "failed to compute combined key",
+	"message authentication failed"}
 
 // wrongSet returns errWrong if the server has said so of the shares, otherwise err.
 func wrongSet(err error) error {
@@ -165,7 +169,8 @@ func (c *client) giveOnce(ctx context.Context, set [][]byte) (disturbed bool, er
 	nonce := ""
 	for n, share := range set {
 		var st sealStatus
-		err := c.anonymous(ctx, http.MethodPost, "sys/unseal", fields{"key": lab.NewSecret(hex.EncodeToString(share))}, &st)
+		err := c.anonymous(ctx, http.MethodPost, "sys/unseal",
+			fields{"key": lab.NewSecret(hex.EncodeToString(share))}, &st)
 		switch {
 		case err != nil || !st.Sealed:
 			return false, err
@@ -179,8 +184,8 @@ func (c *client) giveOnce(ctx context.Context, set [][]byte) (disturbed bool, er
 	return true, nil // it has all that it needs, and is sealed: they were not all of this attempt
 }
 
-// copied waits until a server that joins a cluster has copied its keys: it takes the shares to prove to the first server
-// that it may, and unseals itself later. Shares that are given meanwhile end in an error (vault/raft.go, 1.21).
+// copied waits until a server that joins a cluster has copied its keys: it takes the shares to prove to the first
+// server that it may, and unseals itself later. Shares that are given meanwhile end in an error (vault/raft.go, 1.21).
 func (c *client) copied(ctx context.Context) error {
 	copies := lab.Poll{What: c.server.target() + " to copy the keys of the cluster", Timeout: 2 * time.Minute}
 	return lab.Wait(ctx, copies, func(ctx context.Context) (bool, error) {

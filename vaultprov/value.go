@@ -15,7 +15,7 @@ import (
 // list or map is null; a list of one may be a text. What it answers is brought into the type that is wanted.
 type (
 	set    []string            // in no order, each once
-	list   []string            // in this order
+	list   []string            // in this order; Vault takes the space around each away, and those that are empty
 	claims map[string][]string // a claim must be one of its values
 )
 
@@ -49,7 +49,7 @@ func as(want, has any) any {
 	case set:
 		return sorted(texts(has))
 	case list:
-		return list(texts(has))
+		return trim(texts(has))
 	case map[string]string:
 		m := map[string]string{}
 		inner, _ := has.(map[string]any)
@@ -84,6 +84,17 @@ func texts(v any) []string {
 	return out
 }
 
+// trim returns a list as Vault keeps it.
+func trim(texts []string) list {
+	out := list{}
+	for _, text := range texts {
+		if text = strings.TrimSpace(text); text != "" {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
 func sorted(texts []string) set {
 	out := append(set{}, texts...)
 	slices.Sort(out)
@@ -96,7 +107,7 @@ func normal(want any) any {
 	case set:
 		return sorted(v)
 	case list:
-		return append(list{}, v...)
+		return trim(v)
 	case map[string]string:
 		m := map[string]string{}
 		maps.Copy(m, v)
@@ -129,7 +140,7 @@ func payload(want fields) fields {
 		case set:
 			out[key] = []string(sorted(v)) // [] and not null, which would leave the field as it is
 		case list:
-			out[key] = append([]string{}, v...)
+			out[key] = []string(trim(v))
 		default:
 			out[key] = v
 		}
@@ -189,13 +200,13 @@ func text(values map[string]any) []byte {
 
 // passwordInURL finds a password in the address of a database that somebody else wrote into a connection: Vault
 // shows it where it cannot read the URL.
-var passwordInURL = regexp.MustCompile(`(://[^/@\s:]*:)([^@\s]*)(@)|(\bpassword\s*=\s*)(\S+)()`)
+var passwordInURL = regexp.MustCompile(`(://[^/@\s:]*:)(\S*)(@)|(\bpassword\s*=\s*)(\S+)()`)
 
 // maskURL takes out the password, unless it is a template that Vault fills in.
 func maskURL(text string) string {
 	return passwordInURL.ReplaceAllStringFunc(text, func(match string) string {
 		parts := passwordInURL.FindStringSubmatch(match)
-		if password := parts[2] + parts[5]; password == "{{password}}" || password == "'{{password}}'" {
+		if password := parts[2] + parts[5]; strings.HasPrefix(password+"@", "{{password}}@") || password == "'{{password}}'" {
 			return match
 		}
 		return parts[1] + parts[4] + "(secret)" + parts[3]

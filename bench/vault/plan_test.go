@@ -40,12 +40,14 @@ func newFleet(tb testing.TB, apps int) *fleet {
 		tb.Fatal(err)
 	}
 	a := vaultprov.Apps{Cluster: &vaultprov.KubernetesConfig{Host: "https://192.0.2.1", Outside: true},
-		Issuer: &vaultprov.JWTConfig{PublicKeys: []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}},
-		CI:     vaultprov.CI{Audience: "client", Subject: "7"}, Postgres: &vaultprov.Postgres{Host: "192.0.2.1", EditorPassword: lab.NewSecret("editor")}}
+		Issuer:   &vaultprov.JWTConfig{PublicKeys: []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}},
+		CI:       vaultprov.CI{Audience: "client", Subject: "7"},
+		Postgres: &vaultprov.Postgres{Host: "192.0.2.1", EditorPassword: lab.NewSecret("editor")}}
 	for n := range apps {
 		a.Instances = append(a.Instances, lab.App(fmt.Sprintf("app-%d", n)).In(""))
 	}
-	f := &fleet{server: vaultprov.Server{Address: v.Address, Token: vaultprov.StaticToken(lab.NewSecret(v.Token)), Counters: &httpx.Counters{}}}
+	f := &fleet{server: vaultprov.Server{Address: v.Address, Token: vaultprov.StaticToken(lab.NewSecret(v.Token)),
+		Counters: &httpx.Counters{}}}
 	f.spec = vaultprov.Spec{Records: vaultprov.Records{Mount: "kvv2"}, Prune: true,
 		FingerprintKey: lab.NewSecret("0123456789abcdef0123456789abcdef")}.With(a.Spec())
 	for n := range f.spec.Connections {

@@ -44,6 +44,9 @@ type Config struct {
 	// Postgres is the database server of the apps; empty means that none is provisioned.
 	Postgres *PostgresConfig `yaml:"postgres"`
 
+	Forge *ForgeConfig `yaml:"forge"` // what Gitea must have; empty means that nothing is provisioned
+	Vault *VaultConfig `yaml:"vault"` // the Vault; empty means none
+
 	Resources []Placement `yaml:"resources"` // more resources, for machines that a pattern selects
 }
 

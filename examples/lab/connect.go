@@ -99,7 +99,11 @@ func (l *Lab) real() (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.close = func() { host.Fleet{Machines: s.machines}.Close() } // nothing is left to be said on them
+	s.vault, s.forge = l.vault(s.stacks), l.gitea()
+	s.close = func() {
+		s.shut()
+		host.Fleet{Machines: s.machines}.Close() // nothing is left to be said on them
+	}
 	s.database, err = l.database(s.stacks)
 	return s, err
 }

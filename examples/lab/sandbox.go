@@ -28,11 +28,13 @@ const sandboxName = "sandbox"
 func (l *Lab) sandbox(ctx context.Context) (_ *site, err error) {
 	l.Environment = sandboxName
 	var closers []func() error
-	s := &site{close: func() {
+	s := &site{}
+	s.close = func() {
+		s.shut()
 		for _, c := range slices.Backward(closers) {
 			_ = c() // what it leaves ends with the program, or is in the system's directory for what is temporary
 		}
-	}}
+	}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -78,6 +80,16 @@ func (l *Lab) sandbox(ctx context.Context) (_ *site, err error) {
 			return nil, err
 		}
 		closers = append(closers, s.database.close)
+	}
+	if l.Forge != nil {
+		if s.forge, err = sandboxGitea(); err != nil {
+			return nil, err
+		}
+	}
+	if l.Vault != nil {
+		if s.vault, err = l.sandboxVault(s.stacks, s.database, s.forge); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }

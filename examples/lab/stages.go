@@ -18,6 +18,8 @@ type site struct {
 	machines []*host.Machine
 	stacks   *stackSource // nil when the lab has no stacks
 	database *database    // nil when the lab has none, or the run is not about it
+	forge    *gitea       // the same
+	vault    *vault       // the same
 	close    func()
 
 	// Of the sandbox: lan is how name servers are dialled, and authority sets where the programs of the certificate
@@ -36,7 +38,11 @@ const (
 	nfsStage       = "01_system/nfs"
 	setupStage     = "02_setup"
 	runnersStage   = "03_cicd"
+	forgeStage     = "03_cicd/gitea"
 	databaseStage  = "postgres"
+	initStage      = "04_tools/vault_init"
+	unsealStage    = "04_tools/vault_unseal"
+	vaultStage     = "04_tools/vault"
 )
 
 // stage is a stage of the lab, as the config asks for it.
@@ -61,7 +67,7 @@ type stage struct {
 }
 
 // outline returns the stages of the lab. Each comes after the one before it, but for the databases,
-// which need no runners. A component that is added here is validated before anything is dialled, and
+// which need no runners, and what Gitea must have. A component that is added here is validated before anything is dialled, and
 // planned, without more.
 func (l *Lab) outline() []stage {
 	all := l.system()
@@ -80,8 +86,17 @@ func (l *Lab) outline() []stage {
 	if l.Stacks != nil && l.Stacks.Runner != nil {
 		all = append(all, stage{name: runnersStage, after: before, components: []component{l.runnerStack()}})
 	}
+	if l.Forge != nil {
+		all = append(all, stage{name: forgeStage, after: before, problems: l.forgeProblems, plan: l.forgePlan})
+	}
 	if l.Postgres != nil {
 		all = append(all, stage{name: databaseStage, after: before, problems: l.databaseProblems, plan: l.databasePlan})
+		before = databaseStage // where Vault makes users
+	}
+	if l.Vault != nil {
+		all = append(all, stage{name: initStage, after: before, problems: l.vaultProblems, plan: l.vaultInitPlan},
+			stage{name: unsealStage, after: initStage, plan: l.vaultUnsealPlan},
+			stage{name: vaultStage, after: unsealStage, plan: l.vaultPlan})
 	}
 	return all
 }

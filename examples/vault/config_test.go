@@ -64,3 +64,28 @@ func TestProblems(t *testing.T) {
 		}
 	}
 }
+
+// TestConfigInDocs: the config on the page is a whole one, and is right.
+func TestConfigInDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/vault.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	text, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("there is none")
+	}
+	key := filepath.Join(t.TempDir(), "key")
+	file := filepath.Join(t.TempDir(), "vault.yaml")
+	text = strings.Replace(text, "~/.mylab/vault-fingerprints", key, 1)
+	if err := os.WriteFile(key, []byte(strings.Repeat("k", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if spec, err := readSpec(file, env); err != nil || len(spec.Connections) != 2 || spec.FingerprintKey.IsZero() {
+		t.Errorf("%v %v", spec.Connections, err)
+	}
+}

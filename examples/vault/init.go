@@ -28,13 +28,16 @@ func initCommand() *cobra.Command {
 	o.flags(c)
 	request.Flags(c)
 	flags := c.Flags()
-	flags.StringVar(&keep, "keep", "", "the `directory` in which the keys are kept, mode 0700; on no machine that the server needs")
+	flags.StringVar(&keep, "keep", "", "the `directory` in which the keys are kept, mode 0700; on no machine that the "+
+		"server needs")
 	flags.StringVar(&fallback, "fallback", "", "another `directory`, for when the first does not take them")
 	flags.StringVar(&spec.Name, "name", "", "the `name` of the file with the keys; without it, vault-init")
 	flags.IntVar(&spec.Shares, "shares", 0, "into how many shares the key is split; 0 means 5")
 	flags.IntVar(&spec.Threshold, "threshold", 0, "how many of them unseal it; 0 means 3, or all if there are fewer")
-	flags.StringArrayVar(&recipients, "recipient", nil, "a recipient of age, `age1...`, to which the file is encrypted (may be repeated)")
-	flags.StringArrayVar(&pgp, "pgp-key", nil, "the `file` with a public key of PGP, not armored, with which the server encrypts a share "+
+	flags.StringArrayVar(&recipients, "recipient", nil, "a recipient of age, `age1...`, to which the file is "+
+		"encrypted (may be repeated)")
+	flags.StringArrayVar(&pgp, "pgp-key", nil, "the `file` with a public key of PGP, not armored, with which the "+
+		"server encrypts a share "+
 		"(one for each share)")
 	cli.Require(c, "keep")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
@@ -58,7 +61,8 @@ func initCommand() *cobra.Command {
 }
 
 // execute plans, asks and applies, with a token if one is named.
-func (o *options) execute(c *cobra.Command, request cli.Request, plan func(*vaultprov.Server) (*lab.Plan, error)) error {
+func (o *options) execute(c *cobra.Command, request cli.Request,
+	plan func(*vaultprov.Server) (*lab.Plan, error)) error {
 	out, err := cli.PrinterOf(c, say)
 	if err != nil {
 		return err

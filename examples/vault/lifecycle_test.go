@@ -40,7 +40,8 @@ func installed(t *testing.T, env *testscript.Env) error {
 
 // decrypt decrypts a file as age -d does.
 func decrypt(ts *testscript.TestScript, _ bool, files []string) {
-	r, err := age.Decrypt(armor.NewReader(bytes.NewBufferString(ts.ReadFile(files[0]))), ts.Value("identity").(*age.X25519Identity))
+	r, err := age.Decrypt(armor.NewReader(bytes.NewBufferString(ts.ReadFile(files[0]))),
+		ts.Value("identity").(*age.X25519Identity))
 	ts.Check(err)
 	b, err := io.ReadAll(r)
 	ts.Check(err)
@@ -66,13 +67,15 @@ func logsIn(t *testing.T, env *testscript.Env, v *vaulttest.Server) error {
 		{"auth/gitea_jwt/config", map[string]any{"jwt_validation_pubkeys": []string{
 			string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}}},
 		{"sys/policies/acl/erp", map[string]any{"policy": `path "sys/leases" { capabilities = ["read", "sudo"] }`}},
-		{"auth/gitea_jwt/role/erp", map[string]any{"role_type": "jwt", "user_claim": "sub", "bound_subject": "5", "token_policies": []string{"erp"}}},
+		{"auth/gitea_jwt/role/erp", map[string]any{"role_type": "jwt", "user_claim": "sub", "bound_subject": "5",
+			"token_policies": []string{"erp"}}},
 	} {
 		body, err := json.Marshal(write.body)
 		if err != nil {
 			return err
 		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.Address()+"/v1/"+write.path, bytes.NewReader(body))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.Address()+"/v1/"+write.path,
+			bytes.NewReader(body))
 		if err != nil {
 			return err
 		}
@@ -92,11 +95,14 @@ func logsIn(t *testing.T, env *testscript.Env, v *vaulttest.Server) error {
 		return err
 	}
 	now := time.Now()
-	token, err := jwt.Signed(signer).Claims(jwt.Claims{Subject: "5", IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(time.Hour))}).Serialize()
+	token, err := jwt.Signed(signer).Claims(jwt.Claims{Subject: "5", IssuedAt: jwt.NewNumericDate(now),
+		Expiry: jwt.NewNumericDate(now.Add(time.Hour))}).Serialize()
 	if err != nil {
 		return err
 	}
-	runner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, `{"value":%q}`, token) }))
+	runner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"value":%q}`, token)
+	}))
 	t.Cleanup(runner.Close)
 	env.Setenv("RUNNER", runner.URL)
 	return os.WriteFile(filepath.Join(env.WorkDir, "idtoken"), []byte(token), 0o600)

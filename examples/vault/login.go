@@ -26,7 +26,8 @@ type access struct {
 func (a *access) tokenFlags(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&a.token, "token", "", "where the token is, `file:PATH or env:NAME`")
-	flags.StringVar(&a.rootOf, "root-of", "", "where the keys of the init are, `file:PATH or env:NAME`, to work as root, with a token "+
+	flags.StringVar(&a.rootOf, "root-of", "", "where the keys of the init are, `file:PATH or env:NAME`, to work as "+
+		"root, with a token "+
 		"that is revoked in the end")
 	a.loginFlags(c)
 	c.MarkFlagsMutuallyExclusive("token", "root-of", "id-token")
@@ -35,7 +36,8 @@ func (a *access) tokenFlags(c *cobra.Command) {
 // loginFlags defines the flags by which a CI job logs in.
 func (a *access) loginFlags(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&a.idToken, "id-token", "", "where an identity token is, `file:PATH or env:NAME`; actions: the runner is asked, by "+
+	flags.StringVar(&a.idToken, "id-token", "", "where an identity token is, `file:PATH or env:NAME`; actions: the "+
+		"runner is asked, by "+
 		"ACTIONS_ID_TOKEN_REQUEST_URL and _TOKEN; gitea: it is exchanged for a refresh token")
 	flags.StringVar(&a.role, "role", "", "the `role` to log in as with it; without it, the mount's default role")
 	flags.StringVar(&a.mount, "mount", "", "the `path` of the method that takes it; without it, gitea_jwt")
@@ -45,7 +47,8 @@ func (a *access) loginFlags(c *cobra.Command) {
 	flags.StringVar(&a.clientID, "client-id", "", "the `ID` of the OAuth2 application")
 	flags.StringVar(&a.clientSecret, "client-secret", "", "where its secret is, `file:PATH or env:NAME`")
 	flags.StringVar(&a.refresh, "refresh-token", "", "where the refresh token is, `file:PATH or env:NAME`")
-	flags.StringVar(&a.next, "next-refresh-token", "", "the `file` into which its successor is written; without it, that is dropped")
+	flags.StringVar(&a.next, "next-refresh-token", "", "the `file` into which its successor is written; without it, "+
+		"that is dropped")
 }
 
 // open returns the server with its token, and what ends its session.
@@ -145,11 +148,13 @@ func (o *options) giteaToken(endpoint vaultprov.Endpoint) (*vaultprov.GiteaIDTok
 func loginCommand() *cobra.Command {
 	o := &options{}
 	var file string
-	c := &cobra.Command{Use: "login --address URL --id-token REF --out FILE [flags]", Short: "log in as a CI job does, and write the token",
-		Args: cli.Words(0, 0)}
+	c := &cobra.Command{Use: "login --address URL --id-token REF --out FILE [flags]",
+		Short: "log in as a CI job does, and write the token",
+		Args:  cli.Words(0, 0)}
 	o.flags(c)
 	o.loginFlags(c)
-	c.Flags().StringVar(&file, "out", "", "the `file` into which the token is written, mode 0600; vault logout revokes it")
+	c.Flags().StringVar(&file, "out", "", "the `file` into which the token is written, mode 0600; vault logout "+
+		"revokes it")
 	cli.Require(c, "id-token", "out")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		s, err := o.server(c)

@@ -12,7 +12,8 @@ import (
 
 func statusCommand() *cobra.Command {
 	o := &options{}
-	c := &cobra.Command{Use: "status --address URL [flags]", Short: "show how the server stands; exit with 3 unless it serves",
+	c := &cobra.Command{Use: "status --address URL [flags]", Short: "show how the server stands; exit with 3 unless " +
+		"it serves",
 		Args: cli.Words(0, 0)}
 	o.flags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -28,7 +29,8 @@ func statusCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		out.Object(map[string]any{"type": "status", "address": o.address, "state": st.String(), "code": st.Code(), "version": st.Version,
+		out.Object(map[string]any{"type": "status", "address": o.address, "state": st.String(), "code": st.Code(),
+			"version": st.Version,
 			"cluster": st.Cluster, "time": st.Time.Format(time.RFC3339)})
 		if !out.JSON {
 			fmt.Fprintf(c.OutOrStdout(), "%s: %s (%d), version %s", o.address, st, st.Code(), st.Version)
@@ -46,7 +48,8 @@ func statusCommand() *cobra.Command {
 		default:
 			return nil
 		}
-		return &lab.Error{Op: "see status", Target: o.address, Hint: hint, Err: fmt.Errorf("%w: it is %s", lab.ErrBlocked, st)}
+		return &lab.Error{Op: "see status", Target: o.address, Hint: hint,
+			Err: fmt.Errorf("%w: it is %s", lab.ErrBlocked, st)}
 	}
 	return c
 }

@@ -14,12 +14,15 @@ func unsealCommand() *cobra.Command {
 	o, request := &options{}, cli.Request{Apply: true}
 	var keys string
 	var more []string
-	c := &cobra.Command{Use: "unseal --address URL --keys REF [flags]", Short: "unseal the server, and the others of its cluster", Args: cli.Words(0, 0)}
+	c := &cobra.Command{Use: "unseal --address URL --keys REF [flags]",
+		Short: "unseal the server, and the others of its cluster", Args: cli.Words(0, 0)}
 	o.flags(c)
 	request.Flags(c)
-	c.Flags().StringVar(&keys, "keys", "", "where the keys are, `file:PATH or env:NAME`: what vault init has kept, or vault operator init "+
+	c.Flags().StringVar(&keys, "keys", "", "where the keys are, `file:PATH or env:NAME`: what vault init has kept, or "+
+		"vault operator init "+
 		"-format=json has printed")
-	c.Flags().StringArrayVar(&more, "then", nil, "another server of the cluster, `URL`, after the first (may be repeated)")
+	c.Flags().StringArrayVar(&more, "then", nil, "another server of the cluster, `URL`, after the first (may be "+
+		"repeated)")
 	cli.Require(c, "keys")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		k, err := readKeys(keys)
@@ -50,7 +53,9 @@ func sweepCommand() *cobra.Command {
 	c.Flags().StringVar(&below, "below", "", "only leases whose IDs begin with this `path`, as postgres/creds/erp")
 	c.Flags().BoolVar(&request.Apply, "apply", false, "revoke them, not only show them")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return o.execute(c, request, func(s *vaultprov.Server) (*lab.Plan, error) { return s.Sweep(c.Context(), below) })
+		return o.execute(c, request, func(s *vaultprov.Server) (*lab.Plan, error) {
+			return s.Sweep(c.Context(), below)
+		})
 	}
 	return c
 }

@@ -107,7 +107,8 @@ func (c *Contract) Check(req *http.Request, sent []byte, answer *http.Response, 
 	if err != nil {
 		return fmt.Errorf("contract: %w", err)
 	}
-	options := &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true}
+	options := &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true,
+		SkipSettingDefaults: true} // they were not sent
 	req = req.Clone(req.Context())
 	req.Body = io.NopCloser(bytes.NewReader(sent))
 	input := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route, Options: options}

@@ -1,7 +1,8 @@
 // Package real starts real servers for the conformance suites: OpenSSH,
-// PostgreSQL, PgBouncer, Debian machines with systemd, Docker Engine, a
-// registry of images, Gitea and its runner (as processes and as images), Vault,
-// step and step-ca, and the Kubernetes API server with etcd.
+// PostgreSQL, PgBouncer, Debian machines with systemd, virtual machines with a
+// kernel of their own, Docker Engine, a registry of images, Gitea and its runner
+// (as processes and as images), Vault, step and step-ca, and the Kubernetes API
+// server with etcd.
 //
 // A server is started when a test asks for it, listens on loopback (machines: on
 // a bridge of their own), and is stopped with the test, even if the test is
@@ -17,7 +18,8 @@
 // of the version, or npm to fetch one; [PgBouncer] and [Ansible] the programs
 // themselves; [Gitea] PostgreSQL and git; [Registry], [Gitea], [Runner], [Vault],
 // [KubeAPIServer] and [Machine.StepCA] Go modules for their first build; [Machines] and [Docker]
-// Linux, root, and Debian's mmdebstrap and systemd-container. Only what has to
+// Linux, root, and Debian's mmdebstrap and systemd-container; [VM] Linux on amd64,
+// root, and Debian's mmdebstrap and qemu-system-x86. Only what has to
 // runs as root: the databases refuse it, and run as postgres or nobody then.
 //
 // What remains on this machine: the cache, IPv4 forwarding once machines have

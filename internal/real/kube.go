@@ -12,8 +12,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,6 +81,21 @@ func KubeAPIServer(tb testing.TB) *KubeAPI {
 		tb.Fatalf("Kubernetes API server: %v", err)
 	}
 	return k
+}
+
+// Handler passes requests on to the server, as its administrator.
+func (k *KubeAPI) Handler() http.Handler {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(k.CA))
+	return &httputil.ReverseProxy{
+		ErrorLog: log.New(io.Discard, "", 0), // of requests that are cut off
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "https", Host: k.Addr})
+			r.Out.Header.Set("Authorization", "Bearer "+k.Token)
+			r.Out.Header.Del("Accept-Encoding") // the answers are read
+		},
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 16},
+	}
 }
 
 // Kubectl returns the path of kubectl in the version of [KubeAPIServer].

@@ -25,6 +25,7 @@ func Prepare(ctx context.Context, report func(string)) error {
 	}
 	parts := []part{
 		{"the machines' image", image},
+		{"the image of virtual machines", vmImageIfAny},
 		{"packages of Docker", dockerPackages},
 		{"Compose", composePlugin},
 		{"the registry", registryProgram},
@@ -62,7 +63,7 @@ func Prepare(ctx context.Context, report func(string)) error {
 			}
 			reporting.Lock()
 			defer reporting.Unlock()
-			report(fmt.Sprintf("%-26s %4.0f s", p.name, time.Since(start).Seconds()))
+			report(fmt.Sprintf("%-29s %4.0f s", p.name, time.Since(start).Seconds()))
 			return nil
 		})
 	}

@@ -67,8 +67,9 @@ func vaultRaft(tb testing.TB, first *VaultServer) *VaultServer {
 	}
 	among := "127.0.0.1:" + strconv.Itoa(cluster)
 	config, err := json.Marshal(map[string]any{ // JSON is HCL
-		"storage":       map[string]any{"raft": raft},
-		"listener":      map[string]any{"tcp": map[string]any{"address": v.listen(), "cluster_address": among, "tls_disable": true}},
+		"storage": map[string]any{"raft": raft},
+		"listener": map[string]any{"tcp": map[string]any{"address": v.listen(), "cluster_address": among,
+			"tls_disable": true}},
 		"api_addr":      v.Address,
 		"cluster_addr":  "https://" + among,
 		"disable_mlock": true,
@@ -181,7 +182,8 @@ func (v *VaultServer) Call(tb testing.TB, token, method, path, body string) (sta
 }
 
 func (v *VaultServer) call(ctx context.Context, token, method, path, body string) (int, string, error) {
-	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("%s/v1/%s", v.Address, path), bytes.NewBufferString(body))
+	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("%s/v1/%s", v.Address, path),
+		bytes.NewBufferString(body))
 	if err != nil {
 		return 0, "", err
 	}

@@ -20,11 +20,19 @@ type Suite struct {
 	// API answers requests as the API does, for an administrator.
 	API http.Handler
 
+	// Definitions are CustomResourceDefinitions that the API does not have by itself and the cases need: those of
+	// k3s' Helm controller. Empty means that it has them.
+	Definitions string
+
 	worlds atomic.Int64
 }
 
 // Run runs all cases.
 func (s *Suite) Run(t *testing.T) {
+	if s.Definitions != "" {
+		w := s.world(t, s.Definitions)
+		w.apply(t)
+	}
 	t.Run("Laws", func(t *testing.T) {
 		lawtest.Laws(t, func(t *testing.T) lawtest.World { return s.laws(t) })
 	})

@@ -26,6 +26,9 @@ func (s *Suite) cases(t *testing.T) {
 		"Identity":       (*Suite).identity,
 		"TwoOwners":      (*Suite).twoOwners,
 		"OwnsMoreFields": (*Suite).ownsMoreFields,
+		"Health":         (*Suite).health,
+		"Releases":       (*Suite).releases,
+		"LonghornStays":  (*Suite).longhornStays,
 		"Mutations":      (*Suite).mutations,
 	} {
 		t.Run(name, func(t *testing.T) { run(s, t) })
@@ -207,6 +210,12 @@ func (s *Suite) prune(t *testing.T) {
 	if !errors.Is(err, lab.ErrRefused) || !p.Empty() {
 		t.Errorf("8 of 10 are to be removed: %v\n%v", err, p)
 	}
+	// An object that has lost its namespace does not look as if it were no longer wanted.
+	w.spec.Objects = append(w.objects(t, namespace, secret, many[1]), w.objects(t, strings.Replace(many[0], ", namespace: NS", "", 1))...)
+	w.spec.MaxDeletes = 10
+	if p, err := w.cluster.Plan(t.Context(), w.spec); !errors.Is(err, lab.ErrInvalid) || !p.Empty() {
+		t.Errorf("an object without its namespace: %v\n%v", err, p)
+	}
 	w.spec.Objects = nil
 	if _, err := w.cluster.Plan(t.Context(), w.spec); !errors.Is(err, lab.ErrInvalid) {
 		t.Errorf("an empty list: %v", err)
@@ -336,5 +345,59 @@ func (s *Suite) ownsMoreFields(t *testing.T) {
 	w.apply(t)
 	if p := w.plan(t); !p.Empty() {
 		t.Errorf("there is to do:\n%v", p)
+	}
+}
+
+// health: what controllers say in the status of objects, and an apply that waits for it.
+func (s *Suite) health(t *testing.T) {
+	w := s.world(t, namespace, deployment, configMap)
+	state := func() (state kube.State, message string) {
+		t.Helper()
+		all, err := w.cluster.Health(t.Context(), w.spec)
+		if err != nil || len(all) != 3 {
+			t.Fatal(all, err)
+		}
+		for _, h := range all {
+			if strings.HasPrefix(h.Object, "deployment.") {
+				return h.State, h.Message
+			}
+		}
+		return
+	}
+	if got, _ := state(); got != kube.Missing {
+		t.Errorf("before the apply it is %s", got)
+	}
+	w.apply(t)
+	if got, message := state(); got != kube.Progressing || message == "" {
+		t.Errorf("after the apply it is %s: %s", got, message)
+	}
+	set := func(status map[string]any) {
+		t.Helper()
+		u := w.read(t, "apps/v1", "deployments", "web")
+		status["observedGeneration"] = u["metadata"].(map[string]any)["generation"]
+		u["status"] = status
+		code, answer := w.request(t, http.MethodPut, w.path("apps/v1", "deployments", "web")+"/status", "application/json", u)
+		if code != http.StatusOK {
+			t.Fatal(answer)
+		}
+	}
+	set(map[string]any{"conditions": []any{map[string]any{"type": "Progressing", "status": "False",
+		"reason": "ProgressDeadlineExceeded", "message": "the image cannot be pulled"}}})
+	if got, message := state(); got != kube.Failed {
+		t.Errorf("it is %s: %s", got, message)
+	}
+	// What comes after it is not applied.
+	w.spec.Objects = append(w.spec.Objects, w.objects(t, service)[0].After(w.spec.Objects[1]))
+	r, err := w.plan(t).Apply(t.Context(), nil)
+	if !errors.Is(err, lab.ErrBlocked) || r.Complete() || w.read(t, "v1", "services", "web") != nil {
+		t.Errorf("%v %v", err, r)
+	}
+	set(map[string]any{"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1, "conditions": []any{
+		map[string]any{"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"},
+		map[string]any{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}}})
+	w.spec.Wait = true
+	w.apply(t)
+	if p := w.plan(t); !p.Empty() {
+		t.Errorf("a status is to be changed:\n%v", p)
 	}
 }

@@ -21,6 +21,7 @@ type Front struct {
 	URL        string
 	Kubeconfig lab.Secret
 
+	server      *httptest.Server
 	writes, all atomic.Int64
 }
 
@@ -30,6 +31,13 @@ const token = "token-of-k3stest"
 // Start serves the API for the duration of the test.
 func Start(tb testing.TB, handler http.Handler) *Front {
 	tb.Helper()
+	f := Serve(handler)
+	tb.Cleanup(f.Close)
+	return f
+}
+
+// Serve serves the API until it is closed.
+func Serve(handler http.Handler) *Front {
 	f := &Front{}
 	f.HTTP = &fake.HTTP{Handler: handler, Counts: func(req *http.Request) bool {
 		f.all.Add(1)
@@ -39,7 +47,7 @@ func Start(tb testing.TB, handler http.Handler) *Front {
 		}
 		return writes
 	}}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	f.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Header.Get("Authorization") != "Bearer "+token {
 			http.Error(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Unauthorized","code":401}`,
 				http.StatusUnauthorized)
@@ -47,12 +55,11 @@ func Start(tb testing.TB, handler http.Handler) *Front {
 		}
 		f.ServeHTTP(w, req)
 	}))
-	server.EnableHTTP2 = true
-	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	server.StartTLS()
-	tb.Cleanup(server.Close)
-	f.URL = server.URL
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	f.server.EnableHTTP2 = true
+	f.server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	f.server.StartTLS()
+	f.URL = f.server.URL
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.server.Certificate().Raw})
 	f.Kubeconfig = lab.NewSecret(`apiVersion: v1
 kind: Config
 clusters: [{name: test, cluster: {server: "` + f.URL + `", certificate-authority-data: ` + base64.StdEncoding.EncodeToString(ca) + `}}]
@@ -62,6 +69,9 @@ current-context: test
 `)
 	return f
 }
+
+// Close stops serving.
+func (f *Front) Close() { f.server.Close() }
 
 // Cluster returns how to get to the API.
 func (f *Front) Cluster() *kube.Cluster { return &kube.Cluster{Name: "test", Kubeconfig: f.Kubeconfig} }

@@ -17,7 +17,7 @@ type kind struct {
 
 func (k kind) gvr() schema.GroupVersionResource { return k.gvk.GroupVersion().WithResource(k.resource) }
 
-// builtin are the kinds that every cluster has: "GROUP/VERSION KIND", those in no namespace with a star.
+// builtin are the kinds that every cluster of k3s has: "GROUP/VERSION KIND", those in no namespace with a star.
 const builtin = `
 v1 Namespace* Node* PersistentVolume* ConfigMap Secret Service ServiceAccount PersistentVolumeClaim Pod Endpoints
 v1 ResourceQuota LimitRange Event
@@ -33,7 +33,8 @@ discovery.k8s.io/v1 EndpointSlice
 coordination.k8s.io/v1 Lease
 admissionregistration.k8s.io/v1 MutatingWebhookConfiguration* ValidatingWebhookConfiguration*
 apiregistration.k8s.io/v1 APIService*
-apiextensions.k8s.io/v1 CustomResourceDefinition*`
+apiextensions.k8s.io/v1 CustomResourceDefinition*
+helm.cattle.io/v1 HelmChart HelmChartConfig`
 
 var crd = schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}
 

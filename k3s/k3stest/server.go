@@ -90,6 +90,7 @@ type target struct {
 	kind      kind
 	namespace string
 	name      string // empty: all
+	status    bool   // only the status is written
 }
 
 func (s *Server) serve(w http.ResponseWriter, req *http.Request) error {
@@ -144,9 +145,10 @@ func (s *Server) target(req *http.Request) (target, error) {
 	if len(parts) > 1 {
 		t.name = parts[1]
 	}
-	if len(parts) > 2 {
+	if len(parts) > 2 && (parts[2] != "status" || req.Method != http.MethodPut) {
 		return target{}, unsupported(req, "the subresource")
 	}
+	t.status = len(parts) > 2
 	for _, k := range s.kinds {
 		if k.gvk.GroupVersion() == gv && k.resource == parts[0] && (k.namespaced || t.namespace == "") {
 			t.kind = k

@@ -141,6 +141,14 @@ func (s *Server) put(w http.ResponseWriter, req *http.Request, t target) error {
 	if v := u.GetResourceVersion(); v != "" && v != live.GetResourceVersion() {
 		return conflict(t, "the object has been modified; please apply your changes to the latest version and try again")
 	}
+	if t.status {
+		s.version++
+		live = live.DeepCopy()
+		live.Object["status"] = u.Object["status"]
+		live.SetResourceVersion(strconv.FormatInt(s.version, 10))
+		s.stored(t.kind)[keyOf(t.namespace, t.name)] = live
+		return answer(w, http.StatusOK, "application/json", live.Object)
+	}
 	o := optionsOf(req)
 	fields, err := s.models.manager(t.kind)
 	if err != nil {

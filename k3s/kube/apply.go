@@ -61,6 +61,8 @@ func (p *planner) put(ctx context.Context, w Object, h *observed) error {
 	}
 	_, err = p.apply(ctx, k, w, how)
 	switch {
+	case err == nil && w.gvk().GroupKind() == crdKind:
+		return p.waitForDefinition(ctx, w) // whoever plans next can use it
 	case err == nil:
 		return nil
 	case about(err):

@@ -24,6 +24,9 @@ func loss(gk schema.GroupKind) lab.Risk {
 	case "longhorn.io":
 		return lab.RiskDataLoss
 	}
+	if gk == (schema.GroupKind{Group: "argoproj.io", Kind: "Application"}) { // with all that Argo CD has deployed for it
+		return lab.RiskDataLoss
+	}
 	if gk == crdKind || gk == helmChart { // with all objects of the kind, and with what a release has made
 		return lab.RiskDataLoss
 	}

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -20,6 +22,15 @@ const (
 
 // fail returns an error of the server, or of the way there, as one of this module.
 func (c *client) fail(op, path string, err error) error {
+	sent := !lab.SafeToRetry(err)
+	var request *url.Error // it only repeats the address
+	if errors.As(err, &request) {
+		err = request.Err
+	}
+	var ours *lab.Error // of the boundary, with its hint
+	if errors.As(err, &ours) {
+		err = ours
+	}
 	e := &lab.Error{Op: op, Target: c.cluster.name(), Path: path}
 	kind, hint := kindOf(err)
 	e.Hint = hint
@@ -29,7 +40,7 @@ func (c *client) fail(op, path string, err error) error {
 		e.Err = fmt.Errorf("%w: %w", kind, err)
 	}
 	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" && !lab.SafeToRetry(err) {
+	if !sent || errors.As(err, &dial) && dial.Op == "dial" {
 		return lab.NotSent(e)
 	}
 	return e
@@ -49,6 +60,8 @@ func kindOf(err error) (kind error, hint string) {
 		return lab.ErrNotFound, ""
 	case apierrors.IsUnauthorized(err):
 		return lab.ErrUnauthorized, "see whether the kubeconfig is still that of the cluster: its certificates expire after a year"
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return lab.ErrBlocked, "wait until the namespace is gone, then plan again"
 	case apierrors.IsForbidden(err) && strings.Contains(s.Message, "exceeded quota"):
 		return lab.ErrRefused, ""
 	case apierrors.IsForbidden(err):

@@ -13,8 +13,8 @@ import (
 
 func TestParseObjects(t *testing.T) {
 	for _, test := range []struct{ name, manifests, want, err string }{
-		{name: "documents, some of them empty", manifests: "---\n# nothing\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: a}}\n---\n\n---\n" +
-			"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: b, namespace: a}\n", want: "namespace:a deployment.apps:a/b"},
+		{name: "documents, some of them empty", manifests: "---\n# nothing\n---\n" +
+			"{apiVersion: v1, kind: Namespace, metadata: {name: a}}\n---\n\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: b, namespace: a}\n", want: "namespace:a deployment.apps:a/b"},
 		{name: "JSON", manifests: `{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}`, want: "namespace:a"},
 		{name: "a list", manifests: "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Namespace, metadata: {name: a}}, " +
 			"{apiVersion: v1, kind: Namespace, metadata: {name: b}}]}", want: "namespace:a namespace:b"},
@@ -24,11 +24,14 @@ func TestParseObjects(t *testing.T) {
 		{name: "generateName", manifests: "{apiVersion: v1, kind: Pod, metadata: {generateName: a-}}", err: "metadata.generateName"},
 		{name: "an object of a server", manifests: "{apiVersion: v1, kind: Pod, metadata: {name: a, resourceVersion: '12'}}",
 			err: "metadata.resourceVersion: is the server's to set"},
-		{name: "a key twice", manifests: "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {x: '1', x: '2'}}", err: `key "x" already set in map`},
-		{name: "a key that is true", manifests: "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {on: '1'}}", err: "data.true: y, n, yes"},
+		{name: "a key twice", manifests: "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {x: '1', x: '2'}}",
+			err: `key "x" already set in map`},
+		{name: "a key that is true", manifests: "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {on: '1'}}",
+			err: "data.true: y, n, yes"},
 		{name: "not YAML", manifests: "a: b: c", err: "document 1"},
 		{name: "a template", manifests: "apiVersion: v1\nkind: {{ .Kind }}\nmetadata: {name: a}", err: "document 1"},
-		{name: "data that is no base64", manifests: "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {x: 'se cret!'}}", err: "data.x: is not a string, or not in base64"},
+		{name: "data that is no base64", manifests: "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {x: 'se cret!'}}",
+			err: "data.x: is not a string, or not in base64"},
 		{name: "two errors", manifests: "{apiVersion: v1, kind: Pod}\n---\n{apiVersion: v1, kind: Pod}", err: "document 2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -50,11 +53,14 @@ func TestParseObjects(t *testing.T) {
 // TestSecretsAreHidden formats objects that hold secrets in every way.
 func TestSecretsAreHidden(t *testing.T) {
 	const hidden = "correct-horse-battery"
-	s := lab.NewSecret(hidden)
+	s, named := lab.NewSecret(hidden), map[string]any{"name": "a"}
 	for name, content := range map[string]map[string]any{
-		"data of a Secret":     {"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "a"}, "stringData": map[string]any{"x": hidden}},
-		"a secret in a Secret": {"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "a"}, "stringData": map[string]lab.Secret{"x": s}},
-		"a secret elsewhere":   {"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "a"}, "data": map[string]any{"x": s}},
+		"data of a Secret": {"apiVersion": "v1", "kind": "Secret", "metadata": named,
+			"stringData": map[string]any{"x": hidden}},
+		"a secret in a Secret": {"apiVersion": "v1", "kind": "Secret", "metadata": named,
+			"stringData": map[string]lab.Secret{"x": s}},
+		"a secret elsewhere": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named,
+			"data": map[string]any{"x": s}},
 		"part of a text": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "a",
 			"annotations": map[string]any{"y": s}}, "data": map[string]any{"x": "password: " + hidden + "\n"}},
 	} {

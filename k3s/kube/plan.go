@@ -49,6 +49,7 @@ type planner struct {
 	mu     sync.Mutex
 	spaces map[string]string // UIDs of the namespaces
 	kept   map[string]bool   // objects that are no longer wanted, and are not removed all the same
+	ready  map[string]bool   // objects that were seen to be ready since the apply began
 }
 
 func (c *Cluster) planner(ctx context.Context, spec Spec) (*planner, error) {
@@ -59,10 +60,11 @@ func (c *Cluster) planner(ctx context.Context, spec Spec) (*planner, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &planner{client: client, spec: spec, objects: map[string]Object{}, kept: map[string]bool{}}
+	p := &planner{client: client, spec: spec, objects: map[string]Object{}, kept: map[string]bool{},
+		ready: map[string]bool{}}
 	for _, o := range spec.owned() {
 		p.objects[o.String()] = o
-		if len(o.m.provides) > 0 || o.gvk().GroupKind() == crdKind {
+		if gk := o.gvk().GroupKind(); len(o.m.provides) > 0 || gk == crdKind || gk == helmChart {
 			p.brings = append(p.brings, o)
 		}
 	}
@@ -101,7 +103,9 @@ func (p *planner) exists(namespace string) bool {
 
 func (p *planner) plan(ctx context.Context) (*lab.Plan, error) {
 	kinds, err := p.collections()
-	options := reconcile.Options{Name: p.spec.Owner, Parallel: p.cluster.parallel(), Prune: p.spec.Prune,
+	// An object that cannot be placed would look as if it were no longer wanted.
+	prune := p.spec.Prune && err == nil
+	options := reconcile.Options{Name: p.spec.Owner, Parallel: p.cluster.parallel(), Prune: prune,
 		MaxDeletes: p.spec.MaxDeletes, Before: p.before}
 	plan, planErr := reconcile.Plan(ctx, options, kinds...)
 	err = errors.Join(err, planErr, p.refusals())
@@ -116,7 +120,7 @@ func (p *planner) plan(ctx context.Context) (*lab.Plan, error) {
 // before proves that the cluster is the one that was planned for, and reads again what objects are read by.
 func (p *planner) before(ctx context.Context) (func(context.Context) error, error) {
 	p.mu.Lock()
-	p.kept = map[string]bool{}
+	p.kept, p.ready = map[string]bool{}, map[string]bool{}
 	p.mu.Unlock()
 	if err := p.look(ctx); err != nil {
 		return nil, err
@@ -157,9 +161,7 @@ func (p *planner) collections() (kinds []reconcile.Kind, err error) {
 		wanted[o.gvk()][o.key()] = o
 		groups[o.gvk().GroupKind()] = true
 	}
-	if len(errs) > 0 { // in a stable order; and what is not planned for is not removed
-		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) }) // in a stable order
 	all := make([]schema.GroupVersionKind, 0, len(wanted))
 	for gvk := range wanted {
 		all = append(all, gvk)
@@ -222,7 +224,7 @@ func (p *planner) place(o Object) error {
 	case !k.namespaced && namespace != "":
 		return invalid("objects of its kind are in no namespace")
 	}
-	if _, wanted := p.objects["namespace:"+namespace]; k.namespaced && !wanted && !p.exists(namespace) {
+	if _, wanted := p.objects["namespace:"+namespace]; k.namespaced && !wanted && !p.exists(namespace) && len(p.makers(o)) == 0 {
 		return &lab.Error{Op: "plan object", Target: p.cluster.name(), Path: o.String(), Hint: "add the namespace to the objects",
 			Err: fmt.Errorf("%w: its namespace %s", lab.ErrNotFound, namespace)}
 	}
@@ -235,6 +237,7 @@ func (p *planner) needs(o Object) []string {
 	if _, ok := p.objects["namespace:"+o.namespace()]; ok {
 		needs = append(needs, "namespace:"+o.namespace())
 	}
+	needs = append(needs, p.makers(o)...)
 	gk := o.gvk().GroupKind()
 	for _, other := range p.brings {
 		if other.provides(gk) && other.String() != o.String() {
@@ -243,6 +246,22 @@ func (p *planner) needs(o Object) []string {
 	}
 	slices.Sort(needs)
 	return slices.Compact(needs)
+}
+
+// makers returns the HelmCharts that create the namespace of an object, if it is neither there nor wanted itself.
+func (p *planner) makers(o Object) (charts []string) {
+	namespace := o.namespace()
+	if _, wanted := p.objects["namespace:"+namespace]; wanted || namespace == "" || p.exists(namespace) {
+		return nil
+	}
+	for _, chart := range p.brings {
+		target, _, _ := unstructured.NestedString(chart.m.content, "spec", "targetNamespace")
+		creates, _, _ := unstructured.NestedBool(chart.m.content, "spec", "createNamespace")
+		if chart.gvk().GroupKind() == helmChart && creates && target == namespace {
+			charts = append(charts, chart.String())
+		}
+	}
+	return charts
 }
 
 // provides reports whether the object lets the cluster know a kind.

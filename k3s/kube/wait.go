@@ -98,8 +98,14 @@ func (p *planner) state(ctx context.Context, u *unstructured.Unstructured) (Stat
 	return Progressing, result.Message, nil
 }
 
-// waitFor waits until an object is ready.
+// waitFor waits until an object is ready. One that was ready once in this apply is not looked at again.
 func (p *planner) waitFor(ctx context.Context, o Object) error {
+	p.mu.Lock()
+	seen := p.ready[o.String()]
+	p.mu.Unlock()
+	if seen {
+		return nil
+	}
 	message := ""
 	err := lab.Wait(ctx, lab.Poll{What: o.String(), Timeout: p.spec.timeout()}, func(ctx context.Context) (bool, error) {
 		k, ok := p.kind(o.gvk())
@@ -121,6 +127,11 @@ func (p *planner) waitFor(ctx context.Context, o Object) error {
 		}
 		return state == Ready, err
 	})
+	if err == nil {
+		p.mu.Lock()
+		p.ready[o.String()] = true
+		p.mu.Unlock()
+	}
 	return explained(err, o.masker().Mask(message))
 }
 
@@ -151,6 +162,27 @@ func (p *planner) waitForKind(ctx context.Context, o Object) (k kind, err error)
 			return ok, nil
 		})
 	return k, err
+}
+
+// waitForDefinition waits until the cluster knows the kinds of a CustomResourceDefinition.
+func (p *planner) waitForDefinition(ctx context.Context, o Object) error {
+	if err := p.waitFor(ctx, o); err != nil {
+		return err
+	}
+	group, _, _ := unstructured.NestedString(o.m.content, "spec", "group")
+	name, _, _ := unstructured.NestedString(o.m.content, "spec", "names", "kind")
+	versions, _, _ := unstructured.NestedSlice(o.m.content, "spec", "versions")
+	return lab.Wait(ctx, lab.Poll{What: "the kinds of " + o.String(), Timeout: p.spec.timeout()},
+		func(ctx context.Context) (bool, error) {
+			for _, v := range versions {
+				v, _ := v.(map[string]any)
+				version, _ := v["name"].(string)
+				if _, ok := p.kind(schema.GroupVersionKind{Group: group, Version: version, Kind: name}); !ok && v["served"] == true {
+					return false, p.discover(ctx)
+				}
+			}
+			return true, nil
+		})
 }
 
 // waitForAll waits until all objects are ready.

@@ -6,7 +6,8 @@ import (
 )
 
 var appRoleFields = slices.Concat(tokenFields, []field{
-	{"bind_secret_id", truth, true}, {"local_secret_ids", truth, false}, {"secret_id_bound_cidrs", commas, nil}, {"secret_id_num_uses", count, 0},
+	{"bind_secret_id", truth, true}, {"local_secret_ids", truth, false}, {"secret_id_bound_cidrs", commas, nil},
+	{"secret_id_num_uses", count, 0},
 	{"secret_id_ttl", seconds, int64(0)},
 })
 
@@ -33,8 +34,9 @@ func (s *Server) appRole(m *mount, r *request, rest string) reply {
 	case more == "secret-id" && r.method == "POST":
 		id := uuid()
 		m.hidden("secret-id/" + id)["role"] = name
-		return ok(map[string]any{"secret_id": id, "secret_id_accessor": uuid(), "secret_id_num_uses": role["secret_id_num_uses"],
-			"secret_id_ttl": role["secret_id_ttl"]})
+		return ok(map[string]any{"secret_id": id, "secret_id_accessor": uuid(),
+			"secret_id_num_uses": role["secret_id_num_uses"],
+			"secret_id_ttl":      role["secret_id_ttl"]})
 	}
 	return unsupported()
 }

@@ -10,18 +10,24 @@ import (
 )
 
 var databaseFields = []field{
-	{"allowed_roles", commas, []string{}}, {"plugin_name", text, ""}, {"plugin_version", text, ""}, {"password_policy", text, ""},
-	{"verify_connection", truth, true}, {"root_rotation_statements", list, []string{}}, {"skip_static_role_import_rotation", truth, false},
-	{"disable_automated_rotation", truth, false}, {"rotation_period", seconds, int64(0)}, {"rotation_schedule", text, ""},
+	{"allowed_roles", commas, []string{}}, {"plugin_name", text, ""}, {"plugin_version", text, ""},
+	{"password_policy", text, ""},
+	{"verify_connection", truth, true}, {"root_rotation_statements", list, []string{}},
+	{"skip_static_role_import_rotation", truth, false},
+	{"disable_automated_rotation", truth, false}, {"rotation_period", seconds, int64(0)},
+	{"rotation_schedule", text, ""},
 	{"rotation_window", seconds, int64(0)},
 }
 
 // connectionFields are those of a connection to PostgreSQL.
-var connectionFields = []string{"connection_url", "username", "password", "password_authentication", "max_open_connections",
-	"max_idle_connections", "max_connection_lifetime", "username_template", "disable_escaping", "tls_ca", "tls_certificate", "private_key"}
+var connectionFields = []string{"connection_url", "username", "password", "password_authentication",
+	"max_open_connections",
+	"max_idle_connections", "max_connection_lifetime", "username_template", "disable_escaping", "tls_ca",
+	"tls_certificate", "private_key"}
 
 var databaseRoleFields = []field{
-	{"creation_statements", list, []string{}}, {"credential_type", text, "password"}, {"credential_config", mapping, nil}, {"db_name", text, ""},
+	{"creation_statements", list, []string{}}, {"credential_type", text, "password"},
+	{"credential_config", mapping, nil}, {"db_name", text, ""},
 	{"default_ttl", seconds, int64(0)}, {"max_ttl", seconds, int64(0)}, {"renew_statements", list, []string{}},
 	{"revocation_statements", list, []string{}}, {"rollback_statements", list, []string{}},
 }
@@ -99,13 +105,16 @@ func (s *Server) writeConnection(m *mount, rest string, r *request) reply {
 	case plugin == "":
 		return fail(400, "empty plugin name")
 	case plugin != "postgresql-database-plugin":
-		return fail(400, "error creating database object: invalid database version: 2 errors occurred:\n\t* plugin not found in the catalog: "+
+		return fail(400, "error creating database object: invalid database version: 2 errors occurred:\n\t* plugin "+
+			"not found in the catalog: "+
 			plugin+"\n\t* plugin not found in the catalog: "+plugin+"\n\n")
 	case url == "":
 		return fail(400, "error creating database object: error initializing database: connection_url cannot be empty")
 	}
-	if auth, _ := config["password_authentication"].(string); !slices.Contains([]string{"", "password", "scram-sha-256"}, auth) {
-		return fail(400, "error creating database object: error initializing database: '"+auth+"' is not a valid password authentication type")
+	if auth, _ := config["password_authentication"].(string); !slices.Contains([]string{"", "password",
+		"scram-sha-256"}, auth) {
+		return fail(400, "error creating database object: error initializing database: '"+auth+"' is not a valid "+
+			"password authentication type")
 	}
 	if config["verify_connection"] == true {
 		if why := s.logIn(config); why != "" {
@@ -120,7 +129,8 @@ func (s *Server) writeConnection(m *mount, rest string, r *request) reply {
 func (s *Server) logIn(config map[string]any) string {
 	user, _ := config["username"].(string)
 	if password, known := s.users[user]; known && config["password"] != password {
-		return fmt.Sprintf("failed to connect to `user=%s`: failed SASL auth: FATAL: password authentication failed for user %q (SQLSTATE 28P01)", user, user)
+		return fmt.Sprintf("failed to connect to `user=%s`: failed SASL auth: FATAL: password authentication failed "+
+			"for user %q (SQLSTATE 28P01)", user, user)
 	}
 	return ""
 }
@@ -151,9 +161,11 @@ func (s *Server) credentials(m *mount, r *request, name string) reply {
 	}
 	config := m.objects["config/"+role["db_name"].(string)]
 	if config == nil {
-		return fail(500, "1 error occurred:\n\t* failed to find entry for connection with name: "+quote(role["db_name"].(string))+"\n\n")
+		return fail(500, "1 error occurred:\n\t* failed to find entry for connection with name: "+
+			""+quote(role["db_name"].(string))+"\n\n")
 	}
-	if allowed := config["allowed_roles"].([]string); !slices.Contains(allowed, name) && !slices.Contains(allowed, "*") {
+	if allowed := config["allowed_roles"].([]string); !slices.Contains(allowed, name) &&
+		!slices.Contains(allowed, "*") {
 		return fail(500, "1 error occurred:\n\t* "+quote(name)+" is not an allowed role\n\n")
 	}
 	if why := s.logIn(config); why != "" {

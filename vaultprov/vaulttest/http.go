@@ -157,7 +157,8 @@ func (s *Server) answer(w http.ResponseWriter, a reply) {
 		_ = json.NewEncoder(w).Encode(a.plain)
 		return
 	}
-	out := map[string]any{"request_id": uuid(), "lease_id": "", "renewable": false, "lease_duration": a.ttl, "data": a.data,
+	out := map[string]any{"request_id": uuid(), "lease_id": "", "renewable": false, "lease_duration": a.ttl,
+		"data":      a.data,
 		"wrap_info": nil, "warnings": nil, "auth": nil}
 	if data, isMap := a.data.(map[string]any); a.spread && isMap {
 		maps.Copy(out, data)

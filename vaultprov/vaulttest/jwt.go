@@ -19,18 +19,26 @@ import (
 )
 
 var jwtFields = []field{
-	{"bound_issuer", text, ""}, {"default_role", text, ""}, {"jwks_ca_pem", text, ""}, {"jwks_pairs", list, []string{}}, {"jwks_url", text, ""},
-	{"jwt_supported_algs", commas, []string{}}, {"jwt_validation_pubkeys", commas, []string{}}, {"namespace_in_state", truth, true},
-	{"oidc_client_id", text, ""}, {"oidc_client_secret", text, ""}, {"oidc_discovery_ca_pem", text, ""}, {"oidc_discovery_url", text, ""},
-	{"oidc_response_mode", text, ""}, {"oidc_response_types", commas, []string{}}, {"provider_config", mapping, map[string]any{}},
+	{"bound_issuer", text, ""}, {"default_role", text, ""}, {"jwks_ca_pem", text, ""},
+	{"jwks_pairs", list, []string{}}, {"jwks_url", text, ""},
+	{"jwt_supported_algs", commas, []string{}}, {"jwt_validation_pubkeys", commas, []string{}},
+	{"namespace_in_state", truth, true},
+	{"oidc_client_id", text, ""}, {"oidc_client_secret", text, ""}, {"oidc_discovery_ca_pem", text, ""},
+	{"oidc_discovery_url", text, ""},
+	{"oidc_response_mode", text, ""}, {"oidc_response_types", commas, []string{}},
+	{"provider_config", mapping, map[string]any{}},
 	{"unsupported_critical_cert_extensions", commas, []string{}},
 }
 
 var jwtRoleFields = slices.Concat(tokenFields, []field{
-	{"allowed_redirect_uris", commas, nil}, {"bound_audiences", commas, nil}, {"bound_claims", mapping, nil}, {"bound_claims_type", text, "string"},
-	{"bound_subject", text, ""}, {"claim_mappings", mapping, nil}, {"clock_skew_leeway", seconds, int64(0)}, {"expiration_leeway", seconds, int64(0)},
-	{"groups_claim", text, ""}, {"max_age", seconds, int64(0)}, {"not_before_leeway", seconds, int64(0)}, {"oidc_scopes", commas, nil},
-	{"role_type", text, "oidc"}, {"user_claim", text, ""}, {"user_claim_json_pointer", truth, false}, {"verbose_oidc_logging", truth, false},
+	{"allowed_redirect_uris", commas, nil}, {"bound_audiences", commas, nil}, {"bound_claims", mapping, nil},
+	{"bound_claims_type", text, "string"},
+	{"bound_subject", text, ""}, {"claim_mappings", mapping, nil}, {"clock_skew_leeway", seconds, int64(0)},
+	{"expiration_leeway", seconds, int64(0)},
+	{"groups_claim", text, ""}, {"max_age", seconds, int64(0)}, {"not_before_leeway", seconds, int64(0)},
+	{"oidc_scopes", commas, nil},
+	{"role_type", text, "oidc"}, {"user_claim", text, ""}, {"user_claim_json_pointer", truth, false},
+	{"verbose_oidc_logging", truth, false},
 })
 
 func (s *Server) jwt(m *mount, r *request, rest string) reply {
@@ -99,7 +107,8 @@ func (m *mount) configureJWT(r *request) reply {
 		sources++
 	}
 	if sources != 1 {
-		return fail(400, "exactly one of 'jwt_validation_pubkeys', 'jwks_url', 'jwks_pairs' or 'oidc_discovery_url' must be set")
+		return fail(400, "exactly one of 'jwt_validation_pubkeys', 'jwks_url', 'jwks_pairs' or 'oidc_discovery_url' "+
+			"must be set")
 	}
 	for n := range keys {
 		keys[n] = strings.TrimSpace(keys[n])
@@ -178,7 +187,8 @@ func fetch(url, ca string, out any) error {
 }
 
 // algorithms are those that Vault takes; without a setting, only the first.
-var algorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512,
+var algorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512,
+	jose.PS256, jose.PS384, jose.PS512,
 	jose.EdDSA}
 
 // jwtLogin does what Vault's method does (vault-plugin-auth-jwt, path_login.go; hashicorp/cap, jwt.go), with its words.
@@ -222,10 +232,12 @@ func (s *Server) jwtLogin(m *mount, r *request) reply {
 		if have, has := all[claim]; !has {
 			return fail(400, "error validating claims: claim "+quote(claim)+" is missing")
 		} else if !matches(have, want, role["bound_claims_type"] == "glob") {
-			return fail(400, "error validating claims: claim "+quote(claim)+" does not match any associated bound claim values")
+			return fail(400, "error validating claims: claim "+quote(claim)+" does not match any associated bound "+
+				"claim values")
 		}
 	}
-	return s.issue(m.grantOf(role, r.path, strings.TrimSuffix(strings.TrimPrefix(r.path, "auth/"), "/login")+"-"+display, map[string]any{"role": name}))
+	return s.issue(m.grantOf(role, r.path, strings.TrimSuffix(strings.TrimPrefix(r.path, "auth/"),
+		"/login")+"-"+display, map[string]any{"role": name}))
 }
 
 // verifyJWT returns the claims of a token, or what is wrong with it.
@@ -265,7 +277,8 @@ func (s *Server) verifyJWT(config, role map[string]any, raw string) (all map[str
 		return nil, invalid + "invalid issuer (iss) claim"
 	case subject != "" && claims.Subject != subject:
 		return nil, invalid + "invalid subject (sub) claim"
-	case len(audience) > 0 && !slices.ContainsFunc(claims.Audience, func(a string) bool { return slices.Contains(audience, a) }):
+	case len(audience) > 0 && !slices.ContainsFunc(claims.Audience,
+		func(a string) bool { return slices.Contains(audience, a) }):
 		return nil, invalid + "invalid audience (aud) claim: audience claim does not match any expected audience"
 	}
 	if why := s.checkTimes(claims); why != "" {
@@ -277,7 +290,8 @@ func (s *Server) verifyJWT(config, role map[string]any, raw string) (all map[str
 	return all, ""
 }
 
-// checkTimes says what is wrong with the times of a token. One without exp ends 150 s after it was issued or became valid.
+// checkTimes says what is wrong with the times of a token. One without exp ends 150 s after it was issued or became
+// valid.
 func (s *Server) checkTimes(c josejwt.Claims) string {
 	const leeway, skew = 150, 60
 	at := func(d *josejwt.NumericDate) int64 {

@@ -7,17 +7,19 @@ import (
 )
 
 var kubernetesFields = []field{
-	{"disable_iss_validation", truth, true}, {"disable_local_ca_jwt", truth, false}, {"issuer", text, ""}, {"kubernetes_ca_cert", text, ""},
+	{"disable_iss_validation", truth, true}, {"disable_local_ca_jwt", truth, false}, {"issuer", text, ""},
+	{"kubernetes_ca_cert", text, ""},
 	{"kubernetes_host", text, ""}, {"pem_keys", commas, []string{}}, {"token_reviewer_jwt", text, ""},
 	{"use_annotations_as_alias_metadata", truth, false},
 }
 
 var kubernetesRoleFields = slices.Concat(tokenFields, []field{
-	{"alias_name_source", text, "serviceaccount_uid"}, {"audience", text, ""}, {"bound_service_account_names", commas, []string{}},
+	{"alias_name_source", text, "serviceaccount_uid"}, {"audience", text, ""},
+	{"bound_service_account_names", commas, []string{}},
 	{"bound_service_account_namespace_selector", text, ""}, {"bound_service_account_namespaces", commas, []string{}},
 })
 
-// kubernetes holds the configuration of the method, of a Vault that runs in a pod. Nobody can log in: that needs a
+// kubernetes holds the configuration of the method, of a Vault that runs in a pod, or in none. Nobody can log in: that needs a
 // Kubernetes.
 func (s *Server) kubernetes(m *mount, r *request, rest string) reply {
 	kind, name, _ := strings.Cut(rest, "/")
@@ -38,6 +40,9 @@ func (s *Server) kubernetes(m *mount, r *request, rest string) reply {
 		if config["kubernetes_host"] == "" {
 			return fail(400, "no host provided")
 		}
+		if s.noPod && config["kubernetes_ca_cert"] == "" && config["disable_local_ca_jwt"] == false {
+			return fail(400, "open /var/run/secrets/kubernetes.io/serviceaccount/ca.crt: no such file or directory")
+		}
 		m.objects[rest] = config
 		return reply{}
 	case kind != "role":
@@ -49,10 +54,12 @@ func (s *Server) kubernetes(m *mount, r *request, rest string) reply {
 		switch {
 		case len(role["bound_service_account_names"].([]string)) == 0:
 			return `"bound_service_account_names" can not be empty`, nil
-		case len(role["bound_service_account_namespaces"].([]string)) == 0 && role["bound_service_account_namespace_selector"] == "":
+		case len(role["bound_service_account_namespaces"].([]string)) == 0 &&
+			role["bound_service_account_namespace_selector"] == "":
 			return `"bound_service_account_namespaces" can not be empty if "bound_service_account_namespace_selector" is not set`, nil
 		case role["audience"] == "":
-			return "", []string{"Role " + name + " does not have an audience configured. While audiences are not required, consider specifying " +
+			return "", []string{"Role " + name + " does not have an audience configured. While audiences are not " +
+				"required, consider specifying " +
 				"one if your use case would benefit from additional JWT claim verification."}
 		}
 		return "", nil
@@ -60,7 +67,8 @@ func (s *Server) kubernetes(m *mount, r *request, rest string) reply {
 }
 
 // role answers reads and writes of one role of a method. check says what is wrong with it.
-func (m *mount) role(r *request, rest string, fields []field, check func(role map[string]any) (wrong string, warnings []string)) reply {
+func (m *mount) role(r *request, rest string, fields []field, check func(role map[string]any) (wrong string,
+	warnings []string)) reply {
 	role := maps.Clone(m.objects[rest])
 	switch {
 	case r.method == "DELETE":

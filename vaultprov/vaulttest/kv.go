@@ -68,7 +68,8 @@ func (s *Server) kv2(m *mount, r *request, rest string) reply {
 	kind, name, _ := strings.Cut(rest, "/")
 	if m.upgrading > 0 {
 		m.upgrading--
-		return fail(400, "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period and will "+
+		return fail(400, "Upgrading from non-versioned to versioned data. This backend will be unavailable for a "+
+			"brief period and will "+
 			"resume service shortly.")
 	}
 	switch kind + " " + r.method {
@@ -107,7 +108,8 @@ func (s *Server) kv2(m *mount, r *request, rest string) reply {
 		delete(m.objects, name)
 		return reply{}
 	}
-	return reply{status: 404, warnings: []string{"Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API " +
+	return reply{status: 404, warnings: []string{"Invalid path for a versioned K/V secrets engine. See the API docs " +
+		"for the appropriate API " +
 		"endpoints to use. If using the Vault CLI, use 'vault kv get' for this operation."}}
 }
 
@@ -129,7 +131,8 @@ func (e *entry) describe(n int) map[string]any {
 	if e.custom != nil {
 		custom = e.custom
 	}
-	return map[string]any{"created_time": stamp(v.created), "custom_metadata": custom, "deletion_time": deleted, "destroyed": v.destroyed, "version": n + 1}
+	return map[string]any{"created_time": stamp(v.created), "custom_metadata": custom, "deletion_time": deleted,
+		"destroyed": v.destroyed, "version": n + 1}
 }
 
 func (m *mount) readVersion(name string) reply {
@@ -184,8 +187,10 @@ func (e *entry) metadata() map[string]any {
 	if e.custom != nil {
 		custom = e.custom
 	}
-	return map[string]any{"cas_required": e.cas, "created_time": stamp(e.created), "current_version": len(e.versions), "custom_metadata": custom,
-		"delete_version_after": "0s", "max_versions": 0, "oldest_version": 0, "updated_time": stamp(e.updated), "versions": versions}
+	return map[string]any{"cas_required": e.cas, "created_time": stamp(e.created),
+		"current_version": len(e.versions), "custom_metadata": custom,
+		"delete_version_after": "0s", "max_versions": 0, "oldest_version": 0, "updated_time": stamp(e.updated),
+		"versions": versions}
 }
 
 // writeMetadata replaces what it is given of an entry's metadata. The limits are those of KV (64 keys, of 128 bytes,
@@ -199,7 +204,8 @@ func (s *Server) writeMetadata(m *mount, name string, r *request) reply {
 		for key, v := range custom {
 			value, isText := v.(string)
 			if !isText || value == "" || len(value) > 512 || len(key) > 128 || len(custom) > 64 {
-				return fail(400, "custom_metadata validation failed: key "+quote(key)+" or its value is too long, or empty")
+				return fail(400, "custom_metadata validation failed: key "+quote(key)+" or its value is too long, or "+
+					"empty")
 			}
 		}
 		e.custom = custom

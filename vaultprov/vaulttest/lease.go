@@ -19,7 +19,8 @@ type lease struct {
 }
 
 func (s *Server) newLease(path, token string, ttl time.Duration) *lease {
-	l := &lease{id: path + "/" + newToken()[4:], path: path, token: token, ttl: ttl, issued: s.now(), expires: s.now().Add(ttl)}
+	l := &lease{id: path + "/" + newToken()[4:], path: path, token: token, ttl: ttl, issued: s.now(),
+		expires: s.now().Add(ttl)}
 	s.leases[l.id] = l
 	return l
 }
@@ -51,8 +52,9 @@ func (s *Server) leaseAPI(r *request, rest string) reply {
 		if l == nil {
 			return fail(400, "invalid lease")
 		}
-		return ok(map[string]any{"id": l.id, "issue_time": stamp(l.issued), "expire_time": stamp(l.expires), "last_renewal": nil,
-			"renewable": true, "ttl": int64(l.expires.Sub(s.now()).Seconds())})
+		return ok(map[string]any{"id": l.id, "issue_time": stamp(l.issued), "expire_time": stamp(l.expires),
+			"last_renewal": nil,
+			"renewable":    true, "ttl": int64(l.expires.Sub(s.now()).Seconds())})
 	case "POST revoke":
 		if l := s.leases[id]; l != nil {
 			l.failed = ""
@@ -62,7 +64,8 @@ func (s *Server) leaseAPI(r *request, rest string) reply {
 		}
 		return reply{}
 	case "POST tidy":
-		return reply{status: 202, warnings: []string{"Tidy operation successfully started. Any information from the operation will be printed " +
+		return reply{status: 202, warnings: []string{"Tidy operation successfully started. Any information from the " +
+			"operation will be printed " +
 			"to Vault's server logs."}}
 	}
 	if prefix, force := strings.CutPrefix(rest, "revoke-force/"); force && r.method == "POST" {

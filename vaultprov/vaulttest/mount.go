@@ -22,7 +22,8 @@ type mount struct {
 }
 
 // builtIn are the mounts that every Vault has, with their descriptions.
-var builtIn = map[string]string{"system": "system endpoints used for control, policy and debugging", "identity": "identity store",
+var builtIn = map[string]string{"system": "system endpoints used for control, policy and debugging",
+	"identity":  "identity store",
 	"cubbyhole": "per-token private secret storage", "token": "token based credentials"}
 
 // kinds are the engines that there are, those of auth methods aside.
@@ -32,7 +33,8 @@ var (
 )
 
 func (s *Server) newMount(path, kind string, options map[string]any) *mount {
-	m := &mount{kind: kind, accessor: kind + "_" + randomHex(4), uuid: uuid(), options: options, objects: map[string]map[string]any{}, private: map[string]map[string]any{},
+	m := &mount{kind: kind, accessor: kind + "_" + randomHex(4), uuid: uuid(), options: options,
+		objects: map[string]map[string]any{}, private: map[string]map[string]any{},
 		tune: map[string]any{"default_lease_ttl": int64(0), "force_no_cache": false, "max_lease_ttl": int64(0)}}
 	m.description, m.local = builtIn[kind], kind == "cubbyhole"
 	if strings.HasPrefix(path, "auth/") {
@@ -66,8 +68,10 @@ func (m *mount) describe() map[string]any {
 	if m.options != nil {
 		options = m.options
 	}
-	return map[string]any{"type": m.kind, "description": m.description, "accessor": m.accessor, "uuid": m.uuid, "local": m.local,
-		"seal_wrap": m.kind == "system", "external_entropy_access": false, "options": options, "plugin_version": "", "running_sha256": "",
+	return map[string]any{"type": m.kind, "description": m.description, "accessor": m.accessor, "uuid": m.uuid,
+		"local":     m.local,
+		"seal_wrap": m.kind == "system", "external_entropy_access": false, "options": options, "plugin_version": "",
+		"running_sha256":         "",
 		"running_plugin_version": "v" + version + "+builtin.vault", "config": maps.Clone(m.tune)}
 }
 
@@ -171,8 +175,10 @@ func (s *Server) enable(r *request, below, name string) reply {
 
 // tuneFields are what can be tuned.
 var tuneFields = []field{
-	{"default_lease_ttl", seconds, nil}, {"max_lease_ttl", seconds, nil}, {"force_no_cache", truth, nil}, {"listing_visibility", text, nil},
-	{"token_type", text, nil}, {"audit_non_hmac_request_keys", commas, nil}, {"audit_non_hmac_response_keys", commas, nil},
+	{"default_lease_ttl", seconds, nil}, {"max_lease_ttl", seconds, nil}, {"force_no_cache", truth, nil},
+	{"listing_visibility", text, nil},
+	{"token_type", text, nil}, {"audit_non_hmac_request_keys", commas, nil},
+	{"audit_non_hmac_response_keys", commas, nil},
 	{"passthrough_request_headers", commas, nil}, {"allowed_response_headers", commas, nil},
 }
 
@@ -192,7 +198,8 @@ func (m *mount) retune(body map[string]any) reply {
 		return v == nil || v == "" || isList && len(empty) == 0
 	})
 	if ttl, most := tune["default_lease_ttl"].(int64), tune["max_lease_ttl"].(int64); most > 0 && ttl > most {
-		return fail(400, fmt.Sprintf("backend max lease TTL of %d would be less than backend default lease TTL of %d", most, ttl))
+		return fail(400, fmt.Sprintf("backend max lease TTL of %d would be less than backend default lease TTL of "+
+			"%d", most, ttl))
 	}
 	var warnings []string
 	if v := options["version"]; v != nil && v != m.options["version"] {
@@ -200,7 +207,8 @@ func (m *mount) retune(body map[string]any) reply {
 			return fail(400, "cannot downgrade mount from version 2")
 		}
 		m.options, m.upgrading = options, 1
-		warnings = append(warnings, "Upgrading mount from version 0 to version 2. This mount will be unavailable for a brief "+
+		warnings = append(warnings, "Upgrading mount from version 0 to version 2. This mount will be unavailable for "+
+			"a brief "+
 			"period and will resume service shortly.")
 	}
 	if described {
@@ -251,7 +259,8 @@ func (s *Server) audit(r *request, name string) reply {
 	}
 	description, _ := r.body["description"].(string)
 	local, _ := r.body["local"].(bool)
-	s.audits[name] = map[string]any{"path": name, "type": kind, "description": description, "local": local, "options": options}
+	s.audits[name] = map[string]any{"path": name, "type": kind, "description": description, "local": local,
+		"options": options}
 	return reply{}
 }
 

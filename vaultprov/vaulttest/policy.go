@@ -32,7 +32,8 @@ path "sys/capabilities-self" {
 }
 `
 
-var capabilities = []string{"deny", "create", "read", "update", "delete", "list", "sudo", "patch", "subscribe", "recover"}
+var capabilities = []string{"deny", "create", "read", "update", "delete", "list", "sudo", "patch", "subscribe",
+	"recover"}
 
 var (
 	comment = regexp.MustCompile(`(?m)^\s*(#|//).*$`)
@@ -59,7 +60,8 @@ func parsePolicy(source string) (map[string][]string, error) {
 			m := stanza.FindStringSubmatch(rest)
 			if m == nil {
 				word, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-				return nil, fmt.Errorf("failed to parse policy: 1 error occurred:\n\t* invalid key %q on line 0\n\n", word) //nolint:staticcheck // Vault's words
+				return nil, fmt.Errorf("failed to parse policy: 1 error occurred:\n\t* invalid key %q on line 0\n\n",
+					word) //nolint:staticcheck // Vault's words
 			}
 			if caps := granted.FindStringSubmatch(m[2]); caps != nil {
 				for _, c := range quoted.FindAllStringSubmatch(caps[1], -1) {
@@ -87,7 +89,7 @@ func (s *Server) capabilitiesOf(t *token, path string) []string {
 	}
 	best, caps := "", []string(nil)
 	for _, name := range t.policies {
-		rules, _ := parsePolicy(s.polices[name])
+		rules, _ := parsePolicy(s.acl[name])
 		for pattern, granted := range rules {
 			switch {
 			case !fits(pattern, path):
@@ -147,7 +149,8 @@ func closer(pattern, other string) bool {
 }
 
 // protected are the paths of sys that need sudo.
-var protected = []string{"sys/auth/", "sys/audit", "sys/leases/revoke-prefix/", "sys/leases/revoke-force/", "sys/leases/lookup/", "auth/token/accessors"}
+var protected = []string{"sys/auth/", "sys/audit", "sys/leases/revoke-prefix/", "sys/leases/revoke-force/",
+	"sys/leases/lookup/", "auth/token/accessors"}
 
 // may reports whether the token of a request may make it.
 func (s *Server) may(r *request, m *mount, rest string) bool {
@@ -183,7 +186,7 @@ func (s *Server) policies(r *request, name string) reply {
 	switch r.method {
 	case "LIST":
 		keys := []string{"root"}
-		for name := range s.polices {
+		for name := range s.acl {
 			keys = append(keys, name)
 		}
 		return keysOf(keys)
@@ -191,7 +194,7 @@ func (s *Server) policies(r *request, name string) reply {
 		if lower == "root" {
 			return ok(map[string]any{"name": "root", "policy": ""})
 		}
-		if source, has := s.polices[lower]; has {
+		if source, has := s.acl[lower]; has {
 			return ok(map[string]any{"name": lower, "policy": source})
 		}
 		return notFound()
@@ -199,7 +202,7 @@ func (s *Server) policies(r *request, name string) reply {
 		if lower == "default" || lower == "root" {
 			return fail(400, "cannot delete "+lower+" policy")
 		}
-		delete(s.polices, lower)
+		delete(s.acl, lower)
 		return reply{}
 	}
 	source, _ := r.body["policy"].(string)
@@ -215,7 +218,7 @@ func (s *Server) policies(r *request, name string) reply {
 	if _, err := parsePolicy(source); err != nil {
 		return fail(400, err.Error())
 	}
-	s.polices[lower] = source
+	s.acl[lower] = source
 	if lower != name {
 		return reply{warnings: []string{"policy name was converted to " + lower}}
 	}

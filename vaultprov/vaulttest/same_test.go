@@ -1,7 +1,6 @@
 package vaulttest
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -17,9 +16,12 @@ import (
 )
 
 // volatile are the fields whose values are of one server, or of one moment.
-var volatile = []string{"request_id", "accessor", "uuid", "running_plugin_version", "deprecation_status", "created_time", "updated_time", "deletion_time",
-	"creation_time", "issue_time", "expire_time", "last_renewal", "last_renewal_time", "client_token", "secret_id", "secret_id_accessor", "role_id", "id",
-	"username", "password", "lease_id", "mount_type", "entity_id", "last_updated_by", "created_by", "deleted_by", "display_name", "path",
+var volatile = []string{"request_id", "accessor", "uuid", "running_plugin_version", "deprecation_status",
+	"created_time", "updated_time", "deletion_time",
+	"creation_time", "issue_time", "expire_time", "last_renewal", "last_renewal_time", "client_token", "secret_id",
+	"secret_id_accessor", "role_id", "id",
+	"username", "password", "lease_id", "mount_type", "entity_id", "last_updated_by", "created_by", "deleted_by",
+	"display_name", "path",
 	"passthrough_request_headers", "build_date", "storage_type", "cluster_id", "cluster_name",
 	"server_time_utc", "ttl"}
 
@@ -69,6 +71,9 @@ func (s *speaker) say(t *testing.T, line string) string {
 		t.Fatal(err)
 	}
 	req.Header.Set("X-Vault-Request", "true")
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	if part[0] != "-" {
 		req.Header.Set("X-Vault-Token", part[0])
 	}
@@ -104,18 +109,7 @@ func TestSame(t *testing.T) {
 	fake := New(t, Config{})
 	theirs := &speaker{vault.Address, map[string]string{"root": vault.Token, "key": publicKey(t)}}
 	ours := &speaker{fake.Address(), map[string]string{"root": fake.Root().Reveal(), "key": publicKey(t)}}
-	file, err := os.Open("testdata/same.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	lines := 0
-	for scan := bufio.NewScanner(file); scan.Scan(); {
-		line := scan.Text()
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		lines++
+	for _, line := range sameLines(t) {
 		want := theirs.say(t, line)
 		for strings.Contains(want, "Upgrading from non-versioned") {
 			want = theirs.say(t, line)
@@ -128,7 +122,22 @@ func TestSame(t *testing.T) {
 			t.Errorf("%s\n   Vault: %s\n   here:  %s", line, want, have)
 		}
 	}
-	if lines < 100 {
-		t.Errorf("only %d requests", lines)
+}
+
+// sameLines returns the requests of testdata/same.txt.
+func sameLines(t *testing.T) (lines []string) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/same.txt")
+	if err != nil {
+		t.Fatal(err)
 	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) < 100 {
+		t.Fatalf("only %d requests", len(lines))
+	}
+	return lines
 }

@@ -58,7 +58,8 @@ func (l *seal) close() { l.sealed, l.progress, l.nonce = true, nil, "" }
 // active reports whether requests are answered.
 func (l *seal) active() bool { return l.electing == 0 }
 
-const wrongKey = "unable to retrieve stored keys: invalid key: failed to decrypt keys from storage: error decrypting seal " +
+const wrongKey = "unable to retrieve stored keys: invalid key: failed to decrypt keys from storage: error decrypting " +
+	"seal " +
 	"wrapped value\nerror decrypting using seal shamir: cipher: message authentication failed"
 
 // combine says why shares do not open the server; empty: they do.
@@ -112,9 +113,11 @@ func (s *Server) beforeUnseal(r *request) (answer reply, done bool) {
 func (s *Server) health(r *request) reply {
 	standby := s.seal.sealed || !s.seal.initialized || !s.seal.active()
 	s.seal.electing = max(0, s.seal.electing-1)
-	body := map[string]any{"initialized": s.seal.initialized, "sealed": s.seal.sealed || !s.seal.initialized, "standby": standby,
+	body := map[string]any{"initialized": s.seal.initialized, "sealed": s.seal.sealed ||
+		!s.seal.initialized, "standby": standby,
 		"performance_standby": false, "replication_performance_mode": "unknown", "replication_dr_mode": "unknown",
-		"server_time_utc": s.now().Unix(), "version": version, "enterprise": false, "echo_duration_ms": 0, "clock_skew_ms": 0,
+		"server_time_utc": s.now().Unix(), "version": version, "enterprise": false, "echo_duration_ms": 0,
+		"clock_skew_ms":                     0,
 		"replication_primary_canary_age_ms": 0}
 	status, asked := http.StatusOK, ""
 	switch {
@@ -138,8 +141,10 @@ func (s *Server) health(r *request) reply {
 const version = "1.21.1"
 
 func (s *Server) sealStatus() map[string]any {
-	st := map[string]any{"type": "shamir", "initialized": s.seal.initialized, "sealed": s.seal.sealed || !s.seal.initialized,
-		"t": s.seal.threshold, "n": len(s.seal.shares), "progress": len(s.seal.progress), "nonce": s.seal.nonce, "version": version,
+	st := map[string]any{"type": "shamir", "initialized": s.seal.initialized, "sealed": s.seal.sealed ||
+		!s.seal.initialized,
+		"t": s.seal.threshold, "n": len(s.seal.shares), "progress": len(s.seal.progress), "nonce": s.seal.nonce,
+		"version":    version,
 		"build_date": "2025-11-30T22:30:12Z", "migration": false, "recovery_seal": false, "storage_type": "raft"}
 	if s.seal.initialized && !s.seal.sealed {
 		st["cluster_name"], st["cluster_id"] = "vault-cluster-"+s.cluster[:8], s.cluster
@@ -169,7 +174,8 @@ func (s *Server) init(r *request) reply {
 	s.tokens[s.seal.root] = &token{policies: []string{"root"}, orphan: true, path: "auth/token/root", display: "root"}
 	keys, encoded := []string{}, []string{}
 	for _, share := range s.seal.shares {
-		keys, encoded = append(keys, hex.EncodeToString(share)), append(encoded, base64.StdEncoding.EncodeToString(share))
+		keys, encoded = append(keys, hex.EncodeToString(share)),
+			append(encoded, base64.StdEncoding.EncodeToString(share))
 	}
 	return reply{status: 200, plain: map[string]any{"keys": keys, "keys_base64": encoded, "root_token": s.seal.root}}
 }
@@ -233,9 +239,11 @@ func (s *Server) unseal(r *request) reply {
 func (s *Server) generateRoot(r *request) reply {
 	l := &s.seal
 	status := func(otp, encoded string, complete bool) reply {
-		return reply{status: 200, plain: map[string]any{"nonce": l.attempt.nonce, "started": l.attempt.nonce != "", "progress": len(l.attempt.progress),
-			"required": l.threshold, "complete": complete, "encoded_token": encoded, "encoded_root_token": encoded, "pgp_fingerprint": "",
-			"otp": otp, "otp_length": len(l.root)}}
+		return reply{status: 200, plain: map[string]any{"nonce": l.attempt.nonce, "started": l.attempt.nonce != "",
+			"progress": len(l.attempt.progress),
+			"required": l.threshold, "complete": complete, "encoded_token": encoded, "encoded_root_token": encoded,
+			"pgp_fingerprint": "",
+			"otp":             otp, "otp_length": len(l.root)}}
 	}
 	switch r.method + " " + r.path {
 	case "GET sys/generate-root/attempt":
@@ -264,7 +272,8 @@ func (s *Server) giveRootShare(r *request, status func(otp, encoded string, comp
 	case l.attempt.nonce == "":
 		return fail(400, "no root generation in progress")
 	case r.body["nonce"] != l.attempt.nonce:
-		return fail(400, "incorrect nonce supplied; nonce for this root generation operation is "+quote(l.attempt.nonce))
+		return fail(400, "incorrect nonce supplied; nonce for this root generation operation is "+
+			""+quote(l.attempt.nonce))
 	case slices.ContainsFunc(l.attempt.progress, func(k []byte) bool { return bytes.Equal(k, key) }):
 		return fail(400, "given key has already been provided during this generation operation")
 	}

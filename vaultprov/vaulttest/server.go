@@ -22,6 +22,7 @@ import (
 // Vault's dev mode, and has no mount of ours.
 type Config struct {
 	Uninitialized bool // as it is installed
+	NoPod         bool // it runs in no pod, where it would find the certificates of the cluster
 }
 
 // Server is a Vault in this process. It is safe for concurrent use.
@@ -38,8 +39,9 @@ type Server struct {
 	seal    seal
 	tokens  map[string]*token
 	leases  map[string]*lease
+	noPod   bool
 	stuck   bool // revocations of what a database made fail
-	polices map[string]string
+	acl     map[string]string
 	mounts  map[string]*mount // by path with a slash at its end; auth methods below "auth/"
 	audits  map[string]map[string]any
 	users   map[string]string // the passwords of users of databases that are known
@@ -62,16 +64,19 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vaulttest: %w", err)
 	}
-	s := &Server{listener: l, cluster: uuid(), tokens: map[string]*token{}, leases: map[string]*lease{}, users: map[string]string{},
-		polices: map[string]string{"default": defaultPolicy}, audits: map[string]map[string]any{}}
+	s := &Server{listener: l, cluster: uuid(), noPod: c.NoPod, tokens: map[string]*token{}, leases: map[string]*lease{},
+		users: map[string]string{},
+		acl:   map[string]string{"default": defaultPolicy}, audits: map[string]map[string]any{}}
 	s.mounts = map[string]*mount{}
-	for path, kind := range map[string]string{"sys/": "system", "identity/": "identity", "cubbyhole/": "cubbyhole", "auth/token/": "token"} {
+	for path, kind := range map[string]string{"sys/": "system", "identity/": "identity", "cubbyhole/": "cubbyhole",
+		"auth/token/": "token"} {
 		s.mounts[path] = s.newMount(path, kind, nil)
 	}
 	if !c.Uninitialized {
 		s.seal.initialize(1, 1)
 		s.seal.sealed = false
-		s.tokens[s.seal.root] = &token{policies: []string{"root"}, orphan: true, path: "auth/token/root", display: "root"}
+		s.tokens[s.seal.root] = &token{policies: []string{"root"}, orphan: true, path: "auth/token/root",
+			display: "root"}
 	}
 	s.HTTP = &fake.HTTP{Handler: s}
 	s.web = &http.Server{Handler: s.HTTP, ErrorLog: log.New(io.Discard, "", 0)} // of connections that break

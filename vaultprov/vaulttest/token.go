@@ -51,9 +51,11 @@ type grant struct {
 
 // issue makes a token.
 func (s *Server) issue(g grant) reply {
-	t := &token{policies: slices.Clone(g.policies), accessor: rand.Text()[:24], path: g.path, display: g.display, meta: g.meta, parent: g.parent,
-		orphan: g.parent == "", batch: g.kind == "batch", created: s.now(), ttl: g.ttl, period: g.period, max: g.max, explicit: g.explicit,
-		fixed: g.fixed || g.kind == "batch"}
+	t := &token{policies: slices.Clone(g.policies), accessor: rand.Text()[:24], path: g.path, display: g.display,
+		meta: g.meta, parent: g.parent,
+		orphan: g.parent == "", batch: g.kind == "batch", created: s.now(), ttl: g.ttl, period: g.period, max: g.max,
+		explicit: g.explicit,
+		fixed:    g.fixed || g.kind == "batch"}
 	if !g.noDefault && !slices.Contains(t.policies, "default") && !t.root() {
 		t.policies = append([]string{"default"}, t.policies...)
 	}
@@ -101,8 +103,10 @@ func (s *Server) authOf(id string, t *token, warnings []string) reply {
 	if t.meta != nil {
 		meta = t.meta
 	}
-	return reply{status: 200, warnings: warnings, auth: map[string]any{"client_token": id, "accessor": t.accessor, "policies": t.policies,
-		"token_policies": t.policies, "metadata": meta, "lease_duration": s.left(t), "renewable": !t.fixed && !t.expires.IsZero(),
+	return reply{status: 200, warnings: warnings, auth: map[string]any{"client_token": id, "accessor": t.accessor,
+		"policies":       t.policies,
+		"token_policies": t.policies, "metadata": meta, "lease_duration": s.left(t), "renewable": !t.fixed &&
+			!t.expires.IsZero(),
 		"entity_id": "", "token_type": kind, "orphan": t.orphan, "mfa_requirement": nil, "num_uses": 0}}
 }
 
@@ -205,7 +209,8 @@ func (s *Server) createToken(r *request) reply {
 		}
 	}
 	g := grant{policies: policies, ttl: time.Duration(ttl) * time.Second, period: time.Duration(period) * time.Second,
-		explicit: time.Duration(explicit) * time.Second, path: "auth/token/create", display: "token", parent: s.id(r.token)}
+		explicit: time.Duration(explicit) * time.Second, path: "auth/token/create", display: "token",
+		parent: s.id(r.token)}
 	g.kind, _ = r.body["type"].(string)
 	g.meta, _ = r.body["meta"].(map[string]any)
 	g.noDefault, _ = r.body["no_default_policy"].(bool)
@@ -238,7 +243,8 @@ func (s *Server) renewToken(r *request) reply {
 	now := s.now()
 	d := t.lifetime(now, ttl)
 	if d < ttl {
-		warnings = append(warnings, fmt.Sprintf("TTL of %q exceeded the effective max_ttl; TTL value is capped accordingly", ttl))
+		warnings = append(warnings, fmt.Sprintf("TTL of %q exceeded the effective max_ttl; TTL value is capped "+
+			"accordingly", ttl))
 	}
 	t.expires, t.renewed = now.Add(d), now
 	return s.authOf(s.id(t), t, warnings)
@@ -253,9 +259,12 @@ func (s *Server) lookup(id string, t *token) map[string]any {
 	if t.meta != nil {
 		meta = t.meta
 	}
-	out := map[string]any{"accessor": t.accessor, "creation_time": t.created.Unix(), "creation_ttl": int64(t.ttl.Seconds()), "display_name": t.display,
-		"entity_id": "", "expire_time": nil, "explicit_max_ttl": int64(t.explicit.Seconds()), "id": id, "issue_time": stamp(t.created), "meta": meta,
-		"num_uses": 0, "orphan": t.orphan, "path": t.path, "policies": t.policies, "renewable": !t.fixed && !t.expires.IsZero(),
+	out := map[string]any{"accessor": t.accessor, "creation_time": t.created.Unix(),
+		"creation_ttl": int64(t.ttl.Seconds()), "display_name": t.display,
+		"entity_id": "", "expire_time": nil, "explicit_max_ttl": int64(t.explicit.Seconds()), "id": id,
+		"issue_time": stamp(t.created), "meta": meta,
+		"num_uses": 0, "orphan": t.orphan, "path": t.path, "policies": t.policies, "renewable": !t.fixed &&
+			!t.expires.IsZero(),
 		"ttl": s.left(t), "type": kind}
 	if !t.expires.IsZero() {
 		out["expire_time"] = stamp(t.expires)
@@ -271,7 +280,8 @@ func (s *Server) lookup(id string, t *token) map[string]any {
 
 // tokenFields are those of every role that gives tokens.
 var tokenFields = []field{
-	{"token_bound_cidrs", commas, []string{}}, {"token_explicit_max_ttl", seconds, int64(0)}, {"token_max_ttl", seconds, int64(0)},
+	{"token_bound_cidrs", commas, []string{}}, {"token_explicit_max_ttl", seconds, int64(0)},
+	{"token_max_ttl", seconds, int64(0)},
 	{"token_no_default_policy", truth, false}, {"token_num_uses", count, 0}, {"token_period", seconds, int64(0)},
 	{"token_policies", commas, []string{}}, {"token_ttl", seconds, int64(0)}, {"token_type", text, "default"},
 }
@@ -307,7 +317,8 @@ func (m *mount) grantOf(role map[string]any, path, display string, meta map[stri
 	case tuned == "service":
 		kind = "service"
 	}
-	return grant{policies: role["token_policies"].([]string), ttl: long("token_ttl"), max: long("token_max_ttl"), period: long("token_period"),
+	return grant{policies: role["token_policies"].([]string), ttl: long("token_ttl"), max: long("token_max_ttl"),
+		period:   long("token_period"),
 		explicit: long("token_explicit_max_ttl"), noDefault: role["token_no_default_policy"].(bool), kind: kind,
 		meta: meta, path: path, display: display}
 }

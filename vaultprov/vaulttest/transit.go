@@ -7,16 +7,19 @@ import (
 )
 
 var transitFields = []field{
-	{"type", text, "aes256-gcm96"}, {"derived", truth, false}, {"exportable", truth, false}, {"allow_plaintext_backup", truth, false},
+	{"type", text, "aes256-gcm96"}, {"derived", truth, false}, {"exportable", truth, false},
+	{"allow_plaintext_backup", truth, false},
 	{"convergent_encryption", truth, false}, {"auto_rotate_period", seconds, int64(0)},
 }
 
 var transitConfigFields = []field{
 	{"deletion_allowed", truth, false}, {"exportable", truth, false}, {"allow_plaintext_backup", truth, false},
-	{"min_decryption_version", count, 1}, {"min_encryption_version", count, 0}, {"auto_rotate_period", seconds, int64(0)},
+	{"min_decryption_version", count, 1}, {"min_encryption_version", count, 0},
+	{"auto_rotate_period", seconds, int64(0)},
 }
 
-var transitTypes = []string{"aes128-gcm96", "aes256-gcm96", "chacha20-poly1305", "ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-2048",
+var transitTypes = []string{"aes128-gcm96", "aes256-gcm96", "chacha20-poly1305", "ed25519", "ecdsa-p256",
+	"ecdsa-p384", "ecdsa-p521", "rsa-2048",
 	"rsa-3072", "rsa-4096", "hmac"}
 
 func (s *Server) transit(m *mount, r *request, rest string) reply {
@@ -47,7 +50,8 @@ func (s *Server) transit(m *mount, r *request, rest string) reply {
 		delete(m.objects, "keys/"+name)
 		return reply{}
 	case r.method == "POST" && key == nil:
-		key = map[string]any{"name": name, "deletion_allowed": false, "imported_key": false, "keys": map[string]any{"1": s.now().Unix()},
+		key = map[string]any{"name": name, "deletion_allowed": false, "imported_key": false,
+			"keys":           map[string]any{"1": s.now().Unix()},
 			"latest_version": 1, "min_available_version": 0, "min_decryption_version": 1, "min_encryption_version": 0}
 		if err := merge(key, transitFields, r.body); err != nil {
 			return fail(400, err.Error())
