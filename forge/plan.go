@@ -66,6 +66,9 @@ func (r *run) kinds() []reconcile.Kind {
 	if len(r.spec.Users) > 0 {
 		all = append(all, r.users(), r.userKeys(), r.applications(), r.tokens())
 	}
+	if len(r.spec.Runners) > 0 {
+		all = append(all, r.runners(), r.registrations())
+	}
 	if len(r.spec.JobIdentities) > 0 {
 		all = append(all, r.jobIdentities())
 	}
