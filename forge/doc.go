@@ -63,6 +63,11 @@
 // is used when it is created; later it can only be changed in the settings of the repository. Passwords of users with a
 // second factor cannot be proved.
 //
+// A pull mirror is copied while it is created, within 30 minutes. An apply whose context ends meanwhile waits another minute for
+// it: a server whose copying is cut off, or fails, leaves an empty repository behind that says it is a mirror. As
+// a plan deletes no repository, this is an [lab.ErrBlocked] that says what to delete. What a team hides, as the
+// permission of a collaborator who is its administrator too, is seen by the plan after the one that changes the team.
+//
 // # Tests
 //
 // Package forgetest is a Gitea in the test's own process, for these requests: see

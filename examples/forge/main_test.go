@@ -112,6 +112,30 @@ func theLab(t *testing.T, address, token string) {
 	}
 }
 
+// TestLogin gets a token by a password, which the other commands work with.
+func TestLogin(t *testing.T) {
+	f := forgetest.New(t, forgetest.Config{})
+	values(t)
+	t.Setenv("PASSWORD", f.Login().Password.Reveal())
+	dir := filepath.Join(t.TempDir(), "secrets")
+	args := []string{"login", "--server", f.URL(), "--user", f.Login().User, "--password", "env:PASSWORD", "--secrets", dir}
+	file := "file:" + filepath.Join(dir, "token-"+f.Login().User+"-forge")
+	for _, changes := range []string{"1 change", "nothing to do"} { // the second time, it is there
+		if code, out := call(t, args...); code != 0 || !strings.Contains(out, changes) || !strings.Contains(out, "use --token "+file) {
+			t.Fatalf("%d\n%s", code, out)
+		}
+	}
+	for range 2 {
+		if code, out := call(t, "apply", "--server", f.URL(), "--token", file, "--secrets", dir, "--yes", "forge.yaml"); code != 0 {
+			t.Fatalf("apply ended in %d\n%s", code, out)
+		}
+	}
+	t.Setenv("PASSWORD", "another")
+	if code, out := call(t, args...); code != lab.ExitError || !strings.Contains(out, "the right password") {
+		t.Errorf("with a wrong password: %d\n%s", code, out)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	f := forgetest.New(t, forgetest.Config{})
 	values(t)
