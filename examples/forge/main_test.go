@@ -46,7 +46,7 @@ func call(t *testing.T, args ...string) (code int, text string) {
 func values(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"HOMELAB_CA_CERT", "TERRAFORM_SSH_KEY", "VAULT_OAUTH", "CMS_CLOUDFLARE_API_TOKEN",
-		"CMS_CLOUDFLARE_ACCOUNT_ID", "CMS_OVH_CLIENT_ID", "CMS_OVH_CLIENT_SECRET"} {
+		"CMS_CLOUDFLARE_ACCOUNT_ID", "CMS_OVH_CLIENT_ID", "CMS_OVH_CLIENT_SECRET", "GITEA_CICD_PASSWORD"} {
 		t.Setenv(name, "s3cret-of-"+name)
 	}
 	for _, name := range []string{"GITEA_TOKEN", "GITEA_SERVER_TOKEN", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
@@ -87,7 +87,8 @@ func theLab(t *testing.T, address, token string) {
 		return out
 	}
 	out := want(2, "plan")
-	for _, change := range []string{"repository:arcodange/dance-lessons-coach", "forge-fingerprints"} {
+	for _, change := range []string{"repository:arcodange/dance-lessons-coach", "forge-fingerprints", "job-identity:gitea_cicd",
+		"registration-token:runner-registration"} {
 		if !strings.Contains(out, change) {
 			t.Errorf("no %s in\n%s", change, out)
 		}
