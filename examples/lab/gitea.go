@@ -61,6 +61,15 @@ func (c *ForgeConfig) dummy() forge.Spec {
 	return spec
 }
 
+// forgeReferences returns which of the secrets that Gitea gets cannot be read.
+func (l *Lab) forgeReferences() lab.Problems {
+	if l.Forge == nil {
+		return nil
+	}
+	spec := l.Forge.Spec
+	return problemsOf(spec.Resolve(os.LookupEnv, l.dir.ReadFile)).Under("forge")
+}
+
 // gitea returns the Gitea of the config. It is nil when there is none.
 func (l *Lab) gitea() *gitea {
 	c := l.Forge
