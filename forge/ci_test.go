@@ -34,7 +34,8 @@ func vaultFor(t *testing.T, v *real.VaultServer, claims *forge.JobClaims) vaultS
 	s := &vaultprov.Server{Address: v.Address, Token: vaultprov.StaticToken(lab.NewSecret(v.Token))}
 	spec := vaultprov.Spec{Mounts: []vaultprov.Mount{{Path: "kvv2", Type: "kv"}}}
 	if claims != nil {
-		spec.Auths = []vaultprov.Auth{{Path: "gitea_jwt", Type: "jwt", JWT: &vaultprov.JWTConfig{DiscoveryURL: claims.Issuer, Issuer: claims.Issuer}}}
+		spec.Auths = []vaultprov.Auth{{Path: "gitea_jwt", Type: "jwt",
+			JWT: &vaultprov.JWTConfig{DiscoveryURL: claims.Issuer, Issuer: claims.Issuer}}}
 		spec.Policies = []vaultprov.Policy{{Name: "cms-ops", Text: `path "kvv2/data/cms/config" { capabilities = ["read"] }`}}
 		spec.JWTRoles = []vaultprov.JWTRole{{Name: "gitea_cicd", Audiences: []string{claims.ClientID}, Subject: claims.Subject,
 			UserClaim: "preferred_username", Token: vaultprov.RoleToken{Policies: []string{"cms-ops"}, TTL: 10 * time.Minute}}}

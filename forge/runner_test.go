@@ -2,11 +2,14 @@ package forge_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +17,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/forge"
 	"gitea.arcodange.lab/arcodange-org/lab/forge/forgetest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/lawtest"
 )
 
 // rpc calls the service by which runners talk to the server, and decodes its answer.
@@ -134,4 +139,49 @@ func TestRunners(t *testing.T) {
 		w := realWorld(t)
 		testRunners(t, w, func(_, name string, token lab.Secret, online bool) { w.registerReal(t, token, name, online) })
 	})
+}
+
+// runnersWorld wants the registration tokens of three levels, and has registrations that are stale.
+func (w *world) runnersWorld(tb testing.TB, f *forgetest.Server) lawtest.World {
+	tb.Helper()
+	dir, server := secretDir(tb), w.server()
+	org := fmt.Sprintf("org%d", worlds.Add(1))
+	spec := forge.Spec{Stack: "test", Sink: dir, Organizations: []forge.Organization{{Name: org}},
+		Repositories: []forge.Repository{{Owner: org, Name: "app"}},
+		Runners:      []forge.Runner{{Name: org}, {Name: "pi3", Of: org}, {Name: "apply", Of: org + "/app"}}}
+	for _, online := range []bool{false, true, false} {
+		f.AddRunner(forgetest.Runner{Name: org, Online: online})
+	}
+	return lawtest.World{
+		Plan:   func(ctx context.Context) (*lab.Plan, error) { return server.Plan(ctx, spec) },
+		Writes: func(testing.TB) int64 { _, n := w.front.Total(); return n },
+		Drift: func(tb testing.TB) {
+			tb.Helper()
+			if err := os.Remove(filepath.Join(dir.Path, forge.RegistrationName(org))); err != nil {
+				tb.Fatal(err)
+			}
+			f.AddRunner(forgetest.Runner{Name: org})
+		},
+		Foreign: func(tb testing.TB) func() string {
+			tb.Helper()
+			f.AddRunner(forgetest.Runner{Name: "theirs-" + org})
+			f.AddRunner(forgetest.Runner{Name: "theirs-" + org, Online: true})
+			return func() string {
+				all := w.runnersOf(tb)
+				return strings.Join(slices.DeleteFunc(all, func(r string) bool { return !strings.HasPrefix(r, "theirs-"+org) }), "\n")
+			}
+		},
+		Secrets: []lab.Secret{lab.NewSecret(w.token)},
+		Again:   func(tb testing.TB) lawtest.World { tb.Helper(); return w.runnersWorld(tb, f) },
+		Cuts: []lawtest.Cut{
+			{Name: "NotDone", Least: 6, Arm: w.cut(fake.HTTPFault{})},
+			{Name: "LostAnswer", Least: 6, Arm: w.cut(fake.HTTPFault{Done: true})},
+		},
+	}
+}
+
+// TestRunnerLaws proves the laws of runners.
+func TestRunnerLaws(t *testing.T) {
+	w, f := fakeWorld(t, forgetest.Config{})
+	lawtest.Laws(t, func(t *testing.T) lawtest.World { return w.runnersWorld(t, f) })
 }
