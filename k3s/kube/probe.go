@@ -15,9 +15,9 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
-// UnprovedAnnotation is on an object while its probe has not succeeded yet, so that an apply that is cut off is
+// unprovedAnnotation is on an object while its probe has not succeeded yet, so that an apply that is cut off is
 // continued by the next.
-const UnprovedAnnotation = "lab.arcodange.lab/unproved"
+const unprovedAnnotation = "lab.arcodange.lab/unproved"
 
 // Probe returns the object, to be tried whenever it was applied: check is called again and again, for as long as
 // [Spec.Timeout] allows, until it returns nil, or an [lab.ErrRefused], which is final. If it never returns nil, the
@@ -35,7 +35,7 @@ func (o Object) unproved() Object {
 	if notes == nil {
 		notes = map[string]string{}
 	}
-	notes[UnprovedAnnotation] = "true"
+	notes[unprovedAnnotation] = "true"
 	u.SetAnnotations(notes)
 	m := *o.m
 	m.content = u.Object
