@@ -504,6 +504,10 @@ func TestRoot(t *testing.T) {
 				t.Errorf("%v; the token is that of before: %v", err, token.Equal(last))
 			}
 			last = token
+			_, answer := serving{Server: v.Server}.call(t, token, "GET", "auth/token/lookup-self", "")
+			if endless := strings.Contains(answer, `"expire_time":null`); endless != token.Equal(keys.Root) {
+				t.Errorf("it ends by itself: %v", !endless)
+			}
 			if err := session.Close(t.Context()); err != nil {
 				t.Errorf("close: %v", err)
 			}
@@ -518,6 +522,45 @@ func TestRoot(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestRootIsCutOff: a request is lost, or its answer, and the next run makes a token all the same.
+func TestRootIsCutOff(t *testing.T) {
+	f := vaulttest.New(t, vaulttest.Config{Uninitialized: true})
+	v := installed{Server: &vaultprov.Server{Address: f.Address()}}
+	_, keys := isInitialised(t, v, 3, 2)
+	p, err := vaultprov.Unseal(t.Context(), keys, v.Server)
+	if _, err := apply(t, p, err); err != nil {
+		t.Fatal(err)
+	}
+	keys.Root = lab.Secret{}
+	for _, done := range []bool{false, true} {
+		for n := 1; ; n++ {
+			f.HTTP.Faults.At(n, fake.HTTPFault{Done: done})
+			session, err := v.Root(t.Context(), keys)
+			fired := f.HTTP.Faults.Fired() > 0
+			f.HTTP.Faults.Reset()
+			if err == nil {
+				err = session.Close(t.Context())
+			}
+			if !fired {
+				if err != nil || n < 6 {
+					t.Errorf("%v; %d requests write", err, n-1)
+				}
+				break
+			}
+			if !errors.Is(err, lab.ErrUnreachable) {
+				t.Errorf("cut off at request %d, done %v: %v", n, done, err)
+			}
+			session, err = v.Root(t.Context(), keys)
+			if err == nil {
+				err = session.Close(t.Context())
+			}
+			if err != nil {
+				t.Errorf("after it was cut off at request %d, done %v: %v", n, done, err)
+			}
+		}
+	}
 }
 
 func TestParseKeys(t *testing.T) {
