@@ -59,11 +59,21 @@ func (p *planner) put(ctx context.Context, w Object, h *observed) error {
 	if h != nil && len(h.taken) > 0 { // only from those whom the dry run named
 		how.force, how.version = true, h.live.GetResourceVersion()
 	}
-	after, err := p.apply(ctx, k, w, how)
+	first := w
+	if w.m.probe != nil {
+		first = w.unproved()
+	}
+	after, err := p.apply(ctx, k, first, how)
 	if err == nil && how.force {
 		err = p.disown(ctx, k, w, after, h.taken)
 	}
 	switch {
+	case err == nil && w.m.probe != nil:
+		var before *unstructured.Unstructured
+		if h != nil {
+			before = h.live
+		}
+		return p.try(ctx, k, w, before, after)
 	case err == nil && w.gvk().GroupKind() == crdKind:
 		return p.waitForDefinition(ctx, w) // whoever plans next can use it
 	case err == nil:

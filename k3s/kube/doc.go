@@ -41,6 +41,8 @@
 // what it is put [Object.After], and is applied when those are ready, as [Cluster.Health] says. Objects of
 // which the cluster does not know the kind yet cannot be checked by a dry run before that.
 //
+// An object with a [Object.Probe] is tried when it was applied, and put back as it was if it does not work.
+//
 // # Secrets
 //
 // The values of a Secret, and each [lab.Secret] in an object, are never shown: a diff says "(secret)", and
