@@ -61,7 +61,8 @@ func (a *ActionsSecrets) Prove(ctx context.Context) error {
 				remove = append(remove, s.Name)
 			}
 		}
-		if err := r.send(ctx, http.MethodPut, at+path(name), map[string]string{"data": "-", "description": "it may be removed"}, nil); err != nil {
+		body := map[string]string{"data": "-", "description": "it may be removed"}
+		if err := r.send(ctx, http.MethodPut, at+path(name), body, nil); err != nil {
 			return err
 		}
 		for _, name := range remove {

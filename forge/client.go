@@ -124,6 +124,9 @@ func (c *client) api(ctx context.Context, method, path string, in, out any) (htt
 	limit := shortly
 	if path == migratePath {
 		limit = cloning
+		var cancel context.CancelFunc
+		ctx, cancel = unhurried(ctx)
+		defer cancel()
 	}
 	header, answer, err := c.do(ctx, limit, method, "/api/v1"+path, "application/json", body)
 	if err != nil || out == nil {

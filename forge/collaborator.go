@@ -46,6 +46,8 @@ func (r *run) collaborators() reconcile.Kind {
 			if h != nil {
 				has = *h
 			}
+			r.access.Lock()
+			defer r.access.Unlock()
 			at := "/repos/" + key + "/collaborators"
 			for _, name := range slices.Sorted(maps.Keys(w)) {
 				if has.of(name) != w[name] {

@@ -1,5 +1,6 @@
 // Package forge provisions a Gitea server: organizations with teams, users, repositories with all that belongs to
-// them, mirrors, and the secrets and variables of Actions. It observes the server, plans what differs, and applies exactly
+// them, mirrors, the secrets and variables of Actions, access tokens, runners, and identities by which jobs log in
+// elsewhere. It observes the server, plans what differs, and applies exactly
 // that; the plan after an apply is empty.
 //
 //	s := &forge.Server{Address: "https://gitea.example.com", Token: token, Boundary: boundary}
@@ -28,6 +29,14 @@
 // after them: when a run is cut off between the two, they are sent again. That a secret of a user was removed on the server is
 // not noticed.
 //
+// # What is shown once
+//
+// The values of access tokens, the secrets of OAuth2 applications, the refresh tokens of [JobIdentity] and the
+// registration tokens of runners are kept in [Spec.Sink], which is proved to be writable before anything is made, and are
+// read back and proved by use. A run that is cut off leaves at most one token of ours whose value nobody has: the next plan
+// finds it by its name, makes a successor and removes it. [Deliver] brings what is kept to where its consumers look
+// for it: first to the record, then to the copies.
+//
 // # What it never does
 //
 // It never deletes, renames or moves a repository, an organization or a user, and never removes teams, branch protections and
@@ -43,8 +52,9 @@
 // A plan reads each list once. It costs two requests (three with [Server.Identity]); one for each 50 organizations
 // and each 50 users of the server, if some are wanted; one for each 50 repositories of an owner of wanted ones; one
 // for each organization with wanted teams, and each team with wanted members or repositories; one for each user whose
-// password, keys or applications are wanted, and one for each application whose secret is proved; and for each
-// repository one each for its collaborators (and one for each of those), branch protections, deploy keys, webhooks, push
+// password, keys, applications or tokens are wanted, and one for each application or token that is proved; four for each job
+// identity, one of them for the refresh token; one for each level of wanted runners, and, where one of those is the whole
+// server, for each organization; and for each repository one each for its collaborators (and one for each of those), branch protections, deploy keys, webhooks, push
 // mirrors, secrets and variables, but only where some are wanted, or, with Prune, everywhere. The API has no list of the secrets of several
 // repositories: 500 repositories with 10 secrets each cost 513 requests. An object that is not there costs one more.
 // [Server.Parallel] of them are under way at once.
@@ -62,6 +72,11 @@
 // renamed becomes a read that succeeds, shows whole answers in errors, and has no descriptions of variables. The password of a pull mirror
 // is used when it is created; later it can only be changed in the settings of the repository. Passwords of users with a
 // second factor cannot be proved.
+//
+// A pull mirror is copied while it is created, within 30 minutes. An apply whose context ends meanwhile waits another minute for
+// it: a server whose copying is cut off, or fails, leaves an empty repository behind that says it is a mirror. As
+// a plan deletes no repository, this is an [lab.ErrBlocked] that says what to delete. What a team hides, as the
+// permission of a collaborator who is its administrator too, is seen by the plan after the one that changes the team.
 //
 // # Tests
 //

@@ -118,6 +118,9 @@ func (c *client) refused(method, path string, resp *http.Response, answer []byte
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		e.Hint = "give a token that is valid"
+		if c.server.User != "" {
+			e.Hint = "give the right password of " + lab.Printable(c.server.User)
+		}
 	case http.StatusLocked:
 		e.Hint = "end that the repository is archived first, or leave out what differs"
 	case http.StatusForbidden:

@@ -347,8 +347,17 @@ func (r *run) obtain(ctx context.Context, w JobIdentity, id string, clientSecret
 		Audience []string `json:"aud"`
 		Username string   `json:"preferred_username"`
 	}
-	if err := tokenClaims(tokens.ID, &claims); err != nil || !slices.Contains(claims.Audience, id) || !strings.EqualFold(claims.Username, w.Name) {
+	if err := tokenClaims(tokens.ID, &claims); err != nil || !slices.Contains(claims.Audience, id) ||
+		!strings.EqualFold(claims.Username, w.Name) {
 		return oauthTokens{}, r.fail("exchange authorization code", w.Name, "", lab.ErrConflict, "the id_token is that of another")
+	}
+	// The counter of a grant is only moved where a refresh token works once, so that of two jobs one would fail.
+	var counted struct {
+		Counter int `json:"cnt"`
+	}
+	if err := tokenClaims(tokens.Refresh, &counted); err != nil || counted.Counter > 0 {
+		return oauthTokens{}, r.fail("exchange authorization code", w.Name,
+			"set INVALIDATE_REFRESH_TOKENS = false in the section oauth2 of the server", lab.ErrBlocked, "a refresh token of this server works only once, and jobs run again")
 	}
 	// What a job can have beside the id_token must be of no use.
 	err = r.withToken(lab.NewSecret(tokens.Access)).get(ctx, "/user", nil)

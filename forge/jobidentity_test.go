@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/forge/forgetest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/lawtest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 const jobPassword = "password-of-the-jobs"
@@ -197,6 +199,39 @@ func TestJobIdentityOfOldServers(t *testing.T) {
 			Password: lab.NewSecret(jobPassword)}}}
 		converge(t, &server, spec)
 	}
+}
+
+// TestJobIdentityOfServersThatAreSetOtherwise makes one where pages are shown to nobody who has not logged in, and refuses a
+// server whose refresh tokens work once.
+func TestJobIdentityOfServersThatAreSetOtherwise(t *testing.T) {
+	spec := func(dir lab.SecretDir) forge.Spec {
+		return forge.Spec{Sink: dir, JobIdentities: []forge.JobIdentity{{Name: "jobs", Email: "jobs@example.com",
+			Password: lab.NewSecret("p&=%+ \"ä;word")}}}
+	}
+	once := func(t *testing.T, server *forge.Server) {
+		t.Helper()
+		dir := secretDir(t)
+		_, err := plan(t, server, spec(dir)).Apply(t.Context(), nil)
+		if !errors.Is(err, lab.ErrBlocked) || !strings.Contains(fmt.Sprint(lab.Hints(err)), "INVALIDATE_REFRESH_TOKENS") {
+			t.Errorf("refresh tokens that work once: %v", err)
+		}
+		if _, err := dir.Get(t.Context(), forge.RefreshTokenName("jobs")); !errors.Is(err, lab.ErrNotFound) {
+			t.Errorf("one is kept: %v", err)
+		}
+	}
+	t.Run("Fake", func(t *testing.T) {
+		server := forgetest.New(t, forgetest.Config{RotateRefreshTokens: true}).Access()
+		once(t, &server)
+	})
+	t.Run("Real", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("long")
+		}
+		g := real.Gitea(t, "[oauth2]", "INVALIDATE_REFRESH_TOKENS = true")
+		once(t, &forge.Server{Address: g.URL, Token: lab.NewSecret(g.Token)})
+		g = real.Gitea(t, "[service]", "REQUIRE_SIGNIN_VIEW = true")
+		converge(t, &forge.Server{Address: g.URL, Token: lab.NewSecret(g.Token)}, spec(secretDir(t)))
+	})
 }
 
 // TestJobIdentityThatMayDoMore refuses a refresh token by which a job could do all that the user may: the user has

@@ -3,8 +3,10 @@ package forge_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab/forge"
 	"gitea.arcodange.lab/arcodange-org/lab/forge/forgetest"
@@ -53,5 +55,47 @@ func TestMany(t *testing.T) {
 	}
 	if m := most.Load(); m != parallel {
 		t.Errorf("%d requests were under way at once, want %d", m, parallel)
+	}
+}
+
+// TestOneAtATime looks for changes that a real server loses when it makes two of them at once: of teams and
+// collaborators, and of topics. Each waits a while for another to come beside it.
+func TestOneAtATime(t *testing.T) {
+	w, _ := fakeWorld(t, forgetest.Config{})
+	var s forge.Spec
+	s.Organizations = []forge.Organization{{Name: "big"}}
+	for n := range 4 {
+		user := fmt.Sprintf("user%d", n)
+		s.Users = append(s.Users, forge.User{Name: user, Email: user + "@example.com"})
+		s.Organizations[0].Teams = append(s.Organizations[0].Teams, forge.Team{Name: fmt.Sprintf("team%d", n), Members: []string{user},
+			Repositories: []string{"app0"}})
+		s.Repositories = append(s.Repositories, forge.Repository{Owner: "big", Name: fmt.Sprintf("app%d", n),
+			Topics: []string{"new"}, Collaborators: map[string]string{user: "write"}})
+	}
+	var kinds [2]struct{ now, most atomic.Int64 }
+	behind := w.front.Handler
+	w.front.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		n := -1
+		switch p := r.URL.Path; {
+		case r.Method == http.MethodGet:
+		case strings.Contains(p, "/teams") || strings.Contains(p, "/collaborators/"):
+			n = 0
+		case strings.HasSuffix(p, "/topics"):
+			n = 1
+		}
+		if n >= 0 {
+			defer kinds[n].now.Add(-1)
+			if now := kinds[n].now.Add(1); now > kinds[n].most.Load() {
+				kinds[n].most.Store(now)
+			}
+			time.Sleep(10 * time.Millisecond) // in which another comes, if one may
+		}
+		behind.ServeHTTP(rw, r)
+	})
+	converge(t, w.server(), s)
+	for n, what := range []string{"teams and collaborators", "topics"} {
+		if most := kinds[n].most.Load(); most != 1 {
+			t.Errorf("%d changes of %s at once", most, what)
+		}
 	}
 }

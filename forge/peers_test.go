@@ -1,12 +1,16 @@
 package forge_test
 
 import (
+	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/forge"
+	"gitea.arcodange.lab/arcodange-org/lab/forge/forgetest"
 )
 
 // TestPeers is what people reported of other tools: see the numbers of the issues.
@@ -232,7 +236,8 @@ func twoWays(t *testing.T, w *world, org string) {
 func oneOfTheName(t *testing.T, w *world, org string) {
 	fails(t, w, forge.Spec{Users: []forge.User{{Name: org, Email: "x@example.com"}}}, lab.ErrConflict, "organization of this name")
 	s := forge.Spec{Organizations: []forge.Organization{{Name: w.admin}}}
-	if _, err := plan(t, w.server(), s).Apply(t.Context(), nil); !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), "already exists") {
+	_, err := plan(t, w.server(), s).Apply(t.Context(), nil)
+	if !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), "already exists") {
 		t.Errorf("an organization of a user's name: %v", err)
 	}
 }
@@ -244,4 +249,35 @@ func byPassword(t *testing.T, w *world, org string) {
 	s.Users = []forge.User{{Name: "user-of-" + org, Email: "user-of-" + org + "@example.com",
 		Variables: []forge.Variable{{Name: "A", Value: "1"}}}}
 	converge(t, &forge.Server{Address: w.url, User: w.admin, Password: lab.NewSecret(w.token)}, s) // for which a token will do
+}
+
+// TestCopyIsNotCutOff ends the context of an apply while the server copies a repository: were the request cut off, the server
+// would leave an empty repository behind. It is ended by its own answer, and the next plan goes on.
+func TestCopyIsNotCutOff(t *testing.T) {
+	w, _ := fakeWorld(t, forgetest.Config{})
+	address := w.source(t, "source")
+	w.must(t, "POST", "/orgs", map[string]any{"username": "mirrors"}, nil)
+	s := one("mirrors", "copy")
+	s.Remotes = []string{strings.TrimPrefix(w.upstream, "http://")}
+	s.Repositories[0].Mirror = &forge.PullMirror{Address: address}
+	s.Repositories[0].Topics = []string{"copy"}
+	ctx, cancel := context.WithCancel(t.Context())
+	behind := w.front.Handler
+	w.front.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/repos/migrate" {
+			cancel()
+			select {
+			case <-r.Context().Done():
+				t.Error("the copy was cut off")
+			case <-time.After(200 * time.Millisecond): // in which a request that is cut off is seen to be
+			}
+		}
+		behind.ServeHTTP(rw, r)
+	})
+	if _, err := plan(t, w.server(), s).Apply(ctx, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("the apply ended in %v", err)
+	}
+	if p := converge(t, w.server(), s); len(p.Changes()) != 1 || p.Changes()[0].Action != lab.Update {
+		t.Errorf("want the topics to be still to do:\n%v", p)
+	}
 }

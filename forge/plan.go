@@ -47,7 +47,10 @@ type run struct {
 	spec   Spec
 	reads  *reads
 	topics sync.Mutex // held while topics are set: two repositories that get one new topic at once fail (seen with 1.26.0)
-	me     string     // who we are on the server
+	// held while teams and collaborators are changed: the server computes from both who may do what in a repository, and two
+	// changes at once lose one of them (seen with 1.26.0)
+	access sync.Mutex
+	me     string // who we are on the server
 
 	named sync.Once
 	names map[string]string // of what is wanted, see after
@@ -62,6 +65,9 @@ func (r *run) kinds() []reconcile.Kind {
 	}
 	if len(r.spec.Users) > 0 {
 		all = append(all, r.users(), r.userKeys(), r.applications(), r.tokens())
+	}
+	if len(r.spec.Runners) > 0 {
+		all = append(all, r.runners(), r.registrations())
 	}
 	if len(r.spec.JobIdentities) > 0 {
 		all = append(all, r.jobIdentities())

@@ -118,7 +118,8 @@ var problems = map[string]struct {
 		"is a private key"},
 	"half a key": {of(forge.Repository{DeployKeys: []forge.Key{{Name: "a", Key: "ssh-ed25519"}}}),
 		"is not an SSH public key"},
-	"a key of two names": {of(forge.Repository{DeployKeys: []forge.Key{{Name: "a", Key: publicKey(1)}, {Name: "b", Key: publicKey(1) + " c"}}}),
+	"a key of two names": {
+		of(forge.Repository{DeployKeys: []forge.Key{{Name: "a", Key: publicKey(1)}, {Name: "b", Key: publicKey(1) + " c"}}}),
 		"is named twice: b"},
 	"a topic": {of(forge.Repository{Topics: []string{"Go"}}), "is not a topic: Go"},
 	"a permission": {of(forge.Repository{Collaborators: map[string]string{"a": "owner"}}),
@@ -139,7 +140,8 @@ var problems = map[string]struct {
 		PushMirrors: []forge.PushMirror{{Address: "https://git.example/b.git"}}}), "is a mirror itself"},
 	"a password in the open": {of(forge.Repository{PushMirrors: []forge.PushMirror{{Address: "http://git.example/a.git",
 		Password: lab.NewSecret("hunter2")}}}), "is not encrypted"},
-	"a mirror that never pushes": {of(forge.Repository{PushMirrors: []forge.PushMirror{{Address: "https://git.example/a.git", Interval: "0s"}}}),
+	"a mirror that never pushes": {
+		of(forge.Repository{PushMirrors: []forge.PushMirror{{Address: "https://git.example/a.git", Interval: "0s"}}}),
 		"never pushed"},
 	"an interval": {of(forge.Repository{PushMirrors: []forge.PushMirror{{Address: "https://git.example/a.git", Interval: "8"}}}),
 		"is not a duration: 8"},
@@ -152,9 +154,11 @@ var problems = map[string]struct {
 	"a protection of all": {of(forge.Repository{Protections: []forge.Protection{{Branch: "main", Push: true, Pushers: []string{"a"}}}}),
 		"give one or the other"},
 
-	"an application": {forge.Spec{Users: []forge.User{{Name: "a", Applications: []forge.Application{{Name: "b", RedirectURIs: []string{"c"}}}}}},
+	"an application": {
+		forge.Spec{Users: []forge.User{{Name: "a", Applications: []forge.Application{{Name: "b", RedirectURIs: []string{"c"}}}}}},
 		"is not a URI: c"},
-	"no sink": {forge.Spec{Users: []forge.User{{Name: "a", Applications: []forge.Application{{Name: "b", RedirectURIs: []string{"http://c"}}}}}},
+	"no sink": {
+		forge.Spec{Users: []forge.User{{Name: "a", Applications: []forge.Application{{Name: "b", RedirectURIs: []string{"http://c"}}}}}},
 		"sink: there is none"},
 	"no key": {forge.Spec{Organizations: []forge.Organization{{Name: "a", Secrets: []forge.Secret{secret("A", "x")}}}},
 		"key: shorter than 32 bytes"},

@@ -10,6 +10,8 @@ type Spec struct {
 	Users         []User         `yaml:"users"`         // empty: none is looked at
 	Repositories  []Repository   `yaml:"repositories"`  // empty: none is looked at
 
+	Runners []Runner `yaml:"runners"` // of Actions; empty: none is looked at
+
 	// JobIdentities are accounts by which jobs of Actions prove who sends them; empty: none is looked at.
 	JobIdentities []JobIdentity `yaml:"jobIdentities"`
 

@@ -201,6 +201,8 @@ func lower(names []string) []string {
 }
 
 func (r *run) putTeam(ctx context.Context, key string, w Team, h *team) error {
+	r.access.Lock()
+	defer r.access.Unlock()
 	organization, name, _ := strings.Cut(key, "/")
 	permission, on := w.access(h == nil)
 	body := map[string]any{"name": name}

@@ -105,6 +105,9 @@ func (s *Spec) Validate() lab.Problems {
 	for n, x := range s.Repositories {
 		v.repository(fmt.Sprintf("repositories[%d]", n), x)
 	}
+	for n, r := range s.Runners {
+		v.runner(fmt.Sprintf("runners[%d]", n), r)
+	}
 	for n, i := range s.JobIdentities {
 		v.jobIdentity(fmt.Sprintf("jobIdentities[%d]", n), i)
 	}

@@ -2,6 +2,7 @@
 //
 //	forge plan  --server https://HOST --token REF [flags] FORGE.yaml   show what would be done; exit 2 when there is any
 //	forge apply --server https://HOST --token REF [flags] FORGE.yaml   do it
+//	forge login --server https://HOST --user NAME --secrets DIR        make a token for the others, by a password
 //	forge schema                                                       the JSON schema of FORGE.yaml
 //
 // The token is that of a site administrator, and a reference, env:NAME or file:PATH. Only a server on this machine is reached,
@@ -47,7 +48,7 @@ done.
 
 ` + cli.ExitCodes}
 	root.AddCommand(provision("plan", "show what would be done; exit with 2 if there are changes"),
-		provision("apply", "make the changes"), cli.PrintCommand("schema", "print the JSON schema of FORGE.yaml", schema))
+		provision("apply", "make the changes"), login(), cli.PrintCommand("schema", "print the JSON schema of FORGE.yaml", schema))
 	return root
 }
 

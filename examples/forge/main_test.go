@@ -46,7 +46,7 @@ func call(t *testing.T, args ...string) (code int, text string) {
 func values(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"HOMELAB_CA_CERT", "TERRAFORM_SSH_KEY", "VAULT_OAUTH", "CMS_CLOUDFLARE_API_TOKEN",
-		"CMS_CLOUDFLARE_ACCOUNT_ID", "CMS_OVH_CLIENT_ID", "CMS_OVH_CLIENT_SECRET"} {
+		"CMS_CLOUDFLARE_ACCOUNT_ID", "CMS_OVH_CLIENT_ID", "CMS_OVH_CLIENT_SECRET", "GITEA_CICD_PASSWORD"} {
 		t.Setenv(name, "s3cret-of-"+name)
 	}
 	for _, name := range []string{"GITEA_TOKEN", "GITEA_SERVER_TOKEN", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
@@ -87,7 +87,8 @@ func theLab(t *testing.T, address, token string) {
 		return out
 	}
 	out := want(2, "plan")
-	for _, change := range []string{"repository:arcodange/dance-lessons-coach", "forge-fingerprints"} {
+	for _, change := range []string{"repository:arcodange/dance-lessons-coach", "forge-fingerprints", "job-identity:gitea_cicd",
+		"registration-token:runner-registration"} {
 		if !strings.Contains(out, change) {
 			t.Errorf("no %s in\n%s", change, out)
 		}
@@ -109,6 +110,30 @@ func theLab(t *testing.T, address, token string) {
 	err := json.Unmarshal([]byte(lines[len(lines)-1]), &last)
 	if err != nil || last.Type != "summary" || last.Changes != 1 || last.Failed != 0 || last.Requests == 0 {
 		t.Errorf("%v: %s", err, lines[len(lines)-1])
+	}
+}
+
+// TestLogin gets a token by a password, which the other commands work with.
+func TestLogin(t *testing.T) {
+	f := forgetest.New(t, forgetest.Config{})
+	values(t)
+	t.Setenv("PASSWORD", f.Login().Password.Reveal())
+	dir := filepath.Join(t.TempDir(), "secrets")
+	args := []string{"login", "--server", f.URL(), "--user", f.Login().User, "--password", "env:PASSWORD", "--secrets", dir}
+	file := "file:" + filepath.Join(dir, "token-"+f.Login().User+"-forge")
+	for _, changes := range []string{"1 change", "nothing to do"} { // the second time, it is there
+		if code, out := call(t, args...); code != 0 || !strings.Contains(out, changes) || !strings.Contains(out, "use --token "+file) {
+			t.Fatalf("%d\n%s", code, out)
+		}
+	}
+	for range 2 {
+		if code, out := call(t, "apply", "--server", f.URL(), "--token", file, "--secrets", dir, "--yes", "forge.yaml"); code != 0 {
+			t.Fatalf("apply ended in %d\n%s", code, out)
+		}
+	}
+	t.Setenv("PASSWORD", "another")
+	if code, out := call(t, args...); code != lab.ExitError || !strings.Contains(out, "the right password") {
+		t.Errorf("with a wrong password: %d\n%s", code, out)
 	}
 }
 

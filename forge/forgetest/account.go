@@ -163,7 +163,8 @@ func (c *call) addKey(a *account) answer {
 			return c.refuse(http.StatusUnprocessableEntity, "Key title has been used")
 		}
 	}
-	k := &gitea.PublicKey{ID: c.state.id(), Key: strings.TrimSpace(o.Key), Title: o.Title, Fingerprint: fingerprint, Created: now(), Updated: now()}
+	k := &gitea.PublicKey{ID: c.state.id(), Key: strings.TrimSpace(o.Key), Title: o.Title, Fingerprint: fingerprint,
+		Created: now(), Updated: now()}
 	a.keys = append(a.keys, k)
 	return created(*k)
 }

@@ -18,7 +18,9 @@ func (s *Server) repositoryRoutes(mux *http.ServeMux) {
 	s.handle(mux, "GET /api/v1/orgs/{org}/repos", need{category: "organization"}, func(c *call) answer { return c.reposOf(c.organization()) })
 	s.handle(mux, "GET /api/v1/users/{user}/repos", need{category: "user"}, func(c *call) answer { return c.reposOf(c.owner("user")) })
 	s.handle(mux, "GET /api/v1/user/repos", need{category: "user"}, func(c *call) answer { return c.reposOf(c.doer) })
-	s.handle(mux, "POST /api/v1/orgs/{org}/repos", need{category: "organization"}, func(c *call) answer { return c.createRepo(c.organization()) })
+	s.handle(mux, "POST /api/v1/orgs/{org}/repos", need{category: "organization"}, func(c *call) answer {
+		return c.createRepo(c.organization())
+	})
 	s.handle(mux, "POST /api/v1/admin/users/{user}/repos", need{category: "admin", admin: true}, func(c *call) answer {
 		return c.createRepo(c.owner("user"))
 	})

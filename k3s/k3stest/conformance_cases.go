@@ -16,6 +16,7 @@ func (s *Suite) cases(t *testing.T) {
 		"Converged":      (*Suite).converged,
 		"Refused":        (*Suite).refused,
 		"ForeignOwner":   (*Suite).foreignOwner,
+		"Adopted":        (*Suite).adopted,
 		"Edited":         (*Suite).edited,
 		"Immutable":      (*Suite).immutable,
 		"Prune":          (*Suite).prune,
@@ -117,6 +118,38 @@ func (s *Suite) foreignOwner(t *testing.T) {
 	if got := w.read(t, "v1", "configmaps", "settings")["data"]; fmt.Sprint(got) != "map[a:1 b:2]" {
 		t.Errorf("it is %v", got)
 	}
+	if p := w.plan(t); !p.Empty() {
+		t.Errorf("there is to do:\n%v", p)
+	}
+}
+
+// adopted: what another tool has applied, alike, is taken over for good: a field that is then taken out of the
+// manifest is removed, and one that the tool alone has set stays.
+func (s *Suite) adopted(t *testing.T) {
+	w := s.world(t, namespace)
+	w.apply(t)
+	w.as(t, "kubectl", strings.Replace(configMap, `b: "2"`, `b: "2", theirs: "x"`, 1))
+	w.spec.TakeOver = []string{"kubectl", "Helm"}
+	w.spec.Objects = w.objects(t, namespace, configMap)
+	p := w.plan(t)
+	if c := p.Changes(); len(c) != 1 || !strings.Contains(c[0].Cause, "takes fields over from kubectl") {
+		t.Errorf("the plan is\n%v", p)
+	}
+	w.apply(t)
+	if p := w.plan(t); !p.Empty() {
+		t.Errorf("there is to do:\n%v", p)
+	}
+	w.spec.Objects = w.objects(t, namespace, strings.Replace(configMap, `, b: "2"`, "", 1))
+	w.apply(t)
+	if got := fmt.Sprint(w.read(t, "v1", "configmaps", "settings")["data"]); got != "map[a:1 theirs:x]" {
+		t.Errorf("it is %s", got)
+	}
+	// The tool applies it again, alike: it is taken over again.
+	w.as(t, "kubectl", strings.Replace(configMap, `, b: "2"`, "", 1))
+	if got := brief(w.plan(t)); got != "~configmap:NS/settings" {
+		t.Errorf("the plan is %q", got)
+	}
+	w.apply(t)
 	if p := w.plan(t); !p.Empty() {
 		t.Errorf("there is to do:\n%v", p)
 	}

@@ -23,8 +23,9 @@
 // The field manager of the owner "tools" is "lab-tools". Fields that others set are left alone. A field of the
 // manifest that another manager owns, and that has another value, is a conflict, at planning time and by name:
 // somebody edited it, an autoscaler sets it, or another tool applies the object. It is taken over only
-// from managers that [Spec.TakeOver] names, and then the change has [lab.RiskDisrupt]. A field that is taken out of
-// the manifest is removed, unless another manager owns it too, as kubectl does what it once applied itself.
+// from managers that [Spec.TakeOver] names, and then the change has [lab.RiskDisrupt]; they own nothing of the object
+// afterwards. A field that is taken out of the manifest is removed, unless another manager owns it too, as kubectl
+// does what it once applied itself: name it in TakeOver.
 //
 // # What is never done
 //
