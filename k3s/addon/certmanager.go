@@ -36,7 +36,7 @@ type StepIssuer struct {
 	URL         string     `yaml:"url"`         // of step-ca: "https://ca.arcodange.lab:9000"; required
 	CA          string     `yaml:"ca"`          // its root certificate in PEM; required
 	Provisioner string     `yaml:"provisioner"` // a JWK provisioner; required
-	KeyID       string     `yaml:"keyID"`      // of the provisioner's key, as GET /provisioners says; required
+	KeyID       string     `yaml:"keyID"`       // of the provisioner's key, as GET /provisioners says; required
 	Password    lab.Secret `yaml:"-"`           // of the provisioner's key; required
 }
 

@@ -15,7 +15,7 @@ type CrowdSec struct {
 	Containerd bool `yaml:"containerd"`
 
 	PodNetwork string   `yaml:"podNetwork"` // whose agents may register; empty means 10.42.0.0/16, that of k3s
-	Database   Database `yaml:"database"`    // PostgreSQL; required
+	Database   Database `yaml:"database"`   // PostgreSQL; required
 
 	// BouncerKey is with what Traefik's bouncer asks; required.
 	BouncerKey lab.Secret `yaml:"-"`

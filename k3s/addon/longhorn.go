@@ -14,9 +14,9 @@ import (
 
 // Longhorn is the cluster's storage. It is never removed: the data of all volumes would be.
 type Longhorn struct {
-	Version  string `yaml:"version"`   // of the chart, "1.9.1"; required
+	Version  string `yaml:"version"`  // of the chart, "1.9.1"; required
 	DataPath string `yaml:"dataPath"` // on each node that has the disk: "/mnt/arcodange/longhorn"; required
-	Replicas int    `yaml:"replicas"`  // of a volume; 0 means 2
+	Replicas int    `yaml:"replicas"` // of a volume; 0 means 2
 
 	// Settings are those of Longhorn, by name, beside what is set anyway: "auto-salvage": "true". They are kept
 	// as objects, since the values of a chart count only when Longhorn is installed.

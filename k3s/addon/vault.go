@@ -13,10 +13,10 @@ const toolsNamespace = "tools"
 // Vault is one Vault server, which keeps its data on a volume. It is sealed when it starts, whoever starts it. It is
 // never removed.
 type Vault struct {
-	Version      string `yaml:"version"`       // of the chart; required
-	Host         string `yaml:"host"`          // where it is, behind Traefik: "vault.arcodange.lab"; required
+	Version      string `yaml:"version"`      // of the chart; required
+	Host         string `yaml:"host"`         // where it is, behind Traefik: "vault.arcodange.lab"; required
 	StorageClass string `yaml:"storageClass"` // empty means the cluster's default
-	Size         string `yaml:"size"`          // of the volume; empty means 10Gi
+	Size         string `yaml:"size"`         // of the volume; empty means 10Gi
 }
 
 // Validate reports everything that is wrong.
