@@ -33,7 +33,9 @@
 //
 // What only one container can have, a published port, an address in a network or a name, moves
 // between services: the service that has it stops, or its container gets another name, before it is
-// taken. What a container has that is not of the stack is refused by name.
+// taken. What a container has that is not of the stack is refused by name, and so is a port that
+// another stack of the state wants, or on which anything else of the machine listens. A service with
+// network_mode: host says with expose which ports it takes.
 //
 // Files that the stack brought and has no more are removed from its directory; others are left
 // alone. A container whose network is gone or another, or that shares a namespace with one that was

@@ -164,7 +164,7 @@ func exclusives(t *testing.T, fresh func(*testing.T) subject) {
 			}
 		}
 		if s.fake == nil {
-			s.look(t, "docker run -d --network host --name stranger busybox:1.36 nc -lk -p 18087; "+
+			s.look(t, "docker run -d --network host --name stranger busybox:1.36 httpd -f -p 18087; "+
 				"until grep -q ':46A7 0*:0000 0A' /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done")
 		} else {
 			s.listen(18087, true)

@@ -8,9 +8,6 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
 
-// aptTrial is the temporary directory of sh/apt-trial.sh. apt's own account reads it.
-const aptTrial = "/var/lib/lab/.apt-trial"
-
 // AptSource is a package source in the deb822 format (sources.list(5)), with the key that signs it.
 // It consists of two files: /etc/apt/sources.list.d/NAME.sources and /etc/apt/keyrings/NAME.asc.
 //

@@ -35,7 +35,7 @@ func (leftovers) ID() string { return "temporary:files" }
 
 func (leftovers) Validate() lab.Problems { return nil }
 
-func (l leftovers) Observe(q *Query) { q.leftovers = l }
+func (l leftovers) Observe(q *Query) { q.journal, q.uploads = l.journal, l.uploads() }
 
 func (l leftovers) Plan(o *Observation) ([]Op, error) {
 	if len(o.leftovers) == 0 {

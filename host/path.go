@@ -84,6 +84,9 @@ func validator(file, given string) string {
 	return strings.ReplaceAll(cmp.Or(own, given), "%s", `"$1"`)
 }
 
+// aptTrial is the temporary directory of sh/apt-trial.sh. apt's own account reads it.
+const aptTrial = "/var/lib/lab/.apt-trial"
+
 // validatorTemps returns the temporary files of the validator of a file.
 func validatorTemps(file string) []string {
 	switch {

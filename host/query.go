@@ -12,23 +12,24 @@ import (
 // one kind are answered by one process and duplicates are asked once, so the cost of an observation
 // hardly grows with its size.
 type Query struct {
-	paths     ordered           // lstat
-	sums      ordered           // sha256 of regular files
-	wanted    map[string]bool   // hashes in hex of content that need not be sent
-	contents  ordered           // whole content, up to maxContent
-	links     ordered           // targets of symbolic links
-	packages  ordered           // dpkg
-	units     ordered           // systemd
-	users     ordered           // passwd and shadow
-	groups    ordered           // group
-	sysctls   ordered           // files of /proc/sys
-	modules   ordered           // /sys/module
-	points    ordered           // mount points
-	probes    ordered           // free-form questions
-	scripts   map[string]string // of probes
-	leftovers leftovers         // whose journal is empty if it is not asked for
-	mounts    bool
-	clock     bool
+	paths    ordered           // lstat
+	sums     ordered           // sha256 of regular files
+	wanted   map[string]bool   // hashes in hex of content that need not be sent
+	contents ordered           // whole content, up to maxContent
+	links    ordered           // targets of symbolic links
+	packages ordered           // dpkg
+	units    ordered           // systemd
+	users    ordered           // passwd and shadow
+	groups   ordered           // group
+	sysctls  ordered           // files of /proc/sys
+	modules  ordered           // /sys/module
+	points   ordered           // mount points
+	probes   ordered           // free-form questions
+	scripts  map[string]string // of probes
+	journal  string            // the list of temporary files, see [leftovers]; empty means that it is not asked for
+	uploads  string            // the name of the directory of links to partial files of uploads
+	mounts   bool
+	clock    bool
 }
 
 const (
@@ -153,8 +154,8 @@ func (q *Query) script(nonce string) string {
 	if q.mounts {
 		b.WriteString("ask_mounts" + words(q.points.list) + "\n")
 	}
-	if l := q.leftovers; l.journal != "" {
-		b.WriteString(shell("uploads") + "ask_leftovers" + words([]string{l.journal, l.uploads()}) + "\n")
+	if q.journal != "" {
+		b.WriteString(shell("uploads") + "ask_leftovers" + words([]string{q.journal, q.uploads}) + "\n")
 	}
 	for i, name := range q.probes.list {
 		b.WriteString("ask_probe" + words([]string{fmt.Sprint(i), q.scripts[name]}) + "\n")

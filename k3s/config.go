@@ -216,7 +216,7 @@ func (c Config) checkMachines() (ps lab.Problems) {
 		for i, t := range n.Taints {
 			if !taintPattern.MatchString(t) {
 				ps = append(ps, lab.Problem{Path: fmt.Sprintf("%s.taints[%d]", at, i), Text: t, Message: "is not a taint",
-					Hint: "a key and its value, a colon and the effect"})
+					Hint: `"key=value:EFFECT", as kubectl taint takes it`})
 			}
 		}
 	}

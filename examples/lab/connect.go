@@ -99,7 +99,11 @@ func (l *Lab) real() (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.close = func() { host.Fleet{Machines: s.machines}.Close() } // nothing is left to be said on them
+	s.vault, s.forge = l.vault(s.stacks), l.gitea()
+	s.close = func() {
+		s.shut()
+		host.Fleet{Machines: s.machines}.Close() // nothing is left to be said on them
+	}
 	s.database, err = l.database(s.stacks)
 	return s, err
 }
@@ -132,11 +136,19 @@ func (l *Lab) checkSecrets() error {
 	if l.Postgres != nil {
 		fields = append(fields, l.Postgres.passwords()...)
 	}
+	if l.Forge != nil {
+		fields = append(fields, secretField{"forge.token", l.Forge.Token})
+	}
+	if l.Vault != nil {
+		fields = append(fields, secretField{"vault.token", l.Vault.Token})
+	}
 	for _, f := range fields {
 		if _, err := f.ref.Resolve(os.LookupEnv, l.dir.ReadFile); err != nil {
 			add(lab.Problem{Path: f.path, Message: err.Error(), Hint: strings.Join(lab.Hints(err), "; ")})
 		}
 	}
+	add(l.forgeReferences()...)
+	add(l.vaultReferences()...)
 	for _, st := range l.outline() {
 		for _, h := range l.chosen() {
 			all, err := l.all(context.Background(), st.components, h, l.dummies())

@@ -157,11 +157,23 @@ func (l *Lab) database(stacks *stackSource) (*database, error) {
 		// the server is made with it: a new one would not let us in
 		d.server.Password = secret(c.Password,
 			func() (lab.Secret, error) { return stacks.sink.Get(ctx, superuserSecret) })
-		d.spec.Editor.Password = secret(c.EditorPassword, made("credentials-editor"))
+		var err error
+		d.spec.Editor.Password, err = c.editorPassword(ctx, k, l.dir.ReadFile)
+		errs = append(errs, err)
 		d.spec.Pooler.Password = secret(c.PoolerPassword, made("pgbouncer-auth"))
 		return errors.Join(errs...)
 	}
 	return d, nil
+}
+
+// editorPassword returns the password of credentials_editor.
+func (c *PostgresConfig) editorPassword(
+	ctx context.Context, k *lab.Keyring, file func(string) ([]byte, error),
+) (lab.Secret, error) {
+	if c.EditorPassword.IsZero() {
+		return k.Secret(ctx, "credentials-editor", nil)
+	}
+	return c.EditorPassword.Resolve(os.LookupEnv, file)
 }
 
 // databases returns what every instance's database must be.

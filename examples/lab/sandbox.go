@@ -18,6 +18,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/host/stepca"
 	"gitea.arcodange.lab/arcodange-org/lab/host/stepca/stepcatest"
+	"gitea.arcodange.lab/arcodange-org/lab/k3s"
+	"gitea.arcodange.lab/arcodange-org/lab/k3s/nodetest"
 )
 
 // sandboxName is the environment of the sandbox, and of a config that names none.
@@ -28,11 +30,13 @@ const sandboxName = "sandbox"
 func (l *Lab) sandbox(ctx context.Context) (_ *site, err error) {
 	l.Environment = sandboxName
 	var closers []func() error
-	s := &site{close: func() {
+	s := &site{}
+	s.close = func() {
+		s.shut()
 		for _, c := range slices.Backward(closers) {
 			_ = c() // what it leaves ends with the program, or is in the system's directory for what is temporary
 		}
-	}}
+	}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -73,11 +77,28 @@ func (l *Lab) sandbox(ctx context.Context) (_ *site, err error) {
 			s.authority = func(c *stepca.Config) { c.Step, c.StepCA = ca.Step(), ca.StepCA() }
 		}
 	}
+	if l.K3s != nil {
+		cluster := nodetest.NewCluster(l.K3s.Version)
+		for i, h := range l.chosen() {
+			cluster.Install(boxes[i], h.Address)
+		}
+		s.nodes = func(c *k3s.Config) { c.Binaries = cluster.Binaries(c.Version) }
+	}
 	if l.Postgres != nil && l.databaseElsewhere() == "" {
 		if s.database, err = l.sandboxDatabase(ctx); err != nil {
 			return nil, err
 		}
 		closers = append(closers, s.database.close)
+	}
+	if l.Forge != nil {
+		if s.forge, err = sandboxGitea(); err != nil {
+			return nil, err
+		}
+	}
+	if l.Vault != nil {
+		if s.vault, err = l.sandboxVault(s.stacks, s.database, s.forge); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }

@@ -11,6 +11,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/stepca"
+	"gitea.arcodange.lab/arcodange-org/lab/k3s"
 )
 
 // site is what a run works on: the real lab, or that of the sandbox.
@@ -18,12 +19,15 @@ type site struct {
 	machines []*host.Machine
 	stacks   *stackSource // nil when the lab has no stacks
 	database *database    // nil when the lab has none, or the run is not about it
+	forge    *gitea       // the same
+	vault    *vault       // the same
 	close    func()
 
-	// Of the sandbox: lan is how name servers are dialled, and authority sets where the programs of the certificate
-	// authority come from. Nil means as the config says.
+	// Of the sandbox: lan is how name servers are dialled; authority and nodes set where the programs of the certificate
+	// authority and of the cluster come from. Nil means as the config says.
 	lan       lab.Dialer
 	authority func(*stepca.Config)
+	nodes     func(*k3s.Config)
 }
 
 // The stages, by the names that the lab has always had.
@@ -34,9 +38,14 @@ const (
 	authorityStage = "01_system/step_ca"
 	longhornStage  = "01_system/longhorn"
 	nfsStage       = "01_system/nfs"
+	nodeStage      = "01_system/k3s"
 	setupStage     = "02_setup"
 	runnersStage   = "03_cicd"
+	forgeStage     = "03_cicd/gitea"
 	databaseStage  = "postgres"
+	initStage      = "04_tools/vault_init"
+	unsealStage    = "04_tools/vault_unseal"
+	vaultStage     = "04_tools/vault"
 )
 
 // stage is a stage of the lab, as the config asks for it.
@@ -61,7 +70,7 @@ type stage struct {
 }
 
 // outline returns the stages of the lab. Each comes after the one before it, but for the databases,
-// which need no runners. A component that is added here is validated before anything is dialled, and
+// which need no runners, and what Gitea must have. A component that is added here is validated before anything is dialled, and
 // planned, without more.
 func (l *Lab) outline() []stage {
 	all := l.system()
@@ -80,8 +89,17 @@ func (l *Lab) outline() []stage {
 	if l.Stacks != nil && l.Stacks.Runner != nil {
 		all = append(all, stage{name: runnersStage, after: before, components: []component{l.runnerStack()}})
 	}
+	if l.Forge != nil {
+		all = append(all, stage{name: forgeStage, after: before, problems: l.forgeProblems, plan: l.forgePlan})
+	}
 	if l.Postgres != nil {
 		all = append(all, stage{name: databaseStage, after: before, problems: l.databaseProblems, plan: l.databasePlan})
+		before = databaseStage // where Vault makes users
+	}
+	if l.Vault != nil {
+		all = append(all, stage{name: initStage, after: before, problems: l.vaultProblems, plan: l.vaultInitPlan},
+			stage{name: unsealStage, after: initStage, plan: l.vaultUnsealPlan},
+			stage{name: vaultStage, after: unsealStage, plan: l.vaultPlan})
 	}
 	return all
 }
@@ -112,6 +130,9 @@ func (l *Lab) system() []stage {
 	}
 	if len(l.NFS) > 0 {
 		add(stage{name: nfsStage, components: l.shares()})
+	}
+	if l.K3s != nil {
+		add(stage{name: nodeStage, problems: l.nodeProblems, plan: l.nodePlan})
 	}
 	return all
 }

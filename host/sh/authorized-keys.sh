@@ -18,12 +18,24 @@
 nl='
 '
 files='.ssh/authorized_keys .ssh/authorized_keys2'
+
+# setting NAME TEXT prints the lines of a setting, each of which is between newlines. It needs no process, as each costs
+# a converged machine time.
+setting() {
+  rest=$2
+  while :; do
+    case $rest in *"$nl$1 "*) ;; *) break ;; esac
+    rest=${rest#*"$nl$1 "} v=${rest%%"$nl"*} rest=$nl${rest#*"$nl"}
+    printf '%s %s\n' "$1" "$v"
+    if [ "$1" = authorizedkeysfile ]; then files=$v; fi
+  done
+}
 if [ -x /usr/sbin/sshd ]; then
   # -G, of OpenSSH 9.3, needs neither host keys nor /run/sshd
   if s=$(/usr/sbin/sshd -T -C "user=$user" 2>&1) || { g=$(/usr/sbin/sshd -G -C "user=$user" 2>/dev/null) && s=$g; }; then
-    printf '%s\n' "$s" | grep -e '^pubkeyauthentication ' -e '^permitrootlogin ' -e '^strictmodes ' \
-      -e '^authorizedkeysfile ' -e '^allowusers ' -e '^denyusers ' -e '^allowgroups ' -e '^denygroups '
-    files=$(printf '%s\n' "$s" | sed -n 's/^authorizedkeysfile //p')
+    for k in pubkeyauthentication permitrootlogin strictmodes authorizedkeysfile allowusers denyusers allowgroups denygroups; do
+      setting "$k" "$nl$s$nl"
+    done
   else
     printf 'refused %s\n' "$(printf %s "$s" | tr '\n' ' ')"; exit 0
   fi
@@ -41,7 +53,7 @@ set -f
 uid=$3 gid=$4 h=$6
 printf 'home %s\n' "$(readlink -m -- "$h")"
 [ -d "$h" ] || echo homeless
-printf 'groups %s\n' "$(id -G -n -- "$user" | tr '\n' ' ')"
+printf 'groups %s\n' "$(id -G -n -- "$user")"
 
 # path PATTERN sets f to the file that a word of AuthorizedKeysFile stands for (sshd_config(5), TOKENS).
 path() {

@@ -183,7 +183,7 @@ ask_mounts() {
   frame mounts
   cat /proc/self/mountinfo
   frame swaps
-  [ -r /proc/swaps ] && cat /proc/swaps
+  [ -r /proc/swaps ] && while IFS= read -r l; do printf '%s\n' "$l"; done </proc/swaps
   [ $# -gt 0 ] || return 0
   # shellcheck disable=SC2059 # printf decodes the octal escapes of fstab
   [ -r /etc/fstab ] && while read -r s p _; do

@@ -9,6 +9,7 @@ package contract
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -21,6 +22,8 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+	"github.com/getkin/kin-openapi/openapi2"
+	"github.com/getkin/kin-openapi/openapi2conv"
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
@@ -62,7 +65,7 @@ func Parse(tb testing.TB, name string, document []byte, below string) *Contract 
 func (c *Contract) add(tb testing.TB, name string, document []byte, below string) {
 	tb.Helper()
 	formats()
-	doc, err := openapi3.NewLoader().LoadFromData(document)
+	doc, err := read(document)
 	if err == nil {
 		doc.Servers = openapi3.Servers{{URL: below}}
 		doc.Security = nil
@@ -74,6 +77,21 @@ func (c *Contract) add(tb testing.TB, name string, document []byte, below string
 	if err != nil {
 		tb.Fatalf("contract %s: %v", name, err)
 	}
+}
+
+// read reads a document of OpenAPI 3, or of 2.0 ("Swagger"), which is converted.
+func read(document []byte) (*openapi3.T, error) {
+	var version struct {
+		Swagger string `json:"swagger"`
+	}
+	if json.Unmarshal(document, &version) != nil || version.Swagger != "2.0" {
+		return openapi3.NewLoader().LoadFromData(document)
+	}
+	var old openapi2.T
+	if err := json.Unmarshal(document, &old); err != nil {
+		return nil, err
+	}
+	return openapi2conv.ToV3(&old)
 }
 
 // Check validates a request and the answer to it. A request that no document knows is an error.
@@ -89,7 +107,8 @@ func (c *Contract) Check(req *http.Request, sent []byte, answer *http.Response, 
 	if err != nil {
 		return fmt.Errorf("contract: %w", err)
 	}
-	options := &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true}
+	options := &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true,
+		SkipSettingDefaults: true} // they were not sent
 	req = req.Clone(req.Context())
 	req.Body = io.NopCloser(bytes.NewReader(sent))
 	input := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route, Options: options}

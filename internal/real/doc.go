@@ -1,6 +1,8 @@
 // Package real starts real servers for the conformance suites: OpenSSH,
-// PostgreSQL, PgBouncer, Debian machines with systemd, Docker Engine, a
-// registry of images, Gitea and its runner as images, step and step-ca.
+// PostgreSQL, PgBouncer, Debian machines with systemd, virtual machines with a
+// kernel of their own, Docker Engine, a registry of images, Gitea and its runner
+// (as processes and as images), Vault, step and step-ca, and the Kubernetes API
+// server with etcd.
 //
 // A server is started when a test asks for it, listens on loopback (machines: on
 // a bridge of their own), and is stopped with the test, even if the test is
@@ -14,8 +16,10 @@
 //
 // Requirements: [SSHD] needs OpenSSH's sshd; [Postgres] an installed PostgreSQL
 // of the version, or npm to fetch one; [PgBouncer] and [Ansible] the programs
-// themselves; [Registry] and [Machine.StepCA] Go modules for their first build; [Machines] and [Docker]
-// Linux, root, and Debian's mmdebstrap and systemd-container. Only what has to
+// themselves; [Gitea] PostgreSQL and git; [Registry], [Gitea], [Runner], [VaultDev],
+// [KubeAPIServer] and [Machine.StepCA] Go modules for their first build; [Machines] and [Docker]
+// Linux, root, and Debian's mmdebstrap and systemd-container; [VM] Linux on amd64,
+// root, and Debian's mmdebstrap and qemu-system-x86. Only what has to
 // runs as root: the databases refuse it, and run as postgres or nobody then.
 //
 // What remains on this machine: the cache, IPv4 forwarding once machines have
@@ -26,7 +30,7 @@
 // [StartPostgres] and [Boot] start the same servers without a test.
 //
 // What takes long to build (root file systems, PostgreSQL from npm packages, the
-// Compose plugin, the registry, Gitea, step-ca) is built once and kept in $LAB_REAL_DIR,
+// Compose plugin, the registry, Gitea, step-ca, the Kubernetes API server) is built once and kept in $LAB_REAL_DIR,
 // by default the directory lab-real in the user's cache directory, under the
 // hash of its recipe.
 package real

@@ -15,7 +15,7 @@ import (
 // address, and a spare block device. It runs in namespaces on this machine's
 // kernel. So vm.* and fs.* sysctls that are set in it are set here too, its clock
 // cannot be set, kernel modules cannot be loaded, and cgroup limits may be
-// accepted without effect.
+// accepted without effect. What needs a kernel of its own is tested on a [VM].
 //
 // Its apt uses a small local repository, in /srv/lab-apt: lab-test-a 1.0 and 1.1;
 // lab-test-b, which depends on it; lab-test-conf 1.0 and 1.1, with the conffile

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Prepare downloads and builds what the tests' servers need into the cache, so
@@ -22,11 +25,17 @@ func Prepare(ctx context.Context, report func(string)) error {
 	}
 	parts := []part{
 		{"the machines' image", image},
+		{"the image of virtual machines", vmImageIfAny},
 		{"packages of Docker", dockerPackages},
 		{"Compose", composePlugin},
 		{"the registry", registryProgram},
 		{"step", stepProgram},
 		{"step-ca", stepCAProgram},
+		{"Vault", vaultProgram},
+		{"CoreDNS", coreDNSProgram},
+		{"etcd", etcdProgram},
+		{"the Kubernetes API server", kubeAPIProgram},
+		{"kubectl", kubectlProgram},
 		{"the image of busybox", busyboxImage},
 		{"the image of Gitea", giteaImage},
 		{"the image of the runner", runnerImage},
@@ -41,14 +50,24 @@ func Prepare(ctx context.Context, report func(string)) error {
 		parts = append(parts, part{fmt.Sprintf("the image of PostgreSQL %d", major),
 			func(ctx context.Context) (string, error) { return postgresImage(ctx, major) }})
 	}
-	var errs []error
-	for _, p := range parts {
-		start := time.Now()
-		if _, err := p.build(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", p.name, err))
-			continue
-		}
-		report(fmt.Sprintf("%-26s %4.0f s", p.name, time.Since(start).Seconds()))
+	// Two at once: while one waits for the network or is packed by one processor, the other compiles.
+	errs := make([]error, len(parts))
+	var reporting sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(2)
+	for n, p := range parts {
+		g.Go(func() error {
+			start := time.Now()
+			if _, err := p.build(ctx); err != nil {
+				errs[n] = fmt.Errorf("%s: %w", p.name, err)
+				return nil
+			}
+			reporting.Lock()
+			defer reporting.Unlock()
+			report(fmt.Sprintf("%-29s %4.0f s", p.name, time.Since(start).Seconds()))
+			return nil
+		})
 	}
+	_ = g.Wait() // they are in errs
 	return errors.Join(errs...)
 }

@@ -209,3 +209,14 @@ func ordered(objects []object) ([]object, error) {
 	}
 	return sorted, nil
 }
+
+// IDs returns the IDs of all changes that a plan of this name may ever have to make what is wanted, each also without
+// the name. Those of removals are not known before the server was read.
+func IDs(name string, kinds ...Kind) (ids []string) {
+	for _, k := range kinds {
+		for _, key := range k.keys() {
+			ids = append(ids, ref(k.name(), key), name+"/"+ref(k.name(), key))
+		}
+	}
+	return ids
+}

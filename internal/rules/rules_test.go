@@ -92,6 +92,10 @@ var allowed = []struct {
 		"its instances are compose stacks; nothing else of host may stand on those"},
 	{"host", []string{"internal/strictyaml", "internal/script"},
 		"everything that is done to a machine goes through it, so it stands on nothing"},
+	{"k3s/kube", nil, "it applies objects to any Kubernetes API, and knows nothing of machines"},
+	{"k3s/addon", []string{"k3s/kube"}, "it turns configs into objects, and does nothing with them"},
+	{"k3s/gitops", []string{"k3s/kube"}, "it turns configs into objects, and does nothing with them"},
+	{"k3s/k3stest", []string{"k3s/kube"}, "it is a Kubernetes API, whatever is done with it"},
 	{"k3s", []string{"host", "host/ssh", "host/docker", "internal/script"}, "it stands on machines, and on what their Docker speaks"},
 	{"compose", []string{"host", "host/ssh", "internal/strictyaml", "internal/script"}, "it stands on machines, and reads a lock file"},
 	{"longhorn/internal", nil, "who reads a Longhorn disk stands on it, so it stands on nothing"},
@@ -159,6 +163,12 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// kubernetes is what client-go and kstatus compile: nothing of Helm, controller-runtime or a cloud.
+var kubernetes = []string{"k8s.io", "sigs.k8s.io", "github.com/go-logr/logr", "github.com/go-openapi", "github.com/google/gnostic-models",
+	"github.com/fxamacker/cbor/v2", "github.com/x448/float16", "github.com/json-iterator/go", "github.com/modern-go", "github.com/davecgh/go-spew",
+	"github.com/emicklei/go-restful/v3", "github.com/google/uuid", "github.com/munnerz/goautoneg", "golang.org/x", "google.golang.org/protobuf",
+	"go.yaml.in/yaml", "gopkg.in/inf.v0"}
+
 // TestPublicPackagesStayLight keeps what a user of one package compiles from growing unseen.
 func TestPublicPackagesStayLight(t *testing.T) {
 	for folder, may := range map[string][]string{
@@ -167,9 +177,12 @@ func TestPublicPackagesStayLight(t *testing.T) {
 			"github.com/kevinburke/ssh_config"},
 		"k3s": {"golang.org/x/crypto", "golang.org/x/sync", "golang.org/x/sys", "go.yaml.in/yaml/v4",
 			"github.com/kevinburke/ssh_config"},
+		"k3s/kube":         kubernetes,
 		"longhorn/fsimage": {"golang.org/x/sys"},
 		"longhorn/replica": {"golang.org/x/sys", "golang.org/x/sync"},
 		"pgprov":           {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/crypto"},
+		"vaultprov":        {"github.com/hashicorp/hcl", "golang.org/x/sync", "golang.org/x/time"},
+		"forge":            {"golang.org/x/sync", "golang.org/x/time"},
 	} {
 		path := strings.TrimSuffix(module+"/"+folder, "/")
 		for dep, p := range list(t, path) {
