@@ -24,10 +24,11 @@ const (
 
 func (s *Spec) stack() string { return cmp.Or(s.Stack, "lab") }
 
-// Resolve reads the values that the spec says the places of, as [lab.SecretRef.Resolve] does, and puts them where they
-// belong. It reports everything that cannot be read.
-func (s *Spec) Resolve(env func(string) (string, bool), file func(string) ([]byte, error)) error {
+// Resolve returns the spec with the values that it says the places of, as [lab.SecretRef.Resolve] reads them. The spec
+// itself stays as it is. The error reports everything that cannot be read.
+func (s Spec) Resolve(env func(string) (string, bool), file func(string) ([]byte, error)) (Spec, error) {
 	var ps lab.Problems
+	s = s.apart()
 	s.places(func(path string, from lab.SecretRef, value *lab.Secret) {
 		if from.IsZero() {
 			return
@@ -38,7 +39,28 @@ func (s *Spec) Resolve(env func(string) (string, bool), file func(string) ([]byt
 		}
 		*value = v
 	})
-	return ps.Err()
+	return s, ps.Err()
+}
+
+// apart returns the spec with all values of places in memory of its own.
+func (s Spec) apart() Spec {
+	s.Organizations, s.Users = slices.Clone(s.Organizations), slices.Clone(s.Users)
+	s.Repositories, s.JobIdentities = slices.Clone(s.Repositories), slices.Clone(s.JobIdentities)
+	for n := range s.Organizations {
+		s.Organizations[n].Secrets = slices.Clone(s.Organizations[n].Secrets)
+	}
+	for n := range s.Users {
+		s.Users[n].Secrets = slices.Clone(s.Users[n].Secrets)
+	}
+	for n := range s.Repositories {
+		x := &s.Repositories[n]
+		x.Secrets, x.PushMirrors, x.Webhooks = slices.Clone(x.Secrets), slices.Clone(x.PushMirrors), slices.Clone(x.Webhooks)
+		if x.Mirror != nil {
+			mirror := *x.Mirror
+			x.Mirror = &mirror
+		}
+	}
+	return s
 }
 
 // secrets are all that must not be shown.

@@ -207,7 +207,8 @@ func (a Apps) ci(i lab.Instance) (s Spec) {
 // jwtRole returns the role of a repository's workflows; app is empty for those of the lab itself.
 func (a Apps) jwtRole(name string, app lab.App, policies ...string) JWTRole {
 	r := JWTRole{Mount: a.JWT, Name: name, Audiences: []string{a.CI.Audience}, Subject: a.CI.Subject, UserClaim: a.CI.UserClaim,
-		Claims: map[string][]string{}, Token: RoleToken{Policies: append(slices.Clone(policies), baseRole), TTL: 10 * time.Minute, MaxTTL: 20 * time.Minute,
+		Claims: map[string][]string{}, Token: RoleToken{Policies: append(slices.Clone(policies), baseRole),
+			TTL: 10 * time.Minute, MaxTTL: 20 * time.Minute,
 			NoDefaultPolicy: true, Type: "service"}}
 	if r.UserClaim == "" {
 		r.UserClaim = "preferred_username"

@@ -74,7 +74,6 @@ func TestPlanText(t *testing.T) {
 	plan("drifted")
 	a := apps(x)
 	a.Instances = a.Instances[:1]
-	spec = spec.With() // the apps that stay
 	one := vaultprov.Spec{Stack: spec.Stack, Records: spec.Records, FingerprintKey: spec.FingerprintKey, Prune: true,
 		MaxDeletes: 20, Policies: spec.Policies[:1], Mounts: spec.Mounts[:1]}
 	spec = one.With(a.Spec())

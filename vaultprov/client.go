@@ -154,8 +154,8 @@ func (c *client) do(ctx context.Context, method, path string, in fields) (a *ans
 	return a, cmp.Or(err, waited)
 }
 
-// authorized sends a request with a token, and once more with another where that one is not taken any more: then
-// nothing was done.
+// authorized sends a request with a token, and again with another where that one is not taken any more: then nothing was
+// done. The other may have come to its end meanwhile too.
 func (c *client) authorized(ctx context.Context, method, path string, in fields) (*answer, error) {
 	if c.server.Token == nil {
 		return c.send(ctx, lab.Secret{}, method, path, in)
@@ -163,21 +163,22 @@ func (c *client) authorized(ctx context.Context, method, path string, in fields)
 	c.mu.Lock()
 	token := c.token
 	c.mu.Unlock()
-	var err error
-	if token.IsZero() {
-		if token, err = c.next(ctx, lab.Secret{}); err != nil {
-			return nil, err
+	var a *answer
+	var refused error
+	for range 4 {
+		if token.IsZero() || refused != nil {
+			next, err := c.next(ctx, token)
+			if err != nil {
+				return nil, errors.Join(refused, err)
+			}
+			token = next
+		}
+		a, refused = c.send(ctx, token, method, path, in)
+		if e, ok := serverError(refused); !ok || e.Status != http.StatusForbidden || !e.said("invalid token") {
+			break
 		}
 	}
-	a, err := c.send(ctx, token, method, path, in)
-	if e, ok := serverError(err); !ok || e.Status != http.StatusForbidden || !e.said("invalid token") {
-		return a, err
-	}
-	again, noOther := c.next(ctx, token)
-	if noOther != nil {
-		return nil, errors.Join(err, noOther)
-	}
-	return c.send(ctx, again, method, path, in)
+	return a, refused
 }
 
 // next asks the source for a token.

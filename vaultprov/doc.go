@@ -79,7 +79,7 @@
 // each for the mounts, the auth methods and the audit devices, 1 for each config of an auth method, 1 for each mount of
 // a kind of roles, connections or keys, 1 for our records of each kind, and then 1 for each object that is named, and
 // for each secret that Vault does not show 1 more; [Server].Parallel of them at once. The records are not asked for
-// where nothing is pruned, adopted or secret. 200 apps are 1,200 objects and 1,420 requests; a change is one write, and
+// where nothing is pruned, adopted or secret. 200 apps are 1,200 objects and 1,421 requests; a change is one write, and
 // one more that records it when it is made or removed.
 //
 // # Errors

@@ -117,7 +117,7 @@ func understand(status int, body []byte, masker *lab.Masker) (*ServerError, stri
 		// go-multierror writes "1 error occurred:\n\t* permission denied\n\n"
 		m = strings.Join(strings.Fields(m), " ")
 		if _, rest, ok := strings.Cut(m, "occurred: "); ok {
-			m = strings.TrimPrefix(rest, "* ")
+			m = strings.ReplaceAll(strings.TrimPrefix(rest, "* "), " * ", ", ")
 		}
 		e.Messages = append(e.Messages, masker.Mask(m))
 	}

@@ -143,6 +143,7 @@ func (i Init) begun() string { return i.name() + ".begun" }
 func (s *Server) lostStorage(i Init, at lab.Sink) error {
 	return &lab.Error{Op: "initialise", Target: s.target(),
 		Hint: "look at its volume, and at the address; restore a snapshot; only if the old Vault is given up, put its " +
+			"" +
 			"keys away",
 		Err: fmt.Errorf("%w: %s has keys, as %s, so it was initialised before: its storage is empty now, or it is "+
 			"another server",
@@ -159,7 +160,9 @@ func (s *Server) keysAreNowhere(ctx context.Context, i Init) error {
 		return err
 	}
 	if begun {
-		e.Hint = "if nobody else has its keys, nobody can open it: empty its storage, and initialise it again"
+		e.Hint = "look whether another sink of that run has them; if nobody has, nobody can open it: empty its " +
+			"storage, and " +
+			"initialise it again"
 		e.Err = fmt.Errorf("%w: a run that initialised it was cut off before it could keep the keys", lab.ErrConflict)
 	}
 	return e

@@ -1,12 +1,14 @@
 package vaultprov_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -255,4 +257,48 @@ func TestServerProblems(t *testing.T) {
 	if !slices.Equal(paths, []string{"ca", "parallel"}) {
 		t.Errorf("%v", ps)
 	}
+}
+
+// TestTokenExpiresInApply: the token ends three times while a plan is made and applied, with many requests under way,
+// and everything is made.
+func TestTokenExpiresInApply(t *testing.T) {
+	onBothServing(t, func(t *testing.T, v serving) {
+		v.giteaJWT(t, "10m", `path "*" { capabilities = ["create", "read", "update", "delete", "list", "sudo"] }`)
+		ids := &source{t: t}
+		session, err := v.Login(t.Context(), vaultprov.Login{Role: "gitea_cicd_erp", IDToken: ids})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := newSuite(t, v.Address, v.root.Reveal())
+		server := x.server
+		server.Token = session
+		var requests atomic.Int64
+		x.front.Check = func(*http.Request, []byte, *http.Response, []byte) error {
+			if n := requests.Add(1); n%20 != 0 || n > 60 { // a request is sent four times at most
+				return nil
+			}
+			token, err := session.Token(context.Background(), lab.Secret{})
+			if err == nil {
+				v.call(t, token, "POST", "auth/token/revoke-self", "{}")
+			}
+			return err
+		}
+		spec, _ := x.spec(t)
+		p, err := server.Plan(t.Context(), spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := p.Apply(t.Context(), nil); err != nil || !r.Complete() {
+			t.Fatalf("%v\n%v", err, r)
+		}
+		if p, err := server.Plan(t.Context(), spec); err != nil || !p.Empty() {
+			t.Errorf("the second plan: %v, %v", p, err)
+		}
+		if n := ids.count(); n < 4 {
+			t.Errorf("only %d logins", n)
+		}
+		if err := session.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -105,6 +105,13 @@ func isInitialised(t *testing.T, v installed, shares, threshold int) (*memory, v
 	return sink, sink.keys(t)
 }
 
+// another is a Vault whose keys are those of another one.
+func another(t *testing.T) installed {
+	t.Helper()
+	v := vaulttest.New(t, vaulttest.Config{Uninitialized: true})
+	return installed{Server: &vaultprov.Server{Address: v.Address()}}
+}
+
 func state(t *testing.T, v installed) string {
 	t.Helper()
 	st, err := v.Status(t.Context())
@@ -163,7 +170,7 @@ func TestLifecycle(t *testing.T) {
 // TestInitIsRefused: what was initialised before is never initialised again.
 func TestInitIsRefused(t *testing.T) {
 	onBoth(t, func(t *testing.T, fresh func() installed) {
-		lost, _ := isInitialised(t, fresh(), 1, 1)
+		lost, _ := isInitialised(t, another(t), 1, 1)
 		empty := fresh() // its volume is another one
 		for name, init := range map[string]vaultprov.Init{"sink": {Sink: lost},
 			"fallback": {Sink: newMemory(), Fallback: lost}} {
@@ -196,9 +203,8 @@ func TestInitTwice(t *testing.T) {
 		if _, err := apply(t, p2, err2); !errors.Is(err, lab.ErrConflict) {
 			t.Errorf("the second init: %v", err)
 		}
-		p, err := vaultprov.Unseal(t.Context(), first.keys(t), v.Server)
-		if _, err := apply(t, p, err); err != nil {
-			t.Error(err)
+		if len(first.keys(t).Shares) != 5 || len(second.secrets) != 1 { // that it was begun
+			t.Errorf("the first has %d shares, and the second %d secrets", len(first.keys(t).Shares), len(second.secrets))
 		}
 	})
 }
@@ -328,7 +334,7 @@ func TestUnsealWithWrongShares(t *testing.T) {
 	onBoth(t, func(t *testing.T, fresh func() installed) {
 		v := fresh()
 		_, keys := isInitialised(t, v, 5, 3)
-		_, others := isInitialised(t, fresh(), 5, 3)
+		_, others := isInitialised(t, another(t), 5, 3)
 		k, o := keys.Shares, others.Shares
 		short := lab.NewSecret(k[1].Reveal()[:24])
 		for name, test := range map[string]struct {
@@ -443,7 +449,7 @@ func TestUnsealOneShare(t *testing.T) {
 	onBoth(t, func(t *testing.T, fresh func() installed) {
 		v := fresh()
 		_, keys := isInitialised(t, v, 1, 1)
-		_, other := isInitialised(t, fresh(), 1, 1)
+		_, other := isInitialised(t, another(t), 1, 1)
 		p, err := vaultprov.Unseal(t.Context(), other, v.Server)
 		if _, err := apply(t, p, err); !errors.Is(err, lab.ErrInvalid) || state(t, v) != "sealed" {
 			t.Errorf("the key of another: %v", err)
@@ -504,6 +510,10 @@ func TestRoot(t *testing.T) {
 				t.Errorf("%v; the token is that of before: %v", err, token.Equal(last))
 			}
 			last = token
+			_, answer := serving{Server: v.Server}.call(t, token, "GET", "auth/token/lookup-self", "")
+			if endless := strings.Contains(answer, `"expire_time":null`); endless != token.Equal(keys.Root) {
+				t.Errorf("it ends by itself: %v", !endless)
+			}
 			if err := session.Close(t.Context()); err != nil {
 				t.Errorf("close: %v", err)
 			}
@@ -518,6 +528,45 @@ func TestRoot(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestRootIsCutOff: a request is lost, or its answer, and the next run makes a token all the same.
+func TestRootIsCutOff(t *testing.T) {
+	f := vaulttest.New(t, vaulttest.Config{Uninitialized: true})
+	v := installed{Server: &vaultprov.Server{Address: f.Address()}}
+	_, keys := isInitialised(t, v, 3, 2)
+	p, err := vaultprov.Unseal(t.Context(), keys, v.Server)
+	if _, err := apply(t, p, err); err != nil {
+		t.Fatal(err)
+	}
+	keys.Root = lab.Secret{}
+	for _, done := range []bool{false, true} {
+		for n := 1; ; n++ {
+			f.HTTP.Faults.At(n, fake.HTTPFault{Done: done})
+			session, err := v.Root(t.Context(), keys)
+			fired := f.HTTP.Faults.Fired() > 0
+			f.HTTP.Faults.Reset()
+			if err == nil {
+				err = session.Close(t.Context())
+			}
+			if !fired {
+				if err != nil || n < 6 {
+					t.Errorf("%v; %d requests write", err, n-1)
+				}
+				break
+			}
+			if !errors.Is(err, lab.ErrUnreachable) {
+				t.Errorf("cut off at request %d, done %v: %v", n, done, err)
+			}
+			session, err = v.Root(t.Context(), keys)
+			if err == nil {
+				err = session.Close(t.Context())
+			}
+			if err != nil {
+				t.Errorf("after it was cut off at request %d, done %v: %v", n, done, err)
+			}
+		}
+	}
 }
 
 func TestParseKeys(t *testing.T) {

@@ -122,7 +122,12 @@ func TestUsersThroughPgBouncer(t *testing.T) {
 				if err != nil || got != first+" as "+i.OwnerRole() || !strings.HasPrefix(first, pgprov.DefaultDynamicPrefix) {
 					t.Fatalf("the first user: %q, %v", got, err)
 				}
+				d.renewed(t, lease, first)
+				ends := d.session(t, first, password, i)
 				d.must(t, "POST", "sys/leases/revoke", `{"lease_id": "`+lease+`", "sync": true}`)
+				if err := ends(); d.apps.Postgres.EndSessions != (err != nil) {
+					t.Errorf("the session of a user that was revoked: %v, with EndSessions %v", err, d.apps.Postgres.EndSessions)
+				}
 				if _, err := through(first, password, "SELECT 1"); err == nil {
 					t.Error("the first user was revoked, and is let in")
 				}
@@ -153,6 +158,44 @@ func TestUsersThroughPgBouncer(t *testing.T) {
 			}
 			d.removeApp(t)
 		})
+	}
+}
+
+// renewed renews a lease, and wants its user to live longer.
+func (d *database) renewed(t *testing.T, lease, user string) {
+	t.Helper()
+	until := func() string {
+		t.Helper()
+		got, err := query(t, d.pg.Host, d.pg.Port, d.pg.Superuser, d.pg.Password, "postgres",
+			"SELECT extract(epoch FROM rolvaliduntil - now()) > 3700 FROM pg_roles WHERE rolname = '"+user+"'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	before := until()
+	d.must(t, "POST", "sys/leases/renew", `{"lease_id": "`+lease+`", "increment": 7200}`)
+	if after := until(); before != "f" || after != "t" {
+		t.Errorf("it lives for longer than an hour: before a renewal %q, after one of two hours %q", before, after)
+	}
+}
+
+// session logs in, and returns a function that says how a statement of that session ends.
+func (d *database) session(t *testing.T, user, password string, i lab.Instance) func() error {
+	t.Helper()
+	c, err := pgconn.ParseConfig("sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Host, c.Port, c.User, c.Password, c.Database = d.pg.Host, uint16(d.pg.Port), user, password, i.Database()
+	conn, err := pgconn.ConnectConfig(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return func() error {
+		_, err := conn.Exec(t.Context(), "SELECT 1").ReadAll()
+		return err
 	}
 }
 

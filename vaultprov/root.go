@@ -13,8 +13,8 @@ import (
 )
 
 // Root returns a session of root, for what only root may do, such as the first policies of a new Vault. Its token is
-// that of the keys, or, where there is none or it was revoked, a new one that is made of the shares. Closing the
-// session revokes it: so no root token outlives its work.
+// that of the keys, or, where there is none or it was revoked, a new one that is made of the shares, and ends after an
+// hour if nobody renews it. Closing the session revokes it: so no root token outlives its work.
 func (s *Server) Root(ctx context.Context, keys Keys) (*Session, error) {
 	session := &Session{server: s.without()}
 	session.again = func(ctx context.Context, c *client, refused lab.Secret) (login, error) {
@@ -24,10 +24,34 @@ func (s *Server) Root(ctx context.Context, keys Keys) (*Session, error) {
 				return login{token: keys.Root}, err
 			}
 		}
-		token, err := c.generateRoot(ctx, keys)
-		return login{token: token}, err
+		return c.shortRoot(ctx, keys)
 	}
 	return session, session.begin(ctx)
+}
+
+// rootTTL is how long a token that was made of the shares lives when nobody renews it.
+const rootTTL = time.Hour
+
+// shortRoot makes a token of root that ends by itself, should the run be killed before it can revoke it: the one that
+// is made of the shares, which never ends, makes it, and is revoked at once.
+func (c *client) shortRoot(ctx context.Context, keys Keys) (l login, err error) {
+	endless, err := c.generateRoot(ctx, keys)
+	if err != nil {
+		return l, err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		_, failed := c.send(ctx, endless, http.MethodPost, "auth/token/revoke-self", fields{})
+		err = errors.Join(err, failed)
+	}()
+	a, err := c.send(ctx, endless, http.MethodPost, "auth/token/create",
+		fields{"policies": []string{"root"}, "no_parent": true,
+			"ttl": int64(rootTTL.Seconds()), "display_name": "lab"})
+	if err != nil {
+		return l, err
+	}
+	return a.login(), nil
 }
 
 // rootStatus is what sys/generate-root answers.
@@ -50,16 +74,16 @@ func (c *client) generateRoot(ctx context.Context, keys Keys) (token lab.Secret,
 			Hint: "if nobody is at it, a run was cut off: vault operator generate-root -cancel",
 			Err:  fmt.Errorf("%w: somebody is making one", lab.ErrConflict)}
 	}
-	if err != nil {
-		return token, err
-	}
-	defer func() {
+	defer func() { // also where it is not known whether it was begun
 		if err != nil {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 			defer cancel()
 			err = errors.Join(err, c.anonymous(ctx, http.MethodDelete, rootAttempt, nil, nil))
 		}
 	}()
+	if err != nil {
+		return token, err
+	}
 	given, err := newShares(keys.Shares, begun.Required)
 	if err != nil {
 		return token, err

@@ -36,7 +36,7 @@ type RestartTarget struct {
 // renewalPercent is how much of the life of a lease may be over when it is renewed, at most 90.
 const renewalPercent = 67
 
-// For returns the manifests of an instance: a VaultConnection, a VaultAuth with its service account, a
+// For returns the manifests of an instance: a VaultConnection, a VaultAuth for its service account, a
 // VaultStaticSecret with its configuration (the secret is called ID-config), and, where there are databases, a
 // VaultDynamicSecret with a user of its own (ID-database).
 func (m Manifests) For(i lab.Instance) []map[string]any {

@@ -200,7 +200,8 @@ func readSpec(file string) (*forge.Spec, error) {
 	if err := d.Decode(&spec); err != nil {
 		return nil, err
 	}
-	return &spec, d.Locate(spec.Resolve(os.LookupEnv, cli.DirOf(file).ReadFile))
+	spec, err = spec.Resolve(os.LookupEnv, cli.DirOf(file).ReadFile)
+	return &spec, d.Locate(err)
 }
 
 // say says with which flag or field a setting is set; "" when there is none.

@@ -10,6 +10,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/inventory"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
+	"gitea.arcodange.lab/arcodange-org/lab/k3s"
 )
 
 //go:embed lab.yaml
@@ -38,6 +39,7 @@ type Config struct {
 	StepCA   *StepCAConfig   `yaml:"stepca"`   // the certificate authority; empty means none
 	NFS      []NFSConfig     `yaml:"nfs"`      // what is shared over NFS; empty means nothing
 	Longhorn *LonghornConfig `yaml:"longhorn"` // what Longhorn needs of machines; empty means nothing
+	K3s      *k3s.Config     `yaml:"k3s"`      // the nodes of the cluster; empty means none
 
 	Stacks *StacksConfig `yaml:"stacks"` // compose stacks beside the cluster; empty means none
 

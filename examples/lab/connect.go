@@ -136,11 +136,19 @@ func (l *Lab) checkSecrets() error {
 	if l.Postgres != nil {
 		fields = append(fields, l.Postgres.passwords()...)
 	}
+	if l.Forge != nil {
+		fields = append(fields, secretField{"forge.token", l.Forge.Token})
+	}
+	if l.Vault != nil {
+		fields = append(fields, secretField{"vault.token", l.Vault.Token})
+	}
 	for _, f := range fields {
 		if _, err := f.ref.Resolve(os.LookupEnv, l.dir.ReadFile); err != nil {
 			add(lab.Problem{Path: f.path, Message: err.Error(), Hint: strings.Join(lab.Hints(err), "; ")})
 		}
 	}
+	add(l.forgeReferences()...)
+	add(l.vaultReferences()...)
 	for _, st := range l.outline() {
 		for _, h := range l.chosen() {
 			all, err := l.all(context.Background(), st.components, h, l.dummies())

@@ -54,11 +54,19 @@ func (l *Lab) forgeProblems() (ps lab.Problems) {
 
 // dummy returns the spec with a value for each of its references, to validate with.
 func (c *ForgeConfig) dummy() forge.Spec {
-	spec := c.Spec
-	_ = spec.Resolve(func(string) (string, bool) { return "placeholder", true },
+	spec, _ := c.Spec.Resolve(func(string) (string, bool) { return "placeholder", true },
 		func(string) ([]byte, error) { return []byte("placeholder"), nil }) // it cannot fail
 	spec.Key, spec.Sink = lab.NewSecret("placeholder of 32 bytes, or of more"), nowhere{}
 	return spec
+}
+
+// forgeReferences returns which of the secrets that Gitea gets cannot be read.
+func (l *Lab) forgeReferences() lab.Problems {
+	if l.Forge == nil {
+		return nil
+	}
+	_, err := l.Forge.Spec.Resolve(os.LookupEnv, l.dir.ReadFile)
+	return problemsOf(err).Under("forge")
 }
 
 // gitea returns the Gitea of the config. It is nil when there is none.
@@ -109,16 +117,15 @@ func (l *Lab) forgePlan(s *site) pipeline.Planner {
 
 // forgeSecrets returns what Gitea must have, with the secrets. Those of the sandbox are placeholders.
 func (l *Lab) forgeSecrets(ctx context.Context, s *site, k *lab.Keyring) (forge.Spec, error) {
-	spec := l.Forge.Spec
-	if s.forge.close != nil {
-		spec = l.Forge.dummy()
-	} else if err := spec.Resolve(os.LookupEnv, l.dir.ReadFile); err != nil {
-		return spec, l.locate(at("forge", err))
+	spec, err := l.Forge.dummy(), error(nil)
+	if s.forge.close == nil {
+		if spec, err = l.Forge.Spec.Resolve(os.LookupEnv, l.dir.ReadFile); err != nil {
+			return spec, l.locate(at("forge", err))
+		}
 	}
 	if s.stacks != nil {
 		spec.Sink = s.stacks.sink
 	}
-	var err error
 	spec.Key, err = k.Secret(ctx, "forge-fingerprints", nil)
 	return spec, err
 }

@@ -18,6 +18,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/host/stepca"
 	"gitea.arcodange.lab/arcodange-org/lab/host/stepca/stepcatest"
+	"gitea.arcodange.lab/arcodange-org/lab/k3s"
+	"gitea.arcodange.lab/arcodange-org/lab/k3s/nodetest"
 )
 
 // sandboxName is the environment of the sandbox, and of a config that names none.
@@ -74,6 +76,13 @@ func (l *Lab) sandbox(ctx context.Context) (_ *site, err error) {
 			ca := stepcatest.Install(box)
 			s.authority = func(c *stepca.Config) { c.Step, c.StepCA = ca.Step(), ca.StepCA() }
 		}
+	}
+	if l.K3s != nil {
+		cluster := nodetest.NewCluster(l.K3s.Version)
+		for i, h := range l.chosen() {
+			cluster.Install(boxes[i], h.Address)
+		}
+		s.nodes = func(c *k3s.Config) { c.Binaries = cluster.Binaries(c.Version) }
 	}
 	if l.Postgres != nil && l.databaseElsewhere() == "" {
 		if s.database, err = l.sandboxDatabase(ctx); err != nil {

@@ -3,9 +3,11 @@ package main
 import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose"
+	"gitea.arcodange.lab/arcodange-org/lab/forge"
 	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/login"
 	"gitea.arcodange.lab/arcodange-org/lab/pgprov"
+	"gitea.arcodange.lab/arcodange-org/lab/vaultprov"
 )
 
 // say says with which field of the config a setting is set; "" when there is none.
@@ -23,7 +25,13 @@ func say(s lab.Setting) string {
 		return "lab lock"
 	case compose.SettingResolve:
 		return "lab lock --machine NAME"
-	case lab.SettingSink:
+	case forge.SettingRemotes:
+		return "forge: {remotes: [" + s.Value + "]}"
+	case vaultprov.SettingCluster:
+		return "vault: {identity: " + s.Value + "}"
+	case vaultprov.SettingToken:
+		return "vault: {token: \"file:PATH\"}"
+	case forge.SettingSecrets, lab.SettingSink:
 		return "stacks: {secrets: DIR}"
 	case lab.SettingBoundary:
 		return "boundary: {allow: [NETWORK]}"

@@ -11,6 +11,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/stepca"
+	"gitea.arcodange.lab/arcodange-org/lab/k3s"
 )
 
 // site is what a run works on: the real lab, or that of the sandbox.
@@ -22,10 +23,11 @@ type site struct {
 	vault    *vault       // the same
 	close    func()
 
-	// Of the sandbox: lan is how name servers are dialled, and authority sets where the programs of the certificate
-	// authority come from. Nil means as the config says.
+	// Of the sandbox: lan is how name servers are dialled; authority and nodes set where the programs of the certificate
+	// authority and of the cluster come from. Nil means as the config says.
 	lan       lab.Dialer
 	authority func(*stepca.Config)
+	nodes     func(*k3s.Config)
 }
 
 // The stages, by the names that the lab has always had.
@@ -36,6 +38,7 @@ const (
 	authorityStage = "01_system/step_ca"
 	longhornStage  = "01_system/longhorn"
 	nfsStage       = "01_system/nfs"
+	nodeStage      = "01_system/k3s"
 	setupStage     = "02_setup"
 	runnersStage   = "03_cicd"
 	forgeStage     = "03_cicd/gitea"
@@ -127,6 +130,9 @@ func (l *Lab) system() []stage {
 	}
 	if len(l.NFS) > 0 {
 		add(stage{name: nfsStage, components: l.shares()})
+	}
+	if l.K3s != nil {
+		add(stage{name: nodeStage, problems: l.nodeProblems, plan: l.nodePlan})
 	}
 	return all
 }

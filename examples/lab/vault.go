@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -105,7 +107,7 @@ func (l *Lab) vaultProblems() (ps lab.Problems) {
 	}
 	if len(ps) == 0 {
 		s := l.vaultSpec(a)
-		ps = append(ps, s.Validate()...)
+		ps = append(ps, l.ofVault(s, s.Validate())...)
 	}
 	ps = append(ps.Under("vault"), l.ofApps(named)...)
 	if u, err := url.Parse(l.Vault.Address); err == nil && outside(l.boundary(), u.Hostname(), portOf(u)) {
@@ -113,6 +115,41 @@ func (l *Lab) vaultProblems() (ps lab.Problems) {
 			Hint: "add its network to boundary.allow, if it belongs to the environment"})
 	}
 	return ps
+}
+
+// ofVault returns problems of what comes of the section, with the fields of the section instead.
+func (l *Lab) ofVault(s vaultprov.Spec, ps lab.Problems) (out lab.Problems) {
+	own := len(s.Policies) - len(l.Vault.Policies) // the first that is the section's own
+	for _, p := range ps {
+		renumber := func(text string) string {
+			return policyPlace.ReplaceAllStringFunc(text, func(place string) string {
+				if n, _ := strconv.Atoi(policyPlace.FindStringSubmatch(place)[1]); n >= own {
+					return fmt.Sprintf("policies[%d]", n-own)
+				}
+				return "one that the apps bring"
+			})
+		}
+		p.Message = renumber(p.Message)
+		if strings.HasPrefix(p.Path, "policies[") {
+			p.Path = renumber(p.Path)
+		}
+		if path, ok := strings.CutPrefix(p.Path, "auths[1].jwt"); ok { // the only one beside that of the cluster
+			p.Path = "issuer" + path
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+var policyPlace = regexp.MustCompile(`\bpolicies\[([0-9]+)\]`)
+
+// vaultReferences returns which of the secrets that the Vault gets cannot be read.
+func (l *Lab) vaultReferences() lab.Problems {
+	if l.Vault == nil {
+		return nil
+	}
+	_, err := l.Vault.Apps.Resolve(os.LookupEnv, l.dir.ReadFile)
+	return problemsOf(err).Under("vault")
 }
 
 // portOf returns the port of a URL.

@@ -16,7 +16,7 @@
 //
 // Requirements: [SSHD] needs OpenSSH's sshd; [Postgres] an installed PostgreSQL
 // of the version, or npm to fetch one; [PgBouncer] and [Ansible] the programs
-// themselves; [Gitea] PostgreSQL and git; [Registry], [Gitea], [Runner], [Vault],
+// themselves; [Gitea] PostgreSQL and git; [Registry], [Gitea], [Runner], [VaultDev],
 // [KubeAPIServer] and [Machine.StepCA] Go modules for their first build; [Machines] and [Docker]
 // Linux, root, and Debian's mmdebstrap and systemd-container; [VM] Linux on amd64,
 // root, and Debian's mmdebstrap and qemu-system-x86. Only what has to

@@ -32,6 +32,7 @@ func Prepare(ctx context.Context, report func(string)) error {
 		{"step", stepProgram},
 		{"step-ca", stepCAProgram},
 		{"Vault", vaultProgram},
+		{"CoreDNS", coreDNSProgram},
 		{"etcd", etcdProgram},
 		{"the Kubernetes API server", kubeAPIProgram},
 		{"kubectl", kubectlProgram},

@@ -96,7 +96,7 @@ var allowed = []struct {
 	{"k3s/addon", []string{"k3s/kube"}, "it turns configs into objects, and does nothing with them"},
 	{"k3s/gitops", []string{"k3s/kube"}, "it turns configs into objects, and does nothing with them"},
 	{"k3s/k3stest", []string{"k3s/kube"}, "it is a Kubernetes API, whatever is done with it"},
-	{"k3s", []string{"host", "host/ssh"}, "it stands on machines"},
+	{"k3s", []string{"host", "host/ssh", "host/docker", "internal/script"}, "it stands on machines, and on what their Docker speaks"},
 	{"compose", []string{"host", "host/ssh", "internal/strictyaml", "internal/script"}, "it stands on machines, and reads a lock file"},
 	{"longhorn/internal", nil, "who reads a Longhorn disk stands on it, so it stands on nothing"},
 	{"longhorn/fsimage", []string{"longhorn/internal/diskfile"},

@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -69,10 +70,13 @@ func (d *Document) locate(p *lab.Problem) {
 		n = n.Alias
 	}
 	if rest == "" && p.Text == "" && n.Kind == yaml.ScalarNode && d.shown[n] && n.Value != "" &&
-		!strings.Contains(p.Message, n.Value) {
+		!strings.Contains(p.Message, n.Value) && !userInURL.MatchString(n.Value) {
 		p.Text = clip(n.Value)
 	}
 }
+
+// userInURL finds a user in a URL, beside whom there may be a password.
+var userInURL = regexp.MustCompile(`://[^/\s]*@`)
 
 // step returns the child of n that the first part of path names, its key if n is a mapping, and the
 // rest of path. Keys may contain dots: the longest that matches counts.

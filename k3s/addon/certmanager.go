@@ -59,7 +59,8 @@ func (s *StepIssuer) validate() (ps lab.Problems) {
 	return ps
 }
 
-// Objects returns the chart, the password and the StepClusterIssuer.
+// Objects returns the chart, the password and the StepClusterIssuer, and lets cert-manager approve what is asked of it:
+// by itself it approves requests to its own kinds of issuers alone (github.com/smallstep/step-issuer, issue 23).
 func (s *StepIssuer) Objects() ([]kube.Object, error) {
 	b := build("step-issuer", s.validate())
 	b.chart(kube.HelmChart{Name: "step-issuer", Chart: "step-issuer", Repo: "https://smallstep.github.io/helm-charts",
@@ -72,5 +73,13 @@ func (s *StepIssuer) Objects() ([]kube.Object, error) {
 		"provisioner": map[string]any{"name": s.Provisioner, "kid": s.KeyID,
 			"passwordRef": map[string]any{"name": "step-provisioner", "key": "password", "namespace": stepNamespace}},
 	}), password)
+	const approver = "cert-manager-approves-step-ca"
+	role := b.add(with(object("rbac.authorization.k8s.io/v1", "ClusterRole", "", approver), "rules", []any{map[string]any{
+		"apiGroups": []string{"cert-manager.io"}, "resources": []string{"signers"}, "verbs": []string{"approve"},
+		"resourceNames": []string{"stepissuers." + stepGroup + "/*", "stepclusterissuers." + stepGroup + "/*"}}}))
+	binding := with(object("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "", approver), "roleRef",
+		map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": approver})
+	b.add(with(binding, "subjects", []any{map[string]any{"kind": "ServiceAccount", "name": "cert-manager",
+		"namespace": "cert-manager"}}), role)
 	return b.objects()
 }

@@ -1,7 +1,10 @@
 package addon
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -14,6 +17,27 @@ import (
 type CoreDNS struct {
 	Domain  string   `yaml:"domain"`  // "arcodange.lab"; required
 	Servers []string `yaml:"servers"` // IP addresses, asked in this order; at least two, so that one may be down
+
+	// Check tries the cluster's DNS after the ConfigMap was applied, see [Resolves]: if it does not succeed in time,
+	// the ConfigMap is put back as it was. Nil means that it is not tried.
+	Check func(context.Context) error `yaml:"-"`
+}
+
+// Resolves returns a check that the DNS server at an address, such as 10.43.0.10:53, that of k3s' CoreDNS, knows all
+// the names. It is asked over TCP through the dialer: an SSH connection to a node, which reaches the cluster's
+// addresses.
+func Resolves(through lab.Dialer, server string, names ...string) func(context.Context) error {
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return through.DialContext(ctx, "tcp", server)
+	}}
+	return func(ctx context.Context) error {
+		var errs []error
+		for _, name := range names {
+			_, err := resolver.LookupHost(ctx, strings.TrimSuffix(name, ".")+".")
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
+	}
 }
 
 // Validate reports everything that is wrong.
@@ -39,8 +63,11 @@ func (c *CoreDNS) validate() (ps lab.Problems) {
 // Objects returns the ConfigMap.
 func (c *CoreDNS) Objects() ([]kube.Object, error) {
 	b := build("coredns-custom", c.validate())
-	b.add(with(object("v1", "ConfigMap", "kube-system", "coredns-custom"), "data",
+	o := b.add(with(object("v1", "ConfigMap", "kube-system", "coredns-custom"), "data",
 		map[string]string{strings.ReplaceAll(c.Domain, ".", "-") + ".server": c.serverBlock()}))
+	if b.err == nil && c.Check != nil {
+		return []kube.Object{o.Probe(c.Check)}, nil
+	}
 	return b.objects()
 }
 

@@ -22,7 +22,8 @@ type Traefik struct {
 	Bouncer *Bouncer `yaml:"bouncer"` // nil means that nobody is kept out
 }
 
-// Bouncer lets Traefik refuse whom CrowdSec has found to attack.
+// Bouncer lets Traefik refuse whom CrowdSec has found to attack. Traefik downloads the plugin whenever it starts: without
+// the Internet, nothing behind it is reached until it starts again.
 type Bouncer struct {
 	PluginVersion string `yaml:"plugin_version"` // of crowdsec-bouncer-traefik-plugin: "v1.4.5"; required
 

@@ -1,21 +1,26 @@
 package k3stest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
 	"gitea.arcodange.lab/arcodange-org/lab/k3s/kube"
 )
 
 func (s *Suite) cases(t *testing.T) {
 	for name, run := range map[string]func(*Suite, *testing.T){
 		"Converged":      (*Suite).converged,
+		"Probed":         (*Suite).probed,
 		"Refused":        (*Suite).refused,
 		"ForeignOwner":   (*Suite).foreignOwner,
+		"Adopted":        (*Suite).adopted,
 		"Edited":         (*Suite).edited,
 		"Immutable":      (*Suite).immutable,
 		"Prune":          (*Suite).prune,
@@ -117,6 +122,38 @@ func (s *Suite) foreignOwner(t *testing.T) {
 	if got := w.read(t, "v1", "configmaps", "settings")["data"]; fmt.Sprint(got) != "map[a:1 b:2]" {
 		t.Errorf("it is %v", got)
 	}
+	if p := w.plan(t); !p.Empty() {
+		t.Errorf("there is to do:\n%v", p)
+	}
+}
+
+// adopted: what another tool has applied, alike, is taken over for good: a field that is then taken out of the
+// manifest is removed, and one that the tool alone has set stays.
+func (s *Suite) adopted(t *testing.T) {
+	w := s.world(t, namespace)
+	w.apply(t)
+	w.as(t, "kubectl", strings.Replace(configMap, `b: "2"`, `b: "2", theirs: "x"`, 1))
+	w.spec.TakeOver = []string{"kubectl", "Helm"}
+	w.spec.Objects = w.objects(t, namespace, configMap)
+	p := w.plan(t)
+	if c := p.Changes(); len(c) != 1 || !strings.Contains(c[0].Cause, "takes fields over from kubectl") {
+		t.Errorf("the plan is\n%v", p)
+	}
+	w.apply(t)
+	if p := w.plan(t); !p.Empty() {
+		t.Errorf("there is to do:\n%v", p)
+	}
+	w.spec.Objects = w.objects(t, namespace, strings.Replace(configMap, `, b: "2"`, "", 1))
+	w.apply(t)
+	if got := fmt.Sprint(w.read(t, "v1", "configmaps", "settings")["data"]); got != "map[a:1 theirs:x]" {
+		t.Errorf("it is %s", got)
+	}
+	// The tool applies it again, alike: it is taken over again.
+	w.as(t, "kubectl", strings.Replace(configMap, `, b: "2"`, "", 1))
+	if got := brief(w.plan(t)); got != "~configmap:NS/settings" {
+		t.Errorf("the plan is %q", got)
+	}
+	w.apply(t)
 	if p := w.plan(t); !p.Empty() {
 		t.Errorf("there is to do:\n%v", p)
 	}
@@ -399,5 +436,64 @@ func (s *Suite) health(t *testing.T) {
 	w.apply(t)
 	if p := w.plan(t); !p.Empty() {
 		t.Errorf("a status is to be changed:\n%v", p)
+	}
+}
+
+// probed: an object that does not work is put back as it was, one that was not there is removed, and an apply that was
+// cut off before the probe is continued.
+func (s *Suite) probed(t *testing.T) {
+	w := s.world(t, namespace)
+	w.apply(t)
+	works, tried := false, 0
+	want := func(manifest string) {
+		o := w.objects(t, manifest)[0].Probe(func(context.Context) error {
+			if tried++; works {
+				return nil
+			}
+			return fmt.Errorf("%w: nothing is resolved any more", lab.ErrRefused)
+		})
+		w.spec.Objects = append(w.objects(t, namespace), o)
+	}
+	fails := func() {
+		t.Helper()
+		r, err := w.plan(t).Apply(t.Context(), nil)
+		if !errors.Is(err, lab.ErrRefused) || !strings.Contains(fmt.Sprint(err), "nothing is resolved any more") || r.Complete() {
+			t.Errorf("%v %v", err, r)
+		}
+	}
+	want(configMap)
+	fails()
+	if got := w.read(t, "v1", "configmaps", "settings"); got != nil {
+		t.Errorf("it was not removed: %v", got)
+	}
+	works = true
+	w.apply(t)
+	before := w.read(t, "v1", "configmaps", "settings")
+	if p := w.plan(t); !p.Empty() || tried == 0 {
+		t.Errorf("tried %d times, there is to do:\n%v", tried, p)
+	}
+	works = false
+	want(strings.Replace(configMap, `a: "1", b: "2"`, `a: "9", c: "3"`, 1))
+	fails()
+	after := w.read(t, "v1", "configmaps", "settings")
+	if !reflect.DeepEqual(before["data"], after["data"]) {
+		t.Errorf("it was %v and is %v", before["data"], after["data"])
+	}
+	if _, marked := after["metadata"].(map[string]any)["annotations"]; marked {
+		t.Errorf("it is still marked: %v", after["metadata"])
+	}
+	// It is cut off when the answer to the first write is lost: the mark is there, and the next apply tries it.
+	works, tried = true, 0
+	w.Faults.At(1, fake.HTTPFault{Done: true})
+	if r, err := w.plan(t).Apply(t.Context(), nil); err == nil || r.Complete() {
+		t.Errorf("%v %v", err, r)
+	}
+	w.Faults.Reset()
+	if p := w.plan(t); p.Empty() || tried > 0 {
+		t.Errorf("tried %d times, the plan is\n%v", tried, p)
+	}
+	w.apply(t)
+	if p := w.plan(t); !p.Empty() || tried == 0 {
+		t.Errorf("tried %d times, there is to do:\n%v", tried, p)
 	}
 }

@@ -20,7 +20,6 @@ var fixed = map[string]string{
 	"StorageClass":          "provisioner parameters reclaimPolicy volumeBindingMode",
 	"Secret":                "type",
 	"PersistentVolumeClaim": "spec.storageClassName spec.volumeName spec.accessModes spec.volumeMode",
-	"CSINode":               "",
 }
 
 func immutable(k kind, before, after *unstructured.Unstructured) error {

@@ -189,7 +189,11 @@ func (s *Server) create(k kind, u *unstructured.Unstructured, o writeOptions) (*
 
 // patch does a server-side apply: apimachinery merges, as in a real server.
 func (s *Server) patch(w http.ResponseWriter, req *http.Request, t target) error {
-	if types.PatchType(req.Header.Get("Content-Type")) != types.ApplyPatchType {
+	switch types.PatchType(req.Header.Get("Content-Type")) {
+	case types.ApplyPatchType:
+	case types.JSONPatchType:
+		return s.patchFields(w, req, t)
+	default:
 		return unsupported(req, "a patch that is not a server-side apply")
 	}
 	u, err := body(req, t)
@@ -228,6 +232,42 @@ func (s *Server) patch(w http.ResponseWriter, req *http.Request, t target) error
 		status = http.StatusCreated
 	}
 	return answer(w, status, "application/json", after.Object)
+}
+
+// patchFields replaces the managed fields of an object, if it has not changed.
+func (s *Server) patchFields(w http.ResponseWriter, req *http.Request, t target) error {
+	var ops []struct {
+		Op, Path string
+		Value    json.RawMessage
+	}
+	if err := json.NewDecoder(req.Body).Decode(&ops); err != nil {
+		return apierrors.NewBadRequest(err.Error())
+	}
+	live, err := s.get(t)
+	if err != nil {
+		return err
+	}
+	after := live.DeepCopy()
+	for _, op := range ops {
+		switch op.Op + " " + op.Path {
+		case "replace /metadata/managedFields":
+			var entries []metav1.ManagedFieldsEntry
+			if err := json.Unmarshal(op.Value, &entries); err != nil {
+				return apierrors.NewBadRequest(err.Error())
+			}
+			after.SetManagedFields(entries)
+		case "replace /metadata/resourceVersion":
+			if string(op.Value) != strconv.Quote(live.GetResourceVersion()) {
+				return conflict(t, "the object has been modified; please apply your changes to the latest version and try again")
+			}
+		default:
+			return unsupported(req, "the operation "+op.Op+" "+op.Path)
+		}
+	}
+	if after, err = s.write(t.kind, live, after, optionsOf(req)); err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, "application/json", after.Object)
 }
 
 // write stores an object; before is nil for a new one.

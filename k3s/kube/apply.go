@@ -59,8 +59,21 @@ func (p *planner) put(ctx context.Context, w Object, h *observed) error {
 	if h != nil && len(h.taken) > 0 { // only from those whom the dry run named
 		how.force, how.version = true, h.live.GetResourceVersion()
 	}
-	_, err = p.apply(ctx, k, w, how)
+	first := w
+	if w.m.probe != nil {
+		first = w.unproved()
+	}
+	after, err := p.apply(ctx, k, first, how)
+	if err == nil && how.force {
+		err = p.disown(ctx, k, w, after, h.taken)
+	}
 	switch {
+	case err == nil && w.m.probe != nil:
+		var before *unstructured.Unstructured
+		if h != nil {
+			before = h.live
+		}
+		return p.try(ctx, k, w, before, after)
 	case err == nil && w.gvk().GroupKind() == crdKind:
 		return p.waitForDefinition(ctx, w) // whoever plans next can use it
 	case err == nil:
@@ -69,6 +82,25 @@ func (p *planner) put(ctx context.Context, w Object, h *observed) error {
 		return p.refusal(k, w, err)
 	}
 	return p.fail("apply object", w.String(), w.masker().Err(err))
+}
+
+// disown lets managers whose fields were taken over own nothing of the object any more. A field that the manifest and
+// they set alike would otherwise stay when it is taken out of the manifest; one that they alone have set stays, and
+// nobody's.
+func (p *planner) disown(ctx context.Context, k kind, w Object, after *unstructured.Unstructured, managers []string) error {
+	kept := slices.DeleteFunc(after.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool {
+		return e.Subresource == "" && slices.Contains(managers, e.Manager)
+	})
+	patch, err := json.Marshal([]map[string]any{ // as client-go, util/csaupgrade
+		{"op": "replace", "path": "/metadata/managedFields", "value": kept},
+		{"op": "replace", "path": "/metadata/resourceVersion", "value": after.GetResourceVersion()},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = p.resource(k, w.namespace()).Patch(ctx, after.GetName(), types.JSONPatchType, patch,
+		metav1.PatchOptions{FieldManager: p.spec.manager()})
+	return err
 }
 
 // about reports whether the server refuses an object, and not all of them.

@@ -24,11 +24,16 @@ func diff(w Object, h *observed) reconcile.Delta {
 	case h.live.GetDeletionTimestamp() != nil:
 		return reconcile.Delta{Err: &lab.Error{Op: "plan object", Path: w.String(), Hint: "wait until it is gone, then plan again",
 			Err: fmt.Errorf("%w: it is being removed%s", lab.ErrBlocked, waitsFor(h.live.GetFinalizers()))}}
+	case h.same && len(h.taken) > 0:
+		return reconcile.Delta{Action: lab.Update, Cause: "takes fields over from " + strings.Join(h.taken, ", ")}
 	case h.same || h.after == nil:
 		return reconcile.Delta{}
 	}
 	before, after := stripped(h.live.Object), stripped(h.after.Object)
 	if reflect.DeepEqual(before, after) {
+		if len(h.taken) > 0 {
+			return reconcile.Delta{Action: lab.Update, Cause: "takes fields over from " + strings.Join(h.taken, ", ")}
+		}
 		if sameFields(h.live, h.after, w.manager()) {
 			return reconcile.Delta{}
 		}

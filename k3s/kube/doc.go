@@ -23,8 +23,9 @@
 // The field manager of the owner "tools" is "lab-tools". Fields that others set are left alone. A field of the
 // manifest that another manager owns, and that has another value, is a conflict, at planning time and by name:
 // somebody edited it, an autoscaler sets it, or another tool applies the object. It is taken over only
-// from managers that [Spec.TakeOver] names, and then the change has [lab.RiskDisrupt]. A field that is taken out of
-// the manifest is removed, unless another manager owns it too, as kubectl does what it once applied itself.
+// from managers that [Spec.TakeOver] names, and then the change has [lab.RiskDisrupt]; they own nothing of the object
+// afterwards. A field that is taken out of the manifest is removed, unless another manager owns it too, as kubectl
+// does what it once applied itself: name it in TakeOver.
 //
 // # What is never done
 //
@@ -39,6 +40,8 @@
 // An object comes after its namespace, its CustomResourceDefinition, what [Object.Provides] its API group, and
 // what it is put [Object.After], and is applied when those are ready, as [Cluster.Health] says. Objects of
 // which the cluster does not know the kind yet cannot be checked by a dry run before that.
+//
+// An object with a [Object.Probe] is tried when it was applied, and put back as it was if it does not work.
 //
 // # Secrets
 //

@@ -90,6 +90,10 @@ func (r *helmRelease) compare(chart *unstructured.Unstructured) (State, string) 
 	if r.Info.Status == "failed" {
 		return Failed, fmt.Sprintf("release %d has failed", r.Version) // its description may repeat values
 	}
+	if strings.HasPrefix(r.Info.Status, "pending-") { // Helm never ends it by itself (github.com/helm/helm, issue 4558)
+		return Progressing, fmt.Sprintf("release %d is %s; if its job has ended, as after a power cut, roll the release back", r.Version,
+			r.Info.Status)
+	}
 	if r.Info.Status != "deployed" {
 		return Progressing, fmt.Sprintf("release %d is %s", r.Version, r.Info.Status)
 	}

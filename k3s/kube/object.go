@@ -3,6 +3,7 @@ package kube
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -26,9 +27,10 @@ type Object struct{ m *manifest }
 type manifest struct {
 	content  map[string]any
 	secrets  []lab.Secret
-	hidden   map[string]bool // where they are, see place
-	needs    []string        // objects, as in Object.String
-	provides []string        // API groups
+	hidden   map[string]bool             // where they are, see place
+	needs    []string                    // objects, as in Object.String
+	provides []string                    // API groups
+	probe    func(context.Context) error // nil: it is not tried
 }
 
 // NewObject returns the object with the content of a manifest. Its values are maps with string keys, slices,

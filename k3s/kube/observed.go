@@ -26,7 +26,7 @@ type observed struct {
 	after *unstructured.Unstructured
 	err   error
 
-	taken []string // field managers from which the apply takes fields over
+	taken []string // field managers that lose their fields to the apply
 }
 
 // observe reads the objects of a kind: those of the owner by one list, and those that are wanted and are not
@@ -68,7 +68,7 @@ func (p *planner) observe(ctx context.Context, gvk schema.GroupVersionKind, want
 		switch {
 		case h.live != nil && h.live.GetDeletionTimestamp() != nil:
 		case h.live != nil && asApplied(w.m.content, h.live, p.spec.manager()):
-			h.same = true
+			h.same, h.taken = true, p.losers(h.live)
 		case k.namespaced && !p.exists(w.namespace()):
 			h.unknown = true
 		default:
@@ -117,12 +117,11 @@ func (p *planner) read(ctx context.Context, k kind, namespace string, keys []str
 // ask asks the server, in a dry run, what an apply would make of the object. Only an error that is not about
 // the object is returned.
 func (p *planner) ask(ctx context.Context, k kind, w Object, h *observed) error {
+	if h.live != nil {
+		h.taken = p.losers(h.live)
+	}
 	after, err := p.apply(ctx, k, w, applyOptions{dryRun: true})
 	if owners := conflicts(err); len(owners) > 0 && p.mayTake(owners) {
-		for owner := range owners {
-			h.taken = append(h.taken, owner)
-		}
-		sort.Strings(h.taken)
 		after, err = p.apply(ctx, k, w, applyOptions{dryRun: true, force: true})
 	}
 	if err == nil {
@@ -134,6 +133,17 @@ func (p *planner) ask(ctx context.Context, k kind, w Object, h *observed) error 
 		return nil
 	}
 	return p.fail("plan object", w.String(), w.masker().Err(err))
+}
+
+// losers returns the field managers of an object that are to give up their fields.
+func (p *planner) losers(live *unstructured.Unstructured) (names []string) {
+	for _, e := range live.GetManagedFields() {
+		if e.Subresource == "" && slices.Contains(p.spec.TakeOver, e.Manager) && !slices.Contains(names, e.Manager) {
+			names = append(names, e.Manager)
+		}
+	}
+	sort.Strings(names)
+	return names
 }
 
 // mayTake reports whether all the managers give up their fields.

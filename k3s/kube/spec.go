@@ -17,8 +17,9 @@ type Spec struct {
 
 	Objects []Object // in any order
 
-	// TakeOver are field managers that give their fields up to this one: "kubectl-client-side-apply",
-	// "Helm". Empty means none: a field that another manager owns and that differs is a conflict.
+	// TakeOver are field managers that give up their fields of these objects: "kubectl-client-side-apply",
+	// "Helm". What the manifest does not set stays, and is nobody's. Empty means none: a field that another
+	// manager owns and that differs is a conflict.
 	TakeOver []string
 
 	// Prune removes the owner's objects that are no longer wanted. Without it nothing is removed.

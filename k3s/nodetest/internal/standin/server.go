@@ -1,0 +1,288 @@
+package standin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// server is a running server of the cluster: the one with the datastore, or one that joined it.
+type server struct {
+	m        *Machine
+	version  string
+	ca       authority
+	password string // of servers
+	agent    string // of agents; empty means that of servers
+	store    *datastore
+	founder  http.Handler // where a server that joined sends requests; nil for the one with the datastore
+
+	mu       sync.Mutex
+	attached map[string]int // nodes whose process runs
+	asked    map[string]int // how often nodes were listed since a server became one
+}
+
+func (m *Machine) server(ctx context.Context, o options) error {
+	data := o.get("data-dir", "/var/lib/rancher/k3s")
+	token, err := m.token(o, "token")
+	if err != nil {
+		return err
+	}
+	if text, err := m.ReadFile(data + "/server/token"); err == nil && token == "" {
+		token = strings.TrimSpace(string(text))
+	}
+	if token == "" {
+		token = randomHex()
+	}
+	agent, err := m.token(o, "agent-token")
+	if err != nil {
+		return err
+	}
+	s := &server{m: m, version: m.Version, attached: map[string]int{}, asked: map[string]int{}}
+	caHash, _, password := credentials(token)
+	s.password = password
+	if _, _, p := credentials(agent); p != "" {
+		s.agent = p
+	}
+	name, join := m.nodeName(o), o.get("server", "")
+	var attach func(context.Context) (<-chan error, error)
+	if join != "" {
+		if attach, err = s.join(ctx, data, join, caHash, name, o); err != nil {
+			return err
+		}
+	} else if s.ca, err = m.readAuthority(data); err != nil {
+		return err
+	}
+	if caHash != "" && caHash != hash(s.ca.pem) {
+		return fmt.Errorf("fatal: token CA hash does not match the Cluster CA certificate hash: %s != %s", caHash, hash(s.ca.pem))
+	}
+	if join == "" {
+		if s.store, err = m.openDatastore(m.datastoreFile(data, o), password); err != nil {
+			return err
+		}
+		if err := s.register(ctx, name, m.Version, true, o["node-label"], m.nodePassword()); err != nil {
+			return err
+		}
+		s.hold(name, 1)
+	}
+	if err := s.writeFiles(data, token, o); err != nil {
+		return err
+	}
+	cert, key, err := s.ca.issue("k3s", append([]string{"127.0.0.1", "localhost", m.Hostname, o.get("node-ip", "127.0.0.1")}, o["tls-san"]...)...)
+	if err != nil {
+		return err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return err
+	}
+	port, _ := strconv.Atoi(o.get("https-listen-port", "6443"))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	return m.Serve(ctx, port, s, pair, func() {
+		if attach != nil {
+			ended, err := attach(ctx)
+			if err != nil {
+				cancel(err)
+				return
+			}
+			go func() { cancel(<-ended) }()
+		}
+		m.Ready()
+	})
+}
+
+// datastoreFile returns where the datastore is: as k3s does, etcd is used if it was once.
+func (m *Machine) datastoreFile(data string, o options) string {
+	etcd := data + "/server/db/etcd/member"
+	if _, err := m.ReadFile(etcd); err == nil || o.get("cluster-init", "") == "true" {
+		return etcd
+	}
+	return data + "/server/db/state.db"
+}
+
+// join gets what a server needs of the first one, and returns what attaches to it.
+func (s *server) join(ctx context.Context, data, to, caHash, name string, o options) (func(context.Context) (<-chan error, error), error) {
+	client, ca, err := s.m.trust(ctx, to, caHash)
+	if err != nil {
+		return nil, err
+	}
+	body, err := fetch(ctx, client, "GET", to+"/v1-k3s/bootstrap", "server", s.password, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	var keys struct{ Cert, Key []byte }
+	if err := json.NewDecoder(body).Decode(&keys); err != nil {
+		return nil, err
+	}
+	if s.ca, err = parseAuthority(keys.Cert, keys.Key); err != nil {
+		return nil, err
+	}
+	if err := s.m.WriteFile(data+"/server/tls/server-ca.key", keys.Key, 0o600); err != nil {
+		return nil, err
+	}
+	if err := s.m.WriteFile(data+"/server/tls/server-ca.crt", keys.Cert, 0o644); err != nil {
+		return nil, err
+	}
+	if err := s.m.WriteFile(data+"/server/db/etcd/joined", []byte(to+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	target, err := url.Parse(to)
+	if err != nil {
+		return nil, err
+	}
+	cert, key, err := s.ca.issue("system:admin")
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, err
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.Transport, proxy.ErrorHandler = s.m.Client(ca, &pair).Transport, func(w http.ResponseWriter, _ *http.Request, err error) {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+	}
+	s.founder = proxy
+	return func(ctx context.Context) (<-chan error, error) {
+		return s.m.attach(ctx, client, to, "server", s.password, name, true, o)
+	}, nil
+}
+
+// writeFiles writes what k3s does (pkg/server, printTokens and writeKubeConfig).
+func (s *server) writeFiles(data, token string, o options) error {
+	full := func(user, password string) []byte {
+		return []byte("K10" + hash(s.ca.pem) + "::" + user + ":" + password + "\n")
+	}
+	if err := s.m.WriteFile(data+"/server/token", full("server", s.password), 0o600); err != nil {
+		return err
+	}
+	if err := s.m.Symlink(data+"/server/token", data+"/server/node-token"); err != nil {
+		return err
+	}
+	agent := data + "/server/agent-token"
+	if s.agent == "" {
+		if err := s.m.Symlink(data+"/server/token", agent); err != nil {
+			return err
+		}
+	} else {
+		_ = s.m.Remove(agent) // it may be a link
+		if err := s.m.WriteFile(agent, full("node", s.agent), 0o600); err != nil {
+			return err
+		}
+	}
+	cert, key, err := s.ca.issue("system:admin")
+	if err != nil {
+		return err
+	}
+	if err := s.m.WriteFile(data+"/server/cred/passwd", []byte(s.password+",server,server,k3s:server\n"), 0o600); err != nil {
+		return err
+	}
+	mode, err := strconv.ParseUint(o.get("write-kubeconfig-mode", "600"), 8, 32)
+	if err != nil {
+		return err
+	}
+	b64 := base64.StdEncoding.EncodeToString
+	text := fmt.Sprintf(`apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: %s
+    server: https://127.0.0.1:%s
+  name: default
+contexts:
+- context:
+    cluster: default
+    user: default
+  name: default
+current-context: default
+kind: Config
+users:
+- name: default
+  user:
+    client-certificate-data: %s
+    client-key-data: %s
+`, b64(s.ca.pem), o.get("https-listen-port", "6443"), b64(cert), b64(key))
+	return s.m.WriteFile(kubeconfigFile, []byte(text), fileMode(mode))
+}
+
+// nodePassword returns what tells the node from another of its name.
+func (m *Machine) nodePassword() string {
+	const file = "/etc/rancher/node/password"
+	if text, err := m.ReadFile(file); err == nil {
+		return strings.TrimSpace(string(text))
+	}
+	p := randomHex()
+	_ = m.WriteFile(file, []byte(p+"\n"), 0o600)
+	return p
+}
+
+func randomHex() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// register makes a node of the cluster, or the same again with another version.
+func (s *server) register(ctx context.Context, name, version string, isServer bool, labels []string, password string) error {
+	s.store.mu.Lock()
+	have := s.store.Nodes[name]
+	s.store.mu.Unlock()
+	if have != nil && have.Password != password {
+		return fmt.Errorf("node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not match server node-passwd entry")
+	}
+	gone := false
+	err := s.store.change(func() {
+		if gone = ctx.Err() != nil; gone {
+			return // its process was stopped meanwhile, and another may run in its place
+		}
+		if have == nil {
+			have = &record{Annotations: map[string]string{}, Labels: labels, Password: password}
+			s.store.Nodes[name] = have
+		}
+		have.Version, have.Server = version, isServer
+		s.store.Log = append(s.store.Log, "attach "+name+" "+version)
+	})
+	if gone {
+		return ctx.Err()
+	}
+	return err
+}
+
+// hold notes that the process of a node runs, or does not any more.
+func (s *server) hold(name string, by int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attached[name] += by
+}
+
+// fetch makes a request with a user's password.
+func fetch(ctx context.Context, c *http.Client, method, at, user, password string, body io.Reader) (io.ReadCloser, error) {
+	r, err := http.NewRequestWithContext(ctx, method, at, body)
+	if err != nil {
+		return nil, err
+	}
+	if user != "" {
+		r.SetBasicAuth(user, password)
+	}
+	res, err := c.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode >= 300 {
+		defer res.Body.Close()
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
+		return nil, fmt.Errorf("%s: %s: %s", at, res.Status, strings.TrimSpace(string(text)))
+	}
+	return res.Body, nil
+}

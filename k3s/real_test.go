@@ -1,0 +1,82 @@
+package k3s_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/machinetest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
+	"gitea.arcodange.lab/arcodange-org/lab/k3s"
+)
+
+// newReality starts Debian machines with a real systemd, for which there are two releases of the stand-in as a static
+// program, that is sent to them.
+func newReality(t *testing.T, servers, agents int) *site {
+	s := &site{T: t, sink: lab.SecretDir{Path: t.TempDir() + "/secrets"}}
+	boxes := real.Machines(t, servers+agents)
+	for _, box := range boxes {
+		s.machines = append(s.machines, machinetest.Real(t, box))
+	}
+	dir := t.TempDir()
+	for _, v := range []string{release, newer} {
+		build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version="+v,
+			"-o", filepath.Join(dir, v), "./nodetest/internal/standin/k3s")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	s.binaries = func(v string) map[string]k3s.Binary {
+		return map[string]k3s.Binary{runtime.GOARCH: {Source: filepath.Join(dir, v), SHA256: k3s.FileSum(t, filepath.Join(dir, v))}}
+	}
+	s.configure(servers)
+	s.config.Address, s.config.Timeout = boxes[0].Host, time.Minute
+	for i := range s.machines {
+		// Their private cgroup2 has no controllers; the stand-in needs none.
+		s.exec(i+1, "echo memory >/root/controllers; mount --bind /root/controllers /sys/fs/cgroup/cgroup.controllers")
+	}
+	return s
+}
+
+// TestReal: on Debian with systemd, a cluster is made, converges, is upgraded one node at a time, and survives a reboot.
+func TestReal(t *testing.T) {
+	s := newReality(t, 1, 1)
+	s.apply()
+	s.converged()
+	for i, file := range []string{"/etc/rancher/k3s/token", "/etc/rancher/k3s/config.yaml"} {
+		if got := s.exec(i+1, "stat -c '%a %U:%G' "+file); got != "600 root:root\n" {
+			t.Errorf("%s is %s", file, got)
+		}
+	}
+	first := len(s.log())
+	runs := func() string {
+		return s.exec(1, "systemctl show -p InvocationID --value k3s") + s.exec(2, "systemctl show -p InvocationID --value k3s-agent")
+	}
+	before := runs()
+	s.converged()
+	if runs() != before {
+		t.Error("a plan without changes restarted something")
+	}
+	s.version(newer)
+	s.apply()
+	s.converged()
+	got := strings.Join(compact(s.log()[first:]), "\n")
+	if want := "drain pi1\nattach pi1 " + newer + "\nattach pi2 " + release + "\nuncordon pi1\ndrain pi2\nattach pi2 " + newer + "\nuncordon pi2"; !strings.HasSuffix(
+		strings.ReplaceAll(got, "attach pi2 "+release+"\n", ""), strings.ReplaceAll(want, "attach pi2 "+release+"\n", "")) {
+		t.Errorf("order:\n%s", got)
+	}
+	all, err := k3s.Snapshots(t.Context(), s.machines[0], s.config)
+	if err != nil || len(all) != 1 {
+		t.Errorf("snapshots: %+v, %v", all, err)
+	}
+	s.version(release)
+	if _, err := s.plan(); err == nil {
+		t.Error("a downgrade is planned")
+	}
+}
