@@ -237,6 +237,10 @@ func (p *planner) next(ctx context.Context, nodes []*node, t tokens) (*lab.Plan,
 	for _, i := range p.order(nodes, members) {
 		n := nodes[i]
 		own := plans[i].Steps()
+		if plans[i] != nil && len(own) == 0 && n.version != p.c.Version {
+			err = errors.Join(err, n.refuse(lab.ErrConflict, "correct version, or what binaries."+n.arch+" is",
+				"it has the program of binaries.%s, which says that it is %s", n.arch, lab.Printable(n.version)))
+		}
 		upgrades := n.running() && len(own) > 0 && (n.version != p.c.Version || members[n.name].version != p.c.Version)
 		if upgrades && n == nodes[0] && n.datadir != "" && !n.kept[p.c.Version] {
 			s := p.c.snapshot(n, "before the upgrade from "+n.version+" to "+p.c.Version, p.c.Version, before...)
