@@ -37,6 +37,12 @@ for u in k3s k3s-agent; do
     fi
   fi
 done
+# What listens on the ports of the API (6443, 0x192B) and of the kubelet (10250, 0x280A); 0A is a socket that listens.
+for table in tcp tcp6; do
+  while read -r _ own _ state _; do
+    case $own:$state in *:192B:0A) echo 'listens 6443' ;; *:280A:0A) echo 'listens 10250' ;; esac
+  done <"/proc/net/$table" || :
+done 2>/dev/null
 if [ -x /usr/local/bin/k3s ]; then
   echo "version $(/usr/local/bin/k3s --version 2>/dev/null | sed -n 's/^k3s version \([^ ]*\).*/\1/p')"
 fi
