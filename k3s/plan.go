@@ -107,7 +107,8 @@ func (p *planner) tokens(ctx context.Context, keys *lab.Keyring, founder *node) 
 			return nil
 		}
 		return func() (lab.Secret, error) {
-			out, err := run(ctx, founder.machine, "read token", shell("token", "file", p.c.dataDir()+"/server/"+tokenFiles[name]))
+			file := p.c.dataDir() + "/server/" + tokenFiles[name]
+			out, err := run(ctx, founder.machine, "read token", shell("token", "file", file))
 			s := lab.NewSecret(password(out))
 			if err == nil && sum(s.Reveal()) != founder.hashes[name] {
 				err = founder.refuse(lab.ErrDrift, "plan again", "its token changed meanwhile")
@@ -118,7 +119,8 @@ func (p *planner) tokens(ctx context.Context, keys *lab.Keyring, founder *node) 
 	server := adopt("server")
 	if server == nil && founder.datadir != "" {
 		server = func() (lab.Secret, error) { // github.com/k3s-io/k3s/issues/5345
-			return lab.Secret{}, founder.refuse(lab.ErrRefused, "put it into the sink as "+ServerToken+"; "+p.c.dataDir()+"/server/cred/passwd has it too",
+			return lab.Secret{}, founder.refuse(lab.ErrRefused,
+				"put it into the sink as "+ServerToken+"; "+p.c.dataDir()+"/server/cred/passwd has it too",
 				"it has a datastore, and neither it nor the sink has the token that opens it")
 		}
 	}

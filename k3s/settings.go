@@ -119,7 +119,8 @@ func (c Config) checkOptions() (ps lab.Problems) {
 			field, own := ownFlags[base]
 			switch {
 			case slices.Contains(secretFlags, base):
-				p.Message, p.Hint = "is a secret, which everybody who reads the config could see", "put it into a file on the machine, or into Kubernetes"
+				p.Message = "is a secret, which everybody who reads the config could see"
+				p.Hint = "put it into a file on the machine, or into Kubernetes"
 			case own && field == "":
 				p.Message = "is set by this program"
 			case own:

@@ -1,6 +1,7 @@
 # Prints what the machine has of k3s, reading only. Of tokens it prints the hashes alone.
 #
-# data: the data directory. snapshots: their directory. unfinished: a file that a restoration removes at its end. docker: "yes" if containers are to be Docker's.
+# data: the data directory. snapshots: their directory. unfinished: a file that a restoration removes at its end.
+# docker: "yes" if containers are to be Docker's.
 # shellcheck disable=SC2154 # the caller prepends them
 etc=/etc/rancher/k3s
 file() { if [ -f "$2" ]; then printf '%s ' "$1"; base64 -w 0 <"$2"; echo; fi; }
