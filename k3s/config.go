@@ -87,14 +87,19 @@ const (
 	registryFile = etc + "/registries.yaml"
 )
 
+// key matches that of a label or a taint.
+const key = `([a-z0-9][a-z0-9.-]*/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?`
+
+// components are what k3s deploys by itself (docs.k3s.io/installation/packaged-components).
+var components = []string{"coredns", "servicelb", "traefik", "local-storage", "metrics-server", "runtimes"}
+
 var (
 	namePattern  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	hostPattern  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 	sumPattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	labelPattern = regexp.MustCompile(`^([a-z0-9][a-z0-9.-]*/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?=([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$`)
-	taintPattern = regexp.MustCompile(`^([a-z0-9][a-z0-9.-]*/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(=[A-Za-z0-9._-]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$`)
+	labelPattern = regexp.MustCompile(`^` + key + `=([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$`)
+	taintPattern = regexp.MustCompile(`^` + key + `(=[A-Za-z0-9._-]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$`)
 	apiPattern   = regexp.MustCompile(`^[1-9][0-9]*\.[0-9]+$`)
-	components   = []string{"coredns", "servicelb", "traefik", "local-storage", "metrics-server", "runtimes"} // docs.k3s.io/installation/packaged-components
 )
 
 // Validate returns everything that is wrong with the Config. Paths name its fields.

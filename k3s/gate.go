@@ -48,8 +48,9 @@ func (k control) wait(ctx context.Context, r *lab.Recorder, what string, missing
 		return last == "", nil
 	})
 	if errors.Is(err, lab.ErrTimeout) {
-		return &lab.Error{Op: "wait for " + what, Target: k.machine.Name(), Hint: "on the machine: k3s kubectl get nodes; journalctl -u 'k3s*' -e",
-			Err: fmt.Errorf("%w after %s: %s", lab.ErrTimeout, k.c.timeout(), last)}
+		return &lab.Error{Op: "wait for " + what, Target: k.machine.Name(),
+			Hint: "on the machine: k3s kubectl get nodes; journalctl -u 'k3s*' -e",
+			Err:  fmt.Errorf("%w after %s: %s", lab.ErrTimeout, k.c.timeout(), last)}
 	}
 	return err
 }
@@ -91,8 +92,9 @@ func (k control) alone(ctx context.Context, r *lab.Recorder, name string) error 
 		return ""
 	})
 	if errors.Is(err, lab.ErrTimeout) && down != "" {
-		return &lab.Error{Op: "change node", Target: name, Hint: "bring " + down + " back, or remove it from the cluster: k3s kubectl delete node " + down,
-			Err: fmt.Errorf("%w: %s is not ready, and two nodes would be down at once", lab.ErrRefused, down)}
+		return &lab.Error{Op: "change node", Target: name,
+			Hint: "bring " + down + " back, or remove it from the cluster: k3s kubectl delete node " + down,
+			Err:  fmt.Errorf("%w: %s is not ready, and two nodes would be down at once", lab.ErrRefused, down)}
 	}
 	return err
 }

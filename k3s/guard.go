@@ -43,6 +43,9 @@ func (c Config) checkHost(n *node) error {
 	case !n.memory:
 		return n.refuse(lab.ErrBlocked, "on a Raspberry Pi, have cgroup_memory=1 cgroup_enable=memory in cmdline.txt and reboot",
 			"the kernel has no memory controller for cgroups, without which the kubelet does not start")
+	case !n.running() && n.ports["10250"], !n.running() && n.ports["6443"] && c.server(n.name):
+		return n.refuse(lab.ErrConflict, "find out what it is: ss -ltnp 'sport = :6443 or sport = :10250'",
+			"something else listens on a port of k3s, %s, such as another Kubernetes", strings.Join(slices.Sorted(maps.Keys(n.ports)), " and "))
 	case n.hostname != n.name:
 		return n.refuse(lab.ErrRefused, "set the host name first, or call the machine by it",
 			"its host name is %s: it would become a node of that name", lab.Printable(n.hostname))

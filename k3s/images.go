@@ -36,8 +36,8 @@ func (m Image) validate(docker bool) (ps lab.Problems) {
 		return ps
 	}
 	if docker && m.URL != "" {
-		ps = append(ps, lab.Problem{Path: "url", Text: m.URL, Message: "is for containerd: what is in it must be known here to compare it with what Docker has",
-			Hint: "download it and set source"})
+		ps = append(ps, lab.Problem{Path: "url", Text: m.URL,
+			Message: "is for containerd: what is in it must be known here to compare it with what Docker has", Hint: "download it and set source"})
 	}
 	if m.URL != "" && !sumPattern.MatchString(m.SHA256) {
 		ps = append(ps, lab.Problem{Path: "sha256", Text: m.SHA256, Message: "is not 64 lower-case hex digits"})

@@ -130,7 +130,8 @@ func (a Access) WriteFile(file string) error {
 	return a.locked(file, func(have []byte) ([]byte, error) {
 		var d kubeconfig
 		if len(have) > 0 {
-			if err := yaml.Unmarshal(have, &d); err != nil || len(d.Clusters) != 1 || d.Clusters[0].Cluster.CA != base64.StdEncoding.EncodeToString(a.CA) {
+			err := yaml.Unmarshal(have, &d)
+			if err != nil || len(d.Clusters) != 1 || d.Clusters[0].Cluster.CA != base64.StdEncoding.EncodeToString(a.CA) {
 				return nil, a.conflict(file, "it is not a kubeconfig of this cluster alone")
 			}
 		}

@@ -148,6 +148,9 @@ func TestUninstall(t *testing.T) {
 
 // A restoration that is cut off at any write is not taken for a cluster that is fine, and ends when it is made again.
 func TestRestoreCutOff(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	for k := 1; ; k++ {
 		s := newSite(t, 1, 0)
 		s.apply()

@@ -38,6 +38,7 @@ type node struct {
 	datadir    string            // what kind of datastore it has: sqlite, etcd; empty means none
 	docker     string            // "MAX MIN", what Docker says of its API
 	kept       map[string]bool   // the releases before whose upgrade a snapshot was made within the last hour
+	ports      map[string]bool   // of k3s on which something listens
 	restoring  string            // the snapshot that a restoration which was cut off has begun with; empty means none
 	members    map[string]member // the nodes of the cluster, as its API says; nil if it could not be asked
 }
@@ -67,7 +68,7 @@ func look(ctx context.Context, m *host.Machine, c Config) (*node, error) {
 		return nil, err
 	}
 	n := &node{machine: m, name: m.Name(), units: map[string]string{}, hashes: map[string]string{}, options: map[string]any{},
-		kept: map[string]bool{}}
+		kept: map[string]bool{}, ports: map[string]bool{}}
 	if err := n.parse(out, time.Now()); err != nil {
 		return nil, &lab.Error{Op: "look for k3s", Target: m.Name(), Hint: "report this", Err: err}
 	}
@@ -111,6 +112,8 @@ func (n *node) parse(out string, seen time.Time) error {
 			n.datadir = rest
 		case key == "docker":
 			n.docker = rest
+		case key == "listens":
+			n.ports[rest] = true
 		case key == "restoring":
 			n.restoring = rest
 		case key == "kept":

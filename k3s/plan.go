@@ -107,7 +107,8 @@ func (p *planner) tokens(ctx context.Context, keys *lab.Keyring, founder *node) 
 			return nil
 		}
 		return func() (lab.Secret, error) {
-			out, err := run(ctx, founder.machine, "read token", shell("token", "file", p.c.dataDir()+"/server/"+tokenFiles[name]))
+			file := p.c.dataDir() + "/server/" + tokenFiles[name]
+			out, err := run(ctx, founder.machine, "read token", shell("token", "file", file))
 			s := lab.NewSecret(password(out))
 			if err == nil && sum(s.Reveal()) != founder.hashes[name] {
 				err = founder.refuse(lab.ErrDrift, "plan again", "its token changed meanwhile")
@@ -118,7 +119,8 @@ func (p *planner) tokens(ctx context.Context, keys *lab.Keyring, founder *node) 
 	server := adopt("server")
 	if server == nil && founder.datadir != "" {
 		server = func() (lab.Secret, error) { // github.com/k3s-io/k3s/issues/5345
-			return lab.Secret{}, founder.refuse(lab.ErrRefused, "put it into the sink as "+ServerToken+"; "+p.c.dataDir()+"/server/cred/passwd has it too",
+			return lab.Secret{}, founder.refuse(lab.ErrRefused,
+				"put it into the sink as "+ServerToken+"; "+p.c.dataDir()+"/server/cred/passwd has it too",
 				"it has a datastore, and neither it nor the sink has the token that opens it")
 		}
 	}
@@ -237,6 +239,10 @@ func (p *planner) next(ctx context.Context, nodes []*node, t tokens) (*lab.Plan,
 	for _, i := range p.order(nodes, members) {
 		n := nodes[i]
 		own := plans[i].Steps()
+		if plans[i] != nil && len(own) == 0 && n.version != p.c.Version {
+			err = errors.Join(err, n.refuse(lab.ErrConflict, "correct version, or what binaries."+n.arch+" is",
+				"it has the program of binaries.%s, which says that it is %s", n.arch, lab.Printable(n.version)))
+		}
 		upgrades := n.running() && len(own) > 0 && (n.version != p.c.Version || members[n.name].version != p.c.Version)
 		if upgrades && n == nodes[0] && n.datadir != "" && !n.kept[p.c.Version] {
 			s := p.c.snapshot(n, "before the upgrade from "+n.version+" to "+p.c.Version, p.c.Version, before...)

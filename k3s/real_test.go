@@ -1,6 +1,7 @@
 package k3s_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +48,11 @@ func newReality(t *testing.T, servers, agents int) *site {
 // TestReal: on Debian with systemd, a cluster is made, converges, is upgraded one node at a time, and survives a reboot.
 func TestReal(t *testing.T) {
 	s := newReality(t, 1, 1)
+	s.exec(2, "systemd-run -q --unit=other systemd-socket-activate -l 10250 /bin/true; until grep -q :280A /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done")
+	if _, err := s.plan(); !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "listens on a port of k3s, 10250") {
+		t.Errorf("%v", err)
+	}
+	s.exec(2, "systemctl stop other.service")
 	s.apply()
 	s.converged()
 	for i, file := range []string{"/etc/rancher/k3s/token", "/etc/rancher/k3s/config.yaml"} {

@@ -30,7 +30,8 @@ func PlanRestore(ctx context.Context, machines []*host.Machine, c Config, sink l
 		return nil, err
 	}
 	if s.Version != c.Version {
-		return nil, founder.refuse(lab.ErrRefused, "set version to "+s.Version, "%s made the snapshot, and %s may not be able to read it", s.Version, c.Version)
+		return nil, founder.refuse(lab.ErrRefused, "set version to "+s.Version,
+			"%s made the snapshot, and %s may not be able to read it", s.Version, c.Version)
 	}
 	token, err := sink.Get(ctx, ServerToken)
 	if err != nil {

@@ -119,7 +119,8 @@ func (c Config) checkOptions() (ps lab.Problems) {
 			field, own := ownFlags[base]
 			switch {
 			case slices.Contains(secretFlags, base):
-				p.Message, p.Hint = "is a secret, which everybody who reads the config could see", "put it into a file on the machine, or into Kubernetes"
+				p.Message = "is a secret, which everybody who reads the config could see"
+				p.Hint = "put it into a file on the machine, or into Kubernetes"
 			case own && field == "":
 				p.Message = "is set by this program"
 			case own:
@@ -155,22 +156,36 @@ func (c Config) checkOptions() (ps lab.Problems) {
 	return ps
 }
 
-// nearest returns the name that has most of its words in common with an unknown one; empty if there is none.
+// nearest returns the name that an unknown one is a misspelling of; empty if there is none.
 func nearest(name string, known []string) (best string) {
-	words := strings.Split(name, "-")
-	most := 0
+	least := 4 // letters
 	for _, k := range known {
-		n := 0
-		for _, w := range strings.Split(k, "-") {
-			if slices.ContainsFunc(words, func(o string) bool { return strings.TrimSuffix(o, "s") == strings.TrimSuffix(w, "s") }) {
-				n++
-			}
-		}
-		if n > most {
-			best, most = k, n
+		if d := distance(name, k); d < least {
+			best, least = k, d
 		}
 	}
 	return best
+}
+
+// distance returns how many letters must be inserted, removed or replaced to make one word of another.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // given returns what a node has for an option that cannot be changed, as text: that of its config.yaml or of its command

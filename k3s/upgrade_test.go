@@ -111,6 +111,21 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A program that is not of the release that the Config says is found, before and after there is a cluster.
+func TestWrongProgram(t *testing.T) {
+	s := newSite(t, 1, 1)
+	s.config.Version, s.config.Timeout = newer, time.Second // with the programs of the other
+	if _, err := s.mustPlan().Apply(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "pi1 runs "+release) {
+		t.Errorf("%v", err)
+	}
+	if n := s.cluster.Starts("pi2"); n != 0 {
+		t.Error("pi2 was made a node, although pi1 is not as it shall be")
+	}
+	if _, err := s.plan(); !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "which says that it is "+release) {
+		t.Errorf("%v", err)
+	}
+}
+
 // Never two nodes are down at once: a node is not touched while another is not ready.
 func TestTwoAtOnce(t *testing.T) {
 	s := newSite(t, 1, 2)
@@ -201,6 +216,9 @@ func TestLaws(t *testing.T) {
 
 // Cut off at any write of a machine by a power cut, the next runs make the cluster, or end its upgrade.
 func TestPowerCuts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	for name, upgrade := range map[string]bool{"first": false, "upgrade": true} {
 		for machine := range 2 {
 			t.Run(fmt.Sprintf("%s/pi%d", name, machine+1), func(t *testing.T) {

@@ -1,6 +1,7 @@
 # Prints what the machine has of k3s, reading only. Of tokens it prints the hashes alone.
 #
-# data: the data directory. snapshots: their directory. unfinished: a file that a restoration removes at its end. docker: "yes" if containers are to be Docker's.
+# data: the data directory. snapshots: their directory. unfinished: a file that a restoration removes at its end.
+# docker: "yes" if containers are to be Docker's.
 # shellcheck disable=SC2154 # the caller prepends them
 etc=/etc/rancher/k3s
 file() { if [ -f "$2" ]; then printf '%s ' "$1"; base64 -w 0 <"$2"; echo; fi; }
@@ -37,6 +38,12 @@ for u in k3s k3s-agent; do
     fi
   fi
 done
+# What listens on the ports of the API (6443, 0x192B) and of the kubelet (10250, 0x280A); 0A is a socket that listens.
+for table in tcp tcp6; do
+  while read -r _ own _ state _; do
+    case $own:$state in *:192B:0A) echo 'listens 6443' ;; *:280A:0A) echo 'listens 10250' ;; esac
+  done <"/proc/net/$table" || :
+done 2>/dev/null
 if [ -x /usr/local/bin/k3s ]; then
   echo "version $(/usr/local/bin/k3s --version 2>/dev/null | sed -n 's/^k3s version \([^ ]*\).*/\1/p')"
 fi

@@ -29,7 +29,8 @@ func (m *Machine) trust(ctx context.Context, to, caHash string) (*http.Client, [
 }
 
 // attach makes this machine a node that is ready while the connection stands. The channel has the error that ended it.
-func (m *Machine) attach(ctx context.Context, c *http.Client, to, user, password, name string, isServer bool, o options) (<-chan error, error) {
+func (m *Machine) attach(ctx context.Context, c *http.Client, to, user, password, name string,
+	isServer bool, o options) (<-chan error, error) {
 	q := url.Values{"name": {name}, "version": {m.Version}, "label": o["node-label"], "password": {m.nodePassword()}}
 	if isServer {
 		q.Set("server", "true")

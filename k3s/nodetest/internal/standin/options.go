@@ -10,10 +10,24 @@ import (
 
 // The options that are read here. Whatever else k3s has is accepted and has no effect.
 var (
-	bools   = strings.Fields("docker cluster-init cluster-reset secrets-encryption disable-agent prefer-bundled-bin debug selinux embedded-registry etcd-expose-metrics etcd-disable-snapshots disable-network-policy disable-cloud-controller disable-kube-proxy disable-helm-controller flannel-ipv6-masq flannel-external-ip protect-kernel-defaults rootless with-node-id")
-	ofNode  = strings.Fields("bind-address container-runtime-endpoint data-dir default-runtime flannel-conf flannel-iface image-service-endpoint kube-proxy-arg kubelet-arg lb-server-port node-external-ip node-ip node-label node-name node-taint pause-image private-registry resolv-conf server snapshotter token token-file vpn-auth-file")
-	ofAll   = strings.Fields("docker prefer-bundled-bin debug selinux protect-kernel-defaults rootless with-node-id")
-	servers = strings.Fields("advertise-address advertise-port agent-token agent-token-file cluster-cidr cluster-dns cluster-domain cluster-reset-restore-path datastore-endpoint default-local-storage-path disable egress-selector-mode etcd-arg etcd-snapshot-dir etcd-snapshot-name etcd-snapshot-retention etcd-snapshot-schedule-cron flannel-backend https-listen-port kube-apiserver-arg kube-controller-manager-arg kube-scheduler-arg service-cidr service-node-port-range system-default-registry tls-san write-kubeconfig write-kubeconfig-group write-kubeconfig-mode")
+	bools = strings.Fields(`
+docker cluster-init cluster-reset secrets-encryption disable-agent prefer-bundled-bin debug selinux
+embedded-registry etcd-expose-metrics etcd-disable-snapshots disable-network-policy disable-cloud-controller
+disable-kube-proxy disable-helm-controller flannel-ipv6-masq flannel-external-ip protect-kernel-defaults
+rootless with-node-id`)
+	ofNode = strings.Fields(`
+bind-address container-runtime-endpoint data-dir default-runtime flannel-conf flannel-iface
+image-service-endpoint kube-proxy-arg kubelet-arg lb-server-port node-external-ip node-ip node-label node-name
+node-taint pause-image private-registry resolv-conf server snapshotter token token-file vpn-auth-file`)
+	ofAll = strings.Fields(`
+docker prefer-bundled-bin debug selinux protect-kernel-defaults rootless with-node-id`)
+	servers = strings.Fields(`
+advertise-address advertise-port agent-token agent-token-file cluster-cidr cluster-dns cluster-domain
+cluster-reset-restore-path datastore-endpoint default-local-storage-path disable egress-selector-mode etcd-arg
+etcd-snapshot-dir etcd-snapshot-name etcd-snapshot-retention etcd-snapshot-schedule-cron flannel-backend
+https-listen-port kube-apiserver-arg kube-controller-manager-arg kube-scheduler-arg service-cidr
+service-node-port-range system-default-registry tls-san write-kubeconfig write-kubeconfig-group
+write-kubeconfig-mode`)
 )
 
 // environment are the variables that k3s reads, with the options that they stand for.

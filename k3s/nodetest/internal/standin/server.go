@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -81,7 +82,8 @@ func (m *Machine) server(ctx context.Context, o options) error {
 	if err := s.writeFiles(data, token, o); err != nil {
 		return err
 	}
-	cert, key, err := s.ca.issue("k3s", append([]string{"127.0.0.1", "localhost", m.Hostname, o.get("node-ip", "127.0.0.1")}, o["tls-san"]...)...)
+	hosts := append([]string{"127.0.0.1", "localhost", m.Hostname, o.get("node-ip", "127.0.0.1")}, o["tls-san"]...)
+	cert, key, err := s.ca.issue("k3s", hosts...)
 	if err != nil {
 		return err
 	}
@@ -255,7 +257,8 @@ func (s *server) register(ctx context.Context, name, version string, isServer bo
 	have := s.store.Nodes[name]
 	s.store.mu.Unlock()
 	if have != nil && have.Password != password {
-		return fmt.Errorf("node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not match server node-passwd entry")
+		return errors.New("node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' " +
+			"may not match server node-passwd entry")
 	}
 	gone := false
 	err := s.store.change(func() {
