@@ -284,15 +284,22 @@ func testPostgres(t *testing.T, b bench) {
 		}
 	})
 	t.Run("rolled back", func(t *testing.T) {
-		s := build(func(p *stack.Postgres) { p.ShmSize = "64mb"; p.Listen = b.address + ":22" })
-		plan, err := b.machine.Plan(t.Context(), host.State{s})
+		at := func(port string) host.State {
+			return host.State{build(func(p *stack.Postgres) { p.ShmSize = "64mb"; p.Listen = b.address + ":" + port })}
+		}
+		if _, err := b.machine.Plan(t.Context(), at("22")); !errors.Is(err, lab.ErrConflict) {
+			t.Errorf("at the port of sshd: %v", err)
+		}
+		plan, err := b.machine.Plan(t.Context(), at("2022"))
 		if err != nil {
 			t.Fatal(err)
 		}
+		b.look(t, "sudo /usr/sbin/sshd -p 2022 -o PidFile=/run/taken.pid") // taken since it was planned
 		if _, err := plan.Apply(t.Context(), nil); err == nil ||
 			!strings.Contains(err.Error(), "rolled back: the former stack runs") {
 			t.Errorf("got %v", err)
 		}
+		b.look(t, "sudo kill $(cat /run/taken.pid)")
 		if _, err := query("SELECT 'x'"); err != nil {
 			t.Error(err)
 		}
