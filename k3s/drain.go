@@ -10,7 +10,20 @@ import (
 
 // unhealthy returns the volumes of Longhorn that are attached and not healthy, of what its API answers; none for an
 // empty answer.
-func unhealthy(text []byte) (names []string, err error) {
+func unhealthy(text []byte) ([]string, error) {
+	return volumes(text, func(state, robustness string) bool {
+		// A detached volume has the robustness "unknown" (longhorn-manager, types.VolumeRobustness).
+		return state != "detached" && robustness != "healthy" || robustness == "faulted"
+	})
+}
+
+// attached returns the volumes of Longhorn that are not detached.
+func attached(text []byte) ([]string, error) {
+	return volumes(text, func(state, _ string) bool { return state != "detached" })
+}
+
+// volumes returns the volumes for which is holds, each with its robustness.
+func volumes(text []byte, is func(state, robustness string) bool) (names []string, err error) {
 	if len(text) == 0 {
 		return nil, nil
 	}
@@ -24,8 +37,7 @@ func unhealthy(text []byte) (names []string, err error) {
 		return nil, err
 	}
 	for _, v := range list.Items {
-		// A detached volume has the robustness "unknown" (longhorn-manager, types.VolumeRobustness).
-		if v.Status.State != "detached" && v.Status.Robustness != "healthy" || v.Status.Robustness == "faulted" {
+		if is(v.Status.State, v.Status.Robustness) {
 			names = append(names, fmt.Sprintf("%s (%s)", v.Metadata.Name, v.Status.Robustness))
 		}
 	}

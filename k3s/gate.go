@@ -74,11 +74,14 @@ func (k control) ready(ctx context.Context, r *lab.Recorder, name string) error 
 }
 
 // alone waits until all other nodes are ready, so that never two of them are down at once. If they do not get ready, it
-// refuses.
+// refuses. A node that is not ready itself does not wait: it cannot get worse.
 func (k control) alone(ctx context.Context, r *lab.Recorder, name string) error {
 	down := ""
 	err := k.wait(ctx, r, "all other nodes to be ready, before "+name+" is changed", func(members map[string]member) string {
 		down = ""
+		if m, ok := members[name]; ok && !m.ready {
+			return ""
+		}
 		for _, other := range slices.Sorted(maps.Keys(members)) {
 			if other != name && !members[other].ready {
 				down = other

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -25,15 +26,12 @@ func (n *node) refuse(kind error, hint, format string, args ...any) error {
 func (c Config) judge(nodes []*node) error {
 	var errs []error
 	for _, n := range nodes {
-		for _, check := range []func(*node) error{c.checkHost, c.checkRole, c.checkVersion, c.checkFixed, c.checkDocker} {
+		for _, check := range []func(*node) error{c.checkHost, c.checkRole, c.checkFixed, c.checkDocker} {
 			errs = append(errs, check(n))
 		}
-	}
-	for _, n := range nodes { // a program that was replaced may not run yet
-		if m, ok := nodes[0].members[n.name]; ok {
-			if why, hint := checkUpgrade(m.version, c.Version); why != "" && m.version != n.version {
-				errs = append(errs, n.refuse(lab.ErrRefused, hint, "%s", why))
-			}
+		// An agent has no datastore: after a restoration of the server it follows to the older release.
+		if c.server(n.name) || nodes[0].version != c.Version {
+			errs = append(errs, c.checkVersion(n, nodes[0].members))
 		}
 	}
 	return errors.Join(append(errs, c.checkTogether(nodes), c.checkCluster(nodes))...)
@@ -63,13 +61,20 @@ func (c Config) checkRole(n *node) error {
 	return nil
 }
 
-// checkVersion refuses versions that cannot follow what the machine has.
-func (c Config) checkVersion(n *node) error {
-	if !n.program || !n.running() {
-		return nil
+// checkVersion refuses versions that cannot follow what the machine has: the program, and what runs, which may be another
+// where the program was replaced.
+func (c Config) checkVersion(n *node, members map[string]member) error {
+	have := []string{}
+	if n.program && n.running() {
+		have = append(have, n.version)
 	}
-	if why, hint := checkUpgrade(n.version, c.Version); why != "" {
-		return n.refuse(lab.ErrRefused, hint, "%s", why)
+	if m, ok := members[n.name]; ok && m.version != n.version {
+		have = append(have, m.version)
+	}
+	for _, v := range have {
+		if why, hint := checkUpgrade(v, c.Version); why != "" {
+			return n.refuse(lab.ErrRefused, hint, "%s", why)
+		}
 	}
 	return nil
 }
@@ -143,6 +148,15 @@ func (c Config) checkTogether(nodes []*node) error {
 // checkCluster refuses to make a second cluster beside one that is there.
 func (c Config) checkCluster(nodes []*node) error {
 	founder := nodes[0]
+	_, elsewhere := founder.options["datastore-endpoint"]
+	switch {
+	case founder.restoring != "":
+		return founder.refuse(lab.ErrRefused, "restore it again: "+path.Base(founder.restoring),
+			"the restoration of a snapshot was cut off, and its datastore may be half of one")
+	case founder.datadir == "" && founder.hashes["server"] != "" && !elsewhere:
+		return founder.refuse(lab.ErrRefused, "restore a snapshot, or uninstall k3s",
+			"it has the token of a cluster, and no datastore: k3s would make a new cluster, with none of the data")
+	}
 	for _, n := range nodes[1:] {
 		switch {
 		case founder.datadir == "" && n.running():

@@ -38,6 +38,7 @@ type node struct {
 	datadir    string            // what kind of datastore it has: sqlite, etcd; empty means none
 	docker     string            // "MAX MIN", what Docker says of its API
 	kept       map[string]bool   // the releases before whose upgrade a snapshot was made within the last hour
+	restoring  string            // the snapshot that a restoration which was cut off has begun with; empty means none
 	members    map[string]member // the nodes of the cluster, as its API says; nil if it could not be asked
 }
 
@@ -60,7 +61,8 @@ func look(ctx context.Context, m *host.Machine, c Config) (*node, error) {
 	if c.Docker {
 		docker = "yes"
 	}
-	out, err := run(ctx, m, "look for k3s", shell("look", "data", c.dataDir(), "docker", docker, "snapshots", snapshots))
+	out, err := run(ctx, m, "look for k3s", shell("look", "data", c.dataDir(), "docker", docker, "snapshots", snapshots,
+		"unfinished", unfinished))
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +111,8 @@ func (n *node) parse(out string, seen time.Time) error {
 			n.datadir = rest
 		case key == "docker":
 			n.docker = rest
+		case key == "restoring":
+			n.restoring = rest
 		case key == "kept":
 			n.kept[rest] = true
 		case key == "config", key == "nodes", strings.HasPrefix(key, "unitfile-"):

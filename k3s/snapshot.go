@@ -83,7 +83,7 @@ func (c Config) snapshot(n *node, cause, upgrade string, after ...string) lab.St
 				"data", c.dataDir(), "version", n.version, "datastore", n.datadir,
 				"upgrade", upgrade))
 			if err == nil {
-				r.Output(id, "kept in "+snapshots+"/"+name+strings.TrimSpace(out))
+				r.Output(id, "kept in "+strings.TrimSpace(out))
 			}
 			r.Done(id, err)
 			return err

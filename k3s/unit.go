@@ -50,6 +50,10 @@ func (c Config) unitFile(name string) host.UnitFile {
 func (c Config) dropIn(name string) host.DropIn {
 	d := host.DropIn{Unit: c.unit(name) + ".service", Name: "10-lab"}
 	var b strings.Builder
+	if c.server(name) {
+		// Not at a boot either while a restoration is unfinished, see sh/restore.sh.
+		b.WriteString("ConditionPathExists=!" + unfinished + "\n")
+	}
 	if c.Docker {
 		// Wants, not Requires: a restart of the engine would stop k3s, and nothing would start it again.
 		b.WriteString("Wants=docker.service\nAfter=docker.service\n")

@@ -175,6 +175,8 @@ func TestPublicPackagesStayLight(t *testing.T) {
 		"": nil,
 		"host": {"golang.org/x/crypto", "golang.org/x/sync", "golang.org/x/sys", "go.yaml.in/yaml/v4",
 			"github.com/kevinburke/ssh_config"},
+		"k3s": {"golang.org/x/crypto", "golang.org/x/sync", "golang.org/x/sys", "go.yaml.in/yaml/v4",
+			"github.com/kevinburke/ssh_config"},
 		"k3s/kube":         kubernetes,
 		"longhorn/fsimage": {"golang.org/x/sys"},
 		"longhorn/replica": {"golang.org/x/sys", "golang.org/x/sync"},

@@ -1,6 +1,6 @@
 # Prints what the machine has of k3s, reading only. Of tokens it prints the hashes alone.
 #
-# data: the data directory. snapshots: their directory. docker: "yes" if containers are to be Docker's.
+# data: the data directory. snapshots: their directory. unfinished: a file that a restoration removes at its end. docker: "yes" if containers are to be Docker's.
 # shellcheck disable=SC2154 # the caller prepends them
 etc=/etc/rancher/k3s
 file() { if [ -f "$2" ]; then printf '%s ' "$1"; base64 -w 0 <"$2"; echo; fi; }
@@ -46,6 +46,7 @@ token server "$data/server/token"
 token agent "$data/server/agent-token"
 if [ -d "$data/server/db/etcd" ]; then echo 'datastore etcd'
 elif [ -f "$data/server/db/state.db" ]; then echo 'datastore sqlite'; fi
+if [ -f "$unfinished" ]; then echo "restoring $(cat "$unfinished")"; fi
 if [ -d "$snapshots" ]; then
   # The fourth word of each is the release that it was made before, see snapshot.sh.
   find "$snapshots" -mindepth 2 -maxdepth 2 -name about -mmin -60 -exec cat {} + | while read -r _ _ _ upgrade; do

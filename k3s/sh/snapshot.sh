@@ -1,4 +1,4 @@
-# Makes a snapshot beside its place and moves it there whole, checked and written to disk.
+# Makes a snapshot beside its place, moves it there whole, checked and written to disk, and prints where.
 #
 # dir, name. data: the data directory. version, datastore. upgrade: what it is made for, empty if for nothing
 # shellcheck disable=SC2154 # the caller prepends them
@@ -52,5 +52,8 @@ done
 mv -- "$work.sums" "$work/SHA256SUMS"
 echo "$version $datastore $bytes $upgrade" >"$work/about"
 sync -f "$work"
-mv -T -- "$work" "$dir/$name"
+to=$dir/$name n=2
+while [ -e "$to" ]; do to=$dir/$name.$n n=$((n + 1)); done # two in one second
+mv -T -- "$work" "$to"
 sync -f "$dir"
+echo "$to"

@@ -1,8 +1,6 @@
 package standin
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,25 +14,6 @@ func (m *Machine) data() string {
 		return "/var/lib/rancher/k3s"
 	}
 	return o.get("data-dir", "/var/lib/rancher/k3s")
-}
-
-// rotate is "k3s token rotate": the datastore is encrypted with a new token, which servers must be started with then.
-func (m *Machine) rotate(ctx context.Context, args []string) error {
-	if len(args) == 0 || args[0] != "rotate" {
-		return fmt.Errorf("k3s stand-in: unknown command: k3s token %s", strings.Join(args, " "))
-	}
-	old, next := option(args, "token"), option(args, "new-token")
-	if old == "" {
-		old = m.Env("K3S_TOKEN")
-	}
-	_, _, have := credentials(old)
-	_, _, want := credentials(next)
-	body, err := json.Marshal(map[string]string{"old": have, "new": want})
-	if err != nil {
-		return err
-	}
-	_ = body
-	return errors.New("k3s stand-in: token rotate is not there yet")
 }
 
 // certificate is "k3s certificate rotate": the certificates are made again at the next start.

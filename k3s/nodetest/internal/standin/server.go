@@ -34,6 +34,9 @@ type server struct {
 
 func (m *Machine) server(ctx context.Context, o options) error {
 	data := o.get("data-dir", "/var/lib/rancher/k3s")
+	if o.get("cluster-reset", "") == "true" {
+		return m.reset(data, o)
+	}
 	token, err := m.token(o, "token")
 	if err != nil {
 		return err
@@ -100,6 +103,19 @@ func (m *Machine) server(ctx context.Context, o options) error {
 		}
 		m.Ready()
 	})
+}
+
+// reset is "k3s server --cluster-reset": the server is the only one of etcd then, with what is in a snapshot.
+func (m *Machine) reset(data string, o options) error {
+	text, err := m.ReadFile(o.get("cluster-reset-restore-path", data+"/server/db/etcd/member"))
+	if err != nil {
+		return err
+	}
+	if err := m.WriteFile(data+"/server/db/etcd/member", text, 0o600); err != nil {
+		return err
+	}
+	fmt.Fprintln(m.Stderr, "Managed etcd cluster membership has been reset, restart without --cluster-reset flag now.")
+	return nil
 }
 
 // datastoreFile returns where the datastore is: as k3s does, etcd is used if it was once.

@@ -76,8 +76,6 @@ func (m *Machine) run(ctx context.Context) error {
 		return m.server(ctx, o)
 	case "kubectl":
 		return m.kubectl(ctx, args[1:])
-	case "token":
-		return m.rotate(ctx, args[1:])
 	case "certificate":
 		return m.certificate(args[1:])
 	case "etcd-snapshot":
