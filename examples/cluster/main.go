@@ -1,4 +1,8 @@
-// Command cluster applies manifests to a Kubernetes cluster.
+// Command cluster makes a Kubernetes cluster of machines with k3s, and applies manifests to it.
+//
+//	cluster nodes plan  [flags] CLUSTER.yaml   what the machines lack to be the nodes; exit 2 when there is any
+//	cluster nodes apply [flags] CLUSTER.yaml   make them the nodes, one at a time
+//	cluster schema                             the JSON schema of CLUSTER.yaml
 //
 //	cluster plan   --kubeconfig file:PATH --owner NAME [flags] MANIFESTS.yaml ...   show what would be done; exit 2 when there is any
 //	cluster apply  --kubeconfig file:PATH --owner NAME [flags] MANIFESTS.yaml ...   do it
@@ -30,8 +34,13 @@ func main() { cli.Main(program()) }
 
 // program is the command tree.
 func program() *cobra.Command {
-	root := &cobra.Command{Use: "cluster", Short: "apply manifests to a Kubernetes cluster",
-		Long: `Apply manifests to a Kubernetes cluster, by server-side apply.
+	root := &cobra.Command{Use: "cluster", Short: "make a Kubernetes cluster with k3s, and apply manifests to it",
+		Long: `Make a Kubernetes cluster with k3s, and apply manifests to it.
+
+The machines are in CLUSTER.yaml, and are reached over SSH. Nodes are changed
+one at a time, and what may lose data needs --confirm of each change.
+
+Manifests are applied to any cluster, by server-side apply.
 
 The objects get the label of their owner. What another tool has set and the
 manifests say otherwise is refused by name, unless --take-over names the tool.
@@ -41,6 +50,7 @@ cluster on this machine is reached, or one at an address that --allow names.
 ` + cli.ExitCodes}
 	root.AddCommand(command("plan", "show what would be done; exit with 2 if there are changes"),
 		command("apply", "make the changes"), command("status", "show what has become of the objects"))
+	root.AddCommand(nodesCommands()...)
 	return root
 }
 
