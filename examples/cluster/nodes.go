@@ -24,7 +24,8 @@ func nodesCommands() []*cobra.Command {
 	group := &cobra.Command{Use: "nodes", Short: "make machines the nodes of a cluster, and keep them so"}
 	plan, _ := nodesCommand("plan", "show what would be done; exit with 2 if there are changes", (*nodes).converge)
 	group.AddCommand(plan, changing(nodesCommand("apply", "make the changes", (*nodes).converge)))
-	return []*cobra.Command{group, upgradeCommand(), rotateCommand(), cli.PrintCommand("schema", "print the JSON schema of CLUSTER.yaml", schema)}
+	return []*cobra.Command{group, upgradeCommand(), kubeconfigCommand(), snapshotCommand(), restoreCommand(),
+		rotateCommand(), uninstallCommand(), cli.PrintCommand("schema", "print the JSON schema of CLUSTER.yaml", schema)}
 }
 
 // nodes is a call of a command about the nodes of a cluster.

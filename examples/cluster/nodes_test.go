@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"regexp"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -14,6 +15,8 @@ import (
 )
 
 var update = flag.Bool("update", false, "rewrite schema.json")
+
+var snapshotName = regexp.MustCompile(`"name":"([^"]+)"`)
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"cluster": main})
@@ -37,8 +40,13 @@ func TestSchemaIsInStep(t *testing.T) {
 // two releases.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expand": programtest.Expand},
+		Dir: "testdata/script",
+		// latest FILE: sets $LATEST to the last snapshot in what snapshot list --output json has printed
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expand": programtest.Expand,
+			"latest": func(ts *testscript.TestScript, _ bool, args []string) {
+				names := snapshotName.FindAllStringSubmatch(ts.ReadFile(args[0]), -1)
+				ts.Setenv("LATEST", names[len(names)-1][1])
+			}},
 		Setup: func(env *testscript.Env) error {
 			const older, newer = "v1.34.3+k3s1", "v1.34.4+k3s1"
 			cluster := nodetest.NewCluster(older, newer)
