@@ -30,8 +30,9 @@ type Config struct {
 	k3s.Config `yaml:",inline"`
 }
 
-// readConfig reads CLUSTER.yaml, and the secrets that it refers to. Paths in it are relative to its directory.
-func readConfig(file string) (*Config, error) {
+// readConfig reads CLUSTER.yaml, and the secrets that it refers to. Paths in it are relative to its directory. The flags
+// say what its machines may be.
+func readConfig(file string, l *login.Login) (*Config, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, &lab.Error{Op: "read config", Path: file, Err: err}
@@ -44,7 +45,7 @@ func readConfig(file string) (*Config, error) {
 	if err := d.Decode(c); err != nil {
 		return nil, err
 	}
-	if err := c.problems().Err(); err != nil {
+	if err := c.problems(l).Err(); err != nil {
 		return nil, d.Locate(err)
 	}
 	dir := cli.DirOf(file)
@@ -57,21 +58,25 @@ func readConfig(file string) (*Config, error) {
 }
 
 // problems returns everything that is wrong with the config.
-func (c *Config) problems() lab.Problems {
+func (c *Config) problems(l *login.Login) lab.Problems {
 	ps := c.Validate()
 	for _, list := range []struct {
 		field string
 		names []string
 	}{{"servers", c.Servers}, {"agents", c.Agents}} {
 		for i, name := range list.names {
-			if c.Machines[name] == "" {
+			if _, ok := c.Machines[name]; !ok {
 				ps = append(ps, lab.Problem{Path: fmt.Sprintf("%s[%d]", list.field, i), Text: name, Message: "is none of the machines"})
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Machines)) {
+		at := "machines." + name
 		if !slices.Contains(c.Servers, name) && !slices.Contains(c.Agents, name) {
-			ps = append(ps, lab.Problem{Path: "machines." + name, Text: name, Message: "is neither a server nor an agent"})
+			ps = append(ps, lab.Problem{Path: at, Message: "is neither a server nor an agent"})
+		}
+		if why := l.Wrong(c.Machines[name]); why != "" {
+			ps = append(ps, lab.Problem{Path: at, Message: why})
 		}
 	}
 	return ps

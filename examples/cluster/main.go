@@ -1,8 +1,14 @@
 // Command cluster makes a Kubernetes cluster of machines with k3s, and applies manifests to it.
 //
-//	cluster nodes plan  [flags] CLUSTER.yaml   what the machines lack to be the nodes; exit 2 when there is any
-//	cluster nodes apply [flags] CLUSTER.yaml   make them the nodes, one at a time
-//	cluster schema                             the JSON schema of CLUSTER.yaml
+//	cluster nodes plan     [flags] CLUSTER.yaml               show what would be done; exit 2 when there is any
+//	cluster nodes apply    [flags] CLUSTER.yaml               make machines the nodes, one at a time
+//	cluster upgrade        [flags] VERSION CLUSTER.yaml       the same with another release
+//	cluster kubeconfig --out FILE  CLUSTER.yaml               write an administrator's access; --merge FILE for one with others
+//	cluster snapshot make|list     CLUSTER.yaml               copies of the datastore, on the first server
+//	cluster restore --confirm ID   SNAPSHOT CLUSTER.yaml      go back to one
+//	cluster rotate         [flags] CLUSTER.yaml               make the certificates of all nodes again
+//	cluster uninstall --confirm ID [--node NAME] CLUSTER.yaml remove k3s from all machines, or from the named ones
+//	cluster schema                                            the JSON schema of CLUSTER.yaml
 //
 //	cluster plan   --kubeconfig file:PATH --owner NAME [flags] MANIFESTS.yaml ...   show what would be done; exit 2 when there is any
 //	cluster apply  --kubeconfig file:PATH --owner NAME [flags] MANIFESTS.yaml ...   do it

@@ -40,20 +40,18 @@ type nodes struct {
 	summary  map[string]any
 }
 
-// nodesCommand returns a command with the words that are in use, and CLUSTER.yaml.
+// nodesCommand returns a command that is given the words, and CLUSTER.yaml after them.
 func nodesCommand(use, short string, do func(*nodes, context.Context) error, words ...string) (*cobra.Command, *nodes) {
 	n := &nodes{}
-	for _, w := range words {
-		use += " " + w
-	}
-	c := &cobra.Command{Use: use + " [flags] CLUSTER.yaml", Short: short, Args: cli.Words(len(words)+1, len(words)+1),
+	words = append(words, "CLUSTER.yaml")
+	c := &cobra.Command{Use: use + " [flags] " + strings.Join(words, " "), Short: short, Args: cli.Words(len(words), len(words)),
 		RunE: func(c *cobra.Command, words []string) (err error) {
 			n.words, n.terminal = words[:len(words)-1], cli.TerminalOf(c)
 			if n.out, err = cli.PrinterOf(c, sayNodes); err != nil {
 				return err
 			}
 			n.summary = map[string]any{"verb": strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" "), "changes": 0, "failed": 0}
-			if n.config, err = readConfig(words[len(words)-1]); err == nil {
+			if n.config, err = readConfig(words[len(words)-1], &n.login); err == nil {
 				err = do(n, c.Context())
 			}
 			n.close()
@@ -71,7 +69,7 @@ func changing(c *cobra.Command, n *nodes) *cobra.Command {
 	return c
 }
 
-// connect names the machines to the packages. They are connected to when they are used.
+// connect makes the machines of the names ready to be connected to, when they are used.
 func (n *nodes) connect(ctx context.Context, names ...string) (err error) {
 	n.machines, err = n.config.machines(ctx, &n.login, n.terminal, n.out.Event, names...)
 	return err

@@ -150,14 +150,25 @@ func (l *Login) fromSSHConfig() (ssh.Target, error) {
 	return t, err
 }
 
-func parseTarget(s string) (ssh.Target, error) {
-	at := strings.LastIndexByte(s, '@') // a user may be user@domain
+// Wrong says what is wrong with a machine, given as --host takes it; empty if nothing is, or if it is an alias.
+func (l *Login) Wrong(host string) string {
+	at := strings.LastIndexByte(host, '@') // a user may be user@domain
 	switch {
+	case l.sshConfig != "":
+		return ""
 	case at < 0:
-		return ssh.Target{}, cli.Usage("%q is not USER@ADDR[:PORT]", s)
-	case at == 0 || at == len(s)-1 || strings.Contains(s[:at], ":"): // not repeated: a password may be in it
-		return ssh.Target{}, cli.Usage("a machine is USER@ADDR[:PORT], without a password or a scheme")
+		return fmt.Sprintf("%q is not USER@ADDR[:PORT]", host)
+	case at == 0 || at == len(host)-1 || strings.Contains(host[:at], ":"): // not repeated: a password may be in it
+		return "a machine is USER@ADDR[:PORT], without a password or a scheme"
 	}
+	return ""
+}
+
+func parseTarget(s string) (ssh.Target, error) {
+	if why := (&Login{}).Wrong(s); why != "" {
+		return ssh.Target{}, cli.Usage("%s", why)
+	}
+	at := strings.LastIndexByte(s, '@')
 	user, addr := s[:at], s[at+1:]
 	return ssh.Target{Name: addr, Address: addr, User: user}, nil
 }
