@@ -23,7 +23,7 @@ type Spec struct {
 	// mark of another stack is a conflict. Empty means "lab".
 	Stack string `yaml:"stack"`
 
-	// Prune removes secrets, variables, keys, webhooks and push mirrors that have our mark, in the scopes that the spec
+	// Prune removes secrets, variables, keys, tokens, webhooks and push mirrors that have our mark, in the scopes that the spec
 	// names, and that are not wanted any more. Repositories, organizations, users, teams, branch protections and
 	// applications are never removed.
 	Prune bool `yaml:"prune"`
@@ -36,8 +36,9 @@ type Spec struct {
 	// [lab.Keyring]. It is required where there are such values. With another key, they are all sent again.
 	Key lab.Secret `yaml:"-"`
 
-	// Sink is where the secrets of OAuth2 applications are kept, which the server shows once. It is required
-	// where there are such applications.
+	// Sink is where what the server shows once is kept: the secrets of OAuth2 applications, the values of tokens, the refresh tokens
+	// of job identities, and the registration tokens of runners. It is required where there are such. To succeed a token
+	// or a refresh token by another, it must be a [lab.Replacer].
 	Sink lab.Sink `yaml:"-"`
 }
 

@@ -115,7 +115,14 @@ func (p *planner) tokens(ctx context.Context, keys *lab.Keyring, founder *node) 
 			return s, err
 		}
 	}
-	if t.server, err = keys.Secret(ctx, ServerToken, adopt("server")); err != nil {
+	server := adopt("server")
+	if server == nil && founder.datadir != "" {
+		server = func() (lab.Secret, error) { // github.com/k3s-io/k3s/issues/5345
+			return lab.Secret{}, founder.refuse(lab.ErrRefused, "put it into the sink as "+ServerToken+"; "+p.c.dataDir()+"/server/cred/passwd has it too",
+				"it has a datastore, and neither it nor the sink has the token that opens it")
+		}
+	}
+	if t.server, err = keys.Secret(ctx, ServerToken, server); err != nil {
 		return t, err
 	}
 	// A cluster that was made without an own token for agents has none to adopt: it gets one.

@@ -79,4 +79,31 @@ func TestReal(t *testing.T) {
 	if _, err := s.plan(); err == nil {
 		t.Error("a downgrade is planned")
 	}
+
+	// Back to the snapshot, with the release that made it.
+	read := s.object(`"after"`)
+	s.confirm(k3s.PlanRestore(t.Context(), s.machines, s.config, s.sink, all[0].Name))
+	if got := s.exec(1, "k3s kubectl get --raw /api/v1/test 2>&1 || :"); strings.Contains(got, "after") {
+		t.Errorf("the datastore has %s", got)
+	}
+	s.apply()
+	s.converged()
+	s.object(`"before"`)
+	s.confirm(k3s.PlanSnapshot(t.Context(), s.machines, s.config))
+	if read() != `"before"` {
+		t.Error("the snapshot changed the datastore")
+	}
+	s.confirm(k3s.PlanRotateCertificates(t.Context(), s.machines, s.config, s.sink))
+	s.converged()
+
+	// Nothing is left but snapshots.
+	s.confirm(k3s.PlanUninstall(t.Context(), s.machines, s.config))
+	for i := range s.machines {
+		if got := s.exec(i+1, "ls -d /usr/local/bin/* /etc/rancher/* /var/lib/rancher/* /etc/systemd/system/k3s* 2>/dev/null || :; systemctl list-units --all 'k3s*' --no-legend"); got != "" {
+			t.Errorf("left over: %s", got)
+		}
+	}
+	if p, err := k3s.PlanUninstall(t.Context(), s.machines, s.config); err != nil || !p.Empty() {
+		t.Errorf("a second time: %v\n%s", err, p)
+	}
 }

@@ -61,11 +61,14 @@ func (c Config) dropIn(name string) host.DropIn {
 	if len(c.Mounts) > 0 {
 		b.WriteString("RequiresMountsFor=" + strings.Join(c.Mounts, " ") + "\n")
 	}
-	if b.Len() == 0 {
-		d.Absent = true
-		return d
+	if b.Len() > 0 {
+		d.Content = "[Unit]\n" + b.String()
 	}
-	d.Content = "[Unit]\n" + b.String()
+	if !c.server(name) {
+		// An agent that its server rejects, as one with another password under the name of a node, asks on for ever, and
+		// whoever starts it would wait as long. systemd starts it again.
+		d.Content += "[Service]\nTimeoutStartSec=10min\n"
+	}
 	return d
 }
 

@@ -84,6 +84,12 @@ func TestRefusals(t *testing.T) {
 		"no cluster": {func(s *site) {
 			s.exec(1, "systemctl disable --now k3s.service; rm /etc/systemd/system/k3s.service; rm -r /etc/rancher /var/lib/rancher")
 		}, lab.ErrRefused, "a new one would have none of its data"},
+		"lost token": {func(s *site) {
+			s.sink = lab.SecretDir{Path: s.TempDir() + "/other"}
+			s.exec(1, "rm /var/lib/rancher/k3s/server/token")
+		}, lab.ErrRefused, "neither it nor the sink has the token"},
+		"lost datastore": {func(s *site) { s.exec(1, "systemctl stop k3s; rm /var/lib/rancher/k3s/server/db/state.db") }, lab.ErrRefused,
+			"no datastore"},
 		"unreadable": {func(s *site) { s.exec(1, "echo '{' >/etc/rancher/k3s/config.yaml") }, lab.ErrConflict, "cannot be read"},
 		"host name":  {func(s *site) { s.exec(2, "hostnamectl set-hostname other") }, lab.ErrRefused, "its host name is other"},
 		"docker":     {func(s *site) { s.config.Docker = true }, lab.ErrBlocked, "Docker does not answer"},

@@ -42,9 +42,12 @@ type Server struct {
 	// Parallel is how many requests are under way at once; 0 means 16.
 	Parallel int
 
-	Log      *slog.Logger    // told of the server's own warnings; nil discards them
-	Counters *httpx.Counters // count what is sent; nil counts nothing
+	Log      *slog.Logger // told of the server's own warnings; nil discards them
+	Counters *Counters    // count what is sent; nil counts nothing
 }
+
+// Counters count requests, and those of them that write. They may be shared by several servers.
+type Counters = httpx.Counters
 
 const defaultParallel = 16
 

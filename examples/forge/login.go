@@ -1,7 +1,9 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -9,9 +11,6 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/forge"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 )
-
-// tokenName is the name of the token that this program makes for itself.
-const tokenName = "forge"
 
 // login returns the command that gets a token for the others, by the password of an administrator. A token that is
 // kept and works is left as it is.
@@ -37,8 +36,12 @@ func login() *cobra.Command {
 				return err
 			}
 		}
+		name, err := tokenName()
+		if err != nil {
+			return err
+		}
 		plan, err := s.Plan(c.Context(), forge.Spec{Sink: lab.SecretDir{Path: secrets}, Users: []forge.User{{Name: a.user,
-			Tokens: []forge.Token{{Name: tokenName,
+			Tokens: []forge.Token{{Name: name,
 				Scopes: []string{"write:admin", "write:organization", "write:repository", "write:user"}}}}}})
 		if err != nil {
 			return err
@@ -46,7 +49,7 @@ func login() *cobra.Command {
 		if _, err := out.Execute(c.Context(), plan, cli.Request{Apply: true, Yes: true}); err != nil {
 			return err
 		}
-		out.Printf("use --token file:%s\n", filepath.Join(secrets, forge.TokenName(a.user, tokenName)))
+		out.Printf("use --token file:%s\n", filepath.Join(secrets, forge.TokenName(a.user, name)))
 		out.Summary(map[string]any{"verb": "login", "changes": len(plan.Changes()), "requests": s.Counters.Requests.Load()}, nil)
 		return nil
 	}
@@ -54,4 +57,19 @@ func login() *cobra.Command {
 	c.Flags().StringVar(&secrets, "secrets", "", "the `directory` that keeps the token")
 	cli.Require(c, "user", "secrets")
 	return c
+}
+
+// tokenName is the name of the token that this program makes for itself, on this machine: a token of the same name that is kept
+// elsewhere would be succeeded by this one, and removed.
+func tokenName() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", &lab.Error{Op: "name the token", Err: err}
+	}
+	return "forge-" + strings.Map(func(r rune) rune {
+		if r == '-' || r == '.' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
+			return r
+		}
+		return '-'
+	}, host), nil
 }

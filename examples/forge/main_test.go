@@ -120,7 +120,11 @@ func TestLogin(t *testing.T) {
 	t.Setenv("PASSWORD", f.Login().Password.Reveal())
 	dir := filepath.Join(t.TempDir(), "secrets")
 	args := []string{"login", "--server", f.URL(), "--user", f.Login().User, "--password", "env:PASSWORD", "--secrets", dir}
-	file := "file:" + filepath.Join(dir, "token-"+f.Login().User+"-forge")
+	name, err := tokenName()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := "file:" + filepath.Join(dir, forge.TokenName(f.Login().User, name))
 	for _, changes := range []string{"1 change", "nothing to do"} { // the second time, it is there
 		if code, out := call(t, args...); code != 0 || !strings.Contains(out, changes) || !strings.Contains(out, "use --token "+file) {
 			t.Fatalf("%d\n%s", code, out)

@@ -37,6 +37,9 @@ func TestConversations(t *testing.T) {
 		}
 	})
 	t.Run("Real", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("long")
+		}
 		for _, file := range files {
 			t.Run(filepath.Base(file), func(t *testing.T) {
 				g := real.Gitea(t)
@@ -48,6 +51,9 @@ func TestConversations(t *testing.T) {
 
 // TestContract has the conversations with the server for tests once more, and validates every request and answer.
 func TestContract(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	g := real.Gitea(t)
 	resp, err := http.Get(g.URL + "/swagger.v1.json")
 	if err != nil {

@@ -201,7 +201,7 @@ func TestValidate(t *testing.T) {
 			s := a["traefik"].(*addon.Traefik)
 			s.RenewBefore = 168 * time.Hour
 			return s
-		}, "renew_before: 168h0m0s is not between"},
+		}, "renewBefore: 168h0m0s is not between"},
 		{"a network with a host", func(a map[string]addon.Addon) addon.Addon {
 			s := a["traefik"].(*addon.Traefik)
 			s.Bouncer.Clients = []string{"192.168.1.1/24"}

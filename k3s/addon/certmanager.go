@@ -36,7 +36,7 @@ type StepIssuer struct {
 	URL         string     `yaml:"url"`         // of step-ca: "https://ca.arcodange.lab:9000"; required
 	CA          string     `yaml:"ca"`          // its root certificate in PEM; required
 	Provisioner string     `yaml:"provisioner"` // a JWK provisioner; required
-	KeyID       string     `yaml:"key_id"`      // of the provisioner's key, as GET /provisioners says; required
+	KeyID       string     `yaml:"keyID"`       // of the provisioner's key, as GET /provisioners says; required
 	Password    lab.Secret `yaml:"-"`           // of the provisioner's key; required
 }
 
@@ -52,7 +52,7 @@ const (
 func (s *StepIssuer) Validate() error { return s.validate().Err() }
 
 func (s *StepIssuer) validate() (ps lab.Problems) {
-	required(&ps, map[string]string{"version": s.Version, "provisioner": s.Provisioner, "key_id": s.KeyID})
+	required(&ps, map[string]string{"version": s.Version, "provisioner": s.Provisioner, "keyID": s.KeyID})
 	validURL(&ps, "url", s.URL, "https")
 	validCA(&ps, "ca", s.CA)
 	validSecret(&ps, "password", s.Password)

@@ -14,8 +14,8 @@ type CrowdSec struct {
 	// Containerd says that containers run by containerd; usually they run by Docker, whose logs have another format.
 	Containerd bool `yaml:"containerd"`
 
-	PodNetwork string   `yaml:"pod_network"` // whose agents may register; empty means 10.42.0.0/16, that of k3s
-	Database   Database `yaml:"database"`    // PostgreSQL; required
+	PodNetwork string   `yaml:"podNetwork"` // whose agents may register; empty means 10.42.0.0/16, that of k3s
+	Database   Database `yaml:"database"`   // PostgreSQL; required
 
 	// BouncerKey is with what Traefik's bouncer asks; required.
 	BouncerKey lab.Secret `yaml:"-"`
@@ -40,7 +40,7 @@ func (c *CrowdSec) validate() (ps lab.Problems) {
 	validSecret(&ps, "database.password", c.Database.Password)
 	validSecret(&ps, "bouncer_key", c.BouncerKey)
 	if c.PodNetwork != "" {
-		validNetworks(&ps, "pod_network", []string{c.PodNetwork})
+		validNetworks(&ps, "podNetwork", []string{c.PodNetwork})
 	}
 	return ps
 }

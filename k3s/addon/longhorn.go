@@ -14,9 +14,9 @@ import (
 
 // Longhorn is the cluster's storage. It is never removed: the data of all volumes would be.
 type Longhorn struct {
-	Version  string `yaml:"version"`   // of the chart, "1.9.1"; required
-	DataPath string `yaml:"data_path"` // on each node that has the disk: "/mnt/arcodange/longhorn"; required
-	Replicas int    `yaml:"replicas"`  // of a volume; 0 means 2
+	Version  string `yaml:"version"`  // of the chart, "1.9.1"; required
+	DataPath string `yaml:"dataPath"` // on each node that has the disk: "/mnt/arcodange/longhorn"; required
+	Replicas int    `yaml:"replicas"` // of a volume; 0 means 2
 
 	// Settings are those of Longhorn, by name, beside what is set anyway: "auto-salvage": "true". They are kept
 	// as objects, since the values of a chart count only when Longhorn is installed.
@@ -54,7 +54,7 @@ func (l *Longhorn) replicas() int {
 func (l *Longhorn) validate() (ps lab.Problems) {
 	required(&ps, map[string]string{"version": l.Version})
 	if !strings.HasPrefix(l.DataPath, "/") || strings.Trim(l.DataPath, "/") == "" {
-		ps = append(ps, lab.Problem{Path: "data_path", Text: l.DataPath, Message: "is not the path of a directory"})
+		ps = append(ps, lab.Problem{Path: "dataPath", Text: l.DataPath, Message: "is not the path of a directory"})
 	}
 	if l.replicas() < 1 || l.replicas() > 20 {
 		ps.Add("replicas", "%d is not 1 to 20", l.Replicas)
@@ -84,8 +84,8 @@ func (t *BackupTarget) validate() (ps lab.Problems) {
 	if t.Endpoint != "" {
 		validURL(&ps, "endpoint", t.Endpoint, "https", "http")
 	}
-	validSecret(&ps, "access_key", t.AccessKey)
-	validSecret(&ps, "secret_key", t.SecretKey)
+	validSecret(&ps, "accessKey", t.AccessKey)
+	validSecret(&ps, "secretKey", t.SecretKey)
 	if t.Poll < 0 {
 		ps.Add("poll", "%s is negative", t.Poll)
 	}

@@ -13,14 +13,14 @@ import (
 // PgBouncer is a pool of connections to PostgreSQL for all apps. It knows their users by pgbouncer.user_lookup(), which
 // package pgprov puts into each database.
 type PgBouncer struct {
-	Image    string     `yaml:"image"`     // of PgBouncer 1.25.2 or later, with its tag; required
-	Host     string     `yaml:"host"`      // of PostgreSQL; required
-	Port     int        `yaml:"port"`      // 0 means 5432
-	User     string     `yaml:"user"`      // who looks users up; empty means pgbouncer_auth
-	Password lab.Secret `yaml:"-"`         // of that user; required
-	CA       string     `yaml:"ca"`        // that signs the server's certificate, in PEM; empty means that TLS is used and not verified
-	PoolSize int        `yaml:"pool_size"` // connections of a user to a database; 0 means 10
-	Replicas int        `yaml:"replicas"`  // 0 means 1
+	Image    string     `yaml:"image"`    // of PgBouncer 1.25.2 or later, with its tag; required
+	Host     string     `yaml:"host"`     // of PostgreSQL; required
+	Port     int        `yaml:"port"`     // 0 means 5432
+	User     string     `yaml:"user"`     // who looks users up; empty means pgbouncer_auth
+	Password lab.Secret `yaml:"-"`        // of that user; required
+	CA       string     `yaml:"ca"`       // that signs the server's certificate, in PEM; empty means that TLS is used and not verified
+	PoolSize int        `yaml:"poolSize"` // connections of a user to a database; 0 means 10
+	Replicas int        `yaml:"replicas"` // 0 means 1
 }
 
 // Validate reports everything that is wrong.
@@ -42,7 +42,7 @@ func (p *PgBouncer) validate() (ps lab.Problems) {
 	if p.CA != "" {
 		validCA(&ps, "ca", p.CA)
 	}
-	for field, n := range map[string]int{"port": p.Port, "pool_size": p.PoolSize, "replicas": p.Replicas} {
+	for field, n := range map[string]int{"port": p.Port, "poolSize": p.PoolSize, "replicas": p.Replicas} {
 		if n < 0 || n > 65535 {
 			ps.Add(field, "%d is not 1 to 65535", n)
 		}

@@ -16,8 +16,8 @@ type Traefik struct {
 	// Duration is how long a certificate is valid, and RenewBefore how long before its end it is renewed; 0 means 168h
 	// and a third of the duration. MaxDuration is the longest that the authority signs; 0 means that any is.
 	Duration    time.Duration `yaml:"duration"`
-	RenewBefore time.Duration `yaml:"renew_before"`
-	MaxDuration time.Duration `yaml:"max_duration"`
+	RenewBefore time.Duration `yaml:"renewBefore"`
+	MaxDuration time.Duration `yaml:"maxDuration"`
 
 	Bouncer *Bouncer `yaml:"bouncer"` // nil means that nobody is kept out
 }
@@ -25,19 +25,19 @@ type Traefik struct {
 // Bouncer lets Traefik refuse whom CrowdSec has found to attack. Traefik downloads the plugin whenever it starts: without
 // the Internet, nothing behind it is reached until it starts again.
 type Bouncer struct {
-	PluginVersion string `yaml:"plugin_version"` // of crowdsec-bouncer-traefik-plugin: "v1.4.5"; required
+	PluginVersion string `yaml:"pluginVersion"` // of crowdsec-bouncer-traefik-plugin: "v1.4.5"; required
 
 	// Key is the bouncer's, of [CrowdSec.BouncerKey]; required.
 	Key lab.Secret `yaml:"-"`
 
 	// TrustedProxies are networks whose word is taken for the address of a client, and Clients those that are
 	// always let in, such as the LAN; empty means none.
-	TrustedProxies []string `yaml:"trusted_proxies"`
+	TrustedProxies []string `yaml:"trustedProxies"`
 	Clients        []string `yaml:"clients"`
 
 	// FailClosed refuses everybody while CrowdSec does not answer. Usually everybody is let in then: CrowdSec needs its
 	// database and Vault, whose own interfaces are behind Traefik, so that after a power cut nothing would start.
-	FailClosed bool `yaml:"fail_closed"`
+	FailClosed bool `yaml:"failClosed"`
 }
 
 const (
@@ -73,7 +73,7 @@ func (t *Traefik) validate() (ps lab.Problems) {
 		ps.Add("duration", "%s is longer than the %s that the authority signs", t.duration(), t.MaxDuration)
 	}
 	if t.renewBefore() >= t.duration() || t.renewBefore() < 5*time.Minute {
-		ps.Add("renew_before", "%s is not between 5m and the duration, %s", t.renewBefore(), t.duration())
+		ps.Add("renewBefore", "%s is not between 5m and the duration, %s", t.renewBefore(), t.duration())
 	}
 	if t.Bouncer != nil {
 		ps = append(ps, t.Bouncer.validate().Under("bouncer")...)
@@ -82,9 +82,9 @@ func (t *Traefik) validate() (ps lab.Problems) {
 }
 
 func (c *Bouncer) validate() (ps lab.Problems) {
-	required(&ps, map[string]string{"plugin_version": c.PluginVersion})
+	required(&ps, map[string]string{"pluginVersion": c.PluginVersion})
 	validSecret(&ps, "key", c.Key)
-	validNetworks(&ps, "trusted_proxies", c.TrustedProxies)
+	validNetworks(&ps, "trustedProxies", c.TrustedProxies)
 	validNetworks(&ps, "clients", c.Clients)
 	return ps
 }

@@ -13,10 +13,10 @@ const toolsNamespace = "tools"
 // Vault is one Vault server, which keeps its data on a volume. It is sealed when it starts, whoever starts it. It is
 // never removed.
 type Vault struct {
-	Version      string `yaml:"version"`       // of the chart; required
-	Host         string `yaml:"host"`          // where it is, behind Traefik: "vault.arcodange.lab"; required
-	StorageClass string `yaml:"storage_class"` // empty means the cluster's default
-	Size         string `yaml:"size"`          // of the volume; empty means 10Gi
+	Version      string `yaml:"version"`      // of the chart; required
+	Host         string `yaml:"host"`         // where it is, behind Traefik: "vault.arcodange.lab"; required
+	StorageClass string `yaml:"storageClass"` // empty means the cluster's default
+	Size         string `yaml:"size"`         // of the volume; empty means 10Gi
 }
 
 // Validate reports everything that is wrong.
@@ -59,8 +59,8 @@ type SecretsOperator struct {
 
 	// Transit is the mount and key of Vault's transit engine with which the operator keeps its leases over a restart:
 	// "transit/vso". Empty means that it does not: each restart issues all credentials again, and restarts the apps.
-	TransitMount string `yaml:"transit_mount"`
-	TransitKey   string `yaml:"transit_key"`
+	TransitMount string `yaml:"transitMount"`
+	TransitKey   string `yaml:"transitKey"`
 }
 
 // Validate reports everything that is wrong.
@@ -72,7 +72,7 @@ func (s *SecretsOperator) validate() (ps lab.Problems) {
 		validURL(&ps, "address", s.Address, "https", "http")
 	}
 	if (s.TransitMount == "") != (s.TransitKey == "") {
-		ps.Add("transit_key", "it needs a mount, and a mount needs a key")
+		ps.Add("transitKey", "it needs a mount, and a mount needs a key")
 	}
 	return ps
 }

@@ -85,7 +85,7 @@ func TestValidate(t *testing.T) {
 		says   string
 	}{
 		{"no apps", func(r *gitops.Root) { r.Apps = nil }, "apps: is empty"},
-		{"no organisation", func(r *gitops.Root) { r.DefaultOrg = "" }, "default_org: empty"},
+		{"no organisation", func(r *gitops.Root) { r.DefaultOrg = "" }, "defaultOrg: empty"},
 		{"no version", func(r *gitops.Root) { r.Version = "" }, "version: empty"},
 		{"a forge without TLS", func(r *gitops.Root) { r.Forge = "http://gitea.arcodange.lab" }, "forge: is not the URL"},
 		{"a forge with a password", func(r *gitops.Root) { r.Forge = "https://a:b@gitea.arcodange.lab" }, "forge: is not the URL"},

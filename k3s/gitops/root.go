@@ -19,15 +19,15 @@ type Root struct {
 	// Forge is the URL of the Git server; required. ForgeCA is the certificate of its authority in PEM; empty means
 	// that one of the public authorities signs it.
 	Forge   string `yaml:"forge"`
-	ForgeCA string `yaml:"forge_ca"`
+	ForgeCA string `yaml:"forgeCA"`
 
 	// User and Token log in to the forge to read the repositories of all organisations; empty means that they are
 	// public.
 	User  string     `yaml:"user"`
 	Token lab.Secret `yaml:"-"`
 
-	DefaultOrg string  `yaml:"default_org"` // of apps that name none; required
-	Updater    Updater `yaml:"image_updater"`
+	DefaultOrg string  `yaml:"defaultOrg"` // of apps that name none; required
+	Updater    Updater `yaml:"imageUpdater"`
 	Apps       []App   `yaml:"apps"` // required
 }
 
@@ -51,8 +51,8 @@ type App struct {
 	// Images are updated to the newest digest of their tag by the Image Updater, which must be enabled.
 	Images []Image `yaml:"images"`
 
-	KeepOld  bool `yaml:"keep_old"`  // what is no longer in the repository stays in the cluster; usually it is removed
-	KeepEdit bool `yaml:"keep_edit"` // what is edited in the cluster stays; usually it is undone
+	KeepOld  bool `yaml:"keepOld"`  // what is no longer in the repository stays in the cluster; usually it is removed
+	KeepEdit bool `yaml:"keepEdit"` // what is edited in the cluster stays; usually it is undone
 
 	// Stateful keeps everything that was deployed when the app is taken out of the list: its volumes would be
 	// removed too.
@@ -77,7 +77,7 @@ func (r *Root) validate() (ps lab.Problems) {
 	if !r.Enabled {
 		return nil
 	}
-	for field, value := range map[string]string{"version": r.Version, "host": r.Host, "default_org": r.DefaultOrg} {
+	for field, value := range map[string]string{"version": r.Version, "host": r.Host, "defaultOrg": r.DefaultOrg} {
 		if value == "" {
 			ps.Add(field, "empty")
 		}
@@ -89,7 +89,7 @@ func (r *Root) validate() (ps lab.Problems) {
 		ps.Add("user", "it needs a token, and a token needs a user")
 	}
 	if r.Updater.Enabled && r.Updater.Version == "" {
-		ps.Add("image_updater.version", "empty")
+		ps.Add("imageUpdater.version", "empty")
 	}
 	if len(r.Apps) == 0 {
 		ps = append(ps, lab.Problem{Path: "apps", Message: "is empty: all apps would be removed",

@@ -30,7 +30,12 @@ for t in iptables ip6tables; do
     $t-save | grep -vE 'KUBE-|CNI-|[Ff]lannel' | $t-restore
   fi
 done
-rm -rf --one-file-system -- /run/k3s /run/flannel /var/lib/cni /var/lib/kubelet "$data" /etc/rancher/k3s /etc/rancher/node
+# A directory that is a mount point, or has one in it, stays, and so does what is on another file system.
+for d in /run/k3s /run/flannel /var/lib/cni /var/lib/kubelet "$data" /etc/rancher/k3s /etc/rancher/node; do
+  [ -d "$d" ] || continue
+  find "$d" -xdev -mindepth 1 ! -type d -exec rm -f -- {} +
+  find "$d" -xdev -depth -type d -exec rmdir -- {} + 2>/dev/null || :
+done
 for f in kubectl crictl ctr; do
   if [ -h "/usr/local/bin/$f" ] && [ "$(readlink "/usr/local/bin/$f")" = k3s ]; then rm -f -- "/usr/local/bin/$f"; fi
 done
