@@ -1,4 +1,14 @@
-// Command cluster applies manifests to a Kubernetes cluster.
+// Command cluster makes a Kubernetes cluster of machines with k3s, and applies manifests to it.
+//
+//	cluster nodes plan     [flags] CLUSTER.yaml               show what would be done; exit 2 when there is any
+//	cluster nodes apply    [flags] CLUSTER.yaml               make machines the nodes, one at a time
+//	cluster upgrade        [flags] VERSION CLUSTER.yaml       the same with another release
+//	cluster kubeconfig --out FILE  CLUSTER.yaml               write an administrator's access; --merge FILE for one with others
+//	cluster snapshot make|list     CLUSTER.yaml               copies of the datastore, on the first server
+//	cluster restore --confirm ID   SNAPSHOT CLUSTER.yaml      go back to one
+//	cluster rotate         [flags] CLUSTER.yaml               make the certificates of all nodes again
+//	cluster uninstall --confirm ID [--node NAME] CLUSTER.yaml remove k3s from all machines, or from the named ones
+//	cluster schema                                            the JSON schema of CLUSTER.yaml
 //
 //	cluster plan   --kubeconfig file:PATH --owner NAME [flags] MANIFESTS.yaml ...   show what would be done; exit 2 when there is any
 //	cluster apply  --kubeconfig file:PATH --owner NAME [flags] MANIFESTS.yaml ...   do it
@@ -30,8 +40,13 @@ func main() { cli.Main(program()) }
 
 // program is the command tree.
 func program() *cobra.Command {
-	root := &cobra.Command{Use: "cluster", Short: "apply manifests to a Kubernetes cluster",
-		Long: `Apply manifests to a Kubernetes cluster, by server-side apply.
+	root := &cobra.Command{Use: "cluster", Short: "make a Kubernetes cluster with k3s, and apply manifests to it",
+		Long: `Make a Kubernetes cluster with k3s, and apply manifests to it.
+
+The machines are in CLUSTER.yaml, and are reached over SSH. Nodes are changed
+one at a time, and what may lose data needs --confirm of each change.
+
+Manifests are applied to any cluster, by server-side apply.
 
 The objects get the label of their owner. What another tool has set and the
 manifests say otherwise is refused by name, unless --take-over names the tool.
@@ -41,6 +56,7 @@ cluster on this machine is reached, or one at an address that --allow names.
 ` + cli.ExitCodes}
 	root.AddCommand(command("plan", "show what would be done; exit with 2 if there are changes"),
 		command("apply", "make the changes"), command("status", "show what has become of the objects"))
+	root.AddCommand(nodesCommands()...)
 	return root
 }
 

@@ -39,7 +39,12 @@ type Login struct {
 // Flags defines the flags.
 func (l *Login) Flags(flags *pflag.FlagSet) {
 	flags.StringVar(&l.Host, "host", "", "the machine, `USER@ADDR[:PORT]`; with --ssh-config, an alias")
-	flags.StringVar(&l.sshConfig, "ssh-config", "", "the ssh_config `file` in which --host is an alias; it says how to log in, too")
+	l.FlagsWithoutHost(flags)
+}
+
+// FlagsWithoutHost defines the flags of a program that knows its machines otherwise, see [Login.Targets].
+func (l *Login) FlagsWithoutHost(flags *pflag.FlagSet) {
+	flags.StringVar(&l.sshConfig, "ssh-config", "", "the ssh_config `file` in which the machine is an alias; it says how to log in, too")
 	flags.StringArrayVar(&l.identities, "identity", nil, "a private key `file` (may be repeated); "+
 		"without one, ~/.ssh/id_ed25519, id_ecdsa, id_rsa and the keys of the ssh-agent at SSH_AUTH_SOCK, as far as they exist")
 	flags.StringVar(&l.passphrase, "passphrase", "", "the passphrase of the keys, `file:PATH or env:NAME`; without it, "+
@@ -57,18 +62,38 @@ func (l *Login) Flags(flags *pflag.FlagSet) {
 // Target returns the machine. Its boundary allows only the machines that the flags name. The passphrases
 // of its keys are asked for on the terminal; nil means that there is none.
 func (l *Login) Target(ctx context.Context, terminal *cli.Terminal) (ssh.Target, error) {
-	t, err := l.target(ctx)
+	all, err := l.Targets(ctx, terminal, l.Host)
 	if err != nil {
-		return t, err
+		return ssh.Target{}, err
 	}
-	if t.SudoPassword, err = Secret(l.sudo); err != nil {
-		return t, err
+	return all[0], nil
+}
+
+// Targets returns machines that are reached as the flags say, given as --host takes them. The boundary of each allows
+// that machine and the jumps alone.
+func (l *Login) Targets(ctx context.Context, terminal *cli.Terminal, hosts ...string) ([]ssh.Target, error) {
+	sudo, err := Secret(l.sudo)
+	if err != nil {
+		return nil, err
 	}
-	if err := UnlockTargets(ctx, terminal, &t); err != nil {
-		return t, err
+	all, pointers := make([]ssh.Target, len(hosts)), make([]*ssh.Target, len(hosts))
+	for i, h := range hosts {
+		one := *l
+		one.Host = h
+		if all[i], err = one.target(ctx); err != nil {
+			return nil, err
+		}
+		all[i].SudoPassword, pointers[i] = sudo, &all[i]
 	}
-	t.Boundary, err = boundary(ctx, t)
-	return t, err
+	if err := UnlockTargets(ctx, terminal, pointers...); err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if all[i].Boundary, err = boundary(ctx, all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // target returns the machine as the flags or the ssh_config say that it is reached.
@@ -125,14 +150,25 @@ func (l *Login) fromSSHConfig() (ssh.Target, error) {
 	return t, err
 }
 
-func parseTarget(s string) (ssh.Target, error) {
-	at := strings.LastIndexByte(s, '@') // a user may be user@domain
+// Wrong says what is wrong with a machine, given as --host takes it; empty if nothing is, or if it is an alias.
+func (l *Login) Wrong(host string) string {
+	at := strings.LastIndexByte(host, '@') // a user may be user@domain
 	switch {
+	case l.sshConfig != "":
+		return ""
 	case at < 0:
-		return ssh.Target{}, cli.Usage("%q is not USER@ADDR[:PORT]", s)
-	case at == 0 || at == len(s)-1 || strings.Contains(s[:at], ":"): // not repeated: a password may be in it
-		return ssh.Target{}, cli.Usage("a machine is USER@ADDR[:PORT], without a password or a scheme")
+		return fmt.Sprintf("%q is not USER@ADDR[:PORT]", host)
+	case at == 0 || at == len(host)-1 || strings.Contains(host[:at], ":"): // not repeated: a password may be in it
+		return "a machine is USER@ADDR[:PORT], without a password or a scheme"
 	}
+	return ""
+}
+
+func parseTarget(s string) (ssh.Target, error) {
+	if why := (&Login{}).Wrong(s); why != "" {
+		return ssh.Target{}, cli.Usage("%s", why)
+	}
+	at := strings.LastIndexByte(s, '@')
 	user, addr := s[:at], s[at+1:]
 	return ssh.Target{Name: addr, Address: addr, User: user}, nil
 }

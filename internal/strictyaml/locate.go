@@ -75,8 +75,8 @@ func (d *Document) locate(p *lab.Problem) {
 	}
 }
 
-// userInURL finds a user in a URL, beside whom there may be a password.
-var userInURL = regexp.MustCompile(`://[^/\s]*@`)
+// userInURL finds a user in a URL, beside whom there may be a password, and one with a password, "USER:PASSWORD@HOST".
+var userInURL = regexp.MustCompile(`://[^/\s]*@|^[^:/\s]*:\S*@`)
 
 // step returns the child of n that the first part of path names, its key if n is a mapping, and the
 // rest of path. Keys may contain dots: the longest that matches counts.

@@ -313,6 +313,7 @@ machines:
     address: &a 10.0.0.2
   pi3: {address: *a}
   pi5: {address: "https://me:hunter2@pi5/"}
+  pi6: {address: "me:hunter2@pi6"}
 apps:
   - name: Erp
 steps:
@@ -332,13 +333,14 @@ password: hunter2
 		{"machines.pi3.address", "lab.yaml:7:18: machines.pi3.address: bad: 10.0.0.2"},
 		{"machines.pi4.address", "lab.yaml:2:1: machines.pi4.address: bad"},
 		{"machines.pi5.address", "lab.yaml:8:18: machines.pi5.address: bad"}, // what may hold a password is not repeated
-		{"apps[0].name", "lab.yaml:10:11: apps[0].name: bad: Erp"},
-		{"apps[7].name", "lab.yaml:9:1: apps[7].name: bad"},
-		{"apps[x].name", "lab.yaml:9:1: apps[x].name: bad"},
-		{"steps[0].file.path", "lab.yaml:13:13: steps[0].file.path: bad: /etc/motd"},
-		{"steps[0].path", "lab.yaml:13:13: steps[0].path: bad: /etc/motd"},
-		{"vars.deep.password", "lab.yaml:14:25: vars.deep.password: bad"},
-		{"password", "lab.yaml:15:11: password: bad"},
+		{"machines.pi6.address", "lab.yaml:9:18: machines.pi6.address: bad"},
+		{"apps[0].name", "lab.yaml:11:11: apps[0].name: bad: Erp"},
+		{"apps[7].name", "lab.yaml:10:1: apps[7].name: bad"},
+		{"apps[x].name", "lab.yaml:10:1: apps[x].name: bad"},
+		{"steps[0].file.path", "lab.yaml:14:13: steps[0].file.path: bad: /etc/motd"},
+		{"steps[0].path", "lab.yaml:14:13: steps[0].path: bad: /etc/motd"},
+		{"vars.deep.password", "lab.yaml:15:25: vars.deep.password: bad"},
+		{"password", "lab.yaml:16:11: password: bad"},
 		{"", "lab.yaml:1:1: bad"},
 		{"nowhere", "lab.yaml:1:1: nowhere: bad"},
 	} {
@@ -348,7 +350,7 @@ password: hunter2
 		}
 	}
 	if err := d.Locate(lab.Problems{{Path: "apps[0].name",
-		Message: "Erp is no name"}}); err.Error() != "lab.yaml:10:11: apps[0].name: Erp is no name" {
+		Message: "Erp is no name"}}); err.Error() != "lab.yaml:11:11: apps[0].name: Erp is no name" {
 		t.Error(err)
 	}
 	if err := d.Locate(lab.Problems{{File: "other", Line: 3, Message: "bad"}}); err.Error() != "other:3: bad" {
