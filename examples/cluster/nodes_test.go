@@ -41,8 +41,12 @@ func TestSchemaIsInStep(t *testing.T) {
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
+		// fail VERSION TEXT: k3s of the version says the text instead of starting; an empty text ends that
 		// latest FILE: sets $LATEST to the last snapshot in what snapshot list --output json has printed
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expand": programtest.Expand,
+			"fail": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Value("cluster").(*nodetest.Cluster).Fail(args[0], args[1])
+			},
 			"latest": func(ts *testscript.TestScript, _ bool, args []string) {
 				names := snapshotName.FindAllStringSubmatch(ts.ReadFile(args[0]), -1)
 				ts.Setenv("LATEST", names[len(names)-1][1])
@@ -50,6 +54,7 @@ func TestScript(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			const older, newer = "v1.34.3+k3s1", "v1.34.4+k3s1"
 			cluster := nodetest.NewCluster(older, newer)
+			env.Values["cluster"] = cluster
 			env.Setenv("OLD", cluster.Binaries(older)["arm64"].SHA256)
 			env.Setenv("NEW", cluster.Binaries(newer)["arm64"].SHA256)
 			config := hosttest.Config{Cmdline: "console=tty1 root=PARTUUID=00000000-02 rootwait cgroup_memory=1 cgroup_enable=memory"}
