@@ -245,7 +245,8 @@ func merge(into *yaml.Node, key, name string, own *yaml.Node) {
 const lockPatience = 10 * time.Second
 
 // locked replaces a file by what change makes of it, atomically, while it holds the lock that kubectl takes: FILE.lock
-// (client-go, tools/clientcmd, lockFile). A link is followed. The mode of a file that is there is kept.
+// (client-go, tools/clientcmd, lockFile). A link is followed. The mode of a file that is there is kept, but for what
+// others may do with it: it has a private key.
 func (a Access) locked(file string, change func([]byte) ([]byte, error)) (err error) {
 	if real, err := filepath.EvalSymlinks(file); err == nil {
 		file = real
@@ -272,7 +273,7 @@ func (a Access) locked(file string, change func([]byte) ([]byte, error)) (err er
 		}
 	}
 	defer func() { err = errors.Join(err, os.Remove(lock)) }()
-	mode := fs.FileMode(0o600)
+	mode, open := fs.FileMode(0o600), false
 	have, err := os.ReadFile(file)
 	switch {
 	case err == nil:
@@ -280,12 +281,12 @@ func (a Access) locked(file string, change func([]byte) ([]byte, error)) (err er
 		if err != nil {
 			return fail(err)
 		}
-		mode = st.Mode().Perm()
+		mode, open = st.Mode().Perm()&^0o077, st.Mode().Perm()&0o077 != 0
 	case !errors.Is(err, fs.ErrNotExist):
 		return fail(err)
 	}
 	text, err := change(have)
-	if err != nil || bytes.Equal(text, have) {
+	if err != nil || bytes.Equal(text, have) && !open {
 		return err
 	}
 	temp, err := os.CreateTemp(filepath.Dir(file), ".kubeconfig-*.tmp") // 0600

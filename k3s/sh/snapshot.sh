@@ -10,8 +10,9 @@ work=$dir/.$name.tmp
 rm -rf -- "$dir"/.*.tmp "$dir"/.*.tmp.sums
 mkdir -- "$work"
 stopped=
+start() { systemctl reset-failed k3s.service 2>/dev/null || :; systemctl start k3s.service; } # starts may have been many
 # A shell that a signal ends does not run the other trap.
-trap 'r=$?; [ -z "$stopped" ] || systemctl start k3s.service || r=1; rm -rf -- "$work"; exit "$r"' EXIT
+trap 'r=$?; [ -z "$stopped" ] || start || r=1; rm -rf -- "$work"; exit "$r"' EXIT
 trap 'exit 1' HUP INT TERM
 db=$data/server/db
 case $datastore in
@@ -34,7 +35,7 @@ sqlite)
       if [ -f "$db/$f" ]; then cp -p -- "$db/$f" "$work/$f"; fi
     done
     if [ -n "$stopped" ]; then
-      systemctl start k3s.service
+      start
       stopped=
     fi
   fi
