@@ -3,7 +3,6 @@ package forge
 import (
 	"context"
 	"crypto/tls"
-	"log/slog"
 	"net/url"
 	"strings"
 
@@ -40,8 +39,7 @@ type Server struct {
 	// Parallel is how many requests are under way at once; 0 means 8.
 	Parallel int
 
-	Log      *slog.Logger // warned of what is allowed and yet not right; nil discards the warnings
-	Counters *Counters    // counts what plans and applies cost; nil counts nothing
+	Counters *Counters // counts what plans and applies cost; nil counts nothing
 }
 
 // Counters count requests, and those of them that write. They may be shared by several servers.
@@ -54,13 +52,6 @@ func (s *Server) parallel() int {
 		return defaultParallel
 	}
 	return s.Parallel
-}
-
-func (s *Server) log() *slog.Logger {
-	if s.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return s.Log
 }
 
 // target names the server in errors.

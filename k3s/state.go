@@ -2,7 +2,6 @@ package k3s
 
 import (
 	"fmt"
-	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -127,10 +126,4 @@ func (c Config) Resolve(read func(lab.SecretRef) (lab.Secret, error)) (Config, e
 	}
 	c.Registries = registries
 	return c, nil
-}
-
-// secrets returns what must not be shown.
-func (t tokens) secrets() []lab.Secret {
-	return []lab.Secret{lab.NewSecret(password(t.server.Reveal())), lab.NewSecret(password(t.agent.Reveal())),
-		lab.NewSecret(strings.TrimSpace(t.server.Reveal())), lab.NewSecret(strings.TrimSpace(t.agent.Reveal()))}
 }

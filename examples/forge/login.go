@@ -27,7 +27,7 @@ func login() *cobra.Command {
 		if a.token != "" {
 			return cli.Usage("--token is what login makes")
 		}
-		s, err := a.server(c)
+		s, err := a.server()
 		if err != nil {
 			return err
 		}

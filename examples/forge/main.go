@@ -18,7 +18,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"os"
 
@@ -73,7 +72,7 @@ func (a *access) flags(c *cobra.Command) {
 }
 
 // server is the server, inside the boundary: this machine, or the networks of --allow.
-func (a *access) server(c *cobra.Command) (*forge.Server, error) {
+func (a *access) server() (*forge.Server, error) {
 	s := &forge.Server{Address: a.address, User: a.user, Identity: a.identity, Counters: &forge.Counters{}}
 	var err error
 	if s.Token, err = resolve(a.token); err != nil {
@@ -105,12 +104,6 @@ func (a *access) server(c *cobra.Command) (*forge.Server, error) {
 		b.Allow = append(b.Allow, p.Masked())
 	}
 	s.Boundary = b
-	s.Log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{ReplaceAttr: func(_ []string, at slog.Attr) slog.Attr {
-		if at.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return at
-	}}))
 	return s, nil
 }
 
@@ -133,7 +126,7 @@ func provision(verb, short string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		s, err := a.server(c)
+		s, err := a.server()
 		if err != nil {
 			return err
 		}

@@ -125,7 +125,9 @@ func (c *call) rename(a *account, name string) answer {
 	c.state.moved[was] = a
 	a.user.UserName = name
 	if a.org != nil {
-		a.org.Name, a.org.UserName = name, name
+		a.org.Name = name
+		//lint:ignore SA1019 the server still answers it
+		a.org.UserName = name
 	}
 	c.state.accounts[strings.ToLower(name)] = a
 	return done

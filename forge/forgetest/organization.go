@@ -85,6 +85,7 @@ func (c *call) createOrganization() answer {
 		o.Visibility = gitea.VisibleTypePublic
 	}
 	a := &account{user: gitea.User{ID: c.state.id(), UserName: o.Name, Created: now()}}
+	//lint:ignore SA1019 the server still answers UserName
 	a.org = &gitea.Organization{ID: a.user.ID, Name: o.Name, UserName: o.Name, FullName: o.FullName, Email: o.Email,
 		Description: o.Description, Website: o.Website, Location: o.Location, Visibility: string(o.Visibility),
 		RepoAdminChangeTeamAccess: o.RepoAdminChangeTeamAccess}

@@ -21,7 +21,6 @@ import (
 type script struct {
 	answers []string
 	sent    []string // the body of each request, with when it came
-	start   time.Time
 }
 
 func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {

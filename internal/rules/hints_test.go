@@ -57,7 +57,7 @@ func flagInHint(t *testing.T) *regexp.Regexp {
 var flagName = regexp.MustCompile(`^[a-z][a-z0-9-]+$`)
 
 // commandInHint is a command of one of our programs.
-var commandInHint = regexp.MustCompile("\\breplica (inspect|merge|verify|check|files|pack|unpack)\\b")
+var commandInHint = regexp.MustCompile(`\breplica (inspect|merge|verify|check|files|pack|unpack)\b`)
 
 // fieldInHint is the name of a Go field, of two words or more.
 var fieldInHint = regexp.MustCompile(`\b[A-Z][a-z]+[A-Z][A-Za-z]*\b`)

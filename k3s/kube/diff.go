@@ -73,7 +73,7 @@ func sameFields(a, b *unstructured.Unstructured, manager string) bool {
 	if x == nil || y == nil || x.FieldsV1 == nil || y.FieldsV1 == nil {
 		return x == y
 	}
-	return x.APIVersion == y.APIVersion && bytes.Equal(x.FieldsV1.Raw, y.FieldsV1.Raw)
+	return x.APIVersion == y.APIVersion && bytes.Equal(x.FieldsV1.GetRawBytes(), y.FieldsV1.GetRawBytes())
 }
 
 // risk is the risk of an update: pods are made anew when their template changes, and a chart is upgraded.

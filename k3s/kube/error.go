@@ -47,6 +47,8 @@ func (c *client) fail(op, path string, err error) error {
 }
 
 // kindOf returns which of the kinds of failure an error is, nil if none, and what to do about it.
+//
+//lint:ignore ST1008 the error is the kind of another
 func kindOf(err error) (kind error, hint string) {
 	if lab.Kind(err) != nil {
 		return lab.Kind(err), ""

@@ -70,6 +70,7 @@ func TestSecretsAreHidden(t *testing.T) {
 				t.Fatal(err)
 			}
 			type wrapped struct{ o kube.Object }
+			//lint:ignore SA9005 that there is nothing to marshal is what is tested
 			b, _ := json.Marshal(o)
 			text := fmt.Sprintf("%v %+v %#v %s %v %+v %#v", o, o, o, b, wrapped{o}, wrapped{o}, []kube.Object{o}) + o.YAML()
 			if masked := lab.Mask(text, s); masked != text {

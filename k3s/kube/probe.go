@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -86,7 +85,7 @@ func ownPart(live *unstructured.Unstructured, manager string) map[string]any {
 	content := map[string]any{}
 	if entry := applied(live.GetManagedFields(), manager); entry != nil && entry.FieldsV1 != nil {
 		set := &fieldpath.Set{}
-		if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err == nil {
+		if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err == nil {
 			content, _ = extract(live.Object, set).(map[string]any)
 		}
 	}

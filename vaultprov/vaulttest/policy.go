@@ -60,8 +60,8 @@ func parsePolicy(source string) (map[string][]string, error) {
 			m := stanza.FindStringSubmatch(rest)
 			if m == nil {
 				word, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-				return nil, fmt.Errorf("failed to parse policy: 1 error occurred:\n\t* invalid key %q on line 0\n\n",
-					word) //nolint:staticcheck // Vault's words
+				//lint:ignore ST1005 Vault says it so
+				return nil, fmt.Errorf("failed to parse policy: 1 error occurred:\n\t* invalid key %q on line 0\n\n", word)
 			}
 			if caps := granted.FindStringSubmatch(m[2]); caps != nil {
 				for _, c := range quoted.FindAllStringSubmatch(caps[1], -1) {

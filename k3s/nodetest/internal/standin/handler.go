@@ -178,6 +178,7 @@ func (s *server) changeNode(r *http.Request, name string) error {
 		}
 	})
 	if err == nil && !found {
+		//lint:ignore ST1005 kubectl says it so
 		err = fmt.Errorf(`Error from server (NotFound): nodes %q not found`, name)
 	}
 	return err

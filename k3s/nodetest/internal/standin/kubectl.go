@@ -110,6 +110,7 @@ func (m *Machine) asker(ctx context.Context) (func(method, path string, body []b
 		answer, err := fetch(ctx, client, method, config.Clusters[0].Cluster.Server+path, "", "", bytes.NewReader(body))
 		if err != nil {
 			if strings.Contains(err.Error(), "404") {
+				//lint:ignore ST1005 kubectl says it so
 				return errors.New("Error from server (NotFound): the server could not find the requested resource")
 			}
 			return err
