@@ -2,6 +2,7 @@ package k3s
 
 import (
 	"fmt"
+	"slices"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -111,19 +112,21 @@ func (c Config) checkSources(arches map[string]bool) (ps lab.Problems) {
 	return ps
 }
 
-// Resolve returns the Config with the passwords of its registries, as read returns them.
+// Resolve returns the Config with the passwords of its registries, as read returns them, or [lab.Problems] that name every
+// one that cannot be read.
 func (c Config) Resolve(read func(lab.SecretRef) (lab.Secret, error)) (Config, error) {
-	registries := append([]Registry(nil), c.Registries...)
+	var ps lab.Problems
+	registries := slices.Clone(c.Registries)
 	for i, r := range registries {
 		if r.Password.IsZero() {
 			continue
 		}
 		s, err := read(r.Password)
 		if err != nil {
-			return c, err
+			ps.Add(fmt.Sprintf("registries[%d].password", i), "%v", err)
 		}
 		registries[i].Value = s
 	}
 	c.Registries = registries
-	return c, nil
+	return c, ps.Err()
 }

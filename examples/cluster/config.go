@@ -51,7 +51,7 @@ func readConfig(file string, l *login.Login) (*Config, error) {
 	dir := cli.DirOf(file)
 	c.Config, err = c.Resolve(func(r lab.SecretRef) (lab.Secret, error) { return r.Resolve(os.LookupEnv, dir.ReadFile) })
 	if err != nil {
-		return nil, err
+		return nil, d.Locate(err)
 	}
 	c.Name = cmp.Or(c.Name, "k3s")
 	return c, c.locate(dir)

@@ -56,6 +56,7 @@ func TestProblems(t *testing.T) {
 		{"v1.34.3+k3s1", "v1.34", "version: is not a release of k3s"},
 		{"secrets: ~/.mylab/k3s", "", "secrets"},
 		{"docker: true", "registries: [{host: reg.lab, username: me, password: hunter2}]", "a secret in plain text"},
+		{"docker: true", "registries: [{host: reg.lab, username: me, password: file:none}]", "cluster.yaml:16:54: registries[0].password: "},
 	} {
 		if !strings.Contains(string(text), c.old) {
 			t.Fatalf("%q is not in the example", c.old)
