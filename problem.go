@@ -85,6 +85,11 @@ func (ps *Problems) Add(path, format string, args ...any) {
 	*ps = append(*ps, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
+// AddError adds a problem at path that is an error, with its hints.
+func (ps *Problems) AddError(path string, err error) {
+	*ps = append(*ps, Problem{Path: path, Message: err.Error(), Hint: strings.Join(Hints(err), "; ")})
+}
+
 // Under returns the problems with prefix in front of each path, for a spec that contains other specs.
 func (ps Problems) Under(prefix string) Problems {
 	out := make(Problems, len(ps))

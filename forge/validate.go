@@ -35,7 +35,7 @@ func (s Spec) Resolve(env func(string) (string, bool), file func(string) ([]byte
 		}
 		v, err := from.Resolve(env, file)
 		if err != nil {
-			ps.Add(path, "%v", err)
+			ps.AddError(path, err)
 		}
 		*value = v
 	})

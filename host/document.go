@@ -63,8 +63,7 @@ func (s State) Resolve(env func(string) (string, bool), file func(string) ([]byt
 		read := func(field string, ref lab.SecretRef) lab.Secret {
 			v, err := ref.Resolve(env, file)
 			if err != nil {
-				ps = append(ps, lab.Problem{Path: fmt.Sprintf("[%d].%s", i, field), Message: err.Error(),
-					Hint: strings.Join(lab.Hints(err), "; ")})
+				ps.AddError(fmt.Sprintf("[%d].%s", i, field), err)
 			}
 			return v
 		}

@@ -123,7 +123,7 @@ func (c Config) Resolve(read func(lab.SecretRef) (lab.Secret, error)) (Config, e
 		}
 		s, err := read(r.Password)
 		if err != nil {
-			ps.Add(fmt.Sprintf("registries[%d].password", i), "%v", err)
+			ps.AddError(fmt.Sprintf("registries[%d].password", i), err)
 		}
 		registries[i].Value = s
 	}

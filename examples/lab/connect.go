@@ -124,7 +124,7 @@ func merged(errs ...error) error {
 // checkSecrets reads every secret that the config refers to. What cannot be read is reported once, at its
 // place.
 func (l *Lab) checkSecrets() error {
-	var ps lab.Problems
+	var ps, unread lab.Problems
 	add := func(more ...lab.Problem) {
 		for _, p := range more {
 			if !slices.Contains(ps, p) {
@@ -144,9 +144,11 @@ func (l *Lab) checkSecrets() error {
 	}
 	for _, f := range fields {
 		if _, err := f.ref.Resolve(os.LookupEnv, l.dir.ReadFile); err != nil {
-			add(lab.Problem{Path: f.path, Message: err.Error(), Hint: strings.Join(lab.Hints(err), "; ")})
+			unread.AddError(f.path, err)
 		}
 	}
+	add(unread...)
+	add(l.nodeReferences()...)
 	add(l.forgeReferences()...)
 	add(l.vaultReferences()...)
 	for _, st := range l.outline() {

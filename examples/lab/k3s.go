@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -33,6 +34,20 @@ func (l *Lab) nodeProblems() (ps lab.Problems) {
 	return ps.Under("k3s")
 }
 
+// nodeReferences returns which of the secrets that the nodes get cannot be read.
+func (l *Lab) nodeReferences() lab.Problems {
+	if l.K3s == nil {
+		return nil
+	}
+	_, err := l.nodes()
+	return problemsOf(err).Under("k3s")
+}
+
+// nodes returns the config of the nodes with its secrets.
+func (l *Lab) nodes() (k3s.Config, error) {
+	return l.K3s.Resolve(func(r lab.SecretRef) (lab.Secret, error) { return r.Resolve(os.LookupEnv, l.dir.ReadFile) })
+}
+
 // nodePlan plans the nodes of the cluster. Since each depends on the others, a run is about all of them or none.
 func (l *Lab) nodePlan(s *site) pipeline.Planner {
 	return func(ctx context.Context, only *pipeline.Selection) (*lab.Plan, error) {
@@ -56,7 +71,7 @@ func (l *Lab) nodePlan(s *site) pipeline.Planner {
 		if !only.Reaches(ids...) {
 			return nil, pipeline.LeftOut("nothing of it is selected")
 		}
-		c, err := l.K3s.Resolve(func(r lab.SecretRef) (lab.Secret, error) { return resolveSecret(r, l.dir.ReadFile) })
+		c, err := l.nodes()
 		if err != nil {
 			return nil, err
 		}

@@ -55,7 +55,7 @@ func (r *resolver) collect(place string, err error) {
 	if errors.As(err, &more) {
 		r.report(more.Under(place))
 	} else if err != nil {
-		r.report(lab.Problems{{Path: place, Message: err.Error(), Hint: strings.Join(lab.Hints(err), "; ")}})
+		r.report(problemsAt(place, err))
 	}
 }
 
@@ -399,5 +399,6 @@ func problemsAt(place string, err error) lab.Problems {
 	if errors.As(err, &ps) {
 		return ps
 	}
-	return lab.Problems{{Path: place, Message: err.Error(), Hint: strings.Join(lab.Hints(err), "; ")}}
+	ps.AddError(place, err)
+	return ps
 }

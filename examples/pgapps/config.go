@@ -118,7 +118,7 @@ func (c *Config) spec(dir cli.Dir, only []string) (pgprov.Spec, error) {
 	secret := func(path string, r lab.SecretRef) lab.Secret {
 		s, err := r.Resolve(os.LookupEnv, dir.ReadFile)
 		if err != nil {
-			ps.Add(path, "%v", err)
+			ps.AddError(path, err)
 		}
 		return s
 	}
