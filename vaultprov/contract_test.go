@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab/internal/contract"
@@ -61,12 +62,12 @@ func TestContract(t *testing.T) {
 	c := contract.Parse(t, "vault", written, "/v1")
 	fake := vaulttest.New(t, vaulttest.Config{})
 	x := newSuite(t, fake.Address(), fake.Root().Reveal())
-	checked := 0
+	var checked atomic.Int64
 	x.front.Check = func(req *http.Request, sent []byte, answer *http.Response, body []byte) error {
 		if answer.StatusCode >= 400 {
 			return nil // the document says nothing of errors
 		}
-		checked++
+		checked.Add(1)
 		req = req.Clone(req.Context())
 		if req.Method == "LIST" { // which OpenAPI does not have
 			req.Method, req.URL.RawQuery = http.MethodGet, "list=true"
@@ -82,7 +83,7 @@ func TestContract(t *testing.T) {
 		return nil
 	}
 	converge(x)
-	if checked < 40 {
-		t.Errorf("only %d requests were checked", checked)
+	if n := checked.Load(); n < 40 {
+		t.Errorf("only %d requests were checked", n)
 	}
 }
