@@ -8,7 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -272,16 +272,23 @@ func TestTokenExpiresInApply(t *testing.T) {
 		x := newSuite(t, v.Address, v.root.Reveal())
 		server := x.server
 		server.Token = session
-		var requests atomic.Int64
+		var mu sync.Mutex
+		var ended lab.Secret // the token that ended last
+		revoked, requests := 0, 0
 		x.front.Check = func(*http.Request, []byte, *http.Response, []byte) error {
-			if n := requests.Add(1); n%20 != 0 || n > 60 { // a request is sent four times at most
+			mu.Lock()
+			defer mu.Unlock()
+			if requests++; revoked == 3 || requests < 20 { // a request is sent four times at most
 				return nil
 			}
 			token, err := session.Token(context.Background(), lab.Secret{})
-			if err == nil {
-				v.call(t, token, "POST", "auth/token/revoke-self", "{}")
+			if err != nil || token.Equal(ended) { // requests that are under way, and have not yet heard of it
+				return err
 			}
-			return err
+			v.call(t, token, "POST", "auth/token/revoke-self", "{}")
+			ended, requests = token, 0
+			revoked++
+			return nil
 		}
 		spec, _ := x.spec(t)
 		p, err := server.Plan(t.Context(), spec)
@@ -294,8 +301,8 @@ func TestTokenExpiresInApply(t *testing.T) {
 		if p, err := server.Plan(t.Context(), spec); err != nil || !p.Empty() {
 			t.Errorf("the second plan: %v, %v", p, err)
 		}
-		if n := ids.count(); n < 4 {
-			t.Errorf("only %d logins", n)
+		if n := ids.count(); n != 4 || revoked != 3 {
+			t.Errorf("%d logins, and %d tokens ended", n, revoked)
 		}
 		if err := session.Close(t.Context()); err != nil {
 			t.Error(err)
