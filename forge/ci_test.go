@@ -53,9 +53,7 @@ func vaultFor(t *testing.T, v *real.VaultServer, claims *forge.JobClaims) vaultS
 // TestJobLogsInToVault pushes a workflow, which a real runner runs, and which logs in to a real Vault through gitea_jwt and
 // the role gitea_cicd. Nobody gives it a token of Vault.
 func TestJobLogsInToVault(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
+	real.Long(t)
 	v := real.VaultDev(t)
 	w := realWorld(t)
 	record := vaultFor(t, v, nil).record

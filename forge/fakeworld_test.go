@@ -10,6 +10,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/forge/forgetest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 // fakeWorld is a Gitea in this process.
@@ -45,9 +46,7 @@ func onBoth(t *testing.T, test func(*testing.T, *world)) {
 		test(t, w)
 	})
 	t.Run("Real", func(t *testing.T) {
-		if testing.Short() {
-			t.Skip("long")
-		}
+		real.Long(t)
 		test(t, realWorld(t))
 	})
 }

@@ -224,9 +224,7 @@ func TestJobIdentityOfServersThatAreSetOtherwise(t *testing.T) {
 		once(t, &server)
 	})
 	t.Run("Real", func(t *testing.T) {
-		if testing.Short() {
-			t.Skip("long")
-		}
+		real.Long(t)
 		g := real.Gitea(t, "[oauth2]", "INVALIDATE_REFRESH_TOKENS = true")
 		once(t, &forge.Server{Address: g.URL, Token: lab.NewSecret(g.Token)})
 		g = real.Gitea(t, "[service]", "REQUIRE_SIGNIN_VIEW = true")

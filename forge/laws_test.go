@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab/forge/forgetest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 // TestLaws proves the laws on the server for tests, at every place.
@@ -14,8 +15,6 @@ func TestLaws(t *testing.T) {
 
 // TestRealLaws proves the laws on a real Gitea.
 func TestRealLaws(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
+	real.Long(t)
 	laws(t, realWorld(t), 9)
 }

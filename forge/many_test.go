@@ -10,14 +10,13 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab/forge"
 	"gitea.arcodange.lab/arcodange-org/lab/forge/forgetest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 // TestMany is 500 repositories with 10 secrets each: the requests of a plan are known beforehand, and so is how many of
 // them are under way at once.
 func TestMany(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
+	real.Long(t)
 	w, _ := fakeWorld(t, forgetest.Config{})
 	var now, most atomic.Int64
 	behind := w.front.Handler

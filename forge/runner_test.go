@@ -19,6 +19,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/forge/forgetest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/lawtest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 )
 
 // rpc calls the service by which runners talk to the server, and decodes its answer.
@@ -133,9 +134,7 @@ func TestRunners(t *testing.T) {
 		})
 	})
 	t.Run("Real", func(t *testing.T) {
-		if testing.Short() {
-			t.Skip("long")
-		}
+		real.Long(t)
 		w := realWorld(t)
 		testRunners(t, w, func(_, name string, token lab.Secret, online bool) { w.registerReal(t, token, name, online) })
 	})

@@ -7,6 +7,7 @@ import (
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 	"gitea.arcodange.lab/arcodange-org/lab/k3s"
 )
 
@@ -148,9 +149,7 @@ func TestUninstall(t *testing.T) {
 
 // A restoration that is cut off at any write is not taken for a cluster that is fine, and ends when it is made again.
 func TestRestoreCutOff(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
+	real.Long(t)
 	for k := 1; ; k++ {
 		s := newSite(t, 1, 0)
 		s.apply()

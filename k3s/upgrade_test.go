@@ -12,6 +12,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/hosttest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/lawtest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/machinetest"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 	"gitea.arcodange.lab/arcodange-org/lab/k3s"
 )
 
@@ -216,9 +217,7 @@ func TestLaws(t *testing.T) {
 
 // Cut off at any write of a machine by a power cut, the next runs make the cluster, or end its upgrade.
 func TestPowerCuts(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
+	real.Long(t)
 	for name, upgrade := range map[string]bool{"first": false, "upgrade": true} {
 		for machine := range 2 {
 			t.Run(fmt.Sprintf("%s/pi%d", name, machine+1), func(t *testing.T) {

@@ -62,9 +62,7 @@ func TestLab(t *testing.T) {
 
 // TestRealLab does the same with a real Gitea.
 func TestRealLab(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
+	real.Long(t)
 	g := real.Gitea(t)
 	theLab(t, g.URL, g.Token)
 }

@@ -37,9 +37,7 @@ func TestConversations(t *testing.T) {
 		}
 	})
 	t.Run("Real", func(t *testing.T) {
-		if testing.Short() {
-			t.Skip("long")
-		}
+		real.Long(t)
 		for _, file := range files {
 			t.Run(filepath.Base(file), func(t *testing.T) {
 				g := real.Gitea(t)
@@ -51,9 +49,7 @@ func TestConversations(t *testing.T) {
 
 // TestContract has the conversations with the server for tests once more, and validates every request and answer.
 func TestContract(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
+	real.Long(t)
 	g := real.Gitea(t)
 	resp, err := http.Get(g.URL + "/swagger.v1.json")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // CutOff proves law 4 alone, for each way to cut an apply off in a subtest of its own.
 func CutOff(t *testing.T, w World) {
 	if testing.Short() {
-		t.Skip("long")
+		t.Skip("takes minutes: run it without -short")
 	}
 	t.Run("Context", func(t *testing.T) { cutOff(t, w, byContext) })
 	for n, cut := range w.Cuts {

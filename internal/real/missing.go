@@ -19,3 +19,11 @@ func Missing(tb testing.TB, what string) {
 	}
 	tb.Skipf("needs %s", what)
 }
+
+// Long ends a test that takes long, under go test -short: the test is skipped, or fails if [Required].
+func Long(tb testing.TB) {
+	tb.Helper()
+	if testing.Short() {
+		Missing(tb, "minutes: run it without -short")
+	}
+}
