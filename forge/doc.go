@@ -54,9 +54,10 @@
 // for each organization with wanted teams, and each team with wanted members or repositories; one for each user whose
 // password, keys, applications or tokens are wanted, and one for each application or token that is proved; four for each job
 // identity, one of them for the refresh token; one for each level of wanted runners, and, where one of those is the whole
-// server, for each organization; and for each repository one each for its collaborators (and one for each of those), branch protections, deploy keys, webhooks, push
-// mirrors, secrets and variables, but only where some are wanted, or, with Prune, everywhere. The API has no list of the secrets of several
-// repositories: 500 repositories with 10 secrets each cost 513 requests. An object that is not there costs one more.
+// server, for each organization; and for each repository one each for its collaborators (and one for each of those),
+// branch protections, deploy keys, webhooks, push mirrors, secrets and variables, but only where some are wanted, or, with
+// Prune, everywhere. The API has no list of the secrets of several repositories: 500 repositories with 10 secrets each cost
+// 513 requests. An object that is not there costs one more.
 // [Server.Parallel] of them are under way at once.
 //
 // # Errors

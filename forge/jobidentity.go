@@ -357,7 +357,8 @@ func (r *run) obtain(ctx context.Context, w JobIdentity, id string, clientSecret
 	}
 	if err := tokenClaims(tokens.Refresh, &counted); err != nil || counted.Counter > 0 {
 		return oauthTokens{}, r.fail("exchange authorization code", w.Name,
-			"set INVALIDATE_REFRESH_TOKENS = false in the section oauth2 of the server", lab.ErrBlocked, "a refresh token of this server works only once, and jobs run again")
+			"set INVALIDATE_REFRESH_TOKENS = false in the section oauth2 of the server", lab.ErrBlocked,
+			"a refresh token of this server works only once, and jobs run again")
 	}
 	// What a job can have beside the id_token must be of no use.
 	err = r.withToken(lab.NewSecret(tokens.Access)).get(ctx, "/user", nil)

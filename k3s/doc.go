@@ -49,8 +49,8 @@
 // What cannot end well is an error of the plan, all of it at once: [lab.ErrBlocked] for a kernel without the memory
 // controller, a clock that differs, a Docker Engine that does not answer, an API that does not; [lab.ErrConflict] for an
 // engine that the cri-dockerd in k3s cannot use, a port of k3s that is taken, and a copied machine ID;
-// [lab.ErrRefused] for a token or a CA of another cluster, a second cluster beside one that is there, versions as above, a server that is to be an agent, and options
-// that cannot be changed on a node, such as its networks.
+// [lab.ErrRefused] for a token or a CA of another cluster, a second cluster beside one that is there, versions as above, a
+// server that is to be an agent, and options that cannot be changed on a node, such as its networks.
 //
 // Plans that may lose data ([PlanRestore], [PlanUninstall]) have [lab.RiskDataLoss], and are confirmed change by change.
 //

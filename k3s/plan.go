@@ -230,7 +230,8 @@ func (p *planner) next(ctx context.Context, nodes []*node, t tokens) (*lab.Plan,
 	})
 	k, members := control{nodes[0].machine, p.c}, nodes[0].members
 	if members == nil { // what the others need cannot be known before the first server runs
-		err = errors.Join(err, nodes[0].refuse(lab.ErrBlocked, "apply this plan, which brings it up, and plan again", "the API of the cluster does not answer"))
+		err = errors.Join(err, nodes[0].refuse(lab.ErrBlocked, "apply this plan, which brings it up, and plan again",
+			"the API of the cluster does not answer"))
 		plans = plans[:1]
 		nodes = nodes[:1]
 	}

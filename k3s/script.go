@@ -5,10 +5,9 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"fmt"
+	"errors"
 	"io"
 	"os"
-	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -31,18 +30,20 @@ func run(ctx context.Context, m *host.Machine, op, text string, secrets ...lab.S
 	if err != nil {
 		return "", err
 	}
-	if res.Exit != 0 {
-		why := lab.NewMasker(secrets...).Mask(strings.TrimSpace(string(res.Stderr)))
-		if why == "" {
-			why = fmt.Sprintf("exit status %d", res.Exit)
-		}
-		return "", &lab.Error{Op: op, Target: m.Name(), Hint: "on the machine: journalctl -u 'k3s*' -e", Err: fmt.Errorf("%s", why)}
+	out, err := script.Output(res, secrets...)
+	if err != nil {
+		return "", &lab.Error{Op: op, Target: m.Name(), Hint: "on the machine: journalctl -u 'k3s*' -e", Err: err}
 	}
-	return string(res.Stdout), nil
+	return out, nil
 }
 
 // fileSum returns the SHA-256 of a local file in hex.
 func fileSum(name string) (string, error) {
+	if st, err := os.Stat(name); err != nil {
+		return "", err
+	} else if !st.Mode().IsRegular() { // the open of a named pipe would wait for a writer
+		return "", &os.PathError{Op: "read", Path: name, Err: errors.New("is not a regular file")}
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return "", err

@@ -51,8 +51,8 @@ const maxFruitless = 3
 // If the connection is lost, the upload is resumed, as long as each connection delivers something.
 // After an error, the next Upload of the same content to the same path resumes it, once the lost
 // connection has released the partial file. Partial files of other uploads to that path are
-// removed; so is one that nothing has resumed when package host next changes the machine. If another Upload is sending the same content to the path for more than 10 s, the error
-// is an [lab.ErrBlocked].
+// removed; so is one that nothing has resumed when package host next changes the machine. If another
+// Upload is sending the same content to the path for more than 10 s, the error is an [lab.ErrBlocked].
 func (c *Conn) Upload(ctx context.Context, u Upload) (*Transfer, error) {
 	fail := func(err error) (*Transfer, error) {
 		return nil, &lab.Error{Op: "upload", Target: c.target.name(), Path: u.Path, Err: err}
@@ -108,7 +108,8 @@ func (c *Conn) resumeUpload(ctx context.Context, u Upload, t *Transfer) (offset 
 	}
 	u.report(offset)
 	source := &progressReader{r: io.NewSectionReader(u.Source, offset, u.Size-offset), done: offset, report: u.report}
-	r, err = c.Run(ctx, Command{Script: u.script(c.target.uploadNotes(), t.SHA256, stepReceive, offset), Stdin: source, Root: u.Root, guard: true})
+	r, err = c.Run(ctx, Command{Script: u.script(c.target.uploadNotes(), t.SHA256, stepReceive, offset),
+		Stdin: source, Root: u.Root, guard: true})
 	t.Moved += source.stop() - offset
 	if err != nil {
 		return fail("run it again: it resumes where it was cut off", err)

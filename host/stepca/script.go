@@ -3,8 +3,6 @@ package stepca
 import (
 	"context"
 	"embed"
-	"fmt"
-	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
@@ -27,12 +25,9 @@ func run(ctx context.Context, m *host.Machine, op, text string, secrets ...lab.S
 	if err != nil {
 		return "", err
 	}
-	if res.Exit != 0 {
-		why := lab.NewMasker(secrets...).Mask(strings.TrimSpace(string(res.Stderr)))
-		if why == "" {
-			why = fmt.Sprintf("exit status %d", res.Exit)
-		}
-		return "", &lab.Error{Op: op, Target: m.Name(), Hint: "see: journalctl -u " + unitName, Err: fmt.Errorf("%s", why)}
+	out, err := script.Output(res, secrets...)
+	if err != nil {
+		return "", &lab.Error{Op: op, Target: m.Name(), Hint: "see: journalctl -u " + unitName, Err: err}
 	}
-	return string(res.Stdout), nil
+	return out, nil
 }

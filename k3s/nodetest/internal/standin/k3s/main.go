@@ -90,7 +90,8 @@ func (files) WriteFile(name string, data []byte, mode fs.FileMode) error {
 		return err
 	}
 	_, err = f.Write(data)
-	for _, do := range []func() error{func() error { return f.Chmod(mode) }, f.Sync, f.Close, func() error { return os.Rename(f.Name(), name) }} {
+	for _, do := range []func() error{func() error { return f.Chmod(mode) }, f.Sync, f.Close,
+		func() error { return os.Rename(f.Name(), name) }} {
 		if err == nil {
 			err = do()
 		}
