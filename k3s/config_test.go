@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
@@ -149,5 +150,26 @@ func TestDockerImages(t *testing.T) {
 	}
 	if got := s.exec(1, "ls -A /var/lib | grep lab-images || :"); got != "" {
 		t.Errorf("left over: %s", got)
+	}
+}
+
+// TestSources: a local binary that is not what the config says it is, or cannot be read, is refused before anything is sent.
+func TestSources(t *testing.T) {
+	s := newSite(t, 1, 0)
+	file := filepath.Join(t.TempDir(), "k3s")
+	write(t, file, "not k3s")
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for source, want := range map[string]string{file: "has the SHA-256 " + k3s.FileSum(t, file), pipe: "is not a regular file",
+		t.TempDir(): "is not a regular file", file + "-gone": "no such file"} {
+		for arch, b := range s.config.Binaries {
+			s.config.Binaries[arch] = k3s.Binary{Source: source, SHA256: b.SHA256}
+		}
+		p, err := s.plan()
+		if p != nil && !p.Empty() || err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), ".source: ") {
+			t.Errorf("%v\n%v, want %q", p, err, want)
+		}
 	}
 }
