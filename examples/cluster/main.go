@@ -173,16 +173,9 @@ func (o *options) read() error {
 
 // connect draws the boundary: a machine and what it reaches of itself, this machine, or what --allow names.
 func (o *options) connect(ctx context.Context) (close func(), err error) {
-	b := &lab.Boundary{Name: "command line"}
-	for _, text := range o.allow {
-		p, err := netip.ParsePrefix(text)
-		if ip, e := netip.ParseAddr(text); e == nil {
-			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
-		}
-		if err != nil {
-			return nil, cli.Usage("--allow %q is neither a network nor an address", text)
-		}
-		b.Allow = append(b.Allow, p.Masked())
+	b, err := cli.Allow(o.allow)
+	if err != nil {
+		return nil, err
 	}
 	if o.login.Host == "" {
 		o.cluster.Boundary = b

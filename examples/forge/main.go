@@ -18,7 +18,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -82,7 +81,7 @@ func (a *access) server() (*forge.Server, error) {
 		return nil, err
 	}
 	if a.ca != "" {
-		pem, err := os.ReadFile(a.ca)
+		pem, err := cli.Dir("").ReadFile(a.ca)
 		if err != nil {
 			return nil, &lab.Error{Op: "read certificate authority", Path: a.ca, Err: err}
 		}
@@ -92,19 +91,8 @@ func (a *access) server() (*forge.Server, error) {
 		}
 		s.TLS = &tls.Config{RootCAs: pool}
 	}
-	b := &lab.Boundary{Name: "command line"}
-	for _, text := range a.allow {
-		p, err := netip.ParsePrefix(text)
-		if ip, e := netip.ParseAddr(text); e == nil {
-			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
-		}
-		if err != nil {
-			return nil, cli.Usage("--allow %q is neither a network nor an address", text)
-		}
-		b.Allow = append(b.Allow, p.Masked())
-	}
-	s.Boundary = b
-	return s, nil
+	s.Boundary, err = cli.Allow(a.allow)
+	return s, err
 }
 
 func resolve(reference string) (lab.Secret, error) {

@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path"
 	"strconv"
@@ -221,16 +220,9 @@ func server(dsn, password string, allow []string) (pgprov.Server, error) {
 			return s, err
 		}
 	}
-	b := &lab.Boundary{Name: "command line"}
-	for _, text := range allow {
-		p, err := netip.ParsePrefix(text)
-		if ip, e := netip.ParseAddr(text); e == nil {
-			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
-		}
-		if err != nil {
-			return s, cli.Usage("--allow %q is neither a network nor an address", text)
-		}
-		b.Allow = append(b.Allow, p.Masked())
+	b, err := cli.Allow(allow)
+	if err != nil {
+		return s, err
 	}
 	switch {
 	case strings.HasPrefix(s.Host, "/"):

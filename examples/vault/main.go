@@ -18,7 +18,6 @@ package main
 import (
 	_ "embed"
 	"log/slog"
-	"net/netip"
 
 	"github.com/spf13/cobra"
 
@@ -75,18 +74,10 @@ func (o *options) flags(c *cobra.Command) {
 func (o *options) server(c *cobra.Command) (*vaultprov.Server, error) {
 	s := &vaultprov.Server{Address: o.address, Plaintext: o.plaintext, Cluster: o.cluster, Counters: &o.counters,
 		Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{ReplaceAttr: withoutTime}))}
-	b := &lab.Boundary{Name: "command line"}
-	for _, text := range o.allow {
-		p, err := netip.ParsePrefix(text)
-		if ip, e := netip.ParseAddr(text); e == nil {
-			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
-		}
-		if err != nil {
-			return nil, cli.Usage("--allow %q is neither a network nor an address", text)
-		}
-		b.Allow = append(b.Allow, p.Masked())
+	var err error
+	if s.Boundary, err = cli.Allow(o.allow); err != nil {
+		return nil, err
 	}
-	s.Boundary = b
 	if o.ca != "" {
 		pem, err := cli.Dir("").ReadFile(o.ca)
 		if err != nil {
