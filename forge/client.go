@@ -51,7 +51,8 @@ func (s *Server) client(secrets ...lab.Secret) *client {
 }
 
 func (s *Server) httpClient() *http.Client {
-	c := httpx.Client(httpx.Options{Boundary: s.Boundary, TLS: s.TLS, Parallel: s.parallel(), Tries: tries, Counters: s.Counters})
+	trust, _ := httpx.Trust(s.CA) // [Server.Validate] says what is wrong with it
+	c := httpx.Client(httpx.Options{Boundary: s.Boundary, TLS: trust, Parallel: s.parallel(), Tries: tries, Counters: s.Counters})
 	// A name that was given up leads to the new one by a redirect, which turns a PATCH into a GET (RFC 9110, 15.4.2).
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c

@@ -205,3 +205,30 @@ func TestAllProblems(t *testing.T) {
 		t.Errorf("%d problems of %d wrong specs:\n%v", len(ps), len(problems), ps.Err())
 	}
 }
+
+// TestServer: where a token may be sent.
+func TestServer(t *testing.T) {
+	for address, says := range map[string]string{
+		"http://192.0.2.1:3000":      "plain text",
+		"http://gitea.lab":           "plain text",
+		"http://localhost.evil.test": "plain text",
+		"http://127.0.0.1:3000":      "",
+		"http://[::1]:3000":          "",
+		"http://localhost:3000":      "",
+		"https://gitea.lab/git":      "",
+	} {
+		s := forge.Server{Address: address, Token: lab.NewSecret("token")}
+		ps := s.Validate()
+		if (says == "") != (len(ps) == 0) || says != "" && !strings.Contains(ps.Error(), says) {
+			t.Errorf("%s: %v, want %q", address, ps, says)
+		}
+		s.Plaintext = true
+		if ps := s.Validate(); len(ps) > 0 {
+			t.Errorf("%s, allowed: %v", address, ps)
+		}
+	}
+	s := forge.Server{Address: "https://gitea.lab", Token: lab.NewSecret("token"), CA: "x"}
+	if ps := s.Validate(); len(ps) != 1 || ps[0].Path != "ca" {
+		t.Errorf("%v", ps)
+	}
+}

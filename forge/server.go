@@ -2,7 +2,6 @@ package forge
 
 import (
 	"context"
-	"crypto/tls"
 	"net/url"
 	"strings"
 
@@ -25,8 +24,12 @@ type Server struct {
 	User     string
 	Password lab.Secret
 
-	// TLS is how the server is trusted; nil means by the system's certificates.
-	TLS *tls.Config
+	// Plaintext allows http:// for a server that is not on this machine, such as one that is reached through a tunnel.
+	// Without it, such an address is refused: tokens and secrets could be read on their way.
+	Plaintext bool
+
+	// CA are the certificates, in PEM, against which that of the server is verified; empty means the system's.
+	CA string
 
 	// Boundary makes the connections: a [*lab.Boundary], or an SSH connection to a machine from which the server is
 	// reached. Nil means the zero [lab.Boundary], which allows loopback only.
@@ -78,6 +81,9 @@ func (s *Server) Validate() (ps lab.Problems) {
 			Hint: "give the user and the password, or a token, by themselves"})
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
 		ps.Add("address", "holds a query or a fragment")
+	case !s.Plaintext && httpx.Plaintext(u):
+		ps = append(ps, lab.Problem{Path: "address", Text: s.Address, Message: "would send tokens and secrets in plain text",
+			Hint: "write https://; or, where the way there is encrypted otherwise, allow it", Set: lab.Setting{Name: SettingPlaintext}})
 	case strings.Contains(u.Path, "/api/v1"):
 		ps = append(ps, lab.Problem{Path: "address", Text: s.Address, Message: "is that of the API",
 			Hint: "write the address of the home page"})
@@ -93,6 +99,9 @@ func (s *Server) Validate() (ps lab.Problems) {
 		ps.Add("token", "holds characters that no token has, such as a space or a line break")
 	case strings.Contains(s.User, ":"):
 		ps.Add("user", "holds a colon")
+	}
+	if _, err := httpx.Trust(s.CA); err != nil {
+		ps.Add("ca", "%v", err)
 	}
 	if s.Parallel < 0 {
 		ps.Add("parallel", "%d is negative", s.Parallel)

@@ -17,6 +17,7 @@ import (
 
 // The settings that hints of this package name.
 const (
+	SettingPlaintext  = "plaintext"                 // that a server without TLS is taken, see [Server].Plaintext
 	SettingRemotes    = "remotes"                   // which hosts mirrors may reach, see [Spec].Remotes
 	SettingSecrets    = "secrets"                   // where secrets are kept, see [Spec].Key and Sink
 	SettingMaxDeletes = reconcile.SettingMaxDeletes // how many objects a plan may remove, see [Spec].MaxDeletes

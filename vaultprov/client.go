@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -63,7 +61,8 @@ func (s *Server) client() (*client, error) {
 	if err := s.invalid("connect", s.Validate()); err != nil {
 		return nil, err
 	}
-	return &client{server: s, http: httpx.Client(httpx.Options{Boundary: s.Boundary, TLS: s.tls(),
+	trust, _ := httpx.Trust(s.CA) // it was validated
+	return &client{server: s, http: httpx.Client(httpx.Options{Boundary: s.Boundary, TLS: trust,
 		Parallel: cmp.Or(s.Parallel, defaultParallel), Tries: 4, Counters: s.Counters,
 		Transient: func(r *http.Response) bool { // 503 is a sealed Vault, which does not unseal itself
 			return r.StatusCode == http.StatusBadGateway || r.StatusCode == http.StatusGatewayTimeout
@@ -306,15 +305,4 @@ func escape(path string) string {
 		path += "?" + query
 	}
 	return path
-}
-
-// loopback reports whether a host is this machine, by its address or as localhost.
-func loopback(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.Unmap().IsLoopback()
-	}
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
 }

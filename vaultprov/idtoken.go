@@ -46,8 +46,12 @@ type Endpoint struct {
 	CA       string     // certificates in PEM; empty means the system's
 }
 
-func (e Endpoint) client() *http.Client {
-	return httpx.Client(httpx.Options{Boundary: e.Boundary, TLS: (&Server{CA: e.CA}).tls(), Tries: 4})
+func (e Endpoint) client() (*http.Client, error) {
+	trust, err := httpx.Trust(e.CA)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the CA %w", lab.ErrInvalid, err)
+	}
+	return httpx.Client(httpx.Options{Boundary: e.Boundary, TLS: trust, Tries: 4}), nil
 }
 
 // ActionsFrom takes the URL and the token from where lookup finds ACTIONS_ID_TOKEN_REQUEST_URL and
@@ -147,10 +151,13 @@ func idTokenError(of string, err error) error {
 
 // ask sends a request and reads the JSON of the answer, which is not repeated in an error: it may hold a token.
 func (e Endpoint) ask(req *http.Request, out any, secrets ...lab.Secret) error {
-	if req.URL.Scheme == "http" && !loopback(req.URL.Hostname()) {
+	if httpx.Plaintext(req.URL) {
 		return fmt.Errorf("%w: it would send a secret in plain text to %s", lab.ErrRefused, req.URL.Host)
 	}
-	c := e.client()
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
 	defer c.CloseIdleConnections()
 	resp, err := c.Do(req)
 	if err != nil {

@@ -1,8 +1,6 @@
 package vaultprov
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -69,8 +67,8 @@ func (s *Server) Validate() lab.Problems {
 	if problem := s.checkAddress(); problem != nil {
 		ps = append(ps, *problem)
 	}
-	if s.CA != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(s.CA)) {
-		ps.Add("ca", "holds no certificate in PEM")
+	if _, err := httpx.Trust(s.CA); err != nil {
+		ps.Add("ca", "%v", err)
 	}
 	if s.Parallel < 0 {
 		ps.Add("parallel", "%d is negative", s.Parallel)
@@ -93,7 +91,7 @@ func (s *Server) checkAddress() *lab.Problem {
 		p.Message, p.Text = "is not the address of an HTTP server", s.Address
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		p.Message, p.Text = "has something behind the host and the port", s.Address
-	case u.Scheme == "http" && !s.Plaintext && !loopback(u.Hostname()):
+	case !s.Plaintext && httpx.Plaintext(u):
 		p.Message, p.Text = "would send tokens and secrets in plain text", s.Address
 		p.Set = lab.Setting{Name: SettingPlaintext}
 		p.Hint = "write https://; or, where the way there is encrypted otherwise, allow it"
@@ -101,16 +99,6 @@ func (s *Server) checkAddress() *lab.Problem {
 		return nil
 	}
 	return p
-}
-
-// tls returns how the server's certificate is verified.
-func (s *Server) tls() *tls.Config {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if s.CA != "" {
-		c.RootCAs = x509.NewCertPool()
-		c.RootCAs.AppendCertsFromPEM([]byte(s.CA))
-	}
-	return c
 }
 
 // invalid returns problems as an error of an operation, nil when there are none.

@@ -13,11 +13,8 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	_ "embed"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -53,6 +50,7 @@ done.
 // access is how the server is reached, on the command line.
 type access struct {
 	address, token, user, password, ca, identity string
+	plaintext                                    bool
 	allow                                        []string
 }
 
@@ -67,12 +65,13 @@ func (a *access) flags(c *cobra.Command) {
 	flags.StringVar(&a.identity, "identity", "", "the `ID` of a key that the server must have, as /login/oauth/keys shows it")
 	flags.StringArrayVar(&a.allow, "allow", nil, "a `network` or address that the server may be in when it is not on "+
 		"this machine, as 192.168.1.202/32 (may be repeated)")
+	flags.BoolVar(&a.plaintext, "plaintext", false, "allow http:// for a server elsewhere")
 	cli.Require(c, "server")
 }
 
 // server is the server, inside the boundary: this machine, or the networks of --allow.
 func (a *access) server() (*forge.Server, error) {
-	s := &forge.Server{Address: a.address, User: a.user, Identity: a.identity, Counters: &forge.Counters{}}
+	s := &forge.Server{Address: a.address, User: a.user, Identity: a.identity, Plaintext: a.plaintext, Counters: &forge.Counters{}}
 	var err error
 	if s.Token, err = resolve(a.token); err != nil {
 		return nil, err
@@ -85,11 +84,7 @@ func (a *access) server() (*forge.Server, error) {
 		if err != nil {
 			return nil, &lab.Error{Op: "read certificate authority", Path: a.ca, Err: err}
 		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, &lab.Error{Op: "read certificate authority", Path: a.ca, Err: fmt.Errorf("%w: no certificate in it", lab.ErrInvalid)}
-		}
-		s.TLS = &tls.Config{RootCAs: pool}
+		s.CA = string(pem)
 	}
 	s.Boundary, err = cli.Allow(a.allow)
 	return s, err
@@ -190,6 +185,8 @@ func say(s lab.Setting) string {
 	switch s.Name {
 	case lab.SettingBoundary:
 		return "--allow ADDRESS"
+	case forge.SettingPlaintext:
+		return "--plaintext"
 	case forge.SettingRemotes:
 		return "remotes: [" + s.Value + "]"
 	case forge.SettingSecrets:

@@ -159,8 +159,12 @@ func TestRefusals(t *testing.T) {
 		args []string
 		says string
 	}{
-		"elsewhere": {lab.ExitRefused, []string{"--server", "http://192.0.2.1:3000", "--token", "env:TOKEN", "--secrets", dir + "/s",
+		"elsewhere": {lab.ExitRefused, []string{"--server", "https://192.0.2.1:3000", "--token", "env:TOKEN", "--secrets", dir + "/s",
 			"forge.yaml"}, "--allow"},
+		"readable on its way": {lab.ExitError, []string{"--server", "http://192.0.2.1:3000", "--allow", "192.0.2.1", "--token", "env:TOKEN",
+			"--secrets", dir + "/s", "forge.yaml"}, "--plaintext"},
+		"allowed to be": {lab.ExitRefused, []string{"--server", "http://192.0.2.1:3000", "--plaintext", "--token", "env:TOKEN",
+			"--secrets", dir + "/s", "forge.yaml"}, "--allow"},
 		"not in allow": {lab.ExitRefused, []string{"--server", f.URL(), "--allow", "192.0.2.0/24", "--token", "env:TOKEN", "--secrets",
 			dir + "/s", "forge.yaml"}, "outside the boundary"},
 		"wrong token": {lab.ExitError, []string{"--server", f.URL(), "--token", "env:WRONG", "--secrets", dir + "/s",

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net/url"
 	"os"
@@ -38,11 +36,8 @@ type gitea struct {
 // forgeProblems returns what is wrong with what Gitea must have, at places in the document.
 func (l *Lab) forgeProblems() (ps lab.Problems) {
 	c := l.Forge
-	server := forge.Server{Address: c.Address, Token: lab.NewSecret("placeholder")}
+	server := forge.Server{Address: c.Address, CA: c.CA, Token: lab.NewSecret("placeholder")}
 	ps = append(ps, problemsOf(server.Validate())...)
-	if c.CA != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.CA)) {
-		ps.Add("ca", "holds no certificate in PEM")
-	}
 	spec := c.dummy()
 	ps = append(ps, spec.Validate()...).Under("forge")
 	if u, err := url.Parse(c.Address); err == nil && outside(l.boundary(), u.Hostname(), portOf(u)) {
@@ -76,11 +71,7 @@ func (l *Lab) gitea() *gitea {
 		return nil
 	}
 	return &gitea{issuer: c.Address, server: func() (*forge.Server, error) {
-		s := &forge.Server{Address: c.Address, Identity: c.Identity, Boundary: l.boundary()}
-		if c.CA != "" {
-			s.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
-			s.TLS.RootCAs.AppendCertsFromPEM([]byte(c.CA))
-		}
+		s := &forge.Server{Address: c.Address, CA: c.CA, Identity: c.Identity, Boundary: l.boundary()}
 		var err error
 		s.Token, err = c.Token.Resolve(os.LookupEnv, l.dir.ReadFile)
 		return s, err
