@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -31,6 +32,10 @@ func TestSignals(t *testing.T) {
 		real.Missing(t, "debugfs and mkfs.ext4 (e2fsprogs): "+string(out))
 	}
 	binary := replicaBinary(t)
+	// A test under nohup ignores hangups, and so would the program, which inherits it. What is caught is not inherited.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	for name, c := range map[string]struct {
 		end  func(p *os.Process, stdout *os.File)
 		code int
