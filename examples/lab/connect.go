@@ -142,6 +142,7 @@ func (l *Lab) checkSecrets() error {
 	if l.Vault != nil {
 		fields = append(fields, secretField{"vault.token", l.Vault.Token})
 	}
+	fields = append(fields, l.clusterReferences()...)
 	for _, f := range fields {
 		if _, err := f.ref.Resolve(os.LookupEnv, l.dir.ReadFile); err != nil {
 			unread.AddError(f.path, err)
@@ -214,6 +215,10 @@ func (l *Lab) login() (auth ssh.Auth, keys ssh.HostKeys, err error) {
 // machines returns the machines as they are reached over SSH.
 func (l *Lab) machines() ([]*host.Machine, error) {
 	b := l.boundary()
+	if l.Cluster != nil { // from a node, to the cluster's DNS
+		ip := l.Cluster.dns()
+		b.Allow = append(slices.Clone(b.Allow), netip.PrefixFrom(ip, ip.BitLen()))
+	}
 	auth, keys, err := l.login()
 	if err != nil {
 		return nil, err
