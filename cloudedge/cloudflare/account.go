@@ -42,7 +42,6 @@ type Counters = httpx.Counters
 const (
 	defaultAddress  = "https://api.cloudflare.com"
 	defaultParallel = 4
-	burst           = 40 // requests that are sent at once, before the rate is kept to
 )
 
 func (a *Account) parallel() int {

@@ -100,12 +100,13 @@ type Token struct {
 	DenyIPs  []string `yaml:"denyIPs"`  // networks that it may not be used from, exactly; nil leaves them
 	Expires  string   `yaml:"expires"`  // "2027-12-31T00:00:00Z"; empty leaves it
 
-	// Secret is the entry of the sink: with "cms/cloudflare", the value is in "cms/cloudflare#token", and the ID of the
-	// account in "cms/cloudflare#account_id". A name with a # is that of the value alone. Empty means "cloudflare-NAME#token".
+	// Secret is the entry of the sink. With a path, as "cms/cloudflare", the value is in "cms/cloudflare#token", and the ID of
+	// the account in "cms/cloudflare#account_id"; with a word, as "cms", they are in "cms-token" and "cms-account_id", which
+	// a directory can have. Empty means "cloudflare-NAME".
 	Secret string `yaml:"secret"`
 
-	// S3 keeps the credentials for the S3 API of R2, that follow from the token, beside its value: "#access_key_id" and
-	// "#secret_access_key". Secret must not have a # then.
+	// S3 keeps the credentials for the S3 API of R2, which follow from the token, in the same entry: access_key_id
+	// and secret_access_key.
 	S3 bool `yaml:"s3"`
 
 	MaxAge string `yaml:"maxAge"` // after which it is succeeded by another: "2160h"; empty means never
@@ -163,7 +164,7 @@ type Tunnel struct {
 	// answers 404, is added at the end.
 	Ingress []Ingress `yaml:"ingress"`
 
-	// Secret is the entry of the sink: its token is in "SECRET#token". Empty means "cloudflare-tunnel-NAME#token".
+	// Secret is the entry of the sink, as that of a [Token], which has the token. Empty means "cloudflare-tunnel-NAME".
 	Secret string `yaml:"secret"`
 }
 
@@ -190,6 +191,7 @@ type Widget struct {
 	Domains []string `yaml:"domains,required"` // exactly these
 	Mode    string   `yaml:"mode"`             // managed, invisible or non-interactive; empty leaves it, and means managed for a new one
 
-	// Secret is the entry of the sink: "SECRET#sitekey" and "SECRET#secret". Empty means "cloudflare-turnstile-NAME".
+	// Secret is the entry of the sink, as that of a [Token], which has sitekey and secret. Empty means
+	// "cloudflare-widget-NAME".
 	Secret string `yaml:"secret"`
 }
