@@ -38,7 +38,7 @@ func (s *state) addZone(account, name string) *zone {
 		NameServers:     []string{"ada.ns.cloudflare.com", "bob.ns.cloudflare.com"},
 		OriginalServers: []string{"dns11.ovh.net", "ns11.ovh.net"},
 		Account:         map[string]any{"id": account, "name": "The lab"},
-		Owner:           map[string]any{"id": nil, "type": "user", "email": nil},
+		Owner:           map[string]any{"id": account, "type": "user", "name": "The owner"},
 		Meta:            map[string]any{"step": 2, "custom_certificate_quota": 0, "page_rule_quota": 3, "phishing_detected": false},
 		settings:        newSettings()}
 	s.zones = append(s.zones, z)
