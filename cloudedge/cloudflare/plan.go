@@ -43,12 +43,15 @@ type run struct {
 	reads *reads
 }
 
-// kinds are the collections, of which those that are named last are emptied first. Those of which nothing is wanted are
-// left out.
+// kinds are the collections, of which those that are named last are emptied first. Those that are nil in the spec are left
+// out.
 func (r *run) kinds() []reconcile.Kind {
 	var all []reconcile.Kind
 	if len(r.spec.Buckets) > 0 {
 		all = append(all, r.buckets(), r.bucketDomains())
+	}
+	if r.spec.Tokens != nil {
+		all = append(all, r.tokens())
 	}
 	return all
 }

@@ -20,7 +20,8 @@ type Spec struct {
 	Stack string `yaml:"stack"`
 
 	// Prune removes tokens, tunnels, and records of the zones in the spec, that have our mark and are not wanted any more,
-	// and Pages projects and widgets that Owned says are ours. Zones, buckets and settings are never removed.
+	// and Pages projects and widgets that Owned says are ours. Of a kind that is nil in the spec, nothing is removed: an
+	// empty list removes all. Zones, buckets and settings are never removed.
 	Prune bool `yaml:"prune"`
 
 	// MaxDeletes is how many objects a plan may remove; 0 means 5, or 3 of 10 of those that are ours if those are more.

@@ -2,9 +2,11 @@ package cloudflare
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
@@ -34,6 +36,9 @@ func (s *Spec) Validate() lab.Problems {
 	}
 	for n, b := range s.Buckets {
 		v.bucket(fmt.Sprintf("buckets[%d]", n), b)
+	}
+	for n, t := range s.Tokens {
+		v.token(fmt.Sprintf("tokens[%d]", n), t)
 	}
 	if v.sunk && s.Sink == nil {
 		v.ps = append(v.ps, lab.Problem{Path: "sink", Message: "there is none, and there are tokens, tunnels or widgets, which have secrets",
@@ -124,5 +129,76 @@ var hostName = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-
 func (v *validation) host(path, name string) {
 	if len(name) > 253 || !hostName.MatchString(strings.ToLower(name)) {
 		v.bad(path, name, "is not a host name", "write it without a dot at the end, and letters beyond a-z as xn--")
+	}
+}
+
+func (v *validation) entry(path, text string) {
+	if !entry.MatchString(text) {
+		v.bad(path, text, "is not an entry of a sink", "write a path, as cms/cloudflare, or a word")
+	}
+	v.unique(path, "entry "+text)
+	v.sunk = true
+}
+
+func (v *validation) duration(path, text string, least time.Duration) {
+	if d, err := time.ParseDuration(text); text != "" && (err != nil || d < least) {
+		v.bad(path, text, "is not a duration of "+least.String()+" or more", `write "2160h"`)
+	}
+}
+
+func (v *validation) token(at string, t Token) {
+	if !word.MatchString(t.Name) || len(t.Name) > 60 {
+		v.bad(at+".name", t.Name, "is not a name", "write up to 60 letters, digits, hyphens, dots and underscores")
+	}
+	v.unique(at+".name", "token "+t.Name)
+	v.entry(at+".secret", t.entry())
+	v.duration(at+".maxAge", t.MaxAge, time.Hour)
+	v.duration(at+".grace", t.Grace, 0)
+	if _, err := time.Parse(time.RFC3339, t.Expires); t.Expires != "" && err != nil {
+		v.bad(at+".expires", t.Expires, "is not a time", `write "2027-12-31T00:00:00Z"`)
+	}
+	for name, networks := range map[string][]string{"allowIPs": t.AllowIPs, "denyIPs": t.DenyIPs} {
+		for n, network := range networks {
+			if _, err := netip.ParsePrefix(network); err != nil {
+				v.bad(fmt.Sprintf("%s.%s[%d]", at, name, n), network, "is not a network", "write 192.0.2.0/24, or 192.0.2.1/32")
+			}
+		}
+	}
+	if len(t.Grants) == 0 {
+		v.bad(at+".grants", "", "empty: a token that may do nothing", "say what it may do")
+	}
+	for n, g := range t.Grants {
+		v.grant(fmt.Sprintf("%s.grants[%d]", at, n), g)
+	}
+}
+
+func (v *validation) grant(at string, g Grant) {
+	if len(g.Permissions) == 0 {
+		v.ps.Add(at+".permissions", "empty")
+	}
+	for n, p := range g.Permissions {
+		if p == "" || p != strings.TrimSpace(p) || identifier.MatchString(p) {
+			v.bad(fmt.Sprintf("%s.permissions[%d]", at, n), p, "is not the name of a permission group", `write "DNS Write", and no ID`)
+		}
+	}
+	kinds := 0
+	for _, given := range []bool{g.Account, len(g.Zones) > 0, len(g.Buckets) > 0} {
+		if given {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		v.bad(at, "", "is on none, or on several kinds of resources", "write one of account: true, zones and buckets")
+	}
+	for n, z := range g.Zones {
+		if z != "*" {
+			v.host(fmt.Sprintf("%s.zones[%d]", at, n), z)
+		}
+	}
+	for n, b := range g.Buckets {
+		j, name := splitBucket(b)
+		if !bucketName.MatchString(name) || !slices.Contains(jurisdictions, j) || bucketKey(j, name) != b {
+			v.bad(fmt.Sprintf("%s.buckets[%d]", at, n), b, "is not a bucket", "write NAME, or eu/NAME")
+		}
 	}
 }

@@ -49,7 +49,7 @@ func Start(c Config) (*Server, error) {
 		return nil, fmt.Errorf("cloudflaretest: %w", err)
 	}
 	s := &Server{config: c, listener: l, account: newID(), token: "cfut_" + newID() + newID()}
-	s.state.buckets = map[bucketID]*bucket{}
+	s.state.buckets, s.state.groups = map[bucketID]*bucket{}, newGroups()
 	for _, name := range c.Zones {
 		s.state.addZone(s.account, name)
 	}
