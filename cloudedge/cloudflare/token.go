@@ -160,12 +160,12 @@ func (r *run) lookToken(ctx context.Context, w Token, i issued) (issued, error) 
 	prove := issuer.Prove
 	issuer.Prove = func(ctx context.Context, value lab.Secret) (string, error) {
 		id, err := prove(ctx, value)
-		if err == nil && !slices.Contains(ids(i.ours), id) { // one that is not listed yet
+		if err == nil && !slices.Contains(ids(i.ours), id) { // one that is not listed yet, or not under our name
 			var t apiToken
-			err = r.get(ctx, r.inAccount("tokens", id), &t)
-			if own, _, ours := r.tokenName(t.Name); err == nil && ours && own == w.Name {
+			switch err = r.get(ctx, r.inAccount("tokens", id), &t); {
+			case err == nil:
 				i.ours, proved = append(i.ours, t), id
-			} else if absent(err) {
+			case absent(err):
 				err = nil
 			}
 		}
@@ -320,8 +320,11 @@ func (r *run) tokenBody(w Token, rights map[right]bool, h apiToken) map[string]a
 	return in
 }
 
-func (i *issued) fields(w Token) (f fields) {
-	t, _ := i.current()
+func (r *run) tokenFields(w Token, i *issued) (f fields) {
+	t, kept := i.current()
+	if own, _, ours := r.tokenName(t.Name); kept && (!ours || own != w.Name) { // one that is taken over
+		f.exact("name", r.ownName(w.Name, r.generation(r.newest(i.ours))+1), t.Name)
+	}
 	f.exact("grants", strings.Join(i.said[0], "; "), strings.Join(i.said[1], "; "))
 	f.set("allowIPs", w.AllowIPs, t.networks().In)
 	f.set("denyIPs", w.DenyIPs, t.networks().NotIn)
@@ -370,11 +373,22 @@ func (r *run) spent(w Token, i *issued) (all []string) {
 	}
 	for _, t := range i.ours {
 		earlier := r.generation(t) < r.generation(current)
-		if t.ID != current.ID && !(earlier && t.LastUsed != nil && time.Since(current.Issued) < grace) {
+		if t.ID != current.ID && !(earlier && t.LastUsed != nil && time.Since(r.succeeded(t, i.ours)) < grace) {
 			all = append(all, t.ID)
 		}
 	}
 	return all
+}
+
+// succeeded returns when the next generation after a token was issued.
+func (r *run) succeeded(t apiToken, all []apiToken) time.Time {
+	var next apiToken
+	for _, o := range all {
+		if r.generation(o) > r.generation(t) && (next.ID == "" || r.generation(o) < r.generation(next)) {
+			next = o
+		}
+	}
+	return next.Issued
 }
 
 func (r *run) diffToken(key string, w Token, i *issued) reconcile.Delta {
@@ -388,7 +402,21 @@ func (r *run) diffToken(key string, w Token, i *issued) reconcile.Delta {
 		return reconcile.Delta{Err: r.fail("plan token", key, "enable it in the dashboard, or delete it there to get another", lab.ErrBlocked,
 			"somebody has disabled it")}
 	}
-	f, spent := i.fields(w), r.spent(w, i)
+	if t, ok := i.current(); ok {
+		if own, _, ours := r.tokenName(t.Name); !ours || own != key {
+			if rest, theirs := strings.CutPrefix(t.Name, "lab/"); theirs && !ours {
+				owner, _, _ := strings.Cut(rest, "/")
+				return reconcile.Delta{Err: r.foreign("token", key, owner)}
+			}
+			if !r.spec.Adopt {
+				e := r.fail("plan token", key, "take it over, or remove the value from "+r.spec.Sink.String()+" to get another token",
+					lab.ErrConflict, "the value that is kept is that of a token called "+lab.Printable(t.Name)).(*lab.Error)
+				e.Set = lab.Setting{Name: SettingAdopt, Value: "true"}
+				return reconcile.Delta{Err: e}
+			}
+		}
+	}
+	f, spent := r.tokenFields(w, i), r.spent(w, i)
 	if cause := i.stale(w); cause != "" {
 		d := f.created(key)
 		if len(i.ours) > 0 {
@@ -440,7 +468,10 @@ func (r *run) putToken(ctx context.Context, key string, w Token, i *issued) erro
 	if !kept {
 		return r.fail("update token", key, "plan again", lab.ErrDrift, "its value was kept, and the account has no token of it")
 	}
-	if len(i.fields(w).differ()) > 0 {
+	if differ := r.tokenFields(w, i).differ(); len(differ) > 0 {
+		if slices.Contains(differ, "name") {
+			t.Name = r.ownName(w.Name, r.generation(r.newest(i.ours))+1)
+		}
 		if err := r.send(ctx, request{method: http.MethodPut, path: r.inAccount("tokens", t.ID), in: r.tokenBody(w, rights, t)}, nil); err != nil {
 			return err
 		}
