@@ -149,12 +149,12 @@ type Record struct {
 	Type string `yaml:"type,required"` // A, AAAA, CNAME, TXT, MX, NS, CAA or SRV
 
 	// Contents are as in a zone file, without its quotes and dots: "192.0.2.1", "10 mx.example.com", "v=spf1 -all",
-	// `0 issue "letsencrypt.org"`, "0 5 5269 xmpp.example.com".
+	// `0 issue "letsencrypt.org"`, "0 5 5269 xmpp.example.com". "tunnel:NAME" is the host name of a tunnel in the spec.
 	Contents []string `yaml:"contents,required"`
 
-	TTL     int    `yaml:"ttl"`     // seconds, 60 to 86400; 0 means automatic
+	TTL     int    `yaml:"ttl"`     // seconds, 60 to 86400; 0 leaves it, and means automatic for a new one
 	Proxied *bool  `yaml:"proxied"` // through Cloudflare, of A, AAAA and CNAME; nil leaves it, and creates one that is not
-	Comment string `yaml:"comment"` // for people, after the mark; empty leaves it
+	Comment string `yaml:"comment"` // for people, after the mark, both up to 100 characters; empty leaves it
 }
 
 // Tunnel is a Cloudflare tunnel, which is configured at Cloudflare. Its token is kept in [Spec].Sink.

@@ -180,6 +180,8 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	s.bucketRoutes(mux)
 	s.zoneRoutes(mux)
+	s.recordRoutes(mux)
+	s.settingRoutes(mux)
 	s.tokenRoutes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
 		s.mu.Lock()
