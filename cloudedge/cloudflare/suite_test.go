@@ -100,7 +100,7 @@ type apiRecord struct {
 	ID, Name, Type, Content, Comment string
 	TTL                              int
 	Proxied                          bool
-	Priority                         *int
+	Priority                         int
 	Meta                             map[string]any
 }
 
