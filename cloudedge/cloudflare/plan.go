@@ -73,6 +73,15 @@ func (r *run) kinds() []reconcile.Kind {
 	if len(r.spec.Buckets) > 0 {
 		all = append(all, r.buckets(), r.bucketDomains())
 	}
+	if r.spec.Tunnels != nil {
+		all = append(all, r.tunnelKind())
+	}
+	if len(r.spec.Pages) > 0 {
+		all = append(all, r.projects(), r.pageDomains())
+	}
+	if len(r.spec.Widgets) > 0 {
+		all = append(all, r.widgets())
+	}
 	if len(r.spec.Zones) > 0 {
 		all = append(all, r.zoneKind(), r.settings(), r.records())
 	}
@@ -151,11 +160,6 @@ func (r *run) unmarked(kind, key string, d reconcile.Delta) reconcile.Delta {
 		return d
 	}
 	return reconcile.Delta{Err: r.foreign(kind, key, "")}
-}
-
-// owned reports whether an object that cannot carry a mark is ours, to be removed.
-func (r *run) owned(kind, key string) bool {
-	return r.spec.Owned != nil && r.spec.Owned(step+"/"+kind+":"+key)
 }
 
 // patiently calls f until it is done or fails, and waits a little longer each time, since what was changed is not seen everywhere

@@ -140,6 +140,11 @@ func (r *run) allRecords(ctx context.Context, name string) ([]apiRecord, error) 
 }
 
 func (r *run) listRecords(ctx context.Context, want map[string]rrset) (map[string]set, error) {
+	if r.spec.Tunnels != nil { // whose IDs are in contents
+		if _, err := r.existingTunnels(ctx); err != nil {
+			return nil, err
+		}
+	}
 	var zones []string
 	for _, z := range r.spec.Zones {
 		if z.Records != nil {

@@ -19,9 +19,9 @@ type Spec struct {
 	// another stack is a conflict. Empty means "lab".
 	Stack string `yaml:"stack"`
 
-	// Prune removes tokens, tunnels, and records of the zones in the spec, that have our mark and are not wanted any more,
-	// and Pages projects and widgets that Owned says are ours. Of a kind that is nil in the spec, nothing is removed: an
-	// empty list removes all. Zones, buckets and settings are never removed.
+	// Prune removes tokens, tunnels, and records of the zones in the spec, that have our mark and are not wanted any more.
+	// Of a list that is nil, nothing is removed: one that is empty removes all. Zones, buckets, Pages projects, widgets, their
+	// host names and settings are never removed.
 	Prune bool `yaml:"prune"`
 
 	// MaxDeletes is how many objects a plan may remove; 0 means 5, or 3 of 10 of those that are ours if those are more.
@@ -31,8 +31,8 @@ type Spec struct {
 	// are a conflict; one that differs in nothing is taken as it is.
 	Adopt bool `yaml:"adopt"`
 
-	// Owned reports whether an object that can carry no mark is ours, by the ID of its change, as "cloudflare/page:cms".
-	// Nil: those that are wanted are, and no other.
+	// Owned reports whether an object that can carry no mark is ours, by the ID of its change, as "cloudflare/page:cms": one
+	// that is not, and differs, is a conflict unless Adopt is set. Nil: those that are wanted are ours.
 	Owned func(id string) bool `yaml:"-"`
 
 	// Sink is where secrets are kept that Cloudflare shows once, and those of tunnels and widgets. It is required where

@@ -37,12 +37,19 @@ func everything(w *world) cloudflare.Spec {
 					{Name: "@", Type: "CAA", Contents: []string{`0 issue "letsencrypt.org"`, `0 iodef "mailto:a@example.fr"`}},
 					{Name: "_xmpp._tcp", Type: "SRV", Contents: []string{"0 5 5269 xmpp.example.fr"}},
 					{Name: "lab", Type: "NS", Contents: []string{"ns1.example.org"}},
+					{Name: "app", Type: "CNAME", Contents: []string{"tunnel:home"}, Proxied: yes()},
 					{Name: "*.dev", Type: "CNAME", Contents: []string{"bücher.example.org"}},
 				}},
 			{Name: "new.fr", Create: true, Settings: map[string]string{"always_use_https": "on"}, Records: []cloudflare.Record{
 				{Name: "www", Type: "A", Contents: []string{"192.0.2.9"}}}},
 			{Name: "other.fr"},
 		},
+		Tunnels: []cloudflare.Tunnel{{Name: "home", Ingress: []cloudflare.Ingress{
+			{Hostname: "app.example.fr", Service: "https://traefik.kube-system.svc:443", ServerName: "app.example.fr"},
+			{Hostname: "*.example.fr", Path: "/api", Service: "http://127.0.0.1:80", NoVerify: true}}},
+			{Name: "bare"}},
+		Pages:   []cloudflare.Page{{Name: "cms", Branch: "trunk", Domains: []string{"www.example.fr", "example.fr"}}, {Name: "docs"}},
+		Widgets: []cloudflare.Widget{{Name: "login", Domains: []string{"www.example.fr"}, Mode: "invisible"}},
 		Tokens: []cloudflare.Token{
 			{Name: "zones", Grants: []cloudflare.Grant{{Permissions: []string{"DNS Write"}, Zones: []string{"new.fr", "other.fr"}}}},
 			{Name: "cms", S3: true, AllowIPs: []string{"192.0.2.0/24"}, Expires: "2099-01-01T00:00:00+01:00", Grants: []cloudflare.Grant{
@@ -56,8 +63,9 @@ func everything(w *world) cloudflare.Spec {
 
 // cost is what a plan of everything costs when nothing is to be done: two lists of buckets, with r2.dev of two, lifecycle and
 // CORS of one and domains of one; the tokens, proofs of three, the groups and the zones; the
-// records of two zones, and four settings.
-const cost = 2 + 2 + 2 + 1 + 1 + 3 + 1 + 1 + 2 + 4
+// records of two zones, and four settings; the tunnels, their tokens and the configuration of one; two projects and the
+// domains of one; the widgets and one by itself.
+const cost = 2 + 2 + 2 + 1 + 1 + 3 + 1 + 1 + 2 + 4 + 1 + 2 + 1 + 2 + 1 + 1 + 1
 
 // drift changes something of every kind.
 func (w *world) drift(tb testing.TB) {
@@ -70,6 +78,23 @@ func (w *world) drift(tb testing.TB) {
 	w.call(tb, "DELETE", "/accounts/{a}/r2/buckets/state/cors", nil, eu)
 	w.call(tb, "PUT", "/accounts/{a}/r2/buckets/state/domains/managed", map[string]any{"enabled": true}, eu)
 	w.call(tb, "PUT", "/accounts/{a}/r2/buckets/files/domains/custom/files.example.fr", map[string]any{"enabled": false, "minTLS": "1.0"})
+	for _, x := range w.tunnels(tb) {
+		switch x.Name {
+		case "lab/test/home":
+			w.call(tb, "PUT", "/accounts/{a}/cfd_tunnel/"+x.ID+"/configurations", map[string]any{"config": map[string]any{
+				"ingress": []any{map[string]any{"hostname": "", "service": "http_status:404"}}, "warp-routing": map[string]any{"enabled": true}}})
+		case "lab/test/bare":
+			w.call(tb, "DELETE", "/accounts/{a}/cfd_tunnel/"+x.ID, struct{}{})
+		}
+	}
+	w.call(tb, "POST", "/accounts/{a}/cfd_tunnel", map[string]any{"name": "lab/test/old", "config_src": "cloudflare"})
+	w.call(tb, "PATCH", "/accounts/{a}/pages/projects/cms", map[string]any{"production_branch": "x"})
+	for _, x := range w.widgets(tb) {
+		if x.Name == "login" {
+			w.call(tb, "PUT", "/accounts/{a}/challenges/widgets/"+x.Sitekey, map[string]any{"name": "login", "domains": []string{"x.fr"},
+				"mode": "managed", "clearance_level": "jschallenge"})
+		}
+	}
 	zone := w.zone(tb, "example.fr")
 	w.call(tb, "PATCH", "/zones/"+zone+"/settings/ssl", map[string]any{"value": "off"})
 	for n, x := range w.records(tb, "example.fr") {
@@ -93,6 +118,22 @@ func (w *world) drift(tb testing.TB) {
 			w.call(tb, "DELETE", "/accounts/{a}/tokens/"+x.ID, struct{}{})
 		}
 	}
+}
+
+func (w *world) tunnels(tb testing.TB) (all []struct{ ID, Name, Status string }) {
+	tb.Helper()
+	if err := json.Unmarshal(w.call(tb, "GET", "/accounts/{a}/cfd_tunnel?is_deleted=false", nil), &all); err != nil {
+		tb.Fatal(err)
+	}
+	return all
+}
+
+func (w *world) widgets(tb testing.TB) (all []struct{ Sitekey, Name, Mode string }) {
+	tb.Helper()
+	if err := json.Unmarshal(w.call(tb, "GET", "/accounts/{a}/challenges/widgets", nil), &all); err != nil {
+		tb.Fatal(err)
+	}
+	return all
 }
 
 // apiRecord is a record as the API lists it.
@@ -188,8 +229,23 @@ func (w *world) foreign(tb testing.TB) (describe func() string) {
 	w.addRecord(tb, "example.fr", "A", "theirs2", "192.0.2.50", "comment", "managed-by=lab;owner=other/record/A/theirs2")
 	w.addRecord(tb, "example.fr", "A", "theirs3", "192.0.2.50", "comment", "managed-by=lab2;owner=test/record/A/theirs3")
 	w.addRecord(tb, "other.fr", "A", "theirs", "192.0.2.50", "comment", "managed-by=lab;owner=test/record/A/theirs")
+	w.call(tb, "POST", "/accounts/{a}/cfd_tunnel", map[string]any{"name": "home", "config_src": "cloudflare"})
+	w.call(tb, "POST", "/accounts/{a}/cfd_tunnel", map[string]any{"name": "lab/other/home", "config_src": "cloudflare"})
+	w.call(tb, "POST", "/accounts/{a}/challenges/widgets", map[string]any{"name": "theirs", "domains": []string{"x.fr"}, "mode": "managed"})
+	w.call(tb, "POST", "/accounts/{a}/pages/projects", map[string]any{"name": "theirs", "production_branch": "main"})
 	return func() string {
 		var b strings.Builder
+		for _, x := range w.tunnels(tb) {
+			if !strings.HasPrefix(x.Name, "lab/test/") {
+				fmt.Fprintln(&b, x)
+			}
+		}
+		for _, x := range w.widgets(tb) {
+			if x.Name != "login" {
+				fmt.Fprintln(&b, x)
+			}
+		}
+		b.Write(w.call(tb, "GET", "/accounts/{a}/pages/projects/theirs", nil))
 		for _, zone := range []string{"example.fr", "other.fr"} {
 			for _, x := range w.records(tb, zone) {
 				if x.Meta["read_only"] == true || !strings.Contains(x.Comment, "managed-by=lab;owner=test/") || zone == "other.fr" {

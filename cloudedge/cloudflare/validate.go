@@ -43,6 +43,15 @@ func (s *Spec) Validate() lab.Problems {
 	for n, t := range s.Tokens {
 		v.token(fmt.Sprintf("tokens[%d]", n), t)
 	}
+	for n, t := range s.Tunnels {
+		v.tunnel(fmt.Sprintf("tunnels[%d]", n), t)
+	}
+	for n, p := range s.Pages {
+		v.page(fmt.Sprintf("pages[%d]", n), p)
+	}
+	for n, w := range s.Widgets {
+		v.widget(fmt.Sprintf("widgets[%d]", n), w)
+	}
 	if v.sunk && s.Sink == nil {
 		v.ps = append(v.ps, lab.Problem{Path: "sink", Message: "there is none, and there are tokens, tunnels or widgets, which have secrets",
 			Hint: "say where secrets are kept", Set: lab.Setting{Name: SettingSink}})
@@ -320,3 +329,53 @@ func (v *validation) record(at, zone string, x Record) {
 
 // unfit reports what a comment cannot have beside a mark.
 func unfit(c rune) bool { return c == ';' || c < ' ' || c > 0xffff }
+
+func (v *validation) tunnel(at string, t Tunnel) {
+	if !word.MatchString(t.Name) || len(t.Name) > 60 {
+		v.bad(at+".name", t.Name, "is not a name", "write up to 60 letters, digits, hyphens, dots and underscores")
+	}
+	v.unique(at+".name", "tunnel "+t.Name)
+	v.entry(at+".secret", t.entry())
+	for n, i := range t.Ingress {
+		under := fmt.Sprintf("%s.ingress[%d]", at, n)
+		v.host(under+".hostname", strings.TrimPrefix(i.Hostname, "*."))
+		v.unique(under, "hostname "+strings.ToLower(i.Hostname)+i.Path+" of the tunnel "+t.Name)
+		if _, err := regexp.Compile(i.Path); err != nil {
+			v.bad(under+".path", i.Path, "is not a regular expression", "leave it out for all paths")
+		}
+		scheme, rest, found := strings.Cut(i.Service, "://")
+		if _, code := strings.CutPrefix(i.Service, "http_status:"); !code && (!found || rest == "" ||
+			!slices.Contains([]string{"http", "https", "tcp", "ssh", "rdp", "smb", "unix", "unix+tls"}, scheme)) {
+			v.bad(under+".service", i.Service, "is not a service", "write https://HOST:PORT")
+		}
+	}
+}
+
+var projectName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,56}[a-z0-9])?$`)
+
+func (v *validation) page(at string, p Page) {
+	if !projectName.MatchString(p.Name) {
+		v.bad(at+".name", p.Name, "is not the name of a project", "write up to 58 of a-z, 0-9 and hyphens, a letter or a digit at both ends")
+	}
+	v.unique(at+".name", "project "+p.Name)
+	for n, d := range p.Domains {
+		under := fmt.Sprintf("%s.domains[%d]", at, n)
+		v.host(under, host(d))
+		v.unique(under, "domain of a project "+host(d))
+	}
+}
+
+func (v *validation) widget(at string, w Widget) {
+	if w.Name == "" || len(w.Name) > 254 || w.Name != strings.TrimSpace(w.Name) || w.Secret == "" && !word.MatchString(w.Name) {
+		v.bad(at+".name", w.Name, "is not a name", "write letters, digits, hyphens, dots and underscores; or any words, and where the secret is kept")
+	}
+	v.unique(at+".name", "widget "+w.Name)
+	if len(w.Domains) == 0 || len(w.Domains) > 10 {
+		v.ps.Add(at+".domains", "%d: a widget has 1 to 10", len(w.Domains))
+	}
+	for n, d := range w.Domains {
+		v.host(fmt.Sprintf("%s.domains[%d]", at, n), d)
+	}
+	v.oneOf(at+".mode", w.Mode, "managed", "invisible", "non-interactive")
+	v.entry(at+".secret", w.entry())
+}
