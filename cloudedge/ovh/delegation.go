@@ -37,6 +37,7 @@ type domainState struct {
 
 // used are the name servers that the registry has, sorted; coming are those that it will have when a task has ended.
 func (h *domainState) used() []string { return h.hosts(func(s nameServer) bool { return s.Used }) }
+
 func (h *domainState) coming() []string {
 	return h.hosts(func(s nameServer) bool { return !s.ToDelete })
 }
@@ -123,7 +124,7 @@ func (r *run) domain(ctx context.Context, w Delegation) (*domainState, error) {
 	if h.servers, err = r.nameServers(ctx, w.Domain); err != nil {
 		return nil, err
 	}
-	if h.settled(w.hosts()) && !w.RemoveDS {
+	if h.settled(w.hosts()) {
 		return h, nil // nothing else is asked for
 	}
 	var keys []int64
@@ -136,8 +137,8 @@ func (r *run) domain(ctx context.Context, w Delegation) (*domainState, error) {
 		return h, err
 	}
 	h.signed = zone.signed
-	if h.settled(w.hosts()) || w.serverType() == "hosted" {
-		return h, nil
+	if w.serverType() == "hosted" {
+		return h, nil // the other side is the zone itself
 	}
 	if w.Other == nil {
 		h.unlisted = true
@@ -147,8 +148,22 @@ func (r *run) domain(ctx context.Context, w Delegation) (*domainState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the records of %s on the other side: %w", w.Domain, err)
 	}
-	h.missing = missing(w, zone.zoneContent, other)
+	h.missing = missing(w, r.after(w.Domain, zone), other)
 	return h, nil
+}
+
+// after is what a zone serves when its own change is made, which comes first.
+func (r *run) after(name string, zone *zoneState) zoneContent {
+	z := zoneContent{ttl: zone.ttl, sets: maps.Clone(zone.sets)}
+	for _, w := range r.spec.Zones {
+		if w.Name != name {
+			continue
+		}
+		for _, c := range r.changes(w, zone) {
+			z.sets[c.rrset] = c.want
+		}
+	}
+	return z
 }
 
 func (r *run) nameServers(ctx context.Context, domain string) ([]nameServer, error) {
@@ -172,8 +187,11 @@ func missing(w Delegation, zone zoneContent, others []Record) (all []string) {
 	for _, o := range others {
 		s := setOf(o.Type, o.Name)
 		for _, t := range o.Targets {
-			if target, err := canonical(s.Type, t, "."); err == nil {
-				there[s] = append(there[s], strings.TrimSuffix(target, ".")+".") // see below
+			if _, host := hosts[s.Type]; host && !strings.HasSuffix(t, ".") {
+				t += "." // others write names of hosts without it
+			}
+			if target, err := canonical(s.Type, t, ""); err == nil {
+				there[s] = append(there[s], target)
 			}
 		}
 	}
@@ -187,7 +205,7 @@ func missing(w Delegation, zone zoneContent, others []Record) (all []string) {
 			continue
 		}
 		for _, t := range zone.sets[s].targets {
-			if !slices.Contains(there[s], strings.TrimSuffix(t, ".")+".") { // others write names of hosts without the dot
+			if !slices.Contains(there[s], t) {
 				all = append(all, s.String()+" "+lab.Printable(t))
 			}
 		}

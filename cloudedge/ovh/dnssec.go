@@ -20,14 +20,17 @@ func (r *run) dsRecords() reconcile.Kind {
 	return reconcile.Collection[Delegation, *domainState]{
 		Name: "ds", Want: want,
 		List: r.listDomains,
-		Diff: func(key string, _ Delegation, h **domainState) reconcile.Delta {
-			if h == nil || !(*h).guarded() { // that there is no such domain, the delegation says
+		Diff: func(_ string, w Delegation, h **domainState) reconcile.Delta {
+			// That there is no such domain, the delegation says. A key of name servers that are as they are wanted is theirs.
+			if h == nil || !(*h).guarded() || (*h).settled(w.hosts()) {
 				return reconcile.Delta{}
 			}
 			return reconcile.Delta{Action: lab.Update, Risk: lab.RiskDisrupt,
 				Cause: fmt.Sprintf("DNSSEC is %s, and the registry has %d keys; they are removed", (*h).dnssec, (*h).keys)}
 		},
-		Put: func(ctx context.Context, key string, _ Delegation, h **domainState) error { return r.removeDS(ctx, key, *h) },
+		Put: func(ctx context.Context, key string, _ Delegation, h **domainState) error {
+			return r.removeDS(ctx, key, *h)
+		},
 	}
 }
 

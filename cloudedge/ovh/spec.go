@@ -88,8 +88,8 @@ type Delegation struct {
 	Domain      string   `yaml:"domain,required"`
 	NameServers []string `yaml:"nameServers,required"` // two to eight, without the domain's own: those would need addresses
 
-	// RemoveDS ends DNSSEC, which is a change of its own: name servers are changed by a later plan. Leave a day between the two,
-	// for which resolvers may remember the DS record.
+	// RemoveDS ends DNSSEC where the name servers differ, which is a change of its own: they are changed by a later plan. Leave
+	// a day between the two, for which resolvers may remember the DS record.
 	RemoveDS bool `yaml:"removeDS"`
 
 	// Dropped are records of the zone at OVH that shall not be on the other side, each as a type and a name: "A www", "MX @".

@@ -148,7 +148,7 @@ func (r *run) zones() reconcile.Kind {
 			}
 			return r.diffZone(w, *h)
 		},
-		Put: func(ctx context.Context, _ string, w Zone, h **zoneState) error { return r.putZone(ctx, w, *h) },	}
+		Put: func(ctx context.Context, _ string, w Zone, h **zoneState) error { return r.putZone(ctx, w, *h) }}
 }
 
 func (r *run) diffZone(w Zone, h *zoneState) reconcile.Delta {
