@@ -136,6 +136,12 @@ func (r *run) listClients(ctx context.Context) (map[string]issued, error) {
 		if err := r.get(ctx, clientsPath, &ids); err != nil {
 			return nil, err
 		}
+		for _, w := range r.spec.Clients { // one that was made a moment ago may not be listed yet
+			id, err := r.spec.Sink.Get(ctx, w.Secret+"#client_id")
+			if err == nil && !slices.Contains(ids, id.Reveal()) {
+				ids = append(ids, id.Reveal())
+			}
+		}
 		all, err := each(ctx, r.client, ids, func(ctx context.Context, id string) (oauth2Client, error) {
 			c, err := r.readClient(ctx, id)
 			if absent(err) {

@@ -232,7 +232,32 @@ func (r *run) putPolicy(ctx context.Context, key string, w Policy, h *iamPolicy)
 	id := p.ID
 	p.ID, p.ReadOnly = "", false
 	if id == "" {
-		return r.send(ctx, http.MethodPost, policiesPath, p, nil)
+		return r.createPolicy(ctx, p)
 	}
 	return r.send(ctx, http.MethodPut, policiesPath+path(id), p, nil)
+}
+
+// createPolicy creates a policy, and waits until the list shows it, as the next plan looks there. One of the name that is ours,
+// which was not listed yet, becomes this one.
+func (r *run) createPolicy(ctx context.Context, p iamPolicy) error {
+	made := r.send(ctx, http.MethodPost, policiesPath, p, nil)
+	if made != nil && status(made) != http.StatusConflict {
+		return made
+	}
+	var listed iamPolicy
+	err := r.until(ctx, "the policy "+p.Name, func(ctx context.Context) (bool, error) {
+		all, err := list[iamPolicy](ctx, r.client, policiesPath)
+		n := slices.IndexFunc(all, func(o iamPolicy) bool { return o.Name == p.Name })
+		if n >= 0 {
+			listed = all[n]
+		}
+		return n >= 0, err
+	})
+	if err != nil || made == nil {
+		return err
+	}
+	if _, ours := r.ours(listed.Description, "policy"); !ours {
+		return made
+	}
+	return r.send(ctx, http.MethodPut, policiesPath+path(listed.ID), p, nil)
 }

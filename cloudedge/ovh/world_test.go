@@ -12,7 +12,6 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ovh"
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ovh/ovhtest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/contract"
-	"gitea.arcodange.lab/arcodange-org/lab/internal/lawtest"
 )
 
 // memory is a sink.
@@ -84,6 +83,7 @@ type world struct {
 	account ovh.Account
 	sink    *memory
 	spec    ovh.Spec
+	theirs  []ovh.Record // what somebody else has on the other side
 }
 
 const domain = "arcodange.fr"
@@ -113,9 +113,11 @@ func newWorld(tb testing.TB, c ovhtest.Config) *world {
 
 // there is what the other side has: all that the zone shall have.
 func (w *world) there() []ovh.Record {
-	return append([]ovh.Record{{Type: "A", Name: "@", Targets: []string{"192.0.2.1"}}, {Type: "TXT",
-		Targets: []string{"v=spf1 include:zoho.eu -all"}}},
-		w.spec.Zones[0].Records...)
+	all := append([]ovh.Record{
+		{Type: "A", Name: "@", Targets: []string{"192.0.2.1"}},
+		{Type: "TXT", Targets: []string{"v=spf1 include:zoho.eu -all"}},
+	}, w.theirs...)
+	return append(all, w.spec.Zones[0].Records...)
 }
 
 // contracts holds an account to the vendor's schemas, which lack the logins, the export of a zone and DNSSEC of a zone.
@@ -157,5 +159,3 @@ func (w *world) converge(tb testing.TB) *lab.Plan {
 	}
 	return first
 }
-
-var _ = lawtest.Laws
