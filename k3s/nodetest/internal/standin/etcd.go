@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
 	"maps"
 	"math"
 	"net"
@@ -218,6 +219,7 @@ func (s *server) lead(w http.ResponseWriter, r *http.Request, answer http.Handle
 	proxy.Transport, proxy.ErrorHandler = s.client.Transport, func(w http.ResponseWriter, _ *http.Request, err error) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 	}
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
 	defer func() { _ = recover() }() // the proxy ends an answer that was cut off so
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
