@@ -183,6 +183,7 @@ func TestPublicPackagesStayLight(t *testing.T) {
 		"pgprov":           {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/crypto"},
 		"vaultprov":        {"github.com/hashicorp/hcl", "golang.org/x/sync", "golang.org/x/time"},
 		"forge":            {"golang.org/x/sync", "golang.org/x/time"},
+		"cloudedge/ovh":    {"golang.org/x/oauth2", "golang.org/x/sync", "golang.org/x/time"},
 	} {
 		path := strings.TrimSuffix(module+"/"+folder, "/")
 		for dep, p := range list(t, path) {
