@@ -83,4 +83,3 @@ func must(tb testing.TB, err error) {
 		tb.Fatal(err)
 	}
 }
-
