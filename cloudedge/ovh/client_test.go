@@ -216,6 +216,18 @@ func TestFlowIsAConflict(t *testing.T) {
 	}
 }
 
+// TestPredecessorThatOthersName keeps a client that a policy of somebody else's names.
+func TestPredecessorThatOthersName(t *testing.T) {
+	w := clientsOnly(t, ovhtest.Config{})
+	w.converge(t)
+	w.AddPolicy("theirs", "by hand", false, w.identities()[0], "urn:v1:eu:resource:vps:v", "vps:apiovh:reboot")
+	w.sink.remove("cms/ovh#client_secret")
+	_, err := w.plan(t).Apply(t.Context(), nil)
+	if !errors.Is(err, lab.ErrBlocked) || !strings.Contains(err.Error(), "the policy theirs names it") || len(w.Clients()) != 2 {
+		t.Errorf("%v %q", err, w.Clients())
+	}
+}
+
 func TestPrune(t *testing.T) {
 	w := clientsOnly(t, ovhtest.Config{})
 	w.AddClient("theirs", "by hand", "CLIENT_CREDENTIALS")

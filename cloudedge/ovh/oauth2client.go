@@ -90,7 +90,7 @@ func (r *run) clients() reconcile.Kind {
 				return ours
 			})
 		},
-		Delete: func(ctx context.Context, _ string, h issued) error { return r.deleteClients(ctx, h.ours) },
+		Delete: func(ctx context.Context, _ string, h issued) error { return r.retire(ctx, h.ours) },
 		Loss:   lab.RiskDisrupt,
 	}
 }
@@ -114,7 +114,7 @@ func (r *run) retirements() reconcile.Kind {
 					return r.fail("remove predecessors", key, "plan again", lab.ErrDrift, "their successor is not there")
 				}
 			}
-			return r.deleteClients(ctx, slices.DeleteFunc(slices.Clone(h.ours), func(c oauth2Client) bool { return c.ID == current.ID }))
+			return r.retire(ctx, slices.DeleteFunc(slices.Clone(h.ours), func(c oauth2Client) bool { return c.ID == current.ID }))
 		},
 		After: func(key string, _ Client) []string {
 			after := []string{"client:" + key}
@@ -332,6 +332,22 @@ func (r *run) deleteClients(ctx context.Context, clients []oauth2Client) error {
 		}
 	}
 	return nil
+}
+
+// retire removes clients, unless a policy that is not of this spec still allows them something.
+func (r *run) retire(ctx context.Context, clients []oauth2Client) error {
+	policies, err := list[iamPolicy](ctx, r.client, policiesPath)
+	if err != nil {
+		return err
+	}
+	for _, c := range clients {
+		n := slices.IndexFunc(policies, func(p iamPolicy) bool { return c.Identity != "" && slices.Contains(p.Identities, c.Identity) })
+		if n >= 0 {
+			return r.fail("remove client", c.Name+" "+c.ID, "name its successor there, or remove it from the policy", lab.ErrBlocked,
+				"the policy "+lab.Printable(policies[n].Name)+" names it")
+		}
+	}
+	return r.deleteClients(ctx, clients)
 }
 
 // identity returns the URN of a client as IAM knows it, which may take a moment after its creation.

@@ -302,7 +302,7 @@ func (r *run) records(ctx context.Context, zone string, s rrset) ([]zoneRecord, 
 		err = r.until(ctx, fmt.Sprintf("record %d of %s", id, zone), func(ctx context.Context) (bool, error) {
 			err := r.get(ctx, zonePath(zone, "record", strconv.FormatInt(id, 10)), &rec)
 			if looks++; absent(err) {
-				return looks > ghostLooks, nil
+				return looks > lateLooks, nil
 			}
 			return true, err
 		})
@@ -320,8 +320,8 @@ func (r *run) records(ctx context.Context, zone string, s rrset) ([]zoneRecord, 
 	return of, err
 }
 
-// ghostLooks is how often a record that is listed is looked for: a minute, at five seconds each.
-const ghostLooks = 12
+// lateLooks is how often what must be there is looked for: a minute, at five seconds each.
+const lateLooks = 12
 
 // refresh has the zone served, waiting for a refresh that is under way, and proves that its records are those that are wanted.
 func (r *run) refresh(ctx context.Context, w Zone) error {
@@ -335,13 +335,19 @@ func (r *run) refresh(ctx context.Context, w Zone) error {
 	if err != nil {
 		return err
 	}
-	s := &zoneState{}
-	if err := r.export(ctx, w.Name, s); err != nil {
-		return err
-	}
-	if left := r.changes(w, s); len(left) > 0 {
+	s, looks := &zoneState{}, 0
+	var left []setChange
+	err = r.until(ctx, "the records of "+w.Name, func(ctx context.Context) (bool, error) {
+		if err := r.export(ctx, w.Name, s); err != nil {
+			return false, err
+		}
+		left = r.changes(w, s)
+		looks++
+		return len(left) == 0 || looks > lateLooks, nil
+	})
+	if err == nil && len(left) > 0 {
 		return r.fail("change zone", w.Name, "plan again", lab.ErrDrift, fmt.Sprintf("OVH has accepted %s, and has %s instead",
 			left[0].rrset, left[0].has))
 	}
-	return nil
+	return err
 }

@@ -153,6 +153,38 @@ func TestComplaintYoungRecords(t *testing.T) {
 	}
 }
 
+// TestTwoWritersOfAZone lets two runs add the same: one record too many is removed by the next.
+func TestTwoWritersOfAZone(t *testing.T) {
+	w := zoneOnly(t, ovhtest.Config{}, ovh.Record{Type: "A", Name: "a", Targets: []string{"203.0.113.7"}})
+	ends := make(chan error, 2)
+	for range 2 {
+		p := w.plan(t)
+		go func() {
+			_, err := p.Apply(context.Background(), nil)
+			ends <- err
+		}()
+	}
+	<-ends
+	<-ends
+	w.ChangeRecords(domain, nil, []string{"a IN A 203.0.113.7"}, false)
+	w.converge(t)
+	w.wantServed(t, "203.0.113.7", "a IN A 203.0.113.7")
+	if tags := w.Tags(domain); tags != "map[]" {
+		t.Error(tags)
+	}
+}
+
+// TestNotAsAccepted finds that OVH keeps something else than it has accepted.
+func TestNotAsAccepted(t *testing.T) {
+	w := zoneOnly(t, ovhtest.Config{Lag: 1000}, ovh.Record{Type: "A", Name: "a", Targets: []string{"203.0.113.7"}})
+	if _, err := w.plan(t).Apply(t.Context(), nil); !errors.Is(err, lab.ErrDrift) || !strings.Contains(err.Error(), "A a") {
+		t.Errorf("%v", err)
+	}
+	if tags := w.Tags(domain); tags == "map[]" {
+		t.Error("the next run would not refresh")
+	}
+}
+
 func TestTypeOfANameChanges(t *testing.T) {
 	w := zoneOnly(t, ovhtest.Config{}, ovh.Record{Type: "A", Name: "www", Targets: []string{"203.0.113.7"}},
 		ovh.Record{Type: "CNAME", Name: "www", Absent: true})

@@ -157,8 +157,7 @@ func parseZone(zone, text string) (zoneContent, error) {
 		}
 	}
 	for s, c := range z.sets {
-		slices.Sort(c.targets)
-		c.targets = slices.Compact(c.targets)
+		slices.Sort(c.targets) // one that is there twice stays: it is one too many
 		z.sets[s] = c
 	}
 	return z, nil

@@ -21,7 +21,8 @@ type Config struct {
 	// Clock is how far the API's clock is ahead of this machine's.
 	Clock time.Duration
 
-	// Lag is how many reads do not show what is new: clients and policies in lists, records by their IDs, tasks.
+	// Lag is how many reads do not show what is new: clients and policies in lists, records by their IDs, tasks, and the export of
+	// a zone after a refresh.
 	Lag int
 
 	// Throttle answers every n-th request with 429; 0 means none.

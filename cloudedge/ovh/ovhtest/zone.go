@@ -36,6 +36,8 @@ type zone struct {
 	busy    int // how many refreshes are refused, since one is under way
 	tags    map[string]string
 	signed  bool
+	stale   int    // how many exports are as before
+	before  string // the zone as it was exported then
 }
 
 // zoneTTL is that of records which have none of their own.
@@ -201,12 +203,19 @@ func (s *Server) zoneRoutes(mux *http.ServeMux) {
 			"lastUpdate": time.Now().UTC().Format(time.RFC3339), "nameServers": []string{"dns104.ovh.net", "ns104.ovh.net"},
 			"iam": map[string]any{"id": "00000000-0000-4000-8000-000000000000", "urn": zoneURN + z.name, "displayName": z.name, "tags": z.tags}})
 	}))
-	s.handle(mux, "GET "+root+"/export", "dnsZone:apiovh:export", in(func(_ *call, z *zone) answer { return ok(z.export()) }))
+	s.handle(mux, "GET "+root+"/export", "dnsZone:apiovh:export", in(func(_ *call, z *zone) answer {
+		if z.stale > 0 {
+			z.stale--
+			return ok(z.before)
+		}
+		return ok(z.export())
+	}))
 	s.handle(mux, "POST "+root+"/refresh", "dnsZone:apiovh:refresh", in(func(c *call, z *zone) answer {
 		if z.busy > 0 {
 			z.busy--
 			return c.refuse(http.StatusConflict, "Conflict", "A refresh is already in progress")
 		}
+		z.stale, z.before = c.config.Lag, z.served
 		z.serial++
 		z.served = z.export()
 		return ok(nil)
