@@ -138,7 +138,8 @@ func TestTaskThatFails(t *testing.T) {
 		w := cutover(t, ovhtest.Config{})
 		w.EndTask(domain, status)
 		_, err := w.plan(t).Apply(t.Context(), nil)
-		if !errors.Is(err, lab.ErrBlocked) || !strings.Contains(err.Error(), status+": the registry refuses it") || w.delegated() == atCloudflare {
+		if !errors.Is(err, lab.ErrBlocked) || !strings.Contains(err.Error(), status+": the registry refuses it") ||
+			w.delegated() == atCloudflare {
 			t.Errorf("%v", err)
 		}
 		w.converge(t)

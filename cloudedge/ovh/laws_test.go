@@ -76,7 +76,8 @@ func (w *world) foreign(tb testing.TB) func() string {
 	tb.Helper()
 	w.AddClient("theirs", "managed-by=lab2;owner=lab/client/theirs", "CLIENT_CREDENTIALS")
 	w.AddClient("cms", "managed-by=lab;owner=another/client/cms", "CLIENT_CREDENTIALS")
-	w.AddPolicy("theirs", "managed-by=lab;owner=another/policy/theirs", false, "urn:v1:eu:identity:account:x", "urn:v1:eu:resource:vps:v", "vps:apiovh:reboot")
+	w.AddPolicy("theirs", "managed-by=lab;owner=another/policy/theirs", false, "urn:v1:eu:identity:account:x",
+		"urn:v1:eu:resource:vps:v", "vps:apiovh:reboot")
 	w.AddPolicy("ovh-default", "managed-by=lab;owner=lab/policy/ovh-default", true, "urn:v1:eu:identity:account:x", "urn:v1:eu:resource:vps:v",
 		"vps:apiovh:reboot")
 	w.theirs = []ovh.Record{{Type: "A", Name: "theirs", Targets: []string{"192.0.2.9"}}, {Type: "TXT", Name: "theirs", Targets: []string{"x"}}}

@@ -12,10 +12,11 @@ import (
 
 // TestSpecProblems gives each field what it must not hold, and asks for the problem's path and message.
 func TestSpecProblems(t *testing.T) {
+	www := []string{"192.0.2.1"}
 	record := func(r ovh.Record) ovh.Spec {
 		return ovh.Spec{Zones: []ovh.Zone{{Name: domain, Records: []ovh.Record{r}}}}
 	}
-	a := ovh.Record{Type: "A", Name: "www", Targets: []string{"192.0.2.1"}}
+	a := ovh.Record{Type: "A", Name: "www", Targets: www}
 	policy := func(p ovh.Policy) ovh.Spec { return ovh.Spec{Policies: []ovh.Policy{p}} }
 	delegation := func(d ovh.Delegation) ovh.Spec { return ovh.Spec{Delegations: []ovh.Delegation{d}} }
 	for _, test := range []struct {
@@ -24,7 +25,8 @@ func TestSpecProblems(t *testing.T) {
 	}{
 		{"clients: their secrets have no sink", ovh.Spec{Clients: []ovh.Client{{Name: "cms", Secret: "cms"}}}},
 		{"clients[0].secret: is not the name of a secret", ovh.Spec{Clients: []ovh.Client{{Name: "cms"}}}},
-		{"clients[0].description: holds what a mark could be", ovh.Spec{Clients: []ovh.Client{{Name: "cms", Secret: "c", Description: "a;owner=x/y/z"}}}},
+		{"clients[0].description: holds what a mark could be",
+			ovh.Spec{Clients: []ovh.Client{{Name: "cms", Secret: "c", Description: "a;owner=x/y/z"}}}},
 		{"policies[0].clients[0]: is no client of this spec", policy(ovh.Policy{Clients: []string{"cms"}})},
 		{"policies[0].clients: the policy is nobody's", policy(ovh.Policy{})},
 		{"policies[0].purposes[0]: is not a purpose", policy(ovh.Policy{Purposes: []string{"dns"}})},
@@ -32,24 +34,36 @@ func TestSpecProblems(t *testing.T) {
 		{"policies[0].resources[0]: is not the URN of a resource", policy(ovh.Policy{Resources: []string{domain}})},
 		{"policies[0].allow[0]: is not an action", policy(ovh.Policy{Allow: []string{"*"}})},
 		{"policies[0].allow[0]: is not an action", policy(ovh.Policy{Allow: []string{"dnsZone:apiovh:*"}})},
-		{"zones[0].records[0].name: holds the zone's name", record(ovh.Record{Type: "A", Name: domain, Targets: a.Targets})},
-		{"zones[0].records[0].name: holds the zone's name", record(ovh.Record{Type: "A", Name: "www." + domain, Targets: a.Targets})},
-		{"zones[0].records[0].name: holds the zone's name", record(ovh.Record{Type: "A", Name: "www.", Targets: a.Targets})},
-		{"zones[0].records[0].name: is not a name", record(ovh.Record{Type: "A", Name: "a b", Targets: a.Targets})},
+		{"zones[0].records[0].name: holds the zone's name", record(ovh.Record{Type: "A", Name: domain, Targets: www})},
+		{"zones[0].records[0].name: holds the zone's name",
+			record(ovh.Record{Type: "A", Name: "www." + domain, Targets: www})},
+		{"zones[0].records[0].name: holds the zone's name", record(ovh.Record{Type: "A", Name: "www.", Targets: www})},
+		{"zones[0].records[0].name: is not a name", record(ovh.Record{Type: "A", Name: "a b", Targets: www})},
 		{"zones[0].records[0].type: is OVH's own", record(ovh.Record{Type: "DKIM", Name: "x", Targets: []string{"x"}})},
-		{"zones[0].records[0].type: is not a type of records", record(ovh.Record{Type: "CNMAE", Name: "x", Targets: []string{"x."}})},
-		{"zones[0].records[0].type: cannot be that of the zone itself", record(ovh.Record{Type: "CNAME", Targets: []string{"x."}})},
-		{"zones[0].records[0].type: cannot be that of the zone itself", record(ovh.Record{Type: "NS", Name: "@", Targets: []string{"x."}})},
-		{"zones[0].records[0].ttl: is less than 60", record(ovh.Record{Type: "A", Name: "x", Targets: a.Targets, TTL: 30})},
+		{"zones[0].records[0].type: is not a type of records",
+			record(ovh.Record{Type: "CNMAE", Name: "x", Targets: []string{"x."}})},
+		{"zones[0].records[0].type: cannot be that of the zone itself",
+			record(ovh.Record{Type: "CNAME", Targets: []string{"x."}})},
+		{"zones[0].records[0].type: cannot be that of the zone itself",
+			record(ovh.Record{Type: "NS", Name: "@", Targets: []string{"x."}})},
+		{"zones[0].records[0].ttl: is less than 60", record(ovh.Record{Type: "A", Name: "x", Targets: www, TTL: 30})},
 		{"zones[0].records[0].targets: empty", record(ovh.Record{Type: "A", Name: "x"})},
-		{"zones[0].records[0].targets: given, and there shall be none", record(ovh.Record{Type: "A", Name: "x", Targets: a.Targets, Absent: true})},
-		{"zones[0].records[0].targets[0]: is no address of AAAA", record(ovh.Record{Type: "AAAA", Name: "x", Targets: a.Targets})},
-		{"zones[0].records[0].targets[0]: does not end with a dot", record(ovh.Record{Type: "CNAME", Name: "x", Targets: []string{"example.com"}})},
-		{"zones[0].records[0].targets[0]: has not 2 fields", record(ovh.Record{Type: "MX", Name: "x", Targets: []string{"mx.example.com."}})},
-		{"zones[0].records[0].targets[0]: begins with no number", record(ovh.Record{Type: "MX", Name: "x", Targets: []string{"ten mx.example.com."}})},
-		{"zones[0].records[0].targets[0]: is not a flag", record(ovh.Record{Type: "CAA", Name: "x", Targets: []string{"letsencrypt.org"}})},
-		{"zones[0].records[0].targets[1]: is there twice", record(ovh.Record{Type: "TXT", Name: "x", Targets: []string{"x", `"x"`}})},
-		{"zones[0].records[0].targets: has several", record(ovh.Record{Type: "CNAME", Name: "x", Targets: []string{"a.", "b."}})},
+		{"zones[0].records[0].targets: given, and there shall be none",
+			record(ovh.Record{Type: "A", Name: "x", Targets: www, Absent: true})},
+		{"zones[0].records[0].targets[0]: is no address of AAAA",
+			record(ovh.Record{Type: "AAAA", Name: "x", Targets: www})},
+		{"zones[0].records[0].targets[0]: does not end with a dot",
+			record(ovh.Record{Type: "CNAME", Name: "x", Targets: []string{"example.com"}})},
+		{"zones[0].records[0].targets[0]: has not 2 fields",
+			record(ovh.Record{Type: "MX", Name: "x", Targets: []string{"mx.example.com."}})},
+		{"zones[0].records[0].targets[0]: begins with no number",
+			record(ovh.Record{Type: "MX", Name: "x", Targets: []string{"ten mx.example.com."}})},
+		{"zones[0].records[0].targets[0]: is not a flag",
+			record(ovh.Record{Type: "CAA", Name: "x", Targets: []string{"letsencrypt.org"}})},
+		{"zones[0].records[0].targets[1]: is there twice",
+			record(ovh.Record{Type: "TXT", Name: "x", Targets: []string{"x", `"x"`}})},
+		{"zones[0].records[0].targets: has several",
+			record(ovh.Record{Type: "CNAME", Name: "x", Targets: []string{"a.", "b."}})},
 		{"zones[0].records[1]: is named twice", ovh.Spec{Zones: []ovh.Zone{{Name: domain, Records: []ovh.Record{a, a}}}}},
 		{"zones[0].records: has a CNAME beside other records", ovh.Spec{Zones: []ovh.Zone{{Name: domain,
 			Records: []ovh.Record{a, {Type: "CNAME", Name: "www", Targets: []string{"x."}}}}}}},

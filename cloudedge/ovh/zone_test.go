@@ -141,7 +141,8 @@ func TestComplaintDots(t *testing.T) {
 func TestComplaintYoungRecords(t *testing.T) {
 	w := zoneOnly(t, ovhtest.Config{Lag: 3})
 	for n := range 7 {
-		w.spec.Zones[0].Records = append(w.spec.Zones[0].Records, ovh.Record{Type: "TXT", Name: fmt.Sprintf("_a%d", n), Targets: []string{"x", "y"}})
+		w.spec.Zones[0].Records = append(w.spec.Zones[0].Records,
+			ovh.Record{Type: "TXT", Name: fmt.Sprintf("_a%d", n), Targets: []string{"x", "y"}})
 	}
 	w.converge(t)
 	for n := range w.spec.Zones[0].Records {

@@ -43,7 +43,8 @@ a                      IN SRV    0 01 443 host
 
 // TestParseZoneRefuses gives it what it must not half understand.
 func TestParseZoneRefuses(t *testing.T) {
-	for _, text := range []string{"$INCLUDE other", "$TTL x", "www IN A", "www IN A 1.2.3", `www IN TXT "a`, "www IN TXT ( a", "www IN TXT a )",
+	for _, text := range []string{"$INCLUDE other", "$TTL x", "www IN A", "www IN A 1.2.3", `www IN TXT "a`, "www IN TXT ( a",
+		"www IN TXT a )",
 		`www IN TXT "\25"`, `www IN TXT "\256"`, "www.example.org. IN A 192.0.2.1", "notexample.com. IN A 192.0.2.1", "www IN MX x mail.",
 		"$ORIGIN", "www"} {
 		if z, err := parseZone("example.com", text); err == nil || !strings.HasPrefix(err.Error(), "line 1: ") {
@@ -54,7 +55,8 @@ func TestParseZoneRefuses(t *testing.T) {
 
 // FuzzText writes texts as records, and reads them back.
 func FuzzText(f *testing.F) {
-	for _, text := range []string{"", "v=spf1 -all", `say "no"; \ é`, strings.Repeat("a", 255), strings.Repeat("é", 300), "\x00\n(;)", `\`, `"`, `\034`} {
+	for _, text := range []string{"", "v=spf1 -all", `say "no"; \ é`,
+		strings.Repeat("a", 255), strings.Repeat("é", 300), "\x00\n(;)", `\`, `"`, `\034`} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
