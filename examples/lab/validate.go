@@ -107,6 +107,9 @@ func (l *Lab) unforeseen() (plans []string) {
 	if l.Vault != nil {
 		plans = append(plans, "vault")
 	}
+	if l.Edge != nil && l.Edge.Cloudflare != nil {
+		plans = append(plans, "cloudflare")
+	}
 	return plans
 }
 

@@ -45,6 +45,24 @@ type Collection[W, H any] struct {
 
 	// Loss is the risk of a removal.
 	Loss lab.Risk
+
+	// Group returns the group that an object belongs to, for servers that change several at once; "" means none. What
+	// is to be changed and ready in one group is given to Batch together, instead of to Put and Delete one by
+	// one: what is wanted first, and at the end what is removed. Nil: there are no groups.
+	Group func(key string) string
+
+	// Batch changes objects of one group, all or none of them. Its error is that of each of them. It must be set if Group is.
+	Batch func(ctx context.Context, group string, items []Item[W, H]) error
+
+	// Most is how many objects a batch has at most; 0 means any number.
+	Most int
+}
+
+// Item is an object of a batch.
+type Item[W, H any] struct {
+	Key  string
+	Want *W // nil: it is removed
+	Has  *H // what was listed just before; nil: it was not there
 }
 
 // Delta is what is to be done with one object.
@@ -80,6 +98,10 @@ type object struct {
 	after     []string // objects
 	delta     Delta
 	make      func(context.Context) error
+	group     string // see [Op]
+	item      any
+	most      int
+	batch     func(ctx context.Context, items []any) error
 }
 
 func ref(kind, key string) string { return kind + ":" + key }
@@ -110,6 +132,7 @@ func (c Collection[W, H]) look(ctx context.Context) (found, error) {
 		}
 		if o.delta.Action != "" {
 			o.make = func(ctx context.Context) error { return c.Put(ctx, key, w, h) }
+			c.together(&o, Item[W, H]{key, &w, h})
 			f.puts = append(f.puts, o)
 		}
 	}
@@ -119,11 +142,32 @@ func (c Collection[W, H]) look(ctx context.Context) (found, error) {
 			continue
 		}
 		f.owned++
-		f.removed = append(f.removed, object{kind: c.Name, key: key,
+		o := object{kind: c.Name, key: key,
 			delta: Delta{Action: lab.Delete, Cause: "ours, and no longer wanted", Risk: c.Loss},
-			make:  func(ctx context.Context) error { return c.Delete(ctx, key, h) }})
+			make:  func(ctx context.Context) error { return c.Delete(ctx, key, h) }}
+		c.together(&o, Item[W, H]{key, nil, &h})
+		f.removed = append(f.removed, o)
 	}
 	return f, nil
+}
+
+// together lets an object be changed with the others of its group, if it has one.
+func (c Collection[W, H]) together(o *object, item Item[W, H]) {
+	if c.Group == nil {
+		return
+	}
+	group := c.Group(o.key)
+	if group == "" {
+		return
+	}
+	o.group, o.item, o.most = ref(c.Name, group), item, c.Most
+	o.batch = func(ctx context.Context, items []any) error {
+		all := make([]Item[W, H], len(items))
+		for n, i := range items {
+			all[n] = i.(Item[W, H])
+		}
+		return c.Batch(ctx, group, all)
+	}
 }
 
 // op returns the op of an object that is to be changed.
@@ -135,7 +179,8 @@ func (o object) op(plan string, planned map[string]bool) Op[struct{}] {
 			c.After = append(c.After, id)
 		}
 	}
-	return Op[struct{}]{Change: c, Make: func(ctx context.Context, _ struct{}) error { return o.make(ctx) }}
+	return Op[struct{}]{Change: c, Make: func(ctx context.Context, _ struct{}) error { return o.make(ctx) },
+		group: o.group, item: o.item, most: o.most, batch: o.batch}
 }
 
 // brake refuses to remove more than allowed of what is owned, of which 0 means 5, or 3 of 10 if those

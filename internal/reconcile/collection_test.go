@@ -256,3 +256,63 @@ func TestBefore(t *testing.T) {
 		t.Errorf("%v, %v", err, c.hooks)
 	}
 }
+
+// TestBatch makes the objects of a group together: what is wanted, and then what is removed. A batch that fails
+// is not made for any of them, and what is in no group is made by itself.
+func TestBatch(t *testing.T) {
+	for name, test := range map[string]struct {
+		fails error
+		want  []string
+	}{
+		"Made":  {nil, []string{"batch left: a b", "batch left: c", "batch right: x", "put hook:alone", "remove left: old older"}},
+		"Fails": {lab.ErrInvalid, []string{"batch left: a b", "batch left: c", "batch right: x", "put hook:alone"}},
+		"Lost":  {lab.ErrUnreachable, []string{"batch left: a b", "put hook:alone"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &cupboard{hooks: map[string]string{"left/old": "1", "left/older": "1"}, fails: map[string]error{"batch left: a b": test.fails}}
+			hook := c.kind("hook", c.hooks, []string{"left/a=1", "left/b=2", "left/c=3", "right/x=1", "alone=1"})
+			hook.Most = 2
+			hook.Group = func(key string) string {
+				if group, _, grouped := strings.Cut(key, "/"); grouped {
+					return group
+				}
+				return ""
+			}
+			hook.Batch = func(_ context.Context, group string, items []reconcile.Item[string, string]) error {
+				verb, names := "batch", ""
+				for _, i := range items {
+					if i.Want == nil {
+						verb = "remove"
+					}
+					names += " " + strings.TrimPrefix(i.Key, group+"/")
+				}
+				return c.do(verb+" "+group+":"+names, func() {
+					for _, i := range items {
+						delete(c.hooks, i.Key)
+						if i.Want != nil {
+							c.hooks[i.Key] = *i.Want
+						}
+					}
+				})
+			}
+			o := reconcile.Options{Name: "cupboard", Prune: true, Parallel: 1}
+			p, err := reconcile.Plan(t.Context(), o, hook)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.did = nil
+			r, err := p.Apply(t.Context(), nil)
+			did := slices.DeleteFunc(c.did, func(s string) bool { return s == "list hook" })
+			slices.Sort(did)
+			if !slices.Equal(did, test.want) || !errors.Is(err, test.fails) {
+				t.Errorf("%q, %v, want %q, %v", did, err, test.want, test.fails)
+			}
+			if made := r.Complete(); made != (test.fails == nil) {
+				t.Errorf("it is complete: %v\n%v", made, r)
+			}
+			if p, err := reconcile.Plan(t.Context(), o, hook); test.fails == nil && (err != nil || !p.Empty()) {
+				t.Errorf("there is still to do: %v, %v", p, err)
+			}
+		})
+	}
+}

@@ -22,18 +22,19 @@ func runAll(ctx context.Context, r *lab.Recorder, ops []Op[struct{}], parallel i
 			puts = append(puts, op)
 		}
 	}
-	if err := runPuts(ctx, r, puts, parallel); err != nil {
+	if err := runBatches(ctx, r, puts, parallel); err != nil {
 		for _, op := range deletes {
 			r.Skip(op.ID, notAll)
 		}
 		return err
 	}
-	return Run(ctx, r, struct{}{}, deletes)
+	return runBatches(ctx, r, deletes, 1)
 }
 
-func runPuts(ctx context.Context, r *lab.Recorder, ops []Op[struct{}], parallel int) error {
+// runBatches makes the ops, those of one group that are ready together as one.
+func runBatches(ctx context.Context, r *lab.Recorder, ops []Op[struct{}], parallel int) error {
 	type ending struct {
-		id   string
+		ops  []Op[struct{}]
 		err  error
 		lost bool
 	}
@@ -43,10 +44,13 @@ func runPuts(ctx context.Context, r *lab.Recorder, ops []Op[struct{}], parallel 
 		waits[op.ID] = true
 	}
 	missing := map[string]bool{} // IDs of ops that were not made
+	busy := map[string]bool{}    // groups of which a batch is being made
 	var errs []error
 	running, stopped := 0, false
 	for waiting := ops; len(waiting) > 0 || running > 0; {
 		var still []Op[struct{}]
+		var ready [][]Op[struct{}]
+		at := map[string]int{} // where in ready a group is
 		for _, op := range waiting {
 			failed := slices.IndexFunc(op.After, func(id string) bool { return missing[id] })
 			blocked := slices.ContainsFunc(op.After, func(id string) bool { return waits[id] })
@@ -55,20 +59,30 @@ func runPuts(ctx context.Context, r *lab.Recorder, ops []Op[struct{}], parallel 
 			case failed >= 0:
 				missing[op.ID], waits[op.ID] = true, false
 				r.Skip(op.ID, op.After[failed]+" was not done")
-			case blocked || running >= parallel:
+			case blocked || busy[op.group]:
 				still = append(still, op)
 			default:
-				running++
-				go func() {
-					r.Start(op.ID)
-					err := op.Make(ctx, struct{}{})
-					lost := err != nil && (ctx.Err() != nil || errors.Is(err, lab.ErrUnreachable))
-					if !lost || lab.SafeToRetry(err) {
-						r.Done(op.ID, err)
-					}
-					endings <- ending{op.ID, err, lost}
-				}()
+				n, begun := at[op.group]
+				switch {
+				case begun && op.group != "" && op.most > 0 && len(ready[n]) == op.most:
+					still = append(still, op)
+				case begun && op.group != "":
+					ready[n] = append(ready[n], op)
+				case running+len(ready) < parallel:
+					at[op.group] = len(ready)
+					ready = append(ready, []Op[struct{}]{op})
+				default:
+					still = append(still, op)
+				}
 			}
+		}
+		for _, together := range ready {
+			running++
+			busy[together[0].group] = together[0].group != ""
+			go func() {
+				lost, err := makeBatch(ctx, r, together)
+				endings <- ending{together, err, lost}
+			}()
 		}
 		waiting = still
 		if running == 0 {
@@ -76,9 +90,12 @@ func runPuts(ctx context.Context, r *lab.Recorder, ops []Op[struct{}], parallel 
 		}
 		end := <-endings
 		running--
-		waits[end.id] = false
+		busy[end.ops[0].group] = false
+		for _, op := range end.ops {
+			waits[op.ID] = false
+			missing[op.ID] = end.err != nil
+		}
 		if end.err != nil {
-			missing[end.id] = true
 			errs = append(errs, end.err)
 		}
 		stopped = stopped || end.lost
@@ -87,4 +104,26 @@ func runPuts(ctx context.Context, r *lab.Recorder, ops []Op[struct{}], parallel 
 		errs = append(errs, context.Cause(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// makeBatch makes ops of one group together, or one op without a group, and records them. lost says that the server
+// was lost.
+func makeBatch(ctx context.Context, r *lab.Recorder, ops []Op[struct{}]) (lost bool, err error) {
+	var items []any
+	for _, op := range ops {
+		r.Start(op.ID)
+		items = append(items, op.item)
+	}
+	if ops[0].group == "" {
+		err = ops[0].Make(ctx, struct{}{})
+	} else {
+		err = ops[0].batch(ctx, items)
+	}
+	lost = err != nil && (ctx.Err() != nil || errors.Is(err, lab.ErrUnreachable))
+	if !lost || lab.SafeToRetry(err) {
+		for _, op := range ops {
+			r.Done(op.ID, err)
+		}
+	}
+	return lost, err
 }

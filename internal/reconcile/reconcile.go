@@ -25,6 +25,13 @@ type Op[T any] struct {
 	// Make makes the change, which may have been made already by a run that lost the answer. Its
 	// error is a [lab.ErrUnreachable] where it is not known whether the change was made.
 	Make func(context.Context, T) error
+
+	// Ops of one group that are ready are made together by the batch of any of them, which gets their items.
+	// An empty group means that Make makes it.
+	group string
+	item  any
+	most  int // how many of them, 0 means any number
+	batch func(ctx context.Context, items []any) error
 }
 
 // Changes returns the changes of the ops, for a step of a plan.
