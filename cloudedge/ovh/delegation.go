@@ -148,22 +148,8 @@ func (r *run) domain(ctx context.Context, w Delegation) (*domainState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the records of %s on the other side: %w", w.Domain, err)
 	}
-	h.missing = missing(w, r.after(w.Domain, zone), other)
+	h.missing = missing(w, zoneContent{sets: r.planned(w.Domain, zone)}, other)
 	return h, nil
-}
-
-// after is what a zone serves when its own change is made, which comes first.
-func (r *run) after(name string, zone *zoneState) zoneContent {
-	z := zoneContent{ttl: zone.ttl, sets: maps.Clone(zone.sets)}
-	for _, w := range r.spec.Zones {
-		if w.Name != name {
-			continue
-		}
-		for _, c := range r.changes(w, zone) {
-			z.sets[c.rrset] = c.want
-		}
-	}
-	return z
 }
 
 func (r *run) nameServers(ctx context.Context, domain string) ([]nameServer, error) {
@@ -227,7 +213,14 @@ func (r *run) delegations() reconcile.Kind {
 		},
 		Put: r.putDelegation,
 		After: func(key string, _ Delegation) []string {
-			return []string{"zone:" + key}
+			after := []string{"refresh:" + key}
+			for record, w := range r.wantedRecords() {
+				if w.zone == key {
+					after = append(after, "record:"+record)
+				}
+			}
+			slices.Sort(after)
+			return after
 		},
 	}
 }

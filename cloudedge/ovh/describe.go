@@ -73,7 +73,7 @@ func (r *run) conflict(kind, name, description string) error {
 }
 
 func (r *run) foreign(op, name, what string) error {
-	return &lab.Error{Op: op, Target: r.account.target(), Path: name, Set: lab.Setting{Name: SettingAdopt},
+	return &lab.Error{Op: op, Target: r.account.target(), Path: name, Set: lab.Setting{Name: SettingAdopt, Value: "true"},
 		Hint: "take it over, or use another name", Err: fmt.Errorf("%w: %s", lab.ErrConflict, what)}
 }
 

@@ -39,7 +39,7 @@ func Example() {
 	fmt.Println(r.Summary(), err)
 	fmt.Println(f.NameServers("example.com"))
 	// Output:
-	// update ovh/zone:example.com
+	// create ovh/record:example.com/TXT/_dmarc
 	// true
 	// 2 changes: 2 done <nil>
 	// [ada.ns.cloudflare.com bob.ns.cloudflare.com]

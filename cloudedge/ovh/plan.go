@@ -2,6 +2,7 @@ package ovh
 
 import (
 	"context"
+	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
@@ -36,6 +37,10 @@ type run struct {
 	reads *reads
 	made  *made
 
+	readSpec sync.Once
+	want     map[string]wantedRecord // see wantedRecords
+	states   map[string]*zoneState   // of the wanted zones, as their records were listed
+
 	current map[string]string   // identities of the clients whose secret is kept, by name, as the policies were listed
 	unknown map[string][]string // actions of policies that OVH does not know
 }
@@ -58,7 +63,7 @@ func (r *run) kinds() (all []reconcile.Kind) {
 		all = append(all, r.policies())
 	}
 	if len(s.Zones) > 0 {
-		all = append(all, r.zones())
+		all = append(all, r.recordSets(), r.refreshes())
 	}
 	if len(s.Delegations) > 0 {
 		all = append(all, r.dsRecords(), r.delegations())

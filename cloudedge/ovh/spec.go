@@ -20,8 +20,7 @@ type Spec struct {
 	// that Owned says are ours.
 	Prune bool `yaml:"prune"`
 
-	// MaxDeletes is how many objects a plan may remove, and how many record sets of each zone; 0 means 5, or 3 of 10 of those
-	// that there are if those are more.
+	// MaxDeletes is how many objects a plan may remove; 0 means 5, or 3 of 10 of those that are ours if those are more.
 	MaxDeletes int `yaml:"maxDeletes"`
 
 	// Adopt takes over what has a wanted name, differs, and is not known to be ours: a client, a policy, the records of one

@@ -69,7 +69,8 @@ func (s *Spec) Validate() lab.Problems {
 		v.unique(at+".secret", "secret", c.Secret)
 	}
 	if len(s.Clients) > 0 && s.Sink == nil {
-		v.bad("clients", "", "their secrets have no sink", "")
+		v.ps = append(v.ps, lab.Problem{Path: "clients", Message: "their secrets have no sink", Hint: "say where secrets are kept",
+			Set: lab.Setting{Name: lab.SettingSink}})
 	}
 	for n, p := range s.Policies {
 		v.policy(fmt.Sprintf("policies[%d]", n), s, p)

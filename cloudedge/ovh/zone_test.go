@@ -191,6 +191,11 @@ func TestTypeOfANameChanges(t *testing.T) {
 		ovh.Record{Type: "CNAME", Name: "www", Absent: true})
 	w.converge(t)
 	w.wantServed(t, "www", "www IN A 203.0.113.7")
+
+	w.spec.Zones[0].Records = []ovh.Record{{Type: "CNAME", Name: "www", Targets: []string{"a.example.com."}}}
+	w.spec.Prune, w.spec.Owned = true, func(id string) bool { return strings.Contains(id, "/www") }
+	w.converge(t)
+	w.wantServed(t, "www", "www IN CNAME a.example.com.")
 }
 
 func TestForeignRecords(t *testing.T) {
@@ -199,7 +204,7 @@ func TestForeignRecords(t *testing.T) {
 	w.spec.Adopt = false
 	_, err := w.account.Plan(t.Context(), w.spec)
 	var e *lab.Error
-	if !errors.As(err, &e) || e.Set.Name != ovh.SettingAdopt || !strings.Contains(err.Error(), "A @ exists") ||
+	if !errors.As(err, &e) || e.Set.Name != ovh.SettingAdopt || !strings.Contains(err.Error(), "arcodange.fr/A/@: conflict: it exists") ||
 		strings.Contains(err.Error(), "MX") {
 		t.Fatalf("%v", err)
 	}
@@ -226,6 +231,9 @@ func TestPrunedRecords(t *testing.T) {
 	}
 	w.spec.MaxDeletes = 7
 	w.converge(t)
+	if n := w.Requests()["POST /v1/domain/zone/"+domain+"/refresh"]; n != 1 {
+		t.Errorf("%d refreshes", n)
+	}
 	w.wantServed(t, "old")
 	if n := len(w.serves("IN NS")); n != 2 {
 		t.Errorf("%d name servers", n)
