@@ -78,6 +78,7 @@ func (s *Server) handle(mux *http.ServeMux, pattern, action string, handler func
 		s.mu.Lock()
 		a := s.answer(req, body, action, handler)
 		b, err := json.Marshal(a.body)
+		query := "EU.ext-1." + strconv.Itoa(s.requests)
 		s.mu.Unlock()
 		if err != nil {
 			panic(err)
@@ -86,7 +87,7 @@ func (s *Server) handle(mux *http.ServeMux, pattern, action string, handler func
 			w.Header()[name] = values
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.Header().Set("X-Ovh-Queryid", "EU.ext-1."+strconv.Itoa(s.requests))
+		w.Header().Set("X-Ovh-Queryid", query)
 		w.WriteHeader(a.status)
 		_, _ = w.Write(b)
 	})
