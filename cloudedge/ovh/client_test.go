@@ -86,8 +86,8 @@ func TestSinkThatFails(t *testing.T) {
 	w.whole(t)
 }
 
-// TestLostSecret loses the secret, and cuts the run that repairs it off at each of its writes: there is never a policy that names
-// a client which does not exist, and in the end one client.
+// TestLostSecret loses the secret, and cuts the run that repairs it off at each of its writes: there is never a policy
+// that names a client which does not exist, and in the end one client.
 func TestLostSecret(t *testing.T) {
 	for _, how := range []ovhtest.Failure{{}, {Done: true}} {
 		for n := 1; ; n++ {

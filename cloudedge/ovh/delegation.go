@@ -89,8 +89,8 @@ func (r *run) wantedDelegations() map[string]Delegation {
 	return want
 }
 
-// listDomains reads the wanted domains, once in a comparison. Only where name servers differ, the zone at OVH is compared with what
-// is on the other side.
+// listDomains reads the wanted domains, once in a comparison. Only where name servers differ, the zone at OVH is
+// compared with what is on the other side.
 func (r *run) listDomains(ctx context.Context) (map[string]*domainState, error) {
 	return once(r.reads, "domains", func() (map[string]*domainState, error) {
 		want := r.wantedDelegations()
@@ -166,8 +166,8 @@ func (r *run) nameServers(ctx context.Context, domain string) ([]nameServer, err
 	})
 }
 
-// missing returns the records of a zone that are not among others. Those of the zone itself that say who serves it, SOA and NS, are
-// the other side's own.
+// missing returns the records of a zone that are not among others. Those of the zone itself that say who serves it, SOA
+// and NS, are the other side's own.
 func missing(w Delegation, zone zoneContent, others []Record) (all []string) {
 	there := map[rrset][]string{}
 	for _, o := range others {
@@ -264,8 +264,8 @@ type task struct {
 	Comment  string `json:"comment"`
 }
 
-// putDelegation changes the name servers, and waits until the registry has them. Where an earlier run has asked for them, it only
-// waits.
+// putDelegation changes the name servers, and waits until the registry has them. Where an earlier run has asked for
+// them, it only waits.
 func (r *run) putDelegation(ctx context.Context, key string, w Delegation, h **domainState) error {
 	want := w.hosts()
 	if !slices.Equal((*h).coming(), want) {

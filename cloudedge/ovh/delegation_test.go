@@ -133,6 +133,30 @@ func TestDNSSEC(t *testing.T) {
 	}
 }
 
+// TestDNSSECIsEnding continues what a run that was cut off has begun. While DNSSEC is ending, OVH says that it is
+// activated, and refuses to end it (terraform-provider-ovh 1146).
+func TestDNSSECIsEnding(t *testing.T) {
+	w := cutover(t, ovhtest.Config{})
+	w.Sign(domain)
+	w.spec.Delegations[0].RemoveDS = true
+	for n := range 3 {
+		p, err := w.account.Plan(t.Context(), w.spec)
+		if !errors.Is(err, lab.ErrBlocked) && n < 2 {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			w.FailAt(1, ovhtest.Failure{Done: true})
+		}
+		r, err := p.Apply(t.Context(), nil)
+		if n == 0 && !errors.Is(err, lab.ErrUnreachable) || n == 1 && r.Results[0].Status != lab.StatusDone {
+			t.Errorf("%d: %v %v", n, r, err)
+		}
+	}
+	if w.delegated() != atCloudflare {
+		t.Error(w.delegated())
+	}
+}
+
 func TestTaskThatFails(t *testing.T) {
 	for _, status := range []string{"error", "problem", "cancelled"} {
 		w := cutover(t, ovhtest.Config{})

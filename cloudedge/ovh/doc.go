@@ -30,11 +30,12 @@
 // # Zones
 //
 // A [Record] is all records of its type and name. Records have no place for a mark, so one that exists and differs is
-// changed only if [Spec].Owned says that it is ours, or with [Spec].Adopt. All changes of a zone are made together: first
-// what goes is removed, then what is missing is added, and then the zone is refreshed, once, which is when OVH serves it.
-// What is removed because it is no longer wanted comes at the end of the plan, with a refresh of its own. That a zone was
-// changed and not refreshed since is in its IAM tag lab-refresh, set before the first change and removed after the
-// refresh, when the zone was proved to have what was sent: the run after one that was cut off refreshes.
+// changed only if [Spec].Owned says that it is ours, or with [Spec].Adopt. All changes of a zone are made together:
+// first what goes is removed, then what is missing is added, and then the zone is refreshed, once, which is when OVH
+// serves it. What is removed because it is no longer wanted comes at the end of the plan, with a refresh of its own.
+// That a zone was changed and not refreshed since is in its IAM tag lab-refresh, set before the first change and
+// removed after the refresh, when the zone was proved to have what was sent: the run after one that was cut off
+// refreshes.
 //
 // # Delegation
 //

@@ -12,8 +12,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/lawtest"
 )
 
-// cost is what a plan of everything costs when nothing is to be done: the API's time; the IDs of clients, the one of ours, and the
-// login that proves its secret; the policies; the zone and its export; the domain, the IDs of its name servers, and the two.
+// cost is what a plan of everything costs when nothing is to be done: the API's time; the IDs of clients, the one of
+// ours, and the login that proves its secret; the policies; the zone and its export; the domain, the IDs of its name
+// servers, and the two.
 const cost = 1 + 3 + 1 + 2 + 4
 
 func TestLaws(t *testing.T) {

@@ -128,8 +128,8 @@ func (r *run) retirements() reconcile.Kind {
 	}
 }
 
-// listClients reads all clients, of which the API lists the IDs alone, and proves the secrets that are kept. It is done once
-// in a comparison.
+// listClients reads all clients, of which the API lists the IDs alone, and proves the secrets that are kept. It is done
+// once in a comparison.
 func (r *run) listClients(ctx context.Context) (map[string]issued, error) {
 	return once(r.reads, "clients", func() (map[string]issued, error) {
 		var ids []string

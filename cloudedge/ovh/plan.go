@@ -11,8 +11,8 @@ import (
 // step is the name of the plan's only step, with which the IDs of its changes begin.
 const step = "ovh"
 
-// Plan compares the account with the spec and returns what must be done. It changes nothing. What cannot be planned is in the
-// error, and the plan for the rest is returned beside it.
+// Plan compares the account with the spec and returns what must be done. It changes nothing. What cannot be planned is
+// in the error, and the plan for the rest is returned beside it.
 //
 // Applying the plan reads the account again, makes what is both planned and still to be done, and notes what has become
 // necessary meanwhile. An apply that was cut off is continued by the next plan.
@@ -49,8 +49,8 @@ func newRun(a *Account, spec Spec) *run {
 	return &run{client: a.client(), spec: spec, reads: &reads{}, made: &made{}}
 }
 
-// kinds are the collections, of which those that are named last are emptied first. Those of which nothing is wanted are left
-// out, unless what is ours of them may have to be removed.
+// kinds are the collections, of which those that are named last are emptied first. Those of which nothing is wanted are
+// left out, unless what is ours of them may have to be removed.
 func (r *run) kinds() (all []reconcile.Kind) {
 	s := &r.spec
 	if len(s.Clients) > 0 || s.Prune {

@@ -28,6 +28,7 @@ func TestSpecProblems(t *testing.T) {
 		{"clients[0].description: holds what a mark could be",
 			ovh.Spec{Clients: []ovh.Client{{Name: "cms", Secret: "c", Description: "a;owner=x/y/z"}}}},
 		{"policies[0].clients[0]: is no client of this spec", policy(ovh.Policy{Clients: []string{"cms"}})},
+		{"policies[0].name: begins as OVH's own do", policy(ovh.Policy{Name: "ovh-default"})},
 		{"policies[0].clients: the policy is nobody's", policy(ovh.Policy{})},
 		{"policies[0].purposes[0]: is not a purpose", policy(ovh.Policy{Purposes: []string{"dns"}})},
 		{"policies[0].purposes: the policy allows nothing", policy(ovh.Policy{})},

@@ -86,6 +86,9 @@ func (s *Spec) Validate() lab.Problems {
 
 func (v *validation) policy(at string, s *Spec, p Policy) {
 	v.named(at+".name", "policy", p.Name)
+	if strings.HasPrefix(p.Name, "ovh-") {
+		v.bad(at+".name", p.Name, "begins as OVH's own do", "leave out ovh-")
+	}
 	v.described(at+".description", p.Description)
 	if len(p.Clients)+len(p.Identities) == 0 {
 		v.bad(at+".clients", "", "the policy is nobody's", "name a client, or give an identity")

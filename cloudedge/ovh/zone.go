@@ -14,9 +14,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
-// pendingTag is the IAM tag of a zone whose records were changed and that was not refreshed since. Nothing else tells that: the
-// records of the API are those of the next refresh, and what the name servers answer is not to be had from the API. It is set before
-// the first change and removed after the refresh, so that the run after one that was cut off refreshes.
+// pendingTag is the IAM tag of a zone whose records were changed and that was not refreshed since. Nothing else tells
+// that: the records of the API are those of the next refresh, and what the name servers answer is not to be had from
+// the API. It is set before the first change and removed after the refresh, so that the run after one that was cut off
+// refreshes.
 const pendingTag = "lab-refresh"
 
 func zonePath(zone string, more ...string) string {
@@ -138,7 +139,7 @@ func (r *run) refreshes() reconcile.Kind {
 }
 
 func (r *run) noZone(op, path string) error {
-	return r.fail(op, path, "order the zone first, or leave it out", lab.ErrNotFound, "the account has no such zone")
+	return r.fail(op, path, "write the whole domain's zone, of which others are names, or order it first", lab.ErrNotFound, "the account has no such zone")
 }
 
 // tags is the path of the IAM tags of a zone.
@@ -192,8 +193,8 @@ type zoneRecord struct {
 	TTL    *int    `json:"ttl"` // 0 or null: that of the zone
 }
 
-// putSets makes the records those that are wanted: first what goes is removed, and then what is missing is added. Nothing is served
-// before the refresh.
+// putSets makes the records those that are wanted: first what goes is removed, and then what is missing is added.
+// Nothing is served before the refresh.
 func (r *run) putSets(ctx context.Context, zone string, ttl int, sets map[rrset]content) error {
 	order := zoneContent{sets: sets}.names()
 	missing := map[rrset][]string{}
@@ -230,7 +231,8 @@ func (r *run) putSets(ctx context.Context, zone string, ttl int, sets map[rrset]
 	}
 	for _, s := range order {
 		for _, target := range missing[s] {
-			// The answer may have the ID 0: it is not used (ovh/terraform-provider-ovh, resource_domain_zone_record.go).
+			// The answer may have the ID 0: it is not used (ovh/terraform-provider-ovh,
+			// resource_domain_zone_record.go).
 			if err := r.send(ctx, http.MethodPost, zonePath(zone, "record"), map[string]any{"fieldType": s.Type, "subDomain": s.Name,
 				"target": target, "ttl": sets[s].ttl}, nil); err != nil {
 				return err
@@ -240,9 +242,9 @@ func (r *run) putSets(ctx context.Context, zone string, ttl int, sets map[rrset]
 	return nil
 }
 
-// records reads the records of one type and name. The API's filter is one of SQL's LIKE, in which the underscore of _dmarc is any
-// character. A record that is listed and not found is either new, which passes within a minute, or was removed long
-// ago (ovh/terraform-provider-ovh, issue 275): it is waited for, and then is none.
+// records reads the records of one type and name. The API's filter is one of SQL's LIKE, in which the underscore of
+// _dmarc is any character. A record that is listed and not found is either new, which passes within a minute, or was
+// removed long ago (ovh/terraform-provider-ovh, issue 275): it is waited for, and then is none.
 func (r *run) records(ctx context.Context, zone string, s rrset) ([]zoneRecord, error) {
 	var ids []int64
 	if err := r.get(ctx, zonePath(zone, "record")+"?subDomain="+url.QueryEscape(s.Name), &ids); err != nil {
@@ -274,8 +276,8 @@ func (r *run) records(ctx context.Context, zone string, s rrset) ([]zoneRecord, 
 // lateLooks is how often what must be there is looked for: a minute, at five seconds each.
 const lateLooks = 12
 
-// publish has the zone served, waiting for a refresh that is under way, proves that its records are as they were sent, and then
-// forgets that it was changed.
+// publish has the zone served, waiting for a refresh that is under way, proves that its records are as they were sent,
+// and then forgets that it was changed.
 func (r *run) publish(ctx context.Context, zone string, h *zoneState, sets map[rrset]content) error {
 	err := r.until(ctx, "the refresh of "+zone, func(ctx context.Context) (bool, error) {
 		err := r.send(ctx, http.MethodPost, zonePath(zone, "refresh"), nil, nil)

@@ -39,8 +39,8 @@ func (w *world) wantServed(tb testing.TB, text string, want ...string) {
 	}
 }
 
-// Complaints of users of the peers, of which edge rows are in docs/edge-ovh.md. The numbers are issues of ovh/terraform-provider-ovh unless
-// it is said otherwise.
+// Complaints of users of the peers, of which edge rows are in docs/edge-ovh.md. The numbers are issues of
+// ovh/terraform-provider-ovh unless it is said otherwise.
 
 // 292, 251: a second A record was added, and the first stayed.
 func TestComplaintSecondRecord(t *testing.T) {
@@ -110,8 +110,8 @@ func TestComplaintTTL(t *testing.T) {
 	w.wantServed(t, "203.0.113", "a 300 IN A 203.0.113.7", "300 IN A 203.0.113.8")
 }
 
-// 1193, 1225: texts come back quoted, and long ones in pieces, which was a difference for ever. octodns 114: OVH has types of
-// its own for some.
+// 1193, 1225: texts come back quoted, and long ones in pieces, which was a difference for ever. octodns 114: OVH has
+// types of its own for some.
 func TestComplaintTexts(t *testing.T) {
 	long := "v=DKIM1; k=rsa; p=" + strings.Repeat("MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A", 16)
 	w := zoneOnly(t, ovhtest.Config{}, ovh.Record{Type: "TXT", Name: "_challenge", Targets: []string{"ae7075db8b68ad8d9a16faa3ead22a"}},
@@ -126,7 +126,8 @@ func TestComplaintTexts(t *testing.T) {
 	w.wantServed(t, "pieces", `odd IN TXT "in pieces"`)
 }
 
-// external-dns 2403, 5711, 6088, octodns 832, ansible 19198: the zone's name doubled, and the dots at the ends of targets.
+// external-dns 2403, 5711, 6088, octodns 832, ansible 19198: the zone's name doubled, and the dots at the ends of
+// targets.
 func TestComplaintDots(t *testing.T) {
 	w := zoneOnly(t, ovhtest.Config{},
 		ovh.Record{Type: "SRV", Name: "_imaps._tcp", Targets: []string{"0 1 993 imap.zoho.eu."}},

@@ -67,8 +67,8 @@ func (c *call) read(into any) {
 	}
 }
 
-// handle adds a handler for a pattern of [http.ServeMux]. The action is what IAM asks for, of the resource that the path names;
-// without one, nobody must log in.
+// handle adds a handler for a pattern of [http.ServeMux]. The action is what IAM asks for, of the resource that the
+// path names; without one, nobody must log in.
 func (s *Server) handle(mux *http.ServeMux, pattern, action string, handler func(*call) answer) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
 		body, err := io.ReadAll(req.Body)

@@ -13,8 +13,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ovh/ovhtest"
 )
 
-// TestVendorsClient drives the server by OVH's own client, in both ways to log in: it is the witness that the server speaks the
-// protocol, and not only our client's idea of it.
+// TestVendorsClient drives the server by OVH's own client, in both ways to log in: it is the witness that the server
+// speaks the protocol, and not only our client's idea of it.
 func TestVendorsClient(t *testing.T) {
 	s := ovhtest.New(t, ovhtest.Config{Clock: time.Hour})
 	s.AddZone("example.com", "www IN A 192.0.2.1")
