@@ -125,7 +125,8 @@ func (a *Account) Validate() (ps lab.Problems) {
 			ps = append(ps, lab.Problem{Path: at.path, Message: "is not the address of a server", // it may hold a password
 				Hint: "write https://eu.api.ovh.com, or leave it out"})
 		case httpx.Plaintext(u):
-			ps = append(ps, lab.Problem{Path: at.path, Text: at.address, Message: "would send secrets in plain text", Hint: "write https://"})
+			ps = append(ps, lab.Problem{Path: at.path, Text: at.address, Message: "would send secrets in plain text",
+				Hint: "write https://"})
 		case at.path == "address" && strings.Trim(u.Path, "/") != "":
 			ps = append(ps, lab.Problem{Path: at.path, Text: at.address, Message: "has a path", Hint: "leave out /1.0, /v1 and /v2"})
 		}

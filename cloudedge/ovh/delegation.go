@@ -171,7 +171,11 @@ func (r *run) nameServers(ctx context.Context, domain string) ([]nameServer, err
 func missing(w Delegation, zone zoneContent, others []Record) (all []string) {
 	there := map[rrset][]string{}
 	for _, o := range others {
-		s := setOf(o.Type, o.Name)
+		name := hostName(o.Name)
+		if name == w.Domain {
+			name = ""
+		}
+		s := setOf(o.Type, strings.TrimSuffix(name, "."+w.Domain))
 		for _, t := range o.Targets {
 			if _, host := hosts[s.Type]; host && !strings.HasSuffix(t, ".") {
 				t += "." // others write names of hosts without it
@@ -215,7 +219,7 @@ func (r *run) delegations() reconcile.Kind {
 		After: func(key string, _ Delegation) []string {
 			after := []string{"refresh:" + key}
 			for record, w := range r.wantedRecords() {
-				if w.zone == key {
+				if w.zone == key && !w.Absent { // what is removed is removed last
 					after = append(after, "record:"+record)
 				}
 			}

@@ -61,6 +61,19 @@ func TestDelegationNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestDelegationTakesWholeNames lists the other side as an API does: each record by itself, by its whole name.
+func TestDelegationTakesWholeNames(t *testing.T) {
+	w := cutover(t, ovhtest.Config{})
+	w.ChangeRecords(domain, nil, []string{"@ IN MX 20 mx2.zoho.eu.", "_dmarc IN DMARC \"v=DMARC1; p=none\""}, false)
+	w.spec.Delegations[0].Other = func(context.Context) ([]ovh.Record, error) {
+		return []ovh.Record{{Type: "A", Name: domain, Targets: []string{"192.0.2.1"}}, {Type: "CNAME", Name: "WWW." + domain + ".",
+			Targets: []string{domain}}, {Type: "TXT", Name: domain, Targets: []string{`"v=spf1 include:zoho.eu" " -all"`}},
+			{Type: "MX", Name: domain, Targets: []string{"10 mx.zoho.eu"}}, {Type: "MX", Name: domain, Targets: []string{"20 mx2.zoho.eu"}},
+			{Type: "TXT", Name: "_dmarc." + domain, Targets: []string{"v=DMARC1; p=none"}}, {Type: "HTTPS", Name: domain, Targets: []string{"1 ."}}}, nil
+	}
+	w.converge(t)
+}
+
 // TestDelegationWithoutOther refuses what nobody can judge.
 func TestDelegationWithoutOther(t *testing.T) {
 	w := cutover(t, ovhtest.Config{})

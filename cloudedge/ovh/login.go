@@ -112,7 +112,7 @@ func (c *client) logIn(ctx context.Context, id string, secret lab.Secret) (*oaut
 	}
 	// Its text has the whole answer.
 	e := &lab.Error{Op: "log in", Target: c.account.target(), Path: id, Hint: "give the secret of an OAuth2 client that exists"}
-	answer := &APIError{Status: said.Response.StatusCode, Class: said.ErrorCode, kind: kinds[said.Response.StatusCode]}
+	answer := &APIError{Status: said.Response.StatusCode, Class: c.shown(said.ErrorCode), kind: kinds[said.Response.StatusCode]}
 	if answer.Status == http.StatusBadRequest && said.ErrorCode == "invalid_client" {
 		answer.kind = lab.ErrUnauthorized // RFC 6749, 5.2
 	}

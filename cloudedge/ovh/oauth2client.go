@@ -341,7 +341,9 @@ func (r *run) retire(ctx context.Context, clients []oauth2Client) error {
 		return err
 	}
 	for _, c := range clients {
-		n := slices.IndexFunc(policies, func(p iamPolicy) bool { return c.Identity != "" && slices.Contains(p.Identities, c.Identity) })
+		n := slices.IndexFunc(policies, func(p iamPolicy) bool {
+			return c.Identity != "" && slices.Contains(p.Identities, c.Identity)
+		})
 		if n >= 0 {
 			return r.fail("remove client", c.Name+" "+c.ID, "name its successor there, or remove it from the policy", lab.ErrBlocked,
 				"the policy "+lab.Printable(policies[n].Name)+" names it")

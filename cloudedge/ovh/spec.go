@@ -95,8 +95,9 @@ type Delegation struct {
 	// "MX @".
 	Dropped []string `yaml:"dropped"`
 
-	// Other lists the records of the domain on the other side, all of one type and name in one, with names relative to
-	// the domain. It is called when the name servers differ. Nil: nothing is known to be there.
+	// Other lists the records of the domain on the other side, in any number of parts, with names that are whole or relative
+	// to the domain, and with or without dots at the ends of targets. It is called when the name servers differ. Nil: nothing
+	// is known to be there.
 	Other func(context.Context) ([]Record, error) `yaml:"-"`
 }
 

@@ -110,6 +110,16 @@ func TestAccountProblems(t *testing.T) {
 	}
 }
 
+// TestLoginStaysWithinTheBoundary refuses the login of an OAuth2 client, which may be at another host than the API.
+func TestLoginStaysWithinTheBoundary(t *testing.T) {
+	w := zoneOnly(t, defaults)
+	id, secret := w.AddClient("x", "by hand", "CLIENT_CREDENTIALS")
+	a := ovh.Account{Address: w.URL(), ClientID: id, ClientSecret: secret, Login: "https://192.0.2.1/auth/oauth2/token"}
+	if _, err := a.Plan(t.Context(), w.spec); !errors.Is(err, lab.ErrRefused) {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestNothingIsReadOfTheEnvironment plans beside what go-ovh would read.
 func TestNothingIsReadOfTheEnvironment(t *testing.T) {
 	w := zoneOnly(t, defaults)

@@ -95,12 +95,14 @@ func (v *validation) policy(at string, s *Spec, p Policy) {
 	}
 	for n, c := range p.Clients {
 		if !slices.ContainsFunc(s.Clients, func(x Client) bool { return x.Name == c }) {
-			v.bad(fmt.Sprintf("%s.clients[%d]", at, n), c, "is no client of this spec", "give its identity instead, or add the client")
+			v.bad(fmt.Sprintf("%s.clients[%d]", at, n), c, "is no client of this spec",
+				"give its identity instead, or add the client")
 		}
 	}
 	for n, i := range p.Identities {
 		if !urn.MatchString(i) || !strings.Contains(i, ":identity:") {
-			v.bad(fmt.Sprintf("%s.identities[%d]", at, n), i, "is not the URN of an identity", "write as urn:v1:eu:identity:account:ab1-ovh")
+			v.bad(fmt.Sprintf("%s.identities[%d]", at, n), i, "is not the URN of an identity",
+				"write as urn:v1:eu:identity:account:ab1-ovh")
 		}
 	}
 	if len(p.Resources) == 0 {
@@ -108,7 +110,8 @@ func (v *validation) policy(at string, s *Spec, p Policy) {
 	}
 	for n, res := range p.Resources {
 		if !urn.MatchString(res) || !strings.Contains(res, ":resource:") && !strings.Contains(res, ":resourceGroup:") {
-			v.bad(fmt.Sprintf("%s.resources[%d]", at, n), res, "is not the URN of a resource", "write as urn:v1:eu:resource:dnsZone:example.com")
+			v.bad(fmt.Sprintf("%s.resources[%d]", at, n), res, "is not the URN of a resource",
+				"write as urn:v1:eu:resource:dnsZone:example.com")
 		}
 	}
 	if len(p.Purposes)+len(p.Allow) == 0 {
@@ -163,7 +166,8 @@ func (v *validation) record(at, zone string, s rrset, rec Record) {
 	}
 	switch {
 	case strings.HasSuffix(s.Name, "."), s.Name == zone, strings.HasSuffix(s.Name, "."+zone):
-		v.bad(at+".name", rec.Name, "holds the zone's name, which OVH would put behind it once more", "write the part before it, or @")
+		v.bad(at+".name", rec.Name, "holds the zone's name, which OVH would put behind it once more",
+			"write the part before it, or @")
 	case s.Name != "" && !subName.MatchString(s.Name) || len(s.Name)+len(zone) > 252:
 		v.bad(at+".name", rec.Name, "is not a name", "")
 	}

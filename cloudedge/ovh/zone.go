@@ -85,6 +85,16 @@ func (r *run) planned(name string, has *zoneState) map[rrset]content {
 	return sets
 }
 
+// besides returns the records of a zone that cannot be beside others of the same name: a CNAME bears nothing beside it.
+func besides(has *zoneState, s rrset) (others []rrset) {
+	for _, other := range has.names() {
+		if other.Name == s.Name && other != s && (other.Type == "CNAME" || s.Type == "CNAME") {
+			others = append(others, other)
+		}
+	}
+	return others
+}
+
 // goes reports whether records are to be removed: it is said so, or they are ours and not wanted.
 func (r *run) goes(zone string, s rrset) bool {
 	if w, wanted := r.wantedRecords()[recordKey(zone, s)]; wanted {
@@ -139,7 +149,8 @@ func (r *run) refreshes() reconcile.Kind {
 }
 
 func (r *run) noZone(op, path string) error {
-	return r.fail(op, path, "write the whole domain's zone, of which others are names, or order it first", lab.ErrNotFound, "the account has no such zone")
+	return r.fail(op, path, "write the whole domain's zone, of which others are names, or order it first", lab.ErrNotFound,
+		"the account has no such zone")
 }
 
 // tags is the path of the IAM tags of a zone.
@@ -166,14 +177,12 @@ func (r *run) putRecords(ctx context.Context, zone string, items []reconcile.Ite
 	}
 	sets := map[rrset]content{} // without targets: there are none
 	for _, i := range items {
-		zone, s := splitKey(i.Key)
+		_, s := splitKey(i.Key)
 		c := content{}
 		if i.Want != nil && !i.Want.Absent {
 			c, _ = i.Want.content(h.ttl)
-			for other := range h.sets { // a CNAME bears nothing beside it
-				if other.Name == s.Name && other != s && (other.Type == "CNAME" || s.Type == "CNAME") && r.goes(zone, other) {
-					sets[other] = content{}
-				}
+			for _, other := range besides(h, s) { // the plan says so
+				sets[other] = content{}
 			}
 		}
 		sets[s] = c

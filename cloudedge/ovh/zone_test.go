@@ -197,6 +197,16 @@ func TestTypeOfANameChanges(t *testing.T) {
 	w.spec.Prune, w.spec.Owned = true, func(id string) bool { return strings.Contains(id, "/www") }
 	w.converge(t)
 	w.wantServed(t, "www", "www IN CNAME a.example.com.")
+
+	w.spec.Adopt, w.spec.Owned = false, nil // and now it is somebody else's
+	w.spec.Zones[0].Records = []ovh.Record{{Type: "A", Name: "www", Targets: []string{"203.0.113.7"}}}
+	for range 2 {
+		p, err := w.account.Plan(t.Context(), w.spec)
+		if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "beside CNAME www") || !p.Empty() {
+			t.Errorf("%v %v", p, err)
+		}
+		w.spec.Zones[0].Records = append(w.spec.Zones[0].Records, ovh.Record{Type: "CNAME", Name: "www", Absent: true})
+	}
 }
 
 func TestForeignRecords(t *testing.T) {

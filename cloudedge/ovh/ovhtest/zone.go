@@ -214,7 +214,8 @@ func (s *Server) zoneRoutes(mux *http.ServeMux) {
 		}
 		return ok(map[string]any{"name": z.name, "hasDnsAnycast": false, "dnssecSupported": true, "dnssecActivated": z.signed,
 			"lastUpdate": time.Now().UTC().Format(time.RFC3339), "nameServers": []string{"dns104.ovh.net", "ns104.ovh.net"},
-			"iam": map[string]any{"id": "00000000-0000-4000-8000-000000000000", "urn": zoneURN + z.name, "displayName": z.name, "tags": z.tags}})
+			"iam": map[string]any{"id": "00000000-0000-4000-8000-000000000000", "urn": zoneURN + z.name,
+				"displayName": z.name, "tags": z.tags}})
 	}))
 	s.handle(mux, "GET "+root+"/export", "dnsZone:apiovh:export", in(func(_ *call, z *zone) answer {
 		if z.stale > 0 {
@@ -279,7 +280,8 @@ func (s *Server) recordRoutes(mux *http.ServeMux, root string, in func(func(*cal
 			TTL: ownTTL(body.TTL), hidden: c.config.Lag}
 		for _, o := range z.records {
 			if o.Name == r.Name && o.Type != "" && (o.Type == "CNAME" || r.Type == "CNAME") {
-				return c.refuse(http.StatusBadRequest, "BadRequest", "The subdomain already has a record, and a CNAME bears none beside it")
+				return c.refuse(http.StatusBadRequest, "BadRequest",
+					"The subdomain already has a record, and a CNAME bears none beside it")
 			}
 		}
 		if r.TTL != 0 && r.TTL < 60 {
