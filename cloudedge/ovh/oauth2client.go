@@ -137,7 +137,7 @@ func (r *run) listClients(ctx context.Context) (map[string]issued, error) {
 			return nil, err
 		}
 		for _, w := range r.spec.Clients { // one that was made a moment ago may not be listed yet
-			id, err := r.spec.Sink.Get(ctx, w.Secret+"#client_id")
+			id, err := r.spec.Sink.Get(ctx, w.IDName())
 			if err == nil && !slices.Contains(ids, id.Reveal()) {
 				ids = append(ids, id.Reveal())
 			}
@@ -185,7 +185,7 @@ func (r *run) sortClients(ctx context.Context, all []oauth2Client) (map[string]i
 		if i.foreign != nil && i.finding.ID == "" {
 			i.finding.Others = nil // others use it: a successor is made beside it
 		}
-		id, err := r.spec.Sink.Get(ctx, w.Secret+"#client_id")
+		id, err := r.spec.Sink.Get(ctx, w.IDName())
 		if err != nil && !absent(err) {
 			return nil, err
 		}
@@ -212,7 +212,7 @@ func ids(clients []oauth2Client) (all []string) {
 // issuer says how a client is made, proved and removed. ours are those that the account has.
 func (r *run) issuer(w Client, ours []oauth2Client) credential.Issuer {
 	candidates := ids(ours)
-	return credential.Issuer{Sink: r.spec.Sink, Name: w.Secret + "#client_secret",
+	return credential.Issuer{Sink: r.spec.Sink, Name: w.SecretName(),
 		Prove: func(ctx context.Context, value lab.Secret) (string, error) {
 			none := r.fail("prove client", w.Name, "", lab.ErrNotFound, "no client has this secret")
 			for _, id := range candidates {
@@ -305,7 +305,7 @@ func (r *run) putClient(ctx context.Context, key string, w Client, h *issued) er
 		}
 	}
 	r.made.set(key, c)
-	return keep(ctx, r.spec.Sink, w.Secret+"#client_id", lab.NewSecret(c.ID))
+	return keep(ctx, r.spec.Sink, w.IDName(), lab.NewSecret(c.ID))
 }
 
 // keep puts a value that may replace another.

@@ -1,7 +1,9 @@
 package ovh
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 )
@@ -41,9 +43,27 @@ type Spec struct {
 // Client is an OAuth2 client of the account that logs in with client credentials: an identity that policies allow
 // things to. Its secret is shown once, and kept in [Spec].Sink. A client whose secret is lost is succeeded by another.
 type Client struct {
-	Name        string `yaml:"name,required"`   // letters, digits, dots, hyphens and underscores
-	Description string `yaml:"description"`     // what comes before the mark
-	Secret      string `yaml:"secret,required"` // its name in the sink; the fields are NAME#client_id and NAME#client_secret
+	Name        string `yaml:"name,required"` // letters, digits, dots, hyphens and underscores
+	Description string `yaml:"description"`   // what comes before the mark
+
+	// Secret is the entry of the sink. With a path, as "cms/ovh", the ID is in "cms/ovh#client_id", and the secret in
+	// "cms/ovh#client_secret"; with a word, as "cms", they are in "cms-client_id" and "cms-client_secret", which a directory can
+	// have. Empty means "ovh-NAME".
+	Secret string `yaml:"secret"`
+}
+
+// IDName returns the name in the sink of the client's ID.
+func (c Client) IDName() string { return c.sinkName("client_id") }
+
+// SecretName returns the name in the sink of the client's secret.
+func (c Client) SecretName() string { return c.sinkName("client_secret") }
+
+func (c Client) sinkName(field string) string {
+	entry, between := cmp.Or(c.Secret, "ovh-"+c.Name), "-"
+	if strings.Contains(entry, "/") {
+		between = "#"
+	}
+	return entry + between + field
 }
 
 // Policy is an IAM policy: what some identities may do with some resources.

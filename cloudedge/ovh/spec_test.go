@@ -24,7 +24,8 @@ func TestSpecProblems(t *testing.T) {
 		spec ovh.Spec
 	}{
 		{"clients: their secrets have no sink", ovh.Spec{Clients: []ovh.Client{{Name: "cms", Secret: "cms"}}}},
-		{"clients[0].secret: is not the name of a secret", ovh.Spec{Clients: []ovh.Client{{Name: "cms"}}}},
+		{"clients[0].secret: is not the name of an entry", ovh.Spec{Clients: []ovh.Client{{Name: "cms", Secret: "a#b"}}}},
+		{"clients[1].secret: is named twice", ovh.Spec{Clients: []ovh.Client{{Name: "cms"}, {Name: "b", Secret: "ovh-cms"}}}},
 		{"clients[0].description: holds what a mark could be",
 			ovh.Spec{Clients: []ovh.Client{{Name: "cms", Secret: "c", Description: "a;owner=x/y/z"}}}},
 		{"policies[0].clients[0]: is no client of this spec", policy(ovh.Policy{Clients: []string{"cms"}})},

@@ -63,10 +63,10 @@ func (s *Spec) Validate() lab.Problems {
 		at := fmt.Sprintf("clients[%d]", n)
 		v.named(at+".name", "client", c.Name)
 		v.described(at+".description", c.Description)
-		if !secret.MatchString(c.Secret) {
-			v.bad(at+".secret", c.Secret, "is not the name of a secret", "write as cms/ovh")
+		if c.Secret != "" && !secret.MatchString(c.Secret) {
+			v.bad(at+".secret", c.Secret, "is not the name of an entry", "write as cms/ovh")
 		}
-		v.unique(at+".secret", "secret", c.Secret)
+		v.unique(at+".secret", "secret", c.SecretName())
 	}
 	if len(s.Clients) > 0 && s.Sink == nil {
 		v.ps = append(v.ps, lab.Problem{Path: "clients", Message: "their secrets have no sink", Hint: "say where secrets are kept",
