@@ -104,8 +104,11 @@ func (r *run) retirements() reconcile.Kind {
 			if h == nil || r.clientError(h) != nil || len(h.finding.Others) == 0 {
 				return reconcile.Delta{}
 			}
-			return reconcile.Delta{Action: lab.Update, Risk: lab.RiskDisrupt,
-				Cause: fmt.Sprintf("%d of ours are left whose secret nobody keeps; they are removed", len(h.finding.Others))}
+			cause := "a client is left whose secret nobody keeps; it is removed"
+			if n := len(h.finding.Others); n > 1 {
+				cause = fmt.Sprintf("%d clients are left whose secrets nobody keeps; they are removed", n)
+			}
+			return reconcile.Delta{Action: lab.Update, Risk: lab.RiskDisrupt, Cause: cause}
 		},
 		Put: func(ctx context.Context, key string, _ Client, h *issued) error {
 			current, ok := r.made.get(key)

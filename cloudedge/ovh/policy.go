@@ -180,7 +180,7 @@ func (r *run) policyFields(w Policy, h *iamPolicy) []field {
 		{"description", r.described(w.Description, "policy", w.Name), h.Description},
 		{"identities", set(r.identities(w)), set(h.Identities)},
 		{"resources", set(w.Resources), set(h.urns())},
-		{"allow", set(w.actions()), set(h.allowed())},
+		{"actions", set(w.actions()), set(h.allowed())},
 	}
 }
 
