@@ -20,6 +20,7 @@ type widget struct {
 	Clearance string   `json:"clearance_level,omitempty"`
 	BotFight  bool     `json:"bot_fight_mode"`
 	Offlabel  bool     `json:"offlabel"`
+	Ephemeral bool     `json:"ephemeral_id"`
 
 	secret lab.Secret
 	twice  bool              // there is another of this name
@@ -141,6 +142,9 @@ func (r *run) putWidget(ctx context.Context, _ string, w Widget, h *widget) erro
 	case len(widgetFields(w, *h).differ()) > 0:
 		in := map[string]any{"name": w.Name, "domains": w.Domains, "mode": cmp.Or(w.Mode, h.Mode), "bot_fight_mode": h.BotFight,
 			"offlabel": h.Offlabel}
+		if h.Ephemeral {
+			in["ephemeral_id"] = true
+		}
 		if h.Clearance != "" {
 			in["clearance_level"] = h.Clearance
 		}
