@@ -318,7 +318,7 @@ func (r *run) tokenFields(w Token, i *issued) (f fields) {
 	if own, _, ours := r.tokenName(t.Name); kept && (!ours || own != w.Name) { // one that is taken over
 		f.exact("name", r.ownName(w.Name, r.generation(r.newest(i.ours))+1), t.Name)
 	}
-	f.exact("grants", strings.Join(i.said[0], "; "), strings.Join(i.said[1], "; "))
+	f.lines("grants", i.said[0], i.said[1])
 	f.set("allowIPs", w.AllowIPs, t.networks().In)
 	f.set("denyIPs", w.DenyIPs, t.networks().NotIn)
 	expires := ""
