@@ -40,8 +40,8 @@ const (
 
 // Instance is an app in an environment. Its methods return the names of what belongs to it.
 type Instance struct {
-	App App
-	Env string // 1 to 15 letters a-z and digits, beginning with a letter; empty means [Prod]
+	App App    `yaml:"app,required"`
+	Env string `yaml:"env"` // 1 to 15 letters a-z and digits, beginning with a letter; empty means [Prod]
 }
 
 func (i Instance) prod() bool { return i.Env == "" || i.Env == Prod }

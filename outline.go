@@ -28,10 +28,10 @@ type Section struct {
 	Earlier int
 }
 
-// MissingStage is a stage that could not be planned yet.
+// MissingStage is a stage that could not be planned.
 type MissingStage struct {
 	Stage string `json:"stage"`
-	Waits string `json:"waits_for"` // the stage that has changes to be made first
+	Waits string `json:"waits_for,omitempty"` // the stage that has changes to be made first; empty: planning it failed
 }
 
 // Add adds the changes of a stage's plan. What an earlier stage makes is not added again. stage is
@@ -77,10 +77,13 @@ func (o *Outline) Count(stage string) (n int) {
 }
 
 // Summary returns one line about all changes: "3 changes: 1 to create, 1 to update, 1 to run; risk
-// restart", or "nothing to do".
+// restart", or "nothing to do", of what could be planned.
 func (o *Outline) Summary() string {
 	changes := o.Changes()
-	if len(changes) == 0 {
+	switch {
+	case len(changes) == 0 && len(o.Missing) > 0:
+		return "nothing to do in what could be planned"
+	case len(changes) == 0:
 		return "nothing to do"
 	}
 	var parts []string
@@ -233,7 +236,11 @@ func (o *Outline) heading(b *strings.Builder, s Section) {
 // end writes what is missing, and the summary.
 func (o *Outline) end(b *strings.Builder) {
 	for _, m := range o.Missing {
-		fmt.Fprintf(b, "not in this plan: %s, which waits for %s\n", Printable(m.Stage), Printable(m.Waits))
+		why := "which could not be planned"
+		if m.Waits != "" {
+			why = "which waits for " + Printable(m.Waits)
+		}
+		fmt.Fprintf(b, "not in this plan: %s, %s\n", Printable(m.Stage), why)
 	}
 	b.WriteString(o.Summary() + "\n")
 }

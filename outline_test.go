@@ -50,7 +50,7 @@ func TestOutline(t *testing.T) {
 	o.Add("database", planOf(t, map[string][]lab.Change{"pg/": {{ID: "role:x", Action: lab.Create},
 		{ID: "image:a@sha256:" + strings.Repeat("0123456789abcdef", 4), Action: lab.Create}}}, "pg/"))
 	o.Add("03_cicd", planOf(t, map[string][]lab.Change{"host/pi2": {docker}}, "host/pi2"))
-	o.Missing = append(o.Missing, lab.MissingStage{Stage: "postgres", Waits: "02_setup"})
+	o.Missing = append(o.Missing, lab.MissingStage{Stage: "postgres", Waits: "02_setup"}, lab.MissingStage{Stage: "edge"})
 	const want = `01_system
   + create  file:/etc/motd (host pi1, pi2, pi3, 3 more)
   + create  package:docker (host pi2)
@@ -64,6 +64,7 @@ database
 03_cicd
   (and 1 change that an earlier stage makes)
 not in this plan: postgres, which waits for 02_setup
+not in this plan: edge, which could not be planned
 11 changes: 10 to create, 1 to run; risk restart
 `
 	if got := o.Brief(); got != want {

@@ -20,8 +20,10 @@ import (
 // gives a job an id_token of its own. Here is what comes next to it: a restricted user that may do nothing, an OAuth2
 // application of its own, and a refresh token, which a job exchanges for an id_token, by the secret of the application:
 //
-//	curl -sf "$GITEA/login/oauth/access_token" -d grant_type=refresh_token -d "client_id=$CLIENT_ID" \
-//	  --data-urlencode "client_secret=$CLIENT_SECRET" --data-urlencode "refresh_token=$REFRESH_TOKEN"
+//	curl -sf "$GITEA/login/oauth/access_token" -d grant_type=refresh_token \
+//	  -d "client_id=$CLIENT_ID" \
+//	  --data-urlencode "client_secret=$CLIENT_SECRET" \
+//	  --data-urlencode "refresh_token=$REFRESH_TOKEN"
 //
 // The id_token proves the user, and not the repository, the branch or the workflow: every job that has both secrets is this
 // user. Give them to the repositories that may be it alone, and to each that shall be told apart an identity of its own;

@@ -23,6 +23,12 @@
 // cluster's CA, so that it joins no other. Agents have a token of their own: that of the servers opens the datastore. Of
 // several servers, the next joins when the last is a voter of etcd.
 //
+// # A machine that is lost
+//
+// A machine with a new disk becomes the node again that it was. What the cluster knows of it, its member of etcd too, is
+// removed before, and it joins the servers that are left: the first server as well, which therefore makes a cluster only
+// where nothing says that there is one. While nobody can be asked, and where etcd has lost its quorum, the plan is refused.
+//
 // # Tokens
 //
 // The tokens, [ServerToken] and [AgentToken], are in the sink, which gets that of a cluster that is there already. Where
@@ -49,7 +55,7 @@
 // What cannot end well is an error of the plan, all of it at once: [lab.ErrBlocked] for a kernel without the memory
 // controller, a clock that differs, a Docker Engine that does not answer, an API that does not; [lab.ErrConflict] for an
 // engine that the cri-dockerd in k3s cannot use, a port of k3s that is taken, and a copied machine ID;
-// [lab.ErrRefused] for a token or a CA of another cluster, a second cluster beside one that is there, versions as above, a
+// [lab.ErrRefused] for a token or a CA of another cluster, a second cluster beside one that is there or may be, versions as above, a
 // server that is to be an agent, and options that cannot be changed on a node, such as its networks.
 //
 // Plans that may lose data ([PlanRestore], [PlanUninstall]) have [lab.RiskDataLoss], and are confirmed change by change.

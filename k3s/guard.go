@@ -90,7 +90,7 @@ func (c Config) checkFixed(n *node) error {
 	if n.unread != nil {
 		return n.refuse(lab.ErrConflict, "fix it by hand: it may say where the cluster has its data", "%s cannot be read", settingsFile)
 	}
-	want := c.settings(n.name)
+	want := c.settings(n.name, "")
 	for _, name := range slices.Sorted(maps.Keys(fixedFlags)) {
 		have, next := given(n.options, name), given(want, name)
 		if name == "node-name" && have == n.name {
@@ -150,7 +150,7 @@ func (c Config) checkTogether(nodes []*node) error {
 
 // checkCluster refuses to make a second cluster beside one that is there.
 func (c Config) checkCluster(nodes []*node) error {
-	founder := nodes[0]
+	founder := nodes[0] // or the server that speaks for it
 	_, elsewhere := founder.options["datastore-endpoint"]
 	switch {
 	case founder.restoring != "":
@@ -160,13 +160,16 @@ func (c Config) checkCluster(nodes []*node) error {
 		return founder.refuse(lab.ErrRefused, "restore a snapshot, or uninstall k3s",
 			"it has the token of a cluster, and no datastore: k3s would make a new cluster, with none of the data")
 	}
+	if err := c.checkLost(nodes); err != nil {
+		return err
+	}
 	for _, n := range nodes[1:] {
-		switch {
-		case founder.datadir == "" && n.running():
-			return founder.refuse(lab.ErrRefused, "restore it from a snapshot, name another server first, or uninstall "+n.name,
-				"it has no cluster, and %s is a node of one: a new one would have none of its data", n.name)
-		case founder.caHash != "" && n.caHash != "" && n.caHash != founder.caHash:
-			return n.refuse(lab.ErrRefused, "uninstall it there first", "it is a node of another cluster, with another CA")
+		if founder.caHash != "" && n.caHash != "" && n.caHash != founder.caHash {
+			hint := "uninstall it there first"
+			if c.server(n.name) {
+				hint = "find out which has the data: one may have made a cluster of its own on a new disk; uninstall that one"
+			}
+			return n.refuse(lab.ErrRefused, hint, "it is a node of another cluster than %s, with another CA", founder.name)
 		}
 	}
 	if founder.datadir == "sqlite" && len(c.Servers) > 1 {

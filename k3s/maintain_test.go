@@ -194,3 +194,31 @@ func TestRestoreCutOff(t *testing.T) {
 		s.converged()
 	}
 }
+
+// TestUninstallServer: one of several servers leaves the cluster, the first too, which goes on; not while another is down.
+func TestUninstallServer(t *testing.T) {
+	s := newSite(t, 3, 1)
+	s.apply()
+	s.object(`"data"`)
+	s.config.Timeout = 1e9
+	s.exec(3, "systemctl stop k3s")
+	s.down(2, 3)
+	p, err := k3s.PlanUninstall(t.Context(), s.machines, s.config, "pi1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Apply(t.Context(), &lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm("k3s/uninstall/pi1")}}); !errors.Is(err, lab.ErrRefused) {
+		t.Errorf("with pi3 down: %v", err)
+	}
+	s.exec(3, "systemctl start k3s")
+	s.config.Timeout = 20e9
+	s.confirm(k3s.PlanUninstall(t.Context(), s.machines, s.config, "pi1"))
+	if got := s.exec(2, "until k3s kubectl get --raw /api/v1/test; do sleep 0.1; done 2>/dev/null; k3s kubectl get --raw /api/v1/nodes"); !strings.HasPrefix(got, `"data"`) || strings.Contains(got, `"pi1"`) {
+		t.Error(got)
+	}
+	s.apply() // it is in the config: it joins again, as a server that was lost
+	s.converged()
+	if got := s.exec(1, "k3s kubectl get --raw /api/v1/test"); !strings.HasPrefix(got, `"data"`) {
+		t.Error(got)
+	}
+}

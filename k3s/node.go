@@ -47,7 +47,8 @@ type node struct {
 type member struct {
 	version  string
 	ready    bool
-	voter    bool // of etcd
+	voter    bool   // of etcd
+	address  string // at which the other nodes reach it; empty means that the API does not say
 	cordoned bool
 	drained  string // what it was drained for by this package, see sh/drain.sh; empty means that it was not
 }
@@ -155,6 +156,7 @@ func readMembers(text []byte) (map[string]member, error) {
 			Spec   struct{ Unschedulable bool }
 			Status struct {
 				Conditions []struct{ Type, Status string }
+				Addresses  []struct{ Type, Address string }
 				NodeInfo   struct {
 					KubeletVersion string `json:"kubeletVersion"`
 				} `json:"nodeInfo"`
@@ -173,6 +175,11 @@ func readMembers(text []byte) (map[string]member, error) {
 				m.ready = c.Status == "True"
 			case "EtcdIsVoter": // k3s sets it on servers with etcd (pkg/etcd, "EtcdIsVoter")
 				m.voter = c.Status == "True"
+			}
+		}
+		for _, a := range i.Status.Addresses {
+			if a.Type == "InternalIP" && m.address == "" {
+				m.address = a.Address
 			}
 		}
 		members[i.Metadata.Name] = m

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -36,6 +37,9 @@ func Plan(ctx context.Context, machines []*host.Machine, c Config, sink lab.Sink
 		return nil, err
 	}
 	if err := errors.Join(c.judge(nodes), c.checkTokens(nodes, t)); err != nil {
+		return nil, errors.Join(err, away)
+	}
+	if t.join, err = p.c.joins(nodes); err != nil {
 		return nil, errors.Join(err, away)
 	}
 	var plan *lab.Plan
@@ -84,7 +88,7 @@ func newPlanner(machines []*host.Machine, c Config, sink lab.Sink) (*planner, er
 	return p, ps.Err()
 }
 
-// look looks at all machines, the first server first. away is the error of those that cannot be reached.
+// look looks at all machines, the server that speaks for the cluster first, see lead. away is the error of those that cannot be reached.
 func (p *planner) look(ctx context.Context) (nodes []*node, away, err error) {
 	nodes, away = lookAll(ctx, p.machines, p.c)
 	if nodes[0] == nil {
@@ -95,6 +99,7 @@ func (p *planner) look(ctx context.Context) (nodes []*node, away, err error) {
 	for _, n := range nodes {
 		arches[n.arch] = true
 	}
+	p.c.lead(nodes)
 	return nodes, away, p.c.checkSources(arches).Err()
 }
 
@@ -232,6 +237,11 @@ func (p *planner) next(ctx context.Context, nodes []*node, t tokens) (*lab.Plan,
 	if members == nil { // what the others need cannot be known before the first server runs
 		err = errors.Join(err, nodes[0].refuse(lab.ErrBlocked, "apply this plan, which brings it up, and plan again",
 			"the API of the cluster does not answer"))
+		if bare, few := p.c.bare(nodes); few && nodes[0].datadir == "etcd" {
+			err = errors.Join(err, nodes[0].refuse(lab.ErrBlocked, "if it stays so: systemctl stop k3s && k3s server --cluster-reset && "+
+				"systemctl start k3s, on the machine, and plan again; or restore a snapshot",
+				"%s have no datastore: if they were members of etcd, it has lost its quorum", strings.Join(bare, " and ")))
+		}
 		plans = plans[:1]
 		nodes = nodes[:1]
 	}
@@ -249,21 +259,27 @@ func (p *planner) next(ctx context.Context, nodes []*node, t tokens) (*lab.Plan,
 			s := p.c.snapshot(n, "before the upgrade from "+n.version+" to "+p.c.Version, p.c.Version, before...)
 			steps, before = append(steps, s), []string{s.Name}
 		}
-		m, member := members[n.name]
-		if upgrades && member && !p.c.NoDrain && m.drained != p.c.Version {
+		m, known := members[n.name]
+		lost := p.c.lost(n, members)
+		if lost {
+			s := k.forget(n.name, before...)
+			steps, before = append(steps, s), []string{s.Name}
+			upgrades, m, known = false, member{}, false
+		}
+		if upgrades && known && !p.c.NoDrain && m.drained != p.c.Version {
 			s := k.drain(n.name, m.cordoned && m.drained == "", before...)
 			steps, before = append(steps, s), []string{s.Name}
 		}
 		for _, s := range own {
 			s.After = append(s.After, before...)
-			if n.running() && members != nil {
+			if n.running() && members != nil && !lost {
 				s = k.guarded(s, n.name)
 			}
 			gate := p.gate(k, n.name, s.Name)
 			steps, before = append(steps, s, gate), []string{gate.Name}
 		}
 		switch {
-		case upgrades && member && !p.c.NoDrain && !(m.cordoned && m.drained == ""):
+		case upgrades && known && !p.c.NoDrain && !(m.cordoned && m.drained == ""):
 			s := k.uncordon(n.name, "it was drained for its upgrade", before...)
 			steps, before = append(steps, s), []string{s.Name}
 		case m.drained != "":
@@ -278,21 +294,23 @@ func (p *planner) next(ctx context.Context, nodes []*node, t tokens) (*lab.Plan,
 	return plan, errors.Join(err, invalid)
 }
 
-// order returns the indices of the nodes in the order in which they are changed: servers, then agents; of the latter those
+// order returns the indices of the nodes in the order in which they are changed: servers, then agents; of both those
 // first that are not ready, since the others wait until all are.
 func (p *planner) order(nodes []*node, members map[string]member) (order []int) {
 	rank := func(i int) int {
 		n := nodes[i]
 		m, ok := members[n.name]
 		switch {
-		case p.c.server(n.name):
+		case p.c.server(n.name) && ok && !m.ready:
 			return 0
-		case ok && !m.ready:
+		case p.c.server(n.name):
 			return 1
-		case ok:
+		case ok && !m.ready:
 			return 2
+		case ok:
+			return 3
 		}
-		return 3 // new ones last
+		return 4 // new ones last
 	}
 	for i := range nodes {
 		order = append(order, i)

@@ -24,7 +24,7 @@ func PlanRestore(ctx context.Context, machines []*host.Machine, c Config, sink l
 	if away != nil {
 		return nil, away // a server that still runs would go on with what is restored away
 	}
-	founder := nodes[0]
+	founder := c.foundIn(nodes)
 	s, err := find(ctx, founder.machine, c, name)
 	if err != nil {
 		return nil, err
@@ -67,8 +67,8 @@ func PlanRestore(ctx context.Context, machines []*host.Machine, c Config, sink l
 	steps, before = append(steps, swap), []string{swap.Name}
 	start := c.start(founder, before...)
 	steps, before = append(steps, start), []string{start.Name}
-	for _, n := range nodes[1:] {
-		if c.server(n.name) && n.running() {
+	for _, n := range nodes {
+		if n != founder && c.server(n.name) && n.running() {
 			s := c.start(n, before...)
 			steps, before = append(steps, s), []string{s.Name}
 		}
@@ -92,7 +92,7 @@ func (c Config) swap(n *node, s Snapshot, after ...string) lab.Step {
 	return n.script("k3s/restore/"+n.name, lab.Change{Action: lab.Replace, Risk: lab.RiskDataLoss,
 		Cause: fmt.Sprintf("the datastore goes back to %s; what it has now is kept in %s", s.Name, replaced)},
 		shell("restore", "snapshot", snapshots+"/"+s.Name, "data", c.dataDir(), "datastore", s.Datastore, "replaced", replaced,
-			"unfinished", unfinished, "program", program, "seconds", fmt.Sprint(int(c.timeout().Seconds()))), after...)
+			"unfinished", unfinished, "config", settingsFile, "program", program, "seconds", fmt.Sprint(int(c.timeout().Seconds()))), after...)
 }
 
 // replaced is the directory that has the datastores that were replaced, 0700.

@@ -12,8 +12,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 )
 
-// settings returns the options of a machine's config.yaml.
-func (c Config) settings(name string) map[string]any {
+// settings returns the options of a machine's config.yaml. join is the URL of the server that it joins; empty for the
+// server that makes the cluster.
+func (c Config) settings(name, join string) map[string]any {
 	s := map[string]any{"token-file": tokenFile}
 	list := func(option string, values []string) {
 		if len(values) > 0 {
@@ -39,14 +40,14 @@ func (c Config) settings(name string) map[string]any {
 		if c.SecretsEncryption {
 			s["secrets-encryption"] = true
 		}
-		if len(c.Servers) > 1 && name == c.founder() {
+		if join != "" {
+			s["server"] = join
+		} else if len(c.Servers) > 1 {
 			s["cluster-init"] = true
-		} else if name != c.founder() {
-			s["server"] = c.url()
 		}
 		maps.Copy(s, c.ServerOptions)
 	default:
-		s["server"] = c.url()
+		s["server"] = join
 	}
 	n := c.Nodes[name]
 	if n.Address != "" {
@@ -62,8 +63,8 @@ func (c Config) settings(name string) map[string]any {
 // a difference.
 type settings struct{ host.File }
 
-func (c Config) settingsResource(name string) settings {
-	text, err := yaml.Marshal(c.settings(name))
+func (c Config) settingsResource(name, join string) settings {
+	text, err := yaml.Marshal(c.settings(name, join))
 	if err != nil {
 		panic(err) // checkOptions has marshalled it
 	}

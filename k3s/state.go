@@ -12,12 +12,24 @@ import (
 type tokens struct {
 	server, agent lab.Secret
 	caHash        string
+
+	// join is the URL of the server that the first one has joined, or is to join, since it lost what it had. Empty means
+	// that it makes the cluster, or made it.
+	join string
+}
+
+// joins returns the URL of the server that a machine joins; empty for the server that makes the cluster.
+func (t tokens) joins(c Config, name string) string {
+	if name == c.founder() {
+		return t.join
+	}
+	return c.url()
 }
 
 // file returns the token file of a machine. The server that makes the cluster has the password alone: there is no CA yet.
 func (t tokens) file(c Config, name string) lab.Secret {
 	switch {
-	case name == c.founder():
+	case t.joins(c, name) == "":
 		return lab.NewSecret(password(t.server.Reveal()) + "\n")
 	case c.server(name):
 		return lab.NewSecret(pinned(t.caHash, "server", t.server).Reveal() + "\n")
@@ -50,7 +62,7 @@ func (c Config) configuration(name string, t tokens) host.State {
 	if c.server(name) {
 		s = append(s, host.File{Path: agentToken, Value: lab.NewSecret(password(t.agent.Reveal()) + "\n")})
 	}
-	s = append(s, c.settingsResource(name))
+	s = append(s, c.settingsResource(name, t.joins(c, name)))
 	s = append(s, c.registries()...)
 	return append(s, c.unitFile(name), c.dropIn(name),
 		// What the installer was given as K3S_TOKEN or K3S_URL would override config.yaml.

@@ -12,7 +12,8 @@ import (
 )
 
 // PlanUninstall plans that machines are no nodes any more, agents first: the named ones, or all without names. Each is
-// drained and removed from the cluster first, where that goes on; with the first server, all go. Whatever k3s has made on
+// drained and removed from the cluster first, where that goes on: asked on a server that stays. A server leaves when all
+// other nodes are ready, and etcd with it. With the last server, all go. Whatever k3s has made on
 // a machine is removed: containers, those of Docker too, mounts, networks, the data directory. The snapshots and what is
 // on other file systems stay. Each machine is a change with [lab.RiskDataLoss].
 //
@@ -31,10 +32,10 @@ func PlanUninstall(ctx context.Context, machines []*host.Machine, c Config, only
 	if len(only) == 0 {
 		only = all
 	}
-	whole := slices.Contains(only, c.founder())
+	whole := !slices.ContainsFunc(c.Servers, func(name string) bool { return !slices.Contains(only, name) })
 	for _, name := range all {
 		if whole && !slices.Contains(only, name) {
-			return nil, &lab.Error{Op: "uninstall k3s", Target: c.founder(), Hint: "name all machines, or none",
+			return nil, &lab.Error{Op: "uninstall k3s", Target: c.Servers[len(c.Servers)-1], Hint: "name all machines, or none",
 				Err: fmt.Errorf("%w: %s would be a node of a cluster that is gone", lab.ErrRefused, name)}
 		}
 	}
@@ -42,8 +43,12 @@ func PlanUninstall(ctx context.Context, machines []*host.Machine, c Config, only
 	if err = errors.Join(err, away); err != nil {
 		return nil, err
 	}
-	k := control{nodes[0].machine, c}
-	if whole && nodes[0].members != nil {
+	asked := nodes[0]
+	if i := slices.IndexFunc(nodes, func(n *node) bool { return n.members != nil && !slices.Contains(only, n.name) }); i >= 0 {
+		asked = nodes[i]
+	}
+	k := control{asked.machine, c}
+	if whole && asked.members != nil {
 		if err := k.detached(ctx); err != nil {
 			return nil, err
 		}
@@ -55,8 +60,11 @@ func PlanUninstall(ctx context.Context, machines []*host.Machine, c Config, only
 		if !slices.Contains(only, n.name) || !n.running() && !n.program && n.datadir == "" && len(n.hashes) == 0 {
 			continue
 		}
-		_, member := nodes[len(nodes)-1].members[n.name]
-		if member && !whole {
+		if !whole && slices.Contains(only, asked.name) {
+			return nil, n.refuse(lab.ErrBlocked, "bring a server up that stays, and plan again", "no server that stays answers")
+		}
+		_, known := asked.members[n.name]
+		if known && !whole {
 			s := k.remove(n.name, before...)
 			steps, before = append(steps, s), []string{s.Name}
 		}
@@ -89,7 +97,13 @@ func (k control) remove(name string, after ...string) lab.Step {
 		Cause: "its pods move to other nodes, and it leaves the cluster"}},
 		Run: func(ctx context.Context, r *lab.Recorder) error {
 			r.Start(id)
-			err := k.volumes(ctx, r, name)
+			var err error
+			if k.c.server(name) { // without another one that is down, etcd would have no quorum
+				err = k.alone(ctx, r, name)
+			}
+			if err == nil {
+				err = k.volumes(ctx, r, name)
+			}
 			if err == nil {
 				_, err = run(ctx, k.machine, "remove "+name, shell("drain", "node", name, "mark", "",
 					"timeout", fmt.Sprintf("%ds", int(k.c.timeout().Seconds())))+

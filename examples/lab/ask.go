@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
@@ -26,7 +27,7 @@ func (r *runner) ask(ctx context.Context) (results []pipeline.Result, err error)
 	if err != nil {
 		r.out.Printf("not all could be planned: %s\n", lab.PrintableText(err.Error(), "  "))
 	}
-	if len(o.Missing) > 0 {
+	if slices.ContainsFunc(o.Missing, func(m lab.MissingStage) bool { return m.Waits != "" }) {
 		r.out.Printf("You will be asked about what waits when it can be planned.\n")
 	}
 	return results, r.agree(ctx, r.agreed)

@@ -40,6 +40,7 @@ type Config struct {
 	NFS      []NFSConfig     `yaml:"nfs"`      // what is shared over NFS; empty means nothing
 	Longhorn *LonghornConfig `yaml:"longhorn"` // what Longhorn needs of machines; empty means nothing
 	K3s      *k3s.Config     `yaml:"k3s"`      // the nodes of the cluster; empty means none
+	Cluster  *ClusterConfig  `yaml:"cluster"`  // what runs in the cluster; empty leaves it as it is
 
 	Stacks *StacksConfig `yaml:"stacks"` // compose stacks beside the cluster; empty means none
 
@@ -48,6 +49,8 @@ type Config struct {
 
 	Forge *ForgeConfig `yaml:"forge"` // what Gitea must have; empty means that nothing is provisioned
 	Vault *VaultConfig `yaml:"vault"` // the Vault; empty means none
+
+	Edge *EdgeConfig `yaml:"edge"` // what is at Cloudflare, OVH and Google; empty means nothing
 
 	Resources []Placement `yaml:"resources"` // more resources, for machines that a pattern selects
 }

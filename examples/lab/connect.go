@@ -99,7 +99,7 @@ func (l *Lab) real() (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.vault, s.forge = l.vault(s.stacks), l.gitea()
+	s.vault, s.forge, s.edge = l.vault(s.stacks), l.gitea(), l.edge()
 	s.close = func() {
 		s.shut()
 		host.Fleet{Machines: s.machines}.Close() // nothing is left to be said on them
@@ -142,6 +142,8 @@ func (l *Lab) checkSecrets() error {
 	if l.Vault != nil {
 		fields = append(fields, secretField{"vault.token", l.Vault.Token})
 	}
+	fields = append(fields, l.clusterReferences()...)
+	fields = append(fields, l.edgeReferences()...)
 	for _, f := range fields {
 		if _, err := f.ref.Resolve(os.LookupEnv, l.dir.ReadFile); err != nil {
 			unread.AddError(f.path, err)
@@ -214,6 +216,10 @@ func (l *Lab) login() (auth ssh.Auth, keys ssh.HostKeys, err error) {
 // machines returns the machines as they are reached over SSH.
 func (l *Lab) machines() ([]*host.Machine, error) {
 	b := l.boundary()
+	if l.Cluster != nil { // from a node, to the cluster's DNS
+		ip := l.Cluster.dns()
+		b.Allow = append(slices.Clone(b.Allow), netip.PrefixFrom(ip, ip.BitLen()))
+	}
 	auth, keys, err := l.login()
 	if err != nil {
 		return nil, err

@@ -152,8 +152,8 @@ func (d *drawing) arrow(from, to string) {
 func (d *drawing) stages() {
 	for _, st := range d.outline() {
 		id := d.node("stage", st.name, "stage")
-		if st.after != "" {
-			d.arrow(id, "stage/"+st.after)
+		for _, before := range st.after {
+			d.arrow(id, "stage/"+before)
 		}
 		for _, c := range st.components {
 			if c.place == "system" || strings.HasPrefix(c.place, "resources") {

@@ -48,25 +48,36 @@ func (l *Lab) nodes() (k3s.Config, error) {
 	return l.K3s.Resolve(func(r lab.SecretRef) (lab.Secret, error) { return r.Resolve(os.LookupEnv, l.dir.ReadFile) })
 }
 
-// nodePlan plans the nodes of the cluster. Since each depends on the others, a run is about all of them or none.
+// selected returns the machines of the nodes. Since each depends on the others, a run is about all of them or none: the
+// error is a [pipeline.LeftOut] when one is missing.
+func (l *Lab) selected(s *site) (machines []*host.Machine, err error) {
+	var missing []string
+	for _, name := range slices.Concat(l.K3s.Servers, l.K3s.Agents) {
+		i := slices.IndexFunc(s.machines, func(m *host.Machine) bool { return m.Name() == name })
+		if i < 0 {
+			missing = append(missing, name)
+			continue
+		}
+		machines = append(machines, s.machines[i])
+	}
+	if len(missing) > 0 {
+		return nil, pipeline.LeftOut("of its nodes, " + strings.Join(missing, " and ") + " are not selected")
+	}
+	return machines, nil
+}
+
+// nodePlan plans the nodes of the cluster.
 func (l *Lab) nodePlan(s *site) pipeline.Planner {
 	return func(ctx context.Context, only *pipeline.Selection) (*lab.Plan, error) {
-		names := slices.Concat(l.K3s.Servers, l.K3s.Agents)
-		var machines []*host.Machine
-		var ids, missing []string
-		for _, name := range names {
-			i := slices.IndexFunc(s.machines, func(m *host.Machine) bool { return m.Name() == name })
-			if i < 0 {
-				missing = append(missing, name)
-				continue
-			}
-			machines = append(machines, s.machines[i])
-			for _, what := range []string{"join", "drain", "uncordon", "snapshot"} {
-				ids = append(ids, "k3s/"+what+"/"+name)
-			}
+		machines, err := l.selected(s)
+		if err != nil {
+			return nil, err
 		}
-		if len(missing) > 0 {
-			return nil, pipeline.LeftOut("of its nodes, " + strings.Join(missing, " and ") + " are not selected")
+		var ids []string
+		for _, m := range machines {
+			for _, what := range []string{"join", "drain", "uncordon", "snapshot"} {
+				ids = append(ids, "k3s/"+what+"/"+m.Name())
+			}
 		}
 		if !only.Reaches(ids...) {
 			return nil, pipeline.LeftOut("nothing of it is selected")

@@ -19,7 +19,7 @@ func outline(results []pipeline.Result) *lab.Outline {
 	o := &lab.Outline{}
 	for _, s := range results {
 		o.Add(s.Stage, s.Plan)
-		if s.Waits != "" {
+		if s.Waits != "" || s.Plan == nil && s.Err != nil {
 			o.Missing = append(o.Missing, lab.MissingStage{Stage: s.Stage, Waits: s.Waits})
 		}
 	}

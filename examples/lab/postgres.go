@@ -151,16 +151,14 @@ func (l *Lab) database(stacks *stackSource) (*database, error) {
 			errs = append(errs, err)
 			return v
 		}
-		made := func(name string) func() (lab.Secret, error) {
-			return func() (lab.Secret, error) { return k.Secret(ctx, name, nil) }
-		}
 		// the server is made with it: a new one would not let us in
 		d.server.Password = secret(c.Password,
 			func() (lab.Secret, error) { return stacks.sink.Get(ctx, superuserSecret) })
 		var err error
 		d.spec.Editor.Password, err = c.editorPassword(ctx, k, l.dir.ReadFile)
 		errs = append(errs, err)
-		d.spec.Pooler.Password = secret(c.PoolerPassword, made("pgbouncer-auth"))
+		d.spec.Pooler.Password, err = c.poolerPassword(ctx, k, l.dir.ReadFile)
+		errs = append(errs, err)
 		return errors.Join(errs...)
 	}
 	return d, nil
@@ -174,6 +172,16 @@ func (c *PostgresConfig) editorPassword(
 		return k.Secret(ctx, "credentials-editor", nil)
 	}
 	return c.EditorPassword.Resolve(os.LookupEnv, file)
+}
+
+// poolerPassword returns the password of pgbouncer_auth.
+func (c *PostgresConfig) poolerPassword(
+	ctx context.Context, k *lab.Keyring, file func(string) ([]byte, error),
+) (lab.Secret, error) {
+	if c.PoolerPassword.IsZero() {
+		return k.Secret(ctx, "pgbouncer-auth", nil)
+	}
+	return c.PoolerPassword.Resolve(os.LookupEnv, file)
 }
 
 // databases returns what every instance's database must be.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	cryptossh "golang.org/x/crypto/ssh"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/compose/composetest"
@@ -19,6 +20,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host/stepca"
 	"gitea.arcodange.lab/arcodange-org/lab/host/stepca/stepcatest"
 	"gitea.arcodange.lab/arcodange-org/lab/k3s"
+	"gitea.arcodange.lab/arcodange-org/lab/k3s/k3stest"
+	"gitea.arcodange.lab/arcodange-org/lab/k3s/kube"
 	"gitea.arcodange.lab/arcodange-org/lab/k3s/nodetest"
 )
 
@@ -84,6 +87,11 @@ func (l *Lab) sandbox(ctx context.Context) (_ *site, err error) {
 		}
 		s.nodes = func(c *k3s.Config) { c.Binaries = cluster.Binaries(c.Version) }
 	}
+	if l.Cluster != nil {
+		front := k3stest.Serve(k3stest.WithHelm(k3stest.NewServer(), definitions()))
+		closers = append(closers, func() error { front.Close(); return nil })
+		s.api = func(k3s.Access) *kube.Cluster { return front.Cluster() }
+	}
 	if l.Postgres != nil && l.databaseElsewhere() == "" {
 		if s.database, err = l.sandboxDatabase(ctx); err != nil {
 			return nil, err
@@ -100,6 +108,12 @@ func (l *Lab) sandbox(ctx context.Context) (_ *site, err error) {
 			return nil, err
 		}
 	}
+	if l.Edge != nil {
+		if s.edge, err = l.sandboxEdge(); err != nil {
+			return nil, err
+		}
+		closers = append(closers, func() error { s.edge.close(); return nil })
+	}
 	return s, nil
 }
 
@@ -111,6 +125,21 @@ func sandboxMachine(h *inventory.Host, box *hosttest.Machine) *host.Machine {
 		Auth:     ssh.Auth{Signers: []cryptossh.Signer{box.ClientKey()}},
 		HostKeys: ssh.HostKeys{Pinned: []string{string(cryptossh.MarshalAuthorizedKey(box.HostKey()))}},
 	}}
+}
+
+// definitions are the kinds that charts bring which the lab has objects of.
+func definitions() map[string][]*unstructured.Unstructured {
+	const namespaced, cluster = true, false
+	define := k3stest.Definition
+	return map[string][]*unstructured.Unstructured{
+		"cert-manager": {define("cert-manager.io/v1", "Certificate", namespaced)},
+		"step-issuer":  {define("certmanager.step.sm/v1beta1", "StepClusterIssuer", cluster)},
+		"longhorn": {define("longhorn.io/v1beta2", "Setting", namespaced),
+			define("longhorn.io/v1beta2", "BackupTarget", namespaced)},
+		"traefik":              {define("traefik.io/v1alpha1", "TLSStore", namespaced), define("traefik.io/v1alpha1", "Middleware", namespaced)},
+		"argo-cd":              {define("argoproj.io/v1alpha1", "Application", namespaced)},
+		"argocd-image-updater": {define("argocd-image-updater.argoproj.io/v1alpha1", "ImageUpdater", namespaced)},
+	}
 }
 
 // installDocker gives a machine of the sandbox a docker that can pull the images.

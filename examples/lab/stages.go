@@ -12,6 +12,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/host/stepca"
 	"gitea.arcodange.lab/arcodange-org/lab/k3s"
+	"gitea.arcodange.lab/arcodange-org/lab/k3s/kube"
 )
 
 // site is what a run works on: the real lab, or that of the sandbox.
@@ -21,6 +22,7 @@ type site struct {
 	database *database    // nil when the lab has none, or the run is not about it
 	forge    *gitea       // the same
 	vault    *vault       // the same
+	edge     *edge        // the same
 	close    func()
 
 	// Of the sandbox: lan is how name servers are dialled; authority and nodes set where the programs of the certificate
@@ -28,29 +30,38 @@ type site struct {
 	lan       lab.Dialer
 	authority func(*stepca.Config)
 	nodes     func(*k3s.Config)
+
+	// Of the sandbox: api is the API of the cluster. Nil means that of its first server.
+	api func(k3s.Access) *kube.Cluster
 }
 
 // The stages, by the names that the lab has always had.
 const (
-	systemStage    = "01_system"
-	dnsStage       = "01_system/dns"
-	resolverStage  = "01_system/resolvers"
-	authorityStage = "01_system/step_ca"
-	longhornStage  = "01_system/longhorn"
-	nfsStage       = "01_system/nfs"
-	nodeStage      = "01_system/k3s"
-	setupStage     = "02_setup"
-	runnersStage   = "03_cicd"
-	forgeStage     = "03_cicd/gitea"
-	databaseStage  = "postgres"
-	initStage      = "04_tools/vault_init"
-	unsealStage    = "04_tools/vault_unseal"
-	vaultStage     = "04_tools/vault"
+	systemStage     = "01_system"
+	dnsStage        = "01_system/dns"
+	resolverStage   = "01_system/resolvers"
+	authorityStage  = "01_system/step_ca"
+	longhornStage   = "01_system/longhorn"
+	nfsStage        = "01_system/nfs"
+	nodeStage       = "01_system/k3s"
+	clusterStage    = "01_system/cluster"
+	setupStage      = "02_setup"
+	runnersStage    = "03_cicd"
+	forgeStage      = "03_cicd/gitea"
+	gitopsStage     = "03_cicd/argocd"
+	databaseStage   = "postgres"
+	toolsStage      = "04_tools/cluster"
+	initStage       = "04_tools/vault_init"
+	unsealStage     = "04_tools/vault_unseal"
+	vaultStage      = "04_tools/vault"
+	cloudflareStage = "edge/cloudflare"
+	deliverStage    = "edge/deliver"
 )
 
 // stage is a stage of the lab, as the config asks for it.
 type stage struct {
-	name, after string // after is empty when it comes after none
+	name  string
+	after []string // stages
 
 	components []component // what its machines have; empty when it is not of machines
 	serial     bool        // one machine after the other
@@ -69,12 +80,16 @@ type stage struct {
 	plan     func(*site) pipeline.Planner
 }
 
-// outline returns the stages of the lab. Each comes after the one before it, but for the databases,
-// which need no runners, and what Gitea must have. A component that is added here is validated before anything is dialled, and
-// planned, without more.
+// outline returns the stages of the lab, each with those that it needs. What is beside the cluster does not wait for what
+// runs in it. A component that is added here is validated before anything is dialled, and planned, without more.
 func (l *Lab) outline() []stage {
 	all := l.system()
-	before := all[len(all)-1].name
+	before := []string{all[len(all)-1].name}
+	cluster := before // with its add-ons
+	if l.partOf(clusterStage) != nil {
+		all = append(all, l.inCluster(clusterStage, before...))
+		cluster = []string{clusterStage}
+	}
 	var setup []component
 	if l.Stacks != nil && l.Stacks.Postgres != nil {
 		setup = append(setup, l.postgresStack())
@@ -84,24 +99,37 @@ func (l *Lab) outline() []stage {
 	}
 	if len(setup) > 0 {
 		all = append(all, stage{name: setupStage, after: before, components: setup})
-		before = setupStage
+		before = []string{setupStage}
 	}
 	if l.Stacks != nil && l.Stacks.Runner != nil {
 		all = append(all, stage{name: runnersStage, after: before, components: []component{l.runnerStack()}})
 	}
+	repositories := before
 	if l.Forge != nil {
 		all = append(all, stage{name: forgeStage, after: before, problems: l.forgeProblems, plan: l.forgePlan})
+		repositories = []string{forgeStage}
+	}
+	if l.partOf(gitopsStage) != nil {
+		all = append(all, l.inCluster(gitopsStage, slices.Concat(cluster, repositories)...))
 	}
 	if l.Postgres != nil {
 		all = append(all, stage{name: databaseStage, after: before, problems: l.databaseProblems, plan: l.databasePlan})
-		before = databaseStage // where Vault makes users
+		before = []string{databaseStage} // where Vault makes users
+	}
+	if l.partOf(toolsStage) != nil {
+		before = slices.Concat(cluster, before)
+		all = append(all, l.inCluster(toolsStage, before...))
+		if l.Cluster.Vault != nil {
+			before = []string{toolsStage}
+		}
 	}
 	if l.Vault != nil {
 		all = append(all, stage{name: initStage, after: before, problems: l.vaultProblems, plan: l.vaultInitPlan},
-			stage{name: unsealStage, after: initStage, plan: l.vaultUnsealPlan},
-			stage{name: vaultStage, after: unsealStage, plan: l.vaultPlan})
+			stage{name: unsealStage, after: []string{initStage}, plan: l.vaultUnsealPlan},
+			stage{name: vaultStage, after: []string{unsealStage}, plan: l.vaultPlan})
+		before = []string{vaultStage}
 	}
-	return all
+	return append(all, l.edgeStages(before)...)
 }
 
 // system returns the parts of stage 01_system, in the lab's own order. What is in one part may be found out by asking what
@@ -115,7 +143,7 @@ func (l *Lab) system() []stage {
 	all := []stage{{name: systemStage, components: append(first, l.placements()...),
 		serial: l.System.Reboot}} // never two machines down at once
 	add := func(st stage) {
-		st.after = all[len(all)-1].name
+		st.after = []string{all[len(all)-1].name}
 		all = append(all, st)
 	}
 	if l.DNS != nil {
@@ -137,13 +165,15 @@ func (l *Lab) system() []stage {
 	return all
 }
 
+// inCluster returns a stage whose objects are applied to the cluster.
+func (l *Lab) inCluster(name string, after ...string) stage {
+	return stage{name: name, after: after, problems: l.clusterProblems(name), plan: l.clusterPlan(name)}
+}
+
 // stages returns the stages as they are planned and applied on a site.
 func (l *Lab) stages(s *site) (out []pipeline.Stage) {
 	for _, st := range l.outline() {
-		p := pipeline.Stage{Name: st.name}
-		if st.after != "" {
-			p.After = []string{st.after}
-		}
+		p := pipeline.Stage{Name: st.name, After: st.after}
 		if p.Plan = l.machinePlan(st, s); st.plan != nil {
 			p.Plan = st.plan(s)
 		}

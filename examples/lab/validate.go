@@ -67,8 +67,12 @@ func (l *Lab) confirmable(confirmed []string) error {
 	if l.Postgres != nil {
 		known = append(known, (&database{spec: l.databaseSpec()}).ids()...)
 	}
+	whole := l.unforeseen()
 	var ps lab.Problems
 	for _, id := range confirmed {
+		if slices.ContainsFunc(whole, func(plan string) bool { return strings.HasPrefix(id, plan+"/") && id != plan+"/" }) {
+			continue
+		}
 		if slices.ContainsFunc(known, func(k string) bool { return id == k || strings.HasPrefix(id, k+"/") }) {
 			continue
 		}
@@ -80,6 +84,33 @@ func (l *Lab) confirmable(confirmed []string) error {
 		ps = append(ps, p)
 	}
 	return ps.Err()
+}
+
+// unforeseen returns the names of plans that may have changes which only a look at the server tells: what is there and no
+// longer wanted is removed.
+func (l *Lab) unforeseen() (plans []string) {
+	if l.K3s != nil {
+		plans = append(plans, "k3s")
+	}
+	for _, stage := range []string{clusterStage, toolsStage, gitopsStage} {
+		p := l.partOf(stage)
+		if p == nil {
+			continue
+		}
+		if spec, err := p.spec(l.placeholders()); err == nil {
+			plans = append(plans, spec.Owner)
+		}
+	}
+	if l.Forge != nil {
+		plans = append(plans, "forge")
+	}
+	if l.Vault != nil {
+		plans = append(plans, "vault")
+	}
+	if l.Edge != nil && l.Edge.Cloudflare != nil {
+		plans = append(plans, "cloudflare")
+	}
+	return plans
 }
 
 // idsOf returns the IDs that the changes of a resource of a machine begin with.

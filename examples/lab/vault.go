@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
@@ -204,6 +205,18 @@ func (v *vault) kept(ctx context.Context) (vaultprov.Keys, error) {
 		return vaultprov.Keys{}, err
 	}
 	return vaultprov.ParseKeys(text)
+}
+
+// answers waits for a server that was just installed: its image is downloaded, its volume made.
+func (v *vault) answers(ctx context.Context, r *lab.Recorder) error {
+	const patience = 10 * time.Minute
+	var last error
+	err := lab.Wait(ctx, lab.Poll{What: "the Vault at " + v.server.Address, Timeout: patience, Report: r.Wait},
+		func(ctx context.Context) (bool, error) {
+			_, last = v.server.Status(ctx)
+			return last == nil, nil
+		})
+	return errors.Join(err, last)
 }
 
 // vaultInit is the name of the secret with the keys.

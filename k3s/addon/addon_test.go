@@ -43,9 +43,9 @@ func all(t *testing.T) map[string]addon.Addon {
 			KeyID: "q9x", Password: secret("provisioner-password")},
 		"traefik": &addon.Traefik{Version: "37.4.0", Domain: "arcodange.lab", MaxDuration: 720 * time.Hour, Bouncer: &addon.Bouncer{
 			PluginVersion: "v1.4.5", Key: key, TrustedProxies: []string{"10.42.0.0/16"}, Clients: []string{"192.168.1.0/24"}}},
-		"longhorn": &addon.Longhorn{Version: "1.9.1", DataPath: "/mnt/arcodange/longhorn", Settings: map[string]string{"auto-salvage": "true"},
-			Backup: &addon.BackupTarget{URL: "s3://arcodange-backup@us/", Endpoint: "https://storage.googleapis.com",
-				AccessKey: secret("access-key"), SecretKey: secret("secret-key")}},
+		"longhorn": &addon.Longhorn{Version: "1.9.1", DataPath: "/mnt/arcodange/longhorn", Settings: map[string]string{"auto-salvage": "true"}},
+		"backup-target": &addon.BackupTarget{URL: "s3://arcodange-backup@us/", Endpoint: "https://storage.googleapis.com",
+			AccessKey: secret("access-key"), SecretKey: secret("secret-key")},
 		"vault": &addon.Vault{Version: "0.31.0", Host: "vault.arcodange.lab", StorageClass: "longhorn"},
 		"vso":   &addon.SecretsOperator{Version: "1.4.1", TransitMount: "transit", TransitKey: "vso"},
 		"crowdsec": &addon.CrowdSec{Version: "0.21.0", BouncerKey: key, Database: addon.Database{Host: "192.168.1.202", Name: "crowdsec",
@@ -98,7 +98,7 @@ var template = regexp.MustCompile(`{{[^}]*}}`) // of the chart in which Longhorn
 
 func applied(t *testing.T, api http.Handler, helm string) {
 	t.Helper()
-	front := k3stest.Start(t, k3stest.WithHelm(api))
+	front := k3stest.Start(t, k3stest.WithHelm(api, nil))
 	cluster := front.Cluster()
 	definitions := []string{helm, template.ReplaceAllString(real.CRDs(t, "longhorn"), "")}
 	for _, name := range []string{"cert-manager", "step-issuer", "traefik"} {
@@ -216,12 +216,12 @@ func TestValidate(t *testing.T) {
 			s := a["longhorn"].(*addon.Longhorn)
 			s.Settings["backup-target"] = "s3://x@y/"
 			return s
-		}, "settings.backup-target: is set by backup"},
+		}, "settings.backup-target: is set by the add-on"},
 		{"a bucket that is none", func(a map[string]addon.Addon) addon.Addon {
-			s := a["longhorn"].(*addon.Longhorn)
-			s.Backup.URL = "https://bucket"
+			s := a["backup-target"].(*addon.BackupTarget)
+			s.URL = "https://bucket"
 			return s
-		}, "backup.url: is not a bucket"},
+		}, "url: is not a bucket"},
 		{"no key of the bouncer", func(a map[string]addon.Addon) addon.Addon {
 			s := a["crowdsec"].(*addon.CrowdSec)
 			s.BouncerKey = lab.Secret{}

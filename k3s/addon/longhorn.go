@@ -21,11 +21,10 @@ type Longhorn struct {
 	// Settings are those of Longhorn, by name, beside what is set anyway: "auto-salvage": "true". They are kept
 	// as objects, since the values of a chart count only when Longhorn is installed.
 	Settings map[string]string `yaml:"settings"`
-
-	Backup *BackupTarget `yaml:"backup"` // nil means that nothing is backed up by Longhorn
 }
 
-// BackupTarget is a bucket that speaks S3.
+// BackupTarget is the bucket into which Longhorn backs volumes up; it speaks S3. Which volumes, and when, the recurring
+// jobs of Longhorn say.
 type BackupTarget struct {
 	URL      string        `yaml:"url"`      // "s3://BUCKET@REGION/"; required
 	Endpoint string        `yaml:"endpoint"` // "https://storage.googleapis.com"; empty means AWS
@@ -64,17 +63,17 @@ func (l *Longhorn) validate() (ps lab.Problems) {
 			ps = append(ps, lab.Problem{Path: "settings." + name, Message: "is not the name of a setting", Hint: "write it as auto-salvage"})
 		}
 		if strings.HasPrefix(name, "backup-target") {
-			ps.Add("settings."+name, "is set by backup")
+			ps.Add("settings."+name, "is set by the add-on of the backup target")
 		}
 		if name == "deleting-confirmation-flag" && l.Settings[name] == "true" {
 			ps.Add("settings."+name, "lets Longhorn be uninstalled, with the data of all volumes: set it by hand when that is meant")
 		}
 	}
-	if l.Backup != nil {
-		ps = append(ps, l.Backup.validate().Under("backup")...)
-	}
 	return ps
 }
+
+// Validate reports everything that is wrong.
+func (t *BackupTarget) Validate() error { return t.validate().Err() }
 
 func (t *BackupTarget) validate() (ps lab.Problems) {
 	u, err := url.Parse(t.URL)
@@ -92,7 +91,7 @@ func (t *BackupTarget) validate() (ps lab.Problems) {
 	return ps
 }
 
-// Objects returns the chart, the settings and the backup target.
+// Objects returns the chart and the settings.
 func (l *Longhorn) Objects() ([]kube.Object, error) {
 	b := build("longhorn", l.validate())
 	chart := b.chart(kube.HelmChart{Name: "longhorn", Chart: "longhorn", Repo: "https://charts.longhorn.io", Version: l.Version,
@@ -112,25 +111,25 @@ func (l *Longhorn) Objects() ([]kube.Object, error) {
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		b.add(with(object("longhorn.io/v1beta2", "Setting", longhornNamespace, name), "value", settings[name]), chart)
 	}
-	if l.Backup != nil {
-		l.Backup.add(b, chart)
-	}
 	return b.objects()
 }
 
 const backupSecret = "backup-target"
 
-// add adds the target, and its keys.
-func (t *BackupTarget) add(b *builder, chart kube.Object) {
+// Objects returns the target, and a Secret with its keys. Longhorn must be there, or among the objects that they are
+// applied with.
+func (t *BackupTarget) Objects() ([]kube.Object, error) {
+	b := build("backup-target", t.validate())
 	keys := map[string]any{"AWS_ACCESS_KEY_ID": t.AccessKey, "AWS_SECRET_ACCESS_KEY": t.SecretKey}
 	if t.Endpoint != "" {
 		keys["AWS_ENDPOINTS"] = t.Endpoint
 	}
-	secret := b.add(with(object("v1", "Secret", longhornNamespace, backupSecret), "stringData", keys), chart)
+	secret := b.add(with(object("v1", "Secret", longhornNamespace, backupSecret), "stringData", keys))
 	poll := t.Poll
 	if poll == 0 {
 		poll = 5 * time.Minute
 	}
 	b.add(with(object("longhorn.io/v1beta2", "BackupTarget", longhornNamespace, "default"), "spec", map[string]any{
 		"backupTargetURL": t.URL, "credentialSecret": backupSecret, "pollInterval": poll.String()}), secret)
+	return b.objects()
 }

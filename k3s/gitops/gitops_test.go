@@ -116,7 +116,7 @@ func TestApply(t *testing.T) {
 }
 
 func applied(t *testing.T, api http.Handler, helm string) {
-	cluster := k3stest.Start(t, k3stest.WithHelm(api)).Cluster()
+	cluster := k3stest.Start(t, k3stest.WithHelm(api, nil)).Cluster()
 	apply(t, cluster, kube.Spec{Owner: "definitions", Objects: parse(t, real.CRDs(t, "argo-cd")+"\n---\n"+helm)})
 	apply(t, cluster, specOf(t, lab7("0.14.0")))
 	fewer := func(n int) gitops.Root {

@@ -44,6 +44,15 @@ const OwnerLabel = "lab.arcodange.lab/owner"
 // prevent_destroy of Terraform does.
 const KeepAnnotation = "lab.arcodange.lab/keep"
 
+// IDs returns the IDs of all changes that a plan may have to make the objects, each also without the owner's name.
+// Those of removals are not known before the cluster was read.
+func (s *Spec) IDs() (ids []string) {
+	for _, o := range s.Objects {
+		ids = append(ids, o.String(), s.Owner+"/"+o.String())
+	}
+	return ids
+}
+
 var ownerName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?$`)
 
 // manager is the owner's field manager.

@@ -21,6 +21,7 @@ type Cluster struct {
 
 	mu      sync.Mutex
 	boxes   map[string]*hosttest.Machine // by address and by name
+	address map[string]string            // by name
 	servers map[string]*serving          // by machine and port
 	starts  map[string]int               // of servers and agents that got ready, by the name of the machine
 	failing map[string]string            // what a version says instead of starting
@@ -35,7 +36,7 @@ type serving struct {
 
 // NewCluster returns a cluster without machines, in which the releases can be had.
 func NewCluster(versions ...string) *Cluster {
-	return &Cluster{versions: versions, boxes: map[string]*hosttest.Machine{}, servers: map[string]*serving{},
+	return &Cluster{versions: versions, boxes: map[string]*hosttest.Machine{}, address: map[string]string{}, servers: map[string]*serving{},
 		starts: map[string]int{}, failing: map[string]string{}}
 }
 
@@ -60,6 +61,7 @@ func (c *Cluster) Program(version string) []byte { return script(version) }
 func (c *Cluster) Install(box *hosttest.Machine, address string) {
 	c.mu.Lock()
 	c.boxes[address], c.boxes[box.Hostname()] = box, box
+	c.address[box.Hostname()] = address
 	c.mu.Unlock()
 	for _, v := range c.versions {
 		box.Serve(urlOf(v), script(v))
@@ -93,8 +95,11 @@ func (c *Cluster) run(p *hosttest.Process, version string) int {
 			return 1
 		}
 	}
+	c.mu.Lock()
+	address := c.address[name]
+	c.mu.Unlock()
 	return standin.Run(p.Context(), &standin.Machine{
-		Files: files{box}, Version: version, Hostname: name, Args: p.Args, Env: p.Getenv,
+		Files: files{box}, Version: version, Hostname: name, Address: address, Args: p.Args, Env: p.Getenv,
 		Stdin: p.Stdin(), Stdout: p.Stdout(), Stderr: p.Stderr(),
 		Ready: func() {
 			c.mu.Lock()

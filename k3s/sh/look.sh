@@ -51,7 +51,7 @@ file config "$etc/config.yaml"
 token own "$etc/token"
 token server "$data/server/token"
 token agent "$data/server/agent-token"
-if [ -d "$data/server/db/etcd" ]; then echo 'datastore etcd'
+if [ -e "$data/server/db/etcd/member" ]; then echo 'datastore etcd'
 elif [ -f "$data/server/db/state.db" ]; then echo 'datastore sqlite'; fi
 if [ -f "$unfinished" ]; then echo "restoring $(cat "$unfinished")"; fi
 if [ -d "$snapshots" ]; then
@@ -64,7 +64,7 @@ if [ "$docker" = yes ] && systemctl is-active -q docker.service; then
   echo "docker $(docker version --format '{{.Server.APIVersion}} {{.Server.MinAPIVersion}}' 2>/dev/null)"
 fi
 if systemctl is-active -q k3s.service; then
-  if n=$(/usr/local/bin/k3s kubectl get --raw /api/v1/nodes 2>/dev/null); then
+  if n=$(/usr/local/bin/k3s kubectl get --raw /api/v1/nodes --request-timeout=15s 2>/dev/null); then
     printf 'nodes '
     printf %s "$n" | base64 -w 0
     echo

@@ -1,7 +1,7 @@
 # Puts a snapshot in the place of the datastore, whose files are moved aside. k3s is stopped, and stays so.
 #
 # snapshot: its directory. data: the data directory. datastore: sqlite or etcd. replaced: where files are moved to.
-# unfinished: the file that says that it goes on. program: k3s. seconds: how long a reset of etcd may take
+# unfinished: the file that says that it goes on. config: that of k3s. program: k3s. seconds: how long a reset of etcd may take
 # shellcheck disable=SC2154 # the caller prepends them
 set -e
 umask 077
@@ -34,6 +34,8 @@ sqlite)
   done
   ;;
 etcd)
+  # A first server that has joined another names that, and k3s resets none that does (pkg/cluster, managed.go).
+  sed -i '/^server: /d' "$config"
   timeout "$seconds" "$program" server --cluster-reset --cluster-reset-restore-path="$snapshot/etcd" >/dev/null </dev/null
   ;;
 esac

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -31,7 +32,8 @@ func (m *Machine) trust(ctx context.Context, to, caHash string) (*http.Client, [
 // attach makes this machine a node that is ready while the connection stands. The channel has the error that ended it.
 func (m *Machine) attach(ctx context.Context, c *http.Client, to, user, password, name string,
 	isServer bool, o options) (<-chan error, error) {
-	q := url.Values{"name": {name}, "version": {m.Version}, "label": o["node-label"], "password": {m.nodePassword()}}
+	q := url.Values{"name": {name}, "version": {m.Version}, "label": o["node-label"], "password": {m.nodePassword()},
+		"address": {o.get("node-ip", m.Address)}}
 	if isServer {
 		q.Set("server", "true")
 	}
@@ -68,8 +70,13 @@ func (m *Machine) agent(ctx context.Context, o options) error {
 	if user == "" {
 		user = "node"
 	}
-	for {
-		err := m.attachOnce(ctx, to, caHash, user, password, o)
+	for i := 0; ; i++ {
+		// It knows all servers once it has joined, and asks another when one does not answer (pkg/agent/loadbalancer).
+		servers := []string{to}
+		if text, err := m.ReadFile(m.balancer(o)); err == nil {
+			servers = append(servers, strings.Fields(string(text))...)
+		}
+		err := m.attachOnce(ctx, servers[i%len(servers)], caHash, user, password, o)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -80,6 +87,11 @@ func (m *Machine) agent(ctx context.Context, o options) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// balancer returns the file in which an agent keeps the addresses of the servers.
+func (m *Machine) balancer(o options) string {
+	return o.get("data-dir", "/var/lib/rancher/k3s") + "/agent/etc/k3s-agent-load-balancer"
 }
 
 // attachOnce is a node until the server hangs up.
@@ -94,6 +106,13 @@ func (m *Machine) attachOnce(ctx context.Context, to, caHash, user, password str
 	}
 	if err := m.WriteFile(o.get("data-dir", "/var/lib/rancher/k3s")+"/agent/server-ca.crt", ca, 0o600); err != nil {
 		return err
+	}
+	if body, err := fetch(ctx, client, "GET", to+"/v1-k3s/apiservers", user, password, nil); err == nil {
+		text, _ := io.ReadAll(body)
+		_ = body.Close()
+		if err := m.WriteFile(m.balancer(o), text, 0o600); err != nil {
+			return err
+		}
 	}
 	m.Ready()
 	return <-ended

@@ -19,8 +19,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path == "/cacerts":
 		_, _ = w.Write(s.ca.pem)
-	case strings.HasPrefix(path, "/v1-k3s/") && s.founder != nil:
-		s.founder.ServeHTTP(w, r)
+	case path == "/v1-k3s/peer", path == "/v1-k3s/replica":
+		s.peerHandler(w, r)
 	case path == "/v1-k3s/bootstrap":
 		if !s.allows(w, r, false) {
 			return
@@ -31,16 +31,29 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		_ = json.NewEncoder(w).Encode(struct{ Cert, Key []byte }{s.ca.pem, key})
-	case path == "/v1-k3s/attach":
-		s.attachHandler(w, r)
+	case path == "/v1-k3s/apiservers":
+		if s.allows(w, r, true) {
+			for _, member := range s.store.members() {
+				fmt.Fprintln(w, at(member.Address))
+			}
+		}
+	case strings.HasPrefix(path, "/v1-k3s/"):
+		s.lead(w, r, func(w http.ResponseWriter, r *http.Request) {
+			switch path {
+			case "/v1-k3s/attach":
+				s.attachHandler(w, r)
+			case "/v1-k3s/member":
+				s.memberHandler(w, r)
+			default:
+				http.NotFound(w, r)
+			}
+		})
 	case !s.admin(r):
 		http.Error(w, "Unauthorized", http.StatusUnauthorized)
-	case s.founder != nil:
-		s.founder.ServeHTTP(w, r)
 	case path == "/readyz":
-		fmt.Fprint(w, "ok")
+		s.lead(w, r, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
 	default:
-		s.api(w, r)
+		s.lead(w, r, s.api)
 	}
 }
 
@@ -82,17 +95,19 @@ func (s *server) attachHandler(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "k3s stand-in: the agent is newer than its server", http.StatusBadRequest)
 		return
 	}
-	if err := s.register(r.Context(), name, q.Get("version"), isServer, q["label"], q.Get("password")); err != nil {
+	if err := s.register(r.Context(), name, q.Get("version"), isServer, q["label"], q.Get("password"), q.Get("address")); err != nil {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
 	s.hold(name, 1)
 	defer s.hold(name, -1)
+	ctx, stop := s.whileLeader(r.Context())
+	defer stop()
 	_, _ = io.WriteString(w, "attached\n")
 	if f, ok := w.(http.Flusher); ok {
 		f.Flush()
 	}
-	<-r.Context().Done()
+	<-ctx.Done()
 }
 
 // newer reports whether a version is newer than another.
@@ -161,6 +176,7 @@ func (s *server) changeNode(r *http.Request, name string) error {
 		}
 		if r.Method == http.MethodDelete {
 			delete(s.store.Nodes, name)
+			delete(s.store.Members, name) // the controller of k3s does (pkg/etcd, member controller)
 			s.store.Log = append(s.store.Log, "delete "+name)
 			return
 		}
@@ -201,8 +217,9 @@ func (s *server) list() map[string]any {
 			s.asked[name]++
 		}
 		items = append(items, map[string]any{"metadata": map[string]any{"name": name, "annotations": n.Annotations},
-			"spec":   map[string]any{"unschedulable": n.Cordoned},
-			"status": map[string]any{"conditions": conditions, "nodeInfo": map[string]any{"kubeletVersion": n.Version}}})
+			"spec": map[string]any{"unschedulable": n.Cordoned},
+			"status": map[string]any{"conditions": conditions, "nodeInfo": map[string]any{"kubeletVersion": n.Version},
+				"addresses": []any{map[string]any{"type": "InternalIP", "address": n.Address}, map[string]any{"type": "Hostname", "address": name}}}})
 	}
 	return map[string]any{"kind": "NodeList", "apiVersion": "v1", "items": items}
 }

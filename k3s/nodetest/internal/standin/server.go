@@ -11,26 +11,30 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // server is a running server of the cluster: the one with the datastore, or one that joined it.
 type server struct {
 	m        *Machine
+	name     string
 	version  string
 	ca       authority
 	password string // of servers
 	agent    string // of agents; empty means that of servers
 	store    *datastore
-	founder  http.Handler // where a server that joined sends requests; nil for the one with the datastore
+	started  int64        // when, by the clock of the machine: of the members of etcd that run, the one that runs longest leads
+	client   *http.Client // for the other members
 
 	mu       sync.Mutex
 	attached map[string]int // nodes whose process runs
 	asked    map[string]int // how often nodes were listed since a server became one
+	leader   string         // the member that leads; empty while there is no quorum
+	changed  chan struct{}  // closed when another leads
 }
 
 func (m *Machine) server(ctx context.Context, o options) error {
@@ -52,16 +56,16 @@ func (m *Machine) server(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	s := &server{m: m, version: m.Version, attached: map[string]int{}, asked: map[string]int{}}
+	s := &server{m: m, version: m.Version, attached: map[string]int{}, asked: map[string]int{}, name: m.nodeName(o),
+		started: time.Now().UnixNano(), changed: make(chan struct{})}
 	caHash, _, password := credentials(token)
 	s.password = password
 	if _, _, p := credentials(agent); p != "" {
 		s.agent = p
 	}
-	name, join := m.nodeName(o), o.get("server", "")
-	var attach func(context.Context) (<-chan error, error)
-	if join != "" {
-		if attach, err = s.join(ctx, data, join, caHash, name, o); err != nil {
+	join := o.get("server", "")
+	if _, err := m.ReadFile(data + "/server/db/etcd/member"); join != "" && err != nil { // later it is a member itself
+		if err := s.join(ctx, data, join, caHash, o); err != nil {
 			return err
 		}
 	} else if s.ca, err = m.readAuthority(data); err != nil {
@@ -70,19 +74,16 @@ func (m *Machine) server(ctx context.Context, o options) error {
 	if caHash != "" && caHash != hash(s.ca.pem) {
 		return fmt.Errorf("fatal: token CA hash does not match the Cluster CA certificate hash: %s != %s", caHash, hash(s.ca.pem))
 	}
-	if join == "" {
-		if s.store, err = m.openDatastore(m.datastoreFile(data, o), password); err != nil {
-			return err
-		}
-		if err := s.register(ctx, name, m.Version, true, o["node-label"], m.nodePassword()); err != nil {
-			return err
-		}
-		s.hold(name, 1)
+	if s.store, err = m.openDatastore(m.datastoreFile(data, o), password); err != nil {
+		return err
+	}
+	if err := s.meet(o); err != nil {
+		return err
 	}
 	if err := s.writeFiles(data, token, o); err != nil {
 		return err
 	}
-	hosts := append([]string{"127.0.0.1", "localhost", m.Hostname, o.get("node-ip", "127.0.0.1")}, o["tls-san"]...)
+	hosts := append([]string{"127.0.0.1", "localhost", m.Hostname, o.get("node-ip", "127.0.0.1"), m.Address}, o["tls-san"]...)
 	cert, key, err := s.ca.issue("k3s", hosts...)
 	if err != nil {
 		return err
@@ -94,26 +95,52 @@ func (m *Machine) server(ctx context.Context, o options) error {
 	port, _ := strconv.Atoi(o.get("https-listen-port", "6443"))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	own := fmt.Sprintf("https://127.0.0.1:%d", port)
 	return m.Serve(ctx, port, s, pair, func() {
-		if attach != nil {
-			ended, err := attach(ctx)
-			if err != nil {
+		go func() {
+			if err := s.follow(ctx); err != nil {
 				cancel(err)
-				return
 			}
-			go func() { cancel(<-ended) }()
-		}
-		m.Ready()
+		}()
+		go s.stay(ctx, own, o)
 	})
+}
+
+// stay keeps the server a node of the cluster: with whoever leads, and again when another does.
+func (s *server) stay(ctx context.Context, own string, o options) {
+	once := sync.OnceFunc(s.m.Ready)
+	client := s.m.Client(s.ca.pem, nil)
+	for ctx.Err() == nil {
+		ended, err := s.m.attach(ctx, client, own, "server", s.password, s.name, true, o)
+		if err == nil {
+			once()
+			err = <-ended
+		}
+		if ctx.Err() == nil {
+			fmt.Fprintln(s.m.Stderr, err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // reset is "k3s server --cluster-reset": the server is the only one of etcd then, with what is in a snapshot.
 func (m *Machine) reset(data string, o options) error {
+	if o.get("server", "") != "" {
+		return errors.New("fatal: cannot perform cluster-reset while server URL is set - remove server from configuration before resetting")
+	}
 	text, err := m.ReadFile(o.get("cluster-reset-restore-path", data+"/server/db/etcd/member"))
 	if err != nil {
 		return err
 	}
-	if err := m.WriteFile(data+"/server/db/etcd/member", text, 0o600); err != nil {
+	d := &datastore{m: m, file: data + "/server/db/etcd/member"}
+	if err := json.Unmarshal(text, d); err != nil {
+		return err
+	}
+	d.Members = map[string]memberOf{m.nodeName(o): {o.get("node-ip", m.Address), true}}
+	if err := d.save(); err != nil {
 		return err
 	}
 	fmt.Fprintln(m.Stderr, "Managed etcd cluster membership has been reset, restart without --cluster-reset flag now.")
@@ -129,53 +156,41 @@ func (m *Machine) datastoreFile(data string, o options) string {
 	return data + "/server/db/state.db"
 }
 
-// join gets what a server needs of the first one, and returns what attaches to it.
-func (s *server) join(ctx context.Context, data, to, caHash, name string, o options) (func(context.Context) (<-chan error, error), error) {
-	client, ca, err := s.m.trust(ctx, to, caHash)
+// join gets what a server needs of one that is there, and becomes a member of its etcd.
+func (s *server) join(ctx context.Context, data, to, caHash string, o options) error {
+	client, _, err := s.m.trust(ctx, to, caHash)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	body, err := fetch(ctx, client, "GET", to+"/v1-k3s/bootstrap", "server", s.password, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer body.Close()
 	var keys struct{ Cert, Key []byte }
 	if err := json.NewDecoder(body).Decode(&keys); err != nil {
-		return nil, err
+		return err
 	}
 	if s.ca, err = parseAuthority(keys.Cert, keys.Key); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.m.WriteFile(data+"/server/tls/server-ca.key", keys.Key, 0o600); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.m.WriteFile(data+"/server/tls/server-ca.crt", keys.Cert, 0o644); err != nil {
-		return nil, err
+		return err
 	}
-	if err := s.m.WriteFile(data+"/server/db/etcd/joined", []byte(to+"\n"), 0o600); err != nil {
-		return nil, err
-	}
-	target, err := url.Parse(to)
+	q := url.Values{"name": {s.name}, "address": {o.get("node-ip", s.m.Address)}, "password": {s.m.nodePassword()}}
+	member, err := fetch(ctx, client, "POST", to+"/v1-k3s/member?"+q.Encode(), "server", s.password, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	cert, key, err := s.ca.issue("system:admin")
+	defer member.Close()
+	text, err := io.ReadAll(member)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return nil, err
-	}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.Transport, proxy.ErrorHandler = s.m.Client(ca, &pair).Transport, func(w http.ResponseWriter, _ *http.Request, err error) {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-	}
-	s.founder = proxy
-	return func(ctx context.Context) (<-chan error, error) {
-		return s.m.attach(ctx, client, to, "server", s.password, name, true, o)
-	}, nil
+	return s.m.WriteFile(data+"/server/db/etcd/member", text, 0o600)
 }
 
 // writeFiles writes what k3s does (pkg/server, printTokens and writeKubeConfig).
@@ -252,7 +267,7 @@ func randomHex() string {
 }
 
 // register makes a node of the cluster, or the same again with another version.
-func (s *server) register(ctx context.Context, name, version string, isServer bool, labels []string, password string) error {
+func (s *server) register(ctx context.Context, name, version string, isServer bool, labels []string, password, address string) error {
 	s.store.mu.Lock()
 	have := s.store.Nodes[name]
 	s.store.mu.Unlock()
@@ -269,7 +284,10 @@ func (s *server) register(ctx context.Context, name, version string, isServer bo
 			have = &record{Annotations: map[string]string{}, Labels: labels, Password: password}
 			s.store.Nodes[name] = have
 		}
-		have.Version, have.Server = version, isServer
+		have.Version, have.Server, have.Address = version, isServer, address
+		if member, ok := s.store.Members[name]; ok && isServer {
+			s.store.Members[name] = memberOf{member.Address, true}
+		}
 		s.store.Log = append(s.store.Log, "attach "+name+" "+version)
 	})
 	if gone {

@@ -24,6 +24,7 @@ type Machine struct {
 	Files
 	Version  string // that it says it has: "v1.34.3+k3s1"
 	Hostname string
+	Address  string   // at which other machines reach it
 	Args     []string // with the program's name first
 	Env      func(string) string
 	Stdin    io.Reader

@@ -30,9 +30,24 @@ func main() {
 		os.Exit(1)
 	}
 	os.Exit(standin.Run(ctx, &standin.Machine{
-		Files: files{}, Version: version, Hostname: hostname, Args: os.Args, Env: os.Getenv,
+		Files: files{}, Version: version, Hostname: hostname, Address: address(), Args: os.Args, Env: os.Getenv,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ready: ready, Serve: serve, Client: client,
 	}))
+}
+
+// address returns that of the interface with the default route, or of another.
+func address() string {
+	if c, err := net.Dial("udp", "192.0.2.1:9"); err == nil { // nothing is sent
+		defer c.Close()
+		return c.LocalAddr().(*net.UDPAddr).IP.String()
+	}
+	addresses, _ := net.InterfaceAddrs()
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			return n.IP.String()
+		}
+	}
+	return "127.0.0.1"
 }
 
 // ready tells systemd, as sd_notify(3) does.
