@@ -204,8 +204,8 @@ func (r *run) listBuckets(ctx context.Context, want map[string]Bucket) (map[stri
 	details, err := each(ctx, r, keys, func(ctx context.Context, key string) (bucket, error) {
 		b, ok := all[key]
 		if !ok {
-			b.elsewhere, err = r.elsewhere(ctx, key)
-			return b, err
+			elsewhere, err := r.elsewhere(ctx, key)
+			return bucket{elsewhere: elsewhere}, err
 		}
 		return r.describe(ctx, want[key], b)
 	})

@@ -1,10 +1,12 @@
-// Command dns provisions the records of zones at Cloudflare.
+// Command dns provisions the records of zones at Cloudflare, and delegates their domains at OVH to it.
 //
-//	dns plan  [flags] ZONES.yaml   show what would be done; exit 2 when there is any
-//	dns apply [flags] ZONES.yaml   do it
-//	dns schema                     the JSON schema of ZONES.yaml
+//	dns plan  [flags] ZONES.yaml            show what would be done; exit 2 when there is any
+//	dns apply [flags] ZONES.yaml            do it
+//	dns delegate plan  [flags] ZONES.yaml   the same for the name servers of the domains at OVH
+//	dns delegate apply [flags] ZONES.yaml
+//	dns schema                              the JSON schema of ZONES.yaml
 //
-// Without --account, all of it is done in a sandbox: an account in this process, which has the zones and no records, and is
+// Without --account, all of it is done in a sandbox: accounts in this process, which have the zones and no records, and are
 // gone at the end. With --account and --token, a reference env:NAME or file:PATH, it is the real one, of which --allow
 // names the networks that may be reached, as 104.16.0.0/12.
 package main
@@ -18,6 +20,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/cloudflare"
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/cloudflare/cloudflaretest"
+	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ovh"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
 )
@@ -32,6 +35,8 @@ type config struct {
 	MaxDeletes int               `yaml:"maxDeletes"` // how many at most; 0 means 5, or 3 of 10
 	Adopt      bool              `yaml:"adopt"`      // records without a mark that differ are taken over
 	Zones      []cloudflare.Zone `yaml:"zones,required"`
+
+	Delegations []delegation `yaml:"delegations"` // domains at OVH
 }
 
 func (c config) spec() cloudflare.Spec {
@@ -43,21 +48,21 @@ func main() { cli.Main(program()) }
 // program is the command tree.
 func program() *cobra.Command {
 	root := &cobra.Command{Use: "dns", Short: "provision the records of zones at Cloudflare",
-		Long: `Provision the records and settings of zones at Cloudflare.
+		Long: `Provision the records and settings of zones at Cloudflare, and delegate their
+domains at OVH to it.
 
-Without --account, all of it is done in a sandbox: an account in this process,
-which has the zones and no records, and is gone at the end.
+Without --account, all of it is done in a sandbox: accounts in this process,
+which have the zones and no records, and are gone at the end.
 
 ` + cli.ExitCodes}
 	root.AddCommand(provision("plan", "show what would be done; exit with 2 if there are changes"),
-		provision("apply", "make the changes"), cli.PrintCommand("schema", "print the JSON schema of ZONES.yaml", schema))
+		provision("apply", "make the changes"), delegate(), cli.PrintCommand("schema", "print the JSON schema of ZONES.yaml", schema))
 	return root
 }
 
 // provision returns the command plan or apply.
 func provision(verb, short string) *cobra.Command {
-	var id, token string
-	var allow []string
+	var to access
 	request := cli.Request{Apply: verb == "apply"}
 	c := &cobra.Command{Use: verb + " [flags] ZONES.yaml", Short: short, Args: cobra.ExactArgs(1)}
 	c.RunE = func(c *cobra.Command, words []string) error {
@@ -69,7 +74,7 @@ func provision(verb, short string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		a, leave, err := account(wanted, id, token, allow)
+		a, leave, err := to.account(wanted)
 		if err != nil {
 			return err
 		}
@@ -81,10 +86,7 @@ func provision(verb, short string) *cobra.Command {
 		out.Summary(map[string]any{"verb": verb, "changes": len(plan.Changes()), "requests": a.Counters.Requests.Load()}, err)
 		return err
 	}
-	flags := c.Flags()
-	flags.StringVar(&id, "account", "", "the `ID` of the account; empty means a sandbox")
-	flags.StringVar(&token, "token", "", "where a token of the account is, `file:PATH or env:NAME`")
-	flags.StringArrayVar(&allow, "allow", nil, "a `network` that Cloudflare's API may be in, as 104.16.0.0/12 (may be repeated)")
+	to.flags(c)
 	if request.Apply {
 		request.Flags(c)
 	}
@@ -108,34 +110,48 @@ func read(file string) (*config, error) {
 	return &c, d.Locate(s.Validate().Err())
 }
 
+// access is how the account is reached, on the command line.
+type access struct {
+	id, token string
+	allow     []string
+}
+
+func (to *access) flags(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&to.id, "account", "", "the `ID` of the account; empty means a sandbox")
+	flags.StringVar(&to.token, "token", "", "where a token of the account is, `file:PATH or env:NAME`")
+	flags.StringArrayVar(&to.allow, "allow", nil, "a `network` that the APIs may be in, as 104.16.0.0/12 (may be repeated)")
+}
+
 // account returns the account that is named, or a sandbox.
-func account(c *config, id, token string, allow []string) (a cloudflare.Account, leave func(), err error) {
-	leave = func() {}
-	if id == "" {
-		sandbox := cloudflaretest.Config{}
-		for _, z := range c.Zones {
+func (to *access) account(c *config) (*cloudflare.Account, func(), error) {
+	leave := func() {}
+	counters := &cloudflare.Counters{}
+	if to.id != "" {
+		ref, err := lab.ParseSecretRef(to.token)
+		if err != nil {
+			return nil, leave, err
+		}
+		token, err := ref.Resolve(os.LookupEnv, cli.Dir("").ReadFile)
+		if err != nil {
+			return nil, leave, err
+		}
+		boundary, err := cli.Allow(to.allow)
+		return &cloudflare.Account{ID: to.id, Token: token, Boundary: boundary, Counters: counters}, leave, err
+	}
+	sandbox := cloudflaretest.Config{}
+	for _, z := range c.Zones {
+		if !z.Create {
 			sandbox.Zones = append(sandbox.Zones, z.Name)
 		}
-		f, err := cloudflaretest.Start(sandbox)
-		if err != nil {
-			return a, leave, err
-		}
-		a, leave = f.Access(), func() { _ = f.Close() }
-	} else {
-		ref, err := lab.ParseSecretRef(token)
-		if err != nil {
-			return a, leave, err
-		}
-		a.ID = id
-		if a.Token, err = ref.Resolve(os.LookupEnv, cli.Dir("").ReadFile); err != nil {
-			return a, leave, err
-		}
-		if a.Boundary, err = cli.Allow(allow); err != nil {
-			return a, leave, err
-		}
 	}
-	a.Counters = &cloudflare.Counters{}
-	return a, leave, nil
+	f, err := cloudflaretest.Start(sandbox)
+	if err != nil {
+		return nil, leave, err
+	}
+	a := f.Access()
+	a.Counters = counters
+	return &a, func() { _ = f.Close() }, nil
 }
 
 // say says with which flag or field a setting is set; "" when there is none.
@@ -143,7 +159,7 @@ func say(s lab.Setting) string {
 	switch s.Name {
 	case lab.SettingBoundary:
 		return "--allow ADDRESS"
-	case cloudflare.SettingAdopt, cloudflare.SettingMaxDeletes:
+	case cloudflare.SettingAdopt, cloudflare.SettingMaxDeletes, ovh.SettingRemoveDS:
 		return s.Name + ": " + s.Value
 	}
 	return ""

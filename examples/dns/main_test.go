@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/cloudflare"
+	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ovh/ovhtest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/cli"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/programtest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/strictyaml"
@@ -46,6 +48,60 @@ func TestSandbox(t *testing.T) {
 	}
 	if code, out := call(t, "apply", "--yes", "zones.yaml"); code != 0 {
 		t.Errorf("%d\n%s", code, out)
+	}
+}
+
+// TestDelegation gives the domain of the example the name servers of Cloudflare, in the sandbox.
+func TestDelegation(t *testing.T) {
+	if code, out := call(t, "delegate", "plan", "zones.yaml"); code != lab.ExitPending || !strings.Contains(out, "ada.ns.cloudflare.com") {
+		t.Errorf("%d\n%s", code, out)
+	}
+	if code, out := call(t, "delegate", "apply", "--yes", "zones.yaml"); code != 0 {
+		t.Errorf("%d\n%s", code, out)
+	}
+}
+
+// TestMissingRecord: while one record of the zone at OVH is not at Cloudflare, the name servers stay, and the error has its name.
+func TestMissingRecord(t *testing.T) {
+	c, err := read("zones.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, leave, err := (&access{}).account(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	f := ovhtest.New(t, ovhtest.Config{})
+	f.AddDomain("arcodange.fr", "dns104.ovh.net", "ns104.ovh.net")
+	f.AddZone("arcodange.fr", "@ IN MX 10 mx.zoho.eu.", "@ IN MX 20 mx2.zoho.eu.", "@ IN MX 50 mx3.zoho.eu.", "www IN CNAME cms.pages.dev.",
+		`@ IN TXT "v=spf1 include:zohomail.eu -all"`, `_dmarc IN TXT "v=DMARC1; p=reject; rua=mailto:dmarc@arcodange.fr"`,
+		`@ IN CAA 0 issue "letsencrypt.org"`, `zmail._domainkey IN TXT "v=DKIM1; k=rsa; p=AAAA"`)
+	registrar := f.Access()
+	zones, err := a.Plan(t.Context(), c.spec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := zones.Apply(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.plan(t.Context(), a, &registrar)
+	if err == nil || !strings.Contains(err.Error(), "zmail._domainkey") || strings.Contains(err.Error(), "mx.zoho") || !p.Empty() {
+		t.Fatalf("%v, %v", p, err)
+	}
+	c.Zones[0].Records = append(c.Zones[0].Records, cloudflare.Record{Name: "zmail._domainkey", Type: "TXT", Contents: []string{"v=DKIM1; k=rsa; p=AAAA"}})
+	if zones, err = a.Plan(t.Context(), c.spec()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := zones.Apply(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = c.plan(t.Context(), a, &registrar); err != nil || len(p.Changes()) != 1 {
+		t.Fatalf("%v, %v", p, err)
+	}
+	o := &lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm(p.Changes()[0].ID)}}
+	if r, err := p.Apply(t.Context(), o); err != nil || strings.Join(f.NameServers("arcodange.fr"), " ") != "ada.ns.cloudflare.com bob.ns.cloudflare.com" {
+		t.Errorf("%v, %v", r, err)
 	}
 }
 
