@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -154,4 +155,19 @@ func TestManyPages(t *testing.T) {
 			{Permissions: []string{"DNS Read"}, Zones: []string{"z118.fr"}}}})
 	}
 	w.converge(t, s)
+}
+
+// TestIDs: what a plan may do is known before anything is asked.
+func TestIDs(t *testing.T) {
+	w := newWorld(t, cloudflaretest.Config{})
+	s := everything(w)
+	ids := s.IDs()
+	for _, c := range w.plan(t, s).Changes() {
+		if !slices.Contains(ids, c.ID) || !slices.Contains(ids, strings.TrimPrefix(c.ID, "cloudflare/")) {
+			t.Errorf("%s is not known", c.ID)
+		}
+	}
+	if n, _ := w.Total(); n == 0 || len(ids) != 2*len(w.plan(t, s).Changes())+2*2 { // two zones are there already
+		t.Errorf("%d IDs of %d changes", len(ids), len(w.plan(t, s).Changes()))
+	}
 }

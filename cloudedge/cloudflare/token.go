@@ -112,7 +112,7 @@ func (r *run) tokens() reconcile.Kind {
 		After: func(_ string, w Token) (after []string) {
 			for _, g := range w.Grants {
 				for _, z := range g.Zones {
-					after = append(after, "zone:"+strings.ToLower(z))
+					after = append(after, "zone:"+host(z))
 				}
 				for _, b := range g.Buckets {
 					after = append(after, "bucket:"+b)
@@ -212,12 +212,18 @@ func (r *run) issuer(w Token, rights map[right]bool, i *issued) credential.Issue
 		},
 		Create: func(ctx context.Context) (id string, value lab.Secret, err error) {
 			fresh = true
-			if newest := r.newest(i.ours); w.HardRoll && newest.ID != "" {
-				return r.roll(ctx, newest.ID)
+			if r.rolls(w, i) {
+				return r.roll(ctx, r.newest(i.ours).ID)
 			}
 			return r.createToken(ctx, w, rights, i)
 		},
 		Retire: func(ctx context.Context, id string) error { return r.retire(ctx, []string{id}) }}
+}
+
+// rolls reports whether a lost value is replaced: that of a token which works otherwise. What is too old is always succeeded by
+// another.
+func (r *run) rolls(w Token, i *issued) bool {
+	return w.HardRoll && i.finding.ID == "" && r.newest(i.ours).Status == "active"
 }
 
 // newest returns the token of the last generation.
@@ -414,7 +420,7 @@ func (r *run) diffToken(key string, w Token, i *issued) reconcile.Delta {
 		d := f.created(key)
 		if len(i.ours) > 0 {
 			d.Action, d.Cause = lab.Update, cause+"; a successor is made"
-			if w.HardRoll {
+			if r.rolls(w, i) {
 				d.Cause, d.Risk = cause+"; its value is replaced, and whoever uses the old one is shut out", lab.RiskDisrupt
 			}
 		}
@@ -447,19 +453,13 @@ func (r *run) putToken(ctx context.Context, key string, w Token, i *issued) erro
 		return err
 	}
 	if i.stale(w) != "" {
-		if _, err := r.issuer(w, rights, i).Issue(ctx, i.finding); err != nil {
+		if i, err = r.issue(ctx, w, rights, i); err != nil {
 			return err
 		}
-		all, err := r.listTokens(ctx, map[string]Token{key: w})
-		if err != nil {
-			return err
-		}
-		again := all[key]
-		i = &again
 	}
 	t, kept := i.current()
 	if !kept {
-		return r.fail("update token", key, "plan again", lab.ErrDrift, "its value was kept, and the account has no token of it")
+		return r.fail("update token", key, "plan again", lab.ErrDrift, "the account has no token of the value that is kept")
 	}
 	if differ := r.tokenFields(w, i).differ(); len(differ) > 0 {
 		if slices.Contains(differ, "name") {
@@ -473,4 +473,19 @@ func (r *run) putToken(ctx context.Context, key string, w Token, i *issued) erro
 		return err
 	}
 	return r.retire(ctx, r.spent(w, i))
+}
+
+// issue makes a token, and returns what the account has then.
+func (r *run) issue(ctx context.Context, w Token, wanted map[right]bool, i *issued) (*issued, error) {
+	id, err := r.issuer(w, wanted, i).Issue(ctx, i.finding)
+	if err != nil {
+		return nil, err
+	}
+	var t apiToken
+	if err := r.get(ctx, r.inAccount("tokens", id), &t); err != nil {
+		return nil, err
+	}
+	next := &issued{finding: credential.Finding{ID: id}, said: [2][]string{i.said[0], r.said(ctx, rights(t.Policies))}}
+	next.ours = append(slices.DeleteFunc(slices.Clone(i.ours), func(o apiToken) bool { return o.ID == id }), t)
+	return next, nil
 }

@@ -255,6 +255,19 @@ func TestHardRoll(t *testing.T) {
 	}
 }
 
+// TestHardRollOfOld: a token that is too old is succeeded by another, whatever is asked for lost values: its age would stay.
+func TestHardRollOfOld(t *testing.T) {
+	w := newWorld(t, cloudflaretest.Config{})
+	s := w.tokenSpec()
+	s.Tokens[0].HardRoll, s.Tokens[0].MaxAge = true, "24h"
+	w.converge(t, s)
+	w.Age(25)
+	w.converge(t, s)
+	if live := w.live(t); len(live) != 2 {
+		t.Errorf("%q", live)
+	}
+}
+
 // TestMaxAge rotates a token that is old.
 func TestMaxAge(t *testing.T) {
 	w := newWorld(t, cloudflaretest.Config{})
