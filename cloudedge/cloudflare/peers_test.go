@@ -61,8 +61,10 @@ func TestBucketIsNoOther(t *testing.T) {
 	cors := func(methods, headers string) []cloudflare.CORSRule {
 		return []cloudflare.CORSRule{{Origins: []string{"*"}, Methods: strings.Fields(methods), Headers: strings.Fields(headers)}}
 	}
-	w.converge(t, cloudflare.Spec{Buckets: []cloudflare.Bucket{{Name: "files", Location: "weur", CORS: cors("GET PUT", "Range content-type")}}})
-	w.settled(t, cloudflare.Spec{Buckets: []cloudflare.Bucket{{Name: "files", Jurisdiction: "default", Location: "apac", CORS: cors("PUT GET", "Content-Type range")}}})
+	w.converge(t, cloudflare.Spec{Buckets: []cloudflare.Bucket{{Name: "files", Location: "weur",
+		CORS: cors("GET PUT", "Range content-type")}}})
+	w.settled(t, cloudflare.Spec{Buckets: []cloudflare.Bucket{{Name: "files", Jurisdiction: "default", Location: "apac",
+		CORS: cors("PUT GET", "Content-Type range")}}})
 	eu := cloudflare.Spec{Buckets: []cloudflare.Bucket{{Name: "files", Jurisdiction: "eu"}, {Name: "files"}}} // both are wanted
 	w.converge(t, eu)
 }
@@ -72,7 +74,8 @@ func TestRisks(t *testing.T) {
 	w := newWorld(t, cloudflaretest.Config{})
 	s := cloudflare.Spec{Prune: true, Owned: func(string) bool { return true }, Buckets: []cloudflare.Bucket{{Name: "files"}, {Name: "old"}}}
 	w.converge(t, s)
-	for _, b := range []cloudflare.Bucket{{Name: "files", DevURL: true}, {Name: "files", Lifecycle: []cloudflare.LifecycleRule{{Name: "a", DeleteAfter: 1}}}} {
+	for _, b := range []cloudflare.Bucket{{Name: "files", DevURL: true}, {Name: "files",
+		Lifecycle: []cloudflare.LifecycleRule{{Name: "a", DeleteAfter: 1}}}} {
 		s.Buckets = []cloudflare.Bucket{b} // and old is not wanted any more
 		p := w.plan(t, s)
 		if c := p.Changes(); len(c) != 1 || c[0].Risk != lab.RiskDataLoss {
@@ -97,15 +100,21 @@ func TestAnswersThatAreNone(t *testing.T) {
 		kind error
 		says string
 	}{
-		"SuccessFalse": {cloudflaretest.Failure{Status: 200, Header: json, Body: `{"success":false,"errors":[{"code":10001,"message":"no"}],"result":null}`}, lab.ErrInvalid, "no (10001)"},
-		"NoResult":     {cloudflaretest.Failure{Status: 200, Header: json, Body: `{"success":true,"errors":[],"result":null}`}, lab.ErrConflict, "no result"},
-		"NoJSON":       {cloudflaretest.Failure{Status: 200, Body: "<html>" + secret}, lab.ErrConflict, "proxy"},
-		"OtherJSON":    {cloudflaretest.Failure{Status: 200, Header: json, Body: `{"success":true,"result":"` + secret + `"}`}, lab.ErrConflict, ""},
-		"Gateway":      {cloudflaretest.Failure{Status: 502, Body: "<html>" + secret}, lab.ErrUnreachable, "502"},
-		"Cloudflare":   {cloudflaretest.Failure{Status: 520, Body: "<html>" + secret}, lab.ErrUnreachable, "520"},
-		"Forbidden":    {cloudflaretest.Failure{Status: 403, Header: json, Body: `{"success":false,"errors":[{"code":10000,"message":"Authentication error"}],"result":null}`}, lab.ErrUnauthorized, "allowed to do this"},
-		"Redirect":     {cloudflaretest.Failure{Status: 302, Header: http.Header{"Location": {"https://192.0.2.1/"}}}, lab.ErrRefused, ""},
-		"TooMany":      {cloudflaretest.Failure{Status: 429, Header: http.Header{"Retry-After": {"300"}}, Body: "{}"}, lab.ErrBlocked, "five minutes"},
+		"SuccessFalse": {cloudflaretest.Failure{Status: 200, Header: json,
+			Body: `{"success":false,"errors":[{"code":10001,"message":"no"}],"result":null}`}, lab.ErrInvalid, "no (10001)"},
+		"NoResult": {cloudflaretest.Failure{Status: 200, Header: json, Body: `{"success":true,"errors":[],"result":null}`},
+			lab.ErrConflict, "no result"},
+		"NoJSON": {cloudflaretest.Failure{Status: 200, Body: "<html>" + secret}, lab.ErrConflict, "proxy"},
+		"OtherJSON": {cloudflaretest.Failure{Status: 200, Header: json, Body: `{"success":true,"result":"` + secret + `"}`},
+			lab.ErrConflict, ""},
+		"Gateway":    {cloudflaretest.Failure{Status: 502, Body: "<html>" + secret}, lab.ErrUnreachable, "502"},
+		"Cloudflare": {cloudflaretest.Failure{Status: 520, Body: "<html>" + secret}, lab.ErrUnreachable, "520"},
+		"Forbidden": {cloudflaretest.Failure{Status: 403, Header: json,
+			Body: `{"success":false,"errors":[{"code":10000,"message":"Authentication error"}],"result":null}`},
+			lab.ErrUnauthorized, "allowed to do this"},
+		"Redirect": {cloudflaretest.Failure{Status: 302, Header: http.Header{"Location": {"https://192.0.2.1/"}}}, lab.ErrRefused, ""},
+		"TooMany": {cloudflaretest.Failure{Status: 429, Header: http.Header{"Retry-After": {"300"}}, Body: "{}"},
+			lab.ErrBlocked, "five minutes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, cloudflaretest.Config{})

@@ -10,7 +10,8 @@ import (
 
 // FuzzText writes texts as TXT records have them, and reads them again: nothing is lost, and no string is too long.
 func FuzzText(f *testing.F) {
-	for _, s := range []string{"", "v=spf1 -all", `a"b\c`, "é\x00\xff", strings.Repeat("x", 255), strings.Repeat(`"`, 700), `\`, `\065`, `"a" "b"`} {
+	for _, s := range []string{"", "v=spf1 -all", `a"b\c`, "é\x00\xff", strings.Repeat("x", 255), strings.Repeat(`"`, 700), `\`,
+		`\065`, `"a" "b"`} {
 		f.Add(s)
 	}
 	one := regexp.MustCompile(`^"(\\[0-9]{3}|\\[^0-9]|[^"\\])*"$`)
@@ -40,7 +41,8 @@ func FuzzText(f *testing.F) {
 // FuzzRdata reads what zone files, people and the API write. What is read once is read again in its own form.
 func FuzzRdata(f *testing.F) {
 	for n := range recordTypes {
-		for _, s := range []string{"192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "mx.example.org.", "10 MX.example.org", "0 5 5269 x.example.org.",
+		for _, s := range []string{"192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "mx.example.org.", "10 MX.example.org",
+			"0 5 5269 x.example.org.",
 			"0 .", "0 0 0 .", `0 issue "letsencrypt.org; a=b"`, `128 iodef mailto:a@example.org`, `"a" "b"`, `"a`, `bücher.example`, "", "  "} {
 			f.Add(n, s)
 		}
@@ -65,7 +67,8 @@ func FuzzRdata(f *testing.F) {
 
 // FuzzName completes names and takes them apart.
 func FuzzName(f *testing.F) {
-	for _, s := range []string{"www", "@", "", "WWW.Example.com.", "*.a", "bücher", "example.com.example.com", "xn--bcher-kva", "notexample.com", "."} {
+	for _, s := range []string{"www", "@", "", "WWW.Example.com.", "*.a", "bücher", "example.com.example.com", "xn--bcher-kva",
+		"notexample.com", "."} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
@@ -106,7 +109,8 @@ func TestPolicies(t *testing.T) {
 			for _, name := range flat(p.Resources) {
 				scopes[scopeOf(name)] = true
 			}
-			if len(scopes) != 1 || len(p.Groups) == 0 || !slices.IsSortedFunc(p.Groups, func(a, b group) int { return strings.Compare(a.ID, b.ID) }) {
+			if len(scopes) != 1 || len(p.Groups) == 0 || !slices.IsSortedFunc(p.Groups,
+				func(a, b group) int { return strings.Compare(a.ID, b.ID) }) {
 				t.Fatalf("%+v", p)
 			}
 		}

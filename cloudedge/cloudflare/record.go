@@ -19,7 +19,7 @@ import (
 const (
 	automatic    = 1 // the TTL that Cloudflare chooses
 	recordsAPage = 1000
-	mostInBatch  = 200 // operations, of a zone with the free plan (developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes)
+	mostInBatch  = 200 // records, of a zone with the free plan ("Batch record changes" in Cloudflare's documentation)
 	maxComment   = 100 // characters, of a zone with the free plan
 )
 

@@ -465,7 +465,8 @@ func (r *run) putToken(ctx context.Context, key string, w Token, i *issued) erro
 		if slices.Contains(differ, "name") {
 			t.Name = r.ownName(w.Name, r.generation(r.newest(i.ours))+1)
 		}
-		if err := r.send(ctx, request{method: http.MethodPut, path: r.inAccount("tokens", t.ID), in: r.tokenBody(w, rights, t)}, nil); err != nil {
+		if err := r.send(ctx, request{method: http.MethodPut, path: r.inAccount("tokens", t.ID), in: r.tokenBody(w, rights, t)},
+			nil); err != nil {
 			return err
 		}
 	}

@@ -92,11 +92,15 @@ func TestGroupNames(t *testing.T) {
 		kind  error
 		says  []string
 	}{
-		"Misspelt":     {cloudflare.Grant{Permissions: []string{"DNS Wirte"}, Zones: []string{"example.fr"}}, lab.ErrNotFound, []string{"DNS Write", "DNS Wirte"}},
-		"Renamed":      {cloudflare.Grant{Permissions: []string{"Workers R2 Write"}, Account: true}, lab.ErrNotFound, []string{"Workers R2 Storage Write"}},
-		"WrongScope":   {cloudflare.Grant{Permissions: []string{"DNS Write"}, Account: true}, lab.ErrInvalid, []string{"grant it on zones"}},
-		"NoZone":       {cloudflare.Grant{Permissions: []string{"DNS Write"}, Zones: []string{"nowhere.fr"}}, lab.ErrNotFound, []string{"nowhere.fr", "example.fr"}},
-		"NotTheZone":   {cloudflare.Grant{Permissions: []string{"DNS Write"}, Zones: []string{"www.example.fr"}}, lab.ErrInvalid, []string{"not one in it"}},
+		"Misspelt": {cloudflare.Grant{Permissions: []string{"DNS Wirte"}, Zones: []string{"example.fr"}}, lab.ErrNotFound,
+			[]string{"DNS Write", "DNS Wirte"}},
+		"Renamed": {cloudflare.Grant{Permissions: []string{"Workers R2 Write"}, Account: true}, lab.ErrNotFound,
+			[]string{"Workers R2 Storage Write"}},
+		"WrongScope": {cloudflare.Grant{Permissions: []string{"DNS Write"}, Account: true}, lab.ErrInvalid, []string{"grant it on zones"}},
+		"NoZone": {cloudflare.Grant{Permissions: []string{"DNS Write"}, Zones: []string{"nowhere.fr"}}, lab.ErrNotFound,
+			[]string{"nowhere.fr", "example.fr"}},
+		"NotTheZone": {cloudflare.Grant{Permissions: []string{"DNS Write"}, Zones: []string{"www.example.fr"}}, lab.ErrInvalid,
+			[]string{"not one in it"}},
 		"InBothScopes": {cloudflare.Grant{Permissions: []string{"Logs Read"}, Account: true}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,7 +27,8 @@ func delegate() *cobra.Command {
 		Long: `Give the domains at OVH the name servers of Cloudflare. That is refused, with
 their names, while there are records at OVH that are not at Cloudflare. In the
 sandbox, Cloudflare has the records of ZONES.yaml already.`}
-	c.AddCommand(delegates("plan", "show what would be done; exit with 2 if there are changes"), delegates("apply", "change the name servers"))
+	c.AddCommand(delegates("plan", "show what would be done; exit with 2 if there are changes"),
+		delegates("apply", "change the name servers"))
 	return c
 }
 
@@ -79,7 +80,8 @@ func (c *config) plan(ctx context.Context, a *cloudflare.Account, registrar *ovh
 		if err != nil {
 			return nil, err
 		}
-		spec.Delegations = append(spec.Delegations, ovh.Delegation{Domain: d.Domain, NameServers: servers, Dropped: d.Dropped, RemoveDS: d.RemoveDS,
+		spec.Delegations = append(spec.Delegations, ovh.Delegation{Domain: d.Domain, NameServers: servers, Dropped: d.Dropped,
+			RemoveDS: d.RemoveDS,
 			Other: func(ctx context.Context) (others []ovh.Record, err error) {
 				all, err := a.Records(ctx, d.Domain)
 				for _, r := range all {

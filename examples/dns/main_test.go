@@ -89,7 +89,8 @@ func TestMissingRecord(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "zmail._domainkey") || strings.Contains(err.Error(), "mx.zoho") || !p.Empty() {
 		t.Fatalf("%v, %v", p, err)
 	}
-	c.Zones[0].Records = append(c.Zones[0].Records, cloudflare.Record{Name: "zmail._domainkey", Type: "TXT", Contents: []string{"v=DKIM1; k=rsa; p=AAAA"}})
+	c.Zones[0].Records = append(c.Zones[0].Records, cloudflare.Record{Name: "zmail._domainkey", Type: "TXT",
+		Contents: []string{"v=DKIM1; k=rsa; p=AAAA"}})
 	if zones, err = a.Plan(t.Context(), c.spec()); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +101,8 @@ func TestMissingRecord(t *testing.T) {
 		t.Fatalf("%v, %v", p, err)
 	}
 	o := &lab.ApplyOptions{Confirmed: []lab.Confirmation{lab.Confirm(p.Changes()[0].ID)}}
-	if r, err := p.Apply(t.Context(), o); err != nil || strings.Join(f.NameServers("arcodange.fr"), " ") != "ada.ns.cloudflare.com bob.ns.cloudflare.com" {
+	if r, err := p.Apply(t.Context(), o); err != nil || strings.Join(f.NameServers("arcodange.fr"),
+		" ") != "ada.ns.cloudflare.com bob.ns.cloudflare.com" {
 		t.Errorf("%v, %v", r, err)
 	}
 }
@@ -120,11 +122,13 @@ func TestRefusals(t *testing.T) {
 		args []string
 		says string
 	}{
-		"misspelt":       {lab.ExitError, []string{write("a.yaml", "zones:\n  - name: a.fr\n    record: []\n")}, "a.yaml:3:5"},
-		"wrong content":  {lab.ExitError, []string{write("b.yaml", "zones:\n  - name: a.fr\n    records:\n      - {name: w, type: A, contents: [x]}\n")}, "b.yaml:4:"},
-		"no file":        {lab.ExitError, []string{"nowhere.yaml"}, "nowhere.yaml"},
-		"no account":     {lab.ExitError, []string{"--account", "x", "--token", "env:TOKEN", "zones.yaml"}, "32 hexadecimal digits"},
-		"token in plain": {lab.ExitRefused, []string{"--account", strings.Repeat("a", 32), "--token", "s3cret-token", "zones.yaml"}, "plain text"},
+		"misspelt": {lab.ExitError, []string{write("a.yaml", "zones:\n  - name: a.fr\n    record: []\n")}, "a.yaml:3:5"},
+		"wrong content": {lab.ExitError, []string{write("b.yaml",
+			"zones:\n  - name: a.fr\n    records:\n      - {name: w, type: A, contents: [x]}\n")}, "b.yaml:4:"},
+		"no file":    {lab.ExitError, []string{"nowhere.yaml"}, "nowhere.yaml"},
+		"no account": {lab.ExitError, []string{"--account", "x", "--token", "env:TOKEN", "zones.yaml"}, "32 hexadecimal digits"},
+		"token in plain": {lab.ExitRefused, []string{"--account", strings.Repeat("a", 32), "--token", "s3cret-token", "zones.yaml"},
+			"plain text"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			code, out := call(t, append([]string{"plan"}, c.args...)...)

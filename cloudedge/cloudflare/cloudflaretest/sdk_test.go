@@ -39,11 +39,13 @@ func TestSDK(t *testing.T) {
 		Buckets: []cloudflare.Bucket{{Name: "state", Jurisdiction: "eu", Lifecycle: []cloudflare.LifecycleRule{{Name: "tmp", DeleteAfter: 1}}}},
 		Zones:   []cloudflare.Zone{{Name: "example.fr", Records: records, Settings: map[string]string{"ssl": "strict"}}},
 		Widgets: []cloudflare.Widget{{Name: "login", Domains: []string{"example.fr"}}},
-		Tokens:  []cloudflare.Token{{Name: "cms", Grants: []cloudflare.Grant{{Permissions: []string{"DNS Write"}, Zones: []string{"example.fr"}}}}}})
+		Tokens: []cloudflare.Token{{Name: "cms", Grants: []cloudflare.Grant{{Permissions: []string{"DNS Write"},
+			Zones: []string{"example.fr"}}}}}})
 	fatal(t, err)
 	_, err = p.Apply(t.Context(), nil)
 	fatal(t, err)
-	options := []option.RequestOption{option.WithBaseURL(s.URL() + "/client/v4/"), option.WithAPIToken(a.Token.Reveal()), option.WithMaxRetries(0)}
+	options := []option.RequestOption{option.WithBaseURL(s.URL() + "/client/v4/"), option.WithAPIToken(a.Token.Reveal()),
+		option.WithMaxRetries(0)}
 
 	t.Run("Buckets", func(t *testing.T) { sdkBuckets(t, a.ID, options) })
 	t.Run("Records", func(t *testing.T) { sdkRecords(t, a.ID, len(records), options) })
@@ -91,7 +93,8 @@ func sdkBuckets(t *testing.T, account string, options []option.RequestOption) {
 	get.Jurisdiction.Value, get.Jurisdiction.Present = "eu", true
 	rules, err := c.Lifecycle.Get(t.Context(), "state", get)
 	fatal(t, err)
-	if n := slices.IndexFunc(rules.Rules, func(r r2.BucketLifecycleGetResponseRule) bool { return r.ID == "lab-tmp" }); n < 0 || len(rules.Rules) != 2 {
+	if n := slices.IndexFunc(rules.Rules, func(r r2.BucketLifecycleGetResponseRule) bool { return r.ID == "lab-tmp" }); n < 0 ||
+		len(rules.Rules) != 2 {
 		t.Errorf("%+v", rules.Rules)
 	}
 }
