@@ -180,3 +180,39 @@ func TestIDs(t *testing.T) {
 		t.Errorf("%d IDs of %d changes", len(ids), len(w.plan(t, s).Changes()))
 	}
 }
+
+// TestDomainOfAnother: a host name that another project has is an error, and one that was added meanwhile is none.
+func TestDomainOfAnother(t *testing.T) {
+	w := newWorld(t, cloudflaretest.Config{})
+	s := cloudflare.Spec{Pages: []cloudflare.Page{{Name: "cms", Domains: []string{"www.example.fr"}}}}
+	p := w.plan(t, s)
+	w.call(t, "POST", "/accounts/{a}/pages/projects", map[string]any{"name": "theirs", "production_branch": "main"})
+	w.call(t, "POST", "/accounts/{a}/pages/projects/theirs/domains", map[string]any{"name": "www.example.fr"})
+	if _, err := apply(p); !errors.Is(err, lab.ErrConflict) {
+		t.Errorf("%v", err)
+	}
+	s.Pages[0].Domains = []string{"docs.example.fr"}
+	w.FailAt(1, cloudflaretest.Failure{Done: true}) // the answer to adding it
+	if _, err := w.apply(t, s); !errors.Is(err, lab.ErrUnreachable) {
+		t.Errorf("%v", err)
+	}
+	w.settled(t, s)
+	s.Pages[0].Domains = append(s.Pages[0].Domains, "new.example.fr")
+	p = w.plan(t, s)
+	w.call(t, "POST", "/accounts/{a}/pages/projects/cms/domains", map[string]any{"name": "new.example.fr"})
+	if r, err := apply(p); err != nil {
+		t.Errorf("%v\n%v", err, r)
+	}
+}
+
+// TestEcho: a server that says the token that it was sent does not make us say it.
+func TestEcho(t *testing.T) {
+	w := newWorld(t, cloudflaretest.Config{})
+	token := w.account.Token.Reveal()
+	w.FailAt(1, cloudflaretest.Failure{Status: 400, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: `{"success":false,"errors":[{"code":1000,"message":"Bearer ` + token + ` is wrong"}],"result":null}`})
+	_, err := w.apply(t, w.tokenSpec())
+	if err == nil || strings.Contains(fmt.Sprintf("%v %+v", err, err), token) || !strings.Contains(err.Error(), "is wrong") {
+		t.Errorf("%v", err)
+	}
+}

@@ -274,3 +274,17 @@ func TestOneBadRecord(t *testing.T) {
 		t.Errorf("%v\n%v", err, r)
 	}
 }
+
+// TestPrunedBesideTheirs removes a text of ours, and not that of somebody else beside it.
+func TestPrunedBesideTheirs(t *testing.T) {
+	w := newWorld(t, cloudflaretest.Config{})
+	s := recordSpec(cloudflare.Record{Name: "@", Type: "TXT", Contents: []string{"v=spf1 -all"}})
+	s.Prune = true
+	w.converge(t, s)
+	w.addRecord(t, "example.fr", "TXT", "@", `"google-site-verification=x"`)
+	s.Zones[0].Records = []cloudflare.Record{}
+	w.converge(t, s)
+	if served := w.served(t, "example.fr"); !slices.Equal(served, []string{"TXT example.fr google-site-verification=x"}) {
+		t.Errorf("%q", served)
+	}
+}

@@ -156,10 +156,14 @@ func (r *run) listTokens(ctx context.Context, want map[string]Token) (map[string
 // lookToken finds out what is kept of a wanted token, and what its rights are.
 func (r *run) lookToken(ctx context.Context, w Token, i issued) (issued, error) {
 	var proved string
+	var theirs error
 	issuer := r.issuer(w, nil, &i)
 	prove := issuer.Prove
 	issuer.Prove = func(ctx context.Context, value lab.Secret) (string, error) {
 		id, err := prove(ctx, value)
+		if errors.Is(err, lab.ErrUnauthorized) && !r.spec.Adopt {
+			theirs = r.ofUser(ctx, w.Name, value)
+		}
 		if err == nil && !slices.Contains(ids(i.ours), id) { // one that is not listed yet, or not under our name
 			var t apiToken
 			switch err = r.get(ctx, r.inAccount("tokens", id), &t); {
@@ -179,6 +183,9 @@ func (r *run) lookToken(ctx context.Context, w Token, i issued) (issued, error) 
 		found.ID, found.Cause = proved, ""
 	}
 	i.finding = found
+	if i.err = theirs; i.err != nil {
+		return i, nil
+	}
 	if i.rights, i.err = r.wanted(ctx, w); i.err != nil {
 		return i, nil
 	}
@@ -190,6 +197,18 @@ func (r *run) lookToken(ctx context.Context, w Token, i issued) (issued, error) 
 		i.kept, err = r.differKept(ctx, w, found.ID)
 	}
 	return i, err
+}
+
+// ofUser returns an error if a value, which the account does not know, is that of a token of a user that works: somebody needs
+// it, and it is not replaced.
+func (r *run) ofUser(ctx context.Context, name string, value lab.Secret) error {
+	if err := r.as(value).get(ctx, "/user/tokens/verify", nil); err != nil {
+		return nil // whatever it is, it is not known to work
+	}
+	e := r.fail("plan token", name, "replace it by one of the account, or keep that elsewhere", lab.ErrConflict,
+		"the value that is kept is that of a user's token, which works").(*lab.Error)
+	e.Set = lab.Setting{Name: SettingAdopt, Value: "true"}
+	return e
 }
 
 func ids(tokens []apiToken) (all []string) {
