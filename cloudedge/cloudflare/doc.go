@@ -50,7 +50,7 @@
 // proved by asking Cloudflare as the token. A run that is cut off leaves at most one token of ours that nobody
 // knows, which the next run removes. A token whose value is lost, or that is older than [Token.MaxAge], gets a successor; the
 // one before is removed after its grace, if it was ever used, and at once if it was not. Two runs at once end with one
-// token. The tokens of tunnels and the secrets of widgets are shown again: they are put back into the sink where they lack or
+// token. One that somebody has disabled, and the value of a user's token that works, are reported and not replaced. The tokens of tunnels and the secrets of widgets are shown again: they are put back into the sink where they lack or
 // differ. [S3] computes the credentials for the S3 API of R2 from a token.
 //
 // # Cost
@@ -70,7 +70,7 @@
 //
 // What is wrong with a spec comes as [lab.Problems]; what Cloudflare said as a [*ServerError] in a [*lab.Error], with the sentinel
 // of package lab that fits. A host name of a bucket or a project that is waited for is no change and no error, and one that
-// Cloudflare has blocked is an error.
+// Cloudflare has blocked is an error; [Account.Pending] says which are waited for.
 //
 // # Limits
 //

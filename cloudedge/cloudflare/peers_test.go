@@ -216,3 +216,35 @@ func TestEcho(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestWidgetsOfOneName: of several widgets of one name, ours is the one whose key is kept; the others are left.
+func TestWidgetsOfOneName(t *testing.T) {
+	w := newWorld(t, cloudflaretest.Config{})
+	add := func() {
+		w.call(t, "POST", "/accounts/{a}/challenges/widgets", map[string]any{"name": "login", "domains": []string{"x.fr"}, "mode": "managed"})
+	}
+	s := cloudflare.Spec{Sink: w.sink, Widgets: []cloudflare.Widget{{Name: "login", Domains: []string{"a.fr"}}}}
+	w.converge(t, s)
+	key := w.value(t, "cloudflare-widget-login-sitekey")
+	for range 3 {
+		add()
+		w.settled(t, s)
+	}
+	s.Widgets[0].Domains = []string{"b.fr"}
+	w.converge(t, s)
+	if w.value(t, "cloudflare-widget-login-sitekey") != key {
+		t.Error("it is another one")
+	}
+	// One that comes first in the list is not taken for ours either.
+	other := newWorld(t, cloudflaretest.Config{})
+	for range 2 {
+		other.call(t, "POST", "/accounts/{a}/challenges/widgets", map[string]any{"name": "login", "domains": []string{"x.fr"}, "mode": "managed"})
+	}
+	second := lab.NewSecret(other.widgets(t)[1].Sitekey)
+	fatal(t, other.sink.Put(t.Context(), "cloudflare-widget-login-sitekey", second))
+	s.Sink = other.sink
+	other.converge(t, s)
+	if other.value(t, "cloudflare-widget-login-sitekey") != second.Reveal() {
+		t.Error("the first one is taken for ours")
+	}
+}

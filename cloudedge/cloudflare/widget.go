@@ -3,6 +3,7 @@ package cloudflare
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -61,10 +62,22 @@ func (r *run) listWidgets(ctx context.Context, want map[string]Widget) (map[stri
 	}
 	has := map[string]widget{}
 	for _, h := range all {
-		if _, wanted := want[h.Name]; wanted {
-			_, h.twice = has[h.Name]
-			has[h.Name] = h
+		w, wanted := want[h.Name]
+		if !wanted {
+			continue
 		}
+		if first, twice := has[h.Name]; twice { // names are not unique: the one whose key is kept is ours
+			kept, err := r.spec.Sink.Get(ctx, sinkName(w.entry(), "sitekey"))
+			if err != nil && !errors.Is(err, lab.ErrNotFound) {
+				return nil, err
+			}
+			h.twice = kept.Reveal() != h.Sitekey
+			if kept.Reveal() == first.Sitekey {
+				first.twice = false
+				h = first
+			}
+		}
+		has[h.Name] = h
 	}
 	keys := slices.Sorted(maps.Keys(has))
 	found, err := each(ctx, r, keys, func(ctx context.Context, key string) (widget, error) {
