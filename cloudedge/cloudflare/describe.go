@@ -101,7 +101,7 @@ func (f fields) changed(name string) reconcile.Delta {
 		}
 	}
 	verb := " differs"
-	if len(differ) > 1 {
+	if len(differ) > 1 || strings.Contains(before.String()+after.String(), ":\n") { // several, or a list
 		verb = " differ"
 	}
 	return reconcile.Delta{Action: lab.Update, Cause: strings.Join(differ, ", ") + verb,
