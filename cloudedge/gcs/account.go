@@ -143,7 +143,9 @@ func (r *run) marked(name string, a serviceAccount) bool {
 	return ok && m == r.mark(name)
 }
 
-func (r *run) mark(name string) mark.Mark { return mark.Mark{Stack: r.spec.stack(), Kind: "account", Name: name} }
+func (r *run) mark(name string) mark.Mark {
+	return mark.Mark{Stack: r.spec.stack(), Kind: "account", Name: name}
+}
 
 // described is the description of an account, with our mark at its end.
 func (r *run) described(w *Account) string {

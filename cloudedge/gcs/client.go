@@ -33,8 +33,8 @@ const (
 // credentials in the environment, and does not retry.
 type client struct {
 	project *Project
-	http    *http.Client // sends reads again
-	once    *http.Client // sends nothing again
+	http    *http.Client // sends again what is safe to: reads, and what was refused with 429
+	once    *http.Client // sends nothing again: a key that is created twice is one too many
 	mask    *lab.Masker
 
 	mu    sync.Mutex
@@ -91,9 +91,9 @@ func (c *client) get(ctx context.Context, address string, out any) error {
 	return c.api(ctx, c.http, http.MethodGet, address, nil, out)
 }
 
-// send sends a request that writes, and never sends it again by itself.
+// send sends a request that writes. It is sent again only where it was not done.
 func (c *client) send(ctx context.Context, method, address string, in, out any) error {
-	return c.api(ctx, c.once, method, address, in, out)
+	return c.api(ctx, c.http, method, address, in, out)
 }
 
 // list returns all pages of a list: get decodes a page from the address, and returns where the next begins.
@@ -208,9 +208,10 @@ func (c *client) logIn(ctx context.Context) (*oauth2.Token, error) {
 	k, _ := c.project.key()
 	config := jwt.Config{Email: k.ClientEmail, PrivateKey: []byte(k.PrivateKey), PrivateKeyID: k.PrivateKeyID, Scopes: []string{scope},
 		TokenURL: c.project.at(loginAddress) + loginPath}
-	token, err := config.TokenSource(context.WithValue(timed, oauth2.HTTPClient, c.http)).Token()
+	sent := &transport{next: c.http.Transport}
+	token, err := config.TokenSource(context.WithValue(timed, oauth2.HTTPClient, &http.Client{Transport: sent,
+		CheckRedirect: c.http.CheckRedirect})).Token()
 	var said *oauth2.RetrieveError
-	var sent *url.Error
 	switch {
 	case err == nil:
 		return token, nil
@@ -221,11 +222,23 @@ func (c *client) logIn(ctx context.Context) (*oauth2.Token, error) {
 		}
 		return nil, c.fail("log in", k.ClientEmail, "see whether the key was removed, and whether this machine's clock is right",
 			lab.ErrUnauthorized, said.Response.Status)
-	case errors.As(err, &sent) || timed.Err() != nil:
-		return nil, c.lost(ctx, timed, "log in", k.ClientEmail, err)
+	case sent.err != nil || timed.Err() != nil:
+		return nil, c.lost(ctx, timed, "log in", k.ClientEmail, sent.err)
 	}
 	return nil, c.fail("log in", k.ClientEmail, "give the key as Google has handed it out", lab.ErrInvalid,
 		"the private key cannot be used") // the error may show a part of it
+}
+
+// transport keeps the error of a request: package jwt makes a text of it.
+type transport struct {
+	next http.RoundTripper
+	err  error
+}
+
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(req)
+	t.err = err
+	return resp, err
 }
 
 // until calls look, and again after each poll, until it is done or fails, or the wait is over: then the error wraps

@@ -76,7 +76,7 @@ func (c *client) lost(ctx, timed context.Context, method, address string, err er
 	switch {
 	case errors.As(err, &refused) && errors.Is(err, lab.ErrRefused): // by the boundary, whose hint programs put in their words
 		e.Err = lab.NotSent(refused)
-	case timed.Err() != nil:
+	case timed.Err() != nil || err == nil:
 		e.Err = fmt.Errorf("%w: %w: no answer in time", lab.ErrUnreachable, lab.ErrTimeout)
 	case errors.As(err, &dial) && dial.Op == "dial":
 		e.Err = lab.NotSent(fmt.Errorf("%w: %w", lab.ErrUnreachable, err))

@@ -349,7 +349,7 @@ func (r *run) issuer(account string, w Key, ours []hmacKey, kept string) credent
 				Metadata hmacKey `json:"metadata"`
 				Secret   string  `json:"secret"`
 			}
-			err := r.send(ctx, http.MethodPost, r.keyPath()+"?serviceAccountEmail="+url.QueryEscape(r.email(account)), nil, &made)
+			err := r.api(ctx, r.once, http.MethodPost, r.keyPath()+"?serviceAccountEmail="+url.QueryEscape(r.email(account)), nil, &made)
 			if err == nil && (made.Metadata.ID == "" || made.Secret == "") {
 				err = r.fail("create", r.keyPath(), "", lab.ErrConflict, "the answer has no access ID or no secret")
 			}
@@ -415,10 +415,12 @@ func (r *run) putKey(ctx context.Context, key string, w Key, h *issued) error {
 	if d := r.diffKey(key, w, h); d.Err != nil {
 		return d.Err
 	} else if !ok || strings.HasPrefix(d.Cause, "older than") {
-		var err error
-		if id, err = r.issuer(key, w, h.ours, h.kept).Issue(ctx, h.finding); err != nil {
+		issued, err := r.issuer(key, w, h.ours, h.kept).Issue(ctx, h.finding)
+		if issued == "" {
 			return err
 		}
+		// Its secret is stored, be it proved or not.
+		return errors.Join(err, keep(context.WithoutCancel(ctx), r.spec.Sink, w.Secret+accessIDField, lab.NewSecret(issued)))
 	}
 	return keep(ctx, r.spec.Sink, w.Secret+accessIDField, lab.NewSecret(id))
 }

@@ -225,4 +225,3 @@ func (s *Server) bucketRoutes(mux *http.ServeMux) {
 		return ok(p)
 	})
 }
-
