@@ -29,6 +29,7 @@ type hmacKey struct {
 const (
 	active   = "ACTIVE"
 	inactive = "INACTIVE"
+	removed  = "DELETED"
 )
 
 // defaultGrace is how long predecessors stay where the spec says nothing.
@@ -188,10 +189,16 @@ func (r *run) deactivate(ctx context.Context, id string) error {
 
 // removeKey removes a key that is inactive. One that is gone already is no error.
 func (r *run) removeKey(ctx context.Context, id string) error {
-	if err := r.send(ctx, http.MethodDelete, r.keyPath(id), nil, nil); err != nil && !absent(err) {
-		return err
+	err := r.send(ctx, http.MethodDelete, r.keyPath(id), nil, nil)
+	if status(err) == http.StatusBadRequest { // one that was removed can be read for a while, and not be removed again
+		if k, again := r.readKey(ctx, id); again == nil && k.State == removed {
+			return nil
+		}
 	}
-	return nil
+	if absent(err) {
+		return nil
+	}
+	return err
 }
 
 func (r *run) readKey(ctx context.Context, id string) (k hmacKey, err error) {

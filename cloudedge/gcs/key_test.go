@@ -15,8 +15,8 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/lawtest"
 )
 
-// TestNewIsNotKnownAtOnce: a new account is not granted anything for a while ("does not exist", terraform-provider-google 4276), a new
-// key is not accepted, and neither is listed.
+// TestNewIsNotKnownAtOnce: a new account is not granted anything for a while ("does not exist"), a new key is not accepted
+// (GoogleCloudPlatform/dotnet-docs-samples 1367), and neither is listed.
 func TestNewIsNotKnownAtOnce(t *testing.T) {
 	w := newWorld(t, gcstest.Config{Lag: 3, Throttle: 4})
 	for range 3 { // the creation of a key is not sent again, not even when it was refused with 429

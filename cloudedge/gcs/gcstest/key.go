@@ -30,8 +30,8 @@ type key struct {
 	unlisted, unusable int // requests that do not know it yet
 }
 
-// mostKeys is how many keys an account has at most, with those that are inactive.
-const mostKeys = 10
+// mostKeys is how many keys an account has at most, with those that are inactive: five, as googleapis/google-cloud-cpp 2540 says.
+const mostKeys = 5
 
 // AddKey creates a key of an account by other means, and returns its ID and secret.
 func (s *Server) AddKey(account string) (id string, secret lab.Secret) {
@@ -68,6 +68,9 @@ func (s *Server) Keys() (all []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range s.keys {
+		if k.State == "DELETED" {
+			continue
+		}
 		name, _, _ := strings.Cut(k.Account, "@")
 		all = append(all, k.ID+" "+name+" "+k.State)
 	}
@@ -98,9 +101,9 @@ func (s *Server) keyRoutes(mux *http.ServeMux) {
 		for _, k := range c.keys {
 			if k.unlisted > 0 {
 				k.unlisted--
-				continue
+			} else if k.State != "DELETED" {
+				listed = append(listed, k)
 			}
-			listed = append(listed, k)
 		}
 		return page(c, "items", listed)
 	})
@@ -111,7 +114,7 @@ func (s *Server) keyRoutes(mux *http.ServeMux) {
 		}
 		n := 0
 		for _, k := range c.keys {
-			if k.Account == email {
+			if k.Account == email && k.State != "DELETED" {
 				n++
 			}
 		}
@@ -133,6 +136,8 @@ func (s *Server) keyRoutes(mux *http.ServeMux) {
 			return c.strangeness("it has no etag")
 		case in.Etag != k.Etag:
 			return refuse(http.StatusPreconditionFailed, "The etag does not match.")
+		case k.State == "DELETED":
+			return refuse(http.StatusBadRequest, "Cannot update keys in 'DELETED' state.")
 		case in.State != "ACTIVE" && in.State != "INACTIVE":
 			return refuse(http.StatusBadRequest, "Invalid state")
 		}
@@ -141,9 +146,9 @@ func (s *Server) keyRoutes(mux *http.ServeMux) {
 	}))
 	s.handle(mux, "DELETE "+root+"/{id}", one(func(c *call, k *key) answer {
 		if k.State != "INACTIVE" {
-			return refuse(http.StatusBadRequest, "Cannot delete keys in %s state.", k.State)
+			return refuse(http.StatusBadRequest, "Cannot delete keys in '%s' state.", k.State)
 		}
-		c.keys = slices.DeleteFunc(c.keys, func(o *key) bool { return o == k })
+		k.set("DELETED") // it can still be read
 		return answer{status: http.StatusNoContent}
 	}))
 	s.open(mux, "GET /{bucket}", func(c *call) answer { return c.list() })
