@@ -3,16 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/cloudflare"
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/cloudflare/cloudflaretest"
+	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ovh"
+	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ovh/ovhtest"
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
-	"gitea.arcodange.lab/arcodange-org/lab/forge"
 	"gitea.arcodange.lab/arcodange-org/lab/vaultprov"
 )
 
@@ -20,32 +19,16 @@ import (
 // the apps; without a Vault, with the secrets of the stacks.
 type EdgeConfig struct {
 	Cloudflare *CloudflareConfig `yaml:"cloudflare"` // empty means nothing there
+	OVH        *OVHConfig        `yaml:"ovh"`        // empty means nothing there
 
 	// Deliver copies secrets that the edge has made to where workflows look for them; empty means none.
 	Deliver []DeliverConfig `yaml:"deliver"`
 }
 
-// CloudflareConfig is what an account of Cloudflare must have. Its stack is the environment, unless it names another.
-type CloudflareConfig struct {
-	Account string `yaml:"account,required"` // the ID of the account: 32 hexadecimal digits
-
-	// Token is a reference to an API token of the account that may do what is asked for: it can grant only what it has
-	// itself.
-	Token lab.SecretRef `yaml:"token,required"`
-
-	cloudflare.Spec `yaml:",inline"`
-}
-
-// DeliverConfig is a secret that has a copy in Gitea Actions.
-type DeliverConfig struct {
-	Secret string `yaml:"secret,required"` // where it is kept: "cms/cloudflare#token"
-	To     string `yaml:"to,required"`     // an organization or a repository: "arcodange-org/cms"
-	As     string `yaml:"as,required"`     // the name of the secret there: "CLOUDFLARE_API_TOKEN"
-}
-
 // edge is what is outside of the house, as a site reaches it.
 type edge struct {
 	cloudflare func() (cloudflare.Account, error)
+	ovh        func() (ovh.Account, error)
 	close      func() // of the sandbox
 }
 
@@ -75,41 +58,49 @@ func (l *Lab) edge() *edge {
 			return cloudflare.Account{ID: c.Account, Token: token, Boundary: l.public()}, err
 		}
 	}
+	if c := l.Edge.OVH; c != nil {
+		e.ovh = func() (ovh.Account, error) {
+			a, err := c.account(func(r lab.SecretRef) (lab.Secret, error) { return resolveSecret(r, l.dir.ReadFile) })
+			a.Boundary = l.public()
+			return a, err
+		}
+	}
 	return e
 }
 
-// sandboxEdge starts the clouds in this process, which are empty.
+// sandboxEdge starts the clouds in this process. They have the zones and the domains that are not created, and nothing else.
 func (l *Lab) sandboxEdge() (*edge, error) {
-	e := &edge{close: func() {}}
-	if c := l.Edge.Cloudflare; c != nil {
-		fake, err := cloudflaretest.Start(cloudflaretest.Config{Zones: c.given()})
+	var closers []func() error
+	e := &edge{close: func() {
+		for _, c := range closers {
+			_ = c() // they end with the program
+		}
+	}}
+	if l.Edge.Cloudflare != nil {
+		fake, err := cloudflaretest.Start(cloudflaretest.Config{Zones: l.givenZones()})
 		if err != nil {
 			return nil, err
 		}
-		e.close = func() { _ = fake.Close() } // it ends with the program
+		closers = append(closers, fake.Close)
 		e.cloudflare = func() (cloudflare.Account, error) { return fake.Access(), nil }
 	}
+	if c := l.Edge.OVH; c != nil {
+		fake, err := ovhtest.Start(ovhtest.Config{})
+		if err != nil {
+			e.close()
+			return nil, err
+		}
+		closers = append(closers, fake.Close)
+		for _, z := range c.Zones {
+			fake.AddZone(z.Name)
+		}
+		for _, d := range l.dummyOVH().Delegations {
+			fake.AddZone(d.Domain)
+			fake.AddDomain(d.Domain, "dns10.ovh.net", "ns10.ovh.net")
+		}
+		e.ovh = func() (ovh.Account, error) { return fake.Access(), nil }
+	}
 	return e, nil
-}
-
-// given returns the zones that the account must have before anything is done.
-func (c *CloudflareConfig) given() (names []string) {
-	created := map[string]bool{"*": true}
-	for _, z := range c.Zones {
-		if created[z.Name] = z.Create; !z.Create {
-			names = append(names, z.Name)
-		}
-	}
-	for _, t := range c.Tokens {
-		for _, g := range t.Grants {
-			for _, z := range g.Zones {
-				if !created[z] && !slices.Contains(names, z) {
-					names = append(names, z)
-				}
-			}
-		}
-	}
-	return names
 }
 
 // edgeReferences returns the references of the edge.
@@ -119,6 +110,9 @@ func (l *Lab) edgeReferences() (fields []secretField) {
 	}
 	if c := l.Edge.Cloudflare; c != nil {
 		fields = append(fields, secretField{"edge.cloudflare.token", c.Token})
+	}
+	if c := l.Edge.OVH; c != nil {
+		fields = append(fields, c.references()...)
 	}
 	return fields
 }
@@ -133,6 +127,12 @@ func (l *Lab) edgeStages(after []string) (all []stage) {
 	}
 	if l.Edge.Cloudflare != nil {
 		add(cloudflareStage, l.cloudflareProblems, l.cloudflarePlan)
+	}
+	if l.Edge.OVH != nil {
+		if l.Edge.Cloudflare != nil && len(l.Edge.OVH.Delegate) > 0 {
+			after = append(slices.Clone(after), cloudflareStage)
+		}
+		add(ovhStage, l.ovhProblems, l.ovhPlan)
 	}
 	if len(l.Edge.Deliver) > 0 {
 		for _, st := range all {
@@ -168,40 +168,6 @@ func (l *Lab) kept(place string) (ps lab.Problems) {
 	return ps
 }
 
-func (l *Lab) cloudflareSpec(sink lab.Sink) cloudflare.Spec {
-	s := l.Edge.Cloudflare.Spec
-	s.Sink = sink
-	if s.Stack == "" {
-		s.Stack = l.Environment
-	}
-	return s
-}
-
-func (l *Lab) cloudflareProblems() lab.Problems {
-	a := cloudflare.Account{ID: l.Edge.Cloudflare.Account, Token: lab.NewSecret("placeholder")}
-	s := l.cloudflareSpec(nowhere{})
-	return append(append(a.Validate(), s.Validate()...).Under("edge.cloudflare"), l.kept("edge.cloudflare")...)
-}
-
-// cloudflarePlan plans what the account at Cloudflare must have.
-func (l *Lab) cloudflarePlan(s *site) pipeline.Planner {
-	return func(ctx context.Context, only *pipeline.Selection) (*lab.Plan, error) {
-		spec := l.cloudflareSpec(nowhere{})
-		if !only.Reaches(spec.IDs()...) {
-			return nil, pipeline.LeftOut("nothing of it is selected")
-		}
-		account, err := s.edge.cloudflare()
-		if err != nil {
-			return nil, err
-		}
-		if spec.Sink, err = l.edgeSink(ctx, s); err != nil {
-			return nil, err
-		}
-		p, failed := account.Plan(ctx, spec)
-		return chosen(p, failed, only)
-	}
-}
-
 // chosen returns what is selected of a plan that is there beside an error of the rest.
 func chosen(p *lab.Plan, failed error, only *pipeline.Selection) (*lab.Plan, error) {
 	if p == nil {
@@ -210,64 +176,3 @@ func chosen(p *lab.Plan, failed error, only *pipeline.Selection) (*lab.Plan, err
 	p, err := p.Only(only.Globs()...)
 	return p, errors.Join(failed, err)
 }
-
-func (l *Lab) deliverProblems() (ps lab.Problems) {
-	if l.Forge == nil {
-		ps = append(ps, lab.Problem{Path: "edge.deliver", Message: "copies to a Gitea that is not there", Hint: "write forge"})
-	}
-	seen := map[string]int{}
-	for i, d := range l.Edge.Deliver {
-		at := fmt.Sprintf("edge.deliver[%d]", i)
-		if first, twice := seen[d.To+" "+d.As]; twice {
-			ps.Add(at+".as", "is the copy of another secret in deliver[%d]", first)
-		}
-		seen[d.To+" "+d.As] = i
-		if d.As == "" || strings.ToUpper(d.As) != d.As {
-			ps = append(ps, lab.Problem{Path: at + ".as", Text: d.As, Message: "is not the name of a secret", Hint: "write it in capitals"})
-		}
-	}
-	return append(ps, l.kept("edge.deliver")...)
-}
-
-// deliverPlan copies secrets to Gitea Actions.
-func (l *Lab) deliverPlan(s *site) pipeline.Planner {
-	var own lab.Sink
-	if s.stacks != nil {
-		own = s.stacks.sink
-	}
-	return pipeline.Secrets(own, func(ctx context.Context, only *pipeline.Selection, k *lab.Keyring) (*lab.Plan, error) {
-		var ids []string
-		for _, d := range l.Edge.Deliver {
-			ids = append(ids, "secret:"+d.name(), "deliver/secret:"+d.name())
-		}
-		if !only.Reaches(ids...) {
-			return nil, pipeline.LeftOut("nothing of it is selected")
-		}
-		record, err := l.edgeSink(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		server, err := s.forge.server()
-		if err != nil {
-			return nil, err
-		}
-		key, err := k.Secret(ctx, "forge-fingerprints", nil)
-		if err != nil {
-			return nil, err
-		}
-		copies := map[string]*forge.ActionsSecrets{}
-		var all []forge.Delivery
-		for _, d := range l.Edge.Deliver {
-			if copies[d.To] == nil {
-				copies[d.To] = &forge.ActionsSecrets{Server: server, Of: d.To, Stack: l.Forge.Stack, Key: key}
-			}
-			all = append(all, forge.Delivery{Name: d.name(),
-				Places: []forge.Place{{Sink: record, Name: d.Secret}, {Sink: copies[d.To], Name: d.As}}})
-		}
-		p, failed := forge.Deliver(ctx, all...)
-		return chosen(p, failed, only)
-	})
-}
-
-// name is what the delivery is called in plans: where the copy is.
-func (d DeliverConfig) name() string { return d.To + "/" + d.As }

@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write schema.json anew")
 func TestSchemaIsInStep(t *testing.T) {
 	docs, err := strictyaml.ReadDocs("../../host", "../../host/base", "../../host/inventory", "../../compose/stack",
 		"../../host/stepca", "../../k3s", "../../k3s/addon", "../../k3s/gitops", "../../forge", "../../vaultprov",
-		"../../cloudedge/cloudflare", "../..", ".")
+		"../../cloudedge/cloudflare", "../../cloudedge/ovh", "../..", ".")
 	if err != nil {
 		t.Fatal(err)
 	}

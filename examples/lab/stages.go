@@ -55,6 +55,7 @@ const (
 	unsealStage     = "04_tools/vault_unseal"
 	vaultStage      = "04_tools/vault"
 	cloudflareStage = "edge/cloudflare"
+	ovhStage        = "edge/ovh"
 	deliverStage    = "edge/deliver"
 )
 

@@ -110,6 +110,9 @@ func (l *Lab) unforeseen() (plans []string) {
 	if l.Edge != nil && l.Edge.Cloudflare != nil {
 		plans = append(plans, "cloudflare")
 	}
+	if l.Edge != nil && l.Edge.OVH != nil {
+		plans = append(plans, "ovh")
+	}
 	return plans
 }
 
