@@ -35,12 +35,12 @@ func (p *Project) BackupTarget(ctx context.Context, spec Spec, bucket, account s
 	case !slices.ContainsFunc(spec.Buckets[n].Grants, func(g Grant) bool { return g.Account == account }):
 		return fail(lab.ErrRefused, "the account "+account+" is granted nothing on it", "grant it roles/storage.objectAdmin")
 	}
-	name := spec.Accounts[m].Key.Secret
-	id, err := spec.Sink.Get(ctx, name+accessIDField)
+	key := spec.Accounts[m].Key
+	id, err := spec.Sink.Get(ctx, key.accessID())
 	if err != nil {
 		return BackupTarget{}, err
 	}
-	value, err := spec.Sink.Get(ctx, name+secretField)
+	value, err := spec.Sink.Get(ctx, key.secret())
 	if err != nil {
 		return BackupTarget{}, err
 	}

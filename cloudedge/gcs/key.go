@@ -259,7 +259,7 @@ func (r *run) keysOf(account string) []hmacKey {
 
 // keptID returns the ID of the key that is kept; empty: none is.
 func (r *run) keptID(ctx context.Context, w Key) (string, error) {
-	id, err := r.spec.Sink.Get(ctx, w.Secret+accessIDField)
+	id, err := r.spec.Sink.Get(ctx, w.accessID())
 	if absent(err) {
 		return "", nil
 	}
@@ -294,7 +294,7 @@ func (r *run) listKeys(ctx context.Context) (map[string]issued, error) {
 				if i.finding, err = r.issuer(name, w, i.ours, i.kept).Look(ctx, ids); err != nil {
 					return nil, err
 				}
-				_, secret := r.spec.Sink.Get(ctx, w.Secret+secretField)
+				_, secret := r.spec.Sink.Get(ctx, w.secret())
 				i.lost = i.kept == "" && absent(secret)
 			}
 			if wanted || len(i.ours) > 0 {
@@ -329,11 +329,17 @@ func (r *run) diffKey(key string, w Key, h *issued) reconcile.Delta {
 	return reconcile.Delta{}
 }
 
-// The fields of a key in the sink.
-const (
-	accessIDField = "#access_id"
-	secretField   = "#secret"
-)
+// accessID and secret are the names of what is kept in the sink.
+func (k Key) accessID() string { return k.entry("access_id") }
+
+func (k Key) secret() string { return k.entry("secret") }
+
+func (k Key) entry(field string) string {
+	if strings.Contains(k.Secret, "/") {
+		return k.Secret + "#" + field
+	}
+	return k.Secret + "-" + field
+}
 
 // issuer says how a key is made, proved and removed. ours are those that the account has, and kept is the ID that is kept.
 func (r *run) issuer(account string, w Key, ours []hmacKey, kept string) credential.Issuer {
@@ -347,7 +353,7 @@ func (r *run) issuer(account string, w Key, ours []hmacKey, kept string) credent
 		}
 		return b.Created.Compare(a.Created)
 	})
-	return credential.Issuer{Sink: r.spec.Sink, Name: w.Secret + secretField,
+	return credential.Issuer{Sink: r.spec.Sink, Name: w.secret(),
 		Prove: func(ctx context.Context, value lab.Secret) (string, error) {
 			return r.proveOneOf(ctx, account, ours, kept, value)
 		},
@@ -427,9 +433,9 @@ func (r *run) putKey(ctx context.Context, key string, w Key, h *issued) error {
 			return err
 		}
 		// Its secret is stored, be it proved or not.
-		return errors.Join(err, keep(context.WithoutCancel(ctx), r.spec.Sink, w.Secret+accessIDField, lab.NewSecret(issued)))
+		return errors.Join(err, keep(context.WithoutCancel(ctx), r.spec.Sink, w.accessID(), lab.NewSecret(issued)))
 	}
-	return keep(ctx, r.spec.Sink, w.Secret+accessIDField, lab.NewSecret(id))
+	return keep(ctx, r.spec.Sink, w.accessID(), lab.NewSecret(id))
 }
 
 // keep puts a value that may replace another.

@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
 // Spec is what is wanted in a project. What it leaves out is left as it is.
@@ -96,7 +97,10 @@ type Account struct {
 // Key is an HMAC key of a service account. Its secret is shown once, and kept in [Spec].Sink. A key whose secret is lost is
 // succeeded by another. The account has one: all others are its predecessors.
 type Key struct {
-	Secret string `yaml:"secret,required"` // its name in the sink; the fields are NAME#access_id and NAME#secret
+	// Secret is the entry of the sink. With a path, as "longhorn/gcs", the ID is in "longhorn/gcs#access_id", and the secret in
+	// "longhorn/gcs#secret"; with a word, as "longhorn", they are in "longhorn-access_id" and "longhorn-secret", which a directory
+	// can hold.
+	Secret string `yaml:"secret,required"`
 
 	// MaxAge is after how long it is succeeded by another, "2160h"; empty means never.
 	MaxAge string `yaml:"maxAge"`
@@ -113,8 +117,10 @@ func (s *Spec) stack() string {
 	return s.Stack
 }
 
-// SettingAdopt is the setting of [Spec].Adopt, SettingRemoveRules that of [Bucket].RemoveRules.
+// The settings that hints name: [Spec].Adopt, [Spec].Sink, [Spec].MaxDeletes and [Bucket].RemoveRules.
 const (
 	SettingAdopt       = "adopt"
+	SettingSink        = "sink"
+	SettingMaxDeletes  = reconcile.SettingMaxDeletes
 	SettingRemoveRules = "removeRules"
 )

@@ -162,7 +162,8 @@ func (v *validation) account(at string, s *Spec, a *Account) {
 	}
 	at += ".hmacKey"
 	if s.Sink == nil {
-		v.bad(at, "", "needs a sink for its secret", "")
+		v.ps = append(v.ps, lab.Problem{Path: at, Message: "needs a sink for its secret", Hint: "say where it is kept",
+			Set: lab.Setting{Name: SettingSink}})
 	}
 	if !secretName.MatchString(k.Secret) {
 		v.bad(at+".secret", k.Secret, "is not the name of a secret", `write "longhorn/gcs"`)

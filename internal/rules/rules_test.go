@@ -187,6 +187,7 @@ func TestPublicPackagesStayLight(t *testing.T) {
 		"vaultprov":            {"github.com/hashicorp/hcl", "golang.org/x/sync", "golang.org/x/time"},
 		"forge":                {"golang.org/x/sync", "golang.org/x/time"},
 		"cloudedge/cloudflare": {"golang.org/x/net/idna", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/time"},
+		"cloudedge/gcs":        {"golang.org/x/oauth2", "golang.org/x/time"},
 	} {
 		path := strings.TrimSuffix(module+"/"+folder, "/")
 		for dep, p := range list(t, path) {
