@@ -188,6 +188,8 @@ func TestPublicPackagesStayLight(t *testing.T) {
 		"forge":                {"golang.org/x/sync", "golang.org/x/time"},
 		"cloudedge/cloudflare": {"golang.org/x/net/idna", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/time"},
 		"cloudedge/ovh":        {"golang.org/x/oauth2", "golang.org/x/sync", "golang.org/x/time"},
+		"cloudedge/gcs":        {"golang.org/x/oauth2", "golang.org/x/sync", "golang.org/x/time"},
+		"cloudedge/ledger":     {"golang.org/x/time"},
 	} {
 		path := strings.TrimSuffix(module+"/"+folder, "/")
 		for dep, p := range list(t, path) {
