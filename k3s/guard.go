@@ -188,7 +188,7 @@ func (c Config) checkTokens(nodes []*node, t tokens) error {
 	server, agent := sum(password(t.server.Reveal())), sum(password(t.agent.Reveal()))
 	for _, n := range nodes {
 		if h := n.hashes["server"]; h != "" && h != server {
-			return n.refuse(lab.ErrRefused, "put the token of "+c.dataDir()+"/server/token into the sink, or rotate the token",
+			return n.refuse(lab.ErrRefused, "if a rotation of the token was cut off, rotate it again; otherwise put the token of "+c.dataDir()+"/server/token into the sink",
 				"it has another token than the sink: k3s would not start with that, since the token decrypts its bootstrap data")
 		}
 		if n.name == c.founder() || !n.running() || n.caHash != "" && n.caHash == t.caHash {

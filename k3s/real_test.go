@@ -113,3 +113,35 @@ func TestReal(t *testing.T) {
 		t.Errorf("a second time: %v\n%s", err, p)
 	}
 }
+
+// TestRealLost: on Debian with systemd, the first of three servers has a new disk, and joins the cluster that lives on.
+func TestRealLost(t *testing.T) {
+	s := newReality(t, 3, 0)
+	s.apply()
+	s.converged()
+	s.object(`"data"`)
+	s.replaced(1)
+	s.down(2, 1)
+	s.apply()
+	s.converged()
+	if got := strings.TrimSpace(s.exec(1, "k3s kubectl get --raw /api/v1/test")); got != `"data"` {
+		t.Error(got)
+	}
+	if got := s.exec(1, "cat /etc/rancher/k3s/config.yaml"); !strings.Contains(got, "server: ") || strings.Contains(got, "cluster-init") {
+		t.Error(got)
+	}
+	s.exec(1, "systemctl restart k3s") // which it also starts from, now that it is a member
+	s.converged()
+}
+
+// TestRealRotateToken: on Debian with systemd, all nodes get other tokens, and the server keeps them
+// through a restart.
+func TestRealRotateToken(t *testing.T) {
+	s := newReality(t, 1, 2)
+	s.apply()
+	oldServer, oldAgent := s.secret(k3s.ServerToken), s.secret(k3s.AgentToken)
+	s.confirm(s.planRotation())
+	s.rotated(oldServer, oldAgent)
+	s.exec(1, "systemctl restart k3s")
+	s.converged()
+}

@@ -33,17 +33,13 @@ func PlanRestore(ctx context.Context, machines []*host.Machine, c Config, sink l
 		return nil, founder.refuse(lab.ErrRefused, "set version to "+s.Version,
 			"%s made the snapshot, and %s may not be able to read it", s.Version, c.Version)
 	}
-	token, err := sink.Get(ctx, ServerToken)
-	if err != nil {
-		return nil, err
-	}
 	out, err := run(ctx, founder.machine, "check the snapshot", shell("check", "snapshot", snapshots+"/"+name))
 	if err != nil {
 		return nil, err
 	}
-	if sum(password(out)) != sum(password(token.Reveal())) {
-		return nil, founder.refuse(lab.ErrRefused, "put the token of "+snapshots+"/"+name+"/token into the sink",
-			"the token of the snapshot is not that of the sink, and k3s would not start with it")
+	token, back, err := tokenOf(ctx, sink, founder, name, out)
+	if err != nil {
+		return nil, err
 	}
 	var steps []lab.Step
 	var before []string
@@ -51,7 +47,11 @@ func PlanRestore(ctx context.Context, machines []*host.Machine, c Config, sink l
 		if !c.server(n.name) || !n.running() {
 			continue
 		}
-		own, err := n.machine.Plan(ctx, c.software(n.arch))
+		want := c.software(n.arch)
+		if back != nil {
+			want = append(want, host.File{Path: tokenFile, Value: tokens{server: token, caHash: founder.caHash}.file(c, n.name)})
+		}
+		own, err := n.machine.Plan(ctx, want)
 		if err != nil {
 			return nil, err
 		}
@@ -73,7 +73,39 @@ func PlanRestore(ctx context.Context, machines []*host.Machine, c Config, sink l
 			steps, before = append(steps, s), []string{s.Name}
 		}
 	}
+	if back != nil {
+		back.After = before
+		steps = append(steps, *back)
+	}
 	return lab.NewPlan(steps...)
+}
+
+// tokenOf returns the token of a snapshot, whose text is read from it: the one that the sink has, or one that was replaced
+// since, see [PlanRotateToken]. back is the step that makes that the cluster's again in the sink; nil if there is none.
+func tokenOf(ctx context.Context, sink lab.Sink, founder *node, name, text string) (token lab.Secret, back *lab.Step, err error) {
+	current, err := sink.Get(ctx, ServerToken)
+	h := sum(password(text))
+	if err != nil || hashOf(current) == h {
+		return current, nil, err
+	}
+	old, err := sink.Get(ctx, ServerToken+"-"+h[:8])
+	replacer, ok := sink.(lab.Replacer)
+	if err != nil || hashOf(old) != h || !ok {
+		return token, nil, founder.refuse(lab.ErrRefused, "put the token of "+snapshots+"/"+name+"/token into the sink",
+			"the token of the snapshot is not that of the sink, and k3s would not start with it")
+	}
+	id := "k3s/tokens"
+	return old, &lab.Step{Name: id, Changes: []lab.Change{{ID: id, Action: lab.Update,
+		Cause: "the token of the snapshot is that of the cluster again; the other is kept as " + kept(current)}},
+		Run: func(ctx context.Context, r *lab.Recorder) error {
+			r.Start(id)
+			err := sink.Put(ctx, kept(current), current)
+			if err == nil {
+				err = replacer.Replace(ctx, ServerToken, current, old)
+			}
+			r.Done(id, err)
+			return err
+		}}, nil
 }
 
 // script returns a step with one change that a script on a machine makes.

@@ -109,9 +109,8 @@ func (m *Machine) server(ctx context.Context, o options) error {
 // stay keeps the server a node of the cluster: with whoever leads, and again when another does.
 func (s *server) stay(ctx context.Context, own string, o options) {
 	once := sync.OnceFunc(s.m.Ready)
-	client := s.m.Client(s.ca.pem, nil)
 	for ctx.Err() == nil {
-		ended, err := s.m.attach(ctx, client, own, "server", s.password, s.name, true, o)
+		ended, err := s.m.attach(ctx, s.client, own, "", "", s.name, true, o)
 		if err == nil {
 			once()
 			err = <-ended
