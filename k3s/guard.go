@@ -176,9 +176,7 @@ func (c Config) checkCluster(nodes []*node) error {
 		return founder.refuse(lab.ErrRefused, "keep one server; or, after a snapshot, migrate by hand: docs.k3s.io/datastore/ha-embedded",
 			"its datastore is SQLite, which cannot be that of %d servers", len(c.Servers))
 	}
-	if founder.datadir == "etcd" && len(c.Servers) == 1 && given(founder.options, "cluster-init") != "true" {
-		return founder.refuse(lab.ErrRefused, `set serverOptions: {cluster-init: true}`, "its datastore is etcd")
-	}
+	// One server that has etcd goes on with that, whatever its options say (docs.k3s.io/datastore/ha-embedded).
 	return nil
 }
 

@@ -9,12 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/host"
+	"gitea.arcodange.lab/arcodange-org/lab/host/ssh"
 )
 
 // PlanRotateToken plans that the tokens of servers and of agents become others. The new ones are kept in the sink before
@@ -223,13 +225,22 @@ func (r *rotation) ask(ctx context.Context, with lab.Secret) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, "https://127.0.0.1:6443/v1-k3s/token", bytes.NewReader(body))
+	// The machine's own address, which its boundary allows; the certificate is for the loopback address too.
+	address, err := ssh.HostPort(conn.Target().Address)
+	if err != nil {
+		return err
+	}
+	at, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, "https://"+net.JoinHostPort(at, "6443")+"/v1-k3s/token", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.SetBasicAuth("server", password(with.Reveal()))
 	client := &http.Client{Transport: &http.Transport{DialContext: conn.DialContext, DisableKeepAlives: true,
-		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+		TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}}}
 	res, err := client.Do(req)
 	if err != nil {
 		return fail(fmt.Errorf("%w: %w", lab.ErrUnreachable, err))

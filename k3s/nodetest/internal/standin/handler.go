@@ -58,6 +58,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		})
 	case !s.admin(r):
 		http.Error(w, "Unauthorized", http.StatusUnauthorized)
+	case s.kube != nil && path != "/standin/log":
+		s.kube.ServeHTTP(w, r)
 	case path == "/readyz":
 		s.lead(w, r, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
 	default:
