@@ -288,3 +288,28 @@ func TestNoEventAfterTheEnd(t *testing.T) {
 		t.Errorf("%d events after the end; %v", events-before, r)
 	}
 }
+
+// TestRecorderStatus: a step knows what is recorded of its changes.
+func TestRecorderStatus(t *testing.T) {
+	var got []lab.Status
+	p, err := lab.NewPlan(lab.Step{Name: "s", Changes: []lab.Change{{ID: "a"}, {ID: "b"}, {ID: "c"}, {ID: "d"}},
+		Run: func(_ context.Context, r *lab.Recorder) error {
+			r.Start("a")
+			r.Start("b")
+			r.Done("b", nil)
+			r.Skip("c", "why")
+			for _, id := range []string{"a", "b", "c", "d"} {
+				got = append(got, r.Status(id))
+			}
+			return nil
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Apply(t.Context(), nil); !errors.Is(err, lab.ErrDrift) { // one was skipped
+		t.Fatal(err)
+	}
+	if want := []lab.Status{lab.StatusUnknown, lab.StatusDone, lab.StatusSkipped, lab.StatusNotRun}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -52,6 +52,21 @@ func (r *Recorder) end(id string, status Status, reason string, err error) {
 	r.e.send(Event{Kind: EventDone, Target: r.step.Name, Change: id, Status: status, Text: reason, Err: err})
 }
 
+// Status returns what is recorded of the change so far: [StatusUnknown] if it was started and has not ended, and
+// [StatusNotRun] if it was not started.
+func (r *Recorder) Status(id string) Status {
+	r.e.mu.Lock()
+	defer r.e.mu.Unlock()
+	_, started := r.e.started[id]
+	switch s := r.result(id).Status; {
+	case s != "":
+		return s
+	case started:
+		return StatusUnknown
+	}
+	return StatusNotRun
+}
+
 // result returns the result of one of the step's changes.
 func (r *Recorder) result(id string) *Result {
 	if !slices.ContainsFunc(r.step.Changes, func(c Change) bool { return c.ID == id }) {

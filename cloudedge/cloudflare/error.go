@@ -99,7 +99,10 @@ const (
 	codeNoCORS         = 10059
 	codeInvalidToken   = 1000
 	codeZoneExists     = 1061
-	codeRecordExists   = 81057 // the same record; 81053 and 81054: an A, AAAA or CNAME of this name
+	codeNoRecord       = 81044
+	codeAddressExists  = 81053 // an A, AAAA or CNAME of this name
+	codeAliasExists    = 81054 // a CNAME of this name
+	codeRecordExists   = 81057
 	codeSameRecord     = 81058
 )
 

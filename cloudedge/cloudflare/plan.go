@@ -2,7 +2,9 @@ package cloudflare
 
 import (
 	"context"
+	"strings"
 	"sync"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/mark"
@@ -41,6 +43,27 @@ type run struct {
 	*client
 	spec  Spec
 	reads *reads
+
+	mu      sync.Mutex
+	made    map[string]zone   // zones that this run has created, which may not be listed yet
+	tunnels map[string]string // IDs of tunnels, by their names, as far as they are known
+}
+
+// tunnelPrefix begins the content of a CNAME record that leads to a tunnel of the spec.
+const tunnelPrefix = "tunnel:"
+
+// resolved is a content with the host name of a tunnel in the place of its name.
+func (r *run) resolved(text string) string {
+	name, found := strings.CutPrefix(text, tunnelPrefix)
+	if !found {
+		return text
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id := r.tunnels[name]; id != "" {
+		return id + ".cfargotunnel.com"
+	}
+	return text
 }
 
 // kinds are the collections, of which those that are named last are emptied first. Those that are nil in the spec are left
@@ -49,6 +72,18 @@ func (r *run) kinds() []reconcile.Kind {
 	var all []reconcile.Kind
 	if len(r.spec.Buckets) > 0 {
 		all = append(all, r.buckets(), r.bucketDomains())
+	}
+	if r.spec.Tunnels != nil {
+		all = append(all, r.tunnelKind())
+	}
+	if len(r.spec.Pages) > 0 {
+		all = append(all, r.projects(), r.pageDomains())
+	}
+	if len(r.spec.Widgets) > 0 {
+		all = append(all, r.widgets())
+	}
+	if len(r.spec.Zones) > 0 {
+		all = append(all, r.zoneKind(), r.settings(), r.records())
 	}
 	if r.spec.Tokens != nil {
 		all = append(all, r.tokens())
@@ -127,7 +162,18 @@ func (r *run) unmarked(kind, key string, d reconcile.Delta) reconcile.Delta {
 	return reconcile.Delta{Err: r.foreign(kind, key, "")}
 }
 
-// owned reports whether an object that cannot carry a mark is ours, to be removed.
-func (r *run) owned(kind, key string) bool {
-	return r.spec.Owned != nil && r.spec.Owned(step+"/"+kind+":"+key)
+// patiently calls f until it is done or fails, and waits a little longer each time, since what was changed is not seen everywhere
+// at once. After a few seconds it gives up, and returns what f has returned last.
+func patiently(ctx context.Context, f func() (done bool, err error)) error {
+	for wait := 50 * time.Millisecond; ; wait *= 2 {
+		done, err := f()
+		if done || wait > 4*time.Second {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }

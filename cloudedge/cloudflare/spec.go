@@ -19,9 +19,9 @@ type Spec struct {
 	// another stack is a conflict. Empty means "lab".
 	Stack string `yaml:"stack"`
 
-	// Prune removes tokens, tunnels, and records of the zones in the spec, that have our mark and are not wanted any more,
-	// and Pages projects and widgets that Owned says are ours. Of a kind that is nil in the spec, nothing is removed: an
-	// empty list removes all. Zones, buckets and settings are never removed.
+	// Prune removes tokens, tunnels, and records of the zones in the spec, that have our mark and are not wanted any more.
+	// Of a list that is nil, nothing is removed: one that is empty removes all. Zones, buckets, Pages projects, widgets, their
+	// host names and settings are never removed.
 	Prune bool `yaml:"prune"`
 
 	// MaxDeletes is how many objects a plan may remove; 0 means 5, or 3 of 10 of those that are ours if those are more.
@@ -31,8 +31,8 @@ type Spec struct {
 	// are a conflict; one that differs in nothing is taken as it is.
 	Adopt bool `yaml:"adopt"`
 
-	// Owned reports whether an object that can carry no mark is ours, by the ID of its change, as "cloudflare/page:cms".
-	// Nil: those that are wanted are, and no other.
+	// Owned reports whether an object that can carry no mark is ours, by the ID of its change, as "cloudflare/page:cms": one
+	// that is not, and differs, is a conflict unless Adopt is set. Nil: those that are wanted are ours.
 	Owned func(id string) bool `yaml:"-"`
 
 	// Sink is where secrets are kept that Cloudflare shows once, and those of tunnels and widgets. It is required where
@@ -149,12 +149,12 @@ type Record struct {
 	Type string `yaml:"type,required"` // A, AAAA, CNAME, TXT, MX, NS, CAA or SRV
 
 	// Contents are as in a zone file, without its quotes and dots: "192.0.2.1", "10 mx.example.com", "v=spf1 -all",
-	// `0 issue "letsencrypt.org"`, "0 5 5269 xmpp.example.com".
+	// `0 issue "letsencrypt.org"`, "0 5 5269 xmpp.example.com". "tunnel:NAME" is the host name of a tunnel in the spec.
 	Contents []string `yaml:"contents,required"`
 
-	TTL     int    `yaml:"ttl"`     // seconds, 60 to 86400; 0 means automatic
+	TTL     int    `yaml:"ttl"`     // seconds, 60 to 86400; 0 leaves it, and means automatic for a new one
 	Proxied *bool  `yaml:"proxied"` // through Cloudflare, of A, AAAA and CNAME; nil leaves it, and creates one that is not
-	Comment string `yaml:"comment"` // for people, after the mark; empty leaves it
+	Comment string `yaml:"comment"` // for people, after the mark, both up to 100 characters; empty leaves it
 }
 
 // Tunnel is a Cloudflare tunnel, which is configured at Cloudflare. Its token is kept in [Spec].Sink.

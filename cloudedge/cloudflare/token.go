@@ -204,18 +204,11 @@ func (r *run) issuer(w Token, rights map[right]bool, i *issued) credential.Issue
 	fresh := false
 	return credential.Issuer{Sink: r.spec.Sink, Name: w.SecretName(),
 		Prove: func(ctx context.Context, value lab.Secret) (id string, err error) {
-			// A new token is not known everywhere at once.
-			for wait := 100 * time.Millisecond; ; wait *= 2 {
+			err = patiently(ctx, func() (bool, error) {
 				id, err = r.verify(ctx, value)
-				if !fresh || wait > 4*time.Second || !errors.Is(err, lab.ErrUnauthorized) {
-					return id, err
-				}
-				select {
-				case <-time.After(wait):
-				case <-ctx.Done():
-					return "", context.Cause(ctx)
-				}
-			}
+				return !fresh || !errors.Is(err, lab.ErrUnauthorized), err
+			})
+			return id, err
 		},
 		Create: func(ctx context.Context) (id string, value lab.Secret, err error) {
 			fresh = true

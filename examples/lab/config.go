@@ -50,6 +50,8 @@ type Config struct {
 	Forge *ForgeConfig `yaml:"forge"` // what Gitea must have; empty means that nothing is provisioned
 	Vault *VaultConfig `yaml:"vault"` // the Vault; empty means none
 
+	Edge *EdgeConfig `yaml:"edge"` // what is at Cloudflare, OVH and Google; empty means nothing
+
 	Resources []Placement `yaml:"resources"` // more resources, for machines that a pattern selects
 }
 

@@ -99,7 +99,7 @@ func (l *Lab) real() (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.vault, s.forge = l.vault(s.stacks), l.gitea()
+	s.vault, s.forge, s.edge = l.vault(s.stacks), l.gitea(), l.edge()
 	s.close = func() {
 		s.shut()
 		host.Fleet{Machines: s.machines}.Close() // nothing is left to be said on them
@@ -143,6 +143,7 @@ func (l *Lab) checkSecrets() error {
 		fields = append(fields, secretField{"vault.token", l.Vault.Token})
 	}
 	fields = append(fields, l.clusterReferences()...)
+	fields = append(fields, l.edgeReferences()...)
 	for _, f := range fields {
 		if _, err := f.ref.Resolve(os.LookupEnv, l.dir.ReadFile); err != nil {
 			unread.AddError(f.path, err)

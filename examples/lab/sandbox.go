@@ -108,6 +108,12 @@ func (l *Lab) sandbox(ctx context.Context) (_ *site, err error) {
 			return nil, err
 		}
 	}
+	if l.Edge != nil {
+		if s.edge, err = l.sandboxEdge(); err != nil {
+			return nil, err
+		}
+		closers = append(closers, func() error { s.edge.close(); return nil })
+	}
 	return s, nil
 }
 

@@ -14,7 +14,8 @@ var update = flag.Bool("update", false, "write schema.json anew")
 // TestSchemaIsInStep keeps the schema in step with the config and its comments.
 func TestSchemaIsInStep(t *testing.T) {
 	docs, err := strictyaml.ReadDocs("../../host", "../../host/base", "../../host/inventory", "../../compose/stack",
-		"../../host/stepca", "../../k3s", "../../k3s/addon", "../../k3s/gitops", "../../forge", "../../vaultprov", "../..", ".")
+		"../../host/stepca", "../../k3s", "../../k3s/addon", "../../k3s/gitops", "../../forge", "../../vaultprov",
+		"../../cloudedge/cloudflare", "../../cloudedge/ovh", "../..", ".")
 	if err != nil {
 		t.Fatal(err)
 	}

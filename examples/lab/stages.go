@@ -22,6 +22,7 @@ type site struct {
 	database *database    // nil when the lab has none, or the run is not about it
 	forge    *gitea       // the same
 	vault    *vault       // the same
+	edge     *edge        // the same
 	close    func()
 
 	// Of the sandbox: lan is how name servers are dialled; authority and nodes set where the programs of the certificate
@@ -36,23 +37,26 @@ type site struct {
 
 // The stages, by the names that the lab has always had.
 const (
-	systemStage    = "01_system"
-	dnsStage       = "01_system/dns"
-	resolverStage  = "01_system/resolvers"
-	authorityStage = "01_system/step_ca"
-	longhornStage  = "01_system/longhorn"
-	nfsStage       = "01_system/nfs"
-	nodeStage      = "01_system/k3s"
-	clusterStage   = "01_system/cluster"
-	setupStage     = "02_setup"
-	runnersStage   = "03_cicd"
-	forgeStage     = "03_cicd/gitea"
-	gitopsStage    = "03_cicd/argocd"
-	databaseStage  = "postgres"
-	toolsStage     = "04_tools/cluster"
-	initStage      = "04_tools/vault_init"
-	unsealStage    = "04_tools/vault_unseal"
-	vaultStage     = "04_tools/vault"
+	systemStage     = "01_system"
+	dnsStage        = "01_system/dns"
+	resolverStage   = "01_system/resolvers"
+	authorityStage  = "01_system/step_ca"
+	longhornStage   = "01_system/longhorn"
+	nfsStage        = "01_system/nfs"
+	nodeStage       = "01_system/k3s"
+	clusterStage    = "01_system/cluster"
+	setupStage      = "02_setup"
+	runnersStage    = "03_cicd"
+	forgeStage      = "03_cicd/gitea"
+	gitopsStage     = "03_cicd/argocd"
+	databaseStage   = "postgres"
+	toolsStage      = "04_tools/cluster"
+	initStage       = "04_tools/vault_init"
+	unsealStage     = "04_tools/vault_unseal"
+	vaultStage      = "04_tools/vault"
+	cloudflareStage = "edge/cloudflare"
+	ovhStage        = "edge/ovh"
+	deliverStage    = "edge/deliver"
 )
 
 // stage is a stage of the lab, as the config asks for it.
@@ -124,8 +128,9 @@ func (l *Lab) outline() []stage {
 		all = append(all, stage{name: initStage, after: before, problems: l.vaultProblems, plan: l.vaultInitPlan},
 			stage{name: unsealStage, after: []string{initStage}, plan: l.vaultUnsealPlan},
 			stage{name: vaultStage, after: []string{unsealStage}, plan: l.vaultPlan})
+		before = []string{vaultStage}
 	}
-	return all
+	return append(all, l.edgeStages(before)...)
 }
 
 // system returns the parts of stage 01_system, in the lab's own order. What is in one part may be found out by asking what

@@ -107,6 +107,12 @@ func (l *Lab) unforeseen() (plans []string) {
 	if l.Vault != nil {
 		plans = append(plans, "vault")
 	}
+	if l.Edge != nil && l.Edge.Cloudflare != nil {
+		plans = append(plans, "cloudflare")
+	}
+	if l.Edge != nil && l.Edge.OVH != nil {
+		plans = append(plans, "ovh")
+	}
 	return plans
 }
 

@@ -32,6 +32,10 @@ type Options struct {
 	// statuses 429, 502, 503 and 504.
 	Transient func(*http.Response) bool
 
+	// Prepare is called with each try of its own just before it is sent, as a signature over the time needs. It may
+	// set headers. An error ends the request, which is not sent. Nil: nothing is prepared.
+	Prepare func(*http.Request) error
+
 	// Counters count what is sent, each try by itself; nil: nothing is counted.
 	Counters *Counters
 }
@@ -66,6 +70,9 @@ func Client(o Options) *http.Client {
 	if o.Counters != nil {
 		rt = counter{rt, o.Counters}
 	}
+	if o.Prepare != nil {
+		rt = preparer{rt, o.Prepare}
+	}
 	if o.PerSecond > 0 || o.Parallel > 0 {
 		rt = newLimiter(rt, o.PerSecond, o.Parallel)
 	}
@@ -75,6 +82,25 @@ func Client(o Options) *http.Client {
 	c.Transport = rt
 	return c
 }
+
+type preparer struct {
+	next    http.RoundTripper
+	prepare func(*http.Request) error
+}
+
+func (p preparer) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	if err := p.prepare(req); err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, lab.NotSent(err)
+	}
+	return p.next.RoundTrip(req)
+}
+
+// CloseIdleConnections closes those of the transport.
+func (p preparer) CloseIdleConnections() { closeIdle(p.next) }
 
 type counter struct {
 	next http.RoundTripper

@@ -53,6 +53,9 @@ type Collection[W, H any] struct {
 
 	// Batch changes objects of one group, all or none of them. Its error is that of each of them. It must be set if Group is.
 	Batch func(ctx context.Context, group string, items []Item[W, H]) error
+
+	// Most is how many objects a batch has at most; 0 means any number.
+	Most int
 }
 
 // Item is an object of a batch.
@@ -97,6 +100,7 @@ type object struct {
 	make      func(context.Context) error
 	group     string // see [Op]
 	item      any
+	most      int
 	batch     func(ctx context.Context, items []any) error
 }
 
@@ -156,7 +160,7 @@ func (c Collection[W, H]) together(o *object, item Item[W, H]) {
 	if group == "" {
 		return
 	}
-	o.group, o.item = ref(c.Name, group), item
+	o.group, o.item, o.most = ref(c.Name, group), item, c.Most
 	o.batch = func(ctx context.Context, items []any) error {
 		all := make([]Item[W, H], len(items))
 		for n, i := range items {
@@ -176,7 +180,7 @@ func (o object) op(plan string, planned map[string]bool) Op[struct{}] {
 		}
 	}
 	return Op[struct{}]{Change: c, Make: func(ctx context.Context, _ struct{}) error { return o.make(ctx) },
-		group: o.group, item: o.item, batch: o.batch}
+		group: o.group, item: o.item, most: o.most, batch: o.batch}
 }
 
 // brake refuses to remove more than allowed of what is owned, of which 0 means 5, or 3 of 10 if those

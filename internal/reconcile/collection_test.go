@@ -264,13 +264,14 @@ func TestBatch(t *testing.T) {
 		fails error
 		want  []string
 	}{
-		"Made":  {nil, []string{"batch left: a b", "batch right: x", "put hook:alone", "remove left: old older"}},
-		"Fails": {lab.ErrInvalid, []string{"batch left: a b", "batch right: x", "put hook:alone"}},
+		"Made":  {nil, []string{"batch left: a b", "batch left: c", "batch right: x", "put hook:alone", "remove left: old older"}},
+		"Fails": {lab.ErrInvalid, []string{"batch left: a b", "batch left: c", "batch right: x", "put hook:alone"}},
 		"Lost":  {lab.ErrUnreachable, []string{"batch left: a b", "put hook:alone"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &cupboard{hooks: map[string]string{"left/old": "1", "left/older": "1"}, fails: map[string]error{"batch left: a b": test.fails}}
-			hook := c.kind("hook", c.hooks, []string{"left/a=1", "left/b=2", "right/x=1", "alone=1"})
+			hook := c.kind("hook", c.hooks, []string{"left/a=1", "left/b=2", "left/c=3", "right/x=1", "alone=1"})
+			hook.Most = 2
 			hook.Group = func(key string) string {
 				if group, _, grouped := strings.Cut(key, "/"); grouped {
 					return group

@@ -64,6 +64,8 @@ func runBatches(ctx context.Context, r *lab.Recorder, ops []Op[struct{}], parall
 			default:
 				n, begun := at[op.group]
 				switch {
+				case begun && op.group != "" && op.most > 0 && len(ready[n]) == op.most:
+					still = append(still, op)
 				case begun && op.group != "":
 					ready[n] = append(ready[n], op)
 				case running+len(ready) < parallel:

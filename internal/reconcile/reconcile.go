@@ -30,6 +30,7 @@ type Op[T any] struct {
 	// An empty group means that Make makes it.
 	group string
 	item  any
+	most  int // how many of them, 0 means any number
 	batch func(ctx context.Context, items []any) error
 }
 

@@ -18,6 +18,10 @@ type state struct {
 	zones   []*zone
 	tokens  []*token
 	groups  []group
+
+	tunnels  []*tunnel
+	projects []*project
+	widgets  []*widget
 }
 
 // lag is in everything that is listed late.
@@ -180,7 +184,12 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	s.bucketRoutes(mux)
 	s.zoneRoutes(mux)
+	s.recordRoutes(mux)
+	s.settingRoutes(mux)
 	s.tokenRoutes(mux)
+	s.tunnelRoutes(mux)
+	s.pageRoutes(mux)
+	s.widgetRoutes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
