@@ -98,8 +98,8 @@ func (c Config) checkLost(nodes []*node) error {
 	bare, few := c.bare(nodes)
 	switch {
 	case len(have) > 0 && few:
-		return first.refuse(lab.ErrRefused, "on "+have[0]+", which has the datastore: systemctl stop k3s && k3s server --cluster-reset "+
-			"&& systemctl start k3s, and plan again; or restore a snapshot",
+		return first.refuse(lab.ErrRefused, "on "+have[0]+", which has the datastore: remove server from "+settingsFile+"; systemctl stop k3s && k3s server --cluster-reset "+
+			"&& systemctl start k3s; and plan again; or restore a snapshot",
 			"it has no datastore, nor have all of %s, and etcd has lost its quorum: a new cluster would have none of the data of %s",
 			strings.Join(bare, " and "), strings.Join(have, " and "))
 	case len(have) > 0:

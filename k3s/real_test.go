@@ -150,6 +150,7 @@ func TestRealRotateToken(t *testing.T) {
 // TestRealAPI: on Debian with systemd, and with a real etcd, API server and kubectl behind the stand-in: nodes join, are
 // drained by eviction, upgraded, annotated, removed, and forgotten through the API that k3s has.
 func TestRealAPI(t *testing.T) {
+	real.Long(t)
 	programs := real.KubernetesPrograms(t)
 	s := newReality(t, 1, 2)
 	const dir = "/usr/local/lib/k3s-standin"

@@ -65,11 +65,11 @@ func PlanRestore(ctx context.Context, machines []*host.Machine, c Config, sink l
 	}
 	swap := c.swap(founder, s, before...)
 	steps, before = append(steps, swap), []string{swap.Name}
-	start := c.start(founder, before...)
+	start := c.start(founder, restored, before...)
 	steps, before = append(steps, start), []string{start.Name}
 	for _, n := range nodes {
 		if n != founder && c.server(n.name) && n.running() {
-			s := c.start(n, before...)
+			s := c.start(n, restored, before...)
 			steps, before = append(steps, s), []string{s.Name}
 		}
 	}
@@ -140,10 +140,12 @@ func (c Config) empty(n *node, after ...string) lab.Step {
 		shell("empty", "data", c.dataDir(), "replaced", replaced), after...)
 }
 
+const restored = "it was stopped for the restoration"
+
 // start returns the step that starts a server, and waits until it is ready.
-func (c Config) start(n *node, after ...string) lab.Step {
+func (c Config) start(n *node, cause string, after ...string) lab.Step {
 	id := "k3s/start/" + n.name
-	return lab.Step{Name: id, After: after, Changes: []lab.Change{{ID: id, Action: lab.Run, Cause: "it was stopped for the restoration"}},
+	return lab.Step{Name: id, After: after, Changes: []lab.Change{{ID: id, Action: lab.Run, Cause: cause}},
 		Run: func(ctx context.Context, r *lab.Recorder) error {
 			r.Start(id)
 			_, err := run(ctx, n.machine, "start k3s", "systemctl reset-failed k3s.service 2>/dev/null || :\nsystemctl start k3s.service")

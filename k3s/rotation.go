@@ -26,8 +26,9 @@ import (
 // of the servers stays in the sink as k3s-token-HASH: [PlanRestore] needs it for the snapshots that were made with it.
 //
 // Cut off anywhere, it is continued by another PlanRotateToken: the token that the cluster has is observed. Until then
-// [Plan] is refused. Meanwhile a server that is not restarted yet could not start with the token it has, if it were
-// restarted by something else; the continued rotation brings it up.
+// [Plan] is refused. Meanwhile a server that is not restarted yet could not start with the token it has, if a power cut
+// restarts it. Where no server is left that answers, the plan brings them up with the new token, beside an
+// [lab.ErrBlocked]: apply it, and rotate again.
 func PlanRotateToken(ctx context.Context, machines []*host.Machine, c Config, sink lab.Replacer) (*lab.Plan, error) {
 	if sink == nil {
 		return nil, lab.Problems{{Path: "sink", Message: "there is none", Set: lab.Setting{Name: lab.SettingSink}}}.Err()
@@ -39,9 +40,6 @@ func PlanRotateToken(ctx context.Context, machines []*host.Machine, c Config, si
 	nodes, away, err := p.look(ctx)
 	if err != nil || away != nil {
 		return nil, firstOf(err, away) // a node that is away would keep the old token
-	}
-	if nodes[0].members == nil {
-		return nil, nodes[0].refuse(lab.ErrBlocked, "bring it up, and plan again", "the API of the cluster does not answer")
 	}
 	if err := c.judge(nodes); err != nil {
 		return nil, err
@@ -55,6 +53,11 @@ func PlanRotateToken(ctx context.Context, machines []*host.Machine, c Config, si
 	t.caHash = nodes[0].caHash
 	if t.join, err = c.joins(nodes); err != nil {
 		return nil, err
+	}
+	if nodes[0].members == nil {
+		plan, err := r.revive(ctx, nodes, t)
+		return plan, errors.Join(err, nodes[0].refuse(lab.ErrBlocked, "apply the plan if there is one, or bring it up; and plan again",
+			"the API of the cluster does not answer"))
 	}
 	then, err := p.next(ctx, nodes, t)
 	if err != nil {
@@ -111,6 +114,35 @@ func newRotation(ctx context.Context, p *planner, keys *lab.Keyring, nodes []*no
 		r.server = nodes[i]
 	}
 	return r, nil
+}
+
+// revive plans that servers which a power cut has restarted in the midst of a rotation start with the new token, all at once,
+// since etcd needs most of them: where one was asked for it already, they do not start with the old one. nil if none was.
+func (r *rotation) revive(ctx context.Context, nodes []*node, t tokens) (*lab.Plan, error) {
+	next := hashOf(r.next.server)
+	if !slices.ContainsFunc(nodes, func(n *node) bool { return n.hashes["server"] == next }) {
+		return nil, nil
+	}
+	var steps []lab.Step
+	var before []string
+	for _, n := range nodes {
+		if !r.c.server(n.name) || !n.running() {
+			continue
+		}
+		own, err := n.machine.Plan(ctx, host.State{host.File{Path: tokenFile, Value: t.file(r.c, n.name)}})
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range own.Steps() {
+			steps, before = append(steps, s), append(before, s.Name)
+		}
+	}
+	for _, n := range nodes {
+		if r.c.server(n.name) && n.running() {
+			steps = append(steps, r.c.start(n, "it could not start with the old token", before...))
+		}
+	}
+	return lab.NewPlan(steps...)
 }
 
 func (r *rotation) missing(err error) error {

@@ -121,6 +121,47 @@ func TestRotateTokenCutOff(t *testing.T) {
 	}
 }
 
+// TestRotateTokenPowerCut: after the datastore has the new token, the machines lose power, one or all servers: they do not
+// start with the token that they have, and the rotation brings them up.
+func TestRotateTokenPowerCut(t *testing.T) {
+	for name, c := range map[string]struct{ servers, cut int }{"one": {1, 1}, "one of three": {3, 1}, "three": {3, 3}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, c.servers, 1)
+			s.apply()
+			s.object(`"data"`)
+			oldServer, oldAgent := s.secret(k3s.ServerToken), s.secret(k3s.AgentToken)
+			p, err := s.planRotation()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cut := context.WithCancel(t.Context())
+			_, _ = p.Apply(ctx, &lab.ApplyOptions{Events: func(e lab.Event) {
+				if e.Kind == lab.EventDone && e.Change == "k3s/rotate/pi1" {
+					cut()
+				}
+			}})
+			cut()
+			for i := range c.cut {
+				s.boxes[i].PowerCut()
+			}
+			p, err = s.planRotation()
+			if c.cut == c.servers {
+				if !errors.Is(err, lab.ErrBlocked) || p == nil {
+					t.Fatalf("%v\n%s", err, p)
+				}
+				s.confirm(p, nil)
+				p, err = s.planRotation()
+			}
+			s.confirm(p, err)
+			s.rotated(oldServer, oldAgent)
+			if got := strings.TrimSpace(s.exec(1, "k3s kubectl get --raw /api/v1/test")); got != `"data"` {
+				t.Errorf("the datastore has %s", got)
+			}
+		})
+	}
+}
+
 // TestRotateTokenHalf: k3s was cut off between its token files and the datastore: it is restarted with the old token.
 func TestRotateTokenHalf(t *testing.T) {
 	s := newSite(t, 1, 1)
