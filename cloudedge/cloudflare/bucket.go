@@ -118,9 +118,11 @@ func (c CORSRule) rule() (r corsRule) {
 
 // String is the rule for people, and for comparisons: the order of what it lists does not matter.
 func (r corsRule) String() string {
-	headers := strings.ToLower(together(r.Allowed.Headers))
+	headers := func(names []string) string {
+		return together(strings.Fields(strings.ToLower(strings.Join(names, " "))))
+	}
 	return fmt.Sprintf("origins %s methods %s headers %s expose %s age %d", together(r.Allowed.Origins), together(r.Allowed.Methods),
-		headers, strings.ToLower(together(r.Expose)), r.MaxAge)
+		headers(r.Allowed.Headers), headers(r.Expose), r.MaxAge)
 }
 
 func (r *run) wantedBuckets() map[string]Bucket {
@@ -202,8 +204,8 @@ func (r *run) listBuckets(ctx context.Context, want map[string]Bucket) (map[stri
 	details, err := each(ctx, r, keys, func(ctx context.Context, key string) (bucket, error) {
 		b, ok := all[key]
 		if !ok {
-			b.elsewhere, err = r.elsewhere(ctx, key)
-			return b, err
+			elsewhere, err := r.elsewhere(ctx, key)
+			return bucket{elsewhere: elsewhere}, err
 		}
 		return r.describe(ctx, want[key], b)
 	})

@@ -37,7 +37,7 @@ func (r *run) bucketDomains() reconcile.Kind {
 	want := map[string]BucketDomain{}
 	for _, b := range r.spec.Buckets {
 		for _, d := range b.Domains {
-			want[b.key()+"/"+strings.ToLower(d.Name)] = d
+			want[b.key()+"/"+host(d.Name)] = d
 		}
 	}
 	return reconcile.Collection[BucketDomain, bucketDomain]{
@@ -48,8 +48,8 @@ func (r *run) bucketDomains() reconcile.Kind {
 		After: func(key string, w BucketDomain) []string {
 			after := []string{"bucket:" + key[:strings.LastIndexByte(key, '/')]}
 			for _, z := range r.spec.Zones {
-				if inZone(strings.ToLower(w.Name), z.Name) {
-					after = append(after, "zone:"+z.Name)
+				if inZone(host(w.Name), host(z.Name)) {
+					after = append(after, "zone:"+host(z.Name))
 				}
 			}
 			return after
@@ -78,7 +78,7 @@ func (r *run) listBucketDomains(ctx context.Context) (map[string]bucketDomain, e
 	}
 	for n, b := range buckets {
 		for _, d := range lists[n].Domains {
-			has[b.key()+"/"+strings.ToLower(d.Domain)] = d
+			has[b.key()+"/"+host(d.Domain)] = d
 		}
 	}
 	return has, nil

@@ -41,6 +41,27 @@ func (f *fields) set(name string, want, has []string) {
 	}
 }
 
+// lines adds a list, each part of which has a line of its own in diffs.
+func (f *fields) lines(name string, want, has []string) {
+	*f = append(*f, field{name, listed(want), listed(has)})
+}
+
+func listed(parts []string) string {
+	var b strings.Builder
+	for _, p := range slices.Sorted(slices.Values(parts)) {
+		b.WriteString("\n  - " + lab.Printable(p))
+	}
+	return b.String()
+}
+
+// line is what a field is in a diff.
+func line(name, value string) string {
+	if strings.HasPrefix(value, "\n") { // a list
+		return name + ":" + value + "\n"
+	}
+	return name + ": " + value + "\n"
+}
+
 func together(names []string) string {
 	names = slices.Clone(names)
 	slices.Sort(names)
@@ -61,7 +82,7 @@ func (f fields) differ() (names []string) {
 func (f fields) created(name string) reconcile.Delta {
 	var after strings.Builder
 	for _, x := range f {
-		fmt.Fprintf(&after, "%s: %s\n", x.name, x.want)
+		after.WriteString(line(x.name, x.want))
 	}
 	return reconcile.Delta{Action: lab.Create, Cause: "not found", Diff: lab.Diff(name, nil, []byte(after.String()))}
 }
@@ -75,12 +96,12 @@ func (f fields) changed(name string) reconcile.Delta {
 	var before, after strings.Builder
 	for _, x := range f {
 		if slices.Contains(differ, x.name) {
-			fmt.Fprintf(&before, "%s: %s\n", x.name, x.has)
-			fmt.Fprintf(&after, "%s: %s\n", x.name, x.want)
+			before.WriteString(line(x.name, x.has))
+			after.WriteString(line(x.name, x.want))
 		}
 	}
 	verb := " differs"
-	if len(differ) > 1 {
+	if len(differ) > 1 || strings.Contains(before.String()+after.String(), ":\n") { // several, or a list
 		verb = " differ"
 	}
 	return reconcile.Delta{Action: lab.Update, Cause: strings.Join(differ, ", ") + verb,

@@ -226,7 +226,7 @@ func (r *run) resources(ctx context.Context, token string, g Grant) (all []strin
 			all = append(all, scopeZone+".*")
 			continue
 		}
-		name = strings.ToLower(name)
+		name = host(name)
 		zones, err := r.zones(ctx)
 		if err != nil {
 			return nil, err
@@ -235,7 +235,7 @@ func (r *run) resources(ctx context.Context, token string, g Grant) (all []strin
 		switch {
 		case ok:
 			all = append(all, scopeZone+"."+z.ID)
-		case slices.ContainsFunc(r.spec.Zones, func(z Zone) bool { return z.Create && strings.EqualFold(z.Name, name) }):
+		case slices.ContainsFunc(r.spec.Zones, func(z Zone) bool { return z.Create && host(z.Name) == name }):
 			all = append(all, unmade+name)
 		default:
 			_, err := r.zoneOf(ctx, name)

@@ -66,8 +66,11 @@ func (r *run) projects() reconcile.Kind {
 			if h == nil {
 				err := r.send(ctx, request{method: http.MethodPost, path: r.inAccount("pages", "projects"),
 					in: map[string]any{"name": key, "production_branch": cmp.Or(w.Branch, "main")}}, nil)
-				if status(err) != http.StatusConflict || w.Branch == "" {
+				if status(err) != http.StatusConflict {
 					return err
+				}
+				if w.Branch == "" { // it has been made meanwhile, by a run that was cut off
+					return nil
 				}
 			}
 			return r.send(ctx, request{method: http.MethodPatch, path: r.inAccount("pages", "projects", key),

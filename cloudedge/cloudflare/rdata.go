@@ -76,7 +76,8 @@ func parseRdata(typ, content string) (rdata, error) {
 			}
 			d.numbers = append(d.numbers, uint16(n))
 		}
-		if d.text = host(words[want]); d.text == "" && typ != "MX" && typ != "SRV" {
+		d.text = host(words[want])
+		if none := words[want] == "." && want > 0; !none && slices.Contains(strings.Split(d.text, "."), "") {
 			return d, fmt.Errorf("%q is not a host name", words[want])
 		}
 	case "CAA":

@@ -19,7 +19,7 @@ import (
 const (
 	automatic    = 1 // the TTL that Cloudflare chooses
 	recordsAPage = 1000
-	mostInBatch  = 200 // operations, of a zone with the free plan (developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes)
+	mostInBatch  = 200 // records, of a zone with the free plan ("Batch record changes" in Cloudflare's documentation)
 	maxComment   = 100 // characters, of a zone with the free plan
 )
 
@@ -257,7 +257,7 @@ func (r *run) operations(key string, w rrset, h *set) (o operations) {
 	}
 	o.posts = missing
 	o.deletes = append(left, h.beside...)
-	o.differ.exact("contents", listed(texts), listed(had))
+	o.differ.lines("contents", texts, had)
 	for _, p := range o.patches {
 		for _, f := range r.recordFields(key, w, p.apiRecord) {
 			if f.want != f.has {
@@ -276,16 +276,6 @@ func b2i(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// listed lists contents, each in its own quotes, as some have spaces.
-func listed(texts []string) string {
-	texts = slices.Clone(texts)
-	slices.Sort(texts)
-	for n := range texts {
-		texts[n] = lab.Printable(texts[n])
-	}
-	return strings.Join(texts, " | ")
 }
 
 // recordFields are what is compared beside the content.

@@ -93,27 +93,38 @@ func TestSets(t *testing.T) {
 		says  string
 	}{
 		// OVH 251 and 292, and every tool that keys a record by its content: the address is changed, not added
-		"Changed": {[]has{{"A", "www", "192.0.2.1", mark}}, []cloudflare.Record{a("www", "192.0.2.2")}, false, []string{"A www.example.fr 192.0.2.2"}, nil, ""},
+		"Changed": {[]has{{"A", "www", "192.0.2.1", mark}}, []cloudflare.Record{a("www", "192.0.2.2")}, false,
+			[]string{"A www.example.fr 192.0.2.2"}, nil, ""},
 		"More": {[]has{{"A", "www", "192.0.2.1", mark}}, []cloudflare.Record{a("www", "192.0.2.2", "192.0.2.1")}, false,
 			[]string{"A www.example.fr 192.0.2.1", "A www.example.fr 192.0.2.2"}, nil, ""},
 		"Fewer": {[]has{{"A", "www", "192.0.2.1", mark}, {"A", "www", "192.0.2.2", mark}}, []cloudflare.Record{a("www", "192.0.2.2")}, false,
 			[]string{"A www.example.fr 192.0.2.2"}, nil, ""},
 		"EqualOfTheirs": {[]has{{"A", "www", "192.0.2.1", ""}}, []cloudflare.Record{a("www", "192.0.2.1")}, false,
 			[]string{"A www.example.fr 192.0.2.1"}, nil, ""},
-		"Theirs":         {[]has{{"A", "www", "192.0.2.1", "by hand"}}, []cloudflare.Record{a("www", "192.0.2.2")}, false, nil, lab.ErrConflict, "take it over"},
-		"OursAndTheirs":  {[]has{{"A", "www", "192.0.2.1", mark}, {"A", "www", "192.0.2.9", ""}}, []cloudflare.Record{a("www", "192.0.2.1")}, false, nil, lab.ErrConflict, ""},
-		"BesideTheirs":   {[]has{{"A", "www", "192.0.2.9", ""}}, []cloudflare.Record{a("www", "192.0.2.9", "192.0.2.1")}, false, nil, lab.ErrConflict, ""},
-		"Adopted":        {[]has{{"A", "www", "192.0.2.1", "by hand"}, {"A", "www", "192.0.2.3", ""}}, []cloudflare.Record{a("www", "192.0.2.2")}, true, []string{"A www.example.fr 192.0.2.2"}, nil, ""},
-		"OfAnotherStack": {[]has{{"A", "www", "192.0.2.1", "managed-by=lab;owner=prod/record/x"}}, []cloudflare.Record{a("www", "192.0.2.2")}, true, nil, lab.ErrConflict, "the stack prod"},
+		"Theirs": {[]has{{"A", "www", "192.0.2.1", "by hand"}}, []cloudflare.Record{a("www", "192.0.2.2")}, false, nil,
+			lab.ErrConflict, "take it over"},
+		"OursAndTheirs": {[]has{{"A", "www", "192.0.2.1", mark}, {"A", "www", "192.0.2.9", ""}},
+			[]cloudflare.Record{a("www", "192.0.2.1")}, false, nil, lab.ErrConflict, ""},
+		"BesideTheirs": {[]has{{"A", "www", "192.0.2.9", ""}}, []cloudflare.Record{a("www", "192.0.2.9", "192.0.2.1")}, false,
+			nil, lab.ErrConflict, ""},
+		"Adopted": {[]has{{"A", "www", "192.0.2.1", "by hand"}, {"A", "www", "192.0.2.3", ""}},
+			[]cloudflare.Record{a("www", "192.0.2.2")}, true, []string{"A www.example.fr 192.0.2.2"}, nil, ""},
+		"OfAnotherStack": {[]has{{"A", "www", "192.0.2.1", "managed-by=lab;owner=prod/record/x"}},
+			[]cloudflare.Record{a("www", "192.0.2.2")}, true, nil, lab.ErrConflict, "the stack prod"},
 		// a TXT record of somebody else's says something else: it stays beside ours
-		"Text": {[]has{{"TXT", "@", `"google-site-verification=x"`, ""}}, []cloudflare.Record{{Name: "@", Type: "TXT", Contents: []string{"v=spf1 -all"}}}, false,
+		"Text": {[]has{{"TXT", "@", `"google-site-verification=x"`, ""}}, []cloudflare.Record{{Name: "@", Type: "TXT",
+			Contents: []string{"v=spf1 -all"}}}, false,
 			[]string{"TXT example.fr google-site-verification=x", "TXT example.fr v=spf1 -all"}, nil, ""},
 		// in one batch, so that the name always has an answer
-		"TypeChanged": {[]has{{"CNAME", "www", "a.example.org", mark}}, []cloudflare.Record{a("www", "192.0.2.2")}, false, []string{"A www.example.fr 192.0.2.2"}, nil, ""},
-		"ToAlias": {[]has{{"A", "www", "192.0.2.1", mark}, {"AAAA", "www", "2001:db8::1", mark}}, []cloudflare.Record{{Name: "www", Type: "CNAME", Contents: []string{"a.example.org"}}}, false,
+		"TypeChanged": {[]has{{"CNAME", "www", "a.example.org", mark}}, []cloudflare.Record{a("www", "192.0.2.2")}, false,
+			[]string{"A www.example.fr 192.0.2.2"}, nil, ""},
+		"ToAlias": {[]has{{"A", "www", "192.0.2.1", mark}, {"AAAA", "www", "2001:db8::1", mark}},
+			[]cloudflare.Record{{Name: "www", Type: "CNAME", Contents: []string{"a.example.org"}}}, false,
 			[]string{"CNAME www.example.fr a.example.org"}, nil, ""},
-		"TypeOfTheirs": {[]has{{"CNAME", "www", "a.example.org", ""}}, []cloudflare.Record{a("www", "192.0.2.2")}, false, nil, lab.ErrConflict, ""},
-		"Mail":         {[]has{{"MX", "@", "mx.example.org", ""}}, []cloudflare.Record{{Name: "@", Type: "MX", Contents: []string{"20 mx2.example.org"}}}, false, nil, lab.ErrConflict, ""},
+		"TypeOfTheirs": {[]has{{"CNAME", "www", "a.example.org", ""}}, []cloudflare.Record{a("www", "192.0.2.2")}, false, nil,
+			lab.ErrConflict, ""},
+		"Mail": {[]has{{"MX", "@", "mx.example.org", ""}}, []cloudflare.Record{{Name: "@", Type: "MX",
+			Contents: []string{"20 mx2.example.org"}}}, false, nil, lab.ErrConflict, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, cloudflaretest.Config{})
@@ -158,20 +169,27 @@ func TestWrittenOtherwise(t *testing.T) {
 		want               cloudflare.Record
 		more               []any
 	}{
-		"Quotes":        {"TXT", "a", `"v=spf1 -all"`, cloudflare.Record{Name: "a", Contents: []string{"v=spf1 -all"}}, nil},
-		"NoQuotes":      {"TXT", "a", `v=spf1 -all`, cloudflare.Record{Name: "a", Contents: []string{`"v=spf1 -all"`}}, nil},
-		"Strings":       {"TXT", "a", `"` + long[:255] + `" "` + long[255:] + `"`, cloudflare.Record{Name: "a", Contents: []string{long}}, nil},
-		"OtherStrings":  {"TXT", "a", `"` + long[:100] + `" "` + long[100:300] + `"  "` + long[300:] + `"`, cloudflare.Record{Name: "a", Contents: []string{long}}, nil},
-		"Escapes":       {"TXT", "a", `"a\"b\\c\195\169"`, cloudflare.Record{Name: "a", Contents: []string{`a"b\cé`}}, nil},
-		"Case":          {"CNAME", "WWW", "Example.ORG", cloudflare.Record{Name: "www.Example.fr.", Contents: []string{"example.org."}}, nil},
-		"Unicode":       {"CNAME", "bücher", "straße.example.org", cloudflare.Record{Name: "xn--bcher-kva", Contents: []string{"STRAßE.example.org"}}, nil},
-		"IPv6":          {"AAAA", "a", "2001:db8:0:0:0:0:0:1", cloudflare.Record{Name: "a", Contents: []string{"2001:DB8::1"}}, nil},
-		"Apex":          {"A", "example.fr", "192.0.2.1", cloudflare.Record{Name: "@", Contents: []string{"192.0.2.1"}}, nil},
-		"MX":            {"MX", "@", "MX.example.org", cloudflare.Record{Name: "@", Contents: []string{"10  mx.example.org."}}, []any{"priority", 10}},
-		"CAA":           {"CAA", "@", "", cloudflare.Record{Name: "@", Contents: []string{`0 ISSUE letsencrypt.org`}}, []any{"data", map[string]any{"flags": 0, "tag": "issue", "value": "letsencrypt.org"}}},
-		"SRV":           {"SRV", "_a._tcp", "", cloudflare.Record{Name: "_a._tcp", Contents: []string{"0 5 5269 x.example.org."}}, []any{"data", map[string]any{"priority": 0, "weight": 5, "port": 5269, "target": "X.example.org."}}},
-		"TTLOfProxied":  {"A", "a", "192.0.2.1", cloudflare.Record{Name: "a", Contents: []string{"192.0.2.1"}, Proxied: yes()}, []any{"proxied", true}},
-		"NothingIsSaid": {"A", "a", "192.0.2.1", cloudflare.Record{Name: "a", Contents: []string{"192.0.2.1"}}, []any{"proxied", true, "comment", "x"}},
+		"Quotes":   {"TXT", "a", `"v=spf1 -all"`, cloudflare.Record{Name: "a", Contents: []string{"v=spf1 -all"}}, nil},
+		"NoQuotes": {"TXT", "a", `v=spf1 -all`, cloudflare.Record{Name: "a", Contents: []string{`"v=spf1 -all"`}}, nil},
+		"Strings":  {"TXT", "a", `"` + long[:255] + `" "` + long[255:] + `"`, cloudflare.Record{Name: "a", Contents: []string{long}}, nil},
+		"OtherStrings": {"TXT", "a", `"` + long[:100] + `" "` + long[100:300] + `"  "` + long[300:] + `"`,
+			cloudflare.Record{Name: "a", Contents: []string{long}}, nil},
+		"Escapes": {"TXT", "a", `"a\"b\\c\195\169"`, cloudflare.Record{Name: "a", Contents: []string{`a"b\cé`}}, nil},
+		"Case":    {"CNAME", "WWW", "Example.ORG", cloudflare.Record{Name: "www.Example.fr.", Contents: []string{"example.org."}}, nil},
+		"Unicode": {"CNAME", "bücher", "straße.example.org", cloudflare.Record{Name: "xn--bcher-kva",
+			Contents: []string{"STRAßE.example.org"}}, nil},
+		"IPv6": {"AAAA", "a", "2001:db8:0:0:0:0:0:1", cloudflare.Record{Name: "a", Contents: []string{"2001:DB8::1"}}, nil},
+		"Apex": {"A", "example.fr", "192.0.2.1", cloudflare.Record{Name: "@", Contents: []string{"192.0.2.1"}}, nil},
+		"MX": {"MX", "@", "MX.example.org", cloudflare.Record{Name: "@", Contents: []string{"10  mx.example.org."}},
+			[]any{"priority", 10}},
+		"CAA": {"CAA", "@", "", cloudflare.Record{Name: "@", Contents: []string{`0 ISSUE letsencrypt.org`}},
+			[]any{"data", map[string]any{"flags": 0, "tag": "issue", "value": "letsencrypt.org"}}},
+		"SRV": {"SRV", "_a._tcp", "", cloudflare.Record{Name: "_a._tcp", Contents: []string{"0 5 5269 x.example.org."}},
+			[]any{"data", map[string]any{"priority": 0, "weight": 5, "port": 5269, "target": "X.example.org."}}},
+		"TTLOfProxied": {"A", "a", "192.0.2.1", cloudflare.Record{Name: "a", Contents: []string{"192.0.2.1"}, Proxied: yes()},
+			[]any{"proxied", true}},
+		"NothingIsSaid": {"A", "a", "192.0.2.1", cloudflare.Record{Name: "a", Contents: []string{"192.0.2.1"}},
+			[]any{"proxied", true, "comment", "x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, cloudflaretest.Config{})
@@ -191,7 +209,8 @@ func TestRecordOfCloudflare(t *testing.T) {
 	w.converge(t, s)
 	for _, typ := range []string{"CNAME", "A"} {
 		s.Adopt = true
-		s.Zones[0].Records = []cloudflare.Record{{Name: "files", Type: typ, Contents: []string{map[string]string{"CNAME": "a.example.org", "A": "192.0.2.1"}[typ]}}}
+		s.Zones[0].Records = []cloudflare.Record{{Name: "files", Type: typ,
+			Contents: []string{map[string]string{"CNAME": "a.example.org", "A": "192.0.2.1"}[typ]}}}
 		if p, err := w.account.Plan(t.Context(), s); !errors.Is(err, lab.ErrConflict) || !p.Empty() {
 			t.Errorf("%v, %v", p, err)
 		}
@@ -204,7 +223,8 @@ func TestRenamedRecord(t *testing.T) {
 	s := recordSpec(cloudflare.Record{Name: "www", Type: "A", Contents: []string{"192.0.2.1"}})
 	s.Prune = true
 	w.converge(t, s)
-	w.call(t, "PATCH", "/zones/"+w.zone(t, "example.fr")+"/dns_records/"+w.records(t, "example.fr")[0].ID, map[string]any{"name": "web.example.fr"})
+	w.call(t, "PATCH", "/zones/"+w.zone(t, "example.fr")+"/dns_records/"+w.records(t, "example.fr")[0].ID,
+		map[string]any{"name": "web.example.fr"})
 	if p := w.plan(t, s); !slices.Equal(changes(p), []string{"create record:example.fr/A/www", "delete record:example.fr/A/web"}) {
 		t.Errorf("%v", p)
 	}
@@ -236,7 +256,8 @@ func TestBulkDeletion(t *testing.T) {
 	s := recordSpec(all...)
 	s.Prune = true
 	w.converge(t, s)
-	if p, err := w.account.Plan(t.Context(), func() cloudflare.Spec { s := recordSpec(); s.Prune = true; return s }()); !errors.Is(err, lab.ErrRefused) || !p.Empty() {
+	s.Zones[0].Records = []cloudflare.Record{}
+	if p, err := w.account.Plan(t.Context(), s); !errors.Is(err, lab.ErrRefused) || !p.Empty() {
 		t.Errorf("%v, %v", p, err)
 	}
 }
@@ -244,10 +265,26 @@ func TestBulkDeletion(t *testing.T) {
 // TestOneBadRecord: a batch is done whole or not at all, and the error says what Cloudflare does not take.
 func TestOneBadRecord(t *testing.T) {
 	w := newWorld(t, cloudflaretest.Config{})
-	w.FailAt(1, cloudflaretest.Failure{Status: 400, Body: `{"success":false,"errors":[{"code":9005,"message":"Content for A record is invalid."}],"messages":[],"result":null}`})
+	w.FailAt(1, cloudflaretest.Failure{Status: 400,
+		Body: `{"success":false,"errors":[{"code":9005,"message":"Content for A record is invalid."}],"messages":[],"result":null}`})
 	r, err := w.apply(t, recordSpec(cloudflare.Record{Name: "a", Type: "A", Contents: []string{"192.0.2.1"}},
 		cloudflare.Record{Name: "b", Type: "A", Contents: []string{"192.0.2.1"}}))
-	if !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), "(9005)") || r.Count(lab.StatusFailed) != 2 || len(w.served(t, "example.fr")) != 0 {
+	if !errors.Is(err, lab.ErrInvalid) || !strings.Contains(err.Error(), "(9005)") || r.Count(lab.StatusFailed) != 2 ||
+		len(w.served(t, "example.fr")) != 0 {
 		t.Errorf("%v\n%v", err, r)
+	}
+}
+
+// TestPrunedBesideTheirs removes a text of ours, and not that of somebody else beside it.
+func TestPrunedBesideTheirs(t *testing.T) {
+	w := newWorld(t, cloudflaretest.Config{})
+	s := recordSpec(cloudflare.Record{Name: "@", Type: "TXT", Contents: []string{"v=spf1 -all"}})
+	s.Prune = true
+	w.converge(t, s)
+	w.addRecord(t, "example.fr", "TXT", "@", `"google-site-verification=x"`)
+	s.Zones[0].Records = []cloudflare.Record{}
+	w.converge(t, s)
+	if served := w.served(t, "example.fr"); !slices.Equal(served, []string{"TXT example.fr google-site-verification=x"}) {
+		t.Errorf("%q", served)
 	}
 }

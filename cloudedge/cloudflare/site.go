@@ -61,7 +61,8 @@ func (s Site) Spec() Spec {
 	if s.Bucket != "" {
 		spec.Buckets = []Bucket{bucket}
 		token.S3 = true
-		token.Grants = append(token.Grants, Grant{Permissions: []string{"Workers R2 Storage Bucket Item Write"}, Buckets: []string{bucket.key()}})
+		token.Grants = append(token.Grants, Grant{Permissions: []string{"Workers R2 Storage Bucket Item Write"},
+			Buckets: []string{bucket.key()}})
 	}
 	zone.Records = slices.Concat(zone.Records, s.Records)
 	spec.Zones, spec.Tokens = []Zone{zone}, []Token{token}

@@ -146,7 +146,8 @@ func TestRestOfTunnel(t *testing.T) {
 	w.converge(t, s)
 	at := "/accounts/{a}/cfd_tunnel/" + w.tunnels(t)[0].ID + "/configurations"
 	w.call(t, "PUT", at, map[string]any{"config": map[string]any{"warp-routing": map[string]any{"enabled": true}, "ingress": []any{
-		map[string]any{"hostname": "a.example.fr", "service": "http://127.0.0.1:2", "originRequest": map[string]any{"connectTimeout": 7, "noTLSVerify": true}},
+		map[string]any{"hostname": "a.example.fr", "service": "http://127.0.0.1:2",
+			"originRequest": map[string]any{"connectTimeout": 7, "noTLSVerify": true}},
 		map[string]any{"hostname": "", "service": "http_status:404"}}}})
 	w.converge(t, s)
 	has := string(w.call(t, "GET", at, nil))
@@ -175,17 +176,22 @@ func TestRefusedOfOthers(t *testing.T) {
 		}, cloudflare.Spec{Buckets: []cloudflare.Bucket{{Name: "arcodange-tf"}}}, lab.ErrConflict, "jurisdiction: eu"},
 		"BucketOfOthers": {func(t *testing.T, w *world) {
 			w.call(t, "POST", "/accounts/{a}/r2/buckets", map[string]any{"name": "files"})
-		}, cloudflare.Spec{Owned: never, Buckets: []cloudflare.Bucket{{Name: "files", StorageClass: "InfrequentAccess"}}}, lab.ErrConflict, "take it over"},
-		"NoZone":      {nil, cloudflare.Spec{Zones: []cloudflare.Zone{{Name: "nowhere.fr"}}}, lab.ErrNotFound, "created"},
-		"NotEditable": {nil, cloudflare.Spec{Zones: []cloudflare.Zone{{Name: "example.fr", Settings: map[string]string{"image_resizing": "on"}}}}, lab.ErrBlocked, "plan of the zone"},
-		"NotJSON":     {nil, cloudflare.Spec{Zones: []cloudflare.Zone{{Name: "example.fr", Settings: map[string]string{"browser_cache_ttl": "long"}}}}, lab.ErrInvalid, "14400"},
-		"NoSetting":   {nil, cloudflare.Spec{Zones: []cloudflare.Zone{{Name: "example.fr", Settings: map[string]string{"sll": "strict"}}}}, lab.ErrInvalid, "Unrecognized zone setting"},
+		}, cloudflare.Spec{Owned: never, Buckets: []cloudflare.Bucket{{Name: "files",
+			StorageClass: "InfrequentAccess"}}}, lab.ErrConflict, "take it over"},
+		"NoZone": {nil, cloudflare.Spec{Zones: []cloudflare.Zone{{Name: "nowhere.fr"}}}, lab.ErrNotFound, "created"},
+		"NotEditable": {nil, cloudflare.Spec{Zones: []cloudflare.Zone{{Name: "example.fr",
+			Settings: map[string]string{"image_resizing": "on"}}}}, lab.ErrBlocked, "plan of the zone"},
+		"NotJSON": {nil, cloudflare.Spec{Zones: []cloudflare.Zone{{Name: "example.fr",
+			Settings: map[string]string{"browser_cache_ttl": "long"}}}}, lab.ErrInvalid, "14400"},
+		"NoSetting": {nil, cloudflare.Spec{Zones: []cloudflare.Zone{{Name: "example.fr",
+			Settings: map[string]string{"sll": "strict"}}}}, lab.ErrInvalid, "Unrecognized zone setting"},
 		"WidgetTwice": {func(t *testing.T, w *world) {
 			for range 2 {
 				w.call(t, "POST", "/accounts/{a}/challenges/widgets", map[string]any{"name": "login", "domains": []string{"x.fr"}, "mode": "managed"})
 			}
 		}, cloudflare.Spec{Widgets: []cloudflare.Widget{{Name: "login", Domains: []string{"x.fr"}}}}, lab.ErrConflict, "several"},
-		"ZoneOfDomain": {nil, cloudflare.Spec{Buckets: []cloudflare.Bucket{{Name: "files", Domains: []cloudflare.BucketDomain{{Name: "a.nowhere.fr"}}}}}, nil, ""},
+		"ZoneOfDomain": {nil, cloudflare.Spec{Buckets: []cloudflare.Bucket{{Name: "files",
+			Domains: []cloudflare.BucketDomain{{Name: "a.nowhere.fr"}}}}}, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, cloudflaretest.Config{})

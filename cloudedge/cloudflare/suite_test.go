@@ -210,7 +210,8 @@ func (w *world) addToken(tb testing.TB, name string) (id, value string) {
 	var made struct{ ID, Value string }
 	policy := map[string]any{"effect": "allow", "permission_groups": []any{map[string]any{"id": w.group(tb, "DNS Read")}},
 		"resources": map[string]any{"com.cloudflare.api.account." + w.account.ID: map[string]any{"com.cloudflare.api.account.zone.*": "*"}}}
-	if err := json.Unmarshal(w.call(tb, "POST", "/accounts/{a}/tokens", map[string]any{"name": name, "policies": []any{policy}}), &made); err != nil {
+	if err := json.Unmarshal(w.call(tb, "POST", "/accounts/{a}/tokens", map[string]any{"name": name, "policies": []any{policy}}),
+		&made); err != nil {
 		tb.Fatal(err)
 	}
 	return made.ID, made.Value

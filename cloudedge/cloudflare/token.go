@@ -112,7 +112,7 @@ func (r *run) tokens() reconcile.Kind {
 		After: func(_ string, w Token) (after []string) {
 			for _, g := range w.Grants {
 				for _, z := range g.Zones {
-					after = append(after, "zone:"+strings.ToLower(z))
+					after = append(after, "zone:"+host(z))
 				}
 				for _, b := range g.Buckets {
 					after = append(after, "bucket:"+b)
@@ -156,10 +156,14 @@ func (r *run) listTokens(ctx context.Context, want map[string]Token) (map[string
 // lookToken finds out what is kept of a wanted token, and what its rights are.
 func (r *run) lookToken(ctx context.Context, w Token, i issued) (issued, error) {
 	var proved string
+	var theirs error
 	issuer := r.issuer(w, nil, &i)
 	prove := issuer.Prove
 	issuer.Prove = func(ctx context.Context, value lab.Secret) (string, error) {
 		id, err := prove(ctx, value)
+		if errors.Is(err, lab.ErrUnauthorized) && !r.spec.Adopt {
+			theirs = r.ofUser(ctx, w.Name, value)
+		}
 		if err == nil && !slices.Contains(ids(i.ours), id) { // one that is not listed yet, or not under our name
 			var t apiToken
 			switch err = r.get(ctx, r.inAccount("tokens", id), &t); {
@@ -179,6 +183,9 @@ func (r *run) lookToken(ctx context.Context, w Token, i issued) (issued, error) 
 		found.ID, found.Cause = proved, ""
 	}
 	i.finding = found
+	if i.err = theirs; i.err != nil {
+		return i, nil
+	}
 	if i.rights, i.err = r.wanted(ctx, w); i.err != nil {
 		return i, nil
 	}
@@ -190,6 +197,18 @@ func (r *run) lookToken(ctx context.Context, w Token, i issued) (issued, error) 
 		i.kept, err = r.differKept(ctx, w, found.ID)
 	}
 	return i, err
+}
+
+// ofUser returns an error if a value, which the account does not know, is that of a token of a user that works: somebody needs
+// it, and it is not replaced.
+func (r *run) ofUser(ctx context.Context, name string, value lab.Secret) error {
+	if err := r.as(value).get(ctx, "/user/tokens/verify", nil); err != nil {
+		return nil // whatever it is, it is not known to work
+	}
+	e := r.fail("plan token", name, "replace it by one of the account, or keep that elsewhere", lab.ErrConflict,
+		"the value that is kept is that of a user's token, which works").(*lab.Error)
+	e.Set = lab.Setting{Name: SettingAdopt, Value: "true"}
+	return e
 }
 
 func ids(tokens []apiToken) (all []string) {
@@ -212,12 +231,18 @@ func (r *run) issuer(w Token, rights map[right]bool, i *issued) credential.Issue
 		},
 		Create: func(ctx context.Context) (id string, value lab.Secret, err error) {
 			fresh = true
-			if newest := r.newest(i.ours); w.HardRoll && newest.ID != "" {
-				return r.roll(ctx, newest.ID)
+			if r.rolls(w, i) {
+				return r.roll(ctx, r.newest(i.ours).ID)
 			}
 			return r.createToken(ctx, w, rights, i)
 		},
 		Retire: func(ctx context.Context, id string) error { return r.retire(ctx, []string{id}) }}
+}
+
+// rolls reports whether a lost value is replaced: that of a token which works otherwise. What is too old is always succeeded by
+// another.
+func (r *run) rolls(w Token, i *issued) bool {
+	return w.HardRoll && i.finding.ID == "" && r.newest(i.ours).Status == "active"
 }
 
 // newest returns the token of the last generation.
@@ -318,7 +343,7 @@ func (r *run) tokenFields(w Token, i *issued) (f fields) {
 	if own, _, ours := r.tokenName(t.Name); kept && (!ours || own != w.Name) { // one that is taken over
 		f.exact("name", r.ownName(w.Name, r.generation(r.newest(i.ours))+1), t.Name)
 	}
-	f.exact("grants", strings.Join(i.said[0], "; "), strings.Join(i.said[1], "; "))
+	f.lines("grants", i.said[0], i.said[1])
 	f.set("allowIPs", w.AllowIPs, t.networks().In)
 	f.set("denyIPs", w.DenyIPs, t.networks().NotIn)
 	expires := ""
@@ -414,7 +439,7 @@ func (r *run) diffToken(key string, w Token, i *issued) reconcile.Delta {
 		d := f.created(key)
 		if len(i.ours) > 0 {
 			d.Action, d.Cause = lab.Update, cause+"; a successor is made"
-			if w.HardRoll {
+			if r.rolls(w, i) {
 				d.Cause, d.Risk = cause+"; its value is replaced, and whoever uses the old one is shut out", lab.RiskDisrupt
 			}
 		}
@@ -447,25 +472,20 @@ func (r *run) putToken(ctx context.Context, key string, w Token, i *issued) erro
 		return err
 	}
 	if i.stale(w) != "" {
-		if _, err := r.issuer(w, rights, i).Issue(ctx, i.finding); err != nil {
+		if i, err = r.issue(ctx, w, rights, i); err != nil {
 			return err
 		}
-		all, err := r.listTokens(ctx, map[string]Token{key: w})
-		if err != nil {
-			return err
-		}
-		again := all[key]
-		i = &again
 	}
 	t, kept := i.current()
 	if !kept {
-		return r.fail("update token", key, "plan again", lab.ErrDrift, "its value was kept, and the account has no token of it")
+		return r.fail("update token", key, "plan again", lab.ErrDrift, "the account has no token of the value that is kept")
 	}
 	if differ := r.tokenFields(w, i).differ(); len(differ) > 0 {
 		if slices.Contains(differ, "name") {
 			t.Name = r.ownName(w.Name, r.generation(r.newest(i.ours))+1)
 		}
-		if err := r.send(ctx, request{method: http.MethodPut, path: r.inAccount("tokens", t.ID), in: r.tokenBody(w, rights, t)}, nil); err != nil {
+		if err := r.send(ctx, request{method: http.MethodPut, path: r.inAccount("tokens", t.ID), in: r.tokenBody(w, rights, t)},
+			nil); err != nil {
 			return err
 		}
 	}
@@ -473,4 +493,19 @@ func (r *run) putToken(ctx context.Context, key string, w Token, i *issued) erro
 		return err
 	}
 	return r.retire(ctx, r.spent(w, i))
+}
+
+// issue makes a token, and returns what the account has then.
+func (r *run) issue(ctx context.Context, w Token, wanted map[right]bool, i *issued) (*issued, error) {
+	id, err := r.issuer(w, wanted, i).Issue(ctx, i.finding)
+	if err != nil {
+		return nil, err
+	}
+	var t apiToken
+	if err := r.get(ctx, r.inAccount("tokens", id), &t); err != nil {
+		return nil, err
+	}
+	next := &issued{finding: credential.Finding{ID: id}, said: [2][]string{i.said[0], r.said(ctx, rights(t.Policies))}}
+	next.ours = append(slices.DeleteFunc(slices.Clone(i.ours), func(o apiToken) bool { return o.ID == id }), t)
+	return next, nil
 }

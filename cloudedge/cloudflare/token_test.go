@@ -92,11 +92,15 @@ func TestGroupNames(t *testing.T) {
 		kind  error
 		says  []string
 	}{
-		"Misspelt":     {cloudflare.Grant{Permissions: []string{"DNS Wirte"}, Zones: []string{"example.fr"}}, lab.ErrNotFound, []string{"DNS Write", "DNS Wirte"}},
-		"Renamed":      {cloudflare.Grant{Permissions: []string{"Workers R2 Write"}, Account: true}, lab.ErrNotFound, []string{"Workers R2 Storage Write"}},
-		"WrongScope":   {cloudflare.Grant{Permissions: []string{"DNS Write"}, Account: true}, lab.ErrInvalid, []string{"grant it on zones"}},
-		"NoZone":       {cloudflare.Grant{Permissions: []string{"DNS Write"}, Zones: []string{"nowhere.fr"}}, lab.ErrNotFound, []string{"nowhere.fr", "example.fr"}},
-		"NotTheZone":   {cloudflare.Grant{Permissions: []string{"DNS Write"}, Zones: []string{"www.example.fr"}}, lab.ErrInvalid, []string{"not one in it"}},
+		"Misspelt": {cloudflare.Grant{Permissions: []string{"DNS Wirte"}, Zones: []string{"example.fr"}}, lab.ErrNotFound,
+			[]string{"DNS Write", "DNS Wirte"}},
+		"Renamed": {cloudflare.Grant{Permissions: []string{"Workers R2 Write"}, Account: true}, lab.ErrNotFound,
+			[]string{"Workers R2 Storage Write"}},
+		"WrongScope": {cloudflare.Grant{Permissions: []string{"DNS Write"}, Account: true}, lab.ErrInvalid, []string{"grant it on zones"}},
+		"NoZone": {cloudflare.Grant{Permissions: []string{"DNS Write"}, Zones: []string{"nowhere.fr"}}, lab.ErrNotFound,
+			[]string{"nowhere.fr", "example.fr"}},
+		"NotTheZone": {cloudflare.Grant{Permissions: []string{"DNS Write"}, Zones: []string{"www.example.fr"}}, lab.ErrInvalid,
+			[]string{"not one in it"}},
 		"InBothScopes": {cloudflare.Grant{Permissions: []string{"Logs Read"}, Account: true}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -255,6 +259,19 @@ func TestHardRoll(t *testing.T) {
 	}
 }
 
+// TestHardRollOfOld: a token that is too old is succeeded by another, whatever is asked for lost values: its age would stay.
+func TestHardRollOfOld(t *testing.T) {
+	w := newWorld(t, cloudflaretest.Config{})
+	s := w.tokenSpec()
+	s.Tokens[0].HardRoll, s.Tokens[0].MaxAge = true, "24h"
+	w.converge(t, s)
+	w.Age(25)
+	w.converge(t, s)
+	if live := w.live(t); len(live) != 2 {
+		t.Errorf("%q", live)
+	}
+}
+
 // TestMaxAge rotates a token that is old.
 func TestMaxAge(t *testing.T) {
 	w := newWorld(t, cloudflaretest.Config{})
@@ -374,5 +391,53 @@ func TestS3(t *testing.T) {
 	if keys.SecretAccessKey.Reveal() != "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" ||
 		keys.Endpoint != "https://a.r2.cloudflarestorage.com" {
 		t.Errorf("%+v", keys)
+	}
+}
+
+// TestUserToken: where the value is kept, there is that of a user's token, which works. It is not lost unless that is asked.
+func TestUserToken(t *testing.T) {
+	w := newWorld(t, cloudflaretest.Config{}).checked(t)
+	value := lab.NewSecret(w.AddUserToken())
+	fatal(t, w.sink.Put(t.Context(), "cms-token", value))
+	s := w.tokenSpec()
+	p, err := w.account.Plan(t.Context(), s)
+	if !errors.Is(err, lab.ErrConflict) || !p.Empty() || w.value(t, "cms-token") != value.Reveal() {
+		t.Fatalf("%v, %v", p, err)
+	}
+	lawtest.NoSecret(t, []lab.Secret{value}, fmt.Sprintf("%+v %v", err, lab.Hints(err)))
+	s.Adopt = true
+	w.converge(t, s)
+	if w.value(t, "cms-token") == value.Reveal() {
+		t.Error("it is still that of the user")
+	}
+}
+
+// TestGroupTwice: of two permission groups of one name, none is guessed.
+func TestGroupTwice(t *testing.T) {
+	w := newWorld(t, cloudflaretest.Config{})
+	w.AddGroup("DNS Write")
+	if p, err := w.account.Plan(t.Context(), w.tokenSpec()); !errors.Is(err, lab.ErrConflict) || !p.Empty() {
+		t.Errorf("%v, %v", p, err)
+	}
+}
+
+// TestRestOfToken: what the spec does not say of a token stays when its grants change, though everything is sent.
+func TestRestOfToken(t *testing.T) {
+	w := newWorld(t, cloudflaretest.Config{})
+	w.converge(t, w.tokenSpec())
+	x := w.tokens(t)[0]
+	w.call(t, "PUT", "/accounts/{a}/tokens/"+x.ID, map[string]any{"name": x.Name, "status": "active", "policies": x.Policies,
+		"expires_on": "2098-01-01T00:00:00Z", "not_before": "2020-01-01T00:00:00Z",
+		"condition": map[string]any{"request_ip": map[string]any{"not_in": []string{"192.0.2.0/24"}}}})
+	w.settled(t, w.tokenSpec())
+	s := w.tokenSpec("DNS Read")
+	s.Tokens[0].AllowIPs = []string{"198.51.100.0/24"}
+	w.converge(t, s)
+	has := string(w.call(t, "GET", "/accounts/{a}/tokens/"+x.ID, nil))
+	for _, part := range []string{`"expires_on":"2098-01-01T00:00:00Z"`, `"not_before":"2020-01-01T00:00:00Z"`, `"not_in":["192.0.2.0/24"]`,
+		`"in":["198.51.100.0/24"]`} {
+		if !strings.Contains(has, part) {
+			t.Errorf("no %s in %s", part, has)
+		}
 	}
 }

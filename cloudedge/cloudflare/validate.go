@@ -367,7 +367,8 @@ func (v *validation) page(at string, p Page) {
 
 func (v *validation) widget(at string, w Widget) {
 	if w.Name == "" || len(w.Name) > 254 || w.Name != strings.TrimSpace(w.Name) || w.Secret == "" && !word.MatchString(w.Name) {
-		v.bad(at+".name", w.Name, "is not a name", "write letters, digits, hyphens, dots and underscores; or any words, and where the secret is kept")
+		v.bad(at+".name", w.Name, "is not a name",
+			"write letters, digits, hyphens, dots and underscores; or any words, and where the secret is kept")
 	}
 	v.unique(at+".name", "widget "+w.Name)
 	if len(w.Domains) == 0 || len(w.Domains) > 10 {

@@ -3,6 +3,7 @@ package cloudflare
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -20,6 +21,7 @@ type widget struct {
 	Clearance string   `json:"clearance_level,omitempty"`
 	BotFight  bool     `json:"bot_fight_mode"`
 	Offlabel  bool     `json:"offlabel"`
+	Ephemeral bool     `json:"ephemeral_id"`
 
 	secret lab.Secret
 	twice  bool              // there is another of this name
@@ -60,10 +62,22 @@ func (r *run) listWidgets(ctx context.Context, want map[string]Widget) (map[stri
 	}
 	has := map[string]widget{}
 	for _, h := range all {
-		if _, wanted := want[h.Name]; wanted {
-			_, h.twice = has[h.Name]
-			has[h.Name] = h
+		w, wanted := want[h.Name]
+		if !wanted {
+			continue
 		}
+		if first, twice := has[h.Name]; twice { // names are not unique: the one whose key is kept is ours
+			kept, err := r.spec.Sink.Get(ctx, sinkName(w.entry(), "sitekey"))
+			if err != nil && !errors.Is(err, lab.ErrNotFound) {
+				return nil, err
+			}
+			h.twice = kept.Reveal() != h.Sitekey
+			if kept.Reveal() == first.Sitekey {
+				first.twice = false
+				h = first
+			}
+		}
+		has[h.Name] = h
 	}
 	keys := slices.Sorted(maps.Keys(has))
 	found, err := each(ctx, r, keys, func(ctx context.Context, key string) (widget, error) {
@@ -141,6 +155,9 @@ func (r *run) putWidget(ctx context.Context, _ string, w Widget, h *widget) erro
 	case len(widgetFields(w, *h).differ()) > 0:
 		in := map[string]any{"name": w.Name, "domains": w.Domains, "mode": cmp.Or(w.Mode, h.Mode), "bot_fight_mode": h.BotFight,
 			"offlabel": h.Offlabel}
+		if h.Ephemeral {
+			in["ephemeral_id"] = true
+		}
 		if h.Clearance != "" {
 			in["clearance_level"] = h.Clearance
 		}

@@ -44,7 +44,7 @@ func newWorld(tb testing.TB, c cloudflaretest.Config) *world {
 func (w *world) checked(tb testing.TB) *world {
 	tb.Helper()
 	served := map[string]string{}
-	for _, name := range []string{"account-tokens", "r2", "dns", "zones", "tunnels", "pages"} {
+	for _, name := range []string{"account-tokens", "user-tokens", "r2", "dns", "zones", "tunnels", "pages"} {
 		served["cf-"+name+".json"] = "/client/v4"
 	}
 	c := contract.Load(tb, served)

@@ -55,7 +55,7 @@ var helpers = map[string][]string{
 	"internal/httpx":       {"golang.org/x/time/rate"}, // of the Go authors, and it needs nothing
 	"internal/lawtest":     nil,
 	"internal/mark":        nil,
-	"internal/reconcile":   {module + "/internal/dag"},
+	"internal/reconcile":   {module + "/internal/dag", "golang.org/x/sync/errgroup"},
 	"internal/version":     nil,
 }
 

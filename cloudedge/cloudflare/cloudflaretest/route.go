@@ -19,6 +19,8 @@ type state struct {
 	tokens  []*token
 	groups  []group
 
+	userTokens []string // values
+
 	tunnels  []*tunnel
 	projects []*project
 	widgets  []*widget

@@ -90,6 +90,12 @@ func (s *Server) tokenRoutes(mux *http.ServeMux) {
 	})
 	s.handle(mux, "GET "+all+"/permission_groups", func(c *call) answer { return ok(c.state.groups) })
 	s.handle(mux, "GET "+all+"/verify", (*call).verify)
+	s.handle(mux, "GET /user/tokens/verify", func(c *call) answer {
+		if !slices.Contains(c.state.userTokens, c.bearer()) {
+			return refuse(http.StatusUnauthorized, 1000, "Invalid API Token")
+		}
+		return ok(map[string]any{"id": newID(), "status": "active"})
+	})
 	s.handle(mux, "GET "+one, func(c *call) answer { return ok(c.tokenOf()) })
 	s.handle(mux, "PUT "+one, func(c *call) answer {
 		t := c.tokenOf()
@@ -249,4 +255,20 @@ func (s *Server) Age(hours int) {
 	for _, t := range s.state.tokens {
 		t.Issued = t.Issued.Add(-time.Duration(hours) * time.Hour)
 	}
+}
+
+// AddUserToken makes a token of the user who owns the account, and returns its value.
+func (s *Server) AddUserToken() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	value := newValue()
+	s.state.userTokens = append(s.state.userTokens, value)
+	return value
+}
+
+// AddGroup makes a permission group for zones, of a name that may be there already.
+func (s *Server) AddGroup(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.groups = append(s.state.groups, group{ID: newID(), Name: name, Scopes: []string{scopeZone}})
 }

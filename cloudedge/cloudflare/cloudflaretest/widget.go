@@ -35,7 +35,8 @@ func (s *Server) widgetRoutes(mux *http.ServeMux) {
 	const all, one = "/accounts/{a}/challenges/widgets", "/accounts/{a}/challenges/widgets/{sitekey}"
 	s.handle(mux, "GET "+all, func(c *call) answer { return page(c, c.state.widgets, 5, 20, 1000) })
 	s.handle(mux, "POST "+all, func(c *call) answer {
-		w := &widget{Sitekey: "0x4AAAAAAA" + newID()[:14], Region: "world", Clearance: "no_clearance", Created: now(), secret: "0x4AAAAAAA" + newID()}
+		w := &widget{Sitekey: "0x4AAAAAAA" + newID()[:14], Region: "world", Clearance: "no_clearance", Created: now(),
+			secret: "0x4AAAAAAA" + newID()}
 		c.setWidget(w)
 		c.state.widgets = append(c.state.widgets, w)
 		return w.shown()
@@ -71,6 +72,7 @@ func (c *call) setWidget(w *widget) {
 	if in.Name == "" || len(in.Domains) > 10 || !slices.Contains([]string{"managed", "invisible", "non-interactive"}, in.Mode) {
 		panic(refuse(http.StatusBadRequest, 10400, "A name, up to 10 domains and a mode are required"))
 	}
-	w.Name, w.Domains, w.Mode, w.Clearance, w.BotFight, w.Offlabel = in.Name, append([]string{}, in.Domains...), in.Mode, in.Clearance, in.BotFight, in.Offlabel
+	w.Name, w.Domains, w.Mode, w.Clearance, w.BotFight, w.Offlabel = in.Name, append([]string{}, in.Domains...), in.Mode,
+		in.Clearance, in.BotFight, in.Offlabel
 	w.Modified = now()
 }
