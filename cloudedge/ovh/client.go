@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
-	"golang.org/x/sync/errgroup"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/httpx"
@@ -97,20 +96,6 @@ func list[T any](ctx context.Context, c *client, path string) ([]T, error) {
 	return nil, c.fail("list", path, "", lab.ErrConflict, "it has no end")
 }
 
-// each calls f for all of the items, several at once, and returns the results in their order, or the first error.
-func each[I, O any](ctx context.Context, c *client, items []I, f func(context.Context, I) (O, error)) ([]O, error) {
-	results := make([]O, len(items))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(c.account.parallel())
-	for n, item := range items {
-		g.Go(func() (err error) {
-			results[n], err = f(ctx, item)
-			return err
-		})
-	}
-	return results, g.Wait()
-}
-
 // api sends a request to the API, with a body unless in is nil, and decodes the answer into out unless that is nil.
 func (c *client) api(ctx context.Context, method, path string, header http.Header, in, out any) (http.Header, error) {
 	var body []byte
@@ -187,38 +172,6 @@ func verb(method string) string {
 		return "delete"
 	}
 	return "update"
-}
-
-// reads keeps what was read while one comparison is made, for the kinds that look at the same.
-type reads struct {
-	mu  sync.Mutex
-	all map[string]func() (any, error)
-}
-
-// forget makes everything be read again.
-func (r *reads) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = nil
-}
-
-// once returns what f returns, which is called once in a comparison for each key.
-func once[T any](r *reads, key string, f func() (T, error)) (T, error) {
-	r.mu.Lock()
-	if r.all == nil {
-		r.all = map[string]func() (any, error){}
-	}
-	if r.all[key] == nil {
-		r.all[key] = sync.OnceValues(func() (any, error) { return f() })
-	}
-	get := r.all[key]
-	r.mu.Unlock()
-	v, err := get()
-	if err != nil {
-		var none T
-		return none, err
-	}
-	return v.(T), nil
 }
 
 // absent reports whether the error says that there is no such thing.

@@ -92,10 +92,10 @@ func (r *run) wantedDelegations() map[string]Delegation {
 // listDomains reads the wanted domains, once in a comparison. Only where name servers differ, the zone at OVH is
 // compared with what is on the other side.
 func (r *run) listDomains(ctx context.Context) (map[string]*domainState, error) {
-	return once(r.reads, "domains", func() (map[string]*domainState, error) {
+	return reconcile.Once(r.reads, "domains", func() (map[string]*domainState, error) {
 		want := r.wantedDelegations()
 		names := slices.Sorted(maps.Keys(want))
-		states, err := each(ctx, r.client, names, func(ctx context.Context, name string) (*domainState, error) {
+		states, err := reconcile.Each(ctx, r.account.parallel(), names, func(ctx context.Context, name string) (*domainState, error) {
 			return r.domain(ctx, want[name])
 		})
 		has := map[string]*domainState{}
@@ -157,7 +157,7 @@ func (r *run) nameServers(ctx context.Context, domain string) ([]nameServer, err
 	if err := r.get(ctx, domainPath(domain, "nameServer"), &ids); err != nil {
 		return nil, err
 	}
-	return each(ctx, r.client, ids, func(ctx context.Context, id int64) (s nameServer, err error) {
+	return reconcile.Each(ctx, r.account.parallel(), ids, func(ctx context.Context, id int64) (s nameServer, err error) {
 		err = r.get(ctx, domainPath(domain, "nameServer", strconv.FormatInt(id, 10)), &s)
 		if absent(err) {
 			return nameServer{ToDelete: true}, nil // a task has removed it meanwhile

@@ -134,7 +134,7 @@ func (r *run) retirements() reconcile.Kind {
 // listClients reads all clients, of which the API lists the IDs alone, and proves the secrets that are kept. It is done
 // once in a comparison.
 func (r *run) listClients(ctx context.Context) (map[string]issued, error) {
-	return once(r.reads, "clients", func() (map[string]issued, error) {
+	return reconcile.Once(r.reads, "clients", func() (map[string]issued, error) {
 		var ids []string
 		if err := r.get(ctx, clientsPath, &ids); err != nil {
 			return nil, err
@@ -145,7 +145,7 @@ func (r *run) listClients(ctx context.Context) (map[string]issued, error) {
 				ids = append(ids, id.Reveal())
 			}
 		}
-		all, err := each(ctx, r.client, ids, func(ctx context.Context, id string) (oauth2Client, error) {
+		all, err := reconcile.Each(ctx, r.account.parallel(), ids, func(ctx context.Context, id string) (oauth2Client, error) {
 			c, err := r.readClient(ctx, id)
 			if absent(err) {
 				return oauth2Client{}, nil // it was removed meanwhile

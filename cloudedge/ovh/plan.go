@@ -24,7 +24,7 @@ func (a *Account) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 	defer r.close()
 	return reconcile.Plan(ctx, reconcile.Options{Name: step, Parallel: a.parallel(), Prune: spec.Prune, MaxDeletes: spec.MaxDeletes,
 		Before: func(context.Context) (func(context.Context) error, error) {
-			r.reads.forget()
+			r.reads.Forget()
 			r.made = &made{}
 			return func(context.Context) error { r.close(); return nil }, nil
 		}}, r.kinds()...)
@@ -34,7 +34,7 @@ func (a *Account) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 type run struct {
 	*client
 	spec  Spec
-	reads *reads
+	reads *reconcile.Reads
 	made  *made
 
 	readSpec sync.Once
@@ -46,7 +46,7 @@ type run struct {
 }
 
 func newRun(a *Account, spec Spec) *run {
-	return &run{client: a.client(), spec: spec, reads: &reads{}, made: &made{}}
+	return &run{client: a.client(), spec: spec, reads: &reconcile.Reads{}, made: &made{}}
 }
 
 // kinds are the collections, of which those that are named last are emptied first. Those of which nothing is wanted are

@@ -118,7 +118,8 @@ func (r *run) diffRecord(key string, w wantedRecord, h *content) reconcile.Delta
 	if !w.Absent {
 		for _, other := range besides(state, w.rrset) {
 			if !r.goes(w.zone, other) || !r.spec.Adopt && !r.owned(w.zone, other) {
-				return reconcile.Delta{Err: r.fail("plan record", key, "say that it shall be absent, or use another name", lab.ErrConflict,
+				return reconcile.Delta{Err: r.fail("plan record", key, "say that it shall be absent, or use another name",
+					lab.ErrConflict,
 					"it cannot be beside "+other.String()+", which exists")}
 			}
 			d.Risk, d.Cause = lab.RiskDisrupt, d.Cause+"; it takes the place of "+other.String()

@@ -35,7 +35,7 @@ type zoneState struct {
 
 // zone reads a zone, once in a comparison. It returns nil if the account has none of this name.
 func (r *run) zone(ctx context.Context, name string) (*zoneState, error) {
-	return once(r.reads, "zone "+name, func() (*zoneState, error) {
+	return reconcile.Once(r.reads, "zone "+name, func() (*zoneState, error) {
 		var z struct {
 			Signed bool `json:"dnssecActivated"`
 			IAM    *struct {
@@ -114,7 +114,7 @@ func (r *run) zones(ctx context.Context) (map[string]*zoneState, error) {
 	for _, z := range r.spec.Zones {
 		names = append(names, z.Name)
 	}
-	states, err := each(ctx, r.client, names, r.zone)
+	states, err := reconcile.Each(ctx, r.account.parallel(), names, r.zone)
 	has := map[string]*zoneState{}
 	for n, s := range states {
 		if s != nil {
@@ -166,7 +166,7 @@ func (r *run) putRecords(ctx context.Context, zone string, items []reconcile.Ite
 		return r.fail("change zone", zone, "plan again", lab.ErrDrift, "it is gone")
 	}
 	if r.spec.Backup != nil {
-		_, err := once(r.reads, "backup "+zone, func() (bool, error) { return true, r.spec.Backup(ctx, zone, h.text) })
+		_, err := reconcile.Once(r.reads, "backup "+zone, func() (bool, error) { return true, r.spec.Backup(ctx, zone, h.text) })
 		if err != nil {
 			return fmt.Errorf("back up zone %s: %w", zone, err)
 		}
@@ -259,7 +259,7 @@ func (r *run) records(ctx context.Context, zone string, s rrset) ([]zoneRecord, 
 	if err := r.get(ctx, zonePath(zone, "record")+"?subDomain="+url.QueryEscape(s.Name), &ids); err != nil {
 		return nil, err
 	}
-	all, err := each(ctx, r.client, ids, func(ctx context.Context, id int64) (rec zoneRecord, err error) {
+	all, err := reconcile.Each(ctx, r.account.parallel(), ids, func(ctx context.Context, id int64) (rec zoneRecord, err error) {
 		looks := 0
 		err = r.until(ctx, fmt.Sprintf("record %d of %s", id, zone), func(ctx context.Context) (bool, error) {
 			err := r.get(ctx, zonePath(zone, "record", strconv.FormatInt(id, 10)), &rec)
